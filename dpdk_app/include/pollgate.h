@@ -1,0 +1,343 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// pollgate.h: all that the supervisor's side can see of the data plane: plan in, lifecycle, statistics out.
+//
+// No DPDK type appears here. Every structure is plain data with fixed sizes, because it crosses a process
+// border (the statistics page and the session state are memory files that outlive a worker process) or a
+// language border (cffi checks each layout against this header when the extension is compiled).
+
+#ifndef POLLGATE_H
+#define POLLGATE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/// Bumped when a structure or the meaning of a field changes; kept in every shared page.
+#define PG_ABI_VERSION 1
+
+#define PG_WORKERS_MAX 32
+#define PG_PORTS_MAX 8
+#define PG_POOLS_MAX 8
+#define PG_LISTENERS_MAX 16
+#define PG_ADDRESSES_MAX 8
+#define PG_QUEUES_PER_WORKER_MAX 16
+#define PG_BURST_BUCKETS 9     // upper bounds 1, 2, 4, 8, 16, 24, 32, 48, 64 packets
+#define PG_HANDLING_BUCKETS 26 // see pg_handling_bound_ns(); the last one is unbounded
+
+// ---------------------------------------------------------------- names
+
+/// What a received packet was handled as: the label `type` of pollgate_messages_total.
+enum pg_message {
+	PG_MESSAGE_MOVE,
+	PG_MESSAGE_ATTACK,
+	PG_MESSAGE_CHAT,
+	PG_MESSAGE_HEARTBEAT,
+	PG_MESSAGE_SKILL,
+	PG_MESSAGE_ARP,
+	PG_MESSAGE_ICMP_ECHO,
+	PG_MESSAGE_NEIGHBOR_SOLICITATION,
+	PG_MESSAGE_ICMPV6_ECHO,
+	PG_MESSAGES
+};
+
+/// Why a received packet was dropped: the label `reason` of pollgate_drops_total.
+enum pg_drop {
+	PG_DROP_NONE, // not dropped; never counted, has no label
+	PG_DROP_TRUNCATED,
+	PG_DROP_TOO_LONG,
+	PG_DROP_NOT_ETHERNET_II,
+	PG_DROP_NOT_FOR_US,
+	PG_DROP_BAD_IP_HEADER,
+	PG_DROP_IP_OPTIONS,
+	PG_DROP_IP_FRAGMENT,
+	PG_DROP_IP_CHECKSUM,
+	PG_DROP_BAD_SOURCE,
+	PG_DROP_UDP_LENGTH,
+	PG_DROP_UDP_CHECKSUM,
+	PG_DROP_UDP_CHECKSUM_MISSING,
+	PG_DROP_BAD_ARP,
+	PG_DROP_BAD_ICMP,
+	PG_DROP_BAD_NEIGHBOR_DISCOVERY,
+	PG_DROP_HOST_RATE_LIMITED,
+	PG_DROP_MESSAGE_TYPE,
+	PG_DROP_MESSAGE_SIZE,
+	PG_DROP_MESSAGE_RESERVED,
+	PG_DROP_NOT_FINITE,
+	PG_DROP_BAD_UTF8,
+	PG_DROP_PLAYER_MISMATCH,
+	PG_DROP_TABLE_FULL,
+	PG_DROP_SOURCE_RATE_LIMITED,
+	PG_DROP_WORKER_LOST, // was in a worker's hands when the worker died
+	PG_DROPS
+};
+
+/// Why a packet offered to a transmit queue did not leave: label `reason` of pollgate_transmit_drops_total.
+enum pg_tx_drop {
+	PG_TX_DROP_QUEUE_FULL,
+	PG_TX_DROP_LINK_DOWN,
+	PG_TX_DROP_WORKER_LOST,
+	PG_TX_DROPS
+};
+
+/// Label of an enumerator above; NULL when out of range or without a label. Static storage.
+const char *pg_message_name(unsigned message);
+const char *pg_drop_name(unsigned drop);
+const char *pg_tx_drop_name(unsigned drop);
+
+/// Upper bound (inclusive) of a bucket; UINT64_MAX for the last handling bucket.
+uint32_t pg_burst_bound(unsigned bucket);
+uint64_t pg_handling_bound_ns(unsigned bucket);
+
+// ---------------------------------------------------------------- errors
+
+enum pg_error_code {
+	PG_OK = 0,
+	PG_ERROR_USAGE = -1,    // the plan contradicts itself or this build
+	PG_ERROR_DEVICE = -2,   // a port could not be made, configured or started
+	PG_ERROR_MEMORY = -3,   // pools, tables or huge pages
+	PG_ERROR_SYSTEM = -4,   // EAL or the kernel refused
+	PG_ERROR_TIMEOUT = -5,  // workers did not answer within the bound
+	PG_ERROR_INTERNAL = -6, // a bug
+};
+
+/// One failure, as one sentence. Filled by every function that takes it and returns non-zero.
+struct pg_error {
+	int32_t code; // enum pg_error_code
+	char message[512];
+};
+
+// ---------------------------------------------------------------- plan
+
+struct pg_address {
+	uint8_t family; // 4 or 6
+	uint8_t prefix_len;
+	uint8_t bytes[16]; // network order; the first 4 when family is 4
+};
+
+/// `checksums`: use the device's engines where it has them, or always compute in software.
+enum pg_checksums { PG_CHECKSUMS_AUTO, PG_CHECKSUMS_SOFTWARE };
+
+struct pg_port_plan {
+	char name[32];
+	char device[64]; // EAL device name: a PCI address, or a vdev's name without its arguments
+	struct pg_address address[PG_ADDRESSES_MAX];
+	uint32_t address_count;
+	uint8_t mac[6];
+	bool has_mac; // false: the device's own
+	bool promiscuous;
+	uint8_t checksums; // enum pg_checksums
+	uint8_t pool;      // index into pg_plan.pool
+	uint16_t queues;   // rx/tx pairs asked for; the device may have fewer
+	uint16_t rx_descriptors;
+	uint16_t tx_descriptors;
+};
+
+struct pg_pool_plan {
+	char name[24];
+	int32_t node;   // NUMA node, -1 any
+	uint32_t mbufs; // objects
+	uint32_t cache; // objects kept per lcore
+	uint16_t data_room_bytes; // headroom included
+};
+
+struct pg_queue_ref {
+	uint8_t port; // index into pg_plan.port
+	uint16_t queue;
+};
+
+struct pg_worker_plan {
+	uint32_t lcore; // EAL lcore id
+	uint32_t queue_count;
+	struct pg_queue_ref queue[PG_QUEUES_PER_WORKER_MAX];
+};
+
+/// What a reload may change while packets flow. Copied by the callee.
+struct pg_policy {
+	uint64_t idle_timeout_ns;
+	uint32_t host_reply_pps; // ARP, ND and echo answers per worker; 0 answers none
+	uint32_t host_reply_burst;
+	struct {
+		uint32_t source_pps; // datagrams per second and source address; 0 is unlimited
+		uint32_t source_burst;
+	} listener[PG_LISTENERS_MAX];
+};
+
+struct pg_plan {
+	uint32_t abi_version; // PG_ABI_VERSION
+	uint32_t port_count;
+	uint32_t worker_count;
+	uint32_t pool_count;
+	uint32_t listener_count;
+	uint32_t session_capacity; // of the whole appliance
+	uint16_t listener_port[PG_LISTENERS_MAX]; // UDP port, host order
+	char isa[16];              // "auto", or "v2", "v3", "v4" to force one
+	struct pg_port_plan port[PG_PORTS_MAX];
+	struct pg_pool_plan pool[PG_POOLS_MAX];
+	struct pg_worker_plan worker[PG_WORKERS_MAX];
+	struct pg_policy policy;
+};
+
+// ---------------------------------------------------------------- statistics
+
+struct pg_port_counts {
+	uint64_t rx_packets;
+	uint64_t rx_bytes; // without FCS
+	uint64_t tx_packets;
+	uint64_t tx_bytes;
+};
+
+/// One poll loop's counters. One writer: its lcore. Never reset, not even by a new worker process.
+/// At every quiet moment: received = sum(handled) + sum(dropped) + to_kernel + forwarded,
+/// and tx_offered = tx_sent + sum(tx_dropped).
+struct pg_worker_stats {
+	// liveness
+	uint64_t heartbeat_tsc; // last turn of the loop; 0 before the first
+	uint64_t policy_generation;
+
+	// where received packets ended
+	uint64_t received;
+	uint64_t handled[PG_MESSAGES];
+	uint64_t dropped[PG_DROPS];
+	uint64_t to_kernel;
+	uint64_t forwarded;
+
+	// transmit
+	uint64_t tx_originated; // announcements; the rest of tx_offered are replies
+	uint64_t tx_offered;
+	uint64_t tx_sent;
+	uint64_t tx_dropped[PG_TX_DROPS];
+
+	// time, in TSC cycles
+	uint64_t cycles_busy;
+	uint64_t cycles_idle;
+	uint64_t handling_cycles; // sum over the packets of handling[]
+
+	// sessions
+	uint64_t sessions_active; // a gauge
+	uint64_t sessions_admitted;
+	uint64_t sessions_expired;
+	uint64_t sessions_recovered; // found in the state of a dead worker
+
+	// distributions
+	uint64_t rx_burst[PG_BURST_BUCKETS];
+	uint64_t handling[PG_HANDLING_BUCKETS]; // packets, by time from rx burst to tx burst
+
+	struct pg_port_counts port[PG_PORTS_MAX];
+} __attribute__((aligned(64)));
+
+/// What the device says of itself. One writer: the worker process's control thread.
+struct pg_port_stats {
+	uint64_t rx_missed;
+	uint64_t rx_errors;
+	uint64_t rx_nombuf;
+	uint32_t link_up;
+	uint32_t link_mbps; // 0: unknown
+	uint32_t queues;    // pairs in use
+	uint32_t offloads;  // bits of enum pg_offload
+	uint8_t mac[6];
+	uint8_t pad[2];
+};
+
+enum pg_offload { PG_OFFLOAD_RX_CHECKSUM = 1, PG_OFFLOAD_TX_CHECKSUM = 2, PG_OFFLOAD_RSS = 4 };
+
+struct pg_pool_stats {
+	uint32_t available;
+	uint32_t size;
+};
+
+/// The statistics page: a memory file made by the supervisor, mapped by every worker process in turn.
+struct pg_stats_page {
+	uint64_t magic;
+	uint32_t abi_version;
+	uint32_t worker_count;
+	uint32_t port_count;
+	uint32_t pool_count;
+	uint64_t tsc_hz; // written by the worker process
+	char isa[16];    // the micro-architecture level in use
+	struct pg_port_stats port[PG_PORTS_MAX];
+	struct pg_pool_stats pool[PG_POOLS_MAX];
+	struct pg_worker_stats worker[PG_WORKERS_MAX];
+};
+
+/// Size of a statistics page in bytes.
+size_t pg_stats_page_size(void);
+
+/// Make zeroed memory a page. Called once, by the supervisor.
+void pg_stats_page_init(struct pg_stats_page *page, uint32_t workers, uint32_t ports, uint32_t pools);
+
+/// Copy the page with relaxed loads: no counter is torn, and a counter never runs ahead of `received`
+/// that was read after it. Returns 0, or PG_ERROR_USAGE when `page` is not one of this ABI.
+int pg_stats_snapshot(const struct pg_stats_page *page, struct pg_stats_page *out);
+
+/// This CPU's time-stamp counter, and its rate.
+uint64_t pg_tsc(void);
+uint64_t pg_tsc_hz(void);
+
+// ---------------------------------------------------------------- lifecycle (worker process only)
+
+struct pg_gateway;
+
+/// Bytes that the session state of this many sessions and workers needs.
+size_t pg_state_size(uint32_t capacity, uint32_t workers);
+
+/// Initialise EAL. Once per process; may start threads, which inherit the caller's CPU affinity.
+int pg_eal_init(int argc, char *argv[], struct pg_error *error);
+
+/// Configure and start every port, make pools and tables, adopt the sessions found in `state`.
+/// `page` and `state` stay the caller's and must outlive the gateway.
+/// @return NULL on failure, with nothing left configured.
+struct pg_gateway *pg_open(const struct pg_plan *plan, struct pg_stats_page *page, void *state, size_t state_size,
+			   struct pg_error *error);
+
+/// Launch the poll loops. Returns when each has turned once, or fails after 5 s.
+int pg_start(struct pg_gateway *gateway, struct pg_error *error);
+
+/// Publish a new policy; returns when every worker uses it, or PG_ERROR_TIMEOUT after timeout_ms.
+int pg_apply(struct pg_gateway *gateway, const struct pg_policy *policy, uint32_t timeout_ms, struct pg_error *error);
+
+/// Refresh device statistics, link state and pool levels in the page. Call a few times a second.
+void pg_housekeep(struct pg_gateway *gateway);
+
+/// Ask the loops to finish the burst in hand and return. Bounded by timeout_ms.
+int pg_stop(struct pg_gateway *gateway, uint32_t timeout_ms, struct pg_error *error);
+
+/// Stop and close the ports, free everything. Only after pg_stop; EAL is cleaned up too.
+void pg_close(struct pg_gateway *gateway);
+
+/// The data plane's log lines (EAL, PMDs) go to this file descriptor; -1 drops them.
+void pg_log_to(int fd, int debug);
+
+// ---------------------------------------------------------------- the pure core, for tests and tools
+
+struct pg_core; // one identity and one session table, without devices
+
+/// A core that answers for plan->port[0]; no EAL needed. Freed with pg_core_close. NULL: out of memory.
+struct pg_core *pg_core_open(const struct pg_plan *plan);
+void pg_core_close(struct pg_core *core);
+
+/// Run frames through the core at time `now` (TSC), as one burst.
+/// @param frame  n buffers, rewritten in place where there is an answer
+/// @param length in: bytes of each frame; out: bytes of the answer, 0 when there is none
+/// @param drop   out: enum pg_drop of each frame
+/// @param n      at most 64
+void pg_core_burst(struct pg_core *core, uint64_t now, uint8_t *const frame[], uint16_t length[], uint8_t drop[],
+		    uint32_t n);
+
+/// The counters that the core wrote; valid until pg_core_close.
+const struct pg_worker_stats *pg_core_stats(const struct pg_core *core);
+
+/// Free sessions that were silent for the policy's idle time at `now`. Returns how many.
+uint32_t pg_core_expire(struct pg_core *core, uint64_t now);
+
+/// Internet checksum (RFC 1071) of `length` bytes, as it stands in a header.
+uint16_t pg_checksum(const uint8_t *bytes, size_t length);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

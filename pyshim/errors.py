@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Every failure that a user can meet, with the exit code it ends in.
+
+The codes follow sysexits(3) and are a contract: 0 done, 2 usage, 69 unavailable, 70 internal, 78 configuration.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """What a shell sees."""
+
+    DONE = 0
+    USAGE = 2
+    UNAVAILABLE = 69
+    INTERNAL = 70
+    CONFIG = 78
+
+
+class PollgateError(Exception):
+    """A failure with a message written for its reader: one sentence per line, no traceback needed."""
+
+    exit_code: ExitCode = ExitCode.INTERNAL
+
+
+class UsageError(PollgateError):
+    """The command line asks for something that does not exist."""
+
+    exit_code = ExitCode.USAGE
+
+
+class UnavailableError(PollgateError):
+    """A device, a huge page, a CPU, a socket or a permission is not there."""
+
+    exit_code = ExitCode.UNAVAILABLE
+
+
+class InternalError(PollgateError):
+    """The appliance itself failed: a worker died too often, or a bug."""
+
+    exit_code = ExitCode.INTERNAL
+
+
+class ProblemsError(PollgateError):
+    """Several problems found at once, each a finished line."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        self.problems = tuple(problems)
+        count = len(self.problems)
+        super().__init__("\n".join([*self.problems, f"{count} error{'s' if count != 1 else ''}"]))
+
+
+class ConfigError(ProblemsError):
+    """The configuration is wrong; every line is `file:line: key: what was found, what is allowed`."""
+
+    exit_code = ExitCode.CONFIG
+
+
+class PlanError(ProblemsError):
+    """The configuration is well formed but this host cannot do it; every line names the key to change.
+
+    The exit code is that of the worst problem: CONFIG unless all that is wrong is that something of the
+    host is missing, which is UNAVAILABLE.
+    """
+
+    def __init__(self, problems: Sequence[str], exit_code: ExitCode = ExitCode.CONFIG) -> None:
+        super().__init__(problems)
+        self.exit_code = exit_code
