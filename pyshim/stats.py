@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What the data plane counted, as one immutable value per reading.
+
+A snapshot is taken by `pyshim.dataplane.StatsPage.snapshot` in one C call; everything that shows figures
+(metrics, live table, summary, benchmarks) works from it and from nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Histogram:
+    """Counts per bucket, not cumulative; `bounds` are inclusive upper bounds, the last one may be infinite."""
+
+    bounds: tuple[float, ...]
+    counts: tuple[int, ...]
+    total: float  # sum of the observed values, in the unit of the bounds
+
+
+@dataclass(frozen=True, slots=True)
+class PortCounts:
+    """Packets that poll loops moved; bytes are without FCS."""
+
+    rx_packets: int
+    rx_bytes: int
+    tx_packets: int
+    tx_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerSnapshot:
+    """One poll loop. `received = Σ handled + Σ dropped + to_kernel + forwarded` at every quiet moment."""
+
+    index: int
+    heartbeat_age_s: float | None  # None before the first turn of the loop
+    policy_generation: int
+    received: int
+    handled: Mapping[str, int]  # by message type; every type is present
+    dropped: Mapping[str, int]  # by reason; every reason is present
+    to_kernel: int
+    forwarded: int
+    tx_originated: int
+    tx_offered: int
+    tx_sent: int
+    tx_dropped: Mapping[str, int]  # by reason; every reason is present
+    cycles_busy: int
+    cycles_idle: int
+    sessions_active: int
+    sessions_admitted: int
+    sessions_expired: int
+    sessions_recovered: int
+    rx_burst: Histogram  # packets
+    handling: Histogram  # seconds
+    ports: tuple[PortCounts, ...]  # by index of the plan's ports
+
+
+@dataclass(frozen=True, slots=True)
+class PortSnapshot:
+    """A device's own view, summed over worker processes."""
+
+    name: str
+    counts: PortCounts  # summed over workers
+    rx_missed: int
+    rx_errors: int
+    rx_nombuf: int
+    link_up: bool
+    link_mbps: int  # 0: unknown
+    queues: int
+    offloads: frozenset[str]  # of "rx_checksum", "tx_checksum", "rss"
+    mac: str
+
+
+@dataclass(frozen=True, slots=True)
+class PoolSnapshot:
+    """One mbuf pool."""
+
+    name: str
+    available: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Everything at one moment."""
+
+    taken_at_s: float  # time.monotonic()
+    tsc_hz: int  # 0 before the first worker process measured it
+    isa: str  # "v2", "v3", "v4"; "" before start
+    worker_restarts: int
+    workers_running: bool  # the worker process is up and every loop has turned
+    config_reload_successful: bool
+    workers: tuple[WorkerSnapshot, ...]
+    ports: tuple[PortSnapshot, ...]
+    pools: tuple[PoolSnapshot, ...]
