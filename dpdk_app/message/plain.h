@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// message/plain.h: is this payload a whole message of the `plain` profile, and what does it do to its session?
+//
+// Checks are stateless: a session is made only for an address whose first message passed them. What each type
+// checks and does stands in that type's own file.
+
+#ifndef POLLGATE_MESSAGE_PLAIN_H
+#define POLLGATE_MESSAGE_PLAIN_H
+
+#include "message/attack.h"
+#include "message/chat.h"
+#include "message/heartbeat.h"
+#include "message/move.h"
+#include "message/skill.h"
+#include "pollgate.h"
+#include "session/table.h"
+#include "wire/plain.h"
+
+static_assert((int)PG_MESSAGE_MOVE == PLAIN_MOVE - 1 && (int)PG_MESSAGE_SKILL == PLAIN_SKILL - 1,
+	      "counters of messages are indexed by packet type");
+
+ALWAYS_INLINE uint32_t plain_player(const uint8_t *payload)
+{
+	return ((const struct plain_heartbeat *)payload)->player_id;
+}
+
+ALWAYS_INLINE uint32_t plain_type(const uint8_t *payload)
+{
+	return ((const struct plain_header *)payload)->packet_type;
+}
+
+/// @return PG_DROP_NONE for a message that may be acknowledged
+ALWAYS_INLINE enum pg_drop plain_check(const uint8_t *payload, uint16_t len)
+{
+	const struct plain_header *header = (const struct plain_header *)payload;
+
+	if (unlikely(len < sizeof(*header)))
+		return PG_DROP_TRUNCATED;
+	if (unlikely(header->packet_type - 1 >= PLAIN_TYPE_LAST))
+		return PG_DROP_MESSAGE_TYPE;
+	if (unlikely(header->packet_size != len))
+		return PG_DROP_MESSAGE_SIZE;
+	if (likely(header->packet_type == PLAIN_MOVE))
+		return move_check((const struct plain_move *)payload, len);
+	switch (header->packet_type) {
+	case PLAIN_ATTACK:
+		return attack_check((const struct plain_attack *)payload, len);
+	case PLAIN_CHAT:
+		return chat_check((const struct plain_chat *)payload, len);
+	case PLAIN_HEARTBEAT:
+		return heartbeat_check(len);
+	default:
+		return skill_check(len);
+	}
+}
+
+/// Write what the message says into its session.
+ALWAYS_INLINE void plain_apply(struct session *session, const uint8_t *payload)
+{
+	if (likely(plain_type(payload) == PLAIN_MOVE))
+		move_apply(session, (const struct plain_move *)payload);
+}
+
+#endif

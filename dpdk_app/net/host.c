@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// net/host.c: see host.h.
+
+#include "net/host.h"
+
+#include <string.h>
+
+#include "net/reply.h"
+
+static const uint8_t broadcast_mac[MAC_LEN] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
+static const uint8_t all_nodes[16] = {0xff, 0x02, [15] = 0x01};
+static const uint8_t in6_any[16];
+
+static struct host_request refuse(enum pg_drop drop)
+{
+	return (struct host_request){.drop = drop};
+}
+
+static struct host_request accept(enum pg_message message)
+{
+	return (struct host_request){.drop = PG_DROP_NONE, .message = message};
+}
+
+// ---------------------------------------------------------------- ARP (RFC 826, RFC 5227)
+
+static bool arp_sender_impossible(be32 address)
+{
+	const uint8_t first = (uint8_t)address;
+
+	// 0.0.0.0 is a probe; the rest of 0/8 is nobody.
+	return first == 127 || first >= 224 || (first == 0 && address != 0);
+}
+
+static struct host_request arp_examine(const uint8_t *frame, const struct packet *p, const struct identity *id)
+{
+	const struct ethernet_header *eth = (const struct ethernet_header *)frame;
+	const struct arp_packet *arp = (const struct arp_packet *)(frame + p->l3);
+
+	if (arp->hardware_type != BE16(ARP_HARDWARE_ETHERNET) || arp->protocol_type != BE16(ETHER_IPV4) ||
+	    arp->hardware_len != MAC_LEN || arp->protocol_len != sizeof(be32))
+		return refuse(PG_DROP_BAD_ARP);
+	if (arp->operation != BE16(ARP_REQUEST))
+		return refuse(PG_DROP_NOT_FOR_US);
+	if (!mac_equal(arp->sender_mac, eth->source) || arp_sender_impossible(arp->sender_ip))
+		return refuse(PG_DROP_BAD_ARP);
+	if (identity_owns4(id, arp->sender_ip))
+		return refuse(PG_DROP_BAD_SOURCE);
+	if (!identity_owns4(id, arp->target_ip))
+		return refuse(PG_DROP_NOT_FOR_US);
+	return accept(PG_MESSAGE_ARP);
+}
+
+static uint16_t arp_answer(uint8_t *frame, const struct packet *p, const struct identity *id)
+{
+	struct arp_packet *arp = (struct arp_packet *)(frame + p->l3);
+	const be32 asked = arp->target_ip;
+
+	arp->operation = BE16(ARP_REPLY);
+	mac_copy(arp->target_mac, arp->sender_mac);
+	arp->target_ip = arp->sender_ip;
+	mac_copy(arp->sender_mac, id->mac);
+	arp->sender_ip = asked;
+	reply_ethernet(frame, id);
+	return p->end;
+}
+
+uint16_t announce_arp(uint8_t *frame, const struct identity *id, unsigned index)
+{
+	struct ethernet_header *eth = (struct ethernet_header *)frame;
+	struct arp_packet *arp = (struct arp_packet *)(eth + 1);
+
+	memset(frame, 0, ETHERNET_MIN);
+	mac_copy(eth->destination, broadcast_mac);
+	mac_copy(eth->source, id->mac);
+	eth->type = BE16(ETHER_ARP);
+	arp->hardware_type = BE16(ARP_HARDWARE_ETHERNET);
+	arp->protocol_type = BE16(ETHER_IPV4);
+	arp->hardware_len = MAC_LEN;
+	arp->protocol_len = sizeof(be32);
+	arp->operation = BE16(ARP_REQUEST);
+	mac_copy(arp->sender_mac, id->mac);
+	arp->sender_ip = id->v4[index].address;
+	arp->target_ip = id->v4[index].address;
+	return ETHERNET_MIN;
+}
+
+// ---------------------------------------------------------------- ICMP echo (RFC 792, RFC 1122 3.2.2.6)
+
+static struct host_request icmp_examine(const uint8_t *frame, const struct packet *p)
+{
+	const struct icmp_header *icmp = (const struct icmp_header *)(frame + p->l4);
+	const uint16_t len = (uint16_t)(p->end - p->l4);
+
+	if (len < sizeof(*icmp))
+		return refuse(PG_DROP_TRUNCATED);
+	if (checksum_fold(checksum_sum(frame + p->l4, len)) != CHECKSUM_RIGHT)
+		return refuse(PG_DROP_BAD_ICMP);
+	if (icmp->type != ICMP_ECHO_REQUEST || icmp->code != 0)
+		return refuse(PG_DROP_NOT_FOR_US);
+	return accept(PG_MESSAGE_ICMP_ECHO);
+}
+
+/// Type is the first byte of its word, and code 0.
+static void echo_turn(struct icmp_header *icmp, uint8_t reply)
+{
+	icmp->checksum = checksum_update(icmp->checksum, icmp->type, reply);
+	icmp->type = reply;
+}
+
+static uint16_t icmp_answer(uint8_t *frame, const struct packet *p, const struct identity *id)
+{
+	echo_turn((struct icmp_header *)(frame + p->l4), ICMP_ECHO_REPLY);
+	reply_ipv4((struct ipv4_header *)(frame + p->l3), false);
+	reply_ethernet(frame, id);
+	return p->end;
+}
+
+// ---------------------------------------------------------------- ICMPv6 (RFC 4443, RFC 4861)
+
+/// Every option has a length and ends within the message (RFC 4861 7.1.1).
+static bool options_whole(const uint8_t *option, const uint8_t *end, bool *has_source_link_layer)
+{
+	*has_source_link_layer = false;
+	while (option < end) {
+		if (end - option < 2 || option[1] == 0 || end - option < option[1] * 8)
+			return false;
+		if (option[0] == OPTION_SOURCE_LINK_LAYER)
+			*has_source_link_layer = true;
+		option += option[1] * 8;
+	}
+	return true;
+}
+
+static bool is_solicited_node(const uint8_t *address)
+{
+	uint8_t group[16];
+
+	solicited_node(address, group);
+	return in6_equal(group, address);
+}
+
+static struct host_request solicitation_examine(const uint8_t *frame, const struct packet *p,
+						const struct identity *id)
+{
+	const struct ipv6_header *ip = (const struct ipv6_header *)(frame + p->l3);
+	const struct neighbor_message *ns = (const struct neighbor_message *)(frame + p->l4);
+	bool has_source_link_layer;
+
+	// RFC 4861 7.1.1, in its order.
+	if (ip->hop_limit != NEIGHBOR_HOP_LIMIT || ns->icmp.code != 0 || p->end - p->l4 < (int)sizeof(*ns))
+		return refuse(PG_DROP_BAD_NEIGHBOR_DISCOVERY);
+	if (ns->target[0] == 0xff || !options_whole(frame + p->l4 + sizeof(*ns), frame + p->end, &has_source_link_layer))
+		return refuse(PG_DROP_BAD_NEIGHBOR_DISCOVERY);
+	if (in6_equal(ip->source, in6_any) && (has_source_link_layer || !is_solicited_node(ip->destination)))
+		return refuse(PG_DROP_BAD_NEIGHBOR_DISCOVERY);
+	if (!identity_owns6(id, ns->target))
+		return refuse(PG_DROP_NOT_FOR_US);
+	return accept(PG_MESSAGE_NEIGHBOR_SOLICITATION);
+}
+
+static struct host_request icmpv6_examine(const uint8_t *frame, const struct packet *p, const struct identity *id)
+{
+	const struct ipv6_header *ip = (const struct ipv6_header *)(frame + p->l3);
+	const struct icmp_header *icmp = (const struct icmp_header *)(frame + p->l4);
+	const uint16_t len = (uint16_t)(p->end - p->l4);
+
+	if (len < 4) // type, code, checksum (RFC 4443 2.1)
+		return refuse(PG_DROP_TRUNCATED);
+	if (checksum_fold(pseudo_header6(ip, IP_ICMPV6, BE16(len)) + checksum_sum(frame + p->l4, len)) !=
+	    CHECKSUM_RIGHT)
+		return refuse(PG_DROP_BAD_ICMP);
+	if (icmp->type == ICMPV6_NEIGHBOR_SOLICITATION)
+		return solicitation_examine(frame, p, id);
+	if (in6_equal(ip->source, in6_any))
+		return refuse(PG_DROP_BAD_SOURCE);
+	if (icmp->type != ICMPV6_ECHO_REQUEST || icmp->code != 0 || !identity_owns6(id, ip->destination))
+		return refuse(PG_DROP_NOT_FOR_US);
+	if (len < sizeof(*icmp))
+		return refuse(PG_DROP_TRUNCATED);
+	return accept(PG_MESSAGE_ICMPV6_ECHO);
+}
+
+static uint16_t icmpv6_echo_answer(uint8_t *frame, const struct packet *p, const struct identity *id)
+{
+	echo_turn((struct icmp_header *)(frame + p->l4), ICMPV6_ECHO_REPLY);
+	reply_ipv6((struct ipv6_header *)(frame + p->l3));
+	reply_ethernet(frame, id);
+	return p->end;
+}
+
+/// An advertisement of `target` behind an IPv6 header whose destination is already there.
+/// @return its length in bytes, both headers included
+static uint16_t build_advertisement(struct ipv6_header *ip, const uint8_t *target, const uint8_t *mac, uint32_t flags)
+{
+	struct neighbor_message *na = (struct neighbor_message *)(ip + 1);
+	struct link_layer_option *option = (struct link_layer_option *)(na + 1);
+	const uint16_t len = sizeof(*na) + sizeof(*option);
+
+	memcpy(na->target, target, sizeof(na->target));
+	memcpy(ip->source, target, sizeof(ip->source));
+	ip->version_class_flow = BE32(0x60000000);
+	ip->payload_length = BE16(len);
+	ip->next_header = IP_ICMPV6;
+	ip->hop_limit = NEIGHBOR_HOP_LIMIT;
+	na->icmp = (struct icmp_header){.type = ICMPV6_NEIGHBOR_ADVERTISEMENT, .rest = BE32(flags)};
+	option->type = OPTION_TARGET_LINK_LAYER;
+	option->length = 1;
+	mac_copy(option->mac, mac);
+	na->icmp.checksum =
+		(be16)~checksum_fold(pseudo_header6(ip, IP_ICMPV6, BE16(len)) + checksum_sum((const uint8_t *)na, len));
+	return (uint16_t)(sizeof(*ip) + len);
+}
+
+static uint16_t solicitation_answer(uint8_t *frame, const struct packet *p, const struct identity *id)
+{
+	struct ethernet_header *eth = (struct ethernet_header *)frame;
+	struct ipv6_header *ip = (struct ipv6_header *)(frame + p->l3);
+	const struct neighbor_message *ns = (const struct neighbor_message *)(frame + p->l4);
+	uint8_t target[16];
+	uint32_t flags = NEIGHBOR_OVERRIDE;
+
+	memcpy(target, ns->target, sizeof(target));
+	reply_ethernet(frame, id);
+	if (in6_equal(ip->source, in6_any)) { // RFC 4861 7.2.4: the asker has no address yet
+		memcpy(ip->destination, all_nodes, sizeof(all_nodes));
+		multicast_mac6(all_nodes, eth->destination);
+	} else {
+		memcpy(ip->destination, ip->source, sizeof(ip->destination));
+		flags |= NEIGHBOR_SOLICITED;
+	}
+	return (uint16_t)(p->l3 + build_advertisement(ip, target, id->mac, flags));
+}
+
+uint16_t announce_neighbor(uint8_t *frame, const struct identity *id, unsigned index)
+{
+	struct ethernet_header *eth = (struct ethernet_header *)frame;
+	struct ipv6_header *ip = (struct ipv6_header *)(eth + 1);
+
+	multicast_mac6(all_nodes, eth->destination);
+	mac_copy(eth->source, id->mac);
+	eth->type = BE16(ETHER_IPV6);
+	memcpy(ip->destination, all_nodes, sizeof(all_nodes));
+	return (uint16_t)(sizeof(*eth) + build_advertisement(ip, id->v6[index], id->mac, NEIGHBOR_OVERRIDE));
+}
+
+// ---------------------------------------------------------------- all of them
+
+struct host_request host_examine(const uint8_t *frame, const struct packet *p, const struct identity *id)
+{
+	switch (p->host) {
+	case HOST_ARP:
+		return arp_examine(frame, p, id);
+	case HOST_ICMP:
+		return icmp_examine(frame, p);
+	case HOST_ICMPV6:
+		return icmpv6_examine(frame, p, id);
+	default:
+		return refuse(PG_DROP_NOT_FOR_US);
+	}
+}
+
+uint16_t host_answer(uint8_t *frame, uint16_t received, const struct packet *p, const struct identity *id,
+		     enum pg_message message)
+{
+	switch (message) {
+	case PG_MESSAGE_ARP:
+		return reply_length(received, arp_answer(frame, p, id));
+	case PG_MESSAGE_ICMP_ECHO:
+		return reply_length(received, icmp_answer(frame, p, id));
+	case PG_MESSAGE_ICMPV6_ECHO:
+		return reply_length(received, icmpv6_echo_answer(frame, p, id));
+	default: // may be longer than its solicitation
+		return solicitation_answer(frame, p, id);
+	}
+}

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// net/reply.h: turn a received frame round, in place.
+//
+// Exchanging addresses and ports leaves every checksum right, so software only accounts for the words that
+// really change. A device that computes checksums wants zero and the pseudo-header sum instead.
+
+#ifndef POLLGATE_NET_REPLY_H
+#define POLLGATE_NET_REPLY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "net/checksum.h"
+#include "net/headers.h"
+#include "net/parse.h"
+
+/// What the device has to complete in an answer.
+enum tx_checksum { TX_CHECKSUM_NONE, TX_CHECKSUM_IP = 1, TX_CHECKSUM_UDP = 2 };
+
+/// Bytes of the answer to a frame of `received` bytes: padding beyond the Ethernet minimum is not returned.
+ALWAYS_INLINE uint16_t reply_length(uint16_t received, uint16_t end)
+{
+	const uint16_t needed = end > ETHERNET_MIN ? end : ETHERNET_MIN;
+
+	return received < needed ? received : needed;
+}
+
+ALWAYS_INLINE void reply_ethernet(uint8_t *frame, const struct identity *id)
+{
+	struct ethernet_header *eth = (struct ethernet_header *)frame;
+
+	mac_copy(eth->destination, eth->source);
+	mac_copy(eth->source, id->mac);
+}
+
+ALWAYS_INLINE void reply_ipv4(struct ipv4_header *ip, const bool tx_offload)
+{
+	const be32 source = ip->source;
+
+	ip->source = ip->destination;
+	ip->destination = source;
+	if (tx_offload)
+		ip->checksum = 0;
+	else // TTL is the first byte of its word
+		ip->checksum = checksum_update(ip->checksum, ip->ttl, ANSWER_HOP_LIMIT);
+	ip->ttl = ANSWER_HOP_LIMIT;
+}
+
+ALWAYS_INLINE void reply_ipv6(struct ipv6_header *ip)
+{
+	uint8_t source[16];
+
+	memcpy(source, ip->source, sizeof(source));
+	memcpy(ip->source, ip->destination, sizeof(source));
+	memcpy(ip->destination, source, sizeof(source));
+	ip->hop_limit = ANSWER_HOP_LIMIT;
+}
+
+/// Exchange ports; the payload's first word goes from `old` to `new` and is the caller's to write.
+ALWAYS_INLINE void reply_udp(struct udp_header *udp, uint16_t old, uint16_t new)
+{
+	const be16 source = udp->source;
+
+	udp->source = udp->destination;
+	udp->destination = source;
+	if (unlikely(udp->checksum == 0)) // came without one, returns without one
+		return;
+
+	const uint16_t checksum = checksum_update(udp->checksum, old, new);
+
+	udp->checksum = checksum ? checksum : 0xffff; // RFC 768: zero means none
+}
+
+/// Answer a game datagram whose first payload word becomes `new`.
+/// @return bits of enum tx_checksum: what the device must complete; 0 unless tx_offload
+ALWAYS_INLINE unsigned reply_datagram(uint8_t *frame, const struct packet *p, const struct identity *id, uint16_t old,
+				      uint16_t new, const bool tx_offload)
+{
+	struct udp_header *udp = (struct udp_header *)(frame + p->l4);
+	const bool checked = udp->checksum != 0;
+
+	reply_ethernet(frame, id);
+	if (likely(p->layer == LAYER_IPV4))
+		reply_ipv4((struct ipv4_header *)(frame + p->l3), tx_offload);
+	else
+		reply_ipv6((struct ipv6_header *)(frame + p->l3));
+	reply_udp(udp, old, new);
+	if (!tx_offload)
+		return TX_CHECKSUM_NONE;
+
+	const unsigned ip_bit = p->layer == LAYER_IPV4 ? TX_CHECKSUM_IP : 0;
+
+	if (!checked)
+		return ip_bit;
+	udp->checksum = checksum_fold(p->layer == LAYER_IPV4 ?
+					      pseudo_header4((struct ipv4_header *)(frame + p->l3), udp->length) :
+					      pseudo_header6((struct ipv6_header *)(frame + p->l3), IP_UDP, udp->length));
+	return ip_bit | TX_CHECKSUM_UDP;
+}
+
+#endif

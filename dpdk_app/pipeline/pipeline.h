@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// pipeline/pipeline.h: the way of a burst through the rooms: net, session, message, and back to net.
+//
+// Works on bytes and plain structures only, so that the poll loop, the unit tests, the fuzzers and the oracle
+// tests all run this very code. burst.c is compiled once per micro-architecture level; isa.c chooses at start.
+
+#ifndef POLLGATE_PIPELINE_H
+#define POLLGATE_PIPELINE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "net/host.h"
+#include "net/identity.h"
+#include "net/reply.h"
+#include "pollgate.h"
+#include "session/rate.h"
+#include "session/source_limit.h"
+#include "session/table.h"
+
+#define BURST_MAX 64
+
+/// What the device must know to complete an answer's checksums; only written by tx-offload variants.
+struct tx_request {
+	uint8_t checksums; // bits of enum tx_checksum
+	uint8_t l2_len;
+	uint8_t l3_len;
+	uint8_t ipv6;
+};
+
+/// Frames on their way through. Each has HOST_ANSWER_ROOM writable bytes behind its length.
+struct burst {
+	// written by the receiving side
+	uint8_t *frame[BURST_MAX];
+	uint16_t length[BURST_MAX]; // bytes received; the pipeline makes it the answer's length
+	uint8_t rx[BURST_MAX];      // bits of enum rx_checksum
+
+	// written by the pipeline
+	uint8_t drop[BURST_MAX]; // enum pg_drop; PG_DROP_NONE: the frame is now an answer
+	struct tx_request tx[BURST_MAX];
+};
+
+/// The reloadable part of the configuration in the units of the fast path. Immutable once published.
+struct policy {
+	uint64_t generation;
+	uint64_t idle_timeout; // TSC
+	bool host_silent;
+	struct rate host;
+	struct rate source[PG_LISTENERS_MAX];
+};
+
+void policy_init(struct policy *policy, const struct pg_policy *from, uint64_t generation, uint64_t tsc_hz);
+
+/// One worker's view of one port.
+struct gate {
+	// read-mostly: set at start, policy at every turn of the loop
+	const struct identity *identity;
+	const struct listeners *listeners;
+	const struct policy *policy;
+
+	// the worker's own
+	struct session_table *sessions;
+	struct source_limits *sources;
+	uint64_t *host_conforms_at; // token bucket of host answers
+	struct pg_worker_stats *stats;
+};
+
+/// Take a burst through. Every frame is either answered in place or dropped, and counted as one of them.
+typedef void burst_run(struct gate *gate, struct burst *burst, unsigned n, uint64_t now);
+
+/// The specialised loops of one micro-architecture level.
+struct hot_path {
+	const char *isa;
+	burst_run *run[2][2]; // [device verifies checksums][device computes checksums]
+};
+
+/// @param isa  "auto": the best that this CPU has; else "v2", "v3" or "v4" (x86-64 psABI levels)
+/// @return NULL when the CPU lacks it or the name is unknown
+const struct hot_path *hot_path_select(const char *isa);
+
+#endif

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// port/eal.c: see eal.h.
+
+#include "port/eal.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include <rte_eal.h>
+#include <rte_errno.h>
+#include <rte_log.h>
+
+int error_set(struct pg_error *error, int code, const char *format, ...)
+{
+	va_list args;
+
+	error->code = code;
+	va_start(args, format);
+	vsnprintf(error->message, sizeof(error->message), format, args);
+	va_end(args);
+	return code;
+}
+
+void pg_log_to(int fd, int debug)
+{
+	FILE *stream = fd >= 0 ? fdopen(fd, "w") : fopen("/dev/null", "w");
+
+	if (!stream)
+		return;
+	setvbuf(stream, NULL, _IOLBF, BUFSIZ);
+	rte_openlog_stream(stream);
+	rte_log_set_global_level(debug ? RTE_LOG_DEBUG : RTE_LOG_INFO);
+}
+
+int pg_eal_init(int argc, char *argv[], struct pg_error *error)
+{
+	if (rte_eal_init(argc, argv) < 0)
+		return error_set(error, PG_ERROR_SYSTEM, "DPDK's environment could not be initialised: %s",
+				 rte_strerror(rte_errno));
+	return PG_OK;
+}

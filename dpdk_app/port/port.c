@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// port/port.c: see port.h.
+
+#include "port/port.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include <rte_errno.h>
+#include <rte_ethdev.h>
+
+#include "port/eal.h"
+
+#define RX_CHECKSUMS (RTE_ETH_RX_OFFLOAD_IPV4_CKSUM | RTE_ETH_RX_OFFLOAD_UDP_CKSUM)
+#define TX_CHECKSUMS (RTE_ETH_TX_OFFLOAD_IPV4_CKSUM | RTE_ETH_TX_OFFLOAD_UDP_CKSUM)
+#define RSS_WANTED                                                                                                     \
+	(RTE_ETH_RSS_IPV4 | RTE_ETH_RSS_IPV6 | RTE_ETH_RSS_NONFRAG_IPV4_UDP | RTE_ETH_RSS_NONFRAG_IPV6_UDP |           \
+	 RTE_ETH_RSS_IPV6_UDP_EX)
+
+#define RSS_KEY_MAX 64
+#define RSS_KEY_DEFAULT 40
+
+/// A key with a period of 16 bits hashes both directions of a flow alike (Woo and Park, 2012).
+static uint8_t symmetric_key[RSS_KEY_MAX];
+
+static void symmetric_key_init(void)
+{
+	for (unsigned i = 0; i < RSS_KEY_MAX; i += 2) {
+		symmetric_key[i] = 0x6d;
+		symmetric_key[i + 1] = 0x5a;
+	}
+}
+
+static int refuse(const struct port *port, struct pg_error *error, const char *what, int rc)
+{
+	return error_set(error, PG_ERROR_DEVICE, "port %s (%s): %s: %s", port->plan->name, port->plan->device, what,
+			 rte_strerror(rc < 0 ? -rc : rc));
+}
+
+static void choose_checksums(struct port *port, const struct rte_eth_dev_info *info, struct rte_eth_conf *conf)
+{
+	if (port->plan->checksums == PG_CHECKSUMS_SOFTWARE)
+		return;
+	port->rx_offload = (info->rx_offload_capa & RX_CHECKSUMS) == RX_CHECKSUMS;
+	port->tx_offload = (info->tx_offload_capa & TX_CHECKSUMS) == TX_CHECKSUMS;
+	if (port->rx_offload)
+		conf->rxmode.offloads |= RX_CHECKSUMS;
+	if (port->tx_offload)
+		conf->txmode.offloads |= TX_CHECKSUMS;
+}
+
+static void choose_rss(struct port *port, const struct rte_eth_dev_info *info, struct rte_eth_conf *conf)
+{
+	const uint64_t hash_fields = RSS_WANTED & info->flow_type_rss_offloads;
+
+	if (port->queues < 2 || hash_fields == 0)
+		return;
+	symmetric_key_init();
+	port->rss = true;
+	conf->rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
+	conf->rx_adv_conf.rss_conf = (struct rte_eth_rss_conf){
+		.rss_key = symmetric_key,
+		.rss_key_len = info->hash_key_size ? info->hash_key_size : RSS_KEY_DEFAULT,
+		.rss_hf = hash_fields,
+	};
+}
+
+/// A NIC that cannot spread flows has no use for a second queue; virtual devices spread by their own means
+/// (af_packet by fanout, pcap by file).
+static uint16_t usable_queues(const struct pg_port_plan *plan, const struct rte_eth_dev_info *info)
+{
+	uint16_t queues = plan->queues;
+	const uint16_t has = RTE_MIN(info->max_rx_queues, info->max_tx_queues);
+	const bool pci = strchr(plan->device, ':') != NULL;
+
+	if (pci && (info->flow_type_rss_offloads & RSS_WANTED) == 0)
+		queues = 1;
+	return RTE_MIN(queues, has);
+}
+
+static int setup_queues(struct port *port, const struct rte_eth_dev_info *info, const struct rte_eth_conf *conf,
+			struct pg_error *error)
+{
+	uint16_t rx_descriptors = port->plan->rx_descriptors, tx_descriptors = port->plan->tx_descriptors;
+	const int node = rte_eth_dev_socket_id(port->id);
+	struct rte_eth_txconf txconf = info->default_txconf;
+	struct rte_eth_rxconf rxconf = info->default_rxconf;
+	int rc = rte_eth_dev_adjust_nb_rx_tx_desc(port->id, &rx_descriptors, &tx_descriptors);
+
+	if (rc < 0)
+		return refuse(port, error, "the descriptor counts were refused", rc);
+	txconf.offloads = conf->txmode.offloads;
+	rxconf.offloads = conf->rxmode.offloads;
+	for (uint16_t q = 0; q < port->queues; q++) {
+		rc = rte_eth_rx_queue_setup(port->id, q, rx_descriptors, (unsigned)node, &rxconf, port->pool);
+		if (rc < 0)
+			return refuse(port, error, "a receive queue could not be set up", rc);
+		rc = rte_eth_tx_queue_setup(port->id, q, tx_descriptors, (unsigned)node, &txconf);
+		if (rc < 0)
+			return refuse(port, error, "a transmit queue could not be set up", rc);
+	}
+	return PG_OK;
+}
+
+/// The MAC that answers carry is the configured one, even where the device cannot be told.
+static void set_mac(struct port *port)
+{
+	struct rte_ether_addr mac;
+
+	if (port->plan->has_mac) {
+		memcpy(mac.addr_bytes, port->plan->mac, MAC_LEN);
+		rte_eth_dev_default_mac_addr_set(port->id, &mac);
+	} else if (rte_eth_macaddr_get(port->id, &mac) < 0) {
+		memset(&mac, 0, sizeof(mac));
+	}
+	memcpy(port->identity.mac, mac.addr_bytes, MAC_LEN);
+}
+
+/// Neighbour discovery asks through multicast: let in our own groups, or all where the filter is too simple.
+static void join_groups(const struct port *port)
+{
+	struct rte_ether_addr groups[PG_ADDRESSES_MAX];
+	uint8_t group[16];
+
+	if (port->identity.v6_count == 0)
+		return;
+	for (unsigned i = 0; i < port->identity.v6_count; i++) {
+		solicited_node(port->identity.v6[i], group);
+		multicast_mac6(group, groups[i].addr_bytes);
+	}
+	if (rte_eth_dev_set_mc_addr_list(port->id, groups, port->identity.v6_count) != 0)
+		rte_eth_allmulticast_enable(port->id);
+}
+
+static int set_promiscuous(const struct port *port, struct pg_error *error)
+{
+	const int rc = port->plan->promiscuous ? rte_eth_promiscuous_enable(port->id) :
+						 rte_eth_promiscuous_disable(port->id);
+
+	// A device without a filter has nothing to switch.
+	if (rc < 0 && rc != -ENOTSUP)
+		return refuse(port, error, "promiscuous mode could not be set", rc);
+	return PG_OK;
+}
+
+static int configure(struct port *port, struct pg_error *error)
+{
+	struct rte_eth_conf conf = {0};
+	struct rte_eth_dev_info info;
+	int rc = rte_eth_dev_info_get(port->id, &info);
+
+	if (rc < 0)
+		return refuse(port, error, "the device does not describe itself", rc);
+	port->queues = usable_queues(port->plan, &info);
+	if (port->queues == 0)
+		return error_set(error, PG_ERROR_DEVICE, "port %s (%s): the device has no queue pair", port->plan->name,
+				 port->plan->device);
+	choose_checksums(port, &info, &conf);
+	choose_rss(port, &info, &conf);
+	// Every mbuf that leaves came from the port's own pool and has one owner.
+	conf.txmode.offloads |= info.tx_offload_capa & RTE_ETH_TX_OFFLOAD_MBUF_FAST_FREE;
+	rc = rte_eth_dev_configure(port->id, port->queues, port->queues, &conf);
+	if (rc < 0)
+		return refuse(port, error, "the device refused its configuration", rc);
+	port->configured = true;
+	return setup_queues(port, &info, &conf, error);
+}
+
+static int open_device(struct port *port, struct pg_error *error)
+{
+	int rc = rte_eth_dev_get_port_by_name(port->plan->device, &port->id);
+
+	if (rc < 0)
+		return error_set(error, PG_ERROR_DEVICE, "port %s: no device %s came up", port->plan->name,
+				 port->plan->device);
+	rc = configure(port, error);
+	if (rc != PG_OK)
+		return rc;
+	set_mac(port);
+	rc = rte_eth_dev_start(port->id);
+	if (rc < 0)
+		return refuse(port, error, "the device did not start", rc);
+	port->started = true;
+	join_groups(port);
+	return set_promiscuous(port, error);
+}
+
+int port_open(struct port *port, const struct pg_port_plan *plan, struct rte_mempool *pool, struct pg_error *error)
+{
+	int rc;
+
+	*port = (struct port){.plan = plan, .pool = pool, .id = RTE_MAX_ETHPORTS};
+	identity_init(&port->identity, plan->address, plan->address_count);
+	rc = open_device(port, error);
+	if (rc != PG_OK) {
+		port_stop(port);
+		port_close(port);
+	}
+	return rc;
+}
+
+void port_stop(struct port *port)
+{
+	if (port->started)
+		rte_eth_dev_stop(port->id);
+	port->started = false;
+}
+
+void port_close(struct port *port)
+{
+	if (port->configured)
+		rte_eth_dev_close(port->id);
+	port->configured = false;
+}
+
+void port_refresh(const struct port *port, struct pg_port_stats *stats)
+{
+	struct rte_eth_link link = {0};
+	struct rte_eth_stats device;
+
+	if (rte_eth_stats_get(port->id, &device) == 0) {
+		counter_set(&stats->rx_missed, port->base.rx_missed + device.imissed);
+		counter_set(&stats->rx_errors, port->base.rx_errors + device.ierrors);
+		counter_set(&stats->rx_nombuf, port->base.rx_nombuf + device.rx_nombuf);
+	}
+	if (rte_eth_link_get_nowait(port->id, &link) == 0) {
+		stats->link_up = link.link_status == RTE_ETH_LINK_UP;
+		stats->link_mbps = link.link_speed == RTE_ETH_SPEED_NUM_UNKNOWN ? 0 : link.link_speed;
+	}
+	stats->queues = port->queues;
+	stats->offloads = (port->rx_offload ? PG_OFFLOAD_RX_CHECKSUM : 0) |
+			  (port->tx_offload ? PG_OFFLOAD_TX_CHECKSUM : 0) | (port->rss ? PG_OFFLOAD_RSS : 0);
+	memcpy(stats->mac, port->identity.mac, sizeof(stats->mac));
+}

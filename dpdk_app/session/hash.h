@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// session/hash.h: a keyed hash of a peer, cheap enough for every packet.
+//
+// Keyed, because addresses are the players' to choose: with a fixed hash a few hosts could fill one bucket.
+// Multiply-and-fold of the key's words with secret words (the step of wyhash and of Linux's rhashtable users).
+
+#ifndef POLLGATE_SESSION_HASH_H
+#define POLLGATE_SESSION_HASH_H
+
+#include <stdint.h>
+#include <string.h>
+
+#include "compiler.h"
+#include "net/peer.h"
+
+/// Random per worker process; indexes are rebuilt at start, so it need not be kept.
+struct hash_secret {
+	uint64_t word[4];
+};
+
+ALWAYS_INLINE uint64_t multiply_fold(uint64_t a, uint64_t b)
+{
+	const unsigned __int128 product = (unsigned __int128)a * b;
+
+	return (uint64_t)product ^ (uint64_t)(product >> 64);
+}
+
+ALWAYS_INLINE uint64_t peer_hash(const struct peer *peer, const struct hash_secret *secret)
+{
+	uint64_t high, low;
+	uint32_t port;
+
+	memcpy(&high, peer->address, sizeof(high));
+	memcpy(&low, peer->address + 8, sizeof(low));
+	memcpy(&port, &peer->port, sizeof(port));
+	return multiply_fold(multiply_fold(high ^ secret->word[0], low ^ secret->word[1]) ^ secret->word[2],
+			     port ^ secret->word[3]);
+}
+
+/// The hash without the port: what a limit by source address is keyed by. IPv6 counts by /64 (one subscriber),
+/// IPv4 by address; a listener has limits of its own.
+ALWAYS_INLINE uint64_t source_hash(const struct peer *peer, const struct hash_secret *secret)
+{
+	uint64_t high, low;
+
+	memcpy(&high, peer->address, sizeof(high));
+	memcpy(&low, peer->address + 8, sizeof(low));
+	if (high != 0)
+		low = 0;
+	return multiply_fold(multiply_fold(high ^ secret->word[1], low ^ secret->word[2]) ^ secret->word[3],
+			     peer->listener ^ secret->word[0]);
+}
+
+/// Map a hash to 0 … n-1 by its high bits, without a division (Lemire, 2016).
+ALWAYS_INLINE uint32_t hash_to_range(uint64_t hash, uint32_t n)
+{
+	return (uint32_t)(((hash >> 32) * n) >> 32);
+}
+
+#endif

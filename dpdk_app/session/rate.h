@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// session/rate.h: token buckets as GCRA: one number per bucket instead of tokens and a refill time.
+//
+// ITU-T I.371 annex A (virtual scheduling): a bucket is the time at which it would be full again.
+
+#ifndef POLLGATE_SESSION_RATE_H
+#define POLLGATE_SESSION_RATE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "compiler.h"
+
+/// All in TSC cycles.
+struct rate {
+	uint64_t interval;  // one datagram's share of time; 0: unlimited
+	uint64_t tolerance; // how far ahead of time a burst may run
+};
+
+/// @param per_second  0: unlimited
+/// @param burst       datagrams that may come at once, at least 1
+static inline struct rate rate_make(uint32_t per_second, uint32_t burst, uint64_t tsc_hz)
+{
+	struct rate rate = {0, 0};
+
+	if (per_second == 0)
+		return rate;
+	rate.interval = tsc_hz / per_second;
+	if (rate.interval == 0)
+		rate.interval = 1;
+	rate.tolerance = rate.interval * (burst - 1);
+	return rate;
+}
+
+/// Does a datagram at `now` conform? If so it is accounted for.
+/// @param conforms_at  the bucket: time from which a datagram conforms without using the burst
+ALWAYS_INLINE bool rate_admit(uint64_t *conforms_at, struct rate rate, uint64_t now)
+{
+	const uint64_t from = *conforms_at > now ? *conforms_at : now;
+
+	if (from - now > rate.tolerance)
+		return false;
+	*conforms_at = from + rate.interval;
+	return true;
+}
+
+#endif

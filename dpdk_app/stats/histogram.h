@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// stats/histogram.h: into which bucket does a burst, or a handling time, fall?
+
+#ifndef POLLGATE_STATS_HISTOGRAM_H
+#define POLLGATE_STATS_HISTOGRAM_H
+
+#include <stdint.h>
+
+#include "compiler.h"
+#include "pollgate.h"
+
+/// Bounds of the handling histogram in TSC cycles, computed once; the last bucket has none.
+struct handling_bounds {
+	uint64_t cycles[PG_HANDLING_BUCKETS - 1];
+};
+
+void handling_bounds_init(struct handling_bounds *bounds, uint64_t tsc_hz);
+
+/// Few bursts take long: counting up from the bottom is short and predictable.
+ALWAYS_INLINE unsigned handling_bucket(const struct handling_bounds *bounds, uint64_t cycles)
+{
+	unsigned bucket = 0;
+
+	while (bucket < PG_HANDLING_BUCKETS - 1 && cycles > bounds->cycles[bucket])
+		bucket++;
+	return bucket;
+}
+
+/// @param packets  1 … 64
+unsigned burst_bucket(unsigned packets);
+
+#endif

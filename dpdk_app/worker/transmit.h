@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// worker/transmit.h: every packet offered to a queue either leaves or is freed, and is counted as one of them.
+
+#ifndef POLLGATE_WORKER_TRANSMIT_H
+#define POLLGATE_WORKER_TRANSMIT_H
+
+#include <rte_mbuf.h>
+
+#include "worker/worker.h"
+
+/// Send; a full queue is tried again a bounded number of times. Takes ownership of the mbufs.
+void transmit(struct worker *w, struct worker_queue *q, struct rte_mbuf **mbufs, unsigned n);
+
+/// Gratuitous ARP and unsolicited neighbour advertisements for the ports that this worker speaks for.
+void announce(struct worker *w);
+
+#endif
