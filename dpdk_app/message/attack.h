@@ -12,7 +12,7 @@ ALWAYS_INLINE enum pg_drop attack_check(const struct plain_attack *attack, uint1
 {
 	if (unlikely(len != sizeof(*attack)))
 		return PG_DROP_MESSAGE_SIZE;
-	if (unlikely(!floats_finite(attack->direction, 3)))
+	if (unlikely(!floats3_finite(attack->direction)))
 		return PG_DROP_NOT_FINITE;
 	return PG_DROP_NONE;
 }

@@ -9,11 +9,13 @@
 #include "session/table.h"
 #include "wire/plain.h"
 
+static_assert(sizeof(struct motion) == 6 * sizeof(float), "checked as six floats");
+
 ALWAYS_INLINE enum pg_drop move_check(const struct plain_move *move, uint16_t len)
 {
 	if (unlikely(len != sizeof(*move)))
 		return PG_DROP_MESSAGE_SIZE;
-	if (unlikely(!floats_finite(&move->motion, sizeof(move->motion) / sizeof(float))))
+	if (unlikely(!floats6_finite(&move->motion)))
 		return PG_DROP_NOT_FINITE;
 	return PG_DROP_NONE;
 }

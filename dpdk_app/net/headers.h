@@ -146,6 +146,22 @@ static_assert(sizeof(struct arp_packet) == 28, "RFC 826");
 static_assert(sizeof(struct neighbor_message) == 24, "RFC 4861");
 static_assert(sizeof(struct link_layer_option) == 8, "RFC 4861");
 
+ALWAYS_INLINE uint32_t load32(const uint8_t *p)
+{
+	uint32_t word;
+
+	memcpy(&word, p, sizeof(word));
+	return word;
+}
+
+ALWAYS_INLINE uint64_t load64(const uint8_t *p)
+{
+	uint64_t word;
+
+	memcpy(&word, p, sizeof(word));
+	return word;
+}
+
 ALWAYS_INLINE bool mac_equal(const uint8_t *a, const uint8_t *b)
 {
 	uint32_t a0, b0;
@@ -176,11 +192,7 @@ ALWAYS_INLINE void mac_copy(uint8_t *to, const uint8_t *from)
 
 ALWAYS_INLINE bool in6_equal(const uint8_t *a, const uint8_t *b)
 {
-	uint64_t x[2], y[2];
-
-	memcpy(x, a, sizeof(x));
-	memcpy(y, b, sizeof(y));
-	return ((x[0] ^ y[0]) | (x[1] ^ y[1])) == 0;
+	return ((load64(a) ^ load64(b)) | (load64(a + 8) ^ load64(b + 8))) == 0;
 }
 
 #endif

@@ -23,10 +23,13 @@ static struct host_request accept(enum pg_message message)
 
 // ---------------------------------------------------------------- ARP (RFC 826, RFC 5227)
 
-static bool arp_sender_impossible(be32 address)
+static bool arp_sender_impossible(be32 address, const struct identity *id)
 {
 	const uint8_t first = (uint8_t)address;
 
+	for (unsigned i = 0; i < id->v4_count; i++)
+		if (address != 0 && address == id->v4[i].broadcast)
+			return true;
 	// 0.0.0.0 is a probe; the rest of 0/8 is nobody.
 	return first == 127 || first >= 224 || (first == 0 && address != 0);
 }
@@ -41,7 +44,7 @@ static struct host_request arp_examine(const uint8_t *frame, const struct packet
 		return refuse(PG_DROP_BAD_ARP);
 	if (arp->operation != BE16(ARP_REQUEST))
 		return refuse(PG_DROP_NOT_FOR_US);
-	if (!mac_equal(arp->sender_mac, eth->source) || arp_sender_impossible(arp->sender_ip))
+	if (!mac_equal(arp->sender_mac, eth->source) || arp_sender_impossible(arp->sender_ip, id))
 		return refuse(PG_DROP_BAD_ARP);
 	if (identity_owns4(id, arp->sender_ip))
 		return refuse(PG_DROP_BAD_SOURCE);
@@ -100,16 +103,18 @@ static struct host_request icmp_examine(const uint8_t *frame, const struct packe
 	return accept(PG_MESSAGE_ICMP_ECHO);
 }
 
-/// Type is the first byte of its word, and code 0.
-static void echo_turn(struct icmp_header *icmp, uint8_t reply)
+/// Summed again: an echo of zeros has no word from which an update could tell 0 from 0xffff.
+/// @param pseudo  sum of the pseudo-header, 0 for IPv4
+static void echo_turn(struct icmp_header *icmp, uint8_t reply, uint64_t pseudo, uint16_t len)
 {
-	icmp->checksum = checksum_update(icmp->checksum, icmp->type, reply);
 	icmp->type = reply;
+	icmp->checksum = 0;
+	icmp->checksum = (be16)~checksum_fold(add_around(pseudo, checksum_sum((const uint8_t *)icmp, len)));
 }
 
 static uint16_t icmp_answer(uint8_t *frame, const struct packet *p, const struct identity *id)
 {
-	echo_turn((struct icmp_header *)(frame + p->l4), ICMP_ECHO_REPLY);
+	echo_turn((struct icmp_header *)(frame + p->l4), ICMP_ECHO_REPLY, 0, (uint16_t)(p->end - p->l4));
 	reply_ipv4((struct ipv4_header *)(frame + p->l3), false);
 	reply_ethernet(frame, id);
 	return p->end;
@@ -166,7 +171,7 @@ static struct host_request icmpv6_examine(const uint8_t *frame, const struct pac
 
 	if (len < 4) // type, code, checksum (RFC 4443 2.1)
 		return refuse(PG_DROP_TRUNCATED);
-	if (checksum_fold(pseudo_header6(ip, IP_ICMPV6, BE16(len)) + checksum_sum(frame + p->l4, len)) !=
+	if (checksum_fold(add_around(pseudo_header6(ip, IP_ICMPV6, BE16(len)), checksum_sum(frame + p->l4, len))) !=
 	    CHECKSUM_RIGHT)
 		return refuse(PG_DROP_BAD_ICMP);
 	if (icmp->type == ICMPV6_NEIGHBOR_SOLICITATION)
@@ -182,8 +187,12 @@ static struct host_request icmpv6_examine(const uint8_t *frame, const struct pac
 
 static uint16_t icmpv6_echo_answer(uint8_t *frame, const struct packet *p, const struct identity *id)
 {
-	echo_turn((struct icmp_header *)(frame + p->l4), ICMPV6_ECHO_REPLY);
-	reply_ipv6((struct ipv6_header *)(frame + p->l3));
+	struct ipv6_header *ip = (struct ipv6_header *)(frame + p->l3);
+	const uint16_t len = (uint16_t)(p->end - p->l4);
+
+	reply_ipv6(ip);
+	echo_turn((struct icmp_header *)(frame + p->l4), ICMPV6_ECHO_REPLY, pseudo_header6(ip, IP_ICMPV6, BE16(len)),
+		  len);
 	reply_ethernet(frame, id);
 	return p->end;
 }
@@ -207,7 +216,7 @@ static uint16_t build_advertisement(struct ipv6_header *ip, const uint8_t *targe
 	option->length = 1;
 	mac_copy(option->mac, mac);
 	na->icmp.checksum =
-		(be16)~checksum_fold(pseudo_header6(ip, IP_ICMPV6, BE16(len)) + checksum_sum((const uint8_t *)na, len));
+		(be16)~checksum_fold(add_around(pseudo_header6(ip, IP_ICMPV6, BE16(len)), checksum_sum((const uint8_t *)na, len)));
 	return (uint16_t)(sizeof(*ip) + len);
 }
 

@@ -31,11 +31,56 @@ static void add_address(struct identity *identity, const struct pg_address *a)
 	}
 }
 
-void identity_init(struct identity *identity, const struct pg_address *address, unsigned count)
+/// Lay a field into the words that compare it, where they cover it.
+static void common_require(struct common_frame *common, unsigned offset, const void *value, const void *mask, unsigned len)
+{
+	static const uint8_t word_offset[COMMON_WORDS] = {0, 12, 20, 30};
+
+	for (unsigned i = 0; i < COMMON_WORDS; i++) {
+		if (offset < word_offset[i] || offset + len > word_offset[i] + sizeof(uint64_t))
+			continue;
+		memcpy((uint8_t *)&common->word[i] + offset - word_offset[i], value, len);
+		memcpy((uint8_t *)&common->mask[i] + offset - word_offset[i], mask, len);
+		return;
+	}
+}
+
+void identity_set_mac(struct identity *identity, const uint8_t *mac)
+{
+	struct common_frame *common = &identity->common;
+	static const uint8_t all[MAC_LEN] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
+	static const uint8_t individual = 0, group_bit = 1;
+
+	mac_copy(identity->mac, mac);
+	common->mac = 0;
+	memcpy(&common->mac, mac, MAC_LEN);
+	common_require(common, offsetof(struct ethernet_header, destination), mac, all, MAC_LEN);
+	common_require(common, offsetof(struct ethernet_header, source), &individual, &group_bit, 1);
+}
+
+static void common_init(struct identity *identity, uint16_t udp_port)
+{
+	struct common_frame *common = &identity->common;
+	const unsigned ip = sizeof(struct ethernet_header), udp = ip + sizeof(struct ipv4_header);
+	const be16 type = BE16(ETHER_IPV4), port = BE16(udp_port), none = 0, fragment = BE16(IPV4_FRAGMENT_MASK);
+	const uint8_t plain = IPV4_VERSION_IHL_PLAIN, protocol = IP_UDP;
+	static const uint8_t all[4] = {0xff, 0xff, 0xff, 0xff};
+
+	common_require(common, offsetof(struct ethernet_header, type), &type, all, 2);
+	common_require(common, ip + offsetof(struct ipv4_header, version_ihl), &plain, all, 1);
+	common_require(common, ip + offsetof(struct ipv4_header, fragment), &none, &fragment, 2);
+	common_require(common, ip + offsetof(struct ipv4_header, protocol), &protocol, all, 1);
+	common_require(common, ip + offsetof(struct ipv4_header, destination), &identity->v4[0].address, all, 4);
+	common_require(common, udp + offsetof(struct udp_header, destination), &port, all, 2);
+}
+
+void identity_init(struct identity *identity, const struct pg_address *address, unsigned count, uint16_t udp_port)
 {
 	memset(identity, 0, sizeof(*identity));
 	for (unsigned i = 0; i < count && i < PG_ADDRESSES_MAX; i++)
 		add_address(identity, &address[i]);
+	// Without an IPv4 address, 0.0.0.0 stands there: no frame to it gets past the general parser either.
+	common_init(identity, udp_port);
 }
 
 void solicited_node(const uint8_t *address, uint8_t *group)

@@ -9,6 +9,17 @@ static const uint8_t in6_any[16];
 static const uint8_t in6_loopback[16] = {[15] = 1};
 static const uint8_t in6_mapped_prefix[12] = {[10] = 0xff, [11] = 0xff};
 
+enum pg_drop search_addresses4(const struct ipv4_header *ip, const struct identity *id)
+{
+	bool bad_source = source4_impossible(ip->source);
+
+	if (!identity_owns4(id, ip->destination))
+		return PG_DROP_NOT_FOR_US;
+	for (unsigned i = 0; i < id->v4_count; i++)
+		bad_source |= ip->source == id->v4[i].address || ip->source == id->v4[i].broadcast;
+	return bad_source ? PG_DROP_BAD_SOURCE : PG_DROP_NONE;
+}
+
 bool owns_destination6(const struct identity *id, const struct ipv6_header *ip)
 {
 	uint8_t group[16];

@@ -25,6 +25,11 @@ enum rx_checksum {
 	RX_L4_CHECKSUM_BAD = 8,
 };
 
+/// Where the headers of a common frame lie, and the length of its datagram: UDP header and PLAYER_MOVE.
+#define COMMON_L3 (sizeof(struct ethernet_header))
+#define COMMON_L4 (COMMON_L3 + sizeof(struct ipv4_header))
+#define MOVE_DATAGRAM 52
+
 enum network_layer { LAYER_ARP, LAYER_IPV4, LAYER_IPV6 };
 
 /// Which part of the host answers, when it is not a game datagram.
@@ -56,19 +61,19 @@ ALWAYS_INLINE enum pg_drop parse_udp(const uint8_t *frame, uint64_t pseudo_sum, 
 	if (unlikely(udp->length != BE16(len)))
 		return PG_DROP_UDP_LENGTH;
 	// Before the checksum: what is not ours is not ours to judge.
-	p->peer.listener = listeners->by_port[udp->destination];
-	if (unlikely(p->peer.listener == LISTENER_NONE))
+	const uint8_t listener = listeners->by_port[udp->destination];
+
+	if (unlikely(listener == LISTENER_NONE))
 		return PG_DROP_NOT_FOR_US;
 	if (unlikely(udp->source == 0))
 		return PG_DROP_BAD_SOURCE;
-	p->peer.port = udp->source;
-	p->peer.zero = 0;
+	peer_set_channel(&p->peer, udp->source, listener);
 
 	if (unlikely(udp->checksum == 0)) // RFC 768: not computed. RFC 8200 8.1: not over IPv6.
 		return p->layer == LAYER_IPV6 ? PG_DROP_UDP_CHECKSUM_MISSING : PG_DROP_NONE;
 	if (rx_offload && (rx & (RX_L4_CHECKSUM_GOOD | RX_L4_CHECKSUM_BAD)))
 		return rx & RX_L4_CHECKSUM_BAD ? PG_DROP_UDP_CHECKSUM : PG_DROP_NONE;
-	if (unlikely(checksum_fold(pseudo_sum + checksum_sum(frame + p->l4, len)) != CHECKSUM_RIGHT))
+	if (unlikely(checksum_fold(add_around(pseudo_sum, checksum_sum(frame + p->l4, len))) != CHECKSUM_RIGHT))
 		return PG_DROP_UDP_CHECKSUM;
 	return PG_DROP_NONE;
 }
@@ -81,17 +86,18 @@ ALWAYS_INLINE bool source4_impossible(be32 address)
 	return (uint8_t)(first - 1) >= 223 || first == 127;
 }
 
+/// A port with several addresses, or a packet that is not to or from whom it should be.
+COLD enum pg_drop search_addresses4(const struct ipv4_header *ip, const struct identity *id);
+
 ALWAYS_INLINE enum pg_drop check_addresses4(const struct ipv4_header *ip, const struct identity *id)
 {
-	bool ours = false, bad_source = source4_impossible(ip->source);
+	const struct identity4 *first = &id->v4[0];
 
-	for (unsigned i = 0; i < id->v4_count; i++) {
-		ours |= ip->destination == id->v4[i].address;
-		bad_source |= ip->source == id->v4[i].address || ip->source == id->v4[i].broadcast;
-	}
-	if (unlikely(!ours))
-		return PG_DROP_NOT_FOR_US;
-	return unlikely(bad_source) ? PG_DROP_BAD_SOURCE : PG_DROP_NONE;
+	// Most ports have one address, or most of their traffic on the first.
+	if (likely(ip->destination == first->address && id->v4_count == 1 && !source4_impossible(ip->source) &&
+		   ip->source != first->address && ip->source != first->broadcast))
+		return PG_DROP_NONE;
+	return search_addresses4(ip, id);
 }
 
 ALWAYS_INLINE enum pg_drop check_header4(const struct ipv4_header *ip, uint16_t left, unsigned rx,
@@ -178,7 +184,7 @@ ALWAYS_INLINE enum pg_drop parse_ipv6(const uint8_t *frame, uint16_t len, const 
 	p->end = (uint16_t)(p->l4 + BE16(ip->payload_length));
 	switch (ip->next_header) {
 	case IP_UDP:
-		memcpy(p->peer.address, ip->source, sizeof(p->peer.address));
+		peer_set6(&p->peer, ip->source);
 		return parse_udp(frame, pseudo_header6(ip, IP_UDP, BE16(p->end - p->l4)), listeners, rx, rx_offload,
 				 p);
 	case IP_ICMPV6:
@@ -198,7 +204,7 @@ ALWAYS_INLINE enum pg_drop parse_ipv6(const uint8_t *frame, uint16_t len, const 
 /// Step over at most two tags. `type` is the EtherType after them.
 COLD enum pg_drop parse_vlan(const uint8_t *frame, uint16_t len, uint16_t *type, struct packet *p);
 
-/// Take one frame apart.
+/// Take one frame of any kind apart.
 /// @param  rx          bits of enum rx_checksum; looked at when rx_offload
 /// @param  rx_offload  constant: the device verifies checksums
 /// @param  p           out: valid when PG_DROP_NONE is returned
@@ -245,6 +251,67 @@ ALWAYS_INLINE enum pg_drop parse_frame(const uint8_t *frame, uint16_t len, const
 	p->l4 = p->l3;
 	p->end = (uint16_t)(p->l3 + sizeof(struct arp_packet));
 	return PG_DROP_NONE;
+}
+
+/// Both checksums of an untagged IPv4 datagram. Constant lengths make constant chains: the compiler unrolls them.
+ALWAYS_INLINE bool checksums4_right(const struct ipv4_header *ip, const struct udp_header *udp, uint16_t len)
+{
+	const uint8_t *header = (const uint8_t *)ip, *datagram = (const uint8_t *)udp;
+	const uint64_t header_sum = add_around(sum_words(header, 2, 0), load32(header + 16));
+	const uint64_t pseudo = pseudo_header4(ip, udp->length);
+	uint64_t sum;
+
+	if (likely(len == MOVE_DATAGRAM))
+		sum = add_around(sum_words(datagram, MOVE_DATAGRAM / 8, pseudo), load32(datagram + MOVE_DATAGRAM - 4));
+	else
+		sum = add_around(pseudo, checksum_sum(datagram, len));
+	return (checksum_fold(header_sum) & checksum_fold(sum)) == CHECKSUM_RIGHT;
+}
+
+/// Is this what nearly every frame is: a whole, right, untagged IPv4 datagram to the port's first address and first
+/// listener? Only ever says yes. Whatever it doubts is taken apart by parse_frame, which names the reason.
+ALWAYS_INLINE bool frame_is_common(const uint8_t *frame, uint16_t len, const struct identity *id, unsigned rx,
+				   const bool rx_offload)
+{
+	const struct ipv4_header *ip = (const struct ipv4_header *)(frame + COMMON_L3);
+	const struct udp_header *udp = (const struct udp_header *)(frame + COMMON_L4);
+
+	if (unlikely(len < COMMON_L4 + sizeof(*udp) || len > ETHERNET_MAX))
+		return false;
+	if (unlikely(!common_match(&id->common, frame)))
+		return false;
+
+	const uint16_t total = BE16(ip->total_length), udp_len = (uint16_t)(total - sizeof(*ip));
+	const uint64_t source_mac = load64(frame + MAC_LEN) & MAC_BITS;
+	const bool lengths = (total <= len - COMMON_L3) & (total >= sizeof(*ip) + sizeof(*udp)) &
+			     (BE16(udp->length) == udp_len);
+	const bool source = (source_mac != 0) & (source_mac != id->common.mac) & !source4_impossible(ip->source) &
+			    (ip->source != id->v4[0].address) & (ip->source != id->v4[0].broadcast) &
+			    (udp->source != 0);
+
+	if (unlikely(!(lengths & source & (udp->checksum != 0))))
+		return false;
+	if (rx_offload)
+		return (rx & (RX_IP_CHECKSUM_GOOD | RX_L4_CHECKSUM_GOOD)) ==
+		       (RX_IP_CHECKSUM_GOOD | RX_L4_CHECKSUM_GOOD);
+	return checksums4_right(ip, udp, udp_len);
+}
+
+/// A common frame taken apart: mostly constants, so it is cheaper made again than kept between stages.
+ALWAYS_INLINE struct packet common_packet(const uint8_t *frame)
+{
+	const struct ipv4_header *ip = (const struct ipv4_header *)(frame + COMMON_L3);
+	const struct udp_header *udp = (const struct udp_header *)(frame + COMMON_L4);
+	struct packet p;
+
+	p.layer = LAYER_IPV4;
+	p.host = HOST_NONE;
+	p.l3 = COMMON_L3;
+	p.l4 = COMMON_L4;
+	p.end = (uint16_t)(COMMON_L3 + BE16(ip->total_length));
+	peer_set4(&p.peer, ip->source);
+	peer_set_channel(&p.peer, udp->source, 0);
+	return p;
 }
 
 #endif

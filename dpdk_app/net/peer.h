@@ -6,39 +6,46 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <string.h>
 
 #include "compiler.h"
 #include "net/headers.h"
 
+/// Words rather than arrays, so that the compiler keeps a peer in registers. Aligned like a packet's fields.
 struct peer {
-	uint8_t address[16]; // IPv6, or an IPv4 address mapped into it (RFC 4291 2.5.5.2)
-	be16 port;
-	uint8_t listener; // the same address may play on two of our ports
-	uint8_t zero;
-};
-static_assert(sizeof(struct peer) == 20, "compared as two words and a half");
+	uint64_t high; // IPv6 as received, or an IPv4 address mapped into it (RFC 4291 2.5.5.2)
+	uint64_t low;
+	uint32_t channel; // their port (network order) and our listener: the same address may play on two of our ports
+} __attribute__((packed, aligned(4)));
+static_assert(sizeof(struct peer) == 20, "part of a session's one line");
+
+#define IPV4_MAPPED 0xffff0000ULL // bytes 8 to 11 of ::ffff:0:0, as loaded
 
 /// Mapped addresses cannot arrive over IPv6: the parser refuses them, so no IPv6 peer poses as an IPv4 one.
 ALWAYS_INLINE void peer_set4(struct peer *peer, be32 address)
 {
-	const uint64_t high = 0;
-	const uint64_t low = 0xffff0000ULL | (uint64_t)address << 32;
+	peer->high = 0;
+	peer->low = IPV4_MAPPED | (uint64_t)address << 32;
+}
 
-	memcpy(peer->address, &high, sizeof(high));
-	memcpy(peer->address + 8, &low, sizeof(low));
+ALWAYS_INLINE void peer_set6(struct peer *peer, const uint8_t *address)
+{
+	peer->high = load64(address);
+	peer->low = load64(address + 8);
+}
+
+ALWAYS_INLINE void peer_set_channel(struct peer *peer, be16 port, uint8_t listener)
+{
+	peer->channel = port | (uint32_t)listener << 16;
+}
+
+ALWAYS_INLINE uint8_t peer_listener(const struct peer *peer)
+{
+	return (uint8_t)(peer->channel >> 16);
 }
 
 ALWAYS_INLINE bool peer_equal(const struct peer *a, const struct peer *b)
 {
-	uint64_t x[2], y[2];
-	uint32_t u, v;
-
-	memcpy(x, a, sizeof(x));
-	memcpy(y, b, sizeof(y));
-	memcpy(&u, &a->port, sizeof(u));
-	memcpy(&v, &b->port, sizeof(v));
-	return ((x[0] ^ y[0]) | (x[1] ^ y[1]) | (u ^ v)) == 0;
+	return ((a->high ^ b->high) | (a->low ^ b->low) | (a->channel ^ b->channel)) == 0;
 }
 
 #endif

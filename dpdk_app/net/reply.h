@@ -35,10 +35,10 @@ ALWAYS_INLINE void reply_ethernet(uint8_t *frame, const struct identity *id)
 
 ALWAYS_INLINE void reply_ipv4(struct ipv4_header *ip, const bool tx_offload)
 {
-	const be32 source = ip->source;
+	uint64_t addresses = load64((const uint8_t *)&ip->source);
 
-	ip->source = ip->destination;
-	ip->destination = source;
+	addresses = addresses << 32 | addresses >> 32;
+	memcpy(&ip->source, &addresses, sizeof(addresses));
 	if (tx_offload)
 		ip->checksum = 0;
 	else // TTL is the first byte of its word
@@ -59,16 +59,12 @@ ALWAYS_INLINE void reply_ipv6(struct ipv6_header *ip)
 /// Exchange ports; the payload's first word goes from `old` to `new` and is the caller's to write.
 ALWAYS_INLINE void reply_udp(struct udp_header *udp, uint16_t old, uint16_t new)
 {
-	const be16 source = udp->source;
+	uint32_t ports = load32((const uint8_t *)udp);
 
-	udp->source = udp->destination;
-	udp->destination = source;
-	if (unlikely(udp->checksum == 0)) // came without one, returns without one
-		return;
-
-	const uint16_t checksum = checksum_update(udp->checksum, old, new);
-
-	udp->checksum = checksum ? checksum : 0xffff; // RFC 768: zero means none
+	ports = ports << 16 | ports >> 16;
+	memcpy(udp, &ports, sizeof(ports));
+	if (likely(udp->checksum != 0)) // came without one, returns without one
+		udp->checksum = checksum_update_udp(udp->checksum, old, new);
 }
 
 /// Answer a game datagram whose first payload word becomes `new`.

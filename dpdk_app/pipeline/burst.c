@@ -2,8 +2,9 @@
 // pipeline/burst.c: a burst, stage by stage. Compiled with -DISA=v2, v3 and v4.
 //
 // Each stage runs over the whole burst before the next begins, so that the memory the next stage needs is on its
-// way: parse and hash everything (prefetch index buckets), probe everything (prefetch session records), handle
-// everything. Frames that are not game datagrams are OR-ed into one flag and handled outside the loops.
+// way: sort and hash everything (prefetch index buckets), probe everything (prefetch session records), answer
+// everything. Sorting makes lanes: the common frame, whose layout is constant, runs in loops of its own; other game
+// datagrams run through the same functions with the layout as a variable; the host's frames come last, one by one.
 
 #include <string.h>
 
@@ -18,12 +19,28 @@
 #define STRING(a) STRING_(a)
 
 /// A game datagram between the stages.
-struct work {
-	struct packet packet;
+struct lookup {
 	const struct session_bucket *bucket;
 	uint32_t slot;
 	uint16_t tag;
 	uint8_t frame; // index into the burst
+};
+
+/// A frame that needed taking apart.
+struct parsed {
+	struct packet packet;
+	uint8_t frame;
+};
+
+/// The frames of a burst, by what they turned out to be.
+struct lanes {
+	struct lookup common[BURST_MAX];
+	struct lookup game[BURST_MAX];
+	struct packet game_packet[BURST_MAX];
+	struct parsed host[BURST_MAX];
+	unsigned common_count;
+	unsigned game_count;
+	unsigned host_count;
 };
 
 ALWAYS_INLINE uint8_t *payload_of(uint8_t *frame, const struct packet *p)
@@ -31,64 +48,119 @@ ALWAYS_INLINE uint8_t *payload_of(uint8_t *frame, const struct packet *p)
 	return frame + p->l4 + sizeof(struct udp_header);
 }
 
-ALWAYS_INLINE void drop_frame(struct gate *gate, struct burst *burst, unsigned i, enum pg_drop reason)
+ALWAYS_INLINE uint16_t payload_len(const struct packet *p)
+{
+	return (uint16_t)(p->end - p->l4 - sizeof(struct udp_header));
+}
+
+static COLD void drop_frame(struct gate *gate, struct burst *burst, unsigned i, enum pg_drop reason)
 {
 	burst->drop[i] = (uint8_t)reason;
+	burst->dropped++;
 	counter_add(&gate->stats->dropped[reason], 1);
 }
 
-/// ARP, neighbour discovery, echo: rare, so one at a time.
-static COLD void serve_host(struct gate *gate, struct burst *burst, const struct work *work, uint64_t now)
-{
-	const unsigned i = work->frame;
-	const struct policy *policy = gate->policy;
-	const struct host_request request = host_examine(burst->frame[i], &work->packet, gate->identity);
+// ---------------------------------------------------------------- what is in each frame?
 
-	if (request.drop != PG_DROP_NONE) {
-		drop_frame(gate, burst, i, request.drop);
-		return;
-	}
-	if (policy->host_silent || !rate_admit(gate->host_conforms_at, policy->host, now)) {
-		drop_frame(gate, burst, i, PG_DROP_HOST_RATE_LIMITED);
-		return;
-	}
-	burst->length[i] =
-		host_answer(burst->frame[i], burst->length[i], &work->packet, gate->identity, request.message);
-	burst->tx[i] = (struct tx_request){.checksums = TX_CHECKSUM_NONE};
-	counter_add(&gate->stats->handled[request.message], 1);
+ALWAYS_INLINE struct lookup look_up(const struct session_table *sessions, const struct peer *peer, unsigned i)
+{
+	const uint64_t hash = peer_hash(peer, &sessions->secret);
+	const struct lookup lookup = {
+		.bucket = &sessions->buckets[session_home(sessions, hash)],
+		.tag = session_tag(hash),
+		.frame = (uint8_t)i,
+	};
+
+	prefetch(lookup.bucket);
+	return lookup;
 }
 
-ALWAYS_INLINE bool source_conforms(struct gate *gate, const struct peer *peer, uint64_t now)
+/// Anything but a common frame: tagged, IPv6, another address or listener, the host's, or to be dropped.
+static __attribute__((noinline)) void sort_other(struct gate *gate, struct burst *burst, unsigned i,
+						 struct lanes *lanes, const bool rx_offload)
 {
-	const struct rate rate = gate->policy->source[peer->listener];
+	struct packet p;
+	enum pg_drop drop = parse_frame(burst->frame[i], burst->length[i], gate->identity, gate->listeners,
+					burst->rx[i], rx_offload, &p);
 
-	if (likely(rate.interval == 0))
-		return true;
-	return source_admit(gate->sources, source_hash(peer, &gate->sessions->secret), rate, now);
+	if (drop == PG_DROP_NONE && p.host != HOST_NONE) {
+		lanes->host[lanes->host_count++] = (struct parsed){.packet = p, .frame = (uint8_t)i};
+		return;
+	}
+	if (drop == PG_DROP_NONE)
+		drop = plain_check(payload_of(burst->frame[i], &p), payload_len(&p));
+	if (drop != PG_DROP_NONE) {
+		drop_frame(gate, burst, i, drop);
+		return;
+	}
+	lanes->game_packet[lanes->game_count] = p;
+	lanes->game[lanes->game_count++] = look_up(gate->sessions, &p.peer, i);
+}
+
+ALWAYS_INLINE void sort_frame(struct gate *gate, struct burst *burst, unsigned i, struct lanes *lanes,
+			      const bool rx_offload)
+{
+	uint8_t *frame = burst->frame[i];
+
+	if (unlikely(!frame_is_common(frame, burst->length[i], gate->identity, rx_offload ? burst->rx[i] : 0,
+				      rx_offload))) {
+		sort_other(gate, burst, i, lanes, rx_offload);
+		return;
+	}
+
+	const struct packet p = common_packet(frame);
+	const enum pg_drop drop = plain_check(payload_of(frame, &p), payload_len(&p));
+
+	if (unlikely(drop != PG_DROP_NONE)) {
+		drop_frame(gate, burst, i, drop);
+		return;
+	}
+	lanes->common[lanes->common_count++] = look_up(gate->sessions, &p.peer, i);
+}
+
+// ---------------------------------------------------------------- whose is it?
+
+ALWAYS_INLINE void probe(const struct session_table *sessions, struct lookup *lookup, unsigned n)
+{
+	for (unsigned k = 0; k < n; k++) {
+		lookup[k].slot = session_probe(lookup[k].bucket, lookup[k].tag);
+		if (likely(lookup[k].slot != SESSION_NONE))
+			prefetch_for_write(&sessions->records[lookup[k].slot]);
+	}
 }
 
 /// The session of a datagram that the probe did not settle: a collision, an overflowed bucket, or a new peer.
-static COLD uint32_t settle(struct gate *gate, const struct peer *peer, uint32_t player_id, uint64_t now)
+/// Peers go to cold functions by value: a pointer would keep them out of registers in the loop.
+static COLD uint32_t settle(struct gate *gate, struct peer peer, uint32_t player_id, uint64_t now)
 {
-	uint32_t slot = session_find(gate->sessions, peer);
+	uint32_t slot = session_find(gate->sessions, &peer);
 
 	if (slot != SESSION_NONE)
 		return slot;
-	slot = session_admit(gate->sessions, peer, player_id, now);
+	slot = session_admit(gate->sessions, &peer, player_id, now);
 	if (slot != SESSION_NONE)
 		counter_add(&gate->stats->sessions_admitted, 1);
 	return slot;
 }
 
-ALWAYS_INLINE enum pg_drop handle(struct gate *gate, const struct work *work, const uint8_t *payload, uint64_t now)
+static COLD bool source_conforms(struct gate *gate, struct peer peer, uint64_t now)
 {
-	const struct peer *peer = &work->packet.peer;
-	uint32_t slot = work->slot;
+	const struct rate rate = gate->policy->source[peer_listener(&peer)];
 
-	if (unlikely(!source_conforms(gate, peer, now)))
+	if (rate.interval == 0)
+		return true;
+	return source_admit(gate->sources, source_hash(&peer, &gate->sessions->secret), rate, now);
+}
+
+// ---------------------------------------------------------------- what does it do?
+
+ALWAYS_INLINE enum pg_drop handle(struct gate *gate, const struct peer *peer, uint32_t slot, const uint8_t *payload,
+				  uint64_t now, bool source_limited)
+{
+	if (unlikely(source_limited) && !source_conforms(gate, *peer, now))
 		return PG_DROP_SOURCE_RATE_LIMITED;
 	if (unlikely(slot == SESSION_NONE || !peer_equal(&gate->sessions->records[slot].peer, peer))) {
-		slot = settle(gate, peer, plain_player(payload), now);
+		slot = settle(gate, *peer, plain_player(payload), now);
 		if (slot == SESSION_NONE)
 			return PG_DROP_TABLE_FULL;
 	}
@@ -103,13 +175,13 @@ ALWAYS_INLINE enum pg_drop handle(struct gate *gate, const struct work *work, co
 }
 
 /// Turn the datagram into its acknowledgement.
-ALWAYS_INLINE void acknowledge(struct gate *gate, struct burst *burst, const struct work *work, const bool tx_offload)
+ALWAYS_INLINE void acknowledge(struct gate *gate, struct burst *burst, unsigned i, const struct packet *p,
+			       const bool tx_offload)
 {
-	const unsigned i = work->frame;
-	const struct packet *p = &work->packet;
 	uint8_t *frame = burst->frame[i];
 	uint8_t *type = payload_of(frame, p); // little-endian and below 256: one byte
 	const uint16_t old = *type, new = (uint16_t)(old + PLAIN_ACK);
+	const uint16_t length = reply_length(burst->length[i], p->end);
 
 	*type = (uint8_t)new;
 	const unsigned checksums = reply_datagram(frame, p, gate->identity, old, new, tx_offload);
@@ -121,72 +193,77 @@ ALWAYS_INLINE void acknowledge(struct gate *gate, struct burst *burst, const str
 			.l3_len = (uint8_t)(p->l4 - p->l3),
 			.ipv6 = p->layer == LAYER_IPV6,
 		};
-	burst->length[i] = reply_length(burst->length[i], p->end);
+	if (unlikely(length != burst->length[i])) {
+		burst->length[i] = length;
+		burst->resized = true;
+	}
 	counter_add(&gate->stats->handled[old - 1], 1);
 }
+
+ALWAYS_INLINE void answer(struct gate *gate, struct burst *burst, const struct lookup *lookup, const struct packet *p,
+			  uint64_t now, bool source_limited, const bool tx_offload)
+{
+	const unsigned i = lookup->frame;
+	const enum pg_drop drop =
+		handle(gate, &p->peer, lookup->slot, payload_of(burst->frame[i], p), now, source_limited);
+
+	if (unlikely(drop != PG_DROP_NONE))
+		drop_frame(gate, burst, i, drop);
+	else
+		acknowledge(gate, burst, i, p, tx_offload);
+}
+
+/// ARP, neighbour discovery, echo: rare, so one at a time.
+static COLD void serve_host(struct gate *gate, struct burst *burst, const struct parsed *parsed, uint64_t now)
+{
+	const unsigned i = parsed->frame;
+	const struct policy *policy = gate->policy;
+	const struct host_request request = host_examine(burst->frame[i], &parsed->packet, gate->identity);
+
+	if (request.drop != PG_DROP_NONE) {
+		drop_frame(gate, burst, i, request.drop);
+		return;
+	}
+	if (policy->host_silent || !rate_admit(gate->host_conforms_at, policy->host, now)) {
+		drop_frame(gate, burst, i, PG_DROP_HOST_RATE_LIMITED);
+		return;
+	}
+	burst->length[i] =
+		host_answer(burst->frame[i], burst->length[i], &parsed->packet, gate->identity, request.message);
+	burst->resized = true;
+	burst->tx[i] = (struct tx_request){.checksums = TX_CHECKSUM_NONE};
+	counter_add(&gate->stats->handled[request.message], 1);
+}
+
+// ---------------------------------------------------------------- all stages
 
 ALWAYS_INLINE void run(struct gate *gate, struct burst *burst, unsigned n, uint64_t now, const bool rx_offload,
 		       const bool tx_offload)
 {
-	const struct session_table *sessions = gate->sessions;
-	struct work games[BURST_MAX], hosts[BURST_MAX];
-	unsigned game_count = 0, host_count = 0;
+	const bool source_limited = gate->policy->source_limited;
+	struct lanes lanes;
 
+	lanes.common_count = lanes.game_count = lanes.host_count = 0;
+	burst->dropped = 0;
+	burst->resized = false;
+	memset(burst->drop, PG_DROP_NONE, sizeof(burst->drop));
 	counter_add(&gate->stats->received, n);
 
-	// What is in each frame?
-	for (unsigned i = 0; i < n; i++) {
-		struct work *work = &games[game_count];
-		struct packet *p = &work->packet;
-		enum pg_drop drop = parse_frame(burst->frame[i], burst->length[i], gate->identity, gate->listeners,
-						burst->rx[i], rx_offload, p);
+	for (unsigned i = 0; i < n; i++)
+		sort_frame(gate, burst, i, &lanes, rx_offload);
 
-		work->frame = (uint8_t)i;
-		if (likely(drop == PG_DROP_NONE)) {
-			if (unlikely(p->host != HOST_NONE)) {
-				hosts[host_count++] = *work;
-				continue;
-			}
-			drop = plain_check(payload_of(burst->frame[i], p),
-					   (uint16_t)(p->end - p->l4 - sizeof(struct udp_header)));
-		}
-		if (unlikely(drop != PG_DROP_NONE)) {
-			drop_frame(gate, burst, i, drop);
-			continue;
-		}
+	probe(gate->sessions, lanes.common, lanes.common_count);
+	probe(gate->sessions, lanes.game, lanes.game_count);
 
-		const uint64_t hash = peer_hash(&p->peer, &sessions->secret);
+	for (unsigned k = 0; k < lanes.common_count; k++) {
+		const struct packet p = common_packet(burst->frame[lanes.common[k].frame]);
 
-		work->tag = session_tag(hash);
-		work->bucket = &sessions->buckets[session_home(sessions, hash)];
-		prefetch(work->bucket);
-		game_count++;
+		answer(gate, burst, &lanes.common[k], &p, now, source_limited, tx_offload);
 	}
-
-	// Whose is it?
-	for (unsigned k = 0; k < game_count; k++) {
-		games[k].slot = session_probe(games[k].bucket, games[k].tag);
-		if (likely(games[k].slot != SESSION_NONE))
-			prefetch_for_write(&sessions->records[games[k].slot]);
-	}
-
-	// What does it do?
-	for (unsigned k = 0; k < game_count; k++) {
-		const unsigned i = games[k].frame;
-		const enum pg_drop drop = handle(gate, &games[k], payload_of(burst->frame[i], &games[k].packet), now);
-
-		if (unlikely(drop != PG_DROP_NONE)) {
-			drop_frame(gate, burst, i, drop);
-			continue;
-		}
-		burst->drop[i] = PG_DROP_NONE;
-		acknowledge(gate, burst, &games[k], tx_offload);
-	}
-
-	for (unsigned k = 0; k < host_count; k++) {
-		burst->drop[hosts[k].frame] = PG_DROP_NONE;
-		serve_host(gate, burst, &hosts[k], now);
-	}
+	for (unsigned k = 0; k < lanes.game_count; k++)
+		answer(gate, burst, &lanes.game[k], &lanes.game_packet[k], now, source_limited, tx_offload);
+	for (unsigned k = 0; k < lanes.host_count; k++)
+		serve_host(gate, burst, &lanes.host[k], now);
 }
 
 static void run_software(struct gate *gate, struct burst *burst, unsigned n, uint64_t now)

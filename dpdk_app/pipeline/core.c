@@ -46,8 +46,9 @@ struct pg_core *pg_core_open(const struct pg_plan *plan)
 		pg_core_close(core);
 		return NULL;
 	}
-	identity_init(&core->identity, plan->port[0].address, plan->port[0].address_count);
-	mac_copy(core->identity.mac, plan->port[0].mac);
+	identity_init(&core->identity, plan->port[0].address, plan->port[0].address_count,
+		      plan->listener_port[0]);
+	identity_set_mac(&core->identity, plan->port[0].mac);
 	listeners_init(&core->listeners, plan->listener_port, plan->listener_count);
 	policy_init(&core->policy, &plan->policy, 1, pg_tsc_hz());
 	core->census = (struct session_census){

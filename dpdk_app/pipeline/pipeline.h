@@ -33,9 +33,11 @@ struct burst {
 	// written by the receiving side
 	uint8_t *frame[BURST_MAX];
 	uint16_t length[BURST_MAX]; // bytes received; the pipeline makes it the answer's length
-	uint8_t rx[BURST_MAX];      // bits of enum rx_checksum
+	uint8_t rx[BURST_MAX];      // bits of enum rx_checksum; read by rx-offload variants
 
 	// written by the pipeline
+	unsigned dropped;        // how many are
+	bool resized;            // an answer's length differs from what was received
 	uint8_t drop[BURST_MAX]; // enum pg_drop; PG_DROP_NONE: the frame is now an answer
 	struct tx_request tx[BURST_MAX];
 };
@@ -45,6 +47,7 @@ struct policy {
 	uint64_t generation;
 	uint64_t idle_timeout; // TSC
 	bool host_silent;
+	bool source_limited; // any listener limits its sources
 	struct rate host;
 	struct rate source[PG_LISTENERS_MAX];
 };

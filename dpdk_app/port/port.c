@@ -113,7 +113,7 @@ static void set_mac(struct port *port)
 	} else if (rte_eth_macaddr_get(port->id, &mac) < 0) {
 		memset(&mac, 0, sizeof(mac));
 	}
-	memcpy(port->identity.mac, mac.addr_bytes, MAC_LEN);
+	identity_set_mac(&port->identity, mac.addr_bytes);
 }
 
 /// Neighbour discovery asks through multicast: let in our own groups, or all where the filter is too simple.
@@ -185,12 +185,13 @@ static int open_device(struct port *port, struct pg_error *error)
 	return set_promiscuous(port, error);
 }
 
-int port_open(struct port *port, const struct pg_port_plan *plan, struct rte_mempool *pool, struct pg_error *error)
+int port_open(struct port *port, const struct pg_port_plan *plan, uint16_t udp_port, struct rte_mempool *pool,
+	      struct pg_error *error)
 {
 	int rc;
 
 	*port = (struct port){.plan = plan, .pool = pool, .id = RTE_MAX_ETHPORTS};
-	identity_init(&port->identity, plan->address, plan->address_count);
+	identity_init(&port->identity, plan->address, plan->address_count, udp_port);
 	rc = open_device(port, error);
 	if (rc != PG_OK) {
 		port_stop(port);

@@ -33,9 +33,10 @@ struct port {
 	struct pg_port_stats base;
 };
 
-/// Find, configure and start the device of plan. `pool` feeds its receive queues.
+/// Find, configure and start the device of plan. `pool` feeds its receive queues; most traffic is for udp_port.
 /// On failure the port is closed again.
-int port_open(struct port *port, const struct pg_port_plan *plan, struct rte_mempool *pool, struct pg_error *error);
+int port_open(struct port *port, const struct pg_port_plan *plan, uint16_t udp_port, struct rte_mempool *pool,
+	      struct pg_error *error);
 
 /// Stop receiving and transmitting; flushes what a device holds back.
 void port_stop(struct port *port);

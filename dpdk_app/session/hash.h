@@ -8,7 +8,6 @@
 #define POLLGATE_SESSION_HASH_H
 
 #include <stdint.h>
-#include <string.h>
 
 #include "compiler.h"
 #include "net/peer.h"
@@ -27,28 +26,19 @@ ALWAYS_INLINE uint64_t multiply_fold(uint64_t a, uint64_t b)
 
 ALWAYS_INLINE uint64_t peer_hash(const struct peer *peer, const struct hash_secret *secret)
 {
-	uint64_t high, low;
-	uint32_t port;
-
-	memcpy(&high, peer->address, sizeof(high));
-	memcpy(&low, peer->address + 8, sizeof(low));
-	memcpy(&port, &peer->port, sizeof(port));
-	return multiply_fold(multiply_fold(high ^ secret->word[0], low ^ secret->word[1]) ^ secret->word[2],
-			     port ^ secret->word[3]);
+	return multiply_fold(multiply_fold(peer->high ^ secret->word[0], peer->low ^ secret->word[1]) ^
+				     secret->word[2],
+			     peer->channel ^ secret->word[3]);
 }
 
 /// The hash without the port: what a limit by source address is keyed by. IPv6 counts by /64 (one subscriber),
 /// IPv4 by address; a listener has limits of its own.
 ALWAYS_INLINE uint64_t source_hash(const struct peer *peer, const struct hash_secret *secret)
 {
-	uint64_t high, low;
+	const uint64_t low = peer->high != 0 ? 0 : peer->low;
 
-	memcpy(&high, peer->address, sizeof(high));
-	memcpy(&low, peer->address + 8, sizeof(low));
-	if (high != 0)
-		low = 0;
-	return multiply_fold(multiply_fold(high ^ secret->word[1], low ^ secret->word[2]) ^ secret->word[3],
-			     peer->listener ^ secret->word[0]);
+	return multiply_fold(multiply_fold(peer->high ^ secret->word[1], low ^ secret->word[2]) ^ secret->word[3],
+			     peer_listener(peer) ^ secret->word[0]);
 }
 
 /// Map a hash to 0 … n-1 by its high bits, without a division (Lemire, 2016).

@@ -133,7 +133,7 @@ static int open_ports(struct pg_gateway *g, struct pg_error *error)
 {
 	for (uint32_t i = 0; i < g->plan.port_count; i++) {
 		const struct pg_port_plan *p = &g->plan.port[i];
-		const int rc = port_open(&g->port[i], p, g->pool[p->pool], error);
+		const int rc = port_open(&g->port[i], p, g->plan.listener_port[0], g->pool[p->pool], error);
 
 		if (rc != PG_OK)
 			return rc;

@@ -42,7 +42,8 @@ static uint64_t fill_burst(struct burst *burst, struct rte_mbuf **mbufs, unsigne
 		prefetch(burst->frame[i]);
 		// A chain is longer than any frame of ours: refused as too long, its first part is not looked at.
 		burst->length[i] = likely(m->nb_segs == 1) ? m->data_len : UINT16_MAX;
-		burst->rx[i] = rx_offload ? rx_verdict(m->ol_flags) : 0;
+		if (rx_offload)
+			burst->rx[i] = rx_verdict(m->ol_flags);
 		bytes += m->pkt_len;
 	}
 	return bytes;
@@ -62,12 +63,18 @@ static void request_checksums(struct rte_mbuf *m, const struct tx_request *reque
 }
 
 /// Part a burst into answers, moved to the front of mbufs, and the rest, which is freed.
+/// @param  bytes  in: received; out: of the answers
 /// @return how many answers there are
-static unsigned keep_answers(const struct burst *burst, struct rte_mbuf **mbufs, unsigned n, bool tx_offload)
+static unsigned keep_answers(const struct burst *burst, struct rte_mbuf **mbufs, unsigned n, bool tx_offload,
+			     uint64_t *bytes)
 {
 	struct rte_mbuf *dropped[BURST_MAX];
 	unsigned kept = 0, drops = 0;
 
+	// Most bursts are answered whole and to the byte.
+	if (likely(burst->dropped == 0 && !burst->resized && !tx_offload))
+		return n;
+	*bytes = 0;
 	for (unsigned i = 0; i < n; i++) {
 		struct rte_mbuf *m = mbufs[i];
 
@@ -77,6 +84,7 @@ static unsigned keep_answers(const struct burst *burst, struct rte_mbuf **mbufs,
 		}
 		m->data_len = burst->length[i];
 		m->pkt_len = burst->length[i];
+		*bytes += burst->length[i];
 		if (tx_offload)
 			request_checksums(m, &burst->tx[i]);
 		mbufs[kept++] = m;
@@ -96,17 +104,17 @@ static unsigned serve_queue(struct worker *w, struct worker_queue *q, uint64_t n
 	if (n == 0)
 		return 0;
 
-	const uint64_t bytes = fill_burst(&burst, mbufs, n, q->rx_offload);
+	uint64_t bytes = fill_burst(&burst, mbufs, n, q->rx_offload);
 
 	// The port's count first: should this process die, `received` is settled from it.
 	counter_add(&q->counts->rx_packets, n);
 	counter_add(&q->counts->rx_bytes, bytes);
 	q->run(&q->gate, &burst, n, now);
 
-	const unsigned answers = keep_answers(&burst, mbufs, n, q->tx_offload);
+	const unsigned answers = keep_answers(&burst, mbufs, n, q->tx_offload, &bytes);
 
 	if (likely(answers > 0)) {
-		transmit(w, q, mbufs, answers);
+		transmit(w, q, mbufs, answers, bytes);
 
 		const uint64_t took = rte_rdtsc() - now;
 

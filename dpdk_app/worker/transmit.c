@@ -39,11 +39,8 @@ static COLD void give_up(struct worker *w, const struct worker_queue *q, struct 
 	counter_add(&w->stats->tx_dropped[reason], n);
 }
 
-void transmit(struct worker *w, struct worker_queue *q, struct rte_mbuf **mbufs, unsigned n)
+void transmit(struct worker *w, struct worker_queue *q, struct rte_mbuf **mbufs, unsigned n, uint64_t bytes)
 {
-	// Summed before they are the device's.
-	uint64_t bytes = total_bytes(mbufs, n);
-
 	counter_add(&w->stats->tx_offered, n);
 	const unsigned sent = send_bounded(q, mbufs, n);
 
@@ -68,7 +65,7 @@ static void announce_one(struct worker *w, struct worker_queue *q, announcement 
 	m->data_len = build(rte_pktmbuf_mtod(m, uint8_t *), &q->port->identity, index);
 	m->pkt_len = m->data_len;
 	counter_add(&w->stats->tx_originated, 1);
-	transmit(w, q, &m, 1);
+	transmit(w, q, &m, 1, m->pkt_len);
 }
 
 void announce(struct worker *w)

@@ -9,7 +9,8 @@
 #include "worker/worker.h"
 
 /// Send; a full queue is tried again a bounded number of times. Takes ownership of the mbufs.
-void transmit(struct worker *w, struct worker_queue *q, struct rte_mbuf **mbufs, unsigned n);
+/// @param bytes  of all n
+void transmit(struct worker *w, struct worker_queue *q, struct rte_mbuf **mbufs, unsigned n, uint64_t bytes);
 
 /// Gratuitous ARP and unsolicited neighbour advertisements for the ports that this worker speaks for.
 void announce(struct worker *w);
