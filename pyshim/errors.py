@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Every failure that a user can meet, with the exit code it ends in.
 
-The codes follow sysexits(3) and are a contract: 0 done, 2 usage, 69 unavailable, 70 internal, 78 configuration.
+The codes follow sysexits(3) and are a contract: 0 done, 2 usage, 69 unavailable, 70 internal,
+78 configuration.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from enum import IntEnum
 
 
@@ -48,6 +50,7 @@ class ProblemsError(PollgateError):
     """Several problems found at once, each a finished line."""
 
     def __init__(self, problems: Sequence[str]) -> None:
+        """Join the lines and count them."""
         self.problems = tuple(problems)
         count = len(self.problems)
         super().__init__("\n".join([*self.problems, f"{count} error{'s' if count != 1 else ''}"]))
@@ -59,13 +62,30 @@ class ConfigError(ProblemsError):
     exit_code = ExitCode.CONFIG
 
 
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Why a configuration cannot be carried out on this host."""
+
+    key: str  # the configuration key to change, such as ports[0].queues
+    text: str  # what was found, what is allowed, what to do
+    exit_code: ExitCode = ExitCode.CONFIG  # UNAVAILABLE: something of the host is missing
+
+    def __str__(self) -> str:
+        """The problem as one readable line."""
+        return f"{self.key}: {self.text}"
+
+
 class PlanError(ProblemsError):
     """The configuration is well formed but this host cannot do it; every line names the key to change.
 
+    `details` has the same problems with their keys apart, for a caller that can say where a key stands.
     The exit code is that of the worst problem: CONFIG unless all that is wrong is that something of the
     host is missing, which is UNAVAILABLE.
     """
 
-    def __init__(self, problems: Sequence[str], exit_code: ExitCode = ExitCode.CONFIG) -> None:
-        super().__init__(problems)
-        self.exit_code = exit_code
+    def __init__(self, details: Sequence[Problem]) -> None:
+        """Take the problems, at least one."""
+        self.details = tuple(details)
+        super().__init__([str(problem) for problem in self.details])
+        missing_only = all(problem.exit_code is ExitCode.UNAVAILABLE for problem in self.details)
+        self.exit_code = ExitCode.UNAVAILABLE if missing_only else ExitCode.CONFIG

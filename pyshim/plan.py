@@ -3,7 +3,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from dataclasses import asdict, dataclass, fields, is_dataclass
+from types import UnionType
+from typing import TYPE_CHECKING, Any, get_args, get_origin, get_type_hints
+
+if TYPE_CHECKING:
+    from pyshim.config.models import Config
+    from pyshim.host import HostFacts
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,3 +115,54 @@ class Plan:
     log_level: str
     policy: Policy
     notes: tuple[str, ...]  # decisions worth telling the operator, one sentence each
+
+
+def plan(config: Config, host: HostFacts) -> Plan:
+    """Decide CPUs, queues and memory for `config` on `host`.
+
+    Pure: the same inputs give the same plan, so `pollgate check` shows what `run` will do.
+
+    Raises:
+        PlanError: with every reason at once, each naming the configuration key to change.
+    """
+    # Imported here: the worker process needs the types above and nothing of how a plan is made.
+    from pyshim.planner import make_plan  # noqa: PLC0415
+
+    return make_plan(config, host)
+
+
+def plan_to_json(plan: Plan) -> str:
+    """One line of JSON that `plan_from_json` turns into an equal plan."""
+    return json.dumps(asdict(plan), separators=(",", ":"))
+
+
+def plan_from_json(text: str) -> Plan:
+    """The plan that `plan_to_json` wrote.
+
+    Raises:
+        ValueError: not JSON, or not a plan of this version; the text says which field.
+    """
+    rebuilt = _rebuild(Plan, json.loads(text), "plan")
+    assert isinstance(rebuilt, Plan)
+    return rebuilt
+
+
+def _rebuild(kind: Any, value: Any, where: str) -> object:
+    """`value`, as json.loads gave it, as an instance of `kind`: a dataclass, tuple, union or plain type."""
+    if is_dataclass(kind):
+        names = {field.name for field in fields(kind)}
+        if not isinstance(value, dict) or set(value) != names:
+            raise ValueError(f"{where}: not a {getattr(kind, '__name__', kind)} of this version")
+        hints = get_type_hints(kind)
+        arguments = {name: _rebuild(hints[name], value[name], f"{where}.{name}") for name in names}
+        return kind(**arguments)  # type: ignore[operator]  # is_dataclass admits instances too
+    if get_origin(kind) is tuple:
+        if not isinstance(value, list):
+            raise ValueError(f"{where}: not a list")
+        return tuple(_rebuild(get_args(kind)[0], item, f"{where}[{i}]") for i, item in enumerate(value))
+    allowed = get_args(kind) if isinstance(kind, UnionType) else (kind,)
+    if float in allowed and type(value) is int:
+        return float(value)
+    if type(value) not in allowed:
+        raise ValueError(f"{where}: {value!r} is not {' or '.join(choice.__name__ for choice in allowed)}")
+    return value

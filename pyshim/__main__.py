@@ -1,0 +1,9 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""`python -m pyshim` is the command `pollgate`."""
+
+import sys
+
+from pyshim.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())

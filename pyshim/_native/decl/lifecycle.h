@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/* The life of a gateway; called in the worker process only, except pg_state_size. */
+
+struct pg_gateway;
+
+size_t pg_state_size(uint32_t capacity, uint32_t workers);
+
+int pg_eal_init(int argc, char *argv[], struct pg_error *error);
+struct pg_gateway *pg_open(const struct pg_plan *plan, struct pg_stats_page *page, void *state, size_t state_size,
+			   struct pg_error *error);
+int pg_start(struct pg_gateway *gateway, struct pg_error *error);
+int pg_apply(struct pg_gateway *gateway, const struct pg_policy *policy, uint32_t timeout_ms, struct pg_error *error);
+void pg_housekeep(struct pg_gateway *gateway);
+int pg_stop(struct pg_gateway *gateway, uint32_t timeout_ms, struct pg_error *error);
+void pg_close(struct pg_gateway *gateway);
+void pg_log_to(int fd, int debug);

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/* Limits and the labels of everything that is counted. Numbers are checked against pollgate.h by the compiler. */
+
+#define PG_ABI_VERSION 1
+
+#define PG_WORKERS_MAX 32
+#define PG_PORTS_MAX 8
+#define PG_POOLS_MAX 8
+#define PG_LISTENERS_MAX 16
+#define PG_ADDRESSES_MAX 8
+#define PG_QUEUES_PER_WORKER_MAX 16
+#define PG_BURST_BUCKETS 9
+#define PG_HANDLING_BUCKETS 26
+
+/* The enumerators come from pollgate.h; only how many there are matters here, and their names are asked for. */
+#define PG_MESSAGES ...
+#define PG_DROPS ...
+#define PG_TX_DROPS ...
+
+const char *pg_message_name(unsigned message);
+const char *pg_drop_name(unsigned drop);
+const char *pg_tx_drop_name(unsigned drop);
+
+uint32_t pg_burst_bound(unsigned bucket);
+uint64_t pg_handling_bound_ns(unsigned bucket);

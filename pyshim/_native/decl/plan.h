@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/* What a worker process is to do: filled by the shim from pyshim.plan.Plan. */
+
+struct pg_address {
+	uint8_t family;
+	uint8_t prefix_len;
+	uint8_t bytes[16];
+};
+
+enum pg_checksums { PG_CHECKSUMS_AUTO, PG_CHECKSUMS_SOFTWARE };
+
+struct pg_port_plan {
+	char name[32];
+	char device[64];
+	struct pg_address address[PG_ADDRESSES_MAX];
+	uint32_t address_count;
+	uint8_t mac[6];
+	bool has_mac;
+	bool promiscuous;
+	uint8_t checksums;
+	uint8_t pool;
+	uint16_t queues;
+	uint16_t rx_descriptors;
+	uint16_t tx_descriptors;
+};
+
+struct pg_pool_plan {
+	char name[24];
+	int32_t node;
+	uint32_t mbufs;
+	uint32_t cache;
+	uint16_t data_room_bytes;
+};
+
+struct pg_queue_ref {
+	uint8_t port;
+	uint16_t queue;
+};
+
+struct pg_worker_plan {
+	uint32_t lcore;
+	uint32_t queue_count;
+	struct pg_queue_ref queue[PG_QUEUES_PER_WORKER_MAX];
+};
+
+struct pg_policy {
+	uint64_t idle_timeout_ns;
+	uint32_t host_reply_pps;
+	uint32_t host_reply_burst;
+	struct {
+		uint32_t source_pps;
+		uint32_t source_burst;
+	} listener[PG_LISTENERS_MAX];
+};
+
+struct pg_plan {
+	uint32_t abi_version;
+	uint32_t port_count;
+	uint32_t worker_count;
+	uint32_t pool_count;
+	uint32_t listener_count;
+	uint32_t session_capacity;
+	uint16_t listener_port[PG_LISTENERS_MAX];
+	char isa[16];
+	struct pg_port_plan port[PG_PORTS_MAX];
+	struct pg_pool_plan pool[PG_POOLS_MAX];
+	struct pg_worker_plan worker[PG_WORKERS_MAX];
+	struct pg_policy policy;
+};

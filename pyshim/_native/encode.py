@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Writes a plan into the structure that the data plane reads."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pyshim._native._pollgate import ffi, lib
+from pyshim.errors import InternalError
+from pyshim.plan import Plan, Policy, PortPlan
+
+_NANOSECONDS = 1_000_000_000
+
+
+def plan_struct(plan: Plan) -> Any:
+    """A new `struct pg_plan *` that owns its memory.
+
+    Raises:
+        InternalError: something does not fit the structure; `pyshim.plan` should have refused it.
+    """
+    out: Any = ffi.new("struct pg_plan *")
+    out.abi_version = lib.PG_ABI_VERSION
+    out.session_capacity = plan.session_capacity
+    out.isa = _text(plan.isa, 16, "micro-architecture level")
+
+    out.listener_count = _count(plan.listeners, lib.PG_LISTENERS_MAX, "UDP ports")
+    for index, listener in enumerate(plan.listeners):
+        out.listener_port[index] = listener.port
+
+    out.port_count = _count(plan.ports, lib.PG_PORTS_MAX, "ports")
+    for index, port in enumerate(plan.ports):
+        _fill_port(out.port[index], port)
+
+    out.pool_count = _count(plan.pools, lib.PG_POOLS_MAX, "packet pools")
+    for index, pool in enumerate(plan.pools):
+        to = out.pool[index]
+        to.name = _text(pool.name, 24, "name of a packet pool")
+        to.node = pool.node
+        to.mbufs = pool.mbufs
+        to.cache = pool.cache
+        to.data_room_bytes = pool.data_room_bytes
+
+    out.worker_count = _count(plan.workers, lib.PG_WORKERS_MAX, "workers")
+    for index, worker in enumerate(plan.workers):
+        to = out.worker[index]
+        to.lcore = worker.lcore
+        to.queue_count = _count(worker.queues, lib.PG_QUEUES_PER_WORKER_MAX, "queues of one worker")
+        for at, ref in enumerate(worker.queues):
+            to.queue[at].port = ref.port
+            to.queue[at].queue = ref.queue
+
+    _fill_policy(out.policy, plan.policy)
+    return out
+
+
+def policy_struct(policy: Policy) -> Any:
+    """A new `struct pg_policy *` that owns its memory."""
+    out: Any = ffi.new("struct pg_policy *")
+    _fill_policy(out, policy)
+    return out
+
+
+def _fill_port(out: Any, port: PortPlan) -> None:
+    out.name = _text(port.name, 32, "name of a port")
+    out.device = _text(port.device, 64, f"device of port {port.name}")
+    out.address_count = _count(port.addresses, lib.PG_ADDRESSES_MAX, f"addresses of port {port.name}")
+    for index, address in enumerate(port.addresses):
+        out.address[index].family = address.family
+        out.address[index].prefix_len = address.prefix_len
+        packed = bytes.fromhex(address.packed)
+        ffi.memmove(out.address[index].bytes, packed, len(packed))
+    if port.mac is not None:
+        out.has_mac = True
+        ffi.memmove(out.mac, bytes.fromhex(port.mac.replace(":", "")), 6)
+    out.promiscuous = port.promiscuous
+    software = port.checksums == "software"
+    out.checksums = lib.PG_CHECKSUMS_SOFTWARE if software else lib.PG_CHECKSUMS_AUTO
+    out.pool = port.pool
+    out.queues = port.queues
+    out.rx_descriptors = port.rx_descriptors
+    out.tx_descriptors = port.tx_descriptors
+
+
+def _fill_policy(out: Any, policy: Policy) -> None:
+    out.idle_timeout_ns = round(policy.idle_timeout_s * _NANOSECONDS)
+    out.host_reply_pps = policy.host_reply_pps
+    out.host_reply_burst = policy.host_reply_burst
+    _count(policy.listeners, lib.PG_LISTENERS_MAX, "UDP ports")
+    for index, listener in enumerate(policy.listeners):
+        out.listener[index].source_pps = listener.source_pps
+        out.listener[index].source_burst = listener.source_burst
+
+
+def _text(value: str, size: int, what: str) -> bytes:
+    raw = value.encode()
+    if len(raw) >= size:
+        raise InternalError(f"the {what}, {value!r}, has {len(raw)} bytes; the data plane takes {size - 1}")
+    return raw
+
+
+def _count(values: tuple[object, ...], limit: int, what: str) -> int:
+    if len(values) > limit:
+        raise InternalError(f"the plan has {len(values)} {what}; the data plane takes {limit}")
+    return len(values)

@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""One worker process as its supervisor sees it: a pid, a control channel and a log."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from collections import deque
+
+from pyshim.control import Channel
+from pyshim.eal_messages import TAIL_LINES
+from pyshim.errors import UnavailableError
+
+_LINE_BYTES_MAX = 1000
+_PIPE_BYTES = 65536
+
+
+class LogTail:
+    """The last lines that a process wrote, out of bytes that come in any portions."""
+
+    def __init__(self, lines: int = TAIL_LINES) -> None:
+        """Keep so many lines."""
+        self.lines: deque[str] = deque(maxlen=lines)
+        self._rest = b""
+
+    def feed(self, data: bytes) -> list[str]:
+        """Take in bytes; returns the lines that they completed. A line that never ends is cut."""
+        *whole, self._rest = (self._rest + data).split(b"\n")
+        if len(self._rest) > _LINE_BYTES_MAX:
+            whole.append(self._rest)
+            self._rest = b""
+        fresh = [line[:_LINE_BYTES_MAX].decode(errors="replace").rstrip() for line in whole]
+        fresh = ["".join(c if c.isprintable() else "?" for c in line.expandtabs()) for line in fresh if line]
+        self.lines.extend(fresh)
+        return fresh
+
+
+class Child:
+    """A started worker process. Its three descriptors become readable: `pidfd`, `channel`, `log_fd`."""
+
+    def __init__(self, stats_fd: int, state_fd: int) -> None:
+        """Start the process; it inherits this one's CPU affinity and the two memory files.
+
+        Raises:
+            UnavailableError: no process can be started.
+        """
+        self.channel, theirs = Channel.pair()
+        self.log_fd, log_end = os.pipe2(os.O_CLOEXEC)
+        os.set_blocking(self.log_fd, False)
+        self.log = LogTail()
+        inherited = (theirs.fileno(), stats_fd, state_fd)
+        command = [sys.executable, "-m", "pyshim.worker"]
+        for name, fd in zip(("control", "stats", "state"), inherited, strict=True):
+            command += [f"--{name}", str(fd)]
+        try:
+            self._process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log_end,
+                stderr=log_end,
+                pass_fds=inherited,
+                start_new_session=True,  # so that Ctrl-C reaches the supervisor only
+            )
+        except OSError as problem:
+            self.channel.close()
+            os.close(self.log_fd)
+            raise UnavailableError(
+                f"no worker process can be started: {problem.strerror}; check this user's limits"
+            ) from problem
+        finally:
+            theirs.close()
+            os.close(log_end)
+        self.pid = self._process.pid
+        self.pidfd = os.pidfd_open(self.pid)
+
+    def read_log(self) -> list[str]:
+        """The lines that arrived since the last call, of one pipe's worth at most; does not wait."""
+        try:
+            return self.log.feed(os.read(self.log_fd, _PIPE_BYTES))
+        except BlockingIOError:
+            return []
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal; none is sent to a process that has ended."""
+        with contextlib.suppress(ProcessLookupError):
+            signal.pidfd_send_signal(self.pidfd, number)
+
+    def reap(self) -> str:
+        """After `pidfd` became readable: how it ended, as the end of "the worker process ..."."""
+        code = self._process.wait(timeout=5)
+        if code >= 0:
+            return f"ended with exit code {code}"
+        try:
+            return f"was killed by {signal.Signals(-code).name}"
+        except ValueError:
+            return f"was killed by signal {-code}"
+
+    def close(self) -> None:
+        """Release everything; a process that still runs is killed."""
+        if self._process.poll() is None:
+            self._process.kill()
+            # A killed process ends when the kernel has torn it down; only one stuck in a driver takes longer.
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(timeout=5)
+        self.channel.close()
+        os.close(self.log_fd)
+        os.close(self.pidfd)

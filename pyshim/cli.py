@@ -1,0 +1,239 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The command `pollgate`: reads the command line, starts what it asks for, and ends with the right exit code.
+
+What a command needs is imported inside it, so that `--help` and a usage error answer at once.
+"""
+# ruff: noqa: PLC0415
+
+from __future__ import annotations
+
+import importlib.util
+import math
+import os
+import re
+import select
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from pyshim import __version__
+from pyshim.errors import ExitCode, InternalError, PollgateError
+
+INTERRUPTED = 128 + 2  # what a shell reports for SIGINT
+
+_KEY = re.compile(r"(?P<key>[a-z_]+(?:\[\d+\])?(?:\.[a-z_]+(?:\[\d+\])?)*): ")
+_KEY_PART = re.compile(r"[a-z_]+|\d+")
+
+
+class _Commands(TyperGroup):
+    """The commands: `bench` is loaded only when asked for, and an interrupt or a closed pipe ends quietly."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return [*super().list_commands(ctx), *(["bench"] if _has_bench() else [])]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        if cmd_name == "bench" and _has_bench():
+            from pyshim.bench import cli_app
+
+            group = typer.main.get_group(cli_app)
+            group.name = "bench"
+            return group
+        return super().get_command(ctx, cmd_name)
+
+    def invoke(self, ctx: Any) -> Any:
+        # Here and not in main(): click answers these with exit codes of its own.
+        try:
+            result = super().invoke(ctx)
+            sys.stdout.flush()
+        except KeyboardInterrupt:
+            raise SystemExit(INTERRUPTED) from None
+        except (BrokenPipeError, EOFError) as error:
+            if _reader_has_gone():
+                raise SystemExit(ExitCode.DONE) from None
+            raise InternalError(_report(error)) from error
+        return result
+
+
+def _has_bench() -> bool:
+    return importlib.util.find_spec("pyshim.bench") is not None
+
+
+def _reader_has_gone() -> bool:
+    """Whether standard output is a pipe that nobody reads; if so, nothing more is written to it."""
+    poll = select.poll()
+    poll.register(sys.stdout.fileno(), 0)  # errors alone, which a pipe without a reader has
+    if not poll.poll(0):
+        return False
+    # The interpreter flushes once more when it ends; that must not fail.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return True
+
+
+app = typer.Typer(
+    cls=_Commands,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"pollgate {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """A UDP game gateway on DPDK."""
+
+
+def _positive(value: float | None) -> float | None:
+    if value is not None and not (value > 0 and math.isfinite(value)):
+        raise typer.BadParameter(f"{value:g} is not a number of seconds greater than 0")
+    return value
+
+
+ConfigOption = Annotated[
+    Path, typer.Option("-c", "--config", metavar="FILE", help="The configuration, a YAML file.")
+]
+
+
+@app.command()
+def run(
+    config: ConfigOption,
+    for_s: Annotated[
+        float | None,
+        typer.Option("--for", metavar="SECONDS", callback=_positive, help="End after this time."),
+    ] = None,
+    until_idle_s: Annotated[
+        float | None,
+        typer.Option(
+            "--until-idle",
+            metavar="SECONDS",
+            callback=_positive,
+            help="End this long after the last received packet.",
+        ),
+    ] = None,
+    json: Annotated[
+        bool,
+        typer.Option(
+            "--json", help="Print nothing but the summary, as one JSON object keyed by metric name."
+        ),
+    ] = False,
+) -> None:
+    """Run the gateway until SIGTERM or Ctrl-C; SIGHUP reloads the configuration."""
+    from pyshim.supervisor import RunOptions
+    from pyshim.supervisor import run as supervise
+    from pyshim.views import choose
+
+    with _located(config), choose(json=json) as view:
+        supervise(RunOptions(config_path=config, for_s=for_s, until_idle_s=until_idle_s), view)
+
+
+@app.command()
+def check(config: ConfigOption) -> None:
+    """Validate a configuration and print what `run` would do with it; touches no device."""
+    from rich.console import Console
+
+    from pyshim.config import load_config
+    from pyshim.host import gather
+    from pyshim.plan import plan
+    from pyshim.plan_text import render_plan
+
+    with _located(config):
+        settings = load_config(config)
+        decided = plan(settings, gather(settings))
+    console = Console(highlight=False)
+    # Written by us and not by rich, which ends the process its own way when the reader of a pipe has gone.
+    with console.capture() as text:
+        console.print(render_plan(decided))
+    sys.stdout.write(text.get())
+
+
+class _LocatedError(PollgateError):
+    """A failure whose message names file and line; ends with the exit code of the original."""
+
+    def __init__(self, message: str, exit_code: ExitCode) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+
+
+@contextmanager
+def _located(config: Path) -> Iterator[None]:
+    """Give every line of a failure that begins with a configuration key the place of that key."""
+    try:
+        yield
+    except PollgateError as error:
+        raise _LocatedError(locate(str(error), config), error.exit_code) from error
+
+
+def locate(message: str, config: Path) -> str:
+    """`workers.cpus: …` → `gate.yaml:12: workers.cpus: …`, for every line that begins with a key.
+
+    A key that the file leaves to its default has the place of the nearest enclosing one that is written; a
+    line without a known key, or a file that cannot be read any more, leaves the line as it is.
+    """
+    from pyshim.config import Config, yaml_source
+
+    try:
+        root = yaml_source.parse(config.read_text(encoding="utf-8-sig")).root
+    except (OSError, ValueError):
+        root = None
+    if root is None:
+        return message
+
+    def with_place(line: str) -> str:
+        match = _KEY.match(line)
+        parts = _KEY_PART.findall(match["key"]) if match else []
+        if not parts or parts[0] not in Config.model_fields:
+            return line
+        path = tuple(int(part) if part.isdecimal() else part for part in parts)
+        return f"{config}:{yaml_source.line_of(root, path)}: {line}"
+
+    return "\n".join(with_place(line) for line in message.splitlines())
+
+
+def _report(error: BaseException) -> str:
+    kind, text = type(error).__name__, " ".join(str(error).split())
+    hint = "" if _debug() else "; POLLGATE_DEBUG=1 shows where"
+    return (
+        f"pollgate {__version__} failed unexpectedly: {kind}{f': {text}' if text else ''}; this is a bug, "
+        f"please report it in the project's issue tracker with the configuration{hint}"
+    )
+
+
+def _debug() -> bool:
+    return os.environ.get("POLLGATE_DEBUG") == "1"
+
+
+def main() -> int:
+    """Run the command line of this process; returns its exit code, or raises SystemExit with it."""
+    try:
+        typer.main.get_command(app)(prog_name="pollgate")
+    except PollgateError as error:
+        if _debug():
+            traceback.print_exc()
+        print(error, file=sys.stderr)
+        return error.exit_code
+    except Exception as error:
+        if _debug():
+            traceback.print_exc()
+        print(_report(error), file=sys.stderr)
+        return ExitCode.INTERNAL
+    return ExitCode.DONE
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,320 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What a configuration may say: every key with its type, range, default and meaning.
+
+The same models make the JSON Schema and the "allowed:" part of error messages, so the three cannot differ.
+All values are immutable; lists are tuples.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from ipaddress import IPv4Interface, IPv6Interface
+from typing import Annotated, Any, Literal, TypeAlias, TypeVar
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    PlainValidator,
+    WithJsonSchema,
+    model_validator,
+)
+from pydantic.json_schema import GenerateJsonSchema
+from pydantic_core import PydanticCustomError
+
+from pyshim.config import values
+from pyshim.config.clashes import find_clashes
+
+OWN_ERROR = "pollgate"  # type of the errors whose text is already a finished sentence
+
+T = TypeVar("T")
+
+
+def _sentence(parse: Callable[[str], T]) -> Callable[[Any], T]:
+    """`parse` as a validator: its ValueError becomes ours, anything but text a plain type error."""
+
+    def validate(found: Any) -> T:
+        if not isinstance(found, str):
+            raise PydanticCustomError("string_type", "not text")
+        try:
+            return parse(found)
+        except ValueError as error:
+            raise PydanticCustomError(OWN_ERROR, "{text}", {"text": str(error)}) from None
+
+    return validate
+
+
+def _text(title: str, pattern: str | None = None) -> WithJsonSchema:
+    """Schema of a text value; `title` is what messages and editors call it."""
+    return WithJsonSchema(
+        {"type": "string", "title": title} | ({"pattern": pattern} if pattern is not None else {})
+    )
+
+
+Auto: TypeAlias = Literal["auto"]
+
+PortName: TypeAlias = Annotated[
+    str,
+    AfterValidator(_sentence(values.parse_name)),
+    _text("a name such as game0", r"^[a-z][a-z0-9_-]{0,30}$"),
+]
+FilePrefix: TypeAlias = Annotated[
+    str,
+    AfterValidator(_sentence(values.parse_file_prefix)),
+    _text("a name such as pollgate", r"^[A-Za-z0-9][A-Za-z0-9._-]{0,31}$"),
+]
+Device: TypeAlias = Annotated[
+    str,
+    AfterValidator(_sentence(values.parse_device)),
+    _text(
+        "a PCI address such as 03:00.0, or a virtual device such as net_pcap0,rx_pcap=in.pcap",
+        r"^(([0-9a-fA-F]{4,8}:)?[0-9a-fA-F]{2}:[01][0-9a-fA-F]\.[0-7]|(net|eth)_[a-z_]+[0-9]+(,.+)?)$",
+    ),
+]
+Mac: TypeAlias = Annotated[
+    str,
+    AfterValidator(_sentence(values.parse_mac)),
+    _text(
+        "a unicast MAC address such as 02:00:00:00:00:02",
+        r"^[0-9a-fA-F][02468aceACE](:[0-9a-fA-F]{2}){5}$",
+    ),
+]
+Address: TypeAlias = Annotated[
+    IPv4Interface | IPv6Interface,
+    PlainValidator(_sentence(values.parse_address)),
+    PlainSerializer(str, return_type=str),
+    _text("an address with prefix such as 10.0.0.1/24 or fd00::1/64", r"^[0-9a-fA-F.:]+/[0-9]{1,3}$"),
+]
+Endpoint: TypeAlias = Annotated[
+    values.Endpoint,
+    PlainValidator(_sentence(values.parse_endpoint)),
+    PlainSerializer(str, return_type=str),
+    _text("host:port such as 127.0.0.1:9464", r"^.+:[0-9]{1,5}$"),
+]
+CpuId: TypeAlias = Annotated[int, Field(ge=0, le=1023)]
+
+
+class Section(BaseModel):
+    """A mapping of the file: no unknown keys, no coercion, immutable."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+class EalConfig(Section):
+    """DPDK's environment: memory and run-time files."""
+
+    huge_pages: bool | Auto = Field(
+        default=False,
+        description="Use huge pages. false needs no setup and suits virtual devices; real NICs want true; "
+        "auto uses them when enough are free.",
+    )
+    memory_mib: int = Field(
+        default=512, ge=64, le=1_048_576, description="Memory for packet buffers, in MiB."
+    )
+    file_prefix: FilePrefix = Field(
+        default="pollgate",
+        description="Start of DPDK's run-time file names; two instances on a host need two.",
+    )
+    in_memory: bool = Field(
+        default=True, description="Leave no files behind (no hugetlbfs files, no DPDK run-time directory)."
+    )
+
+
+class PortConfig(Section):
+    """One network device that packets come from and answers leave by."""
+
+    name: PortName = Field(description="Name in metrics and messages; unique.")
+    device: Device = Field(
+        description="PCI address (03:00.0 or 0000:03:00.0), or DPDK virtual device arguments "
+        "(net_pcap0,rx_pcap=in.pcap). Relative file names are relative to the current directory."
+    )
+    address: tuple[Address, ...] = Field(
+        strict=False,
+        min_length=1,
+        max_length=8,
+        description="IPv4 and IPv6 addresses that the gateway answers for on this port, each with its prefix "
+        "length; unique over all ports.",
+    )
+    mac: Mac | None = Field(default=None, description="MAC address of the port; null keeps the device's own.")
+    queues: Annotated[int, Field(ge=1, le=64)] | Auto = Field(
+        default="auto",
+        description="Receive and transmit queue pairs; auto is one per worker as the device allows.",
+    )
+    promiscuous: bool = Field(default=False, description="Receive frames for other MAC addresses too.")
+    checksums: Literal["auto", "software"] = Field(
+        default="auto",
+        description="auto uses the device's checksum engines where it has them; software never does.",
+    )
+    rx_descriptors: int = Field(
+        default=1024, ge=64, le=8192, description="Receive ring size per queue, in packets."
+    )
+    tx_descriptors: int = Field(
+        default=1024, ge=64, le=8192, description="Transmit ring size per queue, in packets."
+    )
+
+    @property
+    def is_pci(self) -> bool:
+        """Whether the device is a PCI function; else it is a virtual device."""
+        return self.pci_address is not None
+
+    @property
+    def pci_address(self) -> str | None:
+        """The full PCI address in lower case, such as 0000:03:00.0; None for a virtual device."""
+        return values.pci_address(self.device)
+
+    @property
+    def vdev_name(self) -> str | None:
+        """The virtual device's name, such as net_pcap0; None for a PCI device."""
+        return None if self.is_pci else self.device.partition(",")[0]
+
+
+class WorkersConfig(Section):
+    """The poll loops and how they are watched."""
+
+    cpus: Annotated[tuple[CpuId, ...], Field(strict=False, min_length=1, max_length=32)] | Auto = Field(
+        default="auto",
+        description="CPUs that poll, one loop each; auto takes isolated CPUs first, then those of the ports' "
+        "NUMA nodes, and leaves one for control.",
+    )
+    isa: Literal["auto", "v2", "v3", "v4"] = Field(
+        default="auto", description="x86-64 level of the poll loop; auto is the best this CPU has."
+    )
+    restart_limit: int = Field(
+        default=5, ge=0, le=1000, description="Worker restarts within restart_window_s before giving up."
+    )
+    restart_window_s: float = Field(
+        default=60.0, ge=1, le=86_400, description="Seconds over which restarts are counted."
+    )
+    stall_timeout_s: float = Field(
+        default=2.0,
+        ge=0.1,
+        le=3600,
+        description="Seconds without a heartbeat after which a worker is restarted.",
+    )
+
+
+class LimitsConfig(Section):
+    """Rate limit per source address, whatever its UDP port."""
+
+    source_pps: int = Field(
+        default=0, ge=0, le=10_000_000, description="Datagrams per second and source address; 0 is no limit."
+    )
+    source_burst: int = Field(
+        default=64,
+        ge=1,
+        le=1_000_000,
+        description="Datagrams that a source may send at once before the rate applies.",
+    )
+
+
+class ListenConfig(Section):
+    """One UDP port that speaks one profile."""
+
+    port: int = Field(ge=1, le=65_535, description="UDP port; unique.")
+    profile: Literal["plain"] = Field(
+        default="plain", description="Protocol of this port; plain is for laboratories and trusted networks."
+    )
+    admission: Literal["open"] = Field(
+        default="open",
+        description="Who gets a session; open: the first valid message of an address makes one.",
+    )
+    limits: LimitsConfig = Field(default=LimitsConfig(), description="Rate limit per source. Reloads live.")
+
+
+class SessionsConfig(Section):
+    """The table of players."""
+
+    capacity: int = Field(
+        default=65_536,
+        ge=1,
+        le=16_777_216,
+        description="Sessions that fit; new addresses beyond it are refused.",
+    )
+    idle_timeout_s: float = Field(
+        default=30.0,
+        ge=0.1,
+        le=86_400,
+        description="Seconds of silence after which a session is freed. Reloads live.",
+    )
+
+
+class HostConfig(Section):
+    """Answers that any host gives: ARP, neighbour discovery, ping. Reloads live."""
+
+    reply_pps: int = Field(
+        default=1000, ge=0, le=10_000_000, description="Answers per second and worker; 0 answers none."
+    )
+    reply_burst: int = Field(
+        default=128, ge=1, le=1_000_000, description="Answers that may leave at once before the rate applies."
+    )
+
+
+class MetricsConfig(Section):
+    """Prometheus metrics and health over HTTP."""
+
+    listen: Endpoint | None = Field(
+        default=values.Endpoint("127.0.0.1", 9464),
+        description="host:port or [IPv6]:port; port 0 is any free one, printed at start; null is no metrics. "
+        "Reloads live.",
+    )
+
+
+class LogConfig(Section):
+    """What is written to standard error."""
+
+    level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="Least severe line that is written. Reloads live."
+    )
+
+
+class Config(Section):
+    """A pollgate configuration."""
+
+    eal: EalConfig = EalConfig()
+    ports: tuple[PortConfig, ...] = Field(
+        strict=False,
+        min_length=1,
+        max_length=8,
+        description="Network devices; the only key without a default.",
+    )
+    workers: WorkersConfig = WorkersConfig()
+    listen: tuple[ListenConfig, ...] = Field(
+        default=(ListenConfig(port=8080),),
+        strict=False,
+        min_length=1,
+        max_length=16,
+        description="UDP ports that are served.",
+    )
+    sessions: SessionsConfig = SessionsConfig()
+    host: HostConfig = HostConfig()
+    metrics: MetricsConfig = MetricsConfig()
+    log: LogConfig = LogConfig()
+
+    @model_validator(mode="after")
+    def _no_clashes(self) -> Config:
+        """For configurations made in code; `load_config` looks for clashes itself, to give their lines."""
+        clashes = find_clashes(self.model_dump(mode="json"))
+        if clashes:
+            raise ValueError("; ".join(clash.text for clash in clashes))
+        return self
+
+
+class _WithoutGeneratedTitles(GenerateJsonSchema):
+    """Titles made from names say nothing new; ours describe the allowed text."""
+
+    def field_title_should_be_set(self, schema: Any) -> bool:
+        return False
+
+
+def export_schema() -> dict[str, Any]:
+    """The schema of what a user writes, as JSON data; the same for the same models."""
+    schema = Config.model_json_schema(schema_generator=_WithoutGeneratedTitles)
+    for model in (schema, *schema["$defs"].values()):
+        del model["title"]
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "pollgate configuration",
+        **schema,
+    }

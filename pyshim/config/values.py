@@ -1,0 +1,198 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The words a user writes for devices and addresses: each checked and put into its one canonical form."""
+
+from __future__ import annotations
+
+import re
+from ipaddress import AddressValueError, IPv4Address, IPv4Interface, IPv6Address, IPv6Interface
+from typing import NamedTuple
+
+VDEV_NAME_CHARS_MAX = 63  # RTE_DEV_NAME_MAX_LEN is 64 with the final NUL
+DEVICE_CHARS_MAX = 1024
+
+_PCI = re.compile(r"(?:([0-9a-fA-F]{4,8}):)?([0-9a-fA-F]{2}:[01][0-9a-fA-F]\.[0-7])")
+_PCI_LIKE = re.compile(r"[0-9a-fA-F:]+[:.][0-9a-fA-F.]+")
+_VDEV = re.compile(r"(?:net|eth)_[a-z_]+[0-9]+")
+_VDEV_WITHOUT_NUMBER = re.compile(r"(?:net|eth)_[a-z_]+")
+_NETDEV = re.compile(r"(?:eth|en|wl|veth|br|tap|lo|bond)[a-z0-9]*")
+_MAC = re.compile(r"[0-9a-fA-F]{2}(?::[0-9a-fA-F]{2}){5}")
+_HOST_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,252})")
+_NAME = re.compile(r"[a-z][a-z0-9_-]{0,30}")
+_FILE_PREFIX = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,31}")
+
+
+class Endpoint(NamedTuple):
+    """Where a TCP server listens."""
+
+    host: str  # an address without brackets, or a host name
+    port: int  # 0: any free one
+
+    def __str__(self) -> str:
+        """As a user writes it."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def quoted(text: str, limit: int = 60) -> str:
+    """`text` in double quotes on one line, whatever it contains, shortened to `limit` characters."""
+    kept = text if len(text) <= limit else text[:limit] + "…"
+    safe = "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in kept)
+    return f'"{safe}"'
+
+
+def parse_name(text: str) -> str:
+    """A port's name; it becomes a metric label. Raises ValueError with a finished sentence."""
+    if not _NAME.fullmatch(text):
+        raise ValueError(
+            f"found {quoted(text)}, allowed: 1 to 31 of a-z, 0-9, - and _, the first a letter, such as game0"
+        )
+    return text
+
+
+def parse_file_prefix(text: str) -> str:
+    """The part that DPDK's run-time file names share. Raises ValueError with a finished sentence."""
+    if not _FILE_PREFIX.fullmatch(text):
+        raise ValueError(
+            f"found {quoted(text)}, allowed: 1 to 32 letters, digits, '.', '-' and '_', "
+            "starting with a letter or digit"
+        )
+    return text
+
+
+def pci_address(device: str) -> str | None:
+    """The full lower-case PCI address that `device` names, or None when it is not one."""
+    match = _PCI.fullmatch(device)
+    return f"{match[1] or '0000'}:{match[2]}".lower() if match else None
+
+
+def parse_device(text: str) -> str:
+    """A PCI address in full, or vdev arguments unchanged. Raises ValueError with a finished sentence."""
+    if (address := pci_address(text)) is not None:
+        return address
+    found = f"found {quoted(text)}"
+    name, *arguments = text.split(",")
+    if _VDEV.fullmatch(name):
+        if len(name) > VDEV_NAME_CHARS_MAX:
+            raise ValueError(
+                f"{found}: the device name has {len(name)} characters, allowed: {VDEV_NAME_CHARS_MAX}"
+            )
+        if len(text) > DEVICE_CHARS_MAX:
+            raise ValueError(f"{found}: {len(text)} characters, allowed: {DEVICE_CHARS_MAX}")
+        if not text.isprintable():
+            raise ValueError(f"{found}, which contains a control character; write it on one line")
+        if "" in arguments:
+            raise ValueError(f"{found}, which has an empty argument; remove the comma too many")
+        return text
+    if _VDEV_WITHOUT_NUMBER.fullmatch(name):
+        raise ValueError(f'{found}; a virtual device needs a number: did you mean "{name[:40]}0"?')
+    if _NETDEV.fullmatch(text) and len(text) < 16:
+        raise ValueError(
+            f'{found}, a kernel interface; use "net_af_packet0,iface={text}", '
+            f"or the PCI address that `ethtool -i {text}` shows as bus-info"
+        )
+    if _PCI_LIKE.fullmatch(text):
+        raise ValueError(f"{found}; a PCI address is bus:device.function such as 03:00.0, or 0000:03:00.0")
+    raise ValueError(
+        f"{found}, allowed: a PCI address such as 03:00.0, "
+        "or a DPDK virtual device with its arguments, such as net_pcap0,rx_pcap=in.pcap"
+    )
+
+
+def parse_mac(text: str) -> str:
+    """A unicast MAC address in lower case. Raises ValueError with a finished sentence."""
+    found = f"found {quoted(text)}"
+    if not _MAC.fullmatch(text):
+        raise ValueError(f"{found}, allowed: six pairs of hex digits such as 02:00:00:00:00:02")
+    first = int(text[:2], 16)
+    if first & 1:
+        raise ValueError(
+            f"{found}, a multicast address; a port needs a unicast one: make the first byte even"
+        )
+    if not any(int(pair, 16) for pair in text.split(":")):
+        raise ValueError(f"{found}, which is no address; leave mac out to use the device's own")
+    return text.lower()
+
+
+def parse_address(text: str) -> IPv4Interface | IPv6Interface:
+    """An address that a port can own, with its prefix. Raises ValueError with a finished sentence."""
+    found = f"found {quoted(text)}"
+    host, slash, prefix = text.partition("/")
+    try:
+        address = IPv6Address(host) if ":" in host else IPv4Address(host)
+    except AddressValueError:
+        allowed = "an address with prefix such as 10.0.0.1/24 or fd00::1/64"
+        raise ValueError(f"{found}, allowed: {allowed}") from None
+    if isinstance(address, IPv6Address) and address.scope_id is not None:
+        raise ValueError(f"{found}, an address with a zone; leave out the % and what follows")
+    if not slash:
+        example = f"{host}/{64 if address.version == 6 else 24}"
+        raise ValueError(f"{found}, which has no prefix length; write for example {example}")
+    bits = address.max_prefixlen
+    if not (prefix.isascii() and prefix.isdecimal() and len(prefix) <= 3 and 1 <= int(prefix) <= bits):
+        raise ValueError(f"{found}; the prefix length of an IPv{address.version} address is 1 to {bits}")
+    if (reason := _unusable(address)) is not None:
+        raise ValueError(f"{found}, {reason}; a port needs a unicast address of its own")
+    if isinstance(address, IPv6Address):
+        return _host_of_v6(IPv6Interface((address, int(prefix))), found)
+    return _host_of_v4(IPv4Interface((address, int(prefix))), found)
+
+
+def _unusable(address: IPv4Address | IPv6Address) -> str | None:
+    """Why no port may own this address, or None."""
+    reasons = (
+        (address.is_unspecified, "the unspecified address"),
+        (address.is_loopback, "a loopback address"),
+        (address.is_multicast, "a multicast address"),
+        (address == IPv4Address("255.255.255.255"), "the broadcast address"),
+    )
+    for applies, reason in reasons:
+        if applies:
+            return reason
+    if isinstance(address, IPv4Address):
+        if address.is_reserved or address.packed[0] == 0:
+            return "a reserved address"
+    elif address.ipv4_mapped is not None:
+        return "an IPv4 address written as IPv6"
+    return None
+
+
+def _host_of_v4(interface: IPv4Interface, found: str) -> IPv4Interface:
+    network = interface.network
+    if network.prefixlen < 31:
+        if interface.ip == network.network_address:
+            raise ValueError(f"{found}, the network address of {network}; use a host address inside it")
+        if interface.ip == network.broadcast_address:
+            raise ValueError(f"{found}, the broadcast address of {network}; use a host address inside it")
+    return interface
+
+
+def _host_of_v6(interface: IPv6Interface, found: str) -> IPv6Interface:
+    network = interface.network
+    if network.prefixlen < 127 and interface.ip == network.network_address:  # RFC 4291 2.6.1
+        what = f"the subnet-router anycast address of {network}"
+        raise ValueError(f"{found}, {what}; use a host address inside it")
+    return interface
+
+
+def parse_endpoint(text: str) -> Endpoint:
+    """A listening address, `host:port` or `[v6]:port`. Raises ValueError with a finished sentence."""
+    found = f"found {quoted(text)}"
+    host, colon, port = text.rpartition(":")
+    if not (colon and port.isascii() and port.isdecimal() and len(port) <= 5 and int(port) <= 65535):
+        raise ValueError(f"{found}, allowed: host:port with port 0 to 65535, such as 127.0.0.1:9464, or null")
+    if host.startswith("[") and host.endswith("]"):
+        try:
+            return Endpoint(str(IPv6Address(host[1:-1])), int(port))
+        except AddressValueError:
+            raise ValueError(f'{found}; between [ and ] goes an IPv6 address, such as "[::1]:9464"') from None
+    if ":" in host:
+        raise ValueError(f'{found}; put an IPv6 address in brackets and quotes, such as "[::1]:9464"')
+    if not host:
+        raise ValueError(f'{found}, which has no host; write "0.0.0.0:{port}" to listen on every address')
+    if not _HOST_NAME.fullmatch(host):
+        raise ValueError(f"{found}; before the colon goes an IPv4 address, [IPv6 address] or host name")
+    if re.fullmatch(r"[0-9.]+", host):
+        try:
+            IPv4Address(host)
+        except AddressValueError:
+            raise ValueError(f"{found}; {host} is not an IPv4 address") from None
+    return Endpoint(host, int(port))

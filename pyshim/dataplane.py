@@ -1,0 +1,341 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The C data plane as Python values: typed calls, errors as exceptions, lifetimes as context managers.
+
+The supervisor uses `StatsPage` and `SessionState`, memory files that outlive a worker process; the worker
+process attaches to both and runs a `Gateway`; tests and tools run a `Core`, which needs no device. Every call
+releases the interpreter lock.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+from pyshim.errors import InternalError, PollgateError, UnavailableError, UsageError
+from pyshim.memory_file import SessionState, memory_file
+from pyshim.plan import Plan, Policy
+from pyshim.stats import PortCounts, Snapshot, WorkerSnapshot
+
+try:
+    from pyshim._native import decode, encode
+    from pyshim._native._pollgate import ffi, lib
+except ImportError as problem:
+    raise UnavailableError(
+        f"the data plane cannot be loaded ({problem}); install DPDK's libraries (apt-get install dpdk), or "
+        "build pollgate again with the libraries of this host: scripts/setup"
+    ) from problem
+
+
+CORE_BURST_MAX = 64
+
+
+@dataclass(frozen=True, slots=True)
+class PageNames:
+    """What ports and pools are called: the page knows them by index only."""
+
+    ports: tuple[str, ...]
+    pools: tuple[str, ...]
+
+    @classmethod
+    def of(cls, plan: Plan) -> PageNames:
+        """The names in a plan."""
+        return cls(tuple(port.name for port in plan.ports), tuple(pool.name for pool in plan.pools))
+
+
+@dataclass(frozen=True, slots=True)
+class RunState:
+    """What only the supervisor knows and every snapshot tells."""
+
+    worker_restarts: int = 0
+    workers_running: bool = False
+    config_reload_successful: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Pulse:
+    """The few numbers that are read many times a second."""
+
+    heartbeats: tuple[int, ...]  # TSC of each worker's last turn
+    received: int  # packets, of all workers
+
+
+class StatsPage:
+    """The statistics page: a memory file that every worker process in turn counts into."""
+
+    def __init__(self, fd: int) -> None:
+        """Map the page behind `fd`, which becomes this object's to close."""
+        self.fd = fd
+        self._map = mmap.mmap(fd, lib.pg_stats_page_size())
+        self.native: Any = ffi.from_buffer("struct pg_stats_page *", self._map, require_writable=True)
+        self._labels = decode.labels()
+
+    @classmethod
+    def create(cls, workers: int, ports: int, pools: int) -> Self:
+        """A new page, all zero.
+
+        Raises:
+            UnavailableError: no memory file can be made.
+        """
+        made = cls(memory_file("pollgate-stats", lib.pg_stats_page_size()))
+        lib.pg_stats_page_init(made.native, workers, ports, pools)
+        return made
+
+    @classmethod
+    def attach(cls, fd: int) -> Self:
+        """The page that the supervisor made.
+
+        Raises:
+            InternalError: `fd` is not a page of this build.
+        """
+        if os.fstat(fd).st_size < lib.pg_stats_page_size():
+            raise InternalError(
+                "the statistics page is smaller than this build's; pollgate was replaced while it ran"
+            )
+        made = cls(fd)
+        made._read()
+        return made
+
+    def snapshot(self, names: PageNames, state: RunState) -> Snapshot:
+        """Everything at this moment, from one C call. Any thread may ask.
+
+        Raises:
+            InternalError: the page is not of this build.
+        """
+        page = self._read()
+        clock = decode.Clock(lib.pg_tsc(), page.tsc_hz)
+        workers = tuple(
+            decode.worker(page.worker[index], index, self._labels, page.port_count, clock)
+            for index in range(page.worker_count)
+        )
+        return Snapshot(
+            taken_at_s=time.monotonic(),
+            tsc_hz=page.tsc_hz,
+            isa=decode.text(page.isa),
+            worker_restarts=state.worker_restarts,
+            workers_running=state.workers_running,
+            config_reload_successful=state.config_reload_successful,
+            workers=workers,
+            ports=tuple(
+                decode.port(page.port[index], name, _sum(workers, index))
+                for index, name in enumerate(names.ports)
+            ),
+            pools=tuple(decode.pool(page.pool[index], name) for index, name in enumerate(names.pools)),
+        )
+
+    def pulse(self) -> Pulse:
+        """Heartbeats and the number of received packets: cheap enough for every turn of an event loop."""
+        page = self._read()
+        workers = [page.worker[index] for index in range(page.worker_count)]
+        return Pulse(tuple(w.heartbeat_tsc for w in workers), sum(w.received for w in workers))
+
+    def _read(self) -> Any:
+        out: Any = ffi.new("struct pg_stats_page *")
+        if lib.pg_stats_snapshot(self.native, out) != lib.PG_OK:
+            raise InternalError(
+                "the statistics page is not of this build; pollgate was replaced while it ran"
+            )
+        return out
+
+    def close(self) -> None:
+        """Unmap and close; the memory lives on in whoever else has it."""
+        ffi.release(self.native)
+        self._map.close()
+        os.close(self.fd)
+
+    def __enter__(self) -> Self:
+        """Nothing more to do: it is open from its making."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close it."""
+        self.close()
+
+
+class Gateway:
+    """A running data plane; a process opens one, once in its life."""
+
+    def __init__(self, plan: Plan, page: StatsPage, state: SessionState) -> None:
+        """Initialise EAL, devices and tables. `page` and `state` must outlive the gateway.
+
+        Raises:
+            UnavailableError: a device, memory or permission is missing; nothing is left configured.
+            InternalError: the plan does not suit this build, or a bug.
+        """
+        native = encode.plan_struct(plan)
+        error = _new_error()
+        # EAL keeps pointers into its arguments and reorders them: they live as long as the gateway.
+        self._words: list[Any] = [ffi.new("char[]", word.encode()) for word in ("pollgate", *plan.eal_args)]
+        self._argv: Any = ffi.new("char *[]", [*self._words, ffi.NULL])
+        _check(lib.pg_eal_init(len(self._words), self._argv, error), error)
+        self._memory = state.map()
+        self._state: Any = ffi.from_buffer(self._memory, require_writable=True)
+        self._handle = lib.pg_open(native, page.native, self._state, len(self._memory), error)
+        if self._handle == ffi.NULL:
+            self._unmap()
+            _check(error.code or lib.PG_ERROR_INTERNAL, error)
+
+    def close(self) -> None:
+        """Close the ports and free everything.
+
+        Only after `stop` has succeeded: a loop that still runs would use what is freed here. A process whose
+        loops do not stop ends by os._exit instead.
+        """
+        lib.pg_close(self._handle)
+        self._unmap()
+
+    def _unmap(self) -> None:
+        ffi.release(self._state)
+        self._memory.close()
+
+    def start(self) -> None:
+        """Launch the poll loops; returns when each has turned once.
+
+        Raises:
+            InternalError: a loop did not turn within 5 s.
+        """
+        error = _new_error()
+        _check(lib.pg_start(self._handle, error), error)
+
+    def apply(self, policy: Policy, timeout_s: float) -> None:
+        """Publish a new policy; returns when every worker uses it.
+
+        Raises:
+            InternalError: a worker did not take it within `timeout_s`.
+        """
+        error = _new_error()
+        _check(
+            lib.pg_apply(self._handle, encode.policy_struct(policy), _milliseconds(timeout_s), error), error
+        )
+
+    def housekeep(self) -> None:
+        """Refresh what devices and pools say of themselves in the statistics page."""
+        lib.pg_housekeep(self._handle)
+
+    def stop(self, timeout_s: float) -> None:
+        """Let the loops finish the burst in hand and return.
+
+        Raises:
+            InternalError: a loop did not end within `timeout_s`.
+        """
+        error = _new_error()
+        _check(lib.pg_stop(self._handle, _milliseconds(timeout_s), error), error)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the core did with one frame."""
+
+    reply: bytes | None
+    drop: str | None  # reason, when it was dropped
+
+
+class Core:
+    """The data plane without devices: frames in, answers out."""
+
+    def __init__(self, plan: Plan) -> None:
+        """A core that answers for the first port of `plan`; no EAL is needed.
+
+        Raises:
+            UnavailableError: no memory for its tables.
+        """
+        self._plan = encode.plan_struct(plan)
+        self._handle = lib.pg_core_open(self._plan)
+        if self._handle == ffi.NULL:
+            raise UnavailableError(
+                f"no memory for a table of {plan.session_capacity} sessions; lower sessions.capacity"
+            )
+        self._labels = decode.labels()
+
+    def burst(self, frames: Sequence[bytes], now_tsc: int) -> list[Answer]:
+        """Run at most CORE_BURST_MAX frames through as one burst at the time `now_tsc`."""
+        if len(frames) > CORE_BURST_MAX:
+            raise UsageError(f"{len(frames)} frames in one burst; a burst holds {CORE_BURST_MAX}")
+        # Exact sizes: with a sanitizer in the library, a read past the end of a frame is found.
+        buffers: list[Any] = [
+            ffi.new("uint8_t[]", frame) if frame else ffi.new("uint8_t[1]") for frame in frames
+        ]
+        pointers: Any = ffi.new("uint8_t *[]", buffers)
+        lengths: Any = ffi.new("uint16_t[]", [len(frame) for frame in frames])
+        drops: Any = ffi.new("uint8_t[]", len(frames))
+        lib.pg_core_burst(self._handle, now_tsc, pointers, lengths, drops, len(frames))
+        return [
+            Answer(bytes(ffi.buffer(buffer, length)) if length else None, decode.drop_reason(drop))
+            for buffer, length, drop in zip(buffers, lengths, drops, strict=True)
+        ]
+
+    def expire(self, now_tsc: int) -> int:
+        """Free the sessions that were silent for the policy's idle time; returns how many."""
+        return lib.pg_core_expire(self._handle, now_tsc)
+
+    def stats(self) -> WorkerSnapshot:
+        """What the core counted so far."""
+        clock = decode.Clock(lib.pg_tsc(), lib.pg_tsc_hz())
+        return decode.worker(lib.pg_core_stats(self._handle), 0, self._labels, 1, clock)
+
+    def close(self) -> None:
+        """Free it; no call may follow."""
+        lib.pg_core_close(self._handle)
+
+    def __enter__(self) -> Self:
+        """Nothing more to do: it is open from its making."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close it."""
+        self.close()
+
+
+def checksum(data: bytes) -> int:
+    """Internet checksum (RFC 1071), as a number whose little-endian bytes stand in the header."""
+    return lib.pg_checksum(ffi.from_buffer("uint8_t[]", data), len(data))
+
+
+def state_bytes(capacity: int, workers: int) -> int:
+    """Bytes of session state that this many sessions need."""
+    return lib.pg_state_size(capacity, workers)
+
+
+def tsc() -> int:
+    """This CPU's time-stamp counter."""
+    return lib.pg_tsc()
+
+
+def tsc_hz() -> int:
+    """Its rate; the first call may take a moment to measure it."""
+    return lib.pg_tsc_hz()
+
+
+def log_to(fd: int, *, debug: bool) -> None:
+    """Send the lines of EAL and its drivers to `fd`; -1 drops them."""
+    lib.pg_log_to(fd, debug)
+
+
+def _new_error() -> Any:
+    return ffi.new("struct pg_error *")
+
+
+def _check(code: int, error: Any) -> None:
+    """Raise what a pg_error_code stands for; PG_OK raises nothing."""
+    if code == lib.PG_OK:
+        return
+    unavailable = (lib.PG_ERROR_DEVICE, lib.PG_ERROR_MEMORY, lib.PG_ERROR_SYSTEM)
+    kind: type[PollgateError] = UnavailableError if code in unavailable else InternalError
+    raise kind(decode.text(error.message) or f"the data plane failed with code {code} and said nothing")
+
+
+def _sum(workers: Sequence[WorkerSnapshot], port: int) -> PortCounts:
+    parts = [worker.ports[port] for worker in workers]
+    return PortCounts(
+        rx_packets=sum(part.rx_packets for part in parts),
+        rx_bytes=sum(part.rx_bytes for part in parts),
+        tx_packets=sum(part.tx_packets for part in parts),
+        tx_bytes=sum(part.tx_bytes for part in parts),
+    )
+
+
+def _milliseconds(seconds: float) -> int:
+    return max(1, round(seconds * 1000))

@@ -1,0 +1,183 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What DPDK prints when it fails → what an operator can do about it.
+
+EAL (DPDK's environment layer) and its drivers report a cause in their log, often many lines before the line
+that says that something failed. The log's tail is searched for known causes, the most specific first: a wrong
+device must not be reported as missing huge pages because both left a line.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from pyshim.plan import Plan
+
+TAIL_LINES = 200
+_HUGE_PAGE_MIB = 2
+# Lines that stand in the log of every run, good ones included.
+_NOISE = re.compile(
+    r"^\s*$|Detected (CPU lcores|NUMA nodes|static|shared)|Multi-process socket|Selected IOVA mode"
+    r"|VFIO support|TELEMETRY|telemetry|Using IOMMU type|Probe PCI driver"
+    r"|No free \d+ kB hugepages reported on node"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """One known text of DPDK and the sentence that replaces it; `{1}` and so on are the groups of `text`."""
+
+    text: re.Pattern[str]
+    say: Callable[[re.Match[str], Plan], str]
+
+
+def explain(message: str, log: Sequence[str], plan: Plan) -> str:
+    """One sentence about a failed start: `message` of the data plane, then its cause if that is known."""
+    lines = [*log, message]
+    for cause in CAUSES:
+        for line in reversed(lines):
+            if match := cause.text.search(line):
+                return f"{_ended(message)} {cause.say(match, plan)}"
+    last = last_meaningful(log)
+    return f"{_ended(message)} DPDK's last word: {last}" if last and last not in message else message
+
+
+def last_meaningful(log: Sequence[str]) -> str | None:
+    """The last line that is not said in every run; None when there is none."""
+    return next((line.strip() for line in reversed(log) if not _NOISE.search(line)), None)
+
+
+def _ended(message: str) -> str:
+    return message if message.endswith((".", "!", "?")) else f"{message.rstrip(':;, ')}:"
+
+
+def _devices(plan: Plan) -> str:
+    return ", ".join(f"{port.name} ({port.device})" for port in plan.ports)
+
+
+def _memory_mib(plan: Plan) -> int:
+    """What `-m` asks for; 0 when the plan leaves it to EAL."""
+    words = plan.eal_args
+    for index, word in enumerate(words):
+        if word == "-m" and index + 1 < len(words) and words[index + 1].isdecimal():
+            return int(words[index + 1])
+    return 0
+
+
+def _huge_pages(plan: Plan) -> str:
+    asked = _memory_mib(plan) + (plan.state_bytes >> 20) + 1
+    pages = -(-asked // _HUGE_PAGE_MIB)
+    return (
+        f"there are no free huge pages, {asked} MiB are needed; reserve them with "
+        f"`sysctl -w vm.nr_hugepages={pages}` or set eal.huge_pages to false"
+    )
+
+
+def _pool(plan: Plan) -> str:
+    total = sum(pool.mbufs * pool.data_room_bytes for pool in plan.pools) >> 20
+    sizes = "; ".join(f"{pool.name}: {pool.why}" for pool in plan.pools)
+    return (
+        f"the packet pools need at least {total} MiB ({sizes}); raise eal.memory_mib, or lower the ports' "
+        "rx_descriptors and tx_descriptors"
+    )
+
+
+def _cause(text: str, say: Callable[[re.Match[str], Plan], str]) -> Cause:
+    return Cause(re.compile(text), say)
+
+
+CAUSES: tuple[Cause, ...] = (
+    _cause(
+        r"VFIO group (?:is )?not viable|(\S+) VFIO group is not viable",
+        lambda m, plan: (
+            f"another device of the same IOMMU group as one of {_devices(plan)} still has a kernel driver; "
+            "bind every member of the group to vfio-pci: ls /sys/bus/pci/devices/ADDRESS/iommu_group/devices"
+        ),
+    ),
+    _cause(
+        r"Expecting '(\w+)' IOVA mode but current mode is '(\w+)'",
+        lambda m, plan: (
+            f"a driver of {_devices(plan)} needs {m[1]} addresses and this host gives {m[2]}; enable the "
+            "IOMMU (intel_iommu=on), or load vfio with enable_unsafe_noiommu_mode=1 and run as root"
+        ),
+    ),
+    _cause(
+        r"Cannot create lock on '?([^'\s]+)'?\. Is another primary process running",
+        lambda m, plan: (
+            f"another DPDK program holds {m[1]} (see `fuser {m[1]}`); stop it, or set another eal.file_prefix"
+        ),
+    ),
+    _cause(
+        r"lcore (\d+) unavailable|lcore (\d+) is not (?:available|detected)|Invalid core number",
+        lambda m, plan: (
+            "a planned CPU is not there for this process; compare workers.cpus with `taskset -cp $$` and the "
+            "container's cpuset"
+        ),
+    ),
+    _cause(
+        r"invalid rss_hf: (\S+),? valid value: (\S+)",
+        lambda m, plan: "the driver cannot spread flows over queues (RSS); set the port's queues to 1",
+    ),
+    _cause(
+        r"nb_rx_queues=(\d+) > (\d+)|nb_tx_queues=(\d+) > (\d+)",
+        lambda m, plan: (
+            f"the driver has {m[2] or m[4]} queues, {m[1] or m[3]} were asked for; set the port's queues to "
+            "auto"
+        ),
+    ),
+    _cause(
+        r"failed to parse device \"?([^\"\s]+)\"?|vdev \"?([^\"\s]+)\"? .*not found|No driver (?:found )?for"
+        r"|[Ff]ailed to (?:probe|initiali[sz]e) (?:device )?(\S+)? ?device|no driver found for (\S+)",
+        lambda m, plan: (
+            f"the driver of one of {_devices(plan)} is not installed, or refuses its arguments; "
+            "`pollgate doctor` lists the installed drivers, apt-cache search librte-net the others"
+        ),
+    ),
+    _cause(
+        r"[Cc]ouldn't open (\S+?):? |could not open (\S+)|Couldn't open pcap|No such file or directory",
+        lambda m, plan: (
+            f"a file or interface of {_devices(plan)} cannot be opened; check its path and permissions"
+        ),
+    ),
+    _cause(
+        r"Operation not permitted|Permission denied",
+        lambda m, plan: (
+            f"a device of {_devices(plan)} or its memory is not permitted for this user; tap, af_packet "
+            "and af_xdp need CAP_NET_ADMIN and CAP_NET_RAW, "
+            "vfio a readable /dev/vfio group and `ulimit -l unlimited`"
+        ),
+    ),
+    _cause(
+        r"No Ethernet ports|No probed ethernet devices",
+        lambda m, plan: (
+            f"DPDK found none of {_devices(plan)}; see with dpdk-devbind.py --status which driver each has, "
+            "and whether the package with its DPDK driver is installed"
+        ),
+    ),
+    _cause(r"[Cc]annot create mbuf pool|mbuf pool .*(?:failed|no memory)", lambda m, plan: _pool(plan)),
+    _cause(
+        r"reserved, but no mounted hugetlbfs found",
+        lambda m, plan: (
+            "huge pages are reserved but no hugetlbfs is mounted; mount it (`mount -t hugetlbfs none "
+            "/dev/hugepages`, in a container as a volume), "
+            "or set eal.in_memory to true or eal.huge_pages to false"
+        ),
+    ),
+    _cause(
+        r"Not enough memory available on socket (\d+)",
+        lambda m, plan: (
+            f"NUMA node {m[1]} has not enough free huge pages; reserve them in "
+            f"/sys/devices/system/node/node{m[1]}/hugepages, lower eal.memory_mib, or remove stale files "
+            "of a dead program from /dev/hugepages"
+        ),
+    ),
+    _cause(r"Cannot get hugepage information", lambda m, plan: _huge_pages(plan)),
+    _cause(
+        r"Cannot allocate memory|Cannot init memory|[Oo]ut of memory",
+        lambda m, plan: (
+            f"{_memory_mib(plan) or 'the planned'} MiB could not be had; lower eal.memory_mib, or raise the "
+            "memory and locked-memory limits of this process"
+        ),
+    ),
+)

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Host facts: CPUs, memory, devices and drivers, gathered in one place so that decisions can be pure."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pyshim.host.cpu import format_cpu_list, gather_cpus, parse_cpu_list
+from pyshim.host.facts import (
+    Capture,
+    Cpu,
+    HostFacts,
+    HugePages,
+    MemoryFacts,
+    NetworkDevice,
+    PciDevice,
+    PciId,
+    PmdClaim,
+    Privileges,
+    Vdev,
+)
+from pyshim.host.memory import gather_memory, gather_privileges
+from pyshim.host.pci import gather_network_devices, gather_pci
+from pyshim.host.pmd import find_pmd_directory
+from pyshim.host.vdev import gather_vdev, parse_vdev
+
+if TYPE_CHECKING:
+    from pyshim.config.models import Config
+
+__all__ = [
+    "Capture",
+    "Cpu",
+    "HostFacts",
+    "HugePages",
+    "MemoryFacts",
+    "NetworkDevice",
+    "PciDevice",
+    "PciId",
+    "PmdClaim",
+    "Privileges",
+    "Vdev",
+    "format_cpu_list",
+    "gather",
+    "parse_cpu_list",
+    "parse_vdev",
+]
+
+
+def gather(config: Config, *, root: Path = Path("/")) -> HostFacts:
+    """Look at everything of this host that a plan for `config` depends on; changes nothing.
+
+    Only what the configuration names is looked at: without a PCI port no driver's ELF file is read.
+    Call it before the process narrows its CPU affinity.
+
+    Args:
+        root: where /sys, /proc, /dev and the libraries are; another host's tree in tests.
+    """
+    addresses = tuple(dict.fromkeys(port.pci_address for port in config.ports if port.pci_address))
+    devices = tuple(dict.fromkeys(port.device for port in config.ports if not port.pci_address))
+    pmd_directory = find_pmd_directory(root)
+    return HostFacts(
+        cpus=gather_cpus(root),
+        memory=gather_memory(root),
+        privileges=gather_privileges(root),
+        network_devices=gather_network_devices(root) if addresses else (),
+        pci=gather_pci(addresses, pmd_directory, root),
+        vdevs=tuple(gather_vdev(device, pmd_directory, root) for device in devices),
+        pmd_directory=pmd_directory,
+    )

@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""How much memory there is to allocate: huge pages per node, ordinary memory, and the limits on both."""
+
+from __future__ import annotations
+
+import re
+import resource
+from pathlib import Path
+
+from pyshim.host.cpu import cgroup_directories
+from pyshim.host.facts import HugePages, MemoryFacts, Privileges
+
+_CAP_NET_ADMIN = 12
+_CAP_NET_RAW = 13
+_CAP_IPC_LOCK = 14
+
+
+def gather_memory(root: Path = Path("/")) -> MemoryFacts:
+    """Huge pages, available memory and limits of this process."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_MEMLOCK)
+    return MemoryFacts(
+        available_bytes=_available(root),
+        huge=_huge_pages(root),
+        hugetlbfs=_hugetlbfs(root),
+        memlock_bytes=None if soft == resource.RLIM_INFINITY else soft,
+    )
+
+
+def gather_privileges(root: Path = Path("/")) -> Privileges:
+    """The effective capabilities that devices may need."""
+    match = re.search(r"^CapEff:\s*([0-9a-f]+)", (root / "proc/self/status").read_text(), re.MULTILINE)
+    effective = int(match[1], 16) if match else 0
+    return Privileges(
+        net_raw=bool(effective >> _CAP_NET_RAW & 1),
+        net_admin=bool(effective >> _CAP_NET_ADMIN & 1),
+        ipc_lock=bool(effective >> _CAP_IPC_LOCK & 1),
+    )
+
+
+def _available(root: Path) -> int:
+    match = re.search(r"^MemAvailable:\s*(\d+) kB", (root / "proc/meminfo").read_text(), re.MULTILINE)
+    available = int(match[1]) * 1024 if match else 0
+    for group in cgroup_directories(root, "memory"):
+        for limit_name, usage_name in (
+            ("memory.max", "memory.current"),
+            ("memory.limit_in_bytes", "memory.usage_in_bytes"),
+        ):
+            limit, usage = _read_int(group / limit_name), _read_int(group / usage_name)
+            if limit is not None and usage is not None:  # "max" is not a number: no limit here
+                available = min(available, max(0, limit - usage))
+    return available
+
+
+def _huge_pages(root: Path) -> tuple[HugePages, ...]:
+    per_node = [
+        (int(node.name.removeprefix("node")), node / "hugepages")
+        for node in (root / "sys/devices/system/node").glob("node[0-9]*")
+    ]
+    places = per_node or [(0, root / "sys/kernel/mm/hugepages")]
+    found = [
+        HugePages(
+            node=node,
+            page_bytes=int(size.name.removeprefix("hugepages-").removesuffix("kB")) * 1024,
+            total=_read_int(size / "nr_hugepages") or 0,
+            free=_read_int(size / "free_hugepages") or 0,
+        )
+        for node, directory in places
+        for size in directory.glob("hugepages-*kB")
+    ]
+    return tuple(sorted(found, key=lambda pages: (pages.node, pages.page_bytes)))
+
+
+def _hugetlbfs(root: Path) -> tuple[Path, ...]:
+    try:
+        lines = (root / "proc/mounts").read_text().splitlines()
+    except OSError:
+        return ()
+    fields = (line.split() for line in lines)
+    return tuple(Path(field[1]) for field in fields if len(field) > 2 and field[2] == "hugetlbfs")
+
+
+def _read_int(path: Path) -> int | None:
+    try:
+        return int(path.read_text())
+    except (OSError, ValueError):
+        return None

@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""DPDK's text for a virtual device, taken apart, and the files and interfaces of the host that it names."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from pyshim.host.capture import inspect_capture
+from pyshim.host.facts import Capture, Vdev
+from pyshim.host.pmd import virtual_driver
+
+_INTERFACE_KEYS = {
+    "net_af_packet": ("iface",),
+    "net_af_xdp": ("iface",),
+    "net_pcap": ("iface", "rx_iface", "rx_iface_in", "tx_iface"),
+    "net_tap": ("remote",),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class VdevArgs:
+    """`net_pcap0,rx_pcap=a.pcap,rx_pcap=b.pcap` in parts; a key may be given more than once."""
+
+    name: str  # net_pcap0
+    kind: str  # net_pcap: the name without its number, eth_ written net_
+    args: tuple[tuple[str, str], ...]
+
+    def values(self, key: str) -> tuple[str, ...]:
+        """Every value of a key, in order."""
+        return tuple(value for name, value in self.args if name == key)
+
+    def number(self, key: str, default: int) -> int:
+        """The last value of a key as a number; `default` when there is none or it is not one."""
+        values = self.values(key)
+        return int(values[-1]) if values and values[-1].isdecimal() else default
+
+    @property
+    def infinite_rx(self) -> bool:
+        """net_pcap keeps the captures in memory and replays them for ever."""
+        return self.kind == "net_pcap" and bool(self.values("rx_pcap")) and self.number("infinite_rx", 0) > 0
+
+
+def parse_vdev(device: str) -> VdevArgs:
+    """Take a `--vdev` argument apart. Never fails: what DPDK would refuse is for DPDK to say."""
+    # A comma inside brackets belongs to a list.
+    name, *rest = re.split(r",(?![^\[]*\])", device)
+    pairs = (part.partition("=") for part in rest if part.strip())
+    kind = re.sub(r"^eth_", "net_", name.strip()).rstrip("0123456789")
+    return VdevArgs(name.strip(), kind, tuple((key.strip(), value.strip()) for key, _, value in pairs))
+
+
+def gather_vdev(device: str, pmd_directory: Path | None, root: Path = Path("/")) -> Vdev:
+    """Look at the driver, the files and the interfaces that a virtual device needs.
+
+    Capture files are looked up as DPDK will: relative to the working directory.
+    """
+    vdev = parse_vdev(device)
+    presence = virtual_driver(vdev.name, pmd_directory)
+    return Vdev(
+        device=device,
+        driver_installed=presence.installed,
+        driver_hint=presence.hint,
+        captures=tuple(_captures(vdev)),
+        problems=tuple(_problems(vdev, root)),
+    )
+
+
+def _captures(vdev: VdevArgs) -> Iterator[Capture]:
+    for path in vdev.values("rx_pcap"):
+        yield inspect_capture(Path(path), count=vdev.infinite_rx)
+
+
+def _problems(vdev: VdevArgs, root: Path) -> Iterator[str]:
+    for name in vdev.values("tx_pcap"):
+        path = Path(name)
+        if path.is_dir():
+            yield f"tx_pcap={path} is a directory; name a file in it"
+        elif not path.parent.is_dir():
+            yield f"tx_pcap={path} cannot be written: {path.parent} is not a directory; create it"
+        elif not os.access(path if path.exists() else path.parent, os.W_OK):
+            yield f"tx_pcap={path} cannot be written by uid {os.getuid()}"
+    for key in _INTERFACE_KEYS.get(vdev.kind, ()):
+        for interface in vdev.values(key):
+            if not (root / "sys/class/net" / interface).exists():
+                present = sorted(path.name for path in (root / "sys/class/net").glob("*"))
+                yield f"{key}={interface}: no such interface; this host has {', '.join(present) or 'none'}"
+    if vdev.kind == "net_tap" and not (root / "dev/net/tun").exists():
+        yield "net_tap needs /dev/net/tun, which is missing; modprobe tun, or give it to the container"

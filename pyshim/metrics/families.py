@@ -1,0 +1,393 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Every metric that pollgate exports, as a table: name, type, labels, unit, meaning, and where it is read.
+
+Label values come from the snapshot, which names every worker, port, pool, message type and drop reason from
+the start: no series appears late, and none is ever named after a client.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import accumulate
+
+from prometheus_client.metrics_core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
+from prometheus_client.utils import floatToGoString
+
+from pyshim import __version__
+from pyshim.stats import Histogram, PortSnapshot, Snapshot, WorkerSnapshot
+
+PREFIX = "pollgate_"
+
+
+class Kind(StrEnum):
+    """The Prometheus type of a metric."""
+
+    COUNTER = "counter"
+    GAUGE = "gauge"
+    HISTOGRAM = "histogram"
+
+
+Scalar = int | float
+Value = Scalar | Histogram
+Sample = tuple[tuple[str, ...], Value]  # label values in the order of Family.labels
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """One metric. `read` yields its samples; a histogram's are `Histogram`, all others numbers."""
+
+    name: str
+    kind: Kind
+    labels: tuple[str, ...]
+    unit: str
+    meaning: str
+    read: Callable[[Snapshot], Iterable[Sample]]
+
+
+def cumulative(histogram: Histogram) -> list[tuple[str, int]]:
+    """Buckets as Prometheus has them: (upper bound, observations up to it), ending with +Inf."""
+    bounds = [_bound(bound) for bound in histogram.bounds]
+    buckets = list(zip(bounds, accumulate(histogram.counts), strict=True))
+    if not buckets or not math.isinf(histogram.bounds[-1]):
+        # Nothing lies beyond a finite last bound: the data plane has no larger value to count.
+        buckets.append(("+Inf", buckets[-1][1] if buckets else 0))
+    return buckets
+
+
+def _bound(bound: float) -> str:
+    text: str = floatToGoString(bound)  # type: ignore[no-untyped-call]
+    return text
+
+
+def exposition(family: Family, snapshot: Snapshot) -> Metric:
+    """The metric in prometheus-client's terms, ready to be written in any of its formats."""
+    match family.kind:
+        case Kind.HISTOGRAM:
+            histogram = HistogramMetricFamily(family.name, family.meaning, labels=family.labels)
+            for labels, value in family.read(snapshot):
+                assert isinstance(value, Histogram)
+                histogram.add_metric(labels, cumulative(value), value.total)
+            return histogram
+        case Kind.COUNTER:
+            counter = CounterMetricFamily(family.name, family.meaning, labels=family.labels)
+            for labels, value in family.read(snapshot):
+                assert not isinstance(value, Histogram)
+                counter.add_metric(labels, value)
+            return counter
+        case Kind.GAUGE:
+            gauge = GaugeMetricFamily(family.name, family.meaning, labels=family.labels)
+            for labels, value in family.read(snapshot):
+                assert not isinstance(value, Histogram)
+                gauge.add_metric(labels, value)
+            return gauge
+
+
+def values(snapshot: Snapshot) -> dict[str, object]:
+    """Every metric by name, in JSON's types: the shape that `METRICS.md` describes under "As JSON".
+
+    A metric without labels is a number. One with labels is an object nested in the order of its labels.
+    A histogram is `{"count", "sum", "buckets": {upper bound: observations up to it}}`. JSON has no infinity:
+    it is null.
+    """
+    result: dict[str, object] = {}
+    for family in FAMILIES:
+        for labels, value in family.read(snapshot):
+            _put(result, (family.name, *labels), _json_value(value))
+        result.setdefault(family.name, {})
+    return result
+
+
+def _put(tree: dict[str, object], path: tuple[str, ...], leaf: object) -> None:
+    for step in path[:-1]:
+        branch = tree.setdefault(step, {})
+        assert isinstance(branch, dict)
+        tree = branch
+    tree[path[-1]] = leaf
+
+
+def _json_value(value: Value) -> object:
+    if isinstance(value, Histogram):
+        return {"count": sum(value.counts), "sum": value.total, "buckets": dict(cumulative(value))}
+    return value if math.isfinite(value) else None
+
+
+# ---------------------------------------------------------------- how families read a snapshot
+
+
+def _per_worker(get: Callable[[WorkerSnapshot], Value]) -> Callable[[Snapshot], Iterator[Sample]]:
+    def read(snapshot: Snapshot) -> Iterator[Sample]:
+        return (((str(worker.index),), get(worker)) for worker in snapshot.workers)
+
+    return read
+
+
+def _per_worker_and(
+    get: Callable[[WorkerSnapshot], Mapping[str, int]],
+) -> Callable[[Snapshot], Iterator[Sample]]:
+    def read(snapshot: Snapshot) -> Iterator[Sample]:
+        for worker in snapshot.workers:
+            for name, count in get(worker).items():
+                yield (str(worker.index), name), count
+
+    return read
+
+
+def _per_port(get: Callable[[PortSnapshot], int]) -> Callable[[Snapshot], Iterator[Sample]]:
+    def read(snapshot: Snapshot) -> Iterator[Sample]:
+        return (((port.name,), get(port)) for port in snapshot.ports)
+
+    return read
+
+
+def _one(get: Callable[[Snapshot], int]) -> Callable[[Snapshot], Iterator[Sample]]:
+    def read(snapshot: Snapshot) -> Iterator[Sample]:
+        yield (), get(snapshot)
+
+    return read
+
+
+def _sessions(snapshot: Snapshot) -> Iterator[Sample]:
+    yield ("active",), sum(worker.sessions_active for worker in snapshot.workers)
+
+
+def _pools(snapshot: Snapshot) -> Iterator[Sample]:
+    for pool in snapshot.pools:
+        yield (pool.name, "available"), pool.available
+        yield (pool.name, "in_use"), pool.size - pool.available
+
+
+def _heartbeat_age_s(worker: WorkerSnapshot) -> float:
+    # A loop that never turned is infinitely late: `age > 2` fires for it as it does for one that stopped.
+    return math.inf if worker.heartbeat_age_s is None else worker.heartbeat_age_s
+
+
+def _build_info(snapshot: Snapshot) -> Iterator[Sample]:
+    yield (__version__, snapshot.isa), 1
+
+
+def _counter(
+    name: str,
+    labels: tuple[str, ...],
+    unit: str,
+    meaning: str,
+    read: Callable[[Snapshot], Iterable[Sample]],
+) -> Family:
+    return Family(f"{PREFIX}{name}_total", Kind.COUNTER, labels, unit, meaning, read)
+
+
+def _gauge(
+    name: str,
+    labels: tuple[str, ...],
+    unit: str,
+    meaning: str,
+    read: Callable[[Snapshot], Iterable[Sample]],
+) -> Family:
+    return Family(PREFIX + name, Kind.GAUGE, labels, unit, meaning, read)
+
+
+_PORT = ("port",)
+_WORKER = ("worker",)
+
+FAMILIES: tuple[Family, ...] = (
+    # ports: what went over the wire
+    _counter(
+        "port_receive_packets",
+        _PORT,
+        "packets",
+        "Packets that poll loops took from the port.",
+        _per_port(lambda port: port.counts.rx_packets),
+    ),
+    _counter(
+        "port_receive_bytes",
+        _PORT,
+        "bytes",
+        "Bytes of the packets taken from the port, without FCS.",
+        _per_port(lambda port: port.counts.rx_bytes),
+    ),
+    _counter(
+        "port_transmit_packets",
+        _PORT,
+        "packets",
+        "Packets that the port accepted for transmission.",
+        _per_port(lambda port: port.counts.tx_packets),
+    ),
+    _counter(
+        "port_transmit_bytes",
+        _PORT,
+        "bytes",
+        "Bytes of the packets accepted for transmission, without FCS.",
+        _per_port(lambda port: port.counts.tx_bytes),
+    ),
+    _counter(
+        "port_receive_missed",
+        _PORT,
+        "packets",
+        "Packets lost in the device because its receive ring was full: the workers are too slow.",
+        _per_port(lambda port: port.rx_missed),
+    ),
+    _counter(
+        "port_receive_nombuf",
+        _PORT,
+        "packets",
+        "Packets lost because the pool had no buffer: the pool is too small or leaks.",
+        _per_port(lambda port: port.rx_nombuf),
+    ),
+    _counter(
+        "port_receive_errors",
+        _PORT,
+        "packets",
+        "Packets that the device itself found broken.",
+        _per_port(lambda port: port.rx_errors),
+    ),
+    _gauge(
+        "port_link_up",
+        _PORT,
+        "0 or 1",
+        "1 while the link is up.",
+        _per_port(lambda port: int(port.link_up)),
+    ),
+    # where received packets ended
+    _counter(
+        "received_packets",
+        _WORKER,
+        "packets",
+        "Packets received; equals messages + drops + to_kernel + forwarded at every quiet moment.",
+        _per_worker(lambda worker: worker.received),
+    ),
+    _counter(
+        "messages",
+        ("worker", "type"),
+        "packets",
+        "Received packets handled, by what they were handled as.",
+        _per_worker_and(lambda worker: worker.handled),
+    ),
+    _counter(
+        "drops",
+        ("worker", "reason"),
+        "packets",
+        "Received packets dropped, by reason.",
+        _per_worker_and(lambda worker: worker.dropped),
+    ),
+    _counter(
+        "to_kernel_packets",
+        _WORKER,
+        "packets",
+        "Received packets handed to the kernel.",
+        _per_worker(lambda worker: worker.to_kernel),
+    ),
+    _counter(
+        "forwarded_packets",
+        _WORKER,
+        "packets",
+        "Received packets handed to another worker.",
+        _per_worker(lambda worker: worker.forwarded),
+    ),
+    # transmit
+    _counter(
+        "transmit_offered_packets",
+        _WORKER,
+        "packets",
+        "Packets offered to transmit queues; equals sent + transmit_drops at every quiet moment.",
+        _per_worker(lambda worker: worker.tx_offered),
+    ),
+    _counter(
+        "transmit_sent_packets",
+        _WORKER,
+        "packets",
+        "Offered packets that a transmit queue accepted.",
+        _per_worker(lambda worker: worker.tx_sent),
+    ),
+    _counter(
+        "transmit_drops",
+        ("worker", "reason"),
+        "packets",
+        "Offered packets that did not leave, by reason.",
+        _per_worker_and(lambda worker: worker.tx_dropped),
+    ),
+    # sessions
+    _gauge("sessions", ("state",), "sessions", "Sessions held now, by state.", _sessions),
+    _counter(
+        "sessions_admitted",
+        _WORKER,
+        "sessions",
+        "Sessions made for a new address.",
+        _per_worker(lambda worker: worker.sessions_admitted),
+    ),
+    _counter(
+        "sessions_expired",
+        _WORKER,
+        "sessions",
+        "Sessions freed because they were silent for sessions.idle_timeout_s.",
+        _per_worker(lambda worker: worker.sessions_expired),
+    ),
+    _counter(
+        "sessions_recovered",
+        _WORKER,
+        "sessions",
+        "Sessions found in the state of a dead worker and kept.",
+        _per_worker(lambda worker: worker.sessions_recovered),
+    ),
+    # workers
+    Family(
+        f"{PREFIX}worker_cycles_total",
+        Kind.COUNTER,
+        ("worker", "state"),
+        "TSC cycles",
+        "Time of the poll loop: busy in turns that moved a packet, idle in empty ones.",
+        _per_worker_and(lambda worker: {"busy": worker.cycles_busy, "idle": worker.cycles_idle}),
+    ),
+    Family(
+        f"{PREFIX}rx_burst_packets",
+        Kind.HISTOGRAM,
+        _WORKER,
+        "packets",
+        "Packets per non-empty receive burst: full bursts show saturation before loss does.",
+        _per_worker(lambda worker: worker.rx_burst),
+    ),
+    Family(
+        f"{PREFIX}message_handling_seconds",
+        Kind.HISTOGRAM,
+        _WORKER,
+        "seconds",
+        "Time of a packet inside the worker, from its receive burst to its transmit burst.",
+        _per_worker(lambda worker: worker.handling),
+    ),
+    _gauge(
+        "worker_heartbeat_age_seconds",
+        _WORKER,
+        "seconds",
+        "Time since the poll loop last turned; +Inf before its first turn.",
+        _per_worker(_heartbeat_age_s),
+    ),
+    _counter(
+        "worker_restarts",
+        (),
+        "restarts",
+        "Times that the worker process was started again after it died or stalled.",
+        _one(lambda snapshot: snapshot.worker_restarts),
+    ),
+    # memory, configuration, build
+    _gauge("mempool_objects", ("pool", "state"), "buffers", "Packet buffers of a pool, by state.", _pools),
+    _gauge(
+        "config_last_reload_successful",
+        (),
+        "0 or 1",
+        "1 while the configuration in use is the one last asked for, 0 after a refused reload.",
+        _one(lambda snapshot: int(snapshot.config_reload_successful)),
+    ),
+    _gauge(
+        "build_info",
+        ("version", "isa"),
+        "1",
+        "Always 1; the labels say what runs. isa is empty before the first worker started.",
+        _build_info,
+    ),
+)

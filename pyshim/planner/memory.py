@@ -1,0 +1,235 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""How much memory packets need, on which NUMA node, and from which kind of page it comes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pyshim.errors import ExitCode, Problem
+from pyshim.host import HostFacts, parse_vdev
+from pyshim.plan import PoolPlan
+from pyshim.planner.cpus import CpuChoice
+from pyshim.planner.queues import Assignment
+
+if TYPE_CHECKING:
+    from pyshim.config.models import Config, PortConfig
+
+_MIB = 1 << 20
+
+DATA_ROOM_BYTES = 2048 + 128  # a frame of 2,048 bytes behind DPDK's headroom
+CACHE = 256  # objects per lcore; a flush happens at one and a half times this
+_BURST = 64
+MBUF_BYTES = DATA_ROOM_BYTES + 128 + 64  # data, struct rte_mbuf, the pool's own header
+_POOL_FIXED_BYTES = 2 * _MIB  # the caches of every possible lcore, used or not
+_DESCRIPTOR_BYTES = 64  # ring entry and the driver's shadow of it
+_EAL_BYTES = 32 * _MIB
+_INDEX_ENTRY_BYTES = 16
+
+_STATE_HEADER_BYTES = 4096
+_SESSION_BYTES = 64
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryChoice:
+    """Pools, and DPDK's arguments for where their memory comes from."""
+
+    pools: tuple[PoolPlan, ...]
+    pool_of_port: tuple[int, ...]
+    huge_pages: bool
+    eal_args: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def state_bytes(capacity: int, workers: int) -> int:
+    """Size of the session state file for `pollgate check`: one record per session and worker, and a header.
+
+    The data plane's pg_state_size() is the truth and what the supervisor allocates.
+    """
+    return _STATE_HEADER_BYTES + _SESSION_BYTES * capacity * workers
+
+
+def index_bytes(capacity: int, workers: int) -> int:
+    """Memory of the session look-up tables: per worker a power of two of entries, at most half full."""
+    return workers * _INDEX_ENTRY_BYTES * _power_of_two(2 * capacity)
+
+
+def choose_memory(
+    config: Config,
+    host: HostFacts,
+    cpus: CpuChoice,
+    assignment: Assignment,
+    problems: list[Problem],
+) -> MemoryChoice:
+    """Size the pools and decide about huge pages; what is wrong is appended to `problems`."""
+    homes = _homes(cpus, assignment)
+    pools: list[PoolPlan] = []
+    need: dict[int, int] = {}
+    for node in sorted(set(homes)):
+        ports = [port for port, home in enumerate(homes) if home == node]
+        pool, size = _pool(config, host, assignment, ports, node)
+        pools.append(pool)
+        need[max(node, 0)] = need.get(max(node, 0), 0) + size
+    main_node = next(cpu.node for cpu in host.cpus if cpu.cpu == cpus.main)
+    fixed = _EAL_BYTES + index_bytes(config.sessions.capacity, len(cpus.workers))
+    need[main_node] = need.get(main_node, 0) + fixed
+    needed_mib = sum(_mib(size) for size in need.values())
+    if needed_mib > config.eal.memory_mib:
+        text = (
+            f"{config.eal.memory_mib} MiB given, {needed_mib} MiB needed: "
+            f"{sum(pool.mbufs for pool in pools)} packet buffers of {MBUF_BYTES} bytes, descriptors, "
+            f"session index and {_EAL_BYTES // _MIB} MiB for DPDK itself; set it to {needed_mib} or more"
+        )
+        problems.append(Problem("eal.memory_mib", text))
+    share = _split(max(config.eal.memory_mib, needed_mib), need)
+    huge_pages, notes = _decide_huge_pages(config, host, share, problems)
+    if not huge_pages:
+        _check_ordinary(config, host, problems)
+    return MemoryChoice(
+        pools=tuple(pools),
+        pool_of_port=tuple(sorted(set(homes)).index(home) for home in homes),
+        huge_pages=huge_pages,
+        eal_args=_eal_args(config, share, huge_pages),
+        notes=notes,
+    )
+
+
+def _homes(cpus: CpuChoice, assignment: Assignment) -> list[int]:
+    """The node whose memory each port's packets live in: its own, else that of its first worker."""
+    homes = list(assignment.nodes)
+    for cpu, queues in zip(cpus.workers, assignment.workers, strict=True):
+        for queue in queues:
+            if homes[queue.port] < 0:
+                homes[queue.port] = cpu.node
+    return homes
+
+
+def _pool(
+    config: Config, host: HostFacts, assignment: Assignment, ports: Sequence[int], node: int
+) -> tuple[PoolPlan, int]:
+    """The pool of a node, and the bytes that it and its ports' queues take."""
+    descriptors = sum(
+        assignment.queues[port] * (config.ports[port].rx_descriptors + config.ports[port].tx_descriptors)
+        for port in ports
+    )
+    # The control thread is one of them: it sends the announcements.
+    lcores = 1 + sum(any(queue.port in ports for queue in queues) for queues in assignment.workers)
+    replayed = [
+        packets for port in ports for packets in replayed_packets(config.ports[port], host) if packets
+    ]
+    cached = CACHE * 3 // 2
+    least = descriptors + lcores * (cached + 2 * _BURST) + sum(replayed) + 1
+    mbufs = -(-least // _BURST) * _BURST
+    why = (
+        f"{descriptors} descriptors + {lcores} lcores × ({cached} cached + {2 * _BURST} in bursts)"
+        + (f" + {sum(replayed)} replayed packets" if replayed else "")
+        + f" + 1, rounded up to whole bursts of {_BURST}"
+    )
+    pool = PoolPlan(f"node{node}" if node >= 0 else "any", node, mbufs, CACHE, DATA_ROOM_BYTES, why)
+    pointers = 8 * (_power_of_two(mbufs + 1) + sum(_power_of_two(packets + 1) for packets in replayed))
+    return pool, mbufs * MBUF_BYTES + _POOL_FIXED_BYTES + pointers + descriptors * _DESCRIPTOR_BYTES
+
+
+def replayed_packets(port: PortConfig, host: HostFacts) -> list[int]:
+    """Packets that net_pcap copies into the pool and keeps, for each capture it replays for ever."""
+    vdev = host.vdev(port.device)
+    if port.is_pci or vdev is None or not parse_vdev(port.device).infinite_rx:
+        return []
+    return [capture.packets or 0 for capture in vdev.captures]
+
+
+def _split(total_mib: int, need: dict[int, int]) -> dict[int, int]:
+    """MiB per node: what it needs and an equal part of the rest."""
+    nodes = sorted(need)
+    rest = total_mib - sum(_mib(need[node]) for node in nodes)
+    return {
+        node: _mib(need[node]) + rest // len(nodes) + (rest % len(nodes) if index == 0 else 0)
+        for index, node in enumerate(nodes)
+    }
+
+
+def _decide_huge_pages(
+    config: Config, host: HostFacts, share: dict[int, int], problems: list[Problem]
+) -> tuple[bool, tuple[str, ...]]:
+    if config.eal.huge_pages is False:
+        return False, ()
+    missing = list(_missing_huge_pages(config, host, share))
+    if not missing:
+        return True, ()
+    if config.eal.huge_pages == "auto":
+        return False, (f"Ordinary pages are used: {missing[0]}.",)
+    problems.extend(
+        Problem("eal.huge_pages", f"{text}, or set huge_pages: false", ExitCode.UNAVAILABLE)
+        for text in missing
+    )
+    return True, ()
+
+
+def _missing_huge_pages(config: Config, host: HostFacts, share: dict[int, int]) -> Iterable[str]:
+    """What stands in the way of huge pages, each with its command."""
+    several = len({pages.node for pages in host.memory.huge}) > 1
+    for node, mib in share.items():
+        sizes = [pages for pages in host.memory.huge if pages.node == node]
+        if not sizes:
+            yield f"node {node} has no huge pages and this kernel offers none there"
+            continue
+        if sum(pages.free * pages.page_bytes for pages in sizes) >= mib * _MIB:
+            continue
+        small = min(sizes, key=lambda pages: pages.page_bytes)
+        free = " and ".join(f"{pages.free} free {_size(pages.page_bytes)} pages" for pages in sizes)
+        page_mib = max(1, small.page_bytes // _MIB)
+        wanted = small.total - small.free + -(-mib // page_mib)
+        setting = (
+            f"echo {wanted} > /sys/devices/system/node/node{node}/hugepages/"
+            f"hugepages-{small.page_bytes // 1024}kB/nr_hugepages"
+            if several
+            else f"sysctl -w vm.nr_hugepages={wanted}"
+        )
+        yield f"node {node} has {free}, {mib} MiB needed; run: {setting}"
+    if not config.eal.in_memory and not host.memory.hugetlbfs:
+        yield (
+            "no hugetlbfs is mounted, which in_memory: false needs; run: "
+            "mount -t hugetlbfs nodev /dev/hugepages, or set in_memory: true"
+        )
+
+
+def _check_ordinary(config: Config, host: HostFacts, problems: list[Problem]) -> None:
+    """Ordinary pages: is there enough memory, and can every device work with them?"""
+    available = host.memory.available_bytes // _MIB
+    if config.eal.memory_mib > available:
+        text = f"{config.eal.memory_mib} MiB asked, {available} MiB available; set it lower or free memory"
+        problems.append(Problem("eal.memory_mib", text, ExitCode.UNAVAILABLE))
+    for index, port in enumerate(config.ports):
+        device = host.pci_device(port.pci_address) if port.pci_address else None
+        if device is None or not (device.noiommu or device.driver in ("igb_uio", "uio_pci_generic")):
+            continue
+        how = "VFIO without IOMMU" if device.noiommu else device.driver
+        text = (
+            f"{device.address} (ports[{index}]) is driven through {how}, which needs physical addresses and "
+            "so huge pages; set huge_pages: true"
+        )
+        problems.append(Problem("eal.huge_pages", text))
+
+
+def _eal_args(config: Config, share: dict[int, int], huge_pages: bool) -> tuple[str, ...]:
+    if not huge_pages:
+        # DPDK refuses --in-memory next to --no-huge; --no-shconf is what is left of it there.
+        files = ("--no-shconf",) if config.eal.in_memory else ("--file-prefix", config.eal.file_prefix)
+        return ("--no-huge", *files, "-m", str(sum(share.values())))
+    files = ("--in-memory",) if config.eal.in_memory else ("--file-prefix", config.eal.file_prefix)
+    per_node = ",".join(str(share.get(node, 0)) for node in range(max(share) + 1))
+    return (*files, "--socket-mem", per_node)
+
+
+def _size(size_bytes: int) -> str:
+    return f"{size_bytes >> 30} GB" if size_bytes >= 1 << 30 else f"{size_bytes >> 20} MB"
+
+
+def _mib(size_bytes: int) -> int:
+    return -(-size_bytes // _MIB)
+
+
+def _power_of_two(number: int) -> int:
+    """The smallest power of two that is not below `number`."""
+    return 1 << max(0, number - 1).bit_length()

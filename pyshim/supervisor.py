@@ -1,0 +1,450 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Starts the worker process, watches it, starts it again when it dies, reloads it, and ends it.
+
+One event loop; everything in it is bounded. The supervisor owns what must outlive a worker process, the
+statistics page and the session state, and never touches EAL itself.
+"""
+
+from __future__ import annotations
+
+import os
+import selectors
+import signal
+import time
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from enum import Enum, auto
+from pathlib import Path
+from typing import Protocol
+
+from pyshim import control
+from pyshim.child import Child
+from pyshim.config import load_config
+from pyshim.dataplane import PageNames, RunState, StatsPage, state_bytes
+from pyshim.eal_messages import explain, last_meaningful
+from pyshim.errors import ExitCode, InternalError, PollgateError, UnavailableError
+from pyshim.heartbeats import Heartbeats
+from pyshim.host import gather
+from pyshim.memory_file import SessionState
+from pyshim.plan import Plan, plan
+from pyshim.reloading import LiveConfig, RefusedError
+from pyshim.restarts import Restarts
+from pyshim.signals import Signals
+from pyshim.stats import Snapshot
+
+TURN_S = 0.05
+VIEW_S = 1.0
+START_LIMIT_S = 30.0
+DRAIN_S = 2.0
+STOP_LIMIT_S = 4.0  # draining and closing the devices
+LAST_MESSAGES_MAX = 16  # that a worker process can have sent before it died
+ABORT_GRACE_S = 0.2  # for a core dump's first pages; the kernel finishes it in spite of SIGKILL's haste
+
+_LEVELS = ("debug", "info", "warning", "error")
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """What the command line asks of one run."""
+
+    config_path: Path
+    for_s: float | None = None  # from the start of the worker
+    until_idle_s: float | None = None  # since the last received packet
+
+
+class View(Protocol):
+    """Whoever shows a run to the user."""
+
+    def started(self, plan: Plan, metrics_url: str | None) -> None:
+        """Every worker polls; once per run."""
+
+    def update(self, snapshot: Snapshot) -> None:
+        """About once a second."""
+
+    def event(self, level: str, message: str) -> None:
+        """Something happened that the operator may want to know: one sentence."""
+
+    def finished(self, snapshot: Snapshot, elapsed_s: float) -> None:
+        """The run has ended normally after so long; once per run."""
+
+
+def run(options: RunOptions, view: View) -> None:
+    """Run the appliance until a signal or until `options` end it. For the main thread.
+
+    Raises:
+        ConfigError, PlanError: before anything was started.
+        UnavailableError: a device, memory, CPU, permission or the metrics port is not to be had.
+        InternalError: the worker process died too often, or a bug.
+    """
+    config = load_config(options.config_path)
+    decided = plan(config, gather(config))
+    with ExitStack() as stack:
+        signals = stack.enter_context(Signals())
+        page = stack.enter_context(
+            StatsPage.create(len(decided.workers), len(decided.ports), len(decided.pools))
+        )
+        size = state_bytes(decided.session_capacity, len(decided.workers))
+        state = stack.enter_context(SessionState.create(size, huge_pages=decided.huge_pages))
+        # The worker process inherits this: Python and EAL's control threads stay off the workers' CPUs.
+        stack.callback(os.sched_setaffinity, 0, os.sched_getaffinity(0))
+        try:
+            os.sched_setaffinity(0, decided.control_cpus)
+        except OSError as problem:
+            raise UnavailableError(
+                f"the control CPUs {list(decided.control_cpus)} cannot be used: {problem.strerror}; "
+                "compare workers.cpus with `taskset -cp $$`"
+            ) from problem
+        status = _Status(page, PageNames.of(decided))
+        live = stack.enter_context(LiveConfig(options.config_path, config, decided, status.snapshot))
+        memory = _Memory(page, state)
+        supervisor = stack.enter_context(closing(_Supervisor(options, view, live, memory, status)))
+        supervisor.run(signals)
+
+
+class _Phase(Enum):
+    STARTING = auto()  # a worker process exists and has not said Started
+    RUNNING = auto()
+    WAITING = auto()  # no worker process; the next one comes when its time has come
+    STOPPING = auto()  # told to end
+    ENDED = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class _Memory:
+    """What outlives every worker process."""
+
+    page: StatsPage
+    state: SessionState
+
+
+class _Status:
+    """Where every snapshot comes from. Metrics threads read `now`, so it is replaced, never changed."""
+
+    def __init__(self, page: StatsPage, names: PageNames) -> None:
+        self._page = page
+        self._names = names
+        self.now = RunState()
+
+    def snapshot(self) -> Snapshot:
+        """Everything at this moment; any thread may ask."""
+        return self._page.snapshot(self._names, self.now)
+
+
+class _Supervisor:
+    """The state of one run; of the main thread only."""
+
+    def __init__(
+        self, options: RunOptions, view: View, live: LiveConfig, memory: _Memory, status: _Status
+    ) -> None:
+        self._options = options
+        self._view = view
+        self._live = live
+        self._page = memory.page
+        self._state = memory.state
+        self._status = status
+
+        self._selector = selectors.DefaultSelector()
+        self._phase = _Phase.WAITING
+        self._child: Child | None = None
+        self._said_stopped = False
+        self._failure: control.Failed | None = None  # what the worker process said about its end
+        self._reason: str | None = None  # why the supervisor itself ended it
+        self._deadline_s = 0.0  # of the phase; meaningless while running
+        self._kill_at_s: float | None = None
+        workers = live.config.workers
+        self._restarts = Restarts(workers.restart_limit, workers.restart_window_s)
+
+        self._reload_asked = False
+
+        self._heartbeats = Heartbeats()
+        self._started_s: float | None = None  # of the first worker process
+        self._received = 0
+        self._received_s = 0.0  # when that number last grew
+        self._shown_s = 0.0
+        self._interrupts = 0
+
+    def close(self) -> None:
+        """Leave no worker process behind."""
+        self._bury()
+        self._selector.close()
+
+    def run(self, signals: Signals) -> None:
+        """Everything from the first start to the end."""
+        self._selector.register(signals.fileno(), selectors.EVENT_READ, lambda: self._on_signals(signals))
+        for note in self._live.plan.notes:
+            self._tell("info", note)
+        if self._live.plan.huge_pages and not self._state.huge_pages:
+            self._tell("info", "the session state is in ordinary pages: too few huge pages are free for it")
+        self._spawn()
+        while self._phase is not _Phase.ENDED:
+            for key, _ in self._selector.select(TURN_S):
+                # A callback may have removed another one's descriptor, and with it its worker process.
+                if key.fd in self._selector.get_map():
+                    key.data()
+            self._turn(time.monotonic())
+        self._set(workers_running=False)
+        elapsed_s = 0.0 if self._started_s is None else time.monotonic() - self._started_s
+        self._view.finished(self._status.snapshot(), elapsed_s)
+
+    # ------------------------------------------------------------ the clock
+
+    def _turn(self, now_s: float) -> None:
+        """What is due by time rather than by an event."""
+        if self._kill_at_s is not None and now_s >= self._kill_at_s:
+            self._kill_at_s = None
+            self._signal(signal.SIGKILL)
+        match self._phase:
+            case _Phase.STARTING if now_s >= self._deadline_s:
+                self._condemn(f"did not start within {START_LIMIT_S:.0f} s", now_s)
+            case _Phase.WAITING if now_s >= self._deadline_s:
+                self._spawn()
+            case _Phase.RUNNING:
+                self._watch(now_s)
+            case _Phase.STOPPING if now_s >= self._deadline_s and self._reason is None:
+                self._reason = f"did not end within {STOP_LIMIT_S:.0f} s"
+                self._signal(signal.SIGKILL)
+        if self._live.overdue(now_s):
+            self._refuse("the workers did not take the new configuration in time")
+        if (
+            self._reload_asked
+            and self._live.pending is None
+            and self._phase in {_Phase.RUNNING, _Phase.WAITING}
+        ):
+            self._reload_asked = False
+            self._reload(now_s)
+        if self._started_s is not None and now_s - self._shown_s >= VIEW_S:
+            self._shown_s = now_s
+            self._view.update(self._status.snapshot())
+        for_s = self._options.for_s
+        if self._started_s is not None and for_s is not None and now_s - self._started_s >= for_s:
+            self._stop(now_s)
+
+    def _watch(self, now_s: float) -> None:
+        """Look at the running worker: does it turn, does it receive?"""
+        pulse = self._page.pulse()
+        self._heartbeats.look(pulse.heartbeats, now_s)
+        timeout_s = self._live.config.workers.stall_timeout_s
+        stalled = self._heartbeats.stalled(now_s, timeout_s)
+        if self._reason is None:
+            self._set(workers_running=not stalled)
+            if stalled:
+                who = ", ".join(str(index) for index in stalled)
+                self._condemn(f"stalled: no heartbeat of worker {who} for {timeout_s:g} s", now_s)
+        if pulse.received != self._received:
+            self._received = pulse.received
+            self._received_s = now_s
+        idle_s = self._options.until_idle_s
+        if idle_s is not None and now_s - self._received_s >= idle_s:
+            self._stop(now_s)
+
+    # ------------------------------------------------------------ the worker process
+
+    def _spawn(self) -> None:
+        child = Child(self._page.fd, self._state.fd)
+        self._child = child
+        self._phase = _Phase.STARTING
+        self._deadline_s = time.monotonic() + START_LIMIT_S
+        self._said_stopped, self._failure, self._reason, self._kill_at_s = False, None, None, None
+        self._selector.register(child.pidfd, selectors.EVENT_READ, self._on_death)
+        self._selector.register(child.channel.fileno(), selectors.EVENT_READ, self._on_message)
+        self._selector.register(child.log_fd, selectors.EVENT_READ, self._on_log)
+        child.channel.send(control.Start(self._live.plan))
+
+    def _condemn(self, reason: str, now_s: float) -> None:
+        """End a worker process that does not do its work; its death is handled like any other."""
+        if self._reason is None:
+            self._reason = reason
+            self._set(workers_running=False)
+            self._signal(signal.SIGABRT)
+            self._kill_at_s = now_s + ABORT_GRACE_S
+
+    def _signal(self, number: signal.Signals) -> None:
+        if self._child is not None:
+            self._child.signal(number)
+
+    def _on_log(self) -> None:
+        if self._child is not None:
+            lines = self._child.read_log()
+            if not lines and self._phase is _Phase.STOPPING:
+                self._unregister(self._child.log_fd)  # its end, perhaps: what is left is read at the death
+            for line in lines:
+                self._tell("debug", line)
+
+    def _on_message(self) -> bool:
+        """Handle one message; False when there is none, or none any more."""
+        assert self._child is not None
+        try:
+            message = self._child.channel.receive()
+        except BlockingIOError:
+            return False
+        match message:
+            case control.Started():
+                self._on_started(time.monotonic())
+            case control.Applied(generation):
+                if self._live.pending == generation:
+                    self._commit()
+            case control.Refused(generation, text):
+                if self._live.pending == generation:
+                    self._refuse(text)
+            case control.Failed():
+                self._failure = message
+            case control.Stopped():
+                self._said_stopped = True
+            case None:
+                self._unregister(self._child.channel.fileno())  # it has ended, or will in a moment
+                return False
+            case _:
+                raise InternalError(f"the worker process said {type(message).__name__}")
+        return True
+
+    def _on_started(self, now_s: float) -> None:
+        if self._phase is not _Phase.STARTING or self._reason is not None:
+            return
+        self._phase = _Phase.RUNNING
+        self._heartbeats = Heartbeats()
+        self._received_s = now_s
+        self._set(workers_running=True)
+        if self._started_s is None:
+            self._started_s = self._shown_s = now_s
+            self._view.started(self._live.plan, self._live.metrics_url)
+        else:
+            self._tell("info", "the worker process serves again")
+
+    def _on_death(self) -> None:
+        """The worker process has ended, whyever."""
+        child = self._child
+        assert child is not None
+        for _ in range(LAST_MESSAGES_MAX):
+            if not self._on_message():
+                break
+        while lines := child.read_log():
+            for line in lines:
+                self._tell("debug", line)
+        how = child.reap()
+        log = tuple(child.log.lines)
+        self._bury()
+        self._set(workers_running=False)
+        if self._phase is _Phase.STOPPING:
+            self._phase = _Phase.ENDED
+            if not self._said_stopped:
+                self._tell("warning", f"the worker process {self._story(how)}; packets in its hands are lost")
+        elif self._started_s is None:
+            raise self._start_failure(how, log)
+        else:
+            self._plan_restart(how, log)
+
+    def _story(self, how: str) -> str:
+        """How it ended and why, as far as anybody said so."""
+        if self._failure is not None:
+            return f"failed: {self._failure.message}"
+        return f"{self._reason} and {how}" if self._reason is not None else how
+
+    def _start_failure(self, how: str, log: tuple[str, ...]) -> PollgateError:
+        """The first worker process did not come up: there is no sense in trying again."""
+        if self._failure is None:
+            return InternalError(
+                explain(f"the worker process {self._story(how)} before it served", log, self._live.plan)
+            )
+        kind = UnavailableError if self._failure.exit_code == ExitCode.UNAVAILABLE else InternalError
+        return kind(explain(self._failure.message, log, self._live.plan))
+
+    def _plan_restart(self, how: str, log: tuple[str, ...]) -> None:
+        now_s = time.monotonic()
+        self._restarts = self._restarts.died(now_s)
+        story = self._story(how)
+        if self._restarts.exhausted:
+            last = last_meaningful(log)
+            raise InternalError(
+                f"the worker process died {len(self._restarts.recent)} times within "
+                f"{self._restarts.window_s:g} s and is not started again (workers.restart_limit is "
+                f"{self._restarts.limit}); the last time it {story}"
+                + (f"; the last line of its log: {last}" if last else "")
+            )
+        self._set(worker_restarts=self._restarts.total)
+        wait_s = self._restarts.wait_s
+        when = f"in {wait_s:g} s" if wait_s else "now"
+        self._tell("warning", f"the worker process {story}; it is started again {when}")
+        self._phase = _Phase.WAITING
+        self._deadline_s = now_s + wait_s
+        if self._live.pending is not None:
+            self._commit()  # the next worker process starts with the new policy
+
+    def _bury(self) -> None:
+        """Let go of the worker process; one that still runs is killed."""
+        if self._child is not None:
+            for fd in (self._child.pidfd, self._child.channel.fileno(), self._child.log_fd):
+                self._unregister(fd)
+            self._child.close()
+            self._child = None
+            self._kill_at_s = None
+
+    def _unregister(self, fd: int) -> None:
+        if fd in self._selector.get_map():
+            self._selector.unregister(fd)
+
+    # ------------------------------------------------------------ signals
+
+    def _on_signals(self, signals: Signals) -> None:
+        for number in signals.arrived():
+            if number == signal.SIGHUP:
+                self._reload_asked = True
+            elif number in {signal.SIGINT, signal.SIGTERM}:
+                self._interrupts += number == signal.SIGINT
+                if self._interrupts >= 2 and self._phase is _Phase.STOPPING:
+                    self._reason = "was told to end at once"
+                    self._signal(signal.SIGKILL)
+                self._stop(time.monotonic())
+
+    def _stop(self, now_s: float) -> None:
+        if self._phase is _Phase.WAITING:
+            self._phase = _Phase.ENDED
+        elif self._phase in {_Phase.STARTING, _Phase.RUNNING}:
+            self._phase = _Phase.STOPPING
+            self._deadline_s = now_s + STOP_LIMIT_S
+            self._set(workers_running=False)
+            if self._child is not None:
+                self._child.channel.send(control.Stop(DRAIN_S))
+
+    # ------------------------------------------------------------ reload
+
+    def _reload(self, now_s: float) -> None:
+        try:
+            message = self._live.propose(now_s)
+        except RefusedError as refused:
+            self._set(config_reload_successful=False)
+            self._tell("error", str(refused))
+            return
+        if self._child is None:
+            self._commit()  # the next worker process starts with it
+        else:
+            self._child.channel.send(message)
+
+    def _commit(self) -> None:
+        told = self._live.commit()
+        self._set(config_reload_successful=True)
+        self._tell("info", told)
+
+    def _refuse(self, why: str) -> None:
+        self._live.drop()
+        self._set(config_reload_successful=False)
+        self._tell("error", f"reload refused, the old configuration stays: {why}")
+
+    # ------------------------------------------------------------ telling
+
+    def _set(
+        self,
+        *,
+        worker_restarts: int | None = None,
+        workers_running: bool | None = None,
+        config_reload_successful: bool | None = None,
+    ) -> None:
+        now = self._status.now
+        self._status.now = RunState(
+            now.worker_restarts if worker_restarts is None else worker_restarts,
+            now.workers_running if workers_running is None else workers_running,
+            now.config_reload_successful if config_reload_successful is None else config_reload_successful,
+        )
+
+    def _tell(self, level: str, message: str) -> None:
+        if _LEVELS.index(level) >= _LEVELS.index(self._live.config.log.level):
+            self._view.event(level, message)

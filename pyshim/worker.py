@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The worker process: runs the data plane for the supervisor that started it, and ends with it.
+
+It is Python for a few milliseconds; then its main thread sleeps on the control socket while poll loops run in
+C. So nothing heavy is imported here. Run as `python -m pyshim.worker --control FD --stats FD --state FD`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import select
+import signal
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import NoReturn
+
+from pyshim import control
+from pyshim.dataplane import Gateway, StatsPage, log_to
+from pyshim.errors import ExitCode, InternalError, PollgateError
+from pyshim.memory_file import SessionState
+
+HOUSEKEEPING_MS = 100
+DRAIN_S = 2.0  # when the supervisor is gone and cannot say how long
+APPLY_LIMIT_S = 1.0
+
+# The supervisor has its own, shorter bounds. These end a process that it left behind stuck in a driver.
+START_LIMIT_S = 35
+TURN_LIMIT_S = 10
+STOP_LIMIT_S = 6
+
+_STDERR = 2
+_SUPERVISORS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Serve until told to stop; the exit code is that of the failure, if there was one."""
+    # The supervisor alone decides on these, even when a service manager sends them to every process. First of
+    # all, so that every thread of EAL inherits it.
+    signal.pthread_sigmask(signal.SIG_BLOCK, _SUPERVISORS)
+    parser = argparse.ArgumentParser(prog="pyshim.worker", description=__doc__)
+    for name in ("control", "stats", "state"):
+        parser.add_argument(f"--{name}", type=int, required=True, metavar="FD", help="inherited descriptor")
+    options = parser.parse_args(arguments)
+
+    channel = control.Channel.of_fd(options.control)
+    try:
+        serve(channel, StatsPage.attach(options.stats), SessionState(options.state, huge_pages=False))
+    except PollgateError as problem:
+        channel.send(control.failure(problem))
+        _end(problem.exit_code)
+    except Exception as problem:
+        # To the supervisor's log, for whoever reports the bug; the user gets the sentence.
+        traceback.print_exc()
+        channel.send(control.Failed(ExitCode.INTERNAL, f"the worker process failed: {problem!r}"))
+        _end(ExitCode.INTERNAL)
+    _end(ExitCode.DONE)
+
+
+def serve(channel: control.Channel, page: StatsPage, state: SessionState) -> None:
+    """Run one data plane from the Start message to the Stop message, or to the end of the stream.
+
+    Raises:
+        PollgateError: it could not start, or its loops did not stop.
+    """
+    signal.alarm(START_LIMIT_S)
+    start = _wait(channel, START_LIMIT_S * 1000)
+    if not isinstance(start, control.Start):
+        return
+    plan = start.plan
+    # EAL's own threads inherit this: they stay off the workers' CPUs.
+    os.sched_setaffinity(0, plan.control_cpus)
+    log_to(_STDERR, debug=plan.log_level == "debug")
+
+    gateway = Gateway(plan, page, state)
+    gateway.start()
+    channel.send(control.Started())
+
+    drain_s = _attend(channel, gateway)
+
+    signal.alarm(STOP_LIMIT_S)
+    gateway.stop(drain_s)
+    gateway.housekeep()
+    gateway.close()
+    channel.send(control.Stopped())
+
+
+def _attend(channel: control.Channel, gateway: Gateway) -> float:
+    """Answer the supervisor until it wants an end; returns the seconds that draining may take."""
+    while True:
+        signal.alarm(TURN_LIMIT_S)
+        gateway.housekeep()
+        match _wait(channel, HOUSEKEEPING_MS):
+            case control.Reload(generation, policy, debug):
+                try:
+                    gateway.apply(policy, APPLY_LIMIT_S)
+                except PollgateError as problem:
+                    channel.send(control.Refused(generation, str(problem)))
+                else:
+                    log_to(_STDERR, debug=debug)
+                    channel.send(control.Applied(generation))
+            case control.Stop(drain_s):
+                return drain_s
+            case None:
+                pass
+            case unexpected:
+                raise InternalError(f"the supervisor said {type(unexpected).__name__} to a running worker")
+
+
+def _wait(channel: control.Channel, timeout_ms: int) -> control.Message | None:
+    """The next message; None when none came in time. A supervisor that is gone counts as its Stop."""
+    poll = select.poll()
+    poll.register(channel.fileno(), select.POLLIN)
+    if not poll.poll(timeout_ms):
+        return None
+    return channel.receive() or control.Stop(DRAIN_S)
+
+
+def _end(code: int) -> NoReturn:
+    """Leave without the interpreter's clean-up: it would unmap what a loop that did not stop still uses."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+if __name__ == "__main__":
+    main()

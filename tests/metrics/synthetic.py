@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Snapshots made by hand, shaped like those of the data plane: what the exporter is fed without a device."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import time
+
+from pyshim.stats import Histogram, PoolSnapshot, PortCounts, PortSnapshot, Snapshot, WorkerSnapshot
+
+BURST_BOUNDS = (1.0, 2.0, 4.0, 8.0, 16.0, 24.0, 32.0, 48.0, 64.0)
+HANDLING_BOUNDS = (*(250e-9 * 2**n for n in range(12)), math.inf)
+TYPES = ("move", "attack", "chat", "heartbeat", "skill", "arp")
+REASONS = ("truncated", "ip_checksum", "message_type", "worker_lost")
+TX_REASONS = ("queue_full", "link_down", "worker_lost")
+
+
+def histogram(bounds: tuple[float, ...], at: int, count: int, value: float) -> Histogram:
+    """`count` observations of `value`, all in the bucket number `at`."""
+    return Histogram(bounds, tuple(count if n == at else 0 for n in range(len(bounds))), value * count)
+
+
+def worker(index: int, turns: int) -> WorkerSnapshot:
+    """A worker after `turns` turns, each with 10 packets: 8 moves, 1 chat, 1 truncated."""
+    return WorkerSnapshot(
+        index=index,
+        heartbeat_age_s=0.0004 if turns else None,
+        policy_generation=1,
+        received=10 * turns,
+        handled={name: {"move": 8, "chat": 1}.get(name, 0) * turns for name in TYPES},
+        dropped={name: {"truncated": 1}.get(name, 0) * turns for name in REASONS},
+        to_kernel=0,
+        forwarded=0,
+        tx_originated=0,
+        tx_offered=9 * turns,
+        tx_sent=9 * turns,
+        tx_dropped=dict.fromkeys(TX_REASONS, 0),
+        cycles_busy=1500 * turns,
+        cycles_idle=500 * turns,
+        sessions_active=5 if turns else 0,
+        sessions_admitted=5 if turns else 0,
+        sessions_expired=0,
+        sessions_recovered=0,
+        rx_burst=histogram(BURST_BOUNDS, 4, turns, 10),
+        handling=histogram(HANDLING_BOUNDS, 3, 9 * turns, 1.5e-6),
+        ports=(PortCounts(10 * turns, 860 * turns, 9 * turns, 774 * turns),),
+    )
+
+
+def snapshot(
+    turns: int = 7, workers: int = 2, *, running: bool = True, at_s: float | None = None
+) -> Snapshot:
+    """An appliance of `workers` workers on one port, each after `turns` turns."""
+    all_of_them = tuple(worker(index, turns) for index in range(workers))
+    scale = turns * workers
+    return Snapshot(
+        taken_at_s=time.monotonic() if at_s is None else at_s,
+        tsc_hz=2_500_000_000,
+        isa="v3" if turns else "",
+        worker_restarts=0,
+        workers_running=running,
+        config_reload_successful=True,
+        workers=all_of_them,
+        ports=(
+            PortSnapshot(
+                name="game0",
+                counts=PortCounts(10 * scale, 860 * scale, 9 * scale, 774 * scale),
+                rx_missed=0,
+                rx_errors=0,
+                rx_nombuf=0,
+                link_up=True,
+                link_mbps=10_000,
+                queues=workers,
+                offloads=frozenset({"rss"}),
+                mac="02:00:00:00:00:02",
+            ),
+        ),
+        pools=(PoolSnapshot("node0", available=9000, size=10_000),),
+    )
+
+
+def with_workers(base: Snapshot, *workers: WorkerSnapshot) -> Snapshot:
+    """The same moment with other workers."""
+    return dataclasses.replace(base, workers=workers)

@@ -1,0 +1,259 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The metrics server as its clients meet it: real sockets on loopback, honest and hostile ones."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import os
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+import pytest
+
+from pyshim.errors import ExitCode, UnavailableError
+from pyshim.metrics import MetricsServer
+from pyshim.metrics.server import CONNECTIONS_MAX
+from pyshim.stats import Snapshot
+from tests.metrics.synthetic import snapshot
+
+LOOPBACK = ("127.0.0.1", 0)
+
+
+@pytest.fixture
+def server() -> Iterator[MetricsServer]:
+    with MetricsServer(LOOPBACK, snapshot) as running:
+        yield running
+
+
+def address(server: MetricsServer) -> tuple[str, int]:
+    parts = urlsplit(server.url)
+    assert parts.hostname is not None
+    assert parts.port is not None
+    return parts.hostname, parts.port
+
+
+def ask(
+    server: MetricsServer, path: str, method: str = "GET", accept: str = "*/*"
+) -> tuple[int, http.client.HTTPMessage, str]:
+    connection = http.client.HTTPConnection(*address(server), timeout=10)
+    with contextlib.closing(connection):
+        connection.request(method, path, headers={"Accept": accept})
+        answer = connection.getresponse()
+        return answer.status, answer.headers, answer.read().decode()
+
+
+def test_metrics_are_served_in_the_text_format(server: MetricsServer) -> None:
+    status, headers, body = ask(server, "/metrics")
+    assert status == 200
+    assert headers["Content-Type"].startswith("text/plain; version=0.0.4")
+    assert 'pollgate_messages_total{type="move",worker="0"} 56.0' in body
+
+
+def test_a_client_that_asks_for_openmetrics_gets_it(server: MetricsServer) -> None:
+    _, headers, body = ask(server, "/metrics", accept="application/openmetrics-text; version=1.0.0")
+    assert headers["Content-Type"].startswith("application/openmetrics-text")
+    assert body.endswith("# EOF\n")
+
+
+def test_query_arguments_are_ignored(server: MetricsServer) -> None:
+    assert ask(server, "/metrics?x=1")[0] == 200
+
+
+def test_healthz_says_that_the_process_lives(server: MetricsServer) -> None:
+    assert ask(server, "/healthz")[::2] == (200, "ok\n")
+
+
+def test_readyz_follows_the_workers() -> None:
+    running = True
+    with MetricsServer(LOOPBACK, lambda: snapshot(running=running)) as server:
+        assert ask(server, "/readyz")[0] == 200
+        running = False
+        status, _, body = ask(server, "/readyz")
+    assert status == 503
+    assert "not running" in body
+
+
+def test_metrics_are_up_while_the_workers_are_down() -> None:
+    with MetricsServer(LOOPBACK, lambda: snapshot(running=False)) as server:
+        assert ask(server, "/metrics")[0] == 200
+        assert ask(server, "/healthz")[0] == 200
+
+
+def test_another_path_is_not_found_and_the_answer_says_what_there_is(server: MetricsServer) -> None:
+    status, _, body = ask(server, "/")
+    assert status == 404
+    assert "/metrics" in body
+
+
+@pytest.mark.parametrize("path", ["/metrics", "/healthz", "/readyz", "/nothing"])
+def test_head_answers_as_get_without_a_body(server: MetricsServer, path: str) -> None:
+    get, head = ask(server, path), ask(server, path, "HEAD")
+    assert head[0] == get[0]
+    assert head[1]["Content-Length"] == get[1]["Content-Length"] == str(len(get[2]))
+    assert head[2] == ""
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS", "BREW"])
+def test_other_methods_are_not_allowed(server: MetricsServer, method: str) -> None:
+    status, headers, _ = ask(server, "/metrics", method)
+    assert (status, headers["Allow"]) == (405, "GET, HEAD")
+
+
+def test_one_scrape_reads_one_snapshot() -> None:
+    taken: list[Snapshot] = []
+
+    def source() -> Snapshot:
+        taken.append(snapshot())
+        return taken[-1]
+
+    with MetricsServer(LOOPBACK, source) as server:
+        ask(server, "/healthz")
+        assert len(taken) == 0
+        ask(server, "/metrics")
+        assert len(taken) == 1
+
+
+def test_a_source_that_fails_is_an_error_for_the_scraper_and_the_server_goes_on() -> None:
+    def broken() -> Snapshot:
+        raise ValueError("no page")
+
+    with MetricsServer(LOOPBACK, broken) as server:
+        assert ask(server, "/metrics")[0] == 500
+        assert ask(server, "/healthz")[0] == 200
+
+
+def test_port_0_is_any_free_one_and_the_url_names_it(server: MetricsServer) -> None:
+    assert server.url == f"http://127.0.0.1:{address(server)[1]}/metrics"
+    assert address(server)[1] != 0
+
+
+def test_an_ipv6_address_is_in_brackets_in_the_url() -> None:
+    with MetricsServer(("::1", 0), snapshot) as server:
+        assert server.url.startswith("http://[::1]:")
+        assert ask(server, "/healthz")[0] == 200
+
+
+def test_a_port_in_use_is_named_with_what_to_do(server: MetricsServer) -> None:
+    host, port = address(server)
+    with pytest.raises(UnavailableError) as failure:
+        MetricsServer((host, port), snapshot).start()
+    assert str(failure.value) == (
+        f"metrics.listen: 127.0.0.1:{port} is in use by another process; "
+        "name another port, port 0 takes any free one"
+    )
+    assert failure.value.exit_code == ExitCode.UNAVAILABLE
+
+
+def test_an_address_of_another_host_is_refused_in_one_sentence() -> None:
+    with pytest.raises(
+        UnavailableError, match=r"^metrics\.listen: 192\.0\.2\.1:0 is not an address of this host"
+    ):
+        MetricsServer(("192.0.2.1", 0), snapshot).start()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may become another user")
+def test_a_port_that_this_user_may_not_bind_is_refused_in_one_sentence() -> None:
+    code = """
+import os, sys
+from pathlib import Path
+from pyshim.errors import UnavailableError
+from pyshim.metrics import MetricsServer
+Path("/proc/sys/net/ipv4/ip_unprivileged_port_start").write_text("1024")
+os.setresuid(65534, 65534, 65534)
+try:
+    MetricsServer(("127.0.0.1", 81), lambda: None).start()
+except UnavailableError as error:
+    print(error)
+"""
+    # In a network namespace of its own, where the limit of unprivileged ports is ours to set.
+    done = subprocess.run(
+        ["unshare", "--net", "sh", "-c", 'ip link set lo up && exec "$@"', "sh", sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if "unshare" in done.stderr:
+        pytest.skip(f"no network namespace here: {done.stderr.strip()}")
+    assert done.stdout.startswith("metrics.listen: 127.0.0.1:81 is not permitted for this user"), done.stderr
+
+
+def test_a_closed_server_frees_its_port_at_once() -> None:
+    with MetricsServer(LOOPBACK, snapshot) as first:
+        place = address(first)
+        ask(first, "/metrics")
+    with MetricsServer(place, snapshot) as second:
+        assert ask(second, "/healthz")[0] == 200
+
+
+def test_starting_and_closing_twice_changes_nothing() -> None:
+    server = MetricsServer(LOOPBACK, snapshot)
+    with server.start() as same:
+        assert same is server
+    server.close()
+    server.close()
+
+
+def test_clients_that_never_finish_their_request_do_not_block_a_scrape(server: MetricsServer) -> None:
+    with contextlib.ExitStack() as stack:
+        for _ in range(3 * CONNECTIONS_MAX):
+            slow = stack.enter_context(socket.create_connection(address(server), timeout=10))
+            slow.sendall(b"GET /metrics HTTP/1.1\r\nX: ")
+        assert ask(server, "/metrics")[0] == 200
+
+
+def test_the_oldest_connection_gives_way_and_threads_stay_bounded(server: MetricsServer) -> None:
+    with contextlib.ExitStack() as stack:
+        oldest = stack.enter_context(socket.create_connection(address(server), timeout=30))
+        oldest.sendall(b"GET ")
+        for _ in range(CONNECTIONS_MAX):
+            stack.enter_context(socket.create_connection(address(server), timeout=30)).sendall(b"GET ")
+        assert oldest.recv(1) == b""
+        serving = [thread for thread in threading.enumerate() if thread.name == "metrics-request"]
+        assert len(serving) <= CONNECTIONS_MAX
+
+
+def test_a_request_that_trickles_in_is_cut_at_its_deadline(
+    server: MetricsServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pyshim.metrics.server.REQUEST_TIMEOUT_S", 0.2)
+    with socket.create_connection(address(server), timeout=10) as slow:
+        ended = threading.Event()
+
+        def trickle() -> None:
+            # A byte far more often than the timeout: only a deadline for the whole request ends this.
+            with contextlib.suppress(OSError):
+                while not ended.wait(0.02):
+                    slow.sendall(b"x")
+
+        sender = threading.Thread(target=trickle, daemon=True)
+        sender.start()
+        try:
+            with contextlib.suppress(ConnectionResetError):
+                assert slow.recv(1) == b""
+        finally:
+            ended.set()
+            sender.join()
+
+
+def test_close_ends_connections_that_are_open() -> None:
+    with MetricsServer(LOOPBACK, snapshot) as server:
+        held = socket.create_connection(address(server), timeout=10)
+        held.sendall(b"GET ")
+        ask(server, "/healthz")  # accepted in order: the held one is being served by now
+    with held:
+        assert held.recv(1) == b""
+
+
+def test_a_request_writes_nothing_to_the_log(
+    server: MetricsServer, capfd: pytest.CaptureFixture[str]
+) -> None:
+    ask(server, "/metrics")
+    with socket.create_connection(address(server), timeout=10) as rude:
+        rude.sendall(b"\x16\x03\x01 not http at all\r\n\r\n")
+        assert rude.recv(4096)
+    assert capfd.readouterr() == ("", "")

@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The conversation of supervisor and worker process."""
+
+from __future__ import annotations
+
+import json
+import socket
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pyshim import control
+from pyshim.errors import ExitCode, InternalError, UnavailableError
+from pyshim.plan import ListenerPlan, ListenerPolicy, Plan, Policy, PoolPlan, PortPlan, QueueRef, WorkerPlan
+
+U32 = st.integers(0, 2**32 - 1)
+TEXT = st.text(max_size=200)
+POLICIES = st.builds(
+    Policy,
+    idle_timeout_s=st.floats(0.1, 86400),
+    host_reply_pps=U32,
+    host_reply_burst=U32,
+    listeners=st.lists(st.builds(ListenerPolicy, U32, U32), max_size=16).map(tuple),
+)
+PLAN = Plan(
+    eal_args=("--lcores", "0@0,1@1"),
+    control_cpus=(0,),
+    main_lcore=0,
+    workers=(WorkerPlan(1, 1, (QueueRef(0, 0),), "it is free"),),
+    ports=(
+        PortPlan("game0", "net_null0", "net_null0", (), None, False, "auto", 0, 1, 1024, 1024, -1),
+    ),
+    pools=(PoolPlan("any", -1, 4095, 256, 2176, "enough"),),
+    listeners=(ListenerPlan(8080, "plain", "open"),),
+    session_capacity=1024,
+    state_bytes=65536,
+    huge_pages=False,
+    isa="auto",
+    log_level="info",
+    policy=Policy(30.0, 1000, 128, (ListenerPolicy(0, 64),)),
+    notes=("a note",),
+)
+MESSAGES = st.one_of(
+    st.just(control.Start(PLAN)),
+    st.builds(control.Reload, U32, POLICIES, st.booleans()),
+    st.builds(control.Stop, st.floats(0, 10)),
+    st.just(control.Started()),
+    st.builds(control.Applied, U32),
+    st.builds(control.Refused, U32, TEXT),
+    st.builds(control.Failed, st.integers(0, 255), TEXT),
+    st.just(control.Stopped()),
+)
+
+
+@given(message=MESSAGES)
+def test_every_message_arrives_as_it_was_sent(message: control.Message) -> None:
+    assert control.decode(control.encode(message)) == message
+
+
+@given(data=st.binary(max_size=300))
+def test_garbage_is_refused_in_a_sentence(data: bytes) -> None:
+    with pytest.raises(InternalError):
+        control.decode(data)
+
+
+@given(message=MESSAGES, field=st.sampled_from(["version", "kind", "unheard_of"]))
+def test_a_message_with_one_field_off_is_refused(message: control.Message, field: str) -> None:
+    body = json.loads(control.encode(message)) | {field: ["nonsense"]}
+    with pytest.raises(InternalError):
+        control.decode(json.dumps(body).encode())
+
+
+def test_a_message_of_another_version_is_refused() -> None:
+    body = json.loads(control.encode(control.Started()))
+    body["version"] += 1
+    with pytest.raises(InternalError, match="version"):
+        control.decode(json.dumps(body).encode())
+
+
+def test_a_message_that_is_too_long_is_not_sent() -> None:
+    with pytest.raises(InternalError, match="limit"):
+        control.encode(control.Failed(70, "x" * control.MESSAGE_BYTES_MAX))
+
+
+def test_the_longest_message_fits_the_socket() -> None:
+    one, other = control.Channel.pair()
+    room = control.MESSAGE_BYTES_MAX - len(control.encode(control.Failed(70, "")))
+    message = control.Failed(70, "x" * room)
+    assert one.send(message)
+    assert other.receive() == message
+
+
+def test_messages_keep_their_borders_and_order() -> None:
+    one, other = control.Channel.pair()
+    one.send(control.Applied(1))
+    one.send(control.Applied(2))
+    assert [other.receive(), other.receive()] == [control.Applied(1), control.Applied(2)]
+
+
+def test_nothing_sent_yet_is_not_the_end() -> None:
+    _one, other = control.Channel.pair()
+    with pytest.raises(BlockingIOError):
+        other.receive()
+
+
+def test_a_closed_other_side_is_the_end_of_reading_and_of_writing() -> None:
+    one, other = control.Channel.pair()
+    one.close()
+    assert other.receive() is None
+    assert not other.send(control.Started())
+
+
+def test_a_packet_longer_than_any_message_is_refused() -> None:
+    one, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    one.send(b"x" * (control.MESSAGE_BYTES_MAX + 1))
+    with pytest.raises(InternalError, match="more than"):
+        control.Channel(other).receive()
+
+
+def test_an_unread_socket_is_an_error_and_not_a_wait() -> None:
+    one, _other = control.Channel.pair()
+    with pytest.raises(InternalError, match="full"):
+        while True:
+            one.send(control.Failed(70, "x" * 10_000))
+
+
+def test_a_failure_keeps_its_exit_code_and_sentence() -> None:
+    assert control.failure(UnavailableError("no device")) == control.Failed(ExitCode.UNAVAILABLE, "no device")
