@@ -52,7 +52,7 @@ class Child:
         os.set_blocking(self.log_fd, False)
         self.log = LogTail()
         inherited = (theirs.fileno(), stats_fd, state_fd)
-        command = [sys.executable, "-m", "pyshim.worker"]
+        command = [sys.executable, "-P", "-m", "pyshim.worker"]
         for name, fd in zip(("control", "stats", "state"), inherited, strict=True):
             command += [f"--{name}", str(fd)]
         try:

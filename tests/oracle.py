@@ -255,10 +255,8 @@ class Oracle:
         next_header = data[6]
         to_group = next_header == 58 and destination in self._groups
         _require(destination in self._ours or to_group, "not_for_us")
-        probing = (
-            next_header == 58 and payload[:1] == b"\x87"
-        )  # RFC 4862: source :: before the address is ours
-        _require(not source.is_unspecified or probing, "bad_source")
+        # RFC 4862: a solicitation may come from ::, which is judged once its checksum is known to be right.
+        _require(not source.is_unspecified or next_header == 58, "bad_source")
         _require(source not in self._ours and not source.is_loopback, "bad_source")
         _require(not source.is_multicast and source not in V4_MAPPED, "bad_source")
         return _Network(data[:40], source, destination, payload)

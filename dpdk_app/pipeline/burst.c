@@ -3,8 +3,9 @@
 //
 // Each stage runs over the whole burst before the next begins, so that the memory the next stage needs is on its
 // way: sort and hash everything (prefetch index buckets), probe everything (prefetch session records), answer
-// everything. Sorting makes lanes: the common frame, whose layout is constant, runs in loops of its own; other game
-// datagrams run through the same functions with the layout as a variable; the host's frames come last, one by one.
+// everything. Sorting makes lanes: the common frame runs through functions in which its layout is constant, other game
+// datagrams through the same functions with the layout as a variable, in the order of their arrival; the host's
+// frames come last, one by one.
 
 #include <string.h>
 
@@ -24,6 +25,7 @@ struct lookup {
 	uint32_t slot;
 	uint16_t tag;
 	uint8_t frame; // index into the burst
+	bool common;   // its layout is constant; lanes.packet has that of others
 };
 
 /// A frame that needed taking apart.
@@ -32,13 +34,11 @@ struct parsed {
 	uint8_t frame;
 };
 
-/// The frames of a burst, by what they turned out to be.
+/// The frames of a burst, by what they turned out to be; game datagrams in the order of their arrival.
 struct lanes {
-	struct lookup common[BURST_MAX];
 	struct lookup game[BURST_MAX];
-	struct packet game_packet[BURST_MAX];
+	struct packet packet[BURST_MAX];
 	struct parsed host[BURST_MAX];
-	unsigned common_count;
 	unsigned game_count;
 	unsigned host_count;
 };
@@ -62,13 +62,15 @@ static COLD void drop_frame(struct gate *gate, struct burst *burst, unsigned i, 
 
 // ---------------------------------------------------------------- what is in each frame?
 
-ALWAYS_INLINE struct lookup look_up(const struct session_table *sessions, const struct peer *peer, unsigned i)
+ALWAYS_INLINE struct lookup look_up(const struct session_table *sessions, const struct peer *peer, unsigned i,
+				    bool common)
 {
 	const uint64_t hash = peer_hash(peer, &sessions->secret);
 	const struct lookup lookup = {
 		.bucket = &sessions->buckets[session_home(sessions, hash)],
 		.tag = session_tag(hash),
 		.frame = (uint8_t)i,
+		.common = common,
 	};
 
 	prefetch(lookup.bucket);
@@ -93,8 +95,8 @@ static __attribute__((noinline)) void sort_other(struct gate *gate, struct burst
 		drop_frame(gate, burst, i, drop);
 		return;
 	}
-	lanes->game_packet[lanes->game_count] = p;
-	lanes->game[lanes->game_count++] = look_up(gate->sessions, &p.peer, i);
+	lanes->packet[lanes->game_count] = p;
+	lanes->game[lanes->game_count++] = look_up(gate->sessions, &p.peer, i, false);
 }
 
 ALWAYS_INLINE void sort_frame(struct gate *gate, struct burst *burst, unsigned i, struct lanes *lanes,
@@ -115,7 +117,7 @@ ALWAYS_INLINE void sort_frame(struct gate *gate, struct burst *burst, unsigned i
 		drop_frame(gate, burst, i, drop);
 		return;
 	}
-	lanes->common[lanes->common_count++] = look_up(gate->sessions, &p.peer, i);
+	lanes->game[lanes->game_count++] = look_up(gate->sessions, &p.peer, i, true);
 }
 
 // ---------------------------------------------------------------- whose is it?
@@ -213,6 +215,13 @@ ALWAYS_INLINE void answer(struct gate *gate, struct burst *burst, const struct l
 		acknowledge(gate, burst, i, p, tx_offload);
 }
 
+static __attribute__((noinline)) void answer_other(struct gate *gate, struct burst *burst,
+						   const struct lookup *lookup, const struct packet *p, uint64_t now,
+						   bool source_limited, const bool tx_offload)
+{
+	answer(gate, burst, lookup, p, now, source_limited, tx_offload);
+}
+
 /// ARP, neighbour discovery, echo: rare, so one at a time.
 static COLD void serve_host(struct gate *gate, struct burst *burst, const struct parsed *parsed, uint64_t now)
 {
@@ -243,7 +252,7 @@ ALWAYS_INLINE void run(struct gate *gate, struct burst *burst, unsigned n, uint6
 	const bool source_limited = gate->policy->source_limited;
 	struct lanes lanes;
 
-	lanes.common_count = lanes.game_count = lanes.host_count = 0;
+	lanes.game_count = lanes.host_count = 0;
 	burst->dropped = 0;
 	burst->resized = false;
 	memset(burst->drop, PG_DROP_NONE, sizeof(burst->drop));
@@ -252,16 +261,19 @@ ALWAYS_INLINE void run(struct gate *gate, struct burst *burst, unsigned n, uint6
 	for (unsigned i = 0; i < n; i++)
 		sort_frame(gate, burst, i, &lanes, rx_offload);
 
-	probe(gate->sessions, lanes.common, lanes.common_count);
 	probe(gate->sessions, lanes.game, lanes.game_count);
 
-	for (unsigned k = 0; k < lanes.common_count; k++) {
-		const struct packet p = common_packet(burst->frame[lanes.common[k].frame]);
+	for (unsigned k = 0; k < lanes.game_count; k++) {
+		const struct lookup *lookup = &lanes.game[k];
 
-		answer(gate, burst, &lanes.common[k], &p, now, source_limited, tx_offload);
+		if (likely(lookup->common)) {
+			const struct packet p = common_packet(burst->frame[lookup->frame]);
+
+			answer(gate, burst, lookup, &p, now, source_limited, tx_offload);
+		} else {
+			answer_other(gate, burst, lookup, &lanes.packet[k], now, source_limited, tx_offload);
+		}
 	}
-	for (unsigned k = 0; k < lanes.game_count; k++)
-		answer(gate, burst, &lanes.game[k], &lanes.game_packet[k], now, source_limited, tx_offload);
 	for (unsigned k = 0; k < lanes.host_count; k++)
 		serve_host(gate, burst, &lanes.host[k], now);
 }

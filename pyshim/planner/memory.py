@@ -25,9 +25,10 @@ MBUF_BYTES = DATA_ROOM_BYTES + 128 + 64  # data, struct rte_mbuf, the pool's own
 _POOL_FIXED_BYTES = 2 * _MIB  # the caches of every possible lcore, used or not
 _DESCRIPTOR_BYTES = 64  # ring entry and the driver's shadow of it
 _EAL_BYTES = 32 * _MIB
-_INDEX_ENTRY_BYTES = 16
+_INDEX_BYTES_PER_SESSION = 64 / 5 + 4  # five sessions to a bucket of one line; a slot number
+_SOURCE_LIMITS_BYTES = 4096 * 64  # fixed: sets of four addresses
 
-_STATE_HEADER_BYTES = 4096
+_STATE_HEADER_BYTES = 64
 _SESSION_BYTES = 64
 
 
@@ -43,16 +44,17 @@ class MemoryChoice:
 
 
 def state_bytes(capacity: int, workers: int) -> int:
-    """Size of the session state file for `pollgate check`: one record per session and worker, and a header.
+    """Size of the session state file: each worker has room for all sessions, however they spread, and a header.
 
-    The data plane's pg_state_size() is the truth and what the supervisor allocates.
+    What the data plane's pg_state_size() says, without loading it; a test holds them equal. Pages are taken
+    as sessions come, so the file's size is a bound.
     """
-    return _STATE_HEADER_BYTES + _SESSION_BYTES * capacity * workers
+    return _STATE_HEADER_BYTES + workers * (_STATE_HEADER_BYTES + _SESSION_BYTES * capacity)
 
 
 def index_bytes(capacity: int, workers: int) -> int:
-    """Memory of the session look-up tables: per worker a power of two of entries, at most half full."""
-    return workers * _INDEX_ENTRY_BYTES * _power_of_two(2 * capacity)
+    """Memory of the look-up tables of sessions and of limited sources: ordinary pages beside DPDK's memory."""
+    return workers * (int(_INDEX_BYTES_PER_SESSION * capacity) + _SOURCE_LIMITS_BYTES)
 
 
 def choose_memory(
@@ -72,14 +74,13 @@ def choose_memory(
         pools.append(pool)
         need[max(node, 0)] = need.get(max(node, 0), 0) + size
     main_node = next(cpu.node for cpu in host.cpus if cpu.cpu == cpus.main)
-    fixed = _EAL_BYTES + index_bytes(config.sessions.capacity, len(cpus.workers))
-    need[main_node] = need.get(main_node, 0) + fixed
+    need[main_node] = need.get(main_node, 0) + _EAL_BYTES
     needed_mib = sum(_mib(size) for size in need.values())
     if needed_mib > config.eal.memory_mib:
         text = (
             f"{config.eal.memory_mib} MiB given, {needed_mib} MiB needed: "
             f"{sum(pool.mbufs for pool in pools)} packet buffers of {MBUF_BYTES} bytes, descriptors, "
-            f"session index and {_EAL_BYTES // _MIB} MiB for DPDK itself; set it to {needed_mib} or more"
+            f"and {_EAL_BYTES // _MIB} MiB for DPDK itself; set it to {needed_mib} or more"
         )
         problems.append(Problem("eal.memory_mib", text))
     share = _split(max(config.eal.memory_mib, needed_mib), need)

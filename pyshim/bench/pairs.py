@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Runs two things in turn and compares them: the only comparison that survives a noisy machine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from statistics import median
+
+
+@dataclass(frozen=True, slots=True)
+class Ratio:
+    """Of each pair's two figures, over the pairs."""
+
+    median: float
+    min: float
+    max: float
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Figures of A and B in the order in which they were measured."""
+
+    ours: tuple[float, ...]
+    theirs: tuple[float, ...]
+
+    @property
+    def ratio(self) -> Ratio:
+        """Ours divided by theirs, pair by pair."""
+        ratios = [a / b for a, b in zip(self.ours, self.theirs, strict=True)]
+        return Ratio(median(ratios), min(ratios), max(ratios))
+
+
+def compare(
+    ours: Callable[[], float],
+    theirs: Callable[[], float],
+    pairs: int,
+    progress: Callable[[int], None] = lambda _: None,
+) -> Comparison:
+    """Measure `pairs` times each; which one goes first changes with every pair, so that a drift favours none.
+
+    Args:
+        ours: measures once and returns the figure; likewise `theirs`, whose figure is above 0.
+        pairs: at least 1.
+        progress: told the number of pairs done.
+    """
+    a: list[float] = []
+    b: list[float] = []
+    for pair in range(pairs):
+        first, second = ((ours, a), (theirs, b))[:: 1 if pair % 2 == 0 else -1]
+        for measure, figures in (first, second):
+            figures.append(measure())
+        progress(pair + 1)
+    return Comparison(tuple(a), tuple(b))
