@@ -76,12 +76,7 @@ enum pg_drop {
 };
 
 /// Why a packet offered to a transmit queue did not leave: label `reason` of pollgate_transmit_drops_total.
-enum pg_tx_drop {
-	PG_TX_DROP_QUEUE_FULL,
-	PG_TX_DROP_LINK_DOWN,
-	PG_TX_DROP_WORKER_LOST,
-	PG_TX_DROPS
-};
+enum pg_tx_drop { PG_TX_DROP_QUEUE_FULL, PG_TX_DROP_LINK_DOWN, PG_TX_DROP_WORKER_LOST, PG_TX_DROPS };
 
 /// Label of an enumerator above; NULL when out of range or without a label. Static storage.
 const char *pg_message_name(unsigned message);
@@ -138,9 +133,9 @@ struct pg_port_plan {
 
 struct pg_pool_plan {
 	char name[24];
-	int32_t node;   // NUMA node, -1 any
-	uint32_t mbufs; // objects
-	uint32_t cache; // objects kept per lcore
+	int32_t node;             // NUMA node, -1 any
+	uint32_t mbufs;           // objects
+	uint32_t cache;           // objects kept per lcore
 	uint16_t data_room_bytes; // headroom included
 };
 
@@ -172,9 +167,9 @@ struct pg_plan {
 	uint32_t worker_count;
 	uint32_t pool_count;
 	uint32_t listener_count;
-	uint32_t session_capacity; // of the whole appliance
+	uint32_t session_capacity;                // of the whole appliance
 	uint16_t listener_port[PG_LISTENERS_MAX]; // UDP port, host order
-	char isa[16];              // "auto", or "v2", "v3", "v4" to force one
+	char isa[16];                             // "auto", or "v2", "v3", "v4" to force one
 	struct pg_port_plan port[PG_PORTS_MAX];
 	struct pg_pool_plan pool[PG_POOLS_MAX];
 	struct pg_worker_plan worker[PG_WORKERS_MAX];
@@ -325,7 +320,7 @@ void pg_core_close(struct pg_core *core);
 /// @param drop   out: enum pg_drop of each frame
 /// @param n      at most 64
 void pg_core_burst(struct pg_core *core, uint64_t now, uint8_t *const frame[], uint16_t length[], uint8_t drop[],
-		    uint32_t n);
+		   uint32_t n);
 
 /// The counters that the core wrote; valid until pg_core_close.
 const struct pg_worker_stats *pg_core_stats(const struct pg_core *core);

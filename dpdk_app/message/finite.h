@@ -32,8 +32,8 @@ ALWAYS_INLINE bool floats6_finite(const void *floats)
 	memcpy(&first, floats, sizeof(first));
 	memcpy(&last, (const uint8_t *)floats + 2 * sizeof(float), sizeof(last));
 
-	const halves special = (halves)(((first & FLOAT_EXPONENT) == FLOAT_EXPONENT) |
-					((last & FLOAT_EXPONENT) == FLOAT_EXPONENT));
+	const halves special =
+		(halves)(((first & FLOAT_EXPONENT) == FLOAT_EXPONENT) | ((last & FLOAT_EXPONENT) == FLOAT_EXPONENT));
 
 	return (special[0] | special[1]) == 0;
 }

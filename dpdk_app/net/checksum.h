@@ -80,7 +80,7 @@ ALWAYS_INLINE uint16_t checksum_update(uint16_t field, uint16_t old, uint16_t ne
 /// other order (RFC 1624 eqn. 4) gives just that.
 ALWAYS_INLINE uint16_t checksum_update_udp(uint16_t field, uint16_t old, uint16_t new)
 {
-	return checksum_fold32((uint32_t)field + old + (uint16_t)~new);
+	return checksum_fold32((uint32_t)field + old + (uint16_t) ~new);
 }
 
 /// Sum of what RFC 768 puts in front of a datagram: addresses, protocol, length.

@@ -144,8 +144,7 @@ static bool is_solicited_node(const uint8_t *address)
 	return in6_equal(group, address);
 }
 
-static struct host_request solicitation_examine(const uint8_t *frame, const struct packet *p,
-						const struct identity *id)
+static struct host_request solicitation_examine(const uint8_t *frame, const struct packet *p, const struct identity *id)
 {
 	const struct ipv6_header *ip = (const struct ipv6_header *)(frame + p->l3);
 	const struct neighbor_message *ns = (const struct neighbor_message *)(frame + p->l4);
@@ -154,7 +153,8 @@ static struct host_request solicitation_examine(const uint8_t *frame, const stru
 	// RFC 4861 7.1.1, in its order.
 	if (ip->hop_limit != NEIGHBOR_HOP_LIMIT || ns->icmp.code != 0 || p->end - p->l4 < (int)sizeof(*ns))
 		return refuse(PG_DROP_BAD_NEIGHBOR_DISCOVERY);
-	if (ns->target[0] == 0xff || !options_whole(frame + p->l4 + sizeof(*ns), frame + p->end, &has_source_link_layer))
+	if (ns->target[0] == 0xff ||
+	    !options_whole(frame + p->l4 + sizeof(*ns), frame + p->end, &has_source_link_layer))
 		return refuse(PG_DROP_BAD_NEIGHBOR_DISCOVERY);
 	if (in6_equal(ip->source, in6_any) && (has_source_link_layer || !is_solicited_node(ip->destination)))
 		return refuse(PG_DROP_BAD_NEIGHBOR_DISCOVERY);
@@ -215,8 +215,8 @@ static uint16_t build_advertisement(struct ipv6_header *ip, const uint8_t *targe
 	option->type = OPTION_TARGET_LINK_LAYER;
 	option->length = 1;
 	mac_copy(option->mac, mac);
-	na->icmp.checksum =
-		(be16)~checksum_fold(add_around(pseudo_header6(ip, IP_ICMPV6, BE16(len)), checksum_sum((const uint8_t *)na, len)));
+	na->icmp.checksum = (be16)~checksum_fold(
+		add_around(pseudo_header6(ip, IP_ICMPV6, BE16(len)), checksum_sum((const uint8_t *)na, len)));
 	return (uint16_t)(sizeof(*ip) + len);
 }
 

@@ -17,8 +17,8 @@
 
 /// What a frame asks of the host, decided before anything is rewritten.
 struct host_request {
-	enum pg_drop drop;        // PG_DROP_NONE: to be answered
-	enum pg_message message;  // what it is
+	enum pg_drop drop;       // PG_DROP_NONE: to be answered
+	enum pg_message message; // what it is
 };
 
 /// Examine a frame whose packet.host is set. Does not write.

@@ -32,7 +32,8 @@ static void add_address(struct identity *identity, const struct pg_address *a)
 }
 
 /// Lay a field into the words that compare it, where they cover it.
-static void common_require(struct common_frame *common, unsigned offset, const void *value, const void *mask, unsigned len)
+static void common_require(struct common_frame *common, unsigned offset, const void *value, const void *mask,
+			   unsigned len)
 {
 	static const uint8_t word_offset[COMMON_WORDS] = {0, 12, 20, 30};
 

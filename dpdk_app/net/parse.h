@@ -185,8 +185,7 @@ ALWAYS_INLINE enum pg_drop parse_ipv6(const uint8_t *frame, uint16_t len, const 
 	switch (ip->next_header) {
 	case IP_UDP:
 		peer_set6(&p->peer, ip->source);
-		return parse_udp(frame, pseudo_header6(ip, IP_UDP, BE16(p->end - p->l4)), listeners, rx, rx_offload,
-				 p);
+		return parse_udp(frame, pseudo_header6(ip, IP_UDP, BE16(p->end - p->l4)), listeners, rx, rx_offload, p);
 	case IP_ICMPV6:
 		p->host = HOST_ICMPV6;
 		return PG_DROP_NONE;
@@ -283,8 +282,8 @@ ALWAYS_INLINE bool frame_is_common(const uint8_t *frame, uint16_t len, const str
 
 	const uint16_t total = BE16(ip->total_length), udp_len = (uint16_t)(total - sizeof(*ip));
 	const uint64_t source_mac = load64(frame + MAC_LEN) & MAC_BITS;
-	const bool lengths = (total <= len - COMMON_L3) & (total >= sizeof(*ip) + sizeof(*udp)) &
-			     (BE16(udp->length) == udp_len);
+	const bool lengths =
+		(total <= len - COMMON_L3) & (total >= sizeof(*ip) + sizeof(*udp)) & (BE16(udp->length) == udp_len);
 	const bool source = (source_mac != 0) & (source_mac != id->common.mac) & !source4_impossible(ip->source) &
 			    (ip->source != id->v4[0].address) & (ip->source != id->v4[0].broadcast) &
 			    (udp->source != 0);

@@ -88,9 +88,9 @@ ALWAYS_INLINE unsigned reply_datagram(uint8_t *frame, const struct packet *p, co
 
 	if (!checked)
 		return ip_bit;
-	udp->checksum = checksum_fold(p->layer == LAYER_IPV4 ?
-					      pseudo_header4((struct ipv4_header *)(frame + p->l3), udp->length) :
-					      pseudo_header6((struct ipv6_header *)(frame + p->l3), IP_UDP, udp->length));
+	udp->checksum = checksum_fold(
+		p->layer == LAYER_IPV4 ? pseudo_header4((struct ipv4_header *)(frame + p->l3), udp->length) :
+					 pseudo_header6((struct ipv6_header *)(frame + p->l3), IP_UDP, udp->length));
 	return ip_bit | TX_CHECKSUM_UDP;
 }
 

@@ -185,7 +185,7 @@ ALWAYS_INLINE void acknowledge(struct gate *gate, struct burst *burst, unsigned 
 	const uint16_t old = *type, new = (uint16_t)(old + PLAIN_ACK);
 	const uint16_t length = reply_length(burst->length[i], p->end);
 
-	*type = (uint8_t)new;
+	*type = (uint8_t) new;
 	const unsigned checksums = reply_datagram(frame, p, gate->identity, old, new, tx_offload);
 
 	if (tx_offload)
@@ -215,9 +215,9 @@ ALWAYS_INLINE void answer(struct gate *gate, struct burst *burst, const struct l
 		acknowledge(gate, burst, i, p, tx_offload);
 }
 
-static __attribute__((noinline)) void answer_other(struct gate *gate, struct burst *burst,
-						   const struct lookup *lookup, const struct packet *p, uint64_t now,
-						   bool source_limited, const bool tx_offload)
+static __attribute__((noinline)) void answer_other(struct gate *gate, struct burst *burst, const struct lookup *lookup,
+						   const struct packet *p, uint64_t now, bool source_limited,
+						   const bool tx_offload)
 {
 	answer(gate, burst, lookup, p, now, source_limited, tx_offload);
 }

@@ -46,8 +46,7 @@ struct pg_core *pg_core_open(const struct pg_plan *plan)
 		pg_core_close(core);
 		return NULL;
 	}
-	identity_init(&core->identity, plan->port[0].address, plan->port[0].address_count,
-		      plan->listener_port[0]);
+	identity_init(&core->identity, plan->port[0].address, plan->port[0].address_count, plan->listener_port[0]);
 	identity_set_mac(&core->identity, plan->port[0].mac);
 	listeners_init(&core->listeners, plan->listener_port, plan->listener_count);
 	policy_init(&core->policy, &plan->policy, 1, pg_tsc_hz());
@@ -105,8 +104,7 @@ const struct pg_worker_stats *pg_core_stats(const struct pg_core *core)
 
 uint32_t pg_core_expire(struct pg_core *core, uint64_t now)
 {
-	const uint32_t freed =
-		session_expire(&core->sessions, now, core->policy.idle_timeout, core->sessions.capacity);
+	const uint32_t freed = session_expire(&core->sessions, now, core->policy.idle_timeout, core->sessions.capacity);
 
 	counter_add(&core->stats.sessions_expired, freed);
 	return freed;

@@ -14,8 +14,7 @@ void policy_init(struct policy *policy, const struct pg_policy *from, uint64_t g
 		.host = rate_make(from->host_reply_pps, from->host_reply_burst, tsc_hz),
 	};
 	for (unsigned i = 0; i < PG_LISTENERS_MAX; i++) {
-		policy->source[i] =
-			rate_make(from->listener[i].source_pps, from->listener[i].source_burst, tsc_hz);
+		policy->source[i] = rate_make(from->listener[i].source_pps, from->listener[i].source_burst, tsc_hz);
 		policy->source_limited |= policy->source[i].interval != 0;
 	}
 }

@@ -13,8 +13,8 @@
 
 #define RX_CHECKSUMS (RTE_ETH_RX_OFFLOAD_IPV4_CKSUM | RTE_ETH_RX_OFFLOAD_UDP_CKSUM)
 #define TX_CHECKSUMS (RTE_ETH_TX_OFFLOAD_IPV4_CKSUM | RTE_ETH_TX_OFFLOAD_UDP_CKSUM)
-#define RSS_WANTED                                                                                                     \
-	(RTE_ETH_RSS_IPV4 | RTE_ETH_RSS_IPV6 | RTE_ETH_RSS_NONFRAG_IPV4_UDP | RTE_ETH_RSS_NONFRAG_IPV6_UDP |           \
+#define RSS_WANTED                                                                                           \
+	(RTE_ETH_RSS_IPV4 | RTE_ETH_RSS_IPV6 | RTE_ETH_RSS_NONFRAG_IPV4_UDP | RTE_ETH_RSS_NONFRAG_IPV6_UDP | \
 	 RTE_ETH_RSS_IPV6_UDP_EX)
 
 #define RSS_KEY_MAX 64
@@ -134,8 +134,8 @@ static void join_groups(const struct port *port)
 
 static int set_promiscuous(const struct port *port, struct pg_error *error)
 {
-	const int rc = port->plan->promiscuous ? rte_eth_promiscuous_enable(port->id) :
-						 rte_eth_promiscuous_disable(port->id);
+	const int rc =
+		port->plan->promiscuous ? rte_eth_promiscuous_enable(port->id) : rte_eth_promiscuous_disable(port->id);
 
 	// A device without a filter has nothing to switch.
 	if (rc < 0 && rc != -ENOTSUP)

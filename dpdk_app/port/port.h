@@ -16,7 +16,7 @@
 
 struct port {
 	// per packet
-	uint16_t id; // of DPDK
+	uint16_t id;     // of DPDK
 	bool rx_offload; // the device verifies checksums
 	bool tx_offload; // the device computes checksums
 	struct identity identity;

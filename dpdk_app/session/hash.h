@@ -26,8 +26,7 @@ ALWAYS_INLINE uint64_t multiply_fold(uint64_t a, uint64_t b)
 
 ALWAYS_INLINE uint64_t peer_hash(const struct peer *peer, const struct hash_secret *secret)
 {
-	return multiply_fold(multiply_fold(peer->high ^ secret->word[0], peer->low ^ secret->word[1]) ^
-				     secret->word[2],
+	return multiply_fold(multiply_fold(peer->high ^ secret->word[0], peer->low ^ secret->word[1]) ^ secret->word[2],
 			     peer->channel ^ secret->word[3]);
 }
 

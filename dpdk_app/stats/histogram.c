@@ -7,8 +7,8 @@ static const uint32_t burst_bounds[PG_BURST_BUCKETS] = {1, 2, 4, 8, 16, 24, 32, 
 
 #define US 1000ULL
 static const uint64_t handling_ns[PG_HANDLING_BUCKETS] = {
-	250,      500,      1 * US,   3 * US / 2, 2 * US,   3 * US,    4 * US,    6 * US,     8 * US,
-	10 * US,  15 * US,  20 * US,  30 * US,    40 * US,  60 * US,   80 * US,   100 * US,   150 * US,
+	250,      500,      1 * US,   3 * US / 2, 2 * US,    3 * US,    4 * US,     6 * US,     8 * US,
+	10 * US,  15 * US,  20 * US,  30 * US,    40 * US,   60 * US,   80 * US,    100 * US,   150 * US,
 	200 * US, 300 * US, 500 * US, 1000 * US,  2000 * US, 5000 * US, 10000 * US, UINT64_MAX,
 };
 

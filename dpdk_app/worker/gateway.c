@@ -102,8 +102,8 @@ static int check_plan(const struct pg_plan *plan, struct pg_error *error)
 	if (plan->abi_version != PG_ABI_VERSION)
 		return error_set(error, PG_ERROR_USAGE, "the plan is for ABI %u, this library has %u",
 				 plan->abi_version, PG_ABI_VERSION);
-	if (plan->port_count > PG_PORTS_MAX || plan->worker_count > PG_WORKERS_MAX ||
-	    plan->pool_count > PG_POOLS_MAX || plan->listener_count > PG_LISTENERS_MAX)
+	if (plan->port_count > PG_PORTS_MAX || plan->worker_count > PG_WORKERS_MAX || plan->pool_count > PG_POOLS_MAX ||
+	    plan->listener_count > PG_LISTENERS_MAX)
 		return error_set(error, PG_ERROR_USAGE, "the plan has more parts than this build can hold");
 	for (uint32_t i = 0; i < plan->port_count; i++)
 		if (plan->port[i].pool >= plan->pool_count || plan->port[i].address_count > PG_ADDRESSES_MAX)
@@ -183,8 +183,8 @@ static int make_worker(struct pg_gateway *g, uint32_t i, void *state, struct pg_
 				 capacity);
 	w->stats = &g->page->worker[i];
 	w->census = &g->census;
-	w->region = (struct session_region *)((uint8_t *)state + sizeof(struct state_header) +
-					      i * region_stride(capacity));
+	w->region =
+		(struct session_region *)((uint8_t *)state + sizeof(struct state_header) + i * region_stride(capacity));
 	w->session_capacity = capacity;
 	w->lcore = p->lcore;
 	w->current = &g->policy[g->policy_in_use];
