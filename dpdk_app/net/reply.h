@@ -25,12 +25,14 @@ ALWAYS_INLINE uint16_t reply_length(uint16_t received, uint16_t end)
 	return received < needed ? received : needed;
 }
 
+/// Eight bytes at a time: the EtherType, or tag, behind the source is written back as it was.
 ALWAYS_INLINE void reply_ethernet(uint8_t *frame, const struct identity *id)
 {
-	struct ethernet_header *eth = (struct ethernet_header *)frame;
+	const uint64_t source_and_type = load64(frame + MAC_LEN);
+	const uint64_t ours_and_type = (source_and_type & ~MAC_BITS) | id->common.mac;
 
-	mac_copy(eth->destination, eth->source);
-	mac_copy(eth->source, id->mac);
+	memcpy(frame, &source_and_type, sizeof(source_and_type));
+	memcpy(frame + MAC_LEN, &ours_and_type, sizeof(ours_and_type));
 }
 
 ALWAYS_INLINE void reply_ipv4(struct ipv4_header *ip, const bool tx_offload)

@@ -176,17 +176,22 @@ ALWAYS_INLINE enum pg_drop handle(struct gate *gate, const struct peer *peer, ui
 	return PG_DROP_NONE;
 }
 
+static_assert(sizeof(struct ethernet_header) + sizeof(struct ipv4_header) + sizeof(struct udp_header) +
+			      sizeof(struct plain_heartbeat) >=
+		      ETHERNET_MIN,
+	      "the shortest acknowledgement needs no padding");
+
 /// Turn the datagram into its acknowledgement.
 ALWAYS_INLINE void acknowledge(struct gate *gate, struct burst *burst, unsigned i, const struct packet *p,
 			       const bool tx_offload)
 {
 	uint8_t *frame = burst->frame[i];
 	uint8_t *type = payload_of(frame, p); // little-endian and below 256: one byte
-	const uint16_t old = *type, new = (uint16_t)(old + PLAIN_ACK);
-	const uint16_t length = reply_length(burst->length[i], p->end);
+	const size_t acknowledged = *type;
+	const uint16_t before = (uint16_t)acknowledged, after = (uint16_t)(before + PLAIN_ACK);
 
-	*type = (uint8_t) new;
-	const unsigned checksums = reply_datagram(frame, p, gate->identity, old, new, tx_offload);
+	*type = (uint8_t)after;
+	const unsigned checksums = reply_datagram(frame, p, gate->identity, before, after, tx_offload);
 
 	if (tx_offload)
 		burst->tx[i] = (struct tx_request){
@@ -195,11 +200,11 @@ ALWAYS_INLINE void acknowledge(struct gate *gate, struct burst *burst, unsigned 
 			.l3_len = (uint8_t)(p->l4 - p->l3),
 			.ipv6 = p->layer == LAYER_IPV6,
 		};
-	if (unlikely(length != burst->length[i])) {
-		burst->length[i] = length;
+	if (unlikely(p->end != burst->length[i])) { // came with padding
+		burst->length[i] = p->end;
 		burst->resized = true;
 	}
-	counter_add(&gate->stats->handled[old - 1], 1);
+	counter_add(&gate->stats->handled[acknowledged - 1], 1);
 }
 
 ALWAYS_INLINE void answer(struct gate *gate, struct burst *burst, const struct lookup *lookup, const struct packet *p,
