@@ -251,36 +251,51 @@ static COLD void serve_host(struct gate *gate, struct burst *burst, const struct
 
 // ---------------------------------------------------------------- all stages
 
-ALWAYS_INLINE void run(struct gate *gate, struct burst *burst, unsigned n, uint64_t now, const bool rx_offload,
-		       const bool tx_offload)
+ALWAYS_INLINE void begin(struct gate *gate, struct burst *burst, struct lanes *lanes, unsigned n)
 {
-	const bool source_limited = gate->policy->source_limited;
-	struct lanes lanes;
-
-	lanes.game_count = lanes.host_count = 0;
+	lanes->game_count = lanes->host_count = 0;
 	burst->dropped = 0;
 	burst->resized = false;
 	memset(burst->drop, PG_DROP_NONE, sizeof(burst->drop));
 	counter_add(&gate->stats->received, n);
+}
 
+ALWAYS_INLINE void sort_burst(struct gate *gate, struct burst *burst, struct lanes *lanes, unsigned n,
+			      const bool rx_offload)
+{
 	for (unsigned i = 0; i < n; i++)
-		sort_frame(gate, burst, i, &lanes, rx_offload);
+		sort_frame(gate, burst, i, lanes, rx_offload);
+}
 
-	probe(gate->sessions, lanes.game, lanes.game_count);
+ALWAYS_INLINE void answer_burst(struct gate *gate, struct burst *burst, const struct lanes *lanes, uint64_t now,
+				const bool tx_offload)
+{
+	const bool source_limited = gate->policy->source_limited;
 
-	for (unsigned k = 0; k < lanes.game_count; k++) {
-		const struct lookup *lookup = &lanes.game[k];
+	for (unsigned k = 0; k < lanes->game_count; k++) {
+		const struct lookup *lookup = &lanes->game[k];
 
 		if (likely(lookup->common)) {
 			const struct packet p = common_packet(burst->frame[lookup->frame]);
 
 			answer(gate, burst, lookup, &p, now, source_limited, tx_offload);
 		} else {
-			answer_other(gate, burst, lookup, &lanes.packet[k], now, source_limited, tx_offload);
+			answer_other(gate, burst, lookup, &lanes->packet[k], now, source_limited, tx_offload);
 		}
 	}
-	for (unsigned k = 0; k < lanes.host_count; k++)
-		serve_host(gate, burst, &lanes.host[k], now);
+	for (unsigned k = 0; k < lanes->host_count; k++)
+		serve_host(gate, burst, &lanes->host[k], now);
+}
+
+ALWAYS_INLINE void run(struct gate *gate, struct burst *burst, unsigned n, uint64_t now, const bool rx_offload,
+		       const bool tx_offload)
+{
+	struct lanes lanes;
+
+	begin(gate, burst, &lanes, n);
+	sort_burst(gate, burst, &lanes, n, rx_offload);
+	probe(gate->sessions, lanes.game, lanes.game_count);
+	answer_burst(gate, burst, &lanes, now, tx_offload);
 }
 
 static void run_software(struct gate *gate, struct burst *burst, unsigned n, uint64_t now)
