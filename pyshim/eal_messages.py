@@ -20,32 +20,37 @@ _HUGE_PAGE_MIB = 2
 _NOISE = re.compile(
     r"^\s*$|Detected (CPU lcores|NUMA nodes|static|shared)|Multi-process socket|Selected IOVA mode"
     r"|VFIO support|TELEMETRY|telemetry|Using IOMMU type|Probe PCI driver"
-    r"|No free \d+ kB hugepages reported on node"
+    r"|No free \d+ kB hugepages reported on node|Physical addresses are unavailable|mp action callback"
+    r"|Bus \(\w+\) probe failed|vdev_probe\(\): failed to initialize"
 )
+# Who said it: EAL or a driver's function. It means nothing to an operator.
+_SPEAKER = re.compile(r"^\s*(?:\w+: |\w+\(\):? )+")
 
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """One known text of DPDK and the sentence that replaces it; `{1}` and so on are the groups of `text`."""
+    """One known text of DPDK and the sentence that replaces it."""
 
     text: re.Pattern[str]
     say: Callable[[re.Match[str], Plan], str]
+    vague: bool = False  # many things end in this text: what the driver said last is told too
 
 
 def explain(message: str, log: Sequence[str], plan: Plan) -> str:
     """One sentence about a failed start: `message` of the data plane, then its cause if that is known."""
-    lines = [*log, message]
-    for cause in CAUSES:
-        for line in reversed(lines):
-            if match := cause.text.search(line):
-                return f"{_ended(message)} {cause.say(match, plan)}"
     last = last_meaningful(log)
-    return f"{_ended(message)} DPDK's last word: {last}" if last and last not in message else message
+    said = f"; its last word: {last}" if last and last not in message else ""
+    for cause in CAUSES:
+        # The data plane's sentence ends in the name of an error number, which drivers choose freely.
+        for line in reversed(log if cause.vague else [*log, message]):
+            if match := cause.text.search(line):
+                return f"{_ended(message)} {cause.say(match, plan)}{said if cause.vague else ''}"
+    return f"{_ended(message)} DPDK has no known explanation{said}" if said else message
 
 
 def last_meaningful(log: Sequence[str]) -> str | None:
-    """The last line that is not said in every run; None when there is none."""
-    return next((line.strip() for line in reversed(log) if not _NOISE.search(line)), None)
+    """The last line that is not said in every run, without its speaker; None when there is none."""
+    return next((_SPEAKER.sub("", line).strip() for line in reversed(log) if not _NOISE.search(line)), None)
 
 
 def _ended(message: str) -> str:
@@ -83,13 +88,17 @@ def _pool(plan: Plan) -> str:
     )
 
 
-def _cause(text: str, say: Callable[[re.Match[str], Plan], str]) -> Cause:
-    return Cause(re.compile(text), say)
+def _cause(text: str, say: Callable[[re.Match[str], Plan], str], *, vague: bool = False) -> Cause:
+    return Cause(re.compile(text), say, vague)
 
 
 CAUSES: tuple[Cause, ...] = (
     _cause(
-        r"VFIO group (?:is )?not viable|(\S+) VFIO group is not viable",
+        r"failed to parse device \"?([^\"\s]+?)\"?(?:\s|$)",
+        lambda m, plan: f"DPDK knows no device {m[1]}; check ports[].device",
+    ),
+    _cause(
+        r"VFIO group (?:is )?not viable",
         lambda m, plan: (
             f"another device of the same IOMMU group as one of {_devices(plan)} still has a kernel driver; "
             "bind every member of the group to vfio-pci: ls /sys/bus/pci/devices/ADDRESS/iommu_group/devices"
@@ -127,28 +136,6 @@ CAUSES: tuple[Cause, ...] = (
         ),
     ),
     _cause(
-        r"failed to parse device \"?([^\"\s]+)\"?|vdev \"?([^\"\s]+)\"? .*not found|No driver (?:found )?for"
-        r"|[Ff]ailed to (?:probe|initiali[sz]e) (?:device )?(\S+)? ?device|no driver found for (\S+)",
-        lambda m, plan: (
-            f"the driver of one of {_devices(plan)} is not installed, or refuses its arguments; "
-            "`pollgate doctor` lists the installed drivers, apt-cache search librte-net the others"
-        ),
-    ),
-    _cause(
-        r"[Cc]ouldn't open (\S+?):? |could not open (\S+)|Couldn't open pcap|No such file or directory",
-        lambda m, plan: (
-            f"a file or interface of {_devices(plan)} cannot be opened; check its path and permissions"
-        ),
-    ),
-    _cause(
-        r"Operation not permitted|Permission denied",
-        lambda m, plan: (
-            f"a device of {_devices(plan)} or its memory is not permitted for this user; tap, af_packet "
-            "and af_xdp need CAP_NET_ADMIN and CAP_NET_RAW, "
-            "vfio a readable /dev/vfio group and `ulimit -l unlimited`"
-        ),
-    ),
-    _cause(
         r"No Ethernet ports|No probed ethernet devices",
         lambda m, plan: (
             f"DPDK found none of {_devices(plan)}; see with dpdk-devbind.py --status which driver each has, "
@@ -179,5 +166,23 @@ CAUSES: tuple[Cause, ...] = (
             f"{_memory_mib(plan) or 'the planned'} MiB could not be had; lower eal.memory_mib, or raise the "
             "memory and locked-memory limits of this process"
         ),
+    ),
+    _cause(
+        r"Operation not permitted|Permission denied",
+        lambda m, plan: (
+            f"a device of {_devices(plan)} is not permitted for this user; tap, af_packet and af_xdp need "
+            "CAP_NET_ADMIN and CAP_NET_RAW, vfio a readable /dev/vfio group and `ulimit -l unlimited`"
+        ),
+        vague=True,
+    ),
+    _cause(
+        r"No such file or directory|[Cc]ould ?n[o']t open|Failed to connect socket",
+        lambda m, plan: f"a file or interface of {_devices(plan)} cannot be opened; check that it exists",
+        vague=True,
+    ),
+    _cause(
+        r"failed to initialize (\S+) device",
+        lambda m, plan: f"the driver refused {m[1]}; check its arguments in ports[].device",
+        vague=True,
     ),
 )

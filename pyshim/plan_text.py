@@ -91,7 +91,7 @@ def _memory(plan: Plan) -> Table:
     pages = "huge pages" if plan.huge_pages else "ordinary pages"
     table.add_row("DPDK", _reserved(plan), pages)
     index = _mib(index_bytes(plan.session_capacity, workers))
-    table.add_row(f"tables to look them up", f"about {index}", "ordinary pages")
+    table.add_row("look-up tables", f"about {index}", "ordinary pages")
     state = f"up to {_mib(plan.state_bytes)}"
     table.add_row(f"{plan.session_capacity:,} sessions", state, "a memory file, taken as sessions come")
     return table

@@ -80,7 +80,7 @@ void identity_init(struct identity *identity, const struct pg_address *address, 
 	memset(identity, 0, sizeof(*identity));
 	for (unsigned i = 0; i < count && i < PG_ADDRESSES_MAX; i++)
 		add_address(identity, &address[i]);
-	// Without an IPv4 address, 0.0.0.0 stands there: no frame to it gets past the general parser either.
+	// Without an IPv4 address 0.0.0.0 stands there, which frame_is_common refuses.
 	common_init(identity, udp_port);
 }
 

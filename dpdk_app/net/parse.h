@@ -291,6 +291,9 @@ ALWAYS_INLINE bool frame_is_common(const uint8_t *frame, uint16_t len, const str
 	if (unlikely(source4_impossible(ip->source) || ip->source == id->v4[0].address ||
 		     ip->source == id->v4[0].broadcast))
 		return false;
+	// With several addresses, none of the others may send either; with none, 0.0.0.0 is not one.
+	if (unlikely(id->v4_count != 1) && search_addresses4(ip, id) != PG_DROP_NONE)
+		return false;
 	if (rx_offload)
 		return (rx & (RX_IP_CHECKSUM_GOOD | RX_L4_CHECKSUM_GOOD)) ==
 		       (RX_IP_CHECKSUM_GOOD | RX_L4_CHECKSUM_GOOD);

@@ -102,6 +102,14 @@ static int setup_queues(struct port *port, const struct rte_eth_dev_info *info, 
 	return PG_OK;
 }
 
+/// What net_tap calls its MAC is that of the kernel's end of the wire, which must stay another one than ours.
+static bool mac_is_the_peers(const struct port *port)
+{
+	struct rte_eth_dev_info info;
+
+	return rte_eth_dev_info_get(port->id, &info) == 0 && strcmp(info.driver_name, "net_tap") == 0;
+}
+
 /// The MAC that answers carry is the configured one, even where the device cannot be told.
 static void set_mac(struct port *port)
 {
@@ -109,7 +117,8 @@ static void set_mac(struct port *port)
 
 	if (port->plan->has_mac) {
 		memcpy(mac.addr_bytes, port->plan->mac, MAC_LEN);
-		rte_eth_dev_default_mac_addr_set(port->id, &mac);
+		if (!mac_is_the_peers(port))
+			rte_eth_dev_default_mac_addr_set(port->id, &mac);
 	} else if (rte_eth_macaddr_get(port->id, &mac) < 0) {
 		memset(&mac, 0, sizeof(mac));
 	}

@@ -87,7 +87,8 @@ uint32_t session_find(const struct session_table *table, const struct peer *peer
 	const uint16_t tag = session_tag(hash);
 	uint32_t at = session_home(table, hash);
 
-	for (;;) {
+	// In a small full table every bucket may have been passed: once round is enough.
+	for (uint32_t seen = 0; seen < table->bucket_count; seen++) {
 		const struct session_bucket *bucket = &table->buckets[at];
 		const uint32_t slot = find_in_bucket(table, bucket, tag, peer);
 
@@ -95,6 +96,7 @@ uint32_t session_find(const struct session_table *table, const struct peer *peer
 			return slot;
 		at = next_bucket(table, at);
 	}
+	return SESSION_NONE;
 }
 
 // ---------------------------------------------------------------- slots

@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// tests/bench_stages.c: what each stage of the pipeline costs, in TSC cycles per packet. A benchmark, not a test.
+//
+//   bench_stages CAPTURE.pcap [ROUNDS]
+//
+// The pipeline's own source is included, so that its stages can be timed apart, with the flags of the build. Frames
+// are copied into 64 buffers first, as net_pcap does; the copy is timed apart too. Medians over the rounds.
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ISA bench
+#include "pipeline/burst.c" // NOLINT(bugprone-suspicious-include): its stages are static
+
+#define FRAMES_MAX 16384
+#define FRAME_BYTES 128
+#define BUFFER_BYTES 2304
+#define HEADROOM 128
+#define CAPACITY 65536
+#define BURSTS_PER_ROUND 2000
+
+enum stage { STAGE_COPY, STAGE_SORT, STAGE_PROBE, STAGE_ANSWER, STAGES };
+static const char *const stage_names[STAGES] = {
+	"copy in (stands for the device)",
+	"sort: parse, checksums, message, hash",
+	"probe: index bucket",
+	"answer: session, state, acknowledgement",
+};
+
+struct capture {
+	uint8_t frame[FRAMES_MAX][FRAME_BYTES] CACHE_ALIGNED;
+	uint16_t length[FRAMES_MAX];
+	unsigned count;
+};
+
+struct rig {
+	struct identity identity;
+	struct listeners listeners;
+	struct policy policy;
+	struct session_census census;
+	struct session_table sessions;
+	struct source_limits sources;
+	uint64_t host_conforms_at;
+	struct pg_worker_stats stats;
+	struct gate gate;
+	uint8_t buffer[BURST_MAX][BUFFER_BYTES] CACHE_ALIGNED;
+};
+
+static void fail(const char *what)
+{
+	fprintf(stderr, "bench_stages: %s\n", what);
+	exit(1);
+}
+
+static void read_capture(struct capture *capture, const char *path)
+{
+	FILE *file = fopen(path, "rb");
+	uint8_t header[24];
+	uint32_t record[4];
+
+	if (!file || fread(header, sizeof(header), 1, file) != 1)
+		fail("the capture cannot be read");
+	while (capture->count < FRAMES_MAX && fread(record, sizeof(record), 1, file) == 1) {
+		if (record[2] > FRAME_BYTES || fread(capture->frame[capture->count], record[2], 1, file) != 1)
+			fail("the capture has a frame of more than 128 bytes, or is cut");
+		capture->length[capture->count++] = (uint16_t)record[2];
+	}
+	fclose(file);
+	if (capture->count == 0)
+		fail("the capture is empty");
+}
+
+static void *zeroed(size_t size)
+{
+	const size_t rounded = (size + CACHE_LINE - 1) & ~(size_t)(CACHE_LINE - 1);
+	void *memory = aligned_alloc(CACHE_LINE, rounded);
+
+	if (!memory)
+		fail("out of memory");
+	return memset(memory, 0, rounded);
+}
+
+/// The gate that `pollgate bench` captures are addressed to.
+static void rig_init(struct rig *rig)
+{
+	static const struct pg_address address = {.family = 4, .prefix_len = 16, .bytes = {10, 0, 0, 1}};
+	static const uint8_t mac[MAC_LEN] = {2, 0, 0, 0, 0, 2};
+	static const struct hash_secret secret = {{0x9e3779b97f4a7c15, 0xbf58476d1ce4e5b9, 0x94d049bb133111eb, 3}};
+	const struct pg_policy policy = {.idle_timeout_ns = 30000000000ULL};
+	const uint16_t port = 8080;
+
+	identity_init(&rig->identity, &address, 1, port);
+	identity_set_mac(&rig->identity, mac);
+	listeners_init(&rig->listeners, &port, 1);
+	policy_init(&rig->policy, &policy, 1, pg_tsc_hz());
+	rig->census = (struct session_census){CAPACITY, 1, {&rig->stats.sessions_active}};
+	session_table_init(&rig->sessions, zeroed(session_region_size(CAPACITY)), CAPACITY,
+			   zeroed(session_index_size(CAPACITY)), &rig->census, &rig->stats.sessions_active, &secret, 0);
+	rig->gate = (struct gate){
+		.identity = &rig->identity,
+		.listeners = &rig->listeners,
+		.policy = &rig->policy,
+		.sessions = &rig->sessions,
+		.sources = &rig->sources,
+		.host_conforms_at = &rig->host_conforms_at,
+		.stats = &rig->stats,
+	};
+}
+
+static unsigned copy_in(struct rig *rig, const struct capture *capture, struct burst *burst, unsigned next)
+{
+	for (unsigned i = 0; i < BURST_MAX; i++) {
+		burst->frame[i] = rig->buffer[i] + HEADROOM;
+		burst->length[i] = capture->length[next];
+		memcpy(burst->frame[i], capture->frame[next], FRAME_BYTES);
+		next = next + 1 == capture->count ? 0 : next + 1;
+	}
+	return next;
+}
+
+/// The same order as run() in burst.c, with the clock read in between.
+static unsigned timed_burst(struct rig *rig, const struct capture *capture, unsigned next, uint64_t *cycles)
+{
+	struct burst burst;
+	struct lanes lanes;
+	uint64_t now = pg_tsc(), then = now;
+	struct gate *gate = &rig->gate;
+
+	next = copy_in(rig, capture, &burst, next);
+	now = pg_tsc(), cycles[STAGE_COPY] += now - then, then = now;
+	begin(gate, &burst, &lanes, BURST_MAX);
+	sort_burst(gate, &burst, &lanes, BURST_MAX, false);
+	now = pg_tsc(), cycles[STAGE_SORT] += now - then, then = now;
+	probe(gate->sessions, lanes.game, lanes.game_count);
+	now = pg_tsc(), cycles[STAGE_PROBE] += now - then, then = now;
+	answer_burst(gate, &burst, &lanes, now, false);
+	now = pg_tsc(), cycles[STAGE_ANSWER] += now - then;
+	return next;
+}
+
+static int by_value(const void *a, const void *b)
+{
+	const double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+int main(int argc, char **argv)
+{
+	const unsigned rounds = argc > 2 ? (unsigned)strtoul(argv[2], NULL, 10) : 21;
+	struct capture *capture = zeroed(sizeof(*capture));
+	struct rig *rig = zeroed(sizeof(*rig));
+	double *samples[STAGES];
+	unsigned next = 0;
+
+	if (argc < 2 || rounds == 0)
+		fail("usage: bench_stages CAPTURE.pcap [ROUNDS]");
+	read_capture(capture, argv[1]);
+	rig_init(rig);
+	for (unsigned s = 0; s < STAGES; s++)
+		samples[s] = zeroed(rounds * sizeof(double));
+	for (unsigned round = 0; round < rounds; round++) {
+		uint64_t cycles[STAGES] = {0};
+
+		for (unsigned i = 0; i < BURSTS_PER_ROUND; i++)
+			next = timed_burst(rig, capture, next, cycles);
+		for (unsigned s = 0; s < STAGES; s++)
+			samples[s][round] = (double)cycles[s] / (BURSTS_PER_ROUND * BURST_MAX);
+	}
+	for (unsigned s = 0; s < STAGES; s++) {
+		qsort(samples[s], rounds, sizeof(double), by_value);
+		printf("%-42s %6.1f cycles/packet (%.1f to %.1f)\n", stage_names[s], samples[s][rounds / 2],
+		       samples[s][0], samples[s][rounds - 1]);
+	}
+	printf("acknowledged %" PRIu64 " of %" PRIu64 "\n", rig->stats.handled[PG_MESSAGE_MOVE], rig->stats.received);
+	return 0;
+}

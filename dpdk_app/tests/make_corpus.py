@@ -1,0 +1,203 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Write the seed corpus of the fuzz targets: one valid frame of each kind, and one of each way to be wrong.
+
+Run from anywhere, with the `protocol` extra installed: python dpdk_app/tests/make_corpus.py
+The result is committed; run it again only when a seed is added. The same seeds give the same files.
+"""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+
+from scapy.layers.inet import ICMP, IP, UDP
+from scapy.layers.inet6 import (
+    ICMPv6EchoRequest,
+    ICMPv6ND_NS,
+    ICMPv6NDOptSrcLLAddr,
+    IPv6,
+)
+from scapy.layers.l2 import ARP, Dot1AD, Dot1Q, Ether
+from scapy.packet import Packet, Raw
+
+OUR_MAC, PEER_MAC = "02:00:00:00:00:02", "06:00:00:00:00:01"
+REPAIR, TO_US, END_BURST, LATER = 1, 2, 4, 8  # flags of a record, see fuzz_frame.c
+CORPUS = Path(__file__).parent / "corpus"
+
+
+def message(kind: int, player: int, body: bytes) -> bytes:
+    """A plain-profile message of this type, with its header filled in."""
+    return struct.pack("<IIQI", kind, 20 + len(body), 0x1122334455667788, player) + body
+
+
+def messages() -> dict[str, bytes]:
+    """Payloads by name: good ones, and bad ones that differ in one respect."""
+    chat = struct.pack("<IBBH", 0, 3, 0, 5)
+    nan = struct.pack("<f", float("nan"))
+    move = struct.pack("<6f", 1, 2, 3, -1, 0, 0.5)
+    return {
+        "move": message(1, 7, move),
+        "attack": message(2, 7, struct.pack("<II3f", 8, 9, 0, 1, 0)),
+        "chat": message(3, 7, chat + b"hello"),
+        "chat-utf8": message(3, 7, struct.pack("<IBBH", 8, 3, 0, 9) + "ñ€👾".encode()),
+        "chat-longest": message(3, 7, struct.pack("<IBBH", 0, 0, 0, 512) + b"x" * 512),
+        "chat-reserved": message(3, 7, struct.pack("<IBBH", 0, 3, 1, 5) + b"hello"),
+        "chat-not-utf8": message(3, 7, chat + b"caf\xe9s"),
+        "chat-length": message(3, 7, struct.pack("<IBBH", 0, 3, 0, 6) + b"hello"),
+        "heartbeat": message(4, 7, b""),
+        "skill": message(5, 7, struct.pack("<II", 77, 8)),
+        "move-nan": message(1, 7, move[:8] + nan + move[12:]),
+        "attack-infinite": message(2, 7, struct.pack("<II3f", 8, 9, float("inf"), 1, 0)),
+        "acknowledgement": message(101, 7, move),
+        "type-0": message(0, 7, b""),
+        "short": message(1, 7, move)[:-1],
+        "header-only": message(4, 7, b"")[:16],
+        "truncated": b"\x01\x00\x00\x00",
+    }
+
+
+def ethernet() -> Packet:
+    """The start of every frame to us."""
+    return Ether(dst=OUR_MAC, src=PEER_MAC)
+
+
+def ipv4(port: int = 8080) -> Packet:
+    """IPv4 and UDP from a peer to us."""
+    return IP(src="20.0.0.1", dst="10.0.0.1", ttl=57, id=0x1234) / UDP(sport=20001, dport=port)
+
+
+def ipv6() -> Packet:
+    """IPv6 and UDP from a peer to us."""
+    return IPv6(src="2001:db8::77", dst="fd00::1", hlim=57) / UDP(sport=20001, dport=8080)
+
+
+def host_frames() -> dict[str, bytes]:
+    """What the host answers, by name."""
+    group, multicast = "ff02::1:ff00:1", "33:33:ff:00:00:01"
+    solicitation = ICMPv6ND_NS(tgt="fd00::1")
+    option = ICMPv6NDOptSrcLLAddr(lladdr=PEER_MAC)
+    arp = ARP(op=1, hwsrc=PEER_MAC, psrc="20.0.0.1", hwdst="00:00:00:00:00:00", pdst="10.0.0.1")
+    to_group = Ether(dst=multicast, src=PEER_MAC)
+    asker, nobody = IPv6(src="2001:db8::77", dst=group, hlim=255), IPv6(src="::", dst=group, hlim=255)
+    echo4 = IP(src="20.0.0.1", dst="10.0.0.1") / ICMP(type=8, id=1, seq=1)
+    echo6 = IPv6(src="2001:db8::77", dst="fd00::1") / ICMPv6EchoRequest(id=1, seq=1, data=b"abcdefg")
+    frames = {
+        "arp": Ether(dst="ff:ff:ff:ff:ff:ff", src=PEER_MAC) / arp,
+        "arp-tagged": ethernet() / Dot1Q(vlan=5) / arp,
+        "arp-probe": ethernet() / ARP(op=1, hwsrc=PEER_MAC, psrc="0.0.0.0", pdst="10.0.0.1"),
+        "arp-other": ethernet() / ARP(op=1, hwsrc=PEER_MAC, psrc="20.0.0.1", pdst="10.0.0.9"),
+        "arp-reply": ethernet() / ARP(op=2, hwsrc=PEER_MAC, psrc="20.0.0.1", pdst="10.0.0.1"),
+        "echo4": ethernet() / echo4 / Raw(b"abcdefg"),
+        "echo4-zeros": ethernet()
+        / IP(src="20.0.0.1", dst="10.0.0.1")
+        / ICMP(type=8, id=0, seq=0)
+        / Raw(bytes(8)),
+        "echo4-tagged": ethernet() / Dot1AD(vlan=5) / Dot1Q(vlan=6) / echo4,
+        "echo6": ethernet() / echo6,
+        "solicitation": to_group / asker / solicitation / option,
+        "solicitation-bare": to_group / asker / solicitation,
+        "solicitation-tagged": to_group / Dot1Q(vlan=9) / asker / solicitation,
+        "solicitation-dad": to_group / nobody / solicitation,
+        "solicitation-dad-option": to_group / nobody / solicitation / option,
+    }
+    return {name: bytes(frame) for name, frame in frames.items()}
+
+
+def game_frames() -> dict[str, bytes]:
+    """Game datagrams, by name: each message, each layer, each way to be wrong."""
+    payload = messages()
+    move, heartbeat = Raw(payload["move"]), Raw(payload["heartbeat"])
+    no_checksum = IP(src="20.0.0.1", dst="10.0.0.1") / UDP(sport=1, dport=8080, chksum=0)
+    bad_checksum = IP(src="20.0.0.1", dst="10.0.0.1") / UDP(sport=1, dport=8080, chksum=0x1111)
+    udp = UDP(sport=20001, dport=8080)
+    frames = {f"v4-{name}": ethernet() / ipv4() / Raw(data) for name, data in payload.items()}
+    frames |= {f"v6-{name}": ethernet() / ipv6() / Raw(payload[name]) for name in ("move", "chat", "skill")}
+    frames |= {
+        "second-listener": ethernet() / ipv4(8081) / heartbeat,
+        "no-listener": ethernet() / ipv4(9) / heartbeat,
+        "tagged": ethernet() / Dot1Q(vlan=5) / ipv4() / move,
+        "tagged-twice": ethernet() / Dot1AD(vlan=5) / Dot1Q(vlan=6) / ipv6() / move,
+        "tagged-thrice": ethernet() / Dot1AD(vlan=5) / Dot1Q(vlan=6) / Dot1Q(vlan=7) / ipv4() / move,
+        "no-udp-checksum": ethernet() / no_checksum / heartbeat,
+        "bad-udp-checksum": ethernet() / bad_checksum / heartbeat,
+        "fragment": ethernet() / IP(src="20.0.0.1", dst="10.0.0.1", flags="MF") / udp / move,
+        "options": ethernet()
+        / IP(src="20.0.0.1", dst="10.0.0.1", options=[b"\x07\x07\x04\0\0\0\0\0"])
+        / udp
+        / move,
+        "our-second-address": ethernet() / IP(src="172.16.0.2", dst="10.0.0.1") / udp / move,
+        "broadcast-source": ethernet() / IP(src="10.0.0.255", dst="10.0.0.1") / udp / move,
+        "loopback-source": ethernet() / IP(src="127.0.0.1", dst="10.0.0.1") / udp / move,
+        "padded": ethernet() / ipv4() / Raw(payload["heartbeat"]) / Raw(b""),
+    }
+    built = {name: bytes(frame) for name, frame in frames.items()}
+    built["padded"] += bytes(20)
+    built["802.3"] = built["v4-move"][:12] + b"\x00\x40" + built["v4-move"][14:]
+    built["truncated"] = built["v4-move"][:33]
+    return built
+
+
+def record(frame: bytes, flags: int = 0) -> bytes:
+    """One frame as fuzz_frame reads it."""
+    return struct.pack("<BH", flags, len(frame)) + frame
+
+
+def bursts(frames: dict[str, bytes]) -> dict[str, bytes]:
+    """Several frames in one input: one burst, several, and with time between them."""
+    some = [
+        frames[name] for name in ("v4-move", "v6-move", "echo4", "arp", "v4-heartbeat", "tagged", "fragment")
+    ]
+    peers = [
+        bytes(ethernet() / IP(src=f"20.0.0.{n}", dst="10.0.0.1") / UDP(sport=n, dport=8080))
+        + messages()["heartbeat"]
+        for n in range(1, 12)
+    ]
+    twice = frames["v4-move"]
+    return {
+        "burst-mixed": b"".join(record(frame) for frame in some),
+        "burst-each": b"".join(record(frame, END_BURST) for frame in some),
+        "burst-full-table": b"".join(record(frame, REPAIR) for frame in peers),
+        "burst-same-peer": record(twice) * 3,
+        "burst-later": record(twice, END_BURST) + record(twice, LATER),
+    }
+
+
+TEXTS = {
+    "ascii": b"the quick brown fox jumps over the lazy dog",
+    "latin": "Größe".encode(),
+    "cyrillic": "привет, как дела?".encode(),
+    "kanji": "こんにちは世界".encode(),
+    "emoji": "gg 👾🎮".encode(),
+    "mixed": "aé€👾aé€👾".encode(),
+    "overlong-2": b"\xc0\x80",
+    "overlong-3": b"\xe0\x9f\xbf",
+    "overlong-4": b"\xf0\x8f\xbf\xbf",
+    "surrogate": b"\xed\xa0\x80",
+    "beyond": b"\xf4\x90\x80\x80",
+    "cut": b"12345678\xe2\x82",
+    "continuation": b"12345678\x80",
+}
+
+
+def write(target: str, seeds: dict[str, bytes]) -> None:
+    """Replace the corpus of one target."""
+    directory = CORPUS / target
+    directory.mkdir(parents=True, exist_ok=True)
+    for old in directory.iterdir():
+        old.unlink()
+    for name, data in seeds.items():
+        (directory / name).write_bytes(data)
+
+
+def main() -> None:
+    """Write every corpus."""
+    host, game = host_frames(), game_frames()
+    everything = game | host
+    write("fuzz_plain", messages())
+    write("fuzz_utf8", TEXTS)
+    write("fuzz_host", {name: bytes([0]) + frame for name, frame in host.items()})
+    write("fuzz_frame", {name: record(frame) for name, frame in everything.items()} | bursts(everything))
+
+
+if __name__ == "__main__":
+    main()

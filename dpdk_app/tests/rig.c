@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// rig.c: see rig.h.
+
+#include "rig.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void *zeroed_lines(size_t size)
+{
+	const size_t rounded = (size + CACHE_LINE - 1) & ~(size_t)(CACHE_LINE - 1);
+	void *memory = aligned_alloc(CACHE_LINE, rounded);
+
+	if (!memory)
+		abort();
+	return memset(memory, 0, rounded);
+}
+
+uint64_t random_next(uint64_t *state)
+{
+	*state ^= *state >> 12;
+	*state ^= *state << 25;
+	*state ^= *state >> 27;
+	return *state * 0x2545f4914f6cdd1dULL;
+}
+
+uint32_t random_below(uint64_t *state, uint32_t n)
+{
+	return (uint32_t)((random_next(state) >> 32) * n >> 32);
+}
+
+static void identity_of(struct identity *identity, unsigned first)
+{
+	static const struct pg_address addresses[] = {
+		{4, 31, {172, 16, 0, 2}},     {4, 32, {172, 16, 1, 1}},           {4, 24, {10, 0, 0, 1}},
+		{6, 64, {0xfd, [15] = 0x01}}, {6, 64, {0xfe, 0x80, [15] = 0x01}},
+	};
+
+	identity_init(identity, addresses + first, sizeof(addresses) / sizeof(addresses[0]) - first, 8080);
+	identity_set_mac(identity, our_mac);
+}
+
+void rig_identity(struct identity *identity)
+{
+	identity_of(identity, 2);
+}
+
+void rig_identity_of_many(struct identity *identity)
+{
+	identity_of(identity, 0);
+}
+
+void rig_reset(struct rig *rig)
+{
+	static const struct hash_secret secret = RIG_SECRET;
+	static const struct pg_policy policy = {
+		.idle_timeout_ns = 30 * RIG_HZ, .host_reply_pps = 1000000, .host_reply_burst = 4096};
+	const uint32_t capacity = rig->census.capacity;
+
+	memset(rig->region, 0, session_region_size(capacity));
+	memset(rig->index, 0, session_index_size(capacity));
+	memset(&rig->stats, 0, sizeof(rig->stats));
+	if (rig->policy.source_limited) // else it was not touched, and it is large
+		memset(&rig->sources, 0, sizeof(rig->sources));
+	policy_init(&rig->policy, &policy, 1, RIG_HZ);
+	rig->host_conforms_at = 0;
+	rig->now = RIG_HZ;
+	session_table_init(&rig->sessions, rig->region, capacity, rig->index, &rig->census, &rig->stats.sessions_active,
+			   &secret, rig->now);
+}
+
+struct rig *rig_open(const char *isa, uint32_t capacity)
+{
+	static const uint16_t ports[] = RIG_PORTS;
+	struct rig *rig = zeroed_lines(sizeof(*rig));
+
+	rig->path = hot_path_select(isa);
+	if (!rig->path) {
+		fprintf(stderr, "rig: this CPU lacks x86-64-%s; ask hot_path_select() first\n", isa);
+		exit(1);
+	}
+	rig->region = zeroed_lines(session_region_size(capacity));
+	rig->index = zeroed_lines(session_index_size(capacity));
+	rig_identity(&rig->identity);
+	listeners_init(&rig->listeners, ports, 2);
+	rig->census = (struct session_census){
+		.capacity = capacity,
+		.tables = 1,
+		.active = {&rig->stats.sessions_active},
+	};
+	rig->gate = (struct gate){
+		.identity = &rig->identity,
+		.listeners = &rig->listeners,
+		.policy = &rig->policy,
+		.sessions = &rig->sessions,
+		.sources = &rig->sources,
+		.host_conforms_at = &rig->host_conforms_at,
+		.stats = &rig->stats,
+	};
+	rig_reset(rig);
+	return rig;
+}
+
+void rig_close(struct rig *rig)
+{
+	free(rig->region);
+	free(rig->index);
+	free(rig);
+}
+
+void rig_limit_sources(struct rig *rig, unsigned listener, struct rate rate)
+{
+	rig->policy.source[listener] = rate;
+	rig->policy.source_limited = true;
+}
+
+bool rig_conserved(const struct rig *rig)
+{
+	const struct pg_worker_stats *s = &rig->stats;
+	uint64_t ended = s->to_kernel + s->forwarded;
+
+	for (unsigned i = 0; i < PG_MESSAGES; i++)
+		ended += s->handled[i];
+	for (unsigned i = 0; i < PG_DROPS; i++)
+		ended += s->dropped[i];
+	return ended == s->received && s->dropped[PG_DROP_NONE] == 0;
+}
+
+struct outcome rig_send_with_flags(struct rig *rig, const struct frame *f, unsigned rx)
+{
+	struct outcome outcome = {0};
+	struct burst burst;
+	uint8_t *buffer = malloc((size_t)f->len + HOST_ANSWER_ROOM);
+
+	if (!buffer)
+		abort();
+	memset(&burst, 0, sizeof(burst));
+	memcpy(buffer, f->bytes, f->len);
+	memset(buffer + f->len, 0xa5, HOST_ANSWER_ROOM);
+	burst.frame[0] = buffer;
+	burst.length[0] = f->len;
+	burst.rx[0] = (uint8_t)rx;
+	rig->path->run[rig->rx_offload][rig->tx_offload](&rig->gate, &burst, 1, rig->now);
+	outcome.drop = burst.drop[0];
+	if (outcome.drop == PG_DROP_NONE) {
+		outcome.len = burst.length[0];
+		outcome.tx = burst.tx[0];
+		memcpy(outcome.bytes, buffer, outcome.len);
+	}
+	free(buffer);
+	return outcome;
+}
+
+struct outcome rig_send(struct rig *rig, const struct frame *f)
+{
+	return rig_send_with_flags(rig, f, 0);
+}

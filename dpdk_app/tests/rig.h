@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// rig.h: a gate with everything that it needs around it, and no device: one port, two listeners, one table.
+
+#ifndef POLLGATE_TESTS_RIG_H
+#define POLLGATE_TESTS_RIG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "frames.h"
+#include "pipeline/pipeline.h"
+
+#define RIG_HZ 1000000000ULL // a TSC cycle of the tests is a nanosecond
+#define RIG_PORTS          \
+	{                  \
+		8080, 8081 \
+	}
+#define RIG_SECRET                                                                                     \
+	{                                                                                              \
+		{                                                                                      \
+			0x9e3779b97f4a7c15, 0xbf58476d1ce4e5b9, 0x94d049bb133111eb, 0x2545f4914f6cdd1d \
+		}                                                                                      \
+	}
+
+struct rig {
+	struct gate gate;
+	struct identity identity;
+	struct listeners listeners;
+	struct policy policy;
+	struct session_census census;
+	struct session_table sessions;
+	struct source_limits sources;
+	struct pg_worker_stats stats;
+	uint64_t host_conforms_at;
+	const struct hot_path *path;
+	bool rx_offload;
+	bool tx_offload;
+	uint64_t now;
+	void *region;
+	void *index;
+};
+
+/// What became of one frame.
+struct outcome {
+	enum pg_drop drop;
+	uint16_t len; // of the answer; 0 when dropped
+	struct tx_request tx;
+	uint8_t bytes[FRAME_MAX];
+};
+
+/// What the rig's port is: 10.0.0.1/24, fd00::1/64, fe80::1/64; and one with 172.16.0.2/31 and 172.16.1.1/32, too.
+void rig_identity(struct identity *identity);
+void rig_identity_of_many(struct identity *identity);
+
+/// A gate at time 1 s; host answers and sources unlimited. Ends the process when the CPU lacks `isa`.
+struct rig *rig_open(const char *isa, uint32_t capacity);
+void rig_close(struct rig *rig);
+
+/// As rig_open left it.
+void rig_reset(struct rig *rig);
+
+/// One frame as a burst of one, from a buffer of exactly its size and the room for an answer.
+struct outcome rig_send(struct rig *rig, const struct frame *f);
+struct outcome rig_send_with_flags(struct rig *rig, const struct frame *f, unsigned rx);
+
+/// Limit what each source may send to a listener.
+void rig_limit_sources(struct rig *rig, unsigned listener, struct rate rate);
+
+/// received = handled + dropped.
+bool rig_conserved(const struct rig *rig);
+
+/// Zeroed memory on a cache line; never NULL. Freed with free().
+void *zeroed_lines(size_t size);
+
+/// xorshift64*: the same sequence in every run. `state` is not 0.
+uint64_t random_next(uint64_t *state);
+
+/// 0 … n-1.
+uint32_t random_below(uint64_t *state, uint32_t n);
+
+#endif

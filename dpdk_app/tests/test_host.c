@@ -1,0 +1,570 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// test_host.c: ARP, neighbour discovery, echo and announcements, against RFC 826, 792, 4443, 4861 and 5227.
+
+#include "unit.h"
+
+#include <string.h>
+
+#include "rig.h"
+
+static const uint8_t nobody[6] = {0};
+static const uint8_t broadcast[6] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
+static const uint8_t all_nodes[16] = {0xff, 0x02, [15] = 1};
+static const uint8_t any6[16] = {0};
+
+static enum pg_drop drop_of(const struct frame *f)
+{
+	struct rig *rig = rig_open("auto", 4);
+	const enum pg_drop drop = rig_send(rig, f).drop;
+
+	assert_true(rig_conserved(rig));
+	rig_close(rig);
+	return drop;
+}
+
+static enum pg_drop drop_of_repaired(struct frame *f)
+{
+	repair_checksums(f->bytes, f->len);
+	return drop_of(f);
+}
+
+static void assert_answered(const struct frame *request, const struct frame *expected, enum pg_message message)
+{
+	struct rig *rig = rig_open("auto", 4);
+	const struct outcome outcome = rig_send(rig, request);
+
+	assert_int_equal(outcome.drop, PG_DROP_NONE);
+	assert_int_equal(outcome.len, expected->len);
+	assert_memory_equal(outcome.bytes, expected->bytes, expected->len);
+	assert_int_equal(rig->stats.handled[message], 1);
+	assert_true(rig_conserved(rig));
+	rig_close(rig);
+}
+
+// ---------------------------------------------------------------- ARP
+
+static struct frame arp_request(void)
+{
+	struct flow flow = flow4(1);
+	struct frame f;
+
+	memcpy(flow.mac_to, broadcast, 6);
+	build_arp(&f, &flow, 1, flow.from, nobody, our_ip4);
+	return f;
+}
+
+static void an_arp_request_for_our_address_is_answered(void **state UNUSED)
+{
+	struct flow flow = flow4(1);
+	const struct flow back = flow_back(&flow);
+	const struct frame request = arp_request();
+	struct frame expected;
+
+	build_arp(&expected, &back, 2, our_ip4, flow.mac_from, flow.from);
+	assert_answered(&request, &expected, PG_MESSAGE_ARP);
+}
+
+static void an_arp_answer_keeps_vlan_tags_and_ethernet_padding(void **state UNUSED)
+{
+	struct flow flow = flow4(1);
+	struct frame request, expected;
+
+	flow_tag(&flow, 0x88a8, 3);
+	flow_tag(&flow, 0x8100, 4);
+	flow.padded_to = 60;
+
+	const struct flow back = flow_back(&flow);
+
+	build_arp(&request, &flow, 1, flow.from, nobody, our_ip4);
+	build_arp(&expected, &back, 2, our_ip4, flow.mac_from, flow.from);
+	assert_answered(&request, &expected, PG_MESSAGE_ARP);
+}
+
+static void an_arp_probe_without_an_address_is_answered(void **state UNUSED)
+{
+	const struct flow flow = flow4(1), back = flow_back(&flow);
+	const uint8_t none[4] = {0};
+	struct frame request, expected;
+
+	build_arp(&request, &flow, 1, none, nobody, our_ip4);
+	build_arp(&expected, &back, 2, our_ip4, flow.mac_from, none);
+	assert_answered(&request, &expected, PG_MESSAGE_ARP);
+}
+
+static void arp_for_another_address_is_not_for_us(void **state UNUSED)
+{
+	struct frame f = arp_request();
+
+	f.bytes[f.l3 + 27] ^= 2;
+	assert_int_equal(drop_of(&f), PG_DROP_NOT_FOR_US);
+}
+
+static void an_arp_reply_is_not_for_us(void **state UNUSED)
+{
+	for (unsigned operation = 0; operation < 10; operation++) {
+		struct frame f = arp_request();
+
+		put16(f.bytes + f.l3 + 6, (uint16_t)operation);
+		assert_int_equal(drop_of(&f), operation == 1 ? PG_DROP_NONE : PG_DROP_NOT_FOR_US);
+	}
+}
+
+static void arp_that_is_not_ethernet_and_ipv4_is_bad(void **state UNUSED)
+{
+	for (unsigned byte = 0; byte < 6; byte++) {
+		struct frame f = arp_request();
+
+		f.bytes[f.l3 + byte] ^= 1;
+		assert_int_equal(drop_of(&f), PG_DROP_BAD_ARP);
+	}
+}
+
+static void arp_that_lies_about_its_sender_is_bad(void **state UNUSED)
+{
+	static const uint8_t senders[][4] = {{127, 0, 0, 1}, {224, 0, 0, 1}, {255, 255, 255, 255}, {0, 0, 0, 9}};
+	struct frame f = arp_request();
+
+	f.bytes[f.l3 + 8 + 5] ^= 1; // another MAC than the frame's
+	assert_int_equal(drop_of(&f), PG_DROP_BAD_ARP);
+	for (size_t i = 0; i < COUNT(senders); i++) {
+		f = arp_request();
+		memcpy(f.bytes + f.l3 + 14, senders[i], 4);
+		assert_int_equal(drop_of(&f), PG_DROP_BAD_ARP);
+	}
+}
+
+static void somebody_with_our_address_is_a_bad_source(void **state UNUSED)
+{
+	struct frame f = arp_request();
+
+	memcpy(f.bytes + f.l3 + 14, our_ip4, 4);
+	assert_int_equal(drop_of(&f), PG_DROP_BAD_SOURCE);
+}
+
+// ---------------------------------------------------------------- echo
+
+static void check_echo(const struct flow *flow, uint32_t id_and_sequence, const uint8_t *data, size_t len)
+{
+	const struct flow back = flow_back(flow);
+	const bool v4 = flow->family == 4;
+	struct frame request, expected;
+
+	build_echo(&request, flow, v4 ? 8 : 128, id_and_sequence, data, len);
+	build_echo(&expected, &back, v4 ? 0 : 129, id_and_sequence, data, len);
+	assert_answered(&request, &expected, v4 ? PG_MESSAGE_ICMP_ECHO : PG_MESSAGE_ICMPV6_ECHO);
+}
+
+static void an_echo_of_any_length_returns_its_data(void **state UNUSED)
+{
+	struct flow a = flow4(1), b = flow6(1);
+	uint8_t data[1452];
+
+	for (size_t i = 0; i < sizeof(data); i++)
+		data[i] = (uint8_t)(i * 7);
+	for (size_t len = 0; len <= sizeof(data); len += len < 70 ? 1 : 691) {
+		check_echo(&a, 0xbeef0001, data, len);
+		check_echo(&b, 0xbeef0001, data, len);
+	}
+}
+
+static void an_echo_of_any_checksum_is_answered_with_the_right_one(void **state UNUSED)
+{
+	const struct flow a = flow4(1), b = flow6(1);
+
+	for (uint32_t id = 1; id <= 0xffff; id += 13) {
+		check_echo(&a, id << 16, NULL, 0);
+		check_echo(&b, id << 16, NULL, 0);
+	}
+	check_echo(&a, 0xf7ff0000, NULL, 0); // the request's checksum is 0000
+	check_echo(&a, 0xffff0000, NULL, 0); // the answer's is
+}
+
+static void an_echo_of_nothing_but_zeros_is_answered_with_a_right_checksum(void **state UNUSED)
+{
+	// The only sum that is +0: RFC 1624 section 3 gives 0000 where a receiver wants FFFF.
+	static const uint8_t zeros[56];
+	const struct flow flow = flow4(1);
+
+	check_echo(&flow, 0, zeros, sizeof(zeros));
+}
+
+static void an_echo_keeps_its_vlan_tags(void **state UNUSED)
+{
+	struct flow a = flow4(1), b = flow6(1);
+
+	flow_tag(&a, 0x8100, 77);
+	flow_tag(&b, 0x88a8, 77);
+	flow_tag(&b, 0x8100, 78);
+	check_echo(&a, 1, (const uint8_t *)"x", 1);
+	check_echo(&b, 1, (const uint8_t *)"x", 1);
+}
+
+static void an_echo_with_a_bad_checksum_is_bad_icmp(void **state UNUSED)
+{
+	const struct flow flows[] = {flow4(1), flow6(1)};
+
+	for (size_t i = 0; i < COUNT(flows); i++) {
+		struct frame f;
+
+		build_echo(&f, &flows[i], i ? 128 : 8, 1, (const uint8_t *)"abc", 3);
+		f.bytes[f.len - 1] ^= 1;
+		assert_int_equal(drop_of(&f), PG_DROP_BAD_ICMP);
+	}
+}
+
+static void other_icmp_messages_are_not_for_us(void **state UNUSED)
+{
+	const struct flow a = flow4(1), b = flow6(1);
+
+	for (unsigned type = 0; type <= 0xff; type++) {
+		struct frame f;
+
+		build_echo(&f, &a, (uint8_t)type, 1, NULL, 0);
+		assert_int_equal(drop_of(&f), type == 8 ? PG_DROP_NONE : PG_DROP_NOT_FOR_US);
+		build_echo(&f, &b, (uint8_t)type, 1, NULL, 0);
+		if (type != 135)
+			assert_int_equal(drop_of(&f), type == 128 ? PG_DROP_NONE : PG_DROP_NOT_FOR_US);
+	}
+}
+
+static void an_echo_with_a_code_is_not_for_us(void **state UNUSED)
+{
+	const struct flow flows[] = {flow4(1), flow6(1)};
+
+	for (size_t i = 0; i < COUNT(flows); i++) {
+		struct frame f;
+
+		build_echo(&f, &flows[i], i ? 128 : 8, 1, NULL, 0);
+		f.bytes[f.l4 + 1] = 1;
+		assert_int_equal(drop_of_repaired(&f), PG_DROP_NOT_FOR_US);
+	}
+}
+
+static void an_icmp_message_shorter_than_its_header_is_truncated(void **state UNUSED)
+{
+	const struct flow a = flow4(1), b = flow6(1);
+
+	for (size_t len = 0; len < 8; len++) {
+		const uint8_t echo4[8] = {8}, echo6[8] = {128};
+		struct frame f;
+
+		build_ip(&f, &a, PROTOCOL_ICMP, echo4, len);
+		assert_int_equal(drop_of(&f), PG_DROP_TRUNCATED);
+		build_ip(&f, &b, PROTOCOL_ICMPV6, echo6, len);
+		assert_int_equal(drop_of(&f), PG_DROP_TRUNCATED);
+	}
+}
+
+static void an_icmpv6_echo_to_a_group_or_from_nowhere_is_not_answered(void **state UNUSED)
+{
+	struct flow flow = flow6(1);
+	struct frame f;
+
+	solicited_node(our_ip6, flow.to);
+	build_echo(&f, &flow, 128, 1, NULL, 0);
+	assert_int_equal(drop_of(&f), PG_DROP_NOT_FOR_US);
+	flow = flow6(1);
+	memcpy(flow.from, any6, 16);
+	build_echo(&f, &flow, 128, 1, NULL, 0);
+	assert_int_equal(drop_of(&f), PG_DROP_BAD_SOURCE);
+}
+
+// ---------------------------------------------------------------- neighbour discovery
+
+static struct flow solicitation_flow(void)
+{
+	struct flow flow = flow6(1);
+
+	solicited_node(our_ip6, flow.to);
+	multicast_mac6(flow.to, flow.mac_to);
+	flow.ttl = 255;
+	return flow;
+}
+
+static struct frame solicitation(bool with_option)
+{
+	const struct flow flow = solicitation_flow();
+	struct frame f;
+
+	build_neighbor(&f, &flow, 135, 0, our_ip6, with_option);
+	return f;
+}
+
+/// The header of an advertisement is a new one: class and flow label are zero.
+static void build_advertisement_from_us(struct frame *f, const struct flow *to, uint32_t flags)
+{
+	struct flow back = flow_back(to);
+
+	memcpy(back.from, our_ip6, 16);
+	back.ttl = 255;
+	build_neighbor(f, &back, 136, flags, our_ip6, true);
+	put32(f->bytes + f->l3, 0x60000000);
+}
+
+static void a_solicitation_is_answered_with_our_mac(void **state UNUSED)
+{
+	const struct flow flow = solicitation_flow();
+	const struct frame request = solicitation(true);
+	struct frame expected;
+
+	build_advertisement_from_us(&expected, &flow, 0x60000000);
+	assert_answered(&request, &expected, PG_MESSAGE_NEIGHBOR_SOLICITATION);
+}
+
+static void a_solicitation_sent_straight_to_us_is_answered(void **state UNUSED)
+{
+	struct flow flow = flow6(1);
+	struct frame request, expected;
+
+	flow.ttl = 255;
+	build_neighbor(&request, &flow, 135, 0, our_ip6, true);
+	build_advertisement_from_us(&expected, &flow, 0x60000000);
+	assert_answered(&request, &expected, PG_MESSAGE_NEIGHBOR_SOLICITATION);
+}
+
+static void a_solicitation_without_option_is_answered_eight_bytes_longer(void **state UNUSED)
+{
+	struct flow flow = solicitation_flow();
+	struct frame request, expected;
+
+	flow_tag(&flow, 0x88a8, 1);
+	flow_tag(&flow, 0x8100, 2);
+	build_neighbor(&request, &flow, 135, 0, our_ip6, false);
+	build_advertisement_from_us(&expected, &flow, 0x60000000);
+	assert_int_equal(expected.len, request.len + HOST_ANSWER_ROOM);
+	assert_answered(&request, &expected, PG_MESSAGE_NEIGHBOR_SOLICITATION);
+}
+
+static void duplicate_address_detection_is_answered_to_all_nodes(void **state UNUSED)
+{
+	struct flow flow = solicitation_flow(), to;
+	struct frame request, expected;
+
+	memcpy(flow.from, any6, 16);
+	build_neighbor(&request, &flow, 135, 0, our_ip6, false);
+	to = flow;
+	memcpy(to.from, all_nodes, 16);
+	multicast_mac6(all_nodes, to.mac_from);
+	build_advertisement_from_us(&expected, &to, 0x20000000); // override, not solicited
+	memcpy(expected.bytes + expected.l4 + 26, our_mac, 6);
+	assert_answered(&request, &expected, PG_MESSAGE_NEIGHBOR_SOLICITATION);
+}
+
+static void a_solicitation_that_crossed_a_router_is_bad(void **state UNUSED)
+{
+	for (unsigned hops = 0; hops < 255; hops++) {
+		struct frame f = solicitation(true);
+
+		f.bytes[f.l3 + 7] = (uint8_t)hops;
+		assert_int_equal(drop_of(&f), PG_DROP_BAD_NEIGHBOR_DISCOVERY);
+	}
+}
+
+static void a_malformed_solicitation_is_bad(void **state UNUSED)
+{
+	struct flow flow = solicitation_flow();
+	struct frame f = solicitation(true);
+
+	f.bytes[f.l4 + 1] = 1; // code
+	assert_int_equal(drop_of_repaired(&f), PG_DROP_BAD_NEIGHBOR_DISCOVERY);
+	build_neighbor(&f, &flow, 135, 0, all_nodes, true); // multicast target
+	assert_int_equal(drop_of(&f), PG_DROP_BAD_NEIGHBOR_DISCOVERY);
+	for (unsigned length = 0; length <= 0xff; length++) { // of its option, in units of 8 bytes
+		f = solicitation(true);
+		f.bytes[f.l4 + 25] = (uint8_t)length;
+		assert_int_equal(drop_of_repaired(&f), length == 1 ? PG_DROP_NONE : PG_DROP_BAD_NEIGHBOR_DISCOVERY);
+	}
+	for (size_t len = 8; len < 32; len++) { // too short, or with a piece of an option
+		const uint8_t segment[32] = {135, [8] = 0xfd, [23] = 1, [24] = 1, 1};
+
+		build_ip(&f, &flow, PROTOCOL_ICMPV6, segment, len);
+		assert_int_equal(drop_of(&f), len == 24 ? PG_DROP_NONE : PG_DROP_BAD_NEIGHBOR_DISCOVERY);
+	}
+}
+
+static void duplicate_address_detection_has_rules_of_its_own(void **state UNUSED)
+{
+	struct flow flow = solicitation_flow();
+	struct frame f;
+
+	memcpy(flow.from, any6, 16);
+	build_neighbor(&f, &flow, 135, 0, our_ip6, true); // no address, but a link-layer address
+	assert_int_equal(drop_of(&f), PG_DROP_BAD_NEIGHBOR_DISCOVERY);
+	memcpy(flow.to, our_ip6, 16); // not to the group
+	build_neighbor(&f, &flow, 135, 0, our_ip6, false);
+	assert_int_equal(drop_of(&f), PG_DROP_BAD_NEIGHBOR_DISCOVERY);
+}
+
+static void a_solicitation_for_a_stranger_is_not_for_us(void **state UNUSED)
+{
+	const struct flow flow = solicitation_flow();
+	uint8_t target[16];
+	struct frame f;
+
+	memcpy(target, our_ip6, 16);
+	target[4] = 9; // shares the group with us
+	build_neighbor(&f, &flow, 135, 0, target, true);
+	assert_int_equal(drop_of(&f), PG_DROP_NOT_FOR_US);
+}
+
+// ---------------------------------------------------------------- truncation
+
+static void a_host_frame_cut_short_anywhere_is_never_answered(void **state UNUSED)
+{
+	const struct flow a = flow4(1), b = flow6(1);
+	struct frame frames[5];
+	struct rig *rig = rig_open("auto", 4);
+
+	frames[0] = arp_request();
+	frames[1] = solicitation(true);
+	frames[2] = solicitation(false);
+	build_echo(&frames[3], &a, 8, 1, (const uint8_t *)"hello", 5);
+	build_echo(&frames[4], &b, 128, 1, (const uint8_t *)"hello", 5);
+	for (size_t i = 0; i < COUNT(frames); i++)
+		for (uint16_t len = 0; len < frames[i].len; len++) {
+			struct frame cut = frames[i];
+
+			cut.len = len;
+			assert_int_equal(rig_send(rig, &cut).drop, PG_DROP_TRUNCATED);
+		}
+	assert_true(rig_conserved(rig));
+	rig_close(rig);
+}
+
+// ---------------------------------------------------------------- rate
+
+static void answers_beyond_the_rate_are_dropped_and_counted(void **state UNUSED)
+{
+	struct rig *rig = rig_open("auto", 4);
+	const struct frame arp = arp_request(), ns = solicitation(true);
+
+	rig->policy.host = rate_make(10, 3, RIG_HZ);
+	assert_int_equal(rig_send(rig, &arp).drop, PG_DROP_NONE);
+	assert_int_equal(rig_send(rig, &ns).drop, PG_DROP_NONE); // one bucket for all
+	assert_int_equal(rig_send(rig, &arp).drop, PG_DROP_NONE);
+	assert_int_equal(rig_send(rig, &ns).drop, PG_DROP_HOST_RATE_LIMITED);
+	rig->now += RIG_HZ / 10;
+	assert_int_equal(rig_send(rig, &arp).drop, PG_DROP_NONE);
+	assert_int_equal(rig_send(rig, &arp).drop, PG_DROP_HOST_RATE_LIMITED);
+	assert_true(rig_conserved(rig));
+	rig_close(rig);
+}
+
+static void a_refused_request_takes_no_token(void **state UNUSED)
+{
+	struct rig *rig = rig_open("auto", 4);
+	struct frame bad = arp_request();
+	const struct frame good = arp_request();
+
+	rig->policy.host = rate_make(1, 1, RIG_HZ);
+	bad.bytes[bad.l3 + 27] ^= 2;
+	for (unsigned i = 0; i < 10; i++)
+		assert_int_equal(rig_send(rig, &bad).drop, PG_DROP_NOT_FOR_US);
+	assert_int_equal(rig_send(rig, &good).drop, PG_DROP_NONE);
+	rig_close(rig);
+}
+
+static void a_rate_of_zero_answers_nothing(void **state UNUSED)
+{
+	struct rig *rig = rig_open("auto", 4);
+	const struct pg_policy silent = {.host_reply_pps = 0, .host_reply_burst = 128};
+	const struct flow flow = flow4(1);
+	const struct frame arp = arp_request();
+	struct frame f;
+
+	policy_init(&rig->policy, &silent, 2, RIG_HZ);
+	assert_int_equal(rig_send(rig, &arp).drop, PG_DROP_HOST_RATE_LIMITED);
+	build_game(&f, &flow, 1, 1);
+	assert_int_equal(rig_send(rig, &f).drop, PG_DROP_NONE); // games go on
+	rig_close(rig);
+}
+
+// ---------------------------------------------------------------- announcements
+
+static void a_gratuitous_arp_asks_for_our_own_address(void **state UNUSED)
+{
+	struct identity identity;
+	struct flow flow = flow4(1);
+	struct frame expected;
+	uint8_t frame[ANNOUNCEMENT_MAX];
+
+	rig_identity(&identity);
+	memcpy(flow.mac_to, broadcast, 6);
+	memcpy(flow.mac_from, our_mac, 6);
+	flow.padded_to = 60;
+	build_arp(&expected, &flow, 1, our_ip4, nobody, our_ip4);
+	memset(frame, 0xee, sizeof(frame)); // a used mbuf
+	assert_int_equal(announce_arp(frame, &identity, 0), expected.len);
+	assert_memory_equal(frame, expected.bytes, expected.len);
+}
+
+static void an_unsolicited_advertisement_tells_all_nodes(void **state UNUSED)
+{
+	struct identity identity;
+	struct flow to = flow6(1);
+	struct frame expected;
+	uint8_t frame[ANNOUNCEMENT_MAX];
+
+	rig_identity(&identity);
+	memcpy(to.from, all_nodes, 16);
+	multicast_mac6(all_nodes, to.mac_from);
+	build_advertisement_from_us(&expected, &to, 0x20000000);
+	memset(frame, 0xee, sizeof(frame));
+	assert_int_equal(announce_neighbor(frame, &identity, 0), expected.len);
+	assert_true(expected.len <= ANNOUNCEMENT_MAX);
+	assert_memory_equal(frame, expected.bytes, expected.len);
+	assert_true(checksums_right(frame, expected.len));
+}
+
+static void groups_and_their_macs_follow_the_rfcs(void **state UNUSED)
+{
+	static const uint8_t address[16] = {0x20, 0x01, 0x0d, 0xb8, [12] = 0xaa, 0xbb, 0xcc, 0xdd};
+	static const uint8_t expected[16] = {0xff, 0x02, [11] = 1, 0xff, 0xbb, 0xcc, 0xdd};
+	static const uint8_t expected_mac[6] = {0x33, 0x33, 0xff, 0xbb, 0xcc, 0xdd};
+	uint8_t group[16], mac[6];
+
+	solicited_node(address, group);
+	multicast_mac6(group, mac);
+	assert_memory_equal(group, expected, 16);
+	assert_memory_equal(mac, expected_mac, 6);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(an_arp_request_for_our_address_is_answered),
+		cmocka_unit_test(an_arp_answer_keeps_vlan_tags_and_ethernet_padding),
+		cmocka_unit_test(an_arp_probe_without_an_address_is_answered),
+		cmocka_unit_test(arp_for_another_address_is_not_for_us),
+		cmocka_unit_test(an_arp_reply_is_not_for_us),
+		cmocka_unit_test(arp_that_is_not_ethernet_and_ipv4_is_bad),
+		cmocka_unit_test(arp_that_lies_about_its_sender_is_bad),
+		cmocka_unit_test(somebody_with_our_address_is_a_bad_source),
+		cmocka_unit_test(an_echo_of_any_length_returns_its_data),
+		cmocka_unit_test(an_echo_of_any_checksum_is_answered_with_the_right_one),
+		cmocka_unit_test(an_echo_of_nothing_but_zeros_is_answered_with_a_right_checksum),
+		cmocka_unit_test(an_echo_keeps_its_vlan_tags),
+		cmocka_unit_test(an_echo_with_a_bad_checksum_is_bad_icmp),
+		cmocka_unit_test(other_icmp_messages_are_not_for_us),
+		cmocka_unit_test(an_echo_with_a_code_is_not_for_us),
+		cmocka_unit_test(an_icmp_message_shorter_than_its_header_is_truncated),
+		cmocka_unit_test(an_icmpv6_echo_to_a_group_or_from_nowhere_is_not_answered),
+		cmocka_unit_test(a_solicitation_is_answered_with_our_mac),
+		cmocka_unit_test(a_solicitation_sent_straight_to_us_is_answered),
+		cmocka_unit_test(a_solicitation_without_option_is_answered_eight_bytes_longer),
+		cmocka_unit_test(duplicate_address_detection_is_answered_to_all_nodes),
+		cmocka_unit_test(a_solicitation_that_crossed_a_router_is_bad),
+		cmocka_unit_test(a_malformed_solicitation_is_bad),
+		cmocka_unit_test(duplicate_address_detection_has_rules_of_its_own),
+		cmocka_unit_test(a_solicitation_for_a_stranger_is_not_for_us),
+		cmocka_unit_test(a_host_frame_cut_short_anywhere_is_never_answered),
+		cmocka_unit_test(answers_beyond_the_rate_are_dropped_and_counted),
+		cmocka_unit_test(a_refused_request_takes_no_token),
+		cmocka_unit_test(a_rate_of_zero_answers_nothing),
+		cmocka_unit_test(a_gratuitous_arp_asks_for_our_own_address),
+		cmocka_unit_test(an_unsolicited_advertisement_tells_all_nodes),
+		cmocka_unit_test(groups_and_their_macs_follow_the_rfcs),
+	};
+
+	return cmocka_run_group_tests_name("host", tests, NULL, NULL);
+}

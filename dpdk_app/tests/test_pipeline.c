@@ -1,0 +1,511 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// test_pipeline.c: whole bursts through every micro-architecture level that this CPU has.
+
+#include "unit.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "rig.h"
+
+static const char *const levels[] = {"v2", "v3", "v4"};
+
+/// Buffers of a burst, each of FRAME_MAX bytes.
+struct batch {
+	struct burst burst;
+	unsigned n;
+	uint16_t received[BURST_MAX];
+	uint8_t memory[BURST_MAX][FRAME_MAX];
+};
+
+static void batch_clear(struct batch *b)
+{
+	memset(b, 0, sizeof(*b));
+	memset(b->burst.drop, 0xee, sizeof(b->burst.drop)); // every frame must get its verdict
+}
+
+static void batch_add(struct batch *b, const struct frame *f)
+{
+	memcpy(b->memory[b->n], f->bytes, f->len);
+	b->burst.frame[b->n] = b->memory[b->n];
+	b->burst.length[b->n] = f->len;
+	b->received[b->n] = f->len;
+	b->n++;
+}
+
+static void batch_add_game(struct batch *b, uint32_t peer, uint32_t type, uint32_t player)
+{
+	const struct flow flow = flow4(peer);
+	struct frame f;
+
+	build_game(&f, &flow, type, player);
+	batch_add(b, &f);
+}
+
+static void batch_run(struct batch *b, struct rig *rig)
+{
+	rig->path->run[rig->rx_offload][rig->tx_offload](&rig->gate, &b->burst, b->n, rig->now);
+}
+
+/// One of many kinds of frame: games of few peers, host requests, damaged ones.
+static void random_frame(struct frame *f, uint64_t *seed)
+{
+	const uint32_t peer = random_below(seed, 40), kind = random_below(seed, 16);
+	struct flow flow = random_below(seed, 2) ? flow4(peer) : flow6(peer);
+	static const uint8_t nobody[6];
+
+	if (random_below(seed, 4) == 0)
+		flow_tag(&flow, 0x8100, (uint16_t)peer);
+	if (random_below(seed, 8) == 0)
+		flow.port_to = 8081;
+	switch (kind) {
+	case 0:
+		build_arp(f, &flow, 1, flow.from, nobody, our_ip4);
+		return;
+	case 1:
+		build_echo(f, &flow, flow.family == 4 ? 8 : 128, 0xabcd0001, our_ip6, random_below(seed, 17));
+		return;
+	case 2:
+		flow.ttl = 255;
+		if (flow.family == 6)
+			build_neighbor(f, &flow, 135, 0, our_ip6, random_below(seed, 2));
+		else
+			build_game(f, &flow, 4, peer);
+		return;
+	default:
+		build_game(f, &flow, 1 + random_below(seed, 5), random_below(seed, 8) ? peer : peer + 1);
+		break;
+	}
+	if (kind == 3)
+		f->bytes[random_below(seed, f->len)] ^= (uint8_t)(1 << random_below(seed, 8));
+	if (kind == 4)
+		f->len = (uint16_t)random_below(seed, f->len);
+	if (kind == 5) {
+		put_le32(f->bytes + f->payload + 4 * random_below(seed, 5), 0x7fc00000);
+		repair_checksums(f->bytes, f->len);
+	}
+}
+
+// ---------------------------------------------------------------- bursts
+
+static void a_burst_of_every_size_is_answered_frame_by_frame(void **state UNUSED)
+{
+	struct batch *b = zeroed_lines(sizeof(*b));
+
+	for (unsigned n = 0; n <= BURST_MAX; n++) {
+		struct rig *rig = rig_open("auto", 100);
+
+		batch_clear(b);
+		for (unsigned i = 0; i < n; i++)
+			batch_add_game(b, i, 1 + i % 5, 1000 + i);
+		batch_run(b, rig);
+		for (unsigned i = 0; i < n; i++) {
+			const struct flow flow = flow4(i), back = flow_back(&flow);
+			struct frame expected;
+
+			build_game(&expected, &back, 101 + i % 5, 1000 + i);
+			assert_int_equal(b->burst.drop[i], PG_DROP_NONE);
+			assert_int_equal(b->burst.length[i], expected.len);
+			assert_memory_equal(b->memory[i], expected.bytes, expected.len);
+		}
+		assert_int_equal(rig->stats.received, n);
+		assert_int_equal(rig->stats.sessions_active, n);
+		assert_true(rig_conserved(rig));
+		rig_close(rig);
+	}
+	free(b);
+}
+
+static void a_dropped_frame_is_left_as_it_came(void **state UNUSED)
+{
+	struct rig *rig = rig_open("auto", 1);
+	struct batch *b = zeroed_lines(sizeof(*b));
+	struct frame f;
+	const struct flow flow = flow4(1);
+
+	batch_clear(b);
+	batch_add_game(b, 0, 1, 5);
+	build_game(&f, &flow, 1, 6); // the table is full
+	batch_add(b, &f);
+	batch_run(b, rig);
+	assert_int_equal(b->burst.drop[1], PG_DROP_TABLE_FULL);
+	assert_memory_equal(b->memory[1], f.bytes, f.len);
+	free(b);
+	rig_close(rig);
+}
+
+static void frames_of_all_kinds_in_one_burst_keep_their_own_verdicts(void **state UNUSED)
+{
+	struct rig *rig = rig_open("auto", 100);
+	struct batch *b = zeroed_lines(sizeof(*b));
+	const struct flow flow = flow4(7);
+	struct frame f;
+
+	batch_clear(b);
+	for (unsigned i = 0; i < 16; i++) {
+		batch_add_game(b, i, 1, i);
+		build_echo(&f, &flow, 8, i, NULL, 0);
+		batch_add(b, &f);
+		f.bytes[f.len - 1] ^= 1;
+		batch_add(b, &f);
+		f.len = 13;
+		batch_add(b, &f);
+	}
+	batch_run(b, rig);
+	for (unsigned i = 0; i < 64; i += 4) {
+		assert_int_equal(b->burst.drop[i], PG_DROP_NONE);
+		assert_int_equal(b->burst.drop[i + 1], PG_DROP_NONE);
+		assert_int_equal(b->burst.drop[i + 2], PG_DROP_BAD_ICMP);
+		assert_int_equal(b->burst.drop[i + 3], PG_DROP_TRUNCATED);
+	}
+	assert_int_equal(rig->stats.handled[PG_MESSAGE_MOVE], 16);
+	assert_int_equal(rig->stats.handled[PG_MESSAGE_ICMP_ECHO], 16);
+	assert_true(rig_conserved(rig));
+	free(b);
+	rig_close(rig);
+}
+
+// ---------------------------------------------------------------- sessions
+
+static void first_messages_of_one_peer_in_one_burst_make_one_session(void **state UNUSED)
+{
+	struct rig *rig = rig_open("auto", 100);
+	struct batch *b = zeroed_lines(sizeof(*b));
+
+	batch_clear(b);
+	for (unsigned i = 0; i < 64; i++)
+		batch_add_game(b, i / 32, 1, 9);
+	batch_run(b, rig);
+	for (unsigned i = 0; i < 64; i++)
+		assert_int_equal(b->burst.drop[i], PG_DROP_NONE);
+	assert_int_equal(rig->stats.sessions_active, 2);
+	assert_int_equal(rig->stats.sessions_admitted, 2);
+	assert_int_equal(rig->sessions.records[0].received, 32);
+	free(b);
+	rig_close(rig);
+}
+
+static void another_player_at_the_same_address_is_refused_even_in_one_burst(void **state UNUSED)
+{
+	struct rig *rig = rig_open("auto", 100);
+	struct batch *b = zeroed_lines(sizeof(*b));
+
+	batch_clear(b);
+	batch_add_game(b, 1, 1, 10);
+	batch_add_game(b, 1, 1, 11);
+	batch_add_game(b, 1, 1, 10);
+	batch_run(b, rig);
+	assert_int_equal(b->burst.drop[0], PG_DROP_NONE);
+	assert_int_equal(b->burst.drop[1], PG_DROP_PLAYER_MISMATCH);
+	assert_int_equal(b->burst.drop[2], PG_DROP_NONE);
+	assert_int_equal(rig->sessions.records[0].received, 2);
+	free(b);
+	rig_close(rig);
+}
+
+static void one_address_may_play_on_two_listeners(void **state UNUSED)
+{
+	struct rig *rig = rig_open("auto", 100);
+	struct flow flow = flow4(1);
+	struct frame f;
+
+	build_game(&f, &flow, 1, 10);
+	assert_int_equal(rig_send(rig, &f).drop, PG_DROP_NONE);
+	flow.port_to = 8081;
+	build_game(&f, &flow, 1, 11);
+	assert_int_equal(rig_send(rig, &f).drop, PG_DROP_NONE);
+	assert_int_equal(rig->stats.sessions_active, 2);
+	rig_close(rig);
+}
+
+static void a_message_from_one_of_our_own_addresses_makes_no_session(void **state UNUSED)
+{
+	static const uint8_t ours[][4] = {{10, 0, 0, 1}, {10, 0, 0, 255}, {172, 16, 0, 2}, {172, 16, 1, 1}};
+	struct rig *rig = rig_open("auto", 100);
+	struct flow flow = flow4(1);
+	struct frame f;
+
+	rig_identity_of_many(&rig->identity);
+	for (size_t to = 0; to < COUNT(ours); to++)
+		for (size_t from = 0; from < COUNT(ours); from++) {
+			if (to == 1) // a broadcast address is nobody
+				continue;
+			memcpy(flow.to, ours[to], 4);
+			memcpy(flow.from, ours[from], 4);
+			build_game(&f, &flow, 1, 10);
+			assert_int_equal(rig_send(rig, &f).drop, PG_DROP_BAD_SOURCE);
+		}
+	assert_int_equal(rig->stats.sessions_active, 0);
+	rig_close(rig);
+}
+
+static void a_refused_message_makes_no_session(void **state UNUSED)
+{
+	struct rig *rig = rig_open("auto", 100);
+	const struct flow flow = flow4(1);
+	uint8_t message[64];
+	struct frame f;
+
+	build_message(message, 1, 10);
+	put_le32(message + 20, 0x7fc00000);
+	build_udp(&f, &flow, message, 44);
+	assert_int_equal(rig_send(rig, &f).drop, PG_DROP_NOT_FINITE);
+	build_udp(&f, &flow, message, 0);
+	assert_int_equal(rig_send(rig, &f).drop, PG_DROP_TRUNCATED);
+	assert_int_equal(rig->stats.sessions_active, 0);
+	rig_close(rig);
+}
+
+static void a_full_table_refuses_strangers_and_serves_its_players(void **state UNUSED)
+{
+	struct rig *rig = rig_open("auto", 50);
+	struct frame f;
+
+	for (uint32_t n = 0; n < 80; n++) {
+		const struct flow flow = flow4(n);
+
+		build_game(&f, &flow, 4, n);
+		assert_int_equal(rig_send(rig, &f).drop, n < 50 ? PG_DROP_NONE : PG_DROP_TABLE_FULL);
+	}
+	for (uint32_t n = 0; n < 50; n++) {
+		const struct flow flow = flow4(n);
+
+		build_game(&f, &flow, 1, n);
+		assert_int_equal(rig_send(rig, &f).drop, PG_DROP_NONE);
+	}
+	assert_int_equal(rig->stats.dropped[PG_DROP_TABLE_FULL], 30);
+	assert_int_equal(rig->stats.sessions_active, 50);
+	rig_close(rig);
+}
+
+static void a_session_that_expired_makes_room_for_another(void **state UNUSED)
+{
+	struct rig *rig = rig_open("auto", 1);
+	const struct flow first = flow4(1), second = flow4(2);
+	struct frame a, b;
+
+	build_game(&a, &first, 4, 1);
+	build_game(&b, &second, 4, 2);
+	assert_int_equal(rig_send(rig, &a).drop, PG_DROP_NONE);
+	assert_int_equal(rig_send(rig, &b).drop, PG_DROP_TABLE_FULL);
+	rig->now += rig->policy.idle_timeout + 1;
+	assert_int_equal(session_expire(&rig->sessions, rig->now, rig->policy.idle_timeout, 1), 1);
+	assert_int_equal(rig_send(rig, &b).drop, PG_DROP_NONE);
+	rig_close(rig);
+}
+
+static void a_move_is_stored_with_the_time_of_its_burst(void **state UNUSED)
+{
+	struct rig *rig = rig_open("auto", 10);
+	const struct flow flow = flow4(1);
+	struct frame f;
+
+	build_game(&f, &flow, 1, 3);
+	rig_send(rig, &f);
+	rig->now += 12345;
+	rig_send(rig, &f);
+
+	const struct session *session = &rig->sessions.records[0];
+
+	assert_int_equal(session->player_id, 3);
+	assert_int_equal(session->received, 2);
+	assert_int_equal(session->last_seen, RIG_HZ + 12345);
+	assert_memory_equal(&session->motion, f.bytes + f.payload + 20, 24);
+	rig_close(rig);
+}
+
+// ---------------------------------------------------------------- levels
+
+static void an_unknown_level_is_refused(void **state UNUSED)
+{
+	assert_null(hot_path_select("v5"));
+	assert_null(hot_path_select(""));
+	assert_non_null(hot_path_select("auto"));
+}
+
+/// What the poll loop relies on to free and to resize: how many were dropped, and whether any length changed.
+static void check_verdicts(const struct batch *b)
+{
+	unsigned dropped = 0;
+	bool resized = false;
+
+	for (unsigned i = 0; i < b->n; i++) {
+		assert_true(b->burst.drop[i] < PG_DROPS);
+		dropped += b->burst.drop[i] != PG_DROP_NONE;
+		resized |= b->burst.length[i] != b->received[i];
+	}
+	assert_int_equal(b->burst.dropped, dropped);
+	assert_true(b->burst.resized || !resized);
+}
+
+static void batch_fill(struct batch *b, unsigned n, uint64_t *seed)
+{
+	batch_clear(b);
+	while (b->n < n) {
+		struct frame f;
+
+		random_frame(&f, seed);
+		batch_add(b, &f);
+	}
+}
+
+static void run_random_bursts(const char *level, unsigned offload, struct batch *b)
+{
+	struct rig *rig = rig_open(level, 30);
+	uint64_t seed = 99 + offload;
+
+	rig->rx_offload = offload & 1;
+	rig->tx_offload = offload & 2;
+	rig_limit_sources(rig, 1, rate_make(1000, 2, RIG_HZ));
+	for (unsigned round = 0; round < 100; round++) {
+		batch_fill(b, random_below(&seed, BURST_MAX + 1), &seed);
+		batch_run(b, rig);
+		check_verdicts(b);
+		assert_true(rig_conserved(rig));
+		rig->now += random_below(&seed, 1000000);
+	}
+	assert_true(rig->stats.handled[PG_MESSAGE_MOVE] > 0);
+	assert_true(rig->stats.dropped[PG_DROP_TABLE_FULL] > 0);
+	rig_close(rig);
+}
+
+static void random_bursts_are_conserved_on_every_level(void **state UNUSED)
+{
+	struct batch *b = zeroed_lines(sizeof(*b));
+
+	for (size_t level = 0; level < COUNT(levels); level++)
+		for (unsigned offload = 0; offload < 4 && hot_path_select(levels[level]); offload++)
+			run_random_bursts(levels[level], offload, b);
+	free(b);
+}
+
+/// Two rigs, one burst: the same verdicts, bytes and counters.
+static void compare_levels(const char *one, const char *other, unsigned offload)
+{
+	struct rig *rig[2] = {rig_open(one, 30), rig_open(other, 30)};
+	struct batch *b[2] = {zeroed_lines(sizeof(struct batch)), zeroed_lines(sizeof(struct batch))};
+	uint64_t seed = 4242 + offload;
+
+	for (unsigned k = 0; k < 2; k++) {
+		rig[k]->rx_offload = offload & 1;
+		rig[k]->tx_offload = offload & 2;
+	}
+	for (unsigned round = 0; round < 100; round++) {
+		batch_clear(b[0]);
+		batch_clear(b[1]);
+		for (unsigned n = 1 + random_below(&seed, BURST_MAX); n > 0; n--) {
+			const uint8_t flags = (uint8_t)random_below(&seed, 16);
+			struct frame f;
+
+			random_frame(&f, &seed);
+			for (unsigned k = 0; k < 2; k++) {
+				batch_add(b[k], &f);
+				b[k]->burst.rx[b[k]->n - 1] = flags;
+			}
+		}
+		for (unsigned k = 0; k < 2; k++)
+			batch_run(b[k], rig[k]);
+		assert_memory_equal(b[0]->burst.drop, b[1]->burst.drop, b[0]->n);
+		assert_memory_equal(b[0]->burst.length, b[1]->burst.length, b[0]->n * sizeof(uint16_t));
+		assert_memory_equal(b[0]->burst.tx, b[1]->burst.tx, b[0]->n * sizeof(struct tx_request));
+		assert_memory_equal(b[0]->memory, b[1]->memory, b[0]->n * FRAME_MAX);
+	}
+	assert_memory_equal(&rig[0]->stats, &rig[1]->stats, sizeof(rig[0]->stats));
+	assert_memory_equal(rig[0]->region, rig[1]->region, session_region_size(30));
+	for (unsigned k = 0; k < 2; k++) {
+		rig_close(rig[k]);
+		free(b[k]);
+	}
+}
+
+static void every_level_gives_the_same_bytes(void **state UNUSED)
+{
+	for (size_t level = 0; level < COUNT(levels); level++)
+		if (hot_path_select(levels[level]))
+			for (unsigned offload = 0; offload < 4; offload++)
+				compare_levels("v2", levels[level], offload);
+}
+
+// ---------------------------------------------------------------- the core of pollgate.h
+
+static struct pg_plan *core_plan(void)
+{
+	struct pg_plan *plan = zeroed_lines(sizeof(*plan));
+
+	plan->abi_version = PG_ABI_VERSION;
+	plan->port_count = 1;
+	plan->listener_count = 1;
+	plan->listener_port[0] = 8080;
+	plan->session_capacity = 64;
+	strcpy(plan->isa, "auto");
+	plan->port[0].address_count = 1;
+	plan->port[0].address[0] = (struct pg_address){4, 24, {10, 0, 0, 1}};
+	memcpy(plan->port[0].mac, our_mac, 6);
+	plan->policy.idle_timeout_ns = 1000000000;
+	return plan;
+}
+
+static void the_exported_core_answers_drops_and_expires(void **state UNUSED)
+{
+	struct pg_plan *plan = core_plan();
+	struct pg_core *core = pg_core_open(plan);
+	const struct flow flow = flow4(1), back = flow_back(&flow);
+	struct frame good, bad, expected;
+	uint8_t *const frame[2] = {good.bytes, bad.bytes};
+	uint8_t drop[2];
+
+	assert_non_null(core);
+	build_game(&good, &flow, 1, 1);
+	build_game(&bad, &flow, 1, 1);
+	build_game(&expected, &back, 101, 1);
+	bad.bytes[bad.payload + 8] ^= 1;
+
+	uint16_t length[2] = {good.len, bad.len};
+
+	pg_core_burst(core, 5, frame, length, drop, 2);
+	assert_int_equal(drop[0], PG_DROP_NONE);
+	assert_int_equal(length[0], expected.len);
+	assert_memory_equal(good.bytes, expected.bytes, expected.len);
+	assert_int_equal(drop[1], PG_DROP_UDP_CHECKSUM);
+	assert_int_equal(length[1], 0);
+	assert_int_equal(pg_core_stats(core)->received, 2);
+	assert_int_equal(pg_core_stats(core)->sessions_active, 1);
+	assert_int_equal(pg_core_expire(core, 5), 0);
+	assert_int_equal(pg_core_expire(core, 100 * pg_tsc_hz()), 1);
+	assert_int_equal(pg_core_stats(core)->sessions_active, 0);
+	pg_core_close(core);
+	free(plan);
+}
+
+static void a_core_for_a_level_that_does_not_exist_is_refused(void **state UNUSED)
+{
+	struct pg_plan *plan = core_plan();
+
+	strcpy(plan->isa, "v9");
+	assert_null(pg_core_open(plan));
+	free(plan);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_burst_of_every_size_is_answered_frame_by_frame),
+		cmocka_unit_test(a_dropped_frame_is_left_as_it_came),
+		cmocka_unit_test(frames_of_all_kinds_in_one_burst_keep_their_own_verdicts),
+		cmocka_unit_test(first_messages_of_one_peer_in_one_burst_make_one_session),
+		cmocka_unit_test(another_player_at_the_same_address_is_refused_even_in_one_burst),
+		cmocka_unit_test(one_address_may_play_on_two_listeners),
+		cmocka_unit_test(a_message_from_one_of_our_own_addresses_makes_no_session),
+		cmocka_unit_test(a_refused_message_makes_no_session),
+		cmocka_unit_test(a_full_table_refuses_strangers_and_serves_its_players),
+		cmocka_unit_test(a_session_that_expired_makes_room_for_another),
+		cmocka_unit_test(a_move_is_stored_with_the_time_of_its_burst),
+		cmocka_unit_test(an_unknown_level_is_refused),
+		cmocka_unit_test(random_bursts_are_conserved_on_every_level),
+		cmocka_unit_test(every_level_gives_the_same_bytes),
+		cmocka_unit_test(the_exported_core_answers_drops_and_expires),
+		cmocka_unit_test(a_core_for_a_level_that_does_not_exist_is_refused),
+	};
+
+	return cmocka_run_group_tests_name("pipeline", tests, NULL, NULL);
+}

@@ -1,0 +1,602 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// test_session_table.c: session/table.h against a plain array that knows the same peers.
+
+#include "unit.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "rig.h"
+#include "session/table.h"
+
+#define LOST_IN_A_LOOP_S 20 // a look-up takes nanoseconds; this bounds one that does not end
+
+static const struct hash_secret secret = RIG_SECRET;
+
+/// A table and what it stands on.
+struct stand {
+	struct session_table table;
+	struct session_census census;
+	uint64_t active;
+	uint64_t other_active; // of a second worker
+	struct session_region *region;
+	void *index;
+};
+
+static uint32_t stand_adopt(struct stand *s, uint32_t capacity, uint64_t now)
+{
+	free(s->index);
+	s->index = zeroed_lines(session_index_size(capacity));
+	s->census = (struct session_census){
+		.capacity = capacity,
+		.tables = 2,
+		.active = {&s->active, &s->other_active},
+	};
+	return session_table_init(&s->table, s->region, capacity, s->index, &s->census, &s->active, &secret, now);
+}
+
+static struct stand *stand_open(uint32_t capacity)
+{
+	struct stand *s = zeroed_lines(sizeof(*s));
+
+	s->region = zeroed_lines(session_region_size(capacity));
+	assert_int_equal(stand_adopt(s, capacity, 0), 0);
+	return s;
+}
+
+static void stand_close(struct stand *s)
+{
+	free(s->region);
+	free(s->index);
+	free(s);
+}
+
+static struct peer peer_number(uint32_t n)
+{
+	struct peer peer;
+
+	peer_set4(&peer, 0x01000014 + n * 0x100);
+	peer_set_channel(&peer, (be16)n, (uint8_t)(n % 2));
+	return peer;
+}
+
+static uint64_t passed_sum(const struct session_table *table)
+{
+	uint64_t sum = 0;
+
+	for (uint32_t i = 0; i < table->bucket_count; i++)
+		sum += table->buckets[i].passed;
+	return sum;
+}
+
+/// Peers whose home is one bucket: `peer` gets `n` of them, none that an earlier call with this `from` gave.
+static void peers_of_bucket(const struct session_table *table, uint32_t bucket, uint32_t *from, struct peer *peer,
+			    unsigned n)
+{
+	for (unsigned found = 0; found < n; (*from)++) {
+		const struct peer candidate = peer_number(*from);
+
+		if (session_home(table, peer_hash(&candidate, &secret)) == bucket)
+			peer[found++] = candidate;
+	}
+}
+
+// ---------------------------------------------------------------- one session
+
+static void an_admitted_peer_is_found_and_no_other(void **state UNUSED)
+{
+	struct stand *s = stand_open(100);
+	const struct peer peer = peer_number(7);
+	struct peer other = peer;
+	const uint32_t slot = session_admit(&s->table, &peer, 70, 123);
+
+	assert_int_not_equal(slot, SESSION_NONE);
+	assert_int_equal(session_find(&s->table, &peer), slot);
+	assert_int_equal(s->table.records[slot].player_id, 70);
+	assert_int_equal(s->table.records[slot].last_seen, 123);
+	peer_set_channel(&other, 8, 1);
+	assert_int_equal(session_find(&s->table, &other), SESSION_NONE);
+	other = peer;
+	peer_set_channel(&other, 7, 0);
+	assert_int_equal(session_find(&s->table, &other), SESSION_NONE);
+	other = peer;
+	other.high = 0x20; // an IPv6 address that ends like the IPv4 one
+	assert_int_equal(session_find(&s->table, &other), SESSION_NONE);
+	stand_close(s);
+}
+
+static void a_slot_that_is_used_again_remembers_nothing_of_its_last_player(void **state UNUSED)
+{
+	struct stand *s = stand_open(1);
+	const struct peer first = peer_number(1), second = peer_number(2);
+	const uint32_t slot = session_admit(&s->table, &first, 1, 10);
+	const struct motion motion = {{1, 2, 3}, {4, 5, 6}};
+
+	session_seen(&s->table.records[slot], 11);
+	session_move(&s->table.records[slot], &motion);
+	session_remove(&s->table, slot);
+	assert_int_equal(session_admit(&s->table, &second, 2, 20), slot);
+
+	const struct session *record = &s->table.records[slot];
+	const struct motion still = {0};
+
+	assert_int_equal(session_find(&s->table, &first), SESSION_NONE);
+	assert_int_equal(record->received, 0);
+	assert_int_equal(record->last_seen, 20);
+	assert_memory_equal(&record->motion, &still, sizeof(still));
+	assert_int_equal(record->generation & 1, 0);
+	stand_close(s);
+}
+
+static void a_move_leaves_an_even_version_for_ever(void **state UNUSED)
+{
+	struct session session = {0};
+	const struct motion motion = {{1, 2, 3}, {4, 5, 6}};
+
+	for (unsigned i = 0; i < 1000; i++) {
+		session_move(&session, &motion);
+		assert_int_equal(session.motion_version & 1, 0);
+	}
+	assert_memory_equal(&session.motion, &motion, sizeof(motion));
+}
+
+// ---------------------------------------------------------------- against a model
+
+struct model {
+	uint32_t peers;
+	uint32_t count;
+	uint32_t slot[4096]; // by peer number; SESSION_NONE
+	uint64_t seen[4096];
+};
+
+static void step_admit_or_find(struct stand *s, struct model *m, uint32_t n, uint64_t now)
+{
+	const struct peer peer = peer_number(n);
+	const uint32_t found = session_find(&s->table, &peer);
+
+	assert_int_equal(found, m->slot[n]);
+	if (found != SESSION_NONE) {
+		session_seen(&s->table.records[found], now);
+		m->seen[n] = now;
+		return;
+	}
+
+	const uint32_t slot = session_admit(&s->table, &peer, n, now);
+
+	assert_int_equal(slot == SESSION_NONE, m->count == s->table.capacity);
+	if (slot == SESSION_NONE)
+		return;
+	m->slot[n] = slot;
+	m->seen[n] = now;
+	m->count++;
+}
+
+static void step_remove(struct stand *s, struct model *m, uint32_t n)
+{
+	if (m->slot[n] == SESSION_NONE)
+		return;
+	session_remove(&s->table, m->slot[n]);
+	m->slot[n] = SESSION_NONE;
+	m->count--;
+}
+
+static void step_expire(struct stand *s, struct model *m, uint64_t now, uint64_t idle)
+{
+	uint32_t expected = 0;
+
+	for (uint32_t n = 0; n < m->peers; n++)
+		if (m->slot[n] != SESSION_NONE && now - m->seen[n] > idle) {
+			m->slot[n] = SESSION_NONE;
+			expected++;
+		}
+	m->count -= expected;
+	assert_int_equal(session_expire(&s->table, now, idle, s->table.capacity), expected);
+}
+
+static void model_agrees(const struct stand *s, const struct model *m)
+{
+	assert_int_equal(s->active, m->count);
+	for (uint32_t n = 0; n < m->peers; n++) {
+		const struct peer peer = peer_number(n);
+
+		assert_int_equal(session_find(&s->table, &peer), m->slot[n]);
+		if (m->slot[n] != SESSION_NONE)
+			assert_int_equal(s->table.records[m->slot[n]].player_id, n);
+	}
+}
+
+static void run_model(uint32_t capacity, uint32_t peers, unsigned steps)
+{
+	struct stand *s = stand_open(capacity);
+	struct model *m = zeroed_lines(sizeof(*m));
+	uint64_t seed = capacity * 31 + peers;
+
+	m->peers = peers;
+	memset(m->slot, 0xff, sizeof(m->slot));
+	for (uint64_t now = 1; now <= steps; now++) {
+		const uint32_t n = random_below(&seed, peers), kind = random_below(&seed, 1000);
+
+		if (kind < 700)
+			step_admit_or_find(s, m, n, now);
+		else if (kind < 999)
+			step_remove(s, m, n);
+		else
+			step_expire(s, m, now, 2 * capacity);
+		if (now % (steps / 16) == 0)
+			model_agrees(s, m);
+	}
+	for (uint32_t n = 0; n < peers; n++)
+		step_remove(s, m, n);
+	model_agrees(s, m);
+	assert_int_equal(passed_sum(&s->table), 0);
+	free(m);
+	stand_close(s);
+}
+
+static void a_table_that_is_always_full_agrees_with_a_model(void **state UNUSED)
+{
+	run_model(8, 12, 200000);
+	run_model(1, 3, 20000);
+}
+
+static void a_table_that_collides_agrees_with_a_model(void **state UNUSED)
+{
+	run_model(61, 64, 200000);
+	run_model(300, 1024, 200000);
+}
+
+static void a_large_table_agrees_with_a_model(void **state UNUSED)
+{
+	run_model(3000, 4096, 200000);
+}
+
+// ---------------------------------------------------------------- overflow
+
+static void sessions_that_ran_over_are_found_and_leave_no_trace(void **state UNUSED)
+{
+	struct stand *s = stand_open(100);
+	struct peer peer[30];
+	uint32_t slot[30], from = 0;
+
+	peers_of_bucket(&s->table, 3, &from, peer, 30); // eight fit
+	for (unsigned i = 0; i < 30; i++)
+		slot[i] = session_admit(&s->table, &peer[i], i, 0);
+	assert_true(s->table.buckets[3].passed == 22 && s->table.buckets[4].passed == 14);
+	for (unsigned i = 0; i < 30; i++)
+		assert_int_equal(session_find(&s->table, &peer[i]), slot[i]);
+	for (unsigned i = 0; i < 30; i += 2) // those that did not run over, too
+		session_remove(&s->table, slot[i]);
+	for (unsigned i = 0; i < 30; i++)
+		assert_int_equal(session_find(&s->table, &peer[i]), i % 2 ? slot[i] : SESSION_NONE);
+	for (unsigned i = 1; i < 30; i += 2)
+		session_remove(&s->table, slot[i]);
+	assert_int_equal(passed_sum(&s->table), 0);
+	stand_close(s);
+}
+
+static void the_last_bucket_runs_over_into_the_first(void **state UNUSED)
+{
+	struct stand *s = stand_open(20);
+	const uint32_t last = s->table.bucket_count - 1;
+	struct peer peer[10];
+	uint32_t from = 0;
+
+	peers_of_bucket(&s->table, last, &from, peer, 10);
+	for (unsigned i = 0; i < 10; i++)
+		session_admit(&s->table, &peer[i], i, 0);
+	assert_int_equal(s->table.buckets[last].passed, 2);
+	for (unsigned i = 0; i < 10; i++)
+		assert_int_not_equal(session_find(&s->table, &peer[i]), SESSION_NONE);
+	stand_close(s);
+}
+
+/// Leave one session behind that passed every bucket in turn: fill each, run over, take the fillers away.
+static void pass_every_bucket(struct stand *s)
+{
+	uint32_t from = 0;
+
+	for (uint32_t bucket = 0; bucket < s->table.bucket_count; bucket++) {
+		struct peer peer[SESSION_WAYS + 1];
+		uint32_t slot[SESSION_WAYS + 1];
+		unsigned n = 0;
+
+		peers_of_bucket(&s->table, bucket, &from, peer, SESSION_WAYS + 1);
+		while (s->table.buckets[bucket].passed == 0) {
+			slot[n] = session_admit(&s->table, &peer[n], n, 0);
+			assert_int_not_equal(slot[n], SESSION_NONE);
+			n++;
+		}
+		for (unsigned i = 0; i + 1 < n; i++) // all but the one that ran over
+			session_remove(&s->table, slot[i]);
+	}
+}
+
+static void a_stranger_is_not_found_even_when_every_bucket_was_passed(void **state UNUSED)
+{
+	struct stand *s = stand_open(40);
+	const struct peer stranger = peer_number(0xabcdef);
+	int status;
+
+	pass_every_bucket(s);
+	for (uint32_t i = 0; i < s->table.bucket_count; i++)
+		assert_true(s->table.buckets[i].passed > 0);
+
+	const pid_t child = fork(); // in a child: a look-up that never ends would take the other tests with it
+
+	assert_true(child >= 0);
+	if (child == 0) {
+		alarm(LOST_IN_A_LOOP_S);
+		_exit(session_find(&s->table, &stranger) == SESSION_NONE ? 0 : 1);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	if (WIFSIGNALED(status))
+		fail_msg("session_find did not come back: killed by signal %d", WTERMSIG(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
+	stand_close(s);
+}
+
+// ---------------------------------------------------------------- probe
+
+static void the_probe_of_a_bucket_finds_each_of_its_ways(void **state UNUSED)
+{
+	struct session_bucket bucket = {0};
+
+	for (unsigned way = 0; way < SESSION_WAYS; way++) {
+		bucket.tag[way] = (uint16_t)(0x8001 + 2 * way);
+		bucket.slot[way] = 100 + way;
+	}
+	for (unsigned way = 0; way < SESSION_WAYS; way++)
+		assert_int_equal(session_probe(&bucket, (uint16_t)(0x8001 + 2 * way)), 100 + way);
+	assert_int_equal(session_probe(&bucket, 0x8001 + 2 * SESSION_WAYS), SESSION_NONE);
+}
+
+static void no_hash_makes_the_tag_of_a_free_way(void **state UNUSED)
+{
+	for (uint32_t hash = 0; hash <= 0xffff; hash++)
+		assert_int_not_equal(session_tag(0xdead0000ULL | hash), 0);
+}
+
+static void every_hash_maps_into_the_range(void **state UNUSED)
+{
+	static const uint32_t ranges[] = {1, 2, 3, 7, 209717, UINT32_MAX};
+
+	for (size_t i = 0; i < COUNT(ranges); i++) {
+		assert_int_equal(hash_to_range(0, ranges[i]), 0);
+		assert_int_equal(hash_to_range(UINT64_MAX, ranges[i]), ranges[i] - 1);
+	}
+}
+
+// ---------------------------------------------------------------- expiry
+
+static void a_session_expires_after_its_idle_time_and_not_at_it(void **state UNUSED)
+{
+	struct stand *s = stand_open(4);
+	const struct peer peer = peer_number(1);
+
+	session_admit(&s->table, &peer, 1, 1000);
+	assert_int_equal(session_expire(&s->table, 1500, 500, 4), 0);
+	assert_int_equal(session_expire(&s->table, 1501, 500, 4), 1);
+	assert_int_equal(session_find(&s->table, &peer), SESSION_NONE);
+	assert_int_equal(s->active, 0);
+	stand_close(s);
+}
+
+static void a_session_seen_in_the_future_does_not_expire(void **state UNUSED)
+{
+	struct stand *s = stand_open(4);
+	const struct peer peer = peer_number(1);
+
+	session_admit(&s->table, &peer, 1, 1000);
+	assert_int_equal(session_expire(&s->table, 900, 50, 4), 0);
+	stand_close(s);
+}
+
+static void a_small_budget_reaches_every_slot_in_turn(void **state UNUSED)
+{
+	struct stand *s = stand_open(100);
+	uint32_t freed = 0;
+
+	for (uint32_t n = 0; n < 100; n++) {
+		const struct peer peer = peer_number(n);
+
+		session_admit(&s->table, &peer, n, 0);
+	}
+	for (unsigned turn = 0; turn < 34; turn++)
+		freed += session_expire(&s->table, 1000, 10, 3);
+	assert_int_equal(freed, 100);
+	assert_int_equal(session_expire(&s->table, 1000, 10, 1000), 0);
+	stand_close(s);
+}
+
+// ---------------------------------------------------------------- recovery
+
+static void a_new_worker_finds_every_session_that_the_dead_one_had(void **state UNUSED)
+{
+	struct stand *s = stand_open(500);
+	struct motion motion = {{1, 2, 3}, {4, 5, 6}};
+
+	for (uint32_t n = 0; n < 400; n++) {
+		const struct peer peer = peer_number(n);
+
+		session_move(&s->table.records[session_admit(&s->table, &peer, n, 50 + n)], &motion);
+	}
+	for (uint32_t n = 0; n < 400; n += 4) {
+		const struct peer peer = peer_number(n);
+
+		session_remove(&s->table, session_find(&s->table, &peer));
+	}
+	assert_int_equal(stand_adopt(s, 500, 10000), 300);
+	assert_int_equal(s->active, 300);
+	for (uint32_t n = 0; n < 400; n++) {
+		const struct peer peer = peer_number(n);
+		const uint32_t slot = session_find(&s->table, &peer);
+
+		assert_int_equal(slot == SESSION_NONE, n % 4 == 0);
+		if (slot == SESSION_NONE)
+			continue;
+		assert_int_equal(s->table.records[slot].player_id, n);
+		assert_int_equal(s->table.records[slot].last_seen, 50 + n);
+		assert_memory_equal(&s->table.records[slot].motion, &motion, sizeof(motion));
+	}
+	stand_close(s);
+}
+
+static void a_half_written_record_is_freed_and_its_slot_serves_again(void **state UNUSED)
+{
+	struct stand *s = stand_open(2);
+	const struct peer whole = peer_number(1), half = peer_number(2), next = peer_number(3);
+
+	session_admit(&s->table, &whole, 1, 0);
+
+	struct session *record = &s->table.records[session_admit(&s->table, &half, 2, 0)];
+
+	record->generation |= 1;
+	assert_int_equal(stand_adopt(s, 2, 0), 1);
+	assert_int_equal(session_find(&s->table, &half), SESSION_NONE);
+	assert_int_equal(record->generation & 1, 0);
+	assert_int_not_equal(session_find(&s->table, &whole), SESSION_NONE);
+	assert_int_not_equal(session_admit(&s->table, &next, 3, 0), SESSION_NONE);
+	stand_close(s);
+}
+
+static void a_half_written_motion_is_zeroed_and_its_session_kept(void **state UNUSED)
+{
+	struct stand *s = stand_open(2);
+	const struct peer peer = peer_number(1);
+	const struct motion motion = {{1, 2, 3}, {4, 5, 6}}, still = {0};
+	struct session *record = &s->table.records[session_admit(&s->table, &peer, 1, 0)];
+
+	session_move(record, &motion);
+	record->motion_version++;
+	assert_int_equal(stand_adopt(s, 2, 0), 1);
+	assert_int_equal(record->motion_version & 1, 0);
+	assert_memory_equal(&record->motion, &still, sizeof(still));
+	assert_int_not_equal(session_find(&s->table, &peer), SESSION_NONE);
+	stand_close(s);
+}
+
+static void a_high_water_mark_beyond_the_region_is_not_believed(void **state UNUSED)
+{
+	struct stand *s = stand_open(3);
+	const struct peer peer = peer_number(1);
+
+	session_admit(&s->table, &peer, 1, 0);
+	s->region->high_water = 1000000;
+	assert_int_equal(stand_adopt(s, 3, 0), 1);
+	assert_int_equal(s->region->high_water, 3);
+	for (uint32_t n = 2; n < 4; n++) {
+		const struct peer more = peer_number(n);
+
+		assert_int_not_equal(session_admit(&s->table, &more, n, 0), SESSION_NONE);
+	}
+	stand_close(s);
+}
+
+static void a_time_from_before_the_reboot_counts_as_now(void **state UNUSED)
+{
+	struct stand *s = stand_open(3);
+	const struct peer peer = peer_number(1);
+	const uint32_t slot = session_admit(&s->table, &peer, 1, 1ULL << 60);
+
+	assert_int_equal(stand_adopt(s, 3, 5000), 1);
+	assert_int_equal(s->table.records[slot].last_seen, 5000);
+	assert_int_equal(session_expire(&s->table, 5011, 10, 3), 1);
+	stand_close(s);
+}
+
+/// A worker may die between any two of its stores: the record is then old, new, or freed, and never a mixture.
+static void a_table_cut_off_anywhere_is_adopted_whole(void **state UNUSED)
+{
+	uint64_t seed = 77;
+
+	for (unsigned round = 0; round < 300; round++) {
+		struct stand *s = stand_open(64);
+		uint32_t expected = 0;
+
+		for (uint32_t n = 0; n < 64; n++) {
+			const struct peer peer = peer_number(n);
+			struct session *record = &s->table.records[session_admit(&s->table, &peer, n, n)];
+			const bool cut = random_below(&seed, 4) == 0;
+
+			if (cut)
+				record->generation |= 1;
+			if (cut && random_below(&seed, 2))
+				record->peer.low = random_next(&seed);
+			if (random_below(&seed, 4) == 0)
+				record->motion_version |= 1;
+			expected += !cut;
+		}
+		assert_int_equal(stand_adopt(s, 64, 1000), expected);
+		assert_int_equal(s->active, expected);
+		for (uint32_t slot = 0; slot < 64; slot++) {
+			const struct session *record = &s->table.records[slot];
+
+			assert_int_equal(record->generation & 1, 0);
+			if (record->active)
+				assert_int_equal(session_find(&s->table, &record->peer), slot);
+		}
+		assert_int_equal(session_expire(&s->table, 1000000, 1, 64), expected);
+		assert_int_equal(passed_sum(&s->table), 0);
+		stand_close(s);
+	}
+}
+
+// ---------------------------------------------------------------- census
+
+static void sessions_of_another_worker_count_against_the_capacity(void **state UNUSED)
+{
+	struct stand *s = stand_open(10);
+	const struct peer first = peer_number(1), second = peer_number(2);
+
+	s->other_active = 9;
+	assert_int_not_equal(session_admit(&s->table, &first, 1, 0), SESSION_NONE);
+	assert_int_equal(session_admit(&s->table, &second, 2, 0), SESSION_NONE);
+	s->other_active = 8;
+	assert_int_not_equal(session_admit(&s->table, &second, 2, 0), SESSION_NONE);
+	stand_close(s);
+}
+
+static void one_worker_may_hold_the_whole_capacity(void **state UNUSED)
+{
+	struct stand *s = stand_open(1000);
+
+	for (uint32_t n = 0; n <= 1000; n++) {
+		const struct peer peer = peer_number(n);
+
+		assert_int_equal(session_admit(&s->table, &peer, n, 0) == SESSION_NONE, n == 1000);
+	}
+	stand_close(s);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(an_admitted_peer_is_found_and_no_other),
+		cmocka_unit_test(a_slot_that_is_used_again_remembers_nothing_of_its_last_player),
+		cmocka_unit_test(a_move_leaves_an_even_version_for_ever),
+		cmocka_unit_test(a_table_that_is_always_full_agrees_with_a_model),
+		cmocka_unit_test(a_table_that_collides_agrees_with_a_model),
+		cmocka_unit_test(a_large_table_agrees_with_a_model),
+		cmocka_unit_test(sessions_that_ran_over_are_found_and_leave_no_trace),
+		cmocka_unit_test(the_last_bucket_runs_over_into_the_first),
+		cmocka_unit_test(a_stranger_is_not_found_even_when_every_bucket_was_passed),
+		cmocka_unit_test(the_probe_of_a_bucket_finds_each_of_its_ways),
+		cmocka_unit_test(no_hash_makes_the_tag_of_a_free_way),
+		cmocka_unit_test(every_hash_maps_into_the_range),
+		cmocka_unit_test(a_session_expires_after_its_idle_time_and_not_at_it),
+		cmocka_unit_test(a_session_seen_in_the_future_does_not_expire),
+		cmocka_unit_test(a_small_budget_reaches_every_slot_in_turn),
+		cmocka_unit_test(a_new_worker_finds_every_session_that_the_dead_one_had),
+		cmocka_unit_test(a_half_written_record_is_freed_and_its_slot_serves_again),
+		cmocka_unit_test(a_half_written_motion_is_zeroed_and_its_session_kept),
+		cmocka_unit_test(a_high_water_mark_beyond_the_region_is_not_believed),
+		cmocka_unit_test(a_time_from_before_the_reboot_counts_as_now),
+		cmocka_unit_test(a_table_cut_off_anywhere_is_adopted_whole),
+		cmocka_unit_test(sessions_of_another_worker_count_against_the_capacity),
+		cmocka_unit_test(one_worker_may_hold_the_whole_capacity),
+	};
+
+	return cmocka_run_group_tests_name("session_table", tests, NULL, NULL);
+}

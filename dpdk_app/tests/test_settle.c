@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// test_settle.c: whenever a worker dies, its counters are settled so that the laws of conservation hold.
+
+#include "unit.h"
+
+#include <string.h>
+
+#include "worker/worker.h"
+
+static uint64_t next(uint64_t *state)
+{
+	*state = *state * 6364136223846793005ULL + 1442695040888963407ULL;
+	return *state >> 33;
+}
+
+/// A worker that dies after so many stores: counts as worker/loop.c and worker/transmit.c do, in their order.
+struct mortal {
+	struct pg_worker_stats stats;
+	uint64_t stores_left;
+};
+
+static bool store(struct mortal *m, uint64_t *counter, uint64_t n)
+{
+	if (m->stores_left == 0)
+		return false;
+	m->stores_left--;
+	*counter += n;
+	return true;
+}
+
+static void transmit_some(struct mortal *m, uint64_t n, uint64_t *seed)
+{
+	const uint64_t sent = next(seed) % (n + 1);
+	struct pg_port_counts *port = &m->stats.port[next(seed) % PG_PORTS_MAX];
+
+	store(m, &m->stats.tx_offered, n);
+	store(m, &port->tx_packets, sent);
+	store(m, &port->tx_bytes, sent * 60);
+	store(m, &m->stats.tx_sent, sent);
+	store(m, &m->stats.tx_dropped[next(seed) % 2], n - sent);
+}
+
+static void serve_burst(struct mortal *m, uint64_t *seed)
+{
+	const uint64_t n = 1 + next(seed) % 64;
+	struct pg_port_counts *port = &m->stats.port[next(seed) % PG_PORTS_MAX];
+	uint64_t answers = 0;
+
+	store(m, &port->rx_packets, n);
+	store(m, &port->rx_bytes, n * 60);
+	store(m, &m->stats.received, n);
+	for (uint64_t i = 0; i < n; i++) {
+		if (next(seed) % 3 == 0) {
+			store(m, &m->stats.dropped[1 + next(seed) % (PG_DROPS - 2)], 1);
+			continue;
+		}
+		store(m, &m->stats.handled[next(seed) % PG_MESSAGES], 1);
+		answers++;
+	}
+	if (answers > 0)
+		transmit_some(m, answers, seed);
+}
+
+static void announce_once(struct mortal *m, uint64_t *seed)
+{
+	store(m, &m->stats.tx_originated, 1);
+	transmit_some(m, 1, seed);
+}
+
+static uint64_t sum(const uint64_t *counters, unsigned n)
+{
+	uint64_t total = 0;
+
+	for (unsigned i = 0; i < n; i++)
+		total += counters[i];
+	return total;
+}
+
+static void assert_laws(const struct pg_worker_stats *s)
+{
+	const uint64_t handled = sum(s->handled, PG_MESSAGES);
+	uint64_t rx = 0, tx = 0;
+
+	for (unsigned i = 0; i < PG_PORTS_MAX; i++) {
+		rx += s->port[i].rx_packets;
+		tx += s->port[i].tx_packets;
+	}
+	assert_int_equal(s->received, rx);
+	assert_int_equal(s->tx_sent, tx);
+	assert_int_equal(s->received, handled + sum(s->dropped, PG_DROPS) + s->to_kernel + s->forwarded);
+	assert_int_equal(s->tx_offered, s->tx_sent + sum(s->tx_dropped, PG_TX_DROPS));
+	assert_int_equal(s->tx_offered, handled + s->tx_originated);
+	// A difference taken the wrong way round would be near 2^64.
+	assert_true(s->dropped[PG_DROP_WORKER_LOST] < 1000000);
+	assert_true(s->tx_dropped[PG_TX_DROP_WORKER_LOST] < 1000000);
+}
+
+/// No counter of `after` is smaller than in `before`, the heartbeat apart.
+static void assert_monotonic(const struct pg_worker_stats *before, const struct pg_worker_stats *after)
+{
+	const uint64_t *b = (const uint64_t *)before, *a = (const uint64_t *)after;
+
+	for (size_t i = offsetof(struct pg_worker_stats, received) / 8; i < sizeof(*before) / 8; i++)
+		assert_true(a[i] >= b[i]);
+}
+
+static void a_worker_that_dies_anywhere_leaves_conserved_counters(void **state UNUSED)
+{
+	uint64_t seed = 12;
+
+	for (unsigned round = 0; round < 5000; round++) {
+		struct mortal m = {.stores_left = next(&seed) % 400};
+
+		while (m.stores_left > 0)
+			if (next(&seed) % 8 == 0)
+				announce_once(&m, &seed);
+			else
+				serve_burst(&m, &seed);
+
+		const struct pg_worker_stats before = m.stats;
+
+		worker_stats_settle(&m.stats);
+		assert_laws(&m.stats);
+		assert_monotonic(&before, &m.stats);
+		assert_true(m.stats.dropped[PG_DROP_WORKER_LOST] <= 64); // one burst at most was in its hands
+		assert_true(m.stats.tx_dropped[PG_TX_DROP_WORKER_LOST] <= 64);
+	}
+}
+
+static void many_deaths_in_a_row_stay_conserved(void **state UNUSED)
+{
+	struct mortal m = {0};
+	uint64_t seed = 34;
+
+	for (unsigned death = 0; death < 500; death++) {
+		m.stores_left = next(&seed) % 300;
+		while (m.stores_left > 0)
+			serve_burst(&m, &seed);
+		worker_stats_settle(&m.stats);
+		assert_laws(&m.stats);
+	}
+}
+
+static void settling_twice_changes_nothing(void **state UNUSED)
+{
+	struct mortal m = {.stores_left = 1234};
+	uint64_t seed = 56;
+
+	while (m.stores_left > 0)
+		serve_burst(&m, &seed);
+	worker_stats_settle(&m.stats);
+
+	const struct pg_worker_stats once = m.stats;
+
+	worker_stats_settle(&m.stats);
+	assert_memory_equal(&m.stats, &once, sizeof(once));
+}
+
+static void a_worker_that_ended_well_lost_nothing(void **state UNUSED)
+{
+	struct mortal m = {.stores_left = UINT64_MAX};
+	uint64_t seed = 78;
+
+	for (unsigned i = 0; i < 100; i++)
+		serve_burst(&m, &seed);
+	m.stats.heartbeat_tsc = 99;
+
+	struct pg_worker_stats expected = m.stats;
+
+	expected.heartbeat_tsc = 0; // the next worker has not turned yet
+	worker_stats_settle(&m.stats);
+	assert_memory_equal(&m.stats, &expected, sizeof(expected));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_worker_that_dies_anywhere_leaves_conserved_counters),
+		cmocka_unit_test(many_deaths_in_a_row_stay_conserved),
+		cmocka_unit_test(settling_twice_changes_nothing),
+		cmocka_unit_test(a_worker_that_ended_well_lost_nothing),
+	};
+
+	return cmocka_run_group_tests_name("settle", tests, NULL, NULL);
+}

@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// unit.h: cmocka with the headers that it wants before it, and what every test file needs.
+
+#ifndef POLLGATE_TESTS_UNIT_H
+#define POLLGATE_TESTS_UNIT_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#define UNUSED __attribute__((unused))
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+#endif
