@@ -13,7 +13,8 @@ from pyshim.config.reload import restart_needed
 from pyshim.control import Reload
 from pyshim.errors import ConfigError, UnavailableError
 from pyshim.metrics import MetricsServer
-from pyshim.plan import ListenerPolicy, Plan, Policy
+from pyshim.plan import Plan
+from pyshim.planner import policy_of
 from pyshim.stats import Snapshot
 
 APPLY_LIMIT_S = 3.0
@@ -53,16 +54,6 @@ def read_change(path: Path, running: Config, plan: Plan) -> Change:
         config=wanted,
         plan=replace(plan, policy=policy_of(wanted), log_level=wanted.log.level),
         metrics_moved=wanted.metrics.listen != running.metrics.listen,
-    )
-
-
-def policy_of(config: Config) -> Policy:
-    """The part of a configuration that a reload may change in the data plane."""
-    return Policy(
-        idle_timeout_s=config.sessions.idle_timeout_s,
-        host_reply_pps=config.host.reply_pps,
-        host_reply_burst=config.host.reply_burst,
-        listeners=tuple(ListenerPolicy(e.limits.source_pps, e.limits.source_burst) for e in config.listen),
     )
 
 

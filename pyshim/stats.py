@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Histogram:
-    """Counts per bucket, not cumulative; `bounds` are inclusive upper bounds, the last one may be infinite."""
+    """Counts per bucket, not cumulative; `bounds` are inclusive upper bounds, the last may be infinite."""
 
     bounds: tuple[float, ...]
     counts: tuple[int, ...]

@@ -88,8 +88,9 @@ class Gate:
         self.config_path = directory / "gate.yaml"
         self.write_config(config)
         self._command = [
+            *("setpriv", "--pdeathsig", "KILL"),  # nor does it outlive a test run that is killed
             *prefix,
-            *(sys.executable, "-m", "pyshim.cli", "run", "-c", str(self.config_path), "--json"),
+            *(sys.executable, "-P", "-m", "pyshim.cli", "run", "-c", str(self.config_path), "--json"),
             *args,
         ]
         self._wait_ready = wait_ready

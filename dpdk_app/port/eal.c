@@ -35,8 +35,9 @@ void pg_log_to(int fd, int debug)
 
 int pg_eal_init(int argc, char *argv[], struct pg_error *error)
 {
-	if (rte_eal_init(argc, argv) < 0)
-		return error_set(error, PG_ERROR_SYSTEM, "DPDK's environment could not be initialised: %s",
-				 rte_strerror(rte_errno));
-	return PG_OK;
+	if (rte_eal_init(argc, argv) >= 0)
+		return PG_OK;
+	// Not every failure says why; then the log does.
+	return error_set(error, PG_ERROR_SYSTEM, "DPDK's environment could not be initialised%s%s",
+			 rte_errno ? ": " : "", rte_errno ? rte_strerror(rte_errno) : "");
 }

@@ -6,6 +6,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include <rte_dev.h>
+#include <rte_devargs.h>
 #include <rte_errno.h>
 #include <rte_ethdev.h>
 
@@ -102,25 +104,34 @@ static int setup_queues(struct port *port, const struct rte_eth_dev_info *info, 
 	return PG_OK;
 }
 
-/// What net_tap calls its MAC is that of the kernel's end of the wire, which must stay another one than ours.
+/// A tap is a wire to this host's kernel, and what its driver calls the port's MAC is that of the kernel's end.
+/// Not so with `remote`: then it stands in for that interface.
 static bool mac_is_the_peers(const struct port *port)
 {
 	struct rte_eth_dev_info info;
 
-	return rte_eth_dev_info_get(port->id, &info) == 0 && strcmp(info.driver_name, "net_tap") == 0;
+	if (rte_eth_dev_info_get(port->id, &info) < 0 || strcmp(info.driver_name, "net_tap") != 0)
+		return false;
+
+	const struct rte_devargs *devargs = rte_dev_devargs(info.device);
+
+	return !devargs || !devargs->args || !strstr(devargs->args, "remote=");
 }
 
 /// The MAC that answers carry is the configured one, even where the device cannot be told.
 static void set_mac(struct port *port)
 {
+	const bool peers = mac_is_the_peers(port);
 	struct rte_ether_addr mac;
 
 	if (port->plan->has_mac) {
 		memcpy(mac.addr_bytes, port->plan->mac, MAC_LEN);
-		if (!mac_is_the_peers(port))
+		if (!peers)
 			rte_eth_dev_default_mac_addr_set(port->id, &mac);
 	} else if (rte_eth_macaddr_get(port->id, &mac) < 0) {
 		memset(&mac, 0, sizeof(mac));
+	} else if (peers) {
+		mac.addr_bytes[MAC_LEN - 1] ^= 1; // two ends of a wire need two addresses
 	}
 	identity_set_mac(&port->identity, mac.addr_bytes);
 }

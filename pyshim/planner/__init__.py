@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pyshim.config.models import Config, PortConfig
     from pyshim.host import HostFacts
 
-__all__ = ["make_plan"]
+__all__ = ["make_plan", "policy_of"]
 
 
 def make_plan(config: Config, host: HostFacts) -> Plan:
@@ -59,15 +59,20 @@ def make_plan(config: Config, host: HostFacts) -> Plan:
         huge_pages=memory.huge_pages,
         isa=config.workers.isa,
         log_level=config.log.level,
-        policy=Policy(
-            idle_timeout_s=config.sessions.idle_timeout_s,
-            host_reply_pps=config.host.reply_pps,
-            host_reply_burst=config.host.reply_burst,
-            listeners=tuple(
-                ListenerPolicy(entry.limits.source_pps, entry.limits.source_burst) for entry in config.listen
-            ),
-        ),
+        policy=policy_of(config),
         notes=(*cpus.notes, *memory.notes, *_replay_notes(config)),
+    )
+
+
+def policy_of(config: Config) -> Policy:
+    """The part of a configuration that a reload may change in the data plane."""
+    return Policy(
+        idle_timeout_s=config.sessions.idle_timeout_s,
+        host_reply_pps=config.host.reply_pps,
+        host_reply_burst=config.host.reply_burst,
+        listeners=tuple(
+            ListenerPolicy(entry.limits.source_pps, entry.limits.source_burst) for entry in config.listen
+        ),
     )
 
 

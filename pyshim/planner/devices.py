@@ -21,7 +21,7 @@ _PCAP_INTERFACE_KEYS = ("iface", "rx_iface", "rx_iface_in", "tx_iface")
 
 
 def find_device_problems(config: Config, host: HostFacts) -> list[Problem]:
-    """Why ports cannot be opened on this host: a thing of the host that is missing, or a device's own trap."""
+    """Why ports cannot be opened here: a thing of the host that is missing, or a device's own trap."""
     problems = []
     for index, port in enumerate(config.ports):
         if port.pci_address:

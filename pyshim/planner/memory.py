@@ -44,7 +44,7 @@ class MemoryChoice:
 
 
 def state_bytes(capacity: int, workers: int) -> int:
-    """Size of the session state file: each worker has room for all sessions, however they spread, and a header.
+    """Size of the session state file: every worker has room for all sessions, however they spread.
 
     What the data plane's pg_state_size() says, without loading it; a test holds them equal. Pages are taken
     as sessions come, so the file's size is a bound.
@@ -53,7 +53,7 @@ def state_bytes(capacity: int, workers: int) -> int:
 
 
 def index_bytes(capacity: int, workers: int) -> int:
-    """Memory of the look-up tables of sessions and of limited sources: ordinary pages beside DPDK's memory."""
+    """Memory of the look-up tables of sessions and limited sources: ordinary pages beside DPDK's."""
     return workers * (int(_INDEX_BYTES_PER_SESSION * capacity) + _SOURCE_LIMITS_BYTES)
 
 

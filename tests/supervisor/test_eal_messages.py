@@ -11,13 +11,13 @@ from pyshim.eal_messages import explain, last_meaningful
 from tests.supervisor.test_control import PLAN
 
 KNOWN = {
-    "EAL: FATAL: Cannot get hugepage information.": r"sysctl -w vm\.nr_hugepages=\d+.*eal\.huge_pages to false",
-    "EAL: 8 hugepages of size 2097152 reserved, but no mounted hugetlbfs found for that size": "mount -t hugetlbfs",
+    "EAL: FATAL: Cannot get hugepage information.": r"vm\.nr_hugepages=\d+.*eal\.huge_pages to false",
+    "EAL: 8 hugepages of size 2097152 reserved, but no mounted hugetlbfs found for that": "mount -t",
     "EAL: Not enough memory available on socket 1! Requested: 512MB, available: 0MB": "NUMA node 1",
     "EAL: No probed ethernet devices": "dpdk-devbind.py",
     "EAL: 0000:03:00.0 VFIO group is not viable! Not all devices in IOMMU group bound": "bind every member",
     "EAL: Expecting 'PA' IOVA mode but current mode is 'VA', not initializing": "intel_iommu=on",
-    "EAL: Cannot create lock on '/run/dpdk/pollgate/config'. Is another primary process running?": "eal.file_prefix",
+    "EAL: Cannot create lock on '/run/dpdk/p/config'. Is another primary process running?": "eal.file_prefix",
     "Ethdev port_id=0 invalid rss_hf: 0x38d34, valid value: 0x0": "queues to 1",
     "Ethdev port_id=0 nb_rx_queues=2 > 1": "has 1 queues, 2 were asked for",
     "Cannot create mbuf pool: no memory": r"eal\.memory_mib",
@@ -44,8 +44,25 @@ def test_a_wrong_device_is_not_reported_as_missing_huge_pages() -> None:
         "EAL: FATAL: Cannot get hugepage information.",
     ]
     said = explain("DPDK could not be initialised", log, PLAN)
-    assert "net_null0" in said
+    assert "net_pcpa0" in said
     assert "huge" not in said
+
+
+def test_a_driver_that_refuses_is_quoted_without_the_names_of_its_functions() -> None:
+    log = [
+        "eth_dev_tap_create(): TAP Unable to initialize net_tap0",
+        "vdev_probe(): failed to initialize net_tap0 device",
+        "EAL: Bus (vdev) probe failed.",
+    ]
+    said = explain("port a: no device net_tap0 came up", log, PLAN)
+    assert said.endswith("its last word: TAP Unable to initialize net_tap0")
+
+
+def test_an_error_number_in_the_data_planes_sentence_is_no_cause_by_itself() -> None:
+    message = "port a: the device did not start: Operation not permitted"
+    said = explain(message, ["memif_connect_client(): Failed to connect socket: /run/x.sock."], PLAN)
+    assert "cannot be opened" in said
+    assert "CAP_NET_ADMIN" not in said
 
 
 def test_the_harmless_line_about_gigabyte_pages_explains_nothing() -> None:
@@ -59,5 +76,5 @@ def test_an_unknown_cause_is_passed_on_in_dpdks_words() -> None:
 
 
 def test_the_last_meaningful_line_is_not_one_of_every_run() -> None:
-    assert last_meaningful(["PMD: it broke", "EAL: Selected IOVA mode 'VA'", ""]) == "PMD: it broke"
+    assert last_meaningful(["PMD: it broke", "EAL: Selected IOVA mode 'VA'", ""]) == "it broke"
     assert last_meaningful(["EAL: Selected IOVA mode 'VA'"]) is None

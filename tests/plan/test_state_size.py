@@ -1,0 +1,15 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What the planner says of the data plane's memory is what the data plane takes."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pyshim import dataplane
+from pyshim.planner.memory import state_bytes
+
+
+@given(st.integers(1, 16_777_216), st.integers(1, 32))
+def test_planned_session_state_is_as_large_as_the_data_plane_needs(capacity: int, workers: int) -> None:
+    assert state_bytes(capacity, workers) == dataplane.state_bytes(capacity, workers)
