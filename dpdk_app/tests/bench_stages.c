@@ -12,7 +12,8 @@
 #include <string.h>
 
 #define ISA bench
-#include "pipeline/burst.c" // NOLINT(bugprone-suspicious-include): its stages are static
+#include "pipeline/burst.c"
+#include "rig.h"
 
 #define FRAMES_MAX 16384
 #define FRAME_BYTES 128
@@ -20,6 +21,9 @@
 #define HEADROOM 128
 #define CAPACITY 65536
 #define BURSTS_PER_ROUND 2000
+
+/// Of `pollgate bench` captures; rig_open has the rest: 10.0.0.1, UDP port 8080.
+static const uint8_t gate_mac[MAC_LEN] = {2, 0, 0, 0, 0, 2};
 
 enum stage { STAGE_COPY, STAGE_SORT, STAGE_PROBE, STAGE_ANSWER, STAGES };
 static const char *const stage_names[STAGES] = {
@@ -35,17 +39,9 @@ struct capture {
 	unsigned count;
 };
 
-struct rig {
-	struct identity identity;
-	struct listeners listeners;
-	struct policy policy;
-	struct session_census census;
-	struct session_table sessions;
-	struct source_limits sources;
-	uint64_t host_conforms_at;
-	struct pg_worker_stats stats;
-	struct gate gate;
-	uint8_t buffer[BURST_MAX][BUFFER_BYTES] CACHE_ALIGNED;
+/// As net_pcap's buffers lie: one behind the other, data behind the headroom.
+struct buffers {
+	uint8_t bytes[BURST_MAX][BUFFER_BYTES] CACHE_ALIGNED;
 };
 
 static void fail(const char *what)
@@ -72,47 +68,10 @@ static void read_capture(struct capture *capture, const char *path)
 		fail("the capture is empty");
 }
 
-static void *zeroed(size_t size)
-{
-	const size_t rounded = (size + CACHE_LINE - 1) & ~(size_t)(CACHE_LINE - 1);
-	void *memory = aligned_alloc(CACHE_LINE, rounded);
-
-	if (!memory)
-		fail("out of memory");
-	return memset(memory, 0, rounded);
-}
-
-/// The gate that `pollgate bench` captures are addressed to.
-static void rig_init(struct rig *rig)
-{
-	static const struct pg_address address = {.family = 4, .prefix_len = 16, .bytes = {10, 0, 0, 1}};
-	static const uint8_t mac[MAC_LEN] = {2, 0, 0, 0, 0, 2};
-	static const struct hash_secret secret = {{0x9e3779b97f4a7c15, 0xbf58476d1ce4e5b9, 0x94d049bb133111eb, 3}};
-	const struct pg_policy policy = {.idle_timeout_ns = 30000000000ULL};
-	const uint16_t port = 8080;
-
-	identity_init(&rig->identity, &address, 1, port);
-	identity_set_mac(&rig->identity, mac);
-	listeners_init(&rig->listeners, &port, 1);
-	policy_init(&rig->policy, &policy, 1, pg_tsc_hz());
-	rig->census = (struct session_census){CAPACITY, 1, {&rig->stats.sessions_active}};
-	session_table_init(&rig->sessions, zeroed(session_region_size(CAPACITY)), CAPACITY,
-			   zeroed(session_index_size(CAPACITY)), &rig->census, &rig->stats.sessions_active, &secret, 0);
-	rig->gate = (struct gate){
-		.identity = &rig->identity,
-		.listeners = &rig->listeners,
-		.policy = &rig->policy,
-		.sessions = &rig->sessions,
-		.sources = &rig->sources,
-		.host_conforms_at = &rig->host_conforms_at,
-		.stats = &rig->stats,
-	};
-}
-
-static unsigned copy_in(struct rig *rig, const struct capture *capture, struct burst *burst, unsigned next)
+static unsigned copy_in(struct buffers *buffers, const struct capture *capture, struct burst *burst, unsigned next)
 {
 	for (unsigned i = 0; i < BURST_MAX; i++) {
-		burst->frame[i] = rig->buffer[i] + HEADROOM;
+		burst->frame[i] = buffers->bytes[i] + HEADROOM;
 		burst->length[i] = capture->length[next];
 		memcpy(burst->frame[i], capture->frame[next], FRAME_BYTES);
 		next = next + 1 == capture->count ? 0 : next + 1;
@@ -121,14 +80,14 @@ static unsigned copy_in(struct rig *rig, const struct capture *capture, struct b
 }
 
 /// The same order as run() in burst.c, with the clock read in between.
-static unsigned timed_burst(struct rig *rig, const struct capture *capture, unsigned next, uint64_t *cycles)
+static unsigned timed_burst(struct gate *gate, struct buffers *buffers, const struct capture *capture, unsigned next,
+			    uint64_t *cycles)
 {
 	struct burst burst;
 	struct lanes lanes;
 	uint64_t now = pg_tsc(), then = now;
-	struct gate *gate = &rig->gate;
 
-	next = copy_in(rig, capture, &burst, next);
+	next = copy_in(buffers, capture, &burst, next);
 	now = pg_tsc(), cycles[STAGE_COPY] += now - then, then = now;
 	begin(gate, &burst, &lanes, BURST_MAX);
 	sort_burst(gate, &burst, &lanes, BURST_MAX, false);
@@ -150,22 +109,23 @@ static int by_value(const void *a, const void *b)
 int main(int argc, char **argv)
 {
 	const unsigned rounds = argc > 2 ? (unsigned)strtoul(argv[2], NULL, 10) : 21;
-	struct capture *capture = zeroed(sizeof(*capture));
-	struct rig *rig = zeroed(sizeof(*rig));
+	struct capture *capture = zeroed_lines(sizeof(*capture));
+	struct buffers *buffers = zeroed_lines(sizeof(*buffers));
+	struct rig *rig = rig_open("auto", CAPACITY);
 	double *samples[STAGES];
 	unsigned next = 0;
 
 	if (argc < 2 || rounds == 0)
 		fail("usage: bench_stages CAPTURE.pcap [ROUNDS]");
 	read_capture(capture, argv[1]);
-	rig_init(rig);
+	identity_set_mac(&rig->identity, gate_mac);
 	for (unsigned s = 0; s < STAGES; s++)
-		samples[s] = zeroed(rounds * sizeof(double));
+		samples[s] = zeroed_lines(rounds * sizeof(double));
 	for (unsigned round = 0; round < rounds; round++) {
 		uint64_t cycles[STAGES] = {0};
 
 		for (unsigned i = 0; i < BURSTS_PER_ROUND; i++)
-			next = timed_burst(rig, capture, next, cycles);
+			next = timed_burst(&rig->gate, buffers, capture, next, cycles);
 		for (unsigned s = 0; s < STAGES; s++)
 			samples[s][round] = (double)cycles[s] / (BURSTS_PER_ROUND * BURST_MAX);
 	}
