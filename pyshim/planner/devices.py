@@ -21,7 +21,7 @@ _PCAP_INTERFACE_KEYS = ("iface", "rx_iface", "rx_iface_in", "tx_iface")
 
 
 def find_device_problems(config: Config, host: HostFacts) -> list[Problem]:
-    """Why ports cannot be opened here: a thing of the host that is missing, or a device's own trap."""
+    """Why ports cannot be opened on this host; every one is a thing of the host that is missing."""
     problems = []
     for index, port in enumerate(config.ports):
         if port.pci_address:
@@ -29,18 +29,7 @@ def find_device_problems(config: Config, host: HostFacts) -> list[Problem]:
         else:
             texts = _vdev_problems(port.device, host)
         problems += [Problem(f"ports[{index}].device", text, ExitCode.UNAVAILABLE) for text in texts]
-        if not port.pci_address and port.mac is None and _has_the_mac_of_its_peer(parse_vdev(port.device)):
-            text = (
-                "net_tap's own MAC address is that of the kernel's end of the wire; "
-                "give this end another one, for example mac: 02:00:00:00:00:02"
-            )
-            problems.append(Problem(f"ports[{index}].mac", text))
     return problems
-
-
-def _has_the_mac_of_its_peer(vdev: VdevArgs) -> bool:
-    """A tap without `remote` is a wire to this host's kernel; with it, it stands in for that interface."""
-    return vdev.kind == "net_tap" and not vdev.values("remote")
 
 
 def _vdev_problems(device: str, host: HostFacts) -> Iterator[str]:

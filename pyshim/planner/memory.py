@@ -22,6 +22,7 @@ DATA_ROOM_BYTES = 2048 + 128  # a frame of 2,048 bytes behind DPDK's headroom
 CACHE = 256  # objects per lcore; a flush happens at one and a half times this
 _BURST = 64
 MBUF_BYTES = DATA_ROOM_BYTES + 128 + 64  # data, struct rte_mbuf, the pool's own header
+_PAGE_BYTES = 4096  # an ordinary page; DPDK lets no buffer cross the border of one, so each takes a whole one
 _POOL_FIXED_BYTES = 2 * _MIB  # the caches of every possible lcore, used or not
 _DESCRIPTOR_BYTES = 64  # ring entry and the driver's shadow of it
 _EAL_BYTES = 32 * _MIB
@@ -66,30 +67,33 @@ def choose_memory(
 ) -> MemoryChoice:
     """Size the pools and decide about huge pages; what is wrong is appended to `problems`."""
     homes = _homes(cpus, assignment)
-    pools: list[PoolPlan] = []
-    need: dict[int, int] = {}
-    for node in sorted(set(homes)):
-        ports = [port for port, home in enumerate(homes) if home == node]
-        pool, size = _pool(config, host, assignment, ports, node)
-        pools.append(pool)
-        need[max(node, 0)] = need.get(max(node, 0), 0) + size
+    nodes = sorted(set(homes))
+    built = [
+        _pool(config, host, assignment, [port for port, home in enumerate(homes) if home == node], node)
+        for node in nodes
+    ]
+    pools = [pool for pool, _ in built]
     main_node = next(cpu.node for cpu in host.cpus if cpu.cpu == cpus.main)
-    need[main_node] = need.get(main_node, 0) + _EAL_BYTES
+    need = _need(built, main_node, MBUF_BYTES)
+    huge_pages, notes = _decide_huge_pages(config, host, _share(config, need), problems)
+    mbuf_bytes = MBUF_BYTES
+    if not huge_pages:
+        mbuf_bytes = _PAGE_BYTES
+        need = _need(built, main_node, mbuf_bytes)
     needed_mib = sum(_mib(size) for size in need.values())
     if needed_mib > config.eal.memory_mib:
         text = (
             f"{config.eal.memory_mib} MiB given, {needed_mib} MiB needed: "
-            f"{sum(pool.mbufs for pool in pools)} packet buffers of {MBUF_BYTES} bytes, descriptors, "
+            f"{sum(pool.mbufs for pool in pools)} packet buffers of {mbuf_bytes} bytes, descriptors, "
             f"and {_EAL_BYTES // _MIB} MiB for DPDK itself; set it to {needed_mib} or more"
         )
         problems.append(Problem("eal.memory_mib", text))
-    share = _split(max(config.eal.memory_mib, needed_mib), need)
-    huge_pages, notes = _decide_huge_pages(config, host, share, problems)
+    share = _share(config, need)
     if not huge_pages:
         _check_ordinary(config, host, problems)
     return MemoryChoice(
         pools=tuple(pools),
-        pool_of_port=tuple(sorted(set(homes)).index(home) for home in homes),
+        pool_of_port=tuple(nodes.index(home) for home in homes),
         huge_pages=huge_pages,
         eal_args=_eal_args(config, share, huge_pages),
         notes=notes,
@@ -109,7 +113,7 @@ def _homes(cpus: CpuChoice, assignment: Assignment) -> list[int]:
 def _pool(
     config: Config, host: HostFacts, assignment: Assignment, ports: Sequence[int], node: int
 ) -> tuple[PoolPlan, int]:
-    """The pool of a node, and the bytes that it and its ports' queues take."""
+    """The pool of a node, and the bytes that it and its ports' queues take beside the buffers themselves."""
     descriptors = sum(
         assignment.queues[port] * (config.ports[port].rx_descriptors + config.ports[port].tx_descriptors)
         for port in ports
@@ -129,7 +133,16 @@ def _pool(
     )
     pool = PoolPlan(f"node{node}" if node >= 0 else "any", node, mbufs, CACHE, DATA_ROOM_BYTES, why)
     pointers = 8 * (_power_of_two(mbufs + 1) + sum(_power_of_two(packets + 1) for packets in replayed))
-    return pool, mbufs * MBUF_BYTES + _POOL_FIXED_BYTES + pointers + descriptors * _DESCRIPTOR_BYTES
+    return pool, _POOL_FIXED_BYTES + pointers + descriptors * _DESCRIPTOR_BYTES
+
+
+def _need(built: Sequence[tuple[PoolPlan, int]], main_node: int, mbuf_bytes: int) -> dict[int, int]:
+    """Bytes per node for pools, each with what it takes beside its buffers, and for DPDK itself."""
+    need = {main_node: _EAL_BYTES}
+    for pool, beside in built:
+        node = max(pool.node, 0)
+        need[node] = need.get(node, 0) + pool.mbufs * mbuf_bytes + beside
+    return need
 
 
 def replayed_packets(port: PortConfig, host: HostFacts) -> list[int]:
@@ -140,10 +153,10 @@ def replayed_packets(port: PortConfig, host: HostFacts) -> list[int]:
     return [capture.packets or 0 for capture in vdev.captures]
 
 
-def _split(total_mib: int, need: dict[int, int]) -> dict[int, int]:
-    """MiB per node: what it needs and an equal part of the rest."""
+def _share(config: Config, need: dict[int, int]) -> dict[int, int]:
+    """MiB per node: what it needs and an equal part of the rest of what is configured."""
     nodes = sorted(need)
-    rest = total_mib - sum(_mib(need[node]) for node in nodes)
+    rest = max(0, config.eal.memory_mib - sum(_mib(size) for size in need.values()))
     return {
         node: _mib(need[node]) + rest // len(nodes) + (rest % len(nodes) if index == 0 else 0)
         for index, node in enumerate(nodes)
