@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Players behind VLAN tags: a namespace whose only way to the wire puts tags on every frame.
+
+The kernel's own VLAN interfaces are a module that not every machine has, and know no tag without an
+identifier. A tap interface and a thread that puts tags on and takes them off can do all of it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import selectors
+import socket
+import struct
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from tests.network.namespace import PLAYERS4, PLAYERS6, PLAYERS_INTERFACE, Namespace, Wire
+
+TAP = Path("/dev/net/tun")
+TUNSETIFF = 0x400454CA
+IFF_TAP, IFF_NO_PI = 0x0002, 0x1000
+ETH_P_ALL = 3
+SOL_PACKET, PACKET_STATISTICS, PACKET_AUXDATA = 263, 6, 8
+SO_RCVBUFFORCE = 33
+TP_STATUS_VLAN_VALID = 1 << 4
+PACKET_OUTGOING = 4
+MACS_BYTES = 12
+
+Tag = tuple[int, int]  # TPID, TCI
+
+
+class TaggedPlayers:
+    """A namespace with PLAYERS4 and PLAYERS6, reached through `tags` only, outermost first."""
+
+    def __init__(self, wire: Wire, tags: Sequence[Tag]) -> None:
+        self._wire = wire
+        self._tags = b"".join(struct.pack("!HH", *tag) for tag in tags)
+        self.namespace = Namespace()
+        self._tap = self.namespace.call(_open_tap)
+        self._trunk = wire.players.call(_open_trunk)
+        self._ending, self._end = os.pipe()
+        self._thread = threading.Thread(target=self._carry)
+        inside = self.namespace.run
+        inside("sysctl", "-qw", "net.ipv6.conf.tap0.addr_gen_mode=1")
+        inside("ip", "link", "set", "tap0", "mtu", "1492", "up")
+        inside("ip", "address", "add", f"{PLAYERS4}/24", "dev", "tap0")
+        inside("ip", "address", "add", f"{PLAYERS6}/64", "dev", "tap0", "nodad")
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        os.write(self._end, b"\0")
+        self._thread.join()
+        _, lost = struct.unpack("II", self._trunk.getsockopt(SOL_PACKET, PACKET_STATISTICS, 8))
+        for fd in (self._ending, self._end, self._tap):
+            os.close(fd)
+        self._trunk.close()
+        self.namespace.close()
+        assert lost == 0, f"the tests' own trunk lost {lost} frames: whatever failed may be due to that"
+
+    def _carry(self) -> None:
+        with selectors.DefaultSelector() as selector:
+            for source in (self._tap, self._trunk, self._ending):
+                selector.register(source, selectors.EVENT_READ)
+            while True:
+                ready = {key.fileobj for key, _ in selector.select()}
+                if self._ending in ready:
+                    return
+                if self._tap in ready:
+                    frame = os.read(self._tap, 2048)
+                    self._trunk.send(frame[:MACS_BYTES] + self._tags + frame[MACS_BYTES:])
+                if self._trunk in ready:
+                    self._deliver()
+
+    def _deliver(self) -> None:
+        frame, ancillary, _, origin = self._trunk.recvmsg(2048, socket.CMSG_SPACE(20))
+        for _, kind, data in ancillary:
+            status, tci, tpid = struct.unpack("I12xHH", data)
+            if kind == PACKET_AUXDATA and status & TP_STATUS_VLAN_VALID:
+                # The kernel took the outermost tag off and says so beside the frame.
+                frame = frame[:MACS_BYTES] + struct.pack("!HH", tpid, tci) + frame[MACS_BYTES:]
+        rest = frame[MACS_BYTES:]
+        if origin[2] != PACKET_OUTGOING and rest.startswith(self._tags):
+            os.write(self._tap, frame[:MACS_BYTES] + rest[len(self._tags) :])
+
+
+def _open_tap() -> int:
+    tap = os.open(TAP, os.O_RDWR)
+    fcntl.ioctl(tap, TUNSETIFF, struct.pack("16sH22x", b"tap0", IFF_TAP | IFF_NO_PI))
+    return tap
+
+
+def _open_trunk() -> socket.socket:
+    trunk = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL))
+    trunk.setsockopt(SOL_PACKET, PACKET_AUXDATA, 1)
+    # It hears untagged players too, and its thread is a slow one.
+    trunk.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 1 << 24)
+    trunk.bind((PLAYERS_INTERFACE, ETH_P_ALL))
+    return trunk
