@@ -180,7 +180,11 @@ class Oracle:
         self._capacity = capacity
         self._idle_timeout_s = idle_timeout_s
         self._host_reply_pps = host_reply_pps
-        self._host_bucket = _Bucket(host_reply_pps, host_reply_burst, Fraction(host_reply_burst), Fraction(0))
+        # ARP and neighbour discovery do not wait behind a flood of echo requests.
+        self._neighbor_bucket, self._echo_bucket = (
+            _Bucket(host_reply_pps, host_reply_burst, Fraction(host_reply_burst), Fraction(0))
+            for _ in range(2)
+        )
         self._source_buckets: dict[tuple[int, Address], _Bucket] = {}
         self._sessions: dict[tuple[Address, int, int], _Session] = {}
 
@@ -316,8 +320,8 @@ class Oracle:
 
     # ---- being a host
 
-    def _host_token(self, now_s: float) -> None:
-        _require(self._host_reply_pps > 0 and self._host_bucket.take(Fraction(now_s)), "host_rate_limited")
+    def _host_token(self, bucket: _Bucket, now_s: float) -> None:
+        _require(self._host_reply_pps > 0 and bucket.take(Fraction(now_s)), "host_rate_limited")
 
     def _arp(self, link: _Link, now_s: float) -> Verdict:
         _require(len(link.payload) >= 28, "truncated")
@@ -333,7 +337,7 @@ class Oracle:
         _require(sender not in self._directed_broadcasts, "bad_arp")
         _require(sender not in self._ours, "bad_source")
         _require(target in self._ours, "not_for_us")
-        self._host_token(now_s)
+        self._host_token(self._neighbor_bucket, now_s)
         head = struct.pack("!HHBBH", 1, 0x0800, 6, 4, 2)
         body = head + self._mac + target.packed + sha + spa
         frame = self._link_header(link, link.source) + body + link.payload[28:]
@@ -343,7 +347,7 @@ class Oracle:
         _require(len(net.payload) >= 8, "truncated")
         _require(ones_complement_sum(net.payload) == 0xFFFF, "bad_icmp")
         _require(net.payload[:2] == b"\x08\x00", "not_for_us")
-        self._host_token(now_s)
+        self._host_token(self._echo_bucket, now_s)
         identifier, sequence = struct.unpack_from("!HH", net.payload, 4)
         echo = ICMP(type=0, code=0, id=identifier, seq=sequence) / Raw(net.payload[8:])
         return Verdict(reply=self._reply(frame, link, net, echo), kind="icmp_echo")
@@ -357,7 +361,7 @@ class Oracle:
         _require(not net.source.is_unspecified, "bad_source")
         _require((kind, code) == (128, 0) and net.destination in self._ours, "not_for_us")
         _require(len(net.payload) >= 8, "truncated")
-        self._host_token(now_s)
+        self._host_token(self._echo_bucket, now_s)
         identifier, sequence = struct.unpack_from("!HH", net.payload, 4)
         echo = ICMPv6EchoReply(id=identifier, seq=sequence, data=net.payload[8:])
         return Verdict(reply=self._reply(frame, link, net, echo), kind="icmpv6_echo")
@@ -372,7 +376,7 @@ class Oracle:
         if net.source.is_unspecified:
             _require(net.destination in self._groups and 1 not in options, reason)
         _require(target in self._ours, "not_for_us")
-        self._host_token(now_s)
+        self._host_token(self._neighbor_bucket, now_s)
         probe = net.source.is_unspecified
         ip = IPv6(src=str(target), dst=str(ALL_NODES if probe else net.source), hlim=255)
         mac = self._mac.hex(":")

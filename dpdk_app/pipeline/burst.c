@@ -227,18 +227,25 @@ static __attribute__((noinline)) void answer_other(struct gate *gate, struct bur
 	answer(gate, burst, lookup, p, now, source_limited, tx_offload);
 }
 
+static bool host_conforms(struct gate *gate, enum pg_message message, uint64_t now)
+{
+	const bool echo = message == PG_MESSAGE_ICMP_ECHO || message == PG_MESSAGE_ICMPV6_ECHO;
+	uint64_t *bucket = echo ? &gate->host->echo_conforms_at : &gate->host->neighbors_conform_at;
+
+	return !gate->policy->host_silent && rate_admit(bucket, gate->policy->host, now);
+}
+
 /// ARP, neighbour discovery, echo: rare, so one at a time.
 static COLD void serve_host(struct gate *gate, struct burst *burst, const struct parsed *parsed, uint64_t now)
 {
 	const unsigned i = parsed->frame;
-	const struct policy *policy = gate->policy;
 	const struct host_request request = host_examine(burst->frame[i], &parsed->packet, gate->identity);
 
 	if (request.drop != PG_DROP_NONE) {
 		drop_frame(gate, burst, i, request.drop);
 		return;
 	}
-	if (policy->host_silent || !rate_admit(gate->host_conforms_at, policy->host, now)) {
+	if (!host_conforms(gate, request.message, now)) {
 		drop_frame(gate, burst, i, PG_DROP_HOST_RATE_LIMITED);
 		return;
 	}

@@ -13,7 +13,7 @@ struct pg_core {
 	struct session_census census;
 	struct session_table sessions;
 	struct source_limits sources;
-	uint64_t host_conforms_at;
+	struct host_buckets host;
 	struct pg_worker_stats stats;
 	struct gate gate;
 	const struct hot_path *hot_path;
@@ -63,7 +63,7 @@ struct pg_core *pg_core_open(const struct pg_plan *plan)
 		.policy = &core->policy,
 		.sessions = &core->sessions,
 		.sources = &core->sources,
-		.host_conforms_at = &core->host_conforms_at,
+		.host = &core->host,
 		.stats = &core->stats,
 	};
 	return core;

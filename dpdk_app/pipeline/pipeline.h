@@ -54,6 +54,13 @@ struct policy {
 
 void policy_init(struct policy *policy, const struct pg_policy *from, uint64_t generation, uint64_t tsc_hz);
 
+/// Token buckets of the host's answers, in the terms of rate.h. Apart, so that a flood of echo requests does not keep
+/// us from telling neighbours where we are.
+struct host_buckets {
+	uint64_t neighbors_conform_at; // ARP, neighbour discovery
+	uint64_t echo_conforms_at;
+};
+
 /// One worker's view of one port.
 struct gate {
 	// read-mostly: set at start, policy at every turn of the loop
@@ -64,7 +71,7 @@ struct gate {
 	// the worker's own
 	struct session_table *sessions;
 	struct source_limits *sources;
-	uint64_t *host_conforms_at; // token bucket of host answers
+	struct host_buckets *host;
 	struct pg_worker_stats *stats;
 };
 

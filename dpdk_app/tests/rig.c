@@ -64,7 +64,7 @@ void rig_reset(struct rig *rig)
 	if (rig->policy.source_limited) // else it was not touched, and it is large
 		memset(&rig->sources, 0, sizeof(rig->sources));
 	policy_init(&rig->policy, &policy, 1, RIG_HZ);
-	rig->host_conforms_at = 0;
+	rig->host = (struct host_buckets){0};
 	rig->now = RIG_HZ;
 	session_table_init(&rig->sessions, rig->region, capacity, rig->index, &rig->census, &rig->stats.sessions_active,
 			   &secret, rig->now);
@@ -95,7 +95,7 @@ struct rig *rig_open(const char *isa, uint32_t capacity)
 		.policy = &rig->policy,
 		.sessions = &rig->sessions,
 		.sources = &rig->sources,
-		.host_conforms_at = &rig->host_conforms_at,
+		.host = &rig->host,
 		.stats = &rig->stats,
 	};
 	rig_reset(rig);

@@ -31,7 +31,7 @@ struct rig {
 	struct session_table sessions;
 	struct source_limits sources;
 	struct pg_worker_stats stats;
-	uint64_t host_conforms_at;
+	struct host_buckets host;
 	const struct hot_path *path;
 	bool rx_offload;
 	bool tx_offload;

@@ -440,12 +440,29 @@ static void answers_beyond_the_rate_are_dropped_and_counted(void **state UNUSED)
 
 	rig->policy.host = rate_make(10, 3, RIG_HZ);
 	assert_int_equal(rig_send(rig, &arp).drop, PG_DROP_NONE);
-	assert_int_equal(rig_send(rig, &ns).drop, PG_DROP_NONE); // one bucket for all
+	assert_int_equal(rig_send(rig, &ns).drop, PG_DROP_NONE); // one bucket for both
 	assert_int_equal(rig_send(rig, &arp).drop, PG_DROP_NONE);
 	assert_int_equal(rig_send(rig, &ns).drop, PG_DROP_HOST_RATE_LIMITED);
 	rig->now += RIG_HZ / 10;
 	assert_int_equal(rig_send(rig, &arp).drop, PG_DROP_NONE);
 	assert_int_equal(rig_send(rig, &arp).drop, PG_DROP_HOST_RATE_LIMITED);
+	assert_true(rig_conserved(rig));
+	rig_close(rig);
+}
+
+static void a_flood_of_echo_requests_does_not_keep_neighbors_from_an_answer(void **state UNUSED)
+{
+	struct rig *rig = rig_open("auto", 4);
+	const struct flow flow = flow4(1);
+	const struct frame arp = arp_request(), ns = solicitation(true);
+	struct frame echo;
+
+	rig->policy.host = rate_make(10, 2, RIG_HZ);
+	build_echo(&echo, &flow, 8, 1, (const uint8_t *)"hello", 5);
+	for (unsigned i = 0; i < 10; i++)
+		assert_int_equal(rig_send(rig, &echo).drop, i < 2 ? PG_DROP_NONE : PG_DROP_HOST_RATE_LIMITED);
+	assert_int_equal(rig_send(rig, &arp).drop, PG_DROP_NONE);
+	assert_int_equal(rig_send(rig, &ns).drop, PG_DROP_NONE);
 	assert_true(rig_conserved(rig));
 	rig_close(rig);
 }
@@ -559,6 +576,7 @@ int main(void)
 		cmocka_unit_test(a_solicitation_for_a_stranger_is_not_for_us),
 		cmocka_unit_test(a_host_frame_cut_short_anywhere_is_never_answered),
 		cmocka_unit_test(answers_beyond_the_rate_are_dropped_and_counted),
+		cmocka_unit_test(a_flood_of_echo_requests_does_not_keep_neighbors_from_an_answer),
 		cmocka_unit_test(a_refused_request_takes_no_token),
 		cmocka_unit_test(a_rate_of_zero_answers_nothing),
 		cmocka_unit_test(a_gratuitous_arp_asks_for_our_own_address),

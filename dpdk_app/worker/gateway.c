@@ -158,7 +158,7 @@ static void add_queue(struct pg_gateway *g, struct worker *w, const struct pg_qu
 			 .policy = &g->policy[g->policy_in_use],
 			 .sessions = &w->sessions,
 			 .sources = &w->sources,
-			 .host_conforms_at = &w->host_conforms_at,
+			 .host = &w->host,
 			 .stats = w->stats},
 		.port = port,
 		.port_stats = &g->page->port[ref->port],

@@ -48,7 +48,7 @@ struct worker {
 	// written by the worker
 	struct session_table sessions CACHE_ALIGNED;
 	struct source_limits sources;
-	uint64_t host_conforms_at;
+	struct host_buckets host;
 	const struct policy *current; // policy in use
 };
 

@@ -244,7 +244,10 @@ class HostConfig(Section):
     """Answers that any host gives: ARP, neighbour discovery, ping. Reloads live."""
 
     reply_pps: int = Field(
-        default=1000, ge=0, le=10_000_000, description="Answers per second and worker; 0 answers none."
+        default=1000,
+        ge=0,
+        le=10_000_000,
+        description="Answers per second and worker, to ARP and ND and to echo each; 0 answers none.",
     )
     reply_burst: int = Field(
         default=128, ge=1, le=1_000_000, description="Answers that may leave at once before the rate applies."
