@@ -29,6 +29,7 @@ from pyshim.memory_file import SessionState
 from pyshim.plan import Plan, plan
 from pyshim.reloading import LiveConfig, RefusedError
 from pyshim.restarts import Restarts
+from pyshim.runtime_directory import remove_runtime_directory
 from pyshim.signals import Signals
 from pyshim.stats import Snapshot
 
@@ -164,9 +165,12 @@ class _Supervisor:
         self._interrupts = 0
 
     def close(self) -> None:
-        """Leave no worker process behind."""
+        """Leave no worker process behind, and no file of one that ran."""
         self._bury()
         self._selector.close()
+        eal = self._live.config.eal
+        if self._started_s is not None and not eal.in_memory:
+            remove_runtime_directory(eal.file_prefix)
 
     def run(self, signals: Signals) -> None:
         """Everything from the first start to the end."""

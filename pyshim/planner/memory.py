@@ -227,13 +227,14 @@ def _check_ordinary(config: Config, host: HostFacts, problems: list[Problem]) ->
 
 
 def _eal_args(config: Config, share: dict[int, int], huge_pages: bool) -> tuple[str, ...]:
+    shared = () if config.eal.in_memory else ("--file-prefix", config.eal.file_prefix)
     if not huge_pages:
         # DPDK refuses --in-memory next to --no-huge; --no-shconf is what is left of it there.
-        files = ("--no-shconf",) if config.eal.in_memory else ("--file-prefix", config.eal.file_prefix)
-        return ("--no-huge", *files, "-m", str(sum(share.values())))
-    files = ("--in-memory",) if config.eal.in_memory else ("--file-prefix", config.eal.file_prefix)
+        return ("--no-huge", *(shared or ("--no-shconf",)), "-m", str(sum(share.values())))
+    # Files of huge pages are unlinked once mapped: nothing is left of them, however the process ends.
+    unlinked = () if config.eal.in_memory else ("--huge-unlink=always",)
     per_node = ",".join(str(share.get(node, 0)) for node in range(max(share) + 1))
-    return (*files, "--socket-mem", per_node)
+    return (*(shared or ("--in-memory",)), *unlinked, "--socket-mem", per_node)
 
 
 def _size(size_bytes: int) -> str:

@@ -212,7 +212,7 @@ def test_one_cpu_is_enough_to_run(tmp_path: Path) -> None:
 
 @pytest.fixture
 def prefix_files() -> Iterator[str]:
-    """A file prefix of this process's own; DPDK leaves its directory for the next run with the same one."""
+    """A file prefix of this process's own."""
     yield FILE_PREFIX
     for directory in RUNTIME_DIRECTORIES[:2]:
         shutil.rmtree(Path(directory) / FILE_PREFIX, ignore_errors=True)
@@ -237,6 +237,8 @@ def test_file_prefix_of_a_run_that_was_killed_can_be_used_again(prefix_files: st
         gate.wait_metric("pollgate_worker_restarts_total", 1)
         gate.wait_ready()
         assert gate.stop() == 0
+    left = [Path(directory) / prefix_files for directory in RUNTIME_DIRECTORIES[:2]]
+    assert not any(directory.exists() for directory in left), "DPDK's own files are left behind"
 
 
 # ---- permissions and sockets

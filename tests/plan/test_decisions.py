@@ -126,7 +126,7 @@ def test_a_replay_that_also_writes_is_warned_about() -> None:
         (True, False, ("--no-huge", "--no-shconf", "-m", "512")),
         (False, False, ("--no-huge", "--file-prefix", "pollgate", "-m", "512")),
         (True, True, ("--in-memory", "--socket-mem", "512")),
-        (False, True, ("--file-prefix", "pollgate", "--socket-mem", "512")),
+        (False, True, ("--file-prefix", "pollgate", "--huge-unlink=always", "--socket-mem", "512")),
     ],
 )
 def test_memory_arguments_are_those_that_dpdk_accepts_together(
