@@ -7,7 +7,6 @@ What a command needs is imported inside it, so that `--help` and a usage error a
 
 from __future__ import annotations
 
-import importlib.util
 import math
 import os
 import re
@@ -35,10 +34,10 @@ class _Commands(TyperGroup):
     """The commands: `bench` is loaded only when asked for, and an interrupt or a closed pipe ends quietly."""
 
     def list_commands(self, ctx: Any) -> list[str]:
-        return [*super().list_commands(ctx), *(["bench"] if _has_bench() else [])]
+        return [*super().list_commands(ctx), "bench"]
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        if cmd_name == "bench" and _has_bench():
+        if cmd_name == "bench":
             from pyshim.bench import cli_app
 
             group = typer.main.get_group(cli_app)
@@ -58,10 +57,6 @@ class _Commands(TyperGroup):
                 raise SystemExit(ExitCode.DONE) from None
             raise InternalError(_report(error)) from error
         return result
-
-
-def _has_bench() -> bool:
-    return importlib.util.find_spec("pyshim.bench") is not None
 
 
 def _reader_has_gone() -> bool:
