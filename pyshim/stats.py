@@ -32,7 +32,10 @@ class PortCounts:
 
 @dataclass(frozen=True, slots=True)
 class WorkerSnapshot:
-    """One poll loop. `received = Σ handled + Σ dropped + to_kernel + forwarded` at every quiet moment."""
+    """One poll loop.
+
+    At every quiet moment `received + handed_in = Σ handled + Σ dropped + to_kernel + forwarded + handed_out`.
+    """
 
     index: int
     heartbeat_age_s: float | None  # None before the first turn of the loop
@@ -42,6 +45,8 @@ class WorkerSnapshot:
     dropped: Mapping[str, int]  # by reason; every reason is present
     to_kernel: int
     forwarded: int
+    handed_out: int  # received here, given to the worker whose session they are of
+    handed_in: int  # received by another worker
     tx_originated: int
     tx_offered: int
     tx_sent: int

@@ -71,6 +71,7 @@ enum pg_drop {
 	PG_DROP_PLAYER_MISMATCH,
 	PG_DROP_TABLE_FULL,
 	PG_DROP_SOURCE_RATE_LIMITED,
+	PG_DROP_OWNER_BUSY,  // its session is another worker's, who has too much to do
 	PG_DROP_WORKER_LOST, // was in a worker's hands when the worker died
 	PG_DROPS
 };
@@ -186,8 +187,8 @@ struct pg_port_counts {
 };
 
 /// One poll loop's counters. One writer: its lcore. Never reset, not even by a new worker process.
-/// At every quiet moment: received = sum(handled) + sum(dropped) + to_kernel + forwarded,
-/// and tx_offered = tx_sent + sum(tx_dropped).
+/// At every quiet moment: received + handed_in = sum(handled) + sum(dropped) + to_kernel + forwarded + handed_out,
+/// and tx_offered = tx_sent + sum(tx_dropped); over all workers handed_in = handed_out.
 struct pg_worker_stats {
 	// liveness
 	uint64_t heartbeat_tsc; // last turn of the loop; 0 before the first
@@ -199,6 +200,8 @@ struct pg_worker_stats {
 	uint64_t dropped[PG_DROPS];
 	uint64_t to_kernel;
 	uint64_t forwarded;
+	uint64_t handed_out; // received here, but their session is another worker's, who got them
+	uint64_t handed_in;  // received by another worker
 
 	// transmit
 	uint64_t tx_originated; // announcements; the rest of tx_offered are replies

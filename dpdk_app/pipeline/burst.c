@@ -53,11 +53,13 @@ ALWAYS_INLINE uint16_t payload_len(const struct packet *p)
 	return (uint16_t)(p->end - p->l4 - sizeof(struct udp_header));
 }
 
-static COLD void drop_frame(struct gate *gate, struct burst *burst, unsigned i, enum pg_drop reason)
+/// @param reason  enum pg_drop, or PACKET_ELSEWHERE, which is not counted here
+static COLD void drop_frame(struct gate *gate, struct burst *burst, unsigned i, unsigned reason)
 {
 	burst->drop[i] = (uint8_t)reason;
-	burst->dropped++;
-	counter_add(&gate->stats->dropped[reason], 1);
+	burst->unanswered++;
+	if (reason != PACKET_ELSEWHERE)
+		counter_add(&gate->stats->dropped[reason], 1);
 }
 
 // ---------------------------------------------------------------- what is in each frame?
@@ -133,12 +135,20 @@ ALWAYS_INLINE void probe(const struct session_table *sessions, struct lookup *lo
 
 /// The session of a datagram that the probe did not settle: a collision, an overflowed bucket, or a new peer.
 /// Peers go to cold functions by value: a pointer would keep them out of registers in the loop.
-static COLD uint32_t settle(struct gate *gate, struct peer peer, uint32_t player_id, uint64_t now)
+static COLD uint32_t settle(struct gate *gate, struct peer peer, uint32_t player_id, uint64_t now, uint8_t *owner)
 {
 	uint32_t slot = session_find(gate->sessions, &peer);
 
 	if (slot != SESSION_NONE)
 		return slot;
+	if (!gate->settles_here) {
+		// A flow can change its queue: after a crash, or where a device balances load.
+		const uint32_t other = session_owner(gate->sessions->census, gate->worker, gate->port_bit, &peer);
+
+		*owner = (uint8_t)other;
+		if (other != SESSION_NONE)
+			return SESSION_ELSEWHERE;
+	}
 	slot = session_admit(gate->sessions, &peer, player_id, now);
 	if (slot != SESSION_NONE)
 		counter_add(&gate->stats->sessions_admitted, 1);
@@ -156,15 +166,17 @@ static COLD bool source_conforms(struct gate *gate, struct peer peer, uint64_t n
 
 // ---------------------------------------------------------------- what does it do?
 
-ALWAYS_INLINE enum pg_drop handle(struct gate *gate, const struct peer *peer, uint32_t slot, const uint8_t *payload,
-				  uint64_t now, bool source_limited)
+ALWAYS_INLINE unsigned handle(struct gate *gate, const struct peer *peer, uint32_t slot, const uint8_t *payload,
+			      uint64_t now, bool source_limited, uint8_t *owner)
 {
 	if (unlikely(source_limited) && !source_conforms(gate, *peer, now))
 		return PG_DROP_SOURCE_RATE_LIMITED;
 	if (unlikely(slot == SESSION_NONE || !peer_equal(&gate->sessions->records[slot].peer, peer))) {
-		slot = settle(gate, *peer, plain_player(payload), now);
+		slot = settle(gate, *peer, plain_player(payload), now, owner);
 		if (slot == SESSION_NONE)
 			return PG_DROP_TABLE_FULL;
+		if (slot == SESSION_ELSEWHERE)
+			return PACKET_ELSEWHERE;
 	}
 
 	struct session *session = &gate->sessions->records[slot];
@@ -211,8 +223,8 @@ ALWAYS_INLINE void answer(struct gate *gate, struct burst *burst, const struct l
 			  uint64_t now, bool source_limited, const bool tx_offload)
 {
 	const unsigned i = lookup->frame;
-	const enum pg_drop drop =
-		handle(gate, &p->peer, lookup->slot, payload_of(burst->frame[i], p), now, source_limited);
+	const unsigned drop = handle(gate, &p->peer, lookup->slot, payload_of(burst->frame[i], p), now, source_limited,
+				     &burst->owner[i]);
 
 	if (unlikely(drop != PG_DROP_NONE))
 		drop_frame(gate, burst, i, drop);
@@ -261,10 +273,10 @@ static COLD void serve_host(struct gate *gate, struct burst *burst, const struct
 ALWAYS_INLINE void begin(struct gate *gate, struct burst *burst, struct lanes *lanes, unsigned n)
 {
 	lanes->game_count = lanes->host_count = 0;
-	burst->dropped = 0;
+	burst->unanswered = 0;
 	burst->resized = false;
 	memset(burst->drop, PG_DROP_NONE, sizeof(burst->drop));
-	counter_add(&gate->stats->received, n);
+	counter_add(gate->arrivals, n);
 }
 
 ALWAYS_INLINE void sort_burst(struct gate *gate, struct burst *burst, struct lanes *lanes, unsigned n,

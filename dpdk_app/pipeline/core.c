@@ -65,6 +65,7 @@ struct pg_core *pg_core_open(const struct pg_plan *plan)
 		.sources = &core->sources,
 		.host = &core->host,
 		.stats = &core->stats,
+		.arrivals = &core->stats.received,
 	};
 	return core;
 }

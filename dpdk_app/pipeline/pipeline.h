@@ -20,6 +20,9 @@
 
 #define BURST_MAX 64
 
+/// Beside enum pg_drop: neither answered nor dropped here, and counted by whom it is given to.
+#define PACKET_ELSEWHERE PG_DROPS
+
 /// What the device must know to complete an answer's checksums; only written by tx-offload variants.
 struct tx_request {
 	uint8_t checksums; // bits of enum tx_checksum
@@ -36,9 +39,10 @@ struct burst {
 	uint8_t rx[BURST_MAX];      // bits of enum rx_checksum; read by rx-offload variants
 
 	// written by the pipeline
-	unsigned dropped;        // how many are
-	bool resized;            // an answer's length differs from what was received
-	uint8_t drop[BURST_MAX]; // enum pg_drop; PG_DROP_NONE: the frame is now an answer
+	unsigned unanswered;      // frames that are no answers
+	bool resized;             // an answer's length differs from what was received
+	uint8_t drop[BURST_MAX];  // enum pg_drop; PG_DROP_NONE: the frame is now an answer; or PACKET_ELSEWHERE
+	uint8_t owner[BURST_MAX]; // of PACKET_ELSEWHERE: the worker whose session it is; the frame is as received
 	struct tx_request tx[BURST_MAX];
 };
 
@@ -67,15 +71,20 @@ struct gate {
 	const struct identity *identity;
 	const struct listeners *listeners;
 	const struct policy *policy;
+	uint32_t worker;   // our index in session_census
+	uint32_t port_bit; // of session_census.ports
+	bool settles_here; // what came from another worker is not given away again
 
 	// the worker's own
 	struct session_table *sessions;
 	struct source_limits *sources;
 	struct host_buckets *host;
 	struct pg_worker_stats *stats;
+	uint64_t *arrivals; // of stats: received, or handed_in
 };
 
-/// Take a burst through. Every frame is either answered in place or dropped, and counted as one of them.
+/// Take a burst through. Every frame is answered in place or dropped, and counted as one of them, or is another
+/// worker's.
 typedef void burst_run(struct gate *gate, struct burst *burst, unsigned n, uint64_t now);
 
 /// The specialised loops of one micro-architecture level.

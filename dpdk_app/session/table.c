@@ -99,6 +99,20 @@ uint32_t session_find(const struct session_table *table, const struct peer *peer
 	return SESSION_NONE;
 }
 
+uint32_t session_owner(const struct session_census *census, uint32_t self, uint32_t port_bit, const struct peer *peer)
+{
+	for (uint32_t i = 0; i < census->tables; i++) {
+		if (i == self || !(census->ports[i] & port_bit))
+			continue;
+
+		const struct session_table *table = __atomic_load_n(&census->table[i], __ATOMIC_ACQUIRE);
+
+		if (table && session_find(table, peer) != SESSION_NONE)
+			return i;
+	}
+	return SESSION_NONE;
+}
+
 // ---------------------------------------------------------------- slots
 
 /// The stores between begin and end reach memory in program order, so a new worker that finds an odd generation

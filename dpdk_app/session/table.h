@@ -20,6 +20,7 @@
 #include "wire/plain.h"
 
 #define SESSION_NONE UINT32_MAX
+#define SESSION_ELSEWHERE (UINT32_MAX - 1)
 
 struct session {
 	// identity: written once at admission
@@ -56,12 +57,18 @@ struct session_bucket {
 } CACHE_ALIGNED;
 static_assert(sizeof(struct session_bucket) == CACHE_LINE, "one line per bucket");
 
-/// Sessions in use over all workers, against one capacity: however RSS spreads the players, all of it can be used.
-/// Looked at when a session is admitted, never per packet.
+struct session_table;
+
+/// The tables of all workers. Looked at when a session is to be admitted, never per packet.
 struct session_census {
-	uint32_t capacity;
+	// set before the workers start
+	uint32_t capacity; // of all tables together: however RSS spreads the players, all of it can be used
 	uint32_t tables;
 	const uint64_t *active[PG_WORKERS_MAX]; // each worker's published gauge
+	uint32_t ports[PG_WORKERS_MAX];         // bit n: the worker serves port n
+
+	// each written by its worker, when the sessions it found are indexed
+	const struct session_table *table[PG_WORKERS_MAX];
 };
 
 struct session_table {
@@ -101,7 +108,15 @@ uint32_t session_table_init(struct session_table *table, struct session_region *
 			    uint64_t now);
 
 /// The slot of a peer, wherever it is. Slow and exact: for what the burst look-up did not settle.
+/// Another worker may look while the owner writes. It may miss a session that is just being made or see one that is
+/// just going, so it must not use the record; it gives the packet to the owner, who looks again.
 COLD uint32_t session_find(const struct session_table *table, const struct peer *peer);
+
+/// Which worker, other than `self`, has a session of this peer and serves the port it came from?
+/// @param  port_bit  as in session_census.ports
+/// @return its index, or SESSION_NONE
+COLD uint32_t session_owner(const struct session_census *census, uint32_t self, uint32_t port_bit,
+			    const struct peer *peer);
 
 /// Make a session. The caller has looked for the peer and not found it.
 /// @return its slot, or SESSION_NONE when the appliance is full

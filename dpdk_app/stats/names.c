@@ -42,6 +42,7 @@ static const char *const drop_names[PG_DROPS] = {
 	[PG_DROP_PLAYER_MISMATCH] = "player_mismatch",
 	[PG_DROP_TABLE_FULL] = "table_full",
 	[PG_DROP_SOURCE_RATE_LIMITED] = "source_rate_limited",
+	[PG_DROP_OWNER_BUSY] = "owner_busy",
 	[PG_DROP_WORKER_LOST] = "worker_lost",
 };
 

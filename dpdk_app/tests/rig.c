@@ -97,6 +97,7 @@ struct rig *rig_open(const char *isa, uint32_t capacity)
 		.sources = &rig->sources,
 		.host = &rig->host,
 		.stats = &rig->stats,
+		.arrivals = &rig->stats.received,
 	};
 	rig_reset(rig);
 	return rig;

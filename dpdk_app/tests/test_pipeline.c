@@ -218,6 +218,84 @@ static void one_address_may_play_on_two_listeners(void **state UNUSED)
 	rig_close(rig);
 }
 
+/// Two workers that serve one port.
+static void make_colleagues(struct rig *const workers[2])
+{
+	for (uint32_t i = 0; i < 2; i++) {
+		struct rig *rig = workers[i];
+
+		rig->gate.worker = i;
+		rig->gate.port_bit = 1;
+		rig->census.tables = 2;
+		for (uint32_t k = 0; k < 2; k++) {
+			rig->census.active[k] = &workers[k]->stats.sessions_active;
+			rig->census.table[k] = &workers[k]->sessions;
+			rig->census.ports[k] = 1;
+		}
+	}
+}
+
+static void a_message_of_another_workers_session_is_left_for_it(void **state UNUSED)
+{
+	struct rig *workers[2] = {rig_open("auto", 100), rig_open("auto", 100)};
+	struct batch *b = zeroed_lines(sizeof(*b)), *sent = zeroed_lines(sizeof(*sent));
+
+	make_colleagues(workers);
+	batch_clear(b);
+	batch_add_game(b, 1, 1, 10);
+	batch_run(b, workers[0]);
+	batch_clear(b);
+	batch_add_game(b, 2, 1, 11); // nobody's yet
+	batch_add_game(b, 1, 1, 10);
+	*sent = *b;
+	batch_run(b, workers[1]);
+
+	assert_int_equal(b->burst.drop[0], PG_DROP_NONE);
+	assert_int_equal(b->burst.drop[1], PACKET_ELSEWHERE);
+	assert_int_equal(b->burst.owner[1], 0);
+	assert_int_equal(b->burst.unanswered, 1);
+	assert_memory_equal(b->memory[1], sent->memory[1], sizeof(b->memory[1])); // as it came
+	assert_int_equal(workers[1]->stats.sessions_active, 1);
+	assert_int_equal(workers[1]->stats.handled[PG_MESSAGE_MOVE], 1);
+	free(sent);
+	free(b);
+	rig_close(workers[1]);
+	rig_close(workers[0]);
+}
+
+static void a_worker_that_does_not_serve_the_port_is_given_nothing(void **state UNUSED)
+{
+	struct rig *workers[2] = {rig_open("auto", 100), rig_open("auto", 100)};
+	const struct flow flow = flow4(1);
+	struct frame f;
+
+	make_colleagues(workers);
+	workers[1]->census.ports[0] = 2;
+	build_game(&f, &flow, 1, 10);
+	assert_int_equal(rig_send(workers[0], &f).drop, PG_DROP_NONE);
+	assert_int_equal(rig_send(workers[1], &f).drop, PG_DROP_NONE);
+	rig_close(workers[1]);
+	rig_close(workers[0]);
+}
+
+static void what_another_worker_received_is_settled_where_it_arrives(void **state UNUSED)
+{
+	struct rig *workers[2] = {rig_open("auto", 100), rig_open("auto", 100)};
+	const struct flow flow = flow4(1);
+	struct frame f;
+
+	make_colleagues(workers);
+	build_game(&f, &flow, 1, 10);
+	assert_int_equal(rig_send(workers[0], &f).drop, PG_DROP_NONE);
+	workers[1]->gate.settles_here = true; // else two workers could give it to each other for ever
+	workers[1]->gate.arrivals = &workers[1]->stats.handed_in;
+	assert_int_equal(rig_send(workers[1], &f).drop, PG_DROP_NONE);
+	assert_int_equal(workers[1]->stats.received, 0);
+	assert_int_equal(workers[1]->stats.handed_in, 1);
+	rig_close(workers[1]);
+	rig_close(workers[0]);
+}
+
 static void a_message_from_one_of_our_own_addresses_makes_no_session(void **state UNUSED)
 {
 	static const uint8_t ours[][4] = {{10, 0, 0, 1}, {10, 0, 0, 255}, {172, 16, 0, 2}, {172, 16, 1, 1}};
@@ -334,7 +412,7 @@ static void check_verdicts(const struct batch *b)
 		dropped += b->burst.drop[i] != PG_DROP_NONE;
 		resized |= b->burst.length[i] != b->received[i];
 	}
-	assert_int_equal(b->burst.dropped, dropped);
+	assert_int_equal(b->burst.unanswered, dropped);
 	assert_true(b->burst.resized || !resized);
 }
 
@@ -495,6 +573,9 @@ int main(void)
 		cmocka_unit_test(first_messages_of_one_peer_in_one_burst_make_one_session),
 		cmocka_unit_test(another_player_at_the_same_address_is_refused_even_in_one_burst),
 		cmocka_unit_test(one_address_may_play_on_two_listeners),
+		cmocka_unit_test(a_message_of_another_workers_session_is_left_for_it),
+		cmocka_unit_test(a_worker_that_does_not_serve_the_port_is_given_nothing),
+		cmocka_unit_test(what_another_worker_received_is_settled_where_it_arrives),
 		cmocka_unit_test(a_message_from_one_of_our_own_addresses_makes_no_session),
 		cmocka_unit_test(a_refused_message_makes_no_session),
 		cmocka_unit_test(a_full_table_refuses_strangers_and_serves_its_players),

@@ -119,7 +119,7 @@ static void a_worker_that_dies_anywhere_leaves_conserved_counters(void **state U
 
 		const struct pg_worker_stats before = m.stats;
 
-		worker_stats_settle(&m.stats);
+		worker_stats_settle(&m.stats, 1);
 		assert_laws(&m.stats);
 		assert_monotonic(&before, &m.stats);
 		assert_true(m.stats.dropped[PG_DROP_WORKER_LOST] <= 64); // one burst at most was in its hands
@@ -136,7 +136,7 @@ static void many_deaths_in_a_row_stay_conserved(void **state UNUSED)
 		m.stores_left = next(&seed) % 300;
 		while (m.stores_left > 0)
 			serve_burst(&m, &seed);
-		worker_stats_settle(&m.stats);
+		worker_stats_settle(&m.stats, 1);
 		assert_laws(&m.stats);
 	}
 }
@@ -148,11 +148,11 @@ static void settling_twice_changes_nothing(void **state UNUSED)
 
 	while (m.stores_left > 0)
 		serve_burst(&m, &seed);
-	worker_stats_settle(&m.stats);
+	worker_stats_settle(&m.stats, 1);
 
 	const struct pg_worker_stats once = m.stats;
 
-	worker_stats_settle(&m.stats);
+	worker_stats_settle(&m.stats, 1);
 	assert_memory_equal(&m.stats, &once, sizeof(once));
 }
 
@@ -168,8 +168,27 @@ static void a_worker_that_ended_well_lost_nothing(void **state UNUSED)
 	struct pg_worker_stats expected = m.stats;
 
 	expected.heartbeat_tsc = 0; // the next worker has not turned yet
-	worker_stats_settle(&m.stats);
+	worker_stats_settle(&m.stats, 1);
 	assert_memory_equal(&m.stats, &expected, sizeof(expected));
+}
+
+static void packets_on_their_way_to_another_worker_are_lost_with_both(void **state UNUSED)
+{
+	// Three were handed over; one arrived and was handled, two lay in the inbox.
+	struct pg_worker_stats stats[2] = {
+		{.received = 3, .handed_out = 3, .port[0].rx_packets = 3},
+		{.handed_in = 1, .handled[PG_MESSAGE_MOVE] = 1},
+	};
+	uint64_t lost;
+
+	worker_stats_settle(stats, 2);
+	lost = stats[0].dropped[PG_DROP_WORKER_LOST] + stats[1].dropped[PG_DROP_WORKER_LOST];
+	assert_int_equal(lost, 2);
+	assert_int_equal(stats[0].handed_in + stats[1].handed_in, stats[0].handed_out + stats[1].handed_out);
+	for (unsigned i = 0; i < 2; i++)
+		assert_int_equal(stats[i].received + stats[i].handed_in, sum(stats[i].handled, PG_MESSAGES) +
+										 sum(stats[i].dropped, PG_DROPS) +
+										 stats[i].handed_out);
 }
 
 int main(void)
@@ -179,6 +198,7 @@ int main(void)
 		cmocka_unit_test(many_deaths_in_a_row_stay_conserved),
 		cmocka_unit_test(settling_twice_changes_nothing),
 		cmocka_unit_test(a_worker_that_ended_well_lost_nothing),
+		cmocka_unit_test(packets_on_their_way_to_another_worker_are_lost_with_both),
 	};
 
 	return cmocka_run_group_tests_name("settle", tests, NULL, NULL);

@@ -13,6 +13,7 @@
 #include <rte_launch.h>
 #include <rte_lcore.h>
 #include <rte_mbuf.h>
+#include <rte_ring.h>
 
 #include "port/eal.h"
 #include "port/port.h"
@@ -36,7 +37,7 @@ struct pg_gateway {
 	struct rte_mempool *pool[PG_POOLS_MAX];
 	struct port port[PG_PORTS_MAX];
 	struct worker *worker[PG_WORKERS_MAX];
-	struct session_census census;
+	struct assembly assembly;
 	struct listeners listeners;
 	struct policy policy[2]; // the one in use, and the one that the next reload fills
 	unsigned policy_in_use;
@@ -147,6 +148,7 @@ static void add_queue(struct pg_gateway *g, struct worker *w, const struct pg_qu
 {
 	struct port *port = &g->port[ref->port];
 	struct worker_queue *q = &w->queue[w->queue_count];
+	const uint32_t port_bit = 1U << ref->port;
 
 	if (ref->queue >= port->queues) // the device has fewer than planned
 		return;
@@ -156,10 +158,13 @@ static void add_queue(struct pg_gateway *g, struct worker *w, const struct pg_qu
 		.gate = {.identity = &port->identity,
 			 .listeners = &g->listeners,
 			 .policy = &g->policy[g->policy_in_use],
+			 .worker = w->worker,
+			 .port_bit = port_bit,
 			 .sessions = &w->sessions,
 			 .sources = &w->sources,
 			 .host = &w->host,
-			 .stats = w->stats},
+			 .stats = w->stats,
+			 .arrivals = &w->stats->received},
 		.port = port,
 		.port_stats = &g->page->port[ref->port],
 		.counts = &w->stats->port[ref->port],
@@ -168,6 +173,28 @@ static void add_queue(struct pg_gateway *g, struct worker *w, const struct pg_qu
 		.rx_offload = port->rx_offload,
 		.tx_offload = port->tx_offload,
 	};
+	q->inbox_gate = q->gate;
+	q->inbox_gate.arrivals = &w->stats->handed_in;
+	q->inbox_gate.settles_here = true;
+	g->assembly.census.ports[w->worker] |= port_bit;
+}
+
+#define INBOX_PACKETS 1024
+
+/// With one worker there is nobody to hand anything over.
+static int make_inbox(struct pg_gateway *g, struct worker *w, struct pg_error *error)
+{
+	char name[RTE_RING_NAMESIZE];
+
+	if (g->plan.worker_count == 1)
+		return PG_OK;
+	snprintf(name, sizeof(name), "inbox%u", w->worker);
+	w->inbox = rte_ring_create(name, INBOX_PACKETS, (int)rte_lcore_to_socket_id(w->lcore), RING_F_SC_DEQ);
+	if (!w->inbox)
+		return error_set(error, PG_ERROR_MEMORY, "worker %u: no memory for its inbox: %s", w->worker,
+				 rte_strerror(rte_errno));
+	g->assembly.inbox[w->worker] = w->inbox;
+	return PG_OK;
 }
 
 static int make_worker(struct pg_gateway *g, uint32_t i, void *state, struct pg_error *error)
@@ -182,7 +209,8 @@ static int make_worker(struct pg_gateway *g, uint32_t i, void *state, struct pg_
 		return error_set(error, PG_ERROR_MEMORY, "worker %u: no memory for an index of %u sessions", i,
 				 capacity);
 	w->stats = &g->page->worker[i];
-	w->census = &g->census;
+	w->assembly = &g->assembly;
+	w->worker = i;
 	w->region =
 		(struct session_region *)((uint8_t *)state + sizeof(struct state_header) + i * region_stride(capacity));
 	w->session_capacity = capacity;
@@ -193,12 +221,11 @@ static int make_worker(struct pg_gateway *g, uint32_t i, void *state, struct pg_
 	handling_bounds_init(&w->bounds, rte_get_tsc_hz());
 	if (getrandom(&w->secret, sizeof(w->secret), 0) != sizeof(w->secret))
 		return error_set(error, PG_ERROR_SYSTEM, "the kernel gave no random bytes");
-	worker_stats_settle(w->stats);
 	counter_set(&w->stats->policy_generation, w->current->generation);
 	for (uint32_t k = 0; k < p->queue_count; k++)
 		add_queue(g, w, &p->queue[k]);
-	g->census.active[i] = &w->stats->sessions_active;
-	return PG_OK;
+	g->assembly.census.active[i] = &w->stats->sessions_active;
+	return make_inbox(g, w, error);
 }
 
 static void first_policy(struct pg_gateway *g)
@@ -225,8 +252,9 @@ static int open_gateway(struct pg_gateway *g, void *state, size_t state_size, st
 		return rc;
 	listeners_init(&g->listeners, g->plan.listener_port, g->plan.listener_count);
 	first_policy(g);
-	g->census.capacity = g->plan.session_capacity;
-	g->census.tables = g->plan.worker_count;
+	g->assembly.census.capacity = g->plan.session_capacity;
+	g->assembly.census.tables = g->plan.worker_count;
+	worker_stats_settle(g->page->worker, g->plan.worker_count);
 	for (uint32_t i = 0; i < g->plan.worker_count && rc == PG_OK; i++)
 		rc = make_worker(g, i, state, error);
 	return rc;
@@ -372,6 +400,7 @@ void pg_close(struct pg_gateway *g)
 	for (uint32_t i = 0; i < g->plan.worker_count; i++) {
 		if (!g->worker[i])
 			continue;
+		rte_ring_free(g->worker[i]->inbox);
 		pages_free(g->worker[i]->index, session_index_size(g->plan.session_capacity));
 		pages_free(g->worker[i], sizeof(*g->worker[i]));
 	}

@@ -62,22 +62,42 @@ static void request_checksums(struct rte_mbuf *m, const struct tx_request *reque
 		m->ol_flags |= RTE_MBUF_F_TX_UDP_CKSUM;
 }
 
-/// Part a burst into answers, moved to the front of mbufs, and the rest, which is freed.
+/// Give a packet to the worker whose session it is. Takes ownership.
+static COLD void hand_over(struct worker *w, uint8_t owner, struct rte_mbuf *m)
+{
+	struct rte_ring *inbox = w->assembly->inbox[owner];
+
+	// Only senders fill it, and each takes one place at a time: a place seen is a place that can be missed by few.
+	if (rte_ring_free_count(inbox) > PG_WORKERS_MAX) {
+		// Counted first: should this process die, a packet in an inbox is one that was counted out.
+		counter_add(&w->stats->handed_out, 1);
+		rte_ring_mp_enqueue(inbox, m);
+	} else {
+		rte_pktmbuf_free(m);
+		counter_add(&w->stats->dropped[PG_DROP_OWNER_BUSY], 1);
+	}
+}
+
+/// Part a burst into answers, moved to the front of mbufs, and the rest, which is freed or handed over.
 /// @param  bytes  in: received; out: of the answers
 /// @return how many answers there are
-static unsigned keep_answers(const struct burst *burst, struct rte_mbuf **mbufs, unsigned n, bool tx_offload,
-			     uint64_t *bytes)
+static unsigned keep_answers(struct worker *w, const struct burst *burst, struct rte_mbuf **mbufs, unsigned n,
+			     bool tx_offload, uint64_t *bytes)
 {
 	struct rte_mbuf *dropped[BURST_MAX];
 	unsigned kept = 0, drops = 0;
 
 	// Most bursts are answered whole and to the byte.
-	if (likely(burst->dropped == 0 && !burst->resized && !tx_offload))
+	if (likely(burst->unanswered == 0 && !burst->resized && !tx_offload))
 		return n;
 	*bytes = 0;
 	for (unsigned i = 0; i < n; i++) {
 		struct rte_mbuf *m = mbufs[i];
 
+		if (unlikely(burst->drop[i] == PACKET_ELSEWHERE)) {
+			hand_over(w, burst->owner[i], m);
+			continue;
+		}
 		if (unlikely(burst->drop[i] != PG_DROP_NONE)) {
 			dropped[drops++] = m;
 			continue;
@@ -94,6 +114,24 @@ static unsigned keep_answers(const struct burst *burst, struct rte_mbuf **mbufs,
 	return kept;
 }
 
+/// Take packets of one port through the pipeline and send the answers.
+static void process(struct worker *w, struct worker_queue *q, struct gate *gate, struct burst *burst,
+		    struct rte_mbuf **mbufs, unsigned n, uint64_t bytes, uint64_t now)
+{
+	q->run(gate, burst, n, now);
+
+	const unsigned answers = keep_answers(w, burst, mbufs, n, q->tx_offload, &bytes);
+
+	if (unlikely(answers == 0))
+		return;
+	transmit(w, q, mbufs, answers, bytes);
+
+	const uint64_t took = rte_rdtsc() - now;
+
+	counter_add(&w->stats->handling[handling_bucket(&w->bounds, took)], answers);
+	counter_add(&w->stats->handling_cycles, took * answers);
+}
+
 /// @return packets received
 static unsigned serve_queue(struct worker *w, struct worker_queue *q, uint64_t now)
 {
@@ -104,24 +142,44 @@ static unsigned serve_queue(struct worker *w, struct worker_queue *q, uint64_t n
 	if (n == 0)
 		return 0;
 
-	uint64_t bytes = fill_burst(&burst, mbufs, n, q->rx_offload);
+	const uint64_t bytes = fill_burst(&burst, mbufs, n, q->rx_offload);
 
 	// The port's count first: should this process die, `received` is settled from it.
 	counter_add(&q->counts->rx_packets, n);
 	counter_add(&q->counts->rx_bytes, bytes);
-	q->run(&q->gate, &burst, n, now);
-
-	const unsigned answers = keep_answers(&burst, mbufs, n, q->tx_offload, &bytes);
-
-	if (likely(answers > 0)) {
-		transmit(w, q, mbufs, answers, bytes);
-
-		const uint64_t took = rte_rdtsc() - now;
-
-		counter_add(&w->stats->handling[handling_bucket(&w->bounds, took)], answers);
-		counter_add(&w->stats->handling_cycles, took * answers);
-	}
+	process(w, q, &q->gate, &burst, mbufs, n, bytes, now);
 	counter_add(&w->stats->rx_burst[burst_bucket(n)], 1);
+	return n;
+}
+
+/// Who hands a packet over has made sure that we serve its port.
+static struct worker_queue *queue_of_port(struct worker *w, uint16_t port_id)
+{
+	unsigned i = 0;
+
+	while (w->queue[i].port_id != port_id)
+		i++;
+	return &w->queue[i];
+}
+
+/// Packets that other workers received for our sessions, port by port.
+/// @return how many
+static COLD unsigned serve_inbox(struct worker *w, uint64_t now)
+{
+	struct rte_mbuf *mbufs[BURST_MAX];
+	struct burst burst;
+	const unsigned n = rte_ring_sc_dequeue_burst(w->inbox, (void **)mbufs, BURST_MAX, NULL);
+
+	for (unsigned first = 0, count = 0; first < n; first += count) {
+		struct worker_queue *q = queue_of_port(w, mbufs[first]->port);
+
+		for (count = 1; first + count < n && mbufs[first + count]->port == mbufs[first]->port;)
+			count++;
+
+		const uint64_t bytes = fill_burst(&burst, mbufs + first, count, q->rx_offload);
+
+		process(w, q, &q->inbox_gate, &burst, mbufs + first, count, bytes, now);
+	}
 	return n;
 }
 
@@ -129,7 +187,7 @@ static void adopt_policy(struct worker *w, const struct policy *policy)
 {
 	w->current = policy;
 	for (unsigned i = 0; i < w->queue_count; i++)
-		w->queue[i].gate.policy = policy;
+		w->queue[i].gate.policy = w->queue[i].inbox_gate.policy = policy;
 	// Released: the control thread frees the old policy when it sees the new generation.
 	__atomic_store_n(&w->stats->policy_generation, policy->generation, __ATOMIC_RELEASE);
 }
@@ -155,10 +213,46 @@ static void keep_house(struct worker *w, uint64_t now)
 /// On the worker's own lcore, so that the tables' memory is touched first, and therefore placed, there.
 static void adopt_sessions(struct worker *w)
 {
-	const uint32_t adopted = session_table_init(&w->sessions, w->region, w->session_capacity, w->index, w->census,
+	struct session_census *census = &w->assembly->census;
+	const uint32_t adopted = session_table_init(&w->sessions, w->region, w->session_capacity, w->index, census,
 						    &w->stats->sessions_active, &w->secret, rte_rdtsc());
 
 	counter_add(&w->stats->sessions_recovered, adopted);
+	__atomic_store_n(&census->table[w->worker], &w->sessions, __ATOMIC_RELEASE);
+}
+
+/// Nobody admits a player before everybody knows theirs. The control thread bounds the wait.
+static void await_everybody(const struct worker *w)
+{
+	const struct session_census *census = &w->assembly->census;
+
+	for (uint32_t i = 0; i < census->tables; i++)
+		while (!__atomic_load_n(&census->table[i], __ATOMIC_ACQUIRE) &&
+		       !atomic_load_explicit(&w->stop, memory_order_relaxed))
+			rte_pause();
+}
+
+static unsigned turn(struct worker *w, uint64_t now)
+{
+	unsigned moved = 0;
+
+	keep_house(w, now);
+	for (unsigned i = 0; i < w->queue_count; i++)
+		moved += serve_queue(w, &w->queue[i], now);
+	if (w->inbox && unlikely(!rte_ring_empty(w->inbox)))
+		moved += serve_inbox(w, now);
+	return moved;
+}
+
+/// Others may still hand packets over until they, too, receive no more. The control thread bounds the wait.
+static void empty_inbox(struct worker *w)
+{
+	atomic_fetch_add(&w->assembly->departed, 1);
+	if (!w->inbox)
+		return;
+	while (atomic_load(&w->assembly->departed) < w->assembly->census.tables || !rte_ring_empty(w->inbox))
+		if (serve_inbox(w, rte_rdtsc()) == 0)
+			rte_pause();
 }
 
 int worker_main(void *argument)
@@ -167,13 +261,11 @@ int worker_main(void *argument)
 	uint64_t now;
 
 	adopt_sessions(w);
+	await_everybody(w);
 	now = rte_rdtsc();
 	while (!atomic_load_explicit(&w->stop, memory_order_relaxed)) {
-		unsigned moved = 0;
+		const unsigned moved = turn(w, now);
 
-		keep_house(w, now);
-		for (unsigned i = 0; i < w->queue_count; i++)
-			moved += serve_queue(w, &w->queue[i], now);
 		if (moved == 0)
 			rte_pause();
 
@@ -183,5 +275,6 @@ int worker_main(void *argument)
 		counter_set(&w->stats->heartbeat_tsc, next);
 		now = next;
 	}
+	empty_inbox(w);
 	return 0;
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// worker/settle.c: the counters of a worker that died in the middle of a burst.
+// worker/settle.c: the counters of workers that died in the middle of a burst.
 
 #include "worker/worker.h"
 
@@ -12,7 +12,16 @@ static uint64_t sum(const uint64_t *counters, unsigned n)
 	return total;
 }
 
-void worker_stats_settle(struct pg_worker_stats *stats)
+/// What a worker had taken and not yet ended or passed on.
+static uint64_t held(const struct pg_worker_stats *stats)
+{
+	return counter_get(&stats->received) + counter_get(&stats->handed_in) - sum(stats->handled, PG_MESSAGES) -
+	       sum(stats->dropped, PG_DROPS) - counter_get(&stats->to_kernel) - counter_get(&stats->forwarded) -
+	       counter_get(&stats->handed_out);
+}
+
+/// The ports' counts are stored first, so they are the ones to believe.
+static void settle_ports(struct pg_worker_stats *stats)
 {
 	uint64_t received = 0, sent = 0;
 
@@ -22,16 +31,39 @@ void worker_stats_settle(struct pg_worker_stats *stats)
 	}
 	counter_set(&stats->received, received);
 	counter_set(&stats->tx_sent, sent);
+}
 
-	const uint64_t ended = sum(stats->handled, PG_MESSAGES) + sum(stats->dropped, PG_DROPS) +
-			       counter_get(&stats->to_kernel) + counter_get(&stats->forwarded);
-	const uint64_t left = sent + sum(stats->tx_dropped, PG_TX_DROPS);
+/// Packets in an inbox were counted out before they went in: its owner takes them in, to lose them.
+static void settle_inboxes(struct pg_worker_stats *stats, uint32_t count)
+{
+	uint64_t out = 0, in = 0;
+
+	for (uint32_t i = 0; i < count; i++) {
+		out += counter_get(&stats[i].handed_out);
+		in += counter_get(&stats[i].handed_in);
+	}
+	if (count > 0)
+		counter_add(&stats[0].handed_in, out - in);
+}
+
+static void settle_worker(struct pg_worker_stats *stats)
+{
+	const uint64_t left = counter_get(&stats->tx_sent) + sum(stats->tx_dropped, PG_TX_DROPS);
 	// Handled, but not yet offered to a queue.
 	const uint64_t answered = sum(stats->handled, PG_MESSAGES) + counter_get(&stats->tx_originated);
 
-	counter_add(&stats->dropped[PG_DROP_WORKER_LOST], received - ended);
+	counter_add(&stats->dropped[PG_DROP_WORKER_LOST], held(stats));
 	if (counter_get(&stats->tx_offered) < answered)
 		counter_set(&stats->tx_offered, answered);
 	counter_add(&stats->tx_dropped[PG_TX_DROP_WORKER_LOST], counter_get(&stats->tx_offered) - left);
 	counter_set(&stats->heartbeat_tsc, 0);
+}
+
+void worker_stats_settle(struct pg_worker_stats *stats, uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++)
+		settle_ports(&stats[i]);
+	settle_inboxes(stats, count);
+	for (uint32_t i = 0; i < count; i++)
+		settle_worker(&stats[i]);
 }

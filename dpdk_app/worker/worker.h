@@ -8,6 +8,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include <rte_ring.h>
+
 #include "pipeline/pipeline.h"
 #include "pollgate.h"
 #include "port/port.h"
@@ -16,7 +18,8 @@
 /// A queue pair that this worker serves, with the loop that was chosen for its port.
 struct worker_queue {
 	burst_run *run;
-	struct gate gate;
+	struct gate gate;       // for what this queue receives
+	struct gate inbox_gate; // for what other workers received on this port
 	const struct port *port;
 	const struct pg_port_stats *port_stats; // link state, when a packet does not leave
 	struct pg_port_counts *counts;
@@ -26,11 +29,23 @@ struct worker_queue {
 	bool tx_offload;
 };
 
+/// Where all workers meet: at the start, at the end, and at a session that is not theirs.
+struct assembly {
+	// set before launch
+	struct session_census census;
+	struct rte_ring *inbox[PG_WORKERS_MAX]; // of each worker: packets for its sessions; none with one worker
+
+	// written by the workers
+	_Atomic uint32_t departed; // loops that receive no more
+};
+
 struct worker {
 	// read-mostly: set before launch
 	struct pg_worker_stats *stats;
 	struct handling_bounds bounds;
-	const struct session_census *census;
+	struct assembly *assembly;
+	struct rte_ring *inbox; // assembly->inbox[worker]
+	uint32_t worker;        // our place in the assembly
 	struct session_region *region;
 	void *index; // session_index_size() bytes, zero
 	uint32_t session_capacity;
@@ -55,8 +70,8 @@ struct worker {
 /// The poll loop; given to rte_eal_remote_launch with a struct worker. Returns after worker.stop.
 int worker_main(void *worker);
 
-/// Settle the counters of a worker that died: what it held is counted as lost, so that the laws of conservation
-/// hold for the whole run. Before the next worker starts.
-void worker_stats_settle(struct pg_worker_stats *stats);
+/// Settle the counters of `count` workers that died together: what they held is counted as lost, so that the laws of
+/// conservation hold for the whole run. Before the next ones start.
+void worker_stats_settle(struct pg_worker_stats *stats, uint32_t count);
 
 #endif

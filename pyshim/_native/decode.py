@@ -62,6 +62,8 @@ def worker(stats: Any, index: int, names: Labels, ports: int, clock: Clock) -> W
         dropped=_by_name(stats.dropped, names.drops),
         to_kernel=stats.to_kernel,
         forwarded=stats.forwarded,
+        handed_out=stats.handed_out,
+        handed_in=stats.handed_in,
         tx_originated=stats.tx_originated,
         tx_offered=stats.tx_offered,
         tx_sent=stats.tx_sent,

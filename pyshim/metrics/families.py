@@ -147,6 +147,15 @@ def _per_port(get: Callable[[PortSnapshot], int]) -> Callable[[Snapshot], Iterat
     return read
 
 
+def _per_port_and(get: Callable[[PortSnapshot], Mapping[str, int]]) -> Callable[[Snapshot], Iterator[Sample]]:
+    def read(snapshot: Snapshot) -> Iterator[Sample]:
+        for port in snapshot.ports:
+            for name, count in get(port).items():
+                yield (port.name, name), count
+
+    return read
+
+
 def _one(get: Callable[[Snapshot], int]) -> Callable[[Snapshot], Iterator[Sample]]:
     def read(snapshot: Snapshot) -> Iterator[Sample]:
         yield (), get(snapshot)
@@ -195,6 +204,7 @@ def _gauge(
 
 _PORT = ("port",)
 _WORKER = ("worker",)
+_OFFLOADS = ("rx_checksum", "tx_checksum", "rss")  # as in PortSnapshot.offloads
 
 FAMILIES: tuple[Family, ...] = (
     # ports: what went over the wire
@@ -254,12 +264,26 @@ FAMILIES: tuple[Family, ...] = (
         "1 while the link is up.",
         _per_port(lambda port: int(port.link_up)),
     ),
+    _gauge(
+        "port_queues",
+        _PORT,
+        "queue pairs",
+        "Receive and transmit queue pairs in use.",
+        _per_port(lambda port: port.queues),
+    ),
+    _gauge(
+        "port_offload_enabled",
+        ("port", "offload"),
+        "0 or 1",
+        "1 where the device does it: verify checksums, compute checksums, spread flows over queues.",
+        _per_port_and(lambda port: {name: int(name in port.offloads) for name in _OFFLOADS}),
+    ),
     # where received packets ended
     _counter(
         "received_packets",
         _WORKER,
         "packets",
-        "Packets received; equals messages + drops + to_kernel + forwarded at every quiet moment.",
+        "Packets taken from receive queues.",
         _per_worker(lambda worker: worker.received),
     ),
     _counter(
@@ -287,8 +311,15 @@ FAMILIES: tuple[Family, ...] = (
         "forwarded_packets",
         _WORKER,
         "packets",
-        "Received packets handed to another worker.",
+        "Received packets handed to a game process.",
         _per_worker(lambda worker: worker.forwarded),
+    ),
+    _counter(
+        "handed_over_packets",
+        ("worker", "direction"),
+        "packets",
+        "Packets that another worker received than has their session: out of the one, in to the other.",
+        _per_worker_and(lambda worker: {"out": worker.handed_out, "in": worker.handed_in}),
     ),
     # transmit
     _counter(

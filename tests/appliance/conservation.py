@@ -73,7 +73,9 @@ def _conserved(summary: Tree, worker: str, received: int) -> None:
     dropped = sum(summary["pollgate_drops_total"][worker].values())
     to_kernel = summary["pollgate_to_kernel_packets_total"][worker]
     forwarded = summary["pollgate_forwarded_packets_total"][worker]
-    assert received == handled + dropped + to_kernel + forwarded, f"worker {worker}"
+    handed = summary["pollgate_handed_over_packets_total"][worker]
+    ended = handled + dropped + to_kernel + forwarded + handed["out"]
+    assert received + handed["in"] == ended, f"worker {worker}"
     offered = summary["pollgate_transmit_offered_packets_total"][worker]
     sent = summary["pollgate_transmit_sent_packets_total"][worker]
     unsent = sum(summary["pollgate_transmit_drops_total"][worker].values())

@@ -32,6 +32,8 @@ def worker(index: int, turns: int) -> WorkerSnapshot:
         dropped={name: {"truncated": 1}.get(name, 0) * turns for name in REASONS},
         to_kernel=0,
         forwarded=0,
+        handed_out=0,
+        handed_in=0,
         tx_originated=0,
         tx_offered=9 * turns,
         tx_sent=9 * turns,

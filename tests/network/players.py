@@ -240,16 +240,16 @@ class Traffic:
 
 
 class NetworkGate(Gate):
-    """An appliance inside the wire's namespace for it; its metrics are reached by going in."""
+    """An appliance inside a namespace; its metrics are reached by going in."""
 
     def __init__(
-        self, wire: Wire, config: Mapping[str, Any], directory: Path, *, args: Sequence[str] = ()
+        self, namespace: Namespace, config: Mapping[str, Any], directory: Path, *, args: Sequence[str] = ()
     ) -> None:
-        super().__init__(config, directory, args=args, prefix=wire.gate.prefix)
-        self._wire = wire
+        super().__init__(config, directory, args=args, prefix=namespace.prefix)
+        self._namespace = namespace
 
     def get(self, path: str) -> tuple[int, str]:
-        return self._wire.gate.call(lambda: super(NetworkGate, self).get(path))
+        return self._namespace.call(lambda: super(NetworkGate, self).get(path))
 
 
 def config(*, device: str = "", **changes: Any) -> dict[str, Any]:
@@ -274,7 +274,7 @@ def serving(
     wire: Wire, settings: Mapping[str, Any], directory: Path, *, args: Sequence[str] = ()
 ) -> Iterator[NetworkGate]:
     """A running appliance that must end well, with its books balanced."""
-    with NetworkGate(wire, settings, directory, args=args) as gate:
+    with NetworkGate(wire.gate, settings, directory, args=args) as gate:
         say_hello(wire.players)
         yield gate
         if gate.process.poll() is None:
@@ -304,10 +304,14 @@ def is_balanced(samples: Samples, **labels: str) -> bool:
     def value(name: str) -> float:
         return samples.value(f"pollgate_{name}_total", **labels)
 
+    def handed(direction: str) -> float:
+        return samples.value("pollgate_handed_over_packets_total", direction=direction, **labels)
+
     ends = ("messages", "drops", "to_kernel_packets", "forwarded_packets")
-    return value("received_packets") == sum(value(end) for end in ends) and value(
-        "transmit_offered_packets"
-    ) == value("transmit_sent_packets") + value("transmit_drops")
+    ended = sum(value(end) for end in ends) + handed("out")
+    return value("received_packets") + handed("in") == ended and value("transmit_offered_packets") == value(
+        "transmit_sent_packets"
+    ) + value("transmit_drops")
 
 
 def total(tree: Any) -> int:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -21,8 +22,11 @@ def allowed(task: Path) -> str:
 
 def threads(pid: int) -> dict[str, str]:
     """CPUs by thread, of a process; the name is made unique with the thread's id."""
-    tasks = list(Path(f"/proc/{pid}/task").iterdir())
-    return {f"{(task / 'comm').read_text().strip()}/{task.name}": allowed(task) for task in tasks}
+    found = {}
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # a thread that just ended
+            found[f"{(task / 'comm').read_text().strip()}/{task.name}"] = allowed(task)
+    return found
 
 
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="one CPU is shared by all")

@@ -17,6 +17,8 @@ struct pg_worker_stats {
 	uint64_t dropped[...];
 	uint64_t to_kernel;
 	uint64_t forwarded;
+	uint64_t handed_out;
+	uint64_t handed_in;
 	uint64_t tx_originated;
 	uint64_t tx_offered;
 	uint64_t tx_sent;
