@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import re
+import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,6 +75,13 @@ def _captures(vdev: VdevArgs) -> Iterator[Capture]:
         yield inspect_capture(Path(path), count=vdev.infinite_rx)
 
 
+def _interfaces(root: Path) -> list[str]:
+    # /sys belongs to the network namespace that mounted it, which need not be the one of this process.
+    if root == Path("/"):
+        return sorted(name for _, name in socket.if_nameindex())
+    return sorted(path.name for path in (root / "sys/class/net").glob("*"))
+
+
 def _problems(vdev: VdevArgs, root: Path) -> Iterator[str]:
     for name in vdev.values("tx_pcap"):
         path = Path(name)
@@ -85,8 +93,8 @@ def _problems(vdev: VdevArgs, root: Path) -> Iterator[str]:
             yield f"tx_pcap={path} cannot be written by uid {os.getuid()}"
     for key in _INTERFACE_KEYS.get(vdev.kind, ()):
         for interface in vdev.values(key):
-            if not (root / "sys/class/net" / interface).exists():
-                present = sorted(path.name for path in (root / "sys/class/net").glob("*"))
+            present = _interfaces(root)
+            if interface not in present:
                 yield f"{key}={interface}: no such interface; this host has {', '.join(present) or 'none'}"
     if vdev.kind == "net_tap" and not (root / "dev/net/tun").exists():
         yield "net_tap needs /dev/net/tun, which is missing; modprobe tun, or give it to the container"

@@ -7,8 +7,6 @@ import contextlib
 import json
 import socket
 import struct
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -109,32 +107,11 @@ NO_ERRORS = dict.fromkeys(
 )
 
 
-def offloads(namespace: Namespace, settings: Mapping[str, Any], directory: Path) -> set[str]:
-    """The offloads that the data plane says its port uses, from a run of its own."""
-    code = """
-import json, sys
-from pathlib import Path
-from pyshim.supervisor import RunOptions, run
-
-class Last:
-    def started(self, plan, metrics_url): pass
-    def update(self, snapshot): pass
-    def event(self, level, message): print(message, file=sys.stderr)
-    def finished(self, snapshot, elapsed_s): print(json.dumps(sorted(snapshot.ports[0].offloads)))
-
-run(RunOptions(Path(sys.argv[1]), for_s=0.01), Last())
-"""
-    path = directory / "offloads.yaml"
-    path.write_text(json.dumps({"metrics": {"listen": None}, **settings}))
-    done = subprocess.run(
-        [*namespace.prefix, sys.executable, "-P", "-c", code, str(path)],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return set(json.loads(done.stdout))
+def offloads(gate: TapGate) -> set[str]:
+    """The offloads that the data plane says its port uses."""
+    said = gate.metrics().matching("pollgate_port_offload_enabled", port="game0")
+    assert {labels["offload"] for labels, _ in said} == {"rx_checksum", "tx_checksum", "rss"}
+    return {labels["offload"] for labels, on in said if on}
 
 
 # ---- a kernel at the other end
@@ -228,12 +205,14 @@ def test_same_tap_comes_back_after_a_killed_worker(namespace: Namespace, tmp_pat
 # ---- checksums, in the device's driver and in our own code
 
 
+@pytest.mark.parametrize(
+    ("checksums", "used"), [("auto", {"rx_checksum", "tx_checksum"}), ("software", set[str]())]
+)
 def test_offloads_of_the_driver_are_used_unless_the_configuration_forbids_it(
-    namespace: Namespace, tmp_path: Path
+    checksums: str, used: set[str], namespace: Namespace, tmp_path: Path
 ) -> None:
-    checksum_offloads = {"rx_checksum", "tx_checksum"}
-    assert offloads(namespace, config(port={"checksums": "auto"}), tmp_path) == checksum_offloads
-    assert offloads(namespace, config(port={"checksums": "software"}), tmp_path) == set()
+    with serving(namespace, config(port={"checksums": checksums}), tmp_path) as gate:
+        assert offloads(gate) == used
 
 
 class Wiretap:

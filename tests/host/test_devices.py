@@ -5,11 +5,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from pyshim.host import NetworkDevice, parse_vdev
 from pyshim.host.pci import gather_network_devices, gather_pci
 from pyshim.host.pmd import find_pmd_directory
 from pyshim.host.vdev import gather_vdev
 from tests.host.tree import Tree
+from tests.network.namespace import Namespace, why_not
 
 
 def test_a_device_bound_to_the_kernel_is_described(tmp_path: Path) -> None:
@@ -86,6 +89,17 @@ def test_an_interface_that_is_missing_is_named_with_those_that_exist(tmp_path: P
     Tree(tmp_path).write("sys/class/net/eth0/mtu", "1500")
     vdev = gather_vdev("net_af_packet0,iface=eth1", None, tmp_path)
     assert vdev.problems == ("iface=eth1: no such interface; this host has eth0",)
+
+
+def test_interfaces_are_those_of_the_network_namespace_whatever_sys_shows() -> None:
+    if reason := why_not():
+        pytest.skip(reason)
+    with Namespace() as namespace:
+        namespace.run("ip", "link", "add", "inside0", "type", "veth", "peer", "name", "inside1")
+        here = namespace.call(lambda: gather_vdev("net_af_packet0,iface=inside0", None))
+        there = namespace.call(lambda: gather_vdev("net_af_packet0,iface=outside0", None))
+    assert here.problems == ()
+    assert there.problems == ("iface=outside0: no such interface; this host has inside0, inside1, lo",)
 
 
 def test_tap_needs_its_control_file(tmp_path: Path) -> None:

@@ -34,6 +34,8 @@ CONTRACT = {
     "pollgate_port_transmit_bytes_total": ("port",),
     "pollgate_port_receive_missed_total": ("port",),
     "pollgate_port_receive_nombuf_total": ("port",),
+    "pollgate_port_queues": ("port",),
+    "pollgate_port_offload_enabled": ("port", "offload"),
     "pollgate_messages_total": ("worker", "type"),
     "pollgate_drops_total": ("worker", "reason"),
     "pollgate_transmit_drops_total": ("worker", "reason"),
@@ -103,6 +105,18 @@ def test_sessions_are_summed_over_workers() -> None:
 def test_buffers_in_use_and_available_add_up_to_the_pool() -> None:
     assert value(snapshot(), "pollgate_mempool_objects", pool="node0", state="available") == 9000
     assert value(snapshot(), "pollgate_mempool_objects", pool="node0", state="in_use") == 1000
+
+
+def test_every_offload_of_a_port_is_said_to_be_on_or_off() -> None:
+    (port,) = snapshot().ports
+    for on in (set(), {"rss"}, {"rx_checksum", "tx_checksum"}):
+        source = dataclasses.replace(snapshot(), ports=(dataclasses.replace(port, offloads=frozenset(on)),))
+        said = values(source)["pollgate_port_offload_enabled"]
+        assert said == {"game0": {name: int(name in on) for name in ("rx_checksum", "tx_checksum", "rss")}}
+
+
+def test_queues_of_a_port_are_those_in_use() -> None:
+    assert value(snapshot(workers=3), "pollgate_port_queues", port="game0") == 3
 
 
 def test_build_info_says_version_and_instruction_set() -> None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 
 import pytest
@@ -63,6 +64,13 @@ def test_an_error_number_in_the_data_planes_sentence_is_no_cause_by_itself() -> 
     said = explain(message, ["memif_connect_client(): Failed to connect socket: /run/x.sock."], PLAN)
     assert "cannot be opened" in said
     assert "CAP_NET_ADMIN" not in said
+
+
+@pytest.mark.parametrize(("huge_pages", "mib"), [(False, 16), (True, 10)], ids=["ordinary", "huge"])
+def test_packet_pools_need_a_whole_ordinary_page_per_buffer(huge_pages: bool, mib: int) -> None:
+    plan = dataclasses.replace(PLAN, huge_pages=huge_pages)  # a pool of 4,095 buffers
+    said = explain("DPDK could not be initialised", ["Cannot create mbuf pool: no memory"], plan)
+    assert f"at least {mib} MiB" in said
 
 
 def test_the_harmless_line_about_gigabyte_pages_explains_nothing() -> None:
