@@ -86,7 +86,8 @@ def choose_memory(
     if needed_mib > config.eal.memory_mib:
         text = (
             f"{config.eal.memory_mib} MiB given, {needed_mib} MiB needed: "
-            f"{sum(pool.mbufs for pool in pools)} packet buffers of {mbuf_bytes(huge_pages=huge_pages)} bytes, descriptors, "
+            f"{sum(pool.mbufs for pool in pools)} packet buffers of "
+            f"{mbuf_bytes(huge_pages=huge_pages)} bytes, descriptors, "
             f"and {_EAL_BYTES // _MIB} MiB for DPDK itself; set it to {needed_mib} or more"
         )
         problems.append(Problem("eal.memory_mib", text))
