@@ -63,12 +63,13 @@ static void request_checksums(struct rte_mbuf *m, const struct tx_request *reque
 }
 
 /// Give a packet to the worker whose session it is. Takes ownership.
-static COLD void hand_over(struct worker *w, uint8_t owner, struct rte_mbuf *m)
+static COLD void hand_over(struct worker *w, const struct worker_queue *q, uint8_t owner, struct rte_mbuf *m)
 {
 	struct rte_ring *inbox = w->assembly->inbox[owner];
 
-	// Only senders fill it, and each takes one place at a time: a place seen is a place that can be missed by few.
-	if (rte_ring_free_count(inbox) > PG_WORKERS_MAX) {
+	m->port = q->port_id; // not every driver says so
+	// Each worker takes one place at a time, so with a place for each none can find it full after looking.
+	if (rte_ring_free_count(inbox) >= PG_WORKERS_MAX) {
 		// Counted first: should this process die, a packet in an inbox is one that was counted out.
 		counter_add(&w->stats->handed_out, 1);
 		rte_ring_mp_enqueue(inbox, m);
@@ -81,21 +82,21 @@ static COLD void hand_over(struct worker *w, uint8_t owner, struct rte_mbuf *m)
 /// Part a burst into answers, moved to the front of mbufs, and the rest, which is freed or handed over.
 /// @param  bytes  in: received; out: of the answers
 /// @return how many answers there are
-static unsigned keep_answers(struct worker *w, const struct burst *burst, struct rte_mbuf **mbufs, unsigned n,
-			     bool tx_offload, uint64_t *bytes)
+static unsigned keep_answers(struct worker *w, const struct worker_queue *q, const struct burst *burst,
+			     struct rte_mbuf **mbufs, unsigned n, uint64_t *bytes)
 {
 	struct rte_mbuf *dropped[BURST_MAX];
 	unsigned kept = 0, drops = 0;
 
 	// Most bursts are answered whole and to the byte.
-	if (likely(burst->unanswered == 0 && !burst->resized && !tx_offload))
+	if (likely(burst->unanswered == 0 && !burst->resized && !q->tx_offload))
 		return n;
 	*bytes = 0;
 	for (unsigned i = 0; i < n; i++) {
 		struct rte_mbuf *m = mbufs[i];
 
 		if (unlikely(burst->drop[i] == PACKET_ELSEWHERE)) {
-			hand_over(w, burst->owner[i], m);
+			hand_over(w, q, burst->owner[i], m);
 			continue;
 		}
 		if (unlikely(burst->drop[i] != PG_DROP_NONE)) {
@@ -105,7 +106,7 @@ static unsigned keep_answers(struct worker *w, const struct burst *burst, struct
 		m->data_len = burst->length[i];
 		m->pkt_len = burst->length[i];
 		*bytes += burst->length[i];
-		if (tx_offload)
+		if (q->tx_offload)
 			request_checksums(m, &burst->tx[i]);
 		mbufs[kept++] = m;
 	}
@@ -120,7 +121,7 @@ static void process(struct worker *w, struct worker_queue *q, struct gate *gate,
 {
 	q->run(gate, burst, n, now);
 
-	const unsigned answers = keep_answers(w, burst, mbufs, n, q->tx_offload, &bytes);
+	const unsigned answers = keep_answers(w, q, burst, mbufs, n, &bytes);
 
 	if (unlikely(answers == 0))
 		return;
