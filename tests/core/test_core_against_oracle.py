@@ -13,8 +13,6 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from scapy.layers.inet import ICMP
 
-pytest.importorskip("pyshim._native._pollgate", reason="the extension is not built: pip install -e .")
-
 from pyshim.protocol.capture import Scene, frames
 from pyshim.protocol.rarities import Gate
 from tests.core_harness import BURST_MAX, CoreHarness, Result, checksum
