@@ -30,6 +30,7 @@ from pyshim.plan import Plan, plan
 from pyshim.reloading import LiveConfig, RefusedError
 from pyshim.restarts import Restarts
 from pyshim.runtime_directory import remove_runtime_directory
+from pyshim.shortfall import queue_shortfalls
 from pyshim.signals import Signals
 from pyshim.stats import Snapshot
 
@@ -311,6 +312,8 @@ class _Supervisor:
         if self._started_s is None:
             self._started_s = self._shown_s = now_s
             self._view.started(self._live.plan, self._live.metrics_url)
+            for told in queue_shortfalls(self._live.plan, self._status.snapshot()):
+                self._tell("warning", told)
         else:
             self._tell("info", "the worker process serves again")
 
