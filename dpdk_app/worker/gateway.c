@@ -98,6 +98,16 @@ static int claim_state(const struct pg_plan *plan, void *state, size_t size, str
 
 // ---------------------------------------------------------------- parts
 
+static bool worker_plan_fits(const struct pg_worker_plan *worker, uint32_t port_count)
+{
+	if (worker->queue_count > PG_QUEUES_PER_WORKER_MAX || !rte_lcore_is_enabled(worker->lcore))
+		return false;
+	for (uint32_t i = 0; i < worker->queue_count; i++)
+		if (worker->queue[i].port >= port_count)
+			return false;
+	return true;
+}
+
 static int check_plan(const struct pg_plan *plan, struct pg_error *error)
 {
 	if (plan->abi_version != PG_ABI_VERSION)
@@ -111,8 +121,7 @@ static int check_plan(const struct pg_plan *plan, struct pg_error *error)
 			return error_set(error, PG_ERROR_USAGE, "port %s: its part of the plan is out of range",
 					 plan->port[i].name);
 	for (uint32_t i = 0; i < plan->worker_count; i++)
-		if (plan->worker[i].queue_count > PG_QUEUES_PER_WORKER_MAX ||
-		    !rte_lcore_is_enabled(plan->worker[i].lcore))
+		if (!worker_plan_fits(&plan->worker[i], plan->port_count))
 			return error_set(error, PG_ERROR_USAGE, "worker %u: its part of the plan is out of range", i);
 	return PG_OK;
 }
