@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What devices turned out to have less of than planned: a PCI device tells its queues only when it is open."""
+"""What devices turned out to have less of than planned: a PCI device tells its queues only once it is up."""
 
 from __future__ import annotations
 
