@@ -17,7 +17,7 @@ extern "C" {
 #endif
 
 /// Bumped when a structure or the meaning of a field changes; kept in every shared page.
-#define PG_ABI_VERSION 1
+#define PG_ABI_VERSION 2
 
 #define PG_WORKERS_MAX 32
 #define PG_PORTS_MAX 8
@@ -26,6 +26,7 @@ extern "C" {
 #define PG_ADDRESSES_MAX 8
 #define PG_QUEUES_PER_WORKER_MAX 16
 #define PG_BURST_BUCKETS 9     // upper bounds 1, 2, 4, 8, 16, 24, 32, 48, 64 packets
+#define PG_DATAGRAM_MAX 1472   // bytes of UDP payload that fit an Ethernet frame; longer ones are too_long
 #define PG_HANDLING_BUCKETS 26 // see pg_handling_bound_ns(); the last one is unbounded
 
 // ---------------------------------------------------------------- names
@@ -77,7 +78,13 @@ enum pg_drop {
 };
 
 /// Why a packet offered to a transmit queue did not leave: label `reason` of pollgate_transmit_drops_total.
-enum pg_tx_drop { PG_TX_DROP_QUEUE_FULL, PG_TX_DROP_LINK_DOWN, PG_TX_DROP_WORKER_LOST, PG_TX_DROPS };
+enum pg_tx_drop {
+	PG_TX_DROP_QUEUE_FULL,
+	PG_TX_DROP_LINK_DOWN,
+	PG_TX_DROP_REFUSED, // the kernel would not send it: no route, a firewall
+	PG_TX_DROP_WORKER_LOST,
+	PG_TX_DROPS
+};
 
 /// Label of an enumerator above; NULL when out of range or without a label. Static storage.
 const char *pg_message_name(unsigned message);
@@ -107,6 +114,20 @@ struct pg_error {
 };
 
 // ---------------------------------------------------------------- plan
+
+/// What brings packets to the poll loops: devices of DPDK, or the kernel's sockets.
+enum pg_engine { PG_ENGINE_DPDK, PG_ENGINE_EPOLL, PG_ENGINE_IO_URING };
+
+/// Where the buffers of an engine that does not use DPDK come from.
+enum pg_pages { PG_PAGES_ORDINARY, PG_PAGES_HUGE_IF_FREE, PG_PAGES_HUGE };
+
+/// The kernel's sockets, for the engines that use them.
+struct pg_socket_plan {
+	uint32_t receive_buffer_bytes; // asked of the kernel, per socket
+	uint32_t send_buffer_bytes;
+	uint32_t zero_copy_bytes; // io_uring: answers of at least this size leave without a copy; 0: none does
+	uint8_t pages;            // enum pg_pages: of io_uring's buffers
+};
 
 struct pg_address {
 	uint8_t family; // 4 or 6
@@ -146,7 +167,8 @@ struct pg_queue_ref {
 };
 
 struct pg_worker_plan {
-	uint32_t lcore; // EAL lcore id
+	uint32_t lcore; // EAL lcore id; of DPDK only
+	uint32_t cpu;
 	uint32_t queue_count;
 	struct pg_queue_ref queue[PG_QUEUES_PER_WORKER_MAX];
 };
@@ -169,11 +191,13 @@ struct pg_plan {
 	uint32_t pool_count;
 	uint32_t listener_count;
 	uint32_t session_capacity;                // of the whole appliance
+	uint8_t engine;                           // enum pg_engine
 	uint16_t listener_port[PG_LISTENERS_MAX]; // UDP port, host order
 	char isa[16];                             // "auto", or "v2", "v3", "v4" to force one
 	struct pg_port_plan port[PG_PORTS_MAX];
 	struct pg_pool_plan pool[PG_POOLS_MAX];
 	struct pg_worker_plan worker[PG_WORKERS_MAX];
+	struct pg_socket_plan sockets;
 	struct pg_policy policy;
 };
 
@@ -324,6 +348,19 @@ void pg_core_close(struct pg_core *core);
 /// @param n      at most 64
 void pg_core_burst(struct pg_core *core, uint64_t now, uint8_t *const frame[], uint16_t length[], uint8_t drop[],
 		   uint32_t n);
+
+/// A datagram as a socket gives it: who sent it, to which of our listeners, and its bytes.
+struct pg_datagram {
+	struct pg_address source; // prefix_len is not looked at
+	uint16_t source_port;
+	uint8_t listener; // index into pg_plan.listener_port
+	uint8_t drop;     // out: enum pg_drop
+	uint16_t length;  // bytes of payload, at most PG_DATAGRAM_MAX + 1: more is as good as one more
+	uint8_t *payload; // rewritten in place when drop is PG_DROP_NONE: the answer, of the same length
+};
+
+/// Run datagrams through the core at time `now` (TSC), as one burst, as the socket engines do. n is at most 64.
+void pg_core_datagrams(struct pg_core *core, uint64_t now, struct pg_datagram *datagram, uint32_t n);
 
 /// The counters that the core wrote; valid until pg_core_close.
 const struct pg_worker_stats *pg_core_stats(const struct pg_core *core);

@@ -46,6 +46,19 @@ struct burst {
 	struct tx_request tx[BURST_MAX];
 };
 
+/// Datagrams on their way through, whose frames somebody else took off: the kernel. An answer lies where its request
+/// lay and is as long.
+struct datagram_burst {
+	// written by the receiving side
+	struct peer peer[BURST_MAX];
+	uint8_t *payload[BURST_MAX];
+	uint16_t length[BURST_MAX]; // bytes; more than PG_DATAGRAM_MAX: the buffer need not hold all of it
+
+	// written by the pipeline
+	unsigned unanswered;     // datagrams that are no answers
+	uint8_t drop[BURST_MAX]; // enum pg_drop; PG_DROP_NONE: the payload is now an answer
+};
+
 /// The reloadable part of the configuration in the units of the fast path. Immutable once published.
 struct policy {
 	uint64_t generation;
@@ -87,10 +100,15 @@ struct gate {
 /// worker's.
 typedef void burst_run(struct gate *gate, struct burst *burst, unsigned n, uint64_t now);
 
+/// The same for datagrams. Of the gate, what belongs to frames is not looked at: identity, listeners, host. No datagram
+/// is another worker's: the kernel keeps a peer at one socket.
+typedef void datagram_run(struct gate *gate, struct datagram_burst *burst, unsigned n, uint64_t now);
+
 /// The specialised loops of one micro-architecture level.
 struct hot_path {
 	const char *isa;
 	burst_run *run[2][2]; // [device verifies checksums][device computes checksums]
+	datagram_run *run_datagrams;
 };
 
 /// @param isa  "auto": the best that this CPU has; else "v2", "v3" or "v4" (x86-64 psABI levels)

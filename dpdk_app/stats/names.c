@@ -49,6 +49,7 @@ static const char *const drop_names[PG_DROPS] = {
 static const char *const tx_drop_names[PG_TX_DROPS] = {
 	[PG_TX_DROP_QUEUE_FULL] = "queue_full",
 	[PG_TX_DROP_LINK_DOWN] = "link_down",
+	[PG_TX_DROP_REFUSED] = "refused",
 	[PG_TX_DROP_WORKER_LOST] = "worker_lost",
 };
 

@@ -7,6 +7,17 @@ struct pg_core *pg_core_open(const struct pg_plan *plan);
 void pg_core_close(struct pg_core *core);
 void pg_core_burst(struct pg_core *core, uint64_t now, uint8_t *const frame[], uint16_t length[], uint8_t drop[],
 		   uint32_t n);
+
+struct pg_datagram {
+	struct pg_address source;
+	uint16_t source_port;
+	uint8_t listener;
+	uint8_t drop;
+	uint16_t length;
+	uint8_t *payload;
+};
+void pg_core_datagrams(struct pg_core *core, uint64_t now, struct pg_datagram *datagram, uint32_t n);
+
 const struct pg_worker_stats *pg_core_stats(const struct pg_core *core);
 uint32_t pg_core_expire(struct pg_core *core, uint64_t now);
 uint16_t pg_checksum(const uint8_t *bytes, size_t length);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /* Limits and the labels of everything that is counted. Numbers are checked against pollgate.h by the compiler. */
 
-#define PG_ABI_VERSION 1
+#define PG_ABI_VERSION 2
 
 #define PG_WORKERS_MAX 32
 #define PG_PORTS_MAX 8
@@ -9,6 +9,7 @@
 #define PG_LISTENERS_MAX 16
 #define PG_ADDRESSES_MAX 8
 #define PG_QUEUES_PER_WORKER_MAX 16
+#define PG_DATAGRAM_MAX 1472
 #define PG_BURST_BUCKETS 9
 #define PG_HANDLING_BUCKETS 26
 

@@ -1,6 +1,16 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /* What a worker process is to do: filled by the shim from pyshim.plan.Plan. */
 
+enum pg_engine { PG_ENGINE_DPDK, PG_ENGINE_EPOLL, PG_ENGINE_IO_URING };
+enum pg_pages { PG_PAGES_ORDINARY, PG_PAGES_HUGE_IF_FREE, PG_PAGES_HUGE };
+
+struct pg_socket_plan {
+	uint32_t receive_buffer_bytes;
+	uint32_t send_buffer_bytes;
+	uint32_t zero_copy_bytes;
+	uint8_t pages;
+};
+
 struct pg_address {
 	uint8_t family;
 	uint8_t prefix_len;
@@ -39,6 +49,7 @@ struct pg_queue_ref {
 
 struct pg_worker_plan {
 	uint32_t lcore;
+	uint32_t cpu;
 	uint32_t queue_count;
 	struct pg_queue_ref queue[PG_QUEUES_PER_WORKER_MAX];
 };
@@ -60,10 +71,12 @@ struct pg_plan {
 	uint32_t pool_count;
 	uint32_t listener_count;
 	uint32_t session_capacity;
+	uint8_t engine;
 	uint16_t listener_port[PG_LISTENERS_MAX];
 	char isa[16];
 	struct pg_port_plan port[PG_PORTS_MAX];
 	struct pg_pool_plan pool[PG_POOLS_MAX];
 	struct pg_worker_plan worker[PG_WORKERS_MAX];
+	struct pg_socket_plan sockets;
 	struct pg_policy policy;
 };

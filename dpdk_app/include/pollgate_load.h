@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// pollgate_load.h: players for tests, benchmarks and capacity planning: what `pollgate load` can see of the generator.
+//
+// One generator plays one crowd of players from one thread, over kernel sockets or over a DPDK device. It is given
+// trials: so many players at such a rate for so long. What it counts lies in a page that another process may read
+// while a trial runs.
+
+#ifndef POLLGATE_LOAD_H
+#define POLLGATE_LOAD_H
+
+#include "pollgate.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define PG_LOAD_PLAYERS_MAX 1048576
+#define PG_LOAD_TYPES 5 // of the plain profile, by packet_type - 1
+
+/// Round-trip times are counted as HdrHistogram does with 3 significant digits (Tene): values below 2,048 ns each
+/// have a bucket, above that every power of two has 1,024. The last bucket takes all above an hour's worth.
+#define PG_LOAD_LATENCY_BUCKETS (2048 + 31 * 1024)
+
+/// The value that stands for a bucket in ns: the highest that falls into it.
+uint64_t pg_load_latency_ns(unsigned bucket);
+
+enum pg_load_transport { PG_LOAD_SOCKETS, PG_LOAD_DPDK };
+
+/// How players walk. Waypoint: everyone to random places, one after the other (random waypoint, Johnson and Maltz
+/// 1996). Crowd: to places near a few that all players share.
+enum pg_load_motion { PG_LOAD_WAYPOINT, PG_LOAD_CROWD };
+
+struct pg_load_plan {
+	uint32_t abi_version; // PG_ABI_VERSION
+	uint32_t players;     // most that any trial uses
+	uint32_t first_player_id;
+	uint8_t transport;              // enum pg_load_transport
+	uint8_t motion;                 // enum pg_load_motion
+	uint16_t weight[PG_LOAD_TYPES]; // how often each type is sent; not all 0
+	uint16_t chat_bytes;            // text of a chat message, 1 to 512
+	float arena_m;                  // side of the square that players walk in
+	uint64_t seed;                  // the same seed sends the same messages in the same order
+
+	struct pg_address target;
+	uint16_t target_port;
+
+	// Player p sends from address[p / ports_per_address], port first_port + p % ports_per_address.
+	// Sockets: one socket per player; without an address the kernel chooses address and port.
+	struct pg_address address[PG_ADDRESSES_MAX];
+	uint32_t address_count;
+	uint16_t first_port;
+	uint16_t ports_per_address;
+
+	// DPDK only
+	uint8_t target_mac[6];
+	bool has_target_mac; // false: asked for by ARP or neighbour discovery
+	struct pg_port_plan port;
+	struct pg_pool_plan pool;
+};
+
+/// One trial. Paced: messages leave at the times that the rate gives, late ones as soon as they can, and round trips
+/// count from the time that was meant (so a stalled generator hides nothing: coordinated omission). Windowed: a new
+/// message leaves whenever fewer than `window` are unanswered; one is given up after 20 ms.
+struct pg_load_trial {
+	uint32_t players;
+	uint32_t window;  // 0: paced
+	double start_pps; // of all players together
+	double end_pps;   // reached linearly over the duration: a ramp; the same as start_pps: steady
+	uint64_t duration_ns;
+	uint64_t drain_ns; // answers are awaited for so long after the last message; 0 … 10 s
+};
+
+/// What became of a trial. One writer: the generator. Reset when a trial begins.
+/// When a trial has ended: offered = sent + not_sent, and sent = acknowledged + lost.
+struct pg_load_counts {
+	uint64_t trial;        // number of the trial, from 1; written last when it begins
+	uint64_t offered;      // messages that were due
+	uint64_t sent;         // taken by the kernel or the device
+	uint64_t not_sent;     // refused: a full queue or send buffer
+	uint64_t acknowledged; // messages that were answered, each once
+	uint64_t lost;         // sent and not answered by the end of the trial; 0 until then
+	uint64_t duplicated;   // answers to a message that had been answered
+	uint64_t reordered;    // answers that came after the answer to a later message of the same player
+	uint64_t invalid;      // not an answer that the protocol allows: type, size, player, never sent
+	uint64_t stray;        // answers to an earlier trial, and frames that are none of ours
+	uint64_t host;         // ARP, neighbour discovery and echo answered; DPDK only
+	uint64_t late;         // sent more than 1 ms after their time
+	uint64_t worst_lag_ns; // of those
+	uint64_t sent_bytes;   // of UDP payload
+	uint64_t elapsed_ns;   // from the first message to the end of sending
+	uint64_t busy_cycles;  // TSC cycles of turns that sent or received, until the end of sending
+	uint64_t total_cycles; // TSC cycles until the end of sending
+	uint64_t latency_sum_ns;
+	uint64_t latency_max_ns;
+	uint64_t sent_of_type[PG_LOAD_TYPES];
+	uint64_t acknowledged_of_type[PG_LOAD_TYPES];
+	uint64_t latency[PG_LOAD_LATENCY_BUCKETS];
+};
+
+/// Shared between the generator's process and the one that shows its progress.
+struct pg_load_page {
+	uint64_t tsc_hz;
+	uint32_t stop;     // written by the reader: not 0 ends the trial at once
+	uint32_t in_trial; // written by the generator
+	struct pg_load_counts counts __attribute__((aligned(64)));
+};
+
+size_t pg_load_page_size(void);
+
+struct pg_load; // a generator
+
+/// Make a generator: open its sockets, or initialise its port. EAL must be initialised for PG_LOAD_DPDK (pg_eal_init)
+/// with its main lcore as the only one. `page` is the caller's and must outlive the generator.
+/// @return NULL on failure, with nothing left open
+struct pg_load *pg_load_open(const struct pg_load_plan *plan, struct pg_load_page *page, struct pg_error *error);
+
+/// Play one trial in the calling thread; returns when it has ended or page->stop was set. EAL's main thread for DPDK.
+/// PG_ERROR_TIMEOUT: the target's MAC address could not be found within 3 s.
+/// PG_ERROR_SYSTEM: the target refuses (ICMP unreachable), or the kernel does.
+int pg_load_run(struct pg_load *load, const struct pg_load_trial *trial, struct pg_error *error);
+
+void pg_load_close(struct pg_load *load);
+
+/// The frames that players would send over a DPDK device, MOVE only, one of each, for captures: no generator and no EAL
+/// is needed. Frame i lies at out + i * stride; stride is at least 86.
+/// @return bytes of each frame
+uint16_t pg_load_frames(const struct pg_load_plan *plan, uint32_t first_player, uint32_t count, uint8_t *out,
+			size_t stride);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
