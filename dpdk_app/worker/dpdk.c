@@ -12,6 +12,7 @@
 #include <rte_lcore.h>
 #include <rte_mbuf.h>
 
+#include "port/pool.h"
 #include "stats/error.h"
 #include "worker/engine.h"
 
@@ -30,8 +31,7 @@ static int make_pools(struct pg_gateway *g, struct pg_error *error)
 	for (uint32_t i = 0; i < g->plan.pool_count; i++) {
 		const struct pg_pool_plan *p = &g->plan.pool[i];
 
-		devices_of(g)->pool[i] =
-			rte_pktmbuf_pool_create(p->name, p->mbufs, p->cache, 0, p->data_room_bytes, p->node);
+		devices_of(g)->pool[i] = pool_make(p);
 		if (!devices_of(g)->pool[i])
 			return error_set(error, PG_ERROR_MEMORY, "mbuf pool %s: %u mbufs of %u bytes: %s", p->name,
 					 p->mbufs, p->data_room_bytes, rte_strerror(rte_errno));
