@@ -244,4 +244,5 @@ extern const struct hot_path JOIN(hot_path, ISA);
 const struct hot_path JOIN(hot_path, ISA) = {
 	.isa = STRING(ISA),
 	.run = {{run_software, run_tx_offload}, {run_rx_offload, run_offload}},
+	.run_datagrams = JOIN(run_datagrams, ISA),
 };

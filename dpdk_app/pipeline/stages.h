@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// pipeline/stages.h: what every game datagram meets, whoever took its frame off: us (burst.c) or the kernel.
+// pipeline/stages.h: what every game datagram meets, whoever took its frame off: us (burst.c) or the kernel (datagram.c).
 //
-// Inlined and compiled with -DISA=v2, v3 and v4, so that each specialised loop keeps a peer in registers.
+// Inlined into both and compiled with -DISA=v2, v3 and v4, so that each specialised loop keeps a peer in registers.
 
 #ifndef POLLGATE_PIPELINE_STAGES_H
 #define POLLGATE_PIPELINE_STAGES_H
@@ -13,6 +13,9 @@
 #define JOIN(a, b) JOIN_(a, b)
 #define STRING_(a) #a
 #define STRING(a) STRING_(a)
+
+/// The part of this level that is in datagram.c; burst.c has the table of all parts.
+datagram_run JOIN(run_datagrams, ISA);
 
 /// A game datagram between the stages.
 struct lookup {
