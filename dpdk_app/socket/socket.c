@@ -182,7 +182,6 @@ int sockets_equip(struct pg_gateway *g, struct worker *common, struct pg_error *
 	w->gate = (struct gate){
 		.policy = common->current,
 		.worker = common->number,
-		.settles_here = true,
 		.sessions = &common->sessions,
 		.sources = &common->sources,
 		.stats = common->stats,
