@@ -106,6 +106,19 @@ static void a_rate_above_the_clock_still_limits(void **state UNUSED)
 	assert_false(rate_admit(&conforms_at, rate, 5));
 }
 
+static void a_bucket_that_a_stricter_rate_emptied_starts_over(void **state UNUSED)
+{
+	const struct rate strict = rate_make(1, 64, RIG_HZ), generous = rate_make(1000, 8, RIG_HZ);
+	uint64_t conforms_at = 0;
+	unsigned admitted = 0;
+
+	for (unsigned i = 0; i < 1000; i++)
+		rate_admit(&conforms_at, strict, RIG_HZ);
+	for (unsigned i = 0; i < 1000; i++)
+		admitted += rate_admit(&conforms_at, generous, RIG_HZ);
+	assert_int_equal(admitted, 8);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -115,6 +128,7 @@ int main(void)
 		cmocka_unit_test(refused_datagrams_cost_nothing),
 		cmocka_unit_test(zero_per_second_is_no_limit),
 		cmocka_unit_test(a_rate_above_the_clock_still_limits),
+		cmocka_unit_test(a_bucket_that_a_stricter_rate_emptied_starts_over),
 	};
 
 	return cmocka_run_group_tests_name("rate", tests, NULL, NULL);
