@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import re
@@ -12,7 +11,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
@@ -23,16 +22,24 @@ import yaml
 from pyshim.protocol.capture import Scene, write
 from pyshim.protocol.rarities import Gate as Target
 from tests.appliance.conservation import assert_no_buffer_is_missing, books
+from tests.appliance.refusals import (
+    CONFIG,
+    RUNTIME_DIRECTORIES,
+    UNAVAILABLE,
+    USAGE,
+    assert_says,
+    files_left,
+    processes_of,
+    refused,
+)
 from tests.appliance.replay import UNLIMITED, write_capture
 from tests.gate import Gate
 from tests.network.namespace import Namespace
 from tests.strategies import LISTENERS, MAC, MAC_BYTES, OWN4, OWN6, Datagram, Link, chat_body
 
-USAGE, UNAVAILABLE, CONFIG = 2, 69, 78
 ROOT = Path(__file__).resolve().parents[2]
 CPUS = sorted(os.sched_getaffinity(0))
 NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
-RUNTIME_DIRECTORIES = ("/run/dpdk", "/tmp/dpdk", "/dev/hugepages")
 FILE_PREFIX = f"pgtest{os.getpid()}"
 
 needs_root = pytest.mark.skipif(
@@ -43,52 +50,6 @@ needs_root = pytest.mark.skipif(
 def config(device: str = "net_null0", **changes: Any) -> dict[str, Any]:
     port = {"name": "game0", "device": device, "address": ["10.0.0.1/24"], **changes.pop("port", {})}
     return {"eal": {"memory_mib": 128}, "ports": [port], **changes}
-
-
-# ---- what is left
-
-
-def files_left() -> set[Path]:
-    """Files and sockets, but not directories, where DPDK keeps such things."""
-    return {
-        path
-        for directory in RUNTIME_DIRECTORIES
-        for path in Path(directory).glob("**/*")
-        if path.is_socket() or path.is_file()
-    }
-
-
-def processes_of(session: int) -> list[str]:
-    """Command lines of what still runs in the session that a Gate gave its process."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        with contextlib.suppress(OSError):
-            fields = (entry / "stat").read_text().rpartition(")")[2].split()
-            if int(fields[3]) == session and fields[0] != "Z":
-                found.append((entry / "cmdline").read_text().replace("\0", " "))
-    return found
-
-
-def refused(
-    settings: dict[str, Any] | str, directory: Path, exit_code: int, *, prefix: Sequence[str] = ()
-) -> str:
-    """Run what cannot work; the one sentence that it said."""
-    before = files_left()
-    with Gate(settings, directory, wait_ready=False, prefix=prefix) as gate:
-        code = gate.wait()
-        assert processes_of(gate.process.pid) == []
-    assert code == exit_code, gate.stderr
-    assert files_left() - before == set()
-    assert gate.stdout == ""
-    assert not re.search(r"Traceback|\bEAL\b", gate.stderr), gate.stderr
-    (sentence,) = [line for line in gate.stderr.splitlines() if not re.fullmatch(r"\d+ errors?", line)]
-    assert len(sentence) < 600
-    return sentence
-
-
-def assert_says(sentence: str, *parts: str) -> None:
-    for part in parts:
-        assert part in sentence
 
 
 # ---- devices

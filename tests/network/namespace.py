@@ -20,7 +20,7 @@ from typing import Self, TypeVar
 T = TypeVar("T")
 
 CLONE_NEWNET = 0x40000000
-TOOLS = ("ip", "nsenter", "unshare", "ethtool", "sysctl", "ping", "arping")
+TOOLS = ("ip", "nsenter", "unshare", "ethtool", "sysctl", "ping", "arping", "iptables", "ip6tables")
 
 GATE_INTERFACE = "gate0"
 GATE4, GATE6 = "10.0.0.1", "fd00::1"
@@ -128,6 +128,13 @@ class Wire:
             self.add_address(address, "nodad")
         self.gate.run("ip", "link", "set", GATE_INTERFACE, "up")
         self.players.run("ip", "link", "set", PLAYERS_INTERFACE, "up")
+
+    def give_to_kernel(self, *addresses: str) -> None:
+        """Give pollgate's end addresses: for engines that leave ARP, and all below UDP, to the kernel."""
+        self.gate.run("sysctl", "-qw", f"net.ipv6.conf.{GATE_INTERFACE}.disable_ipv6=0")
+        for address in addresses:
+            nodad = ("nodad",) if ":" in address else ()
+            self.gate.run("ip", "address", "add", address, "dev", GATE_INTERFACE, *nodad)
 
     def add_address(self, address: str, *flags: str) -> None:
         """Give the players' interface one more address."""

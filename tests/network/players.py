@@ -109,9 +109,16 @@ class Crowd:
         self._stack.close()
 
     def players(
-        self, count: int, *, family: int = 4, source: str = "", source_port: int = 0, port: int = PORT
+        self,
+        count: int,
+        *,
+        family: int = 4,
+        source: str = "",
+        source_port: int = 0,
+        target: str = "",
+        port: int = PORT,
     ) -> list[Player]:
-        """New players, by family 4 or 6, optionally from an address and port that the test chose."""
+        """New players, by family 4 or 6, optionally from and to addresses and ports that the test chose."""
 
         def connect() -> list[Player]:
             made = []
@@ -120,7 +127,7 @@ class Crowd:
                 self._stack.enter_context(sock)
                 sock.settimeout(ANSWER_TIMEOUT_S)
                 sock.bind((source or (PLAYERS4 if family == 4 else PLAYERS6), source_port or number))
-                sock.connect((GATE4 if family == 4 else GATE6, port))
+                sock.connect((target or (GATE4 if family == 4 else GATE6), port))
                 made.append(Player(sock, number))
             return made
 
@@ -214,7 +221,7 @@ class Traffic:
                 while not self._ending.is_set():
                     for i in range(self.PER_ROUND):
                         player = self._players[(self.sent + i) % len(self._players)]
-                        player.send(heartbeat(player.id, time.monotonic_ns()))
+                        _insist(player, heartbeat(player.id, time.monotonic_ns()))
                     with self._told:
                         self.sent += self.PER_ROUND
                         self._told.notify_all()
@@ -227,13 +234,24 @@ class Traffic:
 
     def _take(self, selector: selectors.DefaultSelector, timeout_s: float) -> None:
         for key, _ in selector.select(timeout_s):
-            answer = key.fileobj.recv(65536)  # type: ignore[union-attr]
+            try:
+                answer = key.fileobj.recv(65536)  # type: ignore[union-attr]
+            except ConnectionRefusedError:
+                continue  # of a message that was sent while nobody had a socket there
             kind, size, timestamp = struct.unpack_from("<IIQ", answer)
             assert (kind, size) == (HEARTBEAT + ACK, len(answer))
             with self._told:
                 self.acknowledged += 1
                 self._newest_ns = max(self._newest_ns, timestamp)
                 self._told.notify_all()
+
+
+def _insist(player: Player, message: bytes) -> None:
+    """Send, even if a kernel has said that nobody listens: of an earlier message, and this one has not left."""
+    try:
+        player.send(message)
+    except ConnectionRefusedError:
+        player.send(message)
 
 
 # ---------------------------------------------------------------- the appliance
@@ -252,21 +270,16 @@ class NetworkGate(Gate):
         return self._namespace.call(lambda: super(NetworkGate, self).get(path))
 
 
-def config(*, device: str = "", **changes: Any) -> dict[str, Any]:
+def config(*, engine: str = "dpdk", device: str = "", **changes: Any) -> dict[str, Any]:
     """A configuration for the wire. `device` is added to the device's arguments; others replace sections."""
-    port: dict[str, Any] = {
-        "name": "game0",
+    port: dict[str, Any] = {"name": "game0", "address": [f"{GATE4}/24", f"{GATE6}/64"]}
+    settings: dict[str, Any] = {"engine": engine, "sessions": {"capacity": 4096, "idle_timeout_s": 600}}
+    if engine == "dpdk":
         # A ring of 2,048 frames: a busy machine may keep a poll loop waiting for a while.
-        "device": f"net_af_packet0,iface={GATE_INTERFACE},framecnt=2048{device}",
-        "address": [f"{GATE4}/24", f"{GATE6}/64"],
-    }
+        port["device"] = f"net_af_packet0,iface={GATE_INTERFACE},framecnt=2048{device}"
+        settings["eal"] = {"memory_mib": 128}
     port |= changes.pop("port", {})
-    return {
-        "eal": {"memory_mib": 128},
-        "ports": [port],
-        "sessions": {"capacity": 4096, "idle_timeout_s": 600},
-        **changes,
-    }
+    return {**settings, "ports": [port], **changes}
 
 
 @contextlib.contextmanager
