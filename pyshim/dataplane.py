@@ -36,15 +36,17 @@ CORE_BURST_MAX = 64
 
 @dataclass(frozen=True, slots=True)
 class PageNames:
-    """What ports and pools are called: the page knows them by index only."""
+    """What the page does not say: the engine, and what ports and pools are called that it knows by index."""
 
+    engine: str
     ports: tuple[str, ...]
     pools: tuple[str, ...]
 
     @classmethod
     def of(cls, plan: Plan) -> PageNames:
         """The names in a plan."""
-        return cls(tuple(port.name for port in plan.ports), tuple(pool.name for pool in plan.pools))
+        ports, pools = (port.name for port in plan.ports), (pool.name for pool in plan.pools)
+        return cls(plan.engine, tuple(ports), tuple(pools))
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +117,7 @@ class StatsPage:
         return Snapshot(
             taken_at_s=time.monotonic(),
             tsc_hz=page.tsc_hz,
+            engine=names.engine,
             isa=decode.text(page.isa),
             worker_restarts=state.worker_restarts,
             workers_running=state.workers_running,
@@ -160,7 +163,9 @@ class Gateway:
     """A running data plane; a process opens one, once in its life."""
 
     def __init__(self, plan: Plan, page: StatsPage, state: SessionState) -> None:
-        """Initialise EAL, devices and tables. `page` and `state` must outlive the gateway.
+        """Initialise EAL if the plan has DPDK in it, devices or sockets, and tables.
+
+        `page` and `state` must outlive the gateway.
 
         Raises:
             UnavailableError: a device, memory or permission is missing; nothing is left configured.
@@ -168,10 +173,12 @@ class Gateway:
         """
         native = encode.plan_struct(plan)
         error = _new_error()
-        # EAL keeps pointers into its arguments and reorders them: they live as long as the gateway.
-        self._words: list[Any] = [ffi.new("char[]", word.encode()) for word in ("pollgate", *plan.eal_args)]
-        self._argv: Any = ffi.new("char *[]", [*self._words, ffi.NULL])
-        _check(lib.pg_eal_init(len(self._words), self._argv, error), error)
+        if not plan.uses_sockets:
+            # EAL keeps pointers into its arguments and reorders them: they live as long as the gateway.
+            words = ("pollgate", *plan.eal_args)
+            self._words: list[Any] = [ffi.new("char[]", word.encode()) for word in words]
+            self._argv: Any = ffi.new("char *[]", [*self._words, ffi.NULL])
+            _check(lib.pg_eal_init(len(self._words), self._argv, error), error)
         self._memory = state.map()
         self._state: Any = ffi.from_buffer(self._memory, require_writable=True)
         self._handle = lib.pg_open(native, page.native, self._state, len(self._memory), error)

@@ -10,6 +10,12 @@ from pyshim.errors import InternalError
 from pyshim.plan import Plan, Policy, PortPlan
 
 _NANOSECONDS = 1_000_000_000
+_ENGINES = {"dpdk": lib.PG_ENGINE_DPDK, "epoll": lib.PG_ENGINE_EPOLL, "io_uring": lib.PG_ENGINE_IO_URING}
+_PAGES = {
+    "ordinary": lib.PG_PAGES_ORDINARY,
+    "huge_if_free": lib.PG_PAGES_HUGE_IF_FREE,
+    "huge": lib.PG_PAGES_HUGE,
+}
 
 
 def plan_struct(plan: Plan) -> Any:
@@ -20,6 +26,7 @@ def plan_struct(plan: Plan) -> Any:
     """
     out: Any = ffi.new("struct pg_plan *")
     out.abi_version = lib.PG_ABI_VERSION
+    out.engine = _ENGINES[plan.engine]
     out.session_capacity = plan.session_capacity
     out.isa = _text(plan.isa, 16, "micro-architecture level")
 
@@ -44,10 +51,16 @@ def plan_struct(plan: Plan) -> Any:
     for index, worker in enumerate(plan.workers):
         to = out.worker[index]
         to.lcore = worker.lcore
+        to.cpu = worker.cpu
         to.queue_count = _count(worker.queues, lib.PG_QUEUES_PER_WORKER_MAX, "queues of one worker")
         for at, ref in enumerate(worker.queues):
             to.queue[at].port = ref.port
             to.queue[at].queue = ref.queue
+
+    out.sockets.receive_buffer_bytes = plan.sockets.receive_buffer_bytes
+    out.sockets.send_buffer_bytes = plan.sockets.send_buffer_bytes
+    out.sockets.zero_copy_bytes = plan.sockets.zero_copy_bytes
+    out.sockets.pages = _PAGES[plan.sockets.pages]
 
     _fill_policy(out.policy, plan.policy)
     return out

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 VDEV_NAME_CHARS_MAX = 63  # RTE_DEV_NAME_MAX_LEN is 64 with the final NUL
 DEVICE_CHARS_MAX = 1024
+DEVICE_IN_WORDS = "a PCI address such as 03:00.0, or a virtual device such as net_pcap0,rx_pcap=in.pcap"
 
 _PCI = re.compile(r"(?:([0-9a-fA-F]{4,8}):)?([0-9a-fA-F]{2}:[01][0-9a-fA-F]\.[0-7])")
 _PCI_LIKE = re.compile(r"[0-9a-fA-F:]+[:.][0-9a-fA-F.]+")
@@ -113,7 +114,10 @@ def parse_mac(text: str) -> str:
 
 
 def parse_address(text: str) -> IPv4Interface | IPv6Interface:
-    """An address that a port can own, with its prefix. Raises ValueError with a finished sentence."""
+    """An address that a port can own, with its prefix. Raises ValueError with a finished sentence.
+
+    Whether it may be a loopback or link-local one depends on the engine: see `pyshim.config.engines`.
+    """
     found = f"found {quoted(text)}"
     host, slash, prefix = text.partition("/")
     try:
@@ -140,7 +144,6 @@ def _unusable(address: IPv4Address | IPv6Address) -> str | None:
     """Why no port may own this address, or None."""
     reasons = (
         (address.is_unspecified, "the unspecified address"),
-        (address.is_loopback, "a loopback address"),
         (address.is_multicast, "a multicast address"),
         (address == IPv4Address("255.255.255.255"), "the broadcast address"),
     )

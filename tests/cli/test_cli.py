@@ -141,6 +141,15 @@ def test_check_prints_the_plan(config: Path) -> None:
     assert "8080" in done.stdout
 
 
+@pytest.mark.parametrize("engine", ["epoll", "io_uring"])
+def test_check_prints_the_plan_of_an_engine_without_devices(engine: str) -> None:
+    done = pollgate("check", "-c", f"configs/{engine}.yaml")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert engine in done.stdout
+    assert "sockets per worker" in done.stdout
+    assert "DPDK" not in done.stdout
+
+
 def test_a_reader_that_goes_away_is_no_failure(config: Path) -> None:
     reader, writer = os.pipe()
     os.close(reader)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from pyshim.dataplane import CORE_BURST_MAX, Answer, Core, Datagram, tsc_hz
 from pyshim.errors import UsageError
-from pyshim.plan import AddressPlan, ListenerPlan, ListenerPolicy, Plan, Policy, PortPlan
+from pyshim.plan import AddressPlan, ListenerPlan, ListenerPolicy, Plan, Policy, PortPlan, SocketPlan
 from tests import strategies
 from tests.mutations import BAD_TEXTS, NON_FINITE
 from tests.oracle import Oracle, SourceLimit
@@ -27,8 +27,9 @@ PEER = Datagram(IPv4Address("203.0.113.9"), 4000, 0, HEARTBEAT)
 
 def plan(capacity: int, limits: Sequence[SourceLimit] = NO_LIMITS) -> Plan:
     """The gate that `tests.strategies` sends to."""
-    addresses = tuple(AddressPlan(i.version, i.network.prefixlen, i.ip.packed.hex()) for i in INTERFACES)
+    addresses = tuple(AddressPlan.of(interface) for interface in INTERFACES)
     return Plan(
+        engine="epoll",
         eal_args=(),
         control_cpus=(),
         main_lcore=0,
@@ -38,6 +39,7 @@ def plan(capacity: int, limits: Sequence[SourceLimit] = NO_LIMITS) -> Plan:
         listeners=tuple(ListenerPlan(port, "plain", "open") for port in LISTENERS),
         session_capacity=capacity,
         state_bytes=0,
+        sockets=SocketPlan(0, 0, 0, "ordinary"),
         huge_pages=False,
         isa="auto",
         log_level="info",
