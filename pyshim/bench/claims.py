@@ -87,6 +87,13 @@ def times(claimed_ratio: float, evidence: Evidence) -> Judgement:
     return _reached(row.ratio.median >= claimed_ratio, limit, measured, _where(row))
 
 
+_LIMITS = {
+    "generator": "the generator bounds this figure",
+    "device": "the device bounds this figure",
+    "cpus": "too few CPUs bound this figure",
+}
+
+
 def _reached(reached: bool, limit: str, measured: str, remark: str) -> Judgement:
     """A figure that is too small proves nothing when something else than the server bounded it."""
     if reached:
@@ -95,7 +102,7 @@ def _reached(reached: bool, limit: str, measured: str, remark: str) -> Judgement
         return Judgement(
             Verdict.OPEN,
             measured,
-            f"the {limit} bounds this figure, not the server: it may be able to do more",
+            f"{_LIMITS.get(limit, limit)}, not the server: it may be able to do more",
         )
     return Judgement(Verdict.FAILS, measured, f"the server itself bounds it; {remark}")
 
@@ -109,6 +116,10 @@ def latency(claimed_s: float, names: tuple[str, ...], evidence: Evidence) -> Jud
     p99_s = row.number("latency_p99_s")
     measured = f"p50 {duration(p50_s)}, p99 {duration(p99_s)} ({row.name})"
     why = "a round trip: the generator, the device twice and the server; the claim does not say what it times"
+    replayed = evidence.row("engines", "dpdk-pcap") if row.name in DPDK else None
+    inside_s = replayed.number("latency_p50_s") if replayed else None
+    if inside_s is not None:
+        why += f"; inside the gateway, in full bursts of a replay, a packet spends {duration(inside_s)}"
     cpu_s = row.number("cpu_s_per_packet")
     if cpu_s is not None:
         why += f"; the server's own CPU time is {duration(cpu_s)} a packet"
@@ -118,8 +129,8 @@ def latency(claimed_s: float, names: tuple[str, ...], evidence: Evidence) -> Jud
 def fewer(
     claimed_ratio: float, key: str, show: Callable[[float], str], why: str, evidence: Evidence
 ) -> Judgement:
-    """By what factor a detail is smaller over DPDK than for the traditional server."""
-    traditional, dpdk = evidence.row("engines", "traditional"), evidence.row("engines", *DPDK)
+    """By what factor a detail is smaller over DPDK than for the traditional server, where players wait."""
+    traditional, dpdk = evidence.row("engines", "traditional"), evidence.row("engines", *DPDK[:1])
     before = traditional.number(key) if traditional else None
     after = dpdk.number(key) if dpdk else None
     if before is None or after is None or dpdk is None:

@@ -61,7 +61,7 @@ def results_command(
     ],
 ) -> None:
     """Set what was measured beside each claim that this project started from."""
-    write_results(out, files)
+    write_results(out, files, lambda line: typer.echo(line, err=True))
 
 
 def measure(bench: Bench, request: Request) -> tuple[Report, BaseException | None]:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -81,14 +81,21 @@ class Evidence:
         return next(iter(self.rows(bench, names)), None)
 
 
-def read_evidence(files: Iterable[Path]) -> Evidence:
+def read_evidence(files: Iterable[Path], missing: Callable[[Path], None] = lambda _: None) -> Evidence:
     """Read what benchmarks printed with --json.
+
+    Args:
+        files: their paths.
+        missing: told of a file that is not there; what it would hold was not measured.
 
     Raises:
         UsageError: a file cannot be read or is none of them, or two are of the same benchmark.
     """
     reports: dict[str, tuple[Path, FoundReport]] = {}
     for path in files:
+        if not path.exists():
+            missing(path)
+            continue
         report = _read(path)
         if report.bench in reports:
             raise UsageError(

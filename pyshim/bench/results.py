@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from pyshim.bench.claims import CLAIMS, LOSS_MAX, Verdict
@@ -41,14 +41,21 @@ _READING = f"""\
 """
 
 
-def write_results(out: Path, files: Sequence[Path]) -> None:
+def write_results(out: Path, files: Sequence[Path], say: Callable[[str], None] = lambda _: None) -> None:
     """Write the page.
+
+    Args:
+        out: the page.
+        files: what benchmarks printed with --json.
+        say: told of each of them that is not there, a sentence each.
 
     Raises:
         UsageError: a file is not what a benchmark printed.
         UnavailableError: the page cannot be written.
     """
-    page = results_page(read_evidence(files))
+    page = results_page(
+        read_evidence(files, lambda path: say(f"{path} does not exist: what it would tell is not measured"))
+    )
     try:
         out.write_text(page, encoding="utf-8")
     except OSError as error:
