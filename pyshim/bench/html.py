@@ -18,6 +18,7 @@ body { font: 16px/1.5 system-ui, sans-serif; color: #1c1c1c; background: #fff; m
 table { border-collapse: collapse; margin: 1rem 0; font-size: .9rem; }
 th, td { padding: .3rem .7rem; border-bottom: 1px solid #ddd; text-align: left; vertical-align: top; }
 td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
+td:first-child, td:nth-child(5) { white-space: nowrap; }
 td.limit { color: #b3261e; font-weight: 600; }
 p.remark { border-left: 4px solid #d0802f; padding-left: .8rem; margin: .5rem 0; }
 figure { margin: 1.5rem 0; } figcaption { font-weight: 600; } svg { width: 100%; height: auto; }

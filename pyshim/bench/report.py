@@ -144,7 +144,7 @@ def how(row: Row) -> str:
         (f"device {row.details.get('device')}", "device"),
         (f"workers on CPUs {_listed(row.details.get('worker_cpus'))}", "worker_cpus"),
         ("huge pages" if row.details.get("huge_pages") else "no huge pages", "huge_pages"),
-        (f"{len(row.samples)} pairs of {row.details.get('seconds')} s in turn", "seconds"),
+        (f"{len(row.samples)} × {row.details.get('seconds')} s of each in turn", "seconds"),
     ]
     return ", ".join(text for text, key in told if key in row.details)
 

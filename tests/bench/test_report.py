@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
@@ -112,6 +114,19 @@ def test_a_page_that_cannot_be_written_is_refused_before_anything_is_measured(tm
         assert ended.stderr == (
             f"--html: {wrong} cannot be written; name a file in a directory that you may write\n"
         )
+
+
+def test_commands_load_neither_matplotlib_nor_dpdk_before_they_need_them() -> None:
+    loaded = subprocess.run(
+        [sys.executable, "-P", "-c", "import sys, pyshim.bench; print(*sys.modules)"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    ).stdout.split()
+
+    assert "pyshim.bench.commands" in loaded
+    assert not {"matplotlib", "pyshim.dataplane"} & set(loaded)
 
 
 def test_missing_matplotlib_is_one_sentence_before_anything_is_measured(
