@@ -35,8 +35,7 @@ _READING = f"""\
 - A figure is the gateway's own only where *limited by* says `gateway`. Limited by `generator`, `device` or
   `cpus`, it is a lower bound of what the gateway can do.
 - Virtual devices (net_pcap, memif, af_packet, af_xdp on veth) are not NICs. They show what the code costs per
-  packet. They do not show what PCI Express, DMA and a wire add or bound: never compare them with
-  a NIC's figures.
+  packet, not what PCI Express, DMA and a wire add or bound: never compare them with a NIC's figures.
 - A rate counts as served when at most {share(LOSS_MAX)} of the messages stayed without an answer.
 """
 
@@ -65,16 +64,15 @@ def write_results(out: Path, files: Sequence[Path], say: Callable[[str], None] =
 def results_page(evidence: Evidence) -> str:
     """The page; the same evidence gives the same text."""
     others = sorted(report.bench for report in evidence.reports if report.bench not in PAGE_BENCHES)
-    parts = [_HEAD, _claims(evidence), _READING, "## Every figure\n"]
+    parts = [_HEAD, _machines(evidence), _claims(evidence), _READING, "## Every figure\n"]
     parts += [_figures(name, evidence.report(name)) for name in (*PAGE_BENCHES, *others)]
-    parts += [_machines(evidence), _commands(evidence)]
-    return "\n".join(parts)
+    return "\n".join([*parts, _commands(evidence)])
 
 
 def _claims(evidence: Evidence) -> str:
     judged = [(claim, claim.judge(evidence)) for claim in CLAIMS]
     told = Counter(judgement.verdict for _, judgement in judged)
-    summary = ", ".join(f"{told[verdict]} {verdict}" for verdict in Verdict if told[verdict])
+    summary = ", ".join(f"{verdict}: {told[verdict]}" for verdict in Verdict if told[verdict])
     rows = (
         (claim.about, claim.claimed, judgement.measured, f"**{judgement.verdict}**", judgement.why)
         for claim, judgement in judged
@@ -82,7 +80,7 @@ def _claims(evidence: Evidence) -> str:
     return "\n".join(
         [
             "## The claims\n",
-            f"Of {len(CLAIMS)} claims: {summary}.\n",
+            f"{len(CLAIMS)} claims. {summary.capitalize()}.\n",
             _table(("claim", "claimed", "measured here", "verdict", "why"), rows),
         ]
     )
@@ -150,8 +148,8 @@ def _commands(evidence: Evidence) -> str:
     for name in names:
         report = evidence.report(name)
         lines.append(f"pollgate bench {name} --json{_arguments(report)} > {name}.json")
-    files = " ".join(f"{report.bench}.json" for report in evidence.reports)
-    lines += [f"pollgate bench results --out tests/bench/RESULTS.md {files or '*.json'}", "```", ""]
+    files = " ".join(f"{name}.json" for name in names)
+    lines += [f"pollgate bench results --out tests/bench/RESULTS.md {files}", "```", ""]
     return "\n".join(lines)
 
 
