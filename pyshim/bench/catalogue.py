@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from pyshim.bench.description import Bench, Extra, whole_numbers
+from pyshim.bench.description import Bench, Extra, one_of, whole_numbers
 from pyshim.bench.forward import forward
 from pyshim.bench.scaling import scaling
 from pyshim.bench.sessions import SESSIONS, SESSIONS_MAX, sessions
@@ -13,6 +13,16 @@ BENCHES = (
         name="forward",
         measures="MOVE to MOVE_ACK with everything on, against dpdk-testpmd on the same device.",
         rows=forward,
+        extras=(
+            Extra(
+                name="pages",
+                default="ordinary",
+                metavar="ordinary|huge",
+                help="Pages of both sides' packet buffers; huge ones must have been reserved. On ordinary ones "
+                "testpmd's buffers get in each other's way in the cache, and pollgate's do not.",
+                parse=one_of("ordinary", "huge"),
+            ),
+        ),
     ),
     Bench(
         name="sessions",

@@ -71,3 +71,14 @@ def whole_numbers(least: int, most: int) -> Callable[[str], tuple[int, ...]]:
         return tuple(dict.fromkeys(int(part) for part in parts))
 
     return parse
+
+
+def one_of(*allowed: str) -> Callable[[str], str]:
+    """A parser of one word of several, for `Extra.parse`."""
+
+    def parse(text: str) -> str:
+        if text not in allowed:
+            raise ValueError(f"{text!r} is not one of {', '.join(allowed)}")
+        return text
+
+    return parse

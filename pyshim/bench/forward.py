@@ -50,7 +50,7 @@ def forward(request: Request) -> Iterator[Row]:
 
 def _row(directory: Path, kind: _Kind, request: Request) -> Row:
     capture = write_moves(directory / f"{kind.name}.pcap", kind.sessions)
-    gateway = prepare(directory, kind.name, [capture])
+    gateway = prepare(directory, kind.name, [capture], huge_pages=request.option("pages", str) == "huge")
     measured = request.compare(
         kind.name,
         lambda: gateway.measure(request.seconds),

@@ -14,13 +14,13 @@ from pyshim.config import load_config
 from pyshim.errors import UnavailableError
 from pyshim.host import gather
 from pyshim.plan import Plan, plan
-from pyshim.planner.memory import index_bytes, mbuf_bytes, state_bytes
+from pyshim.planner.memory import MBUF_BYTES, index_bytes, state_bytes
 
 DEVICE = "net_pcap infinite_rx"
 DEFAULT_CAPACITY = 65_536
 
 _CONFIG = """\
-eal: {{huge_pages: auto, memory_mib: {memory_mib}}}
+eal: {{huge_pages: {huge_pages}, memory_mib: {memory_mib}}}
 ports:
   - name: game0
     device: "net_pcap0,{captures},infinite_rx=1"
@@ -38,7 +38,7 @@ _POINTERS_BYTES = 64  # per frame: rings of the pool and of the device
 
 def memory_mib(frames: int) -> int:
     """What `eal.memory_mib` must be in ordinary pages: each replayed frame has a buffer of its own."""
-    buffers = frames * (mbuf_bytes(huge_pages=False) + _POINTERS_BYTES)
+    buffers = frames * (MBUF_BYTES + _POINTERS_BYTES)
     return max(_LEAST_MIB, _BESIDE_MIB + (buffers >> 20))
 
 
@@ -106,6 +106,7 @@ def prepare(
     *,
     capacity: int = DEFAULT_CAPACITY,
     cpus: Sequence[int] | None = None,
+    huge_pages: bool = False,
 ) -> Replay:
     """Write the configuration of a gateway and plan it.
 
@@ -115,6 +116,7 @@ def prepare(
         captures: one per queue.
         capacity: sessions that fit.
         cpus: of the workers; None leaves the choice to the gateway.
+        huge_pages: whether its packet buffers, and those of what it is compared with, lie in huge pages.
     """
     # Loads DPDK, which the benchmarks' other commands can do without.
     from pyshim import dataplane  # noqa: PLC0415
@@ -122,6 +124,7 @@ def prepare(
     config = directory / f"{name}.yaml"
     config.write_text(
         _CONFIG.format(
+            huge_pages="true" if huge_pages else "false",
             memory_mib=memory_mib(sum(capture.frames for capture in captures)),
             captures=",".join(f"rx_pcap={capture.path}" for capture in captures),
             address=GATE_ADDRESS,
