@@ -135,9 +135,14 @@ static unsigned send_some(struct run *run, uint64_t now)
 	uint64_t meant[LOAD_BURST];
 	unsigned n = run->window ? fill_window(run, now, meant) : due(run, now, meant);
 
-	if (n > 0)
-		n = run->transport->ops->room(run->transport, parcel, n);
 	if (n == 0)
+		return 0;
+
+	const unsigned room = run->transport->ops->room(run->transport, parcel, n);
+
+	if (unlikely(room < n))
+		n = room;
+	if (unlikely(n == 0))
 		return 0;
 	for (unsigned i = 0; i < n; i++) {
 		const uint64_t stamp = ledger_stamp(ledger, meant[i]);
