@@ -412,7 +412,8 @@ static int open_port(struct device *d, struct pg_error *error)
 	return PG_OK;
 }
 
-struct transport *device_open(const struct pg_load_plan *plan, struct pg_load_page *page, struct pg_error *error)
+struct transport *transport_over_device(const struct pg_load_plan *plan, struct pg_load_page *page,
+					struct pg_error *error)
 {
 	struct device *d;
 

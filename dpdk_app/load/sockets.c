@@ -161,7 +161,7 @@ static int open_player(struct sockets *s, const struct pg_load_plan *plan, uint3
 	return PG_OK;
 }
 
-static void sockets_close(struct transport *t)
+static void close_sockets(struct transport *t)
 {
 	struct sockets *s = (struct sockets *)t;
 
@@ -304,7 +304,7 @@ static const struct transport_ops sockets_ops = {
 	.receive = sockets_receive,
 	.wait = sockets_wait,
 	.explain = sockets_explain,
-	.close = sockets_close,
+	.close = close_sockets,
 };
 
 static int open_all(struct sockets *s, const struct pg_load_plan *plan, struct pg_error *error)
@@ -324,7 +324,8 @@ static void make_buffers(struct sockets *s)
 	}
 }
 
-struct transport *sockets_open(const struct pg_load_plan *plan, struct pg_load_page *page, struct pg_error *error)
+struct transport *transport_over_sockets(const struct pg_load_plan *plan, struct pg_load_page *page,
+					 struct pg_error *error)
 {
 	struct sockets *s = calloc(1, sizeof(*s));
 
@@ -346,6 +347,6 @@ struct transport *sockets_open(const struct pg_load_plan *plan, struct pg_load_p
 		error_set(error, PG_ERROR_SYSTEM, "no epoll: %s", strerror(errno));
 	else if (open_all(s, plan, error) == PG_OK)
 		return &s->transport;
-	sockets_close(&s->transport);
+	close_sockets(&s->transport);
 	return NULL;
 }

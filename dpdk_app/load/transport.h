@@ -9,7 +9,7 @@
 #include "load/ledger.h"
 #include "load/players.h"
 #include "pollgate_load.h"
-#include "port/eal.h" // error_set
+#include "stats/error.h" // error_set
 
 #define LOAD_BURST 64
 
@@ -55,7 +55,9 @@ struct transport_ops {
 };
 
 /// Both check what concerns them in the plan. NULL on failure, with nothing left open.
-struct transport *sockets_open(const struct pg_load_plan *plan, struct pg_load_page *page, struct pg_error *error);
-struct transport *device_open(const struct pg_load_plan *plan, struct pg_load_page *page, struct pg_error *error);
+struct transport *transport_over_sockets(const struct pg_load_plan *plan, struct pg_load_page *page,
+					 struct pg_error *error);
+struct transport *transport_over_device(const struct pg_load_plan *plan, struct pg_load_page *page,
+					struct pg_error *error);
 
 #endif
