@@ -117,7 +117,7 @@ class Players:
         Raises:
             UnavailableError: the target refuses, or was not found.
         """
-        native = ffi.new("struct pg_load_trial *")
+        native: Any = ffi.new("struct pg_load_trial *")
         native.players = trial.players
         native.window = trial.window
         native.start_pps = trial.rate_pps

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, fields
+from typing import Literal
 
 from hdrh.histogram import HdrHistogram
 
@@ -159,7 +160,7 @@ class Result(Counts):
         return bool(self.limits)
 
     @property
-    def limited_by(self) -> str:
+    def limited_by(self) -> Literal["generator", "target", "none"]:
         """`generator`; or `target` when it answered less than it was sent, or set the pace; or `none`."""
         if self.limited_by_generator:
             return "generator"
