@@ -24,6 +24,14 @@ cli_app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 _PACE, _PLAYERS, _VIA = "How much", "Players", "Over which way"
 
 
+_HELP = """Players against a gateway: what is acknowledged, what is lost, and how long it takes.
+
+Messages leave at the times that the rate gives, whatever the target does. A late one leaves as soon as it \
+can, and round trips count from the time that was meant: coordinated omission is corrected. A figure that is \
+limited by the generator is marked with a star.
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class _Pace:
     """How much is asked for, as the options say it; None: not given."""
@@ -52,21 +60,23 @@ class _Way:
     huge_pages: bool
 
 
-@cli_app.command()
+@cli_app.command(help=_HELP)
 def load(  # noqa: PLR0913, PLR0917 - one parameter per option
     target: Annotated[
         str | None,
         typer.Argument(metavar="HOST:PORT", help="IPv4 address, [IPv6 address] or name, and port."),
     ] = None,
     players: Annotated[
-        int | None, typer.Option(metavar="N", rich_help_panel=_PACE, help="Players. [default: 100]")
+        int | None, typer.Option(metavar="N", rich_help_panel=_PACE, help="Players; 100 if not given.")
     ] = None,
     rate: Annotated[
         float | None,
-        typer.Option(metavar="R", rich_help_panel=_PACE, help="Messages per second of each. [default: 10]"),
+        typer.Option(
+            metavar="R", rich_help_panel=_PACE, help="Messages per second of each; 10 if not given."
+        ),
     ] = None,
     seconds: Annotated[
-        float | None, typer.Option(metavar="S", rich_help_panel=_PACE, help="How long. [default: 10]")
+        float | None, typer.Option(metavar="S", rich_help_panel=_PACE, help="How long; 10 if not given.")
     ] = None,
     window: Annotated[
         int | None,
@@ -89,7 +99,7 @@ def load(  # noqa: PLR0913, PLR0917 - one parameter per option
         ),
     ] = None,
     step_seconds: Annotated[
-        float | None, typer.Option(metavar="S", rich_help_panel=_PACE, help="How long each. [default: 10]")
+        float | None, typer.Option(metavar="S", rich_help_panel=_PACE, help="How long each; 10 if not given.")
     ] = None,
     ramp: Annotated[
         float | None,
@@ -112,8 +122,8 @@ def load(  # noqa: PLR0913, PLR0917 - one parameter per option
         typer.Option(
             metavar="TYPE=N,…",
             rich_help_panel=_PLAYERS,
-            help="How often each type is sent: move, attack, chat, heartbeat, skill. "
-            "[default: move=85,attack=5,chat=3,heartbeat=5,skill=2]",
+            help="How often each type is sent: move, attack, chat, heartbeat, skill; "
+            "move=85,attack=5,chat=3,heartbeat=5,skill=2 if not given.",
         ),
     ] = None,
     motion: Annotated[
@@ -135,7 +145,9 @@ def load(  # noqa: PLR0913, PLR0917 - one parameter per option
         int,
         typer.Option(metavar="N", rich_help_panel=_PLAYERS, help="The same seed sends the same messages."),
     ] = 1,
-    first_player_id: Annotated[int, typer.Option(metavar="N", rich_help_panel=_PLAYERS)] = 1,
+    first_player_id: Annotated[
+        int, typer.Option(metavar="N", rich_help_panel=_PLAYERS, help="The others follow.")
+    ] = 1,
     address: Annotated[
         list[str] | None,
         typer.Option(
@@ -160,27 +172,25 @@ def load(  # noqa: PLR0913, PLR0917 - one parameter per option
     ] = None,
     mac: Annotated[
         str | None,
-        typer.Option(metavar="MAC", rich_help_panel=_VIA, help="The device's own, if not its own."),
+        typer.Option(metavar="MAC", rich_help_panel=_VIA, help="Use this one in place of the device's own."),
     ] = None,
     target_mac: Annotated[
-        str | None, typer.Option(metavar="MAC", rich_help_panel=_VIA, help="If it is not to be asked for.")
+        str | None,
+        typer.Option(metavar="MAC", rich_help_panel=_VIA, help="The target's, if it is not to be asked for."),
     ] = None,
     memory: Annotated[
         int | None,
-        typer.Option(metavar="MIB", rich_help_panel=_VIA, help="For packet buffers. [default: 256]"),
+        typer.Option(metavar="MIB", rich_help_panel=_VIA, help="For packet buffers; 256 if not given."),
     ] = None,
-    huge_pages: Annotated[bool, typer.Option("--huge-pages", rich_help_panel=_VIA)] = False,
+    huge_pages: Annotated[
+        bool, typer.Option("--huge-pages", rich_help_panel=_VIA, help="Take packet buffers from huge pages.")
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
     json_schema: Annotated[
         bool, typer.Option("--json-schema", help="Print the JSON Schema of that object, and end.")
     ] = False,
 ) -> None:
-    """Players against a gateway: what is acknowledged, what is lost, and how long it takes.
-
-    Messages leave at the times that the rate gives, whatever the target does; a late one leaves as soon as it
-    can, and round trips count from the time that was meant: coordinated omission is corrected. A figure that
-    is limited by the generator is marked with a star.
-    """
+    """Check the options, play, and print what came of it."""
     if json_schema:
         from pyshim.load.report import schema
 

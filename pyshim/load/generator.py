@@ -114,6 +114,11 @@ class Generator:
         self.stopped = True
         self._page.stop()
 
+    @property
+    def pid(self) -> int:
+        """The process that plays, while the block lasts."""
+        return self._process.pid
+
     def close(self) -> None:
         """End the process, whatever it does, and release everything. May be called again."""
         self._stack.close()

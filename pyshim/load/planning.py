@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 FIRST_PORT = 1024  # of the players, by address; below it is what other programs listen on
 PORTS = 65_536 - FIRST_PORT
-SPARE_FILES = 64  # that a process opens beside its players' sockets
 
 # A configuration's words for what the command line calls otherwise, the longer ones first.
 _OPTIONS = (
@@ -67,7 +66,7 @@ def opening(crowd: Crowd, target: Target, via: Sockets | Device) -> Open:
         target=address_plan(target.address),
         target_port=target.port,
         addresses=addresses,
-        first_port=FIRST_PORT,
+        first_port=FIRST_PORT if over_device else 0,  # 0: the kernel chooses
         ports_per_address=-(-crowd.players // max(1, len(addresses))),
         cpu=via.cpu,
         device=via.device if isinstance(via, Device) else None,
@@ -173,18 +172,4 @@ def check_cpu(cpu: int | None, allowed: Sequence[int]) -> None:
     if cpu is not None and cpu not in allowed:
         raise UnavailableError(
             f"--cpu: CPU {cpu} is outside this process's cpuset ({format_cpu_list(allowed)}); name one of it"
-        )
-
-
-def check_files(players: int, limit: int) -> None:
-    """Refuse more sockets than this process may open.
-
-    Raises:
-        UnavailableError: they are more.
-    """
-    needed = players + SPARE_FILES
-    if needed > limit:
-        raise UnavailableError(
-            f"{players:,} players need {needed:,} open files and this process may have {limit:,}; run: "
-            f"ulimit -n {needed}"
         )

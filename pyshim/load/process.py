@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import resource
 import signal
 import sys
 import threading
@@ -23,7 +22,7 @@ from pyshim.dataplane import log_to
 from pyshim.errors import ExitCode, InternalError, PollgateError
 from pyshim.load.messages import Ended, Failed, Message, Open, Opened, Planned, Play, Wire
 from pyshim.load.native import Page, Players
-from pyshim.load.planning import SPARE_FILES, check_cpu, check_files, device_plan
+from pyshim.load.planning import check_cpu, device_plan
 from pyshim.plan import Plan
 
 ORPHAN_LIMIT_S = 2.0  # from the owner's end to this process's: a driver may be slow to let go
@@ -94,22 +93,12 @@ def _prepare(order: Open, wire: Wire) -> Plan | None:
         check_cpu(order.cpu, sorted(os.sched_getaffinity(0)))
         if order.cpu is not None:
             os.sched_setaffinity(0, {order.cpu})
-        _allow_files(order.players)
         return None
     from pyshim.host import gather  # noqa: PLC0415 - over sockets, no device is looked at
 
     plan = device_plan(order, gather)
     wire.send(Planned(plan))
     return plan
-
-
-def _allow_files(players: int) -> None:
-    """Take as many open files as the hard limit allows; a socket for each player is needed."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    unlimited = resource.RLIM_INFINITY
-    if soft != unlimited and soft < players + SPARE_FILES:
-        check_files(players, sys.maxsize if hard == unlimited else hard)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (players + SPARE_FILES, hard))
 
 
 def _end(code: int) -> NoReturn:

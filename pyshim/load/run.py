@@ -29,10 +29,10 @@ class Round:
     ramp: bool = False
 
     def __str__(self) -> str:
-        """`1,000 × 30`, or `100 players, window 8`."""
+        """`1,000×30`, `ramp 1,000×30`, or `1,000, window 8`."""
         if self.rate_pps is None:
-            return f"{self.trial.players:,} players, window {self.trial.window:,}"
-        return f"{self.trial.players:,} × {self.rate_pps:g}"
+            return f"{self.trial.players:,}, window {self.trial.window:,}"
+        return f"{'ramp ' if self.ramp else ''}{self.trial.players:,}×{self.rate_pps:g}"
 
 
 @dataclass(frozen=True, slots=True)

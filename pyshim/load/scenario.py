@@ -192,9 +192,6 @@ class Step:
         return Trial(self.players, seconds, 0.0, self.players * self.rate_pps, drain_s=drain_s)
 
 
-LADDER = (Step(100, 10), Step(500, 20), Step(1000, 30), Step(2000, 50), Step(5000, 60))
-
-
 def parse_steps(text: str) -> tuple[Step, ...]:
     """`100x10,500x20`: players × messages per second and player.
 
@@ -254,3 +251,6 @@ def _mac(option: str, text: str) -> None:
         parse_mac(text)
     except ValueError as problem:
         raise UsageError(f"--{option}: {problem}") from None
+
+
+LADDER = (Step(100, 10), Step(500, 20), Step(1000, 30), Step(2000, 50), Step(5000, 60))

@@ -42,7 +42,7 @@ class Bars:
         )
         self._tasks = [
             self._progress.add_task(
-                label(each),
+                str(each),
                 total=each.trial.seconds,
                 visible=index < _EACH_STEP_SHOWN,
                 start=False,
@@ -72,7 +72,7 @@ class Bars:
             self._progress.update(self._tasks[index], visible=True)
             self._progress.start_task(self._tasks[index])
         elif not self._silent:
-            line = f"step {index + 1} of {len(self._rounds)}: {label(each)} for {each.trial.seconds:g} s"
+            line = f"step {index + 1} of {len(self._rounds)}: {each} for {each.trial.seconds:g} s"
             self._console.print(line, style="dim", highlight=False)
 
     def watch(self, counts: Counts) -> None:
@@ -102,21 +102,16 @@ def _figures(before: Counts, now: Counts, since_s: float) -> str:
     return f"{sent}/s sent, {answered}/s answered in {units.duration(mean_s)}; {unanswered} unanswered"
 
 
-def label(each: Round) -> str:
-    """What a step is called."""
-    return f"ramp to {each}" if each.ramp else str(each)
-
-
 def table(load: Load, played: Sequence[Played]) -> RenderableType:
     """What each step came to; fits 80 columns."""
-    rows = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1, 0, 0))
-    rows.add_column("step", min_width=12)
+    rows = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=0)
+    rows.add_column("step", min_width=12, no_wrap=True)
     for heading in ("sent/s", "acked/s", "lost", "p50", "p95", "p99", "p99.9", "max"):
-        rows.add_column(heading, justify="right")
+        rows.add_column(heading, justify="right", min_width=6)
     for each in played:
         result, latency = each.result, each.result.latency
         rows.add_row(
-            label(each.round) + (" *" if result.limited_by_generator else ""),
+            str(each.round) + (" *" if result.limited_by_generator else ""),
             units.rate(result.sent_pps),
             units.rate(result.acknowledged_pps),
             Text(_percent(result.loss_ratio), style="yellow" if result.lost else ""),
@@ -137,9 +132,9 @@ def _percent(share: float) -> str:
 
 
 def _notes(load: Load, played: Sequence[Played]) -> Iterator[tuple[str, str]]:
-    yield f"{load.target}; a round trip counts from the time at which its message was due", "dim"
+    yield f"{load.target}; a round trip counts from when its message was due", "dim"
     for each in played:
-        result, name = each.result, label(each.round)
+        result, name = each.result, str(each.round)
         yield f"{name}: {_books(result)}", ""
         if result.cut_short:
             yield (
@@ -152,7 +147,7 @@ def _notes(load: Load, played: Sequence[Played]) -> Iterator[tuple[str, str]]:
     if ceilings := [each.result.ceiling_pps for each in played if each.result.ceiling_pps]:
         busiest = max(each.result.busy for each in played)
         ceiling = units.rate(max(ceilings))
-        yield f"generator: busy {units.share(busiest)} at most; its ceiling is {ceiling} messages/s", "dim"
+        yield f"generator: busy {units.share(busiest)} at most; its ceiling is at least {ceiling}/s", "dim"
 
 
 def _books(result: Result) -> str:

@@ -73,15 +73,16 @@ def test_a_load_that_was_ended_before_its_first_step_has_no_steps() -> None:
 def test_the_table_marks_what_is_the_generators_and_says_why() -> None:
     lines = text_of(SOCKETS, PLAYED, width=200).splitlines()
     rows = [line for line in lines if line.startswith((" ramp", " 100"))]
-    assert rows[0].startswith(" ramp to 100 × 10 ")
-    assert rows[1].startswith(" 100 × 10 * ")
-    assert any("* 100 × 10 is limited by the generator" in line and "500.0 ms" in line for line in lines)
+    assert rows[0].startswith(" ramp 100×10 ")
+    assert rows[1].startswith(" 100×10 * ")
+    assert any("* 100×10 is limited by the generator" in line and "500.0 ms" in line for line in lines)
     assert any("990 acknowledged + 10 lost, 3 duplicated, 4 reordered" in line for line in lines)
-    assert any("100 players, window 8 was cut short after 0.2 of 1 s" in line for line in lines)
+    assert any("100, window 8 was cut short after 0.2 of 1 s" in line for line in lines)
 
 
 def test_the_table_fits_80_columns() -> None:
-    text = text_of(SOCKETS, PLAYED[:2])
+    slow = result(PACED.trial, acknowledged=880, lost=120, elapsed_s=1.003, late=999)
+    text = text_of(SOCKETS, [*PLAYED, Played(Round(PACED.trial, 60, ramp=True), slow)])
     assert max(map(len, text.splitlines())) <= 80
     header = next(line for line in text.splitlines() if "p99.9" in line)
     assert header.split() == ["step", "sent/s", "acked/s", "lost", "p50", "p95", "p99", "p99.9", "max"]
