@@ -246,7 +246,7 @@ def _rounds(pace: _Pace) -> tuple[Name, tuple[Round, ...]]:
         chosen: tuple[Step, ...] = LADDER if pace.steps is None else parse_steps(pace.steps)
         each_s = _seconds("--step-seconds", pace.step_seconds)
         name: Name = "ladder" if pace.ladder else "steps"
-        return name, paced_rounds(chosen, each_s, pace.ramp_s or 0.0, pace.drain_s)
+        return name, paced_rounds(chosen, each_s, _ramp(pace.ramp_s), pace.drain_s)
     if pace.step_seconds is not None:
         raise UsageError("--step-seconds needs --ladder or --steps; use --seconds")
     players = _DEFAULT_PLAYERS if pace.players is None else pace.players
@@ -262,7 +262,11 @@ def _rounds(pace: _Pace) -> tuple[Name, tuple[Round, ...]]:
         trial = Trial(players, seconds, window=pace.window, drain_s=pace.drain_s)
         return "window", (Round(trial, None),)
     rate_pps = _DEFAULT_RATE_PPS if pace.rate_pps is None else pace.rate_pps
-    return "rate", paced_rounds((Step(players, rate_pps),), seconds, pace.ramp_s or 0.0, pace.drain_s)
+    return "rate", paced_rounds((Step(players, rate_pps),), seconds, _ramp(pace.ramp_s), pace.drain_s)
+
+
+def _ramp(value: float | None) -> float:
+    return 0.0 if value is None else _seconds("--ramp", value)
 
 
 def _seconds(option: str, value: float | None) -> float:

@@ -227,8 +227,8 @@ class Generator:
         if message.exit_code != ExitCode.UNAVAILABLE:
             return InternalError(text)
         if opening and self._plan is not None:
-            text = in_options(explain(text, list(self._log.lines), self._plan))
-        return UnavailableError(text)
+            text = explain(text, list(self._log.lines), self._plan)
+        return UnavailableError(in_options(text))
 
     def _how_it_ended(self) -> str:
         try:

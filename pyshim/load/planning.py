@@ -42,6 +42,7 @@ _OPTIONS = (
     ("set huge_pages: true", "give --huge-pages"),
     ("eal.huge_pages", "--huge-pages"),
     (" (ports[0])", ""),
+    ("Else give its MAC address", "Else give it with --target-mac"),
 )
 
 

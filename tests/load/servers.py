@@ -62,6 +62,10 @@ class Server:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End: the port is closed from now on."""
         self._ended.set()
         self._thread.join(timeout=10)
         self._socket.close()
