@@ -4,7 +4,12 @@
 #include "load/pace.h"
 
 /// Rates and durations are decimal fractions: what ought to be a whole number may come out a little beside it.
-#define ROUNDING 1e-9
+static uint64_t round_up(double messages)
+{
+	const double whole = ceil(messages - messages * 1e-15 - 1e-6);
+
+	return whole > 0 ? (uint64_t)whole : 0;
+}
 
 void pace_init(struct pace *pace, double start_pps, double end_pps, uint64_t duration_ns, uint64_t tsc_hz)
 {
@@ -13,7 +18,7 @@ void pace_init(struct pace *pace, double start_pps, double end_pps, uint64_t dur
 
 	*pace = (struct pace){
 		// The first message is due at once: of 2.5 messages, three are.
-		.total = (uint64_t)ceil(messages * (1 - ROUNDING)),
+		.total = round_up(messages),
 		.duration = (uint64_t)(duration_s * hz),
 		.start_rate = start_pps / hz,
 	};

@@ -11,8 +11,9 @@
 #define SPEED_MIN 1.5F
 #define SPEED_MAX 6.0F
 
-/// A crowd spreads over this part of the arena around each of its places.
-#define CROWD_SPREAD 0.05F
+/// A crowd spreads over this part of the arena around each of its places, and one way in so many leads to another.
+#define CROWD_SPREAD 0.03F
+#define CROWD_STAYS 16
 
 #define STEPS_MAX 1000000.0F
 
@@ -72,7 +73,7 @@ static float bell(struct random *r)
 	return (sum - 2.0F) * 1.7320508F; // the variance of the sum is 4/12
 }
 
-static void choose_place(struct players *players, float *place)
+static void choose_place(struct players *players, struct walker *w, float *place)
 {
 	struct random *r = &players->random;
 
@@ -82,7 +83,10 @@ static void choose_place(struct players *players, float *place)
 		return;
 	}
 
-	const float *centre = players->hot_spot[random_to(r, HOT_SPOTS)];
+	if (random_to(r, CROWD_STAYS) == 0)
+		w->hot_spot = random_to(r, HOT_SPOTS);
+
+	const float *centre = players->hot_spot[w->hot_spot];
 
 	for (unsigned i = 0; i < 2; i++)
 		place[i] = clamp(centre[i] + bell(r) * CROWD_SPREAD * players->arena_m, players->arena_m);
@@ -93,7 +97,7 @@ static COLD void set_out(struct players *players, struct walker *w)
 {
 	float place[2];
 
-	choose_place(players, place);
+	choose_place(players, w, place);
 
 	const float x = place[0] - w->position[0], y = place[1] - w->position[1];
 	const float speed = SPEED_MIN + random_fraction(&players->random) * (SPEED_MAX - SPEED_MIN);
@@ -137,8 +141,10 @@ void players_begin_in_order(struct players *players, uint32_t count, float step_
 		for (unsigned axis = 0; axis < 2; axis++)
 			players->hot_spot[i][axis] = random_fraction(&players->random) * players->arena_m;
 	for (uint32_t i = 0; i < count; i++) {
-		players->walker[i] = (struct walker){.player = i};
-		choose_place(players, players->walker[i].position);
+		struct walker *w = &players->walker[i];
+
+		*w = (struct walker){.player = i, .hot_spot = i % HOT_SPOTS};
+		choose_place(players, w, w->position);
 	}
 }
 

@@ -22,6 +22,7 @@ struct walker {
 	float velocity[2];   // metres per second
 	uint32_t steps_left; // messages until the way point is reached
 	uint32_t player;     // 0 … players-1
+	uint32_t hot_spot;   // of a crowd: where this one is
 };
 
 struct players {

@@ -11,7 +11,7 @@
 #define LATE_NS 1000000ULL
 
 /// A generator that is behind may catch up for so long after the end of the trial; what is due then is not offered.
-#define CATCH_UP_NS 100000000ULL
+#define CATCH_UP_NS 250000000ULL
 
 /// When the trial is stopped, answers that are on their way are still waited for.
 #define STOPPED_DRAIN_NS 20000000ULL
