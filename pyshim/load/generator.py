@@ -61,6 +61,7 @@ class Generator:
         self._stack = contextlib.ExitStack()
         self.stopped = False
         self._stopped_at_s = 0.0
+        self._running = False
 
     def __enter__(self) -> Self:
         """Start the process, and open its sockets or its device.
@@ -73,6 +74,7 @@ class Generator:
             self._start()
             self._wire.send(self._order)
             self._await_opened()
+            self._running = True
         except BaseException:
             self.close()
             raise
@@ -112,7 +114,8 @@ class Generator:
         """
         self._stopped_at_s = time.monotonic()
         self.stopped = True
-        self._page.stop()
+        if self._running:
+            self._page.stop()
 
     @property
     def pid(self) -> int:
@@ -121,6 +124,7 @@ class Generator:
 
     def close(self) -> None:
         """End the process, whatever it does, and release everything. May be called again."""
+        self._running = False
         self._stack.close()
 
     # ------------------------------------------------------------ the process

@@ -42,8 +42,7 @@ class GeneratorReport(_Part):
 
     ceiling_pps: float = Field(description="Messages per second that it could send if always busy.")
     busy: float = Field(description="Share of its time in which it had something to do.")
-    late: int = Field(description="Messages that left more than 1 ms after their time.")
-    worst_lag_s: float
+    worst_lag_s: float = Field(description="How late the latest message left, if more than 1 ms.")
     limited: bool = Field(description="Whether the figures say more about it than about the target.")
     limits: list[str] = Field(description="Why, a sentence each.")
 
@@ -221,7 +220,6 @@ def _generator(result: Result) -> GeneratorReport:
     return GeneratorReport(
         ceiling_pps=result.ceiling_pps,
         busy=result.busy,
-        late=result.late,
         worst_lag_s=result.worst_lag_s,
         limited=result.limited_by_generator,
         limits=list(result.limits),

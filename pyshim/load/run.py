@@ -64,7 +64,7 @@ class View(Protocol):
     def watch(self, counts: Counts) -> None:
         """It has come so far."""
 
-    def end(self) -> None:
+    def end(self, result: Result) -> None:
         """It has ended."""
 
 
@@ -113,8 +113,7 @@ def play(load: Load, view: View) -> Outcome:
                     raise
                 outcome.failure = problem
                 break
-            finally:
-                view.end()
+            view.end(result)
             outcome.played.append(Played(each, result))
             if outcome.signal is not None:
                 break

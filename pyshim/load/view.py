@@ -87,18 +87,23 @@ class Bars:
         self._before = now_s, counts
         self._progress.update(self._tasks[self._index], completed=counts.elapsed_s, figures=figures)
 
-    def end(self) -> None:
-        """The bar stays where it is."""
+    def end(self, result: Result) -> None:
+        """The bar stays, with what became of the messages."""
         if self._live:
-            self._progress.stop_task(self._tasks[self._index])
+            figures = f"{units.count(result.acknowledged)} of {units.count(result.sent)} answered"
+            task = self._tasks[self._index]
+            self._progress.update(task, completed=result.elapsed_s, figures=figures)
+            self._progress.stop_task(task)
 
 
 def _figures(before: Counts, now: Counts, since_s: float) -> str:
+    unanswered = units.count(max(0, now.sent - now.acknowledged))
+    if now.offered == before.offered:
+        return f"waiting for answers; {unanswered} unanswered"
     sent = units.rate((now.sent - before.sent) / since_s)
     acknowledged = now.acknowledged - before.acknowledged
     answered = units.rate(acknowledged / since_s)
     mean_s = (now.latency_sum_s - before.latency_sum_s) / acknowledged if acknowledged else None
-    unanswered = units.count(max(0, now.sent - now.acknowledged))
     return f"{sent}/s sent, {answered}/s answered in {units.duration(mean_s)}; {unanswered} unanswered"
 
 

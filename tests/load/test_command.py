@@ -298,6 +298,25 @@ def test_a_command_that_is_killed_leaves_no_process_behind() -> None:
         server.wait_until(lambda: not Path(f"/proc/{child}").exists())
 
 
+def test_a_terminal_shows_a_bar_with_live_figures_and_then_the_table() -> None:
+    with Server() as server:
+        command = f"{' '.join(COMMAND)} {server.target} --seconds 1"
+        done = subprocess.run(
+            ["script", "--quiet", "--return", "--command", command, "/dev/null"],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=TIMEOUT_S,
+            env={**ENVIRONMENT, "COLUMNS": "120", "TERM": "xterm"},
+            check=False,
+        )
+    assert done.returncode == 0
+    assert "━" in done.stdout
+    assert "/s answered in " in done.stdout
+    assert "1,000 of 1,000 answered" in done.stdout
+    assert done.stdout.index("━") < done.stdout.index("1,000 sent = 1,000 acknowledged + 0 lost")
+
+
 def test_a_closed_pipe_ends_quietly() -> None:
     with Server() as server:
         done = subprocess.run(
