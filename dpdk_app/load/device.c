@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // load/device.c: players over a DPDK device: frames built and taken apart here, without the kernel.
 
-#include <arpa/inet.h>
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,6 +13,7 @@
 #include "load/frames.h"
 #include "load/pace.h"
 #include "load/resolve.h"
+#include "load/target.h"
 #include "load/transport.h"
 #include "net/host.h"
 #include "net/parse.h"
@@ -24,6 +23,13 @@
 
 /// A queue that is full for longer is the target's fault, and its messages are not sent.
 #define SEND_TRIES 64
+
+enum icmp_error {
+	ICMP_UNREACHABLE = 3,
+	ICMP_UNREACHABLE_PORT = 3,
+	ICMPV6_UNREACHABLE = 1,
+	ICMPV6_UNREACHABLE_PORT = 4,
+};
 
 #define RESOLVE_NS (3 * SECOND_NS)
 #define ASK_AGAIN_NS (SECOND_NS / 4)
@@ -65,7 +71,7 @@ struct channel {
 /// player and arrives damaged is invalid.
 static COLD void count_unparsed(struct device *d, enum pg_drop drop)
 {
-	struct pg_load_counts *counts = d->transport.counts;
+	struct pg_load_counts *counts = &d->transport.page->counts;
 	const bool damaged = drop == PG_DROP_UDP_CHECKSUM || drop == PG_DROP_UDP_CHECKSUM_MISSING ||
 			     drop == PG_DROP_IP_CHECKSUM || drop == PG_DROP_UDP_LENGTH || drop == PG_DROP_TRUNCATED;
 
@@ -77,9 +83,33 @@ static void send_host_answer(struct device *d, struct rte_mbuf *m, uint16_t leng
 	m->data_len = length;
 	m->pkt_len = length;
 	if (rte_eth_tx_burst(d->port.id, QUEUE, &m, 1) == 1)
-		counter_add(&d->transport.counts->host, 1);
+		counter_add(&d->transport.page->counts.host, 1);
 	else
 		rte_pktmbuf_free(m);
+}
+
+/// RFC 792 and RFC 4443 3.1: what the target, or a router, says of a message of ours. @return errno, or 0
+static int unreachable(const struct device *d, const uint8_t *frame, const struct packet *p)
+{
+	const struct icmp_header *icmp = (const struct icmp_header *)(frame + p->l4);
+	const uint8_t *quoted = (const uint8_t *)(icmp + 1), *end = frame + p->end;
+	const struct pg_address *target = &d->plan.target;
+
+	if (p->host == HOST_ICMP && icmp->type == ICMP_UNREACHABLE && target->family == 4) {
+		const struct ipv4_header *ip = (const struct ipv4_header *)quoted;
+
+		if (quoted + sizeof(*ip) > end || memcmp(&ip->destination, target->bytes, sizeof(be32)) != 0)
+			return 0;
+		return icmp->code == ICMP_UNREACHABLE_PORT ? ECONNREFUSED : EHOSTUNREACH;
+	}
+	if (p->host == HOST_ICMPV6 && icmp->type == ICMPV6_UNREACHABLE && target->family == 6) {
+		const struct ipv6_header *ip = (const struct ipv6_header *)quoted;
+
+		if (quoted + sizeof(*ip) > end || !in6_equal(ip->destination, target->bytes))
+			return 0;
+		return icmp->code == ICMPV6_UNREACHABLE_PORT ? ECONNREFUSED : EHOSTUNREACH;
+	}
+	return 0;
 }
 
 /// ARP, neighbour discovery, echo. @return false: the mbuf is still ours
@@ -96,8 +126,15 @@ static COLD bool host_frame(struct device *d, struct rte_mbuf *m, const struct p
 
 	const struct host_request request = host_examine(frame, p, id);
 
+	// Whole, with a right checksum, but nothing that we are asked.
+	if (request.drop == PG_DROP_NOT_FOR_US && p->host != HOST_ARP) {
+		const int refusal = unreachable(d, frame, p);
+
+		if (refusal)
+			d->transport.refusal = refusal;
+	}
 	if (request.drop != PG_DROP_NONE || rte_pktmbuf_tailroom(m) < HOST_ANSWER_ROOM) {
-		counter_add(&d->transport.counts->stray, 1);
+		counter_add(&d->transport.page->counts.stray, 1);
 		return false;
 	}
 	send_host_answer(d, m, host_answer(frame, m->data_len, p, id, request.message));
@@ -154,7 +191,7 @@ static inline bool inspect(struct device *d, struct rte_mbuf *m, struct answer *
 		return false;
 	}
 	if (unlikely(!take_apart(d, frame, &p, answer))) {
-		counter_add(&d->transport.counts->stray, 1);
+		counter_add(&d->transport.page->counts.stray, 1);
 		return false;
 	}
 	return true;
@@ -256,22 +293,22 @@ static int resolve(struct device *d, struct pg_error *error)
 {
 	const uint64_t hz = pg_tsc_hz(), until = pg_tsc() + hz * (RESOLVE_NS / SECOND_NS);
 	struct answer answer[LOAD_BURST];
-	char target[INET6_ADDRSTRLEN] = "";
+	char target[TARGET_NAME_MAX];
 	uint64_t ask_at = 0;
 
-	while (!d->resolved && pg_tsc() < until) {
+	while (!d->resolved && pg_tsc() < until && !load_stopped(d->transport.page)) {
 		if (pg_tsc() >= ask_at) {
 			ask(d);
 			ask_at = pg_tsc() + hz / (SECOND_NS / ASK_AGAIN_NS);
 		}
-		counter_add(&d->transport.counts->stray, device_receive(&d->transport, answer));
+		counter_add(&d->transport.page->counts.stray, device_receive(&d->transport, answer));
 	}
-	if (d->resolved)
+	if (d->resolved || load_stopped(d->transport.page)) // stopped: nothing will be sent
 		return PG_OK;
-	inet_ntop(d->plan.target.family == 4 ? AF_INET : AF_INET6, d->plan.target.bytes, target, sizeof(target));
+	target_name(&d->plan, target);
 	return error_set(
 		error, PG_ERROR_TIMEOUT,
-		"port %s (%s): %s did not tell its MAC address within 3 s (%s); is it on this link, and is the "
+		"port %s (%s): the target %s did not tell its MAC address within 3 s (%s); is it on this link, and is the "
 		"gateway running? Else give its MAC address",
 		d->port_plan.name, d->port_plan.device, target,
 		d->plan.target.family == 4 ? "ARP" : "neighbour discovery");
@@ -287,10 +324,10 @@ static int device_begin(struct transport *t, const struct pg_load_trial *trial, 
 
 static int device_explain(const struct transport *t, struct pg_error *error)
 {
-	const struct device *d = (const struct device *)t;
+	char name[TARGET_NAME_MAX];
 
-	return error_set(error, PG_ERROR_INTERNAL, "port %s: error %d of a device that reports none", d->port_plan.name,
-			 t->refusal);
+	target_name(&((const struct device *)t)->plan, name);
+	return target_refuses(name, t->refusal, error);
 }
 
 // ---------------------------------------------------------------- opening
@@ -375,7 +412,7 @@ static int open_port(struct device *d, struct pg_error *error)
 	return PG_OK;
 }
 
-struct transport *device_open(const struct pg_load_plan *plan, struct pg_load_counts *counts, struct pg_error *error)
+struct transport *device_open(const struct pg_load_plan *plan, struct pg_load_page *page, struct pg_error *error)
 {
 	struct device *d;
 
@@ -387,7 +424,7 @@ struct transport *device_open(const struct pg_load_plan *plan, struct pg_load_co
 		error_set(error, PG_ERROR_MEMORY, "no memory for the ports of %u players", plan->players);
 		return NULL;
 	}
-	d->transport = (struct transport){.ops = &device_ops, .counts = counts, .burst = LOAD_BURST};
+	d->transport = (struct transport){.ops = &device_ops, .page = page, .burst = LOAD_BURST};
 	d->plan = *plan;
 	d->port_plan = plan->port;
 	d->port_plan.queues = 1;

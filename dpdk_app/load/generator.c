@@ -70,8 +70,8 @@ static int open_parts(struct pg_load *load, struct pg_error *error)
 	if (!players_open(&load->players, plan) ||
 	    !ledger_open(&load->ledger, plan->players, plan->first_player_id, &page->counts, pg_tsc(), page->tsc_hz))
 		return error_set(error, PG_ERROR_MEMORY, "no memory for %u players", plan->players);
-	load->transport = plan->transport == PG_LOAD_SOCKETS ? sockets_open(plan, &page->counts, error) :
-							       device_open(plan, &page->counts, error);
+	load->transport =
+		plan->transport == PG_LOAD_SOCKETS ? sockets_open(plan, page, error) : device_open(plan, page, error);
 	return load->transport ? PG_OK : error->code;
 }
 

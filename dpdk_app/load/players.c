@@ -13,7 +13,7 @@
 
 /// A crowd spreads over this part of the arena around each of its places, and one way in so many leads to another.
 #define CROWD_SPREAD 0.03F
-#define CROWD_STAYS 16
+#define CROWD_STAYS 64
 
 #define STEPS_MAX 1000000.0F
 

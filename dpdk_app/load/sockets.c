@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // load/sockets.c: players over the kernel: a connected UDP socket each, all of them watched by one epoll.
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -14,6 +12,7 @@
 #include <unistd.h>
 
 #include "load/pace.h"
+#include "load/target.h"
 #include "load/transport.h"
 
 /// Files that a process has open anyway: standard streams, epoll, Python's.
@@ -47,7 +46,7 @@ struct sockets {
 	uint32_t players;
 	uint64_t tsc_hz;
 	union socket_address target;
-	char target_name[INET6_ADDRSTRLEN + 8];
+	char target_name[TARGET_NAME_MAX];
 
 	// of the trial
 	unsigned at_once; // answers asked of a socket in one call
@@ -171,23 +170,7 @@ static void sockets_close(struct transport *t)
 
 static int sockets_explain(const struct transport *t, struct pg_error *error)
 {
-	const struct sockets *s = (const struct sockets *)t;
-
-	switch (t->refusal) {
-	case ECONNREFUSED:
-		return error_set(error, PG_ERROR_SYSTEM,
-				 "nobody listens at UDP %s: it was refused (ICMP port unreachable); start the gateway "
-				 "or give its address and port",
-				 s->target_name);
-	case ENETUNREACH:
-	case EHOSTUNREACH:
-		return error_set(error, PG_ERROR_SYSTEM,
-				 "no way leads to UDP %s (%s); check the address and this host's routes",
-				 s->target_name, strerror(t->refusal));
-	default:
-		return error_set(error, PG_ERROR_SYSTEM, "the kernel does not send to UDP %s: %s", s->target_name,
-				 strerror(t->refusal));
-	}
+	return target_refuses(((const struct sockets *)t)->target_name, t->refusal, error);
 }
 
 // ---------------------------------------------------------------- a trial
@@ -315,15 +298,6 @@ static const struct transport_ops sockets_ops = {
 	.close = sockets_close,
 };
 
-static void name_target(struct sockets *s, const struct pg_load_plan *plan)
-{
-	char text[INET6_ADDRSTRLEN] = "";
-
-	inet_ntop(s->target.any.sa_family, plan->target.bytes, text, sizeof(text));
-	snprintf(s->target_name, sizeof(s->target_name), plan->target.family == 4 ? "%s:%u" : "[%s]:%u", text,
-		 plan->target_port);
-}
-
 static int open_all(struct sockets *s, const struct pg_load_plan *plan, struct pg_error *error)
 {
 	int rc = raise_file_limit(plan->players, error);
@@ -341,7 +315,7 @@ static void make_buffers(struct sockets *s)
 	}
 }
 
-struct transport *sockets_open(const struct pg_load_plan *plan, struct pg_load_counts *counts, struct pg_error *error)
+struct transport *sockets_open(const struct pg_load_plan *plan, struct pg_load_page *page, struct pg_error *error)
 {
 	struct sockets *s = calloc(1, sizeof(*s));
 
@@ -350,12 +324,12 @@ struct transport *sockets_open(const struct pg_load_plan *plan, struct pg_load_c
 		error_set(error, PG_ERROR_MEMORY, "no memory for the sockets of %u players", plan->players);
 		return NULL;
 	}
-	s->transport = (struct transport){.ops = &sockets_ops, .counts = counts, .burst = BURST_PACED};
+	s->transport = (struct transport){.ops = &sockets_ops, .page = page, .burst = BURST_PACED};
 	s->players = plan->players;
 	s->tsc_hz = pg_tsc_hz();
 	memset(s->fd, 0xff, plan->players * sizeof(*s->fd)); // -1
 	make_address(&s->target, &plan->target, plan->target_port);
-	name_target(s, plan);
+	target_name(plan, s->target_name);
 	make_buffers(s);
 	s->epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (s->epoll < 0)

@@ -21,10 +21,16 @@ struct parcel {
 
 struct transport {
 	const struct transport_ops *ops;
-	struct pg_load_counts *counts; // the transport counts what it does not hand up: stray, invalid and host
-	unsigned burst;                // messages to give at once: 1 … LOAD_BURST
-	int refusal;                   // errno of the last message that the target or the network refused; 0: none
+	struct pg_load_page *page; // the transport counts what it does not hand up: stray, invalid and host
+	unsigned burst;            // messages to give at once: 1 … LOAD_BURST
+	int refusal;               // errno of the last message that the target or the network refused; 0: none
 };
+
+/// The reader of the page wants the trial to end.
+ALWAYS_INLINE bool load_stopped(const struct pg_load_page *page)
+{
+	return __atomic_load_n(&page->stop, __ATOMIC_RELAXED) != 0;
+}
 
 struct transport_ops {
 	/// Make ready for a trial. @return PG_OK, or the code in `error`
@@ -49,7 +55,7 @@ struct transport_ops {
 };
 
 /// Both check what concerns them in the plan. NULL on failure, with nothing left open.
-struct transport *sockets_open(const struct pg_load_plan *plan, struct pg_load_counts *counts, struct pg_error *error);
-struct transport *device_open(const struct pg_load_plan *plan, struct pg_load_counts *counts, struct pg_error *error);
+struct transport *sockets_open(const struct pg_load_plan *plan, struct pg_load_page *page, struct pg_error *error);
+struct transport *device_open(const struct pg_load_plan *plan, struct pg_load_page *page, struct pg_error *error);
 
 #endif

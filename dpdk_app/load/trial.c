@@ -42,11 +42,6 @@ static uint64_t nanoseconds(const struct run *run, uint64_t duration)
 	return (uint64_t)((unsigned __int128)duration * SECOND_NS / run->tsc_hz);
 }
 
-static bool stopped(const struct run *run)
-{
-	return __atomic_load_n(&run->load->page->stop, __ATOMIC_RELAXED) != 0;
-}
-
 /// Nothing came back and the target or the network says why.
 static bool refused(struct run *run)
 {
@@ -135,9 +130,14 @@ static unsigned send_some(struct run *run, uint64_t now)
 	uint64_t meant[LOAD_BURST];
 	unsigned n = run->window ? fill_window(run, now, meant) : due(run, now, meant);
 
-	if (n > 0)
-		n = run->transport->ops->room(run->transport, parcel, n);
 	if (n == 0)
+		return 0;
+
+	const unsigned room = run->transport->ops->room(run->transport, parcel, n);
+
+	if (unlikely(room < n))
+		n = room;
+	if (unlikely(n == 0))
 		return 0;
 	for (unsigned i = 0; i < n; i++) {
 		const uint64_t stamp = ledger_stamp(ledger, meant[i]);
@@ -186,7 +186,7 @@ static void play(struct run *run)
 	struct pg_load_counts *counts = run->counts;
 	uint64_t now = run->start;
 
-	while (!sending_is_over(run, now) && !stopped(run) && !refused(run)) {
+	while (!sending_is_over(run, now) && !load_stopped(run->load->page) && !refused(run)) {
 		const unsigned moved = receive_some(run) + send_some(run, now);
 		const uint64_t after = pg_tsc();
 
@@ -206,7 +206,7 @@ static void drain(struct run *run, uint64_t drain_ns)
 	const uint64_t stopped_until = began + cycles(run, STOPPED_DRAIN_NS);
 	uint64_t now = began;
 
-	while (now < until && !(now > stopped_until && stopped(run))) {
+	while (now < until && !(now > stopped_until && load_stopped(run->load->page))) {
 		if (receive_some(run) == 0)
 			run->transport->ops->wait(run->transport, until);
 		now = pg_tsc();

@@ -195,7 +195,7 @@ static void ask_and_hear(uint8_t family)
 	struct pg_address other = plan.target;
 	uint8_t frame[RESOLVE_MAX + HOST_ANSWER_ROOM], mac[6] = {0};
 	struct host_request request;
-	struct packet p;
+	struct packet p = {0};
 	uint16_t length;
 
 	identity_init(&us, plan.address, 2, FIRST_PORT);

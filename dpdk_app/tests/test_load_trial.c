@@ -217,8 +217,7 @@ static struct stage *stage_open(void)
 	stage->fake = calloc(1, sizeof(*stage->fake));
 	stage->fake->answer = calloc(QUEUE, sizeof(struct held_answer));
 	stage->fake->late = calloc(QUEUE, sizeof(struct held_answer));
-	stage->fake->transport =
-		(struct transport){.ops = &fake_ops, .counts = &stage->page.counts, .burst = LOAD_BURST};
+	stage->fake->transport = (struct transport){.ops = &fake_ops, .page = &stage->page, .burst = LOAD_BURST};
 	stage->fake->ledger = &load->ledger;
 	load->transport = &stage->fake->transport;
 	assert_true(players_open(&load->players, &load->plan));
