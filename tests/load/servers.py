@@ -15,6 +15,7 @@ from typing import Any, Self
 
 RECEIVE_BUFFER_BYTES = 8 << 20
 SO_RCVBUFFORCE = 33  # which Python does not name
+NOTED = 500
 IDLE_S = 0.1  # after which what is held back is sent; less than the drain of any test
 HEADER = struct.Struct("<IIQ")
 ANSWER = 100
@@ -42,6 +43,7 @@ class Server:
     def __init__(self, faults: Faults | None = None, *, address: str = "127.0.0.1") -> None:
         self.faults = faults or Faults()
         self.received = self.lost = self.duplicated = self.reordered = self.garbled = self.held_back = 0
+        self.bodies: list[bytes] = []  # of the first messages: type and body, without size and timestamp
         self._socket = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM)
         with contextlib.suppress(PermissionError):  # as root beyond the host's limit: nothing is lost here
             self._socket.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, RECEIVE_BUFFER_BYTES)
@@ -99,6 +101,8 @@ class Server:
         faults, number = self.faults, self.received
         kind, size, stamp = HEADER.unpack_from(data)
         answer = HEADER.pack(kind + ANSWER, size, stamp) + data[HEADER.size :]
+        if number <= NOTED:
+            self.bodies.append(data[:4] + data[HEADER.size :])
         if number == faults.stall_after:
             time.sleep(faults.stall_s)
         if number <= faults.hold_first:

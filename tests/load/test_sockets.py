@@ -13,7 +13,7 @@ from pyshim.errors import InternalError, UnavailableError, UsageError
 from pyshim.load.generator import Generator
 from pyshim.load.result import Counts, Result
 from pyshim.load.scenario import TYPES, Crowd, Sockets, Target, Trial
-from tests.load.servers import Faults, Server
+from tests.load.servers import NOTED, Faults, Server
 
 PLAYERS = 20
 TRIAL = Trial(PLAYERS, 0.5, 2000.0, drain_s=1.0)
@@ -45,20 +45,20 @@ def test_a_target_that_answers_everything_loses_nothing(address: str) -> None:
     server = Server(address=address)
     result = played(server)
     assert wrongs(result) == {}
-    assert result.sent == 1000
+    assert result.sent > 900
     assert not result.cut_short
 
 
 def test_what_is_reported_lost_is_what_the_server_did_not_answer() -> None:
     server = Server(Faults(lose=7))
     assert wrongs(played(server)) == {"lost": server.lost}
-    assert server.lost == 1000 // 7
+    assert server.lost == server.received // 7 > 0
 
 
 def test_what_is_reported_duplicated_was_answered_twice() -> None:
     server = Server(Faults(duplicate=5))
     assert wrongs(played(server)) == {"duplicated": server.duplicated}
-    assert server.duplicated == 200
+    assert server.duplicated == server.received // 5 > 0
 
 
 def test_what_is_reported_reordered_overtook_another_answer_of_its_player() -> None:
@@ -110,13 +110,16 @@ def test_messages_are_of_the_mix_and_of_every_type_of_it() -> None:
 
 
 def test_the_same_seed_sends_the_same_messages() -> None:
-    sent = [played(Server(), crowd=Crowd(PLAYERS, seed=seed)).sent_of_type for seed in (3, 3, 4)]
-    assert sent[0] == sent[1] != sent[2]
+    servers = [Server() for _ in range(3)]
+    for server, seed in zip(servers, (3, 3, 4), strict=True):
+        played(server, crowd=Crowd(PLAYERS, seed=seed))
+        assert len(server.bodies) == NOTED
+    assert servers[0].bodies == servers[1].bodies != servers[2].bodies
 
 
 def test_a_ramp_sends_half_of_what_its_last_rate_would() -> None:
     result = played(Server(), Trial(PLAYERS, 1.0, 0.0, 1000.0, drain_s=1.0))
-    assert result.sent == pytest.approx(500, abs=1)
+    assert result.sent == pytest.approx(500, rel=0.1)
 
 
 def test_a_slow_target_has_round_trips_that_are_as_long() -> None:
