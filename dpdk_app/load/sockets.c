@@ -31,6 +31,10 @@
 
 /// A sleep ends this much too late on a bad day, so that long before a message is due we are awake.
 #define AWAKE_BEFORE_NS 100000ULL
+
+/// To be woken takes longer than a fast target needs to answer: after a message or an answer we watch for so long.
+#define WATCH_NS 100000ULL
+
 #define SLEEP_MAX_NS 10000000ULL // the stop flag is looked at so often
 
 union socket_address {
@@ -45,11 +49,13 @@ struct sockets {
 	int *fd; // of each player; -1: not open
 	uint32_t players;
 	uint64_t tsc_hz;
+	uint64_t watch; // WATCH_NS in cycles
 	union socket_address target;
 	char target_name[TARGET_NAME_MAX];
 
 	// of the trial
-	unsigned at_once; // answers asked of a socket in one call
+	unsigned at_once;     // answers asked of a socket in one call
+	uint64_t watch_until; // TSC: no sleep before
 
 	// of the turn
 	uint8_t out[BURST_PACED][MESSAGE_MAX];
@@ -215,6 +221,7 @@ static uint64_t sockets_send(struct transport *t, struct parcel *parcel, unsigne
 
 	for (unsigned i = 0; i < n; i++)
 		taken |= (uint64_t)send_one(t, s->fd[parcel[i].message.player], &parcel[i]) << i;
+	s->watch_until = pg_tsc() + s->watch;
 	return taken;
 }
 
@@ -267,6 +274,8 @@ static unsigned sockets_receive(struct transport *t, struct answer *answer)
 
 	for (int i = 0; i < ready && n < LOAD_BURST; i++)
 		n += receive_from(s, event[i].data.u32, answer, n);
+	if (n > 0)
+		s->watch_until = answer[n - 1].when + s->watch;
 	return n;
 }
 
@@ -278,7 +287,7 @@ static void sockets_wait(struct transport *t, uint64_t until)
 	struct timespec timeout = {0};
 	uint64_t ns;
 
-	if (until <= now)
+	if (until <= now || now < s->watch_until)
 		return;
 	ns = (uint64_t)((unsigned __int128)(until - now) * SECOND_NS / s->tsc_hz);
 	if (ns <= AWAKE_BEFORE_NS)
@@ -327,6 +336,7 @@ struct transport *sockets_open(const struct pg_load_plan *plan, struct pg_load_p
 	s->transport = (struct transport){.ops = &sockets_ops, .page = page, .burst = BURST_PACED};
 	s->players = plan->players;
 	s->tsc_hz = pg_tsc_hz();
+	s->watch = s->tsc_hz / (SECOND_NS / WATCH_NS);
 	memset(s->fd, 0xff, plan->players * sizeof(*s->fd)); // -1
 	make_address(&s->target, &plan->target, plan->target_port);
 	target_name(plan, s->target_name);
