@@ -173,12 +173,7 @@ class Gateway:
         """
         native = encode.plan_struct(plan)
         error = _new_error()
-        if not plan.uses_sockets:
-            # EAL keeps pointers into its arguments and reorders them: they live as long as the gateway.
-            words = ("pollgate", *plan.eal_args)
-            self._words: list[Any] = [ffi.new("char[]", word.encode()) for word in words]
-            self._argv: Any = ffi.new("char *[]", [*self._words, ffi.NULL])
-            _check(lib.pg_eal_init(len(self._words), self._argv, error), error)
+        self._arguments = None if plan.uses_sockets else eal_init(plan.eal_args)
         self._memory = state.map()
         self._state: Any = ffi.from_buffer(self._memory, require_writable=True)
         self._handle = lib.pg_open(native, page.native, self._state, len(self._memory), error)
@@ -328,6 +323,21 @@ class Core:
     def __exit__(self, *_: object) -> None:
         """Close it."""
         self.close()
+
+
+def eal_init(arguments: Sequence[str]) -> tuple[Any, ...]:
+    """Initialise EAL with these arguments; once per process.
+
+    Returns what EAL keeps pointers to and reorders: the caller holds it for as long as it uses DPDK.
+
+    Raises:
+        UnavailableError: EAL or the kernel refused.
+    """
+    error = _new_error()
+    words = [ffi.new("char[]", word.encode()) for word in ("pollgate", *arguments)]
+    argv: Any = ffi.new("char *[]", [*words, ffi.NULL])
+    _check(lib.pg_eal_init(len(words), argv, error), error)
+    return argv, *words
 
 
 def checksum(data: bytes) -> int:

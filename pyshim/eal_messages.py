@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from pyshim.plan import Plan
-from pyshim.planner.memory import mbuf_bytes
+from pyshim.planner.memory import MBUF_BYTES
 
 TAIL_LINES = 200
 _HUGE_PAGE_MIB = 2
@@ -83,8 +83,7 @@ def _huge_pages(plan: Plan) -> str:
 
 
 def _pool(plan: Plan) -> str:
-    each_bytes = mbuf_bytes(huge_pages=plan.huge_pages)
-    total = -(-sum(pool.mbufs * each_bytes for pool in plan.pools) >> 20)
+    total = -(-sum(pool.mbufs * MBUF_BYTES for pool in plan.pools) >> 20)
     sizes = "; ".join(f"{pool.name}: {pool.why}" for pool in plan.pools)
     return (
         f"the packet pools need at least {total} MiB ({sizes}); raise eal.memory_mib, or lower the ports' "

@@ -166,24 +166,28 @@ def plan_from_json(text: str) -> Plan:
     Raises:
         ValueError: not JSON, or not a plan of this version; the text says which field.
     """
-    rebuilt = _rebuild(Plan, json.loads(text), "plan")
+    rebuilt = rebuild(Plan, json.loads(text), "plan")
     assert isinstance(rebuilt, Plan)
     return rebuilt
 
 
-def _rebuild(kind: Any, value: Any, where: str) -> object:
-    """`value`, as json.loads gave it, as an instance of `kind`: a dataclass, tuple, union or plain type."""
+def rebuild(kind: Any, value: Any, where: str) -> object:
+    """`value`, as json.loads gave it, as an instance of `kind`: a dataclass, tuple, union or plain type.
+
+    Raises:
+        ValueError: it is none; the text says which field, `where` being the whole.
+    """
     if is_dataclass(kind):
         names = {field.name for field in fields(kind)}
         if not isinstance(value, dict) or set(value) != names:
             raise ValueError(f"{where}: not a {getattr(kind, '__name__', kind)} of this version")
         hints = get_type_hints(kind)
-        arguments = {name: _rebuild(hints[name], value[name], f"{where}.{name}") for name in names}
+        arguments = {name: rebuild(hints[name], value[name], f"{where}.{name}") for name in names}
         return kind(**arguments)  # type: ignore[operator]  # is_dataclass admits instances too
     if get_origin(kind) is tuple:
         if not isinstance(value, list):
             raise ValueError(f"{where}: not a list")
-        return tuple(_rebuild(get_args(kind)[0], item, f"{where}[{i}]") for i, item in enumerate(value))
+        return tuple(rebuild(get_args(kind)[0], item, f"{where}[{i}]") for i, item in enumerate(value))
     allowed = get_args(kind) if isinstance(kind, UnionType) else (kind,)
     if float in allowed and type(value) is int:
         return float(value)

@@ -15,7 +15,7 @@ from rich.text import Text
 
 from pyshim.host.cpu import format_cpu_list
 from pyshim.plan import AddressPlan, Plan, QueueRef
-from pyshim.planner.memory import index_bytes, mbuf_bytes
+from pyshim.planner.memory import MBUF_BYTES, index_bytes
 from pyshim.planner.sockets import IO_URING_BUFFER_BYTES
 
 _MIB = 1 << 20
@@ -145,7 +145,7 @@ def _address(address: AddressPlan) -> str:
 def _pools(plan: Plan) -> Table:
     table = _table("Packet buffers", "pool", "node", "buffers", "per-lcore cache", "memory", "why")
     for pool in plan.pools:
-        memory = f"{_mib(pool.mbufs * mbuf_bytes(huge_pages=plan.huge_pages))} MiB"
+        memory = f"{_mib(pool.mbufs * MBUF_BYTES)} MiB"
         table.add_row(pool.name, _node(pool.node), str(pool.mbufs), str(pool.cache), memory, pool.why)
     return table
 

@@ -179,7 +179,11 @@ def _heartbeat_age_s(worker: WorkerSnapshot) -> float:
 
 
 def _build_info(snapshot: Snapshot) -> Iterator[Sample]:
-    yield (__version__, snapshot.isa, snapshot.engine), 1
+    yield (__version__, snapshot.isa), 1
+
+
+def _engine_info(snapshot: Snapshot) -> Iterator[Sample]:
+    yield (snapshot.engine,), 1
 
 
 def _counter(
@@ -416,9 +420,10 @@ FAMILIES: tuple[Family, ...] = (
     ),
     _gauge(
         "build_info",
-        ("version", "isa", "engine"),
+        ("version", "isa"),
         "1",
         "Always 1; the labels say what runs. isa is empty before the first worker started.",
         _build_info,
     ),
+    _gauge("engine_info", ("engine",), "1", "Always 1; the label says what brings the packets.", _engine_info),
 )

@@ -21,8 +21,7 @@ _MIB = 1 << 20
 DATA_ROOM_BYTES = 2048 + 128  # a frame of 2,048 bytes behind DPDK's headroom
 CACHE = 256  # objects per lcore; a flush happens at one and a half times this
 _BURST = 64
-_MBUF_BYTES = DATA_ROOM_BYTES + 128 + 64  # data, struct rte_mbuf, the pool's own header
-_PAGE_BYTES = 4096  # an ordinary page; DPDK lets no buffer cross the border of one, so each takes a whole one
+MBUF_BYTES = DATA_ROOM_BYTES + 128 + 64  # data, struct rte_mbuf, the pool's own header
 _POOL_FIXED_BYTES = 2 * _MIB  # the caches of every possible lcore, used or not
 _DESCRIPTOR_BYTES = 64  # ring entry and the driver's shadow of it
 _EAL_BYTES = 32 * _MIB
@@ -58,11 +57,6 @@ def index_bytes(capacity: int, workers: int) -> int:
     return workers * (int(_INDEX_BYTES_PER_SESSION * capacity) + _SOURCE_LIMITS_BYTES)
 
 
-def mbuf_bytes(*, huge_pages: bool) -> int:
-    """Memory that one packet buffer takes."""
-    return _MBUF_BYTES if huge_pages else _PAGE_BYTES
-
-
 def choose_memory(
     config: Config,
     host: HostFacts,
@@ -79,19 +73,17 @@ def choose_memory(
     ]
     pools = [pool for pool, _ in built]
     main_node = next(cpu.node for cpu in host.cpus if cpu.cpu == cpus.main)
-    need = _need(built, main_node, mbuf_bytes(huge_pages=True))
-    huge_pages, notes = _decide_huge_pages(config, host, _share(config, need), problems)
-    need = _need(built, main_node, mbuf_bytes(huge_pages=huge_pages))
+    need = _need(built, main_node)
+    share = _share(config, need)
+    huge_pages, notes = _decide_huge_pages(config, host, share, problems)
     needed_mib = sum(_mib(size) for size in need.values())
     if needed_mib > config.eal.memory_mib:
         text = (
             f"{config.eal.memory_mib} MiB given, {needed_mib} MiB needed: "
-            f"{sum(pool.mbufs for pool in pools)} packet buffers of "
-            f"{mbuf_bytes(huge_pages=huge_pages)} bytes, descriptors, "
+            f"{sum(pool.mbufs for pool in pools)} packet buffers of {MBUF_BYTES} bytes, descriptors, "
             f"and {_EAL_BYTES // _MIB} MiB for DPDK itself; set it to {needed_mib} or more"
         )
         problems.append(Problem("eal.memory_mib", text))
-    share = _share(config, need)
     if not huge_pages:
         _check_ordinary(config, host, problems)
     return MemoryChoice(
@@ -139,12 +131,12 @@ def _pool(
     return pool, _POOL_FIXED_BYTES + pointers + descriptors * _DESCRIPTOR_BYTES
 
 
-def _need(built: Sequence[tuple[PoolPlan, int]], main_node: int, each_bytes: int) -> dict[int, int]:
+def _need(built: Sequence[tuple[PoolPlan, int]], main_node: int) -> dict[int, int]:
     """Bytes per node for pools, each with what it takes beside its buffers, and for DPDK itself."""
     need = {main_node: _EAL_BYTES}
     for pool, beside in built:
         node = max(pool.node, 0)
-        need[node] = need.get(node, 0) + pool.mbufs * each_bytes + beside
+        need[node] = need.get(node, 0) + pool.mbufs * MBUF_BYTES + beside
     return need
 
 
