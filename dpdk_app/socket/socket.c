@@ -5,6 +5,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <linux/filter.h>
 #include <linux/sock_diag.h>
 #include <sched.h>
 #include <signal.h>
@@ -66,6 +67,23 @@ static int bind_error(const struct endpoint *e, int why, struct pg_error *error)
 	}
 }
 
+/// Have a socket that is not yet bound take nothing. While only some of the workers have theirs, the kernel gives those
+/// the peers of all, and they would be admitted a second time. What comes until the launch is counted as missed.
+static int close_ears(int fd)
+{
+	struct sock_filter refuse = BPF_STMT(BPF_RET | BPF_K, 0);
+	const struct sock_fprog program = {1, &refuse};
+
+	return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program));
+}
+
+static void open_ears(int fd)
+{
+	const int unused = 0;
+
+	setsockopt(fd, SOL_SOCKET, SO_DETACH_FILTER, &unused, sizeof(unused));
+}
+
 /// @return a bound socket, or -errno
 static int bound_socket(const struct endpoint *e, bool shared)
 {
@@ -79,7 +97,7 @@ static int bound_socket(const struct endpoint *e, bool shared)
 		return -errno;
 	rc = address.any.sa_family == AF_INET6 ? setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one)) : 0;
 	if (rc == 0 && shared)
-		rc = setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one));
+		rc = setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one)) == 0 ? close_ears(fd) : -1;
 	if (rc == 0)
 		rc = bind(fd, &address.any, length);
 	if (rc == 0)
@@ -210,6 +228,8 @@ int sockets_launch(struct worker *common, void *(*loop)(void *), struct pg_error
 		return error_set(error, PG_ERROR_SYSTEM, "worker %u: no thread can be started on CPU %u: %s",
 				 common->number, common->plan->cpu, strerror(rc));
 	w->launched = true;
+	for (unsigned i = 0; i < w->socket_count; i++)
+		open_ears(w->socket[i].fd);
 	snprintf(name, sizeof(name), "worker%u", common->number);
 	pthread_setname_np(w->thread, name);
 	return PG_OK;
