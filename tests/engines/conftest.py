@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""A wire per module and engine; where the engine uses the kernel's sockets, the kernel has pollgate's addresses."""
+"""A wire per module and engine; where the engine uses sockets, the kernel has pollgate's addresses."""
 
 from __future__ import annotations
 

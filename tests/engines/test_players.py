@@ -7,7 +7,6 @@ import contextlib
 import itertools
 import socket
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -23,7 +22,7 @@ from tests.engines.engines import (
     judge,
 )
 from tests.network.malformed import MALFORMED
-from tests.network.namespace import GATE4, GATE6, PLAYERS4, PLAYERS6, Wire
+from tests.network.namespace import PLAYERS4, PLAYERS6, Wire
 from tests.network.players import (
     ANSWER_TIMEOUT_S,
     KINDS,

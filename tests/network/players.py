@@ -247,7 +247,7 @@ class Traffic:
 
 
 def _insist(player: Player, message: bytes) -> None:
-    """Send, even if a kernel has said that nobody listens: of an earlier message, and this one has not left."""
+    """Send, even if a kernel says that nobody listens: that is of an earlier message, and this one stayed."""
     try:
         player.send(message)
     except ConnectionRefusedError:
@@ -261,9 +261,15 @@ class NetworkGate(Gate):
     """An appliance inside a namespace; its metrics are reached by going in."""
 
     def __init__(
-        self, namespace: Namespace, config: Mapping[str, Any], directory: Path, *, args: Sequence[str] = ()
+        self,
+        namespace: Namespace,
+        config: Mapping[str, Any],
+        directory: Path,
+        *,
+        args: Sequence[str] = (),
+        prefix: Sequence[str] = (),
     ) -> None:
-        super().__init__(config, directory, args=args, prefix=namespace.prefix)
+        super().__init__(config, directory, args=args, prefix=(*namespace.prefix, *prefix))
         self._namespace = namespace
 
     def get(self, path: str) -> tuple[int, str]:
@@ -284,10 +290,15 @@ def config(*, engine: str = "dpdk", device: str = "", **changes: Any) -> dict[st
 
 @contextlib.contextmanager
 def serving(
-    wire: Wire, settings: Mapping[str, Any], directory: Path, *, args: Sequence[str] = ()
+    wire: Wire,
+    settings: Mapping[str, Any],
+    directory: Path,
+    *,
+    args: Sequence[str] = (),
+    prefix: Sequence[str] = (),
 ) -> Iterator[NetworkGate]:
     """A running appliance that must end well, with its books balanced."""
-    with NetworkGate(wire.gate, settings, directory, args=args) as gate:
+    with NetworkGate(wire.gate, settings, directory, args=args, prefix=prefix) as gate:
         say_hello(wire.players)
         yield gate
         if gate.process.poll() is None:

@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""`pollgate load` against every engine: what it says is lost is what was dropped on the way, to the message."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.engines.engines import ALL, SOCKET_ENGINES, everything
+from tests.engines.rules import dropping, every
+from tests.load.test_command import load, steps_of
+from tests.network.namespace import GATE4, GATE6, Wire
+from tests.network.players import KINDS, PORT, Growth, NetworkGate, serving
+
+TARGETS = {4: f"{GATE4}:{PORT}", 6: f"[{GATE6}]:{PORT}"}
+PLAYERS, MESSAGES = 50, 1000
+LOAD = ("--players", str(PLAYERS), "--rate", "40", "--seconds", "0.5", "--drain", "1", "--json")
+MIX = ("--mix", "move=40,attack=20,chat=20,heartbeat=10,skill=10")
+
+
+@pytest.fixture(scope="module")
+def gate(wire: Wire, engine: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[NetworkGate]:
+    with serving(wire, everything(engine), tmp_path_factory.mktemp("load")) as running:
+        yield running
+
+
+def play(wire: Wire, family: int) -> dict[str, Any]:
+    """One step of players; nothing but loss happened to their messages."""
+    (step,) = steps_of(load(TARGETS[family], *LOAD, *MIX, before=wire.players.prefix))
+    assert (step["sent"], step["not_sent"]) == (MESSAGES, 0)
+    assert [step[wrong] for wrong in ("duplicated", "reordered", "invalid", "stray")] == [0] * 4
+    return step
+
+
+def handled(grown: Growth) -> dict[str, int]:
+    return {kind: grown.handled(kind) for kind in KINDS}
+
+
+def counts(step: dict[str, Any], what: str) -> dict[str, int]:
+    return {kind: step["by_type"][kind][what] for kind in KINDS}
+
+
+@ALL
+@pytest.mark.parametrize("family", [4, 6], ids=["ipv4", "ipv6"])
+def test_without_loss_every_message_is_acknowledged_once_and_the_gateway_says_the_same(
+    gate: NetworkGate, wire: Wire, family: int
+) -> None:
+    grown = Growth(gate)
+    step = play(wire, family)
+    assert (step["acknowledged"], step["lost"]) == (MESSAGES, 0)
+    assert min(counts(step, "sent").values()) > 0
+    assert counts(step, "acknowledged") == counts(step, "sent") == handled(grown)
+    assert grown.of("pollgate_sessions_admitted_total") == PLAYERS
+    assert grown.of("pollgate_transmit_drops_total") == 0
+
+
+@ALL
+@pytest.mark.parametrize(("family", "nth"), [(4, 7), (6, 3)], ids=["ipv4", "ipv6"])
+def test_answers_that_are_dropped_before_the_players_are_what_is_lost(
+    gate: NetworkGate, wire: Wire, family: int, nth: int
+) -> None:
+    grown = Growth(gate)
+    answers = ("-p", "udp", "--sport", str(PORT))
+    with dropping(wire.players, "INPUT", *answers, *every(nth), family=family) as rule:
+        step = play(wire, family)
+        assert step["lost"] == rule.packets() == -(-MESSAGES // nth)
+    assert step["limited_by"] in ("target", "generator")  # never "none": it lost something
+    assert handled(grown) == counts(step, "sent")
+    assert grown.of("pollgate_port_transmit_packets_total") >= MESSAGES
+
+
+@pytest.mark.parametrize("engine", SOCKET_ENGINES, indirect=True, scope="module")
+@pytest.mark.parametrize(("family", "nth"), [(4, 5), (6, 9)], ids=["ipv4", "ipv6"])
+def test_requests_that_are_dropped_before_the_gateway_are_what_is_lost(
+    gate: NetworkGate, wire: Wire, family: int, nth: int
+) -> None:
+    grown = Growth(gate)
+    requests = ("-p", "udp", "--dport", str(PORT))
+    with dropping(wire.gate, "INPUT", *requests, *every(nth), family=family) as rule:
+        step = play(wire, family)
+        assert step["lost"] == rule.packets() == -(-MESSAGES // nth)
+    assert handled(grown) == counts(step, "acknowledged")
+    assert grown.of("pollgate_received_packets_total") == step["acknowledged"] == MESSAGES - step["lost"]
+    assert grown.of("pollgate_drops_total") == grown.of("pollgate_port_receive_missed_total") == 0
+
+
+@pytest.mark.parametrize("engine", SOCKET_ENGINES, indirect=True, scope="module")
+def test_a_mute_gateway_is_one_sentence_to_the_players(gate: NetworkGate, wire: Wire) -> None:
+    grown = Growth(gate)
+    with dropping(wire.gate, "OUTPUT", "-p", "udp", "--sport", str(PORT)):
+        done = load(TARGETS[4], *LOAD, before=wire.players.prefix)
+    assert (done.returncode, done.stdout) == (69, "")
+    assert f"{TARGETS[4]} answered none of {MESSAGES:,} messages" in done.stderr
+    # Every one was handled; the kernel refused to send the answers.
+    assert grown.of("pollgate_messages_total") == MESSAGES
+    assert grown.of("pollgate_transmit_drops_total", reason="refused") == MESSAGES
