@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The socket files that net_memif makes for its peers, and cannot make again over one that a dead worker left."""
+"""The socket files that net_memif makes for its peers; it cannot make one over what a dead worker left."""
 
 from __future__ import annotations
 
