@@ -117,7 +117,8 @@ static unsigned serve_socket(struct epoll_worker *w, const struct udp_socket *s)
 
 	if (n <= 0) // nothing, or an error of an earlier answer, which is told only once
 		return 0;
-	count_received(&w->common, s, (unsigned)n, fill_burst(&burst, &w->room, (unsigned)n, s->listener));
+	count_arrived(s, (unsigned)n, fill_burst(&burst, &w->room, (unsigned)n, s->listener));
+	count_burst(&w->common, (unsigned)n);
 	w->common.run(&w->common.gate, &burst, (unsigned)n, now);
 
 	const unsigned answers = keep_answers(w, &burst, (unsigned)n);

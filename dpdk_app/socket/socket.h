@@ -100,12 +100,16 @@ ALWAYS_INLINE void peer_of_address(struct peer *peer, const union socket_address
 	}
 }
 
-/// `n` datagrams of `bytes` were received. The port's count first: should this process die, `received` is settled from
-/// it; the pipeline counts that.
-ALWAYS_INLINE void count_received(struct socket_worker *w, const struct udp_socket *s, unsigned n, uint64_t bytes)
+/// `n` datagrams of `bytes` were received. Before the pipeline counts them: should this process die, `received` is
+/// settled from this count.
+ALWAYS_INLINE void count_arrived(const struct udp_socket *s, unsigned n, uint64_t bytes)
 {
 	counter_add(&s->counts->rx_packets, n);
 	counter_add(&s->counts->rx_bytes, bytes);
+}
+
+ALWAYS_INLINE void count_burst(struct socket_worker *w, unsigned n)
+{
 	counter_add(&w->common.stats->rx_burst[burst_bucket(n)], 1);
 }
 

@@ -100,6 +100,8 @@ static const struct engine *engine_of(const struct pg_plan *plan)
 		return &dpdk_engine;
 	case PG_ENGINE_EPOLL:
 		return &epoll_engine;
+	case PG_ENGINE_IO_URING:
+		return &io_uring_engine;
 	default:
 		return NULL;
 	}
