@@ -32,6 +32,7 @@ from pyshim.restarts import Restarts
 from pyshim.runtime_directory import remove_runtime_directory
 from pyshim.shortfall import queue_shortfalls
 from pyshim.signals import Signals
+from pyshim.stale_sockets import remove_stale_sockets
 from pyshim.stats import Snapshot
 
 TURN_S = 0.05
@@ -245,6 +246,7 @@ class _Supervisor:
     # ------------------------------------------------------------ the worker process
 
     def _spawn(self) -> None:
+        remove_stale_sockets(self._live.plan)
         child = Child(self._page.fd, self._state.fd)
         self._child = child
         self._phase = _Phase.STARTING

@@ -18,8 +18,8 @@ BENCHES = (
                 name="pages",
                 default="ordinary",
                 metavar="ordinary|huge",
-                help="Pages of both sides' packet buffers; huge ones must have been reserved. On ordinary ones "
-                "testpmd's buffers get in each other's way in the cache, and pollgate's do not.",
+                help="Pages of both sides' packet buffers; huge ones must have been reserved. On ordinary "
+                "ones testpmd's buffers get in each other's way in the cache, and pollgate's do not.",
                 parse=one_of("ordinary", "huge"),
             ),
         ),

@@ -19,9 +19,9 @@ from pyshim import __version__
 from pyshim.bench.catalogue import BENCHES
 from pyshim.bench.description import Bench, Extra, Request
 from pyshim.bench.html import refuse_html, write_html
-from pyshim.bench.machine import host_facts
 from pyshim.bench.report import Report, Row, as_json, as_table
 from pyshim.bench.results import write_results
+from pyshim.host.machine import host_facts
 
 cli_app = typer.Typer(no_args_is_help=True, help="Measure against what a user would pick instead, in turn.")
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from pyshim.bench.machine import Facts
 from pyshim.bench.pairs import Ratio
 from pyshim.errors import UsageError
+from pyshim.host.machine import Facts
 
 _PCI_ADDRESS = re.compile(r"(?i)\b[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]\b")
 

@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 from pyshim.bench.description import Request
 from pyshim.bench.frames import write_moves
 from pyshim.bench.processes import measure_testpmd, testpmd_path
-from pyshim.bench.replay import prepare
+from pyshim.bench.replay import Setting, prepare
 from pyshim.bench.report import Row
 
 
@@ -50,7 +50,8 @@ def forward(request: Request) -> Iterator[Row]:
 
 def _row(directory: Path, kind: _Kind, request: Request) -> Row:
     capture = write_moves(directory / f"{kind.name}.pcap", kind.sessions)
-    gateway = prepare(directory, kind.name, [capture], huge_pages=request.option("pages", str) == "huge")
+    pages = Setting(huge_pages=request.option("pages", str) == "huge")
+    gateway = prepare(directory, kind.name, [capture], pages)
     measured = request.compare(
         kind.name,
         lambda: gateway.measure(request.seconds),

@@ -99,14 +99,17 @@ class Replay:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What may differ from one gateway to another, beside its captures."""
+
+    capacity: int = DEFAULT_CAPACITY  # sessions that fit
+    cpus: Sequence[int] | None = None  # of the workers; None leaves the choice to the gateway
+    huge_pages: bool = False  # for packet buffers, and those of what it is compared with
+
+
 def prepare(
-    directory: Path,
-    name: str,
-    captures: Sequence[MoveCapture],
-    *,
-    capacity: int = DEFAULT_CAPACITY,
-    cpus: Sequence[int] | None = None,
-    huge_pages: bool = False,
+    directory: Path, name: str, captures: Sequence[MoveCapture], setting: Setting = Setting()
 ) -> Replay:
     """Write the configuration of a gateway and plan it.
 
@@ -114,9 +117,7 @@ def prepare(
         directory: where the configuration goes.
         name: of the row, and of the file.
         captures: one per queue.
-        capacity: sessions that fit.
-        cpus: of the workers; None leaves the choice to the gateway.
-        huge_pages: whether its packet buffers, and those of what it is compared with, lie in huge pages.
+        setting: the rest.
     """
     # Loads DPDK, which the benchmarks' other commands can do without.
     from pyshim import dataplane  # noqa: PLC0415
@@ -124,14 +125,14 @@ def prepare(
     config = directory / f"{name}.yaml"
     config.write_text(
         _CONFIG.format(
-            huge_pages="true" if huge_pages else "false",
+            huge_pages="true" if setting.huge_pages else "false",
             memory_mib=memory_mib(sum(capture.frames for capture in captures)),
             captures=",".join(f"rx_pcap={capture.path}" for capture in captures),
             address=GATE_ADDRESS,
             mac=GATE_MAC,
-            cpus="auto" if cpus is None else list(cpus),
+            cpus="auto" if setting.cpus is None else list(setting.cpus),
             port=GATE_PORT,
-            capacity=capacity,
+            capacity=setting.capacity,
         )
     )
     loaded = load_config(config)

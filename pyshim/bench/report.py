@@ -14,8 +14,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from pyshim.bench.machine import Facts, machine_line
 from pyshim.bench.pairs import Comparison, Ratio
+from pyshim.host.machine import Facts, machine_line
 from pyshim.views.units import number, rate
 
 GATEWAY = "gateway"

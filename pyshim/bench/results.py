@@ -9,9 +9,9 @@ from pathlib import Path
 
 from pyshim.bench.claims import CLAIMS, LOSS_MAX, Verdict
 from pyshim.bench.evidence import Evidence, FoundReport, FoundRow, read_evidence
-from pyshim.bench.machine import machine_line
 from pyshim.bench.report import GATEWAY, amount
 from pyshim.errors import UnavailableError
+from pyshim.host.machine import machine_line
 from pyshim.views.units import share
 
 PAGE_BENCHES = ("forward", "engines", "ndr", "players", "sessions", "scaling")

@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 
 from pyshim.bench.description import Request
 from pyshim.bench.frames import write_moves
-from pyshim.bench.replay import Replay, prepare
+from pyshim.bench.replay import Replay, Setting, prepare
 from pyshim.bench.report import GATEWAY, Note, Row
 from pyshim.host.cpu import gather_cpus
 
@@ -54,7 +54,7 @@ def _prepare(directory: Path, cpus: Sequence[int]) -> Replay:
         )
         for queue in range(len(cpus))
     ]
-    return prepare(directory, f"workers-{len(cpus)}", captures, capacity=CAPACITY, cpus=cpus)
+    return prepare(directory, f"workers-{len(cpus)}", captures, Setting(CAPACITY, cpus))
 
 
 def _row(directory: Path, cpus: Sequence[int], request: Request) -> Row:

@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 from pyshim.bench.description import Request
 from pyshim.bench.frames import PLAYERS_MAX, write_moves
 from pyshim.bench.processes import Stage
-from pyshim.bench.replay import DEFAULT_CAPACITY, needed_bytes, prepare
+from pyshim.bench.replay import DEFAULT_CAPACITY, Setting, needed_bytes, prepare
 from pyshim.bench.report import Note, Row
 from pyshim.host.memory import gather_memory
 
@@ -58,10 +58,9 @@ def does_not_fit(number: int, capacity: int, available_bytes: int) -> Note | Non
 def _row(directory: Path, number: int, capacity: int, request: Request) -> Row:
     name = f"sessions-{number}"
     request.progress(f"{name}: writing {number:,} frames")
-    many = prepare(directory, name, [write_moves(directory / "many.pcap", number)], capacity=capacity)
-    few = prepare(
-        directory, "few", [write_moves(directory / "few.pcap", BASE, frames=number)], capacity=capacity
-    )
+    setting = Setting(capacity)
+    many = prepare(directory, name, [write_moves(directory / "many.pcap", number)], setting)
+    few = prepare(directory, "few", [write_moves(directory / "few.pcap", BASE, frames=number)], setting)
     # A pair begins with the side that the one before ended with: that gateway, slow to start, stays.
     with Stage() as stage:
         measured = request.compare(

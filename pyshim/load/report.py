@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.json_schema import GenerateJsonSchema
 
 from pyshim import __version__
-from pyshim.bench.report import host_facts
+from pyshim.host.machine import host_facts
 from pyshim.load.result import Latency, Result
 from pyshim.load.run import Load, Played
 from pyshim.load.scenario import TYPES, Crowd, Device, Sockets, Target
@@ -103,12 +103,19 @@ class ScenarioReport(_Part):
 
 
 class HostReport(_Part):
-    """The machine that played."""
+    """The machine that played, and the versions on it; null: not to be found out."""
 
     cpu: str
     cpus: int | None
+    cpus_allowed: str
+    cpus_isolated: str
+    governor: str | None
+    hypervisor: bool
+    huge_pages: bool
     kernel: str
     python: str
+    dpdk: str | None
+    pollgate: str
 
 
 class LoadReport(_Part):

@@ -425,5 +425,7 @@ FAMILIES: tuple[Family, ...] = (
         "Always 1; the labels say what runs. isa is empty before the first worker started.",
         _build_info,
     ),
-    _gauge("engine_info", ("engine",), "1", "Always 1; the label says what brings the packets.", _engine_info),
+    _gauge(
+        "engine_info", ("engine",), "1", "Always 1; the label says what brings the packets.", _engine_info
+    ),
 )

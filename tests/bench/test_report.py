@@ -12,10 +12,10 @@ import pytest
 from rich.console import Console
 
 from pyshim.bench.html import as_html
-from pyshim.bench.machine import host_facts
 from pyshim.bench.pairs import Comparison
 from pyshim.bench.plots import plots
 from pyshim.bench.report import Report, Row, as_table
+from pyshim.host.machine import host_facts
 from tests.bench.commands import BRIEFLY, bench
 
 ROWS = (

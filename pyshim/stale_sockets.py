@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The socket files that net_memif makes for its peers; it cannot make one over what a dead worker left."""
+
+from __future__ import annotations
+
+import socket
+from contextlib import suppress
+from pathlib import Path
+
+from pyshim.host import parse_vdev
+from pyshim.plan import Plan
+
+_DEFAULT = "/run/memif.sock"  # of the driver
+
+
+def remove_stale_sockets(plan: Plan) -> None:
+    """Before a worker process starts: unlink those of its sockets that nobody listens on.
+
+    One that somebody does listen on stays; DPDK then says that the address is in use.
+    """
+    for port in plan.ports:
+        path = _served_socket(port.vdev_args or "")
+        if path is not None and path.is_socket() and not _has_listener(path):
+            with suppress(OSError):
+                path.unlink()
+
+
+def _served_socket(device: str) -> Path | None:
+    """The file that a device's driver will listen on; None when it makes none."""
+    vdev = parse_vdev(device)
+    serves = vdev.values("role")[-1:] in (("server",), ("master",))
+    # An abstract name needs no file and is free when its process is gone.
+    has_file = vdev.values("socket-abstract")[-1:] == ("no",)
+    if vdev.kind != "net_memif" or not (serves and has_file):
+        return None
+    return Path((vdev.values("socket") or (_DEFAULT,))[-1])
+
+
+def _has_listener(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as probe:
+        try:
+            probe.connect(str(path))
+        except ConnectionRefusedError:
+            return False
+        except OSError:
+            return True  # who knows: better not to unlink
+    return True
