@@ -50,7 +50,7 @@ def everything(engine: str, **changes: Any) -> dict[str, Any]:
 def judge(message: bytes, source: Endpoint, target: Endpoint) -> Verdict:
     """What the oracle says to the first datagram of a peer. It takes frames, so it is given one."""
     oracle = Oracle(GATE_MAC, [ip_interface(own) for own in GATES], PORTS)
-    link = Link(*(bytes.fromhex(mac.replace(":", "")) for mac in (GATE_MAC, PLAYERS_MAC)))
+    link = Link(bytes.fromhex(GATE_MAC.replace(":", "")), bytes.fromhex(PLAYERS_MAC.replace(":", "")))
     there, here = ip_address(source[0]), ip_address(target[0])
     datagram = Datagram(link, there, here, {}, source[1], target[1], True, message)
     verdict = oracle.answer(datagram.frame(), 0)

@@ -6,6 +6,8 @@ from __future__ import annotations
 import contextlib
 import itertools
 import socket
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 
 import pytest
@@ -179,7 +181,7 @@ def test_a_malformed_message_is_counted_once_and_never_answered(
     assert judge(wrong, here, target) == Verdict(drop=reason)
     grown = Growth(gate)
     player.is_ignored(wrong)
-    assert (grown.dropped(reason), refused(grown)) == (1, 1)
+    assert (grown.dropped(reason), grown.refused()) == (1, 1)
     assert grown.of("pollgate_sessions_admitted_total") == 1  # the witness's
 
 
@@ -197,7 +199,7 @@ def test_a_message_from_port_0_is_a_bad_source(
         raw.sendto(header + message, (OWN[family][0], 0))
     witness = crowd.player(family=family)
     witness.plays(heartbeat(witness.id))
-    assert (grown.dropped("bad_source"), refused(grown)) == (1, 1)
+    assert (grown.dropped("bad_source"), grown.refused()) == (1, 1)
     assert grown.of("pollgate_sessions_admitted_total") == 1
 
 
@@ -215,9 +217,9 @@ def test_a_datagram_longer_than_any_frame_is_refused(
         ]  # beyond two tags and an IPv4 header; 60,000 would fill its ring with fragments
     player.is_ignored(*[bytes(length) for length in lengths])
     if (engine, family) == ("dpdk", 6):  # nobody puts these fragments together
-        assert grown.dropped("ip_fragment") == refused(grown) > len(lengths)
+        assert grown.dropped("ip_fragment") == grown.refused() > len(lengths)
     else:
-        assert grown.dropped("too_long") == refused(grown) == len(lengths)
+        assert grown.dropped("too_long") == grown.refused() == len(lengths)
 
 
 @FAMILIES
@@ -226,7 +228,7 @@ def test_the_longest_datagram_of_a_frame_is_looked_into(gate: NetworkGate, crowd
     player = crowd.player(family=family)
     longest = 1500 - 8 - (20 if family == 4 else 40)
     player.is_ignored(bytes(longest))
-    assert (grown.dropped("message_type"), refused(grown)) == (1, 1)
+    assert (grown.dropped("message_type"), grown.refused()) == (1, 1)
 
 
 # ---------------------------------------------------------------- limits and reloads
@@ -263,7 +265,7 @@ def test_a_reload_under_traffic_loses_nothing(gate: NetworkGate, crowd: Crowd, e
         traffic.await_sent(100)
         traffic.end()
         traffic.settle(lambda: traffic.sent)
-    assert refused(grown) == grown.of("pollgate_transmit_drops_total") == 0
+    assert grown.refused() == grown.of("pollgate_transmit_drops_total") == 0
     assert grown.of("pollgate_sessions_admitted_total") == len(players)
     assert grown.of("pollgate_port_receive_missed_total") == 0
 
@@ -293,20 +295,27 @@ def test_metrics_move_to_another_address_by_a_reload(
 ) -> None:
     with wire.gate.call(lambda: socket.create_server(("127.0.0.1", 0))) as free:
         there = free.getsockname()[1]
-    old = gate.url()
-    elsewhere = everything(engine, metrics={"listen": f"127.0.0.1:{there}"})
+    here = int(gate.url().rpartition(":")[2])
     player = crowd.player()
-    with changed(gate, elsewhere, after=everything(engine, metrics={"listen": old.partition("//")[2]})):
+    old, new = (everything(engine, metrics={"listen": f"127.0.0.1:{port}"}) for port in (here, there))
+    with changed(gate, new, after=old):
         player.plays(heartbeat(player.id))
-        for url, is_there in ((old, False), (f"http://127.0.0.1:{there}", True)):
-            assert (wire.gate.attempt("curl", "-sf", f"{url}/readyz").returncode == 0) is is_there
+        assert [is_ready_at(wire, port) for port in (here, there)] == [False, True]
     player.plays(heartbeat(player.id))
     assert gate.get("/readyz")[0] == 200
 
 
-def refused(grown: Growth) -> int:
-    """Drops, but for what one kernel says to another where an engine hears that, too."""
-    return grown.of("pollgate_drops_total") - grown.dropped("not_for_us")
+def is_ready_at(wire: Wire, port: int) -> bool:
+    """Whether a metrics server is at a port of pollgate's namespace, and says that every worker polls."""
+
+    def ask() -> bool:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5) as answer:
+            return bool(answer.status == 200)
+
+    try:
+        return wire.gate.call(ask)
+    except urllib.error.URLError:
+        return False
 
 
 def limited(grown: Growth) -> int:

@@ -374,6 +374,15 @@ class Growth:
     def dropped(self, reason: str) -> int:
         return self.of("pollgate_drops_total", reason=reason)
 
+    def refused(self) -> int:
+        """Drops, but for what kernels say to each other where an engine hears that, too."""
+        name, elsewhere = "pollgate_drops_total", "not_for_us"
+
+        def counted(samples: Samples) -> int:
+            return int(samples.value(name) - samples.value(name, reason=elsewhere))
+
+        return counted(self._gate.metrics()) - counted(self._before)
+
     def handled(self, kind: str) -> int:
         return self.of("pollgate_messages_total", type=kind)
 
