@@ -31,10 +31,10 @@ _KEY_PART = re.compile(r"[a-z_]+|\d+")
 
 
 class _Commands(TyperGroup):
-    """The commands: `bench` is loaded only when asked for, and an interrupt or a closed pipe ends quietly."""
+    """The commands: two are loaded only when asked for, and an interrupt or a closed pipe ends quietly."""
 
     def list_commands(self, ctx: Any) -> list[str]:
-        return [*super().list_commands(ctx), "bench"]
+        return [*super().list_commands(ctx), "load", "bench"]
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         if cmd_name == "bench":
@@ -43,6 +43,12 @@ class _Commands(TyperGroup):
             group = typer.main.get_group(cli_app)
             group.name = "bench"
             return group
+        if cmd_name == "load":
+            from pyshim.load.commands import cli_app as load_app
+
+            command = typer.main.get_command(load_app)
+            command.name = "load"
+            return command
         return super().get_command(ctx, cmd_name)
 
     def invoke(self, ctx: Any) -> Any:

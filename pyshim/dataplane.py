@@ -13,6 +13,7 @@ import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address
 from typing import Any, Self
 
 from pyshim.errors import InternalError, PollgateError, UnavailableError, UsageError
@@ -35,15 +36,17 @@ CORE_BURST_MAX = 64
 
 @dataclass(frozen=True, slots=True)
 class PageNames:
-    """What ports and pools are called: the page knows them by index only."""
+    """What the page does not say: the engine, and what ports and pools are called that it knows by index."""
 
+    engine: str
     ports: tuple[str, ...]
     pools: tuple[str, ...]
 
     @classmethod
     def of(cls, plan: Plan) -> PageNames:
         """The names in a plan."""
-        return cls(tuple(port.name for port in plan.ports), tuple(pool.name for pool in plan.pools))
+        ports, pools = (port.name for port in plan.ports), (pool.name for pool in plan.pools)
+        return cls(plan.engine, tuple(ports), tuple(pools))
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +117,7 @@ class StatsPage:
         return Snapshot(
             taken_at_s=time.monotonic(),
             tsc_hz=page.tsc_hz,
+            engine=names.engine,
             isa=decode.text(page.isa),
             worker_restarts=state.worker_restarts,
             workers_running=state.workers_running,
@@ -159,7 +163,9 @@ class Gateway:
     """A running data plane; a process opens one, once in its life."""
 
     def __init__(self, plan: Plan, page: StatsPage, state: SessionState) -> None:
-        """Initialise EAL, devices and tables. `page` and `state` must outlive the gateway.
+        """Initialise EAL if the plan has DPDK in it, devices or sockets, and tables.
+
+        `page` and `state` must outlive the gateway.
 
         Raises:
             UnavailableError: a device, memory or permission is missing; nothing is left configured.
@@ -167,10 +173,8 @@ class Gateway:
         """
         native = encode.plan_struct(plan)
         error = _new_error()
-        # EAL keeps pointers into its arguments and reorders them: they live as long as the gateway.
-        self._words: list[Any] = [ffi.new("char[]", word.encode()) for word in ("pollgate", *plan.eal_args)]
-        self._argv: Any = ffi.new("char *[]", [*self._words, ffi.NULL])
-        _check(lib.pg_eal_init(len(self._words), self._argv, error), error)
+        # EAL keeps pointers into its arguments: they live as long as the gateway.
+        self._arguments = () if plan.uses_sockets else eal_init(plan.eal_args)
         self._memory = state.map()
         self._state: Any = ffi.from_buffer(self._memory, require_writable=True)
         self._handle = lib.pg_open(native, page.native, self._state, len(self._memory), error)
@@ -227,14 +231,24 @@ class Gateway:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the core did with one frame."""
+    """What the core did with one frame or datagram."""
 
     reply: bytes | None
     drop: str | None  # reason, when it was dropped
 
 
+@dataclass(frozen=True, slots=True)
+class Datagram:
+    """A datagram as a socket gives it."""
+
+    source: IPv4Address | IPv6Address
+    source_port: int
+    listener: int  # index into Plan.listeners
+    payload: bytes
+
+
 class Core:
-    """The data plane without devices: frames in, answers out."""
+    """The data plane without devices: frames or datagrams in, answers out."""
 
     def __init__(self, plan: Plan) -> None:
         """A core that answers for the first port of `plan`; no EAL is needed.
@@ -252,12 +266,8 @@ class Core:
 
     def burst(self, frames: Sequence[bytes], now_tsc: int) -> list[Answer]:
         """Run at most CORE_BURST_MAX frames through as one burst at the time `now_tsc`."""
-        if len(frames) > CORE_BURST_MAX:
-            raise UsageError(f"{len(frames)} frames in one burst; a burst holds {CORE_BURST_MAX}")
-        # Exact sizes: with a sanitizer in the library, a read past the end of a frame is found.
-        buffers: list[Any] = [
-            ffi.new("uint8_t[]", frame) if frame else ffi.new("uint8_t[1]") for frame in frames
-        ]
+        _check_burst(len(frames), "frames")
+        buffers = [_buffer(frame) for frame in frames]
         pointers: Any = ffi.new("uint8_t *[]", buffers)
         lengths: Any = ffi.new("uint16_t[]", [len(frame) for frame in frames])
         drops: Any = ffi.new("uint8_t[]", len(frames))
@@ -265,6 +275,33 @@ class Core:
         return [
             Answer(bytes(ffi.buffer(buffer, length)) if length else None, decode.drop_reason(drop))
             for buffer, length, drop in zip(buffers, lengths, drops, strict=True)
+        ]
+
+    def datagrams(self, datagrams: Sequence[Datagram], now_tsc: int) -> list[Answer]:
+        """Run at most CORE_BURST_MAX datagrams through as one burst, as the socket engines do.
+
+        Raises:
+            UsageError: more than a burst holds, or for a listener that the plan has not.
+        """
+        _check_burst(len(datagrams), "datagrams")
+        buffers = [_buffer(datagram.payload) for datagram in datagrams]
+        burst: Any = ffi.new("struct pg_datagram[]", len(datagrams))
+        for to, datagram, buffer in zip(burst, datagrams, buffers, strict=True):
+            if not 0 <= datagram.listener < self._plan.listener_count:
+                raise UsageError(
+                    f"a datagram for listener {datagram.listener}; the plan has {self._plan.listener_count}, "
+                    "counted from 0"
+                )
+            to.source.family = datagram.source.version
+            ffi.memmove(to.source.bytes, datagram.source.packed, len(datagram.source.packed))
+            to.source_port = datagram.source_port
+            to.listener = datagram.listener
+            to.length = min(len(datagram.payload), lib.PG_DATAGRAM_MAX + 1)
+            to.payload = buffer
+        lib.pg_core_datagrams(self._handle, now_tsc, burst, len(datagrams))
+        return [
+            Answer(None if to.drop else bytes(ffi.buffer(buffer, to.length)), decode.drop_reason(to.drop))
+            for to, buffer in zip(burst, buffers, strict=True)
         ]
 
     def expire(self, now_tsc: int) -> int:
@@ -287,6 +324,21 @@ class Core:
     def __exit__(self, *_: object) -> None:
         """Close it."""
         self.close()
+
+
+def eal_init(arguments: Sequence[str]) -> tuple[Any, ...]:
+    """Initialise EAL with these arguments; once per process.
+
+    Returns what EAL keeps pointers to and reorders: the caller holds it for as long as it uses DPDK.
+
+    Raises:
+        UnavailableError: EAL or the kernel refused.
+    """
+    error = _new_error()
+    words = [ffi.new("char[]", word.encode()) for word in ("pollgate", *arguments)]
+    argv: Any = ffi.new("char *[]", [*words, ffi.NULL])
+    _check(lib.pg_eal_init(len(words), argv, error), error)
+    return argv, *words
 
 
 def checksum(data: bytes) -> int:
@@ -312,6 +364,16 @@ def tsc_hz() -> int:
 def log_to(fd: int, *, debug: bool) -> None:
     """Send the lines of EAL and its drivers to `fd`; -1 drops them."""
     lib.pg_log_to(fd, debug)
+
+
+def _check_burst(count: int, what: str) -> None:
+    if count > CORE_BURST_MAX:
+        raise UsageError(f"{count} {what} in one burst; a burst holds {CORE_BURST_MAX}")
+
+
+def _buffer(data: bytes) -> Any:
+    """A copy of exactly its size: with a sanitizer in the library, a read past its end is found."""
+    return ffi.new("uint8_t[]", data) if data else ffi.new("uint8_t[1]")
 
 
 def _new_error() -> Any:

@@ -41,6 +41,8 @@ def explain(message: str, log: Sequence[str], plan: Plan) -> str:
     """One sentence about a failed start: `message` of the data plane, then its cause if that is known."""
     last = last_meaningful(log)
     said = f"; its last word: {last}" if last and last not in message else ""
+    if plan.uses_sockets:
+        return f"{message}{said}"  # DPDK had no part in it
     for cause in CAUSES:
         # The data plane's sentence ends in the name of an error number, which drivers choose freely.
         for line in reversed(log if cause.vague else [*log, message]):

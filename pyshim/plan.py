@@ -9,6 +9,8 @@ from types import UnionType
 from typing import TYPE_CHECKING, Any, get_args, get_origin, get_type_hints
 
 if TYPE_CHECKING:
+    from ipaddress import IPv4Interface, IPv6Interface
+
     from pyshim.config.models import Config
     from pyshim.host import HostFacts
 
@@ -29,20 +31,25 @@ class AddressPlan:
     prefix_len: int
     packed: str  # hex of the network-order bytes, 4 or 16 of them
 
+    @classmethod
+    def of(cls, address: IPv4Interface | IPv6Interface) -> AddressPlan:
+        """The same address, as it travels."""
+        return cls(address.version, address.network.prefixlen, address.ip.packed.hex())
+
 
 @dataclass(frozen=True, slots=True)
 class PortPlan:
-    """One DPDK port and how it is set up."""
+    """One DPDK port and how it is set up; of an engine that uses sockets, a name for addresses."""
 
     name: str
-    device: str  # what EAL calls it: a canonical PCI address, or a vdev name
-    vdev_args: str | None  # the whole `--vdev` argument; None for a PCI device
+    device: str  # what EAL calls it: a canonical PCI address, or a vdev name; "" without DPDK
+    vdev_args: str | None  # the whole `--vdev` argument; None for a PCI device, and without DPDK
     addresses: tuple[AddressPlan, ...]
     mac: str | None  # None: the device's own
     promiscuous: bool
     checksums: str  # "auto" or "software"
-    pool: int  # index into Plan.pools
-    queues: int  # pairs asked for; a PCI device may turn out to have fewer
+    pool: int  # index into Plan.pools, of DPDK only
+    queues: int  # pairs asked for; a PCI device may turn out to have fewer. Of sockets: one per worker
     rx_descriptors: int
     tx_descriptors: int
     node: int  # NUMA node, -1 unknown
@@ -64,7 +71,7 @@ class PoolPlan:
 class WorkerPlan:
     """Where one poll loop runs and what it serves."""
 
-    lcore: int
+    lcore: int  # of DPDK only
     cpu: int
     queues: tuple[QueueRef, ...]
     why: str
@@ -98,10 +105,21 @@ class Policy:
 
 
 @dataclass(frozen=True, slots=True)
+class SocketPlan:
+    """The kernel's sockets, for the engines that use them."""
+
+    receive_buffer_bytes: int  # asked of the kernel, per socket
+    send_buffer_bytes: int
+    zero_copy_bytes: int  # io_uring: answers of at least this size leave without a copy; 0: none does
+    pages: str  # of io_uring's packet buffers: "ordinary", "huge_if_free" or "huge"
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """All that a worker process needs; travels to it as JSON."""
 
-    eal_args: tuple[str, ...]  # without argv[0]
+    engine: str  # "dpdk", "io_uring" or "epoll"
+    eal_args: tuple[str, ...]  # without argv[0]; none without DPDK
     control_cpus: tuple[int, ...]  # supervisor, EAL's control threads
     main_lcore: int
     workers: tuple[WorkerPlan, ...]
@@ -110,11 +128,17 @@ class Plan:
     listeners: tuple[ListenerPlan, ...]
     session_capacity: int
     state_bytes: int  # size of the session state file
-    huge_pages: bool  # decided: `auto` is resolved
+    sockets: SocketPlan  # of the engines that use them
+    huge_pages: bool  # of DPDK's memory and the sessions; decided: `auto` is resolved
     isa: str  # "auto", or forced: "v2", "v3", "v4"
     log_level: str
     policy: Policy
     notes: tuple[str, ...]  # decisions worth telling the operator, one sentence each
+
+    @property
+    def uses_sockets(self) -> bool:
+        """Whether there is no DPDK in it: no devices, pools or EAL."""
+        return self.engine != "dpdk"
 
 
 def plan(config: Config, host: HostFacts) -> Plan:
@@ -142,24 +166,28 @@ def plan_from_json(text: str) -> Plan:
     Raises:
         ValueError: not JSON, or not a plan of this version; the text says which field.
     """
-    rebuilt = _rebuild(Plan, json.loads(text), "plan")
+    rebuilt = rebuild(Plan, json.loads(text), "plan")
     assert isinstance(rebuilt, Plan)
     return rebuilt
 
 
-def _rebuild(kind: Any, value: Any, where: str) -> object:
-    """`value`, as json.loads gave it, as an instance of `kind`: a dataclass, tuple, union or plain type."""
+def rebuild(kind: Any, value: Any, where: str) -> object:
+    """`value`, as json.loads gave it, as an instance of `kind`: a dataclass, tuple, union or plain type.
+
+    Raises:
+        ValueError: it is none; the text says which field, `where` being the whole.
+    """
     if is_dataclass(kind):
         names = {field.name for field in fields(kind)}
         if not isinstance(value, dict) or set(value) != names:
             raise ValueError(f"{where}: not a {getattr(kind, '__name__', kind)} of this version")
         hints = get_type_hints(kind)
-        arguments = {name: _rebuild(hints[name], value[name], f"{where}.{name}") for name in names}
+        arguments = {name: rebuild(hints[name], value[name], f"{where}.{name}") for name in names}
         return kind(**arguments)  # type: ignore[operator]  # is_dataclass admits instances too
     if get_origin(kind) is tuple:
         if not isinstance(value, list):
             raise ValueError(f"{where}: not a list")
-        return tuple(_rebuild(get_args(kind)[0], item, f"{where}[{i}]") for i, item in enumerate(value))
+        return tuple(rebuild(get_args(kind)[0], item, f"{where}[{i}]") for i, item in enumerate(value))
     allowed = get_args(kind) if isinstance(kind, UnionType) else (kind,)
     if float in allowed and type(value) is int:
         return float(value)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import shlex
 from collections import defaultdict
 from ipaddress import ip_address
+from typing import TypeAlias
 
 from rich.console import Group, RenderableType
 from rich.markup import escape
@@ -15,22 +16,46 @@ from rich.text import Text
 from pyshim.host.cpu import format_cpu_list
 from pyshim.plan import AddressPlan, Plan, QueueRef
 from pyshim.planner.memory import index_bytes, mbuf_bytes
+from pyshim.planner.sockets import IO_URING_BUFFER_BYTES
 
 _MIB = 1 << 20
+_PAGES = {
+    "ordinary": "ordinary pages",
+    "huge_if_free": "huge pages where they are free, else ordinary ones",
+    "huge": "huge pages",
+}
+_MemoryRow: TypeAlias = tuple[str, str, str]
 
 
 def render_plan(plan: Plan) -> RenderableType:
     """Every decision of a plan, for `pollgate check`."""
-    parts: list[RenderableType] = [
+    parts = _of_sockets(plan) if plan.uses_sockets else _of_devices(plan)
+    return Group(*parts, *(Text(f"• {note}") for note in plan.notes))
+
+
+def _of_devices(plan: Plan) -> list[RenderableType]:
+    return [
         _lcores(plan),
         _ports(plan),
         _pools(plan),
-        _memory(plan),
+        _memory(plan, ("DPDK", _reserved(plan), "huge pages" if plan.huge_pages else "ordinary pages")),
         _listeners(plan),
         Text("DPDK arguments: " + shlex.join(plan.eal_args)),
     ]
-    parts += [Text(f"• {note}") for note in plan.notes]
-    return Group(*parts)
+
+
+def _of_sockets(plan: Plan) -> list[RenderableType]:
+    rows = [_kernel_buffers(plan)]
+    if plan.engine == "io_uring":
+        buffers = _mib(IO_URING_BUFFER_BYTES * len(plan.workers))
+        rows.append(("packet buffers", f"{buffers}", _PAGES[plan.sockets.pages]))
+    return [
+        _engine(plan),
+        _threads(plan),
+        _addresses(plan),
+        _memory(plan, *rows),
+        _listeners(plan),
+    ]
 
 
 def _table(title: str, *columns: str) -> Table:
@@ -38,6 +63,46 @@ def _table(title: str, *columns: str) -> Table:
     for column in columns:
         table.add_column(column, overflow="fold")
     return table
+
+
+def _engine(plan: Plan) -> Table:
+    sockets = plan.sockets
+    table = _table("Engine", "engine", "sockets per worker", "buffer in", "buffer out", "zero copy")
+    zero_copy = f"answers from {sockets.zero_copy_bytes} bytes" if sockets.zero_copy_bytes else "never"
+    table.add_row(
+        plan.engine,
+        str(sockets_per_worker(plan)),
+        *(f"{size >> 10} KiB" for size in (sockets.receive_buffer_bytes, sockets.send_buffer_bytes)),
+        zero_copy,
+    )
+    return table
+
+
+def sockets_per_worker(plan: Plan) -> int:
+    """One for each pair of an address and a UDP port."""
+    return sum(len(port.addresses) for port in plan.ports) * len(plan.listeners)
+
+
+def _threads(plan: Plan) -> Table:
+    table = _table("Threads", "worker", "CPU", "why")
+    table.add_row("", format_cpu_list(plan.control_cpus), "control: supervisor, statistics")
+    for index, worker in enumerate(plan.workers):
+        table.add_row(str(index), str(worker.cpu), escape(worker.why))
+    return table
+
+
+def _addresses(plan: Plan) -> Table:
+    table = _table("Ports", "name", "addresses")
+    for port in plan.ports:
+        table.add_row(port.name, "\n".join(_address(address) for address in port.addresses))
+    return table
+
+
+def _kernel_buffers(plan: Plan) -> _MemoryRow:
+    each_bytes = plan.sockets.receive_buffer_bytes + plan.sockets.send_buffer_bytes
+    asked = each_bytes * sockets_per_worker(plan) * len(plan.workers)
+    # The kernel doubles what is asked, for its own bookkeeping: see SO_RCVBUF in socket(7).
+    return "socket buffers", f"up to {_mib(2 * asked)}", "the kernel's, taken as packets wait"
 
 
 def _lcores(plan: Plan) -> Table:
@@ -85,11 +150,12 @@ def _pools(plan: Plan) -> Table:
     return table
 
 
-def _memory(plan: Plan) -> Table:
+def _memory(plan: Plan, *rows: _MemoryRow) -> Table:
+    """`rows` are of the engine; the rest is common to all."""
     table = _table("Memory", "what", "MiB", "where")
     workers = len(plan.workers)
-    pages = "huge pages" if plan.huge_pages else "ordinary pages"
-    table.add_row("DPDK", _reserved(plan), pages)
+    for row in rows:
+        table.add_row(*row)
     index = _mib(index_bytes(plan.session_capacity, workers))
     table.add_row("look-up tables", f"about {index}", "ordinary pages")
     state = f"up to {_mib(plan.state_bytes)}"

@@ -9,6 +9,8 @@ from pyshim.stats import Snapshot
 
 def queue_shortfalls(plan: Plan, snapshot: Snapshot) -> tuple[str, ...]:
     """One sentence per port with fewer queue pairs than planned, and per worker that is left without any."""
+    if plan.uses_sockets:
+        return ()  # every worker has opened its own, or has not started
     have = [port.queues for port in snapshot.ports]
     ports = (
         f"port {planned.name}: {planned.queues} queue pairs were planned, the device offers {queues} that "

@@ -93,6 +93,7 @@ class Snapshot:
 
     taken_at_s: float  # time.monotonic()
     tsc_hz: int  # 0 before the first worker process measured it
+    engine: str  # "dpdk", "io_uring" or "epoll"
     isa: str  # "v2", "v3", "v4"; "" before start
     worker_restarts: int
     workers_running: bool  # the worker process is up and every loop has turned

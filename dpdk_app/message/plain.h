@@ -61,4 +61,14 @@ ALWAYS_INLINE void plain_apply(struct session *session, const uint8_t *payload)
 		move_apply(session, (const struct plain_move *)payload);
 }
 
+/// Turn a message into its acknowledgement.
+/// @return its type as received
+ALWAYS_INLINE uint8_t plain_acknowledge(uint8_t *payload)
+{
+	const uint8_t type = *payload; // little-endian and below 256: one byte
+
+	*payload = (uint8_t)(type + PLAIN_ACK);
+	return type;
+}
+
 #endif

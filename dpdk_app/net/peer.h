@@ -38,6 +38,11 @@ ALWAYS_INLINE void peer_set_channel(struct peer *peer, be16 port, uint8_t listen
 	peer->channel = port | (uint32_t)listener << 16;
 }
 
+ALWAYS_INLINE be16 peer_port(const struct peer *peer)
+{
+	return (be16)peer->channel;
+}
+
 ALWAYS_INLINE uint8_t peer_listener(const struct peer *peer)
 {
 	return (uint8_t)(peer->channel >> 16);

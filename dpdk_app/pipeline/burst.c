@@ -9,24 +9,9 @@
 
 #include <string.h>
 
-#include "message/plain.h"
 #include "net/parse.h"
 #include "net/reply.h"
-#include "pipeline/pipeline.h"
-
-#define JOIN_(a, b) a##_##b
-#define JOIN(a, b) JOIN_(a, b)
-#define STRING_(a) #a
-#define STRING(a) STRING_(a)
-
-/// A game datagram between the stages.
-struct lookup {
-	const struct session_bucket *bucket;
-	uint32_t slot;
-	uint16_t tag;
-	uint8_t frame; // index into the burst
-	bool common;   // its layout is constant; lanes.packet has that of others
-};
+#include "pipeline/stages.h"
 
 /// A frame that needed taking apart.
 struct parsed {
@@ -63,21 +48,6 @@ static COLD void drop_frame(struct gate *gate, struct burst *burst, unsigned i, 
 }
 
 // ---------------------------------------------------------------- what is in each frame?
-
-ALWAYS_INLINE struct lookup look_up(const struct session_table *sessions, const struct peer *peer, unsigned i,
-				    bool common)
-{
-	const uint64_t hash = peer_hash(peer, &sessions->secret);
-	const struct lookup lookup = {
-		.bucket = &sessions->buckets[session_home(sessions, hash)],
-		.tag = session_tag(hash),
-		.frame = (uint8_t)i,
-		.common = common,
-	};
-
-	prefetch(lookup.bucket);
-	return lookup;
-}
 
 /// Anything but a common frame: tagged, IPv6, another address or listener, the host's, or to be dropped.
 static __attribute__((noinline)) void sort_other(struct gate *gate, struct burst *burst, unsigned i,
@@ -122,71 +92,7 @@ ALWAYS_INLINE void sort_frame(struct gate *gate, struct burst *burst, unsigned i
 	lanes->game[lanes->game_count++] = look_up(gate->sessions, &p.peer, i, true);
 }
 
-// ---------------------------------------------------------------- whose is it?
-
-ALWAYS_INLINE void probe(const struct session_table *sessions, struct lookup *lookup, unsigned n)
-{
-	for (unsigned k = 0; k < n; k++) {
-		lookup[k].slot = session_probe(lookup[k].bucket, lookup[k].tag);
-		if (likely(lookup[k].slot != SESSION_NONE))
-			prefetch_for_write(&sessions->records[lookup[k].slot]);
-	}
-}
-
-/// The session of a datagram that the probe did not settle: a collision, an overflowed bucket, or a new peer.
-/// Peers go to cold functions by value: a pointer would keep them out of registers in the loop.
-static COLD uint32_t settle(struct gate *gate, struct peer peer, uint32_t player_id, uint64_t now, uint8_t *owner)
-{
-	uint32_t slot = session_find(gate->sessions, &peer);
-
-	if (slot != SESSION_NONE)
-		return slot;
-	if (!gate->settles_here) {
-		// A flow can change its queue: after a crash, or where a device balances load.
-		const uint32_t other = session_owner(gate->sessions->census, gate->worker, gate->port_bit, &peer);
-
-		*owner = (uint8_t)other;
-		if (other != SESSION_NONE)
-			return SESSION_ELSEWHERE;
-	}
-	slot = session_admit(gate->sessions, &peer, player_id, now);
-	if (slot != SESSION_NONE)
-		counter_add(&gate->stats->sessions_admitted, 1);
-	return slot;
-}
-
-static COLD bool source_conforms(struct gate *gate, struct peer peer, uint64_t now)
-{
-	const struct rate rate = gate->policy->source[peer_listener(&peer)];
-
-	if (rate.interval == 0)
-		return true;
-	return source_admit(gate->sources, source_hash(&peer, &gate->sessions->secret), rate, now);
-}
-
-// ---------------------------------------------------------------- what does it do?
-
-ALWAYS_INLINE unsigned handle(struct gate *gate, const struct peer *peer, uint32_t slot, const uint8_t *payload,
-			      uint64_t now, bool source_limited, uint8_t *owner)
-{
-	if (unlikely(source_limited) && !source_conforms(gate, *peer, now))
-		return PG_DROP_SOURCE_RATE_LIMITED;
-	if (unlikely(slot == SESSION_NONE || !peer_equal(&gate->sessions->records[slot].peer, peer))) {
-		slot = settle(gate, *peer, plain_player(payload), now, owner);
-		if (slot == SESSION_NONE)
-			return PG_DROP_TABLE_FULL;
-		if (slot == SESSION_ELSEWHERE)
-			return PACKET_ELSEWHERE;
-	}
-
-	struct session *session = &gate->sessions->records[slot];
-
-	if (unlikely(session->player_id != plain_player(payload)))
-		return PG_DROP_PLAYER_MISMATCH;
-	session_seen(session, now);
-	plain_apply(session, payload);
-	return PG_DROP_NONE;
-}
+// ---------------------------------------------------------------- what is answered?
 
 static_assert(sizeof(struct ethernet_header) + sizeof(struct ipv4_header) + sizeof(struct udp_header) +
 			      sizeof(struct plain_heartbeat) >=
@@ -198,11 +104,8 @@ ALWAYS_INLINE void acknowledge(struct gate *gate, struct burst *burst, unsigned 
 			       const bool tx_offload)
 {
 	uint8_t *frame = burst->frame[i];
-	uint8_t *type = payload_of(frame, p); // little-endian and below 256: one byte
-	const size_t acknowledged = *type;
+	const size_t acknowledged = plain_acknowledge(payload_of(frame, p));
 	const uint16_t before = (uint16_t)acknowledged, after = (uint16_t)(before + PLAIN_ACK);
-
-	*type = (uint8_t)after;
 	const unsigned checksums = reply_datagram(frame, p, gate->identity, before, after, tx_offload);
 
 	if (tx_offload)
@@ -222,7 +125,7 @@ ALWAYS_INLINE void acknowledge(struct gate *gate, struct burst *burst, unsigned 
 ALWAYS_INLINE void answer(struct gate *gate, struct burst *burst, const struct lookup *lookup, const struct packet *p,
 			  uint64_t now, bool source_limited, const bool tx_offload)
 {
-	const unsigned i = lookup->frame;
+	const unsigned i = lookup->at;
 	const unsigned drop = handle(gate, &p->peer, lookup->slot, payload_of(burst->frame[i], p), now, source_limited,
 				     &burst->owner[i]);
 
@@ -295,7 +198,7 @@ ALWAYS_INLINE void answer_burst(struct gate *gate, struct burst *burst, const st
 		const struct lookup *lookup = &lanes->game[k];
 
 		if (likely(lookup->common)) {
-			const struct packet p = common_packet(burst->frame[lookup->frame]);
+			const struct packet p = common_packet(burst->frame[lookup->at]);
 
 			answer(gate, burst, lookup, &p, now, source_limited, tx_offload);
 		} else {
@@ -341,4 +244,5 @@ extern const struct hot_path JOIN(hot_path, ISA);
 const struct hot_path JOIN(hot_path, ISA) = {
 	.isa = STRING(ISA),
 	.run = {{run_software, run_tx_offload}, {run_rx_offload, run_offload}},
+	.run_datagrams = JOIN(run_datagrams, ISA),
 };

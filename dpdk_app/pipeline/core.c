@@ -98,6 +98,36 @@ void pg_core_burst(struct pg_core *core, uint64_t now, uint8_t *const frame[], u
 	}
 }
 
+static struct peer peer_of(const struct pg_datagram *datagram)
+{
+	const uint8_t *address = datagram->source.bytes;
+	struct peer peer;
+
+	if (datagram->source.family == 4)
+		peer_set4(&peer, load32(address));
+	else
+		peer_set6(&peer, address);
+	peer_set_channel(&peer, BE16(datagram->source_port), datagram->listener);
+	return peer;
+}
+
+void pg_core_datagrams(struct pg_core *core, uint64_t now, struct pg_datagram *datagram, uint32_t n)
+{
+	struct datagram_burst burst;
+
+	if (n > BURST_MAX)
+		n = BURST_MAX;
+	memset(&burst, 0, sizeof(burst));
+	for (uint32_t i = 0; i < n; i++) {
+		burst.peer[i] = peer_of(&datagram[i]);
+		burst.payload[i] = datagram[i].payload;
+		burst.length[i] = datagram[i].length;
+	}
+	core->hot_path->run_datagrams(&core->gate, &burst, n, now);
+	for (uint32_t i = 0; i < n; i++)
+		datagram[i].drop = burst.drop[i];
+}
+
 const struct pg_worker_stats *pg_core_stats(const struct pg_core *core)
 {
 	return &core->stats;

@@ -2,7 +2,8 @@
 // pipeline/pipeline.h: the way of a burst through the rooms: net, session, message, and back to net.
 //
 // Works on bytes and plain structures only, so that the poll loop, the unit tests, the fuzzers and the oracle
-// tests all run this very code. burst.c is compiled once per micro-architecture level; isa.c chooses at start.
+// tests all run this very code. burst.c (frames) and datagram.c are compiled once per micro-architecture level; isa.c
+// chooses at start.
 
 #ifndef POLLGATE_PIPELINE_H
 #define POLLGATE_PIPELINE_H

@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// port/eal.c: see eal.h.
+// port/eal.c: starting DPDK's environment and hearing what it says.
 
-#include "port/eal.h"
-
-#include <stdarg.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -11,16 +8,8 @@
 #include <rte_errno.h>
 #include <rte_log.h>
 
-int error_set(struct pg_error *error, int code, const char *format, ...)
-{
-	va_list args;
-
-	error->code = code;
-	va_start(args, format);
-	vsnprintf(error->message, sizeof(error->message), format, args);
-	va_end(args);
-	return code;
-}
+#include "pollgate.h"
+#include "stats/error.h"
 
 void pg_log_to(int fd, int debug)
 {

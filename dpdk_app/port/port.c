@@ -11,7 +11,7 @@
 #include <rte_errno.h>
 #include <rte_ethdev.h>
 
-#include "port/eal.h"
+#include "stats/error.h"
 
 #define RX_CHECKSUMS (RTE_ETH_RX_OFFLOAD_IPV4_CKSUM | RTE_ETH_RX_OFFLOAD_UDP_CKSUM)
 #define TX_CHECKSUMS (RTE_ETH_TX_OFFLOAD_IPV4_CKSUM | RTE_ETH_TX_OFFLOAD_UDP_CKSUM)

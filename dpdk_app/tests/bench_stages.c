@@ -13,6 +13,7 @@
 
 #define ISA bench
 #include "pipeline/burst.c"
+#include "pipeline/datagram.c"
 #include "rig.h"
 
 #define FRAMES_MAX 16384
@@ -25,12 +26,10 @@
 /// Of `pollgate bench` captures; rig_open has the rest: 10.0.0.1, UDP port 8080.
 static const uint8_t gate_mac[MAC_LEN] = {2, 0, 0, 0, 0, 2};
 
-enum stage { STAGE_COPY, STAGE_SORT, STAGE_PROBE, STAGE_ANSWER, STAGES };
+enum stage { STAGE_COPY, STAGE_SORT, STAGE_PROBE, STAGE_ANSWER, STAGE_DATAGRAMS, STAGES };
 static const char *const stage_names[STAGES] = {
-	"copy in (stands for the device)",
-	"sort: parse, checksums, message, hash",
-	"probe: index bucket",
-	"answer: session, state, acknowledgement",
+	"copy in (stands for the device)",         "sort: parse, checksums, message, hash", "probe: index bucket",
+	"answer: session, state, acknowledgement", "datagrams: all of this without frames",
 };
 
 struct capture {
@@ -99,6 +98,29 @@ static unsigned timed_burst(struct gate *gate, struct buffers *buffers, const st
 	return next;
 }
 
+/// The same frames as a socket would give them: the copy is the kernel's.
+static unsigned timed_datagrams(struct gate *gate, struct buffers *buffers, const struct capture *capture,
+				unsigned next, uint64_t *cycles)
+{
+	struct burst burst;
+	struct datagram_burst datagrams;
+
+	next = copy_in(buffers, capture, &burst, next);
+	for (unsigned i = 0; i < BURST_MAX; i++) {
+		const struct packet p = common_packet(burst.frame[i]);
+
+		datagrams.peer[i] = p.peer;
+		datagrams.payload[i] = payload_of(burst.frame[i], &p);
+		datagrams.length[i] = payload_len(&p);
+	}
+
+	const uint64_t then = pg_tsc();
+
+	hot_path_bench.run_datagrams(gate, &datagrams, BURST_MAX, then);
+	cycles[STAGE_DATAGRAMS] += pg_tsc() - then;
+	return next;
+}
+
 static int by_value(const void *a, const void *b)
 {
 	const double x = *(const double *)a, y = *(const double *)b;
@@ -126,6 +148,8 @@ int main(int argc, char **argv)
 
 		for (unsigned i = 0; i < BURSTS_PER_ROUND; i++)
 			next = timed_burst(&rig->gate, buffers, capture, next, cycles);
+		for (unsigned i = 0; i < BURSTS_PER_ROUND; i++)
+			next = timed_datagrams(&rig->gate, buffers, capture, next, cycles);
 		for (unsigned s = 0; s < STAGES; s++)
 			samples[s][round] = (double)cycles[s] / (BURSTS_PER_ROUND * BURST_MAX);
 	}

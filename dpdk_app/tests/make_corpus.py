@@ -22,6 +22,7 @@ from scapy.packet import Packet, Raw
 
 OUR_MAC, PEER_MAC = "02:00:00:00:00:02", "06:00:00:00:00:01"
 REPAIR, TO_US, END_BURST, LATER = 1, 2, 4, 8  # flags of a record, see fuzz_frame.c
+FAMILY_6, NO_PORT, SECOND_LISTENER = 1, 2, 16  # and of fuzz_datagram.c, beside END_BURST and LATER
 CORPUS = Path(__file__).parent / "corpus"
 
 
@@ -162,6 +163,27 @@ def bursts(frames: dict[str, bytes]) -> dict[str, bytes]:
     }
 
 
+def datagram(payload: bytes, peer: int = 1, flags: int = 0) -> bytes:
+    """One datagram as fuzz_datagram reads it."""
+    return struct.pack("<BBH", flags, peer, len(payload)) + payload
+
+
+def datagrams() -> dict[str, bytes]:
+    """Messages as sockets give them, by name: alone, and in bursts with and without time between them."""
+    payload = messages()
+    move, heartbeat = payload["move"], payload["heartbeat"]
+    return {name: datagram(data) for name, data in payload.items()} | {
+        "v6": datagram(move, flags=FAMILY_6),
+        "no-source-port": datagram(move, flags=NO_PORT),
+        "too-long": datagram(move.ljust(1473, b"\0")),
+        "longest": datagram(move.ljust(1472, b"\0")),
+        "burst-mixed": b"".join(datagram(data) for data in payload.values()),
+        "burst-full-table": b"".join(datagram(heartbeat, peer) for peer in range(12)),
+        "burst-limited": b"".join(datagram(heartbeat, 1, SECOND_LISTENER) for _ in range(13)),
+        "burst-later": datagram(move, flags=END_BURST) + datagram(message(1, 8, move[20:]), flags=LATER),
+    }
+
+
 TEXTS = {
     "ascii": b"the quick brown fox jumps over the lazy dog",
     "latin": "Größe".encode(),
@@ -196,6 +218,7 @@ def main() -> None:
     write("fuzz_plain", messages())
     write("fuzz_utf8", TEXTS)
     write("fuzz_host", {name: bytes([0]) + frame for name, frame in host.items()})
+    write("fuzz_datagram", datagrams())
     write("fuzz_frame", {name: record(frame) for name, frame in everything.items()} | bursts(everything))
 
 

@@ -555,6 +555,44 @@ static void the_exported_core_answers_drops_and_expires(void **state UNUSED)
 	free(plan);
 }
 
+static void the_exported_core_takes_datagrams_too(void **state UNUSED)
+{
+	struct pg_plan *plan = core_plan();
+	struct pg_core *core = pg_core_open(plan);
+	const struct flow flow = flow4(1);
+	struct frame frame;
+	uint8_t *const bytes[1] = {frame.bytes};
+	uint8_t same[44], other[44], mapped[44], expected[44], drop[1];
+	struct pg_datagram datagram[3] = {
+		{.source = {4, 0, {0}}, .length = 44, .payload = same},
+		{.source = {4, 0, {0}}, .length = 44, .payload = other},
+		{.source = {6, 0, {[10] = 0xff, [11] = 0xff}}, .length = 44, .payload = mapped},
+	};
+
+	build_game(&frame, &flow, 1, 1);
+	build_message(same, 1, 1);
+	build_message(other, 1, 2);
+	build_message(mapped, 1, 1);
+	build_message(expected, 101, 1);
+	for (unsigned i = 0; i < 3; i++) {
+		memcpy(datagram[i].source.bytes + (i == 2 ? 12 : 0), flow.from,
+		       4); // as a socket of both families has it
+		datagram[i].source_port = flow.port_from;
+	}
+	pg_core_burst(core, 5, bytes, &frame.len, drop, 1); // the same peer, whoever took its frame off
+	pg_core_datagrams(core, 6, datagram, 3);
+	assert_int_equal(drop[0], PG_DROP_NONE);
+	assert_int_equal(datagram[0].drop, PG_DROP_NONE);
+	assert_memory_equal(same, expected, sizeof(same));
+	assert_int_equal(datagram[1].drop, PG_DROP_PLAYER_MISMATCH);
+	assert_int_equal(datagram[2].drop, PG_DROP_NONE);
+	assert_memory_equal(mapped, expected, sizeof(mapped));
+	assert_int_equal(pg_core_stats(core)->received, 4);
+	assert_int_equal(pg_core_stats(core)->sessions_active, 1);
+	pg_core_close(core);
+	free(plan);
+}
+
 static void a_core_for_a_level_that_does_not_exist_is_refused(void **state UNUSED)
 {
 	struct pg_plan *plan = core_plan();
@@ -585,6 +623,7 @@ int main(void)
 		cmocka_unit_test(random_bursts_are_conserved_on_every_level),
 		cmocka_unit_test(every_level_gives_the_same_bytes),
 		cmocka_unit_test(the_exported_core_answers_drops_and_expires),
+		cmocka_unit_test(the_exported_core_takes_datagrams_too),
 		cmocka_unit_test(a_core_for_a_level_that_does_not_exist_is_refused),
 	};
 

@@ -6,8 +6,8 @@
 #include <rte_mbuf.h>
 #include <rte_pause.h>
 
+#include "worker/dpdk.h"
 #include "worker/transmit.h"
-#include "worker/worker.h"
 
 /// Sessions that expiry looks at per turn. A full table of a million is passed within seconds even under load.
 #define EXPIRY_PER_TURN 2
@@ -63,26 +63,26 @@ static void request_checksums(struct rte_mbuf *m, const struct tx_request *reque
 }
 
 /// Give a packet to the worker whose session it is. Takes ownership.
-static COLD void hand_over(struct worker *w, const struct worker_queue *q, uint8_t owner, struct rte_mbuf *m)
+static COLD void hand_over(struct dpdk_worker *w, const struct worker_queue *q, uint8_t owner, struct rte_mbuf *m)
 {
-	struct rte_ring *inbox = w->assembly->inbox[owner];
+	struct rte_ring *inbox = w->devices->inbox[owner];
 
 	m->port = q->port_id; // not every driver says so
 	// Each worker takes one place at a time, so with a place for each none can find it full after looking.
 	if (rte_ring_free_count(inbox) >= PG_WORKERS_MAX) {
 		// Counted first: should this process die, a packet in an inbox is one that was counted out.
-		counter_add(&w->stats->handed_out, 1);
+		counter_add(&w->common.stats->handed_out, 1);
 		rte_ring_mp_enqueue(inbox, m);
 	} else {
 		rte_pktmbuf_free(m);
-		counter_add(&w->stats->dropped[PG_DROP_OWNER_BUSY], 1);
+		counter_add(&w->common.stats->dropped[PG_DROP_OWNER_BUSY], 1);
 	}
 }
 
 /// Part a burst into answers, moved to the front of mbufs, and the rest, which is freed or handed over.
 /// @param  bytes  in: received; out: of the answers
 /// @return how many answers there are
-static unsigned keep_answers(struct worker *w, const struct worker_queue *q, const struct burst *burst,
+static unsigned keep_answers(struct dpdk_worker *w, const struct worker_queue *q, const struct burst *burst,
 			     struct rte_mbuf **mbufs, unsigned n, uint64_t *bytes)
 {
 	struct rte_mbuf *dropped[BURST_MAX];
@@ -116,7 +116,7 @@ static unsigned keep_answers(struct worker *w, const struct worker_queue *q, con
 }
 
 /// Take packets of one port through the pipeline and send the answers.
-static void process(struct worker *w, struct worker_queue *q, struct gate *gate, struct burst *burst,
+static void process(struct dpdk_worker *w, struct worker_queue *q, struct gate *gate, struct burst *burst,
 		    struct rte_mbuf **mbufs, unsigned n, uint64_t bytes, uint64_t now)
 {
 	q->run(gate, burst, n, now);
@@ -127,14 +127,11 @@ static void process(struct worker *w, struct worker_queue *q, struct gate *gate,
 		return;
 	transmit(w, q, mbufs, answers, bytes);
 
-	const uint64_t took = rte_rdtsc() - now;
-
-	counter_add(&w->stats->handling[handling_bucket(&w->bounds, took)], answers);
-	counter_add(&w->stats->handling_cycles, took * answers);
+	worker_count_handling(&w->common, answers, rte_rdtsc() - now);
 }
 
 /// @return packets received
-static unsigned serve_queue(struct worker *w, struct worker_queue *q, uint64_t now)
+static unsigned serve_queue(struct dpdk_worker *w, struct worker_queue *q, uint64_t now)
 {
 	struct rte_mbuf *mbufs[BURST_MAX];
 	struct burst burst;
@@ -149,12 +146,12 @@ static unsigned serve_queue(struct worker *w, struct worker_queue *q, uint64_t n
 	counter_add(&q->counts->rx_packets, n);
 	counter_add(&q->counts->rx_bytes, bytes);
 	process(w, q, &q->gate, &burst, mbufs, n, bytes, now);
-	counter_add(&w->stats->rx_burst[burst_bucket(n)], 1);
+	counter_add(&w->common.stats->rx_burst[burst_bucket(n)], 1);
 	return n;
 }
 
 /// Who hands a packet over has made sure that we serve its port.
-static struct worker_queue *queue_of_port(struct worker *w, uint16_t port_id)
+static struct worker_queue *queue_of_port(struct dpdk_worker *w, uint16_t port_id)
 {
 	unsigned i = 0;
 
@@ -165,7 +162,7 @@ static struct worker_queue *queue_of_port(struct worker *w, uint16_t port_id)
 
 /// Packets that other workers received for our sessions, port by port.
 /// @return how many
-static COLD unsigned serve_inbox(struct worker *w, uint64_t now)
+static COLD unsigned serve_inbox(struct dpdk_worker *w, uint64_t now)
 {
 	struct rte_mbuf *mbufs[BURST_MAX];
 	struct burst burst;
@@ -184,56 +181,24 @@ static COLD unsigned serve_inbox(struct worker *w, uint64_t now)
 	return n;
 }
 
-static void adopt_policy(struct worker *w, const struct policy *policy)
+static void use_policy(struct dpdk_worker *w)
 {
-	w->current = policy;
 	for (unsigned i = 0; i < w->queue_count; i++)
-		w->queue[i].gate.policy = w->queue[i].inbox_gate.policy = policy;
-	// Released: the control thread frees the old policy when it sees the new generation.
-	__atomic_store_n(&w->stats->policy_generation, policy->generation, __ATOMIC_RELEASE);
+		w->queue[i].gate.policy = w->queue[i].inbox_gate.policy = w->common.current;
+	worker_acknowledge_policy(&w->common);
 }
 
-/// The little that is not packets, a bit of it every turn.
-static void keep_house(struct worker *w, uint64_t now)
+static void keep_house(struct dpdk_worker *w, uint64_t now)
 {
-	const struct policy *policy = atomic_load_explicit(&w->policy, memory_order_acquire);
-
-	if (unlikely(policy != w->current))
-		adopt_policy(w, policy);
+	if (unlikely(worker_keep_house(&w->common, now, EXPIRY_PER_TURN)))
+		use_policy(w);
 	if (unlikely(atomic_load_explicit(&w->announce, memory_order_relaxed))) {
 		atomic_store_explicit(&w->announce, false, memory_order_relaxed);
 		announce(w);
 	}
-
-	const uint32_t expired = session_expire(&w->sessions, now, policy->idle_timeout, EXPIRY_PER_TURN);
-
-	if (unlikely(expired > 0))
-		counter_add(&w->stats->sessions_expired, expired);
 }
 
-/// On the worker's own lcore, so that the tables' memory is touched first, and therefore placed, there.
-static void adopt_sessions(struct worker *w)
-{
-	struct session_census *census = &w->assembly->census;
-	const uint32_t adopted = session_table_init(&w->sessions, w->region, w->session_capacity, w->index, census,
-						    &w->stats->sessions_active, &w->secret, rte_rdtsc());
-
-	counter_add(&w->stats->sessions_recovered, adopted);
-	__atomic_store_n(&census->table[w->worker], &w->sessions, __ATOMIC_RELEASE);
-}
-
-/// Nobody admits a player before everybody knows theirs. The control thread bounds the wait.
-static void await_everybody(const struct worker *w)
-{
-	const struct session_census *census = &w->assembly->census;
-
-	for (uint32_t i = 0; i < census->tables; i++)
-		while (!__atomic_load_n(&census->table[i], __ATOMIC_ACQUIRE) &&
-		       !atomic_load_explicit(&w->stop, memory_order_relaxed))
-			rte_pause();
-}
-
-static unsigned turn(struct worker *w, uint64_t now)
+static unsigned turn(struct dpdk_worker *w, uint64_t now)
 {
 	unsigned moved = 0;
 
@@ -246,25 +211,25 @@ static unsigned turn(struct worker *w, uint64_t now)
 }
 
 /// Others may still hand packets over until they, too, receive no more. The control thread bounds the wait.
-static void empty_inbox(struct worker *w)
+static void empty_inbox(struct dpdk_worker *w)
 {
-	atomic_fetch_add(&w->assembly->departed, 1);
+	atomic_fetch_add(&w->common.assembly->departed, 1);
 	if (!w->inbox)
 		return;
-	while (atomic_load(&w->assembly->departed) < w->assembly->census.tables || !rte_ring_empty(w->inbox))
+	while (atomic_load(&w->common.assembly->departed) < w->common.assembly->census.tables ||
+	       !rte_ring_empty(w->inbox))
 		if (serve_inbox(w, rte_rdtsc()) == 0)
 			rte_pause();
 }
 
-int worker_main(void *argument)
+int dpdk_loop(void *argument)
 {
-	struct worker *w = argument;
+	struct dpdk_worker *w = argument;
 	uint64_t now;
 
-	adopt_sessions(w);
-	await_everybody(w);
+	worker_begin(&w->common);
 	now = rte_rdtsc();
-	while (!atomic_load_explicit(&w->stop, memory_order_relaxed)) {
+	while (!worker_stops(&w->common)) {
 		const unsigned moved = turn(w, now);
 
 		if (moved == 0)
@@ -272,8 +237,7 @@ int worker_main(void *argument)
 
 		const uint64_t next = rte_rdtsc();
 
-		counter_add(moved ? &w->stats->cycles_busy : &w->stats->cycles_idle, next - now);
-		counter_set(&w->stats->heartbeat_tsc, next);
+		worker_count_turn(&w->common, moved != 0, now, next);
 		now = next;
 	}
 	empty_inbox(w);

@@ -31,17 +31,17 @@ static unsigned send_bounded(const struct worker_queue *q, struct rte_mbuf **mbu
 	return sent;
 }
 
-static COLD void give_up(struct worker *w, const struct worker_queue *q, struct rte_mbuf **mbufs, unsigned n)
+static COLD void give_up(struct dpdk_worker *w, const struct worker_queue *q, struct rte_mbuf **mbufs, unsigned n)
 {
 	const enum pg_tx_drop reason = q->port_stats->link_up ? PG_TX_DROP_QUEUE_FULL : PG_TX_DROP_LINK_DOWN;
 
 	rte_pktmbuf_free_bulk(mbufs, n);
-	counter_add(&w->stats->tx_dropped[reason], n);
+	counter_add(&w->common.stats->tx_dropped[reason], n);
 }
 
-void transmit(struct worker *w, struct worker_queue *q, struct rte_mbuf **mbufs, unsigned n, uint64_t bytes)
+void transmit(struct dpdk_worker *w, struct worker_queue *q, struct rte_mbuf **mbufs, unsigned n, uint64_t bytes)
 {
-	counter_add(&w->stats->tx_offered, n);
+	counter_add(&w->common.stats->tx_offered, n);
 	const unsigned sent = send_bounded(q, mbufs, n);
 
 	if (unlikely(sent < n))
@@ -49,14 +49,14 @@ void transmit(struct worker *w, struct worker_queue *q, struct rte_mbuf **mbufs,
 	// The port's count first, as with `received`.
 	counter_add(&q->counts->tx_packets, sent);
 	counter_add(&q->counts->tx_bytes, bytes);
-	counter_add(&w->stats->tx_sent, sent);
+	counter_add(&w->common.stats->tx_sent, sent);
 	if (unlikely(sent < n))
 		give_up(w, q, mbufs + sent, n - sent);
 }
 
 typedef uint16_t announcement(uint8_t *frame, const struct identity *id, unsigned index);
 
-static void announce_one(struct worker *w, struct worker_queue *q, announcement *build, unsigned index)
+static void announce_one(struct dpdk_worker *w, struct worker_queue *q, announcement *build, unsigned index)
 {
 	struct rte_mbuf *m = rte_pktmbuf_alloc(q->port->pool);
 
@@ -64,11 +64,11 @@ static void announce_one(struct worker *w, struct worker_queue *q, announcement 
 		return;
 	m->data_len = build(rte_pktmbuf_mtod(m, uint8_t *), &q->port->identity, index);
 	m->pkt_len = m->data_len;
-	counter_add(&w->stats->tx_originated, 1);
+	counter_add(&w->common.stats->tx_originated, 1);
 	transmit(w, q, &m, 1, m->pkt_len);
 }
 
-void announce(struct worker *w)
+void announce(struct dpdk_worker *w)
 {
 	for (unsigned i = 0; i < w->queue_count; i++) {
 		struct worker_queue *q = &w->queue[i];

@@ -6,13 +6,13 @@
 
 #include <rte_mbuf.h>
 
-#include "worker/worker.h"
+#include "worker/dpdk.h"
 
 /// Send; a full queue is tried again a bounded number of times. Takes ownership of the mbufs.
 /// @param bytes  of all n
-void transmit(struct worker *w, struct worker_queue *q, struct rte_mbuf **mbufs, unsigned n, uint64_t bytes);
+void transmit(struct dpdk_worker *w, struct worker_queue *q, struct rte_mbuf **mbufs, unsigned n, uint64_t bytes);
 
 /// Gratuitous ARP and unsolicited neighbour advertisements for the ports that this worker speaks for.
-void announce(struct worker *w);
+void announce(struct dpdk_worker *w);
 
 #endif

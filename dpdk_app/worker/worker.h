@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// worker/worker.h: one poll loop on one lcore, run to completion, sharing nothing writable with another.
+// worker/worker.h: one poll loop, run to completion, sharing nothing writable with another: what it needs whatever
+// engine brings its packets.
 
 #ifndef POLLGATE_WORKER_H
 #define POLLGATE_WORKER_H
@@ -8,32 +9,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include <rte_ring.h>
-
 #include "pipeline/pipeline.h"
 #include "pollgate.h"
-#include "port/port.h"
 #include "stats/histogram.h"
-
-/// A queue pair that this worker serves, with the loop that was chosen for its port.
-struct worker_queue {
-	burst_run *run;
-	struct gate gate;       // for what this queue receives
-	struct gate inbox_gate; // for what other workers received on this port
-	const struct port *port;
-	const struct pg_port_stats *port_stats; // link state, when a packet does not leave
-	struct pg_port_counts *counts;
-	uint16_t port_id;
-	uint16_t queue;
-	bool rx_offload;
-	bool tx_offload;
-};
 
 /// Where all workers meet: at the start, at the end, and at a session that is not theirs.
 struct assembly {
 	// set before launch
 	struct session_census census;
-	struct rte_ring *inbox[PG_WORKERS_MAX]; // of each worker: packets for its sessions; none with one worker
 
 	// written by the workers
 	_Atomic uint32_t departed; // loops that receive no more
@@ -44,21 +27,16 @@ struct worker {
 	struct pg_worker_stats *stats;
 	struct handling_bounds bounds;
 	struct assembly *assembly;
-	struct rte_ring *inbox; // assembly->inbox[worker]
-	uint32_t worker;        // our place in the assembly
+	const struct pg_worker_plan *plan;
+	uint32_t number; // our place in the assembly
 	struct session_region *region;
 	void *index; // session_index_size() bytes, zero
 	uint32_t session_capacity;
-	uint32_t lcore;
 	struct hash_secret secret;
-	struct listeners *listeners;
-	struct worker_queue queue[PG_QUEUES_PER_WORKER_MAX];
-	unsigned queue_count;
 
 	// written by the control thread
 	_Atomic(const struct policy *) policy CACHE_ALIGNED;
 	atomic_bool stop;
-	atomic_bool announce; // tell the neighbours who we are; cleared by the worker
 
 	// written by the worker
 	struct session_table sessions CACHE_ALIGNED;
@@ -67,8 +45,41 @@ struct worker {
 	const struct policy *current; // policy in use
 };
 
-/// The poll loop; given to rte_eal_remote_launch with a struct worker. Returns after worker.stop.
-int worker_main(void *worker);
+/// First of all in a loop's own thread: adopt the sessions that a dead worker left, and wait for everybody to have done
+/// so. The control thread bounds the wait.
+void worker_begin(struct worker *w);
+
+/// The little that is not packets, a bit of it every turn: the policy, and sessions whose players are gone.
+/// @param  slots  sessions that expiry looks at: a loop that turns often looks at a few
+/// @return true when the policy is a new one: w->current, which is to be used from now on, and then acknowledged
+bool worker_keep_house(struct worker *w, uint64_t now, uint32_t slots);
+
+/// The policy of w->current is in use everywhere in this worker.
+void worker_acknowledge_policy(struct worker *w);
+
+/// Zeroed pages, not yet placed: they land on the node of the CPU that touches them first.
+/// @return NULL when there are none
+void *pages_alloc(size_t size);
+void pages_free(void *memory, size_t size);
+
+ALWAYS_INLINE bool worker_stops(const struct worker *w)
+{
+	return atomic_load_explicit(&w->stop, memory_order_relaxed);
+}
+
+/// A burst of `answers` has been offered to its queue, `took` cycles after it was received.
+ALWAYS_INLINE void worker_count_handling(struct worker *w, unsigned answers, uint64_t took)
+{
+	counter_add(&w->stats->handling[handling_bucket(&w->bounds, took)], answers);
+	counter_add(&w->stats->handling_cycles, took * answers);
+}
+
+/// A turn of the loop, from `began` to `ended`, moved something or did not.
+ALWAYS_INLINE void worker_count_turn(struct worker *w, bool moved, uint64_t began, uint64_t ended)
+{
+	counter_add(moved ? &w->stats->cycles_busy : &w->stats->cycles_idle, ended - began);
+	counter_set(&w->stats->heartbeat_tsc, ended);
+}
 
 /// Settle the counters of `count` workers that died together: what they held is counted as lost, so that the laws of
 /// conservation hold for the whole run. Before the next ones start.

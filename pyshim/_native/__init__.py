@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The compiled border to the C data plane; only `pyshim.dataplane` imports anything from here."""
+"""The compiled border to C; only `pyshim.dataplane` and `pyshim.load.native` import anything from here."""

@@ -15,6 +15,7 @@ class _Lib:
     PG_LISTENERS_MAX: Final[int]
     PG_ADDRESSES_MAX: Final[int]
     PG_QUEUES_PER_WORKER_MAX: Final[int]
+    PG_DATAGRAM_MAX: Final[int]
     PG_BURST_BUCKETS: Final[int]
     PG_HANDLING_BUCKETS: Final[int]
     PG_MESSAGES: Final[int]
@@ -27,11 +28,24 @@ class _Lib:
     PG_ERROR_SYSTEM: Final[int]
     PG_ERROR_TIMEOUT: Final[int]
     PG_ERROR_INTERNAL: Final[int]
+    PG_ENGINE_DPDK: Final[int]
+    PG_ENGINE_EPOLL: Final[int]
+    PG_ENGINE_IO_URING: Final[int]
+    PG_PAGES_ORDINARY: Final[int]
+    PG_PAGES_HUGE_IF_FREE: Final[int]
+    PG_PAGES_HUGE: Final[int]
     PG_CHECKSUMS_AUTO: Final[int]
     PG_CHECKSUMS_SOFTWARE: Final[int]
     PG_OFFLOAD_RX_CHECKSUM: Final[int]
     PG_OFFLOAD_TX_CHECKSUM: Final[int]
     PG_OFFLOAD_RSS: Final[int]
+    PG_LOAD_PLAYERS_MAX: Final[int]
+    PG_LOAD_TYPES: Final[int]
+    PG_LOAD_LATENCY_BUCKETS: Final[int]
+    PG_LOAD_SOCKETS: Final[int]
+    PG_LOAD_DPDK: Final[int]
+    PG_LOAD_WAYPOINT: Final[int]
+    PG_LOAD_CROWD: Final[int]
 
     def pg_message_name(self, message: int, /) -> _CDataBase: ...
     def pg_drop_name(self, drop: int, /) -> _CDataBase: ...
@@ -59,8 +73,17 @@ class _Lib:
     def pg_core_burst(
         self, core: Any, now: int, frame: _CDataBase, length: _CDataBase, drop: _CDataBase, n: int, /
     ) -> None: ...
+    def pg_core_datagrams(self, core: Any, now: int, datagram: _CDataBase, n: int, /) -> None: ...
     def pg_core_stats(self, core: Any, /) -> Any: ...
     def pg_core_expire(self, core: Any, now: int, /) -> int: ...
     def pg_checksum(self, data: Any, length: int, /) -> int: ...
+    def pg_load_latency_ns(self, bucket: int, /) -> int: ...
+    def pg_load_page_size(self) -> int: ...
+    def pg_load_open(self, plan: _CDataBase, page: _CDataBase, error: _CDataBase, /) -> Any: ...
+    def pg_load_run(self, load: Any, trial: _CDataBase, error: _CDataBase, /) -> int: ...
+    def pg_load_close(self, load: Any, /) -> None: ...
+    def pg_load_frames(
+        self, plan: _CDataBase, first_player: int, count: int, out: _CDataBase, stride: int, /
+    ) -> int: ...
 
 lib: Final[_Lib]

@@ -7,9 +7,15 @@ from typing import Any
 
 from pyshim._native._pollgate import ffi, lib
 from pyshim.errors import InternalError
-from pyshim.plan import Plan, Policy, PortPlan
+from pyshim.plan import AddressPlan, Plan, Policy, PoolPlan, PortPlan
 
 _NANOSECONDS = 1_000_000_000
+_ENGINES = {"dpdk": lib.PG_ENGINE_DPDK, "epoll": lib.PG_ENGINE_EPOLL, "io_uring": lib.PG_ENGINE_IO_URING}
+_PAGES = {
+    "ordinary": lib.PG_PAGES_ORDINARY,
+    "huge_if_free": lib.PG_PAGES_HUGE_IF_FREE,
+    "huge": lib.PG_PAGES_HUGE,
+}
 
 
 def plan_struct(plan: Plan) -> Any:
@@ -20,6 +26,7 @@ def plan_struct(plan: Plan) -> Any:
     """
     out: Any = ffi.new("struct pg_plan *")
     out.abi_version = lib.PG_ABI_VERSION
+    out.engine = _ENGINES[plan.engine]
     out.session_capacity = plan.session_capacity
     out.isa = _text(plan.isa, 16, "micro-architecture level")
 
@@ -29,25 +36,26 @@ def plan_struct(plan: Plan) -> Any:
 
     out.port_count = _count(plan.ports, lib.PG_PORTS_MAX, "ports")
     for index, port in enumerate(plan.ports):
-        _fill_port(out.port[index], port)
+        fill_port(out.port[index], port)
 
     out.pool_count = _count(plan.pools, lib.PG_POOLS_MAX, "packet pools")
     for index, pool in enumerate(plan.pools):
-        to = out.pool[index]
-        to.name = _text(pool.name, 24, "name of a packet pool")
-        to.node = pool.node
-        to.mbufs = pool.mbufs
-        to.cache = pool.cache
-        to.data_room_bytes = pool.data_room_bytes
+        fill_pool(out.pool[index], pool)
 
     out.worker_count = _count(plan.workers, lib.PG_WORKERS_MAX, "workers")
     for index, worker in enumerate(plan.workers):
         to = out.worker[index]
         to.lcore = worker.lcore
+        to.cpu = worker.cpu
         to.queue_count = _count(worker.queues, lib.PG_QUEUES_PER_WORKER_MAX, "queues of one worker")
         for at, ref in enumerate(worker.queues):
             to.queue[at].port = ref.port
             to.queue[at].queue = ref.queue
+
+    out.sockets.receive_buffer_bytes = plan.sockets.receive_buffer_bytes
+    out.sockets.send_buffer_bytes = plan.sockets.send_buffer_bytes
+    out.sockets.zero_copy_bytes = plan.sockets.zero_copy_bytes
+    out.sockets.pages = _PAGES[plan.sockets.pages]
 
     _fill_policy(out.policy, plan.policy)
     return out
@@ -60,15 +68,22 @@ def policy_struct(policy: Policy) -> Any:
     return out
 
 
-def _fill_port(out: Any, port: PortPlan) -> None:
+def fill_pool(out: Any, pool: PoolPlan) -> None:
+    """Fill a `struct pg_pool_plan`."""
+    out.name = _text(pool.name, 24, "name of a packet pool")
+    out.node = pool.node
+    out.mbufs = pool.mbufs
+    out.cache = pool.cache
+    out.data_room_bytes = pool.data_room_bytes
+
+
+def fill_port(out: Any, port: PortPlan) -> None:
+    """Fill a `struct pg_port_plan`."""
     out.name = _text(port.name, 32, "name of a port")
     out.device = _text(port.device, 64, f"device of port {port.name}")
     out.address_count = _count(port.addresses, lib.PG_ADDRESSES_MAX, f"addresses of port {port.name}")
     for index, address in enumerate(port.addresses):
-        out.address[index].family = address.family
-        out.address[index].prefix_len = address.prefix_len
-        packed = bytes.fromhex(address.packed)
-        ffi.memmove(out.address[index].bytes, packed, len(packed))
+        fill_address(out.address[index], address)
     if port.mac is not None:
         out.has_mac = True
         ffi.memmove(out.mac, bytes.fromhex(port.mac.replace(":", "")), 6)
@@ -79,6 +94,14 @@ def _fill_port(out: Any, port: PortPlan) -> None:
     out.queues = port.queues
     out.rx_descriptors = port.rx_descriptors
     out.tx_descriptors = port.tx_descriptors
+
+
+def fill_address(out: Any, address: AddressPlan) -> None:
+    """Fill a `struct pg_address`."""
+    out.family = address.family
+    out.prefix_len = address.prefix_len
+    packed = bytes.fromhex(address.packed)
+    ffi.memmove(out.bytes, packed, len(packed))
 
 
 def _fill_policy(out: Any, policy: Policy) -> None:

@@ -23,6 +23,7 @@ class Comparison:
 
     ours: tuple[float, ...]
     theirs: tuple[float, ...]
+    complete: bool = True  # False: an interrupt came after some of the pairs
 
     @property
     def ratio(self) -> Ratio:
@@ -43,12 +44,21 @@ def compare(
         ours: measures once and returns the figure; likewise `theirs`, whose figure is above 0.
         pairs: at least 1.
         progress: told the number of pairs done.
+
+    Raises:
+        KeyboardInterrupt: before the first pair was whole; later the pairs so far are returned.
     """
     a: list[float] = []
     b: list[float] = []
-    for pair in range(pairs):
-        first, second = ((ours, a), (theirs, b))[:: 1 if pair % 2 == 0 else -1]
-        for measure, figures in (first, second):
-            figures.append(measure())
-        progress(pair + 1)
+    try:
+        for pair in range(pairs):
+            first, second = ((ours, a), (theirs, b))[:: 1 if pair % 2 == 0 else -1]
+            for measure, figures in (first, second):
+                figures.append(measure())
+            progress(pair + 1)
+    except KeyboardInterrupt:
+        whole = min(len(a), len(b))
+        if whole == 0:
+            raise
+        return Comparison(tuple(a[:whole]), tuple(b[:whole]), complete=False)
     return Comparison(tuple(a), tuple(b))

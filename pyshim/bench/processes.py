@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The two things that `bench forward` runs: the gateway, and DPDK's testpmd on the same device."""
+"""What benchmarks run: the gateway as a user runs it, and DPDK's testpmd on the same device."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 from urllib.request import urlopen
 
 from prometheus_client.parser import text_string_to_metric_families
@@ -28,14 +29,21 @@ STOP_TIMEOUT_S = 10.0
 
 TESTPMD = "dpdk-testpmd"
 
+_RECEIVED = "pollgate_received_packets_total"
+_CYCLES = "pollgate_worker_cycles_total"
+
+
+Sample = tuple[str, str, str]  # name, worker, state
+
 
 @dataclass(frozen=True, slots=True)
 class GatewayRun:
     """What one measurement of the gateway showed."""
 
-    packets_per_s: float
+    packets_per_s: float  # of all workers together
     cycles_per_packet: float
     dropped: int  # of what was received meanwhile
+    handed_over: int  # received by another worker than has the session
 
 
 def _tail(text: str) -> str:
@@ -74,24 +82,33 @@ def _read_until(name: str, process: subprocess.Popen[bytes], pattern: bytes, tim
     return read
 
 
-def _counters(url: str) -> Mapping[str, float]:
-    """Samples of one scrape, summed over labels except the worker's busy and idle time and drops."""
+def _scrape(url: str) -> Mapping[Sample, float]:
+    """Samples of one scrape, summed over all labels except worker and state."""
     with urlopen(url, timeout=10) as answer:
         text = answer.read().decode()
-    totals: dict[str, float] = {}
+    totals: dict[Sample, float] = {}
     for family in text_string_to_metric_families(text):
         for sample in family.samples:
-            name = sample.name + sample.labels.get("state", "")
-            totals[name] = totals.get(name, 0.0) + sample.value
+            key = (sample.name, sample.labels.get("worker", ""), sample.labels.get("state", ""))
+            totals[key] = totals.get(key, 0.0) + sample.value
     return totals
+
+
+def _sum(samples: Mapping[Sample, float], name: str, state: str | None = None) -> float:
+    return sum(
+        value for key, value in samples.items() if key[0] == name and (state is None or key[2] == state)
+    )
 
 
 @contextmanager
 def _gateway(config: Path) -> Iterator[str]:
-    """The appliance itself, as a user runs it; gives the URL of its metrics once it polls."""
+    """The appliance itself, as a user runs it; gives the URL of its metrics once it polls.
+
+    In a process group of its own: Ctrl-C is for the benchmark, which then ends what it started.
+    """
     command = [sys.executable, "-P", "-m", "pyshim", "run", "-c", str(config), "--json"]
     process = subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, process_group=0
     )
     try:
         said = _read_until("the gateway", process, rb"http://\S+/metrics", START_TIMEOUT_S).decode()
@@ -118,22 +135,88 @@ def _await_ready(process: subprocess.Popen[bytes], url: str) -> None:
     raise UnavailableError("the gateway did not become ready; run it by itself to see why")
 
 
-def measure_gateway(config: Path, seconds: float, tsc_hz: float) -> GatewayRun:
-    """Packets per second that the gateway's one worker took through, from its own cycle counters."""
-    with _gateway(config) as url:
-        time.sleep(WARM_UP_S)
-        before = _counters(url)
+def _await_sessions(url: str, sessions: int) -> None:
+    """Wait until every player of a capture has a session: from then on no packet makes one.
+
+    Raises:
+        UnavailableError: they do not become so many.
+    """
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while (held := int(_sum(_scrape(url), "pollgate_sessions"))) < sessions:
+        if time.monotonic() > deadline:
+            raise UnavailableError(
+                f"the gateway has {held:,} sessions {START_TIMEOUT_S:.0f} s after it started, {sessions:,} "
+                "are in the capture; run it by itself to see what it drops"
+            )
+        time.sleep(0.05)
+
+
+class Stage:
+    """Has one gateway running at a time: that which was measured last, so that the next time is quick."""
+
+    def __init__(self) -> None:
+        """Nothing runs yet."""
+        self._config: Path | None = None
+        self._url = ""
+        self._running = ExitStack()
+
+    def __enter__(self) -> Self:
+        """Nothing runs yet."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End the one that runs."""
+        self._running.close()
+
+    def measure(self, config: Path, seconds: float, tsc_hz: float, sessions: int = 1) -> GatewayRun:
+        """Packets per second that the gateway's workers took through, each from its own cycle counters.
+
+        Args:
+            config: the gateway's configuration; another than the last time ends that gateway first.
+            seconds: how long to measure.
+            tsc_hz: cycles per second of the counters.
+            sessions: how many there must be before anything is measured.
+        """
+        if self._config != config:
+            self._running.close()
+            self._config = None
+            self._url = self._running.enter_context(_gateway(config))
+            _await_sessions(self._url, sessions)
+            time.sleep(WARM_UP_S)
+            self._config = config
+        before = _scrape(self._url)
         time.sleep(seconds)
-        after = _counters(url)
-    gained = {name: value - before.get(name, 0.0) for name, value in after.items()}
-    busy = gained["pollgate_worker_cycles_totalbusy"]
-    packets = gained["pollgate_received_packets_total"]
-    if packets <= 0:
+        after = _scrape(self._url)
+        return run_between(before, after, tsc_hz)
+
+
+def measure_gateway(config: Path, seconds: float, tsc_hz: float, sessions: int = 1) -> GatewayRun:
+    """What `Stage.measure` does, with a gateway that is started for it and ended after it."""
+    with Stage() as stage:
+        return stage.measure(config, seconds, tsc_hz, sessions)
+
+
+def run_between(before: Mapping[Sample, float], after: Mapping[Sample, float], tsc_hz: float) -> GatewayRun:
+    """What happened between two scrapes.
+
+    A worker that shares its CPU counts the cycles that it did not have too: they are part of its rate.
+
+    Raises:
+        UnavailableError: nothing was received.
+    """
+    gained = {key: value - before.get(key, 0.0) for key, value in after.items()}
+    packets = {worker: count for (name, worker, _), count in gained.items() if name == _RECEIVED}
+    if sum(packets.values()) <= 0:
         raise UnavailableError("the gateway received nothing from the benchmark's capture")
+    rates = (
+        count * tsc_hz / (gained[_CYCLES, worker, "busy"] + gained[_CYCLES, worker, "idle"])
+        for worker, count in packets.items()
+    )
     return GatewayRun(
-        packets_per_s=packets * tsc_hz / (busy + gained["pollgate_worker_cycles_totalidle"]),
-        cycles_per_packet=busy / packets,
-        dropped=int(gained["pollgate_drops_total"]),
+        packets_per_s=sum(rates),
+        cycles_per_packet=_sum(gained, _CYCLES, "busy") / sum(packets.values()),
+        dropped=int(_sum(gained, "pollgate_drops_total")),
+        handed_over=int(_sum(gained, "pollgate_handed_over_packets_total")),
     )
 
 
@@ -160,7 +243,7 @@ def measure_testpmd(plan: Plan, mode: str, seconds: float) -> float:
         f"--total-num-mbufs={plan.pools[0].mbufs}",
     ]
     process = subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, process_group=0
     )
     try:
         time.sleep(TESTPMD_START_S + WARM_UP_S)

@@ -12,6 +12,7 @@ from pyshim.config.models import (
     MetricsConfig,
     PortConfig,
     SessionsConfig,
+    SocketsConfig,
     WorkersConfig,
     export_schema,
 )
@@ -29,6 +30,7 @@ __all__ = [
     "MetricsConfig",
     "PortConfig",
     "SessionsConfig",
+    "SocketsConfig",
     "WorkersConfig",
     "export_schema",
     "load_config",

@@ -27,15 +27,15 @@ class Clash:
 
 def find_clashes(config: object) -> list[Clash]:
     """All clashes in a configuration of plain dicts and lists (or whatever else the user wrote)."""
-    ports = list(_items(_get(config, "ports"), ("ports",)))
-    names = ((_get(port, "name"), (*path, "name")) for port, path in ports)
-    devices = ((_get(port, "device"), (*path, "device")) for port, path in ports)
-    addresses = (item for port, path in ports for item in _items(_get(port, "address"), (*path, "address")))
+    ports = list(items(get(config, "ports"), ("ports",)))
+    names = ((get(port, "name"), (*path, "name")) for port, path in ports)
+    devices = ((get(port, "device"), (*path, "device")) for port, path in ports)
+    addresses = (item for port, path in ports for item in items(get(port, "address"), (*path, "address")))
     listeners = (
-        (_get(listener, "port"), (*path, "port"))
-        for listener, path in _items(_get(config, "listen"), ("listen",))
+        (get(listener, "port"), (*path, "port"))
+        for listener, path in items(get(config, "listen"), ("listen",))
     )
-    cpus = _items(_get(_get(config, "workers"), "cpus"), ("workers", "cpus"))
+    cpus = items(get(get(config, "workers"), "cpus"), ("workers", "cpus"))
     return [
         *_same(names, _text(values.parse_name), "name", "give each port its own"),
         *_same(devices, _text(_device_identity), "device", "a device can be only one port"),
@@ -83,11 +83,13 @@ def _device_identity(text: str) -> str:
     return values.parse_device(text).partition(",")[0]
 
 
-def _get(value: object, key: str) -> object:
+def get(value: object, key: str) -> object:
+    """What a mapping has under `key`; None when it has nothing there, or is no mapping."""
     return value.get(key) if isinstance(value, dict) else None
 
 
-def _items(value: object, path: Path) -> Iterator[tuple[object, Path]]:
+def items(value: object, path: Path) -> Iterator[tuple[object, Path]]:
+    """The items of a list at `path`, each with its own path; none when it is no list."""
     if isinstance(value, list | tuple):
         for index, item in enumerate(value):
             yield item, (*path, index)

@@ -14,6 +14,7 @@ from pydantic_core import ErrorDetails
 
 from pyshim.config import yaml_source
 from pyshim.config.clashes import find_clashes
+from pyshim.config.engines import find_misfits
 from pyshim.config.models import OWN_ERROR, Config, export_schema
 from pyshim.config.values import quoted
 from pyshim.config.yaml_source import Mapping, Node, Problem, Scalar
@@ -89,12 +90,19 @@ def _validate(root: Node, known: Sequence[Problem]) -> tuple[Config | None, list
     data = yaml_source.plain(root)
     hidden = {problem.path for problem in known if problem.hides}
     problems = list(_clash_problems(root, data))
+    misspelt: set[KeyPath] = set()
     config: Config | None = None
     try:
         config = Config.model_validate(data)
     except ValidationError as error:
         details = error.errors(include_url=False, include_input=False)
-        problems += _Explainer(root).problems(details)
+        explainer = _Explainer(root)
+        problems += explainer.problems(details)
+        misspelt = explainer.misspelt(details)
+    misfits = _misfit_problems(root, data, misspelt)
+    # A key that is to go is not told how it should be.
+    to_go = {problem.path for problem in misfits}
+    problems = [*misfits, *(problem for problem in problems if problem.path not in to_go)]
     return config, [p for p in problems if hidden.isdisjoint({p.path, *_parents(p.path)})]
 
 
@@ -103,6 +111,17 @@ def _clash_problems(root: Node, data: object) -> Iterator[Problem]:
         line = yaml_source.line_of(root, clash.path)
         first = f"by {key_path(clash.first)} on line {yaml_source.line_of(root, clash.first)}"
         yield Problem(line, clash.path, f"{clash.text} {first}; {clash.advice}")
+
+
+def _misfit_problems(root: Node, data: object, misspelt: set[KeyPath]) -> list[Problem]:
+    """What does not suit the engine; nothing when the engine is not known for a misspelling."""
+    if ("engine",) in misspelt:
+        return []
+    return [
+        Problem(yaml_source.line_of(root, misfit.path), misfit.path, misfit.text)
+        for misfit in find_misfits(data)
+        if not (misfit.missing and misfit.path in misspelt)
+    ]
 
 
 class _Explainer:
@@ -115,7 +134,7 @@ class _Explainer:
     def problems(self, details: Sequence[ErrorDetails]) -> list[Problem]:
         """One problem per path, in the order of `details`."""
         by_path: dict[KeyPath, Problem] = {}
-        meant = {self._meant(self._path(d)) for d in details if d["type"] == "extra_forbidden"}
+        meant = self.misspelt(details)
         for detail in details:
             path = self._path(detail)
             if detail["type"] == "missing" and path in meant:
@@ -126,6 +145,10 @@ class _Explainer:
         # Only a union reports a list and its items both: the items say more.
         parents = {parent for path in by_path for parent in _parents(path)}
         return [problem for path, problem in by_path.items() if path not in parents]
+
+    def misspelt(self, details: Sequence[ErrorDetails]) -> set[KeyPath]:
+        """The paths of the keys that unknown ones are misspellings of."""
+        return {self._meant(self._path(d)) for d in details if d["type"] == "extra_forbidden"}
 
     def _path(self, detail: ErrorDetails) -> KeyPath:
         """Where an error is, without the names of union branches that pydantic puts in between."""

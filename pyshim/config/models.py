@@ -26,6 +26,7 @@ from pydantic_core import PydanticCustomError
 
 from pyshim.config import values
 from pyshim.config.clashes import find_clashes
+from pyshim.config.engines import find_misfits
 
 OWN_ERROR = "pollgate"  # type of the errors whose text is already a finished sentence
 
@@ -69,7 +70,7 @@ Device: TypeAlias = Annotated[
     str,
     AfterValidator(_sentence(values.parse_device)),
     _text(
-        "a PCI address such as 03:00.0, or a virtual device such as net_pcap0,rx_pcap=in.pcap",
+        values.DEVICE_IN_WORDS,
         r"^(([0-9a-fA-F]{4,8}:)?[0-9a-fA-F]{2}:[01][0-9a-fA-F]\.[0-7]|(net|eth)_[a-z_]+[0-9]+(,.+)?)$",
     ),
 ]
@@ -103,12 +104,12 @@ class Section(BaseModel):
 
 
 class EalConfig(Section):
-    """DPDK's environment: memory and run-time files."""
+    """DPDK's environment: memory and run-time files. Engine io_uring has huge_pages of it too."""
 
     huge_pages: bool | Auto = Field(
         default=False,
         description="Use huge pages. false needs no setup and suits virtual devices; real NICs want true; "
-        "auto uses them when enough are free.",
+        "auto uses them when enough are free. Engine io_uring has its packet buffers there; epoll has none.",
     )
     memory_mib: int = Field(
         default=512, ge=64, le=1_048_576, description="Memory for packet buffers, in MiB."
@@ -122,20 +123,47 @@ class EalConfig(Section):
     )
 
 
+class SocketsConfig(Section):
+    """The kernel's sockets, of the engines epoll and io_uring."""
+
+    receive_buffer_kib: int = Field(
+        default=4096,
+        ge=16,
+        le=524_288,
+        description="What the kernel may keep of datagrams that no worker has taken yet, in KiB per socket; "
+        "beyond net.core.rmem_max it takes CAP_NET_ADMIN.",
+    )
+    send_buffer_kib: int = Field(
+        default=4096,
+        ge=16,
+        le=524_288,
+        description="What the kernel may keep of answers that have not left yet, in KiB per socket; "
+        "beyond net.core.wmem_max it takes CAP_NET_ADMIN.",
+    )
+    zero_copy_bytes: int = Field(
+        default=0,
+        ge=0,
+        le=1472,
+        description="Engine io_uring: answers of at least so many bytes leave without a copy; 0 is never.",
+    )
+
+
 class PortConfig(Section):
-    """One network device that packets come from and answers leave by."""
+    """Where packets come from and answers leave: a network device, or local addresses of the kernel."""
 
     name: PortName = Field(description="Name in metrics and messages; unique.")
     device: Device = Field(
+        default="",
         description="PCI address (03:00.0 or 0000:03:00.0), or DPDK virtual device arguments "
-        "(net_pcap0,rx_pcap=in.pcap). Relative file names are relative to the current directory."
+        "(net_pcap0,rx_pcap=in.pcap). Relative file names are relative to the current directory. Engine dpdk "
+        "needs it; the others have none.",
     )
     address: tuple[Address, ...] = Field(
         strict=False,
         min_length=1,
         max_length=8,
         description="IPv4 and IPv6 addresses that the gateway answers for on this port, each with its prefix "
-        "length; unique over all ports.",
+        "length; unique over all ports. With engine epoll or io_uring, local ones, also loopback.",
     )
     mac: Mac | None = Field(default=None, description="MAC address of the port; null keeps the device's own.")
     queues: Annotated[int, Field(ge=1, le=64)] | Auto = Field(
@@ -166,8 +194,8 @@ class PortConfig(Section):
 
     @property
     def vdev_name(self) -> str | None:
-        """The virtual device's name, such as net_pcap0; None for a PCI device."""
-        return None if self.is_pci else self.device.partition(",")[0]
+        """The virtual device's name, such as net_pcap0; None for a PCI device, and where there is none."""
+        return None if self.is_pci else self.device.partition(",")[0] or None
 
 
 class WorkersConfig(Section):
@@ -275,12 +303,18 @@ class LogConfig(Section):
 class Config(Section):
     """A pollgate configuration."""
 
+    engine: Literal["dpdk", "io_uring", "epoll"] = Field(
+        default="dpdk",
+        description="What brings the packets: dpdk polls network devices of its own; io_uring and epoll use "
+        "the kernel's sockets, on hosts that have no device to give away.",
+    )
     eal: EalConfig = EalConfig()
+    sockets: SocketsConfig = SocketsConfig()
     ports: tuple[PortConfig, ...] = Field(
         strict=False,
         min_length=1,
         max_length=8,
-        description="Network devices; the only key without a default.",
+        description="Network devices, or named sets of local addresses; the only key without a default.",
     )
     workers: WorkersConfig = WorkersConfig()
     listen: tuple[ListenConfig, ...] = Field(
@@ -297,11 +331,18 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _no_clashes(self) -> Config:
-        """For configurations made in code; `load_config` looks for clashes itself, to give their lines."""
-        clashes = find_clashes(self.model_dump(mode="json"))
-        if clashes:
-            raise ValueError("; ".join(clash.text for clash in clashes))
+        """For configurations made in code; `load_config` looks for all this itself, to give the lines."""
+        written = self.model_dump(mode="json", exclude_unset=True)
+        texts = [clash.text for clash in find_clashes(written)]
+        texts += [f"{'.'.join(map(str, misfit.path))}: {misfit.text}" for misfit in find_misfits(written)]
+        if texts:
+            raise ValueError("; ".join(texts))
         return self
+
+    @property
+    def uses_sockets(self) -> bool:
+        """Whether packets come through the kernel's sockets, and so neither DPDK nor devices are needed."""
+        return self.engine != "dpdk"
 
 
 class _WithoutGeneratedTitles(GenerateJsonSchema):

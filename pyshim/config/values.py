@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 VDEV_NAME_CHARS_MAX = 63  # RTE_DEV_NAME_MAX_LEN is 64 with the final NUL
 DEVICE_CHARS_MAX = 1024
+DEVICE_IN_WORDS = "a PCI address such as 03:00.0, or a virtual device such as net_pcap0,rx_pcap=in.pcap"
 
 _PCI = re.compile(r"(?:([0-9a-fA-F]{4,8}):)?([0-9a-fA-F]{2}:[01][0-9a-fA-F]\.[0-7])")
 _PCI_LIKE = re.compile(r"[0-9a-fA-F:]+[:.][0-9a-fA-F.]+")
@@ -113,7 +114,10 @@ def parse_mac(text: str) -> str:
 
 
 def parse_address(text: str) -> IPv4Interface | IPv6Interface:
-    """An address that a port can own, with its prefix. Raises ValueError with a finished sentence."""
+    """An address that a port can own, with its prefix. Raises ValueError with a finished sentence.
+
+    Whether it may be a loopback or link-local one depends on the engine: see `pyshim.config.engines`.
+    """
     found = f"found {quoted(text)}"
     host, slash, prefix = text.partition("/")
     try:
@@ -140,7 +144,6 @@ def _unusable(address: IPv4Address | IPv6Address) -> str | None:
     """Why no port may own this address, or None."""
     reasons = (
         (address.is_unspecified, "the unspecified address"),
-        (address.is_loopback, "a loopback address"),
         (address.is_multicast, "a multicast address"),
         (address == IPv4Address("255.255.255.255"), "the broadcast address"),
     )
@@ -173,21 +176,32 @@ def _host_of_v6(interface: IPv6Interface, found: str) -> IPv6Interface:
     return interface
 
 
-def parse_endpoint(text: str) -> Endpoint:
-    """A listening address, `host:port` or `[v6]:port`. Raises ValueError with a finished sentence."""
+def parse_endpoint(text: str, *, lowest: int = 0, allowed: str = "127.0.0.1:9464, or null") -> Endpoint:
+    """`host:port` or `[v6]:port`, by default to listen on. Raises ValueError with a finished sentence.
+
+    Args:
+        text: what a user wrote.
+        lowest: port that is allowed.
+        allowed: an example, for the sentence.
+    """
     found = f"found {quoted(text)}"
     host, colon, port = text.rpartition(":")
-    if not (colon and port.isascii() and port.isdecimal() and len(port) <= 5 and int(port) <= 65535):
-        raise ValueError(f"{found}, allowed: host:port with port 0 to 65535, such as 127.0.0.1:9464, or null")
+    if not (
+        colon and port.isascii() and port.isdecimal() and len(port) <= 5 and lowest <= int(port) <= 65535
+    ):
+        raise ValueError(f"{found}, allowed: host:port with port {lowest} to 65535, such as {allowed}")
     if host.startswith("[") and host.endswith("]"):
         try:
             return Endpoint(str(IPv6Address(host[1:-1])), int(port))
         except AddressValueError:
-            raise ValueError(f'{found}; between [ and ] goes an IPv6 address, such as "[::1]:9464"') from None
+            raise ValueError(
+                f'{found}; between [ and ] goes an IPv6 address, such as "[::1]:{port}"'
+            ) from None
     if ":" in host:
-        raise ValueError(f'{found}; put an IPv6 address in brackets and quotes, such as "[::1]:9464"')
+        raise ValueError(f'{found}; put an IPv6 address in brackets and quotes, such as "[::1]:{port}"')
     if not host:
-        raise ValueError(f'{found}, which has no host; write "0.0.0.0:{port}" to listen on every address')
+        everywhere = "" if lowest else f'; write "0.0.0.0:{port}" to listen on every address'
+        raise ValueError(f"{found}, which has no host{everywhere}")
     if not _HOST_NAME.fullmatch(host):
         raise ValueError(f"{found}; before the colon goes an IPv4 address, [IPv6 address] or host name")
     if re.fullmatch(r"[0-9.]+", host):

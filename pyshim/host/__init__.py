@@ -18,9 +18,10 @@ from pyshim.host.facts import (
     PciId,
     PmdClaim,
     Privileges,
+    SocketLimits,
     Vdev,
 )
-from pyshim.host.memory import gather_memory, gather_privileges
+from pyshim.host.memory import gather_memory, gather_privileges, gather_socket_limits
 from pyshim.host.pci import gather_network_devices, gather_pci
 from pyshim.host.pmd import find_pmd_directory
 from pyshim.host.vdev import gather_vdev, parse_vdev
@@ -39,6 +40,7 @@ __all__ = [
     "PciId",
     "PmdClaim",
     "Privileges",
+    "SocketLimits",
     "Vdev",
     "format_cpu_list",
     "gather",
@@ -50,15 +52,17 @@ __all__ = [
 def gather(config: Config, *, root: Path = Path("/")) -> HostFacts:
     """Look at everything of this host that a plan for `config` depends on; changes nothing.
 
-    Only what the configuration names is looked at: without a PCI port no driver's ELF file is read.
+    Only what the configuration names is looked at: without a PCI port no driver's ELF file is read, and an
+    engine that uses sockets has no devices.
     Call it before the process narrows its CPU affinity.
 
     Args:
         root: where /sys, /proc, /dev and the libraries are; another host's tree in tests.
     """
-    addresses = tuple(dict.fromkeys(port.pci_address for port in config.ports if port.pci_address))
-    devices = tuple(dict.fromkeys(port.device for port in config.ports if not port.pci_address))
-    pmd_directory = find_pmd_directory(root)
+    ports = () if config.uses_sockets else config.ports
+    addresses = tuple(dict.fromkeys(port.pci_address for port in ports if port.pci_address))
+    devices = tuple(dict.fromkeys(port.device for port in ports if not port.pci_address))
+    pmd_directory = None if config.uses_sockets else find_pmd_directory(root)
     return HostFacts(
         cpus=gather_cpus(root),
         memory=gather_memory(root),
@@ -67,4 +71,5 @@ def gather(config: Config, *, root: Path = Path("/")) -> HostFacts:
         pci=gather_pci(addresses, pmd_directory, root),
         vdevs=tuple(gather_vdev(device, pmd_directory, root) for device in devices),
         pmd_directory=pmd_directory,
+        socket_limits=gather_socket_limits(root) if config.uses_sockets else SocketLimits(),
     )

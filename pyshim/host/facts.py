@@ -124,6 +124,14 @@ class Vdev:
 
 
 @dataclass(frozen=True, slots=True)
+class SocketLimits:
+    """The largest socket buffers that the kernel grants without CAP_NET_ADMIN; None: it does not say."""
+
+    receive_bytes: int | None = None  # net.core.rmem_max
+    send_bytes: int | None = None  # net.core.wmem_max
+
+
+@dataclass(frozen=True, slots=True)
 class HostFacts:
     """Everything about this host that a plan depends on."""
 
@@ -133,7 +141,8 @@ class HostFacts:
     network_devices: tuple[NetworkDevice, ...]  # gathered when a port is a PCI address
     pci: tuple[PciDevice, ...]  # those of the configured addresses that exist
     vdevs: tuple[Vdev, ...]  # one per port that is a virtual device
-    pmd_directory: Path | None  # where DPDK looks for drivers; None: it is not installed
+    pmd_directory: Path | None  # where DPDK looks for drivers; None: it is not installed, or not needed
+    socket_limits: SocketLimits  # gathered for the engines that use sockets
 
     def pci_device(self, address: str) -> PciDevice | None:
         """The device at a canonical address, or None when there is none."""

@@ -8,7 +8,7 @@ import resource
 from pathlib import Path
 
 from pyshim.host.cpu import cgroup_directories
-from pyshim.host.facts import HugePages, MemoryFacts, Privileges
+from pyshim.host.facts import HugePages, MemoryFacts, Privileges, SocketLimits
 
 _CAP_NET_ADMIN = 12
 _CAP_NET_RAW = 13
@@ -35,6 +35,12 @@ def gather_privileges(root: Path = Path("/")) -> Privileges:
         net_admin=bool(effective >> _CAP_NET_ADMIN & 1),
         ipc_lock=bool(effective >> _CAP_IPC_LOCK & 1),
     )
+
+
+def gather_socket_limits(root: Path = Path("/")) -> SocketLimits:
+    """The bounds of socket buffers; a network namespace of its own may not show them."""
+    directory = root / "proc/sys/net/core"
+    return SocketLimits(_read_int(directory / "rmem_max"), _read_int(directory / "wmem_max"))
 
 
 def _available(root: Path) -> int:

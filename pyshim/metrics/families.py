@@ -179,7 +179,7 @@ def _heartbeat_age_s(worker: WorkerSnapshot) -> float:
 
 
 def _build_info(snapshot: Snapshot) -> Iterator[Sample]:
-    yield (__version__, snapshot.isa), 1
+    yield (__version__, snapshot.isa, snapshot.engine), 1
 
 
 def _counter(
@@ -219,7 +219,7 @@ FAMILIES: tuple[Family, ...] = (
         "port_receive_bytes",
         _PORT,
         "bytes",
-        "Bytes of the packets taken from the port, without FCS.",
+        "Bytes of the packets taken from the port, without FCS; with sockets, their payload.",
         _per_port(lambda port: port.counts.rx_bytes),
     ),
     _counter(
@@ -233,14 +233,14 @@ FAMILIES: tuple[Family, ...] = (
         "port_transmit_bytes",
         _PORT,
         "bytes",
-        "Bytes of the packets accepted for transmission, without FCS.",
+        "Bytes of the packets accepted for transmission, without FCS; with sockets, their payload.",
         _per_port(lambda port: port.counts.tx_bytes),
     ),
     _counter(
         "port_receive_missed",
         _PORT,
         "packets",
-        "Packets lost in the device because its receive ring was full: the workers are too slow.",
+        "Packets lost because the receive ring or a socket's buffer was full: the workers are too slow.",
         _per_port(lambda port: port.rx_missed),
     ),
     _counter(
@@ -416,7 +416,7 @@ FAMILIES: tuple[Family, ...] = (
     ),
     _gauge(
         "build_info",
-        ("version", "isa"),
+        ("version", "isa", "engine"),
         "1",
         "Always 1; the labels say what runs. isa is empty before the first worker started.",
         _build_info,

@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""How a plan is made: CPUs, then queues, then memory, each step a pure function."""
+"""How a plan is made: CPUs, then queues or sockets, then memory, each step a pure function."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from ipaddress import IPv4Interface, IPv6Interface
 from typing import TYPE_CHECKING
 
-from pyshim.errors import PlanError
+from pyshim.errors import PlanError, Problem
 from pyshim.host import parse_vdev
 from pyshim.plan import (
     AddressPlan,
@@ -16,12 +15,15 @@ from pyshim.plan import (
     Plan,
     Policy,
     PortPlan,
+    SocketPlan,
     WorkerPlan,
 )
 from pyshim.planner.cpus import CpuChoice, choose_cpus, return_idle
 from pyshim.planner.devices import find_device_problems
+from pyshim.planner.layout import Layout
 from pyshim.planner.memory import MemoryChoice, choose_memory, state_bytes
 from pyshim.planner.queues import Assignment, assign_queues, queue_demand
+from pyshim.planner.sockets import lay_out_sockets
 
 if TYPE_CHECKING:
     from pyshim.config.models import Config, PortConfig
@@ -32,19 +34,47 @@ __all__ = ["make_plan", "policy_of"]
 
 def make_plan(config: Config, host: HostFacts) -> Plan:
     """See `pyshim.plan.plan`."""
-    problems = find_device_problems(config, host)
+    problems: list[Problem] = []
+    lay_out = lay_out_sockets if config.uses_sockets else _lay_out_devices
+    layout = lay_out(config, host, problems)
+    if problems:
+        raise PlanError(problems)
+    return Plan(
+        engine=config.engine,
+        eal_args=layout.eal_args,
+        control_cpus=layout.cpus.control,
+        main_lcore=0,
+        workers=layout.workers,
+        ports=layout.ports,
+        pools=layout.pools,
+        listeners=tuple(ListenerPlan(entry.port, entry.profile, entry.admission) for entry in config.listen),
+        session_capacity=config.sessions.capacity,
+        state_bytes=state_bytes(config.sessions.capacity, len(layout.workers)),
+        sockets=SocketPlan(
+            receive_buffer_bytes=config.sockets.receive_buffer_kib << 10,
+            send_buffer_bytes=config.sockets.send_buffer_kib << 10,
+            zero_copy_bytes=config.sockets.zero_copy_bytes,
+            pages=layout.socket_pages,
+        ),
+        huge_pages=layout.huge_pages,
+        isa=config.workers.isa,
+        log_level=config.log.level,
+        policy=policy_of(config),
+        notes=(*layout.cpus.notes, *layout.notes),
+    )
+
+
+def _lay_out_devices(config: Config, host: HostFacts, problems: list[Problem]) -> Layout:
+    """DPDK: queues of devices, polled; what is wrong is appended to `problems`."""
+    problems += find_device_problems(config, host)
     demands = [queue_demand(index, port, problems) for index, port in enumerate(config.ports)]
     nodes = [_port_node(port, host) for port in config.ports]
     cpus = choose_cpus(config, host, demands, nodes, problems)
     assignment = assign_queues(config, cpus, demands, nodes, problems)
     cpus, assignment = return_idle(host, cpus, assignment)
     memory = choose_memory(config, host, cpus, assignment, problems)
-    if problems:
-        raise PlanError(problems)
-    return Plan(
-        eal_args=tuple(_eal_args(config, cpus, memory)),
-        control_cpus=cpus.control,
-        main_lcore=0,
+    return Layout(
+        cpus=cpus,
         workers=_workers(config, cpus, assignment),
         ports=tuple(
             _port(port, node, pool, queues)
@@ -52,15 +82,10 @@ def make_plan(config: Config, host: HostFacts) -> Plan:
                 config.ports, nodes, memory.pool_of_port, assignment.queues, strict=True
             )
         ),
+        notes=(*memory.notes, *_replay_notes(config)),
+        eal_args=tuple(_eal_args(config, cpus, memory)),
         pools=memory.pools,
-        listeners=tuple(ListenerPlan(entry.port, entry.profile, entry.admission) for entry in config.listen),
-        session_capacity=config.sessions.capacity,
-        state_bytes=state_bytes(config.sessions.capacity, len(cpus.workers)),
         huge_pages=memory.huge_pages,
-        isa=config.workers.isa,
-        log_level=config.log.level,
-        policy=policy_of(config),
-        notes=(*cpus.notes, *memory.notes, *_replay_notes(config)),
     )
 
 
@@ -94,7 +119,7 @@ def _port(port: PortConfig, node: int, pool: int, queues: int) -> PortPlan:
         name=port.name,
         device=port.pci_address or parse_vdev(port.device).name,
         vdev_args=None if port.is_pci else port.device,
-        addresses=tuple(_address(address) for address in port.address),
+        addresses=tuple(AddressPlan.of(address) for address in port.address),
         mac=port.mac,
         promiscuous=port.promiscuous,
         checksums=port.checksums,
@@ -104,10 +129,6 @@ def _port(port: PortConfig, node: int, pool: int, queues: int) -> PortPlan:
         tx_descriptors=port.tx_descriptors,
         node=node,
     )
-
-
-def _address(address: IPv4Interface | IPv6Interface) -> AddressPlan:
-    return AddressPlan(address.version, address.network.prefixlen, address.ip.packed.hex())
 
 
 def _eal_args(config: Config, cpus: CpuChoice, memory: MemoryChoice) -> Iterator[str]:

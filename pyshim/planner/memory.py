@@ -3,12 +3,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pyshim.errors import ExitCode, Problem
-from pyshim.host import HostFacts, parse_vdev
+from pyshim.host import HostFacts, HugePages, parse_vdev
 from pyshim.plan import PoolPlan
 from pyshim.planner.cpus import CpuChoice
 from pyshim.planner.queues import Assignment
@@ -185,9 +185,19 @@ def _decide_huge_pages(
 
 def _missing_huge_pages(config: Config, host: HostFacts, share: dict[int, int]) -> Iterable[str]:
     """What stands in the way of huge pages, each with its command."""
-    several = len({pages.node for pages in host.memory.huge}) > 1
-    for node, mib in share.items():
-        sizes = [pages for pages in host.memory.huge if pages.node == node]
+    yield from too_few_huge_pages(host.memory.huge, share)
+    if not config.eal.in_memory and not host.memory.hugetlbfs:
+        yield (
+            "no hugetlbfs is mounted, which in_memory: false needs; run: "
+            "mount -t hugetlbfs nodev /dev/hugepages, or set in_memory: true"
+        )
+
+
+def too_few_huge_pages(huge: Sequence[HugePages], need_mib: Mapping[int, int]) -> Iterable[str]:
+    """The nodes on which fewer pages are free than the MiB needed there, each with its command."""
+    several = len({pages.node for pages in huge}) > 1
+    for node, mib in need_mib.items():
+        sizes = [pages for pages in huge if pages.node == node]
         if not sizes:
             yield f"node {node} has no huge pages and this kernel offers none there"
             continue
@@ -204,11 +214,6 @@ def _missing_huge_pages(config: Config, host: HostFacts, share: dict[int, int]) 
             else f"sysctl -w vm.nr_hugepages={wanted}"
         )
         yield f"node {node} has {free}, {mib} MiB needed; run: {setting}"
-    if not config.eal.in_memory and not host.memory.hugetlbfs:
-        yield (
-            "no hugetlbfs is mounted, which in_memory: false needs; run: "
-            "mount -t hugetlbfs nodev /dev/hugepages, or set in_memory: true"
-        )
 
 
 def _check_ordinary(config: Config, host: HostFacts, problems: list[Problem]) -> None:

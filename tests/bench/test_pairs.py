@@ -35,3 +35,23 @@ def test_progress_counts_pairs() -> None:
     compare(lambda: 1.0, lambda: 2.0, pairs=2, progress=done.append)
 
     assert done == [1, 2]
+
+
+def test_an_interrupt_gives_the_whole_pairs_before_it() -> None:
+    figures = iter([1.0, 2.0, 3.0])
+
+    def measure() -> float:
+        try:
+            return next(figures)
+        except StopIteration:
+            raise KeyboardInterrupt from None
+
+    assert compare(measure, measure, pairs=5) == Comparison((1.0,), (2.0,), complete=False)
+
+
+def test_an_interrupt_before_the_first_whole_pair_is_an_interrupt() -> None:
+    def interrupted() -> float:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        compare(lambda: 1.0, interrupted, pairs=5)

@@ -75,10 +75,10 @@ def test_the_version_is_that_of_the_distribution() -> None:
 def test_help_names_the_commands() -> None:
     done = pollgate("--help")
     assert done.returncode == 0
-    assert {"run", "check"} <= set(done.stdout.split())
+    assert {"run", "check", "load", "bench"} <= set(done.stdout.split())
 
 
-@pytest.mark.parametrize("command", ["token", "doctor", "top", "load", "decode"])
+@pytest.mark.parametrize("command", ["token", "doctor", "top", "decode"])
 def test_a_command_that_is_not_there_does_not_exist(command: str) -> None:
     done = pollgate(command)
     assert done.returncode == 2
@@ -139,6 +139,15 @@ def test_check_prints_the_plan(config: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     assert "net_null0" in done.stdout
     assert "8080" in done.stdout
+
+
+@pytest.mark.parametrize("engine", ["epoll", "io_uring"])
+def test_check_prints_the_plan_of_an_engine_without_devices(engine: str) -> None:
+    done = pollgate("check", "-c", f"configs/{engine}.yaml")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert engine in done.stdout
+    assert "sockets per worker" in done.stdout
+    assert "DPDK" not in done.stdout
 
 
 def test_a_reader_that_goes_away_is_no_failure(config: Path) -> None:

@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from pyshim.metrics import FAMILIES
-from pyshim.plan import Plan, Policy, WorkerPlan
+from pyshim.plan import Plan, Policy, SocketPlan, WorkerPlan
 from pyshim.stats import Histogram, PoolSnapshot, PortCounts, Snapshot, WorkerSnapshot
 from pyshim.views import JsonView, LineView, LiveView
 from pyshim.views.rates import quantile, total_rates, worker_rates
-from pyshim.views.summary import balances
+from pyshim.views.summary import balances, summary_json
 from tests.metrics.synthetic import HANDLING_BOUNDS, REASONS, histogram, snapshot, with_workers, worker
 
 CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
@@ -27,6 +27,7 @@ URL = "http://127.0.0.1:9464/metrics"
 
 def plan(workers: int = 2) -> Plan:
     return Plan(
+        engine="dpdk",
         eal_args=(),
         control_cpus=(0,),
         main_lcore=0,
@@ -36,6 +37,7 @@ def plan(workers: int = 2) -> Plan:
         listeners=(),
         session_capacity=65536,
         state_bytes=0,
+        sockets=SocketPlan(0, 0, 0, "ordinary"),
         huge_pages=False,
         isa="auto",
         log_level="info",
@@ -156,6 +158,14 @@ def test_only_reasons_that_occurred_are_listed() -> None:
 
 def test_workers_that_are_down_are_said_to_be() -> None:
     assert "workers down" in shown(snapshot(running=False))
+
+
+def test_an_engine_without_pools_is_shown_and_summed_up_all_the_same() -> None:
+    bare = dataclasses.replace(snapshot(at_s=100.0), engine="epoll", pools=())
+    text = shown(bare, dataclasses.replace(snapshot(turns=20, at_s=101.0), engine="epoll", pools=()))
+    assert "buffers free" not in text
+    assert "sessions" in text
+    assert json.loads(summary_json(bare, 10.0))["pollgate_mempool_objects"] == {}
 
 
 def test_a_pool_that_runs_low_is_red() -> None:

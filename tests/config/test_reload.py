@@ -45,6 +45,36 @@ def test_any_other_change_is_named(change: dict[str, Any], paths: list[str]) -> 
     assert restart_needed(config(), config(**change)) == paths
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "paths"),
+    [
+        ({"engine": "epoll"}, {"engine": "io_uring"}, ["engine"]),
+        (
+            {"engine": "epoll"},
+            {"engine": "epoll", "sockets": {"receive_buffer_kib": 64}},
+            ["sockets.receive_buffer_kib"],
+        ),
+        (
+            {"engine": "io_uring"},
+            {"engine": "io_uring", "sockets": {"zero_copy_bytes": 900}},
+            ["sockets.zero_copy_bytes"],
+        ),
+    ],
+)
+def test_another_engine_or_other_sockets_are_named(
+    before: dict[str, Any], after: dict[str, Any], paths: list[str]
+) -> None:
+    ports = [{"name": "game0", "address": ["127.0.0.1/8"]}]
+    old, new = (Config.model_validate({"ports": ports, **sections}) for sections in (before, after))
+    assert restart_needed(old, new) == paths
+
+
+def test_a_device_given_up_for_sockets_is_named_with_the_engine() -> None:
+    port = {"name": "game0", "address": ["10.0.0.1/24"]}
+    sockets = Config.model_validate({"engine": "epoll", "ports": [port]})
+    assert restart_needed(config(), sockets) == ["engine", "ports[0].device"]
+
+
 def test_a_changed_port_is_named_by_index_and_key() -> None:
     port = {"name": "game0", "device": "0000:03:00.0", "address": ["10.0.0.2/24"], "queues": 2}
     assert restart_needed(config(), config(ports=[port])) == ["ports[0].address[0]", "ports[0].queues"]

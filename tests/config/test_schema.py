@@ -71,7 +71,7 @@ def test_every_key_is_described() -> None:
 
 def test_every_mapping_refuses_unknown_keys() -> None:
     mappings = [node for node in nodes(export_schema()) if node.get("type") == "object"]
-    assert len(mappings) == 10
+    assert len(mappings) == 11
     assert all(node["additionalProperties"] is False for node in mappings)
 
 
@@ -84,7 +84,7 @@ def test_patterns_take_what_the_examples_say() -> None:
     port = definitions["PortConfig"]["properties"]
     for path in EXAMPLES:
         for loaded in load_config(path).ports:
-            assert re.search(port["device"]["pattern"], loaded.device)
+            assert not loaded.device or re.search(port["device"]["pattern"], loaded.device)
             assert all(re.search(port["address"]["items"]["pattern"], str(a)) for a in loaded.address)
     assert re.search(port["mac"]["anyOf"][0]["pattern"], "02:00:00:00:00:02")
     assert not re.search(port["mac"]["anyOf"][0]["pattern"], "01:00:00:00:00:02")
@@ -96,10 +96,18 @@ def test_every_example_is_valid_and_names_its_schema(path: Path) -> None:
     assert path.read_text().splitlines()[0] == "# yaml-language-server: $schema=pollgate.schema.json"
 
 
-def test_all_five_examples_are_there() -> None:
+def test_all_examples_are_there() -> None:
     assert {path.name for path in EXAMPLES} >= {
-        "demo.yaml", "null.yaml", "af_packet.yaml", "tap.yaml", "bare-metal.yaml"
+        "demo.yaml", "null.yaml", "af_packet.yaml", "tap.yaml", "bare-metal.yaml",
+        "epoll.yaml", "io_uring.yaml",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("engine", ["epoll", "io_uring"])
+def test_the_example_of_a_socket_engine_listens_on_loopback(engine: str) -> None:
+    config = load_config(ROOT / f"configs/{engine}.yaml")
+    assert config.engine == engine
+    assert all(address.is_loopback for port in config.ports for address in port.address)
 
 
 def test_the_example_for_bare_metal_has_two_cards() -> None:

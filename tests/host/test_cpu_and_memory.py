@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pyshim.host import Cpu, format_cpu_list, parse_cpu_list
+from pyshim.host import Cpu, SocketLimits, format_cpu_list, parse_cpu_list
 from pyshim.host.cpu import gather_cpus
-from pyshim.host.memory import gather_memory, gather_privileges
+from pyshim.host.memory import gather_memory, gather_privileges, gather_socket_limits
 from tests.host.tree import Tree
 
 
@@ -89,3 +89,16 @@ def test_capabilities_are_told_apart(tmp_path: Path) -> None:
     Tree(tmp_path, capabilities=1 << 13)
     privileges = gather_privileges(tmp_path)
     assert (privileges.net_raw, privileges.net_admin, privileges.ipc_lock) == (True, False, False)
+
+
+def test_the_bounds_of_socket_buffers_are_read(tmp_path: Path) -> None:
+    tree = Tree(tmp_path)
+    tree.write("proc/sys/net/core/rmem_max", "212992\n")
+    tree.write("proc/sys/net/core/wmem_max", "425984\n")
+    limits = gather_socket_limits(tmp_path)
+    assert (limits.receive_bytes, limits.send_bytes) == (212_992, 425_984)
+
+
+def test_a_namespace_that_does_not_show_the_bounds_has_none(tmp_path: Path) -> None:
+    Tree(tmp_path)
+    assert gather_socket_limits(tmp_path) == SocketLimits()

@@ -13,7 +13,7 @@ BURST_BOUNDS = (1.0, 2.0, 4.0, 8.0, 16.0, 24.0, 32.0, 48.0, 64.0)
 HANDLING_BOUNDS = (*(250e-9 * 2**n for n in range(12)), math.inf)
 TYPES = ("move", "attack", "chat", "heartbeat", "skill", "arp")
 REASONS = ("truncated", "ip_checksum", "message_type", "worker_lost")
-TX_REASONS = ("queue_full", "link_down", "worker_lost")
+TX_REASONS = ("queue_full", "link_down", "refused", "worker_lost")
 
 
 def histogram(bounds: tuple[float, ...], at: int, count: int, value: float) -> Histogram:
@@ -59,6 +59,7 @@ def snapshot(
     return Snapshot(
         taken_at_s=time.monotonic() if at_s is None else at_s,
         tsc_hz=2_500_000_000,
+        engine="dpdk",
         isa="v3" if turns else "",
         worker_restarts=0,
         workers_running=running,

@@ -47,7 +47,7 @@ CONTRACT = {
     "pollgate_worker_restarts_total": (),
     "pollgate_mempool_objects": ("pool", "state"),
     "pollgate_config_last_reload_successful": (),
-    "pollgate_build_info": ("version", "isa"),
+    "pollgate_build_info": ("version", "isa", "engine"),
 }
 
 
@@ -119,8 +119,18 @@ def test_queues_of_a_port_are_those_in_use() -> None:
     assert value(snapshot(workers=3), "pollgate_port_queues", port="game0") == 3
 
 
-def test_build_info_says_version_and_instruction_set() -> None:
-    assert value(snapshot(), "pollgate_build_info", version=__version__, isa="v3") == 1
+@pytest.mark.parametrize("engine", ["dpdk", "io_uring", "epoll"])
+def test_build_info_says_version_instruction_set_and_engine(engine: str) -> None:
+    source = dataclasses.replace(snapshot(), engine=engine)
+    assert value(source, "pollgate_build_info", version=__version__, isa="v3", engine=engine) == 1
+
+
+def test_an_engine_without_pools_has_no_samples_of_them_and_all_others() -> None:
+    source = dataclasses.replace(snapshot(), engine="epoll", pools=())
+    assert {name for name, _ in samples(snapshot())} - {name for name, _ in samples(source)} == {
+        "pollgate_mempool_objects"
+    }
+    assert values(source)["pollgate_mempool_objects"] == {}
 
 
 def test_a_worker_that_never_turned_is_infinitely_late() -> None:

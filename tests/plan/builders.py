@@ -18,6 +18,7 @@ from pyshim.host import (
     PciId,
     PmdClaim,
     Privileges,
+    SocketLimits,
     Vdev,
 )
 
@@ -36,6 +37,15 @@ def make_config(*devices: str | dict[str, Any], **sections: Any) -> Config:
     return Config(ports=ports, **sections)  # type: ignore[arg-type]  # plain values, as from a file
 
 
+def make_socket_config(engine: str = "epoll", *ports: list[str], **sections: Any) -> Config:
+    """A port per list of addresses; one on loopback when there is none."""
+    named = [
+        {"name": f"game{index}", "address": addresses}
+        for index, addresses in enumerate(ports or (["127.0.0.1/8"],))
+    ]
+    return Config(engine=engine, ports=named, **sections)  # type: ignore[arg-type]  # plain values, as from a file
+
+
 def make_cpus(count: int, *, nodes: int = 1, isolated: frozenset[int] = frozenset()) -> tuple[Cpu, ...]:
     return tuple(Cpu(cpu, cpu * nodes // count, cpu in isolated) for cpu in range(count))
 
@@ -48,8 +58,9 @@ def make_host(config: Config, cpus: tuple[Cpu, ...] | None = None, **facts: Any)
         "privileges": Privileges(True, True, True),
         "network_devices": (),
         "pci": tuple(make_pci(port.pci_address) for port in config.ports if port.pci_address),
-        "vdevs": tuple(Vdev(port.device, True, "") for port in config.ports if not port.is_pci),
+        "vdevs": tuple(Vdev(port.device, True, "") for port in config.ports if port.vdev_name),
         "pmd_directory": Path("/usr/lib/dpdk/pmds-23.0"),
+        "socket_limits": SocketLimits(),
     }
     return HostFacts(**(values | facts))
 

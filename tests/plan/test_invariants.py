@@ -16,7 +16,7 @@ from pyshim.config import Config
 from pyshim.errors import PlanError
 from pyshim.host import Cpu, HostFacts, HugePages
 from pyshim.plan import plan, plan_from_json, plan_to_json
-from tests.plan.builders import make_config, make_host, make_memory
+from tests.plan.builders import make_config, make_host, make_memory, make_socket_config
 
 KINDS = ["null", "pcap", "packet", "tap", "memif", "ring", "pci", "xdp", "bonding"]
 
@@ -76,6 +76,24 @@ def feasible(draw: st.DrawFn) -> tuple[Config, HostFacts]:
 
 
 @st.composite
+def with_sockets(draw: st.DrawFn) -> tuple[Config, HostFacts]:
+    """A configuration of an engine that uses sockets; its host can carry it out."""
+    engine = draw(st.sampled_from(["epoll", "io_uring"]))
+    ports = [[f"10.{index}.0.1/24", f"fd00:{index}::1/64"] for index in range(draw(st.integers(1, 8)))]
+    cpus = draw(cpu_sets())
+    listed = st.lists(st.sampled_from([cpu.cpu for cpu in cpus]), min_size=1, max_size=32, unique=True)
+    config = make_socket_config(
+        engine,
+        *ports,
+        eal={"huge_pages": draw(st.sampled_from([False, "auto"]))},
+        workers={"cpus": draw(st.one_of(st.just("auto"), listed))},
+        listen=[{"port": 8080 + index} for index in range(draw(st.integers(1, 4)))],
+        sockets={"receive_buffer_kib": draw(st.integers(16, 524_288))},
+    )
+    return config, draw(hosts(config, cpus))
+
+
+@st.composite
 def anything(draw: st.DrawFn) -> tuple[Config, HostFacts]:
     """A configuration that is well formed, and a host that may not be up to it."""
     ports: list[dict[str, Any]] = [
@@ -100,6 +118,23 @@ def anything(draw: st.DrawFn) -> tuple[Config, HostFacts]:
     return config, draw(hosts(config, draw(cpu_sets())))
 
 
+@given(with_sockets())
+def test_worker_k_has_queue_k_of_every_port_of_sockets(situation: tuple[Config, HostFacts]) -> None:
+    result = plan(*situation)
+    for index, worker in enumerate(result.workers):
+        assert [(ref.port, ref.queue) for ref in worker.queues] == [
+            (port, index) for port in range(len(result.ports))
+        ]
+        assert worker.lcore == index + 1
+
+
+@given(with_sockets())
+def test_a_plan_for_sockets_has_nothing_of_dpdk(situation: tuple[Config, HostFacts]) -> None:
+    result = plan(*situation)
+    assert (result.eal_args, result.pools, result.huge_pages) == ((), (), False)
+    assert all(not port.device and port.vdev_args is None and port.mac is None for port in result.ports)
+
+
 @given(anything())
 def test_a_host_that_is_not_up_to_it_is_told_in_lines_that_name_their_key(
     situation: tuple[Config, HostFacts],
@@ -114,7 +149,7 @@ def test_a_host_that_is_not_up_to_it_is_told_in_lines_that_name_their_key(
     assert all(re.match(r"(ports\[\d\]|eal|workers)\.\w+: \S", line) for line in lines)
 
 
-@given(feasible())
+@given(feasible() | with_sockets())
 def test_every_queue_of_every_port_is_served_exactly_once(situation: tuple[Config, HostFacts]) -> None:
     result = plan(*situation)
     served = Counter((ref.port, ref.queue) for worker in result.workers for ref in worker.queues)
@@ -123,7 +158,7 @@ def test_every_queue_of_every_port_is_served_exactly_once(situation: tuple[Confi
     )
 
 
-@given(feasible())
+@given(feasible() | with_sockets())
 def test_every_worker_has_its_own_cpu_and_at_least_one_queue(situation: tuple[Config, HostFacts]) -> None:
     result = plan(*situation)
     assert len({worker.cpu for worker in result.workers}) == len(result.workers)
@@ -131,7 +166,7 @@ def test_every_worker_has_its_own_cpu_and_at_least_one_queue(situation: tuple[Co
     assert 0 < len(result.workers) <= 32
 
 
-@given(feasible())
+@given(feasible() | with_sockets())
 def test_control_and_workers_share_no_cpu_where_there_is_a_choice(
     situation: tuple[Config, HostFacts],
 ) -> None:
@@ -162,13 +197,13 @@ def test_a_pool_is_never_smaller_than_what_can_be_held_at_once(situation: tuple[
     assert {port.pool for port in result.ports} == set(range(len(result.pools)))
 
 
-@given(feasible())
+@given(feasible() | with_sockets())
 def test_the_same_inputs_give_the_same_plan(situation: tuple[Config, HostFacts]) -> None:
     config, host = situation
     assert plan(config, host) == plan(config.model_copy(deep=True), host)
 
 
-@given(feasible())
+@given(feasible() | with_sockets())
 def test_a_plan_survives_its_journey_as_json(situation: tuple[Config, HostFacts]) -> None:
     result = plan(*situation)
     assert plan_from_json(plan_to_json(result)) == result

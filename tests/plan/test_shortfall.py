@@ -9,7 +9,7 @@ from pyshim.plan import Plan, plan
 from pyshim.shortfall import queue_shortfalls
 from pyshim.stats import Snapshot
 from tests.metrics.synthetic import snapshot
-from tests.plan.builders import make_config, make_cpus, make_host
+from tests.plan.builders import make_config, make_cpus, make_host, make_socket_config
 
 
 def planned() -> Plan:
@@ -34,3 +34,8 @@ def test_missing_queues_and_the_worker_without_one_are_named() -> None:
         "the others are not used",
         "worker 1 on CPU 2 has no queue left to poll; list fewer CPUs in workers.cpus",
     )
+
+
+def test_an_engine_that_uses_sockets_has_no_device_that_could_have_fewer() -> None:
+    config = make_socket_config()
+    assert queue_shortfalls(plan(config, make_host(config, make_cpus(4))), found(0)) == ()

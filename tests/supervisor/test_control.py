@@ -12,7 +12,17 @@ from hypothesis import strategies as st
 
 from pyshim import control
 from pyshim.errors import ExitCode, InternalError, UnavailableError
-from pyshim.plan import ListenerPlan, ListenerPolicy, Plan, Policy, PoolPlan, PortPlan, QueueRef, WorkerPlan
+from pyshim.plan import (
+    ListenerPlan,
+    ListenerPolicy,
+    Plan,
+    Policy,
+    PoolPlan,
+    PortPlan,
+    QueueRef,
+    SocketPlan,
+    WorkerPlan,
+)
 
 U32 = st.integers(0, 2**32 - 1)
 TEXT = st.text(max_size=200)
@@ -24,6 +34,7 @@ POLICIES = st.builds(
     listeners=st.lists(st.builds(ListenerPolicy, U32, U32), max_size=16).map(tuple),
 )
 PLAN = Plan(
+    engine="dpdk",
     eal_args=("--lcores", "0@0,1@1"),
     control_cpus=(0,),
     main_lcore=0,
@@ -33,6 +44,7 @@ PLAN = Plan(
     listeners=(ListenerPlan(8080, "plain", "open"),),
     session_capacity=1024,
     state_bytes=65536,
+    sockets=SocketPlan(4 << 20, 4 << 20, 0, "ordinary"),
     huge_pages=False,
     isa="auto",
     log_level="info",

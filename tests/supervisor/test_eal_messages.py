@@ -86,3 +86,11 @@ def test_an_unknown_cause_is_passed_on_in_dpdks_words() -> None:
 def test_the_last_meaningful_line_is_not_one_of_every_run() -> None:
     assert last_meaningful(["PMD: it broke", "EAL: Selected IOVA mode 'VA'", ""]) == "it broke"
     assert last_meaningful(["EAL: Selected IOVA mode 'VA'"]) is None
+
+
+@pytest.mark.parametrize("line", KNOWN)
+def test_an_engine_without_dpdk_is_not_explained_by_dpdk(line: str) -> None:
+    plan = dataclasses.replace(PLAN, engine="epoll", eal_args=(), pools=())
+    message = "port game0: 192.0.2.1 is not an address of this host"
+    assert explain(message, [], plan) == message
+    assert explain(message, [line], plan).startswith(f"{message}; its last word: ")

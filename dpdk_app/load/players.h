@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// load/players.h: who plays: where each player is, and what it says next.
+//
+// One crowd, written by the generator's thread alone. The same plan and trial give the same messages in the same order,
+// but for their timestamps.
+
+#ifndef POLLGATE_LOAD_PLAYERS_H
+#define POLLGATE_LOAD_PLAYERS_H
+
+#include <stdint.h>
+
+#include "load/random.h"
+#include "pollgate_load.h"
+#include "wire/plain.h"
+
+#define MESSAGE_MAX (sizeof(struct plain_chat) + PLAIN_CHAT_TEXT_MAX)
+#define HOT_SPOTS 8
+
+/// Walkers lie in the order in which they speak, so that they are met one after the other in memory.
+struct walker {
+	float position[2];
+	float velocity[2];   // metres per second
+	uint32_t steps_left; // messages until the way point is reached
+	uint32_t player;     // 0 … players-1
+	uint32_t hot_spot;   // of a crowd: where this one is
+};
+
+struct players {
+	// per message
+	struct random random;
+	struct walker *walker;
+	uint32_t count;                    // of this trial
+	uint32_t next;                     // index of the walker who speaks next
+	float step_s;                      // from one message of a player to the next
+	uint64_t below[PG_LOAD_TYPES - 1]; // a random word of 32 bits at or above below[i] is of a type after i
+	uint32_t only;                     // type - 1 when no other is sent; else PG_LOAD_TYPES
+	uint32_t first_player_id;
+	uint16_t chat_bytes;
+
+	// at a way point
+	enum pg_load_motion motion;
+	float arena_m;
+	float hot_spot[HOT_SPOTS][2];
+
+	uint64_t seed;
+	uint32_t capacity;
+};
+
+struct message {
+	uint32_t player;
+	uint16_t length;
+	uint8_t type; // enum plain_type
+};
+
+/// Room for plan->players. False: out of memory.
+bool players_open(struct players *players, const struct pg_load_plan *plan);
+void players_close(struct players *players);
+
+/// Begin again: everybody somewhere, in an order shuffled by the seed, for `count` players who speak every step_s.
+void players_begin(struct players *players, uint32_t count, float step_s);
+
+/// The same in the order of their numbers.
+void players_begin_in_order(struct players *players, uint32_t count, float step_s);
+
+/// What the next player says.
+/// @param out  MESSAGE_MAX bytes
+struct message players_speak(struct players *players, uint64_t timestamp, uint8_t *out);
+
+/// What a certain player says when it only moves.
+/// @param index  into walker[]
+struct message players_move(struct players *players, uint32_t index, uint64_t timestamp, uint8_t *out);
+
+#endif

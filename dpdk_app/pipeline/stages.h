@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// pipeline/stages.h: what every game datagram meets, whoever took its frame off: us (burst.c) or the kernel (datagram.c).
+//
+// Inlined into both and compiled with -DISA=v2, v3 and v4, so that each specialised loop keeps a peer in registers.
+
+#ifndef POLLGATE_PIPELINE_STAGES_H
+#define POLLGATE_PIPELINE_STAGES_H
+
+#include "message/plain.h"
+#include "pipeline/pipeline.h"
+
+#define JOIN_(a, b) a##_##b
+#define JOIN(a, b) JOIN_(a, b)
+#define STRING_(a) #a
+#define STRING(a) STRING_(a)
+
+/// The part of this level that is in datagram.c; burst.c has the table of all parts.
+datagram_run JOIN(run_datagrams, ISA);
+
+/// A game datagram between the stages.
+struct lookup {
+	const struct session_bucket *bucket;
+	uint32_t slot;
+	uint16_t tag;
+	uint8_t at;  // index into the burst
+	bool common; // of a frame: its layout is constant; lanes.packet has that of others
+};
+
+// ---------------------------------------------------------------- whose is it?
+
+ALWAYS_INLINE struct lookup look_up(const struct session_table *sessions, const struct peer *peer, unsigned i,
+				    bool common)
+{
+	const uint64_t hash = peer_hash(peer, &sessions->secret);
+	const struct lookup lookup = {
+		.bucket = &sessions->buckets[session_home(sessions, hash)],
+		.tag = session_tag(hash),
+		.at = (uint8_t)i,
+		.common = common,
+	};
+
+	prefetch(lookup.bucket);
+	return lookup;
+}
+
+ALWAYS_INLINE void probe(const struct session_table *sessions, struct lookup *lookup, unsigned n)
+{
+	for (unsigned k = 0; k < n; k++) {
+		lookup[k].slot = session_probe(lookup[k].bucket, lookup[k].tag);
+		if (likely(lookup[k].slot != SESSION_NONE))
+			prefetch_for_write(&sessions->records[lookup[k].slot]);
+	}
+}
+
+/// The session of a datagram that the probe did not settle: a collision, an overflowed bucket, or a new peer.
+/// Peers go to cold functions by value: a pointer would keep them out of registers in the loop.
+/// @param owner  as in handle()
+static COLD uint32_t settle(struct gate *gate, struct peer peer, uint32_t player_id, uint64_t now, uint8_t *owner)
+{
+	uint32_t slot = session_find(gate->sessions, &peer);
+
+	if (slot != SESSION_NONE)
+		return slot;
+	if (owner && !gate->settles_here) {
+		// A flow can change its queue: after a crash, or where a device balances load.
+		const uint32_t other = session_owner(gate->sessions->census, gate->worker, gate->port_bit, &peer);
+
+		*owner = (uint8_t)other;
+		if (other != SESSION_NONE)
+			return SESSION_ELSEWHERE;
+	}
+	slot = session_admit(gate->sessions, &peer, player_id, now);
+	if (slot != SESSION_NONE)
+		counter_add(&gate->stats->sessions_admitted, 1);
+	return slot;
+}
+
+static COLD bool source_conforms(struct gate *gate, struct peer peer, uint64_t now)
+{
+	const struct rate rate = gate->policy->source[peer_listener(&peer)];
+
+	if (rate.interval == 0)
+		return true;
+	return source_admit(gate->sources, source_hash(&peer, &gate->sessions->secret), rate, now);
+}
+
+// ---------------------------------------------------------------- what does it do?
+
+/// Limits, session or admission, and the message's effect.
+/// @param slot   what the probe found
+/// @param owner  out: of PACKET_ELSEWHERE; NULL: no other worker can have its session
+/// @return enum pg_drop, or PACKET_ELSEWHERE
+ALWAYS_INLINE unsigned handle(struct gate *gate, const struct peer *peer, uint32_t slot, const uint8_t *payload,
+			      uint64_t now, bool source_limited, uint8_t *owner)
+{
+	if (unlikely(source_limited) && !source_conforms(gate, *peer, now))
+		return PG_DROP_SOURCE_RATE_LIMITED;
+	if (unlikely(slot == SESSION_NONE || !peer_equal(&gate->sessions->records[slot].peer, peer))) {
+		slot = settle(gate, *peer, plain_player(payload), now, owner);
+		if (slot == SESSION_NONE)
+			return PG_DROP_TABLE_FULL;
+		if (slot == SESSION_ELSEWHERE)
+			return PACKET_ELSEWHERE;
+	}
+
+	struct session *session = &gate->sessions->records[slot];
+
+	if (unlikely(session->player_id != plain_player(payload)))
+		return PG_DROP_PLAYER_MISMATCH;
+	session_seen(session, now);
+	plain_apply(session, payload);
+	return PG_DROP_NONE;
+}
+
+#endif

@@ -1,0 +1,301 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// socket/socket.c: see socket.h.
+
+#include "socket/socket.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <linux/sock_diag.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "stats/error.h"
+
+/// A ring of a process that died lets go of its sockets a little later than the process does.
+#define RELEASE_TRIES 100
+#define RELEASE_NS 10000000
+
+struct endpoint {
+	const struct pg_port_plan *port;
+	const struct pg_address *address;
+	uint16_t udp_port;
+};
+
+static socklen_t to_socket_address(const struct endpoint *e, union socket_address *out)
+{
+	memset(out, 0, sizeof(*out));
+	if (e->address->family == 4) {
+		out->v4.sin_family = AF_INET;
+		out->v4.sin_port = htons(e->udp_port);
+		memcpy(&out->v4.sin_addr, e->address->bytes, sizeof(out->v4.sin_addr));
+		return sizeof(out->v4);
+	}
+	out->v6.sin6_family = AF_INET6;
+	out->v6.sin6_port = htons(e->udp_port);
+	memcpy(&out->v6.sin6_addr, e->address->bytes, sizeof(out->v6.sin6_addr));
+	return sizeof(out->v6);
+}
+
+static int bind_error(const struct endpoint *e, int why, struct pg_error *error)
+{
+	char text[INET6_ADDRSTRLEN];
+
+	inet_ntop(e->address->family == 4 ? AF_INET : AF_INET6, e->address->bytes, text, sizeof(text));
+	switch (why) {
+	case EADDRNOTAVAIL:
+		return error_set(error, PG_ERROR_DEVICE,
+				 "port %s: %s is not an address of this host; give it to an interface "
+				 "(ip address add %s/%u dev INTERFACE), or name one that `ip address` shows",
+				 e->port->name, text, text, e->address->prefix_len);
+	case EADDRINUSE:
+		return error_set(error, PG_ERROR_DEVICE,
+				 "port %s: UDP port %u of %s is in use by another process; "
+				 "ss -lunp 'sport = :%u' shows which",
+				 e->port->name, e->udp_port, text, e->udp_port);
+	case EACCES:
+		return error_set(error, PG_ERROR_SYSTEM,
+				 "port %s: UDP port %u is privileged; use one from 1024, or grant CAP_NET_BIND_SERVICE",
+				 e->port->name, e->udp_port);
+	default:
+		return error_set(error, PG_ERROR_SYSTEM, "port %s: UDP port %u of %s: %s", e->port->name, e->udp_port,
+				 text, strerror(why));
+	}
+}
+
+/// @return a bound socket, or -errno
+static int bound_socket(const struct endpoint *e, bool shared)
+{
+	union socket_address address;
+	const socklen_t length = to_socket_address(e, &address);
+	const int one = 1;
+	const int fd = socket(address.any.sa_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int rc;
+
+	if (fd < 0)
+		return -errno;
+	rc = address.any.sa_family == AF_INET6 ? setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one)) : 0;
+	if (rc == 0 && shared)
+		rc = setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one));
+	if (rc == 0)
+		rc = bind(fd, &address.any, length);
+	if (rc == 0)
+		return fd;
+	rc = -errno;
+	close(fd);
+	return rc;
+}
+
+/// A socket that shares would also share with a second pollgate: one that does not finds out.
+static int make_sure_of(const struct endpoint *e, struct pg_error *error)
+{
+	const struct timespec pause = {.tv_nsec = RELEASE_NS};
+	int fd = bound_socket(e, false);
+
+	for (unsigned tries = 1; fd == -EADDRINUSE && tries < RELEASE_TRIES; tries++) {
+		nanosleep(&pause, NULL);
+		fd = bound_socket(e, false);
+	}
+	if (fd < 0)
+		return bind_error(e, -fd, error);
+	close(fd);
+	return PG_OK;
+}
+
+typedef int endpoint_action(void *context, const struct endpoint *e, uint8_t port, uint8_t listener,
+			    struct pg_error *error);
+
+/// Every address and UDP port of ours, in the order of the plan, until one fails.
+static int each_endpoint(const struct pg_plan *plan, endpoint_action *act, void *context, struct pg_error *error)
+{
+	for (uint32_t p = 0; p < plan->port_count; p++)
+		for (uint32_t a = 0; a < plan->port[p].address_count; a++)
+			for (uint32_t l = 0; l < plan->listener_count; l++) {
+				const struct endpoint e = {&plan->port[p], &plan->port[p].address[a],
+							   plan->listener_port[l]};
+				const int rc = act(context, &e, (uint8_t)p, (uint8_t)l, error);
+
+				if (rc != PG_OK)
+					return rc;
+			}
+	return PG_OK;
+}
+
+static int make_sure(void *context, const struct endpoint *e, uint8_t port, uint8_t listener, struct pg_error *error)
+{
+	(void)context, (void)port, (void)listener;
+	return make_sure_of(e, error);
+}
+
+int sockets_open(struct pg_gateway *g, struct pg_error *error)
+{
+	return each_endpoint(&g->plan, make_sure, NULL, error);
+}
+
+/// Beyond the system's limit where we may; the planner has told the operator where we may not.
+static void set_buffer(int fd, int forced, int ordinary, uint32_t bytes)
+{
+	const int wanted = bytes > INT32_MAX / 2 ? INT32_MAX / 2 : (int)bytes;
+
+	if (setsockopt(fd, SOL_SOCKET, forced, &wanted, sizeof(wanted)) != 0)
+		setsockopt(fd, SOL_SOCKET, ordinary, &wanted, sizeof(wanted));
+}
+
+struct equipping {
+	const struct pg_socket_plan *plan;
+	struct socket_worker *worker;
+};
+
+static int add_socket(void *context, const struct endpoint *e, uint8_t port, uint8_t listener, struct pg_error *error)
+{
+	const struct equipping *equipping = context;
+	struct socket_worker *w = equipping->worker;
+	int fd;
+
+	if (w->socket_count == SOCKETS_PER_WORKER_MAX)
+		return error_set(error, PG_ERROR_USAGE, "the plan has more addresses and UDP ports than %u",
+				 SOCKETS_PER_WORKER_MAX);
+	fd = bound_socket(e, true);
+	if (fd < 0)
+		return bind_error(e, -fd, error);
+	set_buffer(fd, SO_RCVBUFFORCE, SO_RCVBUF, equipping->plan->receive_buffer_bytes);
+	set_buffer(fd, SO_SNDBUFFORCE, SO_SNDBUF, equipping->plan->send_buffer_bytes);
+	w->socket[w->socket_count++] = (struct udp_socket){
+		.fd = fd,
+		.port = port,
+		.listener = listener,
+		.family = e->address->family == 4 ? AF_INET : AF_INET6,
+		.counts = &w->common.stats->port[port],
+	};
+	return PG_OK;
+}
+
+int sockets_equip(struct pg_gateway *g, struct worker *common, struct pg_error *error)
+{
+	struct socket_worker *w = (struct socket_worker *)common;
+	struct equipping equipping = {&g->plan.sockets, w};
+
+	w->run = g->hot_path->run_datagrams;
+	w->gate = (struct gate){
+		.policy = common->current,
+		.worker = common->number,
+		.sessions = &common->sessions,
+		.sources = &common->sources,
+		.stats = common->stats,
+		.arrivals = &common->stats->received,
+	};
+	return each_endpoint(&g->plan, add_socket, &equipping, error);
+}
+
+// ---------------------------------------------------------------- life
+
+int sockets_launch(struct worker *common, void *(*loop)(void *), struct pg_error *error)
+{
+	struct socket_worker *w = (struct socket_worker *)common;
+	pthread_attr_t attributes;
+	cpu_set_t cpus;
+	char name[16];
+	int rc;
+
+	CPU_ZERO(&cpus);
+	CPU_SET(common->plan->cpu, &cpus);
+	pthread_attr_init(&attributes);
+	pthread_attr_setaffinity_np(&attributes, sizeof(cpus), &cpus);
+	rc = pthread_create(&w->thread, &attributes, loop, w);
+	pthread_attr_destroy(&attributes);
+	if (rc != 0)
+		return error_set(error, PG_ERROR_SYSTEM, "worker %u: no thread can be started on CPU %u: %s",
+				 common->number, common->plan->cpu, strerror(rc));
+	w->launched = true;
+	snprintf(name, sizeof(name), "worker%u", common->number);
+	pthread_setname_np(w->thread, name);
+	return PG_OK;
+}
+
+void *sockets_return(struct socket_worker *w)
+{
+	atomic_store(&w->returned, true);
+	return NULL;
+}
+
+bool sockets_have_returned(const struct worker *common)
+{
+	const struct socket_worker *w = (const struct socket_worker *)common;
+
+	return !w->launched || atomic_load(&w->returned);
+}
+
+void sockets_join(struct worker *common)
+{
+	struct socket_worker *w = (struct socket_worker *)common;
+
+	if (w->launched)
+		pthread_join(w->thread, NULL);
+	w->launched = false;
+}
+
+/// Datagrams that a socket had no room for, since this was last asked.
+static uint32_t newly_missed(struct udp_socket *s)
+{
+	uint32_t info[SK_MEMINFO_VARS] = {0};
+	socklen_t size = sizeof(info);
+	uint32_t before = s->missed;
+
+	if (getsockopt(s->fd, SOL_SOCKET, SO_MEMINFO, info, &size) == 0)
+		s->missed = info[SK_MEMINFO_DROPS];
+	return s->missed - before;
+}
+
+void sockets_housekeep(struct pg_gateway *g)
+{
+	for (uint32_t i = 0; i < g->plan.port_count; i++) {
+		g->page->port[i].link_up = 1;
+		g->page->port[i].queues = g->plan.worker_count;
+	}
+	for (uint32_t i = 0; i < g->plan.worker_count; i++) {
+		struct socket_worker *w = (struct socket_worker *)g->worker[i];
+
+		for (unsigned k = 0; k < w->socket_count; k++)
+			g->page->port[w->socket[k].port].rx_missed += newly_missed(&w->socket[k]);
+	}
+}
+
+void sockets_strip(struct worker *common)
+{
+	struct socket_worker *w = (struct socket_worker *)common;
+
+	for (unsigned i = 0; i < w->socket_count; i++)
+		close(w->socket[i].fd);
+}
+
+void sockets_close(struct pg_gateway *g)
+{
+	(void)g; // every socket is a worker's
+}
+
+// ---------------------------------------------------------------- what loops share
+
+void sockets_keep_house(struct socket_worker *w, uint64_t now)
+{
+	if (likely(!worker_keep_house(&w->common, now, SOCKET_EXPIRY_PER_TURN)))
+		return;
+	w->gate.policy = w->common.current;
+	worker_acknowledge_policy(&w->common);
+}
+
+enum pg_tx_drop sockets_tx_drop(int error)
+{
+	switch (error) {
+	case EAGAIN:
+	case ENOBUFS:
+	case ENOMEM:
+		return PG_TX_DROP_QUEUE_FULL;
+	case ENETDOWN:
+		return PG_TX_DROP_LINK_DOWN;
+	default:
+		return PG_TX_DROP_REFUSED;
+	}
+}

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// socket/socket.h: kernel sockets before the same core: what the epoll and io_uring engines share.
+//
+// Every worker has a UDP socket of its own for each of our addresses and each listener. SO_REUSEPORT spreads the peers
+// over the workers' sockets by a hash of their addresses, as RSS does over queues: a peer always meets the same worker.
+
+#ifndef POLLGATE_SOCKET_H
+#define POLLGATE_SOCKET_H
+
+#include <netinet/in.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+#include "worker/engine.h"
+#include "worker/worker.h"
+
+#define SOCKETS_PER_WORKER_MAX 64
+
+/// A loop that waits turns at least so often: for its heartbeat, a new policy, and the end.
+#define WAIT_MS 10
+
+/// Sessions that expiry looks at per turn: 25,000 a second of an idle loop.
+#define SOCKET_EXPIRY_PER_TURN 256
+
+/// What a buffer for a datagram holds: one byte more than the longest tells that it was longer.
+#define DATAGRAM_ROOM 1536
+
+/// The room for the address of whoever sent a datagram.
+union socket_address {
+	struct sockaddr any;
+	struct sockaddr_in v4;
+	struct sockaddr_in6 v6;
+};
+
+struct udp_socket {
+	// set before launch
+	int fd;
+	uint8_t port; // index into pg_plan.port
+	uint8_t listener;
+	uint8_t family;                // AF_INET or AF_INET6
+	struct pg_port_counts *counts; // of the port, in this worker
+
+	// control thread only
+	uint32_t missed; // the kernel's count when it was last read
+};
+
+/// Begins the worker of each engine.
+struct socket_worker {
+	struct worker common;
+
+	// read-mostly: set before launch
+	datagram_run *run;
+	struct gate gate;
+	struct udp_socket socket[SOCKETS_PER_WORKER_MAX];
+	unsigned socket_count;
+
+	// control thread only
+	pthread_t thread;
+	bool launched;
+
+	// written by the worker
+	atomic_bool returned CACHE_ALIGNED;
+};
+
+/// For struct engine: opens nothing itself, but makes sure that nobody else has our addresses and ports.
+int sockets_open(struct pg_gateway *g, struct pg_error *error);
+
+/// Make and bind a worker's sockets, worker after worker, so that the order among them is the same in every process.
+int sockets_equip(struct pg_gateway *g, struct worker *w, struct pg_error *error);
+
+/// Start a thread on the worker's CPU that runs `loop` with the worker.
+int sockets_launch(struct worker *w, void *(*loop)(void *), struct pg_error *error);
+
+/// The last thing that a loop does.
+void *sockets_return(struct socket_worker *w);
+
+bool sockets_have_returned(const struct worker *w);
+void sockets_join(struct worker *w);
+void sockets_housekeep(struct pg_gateway *g);
+void sockets_strip(struct worker *w);
+void sockets_close(struct pg_gateway *g);
+
+/// The policy and expiry, once a turn.
+void sockets_keep_house(struct socket_worker *w, uint64_t now);
+
+/// Why a datagram did not leave, from errno.
+enum pg_tx_drop sockets_tx_drop(int error);
+
+ALWAYS_INLINE void peer_of_address(struct peer *peer, const union socket_address *address, uint8_t listener)
+{
+	if (address->any.sa_family == AF_INET) {
+		peer_set4(peer, address->v4.sin_addr.s_addr);
+		peer_set_channel(peer, address->v4.sin_port, listener);
+	} else {
+		peer_set6(peer, address->v6.sin6_addr.s6_addr);
+		peer_set_channel(peer, address->v6.sin6_port, listener);
+	}
+}
+
+/// `n` datagrams of `bytes` were received. Before the pipeline counts them: should this process die, `received` is
+/// settled from this count.
+ALWAYS_INLINE void count_arrived(const struct udp_socket *s, unsigned n, uint64_t bytes)
+{
+	counter_add(&s->counts->rx_packets, n);
+	counter_add(&s->counts->rx_bytes, bytes);
+}
+
+ALWAYS_INLINE void count_burst(struct socket_worker *w, unsigned n)
+{
+	counter_add(&w->common.stats->rx_burst[burst_bucket(n)], 1);
+}
+
+ALWAYS_INLINE void count_sent(struct socket_worker *w, const struct udp_socket *s, unsigned n, uint64_t bytes)
+{
+	counter_add(&s->counts->tx_packets, n);
+	counter_add(&s->counts->tx_bytes, bytes);
+	counter_add(&w->common.stats->tx_sent, n);
+}
+
+#endif

@@ -1,0 +1,349 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// socket/uring.c: the io_uring engine: the kernel receives into our buffers by itself, and one system call a turn hands
+// over the answers and fetches what came meanwhile.
+//
+// A datagram stays in the buffer that the kernel chose for it, becomes its own answer there, and leaves from there.
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "socket/socket.h"
+#include "socket/uring.h"
+
+/// How long the end waits for answers that the kernel has not let go of.
+#define FINISH_MS 1000
+
+/// What a completion is of: the upper half of its user_data. Below it a socket, and below that a buffer.
+enum subject { SUBJECT_RECEIVE, SUBJECT_SEND, SUBJECT_CANCEL };
+
+/// Where receiving at a socket stands.
+struct reception {
+	bool armed;
+	uint64_t retry_at; // TSC
+};
+
+/// What sendmsg wants, for as long as its submission is ours.
+struct message {
+	struct msghdr head;
+	struct iovec part;
+};
+
+struct uring_worker {
+	struct socket_worker common;
+
+	// read-mostly: set before launch
+	bool made; // there is a ring
+	uint32_t zero_copy_bytes;
+	uint64_t patience;   // TSC cycles that a socket rests after an error
+	struct msghdr shape; // of what is received
+
+	// written by the worker
+	struct io_uring ring CACHE_ALIGNED;
+	struct uring_buffers buffers;
+	unsigned armed;   // sockets
+	unsigned sending; // answers whose fate is not yet known
+	struct reception reception[SOCKETS_PER_WORKER_MAX];
+	struct message message[URING_SUBMISSIONS]; // by position in the submission queue
+
+	// the burst in hand
+	uint16_t id[BURST_MAX]; // of its buffers
+	uint8_t at[BURST_MAX];  // index of its sockets
+};
+
+static uint64_t about(enum subject subject, unsigned socket, unsigned id)
+{
+	return (uint64_t)subject << 32 | socket << 16 | id;
+}
+
+/// @return NULL when the kernel takes no submissions now
+static struct io_uring_sqe *next_submission(struct uring_worker *w)
+{
+	struct io_uring_sqe *sqe = io_uring_get_sqe(&w->ring);
+
+	if (likely(sqe))
+		return sqe;
+	io_uring_submit(&w->ring);
+	return io_uring_get_sqe(&w->ring);
+}
+
+// ---------------------------------------------------------------- receive
+
+static void arm(struct uring_worker *w, unsigned socket)
+{
+	struct io_uring_sqe *sqe = next_submission(w);
+
+	if (!sqe)
+		return; // the next turn tries again
+	io_uring_prep_recvmsg_multishot(sqe, w->common.socket[socket].fd, &w->shape, 0);
+	sqe->flags |= IOSQE_BUFFER_SELECT;
+	sqe->buf_group = URING_GROUP;
+	io_uring_sqe_set_data64(sqe, about(SUBJECT_RECEIVE, socket, 0));
+	w->reception[socket].armed = true;
+	w->armed++;
+}
+
+/// A receive that goes on by itself ends all the same: with the last free buffer, an error, an empty datagram.
+static void arm_sockets(struct uring_worker *w, uint64_t now)
+{
+	if (likely(w->armed == w->common.socket_count) || w->buffers.taken == URING_BUFFERS)
+		return;
+	for (unsigned i = 0; i < w->common.socket_count; i++)
+		if (!w->reception[i].armed && now >= w->reception[i].retry_at)
+			arm(w, i);
+}
+
+COLD static void end_reception(struct uring_worker *w, unsigned socket, int result)
+{
+	w->reception[socket].armed = false;
+	w->armed--;
+	// Being out of buffers ends when one comes back; anything else may last.
+	if (result < 0 && result != -ENOBUFS)
+		w->reception[socket].retry_at = pg_tsc() + w->patience;
+}
+
+/// @return datagrams that this completion adds to the burst
+static unsigned receive(struct uring_worker *w, const struct io_uring_cqe *cqe, struct datagram_burst *burst,
+			unsigned n)
+{
+	const unsigned socket = (cqe->user_data >> 16) & UINT16_MAX;
+	const uint16_t id = (uint16_t)(cqe->flags >> IORING_CQE_BUFFER_SHIFT);
+	const struct udp_socket *s = &w->common.socket[socket];
+	struct uring_buffer *buffer = &w->buffers.buffer[id];
+
+	if (unlikely(!(cqe->flags & IORING_CQE_F_MORE)))
+		end_reception(w, socket, cqe->res);
+	if (unlikely(!(cqe->flags & IORING_CQE_F_BUFFER)))
+		return 0;
+	w->buffers.taken++;
+	if (unlikely(cqe->res < (int)offsetof(struct uring_buffer, payload))) {
+		uring_buffer_return(&w->buffers, id);
+		return 0;
+	}
+	w->id[n] = id;
+	w->at[n] = (uint8_t)socket;
+	peer_of_address(&burst->peer[n], &buffer->from, s->listener);
+	burst->payload[n] = buffer->payload;
+	burst->length[n] = (uint16_t)buffer->head.payloadlen;
+	count_arrived(s, 1, buffer->head.payloadlen);
+	return 1;
+}
+
+// ---------------------------------------------------------------- transmit
+
+static void send_answer(struct uring_worker *w, unsigned socket, uint16_t id, uint16_t length)
+{
+	struct uring_buffer *buffer = &w->buffers.buffer[id];
+	struct io_uring_sqe *sqe = next_submission(w);
+	struct message *message;
+
+	if (unlikely(!sqe)) {
+		counter_add(&w->common.common.stats->tx_dropped[PG_TX_DROP_QUEUE_FULL], 1);
+		uring_buffer_return(&w->buffers, id);
+		return;
+	}
+	message = &w->message[sqe - w->ring.sq.sqes];
+	message->part = (struct iovec){buffer->payload, length};
+	message->head = (struct msghdr){
+		.msg_name = &buffer->from,
+		.msg_namelen = buffer->head.namelen,
+		.msg_iov = &message->part,
+		.msg_iovlen = 1,
+	};
+	if (length >= w->zero_copy_bytes)
+		io_uring_prep_sendmsg_zc(sqe, w->common.socket[socket].fd, &message->head, MSG_DONTWAIT);
+	else
+		io_uring_prep_sendmsg(sqe, w->common.socket[socket].fd, &message->head, MSG_DONTWAIT);
+	io_uring_sqe_set_data64(sqe, about(SUBJECT_SEND, socket, id));
+	w->sending++;
+}
+
+/// Answers to the submission queue, buffers of all others back to the kernel.
+static void send_answers(struct uring_worker *w, const struct datagram_burst *burst, unsigned n)
+{
+	counter_add(&w->common.common.stats->tx_offered, n - burst->unanswered);
+	for (unsigned i = 0; i < n; i++) {
+		if (likely(burst->drop[i] == PG_DROP_NONE))
+			send_answer(w, w->at[i], w->id[i], burst->length[i]);
+		else
+			uring_buffer_return(&w->buffers, w->id[i]);
+	}
+}
+
+/// An answer left or did not; without copying, the kernel says later that it has let go of the buffer.
+static void end_send(struct uring_worker *w, const struct io_uring_cqe *cqe)
+{
+	const struct udp_socket *s = &w->common.socket[(cqe->user_data >> 16) & UINT16_MAX];
+
+	if (!(cqe->flags & IORING_CQE_F_NOTIF)) {
+		w->sending--;
+		if (likely(cqe->res >= 0))
+			count_sent(&w->common, s, 1, (unsigned)cqe->res);
+		else
+			counter_add(&w->common.common.stats->tx_dropped[sockets_tx_drop(-cqe->res)], 1);
+	}
+	if (!(cqe->flags & IORING_CQE_F_MORE))
+		uring_buffer_return(&w->buffers, (uint16_t)cqe->user_data);
+}
+
+// ---------------------------------------------------------------- loop
+
+/// What the kernel has finished, up to a burst of datagrams.
+/// @return how many they are
+static unsigned take_completions(struct uring_worker *w, struct datagram_burst *burst)
+{
+	struct io_uring_cqe *cqe;
+	unsigned head, seen = 0, n = 0;
+
+	io_uring_for_each_cqe(&w->ring, head, cqe)
+	{
+		if (n == BURST_MAX)
+			break;
+		if (cqe->user_data >> 32 == SUBJECT_RECEIVE)
+			n += receive(w, cqe, burst, n);
+		else if (cqe->user_data >> 32 == SUBJECT_SEND)
+			end_send(w, cqe);
+		seen++;
+	}
+	io_uring_cq_advance(&w->ring, seen);
+	return n;
+}
+
+struct turn {
+	uint64_t began;   // TSC, when its completions were there
+	unsigned took;    // datagrams
+	unsigned answers; // of them
+};
+
+/// One system call: the last turn's answers go, and what came meanwhile is fetched. Only an idle loop waits.
+static void enter(struct uring_worker *w, unsigned took)
+{
+	struct __kernel_timespec patience = {.tv_nsec = WAIT_MS * 1000000LL};
+	struct io_uring_cqe *first;
+
+	if (took == BURST_MAX) // more may be there already
+		io_uring_submit(&w->ring);
+	else if (took > 0)
+		io_uring_submit_and_get_events(&w->ring);
+	else
+		io_uring_submit_and_wait_timeout(&w->ring, &first, 1, &patience, NULL);
+}
+
+static void serve(struct uring_worker *w, struct turn *turn)
+{
+	struct datagram_burst burst;
+
+	turn->took = take_completions(w, &burst);
+	turn->answers = 0;
+	if (turn->took > 0) {
+		count_burst(&w->common, turn->took);
+		w->common.run(&w->common.gate, &burst, turn->took, turn->began);
+		turn->answers = turn->took - burst.unanswered;
+		send_answers(w, &burst, turn->took);
+	}
+	uring_buffers_show(&w->buffers);
+}
+
+static void run_turn(struct uring_worker *w, struct turn *turn)
+{
+	struct worker *common = &w->common.common;
+	const uint64_t before = pg_tsc();
+	uint64_t entered;
+
+	enter(w, turn->took);
+	entered = pg_tsc();
+	worker_count_turn(common, turn->took != 0, before, entered);
+	if (turn->answers > 0) // they left in that call
+		worker_count_handling(common, turn->answers, entered - turn->began);
+	turn->began = entered;
+	sockets_keep_house(&w->common, entered);
+	serve(w, turn);
+	worker_count_turn(common, turn->took != 0, entered, pg_tsc());
+}
+
+// ---------------------------------------------------------------- end
+
+static void disarm_sockets(struct uring_worker *w)
+{
+	for (unsigned i = 0; i < w->common.socket_count; i++) {
+		struct io_uring_sqe *sqe = w->reception[i].armed ? next_submission(w) : NULL;
+
+		if (!sqe)
+			continue;
+		io_uring_prep_cancel64(sqe, about(SUBJECT_RECEIVE, i, 0), 0);
+		io_uring_sqe_set_data64(sqe, about(SUBJECT_CANCEL, i, 0));
+	}
+}
+
+/// What was received is answered, and every answer is known to have left or not.
+static void finish(struct uring_worker *w, struct turn *turn)
+{
+	const uint64_t deadline = pg_tsc() + FINISH_MS * (pg_tsc_hz() / 1000);
+
+	disarm_sockets(w);
+	while ((w->armed > 0 || w->buffers.taken > 0) && pg_tsc() < deadline)
+		run_turn(w, turn);
+	counter_add(&w->common.common.stats->tx_dropped[PG_TX_DROP_QUEUE_FULL], w->sending);
+}
+
+static void *uring_loop(void *argument)
+{
+	struct uring_worker *w = argument;
+	struct turn turn = {0};
+
+	worker_begin(&w->common.common);
+	uring_enable(&w->ring); // of a ring that was made to be enabled, and never was
+	while (!worker_stops(&w->common.common)) {
+		arm_sockets(w, pg_tsc());
+		run_turn(w, &turn);
+	}
+	finish(w, &turn);
+	uring_leave(&w->ring);
+	return sockets_return(&w->common);
+}
+
+// ---------------------------------------------------------------- life
+
+static int equip(struct pg_gateway *g, struct worker *common, struct pg_error *error)
+{
+	const struct pg_socket_plan *plan = &g->plan.sockets;
+	struct uring_worker *w = (struct uring_worker *)common;
+	int rc = sockets_equip(g, common, error);
+
+	if (rc != PG_OK)
+		return rc;
+	w->zero_copy_bytes = plan->zero_copy_bytes > 0 ? plan->zero_copy_bytes : UINT32_MAX;
+	w->patience = WAIT_MS * (pg_tsc_hz() / 1000);
+	w->shape.msg_namelen = sizeof(((struct uring_buffer *)NULL)->from_room);
+	rc = uring_make(&w->ring, common->number, error);
+	w->made = rc == PG_OK;
+	return w->made ? uring_buffers_make(&w->buffers, &w->ring, common->number, plan->pages, error) : rc;
+}
+
+static int launch(struct pg_gateway *g, struct worker *w, struct pg_error *error)
+{
+	(void)g;
+	return sockets_launch(w, uring_loop, error);
+}
+
+static void strip(struct worker *common)
+{
+	struct uring_worker *w = (struct uring_worker *)common;
+
+	if (w->made)
+		io_uring_queue_exit(&w->ring);
+	uring_buffers_free(&w->buffers);
+	sockets_strip(common);
+}
+
+const struct engine io_uring_engine = {
+	.worker_size = sizeof(struct uring_worker),
+	.open = sockets_open,
+	.equip = equip,
+	.launch = launch,
+	.has_returned = sockets_have_returned,
+	.join = sockets_join,
+	.housekeep = sockets_housekeep,
+	.strip = strip,
+	.close = sockets_close,
+};

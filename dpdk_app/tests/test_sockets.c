@@ -1,0 +1,574 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// test_sockets.c: the socket engines over loopback, from pg_open to pg_close, with real players' sockets and no EAL.
+
+#include "unit.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "frames.h"
+#include "pollgate.h"
+
+#define CAPACITY 4096
+#define SETTLE_MS 5000
+#define PLAYERS 48
+
+/// An appliance in this process, and what outlives it.
+struct appliance {
+	struct pg_plan plan;
+	struct pg_stats_page *page;
+	void *state;
+	size_t state_size;
+	struct pg_gateway *gateway;
+	struct pg_error error;
+};
+
+// ---------------------------------------------------------------- an appliance
+
+static int player_socket(void)
+{
+	const struct timeval patience = {.tv_sec = 2};
+	const struct sockaddr_in any = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	const int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	assert_true(fd >= 0);
+	assert_return_code(bind(fd, (const struct sockaddr *)&any, sizeof(any)), errno);
+	assert_return_code(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)), errno);
+	return fd;
+}
+
+/// A UDP port that nobody has at this moment.
+static uint16_t free_port(void)
+{
+	struct sockaddr_in address = {0};
+	socklen_t length = sizeof(address);
+	const int fd = player_socket();
+
+	assert_return_code(getsockname(fd, (struct sockaddr *)&address, &length), errno);
+	close(fd);
+	return ntohs(address.sin_port);
+}
+
+static void allot(struct appliance *a, uint8_t engine, uint32_t workers)
+{
+	struct pg_plan *plan = &a->plan;
+
+	memset(a, 0, sizeof(*a));
+	plan->abi_version = PG_ABI_VERSION;
+	plan->engine = engine;
+	plan->port_count = 1;
+	plan->listener_count = 1;
+	plan->listener_port[0] = free_port();
+	plan->worker_count = workers;
+	for (uint32_t i = 0; i < workers; i++)
+		plan->worker[i].cpu = i % (uint32_t)sysconf(_SC_NPROCESSORS_ONLN);
+	plan->session_capacity = CAPACITY;
+	strcpy(plan->isa, "auto");
+	strcpy(plan->port[0].name, "lo");
+	plan->port[0].address_count = 1;
+	plan->port[0].address[0] = (struct pg_address){.family = 4, .prefix_len = 8, .bytes = {127, 0, 0, 1}};
+	plan->sockets.receive_buffer_bytes = plan->sockets.send_buffer_bytes = 4 << 20;
+	plan->sockets.pages = PG_PAGES_HUGE_IF_FREE;
+	plan->policy.idle_timeout_ns = 60000000000ULL;
+	a->page = calloc(1, pg_stats_page_size());
+	a->state_size = pg_state_size(CAPACITY, workers);
+	a->state = mmap(NULL, a->state_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	assert_non_null(a->page);
+	assert_true(a->state != MAP_FAILED);
+	pg_stats_page_init(a->page, workers, 1, 0);
+}
+
+static void start(struct appliance *a)
+{
+	a->gateway = pg_open(&a->plan, a->page, a->state, a->state_size, &a->error);
+	if (!a->gateway)
+		fail_msg("%s", a->error.message);
+	if (pg_start(a->gateway, &a->error) != PG_OK)
+		fail_msg("%s", a->error.message);
+}
+
+static void stop(struct appliance *a)
+{
+	if (pg_stop(a->gateway, SETTLE_MS, &a->error) != PG_OK)
+		fail_msg("%s", a->error.message);
+	pg_close(a->gateway);
+	a->gateway = NULL;
+}
+
+static void give_up(struct appliance *a)
+{
+	free(a->page);
+	munmap(a->state, a->state_size);
+}
+
+static uint64_t sum(const uint64_t *counters, unsigned n)
+{
+	uint64_t total = 0;
+
+	for (unsigned i = 0; i < n; i++)
+		total += counters[i];
+	return total;
+}
+
+/// Both laws, and what the port says, of each worker.
+static void assert_conserved(const struct appliance *a)
+{
+	for (uint32_t i = 0; i < a->plan.worker_count; i++) {
+		const struct pg_worker_stats *s = &a->page->worker[i];
+		const uint64_t handled = sum(s->handled, PG_MESSAGES);
+
+		assert_int_equal(s->received, handled + sum(s->dropped, PG_DROPS));
+		assert_int_equal(s->received, s->port[0].rx_packets);
+		assert_int_equal(s->tx_offered, handled);
+		assert_int_equal(s->tx_offered, s->tx_sent + sum(s->tx_dropped, PG_TX_DROPS));
+		assert_int_equal(s->tx_sent, s->port[0].tx_packets);
+	}
+}
+
+static uint64_t total(const struct appliance *a, size_t counter)
+{
+	uint64_t all = 0;
+
+	for (uint32_t i = 0; i < a->plan.worker_count; i++)
+		all += *(const uint64_t *)((const uint8_t *)&a->page->worker[i] + counter);
+	return all;
+}
+#define TOTAL(a, counter) total(a, offsetof(struct pg_worker_stats, counter))
+
+// ---------------------------------------------------------------- players
+
+static void send_to(const struct appliance *a, int fd, const void *bytes, size_t length)
+{
+	const struct sockaddr_in gate = {
+		.sin_family = AF_INET,
+		.sin_port = htons(a->plan.listener_port[0]),
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+	};
+
+	assert_int_equal(sendto(fd, bytes, length, 0, (const struct sockaddr *)&gate, sizeof(gate)), length);
+}
+
+static void say(const struct appliance *a, int fd, uint32_t type, uint32_t player)
+{
+	uint8_t message[PG_DATAGRAM_MAX];
+
+	send_to(a, fd, message, build_message(message, type, player));
+}
+
+/// The next answer. The kernel interrupts whoever made a ring to take it apart, some time after it was closed.
+static ssize_t next_answer(int fd, void *answer, size_t room)
+{
+	ssize_t length;
+
+	do
+		length = recv(fd, answer, room, 0);
+	while (length < 0 && errno == EINTR);
+	return length;
+}
+
+/// The next answer acknowledges `type`.
+static void hear(int fd, uint32_t type)
+{
+	uint8_t answer[2048], request[PG_DATAGRAM_MAX];
+	const ssize_t length = next_answer(fd, answer, sizeof(answer));
+
+	assert_int_equal(length, build_message(request, type, 1));
+	assert_int_equal(get_le32(answer), 100 + type);
+}
+
+/// Chat of so many bytes in all.
+static void chat(const struct appliance *a, int fd, uint32_t player, size_t length)
+{
+	uint8_t message[PG_DATAGRAM_MAX], text[PG_DATAGRAM_MAX];
+
+	memset(text, 'x', sizeof(text));
+	assert_int_equal(build_chat(message, 3, player, text, length - 28), length);
+	send_to(a, fd, message, length);
+}
+
+static void await_received(const struct appliance *a, uint64_t datagrams)
+{
+	const struct timespec pause = {.tv_nsec = 1000000};
+
+	for (unsigned i = 0; i < SETTLE_MS && TOTAL(a, received) < datagrams; i++)
+		nanosleep(&pause, NULL);
+	assert_true(TOTAL(a, received) >= datagrams);
+}
+
+// ---------------------------------------------------------------- what both engines do
+
+static uint8_t engine_of(void **state)
+{
+	return *(const uint8_t *)*state;
+}
+
+static void test_every_message_is_acknowledged(void **state)
+{
+	struct appliance a;
+	const int fd = player_socket();
+
+	allot(&a, engine_of(state), 1);
+	start(&a);
+	for (uint32_t type = 1; type <= 5; type++) {
+		say(&a, fd, type, 7);
+		hear(fd, type);
+	}
+	stop(&a);
+	assert_conserved(&a);
+	assert_int_equal(TOTAL(&a, tx_sent), 5);
+	assert_int_equal(TOTAL(&a, sessions_admitted), 1);
+	assert_int_equal(TOTAL(&a, port[0].tx_bytes), TOTAL(&a, port[0].rx_bytes));
+	assert_int_equal(sum(a.page->worker[0].handling, PG_HANDLING_BUCKETS), 5);
+	close(fd);
+	give_up(&a);
+}
+
+static void test_a_player_over_ipv6_is_acknowledged(void **state)
+{
+	struct appliance a;
+	struct sockaddr_in6 gate = {.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT};
+	const struct timeval patience = {.tv_sec = 2};
+	const int fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	uint8_t message[PG_DATAGRAM_MAX];
+
+	allot(&a, engine_of(state), 1);
+	a.plan.port[0].address[1] = (struct pg_address){.family = 6, .prefix_len = 128, .bytes = {[15] = 1}};
+	a.plan.port[0].address_count = 2;
+	gate.sin6_port = htons(a.plan.listener_port[0]);
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	start(&a);
+	assert_int_equal(sendto(fd, message, build_message(message, 1, 3), 0, (struct sockaddr *)&gate, sizeof(gate)),
+			 44);
+	hear(fd, 1);
+	stop(&a);
+	assert_conserved(&a);
+	close(fd);
+	give_up(&a);
+}
+
+static void test_what_is_dropped_is_counted_by_its_reason(void **state)
+{
+	struct appliance a;
+	const struct pg_worker_stats *s;
+	const int fd = player_socket();
+	uint8_t message[9000] = {0};
+
+	allot(&a, engine_of(state), 1);
+	s = &a.page->worker[0];
+	start(&a);
+	send_to(&a, fd, message, 0); // a receive that goes on by itself ends with it
+	send_to(&a, fd, message, 3);
+	send_to(&a, fd, message, PG_DATAGRAM_MAX + 1);
+	send_to(&a, fd, message, sizeof(message)); // more than the buffer holds
+	say(&a, fd, 1, 7);
+	hear(fd, 1);
+	say(&a, fd, 1, 8);
+	await_received(&a, 6);
+	stop(&a);
+	assert_conserved(&a);
+	assert_int_equal(s->dropped[PG_DROP_TRUNCATED], 2);
+	assert_int_equal(s->dropped[PG_DROP_TOO_LONG], 2);
+	assert_int_equal(s->dropped[PG_DROP_PLAYER_MISMATCH], 1);
+	assert_int_equal(s->handled[PG_MESSAGE_MOVE], 1);
+	close(fd);
+	give_up(&a);
+}
+
+/// Every player says `each` things before it listens, so that the sockets' queues fill.
+static void converse(const struct appliance *a, const int *fd, unsigned each)
+{
+	for (unsigned i = 0; i < PLAYERS; i++)
+		for (unsigned k = 0; k < each; k++)
+			say(a, fd[i], 1 + (i + k) % 5, i);
+	for (unsigned i = 0; i < PLAYERS; i++)
+		for (unsigned k = 0; k < each; k++)
+			hear(fd[i], 1 + (i + k) % 5);
+}
+
+static void test_two_workers_share_the_players_and_keep_each_one(void **state)
+{
+	struct appliance a;
+	int fd[PLAYERS];
+
+	allot(&a, engine_of(state), 2);
+	for (unsigned i = 0; i < PLAYERS; i++)
+		fd[i] = player_socket();
+	start(&a);
+	converse(&a, fd, 20);
+	converse(&a, fd, 20);
+	stop(&a);
+	assert_conserved(&a);
+	assert_int_equal(TOTAL(&a, tx_sent), 40 * PLAYERS);
+	assert_int_equal(TOTAL(&a, sessions_admitted), PLAYERS);
+	assert_true(a.page->worker[0].received > 0);
+	assert_true(a.page->worker[1].received > 0);
+	for (unsigned i = 0; i < PLAYERS; i++)
+		close(fd[i]);
+	give_up(&a);
+}
+
+static void test_a_stop_with_datagrams_in_flight_keeps_conservation(void **state)
+{
+	struct appliance a;
+	const int fd = player_socket();
+
+	allot(&a, engine_of(state), 1);
+	for (unsigned round = 0; round < 5; round++) {
+		const uint64_t before = TOTAL(&a, received);
+
+		start(&a);
+		for (unsigned i = 0; i < 2000; i++)
+			say(&a, fd, 1, 7);
+		await_received(&a, before + 1);
+		stop(&a);
+		assert_conserved(&a);
+	}
+	close(fd);
+	give_up(&a);
+}
+
+static void test_a_restart_on_the_same_state_finds_its_sessions(void **state)
+{
+	struct appliance a;
+	int fd[PLAYERS];
+
+	allot(&a, engine_of(state), 2);
+	for (unsigned i = 0; i < PLAYERS; i++)
+		fd[i] = player_socket();
+	start(&a);
+	converse(&a, fd, 1);
+	stop(&a);
+	start(&a);
+	converse(&a, fd, 1);
+	stop(&a);
+	assert_conserved(&a);
+	assert_int_equal(TOTAL(&a, sessions_admitted), PLAYERS);
+	assert_int_equal(TOTAL(&a, sessions_recovered), PLAYERS);
+	for (unsigned i = 0; i < PLAYERS; i++)
+		close(fd[i]);
+	give_up(&a);
+}
+
+static void test_a_new_policy_is_in_use_when_apply_returns(void **state)
+{
+	struct appliance a;
+	struct pg_policy policy;
+	const int fd = player_socket();
+
+	allot(&a, engine_of(state), 1);
+	start(&a);
+	policy = a.plan.policy;
+	policy.listener[0].source_pps = 1;
+	policy.listener[0].source_burst = 1;
+	assert_int_equal(pg_apply(a.gateway, &policy, SETTLE_MS, &a.error), PG_OK);
+	for (unsigned i = 0; i < 10; i++)
+		say(&a, fd, 1, 7);
+	await_received(&a, 10);
+	stop(&a);
+	assert_conserved(&a);
+	assert_true(a.page->worker[0].dropped[PG_DROP_SOURCE_RATE_LIMITED] > 0);
+	close(fd);
+	give_up(&a);
+}
+
+static void test_a_listener_answers_for_its_own_port_only(void **state)
+{
+	struct appliance a;
+	const int fd = player_socket();
+
+	allot(&a, engine_of(state), 1);
+	a.plan.listener_count = 2;
+	a.plan.listener_port[1] = free_port();
+	start(&a);
+	say(&a, fd, 1, 7);
+	hear(fd, 1);
+	a.plan.listener_port[0] = a.plan.listener_port[1];
+	say(&a, fd, 2, 8); // the same address, but another game
+	hear(fd, 2);
+	stop(&a);
+	assert_conserved(&a);
+	assert_int_equal(TOTAL(&a, sessions_admitted), 2);
+	close(fd);
+	give_up(&a);
+}
+
+// ---------------------------------------------------------------- failures
+
+static void assert_refused(struct appliance *a, int code, const char *said)
+{
+	a->gateway = pg_open(&a->plan, a->page, a->state, a->state_size, &a->error);
+	assert_null(a->gateway);
+	assert_int_equal(a->error.code, code);
+	if (!strstr(a->error.message, said))
+		fail_msg("\"%s\" is not in \"%s\"", said, a->error.message);
+}
+
+static void test_an_address_that_is_not_of_this_host_is_named(void **state)
+{
+	struct appliance a;
+
+	allot(&a, engine_of(state), 1);
+	memcpy(a.plan.port[0].address[0].bytes, (uint8_t[]){192, 0, 2, 77}, 4);
+	assert_refused(&a, PG_ERROR_DEVICE, "port lo: 192.0.2.77 is not an address of this host");
+	give_up(&a);
+}
+
+static void test_a_port_in_use_is_named(void **state)
+{
+	struct appliance a;
+	struct sockaddr_in address = {0};
+	socklen_t length = sizeof(address);
+	const int fd = player_socket();
+
+	allot(&a, engine_of(state), 1);
+	assert_return_code(getsockname(fd, (struct sockaddr *)&address, &length), errno);
+	a.plan.listener_port[0] = ntohs(address.sin_port);
+	assert_refused(&a, PG_ERROR_DEVICE, "of 127.0.0.1 is in use by another process");
+	close(fd);
+	give_up(&a);
+}
+
+static void test_an_engine_that_this_build_lacks_is_refused(UNUSED void **state)
+{
+	struct appliance a;
+
+	allot(&a, 99, 1);
+	assert_refused(&a, PG_ERROR_USAGE, "engine 99, which this build does not have");
+	give_up(&a);
+}
+
+// ---------------------------------------------------------------- io_uring only
+
+static void test_answers_without_a_copy_are_the_same(UNUSED void **state)
+{
+	struct appliance a;
+	uint8_t answer[2048];
+	const int fd = player_socket();
+
+	allot(&a, PG_ENGINE_IO_URING, 1);
+	a.plan.sockets.zero_copy_bytes = 256;
+	start(&a);
+	for (unsigned i = 0; i < 300; i++) {
+		const size_t length = i % 2 ? 540 : 60;
+
+		chat(&a, fd, 7, length);
+		assert_int_equal(next_answer(fd, answer, sizeof(answer)), length);
+		assert_int_equal(get_le32(answer), 103);
+		assert_int_equal(answer[length - 1], 'x');
+	}
+	stop(&a);
+	assert_conserved(&a);
+	assert_int_equal(TOTAL(&a, tx_sent), 300);
+	close(fd);
+	give_up(&a);
+}
+
+static void test_huge_pages_are_used_or_missed_by_name(UNUSED void **state)
+{
+	struct appliance a;
+	void *page = mmap(NULL, 2 << 20, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB, -1, 0);
+
+	allot(&a, PG_ENGINE_IO_URING, 1);
+	a.plan.sockets.pages = PG_PAGES_HUGE;
+	if (page != MAP_FAILED) {
+		munmap(page, 2 << 20);
+		start(&a);
+		stop(&a);
+	} else {
+		assert_refused(&a, PG_ERROR_MEMORY, "no huge page of 2 MB is free");
+	}
+	give_up(&a);
+}
+
+/// From now on io_uring_setup fails in this process.
+static void forbid_io_uring(int why)
+{
+	struct sock_filter filter[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_io_uring_setup, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (unsigned)why),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	const struct sock_fprog program = {COUNT(filter), filter};
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0)
+		_exit(3);
+}
+
+static void test_a_refusal_of_the_kernel_says_what_to_do(UNUSED void **state)
+{
+	static const struct {
+		int why;
+		const char *said;
+	} refusal[] = {
+		{EPERM, "io_uring"}, // the profile's, or the host's own setting
+		{ENOSYS, "this kernel has no io_uring, or a seccomp profile hides it; use engine: epoll"},
+		{EINVAL, "older than Linux 6.1; use engine: epoll"},
+		{ENOMEM, "raise the limit of locked memory"},
+		{EMFILE, "Too many open files"},
+	};
+
+	for (unsigned i = 0; i < COUNT(refusal); i++) {
+		struct appliance a;
+		int status;
+		pid_t child;
+
+		allot(&a, PG_ENGINE_IO_URING, 1);
+		child = fork();
+		assert_true(child >= 0);
+		if (child == 0) {
+			forbid_io_uring(refusal[i].why);
+			a.gateway = pg_open(&a.plan, a.page, a.state, a.state_size, &a.error);
+			_exit(a.gateway || !strstr(a.error.message, refusal[i].said) ||
+			      !strstr(a.error.message, "engine: epoll"));
+		}
+		assert_int_equal(waitpid(child, &status, 0), child);
+		if (status != 0)
+			fail_msg("errno %d is not explained by \"%s\"", refusal[i].why, refusal[i].said);
+		give_up(&a);
+	}
+}
+
+int main(void)
+{
+	static uint8_t engines[] = {PG_ENGINE_EPOLL, PG_ENGINE_IO_URING};
+	int failed = 0;
+
+	for (unsigned i = 0; i < COUNT(engines); i++) {
+		const struct CMUnitTest tests[] = {
+			cmocka_unit_test_prestate(test_every_message_is_acknowledged, &engines[i]),
+			cmocka_unit_test_prestate(test_a_player_over_ipv6_is_acknowledged, &engines[i]),
+			cmocka_unit_test_prestate(test_what_is_dropped_is_counted_by_its_reason, &engines[i]),
+			cmocka_unit_test_prestate(test_two_workers_share_the_players_and_keep_each_one, &engines[i]),
+			cmocka_unit_test_prestate(test_a_stop_with_datagrams_in_flight_keeps_conservation, &engines[i]),
+			cmocka_unit_test_prestate(test_a_restart_on_the_same_state_finds_its_sessions, &engines[i]),
+			cmocka_unit_test_prestate(test_a_new_policy_is_in_use_when_apply_returns, &engines[i]),
+			cmocka_unit_test_prestate(test_a_listener_answers_for_its_own_port_only, &engines[i]),
+			cmocka_unit_test_prestate(test_an_address_that_is_not_of_this_host_is_named, &engines[i]),
+			cmocka_unit_test_prestate(test_a_port_in_use_is_named, &engines[i]),
+		};
+
+		failed += cmocka_run_group_tests_name(engines[i] == PG_ENGINE_EPOLL ? "epoll" : "io_uring", tests, NULL,
+						      NULL);
+	}
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_an_engine_that_this_build_lacks_is_refused),
+		cmocka_unit_test(test_answers_without_a_copy_are_the_same),
+		cmocka_unit_test(test_huge_pages_are_used_or_missed_by_name),
+		cmocka_unit_test(test_a_refusal_of_the_kernel_says_what_to_do),
+	};
+
+	return failed + cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// worker/dpdk.c: the DPDK engine as worker/engine.h asks for it: pools, ports, queues, launching and ending loops.
+
+#include "worker/dpdk.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <rte_eal.h>
+#include <rte_errno.h>
+#include <rte_launch.h>
+#include <rte_lcore.h>
+#include <rte_mbuf.h>
+
+#include "port/pool.h"
+#include "stats/error.h"
+#include "worker/engine.h"
+
+static struct dpdk_devices *devices_of(const struct pg_gateway *g)
+{
+	return g->devices;
+}
+
+static struct dpdk_worker *dpdk_worker_of(struct worker *w)
+{
+	return (struct dpdk_worker *)w;
+}
+
+static int make_pools(struct pg_gateway *g, struct pg_error *error)
+{
+	for (uint32_t i = 0; i < g->plan.pool_count; i++) {
+		const struct pg_pool_plan *p = &g->plan.pool[i];
+
+		devices_of(g)->pool[i] = pool_make(p);
+		if (!devices_of(g)->pool[i])
+			return error_set(error, PG_ERROR_MEMORY, "mbuf pool %s: %u mbufs of %u bytes: %s", p->name,
+					 p->mbufs, p->data_room_bytes, rte_strerror(rte_errno));
+	}
+	return PG_OK;
+}
+
+static int open_ports(struct pg_gateway *g, struct pg_error *error)
+{
+	struct dpdk_devices *devices = devices_of(g);
+
+	for (uint32_t i = 0; i < g->plan.port_count; i++) {
+		const struct pg_port_plan *p = &g->plan.port[i];
+		struct port *port = &devices->port[i];
+		const int rc = port_open(port, p, g->plan.listener_port[0], devices->pool[p->pool], error);
+
+		if (rc != PG_OK)
+			return rc;
+		port->base = g->page->port[i];
+		port_refresh(port, &g->page->port[i]);
+	}
+	return PG_OK;
+}
+
+static int open_devices(struct pg_gateway *g, struct pg_error *error)
+{
+	int rc;
+
+	for (uint32_t i = 0; i < g->plan.worker_count; i++)
+		if (!rte_lcore_is_enabled(g->plan.worker[i].lcore))
+			return error_set(error, PG_ERROR_USAGE, "worker %u: lcore %u is not one of EAL's", i,
+					 g->plan.worker[i].lcore);
+	g->devices = calloc(1, sizeof(struct dpdk_devices));
+	if (!g->devices)
+		return error_set(error, PG_ERROR_MEMORY, "out of memory");
+	rc = make_pools(g, error);
+	return rc == PG_OK ? open_ports(g, error) : rc;
+}
+
+static void add_queue(struct pg_gateway *g, struct dpdk_worker *w, const struct pg_queue_ref *ref)
+{
+	struct port *port = &devices_of(g)->port[ref->port];
+	struct worker_queue *q = &w->queue[w->queue_count];
+	const uint32_t port_bit = 1U << ref->port;
+
+	if (ref->queue >= port->queues) // the device has fewer than planned
+		return;
+	w->queue_count++;
+	*q = (struct worker_queue){
+		.run = g->hot_path->run[port->rx_offload][port->tx_offload],
+		.gate = {.identity = &port->identity,
+			 .listeners = &g->listeners,
+			 .policy = w->common.current,
+			 .worker = w->common.number,
+			 .port_bit = port_bit,
+			 .sessions = &w->common.sessions,
+			 .sources = &w->common.sources,
+			 .host = &w->common.host,
+			 .stats = w->common.stats,
+			 .arrivals = &w->common.stats->received},
+		.port = port,
+		.port_stats = &g->page->port[ref->port],
+		.counts = &w->common.stats->port[ref->port],
+		.port_id = port->id,
+		.queue = ref->queue,
+		.rx_offload = port->rx_offload,
+		.tx_offload = port->tx_offload,
+	};
+	q->inbox_gate = q->gate;
+	q->inbox_gate.arrivals = &w->common.stats->handed_in;
+	q->inbox_gate.settles_here = true;
+	g->assembly.census.ports[w->common.number] |= port_bit;
+}
+
+#define INBOX_PACKETS 1024
+
+/// With one worker there is nobody to hand anything over.
+static int make_inbox(struct pg_gateway *g, struct dpdk_worker *w, struct pg_error *error)
+{
+	char name[RTE_RING_NAMESIZE];
+
+	if (g->plan.worker_count == 1)
+		return PG_OK;
+	snprintf(name, sizeof(name), "inbox%u", w->common.number);
+	w->inbox =
+		rte_ring_create(name, INBOX_PACKETS, (int)rte_lcore_to_socket_id(w->common.plan->lcore), RING_F_SC_DEQ);
+	if (!w->inbox)
+		return error_set(error, PG_ERROR_MEMORY, "worker %u: no memory for its inbox: %s", w->common.number,
+				 rte_strerror(rte_errno));
+	w->devices->inbox[w->common.number] = w->inbox;
+	return PG_OK;
+}
+
+static int equip(struct pg_gateway *g, struct worker *common, struct pg_error *error)
+{
+	struct dpdk_worker *w = dpdk_worker_of(common);
+
+	w->devices = devices_of(g);
+	w->announce = true;
+	for (uint32_t k = 0; k < common->plan->queue_count; k++)
+		add_queue(g, w, &common->plan->queue[k]);
+	return make_inbox(g, w, error);
+}
+
+// ---------------------------------------------------------------- life
+
+static int launch(struct pg_gateway *g, struct worker *w, struct pg_error *error)
+{
+	const int rc = rte_eal_remote_launch(dpdk_loop, w, w->plan->lcore);
+
+	(void)g;
+	if (rc < 0)
+		return error_set(error, PG_ERROR_SYSTEM, "worker %u: lcore %u is not free: %s", w->number,
+				 w->plan->lcore, rte_strerror(-rc));
+	return PG_OK;
+}
+
+static bool has_returned(const struct worker *w)
+{
+	return rte_eal_get_lcore_state(w->plan->lcore) == WAIT;
+}
+
+static void join(struct worker *w)
+{
+	rte_eal_wait_lcore(w->plan->lcore);
+}
+
+/// A link that comes up may lead to another switch: say again who we are.
+static void announce_port(struct pg_gateway *g, uint32_t port)
+{
+	for (uint32_t i = 0; i < g->plan.worker_count; i++) {
+		struct dpdk_worker *w = dpdk_worker_of(g->worker[i]);
+
+		for (unsigned k = 0; k < w->queue_count; k++)
+			if (w->queue[k].port == &devices_of(g)->port[port] && w->queue[k].queue == 0)
+				atomic_store_explicit(&w->announce, true, memory_order_relaxed);
+	}
+}
+
+static void housekeep(struct pg_gateway *g)
+{
+	const struct dpdk_devices *devices = devices_of(g);
+
+	for (uint32_t i = 0; i < g->plan.port_count; i++) {
+		const bool was_up = g->page->port[i].link_up;
+
+		port_refresh(&devices->port[i], &g->page->port[i]);
+		if (!was_up && g->page->port[i].link_up)
+			announce_port(g, i);
+	}
+	for (uint32_t i = 0; i < g->plan.pool_count; i++) {
+		g->page->pool[i].available = rte_mempool_avail_count(devices->pool[i]);
+		g->page->pool[i].size = devices->pool[i]->size;
+	}
+}
+
+static void strip(struct worker *w)
+{
+	rte_ring_free(dpdk_worker_of(w)->inbox);
+}
+
+static void close_devices(struct pg_gateway *g)
+{
+	struct dpdk_devices *devices = devices_of(g);
+
+	if (devices) {
+		for (uint32_t i = 0; i < g->plan.port_count; i++)
+			port_stop(&devices->port[i]);
+		for (uint32_t i = 0; i < g->plan.port_count; i++)
+			port_close(&devices->port[i]);
+		for (uint32_t i = 0; i < g->plan.pool_count; i++)
+			rte_mempool_free(devices->pool[i]);
+		free(devices);
+	}
+	rte_eal_cleanup();
+}
+
+const struct engine dpdk_engine = {
+	.worker_size = sizeof(struct dpdk_worker),
+	.open = open_devices,
+	.equip = equip,
+	.launch = launch,
+	.has_returned = has_returned,
+	.join = join,
+	.housekeep = housekeep,
+	.strip = strip,
+	.close = close_devices,
+};

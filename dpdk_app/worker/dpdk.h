@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// worker/dpdk.h: the DPDK engine: a loop that polls queues of devices and never sleeps.
+
+#ifndef POLLGATE_WORKER_DPDK_H
+#define POLLGATE_WORKER_DPDK_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <rte_mempool.h>
+#include <rte_ring.h>
+
+#include "port/port.h"
+#include "worker/worker.h"
+
+/// A queue pair that a worker serves, with the loop that was chosen for its port.
+struct worker_queue {
+	burst_run *run;
+	struct gate gate;       // for what this queue receives
+	struct gate inbox_gate; // for what other workers received on this port
+	const struct port *port;
+	const struct pg_port_stats *port_stats; // link state, when a packet does not leave
+	struct pg_port_counts *counts;
+	uint16_t port_id;
+	uint16_t queue;
+	bool rx_offload;
+	bool tx_offload;
+};
+
+/// What all workers share. Set before launch.
+struct dpdk_devices {
+	struct rte_mempool *pool[PG_POOLS_MAX];
+	struct port port[PG_PORTS_MAX];
+	struct rte_ring *inbox[PG_WORKERS_MAX]; // of each worker: packets for its sessions; none with one worker
+};
+
+struct dpdk_worker {
+	struct worker common;
+
+	// read-mostly: set before launch
+	struct dpdk_devices *devices;
+	struct rte_ring *inbox; // devices->inbox[number]
+	struct worker_queue queue[PG_QUEUES_PER_WORKER_MAX];
+	unsigned queue_count;
+
+	// written by the control thread
+	atomic_bool announce CACHE_ALIGNED; // tell the neighbours who we are; cleared by the worker
+};
+
+/// The poll loop; given to rte_eal_remote_launch with a struct dpdk_worker. Returns after worker.stop.
+int dpdk_loop(void *worker);
+
+#endif

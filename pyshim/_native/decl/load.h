@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/* The load generator, from pollgate_load.h; called in the generator's process only, except the pure functions. */
+
+#define PG_LOAD_PLAYERS_MAX 1048576
+#define PG_LOAD_TYPES 5
+#define PG_LOAD_LATENCY_BUCKETS ...
+
+uint64_t pg_load_latency_ns(unsigned bucket);
+
+enum pg_load_transport { PG_LOAD_SOCKETS, PG_LOAD_DPDK };
+enum pg_load_motion { PG_LOAD_WAYPOINT, PG_LOAD_CROWD };
+
+struct pg_load_plan {
+	uint32_t abi_version;
+	uint32_t players;
+	uint32_t first_player_id;
+	uint8_t transport;
+	uint8_t motion;
+	uint16_t weight[PG_LOAD_TYPES];
+	uint16_t chat_bytes;
+	float arena_m;
+	uint64_t seed;
+	struct pg_address target;
+	uint16_t target_port;
+	struct pg_address address[PG_ADDRESSES_MAX];
+	uint32_t address_count;
+	uint16_t first_port;
+	uint16_t ports_per_address;
+	uint8_t target_mac[6];
+	bool has_target_mac;
+	struct pg_port_plan port;
+	struct pg_pool_plan pool;
+};
+
+struct pg_load_trial {
+	uint32_t players;
+	uint32_t window;
+	double start_pps;
+	double end_pps;
+	uint64_t duration_ns;
+	uint64_t drain_ns;
+};
+
+struct pg_load_counts {
+	uint64_t trial;
+	uint64_t offered;
+	uint64_t sent;
+	uint64_t not_sent;
+	uint64_t acknowledged;
+	uint64_t lost;
+	uint64_t duplicated;
+	uint64_t reordered;
+	uint64_t invalid;
+	uint64_t stray;
+	uint64_t host;
+	uint64_t late;
+	uint64_t worst_lag_ns;
+	uint64_t sent_bytes;
+	uint64_t elapsed_ns;
+	uint64_t busy_cycles;
+	uint64_t total_cycles;
+	uint64_t latency_sum_ns;
+	uint64_t latency_max_ns;
+	uint64_t sent_of_type[PG_LOAD_TYPES];
+	uint64_t acknowledged_of_type[PG_LOAD_TYPES];
+	uint64_t latency[...];
+};
+
+struct pg_load_page {
+	uint64_t tsc_hz;
+	uint32_t stop;
+	uint32_t in_trial;
+	struct pg_load_counts counts;
+	...;
+};
+
+size_t pg_load_page_size(void);
+
+struct pg_load;
+
+struct pg_load *pg_load_open(const struct pg_load_plan *plan, struct pg_load_page *page, struct pg_error *error);
+int pg_load_run(struct pg_load *load, const struct pg_load_trial *trial, struct pg_error *error);
+void pg_load_close(struct pg_load *load);
+uint16_t pg_load_frames(const struct pg_load_plan *plan, uint32_t first_player, uint32_t count, uint8_t *out,
+			size_t stride);

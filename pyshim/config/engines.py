@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Keys that do not suit the engine: what an engine has no use for is refused, not ignored.
+
+Works on unvalidated data and skips what it cannot read, so that these are reported beside all other errors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from ipaddress import IPv4Interface, IPv6Interface, IPv6Network
+
+from pyshim.config import values
+from pyshim.config.clashes import Path, get, items
+
+SOCKETS_PER_WORKER_MAX = 64  # what a worker of the data plane has room for
+
+_ENGINES = ("dpdk", "io_uring", "epoll")
+_LISTENERS_BY_DEFAULT = 1
+_SOCKET_DEFAULTS = {"receive_buffer_kib": 4096, "send_buffer_kib": 4096, "zero_copy_bytes": 0}
+_DEVICE_SETTINGS = ("mac", "promiscuous", "checksums", "rx_descriptors", "tx_descriptors")
+_EAL_SETTINGS = ("memory_mib", "file_prefix", "in_memory")
+_HOST_SETTINGS = ("reply_pps", "reply_burst")
+# The kernel wants to know the interface of these; `is_link_local` would also mean 169.254.0.0/16.
+_LINK_LOCAL = IPv6Network("fe80::/10")
+
+
+@dataclass(frozen=True, slots=True)
+class Misfit:
+    """A key that the engine has no use for, or does not go without."""
+
+    path: Path
+    text: str
+    missing: bool = False  # the engine needs it, and it is not there
+
+
+def find_misfits(config: object) -> list[Misfit]:
+    """All of them in a configuration of plain dicts and lists that has only what was written.
+
+    None when the engine is not one that there is: whatever suits nobody knows.
+    """
+    engine = "dpdk" if not isinstance(config, dict) else config.get("engine", "dpdk")
+    if engine not in _ENGINES:
+        return []
+    found = _with_dpdk(config) if engine == "dpdk" else _with_sockets(config, engine)
+    return list(found)
+
+
+def _with_dpdk(config: object) -> Iterator[Misfit]:
+    for port, path in items(get(config, "ports"), ("ports",)):
+        if isinstance(port, dict) and "device" not in port:
+            yield Misfit((*path, "device"), f"missing; write {values.DEVICE_IN_WORDS}", missing=True)
+        for written, address, at in _addresses(port, path):
+            if address.is_loopback:
+                text = f"found {values.quoted(written)}, a loopback address"
+                yield Misfit(at, f"{text}; a port needs a unicast address of its own")
+    sockets = get(config, "sockets")
+    for key, default in _SOCKET_DEFAULTS.items():
+        if isinstance(sockets, dict) and sockets.get(key, default) != default:
+            text = "engine dpdk receives from devices and opens no socket"
+            yield Misfit(("sockets", key), f"{text}; remove it, or use engine: io_uring or epoll")
+
+
+def _with_sockets(config: object, engine: str) -> Iterator[Misfit]:
+    instead = "or use engine: dpdk"
+    for key in _written(get(config, "eal"), _EAL_SETTINGS):
+        text = f"engine {engine} runs without DPDK, whose setting this is; remove it, {instead}"
+        yield Misfit(("eal", key), text)
+    for port, path in items(get(config, "ports"), ("ports",)):
+        yield from _device_settings(port, path, engine, instead)
+        for _, address, at in _addresses(port, path):
+            if isinstance(address, IPv6Interface) and address.ip in _LINK_LOCAL:
+                text = (
+                    f"{address.ip} is a link-local address, which engine {engine} cannot open without an "
+                    f"interface; use a global or unique local one such as fd00::1/64, {instead}"
+                )
+                yield Misfit(at, text)
+    for key in _written(get(config, "host"), _HOST_SETTINGS):
+        text = (
+            f"with engine {engine} the kernel answers ARP, neighbour discovery and ping; remove it, {instead}"
+        )
+        yield Misfit(("host", key), text)
+    if engine == "epoll":
+        yield from _with_epoll(config)
+    yield from _too_many_sockets(config, engine)
+
+
+def _device_settings(port: object, path: Path, engine: str, instead: str) -> Iterator[Misfit]:
+    """What only a device can be told."""
+    receives = f"engine {engine} receives through the kernel's sockets"
+    for key in _written(port, ("device",)):
+        yield Misfit((*path, key), f"{receives} and takes no device; remove it, {instead}")
+    for key in _written(port, _DEVICE_SETTINGS):
+        text = f"{receives}, which have no such setting; remove it, {instead}"
+        yield Misfit((*path, key), text)
+    if get(port, "queues") not in (None, "auto"):
+        text = f"engine {engine} gives every worker sockets of its own"
+        yield Misfit((*path, "queues"), f"{text}; remove it and list workers.cpus, {instead}")
+
+
+def _with_epoll(config: object) -> Iterator[Misfit]:
+    """What only io_uring can."""
+    if get(get(config, "eal"), "huge_pages") is True:
+        text = "engine epoll has no packet buffers to put in huge pages"
+        yield Misfit(("eal", "huge_pages"), f"{text}; remove it, or use engine: io_uring")
+    sockets = get(config, "sockets")
+    if isinstance(sockets, dict) and sockets.get("zero_copy_bytes", 0) != 0:
+        text = "engine epoll sends every answer as a copy"
+        yield Misfit(("sockets", "zero_copy_bytes"), f"{text}; remove it, or use engine: io_uring")
+
+
+def _too_many_sockets(config: object, engine: str) -> Iterator[Misfit]:
+    """Every worker has a socket for each pair of an address and a UDP port."""
+    ports = items(get(config, "ports"), ("ports",))
+    addresses = sum(len(list(items(get(port, "address"), path))) for port, path in ports)
+    listen = get(config, "listen")
+    listeners = _LISTENERS_BY_DEFAULT if listen is None else len(list(items(listen, ("listen",))))
+    sockets = addresses * listeners
+    if sockets > SOCKETS_PER_WORKER_MAX:
+        # Neither can be one of them: 8 ports have 64 addresses at most, and there are 16 UDP ports at most.
+        text = (
+            f"{addresses} addresses with {listeners} UDP ports each are {sockets} sockets for every worker "
+            f"of engine {engine}, which can have {SOCKETS_PER_WORKER_MAX}; remove addresses or UDP ports"
+        )
+        yield Misfit(("ports",), text)
+
+
+def _written(section: object, keys: tuple[str, ...]) -> Iterator[str]:
+    """Those of the keys that are there; null is as good as not there."""
+    return (key for key in keys if get(section, key) is not None)
+
+
+def _addresses(port: object, path: Path) -> Iterator[tuple[str, IPv4Interface | IPv6Interface, Path]]:
+    """The readable addresses of a port: as written, as a value, and where."""
+    for written, at in items(get(port, "address"), (*path, "address")):
+        if isinstance(written, str):
+            try:
+                yield written, values.parse_address(written), at
+            except ValueError:
+                continue

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""A plan for the kernel's sockets: a thread per CPU, sockets for each, and the memory behind them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from pyshim.errors import ExitCode, Problem
+from pyshim.host import HostFacts
+from pyshim.plan import AddressPlan, PortPlan, QueueRef, WorkerPlan
+from pyshim.planner.cpus import WORKERS_MAX, CpuChoice, choose_cpus
+from pyshim.planner.layout import Layout
+from pyshim.planner.memory import too_few_huge_pages
+from pyshim.planner.queues import QueueDemand
+
+if TYPE_CHECKING:
+    from pyshim.config.models import Config
+
+IO_URING_BUFFER_BYTES = 2 << 20  # a worker's packet buffers: one huge page of the smaller size
+_MIB = 1 << 20
+
+
+def lay_out_sockets(config: Config, host: HostFacts, problems: list[Problem]) -> Layout:
+    """Take CPUs and decide about memory; what is wrong is appended to `problems`.
+
+    Whether an address is this host's and a UDP port free is known when a socket is bound, not here.
+    """
+    demands = [QueueDemand(None, WORKERS_MAX) for _ in config.ports]
+    cpus = choose_cpus(config, host, demands, [-1] * len(config.ports), problems)
+    pages, notes = _choose_pages(config, host, cpus, problems)
+    return Layout(
+        cpus=cpus,
+        workers=tuple(_workers(config, cpus)),
+        ports=tuple(_ports(config, len(cpus.workers))),
+        notes=(*notes, *_buffer_notes(config, host)),
+        socket_pages=pages,
+    )
+
+
+def _workers(config: Config, cpus: CpuChoice) -> Iterator[WorkerPlan]:
+    """Queue k of every port, the sockets of worker k, belongs to worker k."""
+    names = ", ".join(port.name for port in config.ports)
+    for index, cpu in enumerate(cpus.workers):
+        queues = tuple(QueueRef(port, index) for port in range(len(config.ports)))
+        yield WorkerPlan(index + 1, cpu.cpu, queues, f"{cpus.why[index]}; serves {names}")
+
+
+def _ports(config: Config, workers: int) -> Iterator[PortPlan]:
+    for port in config.ports:
+        yield PortPlan(
+            name=port.name,
+            device="",
+            vdev_args=None,
+            addresses=tuple(AddressPlan.of(address) for address in port.address),
+            mac=None,
+            promiscuous=False,
+            checksums="auto",
+            pool=0,
+            queues=workers,
+            rx_descriptors=0,
+            tx_descriptors=0,
+            node=-1,
+        )
+
+
+def _choose_pages(
+    config: Config, host: HostFacts, cpus: CpuChoice, problems: list[Problem]
+) -> tuple[str, tuple[str, ...]]:
+    """Where io_uring's packet buffers are: the worker takes them, and falls back when it may."""
+    if config.engine != "io_uring" or config.eal.huge_pages is False:
+        return "ordinary", ()
+    need_mib: dict[int, int] = {}
+    for cpu in cpus.workers:
+        need_mib[cpu.node] = need_mib.get(cpu.node, 0) + IO_URING_BUFFER_BYTES // _MIB
+    huge = [pages for pages in host.memory.huge if pages.page_bytes == IO_URING_BUFFER_BYTES]
+    missing = list(too_few_huge_pages(huge, need_mib))
+    if config.eal.huge_pages == "auto":
+        return "huge_if_free", tuple(f"Ordinary pages are used: {text}." for text in missing[:1])
+    problems.extend(
+        Problem("eal.huge_pages", f"{text}, or set huge_pages: false", ExitCode.UNAVAILABLE)
+        for text in missing
+    )
+    return "huge", ()
+
+
+def _buffer_notes(config: Config, host: HostFacts) -> Iterator[str]:
+    """Socket buffers that this process may not have as large as asked."""
+    if host.privileges.net_admin:
+        return
+    for key, kib, limit_bytes, sysctl in (
+        ("receive", config.sockets.receive_buffer_kib, host.socket_limits.receive_bytes, "net.core.rmem_max"),
+        ("send", config.sockets.send_buffer_kib, host.socket_limits.send_bytes, "net.core.wmem_max"),
+    ):
+        if limit_bytes is not None and limit_bytes < kib << 10:
+            yield (
+                f"sockets.{key}_buffer_kib is {kib}, the kernel will grant this process {limit_bytes >> 10}; "
+                f"for all of it run: sysctl -w {sysctl}={kib << 10}"
+            )

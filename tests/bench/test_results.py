@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The published page: what stands on it comes from the files and from nothing else."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from pyshim.bench.claims import CLAIMS
+from pyshim.bench.results import results_page
+from tests.bench.commands import bench
+from tests.bench.synthetic import HOST, evidence, ratio, report, row, write
+
+ENGINES = report(
+    "engines",
+    row("traditional", 2e5, cpu_share_at_rate=0.5),
+    row("io_uring", 4e5, limited_by="generator", note="The generator had no more."),
+    row("dpdk-pcap", 2e7, ratio=ratio(99.0), device="net_pcap infinite_rx", frame_bytes=86, flows=512),
+)
+
+
+def test_the_page_sets_a_verdict_beside_every_claim(tmp_path: Path) -> None:
+    out = tmp_path / "RESULTS.md"
+
+    ended = bench("results", "--out", str(out), *map(str, write(tmp_path, ENGINES)), cwd=tmp_path)
+
+    assert ended.returncode == 0, ended.stderr
+    page = out.read_text()
+    for claim in CLAIMS:
+        table, _, _ = page.partition("## How to read this")
+        (line,) = (line for line in table.splitlines() if line.startswith(f"| {claim.about} |"))
+        assert f"| {claim.claimed} |" in line
+    assert "| DPDK over traditional | 22.1× | 99.0×, 99.0 … 99.0 (dpdk-pcap) | **holds here** |" in page
+    assert (
+        "| traditional server | 845,000 packets/s | 200 k packets/s per core (traditional) | **does not"
+        in page
+    )
+    assert (
+        "| io_uring | 12.4 M packets/s | 400 k packets/s per core (io_uring, limited by generator) | **cannot"
+        in page
+    )
+    assert "| a million | 1,000,000 packets/s | – | **not measured** |" in page
+    assert "**generator**" in page
+    assert "io_uring: The generator had no more." in page
+
+
+def test_the_page_tells_the_machine_and_the_commands(tmp_path: Path) -> None:
+    page = results_page(evidence(ENGINES))
+
+    assert "Example CPU, 2 CPUs" in page
+    assert "pollgate bench engines --json --pairs 2 --seconds 1.5 > engines.json" in page
+    assert "pollgate bench results --out tests/bench/RESULTS.md forward.json engines.json" in page
+
+
+def test_the_same_files_give_the_same_page_and_nothing_measured_gives_one_too() -> None:
+    assert results_page(evidence(ENGINES)) == results_page(evidence(ENGINES))
+    nothing = results_page(evidence())
+    assert nothing.count("Not measured.") == 6
+    assert f"{len(CLAIMS)} claims. Not measured: {len(CLAIMS)}." in nothing
+
+
+def test_what_is_incomplete_or_left_out_is_said() -> None:
+    page = results_page(
+        evidence(report("sessions", row("sessions-1000", 1e7), complete=False, notes=["One was left out."]))
+    )
+
+    assert "Incomplete: the run ended early" in page
+    assert "One was left out." in page
+
+
+def test_figures_of_two_machines_are_not_shown_as_those_of_one() -> None:
+    other = report("forward", row("plain-512", 1e7), host={**HOST, "cpu": "Another CPU"})
+
+    page = results_page(evidence(ENGINES, other))
+
+    assert "Not all figures are of one machine" in page
+    assert "- engines: Example CPU" in page
+    assert "- forward: Another CPU" in page
+
+
+def test_a_benchmark_that_the_page_does_not_know_is_on_it() -> None:
+    page = results_page(evidence(report("world", row("spread-5000", 3e5))))
+
+    assert "### bench world" in page
+    assert "| spread-5000 | 300 k | packets/s |" in page
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("", "not what a benchmark prints with --json"),
+        ('{"bench": "forward"}', "not what a benchmark prints with --json: version: Field required"),
+        (json.dumps(report("forward", {"name": "plain-512"})), "rows.0.unit: Field required"),
+    ],
+)
+def test_a_file_that_is_none_is_named(tmp_path: Path, content: str, said: str) -> None:
+    path, out = tmp_path / "forward.json", tmp_path / "RESULTS.md"
+    path.write_text(content)
+
+    ended = bench("results", "--out", str(out), str(path), cwd=tmp_path)
+
+    assert ended.returncode == 2
+    assert ended.stderr.startswith(f"{path}: ")
+    assert said in ended.stderr
+    assert ended.stderr.count("\n") == 1
+    assert not out.exists()
+
+
+def test_two_files_of_one_benchmark_are_refused(tmp_path: Path) -> None:
+    (path,) = write(tmp_path, ENGINES)
+
+    ended = bench("results", "--out", "page.md", str(path), str(path), cwd=tmp_path)
+
+    assert ended.returncode == 2
+    assert "both of bench engines; name one of them" in ended.stderr
+
+
+def test_a_page_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (path,) = write(tmp_path, ENGINES)
+
+    ended = bench("results", "--out", "missing/page.md", str(path), cwd=tmp_path)
+
+    assert ended.returncode == 69
+    assert ended.stderr == "--out: missing/page.md cannot be written: No such file or directory\n"
+
+
+def test_a_file_that_is_not_there_is_named_and_counts_as_not_measured(tmp_path: Path) -> None:
+    (path,) = write(tmp_path, ENGINES)
+
+    ended = bench("results", "--out", "page.md", str(path), "ndr.json", cwd=tmp_path)
+
+    assert ended.returncode == 0
+    assert ended.stderr == "ndr.json does not exist: what it would tell is not measured\n"
+    assert "### bench ndr\n\nNot measured." in (tmp_path / "page.md").read_text()
