@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
-from pyshim.bench.description import Bench, Extra, whole_numbers
+from pyshim.bench.description import Bench, Extra, whole_number, whole_numbers
+from pyshim.bench.engines import engines
 from pyshim.bench.forward import forward
+from pyshim.bench.opponent import parse_traditional
 from pyshim.bench.scaling import scaling
 from pyshim.bench.sessions import SESSIONS, SESSIONS_MAX, sessions
 
@@ -34,5 +36,42 @@ BENCHES = (
         measures="1 to n workers against one, as far as there are CPUs.",
         rows=scaling,
         x_axis="workers",
+    ),
+    Bench(
+        name="engines",
+        measures="Packets per second per core of every way to serve them, against a traditional game server.",
+        rows=engines,
+        in_rounds=True,
+        extras=(
+            Extra(
+                name="players",
+                default="512",
+                metavar="N",
+                help="How many players there are.",
+                parse=whole_number(1, 50_000),
+            ),
+            Extra(
+                name="rate",
+                default="50000",
+                metavar="N",
+                help="Messages per second of all players in the paced trial, for latency.",
+                parse=whole_number(100, 10_000_000),
+            ),
+            Extra(
+                name="steer",
+                default="",
+                metavar="",
+                help="Steer what the kernel receives to the receiver's CPU, at an interrupt per packet.",
+                parse=bool,
+                flag=True,
+            ),
+            Extra(
+                name="traditional",
+                default="",
+                metavar="FILE",
+                help="The traditional server, compiled; without it, one is compiled here.",
+                parse=parse_traditional,
+            ),
+        ),
     ),
 )
