@@ -7,6 +7,7 @@ from pyshim.bench.description import Bench, Extra, whole_number, whole_numbers
 from pyshim.bench.engines import engines
 from pyshim.bench.forward import forward
 from pyshim.bench.opponent import parse_traditional
+from pyshim.bench.players import players
 from pyshim.bench.scaling import scaling
 from pyshim.bench.sessions import SESSIONS, SESSIONS_MAX, sessions
 
@@ -71,6 +72,21 @@ BENCHES = (
                 metavar="FILE",
                 help="The traditional server, compiled; without it, one is compiled here.",
                 parse=parse_traditional,
+            ),
+        ),
+    ),
+    Bench(
+        name="players",
+        measures="5,000 players at 60 Hz, and half a million and a million messages per second, over memif.",
+        rows=players,
+        extras=(
+            Extra(
+                name="ladder",
+                default="",
+                metavar="",
+                help="All steps from 100 players at 10 Hz to 5,000 at 60 Hz, and not only the last.",
+                parse=bool,
+                flag=True,
             ),
         ),
     ),
