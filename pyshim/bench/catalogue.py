@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
-from pyshim.bench.description import Bench, Extra, whole_number, whole_numbers
+from pyshim.bench.description import Bench, Extra, number, whole_number, whole_numbers
 from pyshim.bench.engines import engines
 from pyshim.bench.forward import forward
+from pyshim.bench.ndr import ndr
 from pyshim.bench.opponent import parse_traditional
 from pyshim.bench.players import players
 from pyshim.bench.scaling import scaling
@@ -87,6 +88,35 @@ BENCHES = (
                 help="All steps from 100 players at 10 Hz to 5,000 at 60 Hz, and not only the last.",
                 parse=bool,
                 flag=True,
+            ),
+        ),
+    ),
+    Bench(
+        name="ndr",
+        measures="The highest rates without loss (NDR) and with 0.5 % of it (PDR), over memif, by MLRsearch.",
+        rows=ndr,
+        in_rounds=True,
+        extras=(
+            Extra(
+                name="players",
+                default="512",
+                metavar="N",
+                help="How many players there are.",
+                parse=whole_number(1, 50_000),
+            ),
+            Extra(
+                name="width",
+                default="0.005",
+                metavar="RATIO",
+                help="How close the rates lie between which the answer is, relative to the higher one.",
+                parse=number(0, 0.5),
+            ),
+            Extra(
+                name="limit",
+                default="45",
+                metavar="SECONDS",
+                help="The search ends after this time, as far as it has come.",
+                parse=number(0, 86_400),
             ),
         ),
     ),
