@@ -72,7 +72,8 @@ static int bound_socket(const struct endpoint *e, bool shared)
 	union socket_address address;
 	const socklen_t length = to_socket_address(e, &address);
 	const int one = 1;
-	const int fd = socket(address.any.sa_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	// Not SOCK_NONBLOCK: io_uring would then report EAGAIN instead of waiting. Each call says what it wants.
+	const int fd = socket(address.any.sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	int rc;
 
 	if (fd < 0)

@@ -5,8 +5,6 @@
 // A datagram stays in the buffer that the kernel chose for it, becomes its own answer there, and leaves from there.
 
 #include <errno.h>
-#include <string.h>
-#include <unistd.h>
 
 #include "socket/socket.h"
 #include "socket/uring.h"
@@ -292,13 +290,13 @@ static void *uring_loop(void *argument)
 	struct turn turn = {0};
 
 	worker_begin(&w->common.common);
-	uring_enable(&w->ring); // of a ring that was made to be enabled, and never was
+	if (!uring_enable(&w->ring))
+		return sockets_return(&w->common); // no turn: pg_start tells
 	while (!worker_stops(&w->common.common)) {
 		arm_sockets(w, pg_tsc());
 		run_turn(w, &turn);
 	}
 	finish(w, &turn);
-	uring_leave(&w->ring);
 	return sockets_return(&w->common);
 }
 

@@ -55,11 +55,8 @@ struct uring_buffers {
 int uring_make(struct io_uring *ring, uint32_t worker, struct pg_error *error);
 
 /// The ring is the calling thread's from now on.
-/// @return 0 or -errno
-int uring_enable(struct io_uring *ring);
-
-/// The calling thread uses it no more.
-void uring_leave(struct io_uring *ring);
+/// @return false when it is not one that waited for it
+bool uring_enable(struct io_uring *ring);
 
 /// Buffers, and all of them free. Freed only when the ring is gone.
 /// @param  pages  enum pg_pages

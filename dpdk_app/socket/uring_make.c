@@ -88,18 +88,10 @@ int uring_make(struct io_uring *ring, uint32_t worker, struct pg_error *error)
 	return ring_error(worker, -rc, error);
 }
 
-int uring_enable(struct io_uring *ring)
+bool uring_enable(struct io_uring *ring)
 {
 	// io_uring_enable_rings() is in the header of liburing 2.3, but its shared library does not export it.
-	if (syscall(SYS_io_uring_register, ring->ring_fd, IORING_REGISTER_ENABLE_RINGS, NULL, 0) != 0)
-		return -errno;
-	io_uring_register_ring_fd(ring); // spares every call the look-up of the descriptor; does without
-	return 0;
-}
-
-void uring_leave(struct io_uring *ring)
-{
-	io_uring_unregister_ring_fd(ring);
+	return syscall(SYS_io_uring_register, ring->ring_fd, IORING_REGISTER_ENABLE_RINGS, NULL, 0) == 0;
 }
 
 // ---------------------------------------------------------------- buffers
