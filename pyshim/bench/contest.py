@@ -33,7 +33,7 @@ from pyshim.bench.private_network import (
     PrivateNetwork,
 )
 from pyshim.bench.processes import WARM_UP_S, gateway, run_between, scrape
-from pyshim.bench.replay import prepare
+from pyshim.bench.replay import Setting, prepare
 from pyshim.bench.served import Played, Served
 from pyshim.bench.sides import Sides
 from pyshim.errors import UnavailableError
@@ -59,7 +59,7 @@ class Sample:
     p50_s: float | None
     p99_s: float | None
     ceiling_pps: float | None  # of the generator; None: there was none
-    why_generator: tuple[str, ...] = ()  # why the rate may be the generator's
+    why_generator: tuple[str, ...] = ()  # why the rate is the generator's
     why_late: tuple[str, ...] = ()  # likewise the latency
 
     @classmethod
@@ -209,7 +209,7 @@ class Contest:
     def _replay(self) -> Sample:
         """The gateway on its own, with a device that brings as many packets as it takes."""
         capture = write_moves(self._directory / "moves.pcap", self._players)
-        replay = prepare(self._directory, "replay", [capture], cpus=[self._sides.server])
+        replay = prepare(self._directory, "replay", [capture], Setting(cpus=[self._sides.server]))
         with gateway(replay.config) as url:
             time.sleep(WARM_UP_S)
             handled_before, before = handling_histogram(url), scrape(url)

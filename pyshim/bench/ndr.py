@@ -15,8 +15,9 @@ from pyshim.bench.memif import MemifPair, memif_pair
 from pyshim.bench.ndr_search import Effort, Ended, Loss, Throughput, search
 from pyshim.bench.pairs import Comparison
 from pyshim.bench.report import GATEWAY, Note, Row
-from pyshim.bench.served import BUSY_ENOUGH, CEILING_FACTOR, Played
+from pyshim.bench.served import BUSY_ENOUGH, Played
 from pyshim.bench.sides import Sides, choose_sides
+from pyshim.load.result import CEILING_FACTOR_MIN
 from pyshim.load.scenario import Crowd, Trial
 
 PLAYERS = 512
@@ -119,7 +120,7 @@ def limit(rate_pps: float, played: Played) -> tuple[str, str]:
         return GENERATOR, f"Limited by the generator: {'; '.join(result.limits)}."
     if played.busy >= BUSY_ENOUGH:
         return GATEWAY, ""
-    if result.ceiling_pps < CEILING_FACTOR * rate_pps:
+    if result.ceiling_pps < CEILING_FACTOR_MIN * rate_pps:
         return GENERATOR, (
             f"Limited by the generator, which can send {result.ceiling_pps / rate_pps:.1f} times as much, "
             f"while the gateway's core was {played.busy:.0%} busy."
