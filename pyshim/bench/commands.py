@@ -17,6 +17,7 @@ from rich.console import Console
 
 from pyshim import __version__
 from pyshim.bench.catalogue import BENCHES
+from pyshim.bench.costs import costs
 from pyshim.bench.description import Bench, Extra, Request
 from pyshim.bench.html import refuse_html, write_html
 from pyshim.bench.report import Report, Row, as_json, as_table
@@ -96,7 +97,7 @@ def _run(bench: Bench, request: Request, *, json: bool, html: Path | None) -> No
         if json:
             typer.echo(as_json(report))
         else:
-            Console().print(as_table(report))
+            Console().print(as_table(report, costs(report.rows)))
         if html is not None:
             write_html(html, report)
         sys.stdout.flush()
