@@ -12,6 +12,14 @@ from pyshim.bench.players import players
 from pyshim.bench.scaling import scaling
 from pyshim.bench.sessions import SESSIONS, SESSIONS_MAX, sessions
 
+_PLAYERS = Extra(
+    name="players",
+    default="512",
+    metavar="N",
+    help="How many players there are.",
+    parse=whole_number(1, 50_000),
+)
+
 BENCHES = (
     Bench(
         name="forward",
@@ -55,13 +63,7 @@ BENCHES = (
         rows=engines,
         in_rounds=True,
         extras=(
-            Extra(
-                name="players",
-                default="512",
-                metavar="N",
-                help="How many players there are.",
-                parse=whole_number(1, 50_000),
-            ),
+            _PLAYERS,
             Extra(
                 name="rate",
                 default="50000",
@@ -107,13 +109,7 @@ BENCHES = (
         rows=ndr,
         in_rounds=True,
         extras=(
-            Extra(
-                name="players",
-                default="512",
-                metavar="N",
-                help="How many players there are.",
-                parse=whole_number(1, 50_000),
-            ),
+            _PLAYERS,
             Extra(
                 name="width",
                 default="0.005",
