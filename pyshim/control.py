@@ -8,15 +8,14 @@ Stopped, or Failed and ends. The end of the stream means that the other side is 
 from __future__ import annotations
 
 import json
-import socket
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from pyshim.errors import ExitCode, InternalError
+from pyshim.packet_socket import PacketSocket
 from pyshim.plan import ListenerPolicy, Plan, Policy, plan_from_json, plan_to_json
 
 VERSION = 1
-MESSAGE_BYTES_MAX = 128 * 1024  # below the send buffer that Linux gives a local socket
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,20 +82,13 @@ _KINDS: dict[str, type[Message]] = {
 
 
 def encode(message: Message) -> bytes:
-    """One message as it travels.
-
-    Raises:
-        InternalError: it is longer than MESSAGE_BYTES_MAX.
-    """
+    """One message as it travels."""
     match message:
         case Start(plan):
             body: dict[str, Any] = {"plan": plan_to_json(plan)}
         case _:
             body = asdict(message)
-    data = json.dumps({"version": VERSION, "kind": type(message).__name__, **body}, allow_nan=False).encode()
-    if len(data) > MESSAGE_BYTES_MAX:
-        raise InternalError(f"a control message of {len(data)} bytes; the limit is {MESSAGE_BYTES_MAX}")
-    return data
+    return json.dumps({"version": VERSION, "kind": type(message).__name__, **body}, allow_nan=False).encode()
 
 
 def decode(data: bytes) -> Message:
@@ -124,42 +116,16 @@ def decode(data: bytes) -> Message:
         raise InternalError(f"a control message that nobody can read: {problem!r}") from problem
 
 
-class Channel:
-    """One end of the conversation. Never blocks when made non-blocking by the caller of `pair`."""
-
-    def __init__(self, end: socket.socket) -> None:
-        """Take over one end of a SOCK_SEQPACKET pair."""
-        self._socket = end
-
-    @classmethod
-    def pair(cls) -> tuple[Channel, Channel]:
-        """Two connected ends."""
-        one, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        return cls(one), cls(other)
-
-    @classmethod
-    def of_fd(cls, fd: int) -> Channel:
-        """The end behind an inherited descriptor."""
-        return cls(socket.socket(fileno=fd))
-
-    def fileno(self) -> int:
-        """For select and for passing on."""
-        return self._socket.fileno()
+class Channel(PacketSocket):
+    """One end of the conversation; never blocks."""
 
     def send(self, message: Message) -> bool:
         """Send one message; False when the other side is gone.
 
         Raises:
-            InternalError: the other side has not read for so long that the socket is full.
+            InternalError: it is too long, or the other side has not read for so long that the socket is full.
         """
-        data = encode(message)
-        try:
-            self._socket.send(data, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
-        except BlockingIOError as problem:
-            raise InternalError("the control socket is full: the other side does not read it") from problem
-        except (BrokenPipeError, ConnectionResetError):
-            return False
-        return True
+        return self.send_packet(encode(message), wait=False)
 
     def receive(self) -> Message | None:
         """The next message, None when the other side is gone. Call when readable.
@@ -168,17 +134,8 @@ class Channel:
             BlockingIOError: there is none yet.
             InternalError: what came is not a message.
         """
-        try:
-            data, _, flags, _ = self._socket.recvmsg(MESSAGE_BYTES_MAX, 0, socket.MSG_DONTWAIT)
-        except ConnectionResetError:
-            return None
-        if flags & socket.MSG_TRUNC:
-            raise InternalError(f"a control message of more than {MESSAGE_BYTES_MAX} bytes")
-        return decode(data) if data else None
-
-    def close(self) -> None:
-        """Close this end; the other side reads the end of the stream."""
-        self._socket.close()
+        data = self.receive_packet(wait=False)
+        return None if data is None else decode(data)
 
 
 def failure(problem: Exception) -> Failed:

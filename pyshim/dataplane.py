@@ -173,7 +173,8 @@ class Gateway:
         """
         native = encode.plan_struct(plan)
         error = _new_error()
-        self._arguments = None if plan.uses_sockets else eal_init(plan.eal_args)
+        # EAL keeps pointers into its arguments: they live as long as the gateway.
+        self._arguments = () if plan.uses_sockets else eal_init(plan.eal_args)
         self._memory = state.map()
         self._state: Any = ffi.from_buffer(self._memory, require_writable=True)
         self._handle = lib.pg_open(native, page.native, self._state, len(self._memory), error)

@@ -3,10 +3,22 @@
 
 from __future__ import annotations
 
-from pyshim.bench.description import Bench, Extra, one_of, whole_numbers
+from pyshim.bench.description import Bench, Extra, number, one_of, whole_number, whole_numbers
+from pyshim.bench.engines import engines
 from pyshim.bench.forward import forward
+from pyshim.bench.ndr import ndr
+from pyshim.bench.opponent import parse_traditional
+from pyshim.bench.players import players
 from pyshim.bench.scaling import scaling
 from pyshim.bench.sessions import SESSIONS, SESSIONS_MAX, sessions
+
+_PLAYERS = Extra(
+    name="players",
+    default="512",
+    metavar="N",
+    help="How many players there are.",
+    parse=whole_number(1, 50_000),
+)
 
 BENCHES = (
     Bench(
@@ -44,5 +56,74 @@ BENCHES = (
         measures="1 to n workers against one, as far as there are CPUs.",
         rows=scaling,
         x_axis="workers",
+    ),
+    Bench(
+        name="engines",
+        measures="Packets per second per core of every way to serve them, against a traditional game server.",
+        rows=engines,
+        in_rounds=True,
+        extras=(
+            _PLAYERS,
+            Extra(
+                name="rate",
+                default="50000",
+                metavar="N",
+                help="Messages per second of all players in the paced trial, for latency.",
+                parse=whole_number(100, 10_000_000),
+            ),
+            Extra(
+                name="steer",
+                default="",
+                metavar="",
+                help="Steer what the kernel receives to the receiver's CPU, at an interrupt per packet.",
+                parse=bool,
+                flag=True,
+            ),
+            Extra(
+                name="traditional",
+                default="",
+                metavar="FILE",
+                help="The traditional server, compiled; without it, one is compiled here.",
+                parse=parse_traditional,
+            ),
+        ),
+    ),
+    Bench(
+        name="players",
+        measures="5,000 players at 60 Hz, and half a million and a million messages per second, over memif.",
+        rows=players,
+        extras=(
+            Extra(
+                name="ladder",
+                default="",
+                metavar="",
+                help="All steps from 100 players at 10 Hz to 5,000 at 60 Hz, and not only the last.",
+                parse=bool,
+                flag=True,
+            ),
+        ),
+    ),
+    Bench(
+        name="ndr",
+        measures="The highest rates without loss (NDR) and with 0.5 % of it (PDR), over memif, by MLRsearch.",
+        rows=ndr,
+        in_rounds=True,
+        extras=(
+            _PLAYERS,
+            Extra(
+                name="width",
+                default="0.005",
+                metavar="RATIO",
+                help="How close the rates lie between which the answer is, relative to the higher one.",
+                parse=number(0, 0.5),
+            ),
+            Extra(
+                name="limit",
+                default="45",
+                metavar="SECONDS",
+                help="The search ends after this time, as far as it has come.",
+                parse=number(0, 86_400),
+            ),
+        ),
     ),
 )

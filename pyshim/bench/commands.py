@@ -17,6 +17,7 @@ from rich.console import Console
 
 from pyshim import __version__
 from pyshim.bench.catalogue import BENCHES
+from pyshim.bench.costs import costs
 from pyshim.bench.description import Bench, Extra, Request
 from pyshim.bench.html import refuse_html, write_html
 from pyshim.bench.report import Report, Row, as_json, as_table
@@ -74,7 +75,7 @@ def measure(bench: Bench, request: Request) -> tuple[Report, BaseException | Non
             if isinstance(found, Row):
                 common = {"pairs": len(found.samples), "seconds": request.seconds}
                 rows.append(replace(found, details={**common, **found.details}))
-                if not found.complete:
+                if not (found.complete or bench.in_rounds):
                     ended = KeyboardInterrupt()
                     break
             else:
@@ -96,7 +97,7 @@ def _run(bench: Bench, request: Request, *, json: bool, html: Path | None) -> No
         if json:
             typer.echo(as_json(report))
         else:
-            Console().print(as_table(report))
+            Console().print(as_table(report, costs(report.rows)))
         if html is not None:
             write_html(html, report)
         sys.stdout.flush()
@@ -118,7 +119,17 @@ def _parameter(name: str, annotation: Any, default: object) -> Parameter:
     return Parameter(name.replace("-", "_"), Parameter.KEYWORD_ONLY, annotation=annotation, default=default)
 
 
+def _parsed(extra: Extra, given: str | bool) -> object:
+    if isinstance(given, bool):
+        return extra.parse("yes" if given else extra.default)
+    return extra.parse(given)
+
+
 def _extra_parameter(extra: Extra) -> Parameter:
+    if extra.flag:
+        switch = typer.Option(f"--{extra.name}", help=extra.help)
+        return _parameter(extra.name, Annotated[bool, switch], False)
+
     def checked(text: str) -> str:
         try:
             extra.parse(text)
@@ -139,7 +150,7 @@ def _command(bench: Bench) -> Callable[..., None]:
             pairs=given["pairs"],
             seconds=given["seconds"],
             progress=lambda line: messages.print(line, style="dim", highlight=False),
-            extra={extra.name: extra.parse(given[extra.name.replace("-", "_")]) for extra in bench.extras},
+            extra={extra.name: _parsed(extra, given[extra.name.replace("-", "_")]) for extra in bench.extras},
         )
         _run(bench, request, json=given["json"], html=given["html"])
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -23,6 +24,7 @@ class Extra:
     metavar: str
     help: str
     parse: Callable[[str], object]  # raises ValueError with what is allowed
+    flag: bool = False  # takes no text: `--name` is parsed as "yes", its absence as the default
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,33 @@ class Bench:
     rows: Callable[[Request], Iterator[Row | Note]]  # what was yielded counts, even if the rest never comes
     x_axis: str | None = None  # the key of a row's details that orders the rows along a line
     extras: tuple[Extra, ...] = ()
+    in_rounds: bool = False  # rows are measured together, so an interrupt leaves several of them incomplete
+
+
+def whole_number(least: int, most: int) -> Callable[[str], int]:
+    """A parser of numbers such as `1000`, for `Extra.parse`."""
+
+    def parse(text: str) -> int:
+        if not (text.isdecimal() and least <= int(text) <= most):
+            raise ValueError(f"{text!r} is not a whole number from {least:,} to {most:,}")
+        return int(text)
+
+    return parse
+
+
+def number(above: float, most: float) -> Callable[[str], float]:
+    """A parser of numbers such as `0.5`, for `Extra.parse`."""
+
+    def parse(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if not above < value <= most:
+            raise ValueError(f"{text!r} is not a number above {above:g} and up to {most:g}")
+        return value
+
+    return parse
 
 
 def whole_numbers(least: int, most: int) -> Callable[[str], tuple[int, ...]]:

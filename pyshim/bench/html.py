@@ -9,6 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
 
+from pyshim.bench.costs import costs
 from pyshim.bench.report import GATEWAY, Report, Row, amount, how, limit_mark, remarks, spread
 from pyshim.errors import UnavailableError
 
@@ -69,6 +70,7 @@ def as_html(report: Report) -> str:
 <h1>{title}</h1>
 {notes}
 {_rows(report)}
+{_costs(report)}
 {figures}
 <h2>How each row was measured</h2>
 {_methods(report)}
@@ -96,6 +98,11 @@ def _cells(row: Row) -> list[str]:
         f"{row.ratio.min:.2f} … {row.ratio.max:.2f}",
         limit_mark(row),
     ]
+
+
+def _costs(report: Report) -> str:
+    table = costs(report.rows)
+    return _table(tuple(table[0]), table[1:], frozenset(range(1, len(table[0])))) if table else ""
 
 
 def _methods(report: Report) -> str:

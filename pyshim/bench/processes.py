@@ -29,6 +29,7 @@ STOP_TIMEOUT_S = 10.0
 
 TESTPMD = "dpdk-testpmd"
 
+_COUNT = re.compile(r"\d+ errors?\s*")  # ends a list of errors
 _RECEIVED = "pollgate_received_packets_total"
 _CYCLES = "pollgate_worker_cycles_total"
 
@@ -47,12 +48,12 @@ class GatewayRun:
 
 
 def _tail(text: str) -> str:
-    """The last line that says something."""
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    """The last line that says something: not the number of errors, but one of them."""
+    lines = [line.strip() for line in text.splitlines() if line.strip() and not _COUNT.fullmatch(line)]
     return lines[-1] if lines else "no output"
 
 
-def _finish(process: subprocess.Popen[bytes]) -> None:
+def finish(process: subprocess.Popen[bytes]) -> None:
     """Wait for a process that was told to end; kill it when it does not."""
     try:
         process.wait(STOP_TIMEOUT_S)
@@ -61,7 +62,7 @@ def _finish(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
-def _read_until(name: str, process: subprocess.Popen[bytes], pattern: bytes, timeout_s: float) -> bytes:
+def read_until(name: str, process: subprocess.Popen[bytes], pattern: bytes, timeout_s: float) -> bytes:
     """Read standard output until `pattern` matches it; everything read is returned.
 
     Raises:
@@ -82,7 +83,7 @@ def _read_until(name: str, process: subprocess.Popen[bytes], pattern: bytes, tim
     return read
 
 
-def _scrape(url: str) -> Mapping[Sample, float]:
+def scrape(url: str) -> Mapping[Sample, float]:
     """Samples of one scrape, summed over all labels except worker and state."""
     with urlopen(url, timeout=10) as answer:
         text = answer.read().decode()
@@ -94,14 +95,15 @@ def _scrape(url: str) -> Mapping[Sample, float]:
     return totals
 
 
-def _sum(samples: Mapping[Sample, float], name: str, state: str | None = None) -> float:
+def total(samples: Mapping[Sample, float], name: str, state: str | None = None) -> float:
+    """A metric over all workers, in one state or in all of them."""
     return sum(
         value for key, value in samples.items() if key[0] == name and (state is None or key[2] == state)
     )
 
 
 @contextmanager
-def _gateway(config: Path) -> Iterator[str]:
+def gateway(config: Path) -> Iterator[str]:
     """The appliance itself, as a user runs it; gives the URL of its metrics once it polls.
 
     In a process group of its own: Ctrl-C is for the benchmark, which then ends what it started.
@@ -111,7 +113,7 @@ def _gateway(config: Path) -> Iterator[str]:
         command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, process_group=0
     )
     try:
-        said = _read_until("the gateway", process, rb"http://\S+/metrics", START_TIMEOUT_S).decode()
+        said = read_until("the gateway", process, rb"http://\S+/metrics", START_TIMEOUT_S).decode()
         url = re.search(r"http://\S+/metrics", said)
         if url is None:
             raise InternalError("the gateway named no metrics address")
@@ -119,7 +121,7 @@ def _gateway(config: Path) -> Iterator[str]:
         yield url.group()
     finally:
         process.terminate()
-        _finish(process)
+        finish(process)
         if process.stdout is not None:
             process.stdout.close()
 
@@ -142,7 +144,7 @@ def _await_sessions(url: str, sessions: int) -> None:
         UnavailableError: they do not become so many.
     """
     deadline = time.monotonic() + START_TIMEOUT_S
-    while (held := int(_sum(_scrape(url), "pollgate_sessions"))) < sessions:
+    while (held := int(total(scrape(url), "pollgate_sessions"))) < sessions:
         if time.monotonic() > deadline:
             raise UnavailableError(
                 f"the gateway has {held:,} sessions {START_TIMEOUT_S:.0f} s after it started, {sessions:,} "
@@ -180,13 +182,13 @@ class Stage:
         if self._config != config:
             self._running.close()
             self._config = None
-            self._url = self._running.enter_context(_gateway(config))
+            self._url = self._running.enter_context(gateway(config))
             _await_sessions(self._url, sessions)
             time.sleep(WARM_UP_S)
             self._config = config
-        before = _scrape(self._url)
+        before = scrape(self._url)
         time.sleep(seconds)
-        after = _scrape(self._url)
+        after = scrape(self._url)
         return run_between(before, after, tsc_hz)
 
 
@@ -214,9 +216,9 @@ def run_between(before: Mapping[Sample, float], after: Mapping[Sample, float], t
     )
     return GatewayRun(
         packets_per_s=sum(rates),
-        cycles_per_packet=_sum(gained, _CYCLES, "busy") / sum(packets.values()),
-        dropped=int(_sum(gained, "pollgate_drops_total")),
-        handed_over=int(_sum(gained, "pollgate_handed_over_packets_total")),
+        cycles_per_packet=total(gained, _CYCLES, "busy") / sum(packets.values()),
+        dropped=int(total(gained, "pollgate_drops_total")),
+        handed_over=int(total(gained, "pollgate_handed_over_packets_total")),
     )
 
 

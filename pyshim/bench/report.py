@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from statistics import median
 from typing import Self
@@ -153,8 +153,13 @@ def _listed(cpus: object) -> str:
     return ",".join(map(str, cpus)) if isinstance(cpus, (list, tuple)) else str(cpus)
 
 
-def as_table(report: Report) -> RenderableType:
-    """Median and spread of each row, what it was measured against, and what bounded it."""
+def as_table(report: Report, beside: Sequence[Sequence[str]] = ()) -> RenderableType:
+    """Median and spread of each row, what it was measured against, and what bounded it.
+
+    Args:
+        report: what was found.
+        beside: a second table, a heading and lines; see `pyshim.bench.costs`.
+    """
     lines = [*remarks(report), *dict.fromkeys(how(row) for row in report.rows), machine_line(report.host)]
     notes = Text("\n".join(lines), style="dim")
     if not report.rows:
@@ -176,7 +181,17 @@ def as_table(report: Report) -> RenderableType:
             *([_cycles(row)] if with_cycles else []),
             row.limited_by if row.limited_by == GATEWAY else Text(f"{row.limited_by},\nnot ours", "bold red"),
         )
-    return Group(table, notes)
+    return Group(table, *([_plain_table(beside)] if beside else []), notes)
+
+
+def _plain_table(lines: Sequence[Sequence[str]]) -> Table:
+    """A heading and its lines; figures to the right."""
+    table = Table(box=SIMPLE, padding=(0, 1))
+    for index, heading in enumerate(lines[0]):
+        table.add_column(heading, justify="right" if index else "left", no_wrap=True)
+    for line in lines[1:]:
+        table.add_row(*line)
+    return table
 
 
 def _cycles(row: Row) -> str:

@@ -8,14 +8,12 @@ Over a DPDK device it says Planned first. The end of the stream means that the o
 from __future__ import annotations
 
 import json
-import socket
 from dataclasses import asdict, dataclass
 
 from pyshim.errors import InternalError
 from pyshim.load.scenario import Trial
+from pyshim.packet_socket import PacketSocket
 from pyshim.plan import AddressPlan, Plan, rebuild
-
-MESSAGE_BYTES_MAX = 128 * 1024  # below the send buffer that Linux gives a local socket
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,37 +81,13 @@ _KINDS: dict[str, type[Message]] = {
 }
 
 
-class Wire:
-    """One end of the conversation."""
-
-    def __init__(self, end: socket.socket) -> None:
-        """Take over one end of a SOCK_SEQPACKET pair."""
-        self._socket = end
-
-    @classmethod
-    def pair(cls) -> tuple[Wire, Wire]:
-        """Two connected ends."""
-        one, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        return cls(one), cls(other)
-
-    @classmethod
-    def of_fd(cls, fd: int) -> Wire:
-        """The end behind an inherited descriptor."""
-        return cls(socket.socket(fileno=fd))
-
-    def fileno(self) -> int:
-        """For poll and for passing on."""
-        return self._socket.fileno()
+class Wire(PacketSocket):
+    """One end of the conversation; both sides wait for each other."""
 
     def send(self, message: Message) -> None:
         """Send one message; what is said to a side that is gone is lost."""
         data = json.dumps({"kind": type(message).__name__, "body": asdict(message)}).encode()
-        if len(data) > MESSAGE_BYTES_MAX:
-            raise InternalError(f"a message of {len(data)} bytes to the generator's process")
-        try:
-            self._socket.send(data, socket.MSG_NOSIGNAL)
-        except (BrokenPipeError, ConnectionResetError):
-            return
+        self.send_packet(data, wait=True)
 
     def receive(self) -> Message | None:
         """Wait for the next message; None when the other side is gone.
@@ -121,11 +95,8 @@ class Wire:
         Raises:
             InternalError: what came is not a message of this version.
         """
-        try:
-            data = self._socket.recv(MESSAGE_BYTES_MAX)
-        except ConnectionResetError:
-            return None
-        if not data:
+        data = self.receive_packet(wait=True)
+        if data is None:
             return None
         try:
             said = json.loads(data)
@@ -134,7 +105,3 @@ class Wire:
             raise InternalError(f"a message that nobody can read: {problem!r}") from problem
         assert isinstance(message, Message)
         return message
-
-    def close(self) -> None:
-        """Close this end; the other side reads the end of the stream."""
-        self._socket.close()

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from pyshim.bench.costs import costs
 from pyshim.bench.html import as_html
 from pyshim.bench.pairs import Comparison
 from pyshim.bench.plots import plots
@@ -56,6 +57,37 @@ def test_the_table_fits_a_terminal_and_marks_what_is_not_the_gateways() -> None:
     assert "19.0 … 21.0 M" in text
     assert "Something was left out." in text
     assert "…\n" not in text, "nothing was cut off"
+
+
+TIMED = Row.of(
+    "epoll",
+    Comparison((2.0e5,), (1.0e5,)),
+    "traditional",
+    details={
+        "cpu_s_per_packet": 4.2e-6,
+        "latency_p50_s": 28e-6,
+        "latency_p99_s": None,
+        "memory_bandwidth_bytes_per_s": 1.5e8,
+    },
+)
+
+
+def test_costs_have_the_columns_that_any_row_has_a_figure_for() -> None:
+    assert costs(ROWS) == []
+    assert costs([*ROWS[:1], TIMED]) == [
+        ["row", "CPU/packet", "p50", "copied"],
+        ["sessions-1000", "–", "–", "–"],
+        ["epoll", "4.20 µs", "28.0 µs", "0.15 GB/s"],
+    ]
+
+
+def test_costs_are_shown_in_the_terminal_and_on_the_page() -> None:
+    made = report(TIMED)
+    console = Console(width=80, force_terminal=False)
+    with console.capture() as text:
+        console.print(as_table(made, costs(made.rows)))
+    assert "28.0 µs" in text.get()
+    assert "28.0 µs" in as_html(made)
 
 
 def test_an_incomplete_report_says_so_with_and_without_rows() -> None:

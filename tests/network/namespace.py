@@ -8,7 +8,6 @@ with Wire() as wire:
 
 from __future__ import annotations
 
-import ctypes
 import os
 import shutil
 import subprocess
@@ -17,9 +16,10 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Self, TypeVar
 
+from pyshim.namespaces import CLONE_NEWNET, setns, unshare
+
 T = TypeVar("T")
 
-CLONE_NEWNET = 0x40000000
 TOOLS = ("ip", "nsenter", "unshare", "ethtool", "sysctl", "ping", "arping", "iptables", "ip6tables")
 
 GATE_INTERFACE = "gate0"
@@ -28,8 +28,6 @@ GATE_MAC = "02:00:00:00:00:02"
 PLAYERS_INTERFACE = "players0"
 PLAYERS4, PLAYERS6 = "10.0.0.2", "fd00::2"
 PLAYERS_MAC = "02:00:00:00:00:01"
-
-_libc = ctypes.CDLL(None, use_errno=True)
 
 
 def why_not() -> str | None:
@@ -78,7 +76,7 @@ class Namespace:
         """Call a function in a thread that has entered. A socket made there stays there, whoever uses it."""
 
         def inside() -> T:
-            _set_namespace(self._fd)
+            setns(self._fd, CLONE_NEWNET)
             return what()
 
         return _in_thread(inside)
@@ -155,18 +153,8 @@ class Wire:
 
 
 def _new_namespace() -> int:
-    _check(_libc.unshare(CLONE_NEWNET))
+    unshare(CLONE_NEWNET)
     return os.open("/proc/thread-self/ns/net", os.O_RDONLY)
-
-
-def _set_namespace(fd: int) -> None:
-    _check(_libc.setns(fd, CLONE_NEWNET))
-
-
-def _check(result: int) -> None:
-    if result != 0:
-        number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number))
 
 
 def _in_thread(what: Callable[[], T]) -> T:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from pyshim import control
 from pyshim.errors import ExitCode, InternalError, UnavailableError
+from pyshim.packet_socket import PACKET_BYTES_MAX
 from pyshim.plan import (
     ListenerPlan,
     ListenerPolicy,
@@ -89,13 +90,14 @@ def test_a_message_of_another_version_is_refused() -> None:
 
 
 def test_a_message_that_is_too_long_is_not_sent() -> None:
+    one, _other = control.Channel.pair()
     with pytest.raises(InternalError, match="limit"):
-        control.encode(control.Failed(70, "x" * control.MESSAGE_BYTES_MAX))
+        one.send(control.Failed(70, "x" * PACKET_BYTES_MAX))
 
 
 def test_the_longest_message_fits_the_socket() -> None:
     one, other = control.Channel.pair()
-    room = control.MESSAGE_BYTES_MAX - len(control.encode(control.Failed(70, "")))
+    room = PACKET_BYTES_MAX - len(control.encode(control.Failed(70, "")))
     message = control.Failed(70, "x" * room)
     assert one.send(message)
     assert other.receive() == message
@@ -123,7 +125,7 @@ def test_a_closed_other_side_is_the_end_of_reading_and_of_writing() -> None:
 
 def test_a_packet_longer_than_any_message_is_refused() -> None:
     one, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    one.send(b"x" * (control.MESSAGE_BYTES_MAX + 1))
+    one.send(b"x" * (PACKET_BYTES_MAX + 1))
     with pytest.raises(InternalError, match="more than"):
         control.Channel(other).receive()
 

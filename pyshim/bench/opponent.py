@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The traditional game server that pollgate is compared with: built from its source, and run."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from ipaddress import IPv4Address
+from pathlib import Path
+
+from pyshim.bench.processes import finish, read_until
+from pyshim.errors import UnavailableError, UsageError
+
+SOURCE = Path(__file__).with_name("traditional.cpp")  # of tests/bench/traditional in the repository
+_COMPILERS = ("c++", "g++", "clang++")
+_FLAGS = ("-std=c++17", "-O2", "-pthread")
+_COMPILE_TIMEOUT_S = 120.0
+_START_TIMEOUT_S = 10.0
+
+
+def parse_traditional(text: str) -> Path:
+    """The option --traditional: a program, or nothing, which stands for the one that is compiled here.
+
+    Raises:
+        ValueError: it is not a program that can be run.
+    """
+    path = Path(text)
+    if text and not (path.is_file() and os.access(path, os.X_OK)):
+        raise ValueError(f"{text} is not a program; give the traditional server's, or leave the option out")
+    return path
+
+
+def traditional_server(given: Path, directory: Path) -> Path:
+    """The program `given`, or when it is empty, one compiled into `directory`.
+
+    Raises:
+        UnavailableError: there is no compiler, or it fails.
+    """
+    if given != Path():
+        return given.absolute()
+    compiler = next(filter(None, map(shutil.which, _COMPILERS)), None)
+    if compiler is None:
+        raise UnavailableError(
+            f"no C++ compiler ({', '.join(_COMPILERS)}) for the traditional server; on Debian: apt-get "
+            "install g++, or give a server that was compiled elsewhere: --traditional FILE"
+        )
+    program = directory / "traditional"
+    command = (compiler, *_FLAGS, "-o", str(program), str(SOURCE))
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=_COMPILE_TIMEOUT_S, check=False
+        )
+    except subprocess.TimeoutExpired as problem:
+        raise UnavailableError(f"{compiler} did not compile {SOURCE} within a minute or two") from problem
+    if done.returncode != 0:
+        said = next((line for line in done.stderr.splitlines() if "error" in line), "it says no more")
+        raise UnavailableError(f"{compiler} cannot compile the traditional server: {said}")
+    return program
+
+
+@contextmanager
+def traditional(program: Path, address: IPv4Address, port: int, cpu: int) -> Iterator[None]:
+    """The traditional server while the block lasts, with one thread on one CPU.
+
+    Raises:
+        UnavailableError: it does not start.
+        UsageError: the program is something else.
+    """
+    command = (str(program), "--address", str(address), "--port", str(port), "--cpus", str(cpu))
+    try:
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            process_group=0,
+        )
+    except OSError as problem:
+        raise UsageError(f"--traditional: {program} cannot be run: {problem.strerror}") from problem
+    try:
+        read_until("the traditional server", process, rb"ready\n", _START_TIMEOUT_S)
+        yield
+    finally:
+        process.terminate()
+        finish(process)
+        if process.stdout is not None:
+            process.stdout.close()
