@@ -7,6 +7,7 @@
 #ifndef POLLGATE_NET_CHECKSUM_H
 #define POLLGATE_NET_CHECKSUM_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -70,10 +71,21 @@ ALWAYS_INLINE uint16_t checksum_fold(uint64_t sum)
 /// Of a sum that includes a right checksum field.
 #define CHECKSUM_RIGHT 0xffff
 
+/// The same question without folding: a sum that is not zero folds to 0xffff when it is a multiple of 0xffff. Times the
+/// inverse of 0xffff modulo 2^64 a multiple becomes its quotient, and anything else more than any quotient.
+ALWAYS_INLINE bool checksum_right(uint64_t sum)
+{
+	const uint64_t inverse = 0xfffefffefffeffff;
+
+	static_assert(0xfffefffefffeffff * 0xffffU == 1, "modulo 2^64");
+
+	return sum * inverse <= UINT64_MAX / 0xffff;
+}
+
 /// The field's new value when one 16-bit word under it changes from `old` to `new` (RFC 1624 eqn. 3).
 ALWAYS_INLINE uint16_t checksum_update(uint16_t field, uint16_t old, uint16_t new)
 {
-	return (uint16_t)~checksum_fold32((uint32_t)(uint16_t)~field + (uint16_t)~old + new);
+	return (uint16_t)~checksum_fold32(2U * UINT16_MAX - field - old + new);
 }
 
 /// The same for UDP, where a sum of zero is sent as 0xffff (RFC 768) and the field is not zero: subtracting in the

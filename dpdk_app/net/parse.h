@@ -264,7 +264,7 @@ ALWAYS_INLINE bool checksums4_right(const struct ipv4_header *ip, const struct u
 		sum = add_around(sum_words(datagram, MOVE_DATAGRAM / 8, pseudo), load32(datagram + MOVE_DATAGRAM - 4));
 	else
 		sum = add_around(pseudo, checksum_sum(datagram, len));
-	return (checksum_fold(header_sum) & checksum_fold(sum)) == CHECKSUM_RIGHT;
+	return likely(checksum_right(header_sum)) && likely(checksum_right(sum));
 }
 
 /// Is this what nearly every frame is: a whole, right, untagged IPv4 datagram to the port's first address and first

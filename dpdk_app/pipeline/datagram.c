@@ -38,7 +38,7 @@ ALWAYS_INLINE unsigned check_datagrams(struct gate *gate, struct datagram_burst 
 		if (unlikely(drop != PG_DROP_NONE))
 			drop_datagram(gate, burst, i, drop);
 		else
-			lookup[passed++] = look_up(gate->sessions, &burst->peer[i], i, false);
+			lookup[passed++] = look_up(gate->sessions, &burst->peer[i], i, LANE_OTHER);
 	}
 	return passed;
 }

@@ -22,21 +22,28 @@ struct lookup {
 	const struct session_bucket *bucket;
 	uint32_t slot;
 	uint16_t tag;
-	uint8_t at;  // index into the burst
-	bool common; // of a frame: its layout is constant; lanes.packet has that of others
+	uint8_t at;   // index into the burst
+	uint8_t lane; // enum lane
+};
+
+/// How a game datagram lies in its frame.
+enum lane {
+	LANE_OTHER,  // somehow: lanes.packet says how. Or it came without a frame
+	LANE_COMMON, // as most do
+	LANE_MOVE,   // as nearly all do, and it is a PLAYER_MOVE, up to its last byte
 };
 
 // ---------------------------------------------------------------- whose is it?
 
 ALWAYS_INLINE struct lookup look_up(const struct session_table *sessions, const struct peer *peer, unsigned i,
-				    bool common)
+				    enum lane lane)
 {
 	const uint64_t hash = peer_hash(peer, &sessions->secret);
 	const struct lookup lookup = {
 		.bucket = &sessions->buckets[session_home(sessions, hash)],
 		.tag = session_tag(hash),
 		.at = (uint8_t)i,
-		.common = common,
+		.lane = (uint8_t)lane,
 	};
 
 	prefetch(lookup.bucket);

@@ -68,14 +68,18 @@ static void check_answer(uint16_t request_len, const uint8_t *answer, uint16_t a
 	require(arp || checksums_right(answer, answer_len));
 }
 
-/// The short cut of common frames says yes only to what the parser accepts.
+/// The short cut of MOVEs says yes only to common frames, and that of common frames to what the parser accepts.
 static void check_short_cut(const struct identity *identity, const struct listeners *listeners, const uint8_t *frame,
 			    uint16_t len)
 {
+	const struct move_spans spans = move_spans(&identity->move);
+	const bool is_move = is_move_frame(frame, len, &spans) && move_checksums_right(frame, &spans);
 	struct packet p = {0};
 
-	if (!frame_is_common(frame, len, identity, 0, false))
+	if (!frame_is_common(frame, len, identity, 0, false)) {
+		require(!is_move);
 		return;
+	}
 	require(parse_frame(frame, len, identity, listeners, 0, false, &p) == PG_DROP_NONE);
 
 	const struct packet common = common_packet(frame);

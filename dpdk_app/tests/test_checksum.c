@@ -77,6 +77,20 @@ static void check_update(uint16_t rest, uint16_t old, uint16_t new)
 		fail_msg("rest %04x, word %04x to %04x: %04x is not what a fresh sum gives", rest, old, new, updated);
 }
 
+/// Of 64 bits at both ends, where the quotients are smallest and largest, and anywhere between.
+static void any_sum_but_zero_is_right_when_it_folds_to_ones(void **state UNUSED)
+{
+	uint64_t seed = 7;
+
+	for (uint64_t i = 1; i < 0x40000; i++) {
+		const uint64_t word = random_next(&seed), multiple = word / 0xffff * 0xffff;
+		const uint64_t sums[] = {i, 0 - i, word, multiple, multiple + 1, multiple + 0xfffe};
+
+		for (size_t k = 0; k < COUNT(sums); k++)
+			assert_int_equal(checksum_right(sums[k]), checksum_fold(sums[k]) == CHECKSUM_RIGHT);
+	}
+}
+
 static void an_update_equals_a_fresh_sum_for_every_old_word(void **state UNUSED)
 {
 	static const uint16_t corners[] = {0x0001, 0x7fff, 0x8000, 0xfffe, 0xffff, 0x4500, 0x1234};
@@ -171,6 +185,7 @@ int main(void)
 		cmocka_unit_test(a_sum_reads_no_byte_beyond_its_length),
 		cmocka_unit_test(carries_of_a_long_run_of_ones_are_not_lost),
 		cmocka_unit_test(any_unfolded_sum_folds_to_its_remainder),
+		cmocka_unit_test(any_sum_but_zero_is_right_when_it_folds_to_ones),
 		cmocka_unit_test(an_update_equals_a_fresh_sum_for_every_old_word),
 		cmocka_unit_test(an_update_equals_a_fresh_sum_for_every_new_word),
 		cmocka_unit_test(an_update_equals_a_fresh_sum_for_every_rest),
