@@ -29,10 +29,11 @@ BENCHES = (
             Extra(
                 name="pages",
                 default="ordinary",
-                metavar="ordinary|huge",
-                help="Pages of both sides' packet buffers; huge ones must have been reserved. On ordinary "
-                "ones testpmd's buffers get in each other's way in the cache, and pollgate's do not.",
-                parse=one_of("ordinary", "huge"),
+                metavar="ordinary|huge|both",
+                help="Pages of both sides' packet buffers; huge ones must have been reserved, and make rows "
+                "of their own, plain-512-huge and so on. On ordinary ones testpmd's buffers get in each "
+                "other's way in the cache, and pollgate's do not.",
+                parse=one_of("ordinary", "huge", "both"),
             ),
         ),
     ),

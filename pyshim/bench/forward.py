@@ -43,18 +43,26 @@ def forward(request: Request) -> Iterator[Row]:
         PollgateError: testpmd is missing, or one of the two does not run here.
     """
     testpmd_path()
+    pages = request.option("pages", str)
     with TemporaryDirectory(prefix="pollgate-bench-") as directory:
-        for kind in _KINDS:
-            yield _row(Path(directory), kind, request)
+        for huge_pages in {"ordinary": (False,), "huge": (True,), "both": (False, True)}[pages]:
+            for kind in _KINDS:
+                yield _row(Path(directory), kind, huge_pages, request)
 
 
-def _row(directory: Path, kind: _Kind, request: Request) -> Row:
-    capture = write_moves(directory / f"{kind.name}.pcap", kind.sessions)
-    pages = Setting(huge_pages=request.option("pages", str) == "huge")
-    gateway = prepare(directory, kind.name, [capture], pages)
+def _row(directory: Path, kind: _Kind, huge_pages: bool, request: Request) -> Row:
+    name = f"{kind.name}-huge" if huge_pages else kind.name
+    capture = write_moves(directory / f"{name}.pcap", kind.sessions)
+    gateway = prepare(directory, name, [capture], Setting(huge_pages=huge_pages))
     measured = request.compare(
-        kind.name,
+        name,
         lambda: gateway.measure(request.seconds),
         lambda: measure_testpmd(gateway.plan, kind.mode, request.seconds),
     )
-    return Row.of(kind.name, measured, f"testpmd-{kind.mode}", details=gateway.details(), note=kind.note)
+    return Row.of(
+        name,
+        measured,
+        f"testpmd-{kind.mode}",
+        details={**gateway.details(), "pages": request.option("pages", str)},
+        note=kind.note,
+    )

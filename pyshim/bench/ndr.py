@@ -17,7 +17,7 @@ from pyshim.bench.pairs import Comparison
 from pyshim.bench.report import GATEWAY, Note, Row
 from pyshim.bench.served import BUSY_ENOUGH, Played
 from pyshim.bench.sides import Sides, choose_sides
-from pyshim.load.result import CEILING_FACTOR_MIN
+from pyshim.load.result import CEILING_FACTOR_MIN, Result
 from pyshim.load.scenario import Crowd, Trial
 
 PLAYERS = 512
@@ -25,6 +25,7 @@ WARM_UP_S = 0.1
 WARM_UP_WINDOW = 64
 DRAIN_S = 0.05
 FLOOD_PPS = 100e6  # more than any core sends
+OVERRUN_MAX = 0.01  # of a trial's time: what a generator stopped for a moment may make up for
 HARDLY_BUSY = 0.5  # below it, a core that had its CPU could not have been too slow
 ABOVE_MRR = 1.2  # nothing above it is tried: an overloaded gateway may serve less than one that is just not
 
@@ -72,6 +73,7 @@ def ndr(request: Request) -> Iterator[Row | Note]:
         row = _row(name, goal, trials.nearest(goal.lower_pps), mrr_pps, sides)
         row = replace(row, complete=found.ended is not Ended.INTERRUPT)
         common = {"players": players, "flows": players, "width": effort.width, "trials": found.trials}
+        common |= {"pairs": effort.trials, "limit_s": effort.limit_s}
         yield replace(row, details={**pair.details(), **common, **row.details})
     if found.ended is Ended.INTERRUPT:
         raise KeyboardInterrupt
@@ -100,7 +102,7 @@ class _Trials:
         played = self._play(Trial(self._players, seconds, rate_pps, drain_s=DRAIN_S))
         self._played[rate_pps] = played
         result = played.result
-        loss = Loss(result.offered, result.sent, result.acknowledged)
+        loss = loss_of(result, rate_pps)
         lost = loss.intended - loss.acknowledged
         self._request.progress(f"{rate_pps:,.0f} packets/s for {seconds:g} s: {lost:,} lost")
         return loss
@@ -111,6 +113,18 @@ class _Trials:
 
     def _play(self, trial: Trial) -> Played:
         return self._pair.served.play(self._pair.generator, trial)
+
+
+def loss_of(result: Result, rate_pps: float) -> Loss:
+    """What became of a trial at a rate. What a generator that fell behind sent after the time is lost, too.
+
+    Otherwise a rate would count as served that was never sent.
+    """
+    intended_s = result.trial.seconds
+    if result.elapsed_s <= intended_s * (1 + OVERRUN_MAX):
+        return Loss(result.offered, result.sent, result.acknowledged)
+    in_time = intended_s / result.elapsed_s
+    return Loss(round(rate_pps * intended_s), int(result.sent * in_time), int(result.acknowledged * in_time))
 
 
 def limit(rate_pps: float, played: Played) -> tuple[str, str]:

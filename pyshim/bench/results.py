@@ -36,6 +36,9 @@ _READING = f"""\
   `cpus`, it is a lower bound of what the gateway can do.
 - Virtual devices (net_pcap, memif, af_packet, af_xdp on veth) are not NICs. They show what the code costs per
   packet, not what PCI Express, DMA and a wire add or bound: never compare them with a NIC's figures.
+- Without huge pages, DPDK's own layout of packet buffers keeps testpmd's in each other's way in the cache, and
+  pollgate has another one; part of what *bench forward* shows there is that. Rows that end in *-huge* compare
+  nothing but the work.
 - A rate counts as served when at most {share(LOSS_MAX)} of the messages stayed without an answer.
 """
 
@@ -142,6 +145,9 @@ def _machines(evidence: Evidence) -> str:
     return "\n".join(lines)
 
 
+_OPTIONS = (("pairs", "pairs"), ("seconds", "seconds"), ("limit", "limit_s"))  # and the keys of a row
+
+
 def _commands(evidence: Evidence) -> str:
     lines = ["## Do it again\n", "```sh"]
     names = [*PAGE_BENCHES, *sorted(r.bench for r in evidence.reports if r.bench not in PAGE_BENCHES)]
@@ -154,10 +160,14 @@ def _commands(evidence: Evidence) -> str:
 
 
 def _arguments(report: FoundReport | None) -> str:
-    """--pairs and --seconds as they were, where the rows tell."""
+    """The options as they were, where the rows tell."""
     row = report.rows[0] if report and report.rows else None
-    told = [(key, row.number(key)) for key in ("pairs", "seconds")] if row else []
-    return "".join(f" --{key} {value:g}" for key, value in told if value is not None)
+    if row is None:
+        return ""
+    numbers = [(option, row.number(key)) for option, key in _OPTIONS]
+    pages = row.text("pages")
+    told = [f"--{option} {value:g}" for option, value in numbers if value is not None]
+    return "".join(f" {each}" for each in [*told, *([f"--pages {pages}"] if pages else [])])
 
 
 def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

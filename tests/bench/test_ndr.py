@@ -10,9 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from pyshim.bench.ndr import loss_of
 from pyshim.bench.ndr_search import PDR_LOSS_RATIO, Effort, Ended, Loss, search
 from pyshim.errors import UnavailableError
+from pyshim.load.scenario import Trial
 from tests.bench.commands import bench
+from tests.load.builders import result
 
 CAPACITY_PPS = 1_000_000.0
 WIDTH = 0.005
@@ -164,3 +167,15 @@ def test_a_width_that_is_none_is_a_usage_error(tmp_path: Path) -> None:
 
     assert ended.returncode == 2
     assert "'1' is not a number above 0 and up to 0.5" in ended.stderr
+
+
+def test_a_rate_that_the_generator_was_too_slow_for_counts_as_lost() -> None:
+    trial = Trial(players=10, seconds=1.0, rate_pps=1000.0)
+    in_time = result(trial, offered=1000, sent=1000, acknowledged=1000, elapsed_s=1.005)
+    assert loss_of(in_time, 1000.0) == Loss(1000, 1000, 1000)
+
+    made_up_for = result(trial, offered=1000, sent=1000, acknowledged=1000, elapsed_s=1.25)
+    assert loss_of(made_up_for, 1000.0) == Loss(1000, 800, 800)
+
+    given_up = result(trial, offered=500, sent=500, acknowledged=500, elapsed_s=1.25)
+    assert loss_of(given_up, 1000.0) == Loss(1000, 400, 400)
