@@ -36,9 +36,9 @@ _READING = f"""\
   `cpus`, it is a lower bound of what the gateway can do.
 - Virtual devices (net_pcap, memif, af_packet, af_xdp on veth) are not NICs. They show what the code costs per
   packet, not what PCI Express, DMA and a wire add or bound: never compare them with a NIC's figures.
-- Without huge pages, DPDK's own layout of packet buffers keeps testpmd's in each other's way in the cache, and
-  pollgate has another one; part of what *bench forward* shows there is that. Rows that end in *-huge* compare
-  nothing but the work.
+- Without huge pages, DPDK's own layout of packet buffers keeps testpmd's in each other's way in the cache;
+  pollgate has another one, and part of what *bench forward* shows there is that. Rows that end in *-huge*
+  compare nothing but the work.
 - A rate counts as served when at most {share(LOSS_MAX)} of the messages stayed without an answer.
 """
 
