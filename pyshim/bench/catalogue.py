@@ -7,8 +7,8 @@ from pyshim.bench.description import Bench, Extra, number, one_of, whole_number,
 from pyshim.bench.engines import engines
 from pyshim.bench.forward import forward
 from pyshim.bench.ndr import ndr
-from pyshim.bench.opponent import parse_traditional
 from pyshim.bench.players import players
+from pyshim.bench.rig.opponent import parse_traditional
 from pyshim.bench.scaling import scaling
 from pyshim.bench.sessions import SESSIONS, SESSIONS_MAX, sessions
 

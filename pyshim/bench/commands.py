@@ -17,11 +17,11 @@ from rich.console import Console
 
 from pyshim import __version__
 from pyshim.bench.catalogue import BENCHES
-from pyshim.bench.costs import costs
 from pyshim.bench.description import Bench, Extra, Request
-from pyshim.bench.html import refuse_html, write_html
-from pyshim.bench.report import Report, Row, as_json, as_table
-from pyshim.bench.results import write_results
+from pyshim.bench.reports.costs import costs
+from pyshim.bench.reports.html import refuse_html, write_html
+from pyshim.bench.reports.report import Report, Row, as_json, as_table
+from pyshim.bench.reports.results import write_results
 from pyshim.host.machine import host_facts
 
 cli_app = typer.Typer(no_args_is_help=True, help="Measure against what a user would pick instead, in turn.")

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from pyshim.bench.pairs import Comparison, compare
-from pyshim.bench.report import Note, Row
+from pyshim.bench.reports.report import Note, Row
 from pyshim.errors import InternalError
 
 T = TypeVar("T")

@@ -9,13 +9,13 @@ from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 
-from pyshim.bench.contest import Contest, Sample, Standing
-from pyshim.bench.contestants import BASE, FRAME_BYTES, Link
 from pyshim.bench.description import Request
 from pyshim.bench.pairs import Comparison
-from pyshim.bench.private_network import private_network
-from pyshim.bench.report import GATEWAY, Note, Row
-from pyshim.bench.sides import Sides, choose_sides
+from pyshim.bench.reports.report import GATEWAY, Note, Row
+from pyshim.bench.rig.contest import Contest, Sample, Standing
+from pyshim.bench.rig.contestants import BASE, FRAME_BYTES, Link
+from pyshim.bench.rig.private_network import private_network
+from pyshim.bench.rig.sides import Sides, choose_sides
 from pyshim.errors import UnavailableError
 
 GENERATOR = "generator"

@@ -9,10 +9,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from pyshim.bench.description import Request
-from pyshim.bench.frames import write_moves
-from pyshim.bench.processes import measure_testpmd, testpmd_path
-from pyshim.bench.replay import Setting, prepare
-from pyshim.bench.report import Row
+from pyshim.bench.reports.report import Row
+from pyshim.bench.rig.frames import write_moves
+from pyshim.bench.rig.processes import measure_testpmd, testpmd_path
+from pyshim.bench.rig.replay import Setting, prepare
 
 
 @dataclass(frozen=True, slots=True)

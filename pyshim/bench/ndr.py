@@ -11,12 +11,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from pyshim.bench.description import Request
-from pyshim.bench.memif import MemifPair, memif_pair
-from pyshim.bench.ndr_search import Effort, Ended, Loss, Throughput, search
 from pyshim.bench.pairs import Comparison
-from pyshim.bench.report import GATEWAY, Note, Row
-from pyshim.bench.served import BUSY_ENOUGH, Played
-from pyshim.bench.sides import Sides, choose_sides
+from pyshim.bench.reports.report import GATEWAY, Note, Row
+from pyshim.bench.rig.memif import MemifPair, memif_pair
+from pyshim.bench.rig.ndr_search import Effort, Ended, Loss, Throughput, search
+from pyshim.bench.rig.served import BUSY_ENOUGH, Played
+from pyshim.bench.rig.sides import Sides, choose_sides
 from pyshim.load.result import CEILING_FACTOR_MIN, Result
 from pyshim.load.scenario import Crowd, Trial
 

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from statistics import median
 
 from pyshim.bench.description import Request
-from pyshim.bench.memif import MemifPair, memif_pair
 from pyshim.bench.pairs import Comparison
-from pyshim.bench.report import GATEWAY, Note, Row
-from pyshim.bench.served import Played
-from pyshim.bench.sides import Sides, choose_sides
+from pyshim.bench.reports.report import GATEWAY, Note, Row
+from pyshim.bench.rig.memif import MemifPair, memif_pair
+from pyshim.bench.rig.served import Played
+from pyshim.bench.rig.sides import Sides, choose_sides
 from pyshim.load.scenario import LADDER, Crowd, Step, Trial
 
 PACED = (500_000, 1_000_000)

@@ -8,9 +8,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from pyshim.bench.description import Request
-from pyshim.bench.frames import write_moves
-from pyshim.bench.replay import Replay, Setting, prepare
-from pyshim.bench.report import GATEWAY, Note, Row
+from pyshim.bench.reports.report import GATEWAY, Note, Row
+from pyshim.bench.rig.frames import write_moves
+from pyshim.bench.rig.replay import Replay, Setting, prepare
 from pyshim.host.cpu import gather_cpus
 
 PLAYERS = 4_000  # of each worker

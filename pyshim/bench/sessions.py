@@ -13,10 +13,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from pyshim.bench.description import Request
-from pyshim.bench.frames import PLAYERS_MAX, write_moves
-from pyshim.bench.processes import Stage
-from pyshim.bench.replay import DEFAULT_CAPACITY, Setting, needed_bytes, prepare
-from pyshim.bench.report import Note, Row
+from pyshim.bench.reports.report import Note, Row
+from pyshim.bench.rig.frames import PLAYERS_MAX, write_moves
+from pyshim.bench.rig.processes import Stage
+from pyshim.bench.rig.replay import DEFAULT_CAPACITY, Setting, needed_bytes, prepare
 from pyshim.host.memory import gather_memory
 
 SESSIONS = (1_000, 10_000, 100_000, 1_000_000)

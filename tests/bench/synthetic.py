@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from pyshim.bench.evidence import Evidence, FoundReport
+from pyshim.bench.reports.evidence import Evidence, FoundReport
 
 HOST = {"cpu": "Example CPU", "cpus": 2, "cpus_allowed": "0-1", "cpus_isolated": "none", "governor": None}
 

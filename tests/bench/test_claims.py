@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pyshim.bench.claims import CLAIMS, Judgement, Verdict
+from pyshim.bench.reports.claims import CLAIMS, Judgement, Verdict
 from tests.bench.synthetic import evidence, ratio, report, row
 
 HOLDS, FAILS, OPEN, UNMEASURED = Verdict.HOLDS, Verdict.FAILS, Verdict.OPEN, Verdict.UNMEASURED

@@ -15,11 +15,11 @@ from typing import Any
 
 import pytest
 
-from pyshim.bench.contest import Sample
-from pyshim.bench.contestants import ENGINES
 from pyshim.bench.engines import late, limit
-from pyshim.bench.handling import quantile
-from pyshim.bench.sides import Sides
+from pyshim.bench.rig.contest import Sample
+from pyshim.bench.rig.contestants import ENGINES
+from pyshim.bench.rig.handling import quantile
+from pyshim.bench.rig.sides import Sides
 from tests.bench.commands import BRIEFLY, COMMAND, bench
 from tests.network.namespace import why_not
 

@@ -11,7 +11,7 @@ from scapy.layers.inet import IP, UDP
 from scapy.layers.l2 import Ether
 from scapy.utils import rdpcap
 
-from pyshim.bench.frames import GATE_MAC, GATE_PORT, PLAYERS_MAX, move_frame, write_moves
+from pyshim.bench.rig.frames import GATE_MAC, GATE_PORT, PLAYERS_MAX, move_frame, write_moves
 
 
 def test_a_capture_has_one_frame_per_session_in_no_order(tmp_path: Path) -> None:

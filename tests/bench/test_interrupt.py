@@ -16,7 +16,7 @@ import pytest
 from pyshim.bench.commands import measure
 from pyshim.bench.description import Bench, Request
 from pyshim.bench.pairs import Comparison
-from pyshim.bench.report import Note, Row
+from pyshim.bench.reports.report import Note, Row
 from pyshim.errors import UnavailableError
 from tests.bench.commands import COMMAND
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from pyshim.bench.ndr import loss_of
-from pyshim.bench.ndr_search import PDR_LOSS_RATIO, Effort, Ended, Loss, search
+from pyshim.bench.rig.ndr_search import PDR_LOSS_RATIO, Effort, Ended, Loss, search
 from pyshim.errors import UnavailableError
 from pyshim.load.scenario import Trial
 from tests.bench.commands import bench

@@ -13,14 +13,14 @@ from pathlib import Path
 
 import pytest
 
-from pyshim.bench.private_network import (
+from pyshim.bench.rig.private_network import (
     GENERATOR_INTERFACE,
     GENERATOR_MAC,
     SERVER_INTERFACE,
     SERVER_MAC,
     private_network,
 )
-from pyshim.bench.sides import choose_sides, cpu_time
+from pyshim.bench.rig.sides import choose_sides, cpu_time
 from pyshim.errors import InternalError, UnavailableError
 from tests.network.namespace import why_not
 
@@ -95,7 +95,7 @@ def test_a_failure_inside_leads_out_again() -> None:
 def test_a_killed_benchmark_leaves_nothing_behind() -> None:
     script = (
         "import time\n"
-        "from pyshim.bench.private_network import private_network\n"
+        "from pyshim.bench.rig.private_network import private_network\n"
         "with private_network():\n"
         "    print('in', flush=True)\n"
         "    time.sleep(60)\n"

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from pyshim.bench.costs import costs
-from pyshim.bench.html import as_html
 from pyshim.bench.pairs import Comparison
-from pyshim.bench.plots import plots
-from pyshim.bench.report import Report, Row, as_table
+from pyshim.bench.reports.costs import costs
+from pyshim.bench.reports.html import as_html
+from pyshim.bench.reports.plots import plots
+from pyshim.bench.reports.report import Report, Row, as_table
 from pyshim.host.machine import host_facts
 from tests.bench.commands import BRIEFLY, bench
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from pyshim.bench.claims import CLAIMS
-from pyshim.bench.results import results_page
+from pyshim.bench.reports.claims import CLAIMS
+from pyshim.bench.reports.results import results_page
 from tests.bench.commands import bench
 from tests.bench.synthetic import HOST, evidence, ratio, report, row, write
 

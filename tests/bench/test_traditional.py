@@ -16,8 +16,8 @@ from scapy.layers.inet import IP, UDP
 from scapy.layers.l2 import Ether
 from scapy.packet import Raw
 
-from pyshim.bench import opponent
-from pyshim.bench.opponent import parse_traditional, traditional_server
+from pyshim.bench.rig import opponent
+from pyshim.bench.rig.opponent import parse_traditional, traditional_server
 from pyshim.errors import UnavailableError
 from tests.bench.commands import bench
 from tests.network.players import ATTACK, CHAT, MOVE, SKILL, chat, every_kind, heartbeat, message

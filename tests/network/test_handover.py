@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from pyshim.bench.frames import GATE_ADDRESS, GATE_MAC, move_frame
+from pyshim.bench.rig.frames import GATE_ADDRESS, GATE_MAC, move_frame
 from tests.network.namespace import Namespace
 from tests.network.players import NetworkGate, ended_well, is_balanced
 

@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, FuncFormatter, NullFormatter
 
-from pyshim.bench.report import GATEWAY, Report, Row
+from pyshim.bench.reports.report import GATEWAY, Report, Row
 
 OURS, THEIRS, NOT_OURS = "#0b6e99", "#d0802f", "#b3261e"
 _WIDTH_IN = 8.0

@@ -11,8 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-from pyshim.bench.frames import GATE_PORT, move_frame
-from pyshim.bench.private_network import SERVER_ADDRESS, SERVER_INTERFACE, SERVER_MAC
+from pyshim.bench.rig.frames import GATE_PORT, move_frame
+from pyshim.bench.rig.private_network import SERVER_ADDRESS, SERVER_INTERFACE, SERVER_MAC
 
 FRAME_BYTES = len(move_frame(0))
 MESSAGE_BYTES = 44  # PLAYER_MOVE

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from pyshim.bench.report import Row
+from pyshim.bench.reports.report import Row
 from pyshim.views.units import duration, number, share
 
 

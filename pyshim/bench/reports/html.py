@@ -9,8 +9,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
 
-from pyshim.bench.costs import costs
-from pyshim.bench.report import GATEWAY, Report, Row, amount, how, limit_mark, remarks, spread
+from pyshim.bench.reports.costs import costs
+from pyshim.bench.reports.report import GATEWAY, Report, Row, amount, how, limit_mark, remarks, spread
 from pyshim.errors import UnavailableError
 
 _STYLE = """
@@ -56,7 +56,7 @@ def write_html(path: Path, report: Report) -> None:
 
 def as_html(report: Report) -> str:
     """The page; the same report gives the same text."""
-    from pyshim.bench.plots import plots  # noqa: PLC0415 - needs matplotlib
+    from pyshim.bench.reports.plots import plots  # noqa: PLC0415 - needs matplotlib
 
     title = escape(f"pollgate bench {report.bench}")
     figures = "\n".join(

@@ -6,8 +6,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pyshim.bench.processes import scrape, total
-from pyshim.bench.sides import CpuTime, cpu_time
+from pyshim.bench.rig.processes import scrape, total
+from pyshim.bench.rig.sides import CpuTime, cpu_time
 from pyshim.errors import UnavailableError
 from pyshim.load.scenario import Trial
 

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from ipaddress import IPv4Address
 from pathlib import Path
 
-from pyshim.bench.processes import finish, read_until
+from pyshim.bench.rig.processes import finish, read_until
 from pyshim.errors import UnavailableError, UsageError
 
 SOURCE = Path(__file__).with_name("traditional.cpp")  # of tests/bench/traditional in the repository

@@ -158,7 +158,7 @@ def as_table(report: Report, beside: Sequence[Sequence[str]] = ()) -> Renderable
 
     Args:
         report: what was found.
-        beside: a second table, a heading and lines; see `pyshim.bench.costs`.
+        beside: a second table, a heading and lines; see `pyshim.bench.reports.costs`.
     """
     lines = [*remarks(report), *dict.fromkeys(how(row) for row in report.rows), machine_line(report.host)]
     notes = Text("\n".join(lines), style="dim")

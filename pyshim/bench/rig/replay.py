@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 
-from pyshim.bench.frames import GATE_ADDRESS, GATE_MAC, GATE_PORT, MoveCapture
-from pyshim.bench.processes import GatewayRun, Stage, measure_gateway
+from pyshim.bench.rig.frames import GATE_ADDRESS, GATE_MAC, GATE_PORT, MoveCapture
+from pyshim.bench.rig.processes import GatewayRun, Stage, measure_gateway
 from pyshim.config import load_config
 from pyshim.errors import UnavailableError
 from pyshim.host import gather

@@ -10,12 +10,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from pyshim.bench.contestants import FRAME_BYTES, settings
-from pyshim.bench.frames import GATE_PORT
-from pyshim.bench.private_network import GENERATOR_ADDRESS, GENERATOR_MAC, SERVER_ADDRESS, SERVER_MAC
-from pyshim.bench.processes import gateway
-from pyshim.bench.served import Served
-from pyshim.bench.sides import Sides
+from pyshim.bench.rig.contestants import FRAME_BYTES, settings
+from pyshim.bench.rig.frames import GATE_PORT
+from pyshim.bench.rig.private_network import GENERATOR_ADDRESS, GENERATOR_MAC, SERVER_ADDRESS, SERVER_MAC
+from pyshim.bench.rig.processes import gateway
+from pyshim.bench.rig.served import Served
+from pyshim.bench.rig.sides import Sides
 from pyshim.load.scenario import Crowd, Device, Target
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
 
-from pyshim.bench.evidence import Evidence, FoundRow
-from pyshim.bench.report import GATEWAY
+from pyshim.bench.reports.evidence import Evidence, FoundRow
+from pyshim.bench.reports.report import GATEWAY
 from pyshim.views.units import count, duration, number, rate, share
 
 LOSS_MAX = 0.001  # of messages unanswered, for a rate to count as served

@@ -19,23 +19,23 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pyshim.bench.contestants import BASE, ENGINES, Engine, Link, settings
 from pyshim.bench.description import Request
-from pyshim.bench.frames import GATE_PORT, write_moves
-from pyshim.bench.handling import handling_histogram, quantile
-from pyshim.bench.memif import TARGET, gateway_config, memif_generator
-from pyshim.bench.opponent import traditional, traditional_server
-from pyshim.bench.private_network import (
+from pyshim.bench.rig.contestants import BASE, ENGINES, Engine, Link, settings
+from pyshim.bench.rig.frames import GATE_PORT, write_moves
+from pyshim.bench.rig.handling import handling_histogram, quantile
+from pyshim.bench.rig.memif import TARGET, gateway_config, memif_generator
+from pyshim.bench.rig.opponent import traditional, traditional_server
+from pyshim.bench.rig.private_network import (
     GENERATOR_ADDRESS,
     GENERATOR_INTERFACE,
     GENERATOR_MAC,
     SERVER_ADDRESS,
     PrivateNetwork,
 )
-from pyshim.bench.processes import WARM_UP_S, gateway, run_between, scrape
-from pyshim.bench.replay import Setting, prepare
-from pyshim.bench.served import Played, Served
-from pyshim.bench.sides import Sides
+from pyshim.bench.rig.processes import WARM_UP_S, gateway, run_between, scrape
+from pyshim.bench.rig.replay import Setting, prepare
+from pyshim.bench.rig.served import Played, Served
+from pyshim.bench.rig.sides import Sides
 from pyshim.errors import UnavailableError
 from pyshim.load.scenario import Crowd, Device, Trial
 
