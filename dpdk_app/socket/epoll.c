@@ -152,11 +152,11 @@ static void *epoll_loop(void *argument)
 	worker_begin(common);
 	now = pg_tsc();
 	while (!worker_stops(common)) {
-		// While there is something to do, looking is part of the work; waiting is not.
-		const int ready = epoll_wait(w->epoll, events, SOCKETS_PER_WORKER_MAX, moved ? 0 : WAIT_MS);
-		const uint64_t woken = moved ? now : pg_tsc();
+		const int ready = epoll_wait(w->epoll, events, SOCKETS_PER_WORKER_MAX, WAIT_MS);
+		const uint64_t woken = pg_tsc();
 
-		counter_add(&common->stats->cycles_idle, woken - now);
+		// After a full burst there is more, and looking is part of the work; waiting is not.
+		worker_count_turn(common, moved >= BURST_MAX, now, woken);
 		sockets_keep_house(&w->common, woken);
 		moved = serve_ready(w, events, ready);
 		now = pg_tsc();
