@@ -17,6 +17,7 @@
 #include "load/transport.h"
 #include "net/host.h"
 #include "net/parse.h"
+#include "port/pool.h"
 #include "port/port.h"
 
 #define QUEUE 0
@@ -398,7 +399,7 @@ static int open_port(struct device *d, struct pg_error *error)
 	const struct pg_pool_plan *pool = &d->plan.pool;
 	int rc;
 
-	d->pool = rte_pktmbuf_pool_create(pool->name, pool->mbufs, pool->cache, 0, pool->data_room_bytes, pool->node);
+	d->pool = pool_make(pool);
 	if (!d->pool)
 		return error_set(error, PG_ERROR_MEMORY, "mbuf pool %s: %u mbufs of %u bytes: %s", pool->name,
 				 pool->mbufs, pool->data_room_bytes, rte_strerror(rte_errno));
