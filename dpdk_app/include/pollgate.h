@@ -17,7 +17,7 @@ extern "C" {
 #endif
 
 /// Bumped when a structure or the meaning of a field changes; kept in every shared page.
-#define PG_ABI_VERSION 2
+#define PG_ABI_VERSION 3
 
 #define PG_WORKERS_MAX 32
 #define PG_PORTS_MAX 8
@@ -27,6 +27,8 @@ extern "C" {
 #define PG_QUEUES_PER_WORKER_MAX 16
 #define PG_BURST_BUCKETS 9     // upper bounds 1, 2, 4, 8, 16, 24, 32, 48, 64 packets
 #define PG_DATAGRAM_MAX 1472   // bytes of UDP payload that fit an Ethernet frame; longer ones are too_long
+#define PG_CLOSE_REASONS 10    // index: reason of the wire, 0 has no label
+#define PG_DENIALS 7           // index: reason of DENIED, 0 has no label
 #define PG_HANDLING_BUCKETS 26 // see pg_handling_bound_ns(); the last one is unbounded
 
 // ---------------------------------------------------------------- names
@@ -42,6 +44,11 @@ enum pg_message {
 	PG_MESSAGE_ICMP_ECHO,
 	PG_MESSAGE_NEIGHBOR_SOLICITATION,
 	PG_MESSAGE_ICMPV6_ECHO,
+	PG_MESSAGE_SESSION_HELLO, // datagrams of the session profile; what is in them is counted in pg_message_stats
+	PG_MESSAGE_SESSION_CONFIRM,
+	PG_MESSAGE_SESSION_DATA,
+	PG_MESSAGE_SESSION_CLOSE,
+	PG_MESSAGE_SESSION_PATH_RESPONSE,
 	PG_MESSAGES
 };
 
@@ -72,8 +79,25 @@ enum pg_drop {
 	PG_DROP_PLAYER_MISMATCH,
 	PG_DROP_TABLE_FULL,
 	PG_DROP_SOURCE_RATE_LIMITED,
-	PG_DROP_OWNER_BUSY,  // its session is another worker's, who has too much to do
-	PG_DROP_WORKER_LOST, // was in a worker's hands when the worker died
+	PG_DROP_SESSION_HEADER,          // kind, flags, length or a reserved byte cannot be
+	PG_DROP_SESSION_UNKNOWN,         // no session has this number
+	PG_DROP_SESSION_STATE,           // not connected, or not a kind that a client sends
+	PG_DROP_SESSION_OVER,            // expired, revoked or consumed
+	PG_DROP_COOKIE_FORGED,           // not ours, or for another address, session or nonce
+	PG_DROP_COOKIE_OLD,              // older than 4 s, or than the one that was accepted
+	PG_DROP_BAD_PROOF,               // of the issued key
+	PG_DROP_REPLAYED,                // its counter was seen, or is too old to tell
+	PG_DROP_BAD_TAG,                 // sealed with another key, or changed
+	PG_DROP_BAD_PATH_RESPONSE,       // no such challenge
+	PG_DROP_MESSAGE_ORDER,           // an id or fragment that cannot be
+	PG_DROP_MESSAGE_COMPRESSION,     // does not expand to what it says
+	PG_DROP_NO_ROOM,                 // for messages that must wait for others; they come again
+	PG_DROP_CONNECTION_RATE_LIMITED, // more HELLOs than limits.connections_pps from one source
+	PG_DROP_HANDSHAKE_BUDGET,        // handshakes have used limits.handshake_cpu
+	PG_DROP_SESSION_RATE_LIMITED,    // more than limits.session_pps
+	PG_DROP_MESSAGE_RATE_LIMITED,    // more of one type than limits.messages
+	PG_DROP_OWNER_BUSY,              // its session is another worker's, who has too much to do
+	PG_DROP_WORKER_LOST,             // was in a worker's hands when the worker died
 	PG_DROPS
 };
 
@@ -94,6 +118,43 @@ const char *pg_tx_drop_name(unsigned drop);
 /// Upper bound (inclusive) of a bucket; UINT64_MAX for the last handling bucket.
 uint32_t pg_burst_bound(unsigned bucket);
 uint64_t pg_handling_bound_ns(unsigned bucket);
+
+/// Messages of the session profile that players send: label `type` of pollgate_session_messages_received_total.
+enum pg_request {
+	PG_REQUEST_MOVE,
+	PG_REQUEST_ATTACK,
+	PG_REQUEST_CHAT,
+	PG_REQUEST_HEARTBEAT,
+	PG_REQUEST_SKILL,
+	PG_REQUEST_BULK,
+	PG_REQUESTS
+};
+
+/// And those that they get: label `type` of pollgate_session_messages_sent_total.
+enum pg_event { PG_EVENT_ATTACK, PG_EVENT_CHAT, PG_EVENT_SKILL, PG_EVENT_INVENTORY, PG_EVENT_BULK, PG_EVENTS };
+
+/// Types that may be compressed, of either direction: label `type` of pollgate_compression_bytes_total.
+enum pg_compressible { PG_COMPRESS_CHAT, PG_COMPRESS_INVENTORY, PG_COMPRESS_BULK, PG_COMPRESSIBLE };
+
+/// Why a message to a player was not delivered: label `reason` of pollgate_session_messages_lost_total.
+enum pg_loss {
+	PG_LOSS_NONE,           // not lost; never counted, has no label
+	PG_LOSS_QUEUE_FULL,     // the player is too slow: delivery.queue_kib
+	PG_LOSS_NO_MEMORY,      // all sessions together wait for too much: delivery.memory_mib
+	PG_LOSS_NO_PLAYER,      // nobody with this player_id is connected
+	PG_LOSS_OWNER_BUSY,     // another worker's player, and that worker has too much to do
+	PG_LOSS_UNACKNOWLEDGED, // sent as often as allowed
+	PG_LOSS_CLOSED,         // the connection ended first
+	PG_LOSS_TOO_LONG,
+	PG_LOSSES
+};
+
+const char *pg_request_name(unsigned request);
+const char *pg_event_name(unsigned event);
+const char *pg_compressible_name(unsigned type);
+const char *pg_loss_name(unsigned loss);
+const char *pg_denial_name(unsigned reason);
+const char *pg_close_name(unsigned reason); // enum session_close_reason of the wire
 
 // ---------------------------------------------------------------- errors
 
@@ -178,11 +239,31 @@ struct pg_policy {
 	uint64_t idle_timeout_ns;
 	uint32_t host_reply_pps; // ARP, ND and echo answers per worker; 0 answers none
 	uint32_t host_reply_burst;
-	struct {
-		uint32_t source_pps; // datagrams per second and source address; 0 is unlimited
+	struct pg_listener_policy {
+		uint32_t
+			source_pps; // datagrams per second and source address; 0 is unlimited. Profile session: unproved ones
 		uint32_t source_burst;
+		// profile session
+		uint32_t connections_pps; // HELLOs per second and source address; 0 is unlimited
+		uint32_t connections_burst;
+		uint32_t session_pps; // datagrams per second and session; 0 is unlimited
+		uint32_t session_burst;
 	} listener[PG_LISTENERS_MAX];
+	// profile session, whatever the listener
+	struct pg_delivery_policy {
+		uint32_t flush_us;
+		uint32_t acknowledge_us;
+		uint32_t resend_min_us;
+		uint32_t resends;
+		uint32_t queue_bytes;
+		uint32_t handshake_permille;            // share of a worker's time that handshakes may take
+		uint32_t compress_min[PG_COMPRESSIBLE]; // bytes; UINT32_MAX: never
+		uint32_t message_pps[PG_REQUESTS];      // per session; 0 is unlimited
+		uint32_t message_burst[PG_REQUESTS];
+	} delivery;
 };
+
+enum pg_profile { PG_PROFILE_PLAIN, PG_PROFILE_SESSION };
 
 struct pg_plan {
 	uint32_t abi_version; // PG_ABI_VERSION
@@ -190,10 +271,14 @@ struct pg_plan {
 	uint32_t worker_count;
 	uint32_t pool_count;
 	uint32_t listener_count;
-	uint32_t session_capacity;                // of the whole appliance
-	uint8_t engine;                           // enum pg_engine
-	uint16_t listener_port[PG_LISTENERS_MAX]; // UDP port, host order
-	char isa[16];                             // "auto", or "v2", "v3", "v4" to force one
+	uint32_t session_capacity;                  // of the whole appliance
+	uint8_t engine;                             // enum pg_engine
+	uint16_t listener_port[PG_LISTENERS_MAX];   // UDP port, host order
+	uint8_t listener_profile[PG_LISTENERS_MAX]; // enum pg_profile
+	uint32_t issued_capacity;    // sessions that can be issued, at most 2^20; 0: no listener has profile session
+	uint32_t message_memory_mib; // for messages on their way, of all workers together
+	int32_t compression_level;   // 1 to 12, of libdeflate
+	char isa[16];                // "auto", or "v2", "v3", "v4" to force one
 	struct pg_port_plan port[PG_PORTS_MAX];
 	struct pg_pool_plan pool[PG_POOLS_MAX];
 	struct pg_worker_plan worker[PG_WORKERS_MAX];
@@ -208,6 +293,20 @@ struct pg_port_counts {
 	uint64_t rx_bytes; // without FCS
 	uint64_t tx_packets;
 	uint64_t tx_bytes;
+};
+
+/// What is said in sessions of the session profile.
+struct pg_message_stats {
+	uint64_t received[PG_REQUESTS]; // taken, each once
+	uint64_t sent[PG_EVENTS];       // queued for a player
+	uint64_t lost[PG_LOSSES];
+	uint64_t duplicates; // reliable messages that came again
+	uint64_t resent;
+	uint64_t compress_in[PG_COMPRESSIBLE];  // bytes of bodies that the policy chose, before
+	uint64_t compress_out[PG_COMPRESSIBLE]; // and after
+	uint64_t expand_in;
+	uint64_t expand_out;
+	uint64_t memory_used; // gauge, bytes of the pool
 };
 
 /// One poll loop's counters. One writer: its lcore. Never reset, not even by a new worker process.
@@ -226,6 +325,7 @@ struct pg_worker_stats {
 	uint64_t forwarded;
 	uint64_t handed_out; // received here, but their session is another worker's, who got them
 	uint64_t handed_in;  // received by another worker
+	uint64_t unanswered; // handled ones that were not turned into an answer
 
 	// transmit
 	uint64_t tx_originated; // announcements; the rest of tx_offered are replies
@@ -242,7 +342,14 @@ struct pg_worker_stats {
 	uint64_t sessions_active; // a gauge
 	uint64_t sessions_admitted;
 	uint64_t sessions_expired;
-	uint64_t sessions_recovered; // found in the state of a dead worker
+	uint64_t sessions_recovered;       // found in the state of a dead worker
+	uint64_t connected;                // a gauge: connections of the session profile
+	uint64_t connections;              // CONFIRMs that made one
+	uint64_t closed[PG_CLOSE_REASONS]; // by enum session_close_reason of the wire
+	uint64_t denied
+		[PG_DENIALS]; // HELLOs and CONFIRMs that were answered with DENIED, by enum session_denial of the wire
+	uint64_t path_changes;
+	struct pg_message_stats messages;
 
 	// distributions
 	uint64_t rx_burst[PG_BURST_BUCKETS];
@@ -303,8 +410,12 @@ uint64_t pg_tsc_hz(void);
 
 struct pg_gateway;
 
-/// Bytes that the session state of this many sessions and workers needs.
-size_t pg_state_size(uint32_t capacity, uint32_t workers);
+/// Bytes that the session state of this many sessions, workers and issued sessions needs.
+size_t pg_state_size(uint32_t capacity, uint32_t workers, uint32_t issued_capacity);
+
+/// Make zeroed memory of that size a session state. Called once, by the supervisor.
+int pg_state_init(void *state, size_t size, uint32_t capacity, uint32_t workers, uint32_t issued_capacity,
+		  struct pg_error *error);
 
 /// Initialise EAL. Once per process; may start threads, which inherit the caller's CPU affinity.
 int pg_eal_init(int argc, char *argv[], struct pg_error *error);
@@ -332,6 +443,65 @@ void pg_close(struct pg_gateway *gateway);
 
 /// The data plane's log lines (EAL, PMDs) go to this file descriptor; -1 drops them.
 void pg_log_to(int fd, int debug);
+
+/// Give a player a message (supervisor's order, in the worker process). Returns 0 when it is on its way to the worker that
+/// owns the session; what becomes of it is counted there. PG_ERROR_USAGE: not connected, no such type, too long;
+/// PG_ERROR_TIMEOUT: the worker has too much to do.
+struct pg_letter {
+	uint32_t session;
+	uint8_t type; // of the wire: CHAT_EVENT, INVENTORY or BULK_EVENT
+	uint8_t channel;
+	uint8_t reliable;
+	uint8_t priority; // 0 urgent, 1 normal, 2 bulk
+	uint32_t length;
+	const uint8_t *body; // after the sender's player_id, which is 0
+};
+int pg_send(struct pg_gateway *gateway, const struct pg_letter *letter, struct pg_error *error);
+
+// ---------------------------------------------------------------- issued sessions (supervisor's process only)
+
+struct pg_issue_request {
+	uint32_t player_id; // not 0
+	uint32_t ttl_s;
+	bool once;       // may be confirmed once only
+	uint8_t key[32]; // random, the caller's
+};
+
+/// Issue a session. A player's session of before is revoked.
+/// @return PG_OK; PG_ERROR_USAGE when the request cannot be; PG_ERROR_MEMORY when every slot is taken
+int pg_session_issue(void *state, const struct pg_issue_request *request, uint32_t *session, struct pg_error *error);
+
+/// @return false when there is no such session
+bool pg_session_revoke(void *state, uint32_t session);
+
+struct pg_session_info {
+	uint32_t session;
+	uint32_t player_id;
+	uint64_t expires_in_ms; // 0: over
+	uint64_t silent_ms;     // of a connected one
+	uint64_t packets_sent;  // of this connection
+	uint32_t connections;
+	uint8_t connected;
+	uint8_t once;
+	uint8_t has_motion;
+	uint16_t max_datagram;
+	struct pg_address peer; // of a connected one
+	uint16_t peer_port;
+	float position[3];
+	float velocity[3];
+};
+
+/// @return false when there is no such session, or its record could not be read whole in a few tries
+bool pg_session_inspect(const void *state, uint32_t session, struct pg_session_info *out);
+uint32_t pg_session_of_player(const void *state, uint32_t player_id); // 0: none
+
+/// Sessions that stand, in the order of their slots.
+/// @param from  slot to begin at; out: where to go on, UINT32_MAX after the last
+/// @return how many were written, at most n
+uint32_t pg_session_list(const void *state, uint32_t *from, struct pg_session_info *out, uint32_t n);
+
+/// How many sessions stand.
+uint32_t pg_session_count(const void *state);
 
 // ---------------------------------------------------------------- the pure core, for tests and tools
 
@@ -367,6 +537,17 @@ const struct pg_worker_stats *pg_core_stats(const struct pg_core *core);
 
 /// Free sessions that were silent for the policy's idle time at `now`. Returns how many.
 uint32_t pg_core_expire(struct pg_core *core, uint64_t now);
+
+/// Packets of the session profile that are due at `now`: flushed, repeated, acknowledged, closed.
+/// @param datagram  n of them, each with a payload of PG_DATAGRAM_MAX bytes; out: source is whom it goes to, and length
+/// @return how many were written; call again while it is n
+uint32_t pg_core_due(struct pg_core *core, uint64_t now, struct pg_datagram *datagram, uint32_t n);
+
+/// The state that pg_session_issue() and the others work on.
+void *pg_core_state(struct pg_core *core);
+
+/// As pg_send().
+int pg_core_send(struct pg_core *core, uint64_t now, const struct pg_letter *letter, struct pg_error *error);
 
 /// Internet checksum (RFC 1071) of `length` bytes, as it stands in a header.
 uint16_t pg_checksum(const uint8_t *bytes, size_t length);

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// session/handshake.h: HELLO, CONFIRM and what else is said about a session rather than in it. Rare: off the fast path.
+//
+// A HELLO leaves nothing behind. State changes only by a CONFIRM whose cookie proves the address and whose proof
+// proves the key.
+
+#ifndef POLLGATE_SESSION_HANDSHAKE_H
+#define POLLGATE_SESSION_HANDSHAKE_H
+
+#include "session/connection.h"
+
+/// What became of a control datagram. The answer lies where it lay.
+struct handshake_outcome {
+	enum pg_drop drop;       // PG_DROP_NONE: handled as `message`
+	enum pg_message message; // of a handled one
+	uint16_t answer;         // bytes; 0: none. Never more than came, unless the address is proved
+	bool elsewhere;          // not handled: another worker owns the session, `owner`
+	bool moved;              // the peer's address is a new one: where answers go is to be learned again
+	uint8_t owner;
+};
+
+/// HELLO and CONFIRM: not sealed.
+COLD struct handshake_outcome handshake_greet(struct session_side *side, const struct peer *peer, uint8_t *payload,
+					      uint16_t length, uint64_t now);
+
+/// CLOSE and PATH_RESPONSE of slot, which is ours and connected: opened, the tag was right, the counter is marked.
+COLD struct handshake_outcome handshake_control(struct session_side *side, uint32_t slot, const struct peer *peer,
+						const uint8_t *payload, uint16_t length, uint64_t now);
+
+/// An authentic, newest packet came from another address than the session's. Is a PATH_CHALLENGE to be sent there now?
+/// If so it is sealed into `payload`, over the packet.
+/// @return its bytes, or 0
+COLD uint16_t handshake_challenge_path(struct session_side *side, uint32_t slot, const struct peer *from,
+				       uint8_t *payload, uint16_t received, uint64_t now);
+
+#endif

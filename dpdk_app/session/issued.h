@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// session/issued.h: sessions of the `session` profile: issued by the control side, confirmed by their players.
+//
+// The records lie in the state file that the supervisor owns. The supervisor issues and revokes; the worker that a
+// player's first CONFIRM reached owns the connection until it ends. Whoever else looks reads only `session` and `owner`.
+// No pointers inside: a new worker process finds its players, their packet counters and replay windows, and derives
+// their traffic keys again.
+
+#ifndef POLLGATE_SESSION_ISSUED_H
+#define POLLGATE_SESSION_ISSUED_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "compiler.h"
+#include "net/peer.h"
+#include "session/replay.h"
+#include "wire/session.h"
+
+#define ISSUED_NO_OWNER 0xff
+
+enum issued_phase {
+	ISSUED_IDLE,      // nobody is connected
+	ISSUED_CONNECTED, // confirmed; packets flow
+};
+
+/// What a packet needs, in two lines; what a connection was made from, in the others.
+struct issued {
+	// per packet, first line
+	uint32_t
+		session; // as packets name it; 0: not issued, or revoked. The supervisor's; its release publishes the rest
+	uint8_t phase;         // enum issued_phase; from here the owner's
+	_Atomic uint8_t owner; // index of a worker, or ISSUED_NO_OWNER: claimed by compare and exchange at a CONFIRM
+	uint16_t max_datagram;
+	uint64_t tx_counter; // of the last packet that may have left; advanced before it is sealed
+	struct replay replay;
+	uint32_t taken_bits; // header's ack_bits, of `taken`
+
+	// per packet, second line
+	uint64_t taken CACHE_ALIGNED; // newest counter whose messages were taken; 0: none
+	uint64_t last_seen;           // TSC
+	struct peer peer;             // where answers go: proved
+	uint8_t motion_version;       // odd while motion is being written
+	uint8_t undelivered;          // messages of this connection are in the worker's memory: they would die with it
+	struct motion motion;
+
+	// from the connection's beginning; the owner's. All zero: never confirmed
+	uint8_t client_nonce[SESSION_NONCE_LEN] CACHE_ALIGNED;
+	uint8_t server_nonce[SESSION_NONCE_LEN];
+	uint64_t cookie_time;             // of the newest accepted CONFIRM: none that is older is accepted
+	uint32_t connections;             // CONFIRMs that changed state
+	uint16_t tx_id[SESSION_CHANNELS]; // next message ids, so that a restart goes on where both sides are
+	uint16_t rx_id[SESSION_CHANNELS];
+
+	// from issuing; the supervisor's, constant while `session` stands
+	uint8_t key[SESSION_KEY_LEN] CACHE_ALIGNED;
+	uint64_t expires_at; // TSC
+	uint32_t player_id;
+	uint32_t number;            // `session` as issued; stays when that is revoked, so that the player can be told
+	uint8_t once;               // confirmed once only
+	uint8_t expired_or_revoked; // enum session_denial of a session that is over; 0
+} CACHE_ALIGNED;
+static_assert(offsetof(struct issued, taken) == CACHE_LINE && offsetof(struct issued, client_nonce) == 2 * CACHE_LINE &&
+		      offsetof(struct issued, key) == 3 * CACHE_LINE && sizeof(struct issued) == 4 * CACHE_LINE,
+	      "four lines");
+
+#endif

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// session/wheel.h: when which session is due: a hashed timing wheel (Varghese and Lauck, 1987, scheme 6).
+//
+// A tick is about a millisecond. Links lie in one array by slot, so scheduling touches one line and nothing is allocated.
+
+#ifndef POLLGATE_SESSION_WHEEL_H
+#define POLLGATE_SESSION_WHEEL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "compiler.h"
+
+#define WHEEL_TICKS 1024
+#define WHEEL_NONE UINT32_MAX
+
+struct wheel_link {
+	uint32_t next, previous; // slots
+	uint64_t due;            // TSC; UINT64_MAX: not scheduled
+};
+
+struct wheel {
+	struct wheel_link *links; // by slot; of the slots that are this worker's
+	uint32_t first[WHEEL_TICKS];
+	uint64_t tick_cycles;
+	uint64_t tick; // the one that is being emptied
+};
+
+/// @param links  any content; made unscheduled by wheel_link_init() at a connection's beginning
+void wheel_init(struct wheel *wheel, struct wheel_link *links, uint64_t tick_cycles, uint64_t now);
+void wheel_link_init(struct wheel *wheel, uint32_t slot);
+
+/// Be due at `due`, or earlier if it is already scheduled so.
+void wheel_schedule(struct wheel *wheel, uint32_t slot, uint64_t due);
+void wheel_cancel(struct wheel *wheel, uint32_t slot);
+
+/// Is anything possibly due? One comparison, for every turn of a loop.
+ALWAYS_INLINE bool wheel_turned(const struct wheel *wheel, uint64_t now)
+{
+	return now / wheel->tick_cycles != wheel->tick;
+}
+
+/// @return a slot that is due at `now`, not scheduled any more; or WHEEL_NONE
+uint32_t wheel_pop(struct wheel *wheel, uint64_t now);
+
+/// Earliest time at which something may be due: for loops that sleep. UINT64_MAX: nothing is scheduled.
+uint64_t wheel_next(const struct wheel *wheel);
+
+#endif

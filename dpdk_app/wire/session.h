@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// wire/session.h: the `session` profile as it lies in a datagram: PROTOCOL.md in C.
+//
+// Little-endian and packed, so a payload is read through these structures without a copy.
+
+#ifndef POLLGATE_WIRE_SESSION_H
+#define POLLGATE_WIRE_SESSION_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "compiler.h"
+#include "wire/plain.h"
+
+#define SESSION_VERSION 1
+
+#define SESSION_NONCE_LEN 16
+#define SESSION_COOKIE_LEN 24
+#define SESSION_TAG_LEN 16
+#define SESSION_KEY_LEN 32 // the issued key
+
+#define SESSION_DATAGRAM_MAX 1400 // bytes of UDP payload
+#define SESSION_DATAGRAM_MIN 508  // what a client may ask for at least: 576 bytes of IPv4 with options (RFC 791)
+#define SESSION_MESSAGES_MAX 50   // in one datagram
+
+enum session_kind {
+	SESSION_HELLO = 1,
+	SESSION_CHALLENGE = 2,
+	SESSION_CONFIRM = 3,
+	SESSION_WELCOME = 4,
+	SESSION_DATA = 5,
+	SESSION_CLOSE = 6,
+	SESSION_PATH_CHALLENGE = 7,
+	SESSION_PATH_RESPONSE = 8,
+	SESSION_DENIED = 9,
+};
+
+/// Of DATA: answer at once rather than with the next packet.
+#define SESSION_FLAG_ACK_NOW 1
+
+struct session_header {
+	uint8_t kind;
+	uint8_t flags;
+	uint16_t length;   // of the whole UDP payload
+	uint32_t session;  // slot and generation: session_slot(), session_generation()
+	uint32_t sequence; // low half of the counter of the sender's direction; its first packet has 1
+	uint32_t ack;      // newest sequence that was taken from the peer; 0: none
+	uint32_t ack_bits; // bit n: ack-1-n was taken
+} PACKED;
+static_assert(sizeof(struct session_header) == 20, "header");
+
+#define SESSION_SLOT_BITS 20
+#define SESSION_SLOTS_MAX (1U << SESSION_SLOT_BITS)
+#define SESSION_GENERATION_MASK 0xfffU
+
+ALWAYS_INLINE uint32_t session_slot(uint32_t session)
+{
+	return session & (SESSION_SLOTS_MAX - 1);
+}
+
+ALWAYS_INLINE uint32_t session_generation(uint32_t session)
+{
+	return session >> SESSION_SLOT_BITS;
+}
+
+// ---------------------------------------------------------------- not sealed
+
+struct session_hello {
+	struct session_header header; // sequence, ack and ack_bits are 0
+	uint16_t version;
+	uint16_t reserved;
+	uint8_t client_nonce[SESSION_NONCE_LEN];
+	uint8_t padding[24]; // 0: no answer is longer
+} PACKED;
+
+struct session_challenge {
+	struct session_header header; // sequence, ack and ack_bits are 0
+	uint8_t client_nonce[SESSION_NONCE_LEN];
+	uint8_t cookie[SESSION_COOKIE_LEN];
+} PACKED;
+
+/// Padded with 0 to max_datagram, the proof at its end.
+struct session_confirm {
+	struct session_header header; // sequence, ack and ack_bits are 0
+	uint16_t version;
+	uint16_t
+		max_datagram; // length of this datagram and of the WELCOME: the path carries it, or the client asks for less
+	uint8_t client_nonce[SESSION_NONCE_LEN];
+	uint8_t cookie[SESSION_COOKIE_LEN];
+	uint8_t padding[];
+} PACKED;
+
+enum session_denial {
+	SESSION_DENIED_UNKNOWN = 1,
+	SESSION_DENIED_VERSION = 2,
+	SESSION_DENIED_EXPIRED = 3,
+	SESSION_DENIED_REVOKED = 4,
+	SESSION_DENIED_CONSUMED = 5,
+	SESSION_DENIED_FULL = 6,
+};
+
+struct session_denied {
+	struct session_header header; // sequence, ack and ack_bits are 0
+	uint8_t client_nonce[SESSION_NONCE_LEN];
+	uint8_t reason; // enum session_denial
+	uint8_t reserved[3];
+	uint8_t proof[SESSION_TAG_LEN]; // 0 where the gateway has no key for it
+} PACKED;
+
+static_assert(sizeof(struct session_hello) == 64, "HELLO");
+static_assert(sizeof(struct session_challenge) == 60, "CHALLENGE");
+static_assert(sizeof(struct session_confirm) == 64, "CONFIRM without padding and proof");
+static_assert(sizeof(struct session_denied) == 56, "DENIED");
+
+// ---------------------------------------------------------------- sealed
+
+/// Padded with 0 to max_datagram, the tag at its end. The server nonce is associated data, like the header.
+struct session_welcome {
+	struct session_header header;
+	uint8_t server_nonce[SESSION_NONCE_LEN];
+	// sealed from here
+	uint32_t player_id;
+	uint32_t expires_in_s;
+	uint32_t idle_timeout_ms;
+	uint16_t max_datagram;
+	uint16_t reserved;
+	uint8_t padding[];
+} PACKED;
+static_assert(sizeof(struct session_welcome) == 52, "WELCOME without padding and tag");
+#define SESSION_WELCOME_CLEAR offsetof(struct session_welcome, player_id)
+
+enum session_close_reason {
+	SESSION_CLOSED_LEFT = 1,          // the player leaves
+	SESSION_CLOSED_IDLE = 2,          // silent for idle_timeout
+	SESSION_CLOSED_EXPIRED = 3,       // the time that it was issued for is over
+	SESSION_CLOSED_REVOKED = 4,       // by the operator
+	SESSION_CLOSED_REPLACED = 5,      // confirmed again, from elsewhere or by a new start of the client
+	SESSION_CLOSED_UNDELIVERABLE = 6, // a reliable message was sent as often as allowed
+	SESSION_CLOSED_PROTOCOL = 7,      // the peer broke a rule of this document inside a sealed packet
+	SESSION_CLOSED_RESTARTED = 8,     // the worker died with messages of this session
+	SESSION_CLOSED_SHUTDOWN = 9,      // the gateway ends
+};
+
+struct session_close_body {
+	uint8_t reason; // enum session_close_reason
+	uint8_t reserved[3];
+} PACKED;
+
+#define SESSION_PATH_TOKEN_LEN 8 // body of PATH_CHALLENGE and PATH_RESPONSE
+
+/// The shortest sealed datagram: nothing but acknowledgements.
+#define SESSION_SEALED_MIN (sizeof(struct session_header) + SESSION_TAG_LEN)
+
+// ---------------------------------------------------------------- messages inside DATA
+
+enum session_message_type {
+	// client to gateway: bodies of the plain profile without header and player_id
+	SESSION_MOVE = PLAIN_MOVE,
+	SESSION_ATTACK = PLAIN_ATTACK,
+	SESSION_CHAT = PLAIN_CHAT,
+	SESSION_HEARTBEAT = PLAIN_HEARTBEAT,
+	SESSION_SKILL = PLAIN_SKILL,
+	SESSION_BULK = 7, // u32 target_id, bytes that the gateway does not look at
+	// gateway to client
+	SESSION_WORLD_STATE = 201,
+	SESSION_ATTACK_EVENT = 202, // an event of type t is the message t-200 of a player:
+	SESSION_CHAT_EVENT = 203,   // u32 player_id of the sender (0: the operator), then the body as it was sent
+	SESSION_SKILL_EVENT = 205,
+	SESSION_INVENTORY = 206, // bytes from the game, which the gateway does not look at
+	SESSION_BULK_EVENT = 207,
+};
+#define SESSION_EVENT 200
+
+#define SESSION_MESSAGE_COMPRESSED 0x01
+#define SESSION_MESSAGE_RELIABLE 0x02
+#define SESSION_MESSAGE_FRAGMENT 0x04 // only reliable, only on channels in order
+#define SESSION_MESSAGE_CHANNEL_SHIFT 4
+#define SESSION_MESSAGE_CHANNEL_MASK 0x30
+#define SESSION_MESSAGE_UNUSED 0xc8 // bits that are 0
+
+#define SESSION_CHANNELS 4
+#define SESSION_CHANNEL_UNORDERED 3 // 0 to 2 deliver in order; 0 for what is not reliable
+
+struct session_message {
+	uint8_t type; // enum session_message_type
+	uint8_t flags;
+	uint16_t body_len;
+	// u16 message id if reliable, then the body
+} PACKED;
+static_assert(sizeof(struct session_message) == 4, "message header");
+
+/// First in the body of a fragment. The ids of a message's fragments follow one another.
+struct session_fragment {
+	uint16_t index;
+	uint16_t count;
+} PACKED;
+
+#define SESSION_MESSAGE_MAX 65536 // bytes of a body, whole and not compressed
+#define SESSION_FRAGMENTS_MAX 160 // that many of the smallest datagram's carry the largest message
+
+/// First in a compressed body (of all fragments together); a zlib stream (RFC 1950) follows.
+struct session_compressed {
+	uint32_t original_len; // 1 to SESSION_MESSAGE_MAX
+} PACKED;
+
+/// A sender keeps so many ids of a channel on their way at most: a receiver has room for no more.
+#define SESSION_CHANNEL_WINDOW 256
+
+#endif
