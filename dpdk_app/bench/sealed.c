@@ -36,7 +36,7 @@ static void connect_peer(struct issued *record, const struct pg_bench_connection
 
 int pg_bench_connect(void *state, const struct pg_bench_connection *connection, uint32_t n, struct pg_error *error)
 {
-	struct issued *records = state_issued(state);
+	struct issued *records = state_parts(state).records;
 
 	for (uint32_t i = 0; i < n; i++) {
 		struct issued *record = &records[session_slot(connection[i].session)];
@@ -99,7 +99,7 @@ int pg_bench_rewind(const struct pg_gateway *gateway, void *state, uint64_t fram
 		return error_set(error, PG_ERROR_USAGE, "a round of %lu packets; a multiple of %u is needed",
 				 (unsigned long)frames, BURST_MAX);
 	rewinding = (struct rewinding){
-		.records = state_issued(state),
+		.records = state_parts(state).records,
 		.capacity = gateway->plan.issued_capacity,
 		.round = frames,
 		.left = frames,
@@ -205,7 +205,7 @@ int pg_bench_crypto_only(struct pg_gateway *gateway, void *state, uint32_t durat
 	if (!cipher_code_init(&c.code))
 		rc = error_set(error, PG_ERROR_SYSTEM, "intel-ipsec-mb does not run on this CPU");
 	if (rc == PG_OK) {
-		make_keys(&c, state_issued(state));
+		make_keys(&c, state_parts(state).records);
 		c.until = rte_rdtsc() + duration_ms * (pg_tsc_hz() / 1000);
 		if (rte_eal_remote_launch(crypto_only_loop, &c, lcore) == 0 && rte_eal_wait_lcore(lcore) == 0)
 			*run = c.run;
