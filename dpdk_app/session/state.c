@@ -14,7 +14,7 @@ struct state_header {
 	uint32_t abi_version;
 	struct state_shape shape;
 	struct issue_desk desk;
-	struct cookie_secret cookies;
+	uint8_t cookie_secret[STATE_COOKIE_SECRET_LEN];
 } CACHE_ALIGNED;
 static_assert(sizeof(struct state_header) == CACHE_LINE, "regions start on a line");
 
@@ -68,7 +68,7 @@ int pg_state_init(void *state, size_t size, uint32_t capacity, uint32_t workers,
 				 state_size(&shape));
 	if (header->magic != 0)
 		return error_set(error, PG_ERROR_USAGE, "the session state is in use already");
-	if (getrandom(&header->cookies, sizeof(header->cookies), 0) != sizeof(header->cookies))
+	if (getrandom(header->cookie_secret, sizeof(header->cookie_secret), 0) != sizeof(header->cookie_secret))
 		return error_set(error, PG_ERROR_SYSTEM, "the kernel gave no random bytes");
 	header->abi_version = PG_ABI_VERSION;
 	header->shape = shape;
@@ -112,6 +112,7 @@ struct state_parts state_parts(void *state)
 
 	return (struct state_parts){
 		.issued_capacity = slots,
+		.cookie_secret = header->cookie_secret,
 		.desk = &header->desk,
 		.players = (struct player_index *)players,
 		.records = (struct issued *)records,
@@ -121,16 +122,4 @@ struct state_parts state_parts(void *state)
 			      .records = (struct issued *)records},
 		.resting = queues + 2 * (size_t)slots,
 	};
-}
-
-void state_open_vault(void *state, struct vault *vault)
-{
-	const struct state_header *header = state;
-	const struct state_parts parts = state_parts(state);
-
-	vault->capacity = parts.issued_capacity;
-	vault->used = &parts.desk->used;
-	vault->records = parts.records;
-	vault->players = parts.players;
-	vault->cookies = header->cookies;
 }

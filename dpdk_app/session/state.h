@@ -18,7 +18,8 @@
 #include "session/issued.h"
 #include "session/players.h"
 #include "session/table.h"
-#include "session/vault.h"
+
+#define STATE_COOKIE_SECRET_LEN 16
 
 struct state_shape {
 	uint32_t capacity;        // of each worker's region
@@ -36,6 +37,7 @@ struct issue_desk {
 /// The parts of a state, found.
 struct state_parts {
 	uint32_t issued_capacity;
+	const uint8_t *cookie_secret; // STATE_COOKIE_SECRET_LEN bytes
 	struct issue_desk *desk;
 	struct player_index *players;
 	struct issued *records;
@@ -49,8 +51,5 @@ int state_check(const void *state, size_t size, const struct state_shape *shape,
 
 struct session_region *state_region(void *state, uint32_t worker);
 struct state_parts state_parts(void *state);
-
-/// Set what of a vault lies in the state: capacity, records, players, used, cookies.
-void state_open_vault(void *state, struct vault *vault);
 
 #endif

@@ -29,6 +29,9 @@ struct vault {
 	struct cookie_secret cookies; // of the state file
 };
 
+/// Set what of a vault lies in the state: capacity, used, records, players, cookies.
+void vault_open(struct vault *vault, void *state);
+
 ALWAYS_INLINE struct conversation *vault_conversation(const struct vault *vault, uint32_t slot)
 {
 	return (struct conversation *)(vault->conversations + slot * vault->conversation_size);
