@@ -57,7 +57,7 @@ def state_bytes(capacity: int, workers: int, issued_capacity: int = 0) -> int:
 
 
 def _issued_bytes(capacity: int) -> int:
-    """Records of issued sessions, where each player's is (a hash table, twice), when they end and which rest."""
+    """Records of issued sessions, two hash tables of their players, when they end and which slots rest."""
     if capacity == 0:
         return 0
     places = max(_PLAYER_PLACES_MIN, 1 << (2 * capacity - 1).bit_length())
