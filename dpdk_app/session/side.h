@@ -12,8 +12,10 @@
 
 /// The reloadable part that is not in struct delivery_rules. In the units of the fast path.
 struct session_rules {
-	uint64_t idle_timeout; // TSC
-	struct rate handshake; // in cycles spent, not datagrams: session/handshake.c
+	uint64_t idle_timeout;                     // TSC
+	struct rate handshake;                     // in cycles spent, not datagrams: session/handshake.c
+	struct rate connections[PG_LISTENERS_MAX]; // HELLOs of a source
+	struct rate session[PG_LISTENERS_MAX];     // datagrams of a session, once their tag proved right
 	struct delivery_rules delivery;
 };
 
@@ -23,7 +25,8 @@ struct session_side {
 	struct cipher_code code;
 	struct pg_worker_stats *stats;
 	uint64_t tsc_hz;
-	uint8_t worker; // our index: what issued.owner says of ours
+	struct hash_secret secret; // of source addresses
+	uint8_t worker;            // our index: what issued.owner says of ours
 
 	// every turn
 	const struct session_rules *rules;
