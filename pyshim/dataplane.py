@@ -346,9 +346,23 @@ def checksum(data: bytes) -> int:
     return lib.pg_checksum(ffi.from_buffer("uint8_t[]", data), len(data))
 
 
-def state_bytes(capacity: int, workers: int) -> int:
+def state_bytes(capacity: int, workers: int, issued_capacity: int) -> int:
     """Bytes of session state that this many sessions need."""
-    return lib.pg_state_size(capacity, workers)
+    return lib.pg_state_size(capacity, workers, issued_capacity)
+
+
+def new_state(plan: Plan) -> SessionState:
+    """The session state that worker processes with this plan share; the caller closes it.
+
+    Raises:
+        UnavailableError: there is not enough memory.
+    """
+    shape = plan.session_capacity, len(plan.workers), plan.issued_capacity
+    state = SessionState.create(state_bytes(*shape), huge_pages=plan.huge_pages)
+    with state.map() as memory, ffi.from_buffer(memory, require_writable=True) as native:
+        error = _new_error()
+        _check(lib.pg_state_init(native, len(memory), *shape, error), error)
+    return state
 
 
 def tsc() -> int:

@@ -41,6 +41,11 @@ struct conversation_hall {
 	struct compressor *compressor;
 	struct pg_message_stats *stats;
 	bool gateway; // which types may come in
+
+	/// Told once of every message that was queued with a receipt: its last part was acknowledged (PG_LOSS_NONE), or why it is
+	/// lost. NULL where nobody asks, as in the gateway. It must not call back into the conversation.
+	void (*settled)(void *context, uint32_t receipt, enum pg_loss loss);
+	void *settled_context;
 };
 
 /// Opaque but for its size, which arrays of them need; message/conversation.c says what is in it.
@@ -53,6 +58,7 @@ struct outgoing {
 	uint8_t channel; // of a reliable one
 	bool reliable;
 	enum priority priority;
+	uint32_t receipt; // of a reliable one: what `settled` is told; 0: nothing
 	uint32_t
 		sender; // of an event: player_id that precedes the body; looked at for types above SESSION_EVENT but INVENTORY
 	const uint8_t *body;

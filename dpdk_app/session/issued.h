@@ -35,7 +35,8 @@ struct issued {
 	uint16_t max_datagram;
 	uint64_t tx_counter; // of the last packet that may have left; advanced before it is sealed
 	struct replay replay;
-	uint32_t taken_bits; // header's ack_bits, of `taken`
+	uint32_t taken_bits;  // header's ack_bits, of `taken`
+	uint32_t conforms_at; // bucket of limits.session_pps, in the terms of rate_admit_short()
 
 	// per packet, second line
 	uint64_t taken CACHE_ALIGNED; // newest counter whose messages were taken; 0: none

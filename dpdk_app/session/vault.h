@@ -29,7 +29,8 @@ struct vault {
 	struct cipher *ciphers;       // private; pages of it exist once touched
 	struct wheel_link *links;     // private
 	struct route *routes;         // private: how frames reach the peer; NULL where the kernel makes them
-	uint8_t *conversations;       // private, conversation_size() bytes each
+	uint8_t *ways;          // private: by which socket the kernel reaches the peer; NULL where frames are ours
+	uint8_t *conversations; // private, conversation_size() bytes each
 	struct cookie_secret cookies; // of the state file
 };
 

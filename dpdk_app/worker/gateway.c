@@ -6,6 +6,7 @@
 #include <sys/random.h>
 #include <time.h>
 
+#include "session/issued.h"
 #include "stats/error.h"
 #include "worker/engine.h"
 #include "worker/worker.h"
@@ -20,6 +21,7 @@ struct state_header {
 	uint32_t abi_version;
 	uint32_t capacity;
 	uint32_t workers;
+	uint32_t issued_capacity;
 } CACHE_ALIGNED;
 
 // ---------------------------------------------------------------- memory
@@ -29,29 +31,39 @@ static size_t region_stride(uint32_t capacity)
 	return (session_region_size(capacity) + CACHE_LINE - 1) & ~(size_t)(CACHE_LINE - 1);
 }
 
-size_t pg_state_size(uint32_t capacity, uint32_t workers)
+size_t pg_state_size(uint32_t capacity, uint32_t workers, uint32_t issued_capacity)
 {
-	return sizeof(struct state_header) + workers * region_stride(capacity);
+	return sizeof(struct state_header) + workers * region_stride(capacity) +
+	       issued_capacity * sizeof(struct issued);
 }
 
-/// A fresh file becomes ours; one of another shape is refused.
-static int claim_state(const struct pg_plan *plan, void *state, size_t size, struct pg_error *error)
+int pg_state_init(void *state, size_t size, uint32_t capacity, uint32_t workers, uint32_t issued_capacity,
+		  struct pg_error *error)
 {
-	struct state_header *header = state;
-	const struct state_header wanted = {
+	const size_t needed = pg_state_size(capacity, workers, issued_capacity);
+
+	if (size < needed)
+		return error_set(error, PG_ERROR_USAGE, "the session state has %zu bytes, %zu are needed", size,
+				 needed);
+	*(struct state_header *)state = (struct state_header){
 		.magic = STATE_MAGIC,
 		.abi_version = PG_ABI_VERSION,
-		.capacity = plan->session_capacity,
-		.workers = plan->worker_count,
+		.capacity = capacity,
+		.workers = workers,
+		.issued_capacity = issued_capacity,
 	};
+	return PG_OK;
+}
 
-	if (size < pg_state_size(plan->session_capacity, plan->worker_count))
-		return error_set(error, PG_ERROR_USAGE, "the session state has %zu bytes, %zu are needed", size,
-				 pg_state_size(plan->session_capacity, plan->worker_count));
-	if (header->magic == 0)
-		*header = wanted;
-	if (header->magic != wanted.magic || header->abi_version != wanted.abi_version ||
-	    header->capacity != wanted.capacity || header->workers != wanted.workers)
+/// A state of another shape is refused.
+static int check_state(const struct pg_plan *plan, const void *state, size_t size, struct pg_error *error)
+{
+	const struct state_header *header = state;
+
+	if (size < pg_state_size(plan->session_capacity, plan->worker_count, plan->issued_capacity) ||
+	    header->magic != STATE_MAGIC || header->abi_version != PG_ABI_VERSION ||
+	    header->capacity != plan->session_capacity || header->workers != plan->worker_count ||
+	    header->issued_capacity != plan->issued_capacity)
 		return error_set(error, PG_ERROR_USAGE, "the session state was made for another configuration");
 	return PG_OK;
 }
@@ -158,7 +170,7 @@ static int open_gateway(struct pg_gateway *g, void *state, size_t state_size, st
 	int rc = check_plan(&g->plan, error);
 
 	if (rc == PG_OK)
-		rc = claim_state(&g->plan, state, state_size, error);
+		rc = check_state(&g->plan, state, state_size, error);
 	if (rc == PG_OK)
 		rc = g->engine->open(g, error);
 	if (rc != PG_OK)

@@ -30,6 +30,7 @@ _SOURCE_LIMITS_BYTES = 4096 * 64  # fixed: sets of four addresses
 
 _STATE_HEADER_BYTES = 64
 _SESSION_BYTES = 64
+_ISSUED_BYTES = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +44,14 @@ class MemoryChoice:
     notes: tuple[str, ...]
 
 
-def state_bytes(capacity: int, workers: int) -> int:
+def state_bytes(capacity: int, workers: int, issued_capacity: int = 0) -> int:
     """Size of the session state file: every worker has room for all sessions, however they spread.
 
     What the data plane's pg_state_size() says, without loading it; a test holds them equal. Pages are taken
     as sessions come, so the file's size is a bound.
     """
-    return _STATE_HEADER_BYTES + workers * (_STATE_HEADER_BYTES + _SESSION_BYTES * capacity)
+    tables = workers * (_STATE_HEADER_BYTES + _SESSION_BYTES * capacity)
+    return _STATE_HEADER_BYTES + tables + _ISSUED_BYTES * issued_capacity
 
 
 def index_bytes(capacity: int, workers: int) -> int:
