@@ -161,8 +161,8 @@ static void serve_burst(struct crypto_only *c, struct rte_mbuf **mbufs, unsigned
 			rte_pktmbuf_mtod_offset(mbufs[i], struct session_header *, FRAME_HEADERS);
 
 		cipher[i] = &c->ciphers[session_slot(header->session)];
-		cipher_prefetch(&cipher[i]->open);
-		cipher_prefetch(&cipher[i]->seal);
+		cipher_prefetch(&c->code, &cipher[i]->open, mbufs[i]->data_len - FRAME_HEADERS - SESSION_SEALED_MIN);
+		cipher_prefetch(&c->code, &cipher[i]->seal, 0);
 	}
 	for (unsigned i = 0; i < n; i++)
 		c->run.refused += !open_then_seal(c, cipher[i], mbufs[i]);
