@@ -83,9 +83,7 @@ void conversation_resume(struct conversation *c, const uint16_t tx[SESSION_CHANN
 
 void conversation_end(struct conversation_hall *hall, struct conversation *c, enum pg_loss why)
 {
-	if (c->out.messages != 0)
-		counter_add(&hall->stats->lost[why], c->out.messages);
-	outbound_end(hall, &c->out);
+	outbound_end(hall, &c->out, why);
 	inbound_end(hall, &c->in);
 	memset(c, 0, sizeof(*c));
 	hall_gauge(hall);

@@ -35,6 +35,11 @@ struct conversation_hall {
 	struct compressor *compressor;
 	struct pg_message_stats *stats;
 	bool gateway; // which types may come in
+
+	/// Told once of every message that was queued with a receipt: its last part was acknowledged (PG_LOSS_NONE), or why it is
+	/// lost. NULL where nobody asks, as in the gateway. It must not call back into the conversation.
+	void (*settled)(void *context, uint32_t receipt, enum pg_loss loss);
+	void *settled_context;
 };
 
 /// Show how much of the pool is in use.

@@ -211,8 +211,10 @@ static void queue_piece(struct conversation_hall *hall, struct outbound *out, co
 	stored->time = due;
 	if (parcel->pieces > 1)
 		stored->fragment = fragment;
-	if (message->reliable)
+	if (message->reliable) {
 		stored->id = out->window[message->channel].next++;
+		stored->receipt = message->receipt;
+	}
 	waiting_append(hall, out, message->priority * OUTBOUND_LANES + lane, index);
 }
 
@@ -437,16 +439,22 @@ static void id_acknowledged(struct id_window *window, uint16_t id)
 		window_clear(window, window->oldest++);
 }
 
-/// Is the whole message that this one is, or is a piece of, acknowledged?
-static bool whole_done(const struct id_window *window, const struct stored *message)
+/// Are so many pieces of the message that this one is a piece of acknowledged, from the first on?
+static bool pieces_done(const struct id_window *window, const struct stored *message, uint16_t count)
 {
 	const uint16_t first = (uint16_t)(message->id - message->fragment.index);
 
-	for (uint16_t piece = 0; piece < message->fragment.count; piece++) {
+	for (uint16_t piece = 0; piece < count; piece++) {
 		if (!id_done(window, (uint16_t)(first + piece)))
 			return false;
 	}
 	return true;
+}
+
+static void settle(const struct conversation_hall *hall, const struct stored *message, enum pg_loss loss)
+{
+	if (message->receipt != 0 && hall->settled)
+		hall->settled(hall->settled_context, message->receipt, loss);
 }
 
 static void delivered_at_peer(struct conversation_hall *hall, struct outbound *out, uint32_t index)
@@ -455,8 +463,10 @@ static void delivered_at_peer(struct conversation_hall *hall, struct outbound *o
 	struct id_window *window = &out->window[stored_channel(message)];
 
 	id_acknowledged(window, message->id);
-	if (whole_done(window, message))
+	if (pieces_done(window, message, message->fragment.count)) {
 		out->messages--;
+		settle(hall, message, PG_LOSS_NONE);
+	}
 	flying_remove(hall, out, index);
 	forget(hall, out, index);
 }
@@ -508,18 +518,26 @@ bool outbound_acknowledged(struct conversation_hall *hall, struct outbound *out,
 
 // ---------------------------------------------------------------- end
 
-static void list_end(struct conversation_hall *hall, struct message_list *list)
+/// Of a message in pieces, the first that was not acknowledged speaks for all.
+static void list_end(struct conversation_hall *hall, const struct outbound *out, const struct message_list *list,
+		     enum pg_loss why)
 {
 	for (uint32_t index = list->first, next; index != POOL_NONE; index = next) {
-		next = stored_at(hall->pool, index)->next;
+		const struct stored *message = stored_at(hall->pool, index);
+
+		next = message->next;
+		if (pieces_done(&out->window[stored_channel(message)], message, message->fragment.index))
+			settle(hall, message, why);
 		stored_free(hall->pool, index);
 	}
 }
 
-void outbound_end(struct conversation_hall *hall, struct outbound *out)
+void outbound_end(struct conversation_hall *hall, struct outbound *out, enum pg_loss why)
 {
+	if (out->messages != 0)
+		counter_add(&hall->stats->lost[why], out->messages);
 	for (unsigned queue = 0; queue < PRIORITIES * OUTBOUND_LANES; queue++)
-		list_end(hall, &out->waiting_in[queue]);
+		list_end(hall, out, &out->waiting_in[queue], why);
 	for (unsigned list = 0; list <= DELIVERY_RESENDS_MAX; list++)
-		list_end(hall, &out->flying[list]);
+		list_end(hall, out, &out->flying[list], why);
 }

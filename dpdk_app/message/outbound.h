@@ -16,6 +16,7 @@ struct outgoing {
 	uint8_t channel; // of a reliable one
 	bool reliable;
 	enum priority priority;
+	uint32_t receipt;    // of a reliable one: what conversation_hall.settled is told; 0: nothing
 	uint32_t sender;     // of an event: player_id that precedes the body; not of INVENTORY
 	const uint8_t *body; // valid by its type: session_body_check()
 	uint32_t length;
@@ -60,6 +61,6 @@ bool outbound_acknowledged(struct conversation_hall *hall, struct outbound *out,
 uint64_t outbound_wake(const struct conversation_hall *hall, const struct outbound *out);
 
 /// Give all memory back.
-void outbound_end(struct conversation_hall *hall, struct outbound *out);
+void outbound_end(struct conversation_hall *hall, struct outbound *out, enum pg_loss why);
 
 #endif

@@ -22,9 +22,10 @@ struct stored {
 	uint8_t flags; // of the wire
 	uint8_t sends; // packets that carried it
 	uint8_t pad;
+	uint32_t receipt;
 	struct session_fragment fragment;           // of a piece of a longer one: what its body begins with
 	uint32_t carrier[1 + DELIVERY_RESENDS_MAX]; // low halves of their counters
-	uint8_t body[60];
+	uint8_t body[56];
 };
 static_assert(sizeof(struct stored) == POOL_BLOCK, "a message begins with a block");
 
