@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""A network between players and a gateway, with a clock of its own: loses, doubles, delays and reorders datagrams."""
+"""A network between players and a gateway, with a clock of its own: loses, doubles, delays and reorders."""
 
 from __future__ import annotations
 

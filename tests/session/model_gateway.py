@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""A gateway in a few lines of Python, so that the client is tested without C: issues, confirms, relays, repeats."""
+"""A gateway in a few lines of Python, so that the client is tested without C: confirms, relays, repeats."""
 
 from __future__ import annotations
 
