@@ -10,7 +10,11 @@ from pathlib import Path
 from cffi import FFI
 
 # In this order: each may use what stands before it.
+<<<<<<< HEAD
 TOPICS = ("names", "errors", "plan", "stats", "lifecycle", "core", "load", "bench")
+=======
+TOPICS = ("names", "errors", "plan", "stats", "lifecycle", "sessions", "core", "load")
+>>>>>>> session
 
 DECL = Path(__file__).resolve().parent / "decl"
 

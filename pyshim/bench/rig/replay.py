@@ -108,9 +108,7 @@ class Setting:
     huge_pages: bool = False  # for packet buffers, and those of what it is compared with
 
 
-def prepare(
-    directory: Path, name: str, captures: Sequence[Capture], setting: Setting = Setting()
-) -> Replay:
+def prepare(directory: Path, name: str, captures: Sequence[Capture], setting: Setting = Setting()) -> Replay:
     """Write the configuration of a gateway and plan it.
 
     Args:

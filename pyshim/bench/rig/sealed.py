@@ -20,7 +20,7 @@ from pyshim.plan import Plan, plan
 PACKETS_EACH = 4  # of a connection in the capture
 
 _CONFIG = """\
-eal: {{memory_mib: {memory_mib}}}
+eal: {{huge_pages: {huge_pages}, memory_mib: {memory_mib}}}
 ports:
   - name: game0
     device: "net_pcap0,rx_pcap={capture},infinite_rx=1"
@@ -70,7 +70,7 @@ class SealedReplay:
         }
 
 
-def prepare_sealed(directory: Path, name: str, sessions: int) -> SealedReplay:
+def prepare_sealed(directory: Path, name: str, sessions: int, *, huge_pages: bool) -> SealedReplay:
     """Write the capture and the configuration of a gateway for it.
 
     Raises:
@@ -79,6 +79,7 @@ def prepare_sealed(directory: Path, name: str, sessions: int) -> SealedReplay:
     config, path = directory / f"{name}.yaml", directory / f"{name}.pcap"
     config.write_text(
         _CONFIG.format(
+            huge_pages="true" if huge_pages else "false",
             memory_mib=memory_mib(sessions * PACKETS_EACH),
             capture=path,
             address=GATE_ADDRESS,

@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""pollgate_bench.h as Python: sessions that are connected without having shaken hands, and who serves them."""
+"""pollgate_bench.h as Python: sessions connected without having shaken hands, and who serves them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from collections.abc import Iterator
 from typing import Any
 
 from pyshim.bench.rig.sealed_frames import Connection, issued_key
@@ -25,7 +24,7 @@ def _mapped(state: SessionState) -> Iterator[Any]:
 
 
 def issue_all(state: SessionState, count: int) -> list[Connection]:
-    """Issue sessions 0 to count - 1, with the keys of their numbers; a new state gives the same ones each time.
+    """Issue sessions with the keys of their numbers, from 0; a new state gives the same ones each time.
 
     Raises:
         PollgateError: there is no room for so many.
@@ -68,7 +67,5 @@ def crypto_only(gateway: Gateway, seconds: float) -> SideRun:
     """Receive, open, seal and send on the first worker's CPU, instead of the gateway's loops."""
     error = new_error()
     run: Any = ffi.new("struct pg_bench_run *")
-    check(
-        lib.pg_bench_crypto_only(gateway.native, gateway.state, round(seconds * 1000), run, error), error
-    )
+    check(lib.pg_bench_crypto_only(gateway.native, gateway.state, round(seconds * 1000), run, error), error)
     return SideRun(run.packets * tsc_hz() / run.cycles, run.cycles / run.packets, run.refused + run.unsent)

@@ -58,7 +58,9 @@ def _serve(gateway: Gateway, look: Callable[[], WorkerSnapshot], seconds: float)
     received = after.received - before.received
     busy = after.cycles_busy - before.cycles_busy
     cycles = busy + after.cycles_idle - before.cycles_idle
-    return SideRun(received * tsc_hz() / cycles, busy / received, _not_answered(after) - _not_answered(before))
+    return SideRun(
+        received * tsc_hz() / cycles, busy / received, _not_answered(after) - _not_answered(before)
+    )
 
 
 def _not_answered(worker: WorkerSnapshot) -> int:
