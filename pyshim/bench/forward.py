@@ -58,7 +58,7 @@ def forward(request: Request) -> Iterator[Row]:
 
 
 def _sealed_rows(directory: Path, huge_pages: bool, request: Request) -> Iterator[Row]:
-    """Sealed MOVEs of 10,000 sessions: against the cryptography alone, and against testpmd, which has none."""
+    """Sealed MOVEs of 10,000 sessions: against the cryptography alone, and testpmd without any."""
     # Loads DPDK, which the benchmarks' other commands can do without.
     from pyshim.bench.rig.sealed import prepare_sealed  # noqa: PLC0415
 
