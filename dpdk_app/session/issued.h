@@ -21,7 +21,7 @@
 #define ISSUED_NO_OWNER 0xff
 
 enum issued_phase {
-	ISSUED_IDLE,      // nobody is connected
+	ISSUED_IDLE, // nobody is connected, or the connection part is being written: a crash then ends the connection
 	ISSUED_CONNECTED, // confirmed; packets flow
 };
 
@@ -53,6 +53,7 @@ struct issued {
 	uint32_t connections;             // CONFIRMs that changed state
 	uint16_t tx_id[SESSION_CHANNELS]; // next message ids, so that a restart goes on where both sides are
 	uint16_t rx_id[SESSION_CHANNELS];
+	uint32_t challenged_ms; // when the last PATH_CHALLENGE left, modulo 2^32
 
 	// from issuing; the supervisor's, constant while `session` stands
 	uint8_t key[SESSION_KEY_LEN] CACHE_ALIGNED;
