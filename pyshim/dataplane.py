@@ -211,9 +211,7 @@ class Gateway:
             InternalError: a worker did not take it within `timeout_s`.
         """
         error = new_error()
-        check(
-            lib.pg_apply(self.native, encode.policy_struct(policy), _milliseconds(timeout_s), error), error
-        )
+        check(lib.pg_apply(self.native, encode.policy_struct(policy), _milliseconds(timeout_s), error), error)
 
     def housekeep(self) -> None:
         """Refresh what devices and pools say of themselves in the statistics page."""
