@@ -103,8 +103,9 @@ static void address_mac(uint8_t mac[16], const struct cookie_secret *secret, enu
 		struct peer peer;
 		uint32_t session;
 		uint8_t nonce[SESSION_NONCE_LEN];
-		uint8_t purpose;
-	} PACKED from = {.time_ms = time_ms, .peer = *peer, .session = session, .purpose = (uint8_t)purpose};
+		uint32_t purpose; // no padding: every byte is hashed
+	} __attribute__((packed, aligned(4)))
+	from = {.time_ms = time_ms, .peer = *peer, .session = session, .purpose = purpose};
 
 	memcpy(from.nonce, nonce, SESSION_NONCE_LEN);
 	crypto_shorthash_siphashx24(mac, (const uint8_t *)&from, sizeof(from), secret->bytes);

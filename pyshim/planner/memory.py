@@ -31,6 +31,7 @@ _SOURCE_LIMITS_BYTES = 4096 * 64  # fixed: sets of four addresses
 _STATE_HEADER_BYTES = 64
 _SESSION_BYTES = 64
 _ISSUED_BYTES = 256
+_CIPHER_BYTES = 2048  # two prepared AES-GCM keys, each on its own cache lines
 _PLAYER_PLACES_MIN = 8
 _LINE_BYTES = 64
 
@@ -69,6 +70,11 @@ def _issued_bytes(capacity: int) -> int:
 def index_bytes(capacity: int, workers: int) -> int:
     """Memory of the look-up tables of sessions and limited sources: ordinary pages beside DPDK's."""
     return workers * (int(_INDEX_BYTES_PER_SESSION * capacity) + _SOURCE_LIMITS_BYTES)
+
+
+def cipher_bytes(issued_capacity: int) -> int:
+    """Memory of the prepared keys when every session is connected; pages are taken as players connect."""
+    return _CIPHER_BYTES * issued_capacity
 
 
 def choose_memory(
