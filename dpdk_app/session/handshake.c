@@ -66,8 +66,11 @@ struct candidate {
 
 static enum session_denial verdict(const struct issued *record, uint32_t session, uint64_t now)
 {
-	if (!issued_stands(record, session))
-		return __atomic_load_n(&record->expired_or_revoked, __ATOMIC_RELAXED);
+	if (!issued_stands(record, session)) {
+		const uint8_t over = __atomic_load_n(&record->expired_or_revoked, __ATOMIC_RELAXED);
+
+		return over ? over : SESSION_DENIED_UNKNOWN; // is just being issued
+	}
 	return now >= record->expires_at ? SESSION_DENIED_EXPIRED : 0;
 }
 
