@@ -337,13 +337,13 @@ class Core:
 
     def due(self, now_tsc: int) -> list[Departure]:
         """All packets of the session profile that are due at `now_tsc`."""
-        buffers = [ffi.new("uint8_t[]", _PAYLOAD_ROOM) for _ in range(CORE_BURST_MAX)]
+        buffers = ffi.new("uint8_t[]", _PAYLOAD_ROOM * CORE_BURST_MAX)
         burst: Any = ffi.new("struct pg_datagram[]", CORE_BURST_MAX)
         departures = []
         count = CORE_BURST_MAX
         while count == CORE_BURST_MAX:
-            for datagram, buffer in zip(burst, buffers, strict=True):
-                datagram.payload = buffer
+            for index in range(CORE_BURST_MAX):
+                burst[index].payload = buffers + index * _PAYLOAD_ROOM
             count = lib.pg_core_due(self._handle, now_tsc, burst, CORE_BURST_MAX)
             departures += [_departure(burst[index]) for index in range(count)]
         return departures

@@ -59,9 +59,7 @@ def test_readmes_blocks_run_as_they_stand(
     monkeypatch.chdir(tmp_path)
     exec(compile(block, "README.md", "exec"), {"__name__": "__main__"})
     with server.lock:
-        assert any(
-            number == MessageType.CHAT or number == MessageType.SKILL for _, number, _ in server.gateway.taken
-        )
+        assert any(number in (MessageType.CHAT, MessageType.SKILL) for _, number, _ in server.gateway.taken)
 
 
 def test_readme_has_blocks() -> None:
