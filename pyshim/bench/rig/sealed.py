@@ -7,17 +7,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 
-from pyshim.bench.rig.frames import GATE_ADDRESS, GATE_MAC, GATE_PORT, Capture
+from pyshim.bench.rig.frames import GATE_ADDRESS, GATE_MAC, GATE_PORT, Capture, write_moves
 from pyshim.bench.rig.replay import DEVICE, memory_mib
-from pyshim.bench.rig.sealed_frames import write_sealed_moves
+from pyshim.bench.rig.sealed_frames import BURST, write_sealed_moves
 from pyshim.bench.rig.sealed_native import issue_all
 from pyshim.bench.rig.sealed_run import Side, SideRun, serve_once
 from pyshim.config import load_config
 from pyshim.dataplane import new_state
 from pyshim.host import gather
 from pyshim.plan import Plan, plan
-
-PACKETS_EACH = 4  # of a connection in the capture
 
 _CONFIG = """\
 eal: {{huge_pages: {huge_pages}, memory_mib: {memory_mib}}}
@@ -80,17 +78,17 @@ def prepare_sealed(directory: Path, name: str, sessions: int, *, huge_pages: boo
     config.write_text(
         _CONFIG.format(
             huge_pages="true" if huge_pages else "false",
-            memory_mib=memory_mib(sessions * PACKETS_EACH),
+            memory_mib=memory_mib(sessions + BURST),
             capture=path,
             address=GATE_ADDRESS,
             mac=GATE_MAC,
             port=GATE_PORT,
         )
     )
-    path.touch()  # the configuration is planned with the file there
+    write_moves(path, 1)  # for the plan, which wants a capture there; it says where sessions are issued
     loaded = load_config(config)
     decided = plan(loaded, gather(loaded))
     state = new_state(decided)
-    capture = write_sealed_moves(path, issue_all(state, sessions), PACKETS_EACH)
+    capture = write_sealed_moves(path, issue_all(state, sessions))
     state.close()
     return SealedReplay(config, capture, decided)

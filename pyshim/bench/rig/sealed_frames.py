@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from ipaddress import IPv4Address
+from itertools import count
 from pathlib import Path
 
 from pyshim.bench.rig.frames import CLIENT_PORT, CLIENTS, Capture, udp_frame, write_capture
@@ -23,6 +24,8 @@ _DATA = 5
 _ACK_NOW = 1
 _MOVE = 1
 _TAG_BYTES = 16
+
+BURST = 64  # frames; the windows are rewound between two bursts
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,18 +72,19 @@ def _sealed_move(connection: Connection, key: DirectionKey, counter: int) -> byt
     return key.seal(counter, header, body)
 
 
-def _frames_of(connection: Connection, each: int) -> Iterator[bytes]:
+def _frames_of(connection: Connection) -> Iterator[bytes]:
     keys = derive(
         issued_key(connection.number), connection.session, connection.client_nonce, connection.server_nonce
     )
-    for counter in range(1, each + 1):
+    for counter in count(1):
         payload = _sealed_move(connection, keys.client_to_gateway, counter)
         yield udp_frame(int(connection.address), connection.port, payload)
 
 
-def write_sealed_moves(path: Path, connections: Sequence[Connection], each: int, seed: int = 1) -> Capture:
-    """Write `each` packets of every connection, its own in order, all together in random order."""
-    streams = [_frames_of(connection, each) for connection in connections]
-    order = [number for number in range(len(connections)) for _ in range(each)]
+def write_sealed_moves(path: Path, connections: Sequence[Connection], seed: int = 1) -> Capture:
+    """Write a packet of every connection in random order, and of some a second one, so that bursts come out even."""
+    streams = [_frames_of(connection) for connection in connections]
+    frames = -(-len(connections) // BURST) * BURST
+    order = [number % len(connections) for number in range(frames)]
     random.Random(seed).shuffle(order)
     return write_capture(path, len(connections), [next(streams[number]) for number in order])
