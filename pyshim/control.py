@@ -13,7 +13,7 @@ from typing import Any
 
 from pyshim.errors import ExitCode, InternalError
 from pyshim.packet_socket import PacketSocket
-from pyshim.plan import ListenerPolicy, Plan, Policy, plan_from_json, plan_to_json
+from pyshim.plan import Plan, Policy, plan_from_json, plan_to_json, rebuild
 
 VERSION = 1
 
@@ -144,6 +144,7 @@ def failure(problem: Exception) -> Failed:
     return Failed(int(code), str(problem) or type(problem).__name__)
 
 
-def _policy(body: dict[str, Any]) -> Policy:
-    listeners = tuple(ListenerPolicy(**listener) for listener in body.pop("listeners"))
-    return Policy(listeners=listeners, **body)
+def _policy(body: object) -> Policy:
+    policy = rebuild(Policy, body, "policy")
+    assert isinstance(policy, Policy)
+    return policy

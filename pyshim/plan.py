@@ -88,10 +88,46 @@ class ListenerPlan:
 
 @dataclass(frozen=True, slots=True)
 class ListenerPolicy:
-    """Rate limit per source address; source_pps 0 is off."""
+    """Rate limits, in packets per second; 0 is off. In profile session, source_pps is of unproved ones."""
 
     source_pps: int
     source_burst: int
+    connections_pps: int = 0  # HELLOs of a source
+    connections_burst: int = 100
+    session_pps: int = 0
+    session_burst: int = 256
+
+
+REQUEST_TYPES = ("move", "attack", "chat", "heartbeat", "skill", "bulk")  # as the data plane names them
+COMPRESSED_TYPES = ("chat", "inventory", "bulk")
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryPolicy:
+    """How messages of the session profile travel; by type in the order of the names above."""
+
+    flush_us: int
+    acknowledge_us: int
+    resend_min_us: int
+    resends: int
+    queue_bytes: int
+    handshake_permille: int  # share of a worker's time
+    compress_min: tuple[int | None, ...]  # bytes, by COMPRESSED_TYPES; None: never
+    message_pps: tuple[int, ...]  # by REQUEST_TYPES; 0: no limit
+    message_burst: tuple[int, ...]
+
+
+DEFAULT_DELIVERY = DeliveryPolicy(
+    flush_us=5_000,
+    acknowledge_us=25_000,
+    resend_min_us=100_000,
+    resends=3,
+    queue_bytes=256 << 10,
+    handshake_permille=200,
+    compress_min=(32, 100, 100),
+    message_pps=(128, 32, 8, 8, 32, 16),
+    message_burst=(256, 64, 32, 16, 64, 256),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +138,7 @@ class Policy:
     host_reply_pps: int
     host_reply_burst: int
     listeners: tuple[ListenerPolicy, ...]  # same order as Plan.listeners
+    delivery: DeliveryPolicy = DEFAULT_DELIVERY
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +171,9 @@ class Plan:
     log_level: str
     policy: Policy
     notes: tuple[str, ...]  # decisions worth telling the operator, one sentence each
+    issued_capacity: int = 0  # sessions that can be issued; 0: no listener has profile session
+    message_memory_mib: int = 64  # for messages on their way, of all workers together
+    compression_level: int = 1
 
     @property
     def uses_sockets(self) -> bool:

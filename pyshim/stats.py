@@ -31,6 +31,22 @@ class PortCounts:
 
 
 @dataclass(frozen=True, slots=True)
+class MessageSnapshot:
+    """What is said in sessions of the session profile; of each mapping, every key is present."""
+
+    received: Mapping[str, int]  # by type, of those that players send
+    sent: Mapping[str, int]  # by type, of those that they get
+    lost: Mapping[str, int]  # by reason
+    duplicates: int
+    resent: int
+    compress_in: Mapping[str, int]  # bytes before, by type
+    compress_out: Mapping[str, int]  # and after
+    expand_in: int  # bytes
+    expand_out: int
+    memory_used: int  # bytes, a gauge
+
+
+@dataclass(frozen=True, slots=True)
 class WorkerSnapshot:
     """One poll loop.
 
@@ -47,6 +63,7 @@ class WorkerSnapshot:
     forwarded: int
     handed_out: int  # received here, given to the worker whose session they are of
     handed_in: int  # received by another worker
+    unanswered: int  # handled, and no packet left for it at once
     tx_originated: int
     tx_offered: int
     tx_sent: int
@@ -57,6 +74,12 @@ class WorkerSnapshot:
     sessions_admitted: int
     sessions_expired: int
     sessions_recovered: int
+    connected: int
+    connections: int
+    closed: Mapping[str, int]  # by reason; every reason is present
+    denied: Mapping[str, int]  # by reason; every reason is present
+    path_changes: int
+    messages: MessageSnapshot
     rx_burst: Histogram  # packets
     handling: Histogram  # seconds
     ports: tuple[PortCounts, ...]  # by index of the plan's ports

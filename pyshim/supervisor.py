@@ -20,7 +20,7 @@ from typing import Protocol
 from pyshim import control
 from pyshim.child import Child
 from pyshim.config import load_config
-from pyshim.dataplane import PageNames, RunState, StatsPage, state_bytes
+from pyshim.dataplane import PageNames, RunState, StatsPage, new_state
 from pyshim.eal_messages import explain, last_meaningful
 from pyshim.errors import ExitCode, InternalError, PollgateError, UnavailableError
 from pyshim.heartbeats import Heartbeats
@@ -86,8 +86,7 @@ def run(options: RunOptions, view: View) -> None:
         page = stack.enter_context(
             StatsPage.create(len(decided.workers), len(decided.ports), len(decided.pools))
         )
-        size = state_bytes(decided.session_capacity, len(decided.workers))
-        state = stack.enter_context(SessionState.create(size, huge_pages=decided.huge_pages))
+        state = stack.enter_context(new_state(decided))
         # The worker process inherits this: Python and EAL's control threads stay off the workers' CPUs.
         stack.callback(os.sched_setaffinity, 0, os.sched_getaffinity(0))
         try:

@@ -88,6 +88,11 @@ void identity_init(struct identity *identity, const struct pg_address *address, 
 		move_template_close(&identity->move);
 }
 
+void identity_refuse_moves(struct identity *identity)
+{
+	move_template_close(&identity->move);
+}
+
 void solicited_node(const uint8_t *address, uint8_t *group)
 {
 	static const uint8_t prefix[13] = {0xff, 0x02, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x01, 0xff};

@@ -16,6 +16,7 @@
 #include "net/reply.h"
 #include "pollgate.h"
 #include "session/rate.h"
+#include "session/side.h"
 #include "session/source_limit.h"
 #include "session/table.h"
 
@@ -23,6 +24,9 @@
 
 /// Beside enum pg_drop: neither answered nor dropped here, and counted by whom it is given to.
 #define PACKET_ELSEWHERE PG_DROPS
+
+/// And: handled without an answer. Its buffer is the receiving side's again.
+#define PACKET_ABSORBED (PG_DROPS + 1)
 
 /// What the device must know to complete an answer's checksums; only written by tx-offload variants.
 struct tx_request {
@@ -32,7 +36,8 @@ struct tx_request {
 	uint8_t ipv6;
 };
 
-/// Frames on their way through. Each has HOST_ANSWER_ROOM writable bytes behind its length.
+/// Frames on their way through. Each has HOST_ANSWER_ROOM writable bytes behind its length; where a listener speaks the
+/// session profile, each is ETHERNET_MAX writable bytes at least.
 struct burst {
 	// written by the receiving side
 	uint8_t *frame[BURST_MAX];
@@ -40,24 +45,29 @@ struct burst {
 	uint8_t rx[BURST_MAX];      // bits of enum rx_checksum; read by rx-offload variants
 
 	// written by the pipeline
-	unsigned unanswered;      // frames that are no answers
-	bool resized;             // an answer's length differs from what was received
-	uint8_t drop[BURST_MAX];  // enum pg_drop; PG_DROP_NONE: the frame is now an answer; or PACKET_ELSEWHERE
+	unsigned unanswered; // frames that are no answers
+	bool resized;        // an answer's length differs from what was received
+	uint8_t drop
+		[BURST_MAX]; // enum pg_drop; PG_DROP_NONE: the frame is now an answer; or PACKET_ELSEWHERE, _ABSORBED
 	uint8_t owner[BURST_MAX]; // of PACKET_ELSEWHERE: the worker whose session it is; the frame is as received
 	struct tx_request tx[BURST_MAX];
 };
 
 /// Datagrams on their way through, whose frames somebody else took off: the kernel. An answer lies where its request
-/// lay and is as long.
+/// lay, and goes to who sent that. Those of the plain profile are as long.
 struct datagram_burst {
 	// written by the receiving side
 	struct peer peer[BURST_MAX];
-	uint8_t *payload[BURST_MAX];
-	uint16_t length[BURST_MAX]; // bytes; more than PG_DATAGRAM_MAX: the buffer need not hold all of it
+	uint8_t *payload[BURST_MAX]; // where a listener speaks the session profile: PG_DATAGRAM_MAX writable bytes
+	uint16_t length[BURST_MAX];  // bytes; more than PG_DATAGRAM_MAX: the buffer need not hold all of it.
+		// The pipeline makes it the answer's length
+	uint8_t way[BURST_MAX]; // which socket it came by, as departures name it; read for the session profile
 
 	// written by the pipeline
-	unsigned unanswered;     // datagrams that are no answers
-	uint8_t drop[BURST_MAX]; // enum pg_drop; PG_DROP_NONE: the payload is now an answer
+	unsigned unanswered; // datagrams that are no answers
+	uint8_t drop
+		[BURST_MAX]; // enum pg_drop; PG_DROP_NONE: the payload is now an answer; or PACKET_ELSEWHERE, _ABSORBED
+	uint8_t owner[BURST_MAX]; // of PACKET_ELSEWHERE: the worker whose session it is; the payload is as received
 };
 
 /// The reloadable part of the configuration in the units of the fast path. Immutable once published.
@@ -68,9 +78,20 @@ struct policy {
 	bool source_limited; // any listener limits its sources
 	struct rate host;
 	struct rate source[PG_LISTENERS_MAX];
+	struct session_rules sessions; // of the session profile
 };
 
 void policy_init(struct policy *policy, const struct pg_policy *from, uint64_t generation, uint64_t tsc_hz);
+
+/// The policy's part of a side. Whoever gives its gates a new policy gives the side its part.
+ALWAYS_INLINE void side_use_policy(struct session_side *side, const struct policy *policy)
+{
+	side->rules = &policy->sessions;
+	side->hall.rules = &policy->sessions.delivery;
+}
+
+/// Listeners of a plan that speak the session profile, as in struct gate.
+uint32_t sealed_listeners(const struct pg_plan *plan);
 
 /// Token buckets of the host's answers, in the terms of rate.h. Apart, so that a flood of echo requests does not keep
 /// us from telling neighbours where we are.
@@ -88,11 +109,14 @@ struct gate {
 	uint32_t worker;   // our index in session_census
 	uint32_t port_bit; // of session_census.ports
 	bool settles_here; // what came from another worker is not given away again
+	uint8_t port;      // as frame_departures name it
+	uint32_t sealed;   // bit n: listener n speaks the session profile
 
 	// the worker's own
 	struct session_table *sessions;
 	struct source_limits *sources;
 	struct host_buckets *host;
+	struct session_side *side; // of the session profile; NULL: no listener speaks it
 	struct pg_worker_stats *stats;
 	uint64_t *arrivals; // of stats: received, or handed_in
 };
@@ -101,8 +125,9 @@ struct gate {
 /// worker's.
 typedef void burst_run(struct gate *gate, struct burst *burst, unsigned n, uint64_t now);
 
-/// The same for datagrams. Of the gate, what belongs to frames is not looked at: identity, listeners, host. No datagram
-/// is another worker's: the kernel keeps a peer at one socket.
+/// The same for datagrams. Of the gate, what belongs to frames is not looked at: identity, listeners, host. The kernel
+/// keeps a peer at one socket, so no datagram of the plain profile is another worker's; of the session profile, one can
+/// be. Workers who can take it have the gate's port_bit in session_census.ports.
 typedef void datagram_run(struct gate *gate, struct datagram_burst *burst, unsigned n, uint64_t now);
 
 /// The specialised loops of one micro-architecture level.

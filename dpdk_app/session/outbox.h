@@ -5,6 +5,7 @@
 #define POLLGATE_SESSION_OUTBOX_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "net/peer.h"
@@ -24,5 +25,25 @@ struct outbox {
 	uint32_t first, count;
 	struct parting parting[OUTBOX_SIZE];
 };
+
+/// @return the place for one more, to be filled; NULL when there is none
+static inline struct parting *outbox_add(struct outbox *outbox)
+{
+	if (outbox->count == OUTBOX_SIZE)
+		return NULL;
+	return &outbox->parting[(outbox->first + outbox->count++) % OUTBOX_SIZE];
+}
+
+/// @return the oldest, which stays until outbox_remove(); NULL when there is none
+static inline const struct parting *outbox_oldest(const struct outbox *outbox)
+{
+	return outbox->count > 0 ? &outbox->parting[outbox->first] : NULL;
+}
+
+static inline void outbox_remove(struct outbox *outbox)
+{
+	outbox->first = (outbox->first + 1) % OUTBOX_SIZE;
+	outbox->count--;
+}
 
 #endif

@@ -48,4 +48,19 @@ ALWAYS_INLINE bool rate_admit(uint64_t *conforms_at, struct rate rate, uint64_t 
 	return true;
 }
 
+/// A bucket of 32 bits, for records that have no room for more: in units of 1,024 cycles, modulo 2^32 of them (half an
+/// hour). One that was not looked at for so long is full, or seems further ahead than any burst, which starts it over.
+#define RATE_SHORT_SHIFT 10
+
+ALWAYS_INLINE bool rate_admit_short(uint32_t *conforms_at, struct rate rate, uint64_t now)
+{
+	const int32_t ahead = (int32_t)(*conforms_at - (uint32_t)(now >> RATE_SHORT_SHIFT));
+	uint64_t bucket = ahead > 0 ? now + ((uint64_t)ahead << RATE_SHORT_SHIFT) : now;
+
+	if (!rate_admit(&bucket, rate, now))
+		return false;
+	*conforms_at = (uint32_t)(bucket >> RATE_SHORT_SHIFT);
+	return true;
+}
+
 #endif

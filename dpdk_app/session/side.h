@@ -6,14 +6,32 @@
 
 #include "message/conversation.h"
 #include "session/outbox.h"
+#include "session/relay.h"
 #include "session/source_limit.h"
 #include "session/vault.h"
 #include "session/wheel.h"
 
+/// The share of time that handshakes may take: cycles that they used, made cycles that must go by before the next.
+struct handshake_budget {
+	uint64_t cycles_per_1024; // that must go by for each 1,024 that were used; 0: unlimited
+	uint64_t tolerance;       // TSC: how far ahead of time a burst may run; HELLOs half as far as CONFIRMs
+};
+
+#define HANDSHAKE_BURST_MS 10
+
+ALWAYS_INLINE struct handshake_budget handshake_budget_make(uint32_t permille, uint64_t tsc_hz)
+{
+	if (permille == 0 || permille >= 1000)
+		return (struct handshake_budget){0, 0};
+	return (struct handshake_budget){1024ULL * 1000 / permille, tsc_hz / 1000 * HANDSHAKE_BURST_MS};
+}
+
 /// The reloadable part that is not in struct delivery_rules. In the units of the fast path.
 struct session_rules {
-	uint64_t idle_timeout; // TSC
-	struct rate handshake; // in cycles spent, not datagrams: session/handshake.c
+	uint64_t idle_timeout;                    // TSC
+	struct handshake_budget handshake;        // of a worker
+	struct rate connection[PG_LISTENERS_MAX]; // HELLOs of one source, by listener: limits.connections_pps
+	struct rate session[PG_LISTENERS_MAX];    // datagrams of one session whose tag proved right: limits.session_pps
 	struct delivery_rules delivery;
 };
 
@@ -23,7 +41,9 @@ struct session_side {
 	struct cipher_code code;
 	struct pg_worker_stats *stats;
 	uint64_t tsc_hz;
-	uint8_t worker; // our index: what issued.owner says of ours
+	struct hash_secret secret; // of source addresses
+	uint8_t worker;            // our index: what issued.owner says of ours
+	struct relay *relay;       // takes messages for players of other workers; NULL: there are none
 
 	// every turn
 	const struct session_rules *rules;
@@ -34,8 +54,8 @@ struct session_side {
 	struct wheel wheel;   // when which session's next packet is due
 	struct outbox outbox; // sealed datagrams that are no answers and not from a conversation: CLOSE, mostly
 	struct source_limits connections; // HELLOs by source
-	uint64_t handshake_conforms_at;
-	uint32_t cursor; // next slot that the sweep looks at
+	uint64_t handshake_conforms_at;   // TSC, as in session/rate.h
+	uint32_t cursor;                  // next slot that the sweep looks at
 };
 
 #endif

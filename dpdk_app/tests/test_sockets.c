@@ -83,10 +83,11 @@ static void allot(struct appliance *a, uint8_t engine, uint32_t workers)
 	plan->sockets.pages = PG_PAGES_HUGE_IF_FREE;
 	plan->policy.idle_timeout_ns = 60000000000ULL;
 	a->page = calloc(1, pg_stats_page_size());
-	a->state_size = pg_state_size(CAPACITY, workers);
+	a->state_size = pg_state_size(CAPACITY, workers, 0);
 	a->state = mmap(NULL, a->state_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	assert_non_null(a->page);
 	assert_true(a->state != MAP_FAILED);
+	assert_int_equal(pg_state_init(a->state, a->state_size, CAPACITY, workers, 0, &a->error), PG_OK);
 	pg_stats_page_init(a->page, workers, 1, 0);
 }
 

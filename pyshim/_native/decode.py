@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pyshim._native._pollgate import ffi, lib
-from pyshim.stats import Histogram, PoolSnapshot, PortCounts, PortSnapshot, WorkerSnapshot
+from pyshim.stats import Histogram, MessageSnapshot, PoolSnapshot, PortCounts, PortSnapshot, WorkerSnapshot
 
 _UNBOUNDED_NS = 2**64 - 1
 _NANOSECOND = 1e-9
@@ -22,6 +22,12 @@ class Labels:
     messages: tuple[tuple[int, str], ...]
     drops: tuple[tuple[int, str], ...]
     tx_drops: tuple[tuple[int, str], ...]
+    requests: tuple[tuple[int, str], ...]
+    events: tuple[tuple[int, str], ...]
+    compressible: tuple[tuple[int, str], ...]
+    losses: tuple[tuple[int, str], ...]
+    denials: tuple[tuple[int, str], ...]
+    closes: tuple[tuple[int, str], ...]
     burst_bounds: tuple[float, ...]  # packets
     handling_bounds: tuple[float, ...]  # seconds
 
@@ -40,6 +46,12 @@ def labels() -> Labels:
         messages=_names(lib.pg_message_name, lib.PG_MESSAGES),
         drops=_names(lib.pg_drop_name, lib.PG_DROPS),
         tx_drops=_names(lib.pg_tx_drop_name, lib.PG_TX_DROPS),
+        requests=_names(lib.pg_request_name, lib.PG_REQUESTS),
+        events=_names(lib.pg_event_name, lib.PG_EVENTS),
+        compressible=_names(lib.pg_compressible_name, lib.PG_COMPRESSIBLE),
+        losses=_names(lib.pg_loss_name, lib.PG_LOSSES),
+        denials=_names(lib.pg_denial_name, lib.PG_DENIALS),
+        closes=_names(lib.pg_close_name, lib.PG_CLOSE_REASONS),
         burst_bounds=tuple(float(lib.pg_burst_bound(b)) for b in range(lib.PG_BURST_BUCKETS)),
         handling_bounds=tuple(
             math.inf if (bound := lib.pg_handling_bound_ns(b)) == _UNBOUNDED_NS else bound * _NANOSECOND
@@ -64,6 +76,7 @@ def worker(stats: Any, index: int, names: Labels, ports: int, clock: Clock) -> W
         forwarded=stats.forwarded,
         handed_out=stats.handed_out,
         handed_in=stats.handed_in,
+        unanswered=stats.unanswered,
         tx_originated=stats.tx_originated,
         tx_offered=stats.tx_offered,
         tx_sent=stats.tx_sent,
@@ -74,6 +87,12 @@ def worker(stats: Any, index: int, names: Labels, ports: int, clock: Clock) -> W
         sessions_admitted=stats.sessions_admitted,
         sessions_expired=stats.sessions_expired,
         sessions_recovered=stats.sessions_recovered,
+        connected=stats.connected,
+        connections=stats.connections,
+        closed=_by_name(stats.closed, names.closes),
+        denied=_by_name(stats.denied, names.denials),
+        path_changes=stats.path_changes,
+        messages=_messages(stats.messages, names),
         rx_burst=Histogram(names.burst_bounds, tuple(stats.rx_burst), float(stats.received)),
         handling=Histogram(
             names.handling_bounds,
@@ -84,6 +103,21 @@ def worker(stats: Any, index: int, names: Labels, ports: int, clock: Clock) -> W
             PortCounts(c.rx_packets, c.rx_bytes, c.tx_packets, c.tx_bytes)
             for c in (stats.port[p] for p in range(ports))
         ),
+    )
+
+
+def _messages(stats: Any, names: Labels) -> MessageSnapshot:
+    return MessageSnapshot(
+        received=_by_name(stats.received, names.requests),
+        sent=_by_name(stats.sent, names.events),
+        lost=_by_name(stats.lost, names.losses),
+        duplicates=stats.duplicates,
+        resent=stats.resent,
+        compress_in=_by_name(stats.compress_in, names.compressible),
+        compress_out=_by_name(stats.compress_out, names.compressible),
+        expand_in=stats.expand_in,
+        expand_out=stats.expand_out,
+        memory_used=stats.memory_used,
     )
 
 

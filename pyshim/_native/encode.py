@@ -7,10 +7,12 @@ from typing import Any
 
 from pyshim._native._pollgate import ffi, lib
 from pyshim.errors import InternalError
-from pyshim.plan import AddressPlan, Plan, Policy, PoolPlan, PortPlan
+from pyshim.plan import AddressPlan, DeliveryPolicy, Plan, Policy, PoolPlan, PortPlan
 
 _NANOSECONDS = 1_000_000_000
 _ENGINES = {"dpdk": lib.PG_ENGINE_DPDK, "epoll": lib.PG_ENGINE_EPOLL, "io_uring": lib.PG_ENGINE_IO_URING}
+_PROFILES = {"plain": lib.PG_PROFILE_PLAIN, "session": lib.PG_PROFILE_SESSION}
+_NEVER = 2**32 - 1  # of compress_min
 _PAGES = {
     "ordinary": lib.PG_PAGES_ORDINARY,
     "huge_if_free": lib.PG_PAGES_HUGE_IF_FREE,
@@ -33,6 +35,10 @@ def plan_struct(plan: Plan) -> Any:
     out.listener_count = _count(plan.listeners, lib.PG_LISTENERS_MAX, "UDP ports")
     for index, listener in enumerate(plan.listeners):
         out.listener_port[index] = listener.port
+        out.listener_profile[index] = _PROFILES[listener.profile]
+    out.issued_capacity = plan.issued_capacity
+    out.message_memory_mib = plan.message_memory_mib
+    out.compression_level = plan.compression_level
 
     out.port_count = _count(plan.ports, lib.PG_PORTS_MAX, "ports")
     for index, port in enumerate(plan.ports):
@@ -110,8 +116,26 @@ def _fill_policy(out: Any, policy: Policy) -> None:
     out.host_reply_burst = policy.host_reply_burst
     _count(policy.listeners, lib.PG_LISTENERS_MAX, "UDP ports")
     for index, listener in enumerate(policy.listeners):
-        out.listener[index].source_pps = listener.source_pps
-        out.listener[index].source_burst = listener.source_burst
+        to = out.listener[index]
+        to.source_pps = listener.source_pps
+        to.source_burst = listener.source_burst
+        to.connections_pps = listener.connections_pps
+        to.connections_burst = listener.connections_burst
+        to.session_pps = listener.session_pps
+        to.session_burst = listener.session_burst
+    _fill_delivery(out.delivery, policy.delivery)
+
+
+def _fill_delivery(out: Any, delivery: DeliveryPolicy) -> None:
+    out.flush_us = delivery.flush_us
+    out.acknowledge_us = delivery.acknowledge_us
+    out.resend_min_us = delivery.resend_min_us
+    out.resends = delivery.resends
+    out.queue_bytes = delivery.queue_bytes
+    out.handshake_permille = delivery.handshake_permille
+    out.compress_min = [_NEVER if least is None else least for least in delivery.compress_min]
+    out.message_pps = list(delivery.message_pps)
+    out.message_burst = list(delivery.message_burst)
 
 
 def _text(value: str, size: int, what: str) -> bytes:

@@ -30,6 +30,10 @@ _SOURCE_LIMITS_BYTES = 4096 * 64  # fixed: sets of four addresses
 
 _STATE_HEADER_BYTES = 64
 _SESSION_BYTES = 64
+_ISSUED_BYTES = 256
+_CIPHER_BYTES = 2048  # two prepared AES-GCM keys, each on its own cache lines
+_PLAYER_PLACES_MIN = 8
+_LINE_BYTES = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,18 +47,34 @@ class MemoryChoice:
     notes: tuple[str, ...]
 
 
-def state_bytes(capacity: int, workers: int) -> int:
+def state_bytes(capacity: int, workers: int, issued_capacity: int = 0) -> int:
     """Size of the session state file: every worker has room for all sessions, however they spread.
 
     What the data plane's pg_state_size() says, without loading it; a test holds them equal. Pages are taken
     as sessions come, so the file's size is a bound.
     """
-    return _STATE_HEADER_BYTES + workers * (_STATE_HEADER_BYTES + _SESSION_BYTES * capacity)
+    tables = workers * (_STATE_HEADER_BYTES + _SESSION_BYTES * capacity)
+    return _STATE_HEADER_BYTES + tables + _issued_bytes(issued_capacity)
+
+
+def _issued_bytes(capacity: int) -> int:
+    """Records of issued sessions, two hash tables of their players, when they end and which slots rest."""
+    if capacity == 0:
+        return 0
+    places = max(_PLAYER_PLACES_MIN, 1 << (2 * capacity - 1).bit_length())
+    index = _STATE_HEADER_BYTES + 2 * 4 * places
+    queues = -(-3 * 4 * capacity // _LINE_BYTES) * _LINE_BYTES
+    return index + _ISSUED_BYTES * capacity + queues
 
 
 def index_bytes(capacity: int, workers: int) -> int:
     """Memory of the look-up tables of sessions and limited sources: ordinary pages beside DPDK's."""
     return workers * (int(_INDEX_BYTES_PER_SESSION * capacity) + _SOURCE_LIMITS_BYTES)
+
+
+def cipher_bytes(issued_capacity: int) -> int:
+    """Memory of the prepared keys when every session is connected; pages are taken as players connect."""
+    return _CIPHER_BYTES * issued_capacity
 
 
 def choose_memory(

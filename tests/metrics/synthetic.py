@@ -7,18 +7,48 @@ import dataclasses
 import math
 import time
 
-from pyshim.stats import Histogram, PoolSnapshot, PortCounts, PortSnapshot, Snapshot, WorkerSnapshot
+from pyshim.stats import (
+    Histogram,
+    MessageSnapshot,
+    PoolSnapshot,
+    PortCounts,
+    PortSnapshot,
+    Snapshot,
+    WorkerSnapshot,
+)
 
 BURST_BOUNDS = (1.0, 2.0, 4.0, 8.0, 16.0, 24.0, 32.0, 48.0, 64.0)
 HANDLING_BOUNDS = (*(250e-9 * 2**n for n in range(12)), math.inf)
 TYPES = ("move", "attack", "chat", "heartbeat", "skill", "arp")
 REASONS = ("truncated", "ip_checksum", "message_type", "worker_lost")
+REQUESTS = ("move", "attack", "chat", "heartbeat", "skill", "bulk")
+EVENTS = ("attack", "chat", "skill", "inventory", "bulk")
+COMPRESSIBLE = ("chat", "inventory", "bulk")
+LOSSES = ("queue_full", "closed")
+CLOSES = ("left", "idle")
+DENIALS = ("unknown", "full")
 TX_REASONS = ("queue_full", "link_down", "refused", "worker_lost")
 
 
 def histogram(bounds: tuple[float, ...], at: int, count: int, value: float) -> Histogram:
     """`count` observations of `value`, all in the bucket number `at`."""
     return Histogram(bounds, tuple(count if n == at else 0 for n in range(len(bounds))), value * count)
+
+
+def messages(turns: int) -> MessageSnapshot:
+    """What sessions said after `turns` turns: in each 5 moves, and a chat message to one player."""
+    return MessageSnapshot(
+        received={name: {"move": 5, "chat": 1}.get(name, 0) * turns for name in REQUESTS},
+        sent={name: {"chat": 1}.get(name, 0) * turns for name in EVENTS},
+        lost=dict.fromkeys(LOSSES, 0),
+        duplicates=0,
+        resent=0,
+        compress_in={name: {"chat": 100}.get(name, 0) * turns for name in COMPRESSIBLE},
+        compress_out={name: {"chat": 40}.get(name, 0) * turns for name in COMPRESSIBLE},
+        expand_in=0,
+        expand_out=0,
+        memory_used=0,
+    )
 
 
 def worker(index: int, turns: int) -> WorkerSnapshot:
@@ -34,6 +64,7 @@ def worker(index: int, turns: int) -> WorkerSnapshot:
         forwarded=0,
         handed_out=0,
         handed_in=0,
+        unanswered=0,
         tx_originated=0,
         tx_offered=9 * turns,
         tx_sent=9 * turns,
@@ -44,6 +75,12 @@ def worker(index: int, turns: int) -> WorkerSnapshot:
         sessions_admitted=5 if turns else 0,
         sessions_expired=0,
         sessions_recovered=0,
+        connected=0,
+        connections=0,
+        closed=dict.fromkeys(CLOSES, 0),
+        denied=dict.fromkeys(DENIALS, 0),
+        path_changes=0,
+        messages=messages(0),
         rx_burst=histogram(BURST_BOUNDS, 4, turns, 10),
         handling=histogram(HANDLING_BOUNDS, 3, 9 * turns, 1.5e-6),
         ports=(PortCounts(10 * turns, 860 * turns, 9 * turns, 774 * turns),),

@@ -10,6 +10,8 @@ from pyshim import dataplane
 from pyshim.planner.memory import state_bytes
 
 
-@given(st.integers(1, 16_777_216), st.integers(1, 32))
-def test_planned_session_state_is_as_large_as_the_data_plane_needs(capacity: int, workers: int) -> None:
-    assert state_bytes(capacity, workers) == dataplane.state_bytes(capacity, workers)
+@given(st.integers(1, 16_777_216), st.integers(1, 32), st.integers(0, 1 << 20))
+def test_planned_session_state_is_as_large_as_the_data_plane_needs(
+    capacity: int, workers: int, issued: int
+) -> None:
+    assert state_bytes(capacity, workers, issued) == dataplane.state_bytes(capacity, workers, issued)

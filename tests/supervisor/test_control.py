@@ -14,6 +14,7 @@ from pyshim import control
 from pyshim.errors import ExitCode, InternalError, UnavailableError
 from pyshim.packet_socket import PACKET_BYTES_MAX
 from pyshim.plan import (
+    DeliveryPolicy,
     ListenerPlan,
     ListenerPolicy,
     Plan,
@@ -26,13 +27,22 @@ from pyshim.plan import (
 )
 
 U32 = st.integers(0, 2**32 - 1)
+BY_TYPE = st.tuples(*[U32] * 6)
 TEXT = st.text(max_size=200)
+DELIVERIES = st.builds(
+    DeliveryPolicy,
+    *[U32] * 6,
+    compress_min=st.tuples(*[st.none() | U32] * 3),
+    message_pps=BY_TYPE,
+    message_burst=BY_TYPE,
+)
 POLICIES = st.builds(
     Policy,
     idle_timeout_s=st.floats(0.1, 86400),
     host_reply_pps=U32,
     host_reply_burst=U32,
-    listeners=st.lists(st.builds(ListenerPolicy, U32, U32), max_size=16).map(tuple),
+    listeners=st.lists(st.builds(ListenerPolicy, *[U32] * 6), max_size=16).map(tuple),
+    delivery=DELIVERIES,
 )
 PLAN = Plan(
     engine="dpdk",

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/* The life of a gateway; called in the worker process only, except pg_state_size. */
+/* The life of a gateway; called in the worker process only, except the first two. */
 
 struct pg_gateway;
 
-size_t pg_state_size(uint32_t capacity, uint32_t workers);
+size_t pg_state_size(uint32_t capacity, uint32_t workers, uint32_t issued_capacity);
+int pg_state_init(void *state, size_t size, uint32_t capacity, uint32_t workers, uint32_t issued_capacity,
+		  struct pg_error *error);
 
 int pg_eal_init(int argc, char *argv[], struct pg_error *error);
 struct pg_gateway *pg_open(const struct pg_plan *plan, struct pg_stats_page *page, void *state, size_t state_size,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /* Limits and the labels of everything that is counted. Numbers are checked against pollgate.h by the compiler. */
 
-#define PG_ABI_VERSION 2
+#define PG_ABI_VERSION 3
 
 #define PG_WORKERS_MAX 32
 #define PG_PORTS_MAX 8
@@ -12,15 +12,27 @@
 #define PG_DATAGRAM_MAX 1472
 #define PG_BURST_BUCKETS 9
 #define PG_HANDLING_BUCKETS 26
+#define PG_CLOSE_REASONS 10
+#define PG_DENIALS 7
 
 /* The enumerators come from pollgate.h; only how many there are matters here, and their names are asked for. */
 #define PG_MESSAGES ...
 #define PG_DROPS ...
 #define PG_TX_DROPS ...
+#define PG_REQUESTS ...
+#define PG_EVENTS ...
+#define PG_COMPRESSIBLE ...
+#define PG_LOSSES ...
 
 const char *pg_message_name(unsigned message);
 const char *pg_drop_name(unsigned drop);
 const char *pg_tx_drop_name(unsigned drop);
+const char *pg_request_name(unsigned request);
+const char *pg_event_name(unsigned event);
+const char *pg_compressible_name(unsigned type);
+const char *pg_loss_name(unsigned loss);
+const char *pg_denial_name(unsigned reason);
+const char *pg_close_name(unsigned reason);
 
 uint32_t pg_burst_bound(unsigned bucket);
 uint64_t pg_handling_bound_ns(unsigned bucket);

@@ -58,11 +58,28 @@ struct pg_policy {
 	uint64_t idle_timeout_ns;
 	uint32_t host_reply_pps;
 	uint32_t host_reply_burst;
-	struct {
+	struct pg_listener_policy {
 		uint32_t source_pps;
 		uint32_t source_burst;
+		uint32_t connections_pps;
+		uint32_t connections_burst;
+		uint32_t session_pps;
+		uint32_t session_burst;
 	} listener[PG_LISTENERS_MAX];
+	struct pg_delivery_policy {
+		uint32_t flush_us;
+		uint32_t acknowledge_us;
+		uint32_t resend_min_us;
+		uint32_t resends;
+		uint32_t queue_bytes;
+		uint32_t handshake_permille;
+		uint32_t compress_min[...];
+		uint32_t message_pps[...];
+		uint32_t message_burst[...];
+	} delivery;
 };
+
+enum pg_profile { PG_PROFILE_PLAIN, PG_PROFILE_SESSION };
 
 struct pg_plan {
 	uint32_t abi_version;
@@ -73,6 +90,10 @@ struct pg_plan {
 	uint32_t session_capacity;
 	uint8_t engine;
 	uint16_t listener_port[PG_LISTENERS_MAX];
+	uint8_t listener_profile[PG_LISTENERS_MAX];
+	uint32_t issued_capacity;
+	uint32_t message_memory_mib;
+	int32_t compression_level;
 	char isa[16];
 	struct pg_port_plan port[PG_PORTS_MAX];
 	struct pg_pool_plan pool[PG_POOLS_MAX];

@@ -9,6 +9,19 @@ struct pg_port_counts {
 	uint64_t tx_bytes;
 };
 
+struct pg_message_stats {
+	uint64_t received[...];
+	uint64_t sent[...];
+	uint64_t lost[...];
+	uint64_t duplicates;
+	uint64_t resent;
+	uint64_t compress_in[...];
+	uint64_t compress_out[...];
+	uint64_t expand_in;
+	uint64_t expand_out;
+	uint64_t memory_used;
+};
+
 struct pg_worker_stats {
 	uint64_t heartbeat_tsc;
 	uint64_t policy_generation;
@@ -19,6 +32,7 @@ struct pg_worker_stats {
 	uint64_t forwarded;
 	uint64_t handed_out;
 	uint64_t handed_in;
+	uint64_t unanswered;
 	uint64_t tx_originated;
 	uint64_t tx_offered;
 	uint64_t tx_sent;
@@ -30,6 +44,12 @@ struct pg_worker_stats {
 	uint64_t sessions_admitted;
 	uint64_t sessions_expired;
 	uint64_t sessions_recovered;
+	uint64_t connected;
+	uint64_t connections;
+	uint64_t closed[...];
+	uint64_t denied[...];
+	uint64_t path_changes;
+	struct pg_message_stats messages;
 	uint64_t rx_burst[...];
 	uint64_t handling[...];
 	struct pg_port_counts port[PG_PORTS_MAX];

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// pipeline/departures.h: what the gateway sends to its sessions on its own: flushed, repeated, acknowledged, closed.
+//
+// Called between bursts by whoever turns the loop, as often as departures_wait() says so.
+
+#ifndef POLLGATE_PIPELINE_DEPARTURES_H
+#define POLLGATE_PIPELINE_DEPARTURES_H
+
+#include "pipeline/pipeline.h"
+#include "session/side.h"
+
+/// Frames for ports of ours, complete with software checksums.
+struct frame_departures {
+	uint8_t *frame[BURST_MAX]; // in: buffers of ETHERNET_MAX bytes
+	uint16_t length[BURST_MAX];
+	uint8_t port[BURST_MAX]; // gate.port of the gate where the peer's packets come in
+};
+
+/// Datagrams for the kernel.
+struct datagram_departures {
+	uint8_t *payload[BURST_MAX]; // in: buffers of SESSION_DATAGRAM_MAX bytes
+	uint16_t length[BURST_MAX];
+	struct peer peer[BURST_MAX]; // to whom; its listener is from whom
+	uint8_t way[BURST_MAX];      // datagram_burst.way of the peer's
+};
+
+/// May something be waiting? A comparison or two.
+ALWAYS_INLINE bool departures_wait(const struct session_side *side, uint64_t now)
+{
+	return side->outbox.count != 0 || wheel_turned(&side->wheel, now);
+}
+
+/// When departures_wait() may say so next, if nothing comes in: for loops that sleep. UINT64_MAX: never.
+ALWAYS_INLINE uint64_t departures_next(const struct session_side *side)
+{
+	return side->outbox.count != 0 ? 0 : wheel_next(&side->wheel);
+}
+
+/// Fill up to n buffers. Counted as tx_originated: each is to be offered to a transmit queue, whatever then becomes of it.
+/// @param n  at most BURST_MAX
+/// @return how many were filled; when it is n there may be more
+unsigned depart_frames(struct session_side *side, struct frame_departures *out, unsigned n, uint64_t now);
+unsigned depart_datagrams(struct session_side *side, struct datagram_departures *out, unsigned n, uint64_t now);
+
+#endif

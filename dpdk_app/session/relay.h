@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// session/relay.h: a message for a player, from wherever it comes to the session that is his.
+
+#ifndef POLLGATE_SESSION_RELAY_H
+#define POLLGATE_SESSION_RELAY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "message/conversation.h"
+
+struct session_side;
+
+/// Takes messages for sessions that another worker owns. An engine with several workers has one for each.
+struct relay {
+	/// Copy a message for a session of worker `owner`, who gives it to session_deliver().
+	/// @return false when that worker has too much to do: the message is lost
+	bool (*pass)(struct relay *relay, uint8_t owner, uint32_t session, const struct outgoing *message);
+};
+
+/// Queue a message for a session, if it is ours and connected: from another worker, or from the operator. What becomes of
+/// it is counted here.
+enum pg_loss session_deliver(struct session_side *side, uint32_t session, const struct outgoing *message, uint64_t now);
+
+/// What a player says to another, as the event that the other gets: by his session if it is ours, else by side->relay.
+void session_relay(struct session_side *side, uint32_t player_id, const struct outgoing *message, uint64_t now);
+
+/// Something was queued for, owed to or acknowledged by a session of ours: when is it due, and what would die with us?
+/// @param ids  message ids have moved on, too
+void session_note(struct session_side *side, uint32_t slot, bool ids);
+
+#endif

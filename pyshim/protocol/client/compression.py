@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Compressed bodies: which are worth it, and what they expand to, never more than they say."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+
+from pyshim.protocol.session_wire import BODY_MAX_BYTES, COMPRESSIBLE, MessageType, WireError
+
+LEVEL = 6
+WORTH_FROM_BYTES = {  # bodies shorter than this are sent as they are
+    MessageType.CHAT: 33,
+    MessageType.BULK: 101,
+    MessageType.CHAT_EVENT: 33,
+    MessageType.INVENTORY: 101,
+    MessageType.BULK_EVENT: 101,
+}
+_LENGTH = struct.Struct("<I")
+
+
+def squeeze(number: int, body: bytes) -> bytes | None:
+    """The compressed body, if that saves a tenth."""
+    worth_from = WORTH_FROM_BYTES.get(MessageType(number))
+    if worth_from is None or len(body) < worth_from:
+        return None
+    squeezed = _LENGTH.pack(len(body)) + zlib.compress(body, LEVEL)
+    return squeezed if len(squeezed) * 10 <= len(body) * 9 else None
+
+
+def expand(number: int, squeezed: bytes) -> bytes:
+    """What was compressed.
+
+    Raises:
+        WireError: the type may not be compressed, or it does not expand to exactly the length that it says.
+    """
+    if number not in COMPRESSIBLE:
+        raise WireError(f"a compressed message of type {number}; only 3, 7, 203, 206 and 207 may be")
+    if len(squeezed) < _LENGTH.size:
+        raise WireError("a compressed body without its length")
+    (length,) = _LENGTH.unpack_from(squeezed)
+    if not 1 <= length <= BODY_MAX_BYTES:
+        raise WireError(f"a compressed body of {length} bytes; there are 1 to 65536")
+    stream = zlib.decompressobj()
+    try:
+        body = stream.decompress(squeezed[_LENGTH.size :], length + 1)
+    except zlib.error as error:
+        raise WireError(f"a compressed body that is no zlib stream: {error}") from error
+    if len(body) != length or not stream.eof or stream.unused_data:
+        raise WireError(f"a compressed body that does not expand to the {length} bytes that it says")
+    return body

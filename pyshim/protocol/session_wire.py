@@ -1,0 +1,471 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The `session` profile as bytes, without scapy: what a client packs and takes apart for every datagram.
+
+Written from dpdk_app/wire/PROTOCOL.md alone. `pyshim.protocol.session` says the same in scapy layers, which
+tests hold against this. All of it is values in, values out; whatever cannot be is a WireError.
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import IntEnum
+
+VERSION = 1
+DEFAULT_PORT = 8081
+
+HEADER_BYTES = 20
+TAG_BYTES = 16
+NONCE_BYTES = 16
+COOKIE_BYTES = 24
+PATH_TOKEN_BYTES = 8
+HELLO_BYTES = 64
+CHALLENGE_BYTES = 60
+CONFIRM_HEAD_BYTES = 64  # without padding and proof
+DENIED_BYTES = 56
+WELCOME_CLEAR_BYTES = 36
+DATAGRAM_MAX_BYTES = 1400
+DATAGRAM_MIN_BYTES = 508
+DATAGRAM_SIZES = (1400, 1232, 1000, 508)  # what a client tries, largest first
+
+MESSAGES_MAX = 50
+MESSAGE_HEAD_BYTES = 4
+RELIABLE_HEAD_BYTES = 6
+FRAGMENT_HEAD_BYTES = 4
+FRAGMENTS_MAX = 160
+BODY_MAX_BYTES = 65536
+BULK_MAX_BYTES = BODY_MAX_BYTES - 8  # of the game's own, so that its event is a body, too
+CHAT_TEXT_MAX_BYTES = 512
+CHANNELS = 4
+UNORDERED = 3
+CHANNEL_WINDOW = 256  # ids on their way
+EVENT = 200  # a message of type t arrives as an event of type t + EVENT
+
+FLAG_ACK_NOW = 1
+
+_HEADER = struct.Struct("<BBHIIII")
+_HELLO = struct.Struct("<HH16s24x")
+_CONFIRM = struct.Struct("<HH16s24s")
+_WELCOME = struct.Struct("<IIIHH")
+
+
+class WireError(ValueError):
+    """Bytes that the document does not allow; says which rule they break."""
+
+
+class Kind(IntEnum):
+    """What a datagram is."""
+
+    HELLO = 1
+    CHALLENGE = 2
+    CONFIRM = 3
+    WELCOME = 4
+    DATA = 5
+    CLOSE = 6
+    PATH_CHALLENGE = 7
+    PATH_RESPONSE = 8
+    DENIED = 9
+
+
+SEALED = frozenset({Kind.WELCOME, Kind.DATA, Kind.CLOSE, Kind.PATH_CHALLENGE, Kind.PATH_RESPONSE})
+FROM_CLIENT = frozenset({Kind.HELLO, Kind.CONFIRM, Kind.DATA, Kind.CLOSE, Kind.PATH_RESPONSE})
+FROM_GATEWAY = frozenset(
+    {Kind.CHALLENGE, Kind.WELCOME, Kind.DATA, Kind.CLOSE, Kind.PATH_CHALLENGE, Kind.DENIED}
+)
+
+
+class Denial(IntEnum):
+    """Why a HELLO or CONFIRM was refused."""
+
+    UNKNOWN = 1
+    VERSION = 2
+    EXPIRED = 3
+    REVOKED = 4
+    CONSUMED = 5
+    FULL = 6
+
+
+class CloseReason(IntEnum):
+    """Why a connection ended."""
+
+    LEFT = 1
+    IDLE = 2
+    EXPIRED = 3
+    REVOKED = 4
+    REPLACED = 5
+    UNDELIVERABLE = 6
+    PROTOCOL = 7
+    RESTARTED = 8
+    SHUTDOWN = 9
+
+
+class MessageType(IntEnum):
+    """What a message inside DATA is."""
+
+    MOVE = 1
+    ATTACK = 2
+    CHAT = 3
+    HEARTBEAT = 4
+    SKILL = 5
+    BULK = 7
+    WORLD_STATE = 201
+    ATTACK_EVENT = 202
+    CHAT_EVENT = 203
+    SKILL_EVENT = 205
+    INVENTORY = 206
+    BULK_EVENT = 207
+
+
+COMPRESSIBLE = frozenset(
+    {
+        MessageType.CHAT,
+        MessageType.BULK,
+        MessageType.CHAT_EVENT,
+        MessageType.INVENTORY,
+        MessageType.BULK_EVENT,
+    }
+)
+REQUESTS = frozenset(kind for kind in MessageType if kind < EVENT)
+EVENTS = frozenset(kind for kind in MessageType if kind > EVENT) - {MessageType.WORLD_STATE}
+
+
+# ---------------------------------------------------------------- header
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """The beginning of every datagram."""
+
+    kind: Kind
+    length: int
+    session: int
+    sequence: int = 0
+    ack: int = 0
+    ack_bits: int = 0
+    flags: int = 0
+
+    def pack(self) -> bytes:
+        """Its 20 bytes."""
+        return _HEADER.pack(
+            self.kind, self.flags, self.length, self.session, self.sequence, self.ack, self.ack_bits
+        )
+
+
+def read_header(datagram: bytes) -> Header:
+    """The header of a whole datagram.
+
+    Raises:
+        WireError: no datagram of the profile begins or ends like this.
+    """
+    if not HEADER_BYTES <= len(datagram) <= DATAGRAM_MAX_BYTES:
+        raise WireError(f"{len(datagram)} bytes; a datagram has 20 to 1400")
+    number, flags, length, session, sequence, ack, ack_bits = _HEADER.unpack_from(datagram)
+    try:
+        kind = Kind(number)
+    except ValueError as error:
+        raise WireError(f"kind {number}; there are 1 to 9") from error
+    if length != len(datagram):
+        raise WireError(f"length {length} in a datagram of {len(datagram)} bytes")
+    if flags & ~(FLAG_ACK_NOW if kind is Kind.DATA else 0):
+        raise WireError(f"flags {flags:#04x} of a {kind.name}")
+    if kind in SEALED:
+        if len(datagram) < HEADER_BYTES + TAG_BYTES:
+            raise WireError(f"{len(datagram)} bytes; a sealed datagram has at least 36")
+    elif sequence or ack or ack_bits:
+        raise WireError(f"sequence or acknowledgement in a {kind.name}")
+    return Header(kind, length, session, sequence, ack, ack_bits, flags)
+
+
+# ---------------------------------------------------------------- handshake
+
+
+def pack_hello(session: int, client_nonce: bytes, version: int = VERSION) -> bytes:
+    """A HELLO."""
+    return Header(Kind.HELLO, HELLO_BYTES, session).pack() + _HELLO.pack(version, 0, client_nonce)
+
+
+def confirm_without_proof(session: int, max_datagram: int, client_nonce: bytes, cookie: bytes) -> bytes:
+    """A CONFIRM up to its proof, which is made over this."""
+    head = Header(Kind.CONFIRM, max_datagram, session).pack()
+    body = _CONFIRM.pack(VERSION, max_datagram, client_nonce, cookie)
+    return (head + body).ljust(max_datagram - TAG_BYTES, b"\0")
+
+
+@dataclass(frozen=True, slots=True)
+class Challenge:
+    """What a gateway answers to a HELLO."""
+
+    client_nonce: bytes
+    cookie: bytes
+
+
+def read_challenge(datagram: bytes) -> Challenge:
+    """A CHALLENGE whose header was read.
+
+    Raises:
+        WireError: it has another length.
+    """
+    _expect(len(datagram) == CHALLENGE_BYTES, f"a CHALLENGE of {len(datagram)} bytes; it has 60")
+    return Challenge(datagram[20:36], datagram[36:60])
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A DENIED."""
+
+    client_nonce: bytes
+    reason: Denial
+    proof: bytes
+    before_proof: bytes
+
+    @property
+    def is_unproved(self) -> bool:
+        """Whether the gateway had no key to prove it with."""
+        return not any(self.proof)
+
+
+def read_denied(datagram: bytes) -> Refusal:
+    """A DENIED whose header was read.
+
+    Raises:
+        WireError: another length, reason or reserved bytes.
+    """
+    _expect(len(datagram) == DENIED_BYTES, f"a DENIED of {len(datagram)} bytes; it has 56")
+    _expect(not any(datagram[37:40]), "reserved bytes of a DENIED")
+    try:
+        reason = Denial(datagram[36])
+    except ValueError as error:
+        raise WireError(f"DENIED for reason {datagram[36]}") from error
+    return Refusal(datagram[20:36], reason, datagram[40:56], datagram[:40])
+
+
+@dataclass(frozen=True, slots=True)
+class Welcome:
+    """What is sealed in a WELCOME."""
+
+    player_id: int
+    expires_in_s: int
+    idle_timeout_ms: int
+    max_datagram: int
+
+    def pack(self, sealed_bytes: int) -> bytes:
+        """Padded to `sealed_bytes`."""
+        body = _WELCOME.pack(self.player_id, self.expires_in_s, self.idle_timeout_ms, self.max_datagram, 0)
+        return body.ljust(sealed_bytes, b"\0")
+
+
+def read_welcome(secret: bytes, length: int) -> Welcome:
+    """What was opened of a WELCOME of `length` bytes.
+
+    Raises:
+        WireError: it is short, its limit is not its length, or its padding is not 0.
+    """
+    _expect(len(secret) >= _WELCOME.size, f"{len(secret)} sealed bytes of a WELCOME; there are at least 16")
+    player_id, expires_in_s, idle_timeout_ms, max_datagram, reserved = _WELCOME.unpack_from(secret)
+    _expect(max_datagram == length, f"a WELCOME of {length} bytes says max_datagram {max_datagram}")
+    _expect(not reserved and not any(secret[_WELCOME.size :]), "padding of a WELCOME")
+    return Welcome(player_id, expires_in_s, idle_timeout_ms, max_datagram)
+
+
+def pack_close(reason: CloseReason) -> bytes:
+    """What is sealed in a CLOSE."""
+    return struct.pack("<B3x", reason)
+
+
+def read_close(secret: bytes) -> CloseReason:
+    """Why the peer ended the connection.
+
+    Raises:
+        WireError: another length, reason or reserved bytes.
+    """
+    _expect(len(secret) == 4 and not any(secret[1:]), "body of a CLOSE")
+    try:
+        return CloseReason(secret[0])
+    except ValueError as error:
+        raise WireError(f"CLOSE for reason {secret[0]}") from error
+
+
+# ---------------------------------------------------------------- messages
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A message as it lies in DATA. Of a fragment, `body` is the piece without index and count."""
+
+    type: int
+    body: bytes
+    channel: int = 0
+    message_id: int | None = None  # None: not reliable
+    compressed: bool = False
+    piece: tuple[int, int] | None = None  # index, count of a fragment
+
+    def pack(self) -> bytes:
+        """Its bytes."""
+        body = self.body if self.piece is None else struct.pack("<HH", *self.piece) + self.body
+        flags = self.compressed | (self.message_id is not None) << 1 | (self.piece is not None) << 2
+        head = struct.pack("<BBH", self.type, flags | self.channel << 4, len(body))
+        if self.message_id is not None:
+            head += struct.pack("<H", self.message_id)
+        return head + body
+
+    @property
+    def size(self) -> int:
+        """Bytes that it takes in a datagram."""
+        head = MESSAGE_HEAD_BYTES if self.message_id is None else RELIABLE_HEAD_BYTES
+        return head + len(self.body) + (0 if self.piece is None else FRAGMENT_HEAD_BYTES)
+
+
+def pack_messages(messages: Iterable[Message]) -> bytes:
+    """What is sealed in DATA."""
+    return b"".join(message.pack() for message in messages)
+
+
+def read_messages(secret: bytes) -> list[Message]:
+    """The messages of an opened DATA: flags and lengths are right, types and bodies were not looked at.
+
+    Raises:
+        WireError: one of them cannot be, so none is taken.
+    """
+    messages = []
+    at = 0
+    while at < len(secret):
+        message, at = _read_message(secret, at)
+        messages.append(message)
+    _expect(len(messages) <= MESSAGES_MAX, f"{len(messages)} messages; a datagram has at most 50")
+    return messages
+
+
+def _read_message(secret: bytes, at: int) -> tuple[Message, int]:
+    _expect(at + MESSAGE_HEAD_BYTES <= len(secret), f"message at {at}: its header is cut off")
+    number, flags, length = struct.unpack_from("<BBH", secret, at)
+    channel = flags >> 4 & 3
+    at += MESSAGE_HEAD_BYTES
+    _expect(not flags & 0xC8, f"message of type {number}: flags {flags:#04x}")
+    message_id = None
+    if flags & 2:
+        _expect(at + 2 <= len(secret), f"message of type {number}: its id is cut off")
+        (message_id,) = struct.unpack_from("<H", secret, at)
+        at += 2
+    else:
+        _expect(channel == 0, f"message of type {number}: channel {channel} without being reliable")
+    _expect(at + length <= len(secret), f"message of type {number}: {length} bytes of body are cut off")
+    body = secret[at : at + length]
+    at += length
+    piece = None
+    if flags & 4:
+        _expect(
+            message_id is not None and channel != UNORDERED, f"message of type {number}: a loose fragment"
+        )
+        piece, body = _read_piece(body)
+    return Message(number, body, channel, message_id, bool(flags & 1), piece), at
+
+
+def _read_piece(body: bytes) -> tuple[tuple[int, int], bytes]:
+    _expect(len(body) >= FRAGMENT_HEAD_BYTES, "a fragment without index and count")
+    index, count = struct.unpack_from("<HH", body)
+    _expect(2 <= count <= FRAGMENTS_MAX and index < count, f"fragment {index} of {count}")
+    return (index, count), body[FRAGMENT_HEAD_BYTES:]
+
+
+# ---------------------------------------------------------------- bodies
+
+_MOVE = struct.Struct("<6f")
+_ATTACK = struct.Struct("<II3f")
+_CHAT = struct.Struct("<IBBH")
+_SKILL = struct.Struct("<II")
+_ID = struct.Struct("<I")
+
+
+def check_body(number: int, body: bytes, allowed: frozenset[MessageType]) -> None:
+    """Whether a whole, expanded body may be of this type.
+
+    Raises:
+        WireError: it may not, or the type is not among those `allowed`.
+    """
+    if number not in allowed:
+        raise WireError(f"message type {number} is not one that comes this way")
+    _expect(len(body) <= BODY_MAX_BYTES, f"a body of {len(body)} bytes; there are at most 65536")
+    kind = MessageType(number)
+    if kind is MessageType.INVENTORY:
+        return
+    if kind > EVENT:
+        _expect(len(body) >= _ID.size, f"{kind.name} without its sender")
+        kind, body = MessageType(kind - EVENT), body[_ID.size :]
+    _CHECKS[kind](body)
+
+
+def _check_move(body: bytes) -> None:
+    _expect(len(body) == _MOVE.size, f"a MOVE of {len(body)} bytes; it has 24")
+    _expect(all(map(math.isfinite, _MOVE.unpack(body))), "a MOVE that is not finite")
+
+
+def _check_attack(body: bytes) -> None:
+    _expect(len(body) == _ATTACK.size, f"an ATTACK of {len(body)} bytes; it has 20")
+    _expect(all(map(math.isfinite, _ATTACK.unpack(body)[2:])), "an ATTACK that is not finite")
+
+
+def _check_chat(body: bytes) -> None:
+    _expect(len(body) > _CHAT.size, f"a CHAT of {len(body)} bytes; it has at least 9")
+    _, _, reserved, text_bytes = _CHAT.unpack_from(body)
+    text = body[_CHAT.size :]
+    _expect(reserved == 0, "reserved byte of a CHAT")
+    _expect(text_bytes == len(text) <= CHAT_TEXT_MAX_BYTES, f"text length {text_bytes} of a CHAT")
+    try:
+        text.decode()
+    except UnicodeDecodeError as error:
+        raise WireError("a CHAT whose text is not UTF-8") from error
+
+
+def _check_heartbeat(body: bytes) -> None:
+    _expect(not body, f"a HEARTBEAT of {len(body)} bytes; it has none")
+
+
+def _check_skill(body: bytes) -> None:
+    _expect(len(body) == _SKILL.size, f"a SKILL of {len(body)} bytes; it has 8")
+
+
+def _check_bulk(body: bytes) -> None:
+    _expect(_ID.size <= len(body) <= _ID.size + BULK_MAX_BYTES, f"a BULK of {len(body)} bytes")
+
+
+_CHECKS = {
+    MessageType.MOVE: _check_move,
+    MessageType.ATTACK: _check_attack,
+    MessageType.CHAT: _check_chat,
+    MessageType.HEARTBEAT: _check_heartbeat,
+    MessageType.SKILL: _check_skill,
+    MessageType.BULK: _check_bulk,
+}
+
+
+def move_body(position: tuple[float, float, float], velocity: tuple[float, float, float]) -> bytes:
+    """Body of a MOVE."""
+    return _MOVE.pack(*position, *velocity)
+
+
+def attack_body(target_id: int, attack_id: int, direction: tuple[float, float, float]) -> bytes:
+    """Body of an ATTACK."""
+    return _ATTACK.pack(target_id, attack_id, *direction)
+
+
+def chat_body(target_id: int, channel: int, text: str) -> bytes:
+    """Body of a CHAT."""
+    data = text.encode()
+    return _CHAT.pack(target_id, channel, 0, len(data)) + data
+
+
+def skill_body(skill_id: int, target_id: int) -> bytes:
+    """Body of a SKILL."""
+    return _SKILL.pack(skill_id, target_id)
+
+
+def bulk_body(target_id: int, data: bytes) -> bytes:
+    """Body of a BULK."""
+    return _ID.pack(target_id) + data
+
+
+def _expect(condition: bool, text: str) -> None:
+    if not condition:
+        raise WireError(text)

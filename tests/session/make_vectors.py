@@ -1,0 +1,400 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Writes dpdk_app/wire/session_vectors.json: the bytes of the `session` profile, from PROTOCOL.md alone.
+
+    python -m tests.session.make_vectors [OUT.json]
+
+The same bytes every time. All byte strings are hexadecimal, all numbers below 2^53. Shape:
+
+    derive     session, key, client_nonce, server_nonce -> okm and its parts
+    counters   newest, sequence -> counter (signed; below 1: no packet has it)
+    replay     name, steps: counter, fresh (a fresh one is marked)
+    datagrams  name, kind, from_client, session, counter, clear_bytes, key, salt, secret -> datagram
+               not sealed: counter, clear_bytes 0, no key; with `proof_key`: what the proof at its end
+               is made with
+    data       name, from_client, secret, valid: is a DATA with these sealed bytes taken?
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+import sys
+import zlib
+from collections.abc import Iterator, Sequence
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+from scapy.packet import Packet
+
+from pyshim.protocol import session as layers
+from pyshim.protocol.session import Message, Session
+from pyshim.protocol.session_crypto import TrafficKeys, derive, key_material, nearest_counter
+from pyshim.protocol.session_wire import CloseReason, Denial, Kind, MessageType
+
+OUT = Path(__file__).resolve().parents[2] / "dpdk_app" / "wire" / "session_vectors.json"
+
+
+def drawn(label: str, count: int) -> bytes:
+    """Bytes that look random and are the same every time."""
+    return blake2b(label.encode(), digest_size=count).digest()
+
+
+SESSION = 0x00300007  # generation 3, slot 7
+KEY = drawn("issued key", 32)
+CLIENT_NONCE = drawn("client nonce", 16)
+SERVER_NONCE = drawn("server nonce", 16)
+COOKIE = drawn("cookie", 24)
+KEYS = derive(KEY, SESSION, CLIENT_NONCE, SERVER_NONCE)
+GB = 1 << 32  # counters, not bytes: where the half that travels wraps
+
+
+def derivations() -> Iterator[dict[str, Any]]:
+    """Traffic keys from issued keys."""
+    for session, label in ((SESSION, ""), (1, " 2"), (0xFFFFFFFF, " 3")):
+        key = KEY if not label else drawn("issued key" + label, 32)
+        client = CLIENT_NONCE if not label else drawn("client nonce" + label, 16)
+        server = SERVER_NONCE if not label else drawn("server nonce" + label, 16)
+        keys = derive(key, session, client, server)
+        yield {
+            "session": session,
+            "key": key.hex(),
+            "client_nonce": client.hex(),
+            "server_nonce": server.hex(),
+            "okm": key_material(key, session, client, server).hex(),
+            "client_key": keys.client_to_gateway.key.hex(),
+            "client_salt": keys.client_to_gateway.salt.hex(),
+            "gateway_key": keys.gateway_to_client.key.hex(),
+            "gateway_salt": keys.gateway_to_client.salt.hex(),
+        }
+
+
+def counters() -> Iterator[dict[str, int]]:
+    """The counter that a header's low half stands for."""
+    half = 1 << 31
+    pairs = [
+        (0, 1),
+        (0, half - 1),
+        (1, 0),
+        (5, 0xFFFFFFFF),  # would be negative: nothing was sent before the first
+        (100, 99),
+        (GB - 1, 0),
+        (GB - 1, 1),
+        (GB, 0xFFFFFFFF),
+        (GB + 255, 0xFFFFFF00),
+        (GB + 5, 5),
+        (half, 0),
+        (half + 1, 0),
+        (7 * GB + 3, (3 + half - 1) % GB),
+        (7 * GB + 3, (3 + half) % GB),  # as far ahead as behind: behind
+        (7 * GB + 3, (3 + half + 1) % GB),
+    ]
+    for newest, sequence in pairs:
+        yield {"newest": newest, "sequence": sequence, "counter": nearest_counter(sequence, newest)}
+
+
+def replays() -> Iterator[dict[str, Any]]:
+    """Windows, by hand: each step says whether the counter is fresh."""
+    cases: dict[str, Sequence[tuple[int, bool]]] = {
+        "the first counter is 1": [(0, False), (1, True), (1, False), (2, True), (1, False)],
+        "256 behind is too old": [(300, True), (45, True), (44, False), (45, False), (299, True)],
+        "a jump empties the window": [(1, True), (2, True), (258, True), (2, False), (3, True), (257, True)],
+        "a jump of more than the window": [(10, True), (10_000, True), (9_745, True), (9_744, False)],
+        "jumps of a word": [(64, True), (128, True), (64, False), (63, True), (192, True), (63, False)],
+        "through 32 bits": [(GB - 2, True), (GB + 1, True), (GB, True), (GB - 1, True), (GB - 2, False)],
+        "the window's end, then its beginning": [(256, True), (1, True), (257, True), (1, False), (2, True)],
+    }
+    for name, steps in cases.items():
+        yield {
+            "name": name,
+            "steps": [{"counter": counter, "fresh": fresh} for counter, fresh in steps],
+        }
+
+
+# ---------------------------------------------------------------- datagrams
+
+
+def _clear(name: str, datagram: bytes, *, proof_key: bytes = b"") -> dict[str, Any]:
+    kind = Kind(datagram[0])
+    return {
+        "name": name,
+        "kind": kind.name,
+        "from_client": kind in (Kind.HELLO, Kind.CONFIRM),
+        "session": SESSION,
+        "counter": 0,
+        "clear_bytes": 0,
+        "key": "",
+        "salt": "",
+        "proof_key": proof_key.hex(),
+        "secret": "",
+        "datagram": datagram.hex(),
+    }
+
+
+def _sealed(
+    name: str, header: Session, body: Packet | bytes, counter: int, nonce: bytes = b""
+) -> dict[str, Any]:
+    from_client = name.startswith("client")
+    key = _direction(KEYS, from_client=from_client)
+    datagram = layers.seal(header, body, key, counter, nonce)
+    return {
+        "name": name,
+        "kind": Kind(header.kind).name,
+        "from_client": from_client,
+        "session": SESSION,
+        "counter": counter,
+        "clear_bytes": layers.clear_bytes(header.kind),
+        "key": key.key.hex(),
+        "salt": key.salt.hex(),
+        "proof_key": "",
+        "secret": bytes(body).hex(),
+        "datagram": datagram.hex(),
+    }
+
+
+def _direction(keys: TrafficKeys, *, from_client: bool) -> Any:
+    return keys.client_to_gateway if from_client else keys.gateway_to_client
+
+
+def _header(kind: Kind, **fields: int) -> Session:
+    return Session(kind=int(kind), session=SESSION, **fields)
+
+
+def _welcome(max_datagram: int) -> layers.Welcome:
+    return layers.Welcome(
+        player_id=4711,
+        expires_in_s=86_400,
+        idle_timeout_ms=30_000,
+        max_datagram=max_datagram,
+        padding=bytes(max_datagram - 68),
+    )
+
+
+def datagrams() -> Iterator[dict[str, Any]]:
+    """A connection's datagrams, of every kind."""
+    yield _clear("hello", bytes(_header(Kind.HELLO) / layers.Hello(client_nonce=CLIENT_NONCE)))
+    challenge = layers.Challenge(client_nonce=CLIENT_NONCE, cookie=COOKIE)
+    yield _clear("challenge", bytes(_header(Kind.CHALLENGE) / challenge))
+    for size in (508, 1400):
+        confirm = layers.Confirm(max_datagram=size, client_nonce=CLIENT_NONCE, cookie=COOKIE)
+        datagram = layers.prove(_header(Kind.CONFIRM), confirm, KEY)
+        yield _clear(f"confirm of {size}", datagram, proof_key=KEY)
+        yield _sealed(f"gateway: welcome of {size}", _header(Kind.WELCOME), _welcome(size), 1, SERVER_NONCE)
+    unknown = layers.Denied(client_nonce=CLIENT_NONCE, reason=int(Denial.UNKNOWN))
+    yield _clear("denied, unknown: no key to prove it", bytes(_header(Kind.DENIED) / unknown))
+    for reason in (Denial.VERSION, Denial.EXPIRED, Denial.REVOKED, Denial.CONSUMED, Denial.FULL):
+        denied = layers.Denied(client_nonce=CLIENT_NONCE, reason=int(reason))
+        datagram = layers.refuse(_header(Kind.DENIED), denied, KEY)
+        yield _clear(f"denied, {reason.name.lower()}", datagram, proof_key=KEY)
+    data = _header(Kind.DATA, ack=1)
+    yield _sealed("client: nothing but an acknowledgement", data, b"", 1)
+    for name, messages in _batches():
+        from_client = name.startswith("client")
+        header = _header(Kind.DATA, ack=40, ack_bits=0x80000001, flags=int(from_client))
+        yield _sealed(name, header, layers.Data(messages=messages), 42 if from_client else 9)
+    for counter in (GB - 1, GB, GB + 1, 5 * GB + 17):
+        header = _header(Kind.DATA, ack=(counter - 1) % GB, ack_bits=0xFFFFFFFF)
+        yield _sealed(f"client: packet {counter}", header, bytes(Message(type=4)), counter)
+    for reason in CloseReason:
+        close = layers.Close(reason=int(reason))
+        yield _sealed(
+            f"gateway: close, {reason.name.lower()}", _header(Kind.CLOSE, ack=7), close, 100 + reason
+        )
+    yield _sealed("client: close, left", _header(Kind.CLOSE, ack=7), layers.Close(reason=1), 77)
+    path = layers.Path(token=drawn("token", 8))
+    yield _sealed("gateway: path challenge", _header(Kind.PATH_CHALLENGE, ack=8), path, 200)
+    yield _sealed("client: path response", _header(Kind.PATH_RESPONSE, ack=200), path, 78)
+
+
+# ---------------------------------------------------------------- messages
+
+
+# What zlib made of a CHAT of 40 times "na " to player 7 on channel 1: fixed, because libraries differ.
+DEFLATED_CHAT = bytes.fromhex("78da636760606064a860c84b54181004001daf25d9")
+
+MOVE = layers.Move(
+    position_x=1.0, position_y=-2.5, position_z=0.125, velocity_x=3.0, velocity_y=0.0, velocity_z=-1.0
+)
+ATTACK = layers.Attack(target_id=9, attack_id=3, direction_x=0.0, direction_y=1.0, direction_z=0.0)
+CHAT = layers.Chat(target_id=7, channel=1, text="左から来るぞ".encode())
+SKILL = layers.Skill(skill_id=12, target_id=9)
+BULK = layers.Bulk(target_id=7, data=b"the game's own")
+
+
+def message(kind: MessageType, body: Packet | bytes = b"", **fields: int | None) -> Message:
+    """A message with a body."""
+    built = Message(type=int(kind), **fields)
+    return built / body if bytes(body) else built
+
+
+def stored(data: bytes) -> bytes:
+    """A zlib stream that stores: the same bytes from every library."""
+    block = b"\x01" + struct.pack("<HH", len(data), len(data) ^ 0xFFFF) + data
+    return b"\x78\x01" + block + struct.pack(">I", zlib.adler32(data))
+
+
+def _batches() -> Iterator[tuple[str, list[Message]]]:
+    request = MessageType
+    yield "client: a move", [message(request.MOVE, MOVE)]
+    yield (
+        "client: one of each",
+        [
+            message(request.MOVE, MOVE),
+            message(request.ATTACK, ATTACK, reliable=1, channel=0, id=0),
+            message(request.CHAT, CHAT, reliable=1, channel=1, id=65535),
+            message(request.HEARTBEAT),
+            message(request.SKILL, SKILL, reliable=1, channel=3, id=256),
+            message(request.BULK, BULK, reliable=1, channel=2, id=1),
+        ],
+    )
+    piece = layers.Fragment(index=1, count=3, piece=drawn("piece", 48))
+    yield "client: a fragment", [message(request.BULK, piece, reliable=1, is_fragment=1, channel=2, id=2)]
+    small = layers.Compressed(original_len=4 + 60, zlib=stored(struct.pack("<I", 7) + b"abc" * 20))
+    yield "client: compressed", [message(request.BULK, small, reliable=1, compressed=1, channel=2, id=3)]
+    yield "client: fifty messages", [message(request.HEARTBEAT) for _ in range(50)]
+    sender = struct.pack("<I", 4712)
+    yield (
+        "gateway: one of each",
+        [
+            message(request.ATTACK_EVENT, sender + bytes(ATTACK)),
+            message(request.CHAT_EVENT, sender + bytes(CHAT), reliable=1, channel=1, id=0),
+            message(request.SKILL_EVENT, sender + bytes(SKILL), reliable=1, channel=3, id=0),
+            message(request.INVENTORY, b"sword", reliable=1, channel=2, id=0),
+            message(request.BULK_EVENT, sender + bytes(BULK), reliable=1, channel=2, id=1),
+        ],
+    )
+
+
+def _whole(
+    kind: MessageType, body: Packet | bytes, *, valid: bool = True, **fields: int
+) -> tuple[bytes, bool]:
+    return bytes(message(kind, body, **fields)), valid
+
+
+def _chat(text: bytes, text_bytes: int | None = None, reserved: int = 0) -> bytes:
+    count = len(text) if text_bytes is None else text_bytes
+    return struct.pack("<IBBH", 7, 1, reserved, count) + text
+
+
+def data() -> Iterator[dict[str, Any]]:
+    """What a gateway that has just connected takes, and what it refuses."""
+    request = MessageType
+    floats = struct.Struct("<6f")
+    cases: dict[str, tuple[bytes, bool]] = {
+        "nothing": (b"", True),
+        "fifty": (bytes(message(request.HEARTBEAT)) * 50, True),
+        "fifty-one": (bytes(message(request.HEARTBEAT)) * 51, False),
+        "a header cut off": (bytes(message(request.HEARTBEAT))[:3], False),
+        "a move": _whole(request.MOVE, MOVE),
+        "a move, one byte short": _whole(request.MOVE, bytes(MOVE)[:-1], valid=False),
+        "a move, one byte long": _whole(request.MOVE, bytes(MOVE) + b"\0", valid=False),
+        "a move with a player_id": _whole(request.MOVE, bytes(4) + bytes(MOVE), valid=False),
+        "a body cut off": (bytes(message(request.MOVE, MOVE))[:-1], False),
+        "a move to infinity": _whole(request.MOVE, floats.pack(float("inf"), *[0.0] * 5), valid=False),
+        "a move with NaN at the end": _whole(
+            request.MOVE, floats.pack(*[0.0] * 5, float("nan")), valid=False
+        ),
+        "a heartbeat with a body": _whole(request.HEARTBEAT, b"\0", valid=False),
+        "an attack": _whole(request.ATTACK, ATTACK),
+        "an attack, one byte short": _whole(request.ATTACK, bytes(ATTACK)[:-1], valid=False),
+        "a skill": _whole(request.SKILL, SKILL),
+        "a skill, one byte long": _whole(request.SKILL, bytes(SKILL) + b"\0", valid=False),
+        "chat of 1 byte": _whole(request.CHAT, _chat(b"a")),
+        "chat of 512 bytes": _whole(request.CHAT, _chat(b"a" * 512)),
+        "chat of 513 bytes": _whole(request.CHAT, _chat(b"a" * 513), valid=False),
+        "chat of nothing": _whole(request.CHAT, _chat(b""), valid=False),
+        "chat that is longer than it says": _whole(request.CHAT, _chat(b"abc", 2), valid=False),
+        "chat that is shorter than it says": _whole(request.CHAT, _chat(b"abc", 4), valid=False),
+        "chat with a reserved byte": _whole(request.CHAT, _chat(b"abc", reserved=1), valid=False),
+        "chat that is not UTF-8": _whole(request.CHAT, _chat(b"\xc0\x80"), valid=False),
+        "bulk of nothing": _whole(request.BULK, bytes(4)),
+        "bulk without a target": _whole(request.BULK, bytes(3), valid=False),
+        "type 0": _whole(0, b"", valid=False),  # type: ignore[arg-type]
+        "type 6": _whole(6, b"", valid=False),  # type: ignore[arg-type]
+        "type 8": _whole(8, b"", valid=False),  # type: ignore[arg-type]
+        "an event to the gateway": _whole(request.CHAT_EVENT, bytes(4) + _chat(b"a"), valid=False),
+        "flag bit 3": _whole(request.HEARTBEAT, b"", unused=1, valid=False),
+        "flag bit 6": _whole(request.HEARTBEAT, b"", unused_high=1, valid=False),
+        "flag bit 7": _whole(request.HEARTBEAT, b"", unused_high=2, valid=False),
+        "a channel without being reliable": _whole(request.SKILL, SKILL, channel=1, valid=False),
+        "an id cut off": (struct.pack("<BBH", request.HEARTBEAT, 2, 0) + b"\0", False),
+        "id 0": _whole(request.SKILL, SKILL, reliable=1, id=0),
+        "id 255 before id 0": _whole(request.SKILL, SKILL, reliable=1, id=255),
+        "id 256 before id 0": _whole(request.SKILL, SKILL, reliable=1, id=256, valid=False),
+        "id 255 before id 0, not in order": _whole(request.SKILL, SKILL, reliable=1, channel=3, id=255),
+        "id 256 before id 0, not in order": _whole(
+            request.SKILL, SKILL, reliable=1, channel=3, id=256, valid=False
+        ),
+        "a fragment that is not reliable": _whole(request.BULK, bytes(8), is_fragment=1, valid=False),
+    }
+    for name, (index, count, channel, valid) in {
+        "a fragment": (0, 2, 2, True),
+        "a fragment of one": (0, 1, 2, False),
+        "the last of 160 first": (159, 160, 2, True),
+        "a fragment of 161": (0, 161, 2, False),
+        "a fragment behind the last": (2, 2, 2, False),
+        "a fragment without order": (0, 2, 3, False),
+    }.items():
+        # One that waits for others is looked at when it is its turn: id 255 of the last piece.
+        body = struct.pack("<HH", index, count) + b"piece"
+        cases[name] = _whole(
+            request.BULK, body, reliable=1, is_fragment=1, channel=channel, id=index, valid=valid
+        )
+    cases["a fragment cut off"] = _whole(request.BULK, bytes(3), reliable=1, is_fragment=1, id=0, valid=False)
+    text = _chat(b"na " * 40)
+    packed = struct.pack("<I", len(text)) + stored(text)
+    cases["chat, compressed"] = _whole(request.CHAT, packed, compressed=1)
+    for name, body in {
+        "compressed to one byte less": struct.pack("<I", len(text) - 1) + stored(text),
+        "compressed to one byte more": struct.pack("<I", len(text) + 1) + stored(text),
+        "compressed to nothing": struct.pack("<I", 0) + stored(b""),
+        "compressed, something behind": packed + b"\0",
+        "compressed, cut off": packed[:-1],
+        "compressed, no length": packed[:3],
+    }.items():
+        cases[name] = _whole(request.CHAT, body, compressed=1, valid=False)
+    moved = struct.pack("<I", 24) + stored(bytes(MOVE))
+    deflated = struct.pack("<I", len(text)) + DEFLATED_CHAT
+    cases["chat, deflated"] = _whole(request.CHAT, deflated, compressed=1)
+    cases["chat, deflated and reliable"] = _whole(
+        request.CHAT, deflated, compressed=1, reliable=1, channel=1, id=0
+    )
+    cases["a compressed move"] = _whole(request.MOVE, moved, compressed=1, valid=False)
+    for name, (secret, valid) in cases.items():
+        yield {"name": name, "from_client": True, "secret": secret.hex(), "valid": valid}
+
+
+def document() -> dict[str, Any]:
+    """All of it."""
+    return {
+        "version": 1,
+        "derive": list(derivations()),
+        "counters": list(counters()),
+        "replay": list(replays()),
+        "datagrams": list(datagrams()),
+        "data": list(data()),
+    }
+
+
+def render() -> str:
+    """The file's text: one vector to a line, so that a change is seen as one."""
+    parts = []
+    for name, value in document().items():
+        if isinstance(value, list):
+            lines = ",\n".join(f"    {json.dumps(item, ensure_ascii=False)}" for item in value)
+            parts.append(f'  "{name}": [\n{lines}\n  ]')
+        else:
+            parts.append(f'  "{name}": {json.dumps(value)}')
+    return "{\n" + ",\n".join(parts) + "\n}\n"
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Write the file; the exit code."""
+    out = Path(arguments[0]) if arguments else OUT
+    out.write_text(render())
+    print(f"{out}: {len(render())} bytes")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The test vectors of PROTOCOL.md: what is written, and what the Python codecs and cryptography make of them."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from pyshim.protocol.client.compression import expand
+from pyshim.protocol.session_crypto import (
+    DirectionKey,
+    ReplayWindow,
+    confirm_proof,
+    denied_proof,
+    derive,
+    key_material,
+    nearest_counter,
+)
+from pyshim.protocol.session_wire import (
+    REQUESTS,
+    SEALED,
+    Kind,
+    WireError,
+    check_body,
+    pack_messages,
+    read_challenge,
+    read_close,
+    read_denied,
+    read_header,
+    read_messages,
+    read_welcome,
+)
+from tests.session.make_vectors import OUT, render
+
+VECTORS: dict[str, Any] = json.loads(OUT.read_text())
+
+
+def named(section: str) -> Any:
+    return pytest.mark.parametrize("vector", VECTORS[section], ids=lambda vector: vector["name"])
+
+
+def test_vectors_are_what_the_generator_writes() -> None:
+    assert OUT.read_text() == render(), "run python -m tests.session.make_vectors"
+
+
+@pytest.mark.parametrize("vector", VECTORS["derive"])
+def test_traffic_keys_are_derived_as_in_the_vectors(vector: dict[str, Any]) -> None:
+    key, client, server = (bytes.fromhex(vector[name]) for name in ("key", "client_nonce", "server_nonce"))
+    assert key_material(key, vector["session"], client, server).hex() == vector["okm"]
+    keys = derive(key, vector["session"], client, server)
+    assert keys.client_to_gateway == DirectionKey(
+        bytes.fromhex(vector["client_key"]), bytes.fromhex(vector["client_salt"])
+    )
+    assert keys.gateway_to_client == DirectionKey(
+        bytes.fromhex(vector["gateway_key"]), bytes.fromhex(vector["gateway_salt"])
+    )
+
+
+@pytest.mark.parametrize("vector", VECTORS["counters"])
+def test_counters_are_made_whole_as_in_the_vectors(vector: dict[str, int]) -> None:
+    assert nearest_counter(vector["sequence"], vector["newest"]) == vector["counter"]
+
+
+@named("replay")
+def test_replay_window_moves_as_in_the_vectors(vector: dict[str, Any]) -> None:
+    window = ReplayWindow()
+    for step in vector["steps"]:
+        assert window.is_fresh(step["counter"]) == step["fresh"], step
+        if step["fresh"]:
+            window.mark(step["counter"])
+
+
+@named("datagrams")
+def test_datagrams_are_sealed_and_proved_as_in_the_vectors(vector: dict[str, Any]) -> None:
+    datagram, secret = bytes.fromhex(vector["datagram"]), bytes.fromhex(vector["secret"])
+    header = read_header(datagram)
+    assert header.kind.name == vector["kind"]
+    assert header.session == vector["session"]
+    if header.kind in SEALED:
+        key = DirectionKey(bytes.fromhex(vector["key"]), bytes.fromhex(vector["salt"]))
+        assert header.sequence == vector["counter"] % (1 << 32)
+        clear = vector["clear_bytes"]
+        assert key.open(vector["counter"], datagram, clear) == secret
+        assert key.seal(vector["counter"], datagram[:clear], secret) == datagram
+    proof_key = bytes.fromhex(vector["proof_key"])
+    if proof_key:
+        proof = confirm_proof if header.kind is Kind.CONFIRM else denied_proof
+        assert proof(proof_key, datagram[:-16]) == datagram[-16:]
+
+
+@named("datagrams")
+def test_datagrams_are_read_without_scapy(vector: dict[str, Any]) -> None:
+    datagram, secret = bytes.fromhex(vector["datagram"]), bytes.fromhex(vector["secret"])
+    match read_header(datagram).kind:
+        case Kind.CHALLENGE:
+            assert len(read_challenge(datagram).cookie) == 24
+        case Kind.DENIED:
+            assert read_denied(datagram).is_unproved == (not vector["proof_key"])
+        case Kind.WELCOME:
+            assert read_welcome(secret, len(datagram)).player_id == 4711
+        case Kind.CLOSE:
+            assert read_close(secret).name.lower() in vector["name"]
+        case Kind.DATA:
+            assert pack_messages(read_messages(secret)) == secret
+
+
+@named("data")
+def test_opened_data_is_taken_or_refused_as_in_the_vectors(vector: dict[str, Any]) -> None:
+    assert taken(bytes.fromhex(vector["secret"])) == vector["valid"]
+
+
+def taken(secret: bytes) -> bool:
+    try:
+        for message in read_messages(secret):
+            if message.message_id is not None and message.message_id > 255:
+                return False
+            if message.piece is None:
+                body = expand(message.type, message.body) if message.compressed else message.body
+                check_body(message.type, body, REQUESTS)
+    except WireError:
+        return False
+    return True
