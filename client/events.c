@@ -167,11 +167,8 @@ static void tell_message(struct pgc_event *event, const struct delivered *messag
 		memcpy(&event->as.bytes.target_id, body, sizeof(event->as.bytes.target_id));
 		tell_bytes(event, PGC_EVENT_BULK, body + sizeof(uint32_t), length - (uint32_t)sizeof(uint32_t));
 		break;
-	case SESSION_INVENTORY:
+	default: // SESSION_INVENTORY: no other type is let in
 		tell_bytes(event, PGC_EVENT_INVENTORY, body, length);
-		break;
-	default:
-		tell_bytes(event, PGC_EVENT_WORLD_STATE, body, length);
 		break;
 	}
 }

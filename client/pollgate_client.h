@@ -164,8 +164,7 @@ enum pgc_event_type {
 	PGC_EVENT_CHAT,
 	PGC_EVENT_SKILL,
 	PGC_EVENT_BULK,
-	PGC_EVENT_INVENTORY,
-	PGC_EVENT_WORLD_STATE
+	PGC_EVENT_INVENTORY
 };
 
 /** Why a connection, or an attempt, ended. */
@@ -232,7 +231,7 @@ struct pgc_event {
 			uint32_t target_id; /* of BULK */
 			uint32_t bytes;
 			const uint8_t *data;
-		} bytes; /* BULK, INVENTORY, WORLD_STATE */
+		} bytes; /* BULK, INVENTORY */
 	} as;
 };
 

@@ -254,7 +254,6 @@ static void handle(pgc_client *client, struct course *course, const struct pgc_e
 		break;
 	case PGC_EVENT_BULK:
 	case PGC_EVENT_INVENTORY:
-	case PGC_EVENT_WORLD_STATE:
 		printf("bytes: %" PRIu32 " from player %" PRIu32 "\n", event->as.bytes.bytes, event->player_id);
 		break;
 	}
