@@ -112,9 +112,9 @@ def _classify(text: str) -> Item:
 
 def _directive(lines: list[str]) -> Item:
     text = "\n".join(lines)
-    defined = re.match(r"#\s*define\s+(\w+)", lines[-1] if len(lines) == 1 else text.lstrip("/ \n")) or re.search(
-        r"^#\s*define\s+(\w+)", text, re.MULTILINE
-    )
+    defined = re.match(
+        r"#\s*define\s+(\w+)", lines[-1] if len(lines) == 1 else text.lstrip("/ \n")
+    ) or re.search(r"^#\s*define\s+(\w+)", text, re.MULTILINE)
     return Item(text, frozenset({defined.group(1)}) if defined else frozenset(), is_directive=not defined)
 
 
@@ -125,6 +125,25 @@ def _without_guard(lines: list[str]) -> list[str]:
     if guard:
         text = text[: guard.start()] + guard.group(2)
     return re.sub(r"^#ifdef __cplusplus\n.*?^#endif\n", "", text, flags=re.DOTALL | re.MULTILINE).split("\n")
+
+
+def _blocks(lines: list[str]) -> Iterator[list[str]]:
+    """Split a header into what is conditional, from #if to #endif, and what is not."""
+    block: list[str] = []
+    depth = 0
+    for line in lines:
+        if re.match(r"#\s*if", line):
+            if depth == 0:
+                yield block
+                block = []
+            depth += 1
+        block.append(line)
+        if re.match(r"#\s*endif", line):
+            depth -= 1
+            if depth == 0:
+                yield block
+                block = []
+    yield block
 
 
 def _pieces(lines: list[str]) -> Iterator[list[str]]:
@@ -159,6 +178,15 @@ def _purpose(lines: list[str]) -> str:
     return ""
 
 
+def _conditional(piece: list[str]) -> Item:
+    """A header's block between #if and #endif, which is taken as a whole."""
+    inner = [_classify("\n".join(part)) for part in _pieces(piece[1:-1])]
+    if any(line.startswith("#") for line in piece[1:-1]):
+        raise SystemExit(f"amalgamate: more than declarations below {piece[0]!r}")
+    text = "\n".join([piece[0], *(_static(item) for item in inner), piece[-1]])
+    return Item(text, frozenset().union(*(item.names for item in inner)))
+
+
 class Reader:
     """Reads files and what they include, each once, in the order in which a compiler would."""
 
@@ -177,8 +205,12 @@ class Reader:
         self.seen.add(path)
         lines = path.read_text().split("\n")
         source = Source(path, _purpose(lines), whole)
-        for piece in _pieces(_without_guard(lines)):
-            self._add(source, piece)
+        for block in [lines] if path.suffix == ".c" else _blocks(_without_guard(lines)):
+            if block and re.match(r"#\s*if", block[0]):
+                source.items.append(_conditional(block))
+                continue
+            for piece in _pieces(block):
+                self._add(source, piece)
         self.sources.append(source)
 
     def _add(self, source: Source, piece: list[str]) -> None:
@@ -225,7 +257,9 @@ def _taken(sources: list[Source]) -> set[int]:
 
 def _drop_orphans(sources: list[Source], taken: set[int]) -> None:
     """Prototypes of functions that are defined elsewhere, in the gateway, are of no use here."""
-    functions = [item for source in sources for item in source.items if item.is_function and id(item) in taken]
+    functions = [
+        item for source in sources for item in source.items if item.is_function and id(item) in taken
+    ]
     defined = {name for item in functions if not item.is_prototype for name in item.names}
     for item in functions:
         if item.is_prototype and not item.names & defined:
@@ -241,7 +275,9 @@ def _clashes(sources: list[Source], taken: set[int]) -> set[str]:
                 {
                     name
                     for item in source.items
-                    if id(item) in taken and (item.is_static or not item.is_function) and not item.is_directive
+                    if id(item) in taken
+                    and (item.is_static or not item.is_function)
+                    and not item.is_directive
                     for name in item.names
                 }
             )

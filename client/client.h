@@ -133,8 +133,11 @@ bool events_have_room(const pgc_client *client);
 
 // udp.c
 
+#ifndef PGC_NO_SOCKET
 void udp_close(struct udp_socket *socket);
+
 /// Send all that is due.
 void udp_flush(pgc_client *client);
+#endif
 
 #endif
