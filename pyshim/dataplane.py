@@ -56,6 +56,7 @@ class RunState:
     worker_restarts: int = 0
     workers_running: bool = False
     config_reload_successful: bool = True
+    sessions_issued: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +123,7 @@ class StatsPage:
             worker_restarts=state.worker_restarts,
             workers_running=state.workers_running,
             config_reload_successful=state.config_reload_successful,
+            sessions_issued=state.sessions_issued,
             workers=workers,
             ports=tuple(
                 decode.port(page.port[index], name, _sum(workers, index))
