@@ -95,7 +95,8 @@ class Stopped:
 Message = Start | Reload | Deliver | Stop | Started | Applied | Refused | Delivered | Failed | Stopped
 
 _KINDS: dict[str, type[Message]] = {
-    kind.__name__: kind for kind in (Start, Reload, Deliver, Stop, Started, Applied, Refused, Delivered, Failed, Stopped)
+    kind.__name__: kind
+    for kind in (Start, Reload, Deliver, Stop, Started, Applied, Refused, Delivered, Failed, Stopped)
 }
 
 

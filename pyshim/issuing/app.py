@@ -19,7 +19,6 @@ from starlette.routing import Route
 
 from pyshim.config.values import Endpoint
 from pyshim.errors import UsageError
-from pyshim.letters import Fate, Letter, Post, Verdict
 from pyshim.issuing.openapi import openapi
 from pyshim.issuing.requests import (
     BadRequestError,
@@ -28,6 +27,7 @@ from pyshim.issuing.requests import (
     TooLongError,
     parse_body,
 )
+from pyshim.letters import Fate, Letter, Post, Verdict
 from pyshim.sessions import LIST_MAX, NUMBERS, NoRoomError, Page, SessionInfo, SessionTable
 
 LIST_DEFAULT = 100
