@@ -171,16 +171,16 @@ class Gateway:
             UnavailableError: a device, memory or permission is missing; nothing is left configured.
             InternalError: the plan does not suit this build, or a bug.
         """
-        native = encode.plan_struct(plan)
-        error = _new_error()
+        wanted = encode.plan_struct(plan)
+        error = new_error()
         # EAL keeps pointers into its arguments: they live as long as the gateway.
         self._arguments = () if plan.uses_sockets else eal_init(plan.eal_args)
         self._memory = state.map()
-        self._state: Any = ffi.from_buffer(self._memory, require_writable=True)
-        self._handle = lib.pg_open(native, page.native, self._state, len(self._memory), error)
-        if self._handle == ffi.NULL:
+        self.state: Any = ffi.from_buffer(self._memory, require_writable=True)
+        self.native: Any = lib.pg_open(wanted, page.native, self.state, len(self._memory), error)
+        if self.native == ffi.NULL:
             self._unmap()
-            _check(error.code or lib.PG_ERROR_INTERNAL, error)
+            check(error.code or lib.PG_ERROR_INTERNAL, error)
 
     def close(self) -> None:
         """Close the ports and free everything.
@@ -188,11 +188,11 @@ class Gateway:
         Only after `stop` has succeeded: a loop that still runs would use what is freed here. A process whose
         loops do not stop ends by os._exit instead.
         """
-        lib.pg_close(self._handle)
+        lib.pg_close(self.native)
         self._unmap()
 
     def _unmap(self) -> None:
-        ffi.release(self._state)
+        ffi.release(self.state)
         self._memory.close()
 
     def start(self) -> None:
@@ -201,8 +201,8 @@ class Gateway:
         Raises:
             InternalError: a loop did not turn within 5 s.
         """
-        error = _new_error()
-        _check(lib.pg_start(self._handle, error), error)
+        error = new_error()
+        check(lib.pg_start(self.native, error), error)
 
     def apply(self, policy: Policy, timeout_s: float) -> None:
         """Publish a new policy; returns when every worker uses it.
@@ -210,14 +210,14 @@ class Gateway:
         Raises:
             InternalError: a worker did not take it within `timeout_s`.
         """
-        error = _new_error()
-        _check(
-            lib.pg_apply(self._handle, encode.policy_struct(policy), _milliseconds(timeout_s), error), error
+        error = new_error()
+        check(
+            lib.pg_apply(self.native, encode.policy_struct(policy), _milliseconds(timeout_s), error), error
         )
 
     def housekeep(self) -> None:
         """Refresh what devices and pools say of themselves in the statistics page."""
-        lib.pg_housekeep(self._handle)
+        lib.pg_housekeep(self.native)
 
     def stop(self, timeout_s: float) -> None:
         """Let the loops finish the burst in hand and return.
@@ -225,8 +225,8 @@ class Gateway:
         Raises:
             InternalError: a loop did not end within `timeout_s`.
         """
-        error = _new_error()
-        _check(lib.pg_stop(self._handle, _milliseconds(timeout_s), error), error)
+        error = new_error()
+        check(lib.pg_stop(self.native, _milliseconds(timeout_s), error), error)
 
 
 @dataclass(frozen=True, slots=True)
@@ -334,10 +334,10 @@ def eal_init(arguments: Sequence[str]) -> tuple[Any, ...]:
     Raises:
         UnavailableError: EAL or the kernel refused.
     """
-    error = _new_error()
+    error = new_error()
     words = [ffi.new("char[]", word.encode()) for word in ("pollgate", *arguments)]
     argv: Any = ffi.new("char *[]", [*words, ffi.NULL])
-    _check(lib.pg_eal_init(len(words), argv, error), error)
+    check(lib.pg_eal_init(len(words), argv, error), error)
     return argv, *words
 
 
@@ -360,8 +360,8 @@ def new_state(plan: Plan) -> SessionState:
     shape = plan.session_capacity, len(plan.workers), plan.issued_capacity
     state = SessionState.create(state_bytes(*shape), huge_pages=plan.huge_pages)
     with state.map() as memory, ffi.from_buffer(memory, require_writable=True) as native:
-        error = _new_error()
-        _check(lib.pg_state_init(native, len(memory), *shape, error), error)
+        error = new_error()
+        check(lib.pg_state_init(native, len(memory), *shape, error), error)
     return state
 
 
@@ -390,11 +390,12 @@ def _buffer(data: bytes) -> Any:
     return ffi.new("uint8_t[]", data) if data else ffi.new("uint8_t[1]")
 
 
-def _new_error() -> Any:
+def new_error() -> Any:
+    """What a call of the data plane fills when it fails."""
     return ffi.new("struct pg_error *")
 
 
-def _check(code: int, error: Any) -> None:
+def check(code: int, error: Any) -> None:
     """Raise what a pg_error_code stands for; PG_OK raises nothing."""
     if code == lib.PG_OK:
         return

@@ -98,9 +98,13 @@ class ListenerPolicy:
     session_burst: int = 256
 
 
+REQUEST_TYPES = ("move", "attack", "chat", "heartbeat", "skill", "bulk")  # as the data plane names them
+COMPRESSED_TYPES = ("chat", "inventory", "bulk")
+
+
 @dataclass(frozen=True, slots=True)
 class DeliveryPolicy:
-    """How messages of the session profile travel; by type in the order of the data plane's names."""
+    """How messages of the session profile travel; by type in the order of the names above."""
 
     flush_us: int
     acknowledge_us: int
@@ -108,8 +112,8 @@ class DeliveryPolicy:
     resends: int
     queue_bytes: int
     handshake_permille: int  # share of a worker's time
-    compress_min: tuple[int | None, ...]  # bytes, of chat, inventory, bulk; None: never
-    message_pps: tuple[int, ...]  # of move, attack, chat, heartbeat, skill, bulk; 0: no limit
+    compress_min: tuple[int | None, ...]  # bytes, by COMPRESSED_TYPES; None: never
+    message_pps: tuple[int, ...]  # by REQUEST_TYPES; 0: no limit
     message_burst: tuple[int, ...]
 
 

@@ -14,8 +14,8 @@ from rich.table import Table
 from rich.text import Text
 
 from pyshim.host.cpu import format_cpu_list
-from pyshim.plan import AddressPlan, Plan, QueueRef
-from pyshim.planner.memory import MBUF_BYTES, index_bytes
+from pyshim.plan import COMPRESSED_TYPES, REQUEST_TYPES, AddressPlan, Plan, QueueRef
+from pyshim.planner.memory import MBUF_BYTES, cipher_bytes, index_bytes
 from pyshim.planner.sockets import IO_URING_BUFFER_BYTES
 
 _MIB = 1 << 20
@@ -40,6 +40,7 @@ def _of_devices(plan: Plan) -> list[RenderableType]:
         _pools(plan),
         _memory(plan, ("DPDK", _reserved(plan), "huge pages" if plan.huge_pages else "ordinary pages")),
         _listeners(plan),
+        *_messages(plan),
         Text("DPDK arguments: " + shlex.join(plan.eal_args)),
     ]
 
@@ -55,6 +56,7 @@ def _of_sockets(plan: Plan) -> list[RenderableType]:
         _addresses(plan),
         _memory(plan, *rows),
         _listeners(plan),
+        *_messages(plan),
     ]
 
 
@@ -160,6 +162,10 @@ def _memory(plan: Plan, *rows: _MemoryRow) -> Table:
     table.add_row("look-up tables", f"about {index}", "ordinary pages")
     state = f"up to {_mib(plan.state_bytes)}"
     table.add_row(f"{plan.session_capacity:,} sessions", state, "a memory file, taken as sessions come")
+    if plan.issued_capacity:
+        ciphers = f"up to {_mib(cipher_bytes(plan.issued_capacity))}"
+        table.add_row("their ciphers", ciphers, "ordinary pages, taken as players connect")
+        table.add_row("messages", f"up to {plan.message_memory_mib}", "ordinary pages, shared by the workers")
     return table
 
 
@@ -171,10 +177,49 @@ def _reserved(plan: Plan) -> str:
 
 def _listeners(plan: Plan) -> Table:
     table = _table("UDP ports", "port", "profile", "admission", "limit per source address")
+    sessions = plan.issued_capacity > 0
+    if sessions:
+        table.add_column("connections per source", overflow="fold")
+        table.add_column("limit per session", overflow="fold")
     for listener, policy in zip(plan.listeners, plan.policy.listeners, strict=True):
-        limit = f"{policy.source_pps}/s, bursts of {policy.source_burst}" if policy.source_pps else "none"
-        table.add_row(str(listener.port), listener.profile, listener.admission, limit)
+        limits = [_limit(policy.source_pps, policy.source_burst)]
+        if sessions and listener.profile == "session":
+            limits.append(_limit(policy.connections_pps, policy.connections_burst))
+            limits.append(_limit(policy.session_pps, policy.session_burst))
+        table.add_row(str(listener.port), listener.profile, listener.admission, *limits)
     return table
+
+
+def _limit(pps: int, burst: int) -> str:
+    return f"{pps}/s, bursts of {burst}" if pps else "none"
+
+
+def _messages(plan: Plan) -> list[RenderableType]:
+    """How messages of profile session travel; nothing without it."""
+    if not plan.issued_capacity:
+        return []
+    delivery = plan.policy.delivery
+    travel = _table(
+        "Messages", "wait for others", "acknowledged after", "sent again", "queue of a player", "level"
+    )
+    travel.add_row(
+        f"{delivery.flush_us / 1000:g} ms",
+        f"{delivery.acknowledge_us / 1000:g} ms",
+        f"{delivery.resends} times, first after {delivery.resend_min_us / 1000:g} ms or more",
+        f"{delivery.queue_bytes >> 10} KiB",
+        str(plan.compression_level),
+    )
+    types = _table("Types", "type", "limit per session", "compressed")
+    compressed = dict(zip(COMPRESSED_TYPES, delivery.compress_min, strict=True))
+    for name, pps, burst in zip(REQUEST_TYPES, delivery.message_pps, delivery.message_burst, strict=True):
+        types.add_row(name, _limit(pps, burst), _compressed(compressed.pop(name, None)))
+    for name, least in compressed.items():
+        types.add_row(name, "", _compressed(least))
+    return [travel, types]
+
+
+def _compressed(least: int | None) -> str:
+    return "never" if least is None else f"from {least} bytes"
 
 
 def _node(node: int) -> str:

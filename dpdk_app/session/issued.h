@@ -21,7 +21,7 @@
 #define ISSUED_NO_OWNER 0xff
 
 enum issued_phase {
-	ISSUED_IDLE,      // nobody is connected
+	ISSUED_IDLE, // nobody is connected, or the connection part is being written: a crash then ends the connection
 	ISSUED_CONNECTED, // confirmed; packets flow
 };
 
@@ -30,8 +30,8 @@ struct issued {
 	// per packet, first line
 	uint32_t
 		session; // as packets name it; 0: not issued, or revoked. The supervisor's; its release publishes the rest
-	uint8_t phase;         // enum issued_phase; from here the owner's
-	_Atomic uint8_t owner; // index of a worker, or ISSUED_NO_OWNER: claimed by compare and exchange at a CONFIRM
+	uint8_t phase; // enum issued_phase; from here the owner's
+	uint8_t owner; // index of a worker, or ISSUED_NO_OWNER: see issued_claim()
 	uint16_t max_datagram;
 	uint64_t tx_counter; // of the last packet that may have left; advanced before it is sealed
 	struct replay replay;
@@ -53,6 +53,7 @@ struct issued {
 	uint32_t connections;             // CONFIRMs that changed state
 	uint16_t tx_id[SESSION_CHANNELS]; // next message ids, so that a restart goes on where both sides are
 	uint16_t rx_id[SESSION_CHANNELS];
+	uint32_t challenged_ms; // when the last PATH_CHALLENGE left, modulo 2^32
 
 	// from issuing; the supervisor's, constant while `session` stands
 	uint8_t key[SESSION_KEY_LEN] CACHE_ALIGNED;
@@ -65,5 +66,44 @@ struct issued {
 static_assert(offsetof(struct issued, taken) == CACHE_LINE && offsetof(struct issued, client_nonce) == 2 * CACHE_LINE &&
 		      offsetof(struct issued, key) == 3 * CACHE_LINE && sizeof(struct issued) == 4 * CACHE_LINE,
 	      "four lines");
+
+/// What a packet must name to be of this record; 0: nothing. After it the rest may be read: it is that session's.
+ALWAYS_INLINE uint32_t issued_session(const struct issued *record)
+{
+	return __atomic_load_n(&record->session, __ATOMIC_ACQUIRE);
+}
+
+/// Does `session` stand in this record? Slots that were never issued have 0 there, which a packet can name, too.
+ALWAYS_INLINE bool issued_stands(const struct issued *record, uint32_t session)
+{
+	return session != 0 && issued_session(record) == session;
+}
+
+/// A CONFIRM wants the connection: become its owner, unless somebody is. The session is looked at again afterwards,
+/// because the supervisor gives a slot to another player only when it is not issued and has no owner.
+/// @return false when another worker has it, or the session ended meanwhile
+ALWAYS_INLINE bool issued_claim(struct issued *record, uint32_t session, uint8_t worker)
+{
+	uint8_t nobody = ISSUED_NO_OWNER;
+
+	if (!__atomic_compare_exchange_n(&record->owner, &nobody, worker, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+		return false;
+	if (likely(__atomic_load_n(&record->session, __ATOMIC_SEQ_CST) == session))
+		return true;
+	__atomic_store_n(&record->owner, ISSUED_NO_OWNER, __ATOMIC_RELEASE);
+	return false;
+}
+
+/// The owner lets go: the last thing that it does to a record.
+ALWAYS_INLINE void issued_let_go(struct issued *record)
+{
+	record->phase = ISSUED_IDLE;
+	__atomic_store_n(&record->owner, ISSUED_NO_OWNER, __ATOMIC_RELEASE);
+}
+
+ALWAYS_INLINE uint8_t issued_owner(const struct issued *record)
+{
+	return __atomic_load_n(&record->owner, __ATOMIC_ACQUIRE);
+}
 
 #endif

@@ -58,13 +58,27 @@ ALWAYS_INLINE void replay_mark(struct replay *replay, uint64_t counter)
 {
 	const int64_t ahead = (int64_t)(counter - replay->newest);
 
-	if (likely(ahead > 0)) {
+	if (likely(ahead == 1)) {
+		// In order, as nearly always: four words move by a bit, which the compiler keeps in registers.
+		for (unsigned i = REPLAY_WORDS - 1; i > 0; i--)
+			replay->seen[i] = replay->seen[i] << 1 | replay->seen[i - 1] >> 63;
+		replay->seen[0] = replay->seen[0] << 1 | 1;
+		replay->newest = counter;
+	} else if (ahead > 0) {
 		replay_shift(replay, (uint64_t)ahead);
 		replay->newest = counter;
 		replay->seen[0] |= 1;
 	} else {
 		replay->seen[(uint64_t)-ahead / 64] |= 1ULL << (uint64_t)-ahead % 64;
 	}
+}
+
+/// After a crash, which may have come while the window moved: what it held is not to be relied on. Nothing up to the newest is
+/// fresh any more, so what was on its way then is lost and comes again if it is reliable.
+ALWAYS_INLINE void replay_distrust(struct replay *replay)
+{
+	for (unsigned i = 0; i < REPLAY_WORDS; i++)
+		replay->seen[i] = UINT64_MAX;
 }
 
 #endif

@@ -48,6 +48,10 @@ enum cookie_verdict cookie_check(const uint8_t cookie[SESSION_COOKIE_LEN], const
 				 const struct peer *peer, uint32_t session,
 				 const uint8_t client_nonce[SESSION_NONCE_LEN], uint64_t *time_ms);
 
+/// What a PATH_CHALLENGE asks for: only who gets what is sent to `peer` can know it. Nothing is kept of it but its time.
+void path_token(uint8_t token[SESSION_PATH_TOKEN_LEN], const struct cookie_secret *secret, const struct peer *peer,
+		uint32_t session, const uint8_t server_nonce[SESSION_NONCE_LEN], uint64_t time_ms);
+
 /// Random bytes that nobody can foretell, without a system call each time: ChaCha20 from a seed of the kernel's.
 struct random_source {
 	uint8_t seed[32];

@@ -9,14 +9,8 @@
 #include "message/conversation.h"
 #include "session/cipher.h"
 #include "session/issued.h"
+#include "session/players.h"
 #include "session/secrets.h"
-
-/// Whose session is a player's? Written by the supervisor alone, read by every worker: open addressing over slots,
-/// a hit is a hint that the record confirms.
-struct player_index {
-	uint32_t mask;    // entries - 1
-	uint32_t entry[]; // slot + 1; 0: free; UINT32_MAX: was used
-};
 
 struct route;
 struct wheel_link;
@@ -24,19 +18,37 @@ struct wheel_link;
 struct vault {
 	// set before the workers start
 	uint32_t capacity;            // slots; 0: no listener speaks this profile
+	const uint32_t *used;         // in the state file: see vault_used()
 	struct issued *records;       // in the state file
 	struct player_index *players; // in the state file
 	struct cipher *ciphers;       // private; pages of it exist once touched
 	struct wheel_link *links;     // private
 	struct route *routes;         // private: how frames reach the peer; NULL where the kernel makes them
-	uint8_t *ways;          // private: by which socket the kernel reaches the peer; NULL where frames are ours
-	uint8_t *conversations; // private, conversation_size() bytes each
+	uint8_t *ways;            // private: by which socket the kernel reaches the peer; NULL where frames are ours
+	uint8_t *conversations;   // private, conversation_size bytes each
+	size_t conversation_size; // conversation_size(), once and for all
 	struct cookie_secret cookies; // of the state file
 };
 
-ALWAYS_INLINE struct conversation *vault_conversation(const struct vault *vault, uint32_t slot);
+/// Set what of a vault lies in the state: capacity, used, records, players, cookies.
+void vault_open(struct vault *vault, void *state);
 
-/// @return the slot of a player's session, connected or not, or SESSION_NONE
-uint32_t vault_player(const struct vault *vault, uint32_t player_id);
+ALWAYS_INLINE struct conversation *vault_conversation(const struct vault *vault, uint32_t slot)
+{
+	return (struct conversation *)(vault->conversations + slot * vault->conversation_size);
+}
+
+/// Slots from here on were never issued: records of them are all zero, which says that worker 0 owns them. A sweep ends here.
+ALWAYS_INLINE uint32_t vault_used(const struct vault *vault)
+{
+	return __atomic_load_n(vault->used, __ATOMIC_ACQUIRE);
+}
+
+/// @return the slot of a player's session that stands, connected or not, or PLAYER_NONE. Without a lock; by the time
+///         that the caller looks at the record it may be over
+ALWAYS_INLINE uint32_t vault_player(const struct vault *vault, uint32_t player_id)
+{
+	return player_index_find(vault->players, vault->records, player_id);
+}
 
 #endif

@@ -6,67 +6,13 @@
 #include <sys/random.h>
 #include <time.h>
 
-#include "session/issued.h"
+#include "session/state.h"
 #include "stats/error.h"
 #include "worker/engine.h"
 #include "worker/worker.h"
 
 #define START_TIMEOUT_MS 5000
 #define POLL_NS 200000
-#define STATE_MAGIC 0x6574617473677001ULL
-
-/// First line of the state file; the workers' regions follow.
-struct state_header {
-	uint64_t magic;
-	uint32_t abi_version;
-	uint32_t capacity;
-	uint32_t workers;
-	uint32_t issued_capacity;
-} CACHE_ALIGNED;
-
-// ---------------------------------------------------------------- memory
-
-static size_t region_stride(uint32_t capacity)
-{
-	return (session_region_size(capacity) + CACHE_LINE - 1) & ~(size_t)(CACHE_LINE - 1);
-}
-
-size_t pg_state_size(uint32_t capacity, uint32_t workers, uint32_t issued_capacity)
-{
-	return sizeof(struct state_header) + workers * region_stride(capacity) +
-	       issued_capacity * sizeof(struct issued);
-}
-
-int pg_state_init(void *state, size_t size, uint32_t capacity, uint32_t workers, uint32_t issued_capacity,
-		  struct pg_error *error)
-{
-	const size_t needed = pg_state_size(capacity, workers, issued_capacity);
-
-	if (size < needed)
-		return error_set(error, PG_ERROR_USAGE, "the session state has %zu bytes, %zu are needed", size,
-				 needed);
-	*(struct state_header *)state = (struct state_header){
-		.magic = STATE_MAGIC,
-		.abi_version = PG_ABI_VERSION,
-		.capacity = capacity,
-		.workers = workers,
-		.issued_capacity = issued_capacity,
-	};
-	return PG_OK;
-}
-
-/// A state of another shape is refused.
-static int check_state(const struct pg_plan *plan, const void *state, size_t size, struct pg_error *error)
-{
-	const struct state_header *header = state;
-
-	if (size < pg_state_size(plan->session_capacity, plan->worker_count, plan->issued_capacity) ||
-	    header->magic != STATE_MAGIC || header->abi_version != PG_ABI_VERSION ||
-	    header->capacity != plan->session_capacity || header->workers != plan->worker_count ||
-	    header->issued_capacity != plan->issued_capacity)
-		return error_set(error, PG_ERROR_USAGE, "the session state was made for another configuration");
-	return PG_OK;
-}
 
 // ---------------------------------------------------------------- parts
 
@@ -128,8 +74,7 @@ static int make_common(struct pg_gateway *g, struct worker *w, uint32_t number, 
 	w->assembly = &g->assembly;
 	w->plan = &g->plan.worker[number];
 	w->number = number;
-	w->region = (struct session_region *)((uint8_t *)state + sizeof(struct state_header) +
-					      number * region_stride(capacity));
+	w->region = state_region(state, number);
 	w->session_capacity = capacity;
 	w->current = &g->policy[g->policy_in_use];
 	w->policy = w->current;
@@ -167,10 +112,11 @@ static void first_policy(struct pg_gateway *g)
 
 static int open_gateway(struct pg_gateway *g, void *state, size_t state_size, struct pg_error *error)
 {
+	const struct state_shape shape = {g->plan.session_capacity, g->plan.worker_count, g->plan.issued_capacity};
 	int rc = check_plan(&g->plan, error);
 
 	if (rc == PG_OK)
-		rc = check_state(&g->plan, state, state_size, error);
+		rc = state_check(state, state_size, &shape, error);
 	if (rc == PG_OK)
 		rc = g->engine->open(g, error);
 	if (rc != PG_OK)

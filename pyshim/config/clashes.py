@@ -35,12 +35,16 @@ def find_clashes(config: object) -> list[Clash]:
         (get(listener, "port"), (*path, "port"))
         for listener, path in items(get(config, "listen"), ("listen",))
     )
+    servers = (
+        (get(get(config, section), "listen"), (section, "listen")) for section in ("metrics", "control")
+    )
     cpus = items(get(get(config, "workers"), "cpus"), ("workers", "cpus"))
     return [
         *_same(names, _text(values.parse_name), "name", "give each port its own"),
         *_same(devices, _text(_device_identity), "device", "a device can be only one port"),
         *_same(addresses, _text(_ip), "address", "an address belongs to one port, once"),
         *_same(listeners, _number, "UDP port", "one profile per UDP port"),
+        *_same(servers, _text(_server), "address", "metrics and the control API need an address each"),
         *_same(cpus, _number, "CPU", "name each CPU once"),
     ]
 
@@ -77,6 +81,13 @@ def _number(value: object) -> str | None:
 
 def _ip(text: str) -> str:
     return str(values.parse_address(text).ip)
+
+
+def _server(text: str) -> str:
+    endpoint = values.parse_endpoint(text)
+    if endpoint.port == 0:
+        raise ValueError("any free port: never the same twice")
+    return str(endpoint)
 
 
 def _device_identity(text: str) -> str:

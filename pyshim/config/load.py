@@ -15,7 +15,9 @@ from pydantic_core import ErrorDetails
 from pyshim.config import yaml_source
 from pyshim.config.clashes import find_clashes
 from pyshim.config.engines import find_misfits
-from pyshim.config.models import OWN_ERROR, Config, export_schema
+from pyshim.config.models import Config, export_schema
+from pyshim.config.profiles import find_contradictions
+from pyshim.config.section import OWN_ERROR
 from pyshim.config.values import quoted
 from pyshim.config.yaml_source import Mapping, Node, Problem, Scalar
 from pyshim.config.yaml_source import Path as KeyPath
@@ -102,7 +104,7 @@ def _validate(root: Node, known: Sequence[Problem]) -> tuple[Config | None, list
     misfits = _misfit_problems(root, data, misspelt)
     # A key that is to go is not told how it should be.
     to_go = {problem.path for problem in misfits}
-    problems = [*misfits, *(problem for problem in problems if problem.path not in to_go)]
+    problems = [*misfits, *(p for p in problems if to_go.isdisjoint({p.path, *_parents(p.path)}))]
     return config, [p for p in problems if hidden.isdisjoint({p.path, *_parents(p.path)})]
 
 
@@ -114,12 +116,12 @@ def _clash_problems(root: Node, data: object) -> Iterator[Problem]:
 
 
 def _misfit_problems(root: Node, data: object, misspelt: set[KeyPath]) -> list[Problem]:
-    """What does not suit the engine; nothing when the engine is not known for a misspelling."""
-    if ("engine",) in misspelt:
-        return []
+    """What does not suit engine and profiles; nothing about an engine that is not known for a misspelling."""
+    misfits = [] if ("engine",) in misspelt else find_misfits(data)
+    misfits += find_contradictions(data)
     return [
         Problem(yaml_source.line_of(root, misfit.path), misfit.path, misfit.text)
-        for misfit in find_misfits(data)
+        for misfit in misfits
         if not (misfit.missing and misfit.path in misspelt)
     ]
 
@@ -180,7 +182,9 @@ class _Explainer:
 
     def _keys(self, path: KeyPath) -> list[str]:
         """The keys that the value at `path` may have; none when it is no mapping."""
-        return list(self._node_schema(path).get("properties", ()))
+        return [
+            key for branch in self._branches(self._node_schema(path)) for key in branch.get("properties", ())
+        ]
 
     def _node_schema(self, path: KeyPath) -> dict[str, Any]:
         """The schema at a path whose keys are all known."""
@@ -201,8 +205,7 @@ class _Explainer:
         return schema
 
     def _branches(self, schema: dict[str, Any]) -> list[dict[str, Any]]:
-        branches: list[dict[str, Any]] = schema.get("anyOf", [schema])
-        return branches
+        return [self._resolved(branch) for branch in schema.get("anyOf", [schema])]
 
     def allowed(self, schema: dict[str, Any]) -> str:
         """A schema in words."""

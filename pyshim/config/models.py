@@ -7,100 +7,62 @@ All values are immutable; lists are tuples.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from ipaddress import IPv4Interface, IPv6Interface
-from typing import Annotated, Any, Literal, TypeAlias, TypeVar
+from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    PlainSerializer,
-    PlainValidator,
-    WithJsonSchema,
-    model_validator,
-)
+from pydantic import AfterValidator, Field, PlainSerializer, PlainValidator, model_validator
 from pydantic.json_schema import GenerateJsonSchema
-from pydantic_core import PydanticCustomError
 
 from pyshim.config import values
 from pyshim.config.clashes import find_clashes
+from pyshim.config.control import ControlConfig
+from pyshim.config.delivery import DeliveryConfig
 from pyshim.config.engines import find_misfits
-
-OWN_ERROR = "pollgate"  # type of the errors whose text is already a finished sentence
-
-T = TypeVar("T")
-
-
-def _sentence(parse: Callable[[str], T]) -> Callable[[Any], T]:
-    """`parse` as a validator: its ValueError becomes ours, anything but text a plain type error."""
-
-    def validate(found: Any) -> T:
-        if not isinstance(found, str):
-            raise PydanticCustomError("string_type", "not text")
-        try:
-            return parse(found)
-        except ValueError as error:
-            raise PydanticCustomError(OWN_ERROR, "{text}", {"text": str(error)}) from None
-
-    return validate
-
-
-def _text(title: str, pattern: str | None = None) -> WithJsonSchema:
-    """Schema of a text value; `title` is what messages and editors call it."""
-    return WithJsonSchema(
-        {"type": "string", "title": title} | ({"pattern": pattern} if pattern is not None else {})
-    )
-
+from pyshim.config.listen import ListenConfig
+from pyshim.config.profiles import find_contradictions
+from pyshim.config.section import Section, sentence, text_schema
 
 Auto: TypeAlias = Literal["auto"]
 
 PortName: TypeAlias = Annotated[
     str,
-    AfterValidator(_sentence(values.parse_name)),
-    _text("a name such as game0", r"^[a-z][a-z0-9_-]{0,30}$"),
+    AfterValidator(sentence(values.parse_name)),
+    text_schema("a name such as game0", r"^[a-z][a-z0-9_-]{0,30}$"),
 ]
 FilePrefix: TypeAlias = Annotated[
     str,
-    AfterValidator(_sentence(values.parse_file_prefix)),
-    _text("a name such as pollgate", r"^[A-Za-z0-9][A-Za-z0-9._-]{0,31}$"),
+    AfterValidator(sentence(values.parse_file_prefix)),
+    text_schema("a name such as pollgate", r"^[A-Za-z0-9][A-Za-z0-9._-]{0,31}$"),
 ]
 Device: TypeAlias = Annotated[
     str,
-    AfterValidator(_sentence(values.parse_device)),
-    _text(
+    AfterValidator(sentence(values.parse_device)),
+    text_schema(
         values.DEVICE_IN_WORDS,
         r"^(([0-9a-fA-F]{4,8}:)?[0-9a-fA-F]{2}:[01][0-9a-fA-F]\.[0-7]|(net|eth)_[a-z_]+[0-9]+(,.+)?)$",
     ),
 ]
 Mac: TypeAlias = Annotated[
     str,
-    AfterValidator(_sentence(values.parse_mac)),
-    _text(
+    AfterValidator(sentence(values.parse_mac)),
+    text_schema(
         "a unicast MAC address such as 02:00:00:00:00:02",
         r"^[0-9a-fA-F][02468aceACE](:[0-9a-fA-F]{2}){5}$",
     ),
 ]
 Address: TypeAlias = Annotated[
     IPv4Interface | IPv6Interface,
-    PlainValidator(_sentence(values.parse_address)),
+    PlainValidator(sentence(values.parse_address)),
     PlainSerializer(str, return_type=str),
-    _text("an address with prefix such as 10.0.0.1/24 or fd00::1/64", r"^[0-9a-fA-F.:]+/[0-9]{1,3}$"),
+    text_schema("an address with prefix such as 10.0.0.1/24 or fd00::1/64", r"^[0-9a-fA-F.:]+/[0-9]{1,3}$"),
 ]
 Endpoint: TypeAlias = Annotated[
     values.Endpoint,
-    PlainValidator(_sentence(values.parse_endpoint)),
+    PlainValidator(sentence(values.parse_endpoint)),
     PlainSerializer(str, return_type=str),
-    _text("host:port such as 127.0.0.1:9464", r"^.+:[0-9]{1,5}$"),
+    text_schema("host:port such as 127.0.0.1:9464", r"^.+:[0-9]{1,5}$"),
 ]
 CpuId: TypeAlias = Annotated[int, Field(ge=0, le=1023)]
-
-
-class Section(BaseModel):
-    """A mapping of the file: no unknown keys, no coercion, immutable."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 class EalConfig(Section):
@@ -223,34 +185,6 @@ class WorkersConfig(Section):
     )
 
 
-class LimitsConfig(Section):
-    """Rate limit per source address, whatever its UDP port."""
-
-    source_pps: int = Field(
-        default=0, ge=0, le=10_000_000, description="Datagrams per second and source address; 0 is no limit."
-    )
-    source_burst: int = Field(
-        default=64,
-        ge=1,
-        le=1_000_000,
-        description="Datagrams that a source may send at once before the rate applies.",
-    )
-
-
-class ListenConfig(Section):
-    """One UDP port that speaks one profile."""
-
-    port: int = Field(ge=1, le=65_535, description="UDP port; unique.")
-    profile: Literal["plain"] = Field(
-        default="plain", description="Protocol of this port; plain is for laboratories and trusted networks."
-    )
-    admission: Literal["open"] = Field(
-        default="open",
-        description="Who gets a session; open: the first valid message of an address makes one.",
-    )
-    limits: LimitsConfig = Field(default=LimitsConfig(), description="Rate limit per source. Reloads live.")
-
-
 class SessionsConfig(Section):
     """The table of players."""
 
@@ -258,13 +192,17 @@ class SessionsConfig(Section):
         default=65_536,
         ge=1,
         le=16_777_216,
-        description="Sessions that fit; new addresses beyond it are refused.",
+        description="Sessions that fit, of each profile; new players beyond it are refused. With profile "
+        "session "
+        "at most 1048576.",
     )
     idle_timeout_s: float = Field(
         default=30.0,
         ge=0.1,
         le=86_400,
-        description="Seconds of silence after which a session is freed. Reloads live.",
+        description="Seconds of silence after which a session is freed, a connection of profile session "
+        "closed. "
+        "Reloads live.",
     )
 
 
@@ -325,6 +263,8 @@ class Config(Section):
         description="UDP ports that are served.",
     )
     sessions: SessionsConfig = SessionsConfig()
+    delivery: DeliveryConfig = DeliveryConfig()
+    control: ControlConfig = ControlConfig()
     host: HostConfig = HostConfig()
     metrics: MetricsConfig = MetricsConfig()
     log: LogConfig = LogConfig()
@@ -333,8 +273,9 @@ class Config(Section):
     def _no_clashes(self) -> Config:
         """For configurations made in code; `load_config` looks for all this itself, to give the lines."""
         written = self.model_dump(mode="json", exclude_unset=True)
+        misfits = [*find_misfits(written), *find_contradictions(written)]
         texts = [clash.text for clash in find_clashes(written)]
-        texts += [f"{'.'.join(map(str, misfit.path))}: {misfit.text}" for misfit in find_misfits(written)]
+        texts += [f"{'.'.join(map(str, misfit.path))}: {misfit.text}" for misfit in misfits]
         if texts:
             raise ValueError("; ".join(texts))
         return self
@@ -343,6 +284,11 @@ class Config(Section):
     def uses_sockets(self) -> bool:
         """Whether packets come through the kernel's sockets, and so neither DPDK nor devices are needed."""
         return self.engine != "dpdk"
+
+    @property
+    def issues_sessions(self) -> bool:
+        """Whether a listener has profile session, and so sessions can be issued."""
+        return any(entry.profile == "session" for entry in self.listen)
 
 
 class _WithoutGeneratedTitles(GenerateJsonSchema):

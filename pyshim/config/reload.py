@@ -5,10 +5,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from pyshim.config.delivery import DeliveryConfig
 from pyshim.config.models import Config
 
 # Keys that apply while packets flow, with everything under them. List indexes are left out.
-LIVE = frozenset({"listen.limits", "sessions.idle_timeout_s", "host", "log.level", "metrics.listen"})
+_DELIVERY = frozenset(DeliveryConfig.model_fields) - {"memory_mib", "compression_level"}
+LIVE = frozenset({"listen.limits", "sessions.idle_timeout_s", "host", "log.level", "metrics.listen"}) | {
+    f"delivery.{key}" for key in _DELIVERY
+}
 
 
 def restart_needed(old: Config, new: Config) -> list[str]:

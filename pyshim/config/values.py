@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import re
-from ipaddress import AddressValueError, IPv4Address, IPv4Interface, IPv6Address, IPv6Interface
+from ipaddress import AddressValueError, IPv4Address, IPv4Interface, IPv6Address, IPv6Interface, ip_address
 from typing import NamedTuple
 
 VDEV_NAME_CHARS_MAX = 63  # RTE_DEV_NAME_MAX_LEN is 64 with the final NUL
@@ -19,6 +19,7 @@ _NETDEV = re.compile(r"(?:eth|en|wl|veth|br|tap|lo|bond)[a-z0-9]*")
 _MAC = re.compile(r"[0-9a-fA-F]{2}(?::[0-9a-fA-F]{2}){5}")
 _HOST_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,252})")
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,30}")
+_UNIX_PATH_BYTES_MAX = 107  # sun_path is 108 with the final NUL
 _FILE_PREFIX = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,31}")
 
 
@@ -31,6 +32,16 @@ class Endpoint(NamedTuple):
     def __str__(self) -> str:
         """As a user writes it."""
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+class UnixSocket(NamedTuple):
+    """A socket in the file system."""
+
+    path: str
+
+    def __str__(self) -> str:
+        """As a user writes it."""
+        return f"unix:{self.path}"
 
 
 def quoted(text: str, limit: int = 60) -> str:
@@ -210,3 +221,43 @@ def parse_endpoint(text: str, *, lowest: int = 0, allowed: str = "127.0.0.1:9464
         except AddressValueError:
             raise ValueError(f"{found}; {host} is not an IPv4 address") from None
     return Endpoint(host, int(port))
+
+
+def parse_control_address(text: str) -> Endpoint | UnixSocket:
+    """`unix:/path`, or where to listen with TCP. Raises ValueError with a finished sentence."""
+    scheme, colon, path = text.partition(":")
+    if scheme != "unix" or not colon:
+        return parse_endpoint(text, allowed="127.0.0.1:9465, or unix:/path, or null")
+    found = f"found {quoted(text)}"
+    if not path or "\0" in path or path.endswith("/"):
+        raise ValueError(
+            f"{found}; after unix: goes the name of a file, such as unix:/run/pollgate/control.sock"
+        )
+    if (size := len(path.encode())) > _UNIX_PATH_BYTES_MAX:
+        raise ValueError(
+            f"{found}: a path of {size} bytes; the kernel takes {_UNIX_PATH_BYTES_MAX} for a socket"
+        )
+    return UnixSocket(path)
+
+
+def parse_gateway_address(text: str) -> Endpoint:
+    """`host:port` that players can send to. Raises ValueError with a finished sentence."""
+    endpoint = parse_endpoint(text, lowest=1, allowed="game.example.org:8080, or null")
+    if endpoint.host in ("0.0.0.0", "::"):
+        raise ValueError(f"found {quoted(text)}, which is every address; name the one that players reach")
+    return endpoint
+
+
+def parse_file_name(text: str) -> str:
+    """The name of a file. Raises ValueError with a finished sentence."""
+    if not text or "\0" in text:
+        raise ValueError(f"found {quoted(text)}, allowed: a file name")
+    return text
+
+
+def is_loopback(endpoint: Endpoint) -> bool:
+    """Whether only this host can reach it; a host name other than localhost is taken for any address."""
+    try:
+        return ip_address(endpoint.host).is_loopback
+    except ValueError:
+        return endpoint.host == "localhost"

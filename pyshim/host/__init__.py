@@ -12,6 +12,7 @@ from pyshim.host.facts import (
     Cpu,
     HostFacts,
     HugePages,
+    Interface,
     MemoryFacts,
     NetworkDevice,
     PciDevice,
@@ -21,6 +22,7 @@ from pyshim.host.facts import (
     SocketLimits,
     Vdev,
 )
+from pyshim.host.interfaces import gather_interfaces
 from pyshim.host.memory import gather_memory, gather_privileges, gather_socket_limits
 from pyshim.host.pci import gather_network_devices, gather_pci
 from pyshim.host.pmd import find_pmd_directory
@@ -34,6 +36,7 @@ __all__ = [
     "Cpu",
     "HostFacts",
     "HugePages",
+    "Interface",
     "MemoryFacts",
     "NetworkDevice",
     "PciDevice",
@@ -72,4 +75,5 @@ def gather(config: Config, *, root: Path = Path("/")) -> HostFacts:
         vdevs=tuple(gather_vdev(device, pmd_directory, root) for device in devices),
         pmd_directory=pmd_directory,
         socket_limits=gather_socket_limits(root) if config.uses_sockets else SocketLimits(),
+        interfaces=gather_interfaces(root) if config.issues_sessions else (),
     )

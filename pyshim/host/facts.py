@@ -132,6 +132,15 @@ class SocketLimits:
 
 
 @dataclass(frozen=True, slots=True)
+class Interface:
+    """A network interface of the kernel."""
+
+    name: str
+    mtu_bytes: int
+    addresses: tuple[str, ...]  # without prefix
+
+
+@dataclass(frozen=True, slots=True)
 class HostFacts:
     """Everything about this host that a plan depends on."""
 
@@ -143,6 +152,7 @@ class HostFacts:
     vdevs: tuple[Vdev, ...]  # one per port that is a virtual device
     pmd_directory: Path | None  # where DPDK looks for drivers; None: it is not installed, or not needed
     socket_limits: SocketLimits  # gathered for the engines that use sockets
+    interfaces: tuple[Interface, ...] = ()  # gathered when a listener has profile session
 
     def pci_device(self, address: str) -> PciDevice | None:
         """The device at a canonical address, or None when there is none."""

@@ -40,6 +40,11 @@ class VdevArgs:
         return int(values[-1]) if values and values[-1].isdecimal() else default
 
     @property
+    def interfaces(self) -> tuple[str, ...]:
+        """Interfaces of the kernel that it is made of."""
+        return tuple(value for key in _INTERFACE_KEYS.get(self.kind, ()) for value in self.values(key))
+
+    @property
     def infinite_rx(self) -> bool:
         """net_pcap keeps the captures in memory and replays them for ever."""
         return self.kind == "net_pcap" and bool(self.values("rx_pcap")) and self.number("infinite_rx", 0) > 0

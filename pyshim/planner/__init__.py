@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING
 from pyshim.errors import PlanError, Problem
 from pyshim.host import parse_vdev
 from pyshim.plan import (
+    COMPRESSED_TYPES,
+    REQUEST_TYPES,
     AddressPlan,
+    DeliveryPolicy,
     ListenerPlan,
     ListenerPolicy,
     Plan,
@@ -22,10 +25,12 @@ from pyshim.planner.cpus import CpuChoice, choose_cpus, return_idle
 from pyshim.planner.devices import find_device_problems
 from pyshim.planner.layout import Layout
 from pyshim.planner.memory import MemoryChoice, choose_memory, state_bytes
+from pyshim.planner.mtu import check_mtus
 from pyshim.planner.queues import Assignment, assign_queues, queue_demand
 from pyshim.planner.sockets import lay_out_sockets
 
 if TYPE_CHECKING:
+    from pyshim.config.delivery import DeliveryConfig, MessageBurstsConfig, MessageRatesConfig
     from pyshim.config.models import Config, PortConfig
     from pyshim.host import HostFacts
 
@@ -37,8 +42,10 @@ def make_plan(config: Config, host: HostFacts) -> Plan:
     problems: list[Problem] = []
     lay_out = lay_out_sockets if config.uses_sockets else _lay_out_devices
     layout = lay_out(config, host, problems)
+    mtu_notes = check_mtus(config, host, problems)
     if problems:
         raise PlanError(problems)
+    issued_capacity = config.sessions.capacity if config.issues_sessions else 0
     return Plan(
         engine=config.engine,
         eal_args=layout.eal_args,
@@ -49,7 +56,7 @@ def make_plan(config: Config, host: HostFacts) -> Plan:
         pools=layout.pools,
         listeners=tuple(ListenerPlan(entry.port, entry.profile, entry.admission) for entry in config.listen),
         session_capacity=config.sessions.capacity,
-        state_bytes=state_bytes(config.sessions.capacity, len(layout.workers)),
+        state_bytes=state_bytes(config.sessions.capacity, len(layout.workers), issued_capacity),
         sockets=SocketPlan(
             receive_buffer_bytes=config.sockets.receive_buffer_kib << 10,
             send_buffer_bytes=config.sockets.send_buffer_kib << 10,
@@ -60,7 +67,10 @@ def make_plan(config: Config, host: HostFacts) -> Plan:
         isa=config.workers.isa,
         log_level=config.log.level,
         policy=policy_of(config),
-        notes=(*layout.cpus.notes, *layout.notes),
+        notes=(*layout.cpus.notes, *layout.notes, *mtu_notes, *_issue_notes(config)),
+        issued_capacity=issued_capacity,
+        message_memory_mib=config.delivery.memory_mib,
+        compression_level=config.delivery.compression_level,
     )
 
 
@@ -95,10 +105,38 @@ def policy_of(config: Config) -> Policy:
         idle_timeout_s=config.sessions.idle_timeout_s,
         host_reply_pps=config.host.reply_pps,
         host_reply_burst=config.host.reply_burst,
-        listeners=tuple(
-            ListenerPolicy(entry.limits.source_pps, entry.limits.source_burst) for entry in config.listen
-        ),
+        listeners=tuple(ListenerPolicy(**entry.limits.model_dump()) for entry in config.listen),
+        delivery=_delivery(config.delivery),
     )
+
+
+def _delivery(wanted: DeliveryConfig) -> DeliveryPolicy:
+    compress = wanted.compress
+    return DeliveryPolicy(
+        flush_us=round(wanted.flush_ms * 1000),
+        acknowledge_us=round(wanted.acknowledge_ms * 1000),
+        resend_min_us=round(wanted.resend_min_ms * 1000),
+        resends=wanted.resends,
+        queue_bytes=wanted.queue_kib << 10,
+        handshake_permille=round(wanted.handshake_cpu * 1000),
+        compress_min=tuple(
+            None if (least := getattr(compress, name)) == "never" else least for name in COMPRESSED_TYPES
+        ),
+        message_pps=_by_type(wanted.messages_pps),
+        message_burst=_by_type(wanted.messages_burst),
+    )
+
+
+def _by_type(wanted: MessageRatesConfig | MessageBurstsConfig) -> tuple[int, ...]:
+    return tuple(getattr(wanted, name) for name in REQUEST_TYPES)
+
+
+def _issue_notes(config: Config) -> Iterator[str]:
+    if config.issues_sessions and config.control.listen is None:
+        yield (
+            "No session can be issued, so no player gets in by profile session: set control.listen, for "
+            "instance to unix:/run/pollgate/control.sock."
+        )
 
 
 def _port_node(port: PortConfig, host: HostFacts) -> int:

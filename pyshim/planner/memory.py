@@ -31,6 +31,9 @@ _SOURCE_LIMITS_BYTES = 4096 * 64  # fixed: sets of four addresses
 _STATE_HEADER_BYTES = 64
 _SESSION_BYTES = 64
 _ISSUED_BYTES = 256
+_CIPHER_BYTES = 2048  # two prepared AES-GCM keys, each on its own cache lines
+_PLAYER_PLACES_MIN = 8
+_LINE_BYTES = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +54,27 @@ def state_bytes(capacity: int, workers: int, issued_capacity: int = 0) -> int:
     as sessions come, so the file's size is a bound.
     """
     tables = workers * (_STATE_HEADER_BYTES + _SESSION_BYTES * capacity)
-    return _STATE_HEADER_BYTES + tables + _ISSUED_BYTES * issued_capacity
+    return _STATE_HEADER_BYTES + tables + _issued_bytes(issued_capacity)
+
+
+def _issued_bytes(capacity: int) -> int:
+    """Records of issued sessions, two hash tables of their players, when they end and which slots rest."""
+    if capacity == 0:
+        return 0
+    places = max(_PLAYER_PLACES_MIN, 1 << (2 * capacity - 1).bit_length())
+    index = _STATE_HEADER_BYTES + 2 * 4 * places
+    queues = -(-3 * 4 * capacity // _LINE_BYTES) * _LINE_BYTES
+    return index + _ISSUED_BYTES * capacity + queues
 
 
 def index_bytes(capacity: int, workers: int) -> int:
     """Memory of the look-up tables of sessions and limited sources: ordinary pages beside DPDK's."""
     return workers * (int(_INDEX_BYTES_PER_SESSION * capacity) + _SOURCE_LIMITS_BYTES)
+
+
+def cipher_bytes(issued_capacity: int) -> int:
+    """Memory of the prepared keys when every session is connected; pages are taken as players connect."""
+    return _CIPHER_BYTES * issued_capacity
 
 
 def choose_memory(

@@ -69,6 +69,38 @@ def test_another_engine_or_other_sockets_are_named(
     assert restart_needed(old, new) == paths
 
 
+def session(**sections: Any) -> Config:
+    return config(listen=[{"port": 8080, "profile": "session"}], **sections)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"flush_ms": 1, "acknowledge_ms": 1, "resend_min_ms": 50, "resends": 1},
+        {"queue_kib": 64, "handshake_cpu": 0.5},
+        {"compress": {"chat": "never"}, "messages_pps": {"move": 1}, "messages_burst": {"bulk": 1}},
+    ],
+)
+def test_how_messages_travel_changes_without_a_restart(change: dict[str, Any]) -> None:
+    assert restart_needed(session(), session(delivery=change)) == []
+
+
+def test_memory_and_compressor_of_messages_need_a_restart() -> None:
+    change = {"memory_mib": 1, "compression_level": 9, "flush_ms": 1}
+    assert restart_needed(session(), session(delivery=change)) == [
+        "delivery.memory_mib",
+        "delivery.compression_level",
+    ]
+
+
+def test_another_profile_needs_a_restart_and_its_limits_are_not_named() -> None:
+    assert restart_needed(config(), session()) == ["listen[0].profile", "listen[0].admission"]
+
+
+def test_another_control_address_needs_a_restart() -> None:
+    assert restart_needed(session(), session(control={"listen": "unix:/tmp/c"})) == ["control.listen"]
+
+
 def test_a_device_given_up_for_sockets_is_named_with_the_engine() -> None:
     port = {"name": "game0", "address": ["10.0.0.1/24"]}
     sockets = Config.model_validate({"engine": "epoll", "ports": [port]})

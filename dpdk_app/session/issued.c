@@ -1,0 +1,334 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// session/issued.c: the supervisor's side of issued sessions: issue, revoke, look. See pollgate.h and issued.h.
+//
+// One thread of the supervisor at a time. Workers read meanwhile and never wait: a record's `session` is stored last
+// of all when it is issued, and cleared before anything else changes when it is over.
+
+#include <string.h>
+
+#include "session/state.h"
+#include "stats/error.h"
+
+#define TTL_MAX_S (366U * 86400)
+#define READ_TRIES 16
+
+// ---------------------------------------------------------------- slots
+
+static uint64_t after(uint64_t now, uint32_t seconds)
+{
+	return now + seconds * pg_tsc_hz();
+}
+
+static void rest(const struct state_parts *parts, uint32_t slot)
+{
+	struct issue_desk *desk = parts->desk;
+
+	parts->resting[(desk->resting_first + desk->resting) % parts->issued_capacity] = slot;
+	desk->resting++;
+}
+
+static uint32_t longest_resting(const struct state_parts *parts)
+{
+	struct issue_desk *desk = parts->desk;
+	const uint32_t slot = parts->resting[desk->resting_first];
+
+	desk->resting_first = (desk->resting_first + 1) % parts->issued_capacity;
+	desk->resting--;
+	return slot;
+}
+
+/// Nobody looks at slots beyond `used`, whose memory may be a page that does not exist yet.
+static uint32_t fresh_slot(const struct state_parts *parts)
+{
+	const uint32_t slot = parts->desk->used;
+
+	parts->records[slot].owner = ISSUED_NO_OWNER;
+	__atomic_store_n(&parts->desk->used, slot + 1, __ATOMIC_RELEASE);
+	return slot;
+}
+
+/// A slot to issue: never used, or that which has rested longest among those whose owners have let go.
+static uint32_t take_slot(const struct state_parts *parts)
+{
+	if (parts->desk->used < parts->issued_capacity)
+		return fresh_slot(parts);
+	for (uint32_t left = parts->desk->resting; left > 0; left--) {
+		const uint32_t slot = longest_resting(parts);
+
+		if (__atomic_load_n(&parts->records[slot].owner, __ATOMIC_SEQ_CST) == ISSUED_NO_OWNER)
+			return slot;
+		rest(parts, slot); // its connection has still to be closed
+	}
+	return SESSION_NONE;
+}
+
+// ---------------------------------------------------------------- the life of a session
+
+/// Key and number stay, so that its player can be told, and believes it.
+static void retire(const struct state_parts *parts, uint32_t slot, enum session_denial why)
+{
+	struct issued *record = &parts->records[slot];
+
+	__atomic_store_n(&record->expired_or_revoked, (uint8_t)why, __ATOMIC_RELAXED);
+	__atomic_store_n(&record->session, 0, __ATOMIC_SEQ_CST);
+	player_index_remove(parts->players, parts->records, slot);
+	deadlines_remove(&parts->deadlines, slot);
+	rest(parts, slot);
+}
+
+static void collect(const struct state_parts *parts, uint64_t now)
+{
+	uint32_t slot;
+
+	while ((slot = deadlines_over(&parts->deadlines, now)) != DEADLINES_NONE)
+		retire(parts, slot, SESSION_DENIED_EXPIRED);
+}
+
+/// The slot's next number. No generation is 0, so that no session is.
+static uint32_t next_number(const struct issued *record, uint32_t slot)
+{
+	const uint32_t last = session_generation(record->number);
+
+	return slot | (last % SESSION_GENERATION_MASK + 1) << SESSION_SLOT_BITS;
+}
+
+/// All of a record but its owner, who is nobody and may try to become somebody at any time.
+static void write_record(struct issued *record, const struct pg_issue_request *request, uint32_t number,
+			 uint64_t expires_at)
+{
+	__atomic_store_n(&record->number, 0,
+			 __ATOMIC_RELEASE); // whoever names the old one is told nothing from here on
+	record->phase = ISSUED_IDLE;
+	record->max_datagram = 0;
+	memset(&record->tx_counter, 0, offsetof(struct issued, key) - offsetof(struct issued, tx_counter));
+	memcpy(record->key, request->key, sizeof(record->key));
+	record->expires_at = expires_at;
+	__atomic_store_n(&record->player_id, request->player_id, __ATOMIC_RELAXED);
+	record->once = request->once;
+	record->expired_or_revoked = 0;
+	__atomic_store_n(&record->number, number, __ATOMIC_RELEASE);
+}
+
+static int check_request(const struct state_parts *parts, const struct pg_issue_request *request,
+			 struct pg_error *error)
+{
+	if (parts->issued_capacity == 0)
+		return error_set(error, PG_ERROR_USAGE, "no listener has profile session");
+	if (request->player_id == 0)
+		return error_set(error, PG_ERROR_USAGE, "player 0 is the operator; players count from 1");
+	if (request->ttl_s == 0 || request->ttl_s > TTL_MAX_S)
+		return error_set(error, PG_ERROR_USAGE, "a session of %u s; it may last 1 to %u s", request->ttl_s,
+				 TTL_MAX_S);
+	return PG_OK;
+}
+
+int pg_session_issue(void *state, const struct pg_issue_request *request, uint32_t *session, struct pg_error *error)
+{
+	const struct state_parts parts = state_parts(state);
+	const uint64_t now = pg_tsc();
+	const int rc = check_request(&parts, request, error);
+	uint32_t slot;
+
+	if (rc != PG_OK)
+		return rc;
+	collect(&parts, now);
+	slot = player_index_find(parts.players, parts.records, request->player_id);
+	if (slot != PLAYER_NONE)
+		retire(&parts, slot, SESSION_DENIED_REVOKED);
+	slot = take_slot(&parts);
+	if (slot == SESSION_NONE)
+		return error_set(error, PG_ERROR_MEMORY,
+				 "all %u sessions are issued; revoke some, or raise sessions.issued_capacity",
+				 parts.issued_capacity);
+
+	struct issued *record = &parts.records[slot];
+	const uint32_t number = next_number(record, slot);
+
+	write_record(record, request, number, after(now, request->ttl_s));
+	deadlines_add(&parts.deadlines, slot);
+	__atomic_store_n(&record->session, number, __ATOMIC_RELEASE);
+	player_index_enter(parts.players, parts.records, slot);
+	*session = number;
+	return PG_OK;
+}
+
+/// @return the record of a session that stands, or NULL
+static struct issued *standing(const struct state_parts *parts, uint32_t session, uint64_t now)
+{
+	const uint32_t slot = session_slot(session);
+
+	if (slot >= parts->desk->used)
+		return NULL;
+
+	struct issued *record = &parts->records[slot];
+
+	return issued_stands(record, session) && record->expires_at > now ? record : NULL;
+}
+
+bool pg_session_revoke(void *state, uint32_t session)
+{
+	const struct state_parts parts = state_parts(state);
+	const struct issued *record;
+
+	collect(&parts, pg_tsc());
+	record = standing(&parts, session, 0);
+	if (!record)
+		return false;
+	retire(&parts, (uint32_t)(record - parts.records), SESSION_DENIED_REVOKED);
+	return true;
+}
+
+// ---------------------------------------------------------------- looking
+
+/// What its owner may be writing while we read.
+struct connection_view {
+	uint8_t phase;
+	uint16_t max_datagram;
+	uint64_t tx_counter;
+	uint64_t last_seen;
+	struct peer peer;
+	uint32_t connections;
+	uint8_t motion_version;
+	struct motion motion;
+};
+
+/// Byte by byte what is there now; the compiler may not leave a reading out.
+static void view(const struct issued *record, struct connection_view *out)
+{
+	__atomic_thread_fence(__ATOMIC_ACQUIRE);
+	memset(out, 0, sizeof(*out)); // its padding is compared
+	out->phase = record->phase;
+	out->max_datagram = record->max_datagram;
+	out->tx_counter = counter_get(&record->tx_counter);
+	out->last_seen = counter_get(&record->last_seen);
+	out->peer = record->peer;
+	out->connections = record->connections;
+	out->motion_version = record->motion_version;
+	out->motion = record->motion;
+	__atomic_thread_fence(__ATOMIC_ACQUIRE);
+}
+
+/// Two readings agree in what belongs together: not in the counter and the time of the last packet, which never rest.
+static bool same(const struct connection_view *a, const struct connection_view *b)
+{
+	return a->phase == b->phase && a->max_datagram == b->max_datagram && a->connections == b->connections &&
+	       a->motion_version == b->motion_version && !(a->motion_version & 1) && peer_equal(&a->peer, &b->peer) &&
+	       memcmp(&a->motion, &b->motion, sizeof(a->motion)) == 0;
+}
+
+static bool view_whole(const struct issued *record, struct connection_view *out)
+{
+	struct connection_view again;
+
+	for (int tries = 0; tries < READ_TRIES; tries++) {
+		view(record, out);
+		view(record, &again);
+		if (same(out, &again))
+			return true;
+	}
+	return false;
+}
+
+static uint64_t milliseconds(uint64_t cycles)
+{
+	return (uint64_t)((unsigned __int128)cycles * 1000 / pg_tsc_hz());
+}
+
+static void tell_peer(const struct peer *peer, struct pg_session_info *out)
+{
+	const bool v4 = peer->high == 0 && (uint32_t)peer->low == IPV4_MAPPED;
+
+	out->peer.family = v4 ? 4 : 6;
+	out->peer.prefix_len = v4 ? 32 : 128;
+	if (v4) {
+		memcpy(out->peer.bytes, (const uint8_t *)&peer->low + 4, 4);
+	} else {
+		memcpy(out->peer.bytes, &peer->high, 8);
+		memcpy(out->peer.bytes + 8, &peer->low, 8);
+	}
+	out->peer_port = __builtin_bswap16(peer_port(peer));
+}
+
+static void tell_motion(const struct connection_view *seen, struct pg_session_info *out)
+{
+	static const struct motion nowhere;
+
+	// The version wraps around: a player who moved stands at the origin with version 0 only by great chance.
+	out->has_motion = seen->motion_version != 0 || memcmp(&seen->motion, &nowhere, sizeof(nowhere)) != 0;
+	memcpy(out->position, seen->motion.position, sizeof(out->position));
+	memcpy(out->velocity, seen->motion.velocity, sizeof(out->velocity));
+}
+
+static bool tell(const struct issued *record, uint64_t now, struct pg_session_info *out)
+{
+	struct connection_view seen;
+
+	if (!view_whole(record, &seen))
+		return false;
+	*out = (struct pg_session_info){
+		.session = record->number,
+		.player_id = record->player_id,
+		.expires_in_ms = milliseconds(record->expires_at - now),
+		.connections = seen.connections,
+		.connected = seen.phase == ISSUED_CONNECTED,
+		.once = record->once,
+	};
+	tell_motion(&seen, out);
+	if (!out->connected)
+		return true;
+	// Another CPU's TSC may be a little ahead.
+	out->silent_ms = seen.last_seen < now ? milliseconds(now - seen.last_seen) : 0;
+	out->packets_sent = seen.tx_counter;
+	out->max_datagram = seen.max_datagram;
+	tell_peer(&seen.peer, out);
+	return true;
+}
+
+/// Functions that only look take the state as const; its parts are found as if it were not.
+static struct state_parts parts_of(const void *state)
+{
+	return state_parts((void *)(uintptr_t)state);
+}
+
+bool pg_session_inspect(const void *state, uint32_t session, struct pg_session_info *out)
+{
+	const struct state_parts parts = parts_of(state);
+	const uint64_t now = pg_tsc();
+	const struct issued *record = parts.issued_capacity > 0 ? standing(&parts, session, now) : NULL;
+
+	return record && tell(record, now, out);
+}
+
+uint32_t pg_session_of_player(const void *state, uint32_t player_id)
+{
+	const struct state_parts parts = parts_of(state);
+	const uint32_t slot =
+		parts.issued_capacity > 0 ? player_index_find(parts.players, parts.records, player_id) : PLAYER_NONE;
+
+	if (slot == PLAYER_NONE || parts.records[slot].expires_at <= pg_tsc())
+		return 0;
+	return issued_session(&parts.records[slot]);
+}
+
+uint32_t pg_session_list(const void *state, uint32_t *from, struct pg_session_info *out, uint32_t n)
+{
+	const struct state_parts parts = parts_of(state);
+	const uint64_t now = pg_tsc();
+	uint32_t slot = *from, written = 0;
+
+	for (; slot < parts.desk->used && written < n; slot++) {
+		const uint32_t session = issued_session(&parts.records[slot]);
+
+		if (session != 0 && standing(&parts, session, now) && tell(&parts.records[slot], now, &out[written]))
+			written++;
+	}
+	*from = slot < parts.desk->used ? slot : UINT32_MAX;
+	return written;
+}
+
+uint32_t pg_session_count(const void *state)
+{
+	const struct state_parts parts = parts_of(state);
+
+	return parts.desk->standing - deadlines_count_over(&parts.deadlines, pg_tsc());
+}

@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Keys that do not suit the profiles that are listened for, or that contradict each other.
+
+Works on unvalidated data and skips what it cannot read, so that these are reported beside all other errors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pyshim.config import values
+from pyshim.config.clashes import Path, get, items
+from pyshim.config.delivery import DeliveryConfig
+from pyshim.config.engines import Misfit
+from pyshim.config.listen import ADMISSION
+
+ISSUED_MAX = 1 << 20  # a session's number has 20 bits for its slot
+
+# As written in full, for instance by another program, they say nothing: only other values are refused.
+_PLAIN_LIMITS = {"connections_pps": 0, "connections_burst": 100, "session_pps": 0, "session_burst": 256}
+_NO_SESSION = "no entry of listen has profile: session"
+
+
+def find_contradictions(config: object) -> list[Misfit]:
+    """All of them in a configuration of plain dicts and lists that has only what was written.
+
+    None about the profiles when one of them is not one that there is: whatever suits it nobody knows.
+    """
+    listeners = list(items(get(config, "listen"), ("listen",)))
+    profiles = [get(listener, "profile") or "plain" for listener, _ in listeners]
+    found = [misfit for listener, path in listeners for misfit in _of_listener(listener, path)]
+    if all(isinstance(profile, str) and profile in ADMISSION for profile in profiles):
+        found += _with_sessions(config) if "session" in profiles else _without_sessions(config)
+    return [*found, *_of_control(get(config, "control"))]
+
+
+def _of_listener(listener: object, path: Path) -> Iterator[Misfit]:
+    profile, admission = get(listener, "profile") or "plain", get(listener, "admission")
+    if profile == "plain" and admission == "issued":
+        text = "profile plain has no keys that could be issued; write admission: open, or profile: session"
+        yield Misfit((*path, "admission"), text)
+    if profile == "session" and admission == "open":
+        text = (
+            "with profile session only who was issued a key gets in; write admission: issued, or profile: "
+            "plain"
+        )
+        yield Misfit((*path, "admission"), text)
+    limits = get(listener, "limits")
+    for key, default in _PLAIN_LIMITS.items():
+        if profile == "plain" and isinstance(limits, dict) and limits.get(key, default) != default:
+            text = (
+                "profile plain has no such limit, as it has no connections; remove it, or write profile: "
+                "session"
+            )
+            yield Misfit((*path, "limits", key), text)
+
+
+def _with_sessions(config: object) -> Iterator[Misfit]:
+    capacity = get(get(config, "sessions"), "capacity")
+    if isinstance(capacity, int) and capacity > ISSUED_MAX:
+        text = f"found {capacity}, allowed with profile: session: a whole number from 1 to {ISSUED_MAX}"
+        yield Misfit(("sessions", "capacity"), text)
+
+
+def _without_sessions(config: object) -> Iterator[Misfit]:
+    """What is only of sessions that were issued."""
+    delivery = get(config, "delivery")
+    if isinstance(delivery, dict) and delivery != _default_delivery(delivery):
+        yield Misfit(("delivery",), f"{_NO_SESSION}, and plain sends no messages; remove it, or add one")
+    if get(get(config, "control"), "listen") is not None:
+        text = f"{_NO_SESSION}, so there is nothing to issue; remove it, or add one"
+        yield Misfit(("control", "listen"), text)
+
+
+def _default_delivery(written: dict[str, object]) -> dict[str, object]:
+    """The written keys with their defaults, to compare with."""
+    defaults = DeliveryConfig().model_dump(mode="json")
+    return {key: defaults.get(key) for key in written}
+
+
+def _of_control(control: object) -> Iterator[Misfit]:
+    """The address decides how those who ask are known, and who can listen."""
+    listen = get(control, "listen")
+    if listen is None:
+        for key in ("token_file", "tls", "advertise"):
+            if get(control, key) is not None:
+                yield Misfit(
+                    ("control", key),
+                    "there is no control.listen, whose setting this is; add it, or remove this",
+                )
+        return
+    try:
+        address = values.parse_control_address(listen) if isinstance(listen, str) else None
+    except ValueError:
+        return
+    if isinstance(address, values.UnixSocket) and get(control, "tls") is not None:
+        yield Misfit(
+            ("control", "tls"),
+            "a unix socket never leaves this host and has no TLS; remove it, or listen on host:port",
+        )
+    if isinstance(address, values.Endpoint):
+        if get(control, "token_file") is None:
+            text = (
+                f"missing; {address} is open to every user who can reach it: name a file with a token, or "
+                "listen on unix:/path"
+            )
+            yield Misfit(("control", "token_file"), text, missing=True)
+        if get(control, "tls") is None and not values.is_loopback(address):
+            text = (
+                f"missing; {address} is not a loopback address, and issued keys would travel in the clear: "
+                "add a certificate and key, or listen on 127.0.0.1 or unix:/path"
+            )
+            yield Misfit(("control", "tls"), text, missing=True)
