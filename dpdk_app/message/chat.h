@@ -8,7 +8,7 @@
 #include "wire/plain.h"
 #include "wire/utf8.h"
 
-ALWAYS_INLINE enum pg_drop chat_check(const struct plain_chat *chat, uint16_t len)
+ALWAYS_INLINE enum pg_drop chat_body_check(const struct chat_body *chat, uint32_t len)
 {
 	if (unlikely(len < sizeof(*chat)))
 		return PG_DROP_MESSAGE_SIZE;
@@ -20,6 +20,13 @@ ALWAYS_INLINE enum pg_drop chat_check(const struct plain_chat *chat, uint16_t le
 	if (unlikely(!utf8_valid(chat->text, chat->text_len)))
 		return PG_DROP_BAD_UTF8;
 	return PG_DROP_NONE;
+}
+
+ALWAYS_INLINE enum pg_drop chat_check(const struct plain_chat *chat, uint16_t len)
+{
+	if (unlikely(len < sizeof(*chat)))
+		return PG_DROP_MESSAGE_SIZE;
+	return chat_body_check((const struct chat_body *)&chat->target_id, len - (uint32_t)PLAIN_PREFIX);
 }
 
 #endif

@@ -11,117 +11,174 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "compiler.h"
+#include "message/finite.h"
+#include "message/hall.h"
+#include "message/inbound.h"
+#include "message/outbound.h"
 #include "pollgate.h"
-#include "session/rate.h"
 #include "wire/session.h"
 
-enum priority { PRIORITY_URGENT, PRIORITY_NORMAL, PRIORITY_BULK, PRIORITIES };
+/// All zero is a conversation in which nothing was said. Its fields are for the functions here.
+/// A datagram of one movement, with nothing to send, touches the first line and no other.
+struct conversation {
+	uint64_t wake; // TSC at which something is to be sent; 0: nothing waits, nothing is on its way
+	uint64_t owed; // TSC until which an acknowledgement must have left; 0: none is owed
+	bool hears;    // something waits for what is still to come
+	uint64_t conforms_at[PG_REQUESTS];
+	struct inbound in;
+	struct outbound out;
+} CACHE_ALIGNED;
+static_assert(offsetof(struct conversation, conforms_at) + sizeof(uint64_t) * (PG_REQUEST_MOVE + 1) <= CACHE_LINE,
+	      "a movement's line");
 
-/// The reloadable part, in the units of the fast path. Immutable once published.
-struct delivery_rules {
-	uint64_t flush_after;       // TSC: what is not urgent waits so long for company
-	uint64_t acknowledge_after; // TSC
-	uint64_t resend_after_min;  // TSC
-	uint64_t tsc_hz;
-	uint32_t queue_bytes;                   // of messages waiting or unacknowledged, per session
-	uint32_t resends;                       // of a message, before the connection is given up
-	uint32_t compress_min[PG_COMPRESSIBLE]; // bytes of body from which a type is compressed; UINT32_MAX: never
-	struct rate message_rate[PG_REQUESTS];  // per session and type of what comes in
-};
-
-struct message_pool;
-struct compressor;
-
-/// What conversations of one worker, or one client, share. One writer.
-struct conversation_hall {
-	const struct delivery_rules *rules;
-	struct message_pool *pool;
-	struct compressor *compressor;
-	struct pg_message_stats *stats;
-	bool gateway; // which types may come in
-
-	/// Told once of every message that was queued with a receipt: its last part was acknowledged (PG_LOSS_NONE), or why it is
-	/// lost. NULL where nobody asks, as in the gateway. It must not call back into the conversation.
-	void (*settled)(void *context, uint32_t receipt, enum pg_loss loss);
-	void *settled_context;
-};
-
-/// Opaque but for its size, which arrays of them need; message/conversation.c says what is in it.
-/// All zero is a conversation in which nothing was said.
-struct conversation;
-
-/// A message to send. The body is copied.
-struct outgoing {
-	uint8_t type;    // enum session_message_type
-	uint8_t channel; // of a reliable one
-	bool reliable;
-	enum priority priority;
-	uint32_t receipt; // of a reliable one: what `settled` is told; 0: nothing
-	uint32_t
-		sender; // of an event: player_id that precedes the body; looked at for types above SESSION_EVENT but INVENTORY
-	const uint8_t *body;
-	uint32_t length;
-};
-
-/// A whole message that arrived. Valid until the next call.
-struct delivered {
-	uint8_t type;
-	uint8_t channel;
-	bool reliable;
-	const uint8_t *body;
-	uint32_t length;
-};
+/// Before the first message of a connection. Of a conversation that is all zero, or over.
+/// @param room  bytes of messages in its longest datagram: max_datagram - SESSION_SEALED_MIN
+void conversation_begin(struct conversation *c, uint16_t room);
 
 // ---------------------------------------------------------------- in
 
+/// A datagram of exactly one unreliable movement begins so; its type, flags and length as one number.
+#define CONVERSATION_MOVE (SESSION_MOVE | (uint32_t)sizeof(struct motion) << 16)
+#define CONVERSATION_MOVE_LEN (sizeof(struct session_message) + sizeof(struct motion))
+
+ALWAYS_INLINE bool conversation_is_move(const uint8_t *body, uint16_t length)
+{
+	uint32_t head;
+
+	if (length != CONVERSATION_MOVE_LEN)
+		return false;
+	memcpy(&head, body, sizeof(head));
+	return head == CONVERSATION_MOVE;
+}
+
+enum pg_drop conversation_admit_any(struct conversation_hall *hall, struct conversation *c, const uint8_t *body,
+				    uint16_t length, uint64_t now);
+
 /// May all of an opened DATA's messages be taken: well-formed, within the rates, and is there room for those that must wait?
-/// Charges the rates when it says yes; else changes nothing.
+/// Charges the rates when it says yes; else changes nothing. Take in what was admitted before the next one is asked
+/// for in this hall: room is promised to one datagram at a time.
 /// @return PG_DROP_NONE, or why the whole datagram is refused
-enum pg_drop conversation_admit(struct conversation_hall *hall, struct conversation *c, const uint8_t *body,
-				uint16_t length, uint64_t now);
+ALWAYS_INLINE enum pg_drop conversation_admit(struct conversation_hall *hall, struct conversation *c,
+					      const uint8_t *body, uint16_t length, uint64_t now)
+{
+	if (unlikely(!conversation_is_move(body, length)) || unlikely(!hall->gateway))
+		return conversation_admit_any(hall, c, body, length, now);
+	if (unlikely(!floats6_finite(body + sizeof(struct session_message))))
+		return PG_DROP_NOT_FINITE;
+	return likely(rate_admit(&c->conforms_at[PG_REQUEST_MOVE], hall->rules->message_rate[PG_REQUEST_MOVE], now)) ?
+		       PG_DROP_NONE :
+		       PG_DROP_MESSAGE_RATE_LIMITED;
+}
 
-/// The messages of a datagram that was admitted: in its order, and behind one that closes a gap those that waited for it.
-struct intake {
-	const uint8_t *at, *end;
-	uint32_t state;
-	bool offence; // the peer broke the protocol: the connection is to be closed
-};
-void intake_begin(struct intake *intake, const uint8_t *body, uint16_t length);
+ALWAYS_INLINE void intake_begin(struct intake *intake, const uint8_t *body, uint16_t length)
+{
+	*intake = (struct intake){
+		.at = body,
+		.end = body + length,
+		.state = conversation_is_move(body, length) ? INTAKE_MOVE : INTAKE_DATAGRAM,
+	};
+}
 
-/// @return false when there are no more
-bool intake_next(struct conversation_hall *hall, struct conversation *c, struct intake *intake, struct delivered *out);
+bool intake_next_any(struct conversation_hall *hall, struct conversation *c, struct intake *intake,
+		     struct delivered *out);
+
+/// @return false when there are no more, or when there was an offence
+ALWAYS_INLINE bool intake_next(struct conversation_hall *hall, struct conversation *c, struct intake *intake,
+			       struct delivered *out)
+{
+	if (unlikely(intake->state > INTAKE_OVER))
+		return intake_next_any(hall, c, intake, out);
+	if (intake->state == INTAKE_OVER)
+		return false;
+	intake->state = INTAKE_OVER;
+	*out = (struct delivered){
+		.type = SESSION_MOVE,
+		.body = intake->at + sizeof(struct session_message),
+		.length = sizeof(struct motion),
+	};
+	counter_add(&hall->stats->received[PG_REQUEST_MOVE], 1);
+	return true;
+}
+
+/// Nothing is queued or on its way: neither acknowledgements nor filling would do anything.
+ALWAYS_INLINE bool conversation_quiet(const struct conversation *c)
+{
+	return c->wake == 0;
+}
+
+void conversation_acknowledged_any(struct conversation_hall *hall, struct conversation *c, uint64_t newest,
+				   uint32_t bits, uint64_t now);
 
 /// The peer has taken packets `newest` and, by bits, those before it (the header's ack and ack_bits, made 64 bits).
-void conversation_acknowledged(struct conversation_hall *hall, struct conversation *c, uint64_t newest, uint32_t bits,
-			       uint64_t now);
+ALWAYS_INLINE void conversation_acknowledged(struct conversation_hall *hall, struct conversation *c, uint64_t newest,
+					     uint32_t bits, uint64_t now)
+{
+	if (unlikely(!conversation_quiet(c)))
+		conversation_acknowledged_any(hall, c, newest, bits, now);
+}
 
 /// A datagram with messages was taken: it wants an acknowledgement.
-void conversation_owe(struct conversation_hall *hall, struct conversation *c, uint64_t now);
+ALWAYS_INLINE void conversation_owe(struct conversation_hall *hall, struct conversation *c, uint64_t now)
+{
+	if (c->owed == 0)
+		c->owed = now + hall->rules->acknowledge_after;
+}
 
 // ---------------------------------------------------------------- out
 
+/// Counts what becomes of the message, sent or lost.
 /// @return PG_LOSS_NONE, or why it is not sent
 enum pg_loss conversation_queue(struct conversation_hall *hall, struct conversation *c, const struct outgoing *message,
 				uint64_t now);
 
 /// TSC at which conversation_fill() should next be called, though the packet may have no message: to flush, to repeat, to
 /// acknowledge. UINT64_MAX: nothing is waiting.
-uint64_t conversation_due(const struct conversation *c);
+ALWAYS_INLINE uint64_t conversation_due(const struct conversation *c)
+{
+	// 0 is none: one less is later than everything
+	const uint64_t wake = c->wake - 1, owed = c->owed - 1, due = wake < owed ? wake : owed;
 
-/// Messages for the packet `counter`, which leaves now and acknowledges what was owed. Urgent ones first, repetitions before them.
+	return due == UINT64_MAX ? due : due + 1;
+}
+
+uint16_t conversation_fill_any(struct conversation_hall *hall, struct conversation *c, uint64_t counter, uint64_t now,
+			       uint8_t *body, uint16_t room);
+
+/// Messages for the packet `counter`, which leaves now and acknowledges what was owed. Repetitions first, then urgent ones.
+/// Ask conversation_gave_up() after it.
+/// @param room  of a packet that leaves because it is due: that of conversation_begin(), or a long message never fits
 /// @return bytes written, 0 to room
-uint16_t conversation_fill(struct conversation_hall *hall, struct conversation *c, uint64_t counter, uint64_t now,
-			   uint8_t *body, uint16_t room);
+ALWAYS_INLINE uint16_t conversation_fill(struct conversation_hall *hall, struct conversation *c, uint64_t counter,
+					 uint64_t now, uint8_t *body, uint16_t room)
+{
+	if (unlikely(!conversation_quiet(c)))
+		return conversation_fill_any(hall, c, counter, now, body, room);
+	c->owed = 0;
+	return 0;
+}
 
 /// A reliable message was sent as often as allowed: the connection is to be closed as undeliverable.
-bool conversation_gave_up(const struct conversation *c);
+ALWAYS_INLINE bool conversation_gave_up(const struct conversation *c)
+{
+	return unlikely(!conversation_quiet(c)) && c->out.gave_up;
+}
 
 /// Are messages here that nobody else has: queued, unacknowledged, or waiting for one before them?
-bool conversation_holds_messages(const struct conversation *c);
+ALWAYS_INLINE bool conversation_holds_messages(const struct conversation *c)
+{
+	return !conversation_quiet(c) || c->hears;
+}
 
-/// Message ids, to be kept with the session.
+/// Whole messages that are queued or unacknowledged.
+ALWAYS_INLINE uint32_t conversation_undelivered(const struct conversation *c)
+{
+	return c->out.messages;
+}
+
+/// Message ids, to be kept with the session; and a conversation that goes on with them, after conversation_begin().
 void conversation_ids(const struct conversation *c, uint16_t tx[SESSION_CHANNELS], uint16_t rx[SESSION_CHANNELS]);
 void conversation_resume(struct conversation *c, const uint16_t tx[SESSION_CHANNELS],
 			 const uint16_t rx[SESSION_CHANNELS]);
@@ -129,16 +186,6 @@ void conversation_resume(struct conversation *c, const uint16_t tx[SESSION_CHANN
 /// Forget everything and give the memory back; what was not delivered is counted as `why`.
 void conversation_end(struct conversation_hall *hall, struct conversation *c, enum pg_loss why);
 
-// ---------------------------------------------------------------- memory
-
 size_t conversation_size(void); // a multiple of CACHE_LINE
-
-/// @param memory  message_pool_size(bytes), zeroed, cache-aligned, the caller's
-size_t message_pool_size(size_t bytes);
-struct message_pool *message_pool_init(void *memory, size_t bytes);
-size_t message_pool_free_bytes(const struct message_pool *pool);
-
-struct compressor *compressor_new(int level); // NULL: out of memory
-void compressor_free(struct compressor *compressor);
 
 #endif

@@ -11,13 +11,18 @@
 
 static_assert(sizeof(struct motion) == 6 * sizeof(float), "checked as six floats");
 
-ALWAYS_INLINE enum pg_drop move_check(const struct plain_move *move, uint16_t len)
+ALWAYS_INLINE enum pg_drop motion_check(const struct motion *motion, uint32_t len)
 {
-	if (unlikely(len != sizeof(*move)))
+	if (unlikely(len != sizeof(*motion)))
 		return PG_DROP_MESSAGE_SIZE;
-	if (unlikely(!floats6_finite(&move->motion)))
+	if (unlikely(!floats6_finite(motion)))
 		return PG_DROP_NOT_FINITE;
 	return PG_DROP_NONE;
+}
+
+ALWAYS_INLINE enum pg_drop move_check(const struct plain_move *move, uint16_t len)
+{
+	return motion_check(&move->motion, len - (uint32_t)PLAIN_PREFIX);
 }
 
 ALWAYS_INLINE void move_apply(struct session *session, const struct plain_move *move)

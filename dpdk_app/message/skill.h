@@ -7,9 +7,14 @@
 #include "pollgate.h"
 #include "wire/plain.h"
 
+ALWAYS_INLINE enum pg_drop skill_body_check(uint32_t len)
+{
+	return likely(len == sizeof(struct skill_body)) ? PG_DROP_NONE : PG_DROP_MESSAGE_SIZE;
+}
+
 ALWAYS_INLINE enum pg_drop skill_check(uint16_t len)
 {
-	return likely(len == sizeof(struct plain_skill)) ? PG_DROP_NONE : PG_DROP_MESSAGE_SIZE;
+	return skill_body_check(len - (uint32_t)PLAIN_PREFIX);
 }
 
 #endif

@@ -72,12 +72,39 @@ struct plain_skill {
 	uint32_t target_id;
 } PACKED;
 
+/// What follows the player_id. The bodies of the session profile's messages of the same types.
+struct attack_body {
+	uint32_t target_id;
+	uint32_t attack_id;
+	float direction[3];
+} PACKED;
+
+struct chat_body {
+	uint32_t target_id; // 0: everyone near
+	uint8_t channel;
+	uint8_t reserved; // 0
+	uint16_t text_len;
+	uint8_t text[]; // UTF-8
+} PACKED;
+
+struct skill_body {
+	uint32_t skill_id;
+	uint32_t target_id;
+} PACKED;
+
+#define PLAIN_PREFIX sizeof(struct plain_heartbeat) // bytes before a body
+
 static_assert(sizeof(struct plain_header) == 16, "header");
 static_assert(sizeof(struct plain_move) == 44, "PLAYER_MOVE");
 static_assert(sizeof(struct plain_attack) == 40, "PLAYER_ATTACK");
 static_assert(sizeof(struct plain_chat) == 28, "CHAT_MESSAGE without its text");
 static_assert(sizeof(struct plain_heartbeat) == 20, "HEARTBEAT");
 static_assert(sizeof(struct plain_skill) == 28, "SKILL");
+static_assert(sizeof(struct plain_move) == PLAIN_PREFIX + sizeof(struct motion) &&
+		      sizeof(struct plain_attack) == PLAIN_PREFIX + sizeof(struct attack_body) &&
+		      sizeof(struct plain_chat) == PLAIN_PREFIX + sizeof(struct chat_body) &&
+		      sizeof(struct plain_skill) == PLAIN_PREFIX + sizeof(struct skill_body),
+	      "a message is a prefix and a body");
 static_assert(offsetof(struct plain_move, player_id) == offsetof(struct plain_attack, player_id) &&
 		      offsetof(struct plain_move, player_id) == offsetof(struct plain_chat, player_id) &&
 		      offsetof(struct plain_move, player_id) == offsetof(struct plain_heartbeat, player_id) &&

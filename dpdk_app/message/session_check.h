@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// message/session_check.h: is the body of a message of the `session` profile what its type says?
+//
+// What a type checks stands in that type's own file, which the plain profile shares.
+
+#ifndef POLLGATE_MESSAGE_SESSION_CHECK_H
+#define POLLGATE_MESSAGE_SESSION_CHECK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "pollgate.h"
+#include "wire/session.h"
+
+/// May this type come in, at the gateway or at a client?
+bool session_type_known(uint8_t type, bool gateway);
+
+/// Of a type that is known, and a whole body.
+enum pg_drop session_body_check(uint8_t type, const uint8_t *body, uint32_t length);
+
+/// Which counter and rate a message to the gateway has; PG_REQUESTS: it is none.
+enum pg_request session_request(uint8_t type);
+
+/// Which counter a message to a client has; PG_EVENTS: it is none.
+enum pg_event session_event(uint8_t type);
+
+/// PG_COMPRESSIBLE: it is never compressed.
+enum pg_compressible session_compressible(uint8_t type);
+
+/// Does a sender's player_id precede the body of this type?
+ALWAYS_INLINE bool session_has_sender(uint8_t type)
+{
+	return type > SESSION_EVENT && type != SESSION_WORLD_STATE && type != SESSION_INVENTORY;
+}
+
+#endif
