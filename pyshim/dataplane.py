@@ -56,6 +56,7 @@ class RunState:
     worker_restarts: int = 0
     workers_running: bool = False
     config_reload_successful: bool = True
+    sessions_issued: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +123,7 @@ class StatsPage:
             worker_restarts=state.worker_restarts,
             workers_running=state.workers_running,
             config_reload_successful=state.config_reload_successful,
+            sessions_issued=state.sessions_issued,
             workers=workers,
             ports=tuple(
                 decode.port(page.port[index], name, _sum(workers, index))
@@ -211,9 +213,7 @@ class Gateway:
             InternalError: a worker did not take it within `timeout_s`.
         """
         error = new_error()
-        check(
-            lib.pg_apply(self.native, encode.policy_struct(policy), _milliseconds(timeout_s), error), error
-        )
+        check(lib.pg_apply(self.native, encode.policy_struct(policy), _milliseconds(timeout_s), error), error)
 
     def housekeep(self) -> None:
         """Refresh what devices and pools say of themselves in the statistics page."""

@@ -138,7 +138,7 @@ int pg_session_issue(void *state, const struct pg_issue_request *request, uint32
 	slot = take_slot(&parts);
 	if (slot == SESSION_NONE)
 		return error_set(error, PG_ERROR_MEMORY,
-				 "all %u sessions are issued; revoke some, or raise sessions.issued_capacity",
+				 "all %u sessions are issued; revoke some, or raise sessions.capacity",
 				 parts.issued_capacity);
 
 	struct issued *record = &parts.records[slot];

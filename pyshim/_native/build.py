@@ -10,7 +10,7 @@ from pathlib import Path
 from cffi import FFI
 
 # In this order: each may use what stands before it.
-TOPICS = ("names", "errors", "plan", "stats", "lifecycle", "core", "load")
+TOPICS = ("names", "errors", "plan", "stats", "lifecycle", "sessions", "core", "load")
 
 DECL = Path(__file__).resolve().parent / "decl"
 

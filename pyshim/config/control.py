@@ -43,8 +43,8 @@ class ControlConfig(Section):
     listen: ControlAddress | None = Field(
         default=None,
         description="unix:/path, or host:port or [IPv6]:port with port 0 for any free one, printed at "
-        "start; null is "
-        "no control API.",
+        "start; null is unix:/run/pollgate/FILE_PREFIX.sock, for users other than root in $XDG_RUNTIME_DIR "
+        "instead of /run.",
     )
     token_file: FileName | None = Field(
         default=None,

@@ -67,9 +67,10 @@ def _without_sessions(config: object) -> Iterator[Misfit]:
     delivery = get(config, "delivery")
     if isinstance(delivery, dict) and delivery != _default_delivery(delivery):
         yield Misfit(("delivery",), f"{_NO_SESSION}, and plain sends no messages; remove it, or add one")
-    if get(get(config, "control"), "listen") is not None:
-        text = f"{_NO_SESSION}, so there is nothing to issue; remove it, or add one"
-        yield Misfit(("control", "listen"), text)
+    for key in ("listen", "token_file", "tls", "advertise"):
+        if get(get(config, "control"), key) is not None:
+            text = f"{_NO_SESSION}, so there is nothing to issue; remove it, or add one"
+            yield Misfit(("control", key), text)
 
 
 def _default_delivery(written: dict[str, object]) -> dict[str, object]:
@@ -81,19 +82,12 @@ def _default_delivery(written: dict[str, object]) -> dict[str, object]:
 def _of_control(control: object) -> Iterator[Misfit]:
     """The address decides how those who ask are known, and who can listen."""
     listen = get(control, "listen")
-    if listen is None:
-        for key in ("token_file", "tls", "advertise"):
-            if get(control, key) is not None:
-                yield Misfit(
-                    ("control", key),
-                    "there is no control.listen, whose setting this is; add it, or remove this",
-                )
-        return
     try:
         address = values.parse_control_address(listen) if isinstance(listen, str) else None
     except ValueError:
         return
-    if isinstance(address, values.UnixSocket) and get(control, "tls") is not None:
+    is_unix = isinstance(address, values.UnixSocket) or listen is None  # the default
+    if is_unix and get(control, "tls") is not None:
         yield Misfit(
             ("control", "tls"),
             "a unix socket never leaves this host and has no TLS; remove it, or listen on host:port",

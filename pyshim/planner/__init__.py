@@ -67,7 +67,7 @@ def make_plan(config: Config, host: HostFacts) -> Plan:
         isa=config.workers.isa,
         log_level=config.log.level,
         policy=policy_of(config),
-        notes=(*layout.cpus.notes, *layout.notes, *mtu_notes, *_issue_notes(config)),
+        notes=(*layout.cpus.notes, *layout.notes, *mtu_notes),
         issued_capacity=issued_capacity,
         message_memory_mib=config.delivery.memory_mib,
         compression_level=config.delivery.compression_level,
@@ -129,14 +129,6 @@ def _delivery(wanted: DeliveryConfig) -> DeliveryPolicy:
 
 def _by_type(wanted: MessageRatesConfig | MessageBurstsConfig) -> tuple[int, ...]:
     return tuple(getattr(wanted, name) for name in REQUEST_TYPES)
-
-
-def _issue_notes(config: Config) -> Iterator[str]:
-    if config.issues_sessions and config.control.listen is None:
-        yield (
-            "No session can be issued, so no player gets in by profile session: set control.listen, for "
-            "instance to unix:/run/pollgate/control.sock."
-        )
 
 
 def _port_node(port: PortConfig, host: HostFacts) -> int:

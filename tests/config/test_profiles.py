@@ -158,8 +158,8 @@ def test_what_does_not_suit_the_profiles_gets_one_sentence(addition: str, senten
         ("delivery: {messages_pps: {mvoe: 10}}", 'delivery.messages_pps.mvoe: unknown key; did you mean "move"?'),
         ("delivery: {messages_burst: {move: 0}}", "delivery.messages_burst.move: found 0, allowed: a whole number from 1 "
          "to 1000000"),
-        ("control: {token_file: t}", "control.token_file: there is no control.listen, whose setting this is; add it, "
-         "or remove this"),
+        ("control: {tls: {certificate: c, key: k}}", "control.tls: a unix socket never leaves this host and has no TLS; "
+         "remove it, or listen on host:port"),
         ('control: {listen: "127.0.0.1:1"}', "control.token_file: missing; 127.0.0.1:1 is open to every user who can reach it: "
          "name a file with a token, or listen on unix:/path"),
         ('control: {listen: "0.0.0.0:1", token_file: t}', "control.tls: missing; 0.0.0.0:1 is not a loopback address, and "

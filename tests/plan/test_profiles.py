@@ -131,11 +131,6 @@ def test_check_shows_limits_memory_and_how_messages_travel() -> None:
     assert "from 32 bytes" in text
 
 
-def test_sessions_that_nobody_can_issue_are_told() -> None:
-    assert any("set control.listen" in note for note in decided().notes)
-    assert not any("set control.listen" in note for note in decided(control={"listen": "unix:/c"}).notes)
-
-
 # ---------------------------------------------------------------- what carries the datagrams
 
 

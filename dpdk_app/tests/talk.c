@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// talk.c: two ends that talk: what surrounds a conversation, without cryptography.
+
+#include "talk.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void talk_open(struct talk_end *end, bool gateway, size_t memory, uint16_t max_datagram)
+{
+	*end = (struct talk_end){
+		.rules =
+			{
+				.flush_after = 5 * TALK_MS,
+				.acknowledge_after = 25 * TALK_MS,
+				.resend_after_min = 100 * TALK_MS,
+				.tsc_hz = TALK_HZ,
+				.queue_bytes = 256 * 1024,
+				.resends = 3,
+				.compress_min = {UINT32_MAX, UINT32_MAX, UINT32_MAX},
+			},
+		.memory_bytes = memory,
+		.room = (uint16_t)(max_datagram - SESSION_SEALED_MIN),
+	};
+	end->memory = aligned_alloc(CACHE_LINE, message_pool_size(memory));
+	end->hall = (struct conversation_hall){
+		.rules = &end->rules,
+		.pool = message_pool_init(end->memory, memory),
+		.compressor = compressor_new(6),
+		.stats = &end->stats,
+		.gateway = gateway,
+	};
+	conversation_begin(&end->c, end->room);
+}
+
+void talk_close(struct talk_end *end)
+{
+	compressor_free(end->hall.compressor);
+	free(end->memory);
+}
+
+void talk_fill(struct talk_end *end, struct talk_packet *packet, uint64_t now)
+{
+	packet->counter = ++end->counter;
+	packet->ack = end->taken;
+	packet->ack_bits = end->taken_bits;
+	packet->length = conversation_fill(&end->hall, &end->c, packet->counter, now, packet->body, end->room);
+}
+
+static void taken_mark(struct talk_end *end, uint64_t counter)
+{
+	if (counter > end->taken) {
+		const uint64_t by = counter - end->taken;
+
+		end->taken_bits = by < 32 ? end->taken_bits << by : 0;
+		if (end->taken != 0 && by <= 32)
+			end->taken_bits |= 1U << (by - 1);
+		end->taken = counter;
+	} else if (end->taken - counter <= 32) {
+		end->taken_bits |= 1U << (end->taken - counter - 1);
+	}
+}
+
+bool talk_take(struct talk_end *end, const struct talk_packet *packet, uint64_t now)
+{
+	struct intake intake;
+	struct delivered message;
+
+	if (!replay_fresh(&end->replay, packet->counter))
+		return false;
+	replay_mark(&end->replay, packet->counter);
+	conversation_acknowledged(&end->hall, &end->c, packet->ack, packet->ack_bits, now);
+	end->drop = conversation_admit(&end->hall, &end->c, packet->body, packet->length, now);
+	if (end->drop != PG_DROP_NONE)
+		return false;
+	intake_begin(&intake, packet->body, packet->length);
+	while (intake_next(&end->hall, &end->c, &intake, &message)) {
+		if (end->deliver)
+			end->deliver(end->context, end, &message);
+	}
+	end->offence |= intake.offence;
+	taken_mark(end, packet->counter);
+	if (packet->length != 0)
+		conversation_owe(&end->hall, &end->c, now);
+	return true;
+}
+
+enum pg_loss talk_say(struct talk_end *end, struct talk_say say, uint64_t now)
+{
+	const uint8_t bulk = end->hall.gateway ? SESSION_BULK_EVENT : SESSION_BULK;
+
+	return conversation_queue(&end->hall, &end->c,
+				  &(struct outgoing){
+					  .type = say.type != 0 ? say.type : bulk,
+					  .channel = say.channel,
+					  .reliable = say.reliable,
+					  .priority = say.priority,
+					  .receipt = say.receipt,
+					  .sender = 7,
+					  .body = say.body,
+					  .length = say.length,
+				  },
+				  now);
+}
+
+uint16_t talk_write(uint8_t *out, struct talk_raw raw)
+{
+	const struct session_message head = {.type = raw.type, .flags = raw.flags, .body_len = (uint16_t)raw.length};
+	uint8_t *at = out;
+
+	memcpy(at, &head, sizeof(head));
+	at += sizeof(head);
+	if (raw.flags & SESSION_MESSAGE_RELIABLE) {
+		memcpy(at, &raw.id, sizeof(raw.id));
+		at += sizeof(raw.id);
+	}
+	if (raw.length != 0)
+		memcpy(at, raw.body, raw.length);
+	return (uint16_t)(at + raw.length - out);
+}
+
+uint64_t talk_random(uint64_t *seed)
+{
+	uint64_t z = *seed += 0x9e3779b97f4a7c15; // splitmix64 (Steele, Lea and Flood, 2014)
+
+	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
+	z = (z ^ z >> 27) * 0x94d049bb133111eb;
+	return z ^ z >> 31;
+}

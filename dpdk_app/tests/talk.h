@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// talk.h: two ends that talk over a network made of numbers: packets as structures, time as a counter, a seed for all chance.
+
+#ifndef POLLGATE_TESTS_TALK_H
+#define POLLGATE_TESTS_TALK_H
+
+#include "message/conversation.h"
+#include "session/replay.h"
+
+#define TALK_HZ 1000000U // a cycle is a microsecond
+#define TALK_MS 1000U
+
+#define TALK_DATAGRAM 1400
+
+struct talk_packet {
+	uint64_t counter;
+	uint64_t ack;
+	uint32_t ack_bits;
+	uint16_t length;
+	uint8_t body[TALK_DATAGRAM];
+};
+
+/// One end: what lane or client keep beside a conversation, and the conversation.
+struct talk_end {
+	struct delivery_rules rules;
+	struct pg_message_stats stats;
+	struct conversation_hall hall;
+	struct conversation c;
+	void *memory;
+	size_t memory_bytes;
+	uint16_t room;
+	uint64_t counter;
+	struct replay replay;
+	uint64_t taken;
+	uint32_t taken_bits;
+	enum pg_drop drop; // of the last packet
+	bool offence;
+
+	/// Every message that is delivered.
+	void (*deliver)(void *context, struct talk_end *end, const struct delivered *message);
+	void *context;
+};
+
+/// @param gateway  else a client
+/// @param memory   bytes of its pool
+void talk_open(struct talk_end *end, bool gateway, size_t memory, uint16_t max_datagram);
+void talk_close(struct talk_end *end);
+
+/// The next packet of this end, filled.
+void talk_fill(struct talk_end *end, struct talk_packet *packet, uint64_t now);
+
+/// A packet arrives: acknowledgements, messages.
+/// @return false when it was refused or seen
+bool talk_take(struct talk_end *end, const struct talk_packet *packet, uint64_t now);
+
+/// Queue a message; the defaults are an unreliable BULK of the gateway's or the client's.
+struct talk_say {
+	uint8_t type;
+	bool reliable;
+	uint8_t channel;
+	enum priority priority;
+	uint32_t receipt;
+	const void *body;
+	uint32_t length;
+};
+enum pg_loss talk_say(struct talk_end *end, struct talk_say say, uint64_t now);
+
+/// A message into a datagram by hand.
+struct talk_raw {
+	uint8_t type;
+	uint8_t flags;
+	uint16_t id;
+	const void *body;
+	uint32_t length;
+};
+uint16_t talk_write(uint8_t *out, struct talk_raw raw);
+
+uint64_t talk_random(uint64_t *seed);
+
+#endif

@@ -1,0 +1,386 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// test_conversation_network.c: two conversations over networks that lose, double and disorder: each reliable message arrives once, in order.
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "talk.h"
+#include "unit.h"
+
+#define MESSAGES 256 // of one end in one run
+#define PIPE 4096
+
+struct flight {
+	uint64_t at;
+	struct talk_packet *packet;
+};
+
+/// What one end said, for the other end to hold it to.
+struct script {
+	uint32_t said;
+	uint32_t length[MESSAGES];
+	uint8_t channel[MESSAGES]; // SESSION_CHANNELS: not reliable
+	uint8_t arrived[MESSAGES];
+	uint32_t last[SESSION_CHANNELS]; // message + 1 that came last on a channel in order
+	uint32_t settled[MESSAGES];
+};
+
+struct side {
+	struct talk_end end;
+	struct script script; // of what this side said
+	struct side *other;
+	struct flight pipe[PIPE]; // to this side
+	uint32_t flying;
+};
+
+struct network {
+	uint64_t seed;
+	uint32_t loss, doubling, delay_min, delay_spread; // per 1000; microseconds
+};
+
+static uint8_t content(uint32_t message, uint32_t at)
+{
+	const uint32_t z = (message + 1) * 2654435761U + at * 40503U;
+
+	return (uint8_t)(at % 7 < 4 ? z >> 13 : message); // somewhat compressible
+}
+
+static void fill_body(uint8_t *body, uint32_t message, uint32_t length)
+{
+	for (uint32_t i = 0; i < length; i++)
+		body[i] = content(message, i);
+	memcpy(body + sizeof(uint32_t), &message, sizeof(message));
+}
+
+/// A message arrived at `end`: it is one that the other side said, whole, and nothing before it on its channel is missing.
+static void hold_to_script(void *context, struct talk_end *end, const struct delivered *message)
+{
+	struct side *side = context;
+	struct script *script = &side->other->script;
+	static uint8_t expected[SESSION_MESSAGE_MAX];
+	const uint8_t *body = message->body + (end->hall.gateway ? 0 : sizeof(uint32_t)); // after the sender
+	const uint32_t length = message->length - (end->hall.gateway ? 0 : (uint32_t)sizeof(uint32_t));
+	uint32_t number;
+
+	memcpy(&number, body + sizeof(uint32_t), sizeof(number));
+	assert_in_range(number, 0, script->said - 1);
+	assert_int_equal(length, script->length[number]);
+	fill_body(expected, number, length);
+	assert_memory_equal(body, expected, length);
+	assert_int_equal(script->arrived[number]++, 0);
+	assert_int_equal(message->reliable, script->channel[number] != SESSION_CHANNELS);
+	if (!message->reliable)
+		return;
+	assert_int_equal(message->channel, script->channel[number]);
+	if (message->channel == SESSION_CHANNEL_UNORDERED)
+		return;
+	for (uint32_t i = script->last[message->channel]; i < number; i++)
+		assert_int_not_equal(script->channel[i], message->channel);
+	script->last[message->channel] = number + 1;
+}
+
+static void settled(void *context, uint32_t receipt, enum pg_loss loss)
+{
+	struct script *script = &((struct side *)context)->script;
+
+	assert_int_equal(script->settled[receipt - 1]++, 0);
+	if (loss == PG_LOSS_NONE && script->channel[receipt - 1] == SESSION_CHANNEL_UNORDERED) // others may wait there
+		assert_int_equal(script->arrived[receipt - 1], 1);
+}
+
+static uint32_t chance(struct network *network, uint32_t n)
+{
+	return (uint32_t)(talk_random(&network->seed) % n);
+}
+
+static void send(struct network *network, struct side *to, const struct talk_packet *packet, uint64_t now)
+{
+	const uint32_t copies = chance(network, 1000) < network->doubling ? 2 : 1;
+
+	for (uint32_t i = 0; i < copies; i++) {
+		if (chance(network, 1000) < network->loss)
+			continue;
+		assert_true(to->flying < PIPE);
+		struct flight *flight = &to->pipe[to->flying++];
+		flight->at = now + network->delay_min + chance(network, network->delay_spread + 1);
+		flight->packet = malloc(sizeof(*packet));
+		*flight->packet = *packet;
+	}
+}
+
+static uint64_t arrives_next(const struct side *side)
+{
+	uint64_t at = UINT64_MAX;
+
+	for (uint32_t i = 0; i < side->flying; i++)
+		at = side->pipe[i].at < at ? side->pipe[i].at : at;
+	return at;
+}
+
+static void arrive(struct side *side, uint64_t now)
+{
+	for (uint32_t i = 0; i < side->flying;) {
+		if (side->pipe[i].at > now) {
+			i++;
+			continue;
+		}
+		struct talk_packet *packet = side->pipe[i].packet;
+		side->pipe[i] = side->pipe[--side->flying];
+		talk_take(&side->end, packet, now);
+		assert_true(side->end.drop == PG_DROP_NONE || side->end.drop == PG_DROP_NO_ROOM);
+		free(packet);
+	}
+}
+
+static void say_something(struct network *network, struct side *side, uint32_t longest, uint64_t now)
+{
+	struct script *script = &side->script;
+	const uint32_t channel = chance(network, SESSION_CHANNELS + 1);
+	const uint32_t limit = channel >= SESSION_CHANNEL_UNORDERED ? 400 : longest;
+	const uint32_t length = 8 + chance(network, chance(network, 4) == 0 ? limit : 60);
+	static uint8_t body[SESSION_MESSAGE_MAX];
+
+	if (script->said == MESSAGES)
+		return;
+	fill_body(body, script->said, length);
+	script->length[script->said] = length;
+	script->channel[script->said] = (uint8_t)channel;
+	if (talk_say(&side->end,
+		     (struct talk_say){
+			     .reliable = channel < SESSION_CHANNELS,
+			     .channel = channel < SESSION_CHANNELS ? (uint8_t)channel : 0,
+			     .priority = (enum priority)chance(network, PRIORITIES),
+			     .receipt = script->said + 1,
+			     .body = body,
+			     .length = length,
+		     },
+		     now) == PG_LOSS_NONE)
+		script->said++;
+}
+
+static void leave_if_due(struct network *network, struct side *side, uint64_t now)
+{
+	struct talk_packet packet;
+	uint32_t packets = 0;
+
+	while (conversation_due(&side->end.c) <= now && !conversation_gave_up(&side->end.c)) {
+		assert_true(packets++ < 1000);
+		talk_fill(&side->end, &packet, now);
+		if (!conversation_gave_up(&side->end.c))
+			send(network, side->other, &packet, now);
+	}
+}
+
+static bool gave_up(const struct side *sides)
+{
+	return conversation_gave_up(&sides[0].end.c) || conversation_gave_up(&sides[1].end.c);
+}
+
+static uint64_t next_event(const struct side *sides)
+{
+	uint64_t next = UINT64_MAX;
+
+	for (unsigned i = 0; i < 2; i++) {
+		const uint64_t due = conversation_due(&sides[i].end.c), arrival = arrives_next(&sides[i]);
+
+		next = due < next ? due : next;
+		next = arrival < next ? arrival : next;
+	}
+	return next;
+}
+
+/// Both say their messages at random times; then the network is left alone until all is quiet.
+static void talk(struct network *network, struct side *sides, uint32_t messages, uint32_t longest)
+{
+	uint64_t now = 1000, say_at = now;
+
+	while (!gave_up(sides)) {
+		for (unsigned i = 0; i < 2; i++)
+			arrive(&sides[i], now);
+		if (messages != 0 && now >= say_at) {
+			say_something(network, &sides[chance(network, 2)], longest, now);
+			messages--;
+			say_at = now + (chance(network, 3) != 0 ? 0 : chance(network, 20 * TALK_MS));
+		}
+		for (unsigned i = 0; i < 2; i++)
+			leave_if_due(network, &sides[i], now);
+
+		uint64_t next = next_event(sides);
+		if (messages != 0 && say_at < next)
+			next = say_at;
+		if (next == UINT64_MAX)
+			return;
+		now = next > now ? next : now;
+	}
+}
+
+static void hold_to_end(struct side *side, bool complete)
+{
+	const struct script *script = &side->script;
+
+	for (uint32_t i = 0; i < script->said; i++) {
+		if (complete && script->channel[i] != SESSION_CHANNELS)
+			assert_int_equal(script->arrived[i], 1);
+	}
+	if (complete) {
+		assert_false(conversation_holds_messages(&side->end.c));
+		assert_int_equal(message_pool_free_bytes(side->end.hall.pool), side->end.memory_bytes);
+	}
+	conversation_end(&side->end.hall, &side->end.c, PG_LOSS_CLOSED);
+	for (uint32_t i = 0; i < script->said; i++)
+		assert_int_equal(script->settled[i], script->channel[i] != SESSION_CHANNELS);
+	assert_int_equal(message_pool_free_bytes(side->end.hall.pool), side->end.memory_bytes);
+	assert_int_equal(side->end.stats.memory_used, 0);
+	assert_int_equal(side->end.hall.pool->reserved, 0);
+	assert_false(side->end.offence);
+}
+
+struct setting {
+	uint32_t loss, doubling, delay_min, delay_spread;
+	uint32_t resends;
+	uint32_t messages, longest;
+	uint16_t datagram;
+	uint16_t first_id;
+	size_t memory;
+	uint32_t compress_min;
+};
+
+/// @return did every message arrive?
+static bool run(uint64_t seed, struct setting setting)
+{
+	struct network network = {seed, setting.loss, setting.doubling, setting.delay_min, setting.delay_spread};
+	struct side *sides = calloc(2, sizeof(*sides));
+	const uint16_t ids[SESSION_CHANNELS] = {setting.first_id, setting.first_id, (uint16_t)(setting.first_id + 9),
+						setting.first_id};
+	bool complete;
+
+	for (unsigned i = 0; i < 2; i++) {
+		struct talk_end *end = &sides[i].end;
+
+		talk_open(end, i == 0, setting.memory, setting.datagram);
+		end->rules.resends = setting.resends;
+		for (unsigned type = 0; type < PG_COMPRESSIBLE; type++)
+			end->rules.compress_min[type] = setting.compress_min;
+		end->deliver = hold_to_script;
+		end->hall.settled = settled;
+		end->context = end->hall.settled_context = &sides[i];
+		conversation_resume(&end->c, ids, ids);
+		sides[i].other = &sides[1 - i];
+	}
+	talk(&network, sides, setting.messages, setting.longest);
+	complete = !gave_up(sides);
+	for (unsigned i = 0; i < 2; i++) {
+		hold_to_end(&sides[i], complete);
+		talk_close(&sides[i].end);
+		for (uint32_t n = 0; n < sides[i].flying; n++)
+			free(sides[i].pipe[n].packet);
+	}
+	free(sides);
+	return complete;
+}
+
+static void test_every_message_arrives_over_a_perfect_network(UNUSED void **state)
+{
+	for (uint64_t seed = 0; seed < 100; seed++)
+		assert_true(run(seed, (struct setting){.delay_min = 20 * TALK_MS,
+						       .resends = 3,
+						       .messages = 200,
+						       .longest = 3000,
+						       .datagram = 1400,
+						       .memory = 1 << 20,
+						       .compress_min = UINT32_MAX}));
+}
+
+static void test_reliable_messages_arrive_once_and_in_order_over_a_bad_network(UNUSED void **state)
+{
+	uint32_t complete = 0, runs = 2000;
+
+	for (uint64_t seed = 0; seed < runs; seed++)
+		complete += run(seed, (struct setting){.loss = (uint32_t)seed % 5 * 60,
+						       .doubling = 100,
+						       .delay_min = 1 * TALK_MS,
+						       .delay_spread = (uint32_t)(seed % 7) * 30 * TALK_MS,
+						       .resends = 7,
+						       .messages = 20 + (uint32_t)seed % 100,
+						       .longest = 5000,
+						       .datagram = seed % 2 ? 1400 : 508,
+						       .memory = 1 << 20,
+						       .compress_min = seed % 3 ? UINT32_MAX : 100});
+	assert_in_range(complete, runs * 98 / 100, runs); // the others gave up, and said so
+}
+
+static void test_ids_wrap_at_16_bits(UNUSED void **state)
+{
+	for (uint64_t seed = 0; seed < 300; seed++)
+		assert_true(run(seed, (struct setting){.loss = 50,
+						       .doubling = 50,
+						       .delay_min = 1 * TALK_MS,
+						       .delay_spread = 60 * TALK_MS,
+						       .resends = 7,
+						       .messages = 150,
+						       .longest = 2000,
+						       .datagram = 508,
+						       .first_id = (uint16_t)(65535 - seed % 40),
+						       .memory = 1 << 20,
+						       .compress_min = UINT32_MAX}));
+}
+
+static void test_the_longest_messages_arrive_through_the_smallest_and_the_largest_datagrams(UNUSED void **state)
+{
+	for (uint64_t seed = 0; seed < 30; seed++)
+		run(seed, (struct setting){.loss = 30,
+					   .doubling = 50,
+					   .delay_min = 1 * TALK_MS,
+					   .delay_spread = 30 * TALK_MS,
+					   .resends = 7,
+					   .messages = 8,
+					   .longest = SESSION_MESSAGE_MAX - 16,
+					   .datagram = seed % 2 ? 1400 : 508,
+					   .first_id = 65500,
+					   .memory = 1 << 20,
+					   .compress_min = seed % 3 ? UINT32_MAX : 100});
+}
+
+static void test_nothing_is_lost_silently_where_nothing_gets_through(UNUSED void **state)
+{
+	for (uint64_t seed = 0; seed < 100; seed++)
+		assert_false(run(seed, (struct setting){.loss = 900,
+							.doubling = 50,
+							.delay_min = 1 * TALK_MS,
+							.delay_spread = 30 * TALK_MS,
+							.resends = 1,
+							.messages = 60,
+							.longest = 2000,
+							.datagram = 508,
+							.memory = 1 << 20,
+							.compress_min = UINT32_MAX}));
+}
+
+static void test_a_pool_that_is_too_small_leaks_nothing_and_breaks_no_order(UNUSED void **state)
+{
+	for (uint64_t seed = 0; seed < 500; seed++)
+		run(seed, (struct setting){.loss = 100,
+					   .doubling = 100,
+					   .delay_min = 1 * TALK_MS,
+					   .delay_spread = 100 * TALK_MS,
+					   .resends = 7,
+					   .messages = 200,
+					   .longest = 4000,
+					   .datagram = 508,
+					   .memory = (size_t)POOL_BLOCK * (20 + seed % 100),
+					   .compress_min = UINT32_MAX});
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_every_message_arrives_over_a_perfect_network),
+		cmocka_unit_test(test_reliable_messages_arrive_once_and_in_order_over_a_bad_network),
+		cmocka_unit_test(test_ids_wrap_at_16_bits),
+		cmocka_unit_test(test_the_longest_messages_arrive_through_the_smallest_and_the_largest_datagrams),
+		cmocka_unit_test(test_nothing_is_lost_silently_where_nothing_gets_through),
+		cmocka_unit_test(test_a_pool_that_is_too_small_leaks_nothing_and_breaks_no_order),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

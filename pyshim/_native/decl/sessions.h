@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/* Issued sessions; called in the supervisor's process only, by one thread at a time. */
+
+struct pg_issue_request {
+	uint32_t player_id;
+	uint32_t ttl_s;
+	bool once;
+	uint8_t key[32];
+};
+
+int pg_session_issue(void *state, const struct pg_issue_request *request, uint32_t *session, struct pg_error *error);
+bool pg_session_revoke(void *state, uint32_t session);
+
+struct pg_session_info {
+	uint32_t session;
+	uint32_t player_id;
+	uint64_t expires_in_ms;
+	uint64_t silent_ms;
+	uint64_t packets_sent;
+	uint32_t connections;
+	uint8_t connected;
+	uint8_t once;
+	uint8_t has_motion;
+	uint16_t max_datagram;
+	struct pg_address peer;
+	uint16_t peer_port;
+	float position[3];
+	float velocity[3];
+};
+
+bool pg_session_inspect(const void *state, uint32_t session, struct pg_session_info *out);
+uint32_t pg_session_of_player(const void *state, uint32_t player_id);
+uint32_t pg_session_list(const void *state, uint32_t *from, struct pg_session_info *out, uint32_t n);
+uint32_t pg_session_count(const void *state);
