@@ -219,6 +219,14 @@ class Gateway:
         """Refresh what devices and pools say of themselves in the statistics page."""
         lib.pg_housekeep(self.native)
 
+    def dismiss(self, timeout_s: float) -> bool:
+        """Tell every connected player that the gateway ends; their connections are over.
+
+        Returns:
+            Were all of them told within `timeout_s`?
+        """
+        return bool(lib.pg_dismiss(self.native, _milliseconds(timeout_s)))
+
     def stop(self, timeout_s: float) -> None:
         """Let the loops finish the burst in hand and return.
 
