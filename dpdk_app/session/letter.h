@@ -1,18 +1,15 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// session/letter.h: what an operator gives a player (pg_send), as a message to his session.
+// session/letter.h: is what the operator wants to tell a player something that can be told?
 
 #ifndef POLLGATE_SESSION_LETTER_H
 #define POLLGATE_SESSION_LETTER_H
 
-#include "message/conversation.h"
-#include "pollgate.h"
 #include "session/vault.h"
 
-/// Can this letter be sent, to whom, and as what?
-/// @param out    its body stays the letter's
-/// @param owner  the worker whose session it is
-/// @return PG_OK; PG_ERROR_USAGE: nobody is connected there, or no player may get such a message
-int letter_read(const struct vault *vault, const struct pg_letter *letter, struct outgoing *out, uint8_t *owner,
+/// Any thread. Whoever owns the session then gives the message to session_deliver().
+/// @param out  the body is still the letter's
+/// @return PG_OK, or PG_ERROR_USAGE
+int letter_open(const struct vault *vault, const struct pg_letter *letter, struct outgoing *out,
 		struct pg_error *error);
 
 #endif

@@ -237,15 +237,19 @@ void pg_housekeep(struct pg_gateway *g)
 
 int pg_send(struct pg_gateway *g, const struct pg_letter *letter, struct pg_error *error)
 {
+	const struct vault *vault = &g->sides.vault;
 	struct outgoing message;
 	uint8_t owner;
 	int rc;
 
 	if (g->plan.issued_capacity == 0)
 		return error_set(error, PG_ERROR_USAGE, "no listener has profile session");
-	rc = letter_read(&g->sides.vault, letter, &message, &owner, error);
+	rc = letter_open(vault, letter, &message, error);
 	if (rc != PG_OK)
 		return rc;
+	owner = issued_owner(&vault->records[session_slot(letter->session)]);
+	if (owner == ISSUED_NO_OWNER) // it ended since it was looked at
+		return error_set(error, PG_ERROR_USAGE, "session %u is not connected", letter->session);
 	if (!post_message(&g->sides.control, owner, letter->session, &message))
 		return error_set(error, PG_ERROR_TIMEOUT, "worker %u has too much to do; try again", owner);
 	return PG_OK;
