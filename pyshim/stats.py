@@ -74,8 +74,8 @@ class WorkerSnapshot:
     sessions_admitted: int
     sessions_expired: int
     sessions_recovered: int
-    connected: int
-    connections: int
+    connected: int  # connections of profile session, now
+    connections: int  # that were made
     closed: Mapping[str, int]  # by reason; every reason is present
     denied: Mapping[str, int]  # by reason; every reason is present
     path_changes: int
@@ -121,6 +121,7 @@ class Snapshot:
     worker_restarts: int
     workers_running: bool  # the worker process is up and every loop has turned
     config_reload_successful: bool
+    sessions_issued: int  # that stand, connected or not
     workers: tuple[WorkerSnapshot, ...]
     ports: tuple[PortSnapshot, ...]
     pools: tuple[PoolSnapshot, ...]

@@ -69,6 +69,7 @@ struct ipv4_header {
 
 #define IPV4_VERSION_IHL_PLAIN 0x45 // version 4, no options
 #define IPV4_FRAGMENT_MASK 0x3fff   // more fragments, offset
+#define IPV4_DO_NOT_FRAGMENT 0x4000
 
 struct ipv6_header {
 	be32 version_class_flow;

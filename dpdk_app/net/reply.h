@@ -96,4 +96,49 @@ ALWAYS_INLINE unsigned reply_datagram(uint8_t *frame, const struct packet *p, co
 	return ip_bit | TX_CHECKSUM_UDP;
 }
 
+ALWAYS_INLINE void resize_ipv4(struct ipv4_header *ip, uint16_t datagram_len, const bool tx_offload)
+{
+	ip->total_length = BE16(sizeof(*ip) + datagram_len);
+	ip->fragment = BE16(IPV4_DO_NOT_FRAGMENT);
+	ip->checksum = 0;
+	if (!tx_offload)
+		ip->checksum = (be16)~checksum_fold(checksum_sum((const uint8_t *)ip, sizeof(*ip)));
+}
+
+/// Answer a datagram with another payload, of any length, that lies in its place already. Over IPv4 it is not to be
+/// fragmented.
+/// @param p  in: as received; out: its end is the answer's
+/// @return as reply_datagram()
+ALWAYS_INLINE unsigned reply_resized(uint8_t *frame, struct packet *p, const struct identity *id, uint16_t payload_len,
+				     const bool tx_offload)
+{
+	struct ipv4_header *ip4 = (struct ipv4_header *)(frame + p->l3);
+	struct ipv6_header *ip6 = (struct ipv6_header *)(frame + p->l3);
+	struct udp_header *udp = (struct udp_header *)(frame + p->l4);
+	const uint16_t datagram_len = (uint16_t)(sizeof(*udp) + payload_len);
+	const bool ipv4 = likely(p->layer == LAYER_IPV4), checked = udp->checksum != 0;
+
+	p->end = (uint16_t)(p->l4 + datagram_len);
+	reply_ethernet(frame, id);
+	if (ipv4) {
+		reply_ipv4(ip4, true);
+		resize_ipv4(ip4, datagram_len, tx_offload);
+	} else {
+		reply_ipv6(ip6);
+		ip6->payload_length = BE16(datagram_len);
+	}
+	udp->checksum = 0; // came without one, returns without one
+	reply_udp(udp, 0, 0);
+	udp->length = BE16(datagram_len);
+
+	const uint64_t pseudo = ipv4 ? pseudo_header4(ip4, udp->length) : pseudo_header6(ip6, IP_UDP, udp->length);
+
+	if (likely(checked))
+		udp->checksum =
+			tx_offload ? checksum_fold(pseudo) : checksum_udp((const uint8_t *)udp, datagram_len, pseudo);
+	if (!tx_offload)
+		return TX_CHECKSUM_NONE;
+	return (ipv4 ? TX_CHECKSUM_IP : 0U) | (checked ? TX_CHECKSUM_UDP : 0U);
+}
+
 #endif

@@ -6,21 +6,64 @@
 
 #include "session/side.h"
 
-/// New traffic keys from the record's two nonces; counters, windows, ids and conversation from the start. Of a slot that is ours.
-COLD void connection_begin(struct session_side *side, uint32_t slot, const struct peer *peer, uint16_t max_datagram,
+/// What an accepted CONFIRM asks for.
+struct connection_request {
+	const struct peer *peer;
+	const uint8_t *client_nonce;
+	uint64_t cookie_time;
+	uint16_t max_datagram;
+};
+
+/// A new server nonce and traffic keys; counters, windows, ids and conversation from the start. Of a slot that is ours; whoever
+/// is connected is replaced, and told so if he is elsewhere.
+COLD void connection_begin(struct session_side *side, uint32_t slot, const struct connection_request *request,
 			   uint64_t now);
+
+/// The peer has proved to be at another address.
+COLD void connection_move(struct session_side *side, uint32_t slot, const struct peer *peer);
 
 /// Seal a CLOSE for the peer into the outbox (unless `reason` is that the peer said so himself, SESSION_CLOSED_LEFT), forget the
 /// conversation, give the slot up. The session may be confirmed again if it still stands.
 COLD void connection_close(struct session_side *side, uint32_t slot, enum session_close_reason reason, uint64_t now);
 
-/// Look at the next `budget` slots of ours: idle, expired and revoked ones are closed. Also those that gave up.
+/// Look at the next `budget` slots: idle, expired and revoked connections of ours are closed. Also those that gave up, and
+/// those whose messages died with a worker. It waits while the outbox is full.
 /// @return how many were closed
 uint32_t connection_sweep(struct session_side *side, uint64_t now, uint32_t budget);
 
 /// First of all in the worker's thread: connections that a dead worker process left. Keys are derived again; those whose
-/// messages died with it are closed as restarted.
+/// messages died with it are closed as restarted by the sweep.
 /// @return connections that go on
 uint32_t connection_adopt(struct session_side *side, uint64_t now);
+
+/// The gateway's own clock, of cookies and path challenges.
+ALWAYS_INLINE uint64_t side_ms(const struct session_side *side, uint64_t now)
+{
+	return now / (side->tsc_hz / 1000);
+}
+
+/// The counter of a packet that is about to be sealed. Nobody else gets it, not after a crash either.
+ALWAYS_INLINE uint64_t connection_count(struct issued *record)
+{
+	const uint64_t counter = record->tx_counter + 1;
+
+	counter_set(&record->tx_counter, counter);
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	return counter;
+}
+
+/// The header of a sealed packet: it acknowledges, whatever its kind.
+ALWAYS_INLINE void connection_header(const struct issued *record, enum session_kind kind, uint16_t length,
+				     uint64_t counter, struct session_header *out)
+{
+	*out = (struct session_header){
+		.kind = (uint8_t)kind,
+		.length = length,
+		.session = record->number,
+		.sequence = (uint32_t)counter,
+		.ack = (uint32_t)record->taken,
+		.ack_bits = record->taken_bits,
+	};
+}
 
 #endif

@@ -23,6 +23,7 @@
 enum issued_phase {
 	ISSUED_IDLE, // nobody is connected, or the connection part is being written: a crash then ends the connection
 	ISSUED_CONNECTED, // confirmed; packets flow
+	ISSUED_LOST,      // messages of the connection died with a worker: it is to be closed as restarted
 };
 
 /// What a packet needs, in two lines; what a connection was made from, in the others.

@@ -39,6 +39,11 @@ void traffic_secrets_derive(struct traffic_secrets *out, const uint8_t key[SESSI
 	sodium_memzero(okm, sizeof(okm));
 }
 
+void traffic_secrets_forget(struct traffic_secrets *secrets)
+{
+	sodium_memzero(secrets, sizeof(*secrets));
+}
+
 /// BLAKE2b(16, key, label ‖ everything before the last 16 bytes).
 static void proof_of(uint8_t proof[SESSION_TAG_LEN], const uint8_t key[SESSION_KEY_LEN], const uint8_t *label,
 		     const uint8_t *datagram, size_t length)
@@ -77,6 +82,11 @@ void denied_prove(const uint8_t key[SESSION_KEY_LEN], uint8_t *datagram, size_t 
 bool denied_proved(const uint8_t key[SESSION_KEY_LEN], const uint8_t *datagram, size_t length)
 {
 	return proved(key, label_denied, datagram, length);
+}
+
+bool secrets_equal(const uint8_t *a, const uint8_t *b, size_t length)
+{
+	return sodium_memcmp(a, b, length) == 0;
 }
 
 // ---------------------------------------------------------------- from the appliance's secret

@@ -24,11 +24,16 @@ void traffic_secrets_derive(struct traffic_secrets *out, const uint8_t key[SESSI
 			    const uint8_t client_nonce[SESSION_NONCE_LEN],
 			    const uint8_t server_nonce[SESSION_NONCE_LEN]);
 
+void traffic_secrets_forget(struct traffic_secrets *secrets);
+
 /// The proof at the end of a CONFIRM or DENIED of `length` bytes, proof included.
 void confirm_prove(const uint8_t key[SESSION_KEY_LEN], uint8_t *datagram, size_t length);
 bool confirm_proved(const uint8_t key[SESSION_KEY_LEN], const uint8_t *datagram, size_t length);
 void denied_prove(const uint8_t key[SESSION_KEY_LEN], uint8_t *datagram, size_t length);
 bool denied_proved(const uint8_t key[SESSION_KEY_LEN], const uint8_t *datagram, size_t length);
+
+/// In constant time.
+bool secrets_equal(const uint8_t *a, const uint8_t *b, size_t length);
 
 /// What a cookie is bound to. The secret is the appliance's, random, and as old as its session state.
 struct cookie_secret {

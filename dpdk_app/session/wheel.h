@@ -15,18 +15,20 @@
 #define WHEEL_NONE UINT32_MAX
 
 struct wheel_link {
-	uint32_t next, previous; // slots
+	uint32_t next, previous; // slots; of the first in a list, the list
 	uint64_t due;            // TSC; UINT64_MAX: not scheduled
 };
 
 struct wheel {
-	struct wheel_link *links; // by slot; of the slots that are this worker's
-	uint32_t first[WHEEL_TICKS];
-	uint64_t tick_cycles;
-	uint64_t tick; // the one that is being emptied
+	struct wheel_link *links;    // by slot; of the slots that are this worker's
+	uint32_t first[WHEEL_TICKS]; // slots by tick modulo WHEEL_TICKS
+	uint32_t scheduled;          // how many slots
+	uint32_t tick_shift;         // a tick has 2^this cycles
+	uint64_t tick;               // ticks before this one are empty
 };
 
-/// @param links  any content; made unscheduled by wheel_link_init() at a connection's beginning
+/// @param links        any content; made unscheduled by wheel_link_init() at a connection's beginning
+/// @param tick_cycles  rounded down to a power of two
 void wheel_init(struct wheel *wheel, struct wheel_link *links, uint64_t tick_cycles, uint64_t now);
 void wheel_link_init(struct wheel *wheel, uint32_t slot);
 
@@ -37,10 +39,10 @@ void wheel_cancel(struct wheel *wheel, uint32_t slot);
 /// Is anything possibly due? One comparison, for every turn of a loop.
 ALWAYS_INLINE bool wheel_turned(const struct wheel *wheel, uint64_t now)
 {
-	return now / wheel->tick_cycles != wheel->tick;
+	return now >> wheel->tick_shift > wheel->tick;
 }
 
-/// @return a slot that is due at `now`, not scheduled any more; or WHEEL_NONE
+/// @return a slot that is due at `now`, not scheduled any more; or WHEEL_NONE. Up to a tick late, never early.
 uint32_t wheel_pop(struct wheel *wheel, uint64_t now);
 
 /// Earliest time at which something may be due: for loops that sleep. UINT64_MAX: nothing is scheduled.

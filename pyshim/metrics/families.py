@@ -165,6 +165,16 @@ def _one(get: Callable[[Snapshot], int]) -> Callable[[Snapshot], Iterator[Sample
 
 def _sessions(snapshot: Snapshot) -> Iterator[Sample]:
     yield ("active",), sum(worker.sessions_active for worker in snapshot.workers)
+    yield ("issued",), snapshot.sessions_issued
+    yield ("connected",), sum(worker.connected for worker in snapshot.workers)
+
+
+def _compression(snapshot: Snapshot) -> Iterator[Sample]:
+    for worker in snapshot.workers:
+        stages = {"before": worker.messages.compress_in, "after": worker.messages.compress_out}
+        for stage, by_type in stages.items():
+            for name, count in by_type.items():
+                yield (str(worker.index), name, stage), count
 
 
 def _pools(snapshot: Snapshot) -> Iterator[Sample]:
@@ -325,7 +335,21 @@ FAMILIES: tuple[Family, ...] = (
         "Packets that another worker received than has their session: out of the one, in to the other.",
         _per_worker_and(lambda worker: {"out": worker.handed_out, "in": worker.handed_in}),
     ),
+    _counter(
+        "unanswered_packets",
+        _WORKER,
+        "packets",
+        "Packets handled that no answer left for at once; of profile session, most.",
+        _per_worker(lambda worker: worker.unanswered),
+    ),
     # transmit
+    _counter(
+        "transmit_originated_packets",
+        _WORKER,
+        "packets",
+        "Packets offered that are no answer: announcements, and of profile session what was due.",
+        _per_worker(lambda worker: worker.tx_originated),
+    ),
     _counter(
         "transmit_offered_packets",
         _WORKER,
@@ -369,6 +393,94 @@ FAMILIES: tuple[Family, ...] = (
         "sessions",
         "Sessions found in the state of a dead worker and kept.",
         _per_worker(lambda worker: worker.sessions_recovered),
+    ),
+    # profile session: connections
+    _counter(
+        "session_connections",
+        _WORKER,
+        "connections",
+        "Connections made: CONFIRMs that were not a repetition.",
+        _per_worker(lambda worker: worker.connections),
+    ),
+    _counter(
+        "session_closed",
+        ("worker", "reason"),
+        "connections",
+        "Connections ended, by reason.",
+        _per_worker_and(lambda worker: worker.closed),
+    ),
+    _counter(
+        "session_denied",
+        ("worker", "reason"),
+        "packets",
+        "Attempts to connect that were answered with DENIED, by reason; handled packets.",
+        _per_worker_and(lambda worker: worker.denied),
+    ),
+    _counter(
+        "session_path_changes",
+        _WORKER,
+        "changes",
+        "Times that a connected player was proved to have another address.",
+        _per_worker(lambda worker: worker.path_changes),
+    ),
+    # profile session: messages
+    _counter(
+        "session_messages_received",
+        ("worker", "type"),
+        "messages",
+        "Messages taken from players, each once, by type.",
+        _per_worker_and(lambda worker: worker.messages.received),
+    ),
+    _counter(
+        "session_messages_sent",
+        ("worker", "type"),
+        "messages",
+        "Messages queued for players, each once, by type.",
+        _per_worker_and(lambda worker: worker.messages.sent),
+    ),
+    _counter(
+        "session_messages_lost",
+        ("worker", "reason"),
+        "messages",
+        "Messages to players that were not delivered, by reason.",
+        _per_worker_and(lambda worker: worker.messages.lost),
+    ),
+    _counter(
+        "session_messages_duplicate",
+        _WORKER,
+        "messages",
+        "Reliable messages of players that came again and were not taken again.",
+        _per_worker(lambda worker: worker.messages.duplicates),
+    ),
+    _counter(
+        "session_messages_resent",
+        _WORKER,
+        "messages",
+        "Reliable messages to players that were sent again.",
+        _per_worker(lambda worker: worker.messages.resent),
+    ),
+    _counter(
+        "compression_bytes",
+        ("worker", "type", "stage"),
+        "bytes",
+        "Bodies of messages to players that were chosen for compression, before it and after.",
+        _compression,
+    ),
+    _counter(
+        "expansion_bytes",
+        ("worker", "stage"),
+        "bytes",
+        "Compressed bodies of messages from players, before they were expanded and after.",
+        _per_worker_and(
+            lambda worker: {"before": worker.messages.expand_in, "after": worker.messages.expand_out}
+        ),
+    ),
+    _gauge(
+        "message_memory_bytes",
+        _WORKER,
+        "bytes",
+        "Memory of messages on their way, of the worker's part of delivery.memory_mib.",
+        _per_worker(lambda worker: worker.messages.memory_used),
     ),
     # workers
     Family(

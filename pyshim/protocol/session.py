@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The `session` profile as scapy layers: nine kinds of datagram, and the messages inside opened DATA.
 
-A datagram is `Session(session=5) / Hello(client_nonce=...)`, a sealed one comes from `seal()` and is taken apart
-by `opened()`. Lengths follow from the bytes unless they are given: that is how a test builds a wrong one.
+A datagram is `Session(session=5) / Hello(client_nonce=...)`, a sealed one comes from `seal()`, and `opened()`
+takes it apart. Lengths follow from the bytes unless they are given: that is how a test builds a wrong one.
 Layouts and names are those of dpdk_app/wire/PROTOCOL.md, and were written from it alone.
 
 Importing this module touches no other layer. `bind()` tells scapy that a UDP port speaks it.

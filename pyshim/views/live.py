@@ -105,7 +105,8 @@ def draw(frame: Frame, height: int) -> RenderableType:
 
     In a low terminal (`height` in lines) it lists fewer drop reasons, so that the workers stay in sight.
     """
-    room = height - FIXED_LINES - len(frame.snapshot.pools) - len(frame.workers)
+    fixed = FIXED_LINES + _has_connections(frame.snapshot)  # one line more with profile session
+    room = height - fixed - len(frame.snapshot.pools) - len(frame.workers)
     drops = _drops(frame, max(DROPS_SHOWN_MIN, min(DROPS_SHOWN_MAX, room)))
     parts = [_header(frame), _traffic(frame), _state(frame), *([drops] if drops else []), _workers(frame)]
     return Group(*(Padding(part, (1, 0, 0, 1)) for part in parts))
@@ -137,6 +138,8 @@ def _traffic(frame: Frame) -> RenderableType:
         table.add_column(heading, justify="right", min_width=12)
     table.add_row("packets/s", units.rate(rates.received_pps), units.rate(rates.sent_pps))
     table.add_row("messages/s", units.rate(rates.messages_pps), units.rate(rates.answers_pps))
+    if _has_connections(frame.snapshot):
+        table.add_row("session messages/s", units.rate(rates.taken_ps), units.rate(rates.queued_ps))
     table.add_row("Mbit/s", units.number(rates.receive_mbps), units.number(rates.transmit_mbps))
     return table
 
@@ -146,7 +149,11 @@ def _state(frame: Frame) -> RenderableType:
     table = Table.grid(padding=(0, 2, 0, 0))
     table.add_column(style="dim", min_width=22)
     table.add_column()
-    table.add_row("sessions", units.count(sum(worker.sessions_active for worker in snapshot.workers)))
+    sessions = units.count(sum(worker.sessions_active for worker in snapshot.workers))
+    if _has_connections(snapshot):
+        connected = sum(worker.connected for worker in snapshot.workers)
+        sessions += f"   {units.count(connected)} connected of {units.count(snapshot.sessions_issued)} issued"
+    table.add_row("sessions", sessions)
     table.add_row("busy", Text.assemble(units.share(rates.busy), *_cycles(rates)))
     table.add_row(
         "handling", f"p50 {units.duration(rates.handling_p50_s)}   p99 {units.duration(rates.handling_p99_s)}"
@@ -159,6 +166,11 @@ def _state(frame: Frame) -> RenderableType:
         if lost := port.rx_missed + port.rx_nombuf:
             table.add_row(f"port {port.name}", Text(f"{units.count(lost)} missed", style="yellow"))
     return table
+
+
+def _has_connections(snapshot: Snapshot) -> bool:
+    """Whether profile session is in use."""
+    return snapshot.sessions_issued > 0 or any(worker.connections for worker in snapshot.workers)
 
 
 def _cycles(rates: Rates) -> list[str | tuple[str, str]]:

@@ -19,6 +19,8 @@ class Rates:
     sent_pps: float
     messages_pps: float  # received packets that were handled
     answers_pps: float  # packets offered to transmit in answer to one
+    taken_ps: float  # messages taken from sessions of profile session
+    queued_ps: float  # and queued for them
     receive_mbps: float  # 10^6 bits per second, without FCS
     transmit_mbps: float
     drops_pps: Mapping[str, float]  # by reason, every reason
@@ -98,6 +100,8 @@ def _sums(workers: tuple[WorkerSnapshot, ...]) -> _Sums:
             "sent": sum(worker.tx_sent for worker in workers),
             "messages": sum(sum(worker.handled.values()) for worker in workers),
             "answers": sum(worker.tx_offered - worker.tx_originated for worker in workers),
+            "taken": sum(sum(worker.messages.received.values()) for worker in workers),
+            "queued": sum(sum(worker.messages.sent.values()) for worker in workers),
             "rx_bytes": sum(port.rx_bytes for port in ports),
             "tx_bytes": sum(port.tx_bytes for port in ports),
             "busy": sum(worker.cycles_busy for worker in workers),
@@ -128,6 +132,8 @@ def _rates(before: tuple[WorkerSnapshot, ...], now: tuple[WorkerSnapshot, ...], 
         sent_pps=per_second("sent"),
         messages_pps=per_second("messages"),
         answers_pps=per_second("answers"),
+        taken_ps=per_second("taken"),
+        queued_ps=per_second("queued"),
         receive_mbps=per_second("rx_bytes") * 8 / 1e6,
         transmit_mbps=per_second("tx_bytes") * 8 / 1e6,
         drops_pps=by_name(new.drops, old.drops),

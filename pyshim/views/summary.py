@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from rich import box
@@ -109,10 +110,24 @@ def _sections(snapshot: Snapshot) -> list[tuple[tuple[str, int], dict[str, int]]
         (("of another worker's session", sum(worker.handed_out for worker in workers)), {}),
         (("sent", sum(worker.tx_sent for worker in workers)), {}),
         (("not sent", sum(unsent.values())), unsent),
+        *_message_sections(snapshot),
         (("missed by the ports", sum(port.rx_missed + port.rx_nombuf for port in snapshot.ports)), {}),
     ]
     always = {"received", "handled", "dropped", "sent"}
     return [section for section in sections if section[0][0] in always or section[0][1]]
+
+
+def _message_sections(snapshot: Snapshot) -> list[tuple[tuple[str, int], dict[str, int]]]:
+    """What was said in sessions of profile session."""
+    said = [worker.messages for worker in snapshot.workers]
+    taken, queued = summed(one.received for one in said), summed(one.sent for one in said)
+    lost = summed(one.lost for one in said)
+    return [
+        (("session messages in", sum(taken.values())), taken),
+        (("session messages out", sum(queued.values())), queued),
+        (("sent again", sum(one.resent for one in said)), {}),
+        (("not delivered", sum(lost.values())), lost),
+    ]
 
 
 def _rows(title: tuple[str, int], counts: dict[str, int]) -> list[tuple[str, str, int]]:
@@ -130,18 +145,35 @@ def _tail(snapshot: Snapshot) -> Text:
     )
     if recovered := sum(worker.sessions_recovered for worker in workers):
         sessions.append(f", {units.count(recovered)} recovered after a crash")
+    lines = [sessions, *_connections(snapshot)]
     handling = merged(worker.handling for worker in workers)
     received = sum(worker.received for worker in workers)
     cycles = sum(worker.cycles_busy for worker in workers) / received if received else None
     return Text("\n").join(
         (
-            sessions,
+            *lines,
             Text(
                 f"handling: p50 {units.duration(quantile(handling, 0.5))}, "
                 f"p99 {units.duration(quantile(handling, 0.99))}; "
                 f"{units.number(cycles)} cycles per packet"
             ),
         )
+    )
+
+
+def _connections(snapshot: Snapshot) -> Iterator[Text]:
+    """One line about profile session, where it was used."""
+    workers = snapshot.workers
+    made = sum(worker.connections for worker in workers)
+    denied = sum(sum(worker.denied.values()) for worker in workers)
+    if not (made or denied or snapshot.sessions_issued):
+        return
+    closed = {name: count for name, count in summed(worker.closed for worker in workers).items() if count}
+    why = ", ".join(f"{name} {units.count(count)}" for name, count in closed.items())
+    yield Text(
+        f"connections: {units.count(sum(worker.connected for worker in workers))} connected of "
+        f"{units.count(snapshot.sessions_issued)} issued, {units.count(made)} made, "
+        f"{units.count(denied)} denied" + (f"; closed: {why}" if why else "")
     )
 
 

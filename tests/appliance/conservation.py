@@ -80,7 +80,10 @@ def _conserved(summary: Tree, worker: str, received: int) -> None:
     sent = summary["pollgate_transmit_sent_packets_total"][worker]
     unsent = sum(summary["pollgate_transmit_drops_total"][worker].values())
     assert offered == sent + unsent, f"worker {worker}"
-    assert summary["pollgate_message_handling_seconds"][worker]["count"] == handled, f"worker {worker}"
+    silent = summary["pollgate_unanswered_packets_total"][worker]
+    originated = summary["pollgate_transmit_originated_packets_total"][worker]
+    assert offered == handled - silent + originated, f"worker {worker}"
+    assert summary["pollgate_message_handling_seconds"][worker]["count"] == handled - silent, f"worker {worker}"
 
 
 def _total(summary: Tree, name: str) -> int:

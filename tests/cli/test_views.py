@@ -192,11 +192,13 @@ def test_the_widest_figures_fit_the_terminal_uncut(width: int) -> None:
     assert "8 more reasons" in capture.get()
 
 
-def test_a_low_terminal_keeps_the_workers_in_sight() -> None:
-    console, out = terminal(height=25)
+@pytest.mark.parametrize(("height", "sessions"), [(25, False), (26, True)])
+def test_a_low_terminal_keeps_the_workers_in_sight(height: int, sessions: bool) -> None:
+    console, out = terminal(height=height)
     with LiveView(console) as view:
         view.started(plan(), URL)
-        view.update(with_workers(snapshot(), busy_worker(0), busy_worker(1)))
+        busy = with_workers(snapshot(), busy_worker(0), busy_worker(1))
+        view.update(busy if sessions else quiet_sessions(busy))
         drawn = out.getvalue()
     assert "more reasons" in drawn
     assert [line.split()[0] for line in drawn.splitlines()[-2:]] == ["0", "1"]
@@ -224,6 +226,25 @@ def test_the_terminal_gets_its_cursor_back_after_a_failure() -> None:
     assert out.getvalue().rfind("\x1b[?25h") > out.getvalue().rfind("\x1b[?25l")
 
 
+def quiet_sessions(base: Snapshot) -> Snapshot:
+    """The same appliance without profile session."""
+    workers = [dataclasses.replace(one, connected=0, connections=0) for one in base.workers]
+    return dataclasses.replace(with_workers(base, *workers), sessions_issued=0)
+
+
+def test_connections_and_messages_of_sessions_are_in_the_live_table() -> None:
+    text = shown(snapshot(turns=0, at_s=100.0), snapshot(turns=1000, at_s=101.0))
+    assert "6 connected of 14 issued" in text
+    row = next(line.split() for line in text.splitlines() if "session messages/s" in line)
+    assert row[2:] == ["12.0", "k", "2.00", "k"]
+
+
+def test_without_profile_session_nothing_is_shown_of_it() -> None:
+    bare = [quiet_sessions(snapshot(turns=turns, at_s=100.0 + turns)) for turns in (0, 1)]
+    assert "issued" not in shown(*bare)
+    assert "session messages" not in shown(*bare)
+
+
 # ---------------------------------------------------------------- lines and JSON
 
 
@@ -238,6 +259,7 @@ def test_a_pipe_gets_one_line_per_update_and_the_address_goes_to_stderr() -> Non
     assert len(lines) == 2
     figures = dict(pair.split("=", 1) for pair in lines[1].split())
     assert (figures["rx_pps"], figures["tx_pps"], figures["busy"]) == ("2000", "1800", "0.75")
+    assert figures["connected"] == "6"
     assert figures["worst_drops"] == "truncated:200"
     assert err.getvalue() == f"metrics: {URL}\nwarning: reload refused\n"
 
@@ -289,6 +311,15 @@ def test_the_summary_shows_books_that_do_not_balance() -> None:
     wrong = with_workers(snapshot(), dataclasses.replace(worker(0, 10), received=103))
     assert "✗ 3 not accounted for" in " ".join(summary_text(wrong).split())
     assert balances(wrong)[0].missing == 3
+
+
+def test_the_summary_tells_connections_and_messages_of_sessions() -> None:
+    text = summary_text(snapshot(turns=1000))
+    assert "connections: 6 connected of 14 issued, 8 made, 0 denied; closed: left 2" in text
+    rows = [line.split() for line in text.splitlines()]
+    assert ["session", "messages", "in", "12,000", "1.20", "k"] in rows
+    assert ["sent", "again", "4,000", "400"] in rows
+    assert "connections" not in summary_text(quiet_sessions(snapshot()))
 
 
 def test_the_summary_of_a_run_without_packets_is_complete() -> None:

@@ -41,13 +41,13 @@ def messages(turns: int) -> MessageSnapshot:
         received={name: {"move": 5, "chat": 1}.get(name, 0) * turns for name in REQUESTS},
         sent={name: {"chat": 1}.get(name, 0) * turns for name in EVENTS},
         lost=dict.fromkeys(LOSSES, 0),
-        duplicates=0,
-        resent=0,
+        duplicates=turns,
+        resent=2 * turns,
         compress_in={name: {"chat": 100}.get(name, 0) * turns for name in COMPRESSIBLE},
         compress_out={name: {"chat": 40}.get(name, 0) * turns for name in COMPRESSIBLE},
-        expand_in=0,
-        expand_out=0,
-        memory_used=0,
+        expand_in=10 * turns,
+        expand_out=30 * turns,
+        memory_used=4096 if turns else 0,
     )
 
 
@@ -75,12 +75,12 @@ def worker(index: int, turns: int) -> WorkerSnapshot:
         sessions_admitted=5 if turns else 0,
         sessions_expired=0,
         sessions_recovered=0,
-        connected=0,
-        connections=0,
-        closed=dict.fromkeys(CLOSES, 0),
+        connected=3 if turns else 0,
+        connections=4 if turns else 0,
+        closed={name: {"left": 1 if turns else 0}.get(name, 0) for name in CLOSES},
         denied=dict.fromkeys(DENIALS, 0),
         path_changes=0,
-        messages=messages(0),
+        messages=messages(turns),
         rx_burst=histogram(BURST_BOUNDS, 4, turns, 10),
         handling=histogram(HANDLING_BOUNDS, 3, 9 * turns, 1.5e-6),
         ports=(PortCounts(10 * turns, 860 * turns, 9 * turns, 774 * turns),),
@@ -101,6 +101,7 @@ def snapshot(
         worker_restarts=0,
         workers_running=running,
         config_reload_successful=True,
+        sessions_issued=7 * workers if turns else 0,
         workers=all_of_them,
         ports=(
             PortSnapshot(

@@ -49,6 +49,20 @@ CONTRACT = {
     "pollgate_config_last_reload_successful": (),
     "pollgate_build_info": ("version", "isa"),
     "pollgate_engine_info": ("engine",),
+    "pollgate_unanswered_packets_total": ("worker",),
+    "pollgate_transmit_originated_packets_total": ("worker",),
+    "pollgate_session_connections_total": ("worker",),
+    "pollgate_session_closed_total": ("worker", "reason"),
+    "pollgate_session_denied_total": ("worker", "reason"),
+    "pollgate_session_path_changes_total": ("worker",),
+    "pollgate_session_messages_received_total": ("worker", "type"),
+    "pollgate_session_messages_sent_total": ("worker", "type"),
+    "pollgate_session_messages_lost_total": ("worker", "reason"),
+    "pollgate_session_messages_duplicate_total": ("worker",),
+    "pollgate_session_messages_resent_total": ("worker",),
+    "pollgate_compression_bytes_total": ("worker", "type", "stage"),
+    "pollgate_expansion_bytes_total": ("worker", "stage"),
+    "pollgate_message_memory_bytes": ("worker",),
 }
 
 
@@ -101,6 +115,28 @@ def test_counters_are_per_worker_and_named_by_reason() -> None:
 
 def test_sessions_are_summed_over_workers() -> None:
     assert value(snapshot(workers=3), "pollgate_sessions", state="active") == 15
+
+
+def test_sessions_that_stand_and_their_players_that_are_connected_are_told_apart() -> None:
+    assert value(snapshot(workers=3), "pollgate_sessions", state="issued") == 21
+    assert value(snapshot(workers=3), "pollgate_sessions", state="connected") == 9
+
+
+def test_messages_of_sessions_are_counted_by_type_and_loss_by_reason() -> None:
+    source = snapshot(turns=7)
+    assert value(source, "pollgate_session_messages_received_total", worker="1", type="move") == 35
+    assert value(source, "pollgate_session_messages_sent_total", worker="1", type="chat") == 7
+    assert value(source, "pollgate_session_messages_sent_total", worker="1", type="inventory") == 0
+    assert value(source, "pollgate_session_messages_lost_total", worker="0", reason="queue_full") == 0
+    assert value(source, "pollgate_session_closed_total", worker="0", reason="left") == 1
+    assert value(source, "pollgate_session_messages_resent_total", worker="0") == 14
+
+
+def test_bytes_are_counted_before_compression_and_after() -> None:
+    found = values(snapshot(turns=2))["pollgate_compression_bytes_total"]
+    assert isinstance(found, dict)
+    assert found["0"]["chat"] == {"before": 200, "after": 80}
+    assert found["0"]["bulk"] == {"before": 0, "after": 0}
 
 
 def test_buffers_in_use_and_available_add_up_to_the_pool() -> None:
@@ -207,7 +243,7 @@ def test_json_nests_in_the_order_of_the_labels_and_keeps_whole_numbers() -> None
     found = json.loads(json.dumps(values(snapshot(turns=3, workers=1)), allow_nan=False))
     assert found["pollgate_drops_total"]["0"]["truncated"] == 3
     assert found["pollgate_worker_restarts_total"] == 0
-    assert found["pollgate_sessions"] == {"active": 5}
+    assert found["pollgate_sessions"] == {"active": 5, "issued": 7, "connected": 3}
     burst = found["pollgate_rx_burst_packets"]["0"]
     assert (burst["count"], burst["sum"]) == (3, 30)
     assert burst["buckets"]["8.0"] == 0

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The test vectors of PROTOCOL.md: what is written, and what the Python codecs and cryptography make of them."""
+"""The test vectors of PROTOCOL.md: what is written, and what the Python codecs make of them."""
 
 from __future__ import annotations
 

@@ -1,2 +1,53 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The Python client of the `session` profile."""
+"""The Python client of the `session` profile: what a game imports. ../README.md is the ten-minute guide."""
+
+from pyshim.protocol.client.errors import (
+    BadTicketError,
+    Closed,
+    Denied,
+    Expired,
+    NotConnectedError,
+    QueueFull,
+    Revoked,
+    TimedOut,
+    Undelivered,
+)
+from pyshim.protocol.client.events import (
+    Attack,
+    Bulk,
+    Chat,
+    Connected,
+    Disconnected,
+    Ending,
+    Event,
+    Inventory,
+    Skill,
+)
+from pyshim.protocol.client.game import Client, Receipt
+from pyshim.protocol.client.settings import Settings
+from pyshim.protocol.client.ticket import Ticket
+
+__all__ = [
+    "Attack",
+    "BadTicketError",
+    "Bulk",
+    "Chat",
+    "Client",
+    "Closed",
+    "Connected",
+    "Denied",
+    "Disconnected",
+    "Ending",
+    "Event",
+    "Expired",
+    "Inventory",
+    "NotConnectedError",
+    "QueueFull",
+    "Receipt",
+    "Revoked",
+    "Settings",
+    "Skill",
+    "Ticket",
+    "TimedOut",
+    "Undelivered",
+]

@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// session/connection.c: see connection.h.
+//
+// A crash may come between any two stores. So the phase is idle while the connection part of a record is written, and
+// who finds it so afterwards lets the slot go: keys of half-written nonces are never used.
+
+#include "session/connection.h"
+
+#include <string.h>
+
+#define CLOSE_LEN (SESSION_SEALED_MIN + sizeof(struct session_close_body))
+static_assert(CLOSE_LEN <= OUTBOX_PAYLOAD, "a CLOSE fits the outbox");
+
+/// A crash sees stores in program order, if the compiler leaves them so.
+static void in_order(void)
+{
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+}
+
+static void make_keys(struct session_side *side, uint32_t slot)
+{
+	const struct issued *record = &side->vault->records[slot];
+	struct cipher *cipher = &side->vault->ciphers[slot];
+	struct traffic_secrets secrets;
+
+	traffic_secrets_derive(&secrets, record->key, record->number, record->client_nonce, record->server_nonce);
+	cipher_key_init(&side->code, &cipher->open, secrets.to_gateway, secrets.to_gateway_salt);
+	cipher_key_init(&side->code, &cipher->seal, secrets.to_client, secrets.to_client_salt);
+	traffic_secrets_forget(&secrets);
+}
+
+/// Who finds no room in the outbox is not told.
+static void say_close(struct session_side *side, uint32_t slot, enum session_close_reason reason)
+{
+	struct issued *record = &side->vault->records[slot];
+	struct parting *parting = outbox_add(&side->outbox);
+	const struct session_close_body body = {.reason = (uint8_t)reason};
+	struct session_header header;
+	uint64_t counter;
+
+	if (!parting)
+		return;
+	counter = connection_count(record);
+	connection_header(record, SESSION_CLOSE, CLOSE_LEN, counter, &header);
+	parting->peer = record->peer;
+	parting->slot = slot;
+	parting->length = CLOSE_LEN;
+	memcpy(parting->payload, &header, sizeof(header));
+	memcpy(parting->payload + sizeof(header), &body, sizeof(body));
+	cipher_seal(&side->code, &side->vault->ciphers[slot].seal, counter, parting->payload, sizeof(header),
+		    CLOSE_LEN);
+}
+
+/// What this process keeps of a connection. The record still says that it has messages, until its phase says more.
+static void forget(struct session_side *side, uint32_t slot, enum session_close_reason reason)
+{
+	conversation_end(&side->hall, vault_conversation(side->vault, slot),
+			 reason == SESSION_CLOSED_UNDELIVERABLE ? PG_LOSS_UNACKNOWLEDGED : PG_LOSS_CLOSED);
+	wheel_cancel(&side->wheel, slot);
+	counter_set(&side->stats->connected, side->stats->connected - 1);
+	counter_add(&side->stats->closed[reason], 1);
+}
+
+static void replace(struct session_side *side, uint32_t slot, const struct peer *by)
+{
+	if (!peer_equal(&side->vault->records[slot].peer, by))
+		say_close(side, slot, SESSION_CLOSED_REPLACED);
+	forget(side, slot, SESSION_CLOSED_REPLACED);
+}
+
+void connection_begin(struct session_side *side, uint32_t slot, const struct connection_request *request, uint64_t now)
+{
+	struct issued *record = &side->vault->records[slot];
+
+	if (record->phase != ISSUED_IDLE)
+		replace(side, slot, request->peer);
+	record->phase = ISSUED_IDLE;
+	in_order();
+	// Counted before anything else: a session that may be confirmed once is not confirmed twice.
+	record->connections++;
+	record->cookie_time = request->cookie_time;
+	memcpy(record->client_nonce, request->client_nonce, SESSION_NONCE_LEN);
+	random_draw(&side->random, record->server_nonce, SESSION_NONCE_LEN);
+	record->tx_counter = 0;
+	record->replay = (struct replay){0};
+	record->taken = 0;
+	record->taken_bits = 0;
+	memset(record->tx_id, 0, sizeof(record->tx_id));
+	memset(record->rx_id, 0, sizeof(record->rx_id));
+	record->undelivered = 0;
+	record->max_datagram = request->max_datagram;
+	record->peer = *request->peer;
+	record->last_seen = now;
+	make_keys(side, slot);
+	wheel_link_init(&side->wheel, slot);
+	conversation_begin(vault_conversation(side->vault, slot), request->max_datagram - SESSION_SEALED_MIN);
+	in_order();
+	record->phase = ISSUED_CONNECTED;
+	counter_add(&side->stats->connected, 1);
+	counter_add(&side->stats->connections, 1);
+}
+
+void connection_move(struct session_side *side, uint32_t slot, const struct peer *peer)
+{
+	struct issued *record = &side->vault->records[slot];
+
+	record->phase = ISSUED_IDLE; // nothing is ever sent to half of an address
+	in_order();
+	record->peer = *peer;
+	in_order();
+	record->phase = ISSUED_CONNECTED;
+	counter_add(&side->stats->path_changes, 1);
+}
+
+void connection_close(struct session_side *side, uint32_t slot, enum session_close_reason reason, uint64_t now)
+{
+	struct issued *record = &side->vault->records[slot];
+
+	(void)now;
+	if (reason != SESSION_CLOSED_LEFT)
+		say_close(side, slot, reason);
+	forget(side, slot, reason);
+	cipher_forget(&side->vault->ciphers[slot]);
+	record->phase = ISSUED_IDLE;
+	in_order();
+	record->undelivered = 0;
+	issued_let_go(record);
+}
+
+// ---------------------------------------------------------------- sweep
+
+/// Why is a connection of ours to be closed? 0: it is not.
+static enum session_close_reason over(const struct session_side *side, uint32_t slot, uint64_t now)
+{
+	const struct issued *record = &side->vault->records[slot];
+
+	if (record->phase == ISSUED_LOST)
+		return SESSION_CLOSED_RESTARTED;
+	if (!issued_stands(record, record->number))
+		return record->expired_or_revoked == SESSION_DENIED_EXPIRED ? SESSION_CLOSED_EXPIRED :
+									      SESSION_CLOSED_REVOKED;
+	if (now >= record->expires_at)
+		return SESSION_CLOSED_EXPIRED;
+	if ((int64_t)(now - record->last_seen) > (int64_t)side->rules->idle_timeout)
+		return SESSION_CLOSED_IDLE;
+	if (conversation_gave_up(vault_conversation(side->vault, slot)))
+		return SESSION_CLOSED_UNDELIVERABLE;
+	return 0;
+}
+
+uint32_t connection_sweep(struct session_side *side, uint64_t now, uint32_t budget)
+{
+	const uint32_t used = vault_used(side->vault);
+	uint32_t closed = 0;
+
+	if (budget > used)
+		budget = used;
+	for (; budget > 0 && side->outbox.count < OUTBOX_SIZE; budget--) {
+		const uint32_t slot = side->cursor < used ? side->cursor : 0;
+		enum session_close_reason reason;
+
+		side->cursor = slot + 1;
+		if (issued_owner(&side->vault->records[slot]) != side->worker)
+			continue;
+		reason = over(side, slot, now);
+		if (reason == 0)
+			continue;
+		connection_close(side, slot, reason, now);
+		closed++;
+	}
+	return closed;
+}
+
+// ---------------------------------------------------------------- after a crash
+
+/// Windows may have been moving when it came: what they say is not relied on, only the counters that they end at.
+static void adopt(struct session_side *side, uint32_t slot, uint64_t now)
+{
+	struct issued *record = &side->vault->records[slot];
+
+	if (record->undelivered)
+		record->phase = ISSUED_LOST;
+	replay_distrust(&record->replay);
+	record->taken_bits = 0;
+	if ((int64_t)(now - record->last_seen) < 0)
+		record->last_seen = now;
+	make_keys(side, slot);
+	wheel_link_init(&side->wheel, slot);
+	conversation_begin(vault_conversation(side->vault, slot), record->max_datagram - SESSION_SEALED_MIN);
+	conversation_resume(vault_conversation(side->vault, slot), record->tx_id, record->rx_id);
+}
+
+uint32_t connection_adopt(struct session_side *side, uint64_t now)
+{
+	const uint32_t used = vault_used(side->vault);
+	uint32_t connected = 0, going_on = 0;
+
+	for (uint32_t slot = 0; slot < used; slot++) {
+		struct issued *record = &side->vault->records[slot];
+
+		if (issued_owner(record) != side->worker)
+			continue;
+		if (record->phase == ISSUED_IDLE) {
+			record->undelivered = 0;
+			issued_let_go(record);
+			continue;
+		}
+		adopt(side, slot, now);
+		connected++;
+		going_on += record->phase == ISSUED_CONNECTED;
+	}
+	counter_set(&side->stats->connected, connected);
+	return going_on;
+}

@@ -1,0 +1,453 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// session/handshake.c: see handshake.h. The answer is written where the request lay, when all of that has been read.
+
+#include "session/handshake.h"
+
+#include <string.h>
+
+#define PATH_LEN (SESSION_SEALED_MIN + SESSION_PATH_TOKEN_LEN)
+#define CLOSE_LEN (SESSION_SEALED_MIN + sizeof(struct session_close_body))
+
+#define PATH_CHALLENGE_EVERY_MS 1000
+#define PATH_TOKEN_LIFE_MS 4000
+#define AMPLIFICATION_MAX 3 // bytes to an address that is not proved, for each that came from there (RFC 9000 8.1)
+
+/// The longest that one handshake is charged for: what takes longer was interrupted.
+#define HANDSHAKES_PER_S_MIN 10000
+
+static struct handshake_outcome dropped(enum pg_drop drop)
+{
+	return (struct handshake_outcome){.drop = drop};
+}
+
+static struct handshake_outcome answered(enum pg_message message, size_t length)
+{
+	return (struct handshake_outcome){.message = message, .answer = (uint16_t)length};
+}
+
+static bool all_zero(const uint8_t *bytes, size_t n)
+{
+	uint8_t any = 0;
+
+	for (size_t i = 0; i < n; i++)
+		any |= bytes[i];
+	return any == 0;
+}
+
+// ---------------------------------------------------------------- the budget
+
+/// HELLOs cost a stranger nothing, CONFIRMs at least a cookie: a flood of the former leaves time for the latter.
+static bool budget_left(const struct session_side *side, enum session_kind kind, uint64_t now)
+{
+	const struct handshake_budget *budget = &side->rules->handshake;
+	const uint64_t tolerance = kind == SESSION_HELLO ? budget->tolerance / 2 : budget->tolerance;
+
+	return budget->cycles_per_1024 == 0 || side->handshake_conforms_at <= now + tolerance;
+}
+
+static void charge(struct session_side *side, uint64_t cycles, uint64_t now)
+{
+	const uint64_t from = side->handshake_conforms_at > now ? side->handshake_conforms_at : now;
+	const uint64_t most = side->tsc_hz / HANDSHAKES_PER_S_MIN;
+
+	if (cycles > most)
+		cycles = most;
+	side->handshake_conforms_at = from + cycles * side->rules->handshake.cycles_per_1024 / 1024;
+}
+
+// ---------------------------------------------------------------- whom a number names
+
+/// A record that was issued under the number that a packet names. Its key is copied: the slot may be issued anew at any time.
+struct candidate {
+	struct issued *record; // NULL: none
+	uint8_t key[SESSION_KEY_LEN];
+	enum session_denial denial; // 0: it stands
+};
+
+static enum session_denial verdict(const struct issued *record, uint32_t session, uint64_t now)
+{
+	if (!issued_stands(record, session)) {
+		const uint8_t over = __atomic_load_n(&record->expired_or_revoked, __ATOMIC_RELAXED);
+
+		return over ? over : SESSION_DENIED_UNKNOWN; // is just being issued
+	}
+	return now >= record->expires_at ? SESSION_DENIED_EXPIRED : 0;
+}
+
+static struct candidate look_up(const struct session_side *side, uint32_t session, uint64_t now)
+{
+	const uint32_t slot = session_slot(session);
+	struct candidate found = {.denial = SESSION_DENIED_UNKNOWN};
+	struct issued *record;
+
+	if (session == 0 || slot >= vault_used(side->vault))
+		return found;
+	record = &side->vault->records[slot];
+	if (__atomic_load_n(&record->number, __ATOMIC_ACQUIRE) != session)
+		return found;
+	found.record = record;
+	found.denial = verdict(record, session, now);
+	memcpy(found.key, record->key, SESSION_KEY_LEN);
+	return found;
+}
+
+/// Another worker may be counting: whole words are read, and one too few is found out at the CONFIRM.
+static bool consumed(const struct issued *record)
+{
+	return record->once && __atomic_load_n(&record->connections, __ATOMIC_RELAXED) > 0;
+}
+
+/// Of what a player asks for, in his request's bytes: DENIED, proved where there is a key.
+static struct handshake_outcome denied(struct session_side *side, uint8_t *payload, const struct candidate *found,
+				       const uint8_t *client_nonce, enum session_denial reason)
+{
+	const struct session_header *asked = (const struct session_header *)payload;
+	const enum pg_message message =
+		asked->kind == SESSION_HELLO ? PG_MESSAGE_SESSION_HELLO : PG_MESSAGE_SESSION_CONFIRM;
+	struct session_denied answer = {
+		.header = {.kind = SESSION_DENIED, .length = sizeof(answer), .session = asked->session},
+		.reason = (uint8_t)reason,
+	};
+
+	memcpy(answer.client_nonce, client_nonce, SESSION_NONCE_LEN);
+	if (found->record)
+		denied_prove(found->key, (uint8_t *)&answer, sizeof(answer));
+	memcpy(payload, &answer, sizeof(answer));
+	counter_add(&side->stats->denied[reason], 1);
+	return answered(message, sizeof(answer));
+}
+
+// ---------------------------------------------------------------- HELLO
+
+static struct handshake_outcome challenge(const struct session_side *side, const struct peer *peer, uint8_t *payload,
+					  uint64_t now)
+{
+	const struct session_hello *hello = (const struct session_hello *)payload;
+	struct session_challenge answer = {
+		.header = {.kind = SESSION_CHALLENGE, .length = sizeof(answer), .session = hello->header.session},
+	};
+
+	memcpy(answer.client_nonce, hello->client_nonce, SESSION_NONCE_LEN);
+	cookie_make(answer.cookie, &side->vault->cookies, peer, hello->header.session, hello->client_nonce,
+		    side_ms(side, now));
+	memcpy(payload, &answer, sizeof(answer));
+	return answered(PG_MESSAGE_SESSION_HELLO, sizeof(answer));
+}
+
+static bool connection_conforms(struct session_side *side, const struct peer *peer, uint64_t now)
+{
+	const struct rate rate = side->rules->connection[peer_listener(peer)];
+
+	return rate.interval == 0 || source_admit(&side->connections, source_hash(peer, &side->secret), rate, now);
+}
+
+static enum pg_drop check_hello(struct session_side *side, const struct peer *peer, const uint8_t *payload,
+				uint16_t length, uint64_t now)
+{
+	const struct session_hello *hello = (const struct session_hello *)payload;
+
+	if (length != sizeof(*hello) || hello->reserved != 0 || !all_zero(hello->padding, sizeof(hello->padding)))
+		return PG_DROP_SESSION_HEADER;
+	if (!connection_conforms(side, peer, now))
+		return PG_DROP_CONNECTION_RATE_LIMITED;
+	return budget_left(side, SESSION_HELLO, now) ? PG_DROP_NONE : PG_DROP_HANDSHAKE_BUDGET;
+}
+
+static struct handshake_outcome take_hello(struct session_side *side, const struct peer *peer, uint8_t *payload,
+					   uint64_t now)
+{
+	const struct session_hello *hello = (const struct session_hello *)payload;
+	const struct candidate found = look_up(side, hello->header.session, now);
+	enum session_denial reason = found.denial;
+
+	if (hello->version != SESSION_VERSION)
+		reason = SESSION_DENIED_VERSION;
+	else if (reason == 0 && consumed(found.record))
+		reason = SESSION_DENIED_CONSUMED;
+	return reason == 0 ? challenge(side, peer, payload, now) :
+			     denied(side, payload, &found, hello->client_nonce, reason);
+}
+
+// ---------------------------------------------------------------- CONFIRM
+
+/// A CONFIRM whose cookie and proof are right.
+struct confirmed {
+	const struct peer *peer;
+	uint8_t *payload;
+	uint16_t length;
+	uint64_t cookie_time;
+	const struct candidate *found;
+};
+
+/// How long what is bound to a session is worth something, in whole seconds.
+static uint32_t seconds_left(const struct session_side *side, const struct issued *record, uint64_t now)
+{
+	return now < record->expires_at ? (uint32_t)((record->expires_at - now) / side->tsc_hz) : 0;
+}
+
+static struct handshake_outcome welcome(struct session_side *side, uint32_t slot, uint8_t *payload, uint64_t now)
+{
+	struct issued *record = &side->vault->records[slot];
+	const uint16_t length = record->max_datagram;
+	const uint64_t counter = connection_count(record);
+	struct session_welcome answer = {
+		.player_id = record->player_id,
+		.expires_in_s = seconds_left(side, record, now),
+		.idle_timeout_ms = (uint32_t)(side->rules->idle_timeout / (side->tsc_hz / 1000)),
+		.max_datagram = length,
+	};
+
+	connection_header(record, SESSION_WELCOME, length, counter, &answer.header);
+	memcpy(answer.server_nonce, record->server_nonce, SESSION_NONCE_LEN);
+	memcpy(payload, &answer, sizeof(answer));
+	memset(payload + sizeof(answer), 0, length - sizeof(answer));
+	cipher_seal(&side->code, &side->vault->ciphers[slot].seal, counter, payload, SESSION_WELCOME_CLEAR, length);
+	return answered(PG_MESSAGE_SESSION_CONFIRM, length);
+}
+
+/// The WELCOME was lost, or is on its way. It was too long, perhaps, if the player asks for less now; as long as neither side
+/// has said anything that may be so.
+static struct handshake_outcome welcome_again(struct session_side *side, uint32_t slot, const struct confirmed *c,
+					      uint64_t now)
+{
+	struct issued *record = &side->vault->records[slot];
+	struct conversation *conversation = vault_conversation(side->vault, slot);
+
+	if (c->length < record->max_datagram && record->replay.newest == 0 &&
+	    !conversation_holds_messages(conversation)) {
+		record->max_datagram = c->length;
+		conversation_begin(conversation, c->length - SESSION_SEALED_MIN);
+	}
+	return welcome(side, slot, c->payload, now);
+}
+
+/// Is it the one that made the connection, come again?
+static bool repeated(const struct issued *record, const struct confirmed *c)
+{
+	const struct session_confirm *confirm = (const struct session_confirm *)c->payload;
+
+	return record->phase == ISSUED_CONNECTED && record->cookie_time == c->cookie_time &&
+	       memcmp(record->client_nonce, confirm->client_nonce, SESSION_NONCE_LEN) == 0;
+}
+
+/// Is there room for another connection's messages?
+static bool full(const struct session_side *side, const struct issued *record)
+{
+	return record->phase == ISSUED_IDLE && message_pool_free_bytes(side->hall.pool) < SESSION_DATAGRAM_MAX;
+}
+
+/// Of a slot that is ours.
+static struct handshake_outcome connect(struct session_side *side, uint32_t slot, const struct confirmed *c,
+					uint64_t now)
+{
+	const struct session_confirm *confirm = (const struct session_confirm *)c->payload;
+	const struct issued *record = &side->vault->records[slot];
+	struct handshake_outcome outcome;
+
+	if (repeated(record, c))
+		return welcome_again(side, slot, c, now);
+	if (c->cookie_time <= record->cookie_time)
+		return dropped(PG_DROP_COOKIE_OLD);
+	if (consumed(record))
+		return denied(side, c->payload, c->found, confirm->client_nonce, SESSION_DENIED_CONSUMED);
+	if (full(side, record))
+		return denied(side, c->payload, c->found, confirm->client_nonce, SESSION_DENIED_FULL);
+	connection_begin(side, slot,
+			 &(struct connection_request){.peer = c->peer,
+						      .client_nonce = confirm->client_nonce,
+						      .cookie_time = c->cookie_time,
+						      .max_datagram = c->length},
+			 now);
+	outcome = welcome(side, slot, c->payload, now);
+	outcome.moved = true;
+	return outcome;
+}
+
+/// Whose slot is it: ours, to be ours, or another worker's? State changes from here on.
+static struct handshake_outcome admit(struct session_side *side, const struct confirmed *c, uint64_t now)
+{
+	const uint32_t session = ((const struct session_header *)c->payload)->session;
+	struct issued *record = c->found->record;
+	struct handshake_outcome outcome;
+
+	if (issued_owner(record) != side->worker && !issued_claim(record, session, side->worker)) {
+		const uint8_t owner = issued_owner(record);
+
+		if (owner == ISSUED_NO_OWNER)
+			return dropped(PG_DROP_SESSION_OVER);
+		return (struct handshake_outcome){.elsewhere = true, .owner = owner};
+	}
+	outcome = connect(side, session_slot(session), c, now);
+	if (record->phase == ISSUED_IDLE)
+		issued_let_go(record);
+	return outcome;
+}
+
+static bool padded_with_zeros(const uint8_t *payload, uint16_t length)
+{
+	return all_zero(payload + sizeof(struct session_confirm),
+			length - sizeof(struct session_confirm) - SESSION_TAG_LEN);
+}
+
+static enum pg_drop check_confirm(const struct session_side *side, const struct peer *peer, const uint8_t *payload,
+				  uint16_t length, uint64_t now, uint64_t *cookie_time)
+{
+	const struct session_confirm *confirm = (const struct session_confirm *)payload;
+
+	if (length < SESSION_DATAGRAM_MIN || length > SESSION_DATAGRAM_MAX || confirm->max_datagram != length)
+		return PG_DROP_SESSION_HEADER;
+	if (!budget_left(side, SESSION_CONFIRM, now))
+		return PG_DROP_HANDSHAKE_BUDGET;
+	*cookie_time = side_ms(side, now);
+	switch (cookie_check(confirm->cookie, &side->vault->cookies, peer, confirm->header.session,
+			     confirm->client_nonce, cookie_time)) {
+	case COOKIE_GOOD:
+		return PG_DROP_NONE;
+	case COOKIE_OLD:
+		return PG_DROP_COOKIE_OLD;
+	case COOKIE_FORGED:
+		break;
+	}
+	return PG_DROP_COOKIE_FORGED;
+}
+
+static struct handshake_outcome take_confirm(struct session_side *side, const struct peer *peer, uint8_t *payload,
+					     uint16_t length, uint64_t cookie_time, uint64_t now)
+{
+	const struct session_confirm *confirm = (const struct session_confirm *)payload;
+	const struct candidate found = look_up(side, confirm->header.session, now);
+
+	if (confirm->version != SESSION_VERSION)
+		return denied(side, payload, &found, confirm->client_nonce, SESSION_DENIED_VERSION);
+	if (!found.record)
+		return denied(side, payload, &found, confirm->client_nonce, SESSION_DENIED_UNKNOWN);
+	if (!confirm_proved(found.key, payload, length))
+		return dropped(PG_DROP_BAD_PROOF);
+	if (!padded_with_zeros(payload, length))
+		return dropped(PG_DROP_SESSION_HEADER);
+	if (found.denial != 0)
+		return denied(side, payload, &found, confirm->client_nonce, found.denial);
+	return admit(side,
+		     &(struct confirmed){.peer = peer,
+					 .payload = payload,
+					 .length = length,
+					 .cookie_time = cookie_time,
+					 .found = &found},
+		     now);
+}
+
+// ---------------------------------------------------------------- what is not sealed
+
+static bool greeting_header(const uint8_t *payload, uint16_t length)
+{
+	const struct session_header *header = (const struct session_header *)payload;
+
+	return length >= sizeof(*header) && header->length == length && header->flags == 0 &&
+	       (header->sequence | header->ack | header->ack_bits) == 0;
+}
+
+struct handshake_outcome handshake_greet(struct session_side *side, const struct peer *peer, uint8_t *payload,
+					 uint16_t length, uint64_t now)
+{
+	const uint64_t began = pg_tsc();
+	struct handshake_outcome outcome;
+	uint64_t cookie_time = 0;
+	enum pg_drop drop;
+
+	if (!greeting_header(payload, length))
+		return dropped(PG_DROP_SESSION_HEADER);
+	switch (payload[offsetof(struct session_header, kind)]) {
+	case SESSION_HELLO:
+		drop = check_hello(side, peer, payload, length, now);
+		outcome = drop ? dropped(drop) : take_hello(side, peer, payload, now);
+		break;
+	case SESSION_CONFIRM:
+		drop = check_confirm(side, peer, payload, length, now, &cookie_time);
+		outcome = drop ? dropped(drop) : take_confirm(side, peer, payload, length, cookie_time, now);
+		break;
+	default:
+		return dropped(PG_DROP_SESSION_STATE);
+	}
+	if (outcome.drop != PG_DROP_CONNECTION_RATE_LIMITED && outcome.drop != PG_DROP_HANDSHAKE_BUDGET)
+		charge(side, pg_tsc() - began, now);
+	return outcome;
+}
+
+// ---------------------------------------------------------------- what is
+
+static struct handshake_outcome take_close(struct session_side *side, uint32_t slot, const uint8_t *payload,
+					   uint16_t length, uint64_t now)
+{
+	struct session_close_body body;
+
+	if (length != CLOSE_LEN)
+		return dropped(PG_DROP_SESSION_HEADER);
+	memcpy(&body, payload + sizeof(struct session_header), sizeof(body));
+	if (body.reason == 0 || body.reason > SESSION_CLOSED_SHUTDOWN ||
+	    !all_zero(body.reserved, sizeof(body.reserved)))
+		return dropped(PG_DROP_SESSION_HEADER);
+	connection_close(side, slot, SESSION_CLOSED_LEFT, now);
+	return answered(PG_MESSAGE_SESSION_CLOSE, 0);
+}
+
+/// Only the latest challenge counts, and not for ever. The token says whom it was sent to.
+static bool right_token(const struct session_side *side, const struct issued *record, const struct peer *peer,
+			const uint8_t *token, uint64_t now)
+{
+	uint8_t right[SESSION_PATH_TOKEN_LEN];
+
+	if ((uint32_t)side_ms(side, now) - record->challenged_ms > PATH_TOKEN_LIFE_MS)
+		return false;
+	path_token(right, &side->vault->cookies, peer, record->number, record->server_nonce, record->challenged_ms);
+	return secrets_equal(right, token, sizeof(right));
+}
+
+static struct handshake_outcome take_path_response(struct session_side *side, uint32_t slot, const struct peer *peer,
+						   const uint8_t *payload, uint16_t length, uint64_t now)
+{
+	const struct issued *record = &side->vault->records[slot];
+	struct handshake_outcome outcome = answered(PG_MESSAGE_SESSION_PATH_RESPONSE, 0);
+
+	if (length != PATH_LEN)
+		return dropped(PG_DROP_SESSION_HEADER);
+	if (!right_token(side, record, peer, payload + sizeof(struct session_header), now))
+		return dropped(PG_DROP_BAD_PATH_RESPONSE);
+	if (!peer_equal(&record->peer, peer)) {
+		connection_move(side, slot, peer);
+		outcome.moved = true;
+	}
+	return outcome;
+}
+
+struct handshake_outcome handshake_control(struct session_side *side, uint32_t slot, const struct peer *peer,
+					   const uint8_t *payload, uint16_t length, uint64_t now)
+{
+	switch (payload[offsetof(struct session_header, kind)]) {
+	case SESSION_CLOSE:
+		return take_close(side, slot, payload, length, now);
+	case SESSION_PATH_RESPONSE:
+		return take_path_response(side, slot, peer, payload, length, now);
+	default:
+		return dropped(PG_DROP_SESSION_STATE);
+	}
+}
+
+uint16_t handshake_challenge_path(struct session_side *side, uint32_t slot, const struct peer *from, uint8_t *payload,
+				  uint16_t received, uint64_t now)
+{
+	struct issued *record = &side->vault->records[slot];
+	const uint32_t now_ms = (uint32_t)side_ms(side, now);
+	struct session_header header;
+	uint64_t counter;
+
+	static_assert(PATH_LEN <= AMPLIFICATION_MAX * SESSION_SEALED_MIN, "one for one is never too much");
+	if (received < SESSION_SEALED_MIN || now_ms - record->challenged_ms < PATH_CHALLENGE_EVERY_MS)
+		return 0;
+	record->challenged_ms = now_ms;
+	counter = connection_count(record);
+	connection_header(record, SESSION_PATH_CHALLENGE, PATH_LEN, counter, &header);
+	memcpy(payload, &header, sizeof(header));
+	path_token(payload + sizeof(header), &side->vault->cookies, from, record->number, record->server_nonce, now_ms);
+	cipher_seal(&side->code, &side->vault->ciphers[slot].seal, counter, payload, sizeof(header), PATH_LEN);
+	return PATH_LEN;
+}

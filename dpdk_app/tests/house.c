@@ -1,0 +1,278 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// house.c: see house.h.
+
+#include "house.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "rig.h"
+#include "session/state.h"
+
+#define MESSAGE_BYTES ((size_t)1 << 20)
+
+static void require(bool condition, const char *what)
+{
+	if (condition)
+		return;
+	(void)fprintf(stderr, "house: %s\n", what);
+	abort();
+}
+
+static void open_side(struct house *house, uint8_t worker)
+{
+	struct session_side *side = zeroed_lines(sizeof(*side));
+
+	house->message_memory[worker] = zeroed_lines(message_pool_size(MESSAGE_BYTES));
+	side->vault = &house->vault;
+	side->stats = &house->stats[worker];
+	side->tsc_hz = pg_tsc_hz();
+	side->secret = (struct hash_secret)RIG_SECRET;
+	side->worker = worker;
+	side->rules = &house->rules;
+	side->hall = (struct conversation_hall){
+		.rules = &house->rules.delivery,
+		.pool = message_pool_init(house->message_memory[worker], MESSAGE_BYTES),
+		.stats = &house->stats[worker].messages,
+		.gateway = true,
+	};
+	require(cipher_code_init(&side->code), "AES-GCM does not run here");
+	require(random_source_init(&side->random), "there is nothing random");
+	wheel_init(&side->wheel, house->vault.links, side->tsc_hz / 1000, house->now);
+	house->side[worker] = side;
+}
+
+/// What a worker process has beside the state.
+static void open_process(struct house *house)
+{
+	vault_open(&house->vault, house->state);
+	house->vault.ciphers = zeroed_lines(house->capacity * sizeof(struct cipher));
+	house->vault.links = zeroed_lines(house->capacity * sizeof(struct wheel_link));
+	house->vault.conversation_size = conversation_size();
+	house->vault.conversations = zeroed_lines(house->capacity * conversation_size());
+	for (uint8_t worker = 0; worker < HOUSE_SIDES; worker++)
+		open_side(house, worker);
+}
+
+static void close_process(struct house *house)
+{
+	for (unsigned worker = 0; worker < HOUSE_SIDES; worker++) {
+		cipher_code_free(&house->side[worker]->code);
+		free(house->side[worker]);
+		free(house->message_memory[worker]);
+	}
+	free(house->vault.ciphers);
+	free(house->vault.links);
+	free(house->vault.conversations);
+}
+
+struct house *house_open(uint32_t capacity)
+{
+	struct house *house = zeroed_lines(sizeof(*house));
+	struct pg_error error;
+
+	house->capacity = capacity;
+	house->now = pg_tsc();
+	house->rules.idle_timeout = 30 * pg_tsc_hz();
+	house->rules.delivery = (struct delivery_rules){
+		.flush_after = pg_tsc_hz() / 200,
+		.acknowledge_after = pg_tsc_hz() / 40,
+		.resend_after_min = pg_tsc_hz() / 10,
+		.tsc_hz = pg_tsc_hz(),
+		.queue_bytes = 65536,
+		.resends = 3,
+	};
+	house->state_size = pg_state_size(16, HOUSE_SIDES, capacity);
+	house->state = zeroed_lines(house->state_size);
+	require(pg_state_init(house->state, house->state_size, 16, HOUSE_SIDES, capacity, &error) == PG_OK, "no state");
+	open_process(house);
+	return house;
+}
+
+void house_close(struct house *house)
+{
+	close_process(house);
+	free(house->state);
+	free(house);
+}
+
+uint32_t house_restart(struct house *house)
+{
+	uint32_t going_on = 0;
+
+	close_process(house);
+	open_process(house);
+	for (unsigned worker = 0; worker < HOUSE_SIDES; worker++)
+		going_on += connection_adopt(house->side[worker], house->now);
+	return going_on;
+}
+
+void house_wait(struct house *house, uint64_t ms)
+{
+	house->now += ms * (pg_tsc_hz() / 1000);
+}
+
+// ---------------------------------------------------------------- players
+
+struct peer peer_at(uint32_t address, uint16_t port, uint8_t listener)
+{
+	struct peer peer;
+
+	peer_set4(&peer, BE32(address));
+	peer_set_channel(&peer, BE16(port), listener);
+	return peer;
+}
+
+struct player house_issue(struct house *house, uint32_t id, uint32_t ttl_s, bool once)
+{
+	struct player player = {.id = id, .peer = peer_at(0x14000000 + id, 5000, 0), .max_datagram = 1400};
+	struct pg_issue_request request = {.player_id = id, .ttl_s = ttl_s, .once = once};
+	struct pg_error error;
+
+	memset(request.key, (int)(id * 7 + 1), sizeof(request.key));
+	memcpy(player.key, request.key, sizeof(player.key));
+	require(pg_session_issue(house->state, &request, &player.session, &error) == PG_OK, "a session was not issued");
+	return player;
+}
+
+struct issued *house_record(const struct house *house, const struct player *player)
+{
+	return &house->vault.records[session_slot(player->session)];
+}
+
+uint16_t player_hello(struct player *player, uint8_t *out)
+{
+	static uint64_t nonces;
+	struct session_hello hello = {
+		.header = {.kind = SESSION_HELLO, .length = sizeof(hello), .session = player->session},
+		.version = SESSION_VERSION,
+	};
+
+	nonces++;
+	memcpy(player->client_nonce, &nonces, sizeof(nonces));
+	memcpy(hello.client_nonce, player->client_nonce, sizeof(hello.client_nonce));
+	memcpy(out, &hello, sizeof(hello));
+	return sizeof(hello);
+}
+
+bool player_take_challenge(struct player *player, const uint8_t *challenge, uint16_t length)
+{
+	struct session_challenge answer;
+	const struct session_header should = {
+		.kind = SESSION_CHALLENGE, .length = sizeof(answer), .session = player->session};
+
+	if (length != sizeof(answer))
+		return false;
+	memcpy(&answer, challenge, sizeof(answer));
+	memcpy(player->cookie, answer.cookie, sizeof(player->cookie));
+	return memcmp(&answer.header, &should, sizeof(should)) == 0 &&
+	       memcmp(answer.client_nonce, player->client_nonce, SESSION_NONCE_LEN) == 0;
+}
+
+uint16_t player_confirm(const struct player *player, uint8_t *out)
+{
+	struct session_confirm confirm = {
+		.header = {.kind = SESSION_CONFIRM, .length = player->max_datagram, .session = player->session},
+		.version = SESSION_VERSION,
+		.max_datagram = player->max_datagram,
+	};
+
+	memcpy(confirm.client_nonce, player->client_nonce, SESSION_NONCE_LEN);
+	memcpy(confirm.cookie, player->cookie, SESSION_COOKIE_LEN);
+	memset(out, 0, player->max_datagram);
+	memcpy(out, &confirm, sizeof(confirm));
+	confirm_prove(player->key, out, player->max_datagram);
+	return player->max_datagram;
+}
+
+static void derive(const struct house *house, struct player *player)
+{
+	struct traffic_secrets secrets;
+
+	traffic_secrets_derive(&secrets, player->key, player->session, player->client_nonce, player->server_nonce);
+	cipher_key_init(&house->side[0]->code, &player->cipher.seal, secrets.to_gateway, secrets.to_gateway_salt);
+	cipher_key_init(&house->side[0]->code, &player->cipher.open, secrets.to_client, secrets.to_client_salt);
+}
+
+/// Open what carries no more than 32 bits of counter yet.
+static bool open_sealed(const struct house *house, struct player *player, uint8_t *sealed, size_t clear,
+			uint16_t length)
+{
+	struct session_header header;
+
+	memcpy(&header, sealed, sizeof(header));
+	if (header.length != length || header.session != player->session || header.flags != 0)
+		return false;
+	if (!cipher_open(&house->side[0]->code, &player->cipher.open, header.sequence, sealed, clear, length))
+		return false;
+	player->newest = header.sequence;
+	return true;
+}
+
+bool player_take_welcome(const struct house *house, struct player *player, uint8_t *welcome, uint16_t length)
+{
+	uint8_t before[SESSION_NONCE_LEN];
+
+	if (length < sizeof(player->welcome) + SESSION_TAG_LEN || welcome[0] != SESSION_WELCOME)
+		return false;
+	memcpy(before, player->server_nonce, sizeof(before));
+	memcpy(player->server_nonce, welcome + sizeof(struct session_header), SESSION_NONCE_LEN);
+	derive(house, player);
+	if (memcmp(before, player->server_nonce, sizeof(before)) != 0)
+		player->sent = 0;
+	if (!open_sealed(house, player, welcome, SESSION_WELCOME_CLEAR, length))
+		return false;
+	memcpy(&player->welcome, welcome, sizeof(player->welcome));
+	for (size_t i = sizeof(player->welcome); i < (size_t)length - SESSION_TAG_LEN; i++)
+		if (welcome[i] != 0)
+			return false;
+	return true;
+}
+
+bool player_open(const struct house *house, struct player *player, uint8_t *sealed, uint16_t length)
+{
+	return length >= SESSION_SEALED_MIN &&
+	       open_sealed(house, player, sealed, sizeof(struct session_header), length);
+}
+
+uint16_t player_seal(const struct house *house, struct player *player, enum session_kind kind, const void *body,
+		     uint16_t body_len, uint8_t *out)
+{
+	const uint16_t length = (uint16_t)(SESSION_SEALED_MIN + body_len);
+	const struct session_header header = {
+		.kind = (uint8_t)kind,
+		.length = length,
+		.session = player->session,
+		.sequence = (uint32_t)++player->sent,
+		.ack = (uint32_t)player->newest,
+	};
+
+	memcpy(out, &header, sizeof(header));
+	memcpy(out + sizeof(header), body, body_len);
+	cipher_seal(&house->side[0]->code, &player->cipher.seal, player->sent, out, sizeof(header), length);
+	return length;
+}
+
+uint16_t house_ask(struct house *house, unsigned side, struct player *player, uint8_t *confirm)
+{
+	uint8_t hello[PLAYER_BUFFER];
+	const uint16_t length = player_hello(player, hello);
+	const struct handshake_outcome outcome =
+		handshake_greet(house->side[side], &player->peer, hello, length, house->now);
+
+	if (outcome.drop != PG_DROP_NONE || !player_take_challenge(player, hello, outcome.answer))
+		return 0;
+	return player_confirm(player, confirm);
+}
+
+bool house_connect(struct house *house, unsigned side, struct player *player)
+{
+	uint8_t datagram[PLAYER_BUFFER];
+	const uint16_t length = house_ask(house, side, player, datagram);
+	const struct handshake_outcome outcome =
+		handshake_greet(house->side[side], &player->peer, datagram, length, house->now);
+
+	return length != 0 && outcome.drop == PG_DROP_NONE &&
+	       player_take_welcome(house, player, datagram, outcome.answer);
+}

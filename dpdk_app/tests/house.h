@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// house.h: a state with issued sessions, two workers' sides on it, and players at the other end. No packets' headers.
+//
+// The players know wire/PROTOCOL.md, secrets and ciphers, and nothing of handshakes or connections.
+
+#ifndef POLLGATE_TESTS_HOUSE_H
+#define POLLGATE_TESTS_HOUSE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "session/handshake.h"
+
+#define HOUSE_SIDES 2
+
+struct house {
+	void *state;
+	size_t state_size;
+	struct vault vault;
+	struct session_side *side[HOUSE_SIDES];
+	struct session_rules rules;
+	struct pg_worker_stats stats[HOUSE_SIDES];
+	uint64_t now; // TSC: real at first, then the test's
+	uint32_t capacity;
+	uint8_t *message_memory[HOUSE_SIDES];
+};
+
+/// Everything unlimited, idle after 30 s. Ends the process when something is missing.
+struct house *house_open(uint32_t capacity);
+void house_close(struct house *house);
+
+/// The worker process is gone, with all that was its own; another one has started and adopted.
+/// @return connections that go on, of all sides
+uint32_t house_restart(struct house *house);
+
+/// Pass milliseconds.
+void house_wait(struct house *house, uint64_t ms);
+
+/// One who may play. His address is 20.0.0.N, port 5000.
+struct player {
+	uint32_t id;
+	uint32_t session;
+	uint8_t key[SESSION_KEY_LEN];
+	struct peer peer;
+	uint8_t client_nonce[SESSION_NONCE_LEN];
+	uint8_t cookie[SESSION_COOKIE_LEN];
+	uint16_t max_datagram;
+	uint8_t server_nonce[SESSION_NONCE_LEN]; // of the last WELCOME
+	struct cipher cipher;
+	uint64_t sent, newest; // counters
+	struct session_welcome welcome;
+};
+
+#define PLAYER_BUFFER 1500
+
+struct peer peer_at(uint32_t address, uint16_t port, uint8_t listener);
+
+/// Issue a session for player `id` with a key of his own.
+struct player house_issue(struct house *house, uint32_t id, uint32_t ttl_s, bool once);
+
+struct issued *house_record(const struct house *house, const struct player *player);
+
+/// Write a datagram; each returns its length.
+uint16_t player_hello(struct player *player, uint8_t *out); // with a new nonce
+uint16_t player_confirm(const struct player *player, uint8_t *out);
+uint16_t player_seal(const struct house *house, struct player *player, enum session_kind kind, const void *body,
+		     uint16_t body_len, uint8_t *out);
+
+/// Read an answer; false when it is not what it should be.
+bool player_take_challenge(struct player *player, const uint8_t *challenge, uint16_t length);
+bool player_take_welcome(const struct house *house, struct player *player, uint8_t *welcome, uint16_t length);
+bool player_open(const struct house *house, struct player *player, uint8_t *sealed, uint16_t length);
+
+/// HELLO, CHALLENGE, CONFIRM, WELCOME by one side.
+/// @return false when any of it did not go as it should
+bool house_connect(struct house *house, unsigned side, struct player *player);
+
+/// Get a cookie, and write the CONFIRM that uses it.
+uint16_t house_ask(struct house *house, unsigned side, struct player *player, uint8_t *confirm);
+
+#endif

@@ -1,0 +1,723 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// test_handshake.c: HELLO and CONFIRM: who gets in, who is told why not, and that nobody else leaves a trace.
+
+#include "unit.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "house.h"
+#include "rig.h"
+
+#define SPOOFED 1000000
+
+static struct house *house;
+
+static int open_house(void **state UNUSED)
+{
+	house = house_open(64);
+	return 0;
+}
+
+static int close_house(void **state UNUSED)
+{
+	house_close(house);
+	return 0;
+}
+
+// ---------------------------------------------------------------- asking
+
+static struct handshake_outcome send_from(unsigned side, const struct peer *peer, uint8_t *datagram, uint16_t length)
+{
+	return handshake_greet(house->side[side], peer, datagram, length, house->now);
+}
+
+static struct handshake_outcome greet(const struct player *player, uint8_t *datagram, uint16_t length)
+{
+	return send_from(0, &player->peer, datagram, length);
+}
+
+/// What came is left alone and answered by nothing.
+static void assert_dropped(const struct player *player, const uint8_t *datagram, uint16_t length, enum pg_drop why)
+{
+	uint8_t *copy = malloc(length ? length : 1); // of exactly its size
+
+	assert_non_null(copy);
+	memcpy(copy, datagram, length);
+
+	const struct handshake_outcome outcome = greet(player, copy, length);
+
+	if (outcome.drop != why || outcome.answer != 0)
+		fail_msg("%u bytes: %s instead of %s", length, pg_drop_name(outcome.drop), pg_drop_name(why));
+	assert_memory_equal(copy, datagram, length);
+	free(copy);
+}
+
+/// The answer, if it is a DENIED with this reason.
+static struct session_denied assert_denied(const struct player *player, uint8_t *datagram, uint16_t length,
+					   enum session_denial why)
+{
+	const uint64_t before = house->stats[0].denied[why];
+	const struct handshake_outcome outcome = greet(player, datagram, length);
+	struct session_denied denied;
+
+	assert_int_equal(outcome.drop, PG_DROP_NONE);
+	assert_int_equal(outcome.answer, sizeof(denied));
+	assert_true(outcome.answer <= length);
+	memcpy(&denied, datagram, sizeof(denied));
+	assert_int_equal(denied.header.kind, SESSION_DENIED);
+	assert_int_equal(denied.header.length, sizeof(denied));
+	assert_int_equal(denied.header.session, player->session);
+	assert_int_equal(denied.reason, why);
+	assert_memory_equal(denied.client_nonce, player->client_nonce, SESSION_NONCE_LEN);
+	assert_int_equal(house->stats[0].denied[why], before + 1);
+	return denied;
+}
+
+static bool is_proved(const struct player *player, const struct session_denied *denied)
+{
+	return denied_proved(player->key, (const uint8_t *)denied, sizeof(*denied));
+}
+
+static bool without_proof(const struct session_denied *denied)
+{
+	static const uint8_t zeros[SESSION_TAG_LEN];
+
+	return memcmp(denied->proof, zeros, sizeof(zeros)) == 0;
+}
+
+/// A copy of all that outlives a worker process.
+static uint8_t *state_copy(void)
+{
+	uint8_t *copy = malloc(house->state_size);
+
+	assert_non_null(copy);
+	return memcpy(copy, house->state, house->state_size);
+}
+
+static void assert_state_is(uint8_t *copy)
+{
+	assert_true(memcmp(copy, house->state, house->state_size) == 0);
+	assert_int_equal(house->side[0]->outbox.count, 0);
+	free(copy);
+}
+
+// ---------------------------------------------------------------- the good way
+
+static void a_player_with_a_key_gets_in(void **state UNUSED)
+{
+	struct player player = house_issue(house, 7, 600, false);
+	struct issued *record = house_record(house, &player);
+
+	assert_true(house_connect(house, 0, &player));
+	assert_int_equal(player.welcome.player_id, 7);
+	assert_in_range(player.welcome.expires_in_s, 590, 600);
+	assert_int_equal(player.welcome.idle_timeout_ms, 30000);
+	assert_int_equal(player.welcome.max_datagram, 1400);
+	assert_int_equal(player.welcome.reserved, 0);
+	assert_int_equal(player.welcome.header.sequence, 1);
+	assert_int_equal(player.welcome.header.ack, 0);
+	assert_int_equal(record->phase, ISSUED_CONNECTED);
+	assert_int_equal(record->owner, 0);
+	assert_int_equal(record->connections, 1);
+	assert_true(peer_equal(&record->peer, &player.peer));
+	assert_int_equal(house->stats[0].connected, 1);
+	assert_int_equal(house->stats[0].connections, 1);
+}
+
+static void the_welcome_is_as_long_as_its_confirm(void **state UNUSED)
+{
+	for (uint16_t length = SESSION_DATAGRAM_MIN; length <= SESSION_DATAGRAM_MAX; length += 97) {
+		struct player player = house_issue(house, 7, 600, false);
+
+		player.max_datagram = length;
+		assert_true(house_connect(house, 0, &player));
+		assert_int_equal(player.welcome.header.length, length);
+		assert_int_equal(player.welcome.max_datagram, length);
+		assert_int_equal(house_record(house, &player)->max_datagram, length);
+	}
+}
+
+static void both_directions_have_keys_of_their_own(void **state UNUSED)
+{
+	struct player player = house_issue(house, 7, 600, false);
+	uint8_t datagram[PLAYER_BUFFER];
+	const struct cipher *cipher;
+	uint16_t length;
+
+	assert_true(house_connect(house, 0, &player));
+	cipher = &house->vault.ciphers[session_slot(player.session)];
+	length = player_seal(house, &player, SESSION_DATA, "hello", 5, datagram);
+	assert_false(cipher_open(&house->side[0]->code, &cipher->seal, 1, datagram, 20, length));
+	length = player_seal(house, &player, SESSION_DATA, "hello", 5, datagram);
+	assert_true(cipher_open(&house->side[0]->code, &cipher->open, 2, datagram, 20, length));
+	assert_memory_equal(datagram + 20, "hello", 5);
+}
+
+// ---------------------------------------------------------------- HELLO, bad
+
+static void a_million_spoofed_hellos_change_nothing(void **state UNUSED)
+{
+	struct player player = house_issue(house, 7, 600, false);
+	uint8_t *before = state_copy();
+	uint64_t seed = 99, in = 0, out = 0;
+	struct session_hello hello = {.header = {.kind = SESSION_HELLO, .length = sizeof(hello)},
+				      .version = SESSION_VERSION};
+
+	for (unsigned i = 0; i < SPOOFED; i++) {
+		const struct peer peer = peer_at((uint32_t)random_next(&seed), (uint16_t)random_next(&seed), 0);
+		uint8_t datagram[sizeof(hello)];
+		struct handshake_outcome outcome;
+
+		hello.header.session = i % 2 ? player.session : (uint32_t)random_next(&seed);
+		memcpy(hello.client_nonce, &i, sizeof(i));
+		memcpy(datagram, &hello, sizeof(hello));
+		outcome = send_from(0, &peer, datagram, sizeof(datagram));
+		assert_int_equal(outcome.drop, PG_DROP_NONE);
+		in += sizeof(datagram);
+		out += outcome.answer;
+	}
+	assert_true(out <= in);
+	assert_true(house->side[0]->wheel.scheduled == 0);
+	assert_int_equal(house->stats[0].connected, 0);
+	assert_state_is(before);
+}
+
+static void a_hello_of_any_other_length_is_refused(void **state UNUSED)
+{
+	struct player player = house_issue(house, 7, 600, false);
+	uint8_t datagram[PLAYER_BUFFER] = {0};
+
+	player_hello(&player, datagram);
+	for (uint16_t length = 0; length <= SESSION_DATAGRAM_MAX; length++) {
+		struct session_header *header = (struct session_header *)datagram;
+
+		if (length == sizeof(struct session_hello))
+			continue;
+		header->length = sizeof(struct session_hello); // cut, or with something behind
+		assert_dropped(&player, datagram, length, PG_DROP_SESSION_HEADER);
+		header->length = length; // and owning up to it
+		assert_dropped(&player, datagram, length, PG_DROP_SESSION_HEADER);
+	}
+}
+
+static void a_hello_whose_length_field_lies_is_refused(void **state UNUSED)
+{
+	static const uint16_t lies[] = {0, 1, 20, 63, 65, 1400, 0xffff};
+	struct player player = house_issue(house, 7, 600, false);
+	uint8_t datagram[PLAYER_BUFFER];
+	const uint16_t length = player_hello(&player, datagram);
+
+	for (size_t i = 0; i < COUNT(lies); i++) {
+		((struct session_header *)datagram)->length = lies[i];
+		assert_dropped(&player, datagram, length, PG_DROP_SESSION_HEADER);
+	}
+}
+
+static void a_hello_with_anything_where_zeros_belong_is_refused(void **state UNUSED)
+{
+	struct player player = house_issue(house, 7, 600, false);
+	uint8_t datagram[PLAYER_BUFFER];
+	const uint16_t length = player_hello(&player, datagram);
+
+	for (size_t i = 0; i < length; i++) {
+		const bool zero = i == 1 || (i >= 8 && i < 20) || i == 22 || i == 23 || i >= 40;
+
+		if (!zero)
+			continue;
+		datagram[i] = 1;
+		assert_dropped(&player, datagram, length, PG_DROP_SESSION_HEADER);
+		datagram[i] = 0;
+	}
+}
+
+static void kinds_that_no_client_greets_with_are_refused(void **state UNUSED)
+{
+	struct player player = house_issue(house, 7, 600, false);
+	uint8_t datagram[PLAYER_BUFFER], *before = state_copy();
+	const uint16_t length = player_hello(&player, datagram);
+
+	for (unsigned kind = 0; kind < 256; kind++) {
+		if (kind == SESSION_HELLO || kind == SESSION_CONFIRM)
+			continue;
+		datagram[0] = (uint8_t)kind;
+		assert_dropped(&player, datagram, length, PG_DROP_SESSION_STATE);
+	}
+	datagram[0] = SESSION_CONFIRM; // one of 64 bytes
+	assert_dropped(&player, datagram, length, PG_DROP_SESSION_HEADER);
+	assert_state_is(before);
+}
+
+// ---------------------------------------------------------------- DENIED
+
+static void a_number_that_was_never_issued_is_denied_without_proof(void **state UNUSED)
+{
+	static const uint32_t strange[] = {0, 1, 63, 64, 0x000fffff, 0xfff00000, 0xffffffff};
+	struct player player = house_issue(house, 7, 600, false);
+	const uint32_t right = player.session;
+	uint8_t datagram[PLAYER_BUFFER];
+
+	for (size_t i = 0; i < COUNT(strange); i++) {
+		player.session = strange[i];
+
+		const uint16_t length = player_hello(&player, datagram);
+		const struct session_denied denied = assert_denied(&player, datagram, length, SESSION_DENIED_UNKNOWN);
+
+		assert_true(without_proof(&denied));
+	}
+	player.session = right + (1U << SESSION_SLOT_BITS); // the slot's next generation
+
+	const uint16_t length = player_hello(&player, datagram);
+
+	assert_denied(&player, datagram, length, SESSION_DENIED_UNKNOWN);
+}
+
+static void another_version_is_denied_with_proof(void **state UNUSED)
+{
+	struct player player = house_issue(house, 7, 600, false);
+	uint8_t datagram[PLAYER_BUFFER];
+	uint16_t length = player_hello(&player, datagram);
+	struct session_denied denied;
+
+	((struct session_hello *)datagram)->version = 2;
+	denied = assert_denied(&player, datagram, length, SESSION_DENIED_VERSION);
+	assert_true(is_proved(&player, &denied));
+	length = house_ask(house, 0, &player, datagram);
+	((struct session_confirm *)datagram)->version = 0;
+	denied = assert_denied(&player, datagram, length, SESSION_DENIED_VERSION);
+	assert_true(is_proved(&player, &denied));
+}
+
+static void expired_and_revoked_players_are_told_with_proof(void **state UNUSED)
+{
+	struct player expired = house_issue(house, 7, 2, false), revoked = house_issue(house, 8, 600, false);
+	uint8_t hello[PLAYER_BUFFER], confirm[2][PLAYER_BUFFER];
+	const uint16_t confirm_len = house_ask(house, 0, &expired, confirm[0]);
+	struct session_denied denied;
+
+	assert_int_equal(house_ask(house, 0, &revoked, confirm[1]), confirm_len);
+	house_wait(house, 3000);
+	assert_true(pg_session_revoke(house->state, revoked.session));
+	denied = assert_denied(&expired, confirm[0], confirm_len, SESSION_DENIED_EXPIRED);
+	assert_true(is_proved(&expired, &denied));
+	denied = assert_denied(&revoked, confirm[1], confirm_len, SESSION_DENIED_REVOKED);
+	assert_true(is_proved(&revoked, &denied));
+	player_hello(&expired, hello);
+	denied = assert_denied(&expired, hello, sizeof(struct session_hello), SESSION_DENIED_EXPIRED);
+	assert_true(is_proved(&expired, &denied));
+	player_hello(&revoked, hello);
+	denied = assert_denied(&revoked, hello, sizeof(struct session_hello), SESSION_DENIED_REVOKED);
+	assert_true(is_proved(&revoked, &denied));
+	assert_int_equal(house->stats[0].connected, 0);
+}
+
+static void a_session_for_once_is_consumed_by_its_first_connection(void **state UNUSED)
+{
+	struct player player = house_issue(house, 7, 600, true);
+	uint8_t first[PLAYER_BUFFER], again[PLAYER_BUFFER], hello[PLAYER_BUFFER], other[PLAYER_BUFFER];
+	struct player late = player;
+	struct session_denied denied;
+	uint16_t length;
+
+	house_wait(house, 1);
+	length = house_ask(house, 0, &player, first);
+	house_wait(house, 1);
+	assert_int_equal(house_ask(house, 0, &late, other), length); // a cookie from before the first connection
+	memcpy(again, first, length);
+	assert_int_equal(greet(&player, first, length).answer, length);
+	assert_int_equal(greet(&player, again, length).answer, length); // the same: a repetition
+	denied = assert_denied(&late, other, length, SESSION_DENIED_CONSUMED);
+	assert_true(is_proved(&late, &denied));
+	player_hello(&late, hello);
+	denied = assert_denied(&late, hello, sizeof(struct session_hello), SESSION_DENIED_CONSUMED);
+	assert_true(is_proved(&late, &denied));
+	assert_int_equal(house->stats[0].connections, 1);
+}
+
+static void a_worker_without_memory_for_messages_is_full(void **state UNUSED)
+{
+	struct player player = house_issue(house, 7, 600, false);
+	struct message_pool *pool = house->side[0]->hall.pool;
+	uint8_t datagram[PLAYER_BUFFER];
+	const uint32_t used = pool->used;
+	const uint16_t length = house_ask(house, 0, &player, datagram);
+
+	pool->used = pool->blocks;
+	assert_denied(&player, datagram, length, SESSION_DENIED_FULL);
+	assert_int_equal(house_record(house, &player)->owner, ISSUED_NO_OWNER);
+	pool->used = used;
+	assert_true(house_connect(house, 0, &player));
+}
+
+// ---------------------------------------------------------------- CONFIRM, bad
+
+static void a_confirm_with_one_bit_changed_changes_nothing(void **state UNUSED)
+{
+	struct player player = house_issue(house, 7, 600, false);
+	uint8_t datagram[PLAYER_BUFFER], *before = state_copy();
+
+	player.max_datagram = 508;
+
+	const uint16_t length = house_ask(house, 0, &player, datagram);
+
+	for (size_t bit = 0; bit < (size_t)length * 8; bit++) {
+		uint8_t copy[PLAYER_BUFFER];
+		struct handshake_outcome outcome;
+
+		memcpy(copy, datagram, length);
+		copy[bit / 8] ^= (uint8_t)(1U << bit % 8);
+		outcome = greet(&player, copy, length);
+		assert_true(outcome.answer <= length);
+		if (outcome.drop == PG_DROP_NONE) // of the version, only
+			assert_true(bit / 8 == 20 || bit / 8 == 21);
+	}
+	assert_true(house->stats[0].connections == 0);
+	assert_state_is(before);
+}
+
+static void a_confirm_of_any_other_length_is_refused(void **state UNUSED)
+{
+	struct player player = house_issue(house, 7, 600, false);
+	uint8_t datagram[PLAYER_BUFFER] = {0}, *before = state_copy();
+	struct session_confirm *confirm = (struct session_confirm *)datagram;
+
+	player.max_datagram = 600;
+	house_ask(house, 0, &player, datagram);
+	for (uint16_t length = 0; length <= PLAYER_BUFFER; length++) {
+		if (length == 600)
+			continue;
+		assert_dropped(&player, datagram, length, PG_DROP_SESSION_HEADER);
+		confirm->header.length = length;
+		if (length < 20)
+			continue;
+		assert_dropped(&player, datagram, length, PG_DROP_SESSION_HEADER);
+		confirm->header.length = 600;
+	}
+	assert_state_is(before);
+}
+
+static void a_confirm_shorter_or_longer_than_may_be_is_refused_though_proved(void **state UNUSED)
+{
+	static const uint16_t lengths[] = {80, 81, 507, 1401, PLAYER_BUFFER};
+	struct player player = house_issue(house, 7, 600, false);
+	uint8_t datagram[PLAYER_BUFFER];
+
+	for (size_t i = 0; i < COUNT(lengths); i++) {
+		player.max_datagram = lengths[i];
+		house_ask(house, 0, &player, datagram);
+		assert_dropped(&player, datagram, lengths[i], PG_DROP_SESSION_HEADER);
+	}
+}
+
+static void a_confirm_that_asks_for_another_length_than_its_own_is_refused(void **state UNUSED)
+{
+	struct player player = house_issue(house, 7, 600, false);
+	uint8_t datagram[PLAYER_BUFFER];
+	const uint16_t length = house_ask(house, 0, &player, datagram);
+
+	for (int off = -1; off <= 1; off += 2) {
+		((struct session_confirm *)datagram)->max_datagram = (uint16_t)(length + off);
+		confirm_prove(player.key, datagram, length);
+		assert_dropped(&player, datagram, length, PG_DROP_SESSION_HEADER);
+	}
+}
+
+static void a_proved_confirm_with_padding_that_is_not_zero_is_refused(void **state UNUSED)
+{
+	struct player player = house_issue(house, 7, 600, false);
+	uint8_t datagram[PLAYER_BUFFER], *before = state_copy();
+	const uint16_t length = house_ask(house, 0, &player, datagram);
+
+	for (size_t i = 64; i < (size_t)length - 16; i += 13) {
+		datagram[i] = 1;
+		confirm_prove(player.key, datagram, length);
+		assert_dropped(&player, datagram, length, PG_DROP_SESSION_HEADER);
+		datagram[i] = 0;
+	}
+	assert_state_is(before);
+}
+
+static void cookies_are_good_for_what_they_were_made_for_and_nothing_else(void **state UNUSED)
+{
+	struct player player = house_issue(house, 7, 600, false), other = house_issue(house, 8, 600, false);
+	uint8_t datagram[PLAYER_BUFFER], copy[PLAYER_BUFFER], *before;
+	const uint16_t length = house_ask(house, 0, &player, datagram);
+	struct player at = player;
+
+	before = state_copy();
+	at.peer = peer_at(0x14000099, 5000, 0);
+	assert_dropped(&at, datagram, length, PG_DROP_COOKIE_FORGED);
+	at.peer = peer_at(0x14000007, 5001, 0);
+	assert_dropped(&at, datagram, length, PG_DROP_COOKIE_FORGED);
+	at.peer = peer_at(0x14000007, 5000, 1);
+	assert_dropped(&at, datagram, length, PG_DROP_COOKIE_FORGED);
+
+	memcpy(other.cookie, player.cookie, sizeof(other.cookie)); // another session, with its right proof
+	memcpy(other.client_nonce, player.client_nonce, sizeof(other.client_nonce));
+	other.peer = player.peer;
+	player_confirm(&other, copy);
+	assert_dropped(&other, copy, length, PG_DROP_COOKIE_FORGED);
+
+	at = player; // another nonce
+	at.client_nonce[15] ^= 1;
+	player_confirm(&at, copy);
+	assert_dropped(&at, copy, length, PG_DROP_COOKIE_FORGED);
+
+	at = player; // another time
+	at.cookie[0] ^= 1;
+	player_confirm(&at, copy);
+	assert_dropped(&at, copy, length, PG_DROP_COOKIE_FORGED);
+
+	house_wait(house, COOKIE_LIFE_MS + 1);
+	assert_dropped(&player, datagram, length, PG_DROP_COOKIE_OLD);
+	assert_state_is(before);
+}
+
+static void a_cookie_without_the_key_is_worth_nothing(void **state UNUSED)
+{
+	struct player player = house_issue(house, 7, 600, false);
+	uint8_t datagram[PLAYER_BUFFER], *before = state_copy();
+
+	player.key[31] ^= 1;
+
+	const uint16_t length = house_ask(house, 0, &player, datagram);
+
+	assert_dropped(&player, datagram, length, PG_DROP_BAD_PROOF);
+	assert_state_is(before);
+}
+
+// ---------------------------------------------------------------- CONFIRM, again
+
+static void a_repeated_confirm_gets_the_same_keys_and_the_next_sequence(void **state UNUSED)
+{
+	struct player player = house_issue(house, 7, 600, false);
+	struct issued *record = house_record(house, &player), before;
+	uint8_t datagram[PLAYER_BUFFER], first[PLAYER_BUFFER], nonce[SESSION_NONCE_LEN];
+	const uint16_t length = house_ask(house, 0, &player, datagram);
+
+	memcpy(first, datagram, length);
+	assert_true(player_take_welcome(house, &player, first, greet(&player, first, length).answer));
+	memcpy(nonce, player.server_nonce, sizeof(nonce));
+	before = *record;
+	for (uint32_t n = 2; n < 10; n++) {
+		struct handshake_outcome outcome;
+
+		house_wait(house, 250);
+		memcpy(first, datagram, length);
+		outcome = greet(&player, first, length);
+		assert_false(outcome.moved);
+		assert_true(player_take_welcome(house, &player, first, outcome.answer));
+		assert_memory_equal(nonce, player.server_nonce, sizeof(nonce));
+		assert_int_equal(player.welcome.header.sequence, n);
+		before.tx_counter++;
+		assert_memory_equal(&before, record, sizeof(before));
+	}
+	assert_int_equal(house->stats[0].connections, 1);
+}
+
+static void a_repeated_confirm_may_ask_for_less_until_something_was_said(void **state UNUSED)
+{
+	struct player player = house_issue(house, 7, 600, false);
+	struct issued *record = house_record(house, &player);
+	uint8_t datagram[PLAYER_BUFFER], nonce[SESSION_NONCE_LEN];
+
+	assert_true(house_connect(house, 0, &player));
+	memcpy(nonce, player.server_nonce, sizeof(nonce));
+	player.max_datagram = 1232;
+	uint16_t length = player_confirm(&player, datagram);
+	assert_true(player_take_welcome(house, &player, datagram, greet(&player, datagram, length).answer));
+	assert_int_equal(player.welcome.max_datagram, 1232);
+	assert_memory_equal(nonce, player.server_nonce, sizeof(nonce));
+	assert_int_equal(record->max_datagram, 1232);
+
+	player.max_datagram = 1400; // the first one, late: nothing grows
+	length = player_confirm(&player, datagram);
+	assert_int_equal(greet(&player, datagram, length).answer, 1232);
+	assert_int_equal(record->max_datagram, 1232);
+
+	replay_mark(&record->replay, 1);
+	player.max_datagram = 508;
+	length = player_confirm(&player, datagram);
+	greet(&player, datagram, length);
+	assert_int_equal(record->max_datagram, 1232);
+}
+
+static void a_cookie_that_is_not_newer_is_refused(void **state UNUSED)
+{
+	struct player player = house_issue(house, 7, 600, false), older = player, same = player;
+	uint8_t old_confirm[PLAYER_BUFFER], same_confirm[PLAYER_BUFFER], copy[PLAYER_BUFFER], *before;
+	uint16_t length = house_ask(house, 0, &older, old_confirm);
+
+	house_wait(house, 10);
+	house_ask(house, 0, &same, same_confirm); // of the same millisecond as the one that is taken
+	assert_true(house_connect(house, 0, &player));
+	before = state_copy();
+	assert_dropped(&older, old_confirm, length, PG_DROP_COOKIE_OLD);
+	memcpy(copy, same_confirm, length);
+	assert_dropped(&same, copy, length, PG_DROP_COOKIE_OLD);
+	assert_state_is(before);
+}
+
+static void confirms_of_former_connections_are_worth_nothing(void **state UNUSED)
+{
+	struct player player = house_issue(house, 7, 600, false);
+	uint8_t confirm[5][PLAYER_BUFFER], copy[PLAYER_BUFFER], *before;
+	struct player was[5];
+	uint16_t length = 0;
+
+	for (unsigned i = 0; i < 5; i++) {
+		house_wait(house, 100);
+		length = house_ask(house, 0, &player, confirm[i]);
+		was[i] = player;
+		memcpy(copy, confirm[i], length);
+		assert_true(player_take_welcome(house, &player, copy, greet(&player, copy, length).answer));
+	}
+	before = state_copy();
+	for (unsigned i = 0; i < 4; i++)
+		assert_dropped(&was[i], confirm[i], length, PG_DROP_COOKIE_OLD);
+	assert_state_is(before);
+}
+
+static void a_confirm_does_not_bring_a_closed_connection_back(void **state UNUSED)
+{
+	struct player player = house_issue(house, 7, 600, false);
+	uint8_t datagram[PLAYER_BUFFER], copy[PLAYER_BUFFER];
+	const uint16_t length = house_ask(house, 0, &player, datagram);
+
+	memcpy(copy, datagram, length);
+	assert_int_equal(greet(&player, copy, length).answer, length);
+	connection_close(house->side[0], session_slot(player.session), SESSION_CLOSED_LEFT, house->now);
+	assert_dropped(&player, datagram, length, PG_DROP_COOKIE_OLD);
+	assert_int_equal(house_record(house, &player)->owner, ISSUED_NO_OWNER);
+	assert_int_equal(house->stats[0].connected, 0);
+}
+
+static void a_session_of_another_worker_is_left_to_him(void **state UNUSED)
+{
+	struct player player = house_issue(house, 7, 600, false);
+	uint8_t datagram[PLAYER_BUFFER], copy[PLAYER_BUFFER];
+	struct handshake_outcome outcome;
+	uint16_t length;
+
+	assert_true(house_connect(house, 0, &player));
+	house_wait(house, 1);
+	length = house_ask(house, 1, &player, datagram); // a HELLO is anybody's
+	memcpy(copy, datagram, length);
+	outcome = send_from(1, &player.peer, copy, length);
+	assert_int_equal(outcome.drop, PG_DROP_NONE);
+	assert_true(outcome.elsewhere);
+	assert_int_equal(outcome.owner, 0);
+	assert_int_equal(outcome.answer, 0);
+	assert_memory_equal(copy, datagram, length); // as it came
+	outcome = send_from(0, &player.peer, copy, length);
+	assert_true(player_take_welcome(house, &player, copy, outcome.answer));
+	assert_int_equal(house->stats[1].connections, 0);
+}
+
+// ---------------------------------------------------------------- limits
+
+static void a_source_gets_its_hellos_a_second_and_others_are_untouched(void **state UNUSED)
+{
+	struct player loud = house_issue(house, 7, 600, false), other = house_issue(house, 8, 600, false);
+	uint8_t datagram[PLAYER_BUFFER], confirm[PLAYER_BUFFER];
+	uint16_t length = house_ask(house, 0, &loud, confirm);
+	unsigned answered = 0;
+
+	house->rules.connection[0] = rate_make(5, 3, pg_tsc_hz());
+	for (uint16_t i = 0; i < 50; i++) {
+		loud.peer = peer_at(0x14000007, (uint16_t)(6000 + i), 0); // changing the port evades nothing
+		player_hello(&loud, datagram);
+
+		const struct handshake_outcome outcome = greet(&loud, datagram, sizeof(struct session_hello));
+
+		answered += outcome.drop == PG_DROP_NONE;
+		if (outcome.drop != PG_DROP_NONE)
+			assert_int_equal(outcome.drop, PG_DROP_CONNECTION_RATE_LIMITED);
+	}
+	assert_int_equal(answered, 3);
+	assert_true(house_connect(house, 0, &other));
+	loud.peer = peer_at(0x14000007, 6000, 1); // the other listener has no limit
+	player_hello(&loud, datagram);
+	assert_int_equal(greet(&loud, datagram, sizeof(struct session_hello)).drop, PG_DROP_NONE);
+	loud.peer = peer_at(0x14000007, 5000, 0); // who has a cookie is no stranger
+	assert_int_equal(greet(&loud, confirm, length).drop, PG_DROP_NONE);
+	house_wait(house, 201);
+	player_hello(&loud, datagram);
+	assert_int_equal(greet(&loud, datagram, sizeof(struct session_hello)).drop, PG_DROP_NONE);
+}
+
+static void hellos_that_use_up_the_budget_leave_time_for_confirms(void **state UNUSED)
+{
+	struct player player = house_issue(house, 7, 600, false), flood = house_issue(house, 8, 600, false);
+	uint8_t datagram[PLAYER_BUFFER], confirm[PLAYER_BUFFER];
+	const uint16_t length = house_ask(house, 0, &player, confirm);
+	struct handshake_outcome outcome = {.drop = PG_DROP_NONE};
+
+	house->rules.handshake = handshake_budget_make(1, pg_tsc_hz());
+	for (unsigned i = 0; outcome.drop == PG_DROP_NONE; i++) {
+		assert_true(i < 10 * SPOOFED); // time stands still here: it must run out
+		player_hello(&flood, datagram);
+		outcome = greet(&flood, datagram, sizeof(struct session_hello));
+	}
+	assert_int_equal(outcome.drop, PG_DROP_HANDSHAKE_BUDGET);
+	assert_int_equal(greet(&player, confirm, length).answer, length);
+	house_wait(house, 1000);
+	player_hello(&flood, datagram);
+	assert_int_equal(greet(&flood, datagram, sizeof(struct session_hello)).drop, PG_DROP_NONE);
+}
+
+static void what_the_budget_refuses_is_not_charged_to_it(void **state UNUSED)
+{
+	struct player player = house_issue(house, 7, 600, false);
+	struct session_side *side = house->side[0];
+	uint8_t datagram[PLAYER_BUFFER];
+
+	house->rules.handshake = handshake_budget_make(100, pg_tsc_hz());
+	side->handshake_conforms_at = house->now + pg_tsc_hz();
+
+	const uint64_t before = side->handshake_conforms_at;
+	const uint16_t length = player_hello(&player, datagram);
+
+	for (unsigned i = 0; i < 100; i++)
+		assert_dropped(&player, datagram, length, PG_DROP_HANDSHAKE_BUDGET);
+	assert_true(side->handshake_conforms_at == before);
+}
+
+#define house_test(name) cmocka_unit_test_setup_teardown(name, open_house, close_house)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		house_test(a_player_with_a_key_gets_in),
+		house_test(the_welcome_is_as_long_as_its_confirm),
+		house_test(both_directions_have_keys_of_their_own),
+		house_test(a_million_spoofed_hellos_change_nothing),
+		house_test(a_hello_of_any_other_length_is_refused),
+		house_test(a_hello_whose_length_field_lies_is_refused),
+		house_test(a_hello_with_anything_where_zeros_belong_is_refused),
+		house_test(kinds_that_no_client_greets_with_are_refused),
+		house_test(a_number_that_was_never_issued_is_denied_without_proof),
+		house_test(another_version_is_denied_with_proof),
+		house_test(expired_and_revoked_players_are_told_with_proof),
+		house_test(a_session_for_once_is_consumed_by_its_first_connection),
+		house_test(a_worker_without_memory_for_messages_is_full),
+		house_test(a_confirm_with_one_bit_changed_changes_nothing),
+		house_test(a_confirm_of_any_other_length_is_refused),
+		house_test(a_confirm_shorter_or_longer_than_may_be_is_refused_though_proved),
+		house_test(a_confirm_that_asks_for_another_length_than_its_own_is_refused),
+		house_test(a_proved_confirm_with_padding_that_is_not_zero_is_refused),
+		house_test(cookies_are_good_for_what_they_were_made_for_and_nothing_else),
+		house_test(a_cookie_without_the_key_is_worth_nothing),
+		house_test(a_repeated_confirm_gets_the_same_keys_and_the_next_sequence),
+		house_test(a_repeated_confirm_may_ask_for_less_until_something_was_said),
+		house_test(a_cookie_that_is_not_newer_is_refused),
+		house_test(confirms_of_former_connections_are_worth_nothing),
+		house_test(a_confirm_does_not_bring_a_closed_connection_back),
+		house_test(a_session_of_another_worker_is_left_to_him),
+		house_test(a_source_gets_its_hellos_a_second_and_others_are_untouched),
+		house_test(hellos_that_use_up_the_budget_leave_time_for_confirms),
+		house_test(what_the_budget_refuses_is_not_charged_to_it),
+	};
+
+	return cmocka_run_group_tests_name("handshake", tests, NULL, NULL);
+}

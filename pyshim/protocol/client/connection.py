@@ -1,0 +1,309 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""One connection, from HELLO to its end, without sockets: bytes and the time in, bytes and messages out."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from pyshim.protocol.client.errors import NotConnectedError, Undelivered
+from pyshim.protocol.client.events import Ending
+from pyshim.protocol.client.fragments import OffenceError, room
+from pyshim.protocol.client.handshake import Draw, Established, Handshake
+from pyshim.protocol.client.intake import Acknowledgements, Intake, NoRoomError, Whole
+from pyshim.protocol.client.outgoing import Outgoing
+from pyshim.protocol.client.reliability import NEVER, RoundTrip, Sender
+from pyshim.protocol.client.settings import Settings
+from pyshim.protocol.client.ticket import Ticket
+from pyshim.protocol.session_crypto import BadTagError, nearest_counter
+from pyshim.protocol.session_wire import (
+    EVENTS,
+    FLAG_ACK_NOW,
+    HEADER_BYTES,
+    PATH_TOKEN_BYTES,
+    TAG_BYTES,
+    CloseReason,
+    Header,
+    Kind,
+    Message,
+    MessageType,
+    Welcome,
+    WireError,
+    pack_close,
+    pack_messages,
+    read_close,
+    read_header,
+    read_messages,
+)
+
+_SEQUENCE = (1 << 32) - 1
+
+
+class Phase(Enum):
+    """Where a connection is in its life."""
+
+    CONNECTING = auto()
+    OPEN = auto()
+    OVER = auto()
+
+
+@dataclass(slots=True)
+class Ignored:
+    """Datagrams that changed nothing, by why: they may be forged, so that is all that comes of them."""
+
+    malformed: int = 0
+    replayed: int = 0
+    forged: int = 0
+    unexpected: int = 0
+    no_room: int = 0
+
+
+@dataclass(slots=True)
+class _Open:
+    """What an open connection consists of."""
+
+    established: Established
+    sender: Sender
+    intake: Intake
+    acknowledgements: Acknowledgements
+    heard_at: float
+    asked_at: float  # when something that is to be acknowledged was sent last
+    sent: int = 0  # counter of the last packet
+
+
+class Connection:
+    """One connection to the gateway: `receive` what came, send what is `due`, see what `arrived`."""
+
+    def __init__(self, ticket: Ticket, settings: Settings, draw: Draw, now: float) -> None:
+        """Begin to connect. `draw` must be unpredictable."""
+        self._ticket = ticket
+        self._settings = settings
+        self._handshake = Handshake(ticket, settings, draw, now)
+        self._open: _Open | None = None
+        self._urgent: deque[bytes] = deque()  # datagrams that leave before all others
+        self.phase = Phase.CONNECTING
+        self.ending: Ending | None = None
+        self.failure: NotConnectedError | None = None  # why it could not be made
+        self.arrived: deque[Whole] = deque()
+        self.room_for_events = True  # cleared by who takes `arrived`, when he has no room for more
+        self.ignored = Ignored()
+
+    @property
+    def welcome(self) -> Welcome:
+        """What the gateway said; of an open connection."""
+        assert self._open is not None
+        return self._open.established.welcome
+
+    # ------------------------------------------------------------ in
+
+    def receive(self, datagram: bytes, now: float) -> None:
+        """A datagram came. Whatever is in it, this does not fail."""
+        if self.phase is Phase.OVER:
+            return
+        try:
+            header = read_header(datagram)
+            if header.session != self._ticket.session:
+                self.ignored.unexpected += 1
+            elif self._open is None:
+                self._greeted(header, datagram, now)
+            else:
+                self._opened(self._open, header, datagram, now)
+        except WireError:
+            self.ignored.malformed += 1
+
+    def _greeted(self, header: Header, datagram: bytes, now: float) -> None:
+        try:
+            established = self._handshake.receive(header, datagram, now)
+        except NotConnectedError as error:
+            self._fail(error)
+            return
+        if established is None:
+            return
+        round_trip = RoundTrip(self._settings.resend_min_s)
+        if established.round_trip_s is not None:
+            round_trip.measured(established.round_trip_s)
+        acknowledgements = Acknowledgements(self._settings.acknowledge_s)
+        acknowledgements.take(established.window.newest)
+        self._open = _Open(
+            established,
+            Sender(self._settings, established.welcome.max_datagram, round_trip),
+            Intake(EVENTS, self._settings.hold_bytes),
+            acknowledgements,
+            heard_at=now,
+            asked_at=now,
+        )
+        self.phase = Phase.OPEN
+
+    def _opened(self, it: _Open, header: Header, datagram: bytes, now: float) -> None:
+        if header.kind not in (Kind.DATA, Kind.CLOSE, Kind.PATH_CHALLENGE):
+            self.ignored.unexpected += 1
+            return
+        window = it.established.window
+        counter = nearest_counter(header.sequence, window.newest)
+        if not window.is_fresh(counter):
+            self.ignored.replayed += 1
+            return
+        try:
+            secret = it.established.keys.gateway_to_client.open(counter, datagram, HEADER_BYTES)
+        except BadTagError:
+            self.ignored.forged += 1
+            return
+        window.mark(counter)
+        it.heard_at = now
+        it.sender.acknowledged(header.ack, header.ack_bits, it.sent, now)
+        if header.kind is Kind.DATA:
+            self._take(it, header, counter, secret, now)
+            return
+        if header.kind is Kind.CLOSE:
+            self._end(Ending(read_close(secret).name.lower()))
+            return
+        if len(secret) != PATH_TOKEN_BYTES:
+            raise WireError("body of a PATH_CHALLENGE")
+        it.acknowledgements.take(counter)
+        self._urgent.append(self._seal(it, Kind.PATH_RESPONSE, secret))
+
+    def _take(self, it: _Open, header: Header, counter: int, secret: bytes, now: float) -> None:
+        try:
+            messages = it.intake.admit(read_messages(secret))
+        except NoRoomError:
+            self.ignored.no_room += 1
+            return
+        if messages and not self.room_for_events:
+            self.ignored.no_room += 1
+            return
+        it.acknowledgements.take(counter)
+        if messages:
+            it.acknowledgements.owe(now, at_once=bool(header.flags & FLAG_ACK_NOW))
+        try:
+            self.arrived.extend(it.intake.take(messages))
+        except OffenceError:
+            self._close(it, CloseReason.PROTOCOL)
+
+    # ------------------------------------------------------------ out
+
+    def queue(self, outgoing: Outgoing, now: float) -> None:
+        """Send a message; only while open."""
+        assert self._open is not None
+        self._open.sender.queue(outgoing, now)
+
+    @property
+    def queued_bytes(self) -> int:
+        """Of messages that wait or are not acknowledged."""
+        return self._open.sender.queued_bytes if self._open else 0
+
+    @property
+    def has_reliable(self) -> bool:
+        """Whether a reliable message waits or is not acknowledged."""
+        return self._open is not None and self._open.sender.has_reliable
+
+    def next_due(self) -> float:
+        """When `due` has something to send or to decide."""
+        if self._urgent:
+            return 0.0
+        if self.phase is Phase.OVER:
+            return NEVER
+        if self._open is None:
+            return self._handshake.due_at
+        it = self._open
+        if it.sender.is_full(self._room):
+            return 0.0
+        return min(it.sender.due(), it.acknowledgements.due, *self._watch(it))
+
+    def due(self, now: float) -> list[bytes]:
+        """Datagrams to send now; call again at `next_due()`."""
+        datagrams = []
+        if self.phase is Phase.CONNECTING:
+            try:
+                datagrams += self._handshake.due(now)
+            except NotConnectedError as error:
+                self._fail(error)
+        elif self._open is not None and self.phase is Phase.OPEN:
+            datagrams += self._speak(self._open, now)
+        datagrams = [*self._urgent, *datagrams]
+        self._urgent.clear()
+        return datagrams
+
+    def close(self) -> None:
+        """The game leaves."""
+        if self._open is not None and self.phase is Phase.OPEN:
+            self._close(self._open, CloseReason.LEFT)
+        elif self.phase is Phase.CONNECTING:
+            self._end(Ending.LEFT)
+
+    def abandon(self) -> list[Outgoing]:
+        """After the end: the reliable messages of which nothing was sent; whoever sent the others is told."""
+        if self._open is None:
+            return []
+        undelivered = self._open.sender.undelivered()
+        for outgoing in undelivered:
+            if outgoing.was_sent and outgoing.delivery is not None:
+                outgoing.delivery.settle(
+                    Undelivered(
+                        f"not acknowledged before the connection ended ({self.ending}); it may have arrived"
+                    )
+                )
+        return [outgoing for outgoing in undelivered if not outgoing.was_sent]
+
+    @property
+    def _room(self) -> int:
+        return room(self.welcome.max_datagram)
+
+    def _watch(self, it: _Open) -> tuple[float, float]:
+        """When to ask whether the gateway is there, and when to believe that it is not."""
+        return it.asked_at + self._settings.heartbeat_s, it.heard_at + self._settings.silence_s
+
+    def _speak(self, it: _Open, now: float) -> list[bytes]:
+        ask_at, silent_at = self._watch(it)
+        if now >= silent_at:
+            self._end(Ending.SILENT)
+            return []
+        it.sender.expire(now)
+        if it.sender.gave_up:
+            self._close(it, CloseReason.UNDELIVERABLE)
+            return []
+        datagrams = []
+        while it.sender.due() <= now or it.sender.is_full(self._room):
+            datagrams.append(self._data(it, now))
+        if not datagrams and now >= ask_at:
+            it.asked_at = now
+            heartbeat = pack_messages([Message(MessageType.HEARTBEAT, b"")])
+            datagrams.append(self._seal(it, Kind.DATA, heartbeat, FLAG_ACK_NOW))
+        if it.acknowledgements.due <= now:
+            datagrams.append(self._seal(it, Kind.DATA, b""))
+        return datagrams
+
+    def _data(self, it: _Open, now: float) -> bytes:
+        messages = it.sender.fill(it.sent + 1, now, self._room)
+        assert messages, "due, but nothing to say"
+        it.asked_at = now
+        flags = FLAG_ACK_NOW if it.sender.asks_at_once else 0
+        return self._seal(it, Kind.DATA, pack_messages(messages), flags)
+
+    def _seal(self, it: _Open, kind: Kind, secret: bytes, flags: int = 0) -> bytes:
+        it.sent += 1
+        ack, ack_bits = it.acknowledgements.header_fields()
+        header = Header(
+            kind,
+            HEADER_BYTES + len(secret) + TAG_BYTES,
+            self._ticket.session,
+            it.sent & _SEQUENCE,
+            ack,
+            ack_bits,
+            flags,
+        )
+        return it.established.keys.client_to_gateway.seal(it.sent, header.pack(), secret)
+
+    # ------------------------------------------------------------ the end
+
+    def _close(self, it: _Open, reason: CloseReason) -> None:
+        self._urgent.append(self._seal(it, Kind.CLOSE, pack_close(reason)))
+        self._end(Ending(reason.name.lower()))
+
+    def _end(self, ending: Ending) -> None:
+        self.ending = ending
+        self.phase = Phase.OVER
+
+    def _fail(self, error: NotConnectedError) -> None:
+        self.failure = error
+        self.phase = Phase.OVER

@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What a game gets from its client: connections that come and go, and what others did and said."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from pyshim.protocol.session_wire import MessageType
+
+Vector = tuple[float, float, float]
+
+
+class Ending(StrEnum):
+    """Why a connection ended."""
+
+    LEFT = "left"  # the game closed it
+    IDLE = "idle"
+    EXPIRED = "expired"
+    REVOKED = "revoked"
+    REPLACED = "replaced"  # the same session was confirmed elsewhere
+    UNDELIVERABLE = "undeliverable"  # a reliable message was sent as often as allowed
+    PROTOCOL = "protocol"  # one side broke a rule: a bug
+    RESTARTED = "restarted"  # the gateway lost messages of this session
+    SHUTDOWN = "shutdown"
+    SILENT = "silent"  # the gateway does not answer
+
+
+@dataclass(frozen=True, slots=True)
+class Connected:
+    """A connection was made, the first or another one."""
+
+    player_id: int
+    expires_in_s: int
+    max_datagram: int
+
+
+@dataclass(frozen=True, slots=True)
+class Disconnected:
+    """The connection is over. The client makes another one, unless this is `final`."""
+
+    reason: Ending
+    final: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Attack:
+    """Another player attacks this one."""
+
+    sender: int
+    target_id: int
+    attack_id: int
+    direction: Vector
+
+
+@dataclass(frozen=True, slots=True)
+class Chat:
+    """Another player, or the operator (0), writes."""
+
+    sender: int
+    target_id: int
+    channel: int  # the game's own: not the channel of reliability
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Skill:
+    """Another player uses a skill on this one."""
+
+    sender: int
+    skill_id: int
+    target_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Bulk:
+    """Another player's bytes."""
+
+    sender: int
+    target_id: int
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Inventory:
+    """The game server's bytes."""
+
+    data: bytes
+
+
+Said = Attack | Chat | Skill | Bulk | Inventory
+Event = Connected | Disconnected | Said
+
+
+def _attack(body: bytes) -> Attack:
+    sender, target_id, attack_id, x, y, z = struct.unpack("<III3f", body)
+    return Attack(sender, target_id, attack_id, (x, y, z))
+
+
+def _chat(body: bytes) -> Chat:
+    sender, target_id, channel = struct.unpack_from("<IIB", body)
+    return Chat(sender, target_id, channel, body[12:].decode())
+
+
+def _skill(body: bytes) -> Skill:
+    return Skill(*struct.unpack("<III", body))
+
+
+def _bulk(body: bytes) -> Bulk:
+    return Bulk(int.from_bytes(body[:4], "little"), int.from_bytes(body[4:8], "little"), body[8:])
+
+
+_READERS: dict[MessageType, Callable[[bytes], Said]] = {
+    MessageType.ATTACK_EVENT: _attack,
+    MessageType.CHAT_EVENT: _chat,
+    MessageType.SKILL_EVENT: _skill,
+    MessageType.INVENTORY: Inventory,
+    MessageType.BULK_EVENT: _bulk,
+}
+
+
+def said(number: int, body: bytes) -> Said:
+    """A whole message whose body was checked."""
+    return _READERS[MessageType(number)](body)

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Messages that are longer than a datagram: cut into pieces, and joined again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from pyshim.protocol.session_wire import (
+    BODY_MAX_BYTES,
+    FRAGMENT_HEAD_BYTES,
+    FRAGMENTS_MAX,
+    HEADER_BYTES,
+    RELIABLE_HEAD_BYTES,
+    TAG_BYTES,
+    Message,
+)
+
+
+class OffenceError(Exception):
+    """The peer broke a rule in what was taken already: the connection is to be closed."""
+
+
+def room(max_datagram: int) -> int:
+    """Bytes for messages in a datagram."""
+    return max_datagram - HEADER_BYTES - TAG_BYTES
+
+
+def cut(body: bytes, max_datagram: int) -> list[bytes]:
+    """A body as pieces; one that fits is one piece."""
+    if len(body) <= room(max_datagram) - RELIABLE_HEAD_BYTES:
+        return [body]
+    piece = room(max_datagram) - RELIABLE_HEAD_BYTES - FRAGMENT_HEAD_BYTES
+    pieces = [body[at : at + piece] for at in range(0, len(body), piece)]
+    assert len(pieces) <= FRAGMENTS_MAX, f"a body of {len(body)} bytes in datagrams of {max_datagram}"
+    return pieces
+
+
+@dataclass(slots=True)
+class Joiner:
+    """Joins the pieces of one channel, which come in order."""
+
+    _pieces: list[bytes] = field(default_factory=list)
+    _of: tuple[int, int, bool] | None = None  # type, count and compression of what is being joined
+
+    @property
+    def held_bytes(self) -> int:
+        """What it keeps."""
+        return sum(map(len, self._pieces))
+
+    def feed(self, message: Message) -> Message | None:
+        """The next message of the channel; returns a whole one, which is no fragment any more.
+
+        Raises:
+            OffenceError: it is not the piece that must follow.
+        """
+        if message.piece is None:
+            if self._of is not None:
+                raise OffenceError("a message between two pieces")
+            return message
+        index, count = message.piece
+        of = (message.type, count, message.compressed)
+        if index != len(self._pieces) or (self._of is not None and of != self._of):
+            raise OffenceError(f"piece {index} of {count} does not follow")
+        self._of = of
+        self._pieces.append(message.body)
+        if self.held_bytes > BODY_MAX_BYTES:
+            raise OffenceError("pieces of more than 65536 bytes")
+        if index + 1 < count:
+            return None
+        body = b"".join(self._pieces)
+        self._pieces, self._of = [], None
+        return Message(message.type, body, message.channel, message.message_id, message.compressed)

@@ -1,0 +1,286 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The client that a game uses: a session on a UDP socket of asyncio."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import secrets
+import socket
+from collections.abc import AsyncIterator, Generator
+from types import TracebackType
+from typing import Any, Self
+
+from pyshim.errors import UnavailableError, UsageError
+from pyshim.protocol.client.events import Event, Vector
+from pyshim.protocol.client.fragments import room
+from pyshim.protocol.client.outgoing import Delivery, Outgoing, Priority
+from pyshim.protocol.client.session import Session
+from pyshim.protocol.client.settings import Settings
+from pyshim.protocol.client.ticket import Ticket
+from pyshim.protocol.session_wire import (
+    BULK_MAX_BYTES,
+    CHANNELS,
+    CHAT_TEXT_MAX_BYTES,
+    MessageType,
+    attack_body,
+    bulk_body,
+    chat_body,
+    move_body,
+    skill_body,
+)
+
+_LEAVE_S = 2.0  # for what was sent to be acknowledged, when the game leaves
+_SOCKET_BYTES = 1 << 20  # of the kernel's buffers: a burst of fragments fits
+
+
+class Receipt:
+    """A reliable message on its way: `await` it to know that it arrived, or leave it."""
+
+    __slots__ = ("_delivery",)
+
+    def __init__(self, delivery: Delivery) -> None:
+        """Of a message that was sent."""
+        self._delivery = delivery
+
+    @property
+    def done(self) -> bool:
+        """Whether it is acknowledged or given up."""
+        return self._delivery.done
+
+    def __await__(self) -> Generator[Any, None, None]:
+        """Wait until the gateway has it.
+
+        Raises:
+            Undelivered: it was not acknowledged before the connection ended.
+        """
+        if not self._delivery.done:
+            waiter = asyncio.get_running_loop().create_future()
+            self._delivery.on_done(lambda: None if waiter.done() else waiter.set_result(None))
+            yield from waiter
+        if self._delivery.failure is not None:
+            raise self._delivery.failure
+
+
+class Client:
+    """A player's connection to the gateway. Use it as `async with Client(ticket) as game:`."""
+
+    def __init__(self, ticket: Ticket, settings: Settings | None = None) -> None:
+        """Nothing is sent before it is entered."""
+        self._ticket = ticket
+        self._settings = settings or Settings()
+        self._session: Session | None = None
+        self._transport: asyncio.DatagramTransport | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._changed = asyncio.Event()  # something arrived, or the connection's state is another one
+
+    # ------------------------------------------------------------ life
+
+    async def __aenter__(self) -> Self:
+        """Connect.
+
+        Raises:
+            Denied: the gateway refuses the session; Expired and Revoked are such.
+            TimedOut: nothing came that proves the gateway is there.
+            UnavailableError: the address cannot be reached from here.
+        """
+        await self._listen()
+        self._session = Session(self._ticket, self._settings, secrets.token_bytes, self._now())
+        try:
+            self._turn()
+            while not self._session.is_connected and self._session.failure is None:
+                await self._change()
+        except asyncio.CancelledError:
+            self._release()
+            raise
+        if self._session.failure is not None:
+            self._release()
+            raise self._session.failure
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Leave: what was sent gets a moment to arrive, then the gateway is told."""
+        try:
+            if kind is None:
+                async with asyncio.timeout(_LEAVE_S):
+                    while self.session.is_connected and self.session.has_undelivered:
+                        await self._change()
+        except TimeoutError:
+            pass
+        finally:
+            self.session.close(self._now())
+            self._turn()
+            self._release()
+
+    @property
+    def session(self) -> Session:
+        """What is behind it; for tools and tests.
+
+        Raises:
+            UsageError: the client was not entered.
+        """
+        if self._session is None:
+            raise UsageError("the client is not connected; use it as: async with Client(ticket) as game")
+        return self._session
+
+    async def rebind(self) -> None:
+        """Go on from another local port, as after a change of network. The gateway notices by itself."""
+        before = self._transport
+        await self._listen()
+        if before is not None:
+            before.close()
+
+    # ------------------------------------------------------------ saying
+
+    def move(self, position: Vector, velocity: Vector = (0.0, 0.0, 0.0)) -> None:
+        """Tell where the player is and how he moves. May be lost: the next one makes up for it."""
+        _check_finite("position", position)
+        _check_finite("velocity", velocity)
+        self._unreliable(MessageType.MOVE, move_body(position, velocity))
+
+    def attack(self, to: int, attack_id: int, direction: Vector, *, channel: int = 0) -> Receipt:
+        """Attack a player; leaves at once."""
+        _check_finite("direction", direction)
+        body = attack_body(_number("to", to), _number("attack_id", attack_id), direction)
+        return self._reliable(MessageType.ATTACK, body, Priority.URGENT, channel)
+
+    def skill(self, skill_id: int, to: int, *, channel: int = 0) -> Receipt:
+        """Use a skill on a player; leaves at once."""
+        body = skill_body(_number("skill_id", skill_id), _number("to", to))
+        return self._reliable(MessageType.SKILL, body, Priority.URGENT, channel)
+
+    def chat(self, text: str, to: int, *, topic: int = 0, channel: int = 1) -> Receipt:
+        """Write to a player. `topic` is the game's own number; `channel` is the order in which it arrives."""
+        size = len(text.encode())
+        if not 1 <= size <= CHAT_TEXT_MAX_BYTES:
+            raise UsageError(f"text: {size} bytes of UTF-8, allowed are 1 to {CHAT_TEXT_MAX_BYTES}")
+        if not 0 <= topic <= 255:
+            raise UsageError(f"topic: {topic}, allowed are 0 to 255")
+        body = chat_body(_number("to", to), topic, text)
+        return self._reliable(MessageType.CHAT, body, Priority.NORMAL, channel)
+
+    def bulk(self, data: bytes, to: int, *, channel: int = 2) -> Receipt:
+        """Send a player bytes of the game's own, when nothing else wants to be sent."""
+        if len(data) > BULK_MAX_BYTES:
+            raise UsageError(f"data: {len(data)} bytes, allowed are {BULK_MAX_BYTES}")
+        body = bulk_body(_number("to", to), data)
+        return self._reliable(MessageType.BULK, body, Priority.BULK, channel)
+
+    # ------------------------------------------------------------ hearing
+
+    async def events(self) -> AsyncIterator[Event]:
+        """What comes, as it comes. Ends after a Disconnected that is final."""
+        session = self.session
+        while True:
+            while session.events:
+                yield session.events.popleft()
+            if session.failure is not None:
+                return
+            await self._change()
+
+    # ------------------------------------------------------------ the socket
+
+    def _unreliable(self, number: MessageType, body: bytes) -> None:
+        assert len(body) < room(min(self._settings.datagram_sizes))
+        self.session.send(Outgoing.unreliable(number, body, Priority.NORMAL), self._now())
+        self._schedule()
+
+    def _reliable(self, number: MessageType, body: bytes, priority: Priority, channel: int) -> Receipt:
+        if not 0 <= channel < CHANNELS:
+            raise UsageError(f"channel: {channel}, allowed are 0 to 2, in order, and 3, without order")
+        outgoing = Outgoing.reliable(number, body, priority, channel)
+        assert outgoing.delivery is not None
+        self.session.send(outgoing, self._now())
+        self._schedule()
+        return Receipt(outgoing.delivery)
+
+    @staticmethod
+    def _now() -> float:
+        return asyncio.get_running_loop().time()
+
+    async def _listen(self) -> None:
+        loop = asyncio.get_running_loop()
+        host, port = self._ticket.host, self._ticket.port
+        try:
+            transport, _ = await loop.create_datagram_endpoint(
+                lambda: _Protocol(self), remote_addr=(host, port)
+            )
+        except OSError as error:
+            raise UnavailableError(
+                f"{host}:{port}: no socket to the gateway: {error.strerror or error}"
+            ) from error
+        _prepare(transport.get_extra_info("socket"))
+        self._transport = transport
+
+    def _turn(self) -> None:
+        """Send what is due and come back when more is."""
+        session = self.session
+        events, state = len(session.events), (session.is_connected, session.failure)
+        now = self._now()
+        while session.next_due() <= now:
+            for datagram in session.due(now):
+                if self._transport is not None:
+                    self._transport.sendto(datagram)
+        self._schedule()
+        if len(session.events) != events or (session.is_connected, session.failure) != state:
+            self._changed.set()
+
+    def _schedule(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        due = self.session.next_due()
+        self._timer = None if math.isinf(due) else asyncio.get_running_loop().call_at(due, self._turn)
+
+    def _received(self, datagram: bytes) -> None:
+        if self._session is None:
+            return
+        self._session.receive(datagram, self._now())
+        self._changed.set()
+        self._turn()
+
+    async def _change(self) -> None:
+        self._changed.clear()
+        await self._changed.wait()
+
+    def _release(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._transport is not None:
+            self._transport.close()
+            self._transport = None
+        self._changed.set()
+
+
+class _Protocol(asyncio.DatagramProtocol):
+    """Hands what a socket gets to its client."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    def datagram_received(self, data: bytes, _addr: Any) -> None:
+        self._client._received(data)
+
+    def error_received(self, exc: Exception) -> None:
+        """The kernel heard that a datagram did not get there, or was too long: as good as lost."""
+
+
+def _prepare(its: socket.socket) -> None:
+    its.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _SOCKET_BYTES)
+    its.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SOCKET_BYTES)
+    if its.family == socket.AF_INET:
+        # IP_MTU_DISCOVER, IP_PMTUDISC_DO (linux/in.h): what is too long for the path is lost, not cut.
+        its.setsockopt(socket.IPPROTO_IP, 10, 2)
+
+
+def _number(name: str, value: int) -> int:
+    if not 0 <= value < 1 << 32:
+        raise UsageError(f"{name}: {value}, allowed are 0 to 4294967295")
+    return value
+
+
+def _check_finite(name: str, vector: Vector) -> None:
+    if len(vector) != 3 or not all(math.isfinite(value) and abs(value) < 3.4e38 for value in vector):
+        raise UsageError(f"{name}: {vector}, expected three finite numbers")

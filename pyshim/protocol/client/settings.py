@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What a game may change about its client; the defaults suit a game with 20 to 60 updates a second."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pyshim.protocol.session_wire import DATAGRAM_SIZES
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Times and limits of a client."""
+
+    connect_timeout_s: float = 10.0  # of one attempt
+    keep_trying_s: float = 60.0  # to reconnect, before the game is told that it is over
+    backoff_s: tuple[float, float] = (0.25, 8.0)  # between attempts to reconnect: first, longest
+    silence_s: float = 6.0  # without anything from the gateway, though heartbeats ask, it counts as gone
+    heartbeat_s: float = 2.0  # without anything to acknowledge, one asks whether the gateway is there
+    flush_s: float = 0.005  # what is not urgent waits so long for company
+    acknowledge_s: float = 0.025
+    resend_min_s: float = 0.1
+    resends: int = 3  # of a message, before the connection is given up
+    queue_bytes: int = 262_144  # of messages that wait or are not acknowledged
+    hold_bytes: int = 524_288  # of received messages that wait for one before them
+    events: int = 4096  # that the game has not taken; after that, messages are left to be sent again
+    datagram_sizes: tuple[int, ...] = DATAGRAM_SIZES  # to try, largest first

@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""A network between players and a gateway, with a clock of its own: loses, doubles, delays and reorders."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from itertools import count
+from random import Random
+from typing import Protocol
+
+from pyshim.protocol.client.events import Event
+from pyshim.protocol.client.session import Session
+from pyshim.protocol.client.settings import Settings
+from pyshim.protocol.client.ticket import Ticket
+
+Sent = list[tuple[int, bytes]]
+
+
+class Gateway(Protocol):
+    """What answers; addresses are numbers."""
+
+    def receive(self, source: int, datagram: bytes, now: float) -> Sent: ...
+    def due(self, now: float) -> Sent: ...
+    def next_due(self) -> float: ...
+
+
+@dataclass
+class Weather:
+    """What the network does to a datagram."""
+
+    loss: float = 0.0
+    doubling: float = 0.0
+    delay_s: tuple[float, float] = (0.02, 0.02)  # each way: at least, at most
+
+
+@dataclass
+class Player:
+    """A session of the Python client, and where it is."""
+
+    session: Session
+    address: int
+    heard: list[Event] = field(default_factory=list)
+
+
+@dataclass
+class Internet:
+    """The network and everybody on it. Time passes in `run`."""
+
+    gateway: Gateway
+    weather: Weather = field(default_factory=Weather)
+    seed: int = 1
+    now: float = 100.0
+    players: list[Player] = field(default_factory=list)
+    wire: list[bytes] = field(default_factory=list)  # all that was ever sent
+    on_wire: Callable[[bool, bytes], bool] = lambda _to_gateway, _datagram: True  # False: it is lost
+
+    def __post_init__(self) -> None:
+        self.random = Random(self.seed)
+        self._order = count()
+        self._addresses = count(1)
+        self._flying: list[tuple[float, int, int, bool, bytes]] = []  # when, order, address, to gateway
+
+    def draw(self, size: int) -> bytes:
+        return self.random.randbytes(size)
+
+    def join(self, ticket: Ticket, settings: Settings | None = None) -> Player:
+        """A player begins to connect."""
+        session = Session(ticket, settings or Settings(), self.draw, self.now)
+        player = Player(session, next(self._addresses))
+        self.players.append(player)
+        return player
+
+    def move_away(self, player: Player) -> None:
+        """The player has another address from now on; what is sent to the old one is lost."""
+        player.address = next(self._addresses)
+
+    def inject(self, source: int, datagram: bytes) -> None:
+        """Somebody sends a datagram to the gateway."""
+        self._fly(source, datagram, to_gateway=True)
+
+    def _fly(self, address: int, datagram: bytes, *, to_gateway: bool) -> None:
+        self.wire.append(datagram)
+        if not self.on_wire(to_gateway, datagram) or self.random.random() < self.weather.loss:
+            return
+        for _ in range(1 + (self.random.random() < self.weather.doubling)):
+            at = self.now + self.random.uniform(*self.weather.delay_s)
+            heapq.heappush(self._flying, (at, next(self._order), address, to_gateway, datagram))
+
+    def _speak(self) -> None:
+        for player in self.players:
+            while player.session.next_due() <= self.now:
+                for datagram in player.session.due(self.now):
+                    self._fly(player.address, datagram, to_gateway=True)
+            player.heard.extend(player.session.events)
+            player.session.events.clear()
+        for address, datagram in self.gateway.due(self.now):
+            self._fly(address, datagram, to_gateway=False)
+
+    def _land(self) -> None:
+        while self._flying and self._flying[0][0] <= self.now:
+            _, _, address, to_gateway, datagram = heapq.heappop(self._flying)
+            if to_gateway:
+                for to, answer in self.gateway.receive(address, datagram, self.now):
+                    self._fly(to, answer, to_gateway=False)
+                continue
+            for player in self.players:
+                if player.address == address:
+                    player.session.receive(datagram, self.now)
+
+    def step(self, until: float) -> None:
+        """On to the next thing that happens, or to `until`."""
+        dues = [player.session.next_due() for player in self.players]
+        flying = self._flying[0][0] if self._flying else until
+        self.now = max(self.now, min(until, flying, self.gateway.next_due(), *dues))
+        self._land()
+        self._speak()
+
+    def run(self, seconds: float, until: Callable[[], bool] = lambda: False) -> bool:
+        """Let time pass, at most that long; whether `until` came true."""
+        end = self.now + seconds
+        self._speak()
+        while self.now < end and not until():
+            self.step(end)
+        return until()

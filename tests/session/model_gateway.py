@@ -1,0 +1,224 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""A gateway in a few lines of Python, so that the client is tested without C: confirms, relays, repeats."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from pyshim.protocol import session as layers
+from pyshim.protocol.client.intake import Acknowledgements, Intake, NoRoomError
+from pyshim.protocol.client.outgoing import Delivery, Outgoing, Priority
+from pyshim.protocol.client.reliability import RoundTrip, Sender
+from pyshim.protocol.client.settings import Settings
+from pyshim.protocol.client.ticket import Ticket
+from pyshim.protocol.session import Session
+from pyshim.protocol.session_crypto import (
+    BadTagError,
+    ReplayWindow,
+    TrafficKeys,
+    confirm_proof,
+    derive,
+    nearest_counter,
+)
+from pyshim.protocol.session_wire import (
+    EVENT,
+    FLAG_ACK_NOW,
+    REQUESTS,
+    CloseReason,
+    Denial,
+    Kind,
+    MessageType,
+    WireError,
+    pack_messages,
+    read_header,
+    read_messages,
+)
+
+Sent = list[tuple[int, bytes]]  # to whom
+RELAYED = frozenset({MessageType.ATTACK, MessageType.CHAT, MessageType.SKILL, MessageType.BULK})
+
+
+@dataclass
+class Seat:
+    """One issued session and its connection."""
+
+    key: bytes
+    player_id: int
+    denial: Denial | None = None
+    address: int = 0
+    cookie: bytes = b""
+    server_nonce: bytes = b""
+    keys: TrafficKeys | None = None  # None: not connected
+    max_datagram: int = 0
+    window: ReplayWindow = field(default_factory=ReplayWindow)
+    intake: Intake = field(default_factory=lambda: Intake(REQUESTS, 1 << 20))
+    acknowledgements: Acknowledgements = field(default_factory=lambda: Acknowledgements(0.025))
+    sender: Sender = field(default_factory=lambda: Sender(Settings(), 508, RoundTrip(0.1)))
+    sent: int = 0
+    candidate: tuple[int, bytes] | None = None  # an address that is to prove itself, and its token
+
+
+class ModelGateway:
+    """Sans-IO; addresses are numbers."""
+
+    def __init__(self, draw: Callable[[int], bytes], path_mtu: int = 1400) -> None:
+        self._draw = draw
+        self.path_mtu = path_mtu
+        self.seats: dict[int, Seat] = {}
+        self.taken: list[tuple[int, int, bytes]] = []  # player, type, body
+
+    def issue(self, player_id: int) -> Ticket:
+        session = 0x00100000 | len(self.seats) + 1
+        seat = Seat(self._draw(32), player_id)
+        self.seats[session] = seat
+        return Ticket(session, seat.key, "192.0.2.1", 8081)
+
+    def seat(self, player_id: int) -> tuple[int, Seat]:
+        return next((number, seat) for number, seat in self.seats.items() if seat.player_id == player_id)
+
+    def close(self, player_id: int, reason: CloseReason) -> Sent:
+        session, seat = self.seat(player_id)
+        datagram = self._seal(session, seat, Kind.CLOSE, bytes(layers.Close(reason=int(reason))))
+        seat.keys = None
+        return [(seat.address, datagram)]
+
+    # ------------------------------------------------------------ in
+
+    def receive(self, source: int, datagram: bytes, now: float) -> Sent:
+        if len(datagram) > self.path_mtu:
+            return []
+        header = read_header(datagram)
+        seat = self.seats.get(header.session)
+        if header.kind is Kind.HELLO:
+            return [(source, self._greet(header.session, seat, datagram))]
+        if seat is None:
+            return []
+        if header.kind is Kind.CONFIRM:
+            return self._confirm(header.session, seat, source, datagram)
+        return self._sealed(header.session, seat, source, datagram, now) if seat.keys else []
+
+    def _greet(self, session: int, seat: Seat | None, hello: bytes) -> bytes:
+        nonce = hello[24:40]
+        head = Session(kind=int(Kind.DENIED), session=session)
+        if seat is None:
+            return bytes(head / layers.Denied(client_nonce=nonce, reason=int(Denial.UNKNOWN)))
+        if seat.denial is not None:
+            return layers.refuse(head, layers.Denied(client_nonce=nonce, reason=int(seat.denial)), seat.key)
+        challenge = layers.Challenge(client_nonce=nonce, cookie=self._draw(24))
+        return bytes(Session(kind=int(Kind.CHALLENGE), session=session) / challenge)
+
+    def _confirm(self, session: int, seat: Seat, source: int, confirm: bytes) -> Sent:
+        if confirm[-16:] != confirm_proof(seat.key, confirm[:-16]):
+            return []
+        cookie, client_nonce = confirm[40:64], confirm[24:40]
+        if cookie != seat.cookie:
+            nonce = self._draw(16)
+            fresh = Seat(seat.key, seat.player_id, address=source, cookie=cookie, server_nonce=nonce)
+            fresh.keys = derive(seat.key, session, client_nonce, nonce)
+            fresh.max_datagram = len(confirm)
+            fresh.sender = Sender(Settings(), fresh.max_datagram, RoundTrip(0.1))
+            self.seats[session] = seat = fresh
+        if seat.keys is None:
+            return []
+        size = seat.max_datagram
+        body = layers.Welcome(
+            player_id=seat.player_id,
+            expires_in_s=3600,
+            idle_timeout_ms=30_000,
+            max_datagram=size,
+            padding=bytes(size - 68),
+        )
+        return self._fits(
+            source, self._seal(session, seat, Kind.WELCOME, bytes(body), nonce=seat.server_nonce)
+        )
+
+    def _sealed(self, session: int, seat: Seat, source: int, datagram: bytes, now: float) -> Sent:
+        assert seat.keys is not None
+        header = read_header(datagram)
+        counter = nearest_counter(header.sequence, seat.window.newest)
+        if not seat.window.is_fresh(counter):
+            return []
+        try:
+            secret = seat.keys.client_to_gateway.open(counter, datagram, 20)
+        except BadTagError:
+            return []
+        newest = counter > seat.window.newest
+        seat.window.mark(counter)
+        seat.sender.acknowledged(header.ack, header.ack_bits, seat.sent, now)
+        out: Sent = []
+        if header.kind is Kind.CLOSE:
+            seat.keys = None
+            return []
+        if header.kind is Kind.PATH_RESPONSE:
+            if seat.candidate is not None and secret == seat.candidate[1]:
+                seat.address = seat.candidate[0]
+            return []
+        if newest and source != seat.address:
+            seat.candidate = (source, self._draw(8))
+            out.append((source, self._seal(session, seat, Kind.PATH_CHALLENGE, seat.candidate[1])))
+        try:
+            messages = seat.intake.admit(read_messages(secret))
+        except (WireError, NoRoomError):
+            return out
+        seat.acknowledgements.take(counter)
+        if messages:
+            seat.acknowledgements.owe(now, at_once=bool(header.flags & FLAG_ACK_NOW))
+        for whole in seat.intake.take(messages):
+            self._said(seat, whole.type, whole.body, whole.channel, reliable=whole.reliable, now=now)
+        return out + self.due(now)
+
+    def _said(
+        self, seat: Seat, number: int, body: bytes, channel: int, *, reliable: bool, now: float
+    ) -> None:
+        self.taken.append((seat.player_id, number, body))
+        if number not in RELAYED:
+            return
+        at = 4 if number == MessageType.SKILL else 0
+        (target,) = struct.unpack_from("<I", body, at)
+        for other in self.seats.values():
+            if other.player_id == target and other.keys is not None:
+                event = Outgoing(
+                    number + EVENT,
+                    struct.pack("<I", seat.player_id) + body,
+                    compressed=False,
+                    channel=channel,
+                    priority=Priority.NORMAL,
+                    delivery=Delivery() if reliable else None,
+                )
+                other.sender.queue(event, now)
+
+    # ------------------------------------------------------------ out
+
+    def next_due(self) -> float:
+        connected = [seat for seat in self.seats.values() if seat.keys is not None]
+        return min(
+            (min(seat.sender.due(), seat.acknowledgements.due) for seat in connected), default=float("inf")
+        )
+
+    def due(self, now: float) -> Sent:
+        out: Sent = []
+        for session, seat in self.seats.items():
+            if seat.keys is None:
+                continue
+            seat.sender.expire(now)
+            if seat.sender.gave_up:
+                out += self.close(seat.player_id, CloseReason.UNDELIVERABLE)
+                continue
+            while seat.sender.due() <= now:
+                messages = seat.sender.fill(seat.sent + 1, now, seat.max_datagram - 36)
+                out.append((seat.address, self._seal(session, seat, Kind.DATA, pack_messages(messages))))
+            if seat.acknowledgements.due <= now:
+                out.append((seat.address, self._seal(session, seat, Kind.DATA, b"")))
+        return [sent for one in out for sent in self._fits(*one)]
+
+    def _fits(self, address: int, datagram: bytes) -> Sent:
+        return [(address, datagram)] if len(datagram) <= self.path_mtu else []
+
+    def _seal(self, session: int, seat: Seat, kind: Kind, body: bytes, nonce: bytes = b"") -> bytes:
+        assert seat.keys is not None
+        seat.sent += 1
+        ack, ack_bits = seat.acknowledgements.header_fields()
+        header = Session(kind=int(kind), session=session, ack=ack, ack_bits=ack_bits)
+        return layers.seal(header, body, seat.keys.gateway_to_client, seat.sent, nonce)

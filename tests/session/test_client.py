@@ -1,0 +1,431 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The client's core against the model gateway, on a network with a clock of its own."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from random import Random
+
+import pytest
+
+from pyshim.protocol.client import (
+    BadTicketError,
+    Bulk,
+    Chat,
+    Closed,
+    Connected,
+    Denied,
+    Disconnected,
+    Ending,
+    Expired,
+    QueueFull,
+    Revoked,
+    Settings,
+    Ticket,
+    TimedOut,
+    Undelivered,
+)
+from pyshim.protocol.client.outgoing import Delivery, Outgoing, Priority
+from pyshim.protocol.session_wire import (
+    CloseReason,
+    Denial,
+    Kind,
+    MessageType,
+    bulk_body,
+    chat_body,
+    move_body,
+    read_header,
+)
+from tests.session.internet import Internet, Player, Weather
+from tests.session.model_gateway import ModelGateway
+
+STORM = Weather(loss=0.2, doubling=0.2, delay_s=(0.005, 0.12))
+
+
+def world(
+    weather: Weather | None = None, path_mtu: int = 1400, seed: int = 1
+) -> tuple[Internet, ModelGateway]:
+    gateway = ModelGateway(Random(seed).randbytes, path_mtu)
+    internet = Internet(gateway, weather or Weather(), seed)
+    return internet, gateway
+
+
+def connected(internet: Internet, gateway: ModelGateway, player_id: int = 7, **settings: float) -> Player:
+    player = internet.join(gateway.issue(player_id), Settings(**settings))  # type: ignore[arg-type]
+    assert internet.run(30, lambda: player.session.is_connected)
+    return player
+
+
+def say(internet: Internet, player: Player, text: str, to: int, channel: int = 1) -> Delivery:
+    body = chat_body(to, 0, text)
+    outgoing = Outgoing.reliable(MessageType.CHAT, body, Priority.NORMAL, channel)
+    player.session.send(outgoing, internet.now)
+    assert outgoing.delivery is not None
+    return outgoing.delivery
+
+
+def texts(player: Player) -> list[str]:
+    return [event.text for event in player.heard if isinstance(event, Chat)]
+
+
+def reason(player: Player) -> Ending:
+    (event,) = [event for event in player.heard if isinstance(event, Disconnected) and event.final]
+    return event.reason
+
+
+def test_client_connects_and_knows_its_player() -> None:
+    internet, gateway = world()
+    player = connected(internet, gateway)
+    assert player.heard == [Connected(7, 3600, 1400)]
+
+
+def test_client_asks_for_less_where_the_path_loses_large_datagrams() -> None:
+    internet, gateway = world(path_mtu=1100)
+    player = connected(internet, gateway)
+    assert player.heard == [Connected(7, 3600, 1000)]
+    kinds = [read_header(datagram) for datagram in internet.wire]
+    sizes = [header.length for header in kinds if header.kind is Kind.CONFIRM]
+    assert sizes == [1400, 1400, 1232, 1232, 1000]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_client_connects_through_a_storm(seed: int) -> None:
+    internet, gateway = world(STORM, seed=seed)
+    connected(internet, gateway)
+
+
+@pytest.mark.parametrize(
+    ("denial", "kind"),
+    [
+        (Denial.VERSION, Denied),
+        (Denial.EXPIRED, Expired),
+        (Denial.REVOKED, Revoked),
+        (Denial.CONSUMED, Denied),
+        (Denial.FULL, Denied),
+    ],
+)
+def test_proved_denial_ends_the_attempt(denial: Denial, kind: type[Denied]) -> None:
+    internet, gateway = world()
+    player = internet.join(gateway.issue(7))
+    gateway.seat(7)[1].denial = denial
+    assert internet.run(1, lambda: player.session.failure is not None)
+    assert type(player.session.failure) is kind
+    assert player.session.failure.reason is denial
+
+
+def test_denial_that_anybody_can_have_sent_is_only_the_likely_reason() -> None:
+    internet, _ = world()
+    player = internet.join(Ticket(99, bytes(32), "192.0.2.1", 8081))
+    internet.run(9)
+    assert player.session.failure is None
+    assert internet.run(2, lambda: player.session.failure is not None)
+    assert isinstance(player.session.failure, TimedOut)
+    assert "no such session" in str(player.session.failure)
+
+
+def test_wrong_key_is_the_likely_reason_of_a_challenge_without_welcome() -> None:
+    internet, gateway = world()
+    ticket = gateway.issue(7)
+    player = internet.join(Ticket(ticket.session, bytes(32), ticket.host, ticket.port))
+    assert internet.run(11, lambda: player.session.failure is not None)
+    assert "the key is wrong" in str(player.session.failure)
+
+
+def test_chat_reaches_another_player_and_its_sender_knows() -> None:
+    internet, gateway = world()
+    alice, bob = connected(internet, gateway, 7), connected(internet, gateway, 8)
+    delivery = say(internet, alice, "hi", to=8)
+    assert internet.run(1, lambda: delivery.done)
+    assert delivery.failure is None
+    internet.run(1)
+    assert texts(bob) == ["hi"]
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_every_message_arrives_once_and_in_order_through_a_storm(seed: int) -> None:
+    internet, gateway = world(STORM, seed=seed)
+    alice = connected(internet, gateway, 7, resends=20)
+    for seat in gateway.seats.values():
+        seat.sender._settings = Settings(resends=20)
+    said = [f"message {index}" for index in range(300)]
+    deliveries = [say(internet, alice, text, to=7) for text in said]
+    assert internet.run(
+        120, lambda: all(delivery.done for delivery in deliveries) and len(texts(alice)) >= 300
+    )
+    assert all(delivery.failure is None for delivery in deliveries)
+    internet.run(5)
+    assert texts(alice) == said
+
+
+@pytest.mark.parametrize("size", [0, 1, 1300, 1353, 1354, 1355, 5000, 65528])
+def test_bulk_of_any_size_arrives_whole(size: int) -> None:
+    internet, gateway = world(Weather(loss=0.05, delay_s=(0.01, 0.03)))
+    alice = connected(internet, gateway, 7, resends=20)
+    data = internet.random.randbytes(size)
+    outgoing = Outgoing.reliable(MessageType.BULK, bulk_body(7, data), Priority.BULK, 2)
+    alice.session.send(outgoing, internet.now)
+    for seat in gateway.seats.values():
+        seat.sender._settings = Settings(resends=20)
+    assert internet.run(60, lambda: any(isinstance(event, Bulk) for event in alice.heard))
+    assert [event for event in alice.heard if isinstance(event, Bulk)] == [Bulk(7, 7, data)]
+
+
+def test_smallest_datagrams_carry_the_largest_bulk() -> None:
+    internet, gateway = world(path_mtu=508)
+    alice = connected(internet, gateway, 7)
+    data = internet.random.randbytes(65528)
+    alice.session.send(
+        Outgoing.reliable(MessageType.BULK, bulk_body(7, data), Priority.BULK, 2), internet.now
+    )
+    assert internet.run(60, lambda: any(isinstance(event, Bulk) for event in alice.heard))
+    assert all(len(datagram) <= 508 for datagram in internet.wire[-200:])
+
+
+def test_lossless_bulk_is_sent_once() -> None:
+    internet, gateway = world(path_mtu=508)
+    alice = connected(internet, gateway, 7)
+    data = internet.random.randbytes(60000)
+    outgoing = Outgoing.reliable(MessageType.BULK, bulk_body(9, data), Priority.BULK, 2)
+    alice.session.send(outgoing, internet.now)
+    before = len(internet.wire)
+    assert outgoing.delivery is not None
+    assert internet.run(60, lambda: outgoing.delivery is not None and outgoing.delivery.done)
+    sent = [datagram for datagram in internet.wire[before:] if len(datagram) > 400]
+    assert len(sent) == -(-60004 // 462)
+
+
+def test_messages_of_one_moment_share_a_datagram() -> None:
+    internet, gateway = world()
+    alice = connected(internet, gateway, 7)
+    before = len(internet.wire)
+    for index in range(40):
+        say(internet, alice, f"{index}", to=9)
+    internet.run(0.019)
+    assert len(internet.wire) == before + 1
+
+
+def test_more_than_fifty_messages_need_another_datagram() -> None:
+    internet, gateway = world()
+    alice = connected(internet, gateway, 7)
+    before = len(internet.wire)
+    for _ in range(51):
+        alice.session.send(Outgoing.unreliable(MessageType.HEARTBEAT, b"", Priority.NORMAL), internet.now)
+    internet.run(0.004)
+    assert len(internet.wire) == before + 1
+    internet.run(0.005)
+    assert len(internet.wire) == before + 2
+
+
+def test_urgent_message_leaves_at_once_and_first() -> None:
+    internet, gateway = world()
+    alice = connected(internet, gateway, 7)
+    before = len(internet.wire)
+    say(internet, alice, "hi", to=9)
+    internet.run(0.001)
+    assert len(internet.wire) == before
+    alice.session.send(Outgoing.reliable(MessageType.SKILL, bytes(8), Priority.URGENT, 0), internet.now)
+    internet.run(0.0005)
+    assert len(internet.wire) == before + 1
+    internet.run(0.05)
+    assert [number for _, number, _ in gateway.taken] == [MessageType.SKILL, MessageType.CHAT]
+
+
+def test_lost_message_is_sent_again_after_100_ms_and_then_twice_as_late() -> None:
+    internet, gateway = world(Weather(delay_s=(0.01, 0.01)))
+    alice = connected(internet, gateway, 7)
+    sent_at: list[float] = []
+
+    def lose(to_gateway: bool, datagram: bytes) -> bool:
+        if to_gateway and datagram[0] == Kind.DATA:
+            sent_at.append(internet.now)
+        return not to_gateway
+
+    internet.on_wire = lose
+    delivery = say(internet, alice, "hi", to=9)
+    assert internet.run(5, lambda: delivery.done)
+    assert [round(after - before, 3) for before, after in pairwise(sent_at)] == [0.1, 0.2, 0.4]
+    assert isinstance(delivery.failure, Undelivered)
+    assert [event.reason for event in alice.heard if isinstance(event, Disconnected)] == [
+        Ending.UNDELIVERABLE
+    ]
+    assert read_header(internet.wire[-1]).kind in (Kind.CLOSE, Kind.HELLO)
+
+
+def test_client_comes_back_when_the_gateway_falls_silent() -> None:
+    internet, gateway = world()
+    alice = connected(internet, gateway, 7)
+    gateway.seat(7)[1].keys = None  # the gateway forgot the connection and says nothing
+    assert internet.run(60, lambda: len(alice.heard) >= 3)
+    assert [type(event) for event in alice.heard] == [Connected, Disconnected, Connected]
+    assert alice.heard[1] == Disconnected(Ending.SILENT)
+
+
+@pytest.mark.parametrize("close", [CloseReason.IDLE, CloseReason.RESTARTED, CloseReason.SHUTDOWN])
+def test_client_comes_back_after_a_close_that_allows_it(close: CloseReason) -> None:
+    internet, gateway = world()
+    alice = connected(internet, gateway, 7)
+    for to, datagram in gateway.close(7, close):
+        internet._fly(to, datagram, to_gateway=False)
+    assert internet.run(5, lambda: len(alice.heard) == 3)
+    assert alice.heard[1] == Disconnected(Ending(close.name.lower()))
+    assert isinstance(alice.heard[2], Connected)
+
+
+@pytest.mark.parametrize(
+    ("close", "kind"),
+    [
+        (CloseReason.EXPIRED, Expired),
+        (CloseReason.REVOKED, Revoked),
+        (CloseReason.REPLACED, Closed),
+        (CloseReason.PROTOCOL, Closed),
+    ],
+)
+def test_client_stays_away_after_a_close_that_is_final(close: CloseReason, kind: type[Exception]) -> None:
+    internet, gateway = world()
+    alice = connected(internet, gateway, 7)
+    for to, datagram in gateway.close(7, close):
+        internet._fly(to, datagram, to_gateway=False)
+    assert internet.run(5, lambda: alice.session.failure is not None)
+    assert type(alice.session.failure) is kind
+    before = len(internet.wire)
+    internet.run(60)
+    assert len(internet.wire) == before
+    with pytest.raises(kind):
+        say(internet, alice, "hi", to=7)
+
+
+def test_client_stops_trying_after_a_while_and_says_what_is_likely() -> None:
+    internet, gateway = world()
+    alice = connected(internet, gateway, 7, keep_trying_s=20.0)
+    internet.on_wire = lambda _to_gateway, _datagram: False
+    assert internet.run(100, lambda: alice.session.failure is not None)
+    assert isinstance(alice.session.failure, TimedOut)
+    assert reason(alice) is Ending.SILENT
+
+
+def test_message_given_while_away_is_sent_on_the_next_connection() -> None:
+    internet, gateway = world()
+    alice = connected(internet, gateway, 7)
+    for to, datagram in gateway.close(7, CloseReason.IDLE):
+        internet._fly(to, datagram, to_gateway=False)
+    assert internet.run(1, lambda: not alice.session.is_connected)
+    delivery = say(internet, alice, "hi", to=7)
+    assert internet.run(5, lambda: delivery.done)
+    internet.run(1)
+    assert delivery.failure is None
+    assert texts(alice) == ["hi"]
+
+
+def test_players_new_address_is_found_and_proved() -> None:
+    internet, gateway = world()
+    alice = connected(internet, gateway, 7)
+    internet.move_away(alice)
+    delivery = say(internet, alice, "hi", to=7)
+    assert internet.run(5, lambda: delivery.done)
+    assert gateway.seat(7)[1].address == alice.address
+    internet.run(1)
+    assert texts(alice) == ["hi"]
+    assert len([event for event in alice.heard if isinstance(event, Connected)]) == 1
+
+
+def test_game_that_says_too_much_is_told() -> None:
+    internet, gateway = world()
+    alice = connected(internet, gateway, 7, queue_bytes=2000)
+    for _ in range(1000):
+        try:
+            say(internet, alice, "hi", to=9)
+        except QueueFull:
+            break
+    else:
+        pytest.fail("1000 messages in 2000 bytes")
+    internet.run(1)
+    say(internet, alice, "there is room again", to=9)
+
+
+def test_game_that_does_not_listen_gets_everything_later() -> None:
+    internet, gateway = world()
+    alice = connected(internet, gateway, 7, events=8, resends=20)
+    for seat in gateway.seats.values():
+        seat.sender._settings = Settings(resends=20)
+    alice.session.events.extend([Connected(0, 0, 0)] * 8)
+    alice.heard.clear()
+    held = list(alice.session.events)
+    delivery = say(internet, alice, "hi", to=7)
+    end = internet.now + 1
+    while internet.now < end:
+        internet.step(end)
+        alice.session.events.clear()
+        alice.session.events.extend(held)
+    assert delivery.done
+    assert alice.session.ignored.no_room > 0
+    alice.session.events.clear()
+    assert internet.run(10, lambda: texts(alice) == ["hi"])
+
+
+def test_leaving_is_told_to_the_gateway() -> None:
+    internet, gateway = world()
+    alice = connected(internet, gateway, 7)
+    alice.session.close(internet.now)
+    internet.run(1)
+    assert gateway.seat(7)[1].keys is None
+    assert reason(alice) is Ending.LEFT
+
+
+def test_moves_are_not_sent_again_and_not_kept_while_away() -> None:
+    internet, gateway = world()
+    alice = connected(internet, gateway, 7)
+    body = move_body((1.0, 2.0, 3.0), (0.0, 0.0, 0.0))
+    internet.on_wire = lambda to_gateway, _datagram: not to_gateway
+    alice.session.send(Outgoing.unreliable(MessageType.MOVE, body, Priority.NORMAL), internet.now)
+    internet.run(0.5)
+    internet.on_wire = lambda _to_gateway, _datagram: True
+    internet.run(0.5)
+    assert gateway.taken == []
+    assert not alice.session.has_undelivered
+
+
+def test_forged_and_replayed_datagrams_change_nothing() -> None:
+    internet, gateway = world()
+    alice = connected(internet, gateway, 7)
+    say(internet, alice, "hi", to=7)
+    internet.run(1)
+    heard = list(alice.heard)
+    for datagram in internet.wire:
+        for at in range(len(datagram)):
+            alice.session.receive(
+                datagram[:at] + bytes([datagram[at] ^ 1]) + datagram[at + 1 :], internet.now
+            )
+        alice.session.receive(datagram, internet.now)
+        alice.session.receive(datagram[:-1], internet.now)
+        alice.session.receive(datagram + b"\0", internet.now)
+    internet.run(1)
+    assert alice.heard == heard
+    assert alice.session.is_connected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        '{"session": 1, "key": "00", "address": "a:1"}',
+        '{"session": 0, "key": "KEY", "address": "a:1"}',
+        '{"session": true, "key": "KEY", "address": "a:1"}',
+        '{"session": 1, "key": "KEY", "address": "a"}',
+        '{"session": 1, "key": "KEY", "address": "a:0"}',
+        '{"session": 1, "key": 7, "address": "a:1"}',
+    ],
+)
+def test_ticket_that_was_not_issued_is_refused_in_a_sentence(text: str) -> None:
+    with pytest.raises(BadTicketError):
+        Ticket.from_json(text.replace("KEY", "ab" * 32))
+
+
+def test_ticket_is_read_as_issued_and_does_not_show_its_key() -> None:
+    key = "ab" * 32
+    ticket = Ticket.from_json(
+        f'{{"session": 7, "key": "{key}", "address": "[2001:db8::1]:8081", "expires": 1}}'
+    )
+    assert (ticket.session, ticket.host, ticket.port) == (7, "2001:db8::1", 8081)
+    assert key not in repr(ticket)
+    assert str(bytes.fromhex(key)) not in repr(ticket)
