@@ -13,7 +13,7 @@ import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any, Self
 
 from pyshim.errors import InternalError, PollgateError, UnavailableError, UsageError
@@ -32,6 +32,7 @@ except ImportError as problem:
 
 
 CORE_BURST_MAX = 64
+_FRAME_ROOM = 2048
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,7 +268,7 @@ class Core:
     def burst(self, frames: Sequence[bytes], now_tsc: int) -> list[Answer]:
         """Run at most CORE_BURST_MAX frames through as one burst at the time `now_tsc`."""
         _check_burst(len(frames), "frames")
-        buffers = [_buffer(frame) for frame in frames]
+        buffers = [_buffer(frame, _FRAME_ROOM) for frame in frames]
         pointers: Any = ffi.new("uint8_t *[]", buffers)
         lengths: Any = ffi.new("uint16_t[]", [len(frame) for frame in frames])
         drops: Any = ffi.new("uint8_t[]", len(frames))
@@ -284,7 +285,7 @@ class Core:
             UsageError: more than a burst holds, or for a listener that the plan has not.
         """
         _check_burst(len(datagrams), "datagrams")
-        buffers = [_buffer(datagram.payload) for datagram in datagrams]
+        buffers = [_buffer(datagram.payload, lib.PG_DATAGRAM_MAX) for datagram in datagrams]
         burst: Any = ffi.new("struct pg_datagram[]", len(datagrams))
         for to, datagram, buffer in zip(burst, datagrams, buffers, strict=True):
             if not 0 <= datagram.listener < self._plan.listener_count:
@@ -300,9 +301,27 @@ class Core:
             to.payload = buffer
         lib.pg_core_datagrams(self._handle, now_tsc, burst, len(datagrams))
         return [
-            Answer(None if to.drop else bytes(ffi.buffer(buffer, to.length)), decode.drop_reason(to.drop))
+            Answer(bytes(ffi.buffer(buffer, to.length)) if to.length else None, decode.drop_reason(to.drop))
             for to, buffer in zip(burst, buffers, strict=True)
         ]
+
+    def due(self, now_tsc: int) -> list[Datagram]:
+        """What profile session has to send at `now_tsc` on its own; `source` is whom it goes to."""
+        buffers = [ffi.new("uint8_t[]", lib.PG_DATAGRAM_MAX) for _ in range(CORE_BURST_MAX)]
+        out: Any = ffi.new("struct pg_datagram[]", CORE_BURST_MAX)
+        result: list[Datagram] = []
+        count = CORE_BURST_MAX
+        while count == CORE_BURST_MAX:
+            for to, buffer in zip(out, buffers, strict=True):
+                to.payload = buffer
+            count = lib.pg_core_due(self._handle, now_tsc, out, CORE_BURST_MAX)
+            result += [_datagram(out[index]) for index in range(count)]
+        return result
+
+    @property
+    def state(self) -> Any:
+        """The session state, as a pointer for the functions that issue sessions; valid until it is closed."""
+        return lib.pg_core_state(self._handle)
 
     def expire(self, now_tsc: int) -> int:
         """Free the sessions that were silent for the policy's idle time; returns how many."""
@@ -385,9 +404,18 @@ def _check_burst(count: int, what: str) -> None:
         raise UsageError(f"{count} {what} in one burst; a burst holds {CORE_BURST_MAX}")
 
 
-def _buffer(data: bytes) -> Any:
-    """A copy of exactly its size: with a sanitizer in the library, a read past its end is found."""
-    return ffi.new("uint8_t[]", data) if data else ffi.new("uint8_t[1]")
+def _buffer(data: bytes, room: int) -> Any:
+    """A copy with at least `room` bytes, for an answer that is longer."""
+    buffer: Any = ffi.new("uint8_t[]", max(len(data), room))
+    ffi.memmove(buffer, data, len(data))
+    return buffer
+
+
+def _datagram(native: Any) -> Datagram:
+    size = 4 if native.source.family == 4 else 16
+    source = ip_address(bytes(ffi.buffer(native.source.bytes, size)))
+    payload = bytes(ffi.buffer(native.payload, native.length))
+    return Datagram(source, native.source_port, native.listener, payload)
 
 
 def new_error() -> Any:
