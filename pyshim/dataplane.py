@@ -17,6 +17,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any, Self
 
 from pyshim.errors import InternalError, PollgateError, UnavailableError, UsageError
+from pyshim.letters import Fate, Letter, Verdict
 from pyshim.memory_file import SessionState, memory_file
 from pyshim.plan import Plan, Policy
 from pyshim.stats import PortCounts, Snapshot, WorkerSnapshot
@@ -32,7 +33,8 @@ except ImportError as problem:
 
 
 CORE_BURST_MAX = 64
-_FRAME_ROOM = 2048
+_FRAME_ROOM = 2048  # any answer fits
+_PAYLOAD_ROOM = lib.PG_DATAGRAM_MAX + 1  # one more shows that a datagram is too long
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,9 +218,29 @@ class Gateway:
         error = new_error()
         check(lib.pg_apply(self.native, encode.policy_struct(policy), _milliseconds(timeout_s), error), error)
 
+    def send(self, letter: Letter) -> Verdict:
+        """Give a player a message of the operator's; what becomes of it after that is counted."""
+        native: Any = ffi.new("struct pg_letter *")
+        body = ffi.from_buffer("uint8_t[]", letter.body)
+        native.session, native.type, native.channel = letter.session, letter.type, letter.channel
+        native.reliable, native.priority = letter.reliable, letter.priority
+        native.length, native.body = len(letter.body), body
+        error = new_error()
+        code = lib.pg_send(self.native, native, error)
+        fate = {lib.PG_OK: Fate.SENT, lib.PG_ERROR_TIMEOUT: Fate.BUSY}.get(code, Fate.REFUSED)
+        return Verdict(fate, decode.text(error.message))
+
     def housekeep(self) -> None:
         """Refresh what devices and pools say of themselves in the statistics page."""
         lib.pg_housekeep(self.native)
+
+    def dismiss(self, timeout_s: float) -> bool:
+        """Tell every connected player that the gateway ends; their connections are over.
+
+        Returns:
+            Were all of them told within `timeout_s`?
+        """
+        return bool(lib.pg_dismiss(self.native, _milliseconds(timeout_s)))
 
     def stop(self, timeout_s: float) -> None:
         """Let the loops finish the burst in hand and return.
@@ -248,6 +270,28 @@ class Datagram:
     payload: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Departure:
+    """A datagram that the core sends on its own, of the session profile."""
+
+    to: IPv4Address | IPv6Address
+    to_port: int
+    listener: int
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A message of the operator for a player: CHAT_EVENT, INVENTORY or BULK_EVENT."""
+
+    session: int
+    type: int
+    body: bytes  # after the sender's player_id, which is 0
+    channel: int = 0
+    reliable: bool = True
+    priority: int = 1  # 0 urgent, 1 normal, 2 bulk
+
+
 class Core:
     """The data plane without devices: frames or datagrams in, answers out."""
 
@@ -268,7 +312,7 @@ class Core:
     def burst(self, frames: Sequence[bytes], now_tsc: int) -> list[Answer]:
         """Run at most CORE_BURST_MAX frames through as one burst at the time `now_tsc`."""
         _check_burst(len(frames), "frames")
-        buffers = [_buffer(frame, _FRAME_ROOM) for frame in frames]
+        buffers = [ffi.new("uint8_t[]", frame.ljust(_FRAME_ROOM)) for frame in frames]
         pointers: Any = ffi.new("uint8_t *[]", buffers)
         lengths: Any = ffi.new("uint16_t[]", [len(frame) for frame in frames])
         drops: Any = ffi.new("uint8_t[]", len(frames))
@@ -285,7 +329,8 @@ class Core:
             UsageError: more than a burst holds, or for a listener that the plan has not.
         """
         _check_burst(len(datagrams), "datagrams")
-        buffers = [_buffer(datagram.payload, lib.PG_DATAGRAM_MAX) for datagram in datagrams]
+        # Room for an answer, which may be longer than a datagram of a player who has proved his address.
+        buffers = [ffi.new("uint8_t[]", datagram.payload.ljust(_PAYLOAD_ROOM)) for datagram in datagrams]
         burst: Any = ffi.new("struct pg_datagram[]", len(datagrams))
         for to, datagram, buffer in zip(burst, datagrams, buffers, strict=True):
             if not 0 <= datagram.listener < self._plan.listener_count:
@@ -301,31 +346,48 @@ class Core:
             to.payload = buffer
         lib.pg_core_datagrams(self._handle, now_tsc, burst, len(datagrams))
         return [
-            Answer(bytes(ffi.buffer(buffer, to.length)) if to.length else None, decode.drop_reason(to.drop))
+            Answer(
+                None if to.drop or not to.length else bytes(ffi.buffer(buffer, to.length)),
+                decode.drop_reason(to.drop),
+            )
             for to, buffer in zip(burst, buffers, strict=True)
         ]
-
-    def due(self, now_tsc: int) -> list[Datagram]:
-        """What profile session has to send at `now_tsc` on its own; `source` is whom it goes to."""
-        buffers = [ffi.new("uint8_t[]", lib.PG_DATAGRAM_MAX) for _ in range(CORE_BURST_MAX)]
-        out: Any = ffi.new("struct pg_datagram[]", CORE_BURST_MAX)
-        result: list[Datagram] = []
-        count = CORE_BURST_MAX
-        while count == CORE_BURST_MAX:
-            for to, buffer in zip(out, buffers, strict=True):
-                to.payload = buffer
-            count = lib.pg_core_due(self._handle, now_tsc, out, CORE_BURST_MAX)
-            result += [_datagram(out[index]) for index in range(count)]
-        return result
-
-    @property
-    def state(self) -> Any:
-        """The session state, as a pointer for the functions that issue sessions; valid until it is closed."""
-        return lib.pg_core_state(self._handle)
 
     def expire(self, now_tsc: int) -> int:
         """Free the sessions that were silent for the policy's idle time; returns how many."""
         return lib.pg_core_expire(self._handle, now_tsc)
+
+    def due(self, now_tsc: int) -> list[Departure]:
+        """All packets of the session profile that are due at `now_tsc`."""
+        buffers = ffi.new("uint8_t[]", _PAYLOAD_ROOM * CORE_BURST_MAX)
+        burst: Any = ffi.new("struct pg_datagram[]", CORE_BURST_MAX)
+        departures = []
+        count = CORE_BURST_MAX
+        while count == CORE_BURST_MAX:
+            for index in range(CORE_BURST_MAX):
+                burst[index].payload = buffers + index * _PAYLOAD_ROOM
+            count = lib.pg_core_due(self._handle, now_tsc, burst, CORE_BURST_MAX)
+            departures += [_departure(burst[index]) for index in range(count)]
+        return departures
+
+    def send(self, letter: Letter, now_tsc: int) -> None:
+        """Give a player a message; it leaves with what is due.
+
+        Raises:
+            InternalError: he is not connected, or there is no such message.
+        """
+        native: Any = ffi.new("struct pg_letter *")
+        body = _buffer(letter.body)
+        native.session, native.type, native.channel = letter.session, letter.type, letter.channel
+        native.reliable, native.priority = letter.reliable, letter.priority
+        native.length, native.body = len(letter.body), body
+        error = new_error()
+        check(lib.pg_core_send(self._handle, now_tsc, native, error), error)
+
+    @property
+    def native_state(self) -> Any:
+        """The state that its issued sessions are in, for SessionTable; lives as long as the core."""
+        return lib.pg_core_state(self._handle)
 
     def stats(self) -> WorkerSnapshot:
         """What the core counted so far."""
@@ -343,6 +405,16 @@ class Core:
     def __exit__(self, *_: object) -> None:
         """Close it."""
         self.close()
+
+
+def _departure(datagram: Any) -> Departure:
+    size = 4 if datagram.source.family == 4 else 16
+    return Departure(
+        ip_address(bytes(ffi.buffer(datagram.source.bytes, size))),
+        datagram.source_port,
+        datagram.listener,
+        bytes(ffi.buffer(datagram.payload, datagram.length)),
+    )
 
 
 def eal_init(arguments: Sequence[str]) -> tuple[Any, ...]:
@@ -404,18 +476,9 @@ def _check_burst(count: int, what: str) -> None:
         raise UsageError(f"{count} {what} in one burst; a burst holds {CORE_BURST_MAX}")
 
 
-def _buffer(data: bytes, room: int) -> Any:
-    """A copy with at least `room` bytes, for an answer that is longer."""
-    buffer: Any = ffi.new("uint8_t[]", max(len(data), room))
-    ffi.memmove(buffer, data, len(data))
-    return buffer
-
-
-def _datagram(native: Any) -> Datagram:
-    size = 4 if native.source.family == 4 else 16
-    source = ip_address(bytes(ffi.buffer(native.source.bytes, size)))
-    payload = bytes(ffi.buffer(native.payload, native.length))
-    return Datagram(source, native.source_port, native.listener, payload)
+def _buffer(data: bytes) -> Any:
+    """A copy of exactly its size: with a sanitizer in the library, a read past its end is found."""
+    return ffi.new("uint8_t[]", data) if data else ffi.new("uint8_t[1]")
 
 
 def new_error() -> Any:
