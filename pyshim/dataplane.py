@@ -13,7 +13,7 @@ import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any, Self
 
 from pyshim.errors import InternalError, PollgateError, UnavailableError, UsageError
@@ -32,6 +32,7 @@ except ImportError as problem:
 
 
 CORE_BURST_MAX = 64
+_PAYLOAD_ROOM = lib.PG_DATAGRAM_MAX + 1  # one more shows that a datagram is too long
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,6 +248,28 @@ class Datagram:
     payload: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Departure:
+    """A datagram that the core sends on its own, of the session profile."""
+
+    to: IPv4Address | IPv6Address
+    to_port: int
+    listener: int
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A message of the operator for a player: CHAT_EVENT, INVENTORY or BULK_EVENT."""
+
+    session: int
+    type: int
+    body: bytes  # after the sender's player_id, which is 0
+    channel: int = 0
+    reliable: bool = True
+    priority: int = 1  # 0 urgent, 1 normal, 2 bulk
+
+
 class Core:
     """The data plane without devices: frames or datagrams in, answers out."""
 
@@ -284,7 +307,8 @@ class Core:
             UsageError: more than a burst holds, or for a listener that the plan has not.
         """
         _check_burst(len(datagrams), "datagrams")
-        buffers = [_buffer(datagram.payload) for datagram in datagrams]
+        # Room for an answer, which may be longer than a datagram of a player who has proved his address.
+        buffers = [ffi.new("uint8_t[]", datagram.payload.ljust(_PAYLOAD_ROOM)) for datagram in datagrams]
         burst: Any = ffi.new("struct pg_datagram[]", len(datagrams))
         for to, datagram, buffer in zip(burst, datagrams, buffers, strict=True):
             if not 0 <= datagram.listener < self._plan.listener_count:
@@ -300,13 +324,48 @@ class Core:
             to.payload = buffer
         lib.pg_core_datagrams(self._handle, now_tsc, burst, len(datagrams))
         return [
-            Answer(None if to.drop else bytes(ffi.buffer(buffer, to.length)), decode.drop_reason(to.drop))
+            Answer(
+                None if to.drop or not to.length else bytes(ffi.buffer(buffer, to.length)),
+                decode.drop_reason(to.drop),
+            )
             for to, buffer in zip(burst, buffers, strict=True)
         ]
 
     def expire(self, now_tsc: int) -> int:
         """Free the sessions that were silent for the policy's idle time; returns how many."""
         return lib.pg_core_expire(self._handle, now_tsc)
+
+    def due(self, now_tsc: int) -> list[Departure]:
+        """All packets of the session profile that are due at `now_tsc`."""
+        buffers = ffi.new("uint8_t[]", _PAYLOAD_ROOM * CORE_BURST_MAX)
+        burst: Any = ffi.new("struct pg_datagram[]", CORE_BURST_MAX)
+        departures = []
+        count = CORE_BURST_MAX
+        while count == CORE_BURST_MAX:
+            for index in range(CORE_BURST_MAX):
+                burst[index].payload = buffers + index * _PAYLOAD_ROOM
+            count = lib.pg_core_due(self._handle, now_tsc, burst, CORE_BURST_MAX)
+            departures += [_departure(burst[index]) for index in range(count)]
+        return departures
+
+    def send(self, letter: Letter, now_tsc: int) -> None:
+        """Give a player a message; it leaves with what is due.
+
+        Raises:
+            InternalError: he is not connected, or there is no such message.
+        """
+        native: Any = ffi.new("struct pg_letter *")
+        body = _buffer(letter.body)
+        native.session, native.type, native.channel = letter.session, letter.type, letter.channel
+        native.reliable, native.priority = letter.reliable, letter.priority
+        native.length, native.body = len(letter.body), body
+        error = new_error()
+        check(lib.pg_core_send(self._handle, now_tsc, native, error), error)
+
+    @property
+    def native_state(self) -> Any:
+        """The state that its issued sessions are in, for SessionTable; lives as long as the core."""
+        return lib.pg_core_state(self._handle)
 
     def stats(self) -> WorkerSnapshot:
         """What the core counted so far."""
@@ -324,6 +383,16 @@ class Core:
     def __exit__(self, *_: object) -> None:
         """Close it."""
         self.close()
+
+
+def _departure(datagram: Any) -> Departure:
+    size = 4 if datagram.source.family == 4 else 16
+    return Departure(
+        ip_address(bytes(ffi.buffer(datagram.source.bytes, size))),
+        datagram.source_port,
+        datagram.listener,
+        bytes(ffi.buffer(datagram.payload, datagram.length)),
+    )
 
 
 def eal_init(arguments: Sequence[str]) -> tuple[Any, ...]:

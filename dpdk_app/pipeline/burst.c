@@ -5,12 +5,15 @@
 // way: sort and hash everything (prefetch index buckets), probe everything (prefetch session records), answer
 // everything. Sorting makes lanes: a PLAYER_MOVE that is as nearly all are runs through loops made for it, the common
 // frame through functions in which its layout is constant, other game datagrams through the same functions with the
-// layout as a variable, in the order of their arrival; the host's frames come last, one by one.
+// layout as a variable, in the order of their arrival; the host's frames come last, one by one. Datagrams of the session
+// profile are a lane of their own (session_stages.h), whose results are turned into frames here.
 
 #include <string.h>
 
 #include "net/parse.h"
 #include "net/reply.h"
+#include "net/route.h"
+#include "pipeline/session_stages.h"
 #include "pipeline/stages.h"
 
 /// A frame that needed taking apart.
@@ -24,6 +27,8 @@ struct lanes {
 	struct lookup game[BURST_MAX];
 	struct packet packet[BURST_MAX];
 	struct parsed host[BURST_MAX];
+	struct packet sealed_packet[BURST_MAX];
+	struct sealed_lane sealed;
 	unsigned game_count;
 	unsigned host_count;
 };
@@ -38,16 +43,29 @@ ALWAYS_INLINE uint16_t payload_len(const struct packet *p)
 	return (uint16_t)(p->end - p->l4 - sizeof(struct udp_header));
 }
 
-/// @param reason  enum pg_drop, or PACKET_ELSEWHERE, which is not counted here
+/// @param reason  enum pg_drop, or PACKET_…, which are not counted here
 static COLD void drop_frame(struct gate *gate, struct burst *burst, unsigned i, unsigned reason)
 {
 	burst->drop[i] = (uint8_t)reason;
 	burst->unanswered++;
-	if (reason != PACKET_ELSEWHERE)
+	if (reason < PG_DROPS)
 		counter_add(&gate->stats->dropped[reason], 1);
 }
 
 // ---------------------------------------------------------------- what is in each frame?
+
+/// A datagram of the session profile.
+ALWAYS_INLINE void sort_sealed_frame(struct gate *gate, struct burst *burst, unsigned i, struct lanes *lanes,
+				     const struct packet *p)
+{
+	struct packet *kept = &lanes->sealed_packet[lanes->sealed.count];
+	enum pg_drop drop;
+
+	*kept = *p;
+	drop = sort_sealed(gate, &lanes->sealed, payload_of(burst->frame[i], p), payload_len(p), &kept->peer, i);
+	if (unlikely(drop != PG_DROP_NONE))
+		drop_frame(gate, burst, i, drop);
+}
 
 /// Anything but a common frame: tagged, IPv6, another address or listener, the host's, or to be dropped.
 static __attribute__((noinline)) void sort_other(struct gate *gate, struct burst *burst, unsigned i,
@@ -59,6 +77,10 @@ static __attribute__((noinline)) void sort_other(struct gate *gate, struct burst
 
 	if (drop == PG_DROP_NONE && p.host != HOST_NONE) {
 		lanes->host[lanes->host_count++] = (struct parsed){.packet = p, .frame = (uint8_t)i};
+		return;
+	}
+	if (drop == PG_DROP_NONE && listener_is_sealed(gate, peer_listener(&p.peer))) {
+		sort_sealed_frame(gate, burst, i, lanes, &p);
 		return;
 	}
 	if (drop == PG_DROP_NONE)
@@ -84,6 +106,12 @@ ALWAYS_INLINE void sort_frame(struct gate *gate, struct burst *burst, unsigned i
 	}
 
 	const struct packet p = common_packet(frame);
+
+	if (listener_is_sealed(gate, 0)) {
+		sort_sealed_frame(gate, burst, i, lanes, &p);
+		return;
+	}
+
 	const enum pg_drop drop = plain_check(payload_of(frame, &p), payload_len(&p));
 
 	if (unlikely(drop != PG_DROP_NONE)) {
@@ -259,11 +287,76 @@ static COLD void serve_host(struct gate *gate, struct burst *burst, const struct
 	counter_add(&gate->stats->handled[request.message], 1);
 }
 
+// ---------------------------------------------------------------- the session profile
+
+static COLD void learn_route(const struct gate *gate, const struct burst *burst, const struct sealed *s,
+			     const struct packet *p)
+{
+	if (gate->side->vault->routes)
+		route_learn(&gate->side->vault->routes[s->slot], burst->frame[s->at], p, gate->identity, gate->port);
+}
+
+/// An answer of any length lies where the payload lay.
+ALWAYS_INLINE void answer_sealed(const struct gate *gate, struct burst *burst, const struct sealed *s, struct packet *p,
+				 const bool tx_offload)
+{
+	const unsigned i = s->at;
+	const unsigned checksums = reply_resized(burst->frame[i], p, gate->identity, s->length, tx_offload);
+
+	if (tx_offload)
+		burst->tx[i] = (struct tx_request){
+			.checksums = (uint8_t)checksums,
+			.l2_len = (uint8_t)p->l3,
+			.l3_len = (uint8_t)(p->l4 - p->l3),
+			.ipv6 = p->layer == LAYER_IPV6,
+		};
+	if (p->end != burst->length[i]) {
+		burst->length[i] = p->end;
+		burst->resized = true;
+	}
+}
+
+static void absorb(struct gate *gate, struct burst *burst, unsigned i)
+{
+	burst->drop[i] = PACKET_ABSORBED;
+	burst->unanswered++;
+	counter_add(&gate->stats->unanswered, 1);
+}
+
+/// @return true for an answer
+ALWAYS_INLINE bool conclude_sealed(struct gate *gate, struct burst *burst, const struct sealed *s)
+{
+	if (likely(s->result == PG_DROP_NONE))
+		return true;
+	if (s->result == PACKET_ABSORBED) {
+		absorb(gate, burst, s->at);
+		return false;
+	}
+	burst->owner[s->at] = s->owner;
+	drop_frame(gate, burst, s->at, s->result);
+	return false;
+}
+
+static __attribute__((noinline)) void serve_sealed(struct gate *gate, struct burst *burst, struct lanes *lanes,
+						   uint64_t now, const bool tx_offload)
+{
+	run_sealed(gate, &lanes->sealed, now);
+	for (unsigned k = 0; k < lanes->sealed.count; k++) {
+		const struct sealed *s = &lanes->sealed.datagram[k];
+
+		if (unlikely(s->learn))
+			learn_route(gate, burst, s, &lanes->sealed_packet[k]);
+		if (conclude_sealed(gate, burst, s))
+			answer_sealed(gate, burst, s, &lanes->sealed_packet[k], tx_offload);
+	}
+}
+
 // ---------------------------------------------------------------- all stages
 
 ALWAYS_INLINE void begin(struct gate *gate, struct burst *burst, struct lanes *lanes, unsigned n)
 {
 	lanes->game_count = lanes->host_count = 0;
+	sealed_lane_begin(&lanes->sealed);
 	burst->unanswered = 0;
 	burst->resized = false;
 	memset(burst->drop, PG_DROP_NONE, sizeof(burst->drop));
@@ -305,6 +398,8 @@ ALWAYS_INLINE void run(struct gate *gate, struct burst *burst, unsigned n, uint6
 	sort_burst(gate, burst, &lanes, n, rx_offload);
 	probe(gate->sessions, lanes.game, lanes.game_count);
 	answer_burst(gate, burst, &lanes, now, tx_offload);
+	if (lanes.sealed.count > 0)
+		serve_sealed(gate, burst, &lanes, now, tx_offload);
 }
 
 static void run_software(struct gate *gate, struct burst *burst, unsigned n, uint64_t now)

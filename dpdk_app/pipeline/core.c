@@ -4,7 +4,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "pipeline/departures.h"
 #include "pipeline/pipeline.h"
+#include "session/connection.h"
+#include "session/letter.h"
+#include "session/state.h"
+#include "stats/error.h"
+
+/// Frames may grow into longer answers: each runs in a buffer of ours.
+#define FRAME_ROOM 2048
+static_assert(FRAME_ROOM >= ETHERNET_MAX + HOST_ANSWER_ROOM, "any answer fits");
 
 struct pg_core {
 	struct identity identity;
@@ -16,9 +25,15 @@ struct pg_core {
 	struct host_buckets host;
 	struct pg_worker_stats stats;
 	struct gate gate;
+	struct vault vault;
+	struct session_side side;
 	const struct hot_path *hot_path;
-	void *region;
+	void *state;
 	void *index;
+	void *private; // of the vault
+	void *messages;
+	uint8_t frame[BURST_MAX][FRAME_ROOM];
+	uint8_t payload[BURST_MAX][PG_DATAGRAM_MAX + 1];
 };
 
 /// Tests want the same order of slots in every run; there is no stranger to defend against.
@@ -33,6 +48,65 @@ static void *zeroed_lines(size_t size)
 	return memory ? memset(memory, 0, rounded) : NULL;
 }
 
+static bool allocate(struct pg_core *core, const struct pg_plan *plan)
+{
+	struct pg_error error;
+	const size_t state_size = pg_state_size(plan->session_capacity, 1, plan->issued_capacity);
+
+	core->state = zeroed_lines(state_size);
+	core->index = zeroed_lines(session_index_size(plan->session_capacity));
+	return core->state && core->index &&
+	       pg_state_init(core->state, state_size, plan->session_capacity, 1, plan->issued_capacity, &error) ==
+		       PG_OK;
+}
+
+static bool open_side(struct pg_core *core, const struct pg_plan *plan)
+{
+	struct side_setup setup = {
+		.vault = &core->vault,
+		.stats = &core->stats,
+		.secret = fixed_secret,
+		.message_bytes = (size_t)plan->message_memory_mib << 20,
+		.tsc_hz = pg_tsc_hz(),
+		.compression_level = plan->compression_level,
+	};
+
+	vault_open(&core->vault, core->state);
+	core->private = zeroed_lines(vault_private_size(core->vault.capacity));
+	core->messages = zeroed_lines(message_pool_size(setup.message_bytes));
+	if (!core->private || !core->messages)
+		return false;
+	vault_furnish(&core->vault, core->private);
+	setup.message_memory = core->messages;
+	core->gate.side = &core->side;
+	side_use_policy(&core->side, &core->policy);
+	if (!session_side_init(&core->side, &setup, pg_tsc()))
+		return false;
+	side_use_policy(&core->side, &core->policy);
+	return true;
+}
+
+static void make_gate(struct pg_core *core, const struct pg_plan *plan)
+{
+	core->gate = (struct gate){
+		.identity = &core->identity,
+		.listeners = &core->listeners,
+		.policy = &core->policy,
+		.sealed = sealed_listeners(plan),
+		.sessions = &core->sessions,
+		.sources = &core->sources,
+		.host = &core->host,
+		.stats = &core->stats,
+		.arrivals = &core->stats.received,
+	};
+	identity_init(&core->identity, plan->port[0].address, plan->port[0].address_count, plan->listener_port[0]);
+	identity_set_mac(&core->identity, plan->port[0].mac);
+	if (core->gate.sealed & 1)
+		identity_refuse_moves(&core->identity);
+	listeners_init(&core->listeners, plan->listener_port, plan->listener_count);
+	policy_init(&core->policy, &plan->policy, 1, pg_tsc_hz());
+}
+
 struct pg_core *pg_core_open(const struct pg_plan *plan)
 {
 	struct pg_core *core = zeroed_lines(sizeof(*core));
@@ -40,33 +114,20 @@ struct pg_core *pg_core_open(const struct pg_plan *plan)
 	if (!core)
 		return NULL;
 	core->hot_path = hot_path_select(plan->isa);
-	core->region = zeroed_lines(session_region_size(plan->session_capacity));
-	core->index = zeroed_lines(session_index_size(plan->session_capacity));
-	if (!core->hot_path || !core->region || !core->index) {
+	make_gate(core, plan);
+	// A listener without sessions to be issued would have nowhere to look for them.
+	if (!core->hot_path || (core->gate.sealed && plan->issued_capacity == 0) || !allocate(core, plan) ||
+	    (plan->issued_capacity > 0 && !open_side(core, plan))) {
 		pg_core_close(core);
 		return NULL;
 	}
-	identity_init(&core->identity, plan->port[0].address, plan->port[0].address_count, plan->listener_port[0]);
-	identity_set_mac(&core->identity, plan->port[0].mac);
-	listeners_init(&core->listeners, plan->listener_port, plan->listener_count);
-	policy_init(&core->policy, &plan->policy, 1, pg_tsc_hz());
 	core->census = (struct session_census){
 		.capacity = plan->session_capacity,
 		.tables = 1,
 		.active = {&core->stats.sessions_active},
 	};
-	session_table_init(&core->sessions, core->region, plan->session_capacity, core->index, &core->census,
-			   &core->stats.sessions_active, &fixed_secret, 0);
-	core->gate = (struct gate){
-		.identity = &core->identity,
-		.listeners = &core->listeners,
-		.policy = &core->policy,
-		.sessions = &core->sessions,
-		.sources = &core->sources,
-		.host = &core->host,
-		.stats = &core->stats,
-		.arrivals = &core->stats.received,
-	};
+	session_table_init(&core->sessions, state_region(core->state, 0), plan->session_capacity, core->index,
+			   &core->census, &core->stats.sessions_active, &fixed_secret, 0);
 	return core;
 }
 
@@ -74,8 +135,12 @@ void pg_core_close(struct pg_core *core)
 {
 	if (!core)
 		return;
+	if (core->gate.side)
+		session_side_free(&core->side);
+	free(core->messages);
+	free(core->private);
 	free(core->index);
-	free(core->region);
+	free(core->state);
 	free(core);
 }
 
@@ -88,14 +153,30 @@ void pg_core_burst(struct pg_core *core, uint64_t now, uint8_t *const frame[], u
 		n = BURST_MAX;
 	memset(&burst, 0, sizeof(burst));
 	for (uint32_t i = 0; i < n; i++) {
-		burst.frame[i] = frame[i];
+		burst.frame[i] = core->frame[i];
 		burst.length[i] = length[i];
+		memcpy(core->frame[i], frame[i], length[i] < ETHERNET_MAX ? length[i] : ETHERNET_MAX);
 	}
 	core->hot_path->run[0][0](&core->gate, &burst, n, now);
 	for (uint32_t i = 0; i < n; i++) {
-		drop[i] = burst.drop[i];
+		drop[i] = burst.drop[i] == PACKET_ABSORBED ? PG_DROP_NONE : burst.drop[i];
 		length[i] = burst.drop[i] == PG_DROP_NONE ? burst.length[i] : 0;
+		memcpy(frame[i], core->frame[i], length[i]);
 	}
+}
+
+static struct pg_address address_of(const struct peer *peer)
+{
+	struct pg_address address = {.family = 4};
+
+	if (peer->high == 0 && (uint32_t)peer->low == (uint32_t)IPV4_MAPPED) {
+		memcpy(address.bytes, (const uint8_t *)&peer->low + sizeof(uint32_t), sizeof(uint32_t));
+		return address;
+	}
+	address.family = 6;
+	memcpy(address.bytes, &peer->high, sizeof(peer->high));
+	memcpy(address.bytes + sizeof(peer->high), &peer->low, sizeof(peer->low));
+	return address;
 }
 
 static struct peer peer_of(const struct pg_datagram *datagram)
@@ -120,12 +201,57 @@ void pg_core_datagrams(struct pg_core *core, uint64_t now, struct pg_datagram *d
 	memset(&burst, 0, sizeof(burst));
 	for (uint32_t i = 0; i < n; i++) {
 		burst.peer[i] = peer_of(&datagram[i]);
-		burst.payload[i] = datagram[i].payload;
+		burst.payload[i] = core->payload[i];
 		burst.length[i] = datagram[i].length;
+		memcpy(core->payload[i], datagram[i].payload,
+		       datagram[i].length < PG_DATAGRAM_MAX ? datagram[i].length : PG_DATAGRAM_MAX);
 	}
 	core->hot_path->run_datagrams(&core->gate, &burst, n, now);
+	for (uint32_t i = 0; i < n; i++) {
+		datagram[i].drop = burst.drop[i] == PACKET_ABSORBED ? PG_DROP_NONE : burst.drop[i];
+		datagram[i].length = burst.drop[i] == PG_DROP_NONE ? burst.length[i] : 0;
+		memcpy(datagram[i].payload, core->payload[i], datagram[i].length);
+	}
+}
+
+uint32_t pg_core_due(struct pg_core *core, uint64_t now, struct pg_datagram *datagram, uint32_t n)
+{
+	struct datagram_departures out;
+	uint32_t filled;
+
+	if (!core->gate.side)
+		return 0;
+	if (n > BURST_MAX)
+		n = BURST_MAX;
 	for (uint32_t i = 0; i < n; i++)
-		datagram[i].drop = burst.drop[i];
+		out.payload[i] = datagram[i].payload;
+	filled = depart_datagrams(&core->side, &out, n, now);
+	for (uint32_t i = 0; i < filled; i++) {
+		datagram[i].source = address_of(&out.peer[i]);
+		datagram[i].source_port = BE16(peer_port(&out.peer[i]));
+		datagram[i].listener = peer_listener(&out.peer[i]);
+		datagram[i].drop = PG_DROP_NONE;
+		datagram[i].length = out.length[i];
+	}
+	return filled;
+}
+
+void *pg_core_state(struct pg_core *core)
+{
+	return core->state;
+}
+
+int pg_core_send(struct pg_core *core, uint64_t now, const struct pg_letter *letter, struct pg_error *error)
+{
+	struct outgoing message;
+	int rc;
+
+	if (!core->gate.side)
+		return error_set(error, PG_ERROR_USAGE, "no listener speaks the session profile");
+	rc = letter_open(&core->vault, letter, &message, error);
+	if (rc == PG_OK)
+		session_deliver(&core->side, letter->session, &message, now);
+	return rc;
 }
 
 const struct pg_worker_stats *pg_core_stats(const struct pg_core *core)
@@ -138,7 +264,9 @@ uint32_t pg_core_expire(struct pg_core *core, uint64_t now)
 	const uint32_t freed = session_expire(&core->sessions, now, core->policy.idle_timeout, core->sessions.capacity);
 
 	counter_add(&core->stats.sessions_expired, freed);
-	return freed;
+	if (!core->gate.side)
+		return freed;
+	return freed + connection_sweep(&core->side, now, core->vault.capacity);
 }
 
 uint16_t pg_checksum(const uint8_t *bytes, size_t length)

@@ -2,45 +2,65 @@
 // pipeline/datagram.c: a burst whose frames the kernel took off, stage by stage. Compiled with -DISA=v2, v3 and v4.
 //
 // The stages of burst.c without its frames: check and hash everything (prefetch index buckets), probe everything
-// (prefetch session records), answer everything in the order of arrival. The kernel has verified the checksums.
+// (prefetch session records), answer everything in the order of arrival; datagrams of the session profile in stages of
+// their own (session_stages.h). The kernel has verified the checksums.
 
 #include <string.h>
 
+#include "pipeline/session_stages.h"
 #include "pipeline/stages.h"
 
+/// @param reason  enum pg_drop, or PACKET_…, which are not counted here
 static COLD void drop_datagram(struct gate *gate, struct datagram_burst *burst, unsigned i, unsigned reason)
 {
 	burst->drop[i] = (uint8_t)reason;
 	burst->unanswered++;
-	counter_add(&gate->stats->dropped[reason], 1);
+	if (reason < PG_DROPS)
+		counter_add(&gate->stats->dropped[reason], 1);
 }
 
-/// What is whole and can be answered.
-ALWAYS_INLINE enum pg_drop check_datagram(const struct peer *peer, const uint8_t *payload, uint16_t length)
+/// What can be answered at all, whatever is in it.
+ALWAYS_INLINE enum pg_drop check_envelope(const struct peer *peer, uint16_t length)
 {
 	if (unlikely(peer_port(peer) == 0)) // RFC 768: no port to send replies to
 		return PG_DROP_BAD_SOURCE;
 	if (unlikely(length > PG_DATAGRAM_MAX))
 		return PG_DROP_TOO_LONG;
-	return plain_check(payload, length);
+	return PG_DROP_NONE;
 }
 
-/// @param lookup  out: the datagrams that passed
-/// @return how many they are
-ALWAYS_INLINE unsigned check_datagrams(struct gate *gate, struct datagram_burst *burst, struct lookup *lookup,
-				       unsigned n)
+struct datagram_lanes {
+	struct lookup plain[BURST_MAX];
+	struct sealed_lane sealed;
+	unsigned plain_count;
+};
+
+/// One that can be answered goes into its lane if its message, or its header, is whole.
+ALWAYS_INLINE enum pg_drop sort_datagram(struct gate *gate, const struct datagram_burst *burst, unsigned i,
+					 struct datagram_lanes *lanes)
 {
-	unsigned passed = 0;
+	const struct peer *peer = &burst->peer[i];
+	enum pg_drop drop;
 
+	if (listener_is_sealed(gate, peer_listener(peer)))
+		return sort_sealed(gate, &lanes->sealed, burst->payload[i], burst->length[i], peer, i);
+	drop = plain_check(burst->payload[i], burst->length[i]);
+	if (likely(drop == PG_DROP_NONE))
+		lanes->plain[lanes->plain_count++] = look_up(gate->sessions, peer, i, LANE_OTHER);
+	return drop;
+}
+
+ALWAYS_INLINE void sort_datagrams(struct gate *gate, struct datagram_burst *burst, struct datagram_lanes *lanes,
+				  unsigned n)
+{
 	for (unsigned i = 0; i < n; i++) {
-		const enum pg_drop drop = check_datagram(&burst->peer[i], burst->payload[i], burst->length[i]);
+		enum pg_drop drop = check_envelope(&burst->peer[i], burst->length[i]);
 
+		if (likely(drop == PG_DROP_NONE))
+			drop = sort_datagram(gate, burst, i, lanes);
 		if (unlikely(drop != PG_DROP_NONE))
 			drop_datagram(gate, burst, i, drop);
-		else
-			lookup[passed++] = look_up(gate->sessions, &burst->peer[i], i, LANE_OTHER);
 	}
-	return passed;
 }
 
 ALWAYS_INLINE void answer_datagrams(struct gate *gate, struct datagram_burst *burst, const struct lookup *lookup,
@@ -60,16 +80,42 @@ ALWAYS_INLINE void answer_datagrams(struct gate *gate, struct datagram_burst *bu
 	}
 }
 
+static void conclude_datagram(struct gate *gate, struct datagram_burst *burst, const struct sealed *s)
+{
+	uint8_t *ways = gate->side->vault->ways;
+
+	if (unlikely(s->learn) && ways)
+		ways[s->slot] = burst->way[s->at];
+	if (likely(s->result == PG_DROP_NONE)) {
+		burst->length[s->at] = s->length;
+		return;
+	}
+	if (s->result == PACKET_ABSORBED)
+		counter_add(&gate->stats->unanswered, 1);
+	burst->owner[s->at] = s->owner;
+	drop_datagram(gate, burst, s->at, s->result);
+}
+
+static __attribute__((noinline)) void serve_sealed(struct gate *gate, struct datagram_burst *burst,
+						   struct sealed_lane *lane, uint64_t now)
+{
+	run_sealed(gate, lane, now);
+	for (unsigned k = 0; k < lane->count; k++)
+		conclude_datagram(gate, burst, &lane->datagram[k]);
+}
+
 void JOIN(run_datagrams, ISA)(struct gate *gate, struct datagram_burst *burst, unsigned n, uint64_t now)
 {
-	struct lookup lookup[BURST_MAX];
+	struct datagram_lanes lanes;
 
+	lanes.plain_count = 0;
+	sealed_lane_begin(&lanes.sealed);
 	burst->unanswered = 0;
 	memset(burst->drop, PG_DROP_NONE, sizeof(burst->drop));
 	counter_add(gate->arrivals, n);
-
-	const unsigned passed = check_datagrams(gate, burst, lookup, n);
-
-	probe(gate->sessions, lookup, passed);
-	answer_datagrams(gate, burst, lookup, passed, now);
+	sort_datagrams(gate, burst, &lanes, n);
+	probe(gate->sessions, lanes.plain, lanes.plain_count);
+	answer_datagrams(gate, burst, lanes.plain, lanes.plain_count, now);
+	if (lanes.sealed.count > 0)
+		serve_sealed(gate, burst, &lanes.sealed, now);
 }

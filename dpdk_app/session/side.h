@@ -58,4 +58,28 @@ struct session_side {
 	uint32_t cursor;                  // next slot that the sweep looks at
 };
 
+/// What a side is made from.
+struct side_setup {
+	struct vault *vault; // open and furnished
+	struct pg_worker_stats *stats;
+	struct hash_secret secret;
+	void *message_memory; // message_pool_size(message_bytes), zeroed, cache-aligned
+	size_t message_bytes;
+	uint64_t tsc_hz;
+	int compression_level;
+	uint8_t worker;
+};
+
+/// Memory that a vault needs beside the state: of a slot that is never used it is never touched.
+size_t vault_private_size(uint32_t capacity);
+
+/// @param vault   open
+/// @param memory  vault_private_size() bytes, zeroed, cache-aligned, kept by the caller
+void vault_furnish(struct vault *vault, void *memory);
+
+/// Make a side, zeroed before, whose policy is to follow. Reads what a dead worker left only later: connection_adopt().
+/// @return false when this CPU does not run the cipher, or there are no random bytes or memory; to be freed all the same
+bool session_side_init(struct session_side *side, const struct side_setup *setup, uint64_t now);
+void session_side_free(struct session_side *side);
+
 #endif

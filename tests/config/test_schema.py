@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from pyshim.config import export_schema, load_config
+from pyshim.config import DeliveryConfig, ListenConfig, export_schema, load_config
 from pyshim.config.schema import main, schema_text
 
 ROOT = Path(__file__).parents[2]
@@ -100,7 +100,7 @@ def test_every_example_is_valid_and_names_its_schema(path: Path) -> None:
 def test_all_examples_are_there() -> None:
     assert {path.name for path in EXAMPLES} >= {
         "demo.yaml", "null.yaml", "af_packet.yaml", "tap.yaml", "bare-metal.yaml",
-        "epoll.yaml", "io_uring.yaml",
+        "epoll.yaml", "io_uring.yaml", "session.yaml",
     }  # fmt: skip
 
 
@@ -109,6 +109,14 @@ def test_the_example_of_a_socket_engine_listens_on_loopback(engine: str) -> None
     config = load_config(ROOT / f"configs/{engine}.yaml")
     assert config.engine == engine
     assert all(address.is_loopback for port in config.ports for address in port.address)
+
+
+def test_the_example_of_sessions_is_what_its_defaults_are() -> None:
+    config = load_config(ROOT / "configs/session.yaml")
+    assert config.issues_sessions
+    assert all(address.is_loopback for port in config.ports for address in port.address)
+    assert config.delivery == DeliveryConfig()  # what it explains is what who writes nothing gets
+    assert config.listen[0].limits == ListenConfig(port=1, profile="session").limits
 
 
 def test_the_example_for_bare_metal_has_two_cards() -> None:

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// pipeline/departures.c: see departures.h.
+
+#include "pipeline/departures.h"
+
+#include <string.h>
+
+#include "net/route.h"
+#include "pipeline/sealed.h"
+#include "session/connection.h"
+
+/// Sessions that are looked at per buffer asked for: one that is due need not have anything to send.
+#define LOOKS_PER_BUFFER 4
+
+/// A session whose route is not known, after a crash, waits for its peer's next packet for so many parts of a second.
+#define ROUTE_WAITS_PER_S 50
+
+/// Something to send: the oldest of the outbox, or the next data of a session.
+struct departure {
+	const struct parting *parting; // NULL: data
+	uint32_t slot;
+	const struct peer *peer;
+};
+
+/// A session of ours that is due and connected; one that gave up is closed, which leaves something in the outbox.
+static bool is_due(struct session_side *side, uint32_t slot, uint64_t now)
+{
+	const struct vault *vault = side->vault;
+	const struct issued *record = &vault->records[slot];
+	const struct conversation *c = vault_conversation(vault, slot);
+
+	// The sweep closes what was revoked.
+	if (issued_owner(record) != side->worker || record->phase != ISSUED_CONNECTED || issued_session(record) == 0)
+		return false;
+	if (conversation_gave_up(c)) {
+		connection_close(side, slot, SESSION_CLOSED_UNDELIVERABLE, now);
+		return false;
+	}
+	if (conversation_due(c) > now) { // something happened since it was scheduled
+		session_note(side, slot, false);
+		return false;
+	}
+	return true;
+}
+
+/// @param looks  in and out: how many sessions may still be looked at
+/// @return false when nothing is waiting, or not to be looked at now
+static bool next_departure(struct session_side *side, struct departure *out, unsigned *looks, uint64_t now)
+{
+	for (;;) {
+		const struct parting *parting = outbox_oldest(&side->outbox);
+		uint32_t slot;
+
+		if (parting) {
+			*out = (struct departure){parting, parting->slot, &parting->peer};
+			return true;
+		}
+		if (*looks == 0)
+			return false;
+		(*looks)--;
+		slot = wheel_pop(&side->wheel, now);
+		if (slot == WHEEL_NONE)
+			return false;
+		if (is_due(side, slot, now)) {
+			*out = (struct departure){NULL, slot, &side->vault->records[slot].peer};
+			return true;
+		}
+	}
+}
+
+/// @return bytes written to the payload
+static uint16_t write_departure(struct session_side *side, const struct departure *departure, uint8_t *payload,
+				uint64_t now)
+{
+	uint16_t length;
+
+	if (!departure->parting) {
+		length = sealed_data(side, departure->slot, payload, now);
+		session_note(side, departure->slot, false);
+		return length;
+	}
+	length = departure->parting->length;
+	memcpy(payload, departure->parting->payload, length);
+	outbox_remove(&side->outbox);
+	return length;
+}
+
+/// No way to the peer is known.
+static void put_off(struct session_side *side, const struct departure *departure, uint64_t now)
+{
+	if (departure->parting)
+		outbox_remove(&side->outbox);
+	else
+		wheel_schedule(&side->wheel, departure->slot, now + side->tsc_hz / ROUTE_WAITS_PER_S);
+}
+
+unsigned depart_frames(struct session_side *side, struct frame_departures *out, unsigned n, uint64_t now)
+{
+	unsigned looks = LOOKS_PER_BUFFER * n, filled = 0;
+	struct departure departure;
+
+	while (filled < n && next_departure(side, &departure, &looks, now)) {
+		const struct path *path = route_to(&side->vault->routes[departure.slot], departure.peer);
+		uint8_t *frame = out->frame[filled];
+
+		if (!path) {
+			put_off(side, &departure, now);
+			continue;
+		}
+		const uint16_t length = write_departure(side, &departure, frame + path->length, now);
+
+		out->length[filled] = route_write(path, frame, length);
+		out->port[filled++] = path->port;
+	}
+	counter_add(&side->stats->tx_originated, filled);
+	return filled;
+}
+
+unsigned depart_datagrams(struct session_side *side, struct datagram_departures *out, unsigned n, uint64_t now)
+{
+	unsigned looks = LOOKS_PER_BUFFER * n, filled = 0;
+	struct departure departure;
+
+	while (filled < n && next_departure(side, &departure, &looks, now)) {
+		out->peer[filled] = *departure.peer;
+		out->way[filled] = side->vault->ways ? side->vault->ways[departure.slot] : 0;
+		out->length[filled] = write_departure(side, &departure, out->payload[filled], now);
+		filled++;
+	}
+	counter_add(&side->stats->tx_originated, filled);
+	return filled;
+}

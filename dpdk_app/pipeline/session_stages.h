@@ -1,0 +1,482 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// pipeline/session_stages.h: what every datagram of the session profile meets, whoever took its frame off.
+//
+// Included like stages.h. Stage by stage over the burst, as there: sort (prefetch records), look up (prefetch keys and
+// conversations), open, take and answer. What a forgery costs grows with how far it comes: an index, a comparison of
+// addresses, the replay window, and one tag. HELLO and CONFIRM come last, one by one.
+
+#ifndef POLLGATE_PIPELINE_SESSION_STAGES_H
+#define POLLGATE_PIPELINE_SESSION_STAGES_H
+
+#include <string.h>
+
+#include "pipeline/sealed.h"
+#include "pipeline/stages.h"
+#include "session/handshake.h"
+#include "wire/session.h"
+
+/// Where answers go is learned again from the first datagram in each 2^31 cycles: about a second.
+#define LEARN_SHIFT 31
+
+/// Not enum pg_drop nor PACKET_…: still on its way through the stages.
+#define PACKET_UNDECIDED UINT8_MAX
+static_assert(PACKET_ABSORBED < PACKET_UNDECIDED, "results fit a byte");
+
+/// A datagram of the session profile between the stages, and what became of it.
+struct sealed {
+	uint8_t *payload;
+	const struct peer *peer;
+	uint64_t counter;
+	uint32_t slot;
+	uint16_t length; // as received; then of the answer
+	uint8_t at;      // index into the burst
+	uint8_t result;  // enum pg_drop, PACKET_…
+	uint8_t owner;   // of PACKET_ELSEWHERE
+	bool learn;      // answers to this session go where it came from: remember the way
+};
+
+struct sealed_lane {
+	struct sealed datagram[BURST_MAX];
+	uint8_t sealed[BURST_MAX]; // which of them are
+	uint8_t greeting[BURST_MAX];
+	unsigned count;
+	unsigned sealed_count;
+	unsigned greeting_count;
+};
+
+ALWAYS_INLINE bool listener_is_sealed(const struct gate *gate, unsigned listener)
+{
+	return gate->sealed >> listener & 1;
+}
+
+ALWAYS_INLINE void sealed_lane_begin(struct sealed_lane *lane)
+{
+	lane->count = lane->sealed_count = lane->greeting_count = 0;
+}
+
+// ---------------------------------------------------------------- what is it?
+
+/// Lengths that a sealed kind can have; of kinds that no client sends, and of none, the longest is 0.
+struct sealed_lengths {
+	uint16_t least, most;
+};
+
+static const struct sealed_lengths sealed_lengths[] = {
+	[SESSION_DATA] = {SESSION_SEALED_MIN, SESSION_DATAGRAM_MAX},
+	[SESSION_CLOSE] = {SESSION_SEALED_MIN + sizeof(struct session_close_body),
+			   SESSION_SEALED_MIN + sizeof(struct session_close_body)},
+	[SESSION_PATH_RESPONSE] = {SESSION_SEALED_MIN + SESSION_PATH_TOKEN_LEN,
+				   SESSION_SEALED_MIN + SESSION_PATH_TOKEN_LEN},
+	[SESSION_DENIED] = {0, 0},
+};
+
+ALWAYS_INLINE bool is_greeting(unsigned kind)
+{
+	return kind == SESSION_HELLO || kind == SESSION_CONFIRM;
+}
+
+static COLD enum pg_drop refuse_kind(unsigned kind)
+{
+	return kind == 0 || kind > SESSION_DENIED ? PG_DROP_SESSION_HEADER : PG_DROP_SESSION_STATE;
+}
+
+/// What the header alone says.
+ALWAYS_INLINE enum pg_drop check_header(const struct session_header *header, uint16_t length)
+{
+	if (unlikely(length < sizeof(*header)))
+		return PG_DROP_TRUNCATED;
+	if (unlikely(header->length != length || length > SESSION_DATAGRAM_MAX))
+		return PG_DROP_SESSION_HEADER;
+	if (unlikely(header->flags != 0) && (header->flags != SESSION_FLAG_ACK_NOW || header->kind != SESSION_DATA))
+		return PG_DROP_SESSION_HEADER;
+	if (unlikely(is_greeting(header->kind)))
+		return PG_DROP_NONE;
+	if (unlikely(header->kind > SESSION_DENIED || sealed_lengths[header->kind].most == 0))
+		return refuse_kind(header->kind);
+	if (unlikely(length < sealed_lengths[header->kind].least || length > sealed_lengths[header->kind].most))
+		return PG_DROP_SESSION_HEADER;
+	return PG_DROP_NONE;
+}
+
+/// Take a datagram into the lane; the record that it names is on its way.
+/// @return PG_DROP_NONE, or why it is not in it
+ALWAYS_INLINE enum pg_drop sort_sealed(const struct gate *gate, struct sealed_lane *lane, uint8_t *payload,
+				       uint16_t length, const struct peer *peer, unsigned i)
+{
+	const struct session_header *header = (const struct session_header *)payload;
+	const struct vault *vault = gate->side->vault;
+	const enum pg_drop drop = check_header(header, length);
+	const unsigned k = lane->count;
+
+	if (unlikely(drop != PG_DROP_NONE))
+		return drop;
+
+	const uint32_t slot = session_slot(header->session);
+
+	if (unlikely(is_greeting(header->kind))) {
+		lane->greeting[lane->greeting_count++] = (uint8_t)k;
+	} else if (unlikely(slot >= vault->capacity)) {
+		return PG_DROP_SESSION_UNKNOWN;
+	} else {
+		prefetch_for_write(&vault->records[slot]);
+		prefetch_for_write(&vault->records[slot].taken);
+		lane->sealed[lane->sealed_count++] = (uint8_t)k;
+	}
+	lane->datagram[k] = (struct sealed){
+		.payload = payload,
+		.peer = peer,
+		.slot = slot,
+		.length = length,
+		.at = (uint8_t)i,
+		.result = PACKET_UNDECIDED,
+	};
+	lane->count++;
+	return PG_DROP_NONE;
+}
+
+// ---------------------------------------------------------------- whose is it?
+
+/// Of another worker, or of nobody.
+static COLD unsigned sealed_elsewhere(const struct gate *gate, uint8_t owner, struct sealed *s)
+{
+	const struct session_census *census = gate->sessions->census;
+
+	if (owner == ISSUED_NO_OWNER || owner >= census->tables || gate->settles_here)
+		return PG_DROP_SESSION_STATE;
+	if (!(census->ports[owner] & gate->port_bit)) // cannot take it
+		return PG_DROP_OWNER_BUSY;
+	s->owner = owner;
+	return PACKET_ELSEWHERE;
+}
+
+/// The slot has another session, or none.
+static COLD enum pg_drop no_such_session(const struct issued *record, uint32_t session)
+{
+	return session != 0 && record->number == session ? PG_DROP_SESSION_OVER : PG_DROP_SESSION_UNKNOWN;
+}
+
+static COLD bool unproved_conforms(struct gate *gate, const struct peer *peer, uint64_t now)
+{
+	return !gate->policy->source_limited || source_conforms(gate, *peer, now);
+}
+
+/// All that can be told without the key. Another worker's record is not looked into.
+/// @return PG_DROP_NONE for one whose tag is to be checked; enum pg_drop or PACKET_ELSEWHERE
+ALWAYS_INLINE unsigned sealed_admissible(struct gate *gate, struct sealed *s, uint64_t now)
+{
+	const struct session_header *header = (const struct session_header *)s->payload;
+	const struct session_side *side = gate->side;
+	const struct issued *record = &side->vault->records[s->slot];
+
+	if (unlikely(!issued_stands(record, header->session)))
+		return no_such_session(record, header->session);
+	if (unlikely(issued_owner(record) != side->worker))
+		return sealed_elsewhere(gate, issued_owner(record), s);
+	if (unlikely(record->phase != ISSUED_CONNECTED))
+		return PG_DROP_SESSION_STATE;
+	if (unlikely(s->length > record->max_datagram))
+		return PG_DROP_SESSION_HEADER;
+	if (unlikely(!peer_equal(&record->peer, s->peer)) && !unproved_conforms(gate, s->peer, now))
+		return PG_DROP_SOURCE_RATE_LIMITED;
+	s->counter = replay_counter(&record->replay, header->sequence);
+	if (unlikely(!replay_fresh(&record->replay, s->counter)))
+		return PG_DROP_REPLAYED;
+	return PG_DROP_NONE;
+}
+
+/// What opening, taking and answering will touch.
+ALWAYS_INLINE void sealed_prefetch(const struct session_side *side, const struct sealed *s)
+{
+	const struct session_header *header = (const struct session_header *)s->payload;
+	const struct cipher *cipher = &side->vault->ciphers[s->slot];
+
+	cipher_prefetch(&side->code, &cipher->open, s->length - SESSION_SEALED_MIN);
+	prefetch_for_write(vault_conversation(side->vault, s->slot));
+	if (header->flags & SESSION_FLAG_ACK_NOW)
+		cipher_prefetch(&side->code, &cipher->seal, 0);
+}
+
+/// @return how many of the lane's sealed datagrams are left; they are moved to the front
+ALWAYS_INLINE unsigned look_up_sealed(struct gate *gate, struct sealed_lane *lane, uint64_t now)
+{
+	unsigned left = 0;
+
+	for (unsigned k = 0; k < lane->sealed_count; k++) {
+		struct sealed *s = &lane->datagram[lane->sealed[k]];
+		const unsigned result = sealed_admissible(gate, s, now);
+
+		if (unlikely(result != PG_DROP_NONE)) {
+			s->result = (uint8_t)result;
+			continue;
+		}
+		sealed_prefetch(gate->side, s);
+		lane->sealed[left++] = lane->sealed[k];
+	}
+	return left;
+}
+
+// ---------------------------------------------------------------- is it authentic?
+
+ALWAYS_INLINE unsigned open_sealed(const struct gate *gate, struct sealed_lane *lane, unsigned n)
+{
+	const struct session_side *side = gate->side;
+	unsigned left = 0;
+
+	for (unsigned k = 0; k < n; k++) {
+		struct sealed *s = &lane->datagram[lane->sealed[k]];
+
+		if (unlikely(!cipher_open(&side->code, &side->vault->ciphers[s->slot].open, s->counter, s->payload,
+					  sizeof(struct session_header), s->length))) {
+			s->result = PG_DROP_BAD_TAG;
+			continue;
+		}
+		lane->sealed[left++] = lane->sealed[k];
+	}
+	return left;
+}
+
+// ---------------------------------------------------------------- what does it do?
+
+ALWAYS_INLINE void issued_move(struct issued *record, const uint8_t *motion)
+{
+	record->motion_version++;
+	__atomic_signal_fence(__ATOMIC_SEQ_CST); // a crash sees stores in program order
+	memcpy(&record->motion, motion, sizeof(record->motion));
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	record->motion_version++;
+}
+
+/// Where in a message's body the player is named whom it is for. Only of types that are for somebody.
+static unsigned target_offset(unsigned type)
+{
+	return type == SESSION_SKILL ? sizeof(uint32_t) : 0; // behind skill_id
+}
+
+static enum priority event_priority(unsigned type)
+{
+	if (type == SESSION_CHAT)
+		return PRIORITY_NORMAL;
+	return type == SESSION_BULK ? PRIORITY_BULK : PRIORITY_URGENT;
+}
+
+/// What one player does to another, or says. To nobody, it is for a world to come.
+static COLD void relay_message(struct session_side *side, const struct issued *from, const struct delivered *message,
+			       uint64_t now)
+{
+	const uint32_t target = load32(message->body + target_offset(message->type));
+	const struct outgoing event = {
+		.type = (uint8_t)(message->type + SESSION_EVENT),
+		.channel = message->channel,
+		.reliable = message->reliable,
+		.priority = event_priority(message->type),
+		.sender = from->player_id,
+		.body = message->body,
+		.length = message->length,
+	};
+
+	if (target != 0)
+		session_relay(side, target, &event, now);
+}
+
+ALWAYS_INLINE void take_message(struct session_side *side, struct issued *record, const struct delivered *message,
+				uint64_t now)
+{
+	if (likely(message->type == SESSION_MOVE))
+		issued_move(record, message->body);
+	else if (message->type != SESSION_HEARTBEAT)
+		relay_message(side, record, message, now);
+}
+
+/// The header's acknowledgement of what we sent, made 64 bits. One of packets that we did not send yet says nothing.
+ALWAYS_INLINE void take_acknowledgement(struct session_side *side, const struct issued *record, struct conversation *c,
+					const struct session_header *header, uint64_t now)
+{
+	const int32_t ahead = (int32_t)(header->ack - (uint32_t)record->tx_counter);
+	const uint64_t newest = record->tx_counter + (uint64_t)(int64_t)ahead;
+
+	if (likely(ahead <= 0 && (int64_t)newest > 0))
+		conversation_acknowledged(&side->hall, c, newest, header->ack_bits, now);
+}
+
+/// Our own acknowledgement fields, once a datagram is taken.
+ALWAYS_INLINE void mark_taken(struct issued *record, uint64_t counter)
+{
+	const uint64_t ahead = counter - record->taken, behind = record->taken - counter;
+
+	if (likely((int64_t)ahead > 0)) {
+		const uint64_t bits = (uint64_t)record->taken_bits << 1 | (record->taken != 0); // bit n: taken - n
+
+		record->taken_bits = ahead <= 32 ? (uint32_t)(bits << (ahead - 1)) : 0;
+		record->taken = counter;
+	} else if (behind >= 1 && behind <= 32) {
+		record->taken_bits |= 1U << (behind - 1);
+	}
+}
+
+/// Its messages, all of them or none.
+/// @param ids  out: message ids have moved on
+/// @return PG_DROP_NONE, or why none was taken
+ALWAYS_INLINE enum pg_drop take_messages(struct session_side *side, const struct sealed *s, struct issued *record,
+					 struct conversation *c, struct intake *intake, bool *ids, uint64_t now)
+{
+	const uint8_t *body = s->payload + sizeof(struct session_header);
+	const uint16_t length = (uint16_t)(s->length - SESSION_SEALED_MIN);
+	const enum pg_drop drop = conversation_admit(&side->hall, c, body, length, now);
+	struct delivered message;
+
+	if (unlikely(drop != PG_DROP_NONE))
+		return drop;
+	intake_begin(intake, body, length);
+	while (intake_next(&side->hall, c, intake, &message)) {
+		*ids |= message.reliable;
+		take_message(side, record, &message, now);
+	}
+	mark_taken(record, s->counter);
+	if (length > 0)
+		conversation_owe(&side->hall, c, now);
+	return PG_DROP_NONE;
+}
+
+/// What came from where nobody is proved to be: is it to be asked?
+static COLD void challenge_path(struct session_side *side, struct sealed *s, bool newest, uint64_t now)
+{
+	const uint16_t answer =
+		newest ? handshake_challenge_path(side, s->slot, s->peer, s->payload, s->length, now) : 0;
+
+	s->length = answer;
+	s->result = answer ? PG_DROP_NONE : PACKET_ABSORBED;
+}
+
+ALWAYS_INLINE void answer_data(struct session_side *side, struct sealed *s, struct conversation *c, unsigned flags,
+			       uint64_t now)
+{
+	s->result = PACKET_ABSORBED;
+	if (flags & SESSION_FLAG_ACK_NOW || conversation_due(c) <= now) {
+		s->length = sealed_data(side, s->slot, s->payload, now);
+		s->result = PG_DROP_NONE;
+	}
+}
+
+/// @param newest  no authentic packet of this session has a higher counter
+ALWAYS_INLINE void take_data(struct gate *gate, struct sealed *s, struct issued *record, bool newest, uint64_t now)
+{
+	struct session_side *side = gate->side;
+	const struct session_header *header = (const struct session_header *)s->payload;
+	struct conversation *c = vault_conversation(side->vault, s->slot);
+	const unsigned flags = header->flags;
+	struct intake intake = {.offence = false};
+	bool ids = false;
+
+	if (unlikely(!rate_admit_short(&record->conforms_at, side->rules->session[peer_listener(s->peer)], now))) {
+		s->result = PG_DROP_SESSION_RATE_LIMITED;
+		return;
+	}
+	take_acknowledgement(side, record, c, header, now);
+
+	const enum pg_drop drop = take_messages(side, s, record, c, &intake, &ids, now);
+
+	if (unlikely(drop != PG_DROP_NONE)) {
+		s->result = (uint8_t)drop;
+		session_note(side, s->slot, false);
+		return;
+	}
+	counter_add(&gate->stats->handled[PG_MESSAGE_SESSION_DATA], 1);
+	if (unlikely(intake.offence)) {
+		s->result = PACKET_ABSORBED;
+		connection_close(side, s->slot, SESSION_CLOSED_PROTOCOL, now);
+		return;
+	}
+	if (likely(peer_equal(&record->peer, s->peer)))
+		answer_data(side, s, c, flags, now);
+	else
+		challenge_path(side, s, newest, now);
+	session_note(side, s->slot, ids);
+}
+
+static COLD void take_control(struct gate *gate, struct sealed *s, struct issued *record, uint64_t now)
+{
+	const struct handshake_outcome outcome =
+		handshake_control(gate->side, s->slot, s->peer, s->payload, s->length, now);
+
+	if (outcome.drop != PG_DROP_NONE) {
+		s->result = (uint8_t)outcome.drop;
+		return;
+	}
+	counter_add(&gate->stats->handled[outcome.message], 1);
+	if (outcome.message == PG_MESSAGE_SESSION_PATH_RESPONSE)
+		mark_taken(record, s->counter);
+	s->learn = outcome.moved;
+	s->length = outcome.answer;
+	s->result = outcome.answer ? PG_DROP_NONE : PACKET_ABSORBED;
+}
+
+/// An opened datagram. Another of the same burst may have come before it, with its counter or with the end of the
+/// connection.
+ALWAYS_INLINE void take_sealed(struct gate *gate, struct sealed *s, uint64_t now)
+{
+	const struct session_header *header = (const struct session_header *)s->payload;
+	struct issued *record = &gate->side->vault->records[s->slot];
+	const bool newest = (int64_t)(s->counter - record->replay.newest) > 0;
+
+	if (unlikely(issued_owner(record) != gate->side->worker || record->phase != ISSUED_CONNECTED)) {
+		s->result = PG_DROP_SESSION_STATE;
+		return;
+	}
+	if (unlikely(!replay_fresh(&record->replay, s->counter))) {
+		s->result = PG_DROP_REPLAYED;
+		return;
+	}
+	replay_mark(&record->replay, s->counter);
+	s->learn = (now ^ record->last_seen) >> LEARN_SHIFT != 0 && peer_equal(&record->peer, s->peer);
+	record->last_seen = now;
+	if (likely(header->kind == SESSION_DATA))
+		take_data(gate, s, record, newest, now);
+	else
+		take_control(gate, s, record, now);
+}
+
+// ---------------------------------------------------------------- HELLO and CONFIRM
+
+/// Do answers to this session go where this came from?
+static bool leads_back(const struct session_side *side, const struct sealed *s)
+{
+	const struct issued *record = &side->vault->records[s->slot];
+
+	return s->slot < side->vault->capacity && issued_owner(record) == side->worker &&
+	       record->phase == ISSUED_CONNECTED && peer_equal(&record->peer, s->peer);
+}
+
+static COLD void greet(struct gate *gate, struct sealed *s, uint64_t now)
+{
+	struct handshake_outcome outcome;
+
+	if (!unproved_conforms(gate, s->peer, now)) {
+		s->result = PG_DROP_SOURCE_RATE_LIMITED;
+		return;
+	}
+	outcome = handshake_greet(gate->side, s->peer, s->payload, s->length, now);
+	if (outcome.elsewhere || outcome.drop != PG_DROP_NONE) {
+		s->result = (uint8_t)(outcome.elsewhere ? sealed_elsewhere(gate, outcome.owner, s) : outcome.drop);
+		return;
+	}
+	counter_add(&gate->stats->handled[outcome.message], 1);
+	s->learn = outcome.message == PG_MESSAGE_SESSION_CONFIRM && leads_back(gate->side, s);
+	s->length = outcome.answer;
+	s->result = outcome.answer ? PG_DROP_NONE : PACKET_ABSORBED;
+}
+
+// ---------------------------------------------------------------- all of it
+
+/// After this every datagram of the lane has its result; what is handled is counted, what is dropped is not yet.
+static __attribute__((noinline)) void run_sealed(struct gate *gate, struct sealed_lane *lane, uint64_t now)
+{
+	const unsigned admissible = look_up_sealed(gate, lane, now);
+	const unsigned authentic = open_sealed(gate, lane, admissible);
+
+	for (unsigned k = 0; k < authentic; k++)
+		take_sealed(gate, &lane->datagram[lane->sealed[k]], now);
+	for (unsigned k = 0; k < lane->greeting_count; k++)
+		greet(gate, &lane->datagram[lane->greeting[k]], now);
+}
+
+#endif

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// session/relay.c: see relay.h.
+
+#include "session/relay.h"
+
+#include "session/side.h"
+
+static enum pg_loss lose(struct session_side *side, enum pg_loss why)
+{
+	counter_add(&side->stats->messages.lost[why], 1);
+	return why;
+}
+
+/// Ours, and somebody is connected who can get it.
+static bool is_here(const struct session_side *side, const struct issued *record, uint32_t session)
+{
+	return issued_stands(record, session) && issued_owner(record) == side->worker &&
+	       record->phase == ISSUED_CONNECTED;
+}
+
+enum pg_loss session_deliver(struct session_side *side, uint32_t session, const struct outgoing *message, uint64_t now)
+{
+	const struct vault *vault = side->vault;
+	const uint32_t slot = session_slot(session);
+	enum pg_loss loss;
+
+	if (slot >= vault->capacity || !is_here(side, &vault->records[slot], session))
+		return lose(side, PG_LOSS_NO_PLAYER);
+	loss = conversation_queue(&side->hall, vault_conversation(vault, slot), message, now);
+	session_note(side, slot, false);
+	return loss;
+}
+
+void session_relay(struct session_side *side, uint32_t player_id, const struct outgoing *message, uint64_t now)
+{
+	const struct vault *vault = side->vault;
+	const uint32_t slot = vault_player(vault, player_id);
+
+	if (slot == PLAYER_NONE) {
+		lose(side, PG_LOSS_NO_PLAYER);
+		return;
+	}
+
+	const uint32_t session = issued_session(&vault->records[slot]);
+	const uint8_t owner = issued_owner(&vault->records[slot]);
+
+	if (session == 0 || owner == side->worker || owner == ISSUED_NO_OWNER)
+		session_deliver(side, session, message, now);
+	else if (!side->relay || !side->relay->pass(side->relay, owner, session, message))
+		lose(side, PG_LOSS_OWNER_BUSY);
+}
+
+void session_note(struct session_side *side, uint32_t slot, bool ids)
+{
+	struct issued *record = &side->vault->records[slot];
+	const struct conversation *c = vault_conversation(side->vault, slot);
+	const bool holds = conversation_holds_messages(c);
+	const uint64_t due = conversation_gave_up(c) ? 0 : conversation_due(c);
+
+	if (due != UINT64_MAX)
+		wheel_schedule(&side->wheel, slot, due);
+	if (likely(!ids && record->undelivered == holds))
+		return;
+	// When nothing is on its way any more, these are where both sides are. A crash sees stores in program order.
+	conversation_ids(c, record->tx_id, record->rx_id);
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	record->undelivered = holds;
+}

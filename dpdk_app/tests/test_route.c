@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// test_route.c: a frame that leaves on its own reaches whoever sent the frame that it was learned from.
+
+#include "unit.h"
+
+#include <string.h>
+
+#include "frames.h"
+#include "net/route.h"
+#include "rig.h"
+
+#define PORT 3
+
+static const uint8_t payload[] = "some sealed bytes, of an odd length";
+
+static struct packet parsed(const struct identity *identity, const struct listeners *listeners, const struct frame *f)
+{
+	struct packet p = {0};
+
+	assert_int_equal(parse_frame(f->bytes, f->len, identity, listeners, 0, false, &p), PG_DROP_NONE);
+	return p;
+}
+
+static void learn(struct route *route, const struct flow *flow)
+{
+	static const uint16_t ports[] = RIG_PORTS;
+	static struct listeners listeners;
+	struct identity identity;
+	struct packet p;
+	struct frame f;
+
+	rig_identity(&identity);
+	listeners_init(&listeners, ports, 2);
+	build_udp(&f, flow, (const uint8_t *)"a request", 9);
+	p = parsed(&identity, &listeners, &f);
+	route_learn(route, f.bytes, &p, &identity, PORT);
+}
+
+static struct peer peer_of(const struct flow *flow)
+{
+	struct peer peer;
+
+	if (flow->family == 4)
+		peer_set4(&peer, load32(flow->from));
+	else
+		peer_set6(&peer, flow->from);
+	peer_set_channel(&peer, BE16(flow->port_from), flow->port_to == 8081);
+	return peer;
+}
+
+/// What the peer gets is what frames.c builds for the way back, byte for byte, with DF over IPv4 and no label over IPv6.
+static void check_arrives(const struct route *route, const struct flow *flow)
+{
+	const struct flow back = flow_back(flow);
+	const struct peer peer = peer_of(flow);
+	const struct path *path = route_to(route, &peer);
+	struct frame expected;
+	uint8_t frame[ETHERNET_MAX];
+	uint16_t length;
+
+	assert_non_null(path);
+	assert_int_equal(path->port, PORT);
+	memset(frame, 0xa5, sizeof(frame));
+	memcpy(frame + path->length, payload, sizeof(payload));
+	length = route_write(path, frame, sizeof(payload));
+	build_udp(&expected, &back, payload, sizeof(payload));
+	if (flow->family == 4) {
+		expected.bytes[expected.l3 + 6] = 0x40;
+		repair_checksums(expected.bytes, expected.len);
+	} else {
+		memcpy(expected.bytes + expected.l3, "\x60\0\0\0", 4); // class and flow label are the peer's
+	}
+	assert_int_equal(length, expected.len);
+	assert_memory_equal(frame, expected.bytes, expected.len);
+	assert_true(checksums_right(frame, length));
+	assert_int_equal(frame[length], 0xa5); // and nothing behind it
+}
+
+static void test_frame_over_ipv4_finds_its_peer(void **state UNUSED)
+{
+	struct route route = {0};
+	struct flow flow = flow4(1);
+
+	flow.ip_id = 0; // ours has none
+	learn(&route, &flow);
+	check_arrives(&route, &flow);
+}
+
+static void test_frame_over_ipv6_finds_its_peer(void **state UNUSED)
+{
+	struct route route = {0};
+	const struct flow flow = flow6(2);
+
+	learn(&route, &flow);
+	check_arrives(&route, &flow);
+}
+
+static void test_tags_are_kept(void **state UNUSED)
+{
+	for (unsigned family = 4; family <= 6; family += 2) {
+		struct route route = {0};
+		struct flow flow = family == 4 ? flow4(3) : flow6(3);
+
+		flow.ip_id = 0;
+		flow_tag(&flow, 0x88a8, 100);
+		flow_tag(&flow, 0x8100, 0x6005);
+		learn(&route, &flow);
+		check_arrives(&route, &flow);
+	}
+}
+
+static void test_who_moved_is_known_at_both_places(void **state UNUSED)
+{
+	struct route route = {0};
+	struct flow before = flow4(4), after = flow4(5), stranger = flow4(6);
+	const struct peer unknown = peer_of(&stranger);
+
+	before.ip_id = after.ip_id = 0;
+	flow_tag(&after, 0x8100, 7);
+	learn(&route, &before);
+	learn(&route, &after);
+	learn(&route, &after); // again: the one before is still remembered
+	check_arrives(&route, &before);
+	check_arrives(&route, &after);
+	assert_null(route_to(&route, &unknown));
+}
+
+static void test_nothing_is_known_at_first(void **state UNUSED)
+{
+	const struct route route = {0};
+	const struct flow flow = flow4(7);
+	const struct peer peer = peer_of(&flow), zero = {0};
+
+	assert_null(route_to(&route, &peer));
+	assert_null(route_to(&route, &zero));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_frame_over_ipv4_finds_its_peer),
+		cmocka_unit_test(test_frame_over_ipv6_finds_its_peer),
+		cmocka_unit_test(test_tags_are_kept),
+		cmocka_unit_test(test_who_moved_is_known_at_both_places),
+		cmocka_unit_test(test_nothing_is_known_at_first),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What a game developer uses: the asyncio client over real sockets, and every block of its README."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Iterator
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+
+from pyshim.errors import UsageError
+from pyshim.protocol.client import (
+    Attack,
+    Bulk,
+    Chat,
+    Client,
+    Connected,
+    Disconnected,
+    Ending,
+    Event,
+    Expired,
+    Settings,
+    Skill,
+    Ticket,
+    TimedOut,
+)
+from pyshim.protocol.session_wire import CloseReason, Denial, MessageType
+from tests.session.model_server import ModelServer
+
+README = (files("pyshim.protocol") / "README.md").read_text()
+BLOCKS = re.findall(r"^```python\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+TIMEOUT_S = 30
+
+
+@pytest.fixture
+def server() -> Iterator[ModelServer]:
+    with ModelServer() as it:
+        yield it
+
+
+async def hear(game: Client, count: int) -> list[Event]:
+    heard: list[Event] = []
+    async with asyncio.timeout(TIMEOUT_S):
+        async for event in game.events():
+            heard.append(event)
+            if len(heard) == count:
+                break
+    return heard
+
+
+@pytest.mark.parametrize("block", BLOCKS, ids=range(len(BLOCKS)))
+def test_readmes_blocks_run_as_they_stand(
+    block: str, server: ModelServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "ticket.json").write_text(server.issue_json(7))
+    monkeypatch.chdir(tmp_path)
+    exec(compile(block, "README.md", "exec"), {"__name__": "__main__"})
+    with server.lock:
+        assert any(number in (MessageType.CHAT, MessageType.SKILL) for _, number, _ in server.gateway.taken)
+
+
+def test_readme_has_blocks() -> None:
+    assert len(BLOCKS) >= 4
+
+
+def test_players_do_things_to_each_other(server: ModelServer) -> None:
+    async def play() -> list[Event]:
+        async with Client(server.issue(7)) as alice, Client(server.issue(8)) as bob:
+            await alice.attack(8, 3, (0.0, 1.0, 0.0))
+            await alice.chat("左から来るぞ", to=8, topic=2)
+            await alice.bulk(bytes(100_0), to=8)
+            return await hear(bob, 4)
+
+    connected, *said = asyncio.run(play())
+    assert connected == Connected(8, 3600, 1400)
+    assert said == [Attack(7, 8, 3, (0.0, 1.0, 0.0)), Chat(7, 8, 2, "左から来るぞ"), Bulk(7, 8, bytes(1000))]
+
+
+def test_moves_arrive(server: ModelServer) -> None:
+    async def play() -> None:
+        async with Client(server.issue(7)) as game:
+            for _ in range(100):
+                game.move((1.0, 2.0, 3.0), (0.0, 0.0, -1.0))
+            await game.chat("done", to=9)
+
+    asyncio.run(play())
+    with server.lock:
+        assert [number for _, number, _ in server.gateway.taken].count(MessageType.MOVE) == 100
+
+
+def test_client_goes_on_from_another_port(server: ModelServer) -> None:
+    async def play() -> list[Event]:
+        async with Client(server.issue(7)) as game:
+            before = server.gateway.seat(7)[1].address
+            await game.rebind()
+            await game.chat("still here", to=7)
+            heard = await hear(game, 2)
+            assert server.gateway.seat(7)[1].address != before
+            return heard
+
+    assert asyncio.run(play()) == [Connected(7, 3600, 1400), Chat(7, 7, 0, "still here")]
+
+
+def test_expired_session_is_told_when_connecting(server: ModelServer) -> None:
+    ticket = server.issue(7)
+    with server.lock:
+        server.gateway.seat(7)[1].denial = Denial.EXPIRED
+
+    async def play() -> None:
+        async with Client(ticket):
+            pytest.fail("connected")
+
+    with pytest.raises(Expired, match="issue another"):
+        asyncio.run(play())
+
+
+def test_nobody_there_is_told_when_connecting(server: ModelServer) -> None:
+    ticket = server.issue(7)
+
+    async def play() -> None:
+        async with Client(
+            Ticket(ticket.session, ticket.key, "127.0.0.1", 9), Settings(connect_timeout_s=0.5)
+        ):
+            pytest.fail("connected")
+
+    with pytest.raises(TimedOut, match="is it running"):
+        asyncio.run(play())
+
+
+def test_events_end_when_the_session_is_over(server: ModelServer) -> None:
+    async def play() -> list[Event]:
+        async with Client(server.issue(7)) as game:
+            with server.lock:
+                server.send(server.gateway.close(7, CloseReason.REVOKED))
+            return [event async for event in game.events()]
+
+    assert asyncio.run(asyncio.wait_for(play(), TIMEOUT_S))[-1] == Disconnected(Ending.REVOKED, final=True)
+
+
+def test_client_that_was_not_entered_says_how(server: ModelServer) -> None:
+    async def play() -> None:
+        Client(server.issue(7)).move((0.0, 0.0, 0.0))
+
+    with pytest.raises(UsageError, match="async with"):
+        asyncio.run(play())
+
+
+@pytest.mark.parametrize(
+    ("call", "text"),
+    [
+        (lambda game: game.move((float("nan"), 0.0, 0.0)), "finite"),
+        (lambda game: game.move((0.0, 0.0)), "three"),
+        (lambda game: game.chat("", to=1), "1 to 512"),
+        (lambda game: game.chat("ü" * 257, to=1), "514 bytes"),
+        (lambda game: game.chat("a", to=-1), "to: -1"),
+        (lambda game: game.chat("a", to=1, channel=4), "channel: 4"),
+        (lambda game: game.bulk(bytes(65529), to=1), "65529 bytes"),
+        (lambda game: game.skill(1 << 32, to=1), "skill_id"),
+    ],
+)
+def test_what_cannot_be_said_is_refused_in_a_sentence(server: ModelServer, call, text: str) -> None:
+    async def play() -> None:
+        async with Client(server.issue(7)) as game:
+            call(game)
+
+    with pytest.raises(UsageError, match=text):
+        asyncio.run(play())
+
+
+def test_skill_reaches_its_target(server: ModelServer) -> None:
+    async def play() -> list[Event]:
+        async with Client(server.issue(7)) as game:
+            await game.skill(12, to=7)
+            return await hear(game, 2)
+
+    assert asyncio.run(play())[1] == Skill(7, 12, 7)
