@@ -17,6 +17,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any, Self
 
 from pyshim.errors import InternalError, PollgateError, UnavailableError, UsageError
+from pyshim.letters import Fate, Letter, Verdict
 from pyshim.memory_file import SessionState, memory_file
 from pyshim.plan import Plan, Policy
 from pyshim.stats import PortCounts, Snapshot, WorkerSnapshot
@@ -216,9 +217,29 @@ class Gateway:
         error = new_error()
         check(lib.pg_apply(self.native, encode.policy_struct(policy), _milliseconds(timeout_s), error), error)
 
+    def send(self, letter: Letter) -> Verdict:
+        """Give a player a message of the operator's; what becomes of it after that is counted."""
+        native: Any = ffi.new("struct pg_letter *")
+        body = ffi.from_buffer("uint8_t[]", letter.body)
+        native.session, native.type, native.channel = letter.session, letter.type, letter.channel
+        native.reliable, native.priority = letter.reliable, letter.priority
+        native.length, native.body = len(letter.body), body
+        error = new_error()
+        code = lib.pg_send(self.native, native, error)
+        fate = {lib.PG_OK: Fate.SENT, lib.PG_ERROR_TIMEOUT: Fate.BUSY}.get(code, Fate.REFUSED)
+        return Verdict(fate, decode.text(error.message))
+
     def housekeep(self) -> None:
         """Refresh what devices and pools say of themselves in the statistics page."""
         lib.pg_housekeep(self.native)
+
+    def dismiss(self, timeout_s: float) -> bool:
+        """Tell every connected player that the gateway ends; their connections are over.
+
+        Returns:
+            Were all of them told within `timeout_s`?
+        """
+        return bool(lib.pg_dismiss(self.native, _milliseconds(timeout_s)))
 
     def stop(self, timeout_s: float) -> None:
         """Let the loops finish the burst in hand and return.

@@ -435,6 +435,11 @@ int pg_apply(struct pg_gateway *gateway, const struct pg_policy *policy, uint32_
 /// Refresh device statistics, link state and pool levels in the page. Call a few times a second.
 void pg_housekeep(struct pg_gateway *gateway);
 
+/// Tell every connected player that the gateway ends (CLOSE, shutdown). For an end that is meant: after it their connections
+/// are over, where pg_stop() leaves them to the next process.
+/// @return false when not all were told within timeout_ms
+bool pg_dismiss(struct pg_gateway *gateway, uint32_t timeout_ms);
+
 /// Ask the loops to finish the burst in hand and return. Bounded by timeout_ms.
 int pg_stop(struct pg_gateway *gateway, uint32_t timeout_ms, struct pg_error *error);
 
