@@ -5,8 +5,8 @@
         --include client --include dpdk_app ... --public pollgate_client.h -o OUT.c
 
 `--source` files are taken as they are. Of `--shared` files, and of every header, only those declarations are
-taken that something taken names. All functions but those of the public header become `static`, so that a game's
-own names never collide, and names that two files use for different things get their file's name in front.
+taken that something taken names. All functions but those of the public header become `static`, so that they
+never collide with a game's own; names that two files use for different things get their file's name in front.
 
 It relies on the house's layout (clang-format): a declaration begins at column 0 and ends in `;` or `}` there.
 """
