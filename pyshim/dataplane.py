@@ -17,6 +17,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any, Self
 
 from pyshim.errors import InternalError, PollgateError, UnavailableError, UsageError
+from pyshim.letters import Fate, Letter, Verdict
 from pyshim.memory_file import SessionState, memory_file
 from pyshim.plan import Plan, Policy
 from pyshim.stats import PortCounts, Snapshot, WorkerSnapshot
@@ -32,6 +33,7 @@ except ImportError as problem:
 
 
 CORE_BURST_MAX = 64
+_FRAME_ROOM = 2048  # any answer fits
 _PAYLOAD_ROOM = lib.PG_DATAGRAM_MAX + 1  # one more shows that a datagram is too long
 
 
@@ -216,9 +218,25 @@ class Gateway:
         error = new_error()
         check(lib.pg_apply(self.native, encode.policy_struct(policy), _milliseconds(timeout_s), error), error)
 
+    def send(self, letter: Letter) -> Verdict:
+        """Give a player a message of the operator's; what becomes of it after that is counted."""
+        native, _body = _letter_struct(letter)
+        error = new_error()
+        code = lib.pg_send(self.native, native, error)
+        fate = {lib.PG_OK: Fate.SENT, lib.PG_ERROR_TIMEOUT: Fate.BUSY}.get(code, Fate.REFUSED)
+        return Verdict(fate, decode.text(error.message))
+
     def housekeep(self) -> None:
         """Refresh what devices and pools say of themselves in the statistics page."""
         lib.pg_housekeep(self.native)
+
+    def dismiss(self, timeout_s: float) -> bool:
+        """Tell every connected player that the gateway ends; their connections are over.
+
+        Returns:
+            Were all of them told within `timeout_s`?
+        """
+        return bool(lib.pg_dismiss(self.native, _milliseconds(timeout_s)))
 
     def stop(self, timeout_s: float) -> None:
         """Let the loops finish the burst in hand and return.
@@ -258,18 +276,6 @@ class Departure:
     payload: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Letter:
-    """A message of the operator for a player: CHAT_EVENT, INVENTORY or BULK_EVENT."""
-
-    session: int
-    type: int
-    body: bytes  # after the sender's player_id, which is 0
-    channel: int = 0
-    reliable: bool = True
-    priority: int = 1  # 0 urgent, 1 normal, 2 bulk
-
-
 class Core:
     """The data plane without devices: frames or datagrams in, answers out."""
 
@@ -290,7 +296,7 @@ class Core:
     def burst(self, frames: Sequence[bytes], now_tsc: int) -> list[Answer]:
         """Run at most CORE_BURST_MAX frames through as one burst at the time `now_tsc`."""
         _check_burst(len(frames), "frames")
-        buffers = [_buffer(frame) for frame in frames]
+        buffers = [ffi.new("uint8_t[]", frame.ljust(_FRAME_ROOM)) for frame in frames]
         pointers: Any = ffi.new("uint8_t *[]", buffers)
         lengths: Any = ffi.new("uint16_t[]", [len(frame) for frame in frames])
         drops: Any = ffi.new("uint8_t[]", len(frames))
@@ -354,11 +360,7 @@ class Core:
         Raises:
             InternalError: he is not connected, or there is no such message.
         """
-        native: Any = ffi.new("struct pg_letter *")
-        body = _buffer(letter.body)
-        native.session, native.type, native.channel = letter.session, letter.type, letter.channel
-        native.reliable, native.priority = letter.reliable, letter.priority
-        native.length, native.body = len(letter.body), body
+        native, _body = _letter_struct(letter)
         error = new_error()
         check(lib.pg_core_send(self._handle, now_tsc, native, error), error)
 
@@ -457,6 +459,16 @@ def _check_burst(count: int, what: str) -> None:
 def _buffer(data: bytes) -> Any:
     """A copy of exactly its size: with a sanitizer in the library, a read past its end is found."""
     return ffi.new("uint8_t[]", data) if data else ffi.new("uint8_t[1]")
+
+
+def _letter_struct(letter: Letter) -> tuple[Any, Any]:
+    """The letter as the data plane takes it, and its body, which must live as long."""
+    native: Any = ffi.new("struct pg_letter *")
+    body = _buffer(letter.body)
+    native.session, native.type, native.channel = letter.session, letter.type, letter.channel
+    native.reliable, native.priority = letter.reliable, letter.priority
+    native.length, native.body = len(letter.body), body
+    return native, body
 
 
 def new_error() -> Any:

@@ -24,6 +24,7 @@ from pyshim.memory_file import SessionState
 HOUSEKEEPING_MS = 100
 DRAIN_S = 2.0  # when the supervisor is gone and cannot say how long
 APPLY_LIMIT_S = 1.0
+DISMISS_LIMIT_S = 0.5  # ten thousand players of a worker are told in a few milliseconds
 
 # The supervisor has its own, shorter bounds. These end a process that it left behind stuck in a driver.
 START_LIMIT_S = 35
@@ -80,6 +81,7 @@ def serve(channel: control.Channel, page: StatsPage, state: SessionState) -> Non
     drain_s = _attend(channel, gateway)
 
     signal.alarm(STOP_LIMIT_S)
+    gateway.dismiss(DISMISS_LIMIT_S)  # who is not told in time finds out by himself
     gateway.stop(drain_s)
     gateway.housekeep()
     gateway.close()
@@ -100,6 +102,8 @@ def _attend(channel: control.Channel, gateway: Gateway) -> float:
                 else:
                     log_to(_STDERR, debug=debug)
                     channel.send(control.Applied(generation))
+            case control.Deliver(number, letter):
+                channel.send(control.Delivered(number, gateway.send(letter)))
             case control.Stop(drain_s):
                 return drain_s
             case None:

@@ -20,6 +20,9 @@
 #define RELEASE_TRIES 100
 #define RELEASE_NS 10000000
 
+/// Every worker can answer for every socket: gate.port_bit.
+#define EVERY_SOCKET 1U
+
 struct endpoint {
 	const struct pg_port_plan *port;
 	const struct pg_address *address;
@@ -164,9 +167,19 @@ static void set_buffer(int fd, int forced, int ordinary, uint32_t bytes)
 }
 
 struct equipping {
-	const struct pg_socket_plan *plan;
+	const struct pg_plan *plan;
 	struct socket_worker *worker;
 };
+
+/// What does not fit the path is lost rather than cut: a session's datagrams are as long as its path was proved to
+/// carry (wire/PROTOCOL.md, "Path MTU"). No ICMP message, which anybody can forge, changes that.
+static int forbid_fragments(int fd, uint8_t family)
+{
+	const int v4 = IP_PMTUDISC_PROBE, v6 = IPV6_PMTUDISC_PROBE;
+
+	return family == 4 ? setsockopt(fd, IPPROTO_IP, IP_MTU_DISCOVER, &v4, sizeof(v4)) :
+			     setsockopt(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, &v6, sizeof(v6));
+}
 
 static int add_socket(void *context, const struct endpoint *e, uint8_t port, uint8_t listener, struct pg_error *error)
 {
@@ -180,8 +193,15 @@ static int add_socket(void *context, const struct endpoint *e, uint8_t port, uin
 	fd = bound_socket(e, true);
 	if (fd < 0)
 		return bind_error(e, -fd, error);
-	set_buffer(fd, SO_RCVBUFFORCE, SO_RCVBUF, equipping->plan->receive_buffer_bytes);
-	set_buffer(fd, SO_SNDBUFFORCE, SO_SNDBUF, equipping->plan->send_buffer_bytes);
+	if (equipping->plan->listener_profile[listener] == PG_PROFILE_SESSION &&
+	    forbid_fragments(fd, e->address->family) != 0) {
+		const int why = errno;
+
+		close(fd);
+		return bind_error(e, why, error);
+	}
+	set_buffer(fd, SO_RCVBUFFORCE, SO_RCVBUF, equipping->plan->sockets.receive_buffer_bytes);
+	set_buffer(fd, SO_SNDBUFFORCE, SO_SNDBUF, equipping->plan->sockets.send_buffer_bytes);
 	w->socket[w->socket_count++] = (struct udp_socket){
 		.fd = fd,
 		.port = port,
@@ -195,7 +215,7 @@ static int add_socket(void *context, const struct endpoint *e, uint8_t port, uin
 int sockets_equip(struct pg_gateway *g, struct worker *common, struct pg_error *error)
 {
 	struct socket_worker *w = (struct socket_worker *)common;
-	struct equipping equipping = {&g->plan.sockets, w};
+	struct equipping equipping = {&g->plan, w};
 
 	w->run = g->hot_path->run_datagrams;
 	w->gate = (struct gate){
@@ -205,7 +225,14 @@ int sockets_equip(struct pg_gateway *g, struct worker *common, struct pg_error *
 		.sources = &common->sources,
 		.stats = common->stats,
 		.arrivals = &common->stats->received,
+		.port_bit = EVERY_SOCKET,
+		.sealed = sealed_listeners(&g->plan),
+		.side = common->side,
 	};
+	w->inbox_gate = w->gate;
+	w->inbox_gate.arrivals = &common->stats->handed_in;
+	w->inbox_gate.settles_here = true;
+	g->assembly.census.ports[common->number] = EVERY_SOCKET;
 	return each_endpoint(&g->plan, add_socket, &equipping, error);
 }
 
@@ -303,8 +330,83 @@ void sockets_keep_house(struct socket_worker *w, uint64_t now)
 {
 	if (likely(!worker_keep_house(&w->common, now, SOCKET_EXPIRY_PER_TURN)))
 		return;
-	w->gate.policy = w->common.current;
+	w->gate.policy = w->inbox_gate.policy = w->common.current;
 	worker_acknowledge_policy(&w->common);
+}
+
+uint64_t sockets_sleep(struct socket_worker *w, uint64_t now)
+{
+	const uint64_t most = WAIT_MS * 1000000ULL;
+	const struct session_side *side = w->common.side;
+	uint64_t due;
+
+	if (!side)
+		return most;
+	due = departures_next(side);
+	if (due <= now || !post_sleep(&w->common.post))
+		return 0;
+	if (due - now >= WAIT_MS * (side->tsc_hz / 1000))
+		return most;
+	return (due - now) * 1000000ULL / (side->tsc_hz / 1000);
+}
+
+void sockets_wake(struct socket_worker *w)
+{
+	if (w->common.side)
+		post_wake(&w->common.post);
+}
+
+int sockets_bell(const struct socket_worker *w)
+{
+	return w->common.side ? w->common.post.office->box[w->common.number].bell : -1;
+}
+
+static void hand_over(struct socket_worker *w, const struct datagram_burst *burst, unsigned i)
+{
+	if (!post_has_room(&w->common.post, burst->owner[i])) {
+		counter_add(&w->common.stats->dropped[PG_DROP_OWNER_BUSY], 1);
+		return;
+	}
+	// Counted first: should this process die, a datagram in a mailbox is one that was counted out.
+	counter_add(&w->common.stats->handed_out, 1);
+	post_datagram(&w->common.post, burst->owner[i], &burst->peer[i], burst->way[i], burst->payload[i],
+		      burst->length[i]);
+}
+
+void sockets_hand_over(struct socket_worker *w, const struct datagram_burst *burst, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		if (burst->drop[i] == PACKET_ELSEWHERE)
+			hand_over(w, burst, i);
+}
+
+unsigned sockets_take_mail(struct socket_worker *w, struct datagram_burst *burst, unsigned n, uint64_t now)
+{
+	const struct mailed_datagram *mail;
+	unsigned taken = 0;
+
+	while (taken < n && (mail = post_oldest_datagram(&w->common.post, w->common.side, now))) {
+		burst->peer[taken] = mail->peer;
+		burst->length[taken] = mail->length;
+		burst->way[taken] = mail->way;
+		memcpy(burst->payload[taken], mail->payload, mail->length);
+		post_remove(&w->common.post);
+		taken++;
+	}
+	return taken;
+}
+
+void sockets_depart(struct socket_worker *w)
+{
+	atomic_fetch_add(&w->common.assembly->departed, 1);
+}
+
+bool sockets_expect_mail(const struct socket_worker *w)
+{
+	const struct assembly *assembly = w->common.assembly;
+
+	return w->common.side &&
+	       (atomic_load(&assembly->departed) < assembly->census.tables || post_waits(&w->common.post));
 }
 
 enum pg_tx_drop sockets_tx_drop(int error)

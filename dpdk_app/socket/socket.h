@@ -12,8 +12,10 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 #include <sys/socket.h>
 
+#include "pipeline/departures.h"
 #include "worker/engine.h"
 #include "worker/worker.h"
 
@@ -54,6 +56,7 @@ struct socket_worker {
 	// read-mostly: set before launch
 	datagram_run *run;
 	struct gate gate;
+	struct gate inbox_gate; // for what other workers received
 	struct udp_socket socket[SOCKETS_PER_WORKER_MAX];
 	unsigned socket_count;
 
@@ -86,6 +89,38 @@ void sockets_close(struct pg_gateway *g);
 /// The policy and expiry, once a turn.
 void sockets_keep_house(struct socket_worker *w, uint64_t now);
 
+/// How long a loop may sleep, at most WAIT_MS: until something is due, or not at all. From now on mail rings its bell.
+/// @return ns
+uint64_t sockets_sleep(struct socket_worker *w, uint64_t now);
+void sockets_wake(struct socket_worker *w);
+
+/// The bell that mail rings; -1: there is no mail.
+int sockets_bell(const struct socket_worker *w);
+
+/// Datagrams of a burst whose sessions are other workers': each is sent there, or counted as dropped.
+COLD void sockets_hand_over(struct socket_worker *w, const struct datagram_burst *burst, unsigned n);
+
+/// What other workers received for our sessions: the pieces of burst->payload are filled, as far as there are.
+/// @param n  buffers, at most BURST_MAX
+/// @return how many were filled
+COLD unsigned sockets_take_mail(struct socket_worker *w, struct datagram_burst *burst, unsigned n, uint64_t now);
+
+/// Nothing more is handed over by this loop.
+void sockets_depart(struct socket_worker *w);
+
+/// May there be more mail of others, who have not departed?
+bool sockets_expect_mail(const struct socket_worker *w);
+
+ALWAYS_INLINE bool sockets_have_mail(const struct socket_worker *w)
+{
+	return w->common.side && post_waits(&w->common.post);
+}
+
+ALWAYS_INLINE bool sockets_have_departures(const struct socket_worker *w, uint64_t now)
+{
+	return w->common.side && departures_wait(w->common.side, now);
+}
+
 /// Why a datagram did not leave, from errno.
 enum pg_tx_drop sockets_tx_drop(int error);
 
@@ -98,6 +133,23 @@ ALWAYS_INLINE void peer_of_address(struct peer *peer, const union socket_address
 		peer_set6(peer, address->v6.sin6_addr.s6_addr);
 		peer_set_channel(peer, address->v6.sin6_port, listener);
 	}
+}
+
+/// @return its length
+ALWAYS_INLINE socklen_t address_of_peer(union socket_address *address, const struct peer *peer)
+{
+	if (peer->high == 0 && (uint32_t)peer->low == IPV4_MAPPED) {
+		address->v4 = (struct sockaddr_in){
+			.sin_family = AF_INET,
+			.sin_port = peer_port(peer),
+			.sin_addr.s_addr = (uint32_t)(peer->low >> 32),
+		};
+		return sizeof(address->v4);
+	}
+	address->v6 = (struct sockaddr_in6){.sin6_family = AF_INET6, .sin6_port = peer_port(peer)};
+	memcpy(address->v6.sin6_addr.s6_addr, &peer->high, sizeof(peer->high));
+	memcpy(address->v6.sin6_addr.s6_addr + 8, &peer->low, sizeof(peer->low));
+	return sizeof(address->v6);
 }
 
 /// `n` datagrams of `bytes` were received. Before the pipeline counts them: should this process die, `received` is

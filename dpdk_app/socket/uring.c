@@ -12,8 +12,8 @@
 /// How long the end waits for answers that the kernel has not let go of.
 #define FINISH_MS 1000
 
-/// What a completion is of: the upper half of its user_data. Below it a socket, and below that a buffer.
-enum subject { SUBJECT_RECEIVE, SUBJECT_SEND, SUBJECT_CANCEL };
+/// What a completion is of: the upper half of its user_data. Below it a socket, and below that a buffer or place.
+enum subject { SUBJECT_RECEIVE, SUBJECT_SEND, SUBJECT_SEND_PLACE, SUBJECT_CANCEL, SUBJECT_BELL };
 
 /// Where receiving at a socket stands.
 struct reception {
@@ -43,6 +43,9 @@ struct uring_worker {
 	unsigned sending; // answers whose fate is not yet known
 	struct reception reception[SOCKETS_PER_WORKER_MAX];
 	struct message message[URING_SUBMISSIONS]; // by position in the submission queue
+	struct uring_places places;
+	uint64_t rings; // of the bell; the kernel writes it
+	bool listens;   // to the bell
 
 	// the burst in hand
 	uint16_t id[BURST_MAX]; // of its buffers
@@ -123,37 +126,81 @@ static unsigned receive(struct uring_worker *w, const struct io_uring_cqe *cqe, 
 	peer_of_address(&burst->peer[n], &buffer->from, s->listener);
 	burst->payload[n] = buffer->payload;
 	burst->length[n] = (uint16_t)buffer->head.payloadlen;
+	burst->way[n] = (uint8_t)socket;
 	count_arrived(s, 1, buffer->head.payloadlen);
 	return 1;
 }
 
 // ---------------------------------------------------------------- transmit
 
-static void send_answer(struct uring_worker *w, unsigned socket, uint16_t id, uint16_t length)
+/// A datagram of ours: where it lies, whom it is for, and by which socket it leaves.
+struct dispatch {
+	void *payload;
+	uint16_t length;
+	void *to;
+	socklen_t to_length;
+	unsigned socket;
+	uint64_t about; // user_data
+};
+
+/// @return false when the kernel takes no submissions: counted as dropped, and what it lies in is the caller's
+static bool dispatch(struct uring_worker *w, const struct dispatch *d)
 {
-	struct uring_buffer *buffer = &w->buffers.buffer[id];
 	struct io_uring_sqe *sqe = next_submission(w);
 	struct message *message;
 
 	if (unlikely(!sqe)) {
 		counter_add(&w->common.common.stats->tx_dropped[PG_TX_DROP_QUEUE_FULL], 1);
-		uring_buffer_return(&w->buffers, id);
-		return;
+		return false;
 	}
 	message = &w->message[sqe - w->ring.sq.sqes];
-	message->part = (struct iovec){buffer->payload, length};
+	message->part = (struct iovec){d->payload, d->length};
 	message->head = (struct msghdr){
-		.msg_name = &buffer->from,
-		.msg_namelen = buffer->head.namelen,
+		.msg_name = d->to,
+		.msg_namelen = d->to_length,
 		.msg_iov = &message->part,
 		.msg_iovlen = 1,
 	};
-	if (length >= w->zero_copy_bytes)
-		io_uring_prep_sendmsg_zc(sqe, w->common.socket[socket].fd, &message->head, MSG_DONTWAIT);
+	if (d->length >= w->zero_copy_bytes)
+		io_uring_prep_sendmsg_zc(sqe, w->common.socket[d->socket].fd, &message->head, MSG_DONTWAIT);
 	else
-		io_uring_prep_sendmsg(sqe, w->common.socket[socket].fd, &message->head, MSG_DONTWAIT);
-	io_uring_sqe_set_data64(sqe, about(SUBJECT_SEND, socket, id));
+		io_uring_prep_sendmsg(sqe, w->common.socket[d->socket].fd, &message->head, MSG_DONTWAIT);
+	io_uring_sqe_set_data64(sqe, d->about);
 	w->sending++;
+	return true;
+}
+
+static void send_answer(struct uring_worker *w, unsigned socket, uint16_t id, uint16_t length)
+{
+	struct uring_buffer *buffer = &w->buffers.buffer[id];
+	const struct dispatch d = {
+		.payload = buffer->payload,
+		.length = length,
+		.to = &buffer->from,
+		.to_length = buffer->head.namelen,
+		.socket = socket,
+		.about = about(SUBJECT_SEND, socket, id),
+	};
+
+	if (unlikely(!dispatch(w, &d)))
+		uring_buffer_return(&w->buffers, id);
+}
+
+/// The datagram that lies in a place.
+static void send_place(struct uring_worker *w, uint8_t id, const struct peer *peer, unsigned socket, uint16_t length)
+{
+	struct uring_place *place = &w->places.place[id];
+	const struct dispatch d = {
+		.payload = place->payload,
+		.length = length,
+		.to = &place->to,
+		.to_length = address_of_peer(&place->to, peer),
+		.socket = socket,
+		.about = about(SUBJECT_SEND_PLACE, socket, id),
+	};
+
+	if (unlikely(!dispatch(w, &d)))
+		uring_place_return(&w->places, id);
 }
 
 /// Answers to the submission queue, buffers of all others back to the kernel.
@@ -180,8 +227,84 @@ static void end_send(struct uring_worker *w, const struct io_uring_cqe *cqe)
 		else
 			counter_add(&w->common.common.stats->tx_dropped[sockets_tx_drop(-cqe->res)], 1);
 	}
-	if (!(cqe->flags & IORING_CQE_F_MORE))
+	if (cqe->flags & IORING_CQE_F_MORE)
+		return;
+	if (likely(cqe->user_data >> 32 == SUBJECT_SEND))
 		uring_buffer_return(&w->buffers, (uint16_t)cqe->user_data);
+	else
+		uring_place_return(&w->places, (uint8_t)cqe->user_data);
+}
+
+// ---------------------------------------------------------------- without having been asked
+
+/// The kernel completes this read when mail comes while we sleep.
+static void listen_to_bell(struct uring_worker *w)
+{
+	const int bell = sockets_bell(&w->common);
+	struct io_uring_sqe *sqe = !w->listens && bell >= 0 ? next_submission(w) : NULL;
+
+	if (!sqe)
+		return;
+	io_uring_prep_read(sqe, bell, &w->rings, sizeof(w->rings), 0);
+	io_uring_sqe_set_data64(sqe, about(SUBJECT_BELL, 0, 0));
+	w->listens = true;
+}
+
+/// Take n of the free places.
+/// @param id  out: which
+static void take_places(struct uring_worker *w, uint8_t **payload, uint8_t *id, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		id[i] = w->places.free[w->places.free_count - 1 - i];
+		payload[i] = w->places.place[id[i]].payload;
+	}
+}
+
+static unsigned places_for_burst(const struct uring_worker *w)
+{
+	return w->places.free_count < BURST_MAX ? w->places.free_count : BURST_MAX;
+}
+
+/// Mail of other workers.
+/// @return datagrams that they received for our sessions
+static COLD unsigned serve_mail(struct uring_worker *w, uint64_t now)
+{
+	struct datagram_burst burst;
+	uint8_t id[BURST_MAX];
+	const unsigned room = places_for_burst(w);
+	unsigned n;
+
+	take_places(w, burst.payload, id, room);
+	n = sockets_take_mail(&w->common, &burst, room, now);
+	if (n == 0)
+		return 0;
+	w->common.run(&w->common.inbox_gate, &burst, n, now);
+	counter_add(&w->common.common.stats->tx_offered, n - burst.unanswered);
+	w->places.free_count -= n;
+	for (unsigned i = 0; i < n; i++)
+		if (burst.drop[i] == PG_DROP_NONE)
+			send_place(w, id[i], &burst.peer[i], burst.way[i], burst.length[i]);
+		else
+			uring_place_return(&w->places, id[i]);
+	return n;
+}
+
+/// What sessions have to say without having been asked.
+/// @return datagrams
+static unsigned send_departures(struct uring_worker *w, uint64_t now)
+{
+	struct datagram_departures out;
+	uint8_t id[BURST_MAX];
+	const unsigned room = places_for_burst(w);
+	unsigned n;
+
+	take_places(w, out.payload, id, room);
+	n = room > 0 ? depart_datagrams(w->common.common.side, &out, room, now) : 0;
+	counter_add(&w->common.common.stats->tx_offered, n);
+	w->places.free_count -= n;
+	for (unsigned i = 0; i < n; i++)
+		send_place(w, id[i], &out.peer[i], out.way[i], out.length[i]);
+	return n;
 }
 
 // ---------------------------------------------------------------- loop
@@ -199,8 +322,10 @@ static unsigned take_completions(struct uring_worker *w, struct datagram_burst *
 			break;
 		if (cqe->user_data >> 32 == SUBJECT_RECEIVE)
 			n += receive(w, cqe, burst, n);
-		else if (cqe->user_data >> 32 == SUBJECT_SEND)
+		else if (cqe->user_data >> 32 == SUBJECT_SEND || cqe->user_data >> 32 == SUBJECT_SEND_PLACE)
 			end_send(w, cqe);
+		else if (cqe->user_data >> 32 == SUBJECT_BELL)
+			w->listens = false;
 		seen++;
 	}
 	io_uring_cq_advance(&w->ring, seen);
@@ -211,20 +336,24 @@ struct turn {
 	uint64_t began;   // TSC, when its completions were there
 	unsigned took;    // datagrams
 	unsigned answers; // of them
+	unsigned others;  // other workers' datagrams, and what was sent without having been asked
 };
 
 /// One system call: the last turn's answers go, and what came meanwhile is fetched. Only an idle loop waits.
-static void enter(struct uring_worker *w, unsigned took)
+static void enter(struct uring_worker *w, const struct turn *turn, uint64_t now)
 {
-	struct __kernel_timespec patience = {.tv_nsec = WAIT_MS * 1000000LL};
 	struct io_uring_cqe *first;
 
-	if (took == BURST_MAX) // more may be there already
+	if (turn->took == BURST_MAX) { // more may be there already
 		io_uring_submit(&w->ring);
-	else if (took > 0)
+	} else if (turn->took + turn->others > 0) {
 		io_uring_submit_and_get_events(&w->ring);
-	else
+	} else {
+		struct __kernel_timespec patience = {.tv_nsec = (long long)sockets_sleep(&w->common, now)};
+
 		io_uring_submit_and_wait_timeout(&w->ring, &first, 1, &patience, NULL);
+		sockets_wake(&w->common);
+	}
 }
 
 static void serve(struct uring_worker *w, struct turn *turn)
@@ -237,9 +366,16 @@ static void serve(struct uring_worker *w, struct turn *turn)
 		count_burst(&w->common, turn->took);
 		w->common.run(&w->common.gate, &burst, turn->took, turn->began);
 		turn->answers = turn->took - burst.unanswered;
+		if (unlikely(burst.unanswered > 0))
+			sockets_hand_over(&w->common, &burst, turn->took);
 		send_answers(w, &burst, turn->took);
 	}
 	uring_buffers_show(&w->buffers);
+	turn->others = 0;
+	if (unlikely(sockets_have_mail(&w->common)))
+		turn->others += serve_mail(w, turn->began);
+	if (sockets_have_departures(&w->common, turn->began))
+		turn->others += send_departures(w, turn->began);
 }
 
 static void run_turn(struct uring_worker *w, struct turn *turn)
@@ -248,15 +384,15 @@ static void run_turn(struct uring_worker *w, struct turn *turn)
 	const uint64_t before = pg_tsc();
 	uint64_t entered;
 
-	enter(w, turn->took);
+	enter(w, turn, before);
 	entered = pg_tsc();
-	worker_count_turn(common, turn->took != 0, before, entered);
+	worker_count_turn(common, turn->took + turn->others != 0, before, entered);
 	if (turn->answers > 0) // they left in that call
 		worker_count_handling(common, turn->answers, entered - turn->began);
 	turn->began = entered;
 	sockets_keep_house(&w->common, entered);
 	serve(w, turn);
-	worker_count_turn(common, turn->took != 0, entered, pg_tsc());
+	worker_count_turn(common, turn->took + turn->others != 0, entered, pg_tsc());
 }
 
 // ---------------------------------------------------------------- end
@@ -279,7 +415,10 @@ static void finish(struct uring_worker *w, struct turn *turn)
 	const uint64_t deadline = pg_tsc() + FINISH_MS * (pg_tsc_hz() / 1000);
 
 	disarm_sockets(w);
-	while ((w->armed > 0 || w->buffers.taken > 0) && pg_tsc() < deadline)
+	while (w->armed > 0 && pg_tsc() < deadline)
+		run_turn(w, turn);
+	sockets_depart(&w->common);
+	while ((w->buffers.taken > 0 || w->sending > 0 || sockets_expect_mail(&w->common)) && pg_tsc() < deadline)
 		run_turn(w, turn);
 	counter_add(&w->common.common.stats->tx_dropped[PG_TX_DROP_QUEUE_FULL], w->sending);
 }
@@ -290,10 +429,13 @@ static void *uring_loop(void *argument)
 	struct turn turn = {0};
 
 	worker_begin(&w->common.common);
-	if (!uring_enable(&w->ring))
+	if (!uring_enable(&w->ring)) {
+		sockets_depart(&w->common);
 		return sockets_return(&w->common); // no turn: pg_start tells
+	}
 	while (!worker_stops(&w->common.common)) {
 		arm_sockets(w, pg_tsc());
+		listen_to_bell(w);
 		run_turn(w, &turn);
 	}
 	finish(w, &turn);
@@ -312,6 +454,8 @@ static int equip(struct pg_gateway *g, struct worker *common, struct pg_error *e
 		return rc;
 	w->zero_copy_bytes = plan->zero_copy_bytes > 0 ? plan->zero_copy_bytes : UINT32_MAX;
 	w->patience = WAIT_MS * (pg_tsc_hz() / 1000);
+	for (unsigned id = 0; id < URING_PLACES; id++)
+		uring_place_return(&w->places, id);
 	w->shape.msg_namelen = sizeof(((struct uring_buffer *)NULL)->from_room);
 	rc = uring_make(&w->ring, common->number, error);
 	w->made = rc == PG_OK;

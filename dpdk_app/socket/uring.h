@@ -19,10 +19,16 @@
 #define URING_BUFFERS 1024
 #endif
 
+/// Places for datagrams that no receive brought: what sessions say without having been asked, and what other workers
+/// received for them. Two bursts: one that is being filled while one is on its way.
+#define URING_PLACES (2 * BURST_MAX)
+
 /// A buffer is in one completion of a receive, or in two of a send without copying (sent; the kernel has let go of it).
-/// With one for the end of each receive they all fit, so that none can overflow.
+/// With one for the end of each receive, and the bell's, they all fit, so that none can overflow.
 #define URING_COMPLETIONS 4096
-static_assert(URING_COMPLETIONS >= 2 * URING_BUFFERS + 2 * SOCKETS_PER_WORKER_MAX + URING_SUBMISSIONS, "no overflow");
+static_assert(URING_COMPLETIONS >=
+		      2 * URING_BUFFERS + 2 * SOCKETS_PER_WORKER_MAX + 2 * URING_PLACES + 1 + URING_SUBMISSIONS,
+	      "no overflow");
 
 /// The group that the buffers are in; a ring has no other.
 #define URING_GROUP 0
@@ -50,6 +56,25 @@ struct uring_buffers {
 	unsigned taken;    // seen in a completion, and not given back
 	unsigned returned; // given back, but not yet shown to the kernel
 };
+
+/// A datagram of ours on its way out.
+struct uring_place {
+	union socket_address to;
+	socklen_t to_length;
+	uint8_t payload[DATAGRAM_ROOM] CACHE_ALIGNED;
+};
+
+struct uring_places {
+	struct uring_place place[URING_PLACES];
+	uint8_t free[URING_PLACES]; // stack of those that may be filled
+	unsigned free_count;
+};
+static_assert(URING_PLACES <= UINT8_MAX + 1, "an index is a byte");
+
+ALWAYS_INLINE void uring_place_return(struct uring_places *places, unsigned id)
+{
+	places->free[places->free_count++] = (uint8_t)id;
+}
 
 /// A ring that the calling thread makes and another will use.
 int uring_make(struct io_uring *ring, uint32_t worker, struct pg_error *error);

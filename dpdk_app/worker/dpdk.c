@@ -87,9 +87,12 @@ static void add_queue(struct pg_gateway *g, struct dpdk_worker *w, const struct 
 			 .policy = w->common.current,
 			 .worker = w->common.number,
 			 .port_bit = port_bit,
+			 .port = ref->port,
+			 .sealed = sealed_listeners(&g->plan),
 			 .sessions = &w->common.sessions,
 			 .sources = &w->common.sources,
 			 .host = &w->common.host,
+			 .side = w->common.side,
 			 .stats = w->common.stats,
 			 .arrivals = &w->common.stats->received},
 		.port = port,
@@ -104,6 +107,8 @@ static void add_queue(struct pg_gateway *g, struct dpdk_worker *w, const struct 
 	q->inbox_gate.arrivals = &w->common.stats->handed_in;
 	q->inbox_gate.settles_here = true;
 	g->assembly.census.ports[w->common.number] |= port_bit;
+	if (!w->queue_of[ref->port])
+		w->queue_of[ref->port] = q;
 }
 
 #define INBOX_PACKETS 1024

@@ -43,6 +43,7 @@ struct dpdk_worker {
 	struct rte_ring *inbox; // devices->inbox[number]
 	struct worker_queue queue[PG_QUEUES_PER_WORKER_MAX];
 	unsigned queue_count;
+	struct worker_queue *queue_of[PG_PORTS_MAX]; // the first of each port; NULL: none
 
 	// written by the control thread
 	atomic_bool announce CACHE_ALIGNED; // tell the neighbours who we are; cleared by the worker

@@ -8,6 +8,7 @@
 #define POLLGATE_WORKER_ENGINE_H
 
 #include "pollgate.h"
+#include "worker/sides.h"
 #include "worker/worker.h"
 
 /// Everything that is there once per process. The engine reads it; what it makes of its own hangs on `devices`.
@@ -20,6 +21,7 @@ struct pg_gateway {
 	struct worker *worker[PG_WORKERS_MAX];
 	struct assembly assembly;
 	struct listeners listeners;
+	struct sides sides;      // of the session profile
 	struct policy policy[2]; // the one in use, and the one that the next reload fills
 	unsigned policy_in_use;
 	uint64_t generation;

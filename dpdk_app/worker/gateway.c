@@ -6,6 +6,7 @@
 #include <sys/random.h>
 #include <time.h>
 
+#include "session/letter.h"
 #include "session/state.h"
 #include "stats/error.h"
 #include "worker/engine.h"
@@ -97,6 +98,8 @@ static int make_worker(struct pg_gateway *g, uint32_t number, void *state, struc
 		return error_set(error, PG_ERROR_MEMORY, "worker %u: no memory for an index of %u sessions", number,
 				 g->plan.session_capacity);
 	rc = make_common(g, w, number, state, error);
+	if (rc == PG_OK)
+		rc = side_make(g, w, error);
 	return rc == PG_OK ? g->engine->equip(g, w, error) : rc;
 }
 
@@ -126,6 +129,7 @@ static int open_gateway(struct pg_gateway *g, void *state, size_t state_size, st
 	g->assembly.census.capacity = g->plan.session_capacity;
 	g->assembly.census.tables = g->plan.worker_count;
 	worker_stats_settle(g->page->worker, g->plan.worker_count);
+	rc = sides_open(g, state, error);
 	for (uint32_t i = 0; i < g->plan.worker_count && rc == PG_OK; i++)
 		rc = make_worker(g, i, state, error);
 	return rc;
@@ -229,6 +233,43 @@ void pg_housekeep(struct pg_gateway *g)
 	g->engine->housekeep(g);
 }
 
+// ---------------------------------------------------------------- sessions
+
+int pg_send(struct pg_gateway *g, const struct pg_letter *letter, struct pg_error *error)
+{
+	const struct vault *vault = &g->sides.vault;
+	struct outgoing message;
+	uint8_t owner;
+	int rc;
+
+	if (g->plan.issued_capacity == 0)
+		return error_set(error, PG_ERROR_USAGE, "no listener has profile session");
+	rc = letter_open(vault, letter, &message, error);
+	if (rc != PG_OK)
+		return rc;
+	owner = issued_owner(&vault->records[session_slot(letter->session)]);
+	if (owner == ISSUED_NO_OWNER) // it ended since it was looked at
+		return error_set(error, PG_ERROR_USAGE, "session %u is not connected", letter->session);
+	if (!post_message(&g->sides.control, owner, letter->session, &message))
+		return error_set(error, PG_ERROR_TIMEOUT, "worker %u has too much to do; try again", owner);
+	return PG_OK;
+}
+
+static bool has_dismissed(const struct pg_gateway *g, const struct worker *w)
+{
+	(void)g;
+	return !w->side || atomic_load_explicit(&w->dismissal, memory_order_relaxed) == DISMISSAL_DONE;
+}
+
+bool pg_dismiss(struct pg_gateway *g, uint32_t timeout_ms)
+{
+	for (uint32_t i = 0; i < g->plan.worker_count; i++)
+		atomic_store_explicit(&g->worker[i]->dismissal, DISMISSAL_ASKED, memory_order_relaxed);
+	return await_workers(g, has_dismissed, timeout_ms);
+}
+
+// ---------------------------------------------------------------- end
+
 int pg_stop(struct pg_gateway *g, uint32_t timeout_ms, struct pg_error *error)
 {
 	for (uint32_t i = 0; i < g->plan.worker_count; i++)
@@ -250,10 +291,12 @@ void pg_close(struct pg_gateway *g)
 		if (!g->worker[i])
 			continue;
 		g->engine->strip(g->worker[i]);
+		side_free(g->worker[i]);
 		pages_free(g->worker[i]->index, session_index_size(g->plan.session_capacity));
 		pages_free(g->worker[i], g->engine->worker_size);
 	}
 	if (g->engine)
 		g->engine->close(g);
+	sides_close(g);
 	free(g);
 }

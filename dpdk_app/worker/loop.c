@@ -6,6 +6,7 @@
 #include <rte_mbuf.h>
 #include <rte_pause.h>
 
+#include "pipeline/departures.h"
 #include "worker/dpdk.h"
 #include "worker/transmit.h"
 
@@ -198,6 +199,15 @@ static void keep_house(struct dpdk_worker *w, uint64_t now)
 	}
 }
 
+/// Messages from other workers' players, and what is due.
+/// @return packets
+static unsigned serve_sessions(struct dpdk_worker *w, uint64_t now)
+{
+	if (unlikely(post_waits(&w->common.post)))
+		post_oldest_datagram(&w->common.post, w->common.side, now); // there is none: packets go to inboxes
+	return departures_wait(w->common.side, now) ? send_departures(w, now) : 0;
+}
+
 static unsigned turn(struct dpdk_worker *w, uint64_t now)
 {
 	unsigned moved = 0;
@@ -207,6 +217,8 @@ static unsigned turn(struct dpdk_worker *w, uint64_t now)
 		moved += serve_queue(w, &w->queue[i], now);
 	if (w->inbox && unlikely(!rte_ring_empty(w->inbox)))
 		moved += serve_inbox(w, now);
+	if (w->common.side && w->queue_count > 0)
+		moved += serve_sessions(w, now);
 	return moved;
 }
 

@@ -49,8 +49,10 @@ static void settle_inboxes(struct pg_worker_stats *stats, uint32_t count)
 static void settle_worker(struct pg_worker_stats *stats)
 {
 	const uint64_t left = counter_get(&stats->tx_sent) + sum(stats->tx_dropped, PG_TX_DROPS);
-	// Handled, but not yet offered to a queue.
-	const uint64_t answered = sum(stats->handled, PG_MESSAGES) + counter_get(&stats->tx_originated);
+	// Handled, but not yet offered to a queue. A packet is counted as unanswered after it is as handled, so that one in
+	// between is an answer that was lost.
+	const uint64_t answered =
+		sum(stats->handled, PG_MESSAGES) - counter_get(&stats->unanswered) + counter_get(&stats->tx_originated);
 
 	counter_add(&stats->dropped[PG_DROP_WORKER_LOST], held(stats));
 	if (counter_get(&stats->tx_offered) < answered)

@@ -7,6 +7,7 @@
 #include <rte_pause.h>
 
 #include "net/host.h"
+#include "pipeline/departures.h"
 
 /// A 10 GbE queue of 1,024 descriptors drains a burst of 64 in about 5 µs; this waits that long.
 #define SEND_TRIES 64
@@ -80,4 +81,58 @@ void announce(struct dpdk_worker *w)
 		for (unsigned a = 0; a < q->port->identity.v6_count; a++)
 			announce_one(w, q, announce_neighbor, a);
 	}
+}
+
+// ---------------------------------------------------------------- sessions
+
+/// Buffers for what has to be said: fewer when there are not so many.
+static unsigned empty_buffers(struct rte_mempool *pool, struct rte_mbuf **mbufs)
+{
+	unsigned n = BURST_MAX;
+
+	while (n > 0 && rte_pktmbuf_alloc_bulk(pool, mbufs, n) != 0)
+		n /= 4;
+	return n;
+}
+
+/// Neither port nor queue: no frame of ours has such a route.
+static COLD void nowhere(struct dpdk_worker *w, struct rte_mbuf **mbufs, unsigned n)
+{
+	rte_pktmbuf_free_bulk(mbufs, n);
+	counter_add(&w->common.stats->tx_offered, n);
+	counter_add(&w->common.stats->tx_dropped[PG_TX_DROP_REFUSED], n);
+}
+
+/// Frames for one port.
+static void transmit_from(struct dpdk_worker *w, uint8_t port, struct rte_mbuf **mbufs, unsigned n)
+{
+	struct worker_queue *q = w->queue_of[port];
+
+	if (likely(q))
+		transmit(w, q, mbufs, n, total_bytes(mbufs, n));
+	else
+		nowhere(w, mbufs, n);
+}
+
+unsigned send_departures(struct dpdk_worker *w, uint64_t now)
+{
+	struct rte_mbuf *mbufs[BURST_MAX];
+	struct frame_departures out;
+	const unsigned room = empty_buffers(w->queue[0].port->pool, mbufs);
+	unsigned n;
+
+	if (unlikely(room == 0)) // the next turn tries again
+		return 0;
+	for (unsigned i = 0; i < room; i++)
+		out.frame[i] = rte_pktmbuf_mtod(mbufs[i], uint8_t *);
+	n = depart_frames(w->common.side, &out, room, now);
+	rte_pktmbuf_free_bulk(mbufs + n, room - n);
+	for (unsigned i = 0; i < n; i++)
+		mbufs[i]->data_len = (uint16_t)(mbufs[i]->pkt_len = out.length[i]);
+	for (unsigned first = 0, count = 0; first < n; first += count) {
+		for (count = 1; first + count < n && out.port[first + count] == out.port[first];)
+			count++;
+		transmit_from(w, out.port[first], mbufs + first, count);
+	}
+	return n;
 }

@@ -15,4 +15,8 @@ void transmit(struct dpdk_worker *w, struct worker_queue *q, struct rte_mbuf **m
 /// Gratuitous ARP and unsolicited neighbour advertisements for the ports that this worker speaks for.
 void announce(struct dpdk_worker *w);
 
+/// What sessions have to say without having been asked.
+/// @return packets
+unsigned send_departures(struct dpdk_worker *w, uint64_t now);
+
 #endif

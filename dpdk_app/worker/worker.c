@@ -6,14 +6,26 @@
 #include <immintrin.h>
 #include <sys/mman.h>
 
-void *pages_alloc(size_t size)
+#include "worker/sides.h"
+
+static void *map(size_t size, int flags)
 {
-	void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | flags, -1, 0);
 
 	if (memory == MAP_FAILED)
 		return NULL;
 	madvise(memory, size, MADV_HUGEPAGE); // fewer TLB misses where the kernel grants it
 	return memory;
+}
+
+void *pages_alloc(size_t size)
+{
+	return map(size, 0);
+}
+
+void *pages_reserve(size_t size)
+{
+	return map(size, MAP_NORESERVE);
 }
 
 void pages_free(void *memory, size_t size)
@@ -45,6 +57,7 @@ static void await_everybody(const struct worker *w)
 
 void worker_begin(struct worker *w)
 {
+	side_begin(w);
 	adopt_sessions(w);
 	await_everybody(w);
 }
@@ -62,6 +75,11 @@ bool worker_keep_house(struct worker *w, uint64_t now, uint32_t slots)
 	const uint32_t expired = session_expire(&w->sessions, now, policy->idle_timeout, slots);
 
 	w->current = policy;
+	if (w->side) {
+		if (unlikely(fresh))
+			side_use_policy(w->side, policy);
+		side_keep_house(w, now, slots);
+	}
 	if (unlikely(expired > 0))
 		counter_add(&w->stats->sessions_expired, expired);
 	return fresh;

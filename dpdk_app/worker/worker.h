@@ -12,6 +12,7 @@
 #include "pipeline/pipeline.h"
 #include "pollgate.h"
 #include "stats/histogram.h"
+#include "worker/post.h"
 
 /// Where all workers meet: at the start, at the end, and at a session that is not theirs.
 struct assembly {
@@ -21,6 +22,9 @@ struct assembly {
 	// written by the workers
 	_Atomic uint32_t departed; // loops that receive no more
 };
+
+/// Are the players of the session profile told that the gateway ends?
+enum dismissal { DISMISSAL_NONE, DISMISSAL_ASKED, DISMISSAL_DONE };
 
 struct worker {
 	// read-mostly: set before launch
@@ -33,16 +37,22 @@ struct worker {
 	void *index; // session_index_size() bytes, zero
 	uint32_t session_capacity;
 	struct hash_secret secret;
+	struct session_side *side; // of the session profile; NULL: no listener speaks it
+	void *messages;            // memory of its message pool
+	size_t message_bytes;
 
 	// written by the control thread
 	_Atomic(const struct policy *) policy CACHE_ALIGNED;
 	atomic_bool stop;
+	atomic_uint dismissal; // enum dismissal; the worker says when it is done
 
 	// written by the worker
 	struct session_table sessions CACHE_ALIGNED;
 	struct source_limits sources;
 	struct host_buckets host;
 	const struct policy *current; // policy in use
+	struct post post;             // mail of other workers; made where there is a side
+	uint32_t dismissed;           // slots up to here are told that the gateway ends
 };
 
 /// First of all in a loop's own thread: adopt the sessions that a dead worker left, and wait for everybody to have done
@@ -60,6 +70,9 @@ void worker_acknowledge_policy(struct worker *w);
 /// Zeroed pages, not yet placed: they land on the node of the CPU that touches them first.
 /// @return NULL when there are none
 void *pages_alloc(size_t size);
+
+/// The same for memory that may never be touched as a whole: it need not be there now.
+void *pages_reserve(size_t size);
 void pages_free(void *memory, size_t size);
 
 ALWAYS_INLINE bool worker_stops(const struct worker *w)

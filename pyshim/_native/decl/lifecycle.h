@@ -13,6 +13,18 @@ struct pg_gateway *pg_open(const struct pg_plan *plan, struct pg_stats_page *pag
 int pg_start(struct pg_gateway *gateway, struct pg_error *error);
 int pg_apply(struct pg_gateway *gateway, const struct pg_policy *policy, uint32_t timeout_ms, struct pg_error *error);
 void pg_housekeep(struct pg_gateway *gateway);
+bool pg_dismiss(struct pg_gateway *gateway, uint32_t timeout_ms);
 int pg_stop(struct pg_gateway *gateway, uint32_t timeout_ms, struct pg_error *error);
 void pg_close(struct pg_gateway *gateway);
 void pg_log_to(int fd, int debug);
+
+struct pg_letter {
+	uint32_t session;
+	uint8_t type;
+	uint8_t channel;
+	uint8_t reliable;
+	uint8_t priority;
+	uint32_t length;
+	const uint8_t *body;
+};
+int pg_send(struct pg_gateway *gateway, const struct pg_letter *letter, struct pg_error *error);

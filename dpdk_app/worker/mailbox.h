@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// worker/mailbox.h: letters of any length from one thread to one other, without a lock.
+//
+// A ring of bytes. Each letter lies in one piece, so it is written and read where it is, and begins at a multiple of
+// eight. Full is full: who writes is told, and nothing waits.
+
+#ifndef POLLGATE_WORKER_MAILBOX_H
+#define POLLGATE_WORKER_MAILBOX_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "compiler.h"
+
+/// Room for a few of the longest messages, or for a hundred datagrams.
+#define MAILBOX_BYTES (256U * 1024)
+
+/// No letter is longer: with as much unused at the ring's end and as much before it, an empty box takes any.
+#define MAILBOX_LETTER_MAX (MAILBOX_BYTES / 2 - 16)
+
+struct mailbox {
+	// the writer's; what it has written up to
+	_Atomic uint64_t written CACHE_ALIGNED;
+	uint64_t next;       // and where the letter in hand ends
+	uint64_t read_known; // `read`, when it was last looked at
+
+	// the reader's
+	_Atomic uint64_t read CACHE_ALIGNED;
+
+	uint8_t bytes[MAILBOX_BYTES] CACHE_ALIGNED;
+};
+
+/// Writer: where a letter of `length` bytes is to be written. It is seen when it is posted; until then it may be left.
+/// @return NULL when there is no room
+void *mailbox_begin(struct mailbox *box, size_t length);
+void mailbox_post(struct mailbox *box);
+
+/// Reader: the oldest letter, which stays until mailbox_remove(); NULL when there is none.
+const void *mailbox_oldest(struct mailbox *box, size_t *length);
+void mailbox_remove(struct mailbox *box);
+
+#endif
