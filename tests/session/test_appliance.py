@@ -11,14 +11,22 @@ from pathlib import Path
 
 import pytest
 
-from pyshim.protocol.client import Attack, Bulk, Chat, Client, Connected, Disconnected, Ending, Skill
+from pyshim.protocol.client import Attack, Bulk, Chat, Connected, Disconnected, Ending, Skill
 from tests.engines.engines import ALL
 from tests.network.namespace import Wire
-from tests.session.town import PATIENCE_S, Town, founded, heard, playing, settings
+from tests.session.town import (
+    CHALLENGES_APART_S,
+    PATIENCE_S,
+    Town,
+    founded,
+    heard,
+    kill,
+    playing,
+    quiet,
+    settings,
+)
 
 pytestmark = ALL
-
-CHALLENGES_APART_S = 1.1  # a new address is asked for proof once a second
 
 
 @pytest.fixture
@@ -144,18 +152,3 @@ async def until(reached: partial[bool] | object) -> None:
 def moved(town: Town, session: int) -> bool:
     info = town.table.inspect(session)
     return info is not None and info.motion is not None
-
-
-async def quiet(client: Client) -> None:
-    """Until nothing is on its way to or from a player: a crash would then lose nothing of his."""
-    async with asyncio.timeout(PATIENCE_S):
-        while client.session.has_undelivered:
-            await asyncio.sleep(0.01)
-    await asyncio.sleep(0.3)  # acknowledgements of the last message that came
-
-
-def kill(town: Town, restarts: int) -> None:
-    dead = town.gate.kill_worker()
-    town.gate.wait_until(lambda: dead not in town.gate.worker_pids())
-    town.gate.wait_metric("pollgate_worker_restarts_total", restarts)
-    town.gate.wait_ready()

@@ -11,14 +11,16 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from pyshim.memory_file import SessionState
-from pyshim.protocol.client import Client, Event, Settings, Ticket
+from pyshim.protocol.client import Client, Settings, Ticket
 from pyshim.sessions import Issued, SessionTable
+from tests.appliance.conservation import books
 from tests.network.namespace import GATE4, GATE6, Wire
 from tests.network.players import PORT, NetworkGate, config, serving
 
 T = TypeVar("T")
 
 PATIENCE_S = 20.0  # a bound on what must come
+CHALLENGES_APART_S = 1.1  # a new address is asked for proof once a second
 _STATE_FILE = "pollgate-sessions"
 
 
@@ -61,6 +63,9 @@ def founded(wire: Wire, config: dict[str, Any], directory: Path) -> Iterator[Tow
         state = SessionState(_state_of(gate), huge_pages=False)
         stack.callback(os.close, state.fd)
         yield Town(wire, gate, SessionTable(state))
+        if gate.process.poll() is None:
+            gate.stop()
+        books(gate.summary)  # of each worker
 
 
 def _state_of(gate: NetworkGate) -> int:
@@ -92,8 +97,16 @@ async def heard(client: Client, kind: type[T], count: int = 1) -> list[T]:
     raise AssertionError(f"the connection is over, and only these came: {found}")
 
 
-def skipped(client: Client) -> list[Event]:
-    """What came and was not looked at."""
-    events = list(client.session.events)
-    client.session.events.clear()
-    return events
+async def quiet(client: Client) -> None:
+    """Until nothing is on its way to or from a player: a crash would then lose nothing of his."""
+    async with asyncio.timeout(PATIENCE_S):
+        while client.session.has_undelivered:
+            await asyncio.sleep(0.01)
+    await asyncio.sleep(0.3)  # acknowledgements of the last message that came
+
+
+def kill(town: Town, restarts: int) -> None:
+    dead = town.gate.kill_worker()
+    town.gate.wait_until(lambda: dead not in town.gate.worker_pids())
+    town.gate.wait_metric("pollgate_worker_restarts_total", restarts)
+    town.gate.wait_ready()
