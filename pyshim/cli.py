@@ -31,10 +31,10 @@ _KEY_PART = re.compile(r"[a-z_]+|\d+")
 
 
 class _Commands(TyperGroup):
-    """The commands: two are loaded only when asked for, and an interrupt or a closed pipe ends quietly."""
+    """The commands: three are loaded only when asked for, and an interrupt or a closed pipe ends quietly."""
 
     def list_commands(self, ctx: Any) -> list[str]:
-        return [*super().list_commands(ctx), "load", "bench"]
+        return [*super().list_commands(ctx), "token", "load", "bench"]
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         if cmd_name == "bench":
@@ -43,6 +43,12 @@ class _Commands(TyperGroup):
             group = typer.main.get_group(cli_app)
             group.name = "bench"
             return group
+        if cmd_name == "token":
+            from pyshim.issuing.commands import cli_app as token_app
+
+            token = typer.main.get_group(token_app)
+            token.name = "token"
+            return token
         if cmd_name == "load":
             from pyshim.load.commands import cli_app as load_app
 
@@ -139,7 +145,7 @@ def run(
     from pyshim.supervisor import run as supervise
     from pyshim.views import choose
 
-    with _located(config), choose(json=json) as view:
+    with located(config), choose(json=json) as view:
         supervise(RunOptions(config_path=config, for_s=for_s, until_idle_s=until_idle_s), view)
 
 
@@ -153,7 +159,7 @@ def check(config: ConfigOption) -> None:
     from pyshim.plan import plan
     from pyshim.plan_text import render_plan
 
-    with _located(config):
+    with located(config):
         settings = load_config(config)
         decided = plan(settings, gather(settings))
     console = Console(highlight=False)
@@ -172,7 +178,7 @@ class _LocatedError(PollgateError):
 
 
 @contextmanager
-def _located(config: Path) -> Iterator[None]:
+def located(config: Path) -> Iterator[None]:
     """Give every line of a failure that begins with a configuration key the place of that key."""
     try:
         yield

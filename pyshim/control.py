@@ -1,17 +1,19 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """What supervisor and worker process say to each other: one JSON message per packet of a local socket.
 
-The supervisor sends Start, Reload and Stop; the worker process answers Started, Applied or Refused, and
-Stopped, or Failed and ends. The end of the stream means that the other side is gone.
+The supervisor sends Start, Reload, Deliver and Stop; the worker process answers Started, Applied or Refused,
+Delivered, and Stopped, or Failed and ends. The end of the stream means that the other side is gone.
 """
 
 from __future__ import annotations
 
+import base64
 import json
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from pyshim.errors import ExitCode, InternalError
+from pyshim.letters import Fate, Letter, Verdict
 from pyshim.packet_socket import PacketSocket
 from pyshim.plan import Plan, Policy, plan_from_json, plan_to_json, rebuild
 
@@ -32,6 +34,14 @@ class Reload:
     generation: int
     policy: Policy
     debug: bool  # whether the data plane writes its debug lines
+
+
+@dataclass(frozen=True, slots=True)
+class Deliver:
+    """Give a player a message of the operator's; answered before the next one is sent."""
+
+    number: int
+    letter: Letter
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +72,14 @@ class Refused:
 
 
 @dataclass(frozen=True, slots=True)
+class Delivered:
+    """What became of the message of this number."""
+
+    number: int
+    verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True)
 class Failed:
     """The worker process cannot go on and ends now."""
 
@@ -74,10 +92,11 @@ class Stopped:
     """Every packet is out and the devices are closed; the process ends now."""
 
 
-Message = Start | Reload | Stop | Started | Applied | Refused | Failed | Stopped
+Message = Start | Reload | Deliver | Stop | Started | Applied | Refused | Delivered | Failed | Stopped
 
 _KINDS: dict[str, type[Message]] = {
-    kind.__name__: kind for kind in (Start, Reload, Stop, Started, Applied, Refused, Failed, Stopped)
+    kind.__name__: kind
+    for kind in (Start, Reload, Deliver, Stop, Started, Applied, Refused, Delivered, Failed, Stopped)
 }
 
 
@@ -88,6 +107,8 @@ def encode(message: Message) -> bytes:
             body: dict[str, Any] = {"plan": plan_to_json(plan)}
         case _:
             body = asdict(message)
+    if isinstance(message, Deliver):
+        body["letter"]["body"] = base64.b64encode(message.letter.body).decode()
     return json.dumps({"version": VERSION, "kind": type(message).__name__, **body}, allow_nan=False).encode()
 
 
@@ -111,6 +132,11 @@ def decode(data: bytes) -> Message:
             return Start(plan_from_json(body["plan"]))
         if kind is Reload:
             body["policy"] = _policy(body["policy"])
+        if kind is Deliver:
+            body["letter"]["body"] = base64.b64decode(body["letter"]["body"], validate=True)
+            body["letter"] = Letter(**body["letter"])
+        if kind is Delivered:
+            body["verdict"] = Verdict(Fate(body["verdict"]["fate"]), body["verdict"]["text"])
         return kind(**body)
     except (ValueError, KeyError, TypeError, AttributeError) as problem:
         raise InternalError(f"a control message that nobody can read: {problem!r}") from problem

@@ -17,6 +17,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any, Self
 
 from pyshim.errors import InternalError, PollgateError, UnavailableError, UsageError
+from pyshim.letters import Fate, Letter, Verdict
 from pyshim.memory_file import SessionState, memory_file
 from pyshim.plan import Plan, Policy
 from pyshim.stats import PortCounts, Snapshot, WorkerSnapshot
@@ -216,6 +217,14 @@ class Gateway:
         error = new_error()
         check(lib.pg_apply(self.native, encode.policy_struct(policy), _milliseconds(timeout_s), error), error)
 
+    def send(self, letter: Letter) -> Verdict:
+        """Give a player a message of the operator's; what becomes of it after that is counted."""
+        native, _body = _letter_struct(letter)
+        error = new_error()
+        code = lib.pg_send(self.native, native, error)
+        fate = {lib.PG_OK: Fate.SENT, lib.PG_ERROR_TIMEOUT: Fate.BUSY}.get(code, Fate.REFUSED)
+        return Verdict(fate, decode.text(error.message))
+
     def housekeep(self) -> None:
         """Refresh what devices and pools say of themselves in the statistics page."""
         lib.pg_housekeep(self.native)
@@ -264,18 +273,6 @@ class Departure:
     to_port: int
     listener: int
     payload: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Letter:
-    """A message of the operator for a player: CHAT_EVENT, INVENTORY or BULK_EVENT."""
-
-    session: int
-    type: int
-    body: bytes  # after the sender's player_id, which is 0
-    channel: int = 0
-    reliable: bool = True
-    priority: int = 1  # 0 urgent, 1 normal, 2 bulk
 
 
 class Core:
@@ -362,11 +359,7 @@ class Core:
         Raises:
             InternalError: he is not connected, or there is no such message.
         """
-        native: Any = ffi.new("struct pg_letter *")
-        body = _buffer(letter.body)
-        native.session, native.type, native.channel = letter.session, letter.type, letter.channel
-        native.reliable, native.priority = letter.reliable, letter.priority
-        native.length, native.body = len(letter.body), body
+        native, _body = _letter_struct(letter)
         error = new_error()
         check(lib.pg_core_send(self._handle, now_tsc, native, error), error)
 
@@ -465,6 +458,16 @@ def _check_burst(count: int, what: str) -> None:
 def _buffer(data: bytes) -> Any:
     """A copy of exactly its size: with a sanitizer in the library, a read past its end is found."""
     return ffi.new("uint8_t[]", data) if data else ffi.new("uint8_t[1]")
+
+
+def _letter_struct(letter: Letter) -> tuple[Any, Any]:
+    """The letter as the data plane takes it, and its body, which must live as long."""
+    native: Any = ffi.new("struct pg_letter *")
+    body = _buffer(letter.body)
+    native.session, native.type, native.channel = letter.session, letter.type, letter.channel
+    native.reliable, native.priority = letter.reliable, letter.priority
+    native.length, native.body = len(letter.body), body
+    return native, body
 
 
 def new_error() -> Any:

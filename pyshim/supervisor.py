@@ -11,20 +11,22 @@ import os
 import selectors
 import signal
 import time
-from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from pyshim import control
 from pyshim.child import Child
-from pyshim.config import load_config
+from pyshim.config import Config, load_config
 from pyshim.dataplane import PageNames, RunState, StatsPage, new_state
 from pyshim.eal_messages import explain, last_meaningful
 from pyshim.errors import ExitCode, InternalError, PollgateError, UnavailableError
 from pyshim.heartbeats import Heartbeats
 from pyshim.host import gather
+from pyshim.letters import Post
 from pyshim.memory_file import SessionState
 from pyshim.plan import Plan, plan
 from pyshim.reloading import LiveConfig, RefusedError
@@ -34,6 +36,9 @@ from pyshim.shortfall import queue_shortfalls
 from pyshim.signals import Signals
 from pyshim.stale_sockets import remove_stale_sockets
 from pyshim.stats import Snapshot
+
+if TYPE_CHECKING:
+    from pyshim.sessions import SessionTable
 
 TURN_S = 0.05
 VIEW_S = 1.0
@@ -96,11 +101,34 @@ def run(options: RunOptions, view: View) -> None:
                 f"the control CPUs {list(decided.control_cpus)} cannot be used: {problem.strerror}; "
                 "compare workers.cpus with `taskset -cp $$`"
             ) from problem
-        status = _Status(page, PageNames.of(decided))
+        post = stack.enter_context(closing(Post()))
+        control_api = stack.enter_context(_control_api(config, state, post))
+        status = _Status(page, PageNames.of(decided), control_api)
         live = stack.enter_context(LiveConfig(options.config_path, config, decided, status.snapshot))
-        memory = _Memory(page, state)
+        memory = _Memory(page, state, post)
         supervisor = stack.enter_context(closing(_Supervisor(options, view, live, memory, status)))
         supervisor.run(signals)
+
+
+@dataclass(frozen=True, slots=True)
+class _ControlApi:
+    """Where sessions are issued, and how many stand."""
+
+    where: str
+    sessions: SessionTable
+
+
+@contextmanager
+def _control_api(config: Config, state: SessionState, post: Post) -> Iterator[_ControlApi | None]:
+    """Serve the control API, if there is anything to issue; what it needs is loaded only then."""
+    if not config.issues_sessions:
+        yield None
+        return
+    from pyshim.issuing.server import ControlServer  # noqa: PLC0415
+    from pyshim.sessions import SessionTable  # noqa: PLC0415
+
+    with SessionTable(state) as sessions, ControlServer(config, sessions, post) as server:
+        yield _ControlApi(server.where, sessions)
 
 
 class _Phase(Enum):
@@ -117,19 +145,22 @@ class _Memory:
 
     page: StatsPage
     state: SessionState
+    post: Post
 
 
 class _Status:
     """Where every snapshot comes from. Metrics threads read `now`, so it is replaced, never changed."""
 
-    def __init__(self, page: StatsPage, names: PageNames) -> None:
+    def __init__(self, page: StatsPage, names: PageNames, control_api: _ControlApi | None) -> None:
         self._page = page
         self._names = names
+        self.control_api = control_api
         self.now = RunState()
 
     def snapshot(self) -> Snapshot:
         """Everything at this moment; any thread may ask."""
-        return self._page.snapshot(self._names, self.now)
+        issued = self.control_api.sessions.count() if self.control_api else 0
+        return self._page.snapshot(self._names, replace(self.now, sessions_issued=issued))
 
 
 class _Supervisor:
@@ -143,6 +174,7 @@ class _Supervisor:
         self._live = live
         self._page = memory.page
         self._state = memory.state
+        self._post = memory.post
         self._status = status
 
         self._selector = selectors.DefaultSelector()
@@ -176,6 +208,7 @@ class _Supervisor:
     def run(self, signals: Signals) -> None:
         """Everything from the first start to the end."""
         self._selector.register(signals.fileno(), selectors.EVENT_READ, lambda: self._on_signals(signals))
+        self._selector.register(self._post.fileno(), selectors.EVENT_READ, self._on_letters)
         for note in self._live.plan.notes:
             self._tell("info", note)
         if self._live.plan.huge_pages and not self._state.huge_pages:
@@ -292,6 +325,9 @@ class _Supervisor:
             case control.Refused(generation, text):
                 if self._live.pending == generation:
                     self._refuse(text)
+            case control.Delivered(number, verdict):
+                self._post.settle(number, verdict)
+                self._on_letters()
             case control.Failed():
                 self._failure = message
             case control.Stopped():
@@ -303,6 +339,16 @@ class _Supervisor:
                 raise InternalError(f"the worker process said {type(message).__name__}")
         return True
 
+    # ------------------------------------------------------------ the operator's messages
+
+    def _on_letters(self) -> None:
+        """Messages were posted, or the worker process is done with one: give it the next."""
+        self._post.hear()
+        if self._child is None or self._phase is not _Phase.RUNNING:
+            self._post.lose()
+        elif (next_one := self._post.take()) is not None:
+            self._child.channel.send(control.Deliver(*next_one))
+
     def _on_started(self, now_s: float) -> None:
         if self._phase is not _Phase.STARTING or self._reason is not None:
             return
@@ -313,6 +359,8 @@ class _Supervisor:
         if self._started_s is None:
             self._started_s = self._shown_s = now_s
             self._view.started(self._live.plan, self._live.metrics_url)
+            if self._status.control_api is not None:
+                self._tell("info", f"sessions are issued at {self._status.control_api.where}")
             for told in queue_shortfalls(self._live.plan, self._status.snapshot()):
                 self._tell("warning", told)
         else:
@@ -379,6 +427,7 @@ class _Supervisor:
 
     def _bury(self) -> None:
         """Let go of the worker process; one that still runs is killed."""
+        self._post.lose()
         if self._child is not None:
             for fd in (self._child.pidfd, self._child.channel.fileno(), self._child.log_fd):
                 self._unregister(fd)

@@ -102,6 +102,8 @@ def _attend(channel: control.Channel, gateway: Gateway) -> float:
                 else:
                     log_to(_STDERR, debug=debug)
                     channel.send(control.Applied(generation))
+            case control.Deliver(number, letter):
+                channel.send(control.Delivered(number, gateway.send(letter)))
             case control.Stop(drain_s):
                 return drain_s
             case None:

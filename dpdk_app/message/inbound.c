@@ -182,18 +182,17 @@ static enum pg_drop admit_piece(struct admission *a, const struct piece *piece)
 	return charge(a, piece) ? PG_DROP_NONE : PG_DROP_MESSAGE_RATE_LIMITED;
 }
 
-/// Messages that wait for others get half of the session's share, so that there is room to join what they wait for.
+/// Those that wait for others have a bound; what they wait for has none but the pool's, or it could never come. Each
+/// channel joins one message at a time, and that has a length.
 static bool admit_room(const struct admission *a)
 {
-	const uint64_t share = a->hall->rules->queue_bytes / POOL_BLOCK;
-	const uint64_t waiting = a->in->waiting_blocks + a->waiting;
+	const uint64_t waiting = a->in->waiting_blocks + (uint64_t)a->waiting;
 
 	if (a->waiting == 0 && a->joining == 0)
 		return true;
-	if (a->waiting != 0 && waiting > share / 2)
+	if (a->waiting != 0 && waiting * POOL_BLOCK > a->hall->rules->queue_bytes)
 		return false;
-	return waiting + a->in->joining_blocks + a->joining <= share &&
-	       pool_has(a->hall->pool, a->waiting + a->joining);
+	return pool_has(a->hall->pool, a->waiting + a->joining);
 }
 
 static enum pg_drop expand_check(struct conversation_hall *hall, const struct piece *piece)
@@ -303,8 +302,7 @@ static uint32_t take_promised(struct message_pool *pool)
 
 /// Put bytes behind those of a message that is being joined.
 /// @return false when there is no memory, though it was promised
-static bool join_bytes(struct conversation_hall *hall, struct inbound *in, struct joining *joining, const uint8_t *from,
-		       uint32_t length)
+static bool join_bytes(struct conversation_hall *hall, struct joining *joining, const uint8_t *from, uint32_t length)
 {
 	const uint32_t size = sizeof(((struct pool_piece *)0)->bytes);
 
@@ -318,7 +316,6 @@ static bool join_bytes(struct conversation_hall *hall, struct inbound *in, struc
 
 			if (index == POOL_NONE)
 				return false;
-			in->joining_blocks++;
 			((struct pool_piece *)pool_block(hall->pool, index))->more = POOL_NONE;
 			if (joining->first == POOL_NONE)
 				joining->first = index;
@@ -335,9 +332,9 @@ static bool join_bytes(struct conversation_hall *hall, struct inbound *in, struc
 	return true;
 }
 
-static void join_end(struct conversation_hall *hall, struct inbound *in, struct joining *joining)
+static void join_end(struct conversation_hall *hall, struct joining *joining)
 {
-	in->joining_blocks -= pool_give_pieces(hall->pool, joining->first);
+	pool_give_pieces(hall->pool, joining->first);
 	*joining = (struct joining){0};
 }
 
@@ -361,7 +358,7 @@ static enum verdict join(struct conversation_hall *hall, struct inbound *in, con
 	uint32_t whole;
 
 	if (!fragment_follows(joining, piece, fragment) || joining->length + length > SESSION_MESSAGE_MAX ||
-	    !join_bytes(hall, in, joining, piece->body + sizeof(fragment), length))
+	    !join_bytes(hall, joining, piece->body + sizeof(fragment), length))
 		return VERDICT_OFFENCE;
 	joining->count = fragment.count;
 	joining->type = piece->type;
@@ -372,7 +369,7 @@ static enum verdict join(struct conversation_hall *hall, struct inbound *in, con
 	whole = joining->length;
 	pool_copy_pieces(hall->pool, joining->first, hall->compressor->joined, whole);
 	expand_forget(hall->compressor);
-	join_end(hall, in, joining);
+	join_end(hall, joining);
 	return deliver(hall, piece, hall->compressor->joined, whole, out) ? VERDICT_DELIVERED : VERDICT_OFFENCE;
 }
 
@@ -557,6 +554,6 @@ void inbound_end(struct conversation_hall *hall, struct inbound *in)
 {
 	for (unsigned channel = 0; channel < INBOUND_ORDERED; channel++) {
 		pages_end(hall, in, channel);
-		join_end(hall, in, &in->joining[channel]);
+		join_end(hall, &in->joining[channel]);
 	}
 }

@@ -42,8 +42,7 @@ struct joining {
 
 struct inbound {
 	uint32_t waiting_blocks; // of messages that wait for those before them
-	uint32_t joining_blocks;
-	uint32_t ahead; // ids of the channel without order that came before the oldest
+	uint32_t ahead;          // ids of the channel without order that came before the oldest
 	struct joining joining[INBOUND_ORDERED];
 	/// Where those that wait are: a block per 32 ids, while there are any.
 	uint32_t page[INBOUND_ORDERED][SESSION_CHANNEL_WINDOW / INBOUND_PAGE];

@@ -168,7 +168,7 @@ static enum pg_loss parcel_room(const struct conversation_hall *hall, const stru
 {
 	const struct id_window *window = &out->window[message->reliable ? message->channel : 0];
 
-	if ((uint64_t)(out->blocks + parcel->blocks) * POOL_BLOCK > hall->rules->queue_bytes)
+	if (out->blocks != 0 && (uint64_t)(out->blocks + parcel->blocks) * POOL_BLOCK > hall->rules->queue_bytes)
 		return PG_LOSS_QUEUE_FULL;
 	if (message->reliable && (uint16_t)(window->next - window->oldest) + parcel->pieces > IDS_MAX)
 		return PG_LOSS_QUEUE_FULL;

@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// client.c: a client's life: made, connecting, connected, closed, freed.
+
+#include "client.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <sodium.h>
+
+#define MEMORY_MIN_BYTES (128U << 10)
+#define COMPRESSION_LEVEL 6
+#define RESEND_AFTER_MIN_NS (100 * NS_PER_MS) // PROTOCOL.md, "Reliable"
+#define ACKNOWLEDGE_AFTER_NS (20 * NS_PER_MS) // within 25 ms, says PROTOCOL.md, and a loop turns once in a while
+
+static uint64_t system_clock_ns(void *context)
+{
+	struct timespec now;
+
+	(void)context;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000U + (uint64_t)now.tv_nsec;
+}
+
+void pgc_options_init(struct pgc_options *options)
+{
+	*options = (struct pgc_options){
+		.max_datagram = SESSION_DATAGRAM_MAX,
+		.connect_timeout_ms = 10000,
+		.silence_timeout_ms = 10000,
+		.heartbeat_ms = 2000,
+		.flush_ms = 5,
+		.resends = 3,
+		.memory_bytes = 512U << 10,
+		.queue_bytes = 256U << 10,
+		.receipts = 256,
+		.compress_chat = 33,
+		.compress_bulk = 101,
+	};
+}
+
+static bool options_can_be(const struct pgc_options *options)
+{
+	return options->session != 0 && options->max_datagram >= SESSION_DATAGRAM_MIN &&
+	       options->max_datagram <= SESSION_DATAGRAM_MAX && options->connect_timeout_ms > 0 &&
+	       options->silence_timeout_ms > 0 && options->heartbeat_ms > 0 &&
+	       options->memory_bytes >= MEMORY_MIN_BYTES && options->queue_bytes <= options->memory_bytes &&
+	       options->receipts > 0;
+}
+
+static void make_rules(pgc_client *client)
+{
+	const struct pgc_options *options = &client->options;
+	struct delivery_rules *rules = &client->rules;
+
+	rules->tsc_hz = 1000000000U; // its clock is ours
+	rules->flush_after = options->flush_ms * NS_PER_MS;
+	rules->acknowledge_after = ACKNOWLEDGE_AFTER_NS;
+	rules->resend_after_min = RESEND_AFTER_MIN_NS;
+	rules->resends = options->resends;
+	rules->queue_bytes = options->queue_bytes;
+	rules->compress_min[PG_COMPRESS_CHAT] = options->compress_chat;
+	rules->compress_min[PG_COMPRESS_INVENTORY] = UINT32_MAX;
+	rules->compress_min[PG_COMPRESS_BULK] = options->compress_bulk;
+}
+
+/// Zeroed, on cache lines of its own.
+static void *allocate(size_t size)
+{
+	const size_t whole = (size + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE;
+	void *memory = aligned_alloc(CACHE_LINE, whole);
+
+	if (memory)
+		memset(memory, 0, whole);
+	return memory;
+}
+
+static bool make_parts(pgc_client *client)
+{
+	client->pool = allocate(message_pool_size(client->options.memory_bytes));
+	client->conversation = allocate(conversation_size());
+	client->settled = calloc(client->options.receipts, sizeof(*client->settled));
+	client->hall.compressor = compressor_new(COMPRESSION_LEVEL);
+	client->link.open = aead_new();
+	client->link.seal = aead_new();
+	if (!client->pool || !client->conversation || !client->settled || !client->hall.compressor ||
+	    !client->link.open || !client->link.seal)
+		return false;
+	client->hall.pool = message_pool_init(client->pool, client->options.memory_bytes);
+	client->hall.rules = &client->rules;
+	client->hall.stats = &client->messages;
+	client->hall.settled = events_settled;
+	client->hall.settled_context = client;
+	return true;
+}
+
+pgc_client *pgc_new(const struct pgc_options *options)
+{
+	pgc_client *client;
+
+	if (!options_can_be(options) || sodium_init() < 0)
+		return NULL;
+	client = allocate(sizeof(*client));
+	if (!client)
+		return NULL;
+	client->options = *options;
+	client->socket.fd = -1;
+	if (!client->options.clock_ns)
+		client->options.clock_ns = system_clock_ns;
+	make_rules(client);
+	if (make_parts(client))
+		return client;
+	pgc_free(client);
+	return NULL;
+}
+
+void pgc_free(pgc_client *client)
+{
+	if (!client)
+		return;
+#ifndef PGC_NO_SOCKET
+	udp_close(&client->socket);
+#endif
+	aead_free(client->link.open);
+	aead_free(client->link.seal);
+	compressor_free(client->hall.compressor);
+	free(client->settled);
+	free(client->conversation);
+	free(client->pool);
+	sodium_memzero(client, sizeof(*client));
+	free(client);
+}
+
+enum pgc_state pgc_state(const pgc_client *client)
+{
+	return client->state;
+}
+
+int pgc_connect(pgc_client *client)
+{
+	if (client->state == PGC_CONNECTING || client->state == PGC_CONNECTED)
+		return PGC_ERROR_STATE;
+	if (!events_have_room(client))
+		return PGC_ERROR_EVENTS;
+	client->link.farewell = 0;
+	handshake_begin(client, client_now(client));
+	return PGC_OK;
+}
+
+int pgc_reconnect(pgc_client *client)
+{
+	if (client->changes_count > 1)
+		return PGC_ERROR_EVENTS;
+	// No CLOSE: the CONFIRM to come replaces the connection, and a CLOSE that is late would end the new one's attempt.
+	if (client->state == PGC_CONNECTED)
+		link_end(client, PGC_CLOSED_RECONNECT, 0, PG_LOSS_CLOSED);
+	else if (client->state == PGC_CONNECTING)
+		events_closed(client, PGC_CLOSED_RECONNECT, 0);
+	client->state = PGC_CLOSED;
+	return pgc_connect(client);
+}
+
+int pgc_close(pgc_client *client)
+{
+	if (client->state == PGC_CONNECTED) {
+		link_end(client, PGC_CLOSED_LEFT, SESSION_CLOSED_LEFT, PG_LOSS_CLOSED);
+	} else if (client->state == PGC_CONNECTING) {
+		client->state = PGC_CLOSED;
+		events_closed(client, PGC_CLOSED_LEFT, 0);
+	} else {
+		return PGC_ERROR_STATE;
+	}
+#ifndef PGC_NO_SOCKET
+	udp_flush(client);
+#endif
+	return PGC_OK;
+}
+
+// ---------------------------------------------------------------- bytes in, bytes out
+
+int pgc_receive(pgc_client *client, const void *datagram, size_t bytes)
+{
+	const struct session_header *header = datagram;
+
+	if (pgc_event_waiting(client))
+		return PGC_ERROR_EVENTS;
+	if (bytes < sizeof(*header) || bytes > SESSION_DATAGRAM_MAX || header->length != bytes ||
+	    header->session != client->options.session) {
+		client->statistics.datagrams_refused++;
+		return PGC_OK;
+	}
+	if (client->state == PGC_CONNECTING)
+		handshake_receive(client, datagram, (uint16_t)bytes, client_now(client));
+	else if (client->state == PGC_CONNECTED)
+		link_receive(client, datagram, (uint16_t)bytes, client_now(client));
+	else
+		client->statistics.datagrams_refused++;
+	return PGC_OK;
+}
+
+size_t pgc_transmit(pgc_client *client, void *out)
+{
+	const uint64_t now = client_now(client);
+	const size_t length = client->state == PGC_CONNECTING ? handshake_transmit(client, out, now) :
+								link_transmit(client, out, now);
+
+	client->statistics.datagrams_sent += length > 0;
+	return length;
+}
+
+uint64_t pgc_due_ns(const pgc_client *client)
+{
+	return client->state == PGC_CONNECTING ? handshake_due(client) : link_due(client);
+}
+
+void pgc_too_long_for_path(pgc_client *client)
+{
+	if (client->state == PGC_CONNECTING && client->handshake.challenged)
+		handshake_step_down(client, client_now(client));
+}
+
+void pgc_read_statistics(const pgc_client *client, struct pgc_statistics *out)
+{
+	*out = client->statistics;
+	out->resent = client->messages.resent;
+	out->duplicates = client->messages.duplicates;
+}

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// client.h: what the parts of the client library share: the client as a whole, and who changes what of it.
+//
+// No part makes a system call but udp.c: the others turn bytes into events and messages into bytes, at a time that the
+// options' clock tells.
+
+#ifndef POLLGATE_CLIENT_CLIENT_H
+#define POLLGATE_CLIENT_CLIENT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "aead.h"
+#include "message/conversation.h"
+#include "pollgate_client.h"
+#include "session/replay.h"
+#include "wire/session.h"
+
+#define NS_PER_MS 1000000ULL
+
+/// Two of this connection, two of the next: pgc_connect() asks for the older ones to be taken first.
+#define CHANGES_MAX 4
+
+/// What became of messages with a receipt, until the game has asked.
+struct settled {
+	uint32_t receipt;
+	bool delivered;
+};
+
+/// handshake.c
+struct handshake {
+	uint8_t client_nonce[SESSION_NONCE_LEN];
+	uint8_t cookie[SESSION_COOKIE_LEN];
+	bool challenged;     // the cookie is there: it is the CONFIRM's turn
+	uint8_t denial;      // enum session_denial that nobody proved; 0
+	uint16_t size;       // of the CONFIRM
+	uint32_t tries;      // of this HELLO or CONFIRM
+	uint64_t repeat_at;  // ns
+	uint64_t give_up_at; // ns
+};
+
+/// packets.c: one connection's keys and counters.
+struct link {
+	struct aead *open, *seal; // one direction each
+	uint8_t server_nonce[SESSION_NONCE_LEN];
+	uint64_t tx_counter; // of the last packet that may have left
+	struct replay replay;
+	uint64_t taken;      // newest counter whose messages were taken
+	uint32_t taken_bits; // header's ack_bits, of `taken`
+	uint64_t heard_at;   // ns
+	uint64_t said_at;    // ns
+	uint16_t max_datagram;
+	bool answer_now; // the peer asked for an acknowledgement at once
+	bool path_challenged;
+	uint8_t path_token[SESSION_PATH_TOKEN_LEN];
+	uint8_t farewell; // reason of a CLOSE that is still to be sent; 0
+};
+
+/// udp.c
+struct udp_socket {
+	int fd; // -1: none
+	uint8_t address[128];
+	uint32_t address_len;
+};
+
+struct pgc_client {
+	struct pgc_options options;
+	enum pgc_state state;
+	struct handshake handshake;
+	struct link link;
+
+	struct conversation_hall hall;
+	struct delivery_rules rules;
+	struct pg_message_stats messages;
+	struct conversation *conversation;
+	void *pool;
+
+	// events.c: what the game has not asked for yet
+	struct pgc_event changes[CHANGES_MAX]; // CONNECTED and CLOSED, a ring
+	uint32_t changes_first, changes_count;
+	struct settled *settled; // a ring of options.receipts
+	uint32_t settled_first, settled_count;
+	uint32_t receipts_out;                // on their way, or in the ring: never more than the ring holds
+	uint8_t opened[SESSION_DATAGRAM_MAX]; // the datagram whose messages are being taken
+	bool taking;
+	struct intake intake;
+	bool ahead; // `next` is the next message
+	struct delivered next;
+
+	struct pgc_statistics statistics;
+	uint8_t body[SESSION_MESSAGE_MAX]; // of a bulk message, while it is being copied
+	struct udp_socket socket;
+};
+
+static inline uint64_t client_now(const pgc_client *client)
+{
+	return client->options.clock_ns(client->options.clock_context);
+}
+
+// handshake.c
+
+/// Begin an attempt; `state` is PGC_CONNECTING after it.
+void handshake_begin(pgc_client *client, uint64_t now);
+void handshake_receive(pgc_client *client, const uint8_t *datagram, uint16_t length, uint64_t now);
+size_t handshake_transmit(pgc_client *client, uint8_t *out, uint64_t now);
+uint64_t handshake_due(const pgc_client *client);
+/// Ask for shorter datagrams, as another attempt.
+void handshake_step_down(pgc_client *client, uint64_t now);
+
+// packets.c
+
+/// A WELCOME of this attempt: keys, counters and conversation from the start.
+/// @return false when it is not authentic or not what was asked for; nothing is changed then
+bool link_begin(pgc_client *client, const uint8_t *datagram, uint16_t length, uint64_t now);
+void link_receive(pgc_client *client, const uint8_t *datagram, uint16_t length, uint64_t now);
+size_t link_transmit(pgc_client *client, uint8_t *out, uint64_t now);
+uint64_t link_due(const pgc_client *client);
+/// The connection is over. Tells the peer if `say` is a reason of the wire, and the game.
+void link_end(pgc_client *client, int closed, enum session_close_reason say, enum pg_loss loss);
+
+// events.c
+
+void events_connected(pgc_client *client, uint32_t player_id, uint32_t expires_in_s, uint32_t idle_timeout_ms);
+void events_closed(pgc_client *client, int reason, int likely_denial);
+/// struct conversation_hall.settled
+void events_settled(void *client, uint32_t receipt, enum pg_loss loss);
+/// The messages of an admitted DATA, which lies in `opened`.
+void events_take(pgc_client *client, uint16_t length);
+void events_drop_messages(pgc_client *client);
+/// Is there room for all that an attempt may tell?
+bool events_have_room(const pgc_client *client);
+
+// udp.c
+
+#ifndef PGC_NO_SOCKET
+void udp_close(struct udp_socket *socket);
+
+/// Send all that is due.
+void udp_flush(pgc_client *client);
+#endif
+
+#endif

@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// events.c: what the game is told, one by one: first what became of its messages, then of the connection, then messages.
+
+#include "client.h"
+
+#include <string.h>
+
+#include "message/session_check.h"
+
+// ---------------------------------------------------------------- the connection
+
+static void tell_change(pgc_client *client, const struct pgc_event *event)
+{
+	client->changes[(client->changes_first + client->changes_count++) % CHANGES_MAX] = *event;
+}
+
+bool events_have_room(const pgc_client *client)
+{
+	return client->changes_count + 2 <= CHANGES_MAX;
+}
+
+void events_connected(pgc_client *client, uint32_t player_id, uint32_t expires_in_s, uint32_t idle_timeout_ms)
+{
+	struct pgc_event event = {.type = PGC_EVENT_CONNECTED, .player_id = player_id};
+
+	event.as.connected.expires_in_s = expires_in_s;
+	event.as.connected.idle_timeout_ms = idle_timeout_ms;
+	event.as.connected.max_datagram = client->link.max_datagram;
+	tell_change(client, &event);
+}
+
+void events_closed(pgc_client *client, int reason, int likely_denial)
+{
+	struct pgc_event event = {.type = PGC_EVENT_CLOSED};
+
+	event.as.closed.reason = reason;
+	event.as.closed.likely_denial = likely_denial;
+	tell_change(client, &event);
+}
+
+static bool next_change(pgc_client *client, struct pgc_event *event)
+{
+	if (client->changes_count == 0)
+		return false;
+	*event = client->changes[client->changes_first];
+	client->changes_first = (client->changes_first + 1) % CHANGES_MAX;
+	client->changes_count--;
+	return true;
+}
+
+// ---------------------------------------------------------------- receipts
+
+void events_settled(void *context, uint32_t receipt, enum pg_loss loss)
+{
+	pgc_client *client = context;
+	const uint32_t at = (client->settled_first + client->settled_count) % client->options.receipts;
+
+	client->settled[at] = (struct settled){receipt, loss == PG_LOSS_NONE};
+	client->settled_count++;
+}
+
+static bool next_settled(pgc_client *client, struct pgc_event *event)
+{
+	if (client->settled_count == 0)
+		return false;
+
+	const struct settled *settled = &client->settled[client->settled_first];
+
+	*event = (struct pgc_event){.type = settled->delivered ? PGC_EVENT_DELIVERED : PGC_EVENT_LOST};
+	event->as.delivery.receipt = settled->receipt;
+	client->settled_first = (client->settled_first + 1) % client->options.receipts;
+	client->settled_count--;
+	client->receipts_out--;
+	return true;
+}
+
+// ---------------------------------------------------------------- messages
+
+void events_take(pgc_client *client, uint16_t length)
+{
+	intake_begin(&client->intake, client->opened + sizeof(struct session_header), length);
+	client->taking = true;
+}
+
+void events_drop_messages(pgc_client *client)
+{
+	client->taking = false;
+	client->ahead = false;
+}
+
+/// Find the next message, if there is one.
+static bool look_ahead(pgc_client *client)
+{
+	if (client->ahead || !client->taking)
+		return client->ahead;
+	client->ahead = intake_next(&client->hall, client->conversation, &client->intake, &client->next);
+	if (client->ahead)
+		return true;
+	client->taking = false;
+	if (client->intake.offence)
+		link_end(client, PGC_CLOSED_PROTOCOL, SESSION_CLOSED_PROTOCOL, PG_LOSS_CLOSED);
+	return false;
+}
+
+static void tell_attack(struct pgc_event *event, const uint8_t *body)
+{
+	struct attack_body attack;
+
+	memcpy(&attack, body, sizeof(attack));
+	event->type = PGC_EVENT_ATTACK;
+	event->as.attack.target_id = attack.target_id;
+	event->as.attack.attack_id = attack.attack_id;
+	memcpy(event->as.attack.direction, attack.direction, sizeof(attack.direction));
+}
+
+static void tell_chat(struct pgc_event *event, const uint8_t *body)
+{
+	const struct chat_body *chat = (const struct chat_body *)body;
+
+	event->type = PGC_EVENT_CHAT;
+	event->as.chat.target_id = chat->target_id;
+	event->as.chat.chat_group = chat->channel;
+	event->as.chat.bytes = chat->text_len;
+	event->as.chat.text = (const char *)chat->text;
+}
+
+static void tell_skill(struct pgc_event *event, const uint8_t *body)
+{
+	struct skill_body skill;
+
+	memcpy(&skill, body, sizeof(skill));
+	event->type = PGC_EVENT_SKILL;
+	event->as.skill.skill_id = skill.skill_id;
+	event->as.skill.target_id = skill.target_id;
+}
+
+static void tell_bytes(struct pgc_event *event, enum pgc_event_type type, const uint8_t *body, uint32_t length)
+{
+	event->type = type;
+	event->as.bytes.data = body;
+	event->as.bytes.bytes = length;
+}
+
+/// The conversation has checked the body.
+static void tell_message(struct pgc_event *event, const struct delivered *message)
+{
+	const uint8_t *body = message->body;
+	uint32_t length = message->length;
+
+	memset(event, 0, sizeof(*event));
+	if (session_has_sender(message->type)) {
+		memcpy(&event->player_id, body, sizeof(event->player_id));
+		body += sizeof(event->player_id);
+		length -= (uint32_t)sizeof(event->player_id);
+	}
+	switch (message->type) {
+	case SESSION_ATTACK_EVENT:
+		tell_attack(event, body);
+		break;
+	case SESSION_CHAT_EVENT:
+		tell_chat(event, body);
+		break;
+	case SESSION_SKILL_EVENT:
+		tell_skill(event, body);
+		break;
+	case SESSION_BULK_EVENT:
+		memcpy(&event->as.bytes.target_id, body, sizeof(event->as.bytes.target_id));
+		tell_bytes(event, PGC_EVENT_BULK, body + sizeof(uint32_t), length - (uint32_t)sizeof(uint32_t));
+		break;
+	default: // SESSION_INVENTORY: no other type is let in
+		tell_bytes(event, PGC_EVENT_INVENTORY, body, length);
+		break;
+	}
+}
+
+bool pgc_next_event(pgc_client *client, struct pgc_event *event)
+{
+	const bool message = look_ahead(client); // may end the connection, which is an event, too
+
+	if (next_settled(client, event) || next_change(client, event))
+		return true;
+	if (!message)
+		return false;
+	tell_message(event, &client->next);
+	client->ahead = false;
+	return true;
+}
+
+bool pgc_event_waiting(pgc_client *client)
+{
+	return look_ahead(client) || client->settled_count > 0 || client->changes_count > 0;
+}

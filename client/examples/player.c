@@ -1,0 +1,334 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// player.c: a player who connects with a ticket, walks in a circle, chats, and prints what happens to him.
+//
+//   cc player.c $(pkg-config --cflags --libs pollgate-client) -lm -o player
+//   pollgate token issue --player 7 --json >ticket.json
+//   ./player --ticket ticket.json --seconds 10 --say hello --to 7
+//
+// Exit codes: 0 stayed as long as asked and all that was said arrived, 1 something said was lost, 2 usage or ticket,
+// 3 the gateway did not answer, 4 it denied the session, 5 the connection ended early, 70 the system refused.
+
+#include <errno.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <pollgate_client.h>
+
+#define MOVES_PER_S 20
+#define RADIUS_M 10.0
+#define WALK_M_PER_S 4.0
+#define TICKET_MAX 4096
+
+enum exit_code {
+	EXIT_STAYED = 0,
+	EXIT_LOST = 1,
+	EXIT_USAGE = 2,
+	EXIT_UNREACHABLE = 3,
+	EXIT_DENIED = 4,
+	EXIT_ENDED = 5,
+	EXIT_SYSTEM = 70
+};
+
+static const char usage[] =
+	"usage: player (--ticket FILE | --session N --key HEX --address HOST:PORT) [--seconds N] [--say TEXT] [--to PLAYER]\n"
+	"  FILE is what `pollgate token issue --json` prints; - is standard input\n"
+	"  --seconds  how long to stay (5)\n"
+	"  --say      a chat message, once connected\n"
+	"  --to       the player who gets it (myself)\n";
+
+/// What the command line asks for.
+struct wishes {
+	uint32_t session;
+	uint8_t key[PGC_KEY_BYTES];
+	char host[256];
+	uint16_t port;
+	double seconds;
+	const char *say;
+	uint32_t to;
+	bool has_session, has_key;
+};
+
+/// How it goes.
+struct course {
+	const struct wishes *wishes;
+	bool connected, ended, lost;
+	uint32_t waiting; // receipts that are not settled
+	int reason;       // enum pgc_closed
+	uint32_t myself;
+};
+
+// ---------------------------------------------------------------- the ticket
+
+static int hex_digit(char c)
+{
+	const char digits[] = "0123456789abcdef";
+	const char *found = c ? strchr(digits, c | 0x20) : NULL;
+
+	return found ? (int)(found - digits) : -1;
+}
+
+static bool parse_key(const char *text, uint8_t key[PGC_KEY_BYTES])
+{
+	for (size_t i = 0; i < PGC_KEY_BYTES; i++) {
+		const int high = hex_digit(text[2 * i]), low = high < 0 ? -1 : hex_digit(text[2 * i + 1]);
+
+		if (low < 0)
+			return false;
+		key[i] = (uint8_t)(high << 4 | low);
+	}
+	return hex_digit(text[2 * PGC_KEY_BYTES]) < 0;
+}
+
+/// HOST:PORT or [HOST]:PORT.
+static bool parse_address(const char *text, size_t length, struct wishes *wishes)
+{
+	char copy[sizeof(wishes->host)];
+	char *colon, *host = copy;
+	unsigned long port;
+
+	if (length >= sizeof(copy))
+		return false;
+	memcpy(copy, text, length);
+	copy[length] = 0;
+	colon = strrchr(copy, ':');
+	if (!colon)
+		return false;
+	*colon = 0;
+	port = strtoul(colon + 1, NULL, 10);
+	if (*host == '[' && colon[-1] == ']') {
+		host++;
+		colon[-1] = 0;
+	}
+	if (port == 0 || port > UINT16_MAX || !*host)
+		return false;
+	(void)snprintf(wishes->host, sizeof(wishes->host), "%s", host);
+	wishes->port = (uint16_t)port;
+	return true;
+}
+
+/// The value of a name in a flat JSON object: a string without its quotes, or a number. Enough for a ticket.
+static const char *json_value(const char *json, const char *name)
+{
+	char quoted[32];
+	const char *at;
+
+	(void)snprintf(quoted, sizeof(quoted), "\"%s\"", name);
+	at = strstr(json, quoted);
+	if (!at)
+		return NULL;
+	at += strlen(quoted);
+	at += strspn(at, " \t\r\n:");
+	return *at == '"' ? at + 1 : at;
+}
+
+static bool read_ticket(const char *path, struct wishes *wishes)
+{
+	char json[TICKET_MAX + 1];
+	FILE *file = strcmp(path, "-") == 0 ? stdin : fopen(path, "r");
+	const char *session, *key, *address;
+
+	if (!file)
+		return false;
+	json[fread(json, 1, TICKET_MAX, file)] = 0;
+	if (file != stdin)
+		fclose(file);
+	session = json_value(json, "session");
+	key = json_value(json, "key");
+	address = json_value(json, "address");
+	if (!session || !key || !address)
+		return false;
+	wishes->session = (uint32_t)strtoul(session, NULL, 10);
+	wishes->has_session = true;
+	wishes->has_key = parse_key(key, wishes->key);
+	return wishes->has_key && parse_address(address, strcspn(address, "\""), wishes);
+}
+
+static bool parse_option(const char *name, const char *value, struct wishes *wishes)
+{
+	if (strcmp(name, "--ticket") == 0)
+		return read_ticket(value, wishes);
+	if (strcmp(name, "--key") == 0)
+		return wishes->has_key = parse_key(value, wishes->key);
+	if (strcmp(name, "--address") == 0)
+		return parse_address(value, strlen(value), wishes);
+	if (strcmp(name, "--session") == 0)
+		wishes->session = (uint32_t)strtoul(value, NULL, 0), wishes->has_session = true;
+	else if (strcmp(name, "--seconds") == 0)
+		wishes->seconds = strtod(value, NULL);
+	else if (strcmp(name, "--say") == 0)
+		wishes->say = value;
+	else if (strcmp(name, "--to") == 0)
+		wishes->to = (uint32_t)strtoul(value, NULL, 10);
+	else
+		return false;
+	return true;
+}
+
+static bool parse_arguments(int argc, char *argv[], struct wishes *wishes)
+{
+	*wishes = (struct wishes){.seconds = 5};
+	for (int i = 1; i < argc; i += 2)
+		if (i + 1 == argc || !parse_option(argv[i], argv[i + 1], wishes)) {
+			(void)fprintf(stderr, "player: %s %s: not understood\n%s", argv[i],
+				      i + 1 < argc ? argv[i + 1] : "", usage);
+			return false;
+		}
+	if (wishes->has_session && wishes->has_key && wishes->port != 0)
+		return true;
+	(void)fputs(usage, stderr);
+	return false;
+}
+
+// ---------------------------------------------------------------- playing
+
+static double seconds_now(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
+}
+
+static void greet(pgc_client *client, struct course *course)
+{
+	const struct pgc_delivery delivery = {.reliable = true, .channel = 1, .priority = PGC_NORMAL, .receipt = 1};
+	const char *say = course->wishes->say;
+	const uint32_t to = course->wishes->to ? course->wishes->to : course->myself;
+	int error;
+
+	if (!say)
+		return;
+	error = pgc_chat(client, to, 0, say, strlen(say), &delivery);
+	if (error == PGC_OK) {
+		course->waiting++;
+		return;
+	}
+	course->lost = true;
+	(void)fprintf(stderr, "player: cannot say %s: %s\n", say, pgc_error_text(error));
+}
+
+static void ended(struct course *course, const struct pgc_event *event)
+{
+	course->ended = true;
+	course->reason = event->as.closed.reason;
+	if (event->as.closed.likely_denial)
+		printf("closed: %s, probably %s\n", pgc_closed_text(course->reason),
+		       pgc_closed_text(event->as.closed.likely_denial));
+	else
+		printf("closed: %s\n", pgc_closed_text(course->reason));
+}
+
+static void handle(pgc_client *client, struct course *course, const struct pgc_event *event)
+{
+	switch (event->type) {
+	case PGC_EVENT_CONNECTED:
+		course->connected = true;
+		course->myself = event->player_id;
+		printf("connected: player %" PRIu32 ", datagrams of %u bytes, for %" PRIu32 " s\n", event->player_id,
+		       event->as.connected.max_datagram, event->as.connected.expires_in_s);
+		greet(client, course);
+		break;
+	case PGC_EVENT_CLOSED:
+		ended(course, event);
+		break;
+	case PGC_EVENT_DELIVERED:
+	case PGC_EVENT_LOST:
+		course->waiting--;
+		course->lost |= event->type == PGC_EVENT_LOST;
+		printf("%s: %" PRIu32 "\n", event->type == PGC_EVENT_LOST ? "lost" : "delivered",
+		       event->as.delivery.receipt);
+		break;
+	case PGC_EVENT_CHAT:
+		printf("chat: player %" PRIu32 ": %.*s\n", event->player_id, (int)event->as.chat.bytes,
+		       event->as.chat.text);
+		break;
+	case PGC_EVENT_ATTACK:
+		printf("attack: player %" PRIu32 " with %" PRIu32 "\n", event->player_id, event->as.attack.attack_id);
+		break;
+	case PGC_EVENT_SKILL:
+		printf("skill: player %" PRIu32 " uses %" PRIu32 "\n", event->player_id, event->as.skill.skill_id);
+		break;
+	case PGC_EVENT_BULK:
+	case PGC_EVENT_INVENTORY:
+		printf("bytes: %" PRIu32 " from player %" PRIu32 "\n", event->as.bytes.bytes, event->player_id);
+		break;
+	}
+	fflush(stdout);
+}
+
+static void walk(pgc_client *client, double time_s)
+{
+	const double angle = time_s * WALK_M_PER_S / RADIUS_M;
+	const float position[3] = {(float)(RADIUS_M * cos(angle)), (float)(RADIUS_M * sin(angle)), 0};
+	const float velocity[3] = {(float)(-WALK_M_PER_S * sin(angle)), (float)(WALK_M_PER_S * cos(angle)), 0};
+
+	(void)pgc_move(client, position, velocity, NULL); // one that finds no room is followed by a newer one
+}
+
+static int play(pgc_client *client, struct course *course)
+{
+	double begin = seconds_now(), next_move = begin;
+	struct pgc_event event;
+
+	while (!course->ended) {
+		const double now = seconds_now();
+
+		if (!course->connected)
+			begin = now;
+		if (now - begin >= course->wishes->seconds && course->waiting == 0)
+			break;
+		if (course->connected && now >= next_move) {
+			walk(client, now - begin);
+			next_move = now + 1.0 / MOVES_PER_S;
+		}
+		if (pgc_poll(client, 1000 / MOVES_PER_S) < 0)
+			return EXIT_SYSTEM;
+		while (pgc_next_event(client, &event))
+			handle(client, course, &event);
+	}
+	if (!course->ended)
+		(void)pgc_close(client);
+	while (pgc_next_event(client, &event))
+		handle(client, course, &event);
+	if (course->reason == PGC_CLOSED_UNREACHABLE)
+		return EXIT_UNREACHABLE;
+	if (course->reason >= PGC_DENIED_UNKNOWN && course->reason <= PGC_DENIED_FULL)
+		return EXIT_DENIED;
+	if (course->reason != PGC_CLOSED_LEFT)
+		return EXIT_ENDED;
+	return course->lost ? EXIT_LOST : EXIT_STAYED;
+}
+
+int main(int argc, char *argv[])
+{
+	struct wishes wishes;
+	struct course course = {.wishes = &wishes};
+	struct pgc_options options;
+	pgc_client *client;
+	int result;
+
+	if (!parse_arguments(argc, argv, &wishes))
+		return EXIT_USAGE;
+	pgc_options_init(&options);
+	options.session = wishes.session;
+	memcpy(options.key, wishes.key, sizeof(options.key));
+	client = pgc_new(&options);
+	if (!client) {
+		(void)fputs("player: the ticket cannot be, or memory is short\n", stderr);
+		return EXIT_USAGE;
+	}
+	result = pgc_open(client, wishes.host, wishes.port);
+	if (result == PGC_OK) {
+		result = play(client, &course);
+	} else {
+		(void)fprintf(stderr, "player: %s:%u: %s (%s)\n", wishes.host, wishes.port, pgc_error_text(result),
+			      strerror(errno));
+		result = EXIT_SYSTEM;
+	}
+	pgc_free(client);
+	return result;
+}

@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// handshake.c: HELLO, CHALLENGE, CONFIRM, WELCOME and DENIED, as a client says and hears them.
+
+#include "client.h"
+
+#include <string.h>
+
+#include <sodium.h>
+
+#include "keys.h"
+
+#define REPEAT_AFTER_NS (250 * NS_PER_MS)
+#define REPEAT_AFTER_MAX_NS (2000 * NS_PER_MS)
+#define CONFIRMS_PER_SIZE 2 // when so many bring nothing, shorter ones are tried
+
+/// Ethernet, IPv6's minimum, a tunnel or two, and what IPv4 must carry.
+static const uint16_t sizes[] = {1400, 1232, 1000, SESSION_DATAGRAM_MIN};
+
+static uint16_t size_below(uint16_t size)
+{
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++)
+		if (sizes[i] < size)
+			return sizes[i];
+	return 0;
+}
+
+/// From a HELLO on, with a nonce of its own: a late answer to another size's CONFIRM opens nothing.
+static void attempt(pgc_client *client, uint16_t size, uint64_t now)
+{
+	struct handshake *handshake = &client->handshake;
+
+	randombytes_buf(handshake->client_nonce, sizeof(handshake->client_nonce));
+	handshake->challenged = false;
+	handshake->size = size;
+	handshake->tries = 0;
+	handshake->repeat_at = now;
+}
+
+void handshake_begin(pgc_client *client, uint64_t now)
+{
+	client->handshake.denial = 0;
+	client->handshake.give_up_at = now + client->options.connect_timeout_ms * NS_PER_MS;
+	client->state = PGC_CONNECTING;
+	attempt(client, client->options.max_datagram, now);
+}
+
+void handshake_step_down(pgc_client *client, uint64_t now)
+{
+	const uint16_t below = size_below(client->handshake.size);
+
+	// After the shortest the longest again: it may have been the gateway that was away.
+	attempt(client, below != 0 ? below : client->options.max_datagram, now);
+}
+
+static void challenged(pgc_client *client, const uint8_t *datagram, uint16_t length, uint64_t now)
+{
+	const struct session_challenge *challenge = (const struct session_challenge *)datagram;
+	struct handshake *handshake = &client->handshake;
+
+	if (length != sizeof(*challenge) || handshake->challenged ||
+	    memcmp(challenge->client_nonce, handshake->client_nonce, SESSION_NONCE_LEN) != 0) {
+		client->statistics.datagrams_refused++;
+		return;
+	}
+	memcpy(handshake->cookie, challenge->cookie, sizeof(handshake->cookie));
+	handshake->challenged = true;
+	handshake->tries = 0;
+	handshake->repeat_at = now;
+	client->statistics.datagrams_received++;
+}
+
+static void denied(pgc_client *client, const uint8_t *datagram, uint16_t length)
+{
+	const struct session_denied *denial = (const struct session_denied *)datagram;
+	static const uint8_t zero[sizeof(denial->reserved)];
+
+	if (length != sizeof(*denial) || denial->reason < SESSION_DENIED_UNKNOWN ||
+	    denial->reason > SESSION_DENIED_FULL || memcmp(denial->reserved, zero, sizeof(zero)) != 0 ||
+	    memcmp(denial->client_nonce, client->handshake.client_nonce, SESSION_NONCE_LEN) != 0) {
+		client->statistics.datagrams_refused++;
+		return;
+	}
+	client->statistics.datagrams_received++;
+	if (!denied_is_proved(client->options.key, denial)) {
+		client->handshake.denial = denial->reason;
+		return;
+	}
+	client->state = PGC_CLOSED;
+	events_closed(client, PGC_DENIED_UNKNOWN - SESSION_DENIED_UNKNOWN + denial->reason, 0);
+}
+
+static bool unsealed_header(const struct session_header *header)
+{
+	return header->sequence == 0 && header->ack == 0 && header->ack_bits == 0;
+}
+
+void handshake_receive(pgc_client *client, const uint8_t *datagram, uint16_t length, uint64_t now)
+{
+	const struct session_header *header = (const struct session_header *)datagram;
+
+	if (header->kind == SESSION_CHALLENGE && unsealed_header(header))
+		challenged(client, datagram, length, now);
+	else if (header->kind == SESSION_DENIED && unsealed_header(header))
+		denied(client, datagram, length);
+	else if (header->kind == SESSION_WELCOME && client->handshake.challenged &&
+		 link_begin(client, datagram, length, now))
+		client->statistics.datagrams_received++;
+	else
+		client->statistics.datagrams_refused++;
+}
+
+static size_t write_hello(const pgc_client *client, uint8_t *out)
+{
+	struct session_hello *hello = (struct session_hello *)out;
+
+	memset(hello, 0, sizeof(*hello));
+	hello->header.kind = SESSION_HELLO;
+	hello->header.length = sizeof(*hello);
+	hello->header.session = client->options.session;
+	hello->version = SESSION_VERSION;
+	memcpy(hello->client_nonce, client->handshake.client_nonce, SESSION_NONCE_LEN);
+	return sizeof(*hello);
+}
+
+static size_t write_confirm(const pgc_client *client, uint8_t *out)
+{
+	const struct handshake *handshake = &client->handshake;
+	struct session_confirm *confirm = (struct session_confirm *)out;
+
+	memset(out, 0, handshake->size);
+	confirm->header.kind = SESSION_CONFIRM;
+	confirm->header.length = handshake->size;
+	confirm->header.session = client->options.session;
+	confirm->version = SESSION_VERSION;
+	confirm->max_datagram = handshake->size;
+	memcpy(confirm->client_nonce, handshake->client_nonce, SESSION_NONCE_LEN);
+	memcpy(confirm->cookie, handshake->cookie, SESSION_COOKIE_LEN);
+	confirm_seal(client->options.key, out, handshake->size);
+	return handshake->size;
+}
+
+size_t handshake_transmit(pgc_client *client, uint8_t *out, uint64_t now)
+{
+	struct handshake *handshake = &client->handshake;
+	uint64_t wait = REPEAT_AFTER_NS;
+
+	if (now >= handshake->give_up_at) {
+		const int likely =
+			handshake->denial ? PGC_DENIED_UNKNOWN - SESSION_DENIED_UNKNOWN + handshake->denial : 0;
+
+		client->state = PGC_CLOSED;
+		events_closed(client, PGC_CLOSED_UNREACHABLE, likely);
+		return 0;
+	}
+	if (now < handshake->repeat_at)
+		return 0;
+	if (handshake->challenged && handshake->tries == CONFIRMS_PER_SIZE)
+		handshake_step_down(client, now);
+	for (uint32_t i = 0; i < handshake->tries && wait < REPEAT_AFTER_MAX_NS; i++)
+		wait *= 2;
+	handshake->repeat_at = now + wait;
+	handshake->tries++;
+	return handshake->challenged ? write_confirm(client, out) : write_hello(client, out);
+}
+
+uint64_t handshake_due(const pgc_client *client)
+{
+	const struct handshake *handshake = &client->handshake;
+
+	return handshake->repeat_at < handshake->give_up_at ? handshake->repeat_at : handshake->give_up_at;
+}

@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * pollgate_client.h: the players' end of a pollgate gateway's `session` profile, for game engines.
+ *
+ * C11, and C++11. Copy this header and pollgate_client.c into a game, or link libpollgate-client (pkg-config
+ * pollgate-client). Needs libsodium, OpenSSL's libcrypto and libdeflate; GCC or Clang; a little-endian machine.
+ *
+ *     struct pgc_options options;
+ *     pgc_options_init(&options);
+ *     options.session = ticket.session;                    // from `pollgate token issue`, over your own login
+ *     memcpy(options.key, ticket.key, sizeof(options.key));
+ *     pgc_client *client = pgc_new(&options);
+ *     pgc_open(client, "gate.example.org", 8081);          // then, every frame of the game:
+ *     pgc_move(client, position, velocity);
+ *     while (pgc_poll(client, 0) > 0)
+ *         while (pgc_next_event(client, &event))
+ *             handle(&event);
+ *     pgc_close(client);
+ *     pgc_free(client);
+ *
+ * Threads: a client belongs to one thread at a time; different clients are independent. No global state.
+ * Memory: allocated by pgc_new() only (but for what OpenSSL and libdeflate keep for themselves, of fixed size), bounded by
+ * the options.
+ * Errors: functions that return int give PGC_OK or a negative enum pgc_error, and have changed nothing if so.
+ * Units are in the names: _ms, _s, _ns, _bytes. Positions are metres, velocities metres per second.
+ */
+
+#ifndef POLLGATE_CLIENT_H
+#define POLLGATE_CLIENT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define PGC_KEY_BYTES 32
+#define PGC_DATAGRAM_MAX 1400   /* bytes of UDP payload; no datagram of either side is longer */
+#define PGC_CHAT_MAX 512        /* bytes of UTF-8 */
+#define PGC_BULK_MAX 65528      /* bytes */
+#define PGC_CHANNELS 4          /* of reliable messages: 0, 1 and 2 deliver in order, each for itself; 3 as they come */
+#define PGC_CHANNEL_UNORDERED 3 /* takes no message longer than a datagram */
+#define PGC_NEVER UINT64_MAX
+
+typedef struct pgc_client pgc_client;
+
+enum pgc_error {
+	PGC_OK = 0,
+	PGC_ERROR_ARGUMENT = -1, /* a value that the protocol cannot carry */
+	PGC_ERROR_STATE = -2,    /* not connected, or already */
+	PGC_ERROR_FULL = -3,     /* too much is unacknowledged: try again later */
+	PGC_ERROR_TOO_LONG = -4, /* longer than a message may be, or than a datagram where it cannot be cut */
+	PGC_ERROR_EVENTS = -5,   /* take the events first: pgc_next_event() */
+	PGC_ERROR_ADDRESS = -6,  /* the host's name is unknown */
+	PGC_ERROR_SYSTEM = -7,   /* errno says why */
+	PGC_ERROR_MEMORY = -8
+};
+
+/** One sentence about an enum pgc_error. Static storage. */
+const char *pgc_error_text(int error);
+
+/* ---------------------------------------------------------------- making one */
+
+/** Filled by pgc_options_init(); set session and key, and what else should differ. Copied. */
+struct pgc_options {
+	uint32_t session;           /* as issued */
+	uint8_t key[PGC_KEY_BYTES]; /* as issued; secret */
+
+	uint16_t max_datagram;       /* 508 to 1400: tried first; less is found out by itself */
+	uint32_t connect_timeout_ms; /* an attempt that is not answered ends after it */
+	uint32_t silence_timeout_ms; /* a connection on which nothing comes ends after it */
+	uint32_t heartbeat_ms;       /* silence after which the client says that it is there */
+
+	uint32_t flush_ms;      /* what is not urgent waits so long for company */
+	uint32_t resends;       /* of a reliable message, before the connection is given up */
+	uint32_t memory_bytes;  /* for messages in both directions: at least 128 KiB; 64 KiB messages need 256 */
+	uint32_t queue_bytes;   /* of it, for messages that wait or are unacknowledged */
+	uint32_t receipts;      /* messages with a receipt that may be on their way at once */
+	uint32_t compress_chat; /* bytes of text from which chat is compressed; UINT32_MAX: never */
+	uint32_t compress_bulk; /* the same for bulk */
+
+	/** The clock, in ns, monotonic; NULL: the system's. For tests and simulations. */
+	uint64_t (*clock_ns)(void *context);
+	void *clock_context;
+};
+
+void pgc_options_init(struct pgc_options *options);
+
+/** @return NULL: an option is outside of its range, or out of memory. Freed with pgc_free(). */
+pgc_client *pgc_new(const struct pgc_options *options);
+
+/** Does not say goodbye: pgc_close() does. NULL is allowed. Wipes the keys. */
+void pgc_free(pgc_client *client);
+
+/* ---------------------------------------------------------------- the connection */
+
+enum pgc_state { PGC_IDLE, PGC_CONNECTING, PGC_CONNECTED, PGC_CLOSED };
+
+enum pgc_state pgc_state(const pgc_client *client);
+
+/** Begin the handshake; PGC_EVENT_CONNECTED or PGC_EVENT_CLOSED follows. PGC_ERROR_STATE while connecting or connected.
+ *  pgc_open() does it, too. */
+int pgc_connect(pgc_client *client);
+
+/** The same in any state: for a game that came back from sleep. What was not acknowledged is lost. */
+int pgc_reconnect(pgc_client *client);
+
+/** Say goodbye. The CLOSE leaves with the next pgc_transmit() or pgc_poll(), with pgc_open() at once. What was not
+ *  acknowledged is lost: wait for its PGC_EVENT_DELIVERED first if it matters. PGC_EVENT_CLOSED follows. */
+int pgc_close(pgc_client *client);
+
+/* ---------------------------------------------------------------- messages to the gateway */
+
+enum pgc_priority {
+	PGC_URGENT, /* leaves at once */
+	PGC_NORMAL, /* waits up to flush_ms for company */
+	PGC_BULK    /* and after all others */
+};
+
+/** How a message travels. */
+struct pgc_delivery {
+	bool reliable;    /* kept and repeated until it is acknowledged */
+	uint8_t channel;  /* of reliable ones, 0 to 3; 0 otherwise */
+	uint8_t priority; /* enum pgc_priority */
+	uint32_t
+		receipt; /* of reliable ones: PGC_EVENT_DELIVERED or PGC_EVENT_LOST will name it, once; 0: no such event */
+};
+
+/* Bodies are copied. `delivery` NULL is what the comment says.
+ * PGC_ERROR_STATE: not connected; PGC_ERROR_FULL, PGC_ERROR_TOO_LONG, PGC_ERROR_ARGUMENT. */
+
+/** Where the player is and where it is going. Finite. NULL: unreliable, urgent. */
+int pgc_move(pgc_client *client, const float position[3], const float velocity[3], const struct pgc_delivery *delivery);
+
+/** At a player, or (target_id 0) in a direction. NULL: reliable, channel 0, urgent. */
+int pgc_attack(pgc_client *client, uint32_t target_id, uint32_t attack_id, const float direction[3],
+	       const struct pgc_delivery *delivery);
+
+/** @param target_id   a player; 0: everyone near
+ *  @param chat_group  the game's own: guild, whisper, trade, ...
+ *  @param text        UTF-8, need not end in a 0
+ *  @param bytes       1 to PGC_CHAT_MAX
+ *  NULL: reliable, channel 1, normal. */
+int pgc_chat(pgc_client *client, uint32_t target_id, uint8_t chat_group, const char *text, size_t bytes,
+	     const struct pgc_delivery *delivery);
+
+/** NULL: reliable, channel 0, urgent. */
+int pgc_skill(pgc_client *client, uint32_t skill_id, uint32_t target_id, const struct pgc_delivery *delivery);
+
+/** Bytes of the game's own. Longer than a datagram: cut and joined again, then it must be reliable and not on channel 3.
+ *  NULL: reliable, channel 2, bulk. */
+int pgc_bulk(pgc_client *client, uint32_t target_id, const void *data, size_t bytes,
+	     const struct pgc_delivery *delivery);
+
+/* ---------------------------------------------------------------- events */
+
+enum pgc_event_type {
+	PGC_EVENT_CONNECTED = 1,
+	PGC_EVENT_CLOSED,
+	PGC_EVENT_DELIVERED, /* a message with a receipt has arrived */
+	PGC_EVENT_LOST,      /* it will not, or nobody knows whether it did */
+	PGC_EVENT_ATTACK,
+	PGC_EVENT_CHAT,
+	PGC_EVENT_SKILL,
+	PGC_EVENT_BULK,
+	PGC_EVENT_INVENTORY
+};
+
+/** Why a connection, or an attempt, ended. */
+enum pgc_closed {
+	/* said by either side; as on the wire */
+	PGC_CLOSED_LEFT = 1,          /* pgc_close() */
+	PGC_CLOSED_IDLE = 2,          /* the gateway heard nothing from us */
+	PGC_CLOSED_EXPIRED = 3,       /* the session is worth nothing any more */
+	PGC_CLOSED_REVOKED = 4,       /* by the operator */
+	PGC_CLOSED_REPLACED = 5,      /* the same ticket connected from elsewhere */
+	PGC_CLOSED_UNDELIVERABLE = 6, /* a reliable message was sent as often as allowed */
+	PGC_CLOSED_PROTOCOL = 7,
+	PGC_CLOSED_RESTARTED = 8, /* the gateway lost messages of ours: connect again */
+	PGC_CLOSED_SHUTDOWN = 9,
+	/* the gateway denied the attempt, and proved that it is the one to */
+	PGC_DENIED_UNKNOWN = 21,
+	PGC_DENIED_VERSION = 22,
+	PGC_DENIED_EXPIRED = 23,
+	PGC_DENIED_REVOKED = 24,
+	PGC_DENIED_CONSUMED = 25,
+	PGC_DENIED_FULL = 26,
+	/* found out here */
+	PGC_CLOSED_UNREACHABLE = 40, /* the attempt was not answered within connect_timeout_ms */
+	PGC_CLOSED_SILENT = 41,      /* nothing came for silence_timeout_ms */
+	PGC_CLOSED_RECONNECT = 42    /* pgc_reconnect() */
+};
+
+/** A few words about an enum pgc_closed. Static storage. */
+const char *pgc_closed_text(int reason);
+
+/** What happened. Pointers inside are valid until the next call for this client that is not pgc_state() or a message. */
+struct pgc_event {
+	enum pgc_event_type type;
+	uint32_t player_id; /* of CONNECTED: our own; of messages: the sender, 0: the operator */
+	union {
+		struct {
+			uint32_t expires_in_s;
+			uint32_t idle_timeout_ms;
+			uint16_t max_datagram;
+		} connected;
+		struct {
+			int reason;        /* enum pgc_closed */
+			int likely_denial; /* of PGC_CLOSED_UNREACHABLE: a denial that anybody can have sent; 0: none came */
+		} closed;
+		struct {
+			uint32_t receipt;
+		} delivery; /* DELIVERED, LOST */
+		struct {
+			uint32_t target_id;
+			uint32_t attack_id;
+			float direction[3];
+		} attack;
+		struct {
+			uint32_t target_id;
+			const char *text; /* UTF-8, checked; not ended by a 0 */
+			uint16_t bytes;
+			uint8_t chat_group;
+		} chat;
+		struct {
+			uint32_t skill_id;
+			uint32_t target_id;
+		} skill;
+		struct {
+			uint32_t target_id; /* of BULK */
+			uint32_t bytes;
+			const uint8_t *data;
+		} bytes; /* BULK, INVENTORY */
+	} as;
+};
+
+/** Take the oldest event. @return false: there is none. */
+bool pgc_next_event(pgc_client *client, struct pgc_event *event);
+
+/** Is there one? */
+bool pgc_event_waiting(pgc_client *client);
+
+/** Counted since pgc_new(). */
+struct pgc_statistics {
+	uint64_t datagrams_sent;
+	uint64_t datagrams_received; /* taken */
+	uint64_t datagrams_refused;  /* forged, repeated, malformed or not for us */
+	uint64_t resent;             /* reliable messages, or pieces */
+	uint64_t duplicates;         /* reliable messages that came again */
+	uint32_t connections;
+};
+
+void pgc_read_statistics(const pgc_client *client, struct pgc_statistics *out);
+
+/* ---------------------------------------------------------------- over a socket of POSIX */
+
+#ifndef PGC_NO_SOCKET
+
+/** Make a UDP socket for this gateway and connect; see pgc_connect(). Closed by pgc_free().
+ *  @param host  a name or an address; a name is looked up now, which may take a while
+ *  PGC_ERROR_STATE, PGC_ERROR_ADDRESS, PGC_ERROR_SYSTEM. */
+int pgc_open(pgc_client *client, const char *host, uint16_t port);
+
+/** Go on with a new socket, hence a new source address: when the device's network has changed. The session moves along
+ *  by itself. PGC_ERROR_STATE: no socket; PGC_ERROR_SYSTEM: the old one stays. */
+int pgc_rebind(pgc_client *client);
+
+/** Readable when pgc_poll() has something to do; as well as after pgc_timeout_ms(). -1: no socket. */
+int pgc_fd(const pgc_client *client);
+
+/** How long nothing needs to be done, unless something comes; rounded up. -1: for ever. */
+int pgc_timeout_ms(const pgc_client *client);
+
+/** Receive and send, until there is an event or timeout_ms is over (0: at once; -1: no limit).
+ *  @return 1 an event is waiting, 0 none, or PGC_ERROR_STATE (no socket), PGC_ERROR_SYSTEM. Losing the network is no error:
+ *  datagrams are lost, and the connection ends as PGC_CLOSED_SILENT if that lasts. */
+int pgc_poll(pgc_client *client, int timeout_ms);
+
+#endif
+
+/* ---------------------------------------------------------------- without a socket: bytes in, bytes out */
+
+/** A datagram came from the gateway's address. Not changed, not kept.
+ *  PGC_ERROR_EVENTS: not looked at; take the events of the one before first. What is not authentic is counted, and PGC_OK. */
+int pgc_receive(pgc_client *client, const void *datagram, size_t bytes);
+
+/** The next datagram to send now. Call until it returns 0, after pgc_receive(), after messages and at pgc_due_ns().
+ *  @param out  PGC_DATAGRAM_MAX bytes
+ *  @return bytes */
+size_t pgc_transmit(pgc_client *client, void *out);
+
+/** When pgc_transmit() has something to do next, by the client's clock; PGC_NEVER. */
+uint64_t pgc_due_ns(const pgc_client *client);
+
+/** The last datagram of pgc_transmit() was too long for the path (EMSGSIZE): tries shorter ones, if it is connecting. */
+void pgc_too_long_for_path(pgc_client *client);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

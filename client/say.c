@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// say.c: messages of the game on their way to the gateway.
+
+#include "client.h"
+
+#include <string.h>
+
+#include "message/finite.h"
+#include "wire/utf8.h"
+
+static int error_of(enum pg_loss loss)
+{
+	switch (loss) {
+	case PG_LOSS_NONE:
+		return PGC_OK;
+	case PG_LOSS_TOO_LONG:
+		return PGC_ERROR_TOO_LONG;
+	case PG_LOSS_CLOSED:
+		return PGC_ERROR_STATE;
+	default:
+		return PGC_ERROR_FULL;
+	}
+}
+
+static bool delivery_can_be(const struct pgc_delivery *delivery)
+{
+	return delivery->channel < PGC_CHANNELS && delivery->priority <= PGC_BULK &&
+	       (delivery->reliable || (delivery->channel == 0 && delivery->receipt == 0));
+}
+
+static int say(pgc_client *client, enum session_message_type type, const void *body, size_t length,
+	       const struct pgc_delivery *delivery)
+{
+	if (client->state != PGC_CONNECTED)
+		return PGC_ERROR_STATE;
+	if (!delivery_can_be(delivery))
+		return PGC_ERROR_ARGUMENT;
+	if (delivery->receipt != 0 && client->receipts_out == client->options.receipts)
+		return PGC_ERROR_FULL;
+
+	const struct outgoing message = {
+		.type = (uint8_t)type,
+		.channel = delivery->channel,
+		.reliable = delivery->reliable,
+		.priority = (enum priority)delivery->priority,
+		.receipt = delivery->receipt,
+		.body = body,
+		.length = (uint32_t)length,
+	};
+	const enum pg_loss loss = conversation_queue(&client->hall, client->conversation, &message, client_now(client));
+
+	if (loss == PG_LOSS_NONE && delivery->receipt != 0)
+		client->receipts_out++;
+	return error_of(loss);
+}
+static_assert((int)PGC_URGENT == PRIORITY_URGENT && (int)PGC_NORMAL == PRIORITY_NORMAL &&
+		      (int)PGC_BULK == PRIORITY_BULK,
+	      "the game's priorities are the conversation's");
+
+int pgc_move(pgc_client *client, const float position[3], const float velocity[3], const struct pgc_delivery *delivery)
+{
+	static const struct pgc_delivery usual = {.priority = PGC_URGENT};
+	struct motion motion;
+
+	memcpy(motion.position, position, sizeof(motion.position));
+	memcpy(motion.velocity, velocity, sizeof(motion.velocity));
+	if (!floats6_finite(&motion))
+		return PGC_ERROR_ARGUMENT;
+	return say(client, SESSION_MOVE, &motion, sizeof(motion), delivery ? delivery : &usual);
+}
+
+int pgc_attack(pgc_client *client, uint32_t target_id, uint32_t attack_id, const float direction[3],
+	       const struct pgc_delivery *delivery)
+{
+	static const struct pgc_delivery usual = {.reliable = true, .priority = PGC_URGENT};
+	struct attack_body attack = {.target_id = target_id, .attack_id = attack_id};
+
+	memcpy(attack.direction, direction, sizeof(attack.direction));
+	if (!floats3_finite(attack.direction))
+		return PGC_ERROR_ARGUMENT;
+	return say(client, SESSION_ATTACK, &attack, sizeof(attack), delivery ? delivery : &usual);
+}
+
+int pgc_chat(pgc_client *client, uint32_t target_id, uint8_t chat_group, const char *text, size_t bytes,
+	     const struct pgc_delivery *delivery)
+{
+	static const struct pgc_delivery usual = {.reliable = true, .channel = 1, .priority = PGC_NORMAL};
+	uint8_t body[sizeof(struct chat_body) + PGC_CHAT_MAX];
+	struct chat_body *chat = (struct chat_body *)body;
+
+	if (bytes > PGC_CHAT_MAX)
+		return PGC_ERROR_TOO_LONG;
+	if (bytes == 0 || !utf8_valid((const uint8_t *)text, bytes))
+		return PGC_ERROR_ARGUMENT;
+	*chat = (struct chat_body){.target_id = target_id, .channel = chat_group, .text_len = (uint16_t)bytes};
+	memcpy(chat->text, text, bytes);
+	return say(client, SESSION_CHAT, body, sizeof(*chat) + bytes, delivery ? delivery : &usual);
+}
+
+int pgc_skill(pgc_client *client, uint32_t skill_id, uint32_t target_id, const struct pgc_delivery *delivery)
+{
+	static const struct pgc_delivery usual = {.reliable = true, .priority = PGC_URGENT};
+	const struct skill_body skill = {.skill_id = skill_id, .target_id = target_id};
+
+	return say(client, SESSION_SKILL, &skill, sizeof(skill), delivery ? delivery : &usual);
+}
+
+int pgc_bulk(pgc_client *client, uint32_t target_id, const void *data, size_t bytes,
+	     const struct pgc_delivery *delivery)
+{
+	static const struct pgc_delivery usual = {.reliable = true, .channel = 2, .priority = PGC_BULK};
+
+	if (bytes > PGC_BULK_MAX)
+		return PGC_ERROR_TOO_LONG;
+	memcpy(client->body, &target_id, sizeof(target_id));
+	if (bytes > 0)
+		memcpy(client->body + sizeof(target_id), data, bytes);
+	return say(client, SESSION_BULK, client->body, sizeof(target_id) + bytes, delivery ? delivery : &usual);
+}
+static_assert(PGC_BULK_MAX + 2 * sizeof(uint32_t) <= SESSION_MESSAGE_MAX,
+	      "its event, a sender longer, is a message, too");

@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// udp.c: a client over a UDP socket of POSIX: opens, waits, receives and sends. All system calls are here.
+
+#ifndef PGC_NO_SOCKET
+
+#include "client.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define BUFFER_BYTES (256 << 10)
+
+static_assert(sizeof(((struct udp_socket *)NULL)->address) >= sizeof(struct sockaddr_storage), "any address");
+
+void udp_close(struct udp_socket *socket)
+{
+	if (socket->fd >= 0)
+		close(socket->fd);
+	socket->fd = -1;
+}
+
+/// A datagram that is too long for the path is refused rather than cut: the handshake finds out what fits.
+static void forbid_fragments(int fd, int family)
+{
+#ifdef IP_PMTUDISC_PROBE
+	const int mode = family == AF_INET6 ? IPV6_PMTUDISC_PROBE : IP_PMTUDISC_PROBE;
+
+	if (family == AF_INET6)
+		(void)setsockopt(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, &mode, sizeof(mode));
+	else
+		(void)setsockopt(fd, IPPROTO_IP, IP_MTU_DISCOVER, &mode, sizeof(mode));
+#else
+	(void)fd;
+	(void)family;
+#endif
+}
+
+/// @return a connected socket that never blocks, or -1 with errno
+static int connected_socket(const struct sockaddr *address, socklen_t length)
+{
+	const int fd = socket(address->sa_family, SOCK_DGRAM, 0);
+	const int buffer = BUFFER_BYTES;
+
+	if (fd < 0)
+		return -1;
+	forbid_fragments(fd, address->sa_family);
+	(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &buffer, sizeof(buffer));
+	if (fcntl(fd, F_SETFD, FD_CLOEXEC) == 0 && fcntl(fd, F_SETFL, O_NONBLOCK) == 0 &&
+	    connect(fd, address, length) == 0)
+		return fd;
+
+	const int why = errno;
+
+	close(fd);
+	errno = why;
+	return -1;
+}
+
+static int resolve(struct udp_socket *out, const char *host, uint16_t port)
+{
+	const struct addrinfo hints = {.ai_socktype = SOCK_DGRAM, .ai_flags = AI_ADDRCONFIG};
+	struct addrinfo *found;
+	char service[8];
+
+	(void)snprintf(service, sizeof(service), "%u", port);
+	if (getaddrinfo(host, service, &hints, &found) != 0)
+		return PGC_ERROR_ADDRESS;
+	memcpy(out->address, found->ai_addr, found->ai_addrlen);
+	out->address_len = found->ai_addrlen;
+	freeaddrinfo(found);
+	return PGC_OK;
+}
+
+static int renew(pgc_client *client)
+{
+	const int fd = connected_socket((const struct sockaddr *)client->socket.address, client->socket.address_len);
+
+	if (fd < 0)
+		return PGC_ERROR_SYSTEM;
+	udp_close(&client->socket);
+	client->socket.fd = fd;
+	return PGC_OK;
+}
+
+int pgc_open(pgc_client *client, const char *host, uint16_t port)
+{
+	int error;
+
+	if (client->state == PGC_CONNECTING || client->state == PGC_CONNECTED)
+		return PGC_ERROR_STATE;
+	if (!events_have_room(client))
+		return PGC_ERROR_EVENTS;
+	if ((error = resolve(&client->socket, host, port)) != PGC_OK || (error = renew(client)) != PGC_OK)
+		return error;
+	return pgc_connect(client);
+}
+
+int pgc_rebind(pgc_client *client)
+{
+	if (client->socket.fd < 0)
+		return PGC_ERROR_STATE;
+	return renew(client);
+}
+
+int pgc_fd(const pgc_client *client)
+{
+	return client->socket.fd;
+}
+
+int pgc_timeout_ms(const pgc_client *client)
+{
+	const uint64_t due = pgc_due_ns(client), now = client_now(client);
+
+	if (due == PGC_NEVER)
+		return -1;
+	if (due <= now)
+		return 0;
+
+	const uint64_t ms = (due - now + NS_PER_MS - 1) / NS_PER_MS;
+
+	return ms < INT_MAX ? (int)ms : INT_MAX;
+}
+
+void udp_flush(pgc_client *client)
+{
+	uint8_t out[PGC_DATAGRAM_MAX];
+	size_t length;
+
+	if (client->socket.fd < 0)
+		return;
+	while ((length = pgc_transmit(client, out)) > 0)
+		// Whatever else fails is a datagram lost, as on any other part of its way.
+		if (send(client->socket.fd, out, length, 0) < 0 && errno == EMSGSIZE)
+			pgc_too_long_for_path(client);
+}
+
+/// Until something happens that the game wants to know.
+static void take_in(pgc_client *client)
+{
+	uint8_t datagram[PGC_DATAGRAM_MAX + 1]; // one more byte tells a longer one
+	ssize_t length;
+
+	while (!pgc_event_waiting(client)) {
+		length = recv(client->socket.fd, datagram, sizeof(datagram), 0);
+		if (length < 0 && errno != ECONNREFUSED && errno != EINTR) // an ICMP error, which anybody can send
+			return;
+		if (length >= 0)
+			(void)pgc_receive(client, datagram, (size_t)length);
+	}
+}
+
+/// @return ms to wait for the socket, or -1
+static int patience_ms(const pgc_client *client, uint64_t deadline)
+{
+	const int due = pgc_timeout_ms(client);
+	const uint64_t now = client_now(client);
+
+	if (deadline == PGC_NEVER)
+		return due;
+
+	const uint64_t left = deadline > now ? (deadline - now + NS_PER_MS - 1) / NS_PER_MS : 0;
+
+	return due >= 0 && (uint64_t)due < left ? due : (int)left;
+}
+
+int pgc_poll(pgc_client *client, int timeout_ms)
+{
+	const uint64_t begin = client_now(client);
+	const uint64_t deadline = timeout_ms < 0 ? PGC_NEVER : begin + (uint64_t)timeout_ms * NS_PER_MS;
+
+	if (client->socket.fd < 0)
+		return PGC_ERROR_STATE;
+	for (;;) {
+		struct pollfd wait = {.fd = client->socket.fd, .events = POLLIN};
+
+		take_in(client);
+		udp_flush(client);
+		if (pgc_event_waiting(client))
+			return 1;
+		if (client_now(client) >= deadline)
+			return 0;
+		if (poll(&wait, 1, patience_ms(client, deadline)) < 0 && errno != EINTR)
+			return PGC_ERROR_SYSTEM;
+	}
+}
+
+#endif

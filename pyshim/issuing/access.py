@@ -1,0 +1,228 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Where the control API listens and who may ask it: addresses, the token file, TLS.
+
+Both the gateway and the commands that ask it decide this from the same configuration.
+"""
+
+from __future__ import annotations
+
+import hmac
+import os
+import re
+import socket
+import ssl
+import stat
+from pathlib import Path
+
+from pyshim.config import Config
+from pyshim.config.values import Endpoint, UnixSocket
+from pyshim.errors import ExitCode, PlanError, Problem
+
+TOKEN_CHARS_MIN = 16
+TOKEN_CHARS_MAX = 512
+
+_TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")  # what a bearer token may be (RFC 6750 2.1)
+_PEM_END = "-----END CERTIFICATE-----\n"
+_BACKLOG = 64
+
+
+def control_address(config: Config) -> Endpoint | UnixSocket:
+    """Where the API of this configuration is; for a user other than root by default among his own files."""
+    if config.control.listen is not None:
+        return config.control.listen
+    return UnixSocket(f"{_runtime_directory()}/{config.eal.file_prefix}.sock")
+
+
+def _runtime_directory() -> str:
+    of_user = os.environ.get("XDG_RUNTIME_DIR") if os.geteuid() != 0 else None
+    return f"{of_user or '/run'}/pollgate"
+
+
+def advertised(config: Config) -> Endpoint:
+    """The address that players are told to connect to."""
+    if config.control.advertise is not None:
+        return config.control.advertise
+    port = next(entry.port for entry in config.listen if entry.profile == "session")
+    return Endpoint(str(config.ports[0].address[0].ip), port)
+
+
+# ---------------------------------------------------------------- the token
+
+
+class Token:
+    """The bearer token of this gateway; compared in constant time, and never shown."""
+
+    def __init__(self, text: str) -> None:
+        """Keep it."""
+        self._text = text.encode()
+
+    def opens(self, header: str | None) -> bool:
+        """Whether an Authorization header carries it."""
+        scheme, _, given = (header or "").partition(" ")
+        return hmac.compare_digest(given.strip().encode(), self._text) and scheme.lower() == "bearer"
+
+    def header(self) -> str:
+        """The Authorization header that carries it."""
+        return f"Bearer {self._text.decode()}"
+
+
+def read_token(config: Config) -> Token | None:
+    """The token in control.token_file; None when the configuration names none.
+
+    Raises:
+        PlanError: the file cannot be read, others may read it, or there is no token in it.
+    """
+    if config.control.token_file is None:
+        return None
+    path = Path(config.control.token_file)
+    try:
+        with path.open(encoding="ascii") as file:
+            mode = os.fstat(file.fileno()).st_mode
+            text = file.read(TOKEN_CHARS_MAX + 100).strip()
+    except OSError as problem:
+        raise _wrong(
+            "token_file", f"{path} cannot be read: {problem.strerror}", ExitCode.UNAVAILABLE
+        ) from problem
+    except UnicodeDecodeError:
+        text, mode = "", 0
+    if mode & (stat.S_IRWXO | stat.S_IWGRP):
+        raise _wrong(
+            "token_file",
+            f"{path} has mode {stat.S_IMODE(mode):04o}: others than its owner and group can read it, or more "
+            "than its owner can write it; chmod 600 it",
+        )
+    if not TOKEN_CHARS_MIN <= len(text) <= TOKEN_CHARS_MAX or not _TOKEN.fullmatch(text):
+        raise _wrong(
+            "token_file",
+            f"{path} has no token: one line of {TOKEN_CHARS_MIN} to {TOKEN_CHARS_MAX} letters, digits and "
+            "-._~+/ is needed; `openssl rand -hex 32` makes one",
+        )
+    return Token(text)
+
+
+# ---------------------------------------------------------------- TLS
+
+
+def server_tls(config: Config) -> ssl.SSLContext | None:
+    """What the API proves itself with; None without control.tls.
+
+    Raises:
+        PlanError: a file cannot be read, or is not a certificate, or not its key.
+    """
+    files = config.control.tls
+    if files is None:
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    for key, name in (("tls.certificate", files.certificate), ("tls.key", files.key)):
+        try:
+            Path(name).read_bytes()
+        except OSError as problem:
+            raise _wrong(key, f"{name} cannot be read: {problem.strerror}", ExitCode.UNAVAILABLE) from problem
+    try:
+        # A key with a passphrase must not make the gateway ask for it on a terminal.
+        context.load_cert_chain(files.certificate, files.key, password="")
+    except (ssl.SSLError, ValueError) as problem:
+        raise _wrong(
+            "tls",
+            f"{files.certificate} and {files.key} are not a certificate in PEM and its private key without "
+            f"a passphrase ({getattr(problem, 'reason', None) or problem})",
+        ) from problem
+    return context
+
+
+def client_tls(config: Config) -> ssl.SSLContext | None:
+    """What a command on the same host trusts: the gateway's certificate as the configuration names it.
+
+    Raises:
+        PlanError: the file cannot be read, or is not a certificate.
+    """
+    files = config.control.tls
+    if files is None:
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    # The gateway's own certificate, the first of the file, and nobody else's whatever name it has: that of an
+    # issuer would let in everyone it has issued one to.
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    context.check_hostname = False
+    try:
+        first = Path(files.certificate).read_text(encoding="ascii").partition(_PEM_END)[0] + _PEM_END
+        context.load_verify_locations(cadata=first)
+    except (OSError, ValueError) as problem:
+        raise _wrong(
+            "tls.certificate",
+            f"{files.certificate} cannot be read as a certificate in PEM: "
+            f"{getattr(problem, 'strerror', None) or problem}",
+            ExitCode.UNAVAILABLE,
+        ) from problem
+    return context
+
+
+# ---------------------------------------------------------------- the socket
+
+
+def bind(address: Endpoint | UnixSocket, *, is_default: bool) -> socket.socket:
+    """A socket that listens at `address`, the caller's to close; one in the file system is its owner's alone.
+
+    Raises:
+        PlanError: the address cannot be had.
+    """
+    try:
+        return (
+            _bind_unix(address.path, is_default=is_default)
+            if isinstance(address, UnixSocket)
+            else _bind_tcp(address)
+        )
+    except OSError as problem:
+        raise _wrong(
+            "listen",
+            f"{address} cannot be listened on: {problem.strerror or problem}; name another place, such as "
+            "unix:/path or 127.0.0.1:0",
+            ExitCode.UNAVAILABLE,
+        ) from problem
+
+
+def _bind_tcp(address: Endpoint) -> socket.socket:
+    family, _, _, _, name = socket.getaddrinfo(*address, type=socket.SOCK_STREAM)[0]
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(name)
+        listener.listen(_BACKLOG)
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+def _bind_unix(path: str, *, is_default: bool) -> socket.socket:
+    if is_default:
+        Path(path).parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+    _remove_stale(Path(path))
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    before = os.umask(0o177)  # from its first moment
+    try:
+        listener.bind(path)
+        listener.listen(_BACKLOG)
+    except OSError:
+        listener.close()
+        raise
+    finally:
+        os.umask(before)
+    return listener
+
+
+def _remove_stale(path: Path) -> None:
+    """Remove a socket that a dead gateway left, and nothing else."""
+    if not path.is_socket():
+        return
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.settimeout(1)
+        try:
+            probe.connect(str(path))
+        except ConnectionRefusedError:
+            path.unlink(missing_ok=True)
+
+
+def _wrong(key: str, text: str, code: ExitCode = ExitCode.CONFIG) -> PlanError:
+    return PlanError([Problem(f"control.{key}", text, code)])

@@ -1,0 +1,234 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The control API itself: what each request does with the issued sessions; README.md has examples."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from pyshim.config.values import Endpoint
+from pyshim.errors import UsageError
+from pyshim.issuing.openapi import openapi
+from pyshim.issuing.requests import (
+    BadRequestError,
+    IssueRequest,
+    MessageRequest,
+    TooLongError,
+    parse_body,
+)
+from pyshim.letters import Fate, Letter, Post, Verdict
+from pyshim.sessions import LIST_MAX, NUMBERS, NoRoomError, Page, SessionInfo, SessionTable
+
+LIST_DEFAULT = 100
+ANSWER_LIMIT_S = 5.0  # of the worker process
+
+_STATUS = {Fate.SENT: 202, Fate.REFUSED: 404, Fate.BUSY: 503}
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """What the API works on."""
+
+    sessions: SessionTable
+    post: Post
+    address: Endpoint  # that players are told
+
+
+def make_app(gateway: Gateway) -> Starlette:
+    """The API as an ASGI application, without the bounds around it."""
+    handlers = _Handlers(gateway)
+    one = "/v1/sessions/{session}"
+    return Starlette(
+        routes=[
+            Route("/v1/sessions", handlers.issue, methods=["POST"]),
+            Route("/v1/sessions", handlers.list, methods=["GET"]),
+            Route(one, handlers.inspect, methods=["GET"]),
+            Route(one, handlers.revoke, methods=["DELETE"]),
+            Route(one + "/messages", handlers.send, methods=["POST"]),
+            Route("/v1/openapi.json", _openapi, methods=["GET"]),
+        ],
+        exception_handlers={HTTPException: _http_error},
+    )
+
+
+def describe(info: SessionInfo) -> dict[str, Any]:
+    """A session as the API tells it; never its key."""
+    connection, motion = info.connection, info.motion
+    return {
+        "session": info.session,
+        "player_id": info.player_id,
+        "expires_in": round(info.expires_in_s, 3),
+        "once": info.once,
+        "connections": info.connections,
+        "connected": connection is not None,
+        "peer": connection and str(Endpoint(str(connection.address), connection.port)),
+        "silent": connection and round(connection.silent_s, 3),
+        "packets_sent": connection and connection.packets_sent,
+        "max_datagram": connection and connection.max_datagram,
+        "position": motion and motion.position,
+        "velocity": motion and motion.velocity,
+    }
+
+
+Handler = Callable[["_Handlers", Request], Awaitable[Response]]
+
+
+def _telling(handler: Handler) -> Handler:
+    """The handler with what can be wrong about a request turned into an answer."""
+
+    async def telling(self: _Handlers, request: Request) -> Response:
+        try:
+            return await handler(self, request)
+        except TooLongError as problem:
+            return _error(413, str(problem))
+        except (BadRequestError, UsageError) as problem:
+            return _error(400, str(problem))
+        except NoRoomError as problem:
+            return _error(503, str(problem))
+
+    return telling
+
+
+class _Handlers:
+    def __init__(self, gateway: Gateway) -> None:
+        self._sessions = gateway.sessions
+        self._post = gateway.post
+        self._address = gateway.address
+
+    @_telling
+    async def issue(self, request: Request) -> Response:
+        wanted = parse_body(IssueRequest, await request.body())
+        expires = datetime.now(UTC) + timedelta(seconds=wanted.ttl)
+        issued = self._sessions.issue(wanted.player_id, wanted.ttl, once=wanted.once)
+        return JSONResponse(
+            {
+                "session": issued.session,
+                "key": base64.urlsafe_b64encode(issued.key).rstrip(b"=").decode(),
+                "address": str(self._address),
+                "expires": expires.isoformat(timespec="seconds").replace("+00:00", "Z"),
+                "player_id": issued.player_id,
+            },
+            201,
+            {"cache-control": "no-store", "location": f"/v1/sessions/{issued.session}"},
+        )
+
+    @_telling
+    async def list(self, request: Request) -> Response:
+        wanted = _query(
+            request, {"player_id": NUMBERS, "from": range(2**32), "limit": range(1, LIST_MAX + 1)}
+        )
+        if "player_id" in wanted:
+            found = self._sessions.of_player(wanted["player_id"])
+            page = Page((found,) if found else (), None)
+        else:
+            page = self._sessions.page(wanted.get("from", 0), wanted.get("limit", LIST_DEFAULT))
+        return JSONResponse(
+            {
+                "sessions": [describe(info) for info in page.sessions],
+                "next": page.next,
+                "issued": self._sessions.count(),
+            }
+        )
+
+    @_telling
+    async def inspect(self, request: Request) -> Response:
+        found = self._sessions.inspect(_number(request))
+        return _unknown(request) if found is None else JSONResponse(describe(found))
+
+    @_telling
+    async def revoke(self, request: Request) -> Response:
+        return Response(status_code=204) if self._sessions.revoke(_number(request)) else _unknown(request)
+
+    @_telling
+    async def send(self, request: Request) -> Response:
+        wanted = parse_body(MessageRequest, await request.body())
+        found = self._sessions.inspect(_number(request))
+        if found is None:
+            return _unknown(request)
+        if found.connection is None:
+            return _error(404, f"player {found.player_id} is not connected, so nothing can be sent to him")
+        letter = wanted.letter(found.session, found.player_id, found.connection.max_datagram)
+        verdict = await self._deliver(letter)
+        status = _STATUS[verdict.fate]
+        if verdict.fate is not Fate.SENT:
+            return _error(status, verdict.text)
+        return JSONResponse({"session": found.session, "bytes": len(letter.body)}, status)
+
+    async def _deliver(self, letter: Letter) -> Verdict:
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Verdict] = loop.create_future()
+
+        def settle(verdict: Verdict) -> None:
+            if not future.done():
+                future.set_result(verdict)
+
+        def answer(verdict: Verdict) -> None:
+            with contextlib.suppress(RuntimeError):  # the server has ended meanwhile
+                loop.call_soon_threadsafe(settle, verdict)
+
+        self._post.send(letter, answer)
+        try:
+            return await asyncio.wait_for(future, ANSWER_LIMIT_S)
+        except TimeoutError:
+            return Verdict(
+                Fate.BUSY,
+                f"the worker process did not answer within {ANSWER_LIMIT_S:g} s; whether the message was "
+                "sent is unknown",
+            )
+
+
+async def _openapi(_: Request) -> Response:
+    return JSONResponse(openapi())
+
+
+async def _http_error(request: Request, problem: Exception) -> Response:
+    assert isinstance(problem, HTTPException)
+    told = {
+        404: f"there is no {request.url.path[:80]}; /v1/openapi.json tells what there is",
+        405: f"{request.method[:10]} is not for {request.url.path[:80]}; /v1/openapi.json tells what is",
+    }
+    return _error(problem.status_code, told.get(problem.status_code, problem.detail), problem.headers)
+
+
+def _number(request: Request) -> int:
+    """The session in the path; one that cannot be is unknown like any other."""
+    text = str(request.path_params["session"])
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= 10 else 0
+
+
+def _query(request: Request, allowed: dict[str, range]) -> dict[str, int]:
+    """The numbers behind the question mark.
+
+    Raises:
+        BadRequestError: an unknown name, or not a number of its range.
+    """
+    found = {}
+    for name, text in request.query_params.multi_items():
+        if name not in allowed:
+            raise BadRequestError(f"{name[:40]}: no such parameter; allowed: {', '.join(allowed)}")
+        span = allowed[name]
+        if not (text.isascii() and text.isdecimal() and len(text) <= 10 and int(text) in span):
+            raise BadRequestError(f"{name}: allowed is a whole number from {span[0]} to {span[-1]}")
+        found[name] = int(text)
+    return found
+
+
+def _unknown(request: Request) -> Response:
+    session = str(request.path_params["session"])[:20]
+    return _error(404, f"there is no session {session}: it was never issued, has expired or was revoked")
+
+
+def _error(status: int, sentence: str, headers: Any = None) -> Response:
+    more = {"retry-after": "1"} if status == 503 else {}
+    return JSONResponse({"error": sentence}, status, {**(headers or {}), **more})

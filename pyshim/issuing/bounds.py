@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What a request meets before its handler: who asks, how often, how much is sent. An ASGI application.
+
+The API lives in the supervisor, so nothing that a client does may hold it up or fill its memory.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import socket
+import time
+from collections.abc import Callable
+from typing import Any, Self
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from pyshim.issuing.access import Token
+
+BODY_BYTES_MAX = 128 * 1024  # the longest message in base64 and JSON is three quarters of it
+CONNECTIONS_MAX = 64
+REQUESTS_PER_S = 2000
+REQUESTS_BURST = 4000
+STRANGERS_PER_S = 20  # requests without the right token that are answered as such
+STRANGERS_BURST = 100
+
+_log = logging.getLogger(__name__)
+
+
+class Rate:
+    """So many per second, after a burst; a token bucket."""
+
+    def __init__(self, per_s: float, burst: float, clock: Callable[[], float] = time.monotonic) -> None:
+        """Begin with a whole burst."""
+        self._per_s = per_s
+        self._burst = burst
+        self._clock = clock
+        self._left = burst
+        self._then = clock()
+
+    def takes(self) -> bool:
+        """Whether one more may be now."""
+        now = self._clock()
+        self._left = min(self._burst, self._left + (now - self._then) * self._per_s)
+        self._then = now
+        if self._left < 1:
+            return False
+        self._left -= 1
+        return True
+
+
+class TooLongError(Exception):
+    """A body of more than BODY_BYTES_MAX."""
+
+
+class Bounds:
+    """Lets through what is allowed to ask, to the application inside."""
+
+    def __init__(self, inside: ASGIApp, token: Token | None) -> None:
+        """Without a token everybody who can connect may ask."""
+        self._inside = inside
+        self._token = token
+        self._rate = Rate(REQUESTS_PER_S, REQUESTS_BURST)
+        self._strangers = Rate(STRANGERS_PER_S, STRANGERS_BURST)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request."""
+        if scope["type"] != "http":
+            return
+        headers = Headers(scope=scope)
+        if refusal := self._refusal(headers):
+            await refuse(send, *refusal)
+            return
+        begun = False
+
+        async def begin(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        try:
+            await self._inside(scope, _Body(receive), begin)
+        except TooLongError:
+            await refuse(send, 413, f"the body has more than {BODY_BYTES_MAX} bytes")
+        except Exception as error:
+            # Only what kind it was: the text of an error may have a key in it.
+            _log.error("control: a request failed unexpectedly: %s", type(error).__name__)
+            if not begun:
+                await refuse(send, 500, "the gateway failed at this; its log says more")
+
+    def _refusal(self, headers: Headers) -> tuple[int, str] | None:
+        if self._token is not None and not self._token.opens(headers.get("authorization")):
+            if not self._strangers.takes():
+                return 429, "too many requests without the right token; wait a moment"
+            return 401, "the Authorization header must carry the token of control.token_file: Bearer TOKEN"
+        if not self._rate.takes():
+            return 429, f"more than {REQUESTS_PER_S} requests a second; wait a moment"
+        length = headers.get("content-length", "0")
+        if length.isascii() and length.isdecimal() and int(length[:20]) > BODY_BYTES_MAX:
+            return 413, f"the body has more than {BODY_BYTES_MAX} bytes"
+        return None
+
+
+class _Body:
+    """Receives a body that may have no length told, up to the limit."""
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self._bytes = 0
+
+    async def __call__(self) -> Message:
+        message = await self._receive()
+        if message["type"] == "http.request":
+            self._bytes += len(message.get("body", b""))
+            if self._bytes > BODY_BYTES_MAX:
+                raise TooLongError
+        return message
+
+
+async def refuse(send: Send, status: int, sentence: str) -> None:
+    """Answer a request with an error, and end its connection: its body was not read."""
+    body = json.dumps({"error": sentence}).encode()
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"content-length", str(len(body)).encode()),
+        (b"connection", b"close"),
+    ]
+    if status == 401:
+        headers.append((b"www-authenticate", b"Bearer"))
+    if status == 429:
+        headers.append((b"retry-after", b"1"))
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+class BoundedListener(socket.socket):
+    """A listening socket that keeps so many connections at most: the oldest gives way to the newest.
+
+    Also before a TLS handshake or a request has come, so silent clients cannot shut others out.
+    """
+
+    _accepted: list[socket.socket]
+
+    @classmethod
+    def of(cls, listener: socket.socket) -> Self:
+        """Take a listening socket over."""
+        made = cls(listener.family, listener.type, listener.proto, listener.detach())
+        made._accepted = []
+        return made
+
+    def accept(self) -> tuple[socket.socket, Any]:
+        """The next connection; the server closes it."""
+        connection, address = super().accept()
+        self._accepted = [open_one for open_one in self._accepted if open_one.fileno() >= 0]
+        if len(self._accepted) >= CONNECTIONS_MAX:
+            oldest = self._accepted.pop(0)
+            with contextlib.suppress(OSError):  # it may have gone already
+                oldest.shutdown(socket.SHUT_RDWR)  # the server sees its end, and closes it
+        self._accepted.append(connection)
+        return connection, address

@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""`pollgate token`: issue, list, inspect, revoke sessions of a running gateway, send to players."""
+# ruff: noqa: PLC0415
+
+from __future__ import annotations
+
+import base64
+import json as json_format
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from pyshim.errors import UsageError
+
+if TYPE_CHECKING:
+    from pyshim.issuing.client import Client
+
+cli_app = typer.Typer(no_args_is_help=True, help="Sessions that a running gateway issues to players.")
+
+_PAGE = 1000
+
+ConfigOption = Annotated[
+    Path, typer.Option("-c", "--config", metavar="FILE", help="The configuration that the gateway runs with.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print the API's answer as JSON.")]
+SessionArgument = Annotated[int, typer.Argument(metavar="SESSION", min=1, help="The session's number.")]
+
+
+class MessageType(StrEnum):
+    """What can be sent."""
+
+    CHAT = "chat"
+    INVENTORY = "inventory"
+    BULK = "bulk"
+
+
+class Priority(StrEnum):
+    """How urgent it is."""
+
+    URGENT = "urgent"
+    NORMAL = "normal"
+    BULK = "bulk"
+
+
+@cli_app.command()
+def issue(
+    config: ConfigOption,
+    player: Annotated[int, typer.Option("--player", metavar="N", min=1, help="The player's number.")],
+    ttl: Annotated[
+        int, typer.Option("--ttl", metavar="SECONDS", min=1, help="How long the session is worth something.")
+    ] = 3600,
+    once: Annotated[bool, typer.Option("--once", help="The session can be connected once only.")] = False,
+    json: JsonOption = False,
+) -> None:
+    """Issue a session to a player; one that he has is revoked. The key is printed here and never again."""
+    with _client(config) as client:
+        answer = client.ask("POST", "/v1/sessions", {"player_id": player, "ttl": ttl, "once": once})
+    _print(answer, json=json)
+
+
+@cli_app.command("list")
+def list_sessions(
+    config: ConfigOption,
+    player: Annotated[
+        int | None, typer.Option("--player", metavar="N", min=1, help="Of this player only.")
+    ] = None,
+    json: JsonOption = False,
+) -> None:
+    """List the sessions that stand; with --json one object a line."""
+    if not json:
+        print(_LIST_LINE.format(*_LIST_HEADS))
+    with _client(config) as client:
+        for session in _sessions(client, player):
+            print(json_format.dumps(session) if json else _line(session))
+
+
+@cli_app.command()
+def inspect(config: ConfigOption, session: SessionArgument, json: JsonOption = False) -> None:
+    """Print what is known of a session; never its key."""
+    with _client(config) as client:
+        answer = client.ask("GET", f"/v1/sessions/{session}")
+    _print(answer, json=json)
+
+
+@cli_app.command()
+def revoke(config: ConfigOption, session: SessionArgument) -> None:
+    """End a session at once; its player is told and cannot come back with it."""
+    with _client(config) as client:
+        client.ask("DELETE", f"/v1/sessions/{session}")
+
+
+@cli_app.command()
+def send(  # noqa: PLR0913, PLR0917 - each is an option of the command
+    config: ConfigOption,
+    session: SessionArgument,
+    text: Annotated[str | None, typer.Option("--text", help="Of chat: the words.")] = None,
+    file: Annotated[
+        Path | None,
+        typer.Option("--file", metavar="FILE", help="Of inventory and bulk: the bytes; - is stdin."),
+    ] = None,
+    kind: Annotated[MessageType, typer.Option("--type", help="What it is.")] = MessageType.CHAT,
+    priority: Annotated[Priority, typer.Option("--priority", help="How urgent it is.")] = Priority.NORMAL,
+    channel: Annotated[int, typer.Option("--channel", min=0, max=3, help="0 to 2 are in order.")] = 0,
+    unreliable: Annotated[bool, typer.Option("--unreliable", help="It may be lost.")] = False,
+) -> None:
+    """Send a message to a player who is connected."""
+    body: dict[str, Any] = {
+        "type": kind.value,
+        "priority": priority.value,
+        "channel": channel,
+        "reliable": not unreliable,
+    }
+    if text is not None:
+        body["text"] = text
+    if file is not None:
+        body["body"] = base64.b64encode(_read(file)).decode()
+    with _client(config) as client:
+        client.ask("POST", f"/v1/sessions/{session}/messages", body)
+
+
+def _read(file: Path) -> bytes:
+    try:
+        return sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
+    except OSError as problem:
+        raise UsageError(f"{file} cannot be read: {problem.strerror}") from problem
+
+
+@contextmanager
+def _client(path: Path) -> Iterator[Client]:
+    """The gateway that runs with this configuration. What is wrong with a key gets its line."""
+    from pyshim.cli import located
+    from pyshim.config import load_config
+    from pyshim.issuing.client import Client
+
+    with located(path), Client(load_config(path)) as client:
+        yield client
+
+
+def _sessions(client: Client, player: int | None) -> Iterator[dict[str, Any]]:
+    if player is not None:
+        yield from client.ask("GET", f"/v1/sessions?player_id={player}")["sessions"]
+        return
+    start: int | None = 0
+    while start is not None:
+        page = client.ask("GET", f"/v1/sessions?from={start}&limit={_PAGE}")
+        yield from page["sessions"]
+        start = page["next"]
+
+
+_LIST_HEADS = ("session", "player", "expires in", "connected from")
+_LIST_LINE = "{:>10}  {:>10}  {:>10}  {}"
+
+
+def _line(session: dict[str, Any]) -> str:
+    left = f"{session['expires_in']:.0f} s"
+    return _LIST_LINE.format(session["session"], session["player_id"], left, session["peer"] or "-")
+
+
+def _print(answer: dict[str, Any], *, json: bool) -> None:
+    """One object: as it came, or a line for every field."""
+    if json:
+        print(json_format.dumps(answer))
+        return
+    width = max(map(len, answer))
+    for name, value in answer.items():
+        if value is not None:
+            shown = ", ".join(f"{part:g}" for part in value) if isinstance(value, list) else value
+            print(f"{name:{width}}  {shown}")

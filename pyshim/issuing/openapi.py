@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The control API described for machines (OpenAPI 3.1), from the models that check its requests."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel
+
+from pyshim import __version__
+from pyshim.issuing.requests import IssueRequest, MessageRequest
+
+_NUMBER = {"type": "integer", "minimum": 1, "maximum": 2**32 - 1}
+_ISSUED = {
+    "session": _NUMBER,
+    "key": {"type": "string", "description": "32 bytes in base64url without padding; told only now"},
+    "address": {"type": "string", "description": "host:port or [IPv6]:port that the player connects to"},
+    "expires": {"type": "string", "format": "date-time"},
+    "player_id": _NUMBER,
+}
+_VECTOR = {"type": ["array", "null"], "items": {"type": "number"}, "minItems": 3, "maxItems": 3}
+_INFO = {
+    "session": _NUMBER,
+    "player_id": _NUMBER,
+    "expires_in": {"type": "number", "description": "seconds"},
+    "once": {"type": "boolean"},
+    "connections": {"type": "integer"},
+    "connected": {"type": "boolean"},
+    "peer": {"type": ["string", "null"]},
+    "silent": {"type": ["number", "null"], "description": "seconds since the player's last packet"},
+    "packets_sent": {"type": ["integer", "null"]},
+    "max_datagram": {"type": ["integer", "null"], "description": "bytes"},
+    "position": _VECTOR,
+    "velocity": _VECTOR,
+}
+
+
+def openapi() -> dict[str, Any]:
+    """The description of every request."""
+    session = [{"name": "session", "in": "path", "required": True, "schema": _NUMBER}]
+    query = [
+        {"name": name, "in": "query", "schema": {"type": "integer"}}
+        for name in ("player_id", "from", "limit")
+    ]
+    infos = {"type": "array", "items": _object(_INFO)}
+    page = {"sessions": infos, "next": {"type": ["integer", "null"]}, "issued": {"type": "integer"}}
+    sent = {"session": _NUMBER, "bytes": {"type": "integer"}}
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "pollgate control API", "version": __version__},
+        "security": [{"token": []}, {}],
+        "components": {"securitySchemes": {"token": {"type": "http", "scheme": "bearer"}}},
+        "paths": {
+            "/v1/sessions": {
+                "post": _operation("Issue a session", {201: _ISSUED}, (400, 503), body=IssueRequest),
+                "get": {**_operation("List sessions", {200: page}, (400,)), "parameters": query},
+            },
+            "/v1/sessions/{session}": {
+                "parameters": session,
+                "get": _operation("Inspect a session", {200: _INFO}, (404,)),
+                "delete": _operation("Revoke a session", {204: None}, (404,)),
+            },
+            "/v1/sessions/{session}/messages": {
+                "parameters": session,
+                "post": _operation(
+                    "Send a message to a connected player",
+                    {202: sent},
+                    (400, 404, 413, 503),
+                    body=MessageRequest,
+                ),
+            },
+        },
+    }
+
+
+def _operation(
+    summary: str,
+    answers: dict[int, dict[str, Any] | None],
+    errors: tuple[int, ...],
+    *,
+    body: type[BaseModel] | None = None,
+) -> dict[str, Any]:
+    responses = {str(status): _response("done", fields) for status, fields in answers.items()}
+    for status in (*errors, 401, 429):
+        responses[str(status)] = _response("refused, in a sentence", {"error": {"type": "string"}})
+    described: dict[str, Any] = {"summary": summary, "responses": responses}
+    if body is not None:
+        schema = body.model_json_schema()
+        described["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
+    return described
+
+
+def _response(description: str, fields: dict[str, Any] | None) -> dict[str, Any]:
+    if fields is None:
+        return {"description": description}
+    return {"description": description, "content": {"application/json": {"schema": _object(fields)}}}
+
+
+def _object(fields: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "object", "properties": fields, "required": list(fields)}

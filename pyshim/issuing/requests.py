@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The bodies of requests: every field with its type and range, and what is wrong with one in a sentence."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import struct
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from pyshim.letters import Letter
+
+TTL_MAX_S = 366 * 86_400
+CHAT_BYTES_MAX = 512
+WHOLE_BODY_BYTES_MAX = 65_536  # of a message on the wire, the sender's number included
+SENDER_BYTES = 4
+UNORDERED = 3  # the channel without order, on which nothing travels in pieces
+
+Model = TypeVar("Model", bound=BaseModel)
+
+_TYPES = {"chat": 203, "inventory": 206, "bulk": 207}
+_PRIORITIES = {"urgent": 0, "normal": 1, "bulk": 2}
+_DATAGRAM_OVERHEAD_BYTES = 20 + 16 + 6  # header, tag, a message's own
+
+
+class BadRequestError(Exception):
+    """What a client sent cannot be; one sentence."""
+
+
+class TooLongError(BadRequestError):
+    """A message longer than its kind may be."""
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class IssueRequest(_Body):
+    """A session for a player."""
+
+    player_id: Annotated[int, Field(ge=1, le=2**32 - 1)]
+    ttl: Annotated[int, Field(ge=1, le=TTL_MAX_S, description="seconds")]
+    once: Annotated[bool, Field(description="may be connected once only")] = False
+
+
+class MessageRequest(_Body):
+    """A message to a player."""
+
+    type: Literal["chat", "inventory", "bulk"]
+    text: Annotated[str | None, Field(description=f"of chat: 1 to {CHAT_BYTES_MAX} bytes of UTF-8")] = None
+    body: Annotated[str | None, Field(description="of inventory and bulk: bytes in base64")] = None
+    reliable: bool = True
+    channel: Annotated[int, Field(ge=0, le=3)] = 0
+    priority: Literal["urgent", "normal", "bulk"] = "normal"
+
+    @model_validator(mode="after")
+    def _fits(self) -> MessageRequest:
+        wanted, other = ("text", "body") if self.type == "chat" else ("body", "text")
+        if getattr(self, wanted) is None or getattr(self, other) is not None:
+            raise ValueError(f"a message of type {self.type} has {wanted}, and no {other}")
+        if not self.reliable and self.channel != 0:
+            raise ValueError("what is not reliable has channel 0")
+        return self
+
+    def letter(self, session: int, player_id: int, max_datagram: int) -> Letter:
+        """The message as the data plane sends it to this player.
+
+        Raises:
+            BadRequestError: the text or the base64 is not what it says.
+            TooLongError: it is longer than the wire can carry.
+        """
+        content = self._content(player_id)
+        sender = 0 if self.type == "inventory" else SENDER_BYTES
+        limit, of = WHOLE_BODY_BYTES_MAX - sender, "a message"
+        if not self.reliable or self.channel == UNORDERED:
+            limit = min(limit, max_datagram - _DATAGRAM_OVERHEAD_BYTES - sender)
+            of = "one that is not reliable, or on channel 3, to this player"
+        if len(content) > limit:
+            raise TooLongError(f"{len(content)} bytes of message; the limit of {of} is {limit}")
+        return Letter(
+            session, _TYPES[self.type], content, self.channel, self.reliable, _PRIORITIES[self.priority]
+        )
+
+    def _content(self, player_id: int) -> bytes:
+        """Body of the event behind the sender's number: as a player's message to this one would have it."""
+        if self.type == "chat":
+            return _chat(player_id, self.text or "")
+        try:
+            data = base64.b64decode(self.body or "", validate=True)
+        except (binascii.Error, ValueError) as problem:
+            raise BadRequestError(f"body: not base64 ({problem})") from problem
+        return data if self.type == "inventory" else struct.pack("<I", player_id) + data
+
+
+def _chat(player_id: int, text: str) -> bytes:
+    try:
+        words = text.encode()
+    except UnicodeEncodeError as problem:
+        raise BadRequestError("text: half of a surrogate pair is not a character") from problem
+    if len(words) > CHAT_BYTES_MAX:
+        raise TooLongError(f"text: {len(words)} bytes of UTF-8; the limit is {CHAT_BYTES_MAX}")
+    if not words:
+        raise BadRequestError(f"text: is empty; 1 to {CHAT_BYTES_MAX} bytes of UTF-8 are allowed")
+    return struct.pack("<IBBH", player_id, 0, 0, len(words)) + words
+
+
+def parse_body(kind: type[Model], data: bytes) -> Model:
+    """A request's body.
+
+    Raises:
+        BadRequestError: it is not JSON, or not of this kind.
+    """
+    try:
+        return kind.model_validate_json(data)
+    except ValidationError as problem:
+        raise BadRequestError("; ".join(_sentence(error) for error in problem.errors())) from None
+
+
+def _sentence(error: Any) -> str:
+    """One finding, without what was found: it may be long, or a secret in the wrong field."""
+    where = ".".join(str(part) for part in error["loc"])[:60]
+    what = error["msg"].removeprefix("Value error, ")
+    return f"{where}: {what}" if where else what

@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The C client behind the interface of the Python client's session, so that one network can hold both."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cffi import FFI
+
+from pyshim.protocol.client.ticket import Ticket
+
+NS = 1_000_000_000
+
+
+def _declarations(header: Path) -> str:
+    """The header without what only a preprocessor reads."""
+    text = header.read_text()
+    values = dict(re.findall(r"^#define (PGC_\w+) (\d+)", text, re.MULTILINE))
+    text = re.sub(r"#ifdef __cplusplus\n.*?#endif", "", text, flags=re.DOTALL)
+    text = re.sub(r"^#.*$", "", text, flags=re.MULTILINE)
+    return re.sub(r"\bPGC_\w+\b", lambda found: values.get(found.group(), found.group()), text)
+
+
+class Library:
+    """The shared library, loaded."""
+
+    def __init__(self, path: Path, header: Path) -> None:
+        """Load `path`; its functions are declared by `header`."""
+        self.ffi = FFI()
+        self.ffi.cdef(_declarations(header))
+        self.lib: Any = self.ffi.dlopen(str(path))
+
+
+@dataclass(frozen=True)
+class Heard:
+    """An event as plain values."""
+
+    type: str  # CONNECTED, CHAT, ...
+    player_id: int
+    values: tuple[Any, ...] = ()
+
+
+class CSession:
+    """One C client without a socket. Time is what the caller says."""
+
+    def __init__(self, library: Library, ticket: Ticket, now: float, **options: int) -> None:
+        """Make a client and begin to connect."""
+        self.ffi, self.lib = library.ffi, library.lib
+        self.now_ns = int(now * NS)
+        self._clock = self.ffi.callback("uint64_t(void *)", lambda _context: self.now_ns)
+        made = self.ffi.new("struct pgc_options *")
+        self.lib.pgc_options_init(made)
+        made.session = ticket.session
+        made.key = ticket.key
+        made.clock_ns = self._clock
+        for name, value in options.items():
+            setattr(made, name, value)
+        client = self.lib.pgc_new(made)
+        assert client, "the library refused these options"
+        self.client = self.ffi.gc(client, self.lib.pgc_free)
+        names = self.ffi.typeof("enum pgc_event_type").elements
+        self._names = {number: name.removeprefix("PGC_EVENT_") for number, name in names.items()}
+        self.events: list[Heard] = []
+        assert self.lib.pgc_connect(self.client) == 0
+
+    # ------------------------------------------------------------ what the network calls
+
+    def next_due(self) -> float:
+        due = int(self.lib.pgc_due_ns(self.client))
+        return float("inf") if due == 2**64 - 1 else -(-due // 1000) / 1e6
+
+    def due(self, now: float) -> list[bytes]:
+        self.now_ns = max(self.now_ns, round(now * NS))
+        out = self.ffi.new("uint8_t[1400]")
+        datagrams = []
+        while length := self.lib.pgc_transmit(self.client, out):
+            datagrams.append(bytes(self.ffi.buffer(out, length)))
+            assert len(datagrams) < 1000, "it never stops to send"
+        self.listen()
+        return datagrams
+
+    def receive(self, datagram: bytes, now: float) -> None:
+        self.now_ns = max(self.now_ns, round(now * NS))
+        self.listen()
+        assert self.lib.pgc_receive(self.client, datagram, len(datagram)) == 0
+        self.listen()
+
+    # ------------------------------------------------------------ what a game calls
+
+    @property
+    def is_connected(self) -> bool:
+        return bool(self.lib.pgc_state(self.client) == self.lib.PGC_CONNECTED)
+
+    def delivery(
+        self, channel: int = 1, receipt: int = 0, priority: int = 1, *, reliable: bool = True
+    ) -> Any:
+        return self.ffi.new("struct pgc_delivery *", [reliable, channel, priority, receipt])
+
+    def chat(self, target: int, text: str | bytes, delivery: Any = None) -> int:
+        data = text.encode() if isinstance(text, str) else text
+        return int(self.lib.pgc_chat(self.client, target, 0, data, len(data), delivery or self.ffi.NULL))
+
+    def bulk(self, target: int, data: bytes, delivery: Any = None) -> int:
+        return int(self.lib.pgc_bulk(self.client, target, data, len(data), delivery or self.ffi.NULL))
+
+    def move(self, position: tuple[float, ...], velocity: tuple[float, ...] = (0.0, 0.0, 0.0)) -> int:
+        return int(self.lib.pgc_move(self.client, position, velocity, self.ffi.NULL))
+
+    def attack(self, target: int, attack: int, direction: tuple[float, ...]) -> int:
+        return int(self.lib.pgc_attack(self.client, target, attack, direction, self.ffi.NULL))
+
+    def skill(self, skill: int, target: int) -> int:
+        return int(self.lib.pgc_skill(self.client, skill, target, self.ffi.NULL))
+
+    def statistics(self) -> Any:
+        out = self.ffi.new("struct pgc_statistics *")
+        self.lib.pgc_read_statistics(self.client, out)
+        return out
+
+    def listen(self) -> None:
+        """Take every event that waits."""
+        event = self.ffi.new("struct pgc_event *")
+        while self.lib.pgc_next_event(self.client, event):
+            self.events.append(self._heard(event))
+
+    def _heard(self, event: Any) -> Heard:
+        said = getattr(event, "as")
+        name = self._names[event.type]
+        values: dict[str, Callable[[], tuple[Any, ...]]] = {
+            "CONNECTED": lambda: (
+                said.connected.expires_in_s,
+                said.connected.idle_timeout_ms,
+                said.connected.max_datagram,
+            ),
+            "CLOSED": lambda: (said.closed.reason, said.closed.likely_denial),
+            "DELIVERED": lambda: (said.delivery.receipt,),
+            "LOST": lambda: (said.delivery.receipt,),
+            "CHAT": lambda: (said.chat.target_id, self._bytes(said.chat.text, said.chat.bytes).decode()),
+            "ATTACK": lambda: (said.attack.attack_id, tuple(map(float, said.attack.direction))),
+            "SKILL": lambda: (said.skill.skill_id, said.skill.target_id),
+            "BULK": lambda: (self._bytes(said.bytes.data, said.bytes.bytes),),
+            "INVENTORY": lambda: (self._bytes(said.bytes.data, said.bytes.bytes),),
+        }
+        return Heard(name, event.player_id, values[name]())
+
+    def _bytes(self, pointer: Any, count: int) -> bytes:
+        return bytes(self.ffi.buffer(pointer, count))

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The installed client library builds wherever a game is built."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+
+import pytest
+
+from tests.client.installed import EXAMPLES, LIBRARIES, Installed, check
+
+COMPILERS = [name for name in ("gcc", "clang-14", "clang-19") if shutil.which(name)]
+
+
+@pytest.mark.parametrize("compiler", COMPILERS)
+@pytest.mark.parametrize("standard", ["-std=c11", "-std=gnu17"])
+@pytest.mark.parametrize("optimisation", ["-O0", "-O2"])
+def test_single_file_compiles_without_a_warning(
+    installed: Installed, compiler: str, standard: str, optimisation: str
+) -> None:
+    installed.compile(compiler, installed.source, "client.o", standard, optimisation, "-c")
+
+
+def test_single_file_compiles_without_sockets(installed: Installed) -> None:
+    made = installed.compile("gcc", installed.source, "bare.o", "-std=c11", "-DPGC_NO_SOCKET", "-c")
+    symbols = check(["nm", "--undefined-only", made])
+    assert "pgc_poll" not in check(["nm", made])
+    assert not {"socket", "recv", "send", "getaddrinfo", "poll"} & set(symbols.split())
+
+
+def test_single_file_shows_no_name_but_its_own(installed: Installed) -> None:
+    made = installed.compile("gcc", installed.source, "client.o", "-std=c11", "-c")
+    names = [line.split()[-1] for line in check(["nm", "-g", "--defined-only", made]).splitlines()]
+    assert names
+    assert all(name.startswith("pgc_") for name in names)
+
+
+def test_single_file_needs_neither_dpdk_nor_ipsec_mb(installed: Installed) -> None:
+    text = installed.source.read_text()
+    assert "rte_" not in text
+    assert "ipsec" not in text.lower()
+
+
+def test_header_can_be_read_by_cpp(installed: Installed) -> None:
+    source = installed.directory / "game.cpp"
+    source.write_text(
+        "#include <pollgate_client.h>\n"
+        "int main()\n{\n"
+        "\tpgc_options options;\n\tpgc_event event;\n"
+        "\tpgc_options_init(&options);\n\toptions.session = 1;\n"
+        "\tpgc_client *client = pgc_new(&options);\n"
+        "\tif (!client || pgc_next_event(client, &event))\n\t\treturn 1;\n"
+        "\tpgc_free(client);\n\treturn 0;\n}\n"
+    )
+    made = installed.directory / "game"
+    flags = installed.pkg_config("--cflags", "--libs", "pollgate-client")
+    check(["g++", "-std=c++11", "-Wall", "-Wextra", "-Wpedantic", "-Werror", source, "-o", made, *flags])
+    environment = {"LD_LIBRARY_PATH": str(installed.prefix / "lib")}
+    subprocess.run([made], env=environment, timeout=10, check=True)
+
+
+@pytest.mark.parametrize("static", [False, True])
+def test_example_builds_as_its_first_lines_say(installed: Installed, static: bool) -> None:
+    name = "static" if static else "shared"
+    flags = installed.pkg_config("--cflags", "--libs", *(["--static"] if static else []), "pollgate-client")
+    made = installed.directory / f"player-{name}"
+    if static:  # the archive rather than the shared library beside it
+        flags = [
+            str(installed.prefix / "lib" / "libpollgate-client.a") if f == "-lpollgate-client" else f
+            for f in flags
+        ]
+        flags += installed.pkg_config("--libs", *LIBRARIES)
+    check(["gcc", "-Wall", "-Wextra", "-Werror", EXAMPLES / "player.c", *flags, "-lm", "-o", made])
+    environment = {"LD_LIBRARY_PATH": str(installed.prefix / "lib")}
+    done = subprocess.run([made], env=environment, capture_output=True, text=True, timeout=10, check=False)
+    assert done.returncode == 2
+    assert "usage: player" in done.stderr

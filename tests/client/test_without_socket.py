@@ -1,0 +1,385 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The C client against the model gateway and the Python client, on a network with a clock of its own."""
+
+from __future__ import annotations
+
+import math
+from random import Random
+from typing import Any
+
+import pytest
+
+from pyshim.protocol.client import Chat, Settings, Ticket
+from pyshim.protocol.client.outgoing import Outgoing, Priority
+from pyshim.protocol.session_wire import CloseReason, Denial, Kind, MessageType, chat_body, read_header
+from tests.client.c_client import CSession, Heard, Library
+from tests.client.installed import Installed
+from tests.session.internet import Internet, Player, Weather
+from tests.session.model_gateway import ModelGateway
+
+STORM = Weather(loss=0.2, doubling=0.2, delay_s=(0.005, 0.12))
+OK, ARGUMENT, STATE, FULL, TOO_LONG, EVENTS = 0, -1, -2, -3, -4, -5
+
+
+@pytest.fixture(scope="module")
+def library(installed: Installed) -> Library:
+    return Library(installed.prefix / "lib" / "libpollgate-client.so", installed.header)
+
+
+class World:
+    """A gateway, a network, and who is on it."""
+
+    def __init__(
+        self, library: Library, weather: Weather | None = None, path_mtu: int = 1400, seed: int = 1
+    ) -> None:
+        self.library = library
+        self.gateway = ModelGateway(Random(seed).randbytes, path_mtu)
+        self.internet = Internet(self.gateway, weather or Weather(), seed)
+
+    def join(self, ticket: Ticket, **options: int) -> Player:
+        """A C client that begins to connect."""
+        session: Any = CSession(self.library, ticket, self.internet.now, **options)
+        player = Player(session, 1000 + len(self.internet.players))
+        self.internet.players.append(player)
+        return player
+
+    def connected(self, player_id: int = 7, **options: int) -> Player:
+        player = self.join(self.gateway.issue(player_id), **options)
+        assert self.internet.run(30, lambda: player.session.is_connected)
+        self.internet.run(0.2)
+        return player
+
+
+def heard(player: Player, kind: str) -> list[tuple[Any, ...]]:
+    events: list[Any] = player.heard
+    return [event.values for event in events if isinstance(event, Heard) and event.type == kind]
+
+
+def c(player: Player) -> CSession:
+    session: Any = player.session
+    return session  # type: ignore[no-any-return]
+
+
+# ---------------------------------------------------------------- connecting
+
+
+def test_client_connects_and_knows_its_player(library: Library) -> None:
+    world = World(library)
+    player = world.connected()
+    assert player.heard == [Heard("CONNECTED", 7, (3600, 30_000, 1400))]
+
+
+def test_client_asks_for_less_where_the_path_loses_large_datagrams(library: Library) -> None:
+    world = World(library, path_mtu=1100)
+    player = world.connected()
+    assert heard(player, "CONNECTED") == [(3600, 30_000, 1000)]
+    headers = [read_header(datagram) for datagram in world.internet.wire]
+    assert [h.length for h in headers if h.kind is Kind.CONFIRM] == [1400, 1400, 1232, 1232, 1000]
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_client_connects_through_a_storm(library: Library, seed: int) -> None:
+    World(library, STORM, seed=seed).connected()
+
+
+@pytest.mark.parametrize("denial", list(Denial)[1:])
+def test_proved_denial_ends_the_attempt(library: Library, denial: Denial) -> None:
+    world = World(library)
+    player = world.join(world.gateway.issue(7))
+    world.gateway.seat(7)[1].denial = denial
+    world.internet.run(1)
+    assert heard(player, "CLOSED") == [(20 + denial, 0)]
+
+
+def test_denial_that_anybody_can_have_sent_is_only_the_likely_reason(library: Library) -> None:
+    world = World(library)
+    player = world.join(Ticket(99, bytes(32), "192.0.2.1", 8081), connect_timeout_ms=5000)
+    world.internet.run(4.9)
+    assert player.heard == []
+    world.internet.run(0.2)
+    assert heard(player, "CLOSED") == [(40, 20 + Denial.UNKNOWN)]
+
+
+def test_greetings_are_repeated_ever_less_often(library: Library) -> None:
+    world = World(library)
+    world.internet.on_wire = lambda _to_gateway, _datagram: False
+    player = world.join(world.gateway.issue(7), connect_timeout_ms=10_000)
+    world.internet.run(11)
+    assert heard(player, "CLOSED") == [(40, 0)]
+    assert len(world.internet.wire) == 8  # at 0, 0.25, 0.75, 1.75, 3.75, 5.75, 7.75 and 9.75 s
+    assert len(set(world.internet.wire)) == 1, "a repeated HELLO has the same nonce"
+
+
+def test_welcome_sealed_with_another_key_is_not_believed(library: Library) -> None:
+    world = World(library)
+    ticket = world.gateway.issue(7)
+    player = world.join(ticket)
+    impostor = ModelGateway(Random(2).randbytes)
+    impostor.issue(7)
+    world.internet.gateway = impostor
+    world.internet.run(15)
+    assert heard(player, "CLOSED") == [(40, 0)]
+    assert heard(player, "CONNECTED") == []
+
+
+# ---------------------------------------------------------------- messages
+
+
+def test_every_kind_of_message_reaches_the_gateway(library: Library) -> None:
+    world = World(library)
+    player = world.connected()
+    assert c(player).move((1.0, 2.0, 3.0), (0.5, 0.0, 0.0)) == OK
+    assert c(player).attack(0, 5, (1.0, 0.0, 0.0)) == OK
+    assert c(player).chat(0, "hello") == OK
+    assert c(player).skill(9, 0) == OK
+    assert c(player).bulk(0, b"\0\1\2") == OK
+    world.internet.run(1)
+    taken = {number: body for _, number, body in world.gateway.taken if number != MessageType.HEARTBEAT}
+    assert set(taken) == {1, 2, 3, 5, 7}
+    assert taken[MessageType.CHAT] == chat_body(0, 0, "hello")
+    assert taken[MessageType.BULK] == bytes(4) + b"\0\1\2"
+
+
+def test_player_who_writes_to_himself_hears_it(library: Library) -> None:
+    world = World(library)
+    player = world.connected(7)
+    c(player).chat(7, "me")
+    c(player).attack(7, 3, (0.0, 1.0, 0.0))
+    c(player).skill(4, 7)
+    c(player).bulk(7, b"bytes")
+    world.internet.run(1)
+    assert heard(player, "CHAT") == [(7, "me")]
+    assert heard(player, "ATTACK") == [(3, (0.0, 1.0, 0.0))]
+    assert heard(player, "SKILL") == [(4, 7)]
+    assert heard(player, "BULK") == [(b"bytes",)]
+
+
+def test_c_and_python_clients_chat_with_each_other(library: Library) -> None:
+    world = World(library)
+    ours = world.connected(7)
+    theirs = world.internet.join(world.gateway.issue(8), Settings())
+    assert world.internet.run(5, lambda: theirs.session.is_connected)
+    c(ours).chat(8, "from C")
+    body = chat_body(7, 0, "from Python")
+    theirs.session.send(Outgoing.reliable(MessageType.CHAT, body, Priority.NORMAL, 1), world.internet.now)
+    world.internet.run(1)
+    assert heard(ours, "CHAT") == [(7, "from Python")]
+    assert [(e.sender, e.text) for e in theirs.heard if isinstance(e, Chat)] == [(7, "from C")]
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_every_message_arrives_once_and_in_order_through_a_storm(library: Library, seed: int) -> None:
+    world = World(library, STORM, seed=seed)
+    one, other = world.connected(7, resends=7), world.connected(8, resends=7)
+    said = [f"message {n}" for n in range(100)]
+    for n, text in enumerate(said, 1):
+        assert c(one).chat(8, text, c(one).delivery(receipt=n)) == OK
+        world.internet.run(0.02)
+    world.internet.run(20)
+    assert [text for _, text in heard(other, "CHAT")] == said
+    assert sorted(heard(one, "DELIVERED")) == [(n,) for n in range(1, 101)]
+    assert heard(one, "LOST") == []
+
+
+@pytest.mark.parametrize("size", [0, 1, 1359, 1360, 1361, 5000, 65_528])
+@pytest.mark.parametrize("path_mtu", [508, 1400])
+def test_bulk_of_any_size_arrives_whole(library: Library, size: int, path_mtu: int) -> None:
+    world = World(library, path_mtu=path_mtu)
+    player = world.connected(7)
+    data = Random(size).randbytes(size)
+    assert c(player).bulk(7, data, c(player).delivery(channel=2, receipt=5)) == OK
+    world.internet.run(10)
+    assert heard(player, "BULK") == [(data,)]
+    assert heard(player, "DELIVERED") == [(5,)]
+
+
+def test_text_that_repeats_itself_is_compressed(library: Library) -> None:
+    world = World(library)
+    player = world.connected(7)
+    before = sum(map(len, world.internet.wire))
+    c(player).chat(0, "ha" * 200)
+    world.internet.run(0.1)
+    assert sum(map(len, world.internet.wire)) - before < 300
+    assert world.gateway.taken[-1][2] == chat_body(0, 0, "ha" * 200)
+
+
+def test_messages_of_one_moment_share_a_datagram(library: Library) -> None:
+    world = World(library)
+    player = world.connected(7)
+    before = c(player).statistics().datagrams_sent
+    for n in range(20):
+        c(player).chat(0, f"{n}")
+    world.internet.run(0.015)
+    assert c(player).statistics().datagrams_sent == before + 1
+
+
+def test_lost_message_is_told_when_the_connection_is_given_up(library: Library) -> None:
+    world = World(library)
+    player = world.connected(7)
+    world.internet.on_wire = lambda _to_gateway, _datagram: False
+    c(player).chat(0, "nobody hears this", c(player).delivery(receipt=9))
+    world.internet.run(5)
+    assert heard(player, "LOST") == [(9,)]
+    assert heard(player, "CLOSED") == [(CloseReason.UNDELIVERABLE, 0)]
+
+
+def test_what_the_protocol_cannot_carry_is_refused(library: Library) -> None:
+    world = World(library)
+    player = world.connected(7)
+    session = c(player)
+    assert session.move((math.nan, 0.0, 0.0)) == ARGUMENT
+    assert session.attack(1, 1, (math.inf, 0.0, 0.0)) == ARGUMENT
+    assert session.chat(0, "") == ARGUMENT
+    assert session.chat(0, b"\xff") == ARGUMENT
+    assert session.chat(0, "x" * 513) == TOO_LONG
+    assert session.bulk(0, bytes(65_529)) == TOO_LONG
+    assert session.bulk(0, Random(1).randbytes(2000), session.delivery(channel=3)) == TOO_LONG
+    assert session.bulk(0, b"", session.delivery(channel=4)) == ARGUMENT
+    assert session.bulk(0, b"", session.delivery(channel=1, reliable=False)) == ARGUMENT
+    assert session.bulk(0, b"", session.delivery(channel=0, receipt=1, reliable=False)) == ARGUMENT
+    assert session.bulk(0, b"", session.delivery(priority=3)) == ARGUMENT
+
+
+def test_game_that_says_too_much_is_told_and_goes_on_later(library: Library) -> None:
+    world = World(library)
+    player = world.connected(7)
+    said = 0
+    while (result := c(player).bulk(7, Random(said).randbytes(1000), c(player).delivery(channel=2))) == OK:
+        said += 1
+        assert said < 10_000
+    assert result == FULL
+    world.internet.run(20)
+    assert len(heard(player, "BULK")) == said
+    assert c(player).chat(7, "again") == OK
+
+
+def test_receipts_are_bounded(library: Library) -> None:
+    world = World(library)
+    player = world.connected(7, receipts=2)
+    assert c(player).chat(0, "1", c(player).delivery(receipt=1)) == OK
+    assert c(player).chat(0, "2", c(player).delivery(receipt=2)) == OK
+    assert c(player).chat(0, "3", c(player).delivery(receipt=3)) == FULL
+    world.internet.run(1)
+    assert sorted(heard(player, "DELIVERED")) == [(1,), (2,)]
+    assert c(player).chat(0, "3", c(player).delivery(receipt=3)) == OK
+
+
+def test_nothing_is_said_before_it_is_connected(library: Library) -> None:
+    world = World(library)
+    player = world.join(world.gateway.issue(7))
+    assert c(player).chat(0, "early") == STATE
+
+
+# ---------------------------------------------------------------- the end, and the next beginning
+
+
+def test_leaving_is_told_to_the_gateway(library: Library) -> None:
+    world = World(library)
+    player = world.connected(7)
+    assert library.lib.pgc_close(c(player).client) == OK
+    world.internet.run(1)
+    assert heard(player, "CLOSED") == [(CloseReason.LEFT, 0)]
+    assert world.gateway.seat(7)[1].keys is None
+
+
+@pytest.mark.parametrize("reason", list(CloseReason))
+def test_gateways_reason_is_told(library: Library, reason: CloseReason) -> None:
+    world = World(library)
+    player = world.connected(7)
+    (sent,) = world.gateway.close(7, reason)
+    c(player).receive(sent[1], world.internet.now)
+    world.internet.run(0.1)
+    assert heard(player, "CLOSED") == [(reason, 0)]
+
+
+def test_gateway_that_falls_silent_is_noticed_and_found_again(library: Library) -> None:
+    world = World(library)
+    player = world.connected(7, silence_timeout_ms=3000, heartbeat_ms=1000)
+    world.internet.run(10)
+    assert player.session.is_connected, "heartbeats are answered"
+    world.internet.on_wire = lambda _to_gateway, _datagram: False
+    world.internet.run(4)
+    assert heard(player, "CLOSED") == [(41, 0)]
+    world.internet.on_wire = lambda _to_gateway, _datagram: True
+    assert library.lib.pgc_connect(c(player).client) == OK
+    world.internet.run(1)
+    assert len(heard(player, "CONNECTED")) == 2
+
+
+def test_reconnection_loses_what_was_not_acknowledged_and_goes_on(library: Library) -> None:
+    world = World(library)
+    player = world.connected(7)
+    c(player).chat(7, "lost", c(player).delivery(receipt=1))
+    assert library.lib.pgc_reconnect(c(player).client) == OK
+    world.internet.run(1)
+    assert heard(player, "LOST") == [(1,)]
+    c(player).chat(7, "found", c(player).delivery(receipt=2))
+    world.internet.run(1)
+    assert heard(player, "CHAT") == [(7, "found")]
+    assert heard(player, "DELIVERED") == [(2,)]
+
+
+def test_players_new_address_is_proved(library: Library) -> None:
+    world = World(library)
+    player = world.connected(7)
+    player.address = 2000
+    c(player).chat(7, "moved")
+    world.internet.run(2)
+    assert world.gateway.seat(7)[1].address == 2000
+    assert heard(player, "CHAT") == [(7, "moved")]
+
+
+# ---------------------------------------------------------------- what should not be
+
+
+def test_forged_and_replayed_datagrams_change_nothing(library: Library) -> None:
+    world = World(library)
+    player = world.connected(7)
+    c(player).chat(7, "once")
+    world.internet.run(1)
+    random = Random(3)
+    for datagram in list(world.internet.wire):
+        c(player).receive(datagram, world.internet.now)
+        broken = bytearray(datagram)
+        broken[random.randrange(len(broken))] ^= 1 << random.randrange(8)
+        c(player).receive(bytes(broken), world.internet.now)
+        c(player).receive(datagram[: random.randrange(len(datagram))], world.internet.now)
+        c(player).receive(datagram + b"\0", world.internet.now)
+    world.internet.run(1)
+    assert heard(player, "CHAT") == [(7, "once")]
+    assert player.session.is_connected
+    assert c(player).statistics().datagrams_refused >= 4
+
+
+@pytest.mark.parametrize("length", [0, 1, 19, 20, 35, 36, 1400, 1401, 65_535])
+def test_datagrams_of_any_length_are_survived(library: Library, length: int) -> None:
+    world = World(library)
+    player = world.connected(7)
+    c(player).receive(Random(length).randbytes(length), world.internet.now)
+    assert player.session.is_connected
+
+
+def test_options_outside_of_their_range_are_refused(library: Library) -> None:
+    ffi, lib = library.ffi, library.lib
+    for name, value in {
+        "session": 0,
+        "max_datagram": 507,
+        "memory_bytes": 1000,
+        "receipts": 0,
+        "heartbeat_ms": 0,
+        "connect_timeout_ms": 0,
+        "queue_bytes": 1 << 31,
+    }.items():
+        options = ffi.new("struct pgc_options *")
+        lib.pgc_options_init(options)
+        options.session = 1
+        assert lib.pgc_new(options) != ffi.NULL
+        setattr(options, name, value)
+        assert lib.pgc_new(options) == ffi.NULL, name
+
+
+def test_errors_and_reasons_have_words(library: Library) -> None:
+    text = library.ffi.string
+    assert text(library.lib.pgc_error_text(-3)) == b"too much is unacknowledged; try again later"
+    assert text(library.lib.pgc_closed_text(24)) == b"denied: the session was revoked"
+    assert text(library.lib.pgc_closed_text(0)) == b"unknown reason"

@@ -1,0 +1,1170 @@
+-- SPDX-License-Identifier: BSD-3-Clause
+-- pollgate.lua: shows datagrams of the pollgate gateway in Wireshark and tshark: the profiles `plain` and `session`.
+--
+-- Opens sealed datagrams when it is given keys: README.md beside this file. Wireshark 3.6 and newer.
+
+-- ---------------------------------------------------------------- 32-bit words
+
+-- Lua 5.2 has bit32; later ones have operators, which 5.2 cannot even read.
+local words = rawget(_G, "bit32") or load([[
+	local mask = 0xffffffff
+	return {
+		bxor = function(a, b, c) return (a ~ b ~ (c or 0)) & mask end,
+		band = function(a, b) return a & b end,
+		bor = function(a, b) return (a | b) & mask end,
+		lshift = function(a, n) return (a << n) & mask end,
+		rshift = function(a, n) return (a & mask) >> n end,
+		lrotate = function(a, n) return ((a << n) | ((a & mask) >> (32 - n))) & mask end,
+	}]])()
+local band, bor, bxor, lshift, rshift = words.band, words.bor, words.bxor, words.lshift, words.rshift
+local TWO_32 = 4294967296
+
+local function word_le(text, at)
+	local a, b, c, d = text:byte(at, at + 3)
+	return a + b * 256 + c * 65536 + d * 16777216
+end
+
+local function word_be(text, at)
+	local a, b, c, d = text:byte(at, at + 3)
+	return a * 16777216 + b * 65536 + c * 256 + d
+end
+
+local function bytes_le(word)
+	return string.char(band(word, 255), band(rshift(word, 8), 255), band(rshift(word, 16), 255), rshift(word, 24))
+end
+
+local function bytes_be(word)
+	return bytes_le(word):reverse()
+end
+
+local function from_hex(text)
+	return (text:gsub("%x%x", function(digits) return string.char(tonumber(digits, 16)) end))
+end
+
+-- ---------------------------------------------------------------- BLAKE2b (RFC 7693)
+
+local blake2b
+do
+	-- 64-bit words as halves: low, high, low, high, ...
+	local IV = {
+		0xf3bcc908, 0x6a09e667, 0x84caa73b, 0xbb67ae85, 0xfe94f82b, 0x3c6ef372, 0x5f1d36f1, 0xa54ff53a,
+		0xade682d1, 0x510e527f, 0x2b3e6c1f, 0x9b05688c, 0xfb41bd6b, 0x1f83d9ab, 0x137e2179, 0x5be0cd19,
+	}
+	local SIGMA = {
+		{ 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15 },
+		{ 14, 10, 4, 8, 9, 15, 13, 6, 1, 12, 0, 2, 11, 7, 5, 3 },
+		{ 11, 8, 12, 0, 5, 2, 15, 13, 10, 14, 3, 6, 7, 1, 9, 4 },
+		{ 7, 9, 3, 1, 13, 12, 11, 14, 2, 6, 5, 10, 4, 0, 15, 8 },
+		{ 9, 0, 5, 7, 2, 4, 10, 15, 14, 1, 11, 12, 6, 8, 3, 13 },
+		{ 2, 12, 6, 10, 0, 11, 8, 3, 4, 13, 7, 5, 15, 14, 1, 9 },
+		{ 12, 5, 1, 15, 14, 13, 4, 10, 0, 7, 6, 3, 9, 2, 8, 11 },
+		{ 13, 11, 7, 14, 12, 1, 3, 9, 5, 0, 15, 4, 8, 6, 2, 10 },
+		{ 6, 15, 14, 9, 11, 3, 0, 8, 12, 2, 13, 7, 1, 4, 10, 5 },
+		{ 10, 2, 8, 4, 7, 6, 1, 5, 15, 11, 9, 14, 3, 12, 13, 0 },
+	}
+
+	-- v[a] = v[a] + v[b] + (low, high)
+	local function add(v, a, b, low, high)
+		local sum = v[a] + v[b] + low
+		v[a] = sum % TWO_32
+		v[a + 1] = (v[a + 1] + v[b + 1] + high + (sum - v[a]) / TWO_32) % TWO_32
+	end
+	if not rawget(_G, "bit32") then -- integers are to stay integers
+		add = load([[return function(v, a, b, low, high)
+			local sum = v[a] + v[b] + low
+			v[a] = sum & 0xffffffff
+			v[a + 1] = (v[a + 1] + v[b + 1] + high + (sum >> 32)) & 0xffffffff
+		end]])()
+	end
+
+	-- v[a] = (v[a] ~ v[b]) rotated to the right
+	local function xor_rotate(v, a, b, by)
+		local low, high = bxor(v[a], v[b]), bxor(v[a + 1], v[b + 1])
+		if by == 32 then
+			v[a], v[a + 1] = high, low
+		elseif by == 63 then
+			v[a] = bor(lshift(low, 1), rshift(high, 31))
+			v[a + 1] = bor(lshift(high, 1), rshift(low, 31))
+		else
+			v[a] = bor(rshift(low, by), lshift(high, 32 - by))
+			v[a + 1] = bor(rshift(high, by), lshift(low, 32 - by))
+		end
+	end
+
+	local function mix(v, m, a, b, c, d, x, y)
+		a, b, c, d, x, y = 2 * a + 1, 2 * b + 1, 2 * c + 1, 2 * d + 1, 2 * x + 1, 2 * y + 1
+		add(v, a, b, m[x], m[x + 1])
+		xor_rotate(v, d, a, 32)
+		add(v, c, d, 0, 0)
+		xor_rotate(v, b, c, 24)
+		add(v, a, b, m[y], m[y + 1])
+		xor_rotate(v, d, a, 16)
+		add(v, c, d, 0, 0)
+		xor_rotate(v, b, c, 63)
+	end
+
+	local function compress(h, block, total, last)
+		local v, m = {}, {}
+		for i = 1, 16 do
+			v[i], v[i + 16] = h[i], IV[i]
+		end
+		v[25] = bxor(v[25], total) -- messages here are far below 4 GiB
+		if last then
+			v[29], v[30] = bxor(v[29], 0xffffffff), bxor(v[30], 0xffffffff)
+		end
+		for i = 1, 32 do
+			m[i] = word_le(block, 4 * i - 3)
+		end
+		for round = 0, 11 do
+			local s = SIGMA[round % 10 + 1]
+			mix(v, m, 0, 4, 8, 12, s[1], s[2])
+			mix(v, m, 1, 5, 9, 13, s[3], s[4])
+			mix(v, m, 2, 6, 10, 14, s[5], s[6])
+			mix(v, m, 3, 7, 11, 15, s[7], s[8])
+			mix(v, m, 0, 5, 10, 15, s[9], s[10])
+			mix(v, m, 1, 6, 11, 12, s[11], s[12])
+			mix(v, m, 2, 7, 8, 13, s[13], s[14])
+			mix(v, m, 3, 4, 9, 14, s[15], s[16])
+		end
+		for i = 1, 16 do
+			h[i] = bxor(h[i], v[i], v[i + 16])
+		end
+	end
+
+	-- `size` bytes of the keyed hash of `message`; the key is not empty.
+	function blake2b(size, key, message)
+		local h = {}
+		for i = 1, 16 do
+			h[i] = IV[i]
+		end
+		h[1] = bxor(h[1], 0x01010000 + #key * 256 + size)
+		local data = key .. ("\0"):rep(128 - #key) .. message
+		local at = 1
+		while #data - at + 1 > 128 do
+			compress(h, data:sub(at, at + 127), at + 127, false)
+			at = at + 128
+		end
+		local rest = data:sub(at)
+		compress(h, rest .. ("\0"):rep(128 - #rest), #data, true)
+		local out = {}
+		for i = 1, 16 do
+			out[i] = bytes_le(h[i])
+		end
+		return table.concat(out):sub(1, size)
+	end
+end
+
+-- ---------------------------------------------------------------- AES-128-GCM (NIST SP 800-38D)
+
+local Gcm = {}
+Gcm.__index = Gcm
+do
+	local function double(byte) -- in GF(2^8) modulo x^8+x^4+x^3+x+1
+		return byte < 128 and byte * 2 or bxor(byte * 2, 0x11b)
+	end
+
+	local SBOX = {}
+	do
+		local p, q = 1, 1
+		repeat -- p runs through all non-zero elements, q is its inverse
+			p = bxor(p, double(p))
+			q = bxor(q, lshift(q, 1))
+			q = bxor(q, lshift(q, 2))
+			q = band(bxor(q, lshift(q, 4)), 255)
+			if q >= 128 then
+				q = bxor(q, 9)
+			end
+			local x = q * 257 -- twice in a row, to rotate
+			SBOX[p] = band(bxor(bxor(q, rshift(x, 7), rshift(x, 6)), bxor(rshift(x, 5), rshift(x, 4), 0x63)), 255)
+		until p == 1
+		SBOX[0] = 0x63
+	end
+
+	-- SubBytes and MixColumns of one byte; the other rows' tables are rotations of it.
+	local T0, T1, T2, T3 = {}, {}, {}, {}
+	for i = 0, 255 do
+		local s = SBOX[i]
+		local two = double(s)
+		local three = bxor(two, s)
+		T0[i] = two * 16777216 + s * 65536 + s * 256 + three
+		T1[i] = three * 16777216 + two * 65536 + s * 256 + s
+		T2[i] = s * 16777216 + three * 65536 + two * 256 + s
+		T3[i] = s * 16777216 + s * 65536 + three * 256 + two
+	end
+
+	local function substitute(w)
+		return SBOX[rshift(w, 24)] * 16777216 + SBOX[band(rshift(w, 16), 255)] * 65536
+			+ SBOX[band(rshift(w, 8), 255)] * 256 + SBOX[band(w, 255)]
+	end
+
+	local function expand(key)
+		local w, constant = {}, 1
+		for i = 0, 3 do
+			w[i] = word_be(key, 4 * i + 1)
+		end
+		for i = 4, 43 do
+			local t = w[i - 1]
+			if i % 4 == 0 then
+				t = bxor(substitute(bor(lshift(t, 8), rshift(t, 24))), constant * 16777216)
+				constant = double(constant)
+			end
+			w[i] = bxor(w[i - 4], t)
+		end
+		return w
+	end
+
+	local function encrypt(k, a, b, c, d)
+		a, b, c, d = bxor(a, k[0]), bxor(b, k[1]), bxor(c, k[2]), bxor(d, k[3])
+		local function column(w, x, y, z, key)
+			return bxor(bxor(T0[rshift(w, 24)], T1[band(rshift(x, 16), 255)], T2[band(rshift(y, 8), 255)]),
+				T3[band(z, 255)], key)
+		end
+		for round = 4, 36, 4 do
+			a, b, c, d = column(a, b, c, d, k[round]), column(b, c, d, a, k[round + 1]),
+				column(c, d, a, b, k[round + 2]), column(d, a, b, c, k[round + 3])
+		end
+		local function last(w, x, y, z, key)
+			return bxor(SBOX[rshift(w, 24)] * 16777216 + SBOX[band(rshift(x, 16), 255)] * 65536
+				+ SBOX[band(rshift(y, 8), 255)] * 256 + SBOX[band(z, 255)], key)
+		end
+		return last(a, b, c, d, k[40]), last(b, c, d, a, k[41]), last(c, d, a, b, k[42]), last(d, a, b, c, k[43])
+	end
+
+	-- What four bits that fall out at the end of an element become.
+	local REDUCE = {
+		[0] = 0x0000, 0x1c20, 0x3840, 0x2460, 0x7080, 0x6ca0, 0x48c0, 0x54e0,
+		0xe100, 0xfd20, 0xd940, 0xc560, 0x9180, 0x8da0, 0xa9c0, 0xb5e0,
+	}
+
+	-- Multiples of the hash key by all elements of four bits.
+	local function multiples(a, b, c, d)
+		local m = { [0] = { 0, 0, 0, 0 }, [8] = { a, b, c, d } }
+		for _, i in ipairs({ 4, 2, 1 }) do
+			local carry = band(d, 1) == 1 and 0xe1000000 or 0
+			d = bor(rshift(d, 1), lshift(band(c, 1), 31))
+			c = bor(rshift(c, 1), lshift(band(b, 1), 31))
+			b = bor(rshift(b, 1), lshift(band(a, 1), 31))
+			a = bxor(rshift(a, 1), carry)
+			m[i] = { a, b, c, d }
+		end
+		for _, i in ipairs({ 2, 4, 8 }) do
+			for j = 1, i - 1 do
+				local x, y = m[i], m[j]
+				m[i + j] = { bxor(x[1], y[1]), bxor(x[2], y[2]), bxor(x[3], y[3]), bxor(x[4], y[4]) }
+			end
+		end
+		return m
+	end
+
+	-- The hash so far, and a block of 16 bytes.
+	local function absorb(m, y, block)
+		local a, b, c, d = 0, 0, 0, 0
+		local x = { bxor(y[1], word_be(block, 1)), bxor(y[2], word_be(block, 5)), bxor(y[3], word_be(block, 9)),
+			bxor(y[4], word_be(block, 13)) }
+		for word = 4, 1, -1 do
+			for shift = 0, 28, 4 do
+				local out = REDUCE[band(d, 15)] * 65536
+				d = bor(rshift(d, 4), lshift(band(c, 15), 28))
+				c = bor(rshift(c, 4), lshift(band(b, 15), 28))
+				b = bor(rshift(b, 4), lshift(band(a, 15), 28))
+				a = bxor(rshift(a, 4), out)
+				local t = m[band(rshift(x[word], shift), 15)]
+				a, b, c, d = bxor(a, t[1]), bxor(b, t[2]), bxor(c, t[3]), bxor(d, t[4])
+			end
+		end
+		y[1], y[2], y[3], y[4] = a, b, c, d
+	end
+
+	local function absorb_padded(m, y, text)
+		for at = 1, #text, 16 do
+			local block = text:sub(at, at + 15)
+			absorb(m, y, block .. ("\0"):rep(16 - #block))
+		end
+	end
+
+	function Gcm.new(key, salt)
+		local self = setmetatable({ schedule = expand(key), salt = salt }, Gcm)
+		self.multiples = multiples(encrypt(self.schedule, 0, 0, 0, 0))
+		return self
+	end
+
+	function Gcm:keystream(low, high, block)
+		return encrypt(self.schedule, word_be(self.salt, 1), word_be(bytes_le(low), 1), word_be(bytes_le(high), 1), block)
+	end
+
+	function Gcm:tag(low, high, clear, sealed)
+		local y = { 0, 0, 0, 0 }
+		absorb_padded(self.multiples, y, clear)
+		absorb_padded(self.multiples, y, sealed)
+		absorb(self.multiples, y, ("\0"):rep(4) .. bytes_be(#clear * 8) .. ("\0"):rep(4) .. bytes_be(#sealed * 8))
+		local a, b, c, d = self:keystream(low, high, 1)
+		return bytes_be(bxor(y[1], a)) .. bytes_be(bxor(y[2], b)) .. bytes_be(bxor(y[3], c)) .. bytes_be(bxor(y[4], d))
+	end
+
+	-- The plaintext of what lies between `clear` and the tag; nil when the tag is another.
+	function Gcm:open(counter, clear, sealed, tag)
+		local low = counter % TWO_32
+		local high = (counter - low) / TWO_32
+		if math.tointeger then
+			low, high = math.tointeger(low), math.tointeger(high)
+		end
+		if self:tag(low, high, clear, sealed) ~= tag then
+			return nil
+		end
+		local out = {}
+		for at = 1, #sealed, 16 do
+			local block = sealed:sub(at, at + 15)
+			local block_number = #out
+			local padded = block .. ("\0"):rep(16 - #block)
+			local a, b, c, d = self:keystream(low, high, block_number + 2)
+			out[#out + 1] = (bytes_be(bxor(a, word_be(padded, 1))) .. bytes_be(bxor(b, word_be(padded, 5)))
+				.. bytes_be(bxor(c, word_be(padded, 9))) .. bytes_be(bxor(d, word_be(padded, 13)))):sub(1, #block)
+		end
+		return table.concat(out)
+	end
+end
+
+-- ---------------------------------------------------------------- names
+
+local PLAIN_TYPES = { "PLAYER_MOVE", "PLAYER_ATTACK", "CHAT_MESSAGE", "HEARTBEAT", "SKILL" }
+local PLAIN_NAMES = {}
+for number, name in ipairs(PLAIN_TYPES) do
+	PLAIN_NAMES[number], PLAIN_NAMES[number + 100] = name, name .. "_ACK"
+end
+PLAIN_NAMES[101] = "MOVE_ACK"
+
+local KINDS = { "HELLO", "CHALLENGE", "CONFIRM", "WELCOME", "DATA", "CLOSE", "PATH_CHALLENGE", "PATH_RESPONSE", "DENIED" }
+local HELLO, CHALLENGE, CONFIRM, WELCOME, DATA, CLOSE, PATH_CHALLENGE, PATH_RESPONSE, DENIED = 1, 2, 3, 4, 5, 6, 7, 8, 9
+local TO_GATEWAY = { [HELLO] = true, [CONFIRM] = true, [PATH_RESPONSE] = true }
+local TO_CLIENT = { [CHALLENGE] = true, [WELCOME] = true, [PATH_CHALLENGE] = true, [DENIED] = true }
+local SEALED = { [WELCOME] = true, [DATA] = true, [CLOSE] = true, [PATH_CHALLENGE] = true, [PATH_RESPONSE] = true }
+
+local DENIALS = { "unknown session", "version", "expired", "revoked", "consumed", "full" }
+local CLOSES = {
+	"left", "idle", "expired", "revoked", "replaced", "undeliverable", "protocol", "restarted", "shutdown",
+}
+local MESSAGES = {
+	[1] = "PLAYER_MOVE", [2] = "PLAYER_ATTACK", [3] = "CHAT_MESSAGE", [4] = "HEARTBEAT", [5] = "SKILL", [7] = "BULK",
+	[201] = "WORLD_STATE", [202] = "ATTACK_EVENT", [203] = "CHAT_EVENT", [205] = "SKILL_EVENT", [206] = "INVENTORY",
+	[207] = "BULK_EVENT",
+}
+local COMPRESSIBLE = { [3] = true, [7] = true, [203] = true, [206] = true, [207] = true }
+local HAS_SENDER = { [202] = true, [203] = true, [205] = true, [207] = true }
+
+-- ---------------------------------------------------------------- fields
+
+local plain = Proto("pollgate_plain", "Pollgate, profile plain")
+local session = Proto("pollgate", "Pollgate, profile session")
+
+-- Fields of message bodies, which both profiles have: one set each.
+local function body_fields(prefix)
+	local function name(rest)
+		return prefix .. "." .. rest
+	end
+	local fields = {
+		sender = ProtoField.uint32(name("sender"), "Sender's player id"),
+		target_id = ProtoField.uint32(name("target_id"), "Target"),
+		attack_id = ProtoField.uint32(name("attack_id"), "Attack"),
+		skill_id = ProtoField.uint32(name("skill_id"), "Skill"),
+		chat_channel = ProtoField.uint8(name("chat.channel"), "Chat channel"),
+		chat_reserved = ProtoField.uint8(name("chat.reserved"), "Reserved"),
+		text_length = ProtoField.uint16(name("chat.length"), "Text length"),
+		text = ProtoField.string(name("chat.text"), "Text", base.UNICODE),
+		bytes = ProtoField.bytes(name("bytes"), "Bytes of the game"),
+	}
+	for _, vector in ipairs({ "position", "velocity", "direction" }) do
+		for _, axis in ipairs({ "x", "y", "z" }) do
+			fields[vector .. axis] = ProtoField.float(name(vector .. "." .. axis), vector .. " " .. axis)
+		end
+	end
+	return fields
+end
+
+local function expert_fields(prefix)
+	return {
+		malformed = ProtoExpert.new(prefix .. ".malformed", "Malformed", expert.group.MALFORMED, expert.severity.ERROR),
+		cut = ProtoExpert.new(prefix .. ".cut", "Cut short by the capture", expert.group.UNDECODED,
+			expert.severity.NOTE),
+	}
+end
+
+local p = {
+	type = ProtoField.uint32("pollgate_plain.type", "Type", base.DEC, PLAIN_NAMES),
+	ack = ProtoField.bool("pollgate_plain.ack", "Acknowledgement"),
+	size = ProtoField.uint32("pollgate_plain.size", "Size"),
+	timestamp = ProtoField.uint64("pollgate_plain.timestamp", "Timestamp"),
+	player_id = ProtoField.uint32("pollgate_plain.player_id", "Player id"),
+	body = body_fields("pollgate_plain"),
+	expert = expert_fields("pollgate_plain"),
+}
+
+local s = {
+	kind = ProtoField.uint8("pollgate.kind", "Kind", base.DEC, KINDS),
+	flags = ProtoField.uint8("pollgate.flags", "Flags", base.HEX),
+	ack_now = ProtoField.bool("pollgate.flags.ack_now", "Answer at once", 8, nil, 0x01),
+	length = ProtoField.uint16("pollgate.length", "Length"),
+	session = ProtoField.uint32("pollgate.session", "Session"),
+	slot = ProtoField.uint32("pollgate.session.slot", "Slot", base.DEC, nil, 0x000fffff),
+	generation = ProtoField.uint32("pollgate.session.generation", "Generation", base.DEC, nil, 0xfff00000),
+	sequence = ProtoField.uint32("pollgate.sequence", "Sequence"),
+	ack = ProtoField.uint32("pollgate.ack", "Acknowledged"),
+	ack_bits = ProtoField.uint32("pollgate.ack_bits", "Acknowledged before it", base.HEX),
+	version = ProtoField.uint16("pollgate.version", "Version"),
+	reserved = ProtoField.bytes("pollgate.reserved", "Reserved"),
+	padding = ProtoField.bytes("pollgate.padding", "Padding"),
+	client_nonce = ProtoField.bytes("pollgate.client_nonce", "Client nonce"),
+	server_nonce = ProtoField.bytes("pollgate.server_nonce", "Server nonce"),
+	cookie = ProtoField.bytes("pollgate.cookie", "Cookie"),
+	max_datagram = ProtoField.uint16("pollgate.max_datagram", "Longest datagram"),
+	proof = ProtoField.bytes("pollgate.proof", "Proof"),
+	denial = ProtoField.uint8("pollgate.denied.reason", "Reason", base.DEC, DENIALS),
+	sealed = ProtoField.bytes("pollgate.sealed", "Sealed bytes"),
+	tag = ProtoField.bytes("pollgate.tag", "Tag"),
+	counter = ProtoField.uint64("pollgate.counter", "Packet counter"),
+	opened = ProtoField.bool("pollgate.opened", "Opened: the tag is right"),
+	to_gateway = ProtoField.bool("pollgate.to_gateway", "From client to gateway"),
+	player_id = ProtoField.uint32("pollgate.player_id", "Player id"),
+	expires_in = ProtoField.uint32("pollgate.expires_in", "Expires in (s)"),
+	idle_timeout = ProtoField.uint32("pollgate.idle_timeout", "Idle timeout (ms)"),
+	close = ProtoField.uint8("pollgate.close.reason", "Reason", base.DEC, CLOSES),
+	path_token = ProtoField.bytes("pollgate.path_token", "Path token"),
+	message = ProtoField.none("pollgate.message", "Message"),
+	message_type = ProtoField.uint8("pollgate.message.type", "Type", base.DEC, MESSAGES),
+	message_flags = ProtoField.uint8("pollgate.message.flags", "Flags", base.HEX),
+	compressed = ProtoField.bool("pollgate.message.compressed", "Compressed", 8, nil, 0x01),
+	reliable = ProtoField.bool("pollgate.message.reliable", "Reliable", 8, nil, 0x02),
+	fragment = ProtoField.bool("pollgate.message.fragment", "Fragment", 8, nil, 0x04),
+	channel = ProtoField.uint8("pollgate.message.channel", "Channel", base.DEC, nil, 0x30),
+	body_length = ProtoField.uint16("pollgate.message.length", "Body length"),
+	message_id = ProtoField.uint16("pollgate.message.id", "Id"),
+	fragment_index = ProtoField.uint16("pollgate.fragment.index", "Fragment"),
+	fragment_count = ProtoField.uint16("pollgate.fragment.count", "of"),
+	fragment_data = ProtoField.bytes("pollgate.fragment.data", "Fragment's bytes"),
+	original_length = ProtoField.uint32("pollgate.compressed.length", "Original length"),
+	zlib = ProtoField.bytes("pollgate.compressed.data", "zlib stream"),
+	body = body_fields("pollgate"),
+	expert = expert_fields("pollgate"),
+}
+s.expert.tag = ProtoExpert.new("pollgate.bad_tag", "No key that is known opens it: forged, or another session's key",
+	expert.group.SECURITY, expert.severity.WARN)
+s.expert.no_key = ProtoExpert.new("pollgate.no_key", "Sealed; no key for this session, or its handshake is not in the capture",
+	expert.group.UNDECODED, expert.severity.NOTE)
+s.expert.proof = ProtoExpert.new("pollgate.bad_proof", "The proof is not of the key that is known",
+	expert.group.SECURITY, expert.severity.WARN)
+
+local function register(proto, set)
+	local fields = {}
+	for name, field in pairs(set) do
+		if name ~= "body" and name ~= "expert" then
+			fields[#fields + 1] = field
+		end
+	end
+	for _, field in pairs(set.body) do
+		fields[#fields + 1] = field
+	end
+	proto.fields = fields
+	proto.experts = set.expert
+end
+register(plain, p)
+register(session, s)
+
+-- ---------------------------------------------------------------- reading
+
+-- Thrown where bytes are missing, caught where the datagram began.
+local MISSING = {}
+
+local Reader = {}
+Reader.__index = Reader
+
+function Reader.new(tvb, tree, set)
+	return setmetatable({ tvb = tvb, tree = tree, set = set, at = 0, stop = tvb:len() }, Reader)
+end
+
+function Reader:left()
+	return self.stop - self.at
+end
+
+function Reader:range(length)
+	if length > self:left() then
+		error(MISSING, 0)
+	end
+	local range = self.tvb(self.at, length)
+	self.at = self.at + length
+	return range
+end
+
+-- Show the next bytes as a little-endian number.
+-- Returns the number and its tree item.
+function Reader:number(field, length)
+	local range = self:range(length)
+	return range:le_uint(), self.tree:add_le(field, range)
+end
+
+function Reader:bytes(field, length)
+	if length == 0 then
+		return ""
+	end
+	local range = self:range(length)
+	local item = self.tree:add(field, range)
+	return range:raw(), item
+end
+
+function Reader:zeros(field, length, what)
+	local bytes, item = self:bytes(field, length)
+	if bytes:find("[^\0]") then
+		self:malformed(what .. " must be 0", item)
+	end
+end
+
+function Reader:malformed(sentence, item)
+	(item or self.tree):add_proto_expert_info(self.set.expert.malformed, sentence)
+end
+
+-- A reader of the next bytes, below another tree item.
+function Reader:part(length, tree)
+	if length > self:left() then
+		error(MISSING, 0)
+	end
+	local part = Reader.new(self.tvb, tree, self.set)
+	part.at, part.stop = self.at, self.at + length
+	self.at = part.stop
+	return part
+end
+
+-- Run `dissect`; bytes that are missing become a remark, any other mistake stays one.
+local function guarded(tvb, tree, set, dissect)
+	local fine, problem = pcall(dissect)
+	if fine then
+		return
+	end
+	if problem ~= MISSING then
+		error(problem, 0)
+	end
+	if tvb:len() < tvb:reported_len() then
+		tree:add_proto_expert_info(set.expert.cut)
+	else
+		tree:add_proto_expert_info(set.expert.malformed, "Shorter than it has to be")
+	end
+end
+
+-- ---------------------------------------------------------------- bodies of messages
+
+local function read_vector(reader, name)
+	for _, axis in ipairs({ "x", "y", "z" }) do
+		local range = reader:range(4)
+		local value = range:le_float()
+		local item = reader.tree:add_le(reader.set.body[name .. axis], range)
+		if value ~= value or value == math.huge or value == -math.huge then
+			reader:malformed("Floats must be finite", item)
+		end
+	end
+end
+
+local BODIES = {}
+
+BODIES[1] = function(reader)
+	read_vector(reader, "position")
+	read_vector(reader, "velocity")
+end
+
+BODIES[2] = function(reader)
+	reader:number(reader.set.body.target_id, 4)
+	reader:number(reader.set.body.attack_id, 4)
+	read_vector(reader, "direction")
+end
+
+BODIES[3] = function(reader)
+	local body = reader.set.body
+	reader:number(body.target_id, 4)
+	reader:number(body.chat_channel, 1)
+	reader:zeros(body.chat_reserved, 1, "The reserved byte")
+	local length, item = reader:number(body.text_length, 2)
+	if length == 0 or length > 512 or length ~= reader:left() then
+		reader:malformed("The text's length must be 1 to 512 and that of the rest", item)
+	end
+	length = math.min(length, reader:left())
+	if length > 0 then
+		reader.tree:add_packet_field(body.text, reader:range(length), ENC_UTF_8)
+	end
+end
+
+BODIES[4] = function() end
+
+BODIES[5] = function(reader)
+	reader:number(reader.set.body.skill_id, 4)
+	reader:number(reader.set.body.target_id, 4)
+end
+
+BODIES[7] = function(reader)
+	reader:number(reader.set.body.target_id, 4)
+	reader:bytes(reader.set.body.bytes, reader:left())
+end
+
+local function read_body(reader, kind)
+	if HAS_SENDER[kind] then
+		reader:number(reader.set.body.sender, 4)
+		kind = kind - 200
+	end
+	local body = BODIES[kind]
+	if body then
+		body(reader)
+	else
+		reader:bytes(reader.set.body.bytes, reader:left())
+	end
+	if reader:left() > 0 then
+		reader:malformed("Longer than such a message may be")
+	end
+end
+
+-- ---------------------------------------------------------------- profile plain
+
+local function read_plain(reader, pinfo)
+	local kind, item = reader:number(p.type, 4)
+	local size, size_item = reader:number(p.size, 4)
+	local is_ack = kind > 100
+	reader.tree:add(p.ack, is_ack):set_generated()
+	if size ~= reader.tvb:reported_len() then
+		reader:malformed("The size must be that of the UDP payload", size_item)
+	end
+	reader.tree:add_le(p.timestamp, reader:range(8))
+	if not PLAIN_NAMES[kind] then
+		reader:malformed("No message has this type", item)
+		return
+	end
+	pinfo.cols.info:set(PLAIN_NAMES[kind])
+	reader.tree:append_text(", " .. PLAIN_NAMES[kind])
+	local player = reader:number(p.player_id, 4)
+	pinfo.cols.info:append(", player " .. player)
+	read_body(reader, kind % 100)
+end
+
+function plain.dissector(tvb, pinfo, root)
+	pinfo.cols.protocol:set("pollgate plain")
+	pinfo.cols.info:set("")
+	local tree = root:add(plain, tvb())
+	guarded(tvb, tree, p, function()
+		read_plain(Reader.new(tvb, tree, p), pinfo)
+	end)
+	return tvb:len()
+end
+
+-- ---------------------------------------------------------------- keys
+
+session.prefs.keys = Pref.string("Keys", "",
+	"SESSION:KEY pairs, separated by spaces. KEY is the issued key (64 hexadecimal digits), or the first 40 bytes that a "
+	.. "connection derives from it (80 digits).")
+session.prefs.keyfile = Pref.string("Key file", "", "A file with a line 'SESSION KEY' per session; # begins a comment.")
+session.prefs.port = Pref.range("UDP ports", "8081", "Ports of gateways' listeners of profile session.", 65535)
+plain.prefs.port = Pref.range("UDP ports", "8080", "Ports of gateways' listeners of profile plain.", 65535)
+
+-- What the user gave: session → { issued = { 32 bytes, ... }, traffic = { 40 bytes, ... } }
+local secrets = {}
+
+-- What was seen of each session: nonces of its clients, and its connections in the order in which they began.
+local seen = {}
+
+-- Frame number → what was found out about it when it was first read.
+local frames = {}
+
+local function add_secret(number, digits)
+	local id = tonumber(number)
+	if not id or not digits:match("^%x+$") or (#digits ~= 64 and #digits ~= 80) then
+		return false
+	end
+	local of_session = secrets[id] or { issued = {}, traffic = {} }
+	secrets[id] = of_session
+	local list = #digits == 64 and of_session.issued or of_session.traffic
+	list[#list + 1] = from_hex(digits)
+	return true
+end
+
+local function load_secrets()
+	secrets = {}
+	for number, digits in session.prefs.keys:gmatch("(%w+):(%x+)") do
+		if not add_secret(number, digits) then
+			report_failure("pollgate: " .. number .. ": a key has 64 or 80 hexadecimal digits")
+		end
+	end
+	if session.prefs.keyfile == "" then
+		return
+	end
+	local file = io.open(session.prefs.keyfile)
+	if not file then
+		report_failure("pollgate: cannot read the key file " .. session.prefs.keyfile)
+		return
+	end
+	local at = 0
+	for line in file:lines() do
+		at = at + 1
+		line = line:gsub("#.*", "")
+		local number, digits = line:match("^%s*(%w+)%s+(%x+)%s*$")
+		if line:match("%S") and not (number and add_secret(number, digits)) then
+			report_failure("pollgate: " .. session.prefs.keyfile .. ":" .. at .. ": expected SESSION KEY, the key as 64 or 80 "
+				.. "hexadecimal digits")
+		end
+	end
+	file:close()
+end
+
+local function state_of(id)
+	local state = seen[id]
+	if not state then
+		state = { nonces = {}, connections = {} }
+		seen[id] = state
+		for _, okm in ipairs(secrets[id] and secrets[id].traffic or {}) do
+			state.given = state.given or {}
+			state.given[#state.given + 1] = okm
+		end
+	end
+	return state
+end
+
+-- A connection from its 40 bytes of keys and salts.
+local function connection_of(okm)
+	return {
+		to_gateway = { gcm = Gcm.new(okm:sub(1, 16), okm:sub(33, 36)), newest = 0, pieces = {} },
+		to_client = { gcm = Gcm.new(okm:sub(17, 32), okm:sub(37, 40)), newest = 0, pieces = {} },
+	}
+end
+
+local function bytes_of_session(id)
+	return bytes_le(id)
+end
+
+-- The value with these low 32 bits that is nearest to the newest.
+local function counter_of(newest, low)
+	local counter = newest - newest % TWO_32 + low
+	if counter - newest >= TWO_32 / 2 and counter >= TWO_32 then
+		return counter - TWO_32
+	elseif newest - counter > TWO_32 / 2 then
+		return counter + TWO_32
+	end
+	return counter
+end
+
+local function try_open(connection, packet)
+	local way = packet.to_gateway and connection.to_gateway or connection.to_client
+	local counter = counter_of(way.newest, packet.sequence)
+	local text = way.gcm:open(counter, packet.clear, packet.sealed, packet.tag)
+	if text then
+		way.newest = math.max(way.newest, counter)
+		return { text = text, counter = counter, way = way }
+	end
+	return nil
+end
+
+-- The connection that a WELCOME begins, if one of the keys and one of the nonces before it fit.
+local function begin_connection(id, packet)
+	local state = state_of(id)
+	for n = #state.nonces, math.max(1, #state.nonces - 7), -1 do
+		for _, key in ipairs(secrets[id] and secrets[id].issued or {}) do
+			local okm = blake2b(64, key,
+				"pollgate traffic" .. bytes_of_session(id) .. state.nonces[n] .. packet.server_nonce)
+			local connection = connection_of(okm)
+			local opened = try_open(connection, packet)
+			if opened then
+				state.connections[#state.connections + 1] = connection
+				return opened
+			end
+		end
+	end
+	return nil
+end
+
+local function open_sealed(id, packet)
+	local state = state_of(id)
+	for _, okm in ipairs(state.given or {}) do
+		table.insert(state.connections, 1, connection_of(okm))
+	end
+	state.given = nil
+	for n = #state.connections, 1, -1 do
+		local opened = try_open(state.connections[n], packet)
+		if opened then
+			return opened
+		end
+	end
+	if packet.server_nonce then
+		return begin_connection(id, packet)
+	end
+	return nil
+end
+
+-- ---------------------------------------------------------------- profile session: messages
+
+-- Remember a fragment; when all of its message are here, the joined body.
+local function join(pieces, message)
+	local ids = pieces[message.channel] or {}
+	pieces[message.channel] = ids
+	ids[message.id] = message
+	local first = (message.id - message.index) % 65536
+	local parts = {}
+	for n = 0, message.count - 1 do
+		local piece = ids[(first + n) % 65536]
+		if not piece or piece.index ~= n or piece.count ~= message.count or piece.type ~= message.type then
+			return nil
+		end
+		parts[n + 1] = piece.data
+	end
+	for n = 0, message.count - 1 do
+		ids[(first + n) % 65536] = nil -- ids wrap around and are used again
+	end
+	return table.concat(parts)
+end
+
+-- zlib by Wireshark, whose name for it has changed.
+local function expand(range, name)
+	for _, method in ipairs({ "uncompress_zlib", "uncompress" }) do
+		local fine, found = pcall(function()
+			return range[method](range, name)
+		end)
+		if fine and found then
+			return found
+		end
+	end
+	return nil
+end
+
+local function read_compressed(reader, kind)
+	local length, item = reader:number(s.original_length, 4)
+	if length == 0 or length > 65536 or not COMPRESSIBLE[kind] then
+		reader:malformed("Such a message is not compressed, or not to this length", item)
+		return
+	end
+	local range = reader:range(reader:left())
+	reader.tree:add(s.zlib, range)
+	local expanded = range:len() > 0 and expand(range, "Expanded message")
+	if not expanded or expanded:len() ~= length then
+		reader:malformed("Does not expand to its original length")
+		return
+	end
+	read_body(Reader.new(expanded:tvb(), reader.tree, s), kind)
+end
+
+local function read_whole(reader, kind, compressed)
+	if compressed then
+		read_compressed(reader, kind)
+	else
+		read_body(reader, kind)
+	end
+end
+
+local function read_fragment(reader, message, context)
+	local index_item
+	message.index, index_item = reader:number(s.fragment_index, 2)
+	message.count = reader:number(s.fragment_count, 2)
+	if message.count < 2 or message.count > 160 or message.index >= message.count or not message.reliable then
+		reader:malformed("A fragment is reliable, one of 2 to 160, and counted from 0", index_item)
+		return
+	end
+	message.data = reader:bytes(s.fragment_data, reader:left())
+	local joined = context.joined[message.order]
+	if joined == nil and not context.visited then
+		joined = join(context.pieces, message) or false
+		context.joined[message.order] = joined
+	end
+	if joined then
+		local tvb = ByteArray.new(joined, true):tvb("Joined message")
+		reader.tree:append_text(", joined of " .. message.count)
+		read_whole(Reader.new(tvb, reader.tree, s), message.type, message.compressed)
+	end
+end
+
+local function read_flags(reader)
+	local range = reader:range(1)
+	local flags = range:uint()
+	local item = reader.tree:add(s.message_flags, range)
+	for _, field in ipairs({ s.compressed, s.reliable, s.fragment, s.channel }) do
+		item:add(field, range)
+	end
+	if band(flags, 0xc8) ~= 0 then
+		reader:malformed("Flag bits that are not used must be 0", item)
+	end
+	return {
+		compressed = band(flags, 1) ~= 0,
+		reliable = band(flags, 2) ~= 0,
+		fragment = band(flags, 4) ~= 0,
+		channel = rshift(band(flags, 0x30), 4),
+	}
+end
+
+local function read_message(reader, order, context)
+	local item = reader.tree:add(s.message, reader.tvb(reader.at, reader:left()))
+	local head = reader:part(math.min(reader:left(), 4), item)
+	local kind, kind_item = head:number(s.message_type, 1)
+	local message = read_flags(head)
+	local length = head:number(s.body_length, 2)
+	message.type, message.order = kind, order
+	local name = MESSAGES[kind] or ("type " .. kind)
+	item:set_text("Message: " .. name)
+	item:set_len(math.min(4 + (message.reliable and 2 or 0) + length, item.len or 65535))
+	if message.reliable then
+		local number = reader:part(2, item)
+		message.id = number:number(s.message_id, 2)
+	end
+	local body = reader:part(length, item)
+	if not MESSAGES[kind] then
+		head:malformed("No message has this type", kind_item)
+	elseif message.fragment then
+		read_fragment(body, message, context)
+		name = name .. " fragment"
+	else
+		read_whole(body, kind, message.compressed)
+	end
+	return name
+end
+
+local function read_messages(reader, context)
+	local names, order = {}, 0
+	while reader:left() > 0 do
+		order = order + 1
+		names[order] = read_message(reader, order, context)
+	end
+	if order > 50 then
+		reader:malformed("A datagram has 50 messages at most")
+	end
+	context.pinfo.cols.info:append(order > 0 and " " .. table.concat(names, ", ") or " (acknowledgement)")
+end
+
+-- ---------------------------------------------------------------- profile session: kinds
+
+local READERS = {}
+
+READERS[HELLO] = function(reader, context)
+	reader:number(s.version, 2)
+	reader:zeros(s.reserved, 2, "Reserved bytes")
+	local nonce = reader:bytes(s.client_nonce, 16)
+	reader:zeros(s.padding, 24, "Padding")
+	return nonce, context
+end
+
+READERS[CHALLENGE] = function(reader)
+	reader:bytes(s.client_nonce, 16)
+	reader:bytes(s.cookie, 24)
+end
+
+-- Does a proof fit one of the keys? Unknown without keys.
+local function check_proof(context, label, proof, item)
+	local keys = secrets[context.session] and secrets[context.session].issued or {}
+	for _, key in ipairs(keys) do
+		if blake2b(16, key, label .. context.tvb:raw(0, context.tvb:len() - 16)) == proof then
+			return
+		end
+	end
+	if #keys > 0 then
+		item:add_proto_expert_info(s.expert.proof)
+	end
+end
+
+READERS[CONFIRM] = function(reader, context)
+	reader:number(s.version, 2)
+	local length, item = reader:number(s.max_datagram, 2)
+	if length ~= reader.tvb:reported_len() then
+		reader:malformed("It must be as long as the datagrams that it asks for", item)
+	end
+	local nonce = reader:bytes(s.client_nonce, 16)
+	if not context.visited then
+		local nonces = state_of(context.session).nonces
+		if nonces[#nonces] ~= nonce then
+			nonces[#nonces + 1] = nonce
+		end
+	end
+	reader:bytes(s.cookie, 24)
+	reader:zeros(s.padding, math.max(0, length - 64 - 16), "Padding")
+	local proof, proof_item = reader:bytes(s.proof, 16)
+	check_proof(context, "pollgate confirm", proof, proof_item)
+end
+
+READERS[DENIED] = function(reader, context)
+	reader:bytes(s.client_nonce, 16)
+	local reason, item = reader:number(s.denial, 1)
+	if not DENIALS[reason] then
+		reader:malformed("No denial has this reason", item)
+	end
+	reader:zeros(s.reserved, 3, "Reserved bytes")
+	local proof, proof_item = reader:bytes(s.proof, 16)
+	if proof:find("[^\0]") then
+		check_proof(context, "pollgate denied ", proof, proof_item)
+	end
+	context.pinfo.cols.info:append(" " .. (DENIALS[reason] or "?"))
+end
+
+-- What lies inside of sealed datagrams, once opened.
+local INSIDES = {}
+
+INSIDES[WELCOME] = function(reader, context)
+	local player = reader:number(s.player_id, 4)
+	reader:number(s.expires_in, 4)
+	reader:number(s.idle_timeout, 4)
+	reader:number(s.max_datagram, 2)
+	reader:zeros(s.reserved, 2, "Reserved bytes")
+	reader:zeros(s.padding, reader:left(), "Padding")
+	context.pinfo.cols.info:append(" player " .. player)
+end
+
+INSIDES[DATA] = read_messages
+
+INSIDES[CLOSE] = function(reader, context)
+	local reason, item = reader:number(s.close, 1)
+	if not CLOSES[reason] then
+		reader:malformed("No CLOSE has this reason", item)
+	end
+	reader:zeros(s.reserved, 3, "Reserved bytes")
+	context.pinfo.cols.info:append(" " .. (CLOSES[reason] or "?"))
+end
+
+local function read_token(reader)
+	reader:bytes(s.path_token, 8)
+end
+INSIDES[PATH_CHALLENGE], INSIDES[PATH_RESPONSE] = read_token, read_token
+
+local function show_inside(reader, context, found)
+	local tree = reader.tree
+	tree:add(s.opened, true):set_generated()
+	tree:add(s.counter, UInt64.new(found.counter % TWO_32, math.floor(found.counter / TWO_32))):set_generated()
+	if #found.text == 0 then
+		INSIDES[context.kind](Reader.new(ByteArray.new():tvb("Opened"), tree, s), context)
+		return
+	end
+	local tvb = ByteArray.new(found.text, true):tvb("Opened")
+	local inside = Reader.new(tvb, tree, s)
+	INSIDES[context.kind](inside, context)
+	if inside:left() > 0 then
+		inside:malformed("Longer than such a datagram may be")
+	end
+end
+
+local function find_inside(context, packet)
+	local found = frames[context.frame]
+	if not found then
+		found = open_sealed(context.session, packet) or {}
+		found.joined = {}
+		found.pieces = found.way and found.way.pieces or {}
+		frames[context.frame] = found
+	end
+	return found
+end
+
+local function read_sealed(reader, context)
+	local packet = { to_gateway = context.to_gateway, sequence = context.sequence }
+	if context.kind == WELCOME then
+		packet.server_nonce = reader:bytes(s.server_nonce, 16)
+	end
+	packet.clear = reader.tvb:raw(0, reader.at)
+	packet.sealed = reader:bytes(s.sealed, math.max(0, reader:left() - 16))
+	packet.tag = reader:bytes(s.tag, 16)
+	if reader.tvb:len() < reader.tvb:reported_len() then
+		error(MISSING, 0)
+	end
+	local found = find_inside(context, packet)
+	if found.text then
+		context.joined, context.pieces = found.joined, found.pieces
+		show_inside(reader, context, found)
+		return
+	end
+	local state = seen[context.session]
+	local known = secrets[context.session] and (#secrets[context.session].traffic > 0 or #state.connections > 0)
+	reader.tree:add_proto_expert_info(known and s.expert.tag or s.expert.no_key)
+	context.pinfo.cols.info:append(" (sealed)")
+end
+
+local function read_header(reader, context)
+	local tree, item = reader.tree, nil
+	context.kind, item = reader:number(s.kind, 1)
+	local flags_range = reader:range(1)
+	local flags = flags_range:uint()
+	local flags_item = tree:add(s.flags, flags_range)
+	flags_item:add(s.ack_now, flags_range)
+	if flags > 1 or (flags == 1 and context.kind ~= DATA) then
+		reader:malformed("Flag bits that are not used must be 0", flags_item)
+	end
+	local length, length_item = reader:number(s.length, 2)
+	if length ~= reader.tvb:reported_len() then
+		reader:malformed("The length must be that of the UDP payload", length_item)
+	end
+	local session_range = reader:range(4)
+	context.session = session_range:le_uint()
+	local session_item = tree:add_le(s.session, session_range)
+	session_item:add_le(s.slot, session_range)
+	session_item:add_le(s.generation, session_range)
+	context.sequence = reader:number(s.sequence, 4)
+	local ack, ack_item = reader:number(s.ack, 4)
+	local ack_bits = reader:number(s.ack_bits, 4)
+	if not KINDS[context.kind] then
+		reader:malformed("No datagram has this kind", item)
+	elseif not SEALED[context.kind] and (context.sequence ~= 0 or ack ~= 0 or ack_bits ~= 0) then
+		reader:malformed("Not sealed: sequence and acknowledgements must be 0", ack_item)
+	end
+end
+
+local function in_range(range, port)
+	return (" " .. tostring(range):gsub(",", " ") .. " "):gsub("(%d+)%-(%d+)", function(low, high)
+		return port >= tonumber(low) and port <= tonumber(high) and tostring(port) or ""
+	end):find(" " .. port .. " ", 1, true) ~= nil
+end
+
+local function goes_to_gateway(kind, pinfo)
+	if TO_GATEWAY[kind] or TO_CLIENT[kind] then
+		return TO_GATEWAY[kind] == true
+	end
+	return in_range(session.prefs.port, pinfo.dst_port)
+end
+
+local function read_session(reader, context)
+	read_header(reader, context)
+	local kind, pinfo = context.kind, context.pinfo
+	if not KINDS[kind] then
+		return
+	end
+	pinfo.cols.info:set(KINDS[kind])
+	reader.tree:append_text(", " .. KINDS[kind])
+	if SEALED[kind] then
+		pinfo.cols.info:append(" " .. context.sequence)
+	end
+	context.to_gateway = goes_to_gateway(kind, pinfo)
+	reader.tree:add(s.to_gateway, context.to_gateway):set_generated()
+	local read = READERS[kind] or read_sealed
+	read(reader, context)
+	if reader:left() > 0 then
+		reader:malformed("Longer than such a datagram may be")
+	end
+end
+
+function session.dissector(tvb, pinfo, root)
+	pinfo.cols.protocol:set("pollgate")
+	pinfo.cols.info:set("")
+	local tree = root:add(session, tvb())
+	local context = { tvb = tvb, pinfo = pinfo, frame = pinfo.number, visited = pinfo.visited }
+	guarded(tvb, tree, s, function()
+		read_session(Reader.new(tvb, tree, s), context)
+	end)
+	return tvb:len()
+end
+
+-- ---------------------------------------------------------------- registration
+
+local ports = DissectorTable.get("udp.port")
+local registered = {}
+
+local function register_ports(proto)
+	if registered[proto.name] then
+		ports:remove(registered[proto.name], proto)
+	end
+	registered[proto.name] = proto.prefs.port
+	ports:add(proto.prefs.port, proto)
+end
+
+function session.init()
+	seen, frames = {}, {}
+	load_secrets()
+end
+
+function session.prefs_changed()
+	register_ports(session)
+end
+
+function plain.prefs_changed()
+	register_ports(plain)
+end
+
+register_ports(session)
+register_ports(plain)
