@@ -33,6 +33,7 @@ except ImportError as problem:
 
 
 CORE_BURST_MAX = 64
+_FRAME_ROOM = 2048  # any answer fits
 _PAYLOAD_ROOM = lib.PG_DATAGRAM_MAX + 1  # one more shows that a datagram is too long
 
 
@@ -295,7 +296,7 @@ class Core:
     def burst(self, frames: Sequence[bytes], now_tsc: int) -> list[Answer]:
         """Run at most CORE_BURST_MAX frames through as one burst at the time `now_tsc`."""
         _check_burst(len(frames), "frames")
-        buffers = [_buffer(frame) for frame in frames]
+        buffers = [ffi.new("uint8_t[]", frame.ljust(_FRAME_ROOM)) for frame in frames]
         pointers: Any = ffi.new("uint8_t *[]", buffers)
         lengths: Any = ffi.new("uint16_t[]", [len(frame) for frame in frames])
         drops: Any = ffi.new("uint8_t[]", len(frames))

@@ -24,6 +24,7 @@ struct house {
 	uint64_t now; // TSC: real at first, then the test's
 	uint32_t capacity;
 	uint8_t *message_memory[HOUSE_SIDES];
+	void *process; // private memory of the vault
 };
 
 /// Everything unlimited, idle after 30 s. Ends the process when something is missing.
