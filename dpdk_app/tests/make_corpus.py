@@ -247,16 +247,25 @@ def conversations() -> dict[str, bytes]:
     pieces = [said(7, struct.pack("<HH", i, 4) + bytes([i]) * 100, RELIABLE | FRAGMENT, i) for i in range(4)]
     halves = [squeezed(b"x" * 3000)[:20], squeezed(b"x" * 3000)[20:]]
     packed = [
-        said(7, struct.pack("<HH", i, 2) + half, RELIABLE | FRAGMENT | COMPRESSED, i) for i, half in enumerate(halves)
+        said(7, struct.pack("<HH", i, 2) + half, RELIABLE | FRAGMENT | COMPRESSED, i)
+        for i, half in enumerate(halves)
     ]
     bulk = {i: said(7, bytes([0, 0, 0, 0, i]), RELIABLE, i, 1) for i in range(6)}
     loose = {i: said(7, bytes([0, 0, 0, 0, i]), RELIABLE, i, 3) for i in range(6)}
     return {
         "move": bytes([0]) + opened(move),
-        "several": bytes([0]) + opened(move, said(4, b""), said(5, bytes(8)), said(2, bytes(20)), said(3, text)),
-        "compressed": bytes([0]) + opened(said(3, squeezed(text), COMPRESSED), said(7, squeezed(bytes(900)), COMPRESSED)),
-        "disorder": bytes([0]) + opened(bulk[3], bulk[1]) + opened(bulk[1], bulk[2], bulk[0]) + opened(bulk[5]),
-        "unordered": bytes([0]) + opened(loose[3], loose[1]) + opened(loose[1], loose[2], loose[0]) + opened(loose[5]),
+        "several": bytes([0])
+        + opened(move, said(4, b""), said(5, bytes(8)), said(2, bytes(20)), said(3, text)),
+        "compressed": bytes([0])
+        + opened(said(3, squeezed(text), COMPRESSED), said(7, squeezed(bytes(900)), COMPRESSED)),
+        "disorder": bytes([0])
+        + opened(bulk[3], bulk[1])
+        + opened(bulk[1], bulk[2], bulk[0])
+        + opened(bulk[5]),
+        "unordered": bytes([0])
+        + opened(loose[3], loose[1])
+        + opened(loose[1], loose[2], loose[0])
+        + opened(loose[5]),
         "pieces": bytes([0]) + opened(pieces[2], pieces[0]) + opened(pieces[3]) + opened(pieces[1]),
         "pieces-missing": bytes([0]) + opened(pieces[0]) + opened(said(7, bytes(8), RELIABLE, 1)),
         "pieces-compressed": bytes([0]) + opened(packed[1]) + opened(packed[0]),
@@ -265,11 +274,21 @@ def conversations() -> dict[str, bytes]:
         + opened(said(203, bytes(4) + text), said(206, b"sword"), said(202, bytes(24)), said(205, bytes(12))),
         "wrap": bytes([LAST_IDS])
         + b"".join(opened(said(7, bytes(5), RELIABLE, (65500 + i) % 65536)) for i in range(40)),
-        "window": bytes([LITTLE_MEMORY]) + b"".join(opened(said(7, bytes(50), RELIABLE, i)) for i in range(40, 0, -1)),
-        "send": bytes([0]) + queued(206, 300, 1) + queued(203, 50, 8) + queued(207, 20, 16) + fill + acknowledged,
+        "window": bytes([LITTLE_MEMORY])
+        + b"".join(opened(said(7, bytes(50), RELIABLE, i)) for i in range(40, 0, -1)),
+        "send": bytes([0])
+        + queued(206, 300, 1)
+        + queued(203, 50, 8)
+        + queued(207, 20, 16)
+        + fill
+        + acknowledged,
         "send-long": bytes([SMALL_DATAGRAMS]) + queued(206, 5000, 1) + fill * 12 + acknowledged,
         "give-up": bytes([0]) + queued(205, 8, 3) + (fill + later * 6) * 6 + fill,
-        "queue-full": bytes([LITTLE_MEMORY]) + queued(206, 1000, 1) * 6 + fill * 3 + bytes([END]) + queued(206, 9, 0),
+        "queue-full": bytes([LITTLE_MEMORY])
+        + queued(206, 1000, 1) * 6
+        + fill * 3
+        + bytes([END])
+        + queued(206, 9, 0),
     }
 
 
