@@ -10,13 +10,16 @@ from pathlib import Path
 from cffi import FFI
 
 # In this order: each may use what stands before it.
-TOPICS = ("names", "errors", "plan", "stats", "lifecycle", "sessions", "core", "load")
+TOPICS = ("names", "errors", "plan", "stats", "lifecycle", "sessions", "core", "load", "bench")
 
 DECL = Path(__file__).resolve().parent / "decl"
 
 ffibuilder = FFI()
 ffibuilder.cdef("\n".join((DECL / f"{topic}.h").read_text() for topic in TOPICS))
-ffibuilder.set_source("pyshim._native._pollgate", '#include "pollgate.h"\n#include "pollgate_load.h"')
+ffibuilder.set_source(
+    "pyshim._native._pollgate",
+    '#include "pollgate.h"\n#include "pollgate_bench.h"\n#include "pollgate_load.h"',
+)
 
 if __name__ == "__main__":
     if len(sys.argv) != 2:

@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""`bench forward`: MOVE → MOVE_ACK with everything on, against testpmd on the same device."""
+"""`bench forward`: MOVE → acknowledgement with everything on, against testpmd on the same device.
+
+The session profile also against what its cryptography alone costs.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,6 +16,7 @@ from pyshim.bench.reports.report import Row
 from pyshim.bench.rig.frames import write_moves
 from pyshim.bench.rig.processes import measure_testpmd, testpmd_path
 from pyshim.bench.rig.replay import Setting, prepare
+from pyshim.bench.rig.sealed_run import Side
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +39,8 @@ _KINDS = (
     ),
 )
 
+_SEALED_SESSIONS = 10_000
+
 
 def forward(request: Request) -> Iterator[Row]:
     """The rows, each measured when it is asked for.
@@ -48,6 +54,35 @@ def forward(request: Request) -> Iterator[Row]:
         for huge_pages in {"ordinary": (False,), "huge": (True,), "both": (False, True)}[pages]:
             for kind in _KINDS:
                 yield _row(Path(directory), kind, huge_pages, request)
+            yield from _sealed_rows(Path(directory), huge_pages, request)
+
+
+def _sealed_rows(directory: Path, huge_pages: bool, request: Request) -> Iterator[Row]:
+    """Sealed MOVEs of 10,000 sessions: against the cryptography alone, and testpmd without any."""
+    # Loads DPDK, which the benchmarks' other commands can do without.
+    from pyshim.bench.rig.sealed import prepare_sealed  # noqa: PLC0415
+
+    name = f"session-{_SEALED_SESSIONS}" + ("-huge" if huge_pages else "")
+    sealed = prepare_sealed(directory, name, _SEALED_SESSIONS, huge_pages=huge_pages)
+    against: tuple[tuple[str, str, Callable[[], float], str], ...] = (
+        (
+            name,
+            Side.CRYPTO_ONLY,
+            lambda: sealed.measure(Side.CRYPTO_ONLY, request.seconds),
+            "crypto-only receives, opens, seals and sends the same frames on the same device with the same "
+            "keys and library, burst by burst with its keys prefetched, and does nothing else.",
+        ),
+        (
+            f"{name}-5tswap",
+            "testpmd-5tswap",
+            lambda: measure_testpmd(sealed.plan, "5tswap", request.seconds),
+            "testpmd neither opens nor seals.",
+        ),
+    )
+    for row, opponent, theirs, note in against:
+        measured = request.compare(row, lambda: sealed.measure(Side.GATEWAY, request.seconds), theirs)
+        details = {**sealed.details(), "pages": request.option("pages", str)}
+        yield Row.of(row, measured, opponent, details=details, note=note)
 
 
 def _row(directory: Path, kind: _Kind, huge_pages: bool, request: Request) -> Row:

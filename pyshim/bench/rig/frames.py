@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import random
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -19,8 +20,8 @@ PLAYERS_MAX = 1 << 22
 
 _MACS = bytes.fromhex(GATE_MAC.replace(":", "")) + bytes.fromhex("020000000001") + b"\x08\x00"
 _GATE = int(IPv4Address(GATE_ADDRESS.partition("/")[0]))
-_CLIENTS = int(IPv4Address("10.0.1.0"))  # an address per player
-_CLIENT_PORT = 20000
+CLIENTS = int(IPv4Address("10.0.1.0"))  # an address per player
+CLIENT_PORT = 20000
 
 # wire/plain.h: packet_type, packet_size, timestamp; player_id, position, velocity
 _MOVE = struct.Struct("<IIQI6f")
@@ -31,8 +32,8 @@ _RECORD = struct.Struct("<IIII")
 
 
 @dataclass(frozen=True, slots=True)
-class MoveCapture:
-    """A capture written by `write_moves`."""
+class Capture:
+    """A capture of frames of one size."""
 
     path: Path
     sessions: int
@@ -51,19 +52,23 @@ def _checksum(data: bytes) -> int:
 
 def move_frame(player: int) -> bytes:
     """The frame of one player's MOVE over untagged IPv4; `player` below PLAYERS_MAX."""
-    source = _CLIENTS + player
     message = _MOVE.pack(1, _MOVE.size, player, player + 1, player, 0.5, player, 1.0, 0.0, -1.0)
-    length = _UDP.size + len(message)
-    bare = _UDP.pack(_CLIENT_PORT + player % 40000, GATE_PORT, length, 0) + message
+    return udp_frame(CLIENTS + player, CLIENT_PORT + player % 40000, message)
+
+
+def udp_frame(source: int, port: int, payload: bytes) -> bytes:
+    """The frame of a datagram to the gateway over untagged IPv4; `payload` has an even length."""
+    length = _UDP.size + len(payload)
+    bare = _UDP.pack(port, GATE_PORT, length, 0) + payload
     checksum = _checksum(_PSEUDO.pack(source, _GATE, 0, 17, length) + bare) or 0xFFFF
     datagram = bare[:6] + checksum.to_bytes(2, "big") + bare[8:]
-    header = _IPV4.pack(0x45, 0, _IPV4.size + length, player & 0xFFFF, 0, 64, 17, 0, source, _GATE)
+    header = _IPV4.pack(0x45, 0, _IPV4.size + length, source & 0xFFFF, 0, 64, 17, 0, source, _GATE)
     return _MACS + header[:10] + _checksum(header).to_bytes(2, "big") + header[12:] + datagram
 
 
 def write_moves(
     path: Path, sessions: int, *, frames: int | None = None, first_player: int = 0, seed: int = 1
-) -> MoveCapture:
+) -> Capture:
     """Write a capture of `sessions` players in an order that no prefetcher can guess.
 
     Args:
@@ -74,12 +79,16 @@ def write_moves(
         seed: the same one gives the same order.
     """
     moves = [move_frame(first_player + player) for player in range(sessions)]
-    size = len(moves[0])
-    record = _RECORD.pack(0, 0, size, size)  # when it was captured means nothing: it never was
-    records = [record + move for move in moves]
     order = [number % sessions for number in range(frames or sessions)]
     random.Random(seed).shuffle(order)
+    return write_capture(path, sessions, list(map(moves.__getitem__, order)))
+
+
+def write_capture(path: Path, sessions: int, frames: Sequence[bytes]) -> Capture:
+    """Write frames of one size, of so many sessions, in this order."""
+    size = len(frames[0])
+    record = _RECORD.pack(0, 0, size, size)  # when it was captured means nothing: it never was
     with path.open("wb") as file:
         file.write(struct.pack("<IHHiIII", PCAP_MAGIC_US, 2, 4, 0, 0, 65535, ETHERNET))
-        file.writelines(map(records.__getitem__, order))
-    return MoveCapture(path, sessions, len(order), size)
+        file.writelines(record + frame for frame in frames)
+    return Capture(path, sessions, len(frames), size)

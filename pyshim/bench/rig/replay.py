@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 
-from pyshim.bench.rig.frames import GATE_ADDRESS, GATE_MAC, GATE_PORT, MoveCapture
+from pyshim.bench.rig.frames import GATE_ADDRESS, GATE_MAC, GATE_PORT, Capture
 from pyshim.bench.rig.processes import GatewayRun, Stage, measure_gateway
 from pyshim.config import load_config
 from pyshim.errors import UnavailableError
@@ -53,7 +53,7 @@ class Replay:
 
     name: str
     config: Path
-    captures: tuple[MoveCapture, ...]  # one per queue
+    captures: tuple[Capture, ...]  # one per queue
     plan: Plan
     tsc_hz: float
     runs: list[GatewayRun] = field(default_factory=list)
@@ -108,9 +108,7 @@ class Setting:
     huge_pages: bool = False  # for packet buffers, and those of what it is compared with
 
 
-def prepare(
-    directory: Path, name: str, captures: Sequence[MoveCapture], setting: Setting = Setting()
-) -> Replay:
+def prepare(directory: Path, name: str, captures: Sequence[Capture], setting: Setting = Setting()) -> Replay:
     """Write the configuration of a gateway and plan it.
 
     Args:

@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// bench/sealed.c: see pollgate_bench.h.
+
+#include "pollgate_bench.h"
+
+#include <rte_cycles.h>
+#include <rte_ethdev.h>
+#include <rte_launch.h>
+#include <rte_mbuf.h>
+
+#include "session/state.h"
+#include "stats/error.h"
+#include "worker/dpdk.h"
+#include "worker/engine.h"
+
+/// Ethernet, IPv4 without options, UDP: what is in front of the capture's payloads.
+#define FRAME_HEADERS 42
+
+// ---------------------------------------------------------------- connections
+
+static void connect_peer(struct issued *record, const struct pg_bench_connection *connection)
+{
+	memcpy(record->client_nonce, connection->client_nonce, sizeof(record->client_nonce));
+	memcpy(record->server_nonce, connection->server_nonce, sizeof(record->server_nonce));
+	if (connection->peer.family == 4)
+		peer_set4(&record->peer, load32(connection->peer.bytes));
+	else
+		peer_set6(&record->peer, connection->peer.bytes);
+	peer_set_channel(&record->peer, BE16(connection->peer_port), 0);
+	record->max_datagram = SESSION_DATAGRAM_MAX;
+	record->connections = 1;
+	record->last_seen = rte_rdtsc();
+	__atomic_store_n(&record->owner, 0, __ATOMIC_RELEASE);
+	record->phase = ISSUED_CONNECTED;
+}
+
+int pg_bench_connect(void *state, const struct pg_bench_connection *connection, uint32_t n, struct pg_error *error)
+{
+	struct issued *records = state_parts(state).records;
+
+	for (uint32_t i = 0; i < n; i++) {
+		struct issued *record = &records[session_slot(connection[i].session)];
+
+		if (record->session != connection[i].session)
+			return error_set(error, PG_ERROR_USAGE, "session %u is not issued", connection[i].session);
+		connect_peer(record, &connection[i]);
+	}
+	return PG_OK;
+}
+
+// ---------------------------------------------------------------- rewinding
+
+struct rewinding {
+	struct issued *records;
+	uint32_t capacity;
+	uint64_t round; // packets
+	uint64_t left;  // of this round
+};
+
+static void rewind_records(const struct rewinding *rewinding)
+{
+	for (uint32_t slot = 0; slot < rewinding->capacity; slot++) {
+		struct issued *record = &rewinding->records[slot];
+
+		if (record->session == 0)
+			continue;
+		memset(&record->replay, 0, sizeof(record->replay));
+		record->taken = record->taken_bits = 0;
+	}
+}
+
+/// Between the device and the worker's loop. A round ends with a burst: its packets are a multiple of BURST_MAX.
+static uint16_t on_burst(uint16_t port, uint16_t queue, struct rte_mbuf *mbufs[], uint16_t n, uint16_t max,
+			 void *context)
+{
+	struct rewinding *rewinding = context;
+
+	(void)port, (void)queue, (void)mbufs, (void)max;
+	if (rewinding->left == 0) {
+		rewind_records(rewinding);
+		rewinding->left = rewinding->round;
+	}
+	rewinding->left -= n < rewinding->left ? n : rewinding->left;
+	return n;
+}
+
+static uint16_t first_port(const struct pg_gateway *gateway)
+{
+	const struct dpdk_worker *worker = (const struct dpdk_worker *)gateway->worker[0];
+
+	return worker->queue[0].port_id;
+}
+
+int pg_bench_rewind(const struct pg_gateway *gateway, void *state, uint64_t frames, struct pg_error *error)
+{
+	static struct rewinding rewinding;
+
+	if (frames == 0 || frames % BURST_MAX != 0)
+		return error_set(error, PG_ERROR_USAGE, "a round of %lu packets; a multiple of %u is needed",
+				 (unsigned long)frames, BURST_MAX);
+	rewinding = (struct rewinding){
+		.records = state_parts(state).records,
+		.capacity = gateway->plan.issued_capacity,
+		.round = frames,
+		.left = frames,
+	};
+	if (!rte_eth_add_rx_callback(first_port(gateway), 0, on_burst, &rewinding))
+		return error_set(error, PG_ERROR_SYSTEM, "this DPDK was built without callbacks of received bursts");
+	return PG_OK;
+}
+
+// ---------------------------------------------------------------- crypto only
+
+struct crypto_only {
+	struct cipher_code code;
+	struct cipher *ciphers;
+	uint32_t capacity;
+	uint16_t port;
+	uint64_t until; // TSC
+	struct pg_bench_run run;
+};
+
+static void make_keys(struct crypto_only *c, const struct issued *records)
+{
+	for (uint32_t slot = 0; slot < c->capacity; slot++) {
+		const struct issued *record = &records[slot];
+		struct traffic_secrets secrets;
+
+		if (record->session == 0)
+			continue;
+		traffic_secrets_derive(&secrets, record->key, record->session, record->client_nonce,
+				       record->server_nonce);
+		cipher_key_init(&c->code, &c->ciphers[slot].open, secrets.to_gateway, secrets.to_gateway_salt);
+		cipher_key_init(&c->code, &c->ciphers[slot].seal, secrets.to_client, secrets.to_client_salt);
+	}
+}
+
+static bool open_then_seal(const struct crypto_only *c, const struct cipher *cipher, struct rte_mbuf *m)
+{
+	struct session_header *header = rte_pktmbuf_mtod_offset(m, struct session_header *, FRAME_HEADERS);
+	const uint32_t counter = header->sequence;
+
+	if (!cipher_open(&c->code, &cipher->open, counter, (uint8_t *)header, sizeof(*header),
+			 m->data_len - FRAME_HEADERS))
+		return false;
+	cipher_seal(&c->code, &cipher->seal, counter, (uint8_t *)header, sizeof(*header), SESSION_SEALED_MIN);
+	m->data_len = FRAME_HEADERS + SESSION_SEALED_MIN;
+	m->pkt_len = m->data_len;
+	return true;
+}
+
+/// All packets' first lines, then all keys, then all work: as a burst goes through the gateway.
+static void serve_burst(struct crypto_only *c, struct rte_mbuf **mbufs, unsigned n)
+{
+	const struct cipher *cipher[BURST_MAX];
+
+	for (unsigned i = 0; i < n; i++)
+		prefetch(rte_pktmbuf_mtod(mbufs[i], uint8_t *));
+	for (unsigned i = 0; i < n; i++) {
+		const struct session_header *header =
+			rte_pktmbuf_mtod_offset(mbufs[i], struct session_header *, FRAME_HEADERS);
+
+		cipher[i] = &c->ciphers[session_slot(header->session)];
+		cipher_prefetch(&c->code, &cipher[i]->open, mbufs[i]->data_len - FRAME_HEADERS - SESSION_SEALED_MIN);
+		cipher_prefetch(&c->code, &cipher[i]->seal, 0);
+	}
+	for (unsigned i = 0; i < n; i++)
+		c->run.refused += !open_then_seal(c, cipher[i], mbufs[i]);
+
+	const unsigned sent = rte_eth_tx_burst(c->port, 0, mbufs, (uint16_t)n);
+
+	if (sent < n)
+		rte_pktmbuf_free_bulk(mbufs + sent, n - sent);
+	c->run.packets += n;
+	c->run.unsent += n - sent;
+}
+
+static int crypto_only_loop(void *context)
+{
+	struct crypto_only *c = context;
+	struct rte_mbuf *mbufs[BURST_MAX];
+	const uint64_t began = rte_rdtsc();
+
+	while (rte_rdtsc() < c->until) {
+		const unsigned n = rte_eth_rx_burst(c->port, 0, mbufs, BURST_MAX);
+
+		if (n > 0)
+			serve_burst(c, mbufs, n);
+	}
+	c->run.cycles = rte_rdtsc() - began;
+	return 0;
+}
+
+int pg_bench_crypto_only(struct pg_gateway *gateway, void *state, uint32_t duration_ms, struct pg_bench_run *run,
+			 struct pg_error *error)
+{
+	struct crypto_only c = {.port = first_port(gateway), .capacity = gateway->plan.issued_capacity};
+	const size_t size = c.capacity * sizeof(*c.ciphers);
+	const uint32_t lcore = gateway->plan.worker[0].lcore;
+	int rc = PG_OK;
+
+	c.ciphers = pages_alloc(size);
+	if (!c.ciphers)
+		return error_set(error, PG_ERROR_MEMORY, "no memory for %u keys", c.capacity);
+	if (!cipher_code_init(&c.code))
+		rc = error_set(error, PG_ERROR_SYSTEM, "intel-ipsec-mb does not run on this CPU");
+	if (rc == PG_OK) {
+		make_keys(&c, state_parts(state).records);
+		c.until = rte_rdtsc() + duration_ms * (pg_tsc_hz() / 1000);
+		if (rte_eal_remote_launch(crypto_only_loop, &c, lcore) == 0 && rte_eal_wait_lcore(lcore) == 0)
+			*run = c.run;
+		else
+			rc = error_set(error, PG_ERROR_SYSTEM, "lcore %u could not be launched", lcore);
+	}
+	cipher_code_free(&c.code);
+	pages_free(c.ciphers, size);
+	return rc;
+}

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// pollgate_bench.h: what `pollgate bench forward` needs to measure the session profile, and nothing else does.
+//
+// A capture that is played for ever repeats its packets, and a repeated packet is a replay. So the connections of the
+// capture are put into the state as a dead worker would have left them, and whenever the capture begins again, what was
+// seen is forgotten. All else is the gateway as it is.
+
+#ifndef POLLGATE_BENCH_H
+#define POLLGATE_BENCH_H
+
+#include "pollgate.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/// A connection of the capture.
+struct pg_bench_connection {
+	uint32_t session; // as issued
+	uint8_t client_nonce[16];
+	uint8_t server_nonce[16];
+	struct pg_address peer;
+	uint16_t peer_port;
+};
+
+/// Before pg_open: worker 0 will find these connections, with listener 0.
+/// @return PG_OK; PG_ERROR_USAGE when a session is not issued
+int pg_bench_connect(void *state, const struct pg_bench_connection *connection, uint32_t n, struct pg_error *error);
+
+/// After pg_open: every `frames` packets of port 0, queue 0, forget what the connections have seen.
+/// One gateway of a process can be treated so; `state` and the port live until it ends.
+int pg_bench_rewind(const struct pg_gateway *gateway, void *state, uint64_t frames, struct pg_error *error);
+
+struct pg_bench_run {
+	uint64_t packets; // received, opened, sealed and sent
+	uint64_t refused; // the tag was wrong
+	uint64_t unsent;
+	uint64_t cycles; // all
+};
+
+/// Instead of pg_start: worker 0's lcore receives, opens, seals and sends for so long, and nothing else. Keys are those
+/// of the connections in `state`; what is sealed is as long as what the gateway answers, an acknowledgement.
+int pg_bench_crypto_only(struct pg_gateway *gateway, void *state, uint32_t duration_ms, struct pg_bench_run *run,
+			 struct pg_error *error);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

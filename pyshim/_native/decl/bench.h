@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/* What bench forward measures the session profile with, from pollgate_bench.h; in processes of the benchmark only. */
+
+struct pg_bench_connection {
+	uint32_t session;
+	uint8_t client_nonce[16];
+	uint8_t server_nonce[16];
+	struct pg_address peer;
+	uint16_t peer_port;
+};
+
+struct pg_bench_run {
+	uint64_t packets;
+	uint64_t refused;
+	uint64_t unsent;
+	uint64_t cycles;
+};
+
+int pg_bench_connect(void *state, const struct pg_bench_connection *connection, uint32_t n, struct pg_error *error);
+int pg_bench_rewind(const struct pg_gateway *gateway, void *state, uint64_t frames, struct pg_error *error);
+int pg_bench_crypto_only(struct pg_gateway *gateway, void *state, uint32_t duration_ms, struct pg_bench_run *run,
+			 struct pg_error *error);

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""pollgate_bench.h as Python: sessions connected without having shaken hands, and who serves them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from pyshim.bench.rig.sealed_frames import Connection, issued_key
+from pyshim.bench.rig.sealed_run import SideRun
+from pyshim.dataplane import Gateway, check, new_error, tsc_hz
+from pyshim.memory_file import SessionState
+
+from pyshim._native._pollgate import ffi, lib  # isort: skip
+
+_TTL_S = 86_400
+
+
+@contextmanager
+def _mapped(state: SessionState) -> Iterator[Any]:
+    with state.map() as memory, ffi.from_buffer(memory, require_writable=True) as native:
+        yield native
+
+
+def issue_all(state: SessionState, count: int) -> list[Connection]:
+    """Issue sessions with the keys of their numbers, from 0; a new state gives the same ones each time.
+
+    Raises:
+        PollgateError: there is no room for so many.
+    """
+    connections = []
+    with _mapped(state) as native:
+        request: Any = ffi.new("struct pg_issue_request *", {"ttl_s": _TTL_S})
+        session: Any = ffi.new("uint32_t *")
+        for number in range(count):
+            request.player_id = number + 1
+            request.key = list(issued_key(number))
+            error = new_error()
+            check(lib.pg_session_issue(native, request, session, error), error)
+            connections.append(Connection(number, session[0]))
+    return connections
+
+
+def connect_all(state: SessionState, connections: Sequence[Connection]) -> None:
+    """Leave connections in the state as a worker process that died would have."""
+    native: Any = ffi.new("struct pg_bench_connection[]", len(connections))
+    for to, connection in zip(native, connections, strict=True):
+        to.session = connection.session
+        to.client_nonce = list(connection.client_nonce)
+        to.server_nonce = list(connection.server_nonce)
+        to.peer.family = 4
+        ffi.memmove(to.peer.bytes, connection.address.packed, 4)
+        to.peer_port = connection.port
+    error = new_error()
+    with _mapped(state) as memory:
+        check(lib.pg_bench_connect(memory, native, len(connections), error), error)
+
+
+def rewind(gateway: Gateway, frames: int) -> None:
+    """Every so many packets of the first port, forget what the connections have seen."""
+    error = new_error()
+    check(lib.pg_bench_rewind(gateway.native, gateway.state, frames, error), error)
+
+
+def crypto_only(gateway: Gateway, seconds: float) -> SideRun:
+    """Receive, open, seal and send on the first worker's CPU, instead of the gateway's loops."""
+    error = new_error()
+    run: Any = ffi.new("struct pg_bench_run *")
+    check(lib.pg_bench_crypto_only(gateway.native, gateway.state, round(seconds * 1000), run, error), error)
+    return SideRun(run.packets * tsc_hz() / run.cycles, run.cycles / run.packets, run.refused + run.unsent)

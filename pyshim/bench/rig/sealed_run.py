@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Starts a process that serves a capture of sealed packets, and reads what it measured."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from pyshim.errors import UnavailableError
+
+_BESIDE_S = 60.0  # start, adopting all connections, end
+
+
+class Side(StrEnum):
+    """Who serves the capture."""
+
+    GATEWAY = "gateway"
+    CRYPTO_ONLY = "crypto-only"
+
+
+@dataclass(frozen=True, slots=True)
+class SideRun:
+    """What one measurement showed."""
+
+    packets_per_s: float
+    cycles_per_packet: float
+    refused: int  # or not sent
+
+
+def serve_once(config: Path, side: Side, sessions: int, frames: int, seconds: float) -> SideRun:
+    """Measure once, in a process of its own: EAL starts once in a process.
+
+    Raises:
+        UnavailableError: it does not run, or refused packets: a rate of those would be no figure at all.
+    """
+    numbers = (str(sessions), str(frames), str(seconds))
+    command = [sys.executable, "-P", "-m", "pyshim.bench.rig.sealed_side", str(config), side, *numbers]
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=seconds + _BESIDE_S, check=False
+        )
+    except subprocess.TimeoutExpired as problem:
+        raise UnavailableError(f"{side}: the measurement did not end") from problem
+    if done.returncode != 0:
+        last = (done.stderr.strip().splitlines() or ["it says no more"])[-1]
+        raise UnavailableError(f"{side}: the measurement failed: {last}")
+    run = SideRun(**json.loads(done.stdout.splitlines()[-1]))
+    if run.refused:
+        raise UnavailableError(f"{side}: {run.refused:,} of the capture's packets were refused")
+    return run

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""A process that serves a capture of sealed packets for a while: as the gateway, or its cryptography alone.
+
+Run as `python -m pyshim.bench.rig.sealed_side CONFIG SIDE SESSIONS FRAMES SECONDS`; prints one line of JSON.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from pyshim.bench.rig.processes import WARM_UP_S
+from pyshim.bench.rig.sealed_native import connect_all, crypto_only, issue_all, rewind
+from pyshim.bench.rig.sealed_run import Side, SideRun
+from pyshim.config import load_config
+from pyshim.dataplane import Gateway, PageNames, RunState, StatsPage, new_state, tsc_hz
+from pyshim.host import gather
+from pyshim.plan import plan
+from pyshim.stats import WorkerSnapshot
+
+_STOP_S = 2.0
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Measure once.
+
+    Raises:
+        PollgateError: the gateway cannot be opened.
+    """
+    config, side, sessions, frames, seconds = arguments
+    loaded = load_config(Path(config))
+    decided = plan(loaded, gather(loaded))
+    state = new_state(decided)
+    connect_all(state, issue_all(state, int(sessions)))
+    page = StatsPage.create(len(decided.workers), len(decided.ports), len(decided.pools))
+    names = PageNames.of(decided)
+    gateway = Gateway(decided, page, state)
+    if side == Side.CRYPTO_ONLY:
+        run = crypto_only(gateway, float(seconds))
+    else:
+        rewind(gateway, int(frames))
+        run = _serve(gateway, lambda: page.snapshot(names, RunState()).workers[0], float(seconds))
+    gateway.close()
+    print(json.dumps(dataclasses.asdict(run)))
+
+
+def _serve(gateway: Gateway, look: Callable[[], WorkerSnapshot], seconds: float) -> SideRun:
+    gateway.start()
+    time.sleep(WARM_UP_S)
+    before = look()
+    time.sleep(seconds)
+    after = look()
+    gateway.stop(_STOP_S)
+    received = after.received - before.received
+    busy = after.cycles_busy - before.cycles_busy
+    cycles = busy + after.cycles_idle - before.cycles_idle
+    return SideRun(
+        received * tsc_hz() / cycles, busy / received, _not_answered(after) - _not_answered(before)
+    )
+
+
+def _not_answered(worker: WorkerSnapshot) -> int:
+    return sum(worker.dropped.values()) + sum(worker.tx_dropped.values()) + worker.unanswered
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
