@@ -33,6 +33,7 @@ except ImportError as problem:
 
 
 CORE_BURST_MAX = 64
+_FRAME_ROOM = 2048  # any answer fits
 _PAYLOAD_ROOM = lib.PG_DATAGRAM_MAX + 1  # one more shows that a datagram is too long
 
 
@@ -219,11 +220,7 @@ class Gateway:
 
     def send(self, letter: Letter) -> Verdict:
         """Give a player a message of the operator's; what becomes of it after that is counted."""
-        native: Any = ffi.new("struct pg_letter *")
-        body = ffi.from_buffer("uint8_t[]", letter.body)
-        native.session, native.type, native.channel = letter.session, letter.type, letter.channel
-        native.reliable, native.priority = letter.reliable, letter.priority
-        native.length, native.body = len(letter.body), body
+        native, _body = _letter_struct(letter)
         error = new_error()
         code = lib.pg_send(self.native, native, error)
         fate = {lib.PG_OK: Fate.SENT, lib.PG_ERROR_TIMEOUT: Fate.BUSY}.get(code, Fate.REFUSED)
@@ -279,18 +276,6 @@ class Departure:
     payload: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Letter:
-    """A message of the operator for a player: CHAT_EVENT, INVENTORY or BULK_EVENT."""
-
-    session: int
-    type: int
-    body: bytes  # after the sender's player_id, which is 0
-    channel: int = 0
-    reliable: bool = True
-    priority: int = 1  # 0 urgent, 1 normal, 2 bulk
-
-
 class Core:
     """The data plane without devices: frames or datagrams in, answers out."""
 
@@ -311,7 +296,7 @@ class Core:
     def burst(self, frames: Sequence[bytes], now_tsc: int) -> list[Answer]:
         """Run at most CORE_BURST_MAX frames through as one burst at the time `now_tsc`."""
         _check_burst(len(frames), "frames")
-        buffers = [_buffer(frame) for frame in frames]
+        buffers = [ffi.new("uint8_t[]", frame.ljust(_FRAME_ROOM)) for frame in frames]
         pointers: Any = ffi.new("uint8_t *[]", buffers)
         lengths: Any = ffi.new("uint16_t[]", [len(frame) for frame in frames])
         drops: Any = ffi.new("uint8_t[]", len(frames))
@@ -375,11 +360,7 @@ class Core:
         Raises:
             InternalError: he is not connected, or there is no such message.
         """
-        native: Any = ffi.new("struct pg_letter *")
-        body = _buffer(letter.body)
-        native.session, native.type, native.channel = letter.session, letter.type, letter.channel
-        native.reliable, native.priority = letter.reliable, letter.priority
-        native.length, native.body = len(letter.body), body
+        native, _body = _letter_struct(letter)
         error = new_error()
         check(lib.pg_core_send(self._handle, now_tsc, native, error), error)
 
@@ -478,6 +459,16 @@ def _check_burst(count: int, what: str) -> None:
 def _buffer(data: bytes) -> Any:
     """A copy of exactly its size: with a sanitizer in the library, a read past its end is found."""
     return ffi.new("uint8_t[]", data) if data else ffi.new("uint8_t[1]")
+
+
+def _letter_struct(letter: Letter) -> tuple[Any, Any]:
+    """The letter as the data plane takes it, and its body, which must live as long."""
+    native: Any = ffi.new("struct pg_letter *")
+    body = _buffer(letter.body)
+    native.session, native.type, native.channel = letter.session, letter.type, letter.channel
+    native.reliable, native.priority = letter.reliable, letter.priority
+    native.length, native.body = len(letter.body), body
+    return native, body
 
 
 def new_error() -> Any:

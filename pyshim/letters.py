@@ -23,11 +23,11 @@ class Letter:
     """One message, as the data plane takes it."""
 
     session: int
-    type: int  # of the wire: an event
-    body: bytes
-    reliable: bool
-    channel: int
-    priority: int  # 0 urgent, 1 normal, 2 bulk
+    type: int  # of the wire: CHAT_EVENT, INVENTORY or BULK_EVENT
+    body: bytes  # after the sender's player_id, which is 0
+    channel: int = 0
+    reliable: bool = True
+    priority: int = 1  # 0 urgent, 1 normal, 2 bulk
 
 
 class Fate(StrEnum):

@@ -30,7 +30,7 @@ static void connect_peer(struct issued *record, const struct pg_bench_connection
 	record->max_datagram = SESSION_DATAGRAM_MAX;
 	record->connections = 1;
 	record->last_seen = rte_rdtsc();
-	atomic_store(&record->owner, 0);
+	__atomic_store_n(&record->owner, 0, __ATOMIC_RELEASE);
 	record->phase = ISSUED_CONNECTED;
 }
 

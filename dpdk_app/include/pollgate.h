@@ -93,9 +93,9 @@ enum pg_drop {
 	PG_DROP_MESSAGE_COMPRESSION,     // does not expand to what it says
 	PG_DROP_NO_ROOM,                 // for messages that must wait for others; they come again
 	PG_DROP_CONNECTION_RATE_LIMITED, // more HELLOs than limits.connections_pps from one source
-	PG_DROP_HANDSHAKE_BUDGET,        // handshakes have used limits.handshake_cpu
+	PG_DROP_HANDSHAKE_BUDGET,        // handshakes have used delivery.handshake_cpu
 	PG_DROP_SESSION_RATE_LIMITED,    // more than limits.session_pps
-	PG_DROP_MESSAGE_RATE_LIMITED,    // more of one type than limits.messages
+	PG_DROP_MESSAGE_RATE_LIMITED,    // more of one type than delivery.messages_pps
 	PG_DROP_OWNER_BUSY,              // its session is another worker's, who has too much to do
 	PG_DROP_WORKER_LOST,             // was in a worker's hands when the worker died
 	PG_DROPS
@@ -517,7 +517,8 @@ struct pg_core *pg_core_open(const struct pg_plan *plan);
 void pg_core_close(struct pg_core *core);
 
 /// Run frames through the core at time `now` (TSC), as one burst.
-/// @param frame  n buffers, rewritten in place where there is an answer
+/// @param frame  n buffers, rewritten in place where there is an answer; one of profile session may be as long as its
+///               longest datagram allows, so its buffer has room for a whole frame
 /// @param length in: bytes of each frame; out: bytes of the answer, 0 when there is none
 /// @param drop   out: enum pg_drop of each frame
 /// @param n      at most 64
@@ -530,8 +531,8 @@ struct pg_datagram {
 	uint16_t source_port;
 	uint8_t listener; // index into pg_plan.listener_port
 	uint8_t drop;     // out: enum pg_drop
-	uint16_t length;  // bytes of payload, at most PG_DATAGRAM_MAX + 1: more is as good as one more
-	uint8_t *payload; // rewritten in place when drop is PG_DROP_NONE: the answer, of the same length
+	uint16_t length;  // bytes of payload, at most PG_DATAGRAM_MAX + 1: more is as good as one more; out: the answer's
+	uint8_t *payload; // rewritten in place when there is an answer; of profile session, PG_DATAGRAM_MAX bytes of room
 };
 
 /// Run datagrams through the core at time `now` (TSC), as one burst, as the socket engines do. n is at most 64.

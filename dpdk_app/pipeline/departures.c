@@ -68,21 +68,33 @@ static bool next_departure(struct session_side *side, struct departure *out, uns
 	}
 }
 
-/// @return bytes written to the payload
+static uint16_t write_parting(struct session_side *side, const struct parting *parting, uint8_t *payload)
+{
+	const uint16_t length = parting->length;
+
+	memcpy(payload, parting->payload, length);
+	outbox_remove(&side->outbox);
+	return length;
+}
+
+/// @return bytes, or 0: with this packet the session gave up, and is closed instead
+static uint16_t write_data(struct session_side *side, uint32_t slot, uint8_t *payload, uint64_t now)
+{
+	const uint16_t length = sealed_data(side, slot, side->vault->records[slot].number, payload, now);
+
+	if (conversation_gave_up(vault_conversation(side->vault, slot))) {
+		connection_close(side, slot, SESSION_CLOSED_UNDELIVERABLE, now);
+		return 0;
+	}
+	session_note(side, slot, false);
+	return length;
+}
+
 static uint16_t write_departure(struct session_side *side, const struct departure *departure, uint8_t *payload,
 				uint64_t now)
 {
-	uint16_t length;
-
-	if (!departure->parting) {
-		length = sealed_data(side, departure->slot, payload, now);
-		session_note(side, departure->slot, false);
-		return length;
-	}
-	length = departure->parting->length;
-	memcpy(payload, departure->parting->payload, length);
-	outbox_remove(&side->outbox);
-	return length;
+	return departure->parting ? write_parting(side, departure->parting, payload) :
+				    write_data(side, departure->slot, payload, now);
 }
 
 /// No way to the peer is known.
@@ -109,6 +121,8 @@ unsigned depart_frames(struct session_side *side, struct frame_departures *out, 
 		}
 		const uint16_t length = write_departure(side, &departure, frame + path->length, now);
 
+		if (length == 0)
+			continue;
 		out->length[filled] = route_write(path, frame, length);
 		out->port[filled++] = path->port;
 	}
@@ -125,7 +139,7 @@ unsigned depart_datagrams(struct session_side *side, struct datagram_departures 
 		out->peer[filled] = *departure.peer;
 		out->way[filled] = side->vault->ways ? side->vault->ways[departure.slot] : 0;
 		out->length[filled] = write_departure(side, &departure, out->payload[filled], now);
-		filled++;
+		filled += out->length[filled] != 0;
 	}
 	counter_add(&side->stats->tx_originated, filled);
 	return filled;

@@ -4,25 +4,23 @@
 #ifndef POLLGATE_PIPELINE_SEALED_H
 #define POLLGATE_PIPELINE_SEALED_H
 
-#include "session/side.h"
+#include "session/connection.h"
 #include "wire/session.h"
 
 /// What is not messages in a sealed datagram.
 #define SEALED_AROUND ((uint16_t)SESSION_SEALED_MIN)
 
 /// Whatever the session has to say now, and the acknowledgements: header, messages, tag.
+/// @param session  the slot's: its `number`, which lies in a line that packets do not touch
 /// @param payload  the session's max_datagram writable bytes
 /// @return bytes
-ALWAYS_INLINE uint16_t sealed_data(struct session_side *side, uint32_t slot, uint8_t *payload, uint64_t now)
+ALWAYS_INLINE uint16_t sealed_data(struct session_side *side, uint32_t slot, uint32_t session, uint8_t *payload,
+				   uint64_t now)
 {
 	const struct vault *vault = side->vault;
 	struct issued *record = &vault->records[slot];
 	struct session_header *header = (struct session_header *)payload;
-	const uint64_t counter = ++record->tx_counter;
-
-	// Stored before anything is sealed with it: a crash sees stores in program order, and no counter is used twice.
-	__atomic_signal_fence(__ATOMIC_SEQ_CST);
-
+	const uint64_t counter = connection_count(record);
 	const uint16_t body = conversation_fill(&side->hall, vault_conversation(vault, slot), counter, now,
 						payload + sizeof(*header), record->max_datagram - SEALED_AROUND);
 	const uint16_t length = (uint16_t)(SEALED_AROUND + body);
@@ -30,7 +28,7 @@ ALWAYS_INLINE uint16_t sealed_data(struct session_side *side, uint32_t slot, uin
 	*header = (struct session_header){
 		.kind = SESSION_DATA,
 		.length = length,
-		.session = record->session,
+		.session = session,
 		.sequence = (uint32_t)counter,
 		.ack = (uint32_t)record->taken,
 		.ack_bits = record->taken_bits,

@@ -115,7 +115,7 @@ ALWAYS_INLINE enum pg_drop sort_sealed(const struct gate *gate, struct sealed_la
 
 	if (unlikely(is_greeting(header->kind))) {
 		lane->greeting[lane->greeting_count++] = (uint8_t)k;
-	} else if (unlikely(slot >= vault->capacity)) {
+	} else if (unlikely(slot >= vault_used(vault))) {
 		return PG_DROP_SESSION_UNKNOWN;
 	} else {
 		prefetch_for_write(&vault->records[slot]);
@@ -347,12 +347,13 @@ static COLD void challenge_path(struct session_side *side, struct sealed *s, boo
 	s->result = answer ? PG_DROP_NONE : PACKET_ABSORBED;
 }
 
-ALWAYS_INLINE void answer_data(struct session_side *side, struct sealed *s, struct conversation *c, unsigned flags,
-			       uint64_t now)
+ALWAYS_INLINE void answer_data(struct session_side *side, struct sealed *s, struct conversation *c, uint64_t now)
 {
+	const struct session_header *header = (const struct session_header *)s->payload;
+
 	s->result = PACKET_ABSORBED;
-	if (flags & SESSION_FLAG_ACK_NOW || conversation_due(c) <= now) {
-		s->length = sealed_data(side, s->slot, s->payload, now);
+	if (header->flags & SESSION_FLAG_ACK_NOW || conversation_due(c) <= now) {
+		s->length = sealed_data(side, s->slot, header->session, s->payload, now);
 		s->result = PG_DROP_NONE;
 	}
 }
@@ -363,7 +364,6 @@ ALWAYS_INLINE void take_data(struct gate *gate, struct sealed *s, struct issued 
 	struct session_side *side = gate->side;
 	const struct session_header *header = (const struct session_header *)s->payload;
 	struct conversation *c = vault_conversation(side->vault, s->slot);
-	const unsigned flags = header->flags;
 	struct intake intake = {.offence = false};
 	bool ids = false;
 
@@ -387,7 +387,7 @@ ALWAYS_INLINE void take_data(struct gate *gate, struct sealed *s, struct issued 
 		return;
 	}
 	if (likely(peer_equal(&record->peer, s->peer)))
-		answer_data(side, s, c, flags, now);
+		answer_data(side, s, c, now);
 	else
 		challenge_path(side, s, newest, now);
 	session_note(side, s->slot, ids);

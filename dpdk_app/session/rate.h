@@ -54,8 +54,10 @@ ALWAYS_INLINE bool rate_admit(uint64_t *conforms_at, struct rate rate, uint64_t 
 
 ALWAYS_INLINE bool rate_admit_short(uint32_t *conforms_at, struct rate rate, uint64_t now)
 {
-	const int32_t ahead = (int32_t)(*conforms_at - (uint32_t)(now >> RATE_SHORT_SHIFT));
-	uint64_t bucket = ahead > 0 ? now + ((uint64_t)ahead << RATE_SHORT_SHIFT) : now;
+	const uint64_t unit = now >> RATE_SHORT_SHIFT;
+	const int32_t ahead = (int32_t)(*conforms_at - (uint32_t)unit);
+	uint64_t bucket =
+		ahead > 0 ? (unit + (uint32_t)ahead) << RATE_SHORT_SHIFT : now; // rounded in the peer's favour
 
 	if (!rate_admit(&bucket, rate, now))
 		return false;

@@ -23,23 +23,20 @@ static void require(bool condition, const char *what)
 static void open_side(struct house *house, uint8_t worker)
 {
 	struct session_side *side = zeroed_lines(sizeof(*side));
-
-	house->message_memory[worker] = zeroed_lines(message_pool_size(MESSAGE_BYTES));
-	side->vault = &house->vault;
-	side->stats = &house->stats[worker];
-	side->tsc_hz = pg_tsc_hz();
-	side->secret = (struct hash_secret)RIG_SECRET;
-	side->worker = worker;
-	side->rules = &house->rules;
-	side->hall = (struct conversation_hall){
-		.rules = &house->rules.delivery,
-		.pool = message_pool_init(house->message_memory[worker], MESSAGE_BYTES),
-		.stats = &house->stats[worker].messages,
-		.gateway = true,
+	struct side_setup setup = {
+		.vault = &house->vault,
+		.stats = &house->stats[worker],
+		.secret = RIG_SECRET,
+		.message_bytes = MESSAGE_BYTES,
+		.tsc_hz = pg_tsc_hz(),
+		.compression_level = 6,
+		.worker = worker,
 	};
-	require(cipher_code_init(&side->code), "AES-GCM does not run here");
-	require(random_source_init(&side->random), "there is nothing random");
-	wheel_init(&side->wheel, house->vault.links, side->tsc_hz / 1000, house->now);
+
+	setup.message_memory = house->message_memory[worker] = zeroed_lines(message_pool_size(MESSAGE_BYTES));
+	require(session_side_init(side, &setup, house->now), "a side cannot be made here");
+	side->rules = &house->rules;
+	side->hall.rules = &house->rules.delivery;
 	house->side[worker] = side;
 }
 
@@ -47,10 +44,8 @@ static void open_side(struct house *house, uint8_t worker)
 static void open_process(struct house *house)
 {
 	vault_open(&house->vault, house->state);
-	house->vault.ciphers = zeroed_lines(house->capacity * sizeof(struct cipher));
-	house->vault.links = zeroed_lines(house->capacity * sizeof(struct wheel_link));
-	house->vault.conversation_size = conversation_size();
-	house->vault.conversations = zeroed_lines(house->capacity * conversation_size());
+	house->process = zeroed_lines(vault_private_size(house->capacity));
+	vault_furnish(&house->vault, house->process);
 	for (uint8_t worker = 0; worker < HOUSE_SIDES; worker++)
 		open_side(house, worker);
 }
@@ -58,13 +53,11 @@ static void open_process(struct house *house)
 static void close_process(struct house *house)
 {
 	for (unsigned worker = 0; worker < HOUSE_SIDES; worker++) {
-		cipher_code_free(&house->side[worker]->code);
+		session_side_free(house->side[worker]);
 		free(house->side[worker]);
 		free(house->message_memory[worker]);
 	}
-	free(house->vault.ciphers);
-	free(house->vault.links);
-	free(house->vault.conversations);
+	free(house->process);
 }
 
 struct house *house_open(uint32_t capacity)
@@ -83,6 +76,8 @@ struct house *house_open(uint32_t capacity)
 		.queue_bytes = 65536,
 		.resends = 3,
 	};
+	for (unsigned i = 0; i < PG_COMPRESSIBLE; i++)
+		house->rules.delivery.compress_min[i] = UINT32_MAX;
 	house->state_size = pg_state_size(16, HOUSE_SIDES, capacity);
 	house->state = zeroed_lines(house->state_size);
 	require(pg_state_init(house->state, house->state_size, 16, HOUSE_SIDES, capacity, &error) == PG_OK, "no state");
@@ -106,6 +101,25 @@ uint32_t house_restart(struct house *house)
 	for (unsigned worker = 0; worker < HOUSE_SIDES; worker++)
 		going_on += connection_adopt(house->side[worker], house->now);
 	return going_on;
+}
+
+void house_reset(struct house *house, const void *state, uint64_t now)
+{
+	memcpy(house->state, state, house->state_size);
+	memset(house->vault.conversations, 0, house->capacity * conversation_size());
+	memset(house->stats, 0, sizeof(house->stats));
+	house->now = now;
+	for (unsigned worker = 0; worker < HOUSE_SIDES; worker++) {
+		struct session_side *side = house->side[worker];
+
+		memset(house->message_memory[worker], 0, sizeof(struct message_pool));
+		message_pool_init(house->message_memory[worker], MESSAGE_BYTES);
+		memset(&side->connections, 0, sizeof(side->connections));
+		side->outbox = (struct outbox){0};
+		side->handshake_conforms_at = 0;
+		side->cursor = 0;
+		wheel_init(&side->wheel, house->vault.links, side->tsc_hz / 1000, now);
+	}
 }
 
 void house_wait(struct house *house, uint64_t ms)

@@ -128,17 +128,26 @@ bool rig_conserved(const struct rig *rig)
 	return ended == s->received && s->dropped[PG_DROP_NONE] == 0;
 }
 
+uint8_t *rig_buffer(const struct rig *rig, const struct frame *f)
+{
+	const size_t least = (size_t)f->len + HOST_ANSWER_ROOM;
+	const size_t size = rig->gate.side && least < ETHERNET_MAX ? ETHERNET_MAX : least;
+	uint8_t *buffer = malloc(size);
+
+	if (!buffer)
+		abort();
+	memset(buffer, 0xa5, size);
+	memcpy(buffer, f->bytes, f->len);
+	return buffer;
+}
+
 struct outcome rig_send_with_flags(struct rig *rig, const struct frame *f, unsigned rx)
 {
 	struct outcome outcome = {0};
 	struct burst burst;
-	uint8_t *buffer = malloc((size_t)f->len + HOST_ANSWER_ROOM);
+	uint8_t *buffer = rig_buffer(rig, f);
 
-	if (!buffer)
-		abort();
 	memset(&burst, 0, sizeof(burst));
-	memcpy(buffer, f->bytes, f->len);
-	memset(buffer + f->len, 0xa5, HOST_ANSWER_ROOM);
 	burst.frame[0] = buffer;
 	burst.length[0] = f->len;
 	burst.rx[0] = (uint8_t)rx;

@@ -63,6 +63,9 @@ void rig_reset(struct rig *rig);
 struct outcome rig_send(struct rig *rig, const struct frame *f);
 struct outcome rig_send_with_flags(struct rig *rig, const struct frame *f, unsigned rx);
 
+/// A frame in a buffer as small as one can be. Freed with free().
+uint8_t *rig_buffer(const struct rig *rig, const struct frame *f);
+
 /// Limit what each source may send to a listener.
 void rig_limit_sources(struct rig *rig, unsigned listener, struct rate rate);
 

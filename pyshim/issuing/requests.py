@@ -80,7 +80,7 @@ class MessageRequest(_Body):
         if len(content) > limit:
             raise TooLongError(f"{len(content)} bytes of message; the limit of {of} is {limit}")
         return Letter(
-            session, _TYPES[self.type], content, self.reliable, self.channel, _PRIORITIES[self.priority]
+            session, _TYPES[self.type], content, self.channel, self.reliable, _PRIORITIES[self.priority]
         )
 
     def _content(self, player_id: int) -> bytes:

@@ -83,7 +83,9 @@ def _conserved(summary: Tree, worker: str, received: int) -> None:
     silent = summary["pollgate_unanswered_packets_total"][worker]
     originated = summary["pollgate_transmit_originated_packets_total"][worker]
     assert offered == handled - silent + originated, f"worker {worker}"
-    assert summary["pollgate_message_handling_seconds"][worker]["count"] == handled - silent, f"worker {worker}"
+    assert summary["pollgate_message_handling_seconds"][worker]["count"] == handled - silent, (
+        f"worker {worker}"
+    )
 
 
 def _total(summary: Tree, name: str) -> int:

@@ -75,10 +75,10 @@ def test_the_version_is_that_of_the_distribution() -> None:
 def test_help_names_the_commands() -> None:
     done = pollgate("--help")
     assert done.returncode == 0
-    assert {"run", "check", "load", "bench"} <= set(done.stdout.split())
+    assert {"run", "check", "token", "load", "bench"} <= set(done.stdout.split())
 
 
-@pytest.mark.parametrize("command", ["token", "doctor", "top", "decode"])
+@pytest.mark.parametrize("command", ["tokens", "doctor", "top", "decode"])
 def test_a_command_that_is_not_there_does_not_exist(command: str) -> None:
     done = pollgate(command)
     assert done.returncode == 2

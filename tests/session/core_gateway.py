@@ -10,7 +10,8 @@ from ipaddress import IPv4Address
 from types import TracebackType
 from typing import Self
 
-from pyshim.dataplane import Core, Datagram, Letter, tsc, tsc_hz
+from pyshim.dataplane import Core, Datagram, tsc, tsc_hz
+from pyshim.letters import Letter
 from pyshim.plan import (
     DEFAULT_DELIVERY,
     AddressPlan,

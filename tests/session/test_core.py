@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from pyshim.dataplane import Letter
+from pyshim.letters import Letter
 from pyshim.protocol.client import Bulk, Chat, Connected, Disconnected, Ending, Expired, Inventory, Revoked
 from pyshim.protocol.client.outgoing import Outgoing, Priority
 from pyshim.protocol.session_wire import MessageType, bulk_body, chat_body

@@ -22,15 +22,5 @@ const struct pg_worker_stats *pg_core_stats(const struct pg_core *core);
 uint32_t pg_core_expire(struct pg_core *core, uint64_t now);
 uint32_t pg_core_due(struct pg_core *core, uint64_t now, struct pg_datagram *datagram, uint32_t n);
 void *pg_core_state(struct pg_core *core);
-
-struct pg_letter {
-	uint32_t session;
-	uint8_t type;
-	uint8_t channel;
-	uint8_t reliable;
-	uint8_t priority;
-	uint32_t length;
-	const uint8_t *body;
-};
 int pg_core_send(struct pg_core *core, uint64_t now, const struct pg_letter *letter, struct pg_error *error);
 uint16_t pg_checksum(const uint8_t *bytes, size_t length);

@@ -17,3 +17,14 @@ bool pg_dismiss(struct pg_gateway *gateway, uint32_t timeout_ms);
 int pg_stop(struct pg_gateway *gateway, uint32_t timeout_ms, struct pg_error *error);
 void pg_close(struct pg_gateway *gateway);
 void pg_log_to(int fd, int debug);
+
+struct pg_letter {
+	uint32_t session;
+	uint8_t type;
+	uint8_t channel;
+	uint8_t reliable;
+	uint8_t priority;
+	uint32_t length;
+	const uint8_t *body;
+};
+int pg_send(struct pg_gateway *gateway, const struct pg_letter *letter, struct pg_error *error);

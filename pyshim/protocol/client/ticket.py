@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -56,9 +57,9 @@ class Ticket:
 
 def _key(found: Any) -> bytes:
     try:
-        return bytes.fromhex(found)
+        return base64.b64decode(found + "=", altchars=b"-_", validate=True)
     except (TypeError, ValueError) as error:
-        raise BadTicketError("key: expected 64 hexadecimal digits") from error
+        raise BadTicketError("key: expected 43 characters of base64url") from error
 
 
 def _address(found: Any) -> tuple[str, int]:

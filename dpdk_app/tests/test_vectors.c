@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// test_vectors.c: the C code against wire/session_vectors.json, which an independent implementation wrote in Python.
+
+#include "unit.h"
+
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "message/conversation.h"
+#include "rig.h"
+#include "session/replay.h"
+#include "session/secrets.h"
+#include "session_vectors.h"
+
+#define POOL_BYTES ((size_t)1 << 20)
+
+static void traffic_keys_are_derived(void **state UNUSED)
+{
+	for (size_t i = 0; i < COUNT(vector_derive); i++) {
+		struct traffic_secrets secrets;
+
+		traffic_secrets_derive(&secrets, vector_derive[i].key.at, (uint32_t)vector_derive[i].session,
+				       vector_derive[i].client_nonce.at, vector_derive[i].server_nonce.at);
+		assert_memory_equal(secrets.to_gateway, vector_derive[i].client_key.at, CIPHER_KEY_LEN);
+		assert_memory_equal(secrets.to_gateway_salt, vector_derive[i].client_salt.at, CIPHER_SALT_LEN);
+		assert_memory_equal(secrets.to_client, vector_derive[i].gateway_key.at, CIPHER_KEY_LEN);
+		assert_memory_equal(secrets.to_client_salt, vector_derive[i].gateway_salt.at, CIPHER_SALT_LEN);
+	}
+}
+
+static void low_halves_stand_for_counters(void **state UNUSED)
+{
+	for (size_t i = 0; i < COUNT(vector_counters); i++) {
+		const struct replay replay = {.newest = vector_counters[i].newest};
+
+		assert_true((int64_t)replay_counter(&replay, (uint32_t)vector_counters[i].sequence) ==
+			    vector_counters[i].counter);
+	}
+}
+
+static void windows_tell_what_is_fresh(void **state UNUSED)
+{
+	for (size_t i = 0; i < COUNT(vector_replay); i++) {
+		struct replay replay = {0};
+
+		for (size_t k = 0; k < vector_replay[i].steps.n; k++) {
+			const struct vector_step *step = &vector_replay[i].steps.at[k];
+
+			if (replay_fresh(&replay, step->counter) != step->fresh)
+				fail_msg("%s: step %zu", vector_replay[i].name, k);
+			if (step->fresh)
+				replay_mark(&replay, step->counter);
+		}
+	}
+}
+
+/// Of a datagram that ends in a proof.
+static void check_proof(size_t i)
+{
+	const struct vector_bytes proved = vector_datagrams[i].datagram;
+	const uint8_t *key = vector_datagrams[i].proof_key.at;
+	uint8_t datagram[SESSION_DATAGRAM_MAX];
+
+	memcpy(datagram, proved.at, proved.n - SESSION_TAG_LEN);
+	memset(datagram + proved.n - SESSION_TAG_LEN, 0, SESSION_TAG_LEN);
+	if (proved.at[0] == SESSION_CONFIRM) {
+		assert_true(confirm_proved(key, proved.at, proved.n));
+		confirm_prove(key, datagram, proved.n);
+	} else {
+		assert_int_equal(proved.at[0], SESSION_DENIED);
+		assert_true(denied_proved(key, proved.at, proved.n));
+		denied_prove(key, datagram, proved.n);
+	}
+	assert_memory_equal(datagram, proved.at, proved.n);
+}
+
+static void proofs_hold_and_are_made_alike(void **state UNUSED)
+{
+	unsigned proofs = 0;
+
+	for (size_t i = 0; i < COUNT(vector_datagrams); i++) {
+		if (vector_datagrams[i].proof_key.n == 0)
+			continue;
+		check_proof(i);
+		proofs++;
+	}
+	assert_true(proofs >= 7);
+}
+
+static void check_sealed(const struct cipher_code *code, size_t i)
+{
+	const struct vector_bytes sealed = vector_datagrams[i].datagram, secret = vector_datagrams[i].secret;
+	const size_t clear = vector_datagrams[i].clear_bytes;
+	uint8_t datagram[SESSION_DATAGRAM_MAX];
+	struct cipher_key key;
+
+	assert_int_equal(sealed.n, clear + secret.n + SESSION_TAG_LEN);
+	cipher_key_init(code, &key, vector_datagrams[i].key.at, vector_datagrams[i].salt.at);
+	memcpy(datagram, sealed.at, sealed.n);
+	assert_true(cipher_open(code, &key, vector_datagrams[i].counter, datagram, clear, sealed.n));
+	assert_memory_equal(datagram + clear, secret.at, secret.n);
+	memset(datagram + clear + secret.n, 0, SESSION_TAG_LEN);
+	cipher_seal(code, &key, vector_datagrams[i].counter, datagram, clear, sealed.n);
+	assert_memory_equal(datagram, sealed.at, sealed.n);
+}
+
+static void sealed_datagrams_are_opened_and_sealed_alike(void **state UNUSED)
+{
+	struct cipher_code code;
+	unsigned sealed = 0;
+
+	assert_true(cipher_code_init(&code));
+	for (size_t i = 0; i < COUNT(vector_datagrams); i++) {
+		if (vector_datagrams[i].key.n == 0)
+			continue;
+		check_sealed(&code, i);
+		sealed++;
+	}
+	assert_true(sealed >= 20);
+	cipher_code_free(&code);
+}
+
+/// The first bytes of each kind, by the structures of wire/session.h.
+static void headers_lie_where_the_structures_say(void **state UNUSED)
+{
+	for (size_t i = 0; i < COUNT(vector_datagrams); i++) {
+		struct session_header header;
+
+		memcpy(&header, vector_datagrams[i].datagram.at, sizeof(header));
+		assert_int_equal(header.length, vector_datagrams[i].datagram.n);
+		assert_int_equal(header.session, vector_datagrams[i].session);
+		assert_int_equal(header.sequence, (uint32_t)vector_datagrams[i].counter);
+	}
+}
+
+/// Does a gateway that has just connected take a DATA with these messages?
+static bool is_taken(struct conversation_hall *hall, struct vector_bytes secret)
+{
+	struct conversation *c = zeroed_lines(conversation_size());
+	uint8_t *body = malloc(secret.n ? secret.n : 1); // of exactly its size
+	struct delivered delivered;
+	struct intake intake;
+	bool taken;
+
+	assert_non_null(body);
+	memcpy(body, secret.at, secret.n);
+	conversation_begin(c, SESSION_DATAGRAM_MAX - SESSION_SEALED_MIN);
+	taken = conversation_admit(hall, c, body, (uint16_t)secret.n, 1000) == PG_DROP_NONE;
+	if (taken) {
+		intake_begin(&intake, body, (uint16_t)secret.n);
+		while (intake_next(hall, c, &intake, &delivered))
+			;
+		taken = !intake.offence;
+	}
+	conversation_end(hall, c, PG_LOSS_CLOSED);
+	free(body);
+	free(c);
+	return taken;
+}
+
+static void messages_are_taken_or_refused_alike(void **state UNUSED)
+{
+	static const struct delivery_rules rules = {.tsc_hz = RIG_HZ, .queue_bytes = 65536, .resends = 3};
+	void *memory = zeroed_lines(message_pool_size(POOL_BYTES));
+	struct pg_message_stats stats = {0};
+	struct conversation_hall hall = {
+		.rules = &rules,
+		.pool = message_pool_init(memory, POOL_BYTES),
+		.compressor = compressor_new(6),
+		.stats = &stats,
+		.gateway = true,
+	};
+
+	for (size_t i = 0; i < COUNT(vector_data); i++)
+		if (is_taken(&hall, vector_data[i].secret) != vector_data[i].valid)
+			fail_msg("%s: %s", vector_data[i].name, vector_data[i].valid ? "was refused" : "was taken");
+	compressor_free(hall.compressor);
+	free(memory);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(traffic_keys_are_derived),
+		cmocka_unit_test(low_halves_stand_for_counters),
+		cmocka_unit_test(windows_tell_what_is_fresh),
+		cmocka_unit_test(proofs_hold_and_are_made_alike),
+		cmocka_unit_test(sealed_datagrams_are_opened_and_sealed_alike),
+		cmocka_unit_test(headers_lie_where_the_structures_say),
+		cmocka_unit_test(messages_are_taken_or_refused_alike),
+	};
+
+	return cmocka_run_group_tests_name("vectors", tests, NULL, NULL);
+}
