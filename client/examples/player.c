@@ -34,7 +34,7 @@ enum exit_code {
 };
 
 static const char usage[] =
-	"usage: player (--ticket FILE | --session N --key HEX --address HOST:PORT) [--seconds N] [--say TEXT] [--to PLAYER]\n"
+	"usage: player (--ticket FILE | --session N --key KEY --address HOST:PORT) [--seconds N] [--say TEXT] [--to PLAYER]\n"
 	"  FILE is what `pollgate token issue --json` prints; - is standard input\n"
 	"  --seconds  how long to stay (5)\n"
 	"  --say      a chat message, once connected\n"
@@ -63,24 +63,56 @@ struct course {
 
 // ---------------------------------------------------------------- the ticket
 
-static int hex_digit(char c)
+static int digit_of(const char *digits, char c)
 {
-	const char digits[] = "0123456789abcdef";
-	const char *found = c ? strchr(digits, c | 0x20) : NULL;
+	const char *found = c ? strchr(digits, c) : NULL;
 
 	return found ? (int)(found - digits) : -1;
 }
 
-static bool parse_key(const char *text, uint8_t key[PGC_KEY_BYTES])
+static bool parse_hex(const char *text, uint8_t key[PGC_KEY_BYTES])
 {
-	for (size_t i = 0; i < PGC_KEY_BYTES; i++) {
-		const int high = hex_digit(text[2 * i]), low = high < 0 ? -1 : hex_digit(text[2 * i + 1]);
+	static const char digits[] = "0123456789abcdef";
 
-		if (low < 0)
+	for (size_t i = 0; i < PGC_KEY_BYTES; i++) {
+		const int high = digit_of(digits, text[2 * i]), low = digit_of(digits, text[2 * i + 1]);
+
+		if (high < 0 || low < 0)
 			return false;
 		key[i] = (uint8_t)(high << 4 | low);
 	}
-	return hex_digit(text[2 * PGC_KEY_BYTES]) < 0;
+	return true;
+}
+
+/// RFC 4648 section 5, without padding: as the control API issues it.
+static bool parse_base64url(const char *text, uint8_t key[PGC_KEY_BYTES])
+{
+	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+	uint32_t bits = 0;
+	unsigned have = 0;
+
+	for (size_t i = 0; i < PGC_KEY_BYTES; text++) {
+		const int digit = digit_of(digits, *text);
+
+		if (digit < 0)
+			return false;
+		bits = bits << 6 | (uint32_t)digit;
+		have += 6;
+		if (have >= 8) {
+			have -= 8;
+			key[i++] = (uint8_t)(bits >> have);
+		}
+	}
+	return (bits & ((1U << have) - 1)) == 0;
+}
+
+static bool parse_key(const char *text, uint8_t key[PGC_KEY_BYTES])
+{
+	const size_t length = strcspn(text, "\"");
+
+	if (length == (size_t)2 * PGC_KEY_BYTES)
+		return parse_hex(text, key);
+	return length == (PGC_KEY_BYTES * 8 + 5) / 6 && parse_base64url(text, key);
 }
 
 /// HOST:PORT or [HOST]:PORT.

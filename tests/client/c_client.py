@@ -44,19 +44,16 @@ class Heard:
     values: tuple[Any, ...] = ()
 
 
-class CSession:
-    """One C client without a socket. Time is what the caller says."""
+class CClient:
+    """One C client, with what a game calls."""
 
-    def __init__(self, library: Library, ticket: Ticket, now: float, **options: int) -> None:
-        """Make a client and begin to connect."""
+    def __init__(self, library: Library, ticket: Ticket, **options: Any) -> None:
+        """Make a client; it does not connect."""
         self.ffi, self.lib = library.ffi, library.lib
-        self.now_ns = int(now * NS)
-        self._clock = self.ffi.callback("uint64_t(void *)", lambda _context: self.now_ns)
         made = self.ffi.new("struct pgc_options *")
         self.lib.pgc_options_init(made)
         made.session = ticket.session
         made.key = ticket.key
-        made.clock_ns = self._clock
         for name, value in options.items():
             setattr(made, name, value)
         client = self.lib.pgc_new(made)
@@ -65,31 +62,6 @@ class CSession:
         names = self.ffi.typeof("enum pgc_event_type").elements
         self._names = {number: name.removeprefix("PGC_EVENT_") for number, name in names.items()}
         self.events: list[Heard] = []
-        assert self.lib.pgc_connect(self.client) == 0
-
-    # ------------------------------------------------------------ what the network calls
-
-    def next_due(self) -> float:
-        due = int(self.lib.pgc_due_ns(self.client))
-        return float("inf") if due == 2**64 - 1 else -(-due // 1000) / 1e6
-
-    def due(self, now: float) -> list[bytes]:
-        self.now_ns = max(self.now_ns, round(now * NS))
-        out = self.ffi.new("uint8_t[1400]")
-        datagrams = []
-        while length := self.lib.pgc_transmit(self.client, out):
-            datagrams.append(bytes(self.ffi.buffer(out, length)))
-            assert len(datagrams) < 1000, "it never stops to send"
-        self.listen()
-        return datagrams
-
-    def receive(self, datagram: bytes, now: float) -> None:
-        self.now_ns = max(self.now_ns, round(now * NS))
-        self.listen()
-        assert self.lib.pgc_receive(self.client, datagram, len(datagram)) == 0
-        self.listen()
-
-    # ------------------------------------------------------------ what a game calls
 
     @property
     def is_connected(self) -> bool:
@@ -149,3 +121,54 @@ class CSession:
 
     def _bytes(self, pointer: Any, count: int) -> bytes:
         return bytes(self.ffi.buffer(pointer, count))
+
+
+class CSession(CClient):
+    """A client without a socket. Time is what the caller says; it begins to connect at once."""
+
+    def __init__(self, library: Library, ticket: Ticket, now: float, **options: int) -> None:
+        """Make a client whose clock stands at `now`."""
+        self.now_ns = int(now * NS)
+        self._clock = library.ffi.callback("uint64_t(void *)", lambda _context: self.now_ns)
+        super().__init__(library, ticket, clock_ns=self._clock, **options)
+        assert self.lib.pgc_connect(self.client) == 0
+
+    def next_due(self) -> float:
+        due = int(self.lib.pgc_due_ns(self.client))
+        return float("inf") if due == 2**64 - 1 else -(-due // 1000) / 1e6
+
+    def due(self, now: float) -> list[bytes]:
+        self.now_ns = max(self.now_ns, round(now * NS))
+        out = self.ffi.new("uint8_t[1400]")
+        datagrams = []
+        while length := self.lib.pgc_transmit(self.client, out):
+            datagrams.append(bytes(self.ffi.buffer(out, length)))
+            assert len(datagrams) < 1000, "it never stops to send"
+        self.listen()
+        return datagrams
+
+    def receive(self, datagram: bytes, now: float) -> None:
+        self.now_ns = max(self.now_ns, round(now * NS))
+        self.listen()
+        assert self.lib.pgc_receive(self.client, datagram, len(datagram)) == 0
+        self.listen()
+
+
+class Game(CClient):
+    """A client with a socket of this host."""
+
+    def __init__(self, library: Library, ticket: Ticket, *, connect: bool = True) -> None:
+        """Make a client; with `connect` it begins at once."""
+        super().__init__(library, ticket)
+        self.ticket = ticket
+        if connect:
+            self.open()
+
+    def open(self) -> None:
+        """Begin to connect."""
+        assert self.lib.pgc_open(self.client, self.ticket.host.encode(), self.ticket.port) == 0
+
+    def play(self, seconds: float) -> None:
+        """Receive and send until something is heard, at most so long."""
+        assert self.lib.pgc_poll(self.client, round(seconds * 1000)) >= 0
+        self.listen()

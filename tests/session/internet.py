@@ -54,6 +54,9 @@ class Internet:
     now: float = 100.0
     players: list[Player] = field(default_factory=list)
     wire: list[bytes] = field(default_factory=list)  # all that was ever sent
+    tap: list[tuple[bool, bytes]] = field(
+        default_factory=list
+    )  # by players and gateway: to the gateway, what
     on_wire: Callable[[bool, bytes], bool] = lambda _to_gateway, _datagram: True  # False: it is lost
 
     def __post_init__(self) -> None:
@@ -76,12 +79,18 @@ class Internet:
         """The player has another address from now on; what is sent to the old one is lost."""
         player.address = next(self._addresses)
 
+    def new_address(self) -> int:
+        """Where nobody was before."""
+        return next(self._addresses)
+
     def inject(self, source: int, datagram: bytes) -> None:
-        """Somebody sends a datagram to the gateway."""
-        self._fly(source, datagram, to_gateway=True)
+        """Somebody else sends a datagram to the gateway."""
+        at = self.now + self.weather.delay_s[0]
+        heapq.heappush(self._flying, (at, next(self._order), source, True, datagram))
 
     def _fly(self, address: int, datagram: bytes, *, to_gateway: bool) -> None:
         self.wire.append(datagram)
+        self.tap.append((to_gateway, datagram))
         if not self.on_wire(to_gateway, datagram) or self.random.random() < self.weather.loss:
             return
         for _ in range(1 + (self.random.random() < self.weather.doubling)):

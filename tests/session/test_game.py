@@ -158,6 +158,7 @@ def test_client_that_was_not_entered_says_how(server: ModelServer) -> None:
         (lambda game: game.chat("a", to=-1), "to: -1"),
         (lambda game: game.chat("a", to=1, channel=4), "channel: 4"),
         (lambda game: game.bulk(bytes(65529), to=1), "65529 bytes"),
+        (lambda game: game.bulk(bytes(1000), to=1, channel=3), "takes 454"),
         (lambda game: game.skill(1 << 32, to=1), "skill_id"),
     ],
 )

@@ -22,6 +22,8 @@ from pyshim.protocol.session_wire import (
     BULK_MAX_BYTES,
     CHANNELS,
     CHAT_TEXT_MAX_BYTES,
+    RELIABLE_HEAD_BYTES,
+    UNORDERED,
     MessageType,
     attack_body,
     bulk_body,
@@ -165,6 +167,12 @@ class Client:
         """Send a player bytes of the game's own, when nothing else wants to be sent."""
         if len(data) > BULK_MAX_BYTES:
             raise UsageError(f"data: {len(data)} bytes, allowed are {BULK_MAX_BYTES}")
+        longest = room(min(self._settings.datagram_sizes)) - RELIABLE_HEAD_BYTES - 12  # sender and target
+        if channel == UNORDERED and len(data) > longest:
+            raise UsageError(
+                f"data: {len(data)} bytes on channel 3, which joins no pieces and takes {longest}; use "
+                "channel 0, 1 or 2"
+            )
         body = bulk_body(_number("to", to), data)
         return self._reliable(MessageType.BULK, body, Priority.BULK, channel)
 

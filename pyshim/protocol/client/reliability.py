@@ -13,7 +13,7 @@ from pyshim.protocol.client.fragments import cut
 from pyshim.protocol.client.outgoing import Outgoing, Priority
 from pyshim.protocol.client.settings import Settings
 from pyshim.protocol.session_crypto import nearest_counter
-from pyshim.protocol.session_wire import CHANNEL_WINDOW, CHANNELS, MESSAGES_MAX, Message
+from pyshim.protocol.session_wire import CHANNEL_WINDOW, CHANNELS, MESSAGES_MAX, UNORDERED, Message
 
 NEVER = float("inf")
 FLIGHTS_MAX = 32  # datagrams with reliable messages on their way: a header names 33
@@ -70,7 +70,7 @@ class _Flight:
 @dataclass(slots=True)
 class _Channel:
     next_number: int = 0
-    outstanding: dict[int, _Parcel] = field(default_factory=dict)  # not acknowledged, oldest first
+    outstanding: dict[int, _Parcel] = field(default_factory=dict)  # not delivered, oldest first
 
 
 class Sender:
@@ -260,10 +260,19 @@ class Sender:
             self._on_their_way.pop(other, None)
 
     def _settle(self, parcel: _Parcel) -> None:
+        """It was taken. In order it is delivered when all before it are: until then the peer holds it."""
         parcel.done = True
         self.queued_bytes -= parcel.message.size
-        channel = self._channels[parcel.message.channel]
-        del channel.outstanding[parcel.number]
+        outstanding = self._channels[parcel.message.channel].outstanding
+        if parcel.message.channel == UNORDERED:
+            self._delivered(outstanding, parcel)
+            return
+        while outstanding and (first := next(iter(outstanding.values()))).done:
+            self._delivered(outstanding, first)
+
+    @staticmethod
+    def _delivered(outstanding: dict[int, _Parcel], parcel: _Parcel) -> None:
+        del outstanding[parcel.number]
         parcel.of.missing -= 1
         if parcel.of.missing == 0 and parcel.of.delivery is not None:
             parcel.of.delivery.settle()
@@ -271,12 +280,12 @@ class Sender:
     # ------------------------------------------------------------ the end
 
     def undelivered(self) -> list[Outgoing]:
-        """Reliable messages that were not acknowledged, whole, in the order in which they were queued."""
+        """Reliable messages that were not delivered, whole, in the order in which they were queued."""
         parcels = [parcel for channel in self._channels for parcel in channel.outstanding.values()]
         parcels.sort(key=lambda parcel: parcel.order)
         return list(dict.fromkeys(parcel.of for parcel in parcels))
 
     @property
     def has_reliable(self) -> bool:
-        """Whether a reliable message waits or is not acknowledged."""
+        """Whether a reliable message waits or is not delivered."""
         return any(channel.outstanding for channel in self._channels)
