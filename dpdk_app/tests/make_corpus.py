@@ -8,6 +8,7 @@ The result is committed; run it again only when a seed is added. The same seeds 
 from __future__ import annotations
 
 import struct
+import zlib
 from pathlib import Path
 
 from scapy.layers.inet import ICMP, IP, UDP
@@ -187,14 +188,18 @@ def datagrams() -> dict[str, bytes]:
 RIGHT_HEADER, RIGHT_PROOF, SECOND, OPENED, CHALLENGE, BREAK = 4, 8, 16, 32, 64, 128  # of fuzz_session.c
 
 
-def step(payload: bytes = b"", *, player: int = 0, address: int = 1, quarters: int = 0, flags: int = 0) -> bytes:
+def step(
+    payload: bytes = b"", *, player: int = 0, address: int = 1, quarters: int = 0, flags: int = 0
+) -> bytes:
     """One datagram as fuzz_session reads it."""
     return struct.pack("<BBBH", flags | player, address, quarters, len(payload)) + payload
 
 
 def greeting(kind: int, size: int, version: int = 1) -> bytes:
     """A HELLO or CONFIRM, without what the target puts in."""
-    return (bytes([kind]) + bytes(19) + struct.pack("<HH", version, 0) + b"a nonce of client").ljust(size, b"\0")
+    return (bytes([kind]) + bytes(19) + struct.pack("<HH", version, 0) + b"a nonce of client").ljust(
+        size, b"\0"
+    )
 
 
 def hello(**where: int) -> bytes:
@@ -237,7 +242,9 @@ def sessions() -> dict[str, bytes]:
         "replaced": connect + hello(address=9, quarters=1) + confirm(address=9),
         "closed": connect + close + confirm() + hello(quarters=1) + confirm(),
         "moved": connect + moved + moved,
-        "moved-late": connect + step(address=9, flags=CHALLENGE) + step(path, address=9, quarters=20, flags=OPENED),
+        "moved-late": connect
+        + step(address=9, flags=CHALLENGE)
+        + step(path, address=9, quarters=20, flags=OPENED),
         "restarted": connect + step(address=2, flags=BREAK) + confirm() + close,
         "idle": connect + step(address=1, quarters=140, flags=BREAK) + hello() + confirm(),
     }
@@ -270,6 +277,51 @@ def write(target: str, seeds: dict[str, bytes]) -> None:
         (directory / name).write_bytes(data)
 
 
+RAW, DATA, OTHER, WAIT, SAY, RECONNECT, KINDS = 0, 1, 2, 3, 4, 5, 6  # steps of client/tests/fuzz_client.c
+
+
+def event(kind: int, body: bytes, *, flags: int = 0, number: int | None = None) -> bytes:
+    """A message to a client."""
+    flags |= 2 * (number is not None)
+    head = struct.pack("<BBH", kind, flags, len(body))
+    return head + (b"" if number is None else struct.pack("<H", number)) + body
+
+
+def said(*messages: bytes, kind: int = DATA) -> bytes:
+    """A step that seals these in a datagram."""
+    body = b"".join(messages)
+    return struct.pack("<BH", kind, len(body)) + body
+
+
+def gateways() -> dict[str, bytes]:
+    """What a gateway says to a client, by name."""
+    sender = struct.pack("<I", 8)
+    chat = sender + struct.pack("<IBBH", 7, 0, 0, 2) + b"hi"
+    bulk = sender + struct.pack("<I", 7) + bytes(200)
+    zlibbed = struct.pack("<I", len(bulk)) + zlib.compress(bulk)
+    halves = [struct.pack("<HH", n, 2) + bulk[n * 104 :][:104] for n in range(2)]
+    in_order = 0x20
+    return {
+        "chat": said(event(203, chat)),
+        "chat-reliable": said(event(203, chat, number=0), event(203, chat, number=1)),
+        "chat-twice": said(event(203, chat, number=0)) * 2,
+        "chat-gap": said(event(203, chat, number=1)) + said(event(203, chat, number=0)),
+        "attack": said(event(202, sender + struct.pack("<II3f", 7, 9, 0, 1, 0))),
+        "skill": said(event(205, sender + struct.pack("<II", 77, 7))),
+        "inventory": said(event(206, b"a sword")),
+        "compressed": said(event(207, zlibbed, flags=1, number=0)),
+        "fragments": b"".join(
+            said(event(207, h, flags=4 | in_order, number=n)) for n, h in enumerate(halves)
+        ),
+        "close": said(b"\x09\0\0\0", kind=OTHER),
+        "path-challenge": said(b"8 bytes.", kind=OTHER + KINDS),
+        "raw": said(bytes(20), kind=RAW),
+        "answer-at-once": said(event(203, chat, number=0), kind=DATA + 22 * KINDS),
+        "say": bytes([SAY, 1, 0, SAY, 0x45, 255, WAIT, 200, WAIT, 200, WAIT, 250]),
+        "reconnect": bytes([SAY, 0x41, 9, RECONNECT]) + said(event(203, chat, number=0)),
+    }
+
+
 def main() -> None:
     """Write every corpus."""
     host, game = host_frames(), game_frames()
@@ -279,6 +331,7 @@ def main() -> None:
     write("fuzz_host", {name: bytes([0]) + frame for name, frame in host.items()})
     write("fuzz_datagram", datagrams())
     write("fuzz_session", sessions())
+    write("fuzz_client", gateways())
     write("fuzz_frame", {name: record(frame) for name, frame in everything.items()} | bursts(everything))
 
 
