@@ -4,7 +4,8 @@
 // Input: records of flags, address, time (10 ms), length (u16, little-endian), bytes. Flags: bits 0 and 1 the player; bit 2 the
 // bytes are sealed for him: kind, flags, ack, what was sent so far and comes again, then what is encrypted; bit 3 a HELLO or
 // CONFIRM is made right for him; bit 4 ends the burst; bit 5 the time goes by before it; bit 6 what is due leaves; bit 7 the
-// worker process starts anew. Players 0 and 1 are connected at first, player 2 may once, player 3 was revoked.
+// worker process starts anew. Players 0 and 1 are connected at first, player 2 may once, player 3 was revoked. A
+// PATH_RESPONSE that begins with T has the token of the last challenge.
 
 #include <stdlib.h>
 #include <string.h>
@@ -35,6 +36,7 @@ struct table {
 	uint64_t now;
 	struct player at_first[PLAYERS];
 	struct player player[PLAYERS];
+	uint8_t token[SESSION_PATH_TOKEN_LEN]; // of the last PATH_CHALLENGE
 	unsigned n;
 	uint16_t asked[BURST_MAX];
 	bool authentic; // something in the burst may change state
@@ -114,6 +116,8 @@ static void check_sealed(struct table *t, uint8_t *datagram, uint16_t length)
 			return;
 		}
 		require(player_open(t->world[0].house, player, datagram, length) && player->newest > before);
+		if (header.kind == SESSION_PATH_CHALLENGE)
+			memcpy(t->token, datagram + sizeof(header), sizeof(t->token));
 		return;
 	}
 	require(false);
@@ -226,6 +230,8 @@ static uint16_t seal(struct table *t, struct player *player, const uint8_t *byte
 	header.ack_bits = bytes[2] ? 0xfffffff0U : 0;
 	memcpy(out, &header, sizeof(header));
 	memcpy(out + sizeof(header), bytes + 4, length - 4U);
+	if (header.kind == SESSION_PATH_RESPONSE && length == 4 + sizeof(t->token) && bytes[4] == 'T')
+		memcpy(out + sizeof(header), t->token, sizeof(t->token));
 	cipher_seal(&t->world[0].house->side[0]->code, &player->cipher.seal, counter, out, sizeof(header),
 		    header.length);
 	return header.length;

@@ -22,7 +22,7 @@ def step(
 
 def greeting(kind: int, size: int, version: int = 1) -> bytes:
     """A HELLO or CONFIRM, without what the target puts in."""
-    return (bytes([kind]) + bytes(19) + struct.pack("<HH", version, 0) + b"a nonce of client").ljust(
+    return (bytes([kind]) + bytes(19) + struct.pack("<HH", version, 0) + b"a client's nonce").ljust(
         size, b"\0"
     )
 
@@ -120,7 +120,10 @@ def datagrams_of_sessions() -> dict[str, bytes]:
         "close-in-a-burst": packet(sealed(b"\1\0\0\0", kind=6, flags=0), flags=SEAL)
         + packet(sealed(move), flags=seal),
         "path-response": packet(sealed(bytes(8), kind=8, flags=0), flags=seal),
-        "moved": packet(sealed(move), address=80, flags=seal) * 2,
+        "moved": packet(sealed(move), address=80, flags=seal)
+        + packet(sealed(b"TOKEN...", kind=8, flags=0), address=80, flags=seal)
+        + packet(sealed(move), address=80, flags=seal),
+        "revoked": packet(greeting(1, 64), player=3, flags=GREET | END),
         "restarted": packet(sealed(chat), flags=seal) + packet(sealed(move), flags=NEW_PROCESS | seal),
         "idle": packet(b"", tens_of_ms=255, flags=PASS) * 13 + packet(sealed(move), flags=seal),
         "join": join,
