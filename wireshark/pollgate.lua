@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: BSD-3-Clause
 -- pollgate.lua: shows datagrams of the pollgate gateway in Wireshark and tshark: the profiles `plain` and `session`.
 --
--- Opens sealed datagrams when it is given keys: README.md beside this file. Wireshark 3.6 and newer.
+-- Opens sealed datagrams when it is given keys: README.md beside this file.
 
 -- ---------------------------------------------------------------- 32-bit words
 
@@ -484,6 +484,11 @@ function Reader:left()
 	return self.stop - self.at
 end
 
+-- Did the capture not keep all of it?
+function Reader:cut()
+	return self.tvb:len() < self.tvb:reported_len()
+end
+
 function Reader:range(length)
 	if length > self:left() then
 		error(MISSING, 0)
@@ -534,15 +539,12 @@ end
 -- Run `dissect`; bytes that are missing become a remark, any other mistake stays one.
 local function guarded(tvb, tree, set, dissect)
 	local fine, problem = pcall(dissect)
-	if fine then
-		return
-	end
-	if problem ~= MISSING then
+	if not fine and problem ~= MISSING then
 		error(problem, 0)
 	end
 	if tvb:len() < tvb:reported_len() then
 		tree:add_proto_expert_info(set.expert.cut)
-	else
+	elseif not fine then
 		tree:add_proto_expert_info(set.expert.malformed, "Shorter than it has to be")
 	end
 end
@@ -579,6 +581,9 @@ BODIES[3] = function(reader)
 	reader:number(body.chat_channel, 1)
 	reader:zeros(body.chat_reserved, 1, "The reserved byte")
 	local length, item = reader:number(body.text_length, 2)
+	if reader:cut() and length >= reader:left() then
+		error(MISSING, 0)
+	end
 	if length == 0 or length > 512 or length ~= reader:left() then
 		reader:malformed("The text's length must be 1 to 512 and that of the rest", item)
 	end
@@ -651,9 +656,10 @@ end
 -- ---------------------------------------------------------------- keys
 
 session.prefs.keys = Pref.string("Keys", "",
-	"SESSION:KEY pairs, separated by spaces. KEY is the issued key (64 hexadecimal digits), or the first 40 bytes that a "
-	.. "connection derives from it (80 digits).")
-session.prefs.keyfile = Pref.string("Key file", "", "A file with a line 'SESSION KEY' per session; # begins a comment.")
+	"SESSION:KEY pairs, separated by spaces. KEY is the issued key (43 characters of base64url, or 64 hexadecimal digits), "
+	.. "or the first 40 bytes that a connection derives from it (80 digits).")
+session.prefs.keyfile = Pref.string("Key file", "",
+	"A file with a line 'SESSION KEY', or a ticket as it was issued, per session; # begins a comment.")
 session.prefs.port = Pref.range("UDP ports", "8081", "Ports of gateways' listeners of profile session.", 65535)
 plain.prefs.port = Pref.range("UDP ports", "8080", "Ports of gateways' listeners of profile plain.", 65535)
 
@@ -666,44 +672,78 @@ local seen = {}
 -- Frame number → what was found out about it when it was first read.
 local frames = {}
 
-local function add_secret(number, digits)
-	local id = tonumber(number)
-	if not id or not digits:match("^%x+$") or (#digits ~= 64 and #digits ~= 80) then
+-- Bytes of a key as it is written: hexadecimal, or base64url (RFC 4648 section 5) as it is issued.
+local function key_bytes(text)
+	if text:match("^%x+$") and (#text == 64 or #text == 80) then
+		return from_hex(text)
+	end
+	if #text ~= 43 or not text:match("^[%w_-]+$") then
+		return nil
+	end
+	local digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+	local out, bits, have = {}, 0, 0
+	for digit in text:gmatch(".") do
+		bits = bits * 64 + digits:find(digit, 1, true) - 1
+		have = have + 6
+		if have >= 8 then
+			have = have - 8
+			out[#out + 1] = string.char(rshift(bits, have))
+			bits = band(bits, lshift(1, have) - 1)
+		end
+	end
+	return table.concat(out)
+end
+
+local function add_secret(number, text)
+	local id, key = tonumber(number), key_bytes(text)
+	if not id or not key then
 		return false
 	end
 	local of_session = secrets[id] or { issued = {}, traffic = {} }
 	secrets[id] = of_session
-	local list = #digits == 64 and of_session.issued or of_session.traffic
-	list[#list + 1] = from_hex(digits)
+	local list = #key == 32 and of_session.issued or of_session.traffic
+	list[#list + 1] = key
 	return true
 end
 
-local function load_secrets()
-	secrets = {}
-	for number, digits in session.prefs.keys:gmatch("(%w+):(%x+)") do
-		if not add_secret(number, digits) then
-			report_failure("pollgate: " .. number .. ": a key has 64 or 80 hexadecimal digits")
-		end
+local KEY_FORM = "a key has 43 characters of base64url, or 64 or 80 hexadecimal digits"
+
+-- "SESSION KEY", or a ticket as it was issued.
+local function read_line(line)
+	local number, key = line:match('"session"%s*:%s*(%d+)'), line:match('"key"%s*:%s*"([^"]*)"')
+	if not number then
+		number, key = line:gsub("#.*", ""):match("^%s*(%w+)%s+(%S+)%s*$")
 	end
-	if session.prefs.keyfile == "" then
-		return
-	end
-	local file = io.open(session.prefs.keyfile)
+	return number and key and add_secret(number, key)
+end
+
+local function load_file(path)
+	local file = io.open(path)
 	if not file then
-		report_failure("pollgate: cannot read the key file " .. session.prefs.keyfile)
+		report_failure("pollgate: cannot read the key file " .. path)
 		return
 	end
 	local at = 0
 	for line in file:lines() do
 		at = at + 1
-		line = line:gsub("#.*", "")
-		local number, digits = line:match("^%s*(%w+)%s+(%x+)%s*$")
-		if line:match("%S") and not (number and add_secret(number, digits)) then
-			report_failure("pollgate: " .. session.prefs.keyfile .. ":" .. at .. ": expected SESSION KEY, the key as 64 or 80 "
-				.. "hexadecimal digits")
+		if not line:match("^%s*#") and line:match("%S") and not read_line(line) then
+			report_failure("pollgate: " .. path .. ":" .. at .. ": expected SESSION KEY or a ticket; " .. KEY_FORM)
 		end
 	end
 	file:close()
+end
+
+local function load_secrets()
+	secrets = {}
+	for pair in session.prefs.keys:gmatch("%S+") do
+		local number, key = pair:match("^(%w+):(%S+)$")
+		if not (number and add_secret(number, key)) then
+			report_failure("pollgate: " .. pair .. ": expected SESSION:KEY; " .. KEY_FORM)
+		end
+	end
+	if session.prefs.keyfile ~= "" then
+		load_file(session.prefs.keyfile)
+	end
 end
 
 local function state_of(id)
@@ -824,6 +864,19 @@ local function expand(range, name)
 	return nil
 end
 
+-- RFC 1950: what a zlib stream ends with. Wireshark's expansion overlooks bytes that are missing, or too many.
+local function adler32(text)
+	local a, b = 1, 0
+	for at = 1, #text do
+		a = a + text:byte(at)
+		b = b + a
+		if at % 4096 == 0 then
+			a, b = a % 65521, b % 65521
+		end
+	end
+	return bytes_be(b % 65521 * 65536 + a % 65521)
+end
+
 local function read_compressed(reader, kind)
 	local length, item = reader:number(s.original_length, 4)
 	if length == 0 or length > 65536 or not COMPRESSIBLE[kind] then
@@ -833,7 +886,7 @@ local function read_compressed(reader, kind)
 	local range = reader:range(reader:left())
 	reader.tree:add(s.zlib, range)
 	local expanded = range:len() > 0 and expand(range, "Expanded message")
-	if not expanded or expanded:len() ~= length then
+	if not expanded or expanded:len() ~= length or range:raw():sub(-4) ~= adler32(expanded:raw()) then
 		reader:malformed("Does not expand to its original length")
 		return
 	end
@@ -852,8 +905,11 @@ local function read_fragment(reader, message, context)
 	local index_item
 	message.index, index_item = reader:number(s.fragment_index, 2)
 	message.count = reader:number(s.fragment_count, 2)
-	if message.count < 2 or message.count > 160 or message.index >= message.count or not message.reliable then
-		reader:malformed("A fragment is reliable, one of 2 to 160, and counted from 0", index_item)
+	if message.count < 2 or message.count > 160 or message.index >= message.count then
+		reader:malformed("A fragment is one of 2 to 160, counted from 0", index_item)
+		return
+	end
+	if not message.reliable then
 		return
 	end
 	message.data = reader:bytes(s.fragment_data, reader:left())
@@ -879,12 +935,18 @@ local function read_flags(reader)
 	if band(flags, 0xc8) ~= 0 then
 		reader:malformed("Flag bits that are not used must be 0", item)
 	end
-	return {
+	local message = {
 		compressed = band(flags, 1) ~= 0,
 		reliable = band(flags, 2) ~= 0,
 		fragment = band(flags, 4) ~= 0,
 		channel = rshift(band(flags, 0x30), 4),
 	}
+	if not message.reliable and (message.channel ~= 0 or message.fragment) then
+		reader:malformed("What is not reliable has channel 0 and is no fragment", item)
+	elseif message.fragment and message.channel == 3 then
+		reader:malformed("Channel 3 has no order, so no fragments", item)
+	end
+	return message
 end
 
 local function read_message(reader, order, context)
@@ -902,8 +964,8 @@ local function read_message(reader, order, context)
 		message.id = number:number(s.message_id, 2)
 	end
 	local body = reader:part(length, item)
-	if not MESSAGES[kind] then
-		head:malformed("No message has this type", kind_item)
+	if not MESSAGES[kind] or (kind < 200) ~= context.to_gateway then
+		head:malformed("No message of this direction has this type", kind_item)
 	elseif message.fragment then
 		read_fragment(body, message, context)
 		name = name .. " fragment"
@@ -1052,7 +1114,7 @@ local function read_sealed(reader, context)
 	packet.clear = reader.tvb:raw(0, reader.at)
 	packet.sealed = reader:bytes(s.sealed, math.max(0, reader:left() - 16))
 	packet.tag = reader:bytes(s.tag, 16)
-	if reader.tvb:len() < reader.tvb:reported_len() then
+	if reader:cut() then
 		error(MISSING, 0)
 	end
 	local found = find_inside(context, packet)

@@ -52,6 +52,13 @@ struct uring_worker {
 	uint8_t at[BURST_MAX];  // index of its sockets
 };
 
+struct turn {
+	uint64_t began;   // TSC, when its completions were there
+	unsigned took;    // datagrams
+	unsigned answers; // of them
+	unsigned others;  // other workers' datagrams, and what was sent without having been asked
+};
+
 static uint64_t about(enum subject subject, unsigned socket, unsigned id)
 {
 	return (uint64_t)subject << 32 | socket << 16 | id;
@@ -265,9 +272,8 @@ static unsigned places_for_burst(const struct uring_worker *w)
 	return w->places.free_count < BURST_MAX ? w->places.free_count : BURST_MAX;
 }
 
-/// Mail of other workers.
-/// @return datagrams that they received for our sessions
-static COLD unsigned serve_mail(struct uring_worker *w, uint64_t now)
+/// Mail of other workers, and datagrams that they received for our sessions.
+static COLD void serve_mail(struct uring_worker *w, struct turn *turn)
 {
 	struct datagram_burst burst;
 	uint8_t id[BURST_MAX];
@@ -275,23 +281,23 @@ static COLD unsigned serve_mail(struct uring_worker *w, uint64_t now)
 	unsigned n;
 
 	take_places(w, burst.payload, id, room);
-	n = sockets_take_mail(&w->common, &burst, room, now);
+	n = sockets_take_mail(&w->common, &burst, room, turn->began);
 	if (n == 0)
-		return 0;
-	w->common.run(&w->common.inbox_gate, &burst, n, now);
+		return;
+	w->common.run(&w->common.inbox_gate, &burst, n, turn->began);
 	counter_add(&w->common.common.stats->tx_offered, n - burst.unanswered);
+	turn->answers += n - burst.unanswered;
+	turn->others += n;
 	w->places.free_count -= n;
 	for (unsigned i = 0; i < n; i++)
 		if (burst.drop[i] == PG_DROP_NONE)
 			send_place(w, id[i], &burst.peer[i], burst.way[i], burst.length[i]);
 		else
 			uring_place_return(&w->places, id[i]);
-	return n;
 }
 
 /// What sessions have to say without having been asked.
-/// @return datagrams
-static unsigned send_departures(struct uring_worker *w, uint64_t now)
+static void send_departures(struct uring_worker *w, struct turn *turn)
 {
 	struct datagram_departures out;
 	uint8_t id[BURST_MAX];
@@ -299,12 +305,12 @@ static unsigned send_departures(struct uring_worker *w, uint64_t now)
 	unsigned n;
 
 	take_places(w, out.payload, id, room);
-	n = room > 0 ? depart_datagrams(w->common.common.side, &out, room, now) : 0;
+	n = room > 0 ? depart_datagrams(w->common.common.side, &out, room, turn->began) : 0;
 	counter_add(&w->common.common.stats->tx_offered, n);
+	turn->others += n;
 	w->places.free_count -= n;
 	for (unsigned i = 0; i < n; i++)
 		send_place(w, id[i], &out.peer[i], out.way[i], out.length[i]);
-	return n;
 }
 
 // ---------------------------------------------------------------- loop
@@ -331,13 +337,6 @@ static unsigned take_completions(struct uring_worker *w, struct datagram_burst *
 	io_uring_cq_advance(&w->ring, seen);
 	return n;
 }
-
-struct turn {
-	uint64_t began;   // TSC, when its completions were there
-	unsigned took;    // datagrams
-	unsigned answers; // of them
-	unsigned others;  // other workers' datagrams, and what was sent without having been asked
-};
 
 /// One system call: the last turn's answers go, and what came meanwhile is fetched. Only an idle loop waits.
 static void enter(struct uring_worker *w, const struct turn *turn, uint64_t now)
@@ -373,9 +372,9 @@ static void serve(struct uring_worker *w, struct turn *turn)
 	uring_buffers_show(&w->buffers);
 	turn->others = 0;
 	if (unlikely(sockets_have_mail(&w->common)))
-		turn->others += serve_mail(w, turn->began);
+		serve_mail(w, turn);
 	if (sockets_have_departures(&w->common, turn->began))
-		turn->others += send_departures(w, turn->began);
+		send_departures(w, turn);
 }
 
 static void run_turn(struct uring_worker *w, struct turn *turn)

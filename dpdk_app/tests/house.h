@@ -35,6 +35,9 @@ void house_close(struct house *house);
 /// @return connections that go on, of all sides
 uint32_t house_restart(struct house *house);
 
+/// As it was when `state` was copied, with a process that knows of no connection. Faster than another house.
+void house_reset(struct house *house, const void *state, uint64_t now);
+
 /// Pass milliseconds.
 void house_wait(struct house *house, uint64_t ms);
 

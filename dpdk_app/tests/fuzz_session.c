@@ -1,0 +1,308 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// fuzz_session.c: the sealed side: any datagrams as HELLO, CONFIRM, CLOSE and PATH_RESPONSE, from any address at any time.
+//
+// Input: records of flags, address, time (quarters of a second), length (u16, little-endian), bytes. Flags: bits 0 and 1
+// the player; bit 2 the header is made right, for him and the length; bit 3 nonce and cookie are his last ones, and the proof
+// is made; bit 4 by the second worker; bit 5 it was sealed and opened: what the owner gets of it; bit 6 his path is challenged
+// first; bit 7 before it, the worker process starts anew or (odd address) sweeps. Player 3 was revoked, player 2 plays once.
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "house.h"
+
+enum record_flag { RIGHT_HEADER = 4, RIGHT_PROOF = 8, SECOND = 16, OPENED = 32, CHALLENGE = 64, BREAK = 128 };
+
+#define PLAYERS 4
+#define CAPACITY 4
+#define DATAGRAM_MAX 1500
+
+struct table {
+	struct house *house;
+	void *state;
+	uint64_t now;
+	struct player issued[PLAYERS]; // as they were when `state` was copied
+	struct player player[PLAYERS];
+	uint8_t token[SESSION_PATH_TOKEN_LEN]; // of the last challenge
+};
+
+static void require(bool condition)
+{
+	if (!condition)
+		__builtin_trap();
+}
+
+static void prepare(struct table *t)
+{
+	t->house = house_open(CAPACITY);
+	for (uint32_t i = 0; i < PLAYERS; i++)
+		t->issued[i] = house_issue(t->house, i + 1, 60, i == 2);
+	require(pg_session_revoke(t->house->state, t->issued[3].session));
+	t->now = t->house->now;
+	t->state = malloc(t->house->state_size);
+	require(t->state != NULL);
+	memcpy(t->state, t->house->state, t->house->state_size);
+}
+
+static struct issued *records(const struct table *t)
+{
+	return t->house->vault.records;
+}
+
+/// Connections by the records, against the gauges.
+static void check_gauges(const struct table *t)
+{
+	uint64_t connected[HOUSE_SIDES] = {0};
+
+	for (uint32_t slot = 0; slot < CAPACITY; slot++) {
+		const struct issued *record = &records(t)[slot];
+
+		if (record->phase == ISSUED_IDLE) {
+			require(record->owner == ISSUED_NO_OWNER);
+			continue;
+		}
+		require(record->owner < HOUSE_SIDES);
+		connected[record->owner]++;
+	}
+	for (unsigned side = 0; side < HOUSE_SIDES; side++)
+		require(t->house->stats[side].connected == connected[side]);
+}
+
+/// Under one pair of keys, counters only grow.
+static void check_counters(const struct table *t, const struct issued *before)
+{
+	for (uint32_t slot = 0; slot < CAPACITY; slot++)
+		if (memcmp(before[slot].server_nonce, records(t)[slot].server_nonce, SESSION_NONCE_LEN) == 0)
+			require(records(t)[slot].tx_counter >= before[slot].tx_counter);
+}
+
+static void drain(struct session_side *side)
+{
+	const struct parting *parting;
+
+	while ((parting = outbox_oldest(&side->outbox)) != NULL) {
+		require(parting->length == 40 && parting->payload[0] == SESSION_CLOSE);
+		outbox_remove(&side->outbox);
+	}
+}
+
+// ---------------------------------------------------------------- what is not sealed
+
+/// Whose proof is it?
+static struct player *prover(struct table *t, const struct peer *peer, const uint8_t *datagram, uint16_t length)
+{
+	struct session_confirm confirm;
+
+	if (length < SESSION_DATAGRAM_MIN)
+		return NULL;
+	memcpy(&confirm, datagram, sizeof(confirm));
+	for (unsigned i = 0; i < PLAYERS; i++) {
+		struct player *player = &t->player[i];
+		uint64_t ms = side_ms(t->house->side[0], t->house->now);
+
+		if (confirm.header.session == player->session && confirm_proved(player->key, datagram, length) &&
+		    cookie_check(confirm.cookie, &t->house->vault.cookies, peer, player->session, confirm.client_nonce,
+				 &ms) == COOKIE_GOOD)
+			return player;
+	}
+	return NULL;
+}
+
+static void check_denied(const struct table *t, const uint8_t *answer)
+{
+	static const uint8_t unproved[SESSION_TAG_LEN];
+	struct session_denied denied;
+	bool known = false;
+
+	memcpy(&denied, answer, sizeof(denied));
+	require(denied.reason > 0 && denied.reason < PG_DENIALS);
+	for (unsigned i = 0; i < PLAYERS; i++) {
+		if (denied.header.session != t->player[i].session)
+			continue;
+		known = true;
+		require(denied_proved(t->player[i].key, answer, sizeof(denied)));
+	}
+	require(known || memcmp(denied.proof, unproved, sizeof(unproved)) == 0);
+}
+
+static void keep_cookie(struct player *player, const uint8_t *challenge)
+{
+	memcpy(player->client_nonce, challenge + 20, SESSION_NONCE_LEN);
+	memcpy(player->cookie, challenge + 36, SESSION_COOKIE_LEN);
+}
+
+static void check_answer(struct table *t, struct player *proved, uint8_t *datagram, uint16_t asked, uint16_t answer)
+{
+	struct session_header header;
+
+	require(answer >= sizeof(header));
+	memcpy(&header, datagram, sizeof(header));
+	require(header.length == answer);
+	switch (header.kind) {
+	case SESSION_CHALLENGE:
+		require(answer == sizeof(struct session_challenge) && answer <= asked);
+		for (unsigned i = 0; i < PLAYERS; i++) // whoever asked for it
+			if (t->player[i].session == header.session)
+				keep_cookie(&t->player[i], datagram);
+		return;
+	case SESSION_DENIED:
+		require(answer == sizeof(struct session_denied) && answer <= asked);
+		check_denied(t, datagram);
+		return;
+	default:
+		require(header.kind == SESSION_WELCOME && proved != NULL);
+		require(player_take_welcome(t->house, proved, datagram, answer));
+	}
+}
+
+static void greet(struct table *t, unsigned worker, const struct peer *peer, uint8_t *datagram, uint16_t length)
+{
+	struct session_side *side = t->house->side[worker];
+	const uint32_t partings = side->outbox.count;
+	struct issued before[CAPACITY];
+	uint8_t original[DATAGRAM_MAX];
+	struct player *proved = prover(t, peer, datagram, length);
+	struct handshake_outcome outcome;
+
+	memcpy(before, records(t), sizeof(before));
+	memcpy(original, datagram, length);
+	outcome = handshake_greet(side, peer, datagram, length, t->house->now);
+	require(outcome.drop < PG_DROPS);
+	if (outcome.drop != PG_DROP_NONE || outcome.elsewhere)
+		require(outcome.answer == 0 && memcmp(original, datagram, length) == 0);
+	if (!proved || outcome.drop != PG_DROP_NONE) {
+		require(memcmp(before, records(t), sizeof(before)) == 0);
+		require(side->outbox.count == partings && !outcome.moved && outcome.answer <= length);
+	}
+	check_counters(t, before);
+	if (outcome.answer)
+		check_answer(t, proved, datagram, length, outcome.answer);
+}
+
+// ---------------------------------------------------------------- what was sealed
+
+static void challenge(struct table *t, struct player *player, const struct peer *peer)
+{
+	struct issued *record = house_record(t->house, player);
+	uint8_t datagram[DATAGRAM_MAX];
+	uint16_t length;
+
+	if (record->phase != ISSUED_CONNECTED)
+		return;
+	length = handshake_challenge_path(t->house->side[record->owner], session_slot(player->session), peer, datagram,
+					  SESSION_SEALED_MIN, t->house->now);
+	require(length <= 3 * SESSION_SEALED_MIN);
+	if (length && player_open(t->house, player, datagram, length))
+		memcpy(t->token, datagram + sizeof(struct session_header), sizeof(t->token));
+}
+
+/// What the owner does with an authentic datagram.
+static void control(struct table *t, struct player *player, const struct peer *peer, uint8_t *datagram, uint16_t length)
+{
+	struct issued *record = house_record(t->house, player), before = *record;
+	struct handshake_outcome outcome;
+
+	if (record->phase != ISSUED_CONNECTED || length < SESSION_SEALED_MIN)
+		return;
+	if (datagram[0] == SESSION_PATH_RESPONSE && length == 44 && datagram[20] == 'T')
+		memcpy(datagram + 20, t->token, sizeof(t->token));
+	outcome = handshake_control(t->house->side[record->owner], session_slot(player->session), peer, datagram,
+				    length, t->house->now);
+	require(outcome.drop < PG_DROPS && outcome.answer == 0 && !outcome.elsewhere);
+	if (outcome.drop != PG_DROP_NONE) {
+		require(memcmp(&before, record, sizeof(before)) == 0);
+		return;
+	}
+	if (datagram[0] == SESSION_CLOSE) {
+		require(record->phase == ISSUED_IDLE && record->owner == ISSUED_NO_OWNER);
+		return;
+	}
+	require(datagram[0] == SESSION_PATH_RESPONSE && peer_equal(&record->peer, peer));
+	before.peer = *peer;
+	require(memcmp(&before, record, sizeof(before)) == 0);
+}
+
+// ---------------------------------------------------------------- records of the input
+
+static void make_right(const struct player *player, unsigned flags, uint8_t *datagram, uint16_t length)
+{
+	struct session_header *header = (struct session_header *)datagram;
+
+	if (flags & RIGHT_HEADER && length >= sizeof(*header)) {
+		header->flags = 0;
+		header->length = length;
+		header->session = player->session;
+		header->sequence = header->ack = header->ack_bits = 0;
+	}
+	if (flags & RIGHT_PROOF && length >= sizeof(struct session_confirm) + SESSION_TAG_LEN) {
+		struct session_confirm *confirm = (struct session_confirm *)datagram;
+
+		confirm->max_datagram = length;
+		memcpy(confirm->client_nonce, player->client_nonce, SESSION_NONCE_LEN);
+		memcpy(confirm->cookie, player->cookie, SESSION_COOKIE_LEN);
+		confirm_prove(player->key, datagram, length);
+	}
+}
+
+static void break_in(struct table *t, uint8_t address)
+{
+	if (address & 1) {
+		for (unsigned side = 0; side < HOUSE_SIDES; side++)
+			connection_sweep(t->house->side[side], t->house->now, CAPACITY);
+		return;
+	}
+	memset(t->house->vault.conversations, 0, CAPACITY * conversation_size());
+	memset(t->house->vault.ciphers, 0, CAPACITY * sizeof(struct cipher));
+	for (unsigned side = 0; side < HOUSE_SIDES; side++)
+		connection_adopt(t->house->side[side], t->house->now);
+}
+
+static void run(struct table *t, const uint8_t *head, const uint8_t *bytes, uint16_t length)
+{
+	const unsigned flags = head[0];
+	const struct peer peer = peer_at(0x14000000 + head[1] / 8, 5000 + head[1] % 4, head[1] / 4 % 2);
+	struct player *player = &t->player[flags & 3];
+	uint8_t *datagram = calloc(1, DATAGRAM_MAX); // an answer may be longer than a CONFIRM that came again
+
+	if (!datagram)
+		abort();
+	house_wait(t->house, 250ULL * head[2]);
+	if (flags & BREAK)
+		break_in(t, head[1]);
+	if (flags & CHALLENGE)
+		challenge(t, player, &peer);
+	memcpy(datagram, bytes, length);
+	make_right(player, flags, datagram, length);
+	if (flags & OPENED)
+		control(t, player, &peer, datagram, length);
+	else
+		greet(t, flags & SECOND ? 1 : 0, &peer, datagram, length);
+	for (unsigned side = 0; side < HOUSE_SIDES; side++)
+		drain(t->house->side[side]);
+	check_gauges(t);
+	free(datagram);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static struct table t;
+
+	if (!t.house)
+		prepare(&t);
+	house_reset(t.house, t.state, t.now);
+	memcpy(t.player, t.issued, sizeof(t.player));
+	for (unsigned side = 0; side < HOUSE_SIDES; side++)
+		t.house->side[side]->random = (struct random_source){.seed = {(uint8_t)side}};
+	while (size >= 5) {
+		const uint8_t *head = data;
+		size_t length = (size_t)(data[3] | data[4] << 8) % (DATAGRAM_MAX + 1);
+
+		data += 5;
+		size -= 5;
+		length = length < size ? length : size;
+		run(&t, head, data, (uint16_t)length);
+		data += length;
+		size -= length;
+	}
+	return 0;
+}

@@ -1,0 +1,8 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""A wire per module and engine for the tests that run an appliance."""
+
+from __future__ import annotations
+
+from tests.engines.conftest import engine, namespaces, wire
+
+__all__ = ["engine", "namespaces", "wire"]

@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Players of the session profile against the running appliance, with each engine."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from pyshim.protocol.client import Attack, Bulk, Chat, Connected, Disconnected, Ending, Skill
+from tests.engines.engines import ALL
+from tests.network.namespace import Wire
+from tests.session.town import (
+    CHALLENGES_APART_S,
+    PATIENCE_S,
+    Town,
+    founded,
+    heard,
+    kill,
+    playing,
+    quiet,
+    settings,
+)
+
+pytestmark = ALL
+
+
+@pytest.fixture
+def town(wire: Wire, engine: str, tmp_path: Path) -> Iterator[Town]:
+    with founded(wire, settings(engine), tmp_path) as it:
+        yield it
+
+
+@pytest.mark.parametrize("family", [4, 6])
+def test_player_connects_moves_and_leaves(town: Town, family: int) -> None:
+    ticket = town.issue(7, family=family)
+
+    async def game() -> None:
+        async with playing(ticket) as (alice,):
+            (connected,) = await heard(alice, Connected)
+            assert (connected.player_id, connected.max_datagram) == (7, 1400)
+            alice.move((1.5, -2.25, 3.0), (0.0, 1.0, 0.0))
+            await until(lambda: moved(town, ticket.session))
+
+    town.play(game)
+    info = town.table.inspect(ticket.session)
+    assert info is not None
+    assert info.motion is not None
+    assert info.motion.position == (1.5, -2.25, 3.0)
+    town.gate.wait_until(lambda: town.total("sessions", state="connected") == 0)
+    assert town.total("session_closed_total", reason="left") == 1
+
+
+def test_everything_that_can_be_said_is_heard_by_whom_it_is_for(town: Town) -> None:
+    tickets = [town.issue(7), town.issue(8, family=6)]
+
+    async def game() -> None:
+        async with playing(*tickets) as (alice, bob):
+            await alice.attack(8, 77, (0.0, 1.0, -1.0))
+            await alice.skill(9, 8)
+            await alice.chat("héllo ✓", to=8)
+            await bob.chat("to myself", to=8)
+            assert await heard(bob, Attack) == [Attack(7, 8, 77, (0.0, 1.0, -1.0))]
+            assert await heard(bob, Skill) == [Skill(7, 9, 8)]
+            assert await heard(bob, Chat, 2) == [Chat(7, 8, 0, "héllo ✓"), Chat(8, 8, 0, "to myself")]
+
+    town.play(game)
+
+
+def test_longest_bulk_travels_both_ways(town: Town) -> None:
+    tickets = [town.issue(7), town.issue(8)]
+    data = random.Random(1).randbytes(65_528)
+
+    async def game() -> None:
+        async with playing(*tickets) as (alice, bob):
+            there, back = alice.bulk(data, to=8), bob.bulk(data[::-1], to=7)
+            assert await heard(bob, Bulk) == [Bulk(7, 8, data)]
+            assert await heard(alice, Bulk) == [Bulk(8, 7, data[::-1])]
+            await there
+            await back
+
+    town.play(game)
+
+
+def test_player_who_moves_to_another_address_goes_on(town: Town) -> None:
+    ticket = town.issue(7)
+
+    async def game() -> None:
+        async with playing(ticket) as (alice,):
+            for number in range(3):
+                await alice.chat(str(number), to=7)
+                await asyncio.sleep(CHALLENGES_APART_S)
+                await alice.rebind()
+            await alice.chat("3", to=7)
+            assert [chat.text for chat in await heard(alice, Chat, 4)] == ["0", "1", "2", "3"]
+            assert not any(isinstance(event, Disconnected) for event in alice.session.events)
+
+    town.play(game)
+    assert town.total("session_path_changes_total") == 3
+
+
+def test_worker_that_is_killed_is_not_noticed_by_idle_players(town: Town) -> None:
+    tickets = [town.issue(7), town.issue(8, family=6)]
+
+    async def game() -> None:
+        async with playing(*tickets) as players:
+            for alice in players:
+                await alice.chat("before", to=7)
+            await heard(players[0], Chat, 2)
+            await heard(players[1], Connected)
+            await quiet(players[0])
+            for restarts in range(1, 3):
+                await asyncio.to_thread(partial(kill, town, restarts))
+                for alice in players:
+                    await alice.chat("after", to=7)
+                await heard(players[0], Chat, 2)
+                await quiet(players[0])
+            for alice in players:
+                assert not any(isinstance(event, Disconnected | Connected) for event in alice.session.events)
+
+    town.play(game)
+    assert town.total("session_connections_total") == 2
+
+
+def test_players_are_told_when_the_appliance_ends(town: Town) -> None:
+    tickets = [town.issue(player) for player in range(1, 101)]
+
+    async def game() -> None:
+        async with playing(*tickets, keep_trying_s=0.0) as players:
+            await asyncio.to_thread(town.gate.stop)
+            for player in players:
+                (over,) = await heard(player, Disconnected)
+                assert over.reason == Ending.SHUTDOWN
+
+    town.play(game)
+
+
+# ---------------------------------------------------------------- helpers
+
+
+async def until(reached: partial[bool] | object) -> None:
+    """Wait until a call gives true."""
+    async with asyncio.timeout(PATIENCE_S):
+        while not await asyncio.to_thread(reached):  # type: ignore[arg-type]
+            await asyncio.sleep(0.01)
+
+
+def moved(town: Town, session: int) -> bool:
+    info = town.table.inspect(session)
+    return info is not None and info.motion is not None

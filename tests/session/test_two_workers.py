@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Two workers: players of both talk to each other, change the worker that gets their packets, and outlive crashes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pyshim.protocol.client import Chat, Client, Connected, Disconnected, Ending, Undelivered
+from tests.engines.engines import ALL, CPUS, needs_two_cpus
+from tests.network.namespace import Wire
+from tests.session.town import CHALLENGES_APART_S, Town, founded, heard, kill, playing, quiet, settings
+
+pytestmark = [ALL, needs_two_cpus]
+
+PLAYERS = range(1, 25)  # that all of them hash to one of two workers has a probability of 2 ** -23
+
+
+@pytest.fixture
+def town(wire: Wire, engine: str, tmp_path: Path) -> Iterator[Town]:
+    queues = {"device": ",qpairs=2", "port": {"queues": 2}} if engine == "dpdk" else {}
+    with founded(wire, settings(engine, workers={"cpus": CPUS[:2]}, **queues), tmp_path) as it:
+        yield it
+
+
+async def everyone_hears_everyone(players: list[Client]) -> None:
+    receipts = [
+        speaker.chat(f"{sender} to {target}", to=target)
+        for sender, speaker in zip(PLAYERS, players, strict=True)
+        for target in PLAYERS
+    ]
+    for receipt in receipts:
+        await receipt
+    for target, listener in zip(PLAYERS, players, strict=True):
+        texts = sorted(chat.text for chat in await heard(listener, Chat, len(PLAYERS)))
+        assert texts == sorted(f"{sender} to {target}" for sender in PLAYERS)
+
+
+def test_players_of_both_workers_hear_each_other(town: Town) -> None:
+    tickets = [town.issue(player) for player in PLAYERS]
+
+    async def game() -> None:
+        async with playing(*tickets) as players:
+            await everyone_hears_everyone(players)
+
+    town.play(game)
+    assert all(town.total("session_connections_total", worker=worker) > 0 for worker in "01")
+    lost = town.gate.metrics().matching("pollgate_session_messages_lost_total")
+    # Who leaves may not have acknowledged the last that he heard.
+    assert sum(count for labels, count in lost if labels["reason"] != "closed") == 0, lost
+
+
+def test_player_whose_new_address_is_another_workers_stays_where_he_is(town: Town) -> None:
+    tickets = [town.issue(player) for player in PLAYERS]
+
+    async def game() -> None:
+        async with playing(*tickets) as players:
+            await everyone_hears_everyone(players)
+            for player in players:
+                await player.rebind()
+            await everyone_hears_everyone(players)
+            for player in players:
+                assert not any(isinstance(event, Disconnected | Connected) for event in player.session.events)
+
+    town.play(game)
+    assert town.total("session_connections_total") == len(PLAYERS)
+    assert town.total("session_path_changes_total") == len(PLAYERS)
+    handed_over = town.total("handed_over_packets_total", direction="out")
+    assert handed_over > len(PLAYERS)
+    assert town.total("handed_over_packets_total", direction="in") == handed_over
+
+
+def test_idle_players_go_on_with_the_same_keys_when_the_workers_are_killed(town: Town) -> None:
+    tickets = [town.issue(player) for player in PLAYERS]
+
+    async def game() -> None:
+        async with playing(*tickets) as players:
+            await everyone_hears_everyone(players)
+            for restarts in range(1, 3):
+                for player in players:
+                    await quiet(player)
+                await asyncio.to_thread(lambda count=restarts: kill(town, count))
+                await everyone_hears_everyone(players)
+            for player in players:
+                assert not any(isinstance(event, Disconnected | Connected) for event in player.session.events)
+
+    town.play(game)
+    assert town.total("session_connections_total") == len(PLAYERS)
+    assert town.total("sessions_recovered_total") == 2 * len(PLAYERS)
+
+
+def test_talkative_players_go_on_or_are_told_when_the_workers_are_killed(town: Town) -> None:
+    tickets = [town.issue(player) for player in PLAYERS]
+    over = asyncio.Event()
+
+    async def talk(player: Client, target: int) -> None:
+        while not over.is_set():
+            try:
+                await player.chat("still there?", to=target)
+            except Undelivered:
+                await asyncio.sleep(0.1)  # the client connects again
+
+    async def game() -> None:
+        async with playing(*tickets) as players, asyncio.TaskGroup() as talks:
+            for player, target in zip(players, reversed(PLAYERS), strict=True):
+                talks.create_task(talk(player, target))
+            for restarts in range(1, 4):
+                await asyncio.sleep(0.2)
+                await asyncio.to_thread(lambda count=restarts: kill(town, count))
+            over.set()
+        # Outside: everybody has been heard after the last crash.
+
+    async def after() -> None:
+        async with playing(*tickets) as players:
+            await everyone_hears_everyone(players)
+
+    town.play(game)
+    town.play(after)
+    closed = town.total("session_closed_total", reason=str(Ending.RESTARTED))
+    assert town.total("session_connections_total") <= 2 * len(PLAYERS) + closed + 3 * len(PLAYERS)

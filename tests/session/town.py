@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""A running appliance for the session profile, and players with the Python client at the other end of a wire."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pyshim.memory_file import SessionState
+from pyshim.protocol.client import Client, Settings, Ticket
+from pyshim.sessions import Issued, SessionTable
+from tests.appliance.conservation import books
+from tests.network.namespace import GATE4, GATE6, Wire
+from tests.network.players import PORT, NetworkGate, config, serving
+
+T = TypeVar("T")
+
+PATIENCE_S = 20.0  # a bound on what must come
+CHALLENGES_APART_S = 1.1  # a new address is asked for proof once a second
+_STATE_FILE = "pollgate-sessions"
+
+
+class Town:
+    """One appliance, who may play in it, and where they are."""
+
+    def __init__(self, wire: Wire, gate: NetworkGate, table: SessionTable) -> None:
+        self.wire, self.gate, self.table = wire, gate, table
+
+    def issue(self, player_id: int, *, family: int = 4, ttl_s: int = 3600, once: bool = False) -> Ticket:
+        """A player's ticket to the appliance, by IPv4 or IPv6."""
+        issued: Issued = self.table.issue(player_id, ttl_s, once=once)
+        return Ticket(issued.session, issued.key, GATE4 if family == 4 else GATE6, PORT)
+
+    def play(self, game: Callable[[], Coroutine[Any, Any, T]], timeout_s: float = 3 * PATIENCE_S) -> T:
+        """Run a game on the players' side of the wire."""
+
+        async def bounded() -> T:
+            async with asyncio.timeout(timeout_s):
+                return await game()
+
+        return self.wire.players.call(lambda: asyncio.run(bounded()))
+
+    def total(self, name: str, **labels: str) -> int:
+        """A metric, summed over what is not named."""
+        return int(self.gate.metrics().value(f"pollgate_{name}", **labels))
+
+
+def settings(engine: str, *, listener: dict[str, Any] | None = None, **changes: Any) -> dict[str, Any]:
+    """A configuration in which players say as much as they like."""
+    entry = {"port": PORT, "profile": "session", **(listener or {})}
+    free = {"messages_pps": {"chat": 0, "bulk": 0, "move": 0, "attack": 0, "skill": 0}}
+    return config(engine=engine, **{"listen": [entry], "delivery": free, **changes})
+
+
+@contextlib.contextmanager
+def founded(wire: Wire, config: dict[str, Any], directory: Path) -> Iterator[Town]:
+    """A town that must end well, with its books balanced."""
+    with serving(wire, config, directory) as gate, contextlib.ExitStack() as stack:
+        state = SessionState(_state_of(gate), huge_pages=False)
+        stack.callback(os.close, state.fd)
+        yield Town(wire, gate, SessionTable(state))
+        if gate.process.poll() is None:
+            gate.stop()
+        books(gate.summary)  # of each worker
+
+
+def _state_of(gate: NetworkGate) -> int:
+    """The supervisor's session state, where the records of issued sessions are."""
+    files = Path(f"/proc/{gate.process.pid}/fd")
+    found = next(file for file in files.iterdir() if _STATE_FILE in os.readlink(file))
+    return os.open(found, os.O_RDWR | os.O_CLOEXEC)
+
+
+# ---------------------------------------------------------------- players
+
+
+@contextlib.asynccontextmanager
+async def playing(*tickets: Ticket, **changes: Any) -> AsyncIterator[list[Client]]:
+    """Connected players."""
+    async with contextlib.AsyncExitStack() as stack:
+        yield [await stack.enter_async_context(Client(ticket, Settings(**changes))) for ticket in tickets]
+
+
+async def heard(client: Client, kind: type[T], count: int = 1) -> list[T]:
+    """The next events of a kind; others are skipped."""
+    found: list[T] = []
+    async with asyncio.timeout(PATIENCE_S):
+        async for event in client.events():
+            if isinstance(event, kind):
+                found.append(event)
+            if len(found) == count:
+                return found
+    raise AssertionError(f"the connection is over, and only these came: {found}")
+
+
+async def quiet(client: Client) -> None:
+    """Until nothing is on its way to or from a player: a crash would then lose nothing of his."""
+    async with asyncio.timeout(PATIENCE_S):
+        while client.session.has_undelivered:
+            await asyncio.sleep(0.01)
+    await asyncio.sleep(0.3)  # acknowledgements of the last message that came
+
+
+def kill(town: Town, restarts: int) -> None:
+    dead = town.gate.kill_worker()
+    town.gate.wait_until(lambda: dead not in town.gate.worker_pids())
+    town.gate.wait_metric("pollgate_worker_restarts_total", restarts)
+    town.gate.wait_ready()
