@@ -122,7 +122,7 @@ def game_frames() -> dict[str, bytes]:
     frames |= {
         "second-listener": ethernet() / ipv4(8081) / heartbeat,
         "session-hello": ethernet() / ipv4(8081) / Raw(session_header(1, 64) + struct.pack("<HH40x", 1, 0)),
-        "session-confirm": ethernet() / ipv4(8081) / Raw(session_header(3, 508) + struct.pack("<HH484x", 1, 508)),
+        "session-confirm": ethernet() / ipv4(8081) / Raw(session_header(3, 508) + bytes(488)),
         "session-data": ethernet() / ipv4(8081) / Raw(session_header(5, 64) + bytes(44)),
         "session-welcome": ethernet() / ipv4(8081) / Raw(session_header(4, 508) + bytes(488)),
         "no-listener": ethernet() / ipv4(9) / heartbeat,
