@@ -184,13 +184,14 @@ def test_messages_of_one_moment_share_a_datagram(library: Library) -> None:
     assert c(player).statistics().datagrams_sent == before + 1
 
 
-def test_round_trip_is_measured(library: Library) -> None:
+def test_long_way_is_measured_so_that_nothing_is_sent_twice_for_long(library: Library) -> None:
     world = ModelWorld(library, Weather(delay_s=(0.04, 0.04)))
     player = world.connected(7)
     for _ in range(20):
         c(player).chat(0, "ping")
         world.internet.run(0.2)
     assert 80_000 <= c(player).statistics().round_trip_us <= 110_000
+    assert c(player).statistics().resent <= 1
 
 
 def test_lost_message_is_told_when_the_connection_is_given_up(library: Library) -> None:
