@@ -227,6 +227,19 @@ static void test_an_acknowledgement_is_due_in_time_and_leaves_with_any_packet(UN
 	assert_true(conversation_due(&gate.c) == UINT64_MAX);
 }
 
+static void test_sixteen_datagrams_do_not_wait_for_their_acknowledgement(UNUSED void **state)
+{
+	for (unsigned i = 1; i < CONVERSATION_OWING_MAX; i++)
+		conversation_owe(&gate.hall, &gate.c, T + i);
+	assert_int_equal(conversation_due(&gate.c), T + 1 + 25 * TALK_MS);
+	conversation_owe(&gate.hall, &gate.c, T + 100);
+	assert_int_equal(conversation_due(&gate.c), T + 100);
+	fill(T + 100);
+	assert_true(conversation_due(&gate.c) == UINT64_MAX);
+	conversation_owe(&gate.hall, &gate.c, T + 200);
+	assert_int_equal(conversation_due(&gate.c), T + 200 + 25 * TALK_MS);
+}
+
 // ---------------------------------------------------------------- repetition
 
 static void test_what_is_not_acknowledged_is_sent_again_later_and_later_and_then_given_up(UNUSED void **state)
@@ -548,6 +561,7 @@ int main(void)
 		TEST(test_a_packet_that_leaves_anyway_takes_what_waits),
 		TEST(test_a_short_message_fills_the_rest_behind_a_long_one_that_does_not_fit),
 		TEST(test_an_acknowledgement_is_due_in_time_and_leaves_with_any_packet),
+		TEST(test_sixteen_datagrams_do_not_wait_for_their_acknowledgement),
 		TEST(test_what_is_not_acknowledged_is_sent_again_later_and_later_and_then_given_up),
 		TEST(test_an_acknowledgement_of_any_packet_that_carried_it_ends_it),
 		TEST(test_acknowledgements_of_other_packets_end_nothing),

@@ -543,10 +543,10 @@ def test_messages_are_acknowledged_within_25_ms(player: RawPlayer) -> None:
 
 
 def test_sixteen_datagrams_are_acknowledged_without_waiting(player: RawPlayer) -> None:
-    for _ in range(16):
-        assert player.drop(player.data(MOVED, at_once=False)) is None
-    ((_, datagram),) = player.gateway.due(player.now + 0.002)
-    assert (Session(datagram).ack, Session(datagram).ack_bits) == (16, 0x7FFF)
+    answers = [player.send(player.data(MOVED, at_once=False))[1] for _ in range(16)]
+    answers += [datagram for _, datagram in player.gateway.due(player.now + 0.002)]
+    (header,) = [Session(answer) for answer in answers if answer]
+    assert (header.ack, header.ack_bits) == (16, 0x7FFF)
 
 
 def test_nothing_but_an_acknowledgement_is_not_acknowledged(player: RawPlayer) -> None:
