@@ -188,14 +188,18 @@ def datagrams() -> dict[str, bytes]:
 RIGHT_HEADER, RIGHT_PROOF, SECOND, OPENED, CHALLENGE, BREAK = 4, 8, 16, 32, 64, 128  # of fuzz_session.c
 
 
-def step(payload: bytes = b"", *, player: int = 0, address: int = 1, quarters: int = 0, flags: int = 0) -> bytes:
+def step(
+    payload: bytes = b"", *, player: int = 0, address: int = 1, quarters: int = 0, flags: int = 0
+) -> bytes:
     """One datagram as fuzz_session reads it."""
     return struct.pack("<BBBH", flags | player, address, quarters, len(payload)) + payload
 
 
 def greeting(kind: int, size: int, version: int = 1) -> bytes:
     """A HELLO or CONFIRM, without what the target puts in."""
-    return (bytes([kind]) + bytes(19) + struct.pack("<HH", version, 0) + b"a nonce of client").ljust(size, b"\0")
+    return (bytes([kind]) + bytes(19) + struct.pack("<HH", version, 0) + b"a nonce of client").ljust(
+        size, b"\0"
+    )
 
 
 def hello(**where: int) -> bytes:
@@ -238,7 +242,9 @@ def sessions() -> dict[str, bytes]:
         "replaced": connect + hello(address=9, quarters=1) + confirm(address=9),
         "closed": connect + close + confirm() + hello(quarters=1) + confirm(),
         "moved": connect + moved + moved,
-        "moved-late": connect + step(address=9, flags=CHALLENGE) + step(path, address=9, quarters=20, flags=OPENED),
+        "moved-late": connect
+        + step(address=9, flags=CHALLENGE)
+        + step(path, address=9, quarters=20, flags=OPENED),
         "restarted": connect + step(address=2, flags=BREAK) + confirm() + close,
         "idle": connect + step(address=1, quarters=140, flags=BREAK) + hello() + confirm(),
     }
@@ -351,6 +357,44 @@ def conversations() -> dict[str, bytes]:
     }
 
 
+RAW, DATA, OTHER, WAIT, SAY, RECONNECT, KINDS = range(7)  # steps of client/tests/fuzz_client.c
+
+
+def sealed(*messages: bytes, kind: int = DATA) -> bytes:
+    """A step of fuzz_client.c: the gateway seals these in a datagram."""
+    body = b"".join(messages)
+    return struct.pack("<BH", kind, len(body)) + body
+
+
+def gateways() -> dict[str, bytes]:
+    """What a gateway says to a client, by name."""
+    sender = struct.pack("<I", 8)
+    text = sender + struct.pack("<IBBH", 7, 0, 0, 2) + b"hi"
+    bulk = sender + struct.pack("<I", 7) + bytes(200)
+    chat = [said(203, text, RELIABLE, number) for number in range(2)]
+    halves = [
+        said(207, struct.pack("<HH", n, 2) + bulk[n * 104 :][:104], FRAGMENT | RELIABLE, n, 2)
+        for n in range(2)
+    ]
+    return {
+        "chat": sealed(said(203, text)),
+        "chat-reliable": sealed(*chat),
+        "chat-twice": sealed(chat[0]) * 2,
+        "chat-gap": sealed(chat[1]) + sealed(chat[0]),
+        "attack": sealed(said(202, sender + struct.pack("<II3f", 7, 9, 0, 1, 0))),
+        "skill": sealed(said(205, sender + struct.pack("<II", 77, 7))),
+        "inventory": sealed(said(206, b"a sword")),
+        "compressed": sealed(said(207, squeezed(bulk), COMPRESSED | RELIABLE)),
+        "fragments": sealed(halves[0]) + sealed(halves[1]),
+        "close": sealed(b"\x09\0\0\0", kind=OTHER),
+        "path-challenge": sealed(b"8 bytes.", kind=OTHER + KINDS),
+        "raw": sealed(bytes(20), kind=RAW),
+        "answer-at-once": sealed(chat[0], kind=DATA + 22 * KINDS),
+        "say": bytes([SAY, 1, 0, SAY, 0x45, 255, WAIT, 200, WAIT, 200, WAIT, 250]),
+        "reconnect": bytes([SAY, 0x41, 9, RECONNECT]) + sealed(chat[0]),
+    }
+
+
 def main() -> None:
     """Write every corpus."""
     host, game = host_frames(), game_frames()
@@ -361,6 +405,7 @@ def main() -> None:
     write("fuzz_datagram", datagrams())
     write("fuzz_opened", conversations())
     write("fuzz_session", sessions())
+    write("fuzz_client", gateways())
     write("fuzz_frame", {name: record(frame) for name, frame in everything.items()} | bursts(everything))
 
 
