@@ -261,7 +261,8 @@ static uint64_t silent_at(const pgc_client *client)
 /// Nothing was said for long: say so, which asks for an acknowledgement.
 static void beat(pgc_client *client, uint64_t now)
 {
-	const struct outgoing heartbeat = {.type = SESSION_HEARTBEAT, .priority = PRIORITY_URGENT};
+	static const uint8_t nothing[1];
+	const struct outgoing heartbeat = {.type = SESSION_HEARTBEAT, .priority = PRIORITY_URGENT, .body = nothing};
 
 	// If there is no room, then something else is about to be said.
 	(void)conversation_queue(&client->hall, client->conversation, &heartbeat, now);

@@ -31,12 +31,12 @@ void udp_close(struct udp_socket *socket)
 static void forbid_fragments(int fd, int family)
 {
 #ifdef IP_PMTUDISC_PROBE
-	const int mode = family == AF_INET6 ? IPV6_PMTUDISC_PROBE : IP_PMTUDISC_PROBE;
+	static const int mode4 = IP_PMTUDISC_PROBE, mode6 = IPV6_PMTUDISC_PROBE;
 
 	if (family == AF_INET6)
-		(void)setsockopt(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, &mode, sizeof(mode));
+		(void)setsockopt(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, &mode6, sizeof(mode6));
 	else
-		(void)setsockopt(fd, IPPROTO_IP, IP_MTU_DISCOVER, &mode, sizeof(mode));
+		(void)setsockopt(fd, IPPROTO_IP, IP_MTU_DISCOVER, &mode4, sizeof(mode4));
 #else
 	(void)fd;
 	(void)family;

@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: BSD-3-Clause
 -- pollgate.lua: shows datagrams of the pollgate gateway in Wireshark and tshark: the profiles `plain` and `session`.
 --
--- Opens sealed datagrams when it is given keys: README.md beside this file. Wireshark 3.6 and newer.
+-- Opens sealed datagrams when it is given keys: README.md beside this file.
 
 -- ---------------------------------------------------------------- 32-bit words
 

@@ -115,7 +115,7 @@ ALWAYS_INLINE enum pg_drop sort_sealed(const struct gate *gate, struct sealed_la
 
 	if (unlikely(is_greeting(header->kind))) {
 		lane->greeting[lane->greeting_count++] = (uint8_t)k;
-	} else if (unlikely(slot >= vault->capacity)) {
+	} else if (unlikely(slot >= vault_used(vault))) {
 		return PG_DROP_SESSION_UNKNOWN;
 	} else {
 		prefetch_for_write(&vault->records[slot]);

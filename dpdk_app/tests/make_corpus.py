@@ -8,6 +8,7 @@ The result is committed; run it again only when a seed is added. The same seeds 
 from __future__ import annotations
 
 import struct
+import zlib
 from pathlib import Path
 
 from scapy.layers.inet import ICMP, IP, UDP
@@ -187,14 +188,18 @@ def datagrams() -> dict[str, bytes]:
 RIGHT_HEADER, RIGHT_PROOF, SECOND, OPENED, CHALLENGE, BREAK = 4, 8, 16, 32, 64, 128  # of fuzz_session.c
 
 
-def step(payload: bytes = b"", *, player: int = 0, address: int = 1, quarters: int = 0, flags: int = 0) -> bytes:
+def step(
+    payload: bytes = b"", *, player: int = 0, address: int = 1, quarters: int = 0, flags: int = 0
+) -> bytes:
     """One datagram as fuzz_session reads it."""
     return struct.pack("<BBBH", flags | player, address, quarters, len(payload)) + payload
 
 
 def greeting(kind: int, size: int, version: int = 1) -> bytes:
     """A HELLO or CONFIRM, without what the target puts in."""
-    return (bytes([kind]) + bytes(19) + struct.pack("<HH", version, 0) + b"a nonce of client").ljust(size, b"\0")
+    return (bytes([kind]) + bytes(19) + struct.pack("<HH", version, 0) + b"a nonce of client").ljust(
+        size, b"\0"
+    )
 
 
 def hello(**where: int) -> bytes:
@@ -237,7 +242,9 @@ def sessions() -> dict[str, bytes]:
         "replaced": connect + hello(address=9, quarters=1) + confirm(address=9),
         "closed": connect + close + confirm() + hello(quarters=1) + confirm(),
         "moved": connect + moved + moved,
-        "moved-late": connect + step(address=9, flags=CHALLENGE) + step(path, address=9, quarters=20, flags=OPENED),
+        "moved-late": connect
+        + step(address=9, flags=CHALLENGE)
+        + step(path, address=9, quarters=20, flags=OPENED),
         "restarted": connect + step(address=2, flags=BREAK) + confirm() + close,
         "idle": connect + step(address=1, quarters=140, flags=BREAK) + hello() + confirm(),
     }
@@ -270,6 +277,124 @@ def write(target: str, seeds: dict[str, bytes]) -> None:
         (directory / name).write_bytes(data)
 
 
+CLIENT, LITTLE_MEMORY, SMALL_DATAGRAMS, LAST_IDS = 1, 2, 4, 8  # settings of fuzz_opened.c, and its steps
+OPENED, ACKNOWLEDGED, QUEUE, FILL, LATER, END = range(6)
+COMPRESSED, RELIABLE, FRAGMENT = 1, 2, 4  # flags of a message of the session profile
+
+
+def said(kind: int, body: bytes, flags: int = 0, number: int = 0, channel: int = 0) -> bytes:
+    """A message of the session profile."""
+    identity = struct.pack("<H", number) if flags & RELIABLE else b""
+    return struct.pack("<BBH", kind, flags | channel << 4, len(body)) + identity + body
+
+
+def opened(*messages: bytes) -> bytes:
+    """A step of fuzz_opened.c: these messages arrive in one datagram."""
+    return struct.pack("<BH", OPENED, len(b"".join(messages))) + b"".join(messages)
+
+
+def squeezed(body: bytes) -> bytes:
+    """A body as a compressed one."""
+    return struct.pack("<I", len(body)) + zlib.compress(body)
+
+
+def queued(kind: int, length: int, how: int) -> bytes:
+    """A step: a message to send. `how`: bit 0 reliable, bits 1-2 channel, then priority."""
+    return struct.pack("<BBBH", QUEUE, kind, how, length)
+
+
+def conversations() -> dict[str, bytes]:
+    """Steps of conversations: what arrives, what is sent, and what becomes of it."""
+    fill, later = struct.pack("<BH", FILL, 1400), struct.pack("<BH", LATER, 150)
+    acknowledged = struct.pack("<BBI", ACKNOWLEDGED, 0, 0xFFFFFFFF)
+    move = said(1, struct.pack("<6f", 1, 2, 3, -1, 0, 0.5))
+    text = struct.pack("<IBBH", 0, 3, 0, 200) + b"la " * 66 + b"la"
+    pieces = [said(7, struct.pack("<HH", i, 4) + bytes([i]) * 100, RELIABLE | FRAGMENT, i) for i in range(4)]
+    halves = [squeezed(b"x" * 3000)[:20], squeezed(b"x" * 3000)[20:]]
+    packed = [
+        said(7, struct.pack("<HH", i, 2) + half, RELIABLE | FRAGMENT | COMPRESSED, i)
+        for i, half in enumerate(halves)
+    ]
+    bulk = {i: said(7, bytes([0, 0, 0, 0, i]), RELIABLE, i, 1) for i in range(6)}
+    loose = {i: said(7, bytes([0, 0, 0, 0, i]), RELIABLE, i, 3) for i in range(6)}
+    return {
+        "move": bytes([0]) + opened(move),
+        "several": bytes([0])
+        + opened(move, said(4, b""), said(5, bytes(8)), said(2, bytes(20)), said(3, text)),
+        "compressed": bytes([0])
+        + opened(said(3, squeezed(text), COMPRESSED), said(7, squeezed(bytes(900)), COMPRESSED)),
+        "disorder": bytes([0])
+        + opened(bulk[3], bulk[1])
+        + opened(bulk[1], bulk[2], bulk[0])
+        + opened(bulk[5]),
+        "unordered": bytes([0])
+        + opened(loose[3], loose[1])
+        + opened(loose[1], loose[2], loose[0])
+        + opened(loose[5]),
+        "pieces": bytes([0]) + opened(pieces[2], pieces[0]) + opened(pieces[3]) + opened(pieces[1]),
+        "pieces-missing": bytes([0]) + opened(pieces[0]) + opened(said(7, bytes(8), RELIABLE, 1)),
+        "pieces-compressed": bytes([0]) + opened(packed[1]) + opened(packed[0]),
+        "bomb": bytes([0]) + opened(said(7, squeezed(bytes(70000)), COMPRESSED)),
+        "client": bytes([CLIENT])
+        + opened(said(203, bytes(4) + text), said(206, b"sword"), said(202, bytes(24)), said(205, bytes(12))),
+        "wrap": bytes([LAST_IDS])
+        + b"".join(opened(said(7, bytes(5), RELIABLE, (65500 + i) % 65536)) for i in range(40)),
+        "window": bytes([LITTLE_MEMORY])
+        + b"".join(opened(said(7, bytes(50), RELIABLE, i)) for i in range(40, 0, -1)),
+        "send": bytes([0])
+        + queued(206, 300, 1)
+        + queued(203, 50, 8)
+        + queued(207, 20, 16)
+        + fill
+        + acknowledged,
+        "send-long": bytes([SMALL_DATAGRAMS]) + queued(206, 5000, 1) + fill * 12 + acknowledged,
+        "give-up": bytes([0]) + queued(205, 8, 3) + (fill + later * 6) * 6 + fill,
+        "queue-full": bytes([LITTLE_MEMORY])
+        + queued(206, 1000, 1) * 6
+        + fill * 3
+        + bytes([END])
+        + queued(206, 9, 0),
+    }
+
+
+RAW, DATA, OTHER, WAIT, SAY, RECONNECT, KINDS = range(7)  # steps of client/tests/fuzz_client.c
+
+
+def sealed(*messages: bytes, kind: int = DATA) -> bytes:
+    """A step of fuzz_client.c: the gateway seals these in a datagram."""
+    body = b"".join(messages)
+    return struct.pack("<BH", kind, len(body)) + body
+
+
+def gateways() -> dict[str, bytes]:
+    """What a gateway says to a client, by name."""
+    sender = struct.pack("<I", 8)
+    text = sender + struct.pack("<IBBH", 7, 0, 0, 2) + b"hi"
+    bulk = sender + struct.pack("<I", 7) + bytes(200)
+    chat = [said(203, text, RELIABLE, number) for number in range(2)]
+    halves = [
+        said(207, struct.pack("<HH", n, 2) + bulk[n * 104 :][:104], FRAGMENT | RELIABLE, n, 2)
+        for n in range(2)
+    ]
+    return {
+        "chat": sealed(said(203, text)),
+        "chat-reliable": sealed(*chat),
+        "chat-twice": sealed(chat[0]) * 2,
+        "chat-gap": sealed(chat[1]) + sealed(chat[0]),
+        "attack": sealed(said(202, sender + struct.pack("<II3f", 7, 9, 0, 1, 0))),
+        "skill": sealed(said(205, sender + struct.pack("<II", 77, 7))),
+        "inventory": sealed(said(206, b"a sword")),
+        "compressed": sealed(said(207, squeezed(bulk), COMPRESSED | RELIABLE)),
+        "fragments": sealed(halves[0]) + sealed(halves[1]),
+        "close": sealed(b"\x09\0\0\0", kind=OTHER),
+        "path-challenge": sealed(b"8 bytes.", kind=OTHER + KINDS),
+        "raw": sealed(bytes(20), kind=RAW),
+        "answer-at-once": sealed(chat[0], kind=DATA + 22 * KINDS),
+        "say": bytes([SAY, 1, 0, SAY, 0x45, 255, WAIT, 200, WAIT, 200, WAIT, 250]),
+        "reconnect": bytes([SAY, 0x41, 9, RECONNECT]) + sealed(chat[0]),
+    }
+
+
 def main() -> None:
     """Write every corpus."""
     host, game = host_frames(), game_frames()
@@ -278,7 +403,9 @@ def main() -> None:
     write("fuzz_utf8", TEXTS)
     write("fuzz_host", {name: bytes([0]) + frame for name, frame in host.items()})
     write("fuzz_datagram", datagrams())
+    write("fuzz_opened", conversations())
     write("fuzz_session", sessions())
+    write("fuzz_client", gateways())
     write("fuzz_frame", {name: record(frame) for name, frame in everything.items()} | bursts(everything))
 
 

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-void talk_open(struct talk_end *end, bool gateway, size_t memory, uint16_t max_datagram)
+void talk_open_without_compressor(struct talk_end *end, bool gateway, size_t memory, uint16_t max_datagram)
 {
 	*end = (struct talk_end){
 		.rules =
@@ -26,11 +26,16 @@ void talk_open(struct talk_end *end, bool gateway, size_t memory, uint16_t max_d
 	end->hall = (struct conversation_hall){
 		.rules = &end->rules,
 		.pool = message_pool_init(end->memory, memory),
-		.compressor = compressor_new(6),
 		.stats = &end->stats,
 		.gateway = gateway,
 	};
 	conversation_begin(&end->c, end->room);
+}
+
+void talk_open(struct talk_end *end, bool gateway, size_t memory, uint16_t max_datagram)
+{
+	talk_open_without_compressor(end, gateway, memory, max_datagram);
+	end->hall.compressor = compressor_new(6);
 }
 
 void talk_close(struct talk_end *end)

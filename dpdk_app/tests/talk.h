@@ -44,6 +44,7 @@ struct talk_end {
 /// @param gateway  else a client
 /// @param memory   bytes of its pool
 void talk_open(struct talk_end *end, bool gateway, size_t memory, uint16_t max_datagram);
+void talk_open_without_compressor(struct talk_end *end, bool gateway, size_t memory, uint16_t max_datagram);
 void talk_close(struct talk_end *end);
 
 /// The next packet of this end, filled.

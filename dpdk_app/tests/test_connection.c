@@ -313,14 +313,14 @@ static void control_datagrams_of_any_other_length_are_refused(void **state UNUSE
 	uint8_t body[64] = {0};
 
 	challenge(&player, &there, body);
-	for (uint16_t length = 0; length <= sizeof(body); length++) {
+	for (uint16_t length = 0; length <= (uint16_t)sizeof(body); length++) {
 		if (length != SESSION_PATH_TOKEN_LEN)
 			assert_int_equal(control(&player, &there, SESSION_PATH_RESPONSE, body, length).drop,
 					 PG_DROP_SESSION_HEADER);
 	}
 	memset(body, 0, sizeof(body));
 	body[0] = SESSION_CLOSED_LEFT;
-	for (uint16_t length = 0; length <= sizeof(body); length++) {
+	for (uint16_t length = 0; length <= (uint16_t)sizeof(body); length++) {
 		if (length != sizeof(struct session_close_body))
 			assert_int_equal(control(&player, &player.peer, SESSION_CLOSE, body, length).drop,
 					 PG_DROP_SESSION_HEADER);
@@ -442,10 +442,10 @@ static void a_connection_goes_on_after_a_restart(void **state UNUSED)
 	struct player player = connected_player();
 	struct issued *record = house_record(house, &player);
 	uint8_t datagram[PLAYER_BUFFER];
-	uint16_t length = 0;
+	uint16_t length;
 
 	for (unsigned i = 0; i < 5; i++)
-		length = player_seal(house, &player, SESSION_DATA, "before", 6, datagram);
+		player_seal(house, &player, SESSION_DATA, "before", 6, datagram);
 	replay_mark(&record->replay, player.sent);
 	assert_int_equal(restart(), 1);
 	assert_int_equal(house->stats[0].connected, 1);

@@ -122,11 +122,11 @@ static void test_urgent_before_normal_before_bulk_each_in_its_order(UNUSED void 
 					  PRIORITY_URGENT, PRIORITY_BULK,   PRIORITY_NORMAL};
 	const uint8_t expected[] = {2, 3, 1, 5, 0, 4};
 
-	for (uint8_t i = 0; i < COUNT(priority); i++)
-		inventory(priority[i], i, 10, T);
+	for (unsigned i = 0; i < COUNT(priority); i++)
+		inventory(priority[i], (uint8_t)i, 10, T);
 	fill(T);
 	assert_int_equal(count(), COUNT(priority));
-	for (uint8_t i = 0; i < COUNT(priority); i++)
+	for (unsigned i = 0; i < COUNT(priority); i++)
 		assert_int_equal(first_byte(i), expected[i]);
 	assert_true(conversation_due(&gate.c) == UINT64_MAX);
 }

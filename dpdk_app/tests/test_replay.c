@@ -78,12 +78,12 @@ static void shuffled_packets_of_one_window_are_all_taken_once(void **state UNUSE
 {
 	for (uint64_t seed = 1; seed <= 50; seed++) {
 		struct replay replay = {0};
-		uint64_t order[REPLAY_WINDOW], state_ = seed;
+		uint64_t order[REPLAY_WINDOW], random = seed;
 
 		for (unsigned i = 0; i < REPLAY_WINDOW; i++)
 			order[i] = i + 1;
 		for (unsigned i = REPLAY_WINDOW - 1; i > 0; i--) {
-			const unsigned k = random_below(&state_, i + 1);
+			const unsigned k = random_below(&random, i + 1);
 			const uint64_t swap = order[i];
 
 			order[i] = order[k];

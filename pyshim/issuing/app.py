@@ -58,7 +58,7 @@ def make_app(gateway: Gateway) -> Starlette:
             Route(one + "/messages", handlers.send, methods=["POST"]),
             Route("/v1/openapi.json", _openapi, methods=["GET"]),
         ],
-        exception_handlers={HTTPException: _http_error},
+        exception_handlers={HTTPException: _http_error, Exception: _failure},
     )
 
 
@@ -199,6 +199,10 @@ async def _http_error(request: Request, problem: Exception) -> Response:
         405: f"{request.method[:10]} is not for {request.url.path[:80]}; /v1/openapi.json tells what is",
     }
     return _error(problem.status_code, told.get(problem.status_code, problem.detail), problem.headers)
+
+
+async def _failure(_: Request, __: Exception) -> Response:
+    return _error(500, "the gateway failed at this; its log says more")
 
 
 def _number(request: Request) -> int:

@@ -15,6 +15,8 @@ from collections.abc import Callable
 from typing import Any, Self
 
 from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pyshim.issuing.access import Token
@@ -26,6 +28,7 @@ REQUESTS_BURST = 4000
 STRANGERS_PER_S = 20  # requests without the right token that are answered as such
 STRANGERS_BURST = 100
 
+_TOO_LONG = f"the body has more than {BODY_BYTES_MAX} bytes"
 _log = logging.getLogger(__name__)
 
 
@@ -51,10 +54,6 @@ class Rate:
         return True
 
 
-class TooLongError(Exception):
-    """A body of more than BODY_BYTES_MAX."""
-
-
 class Bounds:
     """Lets through what is allowed to ask, to the application inside."""
 
@@ -73,22 +72,13 @@ class Bounds:
         if refusal := self._refusal(headers):
             await refuse(send, *refusal)
             return
-        begun = False
-
-        async def begin(message: Message) -> None:
-            nonlocal begun
-            begun = True
-            await send(message)
-
         try:
-            await self._inside(scope, _Body(receive), begin)
-        except TooLongError:
-            await refuse(send, 413, f"the body has more than {BODY_BYTES_MAX} bytes")
+            await self._inside(scope, _Body(receive), send)
+        except ClientDisconnect:
+            pass  # before its request was whole
         except Exception as error:
-            # Only what kind it was: the text of an error may have a key in it.
+            # It was answered inside. Only what kind it was: the text of an error may have a key in it.
             _log.error("control: a request failed unexpectedly: %s", type(error).__name__)
-            if not begun:
-                await refuse(send, 500, "the gateway failed at this; its log says more")
 
     def _refusal(self, headers: Headers) -> tuple[int, str] | None:
         if self._token is not None and not self._token.opens(headers.get("authorization")):
@@ -99,7 +89,7 @@ class Bounds:
             return 429, f"more than {REQUESTS_PER_S} requests a second; wait a moment"
         length = headers.get("content-length", "0")
         if length.isascii() and length.isdecimal() and int(length[:20]) > BODY_BYTES_MAX:
-            return 413, f"the body has more than {BODY_BYTES_MAX} bytes"
+            return 413, _TOO_LONG
         return None
 
 
@@ -115,7 +105,7 @@ class _Body:
         if message["type"] == "http.request":
             self._bytes += len(message.get("body", b""))
             if self._bytes > BODY_BYTES_MAX:
-                raise TooLongError
+                raise HTTPException(413, _TOO_LONG, {"connection": "close"})
         return message
 
 
