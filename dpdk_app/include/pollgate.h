@@ -496,7 +496,7 @@ struct pg_session_info {
 	float velocity[3];
 };
 
-/// @return false when there is no such session, or its record could not be read whole in a few tries
+/// @return false when there is no such session, or its owner changed its record all the time
 bool pg_session_inspect(const void *state, uint32_t session, struct pg_session_info *out);
 uint32_t pg_session_of_player(const void *state, uint32_t player_id); // 0: none
 

@@ -337,10 +337,8 @@ ALWAYS_INLINE bool conclude_sealed(struct gate *gate, struct burst *burst, const
 	return false;
 }
 
-static __attribute__((noinline)) void serve_sealed(struct gate *gate, struct burst *burst, struct lanes *lanes,
-						   uint64_t now, const bool tx_offload)
+ALWAYS_INLINE void conclude_all(struct gate *gate, struct burst *burst, struct lanes *lanes, const bool tx_offload)
 {
-	run_sealed(gate, &lanes->sealed, now);
 	for (unsigned k = 0; k < lanes->sealed.count; k++) {
 		const struct sealed *s = &lanes->sealed.datagram[k];
 
@@ -349,6 +347,13 @@ static __attribute__((noinline)) void serve_sealed(struct gate *gate, struct bur
 		if (conclude_sealed(gate, burst, s))
 			answer_sealed(gate, burst, s, &lanes->sealed_packet[k], tx_offload);
 	}
+}
+
+static __attribute__((noinline)) void serve_sealed(struct gate *gate, struct burst *burst, struct lanes *lanes,
+						   uint64_t now, const bool tx_offload)
+{
+	run_sealed(gate, &lanes->sealed, now);
+	conclude_all(gate, burst, lanes, tx_offload);
 }
 
 // ---------------------------------------------------------------- all stages

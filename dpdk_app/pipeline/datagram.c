@@ -96,8 +96,8 @@ static void conclude_datagram(struct gate *gate, struct datagram_burst *burst, c
 	drop_datagram(gate, burst, s->at, s->result);
 }
 
-static __attribute__((noinline)) void serve_sealed(struct gate *gate, struct datagram_burst *burst,
-						   struct sealed_lane *lane, uint64_t now)
+static __attribute__((noinline)) void serve_sealed_datagrams(struct gate *gate, struct datagram_burst *burst,
+							     struct sealed_lane *lane, uint64_t now)
 {
 	run_sealed(gate, lane, now);
 	for (unsigned k = 0; k < lane->count; k++)
@@ -117,5 +117,5 @@ void JOIN(run_datagrams, ISA)(struct gate *gate, struct datagram_burst *burst, u
 	probe(gate->sessions, lanes.plain, lanes.plain_count);
 	answer_datagrams(gate, burst, lanes.plain, lanes.plain_count, now);
 	if (lanes.sealed.count > 0)
-		serve_sealed(gate, burst, &lanes.sealed, now);
+		serve_sealed_datagrams(gate, burst, &lanes.sealed, now);
 }

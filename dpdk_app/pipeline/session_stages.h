@@ -18,6 +18,11 @@
 /// Where answers go is learned again from the first datagram in each 2^31 cycles: about a second.
 #define LEARN_SHIFT 31
 
+/// So many datagrams ahead keys are brought.
+#ifndef SEALED_AHEAD
+#define SEALED_AHEAD 4
+#endif
+
 /// Not enum pg_drop nor PACKET_…: still on its way through the stages.
 #define PACKET_UNDECIDED UINT8_MAX
 static_assert(PACKET_ABSORBED < PACKET_UNDECIDED, "results fit a byte");
@@ -205,34 +210,26 @@ ALWAYS_INLINE unsigned look_up_sealed(struct gate *gate, struct sealed_lane *lan
 		struct sealed *s = &lane->datagram[lane->sealed[k]];
 		const unsigned result = sealed_admissible(gate, s, now);
 
-		if (unlikely(result != PG_DROP_NONE)) {
+		if (unlikely(result != PG_DROP_NONE))
 			s->result = (uint8_t)result;
-			continue;
-		}
-		sealed_prefetch(gate->side, s);
-		lane->sealed[left++] = lane->sealed[k];
+		else
+			lane->sealed[left++] = lane->sealed[k];
 	}
 	return left;
 }
 
 // ---------------------------------------------------------------- is it authentic?
 
-ALWAYS_INLINE unsigned open_sealed(const struct gate *gate, struct sealed_lane *lane, unsigned n)
+/// The connection may have ended since it was looked up, by a datagram of the same burst; its keys are gone then.
+ALWAYS_INLINE bool open_sealed(const struct gate *gate, struct sealed *s)
 {
 	const struct session_side *side = gate->side;
-	unsigned left = 0;
 
-	for (unsigned k = 0; k < n; k++) {
-		struct sealed *s = &lane->datagram[lane->sealed[k]];
-
-		if (unlikely(!cipher_open(&side->code, &side->vault->ciphers[s->slot].open, s->counter, s->payload,
-					  sizeof(struct session_header), s->length))) {
-			s->result = PG_DROP_BAD_TAG;
-			continue;
-		}
-		lane->sealed[left++] = lane->sealed[k];
-	}
-	return left;
+	if (likely(cipher_open(&side->code, &side->vault->ciphers[s->slot].open, s->counter, s->payload,
+			       sizeof(struct session_header), s->length)))
+		return true;
+	s->result = side->vault->records[s->slot].phase == ISSUED_CONNECTED ? PG_DROP_BAD_TAG : PG_DROP_SESSION_STATE;
+	return false;
 }
 
 // ---------------------------------------------------------------- what does it do?
@@ -467,14 +464,25 @@ static COLD void greet(struct gate *gate, struct sealed *s, uint64_t now)
 
 // ---------------------------------------------------------------- all of it
 
+/// Open, take and answer, one after the other, while the keys of those a little later are on their way.
+ALWAYS_INLINE void serve_sealed_ones(struct gate *gate, struct sealed_lane *lane, unsigned n, uint64_t now)
+{
+	for (unsigned k = 0; k < n && k < SEALED_AHEAD; k++)
+		sealed_prefetch(gate->side, &lane->datagram[lane->sealed[k]]);
+	for (unsigned k = 0; k < n; k++) {
+		struct sealed *s = &lane->datagram[lane->sealed[k]];
+
+		if (likely(k + SEALED_AHEAD < n))
+			sealed_prefetch(gate->side, &lane->datagram[lane->sealed[k + SEALED_AHEAD]]);
+		if (likely(open_sealed(gate, s)))
+			take_sealed(gate, s, now);
+	}
+}
+
 /// After this every datagram of the lane has its result; what is handled is counted, what is dropped is not yet.
 static __attribute__((noinline)) void run_sealed(struct gate *gate, struct sealed_lane *lane, uint64_t now)
 {
-	const unsigned admissible = look_up_sealed(gate, lane, now);
-	const unsigned authentic = open_sealed(gate, lane, admissible);
-
-	for (unsigned k = 0; k < authentic; k++)
-		take_sealed(gate, &lane->datagram[lane->sealed[k]], now);
+	serve_sealed_ones(gate, lane, look_up_sealed(gate, lane, now), now);
 	for (unsigned k = 0; k < lane->greeting_count; k++)
 		greet(gate, &lane->datagram[lane->greeting[k]], now);
 }

@@ -11,6 +11,7 @@
 
 #define TTL_MAX_S (366U * 86400)
 #define READ_TRIES 16
+#define COLLECT_MAX 1024 // of one call, which others may be waiting for
 
 // ---------------------------------------------------------------- slots
 
@@ -76,12 +77,16 @@ static void retire(const struct state_parts *parts, uint32_t slot, enum session_
 	rest(parts, slot);
 }
 
+/// Free the slots of sessions that are over. What is left over is told to nobody: every look compares the time.
 static void collect(const struct state_parts *parts, uint64_t now)
 {
-	uint32_t slot;
+	for (uint32_t n = 0; n < COLLECT_MAX; n++) {
+		const uint32_t slot = deadlines_over(&parts->deadlines, now);
 
-	while ((slot = deadlines_over(&parts->deadlines, now)) != DEADLINES_NONE)
+		if (slot == DEADLINES_NONE)
+			return;
 		retire(parts, slot, SESSION_DENIED_EXPIRED);
+	}
 }
 
 /// The slot's next number. No generation is 0, so that no session is.
@@ -168,10 +173,11 @@ static struct issued *standing(const struct state_parts *parts, uint32_t session
 bool pg_session_revoke(void *state, uint32_t session)
 {
 	const struct state_parts parts = state_parts(state);
+	const uint64_t now = pg_tsc();
 	const struct issued *record;
 
-	collect(&parts, pg_tsc());
-	record = standing(&parts, session, 0);
+	collect(&parts, now);
+	record = standing(&parts, session, now);
 	if (!record)
 		return false;
 	retire(&parts, (uint32_t)(record - parts.records), SESSION_DENIED_REVOKED);
@@ -189,7 +195,7 @@ struct connection_view {
 	struct peer peer;
 	uint32_t connections;
 	uint8_t motion_version;
-	struct motion motion;
+	uint8_t motion[sizeof(struct motion)]; // bytes: compared, and not yet numbers
 };
 
 /// Byte by byte what is there now; the compiler may not leave a reading out.
@@ -204,16 +210,21 @@ static void view(const struct issued *record, struct connection_view *out)
 	out->peer = record->peer;
 	out->connections = record->connections;
 	out->motion_version = record->motion_version;
-	out->motion = record->motion;
+	memcpy(out->motion, &record->motion, sizeof(out->motion));
 	__atomic_thread_fence(__ATOMIC_ACQUIRE);
 }
 
 /// Two readings agree in what belongs together: not in the counter and the time of the last packet, which never rest.
-static bool same(const struct connection_view *a, const struct connection_view *b)
+static bool same_connection(const struct connection_view *a, const struct connection_view *b)
 {
 	return a->phase == b->phase && a->max_datagram == b->max_datagram && a->connections == b->connections &&
-	       a->motion_version == b->motion_version && !(a->motion_version & 1) && peer_equal(&a->peer, &b->peer) &&
-	       memcmp(&a->motion, &b->motion, sizeof(a->motion)) == 0;
+	       peer_equal(&a->peer, &b->peer);
+}
+
+static bool same_motion(const struct connection_view *a, const struct connection_view *b)
+{
+	return !(a->motion_version & 1) && a->motion_version == b->motion_version &&
+	       memcmp(a->motion, b->motion, sizeof(a->motion)) == 0;
 }
 
 static bool view_whole(const struct issued *record, struct connection_view *out)
@@ -223,10 +234,13 @@ static bool view_whole(const struct issued *record, struct connection_view *out)
 	for (int tries = 0; tries < READ_TRIES; tries++) {
 		view(record, out);
 		view(record, &again);
-		if (same(out, &again))
+		if (same_connection(out, &again) && same_motion(out, &again))
 			return true;
 	}
-	return false;
+	// A worker died while it wrote where the player is: until the next one mends it nobody knows.
+	out->motion_version = 0;
+	memset(out->motion, 0, sizeof(out->motion));
+	return same_connection(out, &again);
 }
 
 static uint64_t milliseconds(uint64_t cycles)
@@ -251,12 +265,14 @@ static void tell_peer(const struct peer *peer, struct pg_session_info *out)
 
 static void tell_motion(const struct connection_view *seen, struct pg_session_info *out)
 {
-	static const struct motion nowhere;
+	static const uint8_t nowhere[sizeof(struct motion)];
+	struct motion motion;
 
 	// The version wraps around: a player who moved stands at the origin with version 0 only by great chance.
-	out->has_motion = seen->motion_version != 0 || memcmp(&seen->motion, &nowhere, sizeof(nowhere)) != 0;
-	memcpy(out->position, seen->motion.position, sizeof(out->position));
-	memcpy(out->velocity, seen->motion.velocity, sizeof(out->velocity));
+	out->has_motion = seen->motion_version != 0 || memcmp(seen->motion, nowhere, sizeof(nowhere)) != 0;
+	memcpy(&motion, seen->motion, sizeof(motion));
+	memcpy(out->position, motion.position, sizeof(out->position));
+	memcpy(out->velocity, motion.velocity, sizeof(out->velocity));
 }
 
 static bool tell(const struct issued *record, uint64_t now, struct pg_session_info *out)

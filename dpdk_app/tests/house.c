@@ -106,13 +106,13 @@ uint32_t house_restart(struct house *house)
 void house_reset(struct house *house, const void *state, uint64_t now)
 {
 	memcpy(house->state, state, house->state_size);
-	memset(house->vault.conversations, 0, house->capacity * conversation_size());
+	memset(house->process, 0, vault_private_size(house->capacity));
 	memset(house->stats, 0, sizeof(house->stats));
 	house->now = now;
 	for (unsigned worker = 0; worker < HOUSE_SIDES; worker++) {
 		struct session_side *side = house->side[worker];
 
-		memset(house->message_memory[worker], 0, sizeof(struct message_pool));
+		memset(house->message_memory[worker], 0, (side->hall.pool->touched + 1) * (size_t)POOL_BLOCK);
 		message_pool_init(house->message_memory[worker], MESSAGE_BYTES);
 		memset(&side->connections, 0, sizeof(side->connections));
 		side->outbox = (struct outbox){0};

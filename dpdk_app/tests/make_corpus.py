@@ -185,71 +185,6 @@ def datagrams() -> dict[str, bytes]:
     }
 
 
-RIGHT_HEADER, RIGHT_PROOF, SECOND, OPENED, CHALLENGE, BREAK = 4, 8, 16, 32, 64, 128  # of fuzz_session.c
-
-
-def step(
-    payload: bytes = b"", *, player: int = 0, address: int = 1, quarters: int = 0, flags: int = 0
-) -> bytes:
-    """One datagram as fuzz_session reads it."""
-    return struct.pack("<BBBH", flags | player, address, quarters, len(payload)) + payload
-
-
-def greeting(kind: int, size: int, version: int = 1) -> bytes:
-    """A HELLO or CONFIRM, without what the target puts in."""
-    return (bytes([kind]) + bytes(19) + struct.pack("<HH", version, 0) + b"a nonce of client").ljust(
-        size, b"\0"
-    )
-
-
-def hello(**where: int) -> bytes:
-    """A HELLO of nonce, padding and all."""
-    payload = greeting(1, 40)[:40].ljust(64, b"\0")
-    return step(payload, flags=RIGHT_HEADER | where.pop("flags", 0), **where)
-
-
-def confirm(size: int = 508, version: int = 1, **where: int) -> bytes:
-    """A CONFIRM with the cookie of the last HELLO."""
-    flags = RIGHT_HEADER | RIGHT_PROOF | where.pop("flags", 0)
-    return step(greeting(3, 64, version)[:40].ljust(size, b"\0"), flags=flags, **where)
-
-
-def sessions() -> dict[str, bytes]:
-    """What is said about sessions, by name."""
-    close = step(bytes([6]) + bytes(19) + b"\x01\0\0\0" + bytes(16), flags=OPENED | RIGHT_HEADER)
-    path = bytes([8]) + bytes(19) + b"TOKEN..." + bytes(16)
-    moved = step(path, address=9, flags=OPENED | RIGHT_HEADER | CHALLENGE)
-    connect = hello() + confirm()
-    return {
-        "hello": hello(),
-        "hello-unknown": step(greeting(1, 40)[:40].ljust(64, b"\0")),
-        "hello-revoked": hello(player=3),
-        "hello-version": step(greeting(1, 40, 2)[:40].ljust(64, b"\0"), flags=RIGHT_HEADER),
-        "hello-short": step(greeting(1, 63), flags=RIGHT_HEADER),
-        "welcome-to-us": step(greeting(4, 508), flags=RIGHT_HEADER),
-        "connect": connect,
-        "connect-1400": hello() + confirm(1400),
-        "confirm-short": hello() + confirm(507),
-        "confirm-long": hello() + confirm(1401),
-        "confirm-version": hello() + confirm(version=2),
-        "confirm-elsewhere": hello() + confirm(address=2),
-        "confirm-late": hello() + confirm(quarters=17),
-        "confirm-unproved": hello() + step(greeting(3, 508), flags=RIGHT_HEADER),
-        "confirm-again": hello() + confirm(1400) + confirm(1400, quarters=1) + confirm(508, quarters=1),
-        "confirm-other-worker": connect + hello(quarters=1) + confirm(flags=SECOND),
-        "once": hello(player=2) + confirm(player=2) + hello(player=2, quarters=1) + confirm(player=2),
-        "expired": hello() + step(quarters=255) + hello() + confirm(),
-        "replaced": connect + hello(address=9, quarters=1) + confirm(address=9),
-        "closed": connect + close + confirm() + hello(quarters=1) + confirm(),
-        "moved": connect + moved + moved,
-        "moved-late": connect
-        + step(address=9, flags=CHALLENGE)
-        + step(path, address=9, quarters=20, flags=OPENED),
-        "restarted": connect + step(address=2, flags=BREAK) + confirm() + close,
-        "idle": connect + step(address=1, quarters=140, flags=BREAK) + hello() + confirm(),
-    }
-
-
 TEXTS = {
     "ascii": b"the quick brown fox jumps over the lazy dog",
     "latin": "Größe".encode(),
@@ -278,7 +213,7 @@ def write(target: str, seeds: dict[str, bytes]) -> None:
 
 
 CLIENT, LITTLE_MEMORY, SMALL_DATAGRAMS, LAST_IDS = 1, 2, 4, 8  # settings of fuzz_opened.c, and its steps
-OPENED, ACKNOWLEDGED, QUEUE, FILL, LATER, END = range(6)
+OPENED, ACKNOWLEDGED, QUEUE, FILL, PASS, END = range(6)
 COMPRESSED, RELIABLE, FRAGMENT = 1, 2, 4  # flags of a message of the session profile
 
 
@@ -305,7 +240,7 @@ def queued(kind: int, length: int, how: int) -> bytes:
 
 def conversations() -> dict[str, bytes]:
     """Steps of conversations: what arrives, what is sent, and what becomes of it."""
-    fill, later = struct.pack("<BH", FILL, 1400), struct.pack("<BH", LATER, 150)
+    fill, later = struct.pack("<BH", FILL, 1400), struct.pack("<BH", PASS, 150)
     acknowledged = struct.pack("<BBI", ACKNOWLEDGED, 0, 0xFFFFFFFF)
     move = said(1, struct.pack("<6f", 1, 2, 3, -1, 0, 0.5))
     text = struct.pack("<IBBH", 0, 3, 0, 200) + b"la " * 66 + b"la"
@@ -404,7 +339,6 @@ def main() -> None:
     write("fuzz_host", {name: bytes([0]) + frame for name, frame in host.items()})
     write("fuzz_datagram", datagrams())
     write("fuzz_opened", conversations())
-    write("fuzz_session", sessions())
     write("fuzz_client", gateways())
     write("fuzz_frame", {name: record(frame) for name, frame in everything.items()} | bursts(everything))
 

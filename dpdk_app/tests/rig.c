@@ -6,14 +6,20 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+
+#define HUGE_PAGE ((size_t)2 << 20)
 
 void *zeroed_lines(size_t size)
 {
-	const size_t rounded = (size + CACHE_LINE - 1) & ~(size_t)(CACHE_LINE - 1);
-	void *memory = aligned_alloc(CACHE_LINE, rounded);
+	const size_t unit = size >= HUGE_PAGE ? HUGE_PAGE : CACHE_LINE;
+	const size_t rounded = (size + unit - 1) & ~(unit - 1);
+	void *memory = aligned_alloc(unit, rounded);
 
 	if (!memory)
 		abort();
+	if (unit == HUGE_PAGE) // as the engines ask for it
+		madvise(memory, rounded, MADV_HUGEPAGE);
 	return memset(memory, 0, rounded);
 }
 

@@ -178,14 +178,34 @@ static void a_connected_session_tells_where_its_player_is(void **state UNUSED)
 	office_close(&o);
 }
 
-static void a_record_that_is_being_written_is_not_told(void **state UNUSED)
+static void a_motion_that_is_being_written_is_left_out(void **state UNUSED)
 {
 	struct office o = office_open(10);
 	const uint32_t session = issue(&o, 5);
+	struct issued *record = record_of(&o, session);
 	struct pg_session_info info;
 
-	record_of(&o, session)->motion_version = 1;
-	assert_false(pg_session_inspect(o.state, session, &info));
+	connect_to(&o, session, 0);
+	record->max_datagram = 508;
+	record->motion = (struct motion){{1, 2, 3}, {4, 5, 6}};
+	record->motion_version = 1;
+	assert_true(pg_session_inspect(o.state, session, &info));
+	assert_int_equal(info.has_motion, 0);
+	assert_true(info.position[0] == 0);
+	assert_int_equal(info.max_datagram, 508);
+	office_close(&o);
+}
+
+static void many_that_end_at_once_are_collected_a_part_at_a_time(void **state UNUSED)
+{
+	struct office o = office_open(5000);
+
+	for (uint32_t player = 1; player <= 5000; player++)
+		end_now(&o, issue(&o, player));
+	assert_int_equal(pg_session_count(o.state), 0);
+	for (uint32_t player = 6000; player < 11000; player++)
+		assert_int_not_equal(issue(&o, player), 0);
+	assert_int_equal(pg_session_count(o.state), 5000);
 	office_close(&o);
 }
 
@@ -484,12 +504,12 @@ static void what_stands_is_what_a_model_says(void **state UNUSED)
 	for (unsigned c = 0; c < COUNT(capacities); c++) {
 		struct office o = office_open(capacities[c]);
 		struct model m = {0};
+		uint64_t seed = c + 1;
 
-		srand(c);
 		for (int step = 0; step < STEPS / (int)COUNT(capacities); step++) {
-			const uint32_t player = (uint32_t)rand() % PLAYERS;
+			const uint32_t player = random_below(&seed, PLAYERS);
 
-			switch (rand() % 4) {
+			switch (random_below(&seed, 4)) {
 			case 0:
 				model_issue(&o, &m, player);
 				break;
@@ -608,7 +628,8 @@ int main(void)
 		cmocka_unit_test(cookie_secrets_of_two_states_differ),
 		cmocka_unit_test(an_issued_session_is_told_as_it_was_issued),
 		cmocka_unit_test(a_connected_session_tells_where_its_player_is),
-		cmocka_unit_test(a_record_that_is_being_written_is_not_told),
+		cmocka_unit_test(a_motion_that_is_being_written_is_left_out),
+		cmocka_unit_test(many_that_end_at_once_are_collected_a_part_at_a_time),
 		cmocka_unit_test(a_revoked_session_is_over_but_its_player_can_be_told),
 		cmocka_unit_test(a_player_who_gets_another_session_loses_the_first),
 		cmocka_unit_test(a_session_whose_time_is_over_is_not_told_and_is_collected),

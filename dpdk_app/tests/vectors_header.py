@@ -63,7 +63,9 @@ def section(name: str, vectors: list[dict[str, Any]]) -> str:
     fields = SECTIONS[name]
     members = " ".join(f"{TYPES[kind].format(field)};" for field, kind in fields.items())
     rows = "\n".join(
-        "\t{" + ", ".join(f".{field} = {literal(kind, vector[field])}" for field, kind in fields.items()) + "},"
+        "\t{"
+        + ", ".join(f".{field} = {literal(kind, vector[field])}" for field, kind in fields.items())
+        + "},"
         for vector in vectors
     )
     return f"static const struct {{ {members} }} vector_{name}[] = {{\n{rows}\n}};\n"

@@ -72,10 +72,10 @@ def list_sessions(
     json: JsonOption = False,
 ) -> None:
     """List the sessions that stand; with --json one object a line."""
-    if not json:
-        print(_LIST_LINE.format(*_LIST_HEADS))
     with _client(config) as client:
-        for session in _sessions(client, player):
+        for number, session in enumerate(_sessions(client, player)):
+            if number == 0 and not json:
+                print(_LIST_LINE.format(*_LIST_HEADS))
             print(json_format.dumps(session) if json else _line(session))
 
 

@@ -1,0 +1,355 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// fuzz_sealed.c: bursts of session datagrams through the whole pipeline, sealed rightly or not, on the lowest and best level.
+//
+// Input: records of flags, address, time (10 ms), length (u16, little-endian), bytes. Flags: bits 0 and 1 the player; bit 2 the
+// bytes are sealed for him: kind, flags, ack, what was sent so far and comes again, then what is encrypted; bit 3 a HELLO or
+// CONFIRM is made right for him; bit 4 ends the burst; bit 5 the time goes by before it; bit 6 what is due leaves; bit 7 the
+// worker process starts anew. Players 0 and 1 are connected at first, player 2 may once, player 3 was revoked. A
+// PATH_RESPONSE that begins with T has the token of the last challenge.
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "house.h"
+#include "pipeline/departures.h"
+#include "rig.h"
+
+enum record_flag { SEAL = 4, GREET = 8, END_BURST = 16, LATER = 32, DEPART = 64, BREAK = 128 };
+
+#define PLAYERS 4
+#define CAPACITY 4
+#define DATAGRAM_ROOM 1500
+#define LEVELS 2
+
+/// One level's.
+struct world {
+	struct house *house;
+	struct rig *rig;
+	struct gate gate;
+	struct datagram_burst burst;
+	uint8_t bytes[BURST_MAX][DATAGRAM_ROOM];
+};
+
+struct table {
+	struct world world[LEVELS];
+	void *state;
+	uint64_t now;
+	struct player at_first[PLAYERS];
+	struct player player[PLAYERS];
+	uint8_t token[SESSION_PATH_TOKEN_LEN]; // of the last PATH_CHALLENGE
+	unsigned n;
+	uint16_t asked[BURST_MAX];
+	bool authentic; // something in the burst may change state
+};
+
+static void require(bool condition)
+{
+	if (!condition)
+		__builtin_trap();
+}
+
+static void open_world(struct world *w, const char *isa)
+{
+	w->house = house_open(CAPACITY);
+	w->rig = rig_open(isa, 16);
+	w->rig->policy.sessions = w->house->rules;
+	for (unsigned i = 0; i < PG_REQUESTS; i++)
+		w->rig->policy.sessions.delivery.message_rate[i] = rate_make(100, 64, pg_tsc_hz());
+	w->gate = w->rig->gate;
+	w->gate.sealed = 3; // either listener
+	w->gate.side = w->house->side[0];
+	w->gate.stats = &w->house->stats[0];
+	w->gate.arrivals = &w->house->stats[0].received;
+	side_use_policy(w->house->side[0], &w->rig->policy);
+}
+
+static void prepare(struct table *t)
+{
+	struct house *house;
+
+	open_world(&t->world[0], "v2");
+	open_world(&t->world[1], "auto");
+	house = t->world[0].house;
+	for (uint32_t i = 0; i < PLAYERS; i++)
+		t->at_first[i] = house_issue(house, i + 1, 60, i == 2);
+	require(house_connect(house, 0, &t->at_first[0]) && house_connect(house, 0, &t->at_first[1]));
+	require(pg_session_revoke(house->state, t->at_first[3].session));
+	t->now = house->now;
+	t->state = malloc(house->state_size);
+	require(t->state != NULL);
+	memcpy(t->state, house->state, house->state_size);
+}
+
+/// Both worlds are the same: state, cookies, random numbers.
+static void start_again(struct table *t)
+{
+	memcpy(t->player, t->at_first, sizeof(t->player));
+	t->n = 0;
+	t->authentic = false;
+	for (unsigned k = 0; k < LEVELS; k++) {
+		struct world *w = &t->world[k];
+
+		house_reset(w->house, t->state, t->now);
+		vault_open(&w->house->vault, w->house->state);
+		w->house->side[0]->random = (struct random_source){.seed = {7}};
+		require(connection_adopt(w->house->side[0], t->now) == 2);
+	}
+}
+
+// ---------------------------------------------------------------- what players see
+
+/// Of either world's, which are the same. Its counter is newer than any before: no nonce comes twice.
+static void check_sealed(struct table *t, uint8_t *datagram, uint16_t length)
+{
+	struct session_header header;
+
+	memcpy(&header, datagram, sizeof(header));
+	require(header.length == length && length >= SESSION_SEALED_MIN && length <= SESSION_DATAGRAM_MAX);
+	for (unsigned i = 0; i < PLAYERS; i++) {
+		struct player *player = &t->player[i];
+		const uint64_t before = player->newest;
+
+		if (player->session != header.session)
+			continue;
+		if (header.kind == SESSION_WELCOME) {
+			require(player_take_welcome(t->world[0].house, player, datagram, length));
+			return;
+		}
+		require(player_open(t->world[0].house, player, datagram, length) && player->newest > before);
+		if (header.kind == SESSION_PATH_CHALLENGE)
+			memcpy(t->token, datagram + sizeof(header), sizeof(t->token));
+		return;
+	}
+	require(false);
+}
+
+static void check_answer(struct table *t, unsigned i)
+{
+	uint8_t *datagram = t->world[0].bytes[i];
+	const uint16_t length = t->world[0].burst.length[i];
+
+	switch (datagram[0]) {
+	case SESSION_CHALLENGE:
+		require(length == sizeof(struct session_challenge) && length <= t->asked[i]);
+		for (unsigned k = 0; k < PLAYERS; k++)
+			if (memcmp(&t->player[k].session, datagram + 4, 4) == 0) {
+				memcpy(t->player[k].client_nonce, datagram + 20, SESSION_NONCE_LEN);
+				memcpy(t->player[k].cookie, datagram + 36, SESSION_COOKIE_LEN);
+			}
+		return;
+	case SESSION_DENIED:
+		require(length == sizeof(struct session_denied) && length <= t->asked[i]);
+		return;
+	default:
+		require(datagram[0] == SESSION_WELCOME || datagram[0] == SESSION_DATA ||
+			datagram[0] == SESSION_PATH_CHALLENGE);
+		check_sealed(t, datagram, length);
+	}
+}
+
+static void depart(struct table *t)
+{
+	for (;;) {
+		uint8_t bytes[LEVELS][BURST_MAX][SESSION_DATAGRAM_MAX];
+		struct datagram_departures out[LEVELS];
+		unsigned n[LEVELS];
+
+		for (unsigned k = 0; k < LEVELS; k++) {
+			for (unsigned i = 0; i < BURST_MAX; i++)
+				out[k].payload[i] = bytes[k][i];
+			n[k] = depart_datagrams(t->world[k].house->side[0], &out[k], BURST_MAX, t->world[k].house->now);
+		}
+		require(n[0] == n[1]);
+		for (unsigned i = 0; i < n[0]; i++) {
+			require(out[0].length[i] == out[1].length[i]);
+			require(memcmp(bytes[0][i], bytes[1][i], out[0].length[i]) == 0);
+			check_sealed(t, bytes[0][i], out[0].length[i]);
+		}
+		if (n[0] < BURST_MAX)
+			return;
+	}
+}
+
+// ---------------------------------------------------------------- a burst
+
+static void check_books(const struct world *w)
+{
+	const struct pg_worker_stats *s = &w->house->stats[0];
+	uint64_t ended = s->handed_out;
+
+	for (unsigned i = 0; i < PG_MESSAGES; i++)
+		ended += s->handled[i];
+	for (unsigned i = 0; i < PG_DROPS; i++)
+		ended += s->dropped[i];
+	require(ended == s->received && s->dropped[PG_DROP_NONE] == 0);
+}
+
+static void run_burst(struct table *t)
+{
+	const size_t records = CAPACITY * sizeof(struct issued);
+	uint8_t before[CAPACITY * sizeof(struct issued)];
+	struct world *w = t->world;
+
+	memcpy(before, w[0].house->vault.records, records);
+	for (unsigned k = 0; k < LEVELS; k++) {
+		w[k].rig->path->run_datagrams(&w[k].gate, &w[k].burst, t->n, w[k].house->now);
+		check_books(&w[k]);
+	}
+	require(memcmp(w[0].house->vault.records, w[1].house->vault.records, records) == 0);
+	require(memcmp(&w[0].house->stats[0], &w[1].house->stats[0], sizeof(w[0].house->stats[0])) == 0);
+	if (!t->authentic)
+		require(memcmp(before, w[0].house->vault.records, records) == 0);
+	for (unsigned i = 0; i < t->n; i++) {
+		require(w[0].burst.drop[i] == w[1].burst.drop[i]);
+		if (w[0].burst.drop[i] != PG_DROP_NONE)
+			continue;
+		require(w[0].burst.length[i] == w[1].burst.length[i]);
+		require(memcmp(w[0].bytes[i], w[1].bytes[i], w[0].burst.length[i]) == 0);
+	}
+	for (unsigned i = 0; i < t->n; i++)
+		if (w[0].burst.drop[i] == PG_DROP_NONE)
+			check_answer(t, i);
+	t->n = 0;
+	t->authentic = false;
+}
+
+/// Seal what the input says for a player, under his next counter or one of before.
+static uint16_t seal(struct table *t, struct player *player, const uint8_t *bytes, uint16_t length, uint8_t *out)
+{
+	struct session_header header = {.session = player->session};
+	uint64_t counter;
+
+	if (length < 4)
+		return 0;
+	counter = bytes[3] ? player->sent + 1 - (bytes[3] < player->sent ? bytes[3] : player->sent) : ++player->sent;
+	header.kind = bytes[0];
+	header.flags = bytes[1];
+	header.length = (uint16_t)(length - 4 + SESSION_SEALED_MIN);
+	header.sequence = (uint32_t)counter;
+	header.ack = bytes[2] ? (uint32_t)player->newest + 1 - bytes[2] : 0;
+	header.ack_bits = bytes[2] ? 0xfffffff0U : 0;
+	memcpy(out, &header, sizeof(header));
+	memcpy(out + sizeof(header), bytes + 4, length - 4U);
+	if (header.kind == SESSION_PATH_RESPONSE && length == 4 + sizeof(t->token) && bytes[4] == 'T')
+		memcpy(out + sizeof(header), t->token, sizeof(t->token));
+	cipher_seal(&t->world[0].house->side[0]->code, &player->cipher.seal, counter, out, sizeof(header),
+		    header.length);
+	return header.length;
+}
+
+static uint16_t greet(const struct player *player, const uint8_t *bytes, uint16_t length, uint8_t *out)
+{
+	struct session_confirm *confirm = (struct session_confirm *)out;
+
+	memcpy(out, bytes, length);
+	if (length < sizeof(*confirm))
+		return length;
+	confirm->header = (struct session_header){.kind = out[0], .length = length, .session = player->session};
+	if (out[0] != SESSION_CONFIRM || length < SESSION_DATAGRAM_MIN)
+		return length;
+	confirm->max_datagram = length;
+	memcpy(confirm->client_nonce, player->client_nonce, SESSION_NONCE_LEN);
+	memcpy(confirm->cookie, player->cookie, SESSION_COOKIE_LEN);
+	confirm_prove(player->key, out, length);
+	return length;
+}
+
+static void add(struct table *t, unsigned flags, uint8_t address, const uint8_t *bytes, uint16_t length)
+{
+	struct player *player = &t->player[flags & 3];
+	const struct peer peer = address ? peer_at(0x14000000 + address / 2, 5000, address & 1) : player->peer;
+	uint8_t *datagram = t->world[0].bytes[t->n];
+	uint16_t made = length;
+
+	if (flags & SEAL)
+		made = seal(t, player, bytes, length, datagram);
+	else if (flags & GREET)
+		made = greet(player, bytes, length, datagram);
+	else
+		memcpy(datagram, bytes, length);
+	t->authentic |= (flags & (SEAL | GREET)) != 0;
+	t->asked[t->n] = made;
+	memcpy(t->world[1].bytes[t->n], datagram, made);
+	for (unsigned k = 0; k < LEVELS; k++) {
+		t->world[k].burst.peer[t->n] = peer;
+		t->world[k].burst.payload[t->n] = t->world[k].bytes[t->n];
+		t->world[k].burst.length[t->n] = made;
+		t->world[k].burst.way[t->n] = 0;
+		t->world[k].burst.drop[t->n] = 0xee;
+	}
+	t->n++;
+}
+
+// ---------------------------------------------------------------- between bursts
+
+static void pass_time(struct table *t, uint8_t tens_of_ms)
+{
+	for (unsigned k = 0; k < LEVELS; k++) {
+		struct house *house = t->world[k].house;
+
+		house_wait(house, 10ULL * tens_of_ms);
+		connection_sweep(house->side[0], house->now, CAPACITY);
+	}
+	depart(t);
+}
+
+/// The messages of a dead process are gone, and its memory.
+static void start_process(struct table *t)
+{
+	for (unsigned k = 0; k < LEVELS; k++) {
+		struct house *house = t->world[k].house;
+		struct session_side *side = house->side[0];
+
+		for (uint32_t slot = 0; slot < CAPACITY; slot++)
+			conversation_end(&side->hall, vault_conversation(&house->vault, slot), PG_LOSS_CLOSED);
+		memset(house->process, 0, vault_private_size(CAPACITY));
+		wheel_init(&side->wheel, house->vault.links, side->tsc_hz / 1000, house->now);
+		side->outbox = (struct outbox){0};
+		connection_adopt(side, house->now);
+	}
+}
+
+/// Nothing that was kept for messages is lost.
+static void end(struct table *t)
+{
+	for (unsigned k = 0; k < LEVELS; k++) {
+		struct session_side *side = t->world[k].house->side[0];
+
+		for (uint32_t slot = 0; slot < CAPACITY; slot++)
+			if (issued_owner(&side->vault->records[slot]) == 0)
+				connection_close(side, slot, SESSION_CLOSED_SHUTDOWN, t->world[k].house->now);
+		require(side->hall.pool->used == 1 || side->hall.pool->used == 0);
+		require(t->world[k].house->stats[0].connected == 0 && side->wheel.scheduled == 0);
+	}
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static struct table t;
+
+	if (!t.state)
+		prepare(&t);
+	start_again(&t);
+	while (size >= 5) {
+		const uint8_t *head = data;
+		size_t length = (size_t)(data[3] | data[4] << 8) % (PG_DATAGRAM_MAX - SESSION_SEALED_MIN + 1);
+
+		data += 5;
+		size -= 5;
+		length = length < size ? length : size;
+		if (head[0] & (LATER | DEPART | BREAK))
+			run_burst(&t);
+		if (head[0] & BREAK)
+			start_process(&t);
+		if (head[0] & (LATER | DEPART))
+			pass_time(&t, head[0] & LATER ? head[2] : 0);
+		add(&t, head[0], head[1], data, (uint16_t)length);
+		data += length;
+		size -= length;
+		if (head[0] & END_BURST || t.n == BURST_MAX)
+			run_burst(&t);
+	}
+	run_burst(&t);
+	end(&t);
+	return 0;
+}
