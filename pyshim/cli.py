@@ -156,12 +156,15 @@ def check(config: ConfigOption) -> None:
 
     from pyshim.config import load_config
     from pyshim.host import gather
+    from pyshim.issuing.access import check_files
     from pyshim.plan import plan
     from pyshim.plan_text import render_plan
 
     with located(config):
         settings = load_config(config)
         decided = plan(settings, gather(settings))
+        if settings.issues_sessions:
+            check_files(settings)
     console = Console(highlight=False)
     # Written by us and not by rich, which ends the process its own way when the reader of a pipe has gone.
     with console.capture() as text:

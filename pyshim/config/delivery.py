@@ -30,7 +30,7 @@ class MessageRatesConfig(Section):
     chat: _Rate = Field(default=8, description="Chat messages.")
     heartbeat: _Rate = Field(default=8, description="Heartbeats.")
     skill: _Rate = Field(default=32, description="Skills.")
-    bulk: _Rate = Field(default=16, description="Pieces of bulk data, of up to a datagram each.")
+    bulk: _Rate = Field(default=16, description="Bulk data; one message, however many datagrams it takes.")
 
 
 class MessageBurstsConfig(Section):
@@ -41,7 +41,7 @@ class MessageBurstsConfig(Section):
     chat: _Burst = Field(default=32, description="Chat messages.")
     heartbeat: _Burst = Field(default=16, description="Heartbeats.")
     skill: _Burst = Field(default=64, description="Skills.")
-    bulk: _Burst = Field(default=256, description="Pieces of bulk data: 160 are the longest message.")
+    bulk: _Burst = Field(default=32, description="Bulk data, of up to 64 KiB each.")
 
 
 class DeliveryConfig(Section):

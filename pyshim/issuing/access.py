@@ -46,6 +46,16 @@ def advertised(config: Config) -> Endpoint:
     return Endpoint(str(config.ports[0].address[0].ip), port)
 
 
+def check_files(config: Config) -> None:
+    """Read what `run` will read.
+
+    Raises:
+        PlanError: a file that is no token, certificate or key, or cannot be read.
+    """
+    read_token(config)
+    server_tls(config)
+
+
 # ---------------------------------------------------------------- the token
 
 

@@ -4,11 +4,14 @@
 from __future__ import annotations
 
 import http.client
+import json
 import os
+import re
 import socket
 import ssl
 import stat
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -202,6 +205,21 @@ def test_certificates_that_are_none_are_refused(tmp_path: Path) -> None:
         assert found == code, told
         assert "control.tls" in told
         assert "Traceback" not in told
+
+
+def test_check_finds_what_would_keep_it_from_starting(tmp_path: Path) -> None:
+    path = tmp_path / "gate.yaml"
+
+    def check(mode: int) -> subprocess.CompletedProcess[str]:
+        config = configuration(tmp_path, token_file=token_file(tmp_path, mode=mode))
+        path.write_text(json.dumps(config, indent=1))
+        command = [sys.executable, "-P", "-m", "pyshim", "check", "-c", str(path)]
+        return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+    assert check(0o600).returncode == 0
+    refused = check(0o644)
+    assert refused.returncode == ExitCode.CONFIG
+    assert re.match(rf"{path}:\d+: control\.token_file: ", refused.stderr)
 
 
 def test_an_address_that_is_taken_is_69(tmp_path: Path) -> None:
