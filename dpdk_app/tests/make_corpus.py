@@ -32,6 +32,11 @@ def message(kind: int, player: int, body: bytes) -> bytes:
     return struct.pack("<IIQI", kind, 20 + len(body), 0x1122334455667788, player) + body
 
 
+def session_header(kind: int, length: int) -> bytes:
+    """The header of a datagram of the session profile, for slot 1."""
+    return struct.pack("<BBHIIII", kind, 0, length, 1, 0, 0, 0)
+
+
 def messages() -> dict[str, bytes]:
     """Payloads by name: good ones, and bad ones that differ in one respect."""
     chat = struct.pack("<IBBH", 0, 3, 0, 5)
@@ -116,6 +121,10 @@ def game_frames() -> dict[str, bytes]:
     frames |= {f"v6-{name}": ethernet() / ipv6() / Raw(payload[name]) for name in ("move", "chat", "skill")}
     frames |= {
         "second-listener": ethernet() / ipv4(8081) / heartbeat,
+        "session-hello": ethernet() / ipv4(8081) / Raw(session_header(1, 64) + struct.pack("<HH40x", 1, 0)),
+        "session-confirm": ethernet() / ipv4(8081) / Raw(session_header(3, 508) + bytes(488)),
+        "session-data": ethernet() / ipv4(8081) / Raw(session_header(5, 64) + bytes(44)),
+        "session-welcome": ethernet() / ipv4(8081) / Raw(session_header(4, 508) + bytes(488)),
         "no-listener": ethernet() / ipv4(9) / heartbeat,
         "tagged": ethernet() / Dot1Q(vlan=5) / ipv4() / move,
         "tagged-twice": ethernet() / Dot1AD(vlan=5) / Dot1Q(vlan=6) / ipv6() / move,
