@@ -82,7 +82,7 @@ def _frames_of(connection: Connection) -> Iterator[bytes]:
 
 
 def write_sealed_moves(path: Path, connections: Sequence[Connection], seed: int = 1) -> Capture:
-    """Write a packet of every connection in random order, and of some a second one, so that bursts come out even."""
+    """Write a packet of every connection in random order, and a second one of some: whole bursts."""
     streams = [_frames_of(connection) for connection in connections]
     frames = -(-len(connections) // BURST) * BURST
     order = [number % len(connections) for number in range(frames)]
