@@ -107,10 +107,11 @@ ALWAYS_INLINE uint64_t pseudo_header6(const struct ipv6_header *ip, uint8_t prot
 	return sum_words(ip->source, 4, (uint64_t)BE16(protocol) + length);
 }
 
-/// The checksum field of a UDP datagram whose field is 0 now; a sum of zero is sent as 0xffff (RFC 768).
-ALWAYS_INLINE be16 checksum_udp(const uint8_t *datagram, uint16_t length, uint64_t pseudo_sum)
+/// The checksum field of a UDP datagram; a sum of zero is sent as 0xffff (RFC 768).
+/// @param sum  of what is not in these bytes: the pseudo-header at least
+ALWAYS_INLINE be16 checksum_udp(const uint8_t *bytes, uint16_t length, uint64_t sum)
 {
-	const be16 checksum = (be16)~checksum_fold(add_around(pseudo_sum, checksum_sum(datagram, length)));
+	const be16 checksum = (be16)~checksum_fold(add_around(sum, checksum_sum(bytes, length)));
 
 	return checksum != 0 ? checksum : UINT16_MAX;
 }

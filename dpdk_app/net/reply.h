@@ -96,13 +96,32 @@ ALWAYS_INLINE unsigned reply_datagram(uint8_t *frame, const struct packet *p, co
 	return ip_bit | TX_CHECKSUM_UDP;
 }
 
-ALWAYS_INLINE void resize_ipv4(struct ipv4_header *ip, uint16_t datagram_len, const bool tx_offload)
+/// As reply_ipv4(), with another length, and not to be fragmented. Sums are of what is still in registers: a load from
+/// what was just stored in parts waits until it has left the core's store buffer.
+/// @return sum of the pseudo-header
+ALWAYS_INLINE uint64_t resize_ipv4(struct ipv4_header *ip, uint16_t datagram_len, const bool tx_offload)
 {
-	ip->total_length = BE16(sizeof(*ip) + datagram_len);
-	ip->fragment = BE16(IPV4_DO_NOT_FRAGMENT);
-	ip->checksum = 0;
-	if (!tx_offload)
-		ip->checksum = (be16)~checksum_fold(checksum_sum((const uint8_t *)ip, sizeof(*ip)));
+	const uint64_t addresses = load64((const uint8_t *)&ip->source), exchanged = addresses << 32 | addresses >> 32;
+	const be16 length = BE16(sizeof(*ip) + datagram_len), fragment = BE16(IPV4_DO_NOT_FRAGMENT);
+	const uint32_t before = (uint32_t)ip->total_length + ip->fragment + ip->ttl + ip->checksum;
+	const uint32_t after = (uint32_t)length + fragment + ANSWER_HOP_LIMIT;
+
+	// RFC 1624 eqn. 3, of three words at once.
+	ip->checksum = tx_offload ? 0 : (be16)~checksum_fold32(4U * UINT16_MAX - before + after);
+	ip->total_length = length;
+	ip->fragment = fragment;
+	ip->ttl = ANSWER_HOP_LIMIT;
+	memcpy(&ip->source, &exchanged, sizeof(exchanged));
+	return add_around(addresses, (uint64_t)BE16(IP_UDP) + BE16(datagram_len));
+}
+
+ALWAYS_INLINE uint64_t resize_ipv6(struct ipv6_header *ip, uint16_t datagram_len)
+{
+	const uint64_t pseudo = pseudo_header6(ip, IP_UDP, BE16(datagram_len));
+
+	reply_ipv6(ip);
+	ip->payload_length = BE16(datagram_len);
+	return pseudo;
 }
 
 /// Answer a datagram with another payload, of any length, that lies in its place already. Over IPv4 it is not to be
@@ -112,30 +131,27 @@ ALWAYS_INLINE void resize_ipv4(struct ipv4_header *ip, uint16_t datagram_len, co
 ALWAYS_INLINE unsigned reply_resized(uint8_t *frame, struct packet *p, const struct identity *id, uint16_t payload_len,
 				     const bool tx_offload)
 {
-	struct ipv4_header *ip4 = (struct ipv4_header *)(frame + p->l3);
-	struct ipv6_header *ip6 = (struct ipv6_header *)(frame + p->l3);
 	struct udp_header *udp = (struct udp_header *)(frame + p->l4);
 	const uint16_t datagram_len = (uint16_t)(sizeof(*udp) + payload_len);
+	const uint32_t ports = load32((const uint8_t *)udp);
 	const bool ipv4 = likely(p->layer == LAYER_IPV4), checked = udp->checksum != 0;
+	const uint64_t pseudo = ipv4 ? resize_ipv4((struct ipv4_header *)(frame + p->l3), datagram_len, tx_offload) :
+				       resize_ipv6((struct ipv6_header *)(frame + p->l3), datagram_len);
+	struct udp_header answer = {
+		.source = (be16)(ports >> 16),
+		.destination = (be16)ports,
+		.length = BE16(datagram_len),
+	};
 
 	p->end = (uint16_t)(p->l4 + datagram_len);
 	reply_ethernet(frame, id);
-	if (ipv4) {
-		reply_ipv4(ip4, true);
-		resize_ipv4(ip4, datagram_len, tx_offload);
-	} else {
-		reply_ipv6(ip6);
-		ip6->payload_length = BE16(datagram_len);
+	if (likely(checked)) { // came without one, returns without one
+		const uint64_t sum = add_around(pseudo, (uint64_t)ports + answer.length);
+
+		answer.checksum =
+			tx_offload ? checksum_fold(pseudo) : checksum_udp((const uint8_t *)(udp + 1), payload_len, sum);
 	}
-	udp->checksum = 0; // came without one, returns without one
-	reply_udp(udp, 0, 0);
-	udp->length = BE16(datagram_len);
-
-	const uint64_t pseudo = ipv4 ? pseudo_header4(ip4, udp->length) : pseudo_header6(ip6, IP_UDP, udp->length);
-
-	if (likely(checked))
-		udp->checksum =
-			tx_offload ? checksum_fold(pseudo) : checksum_udp((const uint8_t *)udp, datagram_len, pseudo);
+	*udp = answer;
 	if (!tx_offload)
 		return TX_CHECKSUM_NONE;
 	return (ipv4 ? TX_CHECKSUM_IP : 0U) | (checked ? TX_CHECKSUM_UDP : 0U);

@@ -2,21 +2,26 @@
 // fuzz_frame.c: bursts of any frames through the whole pipeline, on the lowest and the best level of this CPU.
 //
 // Input: records of flags, length (u16, little-endian), bytes. Flags: bit 0 make the checksums right, bit 1 address
-// it to us, bit 2 end the burst here, bit 3 let 40 s go by before it. The last record may be short.
+// it to us, bit 2 end the burst here, bit 3 let 40 s go by before it, bit 4 it is for the second listener, which speaks the
+// session profile: four sessions are issued, one is revoked, nobody is connected. The last record may be short.
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "frames.h"
+#include "house.h"
 #include "rig.h"
 
-enum record_flag { REPAIR = 1, TO_US = 2, END_BURST = 4, LATER = 8 };
+enum record_flag { REPAIR = 1, TO_US = 2, END_BURST = 4, LATER = 8, SEALED = 16 };
+
+#define ISSUED 4
 
 #define CAPACITY 8 // small: full within a few frames
 
 /// The same frames for two rigs; what lies behind a frame differs, so that a byte read there shows.
 struct pair {
 	struct rig *rig[2];
+	struct house *house;  // of both: a side each
 	struct identity many; // of a port with more addresses
 	struct burst burst[2];
 	uint8_t *original[BURST_MAX];
@@ -127,6 +132,10 @@ static void add_frame(struct pair *p, const uint8_t *bytes, uint16_t len, unsign
 
 	if (flags & TO_US && len >= 6)
 		memcpy(frame, our_mac, 6);
+	if (flags & SEALED && len >= 14 + 20 + 8 + 8) {
+		put16(frame + 36, 8081);
+		frame[46] = (uint8_t)(frame[46] % (2 * ISSUED)); // a slot that may have been issued
+	}
 	if (flags & REPAIR)
 		repair_checksums(frame, len);
 	check_short_cut(&p->rig[0]->identity, &p->rig[0]->listeners, frame, len);
@@ -153,16 +162,39 @@ static void let_time_pass(struct pair *p)
 	}
 }
 
+static void prepare(struct pair *p)
+{
+	p->house = house_open(ISSUED);
+	for (uint32_t i = 0; i < ISSUED; i++) {
+		const struct player player = house_issue(p->house, i + 1, 3600, false);
+
+		if (i == 0)
+			require(pg_session_revoke(p->house->state, player.session));
+	}
+	for (unsigned k = 0; k < 2; k++) {
+		p->rig[k] = rig_open(k == 0 ? "v2" : "auto", CAPACITY);
+		p->rig[k]->gate.side = p->house->side[k];
+		p->rig[k]->gate.sealed = 2;
+		side_use_policy(p->house->side[k], &p->rig[k]->policy);
+	}
+	rig_identity_of_many(&p->many);
+}
+
+/// Nobody can connect who has no key.
+static void check_house(const struct pair *p)
+{
+	for (unsigned k = 0; k < 2; k++)
+		require(p->house->stats[k].connections == 0 && p->house->side[k]->outbox.count == 0);
+	require(memcmp(p->house->stats[0].denied, p->house->stats[1].denied, sizeof(p->house->stats[0].denied)) == 0);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const struct rate few = {.interval = RIG_HZ / 10, .tolerance = RIG_HZ};
 	static struct pair p;
 
-	if (!p.rig[0]) {
-		p.rig[0] = rig_open("v2", CAPACITY);
-		p.rig[1] = rig_open("auto", CAPACITY);
-		rig_identity_of_many(&p.many);
-	}
+	if (!p.house)
+		prepare(&p);
 	for (unsigned k = 0; k < 2; k++) {
 		rig_reset(p.rig[k]);
 		rig_limit_sources(p.rig[k], 1, few);
@@ -186,5 +218,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			run_burst(&p);
 	}
 	run_burst(&p);
+	check_house(&p);
 	return 0;
 }
