@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""`bench attack`: what a session keeps while forged packets come for it as fast as a wire brings them.
+"""`bench attack`: what a session keeps while forged packets come for it as fast as they can.
 
 A queue in front of a worker drops without looking. So a session keeps all its packets where the worker gets
 through the forged ones as fast as they come; where it does not, the share of them that it gets through.
@@ -7,17 +7,26 @@ through the forged ones as fast as they come; where it does not, the share of th
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
+from statistics import median
 from tempfile import TemporaryDirectory
 
 from pyshim.bench.description import Request
-from pyshim.bench.reports.report import Note, Row
+from pyshim.bench.reports.report import GATEWAY, Note, Row
 from pyshim.bench.rig.forgery import Attack
 from pyshim.bench.rig.sealed_run import Side
+from pyshim.bench.rig.served import BUSY_ENOUGH
+from pyshim.bench.rig.sides import Sides, choose_sides
+from pyshim.errors import UnavailableError
 
 SESSIONS = 10_000
 LINE_RATE = "10 GbE line rate"
+
+VETH = "veth-spoofed"
+PLAYER_SHARE = "share of the player's packets acknowledged"
+GENERATOR, CPUS = "generator", "cpus"
 
 _NOTES = {
     Attack.SPOOFED: "The forged packets come from the address of the session's own player: each costs a tag "
@@ -35,10 +44,11 @@ def attack(request: Request) -> Iterator[Row | Note]:
     """
     with TemporaryDirectory(prefix="pollgate-bench-") as directory:
         for kind in Attack:
-            yield _row(Path(directory), kind, request)
+            yield _replayed(Path(directory), kind, request)
+        yield from _end_to_end(Path(directory), request)
 
 
-def _row(directory: Path, kind: Attack, request: Request) -> Row:
+def _replayed(directory: Path, kind: Attack, request: Request) -> Row:
     # Loads DPDK, which the benchmarks' other commands can do without.
     from pyshim.bench.rig.attacked import prepare_attacked  # noqa: PLC0415
 
@@ -50,3 +60,44 @@ def _row(directory: Path, kind: Attack, request: Request) -> Row:
     share = measured.ratio.median
     details = {**replay.details(), "line_rate_share": share, "kept_share": min(1.0, share)}
     return Row.of(name, measured, LINE_RATE, details=details, note=_NOTES[kind])
+
+
+def _end_to_end(directory: Path, request: Request) -> Iterator[Row | Note]:
+    """A player on a cable, with a queue that overflows: the share of his packets that the gateway took."""
+    # Loads the protocol's cryptography, which the benchmarks' other commands can do without.
+    from pyshim.bench.rig.flooded import siege  # noqa: PLC0415
+
+    sides = choose_sides()
+    with ExitStack() as stack:
+        try:
+            besieged = stack.enter_context(siege(directory, sides))
+        except UnavailableError as problem:
+            yield Note(f"{VETH} was left out: {problem}")
+            return
+        measured = request.compare(
+            VETH,
+            lambda: besieged.under_flood(request.seconds),
+            lambda: besieged.alone(request.seconds),
+        )
+    limited_by, why = limit([one.busy for one in besieged.war], sides)
+    yield Row.of(
+        VETH,
+        measured,
+        "without attack",
+        unit=PLAYER_SHARE,
+        limited_by=limited_by,
+        details=besieged.details(),
+        note=why,
+    )
+
+
+def limit(busy: Sequence[float], sides: Sides) -> tuple[str, str]:
+    """What bounded the attack: the gateway that could take no more, or the flood that brought no more."""
+    if sides.shared:
+        return CPUS, sides.note
+    if median(busy) >= BUSY_ENOUGH:
+        return GATEWAY, ""
+    return GENERATOR, (
+        f"Limited by the flood: the gateway's worker was {median(busy):.0%} busy, so this machine brings no "
+        "more forged packets than it gets through."
+    )

@@ -80,6 +80,15 @@ def test_both_ends_are_up_and_only_the_servers_address_comes_and_goes() -> None:
 
 
 @pytest.mark.usefixtures("unchanged")
+def test_a_player_on_a_socket_has_the_other_ends_address_while_that_is_asked_for() -> None:
+    with private_network() as network:
+        with network.generator_address() as address, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as own:
+            own.bind((str(address), 0))
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as own, pytest.raises(OSError, match="assign"):
+            own.bind((str(address), 0))
+
+
+@pytest.mark.usefixtures("unchanged")
 def test_each_side_receives_on_its_own_cpu_when_that_is_asked_for() -> None:
     with private_network(steer_to=(1, 0)):
         assert (steered(SERVER_INTERFACE), steered(GENERATOR_INTERFACE)) == (1 << 1, 1 << 0)

@@ -64,15 +64,14 @@ class PrivateNetwork:
 
         The players are a known neighbour: nobody waits for ARP.
         """
-        _ip("address", "add", str(SERVER_ADDRESS), "dev", SERVER_INTERFACE)
-        _ip(
-            *("neighbour", "replace", str(GENERATOR_ADDRESS.ip), "lladdr", GENERATOR_MAC),
-            *("dev", SERVER_INTERFACE, "nud", "permanent"),
-        )
-        try:
+        with _address(SERVER_INTERFACE, SERVER_ADDRESS, GENERATOR_ADDRESS.ip, GENERATOR_MAC):
             yield SERVER_ADDRESS.ip
-        finally:
-            _ip("address", "flush", "dev", SERVER_INTERFACE)
+
+    @contextmanager
+    def generator_address(self) -> Iterator[IPv4Address]:
+        """Likewise the other end, for a player on a socket of the kernel; the server is a known neighbour."""
+        with _address(GENERATOR_INTERFACE, GENERATOR_ADDRESS, SERVER_ADDRESS.ip, SERVER_MAC):
+            yield GENERATOR_ADDRESS.ip
 
 
 @contextmanager
@@ -164,6 +163,16 @@ def _leave_checksums_to_software(interface: str) -> None:
             fcntl.ioctl(any_socket.fileno(), _SIOCETHTOOL, request)
     except OSError as problem:
         raise UnavailableError(f"{interface} does not turn checksums off: {problem.strerror}") from problem
+
+
+@contextmanager
+def _address(interface: str, address: IPv4Interface, neighbour: IPv4Address, mac: str) -> Iterator[None]:
+    _ip("address", "add", str(address), "dev", interface)
+    _ip(*("neighbour", "replace", str(neighbour), "lladdr", mac, "dev", interface, "nud", "permanent"))
+    try:
+        yield
+    finally:
+        _ip("address", "flush", "dev", interface)
 
 
 def _ip(*words: str) -> None:

@@ -249,9 +249,9 @@ def measure_testpmd(plan: Plan, mode: str, seconds: float) -> float:
     )
     try:
         time.sleep(TESTPMD_START_S + WARM_UP_S)
-        _tell(process, b"show port stats 0\n")
+        ask_testpmd(process, "show port stats 0\n")
         time.sleep(seconds)
-        _tell(process, b"show port stats 0\nquit\n")
+        ask_testpmd(process, "show port stats 0\nquit\n")
         said, _ = process.communicate(timeout=STOP_TIMEOUT_S)
     except subprocess.TimeoutExpired as error:
         raise UnavailableError(f"{TESTPMD} did not end when it was told to") from error
@@ -265,9 +265,10 @@ def measure_testpmd(plan: Plan, mode: str, seconds: float) -> float:
     return float(rates[-1])
 
 
-def _tell(process: subprocess.Popen[bytes], commands: bytes) -> None:
+def ask_testpmd(process: subprocess.Popen[bytes], commands: str) -> None:
+    """Type commands, each with its line's end; what it answers comes when it ends."""
     if process.stdin is None:
         raise InternalError("testpmd was started without a pipe for its commands")
     with suppress(BrokenPipeError):  # it ended early; its output says why
-        process.stdin.write(commands)
+        process.stdin.write(commands.encode())
         process.stdin.flush()

@@ -1,0 +1,180 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""A gateway and a player on a virtual cable, and forged packets in the player's name over the same cable."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+from statistics import median
+
+from pyshim.bench.rig.flood import flood
+from pyshim.bench.rig.forgery import forged_datagram
+from pyshim.bench.rig.frames import GATE_PORT, Capture, udp_frame, write_capture
+from pyshim.bench.rig.private_network import (
+    GENERATOR_ADDRESS,
+    GENERATOR_INTERFACE,
+    SERVER_ADDRESS,
+    SERVER_INTERFACE,
+    SERVER_MAC,
+    private_network,
+)
+from pyshim.bench.rig.processes import gateway, scrape, testpmd_path, total
+from pyshim.bench.rig.sides import Sides
+from pyshim.bench.rig.steady_player import Moved, SteadyPlayer, bound
+from pyshim.config import load_config
+from pyshim.errors import UnavailableError
+from pyshim.issuing.client import Client as Issuer
+from pyshim.protocol.client import Ticket
+
+RATE_PPS = 500.0
+DEVICE = f"net_af_packet on veth, {SERVER_INTERFACE}"
+FORGED = 512  # different frames
+
+_TTL_S = 86_400
+
+_CONFIG = """\
+eal: {{memory_mib: 256}}
+ports:
+  - name: game0
+    device: "net_af_packet0,iface={interface},framecnt=4096"
+    address: [{address}]
+    mac: "{mac}"
+workers: {{cpus: [{cpu}]}}
+listen: [{{port: {port}, profile: session}}]
+sessions: {{idle_timeout_s: 3600}}
+delivery: {{messages_pps: {{move: 0}}}}
+control: {{listen: "unix:{directory}/control.sock"}}
+metrics: {{listen: "127.0.0.1:0"}}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Flooded:
+    """One measurement under attack."""
+
+    moved: Moved
+    sent_pps: float  # by the flood
+    received_pps: float  # by the gateway
+    forged: int  # dropped for their tag
+    busy: float  # share of the worker's time
+
+
+@dataclass(slots=True)
+class Siege:
+    """What runs, and what the measurements showed beside the share."""
+
+    player: SteadyPlayer
+    url: str
+    capture: Capture
+    sides: Sides
+    peace: list[Moved] = field(default_factory=list)
+    war: list[Flooded] = field(default_factory=list)
+
+    def alone(self, seconds: float) -> float:
+        """Share of the player's packets that were acknowledged."""
+        moved = self.player.play(RATE_PPS, seconds)
+        self.peace.append(moved)
+        return moved.share
+
+    def under_flood(self, seconds: float) -> float:
+        """Likewise, while forged ones come as fast as this machine lets them.
+
+        Raises:
+            UnavailableError: the flood does not run, or does not reach the gateway.
+        """
+        with flood(self.capture.path, GENERATOR_INTERFACE, self.sides.generator) as running:
+            before, began = scrape(self.url), time.monotonic()
+            moved = self.player.play(RATE_PPS, seconds)
+            after, elapsed_s = scrape(self.url), time.monotonic() - began
+
+        def gained(name: str, state: str | None = None) -> float:
+            return total(after, name, state) - total(before, name, state)
+
+        cycles = gained("pollgate_worker_cycles_total")
+        flooded = Flooded(
+            moved,
+            running.sent_pps,
+            gained("pollgate_received_packets_total") / elapsed_s,
+            int(gained("pollgate_drops_total")),
+            gained("pollgate_worker_cycles_total", "busy") / cycles,
+        )
+        if flooded.forged == 0:
+            raise UnavailableError("no forged packet reached the gateway")
+        self.war.append(flooded)
+        return moved.share
+
+    def details(self) -> dict[str, object]:
+        """What a row tells of how it was measured."""
+        return {
+            "frame_bytes": self.capture.frame_bytes,
+            "device": DEVICE,
+            "worker_cpus": [self.sides.server],
+            "generator_cpu": self.sides.generator,
+            "huge_pages": False,
+            "rate_pps": RATE_PPS,
+            "sent": [each.moved.sent for each in self.war],
+            "acknowledged": [each.moved.acknowledged for each in self.war],
+            "against_sent": [each.sent for each in self.peace],
+            "against_acknowledged": [each.acknowledged for each in self.peace],
+            "flood_sent_pps": median(each.sent_pps for each in self.war),
+            "flood_received_pps": median(each.received_pps for each in self.war),
+            "worker_busy": median(each.busy for each in self.war),
+        }
+
+
+@contextmanager
+def siege(directory: Path, sides: Sides) -> Iterator[Siege]:
+    """A player who is connected, while the block lasts.
+
+    Raises:
+        UnavailableError: something of it does not run here.
+    """
+    testpmd_path()
+    config = directory / "siege.yaml"
+    config.write_text(
+        _CONFIG.format(
+            interface=SERVER_INTERFACE,
+            address=SERVER_ADDRESS,
+            mac=SERVER_MAC,
+            cpu=sides.server,
+            port=GATE_PORT,
+            directory=directory,
+        )
+    )
+    with ExitStack() as stack:
+        network = stack.enter_context(private_network())
+        address = stack.enter_context(network.generator_address())
+        url = stack.enter_context(gateway(config))
+        stack.enter_context(_on_cpu(sides.generator))
+        with Issuer(load_config(config)) as issuer:
+            issued = issuer.ask("POST", "/v1/sessions", {"player_id": 1, "ttl": _TTL_S})
+        ticket = Ticket.from_json(json.dumps(issued))
+        own = stack.enter_context(bound(address, (str(SERVER_ADDRESS.ip), GATE_PORT)))
+        player = SteadyPlayer(ticket, own)
+        player.connect()
+        capture = _forge(directory / "forged.pcap", ticket.session, own.getsockname()[1])
+        yield Siege(player, url, capture, sides)
+
+
+@contextmanager
+def _on_cpu(cpu: int) -> Iterator[None]:
+    """The calling thread does not disturb the other CPUs."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {cpu})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+def _forge(path: Path, session: int, port: int) -> Capture:
+    """In the name of the player, from his address and port."""
+    random, source = Random(1), int(GENERATOR_ADDRESS.ip)
+    frames = [udp_frame(source, port, forged_datagram(session, random)) for _ in range(FORGED)]
+    return write_capture(path, 1, frames)
