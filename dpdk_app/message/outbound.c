@@ -107,7 +107,7 @@ static bool parcel_address(struct conversation_hall *hall, struct parcel *parcel
 {
 	uint8_t *whole = hall->compressor->whole;
 
-	parcel->body = message->body;
+	parcel->body = message->length > 0 ? message->body : (const uint8_t *)""; // of a heartbeat there is none
 	parcel->length = message->length;
 	if (!session_has_sender(message->type))
 		return message->length <= SESSION_MESSAGE_MAX;

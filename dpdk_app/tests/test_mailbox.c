@@ -12,10 +12,13 @@
 
 static struct mailbox *new_box(void)
 {
-	struct mailbox *box = aligned_alloc(CACHE_LINE, sizeof(*box));
+	const size_t bytes = mailbox_bytes(MAILBOX_MIN);
+	struct mailbox *box = aligned_alloc(CACHE_LINE, bytes);
 
 	assert_non_null(box);
-	return memset(box, 0, sizeof(*box));
+	memset(box, 0, bytes);
+	mailbox_init(box, MAILBOX_MIN);
+	return box;
 }
 
 static uint64_t next(uint64_t *state)
@@ -89,7 +92,7 @@ static void a_full_box_refuses_and_takes_again_when_one_is_removed(void **state 
 		mailbox_post(box);
 		n++;
 	}
-	assert_int_equal(n, MAILBOX_BYTES / 1008);
+	assert_int_equal(n, MAILBOX_MIN / 1008);
 	assert_null(mailbox_begin(box, 1000));
 	assert_non_null(mailbox_oldest(box, &length));
 	mailbox_remove(box);
@@ -104,7 +107,7 @@ static void an_empty_box_takes_the_longest_letter_wherever_it_stands(void **stat
 	struct mailbox *box = new_box();
 	size_t length;
 
-	for (unsigned i = 0; i < 3 * MAILBOX_BYTES / 8 / 7; i++) { // the ring's every third turn is at another place
+	for (unsigned i = 0; i < 3 * MAILBOX_MIN / 8 / 7; i++) { // the ring's every third turn is at another place
 		assert_non_null(mailbox_begin(box, 48));
 		mailbox_post(box);
 		assert_non_null(mailbox_oldest(box, &length));

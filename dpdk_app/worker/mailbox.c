@@ -9,11 +9,27 @@ struct slip {
 	uint32_t pad;
 };
 #define GAP UINT32_MAX
-static_assert(sizeof(struct slip) == 8 && MAILBOX_BYTES % 8 == 0, "there is always room for a slip at the end");
+static_assert(sizeof(struct slip) == 8 && MAILBOX_MIN % 8 == 0, "there is always room for a slip at the end");
+
+size_t mailbox_bytes(uint32_t size)
+{
+	return sizeof(struct mailbox) + size;
+}
+
+void mailbox_init(struct mailbox *box, uint32_t size)
+{
+	box->size = size;
+}
+
+/// Where in the ring a position is.
+static uint64_t offset(const struct mailbox *box, uint64_t position)
+{
+	return position & (box->size - 1);
+}
 
 static struct slip *slip_at(struct mailbox *box, uint64_t position)
 {
-	return (struct slip *)&box->bytes[position % MAILBOX_BYTES];
+	return (struct slip *)&box->ring[offset(box, position)];
 }
 
 /// Bytes of a letter with its slip.
@@ -24,17 +40,17 @@ static uint64_t extent(size_t length)
 
 static bool has_room(struct mailbox *box, uint64_t end)
 {
-	if (likely(end - box->read_known <= MAILBOX_BYTES))
+	if (likely(end - box->read_known <= box->size))
 		return true;
 	// Acquired: the reader is done with what is written over.
 	box->read_known = atomic_load_explicit(&box->read, memory_order_acquire);
-	return end - box->read_known <= MAILBOX_BYTES;
+	return end - box->read_known <= box->size;
 }
 
 void *mailbox_begin(struct mailbox *box, size_t length)
 {
 	const uint64_t from = atomic_load_explicit(&box->written, memory_order_relaxed);
-	const uint64_t to_end = MAILBOX_BYTES - from % MAILBOX_BYTES;
+	const uint64_t to_end = box->size - offset(box, from);
 	const uint64_t gap = length <= MAILBOX_LETTER_MAX && extent(length) > to_end ? to_end : 0;
 
 	if (unlikely(length > MAILBOX_LETTER_MAX) || !has_room(box, from + gap + extent(length)))
@@ -62,7 +78,7 @@ static struct slip *oldest_slip(struct mailbox *box)
 	if (likely(slip_at(box, read)->length != GAP))
 		return slip_at(box, read);
 	// A gap is posted together with the letter behind it.
-	atomic_store_explicit(&box->read, read + MAILBOX_BYTES - read % MAILBOX_BYTES, memory_order_release);
+	atomic_store_explicit(&box->read, read + box->size - offset(box, read), memory_order_release);
 	return slip_at(box, 0);
 }
 

@@ -14,13 +14,14 @@
 
 #include "compiler.h"
 
-/// Room for a few of the longest messages, or for a hundred datagrams.
-#define MAILBOX_BYTES (256U * 1024)
-
-/// No letter is longer: with as much unused at the ring's end and as much before it, an empty box takes any.
-#define MAILBOX_LETTER_MAX (MAILBOX_BYTES / 2 - 16)
+/// Bytes of a ring: a power of two. No letter is longer than half of it: with as much unused at the ring's end and as
+/// much before it, an empty box takes any.
+#define MAILBOX_MIN (256U * 1024)
+#define MAILBOX_LETTER_MAX (MAILBOX_MIN / 2 - 16)
 
 struct mailbox {
+	uint32_t size; // of the ring; set before anybody reads or writes
+
 	// the writer's; what it has written up to
 	_Atomic uint64_t written CACHE_ALIGNED;
 	uint64_t next;       // and where the letter in hand ends
@@ -29,8 +30,12 @@ struct mailbox {
 	// the reader's
 	_Atomic uint64_t read CACHE_ALIGNED;
 
-	uint8_t bytes[MAILBOX_BYTES] CACHE_ALIGNED;
+	uint8_t ring[] CACHE_ALIGNED;
 };
+
+/// Bytes of a box with a ring of `size`, a power of two from MAILBOX_MIN. It is made of zeroed memory, the caller's.
+size_t mailbox_bytes(uint32_t size);
+void mailbox_init(struct mailbox *box, uint32_t size);
 
 /// Writer: where a letter of `length` bytes is to be written. It is seen when it is posted; until then it may be left.
 /// @return NULL when there is no room

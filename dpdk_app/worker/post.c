@@ -9,6 +9,10 @@
 
 #include "worker/worker.h"
 
+/// Bytes of mail that may wait for a worker, in all: with two workers, thirty of the longest messages from the other.
+/// Memory that was never written is not there.
+#define WAITING_MAX (8U << 20)
+
 /// Messages that a worker delivers before it looks at its packets again.
 #define LETTERS_PER_TURN 64
 
@@ -26,26 +30,46 @@ static_assert(sizeof(struct letter) + SESSION_MESSAGE_MAX <= MAILBOX_LETTER_MAX,
 
 // ---------------------------------------------------------------- life
 
+/// @return bytes of each ring
+static uint32_t ring_size(uint32_t workers)
+{
+	uint32_t size = MAILBOX_MIN;
+
+	while (size * 2 * (workers + 1) <= WAITING_MAX)
+		size *= 2;
+	return size;
+}
+
+/// A box from every writer but `to` itself.
+static bool make_boxes(struct post_office *office, uint32_t to, uint32_t size)
+{
+	for (uint32_t from = 0; from <= office->workers; from++) {
+		const uint32_t writer = from == office->workers ? POST_CONTROL : from;
+		struct mailbox *box = writer == to ? NULL : pages_reserve(office->mailbox);
+
+		if (writer == to)
+			continue;
+		if (!box)
+			return false;
+		mailbox_init(box, size);
+		office->box[to].from[writer] = box;
+	}
+	return true;
+}
+
 bool post_office_make(struct post_office *office, uint32_t workers, bool bells)
 {
+	const uint32_t size = ring_size(workers);
+
 	office->workers = workers;
+	office->mailbox = mailbox_bytes(size);
 	for (uint32_t to = 0; to < workers; to++)
 		office->box[to].bell = -1;
 	for (uint32_t to = 0; to < workers; to++) {
-		struct letterbox *box = &office->box[to];
-
-		for (uint32_t from = 0; from <= workers; from++) {
-			const uint32_t writer = from == workers ? POST_CONTROL : from;
-
-			if (writer == to)
-				continue;
-			box->from[writer] = pages_alloc(sizeof(struct mailbox));
-			if (!box->from[writer])
-				return false;
-		}
-		if (bells)
-			box->bell = eventfd(0, EFD_CLOEXEC);
-		if (bells && box->bell < 0)
+		if (!make_boxes(office, to, size))
+			return false;
+		office->box[to].bell = bells ? eventfd(0, EFD_CLOEXEC) : -1;
+		if (bells && office->box[to].bell < 0)
 			return false;
 	}
 	return true;
@@ -55,7 +79,7 @@ void post_office_free(struct post_office *office)
 {
 	for (uint32_t to = 0; to < office->workers; to++) {
 		for (uint32_t from = 0; from <= PG_WORKERS_MAX; from++)
-			pages_free(office->box[to].from[from], sizeof(struct mailbox));
+			pages_free(office->box[to].from[from], office->mailbox);
 		if (office->box[to].bell >= 0)
 			close(office->box[to].bell);
 	}

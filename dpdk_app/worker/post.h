@@ -44,6 +44,7 @@ static_assert(PG_WORKERS_MAX < 63, "a bit for each writer");
 struct post_office {
 	struct letterbox box[PG_WORKERS_MAX];
 	uint32_t workers;
+	size_t mailbox; // bytes of each
 };
 
 /// One writer's view of it, and one worker's.

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -142,10 +142,10 @@ def test_players_are_told_when_the_appliance_ends(town: Town) -> None:
 # ---------------------------------------------------------------- helpers
 
 
-async def until(reached: partial[bool] | object) -> None:
+async def until(reached: Callable[[], bool]) -> None:
     """Wait until a call gives true."""
     async with asyncio.timeout(PATIENCE_S):
-        while not await asyncio.to_thread(reached):  # type: ignore[arg-type]
+        while not await asyncio.to_thread(reached):
             await asyncio.sleep(0.01)
 
 

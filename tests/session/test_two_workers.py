@@ -1,18 +1,20 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Two workers: players of both talk to each other, change the worker that gets their packets, and outlive crashes."""
+"""Two workers: their players talk to each other, change the worker that gets their packets, survive."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from pyshim.protocol.client import Chat, Client, Connected, Disconnected, Ending, Undelivered
 from tests.engines.engines import ALL, CPUS, needs_two_cpus
 from tests.network.namespace import Wire
-from tests.session.town import CHALLENGES_APART_S, Town, founded, heard, kill, playing, quiet, settings
+from tests.session.town import Town, founded, heard, kill, playing, quiet, settings
 
 pytestmark = [ALL, needs_two_cpus]
 
@@ -21,8 +23,10 @@ PLAYERS = range(1, 25)  # that all of them hash to one of two workers has a prob
 
 @pytest.fixture
 def town(wire: Wire, engine: str, tmp_path: Path) -> Iterator[Town]:
-    queues = {"device": ",qpairs=2", "port": {"queues": 2}} if engine == "dpdk" else {}
-    with founded(wire, settings(engine, workers={"cpus": CPUS[:2]}, **queues), tmp_path) as it:
+    changes: dict[str, Any] = {"workers": {"cpus": CPUS[:2]}}
+    if engine == "dpdk":
+        changes |= {"device": ",qpairs=2", "port": {"queues": 2}}
+    with founded(wire, settings(engine, **changes), tmp_path) as it:
         yield it
 
 
@@ -82,7 +86,7 @@ def test_idle_players_go_on_with_the_same_keys_when_the_workers_are_killed(town:
             for restarts in range(1, 3):
                 for player in players:
                     await quiet(player)
-                await asyncio.to_thread(lambda count=restarts: kill(town, count))
+                await asyncio.to_thread(partial(kill, town, restarts))
                 await everyone_hears_everyone(players)
             for player in players:
                 assert not any(isinstance(event, Disconnected | Connected) for event in player.session.events)
@@ -109,7 +113,7 @@ def test_talkative_players_go_on_or_are_told_when_the_workers_are_killed(town: T
                 talks.create_task(talk(player, target))
             for restarts in range(1, 4):
                 await asyncio.sleep(0.2)
-                await asyncio.to_thread(lambda count=restarts: kill(town, count))
+                await asyncio.to_thread(partial(kill, town, restarts))
             over.set()
         # Outside: everybody has been heard after the last crash.
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""A running appliance for the session profile, and players with the Python client at the other end of a wire."""
+"""A running appliance for the session profile, and Python clients at the other end of a wire."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def founded(wire: Wire, config: dict[str, Any], directory: Path) -> Iterator[Tow
 def _state_of(gate: NetworkGate) -> int:
     """The supervisor's session state, where the records of issued sessions are."""
     files = Path(f"/proc/{gate.process.pid}/fd")
-    found = next(file for file in files.iterdir() if _STATE_FILE in os.readlink(file))
+    found = next(file for file in files.iterdir() if _STATE_FILE in str(file.readlink()))
     return os.open(found, os.O_RDWR | os.O_CLOEXEC)
 
 
