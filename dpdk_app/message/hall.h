@@ -26,7 +26,8 @@ struct delivery_rules {
 	uint32_t queue_bytes;
 	uint32_t resends; // of a message, before the connection is given up; at most DELIVERY_RESENDS_MAX
 	uint32_t compress_min[PG_COMPRESSIBLE]; // bytes of body from which a type is compressed; UINT32_MAX: never
-	struct rate message_rate[PG_REQUESTS];  // per session and type of what comes in
+	/// Per session and type of what comes in. A piece counts as one; so does each datagram that something expands to.
+	struct rate message_rate[PG_REQUESTS];
 };
 
 /// One writer.

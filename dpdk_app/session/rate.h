@@ -48,6 +48,20 @@ ALWAYS_INLINE bool rate_admit(uint64_t *conforms_at, struct rate rate, uint64_t 
 	return true;
 }
 
+/// The same for `n` at once: all are accounted for, or none is. More than the burst holds conform when the bucket is full.
+static inline bool rate_admit_many(uint64_t *conforms_at, struct rate rate, uint32_t n, uint64_t now)
+{
+	const uint64_t holds = rate.interval != 0 ? rate.tolerance / rate.interval + 1 : 1;
+	uint64_t bucket = *conforms_at;
+
+	for (uint64_t i = 0; i < n && i < holds; i++) {
+		if (!rate_admit(&bucket, rate, now))
+			return false;
+	}
+	*conforms_at = bucket;
+	return true;
+}
+
 /// A bucket of 32 bits, for records that have no room for more: in units of 1,024 cycles, modulo 2^32 of them (half an
 /// hour). One that was not looked at for so long is full, or seems further ahead than any burst, which starts it over.
 #define RATE_SHORT_SHIFT 10

@@ -2,8 +2,8 @@
 // fuzz_opened.c: any messages and acknowledgements against one conversation, held to a plain model of what must come of them.
 //
 // Input: a byte of settings (bit 0 client, bit 1 little memory, bit 2 small datagrams, bit 3 ids about to wrap), then records of
-// a step and its bytes: OPENED u16 length, bytes; ACKNOWLEDGED u8 how far behind, u32 bits; QUEUE u8 type, u8 how, u16
-// length; FILL u16 room; LATER u16 milliseconds; END. All little-endian; the last record may be short.
+// a step and its bytes: TAKE u16 length, bytes; TOLD u8 how far behind, u32 bits; SAY u8 type, u8 how, u16 length; FILL
+// u16 room; WAIT u16 milliseconds; OVER. All little-endian; the last record may be short.
 
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +12,7 @@
 #include "talk.h"
 
 enum setting { CLIENT = 1, LITTLE_MEMORY = 2, SMALL_DATAGRAMS = 4, LAST_IDS = 8 };
-enum step { OPENED, ACKNOWLEDGED, QUEUE, FILL, LATER, END, STEPS };
+enum step { TAKE, TOLD, SAY, FILL, WAIT, OVER, STEPS };
 
 #define ARENA (64 << 20)
 #define EXPECTED_MAX 1024 // a datagram's messages, and windows that waited for them
@@ -366,17 +366,17 @@ static bool fill(struct input *in)
 static bool step(struct input *in)
 {
 	switch (number(in, 1) % STEPS) {
-	case OPENED:
+	case TAKE:
 		return opened(in);
-	case ACKNOWLEDGED:
+	case TOLD:
 		acknowledged(in);
 		return true;
-	case QUEUE:
+	case SAY:
 		queue(in);
 		return true;
 	case FILL:
 		return fill(in);
-	case LATER:
+	case WAIT:
 		now += number(in, 2) * (uint64_t)TALK_MS;
 		return true;
 	default:

@@ -222,7 +222,7 @@ def write(target: str, seeds: dict[str, bytes]) -> None:
 
 
 CLIENT, LITTLE_MEMORY, SMALL_DATAGRAMS, LAST_IDS = 1, 2, 4, 8  # settings of fuzz_opened.c, and its steps
-OPENED, ACKNOWLEDGED, QUEUE, FILL, PASS, END = range(6)
+TAKE, TOLD, SAY, FILL, WAIT, OVER = range(6)
 COMPRESSED, RELIABLE, FRAGMENT = 1, 2, 4  # flags of a message of the session profile
 
 
@@ -234,7 +234,7 @@ def said(kind: int, body: bytes, flags: int = 0, number: int = 0, channel: int =
 
 def opened(*messages: bytes) -> bytes:
     """A step of fuzz_opened.c: these messages arrive in one datagram."""
-    return struct.pack("<BH", OPENED, len(b"".join(messages))) + b"".join(messages)
+    return struct.pack("<BH", TAKE, len(b"".join(messages))) + b"".join(messages)
 
 
 def squeezed(body: bytes) -> bytes:
@@ -244,13 +244,13 @@ def squeezed(body: bytes) -> bytes:
 
 def queued(kind: int, length: int, how: int) -> bytes:
     """A step: a message to send. `how`: bit 0 reliable, bits 1-2 channel, then priority."""
-    return struct.pack("<BBBH", QUEUE, kind, how, length)
+    return struct.pack("<BBBH", SAY, kind, how, length)
 
 
 def conversations() -> dict[str, bytes]:
     """Steps of conversations: what arrives, what is sent, and what becomes of it."""
-    fill, later = struct.pack("<BH", FILL, 1400), struct.pack("<BH", PASS, 150)
-    acknowledged = struct.pack("<BBI", ACKNOWLEDGED, 0, 0xFFFFFFFF)
+    fill, later = struct.pack("<BH", FILL, 1400), struct.pack("<BH", WAIT, 150)
+    acknowledged = struct.pack("<BBI", TOLD, 0, 0xFFFFFFFF)
     move = said(1, struct.pack("<6f", 1, 2, 3, -1, 0, 0.5))
     text = struct.pack("<IBBH", 0, 3, 0, 200) + b"la " * 66 + b"la"
     pieces = [said(7, struct.pack("<HH", i, 4) + bytes([i]) * 100, RELIABLE | FRAGMENT, i) for i in range(4)]
@@ -296,7 +296,7 @@ def conversations() -> dict[str, bytes]:
         "queue-full": bytes([LITTLE_MEMORY])
         + queued(206, 1000, 1) * 6
         + fill * 3
-        + bytes([END])
+        + bytes([OVER])
         + queued(206, 9, 0),
     }
 

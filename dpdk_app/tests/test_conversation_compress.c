@@ -250,6 +250,25 @@ static void test_a_bomb_is_refused(UNUSED void **state)
 	assert_int_equal(gate.stats.expand_out, 0);
 }
 
+static void test_what_is_compressed_counts_as_what_it_expands_to(UNUSED void **state)
+{
+	memset(body, 0, sizeof(body));
+	gate.rules.message_rate[PG_REQUEST_BULK] = rate_make(1, 100, TALK_HZ);
+	pack(SESSION_MESSAGE_MAX - 4);
+	assert_int_equal(take(SESSION_BULK, packed.length), PG_DROP_NONE); // 47
+	assert_int_equal(take(SESSION_BULK, packed.length), PG_DROP_NONE);
+	assert_int_equal(take(SESSION_BULK, packed.length), PG_DROP_MESSAGE_RATE_LIMITED);
+	pack(1300);
+	for (unsigned i = 0; i < 6; i++)
+		assert_int_equal(take(SESSION_BULK, packed.length), PG_DROP_NONE);
+	assert_int_equal(take(SESSION_BULK, packed.length), PG_DROP_MESSAGE_RATE_LIMITED);
+	gate.c.conforms_at[PG_REQUEST_BULK] = 0;
+	gate.rules.message_rate[PG_REQUEST_BULK] = rate_make(1, 3, TALK_HZ); // more than that is as good as that
+	pack(SESSION_MESSAGE_MAX - 4);
+	assert_int_equal(take(SESSION_BULK, packed.length), PG_DROP_NONE);
+	assert_int_equal(take(SESSION_BULK, packed.length), PG_DROP_MESSAGE_RATE_LIMITED);
+}
+
 static void test_what_it_expands_to_is_checked_like_any_other(UNUSED void **state)
 {
 	uint32_t length = chat(300, false);
@@ -377,6 +396,7 @@ int main(void)
 		TEST(test_a_stream_that_is_cut_or_followed_by_garbage_is_refused),
 		TEST(test_a_changed_bit_is_refused_or_means_nothing),
 		TEST(test_a_bomb_is_refused),
+		TEST(test_what_is_compressed_counts_as_what_it_expands_to),
 		TEST(test_what_it_expands_to_is_checked_like_any_other),
 		TEST(test_pieces_that_join_to_a_bad_stream_are_an_offence),
 		TEST(test_compressed_messages_of_one_datagram_are_each_themselves),

@@ -209,6 +209,20 @@ static void test_a_short_message_fills_the_rest_behind_a_long_one_that_does_not_
 	assert_int_equal(first_byte(1), 2);
 }
 
+static void test_a_long_message_holds_up_only_its_own_queue(UNUSED void **state)
+{
+	inventory(PRIORITY_URGENT, 0, 1000, T);
+	inventory(PRIORITY_URGENT, 1, 1000, T);
+	reliable(1, 10, T);
+	inventory(PRIORITY_URGENT, 2, 10, T); // behind the long one, in its order
+	fill(T);
+	assert_int_equal(count(), 2);
+	fill(T);
+	assert_int_equal(count(), 2);
+	assert_int_equal(first_byte(0), 1);
+	assert_int_equal(first_byte(1), 2);
+}
+
 // ---------------------------------------------------------------- acknowledgements that are owed
 
 static void test_an_acknowledgement_is_due_in_time_and_leaves_with_any_packet(UNUSED void **state)
@@ -547,6 +561,7 @@ int main(void)
 		TEST(test_more_than_a_packet_leaves_without_waiting),
 		TEST(test_a_packet_that_leaves_anyway_takes_what_waits),
 		TEST(test_a_short_message_fills_the_rest_behind_a_long_one_that_does_not_fit),
+		TEST(test_a_long_message_holds_up_only_its_own_queue),
 		TEST(test_an_acknowledgement_is_due_in_time_and_leaves_with_any_packet),
 		TEST(test_what_is_not_acknowledged_is_sent_again_later_and_later_and_then_given_up),
 		TEST(test_an_acknowledgement_of_any_packet_that_carried_it_ends_it),

@@ -87,6 +87,23 @@ static void refused_datagrams_cost_nothing(void **state UNUSED)
 	assert_int_equal(conforms_at, before);
 }
 
+static void several_at_once_are_all_admitted_or_none(void **state UNUSED)
+{
+	const struct rate rate = rate_make(10, 8, RIG_HZ);
+	uint64_t conforms_at = 0;
+
+	assert_true(rate_admit_many(&conforms_at, rate, 5, RIG_HZ));
+
+	const uint64_t before = conforms_at;
+
+	assert_false(rate_admit_many(&conforms_at, rate, 4, RIG_HZ));
+	assert_int_equal(conforms_at, before);
+	assert_true(rate_admit_many(&conforms_at, rate, 3, RIG_HZ));
+	assert_false(rate_admit(&conforms_at, rate, RIG_HZ));
+	assert_true(rate_admit_many(&conforms_at, rate, UINT32_MAX, 10 * RIG_HZ)); // full: as many as it ever holds
+	assert_false(rate_admit(&conforms_at, rate, 10 * RIG_HZ));
+}
+
 static void zero_per_second_is_no_limit(void **state UNUSED)
 {
 	const struct rate rate = rate_make(0, 1, RIG_HZ);
@@ -126,6 +143,7 @@ int main(void)
 		cmocka_unit_test(a_burst_of_one_admits_one_at_a_time),
 		cmocka_unit_test(a_full_bucket_admits_its_burst_at_once_and_no_more),
 		cmocka_unit_test(refused_datagrams_cost_nothing),
+		cmocka_unit_test(several_at_once_are_all_admitted_or_none),
 		cmocka_unit_test(zero_per_second_is_no_limit),
 		cmocka_unit_test(a_rate_above_the_clock_still_limits),
 		cmocka_unit_test(a_bucket_that_a_stricter_rate_emptied_starts_over),

@@ -56,6 +56,8 @@ def test_the_default_socket_is_named_by_the_file_prefix(tmp_path: Path) -> None:
         path = f"/run/pollgate/test-{os.getpid()}.sock"
         gate.wait_for_line(f"sessions are issued at unix:{path}")
         assert Path(path).is_socket()
+        assert gate.stop() == 0
+        assert not Path(path).exists()
 
 
 def test_a_socket_that_a_dead_gateway_left_is_replaced(tmp_path: Path) -> None:
