@@ -27,6 +27,7 @@ struct conversation {
 	uint64_t wake; // TSC at which something is to be sent; 0: nothing waits, nothing is on its way
 	uint64_t owed; // TSC until which an acknowledgement must have left; 0: none is owed
 	bool hears;    // something waits for what is still to come
+	uint8_t owing; // datagrams that wait for the acknowledgement that is owed
 	uint64_t conforms_at[PG_REQUESTS];
 	struct inbound in;
 	struct outbound out;
@@ -120,11 +121,19 @@ ALWAYS_INLINE void conversation_acknowledged(struct conversation_hall *hall, str
 		conversation_acknowledged_any(hall, c, newest, bits, now);
 }
 
+/// So many datagrams are not left to wait for an acknowledgement: a header names 33, and those that it does not name come again.
+#define CONVERSATION_OWING_MAX 16
+
 /// A datagram with messages was taken: it wants an acknowledgement.
 ALWAYS_INLINE void conversation_owe(struct conversation_hall *hall, struct conversation *c, uint64_t now)
 {
-	if (c->owed == 0)
+	if (c->owed == 0) {
+		c->owing = 1;
 		c->owed = now + hall->rules->acknowledge_after;
+		return;
+	}
+	if (unlikely(++c->owing >= CONVERSATION_OWING_MAX))
+		c->owed = now;
 }
 
 // ---------------------------------------------------------------- out

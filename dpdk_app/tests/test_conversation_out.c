@@ -241,6 +241,19 @@ static void test_an_acknowledgement_is_due_in_time_and_leaves_with_any_packet(UN
 	assert_true(conversation_due(&gate.c) == UINT64_MAX);
 }
 
+static void test_sixteen_datagrams_do_not_wait_for_their_acknowledgement(UNUSED void **state)
+{
+	for (unsigned i = 1; i < CONVERSATION_OWING_MAX; i++)
+		conversation_owe(&gate.hall, &gate.c, T + i);
+	assert_int_equal(conversation_due(&gate.c), T + 1 + 25 * TALK_MS);
+	conversation_owe(&gate.hall, &gate.c, T + 100);
+	assert_int_equal(conversation_due(&gate.c), T + 100);
+	fill(T + 100);
+	assert_true(conversation_due(&gate.c) == UINT64_MAX);
+	conversation_owe(&gate.hall, &gate.c, T + 200);
+	assert_int_equal(conversation_due(&gate.c), T + 200 + 25 * TALK_MS);
+}
+
 // ---------------------------------------------------------------- repetition
 
 static void test_what_is_not_acknowledged_is_sent_again_later_and_later_and_then_given_up(UNUSED void **state)
@@ -348,6 +361,24 @@ static void test_a_repetition_that_is_acknowledged_measures_itself(UNUSED void *
 	reliable(0, 10, now);
 	fill(now);
 	assert_int_equal(conversation_due(&gate.c), now + 180 * TALK_MS);
+}
+
+static void test_a_way_longer_than_the_least_timeout_is_measured(UNUSED void **state)
+{
+	uint64_t now = T;
+	uint64_t first;
+
+	reliable(0, 10, now);
+	fill(now);
+	first = packet.counter;
+	fill(now += 100 * TALK_MS); // too early: the acknowledgement is on its way
+	assert_int_equal(count(), 1);
+	acknowledge(first, 0, now += 5 * TALK_MS);
+	acknowledge(packet.counter, 1, now + 100 * TALK_MS);
+	now += 200 * TALK_MS;
+	reliable(0, 10, now);
+	fill(now);
+	assert_int_equal(conversation_due(&gate.c), now + 315 * TALK_MS);
 }
 
 static void test_at_most_256_ids_of_a_channel_are_on_their_way(UNUSED void **state)
@@ -563,11 +594,13 @@ int main(void)
 		TEST(test_a_short_message_fills_the_rest_behind_a_long_one_that_does_not_fit),
 		TEST(test_a_long_message_holds_up_only_its_own_queue),
 		TEST(test_an_acknowledgement_is_due_in_time_and_leaves_with_any_packet),
+		TEST(test_sixteen_datagrams_do_not_wait_for_their_acknowledgement),
 		TEST(test_what_is_not_acknowledged_is_sent_again_later_and_later_and_then_given_up),
 		TEST(test_an_acknowledgement_of_any_packet_that_carried_it_ends_it),
 		TEST(test_acknowledgements_of_other_packets_end_nothing),
 		TEST(test_repetitions_go_before_what_is_new),
 		TEST(test_the_timeout_follows_the_round_trip),
+		TEST(test_a_way_longer_than_the_least_timeout_is_measured),
 		TEST(test_a_repetition_that_is_acknowledged_measures_itself),
 		TEST(test_at_most_256_ids_of_a_channel_are_on_their_way),
 		TEST(test_a_fragmented_message_does_not_hold_up_urgent_ones),

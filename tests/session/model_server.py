@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 import secrets
 import socket
 import threading
@@ -39,15 +38,6 @@ class ModelServer:
         with self.lock:
             ticket = self.gateway.issue(player_id)
         return Ticket(ticket.session, ticket.key, LOOPBACK, self.port)
-
-    def issue_json(self, player_id: int) -> str:
-        ticket = self.issue(player_id)
-        found = {
-            "session": ticket.session,
-            "key": ticket.key.hex(),
-            "address": f"{ticket.host}:{ticket.port}",
-        }
-        return json.dumps(found)
 
     def send(self, sent: Sent) -> None:
         for address, datagram in sent:

@@ -529,3 +529,40 @@ def test_chat_that_everyone_near_should_get_is_taken(player: RawPlayer) -> None:
     (event,) = [body for body in player.said() if isinstance(body, Message)]
     assert event[layers.ChatEvent].sender_id == 7
     assert event[layers.ChatEvent].text == CHAT.text
+
+
+# ---------------------------------------------------------------- acknowledgements
+
+
+def test_messages_are_acknowledged_within_25_ms(player: RawPlayer) -> None:
+    assert player.drop(player.data(MOVED, at_once=False)) is None
+    assert player.gateway.due(player.now + 0.020) == []
+    ((to, datagram),) = player.gateway.due(player.now + 0.026)
+    assert (to, Session(datagram).ack) == (player.address, 1)
+    assert player.gateway.due(player.now + 10) == []
+
+
+def test_sixteen_datagrams_are_acknowledged_without_waiting(player: RawPlayer) -> None:
+    answers = [player.send(player.data(MOVED, at_once=False))[1] for _ in range(16)]
+    answers += [datagram for _, datagram in player.gateway.due(player.now + 0.002)]
+    (header,) = [Session(answer) for answer in answers if answer]
+    assert (header.ack, header.ack_bits) == (16, 0x7FFF)
+
+
+def test_nothing_but_an_acknowledgement_is_not_acknowledged(player: RawPlayer) -> None:
+    assert player.drop(player.data(at_once=False)) is None
+    assert player.gateway.due(player.now + 10) == []
+
+
+def test_bits_name_what_was_taken_before_the_newest(player: RawPlayer) -> None:
+    for counter in (1, 3, 4, 9):
+        assert player.drop(player.data(MOVED, at_once=False, counter=counter)) is None
+    _, answer = player.send(player.data(MOVED, counter=40))
+    assert (Session(answer).ack, Session(answer).ack_bits) == (40, 1 << 30)  # 9; 4 is 36 behind
+
+
+def test_refused_datagram_is_not_acknowledged(player: RawPlayer) -> None:
+    wrong = struct.pack("<BBH", MessageType.MOVE, 0, 1) + b"\0"
+    assert player.drop(player.data(wrong)) == "message_size"
+    _, answer = player.send(player.data(MOVED))
+    assert (Session(answer).ack, Session(answer).ack_bits) == (2, 0)
