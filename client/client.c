@@ -225,4 +225,5 @@ void pgc_read_statistics(const pgc_client *client, struct pgc_statistics *out)
 	*out = client->statistics;
 	out->resent = client->messages.resent;
 	out->duplicates = client->messages.duplicates;
+	out->round_trip_us = (uint32_t)(client->conversation->out.round_trip.smoothed / 1000);
 }

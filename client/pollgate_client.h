@@ -249,6 +249,8 @@ struct pgc_statistics {
 	uint64_t resent;             /* reliable messages, or pieces */
 	uint64_t duplicates;         /* reliable messages that came again */
 	uint32_t connections;
+	uint32_t
+		round_trip_us; /* of this connection, smoothed; with what the gateway waits to acknowledge; 0: unknown */
 };
 
 void pgc_read_statistics(const pgc_client *client, struct pgc_statistics *out);

@@ -302,6 +302,10 @@ static void fly(struct conversation_hall *hall, struct outbound *out, const stru
 	message->carrier[message->sends++] = (uint32_t)packet->counter;
 	message->time = packet->now;
 	flying_append(hall, out, index);
+	if (out->timed == 0) {
+		out->timed = packet->counter;
+		out->timed_at = packet->now;
+	}
 }
 
 static void forget(struct conversation_hall *hall, struct outbound *out, uint32_t index)
@@ -414,12 +418,18 @@ uint64_t outbound_wake(const struct conversation_hall *hall, const struct outbou
 
 // ---------------------------------------------------------------- acknowledgement
 
+/// Does an acknowledgement name this packet? By low halves of counters.
+static bool covers(uint32_t newest, uint32_t bits, uint32_t counter)
+{
+	const uint32_t back = newest - counter;
+
+	return back == 0 || (back <= ACK_REACH && bits >> (back - 1) & 1);
+}
+
 static bool carried(const struct stored *message, uint32_t newest, uint32_t bits)
 {
 	for (unsigned i = message->sends; i-- > 0;) {
-		const uint32_t back = newest - message->carrier[i];
-
-		if (back == 0 || (back <= ACK_REACH && bits >> (back - 1) & 1))
+		if (covers(newest, bits, message->carrier[i]))
 			return true;
 	}
 	return false;
@@ -495,16 +505,30 @@ static uint64_t acknowledge_list(struct conversation_hall *hall, struct outbound
 	return sent;
 }
 
+/// A message that was repeated remembers when it was sent last, but its first packet may be the one that arrived. Were only
+/// messages measured, a way longer than the least timeout never would be, and all on it be sent twice for ever.
+/// @return the time that the timed packet was sent at, if it is acknowledged here; else 0
+static uint64_t timed_packet(struct outbound *out, uint64_t newest, uint32_t bits)
+{
+	const uint64_t timed = out->timed;
+
+	if (timed == 0 || newest < timed)
+		return 0;
+	out->timed = 0;
+	return newest - timed <= ACK_REACH && covers((uint32_t)newest, bits, (uint32_t)timed) ? out->timed_at : 0;
+}
+
 bool outbound_acknowledged(struct conversation_hall *hall, struct outbound *out, uint64_t newest, uint32_t bits,
 			   uint64_t now)
 {
-	uint64_t sent = 0;
+	uint64_t sent;
 	bool any = false;
 
 	if (newest == 0 || (newest == out->last_newest && bits == out->last_bits))
 		return false;
 	out->last_newest = newest;
 	out->last_bits = bits;
+	sent = timed_packet(out, newest, bits);
 	for (unsigned mask = out->flying_mask; mask != 0; mask &= mask - 1) {
 		const uint64_t at =
 			acknowledge_list(hall, out, (unsigned)__builtin_ctz(mask), (uint32_t)newest, bits, &any);

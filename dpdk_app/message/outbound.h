@@ -42,6 +42,8 @@ struct outbound {
 	uint64_t last_newest;   // because most say nothing new
 	uint64_t overdue;       // since then more waits than one packet carries; 0: it does not
 	struct round_trip round_trip;
+	uint64_t timed;    // a packet whose way there and back is being measured, one at a time; 0: none
+	uint64_t timed_at; // when it left
 	struct message_list waiting_in[PRIORITIES * OUTBOUND_LANES];
 	struct message_list flying[1 + DELIVERY_RESENDS_MAX]; // by times sent - 1: each list is in the order of sending
 	struct id_window window[SESSION_CHANNELS];

@@ -363,6 +363,24 @@ static void test_a_repetition_that_is_acknowledged_measures_itself(UNUSED void *
 	assert_int_equal(conversation_due(&gate.c), now + 180 * TALK_MS);
 }
 
+static void test_a_way_longer_than_the_least_timeout_is_measured(UNUSED void **state)
+{
+	uint64_t now = T;
+	uint64_t first;
+
+	reliable(0, 10, now);
+	fill(now);
+	first = packet.counter;
+	fill(now += 100 * TALK_MS); // too early: the acknowledgement is on its way
+	assert_int_equal(count(), 1);
+	acknowledge(first, 0, now += 5 * TALK_MS);
+	acknowledge(packet.counter, 1, now + 100 * TALK_MS);
+	now += 200 * TALK_MS;
+	reliable(0, 10, now);
+	fill(now);
+	assert_int_equal(conversation_due(&gate.c), now + 315 * TALK_MS);
+}
+
 static void test_at_most_256_ids_of_a_channel_are_on_their_way(UNUSED void **state)
 {
 	uint32_t sent = 0;
@@ -582,6 +600,7 @@ int main(void)
 		TEST(test_acknowledgements_of_other_packets_end_nothing),
 		TEST(test_repetitions_go_before_what_is_new),
 		TEST(test_the_timeout_follows_the_round_trip),
+		TEST(test_a_way_longer_than_the_least_timeout_is_measured),
 		TEST(test_a_repetition_that_is_acknowledged_measures_itself),
 		TEST(test_at_most_256_ids_of_a_channel_are_on_their_way),
 		TEST(test_a_fragmented_message_does_not_hold_up_urgent_ones),

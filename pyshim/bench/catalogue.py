@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from pyshim.bench.attack import attack
 from pyshim.bench.description import Bench, Extra, number, one_of, whole_number, whole_numbers
 from pyshim.bench.engines import engines
 from pyshim.bench.forward import forward
@@ -36,6 +37,11 @@ BENCHES = (
                 parse=one_of("ordinary", "huge", "both"),
             ),
         ),
+    ),
+    Bench(
+        name="attack",
+        measures="What sessions keep while forged packets come for them, against what a wire can bring.",
+        rows=attack,
     ),
     Bench(
         name="sessions",

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.client.c_client import Library
 from tests.client.installed import Installed, check
 
 ROOT = Path(__file__).parents[2]
@@ -25,6 +26,12 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
     check(["meson", "setup", build, ROOT, *options], env=environment)
     check(["meson", "install", "-C", build], env=environment)
     return Installed(prefix, directory)
+
+
+@pytest.fixture(scope="session")
+def library(installed: Installed) -> Library:
+    """The shared library, loaded into this process."""
+    return Library(installed.prefix / "lib" / "libpollgate-client.so", installed.header)
 
 
 @pytest.fixture(scope="session")

@@ -19,7 +19,6 @@ import pytest
 
 from pyshim.protocol.client import Chat, Client, Ticket
 from tests.client.c_client import Game, Heard, Library
-from tests.client.installed import Installed
 from tests.gate import Gate
 
 TIMEOUT_S = 20.0
@@ -41,11 +40,6 @@ def gate(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     }
     with Gate(config, tmp_path_factory.mktemp("gate")) as running:
         yield running
-
-
-@pytest.fixture(scope="module")
-def library(installed: Installed) -> Library:
-    return Library(installed.prefix / "lib" / "libpollgate-client.so", installed.header)
 
 
 def token(gate: Gate, *arguments: str) -> str:

@@ -5,72 +5,43 @@ from __future__ import annotations
 
 import math
 from random import Random
-from typing import Any
 
 import pytest
 
 from pyshim.protocol.client import Chat, Settings, Ticket
 from pyshim.protocol.client.outgoing import Outgoing, Priority
 from pyshim.protocol.session_wire import CloseReason, Denial, Kind, MessageType, chat_body, read_header
-from tests.client.c_client import CSession, Heard, Library
-from tests.client.installed import Installed
-from tests.session.internet import Internet, Player, Weather
+from tests.client.c_client import Heard, Library
+from tests.client.world import World, c, heard
+from tests.session.internet import Weather
 from tests.session.model_gateway import ModelGateway
 
 STORM = Weather(loss=0.2, doubling=0.2, delay_s=(0.005, 0.12))
 OK, ARGUMENT, STATE, FULL, TOO_LONG, EVENTS = 0, -1, -2, -3, -4, -5
 
 
-@pytest.fixture(scope="module")
-def library(installed: Installed) -> Library:
-    return Library(installed.prefix / "lib" / "libpollgate-client.so", installed.header)
+class ModelWorld(World):
+    """Around the model gateway."""
 
-
-class World:
-    """A gateway, a network, and who is on it."""
+    gateway: ModelGateway
 
     def __init__(
         self, library: Library, weather: Weather | None = None, path_mtu: int = 1400, seed: int = 1
     ) -> None:
-        self.library = library
-        self.gateway = ModelGateway(Random(seed).randbytes, path_mtu)
-        self.internet = Internet(self.gateway, weather or Weather(), seed)
-
-    def join(self, ticket: Ticket, **options: int) -> Player:
-        """A C client that begins to connect."""
-        session: Any = CSession(self.library, ticket, self.internet.now, **options)
-        player = Player(session, 1000 + len(self.internet.players))
-        self.internet.players.append(player)
-        return player
-
-    def connected(self, player_id: int = 7, **options: int) -> Player:
-        player = self.join(self.gateway.issue(player_id), **options)
-        assert self.internet.run(30, lambda: player.session.is_connected)
-        self.internet.run(0.2)
-        return player
-
-
-def heard(player: Player, kind: str) -> list[tuple[Any, ...]]:
-    events: list[Any] = player.heard
-    return [event.values for event in events if isinstance(event, Heard) and event.type == kind]
-
-
-def c(player: Player) -> CSession:
-    session: Any = player.session
-    return session  # type: ignore[no-any-return]
+        super().__init__(library, ModelGateway(Random(seed).randbytes, path_mtu), weather, seed)
 
 
 # ---------------------------------------------------------------- connecting
 
 
 def test_client_connects_and_knows_its_player(library: Library) -> None:
-    world = World(library)
+    world = ModelWorld(library)
     player = world.connected()
     assert player.heard == [Heard("CONNECTED", 7, (3600, 30_000, 1400))]
 
 
 def test_client_asks_for_less_where_the_path_loses_large_datagrams(library: Library) -> None:
-    world = World(library, path_mtu=1100)
+    world = ModelWorld(library, path_mtu=1100)
     player = world.connected()
     assert heard(player, "CONNECTED") == [(3600, 30_000, 1000)]
     headers = [read_header(datagram) for datagram in world.internet.wire]
@@ -79,12 +50,12 @@ def test_client_asks_for_less_where_the_path_loses_large_datagrams(library: Libr
 
 @pytest.mark.parametrize("seed", range(10))
 def test_client_connects_through_a_storm(library: Library, seed: int) -> None:
-    World(library, STORM, seed=seed).connected()
+    ModelWorld(library, STORM, seed=seed).connected()
 
 
 @pytest.mark.parametrize("denial", list(Denial)[1:])
 def test_proved_denial_ends_the_attempt(library: Library, denial: Denial) -> None:
-    world = World(library)
+    world = ModelWorld(library)
     player = world.join(world.gateway.issue(7))
     world.gateway.seat(7)[1].denial = denial
     world.internet.run(1)
@@ -92,7 +63,7 @@ def test_proved_denial_ends_the_attempt(library: Library, denial: Denial) -> Non
 
 
 def test_denial_that_anybody_can_have_sent_is_only_the_likely_reason(library: Library) -> None:
-    world = World(library)
+    world = ModelWorld(library)
     player = world.join(Ticket(99, bytes(32), "192.0.2.1", 8081), connect_timeout_ms=5000)
     world.internet.run(4.9)
     assert player.heard == []
@@ -101,7 +72,7 @@ def test_denial_that_anybody_can_have_sent_is_only_the_likely_reason(library: Li
 
 
 def test_greetings_are_repeated_ever_less_often(library: Library) -> None:
-    world = World(library)
+    world = ModelWorld(library)
     world.internet.on_wire = lambda _to_gateway, _datagram: False
     player = world.join(world.gateway.issue(7), connect_timeout_ms=10_000)
     world.internet.run(11)
@@ -111,7 +82,7 @@ def test_greetings_are_repeated_ever_less_often(library: Library) -> None:
 
 
 def test_welcome_sealed_with_another_key_is_not_believed(library: Library) -> None:
-    world = World(library)
+    world = ModelWorld(library)
     ticket = world.gateway.issue(7)
     player = world.join(ticket)
     impostor = ModelGateway(Random(2).randbytes)
@@ -126,7 +97,7 @@ def test_welcome_sealed_with_another_key_is_not_believed(library: Library) -> No
 
 
 def test_every_kind_of_message_reaches_the_gateway(library: Library) -> None:
-    world = World(library)
+    world = ModelWorld(library)
     player = world.connected()
     assert c(player).move((1.0, 2.0, 3.0), (0.5, 0.0, 0.0)) == OK
     assert c(player).attack(0, 5, (1.0, 0.0, 0.0)) == OK
@@ -141,7 +112,7 @@ def test_every_kind_of_message_reaches_the_gateway(library: Library) -> None:
 
 
 def test_player_who_writes_to_himself_hears_it(library: Library) -> None:
-    world = World(library)
+    world = ModelWorld(library)
     player = world.connected(7)
     c(player).chat(7, "me")
     c(player).attack(7, 3, (0.0, 1.0, 0.0))
@@ -155,7 +126,7 @@ def test_player_who_writes_to_himself_hears_it(library: Library) -> None:
 
 
 def test_c_and_python_clients_chat_with_each_other(library: Library) -> None:
-    world = World(library)
+    world = ModelWorld(library)
     ours = world.connected(7)
     theirs = world.internet.join(world.gateway.issue(8), Settings())
     assert world.internet.run(5, lambda: theirs.session.is_connected)
@@ -169,7 +140,7 @@ def test_c_and_python_clients_chat_with_each_other(library: Library) -> None:
 
 @pytest.mark.parametrize("seed", range(10))
 def test_every_message_arrives_once_and_in_order_through_a_storm(library: Library, seed: int) -> None:
-    world = World(library, STORM, seed=seed)
+    world = ModelWorld(library, STORM, seed=seed)
     one, other = world.connected(7, resends=7), world.connected(8, resends=7)
     said = [f"message {n}" for n in range(100)]
     for n, text in enumerate(said, 1):
@@ -184,7 +155,7 @@ def test_every_message_arrives_once_and_in_order_through_a_storm(library: Librar
 @pytest.mark.parametrize("size", [0, 1, 1359, 1360, 1361, 5000, 65_528])
 @pytest.mark.parametrize("path_mtu", [508, 1400])
 def test_bulk_of_any_size_arrives_whole(library: Library, size: int, path_mtu: int) -> None:
-    world = World(library, path_mtu=path_mtu)
+    world = ModelWorld(library, path_mtu=path_mtu)
     player = world.connected(7)
     data = Random(size).randbytes(size)
     assert c(player).bulk(7, data, c(player).delivery(channel=2, receipt=5)) == OK
@@ -194,7 +165,7 @@ def test_bulk_of_any_size_arrives_whole(library: Library, size: int, path_mtu: i
 
 
 def test_text_that_repeats_itself_is_compressed(library: Library) -> None:
-    world = World(library)
+    world = ModelWorld(library)
     player = world.connected(7)
     before = sum(map(len, world.internet.wire))
     c(player).chat(0, "ha" * 200)
@@ -204,7 +175,7 @@ def test_text_that_repeats_itself_is_compressed(library: Library) -> None:
 
 
 def test_messages_of_one_moment_share_a_datagram(library: Library) -> None:
-    world = World(library)
+    world = ModelWorld(library)
     player = world.connected(7)
     before = c(player).statistics().datagrams_sent
     for n in range(20):
@@ -213,8 +184,18 @@ def test_messages_of_one_moment_share_a_datagram(library: Library) -> None:
     assert c(player).statistics().datagrams_sent == before + 1
 
 
+def test_long_way_is_measured_so_that_nothing_is_sent_twice_for_long(library: Library) -> None:
+    world = ModelWorld(library, Weather(delay_s=(0.04, 0.04)))
+    player = world.connected(7)
+    for _ in range(20):
+        c(player).chat(0, "ping")
+        world.internet.run(0.2)
+    assert 80_000 <= c(player).statistics().round_trip_us <= 110_000
+    assert c(player).statistics().resent <= 1
+
+
 def test_lost_message_is_told_when_the_connection_is_given_up(library: Library) -> None:
-    world = World(library)
+    world = ModelWorld(library)
     player = world.connected(7)
     world.internet.on_wire = lambda _to_gateway, _datagram: False
     c(player).chat(0, "nobody hears this", c(player).delivery(receipt=9))
@@ -224,7 +205,7 @@ def test_lost_message_is_told_when_the_connection_is_given_up(library: Library) 
 
 
 def test_what_the_protocol_cannot_carry_is_refused(library: Library) -> None:
-    world = World(library)
+    world = ModelWorld(library)
     player = world.connected(7)
     session = c(player)
     assert session.move((math.nan, 0.0, 0.0)) == ARGUMENT
@@ -241,7 +222,7 @@ def test_what_the_protocol_cannot_carry_is_refused(library: Library) -> None:
 
 
 def test_game_that_says_too_much_is_told_and_goes_on_later(library: Library) -> None:
-    world = World(library)
+    world = ModelWorld(library)
     player = world.connected(7)
     said = 0
     while (result := c(player).bulk(7, Random(said).randbytes(1000), c(player).delivery(channel=2))) == OK:
@@ -254,7 +235,7 @@ def test_game_that_says_too_much_is_told_and_goes_on_later(library: Library) -> 
 
 
 def test_receipts_are_bounded(library: Library) -> None:
-    world = World(library)
+    world = ModelWorld(library)
     player = world.connected(7, receipts=2)
     assert c(player).chat(0, "1", c(player).delivery(receipt=1)) == OK
     assert c(player).chat(0, "2", c(player).delivery(receipt=2)) == OK
@@ -265,7 +246,7 @@ def test_receipts_are_bounded(library: Library) -> None:
 
 
 def test_nothing_is_said_before_it_is_connected(library: Library) -> None:
-    world = World(library)
+    world = ModelWorld(library)
     player = world.join(world.gateway.issue(7))
     assert c(player).chat(0, "early") == STATE
 
@@ -274,7 +255,7 @@ def test_nothing_is_said_before_it_is_connected(library: Library) -> None:
 
 
 def test_leaving_is_told_to_the_gateway(library: Library) -> None:
-    world = World(library)
+    world = ModelWorld(library)
     player = world.connected(7)
     assert library.lib.pgc_close(c(player).client) == OK
     world.internet.run(1)
@@ -284,7 +265,7 @@ def test_leaving_is_told_to_the_gateway(library: Library) -> None:
 
 @pytest.mark.parametrize("reason", list(CloseReason))
 def test_gateways_reason_is_told(library: Library, reason: CloseReason) -> None:
-    world = World(library)
+    world = ModelWorld(library)
     player = world.connected(7)
     (sent,) = world.gateway.close(7, reason)
     c(player).receive(sent[1], world.internet.now)
@@ -293,7 +274,7 @@ def test_gateways_reason_is_told(library: Library, reason: CloseReason) -> None:
 
 
 def test_gateway_that_falls_silent_is_noticed_and_found_again(library: Library) -> None:
-    world = World(library)
+    world = ModelWorld(library)
     player = world.connected(7, silence_timeout_ms=3000, heartbeat_ms=1000)
     world.internet.run(10)
     assert player.session.is_connected, "heartbeats are answered"
@@ -307,7 +288,7 @@ def test_gateway_that_falls_silent_is_noticed_and_found_again(library: Library) 
 
 
 def test_reconnection_loses_what_was_not_acknowledged_and_goes_on(library: Library) -> None:
-    world = World(library)
+    world = ModelWorld(library)
     player = world.connected(7)
     c(player).chat(7, "lost", c(player).delivery(receipt=1))
     assert library.lib.pgc_reconnect(c(player).client) == OK
@@ -320,7 +301,7 @@ def test_reconnection_loses_what_was_not_acknowledged_and_goes_on(library: Libra
 
 
 def test_players_new_address_is_proved(library: Library) -> None:
-    world = World(library)
+    world = ModelWorld(library)
     player = world.connected(7)
     player.address = 2000
     c(player).chat(7, "moved")
@@ -333,7 +314,7 @@ def test_players_new_address_is_proved(library: Library) -> None:
 
 
 def test_forged_and_replayed_datagrams_change_nothing(library: Library) -> None:
-    world = World(library)
+    world = ModelWorld(library)
     player = world.connected(7)
     c(player).chat(7, "once")
     world.internet.run(1)
@@ -353,7 +334,7 @@ def test_forged_and_replayed_datagrams_change_nothing(library: Library) -> None:
 
 @pytest.mark.parametrize("length", [0, 1, 19, 20, 35, 36, 1400, 1401, 65_535])
 def test_datagrams_of_any_length_are_survived(library: Library, length: int) -> None:
-    world = World(library)
+    world = ModelWorld(library)
     player = world.connected(7)
     c(player).receive(Random(length).randbytes(length), world.internet.now)
     assert player.session.is_connected

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 from pathlib import Path
+from statistics import mode
 
 PCAP_MAGIC_US = 0xA1B2C3D4
 ETHERNET = 1  # link type
@@ -33,12 +34,12 @@ _RECORD = struct.Struct("<IIII")
 
 @dataclass(frozen=True, slots=True)
 class Capture:
-    """A capture of frames of one size."""
+    """A capture of frames."""
 
     path: Path
     sessions: int
     frames: int
-    frame_bytes: int  # without FCS
+    frame_bytes: int  # without FCS; of most of them
 
 
 def _checksum(data: bytes) -> int:
@@ -85,10 +86,10 @@ def write_moves(
 
 
 def write_capture(path: Path, sessions: int, frames: Sequence[bytes]) -> Capture:
-    """Write frames of one size, of so many sessions, in this order."""
-    size = len(frames[0])
-    record = _RECORD.pack(0, 0, size, size)  # when it was captured means nothing: it never was
+    """Write frames of so many sessions in this order."""
+    # When one was captured means nothing: it never was.
+    records = {size: _RECORD.pack(0, 0, size, size) for size in set(map(len, frames))}
     with path.open("wb") as file:
         file.write(struct.pack("<IHHiIII", PCAP_MAGIC_US, 2, 4, 0, 0, 65535, ETHERNET))
-        file.writelines(record + frame for frame in frames)
-    return Capture(path, sessions, len(frames), size)
+        file.writelines(records[len(frame)] + frame for frame in frames)
+    return Capture(path, sessions, len(frames), mode(map(len, frames)))

@@ -3,19 +3,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 
 from pyshim.bench.rig.frames import GATE_ADDRESS, GATE_MAC, GATE_PORT, Capture, write_moves
 from pyshim.bench.rig.replay import DEVICE, memory_mib
-from pyshim.bench.rig.sealed_frames import BURST, write_sealed_moves
+from pyshim.bench.rig.sealed_frames import BURST, Connection, write_sealed_moves
 from pyshim.bench.rig.sealed_native import issue_all
 from pyshim.bench.rig.sealed_run import Side, SideRun, serve_once
 from pyshim.config import load_config
 from pyshim.dataplane import new_state
+from pyshim.errors import UnavailableError
 from pyshim.host import gather
 from pyshim.plan import Plan, plan
+
+Writer = Callable[[Path, Sequence[Connection]], Capture]
 
 _CONFIG = """\
 eal: {{huge_pages: {huge_pages}, memory_mib: {memory_mib}}}
@@ -44,15 +48,31 @@ class SealedReplay:
         """Packets per second.
 
         Raises:
-            UnavailableError: it does not run, or refuses packets.
+            UnavailableError: it does not run, or refuses packets: a rate of those would be no figure at all.
+        """
+        run = self.serve(side, seconds)
+        if run.refused:
+            raise UnavailableError(f"{side}: {run.refused:,} of the capture's packets were refused")
+        return run.packets_per_s
+
+    def serve(self, side: Side, seconds: float) -> SideRun:
+        """One measurement, whatever became of the packets.
+
+        Raises:
+            UnavailableError: it does not run.
         """
         run = serve_once(self.config, side, self.capture.sessions, self.capture.frames, seconds)
         self.runs[side].append(run)
-        return run.packets_per_s
+        return run
+
+    @property
+    def cycles_per_packet(self) -> float:
+        """Of the gateway's busy turns, the median over the measurements so far."""
+        return median(run.cycles_per_packet for run in self.runs[Side.GATEWAY])
 
     def details(self) -> dict[str, object]:
         """What a row tells of how it was measured."""
-        cycles = {side: [run.cycles_per_packet for run in runs] for side, runs in self.runs.items()}
+        crypto_only = [run.cycles_per_packet for run in self.runs[Side.CRYPTO_ONLY]]
         return {
             "frame_bytes": self.capture.frame_bytes,
             "flows": self.capture.sessions,
@@ -63,13 +83,22 @@ class SealedReplay:
             "worker_cpus": [worker.cpu for worker in self.plan.workers],
             "control_cpus": list(self.plan.control_cpus),
             "huge_pages": self.plan.huge_pages,
-            "cycles_per_packet": median(cycles[Side.GATEWAY]),
-            **({"cycles_crypto_only": median(of)} if (of := cycles[Side.CRYPTO_ONLY]) else {}),
+            "cycles_per_packet": self.cycles_per_packet,
+            **({"cycles_crypto_only": median(crypto_only)} if crypto_only else {}),
         }
 
 
-def prepare_sealed(directory: Path, name: str, sessions: int, *, huge_pages: bool) -> SealedReplay:
+def prepare_sealed(
+    directory: Path, name: str, sessions: int, *, huge_pages: bool, write: Writer = write_sealed_moves
+) -> SealedReplay:
     """Write the capture and the configuration of a gateway for it.
+
+    Args:
+        directory: where both go.
+        name: of both files.
+        sessions: how many there are, all connected.
+        huge_pages: whether packet buffers lie in such.
+        write: makes the capture: whole bursts, at most one more than the sessions would fill.
 
     Raises:
         PollgateError: this machine has not the memory.
@@ -89,6 +118,6 @@ def prepare_sealed(directory: Path, name: str, sessions: int, *, huge_pages: boo
     loaded = load_config(config)
     decided = plan(loaded, gather(loaded))
     state = new_state(decided)
-    capture = write_sealed_moves(path, issue_all(state, sessions))
+    capture = write(path, issue_all(state, sessions))
     state.close()
     return SealedReplay(config, capture, decided)

@@ -72,7 +72,8 @@ def _sealed_move(connection: Connection, key: DirectionKey, counter: int) -> byt
     return key.seal(counter, header, body)
 
 
-def _frames_of(connection: Connection) -> Iterator[bytes]:
+def frames_of(connection: Connection) -> Iterator[bytes]:
+    """Its packets, one after the other, for ever."""
     keys = derive(
         issued_key(connection.number), connection.session, connection.client_nonce, connection.server_nonce
     )
@@ -83,7 +84,7 @@ def _frames_of(connection: Connection) -> Iterator[bytes]:
 
 def write_sealed_moves(path: Path, connections: Sequence[Connection], seed: int = 1) -> Capture:
     """Write a packet of every connection in random order, and a second one of some: whole bursts."""
-    streams = [_frames_of(connection) for connection in connections]
+    streams = [frames_of(connection) for connection in connections]
     frames = -(-len(connections) // BURST) * BURST
     order = [number % len(connections) for number in range(frames)]
     random.Random(seed).shuffle(order)

@@ -68,4 +68,12 @@ def crypto_only(gateway: Gateway, seconds: float) -> SideRun:
     error = new_error()
     run: Any = ffi.new("struct pg_bench_run *")
     check(lib.pg_bench_crypto_only(gateway.native, gateway.state, round(seconds * 1000), run, error), error)
-    return SideRun(run.packets * tsc_hz() / run.cycles, run.cycles / run.packets, run.refused + run.unsent)
+    refused = run.refused + run.unsent
+    return SideRun(
+        packets_per_s=run.packets * tsc_hz() / run.cycles,
+        cycles_per_packet=run.cycles / run.packets,
+        refused=refused,
+        received=run.packets,
+        answered=run.packets - refused,
+        dropped={},
+    )

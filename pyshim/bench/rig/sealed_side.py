@@ -55,11 +55,17 @@ def _serve(gateway: Gateway, look: Callable[[], WorkerSnapshot], seconds: float)
     time.sleep(seconds)
     after = look()
     gateway.stop(_STOP_S)
+    ended = look()
     received = after.received - before.received
     busy = after.cycles_busy - before.cycles_busy
     cycles = busy + after.cycles_idle - before.cycles_idle
     return SideRun(
-        received * tsc_hz() / cycles, busy / received, _not_answered(after) - _not_answered(before)
+        packets_per_s=received * tsc_hz() / cycles,
+        cycles_per_packet=busy / received,
+        refused=_not_answered(after) - _not_answered(before),
+        received=ended.received,
+        answered=sum(ended.handled.values()) - ended.unanswered - sum(ended.tx_dropped.values()),
+        dropped={reason: count for reason, count in ended.dropped.items() if count},
     )
 
 

@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What somebody without the key can send at best, and how fast a wire brings it.
+
+It is the shortest datagram that gets as far as one can without the key: its header is right, its counter is
+fresh, and its tag is random. The shortest is the worst: the most of them fit on a wire.
+"""
+
+from __future__ import annotations
+
+import struct
+from enum import StrEnum
+from random import Random
+
+_HEADER = struct.Struct("<BBHIIII")
+_DATA = 5
+_ACK_NOW = 1
+_TAG_BYTES = 16
+
+_AHEAD = range(1 << 16, 1 << 31)  # counters that no player of a benchmark comes to
+_ON_WIRE_BYTES = 8 + 4 + 12  # preamble, FCS, gap between frames
+LINE_BITS_PER_S = 10_000_000_000
+
+
+class Attack(StrEnum):
+    """Where forged packets seem to come from."""
+
+    SPOOFED = "spoofed"  # the address of the session's own player
+    ELSEWHERE = "elsewhere"  # addresses where nobody is connected
+
+
+def forged_datagram(session: int, random: Random) -> bytes:
+    """DATA of a session, made by somebody who has not its key."""
+    length = _HEADER.size + _TAG_BYTES
+    header = _HEADER.pack(_DATA, _ACK_NOW, length, session, random.choice(_AHEAD), 0, 0)
+    return header + random.randbytes(_TAG_BYTES)
+
+
+def line_rate(frame_bytes: float) -> float:
+    """Packets per second that 10 GbE carries of frames so long, without FCS."""
+    return LINE_BITS_PER_S / 8 / (frame_bytes + _ON_WIRE_BYTES)
