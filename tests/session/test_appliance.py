@@ -49,10 +49,7 @@ def test_player_connects_moves_and_leaves(town: Town, family: int) -> None:
             await until(lambda: moved(town, ticket.session))
 
     town.play(game)
-    info = town.table.inspect(ticket.session)
-    assert info is not None
-    assert info.motion is not None
-    assert info.motion.position == (1.5, -2.25, 3.0)
+    assert town.position(ticket.session) == [1.5, -2.25, 3.0]
     town.gate.wait_until(lambda: town.total("sessions", state="connected") == 0)
     assert town.total("session_closed_total", reason="left") == 1
 
@@ -201,5 +198,4 @@ def repeat(client: Client, datagram: bytes) -> None:
 
 
 def moved(town: Town, session: int) -> bool:
-    info = town.table.inspect(session)
-    return info is not None and info.motion is not None
+    return town.position(session) is not None

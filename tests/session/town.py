@@ -5,15 +5,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
+import json
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pyshim.memory_file import SessionState
 from pyshim.protocol.client import Client, Settings, Ticket
-from pyshim.sessions import Issued, SessionTable
 from tests.appliance.conservation import books
+from tests.issuing.gateway import Api
 from tests.network.namespace import GATE4, GATE6, Wire
 from tests.network.players import PORT, NetworkGate, config, serving
 
@@ -21,19 +21,26 @@ T = TypeVar("T")
 
 PATIENCE_S = 20.0  # a bound on what must come
 CHALLENGES_APART_S = 1.1  # a new address is asked for proof once a second
-_STATE_FILE = "pollgate-sessions"
 
 
 class Town:
     """One appliance, who may play in it, and where they are."""
 
-    def __init__(self, wire: Wire, gate: NetworkGate, table: SessionTable) -> None:
-        self.wire, self.gate, self.table = wire, gate, table
+    def __init__(self, wire: Wire, gate: NetworkGate) -> None:
+        self.wire, self.gate = wire, gate
+        self._api = Api(gate)
 
     def issue(self, player_id: int, *, family: int = 4, ttl_s: int = 3600, once: bool = False) -> Ticket:
         """A player's ticket to the appliance, by IPv4 or IPv6."""
-        issued: Issued = self.table.issue(player_id, ttl_s, once=once)
-        return Ticket(issued.session, issued.key, GATE4 if family == 4 else GATE6, PORT)
+        ticket = Ticket.from_json(json.dumps(self._api.issue(player_id, ttl_s, once=once)))
+        return replace(ticket, host=GATE4 if family == 4 else GATE6)
+
+    def position(self, session: int) -> list[float] | None:
+        """Where a player says that he is; None before he has said so."""
+        answer = self._api("GET", f"/v1/sessions/{session}")
+        assert answer.status == 200, answer
+        where: list[float] | None = answer.body.get("position")
+        return where
 
     def play(self, game: Callable[[], Coroutine[Any, Any, T]], timeout_s: float = 3 * PATIENCE_S) -> T:
         """Run a game on the players' side of the wire."""
@@ -59,20 +66,12 @@ def settings(engine: str, *, listener: dict[str, Any] | None = None, **changes: 
 @contextlib.contextmanager
 def founded(wire: Wire, config: dict[str, Any], directory: Path) -> Iterator[Town]:
     """A town that must end well, with its books balanced."""
-    with serving(wire, config, directory) as gate, contextlib.ExitStack() as stack:
-        state = SessionState(_state_of(gate), huge_pages=False)
-        stack.callback(os.close, state.fd)
-        yield Town(wire, gate, SessionTable(state))
+    control = {"listen": f"unix:{directory}/control.sock"}
+    with serving(wire, config | {"control": control}, directory) as gate:
+        yield Town(wire, gate)
         if gate.process.poll() is None:
             gate.stop()
         books(gate.summary)  # of each worker
-
-
-def _state_of(gate: NetworkGate) -> int:
-    """The supervisor's session state, where the records of issued sessions are."""
-    files = Path(f"/proc/{gate.process.pid}/fd")
-    found = next(file for file in files.iterdir() if _STATE_FILE in str(file.readlink()))
-    return os.open(found, os.O_RDWR | os.O_CLOEXEC)
 
 
 # ---------------------------------------------------------------- players
