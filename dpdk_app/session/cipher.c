@@ -5,18 +5,53 @@
 
 #include <sodium.h>
 
-/// Told by what preparing a key writes: which code runs depends on more of the CPU than its name.
-static enum cipher_layout layout_of(aes_gcm_pre_t prepare)
-{
-	static const uint8_t secret[CIPHER_KEY_LEN] = {1};
-	struct cipher_key key = {.salt = {0}};
+#define TRIAL_CLEAR 20 // as long as the header: hashing it takes a part of the key, too
+#define TRIAL_MAX (TRIAL_CLEAR + CIPHER_BROUGHT_BYTES + CIPHER_TAG_LEN)
 
-	prepare(secret, &key.data);
-	if (!sodium_is_zero(key.data.ghash_keys.vaes_avx512.shifted_hkey + 47 * CIPHER_TAG_LEN, CIPHER_TAG_LEN))
-		return CIPHER_WIDE;
-	if (!sodium_is_zero(key.data.ghash_keys.sse_avx.shifted_hkey_k, CIPHER_TAG_LEN))
-		return CIPHER_NARROW;
-	return CIPHER_MIDDLE;
+/// What comes of a header and so many bytes, all zero.
+static void try_key(const struct cipher_code *code, const struct cipher_key *key, uint8_t *out, size_t sealed)
+{
+	memset(out, 0, TRIAL_MAX);
+	cipher_seal(code, key, 1, out, TRIAL_CLEAR, TRIAL_CLEAR + sealed + CIPHER_TAG_LEN);
+}
+
+/// Another number in every word: the library keeps sums of two of them, too.
+static void change_line(struct cipher_key *key, size_t line)
+{
+	uint64_t words[CACHE_LINE / sizeof(uint64_t)];
+	uint8_t *at = (uint8_t *)key + line * CACHE_LINE;
+
+	memcpy(words, at, sizeof(words));
+	for (size_t i = 0; i < CACHE_LINE / sizeof(uint64_t); i++)
+		words[i] ^= 0x9e3779b97f4a7c15ULL * (i + 1);
+	memcpy(at, words, sizeof(words));
+}
+
+static uint32_t lines_that_matter(const struct cipher_code *code, struct cipher_key *key, size_t sealed)
+{
+	uint8_t right[TRIAL_MAX], changed[TRIAL_MAX];
+	uint32_t lines = 0;
+
+	try_key(code, key, right, sealed);
+	for (size_t line = 0; line < CIPHER_KEY_LINES; line++) {
+		change_line(key, line);
+		try_key(code, key, changed, sealed);
+		if (memcmp(right, changed, sizeof(right)) != 0)
+			lines |= 1U << line;
+		change_line(key, line);
+	}
+	return lines;
+}
+
+static void find_lines(struct cipher_code *code)
+{
+	static const uint8_t secret[CIPHER_KEY_LEN] = {1}, salt[CIPHER_SALT_LEN] = {2};
+	struct cipher_key key;
+
+	memset(&key, 0, sizeof(key));
+	cipher_key_init(code, &key, secret, salt);
+	for (size_t length = 0; length < CIPHER_BROUGHT; length++)
+		code->lines[length] = lines_that_matter(code, &key, length / 2 * 16 + length % 2);
 }
 
 static bool take_code(struct cipher_code *code)
@@ -26,7 +61,7 @@ static bool take_code(struct cipher_code *code)
 	code->encrypt = code->manager->gcm128_enc;
 	code->decrypt = code->manager->gcm128_dec;
 	code->prepare = code->manager->gcm128_pre;
-	code->layout = layout_of(code->prepare);
+	find_lines(code);
 	return true;
 }
 
@@ -41,16 +76,16 @@ bool cipher_code_init(struct cipher_code *code)
 	return arch != IMB_ARCH_NONE && take_code(code);
 }
 
-bool cipher_code_init_at(struct cipher_code *code, enum cipher_layout layout)
+bool cipher_code_init_at(struct cipher_code *code, enum cipher_level level)
 {
 	static void (*const init[])(IMB_MGR *) = {init_mb_mgr_avx512, init_mb_mgr_avx2, init_mb_mgr_sse};
 	static const uint64_t needs[] = {IMB_CPUFLAGS_AVX512, IMB_CPUFLAGS_AVX2, IMB_CPUFLAGS_SSE};
 
 	*code = (struct cipher_code){.manager = alloc_mb_mgr(0)};
-	if (!code->manager || (code->manager->features & needs[layout]) != needs[layout])
+	if (!code->manager || (code->manager->features & needs[level]) != needs[level])
 		return false;
-	init[layout](code->manager);
-	return take_code(code) && code->layout == layout;
+	init[level](code->manager);
+	return take_code(code);
 }
 
 void cipher_code_free(struct cipher_code *code)

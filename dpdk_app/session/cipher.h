@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // session/cipher.h: AES-128-GCM (NIST SP 800-38D) both ways, by intel-ipsec-mb.
 //
-// A prepared key is 1,008 bytes, of which a short packet needs a few lines: they lie in memory of the worker process,
+// A prepared key is 1,008 bytes (1,280 from release 2.0 of the library on), of which a short packet needs a few lines: they lie in memory of the worker process,
 // apart from the records, two keys to a session, each on its own lines.
 
 #ifndef POLLGATE_SESSION_CIPHER_H
@@ -20,12 +20,12 @@
 #define CIPHER_SALT_LEN 4
 #define CIPHER_TAG_LEN 16
 
-/// In which lines of a prepared key the library's code keeps the powers of the hash key.
-enum cipher_layout {
-	CIPHER_WIDE,   // AVX-512 with VAES: 48 powers, the first ones last
-	CIPHER_MIDDLE, // AVX2: 8 powers, the first ones last
-	CIPHER_NARROW, // SSE and AVX: 8 powers twice, all of them from 128 bytes on
-};
+/// The library's code, by what it needs of the CPU.
+enum cipher_level { CIPHER_AVX512, CIPHER_AVX2, CIPHER_SSE };
+
+/// Lengths whose keys are brought exactly: whole blocks, and blocks with one more begun, of so many bytes at most.
+#define CIPHER_BROUGHT_BYTES 256
+#define CIPHER_BROUGHT (CIPHER_BROUGHT_BYTES / 16 * 2 + 1)
 
 /// The best of the library's code for this CPU. One per worker.
 struct cipher_code {
@@ -33,20 +33,22 @@ struct cipher_code {
 	aes_gcm_enc_dec_t encrypt;
 	aes_gcm_enc_dec_t decrypt;
 	aes_gcm_pre_t prepare;
-	enum cipher_layout layout;
+	uint32_t lines[CIPHER_BROUGHT]; // of a key, one bit each: see cipher_lines()
 };
 
-/// Keys are 17 lines apart, an odd number: in all of them the same lines are hot, and 16 lines apart those of all
-/// sessions would share a quarter of the cache's sets (10,000 sessions: 570 cycles to open and seal 28 bytes, not 220).
-#define CIPHER_KEY_LINES 17
+/// Keys are an odd number of lines apart: in all of them the same lines are hot, and a power of two apart those of all
+/// sessions would share a part of the cache's sets (10,000 sessions, 16 lines apart: 570 cycles to open and seal 28 bytes;
+/// 17 lines apart: 220).
+#define CIPHER_KEY_LINES ((sizeof(struct gcm_key_data) + CIPHER_SALT_LEN + CACHE_LINE - 1) / CACHE_LINE | 1)
 
-/// One direction. The salt lies with the last of the powers.
+/// One direction.
 struct cipher_key {
 	struct gcm_key_data data;
 	uint8_t salt[CIPHER_SALT_LEN];
 	uint8_t apart[CIPHER_KEY_LINES * CACHE_LINE - sizeof(struct gcm_key_data) - CIPHER_SALT_LEN];
 } CACHE_ALIGNED;
-static_assert(sizeof(struct cipher_key) == CIPHER_KEY_LINES * CACHE_LINE, "an odd number of lines");
+static_assert(sizeof(struct cipher_key) == CIPHER_KEY_LINES * CACHE_LINE && CIPHER_KEY_LINES <= 32,
+	      "an odd number of lines, and a bit for each");
 
 /// One session's.
 struct cipher {
@@ -56,8 +58,8 @@ struct cipher {
 /// @return false when the library does not run on this CPU; cipher_code_free() also after that
 bool cipher_code_init(struct cipher_code *code);
 
-/// The same with the library's lesser code, for tests: what this CPU has up to `layout`.
-bool cipher_code_init_at(struct cipher_code *code, enum cipher_layout layout);
+/// The same with the library's lesser code, for tests: what a CPU of that level has.
+bool cipher_code_init_at(struct cipher_code *code, enum cipher_level level);
 void cipher_code_free(struct cipher_code *code);
 
 void cipher_key_init(const struct cipher_code *code, struct cipher_key *key, const uint8_t secret[CIPHER_KEY_LEN],
@@ -66,24 +68,17 @@ void cipher_key_init(const struct cipher_code *code, struct cipher_key *key, con
 /// Overwrite the keys of a connection that is over.
 void cipher_forget(struct cipher *cipher);
 
-/// The lines of a key that change what comes of a packet with so many sealed bytes, one bit each. By experiment
-/// (tests/test_cipher.c repeats it for every length and all code that the CPU has): the round keys are lines 0 to 2.
-ALWAYS_INLINE uint32_t cipher_lines(enum cipher_layout layout, size_t sealed)
+/// The lines of a key that change what comes of a packet with so many sealed bytes, one bit each; of longer ones than
+/// CIPHER_BROUGHT_BYTES, some. The library does not say where it keeps what, and each release and each level keeps it
+/// elsewhere, so cipher_code_init() finds out by changing one line after the other.
+ALWAYS_INLINE uint32_t cipher_lines(const struct cipher_code *code, size_t sealed)
 {
-	const uint32_t salt = 1U << 15;
+	const size_t length = sealed / 16 * 2 + (sealed % 16 != 0);
 
-	if (likely(layout == CIPHER_WIDE)) {
-		// H to H^3 in line 15, four more powers in each line below; a packet needs one for each of its blocks.
-		const size_t more = sealed > 48 ? (sealed - 48 + 63) / 64 : 0;
-
-		return 0x7 | (0xffffU & 0xffffU << (15 - (more < 12 ? more : 12)));
-	}
-	if (layout == CIPHER_MIDDLE)
-		return salt | 0x27 | (sealed > 48 ? 0x10 : 0) | (sealed > 112 ? 0x08 : 0);
-	return salt | 0x27 | (sealed >= 128 ? 0xf8 : 0);
+	return code->lines[length < CIPHER_BROUGHT ? length : CIPHER_BROUGHT - 1];
 }
 
-/// Bring the lines of a key that a packet with so many sealed bytes reads.
+/// Bring the lines of a key that a packet with so many sealed bytes reads. Round keys are in the first three always.
 ALWAYS_INLINE void cipher_prefetch(const struct cipher_code *code, const struct cipher_key *key, size_t sealed)
 {
 	const uint8_t *base = (const uint8_t *)key;
@@ -91,8 +86,7 @@ ALWAYS_INLINE void cipher_prefetch(const struct cipher_code *code, const struct 
 	prefetch(base);
 	prefetch(base + CACHE_LINE);
 	prefetch(base + (size_t)2 * CACHE_LINE);
-	prefetch(base + (size_t)15 * CACHE_LINE);
-	for (uint32_t rest = cipher_lines(code->layout, sealed) & 0x7ff8; rest; rest &= rest - 1)
+	for (uint32_t rest = cipher_lines(code, sealed) & ~7U; rest; rest &= rest - 1)
 		prefetch(base + (size_t)__builtin_ctz(rest) * CACHE_LINE);
 }
 
