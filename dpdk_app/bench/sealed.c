@@ -57,17 +57,17 @@ int pg_bench_connect(void *state, const struct pg_bench_connection *connection, 
 
 struct rewinding {
 	struct issued *records;
-	uint32_t capacity;
+	uint32_t used;  // records that were ever issued
 	uint64_t round; // packets
 	uint64_t left;  // of this round
 };
 
 static void rewind_records(const struct rewinding *rewinding)
 {
-	for (uint32_t slot = 0; slot < rewinding->capacity; slot++) {
+	for (uint32_t slot = 0; slot < rewinding->used; slot++) {
 		struct issued *record = &rewinding->records[slot];
 
-		if (record->session == 0)
+		if (record->session == 0 || record->replay.newest == 0) // nothing was seen
 			continue;
 		memset(&record->replay, 0, sizeof(record->replay));
 		record->taken = record->taken_bits = 0;
@@ -105,7 +105,7 @@ int pg_bench_rewind(const struct pg_gateway *gateway, void *state, uint64_t fram
 				 (unsigned long)frames, BURST_MAX);
 	rewinding = (struct rewinding){
 		.records = state_parts(state).records,
-		.capacity = gateway->plan.issued_capacity,
+		.used = state_parts(state).desk->used,
 		.round = frames,
 		.left = frames,
 	};
