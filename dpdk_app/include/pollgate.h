@@ -531,8 +531,10 @@ struct pg_datagram {
 	uint16_t source_port;
 	uint8_t listener; // index into pg_plan.listener_port
 	uint8_t drop;     // out: enum pg_drop
-	uint16_t length;  // bytes of payload, at most PG_DATAGRAM_MAX + 1: more is as good as one more; out: the answer's
-	uint8_t *payload; // rewritten in place when there is an answer; of profile session, PG_DATAGRAM_MAX bytes of room
+	uint16_t
+		length; // bytes of payload, at most PG_DATAGRAM_MAX + 1: more is as good as one more; out: the answer's
+	uint8_t *
+		payload; // rewritten in place when there is an answer; of profile session, PG_DATAGRAM_MAX bytes of room
 };
 
 /// Run datagrams through the core at time `now` (TSC), as one burst, as the socket engines do. n is at most 64.
