@@ -33,7 +33,7 @@ def _command(capture: Path, interface: str, cpu: int) -> tuple[str, ...]:
         *("nice", "-n", str(_NICE), testpmd_path(), "--lcores", f"0@{cpu},1@{cpu}", "--main-lcore", "0"),
         *("--no-huge", "--no-shconf", "-m", str(_MEMORY_MIB), "--no-pci", "--no-telemetry"),
         *("--vdev", f"net_pcap0,rx_pcap={capture},infinite_rx=1"),
-        *("--vdev", f"net_af_packet0,iface={interface},framecnt=1024"),
+        *("--vdev", f"net_af_packet0,iface={interface},framecnt=1024,qdisc_bypass=1"),
         *("--", "--interactive", "--forward-mode=io", "--auto-start", "--nb-cores=1"),
         "--total-num-mbufs=8192",
     )

@@ -116,8 +116,8 @@ def prepare_sealed(
     )
     write_moves(path, 1)  # for the plan, which wants a capture there; it says where sessions are issued
     loaded = load_config(config)
-    decided = plan(loaded, gather(loaded))
-    state = new_state(decided)
+    state = new_state(plan(loaded, gather(loaded)))
     capture = write(path, issue_all(state, sessions))
     state.close()
+    decided = plan(loaded, gather(loaded))  # with buffers for all of the capture
     return SealedReplay(config, capture, decided)
