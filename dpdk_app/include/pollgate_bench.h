@@ -2,8 +2,8 @@
 // pollgate_bench.h: what `pollgate bench forward` needs to measure the session profile, and nothing else does.
 //
 // A capture that is played for ever repeats its packets, and a repeated packet is a replay. So the connections of the
-// capture are put into the state as a dead worker would have left them, and whenever the capture begins again, what was
-// seen is forgotten. All else is the gateway as it is.
+// capture are put into the state as a dead worker would have left them, and what a burst has shown is forgotten after it.
+// All else is the gateway as it is.
 
 #ifndef POLLGATE_BENCH_H
 #define POLLGATE_BENCH_H
@@ -27,9 +27,10 @@ struct pg_bench_connection {
 /// @return PG_OK; PG_ERROR_USAGE when a session is not issued
 int pg_bench_connect(void *state, const struct pg_bench_connection *connection, uint32_t n, struct pg_error *error);
 
-/// After pg_open: every `frames` packets of port 0, queue 0, forget what the connections have seen.
+/// After pg_open: when a burst of port 0, queue 0 has been served, forget that its packets were seen. A capture must have
+/// one packet of each connection, so that none is twice in a burst.
 /// One gateway of a process can be treated so; `state` and the port live until it ends.
-int pg_bench_rewind(const struct pg_gateway *gateway, void *state, uint64_t frames, struct pg_error *error);
+int pg_bench_rewind(const struct pg_gateway *gateway, void *state, struct pg_error *error);
 
 struct pg_bench_run {
 	uint64_t packets; // received, opened, sealed and sent
