@@ -126,7 +126,7 @@ DEFAULT_DELIVERY = DeliveryPolicy(
     handshake_permille=200,
     compress_min=(32, 100, 100),
     message_pps=(128, 32, 8, 8, 32, 16),
-    message_burst=(256, 64, 32, 16, 64, 32),
+    message_burst=(256, 64, 32, 16, 64, 64),
 )
 
 

@@ -15,7 +15,7 @@ from rich.text import Text
 
 from pyshim.host.cpu import format_cpu_list
 from pyshim.plan import COMPRESSED_TYPES, REQUEST_TYPES, AddressPlan, Plan, QueueRef
-from pyshim.planner.memory import MBUF_BYTES, cipher_bytes, index_bytes
+from pyshim.planner.memory import MBUF_BYTES, connection_bytes, index_bytes
 from pyshim.planner.sockets import IO_URING_BUFFER_BYTES
 
 _MIB = 1 << 20
@@ -163,8 +163,8 @@ def _memory(plan: Plan, *rows: _MemoryRow) -> Table:
     state = f"up to {_mib(plan.state_bytes)}"
     table.add_row(f"{plan.session_capacity:,} sessions", state, "a memory file, taken as sessions come")
     if plan.issued_capacity:
-        ciphers = f"up to {_mib(cipher_bytes(plan.issued_capacity))}"
-        table.add_row("their ciphers", ciphers, "ordinary pages, taken as players connect")
+        connections = f"up to {_mib(connection_bytes(plan.issued_capacity))}"
+        table.add_row("their connections", connections, "ordinary pages, taken as players connect")
         table.add_row("messages", f"up to {plan.message_memory_mib}", "ordinary pages, shared by the workers")
     return table
 

@@ -120,13 +120,16 @@ static enum pg_drop piece_check(const struct piece *piece, bool gateway)
 	return session_body_check(piece->type, piece->body, piece->length);
 }
 
-/// How many messages of its type a piece counts as: one, and one for every datagram that it says it expands to.
+/// How many messages of its type a piece counts as: a message as one, however many pieces it comes in, and as one more
+/// for every datagram that it says it expands to.
 static uint32_t weight(const struct piece *piece)
 {
 	const uint32_t from = is_fragment(piece) ? (uint32_t)sizeof(struct session_fragment) : 0;
 	struct session_compressed head = {.original_len = SESSION_MESSAGE_MAX};
 
-	if (!(piece->flags & SESSION_MESSAGE_COMPRESSED) || (is_fragment(piece) && fragment_of(piece).index != 0))
+	if (is_fragment(piece) && fragment_of(piece).index != 0)
+		return 0;
+	if (!(piece->flags & SESSION_MESSAGE_COMPRESSED))
 		return 1;
 	if (piece->length >= from + sizeof(head))
 		memcpy(&head, piece->body + from, sizeof(head));
@@ -138,9 +141,10 @@ static uint32_t weight(const struct piece *piece)
 static bool charge(struct admission *a, const struct piece *piece)
 {
 	const enum pg_request request = session_request(piece->type);
+	const uint32_t counts = weight(piece);
 
-	return request == PG_REQUESTS ||
-	       rate_admit_many(&a->conforms_at[request], a->hall->rules->message_rate[request], weight(piece), a->now);
+	return request == PG_REQUESTS || counts == 0 ||
+	       rate_admit_many(&a->conforms_at[request], a->hall->rules->message_rate[request], counts, a->now);
 }
 
 /// Blocks that a message on a channel in order needs until it can be delivered.

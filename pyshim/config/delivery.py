@@ -30,7 +30,11 @@ class MessageRatesConfig(Section):
     chat: _Rate = Field(default=8, description="Chat messages.")
     heartbeat: _Rate = Field(default=8, description="Heartbeats.")
     skill: _Rate = Field(default=32, description="Skills.")
-    bulk: _Rate = Field(default=16, description="Bulk data; one message, however many datagrams it takes.")
+    bulk: _Rate = Field(
+        default=16,
+        description="Bulk data: one message, however many datagrams it takes; a compressed one counts once "
+        "more for every 1,400 bytes that it expands to.",
+    )
 
 
 class MessageBurstsConfig(Section):
@@ -41,7 +45,7 @@ class MessageBurstsConfig(Section):
     chat: _Burst = Field(default=32, description="Chat messages.")
     heartbeat: _Burst = Field(default=16, description="Heartbeats.")
     skill: _Burst = Field(default=64, description="Skills.")
-    bulk: _Burst = Field(default=32, description="Bulk data, of up to 64 KiB each.")
+    bulk: _Burst = Field(default=64, description="Bulk data, of up to 64 KiB each.")
 
 
 class DeliveryConfig(Section):

@@ -31,7 +31,7 @@ _SOURCE_LIMITS_BYTES = 4096 * 64  # fixed: sets of four addresses
 _STATE_HEADER_BYTES = 64
 _SESSION_BYTES = 64
 _ISSUED_BYTES = 256
-_CIPHER_BYTES = 2048  # two prepared AES-GCM keys, each on its own cache lines
+_CONNECTION_BYTES = 3281  # two prepared AES-GCM keys, a conversation, the way back, when it is due
 _PLAYER_PLACES_MIN = 8
 _LINE_BYTES = 64
 
@@ -72,9 +72,9 @@ def index_bytes(capacity: int, workers: int) -> int:
     return workers * (int(_INDEX_BYTES_PER_SESSION * capacity) + _SOURCE_LIMITS_BYTES)
 
 
-def cipher_bytes(issued_capacity: int) -> int:
-    """Memory of the prepared keys when every session is connected; pages are taken as players connect."""
-    return _CIPHER_BYTES * issued_capacity
+def connection_bytes(issued_capacity: int) -> int:
+    """Memory of connections when every session has one; pages are taken as players connect."""
+    return _CONNECTION_BYTES * issued_capacity
 
 
 def choose_memory(

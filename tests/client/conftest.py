@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,8 @@ def player(installed: Installed) -> Path:
 
 @pytest.fixture(scope="session", autouse=True)
 def _tools() -> None:
+    here = Path(sys.executable).parent  # where meson is, whether or not the environment is activated
+    os.environ["PATH"] = f"{here}:{os.environ['PATH']}"
     missing = [tool for tool in ("gcc", "g++", "meson", "pkg-config") if shutil.which(tool) is None]
     assert not missing, f"scripts/setup --test installs {missing}"
     subprocess.run(["pkg-config", "--exists", "libsodium", "libcrypto", "libdeflate"], check=True, timeout=10)
