@@ -61,6 +61,7 @@ def is_a_whole_siege(row: dict[str, Any]) -> None:
     assert row["sent"] == row["against_sent"] == [100]
     assert row["samples"] == [pytest.approx(row["acknowledged"][0] / 100)]
     assert row["against_samples"] == [pytest.approx(row["against_acknowledged"][0] / 100)]
+    assert 100 >= row["taken"][0] >= row["acknowledged"][0]
     assert 0 < row["value"] <= 1
     assert row["flood_sent_pps"] > 0
     assert row["flood_received_pps"] > 0
