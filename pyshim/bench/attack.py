@@ -29,8 +29,10 @@ PLAYER_SHARE = "share of the player's packets acknowledged"
 GENERATOR, CPUS = "generator", "cpus"
 
 _NOTES = {
-    Attack.SPOOFED: "The forged packets come from the address of the session's own player: each costs a tag "
-    "check.",
+    Attack.SPOOFED: "The forged packets come from the address of the session's own player, so each costs a "
+    "tag check, and are the shortest that do.",
+    Attack.SPOOFED_MOVES: "The forged packets come from the address of the session's own player and are as "
+    "long as a move.",
     Attack.ELSEWHERE: "The forged packets come from 64 addresses where nobody is connected. Each address has "
     "limits.source_pps, and what is within that costs a tag check.",
 }

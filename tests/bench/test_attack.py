@@ -21,6 +21,7 @@ from pyshim.errors import UnavailableError
 from tests.bench.commands import BRIEFLY, bench
 from tests.network.namespace import why_not
 
+LENGTHS = {Attack.SPOOFED: 78, Attack.SPOOFED_MOVES: 106, Attack.ELSEWHERE: 78}
 RIGHT = SideRun(1e6, 1000.0, 63, received=64, answered=1, dropped={"bad_tag": 63})
 
 
@@ -30,16 +31,18 @@ def test_attack_has_a_row_per_kind_of_forgery_beside_what_a_wire_brings(tmp_path
     assert ended.returncode == 0, ended.stderr
     report = json.loads(ended.stdout)
     rows = {row["name"]: row for row in report["rows"]}
-    assert [*rows][:2] == ["spoofed-10000", "elsewhere-10000"]
-    for row in [*rows.values()][:2]:
+    assert [*rows][:3] == ["spoofed-10000", "spoofed-moves-10000", "elsewhere-10000"]
+    assert [row["frame_bytes"] for row in rows.values()][:3] == [78, 106, 78]
+    for row in [*rows.values()][:3]:
         assert (row["unit"], row["against"]) == ("packets/s", "10 GbE line rate")
         assert (row["device"], row["sessions"]) == ("net_pcap infinite_rx", 10_000)
-        assert row["against_samples"] == [pytest.approx(10e9 / 8 / (78 + 24))]
+        assert row["against_samples"] == [pytest.approx(10e9 / 8 / (row["frame_bytes"] + 24))]
         assert row["line_rate_share"] == row["ratio"]["median"] > 0
         assert row["kept_share"] == min(1.0, row["line_rate_share"])
         assert row["cycles_per_forged_packet"] > 0
         assert sum(row["dropped_shares"].values()) == pytest.approx(1.0)
-    assert rows["spoofed-10000"]["dropped_shares"].keys() == {"bad_tag"}
+    for name in ("spoofed-10000", "spoofed-moves-10000"):
+        assert rows[name]["dropped_shares"].keys() == {"bad_tag"}
     assert rows["elsewhere-10000"]["dropped_shares"]["source_rate_limited"] > 0
     if why_not():
         (note,) = report["notes"]
@@ -58,6 +61,7 @@ def is_a_whole_siege(row: dict[str, Any]) -> None:
     assert row["sent"] == row["against_sent"] == [100]
     assert row["samples"] == [pytest.approx(row["acknowledged"][0] / 100)]
     assert row["against_samples"] == [pytest.approx(row["against_acknowledged"][0] / 100)]
+    assert 100 >= row["taken"][0] >= row["acknowledged"][0]
     assert 0 < row["value"] <= 1
     assert row["flood_sent_pps"] > 0
     assert row["flood_received_pps"] > 0
@@ -73,13 +77,13 @@ def test_every_burst_of_an_attack_has_one_authentic_packet_and_forged_ones_for_t
     for attack in Attack:
         capture = write_attack(tmp_path / attack, players, attack)
         frames = frames_in(tmp_path / attack)
-        assert (len(frames), capture.frame_bytes) == (2 * BURST, 78)
+        assert (len(frames), capture.frame_bytes) == (2 * BURST, LENGTHS[attack])
         for start in range(0, len(frames), BURST):
             assert len(authentic.intersection(frames[start : start + BURST])) == 1
         forged = [frame for frame in frames if frame not in authentic]
         own = {(player.address.packed, player.session) for player in players}
         aimed = {(frame[26:30], int.from_bytes(frame[46:50], "little")) for frame in forged}
-        assert (aimed <= own) == (attack is Attack.SPOOFED)
+        assert (aimed <= own) == (attack is not Attack.ELSEWHERE)
         assert {session for _, session in aimed} <= {player.session for player in players}
 
 

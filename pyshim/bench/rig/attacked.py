@@ -14,7 +14,11 @@ from pyshim.bench.rig.sealed_frames import BURST
 from pyshim.bench.rig.sealed_run import Side, SideRun
 from pyshim.errors import UnavailableError
 
-_DROPS = {Attack.SPOOFED: {"bad_tag"}, Attack.ELSEWHERE: {"bad_tag", "source_rate_limited"}}
+_DROPS = {
+    Attack.SPOOFED: {"bad_tag"},
+    Attack.SPOOFED_MOVES: {"bad_tag"},
+    Attack.ELSEWHERE: {"bad_tag", "source_rate_limited"},
+}
 
 
 @dataclass(frozen=True, slots=True)

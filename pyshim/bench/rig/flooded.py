@@ -62,6 +62,7 @@ class Flooded:
     sent_pps: float  # by the flood
     received_pps: float  # by the gateway
     forged: int  # dropped for their tag
+    taken: int  # packets of the player that the gateway took, whether or not he heard of it
     busy: float  # share of the worker's time
 
 
@@ -99,10 +100,11 @@ class Siege:
         cycles = gained("pollgate_worker_cycles_total")
         flooded = Flooded(
             moved,
-            running.sent_pps,
-            gained("pollgate_received_packets_total") / elapsed_s,
-            int(gained("pollgate_drops_total")),
-            gained("pollgate_worker_cycles_total", "busy") / cycles,
+            sent_pps=running.sent_pps,
+            received_pps=gained("pollgate_received_packets_total") / elapsed_s,
+            forged=int(gained("pollgate_drops_total")),
+            taken=int(gained("pollgate_messages_total")),
+            busy=gained("pollgate_worker_cycles_total", "busy") / cycles,
         )
         if flooded.forged == 0:
             raise UnavailableError("no forged packet reached the gateway")
@@ -119,6 +121,7 @@ class Siege:
             "huge_pages": False,
             "rate_pps": RATE_PPS,
             "sent": [each.moved.sent for each in self.war],
+            "taken": [each.taken for each in self.war],
             "acknowledged": [each.moved.acknowledged for each in self.war],
             "against_sent": [each.sent for each in self.peace],
             "against_acknowledged": [each.acknowledged for each in self.peace],

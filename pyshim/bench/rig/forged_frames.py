@@ -4,20 +4,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from ipaddress import IPv4Address
 from pathlib import Path
 from random import Random
 
 from pyshim.bench.rig.forgery import Attack, forged_datagram
 from pyshim.bench.rig.frames import CLIENT_PORT, Capture, udp_frame, write_capture
-from pyshim.bench.rig.sealed_frames import BURST, Connection, frames_of
+from pyshim.bench.rig.sealed_frames import BURST, MOVE_BYTES, Connection, frames_of
 
 STRANGERS = 64  # addresses where nobody is connected
 _STRANGERS = int(IPv4Address("10.200.0.0"))
 
 
-def _spoofed(victim: Connection, random: Random) -> bytes:
-    return udp_frame(int(victim.address), victim.port, forged_datagram(victim.session, random))
+def _spoofed(victim: Connection, random: Random, body_bytes: int = 0) -> bytes:
+    datagram = forged_datagram(victim.session, random, body_bytes)
+    return udp_frame(int(victim.address), victim.port, datagram)
 
 
 def _elsewhere(victim: Connection, random: Random) -> bytes:
@@ -27,6 +29,7 @@ def _elsewhere(victim: Connection, random: Random) -> bytes:
 
 _FORGE: dict[Attack, Callable[[Connection, Random], bytes]] = {
     Attack.SPOOFED: _spoofed,
+    Attack.SPOOFED_MOVES: partial(_spoofed, body_bytes=MOVE_BYTES),
     Attack.ELSEWHERE: _elsewhere,
 }
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """What somebody without the key can send at best, and how fast a wire brings it.
 
-It is the shortest datagram that gets as far as one can without the key: its header is right, its counter is
-fresh, and its tag is random. The shortest is the worst: the most of them fit on a wire.
+It is a datagram that gets as far as one can without the key: its header is right, its counter is fresh, and
+its tag is random. The shortest is the worst: the most of them fit on a wire.
 """
 
 from __future__ import annotations
@@ -22,17 +22,18 @@ LINE_BITS_PER_S = 10_000_000_000
 
 
 class Attack(StrEnum):
-    """Where forged packets seem to come from."""
+    """Where forged packets seem to come from; they are the shortest unless it is said."""
 
     SPOOFED = "spoofed"  # the address of the session's own player
+    SPOOFED_MOVES = "spoofed-moves"  # likewise, and each is as long as a move
     ELSEWHERE = "elsewhere"  # addresses where nobody is connected
 
 
-def forged_datagram(session: int, random: Random) -> bytes:
-    """DATA of a session, made by somebody who has not its key."""
-    length = _HEADER.size + _TAG_BYTES
+def forged_datagram(session: int, random: Random, body_bytes: int = 0) -> bytes:
+    """DATA of a session, made by somebody who has not its key; it would have a body of so many bytes."""
+    length = _HEADER.size + body_bytes + _TAG_BYTES
     header = _HEADER.pack(_DATA, _ACK_NOW, length, session, random.choice(_AHEAD), 0, 0)
-    return header + random.randbytes(_TAG_BYTES)
+    return header + random.randbytes(body_bytes + _TAG_BYTES)
 
 
 def line_rate(frame_bytes: float) -> float:

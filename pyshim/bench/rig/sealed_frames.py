@@ -20,6 +20,7 @@ from pyshim.protocol.session_crypto import DirectionKey, derive
 
 _HEADER = struct.Struct("<BBHIIII")
 _MESSAGE = struct.Struct("<BBH6f")
+MOVE_BYTES = _MESSAGE.size  # of the message in a datagram
 _DATA = 5
 _ACK_NOW = 1
 _MOVE = 1
