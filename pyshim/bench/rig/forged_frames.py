@@ -11,7 +11,7 @@ from random import Random
 
 from pyshim.bench.rig.forgery import Attack, forged_datagram
 from pyshim.bench.rig.frames import CLIENT_PORT, Capture, udp_frame, write_capture
-from pyshim.bench.rig.sealed_frames import BURST, MOVE_BYTES, Connection, frames_of
+from pyshim.bench.rig.sealed_frames import BURST, MOVE_BYTES, Connection, frame_of
 
 STRANGERS = 64  # addresses where nobody is connected
 _STRANGERS = int(IPv4Address("10.200.0.0"))
@@ -42,5 +42,5 @@ def write_attack(path: Path, connections: Sequence[Connection], attack: Attack, 
     random.shuffle(victims)
     frames = [forge(victim, random) for victim in victims]
     for burst, player in enumerate(random.sample(connections, bursts)):
-        frames[burst * BURST + random.randrange(BURST)] = next(frames_of(player))
+        frames[burst * BURST + random.randrange(BURST)] = frame_of(player)
     return write_capture(path, len(connections), frames)

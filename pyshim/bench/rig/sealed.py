@@ -61,7 +61,7 @@ class SealedReplay:
         Raises:
             UnavailableError: it does not run.
         """
-        run = serve_once(self.config, side, self.capture.sessions, self.capture.frames, seconds)
+        run = serve_once(self.config, side, self.capture.sessions, seconds)
         self.runs[side].append(run)
         return run
 
@@ -79,7 +79,7 @@ class SealedReplay:
             "sessions": self.capture.sessions,
             "frames": self.capture.frames,
             "device": DEVICE,
-            "fed": "the replay windows are rewound whenever the capture begins again",
+            "fed": "the replay windows of a burst are rewound when it has been served",
             "worker_cpus": [worker.cpu for worker in self.plan.workers],
             "control_cpus": list(self.plan.control_cpus),
             "huge_pages": self.plan.huge_pages,

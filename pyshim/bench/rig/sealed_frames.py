@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import random
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from ipaddress import IPv4Address
-from itertools import count
 from pathlib import Path
 
 from pyshim.bench.rig.frames import CLIENT_PORT, CLIENTS, Capture, udp_frame, write_capture
@@ -26,7 +25,7 @@ _ACK_NOW = 1
 _MOVE = 1
 _TAG_BYTES = 16
 
-BURST = 64  # frames; the windows are rewound between two bursts
+BURST = 64  # frames that the gateway takes at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,20 +72,17 @@ def _sealed_move(connection: Connection, key: DirectionKey, counter: int) -> byt
     return key.seal(counter, header, body)
 
 
-def frames_of(connection: Connection) -> Iterator[bytes]:
-    """Its packets, one after the other, for ever."""
+def frame_of(connection: Connection) -> bytes:
+    """Its first packet."""
     keys = derive(
         issued_key(connection.number), connection.session, connection.client_nonce, connection.server_nonce
     )
-    for counter in count(1):
-        payload = _sealed_move(connection, keys.client_to_gateway, counter)
-        yield udp_frame(int(connection.address), connection.port, payload)
+    payload = _sealed_move(connection, keys.client_to_gateway, 1)
+    return udp_frame(int(connection.address), connection.port, payload)
 
 
 def write_sealed_moves(path: Path, connections: Sequence[Connection], seed: int = 1) -> Capture:
-    """Write a packet of every connection in random order, and a second one of some: whole bursts."""
-    streams = [frames_of(connection) for connection in connections]
-    frames = -(-len(connections) // BURST) * BURST
-    order = [number % len(connections) for number in range(frames)]
-    random.Random(seed).shuffle(order)
-    return write_capture(path, len(connections), [next(streams[number]) for number in order])
+    """Write a packet of every connection, in random order."""
+    frames = [frame_of(connection) for connection in connections]
+    random.Random(seed).shuffle(frames)
+    return write_capture(path, len(connections), frames)

@@ -57,10 +57,10 @@ def connect_all(state: SessionState, connections: Sequence[Connection]) -> None:
         check(lib.pg_bench_connect(memory, native, len(connections), error), error)
 
 
-def rewind(gateway: Gateway, frames: int) -> None:
-    """Every so many packets of the first port, forget what the connections have seen."""
+def rewind(gateway: Gateway) -> None:
+    """Forget what a burst of the first port has shown, once it has been served."""
     error = new_error()
-    check(lib.pg_bench_rewind(gateway.native, gateway.state, frames, error), error)
+    check(lib.pg_bench_rewind(gateway.native, gateway.state, error), error)
 
 
 def crypto_only(gateway: Gateway, seconds: float) -> SideRun:

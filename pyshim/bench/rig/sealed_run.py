@@ -35,13 +35,13 @@ class SideRun:
     dropped: Mapping[str, int]  # by reason; those that there were
 
 
-def serve_once(config: Path, side: Side, sessions: int, frames: int, seconds: float) -> SideRun:
+def serve_once(config: Path, side: Side, sessions: int, seconds: float) -> SideRun:
     """Measure once, in a process of its own: EAL starts once in a process.
 
     Raises:
         UnavailableError: it does not run.
     """
-    numbers = (str(sessions), str(frames), str(seconds))
+    numbers = (str(sessions), str(seconds))
     command = [sys.executable, "-P", "-m", "pyshim.bench.rig.sealed_side", str(config), side, *numbers]
     try:
         done = subprocess.run(

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """A process that serves a capture of sealed packets for a while: as the gateway, or its cryptography alone.
 
-Run as `python -m pyshim.bench.rig.sealed_side CONFIG SIDE SESSIONS FRAMES SECONDS`; prints one line of JSON.
+Run as `python -m pyshim.bench.rig.sealed_side CONFIG SIDE SESSIONS SECONDS`; prints one line of JSON.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def main(arguments: Sequence[str]) -> None:
     Raises:
         PollgateError: the gateway cannot be opened.
     """
-    config, side, sessions, frames, seconds = arguments
+    config, side, sessions, seconds = arguments
     loaded = load_config(Path(config))
     decided = plan(loaded, gather(loaded))
     state = new_state(decided)
@@ -42,7 +42,7 @@ def main(arguments: Sequence[str]) -> None:
     if side == Side.CRYPTO_ONLY:
         run = crypto_only(gateway, float(seconds))
     else:
-        rewind(gateway, int(frames))
+        rewind(gateway)
         run = _serve(gateway, lambda: page.snapshot(names, RunState()).workers[0], float(seconds))
     gateway.close()
     print(json.dumps(dataclasses.asdict(run)))
