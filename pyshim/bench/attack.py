@@ -16,7 +16,6 @@ from tempfile import TemporaryDirectory
 from pyshim.bench.description import Request
 from pyshim.bench.reports.report import GATEWAY, Note, Row
 from pyshim.bench.rig.forgery import Attack
-from pyshim.bench.rig.sealed_run import Side
 from pyshim.bench.rig.served import BUSY_ENOUGH
 from pyshim.bench.rig.sides import Sides, choose_sides
 from pyshim.errors import UnavailableError
@@ -57,8 +56,9 @@ def _replayed(directory: Path, kind: Attack, request: Request) -> Row:
     name = f"{kind}-{SESSIONS}"
     request.progress(f"{name}: writing captures")
     replay = prepare_attacked(directory, name, kind, SESSIONS)
-    replay.peace.measure(Side.GATEWAY, request.seconds)
-    measured = request.compare(name, lambda: replay.measure(request.seconds), lambda: replay.line_rate_pps)
+    measured = request.compare(
+        name, lambda: replay.measure(request.seconds), lambda: replay.beside(request.seconds)
+    )
     share = measured.ratio.median
     details = {**replay.details(), "line_rate_share": share, "kept_share": min(1.0, share)}
     return Row.of(name, measured, LINE_RATE, details=details, note=_NOTES[kind])

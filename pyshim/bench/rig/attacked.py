@@ -39,6 +39,15 @@ class AttackedReplay:
         check(run, self.attack)
         return run.packets_per_s
 
+    def beside(self, seconds: float) -> float:
+        """Measure the same sessions in peace, for what their packets cost now; returns what the line carries.
+
+        Raises:
+            UnavailableError: it does not run, or refused packets.
+        """
+        self.peace.measure(Side.GATEWAY, seconds)
+        return self.line_rate_pps
+
     @property
     def line_rate_pps(self) -> float:
         """As many forged packets fit on the wire."""

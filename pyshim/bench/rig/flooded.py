@@ -62,7 +62,7 @@ class Flooded:
     sent_pps: float  # by the flood
     received_pps: float  # by the gateway
     forged: int  # dropped for their tag
-    taken: int  # packets of the player that the gateway took, whether or not he heard of it
+    taken: int  # moves that the gateway took, whether or not the player heard of it
     busy: float  # share of the worker's time
 
 
@@ -103,7 +103,7 @@ class Siege:
             sent_pps=running.sent_pps,
             received_pps=gained("pollgate_received_packets_total") / elapsed_s,
             forged=int(gained("pollgate_drops_total")),
-            taken=int(gained("pollgate_messages_total")),
+            taken=int(gained("pollgate_session_messages_received_total")),
             busy=gained("pollgate_worker_cycles_total", "busy") / cycles,
         )
         if flooded.forged == 0:
