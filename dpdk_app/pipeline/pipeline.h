@@ -60,8 +60,8 @@ struct datagram_burst {
 	struct peer peer[BURST_MAX];
 	uint8_t *payload[BURST_MAX]; // where a listener speaks the session profile: PG_DATAGRAM_MAX writable bytes
 	uint16_t length[BURST_MAX];  // bytes; more than PG_DATAGRAM_MAX: the buffer need not hold all of it.
-		// The pipeline makes it the answer's length
-	uint8_t way[BURST_MAX]; // which socket it came by, as departures name it; read for the session profile
+				     // The pipeline makes it the answer's length
+	uint8_t way[BURST_MAX];      // which socket it came by, as departures name it; read for the session profile
 
 	// written by the pipeline
 	unsigned unanswered; // datagrams that are no answers
