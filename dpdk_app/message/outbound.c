@@ -467,18 +467,48 @@ static void settle(const struct conversation_hall *hall, const struct stored *me
 		hall->settled(hall->settled_context, message->receipt, loss);
 }
 
-static void delivered_at_peer(struct conversation_hall *hall, struct outbound *out, uint32_t index)
+static uint16_t last_id(const struct stored *message)
+{
+	const unsigned pieces = message->fragment.count != 0 ? message->fragment.count : 1;
+
+	return (uint16_t)(message->id - message->fragment.index + pieces - 1);
+}
+
+static void delivered(struct conversation_hall *hall, struct outbound *out, uint32_t index)
+{
+	out->messages--;
+	settle(hall, stored_at(hall->pool, index), PG_LOSS_NONE);
+	forget(hall, out, index);
+}
+
+/// On a channel in order nobody reads a message before those before it: should the connection end first, it is lost.
+static void release_held(struct conversation_hall *hall, struct outbound *out, uint8_t channel)
+{
+	for (uint32_t index = out->held[channel].first, next; index != POOL_NONE; index = next) {
+		next = stored_at(hall->pool, index)->next;
+		if (!window_behind(&out->window[channel], last_id(stored_at(hall->pool, index))))
+			continue;
+		list_remove(hall->pool, &out->held[channel], index);
+		delivered(hall, out, index);
+	}
+}
+
+static void arrived_at_peer(struct conversation_hall *hall, struct outbound *out, uint32_t index)
 {
 	const struct stored *message = stored_at(hall->pool, index);
-	struct id_window *window = &out->window[stored_channel(message)];
+	const uint8_t channel = stored_channel(message);
+	struct id_window *window = &out->window[channel];
 
 	id_acknowledged(window, message->id);
-	if (pieces_done(window, message, message->fragment.count)) {
-		out->messages--;
-		settle(hall, message, PG_LOSS_NONE);
-	}
 	flying_remove(hall, out, index);
-	forget(hall, out, index);
+	if (!pieces_done(window, message, message->fragment.count))
+		forget(hall, out, index); // the last of its pieces speaks for it
+	else if (channel == SESSION_CHANNEL_UNORDERED)
+		delivered(hall, out, index);
+	else
+		list_append(hall->pool, &out->held[channel], index);
+	if (channel != SESSION_CHANNEL_UNORDERED)
+		release_held(hall, out, channel);
 }
 
 /// The list's messages that the acknowledgement covers. It reaches so far back; what is older comes before them.
@@ -499,7 +529,7 @@ static uint64_t acknowledge_list(struct conversation_hall *hall, struct outbound
 			continue;
 		if (last == newest)
 			sent = message->time;
-		delivered_at_peer(hall, out, index);
+		arrived_at_peer(hall, out, index);
 		*any = true;
 	}
 	return sent;
@@ -564,4 +594,6 @@ void outbound_end(struct conversation_hall *hall, struct outbound *out, enum pg_
 		list_end(hall, out, &out->waiting_in[queue], why);
 	for (unsigned list = 0; list <= DELIVERY_RESENDS_MAX; list++)
 		list_end(hall, out, &out->flying[list], why);
+	for (unsigned channel = 0; channel < SESSION_CHANNEL_UNORDERED; channel++)
+		list_end(hall, out, &out->held[channel], why);
 }

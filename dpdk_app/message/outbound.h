@@ -46,6 +46,8 @@ struct outbound {
 	uint64_t timed_at; // when it left
 	struct message_list waiting_in[PRIORITIES * OUTBOUND_LANES];
 	struct message_list flying[1 + DELIVERY_RESENDS_MAX]; // by times sent - 1: each list is in the order of sending
+	struct message_list
+		held[SESSION_CHANNEL_UNORDERED]; // acknowledged, but one before them is not: nobody has read them
 	struct id_window window[SESSION_CHANNELS];
 };
 

@@ -562,6 +562,62 @@ static void test_a_receipt_is_told_once_when_the_connection_ends_first(UNUSED vo
 	assert_int_equal(gate.stats.lost[PG_LOSS_CLOSED], 1);
 }
 
+/// Two messages in two packets, of which the second is acknowledged first.
+static void second_acknowledged(uint8_t channel, struct told *told)
+{
+	gate.hall.settled = tell;
+	gate.hall.settled_context = told;
+	for (uint32_t receipt = 1; receipt <= 2; receipt++) {
+		talk_say(&gate,
+			 (struct talk_say){.type = SESSION_INVENTORY,
+					   .reliable = true,
+					   .channel = channel,
+					   .receipt = receipt,
+					   .body = zeros,
+					   .length = 1000},
+			 T);
+		fill(T);
+	}
+	acknowledge(2, 0, T + 1);
+}
+
+static void test_a_message_is_delivered_when_those_before_it_are(UNUSED void **state)
+{
+	struct told told = {0};
+
+	second_acknowledged(1, &told);
+	assert_int_equal(told.times, 0);
+	assert_int_equal(conversation_undelivered(&gate.c), 2);
+	acknowledge(2, 1, T + 2);
+	assert_int_equal(told.times, 2);
+	assert_int_equal(told.loss, PG_LOSS_NONE);
+	assert_int_equal(conversation_undelivered(&gate.c), 0);
+}
+
+static void test_a_message_that_nobody_could_read_yet_is_lost_with_the_connection(UNUSED void **state)
+{
+	struct told told = {0};
+
+	second_acknowledged(1, &told);
+	conversation_end(&gate.hall, &gate.c, PG_LOSS_CLOSED);
+	assert_int_equal(told.times, 2);
+	assert_int_equal(told.loss, PG_LOSS_CLOSED);
+	assert_int_equal(gate.stats.lost[PG_LOSS_CLOSED], 2);
+}
+
+static void test_on_the_channel_without_order_no_message_waits_for_another(UNUSED void **state)
+{
+	struct told told = {0};
+
+	second_acknowledged(SESSION_CHANNEL_UNORDERED, &told);
+	assert_int_equal(told.times, 1);
+	assert_int_equal(told.receipt, 2);
+	assert_int_equal(conversation_undelivered(&gate.c), 1);
+	acknowledge(2, 1, T + 2);
+	assert_int_equal(told.receipt, 1);
+	assert_int_equal(told.times, 2);
+}
+
 static void test_events_are_counted_by_type_when_they_are_queued(UNUSED void **state)
 {
 	const uint8_t types[PG_EVENTS] = {
@@ -611,6 +667,9 @@ int main(void)
 		TEST(test_ids_go_on_where_they_were_after_a_restart),
 		TEST(test_a_receipt_is_told_once_when_the_last_piece_arrived),
 		TEST(test_a_receipt_is_told_once_when_the_connection_ends_first),
+		TEST(test_a_message_is_delivered_when_those_before_it_are),
+		TEST(test_a_message_that_nobody_could_read_yet_is_lost_with_the_connection),
+		TEST(test_on_the_channel_without_order_no_message_waits_for_another),
 		TEST(test_events_are_counted_by_type_when_they_are_queued),
 	};
 

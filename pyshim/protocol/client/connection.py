@@ -246,11 +246,6 @@ class Connection:
         return [outgoing for outgoing in undelivered if not outgoing.was_sent]
 
     @property
-    def held_messages(self) -> int:
-        """How many messages were taken that wait for one before them."""
-        return self._open.intake.held_messages if self._open else 0
-
-    @property
     def _room(self) -> int:
         return room(self.welcome.max_datagram)
 

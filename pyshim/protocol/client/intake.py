@@ -62,11 +62,6 @@ class Intake:
         """What waits for a message before it, and what is being joined."""
         return self._held_bytes + sum(channel.joiner.held_bytes for channel in self._channels)
 
-    @property
-    def held_messages(self) -> int:
-        """How many were taken and wait for a message before them: they are lost when the connection ends."""
-        return sum(len(channel.held) for channel in self._channels[:UNORDERED])
-
     def admit(self, messages: list[Message]) -> list[Message]:
         """May all of a datagram's messages be taken? Expanded and checked, for `take`; nothing is changed.
 

@@ -49,7 +49,6 @@ class Session:
         self._waiting: deque[Outgoing] = deque()  # reliable, for the next connection
         self.events: deque[Event] = deque()
         self.failure: NotConnectedError | None = None  # it is over for good, and why
-        self.held_lost = 0  # messages that waited for one before them when their connection ended
 
     @property
     def is_connected(self) -> bool:
@@ -138,7 +137,6 @@ class Session:
 
     def _lost(self, connection: Connection, now: float) -> None:
         self._waiting = deque([*connection.abandon(), *self._waiting])
-        self.held_lost += connection.held_messages
         ending = connection.ending
         if self._was_open:
             self._was_open = False
