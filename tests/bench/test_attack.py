@@ -14,7 +14,7 @@ from pyshim.bench.attack import limit
 from pyshim.bench.rig.attacked import check
 from pyshim.bench.rig.forged_frames import write_attack
 from pyshim.bench.rig.forgery import Attack, line_rate
-from pyshim.bench.rig.sealed_frames import BURST, Connection, frames_of
+from pyshim.bench.rig.sealed_frames import BURST, Connection, frame_of
 from pyshim.bench.rig.sealed_run import SideRun
 from pyshim.bench.rig.sides import Sides
 from pyshim.errors import UnavailableError
@@ -73,7 +73,7 @@ def test_every_burst_of_an_attack_has_one_authentic_packet_and_forged_ones_for_t
     tmp_path: Path,
 ) -> None:
     players = [Connection(number, 1000 + number) for number in range(2 * BURST)]
-    authentic = {next(frames_of(player)) for player in players}
+    authentic = {frame_of(player) for player in players}
     for attack in Attack:
         capture = write_attack(tmp_path / attack, players, attack)
         frames = frames_in(tmp_path / attack)
