@@ -59,14 +59,12 @@ struct datagram_burst {
 	// written by the receiving side
 	struct peer peer[BURST_MAX];
 	uint8_t *payload[BURST_MAX]; // where a listener speaks the session profile: PG_DATAGRAM_MAX writable bytes
-	uint16_t length[BURST_MAX];  // bytes; more than PG_DATAGRAM_MAX: the buffer need not hold all of it.
-				     // The pipeline makes it the answer's length
+	uint16_t length[BURST_MAX];  // bytes; what is longer than PG_DATAGRAM_MAX need not be there. Then the answer's
 	uint8_t way[BURST_MAX];      // which socket it came by, as departures name it; read for the session profile
 
 	// written by the pipeline
-	unsigned unanswered; // datagrams that are no answers
-	uint8_t drop
-		[BURST_MAX]; // enum pg_drop; PG_DROP_NONE: the payload is now an answer; or PACKET_ELSEWHERE, _ABSORBED
+	unsigned unanswered;      // datagrams that are no answers
+	uint8_t drop[BURST_MAX];  // enum pg_drop; PG_DROP_NONE: the payload is now an answer; or PACKET_…
 	uint8_t owner[BURST_MAX]; // of PACKET_ELSEWHERE: the worker whose session it is; the payload is as received
 };
 
