@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import secrets
 import socket
 import threading
@@ -38,6 +40,19 @@ class ModelServer:
         with self.lock:
             ticket = self.gateway.issue(player_id)
         return Ticket(ticket.session, ticket.key, LOOPBACK, self.port)
+
+    def issue_json(self, player_id: int) -> str:
+        """A ticket as the control API's answer has it."""
+        ticket = self.issue(player_id)
+        key = base64.urlsafe_b64encode(ticket.key).decode().rstrip("=")
+        return json.dumps(
+            {
+                "session": ticket.session,
+                "key": key,
+                "address": f"{ticket.host}:{ticket.port}",
+                "expires": None,
+            }
+        )
 
     def send(self, sent: Sent) -> None:
         for address, datagram in sent:
