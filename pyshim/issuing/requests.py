@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from pyshim.config.load import key_path
 from pyshim.letters import Letter
 
 TTL_MAX_S = 366 * 86_400
@@ -120,6 +121,6 @@ def parse_body(kind: type[Model], data: bytes) -> Model:
 
 def _sentence(error: Any) -> str:
     """One finding, without what was found: it may be long, or a secret in the wrong field."""
-    where = ".".join(str(part) for part in error["loc"])[:60]
+    where = key_path(error["loc"])
     what = error["msg"].removeprefix("Value error, ")
     return f"{where}: {what}" if where else what

@@ -164,6 +164,16 @@ def test_a_refusal_does_not_repeat_what_was_sent(api: Api) -> None:
     assert secret not in api("POST", "/v1/sessions", {"player_id": secret, "ttl": 1}).error
 
 
+@pytest.mark.parametrize(
+    ("name", "shown"), [("\n", r'"\n"'), ("a b", '"a b"'), ("", '""'), ("\x1b[2J", r'"\x1b[2J"'), ("x" * 900, '"xxx')]
+)
+def test_a_name_that_nobody_knows_is_shown_on_one_line(api: Api, name: str, shown: str) -> None:
+    error = api("POST", "/v1/sessions", {"player_id": 1, "ttl": 60, name: 1}).error
+    assert error.startswith(shown)
+    assert error.endswith(": Extra inputs are not permitted")
+    assert len(error) < 120
+
+
 @settings(max_examples=60, deadline=None)
 @given(body=JSON)
 def test_no_json_makes_the_api_fail(api: Api, body: Any) -> None:
