@@ -88,9 +88,9 @@ void identity_init(struct identity *identity, const struct pg_address *address, 
 		move_template_close(&identity->move);
 }
 
-void identity_refuse_moves(struct identity *identity)
+void identity_expect_sealed(struct identity *identity)
 {
-	move_template_close(&identity->move);
+	move_template_seal(&identity->move);
 }
 
 void solicited_node(const uint8_t *address, uint8_t *group)

@@ -52,8 +52,8 @@ void listeners_init(struct listeners *listeners, const uint16_t *udp_port, unsig
 /// Addresses as planned. Without an IPv4 address no frame is common.
 void identity_init(struct identity *identity, const struct pg_address *address, unsigned count, uint16_t udp_port);
 
-/// The first listener does not speak the plain profile: no frame is a MOVE to it.
-void identity_refuse_moves(struct identity *identity);
+/// The first listener speaks the session profile: movements to it are sealed.
+void identity_expect_sealed(struct identity *identity);
 
 /// The MAC may be known only when the device is.
 void identity_set_mac(struct identity *identity, const uint8_t *mac);

@@ -11,7 +11,7 @@
 /// No word is this under a mask without bits.
 #define NEVER 1
 
-static const struct move_frame fixed_mask = {
+static const struct move_frame plain_mask = {
 	.ethernet = {.destination = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff}, .source = {1}, .type = UINT16_MAX},
 	.ip = {.version_ihl = 0xff,
 	       .total_length = UINT16_MAX,
@@ -20,6 +20,17 @@ static const struct move_frame fixed_mask = {
 	       .destination = EVERY},
 	.udp = {.destination = UINT16_MAX, .length = UINT16_MAX},
 	.move.header = {.packet_type = EVERY, .packet_size = EVERY},
+};
+
+/// Which session it is, and all counters, are anything.
+static const struct session_header sealed_header = {
+	.kind = SESSION_DATA,
+	.length = sizeof(struct sealed_move_frame) - offsetof(struct sealed_move_frame, header),
+};
+static const struct session_header sealed_mask = {
+	.kind = 0xff,
+	.flags = (uint8_t)~SESSION_FLAG_ACK_NOW,
+	.length = UINT16_MAX,
 };
 
 static void refuse(struct move_template *template, unsigned word, uint32_t value, uint32_t mask)
@@ -37,8 +48,7 @@ static void refuse_source(struct move_template *template, unsigned word, uint32_
 
 void move_template_init(struct move_template *template, be32 address, be32 broadcast, be16 udp_port)
 {
-	*template = (struct move_template){.fixed_mask = fixed_mask};
-	template->fixed = (struct move_frame){
+	const struct move_frame fixed = {
 		.ethernet.type = BE16(ETHER_IPV4),
 		.ip = {.version_ihl = IPV4_VERSION_IHL_PLAIN,
 		       .total_length = BE16(sizeof(struct move_frame) - sizeof(struct ethernet_header)),
@@ -47,6 +57,10 @@ void move_template_init(struct move_template *template, be32 address, be32 broad
 		.udp = {.destination = udp_port, .length = BE16(sizeof(struct udp_header) + sizeof(struct plain_move))},
 		.move.header = {.packet_type = PLAIN_MOVE, .packet_size = sizeof(struct plain_move)},
 	};
+
+	*template = (struct move_template){.mac_tail = 0};
+	memcpy(template->fixed, &fixed, SPAN_BYTES);
+	memcpy(template->fixed_mask, &plain_mask, SPAN_BYTES);
 	for (unsigned i = 0; i < SPAN_WORDS; i++)
 		refuse(template, i, NEVER, 0);
 	refuse(template, MOVE_WORD_SOURCE, address, EVERY);
@@ -62,9 +76,26 @@ void move_template_init(struct move_template *template, be32 address, be32 broad
 		template->sum_mask[i] = EVERY;
 }
 
+void move_template_seal(struct move_template *template)
+{
+	struct sealed_move_frame fixed, mask;
+
+	memcpy(&fixed, template->fixed, SPAN_BYTES);
+	memcpy(&mask, template->fixed_mask, SPAN_BYTES);
+	fixed.ip.total_length = BE16(sizeof(fixed) - sizeof(fixed.ethernet));
+	fixed.udp.length = BE16(sizeof(fixed) - offsetof(struct sealed_move_frame, udp));
+	fixed.header = sealed_header;
+	mask.header = sealed_mask;
+	memset(&mask.message, 0, sizeof(mask.message));
+	memcpy(template->fixed, &fixed, SPAN_BYTES);
+	memcpy(template->fixed_mask, &mask, SPAN_BYTES);
+	for (unsigned i = MOVE_WORD_MOTION; i < SPAN_WORDS; i++)
+		refuse(template, i, NEVER, 0);
+}
+
 void move_template_set_mac(struct move_template *template, const uint8_t *mac)
 {
-	mac_copy(template->fixed.ethernet.destination, mac);
+	mac_copy(((struct move_frame *)template->fixed)->ethernet.destination, mac);
 	template->mac_tail = load32(mac + 2);
 }
 

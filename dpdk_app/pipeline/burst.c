@@ -5,14 +5,16 @@
 // way: sort and hash everything (prefetch index buckets), probe everything (prefetch session records), answer
 // everything. Sorting makes lanes: a PLAYER_MOVE that is as nearly all are runs through loops made for it, the common
 // frame through functions in which its layout is constant, other game datagrams through the same functions with the
-// layout as a variable, in the order of their arrival; the host's frames come last, one by one. Datagrams of the session
-// profile are a lane of their own (session_stages.h), whose results are turned into frames here.
+// layout as a variable, in the order of their arrival; the host's frames come last, one by one. The session profile has two
+// lanes of its own, movements in common frames (sealed_moves.h) and everything (session_stages.h), whose results are
+// turned into frames here.
 
 #include <string.h>
 
 #include "net/parse.h"
 #include "net/reply.h"
 #include "net/route.h"
+#include "pipeline/sealed_moves.h"
 #include "pipeline/session_stages.h"
 #include "pipeline/stages.h"
 
@@ -29,6 +31,7 @@ struct lanes {
 	struct parsed host[BURST_MAX];
 	struct packet sealed_packet[BURST_MAX];
 	struct sealed_lane sealed;
+	struct sealed_moves sealed_moves;
 	unsigned game_count;
 	unsigned host_count;
 };
@@ -121,14 +124,15 @@ ALWAYS_INLINE void sort_frame(struct gate *gate, struct burst *burst, unsigned i
 	lanes->game[lanes->game_count++] = look_up(gate->sessions, &p.peer, i, LANE_COMMON);
 }
 
-/// @param rx  bits of enum rx_checksum
+/// @param rx         bits of enum rx_checksum
+/// @param frame_len  constant, as in is_move_frame()
 ALWAYS_INLINE bool is_right_move(const uint8_t *frame, uint16_t len, const struct move_spans *spans, unsigned rx,
-				 const bool rx_offload)
+				 const bool rx_offload, const size_t frame_len)
 {
 	const unsigned good = RX_IP_CHECKSUM_GOOD | RX_L4_CHECKSUM_GOOD;
 
-	return is_move_frame(frame, len, spans) &&
-	       likely(rx_offload ? (rx & good) == good : move_checksums_right(frame, spans));
+	return is_move_frame(frame, len, spans, frame_len) &&
+	       likely(rx_offload ? (rx & good) == good : move_checksums_right(frame, spans, frame_len));
 }
 
 /// As many frames from the i-th on as are MOVEs: a loop that calls nothing and a function of its own, so that what it
@@ -145,8 +149,8 @@ static __attribute__((noinline)) unsigned sort_moves(const struct gate *gate, co
 	for (; i < n; i++) {
 		const uint8_t *frame = burst->frame[i];
 
-		if (unlikely(
-			    !is_right_move(frame, burst->length[i], &spans, rx_offload ? burst->rx[i] : 0, rx_offload)))
+		if (unlikely(!is_right_move(frame, burst->length[i], &spans, rx_offload ? burst->rx[i] : 0, rx_offload,
+					    sizeof(struct move_frame))))
 			break;
 
 		const struct peer peer = move_peer(frame);
@@ -154,6 +158,26 @@ static __attribute__((noinline)) unsigned sort_moves(const struct gate *gate, co
 		*lookup++ = look_up(sessions, &peer, i, LANE_MOVE);
 	}
 	lanes->game_count += i - first;
+	return i;
+}
+
+/// The same for sealed movements.
+static __attribute__((noinline)) unsigned sort_sealed_moves(const struct gate *gate, const struct burst *burst,
+							    unsigned i, unsigned n, struct lanes *lanes,
+							    const bool rx_offload)
+{
+	const struct move_spans spans = move_spans(&gate->identity->move);
+	const struct vault *vault = gate->side->vault;
+	const uint32_t used = vault_used(vault);
+
+	for (; i < n; i++) {
+		const uint8_t *frame = burst->frame[i];
+
+		if (unlikely(!is_right_move(frame, burst->length[i], &spans, rx_offload ? burst->rx[i] : 0, rx_offload,
+					    sizeof(struct sealed_move_frame))) ||
+		    unlikely(!sort_sealed_move(vault, used, &lanes->sealed_moves, frame, i)))
+			break;
+	}
 	return i;
 }
 
@@ -289,11 +313,11 @@ static COLD void serve_host(struct gate *gate, struct burst *burst, const struct
 
 // ---------------------------------------------------------------- the session profile
 
-static COLD void learn_route(const struct gate *gate, const struct burst *burst, const struct sealed *s,
-			     const struct packet *p)
+static COLD void learn_route(const struct gate *gate, const struct burst *burst, uint32_t slot, unsigned i,
+			     struct packet p)
 {
 	if (gate->side->vault->routes)
-		route_learn(&gate->side->vault->routes[s->slot], burst->frame[s->at], p, gate->identity, gate->port);
+		route_learn(&gate->side->vault->routes[slot], burst->frame[i], &p, gate->identity, gate->port);
 }
 
 /// An answer of any length lies where the payload lay.
@@ -323,37 +347,86 @@ static void absorb(struct gate *gate, struct burst *burst, unsigned i)
 	counter_add(&gate->stats->unanswered, 1);
 }
 
-/// @return true for an answer
-ALWAYS_INLINE bool conclude_sealed(struct gate *gate, struct burst *burst, const struct sealed *s)
+/// What was not answered.
+static void conclude_unanswered(struct gate *gate, struct burst *burst, unsigned i, unsigned result, uint8_t owner)
 {
-	if (likely(s->result == PG_DROP_NONE))
-		return true;
-	if (s->result == PACKET_ABSORBED) {
-		absorb(gate, burst, s->at);
-		return false;
+	if (result == PACKET_ABSORBED) {
+		absorb(gate, burst, i);
+		return;
 	}
-	burst->owner[s->at] = s->owner;
-	drop_frame(gate, burst, s->at, s->result);
-	return false;
+	burst->owner[i] = owner;
+	drop_frame(gate, burst, i, result);
 }
 
-ALWAYS_INLINE void conclude_all(struct gate *gate, struct burst *burst, struct lanes *lanes, const bool tx_offload)
+ALWAYS_INLINE void conclude_sealed(struct gate *gate, struct burst *burst, const struct sealed *s, struct packet *p,
+				   const bool tx_offload)
 {
-	for (unsigned k = 0; k < lanes->sealed.count; k++) {
-		const struct sealed *s = &lanes->sealed.datagram[k];
-
-		if (unlikely(s->learn))
-			learn_route(gate, burst, s, &lanes->sealed_packet[k]);
-		if (conclude_sealed(gate, burst, s))
-			answer_sealed(gate, burst, s, &lanes->sealed_packet[k], tx_offload);
-	}
+	if (unlikely(s->learn))
+		learn_route(gate, burst, s->slot, s->at, *p);
+	if (likely(s->result == PG_DROP_NONE))
+		answer_sealed(gate, burst, s, p, tx_offload);
+	else
+		conclude_unanswered(gate, burst, s->at, s->result, s->owner);
 }
 
 static __attribute__((noinline)) void serve_sealed(struct gate *gate, struct burst *burst, struct lanes *lanes,
 						   uint64_t now, const bool tx_offload)
 {
 	run_sealed(gate, &lanes->sealed, now);
-	conclude_all(gate, burst, lanes, tx_offload);
+	for (unsigned k = 0; k < lanes->sealed.count; k++)
+		conclude_sealed(gate, burst, &lanes->sealed.datagram[k], &lanes->sealed_packet[k], tx_offload);
+}
+
+ALWAYS_INLINE void conclude_sealed_move(struct gate *gate, struct burst *burst, const struct sealed_move *move,
+					const bool tx_offload)
+{
+	const unsigned i = move->at;
+
+	if (unlikely(move->learn))
+		learn_route(gate, burst, move->slot, i, common_packet(burst->frame[i]));
+	if (unlikely(move->result != PG_DROP_NONE)) {
+		conclude_unanswered(gate, burst, i, move->result, move->owner);
+		return;
+	}
+	sealed_move_frame_answer(burst->frame[i], tx_offload);
+	burst->length[i] = SEALED_ANSWER_LEN;
+	if (tx_offload)
+		burst->tx[i] = (struct tx_request){
+			.checksums = TX_CHECKSUM_IP | TX_CHECKSUM_UDP,
+			.l2_len = sizeof(struct ethernet_header),
+			.l3_len = sizeof(struct ipv4_header),
+		};
+}
+
+/// One that was opened and is more than its lane knows.
+static __attribute__((noinline)) void serve_opened(struct gate *gate, struct burst *burst,
+						   const struct sealed_move *move, uint64_t now, const bool tx_offload)
+{
+	uint8_t *frame = burst->frame[move->at];
+	struct packet p = common_packet(frame);
+	struct sealed s = {
+		.payload = payload_of(frame, &p),
+		.peer = &p.peer,
+		.counter = move->counter,
+		.slot = move->slot,
+		.length = payload_len(&p),
+		.at = move->at,
+	};
+
+	take_sealed(gate, &s, now);
+	conclude_sealed(gate, burst, &s, &p, tx_offload);
+}
+
+static __attribute__((noinline)) void serve_moves(struct gate *gate, struct burst *burst, struct sealed_moves *moves,
+						  uint64_t now, const bool tx_offload)
+{
+	serve_sealed_moves(gate, moves, burst->frame, look_up_sealed_moves(gate, moves, burst->frame, now), now);
+	burst->resized = true;
+	for (unsigned k = 0; k < moves->count; k++)
+		if (likely(moves->move[k].result != PACKET_UNDECIDED))
+			conclude_sealed_move(gate, burst, &moves->move[k], tx_offload);
+	for (unsigned k = 0; k < moves->general_count; k++)
+		serve_opened(gate, burst, &moves->move[moves->general[k]], now, tx_offload);
 }
 
 // ---------------------------------------------------------------- all stages
@@ -362,6 +435,7 @@ ALWAYS_INLINE void begin(struct gate *gate, struct burst *burst, struct lanes *l
 {
 	lanes->game_count = lanes->host_count = 0;
 	sealed_lane_begin(&lanes->sealed);
+	lanes->sealed_moves.count = 0;
 	burst->unanswered = 0;
 	burst->resized = false;
 	memset(burst->drop, PG_DROP_NONE, sizeof(burst->drop));
@@ -371,9 +445,13 @@ ALWAYS_INLINE void begin(struct gate *gate, struct burst *burst, struct lanes *l
 ALWAYS_INLINE void sort_burst(struct gate *gate, struct burst *burst, struct lanes *lanes, unsigned n,
 			      const bool rx_offload)
 {
+	const bool sealed = listener_is_sealed(gate, 0);
+	const uint16_t move_len = sealed ? sizeof(struct sealed_move_frame) : sizeof(struct move_frame);
+
 	for (unsigned i = 0; i < n; i++) {
-		if (burst->length[i] == sizeof(struct move_frame))
-			i = sort_moves(gate, burst, i, n, lanes, rx_offload);
+		if (burst->length[i] == move_len)
+			i = sealed ? sort_sealed_moves(gate, burst, i, n, lanes, rx_offload) :
+				     sort_moves(gate, burst, i, n, lanes, rx_offload);
 		if (i < n)
 			sort_frame(gate, burst, i, lanes, rx_offload);
 	}
@@ -403,6 +481,8 @@ ALWAYS_INLINE void run(struct gate *gate, struct burst *burst, unsigned n, uint6
 	sort_burst(gate, burst, &lanes, n, rx_offload);
 	probe(gate->sessions, lanes.game, lanes.game_count);
 	answer_burst(gate, burst, &lanes, now, tx_offload);
+	if (lanes.sealed_moves.count > 0)
+		serve_moves(gate, burst, &lanes.sealed_moves, now, tx_offload);
 	if (lanes.sealed.count > 0)
 		serve_sealed(gate, burst, &lanes, now, tx_offload);
 }

@@ -102,7 +102,7 @@ static void make_gate(struct pg_core *core, const struct pg_plan *plan)
 	identity_init(&core->identity, plan->port[0].address, plan->port[0].address_count, plan->listener_port[0]);
 	identity_set_mac(&core->identity, plan->port[0].mac);
 	if (core->gate.sealed & 1)
-		identity_refuse_moves(&core->identity);
+		identity_expect_sealed(&core->identity);
 	listeners_init(&core->listeners, plan->listener_port, plan->listener_count);
 	policy_init(&core->policy, &plan->policy, 1, pg_tsc_hz());
 }

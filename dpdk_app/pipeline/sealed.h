@@ -10,19 +10,17 @@
 /// What is not messages in a sealed datagram.
 #define SEALED_AROUND ((uint16_t)SESSION_SEALED_MIN)
 
-/// Whatever the session has to say now, and the acknowledgements: header, messages, tag.
+/// Header and tag around messages that lie in their place already.
 /// @param session  the slot's: its `number`, which lies in a line that packets do not touch
-/// @param payload  the session's max_datagram writable bytes
-/// @return bytes
-ALWAYS_INLINE uint16_t sealed_data(struct session_side *side, uint32_t slot, uint32_t session, uint8_t *payload,
-				   uint64_t now)
+/// @param counter  connection_count()
+/// @param body     bytes of messages
+/// @return bytes of the datagram
+ALWAYS_INLINE uint16_t seal_data(struct session_side *side, uint32_t slot, uint32_t session, uint64_t counter,
+				 uint8_t *payload, uint16_t body)
 {
 	const struct vault *vault = side->vault;
-	struct issued *record = &vault->records[slot];
+	const struct issued *record = &vault->records[slot];
 	struct session_header *header = (struct session_header *)payload;
-	const uint64_t counter = connection_count(record);
-	const uint16_t body = conversation_fill(&side->hall, vault_conversation(vault, slot), counter, now,
-						payload + sizeof(*header), record->max_datagram - SEALED_AROUND);
 	const uint16_t length = (uint16_t)(SEALED_AROUND + body);
 
 	*header = (struct session_header){
@@ -35,6 +33,23 @@ ALWAYS_INLINE uint16_t sealed_data(struct session_side *side, uint32_t slot, uin
 	};
 	cipher_seal(&side->code, &vault->ciphers[slot].seal, counter, payload, sizeof(*header), length);
 	return length;
+}
+
+/// Whatever the session has to say now, and the acknowledgements: header, messages, tag.
+/// @param session  as in seal_data()
+/// @param payload  the session's max_datagram writable bytes
+/// @return bytes
+ALWAYS_INLINE uint16_t sealed_data(struct session_side *side, uint32_t slot, uint32_t session, uint8_t *payload,
+				   uint64_t now)
+{
+	const struct vault *vault = side->vault;
+	struct issued *record = &vault->records[slot];
+	const uint64_t counter = connection_count(record);
+	const uint16_t body =
+		conversation_fill(&side->hall, vault_conversation(vault, slot), counter, now,
+				  payload + sizeof(struct session_header), record->max_datagram - SEALED_AROUND);
+
+	return seal_data(side, slot, session, counter, payload, body);
 }
 
 #endif

@@ -142,7 +142,8 @@ ALWAYS_INLINE enum pg_drop sort_sealed(const struct gate *gate, struct sealed_la
 // ---------------------------------------------------------------- whose is it?
 
 /// Of another worker, or of nobody.
-static COLD unsigned sealed_elsewhere(const struct gate *gate, uint8_t owner, struct sealed *s)
+/// @return PACKET_ELSEWHERE when the owner is to have it, or enum pg_drop
+static COLD unsigned sealed_elsewhere(const struct gate *gate, uint8_t owner)
 {
 	const struct session_census *census = gate->sessions->census;
 
@@ -150,7 +151,6 @@ static COLD unsigned sealed_elsewhere(const struct gate *gate, uint8_t owner, st
 		return PG_DROP_SESSION_STATE;
 	if (!(census->ports[owner] & gate->port_bit)) // cannot take it
 		return PG_DROP_OWNER_BUSY;
-	s->owner = owner;
 	return PACKET_ELSEWHERE;
 }
 
@@ -160,9 +160,21 @@ static COLD enum pg_drop no_such_session(const struct issued *record, uint32_t s
 	return session != 0 && record->number == session ? PG_DROP_SESSION_OVER : PG_DROP_SESSION_UNKNOWN;
 }
 
-static COLD bool unproved_conforms(struct gate *gate, const struct peer *peer, uint64_t now)
+/// Peers go to cold functions by value: see settle().
+static COLD bool unproved_conforms(struct gate *gate, struct peer peer, uint64_t now)
 {
-	return !gate->policy->source_limited || source_conforms(gate, *peer, now);
+	return !gate->policy->source_limited || source_conforms(gate, peer, now);
+}
+
+/// Why this worker does not serve it.
+static COLD unsigned not_served(const struct gate *gate, const struct issued *record, uint32_t session, uint8_t *owner)
+{
+	*owner = issued_owner(record);
+	if (!issued_stands(record, session))
+		return no_such_session(record, session);
+	if (*owner != gate->side->worker)
+		return sealed_elsewhere(gate, *owner);
+	return PG_DROP_SESSION_STATE;
 }
 
 /// All that can be told without the key. Another worker's record is not looked into.
@@ -173,15 +185,11 @@ ALWAYS_INLINE unsigned sealed_admissible(struct gate *gate, struct sealed *s, ui
 	const struct session_side *side = gate->side;
 	const struct issued *record = &side->vault->records[s->slot];
 
-	if (unlikely(!issued_stands(record, header->session)))
-		return no_such_session(record, header->session);
-	if (unlikely(issued_owner(record) != side->worker))
-		return sealed_elsewhere(gate, issued_owner(record), s);
-	if (unlikely(record->phase != ISSUED_CONNECTED))
-		return PG_DROP_SESSION_STATE;
+	if (unlikely(!issued_serves(record, header->session, side->worker)))
+		return not_served(gate, record, header->session, &s->owner);
 	if (unlikely(s->length > record->max_datagram))
 		return PG_DROP_SESSION_HEADER;
-	if (unlikely(!peer_equal(&record->peer, s->peer)) && !unproved_conforms(gate, s->peer, now))
+	if (unlikely(!peer_equal(&record->peer, s->peer)) && !unproved_conforms(gate, *s->peer, now))
 		return PG_DROP_SOURCE_RATE_LIMITED;
 	s->counter = replay_counter(&record->replay, header->sequence);
 	if (unlikely(!replay_fresh(&record->replay, s->counter)))
@@ -447,13 +455,14 @@ static COLD void greet(struct gate *gate, struct sealed *s, uint64_t now)
 {
 	struct handshake_outcome outcome;
 
-	if (!unproved_conforms(gate, s->peer, now)) {
+	if (!unproved_conforms(gate, *s->peer, now)) {
 		s->result = PG_DROP_SOURCE_RATE_LIMITED;
 		return;
 	}
 	outcome = handshake_greet(gate->side, s->peer, s->payload, s->length, now);
 	if (outcome.elsewhere || outcome.drop != PG_DROP_NONE) {
-		s->result = (uint8_t)(outcome.elsewhere ? sealed_elsewhere(gate, outcome.owner, s) : outcome.drop);
+		s->owner = outcome.owner;
+		s->result = (uint8_t)(outcome.elsewhere ? sealed_elsewhere(gate, outcome.owner) : outcome.drop);
 		return;
 	}
 	counter_add(&gate->stats->handled[outcome.message], 1);

@@ -80,6 +80,19 @@ ALWAYS_INLINE bool issued_stands(const struct issued *record, uint32_t session)
 	return session != 0 && issued_session(record) == session;
 }
 
+/// Does `session` stand here, connected, with this worker as its owner? All of it lies in one word, which is read at once.
+ALWAYS_INLINE bool issued_serves(const struct issued *record, uint32_t session, uint8_t worker)
+{
+	typedef uint64_t __attribute__((may_alias)) word;
+	const uint64_t head = __atomic_load_n((const word *)record, __ATOMIC_ACQUIRE) << 16; // without max_datagram
+	const uint64_t wanted = session | (uint64_t)ISSUED_CONNECTED << 32 | (uint64_t)worker << 40;
+
+	static_assert(offsetof(struct issued, phase) == 4 && offsetof(struct issued, owner) == 5 &&
+			      offsetof(struct issued, max_datagram) == 6,
+		      "one word");
+	return session != 0 && head == wanted << 16;
+}
+
 /// A CONFIRM wants the connection: become its owner, unless somebody is. The session is looked at again afterwards,
 /// because the supervisor gives a slot to another player only when it is not issued and has no owner.
 /// @return false when another worker has it, or the session ended meanwhile

@@ -78,7 +78,8 @@ static void check_short_cut(const struct identity *identity, const struct listen
 			    uint16_t len)
 {
 	const struct move_spans spans = move_spans(&identity->move);
-	const bool is_move = is_move_frame(frame, len, &spans) && move_checksums_right(frame, &spans);
+	const bool is_move = is_move_frame(frame, len, &spans, sizeof(struct move_frame)) &&
+			     move_checksums_right(frame, &spans, sizeof(struct move_frame));
 	struct packet p = {0};
 
 	if (!frame_is_common(frame, len, identity, 0, false)) {

@@ -83,7 +83,8 @@ static bool takes_the_lane(const struct identity *identity, const struct frame *
 {
 	const struct move_spans spans = move_spans(&identity->move);
 
-	return is_move_frame(f->bytes, f->len, &spans) && move_checksums_right(f->bytes, &spans);
+	return is_move_frame(f->bytes, f->len, &spans, sizeof(struct move_frame)) &&
+	       move_checksums_right(f->bytes, &spans, sizeof(struct move_frame));
 }
 
 // ---------------------------------------------------------------- which frames take it

@@ -17,7 +17,8 @@ static void assert_short_cut_agrees(const uint8_t *bytes, uint16_t len, const st
 {
 	const struct move_spans spans = move_spans(&identity->move);
 
-	if (is_move_frame(bytes, len, &spans) && move_checksums_right(bytes, &spans))
+	if (is_move_frame(bytes, len, &spans, sizeof(struct move_frame)) &&
+	    move_checksums_right(bytes, &spans, sizeof(struct move_frame)))
 		assert_true(frame_is_common(bytes, len, identity, 0, false));
 	if (!(rx_offload ? frame_is_common(bytes, len, identity, rx, true) :
 			   frame_is_common(bytes, len, identity, rx, false)))

@@ -71,7 +71,7 @@ static int setup(void **state)
 	}
 	w->rig->gate = w->gate[0];
 	if (w->gate[0].sealed & 1)
-		identity_refuse_moves(&w->rig->identity);
+		identity_expect_sealed(&w->rig->identity);
 	*state = w;
 	return 0;
 }

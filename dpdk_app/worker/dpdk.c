@@ -50,6 +50,8 @@ static int open_ports(struct pg_gateway *g, struct pg_error *error)
 
 		if (rc != PG_OK)
 			return rc;
+		if (sealed_listeners(&g->plan) & 1)
+			identity_expect_sealed(&port->identity);
 		port->base = g->page->port[i];
 		port_refresh(port, &g->page->port[i]);
 	}
