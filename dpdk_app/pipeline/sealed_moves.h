@@ -24,6 +24,7 @@ struct sealed_move {
 	uint8_t at;     // index into the burst
 	uint8_t result; // enum pg_drop, PACKET_…; PACKET_UNDECIDED: it goes the general way
 	uint8_t owner;  // of PACKET_ELSEWHERE
+	bool elsewhere; // not from where its player is proved to be
 	bool learn;     // as in struct sealed
 };
 
@@ -74,7 +75,8 @@ ALWAYS_INLINE unsigned sealed_move_admissible(struct gate *gate, struct sealed_m
 
 	if (unlikely(!issued_serves(record, header->session, side->worker)))
 		return not_served(gate, record, header->session, &move->owner);
-	if (unlikely(!peer_equal(&record->peer, &peer)) && !unproved_conforms(gate, peer, now))
+	move->elsewhere = !peer_equal(&record->peer, &peer);
+	if (unlikely(move->elsewhere) && !unproved_conforms(gate, peer, now))
 		return PG_DROP_SOURCE_RATE_LIMITED;
 	move->counter = replay_counter(&record->replay, header->sequence);
 	if (unlikely(!replay_fresh(&record->replay, move->counter)))
@@ -110,19 +112,17 @@ ALWAYS_INLINE void sealed_move_prefetch(const struct session_side *side, const s
 
 // ---------------------------------------------------------------- what does it do?
 
-/// Opened: is it all that this lane knows? Another of the burst may have come before it, with its counter or with the end
-/// of the connection.
+/// Opened: is it all that this lane knows? Another of the burst may have come before it, with its counter. None in this lane
+/// ends a connection or moves it.
 ALWAYS_INLINE bool is_plain_sailing(const struct session_side *side, const struct sealed_move *move,
 				    const uint8_t *frame, const struct conversation *c)
 {
 	const struct sealed_move_frame *f = (const struct sealed_move_frame *)frame;
-	const struct issued *record = &side->vault->records[move->slot];
-	const struct peer peer = move_peer(frame);
 	const uint8_t *body = (const uint8_t *)&f->message;
 
-	return likely(issued_serves(record, f->header.session, side->worker)) &&
-	       likely(move->counter == record->replay.newest + 1) && likely(peer_equal(&record->peer, &peer)) &&
-	       likely(conversation_quiet(c)) && likely(conversation_is_move(body, SEALED_MOVE_BODY)) &&
+	return likely(move->counter == side->vault->records[move->slot].replay.newest + 1) &&
+	       likely(!move->elsewhere) && likely(conversation_quiet(c)) &&
+	       likely(conversation_is_move(body, SEALED_MOVE_BODY)) &&
 	       likely(floats6_finite((const uint8_t *)&f->motion));
 }
 
@@ -181,8 +181,7 @@ ALWAYS_INLINE unsigned serve_sealed_move(struct gate *gate, struct sealed_move *
 
 	if (unlikely(!cipher_open(&side->code, &side->vault->ciphers[move->slot].open, move->counter,
 				  sealed_move_payload(frame), sizeof(struct session_header), SEALED_MOVE_LEN)))
-		return side->vault->records[move->slot].phase == ISSUED_CONNECTED ? PG_DROP_BAD_TAG :
-										    PG_DROP_SESSION_STATE;
+		return PG_DROP_BAD_TAG;
 	return likely(is_plain_sailing(side, move, frame, c)) ? take_sealed_move(gate, move, frame, c, now) :
 								PACKET_UNDECIDED;
 }
