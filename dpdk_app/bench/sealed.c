@@ -59,7 +59,10 @@ struct rewinding {
 	struct issued *records;
 	uint32_t slot[BURST_MAX]; // of the burst before
 	unsigned count;
+	uint64_t cycles; // that this took: the harness's, not the gateway's
 };
+
+static struct rewinding rewinding;
 
 static uint32_t slot_of(const struct rte_mbuf *m)
 {
@@ -71,14 +74,16 @@ static uint32_t slot_of(const struct rte_mbuf *m)
 static uint16_t on_burst(uint16_t port, uint16_t queue, struct rte_mbuf *mbufs[], uint16_t n, uint16_t max,
 			 void *context)
 {
-	struct rewinding *rewinding = context;
+	const uint64_t began = rte_rdtsc();
+	struct rewinding *r = context;
 
 	(void)port, (void)queue, (void)max;
-	for (unsigned i = 0; i < rewinding->count; i++)
-		rewinding->records[rewinding->slot[i]].replay = (struct replay){.newest = 0};
-	rewinding->count = n;
+	for (unsigned i = 0; i < r->count; i++)
+		r->records[r->slot[i]].replay = (struct replay){.newest = 0};
+	r->count = n;
 	for (unsigned i = 0; i < n; i++)
-		rewinding->slot[i] = slot_of(mbufs[i]);
+		r->slot[i] = slot_of(mbufs[i]);
+	counter_add(&r->cycles, rte_rdtsc() - began);
 	return n;
 }
 
@@ -91,12 +96,15 @@ static uint16_t first_port(const struct pg_gateway *gateway)
 
 int pg_bench_rewind(const struct pg_gateway *gateway, void *state, struct pg_error *error)
 {
-	static struct rewinding rewinding;
-
 	rewinding = (struct rewinding){.records = state_parts(state).records};
 	if (!rte_eth_add_rx_callback(first_port(gateway), 0, on_burst, &rewinding))
 		return error_set(error, PG_ERROR_SYSTEM, "this DPDK was built without callbacks of received bursts");
 	return PG_OK;
+}
+
+uint64_t pg_bench_rewinding_cycles(void)
+{
+	return counter_get(&rewinding.cycles);
 }
 
 // ---------------------------------------------------------------- crypto only
@@ -106,7 +114,8 @@ struct crypto_only {
 	struct cipher *ciphers;
 	uint32_t capacity;
 	uint16_t port;
-	uint64_t until; // TSC
+	uint16_t answer; // bytes that are sealed; 0: as many as came
+	uint64_t until;  // TSC
 	struct pg_bench_run run;
 };
 
@@ -130,12 +139,12 @@ static bool open_then_seal(const struct crypto_only *c, struct rte_mbuf *m)
 	struct session_header *header = rte_pktmbuf_mtod_offset(m, struct session_header *, FRAME_HEADERS);
 	const struct cipher *cipher = &c->ciphers[session_slot(header->session)];
 	const uint32_t counter = header->sequence;
+	const uint16_t came = m->data_len - FRAME_HEADERS, answer = c->answer ? c->answer : came;
 
-	if (!cipher_open(&c->code, &cipher->open, counter, (uint8_t *)header, sizeof(*header),
-			 m->data_len - FRAME_HEADERS))
+	if (!cipher_open(&c->code, &cipher->open, counter, (uint8_t *)header, sizeof(*header), came))
 		return false;
-	cipher_seal(&c->code, &cipher->seal, counter, (uint8_t *)header, sizeof(*header), SESSION_SEALED_MIN);
-	m->data_len = FRAME_HEADERS + SESSION_SEALED_MIN;
+	cipher_seal(&c->code, &cipher->seal, counter, (uint8_t *)header, sizeof(*header), answer);
+	m->data_len = FRAME_HEADERS + answer;
 	m->pkt_len = m->data_len;
 	return true;
 }
@@ -146,8 +155,10 @@ ALWAYS_INLINE void bring_keys(const struct crypto_only *c, const struct rte_mbuf
 	const struct session_header *header = rte_pktmbuf_mtod_offset(m, const struct session_header *, FRAME_HEADERS);
 	const struct cipher *cipher = &c->ciphers[session_slot(header->session)];
 
-	cipher_prefetch(&c->code, &cipher->open, m->data_len - FRAME_HEADERS - SESSION_SEALED_MIN);
-	cipher_prefetch(&c->code, &cipher->seal, 0);
+	const uint16_t came = m->data_len - FRAME_HEADERS, answer = c->answer ? c->answer : came;
+
+	cipher_prefetch(&c->code, &cipher->open, came - SESSION_SEALED_MIN);
+	cipher_prefetch(&c->code, &cipher->seal, answer - SESSION_SEALED_MIN);
 }
 
 /// All packets' first lines, then one after the other while the keys of those a little later are on their way: as a burst
@@ -198,10 +209,14 @@ static int await_lcore(uint32_t lcore)
 	return rte_eal_wait_lcore(lcore);
 }
 
-int pg_bench_crypto_only(struct pg_gateway *gateway, void *state, uint32_t duration_ms, struct pg_bench_run *run,
-			 struct pg_error *error)
+int pg_bench_crypto_only(struct pg_gateway *gateway, void *state, bool answers, uint32_t duration_ms,
+			 struct pg_bench_run *run, struct pg_error *error)
 {
-	struct crypto_only c = {.port = first_port(gateway), .capacity = gateway->plan.issued_capacity};
+	struct crypto_only c = {
+		.port = first_port(gateway),
+		.capacity = gateway->plan.issued_capacity,
+		.answer = answers ? SESSION_SEALED_MIN : 0,
+	};
 	const size_t size = c.capacity * sizeof(*c.ciphers);
 	const uint32_t lcore = gateway->plan.worker[0].lcore;
 	int rc = PG_OK;

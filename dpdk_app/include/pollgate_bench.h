@@ -39,10 +39,14 @@ struct pg_bench_run {
 	uint64_t cycles; // all
 };
 
+/// Cycles that rewinding has taken so far in this process: of the worker's busy ones, what is the harness's.
+uint64_t pg_bench_rewinding_cycles(void);
+
 /// Instead of pg_start: worker 0's lcore receives, opens, seals and sends for so long, and nothing else. Keys are those
-/// of the connections in `state`; what is sealed is as long as what the gateway answers, an acknowledgement.
-int pg_bench_crypto_only(struct pg_gateway *gateway, void *state, uint32_t duration_ms, struct pg_bench_run *run,
-			 struct pg_error *error);
+/// of the connections in `state`.
+/// @param answers  false: what was opened is sealed again; true: only as much as the gateway answers, an acknowledgement
+int pg_bench_crypto_only(struct pg_gateway *gateway, void *state, bool answers, uint32_t duration_ms,
+			 struct pg_bench_run *run, struct pg_error *error);
 
 #ifdef __cplusplus
 }

@@ -126,8 +126,16 @@ class _Lib:
         self, state: _CDataBase, connection: _CDataBase, n: int, error: _CDataBase, /
     ) -> int: ...
     def pg_bench_rewind(self, gateway: Any, state: _CDataBase, error: _CDataBase, /) -> int: ...
-    def pg_bench_crypto_only(
-        self, gateway: Any, state: _CDataBase, duration_ms: int, run: _CDataBase, error: _CDataBase, /
+    def pg_bench_rewinding_cycles(self) -> int: ...
+    def pg_bench_crypto_only(  # noqa: PLR0913: as in C
+        self,
+        gateway: Any,
+        state: _CDataBase,
+        answers: bool,  # noqa: FBT001
+        duration_ms: int,
+        run: _CDataBase,
+        error: _CDataBase,
+        /,
     ) -> int: ...
 
 lib: Final[_Lib]

@@ -73,6 +73,13 @@ def _sealed_rows(directory: Path, huge_pages: bool, request: Request) -> Iterato
             "keys and library, burst by burst with its keys prefetched, and does nothing else.",
         ),
         (
+            f"{name}-answers",
+            Side.CRYPTO_ANSWERS,
+            lambda: sealed.measure(Side.CRYPTO_ANSWERS, request.seconds),
+            "crypto-answers is crypto-only that seals no more than the gateway answers, 36 bytes of 64: the "
+            "same cryptography on both sides.",
+        ),
+        (
             f"{name}-5tswap",
             "testpmd-5tswap",
             lambda: measure_testpmd(sealed.plan, "5tswap", request.seconds),

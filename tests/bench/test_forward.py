@@ -16,9 +16,10 @@ def test_forward_prints_a_row_for_each_thing_that_it_was_measured_against(tmp_pa
         ("plain-10000", 10_000, "testpmd-5tswap"),
         ("plain-512-rxonly", 512, "testpmd-rxonly"),
         ("session-10000", 10_000, "crypto-only"),
+        ("session-10000-answers", 10_000, "crypto-answers"),
         ("session-10000-5tswap", 10_000, "testpmd-5tswap"),
     ]
-    assert [row["frame_bytes"] for row in report["rows"]] == [86, 86, 86, 106, 106]
+    assert [row["frame_bytes"] for row in report["rows"]] == [86, 86, 86, 106, 106, 106]
     assert {row["limited_by"] for row in report["rows"]} == {"gateway"}
     assert "upper bound" in report["rows"][2]["note"]
 

@@ -72,19 +72,23 @@ class SealedReplay:
 
     def details(self) -> dict[str, object]:
         """What a row tells of how it was measured."""
-        crypto_only = [run.cycles_per_packet for run in self.runs[Side.CRYPTO_ONLY]]
+        cycles = {side: [run.cycles_per_packet for run in runs] for side, runs in self.runs.items()}
         return {
             "frame_bytes": self.capture.frame_bytes,
             "flows": self.capture.sessions,
             "sessions": self.capture.sessions,
             "frames": self.capture.frames,
             "device": DEVICE,
-            "fed": "the replay windows of a burst are rewound when it has been served",
+            "fed": "the replay windows of a burst are rewound when it has been served; those cycles are left out",
             "worker_cpus": [worker.cpu for worker in self.plan.workers],
             "control_cpus": list(self.plan.control_cpus),
             "huge_pages": self.plan.huge_pages,
             "cycles_per_packet": self.cycles_per_packet,
-            **({"cycles_crypto_only": median(crypto_only)} if crypto_only else {}),
+            **{
+                f"cycles_{side.replace('-', '_')}": median(cycles[side])
+                for side in (Side.CRYPTO_ONLY, Side.CRYPTO_ANSWERS)
+                if cycles[side]
+            },
         }
 
 

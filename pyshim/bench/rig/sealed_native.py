@@ -63,11 +63,22 @@ def rewind(gateway: Gateway) -> None:
     check(lib.pg_bench_rewind(gateway.native, gateway.state, error), error)
 
 
-def crypto_only(gateway: Gateway, seconds: float) -> SideRun:
-    """Receive, open, seal and send on the first worker's CPU, instead of the gateway's loops."""
+def rewinding_cycles() -> int:
+    """What rewinding has taken of this process's workers so far."""
+    return int(lib.pg_bench_rewinding_cycles())
+
+
+def crypto_only(gateway: Gateway, seconds: float, *, answers: bool) -> SideRun:
+    """Receive, open, seal and send on the first worker's CPU, instead of the gateway's loops.
+
+    Args:
+        gateway: open, not started.
+        seconds: for how long.
+        answers: seal only as much as the gateway answers, instead of all that was opened.
+    """
     error = new_error()
     run: Any = ffi.new("struct pg_bench_run *")
-    check(lib.pg_bench_crypto_only(gateway.native, gateway.state, round(seconds * 1000), run, error), error)
+    check(lib.pg_bench_crypto_only(gateway.native, gateway.state, answers, round(seconds * 1000), run, error), error)
     refused = run.refused + run.unsent
     return SideRun(
         packets_per_s=run.packets * tsc_hz() / run.cycles,

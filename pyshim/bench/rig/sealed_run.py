@@ -20,7 +20,8 @@ class Side(StrEnum):
     """Who serves the capture."""
 
     GATEWAY = "gateway"
-    CRYPTO_ONLY = "crypto-only"
+    CRYPTO_ONLY = "crypto-only"  # frames opened and sealed again
+    CRYPTO_ANSWERS = "crypto-answers"  # frames opened, and as much sealed as the gateway answers
 
 
 @dataclass(frozen=True, slots=True)

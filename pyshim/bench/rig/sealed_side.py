@@ -14,7 +14,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from pyshim.bench.rig.processes import WARM_UP_S
-from pyshim.bench.rig.sealed_native import connect_all, crypto_only, issue_all, rewind
+from pyshim.bench.rig.sealed_native import (
+    connect_all,
+    crypto_only,
+    issue_all,
+    rewind,
+    rewinding_cycles,
+)
 from pyshim.bench.rig.sealed_run import Side, SideRun
 from pyshim.config import load_config
 from pyshim.dataplane import Gateway, PageNames, RunState, StatsPage, new_state, tsc_hz
@@ -39,8 +45,8 @@ def main(arguments: Sequence[str]) -> None:
     page = StatsPage.create(len(decided.workers), len(decided.ports), len(decided.pools))
     names = PageNames.of(decided)
     gateway = Gateway(decided, page, state)
-    if side == Side.CRYPTO_ONLY:
-        run = crypto_only(gateway, float(seconds))
+    if side in (Side.CRYPTO_ONLY, Side.CRYPTO_ANSWERS):
+        run = crypto_only(gateway, float(seconds), answers=side == Side.CRYPTO_ANSWERS)
     else:
         rewind(gateway)
         run = _serve(gateway, lambda: page.snapshot(names, RunState()).workers[0], float(seconds))
@@ -51,13 +57,13 @@ def main(arguments: Sequence[str]) -> None:
 def _serve(gateway: Gateway, look: Callable[[], WorkerSnapshot], seconds: float) -> SideRun:
     gateway.start()
     time.sleep(WARM_UP_S)
-    before = look()
+    before, harness_before = look(), rewinding_cycles()
     time.sleep(seconds)
-    after = look()
+    after, harness_after = look(), rewinding_cycles()
     gateway.stop(_STOP_S)
     ended = look()
     received = after.received - before.received
-    busy = after.cycles_busy - before.cycles_busy
+    busy = after.cycles_busy - before.cycles_busy - (harness_after - harness_before)
     cycles = busy + after.cycles_idle - before.cycles_idle
     return SideRun(
         packets_per_s=received * tsc_hz() / cycles,
