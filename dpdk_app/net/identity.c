@@ -57,7 +57,7 @@ void identity_set_mac(struct identity *identity, const uint8_t *mac)
 	memcpy(&common->mac, mac, MAC_LEN);
 	common_require(common, offsetof(struct ethernet_header, destination), mac, all, MAC_LEN);
 	common_require(common, offsetof(struct ethernet_header, source), &individual, &group_bit, 1);
-	move_template_set_mac(&identity->move, mac);
+	usual_frame_set_mac(&identity->usual, mac);
 }
 
 static void common_init(struct identity *identity, uint16_t udp_port)
@@ -83,14 +83,14 @@ void identity_init(struct identity *identity, const struct pg_address *address, 
 		add_address(identity, &address[i]);
 	// Without an IPv4 address 0.0.0.0 stands there, which frame_is_common refuses.
 	common_init(identity, udp_port);
-	move_template_init(&identity->move, identity->v4[0].address, identity->v4[0].broadcast, BE16(udp_port));
+	usual_frame_init(&identity->usual, identity->v4[0].address, identity->v4[0].broadcast, BE16(udp_port));
 	if (identity->v4_count != 1) // of several addresses none may send to another: more than the template knows
-		move_template_close(&identity->move);
+		usual_frame_close(&identity->usual);
 }
 
 void identity_expect_sealed(struct identity *identity)
 {
-	move_template_seal(&identity->move);
+	usual_frame_seal(&identity->usual);
 }
 
 void solicited_node(const uint8_t *address, uint8_t *group)

@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 #include "net/headers.h"
-#include "net/move_frame.h"
+#include "net/usual_frame.h"
 #include "pollgate.h"
 
 #define LISTENER_NONE 0xff
@@ -39,7 +39,7 @@ struct common_frame {
 struct identity {
 	// per packet
 	struct common_frame common;
-	struct move_template move;
+	struct usual_frame usual; // of the most frequent kind
 	uint8_t mac[MAC_LEN];
 	uint8_t v4_count;
 	uint8_t v6_count;

@@ -6,17 +6,18 @@
 // everything. Sorting makes lanes: a PLAYER_MOVE that is as nearly all are runs through loops made for it, the common
 // frame through functions in which its layout is constant, other game datagrams through the same functions with the
 // layout as a variable, in the order of their arrival; the host's frames come last, one by one. The session profile has two
-// lanes of its own, movements in common frames (sealed_moves.h) and everything (session_stages.h), whose results are
+// lanes of its own, DATA in common frames (usual_data.h) and everything (session_stages.h), whose results are
 // turned into frames here.
 
 #include <string.h>
 
+#include "net/move_frame.h"
 #include "net/parse.h"
 #include "net/reply.h"
 #include "net/route.h"
-#include "pipeline/sealed_moves.h"
 #include "pipeline/session_stages.h"
 #include "pipeline/stages.h"
+#include "pipeline/usual_data.h"
 
 /// A frame that needed taking apart.
 struct parsed {
@@ -31,7 +32,7 @@ struct lanes {
 	struct parsed host[BURST_MAX];
 	struct packet sealed_packet[BURST_MAX];
 	struct sealed_lane sealed;
-	struct sealed_moves sealed_moves;
+	struct usual_lane usual;
 	unsigned game_count;
 	unsigned host_count;
 };
@@ -124,15 +125,10 @@ ALWAYS_INLINE void sort_frame(struct gate *gate, struct burst *burst, unsigned i
 	lanes->game[lanes->game_count++] = look_up(gate->sessions, &p.peer, i, LANE_COMMON);
 }
 
-/// @param rx         bits of enum rx_checksum
-/// @param frame_len  constant, as in is_move_frame()
-ALWAYS_INLINE bool is_right_move(const uint8_t *frame, uint16_t len, const struct move_spans *spans, unsigned rx,
-				 const bool rx_offload, const size_t frame_len)
+/// What the device said of both checksums, where it says so.
+ALWAYS_INLINE bool rx_right(unsigned rx)
 {
-	const unsigned good = RX_IP_CHECKSUM_GOOD | RX_L4_CHECKSUM_GOOD;
-
-	return is_move_frame(frame, len, spans, frame_len) &&
-	       likely(rx_offload ? (rx & good) == good : move_checksums_right(frame, spans, frame_len));
+	return (rx & (RX_IP_CHECKSUM_GOOD | RX_L4_CHECKSUM_GOOD)) == (RX_IP_CHECKSUM_GOOD | RX_L4_CHECKSUM_GOOD);
 }
 
 /// As many frames from the i-th on as are MOVEs: a loop that calls nothing and a function of its own, so that what it
@@ -141,7 +137,7 @@ ALWAYS_INLINE bool is_right_move(const uint8_t *frame, uint16_t len, const struc
 static __attribute__((noinline)) unsigned sort_moves(const struct gate *gate, const struct burst *burst, unsigned i,
 						     unsigned n, struct lanes *lanes, const bool rx_offload)
 {
-	const struct move_spans spans = move_spans(&gate->identity->move);
+	const struct usual_spans spans = usual_spans(&gate->identity->usual);
 	const struct session_table *sessions = gate->sessions;
 	struct lookup *lookup = &lanes->game[lanes->game_count];
 	const unsigned first = i;
@@ -149,11 +145,11 @@ static __attribute__((noinline)) unsigned sort_moves(const struct gate *gate, co
 	for (; i < n; i++) {
 		const uint8_t *frame = burst->frame[i];
 
-		if (unlikely(!is_right_move(frame, burst->length[i], &spans, rx_offload ? burst->rx[i] : 0, rx_offload,
-					    sizeof(struct move_frame))))
+		if (unlikely(!is_move_frame(frame, burst->length[i], &spans)) ||
+		    unlikely(rx_offload ? !rx_right(burst->rx[i]) : !move_checksums_right(frame, &spans)))
 			break;
 
-		const struct peer peer = move_peer(frame);
+		const struct peer peer = frame_peer(frame);
 
 		*lookup++ = look_up(sessions, &peer, i, LANE_MOVE);
 	}
@@ -161,21 +157,22 @@ static __attribute__((noinline)) unsigned sort_moves(const struct gate *gate, co
 	return i;
 }
 
-/// The same for sealed movements.
-static __attribute__((noinline)) unsigned sort_sealed_moves(const struct gate *gate, const struct burst *burst,
+/// The same for DATA of the session profile.
+static __attribute__((noinline)) unsigned sort_usual_frames(const struct gate *gate, const struct burst *burst,
 							    unsigned i, unsigned n, struct lanes *lanes,
 							    const bool rx_offload)
 {
-	const struct move_spans spans = move_spans(&gate->identity->move);
+	const struct usual_spans spans = usual_spans(&gate->identity->usual);
 	const struct vault *vault = gate->side->vault;
 	const uint32_t used = vault_used(vault);
 
 	for (; i < n; i++) {
 		const uint8_t *frame = burst->frame[i];
+		const uint16_t len = burst->length[i];
 
-		if (unlikely(!is_right_move(frame, burst->length[i], &spans, rx_offload ? burst->rx[i] : 0, rx_offload,
-					    sizeof(struct sealed_move_frame))) ||
-		    unlikely(!sort_sealed_move(vault, used, &lanes->sealed_moves, frame, i)))
+		if (unlikely(!is_sealed_frame(frame, len, &spans)) ||
+		    unlikely(rx_offload ? !rx_right(burst->rx[i]) : !sealed_checksums_right(frame, len, &spans)) ||
+		    unlikely(!sort_usual(vault, used, &lanes->usual, frame, len, i)))
 			break;
 	}
 	return i;
@@ -263,7 +260,7 @@ static __attribute__((noinline)) unsigned answer_moves(struct gate *gate, struct
 
 		uint8_t *frame = burst->frame[lookup->at];
 		const struct plain_move *move = &((const struct move_frame *)frame)->move;
-		const struct peer peer = move_peer(frame);
+		const struct peer peer = frame_peer(frame);
 		struct session *session = &records[lookup->slot];
 
 		if (unlikely(!peer_equal(&session->peer, &peer) || session->player_id != move->player_id))
@@ -377,19 +374,19 @@ static __attribute__((noinline)) void serve_sealed(struct gate *gate, struct bur
 		conclude_sealed(gate, burst, &lanes->sealed.datagram[k], &lanes->sealed_packet[k], tx_offload);
 }
 
-ALWAYS_INLINE void conclude_sealed_move(struct gate *gate, struct burst *burst, const struct sealed_move *move,
-					const bool tx_offload)
+ALWAYS_INLINE void conclude_usual(struct gate *gate, struct burst *burst, const struct usual_data *data,
+				  const bool tx_offload)
 {
-	const unsigned i = move->at;
+	const unsigned i = data->at;
 
-	if (unlikely(move->learn))
-		learn_route(gate, burst, move->slot, i, common_packet(burst->frame[i]));
-	if (unlikely(move->result != PG_DROP_NONE)) {
-		conclude_unanswered(gate, burst, i, move->result, move->owner);
+	if (unlikely(data->learn))
+		learn_route(gate, burst, data->slot, i, common_packet(burst->frame[i]));
+	if (unlikely(data->result != PG_DROP_NONE)) {
+		conclude_unanswered(gate, burst, i, data->result, data->owner);
 		return;
 	}
-	sealed_move_frame_answer(burst->frame[i], tx_offload);
-	burst->length[i] = SEALED_ANSWER_LEN;
+	sealed_frame_answer(burst->frame[i], tx_offload);
+	burst->length[i] = SEALED_FRAME_MIN;
 	if (tx_offload)
 		burst->tx[i] = (struct tx_request){
 			.checksums = TX_CHECKSUM_IP | TX_CHECKSUM_UDP,
@@ -400,33 +397,33 @@ ALWAYS_INLINE void conclude_sealed_move(struct gate *gate, struct burst *burst, 
 
 /// One that was opened and is more than its lane knows.
 static __attribute__((noinline)) void serve_opened(struct gate *gate, struct burst *burst,
-						   const struct sealed_move *move, uint64_t now, const bool tx_offload)
+						   const struct usual_data *data, uint64_t now, const bool tx_offload)
 {
-	uint8_t *frame = burst->frame[move->at];
+	uint8_t *frame = burst->frame[data->at];
 	struct packet p = common_packet(frame);
 	struct sealed s = {
 		.payload = payload_of(frame, &p),
 		.peer = &p.peer,
-		.counter = move->counter,
-		.slot = move->slot,
+		.counter = data->counter,
+		.slot = data->slot,
 		.length = payload_len(&p),
-		.at = move->at,
+		.at = data->at,
 	};
 
 	take_sealed(gate, &s, now);
 	conclude_sealed(gate, burst, &s, &p, tx_offload);
 }
 
-static __attribute__((noinline)) void serve_moves(struct gate *gate, struct burst *burst, struct sealed_moves *moves,
-						  uint64_t now, const bool tx_offload)
+static __attribute__((noinline)) void serve_usual_frames(struct gate *gate, struct burst *burst,
+							 struct usual_lane *lane, uint64_t now, const bool tx_offload)
 {
-	serve_sealed_moves(gate, moves, burst->frame, look_up_sealed_moves(gate, moves, burst->frame, now), now);
+	serve_usual(gate, lane, burst->frame, look_up_usual(gate, lane, burst->frame, now), now);
 	burst->resized = true;
-	for (unsigned k = 0; k < moves->count; k++)
-		if (likely(moves->move[k].result != PACKET_UNDECIDED))
-			conclude_sealed_move(gate, burst, &moves->move[k], tx_offload);
-	for (unsigned k = 0; k < moves->general_count; k++)
-		serve_opened(gate, burst, &moves->move[moves->general[k]], now, tx_offload);
+	for (unsigned k = 0; k < lane->count; k++)
+		if (likely(lane->data[k].result != PACKET_UNDECIDED))
+			conclude_usual(gate, burst, &lane->data[k], tx_offload);
+	for (unsigned k = 0; k < lane->general_count; k++)
+		serve_opened(gate, burst, &lane->data[lane->general[k]], now, tx_offload);
 }
 
 // ---------------------------------------------------------------- all stages
@@ -435,7 +432,7 @@ ALWAYS_INLINE void begin(struct gate *gate, struct burst *burst, struct lanes *l
 {
 	lanes->game_count = lanes->host_count = 0;
 	sealed_lane_begin(&lanes->sealed);
-	lanes->sealed_moves.count = 0;
+	lanes->usual.count = 0;
 	burst->unanswered = 0;
 	burst->resized = false;
 	memset(burst->drop, PG_DROP_NONE, sizeof(burst->drop));
@@ -446,12 +443,12 @@ ALWAYS_INLINE void sort_burst(struct gate *gate, struct burst *burst, struct lan
 			      const bool rx_offload)
 {
 	const bool sealed = listener_is_sealed(gate, 0);
-	const uint16_t move_len = sealed ? sizeof(struct sealed_move_frame) : sizeof(struct move_frame);
 
 	for (unsigned i = 0; i < n; i++) {
-		if (burst->length[i] == move_len)
-			i = sealed ? sort_sealed_moves(gate, burst, i, n, lanes, rx_offload) :
-				     sort_moves(gate, burst, i, n, lanes, rx_offload);
+		if (sealed)
+			i = sort_usual_frames(gate, burst, i, n, lanes, rx_offload);
+		else if (burst->length[i] == sizeof(struct move_frame))
+			i = sort_moves(gate, burst, i, n, lanes, rx_offload);
 		if (i < n)
 			sort_frame(gate, burst, i, lanes, rx_offload);
 	}
@@ -481,8 +478,8 @@ ALWAYS_INLINE void run(struct gate *gate, struct burst *burst, unsigned n, uint6
 	sort_burst(gate, burst, &lanes, n, rx_offload);
 	probe(gate->sessions, lanes.game, lanes.game_count);
 	answer_burst(gate, burst, &lanes, now, tx_offload);
-	if (lanes.sealed_moves.count > 0)
-		serve_moves(gate, burst, &lanes.sealed_moves, now, tx_offload);
+	if (lanes.usual.count > 0)
+		serve_usual_frames(gate, burst, &lanes.usual, now, tx_offload);
 	if (lanes.sealed.count > 0)
 		serve_sealed(gate, burst, &lanes, now, tx_offload);
 }

@@ -77,9 +77,8 @@ static void check_answer(uint16_t request_len, const uint8_t *answer, uint16_t a
 static void check_short_cut(const struct identity *identity, const struct listeners *listeners, const uint8_t *frame,
 			    uint16_t len)
 {
-	const struct move_spans spans = move_spans(&identity->move);
-	const bool is_move = is_move_frame(frame, len, &spans, sizeof(struct move_frame)) &&
-			     move_checksums_right(frame, &spans, sizeof(struct move_frame));
+	const struct usual_spans spans = usual_spans(&identity->usual);
+	const bool is_move = is_move_frame(frame, len, &spans) && move_checksums_right(frame, &spans);
 	struct packet p = {0};
 
 	if (!frame_is_common(frame, len, identity, 0, false)) {

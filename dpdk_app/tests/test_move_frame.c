@@ -23,7 +23,7 @@ static struct twins twins_open(const char *level, unsigned offload)
 {
 	const struct twins t = {rig_open(level, 64), rig_open(level, 64)};
 
-	move_template_close(&t.without->identity.move);
+	usual_frame_close(&t.without->identity.usual);
 	t.with->rx_offload = t.without->rx_offload = offload & 1;
 	t.with->tx_offload = t.without->tx_offload = offload & 2;
 	return t;
@@ -81,10 +81,9 @@ static void on_every_level(void (*check)(struct twins t))
 
 static bool takes_the_lane(const struct identity *identity, const struct frame *f)
 {
-	const struct move_spans spans = move_spans(&identity->move);
+	const struct usual_spans spans = usual_spans(&identity->usual);
 
-	return is_move_frame(f->bytes, f->len, &spans, sizeof(struct move_frame)) &&
-	       move_checksums_right(f->bytes, &spans, sizeof(struct move_frame));
+	return is_move_frame(f->bytes, f->len, &spans) && move_checksums_right(f->bytes, &spans);
 }
 
 // ---------------------------------------------------------------- which frames take it

@@ -15,10 +15,9 @@ static const uint8_t broadcast[6] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
 static void assert_short_cut_agrees(const uint8_t *bytes, uint16_t len, const struct identity *identity, unsigned rx,
 				    bool rx_offload, enum pg_drop drop, const struct packet *parsed)
 {
-	const struct move_spans spans = move_spans(&identity->move);
+	const struct usual_spans spans = usual_spans(&identity->usual);
 
-	if (is_move_frame(bytes, len, &spans, sizeof(struct move_frame)) &&
-	    move_checksums_right(bytes, &spans, sizeof(struct move_frame)))
+	if (is_move_frame(bytes, len, &spans) && move_checksums_right(bytes, &spans))
 		assert_true(frame_is_common(bytes, len, identity, 0, false));
 	if (!(rx_offload ? frame_is_common(bytes, len, identity, rx, true) :
 			   frame_is_common(bytes, len, identity, rx, false)))

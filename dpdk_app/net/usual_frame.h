@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// net/usual_frame.h: what the frames of a port's most frequent kind have in common, compared all at once.
+//
+// What such a frame must have lies in its first 64 bytes: one comparison under a mask. The 64 bytes that begin four
+// before the addresses have every field as a word: one comparison with words that may not be (zeros, our own address,
+// the exponents of infinities). Only ever says yes: what it doubts is looked at again by frame_is_common. Which kind that
+// is depends on the first listener's profile: move_frame.h, sealed_frame.h.
+
+#ifndef POLLGATE_NET_USUAL_FRAME_H
+#define POLLGATE_NET_USUAL_FRAME_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "net/checksum.h"
+#include "net/headers.h"
+#include "net/peer.h"
+#include "net/vector.h"
+
+/// In front of every payload: no tags, no options.
+struct frame_front {
+	struct ethernet_header ethernet;
+	struct ipv4_header ip;
+	struct udp_header udp;
+} PACKED;
+static_assert(sizeof(struct frame_front) == 42, "Ethernet, IPv4 and UDP");
+
+/// The words from FRAME_WORDS on. Of a PLAYER_MOVE they end with the frame; of a sealed one, those of the payload are anything.
+enum frame_word {
+	WORD_TTL, // and protocol and header checksum: the only ones that no UDP checksum covers
+	WORD_SOURCE,
+	WORD_DESTINATION,
+	WORD_PORTS,
+	WORD_CHECKSUM, // behind the length
+	WORD_TYPE,
+	WORD_SIZE,
+	WORD_TIMESTAMP,
+	WORD_PLAYER = WORD_TIMESTAMP + 2,
+	WORD_MOTION,
+};
+
+#define FRAME_WORDS (offsetof(struct frame_front, ip.source) - 4 * WORD_SOURCE)
+#define FRAME_WORD_AT(word) (FRAME_WORDS + 4 * (word))
+static_assert(FRAME_WORD_AT(WORD_PORTS) == offsetof(struct frame_front, udp), "words are fields");
+
+/// What a port's frames are compared with. Made once, read per packet. Masks are among it so that the compiler keeps them
+/// in registers, too: constants it would load for every frame.
+struct usual_frame {
+	uint8_t fixed[SPAN_BYTES];         // what the first 64 bytes have
+	uint8_t fixed_mask[SPAN_BYTES];    // where they must
+	uint32_t refused[SPAN_WORDS];      // what no word from FRAME_WORDS on may be
+	uint32_t suspect_mask[SPAN_WORDS]; // which bits of it
+	uint32_t source_mask[SPAN_WORDS];  // and which of the source in its place, that may be wrong in several ways
+	uint32_t sum_mask[SPAN_WORDS];     // every other word of the datagram and its pseudo-header
+	uint32_t mac_tail;                 // last four bytes of our MAC
+};
+
+/// Of PLAYER_MOVEs.
+/// @param broadcast  0: none
+void usual_frame_init(struct usual_frame *template, be32 address, be32 broadcast, be16 udp_port);
+
+/// Make it that of DATA of the session profile.
+void usual_frame_seal(struct usual_frame *template);
+void usual_frame_set_mac(struct usual_frame *template, const uint8_t *mac);
+
+/// Make it refuse every frame.
+void usual_frame_close(struct usual_frame *template);
+
+/// The same in registers, for the length of a burst.
+struct usual_spans {
+	struct span fixed, fixed_mask, refused, suspect_mask, source_mask, sum_mask;
+	uint32_t mac_tail;
+};
+
+ALWAYS_INLINE struct usual_spans usual_spans(const struct usual_frame *template)
+{
+	return (struct usual_spans){
+		.fixed = span_load(template->fixed),
+		.fixed_mask = span_load(template->fixed_mask),
+		.refused = span_load(template->refused),
+		.suspect_mask = span_load(template->suspect_mask),
+		.source_mask = span_load(template->source_mask),
+		.sum_mask = span_load(template->sum_mask),
+		.mac_tail = template->mac_tail,
+	};
+}
+
+/// Has it all that the template asks for? Lengths of sealed ones, and checksums, are not among it.
+/// @param frame  FRAME_WORDS + SPAN_BYTES readable bytes, of which those behind its end may be anything
+ALWAYS_INLINE bool frame_fits(const uint8_t *frame, const struct usual_spans *spans)
+{
+	const struct span words = span_load(frame + FRAME_WORDS);
+	const uint32_t source = load32(frame + FRAME_WORD_AT(WORD_SOURCE)), mac_tail = load32(frame + MAC_LEN + 2);
+	const struct span suspects = span_select(words, spans->suspect_mask, source, spans->source_mask);
+
+	if (unlikely(vector_any(span_differences(span_load(frame), spans->fixed, spans->fixed_mask) |
+				span_matches(suspects, spans->refused))))
+		return false;
+	// Somebody whose MAC ends like ours only takes the longer way.
+	if (unlikely(mac_tail == 0))
+		return false;
+	return likely(mac_tail != spans->mac_tail);
+}
+
+ALWAYS_INLINE bool frame_header_right(const uint8_t *frame)
+{
+	const uint8_t *ip = frame + offsetof(struct frame_front, ip);
+
+	return likely(checksum_right(add_around(sum_words(ip, 2, 0), load32(ip + 16))));
+}
+
+ALWAYS_INLINE struct peer frame_peer(const uint8_t *frame)
+{
+	const struct frame_front *f = (const struct frame_front *)frame;
+	struct peer peer;
+
+	peer_set4(&peer, f->ip.source);
+	peer_set_channel(&peer, f->udp.source, 0);
+	return peer;
+}
+
+/// Whom it is from and to: MACs, addresses, ports. Length and checksum of UDP are written back as they were.
+ALWAYS_INLINE void frame_exchange_ends(uint8_t *frame)
+{
+	uint8_t *addresses = frame + offsetof(struct frame_front, ip.source);
+	bytes16 macs, ends;
+
+	memcpy(&macs, frame, sizeof(macs));
+	memcpy(&ends, addresses, sizeof(ends));
+	macs = __builtin_shufflevector(macs, macs, 6, 7, 8, 9, 10, 11, 0, 1, 2, 3, 4, 5, 12, 13, 14, 15);
+	ends = __builtin_shufflevector(ends, ends, 4, 5, 6, 7, 0, 1, 2, 3, 10, 11, 8, 9, 12, 13, 14, 15);
+	memcpy(frame, &macs, sizeof(macs));
+	memcpy(addresses, &ends, sizeof(ends));
+}
+
+#endif

@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// pipeline/usual_data.h: what nearly every frame of the session profile is, in stages made for it.
+//
+// A DATA in a common frame to the first listener: all offsets are constants, and what is kept between the stages is who and
+// how far. A movement in order, from where its player is proved to be, in a conversation where nothing is on its way, is
+// handled here to the end. Whatever turns out to be more goes the general way (session_stages.h) once it is opened, with
+// the same outcome: tests and fuzzers hold the two to each other.
+
+#ifndef POLLGATE_PIPELINE_USUAL_DATA_H
+#define POLLGATE_PIPELINE_USUAL_DATA_H
+
+#include "net/sealed_frame.h"
+#include "pipeline/session_stages.h"
+
+/// Between the stages, and what became of it.
+struct usual_data {
+	uint64_t counter;
+	uint32_t slot;
+	uint16_t length; // of the payload
+	uint8_t at;      // index into the burst
+	uint8_t result;  // enum pg_drop, PACKET_…; PACKET_UNDECIDED: it goes the general way
+	uint8_t owner;   // of PACKET_ELSEWHERE
+	bool elsewhere;  // not from where its player is proved to be
+	bool learn;      // as in struct sealed
+};
+
+struct usual_lane {
+	struct usual_data data[BURST_MAX];
+	uint8_t admitted[BURST_MAX]; // which of them are
+	uint8_t general[BURST_MAX];  // which have been opened and go the general way
+	unsigned count;
+	unsigned general_count;
+};
+
+ALWAYS_INLINE uint8_t *usual_payload(uint8_t *frame)
+{
+	return frame + offsetof(struct sealed_frame, header);
+}
+
+ALWAYS_INLINE const struct session_header *usual_header(const uint8_t *frame)
+{
+	return &((const struct sealed_frame *)frame)->header;
+}
+
+ALWAYS_INLINE const uint8_t *usual_body(const uint8_t *frame)
+{
+	return ((const struct sealed_frame *)frame)->sealed;
+}
+
+/// Of an opened one of a movement alone.
+ALWAYS_INLINE const uint8_t *usual_motion(const uint8_t *frame)
+{
+	return usual_body(frame) + sizeof(struct session_message);
+}
+
+// ---------------------------------------------------------------- is it one, and whose?
+
+/// @return false for what the vault has no slot for
+ALWAYS_INLINE bool sort_usual(const struct vault *vault, uint32_t used, struct usual_lane *lane, const uint8_t *frame,
+			      uint16_t len, unsigned i)
+{
+	const uint32_t slot = session_slot(usual_header(frame)->session);
+
+	if (unlikely(slot >= used))
+		return false;
+	prefetch_for_write(&vault->records[slot]);
+	prefetch_for_write(&vault->records[slot].taken);
+	lane->data[lane->count++] = (struct usual_data){
+		.slot = slot,
+		.length = (uint16_t)(len - sizeof(struct frame_front)),
+		.at = (uint8_t)i,
+	};
+	return true;
+}
+
+/// As sealed_admissible().
+ALWAYS_INLINE unsigned usual_admissible(struct gate *gate, struct usual_data *data, const uint8_t *frame, uint64_t now)
+{
+	const struct session_header *header = usual_header(frame);
+	const struct session_side *side = gate->side;
+	const struct issued *record = &side->vault->records[data->slot];
+	const struct peer peer = frame_peer(frame);
+
+	if (unlikely(!issued_serves(record, header->session, side->worker)))
+		return not_served(gate, record, header->session, &data->owner);
+	if (unlikely(data->length > record->max_datagram))
+		return PG_DROP_SESSION_HEADER;
+	data->elsewhere = !peer_equal(&record->peer, &peer);
+	if (unlikely(data->elsewhere) && !unproved_conforms(gate, peer, now))
+		return PG_DROP_SOURCE_RATE_LIMITED;
+	data->counter = replay_counter(&record->replay, header->sequence);
+	if (unlikely(!replay_fresh(&record->replay, data->counter)))
+		return PG_DROP_REPLAYED;
+	return PG_DROP_NONE;
+}
+
+/// @return how many are to be opened
+ALWAYS_INLINE unsigned look_up_usual(struct gate *gate, struct usual_lane *lane, uint8_t *const *frame, uint64_t now)
+{
+	unsigned left = 0;
+
+	for (unsigned k = 0; k < lane->count; k++) {
+		struct usual_data *data = &lane->data[k];
+		const unsigned result = usual_admissible(gate, data, frame[data->at], now);
+
+		data->result = (uint8_t)result;
+		lane->admitted[left] = (uint8_t)k;
+		left += likely(result == PG_DROP_NONE);
+	}
+	return left;
+}
+
+ALWAYS_INLINE void usual_prefetch(const struct session_side *side, const struct usual_data *data, uint8_t *const *frame)
+{
+	const struct cipher *cipher = &side->vault->ciphers[data->slot];
+
+	cipher_prefetch(&side->code, &cipher->open, data->length - SESSION_SEALED_MIN);
+	prefetch_for_write(vault_conversation(side->vault, data->slot));
+	if (usual_header(frame[data->at])->flags & SESSION_FLAG_ACK_NOW)
+		cipher_prefetch(&side->code, &cipher->seal, 0);
+}
+
+// ---------------------------------------------------------------- what does it do?
+
+/// Opened: is it all that this lane knows? Another of the burst may have come before it, with its counter. None in this lane
+/// ends a connection or moves it.
+ALWAYS_INLINE bool is_plain_sailing(const struct session_side *side, const struct usual_data *data,
+				    const uint8_t *frame, const struct conversation *c)
+{
+	return likely(conversation_is_move(usual_body(frame), (uint16_t)(data->length - SESSION_SEALED_MIN))) &&
+	       likely(data->counter == side->vault->records[data->slot].replay.newest + 1) &&
+	       likely(!data->elsewhere) && likely(conversation_quiet(c)) && likely(floats6_finite(usual_motion(frame)));
+}
+
+/// Within the rates? If so both are charged. In the order of the general way.
+ALWAYS_INLINE enum pg_drop charge_move(const struct session_side *side, struct issued *record, struct conversation *c,
+				       uint64_t now)
+{
+	if (unlikely(!rate_admit_short(&record->conforms_at, side->rules->session[0], now)))
+		return PG_DROP_SESSION_RATE_LIMITED;
+	if (unlikely(!rate_admit(&c->conforms_at[PG_REQUEST_MOVE], side->hall.rules->message_rate[PG_REQUEST_MOVE],
+				 now)))
+		return PG_DROP_MESSAGE_RATE_LIMITED;
+	return PG_DROP_NONE;
+}
+
+/// Of one in order: whatever was taken last, it is older.
+ALWAYS_INLINE void move_taken(struct issued *record, struct usual_data *data, uint64_t now)
+{
+	replay_mark(&record->replay, data->counter);
+	data->learn = (now ^ record->last_seen) >> LEARN_SHIFT != 0;
+	record->last_seen = now;
+}
+
+/// @return PG_DROP_NONE for an acknowledgement in its place; or what became of it
+ALWAYS_INLINE unsigned take_usual(struct gate *gate, struct usual_data *data, uint8_t *frame, struct conversation *c,
+				  uint64_t now)
+{
+	struct session_side *side = gate->side;
+	struct issued *record = &side->vault->records[data->slot];
+	const struct session_header *header = usual_header(frame);
+	enum pg_drop drop;
+
+	move_taken(record, data, now);
+	drop = charge_move(side, record, c, now);
+	if (unlikely(drop != PG_DROP_NONE))
+		return drop;
+	issued_move(record, usual_motion(frame));
+	mark_taken(record, data->counter);
+	if (unlikely(!(header->flags & SESSION_FLAG_ACK_NOW))) {
+		conversation_owe(&side->hall, c, now);
+		if (conversation_due(c) > now) {
+			session_note(side, data->slot, false);
+			return PACKET_ABSORBED;
+		}
+	}
+	c->owed = 0;
+	seal_data(side, data->slot, header->session, connection_count(record), usual_payload(frame), 0);
+	return PG_DROP_NONE;
+}
+
+/// @return its result, or PACKET_UNDECIDED
+ALWAYS_INLINE unsigned serve_usual_one(struct gate *gate, struct usual_data *data, uint8_t *frame, uint64_t now)
+{
+	const struct session_side *side = gate->side;
+	struct conversation *c = vault_conversation(side->vault, data->slot);
+
+	if (unlikely(!cipher_open(&side->code, &side->vault->ciphers[data->slot].open, data->counter,
+				  usual_payload(frame), sizeof(struct session_header), data->length)))
+		return PG_DROP_BAD_TAG;
+	return likely(is_plain_sailing(side, data, frame, c)) ? take_usual(gate, data, frame, c, now) :
+								PACKET_UNDECIDED;
+}
+
+/// Open, take and answer, one after the other, while the keys of those a little later are on their way. Those that go the
+/// general way stop there, opened.
+ALWAYS_INLINE void serve_usual(struct gate *gate, struct usual_lane *lane, uint8_t *const *frame, unsigned n,
+			       uint64_t now)
+{
+	unsigned taken = 0;
+
+	lane->general_count = 0;
+	for (unsigned k = 0; k < n && k < SEALED_AHEAD; k++)
+		usual_prefetch(gate->side, &lane->data[lane->admitted[k]], frame);
+	for (unsigned k = 0; k < n; k++) {
+		struct usual_data *data = &lane->data[lane->admitted[k]];
+
+		if (likely(k + SEALED_AHEAD < n))
+			usual_prefetch(gate->side, &lane->data[lane->admitted[k + SEALED_AHEAD]], frame);
+		data->result = (uint8_t)serve_usual_one(gate, data, frame[data->at], now);
+		taken += data->result == PG_DROP_NONE || data->result == PACKET_ABSORBED;
+		if (unlikely(data->result == PACKET_UNDECIDED))
+			lane->general[lane->general_count++] = lane->admitted[k];
+	}
+	counter_add(&gate->side->hall.stats->received[PG_REQUEST_MOVE], taken);
+	counter_add(&gate->stats->handled[PG_MESSAGE_SESSION_DATA], taken);
+}
+
+#endif
