@@ -10,6 +10,7 @@
 
 #include "frames.h"
 #include "house.h"
+#include "net/move_frame.h"
 #include "rig.h"
 
 enum record_flag { REPAIR = 1, TO_US = 2, END_BURST = 4, LATER = 8, SEALED = 16 };

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "net/move_frame.h"
 #include "net/parse.h"
 #include "rig.h"
 
