@@ -31,7 +31,7 @@ ALWAYS_INLINE uint16_t seal_data(struct session_side *side, uint32_t slot, uint3
 		.ack = (uint32_t)record->taken,
 		.ack_bits = record->taken_bits,
 	};
-	cipher_seal(&side->code, &vault->ciphers[slot].seal, counter, payload, sizeof(*header), length);
+	cipher_seal(&side->code, &vault->lockers[slot].cipher.seal, counter, payload, sizeof(*header), length);
 	return length;
 }
 

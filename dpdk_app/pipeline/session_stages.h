@@ -201,7 +201,7 @@ ALWAYS_INLINE unsigned sealed_admissible(struct gate *gate, struct sealed *s, ui
 ALWAYS_INLINE void sealed_prefetch(const struct session_side *side, const struct sealed *s)
 {
 	const struct session_header *header = (const struct session_header *)s->payload;
-	const struct cipher *cipher = &side->vault->ciphers[s->slot];
+	const struct cipher *cipher = &side->vault->lockers[s->slot].cipher;
 
 	cipher_prefetch(&side->code, &cipher->open, s->length - SESSION_SEALED_MIN);
 	prefetch_for_write(vault_conversation(side->vault, s->slot));
@@ -233,7 +233,7 @@ ALWAYS_INLINE bool open_sealed(const struct gate *gate, struct sealed *s)
 {
 	const struct session_side *side = gate->side;
 
-	if (likely(cipher_open(&side->code, &side->vault->ciphers[s->slot].open, s->counter, s->payload,
+	if (likely(cipher_open(&side->code, &side->vault->lockers[s->slot].cipher.open, s->counter, s->payload,
 			       sizeof(struct session_header), s->length)))
 		return true;
 	s->result = side->vault->records[s->slot].phase == ISSUED_CONNECTED ? PG_DROP_BAD_TAG : PG_DROP_SESSION_STATE;

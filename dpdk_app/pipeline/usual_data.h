@@ -112,7 +112,7 @@ ALWAYS_INLINE unsigned look_up_usual(struct gate *gate, struct usual_lane *lane,
 
 ALWAYS_INLINE void usual_prefetch(const struct session_side *side, const struct usual_data *data, uint8_t *const *frame)
 {
-	const struct cipher *cipher = &side->vault->ciphers[data->slot];
+	const struct cipher *cipher = &side->vault->lockers[data->slot].cipher;
 
 	cipher_prefetch(&side->code, &cipher->open, data->length - SESSION_SEALED_MIN);
 	prefetch_for_write(vault_conversation(side->vault, data->slot));
@@ -185,7 +185,7 @@ ALWAYS_INLINE unsigned serve_usual_one(struct gate *gate, struct usual_data *dat
 	const struct session_side *side = gate->side;
 	struct conversation *c = vault_conversation(side->vault, data->slot);
 
-	if (unlikely(!cipher_open(&side->code, &side->vault->ciphers[data->slot].open, data->counter,
+	if (unlikely(!cipher_open(&side->code, &side->vault->lockers[data->slot].cipher.open, data->counter,
 				  usual_payload(frame), sizeof(struct session_header), data->length)))
 		return PG_DROP_BAD_TAG;
 	return likely(is_plain_sailing(side, data, frame, c)) ? take_usual(gate, data, frame, c, now) :

@@ -44,14 +44,10 @@ struct cipher_key {
 #define CIPHER_KEY_LINES (sizeof(struct cipher_key) / CACHE_LINE)
 static_assert(CIPHER_KEY_LINES <= 32, "a bit for each line");
 
-/// One session's. Sessions are an odd number of lines apart: in all of them the same lines are hot, and a power of two apart
-/// those of all sessions would share a part of the cache's sets (10,000 sessions, 32 lines apart: 570 cycles to open and
-/// seal 28 bytes; an odd number apart: 220). The keys are not: where one ends, the other begins, both of it hot.
+/// One session's.
 struct cipher {
 	struct cipher_key open, seal;
-	uint8_t apart[CACHE_LINE];
 };
-static_assert(sizeof(struct cipher) / CACHE_LINE % 2 == 1, "an odd number of lines");
 
 /// @return false when the library does not run on this CPU; cipher_code_free() also after that
 bool cipher_code_init(struct cipher_code *code);

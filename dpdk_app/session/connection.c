@@ -20,7 +20,7 @@ static void in_order(void)
 static void make_keys(struct session_side *side, uint32_t slot)
 {
 	const struct issued *record = &side->vault->records[slot];
-	struct cipher *cipher = &side->vault->ciphers[slot];
+	struct cipher *cipher = &side->vault->lockers[slot].cipher;
 	struct traffic_secrets secrets;
 
 	traffic_secrets_derive(&secrets, record->key, record->number, record->client_nonce, record->server_nonce);
@@ -47,7 +47,7 @@ static void say_close(struct session_side *side, uint32_t slot, enum session_clo
 	parting->length = CLOSE_LEN;
 	memcpy(parting->payload, &header, sizeof(header));
 	memcpy(parting->payload + sizeof(header), &body, sizeof(body));
-	cipher_seal(&side->code, &side->vault->ciphers[slot].seal, counter, parting->payload, sizeof(header),
+	cipher_seal(&side->code, &side->vault->lockers[slot].cipher.seal, counter, parting->payload, sizeof(header),
 		    CLOSE_LEN);
 }
 
@@ -120,7 +120,7 @@ void connection_close(struct session_side *side, uint32_t slot, enum session_clo
 	if (reason != SESSION_CLOSED_LEFT)
 		say_close(side, slot, reason);
 	forget(side, slot, reason);
-	cipher_forget(&side->vault->ciphers[slot]);
+	cipher_forget(&side->vault->lockers[slot].cipher);
 	record->phase = ISSUED_IDLE;
 	in_order();
 	record->undelivered = 0;

@@ -201,7 +201,8 @@ static struct handshake_outcome welcome(struct session_side *side, uint32_t slot
 	memcpy(answer.server_nonce, record->server_nonce, SESSION_NONCE_LEN);
 	memcpy(payload, &answer, sizeof(answer));
 	memset(payload + sizeof(answer), 0, length - sizeof(answer));
-	cipher_seal(&side->code, &side->vault->ciphers[slot].seal, counter, payload, SESSION_WELCOME_CLEAR, length);
+	cipher_seal(&side->code, &side->vault->lockers[slot].cipher.seal, counter, payload, SESSION_WELCOME_CLEAR,
+		    length);
 	return answered(PG_MESSAGE_SESSION_CONFIRM, length);
 }
 
@@ -448,6 +449,6 @@ uint16_t handshake_challenge_path(struct session_side *side, uint32_t slot, cons
 	connection_header(record, SESSION_PATH_CHALLENGE, PATH_LEN, counter, &header);
 	memcpy(payload, &header, sizeof(header));
 	path_token(payload + sizeof(header), &side->vault->cookies, from, record->number, record->server_nonce, now_ms);
-	cipher_seal(&side->code, &side->vault->ciphers[slot].seal, counter, payload, sizeof(header), PATH_LEN);
+	cipher_seal(&side->code, &side->vault->lockers[slot].cipher.seal, counter, payload, sizeof(header), PATH_LEN);
 	return PATH_LEN;
 }

@@ -17,8 +17,8 @@ size_t vault_private_size(uint32_t capacity)
 {
 	const size_t slots = capacity;
 
-	return lines(slots * sizeof(struct cipher)) + lines(slots * sizeof(struct route)) +
-	       lines(slots * conversation_size()) + lines(slots * sizeof(struct wheel_link)) + lines(slots);
+	return lines(slots * sizeof(struct locker)) + lines(slots * sizeof(struct route)) +
+	       lines(slots * sizeof(struct wheel_link)) + lines(slots);
 }
 
 void vault_furnish(struct vault *vault, void *memory)
@@ -26,13 +26,10 @@ void vault_furnish(struct vault *vault, void *memory)
 	const size_t slots = vault->capacity;
 	uint8_t *at = memory;
 
-	vault->ciphers = (struct cipher *)at;
-	at += lines(slots * sizeof(struct cipher));
+	vault->lockers = (struct locker *)at;
+	at += lines(slots * sizeof(struct locker));
 	vault->routes = (struct route *)at;
 	at += lines(slots * sizeof(struct route));
-	vault->conversations = at;
-	vault->conversation_size = conversation_size();
-	at += lines(slots * conversation_size());
 	vault->links = (struct wheel_link *)at;
 	at += lines(slots * sizeof(struct wheel_link));
 	vault->ways = at;

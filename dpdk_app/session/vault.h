@@ -15,18 +15,29 @@
 struct route;
 struct wheel_link;
 
+/// What a worker process keeps beside a record. In the order in which a packet needs it, so that what is hot lies together: of
+/// each key the first and the last lines, of the conversation the first.
+///
+/// Sessions are an odd number of lines apart: in all of them the same lines are hot, and a power of two apart those of all
+/// sessions would share a part of the cache's sets (10,000 sessions, keys 32 lines apart: 570 cycles to open and seal 28
+/// bytes; an odd number apart: 220).
+struct locker {
+	struct cipher cipher;
+	struct conversation conversation;
+	uint8_t apart[((sizeof(struct cipher) + sizeof(struct conversation)) / CACHE_LINE + 1) % 2 * CACHE_LINE];
+};
+static_assert(sizeof(struct locker) / CACHE_LINE % 2 == 1, "an odd number of lines");
+
 struct vault {
 	// set before the workers start
 	uint32_t capacity;            // slots; 0: no listener speaks this profile
 	const uint32_t *used;         // in the state file: see vault_used()
 	struct issued *records;       // in the state file
 	struct player_index *players; // in the state file
-	struct cipher *ciphers;       // private; pages of it exist once touched
+	struct locker *lockers;       // private; pages of it exist once touched
 	struct wheel_link *links;     // private
 	struct route *routes;         // private: how frames reach the peer; NULL where the kernel makes them
-	uint8_t *ways;            // private: by which socket the kernel reaches the peer; NULL where frames are ours
-	uint8_t *conversations;   // private, conversation_size bytes each
-	size_t conversation_size; // conversation_size(), once and for all
+	uint8_t *ways; // private: by which socket the kernel reaches the peer; NULL where frames are ours
 	struct cookie_secret cookies; // of the state file
 };
 
@@ -35,7 +46,7 @@ void vault_open(struct vault *vault, void *state);
 
 ALWAYS_INLINE struct conversation *vault_conversation(const struct vault *vault, uint32_t slot)
 {
-	return (struct conversation *)(vault->conversations + slot * vault->conversation_size);
+	return &vault->lockers[slot].conversation;
 }
 
 /// Slots from here on were never issued: records of them are all zero, which says that worker 0 owns them. A sweep ends here.

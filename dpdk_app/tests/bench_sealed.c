@@ -187,7 +187,7 @@ static void timed_datagrams(struct bench *b, uint32_t next, uint64_t *cycles)
 ALWAYS_INLINE void prefetch_keys(const struct bench *b, uint32_t frame, uint16_t length)
 {
 	const struct cipher_code *code = &b->house->side[0]->code;
-	const struct cipher *cipher = &b->house->vault.ciphers[b->session[frame]];
+	const struct cipher *cipher = &b->house->vault.lockers[b->session[frame]].cipher;
 
 	cipher_prefetch(code, &cipher->open, length - SESSION_SEALED_MIN);
 	cipher_prefetch(code, &cipher->seal, 0);
@@ -197,7 +197,7 @@ ALWAYS_INLINE void prefetch_keys(const struct bench *b, uint32_t frame, uint16_t
 static void timed_crypto(struct bench *b, uint32_t next, uint64_t *cycles)
 {
 	const struct cipher_code *code = &b->house->side[0]->code;
-	struct cipher *ciphers = b->house->vault.ciphers;
+	const struct locker *lockers = b->house->vault.lockers;
 	const uint16_t length = (uint16_t)(b->length - COMMON_L4 - sizeof(struct udp_header));
 	struct burst burst;
 	uint64_t then;
@@ -210,7 +210,7 @@ static void timed_crypto(struct bench *b, uint32_t next, uint64_t *cycles)
 	for (unsigned i = 0; i < BURST_MAX; i++) {
 		uint8_t *payload = burst.frame[i] + COMMON_L4 + sizeof(struct udp_header);
 		const struct session_header *header = (const struct session_header *)payload;
-		const struct cipher *cipher = &ciphers[b->session[next + i]];
+		const struct cipher *cipher = &lockers[b->session[next + i]].cipher;
 
 		if (i + CRYPTO_AHEAD < BURST_MAX)
 			prefetch_keys(b, next + i + CRYPTO_AHEAD, length);

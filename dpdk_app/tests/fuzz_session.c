@@ -251,8 +251,7 @@ static void break_in(struct table *t, uint8_t address)
 			connection_sweep(t->house->side[side], t->house->now, CAPACITY);
 		return;
 	}
-	memset(t->house->vault.conversations, 0, CAPACITY * conversation_size());
-	memset(t->house->vault.ciphers, 0, CAPACITY * sizeof(struct cipher));
+	memset(t->house->vault.lockers, 0, CAPACITY * sizeof(struct locker));
 	for (unsigned side = 0; side < HOUSE_SIDES; side++)
 		connection_adopt(t->house->side[side], t->house->now);
 }

@@ -356,7 +356,7 @@ static void who_leaves_is_gone_and_may_come_again(void **state UNUSED)
 	assert_nobody_is_connected(&player);
 	assert_int_equal(house->side[0]->outbox.count, 0); // he knows
 	assert_int_equal(house->stats[0].closed[SESSION_CLOSED_LEFT], 1);
-	assert_memory_equal(&house->vault.ciphers[slot_of(&player)], &nothing, sizeof(nothing));
+	assert_memory_equal(&house->vault.lockers[slot_of(&player)].cipher, &nothing, sizeof(nothing));
 	house_wait(house, 1);
 	assert_true(house_connect(house, 1, &player)); // by another worker, even
 	assert_int_equal(house_record(house, &player)->owner, 1);
@@ -453,7 +453,7 @@ static void a_connection_goes_on_after_a_restart(void **state UNUSED)
 	assert_false(replay_fresh(&record->replay, 2));           // and what may have been seen
 	length = player_seal(house, &player, SESSION_DATA, "after", 5, datagram);
 	assert_true(replay_fresh(&record->replay, player.sent));
-	assert_true(cipher_open(&house->side[0]->code, &house->vault.ciphers[slot_of(&player)].open, player.sent,
+	assert_true(cipher_open(&house->side[0]->code, &house->vault.lockers[slot_of(&player)].cipher.open, player.sent,
 				datagram, 20, length));
 	connection_close(house->side[0], slot_of(&player), SESSION_CLOSED_SHUTDOWN, house->now);
 	assert_told(&player, &player.peer, SESSION_CLOSED_SHUTDOWN);

@@ -23,7 +23,7 @@
 
 /// How many bytes each private array takes, by slot; 0: this engine has none.
 struct array_sizes {
-	size_t ciphers, links, routes, ways, conversations;
+	size_t lockers, links, routes, ways;
 };
 
 static struct array_sizes array_sizes(const struct pg_gateway *g)
@@ -32,11 +32,10 @@ static struct array_sizes array_sizes(const struct pg_gateway *g)
 	const bool frames = g->plan.engine == PG_ENGINE_DPDK;
 
 	return (struct array_sizes){
-		.ciphers = slots * sizeof(struct cipher),
+		.lockers = slots * sizeof(struct locker),
 		.links = slots * sizeof(struct wheel_link),
 		.routes = frames ? slots * sizeof(struct route) : 0,
 		.ways = frames ? 0 : slots,
-		.conversations = slots * conversation_size(),
 	};
 }
 
@@ -53,10 +52,8 @@ static bool reserve_arrays(struct pg_gateway *g)
 	const struct array_sizes size = array_sizes(g);
 	struct vault *vault = &g->sides.vault;
 
-	vault->conversation_size = conversation_size();
-	return reserve(&vault->ciphers, size.ciphers) && reserve(&vault->links, size.links) &&
-	       reserve(&vault->routes, size.routes) && reserve(&vault->ways, size.ways) &&
-	       reserve(&vault->conversations, size.conversations);
+	return reserve(&vault->lockers, size.lockers) && reserve(&vault->links, size.links) &&
+	       reserve(&vault->routes, size.routes) && reserve(&vault->ways, size.ways);
 }
 
 int sides_open(struct pg_gateway *g, void *state, struct pg_error *error)
@@ -88,11 +85,10 @@ void sides_close(struct pg_gateway *g)
 		return;
 	const struct array_sizes size = array_sizes(g);
 
-	pages_free(vault->ciphers, size.ciphers);
+	pages_free(vault->lockers, size.lockers);
 	pages_free(vault->links, size.links);
 	pages_free(vault->routes, size.routes);
 	pages_free(vault->ways, size.ways);
-	pages_free(vault->conversations, size.conversations);
 	post_office_free(&g->sides.office);
 }
 
