@@ -174,7 +174,8 @@ ALWAYS_INLINE unsigned take_usual(struct gate *gate, struct usual_data *data, ui
 			return PACKET_ABSORBED;
 		}
 	}
-	c->owed = 0;
+	if (unlikely(c->owed != 0)) // else its line is only read
+		c->owed = 0;
 	seal_data(side, data->slot, header->session, connection_count(record), usual_payload(frame), 0);
 	return PG_DROP_NONE;
 }

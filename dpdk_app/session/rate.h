@@ -38,6 +38,8 @@ ALWAYS_INLINE bool rate_admit(uint64_t *conforms_at, struct rate rate, uint64_t 
 {
 	uint64_t from = *conforms_at > now ? *conforms_at : now;
 
+	if (rate.interval == 0) // unlimited: a line that is only read need not be written back
+		return true;
 	if (from - now > rate.tolerance) {
 		// Further ahead than this rate ever lets it run: by a stricter one, before a reload. It starts over.
 		if (likely(from - now <= rate.tolerance + rate.interval))
