@@ -36,10 +36,11 @@ static inline struct rate rate_make(uint32_t per_second, uint32_t burst, uint64_
 /// @param conforms_at  the bucket: time from which a datagram conforms without using the burst
 ALWAYS_INLINE bool rate_admit(uint64_t *conforms_at, struct rate rate, uint64_t now)
 {
-	uint64_t from = *conforms_at > now ? *conforms_at : now;
-
 	if (rate.interval == 0) // unlimited: a line that is only read need not be written back
 		return true;
+
+	uint64_t from = *conforms_at > now ? *conforms_at : now;
+
 	if (from - now > rate.tolerance) {
 		// Further ahead than this rate ever lets it run: by a stricter one, before a reload. It starts over.
 		if (likely(from - now <= rate.tolerance + rate.interval))
