@@ -130,6 +130,13 @@ unsigned depart_frames(struct session_side *side, struct frame_departures *out, 
 	return filled;
 }
 
+static uint8_t way_to(const struct vault *vault, uint32_t slot)
+{
+	const uint8_t learned = vault->ways ? vault->ways[slot] : 0;
+
+	return learned != 0 ? learned - 1 : WAY_UNKNOWN;
+}
+
 unsigned depart_datagrams(struct session_side *side, struct datagram_departures *out, unsigned n, uint64_t now)
 {
 	unsigned looks = LOOKS_PER_BUFFER * n, filled = 0;
@@ -137,7 +144,7 @@ unsigned depart_datagrams(struct session_side *side, struct datagram_departures 
 
 	while (filled < n && next_departure(side, &departure, &looks, now)) {
 		out->peer[filled] = *departure.peer;
-		out->way[filled] = side->vault->ways ? side->vault->ways[departure.slot] : 0;
+		out->way[filled] = way_to(side->vault, departure.slot);
 		out->length[filled] = write_departure(side, &departure, out->payload[filled], now);
 		filled += out->length[filled] != 0;
 	}

@@ -396,6 +396,16 @@ unsigned sockets_take_mail(struct socket_worker *w, struct datagram_burst *burst
 	return taken;
 }
 
+uint8_t sockets_way(const struct socket_worker *w, const struct peer *peer, uint8_t way)
+{
+	if (likely(way != WAY_UNKNOWN))
+		return way;
+	for (uint8_t i = 0; i < w->socket_count; i++)
+		if (w->socket[i].listener == peer_listener(peer) && w->socket[i].family == family_of_peer(peer))
+			return i;
+	return 0;
+}
+
 void sockets_depart(struct socket_worker *w)
 {
 	atomic_fetch_add(&w->common.assembly->departed, 1);

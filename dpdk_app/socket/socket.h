@@ -105,6 +105,10 @@ COLD void sockets_hand_over(struct socket_worker *w, const struct datagram_burst
 /// @return how many were filled
 COLD unsigned sockets_take_mail(struct socket_worker *w, struct datagram_burst *burst, unsigned n, uint64_t now);
 
+/// By which socket a departure leaves: that which its peer's packets came by; one whom nobody has heard yet, by the first that
+/// he can have spoken to.
+uint8_t sockets_way(const struct socket_worker *w, const struct peer *peer, uint8_t way);
+
 /// Nothing more is handed over by this loop.
 void sockets_depart(struct socket_worker *w);
 
@@ -135,10 +139,15 @@ ALWAYS_INLINE void peer_of_address(struct peer *peer, const union socket_address
 	}
 }
 
+ALWAYS_INLINE uint8_t family_of_peer(const struct peer *peer)
+{
+	return peer->high == 0 && (uint32_t)peer->low == IPV4_MAPPED ? AF_INET : AF_INET6;
+}
+
 /// @return its length
 ALWAYS_INLINE socklen_t address_of_peer(union socket_address *address, const struct peer *peer)
 {
-	if (peer->high == 0 && (uint32_t)peer->low == IPV4_MAPPED) {
+	if (family_of_peer(peer) == AF_INET) {
 		address->v4 = (struct sockaddr_in){
 			.sin_family = AF_INET,
 			.sin_port = peer_port(peer),

@@ -32,6 +32,7 @@ struct world {
 	struct house *house;
 	struct rig *rig;
 	struct gate gate[HOUSE_SIDES]; // the same port, for each worker
+	bool from_a_stranger;          // whose MAC address, or at whose socket, whatever address it says
 };
 
 /// What became of a datagram; the payload of the answer, or as it is now.
@@ -119,6 +120,8 @@ static struct flow flow_of(const struct world *w, const struct peer *peer)
 	} else {
 		memcpy(flow.from, (const uint8_t *)&peer->low + 4, 4);
 	}
+	if (w->from_a_stranger)
+		flow.mac_from[5] ^= 0x55;
 	flow.port_from = BE16(peer_port(peer));
 	flow.port_to = listener_of(w) ? 8081 : 8080;
 	return flow;
@@ -194,7 +197,7 @@ static void deliver_datagrams(struct world *w, struct gate *gate, const struct p
 		burst.peer[i] = peer[i];
 		burst.payload[i] = reply[i].bytes;
 		burst.length[i] = length[i];
-		burst.way[i] = 9;
+		burst.way[i] = w->from_a_stranger ? 8 : 9;
 		memcpy(reply[i].bytes, payload[i], length[i]);
 	}
 	w->rig->path->run_datagrams(gate, &burst, n, w->house->now);
@@ -985,6 +988,57 @@ static void test_who_is_replaced_is_told_at_his_address(void **state)
 	assert_int_equal(left[0].bytes[sizeof(struct session_header)], SESSION_CLOSED_REPLACED);
 }
 
+/// A neighbour who has the player's address as his own, or sees what the player sends, but not his key.
+static void test_no_confirm_that_anybody_can_send_teaches_a_way(void **state)
+{
+	struct world *w = *state;
+	struct player player = issue(w, 1), neighbour;
+	const struct message move = a_move();
+	uint8_t confirm[PLAYER_BUFFER], datagram[PLAYER_BUFFER];
+	uint16_t length = player_hello(&player, datagram);
+	struct reply reply = send_from(w, 0, &player.peer, datagram, length);
+	struct left left[BURST_MAX];
+
+	assert_true(player_take_challenge(&player, reply.bytes, reply.length));
+	length = player_confirm(&player, confirm);
+	reply = send_from(w, 0, &player.peer, confirm, length);
+	assert_true(player_take_welcome(w->house, &player, reply.bytes, reply.length));
+	neighbour = player;
+	w->from_a_stranger = true;
+	reply = send_from(w, 0, &player.peer, confirm, length); // seen
+	assert_int_equal(reply.result, PG_DROP_NONE);
+	house_wait(w->house, 10);
+	length = player_hello(&neighbour, datagram);
+	reply = send_from(w, 0, &player.peer, datagram, length);
+	assert_true(player_take_challenge(&neighbour, reply.bytes, reply.length));
+	memset(neighbour.key, 0, sizeof(neighbour.key));
+	length = player_confirm(&neighbour, datagram);
+	((struct session_confirm *)datagram)->version++;
+	assert_int_equal(send_from(w, 0, &player.peer, datagram, length).result, PG_DROP_NONE); // DENIED
+	w->from_a_stranger = false;
+
+	assert_int_equal(say(w, &player, false, &move).result, PACKET_ABSORBED);
+	assert_int_equal(await_departure(w, 30, left), 1);
+	opened(w, &player, left[0].bytes, left[0].length, SESSION_DATA);
+}
+
+static void test_whom_a_crash_made_lost_sight_of_is_reached_when_he_was_heard_however_soon(void **state)
+{
+	struct world *w = *state;
+	struct player player = connected(w, 1);
+	const struct message move = a_move();
+	struct left left[BURST_MAX];
+
+	assert_int_equal(house_restart(w->house), 1);
+	for (unsigned i = 0; i < HOUSE_SIDES; i++) {
+		w->gate[i].side = w->house->side[i];
+		side_use_policy(w->house->side[i], &w->rig->policy);
+	}
+	assert_int_equal(say(w, &player, false, &move).result, PACKET_ABSORBED);
+	assert_int_equal(await_departure(w, 30, left), 1);
+	opened(w, &player, left[0].bytes, left[0].length, SESSION_DATA);
+}
+
 static void test_session_goes_on_after_a_crash_and_is_reached_when_it_was_heard(void **state)
 {
 	struct world *w = *state;
@@ -1151,6 +1205,8 @@ int main(void)
 		BY_EVERY_WAY(test_new_address_is_asked_before_it_is_believed),
 		BY_EVERY_WAY(test_old_packet_from_elsewhere_asks_nobody),
 		BY_EVERY_WAY(test_who_is_replaced_is_told_at_his_address),
+		BY_EVERY_WAY(test_no_confirm_that_anybody_can_send_teaches_a_way),
+		BY_EVERY_WAY(test_whom_a_crash_made_lost_sight_of_is_reached_when_he_was_heard_however_soon),
 		BY_EVERY_WAY(test_session_goes_on_after_a_crash_and_is_reached_when_it_was_heard),
 		BY_EVERY_WAY(test_packet_of_another_workers_session_is_handed_over_untouched),
 		BY_EVERY_WAY(test_confirm_of_another_workers_session_is_handed_over),
