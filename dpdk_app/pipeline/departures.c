@@ -12,7 +12,7 @@
 /// Sessions that are looked at per buffer asked for: one that is due need not have anything to send.
 #define LOOKS_PER_BUFFER 4
 
-/// A session whose route is not known, after a crash, waits for its peer's next packet for so many parts of a second.
+/// A session to which the way is not known, after a crash, waits for its peer's next packet for so many parts of a second.
 #define ROUTE_WAITS_PER_S 50
 
 /// Something to send: the oldest of the outbox, or the next data of a session.
@@ -130,21 +130,20 @@ unsigned depart_frames(struct session_side *side, struct frame_departures *out, 
 	return filled;
 }
 
-static uint8_t way_to(const struct vault *vault, uint32_t slot)
-{
-	const uint8_t learned = vault->ways ? vault->ways[slot] : 0;
-
-	return learned != 0 ? learned - 1 : WAY_UNKNOWN;
-}
-
 unsigned depart_datagrams(struct session_side *side, struct datagram_departures *out, unsigned n, uint64_t now)
 {
 	unsigned looks = LOOKS_PER_BUFFER * n, filled = 0;
 	struct departure departure;
 
 	while (filled < n && next_departure(side, &departure, &looks, now)) {
+		const uint8_t way = side->vault->ways[departure.slot];
+
+		if (way == 0) {
+			put_off(side, &departure, now);
+			continue;
+		}
 		out->peer[filled] = *departure.peer;
-		out->way[filled] = way_to(side->vault, departure.slot);
+		out->way[filled] = way - 1;
 		out->length[filled] = write_departure(side, &departure, out->payload[filled], now);
 		filled += out->length[filled] != 0;
 	}

@@ -16,15 +16,12 @@ struct frame_departures {
 	uint8_t port[BURST_MAX]; // gate.port of the gate where the peer's packets come in
 };
 
-/// Of a peer who was not heard since a worker died.
-#define WAY_UNKNOWN UINT8_MAX
-
 /// Datagrams for the kernel.
 struct datagram_departures {
 	uint8_t *payload[BURST_MAX]; // in: buffers of SESSION_DATAGRAM_MAX bytes
 	uint16_t length[BURST_MAX];
 	struct peer peer[BURST_MAX]; // to whom; its listener is from whom
-	uint8_t way[BURST_MAX];      // datagram_burst.way of the peer's, or WAY_UNKNOWN
+	uint8_t way[BURST_MAX];      // datagram_burst.way of the peer's
 };
 
 /// May something be waiting? A comparison or two.

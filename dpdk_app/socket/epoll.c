@@ -192,7 +192,7 @@ static unsigned send_departures(struct epoll_worker *w, uint64_t now)
 		address(&w->room, i, &out.peer[i]);
 		w->room.part[i].iov_len = out.length[i];
 		w->out[i] = w->room.message[i];
-		w->way[i] = sockets_way(&w->common, &out.peer[i], out.way[i]);
+		w->way[i] = out.way[i];
 	}
 	if (n > 0)
 		send_out(w, n);
@@ -261,7 +261,7 @@ static void *epoll_loop(void *argument)
 	uint64_t now;
 	unsigned moved = 0;
 
-	worker_begin(common);
+	sockets_begin(&w->common);
 	now = pg_tsc();
 	while (!worker_stops(common)) {
 		const int ready = nap(w, events, now);

@@ -77,7 +77,10 @@ int sockets_equip(struct pg_gateway *g, struct worker *w, struct pg_error *error
 /// Start a thread on the worker's CPU that runs `loop` with the worker.
 int sockets_launch(struct worker *w, void *(*loop)(void *), struct pg_error *error);
 
-/// The last thing that a loop does.
+/// The first thing that a loop does.
+void sockets_begin(struct socket_worker *w);
+
+/// The last.
 void *sockets_return(struct socket_worker *w);
 
 bool sockets_have_returned(const struct worker *w);
@@ -104,10 +107,6 @@ COLD void sockets_hand_over(struct socket_worker *w, const struct datagram_burst
 /// @param n  buffers, at most BURST_MAX
 /// @return how many were filled
 COLD unsigned sockets_take_mail(struct socket_worker *w, struct datagram_burst *burst, unsigned n, uint64_t now);
-
-/// By which socket a departure leaves: that which its peer's packets came by; one whom nobody has heard yet, by the first that
-/// he can have spoken to.
-uint8_t sockets_way(const struct socket_worker *w, const struct peer *peer, uint8_t way);
 
 /// Nothing more is handed over by this loop.
 void sockets_depart(struct socket_worker *w);

@@ -310,7 +310,7 @@ static void send_departures(struct uring_worker *w, struct turn *turn)
 	turn->others += n;
 	w->places.free_count -= n;
 	for (unsigned i = 0; i < n; i++)
-		send_place(w, id[i], &out.peer[i], sockets_way(&w->common, &out.peer[i], out.way[i]), out.length[i]);
+		send_place(w, id[i], &out.peer[i], out.way[i], out.length[i]);
 }
 
 // ---------------------------------------------------------------- loop
@@ -427,7 +427,7 @@ static void *uring_loop(void *argument)
 	struct uring_worker *w = argument;
 	struct turn turn = {0};
 
-	worker_begin(&w->common.common);
+	sockets_begin(&w->common);
 	if (!uring_enable(&w->ring)) {
 		sockets_depart(&w->common);
 		return sockets_return(&w->common); // no turn: pg_start tells
