@@ -165,7 +165,8 @@ def test_a_refusal_does_not_repeat_what_was_sent(api: Api) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "shown"), [("\n", r'"\n"'), ("a b", '"a b"'), ("", '""'), ("\x1b[2J", r'"\x1b[2J"'), ("x" * 900, '"xxx')]
+    ("name", "shown"),
+    [("\n", r'"\n"'), ("a b", '"a b"'), ("", '""'), ("\x1b[2J", r'"\x1b[2J"'), ("x" * 900, '"xxx')],
 )
 def test_a_name_that_nobody_knows_is_shown_on_one_line(api: Api, name: str, shown: str) -> None:
     error = api("POST", "/v1/sessions", {"player_id": 1, "ttl": 60, name: 1}).error
