@@ -166,24 +166,65 @@ static void go_on_after_each(struct player *player, const uint8_t *confirm, uint
 }
 
 /// Interrupt the second CONFIRM of a session (of another address, so that it seals a CLOSE, too) after each of its stores.
+/// @return its length
+static uint16_t interrupted_confirm(struct player *player, uint8_t *confirm)
+{
+	uint8_t datagram[PLAYER_BUFFER];
+	uint16_t length;
+
+	player->max_datagram = 508;
+	house_wait(house, 5);
+	player->peer = peer_at(0x14000063, 7000, 0);
+	length = house_ask(house, 0, player, confirm);
+	memcpy(datagram, confirm, length);
+	watch(house_record(house, player));
+	trap_on();
+	handshake_greet(house->side[0], &player->peer, datagram, length, house->now);
+	trap_off();
+	assert_true(crash_count > 20);
+	return length;
+}
+
 static void a_crash_after_any_store_of_a_confirm_repeats_no_nonce(void **state UNUSED)
 {
 	struct player player = connected_player();
-	struct issued *record = house_record(house, &player);
-	uint8_t confirm[PLAYER_BUFFER], datagram[PLAYER_BUFFER];
-	uint16_t length;
+	uint8_t confirm[PLAYER_BUFFER];
 
-	player.max_datagram = 508;
-	house_wait(house, 5);
-	player.peer = peer_at(0x14000063, 7000, 0);
-	length = house_ask(house, 0, &player, confirm);
-	memcpy(datagram, confirm, length);
-	watch(record);
-	trap_on();
-	handshake_greet(house->side[0], &player.peer, datagram, length, house->now);
-	trap_off();
-	assert_true(crash_count > 20);
-	go_on_after_each(&player, confirm, length);
+	go_on_after_each(&player, confirm, interrupted_confirm(&player, confirm));
+}
+
+static bool same_connection(const struct issued *a, const struct issued *b)
+{
+	return peer_equal(&a->peer, &b->peer) && a->max_datagram == b->max_datagram &&
+	       memcmp(a->client_nonce, b->client_nonce, SESSION_NONCE_LEN) == 0 &&
+	       memcmp(a->server_nonce, b->server_nonce, SESSION_NONCE_LEN) == 0;
+}
+
+static void a_crash_in_a_confirm_leaves_the_old_connection_the_new_one_or_none(void **state UNUSED)
+{
+	struct player player = connected_player();
+	struct issued *record = house_record(house, &player);
+	const struct issued before = *record;
+	uint8_t confirm[PLAYER_BUFFER];
+	unsigned old = 0, new = 0, none = 0;
+
+	interrupted_confirm(&player, confirm);
+
+	const struct issued after = *record;
+
+	for (size_t i = 0; i < crash_count; i++) {
+		*record = crashes[i].record;
+		restart();
+		if (record->phase == ISSUED_IDLE)
+			none++;
+		else if (same_connection(record, &before))
+			old++;
+		else if (same_connection(record, &after))
+			new ++;
+		else
+			fail_msg("half a connection goes on after store %zu", i);
+	}
+	assert_true(old > 0 && none > 0 && new > 0);
 }
 
 static void a_crash_after_any_store_of_a_close_repeats_no_nonce(void **state UNUSED)
@@ -288,6 +329,7 @@ int main(void)
 		house_test(a_connection_whose_messages_died_is_closed_as_restarted),
 		house_test(a_session_revoked_while_no_worker_ran_is_closed_as_revoked),
 		house_test(a_crash_after_any_store_of_a_confirm_repeats_no_nonce),
+		house_test(a_crash_in_a_confirm_leaves_the_old_connection_the_new_one_or_none),
 		house_test(a_crash_after_any_store_of_a_close_repeats_no_nonce),
 		house_test(nothing_is_ever_sent_to_half_of_an_address),
 		house_test(no_nonce_is_used_twice_whatever_happens),

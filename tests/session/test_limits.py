@@ -73,6 +73,7 @@ def test_handshakes_take_no_more_than_their_share_and_players_go_on() -> None:
     with CoreGateway(plan(policy(delivery=delivery))) as gateway:
         internet = Internet(gateway)
         alice = join(internet, gateway.issue(7))
+        internet.run(1)  # her own handshake took time, too: much of it if this process was interrupted
         hello = pack_hello(gateway.issue(8).session, bytes(16))
         drops: Counter[str | None] = Counter()
         for at in range(400):  # at one instant: all of a worker's time, and more
