@@ -72,13 +72,15 @@ class SessionState:
         return os.fstat(self.fd).st_size
 
     def map(self) -> mmap.mmap:
-        """The memory itself; the caller closes it.
+        """The memory itself, left out of core dumps: issued keys are in it. The caller closes it.
 
         Raises:
             UnavailableError: there is not enough of it.
         """
         try:
-            return mmap.mmap(self.fd, self.size_bytes)
+            memory = mmap.mmap(self.fd, self.size_bytes)
+            memory.madvise(mmap.MADV_DONTDUMP)
+            return memory
         except OSError as problem:
             raise UnavailableError(
                 f"{self.size_bytes >> 20} MiB of session memory cannot be mapped ({problem.strerror}); lower "

@@ -158,20 +158,23 @@ static struct handshake_outcome take_hello(struct session_side *side, const stru
 					   uint64_t now)
 {
 	const struct session_hello *hello = (const struct session_hello *)payload;
-	const struct candidate found = look_up(side, hello->header.session, now);
+	struct candidate found = look_up(side, hello->header.session, now);
+	struct handshake_outcome outcome;
 	enum session_denial reason = found.denial;
 
 	if (hello->version != SESSION_VERSION)
 		reason = SESSION_DENIED_VERSION;
 	else if (reason == 0 && consumed(found.record))
 		reason = SESSION_DENIED_CONSUMED;
-	return reason == 0 ? challenge(side, peer, payload, now) :
-			     denied(side, payload, &found, hello->client_nonce, reason);
+	outcome = reason == 0 ? challenge(side, peer, payload, now) :
+				denied(side, payload, &found, hello->client_nonce, reason);
+	secrets_forget(found.key, sizeof(found.key));
+	return outcome;
 }
 
 // ---------------------------------------------------------------- CONFIRM
 
-/// A CONFIRM whose cookie and proof are right.
+/// A CONFIRM whose cookie is right; and from admit() on its proof.
 struct confirmed {
 	const struct peer *peer;
 	uint8_t *payload;
@@ -313,29 +316,39 @@ static enum pg_drop check_confirm(const struct session_side *side, const struct 
 	return PG_DROP_COOKIE_FORGED;
 }
 
+static struct handshake_outcome judge(struct session_side *side, const struct confirmed *c, uint64_t now)
+{
+	const struct session_confirm *confirm = (const struct session_confirm *)c->payload;
+	const struct candidate *found = c->found;
+
+	if (confirm->version != SESSION_VERSION)
+		return denied(side, c->payload, found, confirm->client_nonce, SESSION_DENIED_VERSION);
+	if (!found->record)
+		return denied(side, c->payload, found, confirm->client_nonce, SESSION_DENIED_UNKNOWN);
+	if (!confirm_proved(found->key, c->payload, c->length))
+		return dropped(PG_DROP_BAD_PROOF);
+	if (!padded_with_zeros(c->payload, c->length))
+		return dropped(PG_DROP_SESSION_HEADER);
+	if (found->denial != 0)
+		return denied(side, c->payload, found, confirm->client_nonce, found->denial);
+	return admit(side, c, now);
+}
+
 static struct handshake_outcome take_confirm(struct session_side *side, const struct peer *peer, uint8_t *payload,
 					     uint16_t length, uint64_t cookie_time, uint64_t now)
 {
-	const struct session_confirm *confirm = (const struct session_confirm *)payload;
-	const struct candidate found = look_up(side, confirm->header.session, now);
+	struct candidate found = look_up(side, ((const struct session_header *)payload)->session, now);
+	const struct confirmed confirmed = {
+		.peer = peer,
+		.payload = payload,
+		.length = length,
+		.cookie_time = cookie_time,
+		.found = &found,
+	};
+	const struct handshake_outcome outcome = judge(side, &confirmed, now);
 
-	if (confirm->version != SESSION_VERSION)
-		return denied(side, payload, &found, confirm->client_nonce, SESSION_DENIED_VERSION);
-	if (!found.record)
-		return denied(side, payload, &found, confirm->client_nonce, SESSION_DENIED_UNKNOWN);
-	if (!confirm_proved(found.key, payload, length))
-		return dropped(PG_DROP_BAD_PROOF);
-	if (!padded_with_zeros(payload, length))
-		return dropped(PG_DROP_SESSION_HEADER);
-	if (found.denial != 0)
-		return denied(side, payload, &found, confirm->client_nonce, found.denial);
-	return admit(side,
-		     &(struct confirmed){.peer = peer,
-					 .payload = payload,
-					 .length = length,
-					 .cookie_time = cookie_time,
-					 .found = &found},
-		     now);
+	secrets_forget(found.key, sizeof(found.key));
+	return outcome;
 }
 
 // ---------------------------------------------------------------- what is not sealed

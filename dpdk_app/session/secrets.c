@@ -54,6 +54,7 @@ static void proof_of(uint8_t proof[SESSION_TAG_LEN], const uint8_t key[SESSION_K
 	crypto_generichash_update(&state, label, LABEL_LEN);
 	crypto_generichash_update(&state, datagram, length - SESSION_TAG_LEN);
 	crypto_generichash_final(&state, proof, SESSION_TAG_LEN);
+	sodium_memzero(&state, sizeof(state));
 }
 
 static bool proved(const uint8_t key[SESSION_KEY_LEN], const uint8_t *label, const uint8_t *datagram, size_t length)
@@ -82,6 +83,11 @@ void denied_prove(const uint8_t key[SESSION_KEY_LEN], uint8_t *datagram, size_t 
 bool denied_proved(const uint8_t key[SESSION_KEY_LEN], const uint8_t *datagram, size_t length)
 {
 	return proved(key, label_denied, datagram, length);
+}
+
+void secrets_forget(void *secret, size_t length)
+{
+	sodium_memzero(secret, length);
 }
 
 bool secrets_equal(const uint8_t *a, const uint8_t *b, size_t length)

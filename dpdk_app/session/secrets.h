@@ -32,6 +32,9 @@ bool confirm_proved(const uint8_t key[SESSION_KEY_LEN], const uint8_t *datagram,
 void denied_prove(const uint8_t key[SESSION_KEY_LEN], uint8_t *datagram, size_t length);
 bool denied_proved(const uint8_t key[SESSION_KEY_LEN], const uint8_t *datagram, size_t length);
 
+/// Nothing is left of it on the stack.
+void secrets_forget(void *secret, size_t length);
+
 /// In constant time.
 bool secrets_equal(const uint8_t *a, const uint8_t *b, size_t length);
 

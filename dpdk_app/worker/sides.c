@@ -44,6 +44,7 @@ static bool reserve(void *array, size_t size)
 	void **where = array;
 
 	*where = size > 0 ? pages_reserve(size) : NULL;
+	pages_withhold(*where, size);
 	return size == 0 || *where;
 }
 
@@ -106,6 +107,7 @@ static int make_hall(struct pg_gateway *g, struct worker *w, struct pg_error *er
 
 	w->message_bytes = message_pool_size(pool_bytes(&g->plan));
 	w->messages = pages_reserve(w->message_bytes);
+	pages_withhold(w->messages, w->message_bytes);
 	hall->compressor = compressor_new(g->plan.compression_level);
 	if (!w->messages || !hall->compressor)
 		return error_set(error, PG_ERROR_MEMORY, "worker %u: no memory for messages on their way", w->number);
@@ -126,6 +128,7 @@ int side_make(struct pg_gateway *g, struct worker *w, struct pg_error *error)
 	if (!side)
 		return error_set(error, PG_ERROR_MEMORY, "worker %u: no memory for its side of the sessions",
 				 w->number);
+	pages_withhold(side, sizeof(*side));
 	if (!cipher_code_init(&side->code))
 		return error_set(error, PG_ERROR_SYSTEM,
 				 "profile session needs a CPU with AES instructions (AES-NI), this one has none");

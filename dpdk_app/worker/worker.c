@@ -34,6 +34,12 @@ void pages_free(void *memory, size_t size)
 		munmap(memory, size);
 }
 
+void pages_withhold(void *memory, size_t size)
+{
+	if (memory)
+		madvise(memory, size, MADV_DONTDUMP);
+}
+
 /// On the worker's own CPU, so that the tables' memory is touched first, and therefore placed, there.
 static void adopt_sessions(struct worker *w)
 {

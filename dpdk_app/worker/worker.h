@@ -75,6 +75,9 @@ void *pages_alloc(size_t size);
 void *pages_reserve(size_t size);
 void pages_free(void *memory, size_t size);
 
+/// Leave them out of core dumps: there are keys in them, or what players say.
+void pages_withhold(void *memory, size_t size);
+
 ALWAYS_INLINE bool worker_stops(const struct worker *w)
 {
 	return atomic_load_explicit(&w->stop, memory_order_relaxed);
