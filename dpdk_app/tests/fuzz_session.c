@@ -112,17 +112,17 @@ static void check_denied(const struct table *t, const uint8_t *answer)
 {
 	static const uint8_t unproved[SESSION_TAG_LEN];
 	struct session_denied denied;
-	bool known = false;
+	bool proved = false;
 
 	memcpy(&denied, answer, sizeof(denied));
 	require(denied.reason > 0 && denied.reason < PG_DENIALS);
-	for (unsigned i = 0; i < PLAYERS; i++) {
+	for (unsigned i = 0; i < PLAYERS && denied.reason != SESSION_DENIED_VERSION; i++) {
 		if (denied.header.session != t->player[i].session)
 			continue;
-		known = true;
+		proved = true;
 		require(denied_proved(t->player[i].key, answer, sizeof(denied)));
 	}
-	require(known || memcmp(denied.proof, unproved, sizeof(unproved)) == 0);
+	require(proved || memcmp(denied.proof, unproved, sizeof(unproved)) == 0);
 }
 
 static void keep_cookie(struct player *player, const uint8_t *challenge)
