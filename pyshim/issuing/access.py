@@ -95,12 +95,7 @@ def read_token(config: Config) -> Token | None:
         ) from problem
     except UnicodeDecodeError:
         text, mode = "", 0
-    if mode & (stat.S_IRWXO | stat.S_IWGRP):
-        raise _wrong(
-            "token_file",
-            f"{path} has mode {stat.S_IMODE(mode):04o}: others than its owner and group can read it, or more "
-            "than its owner can write it; chmod 600 it",
-        )
+    _check_mode("token_file", path, mode)
     if not TOKEN_CHARS_MIN <= len(text) <= TOKEN_CHARS_MAX or not _TOKEN.fullmatch(text):
         raise _wrong(
             "token_file",
@@ -110,6 +105,16 @@ def read_token(config: Config) -> Token | None:
     return Token(text)
 
 
+def _check_mode(key: str, path: Path, mode: int) -> None:
+    """Of a file with a secret in it."""
+    if mode & (stat.S_IRWXO | stat.S_IWGRP):
+        raise _wrong(
+            key,
+            f"{path} has mode {stat.S_IMODE(mode):04o}: others than its owner and group can read it, or more "
+            "than its owner can write it; chmod 600 it",
+        )
+
+
 # ---------------------------------------------------------------- TLS
 
 
@@ -117,7 +122,7 @@ def server_tls(config: Config) -> ssl.SSLContext | None:
     """What the API proves itself with; None without control.tls.
 
     Raises:
-        PlanError: a file cannot be read, or is not a certificate, or not its key.
+        PlanError: a file cannot be read, or is not a certificate, or not its key, or others may read that.
     """
     files = config.control.tls
     if files is None:
@@ -129,6 +134,7 @@ def server_tls(config: Config) -> ssl.SSLContext | None:
             Path(name).read_bytes()
         except OSError as problem:
             raise _wrong(key, f"{name} cannot be read: {problem.strerror}", ExitCode.UNAVAILABLE) from problem
+    _check_mode("tls.key", Path(files.key), Path(files.key).stat().st_mode)
     try:
         # A key with a passphrase must not make the gateway ask for it on a terminal.
         context.load_cert_chain(files.certificate, files.key, password="")

@@ -77,6 +77,7 @@ def certificate(directory: Path, name: str = "server") -> dict[str, str]:
             serialization.NoEncryption(),
         )
     )
+    files["key"].chmod(0o600)
     return {what: str(path) for what, path in files.items()}
 
 

@@ -209,6 +209,16 @@ def test_certificates_that_are_none_are_refused(tmp_path: Path) -> None:
         assert "Traceback" not in told
 
 
+def test_a_private_key_that_others_may_read_is_refused(tmp_path: Path) -> None:
+    tls = certificate(tmp_path)
+    Path(tls["key"]).chmod(0o644)
+    place = {"listen": "127.0.0.1:0", "token_file": token_file(tmp_path)}
+    found, told = refusal(tmp_path, **place, tls=tls)
+    assert found == ExitCode.CONFIG
+    assert "control.tls.key" in told
+    assert "mode 0644" in told
+
+
 def test_check_finds_what_would_keep_it_from_starting(tmp_path: Path) -> None:
     path = tmp_path / "gate.yaml"
 
