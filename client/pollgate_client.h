@@ -10,7 +10,7 @@
  *     memcpy(options.key, ticket.key, sizeof(options.key));
  *     pgc_client *client = pgc_new(&options);
  *     pgc_open(client, "gate.example.org", 8081);          // then, every frame of the game:
- *     pgc_move(client, position, velocity);
+ *     pgc_move(client, position, velocity, NULL);
  *     while (pgc_poll(client, 0) > 0)
  *         while (pgc_next_event(client, &event))
  *             handle(&event);

@@ -2,7 +2,7 @@
 // player.c: a player who connects with a ticket, walks in a circle, chats, and prints what happens to him.
 //
 //   cc player.c $(pkg-config --cflags --libs pollgate-client) -lm -o player
-//   pollgate token issue --player 7 --json >ticket.json
+//   pollgate token issue -c gate.yaml --player 7 --json >ticket.json
 //   ./player --ticket ticket.json --seconds 10 --say hello --to 7
 //
 // Exit codes: 0 stayed as long as asked and all that was said arrived, 1 something said was lost, 2 usage or ticket,
@@ -61,6 +61,13 @@ struct course {
 	uint32_t myself;
 };
 
+/// What is wrong with the command line or the ticket, in a sentence that tells no key.
+static bool wrong(const char *what, const char *why)
+{
+	(void)fprintf(stderr, "player: %s: %s\n", what, why);
+	return false;
+}
+
 // ---------------------------------------------------------------- the ticket
 
 static int digit_of(const char *digits, char c)
@@ -106,17 +113,19 @@ static bool parse_base64url(const char *text, uint8_t key[PGC_KEY_BYTES])
 	return (bits & ((1U << have) - 1)) == 0;
 }
 
-static bool parse_key(const char *text, uint8_t key[PGC_KEY_BYTES])
+static bool parse_key(const char *text, struct wishes *wishes)
 {
 	const size_t length = strcspn(text, "\"");
 
 	if (length == (size_t)2 * PGC_KEY_BYTES)
-		return parse_hex(text, key);
-	return length == (PGC_KEY_BYTES * 8 + 5) / 6 && parse_base64url(text, key);
+		wishes->has_key = parse_hex(text, wishes->key);
+	else
+		wishes->has_key = length == (PGC_KEY_BYTES * 8 + 5) / 6 && parse_base64url(text, wishes->key);
+	return wishes->has_key || wrong("key", "expected 43 characters of base64url, or 64 hexadecimal digits");
 }
 
 /// HOST:PORT or [HOST]:PORT.
-static bool parse_address(const char *text, size_t length, struct wishes *wishes)
+static bool split_address(const char *text, size_t length, struct wishes *wishes)
 {
 	char copy[sizeof(wishes->host)];
 	char *colon, *host = copy;
@@ -142,6 +151,11 @@ static bool parse_address(const char *text, size_t length, struct wishes *wishes
 	return true;
 }
 
+static bool parse_address(const char *text, size_t length, struct wishes *wishes)
+{
+	return split_address(text, length, wishes) || wrong("address", "expected HOST:PORT or [HOST]:PORT");
+}
+
 /// The value of a name in a flat JSON object: a string without its quotes, or a number. Enough for a ticket.
 static const char *json_value(const char *json, const char *name)
 {
@@ -157,26 +171,50 @@ static const char *json_value(const char *json, const char *name)
 	return *at == '"' ? at + 1 : at;
 }
 
+static bool parse_ticket(const char *json, struct wishes *wishes)
+{
+	const char *session = json_value(json, "session"), *key = json_value(json, "key"),
+		   *address = json_value(json, "address");
+
+	if (!session || !key || !address)
+		return wrong("ticket", "expected what `pollgate token issue --json` prints: session, key and address");
+	wishes->session = (uint32_t)strtoul(session, NULL, 10);
+	wishes->has_session = true;
+	return parse_key(key, wishes) && parse_address(address, strcspn(address, "\""), wishes);
+}
+
 static bool read_ticket(const char *path, struct wishes *wishes)
 {
 	char json[TICKET_MAX + 1];
 	FILE *file = strcmp(path, "-") == 0 ? stdin : fopen(path, "r");
-	const char *session, *key, *address;
 
 	if (!file)
-		return false;
+		return wrong(path, strerror(errno));
 	json[fread(json, 1, TICKET_MAX, file)] = 0;
 	if (file != stdin)
 		fclose(file);
-	session = json_value(json, "session");
-	key = json_value(json, "key");
-	address = json_value(json, "address");
-	if (!session || !key || !address)
-		return false;
-	wishes->session = (uint32_t)strtoul(session, NULL, 10);
-	wishes->has_session = true;
-	wishes->has_key = parse_key(key, wishes->key);
-	return wishes->has_key && parse_address(address, strcspn(address, "\""), wishes);
+	return parse_ticket(json, wishes);
+}
+
+// ---------------------------------------------------------------- the command line
+
+static bool parse_number(const char *name, const char *text, uint32_t *number)
+{
+	char *end;
+	const unsigned long long value = strtoull(text, &end, 0);
+
+	if (*text < '0' || *text > '9' || *end || value > UINT32_MAX)
+		return wrong(name, "expected a whole number up to 4294967295");
+	*number = (uint32_t)value;
+	return true;
+}
+
+static bool parse_seconds(const char *text, double *seconds)
+{
+	char *end;
+
+	*seconds = strtod(text, &end);
+	return (end != text && !*end && *seconds >= 0) || wrong("--seconds", "expected a number that is not negative");
 }
 
 static bool parse_option(const char *name, const char *value, struct wishes *wishes)
@@ -184,32 +222,37 @@ static bool parse_option(const char *name, const char *value, struct wishes *wis
 	if (strcmp(name, "--ticket") == 0)
 		return read_ticket(value, wishes);
 	if (strcmp(name, "--key") == 0)
-		return wishes->has_key = parse_key(value, wishes->key);
+		return parse_key(value, wishes);
 	if (strcmp(name, "--address") == 0)
 		return parse_address(value, strlen(value), wishes);
 	if (strcmp(name, "--session") == 0)
-		wishes->session = (uint32_t)strtoul(value, NULL, 0), wishes->has_session = true;
-	else if (strcmp(name, "--seconds") == 0)
-		wishes->seconds = strtod(value, NULL);
-	else if (strcmp(name, "--say") == 0)
-		wishes->say = value;
-	else if (strcmp(name, "--to") == 0)
-		wishes->to = (uint32_t)strtoul(value, NULL, 10);
-	else
-		return false;
+		return wishes->has_session = parse_number(name, value, &wishes->session);
+	if (strcmp(name, "--seconds") == 0)
+		return parse_seconds(value, &wishes->seconds);
+	if (strcmp(name, "--to") == 0)
+		return parse_number(name, value, &wishes->to);
+	if (strcmp(name, "--say") != 0)
+		return wrong(name, "there is no such option");
+	wishes->say = value;
 	return true;
+}
+
+static bool parse_options(int argc, char *argv[], struct wishes *wishes)
+{
+	*wishes = (struct wishes){.seconds = 5};
+	for (int i = 1; i < argc; i += 2) {
+		if (i + 1 == argc)
+			return wrong(argv[i], "its value is missing");
+		if (!parse_option(argv[i], argv[i + 1], wishes))
+			return false;
+	}
+	return (wishes->has_session && wishes->has_key && wishes->port != 0) ||
+	       wrong("--ticket", "missing, and so is one of --session, --key and --address");
 }
 
 static bool parse_arguments(int argc, char *argv[], struct wishes *wishes)
 {
-	*wishes = (struct wishes){.seconds = 5};
-	for (int i = 1; i < argc; i += 2)
-		if (i + 1 == argc || !parse_option(argv[i], argv[i + 1], wishes)) {
-			(void)fprintf(stderr, "player: %s %s: not understood\n%s", argv[i],
-				      i + 1 < argc ? argv[i + 1] : "", usage);
-			return false;
-		}
-	if (wishes->has_session && wishes->has_key && wishes->port != 0)
+	if (parse_options(argc, argv, wishes))
 		return true;
 	(void)fputs(usage, stderr);
 	return false;
@@ -311,7 +354,7 @@ static int play(pgc_client *client, struct course *course)
 
 		if (!course->connected)
 			begin = now;
-		if (now - begin >= course->wishes->seconds && course->waiting == 0)
+		if (course->connected && now - begin >= course->wishes->seconds && course->waiting == 0)
 			break;
 		if (course->connected && now >= next_move) {
 			walk(client, now - begin);
@@ -350,7 +393,7 @@ int main(int argc, char *argv[])
 	memcpy(options.key, wishes.key, sizeof(options.key));
 	client = pgc_new(&options);
 	if (!client) {
-		(void)fputs("player: the ticket cannot be, or memory is short\n", stderr);
+		(void)fputs("player: session 0 was never issued, or memory is short\n", stderr);
 		return EXIT_USAGE;
 	}
 	result = pgc_open(client, wishes.host, wishes.port);

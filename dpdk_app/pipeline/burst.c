@@ -6,18 +6,16 @@
 // everything. Sorting makes lanes: a PLAYER_MOVE that is as nearly all are runs through loops made for it, the common
 // frame through functions in which its layout is constant, other game datagrams through the same functions with the
 // layout as a variable, in the order of their arrival; the host's frames come last, one by one. The session profile has two
-// lanes of its own, DATA in common frames (usual_data.h) and everything (session_stages.h), whose results are
-// turned into frames here.
+// lanes of its own (sealed_frames.h).
 
 #include <string.h>
 
 #include "net/move_frame.h"
 #include "net/parse.h"
 #include "net/reply.h"
-#include "net/route.h"
-#include "pipeline/session_stages.h"
+#include "pipeline/frames.h"
+#include "pipeline/sealed_frames.h"
 #include "pipeline/stages.h"
-#include "pipeline/usual_data.h"
 
 /// A frame that needed taking apart.
 struct parsed {
@@ -30,46 +28,12 @@ struct lanes {
 	struct lookup game[BURST_MAX];
 	struct packet packet[BURST_MAX];
 	struct parsed host[BURST_MAX];
-	struct packet sealed_packet[BURST_MAX];
-	struct sealed_lane sealed;
-	struct usual_lane usual;
+	struct sealed_frames sealed;
 	unsigned game_count;
 	unsigned host_count;
 };
 
-ALWAYS_INLINE uint8_t *payload_of(uint8_t *frame, const struct packet *p)
-{
-	return frame + p->l4 + sizeof(struct udp_header);
-}
-
-ALWAYS_INLINE uint16_t payload_len(const struct packet *p)
-{
-	return (uint16_t)(p->end - p->l4 - sizeof(struct udp_header));
-}
-
-/// @param reason  enum pg_drop, or PACKET_…, which are not counted here
-static COLD void drop_frame(struct gate *gate, struct burst *burst, unsigned i, unsigned reason)
-{
-	burst->drop[i] = (uint8_t)reason;
-	burst->unanswered++;
-	if (reason < PG_DROPS)
-		counter_add(&gate->stats->dropped[reason], 1);
-}
-
 // ---------------------------------------------------------------- what is in each frame?
-
-/// A datagram of the session profile.
-ALWAYS_INLINE void sort_sealed_frame(struct gate *gate, struct burst *burst, unsigned i, struct lanes *lanes,
-				     const struct packet *p)
-{
-	struct packet *kept = &lanes->sealed_packet[lanes->sealed.count];
-	enum pg_drop drop;
-
-	*kept = *p;
-	drop = sort_sealed(gate, &lanes->sealed, payload_of(burst->frame[i], p), payload_len(p), &kept->peer, i);
-	if (unlikely(drop != PG_DROP_NONE))
-		drop_frame(gate, burst, i, drop);
-}
 
 /// Anything but a common frame: tagged, IPv6, another address or listener, the host's, or to be dropped.
 static __attribute__((noinline)) void sort_other(struct gate *gate, struct burst *burst, unsigned i,
@@ -84,7 +48,7 @@ static __attribute__((noinline)) void sort_other(struct gate *gate, struct burst
 		return;
 	}
 	if (drop == PG_DROP_NONE && listener_is_sealed(gate, peer_listener(&p.peer))) {
-		sort_sealed_frame(gate, burst, i, lanes, &p);
+		sort_sealed_frame(gate, burst, i, &lanes->sealed, &p);
 		return;
 	}
 	if (drop == PG_DROP_NONE)
@@ -112,7 +76,7 @@ ALWAYS_INLINE void sort_frame(struct gate *gate, struct burst *burst, unsigned i
 	const struct packet p = common_packet(frame);
 
 	if (listener_is_sealed(gate, 0)) {
-		sort_sealed_frame(gate, burst, i, lanes, &p);
+		sort_sealed_frame(gate, burst, i, &lanes->sealed, &p);
 		return;
 	}
 
@@ -123,12 +87,6 @@ ALWAYS_INLINE void sort_frame(struct gate *gate, struct burst *burst, unsigned i
 		return;
 	}
 	lanes->game[lanes->game_count++] = look_up(gate->sessions, &p.peer, i, LANE_COMMON);
-}
-
-/// What the device said of both checksums, where it says so.
-ALWAYS_INLINE bool rx_right(unsigned rx)
-{
-	return (rx & (RX_IP_CHECKSUM_GOOD | RX_L4_CHECKSUM_GOOD)) == (RX_IP_CHECKSUM_GOOD | RX_L4_CHECKSUM_GOOD);
 }
 
 /// As many frames from the i-th on as are MOVEs: a loop that calls nothing and a function of its own, so that what it
@@ -154,27 +112,6 @@ static __attribute__((noinline)) unsigned sort_moves(const struct gate *gate, co
 		*lookup++ = look_up(sessions, &peer, i, LANE_MOVE);
 	}
 	lanes->game_count += i - first;
-	return i;
-}
-
-/// The same for DATA of the session profile.
-static __attribute__((noinline)) unsigned sort_usual_frames(const struct gate *gate, const struct burst *burst,
-							    unsigned i, unsigned n, struct lanes *lanes,
-							    const bool rx_offload)
-{
-	const struct usual_spans spans = usual_spans(&gate->identity->usual);
-	const struct vault *vault = gate->side->vault;
-	const uint32_t used = vault_used(vault);
-
-	for (; i < n; i++) {
-		const uint8_t *frame = burst->frame[i];
-		const uint16_t len = burst->length[i];
-
-		if (unlikely(!is_sealed_frame(frame, len, &spans)) ||
-		    unlikely(rx_offload ? !rx_right(burst->rx[i]) : !sealed_checksums_right(frame, len, &spans)) ||
-		    unlikely(!sort_usual(vault, used, &lanes->usual, frame, len, i)))
-			break;
-	}
 	return i;
 }
 
@@ -308,131 +245,12 @@ static COLD void serve_host(struct gate *gate, struct burst *burst, const struct
 	counter_add(&gate->stats->handled[request.message], 1);
 }
 
-// ---------------------------------------------------------------- the session profile
-
-static COLD void learn_route(const struct gate *gate, const struct burst *burst, uint32_t slot, unsigned i,
-			     struct packet p)
-{
-	if (gate->side->vault->routes)
-		route_learn(&gate->side->vault->routes[slot], burst->frame[i], &p, gate->identity, gate->port);
-}
-
-/// An answer of any length lies where the payload lay.
-ALWAYS_INLINE void answer_sealed(const struct gate *gate, struct burst *burst, const struct sealed *s, struct packet *p,
-				 const bool tx_offload)
-{
-	const unsigned i = s->at;
-	const unsigned checksums = reply_resized(burst->frame[i], p, gate->identity, s->length, tx_offload);
-
-	if (tx_offload)
-		burst->tx[i] = (struct tx_request){
-			.checksums = (uint8_t)checksums,
-			.l2_len = (uint8_t)p->l3,
-			.l3_len = (uint8_t)(p->l4 - p->l3),
-			.ipv6 = p->layer == LAYER_IPV6,
-		};
-	if (p->end != burst->length[i]) {
-		burst->length[i] = p->end;
-		burst->resized = true;
-	}
-}
-
-static void absorb(struct gate *gate, struct burst *burst, unsigned i)
-{
-	burst->drop[i] = PACKET_ABSORBED;
-	burst->unanswered++;
-	counter_add(&gate->stats->unanswered, 1);
-}
-
-/// What was not answered.
-static void conclude_unanswered(struct gate *gate, struct burst *burst, unsigned i, unsigned result, uint8_t owner)
-{
-	if (result == PACKET_ABSORBED) {
-		absorb(gate, burst, i);
-		return;
-	}
-	burst->owner[i] = owner;
-	drop_frame(gate, burst, i, result);
-}
-
-ALWAYS_INLINE void conclude_sealed(struct gate *gate, struct burst *burst, const struct sealed *s, struct packet *p,
-				   const bool tx_offload)
-{
-	if (unlikely(s->learn))
-		learn_route(gate, burst, s->slot, s->at, *p);
-	if (likely(s->result == PG_DROP_NONE))
-		answer_sealed(gate, burst, s, p, tx_offload);
-	else
-		conclude_unanswered(gate, burst, s->at, s->result, s->owner);
-}
-
-static __attribute__((noinline)) void serve_sealed(struct gate *gate, struct burst *burst, struct lanes *lanes,
-						   uint64_t now, const bool tx_offload)
-{
-	run_sealed(gate, &lanes->sealed, now);
-	for (unsigned k = 0; k < lanes->sealed.count; k++)
-		conclude_sealed(gate, burst, &lanes->sealed.datagram[k], &lanes->sealed_packet[k], tx_offload);
-}
-
-ALWAYS_INLINE void conclude_usual(struct gate *gate, struct burst *burst, const struct usual_data *data,
-				  const bool tx_offload)
-{
-	const unsigned i = data->at;
-
-	if (unlikely(data->learn))
-		learn_route(gate, burst, data->slot, i, common_packet(burst->frame[i]));
-	if (unlikely(data->result != PG_DROP_NONE)) {
-		conclude_unanswered(gate, burst, i, data->result, data->owner);
-		return;
-	}
-	sealed_frame_answer(burst->frame[i], tx_offload);
-	burst->length[i] = SEALED_FRAME_MIN;
-	if (tx_offload)
-		burst->tx[i] = (struct tx_request){
-			.checksums = TX_CHECKSUM_IP | TX_CHECKSUM_UDP,
-			.l2_len = sizeof(struct ethernet_header),
-			.l3_len = sizeof(struct ipv4_header),
-		};
-}
-
-/// One that was opened and is more than its lane knows.
-static __attribute__((noinline)) void serve_opened(struct gate *gate, struct burst *burst,
-						   const struct usual_data *data, uint64_t now, const bool tx_offload)
-{
-	uint8_t *frame = burst->frame[data->at];
-	struct packet p = common_packet(frame);
-	struct sealed s = {
-		.payload = payload_of(frame, &p),
-		.peer = &p.peer,
-		.counter = data->counter,
-		.slot = data->slot,
-		.length = payload_len(&p),
-		.at = data->at,
-	};
-
-	take_sealed(gate, &s, now);
-	conclude_sealed(gate, burst, &s, &p, tx_offload);
-}
-
-static __attribute__((noinline)) void serve_usual_frames(struct gate *gate, struct burst *burst,
-							 struct usual_lane *lane, uint64_t now, const bool tx_offload)
-{
-	serve_usual(gate, lane, burst->frame, look_up_usual(gate, lane, burst->frame, now), now);
-	burst->resized = true;
-	for (unsigned k = 0; k < lane->count; k++)
-		if (likely(lane->data[k].result != PACKET_UNDECIDED))
-			conclude_usual(gate, burst, &lane->data[k], tx_offload);
-	for (unsigned k = 0; k < lane->general_count; k++)
-		serve_opened(gate, burst, &lane->data[lane->general[k]], now, tx_offload);
-}
-
 // ---------------------------------------------------------------- all stages
 
 ALWAYS_INLINE void begin(struct gate *gate, struct burst *burst, struct lanes *lanes, unsigned n)
 {
 	lanes->game_count = lanes->host_count = 0;
-	sealed_lane_begin(&lanes->sealed);
-	lanes->usual.count = 0;
+	sealed_frames_begin(&lanes->sealed);
 	burst->unanswered = 0;
 	burst->resized = false;
 	memset(burst->drop, PG_DROP_NONE, sizeof(burst->drop));
@@ -446,7 +264,7 @@ ALWAYS_INLINE void sort_burst(struct gate *gate, struct burst *burst, struct lan
 
 	for (unsigned i = 0; i < n; i++) {
 		if (sealed)
-			i = sort_usual_frames(gate, burst, i, n, lanes, rx_offload);
+			i = sort_usual_frames(gate, burst, i, n, &lanes->sealed, rx_offload);
 		else if (burst->length[i] == sizeof(struct move_frame))
 			i = sort_moves(gate, burst, i, n, lanes, rx_offload);
 		if (i < n)
@@ -478,10 +296,7 @@ ALWAYS_INLINE void run(struct gate *gate, struct burst *burst, unsigned n, uint6
 	sort_burst(gate, burst, &lanes, n, rx_offload);
 	probe(gate->sessions, lanes.game, lanes.game_count);
 	answer_burst(gate, burst, &lanes, now, tx_offload);
-	if (lanes.usual.count > 0)
-		serve_usual_frames(gate, burst, &lanes.usual, now, tx_offload);
-	if (lanes.sealed.count > 0)
-		serve_sealed(gate, burst, &lanes, now, tx_offload);
+	serve_sealed_frames(gate, burst, &lanes.sealed, now, tx_offload);
 }
 
 static void run_software(struct gate *gate, struct burst *burst, unsigned n, uint64_t now)

@@ -11,15 +11,15 @@
 #define SEALED_AROUND ((uint16_t)SESSION_SEALED_MIN)
 
 /// Header and tag around messages that lie in their place already.
+/// @param key      the session's, to seal with
 /// @param session  the slot's: its `number`, which lies in a line that packets do not touch
 /// @param counter  connection_count()
 /// @param body     bytes of messages
 /// @return bytes of the datagram
-ALWAYS_INLINE uint16_t seal_data(struct session_side *side, uint32_t slot, uint32_t session, uint64_t counter,
-				 uint8_t *payload, uint16_t body)
+ALWAYS_INLINE uint16_t seal_data(const struct cipher_code *code, const struct issued *record,
+				 const struct cipher_key *key, uint32_t session, uint64_t counter, uint8_t *payload,
+				 uint16_t body)
 {
-	const struct vault *vault = side->vault;
-	const struct issued *record = &vault->records[slot];
 	struct session_header *header = (struct session_header *)payload;
 	const uint16_t length = (uint16_t)(SEALED_AROUND + body);
 
@@ -31,7 +31,7 @@ ALWAYS_INLINE uint16_t seal_data(struct session_side *side, uint32_t slot, uint3
 		.ack = (uint32_t)record->taken,
 		.ack_bits = record->taken_bits,
 	};
-	cipher_seal(&side->code, &vault->lockers[slot].cipher.seal, counter, payload, sizeof(*header), length);
+	cipher_seal(code, key, counter, payload, sizeof(*header), length);
 	return length;
 }
 
@@ -49,7 +49,7 @@ ALWAYS_INLINE uint16_t sealed_data(struct session_side *side, uint32_t slot, uin
 		conversation_fill(&side->hall, vault_conversation(vault, slot), counter, now,
 				  payload + sizeof(struct session_header), record->max_datagram - SEALED_AROUND);
 
-	return seal_data(side, slot, session, counter, payload, body);
+	return seal_data(&side->code, record, &vault->lockers[slot].cipher.seal, session, counter, payload, body);
 }
 
 #endif

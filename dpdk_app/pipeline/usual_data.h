@@ -124,12 +124,12 @@ ALWAYS_INLINE void usual_prefetch(const struct session_side *side, const struct 
 
 /// Opened: is it all that this lane knows? Another of the burst may have come before it, with its counter. None in this lane
 /// ends a connection or moves it.
-ALWAYS_INLINE bool is_plain_sailing(const struct session_side *side, const struct usual_data *data,
-				    const uint8_t *frame, const struct conversation *c)
+ALWAYS_INLINE bool is_plain_sailing(const struct usual_data *data, const struct issued *record, const uint8_t *frame,
+				    const struct conversation *c)
 {
 	return likely(conversation_is_move(usual_body(frame), (uint16_t)(data->length - SESSION_SEALED_MIN))) &&
-	       likely(data->counter == side->vault->records[data->slot].replay.newest + 1) &&
-	       likely(!data->elsewhere) && likely(conversation_quiet(c)) && likely(floats6_finite(usual_motion(frame)));
+	       likely(data->counter == record->replay.newest + 1) && likely(!data->elsewhere) &&
+	       likely(conversation_quiet(c)) && likely(floats6_finite(usual_motion(frame)));
 }
 
 /// Within the rates? If so both are charged. In the order of the general way.
@@ -153,11 +153,10 @@ ALWAYS_INLINE void move_taken(struct issued *record, struct usual_data *data, ui
 }
 
 /// @return PG_DROP_NONE for an acknowledgement in its place; or what became of it
-ALWAYS_INLINE unsigned take_usual(struct gate *gate, struct usual_data *data, uint8_t *frame, struct conversation *c,
-				  uint64_t now)
+ALWAYS_INLINE unsigned take_usual(struct session_side *side, struct usual_data *data, struct issued *record,
+				  struct locker *locker, uint8_t *frame, uint64_t now)
 {
-	struct session_side *side = gate->side;
-	struct issued *record = &side->vault->records[data->slot];
+	struct conversation *c = &locker->conversation;
 	const struct session_header *header = usual_header(frame);
 	enum pg_drop drop;
 
@@ -176,21 +175,23 @@ ALWAYS_INLINE unsigned take_usual(struct gate *gate, struct usual_data *data, ui
 	}
 	if (unlikely(c->owed != 0)) // else its line is only read
 		c->owed = 0;
-	seal_data(side, data->slot, header->session, connection_count(record), usual_payload(frame), 0);
+	seal_data(&side->code, record, &locker->cipher.seal, header->session, connection_count(record),
+		  usual_payload(frame), 0);
 	return PG_DROP_NONE;
 }
 
 /// @return its result, or PACKET_UNDECIDED
-ALWAYS_INLINE unsigned serve_usual_one(struct gate *gate, struct usual_data *data, uint8_t *frame, uint64_t now)
+ALWAYS_INLINE unsigned serve_usual_one(struct session_side *side, struct usual_data *data, uint8_t *frame, uint64_t now)
 {
-	const struct session_side *side = gate->side;
-	struct conversation *c = vault_conversation(side->vault, data->slot);
+	struct issued *record = &side->vault->records[data->slot];
+	struct locker *locker = &side->vault->lockers[data->slot];
 
-	if (unlikely(!cipher_open(&side->code, &side->vault->lockers[data->slot].cipher.open, data->counter,
-				  usual_payload(frame), sizeof(struct session_header), data->length)))
+	if (unlikely(!cipher_open(&side->code, &locker->cipher.open, data->counter, usual_payload(frame),
+				  sizeof(struct session_header), data->length)))
 		return PG_DROP_BAD_TAG;
-	return likely(is_plain_sailing(side, data, frame, c)) ? take_usual(gate, data, frame, c, now) :
-								PACKET_UNDECIDED;
+	return likely(is_plain_sailing(data, record, frame, &locker->conversation)) ?
+		       take_usual(side, data, record, locker, frame, now) :
+		       PACKET_UNDECIDED;
 }
 
 /// Open, take and answer, one after the other, while the keys of those a little later are on their way. Those that go the
@@ -208,7 +209,7 @@ ALWAYS_INLINE void serve_usual(struct gate *gate, struct usual_lane *lane, uint8
 
 		if (likely(k + SEALED_AHEAD < n))
 			usual_prefetch(gate->side, &lane->data[lane->admitted[k + SEALED_AHEAD]], frame);
-		data->result = (uint8_t)serve_usual_one(gate, data, frame[data->at], now);
+		data->result = (uint8_t)serve_usual_one(gate->side, data, frame[data->at], now);
 		taken += data->result == PG_DROP_NONE || data->result == PACKET_ABSORBED;
 		if (unlikely(data->result == PACKET_UNDECIDED))
 			lane->general[lane->general_count++] = lane->admitted[k];

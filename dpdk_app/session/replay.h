@@ -14,11 +14,21 @@
 #define REPLAY_WINDOW 256
 #define REPLAY_WORDS (REPLAY_WINDOW / 64)
 
-/// All zero before the first packet: counters start at 1.
+/// All zero before the first packet: counters start at 1. A ring, so that a window that moves by one changes one bit.
 struct replay {
 	uint64_t newest;
-	uint64_t seen[REPLAY_WORDS]; // bit n, from the low end of the first word: counter newest - n
+	uint64_t seen[REPLAY_WORDS]; // counter n, of newest - 255 to newest: bit n modulo 256
 };
+
+ALWAYS_INLINE uint64_t replay_bit(uint64_t counter)
+{
+	return 1ULL << counter % 64;
+}
+
+ALWAYS_INLINE unsigned replay_word(uint64_t counter)
+{
+	return counter / 64 % REPLAY_WORDS;
+}
 
 /// The 64-bit counter that a header's low half stands for: the one nearest to the newest.
 ALWAYS_INLINE uint64_t replay_counter(const struct replay *replay, uint32_t low)
@@ -38,18 +48,19 @@ ALWAYS_INLINE bool replay_fresh(const struct replay *replay, uint64_t counter)
 
 	if (unlikely((int64_t)counter <= 0 || behind >= REPLAY_WINDOW))
 		return false;
-	return !(replay->seen[behind / 64] >> behind % 64 & 1);
+	return !(replay->seen[replay_word(counter)] & replay_bit(counter));
 }
 
-static inline void replay_shift(struct replay *replay, uint64_t by)
+/// The window jumps: of those in between none was seen.
+static inline void replay_jump(struct replay *replay, uint64_t counter)
 {
-	const uint64_t words = by / 64, bits = by % 64;
+	uint64_t at = counter - replay->newest < REPLAY_WINDOW ? replay->newest + 1 : counter - REPLAY_WINDOW;
 
-	for (uint64_t i = REPLAY_WORDS; i-- > 0;) {
-		const uint64_t low = i >= words ? replay->seen[i - words] : 0;
-		const uint64_t carried = i > words && bits ? replay->seen[i - words - 1] >> (64 - bits) : 0;
+	while (at != counter) {
+		const uint64_t left = counter - at, in_word = 64 - at % 64, n = left < in_word ? left : in_word;
 
-		replay->seen[i] = low << bits | carried;
+		replay->seen[replay_word(at)] &= ~(UINT64_MAX >> (64 - n) << at % 64);
+		at += n;
 	}
 }
 
@@ -58,19 +69,11 @@ ALWAYS_INLINE void replay_mark(struct replay *replay, uint64_t counter)
 {
 	const int64_t ahead = (int64_t)(counter - replay->newest);
 
-	if (likely(ahead == 1)) {
-		// In order, as nearly always: four words move by a bit, which the compiler keeps in registers.
-		for (unsigned i = REPLAY_WORDS - 1; i > 0; i--)
-			replay->seen[i] = replay->seen[i] << 1 | replay->seen[i - 1] >> 63;
-		replay->seen[0] = replay->seen[0] << 1 | 1;
+	if (unlikely(ahead > 1))
+		replay_jump(replay, counter);
+	if (likely(ahead > 0))
 		replay->newest = counter;
-	} else if (ahead > 0) {
-		replay_shift(replay, (uint64_t)ahead);
-		replay->newest = counter;
-		replay->seen[0] |= 1;
-	} else {
-		replay->seen[(uint64_t)-ahead / 64] |= 1ULL << (uint64_t)-ahead % 64;
-	}
+	replay->seen[replay_word(counter)] |= replay_bit(counter);
 }
 
 /// After a crash, which may have come while the window moved: what it held is not to be relied on. Nothing up to the newest is

@@ -154,12 +154,12 @@ static void timed_burst(struct bench *b, uint32_t next, uint64_t *cycles)
 	begin(gate, &burst, &lanes, BURST_MAX);
 	sort_burst(gate, &burst, &lanes, BURST_MAX, false);
 	now = pg_tsc(), cycles[STAGE_SORT] += now - then, then = now;
-	left = look_up_usual(gate, &lanes.usual, burst.frame, now);
+	left = look_up_usual(gate, &lanes.sealed.usual, burst.frame, now);
 	now = pg_tsc(), cycles[STAGE_LOOK_UP] += now - then, then = now;
-	serve_usual(gate, &lanes.usual, burst.frame, left, now);
+	serve_usual(gate, &lanes.sealed.usual, burst.frame, left, now);
 	now = pg_tsc(), cycles[STAGE_SERVE] += now - then, then = now;
-	for (unsigned k = 0; k < lanes.usual.count; k++)
-		conclude_usual(gate, &burst, &lanes.usual.data[k], false);
+	for (unsigned k = 0; k < lanes.sealed.usual.count; k++)
+		conclude_usual(gate, &burst, &lanes.sealed.usual.data[k], false);
 	now = pg_tsc(), cycles[STAGE_CONCLUDE] += now - then;
 }
 

@@ -52,7 +52,7 @@ static void walk(uint64_t base, uint32_t step, uint32_t back, uint64_t seed)
 	o->base = base;
 	o->newest = base;
 	o->seen[0] = 1;
-	replay.seen[0] = base ? 1 : 0;
+	replay.seen[base / 64 % REPLAY_WORDS] = base ? 1ULL << base % 64 : 0;
 	while (o->newest - base < SPAN - step - 1) {
 		offer(&replay, o, o->newest + 1 + random_below(&seed, step));
 		for (unsigned i = random_below(&seed, 8); i > 0; i--) {

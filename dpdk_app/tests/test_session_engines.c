@@ -4,16 +4,11 @@
 
 #include "unit.h"
 
-#include <netinet/in.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/socket.h>
 #include <time.h>
-#include <unistd.h>
 
-#include "pollgate.h"
+#include "appliance.h"
 #include "pollgate_client.h"
 #include "wire/session.h"
 
@@ -21,16 +16,10 @@
 #define CAPACITY 64
 #define PLAYERS 16 // that the kernel gives all of them to one worker has a probability of 2^-15
 #define PATIENCE_MS 20000
-#define SETTLE_MS 5000
 
-/// An appliance in this process, what outlives it, and its players.
+/// An appliance and its players.
 struct town {
-	struct pg_plan plan;
-	struct pg_stats_page *page;
-	void *state;
-	size_t state_size;
-	struct pg_gateway *gateway;
-	struct pg_error error;
+	struct appliance appliance;
 	uint32_t session[PLAYERS];
 	pgc_client *player[PLAYERS];
 	unsigned heard[PLAYERS]; // messages
@@ -41,18 +30,6 @@ struct town {
 };
 
 // ---------------------------------------------------------------- an appliance
-
-static uint16_t free_port(void)
-{
-	struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	socklen_t length = sizeof(address);
-	const int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-
-	assert_int_equal(bind(fd, (const struct sockaddr *)&address, sizeof(address)), 0);
-	assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &length), 0);
-	close(fd);
-	return ntohs(address.sin_port);
-}
 
 static struct pg_delivery_policy delivery(void)
 {
@@ -73,89 +50,16 @@ static struct pg_delivery_policy delivery(void)
 
 static void allot(struct town *t, uint8_t engine)
 {
-	struct pg_plan *plan = &t->plan;
+	struct pg_plan *plan = &t->appliance.plan;
 
 	memset(t, 0, sizeof(*t));
-	plan->abi_version = PG_ABI_VERSION;
-	plan->engine = engine;
-	plan->port_count = 1;
-	plan->listener_count = 1;
-	plan->listener_port[0] = free_port();
+	appliance_plan(&t->appliance, engine, WORKERS, CAPACITY);
 	plan->listener_profile[0] = PG_PROFILE_SESSION;
-	plan->worker_count = WORKERS;
-	for (uint32_t i = 0; i < WORKERS; i++)
-		plan->worker[i].cpu = i % (uint32_t)sysconf(_SC_NPROCESSORS_ONLN);
-	plan->session_capacity = plan->issued_capacity = CAPACITY;
+	plan->issued_capacity = CAPACITY;
 	plan->message_memory_mib = 16;
 	plan->compression_level = 6;
-	strcpy(plan->isa, "auto");
-	strcpy(plan->port[0].name, "lo");
-	plan->port[0].address_count = 1;
-	plan->port[0].address[0] = (struct pg_address){.family = 4, .prefix_len = 8, .bytes = {127, 0, 0, 1}};
-	plan->sockets.receive_buffer_bytes = plan->sockets.send_buffer_bytes = 4 << 20;
-	plan->sockets.pages = PG_PAGES_HUGE_IF_FREE;
-	plan->policy.idle_timeout_ns = 60000000000ULL;
 	plan->policy.delivery = delivery();
-	t->page = calloc(1, pg_stats_page_size());
-	t->state_size = pg_state_size(CAPACITY, WORKERS, CAPACITY);
-	t->state = mmap(NULL, t->state_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	assert_non_null(t->page);
-	assert_true(t->state != MAP_FAILED);
-	assert_int_equal(pg_state_init(t->state, t->state_size, CAPACITY, WORKERS, CAPACITY, &t->error), PG_OK);
-	pg_stats_page_init(t->page, WORKERS, 1, 0);
-}
-
-static void start(struct town *t)
-{
-	t->gateway = pg_open(&t->plan, t->page, t->state, t->state_size, &t->error);
-	if (!t->gateway)
-		fail_msg("%s", t->error.message);
-	if (pg_start(t->gateway, &t->error) != PG_OK)
-		fail_msg("%s", t->error.message);
-}
-
-static void stop(struct town *t)
-{
-	if (pg_stop(t->gateway, SETTLE_MS, &t->error) != PG_OK)
-		fail_msg("%s", t->error.message);
-	pg_close(t->gateway);
-	t->gateway = NULL;
-}
-
-static uint64_t sum(const uint64_t *counters, unsigned n)
-{
-	uint64_t total = 0;
-
-	for (unsigned i = 0; i < n; i++)
-		total += counters[i];
-	return total;
-}
-
-static uint64_t total(const struct town *t, size_t counter)
-{
-	uint64_t all = 0;
-
-	for (uint32_t i = 0; i < WORKERS; i++)
-		all += *(const uint64_t *)((const uint8_t *)&t->page->worker[i] + counter);
-	return all;
-}
-#define TOTAL(t, counter) total(t, offsetof(struct pg_worker_stats, counter))
-
-/// The laws, of each worker and of both.
-static void assert_conserved(const struct town *t)
-{
-	for (uint32_t i = 0; i < WORKERS; i++) {
-		const struct pg_worker_stats *s = &t->page->worker[i];
-		const uint64_t handled = sum(s->handled, PG_MESSAGES);
-
-		assert_int_equal(s->received + s->handed_in, handled + sum(s->dropped, PG_DROPS) + s->handed_out);
-		assert_int_equal(s->received, s->port[0].rx_packets);
-		assert_int_equal(s->tx_offered, handled - s->unanswered + s->tx_originated);
-		assert_int_equal(s->tx_offered, s->tx_sent + sum(s->tx_dropped, PG_TX_DROPS));
-		assert_int_equal(s->tx_sent, s->port[0].tx_packets);
-		assert_int_equal(sum(s->handling, PG_HANDLING_BUCKETS), handled - s->unanswered);
-	}
-	assert_int_equal(TOTAL(t, handed_in), TOTAL(t, handed_out));
+	appliance_furnish(&t->appliance);
 }
 
 // ---------------------------------------------------------------- players
@@ -166,7 +70,7 @@ static void issue(struct town *t, unsigned i)
 	struct pgc_options options;
 
 	memset(request.key, (int)i + 1, sizeof(request.key));
-	assert_int_equal(pg_session_issue(t->state, &request, &t->session[i], &t->error), PG_OK);
+	assert_int_equal(pg_session_issue(t->appliance.state, &request, &t->session[i], &t->appliance.error), PG_OK);
 	pgc_options_init(&options);
 	options.session = t->session[i];
 	options.memory_bytes = 512 << 10;
@@ -174,7 +78,7 @@ static void issue(struct town *t, unsigned i)
 	memcpy(options.key, request.key, sizeof(options.key));
 	t->player[i] = pgc_new(&options);
 	assert_non_null(t->player[i]);
-	assert_int_equal(pgc_open(t->player[i], "127.0.0.1", t->plan.listener_port[0]), PGC_OK);
+	assert_int_equal(pgc_open(t->player[i], "127.0.0.1", t->appliance.plan.listener_port[0]), PGC_OK);
 }
 
 static void note(struct town *t, unsigned i, const struct pgc_event *event)
@@ -276,7 +180,7 @@ static void fall_silent(struct town *t)
 static void settle_town(struct town *t, uint8_t engine)
 {
 	allot(t, engine);
-	start(t);
+	appliance_start(&t->appliance);
 	for (unsigned i = 0; i < PLAYERS; i++)
 		issue(t, i);
 	await(t, has_connected, 1);
@@ -286,8 +190,7 @@ static void leave_town(struct town *t)
 {
 	for (unsigned i = 0; i < PLAYERS; i++)
 		pgc_free(t->player[i]);
-	free(t->page);
-	munmap(t->state, t->state_size);
+	appliance_give_up(&t->appliance);
 }
 
 /// Every player writes to all.
@@ -312,11 +215,6 @@ static uint8_t *pattern(size_t length)
 
 // ---------------------------------------------------------------- what both engines do
 
-static uint8_t engine_of(void **state)
-{
-	return *(const uint8_t *)*state;
-}
-
 static void test_players_of_two_workers_hear_each_other(void **state)
 {
 	struct town t;
@@ -325,11 +223,11 @@ static void test_players_of_two_workers_hear_each_other(void **state)
 	chat(&t);
 	await(&t, has_heard, PLAYERS);
 	fall_silent(&t);
-	stop(&t);
-	assert_conserved(&t);
-	assert_true(t.page->worker[0].connections > 0);
-	assert_true(t.page->worker[1].connections > 0);
-	assert_int_equal(TOTAL(&t, messages.sent[PG_EVENT_CHAT]), PLAYERS * PLAYERS);
+	appliance_stop(&t.appliance);
+	appliance_assert_conserved(&t.appliance);
+	assert_true(t.appliance.page->worker[0].connections > 0);
+	assert_true(t.appliance.page->worker[1].connections > 0);
+	assert_int_equal(TOTAL(&t.appliance, messages.sent[PG_EVENT_CHAT]), PLAYERS * PLAYERS);
 	assert_int_equal(t.lost, 0);
 	leave_town(&t);
 }
@@ -343,8 +241,8 @@ static void test_the_longest_message_goes_to_the_next_player(void **state)
 	for (unsigned i = 0; i < PLAYERS; i++)
 		assert_int_equal(pgc_bulk(t.player[i], (i + 1) % PLAYERS + 1, bytes, PGC_BULK_MAX, NULL), PGC_OK);
 	await(&t, has_heard, 1);
-	stop(&t);
-	assert_conserved(&t);
+	appliance_stop(&t.appliance);
+	appliance_assert_conserved(&t.appliance);
 	for (unsigned i = 0; i < PLAYERS; i++)
 		assert_int_equal(t.bytes[i], PGC_BULK_MAX);
 	free(bytes);
@@ -361,11 +259,11 @@ static void test_players_whose_address_changes_stay_with_their_worker(void **sta
 	chat(&t);
 	await(&t, has_heard, PLAYERS);
 	fall_silent(&t);
-	stop(&t);
-	assert_conserved(&t);
-	assert_true(TOTAL(&t, handed_out) > 0);
-	assert_int_equal(TOTAL(&t, path_changes), PLAYERS);
-	assert_int_equal(TOTAL(&t, connections), PLAYERS);
+	appliance_stop(&t.appliance);
+	appliance_assert_conserved(&t.appliance);
+	assert_true(TOTAL(&t.appliance, handed_out) > 0);
+	assert_int_equal(TOTAL(&t.appliance, path_changes), PLAYERS);
+	assert_int_equal(TOTAL(&t.appliance, connections), PLAYERS);
 	leave_town(&t);
 }
 
@@ -385,13 +283,13 @@ static void test_a_letter_of_the_operator_arrives(void **state)
 			.body = bytes,
 		};
 
-		assert_int_equal(pg_send(t.gateway, &letter, &t.error), PG_OK);
+		assert_int_equal(pg_send(t.appliance.gateway, &letter, &t.appliance.error), PG_OK);
 	}
 	await(&t, has_heard, 1);
-	stop(&t);
-	assert_conserved(&t);
+	appliance_stop(&t.appliance);
+	appliance_assert_conserved(&t.appliance);
 	assert_int_equal(t.bytes[PLAYERS - 1], 30000);
-	assert_int_equal(TOTAL(&t, messages.sent[PG_EVENT_INVENTORY]), PLAYERS);
+	assert_int_equal(TOTAL(&t.appliance, messages.sent[PG_EVENT_INVENTORY]), PLAYERS);
 	free(bytes);
 	leave_town(&t);
 }
@@ -404,13 +302,13 @@ static void test_a_letter_to_nobody_is_refused(void **state)
 
 	settle_town(&t, engine_of(state));
 	letter.session = t.session[0] ^ 1U << SESSION_SLOT_BITS;
-	assert_int_equal(pg_send(t.gateway, &letter, &t.error), PG_ERROR_USAGE);
-	assert_non_null(strstr(t.error.message, "not connected"));
+	assert_int_equal(pg_send(t.appliance.gateway, &letter, &t.appliance.error), PG_ERROR_USAGE);
+	assert_non_null(strstr(t.appliance.error.message, "not connected"));
 	letter.session = t.session[0];
 	letter.type = SESSION_MOVE;
-	assert_int_equal(pg_send(t.gateway, &letter, &t.error), PG_ERROR_USAGE);
-	stop(&t);
-	assert_conserved(&t);
+	assert_int_equal(pg_send(t.appliance.gateway, &letter, &t.appliance.error), PG_ERROR_USAGE);
+	appliance_stop(&t.appliance);
+	appliance_assert_conserved(&t.appliance);
 	leave_town(&t);
 }
 
@@ -419,12 +317,12 @@ static void test_players_are_told_when_the_gateway_ends(void **state)
 	struct town t;
 
 	settle_town(&t, engine_of(state));
-	assert_true(pg_dismiss(t.gateway, SETTLE_MS));
-	stop(&t);
+	assert_true(pg_dismiss(t.appliance.gateway, SETTLE_MS));
+	appliance_stop(&t.appliance);
 	await(&t, was_told_of_the_end, 0);
-	assert_conserved(&t);
-	assert_int_equal(TOTAL(&t, closed[SESSION_CLOSED_SHUTDOWN]), PLAYERS);
-	assert_int_equal(TOTAL(&t, connected), 0);
+	appliance_assert_conserved(&t.appliance);
+	assert_int_equal(TOTAL(&t.appliance, closed[SESSION_CLOSED_SHUTDOWN]), PLAYERS);
+	assert_int_equal(TOTAL(&t.appliance, connected), 0);
 	leave_town(&t);
 }
 
@@ -437,14 +335,14 @@ static void test_connections_outlive_the_process_of_the_workers(void **state)
 		chat(&t);
 		await(&t, has_heard, round * PLAYERS);
 		fall_silent(&t);
-		stop(&t);
-		start(&t);
+		appliance_stop(&t.appliance);
+		appliance_start(&t.appliance);
 	}
 	fall_silent(&t);
-	stop(&t);
-	assert_conserved(&t);
-	assert_int_equal(TOTAL(&t, connections), PLAYERS);
-	assert_int_equal(TOTAL(&t, sessions_recovered), 3 * PLAYERS);
+	appliance_stop(&t.appliance);
+	appliance_assert_conserved(&t.appliance);
+	assert_int_equal(TOTAL(&t.appliance, connections), PLAYERS);
+	assert_int_equal(TOTAL(&t.appliance, sessions_recovered), 3 * PLAYERS);
 	assert_int_equal(t.lost, 0);
 	for (unsigned i = 0; i < PLAYERS; i++)
 		assert_int_equal(t.connected[i], 1);
@@ -460,16 +358,16 @@ static void test_an_end_in_the_middle_of_talk_keeps_conservation(void **state)
 		await(&t, has_connected, 1);
 		chat(&t);
 		listen_once(&t);
-		stop(&t);
-		assert_conserved(&t);
-		start(&t);
+		appliance_stop(&t.appliance);
+		appliance_assert_conserved(&t.appliance);
+		appliance_start(&t.appliance);
 		for (unsigned i = 0; i < PLAYERS; i++) {
 			t.connected[i] = 0; // those who lost messages connect again; the others do for the test's sake
 			pgc_reconnect(t.player[i]);
 		}
 	}
-	stop(&t);
-	assert_conserved(&t);
+	appliance_stop(&t.appliance);
+	appliance_assert_conserved(&t.appliance);
 	leave_town(&t);
 }
 
@@ -479,15 +377,15 @@ static void test_a_new_policy_holds_for_sessions_at_once(void **state)
 	struct pg_policy policy;
 
 	settle_town(&t, engine_of(state));
-	policy = t.plan.policy;
+	policy = t.appliance.plan.policy;
 	policy.delivery.message_pps[PG_REQUEST_CHAT] = 1;
 	policy.delivery.message_burst[PG_REQUEST_CHAT] = 1;
-	assert_int_equal(pg_apply(t.gateway, &policy, SETTLE_MS, &t.error), PG_OK);
+	assert_int_equal(pg_apply(t.appliance.gateway, &policy, SETTLE_MS, &t.appliance.error), PG_OK);
 	chat(&t);
 	fall_silent(&t);
-	stop(&t);
-	assert_conserved(&t);
-	assert_true(TOTAL(&t, dropped[PG_DROP_MESSAGE_RATE_LIMITED]) > 0);
+	appliance_stop(&t.appliance);
+	appliance_assert_conserved(&t.appliance);
+	assert_true(TOTAL(&t.appliance, dropped[PG_DROP_MESSAGE_RATE_LIMITED]) > 0);
 	leave_town(&t);
 }
 

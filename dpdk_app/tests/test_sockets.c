@@ -18,24 +18,33 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "appliance.h"
 #include "frames.h"
-#include "pollgate.h"
 
 #define CAPACITY 4096
-#define SETTLE_MS 5000
 #define PLAYERS 48
 
-/// An appliance in this process, and what outlives it.
-struct appliance {
-	struct pg_plan plan;
-	struct pg_stats_page *page;
-	void *state;
-	size_t state_size;
-	struct pg_gateway *gateway;
-	struct pg_error error;
-};
+static void allot(struct appliance *a, uint8_t engine, uint32_t workers)
+{
+	appliance_plan(a, engine, workers, CAPACITY);
+	appliance_furnish(a);
+}
 
-// ---------------------------------------------------------------- an appliance
+/// The laws; and in this profile nothing is handed over, left without an answer or sent on its own.
+static void assert_conserved(const struct appliance *a)
+{
+	for (uint32_t i = 0; i < a->plan.worker_count; i++) {
+		const struct pg_worker_stats *s = &a->page->worker[i];
+
+		assert_int_equal(s->handed_in, 0);
+		assert_int_equal(s->handed_out, 0);
+		assert_int_equal(s->unanswered, 0);
+		assert_int_equal(s->tx_originated, 0);
+	}
+	appliance_assert_conserved(a);
+}
+
+// ---------------------------------------------------------------- players
 
 static int player_socket(void)
 {
@@ -48,107 +57,6 @@ static int player_socket(void)
 	assert_return_code(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)), errno);
 	return fd;
 }
-
-/// A UDP port that nobody has at this moment.
-static uint16_t free_port(void)
-{
-	struct sockaddr_in address = {0};
-	socklen_t length = sizeof(address);
-	const int fd = player_socket();
-
-	assert_return_code(getsockname(fd, (struct sockaddr *)&address, &length), errno);
-	close(fd);
-	return ntohs(address.sin_port);
-}
-
-static void allot(struct appliance *a, uint8_t engine, uint32_t workers)
-{
-	struct pg_plan *plan = &a->plan;
-
-	memset(a, 0, sizeof(*a));
-	plan->abi_version = PG_ABI_VERSION;
-	plan->engine = engine;
-	plan->port_count = 1;
-	plan->listener_count = 1;
-	plan->listener_port[0] = free_port();
-	plan->worker_count = workers;
-	for (uint32_t i = 0; i < workers; i++)
-		plan->worker[i].cpu = i % (uint32_t)sysconf(_SC_NPROCESSORS_ONLN);
-	plan->session_capacity = CAPACITY;
-	strcpy(plan->isa, "auto");
-	strcpy(plan->port[0].name, "lo");
-	plan->port[0].address_count = 1;
-	plan->port[0].address[0] = (struct pg_address){.family = 4, .prefix_len = 8, .bytes = {127, 0, 0, 1}};
-	plan->sockets.receive_buffer_bytes = plan->sockets.send_buffer_bytes = 4 << 20;
-	plan->sockets.pages = PG_PAGES_HUGE_IF_FREE;
-	plan->policy.idle_timeout_ns = 60000000000ULL;
-	a->page = calloc(1, pg_stats_page_size());
-	a->state_size = pg_state_size(CAPACITY, workers, 0);
-	a->state = mmap(NULL, a->state_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	assert_non_null(a->page);
-	assert_true(a->state != MAP_FAILED);
-	assert_int_equal(pg_state_init(a->state, a->state_size, CAPACITY, workers, 0, &a->error), PG_OK);
-	pg_stats_page_init(a->page, workers, 1, 0);
-}
-
-static void start(struct appliance *a)
-{
-	a->gateway = pg_open(&a->plan, a->page, a->state, a->state_size, &a->error);
-	if (!a->gateway)
-		fail_msg("%s", a->error.message);
-	if (pg_start(a->gateway, &a->error) != PG_OK)
-		fail_msg("%s", a->error.message);
-}
-
-static void stop(struct appliance *a)
-{
-	if (pg_stop(a->gateway, SETTLE_MS, &a->error) != PG_OK)
-		fail_msg("%s", a->error.message);
-	pg_close(a->gateway);
-	a->gateway = NULL;
-}
-
-static void give_up(struct appliance *a)
-{
-	free(a->page);
-	munmap(a->state, a->state_size);
-}
-
-static uint64_t sum(const uint64_t *counters, unsigned n)
-{
-	uint64_t total = 0;
-
-	for (unsigned i = 0; i < n; i++)
-		total += counters[i];
-	return total;
-}
-
-/// Both laws, and what the port says, of each worker.
-static void assert_conserved(const struct appliance *a)
-{
-	for (uint32_t i = 0; i < a->plan.worker_count; i++) {
-		const struct pg_worker_stats *s = &a->page->worker[i];
-		const uint64_t handled = sum(s->handled, PG_MESSAGES);
-
-		assert_int_equal(s->received, handled + sum(s->dropped, PG_DROPS));
-		assert_int_equal(s->received, s->port[0].rx_packets);
-		assert_int_equal(s->tx_offered, handled);
-		assert_int_equal(s->tx_offered, s->tx_sent + sum(s->tx_dropped, PG_TX_DROPS));
-		assert_int_equal(s->tx_sent, s->port[0].tx_packets);
-	}
-}
-
-static uint64_t total(const struct appliance *a, size_t counter)
-{
-	uint64_t all = 0;
-
-	for (uint32_t i = 0; i < a->plan.worker_count; i++)
-		all += *(const uint64_t *)((const uint8_t *)&a->page->worker[i] + counter);
-	return all;
-}
-#define TOTAL(a, counter) total(a, offsetof(struct pg_worker_stats, counter))
-
-// ---------------------------------------------------------------- players
 
 static void send_to(const struct appliance *a, int fd, const void *bytes, size_t length)
 {
@@ -210,30 +118,25 @@ static void await_received(const struct appliance *a, uint64_t datagrams)
 
 // ---------------------------------------------------------------- what both engines do
 
-static uint8_t engine_of(void **state)
-{
-	return *(const uint8_t *)*state;
-}
-
 static void test_every_message_is_acknowledged(void **state)
 {
 	struct appliance a;
 	const int fd = player_socket();
 
 	allot(&a, engine_of(state), 1);
-	start(&a);
+	appliance_start(&a);
 	for (uint32_t type = 1; type <= 5; type++) {
 		say(&a, fd, type, 7);
 		hear(fd, type);
 	}
-	stop(&a);
+	appliance_stop(&a);
 	assert_conserved(&a);
 	assert_int_equal(TOTAL(&a, tx_sent), 5);
 	assert_int_equal(TOTAL(&a, sessions_admitted), 1);
 	assert_int_equal(TOTAL(&a, port[0].tx_bytes), TOTAL(&a, port[0].rx_bytes));
 	assert_int_equal(sum(a.page->worker[0].handling, PG_HANDLING_BUCKETS), 5);
 	close(fd);
-	give_up(&a);
+	appliance_give_up(&a);
 }
 
 static void test_a_player_over_ipv6_is_acknowledged(void **state)
@@ -249,14 +152,14 @@ static void test_a_player_over_ipv6_is_acknowledged(void **state)
 	a.plan.port[0].address_count = 2;
 	gate.sin6_port = htons(a.plan.listener_port[0]);
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
-	start(&a);
+	appliance_start(&a);
 	assert_int_equal(sendto(fd, message, build_message(message, 1, 3), 0, (struct sockaddr *)&gate, sizeof(gate)),
 			 44);
 	hear(fd, 1);
-	stop(&a);
+	appliance_stop(&a);
 	assert_conserved(&a);
 	close(fd);
-	give_up(&a);
+	appliance_give_up(&a);
 }
 
 static void test_what_is_dropped_is_counted_by_its_reason(void **state)
@@ -268,7 +171,7 @@ static void test_what_is_dropped_is_counted_by_its_reason(void **state)
 
 	allot(&a, engine_of(state), 1);
 	s = &a.page->worker[0];
-	start(&a);
+	appliance_start(&a);
 	send_to(&a, fd, message, 0); // a receive that goes on by itself ends with it
 	send_to(&a, fd, message, 3);
 	send_to(&a, fd, message, PG_DATAGRAM_MAX + 1);
@@ -277,14 +180,14 @@ static void test_what_is_dropped_is_counted_by_its_reason(void **state)
 	hear(fd, 1);
 	say(&a, fd, 1, 8);
 	await_received(&a, 6);
-	stop(&a);
+	appliance_stop(&a);
 	assert_conserved(&a);
 	assert_int_equal(s->dropped[PG_DROP_TRUNCATED], 2);
 	assert_int_equal(s->dropped[PG_DROP_TOO_LONG], 2);
 	assert_int_equal(s->dropped[PG_DROP_PLAYER_MISMATCH], 1);
 	assert_int_equal(s->handled[PG_MESSAGE_MOVE], 1);
 	close(fd);
-	give_up(&a);
+	appliance_give_up(&a);
 }
 
 /// Every player says `each` things before it listens, so that the sockets' queues fill.
@@ -306,10 +209,10 @@ static void test_two_workers_share_the_players_and_keep_each_one(void **state)
 	allot(&a, engine_of(state), 2);
 	for (unsigned i = 0; i < PLAYERS; i++)
 		fd[i] = player_socket();
-	start(&a);
+	appliance_start(&a);
 	converse(&a, fd, 20);
 	converse(&a, fd, 20);
-	stop(&a);
+	appliance_stop(&a);
 	assert_conserved(&a);
 	assert_int_equal(TOTAL(&a, tx_sent), 40 * PLAYERS);
 	assert_int_equal(TOTAL(&a, sessions_admitted), PLAYERS);
@@ -317,7 +220,7 @@ static void test_two_workers_share_the_players_and_keep_each_one(void **state)
 	assert_true(a.page->worker[1].received > 0);
 	for (unsigned i = 0; i < PLAYERS; i++)
 		close(fd[i]);
-	give_up(&a);
+	appliance_give_up(&a);
 }
 
 static void test_a_stop_with_datagrams_in_flight_keeps_conservation(void **state)
@@ -329,15 +232,15 @@ static void test_a_stop_with_datagrams_in_flight_keeps_conservation(void **state
 	for (unsigned round = 0; round < 5; round++) {
 		const uint64_t before = TOTAL(&a, received);
 
-		start(&a);
+		appliance_start(&a);
 		for (unsigned i = 0; i < 2000; i++)
 			say(&a, fd, 1, 7);
 		await_received(&a, before + 1);
-		stop(&a);
+		appliance_stop(&a);
 		assert_conserved(&a);
 	}
 	close(fd);
-	give_up(&a);
+	appliance_give_up(&a);
 }
 
 static void test_a_restart_on_the_same_state_finds_its_sessions(void **state)
@@ -348,18 +251,18 @@ static void test_a_restart_on_the_same_state_finds_its_sessions(void **state)
 	allot(&a, engine_of(state), 2);
 	for (unsigned i = 0; i < PLAYERS; i++)
 		fd[i] = player_socket();
-	start(&a);
+	appliance_start(&a);
 	converse(&a, fd, 1);
-	stop(&a);
-	start(&a);
+	appliance_stop(&a);
+	appliance_start(&a);
 	converse(&a, fd, 1);
-	stop(&a);
+	appliance_stop(&a);
 	assert_conserved(&a);
 	assert_int_equal(TOTAL(&a, sessions_admitted), PLAYERS);
 	assert_int_equal(TOTAL(&a, sessions_recovered), PLAYERS);
 	for (unsigned i = 0; i < PLAYERS; i++)
 		close(fd[i]);
-	give_up(&a);
+	appliance_give_up(&a);
 }
 
 static void test_a_new_policy_is_in_use_when_apply_returns(void **state)
@@ -369,7 +272,7 @@ static void test_a_new_policy_is_in_use_when_apply_returns(void **state)
 	const int fd = player_socket();
 
 	allot(&a, engine_of(state), 1);
-	start(&a);
+	appliance_start(&a);
 	policy = a.plan.policy;
 	policy.listener[0].source_pps = 1;
 	policy.listener[0].source_burst = 1;
@@ -377,11 +280,11 @@ static void test_a_new_policy_is_in_use_when_apply_returns(void **state)
 	for (unsigned i = 0; i < 10; i++)
 		say(&a, fd, 1, 7);
 	await_received(&a, 10);
-	stop(&a);
+	appliance_stop(&a);
 	assert_conserved(&a);
 	assert_true(a.page->worker[0].dropped[PG_DROP_SOURCE_RATE_LIMITED] > 0);
 	close(fd);
-	give_up(&a);
+	appliance_give_up(&a);
 }
 
 static void test_a_listener_answers_for_its_own_port_only(void **state)
@@ -392,17 +295,17 @@ static void test_a_listener_answers_for_its_own_port_only(void **state)
 	allot(&a, engine_of(state), 1);
 	a.plan.listener_count = 2;
 	a.plan.listener_port[1] = free_port();
-	start(&a);
+	appliance_start(&a);
 	say(&a, fd, 1, 7);
 	hear(fd, 1);
 	a.plan.listener_port[0] = a.plan.listener_port[1];
 	say(&a, fd, 2, 8); // the same address, but another game
 	hear(fd, 2);
-	stop(&a);
+	appliance_stop(&a);
 	assert_conserved(&a);
 	assert_int_equal(TOTAL(&a, sessions_admitted), 2);
 	close(fd);
-	give_up(&a);
+	appliance_give_up(&a);
 }
 
 // ---------------------------------------------------------------- failures
@@ -423,7 +326,7 @@ static void test_an_address_that_is_not_of_this_host_is_named(void **state)
 	allot(&a, engine_of(state), 1);
 	memcpy(a.plan.port[0].address[0].bytes, (uint8_t[]){192, 0, 2, 77}, 4);
 	assert_refused(&a, PG_ERROR_DEVICE, "port lo: 192.0.2.77 is not an address of this host");
-	give_up(&a);
+	appliance_give_up(&a);
 }
 
 static void test_a_port_in_use_is_named(void **state)
@@ -438,7 +341,7 @@ static void test_a_port_in_use_is_named(void **state)
 	a.plan.listener_port[0] = ntohs(address.sin_port);
 	assert_refused(&a, PG_ERROR_DEVICE, "of 127.0.0.1 is in use by another process");
 	close(fd);
-	give_up(&a);
+	appliance_give_up(&a);
 }
 
 static void test_an_engine_that_this_build_lacks_is_refused(UNUSED void **state)
@@ -447,7 +350,7 @@ static void test_an_engine_that_this_build_lacks_is_refused(UNUSED void **state)
 
 	allot(&a, 99, 1);
 	assert_refused(&a, PG_ERROR_USAGE, "engine 99, which this build does not have");
-	give_up(&a);
+	appliance_give_up(&a);
 }
 
 // ---------------------------------------------------------------- io_uring only
@@ -460,7 +363,7 @@ static void test_answers_without_a_copy_are_the_same(UNUSED void **state)
 
 	allot(&a, PG_ENGINE_IO_URING, 1);
 	a.plan.sockets.zero_copy_bytes = 256;
-	start(&a);
+	appliance_start(&a);
 	for (unsigned i = 0; i < 300; i++) {
 		const size_t length = i % 2 ? 540 : 60;
 
@@ -469,11 +372,11 @@ static void test_answers_without_a_copy_are_the_same(UNUSED void **state)
 		assert_int_equal(get_le32(answer), 103);
 		assert_int_equal(answer[length - 1], 'x');
 	}
-	stop(&a);
+	appliance_stop(&a);
 	assert_conserved(&a);
 	assert_int_equal(TOTAL(&a, tx_sent), 300);
 	close(fd);
-	give_up(&a);
+	appliance_give_up(&a);
 }
 
 static void test_huge_pages_are_used_or_missed_by_name(UNUSED void **state)
@@ -485,12 +388,12 @@ static void test_huge_pages_are_used_or_missed_by_name(UNUSED void **state)
 	a.plan.sockets.pages = PG_PAGES_HUGE;
 	if (page != MAP_FAILED) {
 		munmap(page, 2 << 20);
-		start(&a);
-		stop(&a);
+		appliance_start(&a);
+		appliance_stop(&a);
 	} else {
 		assert_refused(&a, PG_ERROR_MEMORY, "no huge page of 2 MB is free");
 	}
-	give_up(&a);
+	appliance_give_up(&a);
 }
 
 /// From now on io_uring_setup fails in this process.
@@ -538,7 +441,7 @@ static void test_a_refusal_of_the_kernel_says_what_to_do(UNUSED void **state)
 		assert_int_equal(waitpid(child, &status, 0), child);
 		if (status != 0)
 			fail_msg("errno %d is not explained by \"%s\"", refusal[i].why, refusal[i].said);
-		give_up(&a);
+		appliance_give_up(&a);
 	}
 }
 

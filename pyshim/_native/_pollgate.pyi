@@ -128,11 +128,11 @@ class _Lib:
     ) -> int: ...
     def pg_bench_rewind(self, gateway: Any, state: _CDataBase, error: _CDataBase, /) -> int: ...
     def pg_bench_rewinding_cycles(self) -> int: ...
-    def pg_bench_crypto_only(  # noqa: PLR0913: as in C
+    def pg_bench_crypto_only(
         self,
         gateway: Any,
         state: _CDataBase,
-        answers: bool,  # noqa: FBT001
+        answers: bool,
         duration_ms: int,
         run: _CDataBase,
         error: _CDataBase,

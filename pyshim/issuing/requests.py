@@ -116,11 +116,40 @@ def parse_body(kind: type[Model], data: bytes) -> Model:
     try:
         return kind.model_validate_json(data)
     except ValidationError as problem:
-        raise BadRequestError("; ".join(_sentence(error) for error in problem.errors())) from None
+        raise BadRequestError("; ".join(_sentence(kind, error) for error in problem.errors())) from None
 
 
-def _sentence(error: Any) -> str:
+def _sentence(kind: type[BaseModel], error: Any) -> str:
     """One finding, without what was found: it may be long, or a secret in the wrong field."""
-    where = key_path(error["loc"])
-    what = error["msg"].removeprefix("Value error, ")
-    return f"{where}: {what}" if where else what
+    if not error["loc"]:
+        return _about_the_whole(error)
+    where, name = key_path(error["loc"]), error["loc"][0]
+    if error["type"] == "extra_forbidden":
+        return f"{where}: no such field; allowed: {', '.join(kind.model_fields)}"
+    start = "missing; it is" if error["type"] == "missing" else "allowed is"
+    return f"{where}: {start} {_in_words(kind.model_json_schema()['properties'][name])}"
+
+
+def _about_the_whole(error: Any) -> str:
+    match error["type"]:
+        case "json_invalid":
+            return f"the body is not JSON: {error['ctx']['error']}"
+        case "model_type":
+            return "the body is JSON, but not an object"
+        case _:
+            return str(error["msg"]).removeprefix("Value error, ")
+
+
+def _in_words(schema: dict[str, Any]) -> str:
+    """What a field allows."""
+    branch = schema.get("anyOf", [schema])[0]  # the other one is null
+    unit = f", {schema['description']}" if "description" in schema else ""
+    match branch:
+        case {"enum": words}:
+            return ", ".join(words[:-1]) + f" or {words[-1]}"
+        case {"type": "boolean"}:
+            return "true or false" + unit
+        case {"type": "integer", "minimum": low, "maximum": high}:
+            return f"a whole number from {low} to {high}" + unit
+        case _:
+            return "a string" + unit

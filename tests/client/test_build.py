@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -76,3 +78,39 @@ def test_example_builds_as_its_first_lines_say(installed: Installed, static: boo
     done = subprocess.run([made], env=environment, capture_output=True, text=True, timeout=10, check=False)
     assert done.returncode == 2
     assert "usage: player" in done.stderr
+
+
+README = Path(__file__).parents[2] / "client" / "README.md"
+GAME = """\
+#include <pollgate_client.h>
+#include <string.h>
+extern volatile bool playing;
+extern uint32_t session;
+extern uint8_t key[PGC_KEY_BYTES];
+extern float position[3], velocity[3];
+void handle(const struct pgc_event *event);
+void play(void);
+void play(void)
+{
+%s
+}
+"""
+
+
+def game_in_readme() -> str:
+    (block,) = re.findall(r"^```c\n(.*?)^```$", README.read_text(), re.MULTILINE | re.DOTALL)
+    return str(block)
+
+
+def game_in_header(installed: Installed) -> str:
+    comment = installed.header.read_text().partition(" */")[0]
+    lines = [line.removeprefix(" *") for line in comment.splitlines() if line.startswith(" *     ")]
+    text = "struct pgc_event event;\n" + "\n".join(lines)
+    return text.replace("ticket.session", "session").replace("ticket.key", "key")
+
+
+@pytest.mark.parametrize("where", ["README", "header"])
+def test_the_game_in_the_documents_compiles_as_it_stands(installed: Installed, where: str) -> None:
+    source = installed.directory / f"{where}.c"
+    source.write_text(GAME % (game_in_readme() if where == "README" else game_in_header(installed)))
+    installed.compile("gcc", source, f"{where}.o", "-std=c11", "-c")

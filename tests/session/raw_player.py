@@ -12,10 +12,13 @@ from pyshim.protocol import session as layers
 from pyshim.protocol.client.ticket import Ticket
 from pyshim.protocol.session import Session
 from pyshim.protocol.session_crypto import TrafficKeys, derive
-from pyshim.protocol.session_wire import FLAG_ACK_NOW, Header, Kind
+from pyshim.protocol.session_wire import FLAG_ACK_NOW, Header, Kind, MessageType
 from tests.session.core_gateway import CoreGateway
+from tests.session.make_vectors import MOVE, message
 
 NONCE = bytes(range(16))
+MOVED = message(MessageType.MOVE, MOVE)
+WRAP = 1 << 32
 
 
 @dataclass
@@ -120,3 +123,9 @@ class RawPlayer:
                 body = self.opened(datagram)
                 found += body.messages if datagram[0] == Kind.DATA else [body]
         return found
+
+
+def is_alive(player: RawPlayer) -> bool:
+    """Whether the connection still takes a datagram and answers it."""
+    drop, answer = player.send(player.data(message(MessageType.HEARTBEAT)))
+    return drop is None and Session(answer).ack == player.sent % WRAP

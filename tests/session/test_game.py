@@ -193,6 +193,7 @@ def test_client_that_was_not_entered_says_how(server: ModelServer) -> None:
         (lambda game: game.move((0.0, 0.0)), "three"),
         (lambda game: game.chat("", to=1), "1 to 512"),
         (lambda game: game.chat("ü" * 257, to=1), "514 bytes"),
+        (lambda game: game.chat("\ud800", to=1), "surrogate"),
         (lambda game: game.chat("a", to=-1), "to: -1"),
         (lambda game: game.chat("a", to=1, channel=4), "channel: 4"),
         (lambda game: game.bulk(bytes(65529), to=1), "65529 bytes"),

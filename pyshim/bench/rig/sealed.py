@@ -79,7 +79,7 @@ class SealedReplay:
             "sessions": self.capture.sessions,
             "frames": self.capture.frames,
             "device": DEVICE,
-            "fed": "the replay windows of a burst are rewound when it has been served; those cycles are left out",
+            "fed": "replay windows of a burst are rewound once it is served; those cycles are left out",
             "worker_cpus": [worker.cpu for worker in self.plan.workers],
             "control_cpus": list(self.plan.control_cpus),
             "huge_pages": self.plan.huge_pages,

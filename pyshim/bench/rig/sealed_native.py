@@ -78,7 +78,10 @@ def crypto_only(gateway: Gateway, seconds: float, *, answers: bool) -> SideRun:
     """
     error = new_error()
     run: Any = ffi.new("struct pg_bench_run *")
-    check(lib.pg_bench_crypto_only(gateway.native, gateway.state, answers, round(seconds * 1000), run, error), error)
+    check(
+        lib.pg_bench_crypto_only(gateway.native, gateway.state, answers, round(seconds * 1000), run, error),
+        error,
+    )
     refused = run.refused + run.unsent
     return SideRun(
         packets_per_s=run.packets * tsc_hz() / run.cycles,

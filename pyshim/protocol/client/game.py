@@ -155,7 +155,10 @@ class Client:
 
     def chat(self, text: str, to: int, *, topic: int = 0, channel: int = 1) -> Receipt:
         """Write to a player. `topic` is the game's own number; `channel` is the order in which it arrives."""
-        size = len(text.encode())
+        try:
+            size = len(text.encode())
+        except UnicodeEncodeError as error:
+            raise UsageError("text: half of a surrogate pair is not a character") from error
         if not 1 <= size <= CHAT_TEXT_MAX_BYTES:
             raise UsageError(f"text: {size} bytes of UTF-8, allowed are 1 to {CHAT_TEXT_MAX_BYTES}")
         if not 0 <= topic <= 255:

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// gatehouse.h: a house behind a rig's gate: datagrams of players, and what leaves, by every way through the whole pipeline.
+//
+// The players know the protocol and their keys (house.h); frames are built and judged by frames.h.
+
+#ifndef POLLGATE_TESTS_GATEHOUSE_H
+#define POLLGATE_TESTS_GATEHOUSE_H
+
+#include "house.h"
+#include "rig.h"
+
+#define GATEHOUSE_CAPACITY 64
+
+/// How a datagram gets here.
+enum way {
+	WAY_COMMON,  // untagged IPv4 to the first listener
+	WAY_TAGGED4, // two tags, to the second listener
+	WAY_IPV6,    // to the second listener
+	WAY_OFFLOAD, // the device verifies and computes checksums
+	WAY_KERNEL,  // a socket's
+	WAYS
+};
+
+extern const unsigned gatehouse_ways[WAYS];
+
+struct gatehouse {
+	enum way way;
+	struct house *house;
+	struct rig *rig;
+	struct gate gate[HOUSE_SIDES]; // the same port, for each worker
+};
+
+/// Set up and torn down by cmocka; `*state` is a way before and the gatehouse then.
+int gatehouse_open(void **state);
+int gatehouse_close(void **state);
+
+#define BY_WAY(test, name, way)                                                                                 \
+	{                                                                                                       \
+#test ", " name, test, gatehouse_open, gatehouse_close, (void *)(uintptr_t)&gatehouse_ways[way] \
+	}
+
+/// Each test by each way.
+#define BY_EVERY_WAY(test)                                                                \
+	BY_WAY(test, "common frames", WAY_COMMON), BY_WAY(test, "two tags", WAY_TAGGED4), \
+		BY_WAY(test, "IPv6", WAY_IPV6), BY_WAY(test, "offload", WAY_OFFLOAD),     \
+		BY_WAY(test, "datagrams", WAY_KERNEL)
+
+/// The listener that speaks the session profile.
+uint8_t listener_of(const struct gatehouse *g);
+
+/// Every packet ended in one counter, whatever the test did.
+void check_conserved(const struct gatehouse *g);
+
+// ---------------------------------------------------------------- arrivals and departures
+
+/// What became of a datagram; the payload of the answer, or as it is now.
+struct reply {
+	unsigned result;
+	uint8_t owner;
+	uint16_t length;
+	uint8_t bytes[ETHERNET_MAX];
+};
+
+/// A burst for worker `side`.
+void deliver(struct gatehouse *g, unsigned side, const struct peer *peer, uint8_t (*payload)[1500],
+	     const uint16_t *length, struct reply *reply, unsigned n);
+
+/// One datagram for worker `side`.
+struct reply send_from(struct gatehouse *g, unsigned side, const struct peer *peer, const uint8_t *payload,
+		       uint16_t length);
+
+/// Dropped for this reason, and counted under it.
+void check_dropped(struct gatehouse *g, const struct reply *reply, enum pg_drop reason);
+
+/// Something that leaves on its own.
+struct left {
+	struct peer peer;
+	uint16_t length;
+	uint8_t bytes[ETHERNET_MAX];
+};
+
+/// All that is due; nothing may be when departures_wait() says so.
+unsigned depart(struct gatehouse *g, struct left left[BURST_MAX]);
+
+/// As depart(), millisecond after millisecond, until something leaves.
+unsigned await_departure(struct gatehouse *g, unsigned ms, struct left left[BURST_MAX]);
+
+// ---------------------------------------------------------------- players
+
+/// Where player number `n` is, when he comes by this way.
+struct peer peer_number(const struct gatehouse *g, uint32_t n);
+
+/// As house_issue(), for an hour.
+struct player issue(struct gatehouse *g, uint32_t id);
+
+/// HELLO, CHALLENGE, CONFIRM, WELCOME by one worker.
+/// @return false when any of it did not go as it should
+bool connect_by(struct gatehouse *g, unsigned side, struct player *player);
+
+/// Issued, and connected by the first worker.
+struct player connected(struct gatehouse *g, uint32_t id);
+
+// ---------------------------------------------------------------- messages
+
+/// The inside of DATA.
+struct message {
+	uint8_t bytes[1500];
+	uint16_t length;
+};
+
+extern const struct message nothing;
+extern const struct motion a_motion;
+
+void add_message(struct message *m, uint8_t type, uint8_t flags, uint16_t id, const void *body, uint16_t length);
+
+struct message a_move(void);
+struct message an_attack(uint32_t target, uint8_t flags, uint16_t id);
+
+/// DATA, as it leaves the player.
+uint16_t seal_data(struct gatehouse *g, struct player *player, bool now, const struct message *m, uint8_t *out);
+
+/// Seal it and send it to the first worker; `now` asks for an acknowledgement at once.
+struct reply say(struct gatehouse *g, struct player *player, bool now, const struct message *m);
+
+struct session_header header_of(const uint8_t *bytes);
+
+/// Open an answer or departure of this kind.
+struct session_header opened(struct gatehouse *g, struct player *player, uint8_t *bytes, uint16_t length,
+			     enum session_kind kind);
+
+#endif

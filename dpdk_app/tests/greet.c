@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// greet.c: see greet.h.
+
+#include "greet.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct house *house;
+
+int open_house(void **state UNUSED)
+{
+	house = house_open(64);
+	return 0;
+}
+
+int close_house(void **state UNUSED)
+{
+	house_close(house);
+	return 0;
+}
+
+struct handshake_outcome send_from(unsigned side, const struct peer *peer, uint8_t *datagram, uint16_t length)
+{
+	return handshake_greet(house->side[side], peer, datagram, length, house->now);
+}
+
+struct handshake_outcome greet(const struct player *player, uint8_t *datagram, uint16_t length)
+{
+	return send_from(0, &player->peer, datagram, length);
+}
+
+void assert_dropped(const struct player *player, const uint8_t *datagram, uint16_t length, enum pg_drop why)
+{
+	uint8_t *copy = malloc(length ? length : 1); // of exactly its size
+
+	assert_non_null(copy);
+	memcpy(copy, datagram, length);
+
+	const struct handshake_outcome outcome = greet(player, copy, length);
+
+	if (outcome.drop != why || outcome.answer != 0)
+		fail_msg("%u bytes: %s instead of %s", length, pg_drop_name(outcome.drop), pg_drop_name(why));
+	assert_memory_equal(copy, datagram, length);
+	free(copy);
+}
+
+uint8_t *state_copy(void)
+{
+	uint8_t *copy = malloc(house->state_size);
+
+	assert_non_null(copy);
+	return memcpy(copy, house->state, house->state_size);
+}
+
+void assert_state_is(uint8_t *copy)
+{
+	assert_true(memcmp(copy, house->state, house->state_size) == 0);
+	assert_int_equal(house->side[0]->outbox.count, 0);
+	free(copy);
+}

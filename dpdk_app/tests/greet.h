@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// greet.h: what players say before they are connected to a house, and that what is refused leaves no trace.
+
+#ifndef POLLGATE_TESTS_GREET_H
+#define POLLGATE_TESTS_GREET_H
+
+#include "house.h"
+#include "unit.h"
+
+/// The house of the test that runs.
+extern struct house *house;
+int open_house(void **state);
+int close_house(void **state);
+
+#define house_test(name) cmocka_unit_test_setup_teardown(name, open_house, close_house)
+
+/// HELLO or CONFIRM for a worker; the answer is in its place.
+struct handshake_outcome send_from(unsigned side, const struct peer *peer, uint8_t *datagram, uint16_t length);
+
+/// For the first worker, from where the player is.
+struct handshake_outcome greet(const struct player *player, uint8_t *datagram, uint16_t length);
+
+/// What came is left alone and answered by nothing.
+void assert_dropped(const struct player *player, const uint8_t *datagram, uint16_t length, enum pg_drop why);
+
+/// A copy of all that outlives a worker process.
+uint8_t *state_copy(void);
+
+/// Nothing has changed since the copy, which is freed; and nobody waits to be told anything.
+void assert_state_is(uint8_t *copy);
+
+#endif

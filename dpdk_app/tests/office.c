@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// office.c: see office.h.
+
+#include "office.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "rig.h"
+#include "unit.h"
+
+struct pg_error office_error;
+
+struct office office_open(uint32_t slots)
+{
+	const size_t size = pg_state_size(64, 2, slots);
+	struct office o = {.state = zeroed_lines(size)};
+
+	assert_int_equal(pg_state_init(o.state, size, 64, 2, slots, &office_error), PG_OK);
+	o.parts = state_parts(o.state);
+	return o;
+}
+
+void office_close(struct office *o)
+{
+	free(o->state);
+}
+
+uint32_t issue_for(const struct office *o, uint32_t player, uint32_t ttl_s)
+{
+	struct pg_issue_request request = {.player_id = player, .ttl_s = ttl_s};
+	uint32_t session = 0;
+
+	memset(request.key, (int)player, sizeof(request.key));
+	return pg_session_issue(o->state, &request, &session, &office_error) == PG_OK ? session : 0;
+}
+
+uint32_t issue(const struct office *o, uint32_t player)
+{
+	return issue_for(o, player, 1000);
+}
+
+struct issued *record_of(const struct office *o, uint32_t session)
+{
+	return &o->parts.records[session_slot(session)];
+}
+
+void end_now(const struct office *o, uint32_t session)
+{
+	struct issued *record = record_of(o, session);
+
+	deadlines_remove(&o->parts.deadlines, session_slot(session));
+	record->expires_at = 1;
+	deadlines_add(&o->parts.deadlines, session_slot(session));
+}
+
+void connect_to(const struct office *o, uint32_t session, uint8_t worker)
+{
+	struct issued *record = record_of(o, session);
+
+	assert_true(issued_claim(record, session, worker));
+	record->phase = ISSUED_CONNECTED;
+}

@@ -1,0 +1,339 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// test_connection_crash.c: connections found by the next worker, wherever the last one died; and no nonce twice.
+
+#include "unit.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "rig.h"
+#include "watched.h"
+
+#define CRASHES_MAX 1024
+
+// ---------------------------------------------------------------- a crash
+
+static void a_connection_goes_on_after_a_restart(void **state UNUSED)
+{
+	struct player player = connected_player();
+	struct issued *record = house_record(house, &player);
+	uint8_t datagram[PLAYER_BUFFER];
+	uint16_t length;
+
+	for (unsigned i = 0; i < 5; i++)
+		player_seal(house, &player, SESSION_DATA, "before", 6, datagram);
+	replay_mark(&record->replay, player.sent);
+	assert_int_equal(restart(), 1);
+	assert_int_equal(house->stats[0].connected, 1);
+	assert_false(replay_fresh(&record->replay, player.sent)); // the same again
+	assert_false(replay_fresh(&record->replay, 2));           // and what may have been seen
+	length = player_seal(house, &player, SESSION_DATA, "after", 5, datagram);
+	assert_true(replay_fresh(&record->replay, player.sent));
+	assert_true(cipher_open(&house->side[0]->code, &house->vault.lockers[slot_of(&player)].cipher.open, player.sent,
+				datagram, 20, length));
+	connection_close(house->side[0], slot_of(&player), SESSION_CLOSED_SHUTDOWN, house->now);
+	assert_told(&player, &player.peer, SESSION_CLOSED_SHUTDOWN);
+	assert_int_equal(player.newest, 2); // after the WELCOME's
+}
+
+static void confirms_from_before_a_restart_are_worth_nothing_after_it(void **state UNUSED)
+{
+	struct player player = house_issue(house, 7, 600, false), was;
+	uint8_t old[PLAYER_BUFFER];
+	const uint16_t length = house_ask(house, 0, &player, old);
+
+	was = player;
+	house_wait(house, 1);
+	assert_true(house_connect(house, 0, &player));
+	restart();
+	assert_int_equal(handshake_greet(house->side[0], &was.peer, old, length, house->now).drop, PG_DROP_COOKIE_OLD);
+}
+
+static void a_confirm_repeated_after_a_restart_gets_the_same_keys(void **state UNUSED)
+{
+	struct player player = connected_player();
+	uint8_t datagram[PLAYER_BUFFER], nonce[SESSION_NONCE_LEN];
+	const uint16_t length = player_confirm(&player, datagram);
+	struct handshake_outcome outcome;
+
+	memcpy(nonce, player.server_nonce, sizeof(nonce));
+	restart();
+	outcome = handshake_greet(house->side[0], &player.peer, datagram, length, house->now);
+	assert_true(player_take_welcome(house, &player, datagram, outcome.answer));
+	assert_memory_equal(nonce, player.server_nonce, sizeof(nonce));
+	assert_int_equal(player.welcome.header.sequence, 2);
+}
+
+static void a_connection_whose_messages_died_is_closed_as_restarted(void **state UNUSED)
+{
+	struct player player = connected_player();
+	uint8_t datagram[PLAYER_BUFFER];
+	const uint16_t length = player_confirm(&player, datagram);
+
+	house_record(house, &player)->undelivered = 1;
+	assert_int_equal(restart(), 0);
+	assert_int_equal(house_record(house, &player)->phase, ISSUED_LOST);
+	assert_int_equal(handshake_greet(house->side[0], &player.peer, datagram, length, house->now).drop,
+			 PG_DROP_COOKIE_OLD);
+	assert_int_equal(restart(), 0); // once more, before it was closed
+	assert_int_equal(connection_sweep(house->side[0], house->now, 16), 1);
+	assert_told(&player, &player.peer, SESSION_CLOSED_RESTARTED);
+	assert_nobody_is_connected(&player);
+	house_wait(house, 1);
+	assert_true(house_connect(house, 0, &player));
+}
+
+static void a_session_revoked_while_no_worker_ran_is_closed_as_revoked(void **state UNUSED)
+{
+	struct player player = connected_player();
+
+	assert_true(pg_session_revoke(house->state, player.session));
+	restart();
+	assert_int_equal(connection_sweep(house->side[0], house->now, 16), 1);
+	assert_told(&player, &player.peer, SESSION_CLOSED_REVOKED);
+}
+
+// ---------------------------------------------------------------- a crash, anywhere
+
+/// The record as each store of an interrupted call left it, and what was sealed by then.
+static struct crash {
+	struct issued record;
+	size_t sealings;
+} crashes[CRASHES_MAX];
+static volatile size_t crash_count;
+static const struct issued *watched;
+
+static void after_an_instruction(int signal UNUSED)
+{
+	if (memcmp(&crashes[crash_count - 1].record, watched, sizeof(*watched)) == 0 &&
+	    crashes[crash_count - 1].sealings == sealings_logged())
+		return;
+	if (crash_count == CRASHES_MAX)
+		abort();
+	crashes[crash_count++] = (struct crash){.record = *watched, .sealings = sealings_logged()};
+}
+
+/// The CPU traps after every instruction while TF is set.
+__attribute__((noinline)) static void trap_on(void)
+{
+	__asm__ volatile("pushfq; orq $0x100, (%%rsp); popfq" ::: "memory", "cc");
+}
+
+__attribute__((noinline)) static void trap_off(void)
+{
+	__asm__ volatile("pushfq; andq $-0x101, (%%rsp); popfq" ::: "memory", "cc");
+}
+
+static void watch(const struct issued *record)
+{
+	const struct sigaction action = {.sa_handler = after_an_instruction};
+
+	assert_int_equal(sigaction(SIGTRAP, &action, NULL), 0);
+	watched = record;
+	crashes[0] = (struct crash){.record = *record, .sealings = sealings_logged()};
+	crash_count = 1;
+}
+
+/// What is done with a record that was found: all that seals.
+static void go_on_after(const struct crash *crash, struct player *player, const uint8_t *confirm, uint16_t length)
+{
+	const struct peer there = peer_at(0x14000077, 7000, 0);
+	struct issued *record = house_record(house, player);
+	uint8_t datagram[PLAYER_BUFFER];
+
+	*record = crash->record;
+	sealings_go_back(crash->sealings);
+	restart();
+	if (record->phase == ISSUED_IDLE)
+		assert_int_equal(record->owner, ISSUED_NO_OWNER);
+	if (record->phase == ISSUED_CONNECTED)
+		handshake_challenge_path(house->side[0], slot_of(player), &there, datagram, 1400, house->now);
+	memcpy(datagram, confirm, length); // repeated
+	handshake_greet(house->side[0], &player->peer, datagram, length, house->now);
+	connection_sweep(house->side[0], house->now, 16);
+	house_wait(house, 5);
+	assert_true(house_connect(house, 0, player)); // anew
+	connection_close(house->side[0], slot_of(player), SESSION_CLOSED_SHUTDOWN, house->now);
+	assert_no_nonce_was_used_twice();
+}
+
+static void go_on_after_each(struct player *player, const uint8_t *confirm, uint16_t length)
+{
+	sealings_keep();
+	for (size_t i = 0; i < crash_count; i++)
+		go_on_after(&crashes[i], player, confirm, length);
+}
+
+/// Interrupt the second CONFIRM of a session (of another address, so that it seals a CLOSE, too) after each of its stores.
+/// @return its length
+static uint16_t interrupted_confirm(struct player *player, uint8_t *confirm)
+{
+	uint8_t datagram[PLAYER_BUFFER];
+	uint16_t length;
+
+	player->max_datagram = 508;
+	house_wait(house, 5);
+	player->peer = peer_at(0x14000063, 7000, 0);
+	length = house_ask(house, 0, player, confirm);
+	memcpy(datagram, confirm, length);
+	watch(house_record(house, player));
+	trap_on();
+	handshake_greet(house->side[0], &player->peer, datagram, length, house->now);
+	trap_off();
+	assert_true(crash_count > 20);
+	return length;
+}
+
+static void a_crash_after_any_store_of_a_confirm_repeats_no_nonce(void **state UNUSED)
+{
+	struct player player = connected_player();
+	uint8_t confirm[PLAYER_BUFFER];
+
+	go_on_after_each(&player, confirm, interrupted_confirm(&player, confirm));
+}
+
+static bool same_connection(const struct issued *a, const struct issued *b)
+{
+	return peer_equal(&a->peer, &b->peer) && a->max_datagram == b->max_datagram &&
+	       memcmp(a->client_nonce, b->client_nonce, SESSION_NONCE_LEN) == 0 &&
+	       memcmp(a->server_nonce, b->server_nonce, SESSION_NONCE_LEN) == 0;
+}
+
+static void a_crash_in_a_confirm_leaves_the_old_connection_the_new_one_or_none(void **state UNUSED)
+{
+	struct player player = connected_player();
+	struct issued *record = house_record(house, &player);
+	const struct issued before = *record;
+	uint8_t confirm[PLAYER_BUFFER];
+	unsigned old = 0, new = 0, none = 0;
+
+	interrupted_confirm(&player, confirm);
+
+	const struct issued after = *record;
+
+	for (size_t i = 0; i < crash_count; i++) {
+		*record = crashes[i].record;
+		restart();
+		if (record->phase == ISSUED_IDLE)
+			none++;
+		else if (same_connection(record, &before))
+			old++;
+		else if (same_connection(record, &after))
+			new ++;
+		else
+			fail_msg("half a connection goes on after store %zu", i);
+	}
+	assert_true(old > 0 && none > 0 && new > 0);
+}
+
+static void a_crash_after_any_store_of_a_close_repeats_no_nonce(void **state UNUSED)
+{
+	struct player player = connected_player();
+	struct issued *record = house_record(house, &player);
+	uint8_t confirm[PLAYER_BUFFER];
+	const uint16_t length = player_confirm(&player, confirm);
+
+	watch(record);
+	trap_on();
+	connection_close(house->side[0], slot_of(&player), SESSION_CLOSED_IDLE, house->now);
+	trap_off();
+	assert_true(crash_count > 3);
+	go_on_after_each(&player, confirm, length);
+}
+
+static void nothing_is_ever_sent_to_half_of_an_address(void **state UNUSED)
+{
+	struct player player = connected_player();
+	struct issued *record = house_record(house, &player);
+	const struct peer there = peer_at(0x15000063, 7000, 1), here = player.peer;
+
+	watch(record);
+	trap_on();
+	connection_move(house->side[0], slot_of(&player), &there);
+	trap_off();
+	assert_true(crash_count > 2);
+	for (size_t i = 0; i < crash_count; i++) {
+		*record = crashes[i].record;
+		restart();
+		if (record->phase == ISSUED_CONNECTED)
+			assert_true(peer_equal(&record->peer, &here) || peer_equal(&record->peer, &there));
+		else
+			assert_int_equal(record->owner, ISSUED_NO_OWNER);
+	}
+}
+
+// ---------------------------------------------------------------- all of it, for long
+
+/// What may happen to a session, in any order.
+static void happen(struct player *player, uint64_t *seed)
+{
+	struct session_side *side = house->side[0];
+	const struct issued *record = house_record(house, player);
+	const struct peer there = peer_at(0x14000000 + random_below(seed, 4), 5000, 0);
+	uint8_t datagram[PLAYER_BUFFER];
+
+	switch (random_below(seed, 8)) {
+	case 0:
+	case 1:
+		player->peer = there;
+		house_connect(house, random_below(seed, 2), player);
+		break;
+	case 2:
+	case 3: // a CONFIRM again: the last, of this connection or a former one
+		player_confirm(player, datagram);
+		handshake_greet(side, &player->peer, datagram, player->max_datagram, house->now);
+		break;
+	case 4:
+		if (record->owner == 0 && record->phase == ISSUED_CONNECTED)
+			handshake_challenge_path(side, slot_of(player), &there, datagram, 1400, house->now);
+		break;
+	case 5:
+		if (record->owner == 0 && record->phase == ISSUED_CONNECTED)
+			connection_close(side, slot_of(player), SESSION_CLOSED_IDLE, house->now);
+		break;
+	case 6:
+		if (random_below(seed, 4) == 0)
+			house_record(house, player)->undelivered = 1;
+		restart();
+		break;
+	default:
+		connection_sweep(side, house->now, 4);
+		break;
+	}
+}
+
+static void no_nonce_is_used_twice_whatever_happens(void **state UNUSED)
+{
+	struct player player[3];
+	uint64_t seed = 5;
+
+	for (uint32_t i = 0; i < COUNT(player); i++)
+		player[i] = house_issue(house, i + 1, 100000, false);
+	for (unsigned i = 0; i < 5000; i++) {
+		happen(&player[random_below(&seed, COUNT(player))], &seed);
+		house->side[0]->outbox.count = house->side[1]->outbox.count = 0;
+		house_wait(house, random_below(&seed, 600));
+	}
+	assert_true(sealings_logged() > 1000);
+	assert_true(house->stats[0].connections + house->stats[1].connections > 500);
+	assert_no_nonce_was_used_twice();
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		house_test(a_connection_goes_on_after_a_restart),
+		house_test(confirms_from_before_a_restart_are_worth_nothing_after_it),
+		house_test(a_confirm_repeated_after_a_restart_gets_the_same_keys),
+		house_test(a_connection_whose_messages_died_is_closed_as_restarted),
+		house_test(a_session_revoked_while_no_worker_ran_is_closed_as_revoked),
+		house_test(a_crash_after_any_store_of_a_confirm_repeats_no_nonce),
+		house_test(a_crash_in_a_confirm_leaves_the_old_connection_the_new_one_or_none),
+		house_test(a_crash_after_any_store_of_a_close_repeats_no_nonce),
+		house_test(nothing_is_ever_sent_to_half_of_an_address),
+		house_test(no_nonce_is_used_twice_whatever_happens),
+	};
+
+	return cmocka_run_group_tests_name("connection_crash", tests, NULL, NULL);
+}

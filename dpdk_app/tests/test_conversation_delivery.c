@@ -1,0 +1,408 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// test_conversation_delivery.c: messages until they are acknowledged, are given up or the connection ends; and who is told.
+
+#include "unit.h"
+
+#include <string.h>
+
+#include "sender.h"
+
+// ---------------------------------------------------------------- repetition
+
+static void test_what_is_not_acknowledged_is_sent_again_later_and_later_and_then_given_up(UNUSED void **state)
+{
+	uint64_t now = T;
+
+	reliable(0, 10, now);
+	fill(now += 5 * TALK_MS);
+	for (uint32_t i = 0; i < gate.rules.resends; i++) {
+		assert_int_equal(conversation_due(&gate.c), now + (100 * TALK_MS << i));
+		fill(conversation_due(&gate.c) - 1);
+		assert_int_equal(packet.length, 0);
+		fill(now = conversation_due(&gate.c));
+		assert_int_equal(count(), 1);
+		assert_int_equal(gate.stats.resent, i + 1);
+		assert_false(conversation_gave_up(&gate.c));
+	}
+	assert_int_equal(conversation_due(&gate.c), now + (100 * TALK_MS << gate.rules.resends));
+	fill(conversation_due(&gate.c));
+	assert_int_equal(packet.length, 0);
+	assert_true(conversation_gave_up(&gate.c));
+	assert_true(conversation_holds_messages(&gate.c));
+	conversation_end(&gate.hall, &gate.c, PG_LOSS_UNACKNOWLEDGED);
+	assert_int_equal(gate.stats.lost[PG_LOSS_UNACKNOWLEDGED], 1);
+	assert_false(conversation_gave_up(&gate.c));
+}
+
+static void test_an_acknowledgement_of_any_packet_that_carried_it_ends_it(UNUSED void **state)
+{
+	for (uint32_t which = 0; which < 4; which++) {
+		uint64_t counters[4];
+		uint64_t now = T;
+
+		reliable(0, 10, now);
+		for (uint32_t i = 0; i < 4; i++) {
+			fill(now = conversation_due(&gate.c));
+			assert_int_equal(count(), 1);
+			counters[i] = packet.counter;
+		}
+		acknowledge(gate.counter + 3, 1U << (gate.counter + 2 - counters[which]), now);
+		assert_true(conversation_quiet(&gate.c));
+		assert_false(conversation_holds_messages(&gate.c));
+	}
+}
+
+static void test_acknowledgements_of_other_packets_end_nothing(UNUSED void **state)
+{
+	reliable(0, 10, T);
+	fill(T);
+	for (uint32_t i = 0; i < 100; i++)
+		fill(T + 1);
+	acknowledge(2, 0, T + 2);
+	acknowledge(0, UINT32_MAX, T + 2);
+	acknowledge(34, UINT32_MAX, T + 2); // reaches back to 2
+	acknowledge(33, ~(1U << 31), T + 2);
+	assert_false(conversation_quiet(&gate.c));
+	acknowledge(33, 1U << 31, T + 2);
+	assert_true(conversation_quiet(&gate.c));
+}
+
+static void test_repetitions_go_before_what_is_new(UNUSED void **state)
+{
+	reliable(1, 700, T);
+	fill(T);
+	inventory(PRIORITY_URGENT, 3, 800, T + 100 * TALK_MS);
+	fill(T + 100 * TALK_MS);
+	assert_int_equal(count(), 1);
+	assert_int_equal(gate.stats.resent, 1);
+	assert_int_equal(conversation_due(&gate.c), T + 100 * TALK_MS);
+}
+
+static void test_what_went_to_where_the_peer_no_longer_is_is_sent_again_at_once(UNUSED void **state)
+{
+	reliable(1, 700, T);
+	fill(T);
+	reliable(2, 800, T + TALK_MS);
+	fill(conversation_due(&gate.c));
+	conversation_moved(&gate.hall, &gate.c);
+	for (uint32_t i = 0; i < 2; i++) {
+		assert_true(conversation_due(&gate.c) <= T + 10 * TALK_MS);
+		fill(T + 10 * TALK_MS);
+	}
+	assert_int_equal(gate.stats.resent, 2);
+	acknowledge(3, 0, T + 30 * TALK_MS);
+	assert_int_equal(conversation_due(&gate.c), T + 10 * TALK_MS + (100 * TALK_MS << 1));
+	acknowledge(4, 0, T + 30 * TALK_MS);
+	assert_true(conversation_quiet(&gate.c));
+}
+
+static void test_what_was_not_sent_to_where_the_peer_is_measures_no_round_trip(UNUSED void **state)
+{
+	reliable(1, 10, T);
+	fill(T);
+	gate.c.out.timed = 0;
+	conversation_moved(&gate.hall, &gate.c);
+	acknowledge(1, 0, T + 30 * TALK_MS); // it had arrived
+	assert_true(conversation_quiet(&gate.c));
+	assert_int_equal(gate.c.out.round_trip.smoothed, 0);
+}
+
+static void test_who_moves_again_and_again_is_sent_nothing_more_often(UNUSED void **state)
+{
+	uint64_t now = T;
+
+	reliable(0, 10, now);
+	fill(now);
+	for (uint32_t i = 0; i < gate.rules.resends; i++) {
+		conversation_moved(&gate.hall, &gate.c);
+		fill(now += TALK_MS);
+		assert_int_equal(count(), 1);
+	}
+	conversation_moved(&gate.hall, &gate.c);
+	assert_int_equal(conversation_due(&gate.c), now + (100 * TALK_MS << gate.rules.resends));
+	fill(now + TALK_MS);
+	assert_int_equal(count(), 0);
+	assert_false(conversation_gave_up(&gate.c));
+}
+
+static void test_who_moves_while_nothing_is_on_its_way_is_sent_nothing(UNUSED void **state)
+{
+	conversation_moved(&gate.hall, &gate.c);
+	assert_true(conversation_quiet(&gate.c));
+}
+
+static void test_the_timeout_follows_the_round_trip(UNUSED void **state)
+{
+	uint64_t now = T;
+
+	// RFC 6298: the first sample R gives R + 4 R/2
+	reliable(0, 10, now);
+	fill(now);
+	acknowledge(packet.counter, 0, now += 80 * TALK_MS);
+	reliable(0, 10, now);
+	fill(now);
+	assert_int_equal(conversation_due(&gate.c), now + 240 * TALK_MS);
+	// and the second, of the same length, 3/4 of the variance
+	acknowledge(packet.counter, 0, now += 80 * TALK_MS);
+	reliable(0, 10, now);
+	fill(now);
+	assert_int_equal(conversation_due(&gate.c), now + 200 * TALK_MS);
+	for (uint32_t i = 0; i < 50; i++) {
+		acknowledge(packet.counter, 0, now += 10 * TALK_MS);
+		reliable(0, 10, now);
+		fill(now);
+	}
+	assert_int_equal(conversation_due(&gate.c), now + 100 * TALK_MS); // never less
+}
+
+static void test_a_repetition_that_is_acknowledged_measures_itself(UNUSED void **state)
+{
+	uint64_t now = T;
+
+	reliable(0, 10, now);
+	fill(now);
+	fill(now += 100 * TALK_MS);
+	assert_int_equal(count(), 1);
+	acknowledge(packet.counter, 0, now += 60 * TALK_MS);
+	reliable(0, 10, now);
+	fill(now);
+	assert_int_equal(conversation_due(&gate.c), now + 180 * TALK_MS);
+}
+
+static void test_a_way_longer_than_the_least_timeout_is_measured(UNUSED void **state)
+{
+	uint64_t now = T;
+	uint64_t first;
+
+	reliable(0, 10, now);
+	fill(now);
+	first = packet.counter;
+	fill(now += 100 * TALK_MS); // too early: the acknowledgement is on its way
+	assert_int_equal(count(), 1);
+	acknowledge(first, 0, now += 5 * TALK_MS);
+	acknowledge(packet.counter, 1, now + 100 * TALK_MS);
+	now += 200 * TALK_MS;
+	reliable(0, 10, now);
+	fill(now);
+	assert_int_equal(conversation_due(&gate.c), now + 315 * TALK_MS);
+}
+
+static void test_at_most_256_ids_of_a_channel_are_on_their_way(UNUSED void **state)
+{
+	uint32_t sent = 0;
+
+	for (uint32_t i = 0; i < 300; i++)
+		assert_int_equal(reliable(2, 4, T), PG_LOSS_NONE);
+	reliable(1, 4, T); // another channel goes on
+	while (conversation_due(&gate.c) <= T + 5 * TALK_MS) {
+		fill(T + 5 * TALK_MS);
+		sent += count();
+		assert_in_range(packet.length, 1, gate.room);
+	}
+	assert_int_equal(sent, 256 + 1);
+	acknowledge(2, 0, T + 5 * TALK_MS); // not the oldest: the window stands
+	assert_true(conversation_due(&gate.c) > T + 5 * TALK_MS);
+	acknowledge(1, 0, T + 5 * TALK_MS);
+	fill(T + 5 * TALK_MS);
+	assert_int_equal(count(), 44);
+}
+
+static void test_a_fragmented_message_does_not_hold_up_urgent_ones(UNUSED void **state)
+{
+	talk_say(&gate,
+		 (struct talk_say){.type = SESSION_INVENTORY,
+				   .reliable = true,
+				   .priority = PRIORITY_BULK,
+				   .body = zeros,
+				   .length = 10000},
+		 T);
+	fill(T);
+	inventory(PRIORITY_URGENT, 7, 10, T);
+	fill(T);
+	assert_int_equal(first_byte(0), 7);
+}
+
+// ---------------------------------------------------------------- lives
+
+static void test_ids_go_on_where_they_were_after_a_restart(UNUSED void **state)
+{
+	uint16_t tx[SESSION_CHANNELS], rx[SESSION_CHANNELS];
+	struct session_message head;
+	uint16_t id;
+
+	for (uint32_t i = 0; i < 3; i++)
+		reliable(2, 10, T);
+	fill(T);
+	acknowledge(packet.counter, 0, T);
+	conversation_ids(&gate.c, tx, rx);
+	assert_int_equal(tx[2], 3);
+	conversation_end(&gate.hall, &gate.c, PG_LOSS_CLOSED);
+	conversation_begin(&gate.c, gate.room);
+	conversation_resume(&gate.c, tx, rx);
+	reliable(2, 10, T);
+	fill(T);
+	memcpy(&head, packet.body, sizeof(head));
+	memcpy(&id, packet.body + sizeof(head), sizeof(id));
+	assert_int_equal(head.flags, SESSION_MESSAGE_RELIABLE | 2 << SESSION_MESSAGE_CHANNEL_SHIFT);
+	assert_int_equal(id, 3);
+}
+
+struct told {
+	uint32_t receipt, times;
+	enum pg_loss loss;
+};
+
+static void tell(void *context, uint32_t receipt, enum pg_loss loss)
+{
+	struct told *told = context;
+
+	told->receipt = receipt;
+	told->loss = loss;
+	told->times++;
+}
+
+static void test_a_receipt_is_told_once_when_the_last_piece_arrived(UNUSED void **state)
+{
+	struct told told = {0};
+	uint32_t packets = 0;
+
+	gate.hall.settled = tell;
+	gate.hall.settled_context = &told;
+	talk_say(&gate,
+		 (struct talk_say){
+			 .type = SESSION_INVENTORY, .reliable = true, .receipt = 77, .body = zeros, .length = 5000},
+		 T);
+	while (conversation_due(&gate.c) <= T) {
+		fill(T);
+		packets++;
+	}
+	assert_int_equal(packets, 4);
+	acknowledge(4, 0x5, T + 1); // 4, 3 and 1
+	assert_int_equal(told.times, 0);
+	assert_int_equal(conversation_undelivered(&gate.c), 1);
+	acknowledge(4, 0x7, T + 1);
+	assert_int_equal(told.times, 1);
+	assert_int_equal(told.receipt, 77);
+	assert_int_equal(told.loss, PG_LOSS_NONE);
+	assert_int_equal(conversation_undelivered(&gate.c), 0);
+}
+
+static void test_a_receipt_is_told_once_when_the_connection_ends_first(UNUSED void **state)
+{
+	struct told told = {0};
+
+	gate.hall.settled = tell;
+	gate.hall.settled_context = &told;
+	talk_say(&gate,
+		 (struct talk_say){
+			 .type = SESSION_INVENTORY, .reliable = true, .receipt = 78, .body = zeros, .length = 5000},
+		 T);
+	fill(T);
+	fill(T);
+	acknowledge(2, 0, T + 1);
+	conversation_end(&gate.hall, &gate.c, PG_LOSS_CLOSED);
+	assert_int_equal(told.times, 1);
+	assert_int_equal(told.receipt, 78);
+	assert_int_equal(told.loss, PG_LOSS_CLOSED);
+	assert_int_equal(gate.stats.lost[PG_LOSS_CLOSED], 1);
+}
+
+/// Two messages in two packets, of which the second is acknowledged first.
+static void second_acknowledged(uint8_t channel, struct told *told)
+{
+	gate.hall.settled = tell;
+	gate.hall.settled_context = told;
+	for (uint32_t receipt = 1; receipt <= 2; receipt++) {
+		talk_say(&gate,
+			 (struct talk_say){.type = SESSION_INVENTORY,
+					   .reliable = true,
+					   .channel = channel,
+					   .receipt = receipt,
+					   .body = zeros,
+					   .length = 1000},
+			 T);
+		fill(T);
+	}
+	acknowledge(2, 0, T + 1);
+}
+
+static void test_a_message_is_delivered_when_those_before_it_are(UNUSED void **state)
+{
+	struct told told = {0};
+
+	second_acknowledged(1, &told);
+	assert_int_equal(told.times, 0);
+	assert_int_equal(conversation_undelivered(&gate.c), 2);
+	acknowledge(2, 1, T + 2);
+	assert_int_equal(told.times, 2);
+	assert_int_equal(told.loss, PG_LOSS_NONE);
+	assert_int_equal(conversation_undelivered(&gate.c), 0);
+}
+
+static void test_a_message_that_nobody_could_read_yet_is_lost_with_the_connection(UNUSED void **state)
+{
+	struct told told = {0};
+
+	second_acknowledged(1, &told);
+	conversation_end(&gate.hall, &gate.c, PG_LOSS_CLOSED);
+	assert_int_equal(told.times, 2);
+	assert_int_equal(told.loss, PG_LOSS_CLOSED);
+	assert_int_equal(gate.stats.lost[PG_LOSS_CLOSED], 2);
+}
+
+static void test_on_the_channel_without_order_no_message_waits_for_another(UNUSED void **state)
+{
+	struct told told = {0};
+
+	second_acknowledged(SESSION_CHANNEL_UNORDERED, &told);
+	assert_int_equal(told.times, 1);
+	assert_int_equal(told.receipt, 2);
+	assert_int_equal(conversation_undelivered(&gate.c), 1);
+	acknowledge(2, 1, T + 2);
+	assert_int_equal(told.receipt, 1);
+	assert_int_equal(told.times, 2);
+}
+
+static void test_events_are_counted_by_type_when_they_are_queued(UNUSED void **state)
+{
+	const uint8_t types[PG_EVENTS] = {
+		[PG_EVENT_ATTACK] = SESSION_ATTACK_EVENT, [PG_EVENT_CHAT] = SESSION_CHAT_EVENT,
+		[PG_EVENT_SKILL] = SESSION_SKILL_EVENT,   [PG_EVENT_INVENTORY] = SESSION_INVENTORY,
+		[PG_EVENT_BULK] = SESSION_BULK_EVENT,
+	};
+
+	for (unsigned event = 0; event < PG_EVENTS; event++) {
+		for (unsigned i = 0; i <= event; i++)
+			talk_say(&gate, (struct talk_say){.type = types[event], .body = zeros, .length = 8}, T);
+	}
+	for (unsigned event = 0; event < PG_EVENTS; event++)
+		assert_int_equal(gate.stats.sent[event], event + 1);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		gate_test(test_what_is_not_acknowledged_is_sent_again_later_and_later_and_then_given_up),
+		gate_test(test_an_acknowledgement_of_any_packet_that_carried_it_ends_it),
+		gate_test(test_acknowledgements_of_other_packets_end_nothing),
+		gate_test(test_repetitions_go_before_what_is_new),
+		gate_test(test_what_went_to_where_the_peer_no_longer_is_is_sent_again_at_once),
+		gate_test(test_what_was_not_sent_to_where_the_peer_is_measures_no_round_trip),
+		gate_test(test_who_moves_again_and_again_is_sent_nothing_more_often),
+		gate_test(test_who_moves_while_nothing_is_on_its_way_is_sent_nothing),
+		gate_test(test_the_timeout_follows_the_round_trip),
+		gate_test(test_a_repetition_that_is_acknowledged_measures_itself),
+		gate_test(test_a_way_longer_than_the_least_timeout_is_measured),
+		gate_test(test_at_most_256_ids_of_a_channel_are_on_their_way),
+		gate_test(test_a_fragmented_message_does_not_hold_up_urgent_ones),
+		gate_test(test_ids_go_on_where_they_were_after_a_restart),
+		gate_test(test_a_receipt_is_told_once_when_the_last_piece_arrived),
+		gate_test(test_a_receipt_is_told_once_when_the_connection_ends_first),
+		gate_test(test_a_message_is_delivered_when_those_before_it_are),
+		gate_test(test_a_message_that_nobody_could_read_yet_is_lost_with_the_connection),
+		gate_test(test_on_the_channel_without_order_no_message_waits_for_another),
+		gate_test(test_events_are_counted_by_type_when_they_are_queued),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

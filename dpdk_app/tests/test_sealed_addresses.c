@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// test_sealed_addresses.c: a connection whose player is heard from elsewhere, is replaced, or outlives the worker.
+
+#include "unit.h"
+
+#include <string.h>
+
+#include "gatehouse.h"
+
+static void test_new_address_is_asked_before_it_is_believed(void **state)
+{
+	struct gatehouse *g = *state;
+	struct player player = connected(g, 1);
+	const struct peer before = player.peer;
+	const struct message move = a_move();
+	uint8_t token[SESSION_PATH_TOKEN_LEN], datagram[PLAYER_BUFFER];
+	struct left left[BURST_MAX];
+	struct reply reply;
+
+	house_wait(g->house, 2000);
+	player.peer = peer_number(g, 9);
+	reply = say(g, &player, true, &move);
+	assert_int_equal(reply.result, PG_DROP_NONE);
+	opened(g, &player, reply.bytes, reply.length, SESSION_PATH_CHALLENGE);
+	memcpy(token, reply.bytes + sizeof(struct session_header), sizeof(token));
+	assert_int_equal(await_departure(g, 30, left), 1); // what is acknowledged goes where he is proved to be
+	assert_true(peer_equal(&left[0].peer, &before));
+	assert_int_equal(opened(g, &player, left[0].bytes, left[0].length, SESSION_DATA).ack, 1);
+	reply = say(g, &player, true, &move); // not asked again within the second
+	assert_int_equal(reply.result, PACKET_ABSORBED);
+
+	reply = send_from(g, 0, &player.peer, datagram,
+			  player_seal(g->house, &player, SESSION_PATH_RESPONSE, token, sizeof(token), datagram));
+	assert_int_equal(reply.result, PACKET_ABSORBED);
+	assert_int_equal(g->house->stats[0].path_changes, 1);
+	assert_int_equal(g->house->stats[0].handled[PG_MESSAGE_SESSION_PATH_RESPONSE], 1);
+	assert_int_equal(say(g, &player, false, &move).result, PACKET_ABSORBED);
+	assert_int_equal(await_departure(g, 30, left), 1);
+	assert_true(peer_equal(&left[0].peer, &player.peer));
+}
+
+static void test_old_packet_from_elsewhere_asks_nobody(void **state)
+{
+	struct gatehouse *g = *state;
+	struct player player = connected(g, 1);
+	uint8_t late[PLAYER_BUFFER];
+	const uint16_t length = seal_data(g, &player, true, &nothing, late);
+	const struct peer elsewhere = peer_number(g, 9);
+
+	house_wait(g->house, 2000);
+	assert_int_equal(say(g, &player, true, &nothing).result, PG_DROP_NONE);
+	assert_int_equal(send_from(g, 0, &elsewhere, late, length).result, PACKET_ABSORBED);
+}
+
+static void test_who_is_replaced_is_told_at_his_address(void **state)
+{
+	struct gatehouse *g = *state;
+	struct player first = connected(g, 1), again = first;
+	struct left left[BURST_MAX];
+
+	house_wait(g->house, 10);
+	again.peer = peer_number(g, 9);
+	assert_true(connect_by(g, 0, &again));
+	assert_int_equal(depart(g, left), 1);
+	assert_true(peer_equal(&left[0].peer, &first.peer));
+	opened(g, &first, left[0].bytes, left[0].length, SESSION_CLOSE);
+	assert_int_equal(left[0].bytes[sizeof(struct session_header)], SESSION_CLOSED_REPLACED);
+}
+
+static void test_session_goes_on_after_a_crash_and_is_reached_when_it_was_heard(void **state)
+{
+	struct gatehouse *g = *state;
+	struct player player = connected(g, 1);
+	const struct message move = a_move();
+	struct left left[BURST_MAX];
+
+	assert_int_equal(say(g, &player, true, &move).result, PG_DROP_NONE);
+	house_wait(g->house, 3000);
+	assert_int_equal(house_restart(g->house), 1);
+	for (unsigned i = 0; i < HOUSE_SIDES; i++) {
+		g->gate[i].side = g->house->side[i];
+		side_use_policy(g->house->side[i], &g->rig->policy);
+	}
+	assert_int_equal(say(g, &player, false, &move).result, PACKET_ABSORBED);
+	assert_int_equal(await_departure(g, 30, left), 1);
+	opened(g, &player, left[0].bytes, left[0].length, SESSION_DATA);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		BY_EVERY_WAY(test_new_address_is_asked_before_it_is_believed),
+		BY_EVERY_WAY(test_old_packet_from_elsewhere_asks_nobody),
+		BY_EVERY_WAY(test_who_is_replaced_is_told_at_his_address),
+		BY_EVERY_WAY(test_session_goes_on_after_a_crash_and_is_reached_when_it_was_heard),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// test_sealed_messages.c: messages of sealed datagrams: who gets them, who is told, and when they end the connection.
+
+#include "unit.h"
+
+#include <string.h>
+
+#include "gatehouse.h"
+
+// ---------------------------------------------------------------- whom they reach
+
+static void test_attack_reaches_its_target(void **state)
+{
+	struct gatehouse *g = *state;
+	struct player attacker = connected(g, 1), target = connected(g, 2);
+	const struct message attack = an_attack(2, 0, 0);
+	struct left left[BURST_MAX];
+	struct session_message head;
+
+	assert_int_equal(say(g, &attacker, true, &attack).result, PG_DROP_NONE);
+	assert_int_equal(await_departure(g, 10, left), 1);
+	assert_true(peer_equal(&left[0].peer, &target.peer));
+	opened(g, &target, left[0].bytes, left[0].length, SESSION_DATA);
+	memcpy(&head, left[0].bytes + sizeof(struct session_header), sizeof(head));
+	assert_int_equal(head.type, SESSION_ATTACK_EVENT);
+	assert_int_equal(head.body_len, 24);
+	assert_int_equal(get_le32(left[0].bytes + 24), 1); // whose blow it was
+	assert_memory_equal(left[0].bytes + 28, attack.bytes + 4, 20);
+}
+
+static void test_player_may_write_to_himself(void **state)
+{
+	struct gatehouse *g = *state;
+	struct player player = connected(g, 1);
+	const struct message attack = an_attack(1, 0, 0);
+	struct reply reply = say(g, &player, true, &attack);
+
+	assert_int_equal(reply.result, PG_DROP_NONE);
+	opened(g, &player, reply.bytes, reply.length, SESSION_DATA);
+	assert_int_equal(reply.bytes[sizeof(struct session_header)], SESSION_ATTACK_EVENT);
+}
+
+static void test_message_for_nobody_is_counted_lost(void **state)
+{
+	struct gatehouse *g = *state;
+	struct player player = connected(g, 1), idle = issue(g, 2);
+	const struct message absent = an_attack(99, 0, 0), away = an_attack(idle.id, 0, 0),
+			     everyone = an_attack(0, 0, 0);
+
+	assert_int_equal(say(g, &player, true, &absent).result, PG_DROP_NONE);
+	assert_int_equal(say(g, &player, true, &away).result, PG_DROP_NONE);
+	assert_int_equal(say(g, &player, true, &everyone).result, PG_DROP_NONE);
+	assert_int_equal(g->house->stats[0].messages.lost[PG_LOSS_NO_PLAYER], 2);
+}
+
+struct taken_by_relay {
+	struct relay relay;
+	unsigned count;
+	uint8_t owner;
+	uint32_t session;
+	bool busy;
+};
+
+static bool pass(struct relay *relay, uint8_t owner, uint32_t session, const struct outgoing *message)
+{
+	struct taken_by_relay *taken = (struct taken_by_relay *)relay;
+
+	(void)message;
+	if (taken->busy)
+		return false;
+	taken->count++;
+	taken->owner = owner;
+	taken->session = session;
+	return true;
+}
+
+static void test_message_for_another_workers_player_is_passed_on(void **state)
+{
+	struct gatehouse *g = *state;
+	struct player player = connected(g, 1), other = issue(g, 2);
+	struct taken_by_relay taken = {.relay.pass = pass};
+	const struct message attack = an_attack(2, 0, 0);
+	struct pg_message_stats *stats = &g->house->stats[0].messages;
+
+	assert_true(connect_by(g, 1, &other));
+	say(g, &player, true, &attack);
+	assert_int_equal(stats->lost[PG_LOSS_OWNER_BUSY], 1); // nobody takes it
+	g->house->side[0]->relay = &taken.relay;
+	say(g, &player, true, &attack);
+	assert_int_equal(taken.count, 1);
+	assert_int_equal(taken.owner, 1);
+	assert_int_equal(taken.session, other.session);
+	taken.busy = true;
+	say(g, &player, true, &attack);
+	assert_int_equal(stats->lost[PG_LOSS_OWNER_BUSY], 2);
+}
+
+static void test_undelivered_messages_and_ids_are_kept_with_the_record(void **state)
+{
+	struct gatehouse *g = *state;
+	struct player player = connected(g, 1);
+	const struct issued *record = house_record(g->house, &player);
+	const struct message attack = an_attack(1, SESSION_MESSAGE_RELIABLE, 0);
+	struct reply reply = say(g, &player, true, &attack);
+
+	assert_int_equal(reply.result, PG_DROP_NONE);
+	assert_int_equal(record->undelivered, 1);
+	assert_int_equal(record->rx_id[0], 1);
+	opened(g, &player, reply.bytes, reply.length, SESSION_DATA);
+	say(g, &player, false, &nothing); // acknowledges it
+	assert_int_equal(record->undelivered, 0);
+	assert_int_equal(record->tx_id[0], 1);
+}
+
+// ---------------------------------------------------------------- what becomes of the connection
+
+static void test_who_never_acknowledges_is_closed(void **state)
+{
+	struct gatehouse *g = *state;
+	struct player player = connected(g, 1);
+	const struct message attack = an_attack(1, SESSION_MESSAGE_RELIABLE, 0);
+	struct left left[BURST_MAX];
+	unsigned sent = 0;
+
+	assert_int_equal(say(g, &player, true, &attack).result, PG_DROP_NONE);
+	for (unsigned n = await_departure(g, 5000, left); n > 0; n = await_departure(g, 5000, left), sent++)
+		if (left[0].bytes[0] == SESSION_CLOSE)
+			break;
+	assert_int_equal(sent, 3);
+	opened(g, &player, left[0].bytes, left[0].length, SESSION_CLOSE);
+	assert_int_equal(left[0].bytes[sizeof(struct session_header)], SESSION_CLOSED_UNDELIVERABLE);
+	assert_int_equal(g->house->stats[0].closed[SESSION_CLOSED_UNDELIVERABLE], 1);
+	assert_int_equal(g->house->stats[0].connected, 0);
+}
+
+static void test_offence_ends_the_connection(void **state)
+{
+	struct gatehouse *g = *state;
+	struct player player = connected(g, 1);
+	struct message second_first = {.length = 0};
+	const uint8_t piece[] = {1, 0, 2, 0, 'x'}; // index 1 of 2, though none came before
+	struct left left[BURST_MAX];
+
+	add_message(&second_first, SESSION_BULK, SESSION_MESSAGE_RELIABLE | SESSION_MESSAGE_FRAGMENT, 0, piece,
+		    sizeof(piece));
+	assert_int_equal(say(g, &player, true, &second_first).result, PACKET_ABSORBED);
+	assert_int_equal(depart(g, left), 1);
+	opened(g, &player, left[0].bytes, left[0].length, SESSION_CLOSE);
+	assert_int_equal(left[0].bytes[sizeof(struct session_header)], SESSION_CLOSED_PROTOCOL);
+	assert_int_equal(g->house->stats[0].handled[PG_MESSAGE_SESSION_DATA], 1);
+}
+
+static void test_close_ends_it_also_for_what_follows_in_the_burst(void **state)
+{
+	struct gatehouse *g = *state;
+	struct player player = connected(g, 1);
+	const struct session_close_body leave = {.reason = SESSION_CLOSED_LEFT};
+	const struct peer peers[2] = {player.peer, player.peer};
+	static uint8_t payload[2][1500];
+	static struct reply reply[2];
+	uint16_t length[2];
+
+	length[0] = player_seal(g->house, &player, SESSION_CLOSE, &leave, sizeof(leave), payload[0]);
+	length[1] = seal_data(g, &player, true, &nothing, payload[1]);
+	deliver(g, 0, peers, payload, length, reply, 2);
+	assert_int_equal(reply[0].result, PACKET_ABSORBED);
+	check_dropped(g, &reply[1], PG_DROP_SESSION_STATE);
+	assert_int_equal(g->house->stats[0].handled[PG_MESSAGE_SESSION_CLOSE], 1);
+	house_wait(g->house, 10);
+	assert_true(connect_by(g, 0, &player)); // the session still stands
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		BY_EVERY_WAY(test_attack_reaches_its_target),
+		BY_EVERY_WAY(test_player_may_write_to_himself),
+		BY_EVERY_WAY(test_message_for_nobody_is_counted_lost),
+		BY_EVERY_WAY(test_message_for_another_workers_player_is_passed_on),
+		BY_EVERY_WAY(test_undelivered_messages_and_ids_are_kept_with_the_record),
+		BY_EVERY_WAY(test_who_never_acknowledges_is_closed),
+		BY_EVERY_WAY(test_offence_ends_the_connection),
+		BY_EVERY_WAY(test_close_ends_it_also_for_what_follows_in_the_burst),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

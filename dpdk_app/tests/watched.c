@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// watched.c: see watched.h.
+
+#include "watched.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define KEPT_MAX 1024
+
+struct house *house;
+
+/// Everything that was ever sealed by the gateway, of whatever process.
+struct sealing {
+	uint8_t key[CIPHER_KEY_LEN];
+	uint8_t nonce[12];
+};
+static struct sealing *sealings;
+static size_t sealing_count, sealing_room;
+static struct sealing kept[KEPT_MAX];
+static aes_gcm_enc_dec_t real_encrypt;
+
+static void encrypt_and_log(const struct gcm_key_data *key, struct gcm_context_data *context, uint8_t *out,
+			    const uint8_t *in, uint64_t len, const uint8_t *nonce, const uint8_t *clear,
+			    uint64_t clear_len, uint8_t *tag, uint64_t tag_len)
+{
+	struct sealing *sealing;
+
+	if (sealing_count == sealing_room)
+		abort();
+	sealing = &sealings[sealing_count++];
+	memcpy(sealing->key, key->expanded_keys, sizeof(sealing->key)); // the first round key of AES is the key
+	memcpy(sealing->nonce, nonce, sizeof(sealing->nonce));
+	real_encrypt(key, context, out, in, len, nonce, clear, clear_len, tag, tag_len);
+}
+
+static void log_sealings(void)
+{
+	real_encrypt = house->side[0]->code.encrypt;
+	for (unsigned side = 0; side < HOUSE_SIDES; side++)
+		house->side[side]->code.encrypt = encrypt_and_log;
+}
+
+size_t sealings_logged(void)
+{
+	return sealing_count;
+}
+
+void sealings_keep(void)
+{
+	assert_in_range(sealing_count, 0, KEPT_MAX);
+	memcpy(kept, sealings, sealing_count * sizeof(*sealings));
+}
+
+void sealings_go_back(size_t count)
+{
+	assert_in_range(count, 0, KEPT_MAX);
+	sealing_count = count;
+	memcpy(sealings, kept, sealing_count * sizeof(*sealings));
+}
+
+static int compare_sealings(const void *a, const void *b)
+{
+	return memcmp(a, b, sizeof(struct sealing));
+}
+
+/// Sorts a copy, so that the log can be cut back.
+void assert_no_nonce_was_used_twice(void)
+{
+	struct sealing *sorted = malloc((sealing_count + 1) * sizeof(*sorted));
+
+	assert_non_null(sorted);
+	memcpy(sorted, sealings, sealing_count * sizeof(*sorted));
+	qsort(sorted, sealing_count, sizeof(*sorted), compare_sealings);
+	for (size_t i = 1; i < sealing_count; i++)
+		if (compare_sealings(&sorted[i - 1], &sorted[i]) == 0)
+			fail_msg("one of %zu sealings repeats another's key and nonce", sealing_count);
+	free(sorted);
+}
+
+int open_watched_house(void **state UNUSED)
+{
+	house = house_open(16);
+	sealing_count = 0;
+	sealing_room = 100000;
+	sealings = malloc(sealing_room * sizeof(*sealings));
+	assert_non_null(sealings);
+	log_sealings();
+	return 0;
+}
+
+int close_watched_house(void **state UNUSED)
+{
+	assert_no_nonce_was_used_twice();
+	house_close(house);
+	free(sealings);
+	return 0;
+}
+
+uint32_t restart(void)
+{
+	const uint32_t going_on = house_restart(house);
+
+	log_sealings();
+	return going_on;
+}
+
+// ---------------------------------------------------------------- players
+
+uint32_t slot_of(const struct player *player)
+{
+	return session_slot(player->session);
+}
+
+struct player connected_player(void)
+{
+	struct player player = house_issue(house, 7, 600, false);
+
+	assert_true(house_connect(house, 0, &player));
+	return player;
+}
+
+void assert_told(struct player *player, const struct peer *where, enum session_close_reason why)
+{
+	struct outbox *outbox = &house->side[0]->outbox;
+	const struct parting *parting = outbox_oldest(outbox);
+	uint8_t datagram[OUTBOX_PAYLOAD];
+
+	assert_int_equal(outbox->count, 1);
+	assert_true(peer_equal(&parting->peer, where));
+	memcpy(datagram, parting->payload, sizeof(datagram));
+	assert_true(player_open(house, player, datagram, parting->length));
+	assert_int_equal(datagram[0], SESSION_CLOSE);
+	assert_int_equal(datagram[20], why);
+	assert_int_equal(datagram[21] | datagram[22] | datagram[23], 0);
+	outbox_remove(outbox);
+}
+
+void assert_nobody_is_connected(const struct player *player)
+{
+	const struct issued *record = house_record(house, player);
+
+	assert_int_equal(record->phase, ISSUED_IDLE);
+	assert_int_equal(record->owner, ISSUED_NO_OWNER);
+	assert_int_equal(house->stats[0].connected, 0);
+}

@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Messages whose time comes later, in pieces or compressed: no more is kept or delivered than may be."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+
+import pytest
+
+from pyshim.protocol import session as layers
+from pyshim.protocol.session import Message
+from pyshim.protocol.session_wire import MessageType
+from tests.session.make_vectors import CHAT, SKILL, message
+from tests.session.raw_player import MOVED, RawPlayer, is_alive
+
+
+def piece(index: int, count: int, body: bytes, number: int, **fields: int) -> Message:
+    fields = {"reliable": 1, "is_fragment": 1, "channel": 2, **fields}
+    fragment = layers.Fragment(index=index, count=count, piece=body)
+    return message(MessageType.BULK, fragment, id=number, **fields)
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        [piece(1, 2, b"x", 0)],
+        [piece(0, 3, bytes(8), 0), piece(2, 3, b"x", 1)],
+        [piece(0, 3, bytes(8), 0), piece(1, 4, b"x", 1)],
+        [piece(0, 3, bytes(8), 0), piece(0, 3, b"x", 1)],
+        [piece(0, 2, bytes(8), 0), piece(1, 2, b"x", 1, compressed=1)],
+        [piece(0, 2, bytes(8), 0), message(MessageType.SKILL, SKILL, reliable=1, channel=2, id=1)],
+        [piece(0, 2, b"\1", 0), piece(1, 2, b"\0", 1)],
+        [piece(0, 2, struct.pack("<I", 9), 0, compressed=1), piece(1, 2, b"no zlib", 1, compressed=1)],
+    ],
+    ids=[
+        "begins in the middle",
+        "left out",
+        "count changed",
+        "doubled",
+        "compression changed",
+        "something between",
+        "joined too short",
+        "joined not to be expanded",
+    ],
+)
+def test_pieces_that_do_not_follow_end_the_connection(pieces: list[Message], player: RawPlayer) -> None:
+    for one in pieces[:-1]:
+        assert player.drop(player.data(one)) is None
+    player.send(player.data(pieces[-1]))
+    closes = [body for body in player.said() if isinstance(body, layers.Close)]
+    assert [close.reason for close in closes] == [7]
+    assert player.gateway.stats().closed["protocol"] == 1
+    assert player.drop(player.data(MOVED)) == "session_state"
+
+
+def test_more_than_65536_bytes_in_pieces_end_the_connection(stranger: RawPlayer) -> None:
+    stranger.max_datagram = 1400
+    stranger.connect()
+    outcome = [stranger.drop(stranger.data(piece(n, 60, bytes(1300), n), at_once=False)) for n in range(52)]
+    assert None in outcome
+    assert stranger.gateway.stats().closed["protocol"] == 1
+    assert stranger.gateway.stats().messages.memory_used == 0
+
+
+def test_pieces_that_never_end_are_bounded_and_given_back(stranger: RawPlayer) -> None:
+    stranger.max_datagram = 1400
+    stranger.connect()
+    for number in range(1, 200):  # the first is missing for ever
+        stranger.send(stranger.data(piece(number % 40, 40, bytes(1300), number), at_once=False))
+    assert stranger.gateway.stats().messages.memory_used <= 2 * 256 * 1024
+    assert is_alive(stranger)
+    stranger.gateway.expire(stranger.now + 100)
+    assert stranger.gateway.stats().messages.memory_used == 0
+
+
+@pytest.mark.parametrize("claimed", [1, 100, 1000, 65536, 65537, 0xFFFFFFFF])
+def test_compressed_bomb_expands_to_no_more_than_it_says(claimed: int, stranger: RawPlayer) -> None:
+    stranger.max_datagram = 1400
+    stranger.connect()
+    bomb = struct.pack("<I", claimed) + zlib.compress(bytes(1_000_000), 9)
+    drop = stranger.drop(stranger.data(message(MessageType.BULK, bomb, compressed=1, reliable=1, channel=2)))
+    assert drop == "message_compression"
+    assert is_alive(stranger)
+
+
+def test_datagram_above_the_agreed_size_is_refused(player: RawPlayer) -> None:
+    big = message(MessageType.BULK, layers.Bulk(target_id=7, data=bytes(600)))
+    assert player.drop(player.data(big)) is not None
+    assert is_alive(player)
+
+
+def test_chat_that_everyone_near_should_get_is_taken(player: RawPlayer) -> None:
+    near = layers.Chat(target_id=0, channel=0, text=b"hi")
+    assert player.drop(player.data(message(MessageType.CHAT, near), at_once=False)) is None
+    assert player.drop(player.data(message(MessageType.CHAT, CHAT), at_once=False)) is None
+    player.now += 0.1
+    (event,) = [body for body in player.said() if isinstance(body, Message)]
+    assert event[layers.ChatEvent].sender_id == 7
+    assert event[layers.ChatEvent].text == CHAT.text

@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Counters and what is made of them in the C core: replays, wraps, acknowledgements."""
+
+from __future__ import annotations
+
+import struct
+
+import pytest
+
+from pyshim.protocol import session as layers
+from pyshim.protocol.session import Session
+from pyshim.protocol.session_wire import Kind, MessageType, pack_messages
+from pyshim.protocol.session_wire import Message as Wire
+from tests.session.raw_player import MOVED, WRAP, RawPlayer, is_alive
+
+# ---------------------------------------------------------------- replays
+
+
+def test_replay_within_a_connection_is_dropped(player: RawPlayer) -> None:
+    sent = [player.data(MOVED) for _ in range(300)]
+    assert {player.drop(datagram) for datagram in sent} == {None}
+    assert {player.drop(datagram) for datagram in sent} == {"replayed"}
+    assert {player.drop(datagram, source=9) for datagram in sent} == {"replayed"}
+    assert player.gateway.stats().messages.received["move"] == 300
+
+
+def test_reordering_within_the_window_is_taken_and_behind_it_dropped(player: RawPlayer) -> None:
+    sent = [player.data(MOVED) for _ in range(300)]
+    outcome = [player.drop(datagram) for datagram in reversed(sent)]
+    assert outcome[:256] == [None] * 256
+    assert outcome[256:] == ["replayed"] * 44
+
+
+def test_replay_across_reconnection_is_dropped(player: RawPlayer) -> None:
+    sent = [player.data(MOVED) for _ in range(5)]
+    assert {player.drop(datagram) for datagram in sent} == {None}
+    old = list(player.log)
+    player.now = 101.0
+    player.nonce = bytes(16)
+    player.connect()
+    outcome = [player.drop(datagram) for datagram in old]
+    assert outcome[1] == "cookie_old"  # the CONFIRM; the HELLO before it is anybody's to send
+    assert set(outcome[2:]) == {"bad_tag"}
+    assert is_alive(player)
+    assert player.gateway.stats().connections == 2
+
+
+def test_replayed_close_ends_nothing_after_reconnection(player: RawPlayer) -> None:
+    close = player.sealed(Kind.CLOSE, layers.Close(reason=1))
+    assert player.drop(close) is None
+    player.now = 101.0
+    player.nonce = bytes(16)
+    player.connect()
+    assert player.drop(close) == "bad_tag"
+    assert is_alive(player)
+
+
+def test_forged_datagram_does_not_move_the_window(player: RawPlayer) -> None:
+    forged = bytearray(player.data(MOVED, counter=1 << 30))
+    forged[-1] ^= 1
+    player.sent = 0
+    assert player.drop(bytes(forged)) == "bad_tag"
+    assert player.drop(player.data(MOVED, counter=1)) is None
+
+
+# ---------------------------------------------------------------- counters that wrap
+
+
+def test_sequence_wraps_at_32_bits(player: RawPlayer) -> None:
+    leap = (1 << 31) - 1
+    first, last = (1, leap, 2 * leap - 9), (WRAP + leap, 2 * WRAP - 2, 2 * WRAP + 1)
+    counters = (*first, *range(WRAP - 2, WRAP + 3), *last)
+    for counter in counters:
+        drop, answer = player.send(player.data(MOVED, counter=counter))
+        assert drop is None, counter
+        assert Session(answer).ack == counter % WRAP
+    assert player.drop(player.data(MOVED, counter=2 * WRAP - 300)) == "replayed"
+    assert player.gateway.stats().messages.received["move"] == len(counters)
+
+
+def test_window_reaches_over_the_wrap(player: RawPlayer) -> None:
+    leap = (1 << 31) - 1
+    for counter in (leap, 2 * leap - 20, WRAP - 10):
+        assert player.drop(player.data(MOVED, counter=counter)) is None
+    assert player.drop(player.data(MOVED, counter=WRAP + 5)) is None
+    for counter in range(WRAP - 9, WRAP + 5):
+        assert player.drop(player.data(MOVED, counter=counter)) is None, counter
+        assert player.drop(player.data(MOVED, counter=counter)) == "replayed", counter
+
+
+def test_same_sequence_half_a_wrap_away_is_another_counter(player: RawPlayer) -> None:
+    assert player.drop(player.data(MOVED, counter=(1 << 31) + 5)) == "replayed"  # taken for one behind 0
+    player.sent = 0
+    assert is_alive(player)
+
+
+@pytest.mark.parametrize("channel", range(4))
+def test_message_ids_wrap_at_16_bits(channel: int, stranger: RawPlayer) -> None:
+    stranger.max_datagram = 1400
+    stranger.connect()
+    at = 0
+    while at < 65536 + 300:
+        batch = [Wire(MessageType.SKILL, bytes(8), channel, (at + n) % 65536) for n in range(50)]
+        assert stranger.drop(stranger.quick(pack_messages(batch))) is None, at
+        at += 50
+    assert stranger.gateway.stats().messages.received["skill"] == at
+    late = Wire(MessageType.SKILL, bytes(8), channel, (at - 1) % 65536)
+    assert stranger.drop(stranger.quick(late.pack())) is None
+    assert stranger.gateway.stats().messages.received["skill"] == at
+    assert stranger.gateway.stats().messages.duplicates == 1
+
+
+# ---------------------------------------------------------------- acknowledgements
+
+
+def test_messages_are_acknowledged_within_25_ms(player: RawPlayer) -> None:
+    assert player.drop(player.data(MOVED, at_once=False)) is None
+    assert player.gateway.due(player.now + 0.020) == []
+    ((to, datagram),) = player.gateway.due(player.now + 0.026)
+    assert (to, Session(datagram).ack) == (player.address, 1)
+    assert player.gateway.due(player.now + 10) == []
+
+
+def test_sixteen_datagrams_are_acknowledged_without_waiting(player: RawPlayer) -> None:
+    answers = [player.send(player.data(MOVED, at_once=False))[1] for _ in range(16)]
+    answers += [datagram for _, datagram in player.gateway.due(player.now + 0.002)]
+    (header,) = [Session(answer) for answer in answers if answer]
+    assert (header.ack, header.ack_bits) == (16, 0x7FFF)
+
+
+def test_nothing_but_an_acknowledgement_is_not_acknowledged(player: RawPlayer) -> None:
+    assert player.drop(player.data(at_once=False)) is None
+    assert player.gateway.due(player.now + 10) == []
+
+
+def test_bits_name_what_was_taken_before_the_newest(player: RawPlayer) -> None:
+    for counter in (1, 3, 4, 9):
+        assert player.drop(player.data(MOVED, at_once=False, counter=counter)) is None
+    _, answer = player.send(player.data(MOVED, counter=40))
+    assert (Session(answer).ack, Session(answer).ack_bits) == (40, 1 << 30)  # 9; 4 is 36 behind
+
+
+def test_refused_datagram_is_not_acknowledged(player: RawPlayer) -> None:
+    wrong = struct.pack("<BBH", MessageType.MOVE, 0, 1) + b"\0"
+    assert player.drop(player.data(wrong)) == "message_size"
+    _, answer = player.send(player.data(MOVED))
+    assert (Session(answer).ack, Session(answer).ack_bits) == (2, 0)

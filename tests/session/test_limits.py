@@ -1,0 +1,218 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What greedy sources and players can do to a gateway: each beside a player who keeps to his limits."""
+
+from __future__ import annotations
+
+import struct
+from collections import Counter
+from dataclasses import replace
+from ipaddress import IPv6Address
+
+import pytest
+
+from pyshim.dataplane import Datagram
+from pyshim.plan import DEFAULT_DELIVERY, REQUEST_TYPES, ListenerPolicy
+from pyshim.protocol.client.outgoing import Outgoing, Priority
+from pyshim.protocol.session_wire import DATAGRAM_MAX_BYTES, MessageType, pack_hello
+from pyshim.sessions import NoRoomError
+from tests.session.attack import BURST, MOVE, STRANGER, as_configured, join, policy
+from tests.session.core_gateway import NO_LIMITS, CoreGateway, plan
+from tests.session.internet import Internet, Player
+from tests.session.test_client import say, texts
+
+# ---------------------------------------------------------------- of a source
+
+
+def ipv6(prefix: int, host: int, payload: bytes) -> Datagram:
+    return Datagram(IPv6Address((0x20010DB8 << 96) + (prefix << 64) + host), 4000 + host % 1000, 0, payload)
+
+
+def test_unproved_datagrams_are_limited_by_ipv4_address_and_by_64_of_ipv6() -> None:
+    with CoreGateway(plan(policy(ListenerPolicy(10, 8)))) as gateway:
+        hello = pack_hello(gateway.issue(7).session, bytes(16))
+        now = gateway.tsc(100.0)
+        one = gateway.core.datagrams([ipv6(1, host, hello) for host in range(1, 41)], now)
+        assert Counter(answer.drop for answer in one) == {None: 8, "source_rate_limited": 32}
+        other = gateway.core.datagrams([ipv6(2, 1, hello)], now)
+        assert [answer.drop for answer in other] == [None]
+        assert [drop for drop, _ in gateway.burst([1] * 10, [hello] * 10, 100.0)][7:] == [
+            None,
+            "source_rate_limited",
+            "source_rate_limited",
+        ]
+        assert gateway.stats().dropped["source_rate_limited"] == 34
+
+
+def test_a_connected_player_is_not_counted_with_strangers_behind_his_address() -> None:
+    with CoreGateway(plan(policy(ListenerPolicy(1, 4)))) as gateway:
+        internet = Internet(gateway)
+        alice = join(internet, gateway.issue(7))
+        hello = pack_hello(gateway.issue(8).session, bytes(16))
+        drops = Counter(drop for drop, _ in gateway.burst([alice.address] * 64, [hello] * 64, internet.now))
+        assert drops["source_rate_limited"] >= 60
+        deliveries = [say(internet, alice, f"{at}", to=7) for at in range(30)]
+        assert internet.run(5, lambda: all(delivery.done for delivery in deliveries))
+        assert len(texts(alice)) == 30
+        gateway.check_books()
+
+
+def test_connections_are_limited_by_source_and_others_get_in() -> None:
+    limits = ListenerPolicy(0, 1, connections_pps=1, connections_burst=20)
+    with CoreGateway(plan(policy(limits))) as gateway:
+        internet = Internet(gateway)
+        hello = pack_hello(gateway.issue(7).session, bytes(16))
+        drops = Counter(drop for drop, _ in gateway.burst([STRANGER] * 64, [hello] * 64, internet.now))
+        assert drops == {None: 20, "connection_rate_limited": 44}
+        join(internet, gateway.issue(8))
+        assert gateway.stats().dropped["connection_rate_limited"] == 44
+        gateway.check_books()
+
+
+def test_handshakes_take_no_more_than_their_share_and_players_go_on() -> None:
+    delivery = replace(NO_LIMITS, handshake_permille=1)
+    with CoreGateway(plan(policy(delivery=delivery))) as gateway:
+        internet = Internet(gateway)
+        alice = join(internet, gateway.issue(7))
+        internet.run(1)  # her own handshake took time, too: much of it if this process was interrupted
+        hello = pack_hello(gateway.issue(8).session, bytes(16))
+        drops: Counter[str | None] = Counter()
+        for at in range(400):  # at one instant: all of a worker's time, and more
+            sources = range(STRANGER + at * BURST, STRANGER + (at + 1) * BURST)
+            drops.update(drop for drop, _ in gateway.burst(list(sources), [hello] * BURST, internet.now))
+        assert drops.keys() == {None, "handshake_budget"}
+        deliveries = [say(internet, alice, f"{at}", to=7) for at in range(30)]
+        assert internet.run(5, lambda: all(delivery.done for delivery in deliveries))
+        assert gateway.stats().dropped["handshake_budget"] == drops["handshake_budget"]
+        join(internet, gateway.issue(9))  # the budget grows again as time passes
+        gateway.check_books()
+
+
+# ---------------------------------------------------------------- of a session
+
+
+def greedy(gateway: CoreGateway) -> tuple[Internet, Player, Player]:
+    internet = Internet(gateway)
+    return internet, join(internet, gateway.issue(7)), join(internet, gateway.issue(8))
+
+
+def bodies() -> dict[str, tuple[int, bytes]]:
+    chat = struct.pack("<IBBH", 0, 0, 0, 1) + b"a"
+    return {
+        "move": (MessageType.MOVE, MOVE),
+        "attack": (MessageType.ATTACK, struct.pack("<II3f", 0, 1, 1.0, 0.0, 0.0)),
+        "chat": (MessageType.CHAT, chat),
+        "heartbeat": (MessageType.HEARTBEAT, b""),
+        "skill": (MessageType.SKILL, struct.pack("<II", 1, 0)),
+        "bulk": (MessageType.BULK, struct.pack("<I", 0) + b"data"),
+    }
+
+
+@pytest.mark.parametrize("name", REQUEST_TYPES)
+def test_messages_are_limited_by_type_in_each_session(name: str) -> None:
+    at = REQUEST_TYPES.index(name)
+    pps, burst = [0] * 6, [1] * 6
+    pps[at], burst[at] = 1, 10
+    delivery = replace(NO_LIMITS, message_pps=tuple(pps), message_burst=tuple(burst))
+    with CoreGateway(plan(policy(delivery=delivery))) as gateway:
+        internet, mallory, alice = greedy(gateway)
+        kind, body = bodies()[name]
+        for _ in range(40):
+            mallory.session.send(Outgoing.unreliable(kind, body, Priority.URGENT), internet.now)
+            internet.run(0.001)
+        alice.session.send(Outgoing.unreliable(kind, body, Priority.URGENT), internet.now)
+        other = "move" if name != "move" else "heartbeat"
+        for _ in range(20):
+            kind, body = bodies()[other]
+            mallory.session.send(Outgoing.unreliable(kind, body, Priority.URGENT), internet.now)
+            internet.run(0.001)
+        internet.run(0.1)
+        stats = gateway.stats()
+        assert 10 <= stats.messages.received[name] - 1 <= 12
+        assert stats.dropped["message_rate_limited"] >= 28
+        assert stats.messages.received[other] >= 20
+        assert (mallory.session.is_connected, alice.session.is_connected) == (True, True)
+        gateway.check_books()
+
+
+def test_a_reliable_message_beyond_the_limit_comes_again_and_is_taken_once() -> None:
+    at = REQUEST_TYPES.index("chat")
+    pps, burst = [0] * 6, [1] * 6
+    pps[at], burst[at] = 20, 5
+    delivery = replace(NO_LIMITS, message_pps=tuple(pps), message_burst=tuple(burst))
+    with CoreGateway(plan(policy(delivery=delivery))) as gateway:
+        internet = Internet(gateway)
+        alice = join(internet, gateway.issue(7))
+        deliveries = []
+        for number in range(12):
+            deliveries.append(say(internet, alice, f"{number}", to=7))
+            internet.run(0.02)
+        assert internet.run(10, lambda: all(delivery.done for delivery in deliveries))
+        assert texts(alice) == [f"{number}" for number in range(12)]
+        assert gateway.stats().dropped["message_rate_limited"] > 0
+        gateway.check_books()
+
+
+def test_datagrams_of_a_session_are_limited_and_another_session_does_not_feel_it() -> None:
+    limits = ListenerPolicy(0, 1, session_pps=10, session_burst=20)
+    with CoreGateway(plan(policy(limits))) as gateway:
+        internet, mallory, alice = greedy(gateway)
+        for _ in range(100):
+            mallory.session.send(Outgoing.unreliable(MessageType.MOVE, MOVE, Priority.URGENT), internet.now)
+            internet.run(0.001)
+        internet.run(0.1)
+        assert gateway.stats().dropped["session_rate_limited"] >= 70
+        refused = gateway.stats().dropped["session_rate_limited"]
+        delivery = say(internet, alice, "hi", to=8)
+        assert internet.run(1, lambda: delivery.done)
+        assert texts(alice) == ["hi"]
+        internet.run(20, lambda: False)
+        delivery = say(internet, mallory, "sorry", to=8)
+        assert internet.run(5, lambda: delivery.done)  # he is heard again when he keeps to it
+        assert gateway.stats().dropped["session_rate_limited"] >= refused
+        gateway.check_books()
+
+
+def test_limits_of_the_default_configuration_let_a_lively_player_through() -> None:
+    assert as_configured().delivery == DEFAULT_DELIVERY
+    with CoreGateway(plan(as_configured())) as gateway:
+        internet = Internet(gateway)
+        alice = join(internet, gateway.issue(7))
+        for at in range(600):  # ten seconds at 60 Hz, an attack each quarter, a word each second
+            alice.session.send(Outgoing.unreliable(MessageType.MOVE, MOVE, Priority.URGENT), internet.now)
+            if at % 15 == 0:
+                kind, body = bodies()["attack"]
+                alice.session.send(Outgoing.unreliable(kind, body, Priority.URGENT), internet.now)
+            if at % 60 == 0:
+                say(internet, alice, "on my way", to=7)
+            internet.run(1 / 60)
+        internet.run(1)
+        stats = gateway.stats()
+        assert stats.messages.received["move"] == 600
+        assert len(texts(alice)) == 10
+        assert not any(stats.dropped.values())
+
+
+# ---------------------------------------------------------------- of what was agreed on
+
+
+def test_when_every_slot_is_taken_nobody_is_issued_a_session_and_nobody_loses_his() -> None:
+    with CoreGateway(plan(policy(), issued_capacity=4)) as gateway:
+        internet = Internet(gateway)
+        players = [join(internet, gateway.issue(number)) for number in range(1, 5)]
+        with pytest.raises(NoRoomError):
+            gateway.issue(5)
+        deliveries = [
+            say(internet, player, "hi", to=number) for number, player in enumerate(players, start=1)
+        ]
+        assert internet.run(5, lambda: all(delivery.done for delivery in deliveries))
+        assert gateway.stats().connected == 4
+
+
+def test_a_players_datagram_never_exceeds_what_he_agreed_on(gateway: CoreGateway) -> None:
+    internet = Internet(gateway)
+    alice = join(internet, gateway.issue(7))
+    for at in range(50):
+        say(internet, alice, "x" * 500 + f"{at}", to=7)
+    internet.run(5)
+    assert len(texts(alice)) == 50
+    assert max(map(len, internet.wire)) <= DATAGRAM_MAX_BYTES

@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What is worth nothing to who overhears or steals it: datagrams, tickets, keys of an earlier connection."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from pyshim.protocol.client import Denied
+from pyshim.protocol.client.outgoing import Outgoing, Priority
+from pyshim.protocol.client.ticket import Ticket
+from pyshim.protocol.session_crypto import BadTagError, DirectionKey, TrafficKeys, derive
+from pyshim.protocol.session_wire import Denial, Kind, MessageType, read_header
+from tests.session.attack import MOVE, STRANGER, join
+from tests.session.core_gateway import CoreGateway
+from tests.session.internet import Internet, Weather
+from tests.session.test_client import say, texts
+
+# ---------------------------------------------------------------- keys
+
+
+def test_everything_said_in_an_earlier_connection_is_refused_in_the_next(gateway: CoreGateway) -> None:
+    internet = Internet(gateway)
+    ticket = gateway.issue(7)
+    said: list[bytes] = []
+
+    def overhear(to_gateway: bool, datagram: bytes) -> bool:
+        if to_gateway:
+            said.append(datagram)
+        return True
+
+    internet.on_wire = overhear
+    alice = join(internet, ticket)
+    for word in ("one", "two", "three"):
+        say(internet, alice, word, to=7)
+        internet.run(0.3)
+    first = internet.players.pop()
+    overheard = list(said)
+    internet.run(6)  # its cookies are old by then
+    again = internet.join(ticket)
+    again.address = first.address
+    assert internet.run(10, lambda: again.session.is_connected)
+    delivery = say(internet, again, "four", to=7)
+    assert internet.run(5, lambda: delivery.done)
+    internet.run(1)
+    connections = gateway.stats().connections
+    drops: Counter[str | None] = Counter()
+    for datagram in overheard * 2:
+        drops.update(drop for drop, _ in gateway.burst([first.address], [datagram], internet.now))
+    answered = sum(datagram[0] == Kind.HELLO for datagram in overheard) * 2
+    assert drops[None] == answered
+    assert drops.keys() <= {None, "bad_tag", "replayed", "cookie_old"}
+    internet.run(1)
+    assert texts(again) == ["four"]
+    assert gateway.stats().connections == connections
+    assert again.session.is_connected
+    gateway.check_books()
+
+
+def sealed_with(wire: list[bytes], ticket: Ticket) -> Iterator[tuple[DirectionKey, int, bytes]]:
+    """Every sealed datagram of a session that went over the wire: key, counter and bytes."""
+    nonces: list[bytes] = []
+    keys: list[TrafficKeys] = []
+    for datagram in wire:
+        header = read_header(datagram)
+        if header.kind is Kind.CONFIRM and datagram[24:40] not in nonces:
+            nonces.append(datagram[24:40])
+        if header.kind is Kind.WELCOME:
+            for nonce in nonces:
+                made = derive(ticket.key, ticket.session, nonce, datagram[20:36])
+                if made not in keys:
+                    keys.append(made)
+        if header.kind in (Kind.HELLO, Kind.CHALLENGE, Kind.CONFIRM, Kind.DENIED):
+            continue
+        clear = 36 if header.kind is Kind.WELCOME else 20
+        yield *_opener(keys, datagram, header.sequence, clear), datagram
+
+
+def _opener(keys: list[TrafficKeys], datagram: bytes, sequence: int, clear: int) -> tuple[DirectionKey, int]:
+    for both in reversed(keys):
+        for key in (both.client_to_gateway, both.gateway_to_client):
+            try:
+                key.open(sequence, datagram, clear)
+            except BadTagError:
+                continue
+            return key, sequence
+    raise AssertionError(f"nobody sealed this {Kind(datagram[0]).name}")
+
+
+def test_no_key_ever_seals_two_datagrams_under_one_counter(gateway: CoreGateway) -> None:
+    internet = Internet(gateway, weather=Weather(loss=0.1, doubling=0.2, delay_s=(0.005, 0.06)))
+    ticket = gateway.issue(7)
+    for _ in range(4):  # four clients, one after the other, of one ticket
+        alice = join(internet, ticket)
+        for at in range(20):
+            say(internet, alice, f"{at}", to=7, channel=at % 4)
+            internet.run(0.05)
+        internet.players.remove(alice)
+    sealed: dict[tuple[DirectionKey, int], bytes] = {}
+    for key, counter, datagram in sealed_with(internet.wire, ticket):
+        assert sealed.setdefault((key, counter), datagram) == datagram
+    assert len({key for key, _ in sealed}) >= 8  # two directions of each
+    assert len(sealed) > 200
+
+
+# ---------------------------------------------------------------- tickets and addresses
+
+
+def test_a_ticket_that_may_be_used_once_is_worth_nothing_to_who_steals_it_later(gateway: CoreGateway) -> None:
+    internet = Internet(gateway)
+    ticket = gateway.issue(7, once=True)
+    alice = join(internet, ticket)
+    thief = internet.join(ticket)
+    assert internet.run(15, lambda: thief.session.failure is not None)
+    assert isinstance(thief.session.failure, Denied)
+    assert thief.session.failure.reason == Denial.CONSUMED
+    delivery = say(internet, alice, "mine", to=7)
+    assert internet.run(5, lambda: delivery.done)
+    assert texts(alice) == ["mine"]
+    assert gateway.stats().denied["consumed"] >= 1
+    assert gateway.stats().connections == 1
+
+
+def test_a_stolen_datagram_moves_no_session_and_brings_the_thief_little(gateway: CoreGateway) -> None:
+    internet = Internet(gateway)
+    alice = join(internet, gateway.issue(7))
+    stolen: list[bytes] = []
+
+    def intercept(to_gateway: bool, datagram: bytes) -> bool:
+        if to_gateway and datagram[0] == Kind.DATA:
+            stolen.append(datagram)
+            return False
+        return True
+
+    internet.on_wire = intercept
+    for _ in range(20):
+        alice.session.send(Outgoing.unreliable(MessageType.MOVE, MOVE, Priority.URGENT), internet.now)
+        internet.run(0.02)
+    internet.on_wire = lambda _to_gateway, _datagram: True
+    sent = received = 0
+    kinds: Counter[int] = Counter()
+    for datagram in stolen:  # each authentic, the newest, and from where she is not
+        for _, answer in gateway.receive(STRANGER, datagram, internet.now):
+            received += len(answer)
+            kinds[answer[0]] += 1
+        sent += len(datagram)
+        assert received <= 3 * sent
+        internet.now += 0.01
+    assert kinds == {Kind.PATH_CHALLENGE: 1}  # once a second at most
+    delivery = say(internet, alice, "here I am", to=7)
+    departures = []
+    for _ in range(200):
+        internet.run(0.01)
+        departures += [address for address, _ in gateway.due(internet.now)]
+    assert delivery.done
+    assert STRANGER not in departures
+    assert texts(alice) == ["here I am"]
+    assert gateway.stats().path_changes == 0
