@@ -85,7 +85,7 @@ static void conclude_datagram(struct gate *gate, struct datagram_burst *burst, c
 	uint8_t *ways = gate->side->vault->ways;
 
 	if (unlikely(s->learn) && ways)
-		ways[s->slot] = burst->way[s->at];
+		ways[s->slot] = (uint8_t)(burst->way[s->at] + 1);
 	if (likely(s->result == PG_DROP_NONE)) {
 		burst->length[s->at] = s->length;
 		return;

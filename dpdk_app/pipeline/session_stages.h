@@ -15,9 +15,6 @@
 #include "session/handshake.h"
 #include "wire/session.h"
 
-/// Where answers go is learned again from the first datagram in each 2^31 cycles: about a second.
-#define LEARN_SHIFT 31
-
 /// So many datagrams ahead keys are brought.
 #ifndef SEALED_AHEAD
 #define SEALED_AHEAD 4
@@ -432,7 +429,7 @@ ALWAYS_INLINE void take_sealed(struct gate *gate, struct sealed *s, uint64_t now
 		return;
 	}
 	replay_mark(&record->replay, s->counter);
-	s->learn = (now ^ record->last_seen) >> LEARN_SHIFT != 0 && peer_equal(&record->peer, s->peer);
+	s->learn = (now ^ record->last_seen) >> ISSUED_LEARN_SHIFT != 0 && peer_equal(&record->peer, s->peer);
 	record->last_seen = now;
 	if (likely(header->kind == SESSION_DATA))
 		take_data(gate, s, record, newest, now);
@@ -466,7 +463,8 @@ static COLD void greet(struct gate *gate, struct sealed *s, uint64_t now)
 		return;
 	}
 	counter_add(&gate->stats->handled[outcome.message], 1);
-	s->learn = outcome.message == PG_MESSAGE_SESSION_CONFIRM && leads_back(gate->side, s);
+	// Not from a repeated CONFIRM, nor one that is denied: whoever saw the first, or his cookie, can send it from anywhere.
+	s->learn = outcome.moved && leads_back(gate->side, s);
 	s->length = outcome.answer;
 	s->result = outcome.answer ? PG_DROP_NONE : PACKET_ABSORBED;
 }

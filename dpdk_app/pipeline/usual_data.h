@@ -148,7 +148,7 @@ ALWAYS_INLINE enum pg_drop charge_move(const struct session_side *side, struct i
 ALWAYS_INLINE void move_taken(struct issued *record, struct usual_data *data, uint64_t now)
 {
 	replay_mark(&record->replay, data->counter);
-	data->learn = (now ^ record->last_seen) >> LEARN_SHIFT != 0;
+	data->learn = (now ^ record->last_seen) >> ISSUED_LEARN_SHIFT != 0;
 	record->last_seen = now;
 }
 

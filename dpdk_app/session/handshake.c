@@ -97,7 +97,8 @@ static bool consumed(const struct issued *record)
 	return record->once && __atomic_load_n(&record->connections, __ATOMIC_RELAXED) > 0;
 }
 
-/// Of what a player asks for, in his request's bytes: DENIED, proved where there is a key.
+/// Of what a player asks for, in his request's bytes: DENIED, proved where there is a key. That of a version is not: what asks
+/// for it need not be his, and with his nonce, which anybody on the way can read, it would end his own attempt.
 static struct handshake_outcome denied(struct session_side *side, uint8_t *payload, const struct candidate *found,
 				       const uint8_t *client_nonce, enum session_denial reason)
 {
@@ -110,7 +111,7 @@ static struct handshake_outcome denied(struct session_side *side, uint8_t *paylo
 	};
 
 	memcpy(answer.client_nonce, client_nonce, SESSION_NONCE_LEN);
-	if (found->record)
+	if (found->record && reason != SESSION_DENIED_VERSION)
 		denied_prove(found->key, (uint8_t *)&answer, sizeof(answer));
 	memcpy(payload, &answer, sizeof(answer));
 	counter_add(&side->stats->denied[reason], 1);

@@ -20,6 +20,9 @@
 
 #define ISSUED_NO_OWNER 0xff
 
+/// Where answers go is learned again from the first datagram in each 2^31 cycles, as `last_seen` tells: about a second.
+#define ISSUED_LEARN_SHIFT 31
+
 enum issued_phase {
 	ISSUED_IDLE, // nobody is connected, or the connection part is being written: a crash then ends the connection
 	ISSUED_CONNECTED, // confirmed; packets flow

@@ -88,6 +88,8 @@ static struct flow flow_of(const struct gatehouse *g, const struct peer *peer)
 	} else {
 		memcpy(flow.from, (const uint8_t *)&peer->low + 4, 4);
 	}
+	if (g->from_a_neighbour)
+		flow.mac_from[5] ^= 0x55;
 	flow.port_from = BE16(peer_port(peer));
 	flow.port_to = listener_of(g) ? 8081 : 8080;
 	return flow;
@@ -163,7 +165,7 @@ static void deliver_datagrams(struct gatehouse *g, struct gate *gate, const stru
 		burst.peer[i] = peer[i];
 		burst.payload[i] = reply[i].bytes;
 		burst.length[i] = length[i];
-		burst.way[i] = 9;
+		burst.way[i] = g->from_a_neighbour ? 8 : 9;
 		memcpy(reply[i].bytes, payload[i], length[i]);
 	}
 	g->rig->path->run_datagrams(gate, &burst, n, g->house->now);
