@@ -110,6 +110,8 @@ void connection_move(struct session_side *side, uint32_t slot, const struct peer
 	in_order();
 	record->phase = ISSUED_CONNECTED;
 	counter_add(&side->stats->path_changes, 1);
+	conversation_moved(&side->hall, vault_conversation(side->vault, slot));
+	session_note(side, slot, false);
 }
 
 void connection_close(struct session_side *side, uint32_t slot, enum session_close_reason reason, uint64_t now)
