@@ -99,7 +99,7 @@ static void conclude_datagram(struct gate *gate, struct datagram_burst *burst, c
 static __attribute__((noinline)) void serve_sealed_datagrams(struct gate *gate, struct datagram_burst *burst,
 							     struct sealed_lane *lane, uint64_t now)
 {
-	run_sealed(gate, lane, now);
+	run_sealed(gate, lane, look_up_sealed(gate, lane, now), now);
 	for (unsigned k = 0; k < lane->count; k++)
 		conclude_datagram(gate, burst, &lane->datagram[k]);
 }

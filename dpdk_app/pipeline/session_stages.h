@@ -41,6 +41,7 @@ struct sealed_lane {
 	struct sealed datagram[BURST_MAX];
 	uint8_t sealed[BURST_MAX]; // which of them are
 	uint8_t greeting[BURST_MAX];
+	uint64_t sessions; // of the sealed ones: see session_bit()
 	unsigned count;
 	unsigned sealed_count;
 	unsigned greeting_count;
@@ -51,8 +52,15 @@ ALWAYS_INLINE bool listener_is_sealed(const struct gate *gate, unsigned listener
 	return gate->sealed >> listener & 1;
 }
 
+/// One of 64: what has another bit is another session.
+ALWAYS_INLINE uint64_t session_bit(uint32_t slot)
+{
+	return 1ULL << slot % 64;
+}
+
 ALWAYS_INLINE void sealed_lane_begin(struct sealed_lane *lane)
 {
+	lane->sessions = 0;
 	lane->count = lane->sealed_count = lane->greeting_count = 0;
 }
 
@@ -123,6 +131,7 @@ ALWAYS_INLINE enum pg_drop sort_sealed(const struct gate *gate, struct sealed_la
 		prefetch_for_write(&vault->records[slot]);
 		prefetch_for_write(&vault->records[slot].taken);
 		lane->sealed[lane->sealed_count++] = (uint8_t)k;
+		lane->sessions |= session_bit(slot);
 	}
 	lane->datagram[k] = (struct sealed){
 		.payload = payload,
@@ -226,6 +235,11 @@ ALWAYS_INLINE unsigned look_up_sealed(struct gate *gate, struct sealed_lane *lan
 // ---------------------------------------------------------------- is it authentic?
 
 /// The connection may have ended since it was looked up, by a datagram of the same burst; its keys are gone then.
+ALWAYS_INLINE enum pg_drop not_authentic(const struct issued *record)
+{
+	return record->phase == ISSUED_CONNECTED ? PG_DROP_BAD_TAG : PG_DROP_SESSION_STATE;
+}
+
 ALWAYS_INLINE bool open_sealed(const struct gate *gate, struct sealed *s)
 {
 	const struct session_side *side = gate->side;
@@ -233,7 +247,7 @@ ALWAYS_INLINE bool open_sealed(const struct gate *gate, struct sealed *s)
 	if (likely(cipher_open(&side->code, &side->vault->lockers[s->slot].cipher.open, s->counter, s->payload,
 			       sizeof(struct session_header), s->length)))
 		return true;
-	s->result = side->vault->records[s->slot].phase == ISSUED_CONNECTED ? PG_DROP_BAD_TAG : PG_DROP_SESSION_STATE;
+	s->result = (uint8_t)not_authentic(&side->vault->records[s->slot]);
 	return false;
 }
 
@@ -487,9 +501,10 @@ ALWAYS_INLINE void serve_sealed_ones(struct gate *gate, struct sealed_lane *lane
 }
 
 /// After this every datagram of the lane has its result; what is handled is counted, what is dropped is not yet.
-static __attribute__((noinline)) void run_sealed(struct gate *gate, struct sealed_lane *lane, uint64_t now)
+/// @param n  look_up_sealed()
+static __attribute__((noinline)) void run_sealed(struct gate *gate, struct sealed_lane *lane, unsigned n, uint64_t now)
 {
-	serve_sealed_ones(gate, lane, look_up_sealed(gate, lane, now), now);
+	serve_sealed_ones(gate, lane, n, now);
 	for (unsigned k = 0; k < lane->greeting_count; k++)
 		greet(gate, &lane->datagram[lane->greeting[k]], now);
 }
