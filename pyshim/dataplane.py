@@ -422,6 +422,11 @@ def state_bytes(capacity: int, workers: int, issued_capacity: int) -> int:
     return lib.pg_state_size(capacity, workers, issued_capacity)
 
 
+def mail_bytes(workers: int) -> int:
+    """Bytes of mail that may wait for so many workers."""
+    return lib.pg_mail_size(workers)
+
+
 def new_state(plan: Plan) -> SessionState:
     """The session state that worker processes with this plan share; the caller closes it.
 

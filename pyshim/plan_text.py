@@ -15,7 +15,7 @@ from rich.text import Text
 
 from pyshim.host.cpu import format_cpu_list
 from pyshim.plan import COMPRESSED_TYPES, REQUEST_TYPES, AddressPlan, Plan, QueueRef
-from pyshim.planner.memory import MBUF_BYTES, connection_bytes, index_bytes
+from pyshim.planner.memory import MBUF_BYTES, connection_bytes, index_bytes, mail_bytes
 from pyshim.planner.sockets import IO_URING_BUFFER_BYTES
 
 _MIB = 1 << 20
@@ -166,6 +166,9 @@ def _memory(plan: Plan, *rows: _MemoryRow) -> Table:
         connections = f"up to {_mib(connection_bytes(plan.issued_capacity))}"
         table.add_row("their connections", connections, "ordinary pages, taken as players connect")
         table.add_row("messages", f"up to {plan.message_memory_mib}", "ordinary pages, shared by the workers")
+        table.add_row(
+            "workers' mail", f"up to {_mib(mail_bytes(workers))}", "ordinary pages, taken as mail comes"
+        )
     return table
 
 

@@ -413,6 +413,9 @@ struct pg_gateway;
 /// Bytes that the session state of this many sessions, workers and issued sessions needs.
 size_t pg_state_size(uint32_t capacity, uint32_t workers, uint32_t issued_capacity);
 
+/// Bytes of mail that may wait for all of so many workers; ordinary memory, taken as mail comes.
+size_t pg_mail_size(uint32_t workers);
+
 /// Make zeroed memory of that size a session state. Called once, by the supervisor.
 int pg_state_init(void *state, size_t size, uint32_t capacity, uint32_t workers, uint32_t issued_capacity,
 		  struct pg_error *error);

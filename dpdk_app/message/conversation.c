@@ -53,6 +53,12 @@ enum pg_loss conversation_queue(struct conversation_hall *hall, struct conversat
 	return PG_LOSS_NONE;
 }
 
+void conversation_moved(const struct conversation_hall *hall, struct conversation *c)
+{
+	outbound_moved(hall, &c->out);
+	c->wake = outbound_wake(hall, &c->out);
+}
+
 uint16_t conversation_fill_any(struct conversation_hall *hall, struct conversation *c, uint64_t counter, uint64_t now,
 			       uint8_t *body, uint16_t room)
 {

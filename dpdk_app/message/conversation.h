@@ -59,7 +59,7 @@ enum pg_drop conversation_admit_any(struct conversation_hall *hall, struct conve
 				    uint16_t length, uint64_t now);
 
 /// May all of an opened DATA's messages be taken: well-formed, within the rates, and is there room for those that must wait?
-/// Charges the rates when it says yes; else changes nothing. Take in what was admitted before the next one is asked
+/// Charges the rates when it says yes, and when it had to expand bodies to say no; else changes nothing. Take in what was admitted before the next one is asked
 /// for in this hall: room is promised to one datagram at a time.
 /// @return PG_DROP_NONE, or why the whole datagram is refused
 ALWAYS_INLINE enum pg_drop conversation_admit(struct conversation_hall *hall, struct conversation *c,
@@ -152,6 +152,9 @@ ALWAYS_INLINE uint64_t conversation_due(const struct conversation *c)
 
 	return due == UINT64_MAX ? due : due + 1;
 }
+
+/// The peer is somewhere else from now on: what he was sent and has not acknowledged is sent to him there.
+void conversation_moved(const struct conversation_hall *hall, struct conversation *c);
 
 uint16_t conversation_fill_any(struct conversation_hall *hall, struct conversation *c, uint64_t counter, uint64_t now,
 			       uint8_t *body, uint16_t room);

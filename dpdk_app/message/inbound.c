@@ -77,6 +77,7 @@ struct admission {
 	uint32_t joining;               // and for fragments
 	uint32_t messages;
 	bool compressed;
+	bool expanded; // work was done for it
 };
 
 static enum pg_drop flags_check(const struct piece *piece)
@@ -167,15 +168,21 @@ static void claim(struct admission *a, const struct piece *piece)
 		(*next)++;
 }
 
+/// Was it delivered before, or does it wait already? Then it is only acknowledged, and charged to nobody.
+static bool seen_before(const struct inbound *in, const struct piece *piece)
+{
+	const struct id_window *window = &in->window[piece->channel];
+
+	return is_reliable(piece) && (window_behind(window, piece->id) || window_done(window, piece->id));
+}
+
 static enum pg_drop admit_reliable(struct admission *a, const struct piece *piece)
 {
 	const struct id_window *window = &a->in->window[piece->channel];
 
-	if (window_behind(window, piece->id))
-		return PG_DROP_NONE;
-	if (window_ahead(window, piece->id) >= SESSION_CHANNEL_WINDOW)
+	if (!window_behind(window, piece->id) && window_ahead(window, piece->id) >= SESSION_CHANNEL_WINDOW)
 		return PG_DROP_MESSAGE_ORDER;
-	if (window_done(window, piece->id))
+	if (seen_before(a->in, piece))
 		return PG_DROP_NONE;
 	if (!charge(a, piece))
 		return PG_DROP_MESSAGE_RATE_LIMITED;
@@ -223,15 +230,16 @@ static enum pg_drop expand_check(struct conversation_hall *hall, const struct pi
 }
 
 /// Bodies that came compressed and whole, and are new.
-static enum pg_drop admit_compressed(const struct admission *a, const uint8_t *at, const uint8_t *end)
+static enum pg_drop admit_compressed(struct admission *a, const uint8_t *at, const uint8_t *end)
 {
 	struct piece piece;
 
 	while (at != end && piece_read(&at, end, &piece) == PG_DROP_NONE) {
 		enum pg_drop drop;
 
-		if (!(piece.flags & SESSION_MESSAGE_COMPRESSED) || is_fragment(&piece))
+		if (!(piece.flags & SESSION_MESSAGE_COMPRESSED) || is_fragment(&piece) || seen_before(a->in, &piece))
 			continue;
+		a->expanded = true;
 		drop = expand_check(a->hall, &piece);
 		if (drop != PG_DROP_NONE)
 			return drop;
@@ -268,9 +276,10 @@ enum pg_drop inbound_admit(struct conversation_hall *hall, const struct inbound 
 	for (unsigned channel = 0; channel < INBOUND_ORDERED; channel++)
 		a.next[channel] = in->window[channel].oldest;
 	drop = admit_all(&a, body, body + length);
+	if (drop == PG_DROP_NONE || a.expanded)
+		memcpy(conforms_at, a.conforms_at, sizeof(a.conforms_at));
 	if (drop != PG_DROP_NONE)
 		return drop;
-	memcpy(conforms_at, a.conforms_at, sizeof(a.conforms_at));
 	hall->pool->reserved = a.waiting + a.joining;
 	return PG_DROP_NONE;
 }

@@ -395,6 +395,19 @@ uint16_t outbound_fill(struct conversation_hall *hall, struct outbound *out, uin
 	return (uint16_t)(packet.at - body);
 }
 
+/// A message's time of 0 is long ago, and not measured when it is acknowledged.
+void outbound_moved(const struct conversation_hall *hall, struct outbound *out)
+{
+	for (unsigned list = 0; list < hall->rules->resends && list < DELIVERY_RESENDS_MAX; list++) {
+		for (uint32_t index = out->flying[list].first; index != POOL_NONE;) {
+			struct stored *message = stored_at(hall->pool, index);
+
+			message->time = 0;
+			index = message->next;
+		}
+	}
+}
+
 uint64_t outbound_wake(const struct conversation_hall *hall, const struct outbound *out)
 {
 	uint64_t wake = UINT64_MAX;

@@ -61,6 +61,9 @@ uint16_t outbound_fill(struct conversation_hall *hall, struct outbound *out, uin
 bool outbound_acknowledged(struct conversation_hall *hall, struct outbound *out, uint64_t newest, uint32_t bits,
 			   uint64_t now);
 
+/// What is on its way went to where the peer no longer is: it is due again at once, unless it was sent as often as allowed.
+void outbound_moved(const struct conversation_hall *hall, struct outbound *out);
+
 /// When outbound_fill() should next be called; 0: nothing waits.
 uint64_t outbound_wake(const struct conversation_hall *hall, const struct outbound *out);
 

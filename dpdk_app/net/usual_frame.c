@@ -75,6 +75,7 @@ void usual_frame_seal(struct usual_frame *template)
 	struct sealed_frame *mask = (struct sealed_frame *)template->fixed_mask;
 
 	static_assert(sizeof(struct sealed_frame) <= SPAN_BYTES, "all that is fixed");
+	template->sealed = true;
 	// Lengths, which session it is, and all counters are anything; so is what is encrypted.
 	mask->front.ip.total_length = 0;
 	mask->front.udp.length = 0;

@@ -53,6 +53,7 @@ struct usual_frame {
 	uint32_t source_mask[SPAN_WORDS];  // and which of the source in its place, that may be wrong in several ways
 	uint32_t sum_mask[SPAN_WORDS];     // every other word of the datagram and its pseudo-header
 	uint32_t mac_tail;                 // last four bytes of our MAC
+	bool sealed;                       // they are DATA of the session profile
 };
 
 /// Of PLAYER_MOVEs.

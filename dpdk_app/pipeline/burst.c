@@ -260,12 +260,13 @@ ALWAYS_INLINE void begin(struct gate *gate, struct burst *burst, struct lanes *l
 ALWAYS_INLINE void sort_burst(struct gate *gate, struct burst *burst, struct lanes *lanes, unsigned n,
 			      const bool rx_offload)
 {
-	const bool sealed = listener_is_sealed(gate, 0);
+	// What is usual at a port that was not told is the other profile's.
+	const bool sealed = listener_is_sealed(gate, 0), told = gate->identity->usual.sealed == sealed;
 
 	for (unsigned i = 0; i < n; i++) {
-		if (sealed)
+		if (sealed && told)
 			i = sort_usual_frames(gate, burst, i, n, &lanes->sealed, rx_offload);
-		else if (burst->length[i] == sizeof(struct move_frame))
+		else if (told && burst->length[i] == sizeof(struct move_frame))
 			i = sort_moves(gate, burst, i, n, lanes, rx_offload);
 		if (i < n)
 			sort_frame(gate, burst, i, lanes, rx_offload);

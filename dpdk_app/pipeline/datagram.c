@@ -85,7 +85,7 @@ static void conclude_datagram(struct gate *gate, struct datagram_burst *burst, c
 	uint8_t *ways = gate->side->vault->ways;
 
 	if (unlikely(s->learn) && ways)
-		ways[s->slot] = burst->way[s->at];
+		ways[s->slot] = (uint8_t)(burst->way[s->at] + 1);
 	if (likely(s->result == PG_DROP_NONE)) {
 		burst->length[s->at] = s->length;
 		return;
@@ -99,7 +99,7 @@ static void conclude_datagram(struct gate *gate, struct datagram_burst *burst, c
 static __attribute__((noinline)) void serve_sealed_datagrams(struct gate *gate, struct datagram_burst *burst,
 							     struct sealed_lane *lane, uint64_t now)
 {
-	run_sealed(gate, lane, now);
+	run_sealed(gate, lane, look_up_sealed(gate, lane, now), now);
 	for (unsigned k = 0; k < lane->count; k++)
 		conclude_datagram(gate, burst, &lane->datagram[k]);
 }

@@ -12,7 +12,7 @@
 /// Sessions that are looked at per buffer asked for: one that is due need not have anything to send.
 #define LOOKS_PER_BUFFER 4
 
-/// A session whose route is not known, after a crash, waits for its peer's next packet for so many parts of a second.
+/// A session to which the way is not known, after a crash, waits for its peer's next packet for so many parts of a second.
 #define ROUTE_WAITS_PER_S 50
 
 /// Something to send: the oldest of the outbox, or the next data of a session.
@@ -136,8 +136,14 @@ unsigned depart_datagrams(struct session_side *side, struct datagram_departures 
 	struct departure departure;
 
 	while (filled < n && next_departure(side, &departure, &looks, now)) {
+		const uint8_t way = side->vault->ways[departure.slot];
+
+		if (way == 0) {
+			put_off(side, &departure, now);
+			continue;
+		}
 		out->peer[filled] = *departure.peer;
-		out->way[filled] = side->vault->ways ? side->vault->ways[departure.slot] : 0;
+		out->way[filled] = way - 1;
 		out->length[filled] = write_departure(side, &departure, out->payload[filled], now);
 		filled += out->length[filled] != 0;
 	}

@@ -37,6 +37,7 @@ static __attribute__((noinline)) unsigned sort_usual_frames(const struct gate *g
 	const struct usual_spans spans = usual_spans(&gate->identity->usual);
 	const struct vault *vault = gate->side->vault;
 	const uint32_t used = vault_used(vault);
+	const uint64_t others = frames->lane.sessions;
 
 	for (; i < n; i++) {
 		const uint8_t *frame = burst->frame[i];
@@ -44,7 +45,7 @@ static __attribute__((noinline)) unsigned sort_usual_frames(const struct gate *g
 
 		if (unlikely(!is_sealed_frame(frame, len, &spans)) ||
 		    unlikely(rx_offload ? !rx_right(burst->rx[i]) : !sealed_checksums_right(frame, len, &spans)) ||
-		    unlikely(!sort_usual(vault, used, &frames->usual, frame, len, i)))
+		    unlikely(!sort_usual(vault, used, others, &frames->usual, frame, len, i)))
 			break;
 	}
 	return i;
@@ -122,11 +123,21 @@ ALWAYS_INLINE void conclude_sealed(struct gate *gate, struct burst *burst, const
 }
 
 static __attribute__((noinline)) void serve_sealed(struct gate *gate, struct burst *burst, struct sealed_frames *frames,
-						   uint64_t now, const bool tx_offload)
+						   unsigned n, uint64_t now, const bool tx_offload)
 {
-	run_sealed(gate, &frames->lane, now);
+	run_sealed(gate, &frames->lane, n, now);
 	for (unsigned k = 0; k < frames->lane.count; k++)
 		conclude_sealed(gate, burst, &frames->lane.datagram[k], &frames->packet[k], tx_offload);
+}
+
+/// With messages, or a question.
+static __attribute__((noinline)) void answer_longer(const struct gate *gate, struct burst *burst,
+						    const struct usual_data *data, const bool tx_offload)
+{
+	const struct sealed s = {.length = data->length, .at = data->at};
+	struct packet p = common_packet(burst->frame[data->at]);
+
+	answer_sealed(gate, burst, &s, &p, tx_offload);
 }
 
 ALWAYS_INLINE void conclude_usual(struct gate *gate, struct burst *burst, const struct usual_data *data,
@@ -140,6 +151,10 @@ ALWAYS_INLINE void conclude_usual(struct gate *gate, struct burst *burst, const 
 		conclude_unanswered(gate, burst, i, data->result, data->owner);
 		return;
 	}
+	if (unlikely(data->length != SESSION_SEALED_MIN)) {
+		answer_longer(gate, burst, data, tx_offload);
+		return;
+	}
 	sealed_frame_answer(burst->frame[i], tx_offload);
 	burst->length[i] = SEALED_FRAME_MIN;
 	if (tx_offload)
@@ -150,44 +165,36 @@ ALWAYS_INLINE void conclude_usual(struct gate *gate, struct burst *burst, const 
 		};
 }
 
-/// One that was opened and is more than its lane knows.
-static __attribute__((noinline)) void serve_opened(struct gate *gate, struct burst *burst,
-						   const struct usual_data *data, uint64_t now, const bool tx_offload)
-{
-	uint8_t *frame = burst->frame[data->at];
-	struct packet p = common_packet(frame);
-	struct sealed s = {
-		.payload = payload_of(frame, &p),
-		.peer = &p.peer,
-		.counter = data->counter,
-		.slot = data->slot,
-		.length = payload_len(&p),
-		.at = data->at,
-	};
-
-	take_sealed(gate, &s, now);
-	conclude_sealed(gate, burst, &s, &p, tx_offload);
-}
-
+/// @param n  look_up_usual()
 static __attribute__((noinline)) void serve_usual_frames(struct gate *gate, struct burst *burst,
-							 struct usual_lane *lane, uint64_t now, const bool tx_offload)
+							 struct usual_lane *lane, unsigned n, uint64_t now,
+							 const bool tx_offload)
 {
-	serve_usual(gate, lane, burst->frame, look_up_usual(gate, lane, burst->frame, now), now);
+	serve_usual(gate, lane, burst->frame, n, now);
 	burst->resized = true;
 	for (unsigned k = 0; k < lane->count; k++)
-		if (likely(lane->data[k].result != PACKET_UNDECIDED))
-			conclude_usual(gate, burst, &lane->data[k], tx_offload);
-	for (unsigned k = 0; k < lane->general_count; k++)
-		serve_opened(gate, burst, &lane->data[lane->general[k]], now, tx_offload);
+		conclude_usual(gate, burst, &lane->data[k], tx_offload);
+}
+
+/// All are looked up before any is served, as in one lane: what one ends or moves on is not known to those behind it yet.
+static __attribute__((noinline)) void serve_both_lanes(struct gate *gate, struct burst *burst,
+						       struct sealed_frames *frames, uint64_t now,
+						       const bool tx_offload)
+{
+	const unsigned usual = look_up_usual(gate, &frames->usual, burst->frame, now);
+	const unsigned others = look_up_sealed(gate, &frames->lane, now);
+
+	if (likely(frames->usual.count > 0))
+		serve_usual_frames(gate, burst, &frames->usual, usual, now, tx_offload);
+	if (frames->lane.count > 0)
+		serve_sealed(gate, burst, frames, others, now, tx_offload);
 }
 
 ALWAYS_INLINE void serve_sealed_frames(struct gate *gate, struct burst *burst, struct sealed_frames *frames,
 				       uint64_t now, const bool tx_offload)
 {
-	if (frames->usual.count > 0)
-		serve_usual_frames(gate, burst, &frames->usual, now, tx_offload);
-	if (frames->lane.count > 0)
-		serve_sealed(gate, burst, frames, now, tx_offload);
+	if (frames->usual.count > 0 || frames->lane.count > 0)
+		serve_both_lanes(gate, burst, frames, now, tx_offload);
 }
 
 #endif

@@ -15,9 +15,6 @@
 #include "session/handshake.h"
 #include "wire/session.h"
 
-/// Where answers go is learned again from the first datagram in each 2^31 cycles: about a second.
-#define LEARN_SHIFT 31
-
 /// So many datagrams ahead keys are brought.
 #ifndef SEALED_AHEAD
 #define SEALED_AHEAD 4
@@ -44,6 +41,7 @@ struct sealed_lane {
 	struct sealed datagram[BURST_MAX];
 	uint8_t sealed[BURST_MAX]; // which of them are
 	uint8_t greeting[BURST_MAX];
+	uint64_t sessions; // of the sealed ones: see session_bit()
 	unsigned count;
 	unsigned sealed_count;
 	unsigned greeting_count;
@@ -54,8 +52,15 @@ ALWAYS_INLINE bool listener_is_sealed(const struct gate *gate, unsigned listener
 	return gate->sealed >> listener & 1;
 }
 
+/// One of 64: what has another bit is another session.
+ALWAYS_INLINE uint64_t session_bit(uint32_t slot)
+{
+	return 1ULL << slot % 64;
+}
+
 ALWAYS_INLINE void sealed_lane_begin(struct sealed_lane *lane)
 {
+	lane->sessions = 0;
 	lane->count = lane->sealed_count = lane->greeting_count = 0;
 }
 
@@ -126,6 +131,7 @@ ALWAYS_INLINE enum pg_drop sort_sealed(const struct gate *gate, struct sealed_la
 		prefetch_for_write(&vault->records[slot]);
 		prefetch_for_write(&vault->records[slot].taken);
 		lane->sealed[lane->sealed_count++] = (uint8_t)k;
+		lane->sessions |= session_bit(slot);
 	}
 	lane->datagram[k] = (struct sealed){
 		.payload = payload,
@@ -229,6 +235,11 @@ ALWAYS_INLINE unsigned look_up_sealed(struct gate *gate, struct sealed_lane *lan
 // ---------------------------------------------------------------- is it authentic?
 
 /// The connection may have ended since it was looked up, by a datagram of the same burst; its keys are gone then.
+ALWAYS_INLINE enum pg_drop not_authentic(const struct issued *record)
+{
+	return record->phase == ISSUED_CONNECTED ? PG_DROP_BAD_TAG : PG_DROP_SESSION_STATE;
+}
+
 ALWAYS_INLINE bool open_sealed(const struct gate *gate, struct sealed *s)
 {
 	const struct session_side *side = gate->side;
@@ -236,7 +247,7 @@ ALWAYS_INLINE bool open_sealed(const struct gate *gate, struct sealed *s)
 	if (likely(cipher_open(&side->code, &side->vault->lockers[s->slot].cipher.open, s->counter, s->payload,
 			       sizeof(struct session_header), s->length)))
 		return true;
-	s->result = side->vault->records[s->slot].phase == ISSUED_CONNECTED ? PG_DROP_BAD_TAG : PG_DROP_SESSION_STATE;
+	s->result = (uint8_t)not_authentic(&side->vault->records[s->slot]);
 	return false;
 }
 
@@ -432,7 +443,7 @@ ALWAYS_INLINE void take_sealed(struct gate *gate, struct sealed *s, uint64_t now
 		return;
 	}
 	replay_mark(&record->replay, s->counter);
-	s->learn = (now ^ record->last_seen) >> LEARN_SHIFT != 0 && peer_equal(&record->peer, s->peer);
+	s->learn = (now ^ record->last_seen) >> ISSUED_LEARN_SHIFT != 0 && peer_equal(&record->peer, s->peer);
 	record->last_seen = now;
 	if (likely(header->kind == SESSION_DATA))
 		take_data(gate, s, record, newest, now);
@@ -466,7 +477,8 @@ static COLD void greet(struct gate *gate, struct sealed *s, uint64_t now)
 		return;
 	}
 	counter_add(&gate->stats->handled[outcome.message], 1);
-	s->learn = outcome.message == PG_MESSAGE_SESSION_CONFIRM && leads_back(gate->side, s);
+	// Not from a repeated CONFIRM, nor one that is denied: whoever saw the first, or his cookie, can send it from anywhere.
+	s->learn = outcome.moved && leads_back(gate->side, s);
 	s->length = outcome.answer;
 	s->result = outcome.answer ? PG_DROP_NONE : PACKET_ABSORBED;
 }
@@ -489,9 +501,10 @@ ALWAYS_INLINE void serve_sealed_ones(struct gate *gate, struct sealed_lane *lane
 }
 
 /// After this every datagram of the lane has its result; what is handled is counted, what is dropped is not yet.
-static __attribute__((noinline)) void run_sealed(struct gate *gate, struct sealed_lane *lane, uint64_t now)
+/// @param n  look_up_sealed()
+static __attribute__((noinline)) void run_sealed(struct gate *gate, struct sealed_lane *lane, unsigned n, uint64_t now)
 {
-	serve_sealed_ones(gate, lane, look_up_sealed(gate, lane, now), now);
+	serve_sealed_ones(gate, lane, n, now);
 	for (unsigned k = 0; k < lane->greeting_count; k++)
 		greet(gate, &lane->datagram[lane->greeting[k]], now);
 }

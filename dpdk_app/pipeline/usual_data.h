@@ -5,6 +5,9 @@
 // how far. A movement in order, from where its player is proved to be, in a conversation where nothing is on its way, is
 // handled here to the end. Whatever turns out to be more goes the general way (session_stages.h) once it is opened, with
 // the same outcome: tests and fuzzers hold the two to each other.
+//
+// What one session sends is taken in the order of its arrival: what is more than a movement at its turn, and behind a
+// datagram that the other lane has, that lane has the rest of its session, too.
 
 #ifndef POLLGATE_PIPELINE_USUAL_DATA_H
 #define POLLGATE_PIPELINE_USUAL_DATA_H
@@ -16,9 +19,9 @@
 struct usual_data {
 	uint64_t counter;
 	uint32_t slot;
-	uint16_t length; // of the payload
+	uint16_t length; // of the payload; then of the answer
 	uint8_t at;      // index into the burst
-	uint8_t result;  // enum pg_drop, PACKET_…; PACKET_UNDECIDED: it goes the general way
+	uint8_t result;  // enum pg_drop, PACKET_…
 	uint8_t owner;   // of PACKET_ELSEWHERE
 	bool elsewhere;  // not from where its player is proved to be
 	bool learn;      // as in struct sealed
@@ -27,9 +30,7 @@ struct usual_data {
 struct usual_lane {
 	struct usual_data data[BURST_MAX];
 	uint8_t admitted[BURST_MAX]; // which of them are
-	uint8_t general[BURST_MAX];  // which have been opened and go the general way
 	unsigned count;
-	unsigned general_count;
 };
 
 ALWAYS_INLINE uint8_t *usual_payload(uint8_t *frame)
@@ -55,13 +56,14 @@ ALWAYS_INLINE const uint8_t *usual_motion(const uint8_t *frame)
 
 // ---------------------------------------------------------------- is it one, and whose?
 
-/// @return false for what the vault has no slot for
-ALWAYS_INLINE bool sort_usual(const struct vault *vault, uint32_t used, struct usual_lane *lane, const uint8_t *frame,
-			      uint16_t len, unsigned i)
+/// @param others  sessions of which the other lane has something
+/// @return false for what goes there, too, and for what the vault has no slot for
+ALWAYS_INLINE bool sort_usual(const struct vault *vault, uint32_t used, uint64_t others, struct usual_lane *lane,
+			      const uint8_t *frame, uint16_t len, unsigned i)
 {
 	const uint32_t slot = session_slot(usual_header(frame)->session);
 
-	if (unlikely(slot >= used))
+	if (unlikely(slot >= used) || unlikely(others & session_bit(slot)))
 		return false;
 	prefetch_for_write(&vault->records[slot]);
 	prefetch_for_write(&vault->records[slot].taken);
@@ -122,12 +124,13 @@ ALWAYS_INLINE void usual_prefetch(const struct session_side *side, const struct 
 
 // ---------------------------------------------------------------- what does it do?
 
-/// Opened: is it all that this lane knows? Another of the burst may have come before it, with its counter. None in this lane
-/// ends a connection or moves it.
-ALWAYS_INLINE bool is_plain_sailing(const struct usual_data *data, const struct issued *record, const uint8_t *frame,
-				    const struct conversation *c)
+/// Opened: is it all that this lane knows? Another of the burst may have come before it, with its counter or with the end of
+/// the connection. None in this lane moves one.
+ALWAYS_INLINE bool is_plain_sailing(const struct session_side *side, const struct usual_data *data,
+				    const struct issued *record, const uint8_t *frame, const struct conversation *c)
 {
 	return likely(conversation_is_move(usual_body(frame), (uint16_t)(data->length - SESSION_SEALED_MIN))) &&
+	       likely(issued_serves(record, usual_header(frame)->session, side->worker)) &&
 	       likely(data->counter == record->replay.newest + 1) && likely(!data->elsewhere) &&
 	       likely(conversation_quiet(c)) && likely(floats6_finite(usual_motion(frame)));
 }
@@ -148,7 +151,7 @@ ALWAYS_INLINE enum pg_drop charge_move(const struct session_side *side, struct i
 ALWAYS_INLINE void move_taken(struct issued *record, struct usual_data *data, uint64_t now)
 {
 	replay_mark(&record->replay, data->counter);
-	data->learn = (now ^ record->last_seen) >> LEARN_SHIFT != 0;
+	data->learn = (now ^ record->last_seen) >> ISSUED_LEARN_SHIFT != 0;
 	record->last_seen = now;
 }
 
@@ -175,8 +178,8 @@ ALWAYS_INLINE unsigned take_usual(struct session_side *side, struct usual_data *
 	}
 	if (unlikely(c->owed != 0)) // else its line is only read
 		c->owed = 0;
-	seal_data(&side->code, record, &locker->cipher.seal, header->session, connection_count(record),
-		  usual_payload(frame), 0);
+	data->length = seal_data(&side->code, record, &locker->cipher.seal, header->session, connection_count(record),
+				 usual_payload(frame), 0);
 	return PG_DROP_NONE;
 }
 
@@ -188,20 +191,38 @@ ALWAYS_INLINE unsigned serve_usual_one(struct session_side *side, struct usual_d
 
 	if (unlikely(!cipher_open(&side->code, &locker->cipher.open, data->counter, usual_payload(frame),
 				  sizeof(struct session_header), data->length)))
-		return PG_DROP_BAD_TAG;
-	return likely(is_plain_sailing(data, record, frame, &locker->conversation)) ?
+		return not_authentic(record);
+	return likely(is_plain_sailing(side, data, record, frame, &locker->conversation)) ?
 		       take_usual(side, data, record, locker, frame, now) :
 		       PACKET_UNDECIDED;
 }
 
-/// Open, take and answer, one after the other, while the keys of those a little later are on their way. Those that go the
-/// general way stop there, opened.
+/// One that was opened and is more than this lane knows.
+static __attribute__((noinline)) void take_opened(struct gate *gate, struct usual_data *data, uint8_t *frame,
+						  uint64_t now)
+{
+	const struct peer peer = frame_peer(frame);
+	struct sealed s = {
+		.payload = usual_payload(frame),
+		.peer = &peer,
+		.counter = data->counter,
+		.slot = data->slot,
+		.length = data->length,
+		.at = data->at,
+	};
+
+	take_sealed(gate, &s, now);
+	data->result = s.result;
+	data->length = s.length;
+	data->learn = s.learn;
+}
+
+/// Open, take and answer, one after the other, while the keys of those a little later are on their way.
 ALWAYS_INLINE void serve_usual(struct gate *gate, struct usual_lane *lane, uint8_t *const *frame, unsigned n,
 			       uint64_t now)
 {
 	unsigned taken = 0;
 
-	lane->general_count = 0;
 	for (unsigned k = 0; k < n && k < SEALED_AHEAD; k++)
 		usual_prefetch(gate->side, &lane->data[lane->admitted[k]], frame);
 	for (unsigned k = 0; k < n; k++) {
@@ -212,7 +233,7 @@ ALWAYS_INLINE void serve_usual(struct gate *gate, struct usual_lane *lane, uint8
 		data->result = (uint8_t)serve_usual_one(gate->side, data, frame[data->at], now);
 		taken += data->result == PG_DROP_NONE || data->result == PACKET_ABSORBED;
 		if (unlikely(data->result == PACKET_UNDECIDED))
-			lane->general[lane->general_count++] = lane->admitted[k];
+			take_opened(gate, data, frame[data->at], now);
 	}
 	counter_add(&gate->side->hall.stats->received[PG_REQUEST_MOVE], taken);
 	counter_add(&gate->stats->handled[PG_MESSAGE_SESSION_DATA], taken);

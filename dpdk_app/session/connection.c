@@ -110,6 +110,8 @@ void connection_move(struct session_side *side, uint32_t slot, const struct peer
 	in_order();
 	record->phase = ISSUED_CONNECTED;
 	counter_add(&side->stats->path_changes, 1);
+	conversation_moved(&side->hall, vault_conversation(side->vault, slot));
+	session_note(side, slot, false);
 }
 
 void connection_close(struct session_side *side, uint32_t slot, enum session_close_reason reason, uint64_t now)
@@ -173,6 +175,14 @@ uint32_t connection_sweep(struct session_side *side, uint64_t now, uint32_t budg
 
 // ---------------------------------------------------------------- after a crash
 
+/// When a player was heard, so that his next packet is the first in its time: the way to him is not known any more.
+static uint64_t heard_before(uint64_t last_seen, uint64_t now)
+{
+	const uint64_t before = (now >> ISSUED_LEARN_SHIFT << ISSUED_LEARN_SHIFT) - 1;
+
+	return (int64_t)(before - last_seen) < 0 ? before : last_seen;
+}
+
 /// Windows may have been moving when it came: what they say is not relied on, only the counters that they end at.
 static void adopt(struct session_side *side, uint32_t slot, uint64_t now)
 {
@@ -182,8 +192,7 @@ static void adopt(struct session_side *side, uint32_t slot, uint64_t now)
 		record->phase = ISSUED_LOST;
 	replay_distrust(&record->replay);
 	record->taken_bits = 0;
-	if ((int64_t)(now - record->last_seen) < 0)
-		record->last_seen = now;
+	record->last_seen = heard_before(record->last_seen, now);
 	make_keys(side, slot);
 	wheel_link_init(&side->wheel, slot);
 	conversation_begin(vault_conversation(side->vault, slot), record->max_datagram - SESSION_SEALED_MIN);

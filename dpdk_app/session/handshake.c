@@ -97,7 +97,8 @@ static bool consumed(const struct issued *record)
 	return record->once && __atomic_load_n(&record->connections, __ATOMIC_RELAXED) > 0;
 }
 
-/// Of what a player asks for, in his request's bytes: DENIED, proved where there is a key.
+/// Of what a player asks for, in his request's bytes: DENIED, proved where there is a key. That of a version is not: what asks
+/// for it need not be his, and with his nonce, which anybody on the way can read, it would end his own attempt.
 static struct handshake_outcome denied(struct session_side *side, uint8_t *payload, const struct candidate *found,
 				       const uint8_t *client_nonce, enum session_denial reason)
 {
@@ -110,7 +111,7 @@ static struct handshake_outcome denied(struct session_side *side, uint8_t *paylo
 	};
 
 	memcpy(answer.client_nonce, client_nonce, SESSION_NONCE_LEN);
-	if (found->record)
+	if (found->record && reason != SESSION_DENIED_VERSION)
 		denied_prove(found->key, (uint8_t *)&answer, sizeof(answer));
 	memcpy(payload, &answer, sizeof(answer));
 	counter_add(&side->stats->denied[reason], 1);
@@ -391,7 +392,13 @@ static struct handshake_outcome take_close(struct session_side *side, uint32_t s
 	return answered(PG_MESSAGE_SESSION_CLOSE, 0);
 }
 
-/// Only the latest challenge counts, and not for ever. The token says whom it was sent to.
+static uint16_t path_hash(const struct session_side *side, const struct peer *peer)
+{
+	return (uint16_t)peer_hash(peer, &side->secret);
+}
+
+/// Only challenges of the latest second count, and not for ever. The token says whom it was sent to: to challenge somebody
+/// else meanwhile takes nothing away from him.
 static bool right_token(const struct session_side *side, const struct issued *record, const struct peer *peer,
 			const uint8_t *token, uint64_t now)
 {
@@ -406,7 +413,7 @@ static bool right_token(const struct session_side *side, const struct issued *re
 static struct handshake_outcome take_path_response(struct session_side *side, uint32_t slot, const struct peer *peer,
 						   const uint8_t *payload, uint16_t length, uint64_t now)
 {
-	const struct issued *record = &side->vault->records[slot];
+	struct issued *record = &side->vault->records[slot];
 	struct handshake_outcome outcome = answered(PG_MESSAGE_SESSION_PATH_RESPONSE, 0);
 
 	if (length != PATH_LEN)
@@ -415,6 +422,7 @@ static struct handshake_outcome take_path_response(struct session_side *side, ui
 		return dropped(PG_DROP_BAD_PATH_RESPONSE);
 	if (!peer_equal(&record->peer, peer)) {
 		connection_move(side, slot, peer);
+		record->challenged = path_hash(side, peer); // should he be elsewhere already, he is asked there at once
 		outcome.moved = true;
 	}
 	return outcome;
@@ -433,22 +441,36 @@ struct handshake_outcome handshake_control(struct session_side *side, uint32_t s
 	}
 }
 
+/// Once a second anybody. Within the second whoever was not the last to be: a player whose address changes again must not
+/// wait. Those are sent no more than came, so that who copies datagrams to many addresses gains nothing.
+static bool to_be_challenged(struct issued *record, uint16_t whom, uint16_t received, uint32_t now_ms)
+{
+	static_assert(PATH_LEN <= AMPLIFICATION_MAX * SESSION_SEALED_MIN, "once a second to anybody is not too much");
+	if (received < SESSION_SEALED_MIN)
+		return false;
+	if (now_ms - record->challenged_ms >= PATH_CHALLENGE_EVERY_MS)
+		record->challenged_ms = now_ms;
+	else if (whom == record->challenged || received < PATH_LEN)
+		return false;
+	record->challenged = whom;
+	return true;
+}
+
 uint16_t handshake_challenge_path(struct session_side *side, uint32_t slot, const struct peer *from, uint8_t *payload,
 				  uint16_t received, uint64_t now)
 {
 	struct issued *record = &side->vault->records[slot];
-	const uint32_t now_ms = (uint32_t)side_ms(side, now);
+	const uint16_t whom = path_hash(side, from);
 	struct session_header header;
 	uint64_t counter;
 
-	static_assert(PATH_LEN <= AMPLIFICATION_MAX * SESSION_SEALED_MIN, "one for one is never too much");
-	if (received < SESSION_SEALED_MIN || now_ms - record->challenged_ms < PATH_CHALLENGE_EVERY_MS)
+	if (!to_be_challenged(record, whom, received, (uint32_t)side_ms(side, now)))
 		return 0;
-	record->challenged_ms = now_ms;
 	counter = connection_count(record);
 	connection_header(record, SESSION_PATH_CHALLENGE, PATH_LEN, counter, &header);
 	memcpy(payload, &header, sizeof(header));
-	path_token(payload + sizeof(header), &side->vault->cookies, from, record->number, record->server_nonce, now_ms);
+	path_token(payload + sizeof(header), &side->vault->cookies, from, record->number, record->server_nonce,
+		   record->challenged_ms);
 	cipher_seal(&side->code, &side->vault->lockers[slot].cipher.seal, counter, payload, sizeof(header), PATH_LEN);
 	return PATH_LEN;
 }

@@ -20,6 +20,9 @@
 
 #define ISSUED_NO_OWNER 0xff
 
+/// Where answers go is learned again from the first datagram in each 2^31 cycles, as `last_seen` tells: about a second.
+#define ISSUED_LEARN_SHIFT 31
+
 enum issued_phase {
 	ISSUED_IDLE, // nobody is connected, or the connection part is being written: a crash then ends the connection
 	ISSUED_CONNECTED, // confirmed; packets flow
@@ -46,6 +49,7 @@ struct issued {
 	uint8_t motion_version;       // odd while motion is being written
 	uint8_t undelivered;          // messages of this connection are in the worker's memory: they would die with it
 	struct motion motion;
+	uint16_t challenged; // where the last PATH_CHALLENGE went to: a keyed hash of it
 
 	// from the connection's beginning; the owner's. All zero: never confirmed
 	uint8_t client_nonce[SESSION_NONCE_LEN] CACHE_ALIGNED;
@@ -54,7 +58,7 @@ struct issued {
 	uint32_t connections;             // CONFIRMs that changed state
 	uint16_t tx_id[SESSION_CHANNELS]; // next message ids, so that a restart goes on where both sides are
 	uint16_t rx_id[SESSION_CHANNELS];
-	uint32_t challenged_ms; // when the last PATH_CHALLENGE left, modulo 2^32
+	uint32_t challenged_ms; // when the last second of PATH_CHALLENGEs began, modulo 2^32: the time in their tokens
 
 	// from issuing; the supervisor's, constant while `session` stands
 	uint8_t key[SESSION_KEY_LEN] CACHE_ALIGNED;

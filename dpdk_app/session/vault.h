@@ -37,7 +37,8 @@ struct vault {
 	struct locker *lockers;       // private; pages of it exist once touched
 	struct wheel_link *links;     // private
 	struct route *routes;         // private: how frames reach the peer; NULL where the kernel makes them
-	uint8_t *ways;                // private: by which socket the kernel reaches him; NULL where frames are ours
+	uint8_t *
+		ways; // private: by which socket the kernel reaches him, plus 1; 0: not known; NULL where frames are ours
 	struct cookie_secret cookies; // of the state file
 };
 

@@ -261,7 +261,7 @@ static void *epoll_loop(void *argument)
 	uint64_t now;
 	unsigned moved = 0;
 
-	worker_begin(common);
+	sockets_begin(&w->common);
 	now = pg_tsc();
 	while (!worker_stops(common)) {
 		const int ready = nap(w, events, now);

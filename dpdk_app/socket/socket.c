@@ -326,6 +326,42 @@ void sockets_close(struct pg_gateway *g)
 
 // ---------------------------------------------------------------- what loops share
 
+/// The only socket that a peer can have spoken to, plus 1; 0: there are several.
+static uint8_t only_way(const struct socket_worker *w, const struct peer *peer)
+{
+	uint8_t way = 0;
+
+	for (uint8_t i = 0; i < w->socket_count; i++) {
+		if (w->socket[i].listener != peer_listener(peer) || w->socket[i].family != family_of_peer(peer))
+			continue;
+		if (way != 0)
+			return 0;
+		way = (uint8_t)(i + 1);
+	}
+	return way;
+}
+
+/// Of the connections that a dead worker left: others learn theirs when they are heard.
+static void recall_ways(struct socket_worker *w)
+{
+	const struct session_side *side = w->common.side;
+	const uint32_t used = vault_used(side->vault);
+
+	for (uint32_t slot = 0; slot < used; slot++) {
+		const struct issued *record = &side->vault->records[slot];
+
+		if (issued_owner(record) == side->worker)
+			side->vault->ways[slot] = only_way(w, &record->peer);
+	}
+}
+
+void sockets_begin(struct socket_worker *w)
+{
+	worker_begin(&w->common);
+	if (w->common.side)
+		recall_ways(w);
+}
+
 void sockets_keep_house(struct socket_worker *w, uint64_t now)
 {
 	if (likely(!worker_keep_house(&w->common, now, SOCKET_EXPIRY_PER_TURN)))

@@ -77,7 +77,10 @@ int sockets_equip(struct pg_gateway *g, struct worker *w, struct pg_error *error
 /// Start a thread on the worker's CPU that runs `loop` with the worker.
 int sockets_launch(struct worker *w, void *(*loop)(void *), struct pg_error *error);
 
-/// The last thing that a loop does.
+/// The first thing that a loop does.
+void sockets_begin(struct socket_worker *w);
+
+/// The last.
 void *sockets_return(struct socket_worker *w);
 
 bool sockets_have_returned(const struct worker *w);
@@ -135,10 +138,15 @@ ALWAYS_INLINE void peer_of_address(struct peer *peer, const union socket_address
 	}
 }
 
+ALWAYS_INLINE uint8_t family_of_peer(const struct peer *peer)
+{
+	return peer->high == 0 && (uint32_t)peer->low == IPV4_MAPPED ? AF_INET : AF_INET6;
+}
+
 /// @return its length
 ALWAYS_INLINE socklen_t address_of_peer(union socket_address *address, const struct peer *peer)
 {
-	if (peer->high == 0 && (uint32_t)peer->low == IPV4_MAPPED) {
+	if (family_of_peer(peer) == AF_INET) {
 		address->v4 = (struct sockaddr_in){
 			.sin_family = AF_INET,
 			.sin_port = peer_port(peer),

@@ -427,7 +427,7 @@ static void *uring_loop(void *argument)
 	struct uring_worker *w = argument;
 	struct turn turn = {0};
 
-	worker_begin(&w->common.common);
+	sockets_begin(&w->common);
 	if (!uring_enable(&w->ring)) {
 		sockets_depart(&w->common);
 		return sockets_return(&w->common); // no turn: pg_start tells

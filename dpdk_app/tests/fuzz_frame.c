@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// fuzz_frame.c: bursts of any frames through the whole pipeline, on the lowest and the best level of this CPU.
+// fuzz_frame.c: bursts of any frames through the whole pipeline, on the lowest and the best level of this CPU. The lowest has no
+// lane of usual frames: they go the general way, to the same end.
 //
 // Input: records of flags, length (u16, little-endian), bytes. Flags: bit 0 make the checksums right, bit 1 address
 // it to us, bit 2 end the burst here, bit 3 let 40 s go by before it, bit 4 it is for the second listener, which speaks the
@@ -139,7 +140,7 @@ static void add_frame(struct pair *p, const uint8_t *bytes, uint16_t len, unsign
 	}
 	if (flags & REPAIR)
 		repair_checksums(frame, len);
-	check_short_cut(&p->rig[0]->identity, &p->rig[0]->listeners, frame, len);
+	check_short_cut(&p->rig[1]->identity, &p->rig[0]->listeners, frame, len);
 	check_short_cut(&p->many, &p->rig[0]->listeners, frame, len);
 	p->original[p->n] = frame;
 	p->length[p->n] = len;
@@ -178,6 +179,7 @@ static void prepare(struct pair *p)
 		p->rig[k]->gate.sealed = 2;
 		side_use_policy(p->house->side[k], &p->rig[k]->policy);
 	}
+	usual_frame_close(&p->rig[0]->identity.usual);
 	rig_identity_of_many(&p->many);
 }
 

@@ -28,6 +28,7 @@ struct gatehouse {
 	struct house *house;
 	struct rig *rig;
 	struct gate gate[HOUSE_SIDES]; // the same port, for each worker
+	bool from_a_neighbour;         // with another MAC address, or to another socket, whatever address he says
 };
 
 /// Set up and torn down by cmocka; `*state` is a way before and the gatehouse then.

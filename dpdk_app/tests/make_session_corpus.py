@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Write the seed corpus of fuzz_session and fuzz_sealed: what is said about sessions, and in them.
+"""Write the seed corpora of fuzz_session, fuzz_sealed and fuzz_usual: what is said about sessions, and in them.
 
 Run from anywhere, with the `protocol` extra installed: python dpdk_app/tests/make_session_corpus.py
 """
@@ -134,9 +134,10 @@ def datagrams_of_sessions() -> dict[str, bytes]:
 
 
 def main() -> None:
-    """Write both."""
+    """Write them all."""
     write("fuzz_session", sessions())
-    write("fuzz_sealed", datagrams_of_sessions())
+    for target in ("fuzz_sealed", "fuzz_usual"):
+        write(target, datagrams_of_sessions())
 
 
 if __name__ == "__main__":

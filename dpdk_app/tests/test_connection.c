@@ -74,14 +74,16 @@ static void a_new_connection_remembers_nothing_of_the_last(void **state UNUSED)
 
 // ---------------------------------------------------------------- moved
 
+#define PATH_CHALLENGE_LEN (SESSION_SEALED_MIN + SESSION_PATH_TOKEN_LEN)
+
 /// The token of a challenge that was just sent to `where`.
 static void challenge(struct player *player, const struct peer *where, uint8_t token[SESSION_PATH_TOKEN_LEN])
 {
 	uint8_t datagram[PLAYER_BUFFER];
 	const uint16_t length = handshake_challenge_path(house->side[0], slot_of(player), where, datagram,
-							 SESSION_SEALED_MIN, house->now);
+							 PATH_CHALLENGE_LEN, house->now);
 
-	assert_int_equal(length, SESSION_SEALED_MIN + SESSION_PATH_TOKEN_LEN);
+	assert_int_equal(length, PATH_CHALLENGE_LEN);
 	assert_true(player_open(house, player, datagram, length));
 	assert_int_equal(datagram[0], SESSION_PATH_CHALLENGE);
 	memcpy(token, datagram + 20, SESSION_PATH_TOKEN_LEN);
@@ -151,20 +153,90 @@ static void a_path_response_with_another_token_is_refused(void **state UNUSED)
 	assert_true(peer_equal(&house_record(house, &player)->peer, &player.peer));
 }
 
+/// Is a path challenged, for so many bytes from there?
+static bool challenged(const struct player *player, const struct peer *where, uint16_t received)
+{
+	uint8_t datagram[PLAYER_BUFFER];
+
+	return handshake_challenge_path(house->side[0], slot_of(player), where, datagram, received, house->now) != 0;
+}
+
 static void a_path_is_challenged_once_a_second_at_most(void **state UNUSED)
 {
-	struct player player = connected_player();
-	uint8_t datagram[PLAYER_BUFFER];
-	uint64_t sent = 0;
+	const struct player player = connected_player();
+	const struct peer there = peer_at(0x14000063, 7000, 0);
+	unsigned sent = 0;
 
 	for (unsigned ms = 0; ms < 5000; ms += 10) {
-		const struct peer there = peer_at(0x14000063 + ms, 7000, 0); // a new one each time
-
-		sent += handshake_challenge_path(house->side[0], slot_of(&player), &there, datagram, 1400,
-						 house->now) != 0;
+		sent += challenged(&player, &there, 1400);
 		house_wait(house, 10);
 	}
 	assert_in_range(sent, 4, 5);
+}
+
+static void one_path_after_another_is_challenged_at_once(void **state UNUSED)
+{
+	struct player player = connected_player();
+
+	for (unsigned i = 0; i < 50; i++) { // he has another port every 200 ms
+		const struct peer there = peer_at(0x14000063, (uint16_t)(7000 + i), 0);
+		uint8_t token[SESSION_PATH_TOKEN_LEN];
+
+		challenge(&player, &there, token);
+		assert_false(challenged(&player, &there, 1400));
+		assert_int_equal(control(&player, &there, SESSION_PATH_RESPONSE, token, sizeof(token)).drop,
+				 PG_DROP_NONE);
+		assert_true(peer_equal(&house_record(house, &player)->peer, &there));
+		house_wait(house, 200);
+	}
+	assert_int_equal(house->stats[0].path_changes, 50);
+}
+
+static void whoever_copies_datagrams_to_many_paths_makes_the_gateway_send_no_more_than_he_does(void **state UNUSED)
+{
+	const struct player player = connected_player();
+	unsigned sent = 0;
+
+	for (unsigned ms = 0; ms < 5000; ms += 10) { // too short to be answered in full
+		const struct peer there = peer_at(0x14000063 + ms, 7000, 0);
+
+		sent += challenged(&player, &there, PATH_CHALLENGE_LEN - 1);
+		house_wait(house, 10);
+	}
+	assert_in_range(sent, 4, 5);
+}
+
+static void a_late_path_response_does_not_keep_a_player_from_where_he_is(void **state UNUSED)
+{
+	struct player player = connected_player();
+	const struct peer before = peer_at(0x14000063, 7000, 0), there = peer_at(0x14000063, 7001, 0);
+	uint8_t early[SESSION_PATH_TOKEN_LEN], token[SESSION_PATH_TOKEN_LEN];
+
+	house_wait(house, 1000);
+	challenge(&player, &before, early);
+	challenge(&player, &there, token);
+	assert_true(control(&player, &there, SESSION_PATH_RESPONSE, token, sizeof(token)).moved);
+	assert_true(control(&player, &before, SESSION_PATH_RESPONSE, early, sizeof(early)).moved); // was held up
+	challenge(&player, &there, token);
+	assert_true(control(&player, &there, SESSION_PATH_RESPONSE, token, sizeof(token)).moved);
+}
+
+static void nobody_takes_his_challenge_away_from_a_player(void **state UNUSED)
+{
+	struct player player = connected_player();
+	const struct peer there = peer_at(0x14000063, 7000, 0);
+	uint8_t token[SESSION_PATH_TOKEN_LEN];
+
+	house_wait(house, 1000);
+	challenge(&player, &there, token);
+	for (unsigned i = 0; i < 100; i++) { // copies of his datagrams, from everywhere, within a round trip
+		const struct peer copied_to = peer_at(0x0a000000 + i, 9000, 0);
+
+		assert_true(challenged(&player, &copied_to, 1400));
+		house_wait(house, 1);
+	}
+	assert_int_equal(control(&player, &there, SESSION_PATH_RESPONSE, token, sizeof(token)).drop, PG_DROP_NONE);
+	assert_true(peer_equal(&house_record(house, &player)->peer, &there));
 }
 
 static void a_challenge_is_never_three_times_what_came(void **state UNUSED)
@@ -322,6 +394,10 @@ int main(void)
 		house_test(a_path_response_from_anywhere_else_is_refused),
 		house_test(a_path_response_with_another_token_is_refused),
 		house_test(a_path_is_challenged_once_a_second_at_most),
+		house_test(one_path_after_another_is_challenged_at_once),
+		house_test(whoever_copies_datagrams_to_many_paths_makes_the_gateway_send_no_more_than_he_does),
+		house_test(a_late_path_response_does_not_keep_a_player_from_where_he_is),
+		house_test(nobody_takes_his_challenge_away_from_a_player),
 		house_test(a_challenge_is_never_three_times_what_came),
 		house_test(control_datagrams_of_any_other_length_are_refused),
 		house_test(kinds_that_no_client_sends_are_refused_sealed_too),

@@ -269,6 +269,47 @@ static void test_what_is_compressed_counts_as_what_it_expands_to(UNUSED void **s
 	assert_int_equal(take(SESSION_BULK, packed.length), PG_DROP_MESSAGE_RATE_LIMITED);
 }
 
+/// As take(), reliable.
+static enum pg_drop take_reliable(uint16_t id)
+{
+	struct talk_packet packet = {.counter = gate.replay.newest + 1};
+
+	packet.length = talk_write(packet.body,
+				   (struct talk_raw){.type = SESSION_BULK,
+						     .flags = SESSION_MESSAGE_COMPRESSED | SESSION_MESSAGE_RELIABLE,
+						     .id = id,
+						     .body = packed.bytes,
+						     .length = packed.length});
+	talk_take(&gate, &packet, T);
+	return gate.drop;
+}
+
+/// A stream is spoiled when nobody may look into it.
+static void test_what_came_before_is_acknowledged_and_not_expanded_again(UNUSED void **state)
+{
+	memset(body, 'x', 1000);
+	pack(1000);
+	assert_int_equal(take_reliable(0), PG_DROP_NONE);
+	assert_int_equal(take_reliable(2), PG_DROP_NONE); // waits for 1
+	packed.bytes[packed.length - 1] ^= 1;
+	assert_int_equal(take_reliable(0), PG_DROP_NONE);
+	assert_int_equal(take_reliable(2), PG_DROP_NONE);
+	assert_int_equal(take_reliable(1), PG_DROP_MESSAGE_COMPRESSION);
+	assert_int_equal(got.n, 1);
+	assert_int_equal(gate.stats.duplicates, 2);
+}
+
+static void test_what_had_to_be_expanded_is_charged_even_if_it_is_refused(UNUSED void **state)
+{
+	memset(body, 0, sizeof(body));
+	gate.rules.message_rate[PG_REQUEST_BULK] = rate_make(1, 100, TALK_HZ);
+	pack(SESSION_MESSAGE_MAX - 4);
+	packed.bytes[packed.length - 1] ^= 1; // of the checksum, which is looked at when all is expanded
+	assert_int_equal(take(SESSION_BULK, packed.length), PG_DROP_MESSAGE_COMPRESSION);
+	assert_int_equal(take(SESSION_BULK, packed.length), PG_DROP_MESSAGE_COMPRESSION);
+	assert_int_equal(take(SESSION_BULK, packed.length), PG_DROP_MESSAGE_RATE_LIMITED);
+}
+
 static void test_what_it_expands_to_is_checked_like_any_other(UNUSED void **state)
 {
 	uint32_t length = chat(300, false);
@@ -397,6 +438,8 @@ int main(void)
 		TEST(test_a_changed_bit_is_refused_or_means_nothing),
 		TEST(test_a_bomb_is_refused),
 		TEST(test_what_is_compressed_counts_as_what_it_expands_to),
+		TEST(test_what_came_before_is_acknowledged_and_not_expanded_again),
+		TEST(test_what_had_to_be_expanded_is_charged_even_if_it_is_refused),
 		TEST(test_what_it_expands_to_is_checked_like_any_other),
 		TEST(test_pieces_that_join_to_a_bad_stream_are_an_offence),
 		TEST(test_compressed_messages_of_one_datagram_are_each_themselves),

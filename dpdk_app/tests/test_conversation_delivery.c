@@ -78,6 +78,59 @@ static void test_repetitions_go_before_what_is_new(UNUSED void **state)
 	assert_int_equal(conversation_due(&gate.c), T + 100 * TALK_MS);
 }
 
+static void test_what_went_to_where_the_peer_no_longer_is_is_sent_again_at_once(UNUSED void **state)
+{
+	reliable(1, 700, T);
+	fill(T);
+	reliable(2, 800, T + TALK_MS);
+	fill(conversation_due(&gate.c));
+	conversation_moved(&gate.hall, &gate.c);
+	for (uint32_t i = 0; i < 2; i++) {
+		assert_true(conversation_due(&gate.c) <= T + 10 * TALK_MS);
+		fill(T + 10 * TALK_MS);
+	}
+	assert_int_equal(gate.stats.resent, 2);
+	acknowledge(3, 0, T + 30 * TALK_MS);
+	assert_int_equal(conversation_due(&gate.c), T + 10 * TALK_MS + (100 * TALK_MS << 1));
+	acknowledge(4, 0, T + 30 * TALK_MS);
+	assert_true(conversation_quiet(&gate.c));
+}
+
+static void test_what_was_not_sent_to_where_the_peer_is_measures_no_round_trip(UNUSED void **state)
+{
+	reliable(1, 10, T);
+	fill(T);
+	gate.c.out.timed = 0;
+	conversation_moved(&gate.hall, &gate.c);
+	acknowledge(1, 0, T + 30 * TALK_MS); // it had arrived
+	assert_true(conversation_quiet(&gate.c));
+	assert_int_equal(gate.c.out.round_trip.smoothed, 0);
+}
+
+static void test_who_moves_again_and_again_is_sent_nothing_more_often(UNUSED void **state)
+{
+	uint64_t now = T;
+
+	reliable(0, 10, now);
+	fill(now);
+	for (uint32_t i = 0; i < gate.rules.resends; i++) {
+		conversation_moved(&gate.hall, &gate.c);
+		fill(now += TALK_MS);
+		assert_int_equal(count(), 1);
+	}
+	conversation_moved(&gate.hall, &gate.c);
+	assert_int_equal(conversation_due(&gate.c), now + (100 * TALK_MS << gate.rules.resends));
+	fill(now + TALK_MS);
+	assert_int_equal(count(), 0);
+	assert_false(conversation_gave_up(&gate.c));
+}
+
+static void test_who_moves_while_nothing_is_on_its_way_is_sent_nothing(UNUSED void **state)
+{
+	conversation_moved(&gate.hall, &gate.c);
+	assert_true(conversation_quiet(&gate.c));
+}
+
 static void test_the_timeout_follows_the_round_trip(UNUSED void **state)
 {
 	uint64_t now = T;
@@ -333,6 +386,10 @@ int main(void)
 		gate_test(test_an_acknowledgement_of_any_packet_that_carried_it_ends_it),
 		gate_test(test_acknowledgements_of_other_packets_end_nothing),
 		gate_test(test_repetitions_go_before_what_is_new),
+		gate_test(test_what_went_to_where_the_peer_no_longer_is_is_sent_again_at_once),
+		gate_test(test_what_was_not_sent_to_where_the_peer_is_measures_no_round_trip),
+		gate_test(test_who_moves_again_and_again_is_sent_nothing_more_often),
+		gate_test(test_who_moves_while_nothing_is_on_its_way_is_sent_nothing),
 		gate_test(test_the_timeout_follows_the_round_trip),
 		gate_test(test_a_repetition_that_is_acknowledged_measures_itself),
 		gate_test(test_a_way_longer_than_the_least_timeout_is_measured),

@@ -39,6 +39,20 @@ static bool rings(const struct town *t, uint32_t worker)
 	return poll(&bell, 1, 0) == 1;
 }
 
+static void mail_takes_what_the_plan_says(void **state UNUSED)
+{
+	struct town t;
+	size_t size = 0;
+
+	settle(&t);
+	for (uint32_t to = 0; to < WORKERS; to++) {
+		for (uint32_t from = 0; from <= PG_WORKERS_MAX; from++)
+			size += t.office.box[to].from[from] ? t.office.mailbox : 0;
+	}
+	assert_int_equal(size, pg_mail_size(WORKERS));
+	post_office_free(&t.office);
+}
+
 static void datagrams_of_one_writer_come_in_order(void **state UNUSED)
 {
 	struct town t;
@@ -134,6 +148,7 @@ static void who_has_too_much_to_do_is_not_sent_more(void **state UNUSED)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(mail_takes_what_the_plan_says),
 		cmocka_unit_test(datagrams_of_one_writer_come_in_order),
 		cmocka_unit_test(nobody_waits_for_ever_behind_who_writes_a_lot),
 		cmocka_unit_test(only_who_sleeps_is_rung_for),

@@ -67,6 +67,62 @@ static void test_who_is_replaced_is_told_at_his_address(void **state)
 	assert_int_equal(left[0].bytes[sizeof(struct session_header)], SESSION_CLOSED_REPLACED);
 }
 
+/// A neighbour who has the player's address as his own, or sees what the player sends, but not his key.
+static void test_no_confirm_that_anybody_can_send_teaches_a_way(void **state)
+{
+	struct gatehouse *g = *state;
+	struct player player = issue(g, 1), neighbour;
+	const struct message move = a_move();
+	uint8_t confirm[PLAYER_BUFFER], datagram[PLAYER_BUFFER];
+	uint16_t length = player_hello(&player, datagram);
+	struct reply reply = send_from(g, 0, &player.peer, datagram, length);
+	struct left left[BURST_MAX];
+
+	assert_true(player_take_challenge(&player, reply.bytes, reply.length));
+	length = player_confirm(&player, confirm);
+	reply = send_from(g, 0, &player.peer, confirm, length);
+	assert_true(player_take_welcome(g->house, &player, reply.bytes, reply.length));
+	neighbour = player;
+	g->from_a_neighbour = true;
+	reply = send_from(g, 0, &player.peer, confirm, length); // seen
+	assert_int_equal(reply.result, PG_DROP_NONE);
+	house_wait(g->house, 10);
+	length = player_hello(&neighbour, datagram);
+	reply = send_from(g, 0, &player.peer, datagram, length);
+	assert_true(player_take_challenge(&neighbour, reply.bytes, reply.length));
+	memset(neighbour.key, 0, sizeof(neighbour.key));
+	length = player_confirm(&neighbour, datagram);
+	((struct session_confirm *)datagram)->version++;
+	assert_int_equal(send_from(g, 0, &player.peer, datagram, length).result, PG_DROP_NONE); // DENIED
+	g->from_a_neighbour = false;
+
+	assert_int_equal(say(g, &player, false, &move).result, PACKET_ABSORBED);
+	assert_int_equal(await_departure(g, 30, left), 1);
+	opened(g, &player, left[0].bytes, left[0].length, SESSION_DATA);
+}
+
+static void restart(struct gatehouse *g)
+{
+	assert_int_equal(house_restart(g->house), 1);
+	for (unsigned i = 0; i < HOUSE_SIDES; i++) {
+		g->gate[i].side = g->house->side[i];
+		side_use_policy(g->house->side[i], &g->rig->policy);
+	}
+}
+
+static void test_whom_a_crash_made_lost_sight_of_is_reached_when_he_was_heard_however_soon(void **state)
+{
+	struct gatehouse *g = *state;
+	struct player player = connected(g, 1);
+	const struct message move = a_move();
+	struct left left[BURST_MAX];
+
+	restart(g);
+	assert_int_equal(say(g, &player, false, &move).result, PACKET_ABSORBED);
+	assert_int_equal(await_departure(g, 30, left), 1);
+	opened(g, &player, left[0].bytes, left[0].length, SESSION_DATA);
+}
+
 static void test_session_goes_on_after_a_crash_and_is_reached_when_it_was_heard(void **state)
 {
 	struct gatehouse *g = *state;
@@ -76,11 +132,7 @@ static void test_session_goes_on_after_a_crash_and_is_reached_when_it_was_heard(
 
 	assert_int_equal(say(g, &player, true, &move).result, PG_DROP_NONE);
 	house_wait(g->house, 3000);
-	assert_int_equal(house_restart(g->house), 1);
-	for (unsigned i = 0; i < HOUSE_SIDES; i++) {
-		g->gate[i].side = g->house->side[i];
-		side_use_policy(g->house->side[i], &g->rig->policy);
-	}
+	restart(g);
 	assert_int_equal(say(g, &player, false, &move).result, PACKET_ABSORBED);
 	assert_int_equal(await_departure(g, 30, left), 1);
 	opened(g, &player, left[0].bytes, left[0].length, SESSION_DATA);
@@ -92,6 +144,8 @@ int main(void)
 		BY_EVERY_WAY(test_new_address_is_asked_before_it_is_believed),
 		BY_EVERY_WAY(test_old_packet_from_elsewhere_asks_nobody),
 		BY_EVERY_WAY(test_who_is_replaced_is_told_at_his_address),
+		BY_EVERY_WAY(test_no_confirm_that_anybody_can_send_teaches_a_way),
+		BY_EVERY_WAY(test_whom_a_crash_made_lost_sight_of_is_reached_when_he_was_heard_however_soon),
 		BY_EVERY_WAY(test_session_goes_on_after_a_crash_and_is_reached_when_it_was_heard),
 	};
 

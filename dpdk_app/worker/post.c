@@ -40,6 +40,12 @@ static uint32_t ring_size(uint32_t workers)
 	return size;
 }
 
+size_t pg_mail_size(uint32_t workers)
+{
+	// to each from the others, and from the control thread
+	return (size_t)workers * workers * mailbox_bytes(ring_size(workers));
+}
+
 /// A box from every writer but `to` itself.
 static bool make_boxes(struct post_office *office, uint32_t to, uint32_t size)
 {

@@ -24,7 +24,7 @@ from pyshim.plan import (
 from pyshim.planner.cpus import CpuChoice, choose_cpus, return_idle
 from pyshim.planner.devices import find_device_problems
 from pyshim.planner.layout import Layout
-from pyshim.planner.memory import MemoryChoice, choose_memory, state_bytes
+from pyshim.planner.memory import MemoryChoice, check_mail, choose_memory, state_bytes
 from pyshim.planner.mtu import check_mtus
 from pyshim.planner.queues import Assignment, assign_queues, queue_demand
 from pyshim.planner.sockets import lay_out_sockets
@@ -42,6 +42,7 @@ def make_plan(config: Config, host: HostFacts) -> Plan:
     problems: list[Problem] = []
     lay_out = lay_out_sockets if config.uses_sockets else _lay_out_devices
     layout = lay_out(config, host, problems)
+    check_mail(config, host, layout, problems)
     mtu_notes = check_mtus(config, host, problems)
     if problems:
         raise PlanError(problems)

@@ -15,6 +15,7 @@ from pyshim.planner.queues import Assignment
 
 if TYPE_CHECKING:
     from pyshim.config.models import Config, PortConfig
+    from pyshim.planner.layout import Layout
 
 _MIB = 1 << 20
 
@@ -34,6 +35,10 @@ _ISSUED_BYTES = 256
 _CONNECTION_BYTES = 3281  # two prepared AES-GCM keys, a conversation, the way back, when it is due
 _PLAYER_PLACES_MIN = 8
 _LINE_BYTES = 64
+
+_MAIL_WAITING_BYTES = 8 << 20  # for one worker, from all who write to it
+_MAILBOX_BYTES_MIN = 256 << 10
+_MAILBOX_HEAD_BYTES = 3 * _LINE_BYTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +80,35 @@ def index_bytes(capacity: int, workers: int) -> int:
 def connection_bytes(issued_capacity: int) -> int:
     """Memory of connections when every session has one; pages are taken as players connect."""
     return _CONNECTION_BYTES * issued_capacity
+
+
+def mail_bytes(workers: int) -> int:
+    """Memory of messages and datagrams on their way between workers; pages are taken as mail comes.
+
+    What the data plane's pg_mail_size() says, without loading it; a test holds them equal. Each worker has a
+    ring from every other one and from the control thread. Rings are used from end to end, so all of it is
+    taken in time.
+    """
+    ring = _MAILBOX_BYTES_MIN
+    while ring * 2 * (workers + 1) <= _MAIL_WAITING_BYTES:
+        ring *= 2
+    return workers * workers * (ring + _MAILBOX_HEAD_BYTES)
+
+
+def check_mail(config: Config, host: HostFacts, layout: Layout, problems: list[Problem]) -> None:
+    """Is there room for the workers' mail, beside DPDK's memory where that is of the same pages?"""
+    workers = len(layout.workers)
+    if not config.issues_sessions or workers == 0:
+        return
+    beside = 0 if config.uses_sockets or layout.huge_pages else config.eal.memory_mib
+    needed, available = _mib(mail_bytes(workers)), host.memory.available_bytes // _MIB
+    if beside <= available < beside + needed:
+        also = f" beside the {beside} MiB of eal.memory_mib" if beside else ""
+        text = (
+            f"mail of {workers} worker{'s' if workers > 1 else ''} takes up to {needed} MiB{also}, "
+            f"{available} MiB available; list fewer CPUs or free memory"
+        )
+        problems.append(Problem("workers.cpus", text, ExitCode.UNAVAILABLE))
 
 
 def choose_memory(

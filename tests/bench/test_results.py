@@ -51,13 +51,41 @@ def test_the_page_tells_the_machine_and_the_commands(tmp_path: Path) -> None:
 
     assert "Example CPU, 2 CPUs" in page
     assert "pollgate bench engines --json --pairs 2 --seconds 1.5 > engines.json" in page
-    assert "pollgate bench results --out tests/bench/RESULTS.md forward.json engines.json" in page
+    assert "pollgate bench results --out tests/bench/RESULTS.md forward.json attack.json engines.json" in page
+
+
+def test_sealed_packets_in_peace_and_under_attack_are_on_the_page() -> None:
+    sealed = {"device": "net_pcap infinite_rx", "frame_bytes": 106, "flows": 10_000}
+    forward = report(
+        "forward",
+        row("session-10000", 4e6, against="crypto-only", ratio=ratio(0.83), **sealed),
+        row("session-10000-answers", 4e6, against="crypto-answers", ratio=ratio(0.71), **sealed),
+    )
+    shares = "share of the player's packets acknowledged"
+    attack = report(
+        "attack",
+        row("spoofed-10000", 1.2e7, against="10 GbE line rate", kept_share=0.956, **sealed),
+        row("veth-spoofed", 0.97, unit=shares, against="without attack", limited_by="generator"),
+    )
+
+    page = results_page(evidence(attack, forward))
+
+    how = "net_pcap infinite_rx, 106-byte frames, 10,000 flows, 2 × 1.5 s"
+    peace, _, war = page.partition("### bench attack")
+    assert (
+        f"| session-10000 | 4.00 M | packets/s | crypto-only | 0.83 | 0.83 … 0.83 | gateway | {how} |"
+        in peace
+    )
+    assert "| session-10000-answers | 4.00 M | packets/s | crypto-answers | 0.71 |" in peace
+    assert f"{how}, a session keeps 95.6 % |" in war
+    assert f"| veth-spoofed | 0.97 | {shares} | without attack |" in war
+    assert "pollgate bench attack --json --pairs 2 --seconds 1.5 > attack.json" in war
 
 
 def test_the_same_files_give_the_same_page_and_nothing_measured_gives_one_too() -> None:
     assert results_page(evidence(ENGINES)) == results_page(evidence(ENGINES))
     nothing = results_page(evidence())
-    assert nothing.count("Not measured.") == 6
+    assert nothing.count("Not measured.") == 7
     assert f"{len(CLAIMS)} claims. Not measured: {len(CLAIMS)}." in nothing
 
 

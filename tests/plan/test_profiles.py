@@ -62,6 +62,12 @@ def test_without_one_nothing_is_issued_and_nothing_is_said_of_it() -> None:
     text = printed(result)
     assert "ciphers" not in text
     assert "per session" not in text
+    assert "mail" not in text
+
+
+def test_memory_of_the_workers_mail_is_shown() -> None:
+    text = printed(decided(workers={"cpus": [1, 2]}))
+    assert "│ workers' mail     │ up to 9" in text
 
 
 def test_the_names_of_types_are_the_data_planes_in_its_order() -> None:

@@ -14,7 +14,16 @@ from pyshim.errors import ExitCode, PlanError
 from pyshim.host import Capture, HostFacts, HugePages, PciId, PmdClaim, Privileges, Vdev, gather
 from pyshim.plan import plan
 from tests.host.tree import Tree
-from tests.plan.builders import MLX5, make_config, make_cpus, make_host, make_memory, make_pci, network
+from tests.plan.builders import (
+    MLX5,
+    make_config,
+    make_cpus,
+    make_host,
+    make_memory,
+    make_pci,
+    make_socket_config,
+    network,
+)
 
 NIC = "0000:03:00.0"
 
@@ -102,6 +111,39 @@ def test_too_little_memory_on_the_host() -> None:
         "eal.memory_mib: 512 MiB asked, 300 MiB available; set it lower or free memory",
         ExitCode.UNAVAILABLE,
     )
+
+
+SESSION = {"listen": [{"port": 8081, "profile": "session"}]}
+
+
+@pytest.mark.parametrize(("workers", "mail_mib"), [(32, 257), (2, 9)])
+def test_too_little_memory_for_mail_between_workers(workers: int, mail_mib: int) -> None:
+    cpus = {"cpus": list(range(1, workers + 1))}
+    config = make_socket_config(workers=cpus, **SESSION)
+
+    def host(available_mib: int) -> HostFacts:
+        return make_host(config, make_cpus(workers + 1), memory=make_memory(available_mib=available_mib))
+
+    assert refused(config, host(mail_mib - 1)) == (
+        f"workers.cpus: mail of {workers} workers takes up to {mail_mib} MiB, {mail_mib - 1} MiB available; "
+        "list fewer CPUs or free memory",
+        ExitCode.UNAVAILABLE,
+    )
+    assert len(plan(config, host(mail_mib)).workers) == workers
+    assert len(plan(make_socket_config(workers=cpus), host(1)).workers) == workers  # nobody writes
+
+
+def test_too_little_memory_for_mail_beside_that_of_dpdk() -> None:
+    config = make_config("net_null0", "net_null1", workers={"cpus": [1, 2]}, **SESSION)
+    assert refused(config, make_host(config, memory=make_memory(available_mib=520))) == (
+        "workers.cpus: mail of 2 workers takes up to 9 MiB beside the 512 MiB of eal.memory_mib, "
+        "520 MiB available; list fewer CPUs or free memory",
+        ExitCode.UNAVAILABLE,
+    )
+    eal = {"huge_pages": True}
+    huge = make_config("net_null0", "net_null1", workers={"cpus": [1, 2]}, eal=eal, **SESSION)
+    memory = make_memory(HugePages(0, 2 << 20, 512, 512), available_mib=9)
+    assert plan(huge, make_host(huge, memory=memory)).huge_pages
 
 
 def test_too_few_huge_pages_on_a_single_node() -> None:

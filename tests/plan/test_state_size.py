@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pyshim import dataplane
-from pyshim.planner.memory import state_bytes
+from pyshim.planner.memory import mail_bytes, state_bytes
 
 
 @given(st.integers(1, 16_777_216), st.integers(1, 32), st.integers(0, 1 << 20))
@@ -15,3 +15,9 @@ def test_planned_session_state_is_as_large_as_the_data_plane_needs(
     capacity: int, workers: int, issued: int
 ) -> None:
     assert state_bytes(capacity, workers, issued) == dataplane.state_bytes(capacity, workers, issued)
+
+
+def test_planned_mail_between_workers_is_what_the_data_plane_keeps_room_for() -> None:
+    assert [mail_bytes(workers) for workers in range(1, 33)] == [
+        dataplane.mail_bytes(workers) for workers in range(1, 33)
+    ]

@@ -17,7 +17,6 @@ from pyshim.protocol.session_wire import Kind
 from tests.engines.engines import ALL
 from tests.network.namespace import Wire
 from tests.session.town import (
-    CHALLENGES_APART_S,
     PATIENCE_S,
     Town,
     founded,
@@ -92,7 +91,6 @@ def test_player_who_moves_to_another_address_goes_on(town: Town) -> None:
         async with playing(ticket) as (alice,):
             for number in range(3):
                 await alice.chat(str(number), to=7)
-                await asyncio.sleep(CHALLENGES_APART_S)
                 await alice.rebind()
             await alice.chat("3", to=7)
             assert [chat.text for chat in await heard(alice, Chat, 4)] == ["0", "1", "2", "3"]
@@ -100,6 +98,34 @@ def test_player_who_moves_to_another_address_goes_on(town: Town) -> None:
 
     town.play(game)
     assert town.total("session_path_changes_total") == 3
+
+
+def test_player_whose_address_changes_five_times_a_second_misses_nothing(town: Town) -> None:
+    tickets = [town.issue(7), town.issue(8)]
+
+    async def move_house(alice: Client) -> None:
+        for step in range(200):
+            alice.move((float(step), 0.0, 0.0), (0.0, 0.0, 0.0))
+            await asyncio.sleep(0.02)
+            if step % 10 == 9:
+                await alice.rebind()
+
+    async def game() -> None:
+        async with playing(*tickets) as (alice, bob):
+            moving = asyncio.create_task(move_house(alice))
+            said = 0
+            while not moving.done():
+                bob.chat(str(said), to=7)
+                said += 1
+                await asyncio.sleep(0.03)
+            await moving
+            alice.move((0.0, 0.0, 0.0), (0.0, 0.0, 0.0))
+            assert [chat.text for chat in await heard(alice, Chat, said)] == [str(n) for n in range(said)]
+            assert not any(isinstance(event, Disconnected | Connected) for event in alice.session.events)
+
+    town.play(game)
+    assert town.total("session_path_changes_total") == 20
+    assert town.total("session_connections_total") == 2
 
 
 def test_worker_that_is_killed_is_not_noticed_by_idle_players(town: Town) -> None:

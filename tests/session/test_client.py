@@ -28,8 +28,10 @@ from pyshim.protocol.client import (
 )
 from pyshim.protocol.client.outgoing import Delivery, Outgoing, Priority
 from pyshim.protocol.session_wire import (
+    HEADER_BYTES,
     CloseReason,
     Denial,
+    Header,
     Kind,
     MessageType,
     bulk_body,
@@ -122,6 +124,26 @@ def test_denial_that_anybody_can_have_sent_is_only_the_likely_reason() -> None:
     assert internet.run(2, lambda: player.session.failure is not None)
     assert isinstance(player.session.failure, TimedOut)
     assert "no such session" in str(player.session.failure)
+
+
+@pytest.mark.parametrize("sequence", [0, 1, 2**31 - 1, 2**31, 2**32 - 1])
+def test_welcome_that_anybody_can_have_sent_changes_nothing(sequence: int) -> None:
+    internet, gateway = world()
+    ticket = gateway.issue(7)
+    forged: list[int] = []
+
+    def forge(to_gateway: bool, datagram: bytes) -> bool:
+        if to_gateway and datagram[0] == Kind.CONFIRM:
+            header = Header(Kind.WELCOME, len(datagram), ticket.session, sequence, 0, 0)
+            player.session.receive(header.pack() + bytes(len(datagram) - HEADER_BYTES), internet.now)
+            forged.append(sequence)
+        return True
+
+    player = internet.join(ticket)
+    internet.on_wire = forge
+    assert internet.run(1, lambda: bool(player.heard))
+    assert forged
+    assert player.heard == [Connected(7, 3600, 1400)]
 
 
 def test_wrong_key_is_the_likely_reason_of_a_challenge_without_welcome() -> None:

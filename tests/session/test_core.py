@@ -10,10 +10,12 @@ import pytest
 from pyshim.letters import Letter
 from pyshim.protocol.client import Bulk, Chat, Connected, Disconnected, Ending, Expired, Inventory, Revoked
 from pyshim.protocol.client.outgoing import Outgoing, Priority
-from pyshim.protocol.session_wire import MessageType, bulk_body, chat_body
+from pyshim.protocol.session_wire import MessageType, bulk_body, chat_body, move_body
 from tests.session.core_gateway import CoreGateway
 from tests.session.internet import Internet, Player, Weather
 from tests.session.test_client import STORM, say, texts
+
+MOVE = move_body((1.0, 2.0, 3.0), (0.0, 0.0, 0.0))
 
 
 @pytest.fixture
@@ -128,6 +130,29 @@ def test_players_new_address_is_challenged_and_used(gateway: CoreGateway) -> Non
     assert texts(alice) == ["hi"]
     assert gateway.stats().path_changes == 1
     assert sum(isinstance(event, Connected) for event in alice.heard) == 1
+    gateway.check_books()
+
+
+@pytest.mark.parametrize("moves_hz", [60, 20])
+@pytest.mark.parametrize("round_trip_s", [0.001, 0.02, 0.04, 0.06])
+def test_player_whose_address_changes_all_the_time_keeps_his_session(
+    round_trip_s: float, moves_hz: int, gateway: CoreGateway
+) -> None:
+    """Each address lasts for two round trips and a move of his: long enough to be asked, and to be told."""
+    internet = Internet(gateway, Weather(delay_s=(round_trip_s / 2, round_trip_s / 2)))
+    alice, bob = connected(internet, 7), connected(internet, 8)
+    said = []
+    for step in range(10 * moves_hz):
+        if step % (moves_hz // 5) == 0:
+            internet.move_away(alice)
+        if step % (moves_hz // 10) == 0:
+            said.append(say(internet, bob, f"{step}", to=7))
+        alice.session.send(Outgoing.unreliable(MessageType.MOVE, MOVE, Priority.URGENT), internet.now)
+        internet.run(1 / moves_hz)
+    internet.run(5)
+    assert texts(alice) == [f"{step}" for step in range(0, 10 * moves_hz, moves_hz // 10)]
+    assert sum(isinstance(event, Connected) for event in alice.heard) == 1
+    assert gateway.stats().path_changes == 50
     gateway.check_books()
 
 

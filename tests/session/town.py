@@ -20,7 +20,6 @@ from tests.network.players import PORT, NetworkGate, config, serving
 T = TypeVar("T")
 
 PATIENCE_S = 20.0  # a bound on what must come
-CHALLENGES_APART_S = 1.1  # a new address is asked for proof once a second
 
 
 class Town:

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/* The life of a gateway; called in the worker process only, except the first two. */
+/* The life of a gateway; called in the worker process only, except the first three. */
 
 struct pg_gateway;
 
 size_t pg_state_size(uint32_t capacity, uint32_t workers, uint32_t issued_capacity);
+size_t pg_mail_size(uint32_t workers);
 int pg_state_init(void *state, size_t size, uint32_t capacity, uint32_t workers, uint32_t issued_capacity,
 		  struct pg_error *error);
 

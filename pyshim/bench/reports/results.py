@@ -14,7 +14,7 @@ from pyshim.errors import UnavailableError
 from pyshim.host.machine import machine_line
 from pyshim.views.units import share
 
-PAGE_BENCHES = ("forward", "engines", "ndr", "players", "sessions", "scaling")
+PAGE_BENCHES = ("forward", "attack", "engines", "ndr", "players", "sessions", "scaling")
 """In the order of the page; what else was measured comes after them, by name."""
 
 _HEAD = """\
@@ -39,6 +39,9 @@ _READING = f"""\
 - Without huge pages, DPDK's own layout of packet buffers keeps testpmd's in each other's way in the cache;
   pollgate has another one, and part of what *bench forward* shows there is that. Rows that end in *-huge*
   compare nothing but the work.
+- Rows *session-…*, and those of *bench attack* on net_pcap, replay sealed packets: the replay windows of a
+  burst are rewound once it is served, and those cycles are left out. *crypto-only* seals as much as came,
+  *crypto-answers* as little as the gateway answers.
 - A rate counts as served when at most {share(LOSS_MAX)} of the messages stayed without an answer.
 """
 
@@ -118,12 +121,15 @@ def _figure(row: FoundRow) -> tuple[str, ...]:
 
 
 def _how(row: FoundRow) -> str:
-    frame, flows, seconds = (row.number(key) for key in ("frame_bytes", "flows", "seconds"))
+    frame, flows, seconds, kept = (
+        row.number(key) for key in ("frame_bytes", "flows", "seconds", "kept_share")
+    )
     told = [
         row.text("device"),
         f"{frame:.0f}-byte frames" if frame is not None else None,
         f"{flows:,.0f} flows" if flows is not None else None,
         f"{len(row.samples)} × {seconds:g} s" if seconds is not None else None,
+        f"a session keeps {share(kept)}" if kept is not None else None,
     ]
     return ", ".join(part for part in told if part)
 

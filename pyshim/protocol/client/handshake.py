@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from hmac import compare_digest
 
 from pyshim.protocol.client.errors import TimedOut, denied, likely
 from pyshim.protocol.client.settings import Settings
@@ -129,7 +130,7 @@ class Handshake:
         refusal = read_denied(datagram)
         if refusal.client_nonce != self._nonce:
             return
-        if refusal.proof == denied_proof(self._ticket.key, refusal.before_proof):
+        if compare_digest(refusal.proof, denied_proof(self._ticket.key, refusal.before_proof)):
             raise denied(refusal.reason)
         # Anybody can have sent this; it is told if nothing better comes.
         self._heard = likely(refusal.reason if refusal.is_unproved else Denial.UNKNOWN)
@@ -139,13 +140,15 @@ class Handshake:
             raise WireError(f"a WELCOME of {len(datagram)} bytes")
         server_nonce = datagram[20:WELCOME_CLEAR_BYTES]
         keys = derive(self._ticket.key, self._ticket.session, self._nonce, server_nonce)
-        counter = nearest_counter(header.sequence, 0)
+        window = ReplayWindow()
+        counter = nearest_counter(header.sequence, window.newest)
+        if not window.is_fresh(counter):
+            raise WireError(f"a WELCOME under counter {counter}")
         try:
             secret = keys.gateway_to_client.open(counter, datagram, WELCOME_CLEAR_BYTES)
         except BadTagError:
             return None
         welcome = read_welcome(secret, len(datagram))
-        window = ReplayWindow()
         window.mark(counter)
         return Established(keys, welcome, window, now - self._sent_at if self._sends == 1 else None)
 

@@ -72,23 +72,33 @@ class Intake:
         admitted = []
         waiting = 0
         for message in messages:
+            ahead = self._ahead(message)
             whole = message
-            if message.message_id is not None:
-                channel = self._channels[message.channel]
-                ahead = _ahead(message.message_id, channel.expected)
-                if ahead >= CHANNEL_WINDOW:
-                    raise WireError(f"id {message.message_id}, when {channel.expected} is the oldest missing")
-                if ahead > 0 and message.channel != UNORDERED:
-                    waiting += len(message.body)
             if message.piece is None:
                 whole = _expanded(message)
                 check_body(whole.type, whole.body, self._allowed)
             elif message.type not in self._allowed:
                 raise WireError(f"message type {message.type} is not one that comes this way")
+            if ahead > 0 and message.channel != UNORDERED:
+                waiting += len(whole.body)  # as it is held
             admitted.append(whole)
         if waiting and self._held_bytes + waiting > self._hold_bytes:
             raise NoRoomError
         return admitted
+
+    def _ahead(self, message: Message) -> int:
+        """Of the oldest of its channel that is missing; 0 of one that is not reliable.
+
+        Raises:
+            WireError: further than it can be.
+        """
+        if message.message_id is None:
+            return 0
+        expected = self._channels[message.channel].expected
+        ahead = _ahead(message.message_id, expected)
+        if ahead >= CHANNEL_WINDOW:
+            raise WireError(f"id {message.message_id}, when {expected} is the oldest missing")
+        return ahead
 
     def take(self, admitted: list[Message]) -> list[Whole]:
         """The messages of an admitted datagram that are new and whose turn it is.

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// sealed_twins.h: the same gate and house twice. One has the lane of usual DATA, the other takes every frame the general way.
+//
+// Whatever comes to both must come of it in both. Both begin with the same players, cookies, random numbers and time.
+
+#ifndef POLLGATE_TESTS_SEALED_TWINS_H
+#define POLLGATE_TESTS_SEALED_TWINS_H
+
+#include "house.h"
+#include "rig.h"
+
+/// Players of the twins. To each sender belongs one who only listens: what two senders say to one is in no order.
+enum cast {
+	SENDER, // the first of them
+	SENDERS = 8,
+	LISTENER = SENDER + SENDERS, // SENDER + n speaks to LISTENER + n
+	SHORT = LISTENER + SENDERS,  // agreed on datagrams of SESSION_DATAGRAM_MIN bytes
+	OF_ANOTHER,                  // connected by the other worker
+	IDLE,                        // issued, never connected
+	REVOKED,                     // while he was connected
+	CAST,
+};
+
+#define TWINS_CAPACITY 32
+
+/// Bytes of messages in the longest datagram.
+#define LONGEST (SESSION_DATAGRAM_MAX - SESSION_SEALED_MIN)
+
+enum which { WITH, WITHOUT, TWINS };
+
+struct twin {
+	struct house *house;
+	struct rig *rig;
+	struct gate gate;
+};
+
+/// What became of a frame, in both.
+struct fate {
+	unsigned result; // enum pg_drop, PACKET_…
+	uint16_t length; // of the payload of an answer
+	uint8_t payload[ETHERNET_MAX];
+};
+
+struct twins {
+	struct twin twin[TWINS];
+	struct player player[CAST];
+	uint8_t token[CAST][SESSION_PATH_TOKEN_LEN]; // of each player's last PATH_CHALLENGE
+
+	// the burst that is being made
+	struct frame frame[BURST_MAX];
+	uint8_t rx[BURST_MAX];
+	unsigned n;
+
+	struct fate fate[BURST_MAX];  // of the last burst
+	uint64_t in_lane, all_frames; // so many of all frames took the lane
+};
+
+#define GOOD (RX_IP_CHECKSUM_GOOD | RX_L4_CHECKSUM_GOOD)
+
+/// Call `check` on every level that this CPU has with every combination of offloads, each time with twins as at first.
+void on_every_level(void (*check)(struct twins *t));
+
+/// Which listeners speak the session profile, as in struct gate. At first it is the first one alone.
+void twins_speak(struct twins *t, uint32_t sealed);
+
+/// Is it a frame for the lane, as the pipeline asks without offload?
+bool takes_the_lane(const struct identity *identity, const struct frame *f);
+
+// ---------------------------------------------------------------- frames
+
+/// DATA or another sealed kind, before it is sealed.
+struct letter {
+	unsigned kind; // 0: DATA
+	uint8_t flags;
+	uint64_t counter; // 0: the player's next
+	uint32_t ack_bits;
+	bool ack;    // of the newest that the player has seen; else 0
+	bool astray; // it names `session`, not the player's
+	uint32_t session;
+	uint16_t length;
+	uint8_t body[SESSION_DATAGRAM_MAX];
+};
+
+/// @return bytes of the datagram
+uint16_t write_letter(struct twins *t, unsigned player, const struct letter *letter, uint8_t *out);
+
+/// From where a player is proved to be, and from where he is not: he has two places, which nobody else has.
+struct flow flow_from(const struct twins *t, unsigned player);
+struct flow flow_from_elsewhere(const struct twins *t, unsigned player);
+
+/// A frame for the burst; for devices that verify checksums, those are as they are.
+void add(struct twins *t, const struct frame *f);
+void add_with_flags(struct twins *t, const struct frame *f, unsigned rx);
+void add_letter(struct twins *t, unsigned player, const struct letter *letter);
+void add_from_elsewhere(struct twins *t, unsigned player, struct letter letter);
+void build_letter(struct twins *t, unsigned player, struct letter letter, struct frame *f); // as add_letter() does
+
+/// By a frame that is none for the lane, but comes from where the player is proved to be.
+enum untypical { WITHOUT_CHECKSUM, TAGGED, PADDED, OTHER_MAC, UNTYPICAL };
+void add_untypical(struct twins *t, unsigned player, struct letter letter, enum untypical how);
+
+/// A movement, different each time; with ACK_NOW or not.
+struct letter a_movement(bool now);
+
+/// One message, or none, or a body of another kind; with ACK_NOW.
+struct letter a_message(unsigned type, unsigned flags, unsigned id, const void *body, uint16_t length);
+struct letter no_message(bool now);
+struct letter a_letter(enum session_kind kind, const void *body, uint16_t length); // without
+struct letter farewell(void);                                                      // CLOSE
+struct letter an_offence(unsigned id);                                             // a fragment that follows none
+struct letter path_response(const struct twins *t, unsigned player);
+struct letter a_blow(uint32_t target, unsigned flags, unsigned id); // ATTACK
+
+// ---------------------------------------------------------------- what happens
+
+/// Let both have the burst, and hold them to each other in all that can be seen.
+void run(struct twins *t);
+
+/// run() of one frame.
+const struct fate *run_letter(struct twins *t, unsigned player, const struct letter *letter);
+
+/// Milliseconds go by, what is due leaves, and connections are swept.
+void let_pass(struct twins *t, unsigned ms);
+
+bool is_connected(const struct twins *t, unsigned player);
+
+/// HELLO and CONFIRM.
+void connect(struct twins *t, unsigned player);
+
+/// Datagrams that were dropped for this reason.
+uint64_t stat_of(const struct twins *t, enum pg_drop reason);
+
+/// All frames since the beginning took the lane.
+void check_all_in_lane(const struct twins *t);
+
+/// `burst` at once, then one in so many seconds.
+struct rate once_in(unsigned seconds, unsigned burst);
+
+/// What unproved addresses may send.
+void limit_sources(struct twins *t, struct rate rate);
+
+#endif
