@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Write the seed corpora of fuzz_session, fuzz_sealed and fuzz_usual: what is said about sessions, and in them.
+"""Write the seeds of fuzz_session, fuzz_sealed and fuzz_usual: what is said about sessions, and in them.
 
 Run from anywhere, with the `protocol` extra installed: python dpdk_app/tests/make_session_corpus.py
 """

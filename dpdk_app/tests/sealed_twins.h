@@ -24,7 +24,7 @@ enum cast {
 #define TWINS_CAPACITY 32
 
 /// Bytes of messages in the longest datagram.
-#define LONGEST (SESSION_DATAGRAM_MAX - SESSION_SEALED_MIN)
+#define LONGEST ((uint16_t)(SESSION_DATAGRAM_MAX - SESSION_SEALED_MIN))
 
 enum which { WITH, WITHOUT, TWINS };
 

@@ -13,6 +13,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -70,9 +71,13 @@ def sections() -> dict[str, tuple[Block, ...]]:
 @contextmanager
 def private_host() -> Iterator[tuple[str, ...]]:
     """Namespaces with nothing but a loopback interface; yields the command that enters them."""
-    Path("/run/netns").mkdir(parents=True, exist_ok=True)
+    ours = ("/run/netns", "/run/pollgate")  # a gateway that runs on this host has its control socket there
+    for directory in ours:
+        Path(directory).mkdir(parents=True, exist_ok=True)
     # /sys shows the interfaces of the namespace that mounted it.
-    mounts = "mount -t tmpfs tmpfs /run/netns && mount -t sysfs sysfs /sys"
+    mounts = " && ".join(
+        [*(f"mount -t tmpfs tmpfs {directory}" for directory in ours), "mount -t sysfs sysfs /sys"]
+    )
     setup = f"{mounts} && ip link set lo up && echo up && exec sleep infinity"
     with subprocess.Popen(
         ("unshare", "--net", "--mount", "--propagation", "private", "sh", "-c", setup),
@@ -102,15 +107,26 @@ def terminal(enter: tuple[str, ...], block: Block, log: Path) -> Iterator[None]:
         ) as process,
     ):
         try:
-            subprocess.run((*enter, sys.executable, "-c", WAIT_READY, url), timeout=300, check=True)
+            wait_ready(enter, url, process)
             yield
             os.killpg(process.pid, signal.SIGINT)  # what a terminal does
             assert process.wait(timeout=30) == 0, log.read_text()
-        except subprocess.TimeoutExpired:
+        except (subprocess.TimeoutExpired, TimeoutError):
             pytest.fail(f"{block.script.strip()} is not serving {url}; it said:\n{log.read_text()}")
         finally:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
+
+
+def wait_ready(enter: tuple[str, ...], url: str, process: subprocess.Popen[bytes]) -> None:
+    """Until it serves; TimeoutError if it never will."""
+    end = time.monotonic() + 300
+    with subprocess.Popen((*enter, sys.executable, "-c", WAIT_READY, url)) as waiting:
+        while waiting.poll() is None:
+            if process.poll() is not None or time.monotonic() > end:
+                waiting.kill()
+                raise TimeoutError
+            time.sleep(0.05)
 
 
 def served_by(block: Block) -> str:

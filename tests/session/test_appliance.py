@@ -120,11 +120,13 @@ def test_player_whose_address_changes_five_times_a_second_misses_nothing(town: T
                 await asyncio.sleep(0.03)
             await moving
             alice.move((0.0, 0.0, 0.0), (0.0, 0.0, 0.0))
-            assert [chat.text for chat in await heard(alice, Chat, said)] == [str(n) for n in range(said)]
+            bob.chat(str(said), to=7)
+            texts = [chat.text for chat in await heard(alice, Chat, said + 1)]
+            assert texts == [str(number) for number in range(said + 1)]
             assert not any(isinstance(event, Disconnected | Connected) for event in alice.session.events)
 
     town.play(game)
-    assert town.total("session_path_changes_total") == 20
+    assert 10 < town.total("session_path_changes_total") <= 20  # a busy machine misses some, and no message
     assert town.total("session_connections_total") == 2
 
 

@@ -411,8 +411,11 @@ def test_forged_and_replayed_datagrams_change_nothing() -> None:
     internet, gateway = world()
     alice = connected(internet, gateway, 7)
     say(internet, alice, "hi", to=7)
+    fleeting = Outgoing.unreliable(MessageType.CHAT, chat_body(7, 0, "at most once"), Priority.NORMAL)
+    alice.session.send(fleeting, internet.now)  # has no id: only its counter tells
     internet.run(1)
     heard = list(alice.heard)
+    assert sorted(texts(alice)) == ["at most once", "hi"]
     for datagram in internet.wire:
         for at in range(len(datagram)):
             alice.session.receive(

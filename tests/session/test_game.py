@@ -7,6 +7,8 @@ import asyncio
 import contextlib
 import json
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
@@ -75,6 +77,16 @@ def test_readmes_blocks_run_as_they_stand(
     assert not any(
         word in capsys.readouterr().out for word in ("ticket", "connection", "acknowledged", "lost")
     )
+
+
+def test_readmes_blocks_pass_a_games_type_checker(tmp_path: Path) -> None:
+    """As an installed package: mypy believes only one that says that it is typed."""
+    games = [f"game{at}.py" for at in range(len(BLOCKS))]
+    for game, block in zip(games, BLOCKS, strict=True):
+        (tmp_path / game).write_text(block)
+    command = [sys.executable, "-m", "mypy", "--strict", *games]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_client_comes_back_through_a_crash_of_the_worker(tmp_path: Path) -> None:
