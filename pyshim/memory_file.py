@@ -80,12 +80,12 @@ class SessionState:
         try:
             memory = mmap.mmap(self.fd, self.size_bytes)
             memory.madvise(mmap.MADV_DONTDUMP)
-            return memory
         except OSError as problem:
             raise UnavailableError(
                 f"{self.size_bytes >> 20} MiB of session memory cannot be mapped ({problem.strerror}); lower "
                 "sessions.capacity or give this host more memory"
             ) from problem
+        return memory
 
     def close(self) -> None:
         """Close the file; the memory lives on in whoever else has it."""
