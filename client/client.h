@@ -32,12 +32,13 @@ struct settled {
 struct handshake {
 	uint8_t client_nonce[SESSION_NONCE_LEN];
 	uint8_t cookie[SESSION_COOKIE_LEN];
-	bool challenged;     // the cookie is there: it is the CONFIRM's turn
-	uint8_t denial;      // enum session_denial that nobody proved; 0
-	uint16_t size;       // of the CONFIRM
-	uint32_t tries;      // of this HELLO or CONFIRM
-	uint64_t repeat_at;  // ns
-	uint64_t give_up_at; // ns
+	bool challenged;       // the cookie is there: it is the CONFIRM's turn
+	uint64_t cookie_until; // ns: until then it is taken for CONFIRMs of other sizes, too
+	uint8_t denial;        // enum session_denial that nobody proved; 0
+	uint16_t size;         // of the CONFIRM
+	uint32_t tries;        // of this HELLO or CONFIRM
+	uint64_t repeat_at;    // ns
+	uint64_t give_up_at;   // ns
 };
 
 /// packets.c: one connection's keys and counters.

@@ -11,7 +11,8 @@
 
 #define REPEAT_AFTER_NS (250 * NS_PER_MS)
 #define REPEAT_AFTER_MAX_NS (2000 * NS_PER_MS)
-#define CONFIRMS_PER_SIZE 2 // when so many bring nothing, shorter ones are tried
+#define CONFIRMS_PER_SIZE 2          // when so many bring nothing, shorter ones are tried
+#define COOKIE_NS (3000 * NS_PER_MS) // the gateway takes one for 4 s: some of that is spent on the way
 
 /// Ethernet, IPv6's minimum, a tunnel or two, and what IPv4 must carry.
 static const uint16_t sizes[] = {1400, 1232, 1000, SESSION_DATAGRAM_MIN};
@@ -24,7 +25,7 @@ static uint16_t size_below(uint16_t size)
 	return 0;
 }
 
-/// From a HELLO on, with a nonce of its own: a late answer to another size's CONFIRM opens nothing.
+/// From a HELLO on, with a nonce of its own.
 static void attempt(pgc_client *client, uint16_t size, uint64_t now)
 {
 	struct handshake *handshake = &client->handshake;
@@ -46,10 +47,18 @@ void handshake_begin(pgc_client *client, uint64_t now)
 
 void handshake_step_down(pgc_client *client, uint64_t now)
 {
-	const uint16_t below = size_below(client->handshake.size);
+	struct handshake *handshake = &client->handshake;
+	const uint16_t below = size_below(handshake->size);
 
-	// After the shortest the longest again: it may have been the gateway that was away.
-	attempt(client, below != 0 ? below : client->options.max_datagram, now);
+	if (below == 0 || now >= handshake->cookie_until) {
+		// After the shortest the longest again: it may have been the gateway that was away.
+		attempt(client, below != 0 ? below : client->options.max_datagram, now);
+		return;
+	}
+	// Nonce and cookie stay: only the WELCOME may have been too long for the path. A late one of more is refused.
+	handshake->size = below;
+	handshake->tries = 0;
+	handshake->repeat_at = now;
 }
 
 static void challenged(pgc_client *client, const uint8_t *datagram, uint16_t length, uint64_t now)
@@ -64,6 +73,7 @@ static void challenged(pgc_client *client, const uint8_t *datagram, uint16_t len
 	}
 	memcpy(handshake->cookie, challenge->cookie, sizeof(handshake->cookie));
 	handshake->challenged = true;
+	handshake->cookie_until = now + COOKIE_NS;
 	handshake->tries = 0;
 	handshake->repeat_at = now;
 	client->statistics.datagrams_received++;

@@ -95,6 +95,20 @@ def check(players: dict[int, Player], model: Model) -> None:
         assert set(texts) <= addressed
 
 
+@pytest.mark.parametrize("ways", [(True, False), (False,), (True,)], ids=["both ways", "back", "there"])
+def test_a_session_for_once_finds_what_a_narrow_path_carries(
+    library: Library, gateway: CoreGateway, ways: tuple[bool, ...]
+) -> None:
+    world = World(library, gateway)
+    world.internet.on_wire = lambda to_gateway, datagram: to_gateway not in ways or len(datagram) <= 1100
+    player = world.join(gateway.issue(7, once=True))
+    assert world.internet.run(10, lambda: player.session.is_connected)
+    world.internet.run(0.2)
+    ((_, _, max_datagram),) = heard(player, "CONNECTED")
+    assert max_datagram == 1000
+    assert gateway.stats().handled["session_hello"] == 1
+
+
 @pytest.mark.parametrize("seed", range(8))
 def test_what_is_said_through_a_storm_is_heard_as_the_model_says(
     library: Library, gateway: CoreGateway, seed: int

@@ -130,13 +130,15 @@ def test_two_players_write_to_each_other(player: Path) -> None:
             assert process.stdin is not None
             process.stdin.write(server.issue_json(me))
             process.stdin.close()
+            assert process.stdout is not None
+            assert process.stdout.readline().startswith("connected")  # before the other comes
             processes.append(process)
         outputs = []
         for process in processes:
             assert process.stdout is not None
             outputs.append(process.stdout.read())
             assert process.wait(10) == 0
-    # The first may have written before the second was there: the second's words find him for certain.
+    # The first wrote before the second was there: the second's words find him for certain.
     assert "chat: player 8: from 8" in outputs[0]
 
 

@@ -38,6 +38,7 @@ Draw = Callable[[int], bytes]  # that many random bytes
 
 _REPEAT_S = (0.25, 2.0)  # first, longest
 _CONFIRMS = 2  # of one size that may bring nothing
+_COOKIE_S = 3.0  # the gateway takes one for 4 s: some of that is spent on the way
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +89,10 @@ class Handshake:
                 f"datagrams of {self._max_datagram} bytes"
             )
             self._size = min(self._size + 1, len(self._settings.datagram_sizes) - 1)
-            self._begin(now)
+            if now < self._cookie_ends_at:
+                self._confirm(now)
+            else:
+                self._begin(now)
         if self._sends:
             self._wait_s = min(self._wait_s * 2, _REPEAT_S[1])
         self._sends += 1
@@ -118,12 +122,19 @@ class Handshake:
         challenge = read_challenge(datagram)
         if self._is_confirming or challenge.client_nonce != self._nonce:
             return
-        session, key = self._ticket.session, self._ticket.key
-        before = confirm_without_proof(session, self._max_datagram, self._nonce, challenge.cookie)
-        self._request = before + confirm_proof(key, before)
+        self._is_confirming = True
+        self._cookie, self._cookie_ends_at = challenge.cookie, now + _COOKIE_S
         # Not before twice the time that the CHALLENGE took, however often the HELLO was sent for it.
-        self._wait_s = min(max(_REPEAT_S[0], 2 * (now - self._sent_at)), _REPEAT_S[1])
-        self._is_confirming, self._sends, self._sent_at = True, 0, now
+        self._confirm_wait_s = min(max(_REPEAT_S[0], 2 * (now - self._sent_at)), _REPEAT_S[1])
+        self._confirm(now)
+
+    def _confirm(self, now: float) -> None:
+        """Ask for the present size. Nonce and cookie stay: only its WELCOME may have been too long for the path."""
+        session, key = self._ticket.session, self._ticket.key
+        before = confirm_without_proof(session, self._max_datagram, self._nonce, self._cookie)
+        self._request = before + confirm_proof(key, before)
+        self._wait_s = self._confirm_wait_s
+        self._sends, self._sent_at = 0, now
         self.due_at = now
 
     def _refused(self, datagram: bytes) -> None:
@@ -149,6 +160,8 @@ class Handshake:
         except BadTagError:
             return None
         welcome = read_welcome(secret, len(datagram))
+        if welcome.max_datagram > self._max_datagram:  # late, of more than is asked for by now
+            return None
         window.mark(counter)
         return Established(keys, welcome, window, now - self._sent_at if self._sends == 1 else None)
 
