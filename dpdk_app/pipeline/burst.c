@@ -131,17 +131,7 @@ ALWAYS_INLINE void acknowledge(struct gate *gate, struct burst *burst, unsigned 
 	const uint16_t before = (uint16_t)acknowledged, after = (uint16_t)(before + PLAIN_ACK);
 	const unsigned checksums = reply_datagram(frame, p, gate->identity, before, after, tx_offload);
 
-	if (tx_offload)
-		burst->tx[i] = (struct tx_request){
-			.checksums = (uint8_t)checksums,
-			.l2_len = (uint8_t)p->l3,
-			.l3_len = (uint8_t)(p->l4 - p->l3),
-			.ipv6 = p->layer == LAYER_IPV6,
-		};
-	if (unlikely(p->end != burst->length[i])) { // came with padding
-		burst->length[i] = p->end;
-		burst->resized = true;
-	}
+	finish_answer(burst, i, p, checksums, tx_offload);
 	counter_add(&gate->stats->handled[acknowledged - 1], 1);
 }
 
@@ -206,11 +196,7 @@ static __attribute__((noinline)) unsigned answer_moves(struct gate *gate, struct
 		move_apply(session, move);
 		move_frame_answer(frame, tx_offload);
 		if (tx_offload)
-			burst->tx[lookup->at] = (struct tx_request){
-				.checksums = TX_CHECKSUM_IP | TX_CHECKSUM_UDP,
-				.l2_len = sizeof(struct ethernet_header),
-				.l3_len = sizeof(struct ipv4_header),
-			};
+			leave_checksums(burst, lookup->at);
 	}
 	counter_add(&gate->stats->handled[PG_MESSAGE_MOVE], k - first);
 	return k;

@@ -26,6 +26,35 @@ static COLD void drop_frame(struct gate *gate, struct burst *burst, unsigned i, 
 		counter_add(&gate->stats->dropped[reason], 1);
 }
 
+/// The answer stands in its frame: how long it is, and what is left of it to a device that completes checksums.
+/// @param p          the answer's layout
+/// @param checksums  bits of enum tx_checksum
+ALWAYS_INLINE void finish_answer(struct burst *burst, unsigned i, const struct packet *p, unsigned checksums,
+				 const bool tx_offload)
+{
+	if (tx_offload)
+		burst->tx[i] = (struct tx_request){
+			.checksums = (uint8_t)checksums,
+			.l2_len = (uint8_t)p->l3,
+			.l3_len = (uint8_t)(p->l4 - p->l3),
+			.ipv6 = p->layer == LAYER_IPV6,
+		};
+	if (unlikely(p->end != burst->length[i])) { // came with padding, or with more or less to say
+		burst->length[i] = p->end;
+		burst->resized = true;
+	}
+}
+
+/// The same of a common frame whose length is known already.
+ALWAYS_INLINE void leave_checksums(struct burst *burst, unsigned i)
+{
+	burst->tx[i] = (struct tx_request){
+		.checksums = TX_CHECKSUM_IP | TX_CHECKSUM_UDP,
+		.l2_len = sizeof(struct ethernet_header),
+		.l3_len = sizeof(struct ipv4_header),
+	};
+}
+
 /// What the device said of both checksums, where it says so.
 ALWAYS_INLINE bool rx_right(unsigned rx)
 {

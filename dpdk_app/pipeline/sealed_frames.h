@@ -80,17 +80,7 @@ ALWAYS_INLINE void answer_sealed(const struct gate *gate, struct burst *burst, c
 	const unsigned i = s->at;
 	const unsigned checksums = reply_resized(burst->frame[i], p, gate->identity, s->length, tx_offload);
 
-	if (tx_offload)
-		burst->tx[i] = (struct tx_request){
-			.checksums = (uint8_t)checksums,
-			.l2_len = (uint8_t)p->l3,
-			.l3_len = (uint8_t)(p->l4 - p->l3),
-			.ipv6 = p->layer == LAYER_IPV6,
-		};
-	if (p->end != burst->length[i]) {
-		burst->length[i] = p->end;
-		burst->resized = true;
-	}
+	finish_answer(burst, i, p, checksums, tx_offload);
 }
 
 static void absorb(struct gate *gate, struct burst *burst, unsigned i)
@@ -158,11 +148,7 @@ ALWAYS_INLINE void conclude_usual(struct gate *gate, struct burst *burst, const 
 	sealed_frame_answer(burst->frame[i], tx_offload);
 	burst->length[i] = SEALED_FRAME_MIN;
 	if (tx_offload)
-		burst->tx[i] = (struct tx_request){
-			.checksums = TX_CHECKSUM_IP | TX_CHECKSUM_UDP,
-			.l2_len = sizeof(struct ethernet_header),
-			.l3_len = sizeof(struct ipv4_header),
-		};
+		leave_checksums(burst, i);
 }
 
 /// @param n  look_up_usual()
