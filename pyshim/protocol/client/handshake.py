@@ -129,7 +129,7 @@ class Handshake:
         self._confirm(now)
 
     def _confirm(self, now: float) -> None:
-        """Ask for the present size. Nonce and cookie stay: only its WELCOME may have been too long for the path."""
+        """Ask for the present size. Nonce and cookie stay: only the WELCOME may have been too long."""
         session, key = self._ticket.session, self._ticket.key
         before = confirm_without_proof(session, self._max_datagram, self._nonce, self._cookie)
         self._request = before + confirm_proof(key, before)
