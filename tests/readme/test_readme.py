@@ -133,7 +133,7 @@ def served_by(block: Block) -> str:
     """Where the block's gate has its metrics, by the configuration that it names."""
     named = re.search(r"-c (\S+)", block.script)
     config = (ROOT / (named[1] if named else "configs/demo.yaml")).read_text()
-    listen = re.search(r"listen: (127\.0\.0\.1:\d+)", config)
+    listen = re.search(r"^[^#\n]*listen: (127\.0\.0\.1:\d+)", config, re.MULTILINE)  # not of a comment
     assert listen is not None, config
     return f"http://{listen[1]}"
 
