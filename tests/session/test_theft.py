@@ -99,8 +99,9 @@ def test_no_key_ever_seals_two_datagrams_under_one_counter(gateway: CoreGateway)
     sealed: dict[tuple[DirectionKey, int], bytes] = {}
     for key, counter, datagram in sealed_with(internet.wire, ticket):
         assert sealed.setdefault((key, counter), datagram) == datagram
-    assert len({key for key, _ in sealed}) >= 8  # two directions of each
-    assert len(sealed) > 200
+    datagrams = Counter(key for key, _ in sealed)
+    # Two directions of each client: keys that never sealed a second datagram would prove nothing.
+    assert sum(count > 1 for count in datagrams.values()) >= 8
 
 
 # ---------------------------------------------------------------- tickets and addresses
