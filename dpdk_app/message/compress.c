@@ -7,6 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+/// Bytes of room that libdeflate 1.14 wants beyond the stream, or it gives up: it writes whole words of eight bytes,
+/// and takes an area that they fill to its end for one that was too small.
+#define DEFLATE_SLACK 9
+
 struct compressor *compressor_new(int level)
 {
 	struct compressor *compressor = calloc(1, sizeof(*compressor));
@@ -38,10 +42,12 @@ uint32_t compress_body(struct compressor *compressor, const uint8_t *body, uint3
 	if (worth <= sizeof(head))
 		return 0;
 
-	const size_t stream = libdeflate_zlib_compress(compressor->deflate, body, length,
-						       compressor->packed + sizeof(head), worth - sizeof(head));
+	// At most sizeof(packed): a tenth less than a body, and the slack.
+	const size_t stream =
+		libdeflate_zlib_compress(compressor->deflate, body, length, compressor->packed + sizeof(head),
+					 worth - sizeof(head) + DEFLATE_SLACK);
 
-	if (stream == 0)
+	if (stream == 0 || stream > worth - sizeof(head))
 		return 0;
 	memcpy(compressor->packed, &head, sizeof(head));
 	return (uint32_t)(sizeof(head) + stream);
