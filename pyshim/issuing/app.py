@@ -215,12 +215,14 @@ def _query(request: Request, allowed: dict[str, range]) -> dict[str, int]:
     """The numbers behind the question mark.
 
     Raises:
-        BadRequestError: an unknown name, or not a number of its range.
+        BadRequestError: an unknown name, one that comes twice, or not a number of its range.
     """
     found = {}
     for name, text in request.query_params.multi_items():
         if name not in allowed:
             raise BadRequestError(f"{name[:40]}: no such parameter; allowed: {', '.join(allowed)}")
+        if name in found:
+            raise BadRequestError(f"{name}: is there more than once; once is allowed")
         span = allowed[name]
         if not (text.isascii() and text.isdecimal() and len(text) <= 10 and int(text) in span):
             raise BadRequestError(f"{name}: allowed is a whole number from {span[0]} to {span[-1]}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import json
 import struct
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -111,12 +112,22 @@ def parse_body(kind: type[Model], data: bytes) -> Model:
     """A request's body.
 
     Raises:
-        BadRequestError: it is not JSON, or not of this kind.
+        BadRequestError: it is not JSON, not of this kind, or names a field twice.
     """
     try:
-        return kind.model_validate_json(data)
+        body = kind.model_validate_json(data)
     except ValidationError as problem:
         raise BadRequestError("; ".join(_sentence(kind, error) for error in problem.errors())) from None
+    json.loads(data, object_pairs_hook=_refuse_repetition)
+    return body
+
+
+def _refuse_repetition(fields: list[tuple[str, Any]]) -> None:
+    """A name that comes twice means something else to every reader (RFC 8259 4)."""
+    names = [name for name, _ in fields]
+    for name in names:
+        if names.count(name) > 1:
+            raise BadRequestError(f"{key_path((name,))}: is there {names.count(name)} times; once is allowed")
 
 
 def _sentence(kind: type[BaseModel], error: Any) -> str:

@@ -77,6 +77,11 @@ def test_a_player_without_a_session_has_an_empty_list(api: Api) -> None:
     assert api("GET", "/v1/sessions?player_id=4000000000").body["sessions"] == []
 
 
+def test_a_parameter_that_comes_twice_is_refused(api: Api) -> None:
+    answer = api("GET", "/v1/sessions?limit=1&limit=2")
+    assert (answer.status, answer.error) == (400, "limit: is there more than once; once is allowed")
+
+
 def test_a_revoked_session_is_gone_and_is_not_revoked_twice(api: Api) -> None:
     session = api.issue(5)["session"]
     answer = api("DELETE", f"/v1/sessions/{session}")
@@ -187,6 +192,11 @@ def test_a_name_that_nobody_knows_is_shown_on_one_line(api: Api, name: str, show
         ),
         ({"player_id": 1, "ttl": 1, "once": 1}, "once: allowed is true or false, may be connected once only"),
         ({"player_id": 1, "ttl": 1, "key": 1}, "key: no such field; allowed: player_id, ttl, once"),
+        (b'{"player_id": 1, "ttl": 1, "player_id": 2}', "player_id: is there 2 times; once is allowed"),
+        (
+            b'{"ttl": 1, "player_id": 1, "once": true, "once": true}',
+            "once: is there 2 times; once is allowed",
+        ),
     ],
 )
 def test_a_refusal_says_what_is_allowed(api: Api, body: Any, sentence: str) -> None:

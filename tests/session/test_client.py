@@ -440,6 +440,7 @@ def test_forged_and_replayed_datagrams_change_nothing() -> None:
         '{"session": 1, "key": "KEY", "address": "a"}',
         '{"session": 1, "key": "KEY", "address": "a:0"}',
         '{"session": 1, "key": 7, "address": "a:1"}',
+        '{"session": 1, "key": "KEY", "address": "a:1", "session": 2}',
     ],
 )
 def test_ticket_that_was_not_issued_is_refused_in_a_sentence(text: str) -> None:

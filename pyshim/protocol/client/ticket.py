@@ -44,7 +44,8 @@ class Ticket:
             OSError: the file cannot be read.
         """
         try:
-            found = json.loads(text.read_bytes() if isinstance(text, Path) else text)
+            data = text.read_bytes() if isinstance(text, Path) else text
+            found = json.loads(data, object_pairs_hook=_fields)
         except ValueError as error:
             raise BadTicketError(f"a ticket is JSON as the control API issues it: {error}") from error
         if not isinstance(found, dict) or not {"session", "key", "address"} <= found.keys():
@@ -53,6 +54,13 @@ class Ticket:
         if isinstance(found["session"], bool) or not isinstance(found["session"], int):
             raise BadTicketError(f"session: {found['session']!r} is no number")
         return cls(found["session"], _key(found["key"]), host, port)
+
+
+def _fields(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    fields = dict(pairs)
+    if len(fields) < len(pairs):
+        raise BadTicketError("a ticket names each of its fields once; this one names one twice")
+    return fields
 
 
 def _key(found: Any) -> bytes:
