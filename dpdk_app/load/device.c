@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <rte_errno.h>
 #include <rte_ethdev.h>
 #include <rte_mbuf.h>
 #include <rte_pause.h>
@@ -396,13 +395,11 @@ static void know_target(struct device *d)
 
 static int open_port(struct device *d, struct pg_error *error)
 {
-	const struct pg_pool_plan *pool = &d->plan.pool;
 	int rc;
 
-	d->pool = pool_make(pool);
+	d->pool = pool_make(&d->plan.pool, error);
 	if (!d->pool)
-		return error_set(error, PG_ERROR_MEMORY, "mbuf pool %s: %u mbufs of %u bytes: %s", pool->name,
-				 pool->mbufs, pool->data_room_bytes, rte_strerror(rte_errno));
+		return error->code;
 	rc = port_open(&d->port, &d->port_plan, d->first_port, d->pool, error);
 	if (rc != PG_OK)
 		return rc;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// port/pool.h: a pool of packet buffers, laid out so that a burst of them fits the first-level cache.
+// port/pool.h: a pool of packet buffers, laid out so that a burst of them fits the first-level cache, each with the
+// address at which a device finds it.
 
 #ifndef POLLGATE_PORT_POOL_H
 #define POLLGATE_PORT_POOL_H
@@ -8,7 +9,13 @@
 
 #include "pollgate.h"
 
-/// @return the caller's to free with rte_mempool_free; NULL with the reason in rte_errno
-struct rte_mempool *pool_make(const struct pg_pool_plan *plan);
+/// Make a pool and check it (pool_check).
+/// @return the caller's to free with rte_mempool_free; NULL: `error` is filled
+struct rte_mempool *pool_make(const struct pg_pool_plan *plan, struct pg_error *error);
+
+/// Can a device reach every buffer? Its address is the one that the device would use, its bytes run on without a break
+/// there, and nothing says of the pool that no device is to use it. Virtual devices never look at any of this.
+/// For the start: it looks at every buffer.
+int pool_check(struct rte_mempool *pool, struct pg_error *error);
 
 #endif

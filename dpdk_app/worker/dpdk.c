@@ -29,12 +29,9 @@ static struct dpdk_worker *dpdk_worker_of(struct worker *w)
 static int make_pools(struct pg_gateway *g, struct pg_error *error)
 {
 	for (uint32_t i = 0; i < g->plan.pool_count; i++) {
-		const struct pg_pool_plan *p = &g->plan.pool[i];
-
-		devices_of(g)->pool[i] = pool_make(p);
+		devices_of(g)->pool[i] = pool_make(&g->plan.pool[i], error);
 		if (!devices_of(g)->pool[i])
-			return error_set(error, PG_ERROR_MEMORY, "mbuf pool %s: %u mbufs of %u bytes: %s", p->name,
-					 p->mbufs, p->data_room_bytes, rte_strerror(rte_errno));
+			return error->code;
 	}
 	return PG_OK;
 }
