@@ -314,8 +314,7 @@ static int equip(struct pg_gateway *g, struct worker *common, struct pg_error *e
 
 static int launch(struct pg_gateway *g, struct worker *w, struct pg_error *error)
 {
-	(void)g;
-	return sockets_launch(w, epoll_loop, error);
+	return sockets_launch(g, w, epoll_loop, error);
 }
 
 static void strip(struct worker *common)

@@ -6,14 +6,15 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <linux/filter.h>
-#include <linux/sock_diag.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "socket/kernel_drops.h"
 #include "stats/error.h"
 
 /// A ring of a process that died lets go of its sockets a little later than the process does.
@@ -22,6 +23,8 @@
 
 /// Every worker can answer for every socket: gate.port_bit.
 #define EVERY_SOCKET 1U
+
+#define UDP_HEADER_BYTES 8
 
 struct endpoint {
 	const struct pg_port_plan *port;
@@ -70,21 +73,36 @@ static int bind_error(const struct endpoint *e, int why, struct pg_error *error)
 	}
 }
 
+static int attach(int fd, struct sock_filter *instructions, unsigned short n)
+{
+	const struct sock_fprog program = {n, instructions};
+
+	return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program));
+}
+
 /// Have a socket that is not yet bound take nothing. While only some of the workers have theirs, the kernel gives those
 /// the peers of all, and they would be admitted a second time. What comes until the launch is counted as missed.
 static int close_ears(int fd)
 {
 	struct sock_filter refuse = BPF_STMT(BPF_RET | BPF_K, 0);
-	const struct sock_fprog program = {1, &refuse};
 
-	return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program));
+	return attach(fd, &refuse, 1);
 }
 
+/// Have a socket take what has at least one byte of payload: nothing that is empty means anything to us, and each ends
+/// a receive of io_uring's that would have gone on by itself. The filter is given the UDP header, too.
 static void open_ears(int fd)
 {
-	const int unused = 0;
+	struct sock_filter take_payloads[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_LEN, 0),
+		BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, UDP_HEADER_BYTES, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
+		BPF_STMT(BPF_RET | BPF_K, 0),
+	};
 
-	setsockopt(fd, SOL_SOCKET, SO_DETACH_FILTER, &unused, sizeof(unused));
+	// Without the filter, a socket that takes nothing would be worse than one that takes everything.
+	if (attach(fd, take_payloads, sizeof(take_payloads) / sizeof(take_payloads[0])) != 0)
+		setsockopt(fd, SOL_SOCKET, SO_DETACH_FILTER, &(int){0}, sizeof(int));
 }
 
 /// @return a bound socket, or -errno
@@ -154,6 +172,11 @@ static int make_sure(void *context, const struct endpoint *e, uint8_t port, uint
 
 int sockets_open(struct pg_gateway *g, struct pg_error *error)
 {
+	struct kernel_drops *drops = g->devices = calloc(1, sizeof(*drops));
+
+	if (!drops)
+		return error_set(error, PG_ERROR_MEMORY, "no memory for what the kernel drops");
+	kernel_drops_begin(drops);
 	return each_endpoint(&g->plan, make_sure, NULL, error);
 }
 
@@ -238,7 +261,16 @@ int sockets_equip(struct pg_gateway *g, struct worker *common, struct pg_error *
 
 // ---------------------------------------------------------------- life
 
-int sockets_launch(struct worker *common, void *(*loop)(void *), struct pg_error *error)
+/// What a socket dropped since this was last asked.
+static void read_drops(struct udp_socket *s)
+{
+	const uint32_t drops = socket_drops(s->fd, s->drops);
+
+	s->fresh_drops = drops - s->drops;
+	s->drops = drops;
+}
+
+int sockets_launch(struct pg_gateway *g, struct worker *common, void *(*loop)(void *), struct pg_error *error)
 {
 	struct socket_worker *w = (struct socket_worker *)common;
 	pthread_attr_t attributes;
@@ -256,8 +288,13 @@ int sockets_launch(struct worker *common, void *(*loop)(void *), struct pg_error
 		return error_set(error, PG_ERROR_SYSTEM, "worker %u: no thread can be started on CPU %u: %s",
 				 common->number, common->plan->cpu, strerror(rc));
 	w->launched = true;
-	for (unsigned i = 0; i < w->socket_count; i++)
-		open_ears(w->socket[i].fd);
+	for (unsigned i = 0; i < w->socket_count; i++) {
+		struct udp_socket *s = &w->socket[i];
+
+		read_drops(s);
+		g->page->port[s->port].rx_missed += s->fresh_drops; // nobody took anything yet
+		open_ears(s->fd);
+	}
 	snprintf(name, sizeof(name), "worker%u", common->number);
 	pthread_setname_np(w->thread, name);
 	return PG_OK;
@@ -285,16 +322,19 @@ void sockets_join(struct worker *common)
 	w->launched = false;
 }
 
-/// Datagrams that a socket had no room for, since this was last asked.
-static uint32_t newly_missed(struct udp_socket *s)
+/// Of what each socket dropped, as much as buffers had no room for is missed; the rest nobody could have taken.
+static void tell_drops_apart(struct pg_gateway *g, struct socket_worker *w)
 {
-	uint32_t info[SK_MEMINFO_VARS] = {0};
-	socklen_t size = sizeof(info);
-	uint32_t before = s->missed;
+	struct kernel_drops *drops = g->devices;
 
-	if (getsockopt(s->fd, SOL_SOCKET, SO_MEMINFO, info, &size) == 0)
-		s->missed = info[SK_MEMINFO_DROPS];
-	return s->missed - before;
+	for (unsigned i = 0; i < w->socket_count; i++) {
+		struct udp_socket *s = &w->socket[i];
+		struct overflow *overflow = s->family == AF_INET ? &drops->v4 : &drops->v6;
+		const uint32_t missed = kernel_drops_claim(overflow, s->fresh_drops);
+
+		g->page->port[s->port].rx_missed += missed;
+		g->page->port[s->port].rx_errors += s->fresh_drops - missed;
+	}
 }
 
 void sockets_housekeep(struct pg_gateway *g)
@@ -307,8 +347,11 @@ void sockets_housekeep(struct pg_gateway *g)
 		struct socket_worker *w = (struct socket_worker *)g->worker[i];
 
 		for (unsigned k = 0; k < w->socket_count; k++)
-			g->page->port[w->socket[k].port].rx_missed += newly_missed(&w->socket[k]);
+			read_drops(&w->socket[k]);
 	}
+	kernel_drops_refresh(g->devices);
+	for (uint32_t i = 0; i < g->plan.worker_count; i++)
+		tell_drops_apart(g, (struct socket_worker *)g->worker[i]);
 }
 
 void sockets_strip(struct worker *common)
@@ -321,7 +364,8 @@ void sockets_strip(struct worker *common)
 
 void sockets_close(struct pg_gateway *g)
 {
-	(void)g; // every socket is a worker's
+	free(g->devices); // every socket is a worker's
+	g->devices = NULL;
 }
 
 // ---------------------------------------------------------------- what loops share

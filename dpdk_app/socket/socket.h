@@ -46,7 +46,8 @@ struct udp_socket {
 	struct pg_port_counts *counts; // of the port, in this worker
 
 	// control thread only
-	uint32_t missed; // the kernel's count when it was last read
+	uint32_t drops;       // the kernel's count when it was last read
+	uint32_t fresh_drops; // what it grew by then
 };
 
 /// Begins the worker of each engine.
@@ -75,7 +76,7 @@ int sockets_open(struct pg_gateway *g, struct pg_error *error);
 int sockets_equip(struct pg_gateway *g, struct worker *w, struct pg_error *error);
 
 /// Start a thread on the worker's CPU that runs `loop` with the worker.
-int sockets_launch(struct worker *w, void *(*loop)(void *), struct pg_error *error);
+int sockets_launch(struct pg_gateway *g, struct worker *w, void *(*loop)(void *), struct pg_error *error);
 
 /// The first thing that a loop does.
 void sockets_begin(struct socket_worker *w);

@@ -21,6 +21,12 @@ struct reception {
 	uint64_t retry_at; // TSC
 };
 
+/// A datagram that leaves without a copy, should it have to be sent again with one.
+struct uncopied {
+	uint16_t length;
+	bool again;
+};
+
 /// What sendmsg wants, for as long as its submission is ours.
 struct message {
 	struct msghdr head;
@@ -44,8 +50,10 @@ struct uring_worker {
 	struct reception reception[SOCKETS_PER_WORKER_MAX];
 	struct message message[URING_SUBMISSIONS]; // by position in the submission queue
 	struct uring_places places;
-	uint64_t rings; // of the bell; the kernel writes it
-	bool listens;   // to the bell
+	struct uncopied uncopied_answer[URING_BUFFERS]; // by buffer
+	struct uncopied uncopied_place[URING_PLACES];   // by place
+	uint64_t rings;                                 // of the bell; the kernel writes it
+	bool listens;                                   // to the bell
 
 	// the burst in hand
 	uint16_t id[BURST_MAX]; // of its buffers
@@ -91,7 +99,7 @@ static void arm(struct uring_worker *w, unsigned socket)
 	w->armed++;
 }
 
-/// A receive that goes on by itself ends all the same: with the last free buffer, an error, an empty datagram.
+/// A receive that goes on by itself ends all the same: with the last free buffer, or an error.
 static void arm_sockets(struct uring_worker *w, uint64_t now)
 {
 	if (likely(w->armed == w->common.socket_count) || w->buffers.taken == URING_BUFFERS)
@@ -148,7 +156,14 @@ struct dispatch {
 	socklen_t to_length;
 	unsigned socket;
 	uint64_t about; // user_data
+	bool copy;      // whatever its length
 };
+
+/// The record of what a user_data is about.
+static struct uncopied *uncopied_of(struct uring_worker *w, uint64_t about)
+{
+	return about >> 32 == SUBJECT_SEND ? &w->uncopied_answer[(uint16_t)about] : &w->uncopied_place[(uint8_t)about];
+}
 
 /// @return false when the kernel takes no submissions: counted as dropped, and what it lies in is the caller's
 static bool dispatch(struct uring_worker *w, const struct dispatch *d)
@@ -168,19 +183,23 @@ static bool dispatch(struct uring_worker *w, const struct dispatch *d)
 		.msg_iov = &message->part,
 		.msg_iovlen = 1,
 	};
-	if (d->length >= w->zero_copy_bytes)
+	if (d->length >= w->zero_copy_bytes && !d->copy) {
+		uncopied_of(w, d->about)->length = d->length;
 		io_uring_prep_sendmsg_zc(sqe, w->common.socket[d->socket].fd, &message->head, MSG_DONTWAIT);
-	else
+	} else {
 		io_uring_prep_sendmsg(sqe, w->common.socket[d->socket].fd, &message->head, MSG_DONTWAIT);
+	}
 	io_uring_sqe_set_data64(sqe, d->about);
 	w->sending++;
 	return true;
 }
 
-static void send_answer(struct uring_worker *w, unsigned socket, uint16_t id, uint16_t length)
+/// What lies in a buffer, to whoever sent it.
+static struct dispatch answer_in(struct uring_worker *w, unsigned socket, uint16_t id, uint16_t length)
 {
 	struct uring_buffer *buffer = &w->buffers.buffer[id];
-	const struct dispatch d = {
+
+	return (struct dispatch){
 		.payload = buffer->payload,
 		.length = length,
 		.to = &buffer->from,
@@ -188,6 +207,26 @@ static void send_answer(struct uring_worker *w, unsigned socket, uint16_t id, ui
 		.socket = socket,
 		.about = about(SUBJECT_SEND, socket, id),
 	};
+}
+
+/// What lies in a place, to whom it is addressed.
+static struct dispatch datagram_in(struct uring_worker *w, unsigned socket, uint8_t id, uint16_t length)
+{
+	struct uring_place *place = &w->places.place[id];
+
+	return (struct dispatch){
+		.payload = place->payload,
+		.length = length,
+		.to = &place->to,
+		.to_length = place->to_length,
+		.socket = socket,
+		.about = about(SUBJECT_SEND_PLACE, socket, id),
+	};
+}
+
+static void send_answer(struct uring_worker *w, unsigned socket, uint16_t id, uint16_t length)
+{
+	const struct dispatch d = answer_in(w, socket, id, length);
 
 	if (unlikely(!dispatch(w, &d)))
 		uring_buffer_return(&w->buffers, id);
@@ -197,14 +236,10 @@ static void send_answer(struct uring_worker *w, unsigned socket, uint16_t id, ui
 static void send_place(struct uring_worker *w, uint8_t id, const struct peer *peer, unsigned socket, uint16_t length)
 {
 	struct uring_place *place = &w->places.place[id];
-	const struct dispatch d = {
-		.payload = place->payload,
-		.length = length,
-		.to = &place->to,
-		.to_length = address_of_peer(&place->to, peer),
-		.socket = socket,
-		.about = about(SUBJECT_SEND_PLACE, socket, id),
-	};
+
+	place->to_length = address_of_peer(&place->to, peer);
+
+	const struct dispatch d = datagram_in(w, socket, id, length);
 
 	if (unlikely(!dispatch(w, &d)))
 		uring_place_return(&w->places, id);
@@ -222,19 +257,50 @@ static void send_answers(struct uring_worker *w, const struct datagram_burst *bu
 	}
 }
 
-/// An answer left or did not; without copying, the kernel says later that it has let go of the buffer.
-static void end_send(struct uring_worker *w, const struct io_uring_cqe *cqe)
+/// The kernel charges what it sends without a copy to the locked memory of the user; a copy needs none. The kernel
+/// lets go of the first attempt with a second completion, also when it failed.
+static bool needs_copy(const struct io_uring_cqe *cqe)
+{
+	return (cqe->res == -ENOMEM || cqe->res == -ENOBUFS) && cqe->flags & IORING_CQE_F_MORE;
+}
+
+static void count_outcome(struct uring_worker *w, const struct io_uring_cqe *cqe)
 {
 	const struct udp_socket *s = &w->common.socket[(cqe->user_data >> 16) & UINT16_MAX];
 
-	if (!(cqe->flags & IORING_CQE_F_NOTIF)) {
-		w->sending--;
-		if (likely(cqe->res >= 0))
-			count_sent(&w->common, s, 1, (unsigned)cqe->res);
-		else
-			counter_add(&w->common.common.stats->tx_dropped[sockets_tx_drop(-cqe->res)], 1);
-	}
+	w->sending--;
+	if (likely(cqe->res >= 0))
+		count_sent(&w->common, s, 1, (unsigned)cqe->res);
+	else
+		counter_add(&w->common.common.stats->tx_dropped[sockets_tx_drop(-cqe->res)], 1);
+}
+
+/// @return false when it cannot leave: counted as dropped
+static COLD bool send_copy(struct uring_worker *w, uint64_t about)
+{
+	struct uncopied *uncopied = uncopied_of(w, about);
+	const unsigned socket = (about >> 16) & UINT16_MAX;
+	struct dispatch d = about >> 32 == SUBJECT_SEND ? answer_in(w, socket, (uint16_t)about, uncopied->length) :
+							  datagram_in(w, socket, (uint8_t)about, uncopied->length);
+
+	d.copy = true;
+	uncopied->again = false;
+	w->sending--; // as the attempt that failed
+	return dispatch(w, &d);
+}
+
+/// A datagram left or did not; without copying, the kernel says later that it has let go of the buffer.
+static void end_send(struct uring_worker *w, const struct io_uring_cqe *cqe)
+{
+	const bool released = cqe->flags & IORING_CQE_F_NOTIF;
+
+	if (unlikely(needs_copy(cqe)))
+		uncopied_of(w, cqe->user_data)->again = true;
+	else if (!released)
+		count_outcome(w, cqe);
 	if (cqe->flags & IORING_CQE_F_MORE)
+		return;
+	if (released && unlikely(uncopied_of(w, cqe->user_data)->again) && send_copy(w, cqe->user_data))
 		return;
 	if (likely(cqe->user_data >> 32 == SUBJECT_SEND))
 		uring_buffer_return(&w->buffers, (uint16_t)cqe->user_data);
@@ -463,8 +529,7 @@ static int equip(struct pg_gateway *g, struct worker *common, struct pg_error *e
 
 static int launch(struct pg_gateway *g, struct worker *w, struct pg_error *error)
 {
-	(void)g;
-	return sockets_launch(w, uring_loop, error);
+	return sockets_launch(g, w, uring_loop, error);
 }
 
 static void strip(struct worker *common)

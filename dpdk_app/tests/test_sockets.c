@@ -5,6 +5,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <linux/capability.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <netinet/in.h>
@@ -12,6 +13,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -172,17 +174,19 @@ static void test_what_is_dropped_is_counted_by_its_reason(void **state)
 	allot(&a, engine_of(state), 1);
 	s = &a.page->worker[0];
 	appliance_start(&a);
-	send_to(&a, fd, message, 0); // a receive that goes on by itself ends with it
+	send_to(&a, fd, message, 0); // refused by the socket: a receive that goes on by itself would end with it
 	send_to(&a, fd, message, 3);
 	send_to(&a, fd, message, PG_DATAGRAM_MAX + 1);
 	send_to(&a, fd, message, sizeof(message)); // more than the buffer holds
 	say(&a, fd, 1, 7);
 	hear(fd, 1);
 	say(&a, fd, 1, 8);
-	await_received(&a, 6);
+	await_received(&a, 5);
 	appliance_stop(&a);
 	assert_conserved(&a);
-	assert_int_equal(s->dropped[PG_DROP_TRUNCATED], 2);
+	assert_int_equal(a.page->port[0].rx_errors, 1);
+	assert_int_equal(a.page->port[0].rx_missed, 0);
+	assert_int_equal(s->dropped[PG_DROP_TRUNCATED], 1);
 	assert_int_equal(s->dropped[PG_DROP_TOO_LONG], 2);
 	assert_int_equal(s->dropped[PG_DROP_PLAYER_MISMATCH], 1);
 	assert_int_equal(s->handled[PG_MESSAGE_MOVE], 1);
@@ -379,6 +383,66 @@ static void test_answers_without_a_copy_are_the_same(UNUSED void **state)
 	appliance_give_up(&a);
 }
 
+/// From now on the limit of locked memory is this process's, too, although root runs it.
+static void give_up_locking(void)
+{
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct powers[_LINUX_CAPABILITY_U32S_3];
+
+	assert_return_code(syscall(SYS_capget, &header, powers), errno);
+	powers[CAP_IPC_LOCK / 32].effective &= ~(1U << CAP_IPC_LOCK % 32);
+	powers[CAP_IPC_LOCK / 32].permitted &= ~(1U << CAP_IPC_LOCK % 32);
+	assert_return_code(syscall(SYS_capset, &header, powers), errno);
+}
+
+static void lock_nothing_more(void)
+{
+	const struct rlimit none = {0};
+
+	assert_return_code(setrlimit(RLIMIT_MEMLOCK, &none), errno);
+}
+
+/// 300 long answers, none of which may be charged to locked memory. Runs in a process of its own.
+static void answer_without_locking(struct appliance *a)
+{
+	uint8_t answer[2048];
+	int fd;
+
+	give_up_locking();
+	appliance_start(a);
+	lock_nothing_more(); // the ring has what it needs
+	fd = player_socket();
+	for (unsigned i = 0; i < 300; i++) {
+		chat(a, fd, 7, 540);
+		assert_int_equal(next_answer(fd, answer, sizeof(answer)), 540);
+		assert_int_equal(answer[539], 'x');
+	}
+	appliance_stop(a);
+	assert_conserved(a);
+	assert_int_equal(TOTAL(a, tx_sent), 300);
+}
+
+/// Without a copy, the kernel charges what it sends to the locked memory of the user.
+static void test_an_answer_that_may_not_be_locked_leaves_as_a_copy(UNUSED void **state)
+{
+	struct appliance a;
+	int status;
+	pid_t child;
+
+	allot(&a, PG_ENGINE_IO_URING, 1);
+	a.plan.sockets.zero_copy_bytes = 256;
+	child = fork();
+	assert_true(child >= 0);
+	if (child == 0) {
+		setenv("CMOCKA_TEST_ABORT", "1", true); // a failure here is not to run the other tests once more
+		answer_without_locking(&a);
+		_exit(0);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+	appliance_give_up(&a);
+}
+
 static void test_huge_pages_are_used_or_missed_by_name(UNUSED void **state)
 {
 	struct appliance a;
@@ -470,6 +534,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_an_engine_that_this_build_lacks_is_refused),
 		cmocka_unit_test(test_answers_without_a_copy_are_the_same),
+		cmocka_unit_test(test_an_answer_that_may_not_be_locked_leaves_as_a_copy),
 		cmocka_unit_test(test_huge_pages_are_used_or_missed_by_name),
 		cmocka_unit_test(test_a_refusal_of_the_kernel_says_what_to_do),
 	};

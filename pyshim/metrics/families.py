@@ -268,7 +268,7 @@ FAMILIES: tuple[Family, ...] = (
         "port_receive_errors",
         _PORT,
         "packets",
-        "Packets that the device itself found broken.",
+        "Packets that the device itself found broken; with sockets, wrong checksums and empty datagrams.",
         _per_port(lambda port: port.rx_errors),
     ),
     _gauge(

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 
 IO_URING_BUFFER_BYTES = 2 << 20  # a worker's packet buffers: one huge page of the smaller size
 _MIB = 1 << 20
+# Answers of a worker that can be on their way at once (dpdk_app/socket/uring.h: buffers and places), and what
+# the kernel charges for each that leaves without a copy: two pages, although one holds it (io_uring/notif.c).
+IO_URING_ANSWERS = 1024 + 128
+UNCOPIED_BYTES = 2 * 4096
 
 
 def lay_out_sockets(config: Config, host: HostFacts, problems: list[Problem]) -> Layout:
@@ -33,7 +37,7 @@ def lay_out_sockets(config: Config, host: HostFacts, problems: list[Problem]) ->
         cpus=cpus,
         workers=tuple(_workers(config, cpus)),
         ports=tuple(_ports(config, len(cpus.workers))),
-        notes=(*notes, *_buffer_notes(config, host)),
+        notes=(*notes, *_buffer_notes(config, host), *_lock_notes(config, host, len(cpus.workers))),
         socket_pages=pages,
     )
 
@@ -97,3 +101,18 @@ def _buffer_notes(config: Config, host: HostFacts) -> Iterator[str]:
                 f"sockets.{key}_buffer_kib is {kib}, the kernel will grant this process {limit_bytes >> 10}; "
                 f"for all of it run: sysctl -w {sysctl}={kib << 10}"
             )
+
+
+def _lock_notes(config: Config, host: HostFacts, workers: int) -> Iterator[str]:
+    """Answers without a copy are charged to the user's locked memory."""
+    limit_bytes = host.memory.memlock_bytes
+    if config.sockets.zero_copy_bytes == 0 or limit_bytes is None or host.privileges.ipc_lock:
+        return
+    need_bytes = workers * IO_URING_ANSWERS * UNCOPIED_BYTES
+    if limit_bytes < need_bytes:
+        yield (
+            f"sockets.zero_copy_bytes: answers without a copy take up to {need_bytes >> 10} KiB of locked "
+            f"memory, this process may lock {limit_bytes >> 10}; what is above that leaves as a copy, later "
+            f"than if copied at once: set ulimit -l {need_bytes >> 10} (systemd: LimitMEMLOCK=), or "
+            "zero_copy_bytes: 0"
+        )

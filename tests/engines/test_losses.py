@@ -6,12 +6,13 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.engines.engines import SOCKETS, everything
+from tests.engines.engines import OWN, PORTS, SOCKETS, everything
 from tests.engines.rules import dropping
 from tests.network.namespace import PLAYERS4, Wire
 from tests.network.players import (
@@ -19,6 +20,7 @@ from tests.network.players import (
     Growth,
     NetworkGate,
     acknowledgement,
+    chat,
     config,
     heartbeat,
     serving,
@@ -71,6 +73,28 @@ def test_datagrams_that_a_full_receive_buffer_loses_are_missed_to_the_last(
     player.plays(heartbeat(player.id))  # it goes on
     assert missed(grown) == FLOOD - kept
     assert grown.of("pollgate_received_packets_total") == kept + 1
+    assert grown.of("pollgate_drops_total") == 0
+
+
+@pytest.mark.parametrize("family", [4, 6], ids=["ipv4", "ipv6"])
+def test_wrong_checksums_and_empty_datagrams_are_errors_and_nobody_is_too_slow(
+    gate: NetworkGate, wire: Wire, crowd: Crowd, family: int
+) -> None:
+    player = crowd.player(family=family)
+    player.plays(heartbeat(player.id))
+    grown = Growth(gate)
+    kind = socket.AF_INET if family == 4 else socket.AF_INET6
+    words = chat(7, b"a" * 100)  # up to 76 bytes the kernel finds it out before it looks for a socket
+    header = b"".join(n.to_bytes(2, "big") for n in (40_000, PORTS[0], 8 + len(words)))
+    with wire.players.call(lambda: socket.socket(kind, socket.SOCK_RAW, socket.IPPROTO_UDP)) as raw:
+        for checksum in (b"\x12\x34", b"\x56\x78"):  # one of them at most is right
+            raw.sendto(header + checksum + words, (OWN[family][0], 0))
+    player.send(b"", b"", b"")
+    player.plays(heartbeat(player.id, 2))
+    gate.wait_until(lambda: errors(grown) >= 4)
+    assert errors(grown) <= 5
+    assert grown.handled("chat") + errors(grown) == 5
+    assert missed(grown) == 0
     assert grown.of("pollgate_drops_total") == 0
 
 
@@ -138,6 +162,10 @@ def thread_states(pid: int) -> Iterator[str]:
 
 def missed(grown: Growth) -> int:
     return grown.of("pollgate_port_receive_missed_total", port="game0")
+
+
+def errors(grown: Growth) -> int:
+    return grown.of("pollgate_port_receive_errors_total", port="game0")
 
 
 def unsent(grown: Growth, reason: str) -> int:

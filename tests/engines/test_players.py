@@ -169,9 +169,12 @@ def test_silent_players_are_forgotten_and_admitted_again(
 
 # ---------------------------------------------------------------- refusals
 
+# A socket refuses what is empty by itself: test_losses.py.
+NOT_EMPTY = {what: malformed for what, malformed in MALFORMED.items() if malformed[1]}
+
 
 @FAMILIES
-@pytest.mark.parametrize(("reason", "wrong"), MALFORMED.values(), ids=MALFORMED)
+@pytest.mark.parametrize(("reason", "wrong"), NOT_EMPTY.values(), ids=NOT_EMPTY)
 def test_a_malformed_message_is_counted_once_and_never_answered(
     gate: NetworkGate, crowd: Crowd, family: int, reason: str, wrong: bytes
 ) -> None:

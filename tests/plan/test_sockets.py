@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -102,6 +103,36 @@ def test_answers_that_wait_in_less_than_asked_are_told_too() -> None:
     (note,) = plan(config, host).notes
     assert note.startswith("sockets.send_buffer_kib is 4096, the kernel will grant this process 208; ")
     assert note.endswith("sysctl -w net.core.wmem_max=4194304")
+
+
+def test_locked_memory_that_answers_without_a_copy_lack_is_told_with_the_limit_to_set() -> None:
+    config = make_socket_config("io_uring", sockets={"zero_copy_bytes": 900}, workers={"cpus": [1, 2]})
+    host = make_host(
+        config, privileges=Privileges(True, True, False), memory=make_memory(memlock_bytes=8 << 20)
+    )
+    assert plan(config, host).notes == (
+        "sockets.zero_copy_bytes: answers without a copy take up to 18432 KiB of locked memory, this "
+        "process may lock 8192; what is above that leaves as a copy, later than if copied at once: set "
+        "ulimit -l 18432 (systemd: LimitMEMLOCK=), or zero_copy_bytes: 0",
+    )
+
+
+@pytest.mark.parametrize(
+    ("bytes_", "facts"),
+    [
+        (0, {"privileges": UNPRIVILEGED, "memory": make_memory(memlock_bytes=0)}),
+        (900, {"memory": make_memory(memlock_bytes=0)}),
+        (900, {"privileges": Privileges(True, True, False), "memory": make_memory()}),
+        (900, {"privileges": Privileges(True, True, False), "memory": make_memory(memlock_bytes=9 << 20)}),
+    ],
+    ids=["copies all", "may lock anything", "has no limit", "has enough"],
+)
+def test_a_process_that_may_lock_its_answers_is_told_nothing(bytes_: int, facts: dict[str, Any]) -> None:
+    sockets = {"zero_copy_bytes": bytes_, "receive_buffer_kib": 16, "send_buffer_kib": 16}
+    config = make_socket_config("io_uring", sockets=sockets, workers={"cpus": [1]})
+    limits = SocketLimits(4 << 20, 4 << 20)
+    notes = plan(config, make_host(config, socket_limits=limits, **facts)).notes
+    assert not [note for note in notes if "locked" in note]
 
 
 @pytest.mark.parametrize(
