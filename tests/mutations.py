@@ -15,6 +15,7 @@ from scapy.layers.inet6 import ICMPv6EchoRequest, ICMPv6ND_NS, IPv6
 from scapy.packet import Packet, Raw
 
 from tests.strategies import (
+    BROADCAST_MAC,
     GROUPS,
     LISTENERS,
     MAC_BYTES,
@@ -106,6 +107,11 @@ def other_mac(draw: Draw, d: Datagram) -> tuple[bytes, str]:
     other = bytearray(MAC_BYTES)
     other[draw(st.integers(0, 5))] ^= draw(st.sampled_from([2, 4, 128]))
     return replace(d, link=replace(d.link, destination=bytes(other))).frame(), "not_for_us"
+
+
+def group_frame(draw: Draw, d: Datagram) -> tuple[bytes, str]:
+    groups = (BROADCAST_MAC, b"\x01\x00\x5e\x00\x00\x01", b"\x33\x33\xff\x00\x00\x01")
+    return replace(d, link=replace(d.link, destination=draw(st.sampled_from(groups)))).frame(), "group_frame"
 
 
 def bad_mac_source(draw: Draw, d: Datagram) -> tuple[bytes, str]:
@@ -327,7 +333,8 @@ Mutation = Callable[[Draw, Datagram], tuple[bytes, str]]
 
 # By what they need: any datagram, an IPv4 or IPv6 one, or one message type.
 ANY: tuple[Mutation, ...] = (
-    *(cut_anywhere, too_long, other_mac, bad_mac_source, ieee_802_3, other_ether_type, third_tag),
+    *(cut_anywhere, too_long, other_mac, group_frame, bad_mac_source),
+    *(ieee_802_3, other_ether_type, third_tag),
     *(udp_length, udp_other_port, udp_source_port_zero, udp_bit_flip),
     *(message_cut_in_header, message_type, message_size_lies, message_grown_or_cut),
     *(chat_without_or_too_much_text, chat_length_lies, chat_reserved, chat_bad_text),

@@ -39,6 +39,8 @@ FLOATS_AT = {1: range(20, 44, 4), 2: range(28, 40, 4)}
 
 ALL_NODES = IPv6Address("ff02::1")
 ALL_NODES_MAC = bytes.fromhex("333300000001")
+ECN_BITS = 0x03  # RFC 3168: of the type of service and the traffic class
+DO_NOT_FRAGMENT = 0b010  # of the three flags
 V4_MAPPED = IPv6Network("::ffff:0:0/96")
 
 
@@ -91,6 +93,7 @@ class _Session:
 class _Link:
     """The Ethernet part of a frame that is for us."""
 
+    to_group: bool  # broadcast or multicast
     source: bytes
     tags: bytes  # as they came, without the final EtherType
     ether_type: int
@@ -229,7 +232,8 @@ class Oracle:
         _require(len(frame) >= end, "truncated")
         ether_type = int.from_bytes(frame[end - 2 : end], "big")
         _require(ether_type >= 0x0600, "not_ethernet_ii")
-        return _Link(source, frame[12 : end - 2], ether_type, frame[end:], len(frame))
+        to_group = bool(destination[0] & 1)
+        return _Link(to_group, source, frame[12 : end - 2], ether_type, frame[end:], len(frame))
 
     def _ipv4(self, link: _Link) -> _Network:
         data = link.payload
@@ -245,6 +249,7 @@ class Oracle:
         _require(source not in self._ours and source not in self._directed_broadcasts, "bad_source")
         _require(source not in IPv4Network("0.0.0.0/8") and not source.is_loopback, "bad_source")
         _require(source < IPv4Address("224.0.0.0"), "bad_source")
+        _require(not link.to_group, "group_frame")
         _require(int.from_bytes(data[6:8], "big") & 0x3FFF == 0, "ip_fragment")
         return _Network(data[:20], source, destination, data[20:total])
 
@@ -263,6 +268,7 @@ class Oracle:
         _require(not source.is_unspecified or next_header == 58, "bad_source")
         _require(source not in self._ours and not source.is_loopback, "bad_source")
         _require(not source.is_multicast and source not in V4_MAPPED, "bad_source")
+        _require(destination.is_multicast or not link.to_group, "group_frame")
         return _Network(data[:40], source, destination, payload)
 
     def _dispatch(self, frame: bytes, link: _Link, net: _Network, now_s: float) -> Verdict:
@@ -396,9 +402,9 @@ class Oracle:
         if net.version == 4:
             identification, fragment = struct.unpack_from("!HH", net.header, 4)
             ip: Packet = IP(
-                tos=net.header[1],
+                tos=net.header[1] & ~ECN_BITS,
                 id=identification,
-                flags=fragment >> 13,
+                flags=fragment >> 13 & DO_NOT_FRAGMENT,
                 ttl=64,
                 proto=net.header[9],
                 src=str(net.destination),
@@ -407,7 +413,7 @@ class Oracle:
         else:
             first_word = int.from_bytes(net.header[:4], "big")
             ip = IPv6(
-                tc=first_word >> 20 & 0xFF,
+                tc=first_word >> 20 & 0xFF & ~ECN_BITS,
                 fl=first_word & 0xFFFFF,
                 nh=net.header[6],
                 hlim=64,

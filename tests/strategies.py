@@ -143,9 +143,10 @@ tags = st.one_of(
     st.tuples(st.tuples(st.sampled_from([0x8100, 0x88A8, 0x9100]), u16)),
     st.tuples(st.tuples(st.sampled_from([0x8100, 0x88A8, 0x9100]), u16), st.tuples(st.just(0x8100), u16)),
 )
-links = st.builds(Link, st.sampled_from([MAC_BYTES, MAC_BYTES, BROADCAST_MAC]), macs, tags)
+links = st.builds(Link, st.just(MAC_BYTES), macs, tags)
+arp_links = st.builds(Link, st.sampled_from([MAC_BYTES, BROADCAST_MAC]), macs, tags)
 ip4_fields = st.fixed_dictionaries(
-    {"tos": u8, "id": u16, "flags": st.sampled_from(["", "DF", "evil"]), "ttl": u8}
+    {"tos": u8, "id": u16, "flags": st.sampled_from(["", "DF", "evil", "DF+evil"]), "ttl": u8}
 )
 ip6_fields = st.fixed_dictionaries({"tc": u8, "fl": st.integers(0, 0xFFFFF), "hlim": u8})
 
@@ -208,7 +209,7 @@ def datagrams(draw: st.DrawFn, version: int | None = None, packet_type: int | No
 @st.composite
 def arp_requests(draw: st.DrawFn) -> Request:
     """Who has one of our addresses? With sender 0.0.0.0 a probe (RFC 5227)."""
-    link = draw(links)
+    link = draw(arp_links)
     sender = draw(players4 | st.just(IPv4Address("0.0.0.0")))
     target = draw(st.sampled_from(OWN4))
     asked = draw(st.sampled_from([bytes(6), BROADCAST_MAC]))

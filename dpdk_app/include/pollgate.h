@@ -17,7 +17,7 @@ extern "C" {
 #endif
 
 /// Bumped when a structure or the meaning of a field changes; kept in every shared page.
-#define PG_ABI_VERSION 3
+#define PG_ABI_VERSION 4
 
 #define PG_WORKERS_MAX 32
 #define PG_PORTS_MAX 8
@@ -64,6 +64,7 @@ enum pg_drop {
 	PG_DROP_IP_FRAGMENT,
 	PG_DROP_IP_CHECKSUM,
 	PG_DROP_BAD_SOURCE,
+	PG_DROP_GROUP_FRAME, // a datagram to us alone in a broadcast or multicast frame
 	PG_DROP_UDP_LENGTH,
 	PG_DROP_UDP_CHECKSUM,
 	PG_DROP_UDP_CHECKSUM_MISSING,

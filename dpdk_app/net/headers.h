@@ -70,6 +70,12 @@ struct ipv4_header {
 #define IPV4_VERSION_IHL_PLAIN 0x45 // version 4, no options
 #define IPV4_FRAGMENT_MASK 0x3fff   // more fragments, offset
 #define IPV4_DO_NOT_FRAGMENT 0x4000
+#define IPV4_FRAGMENT_BUT_DF 0xbfff // the reserved bit, too (RFC 791)
+
+/// The two lowest bits of IPv4's type of service and IPv6's traffic class (RFC 3168); above them is the DSCP.
+#define ECN_MASK 0x03
+#define IPV6_VERSION_CLASS_FLOW 0x60000000U
+#define IPV6_ECN_MASK ((uint32_t)ECN_MASK << 20)
 
 struct ipv6_header {
 	be32 version_class_flow;
@@ -189,6 +195,11 @@ ALWAYS_INLINE bool mac_multicast(const uint8_t *mac)
 ALWAYS_INLINE void mac_copy(uint8_t *to, const uint8_t *from)
 {
 	memcpy(to, from, MAC_LEN);
+}
+
+ALWAYS_INLINE bool in6_multicast(const uint8_t *address)
+{
+	return address[0] == 0xff;
 }
 
 ALWAYS_INLINE bool in6_equal(const uint8_t *a, const uint8_t *b)

@@ -153,7 +153,7 @@ static struct host_request solicitation_examine(const uint8_t *frame, const stru
 	// RFC 4861 7.1.1, in its order.
 	if (ip->hop_limit != NEIGHBOR_HOP_LIMIT || ns->icmp.code != 0 || p->end - p->l4 < (int)sizeof(*ns))
 		return refuse(PG_DROP_BAD_NEIGHBOR_DISCOVERY);
-	if (ns->target[0] == 0xff ||
+	if (in6_multicast(ns->target) ||
 	    !options_whole(frame + p->l4 + sizeof(*ns), frame + p->end, &has_source_link_layer))
 		return refuse(PG_DROP_BAD_NEIGHBOR_DISCOVERY);
 	if (in6_equal(ip->source, in6_any) && (has_source_link_layer || !is_solicited_node(ip->destination)))
@@ -207,7 +207,7 @@ static uint16_t build_advertisement(struct ipv6_header *ip, const uint8_t *targe
 
 	memcpy(na->target, target, sizeof(na->target));
 	memcpy(ip->source, target, sizeof(ip->source));
-	ip->version_class_flow = BE32(0x60000000);
+	ip->version_class_flow = BE32(IPV6_VERSION_CLASS_FLOW);
 	ip->payload_length = BE16(len);
 	ip->next_header = IP_ICMPV6;
 	ip->hop_limit = NEIGHBOR_HOP_LIMIT;

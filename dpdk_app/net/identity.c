@@ -64,12 +64,13 @@ static void common_init(struct identity *identity, uint16_t udp_port)
 {
 	struct common_frame *common = &identity->common;
 	const unsigned ip = sizeof(struct ethernet_header), udp = ip + sizeof(struct ipv4_header);
-	const be16 type = BE16(ETHER_IPV4), port = BE16(udp_port), none = 0, fragment = BE16(IPV4_FRAGMENT_MASK);
-	const uint8_t plain = IPV4_VERSION_IHL_PLAIN, protocol = IP_UDP;
+	const be16 type = BE16(ETHER_IPV4), port = BE16(udp_port), none = 0, fragment = BE16(IPV4_FRAGMENT_BUT_DF);
+	const uint8_t plain = IPV4_VERSION_IHL_PLAIN, protocol = IP_UDP, ecn = ECN_MASK;
 	static const uint8_t all[4] = {0xff, 0xff, 0xff, 0xff};
 
 	common_require(common, offsetof(struct ethernet_header, type), &type, all, 2);
 	common_require(common, ip + offsetof(struct ipv4_header, version_ihl), &plain, all, 1);
+	common_require(common, ip + offsetof(struct ipv4_header, tos), &none, &ecn, 1);
 	common_require(common, ip + offsetof(struct ipv4_header, fragment), &none, &fragment, 2);
 	common_require(common, ip + offsetof(struct ipv4_header, protocol), &protocol, all, 1);
 	common_require(common, ip + offsetof(struct ipv4_header, destination), &identity->v4[0].address, all, 4);

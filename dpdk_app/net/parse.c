@@ -38,7 +38,7 @@ bool source6_impossible(const struct identity *id, const struct ipv6_header *ip)
 {
 	if (in6_equal(ip->source, in6_any)) // duplicate address detection (RFC 4862 5.4.2)
 		return ip->next_header != IP_ICMPV6;
-	return ip->source[0] == 0xff || in6_equal(ip->source, in6_loopback) ||
+	return in6_multicast(ip->source) || in6_equal(ip->source, in6_loopback) ||
 	       memcmp(ip->source, in6_mapped_prefix, sizeof(in6_mapped_prefix)) == 0 || identity_owns6(id, ip->source);
 }
 

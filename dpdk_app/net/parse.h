@@ -139,6 +139,9 @@ ALWAYS_INLINE enum pg_drop parse_ipv4(const uint8_t *frame, uint16_t len, const 
 	drop = check_addresses4(ip, id);
 	if (unlikely(drop))
 		return drop;
+	// RFC 1122 3.3.6: what is for us alone does not come in a frame for many.
+	if (unlikely(mac_multicast(frame)))
+		return PG_DROP_GROUP_FRAME;
 	if (unlikely(ip->fragment & BE16(IPV4_FRAGMENT_MASK)))
 		return PG_DROP_IP_FRAGMENT;
 
@@ -178,6 +181,8 @@ ALWAYS_INLINE enum pg_drop parse_ipv6(const uint8_t *frame, uint16_t len, const 
 	// Global unicast (2000::/3) needs only the comparison with ourselves.
 	if (unlikely((ip->source[0] & 0xe0) != 0x20 || identity_owns6(id, ip->source)) && source6_impossible(id, ip))
 		return PG_DROP_BAD_SOURCE;
+	if (unlikely(mac_multicast(frame)) && !in6_multicast(ip->destination)) // as over IPv4
+		return PG_DROP_GROUP_FRAME;
 
 	p->layer = LAYER_IPV6;
 	p->l4 = (uint16_t)(p->l3 + sizeof(*ip));

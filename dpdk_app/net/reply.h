@@ -35,16 +35,41 @@ ALWAYS_INLINE void reply_ethernet(uint8_t *frame, const struct identity *id)
 	memcpy(frame + MAC_LEN, &ours_and_type, sizeof(ours_and_type));
 }
 
+/// The fields that an answer does not take over (README.md, "What an answer takes over"). What the network said of the
+/// request, that it met congestion, is not true of the answer.
+struct fresh4 {
+	uint8_t tos;
+	be16 fragment;
+	uint32_t before, after; // of what changes, and of the checksum: sums of words, for RFC 1624 eqn. 3
+};
+
+/// @param fragment_bits  which of the request's remain
+/// @param fragment       what is set beside them
+ALWAYS_INLINE struct fresh4 freshen4(const struct ipv4_header *ip, be16 fragment_bits, be16 fragment)
+{
+	struct fresh4 fresh = {
+		.tos = ip->tos & (uint8_t)~ECN_MASK,
+		.fragment = (be16)((ip->fragment & fragment_bits) | fragment),
+	};
+
+	// TTL is the first byte of its word, type of service the second.
+	fresh.before = (uint32_t)ip->tos << 8;
+	fresh.before += (uint32_t)ip->fragment + ip->ttl + ip->checksum;
+	fresh.after = (uint32_t)fresh.tos << 8;
+	fresh.after += (uint32_t)fresh.fragment + ANSWER_HOP_LIMIT;
+	return fresh;
+}
+
 ALWAYS_INLINE void reply_ipv4(struct ipv4_header *ip, const bool tx_offload)
 {
+	const struct fresh4 fresh = freshen4(ip, BE16(IPV4_DO_NOT_FRAGMENT), 0);
 	uint64_t addresses = load64((const uint8_t *)&ip->source);
 
 	addresses = addresses << 32 | addresses >> 32;
 	memcpy(&ip->source, &addresses, sizeof(addresses));
-	if (tx_offload)
-		ip->checksum = 0;
-	else // TTL is the first byte of its word
-		ip->checksum = checksum_update(ip->checksum, ip->ttl, ANSWER_HOP_LIMIT);
+	ip->checksum = tx_offload ? 0 : (be16)~checksum_fold32(4U * UINT16_MAX - fresh.before + fresh.after);
+	ip->tos = fresh.tos;
+	ip->fragment = fresh.fragment;
 	ip->ttl = ANSWER_HOP_LIMIT;
 }
 
@@ -55,6 +80,7 @@ ALWAYS_INLINE void reply_ipv6(struct ipv6_header *ip)
 	memcpy(source, ip->source, sizeof(source));
 	memcpy(ip->source, ip->destination, sizeof(source));
 	memcpy(ip->destination, source, sizeof(source));
+	ip->version_class_flow &= ~BE32(IPV6_ECN_MASK);
 	ip->hop_limit = ANSWER_HOP_LIMIT;
 }
 
@@ -102,14 +128,14 @@ ALWAYS_INLINE unsigned reply_datagram(uint8_t *frame, const struct packet *p, co
 ALWAYS_INLINE uint64_t resize_ipv4(struct ipv4_header *ip, uint16_t datagram_len, const bool tx_offload)
 {
 	const uint64_t addresses = load64((const uint8_t *)&ip->source), exchanged = addresses << 32 | addresses >> 32;
-	const be16 length = BE16(sizeof(*ip) + datagram_len), fragment = BE16(IPV4_DO_NOT_FRAGMENT);
-	const uint32_t before = (uint32_t)ip->total_length + ip->fragment + ip->ttl + ip->checksum;
-	const uint32_t after = (uint32_t)length + fragment + ANSWER_HOP_LIMIT;
+	const struct fresh4 fresh = freshen4(ip, 0, BE16(IPV4_DO_NOT_FRAGMENT));
+	const be16 length = BE16(sizeof(*ip) + datagram_len);
+	const uint32_t before = fresh.before + ip->total_length, after = fresh.after + length;
 
-	// RFC 1624 eqn. 3, of three words at once.
-	ip->checksum = tx_offload ? 0 : (be16)~checksum_fold32(4U * UINT16_MAX - before + after);
+	ip->checksum = tx_offload ? 0 : (be16)~checksum_fold32(5U * UINT16_MAX - before + after);
 	ip->total_length = length;
-	ip->fragment = fragment;
+	ip->tos = fresh.tos;
+	ip->fragment = fresh.fragment;
 	ip->ttl = ANSWER_HOP_LIMIT;
 	memcpy(&ip->source, &exchanged, sizeof(exchanged));
 	return add_around(addresses, (uint64_t)BE16(IP_UDP) + BE16(datagram_len));

@@ -11,6 +11,7 @@ static void learn_ipv4(uint8_t *to, const struct ipv4_header *from)
 {
 	const struct ipv4_header ip = {
 		.version_ihl = IPV4_VERSION_IHL_PLAIN,
+		.tos = from->tos & (uint8_t)~ECN_MASK,
 		.fragment = BE16(IPV4_DO_NOT_FRAGMENT),
 		.ttl = ANSWER_HOP_LIMIT,
 		.protocol = IP_UDP,
@@ -24,7 +25,7 @@ static void learn_ipv4(uint8_t *to, const struct ipv4_header *from)
 static void learn_ipv6(uint8_t *to, const struct ipv6_header *from)
 {
 	struct ipv6_header ip = {
-		.version_class_flow = BE32(0x60000000),
+		.version_class_flow = from->version_class_flow & ~BE32(IPV6_ECN_MASK),
 		.next_header = IP_UDP,
 		.hop_limit = ANSWER_HOP_LIMIT,
 	};

@@ -17,8 +17,9 @@
 static const struct move_frame plain_mask = {
 	.front.ethernet = {.destination = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff}, .source = {1}, .type = UINT16_MAX},
 	.front.ip = {.version_ihl = 0xff,
+		     .tos = ECN_MASK, // an answer has neither: the other lanes clear them
 		     .total_length = UINT16_MAX,
-		     .fragment = BE16(IPV4_FRAGMENT_MASK),
+		     .fragment = BE16(IPV4_FRAGMENT_BUT_DF),
 		     .protocol = 0xff,
 		     .destination = EVERY},
 	.front.udp = {.destination = UINT16_MAX, .length = UINT16_MAX},

@@ -36,6 +36,7 @@ static const char *const drop_names[PG_DROPS] = {
 	[PG_DROP_IP_FRAGMENT] = "ip_fragment",
 	[PG_DROP_IP_CHECKSUM] = "ip_checksum",
 	[PG_DROP_BAD_SOURCE] = "bad_source",
+	[PG_DROP_GROUP_FRAME] = "group_frame",
 	[PG_DROP_UDP_LENGTH] = "udp_length",
 	[PG_DROP_UDP_CHECKSUM] = "udp_checksum",
 	[PG_DROP_UDP_CHECKSUM_MISSING] = "udp_checksum_missing",

@@ -174,7 +174,8 @@ bool checksums_right(const uint8_t *bytes, size_t len)
 
 static struct flow flow_of(uint32_t n)
 {
-	struct flow flow = {.ttl = 57, .ip_id = (uint16_t)(0x1234 + n), .port_to = 8080};
+	struct flow flow = {
+		.ttl = 57, .tos = 0xb8, .ip_id = (uint16_t)(0x1234 + n), .fragment = 0x4000, .port_to = 8080};
 
 	flow.port_from = (uint16_t)(20000 + n % 10000);
 	memcpy(flow.mac_to, our_mac, 6);
@@ -216,6 +217,8 @@ struct flow flow_back(const struct flow *flow)
 	back.port_to = flow->port_from;
 	back.port_from = flow->port_to;
 	back.ttl = 64;
+	back.tos &= 0xfc;
+	back.fragment &= 0x4000;
 	return back;
 }
 
@@ -254,9 +257,10 @@ void build_ethernet(struct frame *f, const struct flow *flow, uint16_t type)
 static void build_header4(uint8_t *ip, const struct flow *flow, uint8_t protocol, size_t len)
 {
 	ip[0] = 0x45;
+	ip[1] = flow->tos;
 	put16(ip + 2, (uint16_t)(20 + len));
 	put16(ip + 4, flow->ip_id);
-	put16(ip + 6, 0x4000); // do not fragment
+	put16(ip + 6, flow->fragment);
 	ip[8] = flow->ttl;
 	ip[9] = protocol;
 	memcpy(ip + 12, flow->from, 4);
@@ -265,7 +269,7 @@ static void build_header4(uint8_t *ip, const struct flow *flow, uint8_t protocol
 
 static void build_header6(uint8_t *ip, const struct flow *flow, uint8_t protocol, size_t len)
 {
-	put32(ip, 0x6ab12345); // class and flow label come back
+	put32(ip, 0x60012345 | (uint32_t)flow->tos << 20); // the flow label comes back
 	put16(ip + 4, (uint16_t)len);
 	ip[6] = protocol;
 	ip[7] = flow->ttl;

@@ -37,7 +37,9 @@ struct flow {
 	uint16_t port_to;
 	uint16_t port_from;
 	uint8_t ttl;
+	uint8_t tos;        // or traffic class
 	uint16_t ip_id;     // IPv4
+	uint16_t fragment;  // IPv4: flags and offset
 	bool no_checksum;   // UDP checksum 0
 	uint16_t padded_to; // at least so many bytes of frame
 };
@@ -51,7 +53,7 @@ extern const uint8_t our_link_local[16];
 struct flow flow4(uint32_t n);
 struct flow flow6(uint32_t n);
 
-/// The flow of the answer: everything exchanged, TTL 64.
+/// The flow of the answer: everything exchanged, TTL 64, nothing of ECN, of the flags DF only.
 struct flow flow_back(const struct flow *flow);
 
 void flow_tag(struct flow *flow, uint16_t type, uint16_t control);

@@ -391,6 +391,7 @@ static void duplicate_address_detection_has_rules_of_its_own(void **state UNUSED
 	build_neighbor(&f, &flow, 135, 0, our_ip6, true); // no address, but a link-layer address
 	assert_int_equal(drop_of(&f), PG_DROP_BAD_NEIGHBOR_DISCOVERY);
 	memcpy(flow.to, our_ip6, 16); // not to the group
+	memcpy(flow.mac_to, our_mac, 6);
 	build_neighbor(&f, &flow, 135, 0, our_ip6, false);
 	assert_int_equal(drop_of(&f), PG_DROP_BAD_NEIGHBOR_DISCOVERY);
 }

@@ -97,7 +97,7 @@ static void an_ordinary_move_takes_the_lane(void **state UNUSED)
 	rig_identity(&identity);
 	a_move(&f);
 	assert_true(takes_the_lane(&identity, &f));
-	f.bytes[f.l3 + 1] = 0xff;  // type of service
+	f.bytes[f.l3 + 1] = 0xfc;  // type of service, but for what says that congestion was met
 	f.bytes[f.l3 + 6] |= 0x40; // don't fragment
 	f.bytes[f.l3 + 8] = 1;     // hop limit
 	assert_false(takes_the_lane(&identity, &f));
@@ -129,7 +129,7 @@ static void nothing_takes_the_lane_of_a_port_with_several_addresses_or_none(void
 static void what_is_not_quite_a_move_does_not_take_the_lane(void **state UNUSED)
 {
 	// Offsets of what the frame must have; and where any other value is another right frame, or a wrong sum.
-	static const uint8_t must[] = {0,  1,  2,  3,  4,  5,  12, 13, 14, 16, 17, 20, 21, 23, 30,
+	static const uint8_t must[] = {0,  1,  2,  3,  4,  5,  12, 13, 14, 15, 16, 17, 20, 21, 23, 30,
 				       31, 32, 33, 36, 37, 38, 39, 42, 43, 44, 45, 46, 47, 48, 49};
 	struct identity identity;
 	struct frame f;
@@ -137,7 +137,7 @@ static void what_is_not_quite_a_move_does_not_take_the_lane(void **state UNUSED)
 	rig_identity(&identity);
 	for (size_t i = 0; i < COUNT(must); i++)
 		for (unsigned bit = 0; bit < 8; bit++) {
-			if (must[i] == 20 && bit >= 6) // don't fragment, and the reserved bit
+			if ((must[i] == 20 && bit == 6) || (must[i] == 15 && bit >= 2)) // don't fragment; DSCP
 				continue;
 			a_move(&f);
 			f.bytes[must[i]] ^= (uint8_t)(1 << bit);

@@ -10,8 +10,6 @@
 #include "net/parse.h"
 #include "rig.h"
 
-static const uint8_t broadcast[6] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
-
 /// The short cut of common frames may doubt, but never say yes to what the parser refuses or sees otherwise.
 static void assert_short_cut_agrees(const uint8_t *bytes, uint16_t len, const struct identity *identity, unsigned rx,
 				    bool rx_offload, enum pg_drop drop, const struct packet *parsed)
@@ -168,15 +166,26 @@ static void padding_behind_the_datagram_is_not_part_of_it(void **state UNUSED)
 	assert_int_equal(parse_as_is(&f), PG_DROP_NONE);
 }
 
-static void a_frame_sent_to_every_station_is_read_when_its_address_is_ours(void **state UNUSED)
+static void a_datagram_to_us_in_a_frame_to_many_is_a_group_frame(void **state UNUSED)
 {
-	struct flow flow = flow4(1);
+	static const uint8_t groups[][6] = {
+		{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}, {1, 0, 0x5e, 0, 0, 1}, {0x33, 0x33, 0xff, 0, 0, 1}};
 
-	memcpy(flow.mac_to, broadcast, 6);
+	for (size_t i = 0; i < COUNT(groups); i++) {
+		struct flow a = flow4(1), b = flow6(1);
+		struct frame f;
 
-	const struct frame f = game(&flow);
-
-	assert_int_equal(parse_as_is(&f), PG_DROP_NONE);
+		memcpy(a.mac_to, groups[i], 6);
+		memcpy(b.mac_to, groups[i], 6);
+		f = game(&a);
+		assert_int_equal(parse_as_is(&f), PG_DROP_GROUP_FRAME);
+		f = game(&b);
+		assert_int_equal(parse_as_is(&f), PG_DROP_GROUP_FRAME);
+		build_echo(&f, &a, 8, 1, NULL, 0);
+		assert_int_equal(parse_as_is(&f), PG_DROP_GROUP_FRAME);
+		build_echo(&f, &b, 128, 1, NULL, 0);
+		assert_int_equal(parse_as_is(&f), PG_DROP_GROUP_FRAME);
+	}
 }
 
 static void every_one_of_our_addresses_is_ours(void **state UNUSED)
@@ -662,7 +671,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(whole_frames_of_both_families_are_accepted),
 		cmocka_unit_test(padding_behind_the_datagram_is_not_part_of_it),
-		cmocka_unit_test(a_frame_sent_to_every_station_is_read_when_its_address_is_ours),
+		cmocka_unit_test(a_datagram_to_us_in_a_frame_to_many_is_a_group_frame),
 		cmocka_unit_test(every_one_of_our_addresses_is_ours),
 		cmocka_unit_test(one_and_two_vlan_tags_are_stepped_over),
 		cmocka_unit_test(a_zero_udp_checksum_is_accepted_over_ipv4),

@@ -125,6 +125,21 @@ static void every_udp_checksum_is_updated_right_and_never_to_none(void **state U
 	rig_close(rig);
 }
 
+static void congestion_and_reserved_bits_do_not_return_but_the_rest_of_the_header_does(void **state UNUSED)
+{
+	static const uint16_t fragments[] = {0, 0x4000, 0x8000, 0xc000};
+
+	for (unsigned tos = 0; tos <= 0xff; tos++)
+		for (size_t i = 0; i < COUNT(fragments); i++) {
+			struct flow a = flow4(1), b = flow6(1);
+
+			a.tos = b.tos = (uint8_t)tos;
+			a.fragment = fragments[i];
+			check_flow(a, 1);
+			check_flow(b, 1);
+		}
+}
+
 static void padding_beyond_the_ethernet_minimum_is_not_returned(void **state UNUSED)
 {
 	struct rig *rig = rig_open("auto", 16);
@@ -264,6 +279,7 @@ int main(void)
 		cmocka_unit_test(every_ttl_becomes_64_with_a_right_header_checksum),
 		cmocka_unit_test(every_ip_identification_gives_a_right_header_checksum),
 		cmocka_unit_test(every_udp_checksum_is_updated_right_and_never_to_none),
+		cmocka_unit_test(congestion_and_reserved_bits_do_not_return_but_the_rest_of_the_header_does),
 		cmocka_unit_test(padding_beyond_the_ethernet_minimum_is_not_returned),
 		cmocka_unit_test(answers_are_as_short_as_the_device_delivers_and_never_longer),
 		cmocka_unit_test(a_device_that_computes_checksums_is_left_the_pseudo_header_sum),

@@ -48,7 +48,7 @@ static struct peer peer_of(const struct flow *flow)
 	return peer;
 }
 
-/// What the peer gets is what frames.c builds for the way back, byte for byte, with DF over IPv4 and no label over IPv6.
+/// What the peer gets is what frames.c builds for the way back, byte for byte, with DF over IPv4.
 static void check_arrives(const struct route *route, const struct flow *flow)
 {
 	const struct flow back = flow_back(flow);
@@ -67,8 +67,6 @@ static void check_arrives(const struct route *route, const struct flow *flow)
 	if (flow->family == 4) {
 		expected.bytes[expected.l3 + 6] = 0x40;
 		repair_checksums(expected.bytes, expected.len);
-	} else {
-		memcpy(expected.bytes + expected.l3, "\x60\0\0\0", 4); // class and flow label are the peer's
 	}
 	assert_int_equal(length, expected.len);
 	assert_memory_equal(frame, expected.bytes, expected.len);
@@ -93,6 +91,21 @@ static void test_frame_over_ipv6_finds_its_peer(void **state UNUSED)
 
 	learn(&route, &flow);
 	check_arrives(&route, &flow);
+}
+
+static void test_dscp_and_flow_label_are_the_peers_and_congestion_is_not(void **state UNUSED)
+{
+	for (unsigned tos = 0; tos <= 0xff; tos++)
+		for (unsigned family = 4; family <= 6; family += 2) {
+			struct route route = {0};
+			struct flow flow = family == 4 ? flow4(3) : flow6(3);
+
+			flow.ip_id = 0;
+			flow.tos = (uint8_t)tos;
+			flow.fragment = 0x8000;
+			learn(&route, &flow);
+			check_arrives(&route, &flow);
+		}
 }
 
 static void test_tags_are_kept(void **state UNUSED)
@@ -140,6 +153,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_frame_over_ipv4_finds_its_peer),
 		cmocka_unit_test(test_frame_over_ipv6_finds_its_peer),
+		cmocka_unit_test(test_dscp_and_flow_label_are_the_peers_and_congestion_is_not),
 		cmocka_unit_test(test_tags_are_kept),
 		cmocka_unit_test(test_who_moved_is_known_at_both_places),
 		cmocka_unit_test(test_nothing_is_known_at_first),

@@ -91,12 +91,13 @@ static bool is_free(unsigned byte, unsigned bit)
 	if (byte == 6)
 		return bit != 0; // multicast
 	if (byte == 20)
-		return bit >= 6; // don't fragment, and the reserved bit
-
+		return bit == 6; // don't fragment
+	if (byte == 15)
+		return bit >= 2; // DSCP
 	if (byte == 43)
 		return 1U << bit == SESSION_FLAG_ACK_NOW;
-	return (byte > 6 && byte < 12) || byte == 15 || byte == 18 || byte == 19 || byte == 22 ||
-	       (byte >= 26 && byte < 30) || byte == 34 || byte == 35 || byte >= 46;
+	return (byte > 6 && byte < 12) || byte == 18 || byte == 19 || byte == 22 || (byte >= 26 && byte < 30) ||
+	       byte == 34 || byte == 35 || byte >= 46;
 }
 
 static void check_bits(const struct identity *identity, uint16_t messages)
