@@ -7,12 +7,16 @@ import sys
 
 from pyshim.views.lines import JsonView, LineView
 from pyshim.views.live import LiveView
+from pyshim.views.terminal import draws
 
 __all__ = ["JsonView", "LineView", "LiveView", "choose"]
 
 
 def choose(*, json: bool) -> LiveView | LineView | JsonView:
-    """The view for this standard output: JSON if asked for, live on a terminal, lines into anything else."""
+    """The view for this standard output: JSON if asked for, live on a terminal, lines into anything else.
+
+    Nothing of a view blocks if `sys.stdout` and `sys.stderr` do not: see pyshim.output.
+    """
     if json:
         return JsonView()
-    return LiveView() if sys.stdout.isatty() else LineView()
+    return LiveView() if draws(sys.stdout) else LineView()

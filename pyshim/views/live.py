@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import sys
 import time
+from collections import deque
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
@@ -16,6 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pyshim import __version__
+from pyshim.output import backlog, count_lost
 from pyshim.plan import Plan
 from pyshim.stats import PoolSnapshot, Snapshot
 from pyshim.views import units
@@ -24,9 +27,11 @@ from pyshim.views.summary import print_summary
 
 DROPS_SHOWN_MAX = 8  # the rest is one line
 DROPS_SHOWN_MIN = 2
-FIXED_LINES = 21  # of the table, besides one per drop reason, pool and worker
+FIXED_LINES = 23  # of the table, besides one per drop reason, pool and worker
 POOL_LOW = 0.10  # share of free buffers below which a pool is coloured: the alert's threshold
 BUSY_HIGH = 0.90  # likewise
+BACKLOG_MAX = 4  # pieces that a terminal has not taken: it was stopped (Ctrl-S), and nothing is drawn
+EVENTS_MAX = 200  # that are kept for such a terminal, the latest ones
 
 _EVENT_STYLES = {"warning": "yellow", "error": "bold red", "critical": "bold red"}
 
@@ -48,7 +53,11 @@ class LiveView:
 
     def __init__(self, console: Console | None = None) -> None:
         """Draw on `console`; by default on standard output."""
-        self._console = console or Console(highlight=False)
+        # The stream that is standard output now: rich would ask again, and then find its own.
+        self._console = console or Console(file=sys.stdout, highlight=False)
+        self._stream = self._console.file
+        self._events: deque[Text] = deque()  # that are not printed yet
+        self._events_lost = 0
         # Drawn once per update, not on a timer: between two snapshots nothing can change.
         self._live = Live(console=self._console, auto_refresh=False, transient=True)
         self._started_at_s = time.monotonic()
@@ -87,15 +96,33 @@ class LiveView:
             metrics_url=self._metrics_url,
         )
         self._before = snapshot
-        self._live.update(draw(frame, self._console.height), refresh=True)
+        self._print_events()
+        if not self._is_stopped():
+            self._live.update(draw(frame, self._console.height), refresh=True)
 
     def event(self, level: str, message: str) -> None:
-        """A line above the table."""
+        """A line above the table; on a terminal that is stopped, once it goes on."""
         style = _EVENT_STYLES.get(level, "dim")
-        self._console.print(Text.assemble(time.strftime(" %H:%M:%S "), (message, style)))
+        self._events.append(Text.assemble(time.strftime(" %H:%M:%S "), (message, style)))
+        if len(self._events) > EVENTS_MAX:
+            self._events.popleft()
+            self._events_lost += 1
+            count_lost(self._stream, 1)
+        self._print_events()
+
+    def _is_stopped(self) -> bool:
+        return backlog(self._stream) >= BACKLOG_MAX
+
+    def _print_events(self) -> None:
+        if self._events_lost and not self._is_stopped():
+            self._console.print(Text(f" {self._events_lost} earlier events are not shown", style="yellow"))
+            self._events_lost = 0
+        while self._events and not self._is_stopped():
+            self._console.print(self._events.popleft())
 
     def finished(self, snapshot: Snapshot, elapsed_s: float) -> None:
         """Replace the table by the summary."""
+        self._print_events()
         self._live.stop()
         print_summary(self._console, snapshot, elapsed_s)
 
@@ -109,6 +136,7 @@ def draw(frame: Frame, height: int) -> RenderableType:
     room = height - fixed - len(frame.snapshot.pools) - len(frame.workers)
     drops = _drops(frame, max(DROPS_SHOWN_MIN, min(DROPS_SHOWN_MAX, room)))
     parts = [_header(frame), _traffic(frame), _state(frame), *([drops] if drops else []), _workers(frame)]
+    parts.append(Text("Ctrl-C ends it with a summary", style="dim"))
     return Group(*(Padding(part, (1, 0, 0, 1)) for part in parts))
 
 
