@@ -3,7 +3,7 @@
 
 import sys
 
-from pyshim.cli import main
+from pyshim.entry import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -49,7 +49,9 @@ class Child:
         """
         self.channel, theirs = Channel.pair()
         self.log_fd, log_end = os.pipe2(os.O_CLOEXEC)
-        os.set_blocking(self.log_fd, False)
+        # At both ends: a supervisor that does not read, being frozen, must not hold up who serves packets.
+        for end in (self.log_fd, log_end):
+            os.set_blocking(end, False)
         self.log = LogTail()
         inherited = (theirs.fileno(), stats_fd, state_fd)
         command = [sys.executable, "-P", "-m", "pyshim.worker"]

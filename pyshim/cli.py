@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 import os
 import re
-import select
 import sys
 import traceback
 from collections.abc import Iterator
@@ -23,6 +22,15 @@ from typer.core import TyperGroup
 
 from pyshim import __version__
 from pyshim.errors import ExitCode, InternalError, PollgateError
+from pyshim.output import (
+    PATIENCE_S,
+    Output,
+    ReaderGoneError,
+    open_standard_streams,
+    settle,
+    standard_error,
+    standard_output,
+)
 
 INTERRUPTED = 128 + 2  # what a shell reports for SIGINT
 
@@ -31,7 +39,7 @@ _KEY_PART = re.compile(r"[a-z_]+|\d+")
 
 
 class _Commands(TyperGroup):
-    """The commands: three are loaded only when asked for, and an interrupt or a closed pipe ends quietly."""
+    """The commands: three are loaded only when asked for, and an interrupt ends quietly."""
 
     def list_commands(self, ctx: Any) -> list[str]:
         return [*super().list_commands(ctx), "token", "load", "bench"]
@@ -58,28 +66,13 @@ class _Commands(TyperGroup):
         return super().get_command(ctx, cmd_name)
 
     def invoke(self, ctx: Any) -> Any:
-        # Here and not in main(): click answers these with exit codes of its own.
+        # Here and not in main(): click answers an interrupt with an exit code of its own.
         try:
-            result = super().invoke(ctx)
-            sys.stdout.flush()
+            return super().invoke(ctx)
         except KeyboardInterrupt:
             raise SystemExit(INTERRUPTED) from None
-        except (BrokenPipeError, EOFError) as error:
-            if _reader_has_gone():
-                raise SystemExit(ExitCode.DONE) from None
+        except EOFError as error:
             raise InternalError(_report(error)) from error
-        return result
-
-
-def _reader_has_gone() -> bool:
-    """Whether standard output is a pipe that nobody reads; if so, nothing more is written to it."""
-    poll = select.poll()
-    poll.register(sys.stdout.fileno(), 0)  # errors alone, which a pipe without a reader has
-    if not poll.poll(0):
-        return False
-    # The interpreter flushes once more when it ends; that must not fail.
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return True
 
 
 app = typer.Typer(
@@ -145,8 +138,12 @@ def run(
     from pyshim.supervisor import run as supervise
     from pyshim.views import choose
 
-    with located(config), choose(json=json) as view:
-        supervise(RunOptions(config_path=config, for_s=for_s, until_idle_s=until_idle_s), view)
+    options = RunOptions(config_path=config, for_s=for_s, until_idle_s=until_idle_s)
+    with located(config), Output(tell=not json) as output:
+        with choose(json=json) as view:
+            supervise(options, view, output.lost)
+        if json:
+            output.deliver()
 
 
 @app.command()
@@ -230,8 +227,24 @@ def _debug() -> bool:
 
 def main() -> int:
     """Run the command line of this process; returns its exit code, or raises SystemExit with it."""
+    open_standard_streams()
+    before = sys.stdout, sys.stderr
+    sys.stdout, sys.stderr = standard_output(), standard_error()
     try:
-        typer.main.get_command(app)(prog_name="pollgate")
+        return _run_command()
+    finally:
+        settle(sys.stderr, PATIENCE_S)
+        sys.stdout, sys.stderr = before
+
+
+def _run_command() -> int:
+    try:
+        try:
+            typer.main.get_command(app)(prog_name="pollgate")
+        finally:
+            sys.stdout.flush()
+    except ReaderGoneError:
+        return ExitCode.DONE
     except PollgateError as error:
         if _debug():
             traceback.print_exc()

@@ -11,8 +11,8 @@ from __future__ import annotations
 import mmap
 import os
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any, Self
 
@@ -60,6 +60,8 @@ class RunState:
     workers_running: bool = False
     config_reload_successful: bool = True
     sessions_issued: int = 0
+    supervisor_age_s: float = 0.0
+    output_lost: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +129,8 @@ class StatsPage:
             workers_running=state.workers_running,
             config_reload_successful=state.config_reload_successful,
             sessions_issued=state.sessions_issued,
+            supervisor_age_s=state.supervisor_age_s,
+            output_lost=state.output_lost,
             workers=workers,
             ports=tuple(
                 decode.port(page.port[index], name, _sum(workers, index))

@@ -74,12 +74,23 @@ class LiveConfig:
     context manager, it serves metrics.
     """
 
-    def __init__(self, path: Path, config: Config, plan: Plan, source: Callable[[], Snapshot]) -> None:
-        """`config` runs as `plan` and was read from `path`; metrics are served from `source`."""
+    def __init__(
+        self,
+        path: Path,
+        config: Config,
+        plan: Plan,
+        source: Callable[[], Snapshot],
+        age_s: Callable[[], float],
+    ) -> None:
+        """`config` runs as `plan` and was read from `path`; metrics are served from `source`.
+
+        `age_s` tells how long ago the supervisor last looked.
+        """
         self.config = config
         self.plan = plan
         self._path = path
         self._source = source
+        self._age_s = age_s
         self._metrics: MetricsServer | None = None
         self._generation = 0
         self._pending: _Pending | None = None
@@ -147,4 +158,4 @@ class LiveConfig:
 
     def _serve(self, config: Config) -> MetricsServer | None:
         listen = config.metrics.listen
-        return None if listen is None else MetricsServer(listen, self._source).start()
+        return None if listen is None else MetricsServer(listen, self._source, self._age_s).start()

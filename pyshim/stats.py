@@ -122,6 +122,8 @@ class Snapshot:
     workers_running: bool  # the worker process is up and every loop has turned
     config_reload_successful: bool
     sessions_issued: int  # that stand, connected or not
+    supervisor_age_s: float  # since the supervisor's loop last turned: what it knows is as old
+    output_lost: Mapping[str, int]  # lines that could not be written, by stream
     workers: tuple[WorkerSnapshot, ...]
     ports: tuple[PortSnapshot, ...]
     pools: tuple[PoolSnapshot, ...]

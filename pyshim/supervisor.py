@@ -11,7 +11,7 @@ import os
 import selectors
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
 from enum import Enum, auto
@@ -76,8 +76,13 @@ class View(Protocol):
         """The run has ended normally after so long; once per run."""
 
 
-def run(options: RunOptions, view: View) -> None:
+def run(options: RunOptions, view: View, lost: Callable[[], Mapping[str, int]]) -> None:
     """Run the appliance until a signal or until `options` end it. For the main thread.
+
+    Args:
+        options: what the command line asks.
+        view: must not block.
+        lost: lines that could not be written, by stream; asked by any thread.
 
     Raises:
         ConfigError, PlanError: before anything was started.
@@ -103,8 +108,10 @@ def run(options: RunOptions, view: View) -> None:
             ) from problem
         post = stack.enter_context(closing(Post()))
         control_api = stack.enter_context(_control_api(config, state, post))
-        status = _Status(page, PageNames.of(decided), control_api)
-        live = stack.enter_context(LiveConfig(options.config_path, config, decided, status.snapshot))
+        status = _Status(page, PageNames.of(decided), control_api, lost)
+        live = stack.enter_context(
+            LiveConfig(options.config_path, config, decided, status.snapshot, status.age_s)
+        )
         memory = _Memory(page, state, post)
         supervisor = stack.enter_context(closing(_Supervisor(options, view, live, memory, status)))
         supervisor.run(signals)
@@ -151,16 +158,31 @@ class _Memory:
 class _Status:
     """Where every snapshot comes from. Metrics threads read `now`, so it is replaced, never changed."""
 
-    def __init__(self, page: StatsPage, names: PageNames, control_api: _ControlApi | None) -> None:
+    def __init__(
+        self,
+        page: StatsPage,
+        names: PageNames,
+        control_api: _ControlApi | None,
+        lost: Callable[[], Mapping[str, int]],
+    ) -> None:
         self._page = page
         self._names = names
+        self._lost = lost
         self.control_api = control_api
         self.now = RunState()
+        self.turned_s = time.monotonic()  # when the supervisor's loop last turned
+
+    def age_s(self) -> float:
+        """How old what the supervisor knows is; any thread may ask."""
+        return time.monotonic() - self.turned_s
 
     def snapshot(self) -> Snapshot:
         """Everything at this moment; any thread may ask."""
         issued = self.control_api.sessions.count() if self.control_api else 0
-        return self._page.snapshot(self._names, replace(self.now, sessions_issued=issued))
+        state = replace(
+            self.now, sessions_issued=issued, supervisor_age_s=self.age_s(), output_lost=self._lost()
+        )
+        return self._page.snapshot(self._names, state)
 
 
 class _Supervisor:
@@ -213,7 +235,9 @@ class _Supervisor:
             self._tell("info", note)
         if self._live.plan.huge_pages and not self._state.huge_pages:
             self._tell("info", "the session state is in ordinary pages: too few huge pages are free for it")
-        self._spawn()
+        self._on_signals(signals)  # of the time in which all this was set up
+        if self._phase is not _Phase.ENDED:
+            self._spawn()
         while self._phase is not _Phase.ENDED:
             for key, _ in self._selector.select(TURN_S):
                 # A callback may have removed another one's descriptor, and with it its worker process.
@@ -228,6 +252,7 @@ class _Supervisor:
 
     def _turn(self, now_s: float) -> None:
         """What is due by time rather than by an event."""
+        self._status.turned_s = now_s
         if self._kill_at_s is not None and now_s >= self._kill_at_s:
             self._kill_at_s = None
             self._signal(signal.SIGKILL)

@@ -14,6 +14,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import NoReturn
 
 from pyshim import control
@@ -53,7 +54,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         _end(problem.exit_code)
     except Exception as problem:
         # To the supervisor's log, for whoever reports the bug; the user gets the sentence.
-        traceback.print_exc()
+        with suppress(OSError):  # its pipe may be full
+            traceback.print_exc()
         channel.send(control.Failed(ExitCode.INTERNAL, f"the worker process failed: {problem!r}"))
         _end(ExitCode.INTERNAL)
     _end(ExitCode.DONE)
@@ -123,8 +125,9 @@ def _wait(channel: control.Channel, timeout_ms: int) -> control.Message | None:
 
 def _end(code: int) -> NoReturn:
     """Leave without the interpreter's clean-up: it would unmap what a loop that did not stop still uses."""
-    sys.stdout.flush()
-    sys.stderr.flush()
+    with suppress(OSError):  # a pipe that nobody reads
+        sys.stdout.flush()
+        sys.stderr.flush()
     os._exit(code)
 
 

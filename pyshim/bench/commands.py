@@ -107,12 +107,14 @@ def _run(bench: Bench, request: Request, *, json: bool, html: Path | None) -> No
 
 @contextmanager
 def _terminable() -> Iterator[None]:
-    """SIGTERM ends a benchmark as Ctrl-C does: it leaves no process behind and tells what it found."""
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    """Ctrl-C and SIGTERM end a benchmark alike: it leaves no process behind and tells what it found."""
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.signal(number, signal.default_int_handler) for number in numbers}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _parameter(name: str, annotation: Any, default: object) -> Parameter:

@@ -136,7 +136,9 @@ class Generator:
         self._stack.callback(self._wire.close)
         self._log_fd, log_end = os.pipe2(os.O_CLOEXEC)
         self._stack.callback(os.close, self._log_fd)
-        os.set_blocking(self._log_fd, False)
+        # At both ends: an owner that does not read, because it is frozen, must not hold up who plays.
+        for end in (self._log_fd, log_end):
+            os.set_blocking(end, False)
         inherited = (theirs.fileno(), self._page.fd)
         command = [*self._prefix, sys.executable, "-P", "-m", "pyshim.load.process"]
         for name, fd in zip(("wire", "page"), inherited, strict=True):

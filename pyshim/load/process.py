@@ -15,6 +15,7 @@ import threading
 import time
 import traceback
 from collections.abc import Sequence
+from contextlib import suppress
 from queue import SimpleQueue
 from typing import NoReturn
 
@@ -49,7 +50,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         _end(problem.exit_code)
     except Exception as problem:
         # To the owner's log, for whoever reports the bug; the user gets the sentence.
-        traceback.print_exc()
+        with suppress(OSError):  # its pipe may be full
+            traceback.print_exc()
         wire.send(Failed(ExitCode.INTERNAL, f"the generator's process failed: {problem!r}"))
         _end(ExitCode.INTERNAL)
     _end(ExitCode.DONE)
@@ -103,8 +105,9 @@ def _prepare(order: Open, wire: Wire) -> Plan | None:
 
 def _end(code: int) -> NoReturn:
     """Leave without the interpreter's clean-up: it would unmap what a trial that did not stop still uses."""
-    sys.stdout.flush()
-    sys.stderr.flush()
+    with suppress(OSError):  # a pipe that nobody reads
+        sys.stdout.flush()
+        sys.stderr.flush()
     os._exit(code)
 
 

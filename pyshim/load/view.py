@@ -17,9 +17,13 @@ from rich.text import Text
 
 from pyshim.load.result import Counts, Result
 from pyshim.load.run import Load, Played, Round
+from pyshim.output import backlog
 from pyshim.views import units
+from pyshim.views.terminal import draws
 
 _EACH_STEP_SHOWN = 12  # bars; a longer ladder scrolls by as lines of the table only
+
+_BACKLOG_MAX = 4  # pieces that a terminal has not taken: it was stopped (Ctrl-S), and nothing is drawn
 
 
 class Bars:
@@ -29,7 +33,7 @@ class Bars:
         """Draw on `console`; nothing is drawn before the first step."""
         self._rounds = rounds
         self._console = console
-        self._live = console.is_terminal
+        self._live = draws(console.file)
         self._silent = silent and not self._live
         self._progress = Progress(
             TextColumn("{task.description}"),
@@ -38,6 +42,8 @@ class Bars:
             TextColumn("{task.fields[figures]}", style="dim"),
             console=console,
             transient=True,
+            # Drawn when there are figures, not on a timer: for a terminal that was stopped, frames pile up.
+            auto_refresh=False,
             disable=not self._live,
         )
         self._tasks = [
@@ -71,6 +77,7 @@ class Bars:
         if self._live:
             self._progress.update(self._tasks[index], visible=True)
             self._progress.start_task(self._tasks[index])
+            self._draw()
         elif not self._silent:
             line = f"step {index + 1} of {len(self._rounds)}: {each} for {each.trial.seconds:g} s"
             self._console.print(line, style="dim", highlight=False)
@@ -86,6 +93,7 @@ class Bars:
             figures = _figures(self._before[1], counts, since_s)
         self._before = now_s, counts
         self._progress.update(self._tasks[self._index], completed=counts.elapsed_s, figures=figures)
+        self._draw()
 
     def end(self, result: Result) -> None:
         """The bar stays, with what became of the messages."""
@@ -94,6 +102,11 @@ class Bars:
             task = self._tasks[self._index]
             self._progress.update(task, completed=result.elapsed_s, figures=figures)
             self._progress.stop_task(task)
+            self._draw()
+
+    def _draw(self) -> None:
+        if backlog(self._console.file) < _BACKLOG_MAX:
+            self._progress.refresh()
 
 
 def _figures(before: Counts, now: Counts, since_s: float) -> str:

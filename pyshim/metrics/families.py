@@ -156,7 +156,7 @@ def _per_port_and(get: Callable[[PortSnapshot], Mapping[str, int]]) -> Callable[
     return read
 
 
-def _one(get: Callable[[Snapshot], int]) -> Callable[[Snapshot], Iterator[Sample]]:
+def _one(get: Callable[[Snapshot], Scalar]) -> Callable[[Snapshot], Iterator[Sample]]:
     def read(snapshot: Snapshot) -> Iterator[Sample]:
         yield (), get(snapshot)
 
@@ -520,6 +520,21 @@ FAMILIES: tuple[Family, ...] = (
         "restarts",
         "Times that the worker process was started again after it died or stalled.",
         _one(lambda snapshot: snapshot.worker_restarts),
+    ),
+    # the supervisor
+    _gauge(
+        "supervisor_age_seconds",
+        (),
+        "seconds",
+        "Time since the supervisor's loop last turned: what it says of the workers is as old.",
+        _one(lambda snapshot: snapshot.supervisor_age_s),
+    ),
+    _counter(
+        "output_lost_lines",
+        ("stream",),
+        "lines",
+        "Lines for standard output or standard error that could not be written and were dropped.",
+        lambda snapshot: (((stream,), lines) for stream, lines in snapshot.output_lost.items()),
     ),
     # memory, configuration, build
     _gauge("mempool_objects", ("pool", "state"), "buffers", "Packet buffers of a pool, by state.", _pools),

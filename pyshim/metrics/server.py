@@ -36,6 +36,9 @@ CONNECTIONS_MAX = 16
 REQUEST_TIMEOUT_S = 5.0  # to send a request, and again to take the answer
 EVICTION_TIMEOUT_S = 1.0  # for an evicted connection's thread to notice
 
+HEALTHY_AGE_S = 10.0  # of the supervisor's loop: above all that it may have to wait for
+READY_AGE_S = 2.0  # of what is known of the workers
+
 _TEXT = "text/plain; charset=utf-8"
 _log = logging.getLogger(__name__)
 
@@ -60,13 +63,20 @@ class SnapshotCollector(Collector):
 class MetricsServer:
     """Serves what `source` returns, from start() to close(); a context manager does both.
 
-    `source` is called from the server's threads, once per `/metrics` or `/readyz` request.
+    `source` is called from the server's threads, once per `/metrics` or `/readyz` request; `age_s`, which
+    tells how long the supervisor's loop has stood still, once per `/healthz`.
     """
 
-    def __init__(self, listen: tuple[str, int], source: Callable[[], Snapshot]) -> None:
+    def __init__(
+        self,
+        listen: tuple[str, int],
+        source: Callable[[], Snapshot],
+        age_s: Callable[[], float] = lambda: 0.0,
+    ) -> None:
         """Remember where to listen, (host, port); port 0 takes any free one. Nothing is bound yet."""
         self._listen = listen
         self._source = source
+        self._age_s = age_s
         self._server: _Server | None = None
         self._thread: threading.Thread | None = None
 
@@ -77,7 +87,7 @@ class MetricsServer:
             UnavailableError: when the address cannot be bound.
         """
         if self._server is None:
-            self._server = _bind(self._listen, self._source)
+            self._server = _bind(self._listen, self._source, self._age_s)
             self._thread = threading.Thread(
                 target=self._server.serve_forever, kwargs={"poll_interval": 0.1}, name="metrics", daemon=True
             )
@@ -112,11 +122,11 @@ class MetricsServer:
         return f"http://{_host_port(str(host), int(port))}/metrics"
 
 
-def _bind(listen: tuple[str, int], source: Callable[[], Snapshot]) -> _Server:
+def _bind(listen: tuple[str, int], source: Callable[[], Snapshot], age_s: Callable[[], float]) -> _Server:
     host, port = listen
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        return _Server(family, address, source)
+        return _Server(family, address, source, age_s)
     except OSError as error:
         raise UnavailableError(f"metrics.listen: {_host_port(host, port)} {_reason(error)}") from error
 
@@ -146,9 +156,16 @@ class _Server(socketserver.TCPServer):
     allow_reuse_address = True  # a restarted appliance takes its port back from TIME_WAIT
     request_queue_size = 64
 
-    def __init__(self, family: socket.AddressFamily, address: Any, source: Callable[[], Snapshot]) -> None:
+    def __init__(
+        self,
+        family: socket.AddressFamily,
+        address: Any,
+        source: Callable[[], Snapshot],
+        age_s: Callable[[], float],
+    ) -> None:
         self.address_family = family
         self.source = source
+        self.age_s = age_s
         self.registry = CollectorRegistry(auto_describe=False)
         self.registry.register(SnapshotCollector(source))
         self._slots = threading.BoundedSemaphore(CONNECTIONS_MAX)
@@ -214,6 +231,22 @@ def _cut(request: socket.socket) -> None:
         request.shutdown(socket.SHUT_RDWR)  # wakes its thread, which closes it
 
 
+def _stands_still(age_s: float) -> str:
+    return f"the supervisor's loop has stood still for {age_s:.1f} s"
+
+
+def _unready(snapshot: Snapshot) -> str | None:
+    """Why nothing should be sent to this gateway now; None when it serves."""
+    if not snapshot.workers_running:
+        return "the workers are not running yet, or not any more"
+    if snapshot.supervisor_age_s > READY_AGE_S:
+        return f"{_stands_still(snapshot.supervisor_age_s)}: whether the workers poll is not known"
+    ages_s = {worker.index: worker.heartbeat_age_s for worker in snapshot.workers}
+    if late := [index for index, age_s in ages_s.items() if age_s is None or age_s > READY_AGE_S]:
+        return f"no heartbeat of worker {', '.join(map(str, late))} for more than {READY_AGE_S:g} s"
+    return None
+
+
 class _DeadlineReader(io.RawIOBase):
     """Reads a socket until a moment, not until a silence: a byte now and then does not extend it."""
 
@@ -254,7 +287,7 @@ class _Handler(BaseHTTPRequestHandler):
             case "/metrics":
                 self._metrics()
             case "/healthz":
-                self._answer(HTTPStatus.OK, _TEXT, b"ok\n")
+                self._healthy()
             case "/readyz":
                 self._ready()
             case _:
@@ -266,6 +299,13 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_HEAD(self) -> None:
         self.do_GET()  # _answer leaves the body out
+
+    def _healthy(self) -> None:
+        age_s = self.server.age_s()
+        if age_s <= HEALTHY_AGE_S:
+            self._answer(HTTPStatus.OK, _TEXT, b"ok\n")
+        else:
+            self._answer(HTTPStatus.SERVICE_UNAVAILABLE, _TEXT, f"{_stands_still(age_s)}\n".encode())
 
     def _metrics(self) -> None:
         encode, content_type = choose_encoder(self.headers.get("Accept", ""))
@@ -282,12 +322,10 @@ class _Handler(BaseHTTPRequestHandler):
         except Exception as error:
             self._unreadable(error)
             return
-        if snapshot.workers_running:
-            self._answer(HTTPStatus.OK, _TEXT, b"ok: every worker polls\n")
+        if reason := _unready(snapshot):
+            self._answer(HTTPStatus.SERVICE_UNAVAILABLE, _TEXT, f"{reason}\n".encode())
         else:
-            self._answer(
-                HTTPStatus.SERVICE_UNAVAILABLE, _TEXT, b"the workers are not running yet, or not any more\n"
-            )
+            self._answer(HTTPStatus.OK, _TEXT, b"ok: every worker polls\n")
 
     def _unreadable(self, error: Exception) -> None:
         _log.error("metrics: the statistics could not be read: %r", error)

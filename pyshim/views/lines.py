@@ -10,6 +10,7 @@ from typing import Self, TextIO
 
 from rich.console import Console
 
+from pyshim.output import PATIENCE_S, settle
 from pyshim.plan import Plan
 from pyshim.stats import Snapshot
 from pyshim.views.rates import Rates, total_rates
@@ -80,6 +81,7 @@ class LineView(JsonView):
         # Written by us and not by rich, which ends the process its own way when the reader has gone.
         with console.capture() as text:
             print_summary(console, snapshot, elapsed_s)
+        settle(self._out, PATIENCE_S)  # lines that a slow reader has not taken leave no room
         print(text.get(), end="", file=self._out, flush=True)
 
 

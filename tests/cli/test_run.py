@@ -62,7 +62,27 @@ def test_a_pipe_gets_lines_and_then_the_summary(command: list[str]) -> None:
     assert done.stderr.startswith("metrics: http://127.0.0.1:")
 
 
-def test_a_reader_that_goes_away_ends_the_run_quietly(command: list[str]) -> None:
+@pytest.mark.parametrize("name", ["dumb", "unknown", ""])
+def test_a_terminal_that_calls_itself_dumb_gets_lines(command: list[str], name: str) -> None:
+    screen, terminal = pty.openpty()
+    with subprocess.Popen(
+        command, env={**os.environ, "TERM": name}, stdin=subprocess.DEVNULL, stdout=terminal
+    ) as process:
+        os.close(terminal)
+        written = b""
+        try:
+            while piece := os.read(screen, 65536):
+                written += piece
+        except OSError:
+            pass  # how a terminal says that its last writer has gone
+        finally:
+            os.close(screen)
+    assert process.returncode == 0
+    assert b"up_s=1 " in written
+    assert b"\x1b[?25l" not in written  # no cursor was hidden, so none was moved
+
+
+def test_a_reader_that_goes_away_does_not_make_the_run_a_failure(command: list[str]) -> None:
     reader, writer = os.pipe()
     os.close(reader)
     try:
@@ -70,4 +90,7 @@ def test_a_reader_that_goes_away_ends_the_run_quietly(command: list[str]) -> Non
     finally:
         os.close(writer)
     assert done.returncode == 0
-    assert [line for line in done.stderr.decode().splitlines() if not line.startswith("metrics: ")] == []
+    said = [line for line in done.stderr.decode().splitlines() if not line.startswith("metrics: ")]
+    assert said == [
+        "warning: nobody reads standard output any more: what is said there is dropped and counted"
+    ]

@@ -102,6 +102,8 @@ def snapshot(
         workers_running=running,
         config_reload_successful=True,
         sessions_issued=7 * workers if turns else 0,
+        supervisor_age_s=0.03,
+        output_lost={"stdout": 0, "stderr": 0},
         workers=all_of_them,
         ports=(
             PortSnapshot(

@@ -45,6 +45,8 @@ CONTRACT = {
     "pollgate_message_handling_seconds": ("worker",),
     "pollgate_worker_heartbeat_age_seconds": ("worker",),
     "pollgate_worker_restarts_total": (),
+    "pollgate_supervisor_age_seconds": (),
+    "pollgate_output_lost_lines_total": ("stream",),
     "pollgate_mempool_objects": ("pool", "state"),
     "pollgate_config_last_reload_successful": (),
     "pollgate_build_info": ("version", "isa"),

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import http.client
 import os
 import socket
@@ -17,9 +18,9 @@ import pytest
 
 from pyshim.errors import ExitCode, UnavailableError
 from pyshim.metrics import MetricsServer
-from pyshim.metrics.server import CONNECTIONS_MAX
+from pyshim.metrics.server import CONNECTIONS_MAX, HEALTHY_AGE_S, READY_AGE_S
 from pyshim.stats import Snapshot
-from tests.metrics.synthetic import snapshot
+from tests.metrics.synthetic import snapshot, with_workers, worker
 
 LOOPBACK = ("127.0.0.1", 0)
 
@@ -76,6 +77,26 @@ def test_readyz_follows_the_workers() -> None:
         status, _, body = ask(server, "/readyz")
     assert status == 503
     assert "not running" in body
+
+
+def test_what_is_old_is_not_passed_on_as_health() -> None:
+    age_s = 0.1
+    with MetricsServer(
+        LOOPBACK, lambda: dataclasses.replace(snapshot(), supervisor_age_s=age_s), lambda: age_s
+    ) as server:
+        assert (ask(server, "/healthz")[0], ask(server, "/readyz")[0]) == (200, 200)
+        age_s = READY_AGE_S + 1
+        assert (ask(server, "/healthz")[0], ask(server, "/readyz")[0]) == (200, 503)
+        age_s = HEALTHY_AGE_S + 1
+        status, _, body = ask(server, "/healthz")
+    assert (status, body) == (503, "the supervisor's loop has stood still for 11.0 s\n")
+
+
+def test_a_worker_without_a_heartbeat_is_not_ready_whatever_the_supervisor_believes() -> None:
+    dead = dataclasses.replace(worker(1, 7), heartbeat_age_s=READY_AGE_S + 1)
+    with MetricsServer(LOOPBACK, lambda: with_workers(snapshot(), worker(0, 7), dead)) as server:
+        status, _, body = ask(server, "/readyz")
+    assert (status, body) == (503, "no heartbeat of worker 1 for more than 2 s\n")
 
 
 def test_metrics_are_up_while_the_workers_are_down() -> None:
