@@ -193,9 +193,10 @@ def locate(message: str, config: Path) -> str:
     line without a known key, or a file that cannot be read any more, leaves the line as it is.
     """
     from pyshim.config import Config, yaml_source
+    from pyshim.regular_file import read_regular
 
     try:
-        root = yaml_source.parse(config.read_text(encoding="utf-8-sig")).root
+        root = yaml_source.parse(read_regular(config).decode("utf-8-sig")).root
     except (OSError, ValueError):
         root = None
     if root is None:

@@ -22,6 +22,7 @@ from pyshim.config.values import quoted
 from pyshim.config.yaml_source import Mapping, Node, Problem, Scalar
 from pyshim.config.yaml_source import Path as KeyPath
 from pyshim.errors import ConfigError
+from pyshim.regular_file import read_regular
 
 _PLAIN_KEY = re.compile(r"[A-Za-z0-9_-]{1,40}")
 _NUMBER = re.compile(r"-?[0-9]{1,9}(\.[0-9]{1,9})?")
@@ -68,8 +69,7 @@ def _line(path: Path, problem: Problem) -> str:
 def _read(path: Path) -> str:
     """The file's text. Raises ConfigError."""
     try:
-        with path.open("rb") as file:
-            data = file.read(yaml_source.FILE_BYTES_MAX + 1)
+        data = read_regular(path, yaml_source.FILE_BYTES_MAX + 1)
     except OSError as error:
         reason = error.strerror or str(error)
         raise ConfigError([f"{path}: cannot be read: {reason}; name a readable YAML file"]) from None

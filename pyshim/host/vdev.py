@@ -92,6 +92,8 @@ def _problems(vdev: VdevArgs, root: Path) -> Iterator[str]:
         path = Path(name)
         if path.is_dir():
             yield f"tx_pcap={path} is a directory; name a file in it"
+        elif path.is_fifo():
+            yield f"tx_pcap={path} is a FIFO, which would be waited for until somebody reads it; name a file"
         elif not path.parent.is_dir():
             yield f"tx_pcap={path} cannot be written: {path.parent} is not a directory; create it"
         elif not os.access(path if path.exists() else path.parent, os.W_OK):

@@ -17,6 +17,7 @@ from pathlib import Path
 from pyshim.config import Config
 from pyshim.config.values import Endpoint, UnixSocket
 from pyshim.errors import ExitCode, PlanError, Problem
+from pyshim.regular_file import open_regular, read_regular
 
 TOKEN_CHARS_MIN = 16
 TOKEN_CHARS_MAX = 512
@@ -86,7 +87,7 @@ def read_token(config: Config) -> Token | None:
         return None
     path = Path(config.control.token_file)
     try:
-        with path.open(encoding="ascii") as file:
+        with os.fdopen(open_regular(path), encoding="ascii") as file:
             mode = os.fstat(file.fileno()).st_mode
             text = file.read(TOKEN_CHARS_MAX + 100).strip()
     except OSError as problem:
@@ -131,7 +132,7 @@ def server_tls(config: Config) -> ssl.SSLContext | None:
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     for key, name in (("tls.certificate", files.certificate), ("tls.key", files.key)):
         try:
-            Path(name).read_bytes()
+            os.close(open_regular(Path(name)))
         except OSError as problem:
             raise _wrong(key, f"{name} cannot be read: {problem.strerror}", ExitCode.UNAVAILABLE) from problem
     _check_mode("tls.key", Path(files.key), Path(files.key).stat().st_mode)
@@ -162,7 +163,7 @@ def client_tls(config: Config) -> ssl.SSLContext | None:
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     context.check_hostname = False
     try:
-        first = Path(files.certificate).read_text(encoding="ascii").partition(_PEM_END)[0] + _PEM_END
+        first = read_regular(Path(files.certificate)).decode("ascii").partition(_PEM_END)[0] + _PEM_END
         context.load_verify_locations(cadata=first)
     except (OSError, ValueError) as problem:
         raise _wrong(

@@ -124,8 +124,10 @@ def send(  # noqa: PLR0913, PLR0917 - each is an option of the command
 
 
 def _read(file: Path) -> bytes:
+    from pyshim.regular_file import read_regular
+
     try:
-        return sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
+        return sys.stdin.buffer.read() if str(file) == "-" else read_regular(file)
     except OSError as problem:
         raise UsageError(f"{file} cannot be read: {problem.strerror}") from problem
 

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pyshim.bench.pairs import Ratio
 from pyshim.errors import UsageError
 from pyshim.host.machine import Facts
+from pyshim.regular_file import read_regular
 
 _PCI_ADDRESS = re.compile(r"(?i)\b[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]\b")
 
@@ -107,7 +108,7 @@ def read_evidence(files: Iterable[Path], missing: Callable[[Path], None] = lambd
 
 def _read(path: Path) -> FoundReport:
     try:
-        return FoundReport.model_validate_json(path.read_bytes())
+        return FoundReport.model_validate_json(read_regular(path))
     except OSError as error:
         raise UsageError(f"{path}: cannot be read: {error.strerror}") from error
     except ValidationError as error:

@@ -12,6 +12,7 @@ from statistics import median
 from pyshim.bench.reports.costs import costs
 from pyshim.bench.reports.report import GATEWAY, Report, Row, amount, how, limit_mark, remarks, spread
 from pyshim.errors import UnavailableError
+from pyshim.regular_file import write_file
 
 _STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; color: #1c1c1c; background: #fff; max-width: 60rem;
@@ -49,7 +50,7 @@ def write_html(path: Path, report: Report) -> None:
         UnavailableError: the file cannot be written.
     """
     try:
-        path.write_text(as_html(report), encoding="utf-8")
+        write_file(path, as_html(report).encode())
     except OSError as error:
         raise UnavailableError(f"--html: {path} cannot be written: {error.strerror}") from error
 

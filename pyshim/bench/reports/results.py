@@ -12,6 +12,7 @@ from pyshim.bench.reports.evidence import Evidence, FoundReport, FoundRow, read_
 from pyshim.bench.reports.report import GATEWAY, amount
 from pyshim.errors import UnavailableError
 from pyshim.host.machine import machine_line
+from pyshim.regular_file import write_file
 from pyshim.views.units import share
 
 PAGE_BENCHES = ("forward", "attack", "engines", "ndr", "players", "sessions", "scaling")
@@ -62,7 +63,7 @@ def write_results(out: Path, files: Sequence[Path], say: Callable[[str], None] =
         read_evidence(files, lambda path: say(f"{path} does not exist: what it would tell is not measured"))
     )
     try:
-        out.write_text(page, encoding="utf-8")
+        write_file(out, page.encode())
     except OSError as error:
         raise UnavailableError(f"--out: {out} cannot be written: {error.strerror}") from error
 

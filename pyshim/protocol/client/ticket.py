@@ -11,6 +11,7 @@ from typing import Any, Self
 
 from pyshim.protocol.client.errors import BadTicketError
 from pyshim.protocol.session_crypto import ISSUED_KEY_BYTES
+from pyshim.regular_file import read_regular
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,7 @@ class Ticket:
             OSError: the file cannot be read.
         """
         try:
-            data = text.read_bytes() if isinstance(text, Path) else text
+            data = read_regular(text) if isinstance(text, Path) else text
             found = json.loads(data, object_pairs_hook=_fields)
         except ValueError as error:
             raise BadTicketError(f"a ticket is JSON as the control API issues it: {error}") from error
