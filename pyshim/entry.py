@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import os
 import signal
+from types import FrameType
 
 
 def main() -> int:
@@ -19,7 +21,14 @@ def end_at_once_when_told_to() -> None:
 
     Who must clean up, tell what was found, or drain, takes these signals over when it begins.
     """
+    first = os.getpid() == 1  # of a container: the kernel ends that one by no signal that it does not handle
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # not where the caller has it ignored
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, _end if first else signal.SIG_DFL)
+    if first:
+        signal.signal(signal.SIGTERM, _end)
     # A mask is inherited over exec; blocked, they would end nothing.
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})
+
+
+def _end(number: int, frame: FrameType | None) -> None:
+    os._exit(128 + number)

@@ -134,6 +134,46 @@ def test_a_command_that_is_interrupted_at_any_of_its_first_moments_says_nothing(
         assert process.returncode in (0, -number, 128 + number, 69), said.decode()
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="not root: a process namespace needs it")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_first_process_of_a_container_ends_too(number: int) -> None:
+    command = ["unshare", "--pid", "--fork", "--kill-child", sys.executable, "-P", "-c", FIRST]
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as outside:
+        try:
+            assert outside.stdout is not None
+            assert outside.stdout.readline() == b"begun\n"
+            children = Path(f"/proc/{outside.pid}/task/{outside.pid}/children").read_text().split()
+            os.kill(int(children[0]), number)
+            assert outside.wait(LIMIT_S) == 128 + number
+        finally:
+            outside.kill()
+
+
+def test_the_installed_command_says_nothing_while_python_itself_starts(tmp_path: Path) -> None:
+    command = Path(sys.executable).parent / "pollgate"
+    for moment in range(60):
+        with subprocess.Popen(
+            [command, "check", "-c", tmp_path / "none.yaml"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        ) as process:
+            time.sleep(0.001 * moment)
+            process.send_signal(signal.SIGINT)
+            _, said = process.communicate(timeout=LIMIT_S)
+        assert b"Traceback" not in said, said.decode()
+        assert process.returncode in (-signal.SIGINT, 78)
+
+
+FIRST = """
+from pyshim.entry import end_at_once_when_told_to
+end_at_once_when_told_to()
+import os, time
+os.write(1, b"begun\\n")
+time.sleep(600)
+"""
+
 MARKED = """
 from pyshim.entry import end_at_once_when_told_to, main
 end_at_once_when_told_to()
