@@ -438,7 +438,7 @@ def new_state(plan: Plan) -> SessionState:
         UnavailableError: there is not enough memory.
     """
     shape = plan.session_capacity, len(plan.workers), plan.issued_capacity
-    state = SessionState.create(state_bytes(*shape), huge_pages=plan.huge_pages)
+    state = SessionState.create(state_bytes(*shape), huge_pages=plan.state_huge_pages)
     with state.map() as memory, ffi.from_buffer(memory, require_writable=True) as native:
         error = new_error()
         check(lib.pg_state_init(native, len(memory), *shape, error), error)

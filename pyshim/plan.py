@@ -166,7 +166,7 @@ class Plan:
     session_capacity: int
     state_bytes: int  # size of the session state file
     sockets: SocketPlan  # of the engines that use them
-    huge_pages: bool  # of DPDK's memory and the sessions; decided: `auto` is resolved
+    huge_pages: bool  # of DPDK's memory; decided: `auto` is resolved
     isa: str  # "auto", or forced: "v2", "v3", "v4"
     log_level: str
     policy: Policy
@@ -174,6 +174,7 @@ class Plan:
     issued_capacity: int = 0  # sessions that can be issued; 0: no listener has profile session
     message_memory_mib: int = 64  # for messages on their way, of all workers together
     compression_level: int = 1
+    state_huge_pages: bool = False  # the session state, in what DPDK leaves of them
 
     @property
     def uses_sockets(self) -> bool:

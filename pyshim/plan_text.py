@@ -160,8 +160,9 @@ def _memory(plan: Plan, *rows: _MemoryRow) -> Table:
         table.add_row(*row)
     index = _mib(index_bytes(plan.session_capacity, workers))
     table.add_row("look-up tables", f"about {index}", "ordinary pages")
-    state = f"up to {_mib(plan.state_bytes)}"
-    table.add_row(f"{plan.session_capacity:,} sessions", state, "a memory file, taken as sessions come")
+    state = f"{_mib(plan.state_bytes)}" if plan.state_huge_pages else f"up to {_mib(plan.state_bytes)}"
+    where = "huge pages" if plan.state_huge_pages else "ordinary pages, taken as sessions come"
+    table.add_row(f"{plan.session_capacity:,} sessions", state, where)
     if plan.issued_capacity:
         connections = f"up to {_mib(connection_bytes(plan.issued_capacity))}"
         table.add_row("their connections", connections, "ordinary pages, taken as players connect")

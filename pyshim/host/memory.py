@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 import resource
+from dataclasses import replace
 from pathlib import Path
 
 from pyshim.host.cpu import cgroup_directories
@@ -73,7 +74,15 @@ def _huge_pages(root: Path) -> tuple[HugePages, ...]:
         for node, directory in places
         for size in directory.glob("hugepages-*kB")
     ]
+    if len({pages.node for pages in found}) == 1:
+        found = [replace(pages, free=max(0, pages.free - _reserved(root, pages))) for pages in found]
     return tuple(sorted(found, key=lambda pages: (pages.node, pages.page_bytes)))
+
+
+def _reserved(root: Path, pages: HugePages) -> int:
+    """Free pages that are promised to files of programs; the kernel does not say on which node."""
+    size = f"sys/kernel/mm/hugepages/hugepages-{pages.page_bytes // 1024}kB"
+    return _read_int(root / size / "resv_hugepages") or 0
 
 
 def _hugetlbfs(root: Path) -> tuple[Path, ...]:

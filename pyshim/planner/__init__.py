@@ -65,6 +65,7 @@ def make_plan(config: Config, host: HostFacts) -> Plan:
             pages=layout.socket_pages,
         ),
         huge_pages=layout.huge_pages,
+        state_huge_pages=layout.state_huge_pages,
         isa=config.workers.isa,
         log_level=config.log.level,
         policy=policy_of(config),
@@ -93,10 +94,11 @@ def _lay_out_devices(config: Config, host: HostFacts, problems: list[Problem]) -
                 config.ports, nodes, memory.pool_of_port, assignment.queues, strict=True
             )
         ),
-        notes=(*memory.notes, *_replay_notes(config)),
+        notes=(*memory.pages.notes, *_replay_notes(config)),
         eal_args=tuple(_eal_args(config, cpus, memory)),
         pools=memory.pools,
-        huge_pages=memory.huge_pages,
+        huge_pages=memory.pages.dpdk,
+        state_huge_pages=memory.pages.state,
     )
 
 

@@ -23,6 +23,8 @@ _PCAP_INTERFACE_KEYS = ("iface", "rx_iface", "rx_iface_in", "tx_iface")
 def find_device_problems(config: Config, host: HostFacts) -> list[Problem]:
     """Why ports cannot be opened on this host; every one is a thing of the host that is missing."""
     problems = []
+    if host.pool_driver_hint:
+        problems.append(Problem("ports", host.pool_driver_hint, ExitCode.UNAVAILABLE))
     for index, port in enumerate(config.ports):
         if port.pci_address:
             texts = _pci_problems(port.pci_address, config, host)
@@ -48,6 +50,9 @@ def _vdev_problems(device: str, host: HostFacts) -> Iterator[str]:
                 f"{capture.path} has a packet of {capture.longest_bytes} bytes; "
                 f"infinite_rx replays packets of up to {_FRAME_BYTES_MAX}"
             )
+    size_bytes = vdev.number("size", 0)
+    if vdev.kind == "net_null" and vdev.number("copy", 0) and size_bytes > _FRAME_BYTES_MAX:
+        yield f"net_null copies {size_bytes} bytes into buffers of {_FRAME_BYTES_MAX}; lower size="
     for capability in _missing_capabilities(vdev, host.privileges):
         yield (
             f"{vdev.kind} needs the capability CAP_{capability}; run as root, or grant it "
@@ -74,8 +79,8 @@ def _pci_problems(address: str, config: Config, host: HostFacts) -> Iterator[str
         yield f"{address} needs DPDK's drivers, which are not installed; apt install dpdk"
     elif not device.claims:
         yield (
-            f"{address} is a {device.ids} and no installed DPDK driver knows it; if DPDK supports it, its "
-            "driver is in a package librte-net-…: see apt search librte-net, and dpdk-pmdinfo.py for its ids"
+            f"{address} is a {device.ids} and no installed DPDK driver knows it; all of DPDK's network "
+            "drivers come with: apt install librte-meta-net"
         )
     elif text := _wrong_driver(device):
         yield text

@@ -20,4 +20,5 @@ class Layout:
     eal_args: tuple[str, ...] = ()
     pools: tuple[PoolPlan, ...] = ()
     huge_pages: bool = False
+    state_huge_pages: bool = False
     socket_pages: str = "ordinary"  # of SocketPlan

@@ -3,14 +3,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pyshim.errors import ExitCode, Problem
-from pyshim.host import HostFacts, HugePages, parse_vdev
+from pyshim.host import HostFacts, parse_vdev
 from pyshim.plan import PoolPlan
 from pyshim.planner.cpus import CpuChoice
+from pyshim.planner.pages import PageChoice, choose_pages
 from pyshim.planner.queues import Assignment
 
 if TYPE_CHECKING:
@@ -47,9 +48,8 @@ class MemoryChoice:
 
     pools: tuple[PoolPlan, ...]
     pool_of_port: tuple[int, ...]
-    huge_pages: bool
+    pages: PageChoice
     eal_args: tuple[str, ...]
-    notes: tuple[str, ...]
 
 
 def state_bytes(capacity: int, workers: int, issued_capacity: int = 0) -> int:
@@ -129,7 +129,9 @@ def choose_memory(
     main_node = next(cpu.node for cpu in host.cpus if cpu.cpu == cpus.main)
     need = _need(built, main_node)
     share = _share(config, need)
-    huge_pages, notes = _decide_huge_pages(config, host, share, problems)
+    capacity = config.sessions.capacity
+    state = state_bytes(capacity, len(cpus.workers), capacity if config.issues_sessions else 0)
+    pages = choose_pages(config, host, share, state, problems)
     needed_mib = sum(_mib(size) for size in need.values())
     if needed_mib > config.eal.memory_mib:
         text = (
@@ -138,14 +140,13 @@ def choose_memory(
             f"and {_EAL_BYTES // _MIB} MiB for DPDK itself; set it to {needed_mib} or more"
         )
         problems.append(Problem("eal.memory_mib", text))
-    if not huge_pages:
+    if not pages.dpdk:
         _check_ordinary(config, host, problems)
     return MemoryChoice(
         pools=tuple(pools),
         pool_of_port=tuple(nodes.index(home) for home in homes),
-        huge_pages=huge_pages,
-        eal_args=_eal_args(config, share, huge_pages),
-        notes=notes,
+        pages=pages,
+        eal_args=_eal_args(config, share, pages.dpdk),
     )
 
 
@@ -212,56 +213,6 @@ def _share(config: Config, need: dict[int, int]) -> dict[int, int]:
     }
 
 
-def _decide_huge_pages(
-    config: Config, host: HostFacts, share: dict[int, int], problems: list[Problem]
-) -> tuple[bool, tuple[str, ...]]:
-    if config.eal.huge_pages is False:
-        return False, ()
-    missing = list(_missing_huge_pages(config, host, share))
-    if not missing:
-        return True, ()
-    if config.eal.huge_pages == "auto":
-        return False, (f"Ordinary pages are used: {missing[0]}.",)
-    problems.extend(
-        Problem("eal.huge_pages", f"{text}, or set huge_pages: false", ExitCode.UNAVAILABLE)
-        for text in missing
-    )
-    return True, ()
-
-
-def _missing_huge_pages(config: Config, host: HostFacts, share: dict[int, int]) -> Iterable[str]:
-    """What stands in the way of huge pages, each with its command."""
-    yield from too_few_huge_pages(host.memory.huge, share)
-    if not config.eal.in_memory and not host.memory.hugetlbfs:
-        yield (
-            "no hugetlbfs is mounted, which in_memory: false needs; run: "
-            "mount -t hugetlbfs nodev /dev/hugepages, or set in_memory: true"
-        )
-
-
-def too_few_huge_pages(huge: Sequence[HugePages], need_mib: Mapping[int, int]) -> Iterable[str]:
-    """The nodes on which fewer pages are free than the MiB needed there, each with its command."""
-    several = len({pages.node for pages in huge}) > 1
-    for node, mib in need_mib.items():
-        sizes = [pages for pages in huge if pages.node == node]
-        if not sizes:
-            yield f"node {node} has no huge pages and this kernel offers none there"
-            continue
-        if sum(pages.free * pages.page_bytes for pages in sizes) >= mib * _MIB:
-            continue
-        small = min(sizes, key=lambda pages: pages.page_bytes)
-        free = " and ".join(f"{pages.free} free {_size(pages.page_bytes)} pages" for pages in sizes)
-        page_mib = max(1, small.page_bytes // _MIB)
-        wanted = small.total - small.free + -(-mib // page_mib)
-        setting = (
-            f"echo {wanted} > /sys/devices/system/node/node{node}/hugepages/"
-            f"hugepages-{small.page_bytes // 1024}kB/nr_hugepages"
-            if several
-            else f"sysctl -w vm.nr_hugepages={wanted}"
-        )
-        yield f"node {node} has {free}, {mib} MiB needed; run: {setting}"
-
-
 def _check_ordinary(config: Config, host: HostFacts, problems: list[Problem]) -> None:
     """Ordinary pages: is there enough memory, and can every device work with them?"""
     available = host.memory.available_bytes // _MIB
@@ -289,10 +240,6 @@ def _eal_args(config: Config, share: dict[int, int], huge_pages: bool) -> tuple[
     unlinked = () if config.eal.in_memory else ("--huge-unlink=always",)
     per_node = ",".join(str(share.get(node, 0)) for node in range(max(share) + 1))
     return (*(shared or ("--in-memory",)), *unlinked, "--socket-mem", per_node)
-
-
-def _size(size_bytes: int) -> str:
-    return f"{size_bytes >> 30} GB" if size_bytes >= 1 << 30 else f"{size_bytes >> 20} MB"
 
 
 def _mib(size_bytes: int) -> int:

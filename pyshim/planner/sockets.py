@@ -11,7 +11,7 @@ from pyshim.host import HostFacts
 from pyshim.plan import AddressPlan, PortPlan, QueueRef, WorkerPlan
 from pyshim.planner.cpus import WORKERS_MAX, CpuChoice, choose_cpus
 from pyshim.planner.layout import Layout
-from pyshim.planner.memory import too_few_huge_pages
+from pyshim.planner.pages import too_few_huge_pages
 from pyshim.planner.queues import QueueDemand
 
 if TYPE_CHECKING:

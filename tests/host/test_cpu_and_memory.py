@@ -71,6 +71,13 @@ def test_huge_pages_are_counted_per_node_and_size(tmp_path: Path) -> None:
     assert found == [(0, 2 << 20, 20, 20), (0, 1 << 30, 1, 0), (1, 2 << 20, 10, 4)]
 
 
+def test_pages_that_are_promised_to_others_are_not_free(tmp_path: Path) -> None:
+    tree = Tree(tmp_path)
+    tree.huge_pages(0, total=20, free=10)
+    tree.write("sys/kernel/mm/hugepages/hugepages-2048kB/resv_hugepages", "7\n")
+    assert [pages.free for pages in gather_memory(tmp_path).huge] == [3]
+
+
 def test_available_memory_stops_at_the_cgroup_limit(tmp_path: Path) -> None:
     tree = Tree(tmp_path)
     tree.write("proc/self/cgroup", "0::/box\n")

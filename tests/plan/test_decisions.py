@@ -138,14 +138,6 @@ def test_memory_arguments_are_those_that_dpdk_accepts_together(
     assert result.eal_args[4:] == (*arguments, "--no-pci", "--vdev", "net_null0", "--no-telemetry")
 
 
-@pytest.mark.parametrize(("free", "used"), [(256, True), (255, False)])
-def test_automatic_huge_pages_are_used_when_they_suffice(free: int, used: bool) -> None:
-    config = make_config("net_null0", eal={"huge_pages": "auto"})
-    result = plan(config, make_host(config, memory=make_memory(HugePages(0, 2 << 20, 256, free))))
-    assert result.huge_pages is used
-    assert bool(result.notes) is not used
-
-
 def test_huge_memory_is_split_over_the_nodes_that_need_it() -> None:
     config = make_config("0000:03:00.0", "0000:83:00.0", eal={"huge_pages": True, "memory_mib": 2048})
     pci = (make_pci("0000:03:00.0", node=0), make_pci("0000:83:00.0", node=1))
