@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import signal
 import subprocess
@@ -12,10 +13,18 @@ from collections import deque
 
 from pyshim.control import Channel
 from pyshim.eal_messages import TAIL_LINES
-from pyshim.errors import UnavailableError
+from pyshim.errors import RAISE_PROCESS_LIMIT, UnavailableError
 
 _LINE_BYTES_MAX = 1000
 _PIPE_BYTES = 65536
+
+
+def _what_to_do(problem: OSError) -> str:
+    if problem.errno == errno.EAGAIN:
+        return RAISE_PROCESS_LIMIT
+    if problem.errno == errno.ENOMEM:
+        return "free memory, or raise the memory limits of this process"
+    return "check the limits of this process"
 
 
 class LogTail:
@@ -70,7 +79,7 @@ class Child:
             self.channel.close()
             os.close(self.log_fd)
             raise UnavailableError(
-                f"no worker process can be started: {problem.strerror}; check this user's limits"
+                f"no worker process can be started: {problem.strerror}; {_what_to_do(problem)}"
             ) from problem
         finally:
             theirs.close()

@@ -21,7 +21,7 @@ import typer
 from typer.core import TyperGroup
 
 from pyshim import __version__
-from pyshim.errors import ExitCode, InternalError, PollgateError
+from pyshim.errors import RAISE_PROCESS_LIMIT, ExitCode, InternalError, PollgateError
 from pyshim.output import (
     PATIENCE_S,
     Output,
@@ -254,6 +254,9 @@ def _run_command() -> int:
     except Exception as error:
         if _debug():
             traceback.print_exc()
+        if isinstance(error, RuntimeError) and "start new thread" in str(error):
+            print(f"no further thread can be started; {RAISE_PROCESS_LIMIT}", file=sys.stderr)
+            return ExitCode.UNAVAILABLE
         print(_report(error), file=sys.stderr)
         return ExitCode.INTERNAL
     return ExitCode.DONE

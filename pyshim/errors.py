@@ -11,6 +11,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
+RAISE_PROCESS_LIMIT = (
+    "raise this user's limit of processes (`ulimit -u`; systemd: LimitNPROC= and TasksMax=; a container: "
+    "pids.max)"
+)
+"""What to do when the kernel starts no further thread or process."""
+
 
 class ExitCode(IntEnum):
     """What a shell sees."""

@@ -99,12 +99,30 @@ class Outlet:
         return not self._waiting_bytes or self._waiting_bytes + len(piece) <= BYTES_MAX
 
     def _append(self, piece: bytes) -> None:
+        if self._thread is None and not self._begin():
+            self._write_at_once(piece)
+            return
         self._waiting.append(piece)
         self._waiting_bytes += len(piece)
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._write_all, name=f"output {self._fd}", daemon=True)
-            self._thread.start()
         self._changed.notify_all()
+
+    def _begin(self) -> bool:
+        """Start the thread; False when the kernel starts none, which is what has to be said then."""
+        thread = threading.Thread(target=self._write_all, name=f"output {self._fd}", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:
+            return False
+        self._thread = thread
+        return True
+
+    def _write_at_once(self, piece: bytes) -> None:
+        """Without a thread: what finds no room in the pipe is lost."""
+        _, writable, _ = select.select((), (self._fd,), (), 0)
+        if not writable or self._write(piece[:CHUNK_BYTES]) is not None:
+            self._lose(piece)
+        elif rest := piece[CHUNK_BYTES:]:
+            self._write_at_once(rest)
 
     def _notice(self, sentence: str) -> bool:
         """A line about lost lines; False when there is no room for it, which is not counted."""

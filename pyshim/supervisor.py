@@ -22,7 +22,7 @@ from pyshim import control
 from pyshim.child import Child
 from pyshim.config import Config, load_config
 from pyshim.dataplane import PageNames, RunState, StatsPage, new_state
-from pyshim.eal_messages import explain, last_meaningful
+from pyshim.eal_messages import crash_error, explain, last_meaningful
 from pyshim.errors import ExitCode, InternalError, PollgateError, UnavailableError
 from pyshim.heartbeats import Heartbeats
 from pyshim.host import gather
@@ -233,7 +233,7 @@ class _Supervisor:
         self._selector.register(self._post.fileno(), selectors.EVENT_READ, self._on_letters)
         for note in self._live.plan.notes:
             self._tell("info", note)
-        if self._live.plan.huge_pages and not self._state.huge_pages:
+        if self._live.plan.state_huge_pages and not self._state.huge_pages:
             self._tell("info", "the session state is in ordinary pages: too few huge pages are free for it")
         self._on_signals(signals)  # of the time in which all this was set up
         if self._phase is not _Phase.ENDED:
@@ -423,8 +423,8 @@ class _Supervisor:
     def _start_failure(self, how: str, log: tuple[str, ...]) -> PollgateError:
         """The first worker process did not come up: there is no sense in trying again."""
         if self._failure is None:
-            return InternalError(
-                explain(f"the worker process {self._story(how)} before it served", log, self._live.plan)
+            return crash_error(
+                f"the worker process {self._story(how)} before it served", log, self._live.plan
             )
         kind = UnavailableError if self._failure.exit_code == ExitCode.UNAVAILABLE else InternalError
         return kind(explain(self._failure.message, log, self._live.plan))

@@ -33,10 +33,16 @@ static void symmetric_key_init(void)
 	}
 }
 
+/// Drivers return a bare -1 for any failure; taken for an error number it would read "Operation not permitted".
+static const char *driver_reason(int rc)
+{
+	return rc == -1 ? "the driver does not say why" : rte_strerror(rc < 0 ? -rc : rc);
+}
+
 static int refuse(const struct port *port, struct pg_error *error, const char *what, int rc)
 {
 	return error_set(error, PG_ERROR_DEVICE, "port %s (%s): %s: %s", port->plan->name, port->plan->device, what,
-			 rte_strerror(rc < 0 ? -rc : rc));
+			 driver_reason(rc));
 }
 
 static void choose_checksums(struct port *port, const struct rte_eth_dev_info *info, struct rte_eth_conf *conf)

@@ -285,8 +285,9 @@ int sockets_launch(struct pg_gateway *g, struct worker *common, void *(*loop)(vo
 	rc = pthread_create(&w->thread, &attributes, loop, w);
 	pthread_attr_destroy(&attributes);
 	if (rc != 0)
-		return error_set(error, PG_ERROR_SYSTEM, "worker %u: no thread can be started on CPU %u: %s",
-				 common->number, common->plan->cpu, strerror(rc));
+		return error_set(error, PG_ERROR_SYSTEM, "worker %u: no thread can be started on CPU %u: %s%s",
+				 common->number, common->plan->cpu, strerror(rc),
+				 rc == EAGAIN ? "; raise this user's limit of processes (ulimit -u, pids.max)" : "");
 	w->launched = true;
 	for (unsigned i = 0; i < w->socket_count; i++) {
 		struct udp_socket *s = &w->socket[i];

@@ -153,6 +153,7 @@ class HostFacts:
     pmd_directory: Path | None  # where DPDK looks for drivers; None: it is not installed, or not needed
     socket_limits: SocketLimits  # gathered for the engines that use sockets
     interfaces: tuple[Interface, ...] = ()  # gathered when a listener has profile session
+    pool_driver_hint: str = ""  # what to do when DPDK's driver for packet pools is not installed
 
     def pci_device(self, address: str) -> PciDevice | None:
         """The device at a canonical address, or None when there is none."""

@@ -18,6 +18,7 @@ from pathlib import Path
 from pyshim.host.facts import PciId, PmdClaim
 
 _ANY_ID = 0xFFFF
+_POOL_LIBRARY = "rte_mempool_ring"
 _INFO = re.compile(rb"PMD_INFO_STRING= (\{[^\0]*\})\0")
 _PLUGIN_PATH = re.compile(rb"\0(/[\x21-\x7e]+/pmds-[0-9.]+)\0")
 _LIBRARY_DIRECTORIES = (
@@ -104,8 +105,16 @@ def virtual_driver(name: str, pmd_directory: Path | None) -> DriverPresence:
         return DriverPresence(False, "DPDK's drivers are not installed; apt install dpdk")
     if _library(pmd_directory, library):
         return DriverPresence(True, "")
-    package = _package(library, pmd_directory)
+    package = debian_package(f"rte_net_{library}", _abi(pmd_directory))
     return DriverPresence(False, f"the driver net_{known} is not installed; apt install {package}")
+
+
+def pool_driver(pmd_directory: Path) -> DriverPresence:
+    """Look for the driver that keeps free packet buffers, without which no port can be opened."""
+    if any(pmd_directory.glob(f"lib{_POOL_LIBRARY}.so*")):
+        return DriverPresence(True, "")
+    package = debian_package(_POOL_LIBRARY, _abi(pmd_directory))
+    return DriverPresence(False, f"DPDK's driver for packet pools is not installed; apt install {package}")
 
 
 def scan_claims(pmd_directory: Path, wanted: frozenset[PciId]) -> dict[PciId, tuple[PmdClaim, ...]]:
@@ -155,11 +164,18 @@ def _library(pmd_directory: Path, driver: str) -> bool:
     return any(pmd_directory.glob(f"librte_net_{driver}.so*"))
 
 
-def _package(library: str, pmd_directory: Path) -> str:
-    """Debian's name: librte-net-memif23; a name that ends in a digit takes a dash: librte-net-e1000-23."""
-    abi = pmd_directory.name.removeprefix("pmds-").split(".")[0]
+def debian_package(library: str, abi: str) -> str:
+    """Debian's name for one of DPDK's libraries, such as `rte_net_memif`, of DPDK with this ABI.
+
+    librte-net-memif23; a name that ends in a digit takes a dash: librte-net-e1000-23.
+    """
     dash = "-" if library[-1].isdigit() else ""
-    return f"librte-net-{library.replace('_', '-')}{dash}{abi}"
+    return f"lib{library.replace('_', '-')}{dash}{abi}"
+
+
+def _abi(pmd_directory: Path) -> str:
+    """The number that stands in the names of Debian's packages: 23 of pmds-23.0."""
+    return pmd_directory.name.removeprefix("pmds-").split(".")[0]
 
 
 def _version(library: Path) -> tuple[int, ...]:

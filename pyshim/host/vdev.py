@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 import re
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -105,3 +105,28 @@ def _problems(vdev: VdevArgs, root: Path) -> Iterator[str]:
                 yield f"{key}={interface}: no such interface; this host has {', '.join(present) or 'none'}"
     if vdev.kind == "net_tap" and not (root / "dev/net/tun").exists():
         yield "net_tap needs /dev/net/tun, which is missing; modprobe tun, or give it to the container"
+    if vdev.kind == "net_virtio_user":
+        yield from _virtio_user_problems(vdev, root)
+    if vdev.kind == "net_vhost":
+        yield from _directory_problems("iface", vdev.values("iface"), root)
+
+
+def _virtio_user_problems(vdev: VdevArgs, root: Path) -> Iterator[str]:
+    """What its other end is made of: a device of the kernel, or the socket of another program."""
+    paths = vdev.values("path")
+    if not paths:
+        yield "net_virtio_user needs its other end; add path=/dev/vhost-net or path=SOCKET"
+    elif vdev.number("server", 0):
+        yield from _directory_problems("path", paths, root)
+    elif (root / paths[-1].lstrip("/")).exists():
+        return
+    elif paths[-1] == "/dev/vhost-net":
+        yield "path=/dev/vhost-net is missing; run: modprobe vhost-net, or give it to the container"
+    else:
+        yield f"path={paths[-1]} does not exist; start the program that serves it first, or add server=1"
+
+
+def _directory_problems(key: str, paths: Iterable[str], root: Path) -> Iterator[str]:
+    for path in map(Path, paths):
+        if not (root / str(path.parent).lstrip("/")).is_dir():
+            yield f"{key}={path} cannot be made: {path.parent} is not a directory; create it"

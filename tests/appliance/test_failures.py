@@ -10,7 +10,6 @@ import shutil
 import socket
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -21,6 +20,7 @@ import yaml
 
 from pyshim.protocol.capture import Scene, write
 from pyshim.protocol.rarities import Gate as Target
+from tests.appliance.conftest import NOBODY
 from tests.appliance.conservation import assert_no_buffer_is_missing, books
 from tests.appliance.refusals import (
     CONFIG,
@@ -39,7 +39,6 @@ from tests.strategies import LISTENERS, MAC, MAC_BYTES, OWN4, OWN6, Datagram, Li
 
 ROOT = Path(__file__).resolve().parents[2]
 CPUS = sorted(os.sched_getaffinity(0))
-NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
 FILE_PREFIX = f"pgtest{os.getpid()}"
 
 needs_root = pytest.mark.skipif(
@@ -210,18 +209,6 @@ def test_metrics_port_in_use_is_refused_by_its_address(tmp_path: Path) -> None:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         sentence = refused(config(metrics={"listen": address}), tmp_path, UNAVAILABLE)
     assert_says(sentence, "metrics.listen", address)
-
-
-@pytest.fixture
-def open_directory() -> Iterator[Path]:
-    """A directory that everybody may enter and write to, which pytest's are not; for runs as nobody."""
-    probe = [*NOBODY, sys.executable, "-P", "-c", "import pyshim.cli"]
-    if subprocess.run(probe, capture_output=True, timeout=60, check=False).returncode != 0:
-        pytest.skip(f"nobody may not run {sys.executable}: this checkout is closed to others")
-    with tempfile.TemporaryDirectory() as name:
-        path = Path(name)
-        path.chmod(0o777)
-        yield path
 
 
 @needs_root

@@ -102,6 +102,32 @@ def test_interfaces_are_those_of_the_network_namespace_whatever_sys_shows() -> N
     assert there.problems == ("iface=outside0: no such interface; this host has inside0, inside1, lo",)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ("", "add path=/dev/vhost-net"),
+        (",path=/dev/vhost-net", "/dev/vhost-net is missing; run: modprobe vhost-net"),
+        (",path=/run/x.sock", "start the program that serves it first, or add server=1"),
+        (",path=/run/none/x.sock,server=1", "/run/none is not a directory; create it"),
+    ],
+)
+def test_the_other_end_of_virtio_user_must_be_there(arguments: str, said: str, tmp_path: Path) -> None:
+    (problem,) = gather_vdev(f"net_virtio_user0{arguments}", None, tmp_path).problems
+    assert said in problem
+
+
+def test_the_other_end_of_virtio_user_that_is_there_is_no_problem(tmp_path: Path) -> None:
+    Tree(tmp_path).write("dev/vhost-net", "")
+    (tmp_path / "run").mkdir()
+    assert gather_vdev("net_virtio_user0,path=/dev/vhost-net", None, tmp_path).problems == ()
+    assert gather_vdev("net_virtio_user0,path=/run/x.sock,server=1", None, tmp_path).problems == ()
+
+
+def test_the_directory_of_a_vhost_socket_must_be_there(tmp_path: Path) -> None:
+    (problem,) = gather_vdev("net_vhost0,iface=/run/none/v.sock", None, tmp_path).problems
+    assert problem.endswith("/run/none is not a directory; create it")
+
+
 def test_tap_needs_its_control_file(tmp_path: Path) -> None:
     (problem,) = gather_vdev("net_tap0", None, tmp_path).problems
     assert "/dev/net/tun" in problem

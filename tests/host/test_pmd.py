@@ -8,7 +8,14 @@ from pathlib import Path
 import pytest
 
 from pyshim.host import PciId, PmdClaim
-from pyshim.host.pmd import PmdInfo, find_pmd_directory, read_pmd_info, scan_claims, virtual_driver
+from pyshim.host.pmd import (
+    PmdInfo,
+    find_pmd_directory,
+    pool_driver,
+    read_pmd_info,
+    scan_claims,
+    virtual_driver,
+)
 
 
 @pytest.fixture(scope="module")
@@ -88,6 +95,13 @@ def test_a_missing_driver_is_named_with_its_package(tmp_path: Path, name: str, p
     presence = virtual_driver(name, directory)
     assert not presence.installed
     assert presence.hint.endswith(f"apt install {package}")
+
+
+def test_the_driver_for_packet_pools_is_found_or_named_with_its_package(pmds: Path, tmp_path: Path) -> None:
+    assert pool_driver(pmds).installed
+    directory = tmp_path / "pmds-23.0"
+    directory.mkdir()
+    assert pool_driver(directory).hint.endswith("apt install librte-mempool-ring23")
 
 
 def test_a_misspelt_driver_gets_a_suggestion(pmds: Path) -> None:
