@@ -96,7 +96,8 @@ def _play(pair: MemifPair, trial: Trial) -> Played:
 def _limit(played: list[Played], sides: Sides) -> tuple[str, str]:
     if sides.shared:
         return CPUS, ""
-    reasons = [one.result.limits for one in played if one.result.limits]
+    # What is paced is about latency: a message that left late is the generator's, whatever made it late.
+    reasons = [why for one in played if (why := one.result.limits + one.result.delays)]
     if 2 * len(reasons) <= len(played):
         return GATEWAY, ""
     return GENERATOR, f"Limited by the generator: {'; '.join(reasons[len(reasons) // 2])}."

@@ -45,6 +45,9 @@ class GeneratorReport(_Part):
     worst_lag_s: float = Field(description="How late the latest message left, if more than 1 ms.")
     limited: bool = Field(description="Whether the figures say more about it than about the target.")
     limits: list[str] = Field(description="Why, a sentence each.")
+    delays: list[str] = Field(
+        description="Why its round trips include waiting of its own, though its rate was not limited."
+    )
 
 
 class StepReport(_Part):
@@ -230,6 +233,7 @@ def _generator(result: Result) -> GeneratorReport:
         worst_lag_s=result.worst_lag_s,
         limited=result.limited_by_generator,
         limits=list(result.limits),
+        delays=list(result.delays),
     )
 
 

@@ -140,11 +140,8 @@ class Result(Counts):
                     "its ceiling must be twice as high for a figure to be the target's"
                 )
         else:
-            if self.late > LATE_SHARE_MAX * self.sent:
-                yield (
-                    f"{_per(self.late, self.sent):.1%} of the messages left more than 1 ms late, the worst "
-                    f"{self.worst_lag_s * 1e3:,.1f} ms"
-                )
+            if self._left_late and self._worked_hard:
+                yield self._lateness
             asked = self.trial.asked(self.elapsed_s)
             if self.offered < OFFERED_SHARE_MIN * asked - 1:
                 yield f"the generator came to {self.offered:,} of the {asked:,.0f} messages that were asked"
@@ -153,6 +150,29 @@ class Result(Counts):
                 f"{_per(self.not_sent, self.offered):.1%} of the messages could not be sent: "
                 "the send queue was full"
             )
+
+    @property
+    def delays(self) -> tuple[str, ...]:
+        """Why round trips are partly the generator's, though its rate was not: it waited for its CPU."""
+        if self.trial.window or not self._left_late or self._worked_hard:
+            return ()
+        return (f"{self._lateness}, though it was {self.busy:.1%} busy: it had to wait for its CPU",)
+
+    @property
+    def _left_late(self) -> bool:
+        return self.late > LATE_SHARE_MAX * self.sent
+
+    @property
+    def _worked_hard(self) -> bool:
+        """An idle generator that sends late is not short of speed."""
+        return self.ceiling_pps < CEILING_FACTOR_MIN * self.sent_pps
+
+    @property
+    def _lateness(self) -> str:
+        return (
+            f"{_per(self.late, self.sent):.1%} of the messages left more than 1 ms late, the worst "
+            f"{self.worst_lag_s * 1e3:,.1f} ms"
+        )
 
     @property
     def limited_by_generator(self) -> bool:

@@ -162,6 +162,8 @@ def _notes(load: Load, played: Sequence[Played]) -> Iterator[tuple[str, str]]:
         if result.limits:
             text = f"* {name} is limited by the generator, so it says little about the target: "
             yield text + "; ".join(result.limits), "yellow"
+        for delay in result.delays:
+            yield f"{name}: {delay}; round trips count that, too", ""
     if ceilings := [each.result.ceiling_pps for each in played if each.result.ceiling_pps]:
         busiest = max(each.result.busy for each in played)
         ceiling = units.rate(max(ceilings))

@@ -31,7 +31,13 @@ DEVICE = Load(
 )
 PLAYED = [
     Played(RAMP, result(RAMP.trial, offered=500, sent=500, acknowledged=500)),
-    Played(PACED, result(late=500, worst_lag_s=0.5, acknowledged=990, lost=10, duplicated=3, reordered=4)),
+    Played(
+        PACED,
+        result(
+            **{"late": 500, "worst_lag_s": 0.5, "busy_cycles": 600_000_000},
+            **{"acknowledged": 990, "lost": 10, "duplicated": 3, "reordered": 4},
+        ),
+    ),
     Played(WINDOWED, result(WINDOWED.trial, cut_short=True, elapsed_s=0.25)),
 ]
 
@@ -78,6 +84,15 @@ def test_the_table_marks_what_is_the_generators_and_says_why() -> None:
     assert any("* 100×10 is limited by the generator" in line and "500.0 ms" in line for line in lines)
     assert any("990 acknowledged + 10 lost, 3 duplicated, 4 reordered" in line for line in lines)
     assert any("100, window 8 was cut short after 0.2 of 1 s" in line for line in lines)
+
+
+def test_an_idle_generators_waiting_is_told_without_a_mark() -> None:
+    late = Played(PACED, result(late=500, worst_lag_s=0.5))
+    lines = text_of(SOCKETS, [late], width=200).splitlines()
+    assert any(line.startswith(" 100×10  ") for line in lines)
+    assert not any("limited by the generator" in line for line in lines)
+    assert any("100×10: 50.0% of the messages left more than 1 ms late" in line for line in lines)
+    assert "wait for its CPU" in json.loads(as_json(SOCKETS, [late]))["steps"][0]["generator"]["delays"][0]
 
 
 def test_the_table_fits_80_columns() -> None:

@@ -108,7 +108,7 @@ def test_a_generator_that_kept_up_limits_nothing() -> None:
     ("found", "sentence"),
     [
         (
-            result(late=11, worst_lag_s=0.0125),
+            result(late=11, worst_lag_s=0.0125, busy_cycles=600_000_000),
             "1.1% of the messages left more than 1 ms late, the worst 12.5",
         ),
         (result(offered=980, sent=980), "came to 980 of the 1,000 messages"),
@@ -120,6 +120,19 @@ def test_a_generator_that_did_not_keep_up_is_named_with_the_reason(found: object
     assert len(found.limits) == 1  # type: ignore[attr-defined]
     assert sentence in found.limits[0]  # type: ignore[attr-defined]
     assert found.limited_by == "generator"  # type: ignore[attr-defined]
+
+
+def test_an_idle_generator_that_sends_late_is_no_limit_and_says_that_it_waited() -> None:
+    late = result(Trial(10, 3.0, 150.0), offered=450, sent=450, acknowledged=450, elapsed_s=3.0, late=40)
+    assert (late.limits, late.limited_by) == ((), "none")
+    (delay,) = late.delays
+    assert delay.startswith("8.9% of the messages left more than 1 ms late")
+    assert "wait for its CPU" in delay
+    assert result().delays == ()
+
+
+def test_a_generator_that_is_late_because_it_has_no_more_says_so_once() -> None:
+    assert result(late=11, busy_cycles=600_000_000).delays == ()
 
 
 def test_a_windowed_trial_with_a_high_ceiling_is_limited_by_its_target() -> None:

@@ -73,7 +73,7 @@ class Sample:
             p99_s=paced.result.latency.p99_s,
             ceiling_pps=full.result.ceiling_pps,
             why_generator=full.why_generator(),
-            why_late=paced.result.limits,
+            why_late=paced.result.limits + paced.result.delays,
         )
 
 
