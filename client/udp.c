@@ -64,21 +64,6 @@ static int connected_socket(const struct sockaddr *address, socklen_t length)
 	return -1;
 }
 
-static int resolve(struct udp_socket *out, const char *host, uint16_t port)
-{
-	const struct addrinfo hints = {.ai_socktype = SOCK_DGRAM, .ai_flags = AI_ADDRCONFIG};
-	struct addrinfo *found;
-	char service[8];
-
-	(void)snprintf(service, sizeof(service), "%u", port);
-	if (getaddrinfo(host, service, &hints, &found) != 0)
-		return PGC_ERROR_ADDRESS;
-	memcpy(out->address, found->ai_addr, found->ai_addrlen);
-	out->address_len = found->ai_addrlen;
-	freeaddrinfo(found);
-	return PGC_OK;
-}
-
 static int renew(pgc_client *client)
 {
 	const int fd = connected_socket((const struct sockaddr *)client->socket.address, client->socket.address_len);
@@ -90,6 +75,27 @@ static int renew(pgc_client *client)
 	return PGC_OK;
 }
 
+/// The first of a host's addresses to which this machine has a way. Not AI_ADDRCONFIG: that leaves out 127.0.0.1
+/// where the only other address is of IPv6, and ::1 the other way round.
+static int reach(pgc_client *client, const char *host, uint16_t port)
+{
+	const struct addrinfo hints = {.ai_socktype = SOCK_DGRAM};
+	struct addrinfo *found;
+	char service[8];
+	int error = PGC_ERROR_SYSTEM;
+
+	(void)snprintf(service, sizeof(service), "%u", port);
+	if (getaddrinfo(host, service, &hints, &found) != 0)
+		return PGC_ERROR_ADDRESS;
+	for (const struct addrinfo *at = found; at && error != PGC_OK; at = at->ai_next) {
+		memcpy(client->socket.address, at->ai_addr, at->ai_addrlen);
+		client->socket.address_len = at->ai_addrlen;
+		error = renew(client);
+	}
+	freeaddrinfo(found);
+	return error;
+}
+
 int pgc_open(pgc_client *client, const char *host, uint16_t port)
 {
 	int error;
@@ -98,7 +104,7 @@ int pgc_open(pgc_client *client, const char *host, uint16_t port)
 		return PGC_ERROR_STATE;
 	if (!events_have_room(client))
 		return PGC_ERROR_EVENTS;
-	if ((error = resolve(&client->socket, host, port)) != PGC_OK || (error = renew(client)) != PGC_OK)
+	if ((error = reach(client, host, port)) != PGC_OK)
 		return error;
 	return pgc_connect(client);
 }

@@ -21,11 +21,12 @@ LOOPBACK = "127.0.0.1"
 class ModelServer:
     """A context manager; `gateway` is the model, to be looked at while holding `lock`."""
 
-    def __init__(self) -> None:
+    def __init__(self, address: str = LOOPBACK) -> None:
+        self.address = address
         self.gateway = ModelGateway(secrets.token_bytes)
         self.lock = threading.Lock()
-        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._socket.bind((LOOPBACK, 0))
+        self._socket = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM)
+        self._socket.bind((address, 0))
         self._socket.settimeout(0.005)
         self._peers: list[Any] = [None]  # by the model's address
         self._stop = threading.Event()
@@ -39,7 +40,7 @@ class ModelServer:
     def issue(self, player_id: int) -> Ticket:
         with self.lock:
             ticket = self.gateway.issue(player_id)
-        return Ticket(ticket.session, ticket.key, LOOPBACK, self.port)
+        return Ticket(ticket.session, ticket.key, self.address, self.port)
 
     def issue_json(self, player_id: int) -> str:
         """A ticket as the control API's answer has it."""
@@ -49,7 +50,9 @@ class ModelServer:
             {
                 "session": ticket.session,
                 "key": key,
-                "address": f"{ticket.host}:{ticket.port}",
+                "address": f"[{ticket.host}]:{ticket.port}"
+                if ":" in ticket.host
+                else f"{ticket.host}:{ticket.port}",
                 "expires": None,
             }
         )
