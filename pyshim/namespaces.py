@@ -6,11 +6,7 @@ from __future__ import annotations
 import ctypes
 import os
 
-CLONE_NEWNS = 0x00020000
 CLONE_NEWNET = 0x40000000
-
-MS_REC = 1 << 14
-MS_PRIVATE = 1 << 18
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -31,16 +27,6 @@ def setns(fd: int, flags: int) -> None:
         OSError: the kernel refuses.
     """
     _check(_libc.setns(fd, flags))
-
-
-def mount(source: str, target: str, kind: str | None = None, flags: int = 0) -> None:
-    """mount(2) without data.
-
-    Raises:
-        OSError: the kernel refuses.
-    """
-    kind_bytes = kind.encode() if kind is not None else None
-    _check(_libc.mount(source.encode(), target.encode(), kind_bytes, ctypes.c_ulong(flags), None))
 
 
 def _check(result: int) -> None:

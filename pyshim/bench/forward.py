@@ -14,9 +14,9 @@ from tempfile import TemporaryDirectory
 from pyshim.bench.description import Request
 from pyshim.bench.reports.report import Row
 from pyshim.bench.rig.frames import write_moves
-from pyshim.bench.rig.processes import measure_testpmd, testpmd_path
 from pyshim.bench.rig.replay import Setting, prepare
 from pyshim.bench.rig.sealed_run import Side
+from pyshim.bench.rig.testpmd import measure_testpmd, testpmd_path
 
 
 @dataclass(frozen=True, slots=True)

@@ -99,6 +99,7 @@ class _Trials:
 
     def measure(self, rate_pps: float, seconds: float) -> Loss:
         """One trial of the search."""
+        seconds = max(seconds, 1 / rate_pps)  # at the lowest rate one message is due, too
         played = self._play(Trial(self._players, seconds, rate_pps, drain_s=DRAIN_S))
         self._played[rate_pps] = played
         result = played.result

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from statistics import median
 
+from pyshim.errors import UnavailableError
+
 
 @dataclass(frozen=True, slots=True)
 class Ratio:
@@ -46,6 +48,7 @@ def compare(
         progress: told the number of pairs done.
 
     Raises:
+        UnavailableError: theirs came to nothing, so that nothing can be compared with it.
         KeyboardInterrupt: before the first pair was whole; later the pairs so far are returned.
     """
     a: list[float] = []
@@ -55,6 +58,10 @@ def compare(
             first, second = ((ours, a), (theirs, b))[:: 1 if pair % 2 == 0 else -1]
             for measure, figures in (first, second):
                 figures.append(measure())
+            if b[-1] <= 0:
+                raise UnavailableError(
+                    "what it is compared with came to nothing; is this machine busy with something else?"
+                )
             progress(pair + 1)
     except KeyboardInterrupt:
         whole = min(len(a), len(b))

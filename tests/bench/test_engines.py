@@ -20,7 +20,7 @@ from pyshim.bench.rig.contest import Sample
 from pyshim.bench.rig.contestants import ENGINES
 from pyshim.bench.rig.handling import quantile
 from pyshim.bench.rig.sides import Sides
-from tests.bench.commands import BRIEFLY, COMMAND, bench
+from tests.bench.commands import BRIEFLY, COMMAND, LIMIT_S, bench
 from tests.network.namespace import why_not
 
 NAMES = [engine.name for engine in ENGINES]
@@ -91,13 +91,13 @@ def test_an_interrupt_prints_the_rounds_so_far_and_leaves_no_process(
         stderr=subprocess.PIPE,
         text=True,
     )
-    watchdog = threading.Timer(90, process.kill)
+    watchdog = threading.Timer(LIMIT_S, process.kill)
     watchdog.start()
     try:
         assert process.stderr is not None
         assert any(line.startswith("round 1 of 50: epoll") for line in process.stderr)
         process.send_signal(signal.SIGINT)
-        out, _ = process.communicate(timeout=60)
+        out, _ = process.communicate(timeout=LIMIT_S)
     finally:
         watchdog.cancel()
         process.kill()
@@ -124,9 +124,8 @@ def command_lines() -> list[str]:
 
 @pytest.mark.usefixtures("_namespaces")
 def test_a_missing_compiler_is_one_sentence(tmp_path: Path) -> None:
-    ip = shutil.which("ip")
-    assert ip is not None
-    (tmp_path / "ip").symlink_to(ip)
+    for tool in ("ip", "unshare", "mount", "sh"):
+        (tmp_path / tool).symlink_to(shutil.which(tool) or "")
 
     ended = bench("engines", *BRIEFLY, cwd=tmp_path, env={"PATH": str(tmp_path)})
 

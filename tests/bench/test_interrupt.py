@@ -18,7 +18,7 @@ from pyshim.bench.description import Bench, Request
 from pyshim.bench.pairs import Comparison
 from pyshim.bench.reports.report import Note, Row
 from pyshim.errors import UnavailableError
-from tests.bench.commands import COMMAND
+from tests.bench.commands import COMMAND, LIMIT_S
 
 
 def interrupt_after(line: str, number: signal.Signals, cwd: Path) -> tuple[int, dict[str, Any]]:
@@ -31,14 +31,14 @@ def interrupt_after(line: str, number: signal.Signals, cwd: Path) -> tuple[int, 
         stderr=subprocess.PIPE,
         text=True,
     )
-    watchdog = threading.Timer(90, process.kill)
+    watchdog = threading.Timer(LIMIT_S, process.kill)
     watchdog.start()
     try:
         assert process.stderr is not None
         said = next((said for said in process.stderr if said.startswith(line)), None)
         assert said is not None, "it ended before it said so"
         process.send_signal(number)
-        out, _ = process.communicate(timeout=60)
+        out, _ = process.communicate(timeout=LIMIT_S)
     finally:
         watchdog.cancel()
         process.kill()

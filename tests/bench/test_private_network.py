@@ -8,7 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -18,6 +18,7 @@ from pyshim.bench.rig.private_network import (
     GENERATOR_MAC,
     SERVER_INTERFACE,
     SERVER_MAC,
+    PrivateNetwork,
     private_network,
 )
 from pyshim.bench.rig.sides import choose_sides, cpu_time
@@ -33,9 +34,9 @@ def _namespaces() -> None:
         pytest.skip(reason)
 
 
-def seen() -> tuple[object, ...]:
+def seen(inside: Sequence[str] = ()) -> tuple[object, ...]:
     """What this thread, and a process that it starts, see of the world."""
-    listing = subprocess.run(["ls", "/sys/class/net"], capture_output=True, text=True, check=True)
+    listing = subprocess.run([*inside, "ls", "/sys/class/net"], capture_output=True, text=True, check=True)
     return (
         Path("/proc/thread-self/ns/net").readlink(),
         Path("/proc/thread-self/ns/mnt").readlink(),
@@ -53,26 +54,28 @@ def unchanged() -> Iterator[None]:
     assert seen() == before
 
 
-def of(interface: str, what: str) -> str:
-    return Path(f"/sys/class/net/{interface}/{what}").read_text().strip()
+def of(network: PrivateNetwork, interface: str, what: str) -> str:
+    """What the /sys of the inside says of an interface."""
+    command = (*network.inside, "cat", f"/sys/class/net/{interface}/{what}")
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
 
-def steered(interface: str) -> int:
+def steered(network: PrivateNetwork, interface: str) -> int:
     """CPUs that an interface's packets are steered to, as bits."""
-    return int(of(interface, "queues/rx-0/rps_cpus").replace(",", ""), 16)
+    return int(of(network, interface, "queues/rx-0/rps_cpus").replace(",", ""), 16)
 
 
 @pytest.mark.usefixtures("unchanged")
 def test_both_ends_are_up_and_only_the_servers_address_comes_and_goes() -> None:
     with private_network() as network:
-        inside = seen()
+        inside = seen(network.inside)
         assert inside[2] == sorted(["lo", GENERATOR_INTERFACE, SERVER_INTERFACE])
         assert inside[3] == inside[2], "children see the interfaces of the inside"
-        assert (of(SERVER_INTERFACE, "address"), of(GENERATOR_INTERFACE, "address")) == (
+        assert (of(network, SERVER_INTERFACE, "address"), of(network, GENERATOR_INTERFACE, "address")) == (
             SERVER_MAC,
             GENERATOR_MAC,
         )
-        assert {steered(SERVER_INTERFACE), steered(GENERATOR_INTERFACE)} == {0}
+        assert {steered(network, SERVER_INTERFACE), steered(network, GENERATOR_INTERFACE)} == {0}
         with network.server_address() as address, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as own:
             own.bind((str(address), 8080))
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as own, pytest.raises(OSError, match="assign"):
@@ -90,14 +93,35 @@ def test_a_player_on_a_socket_has_the_other_ends_address_while_that_is_asked_for
 
 @pytest.mark.usefixtures("unchanged")
 def test_each_side_receives_on_its_own_cpu_when_that_is_asked_for() -> None:
-    with private_network(steer_to=(1, 0)):
-        assert (steered(SERVER_INTERFACE), steered(GENERATOR_INTERFACE)) == (1 << 1, 1 << 0)
+    with private_network(steer_to=(1, 0)) as network:
+        assert steered(network, SERVER_INTERFACE) == 1 << 1
+        assert steered(network, GENERATOR_INTERFACE) == 1 << 0
 
 
 @pytest.mark.usefixtures("unchanged")
 def test_a_failure_inside_leads_out_again() -> None:
     with pytest.raises(UnavailableError, match="something"), private_network():
         raise UnavailableError("something is missing")
+
+
+IN_A_CHROOT = """
+mount --rbind / "$1" && mount -t tmpfs tmpfs "$1/mnt" && touch "$1/mnt/inside" &&
+exec chroot "$1" "$2" -P -c '
+import os
+from pyshim.bench.rig.private_network import private_network
+os.chdir("/mnt")
+with private_network() as network:
+    assert os.path.exists("/mnt/inside"), "while it lasts"
+assert os.path.exists("/mnt/inside"), "after it"
+assert os.path.exists("inside"), "in its directory"
+'
+"""
+
+
+def test_a_benchmark_in_a_chroot_is_still_in_it_when_its_network_is_gone(tmp_path: Path) -> None:
+    command = ("unshare", "--mount", "sh", "-c", IN_A_CHROOT, "sh", str(tmp_path), sys.executable)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.usefixtures("unchanged")

@@ -24,6 +24,7 @@ from pyshim.bench.rig.contestants import BASE, ENGINES, Engine, Link, settings
 from pyshim.bench.rig.frames import GATE_PORT, write_moves
 from pyshim.bench.rig.handling import handling_histogram, quantile
 from pyshim.bench.rig.memif import TARGET, gateway_config, memif_generator
+from pyshim.bench.rig.observe import observe
 from pyshim.bench.rig.opponent import traditional, traditional_server
 from pyshim.bench.rig.private_network import (
     GENERATOR_ADDRESS,
@@ -32,7 +33,7 @@ from pyshim.bench.rig.private_network import (
     SERVER_ADDRESS,
     PrivateNetwork,
 )
-from pyshim.bench.rig.processes import WARM_UP_S, gateway, run_between, scrape
+from pyshim.bench.rig.processes import WARM_UP_S, all_received, gateway, run_between, scrape
 from pyshim.bench.rig.replay import Setting, prepare
 from pyshim.bench.rig.served import Played, Served
 from pyshim.bench.rig.sides import Sides
@@ -180,7 +181,7 @@ class Contest:
                     traditional(self._program, SERVER_ADDRESS.ip, GATE_PORT, self._sides.server)
                 )
             else:
-                url = stack.enter_context(gateway(self._config(engine)))
+                url = stack.enter_context(gateway(self._config(engine), self._network.inside))
             interrupted = engine.link is Link.CABLE and self.steered
             yield Served(self._sides.server, url, polls=engine.polls, interrupted=interrupted)
 
@@ -203,7 +204,9 @@ class Contest:
                 GENERATOR_MAC,
                 self._sides.generator,
             )
-            self._cable = self._stack.enter_context(Generator(self._crowd, TARGET, device))
+            self._cable = self._stack.enter_context(
+                Generator(self._crowd, TARGET, device, prefix=self._network.inside)
+            )
         return self._cable
 
     def _replay(self) -> Sample:
@@ -212,9 +215,11 @@ class Contest:
         replay = prepare(self._directory, "replay", [capture], Setting(cpus=[self._sides.server]))
         with gateway(replay.config) as url:
             time.sleep(WARM_UP_S)
-            handled_before, before = handling_histogram(url), scrape(url)
-            time.sleep(self._request.seconds)
-            after, handled_after = scrape(url), handling_histogram(url)
+            (handled_before, before), (handled_after, after) = observe(
+                lambda: (handling_histogram(url), scrape(url)),
+                self._request.seconds,
+                lambda earlier, later: all_received(earlier[1], later[1]),
+            )
         run = run_between(before, after, replay.tsc_hz)
         if run.dropped:
             raise UnavailableError(f"the gateway dropped {run.dropped:,} of the capture's packets")

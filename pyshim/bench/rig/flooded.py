@@ -16,6 +16,7 @@ from statistics import median
 from pyshim.bench.rig.flood import flood
 from pyshim.bench.rig.forgery import forged_datagram
 from pyshim.bench.rig.frames import GATE_PORT, Capture, udp_frame, write_capture
+from pyshim.bench.rig.observe import PATIENCE_S
 from pyshim.bench.rig.private_network import (
     GENERATOR_ADDRESS,
     GENERATOR_INTERFACE,
@@ -24,9 +25,10 @@ from pyshim.bench.rig.private_network import (
     SERVER_MAC,
     private_network,
 )
-from pyshim.bench.rig.processes import gateway, scrape, testpmd_path, total
+from pyshim.bench.rig.processes import gateway, scrape, total
 from pyshim.bench.rig.sides import Sides
 from pyshim.bench.rig.steady_player import Moved, SteadyPlayer, bound
+from pyshim.bench.rig.testpmd import testpmd_path
 from pyshim.config import load_config
 from pyshim.errors import UnavailableError
 from pyshim.issuing.client import Client as Issuer
@@ -37,6 +39,7 @@ DEVICE = f"net_af_packet on veth, {SERVER_INTERFACE}"
 FORGED = 512  # different frames
 
 _TTL_S = 86_400
+_DROPS = "pollgate_drops_total"
 
 _CONFIG = """\
 eal: {{memory_mib: 256}}
@@ -74,6 +77,7 @@ class Siege:
     url: str
     capture: Capture
     sides: Sides
+    inside: tuple[str, ...]  # before a command: it runs in the siege's network
     peace: list[Moved] = field(default_factory=list)
     war: list[Flooded] = field(default_factory=list)
 
@@ -89,10 +93,16 @@ class Siege:
         Raises:
             UnavailableError: the flood does not run, or does not reach the gateway.
         """
-        with flood(self.capture.path, GENERATOR_INTERFACE, self.sides.generator) as running:
-            before, began = scrape(self.url), time.monotonic()
-            moved = self.player.play(RATE_PPS, seconds)
-            after, elapsed_s = scrape(self.url), time.monotonic() - began
+        deadline = time.monotonic() + PATIENCE_S
+        with flood(self.capture.path, GENERATOR_INTERFACE, self.sides.generator, self.inside) as running:
+            forged = 0.0
+            while not forged and time.monotonic() < deadline:
+                before, began = scrape(self.url), time.monotonic()
+                moved = self.player.play(RATE_PPS, seconds)
+                after, elapsed_s = scrape(self.url), time.monotonic() - began
+                forged = total(after, _DROPS) - total(before, _DROPS)
+        if not forged:
+            raise UnavailableError("no forged packet reached the gateway")
 
         def gained(name: str, state: str | None = None) -> float:
             return total(after, name, state) - total(before, name, state)
@@ -102,12 +112,10 @@ class Siege:
             moved,
             sent_pps=running.sent_pps,
             received_pps=gained("pollgate_received_packets_total") / elapsed_s,
-            forged=int(gained("pollgate_drops_total")),
+            forged=int(forged),
             taken=int(gained("pollgate_session_messages_received_total")),
             busy=gained("pollgate_worker_cycles_total", "busy") / cycles,
         )
-        if flooded.forged == 0:
-            raise UnavailableError("no forged packet reached the gateway")
         self.war.append(flooded)
         return moved.share
 
@@ -153,7 +161,7 @@ def siege(directory: Path, sides: Sides) -> Iterator[Siege]:
     with ExitStack() as stack:
         network = stack.enter_context(private_network())
         address = stack.enter_context(network.generator_address())
-        url = stack.enter_context(gateway(config))
+        url = stack.enter_context(gateway(config, network.inside))
         stack.enter_context(_on_cpu(sides.generator))
         with Issuer(load_config(config)) as issuer:
             issued = issuer.ask("POST", "/v1/sessions", {"player_id": 1, "ttl": _TTL_S})
@@ -162,7 +170,7 @@ def siege(directory: Path, sides: Sides) -> Iterator[Siege]:
         player = SteadyPlayer(ticket, own)
         player.connect()
         capture = _forge(directory / "forged.pcap", ticket.session, own.getsockname()[1])
-        yield Siege(player, url, capture, sides)
+        yield Siege(player, url, capture, sides, network.inside)
 
 
 @contextmanager

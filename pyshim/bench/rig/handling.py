@@ -5,9 +5,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from urllib.request import urlopen
 
 from prometheus_client.parser import text_string_to_metric_families
+
+from pyshim.bench.rig.processes import fetch
 
 _BUCKETS = "pollgate_message_handling_seconds_bucket"
 
@@ -16,10 +17,8 @@ Histogram = Mapping[float, float]  # upper bound in seconds → how many took at
 
 def handling_histogram(url: str) -> Histogram:
     """One scrape of the gateway at `url`, summed over its workers."""
-    with urlopen(url, timeout=10) as answer:
-        text = answer.read().decode()
     counts: dict[float, float] = {}
-    for family in text_string_to_metric_families(text):
+    for family in text_string_to_metric_families(fetch(url)):
         for sample in family.samples:
             if sample.name == _BUCKETS:
                 bound = float(sample.labels["le"])

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """A network of the benchmark's own: a generator's and a server's interface, joined by a virtual cable.
 
-Nothing of the host is touched: the interfaces live in namespaces that end with the `with` block, or with the
-process.
+Nothing of the host is touched: the interfaces live in a network namespace that ends with the `with` block,
+or with the process. The calling thread enters nothing else. /sys shows the interfaces of the network that
+mounted it, so each process that looks there gets a mount namespace of its own; a thread that left one again
+would be at its root, and out of any chroot that it was in.
 
 Who pays for the kernel's work? A virtual cable has no card that would interrupt the receiver: the CPU that
 sends a packet also carries it into the other end's socket or ring. So each side's core does the other one's
@@ -26,7 +28,7 @@ from ipaddress import IPv4Address, IPv4Interface
 from pathlib import Path
 
 from pyshim.errors import UnavailableError
-from pyshim.namespaces import CLONE_NEWNET, CLONE_NEWNS, MS_PRIVATE, MS_REC, mount, setns, unshare
+from pyshim.namespaces import CLONE_NEWNET, setns, unshare
 
 SERVER_INTERFACE = "server0"
 SERVER_MAC = "02:00:00:00:00:02"
@@ -36,6 +38,11 @@ GENERATOR_INTERFACE = "generator0"
 GENERATOR_MAC = "02:00:00:00:00:01"
 GENERATOR_ADDRESS = IPv4Interface("10.0.0.2/16")  # of the players; their kernel does not know it
 
+_TOOLS = {"ip": "iproute2", "unshare": "util-linux", "mount": "mount"}
+
+# Runs what follows it with the /sys of the network that it is started in.
+_OWN_SYS = ("unshare", "--mount", "sh", "-c", 'mount -t sysfs sysfs /sys && exec "$@"', "sh")
+
 _SIOCETHTOOL = 0x8946
 _ETHTOOL_STXCSUM = 0x17
 
@@ -43,8 +50,11 @@ _ETHTOOL_STXCSUM = 0x17
 class PrivateNetwork:
     """The cable and its ends, while the `with` block of `private_network` lasts."""
 
+    inside = _OWN_SYS  # put before a command, it runs inside and sees what is there
+
     def __init__(self, steer_to: tuple[int, int] | None) -> None:
-        """Lay the cable inside the namespaces of the calling thread; see `private_network`."""
+        """Lay the cable in the network namespace of the calling thread; see `private_network`."""
+        _check_own_sys()
         # Without this the kernel's ends talk of their own accord: router solicitations, neighbour discovery.
         Path("/proc/sys/net/ipv6/conf/default/disable_ipv6").write_text("1")
         _ip("link", "set", "lo", "up")
@@ -76,9 +86,10 @@ class PrivateNetwork:
 
 @contextmanager
 def private_network(steer_to: tuple[int, int] | None = None) -> Iterator[PrivateNetwork]:
-    """Enter a new network and mount namespace with the calling thread; it is back when the block ends.
+    """Enter a new network namespace with the calling thread; it is back when the block ends.
 
-    Processes that the thread starts meanwhile are inside too, and their /sys shows what is inside.
+    Processes that the thread starts meanwhile are in that network, too. Those that look for interfaces in
+    /sys are to be started with `PrivateNetwork.inside` before their command.
 
     Args:
         steer_to: CPUs on which the server's and the generator's end receive; None: where the other end sends.
@@ -90,47 +101,48 @@ def private_network(steer_to: tuple[int, int] | None = None) -> Iterator[Private
         raise UnavailableError(
             "this benchmark makes a network namespace with a virtual cable, which needs root; use sudo"
         )
-    if shutil.which("ip") is None:
-        raise UnavailableError("the command ip is not installed; on Debian: apt-get install iproute2")
-    with _own_namespaces():
+    for tool, package in _TOOLS.items():
+        if shutil.which(tool) is None:
+            raise UnavailableError(
+                f"the command {tool} is not installed; on Debian: apt-get install {package}"
+            )
+    with _own_network():
         yield PrivateNetwork(steer_to)
 
 
 @contextmanager
-def _own_namespaces() -> Iterator[None]:
-    directory = Path.cwd()
-    before_network = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
-    before_mounts = os.open("/proc/thread-self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
+def _own_network() -> Iterator[None]:
+    before = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
     try:
         try:
-            unshare(CLONE_NEWNET | CLONE_NEWNS)
+            unshare(CLONE_NEWNET)
         except OSError as problem:
             raise UnavailableError(
                 f"a network namespace cannot be made here ({problem.strerror}); run the benchmark as root, "
                 "in a container with --cap-add SYS_ADMIN --cap-add NET_ADMIN"
             ) from problem
         try:
-            _show_inside_in_sys()
             yield
         finally:
-            setns(before_network, CLONE_NEWNET)
-            setns(before_mounts, CLONE_NEWNS)
-            os.chdir(directory)  # entering a mount namespace leads to its root
+            setns(before, CLONE_NEWNET)
     finally:
-        os.close(before_network)
-        os.close(before_mounts)
+        os.close(before)
 
 
-def _show_inside_in_sys() -> None:
-    """/sys shows the interfaces of the network namespace that mounted it: mount it anew, for us alone."""
-    try:
-        mount("none", "/", flags=MS_REC | MS_PRIVATE)
-        mount("sysfs", "/sys", "sysfs")
-    except OSError as problem:
+def _run(*command: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=30, check=False
+    )
+
+
+def _check_own_sys() -> None:
+    """Whether a process can have the /sys of this network."""
+    done = _run(*_OWN_SYS, "sh", "-c", ":")
+    if done.returncode != 0:
         raise UnavailableError(
-            f"/sys cannot be mounted for the benchmark ({problem.strerror}); run it as root, outside a "
-            "container"
-        ) from problem
+            f"/sys cannot be mounted for the benchmark ({done.stderr.strip() or 'it says nothing'}); run it "
+            "as root, outside a container"
+        )
 
 
 def _steer_receiving(interface: str, cpu: int) -> None:
@@ -139,13 +151,13 @@ def _steer_receiving(interface: str, cpu: int) -> None:
     Raises:
         UnavailableError: this kernel has no receive packet steering.
     """
-    try:
-        Path(f"/sys/class/net/{interface}/queues/rx-0/rps_cpus").write_text(_mask(cpu))
-    except OSError as problem:
+    where = f"/sys/class/net/{interface}/queues/rx-0/rps_cpus"
+    done = _run(*_OWN_SYS, "sh", "-c", f"echo {_mask(cpu)} >{where}")
+    if done.returncode != 0:
         raise UnavailableError(
-            f"the kernel cannot steer the packets of {interface} to CPU {cpu} ({problem.strerror}); "
+            f"the kernel cannot steer the packets of {interface} to CPU {cpu} ({done.stderr.strip()}); "
             "that takes CONFIG_RPS: leave out --steer"
-        ) from problem
+        )
 
 
 def _mask(cpu: int) -> str:
@@ -176,9 +188,7 @@ def _address(interface: str, address: IPv4Interface, neighbour: IPv4Address, mac
 
 
 def _ip(*words: str) -> None:
-    done = subprocess.run(
-        ("ip", *words), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=30, check=False
-    )
+    done = _run("ip", *words)
     if done.returncode != 0:
         raise UnavailableError(
             f"`ip {' '.join(words)}` failed: {done.stderr.strip() or 'it says nothing'}; the kernel needs "

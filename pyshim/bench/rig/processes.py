@@ -1,17 +1,16 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What benchmarks run: the gateway as a user runs it, and DPDK's testpmd on the same device."""
+"""What benchmarks run: the gateway as a user runs it, and what its metrics say of a measurement."""
 
 from __future__ import annotations
 
 import os
 import re
 import select
-import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -19,15 +18,12 @@ from urllib.request import urlopen
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from pyshim.bench.rig.observe import observe
 from pyshim.errors import InternalError, UnavailableError
-from pyshim.plan import Plan
 
 WARM_UP_S = 0.3
-TESTPMD_START_S = 1.5  # it says nothing that could be awaited; a rate needs it to forward, not to be fresh
-START_TIMEOUT_S = 30.0
-STOP_TIMEOUT_S = 10.0
-
-TESTPMD = "dpdk-testpmd"
+START_TIMEOUT_S = 60.0
+STOP_TIMEOUT_S = 30.0
 
 _COUNT = re.compile(r"\d+ errors?\s*")  # ends a list of errors
 _RECEIVED = "pollgate_received_packets_total"
@@ -83,12 +79,24 @@ def read_until(name: str, process: subprocess.Popen[bytes], pattern: bytes, time
     return read
 
 
+def fetch(url: str) -> str:
+    """The text of one scrape.
+
+    Raises:
+        UnavailableError: the gateway does not answer.
+    """
+    try:
+        with urlopen(url, timeout=START_TIMEOUT_S) as answer:
+            text: str = answer.read().decode()
+    except OSError as problem:
+        raise UnavailableError(f"the gateway's metrics at {url} cannot be read: {problem}") from problem
+    return text
+
+
 def scrape(url: str) -> Mapping[Sample, float]:
     """Samples of one scrape, summed over all labels except worker and state."""
-    with urlopen(url, timeout=10) as answer:
-        text = answer.read().decode()
     totals: dict[Sample, float] = {}
-    for family in text_string_to_metric_families(text):
+    for family in text_string_to_metric_families(fetch(url)):
         for sample in family.samples:
             key = (sample.name, sample.labels.get("worker", ""), sample.labels.get("state", ""))
             totals[key] = totals.get(key, 0.0) + sample.value
@@ -103,12 +111,16 @@ def total(samples: Mapping[Sample, float], name: str, state: str | None = None) 
 
 
 @contextmanager
-def gateway(config: Path) -> Iterator[str]:
+def gateway(config: Path, inside: Sequence[str] = ()) -> Iterator[str]:
     """The appliance itself, as a user runs it; gives the URL of its metrics once it polls.
 
     In a process group of its own: Ctrl-C is for the benchmark, which then ends what it started.
+
+    Args:
+        config: its configuration.
+        inside: goes before the command, such as that which leads into a private network.
     """
-    command = [sys.executable, "-P", "-m", "pyshim", "run", "-c", str(config), "--json"]
+    command = [*inside, sys.executable, "-P", "-m", "pyshim", "run", "-c", str(config), "--json"]
     process = subprocess.Popen(
         command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, process_group=0
     )
@@ -186,9 +198,7 @@ class Stage:
             _await_sessions(self._url, sessions)
             time.sleep(WARM_UP_S)
             self._config = config
-        before = scrape(self._url)
-        time.sleep(seconds)
-        after = scrape(self._url)
+        before, after = observe(lambda: scrape(self._url), seconds, all_received)
         return run_between(before, after, tsc_hz)
 
 
@@ -198,18 +208,31 @@ def measure_gateway(config: Path, seconds: float, tsc_hz: float, sessions: int =
         return stage.measure(config, seconds, tsc_hz, sessions)
 
 
+def _gained(before: Mapping[Sample, float], after: Mapping[Sample, float], name: str) -> dict[str, float]:
+    """By worker."""
+    return {key[1]: value - before.get(key, 0.0) for key, value in after.items() if key[0] == name}
+
+
+def all_received(before: Mapping[Sample, float], after: Mapping[Sample, float]) -> bool:
+    """Whether every worker has received something between two scrapes."""
+    return all(count > 0 for count in _gained(before, after, _RECEIVED).values())
+
+
 def run_between(before: Mapping[Sample, float], after: Mapping[Sample, float], tsc_hz: float) -> GatewayRun:
     """What happened between two scrapes.
 
     A worker that shares its CPU counts the cycles that it did not have too: they are part of its rate.
 
     Raises:
-        UnavailableError: nothing was received.
+        UnavailableError: a worker received nothing.
     """
     gained = {key: value - before.get(key, 0.0) for key, value in after.items()}
-    packets = {worker: count for (name, worker, _), count in gained.items() if name == _RECEIVED}
-    if sum(packets.values()) <= 0:
-        raise UnavailableError("the gateway received nothing from the benchmark's capture")
+    packets = _gained(before, after, _RECEIVED)
+    if idle := [worker for worker, count in packets.items() if count <= 0]:
+        raise UnavailableError(
+            f"worker {idle[0]} of the gateway received nothing from the benchmark's capture: others have its "
+            "CPU; stop them, or run the benchmark on a machine that is less busy"
+        )
     rates = (
         count * tsc_hz / (gained[_CYCLES, worker, "busy"] + gained[_CYCLES, worker, "idle"])
         for worker, count in packets.items()
@@ -220,55 +243,3 @@ def run_between(before: Mapping[Sample, float], after: Mapping[Sample, float], t
         dropped=int(total(gained, "pollgate_drops_total")),
         handed_over=int(total(gained, "pollgate_handed_over_packets_total")),
     )
-
-
-def testpmd_path() -> str:
-    """Where testpmd is.
-
-    Raises:
-        UnavailableError: it is not installed.
-    """
-    path = shutil.which(TESTPMD)
-    if path is None:
-        raise UnavailableError(f"{TESTPMD} is not installed; on Debian: apt-get install dpdk-dev")
-    return path
-
-
-def measure_testpmd(plan: Plan, mode: str, seconds: float) -> float:
-    """Packets per second that testpmd forwards on the plan's first device, with the same cores and memory.
-
-    testpmd itself computes the rate between two `show port stats`, from its own clock.
-    """
-    command = [
-        *(testpmd_path(), *plan.eal_args, "--"),
-        *("--interactive", f"--forward-mode={mode}", "--auto-start", "--nb-cores=1"),
-        f"--total-num-mbufs={plan.pools[0].mbufs}",
-    ]
-    process = subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, process_group=0
-    )
-    try:
-        time.sleep(TESTPMD_START_S + WARM_UP_S)
-        ask_testpmd(process, "show port stats 0\n")
-        time.sleep(seconds)
-        ask_testpmd(process, "show port stats 0\nquit\n")
-        said, _ = process.communicate(timeout=STOP_TIMEOUT_S)
-    except subprocess.TimeoutExpired as error:
-        raise UnavailableError(f"{TESTPMD} did not end when it was told to") from error
-    finally:
-        process.kill()
-        process.wait()
-    # Its output is buffered until it ends and read then; the second answer is the rate since the first.
-    rates = re.findall(rb"Rx-pps:\s+(\d+)", said)
-    if not rates or int(rates[-1]) == 0:
-        raise UnavailableError(f"{TESTPMD} forwarded nothing: {_tail(said.decode(errors='replace'))}")
-    return float(rates[-1])
-
-
-def ask_testpmd(process: subprocess.Popen[bytes], commands: str) -> None:
-    """Type commands, each with its line's end; what it answers comes when it ends."""
-    if process.stdin is None:
-        raise InternalError("testpmd was started without a pipe for its commands")
-    with suppress(BrokenPipeError):  # it ended early; its output says why
-        process.stdin.write(commands.encode())
-        process.stdin.flush()

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from pyshim.errors import UnavailableError
 
-_BESIDE_S = 60.0  # start, adopting all connections, end
+_BESIDE_S = 120.0  # start, adopting all connections, waiting for a CPU, end
 
 
 class Side(StrEnum):

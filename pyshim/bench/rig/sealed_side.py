@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from pyshim.bench.rig.observe import observe
 from pyshim.bench.rig.processes import WARM_UP_S
 from pyshim.bench.rig.sealed_native import (
     connect_all,
@@ -24,11 +25,12 @@ from pyshim.bench.rig.sealed_native import (
 from pyshim.bench.rig.sealed_run import Side, SideRun
 from pyshim.config import load_config
 from pyshim.dataplane import Gateway, PageNames, RunState, StatsPage, new_state, tsc_hz
+from pyshim.errors import PollgateError, UnavailableError
 from pyshim.host import gather
 from pyshim.plan import plan
 from pyshim.stats import WorkerSnapshot
 
-_STOP_S = 2.0
+_STOP_S = 30.0
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -57,11 +59,15 @@ def main(arguments: Sequence[str]) -> None:
 def _serve(gateway: Gateway, look: Callable[[], WorkerSnapshot], seconds: float) -> SideRun:
     gateway.start()
     time.sleep(WARM_UP_S)
-    before, harness_before = look(), rewinding_cycles()
-    time.sleep(seconds)
-    after, harness_after = look(), rewinding_cycles()
+    (before, harness_before), (after, harness_after) = observe(
+        lambda: (look(), rewinding_cycles()),
+        seconds,
+        lambda earlier, later: later[0].received > earlier[0].received,
+    )
     gateway.stop(_STOP_S)
     ended = look()
+    if after.received == before.received:
+        raise UnavailableError("its worker received nothing: others have its CPU")
     received = after.received - before.received
     busy = after.cycles_busy - before.cycles_busy - (harness_after - harness_before)
     cycles = busy + after.cycles_idle - before.cycles_idle
@@ -80,4 +86,7 @@ def _not_answered(worker: WorkerSnapshot) -> int:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    try:
+        main(sys.argv[1:])
+    except PollgateError as problem:
+        sys.exit(str(problem))  # its last line is what the benchmark tells

@@ -7,7 +7,7 @@ import secrets
 import select
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from ipaddress import IPv4Address
@@ -18,7 +18,7 @@ from pyshim.protocol.client.connection import Connection, Phase
 from pyshim.protocol.client.outgoing import Outgoing, Priority
 from pyshim.protocol.session_wire import Header, Kind, MessageType, WireError, move_body, read_header
 
-DRAIN_S = 0.2  # for the last answers
+DRAIN_S = 2.0  # at most, for the last answers: others may have the gateway's CPU
 _CONNECT_S = 10.0
 _LONG_S = 3600.0  # it is quiet between measurements, and stays connected
 _ACK_BITS = 32
@@ -74,7 +74,7 @@ class SteadyPlayer:
             self._turn(began + due)
             self._move(sent)
             sent += 1
-        self._turn(time.monotonic() + DRAIN_S)
+        self._turn(time.monotonic() + DRAIN_S, lambda: not self._waiting)
         if self._connection.phase is not Phase.OPEN:
             raise UnavailableError(f"the benchmark's player lost its connection: {self._connection.ending}")
         return Moved(sent, sent - len(self._waiting))
@@ -87,9 +87,9 @@ class SteadyPlayer:
             self._waiting.add(read_header(datagram).sequence)
             self._socket.send(datagram)
 
-    def _turn(self, until: float) -> None:
-        """Take what comes until then."""
-        while (left_s := until - time.monotonic()) > 0:
+    def _turn(self, until: float, enough: Callable[[], bool] = lambda: False) -> None:
+        """Take what comes until then, or until it is enough."""
+        while (left_s := until - time.monotonic()) > 0 and not enough():
             if select.select([self._socket], [], [], left_s)[0]:
                 self._hear(self._socket.recv(_DATAGRAM_BYTES))
             for datagram in self._connection.due(time.monotonic()):
