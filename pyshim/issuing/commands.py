@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pyshim.errors import UsageError
+from pyshim.private_file import private_file
 
 if TYPE_CHECKING:
     from pyshim.issuing.client import Client
@@ -48,18 +49,33 @@ class Priority(StrEnum):
 
 
 @cli_app.command()
-def issue(
+def issue(  # noqa: PLR0913, PLR0917 - each is an option of the command
     config: ConfigOption,
     player: Annotated[int, typer.Option("--player", metavar="N", min=1, help="The player's number.")],
     ttl: Annotated[
         int, typer.Option("--ttl", metavar="SECONDS", min=1, help="How long the session is worth something.")
     ] = 3600,
     once: Annotated[bool, typer.Option("--once", help="The session can be connected once only.")] = False,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            metavar="FILE",
+            help="Write the ticket there, for its owner's eyes only, and print no key.",
+        ),
+    ] = None,
     json: JsonOption = False,
 ) -> None:
-    """Issue a session to a player; one that he has is revoked. The key is printed here and never again."""
-    with _client(config) as client:
-        answer = client.ask("POST", "/v1/sessions", {"player_id": player, "ttl": ttl, "once": once})
+    """Issue a session to a player; one that he has is revoked. The key is told here and never again."""
+    wanted = {"player_id": player, "ttl": ttl, "once": once}
+    if out is None:
+        with _client(config) as client:
+            answer = client.ask("POST", "/v1/sessions", wanted)
+    else:
+        with private_file(out, "--out") as file, _client(config) as client:
+            answer = client.ask("POST", "/v1/sessions", wanted)
+            file.write(json_format.dumps(answer) + "\n")
+        del answer["key"]
     _print(answer, json=json)
 
 

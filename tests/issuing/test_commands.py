@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
 import socket
+import stat
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -46,6 +48,45 @@ def test_issue_for_people_has_a_line_for_each(gate: Gate) -> None:
     lines = dict(line.split(maxsplit=1) for line in text.splitlines())
     assert lines.keys() == {"session", "key", "address", "expires", "player_id"}
     assert re.fullmatch(r"[A-Za-z0-9_-]{43}", lines["key"])
+
+
+def test_a_ticket_in_a_file_is_for_its_owner_alone_and_prints_no_key(gate: Gate, tmp_path: Path) -> None:
+    file = tmp_path / "ticket.json"
+    old = tmp_path / "elsewhere"
+    old.write_text("what others may read")
+    old.chmod(0o644)
+    file.symlink_to(old)
+    before = os.umask(0)
+    try:
+        text = done(gate, "issue", "--player", "8", "--out", str(file))
+        again = json.loads(done(gate, "issue", "--player", "8", "--json", "--out", str(file)))
+    finally:
+        os.umask(before)
+    ticket = json.loads(file.read_text())
+    assert Ticket.from_json(file).session == ticket["session"] == again["session"]
+    assert stat.S_IMODE(file.lstat().st_mode) == 0o600
+    assert stat.S_ISREG(file.lstat().st_mode)
+    assert old.read_text() == "what others may read"
+    assert ticket["key"] not in text
+    assert {line.split()[0] for line in text.splitlines()} == {"session", "address", "expires", "player_id"}
+    assert again.keys() == ticket.keys() - {"key"}
+    assert {path.name for path in tmp_path.iterdir()} == {"ticket.json", "elsewhere"}
+
+
+def test_a_ticket_that_cannot_be_kept_is_not_asked_for(gate: Gate, api: Api, tmp_path: Path) -> None:
+    session = api.issue(9)["session"]
+    for out in (tmp_path / "nowhere" / "ticket.json", tmp_path, Path("/dev/null")):
+        assert failed(gate, 2, "issue", "--player", "9", "--out", str(out)).startswith(f"--out: {out} ")
+    assert api("GET", f"/v1/sessions/{session}").status == 200
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_refused_ticket_leaves_the_file_as_it_was(gate: Gate, tmp_path: Path) -> None:
+    file = tmp_path / "ticket.json"
+    file.write_text("the last one")
+    failed(gate, 2, "issue", "--player", "4294967296", "--out", str(file))
+    assert file.read_text() == "the last one"
+    assert list(tmp_path.iterdir()) == [file]
 
 
 def test_list_has_every_session_and_never_a_key(gate: Gate, api: Api) -> None:
