@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any, Self
 
+from pyshim.conditions import Condition
 from pyshim.errors import InternalError, PollgateError, UnavailableError, UsageError
 from pyshim.letters import Fate, Letter, Verdict
 from pyshim.memory_file import SessionState, memory_file
@@ -57,7 +58,9 @@ class RunState:
     """What only the supervisor knows and every snapshot tells."""
 
     worker_restarts: int = 0
+    worker_reopenings: int = 0
     workers_running: bool = False
+    obstacles: tuple[str, ...] = ()
     config_reload_successful: bool = True
     sessions_issued: int = 0
     supervisor_age_s: float = 0.0
@@ -70,6 +73,7 @@ class Pulse:
 
     heartbeats: tuple[int, ...]  # TSC of each worker's last turn
     received: int  # packets, of all workers
+    ports: tuple[Condition, ...] = ()
 
 
 class StatsPage:
@@ -126,7 +130,9 @@ class StatsPage:
             engine=names.engine,
             isa=decode.text(page.isa),
             worker_restarts=state.worker_restarts,
+            worker_reopenings=state.worker_reopenings,
             workers_running=state.workers_running,
+            obstacles=state.obstacles,
             config_reload_successful=state.config_reload_successful,
             sessions_issued=state.sessions_issued,
             supervisor_age_s=state.supervisor_age_s,
@@ -143,7 +149,11 @@ class StatsPage:
         """Heartbeats and the number of received packets: cheap enough for every turn of an event loop."""
         page = self._read()
         workers = [page.worker[index] for index in range(page.worker_count)]
-        return Pulse(tuple(w.heartbeat_tsc for w in workers), sum(w.received for w in workers))
+        return Pulse(
+            tuple(w.heartbeat_tsc for w in workers),
+            sum(w.received for w in workers),
+            tuple(decode.condition(page.port[index]) for index in range(page.port_count)),
+        )
 
     def _read(self) -> Any:
         out: Any = ffi.new("struct pg_stats_page *")

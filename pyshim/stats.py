@@ -94,7 +94,7 @@ class PortSnapshot:
     rx_missed: int
     rx_errors: int
     rx_nombuf: int
-    link_up: bool
+    link_up: bool | None  # None: nobody can tell
     link_mbps: int  # 0: unknown
     queues: int
     offloads: frozenset[str]  # of "rx_checksum", "tx_checksum", "rss"
@@ -119,7 +119,9 @@ class Snapshot:
     engine: str  # "dpdk", "io_uring" or "epoll"
     isa: str  # "v2", "v3", "v4"; "" before start
     worker_restarts: int
+    worker_reopenings: int  # replaced in order, because a device had to be opened again
     workers_running: bool  # the worker process is up and every loop has turned
+    obstacles: tuple[str, ...]  # why a port does not serve though the workers run, a sentence each
     config_reload_successful: bool
     sessions_issued: int  # that stand, connected or not
     supervisor_age_s: float  # since the supervisor's loop last turned: what it knows is as old

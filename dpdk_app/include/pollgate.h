@@ -29,6 +29,7 @@ extern "C" {
 #define PG_DATAGRAM_MAX 1472   // bytes of UDP payload that fit an Ethernet frame; longer ones are too_long
 #define PG_CLOSE_REASONS 10    // index: reason of the wire, 0 has no label
 #define PG_DENIALS 7           // index: reason of DENIED, 0 has no label
+#define PG_ABOUT_MAX 48        // an interface's name or an address as text
 #define PG_HANDLING_BUCKETS 26 // see pg_handling_bound_ns(); the last one is unbounded
 
 // ---------------------------------------------------------------- names
@@ -359,6 +360,18 @@ struct pg_worker_stats {
 	struct pg_port_counts port[PG_PORTS_MAX];
 } __attribute__((aligned(64)));
 
+/// Does a port serve? In ascending order of what it takes to make it well again.
+enum pg_device_state {
+	PG_DEVICE_WELL,
+	PG_DEVICE_NARROW,   // frames of more than longest_frame bytes do not pass its interface, or the far end
+	PG_DEVICE_DOWN,     // its interface is down, or has no carrier
+	PG_DEVICE_AWAY,     // of sockets: one of its addresses is not this host's
+	PG_DEVICE_GONE,     // its interface is not there
+	PG_DEVICE_REPLACED, // there is another interface of that name: the device has to be opened again
+	PG_DEVICE_STUCK,    // its interface sends nothing any more: likewise
+	PG_DEVICE_RESET,    // the device asks for it
+};
+
 /// What the device says of itself. One writer: the worker process's control thread.
 struct pg_port_stats {
 	uint64_t rx_missed;
@@ -369,7 +382,11 @@ struct pg_port_stats {
 	uint32_t queues;    // pairs in use
 	uint32_t offloads;  // bits of enum pg_offload
 	uint8_t mac[6];
-	uint8_t pad[2];
+	uint8_t link_known; // 0: nobody can tell, and link_up is 1
+	uint8_t device;     // enum pg_device_state
+	uint32_t longest_frame;
+	char about[PG_ABOUT_MAX]; // the interface or address that `device` speaks of; "": none
+	uint8_t pad[4];
 };
 
 enum pg_offload { PG_OFFLOAD_RX_CHECKSUM = 1, PG_OFFLOAD_TX_CHECKSUM = 2, PG_OFFLOAD_RSS = 4 };

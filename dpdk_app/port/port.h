@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // port/port.h: one device: configured, started, described.
 //
-// Written by the control thread while it opens ports; workers only read.
+// Written by the control thread, nearly all of it while it opens ports; workers only read.
 
 #ifndef POLLGATE_PORT_H
 #define POLLGATE_PORT_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -13,12 +14,16 @@
 
 #include "net/identity.h"
 #include "pollgate.h"
+#include "port/losses.h"
+#include "port/watch.h"
 
 struct port {
 	// per packet
-	uint16_t id;     // of DPDK
-	bool rx_offload; // the device verifies checksums
-	bool tx_offload; // the device computes checksums
+	_Atomic uint16_t
+		longest_frame; // that can leave, without a tag; ANY_LENGTH but in trouble, 0 while the link is down
+	uint16_t id;           // of DPDK
+	bool rx_offload;       // the device verifies checksums
+	bool tx_offload;       // the device computes checksums
 	struct identity identity;
 
 	// at start
@@ -31,6 +36,10 @@ struct port {
 
 	// control thread only: device counters are continued over worker processes
 	struct pg_port_stats base;
+	struct watch watch; // of the kernel's interfaces behind the device
+	struct sight sight; // what the last look found
+	struct losses losses;
+	bool stuck; // nothing leaves any more; found out by whoever knows the queues
 };
 
 /// Find, configure and start the device of plan. `pool` feeds its receive queues; most traffic is for udp_port.
@@ -43,6 +52,6 @@ void port_stop(struct port *port);
 void port_close(struct port *port);
 
 /// Refresh what the device says of itself.
-void port_refresh(const struct port *port, struct pg_port_stats *stats);
+void port_refresh(struct port *port, struct pg_port_stats *stats);
 
 #endif

@@ -30,6 +30,7 @@ struct endpoint {
 	const struct pg_port_plan *port;
 	const struct pg_address *address;
 	uint16_t udp_port;
+	bool may_be_away; // the address need not be this host's at the moment
 };
 
 static socklen_t to_socket_address(const struct endpoint *e, union socket_address *out)
@@ -105,6 +106,15 @@ static void open_ears(int fd)
 		setsockopt(fd, SOL_SOCKET, SO_DETACH_FILTER, &(int){0}, sizeof(int));
 }
 
+/// Who has served before goes on with the addresses that are there; the others are heard from when they come back.
+static int allow_absence(int fd, sa_family_t family)
+{
+	const int one = 1;
+
+	return family == AF_INET6 ? setsockopt(fd, IPPROTO_IPV6, IPV6_FREEBIND, &one, sizeof(one)) :
+				    setsockopt(fd, IPPROTO_IP, IP_FREEBIND, &one, sizeof(one));
+}
+
 /// @return a bound socket, or -errno
 static int bound_socket(const struct endpoint *e, bool shared)
 {
@@ -120,6 +130,8 @@ static int bound_socket(const struct endpoint *e, bool shared)
 	rc = address.any.sa_family == AF_INET6 ? setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one)) : 0;
 	if (rc == 0 && shared)
 		rc = setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one)) == 0 ? close_ears(fd) : -1;
+	if (rc == 0 && e->may_be_away)
+		rc = allow_absence(fd, address.any.sa_family);
 	if (rc == 0)
 		rc = bind(fd, &address.any, length);
 	if (rc == 0)
@@ -149,13 +161,15 @@ typedef int endpoint_action(void *context, const struct endpoint *e, uint8_t por
 			    struct pg_error *error);
 
 /// Every address and UDP port of ours, in the order of the plan, until one fails.
-static int each_endpoint(const struct pg_plan *plan, endpoint_action *act, void *context, struct pg_error *error)
+static int each_endpoint(const struct pg_gateway *g, endpoint_action *act, void *context, struct pg_error *error)
 {
+	const struct pg_plan *plan = &g->plan;
+
 	for (uint32_t p = 0; p < plan->port_count; p++)
 		for (uint32_t a = 0; a < plan->port[p].address_count; a++)
 			for (uint32_t l = 0; l < plan->listener_count; l++) {
 				const struct endpoint e = {&plan->port[p], &plan->port[p].address[a],
-							   plan->listener_port[l]};
+							   plan->listener_port[l], g->resumes};
 				const int rc = act(context, &e, (uint8_t)p, (uint8_t)l, error);
 
 				if (rc != PG_OK)
@@ -177,7 +191,7 @@ int sockets_open(struct pg_gateway *g, struct pg_error *error)
 	if (!drops)
 		return error_set(error, PG_ERROR_MEMORY, "no memory for what the kernel drops");
 	kernel_drops_begin(drops);
-	return each_endpoint(&g->plan, make_sure, NULL, error);
+	return each_endpoint(g, make_sure, NULL, error);
 }
 
 /// Beyond the system's limit where we may; the planner has told the operator where we may not.
@@ -256,7 +270,7 @@ int sockets_equip(struct pg_gateway *g, struct worker *common, struct pg_error *
 	w->inbox_gate.arrivals = &common->stats->handed_in;
 	w->inbox_gate.settles_here = true;
 	g->assembly.census.ports[common->number] = EVERY_SOCKET;
-	return each_endpoint(&g->plan, add_socket, &equipping, error);
+	return each_endpoint(g, add_socket, &equipping, error);
 }
 
 // ---------------------------------------------------------------- life
@@ -338,12 +352,42 @@ static void tell_drops_apart(struct pg_gateway *g, struct socket_worker *w)
 	}
 }
 
+/// A socket stays bound when its address leaves the host, and hears nothing: ask with one that is new.
+static bool is_away(const struct pg_port_plan *port, const struct pg_address *address)
+{
+	const struct endpoint any_port = {port, address, 0, false};
+	const int fd = bound_socket(&any_port, false);
+
+	if (fd >= 0)
+		close(fd);
+	return fd == -EADDRNOTAVAIL;
+}
+
+static const struct pg_address *first_away(const struct pg_port_plan *port)
+{
+	for (uint32_t a = 0; a < port->address_count; a++)
+		if (is_away(port, &port->address[a]))
+			return &port->address[a];
+	return NULL;
+}
+
+static void refresh_port(struct pg_gateway *g, uint32_t i)
+{
+	const struct pg_address *away = first_away(&g->plan.port[i]);
+	struct pg_port_stats *stats = &g->page->port[i];
+
+	stats->queues = g->plan.worker_count;
+	stats->link_known = 1;
+	stats->link_up = !away;
+	if (away)
+		inet_ntop(away->family == 4 ? AF_INET : AF_INET6, away->bytes, stats->about, sizeof(stats->about));
+	__atomic_store_n(&stats->device, away ? PG_DEVICE_AWAY : PG_DEVICE_WELL, __ATOMIC_RELEASE);
+}
+
 void sockets_housekeep(struct pg_gateway *g)
 {
-	for (uint32_t i = 0; i < g->plan.port_count; i++) {
-		g->page->port[i].link_up = 1;
-		g->page->port[i].queues = g->plan.worker_count;
-	}
+	for (uint32_t i = 0; i < g->plan.port_count; i++)
+		refresh_port(g, i);
 	for (uint32_t i = 0; i < g->plan.worker_count; i++) {
 		struct socket_worker *w = (struct socket_worker *)g->worker[i];
 

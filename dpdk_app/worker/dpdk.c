@@ -175,13 +175,40 @@ static void announce_port(struct pg_gateway *g, uint32_t port)
 	}
 }
 
+static bool queue_stands(struct worker_queue *q, const struct sight *sight, uint64_t now_ns)
+{
+	const struct transmit_totals now = {
+		.accepted = counter_get(&q->counts->tx_packets),
+		.refused = counter_get(&q->refused),
+		.left = sight->tx_packets,
+		.lost = sight->tx_dropped,
+	};
+
+	return progress_stands(&q->progress, &now, sight->state < PG_DEVICE_DOWN, now_ns);
+}
+
+/// Only of a driver that leaves what it accepts in a ring of the kernel's. What stands is not set right by waiting.
+static void look_for_standing_queues(struct pg_gateway *g, struct port *port)
+{
+	const uint64_t now_ns = rte_get_timer_cycles() * 1000 / (rte_get_timer_hz() / 1000000);
+
+	for (uint32_t i = 0; i < g->plan.worker_count && port->watch.silent_when_long; i++) {
+		struct dpdk_worker *w = dpdk_worker_of(g->worker[i]);
+
+		for (unsigned k = 0; k < w->queue_count; k++)
+			if (w->queue[k].port == port)
+				port->stuck |= queue_stands(&w->queue[k], &port->sight, now_ns);
+	}
+}
+
 static void housekeep(struct pg_gateway *g)
 {
-	const struct dpdk_devices *devices = devices_of(g);
+	struct dpdk_devices *devices = devices_of(g);
 
 	for (uint32_t i = 0; i < g->plan.port_count; i++) {
 		const bool was_up = g->page->port[i].link_up;
 
+		look_for_standing_queues(g, &devices->port[i]);
 		port_refresh(&devices->port[i], &g->page->port[i]);
 		if (!was_up && g->page->port[i].link_up)
 			announce_port(g, i);

@@ -12,6 +12,7 @@
 #include <rte_ring.h>
 
 #include "port/port.h"
+#include "port/progress.h"
 #include "worker/worker.h"
 
 /// A queue pair that a worker serves, with the loop that was chosen for its port.
@@ -26,6 +27,12 @@ struct worker_queue {
 	uint16_t queue;
 	bool rx_offload;
 	bool tx_offload;
+
+	// written by the worker, rarely
+	uint64_t refused; // frames that the device had no room for
+
+	// control thread only
+	struct progress progress;
 };
 
 /// What all workers share. Set before launch.

@@ -25,6 +25,7 @@ struct pg_gateway {
 	struct policy policy[2]; // the one in use, and the one that the next reload fills
 	unsigned policy_in_use;
 	uint64_t generation;
+	bool resumes; // a process before this one served with the same page and state
 	bool running;
 };
 

@@ -148,6 +148,7 @@ struct pg_gateway *pg_open(const struct pg_plan *plan, struct pg_stats_page *pag
 	}
 	g->plan = *plan;
 	g->page = page;
+	g->resumes = page->tsc_hz != 0;
 	g->engine = engine_of(plan);
 	g->hot_path = hot_path_select(plan->isa);
 	if (!g->engine) {

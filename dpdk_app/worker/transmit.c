@@ -32,17 +32,53 @@ static unsigned send_bounded(const struct worker_queue *q, struct rte_mbuf **mbu
 	return sent;
 }
 
-static COLD void give_up(struct dpdk_worker *w, const struct worker_queue *q, struct rte_mbuf **mbufs, unsigned n)
+static COLD void give_up(struct dpdk_worker *w, struct worker_queue *q, struct rte_mbuf **mbufs, unsigned n)
 {
 	const enum pg_tx_drop reason = q->port_stats->link_up ? PG_TX_DROP_QUEUE_FULL : PG_TX_DROP_LINK_DOWN;
 
 	rte_pktmbuf_free_bulk(mbufs, n);
 	counter_add(&w->common.stats->tx_dropped[reason], n);
+	counter_add(&q->refused, n);
+}
+
+/// The kernel takes a frame that is longer by one tag of IEEE 802.1Q, and by no other.
+static bool is_too_long(const struct rte_mbuf *m, uint16_t longest)
+{
+	const struct rte_ether_hdr *ether = rte_pktmbuf_mtod(m, const struct rte_ether_hdr *);
+	const bool tagged = ether->ether_type == rte_cpu_to_be_16(RTE_ETHER_TYPE_VLAN);
+
+	return m->pkt_len > longest + (tagged ? sizeof(struct rte_vlan_hdr) : 0U);
+}
+
+/// Of a port in trouble: free what a driver would take and say that it was sent. While the link is down, it would
+/// leave when it is up again, however old it is then; too long, it would vanish or block the ring.
+/// @return how many are left, at the front of mbufs
+static COLD unsigned keep_back(struct dpdk_worker *w, struct rte_mbuf **mbufs, unsigned n, uint16_t longest)
+{
+	const enum pg_tx_drop reason = longest == 0 ? PG_TX_DROP_LINK_DOWN : PG_TX_DROP_REFUSED;
+	unsigned kept = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		if (longest > 0 && !is_too_long(mbufs[i], longest)) {
+			mbufs[kept++] = mbufs[i];
+			continue;
+		}
+		rte_pktmbuf_free(mbufs[i]);
+		counter_add(&w->common.stats->tx_dropped[reason], 1);
+	}
+	return kept;
 }
 
 void transmit(struct dpdk_worker *w, struct worker_queue *q, struct rte_mbuf **mbufs, unsigned n, uint64_t bytes)
 {
+	const uint16_t longest = atomic_load_explicit(&q->port->longest_frame, memory_order_relaxed);
+
 	counter_add(&w->common.stats->tx_offered, n);
+	if (unlikely(longest != ANY_LENGTH)) {
+		n = keep_back(w, mbufs, n, longest);
+		bytes = total_bytes(mbufs, n);
+	}
+
 	const unsigned sent = send_bounded(q, mbufs, n);
 
 	if (unlikely(sent < n))

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pyshim._native._pollgate import ffi, lib
+from pyshim.conditions import Condition, DeviceState
 from pyshim.stats import Histogram, MessageSnapshot, PoolSnapshot, PortCounts, PortSnapshot, WorkerSnapshot
 
 _UNBOUNDED_NS = 2**64 - 1
@@ -134,12 +135,17 @@ def port(stats: Any, name: str, counts: PortCounts) -> PortSnapshot:
         rx_missed=stats.rx_missed,
         rx_errors=stats.rx_errors,
         rx_nombuf=stats.rx_nombuf,
-        link_up=bool(stats.link_up),
+        link_up=bool(stats.link_up) if stats.link_known else None,
         link_mbps=stats.link_mbps,
         queues=stats.queues,
         offloads=frozenset(text for bit, text in bits.items() if stats.offloads & bit),
         mac=":".join(f"{byte:02x}" for byte in stats.mac),
     )
+
+
+def condition(stats: Any) -> Condition:
+    """How a port is."""
+    return Condition(DeviceState(stats.device), text(stats.about), stats.longest_frame)
 
 
 def pool(stats: Any, name: str) -> PoolSnapshot:

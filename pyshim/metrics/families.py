@@ -275,8 +275,10 @@ FAMILIES: tuple[Family, ...] = (
         "port_link_up",
         _PORT,
         "0 or 1",
-        "1 while the link is up.",
-        _per_port(lambda port: int(port.link_up)),
+        "1 while the link is up; absent where nobody can tell.",
+        lambda snapshot: (
+            ((port.name,), int(port.link_up)) for port in snapshot.ports if port.link_up is not None
+        ),
     ),
     _gauge(
         "port_queues",
@@ -520,6 +522,13 @@ FAMILIES: tuple[Family, ...] = (
         "restarts",
         "Times that the worker process was started again after it died or stalled.",
         _one(lambda snapshot: snapshot.worker_restarts),
+    ),
+    _counter(
+        "worker_reopenings",
+        (),
+        "reopenings",
+        "Times that the worker process was replaced, with all sessions, to open a device again.",
+        _one(lambda snapshot: snapshot.worker_reopenings),
     ),
     # the supervisor
     _gauge(

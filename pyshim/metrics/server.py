@@ -237,6 +237,8 @@ def _stands_still(age_s: float) -> str:
 
 def _unready(snapshot: Snapshot) -> str | None:
     """Why nothing should be sent to this gateway now; None when it serves."""
+    if snapshot.obstacles:
+        return "\n".join(snapshot.obstacles)
     if not snapshot.workers_running:
         return "the workers are not running yet, or not any more"
     if snapshot.supervisor_age_s > READY_AGE_S:

@@ -189,7 +189,7 @@ def _state(frame: Frame) -> RenderableType:
     for pool in snapshot.pools:
         table.add_row(f"pool {pool.name}", _pool(pool))
     for port in snapshot.ports:
-        if not port.link_up:
+        if port.link_up is False:
             table.add_row(f"port {port.name}", Text("link down", style="yellow"))
         if lost := port.rx_missed + port.rx_nombuf:
             table.add_row(f"port {port.name}", Text(f"{units.count(lost)} missed", style="yellow"))

@@ -299,7 +299,8 @@ def test_answers_that_the_device_does_not_take_are_counted_and_their_buffers_fre
 ) -> None:
     # An interface that sends nothing above 100 bytes: the driver stops at the first answer of each burst.
     namespace.run("ip", "link", "add", "out0", "mtu", "100", "type", "veth", "peer", "name", "out1")
-    namespace.run("ip", "link", "set", "out0", "up")
+    for end in ("out0", "out1"):
+        namespace.run("ip", "link", "set", end, "up")
     write_capture(tmp_path / "in.pcap", [_chat(number) for number in range(1000)])
     device = f"net_pcap0,rx_pcap={tmp_path / 'in.pcap'},tx_iface=out0"
     settings = config(

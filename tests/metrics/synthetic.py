@@ -100,6 +100,8 @@ def snapshot(
         isa="v3" if turns else "",
         worker_restarts=0,
         workers_running=running,
+        obstacles=(),
+        worker_reopenings=3,
         config_reload_successful=True,
         sessions_issued=7 * workers if turns else 0,
         supervisor_age_s=0.03,

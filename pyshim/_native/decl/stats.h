@@ -65,7 +65,23 @@ struct pg_port_stats {
 	uint32_t queues;
 	uint32_t offloads;
 	uint8_t mac[6];
-	uint8_t pad[2];
+	uint8_t link_known;
+	uint8_t device;
+	uint32_t longest_frame;
+	char about[PG_ABOUT_MAX];
+	uint8_t pad[4];
+};
+
+enum pg_device_state {
+	PG_DEVICE_WELL,
+	PG_DEVICE_NARROW,
+	PG_DEVICE_DOWN,
+	PG_DEVICE_AWAY,
+	PG_DEVICE_GONE,
+	PG_DEVICE_REPLACED,
+	PG_DEVICE_STUCK,
+	PG_DEVICE_RESET,
+	...
 };
 
 enum pg_offload { PG_OFFLOAD_RX_CHECKSUM = 1, PG_OFFLOAD_TX_CHECKSUM = 2, PG_OFFLOAD_RSS = 4 };

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// port/watch.c: see watch.h.
+
+#include "port/watch.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include <rte_dev.h>
+#include <rte_devargs.h>
+#include <rte_ethdev.h>
+
+/// Arguments of drivers that name an interface which rte_eth_dev_info_get() does not tell.
+static const char *const naming[] = {"rx_iface=", "rx_iface_in=", "tx_iface=", "remote="};
+
+#define ETHER_HEADER 14
+
+static void watch_one(struct watch *watch, uint32_t index, const char *name, bool made_here)
+{
+	struct watched *new = &watch->interface[watch->count];
+	struct interface found;
+
+	for (unsigned i = 0; i < watch->count; i++)
+		if (name && strcmp(watch->interface[i].name, name) == 0)
+			return;
+	if (watch->count == WATCHED_MAX)
+		return;
+	*new = (struct watched){.index = index, .made_here = made_here};
+	if (name)
+		snprintf(new->name, sizeof(new->name), "%s", name);
+	if (interface_ask(&watch->asker, index, new->name, &found) == INTERFACE_FOUND) {
+		memcpy(new->name, found.name, sizeof(new->name));
+		new->index = found.index;
+		new->mtu = found.mtu;
+	}
+	watch->count++;
+}
+
+/// `name`, up to the next comma, if `argument` is one that names an interface.
+static void watch_named(struct watch *watch, const char *argument)
+{
+	for (unsigned k = 0; k < sizeof(naming) / sizeof(*naming); k++) {
+		const size_t key = strlen(naming[k]);
+		char name[IF_NAMESIZE];
+
+		if (strncmp(argument, naming[k], key) != 0)
+			continue;
+		snprintf(name, sizeof(name), "%.*s", (int)strcspn(argument + key, ","), argument + key);
+		watch_one(watch, 0, name, false);
+	}
+}
+
+void watch_begin(struct watch *watch, uint16_t port_id)
+{
+	struct rte_eth_dev_info info;
+	const struct rte_devargs *devargs;
+	bool tap;
+
+	*watch = (struct watch){.asker.fd = -1};
+	// What is a card for its driver, which knows its link itself, can have an interface, too.
+	if (rte_eth_dev_info_get(port_id, &info) < 0 || strncmp(info.driver_name, "net_", 4) != 0 ||
+	    strchr(rte_dev_name(info.device), ':'))
+		return;
+	interface_asker_open(&watch->asker);
+	tap = strcmp(info.driver_name, "net_tap") == 0;
+	watch->silent_when_long = strcmp(info.driver_name, "net_af_packet") == 0;
+	if (info.if_index != 0)
+		watch_one(watch, info.if_index, NULL, tap);
+	devargs = rte_dev_devargs(info.device);
+	for (const char *at = devargs ? devargs->args : NULL; at; at = strchr(at, ',')) {
+		at += *at == ',';
+		watch_named(watch, at);
+	}
+	if (watch->count == 0)
+		interface_asker_close(&watch->asker);
+}
+
+void watch_end(struct watch *watch)
+{
+	interface_asker_close(&watch->asker);
+	watch->count = 0;
+}
+
+/// It is not there any more: is there another one with its name?
+static enum pg_device_state absent_state(struct watch *watch, const struct watched *w)
+{
+	struct interface other;
+
+	if (w->made_here || w->name[0] == '\0')
+		return PG_DEVICE_REPLACED; // opening the device makes it, or says what is missing
+	return interface_ask(&watch->asker, 0, w->name, &other) == INTERFACE_FOUND ? PG_DEVICE_REPLACED :
+										     PG_DEVICE_GONE;
+}
+
+/// What both ends of the interface carry.
+static uint32_t carried(const struct interface *now)
+{
+	return now->far_mtu != 0 && now->far_mtu < now->mtu ? now->far_mtu : now->mtu;
+}
+
+static enum pg_device_state present_state(const struct watch *watch, const struct watched *w,
+					  const struct interface *now)
+{
+	if (!now->up)
+		return PG_DEVICE_DOWN;
+	return watch->silent_when_long && carried(now) < w->mtu ? PG_DEVICE_NARROW : PG_DEVICE_WELL;
+}
+
+static bool look_at(struct watch *watch, const struct watched *w, struct sight *out)
+{
+	struct interface now;
+	enum pg_device_state state;
+
+	switch (interface_ask(&watch->asker, w->index, w->name, &now)) {
+	case INTERFACE_FOUND:
+		state = present_state(watch, w, &now);
+		out->tx_packets += now.tx_packets;
+		out->tx_dropped += now.tx_dropped;
+		if (state == PG_DEVICE_NARROW)
+			out->longest_frame = (uint16_t)(carried(&now) + ETHER_HEADER);
+		break;
+	case INTERFACE_ABSENT:
+		state = absent_state(watch, w);
+		break;
+	default:
+		return false;
+	}
+	if (state > out->state) {
+		out->state = state;
+		snprintf(out->about, sizeof(out->about), "%s", w->name);
+	}
+	return true;
+}
+
+bool watch_look(struct watch *watch, struct sight *out)
+{
+	*out = (struct sight){.state = PG_DEVICE_WELL, .longest_frame = ANY_LENGTH};
+	snprintf(out->about, sizeof(out->about), "%s", watch->interface[0].name);
+	for (unsigned i = 0; i < watch->count; i++)
+		if (!look_at(watch, &watch->interface[i], out))
+			return false;
+	if (out->state > PG_DEVICE_NARROW)
+		out->longest_frame = 0;
+	return true;
+}

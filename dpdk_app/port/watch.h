@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// port/watch.h: do the kernel's interfaces behind a virtual device still serve it?
+//
+// Drivers of virtual devices say that the link is up whatever their interface does, and never notice that it is gone
+// or that another one has its name. So the kernel is asked. Of the control thread only.
+
+#ifndef POLLGATE_PORT_WATCH_H
+#define POLLGATE_PORT_WATCH_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "pollgate.h"
+#include "port/interface.h"
+
+#define WATCHED_MAX 4
+#define ANY_LENGTH UINT16_MAX
+
+struct watched {
+	char name[IF_NAMESIZE];
+	uint32_t index; // of the one that was opened
+	uint32_t mtu;   // when it was opened; 0: not known
+	bool made_here; // by the driver: nobody else makes it again
+};
+
+struct watch {
+	struct interface_asker asker;
+	unsigned count; // 0: no interface of the kernel is behind this device
+	struct watched interface[WATCHED_MAX];
+	bool silent_when_long; // the driver does not tell that a frame was too long to leave
+};
+
+/// What a look found. Of several interfaces, of the one in the worst state.
+struct sight {
+	enum pg_device_state state;
+	char about[PG_ABOUT_MAX]; // the interface
+	uint16_t longest_frame;   // that can leave, without a tag; ANY_LENGTH: all of ours
+	uint64_t tx_packets;      // of all interfaces
+	uint64_t tx_dropped;
+};
+
+/// Find the interfaces behind a device that is open.
+void watch_begin(struct watch *watch, uint16_t port_id);
+void watch_end(struct watch *watch);
+
+/// @return false: the kernel did not answer
+bool watch_look(struct watch *watch, struct sight *out);
+
+#endif
