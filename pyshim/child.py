@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 from collections import deque
+from contextlib import ExitStack, closing
 
 from pyshim.control import Channel
 from pyshim.eal_messages import TAIL_LINES
@@ -24,6 +25,8 @@ def _what_to_do(problem: OSError) -> str:
         return RAISE_PROCESS_LIMIT
     if problem.errno == errno.ENOMEM:
         return "free memory, or raise the memory limits of this process"
+    if problem.errno in (errno.EMFILE, errno.ENFILE):
+        return "see `ulimit -n` (systemd: LimitNOFILE), and fs.file-max for the whole host"
     return "check the limits of this process"
 
 
@@ -56,34 +59,43 @@ class Child:
         Raises:
             UnavailableError: no process can be started.
         """
-        self.channel, theirs = Channel.pair()
-        self.log_fd, log_end = os.pipe2(os.O_CLOEXEC)
-        # At both ends: a supervisor that does not read, being frozen, must not hold up who serves packets.
-        for end in (self.log_fd, log_end):
-            os.set_blocking(end, False)
         self.log = LogTail()
-        inherited = (theirs.fileno(), stats_fd, state_fd)
-        command = [sys.executable, "-P", "-m", "pyshim.worker"]
-        for name, fd in zip(("control", "stats", "state"), inherited, strict=True):
-            command += [f"--{name}", str(fd)]
-        try:
-            self._process = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=log_end,
-                stderr=log_end,
-                pass_fds=inherited,
-                start_new_session=True,  # so that Ctrl-C reaches the supervisor only
-            )
-        except OSError as problem:
-            self.channel.close()
-            os.close(self.log_fd)
-            raise UnavailableError(
-                f"no worker process can be started: {problem.strerror}; {_what_to_do(problem)}"
-            ) from problem
-        finally:
-            theirs.close()
-            os.close(log_end)
+        with ExitStack() as on_failure:
+            try:
+                self._start(stats_fd, state_fd, on_failure)
+            except OSError as problem:
+                raise UnavailableError(
+                    f"no worker process can be started: {problem.strerror}; {_what_to_do(problem)}"
+                ) from problem
+            on_failure.pop_all()
+
+    def _start(self, stats_fd: int, state_fd: int, on_failure: ExitStack) -> None:
+        """Everything that takes a descriptor or a process; what is taken is given back `on_failure`."""
+        self.channel, theirs = Channel.pair()
+        on_failure.callback(self.channel.close)
+        with closing(theirs):
+            self.log_fd, log_end = os.pipe2(os.O_CLOEXEC)
+            on_failure.callback(os.close, self.log_fd)
+            # At both ends: a supervisor that does not read, being frozen, must not hold up who serves packets.
+            for end in (self.log_fd, log_end):
+                os.set_blocking(end, False)
+            inherited = (theirs.fileno(), stats_fd, state_fd)
+            command = [sys.executable, "-P", "-m", "pyshim.worker"]
+            for name, fd in zip(("control", "stats", "state"), inherited, strict=True):
+                command += [f"--{name}", str(fd)]
+            try:
+                self._process = subprocess.Popen(
+                    command,
+                    stdin=subprocess.DEVNULL,
+                    stdout=log_end,
+                    stderr=log_end,
+                    pass_fds=inherited,
+                    start_new_session=True,  # so that Ctrl-C reaches the supervisor only
+                )
+            finally:
+                os.close(log_end)
+        on_failure.callback(self._process.wait)
+        on_failure.callback(self._process.kill)
         self.pid = self._process.pid
         self.pidfd = os.pidfd_open(self.pid)
 

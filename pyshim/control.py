@@ -49,6 +49,7 @@ class Stop:
     """Finish the bursts in hand and end."""
 
     drain_s: float
+    dismiss: bool = True  # tell the players that the gateway ends; else the next process goes on with them
 
 
 @dataclass(frozen=True, slots=True)

@@ -335,6 +335,13 @@ CAUSES: tuple[Cause, ...] = (
     _vague(
         _cause(
             Step.PORT,
+            r"No such device",
+            lambda m, f: f"an interface of {f.devices} is not there; `ip link` shows those that are",
+        )
+    ),
+    _vague(
+        _cause(
+            Step.PORT,
             r"No such file or directory|[Cc]ould ?n[o']t open",
             lambda m, f: f"a file or interface of {f.devices} cannot be opened; check that it exists",
         )

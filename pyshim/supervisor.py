@@ -20,8 +20,9 @@ from typing import TYPE_CHECKING, Protocol
 
 from pyshim import control
 from pyshim.child import Child
+from pyshim.conditions import Conditions
 from pyshim.config import Config, load_config
-from pyshim.dataplane import PageNames, RunState, StatsPage, new_state
+from pyshim.dataplane import PageNames, Pulse, RunState, StatsPage, new_state
 from pyshim.eal_messages import crash_error, explain, last_meaningful
 from pyshim.errors import ExitCode, InternalError, PollgateError, UnavailableError
 from pyshim.heartbeats import Heartbeats
@@ -36,6 +37,7 @@ from pyshim.shortfall import queue_shortfalls
 from pyshim.signals import Signals
 from pyshim.stale_sockets import remove_stale_sockets
 from pyshim.stats import Snapshot
+from pyshim.waiting import Waiting
 
 if TYPE_CHECKING:
     from pyshim.sessions import SessionTable
@@ -141,6 +143,7 @@ def _control_api(config: Config, state: SessionState, post: Post) -> Iterator[_C
 class _Phase(Enum):
     STARTING = auto()  # a worker process exists and has not said Started
     RUNNING = auto()
+    REPLACING = auto()  # told to end, and the next one goes on
     WAITING = auto()  # no worker process; the next one comes when its time has come
     STOPPING = auto()  # told to end
     ENDED = auto()
@@ -209,6 +212,8 @@ class _Supervisor:
         self._kill_at_s: float | None = None
         workers = live.config.workers
         self._restarts = Restarts(workers.restart_limit, workers.restart_window_s)
+        self._waiting = Waiting()
+        self._conditions = Conditions(tuple(port.name for port in live.plan.ports))
 
         self._reload_asked = False
 
@@ -263,7 +268,7 @@ class _Supervisor:
                 self._spawn()
             case _Phase.RUNNING:
                 self._watch(now_s)
-            case _Phase.STOPPING if now_s >= self._deadline_s and self._reason is None:
+            case _Phase.STOPPING | _Phase.REPLACING if now_s >= self._deadline_s and self._reason is None:
                 self._reason = f"did not end within {STOP_LIMIT_S:.0f} s"
                 self._signal(signal.SIGKILL)
         if self._live.overdue(now_s):
@@ -285,6 +290,7 @@ class _Supervisor:
     def _watch(self, now_s: float) -> None:
         """Look at the running worker: does it turn, does it receive?"""
         pulse = self._page.pulse()
+        self._look_at_ports(pulse)
         self._heartbeats.look(pulse.heartbeats, now_s)
         timeout_s = self._live.config.workers.stall_timeout_s
         stalled = self._heartbeats.stalled(now_s, timeout_s)
@@ -299,12 +305,26 @@ class _Supervisor:
         idle_s = self._options.until_idle_s
         if idle_s is not None and now_s - self._received_s >= idle_s:
             self._stop(now_s)
+        elif self._reason is None and self._conditions.reopening_due(now_s):
+            self._replace(now_s)
+
+    def _look_at_ports(self, pulse: Pulse) -> None:
+        self._conditions, told = self._conditions.seen(pulse.ports)
+        for line in told:
+            self._tell("warning", line)
+        self._set()
 
     # ------------------------------------------------------------ the worker process
 
     def _spawn(self) -> None:
         remove_stale_sockets(self._live.plan)
-        child = Child(self._page.fd, self._state.fd)
+        try:
+            child = Child(self._page.fd, self._state.fd)
+        except UnavailableError as problem:
+            if self._started_s is None:
+                raise
+            self._wait_for_it(str(problem))
+            return
         self._child = child
         self._phase = _Phase.STARTING
         self._deadline_s = time.monotonic() + START_LIMIT_S
@@ -322,6 +342,15 @@ class _Supervisor:
             self._signal(signal.SIGABRT)
             self._kill_at_s = now_s + ABORT_GRACE_S
 
+    def _replace(self, now_s: float) -> None:
+        """End the worker process in order, its players unaware; the next one opens the devices anew."""
+        assert self._child is not None
+        self._conditions = self._conditions.reopening(now_s)
+        self._phase = _Phase.REPLACING
+        self._deadline_s = now_s + STOP_LIMIT_S
+        self._set(workers_running=False, worker_reopenings=self._conditions.reopened)
+        self._child.channel.send(control.Stop(DRAIN_S, dismiss=False))
+
     def _signal(self, number: signal.Signals) -> None:
         if self._child is not None:
             self._child.signal(number)
@@ -329,7 +358,7 @@ class _Supervisor:
     def _on_log(self) -> None:
         if self._child is not None:
             lines = self._child.read_log()
-            if not lines and self._phase is _Phase.STOPPING:
+            if not lines and self._phase in {_Phase.STOPPING, _Phase.REPLACING}:
                 self._unregister(self._child.log_fd)  # its end, perhaps: what is left is read at the death
             for line in lines:
                 self._tell("debug", line)
@@ -380,6 +409,7 @@ class _Supervisor:
         self._phase = _Phase.RUNNING
         self._heartbeats = Heartbeats()
         self._received_s = now_s
+        self._waiting = self._waiting.over()
         self._set(workers_running=True)
         if self._started_s is None:
             self._started_s = self._shown_s = now_s
@@ -390,6 +420,7 @@ class _Supervisor:
                 self._tell("warning", told)
         else:
             self._tell("info", "the worker process serves again")
+        self._look_at_ports(self._page.pulse())
 
     def _on_death(self) -> None:
         """The worker process has ended, whyever."""
@@ -405,12 +436,17 @@ class _Supervisor:
         log = tuple(child.log.lines)
         self._bury()
         self._set(workers_running=False)
+        in_order = self._said_stopped and self._reason is None
         if self._phase is _Phase.STOPPING:
             self._phase = _Phase.ENDED
             if not self._said_stopped:
                 self._tell("warning", f"the worker process {self._story(how)}; packets in its hands are lost")
         elif self._started_s is None:
             raise self._start_failure(how, log)
+        elif self._phase is _Phase.REPLACING and in_order:
+            self._start_next(0.0)
+        elif missing := self._missing(how, log):
+            self._wait_for_it(missing)
         else:
             self._plan_restart(how, log)
 
@@ -421,13 +457,20 @@ class _Supervisor:
         return f"{self._reason} and {how}" if self._reason is not None else how
 
     def _start_failure(self, how: str, log: tuple[str, ...]) -> PollgateError:
-        """The first worker process did not come up: there is no sense in trying again."""
+        """What its end stands for, if it came before it served."""
         if self._failure is None:
             return crash_error(
                 f"the worker process {self._story(how)} before it served", log, self._live.plan
             )
         kind = UnavailableError if self._failure.exit_code == ExitCode.UNAVAILABLE else InternalError
         return kind(explain(self._failure.message, log, self._live.plan))
+
+    def _missing(self, how: str, log: tuple[str, ...]) -> str | None:
+        """What was not there, if that is why it ended; a crash while it served is none of that."""
+        if self._failure is None and self._phase is not _Phase.STARTING:
+            return None
+        problem = self._start_failure(how, log)
+        return str(problem) if isinstance(problem, UnavailableError) else None
 
     def _plan_restart(self, how: str, log: tuple[str, ...]) -> None:
         now_s = time.monotonic()
@@ -445,8 +488,24 @@ class _Supervisor:
         wait_s = self._restarts.wait_s
         when = f"in {wait_s:g} s" if wait_s else "now"
         self._tell("warning", f"the worker process {story}; it is started again {when}")
+        self._start_next(wait_s)
+
+    def _wait_for_it(self, reason: str) -> None:
+        """Something that was there is not there now: all is kept, and tried again without end."""
+        now_s = time.monotonic()
+        self._waiting, tell = self._waiting.missed(reason, now_s)
+        if tell:
+            self._tell(
+                "warning",
+                f"the worker process cannot start: {reason}; all sessions are kept, and it is tried again "
+                "until it can",
+            )
+        self._set()
+        self._start_next(self._waiting.wait_s)
+
+    def _start_next(self, wait_s: float) -> None:
         self._phase = _Phase.WAITING
-        self._deadline_s = now_s + wait_s
+        self._deadline_s = time.monotonic() + wait_s
         if self._live.pending is not None:
             self._commit()  # the next worker process starts with the new policy
 
@@ -480,7 +539,7 @@ class _Supervisor:
     def _stop(self, now_s: float) -> None:
         if self._phase is _Phase.WAITING:
             self._phase = _Phase.ENDED
-        elif self._phase in {_Phase.STARTING, _Phase.RUNNING}:
+        elif self._phase in {_Phase.STARTING, _Phase.RUNNING, _Phase.REPLACING}:
             self._phase = _Phase.STOPPING
             self._deadline_s = now_s + STOP_LIMIT_S
             self._set(workers_running=False)
@@ -517,14 +576,18 @@ class _Supervisor:
         self,
         *,
         worker_restarts: int | None = None,
+        worker_reopenings: int | None = None,
         workers_running: bool | None = None,
         config_reload_successful: bool | None = None,
     ) -> None:
         now = self._status.now
+        reload = config_reload_successful
         self._status.now = RunState(
             now.worker_restarts if worker_restarts is None else worker_restarts,
+            now.worker_reopenings if worker_reopenings is None else worker_reopenings,
             now.workers_running if workers_running is None else workers_running,
-            now.config_reload_successful if config_reload_successful is None else config_reload_successful,
+            (*self._waiting.obstacles, *self._conditions.obstacles),
+            now.config_reload_successful if reload is None else reload,
         )
 
     def _tell(self, level: str, message: str) -> None:

@@ -78,20 +78,22 @@ def serve(channel: control.Channel, page: StatsPage, state: SessionState) -> Non
 
     gateway = Gateway(plan, page, state)
     gateway.start()
+    gateway.housekeep()  # who hears that it has started finds out how its ports are
     channel.send(control.Started())
 
-    drain_s = _attend(channel, gateway)
+    stop = _attend(channel, gateway)
 
     signal.alarm(STOP_LIMIT_S)
-    gateway.dismiss(DISMISS_LIMIT_S)  # who is not told in time finds out by himself
-    gateway.stop(drain_s)
+    if stop.dismiss:
+        gateway.dismiss(DISMISS_LIMIT_S)  # who is not told in time finds out by himself
+    gateway.stop(stop.drain_s)
     gateway.housekeep()
     gateway.close()
     channel.send(control.Stopped())
 
 
-def _attend(channel: control.Channel, gateway: Gateway) -> float:
-    """Answer the supervisor until it wants an end; returns the seconds that draining may take."""
+def _attend(channel: control.Channel, gateway: Gateway) -> control.Stop:
+    """Answer the supervisor until it wants an end; returns how."""
     while True:
         signal.alarm(TURN_LIMIT_S)
         gateway.housekeep()
@@ -106,8 +108,8 @@ def _attend(channel: control.Channel, gateway: Gateway) -> float:
                     channel.send(control.Applied(generation))
             case control.Deliver(number, letter):
                 channel.send(control.Delivered(number, gateway.send(letter)))
-            case control.Stop(drain_s):
-                return drain_s
+            case control.Stop() as stop:
+                return stop
             case None:
                 pass
             case unexpected:

@@ -138,6 +138,14 @@ class Wire:
         """Give the players' interface one more address."""
         self.players.run("ip", "address", "add", address, "dev", PLAYERS_INTERFACE, *flags)
 
+    def cut(self) -> None:
+        """Delete the pair; `lay_again` makes another one, of the same names."""
+        self.gate.run("ip", "link", "delete", GATE_INTERFACE)
+
+    def lay_again(self) -> None:
+        """Make the pair that was deleted anew."""
+        self._lay()
+
     def __enter__(self) -> Self:
         return self
 

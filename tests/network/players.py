@@ -268,8 +268,11 @@ class NetworkGate(Gate):
         *,
         args: Sequence[str] = (),
         prefix: Sequence[str] = (),
+        wait_ready: bool = True,
     ) -> None:
-        super().__init__(config, directory, args=args, prefix=(*namespace.prefix, *prefix))
+        super().__init__(
+            config, directory, args=args, prefix=(*namespace.prefix, *prefix), wait_ready=wait_ready
+        )
         self._namespace = namespace
 
     def get(self, path: str) -> tuple[int, str]:
