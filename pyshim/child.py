@@ -76,7 +76,7 @@ class Child:
         with closing(theirs):
             self.log_fd, log_end = os.pipe2(os.O_CLOEXEC)
             on_failure.callback(os.close, self.log_fd)
-            # At both ends: a supervisor that does not read, being frozen, must not hold up who serves packets.
+            # At both: a supervisor that does not read, being frozen, must not hold up who serves packets.
             for end in (self.log_fd, log_end):
                 os.set_blocking(end, False)
             inherited = (theirs.fileno(), stats_fd, state_fd)
