@@ -26,11 +26,13 @@ struct parsed {
 /// The frames of a burst, by what they turned out to be; game datagrams in the order of their arrival.
 struct lanes {
 	struct lookup game[BURST_MAX];
+	struct source source[BURST_MAX]; // of each of those, where its listener limits its sources
 	struct packet packet[BURST_MAX];
 	struct parsed host[BURST_MAX];
 	struct sealed_frames sealed;
 	unsigned game_count;
 	unsigned host_count;
+	bool mixed; // some of the game datagrams are LANE_OTHER
 };
 
 // ---------------------------------------------------------------- what is in each frame?
@@ -57,7 +59,10 @@ static __attribute__((noinline)) void sort_other(struct gate *gate, struct burst
 		drop_frame(gate, burst, i, drop);
 		return;
 	}
+	lanes->mixed = true;
 	lanes->packet[lanes->game_count] = p;
+	if (gate->policy->source_limited)
+		lanes->source[lanes->game_count] = look_up_source(gate->sources, gate->sessions, &p.peer);
 	lanes->game[lanes->game_count++] = look_up(gate->sessions, &p.peer, i, LANE_OTHER);
 }
 
@@ -86,18 +91,21 @@ ALWAYS_INLINE void sort_frame(struct gate *gate, struct burst *burst, unsigned i
 		drop_frame(gate, burst, i, drop);
 		return;
 	}
+	if (gate->policy->source_limited)
+		lanes->source[lanes->game_count] = look_up_source(gate->sources, gate->sessions, &p.peer);
 	lanes->game[lanes->game_count++] = look_up(gate->sessions, &p.peer, i, LANE_COMMON);
 }
 
-/// As many frames from the i-th on as are MOVEs: a loop that calls nothing and a function of its own, so that what it
-/// compares with stays in registers.
+/// As many frames from the i-th on as are MOVEs: a loop that calls nothing.
+/// @param limited  the first listener limits its sources
 /// @return index of the first that is something else, or n
-static __attribute__((noinline)) unsigned sort_moves(const struct gate *gate, const struct burst *burst, unsigned i,
-						     unsigned n, struct lanes *lanes, const bool rx_offload)
+ALWAYS_INLINE unsigned sort_moves_of(const struct gate *gate, const struct burst *burst, unsigned i, unsigned n,
+				     struct lanes *lanes, const bool rx_offload, const bool limited)
 {
 	const struct usual_spans spans = usual_spans(&gate->identity->usual);
 	const struct session_table *sessions = gate->sessions;
 	struct lookup *lookup = &lanes->game[lanes->game_count];
+	struct source *source = &lanes->source[lanes->game_count];
 	const unsigned first = i;
 
 	for (; i < n; i++) {
@@ -110,9 +118,55 @@ static __attribute__((noinline)) unsigned sort_moves(const struct gate *gate, co
 		const struct peer peer = frame_peer(frame);
 
 		*lookup++ = look_up(sessions, &peer, i, LANE_MOVE);
+		if (limited)
+			*source++ = look_up_source(gate->sources, sessions, &peer);
 	}
 	lanes->game_count += i - first;
 	return i;
+}
+
+/// Functions of their own, so that what each compares with stays in registers.
+static __attribute__((noinline)) unsigned sort_moves(const struct gate *gate, const struct burst *burst, unsigned i,
+						     unsigned n, struct lanes *lanes, const bool rx_offload)
+{
+	return sort_moves_of(gate, burst, i, n, lanes, rx_offload, false);
+}
+
+static __attribute__((noinline)) unsigned sort_limited_moves(const struct gate *gate, const struct burst *burst,
+							     unsigned i, unsigned n, struct lanes *lanes,
+							     const bool rx_offload)
+{
+	return sort_moves_of(gate, burst, i, n, lanes, rx_offload, true);
+}
+
+// ---------------------------------------------------------------- has its source sent too much?
+
+/// All are to the first listener, as in most bursts: a loop in which only the source varies.
+static __attribute__((noinline)) void limit_common(struct lanes *lanes, struct rate rate, uint64_t now)
+{
+	for (unsigned k = 0; k < lanes->game_count; k++)
+		limit_source(&lanes->game[k], lanes->source[k], rate, now);
+}
+
+static __attribute__((noinline)) void limit_mixed(const struct policy *policy, struct lanes *lanes, uint64_t now)
+{
+	for (unsigned k = 0; k < lanes->game_count; k++) {
+		struct lookup *lookup = &lanes->game[k];
+		const struct rate rate =
+			policy->source[lookup->lane == LANE_OTHER ? peer_listener(&lanes->packet[k].peer) : 0];
+
+		if (rate.interval != 0)
+			limit_source(lookup, lanes->source[k], rate, now);
+	}
+}
+
+/// In the order of arrival, before anything is answered.
+ALWAYS_INLINE void limit_burst(const struct policy *policy, struct lanes *lanes, uint64_t now)
+{
+	if (unlikely(lanes->mixed))
+		limit_mixed(policy, lanes, now);
+	else if (likely(policy->source[0].interval != 0))
+		limit_common(lanes, policy->source[0], now);
 }
 
 // ---------------------------------------------------------------- what is answered?
@@ -136,11 +190,11 @@ ALWAYS_INLINE void acknowledge(struct gate *gate, struct burst *burst, unsigned 
 }
 
 ALWAYS_INLINE void answer(struct gate *gate, struct burst *burst, const struct lookup *lookup, const struct packet *p,
-			  uint64_t now, bool source_limited, const bool tx_offload)
+			  uint64_t now, const bool tx_offload)
 {
 	const unsigned i = lookup->at;
-	const unsigned drop = handle(gate, &p->peer, lookup->slot, payload_of(burst->frame[i], p), now, source_limited,
-				     &burst->owner[i]);
+	const unsigned drop =
+		handle(gate, &p->peer, lookup->slot, payload_of(burst->frame[i], p), now, &burst->owner[i]);
 
 	if (unlikely(drop != PG_DROP_NONE))
 		drop_frame(gate, burst, i, drop);
@@ -149,24 +203,26 @@ ALWAYS_INLINE void answer(struct gate *gate, struct burst *burst, const struct l
 }
 
 static __attribute__((noinline)) void answer_other(struct gate *gate, struct burst *burst, const struct lookup *lookup,
-						   const struct packet *p, uint64_t now, bool source_limited,
-						   const bool tx_offload)
+						   const struct packet *p, uint64_t now, const bool tx_offload)
 {
-	answer(gate, burst, lookup, p, now, source_limited, tx_offload);
+	if (lookup->lane == LANE_LIMITED)
+		drop_frame(gate, burst, lookup->at, PG_DROP_SOURCE_RATE_LIMITED);
+	else
+		answer(gate, burst, lookup, p, now, tx_offload);
 }
 
 /// Any, by its lane; a MOVE is common, too.
 ALWAYS_INLINE void answer_one(struct gate *gate, struct burst *burst, const struct lanes *lanes, unsigned k,
-			      uint64_t now, bool source_limited, const bool tx_offload)
+			      uint64_t now, const bool tx_offload)
 {
 	const struct lookup *lookup = &lanes->game[k];
 
-	if (likely(lookup->lane != LANE_OTHER)) {
+	if (likely(lookup->lane == LANE_COMMON || lookup->lane == LANE_MOVE)) {
 		const struct packet p = common_packet(burst->frame[lookup->at]);
 
-		answer(gate, burst, lookup, &p, now, source_limited, tx_offload);
+		answer(gate, burst, lookup, &p, now, tx_offload);
 	} else {
-		answer_other(gate, burst, lookup, &lanes->packet[k], now, source_limited, tx_offload);
+		answer_other(gate, burst, lookup, &lanes->packet[k], now, tx_offload);
 	}
 }
 
@@ -236,6 +292,7 @@ static COLD void serve_host(struct gate *gate, struct burst *burst, const struct
 ALWAYS_INLINE void begin(struct gate *gate, struct burst *burst, struct lanes *lanes, unsigned n)
 {
 	lanes->game_count = lanes->host_count = 0;
+	lanes->mixed = false;
 	sealed_frames_begin(&lanes->sealed);
 	burst->unanswered = 0;
 	burst->resized = false;
@@ -248,12 +305,14 @@ ALWAYS_INLINE void sort_burst(struct gate *gate, struct burst *burst, struct lan
 {
 	// What is usual at a port that was not told is the other profile's.
 	const bool sealed = listener_is_sealed(gate, 0), told = gate->identity->usual.sealed == sealed;
+	const bool limited = gate->policy->source[0].interval != 0;
 
 	for (unsigned i = 0; i < n; i++) {
 		if (sealed && told)
 			i = sort_usual_frames(gate, burst, i, n, &lanes->sealed, rx_offload);
 		else if (told && burst->length[i] == sizeof(struct move_frame))
-			i = sort_moves(gate, burst, i, n, lanes, rx_offload);
+			i = limited ? sort_limited_moves(gate, burst, i, n, lanes, rx_offload) :
+				      sort_moves(gate, burst, i, n, lanes, rx_offload);
 		if (i < n)
 			sort_frame(gate, burst, i, lanes, rx_offload);
 	}
@@ -262,13 +321,11 @@ ALWAYS_INLINE void sort_burst(struct gate *gate, struct burst *burst, struct lan
 ALWAYS_INLINE void answer_burst(struct gate *gate, struct burst *burst, const struct lanes *lanes, uint64_t now,
 				const bool tx_offload)
 {
-	const bool source_limited = gate->policy->source_limited;
-
 	for (unsigned k = 0; k < lanes->game_count; k++) {
-		if (lanes->game[k].lane == LANE_MOVE && !source_limited)
+		if (lanes->game[k].lane == LANE_MOVE)
 			k = answer_moves(gate, burst, lanes, k, now, tx_offload);
 		if (k < lanes->game_count)
-			answer_one(gate, burst, lanes, k, now, source_limited, tx_offload);
+			answer_one(gate, burst, lanes, k, now, tx_offload);
 	}
 	for (unsigned k = 0; k < lanes->host_count; k++)
 		serve_host(gate, burst, &lanes->host[k], now);
@@ -282,6 +339,8 @@ ALWAYS_INLINE void run(struct gate *gate, struct burst *burst, unsigned n, uint6
 	begin(gate, burst, &lanes, n);
 	sort_burst(gate, burst, &lanes, n, rx_offload);
 	probe(gate->sessions, lanes.game, lanes.game_count);
+	if (gate->policy->source_limited)
+		limit_burst(gate->policy, &lanes, now);
 	answer_burst(gate, burst, &lanes, now, tx_offload);
 	serve_sealed_frames(gate, burst, &lanes.sealed, now, tx_offload);
 }

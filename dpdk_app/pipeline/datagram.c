@@ -31,13 +31,14 @@ ALWAYS_INLINE enum pg_drop check_envelope(const struct peer *peer, uint16_t leng
 
 struct datagram_lanes {
 	struct lookup plain[BURST_MAX];
+	struct source source[BURST_MAX]; // of each of those, where any listener limits its sources
 	struct sealed_lane sealed;
 	unsigned plain_count;
 };
 
 /// One that can be answered goes into its lane if its message, or its header, is whole.
 ALWAYS_INLINE enum pg_drop sort_datagram(struct gate *gate, const struct datagram_burst *burst, unsigned i,
-					 struct datagram_lanes *lanes)
+					 struct datagram_lanes *lanes, bool limited)
 {
 	const struct peer *peer = &burst->peer[i];
 	enum pg_drop drop;
@@ -45,38 +46,60 @@ ALWAYS_INLINE enum pg_drop sort_datagram(struct gate *gate, const struct datagra
 	if (listener_is_sealed(gate, peer_listener(peer)))
 		return sort_sealed(gate, &lanes->sealed, burst->payload[i], burst->length[i], peer, i);
 	drop = plain_check(burst->payload[i], burst->length[i]);
-	if (likely(drop == PG_DROP_NONE))
-		lanes->plain[lanes->plain_count++] = look_up(gate->sessions, peer, i, LANE_OTHER);
-	return drop;
+	if (unlikely(drop != PG_DROP_NONE))
+		return drop;
+	if (limited)
+		lanes->source[lanes->plain_count] = look_up_source(gate->sources, gate->sessions, peer);
+	lanes->plain[lanes->plain_count++] = look_up(gate->sessions, peer, i, LANE_OTHER);
+	return PG_DROP_NONE;
 }
 
 ALWAYS_INLINE void sort_datagrams(struct gate *gate, struct datagram_burst *burst, struct datagram_lanes *lanes,
 				  unsigned n)
 {
+	const bool limited = gate->policy->source_limited;
+
 	for (unsigned i = 0; i < n; i++) {
 		enum pg_drop drop = check_envelope(&burst->peer[i], burst->length[i]);
 
 		if (likely(drop == PG_DROP_NONE))
-			drop = sort_datagram(gate, burst, i, lanes);
+			drop = sort_datagram(gate, burst, i, lanes, limited);
 		if (unlikely(drop != PG_DROP_NONE))
 			drop_datagram(gate, burst, i, drop);
 	}
 }
 
+/// In the order of arrival, before anything is answered.
+static __attribute__((noinline)) void limit_datagrams(struct gate *gate, const struct datagram_burst *burst,
+						      struct datagram_lanes *lanes, uint64_t now)
+{
+	for (unsigned k = 0; k < lanes->plain_count; k++) {
+		struct lookup *lookup = &lanes->plain[k];
+		const struct rate rate = gate->policy->source[peer_listener(&burst->peer[lookup->at])];
+
+		if (likely(rate.interval != 0))
+			limit_source(lookup, lanes->source[k], rate, now);
+	}
+}
+
+ALWAYS_INLINE unsigned answer_datagram(struct gate *gate, struct datagram_burst *burst, const struct lookup *lookup,
+				       uint64_t now)
+{
+	if (unlikely(lookup->lane == LANE_LIMITED))
+		return PG_DROP_SOURCE_RATE_LIMITED;
+	return handle(gate, &burst->peer[lookup->at], lookup->slot, burst->payload[lookup->at], now, NULL);
+}
+
 ALWAYS_INLINE void answer_datagrams(struct gate *gate, struct datagram_burst *burst, const struct lookup *lookup,
 				    unsigned n, uint64_t now)
 {
-	const bool source_limited = gate->policy->source_limited;
-
 	for (unsigned k = 0; k < n; k++) {
-		const unsigned i = lookup[k].at;
-		uint8_t *payload = burst->payload[i];
-		const unsigned drop = handle(gate, &burst->peer[i], lookup[k].slot, payload, now, source_limited, NULL);
+		const unsigned i = lookup[k].at, drop = answer_datagram(gate, burst, &lookup[k], now);
 
 		if (unlikely(drop != PG_DROP_NONE))
 			drop_datagram(gate, burst, i, drop);
 		else
-			counter_add(&gate->stats->handled[plain_acknowledge(payload) - 1], 1);
+			counter_add(&gate->stats->handled[plain_acknowledge(burst->payload[i]) - 1], 1);
 	}
 }
 
@@ -115,6 +138,8 @@ void JOIN(run_datagrams, ISA)(struct gate *gate, struct datagram_burst *burst, u
 	counter_add(gate->arrivals, n);
 	sort_datagrams(gate, burst, &lanes, n);
 	probe(gate->sessions, lanes.plain, lanes.plain_count);
+	if (gate->policy->source_limited)
+		limit_datagrams(gate, burst, &lanes, now);
 	answer_datagrams(gate, burst, lanes.plain, lanes.plain_count, now);
 	if (lanes.sealed.count > 0)
 		serve_sealed_datagrams(gate, burst, &lanes.sealed, now);

@@ -169,7 +169,10 @@ static COLD enum pg_drop no_such_session(const struct issued *record, uint32_t s
 /// Peers go to cold functions by value: see settle().
 static COLD bool unproved_conforms(struct gate *gate, struct peer peer, uint64_t now)
 {
-	return !gate->policy->source_limited || source_conforms(gate, peer, now);
+	const struct rate rate = gate->policy->source[peer_listener(&peer)];
+
+	return rate.interval == 0 ||
+	       source_admit(gate->sources, source_hash(&peer, &gate->sessions->secret), rate, now);
 }
 
 /// Why this worker does not serve it.

@@ -31,6 +31,7 @@ enum lane {
 	LANE_OTHER,  // somehow: lanes.packet says how. Or it came without a frame
 	LANE_COMMON, // as most do
 	LANE_MOVE,   // as nearly all do, and it is a PLAYER_MOVE, up to its last byte
+	LANE_LIMITED // however; its source has sent too much
 };
 
 // ---------------------------------------------------------------- whose is it?
@@ -48,6 +49,16 @@ ALWAYS_INLINE struct lookup look_up(const struct session_table *sessions, const 
 
 	prefetch(lookup.bucket);
 	return lookup;
+}
+
+/// The bucket of its source is on its way.
+ALWAYS_INLINE struct source look_up_source(struct source_limits *sources, const struct session_table *sessions,
+					   const struct peer *peer)
+{
+	const struct source source = source_find(sources, source_hash(peer, &sessions->secret));
+
+	prefetch_for_write(source.set);
+	return source;
 }
 
 ALWAYS_INLINE void probe(const struct session_table *sessions, struct lookup *lookup, unsigned n)
@@ -82,26 +93,25 @@ static COLD uint32_t settle(struct gate *gate, struct peer peer, uint32_t player
 	return slot;
 }
 
-static COLD bool source_conforms(struct gate *gate, struct peer peer, uint64_t now)
-{
-	const struct rate rate = gate->policy->source[peer_listener(&peer)];
+// ---------------------------------------------------------------- has its source sent too much?
 
-	if (rate.interval == 0)
-		return true;
-	return source_admit(gate->sources, source_hash(&peer, &gate->sessions->secret), rate, now);
+/// One whose source has is marked.
+/// @param rate  of its listener
+ALWAYS_INLINE void limit_source(struct lookup *lookup, struct source source, struct rate rate, uint64_t now)
+{
+	if (unlikely(!source_conforms(source, rate, now)))
+		lookup->lane = LANE_LIMITED;
 }
 
 // ---------------------------------------------------------------- what does it do?
 
-/// Limits, session or admission, and the message's effect.
+/// Session or admission, and the message's effect.
 /// @param slot   what the probe found
 /// @param owner  out: of PACKET_ELSEWHERE; NULL: no other worker can have its session
 /// @return enum pg_drop, or PACKET_ELSEWHERE
 ALWAYS_INLINE unsigned handle(struct gate *gate, const struct peer *peer, uint32_t slot, const uint8_t *payload,
-			      uint64_t now, bool source_limited, uint8_t *owner)
+			      uint64_t now, uint8_t *owner)
 {
-	if (unlikely(source_limited) && !source_conforms(gate, *peer, now))
-		return PG_DROP_SOURCE_RATE_LIMITED;
 	if (unlikely(slot == SESSION_NONE || !peer_equal(&gate->sessions->records[slot].peer, peer))) {
 		slot = settle(gate, *peer, plain_player(payload), now, owner);
 		if (slot == SESSION_NONE)

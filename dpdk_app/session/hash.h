@@ -24,20 +24,27 @@ ALWAYS_INLINE uint64_t multiply_fold(uint64_t a, uint64_t b)
 	return (uint64_t)product ^ (uint64_t)(product >> 64);
 }
 
+/// Of the address, or of the first half of one: what the hashes below begin with.
+ALWAYS_INLINE uint64_t address_hash(uint64_t high, uint64_t low, const struct hash_secret *secret)
+{
+	return multiply_fold(high ^ secret->word[0], low ^ secret->word[1]);
+}
+
 ALWAYS_INLINE uint64_t peer_hash(const struct peer *peer, const struct hash_secret *secret)
 {
-	return multiply_fold(multiply_fold(peer->high ^ secret->word[0], peer->low ^ secret->word[1]) ^ secret->word[2],
+	return multiply_fold(address_hash(peer->high, peer->low, secret) ^ secret->word[2],
 			     peer->channel ^ secret->word[3]);
 }
 
 /// The hash without the port: what a limit by source address is keyed by. IPv6 counts by /64 (one subscriber),
-/// IPv4 by address; a listener has limits of its own.
+/// IPv4 by address; a listener has limits of its own. Where both hashes of an IPv4 peer are wanted, half of the work is
+/// common to them.
 ALWAYS_INLINE uint64_t source_hash(const struct peer *peer, const struct hash_secret *secret)
 {
 	const uint64_t low = peer->high != 0 ? 0 : peer->low;
 
-	return multiply_fold(multiply_fold(peer->high ^ secret->word[1], low ^ secret->word[2]) ^ secret->word[3],
-			     peer_listener(peer) ^ secret->word[0]);
+	return multiply_fold(address_hash(peer->high, low, secret) ^ secret->word[3],
+			     peer_listener(peer) ^ secret->word[2]);
 }
 
 /// Map a hash to 0 … n-1 by its high bits, without a division (Lemire, 2016).

@@ -34,14 +34,12 @@ static inline struct rate rate_make(uint32_t per_second, uint32_t burst, uint64_
 
 /// Does a datagram at `now` conform? If so it is accounted for.
 /// @param conforms_at  the bucket: time from which a datagram conforms without using the burst
-ALWAYS_INLINE bool rate_admit(uint64_t *conforms_at, struct rate rate, uint64_t now)
+/// @param rate         not unlimited
+ALWAYS_INLINE bool rate_admit_limited(uint64_t *conforms_at, struct rate rate, uint64_t now)
 {
-	if (rate.interval == 0) // unlimited: a line that is only read need not be written back
-		return true;
-
 	uint64_t from = *conforms_at > now ? *conforms_at : now;
 
-	if (from - now > rate.tolerance) {
+	if (unlikely(from - now > rate.tolerance)) {
 		// Further ahead than this rate ever lets it run: by a stricter one, before a reload. It starts over.
 		if (likely(from - now <= rate.tolerance + rate.interval))
 			return false;
@@ -49,6 +47,13 @@ ALWAYS_INLINE bool rate_admit(uint64_t *conforms_at, struct rate rate, uint64_t 
 	}
 	*conforms_at = from + rate.interval;
 	return true;
+}
+
+/// The same at any rate.
+ALWAYS_INLINE bool rate_admit(uint64_t *conforms_at, struct rate rate, uint64_t now)
+{
+	// Unlimited: a line that is only read need not be written back.
+	return rate.interval == 0 || rate_admit_limited(conforms_at, rate, now);
 }
 
 /// The same for `n` at once: all are accounted for, or none is. More than the burst holds conform when the bucket is full.

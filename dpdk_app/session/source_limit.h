@@ -10,20 +10,18 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "session/hash.h"
 #include "session/rate.h"
 
 #define SOURCE_WAYS 4
-#define SOURCE_SETS 4096
+#define SOURCE_SETS 8192
 
-struct source_entry {
-	uint64_t fingerprint; // keyed hash of the address: two addresses meet once in 2^64
-	uint64_t conforms_at;
-};
-
+/// By kind, not by entry, so that all fingerprints are compared at once.
 struct source_set {
-	struct source_entry way[SOURCE_WAYS];
+	uint64_t fingerprint[SOURCE_WAYS]; // keyed hash of the address: two addresses meet once in 2^64
+	uint64_t conforms_at[SOURCE_WAYS];
 } CACHE_ALIGNED;
 static_assert(sizeof(struct source_set) == CACHE_LINE, "one line per look-up");
 
@@ -31,22 +29,69 @@ struct source_limits {
 	struct source_set set[SOURCE_SETS];
 };
 
-/// May this source send another datagram at `now`?
-static inline bool source_admit(struct source_limits *limits, uint64_t fingerprint, struct rate rate, uint64_t now)
+ALWAYS_INLINE struct source_set *source_home(struct source_limits *limits, uint64_t fingerprint)
 {
-	struct source_set *set = &limits->set[hash_to_range(fingerprint, SOURCE_SETS)];
-	struct source_entry *quietest = &set->way[0];
+	return &limits->set[hash_to_range(fingerprint, SOURCE_SETS)];
+}
 
-	for (unsigned i = 0; i < SOURCE_WAYS; i++) {
-		struct source_entry *entry = &set->way[i];
+/// Which ways have it, one bit each. Without a branch: where a source is in its set is nothing to be predicted.
+ALWAYS_INLINE unsigned source_ways(const struct source_set *set, uint64_t fingerprint)
+{
+#ifdef __AVX2__
+	typedef uint64_t ways __attribute__((vector_size(32)));
+	typedef double lanes __attribute__((vector_size(32)));
+	ways have;
 
-		if (entry->fingerprint == fingerprint)
-			return rate_admit(&entry->conforms_at, rate, now);
-		if (entry->conforms_at < quietest->conforms_at)
-			quietest = entry;
-	}
-	*quietest = (struct source_entry){.fingerprint = fingerprint, .conforms_at = now};
-	return rate_admit(&quietest->conforms_at, rate, now);
+	memcpy(&have, set->fingerprint, sizeof(have));
+	return (unsigned)__builtin_ia32_movmskpd256((lanes)(have == fingerprint));
+#else
+	unsigned found = 0;
+
+	for (unsigned way = 0; way < SOURCE_WAYS; way++)
+		found |= (unsigned)(set->fingerprint[way] == fingerprint) << way;
+	return found;
+#endif
+}
+
+/// Give a source a full bucket of its own, that of the one which was quiet for longest.
+/// @return its way
+ALWAYS_INLINE unsigned source_settle(struct source_set *set, uint64_t fingerprint, uint64_t now)
+{
+	unsigned quietest = 0;
+
+	for (unsigned way = 1; way < SOURCE_WAYS; way++)
+		quietest = set->conforms_at[way] < set->conforms_at[quietest] ? way : quietest;
+	set->fingerprint[quietest] = fingerprint;
+	set->conforms_at[quietest] = now;
+	return quietest;
+}
+
+/// A source and where it is kept, so that its line can be brought before it is looked at.
+struct source {
+	struct source_set *set;
+	uint64_t fingerprint;
+};
+
+ALWAYS_INLINE struct source source_find(struct source_limits *limits, uint64_t fingerprint)
+{
+	return (struct source){source_home(limits, fingerprint), fingerprint};
+}
+
+/// May this source send another datagram at `now`?
+/// @param rate  not unlimited
+ALWAYS_INLINE bool source_conforms(struct source source, struct rate rate, uint64_t now)
+{
+	const unsigned ways = source_ways(source.set, source.fingerprint);
+	const unsigned way =
+		likely(ways != 0) ? (unsigned)__builtin_ctz(ways) : source_settle(source.set, source.fingerprint, now);
+
+	return rate_admit_limited(&source.set->conforms_at[way], rate, now);
+}
+
+/// The same of one whose line was not brought.
+ALWAYS_INLINE bool source_admit(struct source_limits *limits, uint64_t fingerprint, struct rate rate, uint64_t now)
+{
+	return source_conforms(source_find(limits, fingerprint), rate, now);
 }
 
 #endif

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // tests/bench_stages.c: what each stage of the pipeline costs, in TSC cycles per packet. A benchmark, not a test.
 //
-//   bench_stages CAPTURE.pcap [ROUNDS]
+//   bench_stages CAPTURE.pcap [ROUNDS [SOURCE_PPS]]
 //
+// With SOURCE_PPS each source is limited to so many a second, in bursts of 64: more than the capture brings, or it shows.
 // The pipeline's own source is included, so that its stages can be timed apart, with the flags of the build. Frames
 // are copied into 64 buffers first, as net_pcap does; the copy is timed apart too. Medians over the rounds.
 
@@ -22,14 +23,19 @@
 #define HEADROOM 128
 #define CAPACITY 65536
 #define BURSTS_PER_ROUND 2000
+#define SOURCE_BURST 64
 
 /// Of `pollgate bench` captures; rig_open has the rest: 10.0.0.1, UDP port 8080.
 static const uint8_t gate_mac[MAC_LEN] = {2, 0, 0, 0, 0, 2};
 
-enum stage { STAGE_COPY, STAGE_SORT, STAGE_PROBE, STAGE_ANSWER, STAGE_DATAGRAMS, STAGES };
+enum stage { STAGE_COPY, STAGE_SORT, STAGE_PROBE, STAGE_LIMIT, STAGE_ANSWER, STAGE_DATAGRAMS, STAGES };
 static const char *const stage_names[STAGES] = {
-	"copy in (stands for the device)",         "sort: parse, checksums, message, hash", "probe: index bucket",
-	"answer: session, state, acknowledgement", "datagrams: all of this without frames",
+	"copy in (stands for the device)",
+	"sort: parse, checksums, message, hash",
+	"probe: index bucket",
+	"limit: source's bucket",
+	"answer: session, state, acknowledgement",
+	"datagrams: all of this without frames",
 };
 
 struct capture {
@@ -93,6 +99,9 @@ static unsigned timed_burst(struct gate *gate, struct buffers *buffers, const st
 	now = pg_tsc(), cycles[STAGE_SORT] += now - then, then = now;
 	probe(gate->sessions, lanes.game, lanes.game_count);
 	now = pg_tsc(), cycles[STAGE_PROBE] += now - then, then = now;
+	if (gate->policy->source_limited)
+		limit_burst(gate->policy, &lanes, now);
+	now = pg_tsc(), cycles[STAGE_LIMIT] += now - then, then = now;
 	answer_burst(gate, &burst, &lanes, now, false);
 	now = pg_tsc(), cycles[STAGE_ANSWER] += now - then;
 	return next;
@@ -131,6 +140,7 @@ static int by_value(const void *a, const void *b)
 int main(int argc, char **argv)
 {
 	const unsigned rounds = argc > 2 ? (unsigned)strtoul(argv[2], NULL, 10) : 21;
+	const uint32_t source_pps = argc > 3 ? (uint32_t)strtoul(argv[3], NULL, 10) : 0;
 	struct capture *capture = zeroed_lines(sizeof(*capture));
 	struct buffers *buffers = zeroed_lines(sizeof(*buffers));
 	struct rig *rig = rig_open("auto", CAPACITY);
@@ -138,9 +148,11 @@ int main(int argc, char **argv)
 	unsigned next = 0;
 
 	if (argc < 2 || rounds == 0)
-		fail("usage: bench_stages CAPTURE.pcap [ROUNDS]");
+		fail("usage: bench_stages CAPTURE.pcap [ROUNDS [SOURCE_PPS]]");
 	read_capture(capture, argv[1]);
 	identity_set_mac(&rig->identity, gate_mac);
+	if (source_pps != 0)
+		rig_limit_sources(rig, 0, rate_make(source_pps, SOURCE_BURST, pg_tsc_hz()));
 	for (unsigned s = 0; s < STAGES; s++)
 		samples[s] = zeroed_lines(rounds * sizeof(double));
 	for (unsigned round = 0; round < rounds; round++) {

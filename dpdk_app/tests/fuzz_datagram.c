@@ -2,7 +2,8 @@
 // fuzz_datagram.c: bursts of any datagrams, on the lowest and the best level of this CPU and against the same in frames.
 //
 // Input: records of flags, peer, length (u16, little-endian), bytes. Flags: bit 0 IPv6, bit 1 source port 0, bit 2 end
-// the burst here, bit 3 let 40 s go by before it, bit 4 the second listener. The last record may be short.
+// the burst here, bit 3 let 40 s go by before it, bit 4 the second listener, bit 5 from here on the first one limits its
+// sources, too. The last record may be short.
 
 #include <stdlib.h>
 #include <string.h>
@@ -10,7 +11,7 @@
 #include "frames.h"
 #include "rig.h"
 
-enum record_flag { FAMILY_6 = 1, NO_PORT = 2, END_BURST = 4, LATER = 8, SECOND_LISTENER = 16 };
+enum record_flag { FAMILY_6 = 1, NO_PORT = 2, END_BURST = 4, LATER = 8, SECOND_LISTENER = 16, LIMITED = 32 };
 enum way { LOWEST, BEST, FRAMES, WAYS };
 
 #define CAPACITY 8 // small: full within a few datagrams
@@ -150,17 +151,24 @@ static void let_time_pass(struct trio *t)
 	}
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+static void limit_sources(struct trio *t, unsigned listener)
 {
 	static const struct rate few = {.interval = RIG_HZ / 10, .tolerance = RIG_HZ};
+
+	for (unsigned way = 0; way < WAYS; way++)
+		rig_limit_sources(t->rig[way], listener, few);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
 	static struct trio t;
 
 	for (unsigned way = 0; way < WAYS; way++) {
 		if (!t.rig[way])
 			t.rig[way] = rig_open(way == LOWEST ? "v2" : "auto", CAPACITY);
 		rig_reset(t.rig[way]);
-		rig_limit_sources(t.rig[way], 1, few);
 	}
+	limit_sources(&t, 1);
 	while (size >= 4) {
 		const unsigned flags = data[0];
 		const struct flow flow = flow_of(flags, data[1]);
@@ -172,6 +180,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		if (flags & LATER) {
 			run_burst(&t);
 			let_time_pass(&t);
+		}
+		if (flags & LIMITED) {
+			run_burst(&t);
+			limit_sources(&t, 0);
 		}
 		add_datagram(&t, data, (uint16_t)len, &flow);
 		data += len;

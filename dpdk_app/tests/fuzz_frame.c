@@ -4,7 +4,8 @@
 //
 // Input: records of flags, length (u16, little-endian), bytes. Flags: bit 0 make the checksums right, bit 1 address
 // it to us, bit 2 end the burst here, bit 3 let 40 s go by before it, bit 4 it is for the second listener, which speaks the
-// session profile: four sessions are issued, one is revoked, nobody is connected. The last record may be short.
+// session profile: four sessions are issued, one is revoked, nobody is connected; bit 5 from here on the first listener limits
+// its sources, too. The last record may be short.
 
 #include <stdlib.h>
 #include <string.h>
@@ -14,7 +15,7 @@
 #include "net/move_frame.h"
 #include "rig.h"
 
-enum record_flag { REPAIR = 1, TO_US = 2, END_BURST = 4, LATER = 8, SEALED = 16 };
+enum record_flag { REPAIR = 1, TO_US = 2, END_BURST = 4, LATER = 8, SEALED = 16, LIMITED = 32 };
 
 #define ISSUED 4
 
@@ -191,17 +192,23 @@ static void check_house(const struct pair *p)
 	require(memcmp(p->house->stats[0].denied, p->house->stats[1].denied, sizeof(p->house->stats[0].denied)) == 0);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+static void limit_sources(struct pair *p, unsigned listener)
 {
 	static const struct rate few = {.interval = RIG_HZ / 10, .tolerance = RIG_HZ};
+
+	for (unsigned k = 0; k < 2; k++)
+		rig_limit_sources(p->rig[k], listener, few);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
 	static struct pair p;
 
 	if (!p.house)
 		prepare(&p);
-	for (unsigned k = 0; k < 2; k++) {
+	for (unsigned k = 0; k < 2; k++)
 		rig_reset(p.rig[k]);
-		rig_limit_sources(p.rig[k], 1, few);
-	}
+	limit_sources(&p, 1);
 	while (size >= 3) {
 		const unsigned flags = data[0];
 		size_t len = (size_t)(data[1] | data[2] << 8);
@@ -213,6 +220,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		if (flags & LATER) {
 			run_burst(&p);
 			let_time_pass(&p);
+		}
+		if (flags & LIMITED) {
+			run_burst(&p);
+			limit_sources(&p, 0);
 		}
 		add_frame(&p, data, (uint16_t)len, flags);
 		data += len;

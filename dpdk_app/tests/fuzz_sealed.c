@@ -63,6 +63,10 @@ static void open_world(struct world *w, const char *isa)
 	w->rig->policy.sessions = w->house->rules;
 	for (unsigned i = 0; i < PG_REQUESTS; i++)
 		w->rig->policy.sessions.delivery.message_rate[i] = rate_make(100, 64, pg_tsc_hz());
+	for (unsigned listener = 0; listener < 2; listener++) {
+		w->rig->policy.sessions.session[listener] = rate_make(400, 100, pg_tsc_hz());
+		rig_limit_sources(w->rig, listener, rate_make(50, 20, pg_tsc_hz()));
+	}
 	w->gate = w->rig->gate;
 	w->gate.sealed = 3; // either listener
 	w->gate.side = w->house->side[0];

@@ -22,8 +22,8 @@ from scapy.layers.l2 import ARP, Dot1AD, Dot1Q, Ether
 from scapy.packet import Packet, Raw
 
 OUR_MAC, PEER_MAC = "02:00:00:00:00:02", "06:00:00:00:00:01"
-REPAIR, TO_US, END_BURST, LATER = 1, 2, 4, 8  # flags of a record, see fuzz_frame.c
-FAMILY_6, NO_PORT, SECOND_LISTENER = 1, 2, 16  # and of fuzz_datagram.c, beside END_BURST and LATER
+REPAIR, TO_US, END_BURST, LATER, LIMITED = 1, 2, 4, 8, 32  # flags of a record, see fuzz_frame.c
+FAMILY_6, NO_PORT, SECOND_LISTENER = 1, 2, 16  # and of fuzz_datagram.c, beside END_BURST, LATER, LIMITED
 CORPUS = Path(__file__).parent / "corpus"
 
 
@@ -170,6 +170,7 @@ def bursts(frames: dict[str, bytes]) -> dict[str, bytes]:
         "burst-full-table": b"".join(record(frame, REPAIR) for frame in peers),
         "burst-same-peer": record(twice) * 3,
         "burst-later": record(twice, END_BURST) + record(twice, LATER),
+        "burst-limited": record(twice, LIMITED) + record(twice) * 12 + record(frames["tagged"]),
     }
 
 
@@ -190,6 +191,7 @@ def datagrams() -> dict[str, bytes]:
         "burst-mixed": b"".join(datagram(data) for data in payload.values()),
         "burst-full-table": b"".join(datagram(heartbeat, peer) for peer in range(12)),
         "burst-limited": b"".join(datagram(heartbeat, 1, SECOND_LISTENER) for _ in range(13)),
+        "burst-first-limited": datagram(move, flags=LIMITED) + datagram(move) * 12,
         "burst-later": datagram(move, flags=END_BURST) + datagram(message(1, 8, move[20:]), flags=LATER),
     }
 

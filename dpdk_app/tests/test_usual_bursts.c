@@ -110,7 +110,7 @@ struct storm {
 	uint64_t seed;
 	unsigned said[SENDERS]; // reliable messages of each in this burst
 	struct frame old[BURST_MAX];
-	bool sources; // are limited
+	struct rate source; // of unproved addresses
 };
 
 static bool one_in(struct storm *s, uint32_t n)
@@ -274,24 +274,38 @@ static void others_connect_again(struct storm *s)
 	for (unsigned i = 0; i < LISTENER + SENDERS; i++)
 		if (!is_connected(s->t, i))
 			connect(s->t, i);
-	if (s->sources)
-		limit_sources(s->t, rate_make(20, 10, pg_tsc_hz()));
+	limit_sources(s->t, s->source);
+}
+
+/// None; one that is reached, one that nearly is, and one that never is.
+static struct rate a_rate(struct storm *s, uint32_t per_second, uint32_t burst)
+{
+	switch (random_below(&s->seed, 4)) {
+	case 0:
+		return rate_make(per_second, burst, pg_tsc_hz());
+	case 1:
+		return rate_make(8 * per_second, 8 * burst, pg_tsc_hz());
+	case 2:
+		return rate_make(1000000, 100000, pg_tsc_hz());
+	default:
+		return (struct rate){0};
+	}
 }
 
 static void change_rules(struct storm *s)
 {
-	const bool sessions = one_in(s, 2), messages = one_in(s, 2);
+	const struct rate session = a_rate(s, 200, 10), move = a_rate(s, 100, 8), blow = a_rate(s, 50, 6);
 
 	for (unsigned k = 0; k < TWINS; k++) {
 		struct twin *twin = &s->t->twin[k];
 
 		struct session_rules *rules = &twin->rig->policy.sessions;
 
-		rules->session[0] = sessions ? rate_make(200, 10, pg_tsc_hz()) : (struct rate){0};
-		rules->delivery.message_rate[PG_REQUEST_MOVE] =
-			messages ? rate_make(100, 8, pg_tsc_hz()) : (struct rate){0};
+		rules->session[0] = session;
+		rules->delivery.message_rate[PG_REQUEST_MOVE] = move;
+		rules->delivery.message_rate[PG_REQUEST_ATTACK] = blow;
 	}
-	s->sources = one_in(s, 2);
+	s->source = a_rate(s, 2, 2);
 }
 
 /// Everything that was handed over was counted by whom it was given to.
@@ -337,6 +351,9 @@ static void check_storm(struct twins *t)
 	}
 	assert_true(t->in_lane > t->all_frames / 2);
 	assert_true(stats->handled[PG_MESSAGE_SESSION_DATA] > t->all_frames / 4);
+	assert_true(stats->dropped[PG_DROP_SOURCE_RATE_LIMITED] > 0);
+	assert_true(stats->dropped[PG_DROP_SESSION_RATE_LIMITED] > 0 &&
+		    stats->dropped[PG_DROP_MESSAGE_RATE_LIMITED] > 0);
 	assert_true(stats->closed[SESSION_CLOSED_PROTOCOL] > 0 && stats->closed[SESSION_CLOSED_LEFT] > 0);
 	free(s);
 }

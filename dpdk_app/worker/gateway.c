@@ -87,13 +87,23 @@ static int make_common(struct pg_gateway *g, struct worker *w, uint32_t number, 
 	return PG_OK;
 }
 
+static size_t worker_pages(const struct pg_gateway *g)
+{
+	return pages_whole(g->engine->worker_size);
+}
+
+static size_t index_pages(const struct pg_gateway *g)
+{
+	return pages_whole(session_index_size(g->plan.session_capacity));
+}
+
 static int make_worker(struct pg_gateway *g, uint32_t number, void *state, struct pg_error *error)
 {
-	struct worker *w = g->worker[number] = pages_alloc(g->engine->worker_size);
+	struct worker *w = g->worker[number] = pages_alloc(worker_pages(g));
 	int rc;
 
 	if (w)
-		w->index = pages_alloc(session_index_size(g->plan.session_capacity));
+		w->index = pages_alloc(index_pages(g));
 	if (!w || !w->index)
 		return error_set(error, PG_ERROR_MEMORY, "worker %u: no memory for an index of %u sessions", number,
 				 g->plan.session_capacity);
@@ -293,8 +303,8 @@ void pg_close(struct pg_gateway *g)
 			continue;
 		g->engine->strip(g->worker[i]);
 		side_free(g->worker[i]);
-		pages_free(g->worker[i]->index, session_index_size(g->plan.session_capacity));
-		pages_free(g->worker[i], g->engine->worker_size);
+		pages_free(g->worker[i]->index, index_pages(g));
+		pages_free(g->worker[i], worker_pages(g));
 	}
 	if (g->engine)
 		g->engine->close(g);

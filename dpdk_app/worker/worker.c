@@ -8,24 +8,52 @@
 
 #include "worker/sides.h"
 
+#define HUGE_PAGE ((size_t)2 << 20)
+#define HUGE_ENOUGH (HUGE_PAGE / 4)
+
+size_t pages_whole(size_t size)
+{
+	return size < HUGE_ENOUGH ? size : (size + HUGE_PAGE - 1) & ~(HUGE_PAGE - 1);
+}
+
 static void *map(size_t size, int flags)
 {
 	void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | flags, -1, 0);
 
-	if (memory == MAP_FAILED)
+	return memory == MAP_FAILED ? NULL : memory;
+}
+
+/// At the beginning of a huge page: before Linux 6.7, the kernel takes the next address whatever the size.
+static void *map_aligned(size_t size, int flags)
+{
+	uint8_t *memory = map(size + HUGE_PAGE, flags);
+	const size_t before = -(uintptr_t)memory & (HUGE_PAGE - 1);
+
+	if (!memory)
 		return NULL;
-	madvise(memory, size, MADV_HUGEPAGE); // fewer TLB misses where the kernel grants it
+	if (before > 0)
+		munmap(memory, before);
+	munmap(memory + before + size, HUGE_PAGE - before);
+	return memory + before;
+}
+
+static void *map_pages(size_t size, int flags)
+{
+	void *memory = size % HUGE_PAGE == 0 ? map_aligned(size, flags) : map(size, flags);
+
+	if (memory)
+		madvise(memory, size, MADV_HUGEPAGE); // fewer TLB misses where the kernel grants it
 	return memory;
 }
 
 void *pages_alloc(size_t size)
 {
-	return map(size, 0);
+	return map_pages(size, 0);
 }
 
 void *pages_reserve(size_t size)
 {
-	return map(size, MAP_NORESERVE);
+	return map_pages(size, MAP_NORESERVE);
 }
 
 void pages_free(void *memory, size_t size)

@@ -28,7 +28,7 @@ _POOL_FIXED_BYTES = 2 * _MIB  # the caches of every possible lcore, used or not
 _DESCRIPTOR_BYTES = 64  # ring entry and the driver's shadow of it
 _EAL_BYTES = 32 * _MIB
 _INDEX_BYTES_PER_SESSION = 64 / 5 + 4  # five sessions to a bucket of one line; a slot number
-_SOURCE_LIMITS_BYTES = 4096 * 64  # fixed: sets of four addresses
+_SOURCE_LIMITS_BYTES = 8192 * 64  # fixed: sets of four addresses
 
 _STATE_HEADER_BYTES = 64
 _SESSION_BYTES = 64
