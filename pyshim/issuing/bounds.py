@@ -6,13 +6,11 @@ The API lives in the supervisor, so nothing that a client does may hold it up or
 
 from __future__ import annotations
 
-import contextlib
+import asyncio
 import json
 import logging
-import socket
 import time
 from collections.abc import Callable
-from typing import Any, Self
 
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
@@ -20,9 +18,10 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pyshim.issuing.access import Token
+from pyshim.issuing.connections import serving
 
 BODY_BYTES_MAX = 128 * 1024  # the longest message in base64 and JSON is three quarters of it
-CONNECTIONS_MAX = 64
+BODY_LIMIT_S = 20.0  # for a body to arrive as a whole: a request in hand keeps its connection
 REQUESTS_PER_S = 2000
 REQUESTS_BURST = 4000
 STRANGERS_PER_S = 20  # requests without the right token that are answered as such
@@ -73,7 +72,8 @@ class Bounds:
             await refuse(send, *refusal)
             return
         try:
-            await self._inside(scope, _Body(receive), send)
+            with serving(scope):
+                await self._inside(scope, _Body(receive), send)
         except ClientDisconnect:
             pass  # before its request was whole
         except Exception as error:
@@ -94,14 +94,23 @@ class Bounds:
 
 
 class _Body:
-    """Receives a body that may have no length told, up to the limit."""
+    """Receives a body that may have no length told, up to the limits."""
 
     def __init__(self, receive: Receive) -> None:
         self._receive = receive
         self._bytes = 0
+        self._until_s = time.monotonic() + BODY_LIMIT_S
+        self._whole = False
 
     async def __call__(self) -> Message:
-        message = await self._receive()
+        try:
+            async with asyncio.timeout(None if self._whole else self._until_s - time.monotonic()):
+                message = await self._receive()
+        except TimeoutError:
+            raise HTTPException(
+                408, f"the body was not complete within {BODY_LIMIT_S:.0f} s", {"connection": "close"}
+            ) from None
+        self._whole = not message.get("more_body", False)
         if message["type"] == "http.request":
             self._bytes += len(message.get("body", b""))
             if self._bytes > BODY_BYTES_MAX:
@@ -123,30 +132,3 @@ async def refuse(send: Send, status: int, sentence: str) -> None:
         headers.append((b"retry-after", b"1"))
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
-
-
-class BoundedListener(socket.socket):
-    """A listening socket that keeps so many connections at most: the oldest gives way to the newest.
-
-    Also before a TLS handshake or a request has come, so silent clients cannot shut others out.
-    """
-
-    _accepted: list[socket.socket]
-
-    @classmethod
-    def of(cls, listener: socket.socket) -> Self:
-        """Take a listening socket over."""
-        made = cls(listener.family, listener.type, listener.proto, listener.detach())
-        made._accepted = []
-        return made
-
-    def accept(self) -> tuple[socket.socket, Any]:
-        """The next connection; the server closes it."""
-        connection, address = super().accept()
-        self._accepted = [open_one for open_one in self._accepted if open_one.fileno() >= 0]
-        if len(self._accepted) >= CONNECTIONS_MAX:
-            oldest = self._accepted.pop(0)
-            with contextlib.suppress(OSError):  # it may have gone already
-                oldest.shutdown(socket.SHUT_RDWR)  # the server sees its end, and closes it
-        self._accepted.append(connection)
-        return connection, address

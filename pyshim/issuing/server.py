@@ -16,7 +16,8 @@ from pyshim.config.values import Endpoint, UnixSocket
 from pyshim.errors import InternalError
 from pyshim.issuing.access import advertised, bind, control_address, read_token, server_tls
 from pyshim.issuing.app import Gateway, make_app
-from pyshim.issuing.bounds import BoundedListener, Bounds
+from pyshim.issuing.bounds import Bounds
+from pyshim.issuing.connections import BoundedListener, protocol_of
 from pyshim.letters import Post
 from pyshim.sessions import SessionTable
 
@@ -37,9 +38,10 @@ class ControlServer:
         token, tls = read_token(config), server_tls(config)
         address = control_address(config)
         gateway = Gateway(sessions, post, advertised(config))
+        self._listener = BoundedListener.of(bind(address, is_default=config.control.listen is None))
         settings = uvicorn.Config(
             Bounds(make_app(gateway), token),
-            http="h11",
+            http=protocol_of(self._listener),
             ws="none",
             loop="asyncio",
             lifespan="off",
@@ -56,7 +58,6 @@ class ControlServer:
         settings.load()
         settings.ssl = tls
         self._server = uvicorn.Server(settings)
-        self._listener = BoundedListener.of(bind(address, is_default=config.control.listen is None))
         self._thread = threading.Thread(target=self._serve, name="control", daemon=True)
         self._unix_path = address.path if isinstance(address, UnixSocket) else None
         self.where = f"{self._bound(address)}{' with TLS' if tls else ''}"

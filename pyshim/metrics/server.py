@@ -2,7 +2,7 @@
 """The HTTP side of the metrics: `/metrics`, `/healthz` and `/readyz`, up while the workers are down.
 
 It lives in the supervisor, so nothing that a client does may hold it up: threads are bounded, a request has
-a deadline as a whole, and when all threads are taken the oldest connection makes room for the newest.
+a deadline as a whole, and when all threads are taken one that has not asked makes room for the newest.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
 from types import TracebackType
@@ -29,11 +30,13 @@ from prometheus_client.registry import Collector
 
 from pyshim import __version__
 from pyshim.errors import UnavailableError
+from pyshim.eviction import oldest_of_most, source_of
 from pyshim.metrics.families import FAMILIES, exposition
 from pyshim.stats import Snapshot
 
 CONNECTIONS_MAX = 16
 REQUEST_TIMEOUT_S = 5.0  # to send a request, and again to take the answer
+SLOW_READER_S = 1.0  # an answer leaves in milliseconds, unless its reader does not take it
 EVICTION_TIMEOUT_S = 1.0  # for an evicted connection's thread to notice
 
 HEALTHY_AGE_S = 10.0  # of the supervisor's loop: above all that it may have to wait for
@@ -150,8 +153,17 @@ def _host_port(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
+@dataclass(slots=True)
+class _Open:
+    """A connection that is being served."""
+
+    thread: threading.Thread
+    source: str
+    asked_s: float | None = None  # when its request was whole
+
+
 class _Server(socketserver.TCPServer):
-    """One thread per connection, at most CONNECTIONS_MAX of them, the oldest giving way to the newest."""
+    """One thread per connection, at most CONNECTIONS_MAX; who has not asked gives way to the newest."""
 
     allow_reuse_address = True  # a restarted appliance takes its port back from TIME_WAIT
     request_queue_size = 64
@@ -170,13 +182,13 @@ class _Server(socketserver.TCPServer):
         self.registry.register(SnapshotCollector(source))
         self._slots = threading.BoundedSemaphore(CONNECTIONS_MAX)
         self._lock = threading.Lock()
-        self._open: dict[socket.socket, threading.Thread] = {}  # oldest first
+        self._open: dict[socket.socket, _Open] = {}  # oldest first
         super().__init__(address, _Handler)
 
     def process_request(self, request: Any, client_address: Any) -> None:
         """Serve the connection in its own thread, making room for it if need be."""
         if not self._slots.acquire(blocking=False):
-            self._cut_oldest()
+            self._make_room()
             if not self._slots.acquire(timeout=EVICTION_TIMEOUT_S):
                 self.shutdown_request(request)
                 return
@@ -184,7 +196,7 @@ class _Server(socketserver.TCPServer):
             target=self._serve, args=(request, client_address), name="metrics-request", daemon=True
         )
         with self._lock:
-            self._open[request] = thread
+            self._open[request] = _Open(thread, source_of(client_address))
         try:
             thread.start()
         except RuntimeError:  # the host has no thread left
@@ -210,16 +222,30 @@ class _Server(socketserver.TCPServer):
         self.shutdown_request(request)
         self._slots.release()
 
-    def _cut_oldest(self) -> None:
+    def answers(self, request: socket.socket) -> None:
+        """A whole request has come over a connection: it stays until that is answered."""
         with self._lock:
-            if self._open:
-                _cut(next(iter(self._open)))
+            self._open[request].asked_s = time.monotonic()
+
+    def _make_room(self) -> None:
+        """Cut a connection over which no whole request has come, or one that does not take its answer."""
+        now_s = time.monotonic()
+        with self._lock:
+            idle = [request for request, one in self._open.items() if one.asked_s is None]
+            slow = [
+                request
+                for request, one in self._open.items()
+                if one.asked_s is not None and now_s - one.asked_s > SLOW_READER_S
+            ]
+            victim = oldest_of_most(idle or slow, lambda request: self._open[request].source)
+            if victim is not None:
+                _cut(victim)
 
     def server_close(self) -> None:
         """Free the port and end every connection; returns when their threads are gone or hopeless."""
         super().server_close()
         with self._lock:
-            threads = list(self._open.values())
+            threads = [one.thread for one in self._open.values()]
             for request in self._open:
                 _cut(request)
         for thread in threads:
@@ -279,6 +305,7 @@ class _Handler(BaseHTTPRequestHandler):
     def parse_request(self) -> bool:
         if not super().parse_request():
             return False
+        self.server.answers(self.connection)
         if self.command in ("GET", "HEAD"):
             return True
         self._answer(HTTPStatus.METHOD_NOT_ALLOWED, _TEXT, b"only GET and HEAD are served here\n")

@@ -6,10 +6,12 @@ from __future__ import annotations
 import contextlib
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 
-from pyshim.issuing.bounds import BODY_BYTES_MAX, CONNECTIONS_MAX, Rate
+from pyshim.issuing.bounds import BODY_BYTES_MAX, Rate
+from pyshim.issuing.connections import CONNECTIONS_MAX
 from tests.gate import Gate
-from tests.issuing.gateway import Api, UnixConnection, ask
+from tests.issuing.gateway import TOKEN, Api, UnixConnection, ask, configuration, free_port, token_file
 
 HEAD = b"POST /v1/sessions HTTP/1.1\r\nHost: x\r\n"
 
@@ -97,3 +99,61 @@ def test_more_requests_than_allowed_are_told_to_wait() -> None:
     assert [rate.takes() for _ in range(3)] == [True, True, False]
     now += 1000
     assert sum(rate.takes() for _ in range(100)) == 5
+
+
+@contextlib.contextmanager
+def guarded(directory: Path) -> Iterator[tuple[str, int]]:
+    """Where a gateway listens that asks for a token."""
+    port = free_port(socket.SOCK_STREAM)
+    listen = {"listen": f"127.0.0.1:{port}", "token_file": token_file(directory)}
+    with Gate(configuration(directory, **listen), directory):
+        yield "127.0.0.1", port
+
+
+def flood(stack: contextlib.ExitStack, where: tuple[str, int], data: bytes = b"") -> None:
+    """Far more connections than there may be, from one address."""
+    for _ in range(3 * CONNECTIONS_MAX):
+        client = stack.enter_context(socket.create_connection(where, timeout=10))
+        with contextlib.suppress(OSError):  # one that was cut at once
+            client.sendall(data)
+
+
+def request(body: bytes, token: str = TOKEN) -> bytes:
+    return HEAD + f"Authorization: Bearer {token}\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+
+
+BODY = b'{"player_id": 7, "ttl": 60}'
+
+
+def test_strangers_do_not_push_out_a_request_with_the_token_that_is_in_hand(tmp_path: Path) -> None:
+    with guarded(tmp_path) as where, contextlib.ExitStack() as stack:
+        slow = stack.enter_context(socket.create_connection(where, timeout=10))
+        slow.sendall(request(BODY) + BODY[:5])
+        flood(stack, where)
+        flood(stack, where, b"GET /v1/sessions HTTP/1.1\r\nHost: x\r\n\r\n")
+        slow.sendall(BODY[5:])
+        assert slow.recv(100).startswith(b"HTTP/1.1 201 ")
+
+
+def test_a_source_of_many_connections_pushes_out_its_own(tmp_path: Path) -> None:
+    with guarded(tmp_path) as where, contextlib.ExitStack() as stack:
+        source = ("127.0.0.2", 0)
+        fresh = stack.enter_context(socket.create_connection(where, timeout=10, source_address=source))
+        flood(stack, where)
+        fresh.sendall(request(BODY) + BODY)
+        assert fresh.recv(100).startswith(b"HTTP/1.1 201 ")
+
+
+def test_where_everybody_has_a_request_in_hand_nobody_is_cut(tmp_path: Path) -> None:
+    with guarded(tmp_path) as where, contextlib.ExitStack() as stack:
+        busy = []
+        for _ in range(CONNECTIONS_MAX):
+            busy.append(stack.enter_context(socket.create_connection(where, timeout=10)))
+            busy[-1].sendall(HEAD + b"Expect: 100-continue\r\n" + request(BODY)[len(HEAD) :])
+            assert busy[-1].recv(100).startswith(b"HTTP/1.1 100 ")  # so it is in hand
+        late = stack.enter_context(socket.create_connection(where, timeout=10))
+        with contextlib.suppress(ConnectionResetError):
+            assert late.recv(1) == b""
+        for client in busy:
+            client.sendall(BODY)
+            assert client.recv(100).startswith(b"HTTP/1.1 201 ")

@@ -238,6 +238,27 @@ def test_the_oldest_connection_gives_way_and_threads_stay_bounded(server: Metric
         assert len(serving) <= CONNECTIONS_MAX
 
 
+def test_a_request_in_hand_is_not_cut_to_make_room() -> None:
+    asked, go_on = threading.Event(), threading.Event()
+
+    def source() -> Snapshot:
+        asked.set()
+        assert go_on.wait(30)
+        return snapshot()
+
+    with MetricsServer(LOOPBACK, source) as server, contextlib.ExitStack() as stack:
+        scrape = stack.enter_context(socket.create_connection(address(server), timeout=30))
+        scrape.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
+        assert asked.wait(30)
+        others = [
+            stack.enter_context(socket.create_connection(address(server), timeout=30))
+            for _ in range(2 * CONNECTIONS_MAX)
+        ]
+        assert others[0].recv(1) == b""  # older than all but the scrape
+        go_on.set()
+        assert scrape.recv(100).startswith(b"HTTP/1.0 200 ")
+
+
 def test_a_request_that_trickles_in_is_cut_at_its_deadline(
     server: MetricsServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
