@@ -14,7 +14,9 @@ from pyshim.host.facts import (
     HugePages,
     Interface,
     MemoryFacts,
+    ModuleState,
     NetworkDevice,
+    Passthrough,
     PciDevice,
     PciId,
     PmdClaim,
@@ -24,6 +26,7 @@ from pyshim.host.facts import (
 )
 from pyshim.host.interfaces import gather_interfaces
 from pyshim.host.memory import gather_memory, gather_privileges, gather_socket_limits
+from pyshim.host.passthrough import gather_passthrough
 from pyshim.host.pci import gather_network_devices, gather_pci
 from pyshim.host.pmd import find_pmd_directory, pool_driver
 from pyshim.host.vdev import gather_vdev, parse_vdev
@@ -38,7 +41,9 @@ __all__ = [
     "HugePages",
     "Interface",
     "MemoryFacts",
+    "ModuleState",
     "NetworkDevice",
+    "Passthrough",
     "PciDevice",
     "PciId",
     "PmdClaim",
@@ -75,6 +80,7 @@ def gather(config: Config, *, root: Path = Path("/")) -> HostFacts:
         vdevs=tuple(gather_vdev(device, pmd_directory, root) for device in devices),
         pmd_directory=pmd_directory,
         socket_limits=gather_socket_limits(root) if config.uses_sockets else SocketLimits(),
+        passthrough=gather_passthrough(root) if addresses else Passthrough(),
         pool_driver_hint=pool_driver(pmd_directory).hint if pmd_directory else "",
-        interfaces=gather_interfaces(root) if config.issues_sessions else (),
+        interfaces=gather_interfaces(root),
     )

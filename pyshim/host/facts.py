@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum, auto
 from pathlib import Path
 
 USERSPACE_DRIVERS = frozenset({"vfio-pci", "igb_uio", "uio_pci_generic"})
@@ -100,6 +101,29 @@ class PciDevice:
     vfio_accessible: bool  # that file and /dev/vfio/vfio can be opened for reading and writing
     noiommu: bool  # VFIO without IOMMU: needs physical addresses
     claims: tuple[PmdClaim, ...]
+    interfaces_up: tuple[str, ...] = ()  # the kernel's, by name
+
+
+class ModuleState(Enum):
+    """Whether the kernel has a driver."""
+
+    READY = auto()
+    LOADABLE = auto()
+    ABSENT = auto()
+    UNKNOWN = auto()  # its modules are out of sight, as in a container
+
+
+@dataclass(frozen=True, slots=True)
+class Passthrough:
+    """What the host has for giving PCI devices to user space; gathered when a port is one."""
+
+    groups: bool = True  # some device is in an IOMMU group: the kernel uses an IOMMU
+    firmware: str | None = None  # whose IOMMU the firmware describes: "intel", "amd" or "arm"
+    turned_off_by: str | None = None  # a word of the kernel's command line
+    vfio_pci: ModuleState = ModuleState.READY
+    uio_pci_generic: ModuleState = ModuleState.READY
+    noiommu: bool | None = None  # VFIO without IOMMU: on, off, or not in this kernel (Debian's)
+    lockdown: bool = False  # of the kernel: no access to the registers of a device but through VFIO
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +176,8 @@ class HostFacts:
     vdevs: tuple[Vdev, ...]  # one per port that is a virtual device
     pmd_directory: Path | None  # where DPDK looks for drivers; None: it is not installed, or not needed
     socket_limits: SocketLimits  # gathered for the engines that use sockets
-    interfaces: tuple[Interface, ...] = ()  # gathered when a listener has profile session
+    interfaces: tuple[Interface, ...] = ()  # of this process's network namespace
+    passthrough: Passthrough = Passthrough()
     pool_driver_hint: str = ""  # what to do when DPDK's driver for packet pools is not installed
 
     def pci_device(self, address: str) -> PciDevice | None:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from pyshim.host.facts import NetworkDevice, PciDevice, PciId
@@ -12,6 +12,7 @@ from pyshim.host.pmd import scan_claims
 
 _CLASS_NETWORK = 0x02
 _CLASS_BRIDGE = 0x06
+_IFF_UP = 0x1
 # The kernel's vfio_dev_viable(): these do not stop a group from being given to user space.
 _HARMLESS_IN_GROUP = frozenset({"vfio-pci", "pci-stub", "pcieport"})
 
@@ -54,6 +55,7 @@ def gather_pci(
                 and all(_usable(root / str(file).lstrip("/")) for file in (vfio_path, "/dev/vfio/vfio")),
                 noiommu=noiommu,
                 claims=claims.get(pci_id, ()),
+                interfaces_up=tuple(_interfaces_up(path)),
             )
         )
     return tuple(devices)
@@ -68,6 +70,14 @@ def _blockers(group: Path, address: str) -> tuple[NetworkDevice, ...]:
         if member.name != address and driver and driver not in _HARMLESS_IN_GROUP and not bridge:
             found.append(NetworkDevice(member.name, driver))
     return tuple(found)
+
+
+def _interfaces_up(path: Path) -> Iterator[str]:
+    """Those that a kernel driver made of a device; a virtio card has a device of its own between."""
+    for pattern in ("net/*", "virtio*/net/*"):
+        for interface in sorted(path.glob(pattern)):
+            if _hex(interface / "flags") & _IFF_UP:
+                yield interface.name
 
 
 def _ids(path: Path) -> PciId:

@@ -11,6 +11,7 @@ from pyshim.errors import ExitCode, Problem
 from pyshim.host import HostFacts, PciDevice, Privileges, parse_vdev
 from pyshim.host.facts import USERSPACE_DRIVERS
 from pyshim.host.vdev import VdevArgs
+from pyshim.planner.binding import how_to_take
 from pyshim.planner.memory import DATA_ROOM_BYTES
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ def _pci_problems(address: str, config: Config, host: HostFacts) -> Iterator[str
             f"{address} is a {device.ids} and no installed DPDK driver knows it; all of DPDK's network "
             "drivers come with: apt install librte-meta-net"
         )
-    elif text := _wrong_driver(device):
+    elif text := _wrong_driver(device, host):
         yield text
     elif device.driver == "vfio-pci":
         yield from _vfio_problems(device, config, host)
@@ -99,10 +100,9 @@ def _absent(address: str, host: HostFacts) -> str:
     return f"{address} does not exist; network devices here: {listed}{more}"
 
 
-def _wrong_driver(device: PciDevice) -> str | None:
+def _wrong_driver(device: PciDevice, host: HostFacts) -> str | None:
     """The driver that it is bound to, against those that its DPDK driver works with."""
     names = ", ".join(sorted({claim.driver for claim in device.claims}))
-    bind = f"dpdk-devbind.py --bind=vfio-pci {device.address}"
     bifurcated = [claim for claim in device.claims if claim.bifurcated]
     if bifurcated:
         modules = bifurcated[0].kmods[0]
@@ -116,24 +116,20 @@ def _wrong_driver(device: PciDevice) -> str | None:
             f"dpdk-devbind.py --bind={core} {device.address}"
         )
     if device.driver is None:
-        return f"{device.address} is not bound to a driver; run: {bind}"
+        return f"{device.address} is not bound to a driver; {how_to_take(device, host)}"
     known = {module for claim in device.claims for group in claim.kmods for module in group}
     usable = (known & USERSPACE_DRIVERS or USERSPACE_DRIVERS) | {"vfio-pci"}
     if device.driver in usable:
         return None
     return (
         f"{device.address} is bound to the kernel driver {device.driver}, which {names} cannot use; "
-        f"to take it from the kernel, run: {bind}"
+        f"{how_to_take(device, host)}"
     )
 
 
 def _vfio_problems(device: PciDevice, config: Config, host: HostFacts) -> Iterator[str]:
     if device.iommu_group is None or device.vfio_path is None:
-        yield (
-            f"{device.address} is bound to vfio-pci but has no IOMMU group; boot with intel_iommu=on or "
-            "amd_iommu=on, or without IOMMU: echo 1 > "
-            "/sys/module/vfio/parameters/enable_unsafe_noiommu_mode and bind again"
-        )
+        yield f"{device.address} is bound to vfio-pci, but {how_to_take(device, host)}"
         return
     if device.blockers:
         members = ", ".join(f"{member.address} ({member.driver})" for member in device.blockers)

@@ -71,6 +71,25 @@ class Tree:
             (members / address).symlink_to(device)
             (device / "iommu_group").symlink_to(members.parent)
 
+    def interface_of(self, address: str, name: str, *, up: bool, below: str = "") -> None:
+        """A kernel interface of a PCI device; `below` is the device between, as a virtio card has."""
+        device = f"sys/devices/pci0000:00/{address}/{below}"
+        self.write(f"{device}/net/{name}/flags", "0x1003\n" if up else "0x1002\n")
+
+    def boot(self, command_line: str = "quiet", *, table: str | None = None) -> None:
+        """The kernel's command line, and the ACPI table by which the firmware describes an IOMMU."""
+        self.write("proc/cmdline", command_line + "\n")
+        if table:
+            self.write(f"sys/firmware/acpi/tables/{table}", "")
+
+    def modules(self, *paths: str, ready: tuple[str, ...] = ()) -> None:
+        """Kernel modules on disk, and those whose PCI driver is registered."""
+        self.write("proc/sys/kernel/osrelease", "6.1.0-1-amd64\n")
+        self.write("lib/modules/6.1.0-1-amd64/modules.builtin", "kernel/fs/ext4/ext4.ko\n")
+        self.write("lib/modules/6.1.0-1-amd64/modules.dep", "".join(f"{path}:\n" for path in paths))
+        for name in ready:
+            (self.root / "sys/bus/pci/drivers" / name).mkdir(parents=True, exist_ok=True)
+
     def vfio(self, group: int | str) -> None:
         self.write("dev/vfio/vfio", "")
         self.write(f"dev/vfio/{group}", "")
