@@ -86,6 +86,15 @@ class WorkerSnapshot:
 
 
 @dataclass(frozen=True, slots=True)
+class Rival:
+    """Another host that uses an address of ours."""
+
+    address: str
+    mac: str
+    seen: int  # how often any was, over the run
+
+
+@dataclass(frozen=True, slots=True)
 class PortSnapshot:
     """A device's own view, summed over worker processes."""
 
@@ -99,6 +108,7 @@ class PortSnapshot:
     queues: int
     offloads: frozenset[str]  # of "rx_checksum", "tx_checksum", "rss"
     mac: str
+    rival: Rival | None = None  # the last one seen
 
 
 @dataclass(frozen=True, slots=True)

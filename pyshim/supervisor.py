@@ -32,6 +32,7 @@ from pyshim.memory_file import SessionState
 from pyshim.plan import Plan, plan
 from pyshim.reloading import LiveConfig, RefusedError
 from pyshim.restarts import Restarts
+from pyshim.rivals import Rivals
 from pyshim.runtime_directory import remove_runtime_directory
 from pyshim.shortfall import queue_shortfalls
 from pyshim.signals import Signals
@@ -218,6 +219,7 @@ class _Supervisor:
         self._reload_asked = False
 
         self._heartbeats = Heartbeats()
+        self._rivals = Rivals()
         self._started_s: float | None = None  # of the first worker process
         self._received = 0
         self._received_s = 0.0  # when that number last grew
@@ -282,7 +284,11 @@ class _Supervisor:
             self._reload(now_s)
         if self._started_s is not None and now_s - self._shown_s >= VIEW_S:
             self._shown_s = now_s
-            self._view.update(self._status.snapshot())
+            snapshot = self._status.snapshot()
+            self._view.update(snapshot)
+            self._rivals, sentences = self._rivals.look(snapshot.ports, now_s)
+            for told in sentences:
+                self._tell("warning", told)
         for_s = self._options.for_s
         if self._started_s is not None and for_s is not None and now_s - self._started_s >= for_s:
             self._stop(now_s)

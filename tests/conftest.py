@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What holds for every test: how long the machine takes, and what its shell says of itself, decides nothing."""
+"""What holds for every test: what the machine takes, and what its shell says of itself, decides nothing."""
 
 from __future__ import annotations
 

@@ -135,6 +135,18 @@ class CoreHarness:
             for result in self.burst(frames[start : start + BURST_MAX], now_s)
         ]
 
+    def link_up(self, now_s: float = 0.0) -> None:
+        """Say that the link is up, as at the start of a worker."""
+        lib.pg_core_link_up(self._core, self._tsc(now_s))
+
+    def duties(self, now_s: float = 0.0) -> list[bytes]:
+        """The frames that the host owes its link at this time."""
+        frame = ffi.new("uint8_t[]", 2048)
+        found = []
+        while length := lib.pg_core_duty(self._core, self._tsc(now_s), frame):
+            found.append(bytes(ffi.buffer(frame, length)))
+        return found
+
     def expire(self, now_s: float) -> int:
         """Free idle sessions; how many."""
         return int(lib.pg_core_expire(self._core, self._tsc(now_s)))

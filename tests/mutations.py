@@ -11,7 +11,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 from scapy.layers.inet import ICMP, IPOption_NOP
-from scapy.layers.inet6 import ICMPv6EchoRequest, ICMPv6ND_NS, IPv6
+from scapy.layers.inet6 import ICMPv6EchoRequest, ICMPv6ND_NA, ICMPv6ND_NS, IPv6
 from scapy.packet import Packet, Raw
 
 from tests.strategies import (
@@ -36,6 +36,7 @@ from tests.strategies import (
 )
 
 Draw = st.DrawFn
+ALL_NODES = IPv6Address("ff02::1")
 KNOWN_TYPES = frozenset({0x0800, 0x0806, 0x86DD, 0x8100, 0x88A8, 0x9100})
 BAD_SOURCES4 = (*OWN4, *map(IPv4Address, ("0.0.0.0", "0.1.2.3", "127.0.0.1", "224.0.0.1", "239.255.255.250")))
 BAD_SOURCES4 += tuple(map(IPv4Address, ("240.0.0.1", "255.255.255.255", "10.0.0.255")))
@@ -376,7 +377,7 @@ def spoiled_arp(draw: Draw) -> Spoiled:
     good = (1, 0x0800, 6, 4, 1)
     place = draw(st.integers(0, 3))
     wrong = (*good[:place], good[place] + draw(st.sampled_from([-1, 1])), *good[place + 1 :])
-    liar = bytes([link.source[0], *link.source[1:5], link.source[5] ^ 1])
+    nobody = draw(st.sampled_from([bytes(6), BROADCAST_MAC]))
     bad = draw(st.sampled_from([a for a in BAD_SOURCES4 if a not in OWN4 and a != IPv4Address("0.0.0.0")]))
     cases = {
         "arp_cut": (arp_frame(link, sender, target)[: -draw(st.integers(1, 28))], "truncated"),
@@ -385,9 +386,14 @@ def spoiled_arp(draw: Draw) -> Spoiled:
             arp_frame(link, sender, target, kind=(*good[:4], draw(st.sampled_from([0, 2, 3])))),
             "not_for_us",
         ),
-        "arp_liar": (arp_frame(link, sender, target, sender_mac=liar), "bad_arp"),
+        "arp_mac": (arp_frame(link, sender, target, sender_mac=nobody), "bad_arp"),
+        "arp_own_mac": (arp_frame(link, sender, target, sender_mac=MAC_BYTES), "bad_source"),
         "arp_sender": (arp_frame(link, bad, target), "bad_arp"),
-        "arp_own_sender": (arp_frame(link, draw(st.sampled_from(OWN4)), target), "bad_source"),
+        "arp_own_sender": (arp_frame(link, draw(st.sampled_from(OWN4)), target), "address_conflict"),
+        "arp_own_reply": (
+            arp_frame(link, draw(st.sampled_from(OWN4)), target, kind=(*good[:4], 2)),
+            "address_conflict",
+        ),
         "arp_other_target": (arp_frame(link, sender, IPv4Address("10.0.0.99")), "not_for_us"),
     }
     how = draw(st.sampled_from(list(cases)))
@@ -453,6 +459,12 @@ def spoiled_icmpv6(draw: Draw) -> Spoiled:
         "ns_probe_to_unicast": (frame(_solicitation(own), by=nobody), reason),
         "ns_probe_with_link_layer": (frame(_solicitation(own, option), to=group, by=nobody), reason),
         "ns_other_target": (frame(_solicitation(IPv6Address("fd00::99")), to=group), "not_for_us"),
+        "ns_own_mac": (frame(_solicitation(own, b"\x01\x01" + MAC_BYTES)), "bad_source"),
+        "ns_from_ours": (frame(_solicitation(own, option), to=group, by=OWN6[1]), "address_conflict"),
+        "na_ours": (frame(ICMPv6ND_NA(tgt=str(own), S=0), to=ALL_NODES), "address_conflict"),
+        "na_other": (frame(ICMPv6ND_NA(tgt="fd00::99", S=0), to=ALL_NODES), "not_for_us"),
+        "na_solicited_by_all": (frame(ICMPv6ND_NA(tgt=str(own), S=1), to=ALL_NODES), reason),
+        "na_from_nobody": (frame(ICMPv6ND_NA(tgt=str(own), S=0), by=nobody), "bad_source"),
         "ns_short": (_short_solicitation(link, source, own, draw(st.integers(4, 23))), reason),
     }
     how = draw(st.sampled_from(list(cases)))

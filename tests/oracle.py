@@ -262,11 +262,12 @@ class Oracle:
         payload = data[40 : 40 + length]
         source, destination = IPv6Address(data[8:24]), IPv6Address(data[24:40])
         next_header = data[6]
-        to_group = next_header == 58 and destination in self._groups
+        to_group = next_header == 58 and destination in {*self._groups, ALL_NODES}
         _require(destination in self._ours or to_group, "not_for_us")
         # RFC 4862: a solicitation may come from ::, which is judged once its checksum is known to be right.
         _require(not source.is_unspecified or next_header == 58, "bad_source")
-        _require(source not in self._ours and not source.is_loopback, "bad_source")
+        _require(source not in self._ours or next_header == 58, "bad_source")
+        _require(not source.is_loopback, "bad_source")
         _require(not source.is_multicast and source not in V4_MAPPED, "bad_source")
         _require(destination.is_multicast or not link.to_group, "group_frame")
         return _Network(data[:40], source, destination, payload)
@@ -335,18 +336,19 @@ class Oracle:
             "!HHBBH6s4s6s4s", link.payload
         )
         _require((hardware, protocol, hlen, plen) == (1, 0x0800, 6, 4), "bad_arp")
-        _require(operation == 1, "not_for_us")
         sender, target = IPv4Address(spa), IPv4Address(tpa)
-        _require(sha == link.source, "bad_arp")
+        _require(operation == 1 or (operation == 2 and sender in self._ours), "not_for_us")
+        _require(_is_station(sha), "bad_arp")
         _require(sender == IPv4Address("0.0.0.0") or sender not in IPv4Network("0.0.0.0/8"), "bad_arp")
         _require(not sender.is_loopback and sender < IPv4Address("224.0.0.0"), "bad_arp")
         _require(sender not in self._directed_broadcasts, "bad_arp")
-        _require(sender not in self._ours, "bad_source")
+        _require(sha != self._mac, "bad_source")
+        _require(sender not in self._ours, "address_conflict")
         _require(target in self._ours, "not_for_us")
         self._host_token(self._neighbor_bucket, now_s)
         head = struct.pack("!HHBBH", 1, 0x0800, 6, 4, 2)
         body = head + self._mac + target.packed + sha + spa
-        frame = self._link_header(link, link.source) + body + link.payload[28:]
+        frame = self._link_header(link, sha) + body + link.payload[28:]
         return Verdict(reply=frame[: _answer_bytes(link, 28)], kind="arp")
 
     def _icmp(self, frame: bytes, link: _Link, net: _Network, now_s: float) -> Verdict:
@@ -365,6 +367,9 @@ class Oracle:
         if kind == 135:
             return self._neighbor_solicitation(link, net, now_s)
         _require(not net.source.is_unspecified, "bad_source")
+        if kind == 136:
+            self._neighbor_advertisement(link, net)
+        _require(net.source not in self._ours, "bad_source")
         _require((kind, code) == (128, 0) and net.destination in self._ours, "not_for_us")
         _require(len(net.payload) >= 8, "truncated")
         self._host_token(self._echo_bucket, now_s)
@@ -379,8 +384,12 @@ class Oracle:
         target = IPv6Address(message[8:24])
         _require(not target.is_multicast, reason)
         options = _options(message[24:])
+        asker = options.get(1, link.source)
         if net.source.is_unspecified:
             _require(net.destination in self._groups and 1 not in options, reason)
+        _require(_is_station(asker), reason)
+        _require(asker != self._mac, "bad_source")
+        _require(net.source not in self._ours, "address_conflict")
         _require(target in self._ours, "not_for_us")
         self._host_token(self._neighbor_bucket, now_s)
         probe = net.source.is_unspecified
@@ -389,8 +398,22 @@ class Oracle:
         advertisement = ICMPv6ND_NA(R=0, S=0 if probe else 1, O=1, tgt=str(target)) / ICMPv6NDOptDstLLAddr(
             lladdr=mac
         )
-        header = self._link_header(link, ALL_NODES_MAC if probe else link.source)
+        header = self._link_header(link, ALL_NODES_MAC if probe else asker)
         return Verdict(reply=header + bytes(ip / advertisement), kind="neighbor_solicitation")
+
+    def _neighbor_advertisement(self, link: _Link, net: _Network) -> None:
+        """RFC 4861 7.1.2; never answered."""
+        reason = "bad_neighbor_discovery"
+        message = net.payload
+        _require(net.hop_limit == 255 and message[1] == 0 and len(message) >= 24, reason)
+        target = IPv6Address(message[8:24])
+        _require(not target.is_multicast, reason)
+        _require(not (net.destination.is_multicast and message[4] & 0x40), reason)
+        mac = _options(message[24:]).get(2, link.source)
+        _require(target in self._ours, "not_for_us")
+        _require(_is_station(mac), reason)
+        _require(mac != self._mac, "bad_source")
+        _require(False, "address_conflict")
 
     # ---- answers
 
@@ -453,11 +476,16 @@ def _check_message(message: bytes) -> int:
     return packet_type
 
 
-def _options(data: bytes) -> set[int]:
-    """The types of the neighbour discovery options in `data`."""
-    found = set()
+def _is_station(mac: bytes) -> bool:
+    """Can it be one station's?"""
+    return not mac[0] & 1 and mac != bytes(6)
+
+
+def _options(data: bytes) -> dict[int, bytes]:
+    """The neighbour discovery options in `data` by type, the first of each: six bytes of it, a MAC or not."""
+    found: dict[int, bytes] = {}
     while data:
         _require(len(data) >= 2 and data[1] > 0 and len(data) >= 8 * data[1], "bad_neighbor_discovery")
-        found.add(data[0])
+        found.setdefault(data[0], data[2:8])
         data = data[8 * data[1] :]
     return found

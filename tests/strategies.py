@@ -213,7 +213,8 @@ def arp_requests(draw: st.DrawFn) -> Request:
     sender = draw(players4 | st.just(IPv4Address("0.0.0.0")))
     target = draw(st.sampled_from(OWN4))
     asked = draw(st.sampled_from([bytes(6), BROADCAST_MAC]))
-    return Request(arp_frame(link, sender, target, asked) + draw(padding), "arp")
+    sender_mac = draw(st.just(link.source) | macs)  # VRRP, HSRP, proxies
+    return Request(arp_frame(link, sender, target, asked, sender_mac=sender_mac) + draw(padding), "arp")
 
 
 def arp_frame(
@@ -262,7 +263,7 @@ def neighbor_solicitations(draw: st.DrawFn) -> Request:
         link = replace(link, destination=b"\x33\x33" + group.packed[12:])
     message: Packet = ICMPv6ND_NS(tgt=str(target), res=draw(u32))
     if not source.is_unspecified and draw(st.booleans()):
-        message /= ICMPv6NDOptSrcLLAddr(lladdr=link.source.hex(":"))
+        message /= ICMPv6NDOptSrcLLAddr(lladdr=draw(st.just(link.source) | macs).hex(":"))
     if draw(st.booleans()):
         message /= Raw(b"\x0e\x01" + draw(st.binary(min_size=6, max_size=6)))  # a nonce (RFC 3971)
     fields = draw(ip6_fields) | {"hlim": 255}

@@ -72,6 +72,7 @@ enum pg_drop {
 	PG_DROP_BAD_ARP,
 	PG_DROP_BAD_ICMP,
 	PG_DROP_BAD_NEIGHBOR_DISCOVERY,
+	PG_DROP_ADDRESS_CONFLICT, // somebody else says that an address of ours is his
 	PG_DROP_HOST_RATE_LIMITED,
 	PG_DROP_MESSAGE_TYPE,
 	PG_DROP_MESSAGE_SIZE,
@@ -387,6 +388,11 @@ struct pg_port_stats {
 	uint32_t longest_frame;
 	char about[PG_ABOUT_MAX]; // the interface or address that `device` speaks of; "": none
 	uint8_t pad[4];
+
+	// another host that uses an address of ours: the last one seen
+	struct pg_address rival_address;
+	uint8_t rival_mac[6];
+	uint64_t rivals_seen; // behind what it counts: a copy is never older than its count
 };
 
 enum pg_offload { PG_OFFLOAD_RX_CHECKSUM = 1, PG_OFFLOAD_TX_CHECKSUM = 2, PG_OFFLOAD_RSS = 4 };
@@ -571,6 +577,14 @@ uint32_t pg_core_expire(struct pg_core *core, uint64_t now);
 /// @param datagram  n of them, each with a payload of PG_DATAGRAM_MAX bytes; out: source is whom it goes to, and length
 /// @return how many were written; call again while it is n
 uint32_t pg_core_due(struct pg_core *core, uint64_t now, struct pg_datagram *datagram, uint32_t n);
+
+/// The link is up, as at the start of a worker: announcements and what else is owed to neighbours become due.
+void pg_core_link_up(struct pg_core *core, uint64_t now);
+
+/// The next frame that the host owes its link at `now`, without being asked or some time after it was.
+/// @param frame  room for an Ethernet frame
+/// @return its length, 0 when none is due; call again while there is one
+uint16_t pg_core_duty(struct pg_core *core, uint64_t now, uint8_t *frame);
 
 /// The state that pg_session_issue() and the others work on.
 void *pg_core_state(struct pg_core *core);

@@ -192,6 +192,12 @@ ALWAYS_INLINE bool mac_multicast(const uint8_t *mac)
 	return mac[0] & 1;
 }
 
+/// Can it be one station's?
+ALWAYS_INLINE bool mac_individual(const uint8_t *mac)
+{
+	return !mac_multicast(mac) && !mac_zero(mac);
+}
+
 ALWAYS_INLINE void mac_copy(uint8_t *to, const uint8_t *from)
 {
 	memcpy(to, from, MAC_LEN);

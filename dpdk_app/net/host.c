@@ -8,7 +8,6 @@
 #include "net/reply.h"
 
 static const uint8_t broadcast_mac[MAC_LEN] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
-static const uint8_t all_nodes[16] = {0xff, 0x02, [15] = 0x01};
 static const uint8_t in6_any[16];
 
 static struct host_request refuse(enum pg_drop drop)
@@ -19,6 +18,18 @@ static struct host_request refuse(enum pg_drop drop)
 static struct host_request accept(enum pg_message message)
 {
 	return (struct host_request){.drop = PG_DROP_NONE, .message = message};
+}
+
+/// Another host has address `index` of ours.
+static struct host_request conflict(unsigned family, unsigned index, const uint8_t *mac)
+{
+	struct host_request request = {
+		.drop = PG_DROP_ADDRESS_CONFLICT,
+		.rival = {.family = (uint8_t)family, .index = (uint8_t)index},
+	};
+
+	mac_copy(request.rival.mac, mac);
+	return request;
 }
 
 // ---------------------------------------------------------------- ARP (RFC 826, RFC 5227)
@@ -36,18 +47,21 @@ static bool arp_sender_impossible(be32 address, const struct identity *id)
 
 static struct host_request arp_examine(const uint8_t *frame, const struct packet *p, const struct identity *id)
 {
-	const struct ethernet_header *eth = (const struct ethernet_header *)frame;
 	const struct arp_packet *arp = (const struct arp_packet *)(frame + p->l3);
+	const unsigned ours = identity_index4(id, arp->sender_ip);
 
 	if (arp->hardware_type != BE16(ARP_HARDWARE_ETHERNET) || arp->protocol_type != BE16(ETHER_IPV4) ||
 	    arp->hardware_len != MAC_LEN || arp->protocol_len != sizeof(be32))
 		return refuse(PG_DROP_BAD_ARP);
-	if (arp->operation != BE16(ARP_REQUEST))
+	// A reply is of interest only when it says that our address is another's (RFC 5227 2.4).
+	if (arp->operation != BE16(ARP_REQUEST) && (arp->operation != BE16(ARP_REPLY) || ours == IDENTITY_NONE))
 		return refuse(PG_DROP_NOT_FOR_US);
-	if (!mac_equal(arp->sender_mac, eth->source) || arp_sender_impossible(arp->sender_ip, id))
+	if (!mac_individual(arp->sender_mac) || arp_sender_impossible(arp->sender_ip, id))
 		return refuse(PG_DROP_BAD_ARP);
-	if (identity_owns4(id, arp->sender_ip))
+	if (mac_equal(arp->sender_mac, id->mac)) // of us, and sent back by somebody
 		return refuse(PG_DROP_BAD_SOURCE);
+	if (ours != IDENTITY_NONE)
+		return conflict(4, ours, arp->sender_mac);
 	if (!identity_owns4(id, arp->target_ip))
 		return refuse(PG_DROP_NOT_FOR_US);
 	return accept(PG_MESSAGE_ARP);
@@ -64,6 +78,8 @@ static uint16_t arp_answer(uint8_t *frame, const struct packet *p, const struct 
 	mac_copy(arp->sender_mac, id->mac);
 	arp->sender_ip = asked;
 	reply_ethernet(frame, id);
+	// To who asks (RFC 826), who need not be who sends: VRRP, HSRP, proxies.
+	mac_copy(((struct ethernet_header *)frame)->destination, arp->target_mac);
 	return p->end;
 }
 
@@ -123,17 +139,26 @@ static uint16_t icmp_answer(uint8_t *frame, const struct packet *p, const struct
 // ---------------------------------------------------------------- ICMPv6 (RFC 4443, RFC 4861)
 
 /// Every option has a length and ends within the message (RFC 4861 7.1.1).
-static bool options_whole(const uint8_t *option, const uint8_t *end, bool *has_source_link_layer)
+/// @param link_layer  out: MAC in the first option of type `wanted`, or NULL
+static bool options_whole(const uint8_t *frame, const struct packet *p, uint8_t wanted, const uint8_t **link_layer)
 {
-	*has_source_link_layer = false;
+	const uint8_t *option = frame + p->l4 + sizeof(struct neighbor_message), *end = frame + p->end;
+
+	*link_layer = NULL;
 	while (option < end) {
 		if (end - option < 2 || option[1] == 0 || end - option < option[1] * 8)
 			return false;
-		if (option[0] == OPTION_SOURCE_LINK_LAYER)
-			*has_source_link_layer = true;
+		if (option[0] == wanted && !*link_layer)
+			*link_layer = ((const struct link_layer_option *)option)->mac;
 		option += option[1] * 8;
 	}
 	return true;
+}
+
+/// Whose MAC a message of neighbour discovery is about: that of its option, or who sent the frame.
+static const uint8_t *neighbor_mac(const uint8_t *frame, const uint8_t *link_layer)
+{
+	return link_layer ? link_layer : ((const struct ethernet_header *)frame)->source;
 }
 
 static bool is_solicited_node(const uint8_t *address)
@@ -148,19 +173,51 @@ static struct host_request solicitation_examine(const uint8_t *frame, const stru
 {
 	const struct ipv6_header *ip = (const struct ipv6_header *)(frame + p->l3);
 	const struct neighbor_message *ns = (const struct neighbor_message *)(frame + p->l4);
-	bool has_source_link_layer;
+	const unsigned ours = identity_index6(id, ip->source);
+	const uint8_t *link_layer;
 
 	// RFC 4861 7.1.1, in its order.
 	if (ip->hop_limit != NEIGHBOR_HOP_LIMIT || ns->icmp.code != 0 || p->end - p->l4 < (int)sizeof(*ns))
 		return refuse(PG_DROP_BAD_NEIGHBOR_DISCOVERY);
-	if (in6_multicast(ns->target) ||
-	    !options_whole(frame + p->l4 + sizeof(*ns), frame + p->end, &has_source_link_layer))
+	if (in6_multicast(ns->target) || !options_whole(frame, p, OPTION_SOURCE_LINK_LAYER, &link_layer))
 		return refuse(PG_DROP_BAD_NEIGHBOR_DISCOVERY);
-	if (in6_equal(ip->source, in6_any) && (has_source_link_layer || !is_solicited_node(ip->destination)))
+	if (in6_equal(ip->source, in6_any) && (link_layer || !is_solicited_node(ip->destination)))
 		return refuse(PG_DROP_BAD_NEIGHBOR_DISCOVERY);
+	if (link_layer && !mac_individual(link_layer))
+		return refuse(PG_DROP_BAD_NEIGHBOR_DISCOVERY);
+	if (link_layer && mac_equal(link_layer, id->mac)) // of us, and sent back by somebody
+		return refuse(PG_DROP_BAD_SOURCE);
+	if (ours != IDENTITY_NONE)
+		return conflict(6, ours, neighbor_mac(frame, link_layer));
 	if (!identity_owns6(id, ns->target))
 		return refuse(PG_DROP_NOT_FOR_US);
 	return accept(PG_MESSAGE_NEIGHBOR_SOLICITATION);
+}
+
+/// Of interest only when it says that our address is another's (RFC 4862 5.4.4).
+static struct host_request advertisement_examine(const uint8_t *frame, const struct packet *p,
+						 const struct identity *id)
+{
+	const struct ipv6_header *ip = (const struct ipv6_header *)(frame + p->l3);
+	const struct neighbor_message *na = (const struct neighbor_message *)(frame + p->l4);
+	const uint8_t *link_layer;
+	unsigned ours;
+
+	// RFC 4861 7.1.2, in its order.
+	if (ip->hop_limit != NEIGHBOR_HOP_LIMIT || na->icmp.code != 0 || p->end - p->l4 < (int)sizeof(*na))
+		return refuse(PG_DROP_BAD_NEIGHBOR_DISCOVERY);
+	if (in6_multicast(na->target) ||
+	    (in6_multicast(ip->destination) && (na->icmp.rest & BE32(NEIGHBOR_SOLICITED))) ||
+	    !options_whole(frame, p, OPTION_TARGET_LINK_LAYER, &link_layer))
+		return refuse(PG_DROP_BAD_NEIGHBOR_DISCOVERY);
+	ours = identity_index6(id, na->target);
+	if (ours == IDENTITY_NONE)
+		return refuse(PG_DROP_NOT_FOR_US);
+	if (!mac_individual(neighbor_mac(frame, link_layer)))
+		return refuse(PG_DROP_BAD_NEIGHBOR_DISCOVERY);
+	if (link_layer && mac_equal(link_layer, id->mac)) // of us, and sent back by somebody
+		return refuse(PG_DROP_BAD_SOURCE);
+	return conflict(6, ours, neighbor_mac(frame, link_layer));
 }
 
 static struct host_request icmpv6_examine(const uint8_t *frame, const struct packet *p, const struct identity *id)
@@ -177,6 +234,10 @@ static struct host_request icmpv6_examine(const uint8_t *frame, const struct pac
 	if (icmp->type == ICMPV6_NEIGHBOR_SOLICITATION)
 		return solicitation_examine(frame, p, id);
 	if (in6_equal(ip->source, in6_any))
+		return refuse(PG_DROP_BAD_SOURCE);
+	if (icmp->type == ICMPV6_NEIGHBOR_ADVERTISEMENT)
+		return advertisement_examine(frame, p, id);
+	if (identity_owns6(id, ip->source))
 		return refuse(PG_DROP_BAD_SOURCE);
 	if (icmp->type != ICMPV6_ECHO_REQUEST || icmp->code != 0 || !identity_owns6(id, ip->destination))
 		return refuse(PG_DROP_NOT_FOR_US);
@@ -225,14 +286,18 @@ static uint16_t solicitation_answer(uint8_t *frame, const struct packet *p, cons
 	struct ethernet_header *eth = (struct ethernet_header *)frame;
 	struct ipv6_header *ip = (struct ipv6_header *)(frame + p->l3);
 	const struct neighbor_message *ns = (const struct neighbor_message *)(frame + p->l4);
-	uint8_t target[16];
+	uint8_t target[16], asker[MAC_LEN];
 	uint32_t flags = NEIGHBOR_OVERRIDE;
+	const uint8_t *link_layer;
 
+	options_whole(frame, p, OPTION_SOURCE_LINK_LAYER, &link_layer);
+	mac_copy(asker, neighbor_mac(frame, link_layer));
 	memcpy(target, ns->target, sizeof(target));
 	reply_ethernet(frame, id);
+	mac_copy(eth->destination, asker);    // who need not be who sends, as with ARP (RFC 4861 7.2.3)
 	if (in6_equal(ip->source, in6_any)) { // RFC 4861 7.2.4: the asker has no address yet
-		memcpy(ip->destination, all_nodes, sizeof(all_nodes));
-		multicast_mac6(all_nodes, eth->destination);
+		memcpy(ip->destination, all_nodes6, sizeof(all_nodes6));
+		multicast_mac6(all_nodes6, eth->destination);
 	} else {
 		memcpy(ip->destination, ip->source, sizeof(ip->destination));
 		flags |= NEIGHBOR_SOLICITED;
@@ -245,10 +310,10 @@ uint16_t announce_neighbor(uint8_t *frame, const struct identity *id, unsigned i
 	struct ethernet_header *eth = (struct ethernet_header *)frame;
 	struct ipv6_header *ip = (struct ipv6_header *)(eth + 1);
 
-	multicast_mac6(all_nodes, eth->destination);
+	multicast_mac6(all_nodes6, eth->destination);
 	mac_copy(eth->source, id->mac);
 	eth->type = BE16(ETHER_IPV6);
-	memcpy(ip->destination, all_nodes, sizeof(all_nodes));
+	memcpy(ip->destination, all_nodes6, sizeof(all_nodes6));
 	return (uint16_t)(sizeof(*eth) + build_advertisement(ip, id->v6[index], id->mac, NEIGHBOR_OVERRIDE));
 }
 

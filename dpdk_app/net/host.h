@@ -8,6 +8,7 @@
 
 #include <stdint.h>
 
+#include "net/duties.h"
 #include "net/identity.h"
 #include "net/parse.h"
 #include "pollgate.h"
@@ -19,6 +20,7 @@
 struct host_request {
 	enum pg_drop drop;       // PG_DROP_NONE: to be answered
 	enum pg_message message; // what it is
+	struct rival rival;      // of PG_DROP_ADDRESS_CONFLICT
 };
 
 /// Examine a frame whose packet.host is set. Does not write.

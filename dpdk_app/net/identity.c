@@ -94,6 +94,24 @@ void identity_expect_sealed(struct identity *identity)
 	usual_frame_seal(&identity->usual);
 }
 
+unsigned identity_index4(const struct identity *identity, be32 address)
+{
+	for (unsigned i = 0; i < identity->v4_count; i++)
+		if (identity->v4[i].address == address)
+			return i;
+	return IDENTITY_NONE;
+}
+
+unsigned identity_index6(const struct identity *identity, const uint8_t *address)
+{
+	for (unsigned i = 0; i < identity->v6_count; i++)
+		if (in6_equal(identity->v6[i], address))
+			return i;
+	return IDENTITY_NONE;
+}
+
+const uint8_t all_nodes6[16] = {0xff, 0x02, [15] = 0x01};
+
 void solicited_node(const uint8_t *address, uint8_t *group)
 {
 	static const uint8_t prefix[13] = {0xff, 0x02, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x01, 0xff};

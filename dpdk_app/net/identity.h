@@ -58,6 +58,14 @@ void identity_expect_sealed(struct identity *identity);
 /// The MAC may be known only when the device is.
 void identity_set_mac(struct identity *identity, const uint8_t *mac);
 
+/// Who they are, for those that are asked rarely.
+/// @return index into v4 or v6, or IDENTITY_NONE
+#define IDENTITY_NONE PG_ADDRESSES_MAX
+unsigned identity_index4(const struct identity *identity, be32 address);
+unsigned identity_index6(const struct identity *identity, const uint8_t *address);
+
+extern const uint8_t all_nodes6[16]; // ff02::1
+
 /// Solicited-node multicast address of an IPv6 address (RFC 4291 2.7.1), and the MAC that carries it.
 void solicited_node(const uint8_t *address, uint8_t *group);
 void multicast_mac6(const uint8_t *group, uint8_t *mac);

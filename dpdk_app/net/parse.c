@@ -26,6 +26,8 @@ bool owns_destination6(const struct identity *id, const struct ipv6_header *ip)
 
 	if (ip->next_header != IP_ICMPV6)
 		return false;
+	if (in6_equal(ip->destination, all_nodes6))
+		return id->v6_count > 0;
 	for (unsigned i = 0; i < id->v6_count; i++) {
 		solicited_node(id->v6[i], group);
 		if (in6_equal(group, ip->destination))
@@ -38,8 +40,10 @@ bool source6_impossible(const struct identity *id, const struct ipv6_header *ip)
 {
 	if (in6_equal(ip->source, in6_any)) // duplicate address detection (RFC 4862 5.4.2)
 		return ip->next_header != IP_ICMPV6;
+	if (identity_owns6(id, ip->source)) // neighbour discovery knows what it means
+		return ip->next_header != IP_ICMPV6;
 	return in6_multicast(ip->source) || in6_equal(ip->source, in6_loopback) ||
-	       memcmp(ip->source, in6_mapped_prefix, sizeof(in6_mapped_prefix)) == 0 || identity_owns6(id, ip->source);
+	       memcmp(ip->source, in6_mapped_prefix, sizeof(in6_mapped_prefix)) == 0;
 }
 
 enum pg_drop parse_vlan(const uint8_t *frame, uint16_t len, uint16_t *type, struct packet *p)

@@ -158,10 +158,10 @@ ALWAYS_INLINE enum pg_drop parse_ipv4(const uint8_t *frame, uint16_t len, const 
 	return PG_DROP_NONE;
 }
 
-/// Is it ours to listen to? ICMPv6 also arrives at our solicited-node groups.
+/// Is it ours to listen to? ICMPv6 also arrives at all nodes' group and our solicited-node groups.
 COLD bool owns_destination6(const struct identity *id, const struct ipv6_header *ip);
 
-/// Loopback, multicast and mapped addresses are nobody's; :: is only a solicitation's.
+/// Loopback, multicast and mapped addresses are nobody's; :: is only a solicitation's, and our own only a rival's.
 COLD bool source6_impossible(const struct identity *id, const struct ipv6_header *ip);
 
 ALWAYS_INLINE enum pg_drop parse_ipv6(const uint8_t *frame, uint16_t len, const struct identity *id,

@@ -272,6 +272,8 @@ static COLD void serve_host(struct gate *gate, struct burst *burst, const struct
 	const unsigned i = parsed->frame;
 	const struct host_request request = host_examine(burst->frame[i], &parsed->packet, gate->identity);
 
+	if (request.drop == PG_DROP_ADDRESS_CONFLICT)
+		duties_contest(gate->duties, &request.rival, now);
 	if (request.drop != PG_DROP_NONE) {
 		drop_frame(gate, burst, i, request.drop);
 		return;

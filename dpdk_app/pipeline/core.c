@@ -23,6 +23,7 @@ struct pg_core {
 	struct session_table sessions;
 	struct source_limits sources;
 	struct host_buckets host;
+	struct duties duties;
 	struct pg_worker_stats stats;
 	struct gate gate;
 	struct vault vault;
@@ -96,6 +97,7 @@ static void make_gate(struct pg_core *core, const struct pg_plan *plan)
 		.sessions = &core->sessions,
 		.sources = &core->sources,
 		.host = &core->host,
+		.duties = &core->duties,
 		.stats = &core->stats,
 		.arrivals = &core->stats.received,
 	};
@@ -105,6 +107,7 @@ static void make_gate(struct pg_core *core, const struct pg_plan *plan)
 		identity_expect_sealed(&core->identity);
 	listeners_init(&core->listeners, plan->listener_port, plan->listener_count);
 	policy_init(&core->policy, &plan->policy, 1, pg_tsc_hz());
+	duties_init(&core->duties, pg_tsc_hz());
 }
 
 struct pg_core *pg_core_open(const struct pg_plan *plan)
@@ -267,6 +270,17 @@ uint32_t pg_core_expire(struct pg_core *core, uint64_t now)
 	if (!core->gate.side)
 		return freed;
 	return freed + connection_sweep(&core->side, now, core->vault.capacity);
+}
+
+void pg_core_link_up(struct pg_core *core, uint64_t now)
+{
+	duties_begin(&core->duties, now);
+}
+
+uint16_t pg_core_duty(struct pg_core *core, uint64_t now, uint8_t *frame)
+{
+	static_assert(DUTY_FRAME_MAX <= ETHERNET_MAX, "what the caller gives room for");
+	return core->duties.due <= now ? duties_next(&core->duties, &core->identity, now, frame) : 0;
 }
 
 uint16_t pg_checksum(const uint8_t *bytes, size_t length)

@@ -114,6 +114,7 @@ struct gate {
 	struct session_table *sessions;
 	struct source_limits *sources;
 	struct host_buckets *host;
+	struct duties *duties;
 	struct session_side *side; // of the session profile; NULL: no listener speaks it
 	struct pg_worker_stats *stats;
 	uint64_t *arrivals; // of stats: received, or handed_in

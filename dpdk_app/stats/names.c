@@ -43,6 +43,7 @@ static const char *const drop_names[PG_DROPS] = {
 	[PG_DROP_BAD_ARP] = "bad_arp",
 	[PG_DROP_BAD_ICMP] = "bad_icmp",
 	[PG_DROP_BAD_NEIGHBOR_DISCOVERY] = "bad_neighbor_discovery",
+	[PG_DROP_ADDRESS_CONFLICT] = "address_conflict",
 	[PG_DROP_HOST_RATE_LIMITED] = "host_rate_limited",
 	[PG_DROP_MESSAGE_TYPE] = "message_type",
 	[PG_DROP_MESSAGE_SIZE] = "message_size",

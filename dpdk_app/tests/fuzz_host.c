@@ -27,7 +27,7 @@ static void check_answer(const uint8_t *answer, uint16_t len, const uint8_t *req
 	require(memcmp(answer + 12, request + 12, p->l3 - 12U) == 0); // tags and type
 	if (message == PG_MESSAGE_ARP) {
 		require(get16(answer + p->l3 + 6) == 2);
-		require(memcmp(answer, request + 6, 6) == 0);
+		require(memcmp(answer, request + p->l3 + 8, 6) == 0); // who asks, not who sends
 		return;
 	}
 	require(checksums_right(answer, len));

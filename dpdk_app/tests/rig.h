@@ -32,6 +32,7 @@ struct rig {
 	struct source_limits sources;
 	struct pg_worker_stats stats;
 	struct host_buckets host;
+	struct duties duties;
 	const struct hot_path *path;
 	bool rx_offload;
 	bool tx_offload;

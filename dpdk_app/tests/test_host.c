@@ -119,13 +119,47 @@ static void arp_that_is_not_ethernet_and_ipv4_is_bad(void **state UNUSED)
 	}
 }
 
+/// VRRP and HSRP routers ask from the MAC of a group of theirs, or send from it; proxies ask for others.
+static void arp_is_answered_to_its_sender_whoever_sent_the_frame(void **state UNUSED)
+{
+	static const uint8_t group[6] = {0, 0, 0x5e, 0, 1, 0x0a};
+	const struct flow flow = flow4(1);
+	struct flow back = flow_back(&flow);
+	struct frame request = arp_request(), expected;
+
+	memcpy(request.bytes + request.l3 + 8, group, 6);
+	memcpy(back.mac_to, group, 6);
+	build_arp(&expected, &back, 2, our_ip4, group, flow.from);
+	assert_answered(&request, &expected, PG_MESSAGE_ARP);
+}
+
+static void arp_from_a_mac_that_nobody_has_is_bad(void **state UNUSED)
+{
+	static const uint8_t macs[][6] = {{0}, {0xff, 0xff, 0xff, 0xff, 0xff, 0xff}, {0x01, 0, 0x5e, 0, 0, 1}};
+
+	for (size_t i = 0; i < COUNT(macs); i++) {
+		struct frame f = arp_request();
+
+		memcpy(f.bytes + f.l3 + 8, macs[i], 6);
+		assert_int_equal(drop_of(&f), PG_DROP_BAD_ARP);
+	}
+}
+
+static void arp_that_says_it_is_ours_is_a_bad_source(void **state UNUSED)
+{
+	struct frame f = arp_request();
+
+	memcpy(f.bytes + f.l3 + 8, our_mac, 6);
+	assert_int_equal(drop_of(&f), PG_DROP_BAD_SOURCE);
+	memcpy(f.bytes + f.l3 + 14, our_ip4, 4); // an announcement of ours that somebody sends back
+	assert_int_equal(drop_of(&f), PG_DROP_BAD_SOURCE);
+}
+
 static void arp_that_lies_about_its_sender_is_bad(void **state UNUSED)
 {
 	static const uint8_t senders[][4] = {{127, 0, 0, 1}, {224, 0, 0, 1}, {255, 255, 255, 255}, {0, 0, 0, 9}};
-	struct frame f = arp_request();
+	struct frame f;
 
-	f.bytes[f.l3 + 8 + 5] ^= 1; // another MAC than the frame's
-	assert_int_equal(drop_of(&f), PG_DROP_BAD_ARP);
 	for (size_t i = 0; i < COUNT(senders); i++) {
 		f = arp_request();
 		memcpy(f.bytes + f.l3 + 14, senders[i], 4);
@@ -133,12 +167,16 @@ static void arp_that_lies_about_its_sender_is_bad(void **state UNUSED)
 	}
 }
 
-static void somebody_with_our_address_is_a_bad_source(void **state UNUSED)
+static void arp_of_another_host_with_our_address_is_a_conflict(void **state UNUSED)
 {
-	struct frame f = arp_request();
+	for (uint16_t operation = 0; operation < 10; operation++) {
+		const bool conflicts = operation == 1 || operation == 2;
+		struct frame f = arp_request();
 
-	memcpy(f.bytes + f.l3 + 14, our_ip4, 4);
-	assert_int_equal(drop_of(&f), PG_DROP_BAD_SOURCE);
+		put16(f.bytes + f.l3 + 6, operation);
+		memcpy(f.bytes + f.l3 + 14, our_ip4, 4);
+		assert_int_equal(drop_of(&f), conflicts ? PG_DROP_ADDRESS_CONFLICT : PG_DROP_NOT_FOR_US);
+	}
 }
 
 // ---------------------------------------------------------------- echo
@@ -222,7 +260,7 @@ static void other_icmp_messages_are_not_for_us(void **state UNUSED)
 		build_echo(&f, &a, (uint8_t)type, 1, NULL, 0);
 		assert_int_equal(drop_of(&f), type == 8 ? PG_DROP_NONE : PG_DROP_NOT_FOR_US);
 		build_echo(&f, &b, (uint8_t)type, 1, NULL, 0);
-		if (type != 135)
+		if (type != 135 && type != 136)
 			assert_int_equal(drop_of(&f), type == 128 ? PG_DROP_NONE : PG_DROP_NOT_FOR_US);
 	}
 }
@@ -396,6 +434,91 @@ static void duplicate_address_detection_has_rules_of_its_own(void **state UNUSED
 	assert_int_equal(drop_of(&f), PG_DROP_BAD_NEIGHBOR_DISCOVERY);
 }
 
+static void a_solicitation_is_answered_to_its_option_whoever_sent_the_frame(void **state UNUSED)
+{
+	static const uint8_t group[6] = {0, 0, 0x5e, 0, 2, 0x0a}; // VRRP over IPv6
+	struct flow flow = solicitation_flow();
+	struct frame request = solicitation(true), expected;
+
+	memcpy(request.bytes + request.l4 + 26, group, 6);
+	repair_checksums(request.bytes, request.len);
+	memcpy(flow.mac_from, group, 6);
+	build_advertisement_from_us(&expected, &flow, 0x60000000);
+	assert_answered(&request, &expected, PG_MESSAGE_NEIGHBOR_SOLICITATION);
+}
+
+static void a_solicitation_from_a_mac_that_nobody_else_can_have_is_refused(void **state UNUSED)
+{
+	struct frame f = solicitation(true);
+
+	memset(f.bytes + f.l4 + 26, 0, 6);
+	assert_int_equal(drop_of_repaired(&f), PG_DROP_BAD_NEIGHBOR_DISCOVERY);
+	memset(f.bytes + f.l4 + 26, 0xff, 6);
+	assert_int_equal(drop_of_repaired(&f), PG_DROP_BAD_NEIGHBOR_DISCOVERY);
+	memcpy(f.bytes + f.l4 + 26, our_mac, 6);
+	assert_int_equal(drop_of_repaired(&f), PG_DROP_BAD_SOURCE);
+}
+
+/// To all nodes, from a peer: unsolicited, overriding.
+static struct frame advertisement(const uint8_t *target, uint32_t flags, bool with_option)
+{
+	struct flow flow = flow6(1);
+	struct frame f;
+
+	memcpy(flow.to, all_nodes, 16);
+	multicast_mac6(flow.to, flow.mac_to);
+	memcpy(flow.from, target, 16);
+	flow.ttl = 255;
+	build_neighbor(&f, &flow, 136, flags, target, with_option);
+	return f;
+}
+
+static void an_advertisement_of_our_address_by_another_host_is_a_conflict(void **state UNUSED)
+{
+	static const uint8_t other[16] = {0xfd, [15] = 0x09};
+	struct frame f = advertisement(our_ip6, 0x20000000, true);
+
+	assert_int_equal(drop_of(&f), PG_DROP_ADDRESS_CONFLICT);
+	f = advertisement(our_link_local, 0, false);
+	assert_int_equal(drop_of(&f), PG_DROP_ADDRESS_CONFLICT);
+	f = advertisement(other, 0x20000000, true);
+	assert_int_equal(drop_of(&f), PG_DROP_NOT_FOR_US);
+	f = advertisement(our_ip6, 0x20000000, true);
+	memcpy(f.bytes + f.l4 + 26, our_mac, 6); // ours, sent back
+	assert_int_equal(drop_of_repaired(&f), PG_DROP_BAD_SOURCE);
+}
+
+static void a_malformed_advertisement_is_bad(void **state UNUSED)
+{
+	struct frame f = advertisement(our_ip6, 0x20000000, true);
+
+	f.bytes[f.l3 + 7] = 254;
+	assert_int_equal(drop_of(&f), PG_DROP_BAD_NEIGHBOR_DISCOVERY);
+	f = advertisement(our_ip6, 0x60000000, true); // solicited by everybody
+	assert_int_equal(drop_of(&f), PG_DROP_BAD_NEIGHBOR_DISCOVERY);
+	f = advertisement(our_ip6, 0x20000000, true);
+	f.bytes[f.l4 + 1] = 1;
+	assert_int_equal(drop_of_repaired(&f), PG_DROP_BAD_NEIGHBOR_DISCOVERY);
+	f = advertisement(our_ip6, 0x20000000, true);
+	f.bytes[f.l4 + 25] = 0;
+	assert_int_equal(drop_of_repaired(&f), PG_DROP_BAD_NEIGHBOR_DISCOVERY);
+	f = advertisement(our_ip6, 0x20000000, true);
+	f.bytes[f.l4 + 26] |= 1;
+	assert_int_equal(drop_of_repaired(&f), PG_DROP_BAD_NEIGHBOR_DISCOVERY);
+}
+
+static void a_host_that_solicits_from_our_address_is_a_conflict(void **state UNUSED)
+{
+	struct flow flow = solicitation_flow();
+	struct frame f;
+
+	memcpy(flow.from, our_link_local, 16);
+	build_neighbor(&f, &flow, 135, 0, our_ip6, true);
+	assert_int_equal(drop_of(&f), PG_DROP_ADDRESS_CONFLICT);
+	build_echo(&f, &flow, 128, 1, NULL, 0);
+	assert_int_equal(drop_of(&f), PG_DROP_BAD_SOURCE); // anything else from it
+}
+
 static void a_solicitation_for_a_stranger_is_not_for_us(void **state UNUSED)
 {
 	const struct flow flow = solicitation_flow();
@@ -557,7 +680,10 @@ int main(void)
 		cmocka_unit_test(an_arp_reply_is_not_for_us),
 		cmocka_unit_test(arp_that_is_not_ethernet_and_ipv4_is_bad),
 		cmocka_unit_test(arp_that_lies_about_its_sender_is_bad),
-		cmocka_unit_test(somebody_with_our_address_is_a_bad_source),
+		cmocka_unit_test(arp_of_another_host_with_our_address_is_a_conflict),
+		cmocka_unit_test(arp_is_answered_to_its_sender_whoever_sent_the_frame),
+		cmocka_unit_test(arp_from_a_mac_that_nobody_has_is_bad),
+		cmocka_unit_test(arp_that_says_it_is_ours_is_a_bad_source),
 		cmocka_unit_test(an_echo_of_any_length_returns_its_data),
 		cmocka_unit_test(an_echo_of_any_checksum_is_answered_with_the_right_one),
 		cmocka_unit_test(an_echo_of_nothing_but_zeros_is_answered_with_a_right_checksum),
@@ -574,6 +700,11 @@ int main(void)
 		cmocka_unit_test(a_solicitation_that_crossed_a_router_is_bad),
 		cmocka_unit_test(a_malformed_solicitation_is_bad),
 		cmocka_unit_test(duplicate_address_detection_has_rules_of_its_own),
+		cmocka_unit_test(a_solicitation_is_answered_to_its_option_whoever_sent_the_frame),
+		cmocka_unit_test(a_solicitation_from_a_mac_that_nobody_else_can_have_is_refused),
+		cmocka_unit_test(an_advertisement_of_our_address_by_another_host_is_a_conflict),
+		cmocka_unit_test(a_malformed_advertisement_is_bad),
+		cmocka_unit_test(a_host_that_solicits_from_our_address_is_a_conflict),
 		cmocka_unit_test(a_solicitation_for_a_stranger_is_not_for_us),
 		cmocka_unit_test(a_host_frame_cut_short_anywhere_is_never_answered),
 		cmocka_unit_test(answers_beyond_the_rate_are_dropped_and_counted),

@@ -5,6 +5,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <rte_eal.h>
 #include <rte_errno.h>
@@ -91,6 +92,7 @@ static void add_queue(struct pg_gateway *g, struct dpdk_worker *w, const struct 
 			 .sessions = &w->common.sessions,
 			 .sources = &w->common.sources,
 			 .host = &w->common.host,
+			 .duties = &w->duties[ref->port],
 			 .side = w->common.side,
 			 .stats = w->common.stats,
 			 .arrivals = &w->common.stats->received},
@@ -106,8 +108,10 @@ static void add_queue(struct pg_gateway *g, struct dpdk_worker *w, const struct 
 	q->inbox_gate.arrivals = &w->common.stats->handed_in;
 	q->inbox_gate.settles_here = true;
 	g->assembly.census.ports[w->common.number] |= port_bit;
-	if (!w->queue_of[ref->port])
-		w->queue_of[ref->port] = q;
+	if (w->queue_of[ref->port])
+		return;
+	w->queue_of[ref->port] = q;
+	duties_init(&w->duties[ref->port], pg_tsc_hz());
 }
 
 #define INBOX_PACKETS 1024
@@ -201,6 +205,38 @@ static void look_for_standing_queues(struct pg_gateway *g, struct port *port)
 	}
 }
 
+static struct pg_address address_of(const struct identity *id, const struct rival *rival)
+{
+	struct pg_address address = {.family = rival->family};
+
+	if (rival->family == 4)
+		memcpy(address.bytes, &id->v4[rival->index].address, sizeof(be32));
+	else
+		memcpy(address.bytes, id->v6[rival->index], sizeof(address.bytes));
+	return address;
+}
+
+/// What workers saw of other hosts with our addresses.
+static void note_rivals(struct pg_gateway *g, uint32_t port)
+{
+	struct pg_port_stats *stats = &g->page->port[port];
+
+	for (uint32_t i = 0; i < g->plan.worker_count; i++) {
+		struct dpdk_worker *w = dpdk_worker_of(g->worker[i]);
+
+		if (!w->queue_of[port])
+			continue;
+
+		const struct rival rival = duties_take_rival(&w->duties[port]);
+
+		if (rival.family == 0)
+			continue;
+		stats->rival_address = address_of(&devices_of(g)->port[port].identity, &rival);
+		mac_copy(stats->rival_mac, rival.mac);
+		__atomic_store_n(&stats->rivals_seen, stats->rivals_seen + 1, __ATOMIC_RELEASE);
+	}
+}
+
 static void housekeep(struct pg_gateway *g)
 {
 	struct dpdk_devices *devices = devices_of(g);
@@ -212,6 +248,7 @@ static void housekeep(struct pg_gateway *g)
 		port_refresh(&devices->port[i], &g->page->port[i]);
 		if (!was_up && g->page->port[i].link_up)
 			announce_port(g, i);
+		note_rivals(g, i);
 	}
 	for (uint32_t i = 0; i < g->plan.pool_count; i++) {
 		g->page->pool[i].available = rte_mempool_avail_count(devices->pool[i]);

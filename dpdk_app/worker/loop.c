@@ -195,8 +195,11 @@ static void keep_house(struct dpdk_worker *w, uint64_t now)
 		use_policy(w);
 	if (unlikely(atomic_load_explicit(&w->announce, memory_order_relaxed))) {
 		atomic_store_explicit(&w->announce, false, memory_order_relaxed);
-		announce(w);
+		announce(w, now);
 	}
+	for (unsigned i = 0; i < w->queue_count; i++)
+		if (unlikely(w->queue[i].gate.duties->due <= now))
+			perform_duties(w, &w->queue[i], now);
 }
 
 /// Messages from other workers' players, and what is due.

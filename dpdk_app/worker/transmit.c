@@ -6,7 +6,7 @@
 #include <rte_ethdev.h>
 #include <rte_pause.h>
 
-#include "net/host.h"
+#include "net/duties.h"
 #include "pipeline/departures.h"
 
 /// A 10 GbE queue of 1,024 descriptors drains a burst of 64 in about 5 µs; this waits that long.
@@ -91,31 +91,28 @@ void transmit(struct dpdk_worker *w, struct worker_queue *q, struct rte_mbuf **m
 		give_up(w, q, mbufs + sent, n - sent);
 }
 
-typedef uint16_t announcement(uint8_t *frame, const struct identity *id, unsigned index);
-
-static void announce_one(struct dpdk_worker *w, struct worker_queue *q, announcement *build, unsigned index)
+void announce(struct dpdk_worker *w, uint64_t now)
 {
-	struct rte_mbuf *m = rte_pktmbuf_alloc(q->port->pool);
-
-	if (!m) // neighbours will ask
-		return;
-	m->data_len = build(rte_pktmbuf_mtod(m, uint8_t *), &q->port->identity, index);
-	m->pkt_len = m->data_len;
-	counter_add(&w->common.stats->tx_originated, 1);
-	transmit(w, q, &m, 1, m->pkt_len);
+	for (unsigned i = 0; i < w->queue_count; i++)
+		if (w->queue[i].queue == 0) // the first queue speaks for the port
+			duties_begin(w->queue[i].gate.duties, now);
 }
 
-void announce(struct dpdk_worker *w)
+void perform_duties(struct dpdk_worker *w, struct worker_queue *q, uint64_t now)
 {
-	for (unsigned i = 0; i < w->queue_count; i++) {
-		struct worker_queue *q = &w->queue[i];
+	for (;;) {
+		struct rte_mbuf *m = rte_pktmbuf_alloc(q->port->pool);
 
-		if (q->queue != 0) // the first queue speaks for the port
-			continue;
-		for (unsigned a = 0; a < q->port->identity.v4_count; a++)
-			announce_one(w, q, announce_arp, a);
-		for (unsigned a = 0; a < q->port->identity.v6_count; a++)
-			announce_one(w, q, announce_neighbor, a);
+		if (!m) // the next turn tries again
+			return;
+		m->data_len = duties_next(q->gate.duties, &q->port->identity, now, rte_pktmbuf_mtod(m, uint8_t *));
+		m->pkt_len = m->data_len;
+		if (m->data_len == 0) {
+			rte_pktmbuf_free(m);
+			return;
+		}
+		counter_add(&w->common.stats->tx_originated, 1);
+		transmit(w, q, &m, 1, m->pkt_len);
 	}
 }
 

@@ -12,8 +12,11 @@
 /// @param bytes  of all n
 void transmit(struct dpdk_worker *w, struct worker_queue *q, struct rte_mbuf **mbufs, unsigned n, uint64_t bytes);
 
-/// Gratuitous ARP and unsolicited neighbour advertisements for the ports that this worker speaks for.
-void announce(struct dpdk_worker *w);
+/// The ports that this worker speaks for are to be announced: that is due from now on.
+void announce(struct dpdk_worker *w, uint64_t now);
+
+/// Send what is due of what a host owes its link, by this queue.
+void perform_duties(struct dpdk_worker *w, struct worker_queue *q, uint64_t now);
 
 /// What sessions have to say without having been asked.
 /// @return packets

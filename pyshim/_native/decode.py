@@ -6,11 +6,20 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import Any
 
 from pyshim._native._pollgate import ffi, lib
 from pyshim.conditions import Condition, DeviceState
-from pyshim.stats import Histogram, MessageSnapshot, PoolSnapshot, PortCounts, PortSnapshot, WorkerSnapshot
+from pyshim.stats import (
+    Histogram,
+    MessageSnapshot,
+    PoolSnapshot,
+    PortCounts,
+    PortSnapshot,
+    Rival,
+    WorkerSnapshot,
+)
 
 _UNBOUNDED_NS = 2**64 - 1
 _NANOSECOND = 1e-9
@@ -139,13 +148,26 @@ def port(stats: Any, name: str, counts: PortCounts) -> PortSnapshot:
         link_mbps=stats.link_mbps,
         queues=stats.queues,
         offloads=frozenset(text for bit, text in bits.items() if stats.offloads & bit),
-        mac=":".join(f"{byte:02x}" for byte in stats.mac),
+        mac=_mac(stats.mac),
+        rival=_rival(stats),
     )
 
 
 def condition(stats: Any) -> Condition:
     """How a port is."""
     return Condition(DeviceState(stats.device), text(stats.about), stats.longest_frame)
+
+
+def _rival(stats: Any) -> Rival | None:
+    if stats.rivals_seen == 0:
+        return None
+    packed = bytes(stats.rival_address.bytes)
+    address = ip_address(packed[:4] if stats.rival_address.family == 4 else packed)
+    return Rival(str(address), _mac(stats.rival_mac), stats.rivals_seen)
+
+
+def _mac(raw: Any) -> str:
+    return ":".join(f"{byte:02x}" for byte in raw)
 
 
 def pool(stats: Any, name: str) -> PoolSnapshot:

@@ -236,6 +236,7 @@ HOSTILE: tuple[Rarity, ...] = (
     Rarity("multicast_mac_source", "bad_source", partial(_with_ether, src="01:00:5e:00:00:01")),
     Rarity("zero_mac_source", "bad_source", partial(_with_ether, src="00:00:00:00:00:00")),
     Rarity("own_mac_source", "bad_source", lambda gate: _with_ether(gate, src=gate.mac.hex(":"))),
+    Rarity("broadcast_mac", "group_frame", partial(_with_ether, dst="ff:ff:ff:ff:ff:ff")),
     # IPv4
     Rarity("ipv4_version", "bad_ip_header", partial(_with_ip, version=5)),
     Rarity("ipv4_short_header", "bad_ip_header", partial(_with_ip, ihl=4)),
@@ -308,8 +309,8 @@ HOSTILE: tuple[Rarity, ...] = (
     Rarity("other_player", "player_mismatch", _impostor),
     # the host side
     Rarity("arp_hardware", "bad_arp", partial(_arp, hwtype=6)),
-    Rarity("arp_liar", "bad_arp", partial(_arp, hwsrc="02:00:00:00:01:66")),
-    Rarity("arp_own_source", "bad_source", lambda gate: _arp(gate, psrc=str(gate.address))),
+    Rarity("arp_from_everybody", "bad_arp", partial(_arp, hwsrc="ff:ff:ff:ff:ff:ff")),
+    Rarity("arp_own_mac", "bad_source", lambda gate: _arp(gate, hwsrc=gate.mac.hex(":"))),
     Rarity("ping_checksum", "bad_icmp", partial(_ping, chksum=0xDEAD)),
     Rarity("ping6_checksum", "bad_icmp", partial(_ping6, cksum=0xDEAD)),
     Rarity("solicitation_from_afar", "bad_neighbor_discovery", partial(_solicit, hlim=254)),

@@ -20,6 +20,7 @@ class Books:
     dropped: Counter[str]
     to_kernel: int
     forwarded: int
+    originated: int
     offered: int
     sent: int
     unsent: Counter[str]
@@ -47,6 +48,7 @@ def books(summary: Tree) -> Books:
         dropped=_by_label(summary, "drops_total"),
         to_kernel=_total(summary, "to_kernel_packets_total"),
         forwarded=_total(summary, "forwarded_packets_total"),
+        originated=_total(summary, "transmit_originated_packets_total"),
         offered=_total(summary, "transmit_offered_packets_total"),
         sent=_total(summary, "transmit_sent_packets_total"),
         unsent=_by_label(summary, "transmit_drops_total"),

@@ -87,6 +87,11 @@ def announcements(mac: str = MAC, interfaces: Sequence[Interface] = INTERFACES) 
     return arps + advertisements
 
 
+def unlike(frames: Iterable[bytes], announced: Sequence[bytes]) -> list[bytes]:
+    """Those that are none of the announcements; the answer to a probe can be just like one."""
+    return [frame for frame in frames if frame not in announced]
+
+
 @dataclass(frozen=True, slots=True)
 class Ended:
     """A replay that is over."""
@@ -102,10 +107,13 @@ class Ended:
     def answers(
         self, port: str = "game0", mac: str = MAC, interfaces: Sequence[Interface] = INTERFACES
     ) -> list[bytes]:
-        """What queue 0 of a port sent after its announcements; those are checked."""
+        """What queue 0 of a port sent after its announcements; those are checked.
+
+        They are said again after two seconds, and by one who defends his address.
+        """
         sent, expected = self.sent(port), announcements(mac, interfaces)
         assert sent[: len(expected)] == expected
-        return sent[len(expected) :]
+        return unlike(sent[len(expected) :], expected)
 
 
 def pcap_port(

@@ -312,7 +312,7 @@ def test_answers_that_the_device_does_not_take_are_counted_and_their_buffers_fre
         assert gate.wait() == 0, gate.stderr
     ended = books(gate.summary)
     assert ended.handled == {"chat": 1000}
-    assert ended.sent == 1  # the gratuitous ARP is short enough
+    assert ended.sent == ended.originated  # a gratuitous ARP is short enough
     assert ended.unsent == {"queue_full": 1000}
     assert_no_buffer_is_missing(gate.summary)
 
@@ -325,7 +325,7 @@ def test_wire_without_anybody_at_its_other_end_is_a_link_that_is_down(tmp_path: 
     ended = books(gate.summary)
     assert gate.summary["pollgate_port_link_up"] == {"game0": 0}
     assert ended.received == ended.sent == 0
-    assert ended.unsent == {"link_down": 1}
+    assert ended.unsent == {"link_down": ended.originated}
     assert_no_buffer_is_missing(gate.summary)
     assert not path.exists()
 
@@ -340,8 +340,8 @@ def test_own_announcement_that_comes_back_is_dropped_as_a_bad_source(tmp_path: P
     with Gate(config("net_ring0"), tmp_path, args=["--until-idle", "0.3"], wait_ready=False) as gate:
         assert gate.wait() == 0, gate.stderr
     ended = books(gate.summary)
-    assert ended.sent == ended.received == 1
-    assert ended.dropped == {"bad_source": 1}
+    assert ended.sent == ended.received == ended.originated >= 1
+    assert ended.dropped == {"bad_source": ended.received}
     assert_no_buffer_is_missing(gate.summary)
 
 

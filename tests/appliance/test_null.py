@@ -29,7 +29,7 @@ def test_full_load_is_counted_to_the_last_frame(tmp_path: Path) -> None:
     summary, ended = gate.summary, books(gate.summary)
     assert ended.dropped == {"not_for_us": ended.received}
     assert summary["pollgate_port_receive_bytes_total"] == {"game0": ended.received * FRAME_BYTES}
-    assert ended.offered == ended.sent == 1  # the gratuitous ARP
+    assert ended.offered == ended.sent == ended.originated >= 1  # the gratuitous ARP
     assert summary["pollgate_rx_burst_packets"]["0"]["sum"] == ended.received
     assert_no_buffer_is_missing(summary)
 

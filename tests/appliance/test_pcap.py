@@ -17,7 +17,7 @@ from pyshim.protocol.capture import Scene, frames
 from pyshim.protocol.rarities import FOOTHOLD, HOSTILE, NEIGHBORLY, Rarity
 from pyshim.protocol.rarities import Gate as Target
 from tests.appliance.conservation import assert_no_buffer_is_missing
-from tests.appliance.replay import Ended, announcements, replay, sample
+from tests.appliance.replay import Ended, announcements, replay, sample, unlike
 from tests.core_harness import CoreHarness, Result
 from tests.mutations import (
     ANY,
@@ -61,7 +61,8 @@ def agree(directory: Path, burst: Sequence[bytes]) -> list[Verdict]:
         for frame, result, verdict in zip(burst, core.run(burst), verdicts, strict=True):
             assert result == Result(verdict.reply, verdict.drop), frame.hex()
     ended = replay(directory, [burst])
-    assert ended.answers() == [verdict.reply for verdict in verdicts if verdict.reply is not None]
+    replies = [verdict.reply for verdict in verdicts if verdict.reply is not None]
+    assert ended.answers() == unlike(replies, announcements())
     assert ended.books.handled == Counter(verdict.kind for verdict in verdicts if verdict.kind)
     assert ended.books.dropped == Counter(verdict.drop for verdict in verdicts if verdict.drop)
     assert ended.books.sessions == oracle.sessions
@@ -77,7 +78,7 @@ def assert_ports_count_what_passed(ended: Ended, burst: Sequence[bytes]) -> None
     assert ended.summary["pollgate_port_transmit_packets_total"] == {"game0": len(sent)}
     assert ended.summary["pollgate_port_transmit_bytes_total"] == {"game0": sum(map(len, sent))}
     assert ended.books.received == len(burst)
-    assert ended.books.offered == len(announcements()) + ended.books.answered
+    assert ended.books.offered == ended.books.originated + ended.books.answered
     assert not ended.books.unsent
 
 

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// net/duties.h: what a host owes its link at a later time: announcements, and the defence of its addresses.
+//
+// One for each port that a worker serves; only that worker writes, but for the word in which it tells of a rival. Times are
+// the TSC's. Nothing here is done by itself: whoever turns the loop looks at `due`.
+
+#ifndef POLLGATE_NET_DUTIES_H
+#define POLLGATE_NET_DUTIES_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+#include "net/identity.h"
+
+#define DUTIES_NONE_DUE UINT64_MAX
+
+/// Bytes that a frame of ours needs at most.
+#define DUTY_FRAME_MAX 256
+
+/// Another host with address `index` of ours.
+struct rival {
+	uint8_t family; // 4 or 6; 0: none
+	uint8_t index;  // into identity.v4 or .v6
+	uint8_t mac[MAC_LEN];
+};
+
+struct duties {
+	uint64_t due; // when there is something to do; DUTIES_NONE_DUE: never
+
+	uint64_t hz;
+	uint64_t announce_at; // all addresses; DUTIES_NONE_DUE: no more
+	unsigned announcements;
+
+	// addresses that are to be announced now: bit n is address n
+	uint8_t waiting4;
+	uint8_t waiting6;
+
+	// when an address was defended, 0: never
+	uint64_t defended4[PG_ADDRESSES_MAX];
+	uint64_t defended6[PG_ADDRESSES_MAX];
+
+	// written by the worker and the control thread
+	_Atomic uint64_t rival; // the newest, as duties_take_rival() reads it
+};
+
+void duties_init(struct duties *duties, uint64_t hz);
+
+/// The link is new: say who we are, and say it again (RFC 5227 2.3, RFC 4861 7.2.6).
+void duties_begin(struct duties *duties, uint64_t now);
+
+/// Another host showed that it has an address of ours: defend it, but not again and again (RFC 5227 2.4 (c); RFC 4862
+/// 5.4.4 leaves it to us, and we do the same).
+void duties_contest(struct duties *duties, const struct rival *rival, uint64_t now);
+
+/// Write the next frame that is due.
+/// @param frame  DUTY_FRAME_MAX bytes
+/// @return its length, or 0 when none is: then `due` is when to come again
+uint16_t duties_next(struct duties *duties, const struct identity *id, uint64_t now, uint8_t *frame);
+
+/// The last rival since the last call, for another thread. Its family is 0 when there was none.
+struct rival duties_take_rival(struct duties *duties);
+
+#endif
