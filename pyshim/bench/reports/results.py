@@ -40,6 +40,8 @@ _READING = f"""\
 - Without huge pages, DPDK's own layout of packet buffers keeps testpmd's in each other's way in the cache;
   pollgate has another one, and part of what *bench forward* shows there is that. Rows that end in *-huge*
   compare nothing but the work.
+- Rows of *bench forward* have limits on that nobody reaches; those that end in *-unlimited* have none. The
+  former show what is claimed of a gateway with everything on.
 - Rows *session-…*, and those of *bench attack* on net_pcap, replay sealed packets: the replay windows of a
   burst are rewound once it is served, and those cycles are left out. *crypto-only* seals as much as came,
   *crypto-answers* as little as the gateway answers.

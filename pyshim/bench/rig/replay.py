@@ -19,6 +19,10 @@ from pyshim.planner.memory import MBUF_BYTES, index_bytes, state_bytes
 DEVICE = "net_pcap infinite_rx"
 DEFAULT_CAPACITY = 65_536
 
+# More than a source of a capture sends, however fast that is played: each datagram is charged, none refused.
+NEVER_REACHED = "{source_pps: 1000000, source_burst: 10000}"
+UNLIMITED = "{}"
+
 _CONFIG = """\
 eal: {{huge_pages: {huge_pages}, memory_mib: {memory_mib}}}
 ports:
@@ -27,7 +31,7 @@ ports:
     address: [{address}]
     mac: "{mac}"
 workers: {{cpus: {cpus}}}
-listen: [{{port: {port}}}]
+listen: [{{port: {port}, limits: {limits}}}]
 sessions: {{capacity: {capacity}}}
 metrics: {{listen: "127.0.0.1:0"}}
 """
@@ -106,6 +110,7 @@ class Setting:
     capacity: int = DEFAULT_CAPACITY  # sessions that fit
     cpus: Sequence[int] | None = None  # of the workers; None leaves the choice to the gateway
     huge_pages: bool = False  # for packet buffers, and those of what it is compared with
+    limits: str = UNLIMITED  # of the listener, as in a configuration
 
 
 def prepare(directory: Path, name: str, captures: Sequence[Capture], setting: Setting = Setting()) -> Replay:
@@ -131,6 +136,7 @@ def prepare(directory: Path, name: str, captures: Sequence[Capture], setting: Se
             cpus="auto" if setting.cpus is None else list(setting.cpus),
             port=GATE_PORT,
             capacity=setting.capacity,
+            limits=setting.limits,
         )
     )
     loaded = load_config(config)

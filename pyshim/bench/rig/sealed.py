@@ -28,11 +28,28 @@ ports:
     device: "net_pcap0,rx_pcap={capture},infinite_rx=1"
     address: [{address}]
     mac: "{mac}"
-listen: [{{port: {port}, profile: session}}]
+listen: [{{port: {port}, profile: session, limits: {limits}}}]
 sessions: {{idle_timeout_s: 3600}}
-delivery: {{messages_pps: {{move: 0}}}}
+delivery: {delivery}
 metrics: {{listen: null}}
 """
+
+
+@dataclass(frozen=True, slots=True)
+class SealedLimits:
+    """Limits of a listener and of messages, as in a configuration."""
+
+    listener: str
+    delivery: str
+
+
+UNLIMITED = SealedLimits("{}", "{messages_pps: {move: 0}}")
+
+# More than a session of a capture sends, however fast that is played: each is charged, none refused.
+NEVER_REACHED = SealedLimits(
+    "{source_pps: 500, connections_pps: 20, session_pps: 1000000, session_burst: 10000}",
+    "{messages_pps: {move: 1000000}, messages_burst: {move: 10000}}",
+)
 
 
 @dataclass(slots=True)
@@ -92,8 +109,14 @@ class SealedReplay:
         }
 
 
-def prepare_sealed(
-    directory: Path, name: str, sessions: int, *, huge_pages: bool, write: Writer = write_sealed_moves
+def prepare_sealed(  # noqa: PLR0913 - what may differ from one to another
+    directory: Path,
+    name: str,
+    sessions: int,
+    *,
+    huge_pages: bool,
+    limits: SealedLimits = UNLIMITED,
+    write: Writer = write_sealed_moves,
 ) -> SealedReplay:
     """Write the capture and the configuration of a gateway for it.
 
@@ -102,6 +125,7 @@ def prepare_sealed(
         name: of both files.
         sessions: how many there are, all connected.
         huge_pages: whether packet buffers lie in such.
+        limits: of sources, sessions and messages.
         write: makes the capture: whole bursts, at most one more than the sessions would fill.
 
     Raises:
@@ -116,6 +140,8 @@ def prepare_sealed(
             address=GATE_ADDRESS,
             mac=GATE_MAC,
             port=GATE_PORT,
+            limits=limits.listener,
+            delivery=limits.delivery,
         )
     )
     write_moves(path, 1)  # for the plan, which wants a capture there; it says where sessions are issued
