@@ -17,6 +17,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any, Self
 
 from pyshim.conditions import Condition
+from pyshim.confinement import Confinement
 from pyshim.errors import InternalError, PollgateError, UnavailableError, UsageError
 from pyshim.letters import Fate, Letter, Verdict
 from pyshim.memory_file import SessionState, memory_file
@@ -34,6 +35,7 @@ except ImportError as problem:
 
 
 CORE_BURST_MAX = 64
+_NOBODY_ELSE = 0xFFFFFFFF  # for a user: stay who you are
 _FRAME_ROOM = 2048  # any answer fits
 _PAYLOAD_ROOM = lib.PG_DATAGRAM_MAX + 1  # one more shows that a datagram is too long
 
@@ -178,6 +180,36 @@ class StatsPage:
         self.close()
 
 
+def limit_capabilities(kept: int) -> None:
+    """Keep, in this process and whatever it starts, these capabilities at most; before there are threads.
+
+    Raises:
+        UnavailableError: the kernel refuses it.
+    """
+    error = new_error()
+    check(lib.pg_limit_capabilities(kept, error), error)
+
+
+def gain_nothing() -> None:
+    """no_new_privs, for this process and whatever it starts.
+
+    Raises:
+        UnavailableError: the kernel refuses it.
+    """
+    error = new_error()
+    check(lib.pg_gain_nothing(error), error)
+
+
+def wake_when_orphaned() -> None:
+    """Have the kernel send SIGCONT when the process that started this one is gone.
+
+    Raises:
+        UnavailableError: the kernel refuses it.
+    """
+    error = new_error()
+    check(lib.pg_wake_when_orphaned(error), error)
+
+
 class Gateway:
     """A running data plane; a process opens one, once in its life."""
 
@@ -213,6 +245,20 @@ class Gateway:
     def _unmap(self) -> None:
         ffi.release(self.state)
         self._memory.close()
+
+    def confine(self, confinement: Confinement) -> None:
+        """Give up what only opening devices took; before `start`, for the whole process and for good.
+
+        Raises:
+            UnavailableError: the kernel refuses it.
+        """
+        wanted: Any = ffi.new("struct pg_confinement *")
+        wanted.capabilities = confinement.serving
+        wanted.uid = _NOBODY_ELSE if confinement.uid is None else confinement.uid
+        wanted.gid = _NOBODY_ELSE if confinement.gid is None else confinement.gid
+        wanted.allow_bpf = confinement.allow_bpf
+        error = new_error()
+        check(lib.pg_confine(wanted, error), error)
 
     def start(self) -> None:
         """Launch the poll loops; returns when each has turned once.

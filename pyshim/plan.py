@@ -8,6 +8,8 @@ from dataclasses import asdict, dataclass, fields, is_dataclass
 from types import UnionType
 from typing import TYPE_CHECKING, Any, get_args, get_origin, get_type_hints
 
+from pyshim.confinement import UNCONFINED, Confinement
+
 if TYPE_CHECKING:
     from ipaddress import IPv4Interface, IPv6Interface
 
@@ -175,6 +177,7 @@ class Plan:
     message_memory_mib: int = 64  # for messages on their way, of all workers together
     compression_level: int = 1
     state_huge_pages: bool = False  # the session state, in what DPDK leaves of them
+    confinement: Confinement = UNCONFINED
 
     @property
     def uses_sockets(self) -> bool:

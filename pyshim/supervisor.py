@@ -22,11 +22,20 @@ from pyshim import control
 from pyshim.child import Child
 from pyshim.conditions import Conditions
 from pyshim.config import Config, load_config
-from pyshim.dataplane import PageNames, Pulse, RunState, StatsPage, new_state
+from pyshim.dataplane import (
+    PageNames,
+    Pulse,
+    RunState,
+    StatsPage,
+    gain_nothing,
+    limit_capabilities,
+    new_state,
+)
 from pyshim.eal_messages import crash_error, explain, last_meaningful
 from pyshim.errors import ExitCode, InternalError, PollgateError, UnavailableError
 from pyshim.heartbeats import Heartbeats
 from pyshim.host import gather
+from pyshim.host.users import has_file_capabilities
 from pyshim.letters import Post
 from pyshim.memory_file import SessionState
 from pyshim.plan import Plan, plan
@@ -94,6 +103,7 @@ def run(options: RunOptions, view: View, lost: Callable[[], Mapping[str, int]]) 
     """
     config = load_config(options.config_path)
     decided = plan(config, gather(config))
+    _keep_little(decided)
     with ExitStack() as stack:
         signals = stack.enter_context(Signals())
         page = stack.enter_context(
@@ -139,6 +149,13 @@ def _control_api(config: Config, state: SessionState, post: Post) -> Iterator[_C
 
     with SessionTable(state) as sessions, ControlServer(config, sessions, post) as server:
         yield _ControlApi(server.where, sessions)
+
+
+def _keep_little(decided: Plan) -> None:
+    """Of this process's powers, those that the next worker process starts with."""
+    limit_capabilities(decided.confinement.starting)
+    if not has_file_capabilities():  # a worker process would not get them again under no_new_privs
+        gain_nothing()
 
 
 class _Phase(Enum):

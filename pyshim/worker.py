@@ -15,10 +15,11 @@ import sys
 import traceback
 from collections.abc import Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import NoReturn
 
 from pyshim import control
-from pyshim.dataplane import Gateway, StatsPage, log_to
+from pyshim.dataplane import Gateway, StatsPage, gain_nothing, limit_capabilities, log_to, wake_when_orphaned
 from pyshim.errors import ExitCode, InternalError, PollgateError
 from pyshim.memory_file import SessionState
 
@@ -31,6 +32,9 @@ DISMISS_LIMIT_S = 0.5  # ten thousand players of a worker are told in a few mill
 START_LIMIT_S = 35
 TURN_LIMIT_S = 10
 STOP_LIMIT_S = 6
+
+OOM_SCORE_MORE = 200  # than the supervisor's: a fifth of the memory, far above what the supervisor has
+_OOM_SCORE_MAX = 1000
 
 _STDERR = 2
 _SUPERVISORS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
@@ -76,7 +80,12 @@ def serve(channel: control.Channel, page: StatsPage, state: SessionState) -> Non
     os.sched_setaffinity(0, plan.control_cpus)
     log_to(_STDERR, debug=plan.log_level == "debug")
 
+    wake_when_orphaned()
+    _offer_to_the_oom_killer()
+    gain_nothing()
+    limit_capabilities(plan.confinement.starting)
     gateway = Gateway(plan, page, state)
+    gateway.confine(plan.confinement)
     gateway.start()
     gateway.housekeep()  # who hears that it has started finds out how its ports are
     channel.send(control.Started())
@@ -90,6 +99,13 @@ def serve(channel: control.Channel, page: StatsPage, state: SessionState) -> Non
     gateway.housekeep()
     gateway.close()
     channel.send(control.Stopped())
+
+
+def _offer_to_the_oom_killer() -> None:
+    """Short of memory, the kernel kills this process; the supervisor has it back in a moment."""
+    path = Path("/proc/self/oom_score_adj")
+    with suppress(OSError, ValueError):  # without /proc there is nobody to tell
+        path.write_text(str(min(_OOM_SCORE_MAX, int(path.read_text()) + OOM_SCORE_MORE)))
 
 
 def _attend(channel: control.Channel, gateway: Gateway) -> control.Stop:

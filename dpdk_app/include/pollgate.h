@@ -473,6 +473,30 @@ int pg_stop(struct pg_gateway *gateway, uint32_t timeout_ms, struct pg_error *er
 /// Stop and close the ports, free everything. Only after pg_stop; EAL is cleaned up too.
 void pg_close(struct pg_gateway *gateway);
 
+/// Have this process, every thread that it starts from now on and every program that it executes keep of their
+/// capabilities those in `kept` at most (bit n: CAP_n of linux/capability.h). Call it before there are other threads.
+int pg_limit_capabilities(uint64_t kept, struct pg_error *error);
+
+/// no_new_privs: no program that this process executes gains anything by it, neither a set-user-id one nor one with
+/// capabilities in its file.
+int pg_gain_nothing(struct pg_error *error);
+
+/// Have the kernel wake this process (SIGCONT) when the thread that started it is gone: one that was stopped by then
+/// finds out, and lets go of its devices and ports. To be asked for again after a change of user.
+int pg_wake_when_orphaned(struct pg_error *error);
+
+/// What a worker process may still do.
+struct pg_confinement {
+	uint64_t capabilities; // that the calling thread keeps, as above; poll loops keep none
+	uint32_t uid;          // that every thread becomes; UINT32_MAX: nobody changes
+	uint32_t gid;
+	uint32_t allow_bpf; // a device of the plan needs the system call until it is closed
+};
+
+/// Between pg_open(), which needs privileges, and pg_start(): become another user, keep few capabilities, and have the
+/// kernel refuse system calls that no packet needs.
+int pg_confine(const struct pg_confinement *confinement, struct pg_error *error);
+
 /// The data plane's log lines (EAL, PMDs) go to this file descriptor; -1 drops them.
 void pg_log_to(int fd, int debug);
 

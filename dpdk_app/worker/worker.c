@@ -6,6 +6,7 @@
 #include <immintrin.h>
 #include <sys/mman.h>
 
+#include "worker/confine.h"
 #include "worker/sides.h"
 
 #define HUGE_PAGE ((size_t)2 << 20)
@@ -91,6 +92,7 @@ static void await_everybody(const struct worker *w)
 
 void worker_begin(struct worker *w)
 {
+	thread_keep_capabilities(0); // giving up is never refused
 	side_begin(w);
 	adopt_sessions(w);
 	await_everybody(w);

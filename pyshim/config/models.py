@@ -34,6 +34,11 @@ FilePrefix: TypeAlias = Annotated[
     AfterValidator(sentence(values.parse_file_prefix)),
     text_schema("a name such as pollgate", r"^[A-Za-z0-9][A-Za-z0-9._-]{0,31}$"),
 ]
+UserName: TypeAlias = Annotated[
+    str,
+    AfterValidator(sentence(values.parse_user_name)),
+    text_schema("a user's name such as pollgate", r"^[a-z_][a-z0-9_-]{0,31}$"),
+]
 Device: TypeAlias = Annotated[
     str,
     AfterValidator(sentence(values.parse_device)),
@@ -167,6 +172,11 @@ class WorkersConfig(Section):
         default="auto",
         description="CPUs that poll, one loop each; auto takes isolated CPUs first, then those of the ports' "
         "NUMA nodes, and leaves one for control.",
+    )
+    user: UserName | None = Field(
+        default=None,
+        description="User that the worker process becomes once its devices or sockets are open; null stays "
+        "who started the gateway. Takes root, or CAP_SETUID and CAP_SETGID.",
     )
     isa: Literal["auto", "v2", "v3", "v4"] = Field(
         default="auto", description="x86-64 level of the poll loop; auto is the best this CPU has."

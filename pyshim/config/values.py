@@ -21,6 +21,7 @@ _HOST_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,252})")
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,30}")
 _UNIX_PATH_BYTES_MAX = 107  # sun_path is 108 with the final NUL
 _FILE_PREFIX = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,31}")
+_USER_NAME = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
 
 
 class Endpoint(NamedTuple):
@@ -66,6 +67,16 @@ def parse_file_prefix(text: str) -> str:
         raise ValueError(
             f"found {quoted(text)}, allowed: 1 to 32 letters, digits, '.', '-' and '_', "
             "starting with a letter or digit"
+        )
+    return text
+
+
+def parse_user_name(text: str) -> str:
+    """A user as useradd(8) names one. Raises ValueError with a finished sentence."""
+    if not _USER_NAME.fullmatch(text):
+        raise ValueError(
+            f"found {quoted(text)}, allowed: a user's name such as pollgate, of at most 32 lower-case "
+            "letters, digits, '-' and '_', starting with a letter or '_'"
         )
     return text
 

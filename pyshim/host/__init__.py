@@ -29,6 +29,7 @@ from pyshim.host.memory import gather_memory, gather_privileges, gather_socket_l
 from pyshim.host.passthrough import gather_passthrough
 from pyshim.host.pci import gather_network_devices, gather_pci
 from pyshim.host.pmd import find_pmd_directory, pool_driver
+from pyshim.host.users import gather_user
 from pyshim.host.vdev import gather_vdev, parse_vdev
 
 if TYPE_CHECKING:
@@ -82,5 +83,6 @@ def gather(config: Config, *, root: Path = Path("/")) -> HostFacts:
         socket_limits=gather_socket_limits(root) if config.uses_sockets else SocketLimits(),
         passthrough=gather_passthrough(root) if addresses else Passthrough(),
         pool_driver_hint=pool_driver(pmd_directory).hint if pmd_directory else "",
+        user=gather_user(config.workers.user),
         interfaces=gather_interfaces(root),
     )

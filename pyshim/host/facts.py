@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from pathlib import Path
 
+from pyshim.confinement import ServiceUser
+
 USERSPACE_DRIVERS = frozenset({"vfio-pci", "igb_uio", "uio_pci_generic"})
 """Kernel modules that hand a PCI device to user space; every other driver keeps it for the kernel."""
 
@@ -47,6 +49,7 @@ class Privileges:
     net_raw: bool
     net_admin: bool
     ipc_lock: bool
+    set_user: bool = False  # may become another user and group
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +179,7 @@ class HostFacts:
     vdevs: tuple[Vdev, ...]  # one per port that is a virtual device
     pmd_directory: Path | None  # where DPDK looks for drivers; None: it is not installed, or not needed
     socket_limits: SocketLimits  # gathered for the engines that use sockets
+    user: ServiceUser | None = None  # of workers.user; None: none is named, or there is none of that name
     interfaces: tuple[Interface, ...] = ()  # of this process's network namespace
     passthrough: Passthrough = Passthrough()
     pool_driver_hint: str = ""  # what to do when DPDK's driver for packet pools is not installed

@@ -11,6 +11,8 @@ from pathlib import Path
 from pyshim.host.cpu import cgroup_directories
 from pyshim.host.facts import HugePages, MemoryFacts, Privileges, SocketLimits
 
+_CAP_SETGID = 6
+_CAP_SETUID = 7
 _CAP_NET_ADMIN = 12
 _CAP_NET_RAW = 13
 _CAP_IPC_LOCK = 14
@@ -35,6 +37,7 @@ def gather_privileges(root: Path = Path("/")) -> Privileges:
         net_raw=bool(effective >> _CAP_NET_RAW & 1),
         net_admin=bool(effective >> _CAP_NET_ADMIN & 1),
         ipc_lock=bool(effective >> _CAP_IPC_LOCK & 1),
+        set_user=bool(effective >> _CAP_SETUID & 1) and bool(effective >> _CAP_SETGID & 1),
     )
 
 

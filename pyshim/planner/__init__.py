@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from pyshim.confinement import confine
 from pyshim.errors import PlanError, Problem
 from pyshim.host import parse_vdev
 from pyshim.plan import (
@@ -28,6 +29,7 @@ from pyshim.planner.memory import MemoryChoice, check_mail, choose_memory, state
 from pyshim.planner.mtu import check_mtus
 from pyshim.planner.queues import Assignment, assign_queues, queue_demand
 from pyshim.planner.sockets import lay_out_sockets
+from pyshim.planner.user import check_user
 
 if TYPE_CHECKING:
     from pyshim.config.delivery import DeliveryConfig, MessageBurstsConfig, MessageRatesConfig
@@ -44,6 +46,7 @@ def make_plan(config: Config, host: HostFacts) -> Plan:
     layout = lay_out(config, host, problems)
     check_mail(config, host, layout, problems)
     mtu_notes = check_mtus(config, host, problems)
+    check_user(config, host, problems)
     if problems:
         raise PlanError(problems)
     issued_capacity = config.sessions.capacity if config.issues_sessions else 0
@@ -73,7 +76,14 @@ def make_plan(config: Config, host: HostFacts) -> Plan:
         issued_capacity=issued_capacity,
         message_memory_mib=config.delivery.memory_mib,
         compression_level=config.delivery.compression_level,
+        confinement=confine(_kinds(config), host.user),
     )
+
+
+def _kinds(config: Config) -> Iterator[str]:
+    """Drivers of the ports, as `confine` names them."""
+    for port in () if config.uses_sockets else config.ports:
+        yield "pci" if port.is_pci else parse_vdev(port.device).kind
 
 
 def _lay_out_devices(config: Config, host: HostFacts, problems: list[Problem]) -> Layout:

@@ -19,6 +19,17 @@ int pg_stop(struct pg_gateway *gateway, uint32_t timeout_ms, struct pg_error *er
 void pg_close(struct pg_gateway *gateway);
 void pg_log_to(int fd, int debug);
 
+int pg_limit_capabilities(uint64_t kept, struct pg_error *error);
+int pg_gain_nothing(struct pg_error *error);
+int pg_wake_when_orphaned(struct pg_error *error);
+struct pg_confinement {
+	uint64_t capabilities;
+	uint32_t uid;
+	uint32_t gid;
+	uint32_t allow_bpf;
+};
+int pg_confine(const struct pg_confinement *confinement, struct pg_error *error);
+
 struct pg_letter {
 	uint32_t session;
 	uint8_t type;
