@@ -133,7 +133,7 @@ def run(
         ),
     ] = False,
 ) -> None:
-    """Run the gateway until SIGTERM or Ctrl-C; SIGHUP reloads the configuration."""
+    """Run the gateway until SIGTERM or Ctrl-C; `pollgate reload`, or SIGHUP, reloads the configuration."""
     from pyshim.supervisor import RunOptions
     from pyshim.supervisor import run as supervise
     from pyshim.views import choose
@@ -144,6 +144,14 @@ def run(
             supervise(options, view, output.lost)
         if json:
             output.deliver()
+
+
+@app.command()
+def reload(config: ConfigOption) -> None:
+    """Have the gateway of a configuration read it again; wait until it has, or says why not."""
+    from pyshim.reload_socket import ask_to_reload
+
+    print(ask_to_reload(config))
 
 
 @app.command()

@@ -15,6 +15,7 @@ from pyshim.errors import ConfigError, UnavailableError
 from pyshim.metrics import MetricsServer
 from pyshim.plan import Plan
 from pyshim.planner import policy_of
+from pyshim.reload_socket import ReloadSocket
 from pyshim.stats import Snapshot
 
 APPLY_LIMIT_S = 3.0
@@ -91,18 +92,24 @@ class LiveConfig:
         self._path = path
         self._source = source
         self._age_s = age_s
+        self.reload_socket = ReloadSocket(path)
         self._metrics: MetricsServer | None = None
         self._generation = 0
         self._pending: _Pending | None = None
 
     def __enter__(self) -> Self:
-        """Serve metrics. Raises UnavailableError when their address cannot be had."""
+        """Serve metrics, and hear who asks for a reload.
+
+        Raises:
+            UnavailableError: the metrics' address cannot be had.
+        """
         self._metrics = self._serve(self.config)
         return self
 
     def __exit__(self, *_: object) -> None:
         """Stop serving them."""
         self.drop()
+        self.reload_socket.close()
         if self._metrics is not None:
             self._metrics.close()
 

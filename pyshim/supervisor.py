@@ -39,6 +39,7 @@ from pyshim.host.users import has_file_capabilities
 from pyshim.letters import Post
 from pyshim.memory_file import SessionState
 from pyshim.plan import Plan, plan
+from pyshim.reload_socket import Outcome
 from pyshim.reloading import LiveConfig, RefusedError
 from pyshim.restarts import Restarts
 from pyshim.rivals import Rivals
@@ -234,6 +235,7 @@ class _Supervisor:
         self._conditions = Conditions(tuple(port.name for port in live.plan.ports))
 
         self._reload_asked = False
+        self._reload_socket = live.reload_socket
 
         self._heartbeats = Heartbeats()
         self._rivals = Rivals()
@@ -255,8 +257,14 @@ class _Supervisor:
         """Everything from the first start to the end."""
         self._selector.register(signals.fileno(), selectors.EVENT_READ, lambda: self._on_signals(signals))
         self._selector.register(self._post.fileno(), selectors.EVENT_READ, self._on_letters)
+        self._selector.register(self._reload_socket.fileno(), selectors.EVENT_READ, self._on_reload_socket)
         for note in self._live.plan.notes:
             self._tell("info", note)
+        if self._reload_socket.unheard is not None:
+            self._tell(
+                "info",
+                f"`pollgate reload` does not reach this gateway ({self._reload_socket.unheard}): use SIGHUP",
+            )
         if self._live.plan.state_huge_pages and not self._state.huge_pages:
             self._tell("info", "the session state is in ordinary pages: too few huge pages are free for it")
         self._on_signals(signals)  # of the time in which all this was set up
@@ -571,12 +579,15 @@ class _Supervisor:
 
     # ------------------------------------------------------------ reload
 
+    def _on_reload_socket(self) -> None:
+        self._reload_asked = self._reload_socket.heard() or self._reload_asked
+
     def _reload(self, now_s: float) -> None:
+        self._reload_socket.begin()
         try:
             message = self._live.propose(now_s)
         except RefusedError as refused:
-            self._set(config_reload_successful=False)
-            self._tell("error", str(refused))
+            self._refused(str(refused), ExitCode.CONFIG)
             return
         if self._child is None:
             self._commit()  # the next worker process starts with it
@@ -587,11 +598,16 @@ class _Supervisor:
         told = self._live.commit()
         self._set(config_reload_successful=True)
         self._tell("info", told)
+        self._reload_socket.answer(Outcome(ExitCode.DONE, told))
 
     def _refuse(self, why: str) -> None:
         self._live.drop()
+        self._refused(f"reload refused, the old configuration stays: {why}", ExitCode.INTERNAL)
+
+    def _refused(self, told: str, code: ExitCode) -> None:
         self._set(config_reload_successful=False)
-        self._tell("error", f"reload refused, the old configuration stays: {why}")
+        self._tell("error", told)
+        self._reload_socket.answer(Outcome(code, told))
 
     # ------------------------------------------------------------ telling
 

@@ -18,6 +18,7 @@ from pyshim.config import Config
 from pyshim.config.values import Endpoint, UnixSocket
 from pyshim.errors import ExitCode, PlanError, Problem
 from pyshim.regular_file import open_regular, read_regular
+from pyshim.unix_socket import listen_at
 
 TOKEN_CHARS_MIN = 16
 TOKEN_CHARS_MAX = 512
@@ -215,30 +216,7 @@ def _bind_tcp(address: Endpoint) -> socket.socket:
 def _bind_unix(path: str, *, is_default: bool) -> socket.socket:
     if is_default:
         Path(path).parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-    _remove_stale(Path(path))
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    before = os.umask(0o177)  # from its first moment
-    try:
-        listener.bind(path)
-        listener.listen(_BACKLOG)
-    except OSError:
-        listener.close()
-        raise
-    finally:
-        os.umask(before)
-    return listener
-
-
-def _remove_stale(path: Path) -> None:
-    """Remove a socket that a dead gateway left, and nothing else."""
-    if not path.is_socket():
-        return
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-        probe.settimeout(1)
-        try:
-            probe.connect(str(path))
-        except ConnectionRefusedError:
-            path.unlink(missing_ok=True)
+    return listen_at(Path(path))
 
 
 def _wrong(key: str, text: str, code: ExitCode = ExitCode.CONFIG) -> PlanError:

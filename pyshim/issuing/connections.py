@@ -68,8 +68,8 @@ class BoundedListener(socket.socket):
         """The next connection; the server closes it.
 
         Raises:
-            BlockingIOError: there is none, or one was taken in this turn of the loop: before the next one, what
-                came over the earlier ones is looked at, so that a burst does not push out who has just asked.
+            BlockingIOError: there is none, or one was taken in this turn of the loop: before the next one,
+                what came over the earlier ones is looked at, so that a burst pushes out nobody who has asked.
         """
         self._one_taken = not self._one_taken
         if not self._one_taken:

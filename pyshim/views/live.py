@@ -136,7 +136,9 @@ def draw(frame: Frame, height: int) -> RenderableType:
     room = height - fixed - len(frame.snapshot.pools) - len(frame.workers)
     drops = _drops(frame, max(DROPS_SHOWN_MIN, min(DROPS_SHOWN_MAX, room)))
     parts = [_header(frame), _traffic(frame), _state(frame), *([drops] if drops else []), _workers(frame)]
-    parts.append(Text("Ctrl-C ends it with a summary", style="dim"))
+    parts.append(
+        Text("Ctrl-C ends it with a summary; pollgate reload -c FILE takes a changed FILE", style="dim")
+    )
     return Group(*(Padding(part, (1, 0, 0, 1)) for part in parts))
 
 

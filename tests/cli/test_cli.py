@@ -75,7 +75,7 @@ def test_the_version_is_that_of_the_distribution() -> None:
 def test_help_names_the_commands() -> None:
     done = pollgate("--help")
     assert done.returncode == 0
-    assert {"run", "check", "token", "load", "bench"} <= set(done.stdout.split())
+    assert {"run", "check", "reload", "token", "load", "bench"} <= set(done.stdout.split())
 
 
 @pytest.mark.parametrize("command", ["tokens", "doctor", "top", "decode"])
