@@ -400,7 +400,7 @@ static int open_port(struct device *d, struct pg_error *error)
 	d->pool = pool_make(&d->plan.pool, error);
 	if (!d->pool)
 		return error->code;
-	rc = port_open(&d->port, &d->port_plan, d->first_port, d->pool, error);
+	rc = port_open(&d->port, &d->port_plan, d->first_port, d->pool, true, error);
 	if (rc != PG_OK)
 		return rc;
 	if (d->plan.has_target_mac) {
@@ -427,6 +427,7 @@ struct transport *transport_over_device(const struct pg_load_plan *plan, struct 
 	d->plan = *plan;
 	d->port_plan = plan->port;
 	d->port_plan.queues = 1;
+	d->port_plan.checksums = PG_CHECKSUMS_SOFTWARE; // of every frame
 	d->port_plan.address_count = plan->address_count;
 	memcpy(d->port_plan.address, plan->address, sizeof(plan->address));
 	d->players = plan->players;

@@ -5,6 +5,7 @@
 #ifndef POLLGATE_NET_MOVE_FRAME_H
 #define POLLGATE_NET_MOVE_FRAME_H
 
+#include "net/reply.h"
 #include "net/usual_frame.h"
 #include "wire/plain.h"
 
@@ -22,16 +23,22 @@ ALWAYS_INLINE bool is_move_frame(const uint8_t *frame, uint16_t len, const struc
 	return likely(len == sizeof(struct move_frame)) && frame_fits(frame, spans);
 }
 
-ALWAYS_INLINE bool move_checksums_right(const uint8_t *frame, const struct usual_spans *spans)
+/// @param rx  what the device has said of them; the rest is verified here
+ALWAYS_INLINE bool move_checksums_right(const uint8_t *frame, const struct usual_spans *spans, unsigned rx)
 {
+	if (unlikely(rx & RX_CHECKSUM_BAD) || (!(rx & RX_IP_CHECKSUM_GOOD) && unlikely(!frame_header_right(frame))))
+		return false;
+	if (rx & RX_L4_CHECKSUM_GOOD)
+		return true;
+
 	const uint64_t datagram = span_sum(span_load(frame + FRAME_WORDS), spans->sum_mask) + BE16(IP_UDP) +
 				  BE16(sizeof(struct udp_header) + sizeof(struct plain_move));
 
-	return frame_header_right(frame) && likely(checksum_right(datagram));
+	return likely(checksum_right(datagram));
 }
 
 /// Exchange source and destination; the answer's hop limit and type. As reply_datagram and plain_acknowledge do it.
-ALWAYS_INLINE void move_frame_answer(uint8_t *frame, const bool tx_offload)
+ALWAYS_INLINE void move_frame_answer(uint8_t *frame, const unsigned tx_offload)
 {
 	struct move_frame *f = (struct move_frame *)frame;
 	const be16 ip_checksum = checksum_update(f->front.ip.checksum, f->front.ip.ttl, ANSWER_HOP_LIMIT);
@@ -39,9 +46,10 @@ ALWAYS_INLINE void move_frame_answer(uint8_t *frame, const bool tx_offload)
 
 	frame_exchange_ends(frame);
 	f->front.ip.ttl = ANSWER_HOP_LIMIT;
-	f->front.ip.checksum = tx_offload ? 0 : ip_checksum;
-	f->front.udp.checksum =
-		tx_offload ? checksum_fold(pseudo_header4(&f->front.ip, f->front.udp.length)) : udp_checksum;
+	f->front.ip.checksum = tx_offload & TX_CHECKSUM_IP ? 0 : ip_checksum;
+	f->front.udp.checksum = tx_offload & TX_CHECKSUM_UDP ?
+					checksum_fold(pseudo_header4(&f->front.ip, f->front.udp.length)) :
+					udp_checksum;
 	frame[offsetof(struct move_frame, move)] = PLAIN_MOVE + PLAIN_ACK;
 }
 

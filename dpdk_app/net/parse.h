@@ -25,6 +25,8 @@ enum rx_checksum {
 	RX_L4_CHECKSUM_BAD = 8,
 };
 
+#define RX_CHECKSUM_BAD (RX_IP_CHECKSUM_BAD | RX_L4_CHECKSUM_BAD)
+
 /// Where the headers of a common frame lie, and the length of its datagram: UDP header and PLAYER_MOVE.
 #define COMMON_L3 (sizeof(struct ethernet_header))
 #define COMMON_L4 (COMMON_L3 + sizeof(struct ipv4_header))
@@ -258,18 +260,24 @@ ALWAYS_INLINE enum pg_drop parse_frame(const uint8_t *frame, uint16_t len, const
 }
 
 /// Both checksums of an untagged IPv4 datagram. Constant lengths make constant chains: the compiler unrolls them.
-ALWAYS_INLINE bool checksums4_right(const struct ipv4_header *ip, const struct udp_header *udp, uint16_t len)
+/// @param rx  what the device has said of them; the rest is verified here
+ALWAYS_INLINE bool checksums4_right(const struct ipv4_header *ip, const struct udp_header *udp, uint16_t len,
+				    unsigned rx)
 {
 	const uint8_t *header = (const uint8_t *)ip, *datagram = (const uint8_t *)udp;
 	const uint64_t header_sum = add_around(sum_words(header, 2, 0), load32(header + 16));
 	const uint64_t pseudo = pseudo_header4(ip, udp->length);
 	uint64_t sum;
 
+	if (unlikely(rx & RX_CHECKSUM_BAD) || (!(rx & RX_IP_CHECKSUM_GOOD) && unlikely(!checksum_right(header_sum))))
+		return false;
+	if (rx & RX_L4_CHECKSUM_GOOD)
+		return true;
 	if (likely(len == MOVE_DATAGRAM))
 		sum = add_around(sum_words(datagram, MOVE_DATAGRAM / 8, pseudo), load32(datagram + MOVE_DATAGRAM - 4));
 	else
 		sum = add_around(pseudo, checksum_sum(datagram, len));
-	return likely(checksum_right(header_sum)) && likely(checksum_right(sum));
+	return likely(checksum_right(sum));
 }
 
 /// Is this what nearly every frame is: a whole, right, untagged IPv4 datagram to the port's first address and first
@@ -299,10 +307,7 @@ ALWAYS_INLINE bool frame_is_common(const uint8_t *frame, uint16_t len, const str
 	// With several addresses, none of the others may send either; with none, 0.0.0.0 is not one.
 	if (unlikely(id->v4_count != 1) && search_addresses4(ip, id) != PG_DROP_NONE)
 		return false;
-	if (rx_offload)
-		return (rx & (RX_IP_CHECKSUM_GOOD | RX_L4_CHECKSUM_GOOD)) ==
-		       (RX_IP_CHECKSUM_GOOD | RX_L4_CHECKSUM_GOOD);
-	return checksums4_right(ip, udp, udp_len);
+	return checksums4_right(ip, udp, udp_len, rx_offload ? rx : 0);
 }
 
 /// A common frame taken apart: mostly constants, so it is cheaper made again than kept between stages.

@@ -14,7 +14,7 @@
 #include "net/headers.h"
 #include "net/parse.h"
 
-/// What the device has to complete in an answer.
+/// What the device has to complete in an answer; and, as `tx_offload`, what it can.
 enum tx_checksum { TX_CHECKSUM_NONE, TX_CHECKSUM_IP = 1, TX_CHECKSUM_UDP = 2 };
 
 /// Bytes of the answer to a frame of `received` bytes: padding beyond the Ethernet minimum is not returned.
@@ -60,14 +60,15 @@ ALWAYS_INLINE struct fresh4 freshen4(const struct ipv4_header *ip, be16 fragment
 	return fresh;
 }
 
-ALWAYS_INLINE void reply_ipv4(struct ipv4_header *ip, const bool tx_offload)
+ALWAYS_INLINE void reply_ipv4(struct ipv4_header *ip, const unsigned tx_offload)
 {
 	const struct fresh4 fresh = freshen4(ip, BE16(IPV4_DO_NOT_FRAGMENT), 0);
 	uint64_t addresses = load64((const uint8_t *)&ip->source);
 
 	addresses = addresses << 32 | addresses >> 32;
 	memcpy(&ip->source, &addresses, sizeof(addresses));
-	ip->checksum = tx_offload ? 0 : (be16)~checksum_fold32(4U * UINT16_MAX - fresh.before + fresh.after);
+	ip->checksum =
+		tx_offload & TX_CHECKSUM_IP ? 0 : (be16)~checksum_fold32(4U * UINT16_MAX - fresh.before + fresh.after);
 	ip->tos = fresh.tos;
 	ip->fragment = fresh.fragment;
 	ip->ttl = ANSWER_HOP_LIMIT;
@@ -96,9 +97,10 @@ ALWAYS_INLINE void reply_udp(struct udp_header *udp, uint16_t old, uint16_t new)
 }
 
 /// Answer a game datagram whose first payload word becomes `new`.
-/// @return bits of enum tx_checksum: what the device must complete; 0 unless tx_offload
+/// @param  tx_offload  bits of enum tx_checksum: what the device can complete
+/// @return those that it must
 ALWAYS_INLINE unsigned reply_datagram(uint8_t *frame, const struct packet *p, const struct identity *id, uint16_t old,
-				      uint16_t new, const bool tx_offload)
+				      uint16_t new, const unsigned tx_offload)
 {
 	struct udp_header *udp = (struct udp_header *)(frame + p->l4);
 	const bool checked = udp->checksum != 0;
@@ -112,9 +114,9 @@ ALWAYS_INLINE unsigned reply_datagram(uint8_t *frame, const struct packet *p, co
 	if (!tx_offload)
 		return TX_CHECKSUM_NONE;
 
-	const unsigned ip_bit = p->layer == LAYER_IPV4 ? TX_CHECKSUM_IP : 0;
+	const unsigned ip_bit = p->layer == LAYER_IPV4 ? tx_offload & TX_CHECKSUM_IP : 0;
 
-	if (!checked)
+	if (!checked || !(tx_offload & TX_CHECKSUM_UDP))
 		return ip_bit;
 	udp->checksum = checksum_fold(
 		p->layer == LAYER_IPV4 ? pseudo_header4((struct ipv4_header *)(frame + p->l3), udp->length) :
@@ -125,14 +127,14 @@ ALWAYS_INLINE unsigned reply_datagram(uint8_t *frame, const struct packet *p, co
 /// As reply_ipv4(), with another length, and not to be fragmented. Sums are of what is still in registers: a load from
 /// what was just stored in parts waits until it has left the core's store buffer.
 /// @return sum of the pseudo-header
-ALWAYS_INLINE uint64_t resize_ipv4(struct ipv4_header *ip, uint16_t datagram_len, const bool tx_offload)
+ALWAYS_INLINE uint64_t resize_ipv4(struct ipv4_header *ip, uint16_t datagram_len, const unsigned tx_offload)
 {
 	const uint64_t addresses = load64((const uint8_t *)&ip->source), exchanged = addresses << 32 | addresses >> 32;
 	const struct fresh4 fresh = freshen4(ip, 0, BE16(IPV4_DO_NOT_FRAGMENT));
 	const be16 length = BE16(sizeof(*ip) + datagram_len);
 	const uint32_t before = fresh.before + ip->total_length, after = fresh.after + length;
 
-	ip->checksum = tx_offload ? 0 : (be16)~checksum_fold32(5U * UINT16_MAX - before + after);
+	ip->checksum = tx_offload & TX_CHECKSUM_IP ? 0 : (be16)~checksum_fold32(5U * UINT16_MAX - before + after);
 	ip->total_length = length;
 	ip->tos = fresh.tos;
 	ip->fragment = fresh.fragment;
@@ -155,7 +157,7 @@ ALWAYS_INLINE uint64_t resize_ipv6(struct ipv6_header *ip, uint16_t datagram_len
 /// @param p  in: as received; out: its end is the answer's
 /// @return as reply_datagram()
 ALWAYS_INLINE unsigned reply_resized(uint8_t *frame, struct packet *p, const struct identity *id, uint16_t payload_len,
-				     const bool tx_offload)
+				     const unsigned tx_offload)
 {
 	struct udp_header *udp = (struct udp_header *)(frame + p->l4);
 	const uint16_t datagram_len = (uint16_t)(sizeof(*udp) + payload_len);
@@ -174,13 +176,12 @@ ALWAYS_INLINE unsigned reply_resized(uint8_t *frame, struct packet *p, const str
 	if (likely(checked)) { // came without one, returns without one
 		const uint64_t sum = add_around(pseudo, (uint64_t)ports + answer.length);
 
-		answer.checksum =
-			tx_offload ? checksum_fold(pseudo) : checksum_udp((const uint8_t *)(udp + 1), payload_len, sum);
+		answer.checksum = tx_offload & TX_CHECKSUM_UDP ?
+					  checksum_fold(pseudo) :
+					  checksum_udp((const uint8_t *)(udp + 1), payload_len, sum);
 	}
 	*udp = answer;
-	if (!tx_offload)
-		return TX_CHECKSUM_NONE;
-	return (ipv4 ? TX_CHECKSUM_IP : 0U) | (checked ? TX_CHECKSUM_UDP : 0U);
+	return tx_offload & ((ipv4 ? TX_CHECKSUM_IP : 0U) | (checked ? TX_CHECKSUM_UDP : 0U));
 }
 
 #endif

@@ -5,6 +5,7 @@
 #ifndef POLLGATE_NET_SEALED_FRAME_H
 #define POLLGATE_NET_SEALED_FRAME_H
 
+#include "net/reply.h"
 #include "net/usual_frame.h"
 #include "wire/session.h"
 
@@ -49,12 +50,18 @@ ALWAYS_INLINE uint64_t sealed_frame_sum(const uint8_t *frame, uint16_t len, cons
 	return checksum_sum(addresses, len - FRAME_WORD_AT(WORD_SOURCE));
 }
 
-ALWAYS_INLINE bool sealed_checksums_right(const uint8_t *frame, uint16_t len, const struct usual_spans *spans)
+/// @param rx  what the device has said of them; the rest is verified here
+ALWAYS_INLINE bool sealed_checksums_right(const uint8_t *frame, uint16_t len, const struct usual_spans *spans,
+					  unsigned rx)
 {
 	const struct sealed_frame *f = (const struct sealed_frame *)frame;
-	const uint64_t datagram = add_around(sealed_frame_sum(frame, len, spans), BE16(IP_UDP) + f->front.udp.length);
 
-	return frame_header_right(frame) && likely(checksum_right(datagram));
+	if (unlikely(rx & RX_CHECKSUM_BAD) || (!(rx & RX_IP_CHECKSUM_GOOD) && unlikely(!frame_header_right(frame))))
+		return false;
+	if (rx & RX_L4_CHECKSUM_GOOD)
+		return true;
+	return likely(
+		checksum_right(add_around(sealed_frame_sum(frame, len, spans), BE16(IP_UDP) + f->front.udp.length)));
 }
 
 /// Sum over the answer's pseudo-header, UDP header without checksum, and payload. Exchanging does not change it.
@@ -71,7 +78,7 @@ ALWAYS_INLINE uint64_t sealed_answer_sum(const uint8_t *frame, uint64_t pseudo)
 
 /// Turn a frame round an acknowledgement, a DATA without messages, that lies where the payload lay: as reply_resized() does
 /// it. It has SEALED_FRAME_MIN bytes.
-ALWAYS_INLINE void sealed_frame_answer(uint8_t *frame, const bool tx_offload)
+ALWAYS_INLINE void sealed_frame_answer(uint8_t *frame, const unsigned tx_offload)
 {
 	struct sealed_frame *f = (struct sealed_frame *)frame;
 	const be16 udp_len = BE16(sizeof(struct udp_header) + SESSION_SEALED_MIN);
@@ -88,9 +95,10 @@ ALWAYS_INLINE void sealed_frame_answer(uint8_t *frame, const bool tx_offload)
 	f->front.ip.fragment = fragment;
 	f->front.ip.ttl = ANSWER_HOP_LIMIT;
 	// RFC 1624 eqn. 3, of three words at once.
-	f->front.ip.checksum = tx_offload ? 0 : (be16)~checksum_fold32(4U * UINT16_MAX - before + after);
+	f->front.ip.checksum =
+		tx_offload & TX_CHECKSUM_IP ? 0 : (be16)~checksum_fold32(4U * UINT16_MAX - before + after);
 	f->front.udp.length = udp_len;
-	f->front.udp.checksum = tx_offload ? checksum_fold(pseudo) : sum != 0 ? sum : UINT16_MAX;
+	f->front.udp.checksum = tx_offload & TX_CHECKSUM_UDP ? checksum_fold(pseudo) : sum != 0 ? sum : UINT16_MAX;
 }
 
 #endif

@@ -112,7 +112,7 @@ ALWAYS_INLINE unsigned sort_moves_of(const struct gate *gate, const struct burst
 		const uint8_t *frame = burst->frame[i];
 
 		if (unlikely(!is_move_frame(frame, burst->length[i], &spans)) ||
-		    unlikely(rx_offload ? !rx_right(burst->rx[i]) : !move_checksums_right(frame, &spans)))
+		    unlikely(!move_checksums_right(frame, &spans, rx_offload ? burst->rx[i] : 0)))
 			break;
 
 		const struct peer peer = frame_peer(frame);
@@ -178,7 +178,7 @@ static_assert(sizeof(struct ethernet_header) + sizeof(struct ipv4_header) + size
 
 /// Turn the datagram into its acknowledgement.
 ALWAYS_INLINE void acknowledge(struct gate *gate, struct burst *burst, unsigned i, const struct packet *p,
-			       const bool tx_offload)
+			       const unsigned tx_offload)
 {
 	uint8_t *frame = burst->frame[i];
 	const size_t acknowledged = plain_acknowledge(payload_of(frame, p));
@@ -190,7 +190,7 @@ ALWAYS_INLINE void acknowledge(struct gate *gate, struct burst *burst, unsigned 
 }
 
 ALWAYS_INLINE void answer(struct gate *gate, struct burst *burst, const struct lookup *lookup, const struct packet *p,
-			  uint64_t now, const bool tx_offload)
+			  uint64_t now, const unsigned tx_offload)
 {
 	const unsigned i = lookup->at;
 	const unsigned drop =
@@ -203,7 +203,7 @@ ALWAYS_INLINE void answer(struct gate *gate, struct burst *burst, const struct l
 }
 
 static __attribute__((noinline)) void answer_other(struct gate *gate, struct burst *burst, const struct lookup *lookup,
-						   const struct packet *p, uint64_t now, const bool tx_offload)
+						   const struct packet *p, uint64_t now, const unsigned tx_offload)
 {
 	if (lookup->lane == LANE_LIMITED)
 		drop_frame(gate, burst, lookup->at, PG_DROP_SOURCE_RATE_LIMITED);
@@ -213,7 +213,7 @@ static __attribute__((noinline)) void answer_other(struct gate *gate, struct bur
 
 /// Any, by its lane; a MOVE is common, too.
 ALWAYS_INLINE void answer_one(struct gate *gate, struct burst *burst, const struct lanes *lanes, unsigned k,
-			      uint64_t now, const bool tx_offload)
+			      uint64_t now, const unsigned tx_offload)
 {
 	const struct lookup *lookup = &lanes->game[k];
 
@@ -230,7 +230,7 @@ ALWAYS_INLINE void answer_one(struct gate *gate, struct burst *burst, const stru
 /// @return index of the first that takes more, or lanes->game_count
 static __attribute__((noinline)) unsigned answer_moves(struct gate *gate, struct burst *burst,
 						       const struct lanes *lanes, unsigned k, uint64_t now,
-						       const bool tx_offload)
+						       const unsigned tx_offload)
 {
 	struct session *records = gate->sessions->records;
 	const unsigned first = k, count = lanes->game_count;
@@ -252,7 +252,7 @@ static __attribute__((noinline)) unsigned answer_moves(struct gate *gate, struct
 		move_apply(session, move);
 		move_frame_answer(frame, tx_offload);
 		if (tx_offload)
-			leave_checksums(burst, lookup->at);
+			leave_checksums(burst, lookup->at, tx_offload);
 	}
 	counter_add(&gate->stats->handled[PG_MESSAGE_MOVE], k - first);
 	return k;
@@ -321,7 +321,7 @@ ALWAYS_INLINE void sort_burst(struct gate *gate, struct burst *burst, struct lan
 }
 
 ALWAYS_INLINE void answer_burst(struct gate *gate, struct burst *burst, const struct lanes *lanes, uint64_t now,
-				const bool tx_offload)
+				const unsigned tx_offload)
 {
 	for (unsigned k = 0; k < lanes->game_count; k++) {
 		if (lanes->game[k].lane == LANE_MOVE)
@@ -334,7 +334,7 @@ ALWAYS_INLINE void answer_burst(struct gate *gate, struct burst *burst, const st
 }
 
 ALWAYS_INLINE void run(struct gate *gate, struct burst *burst, unsigned n, uint64_t now, const bool rx_offload,
-		       const bool tx_offload)
+		       const unsigned tx_offload)
 {
 	struct lanes lanes;
 
@@ -349,22 +349,22 @@ ALWAYS_INLINE void run(struct gate *gate, struct burst *burst, unsigned n, uint6
 
 static void run_software(struct gate *gate, struct burst *burst, unsigned n, uint64_t now)
 {
-	run(gate, burst, n, now, false, false);
+	run(gate, burst, n, now, false, TX_CHECKSUM_NONE);
 }
 
 static void run_rx_offload(struct gate *gate, struct burst *burst, unsigned n, uint64_t now)
 {
-	run(gate, burst, n, now, true, false);
+	run(gate, burst, n, now, true, TX_CHECKSUM_NONE);
 }
 
 static void run_tx_offload(struct gate *gate, struct burst *burst, unsigned n, uint64_t now)
 {
-	run(gate, burst, n, now, false, true);
+	run(gate, burst, n, now, false, gate->completes);
 }
 
 static void run_offload(struct gate *gate, struct burst *burst, unsigned n, uint64_t now)
 {
-	run(gate, burst, n, now, true, true);
+	run(gate, burst, n, now, true, gate->completes);
 }
 
 extern const struct hot_path JOIN(hot_path, ISA);

@@ -30,7 +30,7 @@ static COLD void drop_frame(struct gate *gate, struct burst *burst, unsigned i, 
 /// @param p          the answer's layout
 /// @param checksums  bits of enum tx_checksum
 ALWAYS_INLINE void finish_answer(struct burst *burst, unsigned i, const struct packet *p, unsigned checksums,
-				 const bool tx_offload)
+				 const unsigned tx_offload)
 {
 	if (tx_offload)
 		burst->tx[i] = (struct tx_request){
@@ -46,19 +46,13 @@ ALWAYS_INLINE void finish_answer(struct burst *burst, unsigned i, const struct p
 }
 
 /// The same of a common frame whose length is known already.
-ALWAYS_INLINE void leave_checksums(struct burst *burst, unsigned i)
+ALWAYS_INLINE void leave_checksums(struct burst *burst, unsigned i, const unsigned tx_offload)
 {
 	burst->tx[i] = (struct tx_request){
-		.checksums = TX_CHECKSUM_IP | TX_CHECKSUM_UDP,
+		.checksums = (uint8_t)tx_offload,
 		.l2_len = sizeof(struct ethernet_header),
 		.l3_len = sizeof(struct ipv4_header),
 	};
-}
-
-/// What the device said of both checksums, where it says so.
-ALWAYS_INLINE bool rx_right(unsigned rx)
-{
-	return (rx & (RX_IP_CHECKSUM_GOOD | RX_L4_CHECKSUM_GOOD)) == (RX_IP_CHECKSUM_GOOD | RX_L4_CHECKSUM_GOOD);
 }
 
 #endif

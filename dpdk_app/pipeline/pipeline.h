@@ -108,6 +108,7 @@ struct gate {
 	uint32_t port_bit; // of session_census.ports
 	bool settles_here; // what came from another worker is not given away again
 	uint8_t port;      // as frame_departures name it
+	uint8_t completes; // bits of enum tx_checksum: what the port's device computes; read by tx-offload variants
 	uint32_t sealed;   // bit n: listener n speaks the session profile
 
 	// the worker's own
@@ -132,7 +133,7 @@ typedef void datagram_run(struct gate *gate, struct datagram_burst *burst, unsig
 /// The specialised loops of one micro-architecture level.
 struct hot_path {
 	const char *isa;
-	burst_run *run[2][2]; // [device verifies checksums][device computes checksums]
+	burst_run *run[2][2]; // [device verifies checksums][device computes checksums]: all, or some of them
 	datagram_run *run_datagrams;
 };
 

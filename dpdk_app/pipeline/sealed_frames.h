@@ -44,7 +44,7 @@ static __attribute__((noinline)) unsigned sort_usual_frames(const struct gate *g
 		const uint16_t len = burst->length[i];
 
 		if (unlikely(!is_sealed_frame(frame, len, &spans)) ||
-		    unlikely(rx_offload ? !rx_right(burst->rx[i]) : !sealed_checksums_right(frame, len, &spans)) ||
+		    unlikely(!sealed_checksums_right(frame, len, &spans, rx_offload ? burst->rx[i] : 0)) ||
 		    unlikely(!sort_usual(vault, used, others, &frames->usual, frame, len, i)))
 			break;
 	}
@@ -75,7 +75,7 @@ static COLD void learn_route(const struct gate *gate, const struct burst *burst,
 
 /// An answer of any length lies where the payload lay.
 ALWAYS_INLINE void answer_sealed(const struct gate *gate, struct burst *burst, const struct sealed *s, struct packet *p,
-				 const bool tx_offload)
+				 const unsigned tx_offload)
 {
 	const unsigned i = s->at;
 	const unsigned checksums = reply_resized(burst->frame[i], p, gate->identity, s->length, tx_offload);
@@ -102,7 +102,7 @@ static void conclude_unanswered(struct gate *gate, struct burst *burst, unsigned
 }
 
 ALWAYS_INLINE void conclude_sealed(struct gate *gate, struct burst *burst, const struct sealed *s, struct packet *p,
-				   const bool tx_offload)
+				   const unsigned tx_offload)
 {
 	if (unlikely(s->learn))
 		learn_route(gate, burst, s->slot, s->at, *p);
@@ -113,7 +113,7 @@ ALWAYS_INLINE void conclude_sealed(struct gate *gate, struct burst *burst, const
 }
 
 static __attribute__((noinline)) void serve_sealed(struct gate *gate, struct burst *burst, struct sealed_frames *frames,
-						   unsigned n, uint64_t now, const bool tx_offload)
+						   unsigned n, uint64_t now, const unsigned tx_offload)
 {
 	run_sealed(gate, &frames->lane, n, now);
 	for (unsigned k = 0; k < frames->lane.count; k++)
@@ -122,7 +122,7 @@ static __attribute__((noinline)) void serve_sealed(struct gate *gate, struct bur
 
 /// With messages, or a question.
 static __attribute__((noinline)) void answer_longer(const struct gate *gate, struct burst *burst,
-						    const struct usual_data *data, const bool tx_offload)
+						    const struct usual_data *data, const unsigned tx_offload)
 {
 	const struct sealed s = {.length = data->length, .at = data->at};
 	struct packet p = common_packet(burst->frame[data->at]);
@@ -131,7 +131,7 @@ static __attribute__((noinline)) void answer_longer(const struct gate *gate, str
 }
 
 ALWAYS_INLINE void conclude_usual(struct gate *gate, struct burst *burst, const struct usual_data *data,
-				  const bool tx_offload)
+				  const unsigned tx_offload)
 {
 	const unsigned i = data->at;
 
@@ -148,13 +148,13 @@ ALWAYS_INLINE void conclude_usual(struct gate *gate, struct burst *burst, const 
 	sealed_frame_answer(burst->frame[i], tx_offload);
 	burst->length[i] = SEALED_FRAME_MIN;
 	if (tx_offload)
-		leave_checksums(burst, i);
+		leave_checksums(burst, i, tx_offload);
 }
 
 /// @param n  look_up_usual()
 static __attribute__((noinline)) void serve_usual_frames(struct gate *gate, struct burst *burst,
 							 struct usual_lane *lane, unsigned n, uint64_t now,
-							 const bool tx_offload)
+							 const unsigned tx_offload)
 {
 	serve_usual(gate, lane, burst->frame, n, now);
 	burst->resized = true;
@@ -165,7 +165,7 @@ static __attribute__((noinline)) void serve_usual_frames(struct gate *gate, stru
 /// All are looked up before any is served, as in one lane: what one ends or moves on is not known to those behind it yet.
 static __attribute__((noinline)) void serve_both_lanes(struct gate *gate, struct burst *burst,
 						       struct sealed_frames *frames, uint64_t now,
-						       const bool tx_offload)
+						       const unsigned tx_offload)
 {
 	const unsigned usual = look_up_usual(gate, &frames->usual, burst->frame, now);
 	const unsigned others = look_up_sealed(gate, &frames->lane, now);
@@ -177,7 +177,7 @@ static __attribute__((noinline)) void serve_both_lanes(struct gate *gate, struct
 }
 
 ALWAYS_INLINE void serve_sealed_frames(struct gate *gate, struct burst *burst, struct sealed_frames *frames,
-				       uint64_t now, const bool tx_offload)
+				       uint64_t now, const unsigned tx_offload)
 {
 	if (frames->usual.count > 0 || frames->lane.count > 0)
 		serve_both_lanes(gate, burst, frames, now, tx_offload);

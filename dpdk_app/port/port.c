@@ -11,27 +11,8 @@
 #include <rte_errno.h>
 #include <rte_ethdev.h>
 
+#include "port/capability.h"
 #include "stats/error.h"
-
-#define RX_CHECKSUMS (RTE_ETH_RX_OFFLOAD_IPV4_CKSUM | RTE_ETH_RX_OFFLOAD_UDP_CKSUM)
-#define TX_CHECKSUMS (RTE_ETH_TX_OFFLOAD_IPV4_CKSUM | RTE_ETH_TX_OFFLOAD_UDP_CKSUM)
-#define RSS_WANTED                                                                                           \
-	(RTE_ETH_RSS_IPV4 | RTE_ETH_RSS_IPV6 | RTE_ETH_RSS_NONFRAG_IPV4_UDP | RTE_ETH_RSS_NONFRAG_IPV6_UDP | \
-	 RTE_ETH_RSS_IPV6_UDP_EX)
-
-#define RSS_KEY_MAX 64
-#define RSS_KEY_DEFAULT 40
-
-/// A key with a period of 16 bits hashes both directions of a flow alike (Woo and Park, 2012).
-static uint8_t symmetric_key[RSS_KEY_MAX];
-
-static void symmetric_key_init(void)
-{
-	for (unsigned i = 0; i < RSS_KEY_MAX; i += 2) {
-		symmetric_key[i] = 0x6d;
-		symmetric_key[i + 1] = 0x5a;
-	}
-}
 
 /// Drivers return a bare -1 for any failure; taken for an error number it would read "Operation not permitted".
 static const char *driver_reason(int rc)
@@ -43,47 +24,6 @@ static int refuse(const struct port *port, struct pg_error *error, const char *w
 {
 	return error_set(error, PG_ERROR_DEVICE, "port %s (%s): %s: %s", port->plan->name, port->plan->device, what,
 			 driver_reason(rc));
-}
-
-static void choose_checksums(struct port *port, const struct rte_eth_dev_info *info, struct rte_eth_conf *conf)
-{
-	if (port->plan->checksums == PG_CHECKSUMS_SOFTWARE)
-		return;
-	port->rx_offload = (info->rx_offload_capa & RX_CHECKSUMS) == RX_CHECKSUMS;
-	port->tx_offload = (info->tx_offload_capa & TX_CHECKSUMS) == TX_CHECKSUMS;
-	if (port->rx_offload)
-		conf->rxmode.offloads |= RX_CHECKSUMS;
-	if (port->tx_offload)
-		conf->txmode.offloads |= TX_CHECKSUMS;
-}
-
-static void choose_rss(struct port *port, const struct rte_eth_dev_info *info, struct rte_eth_conf *conf)
-{
-	const uint64_t hash_fields = RSS_WANTED & info->flow_type_rss_offloads;
-
-	if (port->queues < 2 || hash_fields == 0)
-		return;
-	symmetric_key_init();
-	port->rss = true;
-	conf->rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
-	conf->rx_adv_conf.rss_conf = (struct rte_eth_rss_conf){
-		.rss_key = symmetric_key,
-		.rss_key_len = info->hash_key_size ? info->hash_key_size : RSS_KEY_DEFAULT,
-		.rss_hf = hash_fields,
-	};
-}
-
-/// A NIC that cannot spread flows has no use for a second queue; virtual devices spread by their own means
-/// (af_packet by fanout, pcap by file).
-static uint16_t usable_queues(const struct pg_port_plan *plan, const struct rte_eth_dev_info *info)
-{
-	uint16_t queues = plan->queues;
-	const uint16_t has = RTE_MIN(info->max_rx_queues, info->max_tx_queues);
-	const bool pci = strchr(plan->device, ':') != NULL;
-
-	if (pci && (info->flow_type_rss_offloads & RSS_WANTED) == 0)
-		queues = 1;
-	return RTE_MIN(queues, has);
 }
 
 static int setup_queues(struct port *port, const struct rte_eth_dev_info *info, const struct rte_eth_conf *conf,
@@ -124,7 +64,8 @@ static bool mac_is_the_peers(const struct port *port)
 	return !devargs || !devargs->args || !strstr(devargs->args, "remote=");
 }
 
-/// The MAC that answers carry is the configured one, even where the device cannot be told.
+/// The MAC that answers carry is the configured one, even where the device cannot be told. A card that cannot takes frames
+/// to another one only where it takes all.
 static void set_mac(struct port *port)
 {
 	const bool peers = mac_is_the_peers(port);
@@ -132,8 +73,8 @@ static void set_mac(struct port *port)
 
 	if (port->plan->has_mac) {
 		memcpy(mac.addr_bytes, port->plan->mac, MAC_LEN);
-		if (!peers)
-			rte_eth_dev_default_mac_addr_set(port->id, &mac);
+		port->foreign_mac = !peers && rte_eth_dev_default_mac_addr_set(port->id, &mac) != 0 &&
+				    capability_is_card(port->plan);
 	} else if (rte_eth_macaddr_get(port->id, &mac) < 0) {
 		memset(&mac, 0, sizeof(mac));
 	} else if (peers) {
@@ -158,10 +99,28 @@ static void join_groups(const struct port *port)
 		rte_eth_allmulticast_enable(port->id);
 }
 
+/// IDs of VLANs; 0 is a frame with a priority and without a VLAN.
+#define VLANS 4095
+
+/// Let in frames of every VLAN, by their outer tag.
+/// @return IDs that the device took
+static unsigned join_vlans(const struct port *port)
+{
+	unsigned taken = 0;
+
+	for (uint16_t vlan = 0; vlan < VLANS; vlan++)
+		if (rte_eth_dev_vlan_filter(port->id, vlan, 1) == 0)
+			taken++;
+		else if (vlan != 0) // no more room, or none at all
+			break;
+	return taken;
+}
+
 static int set_promiscuous(const struct port *port, struct pg_error *error)
 {
-	const int rc =
-		port->plan->promiscuous ? rte_eth_promiscuous_enable(port->id) : rte_eth_promiscuous_disable(port->id);
+	const bool vlans_missed = port->filters_vlans && join_vlans(port) < VLANS - 1;
+	const bool all = port->plan->promiscuous || port->foreign_mac || vlans_missed;
+	const int rc = all ? rte_eth_promiscuous_enable(port->id) : rte_eth_promiscuous_disable(port->id);
 
 	// A device without a filter has nothing to switch.
 	if (rc < 0 && rc != -ENOTSUP)
@@ -171,20 +130,22 @@ static int set_promiscuous(const struct port *port, struct pg_error *error)
 
 static int configure(struct port *port, struct pg_error *error)
 {
-	struct rte_eth_conf conf = {0};
 	struct rte_eth_dev_info info;
+	struct rte_eth_conf conf;
+	struct capability can;
 	int rc = rte_eth_dev_info_get(port->id, &info);
 
 	if (rc < 0)
 		return refuse(port, error, "the device does not describe itself", rc);
-	port->queues = usable_queues(port->plan, &info);
-	if (port->queues == 0)
+	can = capability_choose(port->plan, &info, port->own_mbufs, &conf);
+	if (can.queues == 0)
 		return error_set(error, PG_ERROR_DEVICE, "port %s (%s): the device has no queue pair", port->plan->name,
 				 port->plan->device);
-	choose_checksums(port, &info, &conf);
-	choose_rss(port, &info, &conf);
-	// Every mbuf that leaves came from the port's own pool and has one owner.
-	conf.txmode.offloads |= info.tx_offload_capa & RTE_ETH_TX_OFFLOAD_MBUF_FAST_FREE;
+	port->queues = can.queues;
+	port->rx_offload = can.verifies;
+	port->tx_offload = can.completes;
+	port->rss = can.rss;
+	port->filters_vlans = can.filters_vlans;
 	rc = rte_eth_dev_configure(port->id, port->queues, port->queues, &conf);
 	if (rc < 0)
 		return refuse(port, error, "the device refused its configuration", rc);
@@ -221,12 +182,16 @@ static int open_device(struct port *port, struct pg_error *error)
 }
 
 int port_open(struct port *port, const struct pg_port_plan *plan, uint16_t udp_port, struct rte_mempool *pool,
-	      struct pg_error *error)
+	      bool own_mbufs, struct pg_error *error)
 {
 	int rc;
 
-	*port = (struct port){
-		.plan = plan, .pool = pool, .id = RTE_MAX_ETHPORTS, .longest_frame = ANY_LENGTH, .watch.asker.fd = -1};
+	*port = (struct port){.plan = plan,
+			      .pool = pool,
+			      .own_mbufs = own_mbufs,
+			      .id = RTE_MAX_ETHPORTS,
+			      .longest_frame = ANY_LENGTH,
+			      .watch.asker.fd = -1};
 	losses_prepare(&port->losses);
 	identity_init(&port->identity, plan->address, plan->address_count, udp_port);
 	rc = open_device(port, error);

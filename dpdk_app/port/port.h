@@ -22,15 +22,18 @@ struct port {
 	_Atomic uint16_t
 		longest_frame; // that can leave, without a tag; ANY_LENGTH but in trouble, 0 while the link is down
 	uint16_t id;           // of DPDK
-	bool rx_offload;       // the device verifies checksums
-	bool tx_offload;       // the device computes checksums
+	bool rx_offload;       // the device verifies checksums: all, or some of them
+	uint8_t tx_offload;    // bits of enum tx_checksum: those that the device computes
 	struct identity identity;
 
 	// at start
 	const struct pg_port_plan *plan;
 	struct rte_mempool *pool;
 	uint16_t queues; // pairs in use
+	bool own_mbufs;  // all that leaves by this port comes from its pool
 	bool rss;
+	bool filters_vlans; // the device lets in the VLANs that it was told of
+	bool foreign_mac;   // the device does not take ours for its own
 	bool configured;
 	bool started;
 
@@ -44,8 +47,9 @@ struct port {
 
 /// Find, configure and start the device of plan. `pool` feeds its receive queues; most traffic is for udp_port.
 /// On failure the port is closed again.
+/// @param own_mbufs  all that will leave by this port comes from `pool`
 int port_open(struct port *port, const struct pg_port_plan *plan, uint16_t udp_port, struct rte_mempool *pool,
-	      struct pg_error *error);
+	      bool own_mbufs, struct pg_error *error);
 
 /// Stop receiving and transmitting; flushes what a device holds back.
 void port_stop(struct port *port);

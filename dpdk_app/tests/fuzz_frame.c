@@ -81,7 +81,7 @@ static void check_short_cut(const struct identity *identity, const struct listen
 			    uint16_t len)
 {
 	const struct usual_spans spans = usual_spans(&identity->usual);
-	const bool is_move = is_move_frame(frame, len, &spans) && move_checksums_right(frame, &spans);
+	const bool is_move = is_move_frame(frame, len, &spans) && move_checksums_right(frame, &spans, 0);
 	struct packet p = {0};
 
 	if (!frame_is_common(frame, len, identity, 0, false)) {

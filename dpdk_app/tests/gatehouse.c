@@ -10,7 +10,7 @@
 #include "pipeline/departures.h"
 #include "unit.h"
 
-const unsigned gatehouse_ways[WAYS] = {WAY_COMMON, WAY_TAGGED4, WAY_IPV6, WAY_OFFLOAD, WAY_KERNEL};
+const unsigned gatehouse_ways[WAYS] = {WAY_COMMON, WAY_TAGGED4, WAY_IPV6, WAY_OFFLOAD, WAY_OFFLOAD_UDP, WAY_KERNEL};
 
 uint8_t listener_of(const struct gatehouse *g)
 {
@@ -24,7 +24,9 @@ int gatehouse_open(void **state)
 	g->way = *(const unsigned *)*state;
 	g->house = house_open(GATEHOUSE_CAPACITY);
 	g->rig = rig_open("auto", 16);
-	g->rig->rx_offload = g->rig->tx_offload = g->way == WAY_OFFLOAD;
+	if (g->way == WAY_OFFLOAD || g->way == WAY_OFFLOAD_UDP)
+		rig_offload(g->rig, 1 | (g->way == WAY_OFFLOAD ? TX_CHECKSUM_IP | TX_CHECKSUM_UDP : TX_CHECKSUM_UDP)
+						    << 1);
 	g->rig->census.tables = HOUSE_SIDES;
 	g->rig->policy.sessions = g->house->rules;
 	for (unsigned i = 0; i < HOUSE_SIDES; i++) {
@@ -96,6 +98,19 @@ static struct flow flow_of(const struct gatehouse *g, const struct peer *peer)
 	return flow;
 }
 
+/// What a device is not asked for stands in the frame.
+static void check_left(const uint8_t *frame, const struct frame *expected, unsigned checksums)
+{
+	uint8_t completed[ETHERNET_MAX];
+
+	memcpy(completed, frame, expected->len);
+	repair_checksums(completed, expected->len);
+	if (!(checksums & TX_CHECKSUM_IP) && expected->l4 - expected->l3 == sizeof(struct ipv4_header))
+		assert_memory_equal(frame + expected->l3 + 10, completed + expected->l3 + 10, 2);
+	if (!(checksums & TX_CHECKSUM_UDP))
+		assert_memory_equal(frame + expected->l4 + 6, completed + expected->l4 + 6, 2);
+}
+
 /// The frame that should have come of it: frames.h builds it.
 static void check_frame(const struct flow *flow, const uint8_t *frame, uint16_t length, const struct tx_request *tx,
 			bool answer)
@@ -109,6 +124,7 @@ static void check_frame(const struct flow *flow, const uint8_t *frame, uint16_t 
 	build_udp(&expected, &back, frame + headers, length - headers);
 	memcpy(completed, frame, length);
 	if (tx && tx->checksums) { // what the device does
+		check_left(completed, &expected, tx->checksums);
 		assert_int_equal(tx->l2_len, expected.l3);
 		assert_int_equal(tx->l3_len, expected.l4 - expected.l3);
 		repair_checksums(completed, length);
@@ -137,7 +153,7 @@ static void deliver_frames(struct gatehouse *g, struct gate *gate, const struct 
 		build_udp(&f[i], &flow[i], payload[i], length[i]);
 		burst.frame[i] = rig_buffer(g->rig, &f[i]);
 		burst.length[i] = f[i].len;
-		burst.rx[i] = RX_IP_CHECKSUM_GOOD | RX_L4_CHECKSUM_GOOD;
+		burst.rx[i] = RX_L4_CHECKSUM_GOOD | (g->way == WAY_OFFLOAD ? RX_IP_CHECKSUM_GOOD : 0);
 	}
 	g->rig->path->run[g->rig->rx_offload][g->rig->tx_offload](gate, &burst, n, g->house->now);
 	for (unsigned i = 0; i < n; i++) {

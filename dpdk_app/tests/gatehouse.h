@@ -13,11 +13,12 @@
 
 /// How a datagram gets here.
 enum way {
-	WAY_COMMON,  // untagged IPv4 to the first listener
-	WAY_TAGGED4, // two tags, to the second listener
-	WAY_IPV6,    // to the second listener
-	WAY_OFFLOAD, // the device verifies and computes checksums
-	WAY_KERNEL,  // a socket's
+	WAY_COMMON,      // untagged IPv4 to the first listener
+	WAY_TAGGED4,     // two tags, to the second listener
+	WAY_IPV6,        // to the second listener
+	WAY_OFFLOAD,     // the device verifies and computes checksums
+	WAY_OFFLOAD_UDP, // only those of UDP
+	WAY_KERNEL,      // a socket's
 	WAYS
 };
 
@@ -44,7 +45,7 @@ int gatehouse_close(void **state);
 #define BY_EVERY_WAY(test)                                                                \
 	BY_WAY(test, "common frames", WAY_COMMON), BY_WAY(test, "two tags", WAY_TAGGED4), \
 		BY_WAY(test, "IPv6", WAY_IPV6), BY_WAY(test, "offload", WAY_OFFLOAD),     \
-		BY_WAY(test, "datagrams", WAY_KERNEL)
+		BY_WAY(test, "offload of UDP", WAY_OFFLOAD_UDP), BY_WAY(test, "datagrams", WAY_KERNEL)
 
 /// The listener that speaks the session profile.
 uint8_t listener_of(const struct gatehouse *g);

@@ -106,6 +106,7 @@ struct rig *rig_open(const char *isa, uint32_t capacity)
 		.duties = &rig->duties,
 		.stats = &rig->stats,
 		.arrivals = &rig->stats.received,
+		.completes = TX_CHECKSUM_IP | TX_CHECKSUM_UDP,
 	};
 	rig_reset(rig);
 	return rig;
@@ -116,6 +117,13 @@ void rig_close(struct rig *rig)
 	free(rig->region);
 	free(rig->index);
 	free(rig);
+}
+
+void rig_offload(struct rig *rig, unsigned combination)
+{
+	rig->rx_offload = combination & 1;
+	rig->gate.completes = (uint8_t)(combination >> 1);
+	rig->tx_offload = rig->gate.completes != TX_CHECKSUM_NONE;
 }
 
 void rig_limit_sources(struct rig *rig, unsigned listener, struct rate rate)

@@ -57,6 +57,11 @@ void rig_identity_of_many(struct identity *identity);
 struct rig *rig_open(const char *isa, uint32_t capacity);
 void rig_close(struct rig *rig);
 
+/// What a device can do, each combination a number below RIG_OFFLOADS: verify checksums or not, and compute none, either or
+/// both.
+#define RIG_OFFLOADS 8
+void rig_offload(struct rig *rig, unsigned combination);
+
 /// As rig_open left it.
 void rig_reset(struct rig *rig);
 

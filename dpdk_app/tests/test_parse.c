@@ -16,7 +16,7 @@ static void assert_short_cut_agrees(const uint8_t *bytes, uint16_t len, const st
 {
 	const struct usual_spans spans = usual_spans(&identity->usual);
 
-	if (is_move_frame(bytes, len, &spans) && move_checksums_right(bytes, &spans))
+	if (is_move_frame(bytes, len, &spans) && move_checksums_right(bytes, &spans, 0))
 		assert_true(frame_is_common(bytes, len, identity, 0, false));
 	if (!(rx_offload ? frame_is_common(bytes, len, identity, rx, true) :
 			   frame_is_common(bytes, len, identity, rx, false)))
@@ -634,6 +634,28 @@ static void what_the_device_found_good_is_not_verified_again(void **state UNUSED
 	assert_int_equal(parse_offloaded(&f, RX_L4_CHECKSUM_GOOD), PG_DROP_IP_CHECKSUM);
 }
 
+static bool is_common(const struct frame *f, unsigned rx)
+{
+	struct identity identity;
+
+	rig_identity(&identity);
+	return frame_is_common(f->bytes, f->len, &identity, rx, true);
+}
+
+static void a_device_that_knows_one_checksum_does_not_cost_the_short_cut(void **state UNUSED)
+{
+	struct frame f = game4();
+
+	assert_true(is_common(&f, RX_L4_CHECKSUM_GOOD));
+	assert_true(is_common(&f, RX_IP_CHECKSUM_GOOD));
+	assert_true(is_common(&f, 0));
+	put16(f.bytes + f.l4 + 6, 0x2222);
+	assert_true(is_common(&f, RX_L4_CHECKSUM_GOOD));
+	assert_false(is_common(&f, RX_IP_CHECKSUM_GOOD));
+	put16(f.bytes + f.l3 + 10, 0x1111);
+	assert_false(is_common(&f, RX_L4_CHECKSUM_GOOD));
+}
+
 static void what_the_device_found_bad_is_dropped(void **state UNUSED)
 {
 	const struct frame f = game4(), f6 = game6();
@@ -705,6 +727,7 @@ int main(void)
 		cmocka_unit_test(source_port_zero_cannot_be_answered),
 		cmocka_unit_test(a_frame_cut_short_anywhere_is_truncated),
 		cmocka_unit_test(what_the_device_found_good_is_not_verified_again),
+		cmocka_unit_test(a_device_that_knows_one_checksum_does_not_cost_the_short_cut),
 		cmocka_unit_test(what_the_device_found_bad_is_dropped),
 		cmocka_unit_test(what_the_device_does_not_know_is_verified_here),
 		cmocka_unit_test(flags_of_the_device_mean_nothing_where_it_does_not_verify),

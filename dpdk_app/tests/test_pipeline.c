@@ -432,8 +432,7 @@ static void run_random_bursts(const char *level, unsigned offload, struct batch 
 	struct rig *rig = rig_open(level, 30);
 	uint64_t seed = 99 + offload;
 
-	rig->rx_offload = offload & 1;
-	rig->tx_offload = offload & 2;
+	rig_offload(rig, offload);
 	rig_limit_sources(rig, 1, rate_make(1000, 2, RIG_HZ));
 	for (unsigned round = 0; round < 100; round++) {
 		batch_fill(b, random_below(&seed, BURST_MAX + 1), &seed);
@@ -452,7 +451,7 @@ static void random_bursts_are_conserved_on_every_level(void **state UNUSED)
 	struct batch *b = zeroed_lines(sizeof(*b));
 
 	for (size_t level = 0; level < COUNT(levels); level++)
-		for (unsigned offload = 0; offload < 4 && hot_path_select(levels[level]); offload++)
+		for (unsigned offload = 0; offload < RIG_OFFLOADS && hot_path_select(levels[level]); offload++)
 			run_random_bursts(levels[level], offload, b);
 	free(b);
 }
@@ -464,10 +463,8 @@ static void compare_levels(const char *one, const char *other, unsigned offload)
 	struct batch *b[2] = {zeroed_lines(sizeof(struct batch)), zeroed_lines(sizeof(struct batch))};
 	uint64_t seed = 4242 + offload;
 
-	for (unsigned k = 0; k < 2; k++) {
-		rig[k]->rx_offload = offload & 1;
-		rig[k]->tx_offload = offload & 2;
-	}
+	for (unsigned k = 0; k < 2; k++)
+		rig_offload(rig[k], offload);
 	for (unsigned round = 0; round < 100; round++) {
 		batch_clear(b[0]);
 		batch_clear(b[1]);
@@ -500,7 +497,7 @@ static void every_level_gives_the_same_bytes(void **state UNUSED)
 {
 	for (size_t level = 0; level < COUNT(levels); level++)
 		if (hot_path_select(levels[level]))
-			for (unsigned offload = 0; offload < 4; offload++)
+			for (unsigned offload = 0; offload < RIG_OFFLOADS; offload++)
 				compare_levels("v2", levels[level], offload);
 }
 

@@ -235,6 +235,43 @@ static void a_device_is_not_asked_for_a_udp_checksum_that_nobody_sent(void **sta
 	check_offloaded(flow, TX_CHECKSUM_IP);
 }
 
+/// The part that a device does not compute is right in the frame that it is given.
+static void check_shared(struct flow flow, unsigned completes)
+{
+	const struct flow back = flow_back(&flow);
+	struct rig *rig = rig_open("auto", 16);
+	struct frame request, expected;
+
+	rig_offload(rig, completes << 1);
+	build_game(&request, &flow, 1, 5);
+	build_game(&expected, &back, 101, 5);
+
+	struct outcome outcome = rig_send(rig, &request);
+	const bool ip_left = flow.family == 4 && (completes & TX_CHECKSUM_IP), udp_left = completes & TX_CHECKSUM_UDP;
+
+	assert_int_equal(outcome.drop, PG_DROP_NONE);
+	assert_int_equal(outcome.tx.checksums, (ip_left ? TX_CHECKSUM_IP : 0) | (udp_left ? TX_CHECKSUM_UDP : 0));
+	if (flow.family == 4)
+		assert_int_equal(get16(outcome.bytes + request.l3 + 10),
+				 ip_left ? 0 : get16(expected.bytes + expected.l3 + 10));
+	assert_int_equal(get16(outcome.bytes + request.l4 + 6),
+			 udp_left ? folded_pseudo_sum(&outcome, &request) : get16(expected.bytes + expected.l4 + 6));
+	complete_and_compare(&outcome, &expected);
+	rig_close(rig);
+}
+
+static void a_device_that_computes_one_checksum_is_left_that_one(void **state UNUSED)
+{
+	struct flow tagged = flow4(1);
+
+	flow_tag(&tagged, 0x8100, 3);
+	for (unsigned completes = TX_CHECKSUM_IP; completes <= TX_CHECKSUM_UDP; completes++) {
+		check_shared(flow4(1), completes);
+		check_shared(tagged, completes);
+		check_shared(flow6(1), completes);
+	}
+}
+
 static void host_answers_are_complete_without_the_device(void **state UNUSED)
 {
 	struct rig *rig = rig_open("auto", 16);
@@ -285,6 +322,7 @@ int main(void)
 		cmocka_unit_test(a_device_that_computes_checksums_is_left_the_pseudo_header_sum),
 		cmocka_unit_test(a_device_is_told_where_the_headers_are_behind_vlan_tags),
 		cmocka_unit_test(a_device_is_not_asked_for_a_udp_checksum_that_nobody_sent),
+		cmocka_unit_test(a_device_that_computes_one_checksum_is_left_that_one),
 		cmocka_unit_test(host_answers_are_complete_without_the_device),
 		cmocka_unit_test(a_device_that_only_verifies_leaves_the_answer_to_software),
 	};

@@ -37,6 +37,30 @@ static int make_pools(struct pg_gateway *g, struct pg_error *error)
 	return PG_OK;
 }
 
+static bool serves(const struct pg_worker_plan *worker, uint32_t port)
+{
+	for (uint32_t k = 0; k < worker->queue_count; k++)
+		if (worker->queue[k].port == port)
+			return true;
+	return false;
+}
+
+/// Does all that leaves by this port come from its pool? What sessions send on their own is taken from that of their
+/// worker's first port, whichever way it leaves; an answer lies where its request lay, and leaves where that came in.
+bool sends_own_mbufs(const struct pg_plan *plan, uint32_t port)
+{
+	if (plan->issued_capacity == 0) // no listener has sessions that do
+		return true;
+	for (uint32_t i = 0; i < plan->worker_count; i++) {
+		const struct pg_worker_plan *worker = &plan->worker[i];
+
+		for (uint32_t k = 0; k < worker->queue_count && serves(worker, port); k++)
+			if (plan->port[worker->queue[k].port].pool != plan->port[port].pool)
+				return false;
+	}
+	return true;
+}
+
 static int open_ports(struct pg_gateway *g, struct pg_error *error)
 {
 	struct dpdk_devices *devices = devices_of(g);
@@ -44,7 +68,8 @@ static int open_ports(struct pg_gateway *g, struct pg_error *error)
 	for (uint32_t i = 0; i < g->plan.port_count; i++) {
 		const struct pg_port_plan *p = &g->plan.port[i];
 		struct port *port = &devices->port[i];
-		const int rc = port_open(port, p, g->plan.listener_port[0], devices->pool[p->pool], error);
+		const int rc = port_open(port, p, g->plan.listener_port[0], devices->pool[p->pool],
+					 sends_own_mbufs(&g->plan, i), error);
 
 		if (rc != PG_OK)
 			return rc;
@@ -81,13 +106,14 @@ static void add_queue(struct pg_gateway *g, struct dpdk_worker *w, const struct 
 		return;
 	w->queue_count++;
 	*q = (struct worker_queue){
-		.run = g->hot_path->run[port->rx_offload][port->tx_offload],
+		.run = g->hot_path->run[port->rx_offload][port->tx_offload != TX_CHECKSUM_NONE],
 		.gate = {.identity = &port->identity,
 			 .listeners = &g->listeners,
 			 .policy = w->common.current,
 			 .worker = w->common.number,
 			 .port_bit = port_bit,
 			 .port = ref->port,
+			 .completes = port->tx_offload,
 			 .sealed = sealed_listeners(&g->plan),
 			 .sessions = &w->common.sessions,
 			 .sources = &w->common.sources,
@@ -102,7 +128,7 @@ static void add_queue(struct pg_gateway *g, struct dpdk_worker *w, const struct 
 		.port_id = port->id,
 		.queue = ref->queue,
 		.rx_offload = port->rx_offload,
-		.tx_offload = port->tx_offload,
+		.tx_offload = port->tx_offload != TX_CHECKSUM_NONE,
 	};
 	q->inbox_gate = q->gate;
 	q->inbox_gate.arrivals = &w->common.stats->handed_in;

@@ -59,6 +59,9 @@ struct dpdk_worker {
 	atomic_bool announce CACHE_ALIGNED; // tell the neighbours who we are; cleared by the worker
 };
 
+/// Does all that leaves by this port of the plan come from the port's own pool?
+bool sends_own_mbufs(const struct pg_plan *plan, uint32_t port);
+
 /// The poll loop; given to rte_eal_remote_launch with a struct dpdk_worker. Returns after worker.stop.
 int dpdk_loop(void *worker);
 

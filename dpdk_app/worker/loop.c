@@ -6,6 +6,7 @@
 #include <rte_mbuf.h>
 #include <rte_pause.h>
 
+#include "net/partial.h"
 #include "pipeline/departures.h"
 #include "worker/dpdk.h"
 #include "worker/transmit.h"
@@ -31,20 +32,31 @@ static uint8_t rx_verdict(uint64_t ol_flags)
 	return verdict;
 }
 
+/// The sender's kernel left the checksum to its device. From now on it is one like any other.
+static COLD void complete_checksum(const struct worker_queue *q, struct rte_mbuf *m)
+{
+	m->ol_flags &= ~RTE_MBUF_F_RX_L4_CKSUM_MASK;
+	if (m->nb_segs == 1)
+		partial_complete(rte_pktmbuf_mtod(m, uint8_t *), m->data_len, q->gate.identity, q->gate.listeners);
+}
+
 /// @return bytes received
-static uint64_t fill_burst(struct burst *burst, struct rte_mbuf **mbufs, unsigned n, bool rx_offload)
+static uint64_t fill_burst(struct burst *burst, struct rte_mbuf **mbufs, unsigned n, const struct worker_queue *q)
 {
 	uint64_t bytes = 0;
 
 	for (unsigned i = 0; i < n; i++) {
-		const struct rte_mbuf *m = mbufs[i];
+		struct rte_mbuf *m = mbufs[i];
 
 		burst->frame[i] = rte_pktmbuf_mtod(m, uint8_t *);
 		prefetch(burst->frame[i]);
 		// A chain is longer than any frame of ours: refused as too long, its first part is not looked at.
 		burst->length[i] = likely(m->nb_segs == 1) ? m->data_len : UINT16_MAX;
-		if (rx_offload)
+		if (q->rx_offload) {
+			if (unlikely((m->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) == RTE_MBUF_F_RX_L4_CKSUM_NONE))
+				complete_checksum(q, m);
 			burst->rx[i] = rx_verdict(m->ol_flags);
+		}
 		bytes += m->pkt_len;
 	}
 	return bytes;
@@ -126,7 +138,10 @@ static void process(struct dpdk_worker *w, struct worker_queue *q, struct gate *
 
 	if (unlikely(answers == 0))
 		return;
-	transmit(w, q, mbufs, answers, bytes);
+	if (q->tx_offload)
+		transmit_prepared(w, q, mbufs, answers, bytes);
+	else
+		transmit(w, q, mbufs, answers, bytes);
 
 	worker_count_handling(&w->common, answers, rte_rdtsc() - now);
 }
@@ -141,7 +156,7 @@ static unsigned serve_queue(struct dpdk_worker *w, struct worker_queue *q, uint6
 	if (n == 0)
 		return 0;
 
-	const uint64_t bytes = fill_burst(&burst, mbufs, n, q->rx_offload);
+	const uint64_t bytes = fill_burst(&burst, mbufs, n, q);
 
 	// The port's count first: should this process die, `received` is settled from it.
 	counter_add(&q->counts->rx_packets, n);
@@ -175,7 +190,7 @@ static COLD unsigned serve_inbox(struct dpdk_worker *w, uint64_t now)
 		for (count = 1; first + count < n && mbufs[first + count]->port == mbufs[first]->port;)
 			count++;
 
-		const uint64_t bytes = fill_burst(&burst, mbufs + first, count, q->rx_offload);
+		const uint64_t bytes = fill_burst(&burst, mbufs + first, count, q);
 
 		process(w, q, &q->inbox_gate, &burst, mbufs + first, count, bytes, now);
 	}

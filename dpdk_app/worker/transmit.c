@@ -91,6 +91,31 @@ void transmit(struct dpdk_worker *w, struct worker_queue *q, struct rte_mbuf **m
 		give_up(w, q, mbufs + sent, n - sent);
 }
 
+/// A packet that the driver cannot send: counted, not sent.
+static COLD void drop_refused(struct dpdk_worker *w, struct rte_mbuf *m)
+{
+	rte_pktmbuf_free(m);
+	counter_add(&w->common.stats->tx_offered, 1);
+	counter_add(&w->common.stats->tx_dropped[PG_TX_DROP_REFUSED], 1);
+}
+
+void transmit_prepared(struct dpdk_worker *w, struct worker_queue *q, struct rte_mbuf **mbufs, unsigned n,
+		       uint64_t bytes)
+{
+	unsigned ready = rte_eth_tx_prepare(q->port_id, q->queue, mbufs, (uint16_t)n);
+
+	while (unlikely(ready < n)) { // what stands in the way is dropped, the rest closes up
+		bytes -= mbufs[ready]->pkt_len;
+		drop_refused(w, mbufs[ready]);
+		n--;
+		for (unsigned i = ready; i < n; i++)
+			mbufs[i] = mbufs[i + 1];
+		ready += rte_eth_tx_prepare(q->port_id, q->queue, mbufs + ready, (uint16_t)(n - ready));
+	}
+	if (likely(n > 0))
+		transmit(w, q, mbufs, n, bytes);
+}
+
 void announce(struct dpdk_worker *w, uint64_t now)
 {
 	for (unsigned i = 0; i < w->queue_count; i++)

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// port/capability.h: what is asked of a device, out of what it says that it can do. Decides, touches no device.
+
+#ifndef POLLGATE_PORT_CAPABILITY_H
+#define POLLGATE_PORT_CAPABILITY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <rte_ethdev.h>
+
+#include "pollgate.h"
+
+/// What it will do for us, beside struct rte_eth_conf, which asks for it.
+struct capability {
+	uint16_t queues;    // pairs
+	bool verifies;      // checksums of what it receives: all, or some of them
+	uint8_t completes;  // bits of enum tx_checksum: of what it sends
+	bool rss;           // spreads flows over the queues
+	bool filters_vlans; // lets tagged frames in only after their VLAN IDs were given to it
+};
+
+/// @param own_mbufs  all that leaves by this port comes from its own pool
+/// @param conf       out
+struct capability capability_choose(const struct pg_port_plan *plan, const struct rte_eth_dev_info *info,
+				    bool own_mbufs, struct rte_eth_conf *conf);
+
+/// A device on a bus, and no virtual one of DPDK.
+bool capability_is_card(const struct pg_port_plan *plan);
+
+#endif
