@@ -30,7 +30,7 @@ from pyshim.host.passthrough import gather_passthrough
 from pyshim.host.pci import gather_network_devices, gather_pci
 from pyshim.host.pmd import find_pmd_directory, pool_driver
 from pyshim.host.users import gather_user
-from pyshim.host.vdev import gather_vdev, parse_vdev
+from pyshim.host.vdev import gather_vdevs, parse_vdev
 
 if TYPE_CHECKING:
     from pyshim.config.models import Config
@@ -78,7 +78,7 @@ def gather(config: Config, *, root: Path = Path("/")) -> HostFacts:
         privileges=gather_privileges(root),
         network_devices=gather_network_devices(root) if addresses else (),
         pci=gather_pci(addresses, pmd_directory, root),
-        vdevs=tuple(gather_vdev(device, pmd_directory, root) for device in devices),
+        vdevs=gather_vdevs(devices, pmd_directory, root),
         pmd_directory=pmd_directory,
         socket_limits=gather_socket_limits(root) if config.uses_sockets else SocketLimits(),
         passthrough=gather_passthrough(root) if addresses else Passthrough(),

@@ -8,69 +8,93 @@ import os
 import struct
 from pathlib import Path
 
+from pyshim.host import pcapng
 from pyshim.host.facts import Capture
+from pyshim.host.walk import MAX_SNAPLEN, RECORD_WRONG, Buffer, Walk, wrong_link_type
 
 _FILE_HEADER_BYTES = 24
 _RECORD_HEADER_BYTES = 16
-_LINKTYPE_ETHERNET = 1
-_PCAPNG = b"\x0a\x0d\x0d\x0a"
+_LINKTYPE_BITS = 0x03FFFFFF  # libpcap's LT_LINKTYPE; those above say how long the frame check sequence is
+_LOOK_BYTES = 128 << 20  # of a file that is replayed once: a second's work
 _BYTE_ORDER = {
     b"\xd4\xc3\xb2\xa1": "<",  # microseconds, little-endian
     b"\xa1\xb2\xc3\xd4": ">",
     b"\x4d\x3c\xb2\xa1": "<",  # nanoseconds
     b"\xa1\xb2\x3c\x4d": ">",
 }
+_COMPRESSED = {
+    b"\x1f\x8b": "gunzip",
+    b"\x28\xb5\x2f\xfd": "unzstd",
+    b"\x04\x22\x4d\x18": "unlz4",
+    b"\xfd7zXZ": "unxz",
+}
 
 
-def inspect_capture(path: Path, *, count: bool = False) -> Capture:
-    """Check the header of a pcap file and, when asked, walk its records.
+def inspect_capture(path: Path, *, endless: bool = False) -> Capture:
+    """Look through a capture as libpcap will, and count its packets.
 
-    Counting touches 16 bytes per packet through a memory map, about 0.3 µs each. A record that the end
-    of the file cuts off is not counted.
+    Touches 16 bytes per packet through a memory map, about 0.3 µs each. A record that the end of the file
+    cuts off is not counted: a capture that was interrupted has one.
+
+    Args:
+        endless: for infinite_rx, which keeps every packet in memory, so that their exact number matters.
+            Else only the first 128 MiB are looked at.
     """
     try:
         if not path.is_file():
             return Capture(path, "does not exist" if not path.exists() else "is not a regular file")
         with path.open("rb") as file:
             header = file.read(_FILE_HEADER_BYTES)
-            if problem := _header_problem(header):
+            if problem := _header_problem(header, endless=endless):
                 return Capture(path, problem)
-            if not count:
-                return Capture(path, None)
+            limit = os.fstat(file.fileno()).st_size if endless else _LOOK_BYTES
             with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-                packets, longest = _walk(data, _BYTE_ORDER[header[:4]])
+                found = _walk(data, header, limit)
     except PermissionError:
         return Capture(path, f"cannot be read by uid {os.getuid()}")
     except OSError as error:
         return Capture(path, f"cannot be read: {error.strerror}")
-    return Capture(path, None if packets else "holds no packet", packets, longest)
+    if endless and not found.packets:
+        return Capture(path, found.problem or "holds no packet", 0)
+    return Capture(path, found.problem, found.packets, found.longest_bytes)
 
 
-def _header_problem(header: bytes) -> str | None:
+def _header_problem(header: bytes, *, endless: bool) -> str | None:
     if not header:
         return "is empty"
-    if header.startswith(_PCAPNG):
-        return "is pcapng, which DPDK does not read; write it with -F pcap (tcpdump -w writes pcap already)"
+    for magic, command in _COMPRESSED.items():
+        if header.startswith(magic):
+            return f"is compressed; run {command} on it first"
+    if header.startswith(pcapng.MAGIC):
+        if endless:
+            return "is pcapng, which infinite_rx does not replay; convert it with editcap -F pcap"
+        return None
     order = _BYTE_ORDER.get(header[:4])
     if order is None or len(header) < _FILE_HEADER_BYTES:
         return "is not a pcap file"
     (link_type,) = struct.unpack_from(order + "I", header, 20)
-    link_type &= 0x0FFFFFFF  # the upper bits say how long the frame check sequence is
-    if link_type != _LINKTYPE_ETHERNET:
-        return f"holds packets of link type {link_type}; only Ethernet (1) can be replayed"
-    return None
+    return wrong_link_type(link_type & _LINKTYPE_BITS)
 
 
-def _walk(data: mmap.mmap, order: str) -> tuple[int, int]:
-    """Packets, and the length of the longest, of a mapped capture."""
-    captured_length = struct.Struct(order + "8xI4x").unpack_from
-    offset, end = _FILE_HEADER_BYTES, len(data)
+def _walk(data: Buffer, header: bytes, limit: int) -> Walk:
+    if header.startswith(pcapng.MAGIC):
+        return pcapng.walk_pcapng(data, limit)
+    return _walk_pcap(data, _BYTE_ORDER[header[:4]], limit)
+
+
+def _walk_pcap(data: Buffer, order: str, limit: int) -> Walk:
+    lengths = struct.Struct(order + "8xII").unpack_from
+    at, end = _FILE_HEADER_BYTES, len(data)
     packets = longest = 0
-    while offset + _RECORD_HEADER_BYTES <= end:
-        (length,) = captured_length(data, offset)
-        offset += _RECORD_HEADER_BYTES + length
-        if offset > end:
+    while at + _RECORD_HEADER_BYTES <= end and at < limit:
+        captured, original = lengths(data, at)
+        behind = at + _RECORD_HEADER_BYTES + captured
+        if captured > MAX_SNAPLEN or (behind > end and captured > original):
+            problem = f"packet {packets + 1} (at byte {at}) is broken: {RECORD_WRONG}"
+            return Walk(packets, longest, problem)
+        if behind > end:
             break
+        at = behind
         packets += 1
-        longest = max(longest, length)
-    return packets, longest
+        longest = max(longest, captured)
+    return Walk(packets, longest)

@@ -135,7 +135,7 @@ class Capture:
 
     path: Path
     problem: str | None  # why it cannot be replayed, as the end of a sentence that begins with the path
-    packets: int | None = None  # None: not counted, only infinite_rx needs it
+    packets: int | None = None  # None: not counted; of a long file that is replayed once, a part of them
     longest_bytes: int = 0  # the longest packet counted
 
 

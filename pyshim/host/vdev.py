@@ -6,8 +6,8 @@ from __future__ import annotations
 import os
 import re
 import socket
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pyshim.host.capture import inspect_capture
@@ -59,6 +59,38 @@ def parse_vdev(device: str) -> VdevArgs:
     return VdevArgs(name.strip(), kind, tuple((key.strip(), value.strip()) for key, _, value in pairs))
 
 
+def gather_vdevs(
+    devices: Iterable[str], pmd_directory: Path | None, root: Path = Path("/")
+) -> tuple[Vdev, ...]:
+    """The facts of each; a file that one writes and any of them uses too is a problem of the writer."""
+    each = list(devices)
+    return tuple(
+        replace(facts, problems=(*facts.problems, *_shared_files(each, index)))
+        for index, facts in enumerate(gather_vdev(device, pmd_directory, root) for device in each)
+    )
+
+
+def _shared_files(devices: Sequence[str], writer: int) -> Iterator[str]:
+    vdevs = [parse_vdev(device) for device in devices]
+    for number, out in enumerate(vdevs[writer].values("tx_pcap")):
+        for vdev in vdevs:
+            for name in vdev.values("rx_pcap"):
+                if _is_same_file(Path(out), Path(name)):
+                    yield f"tx_pcap={out} is the file that {vdev.name} reads; name another one"
+        before = [(vdev, vdev.values("tx_pcap")) for vdev in vdevs[:writer]]
+        before.append((vdevs[writer], vdevs[writer].values("tx_pcap")[:number]))
+        for vdev, names in before:
+            if any(_is_same_file(Path(out), Path(name)) for name in names):
+                yield f"tx_pcap={out} is written by {vdev.name} too; name another file"
+
+
+def _is_same_file(one: Path, other: Path) -> bool:
+    """Whether writing one destroys the other, whatever their names; /dev/null has nothing to lose."""
+    if one.exists() and other.exists():
+        return one.is_file() and one.samefile(other)
+    return one.resolve() == other.resolve()
+
+
 def gather_vdev(device: str, pmd_directory: Path | None, root: Path = Path("/")) -> Vdev:
     """Look at the driver, the files and the interfaces that a virtual device needs.
 
@@ -77,7 +109,7 @@ def gather_vdev(device: str, pmd_directory: Path | None, root: Path = Path("/"))
 
 def _captures(vdev: VdevArgs) -> Iterator[Capture]:
     for path in vdev.values("rx_pcap"):
-        yield inspect_capture(Path(path), count=vdev.infinite_rx)
+        yield inspect_capture(Path(path), endless=vdev.infinite_rx)
 
 
 def _interfaces(root: Path) -> list[str]:

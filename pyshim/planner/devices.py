@@ -46,7 +46,7 @@ def _vdev_problems(device: str, host: HostFacts) -> Iterator[str]:
     for capture in facts.captures:
         if capture.problem:
             yield f"{capture.path} {capture.problem}"
-        elif capture.longest_bytes > _FRAME_BYTES_MAX:
+        elif vdev.infinite_rx and capture.longest_bytes > _FRAME_BYTES_MAX:
             yield (
                 f"{capture.path} has a packet of {capture.longest_bytes} bytes; "
                 f"infinite_rx replays packets of up to {_FRAME_BYTES_MAX}"

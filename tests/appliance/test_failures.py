@@ -70,7 +70,7 @@ def test_argument_that_the_driver_does_not_know_is_its_refusal(tmp_path: Path) -
         (None, "does not exist"),
         (b"", "is empty"),
         (b"good morning, this is a letter and not a capture", "is not a pcap file"),
-        (b"\x0a\x0d\x0d\x0a" + bytes(60), "is pcapng"),
+        (b"\x0a\x0d\x0d\x0a" + bytes(60), "block at byte 0 is broken"),
     ],
     ids=["missing", "empty", "text", "pcapng"],
 )
