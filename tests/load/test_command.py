@@ -19,6 +19,7 @@ import pytest
 
 from pyshim.load.report import schema
 from tests.load.servers import Faults, Server
+from tests.processes import is_alive
 
 COMMAND = (sys.executable, "-P", "-m", "pyshim", "load")
 ENVIRONMENT = {**os.environ, "COLUMNS": "80", "NO_COLOR": "1"}
@@ -299,7 +300,7 @@ def test_a_command_that_is_killed_leaves_no_process_behind() -> None:
         (child,) = children(process.pid)
         process.kill()
         process.wait(timeout=TIMEOUT_S)
-        server.wait_until(lambda: not Path(f"/proc/{child}").exists())
+        server.wait_until(lambda: not is_alive(child))
 
 
 def test_a_terminal_shows_a_bar_with_live_figures_and_then_the_table() -> None:

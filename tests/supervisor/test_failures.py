@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.gate import Gate
+from tests.processes import is_alive
 from tests.supervisor.conftest import PLAYERS, Configure
 
 RESTARTS = "pollgate_worker_restarts_total"
@@ -78,7 +79,7 @@ def test_a_signal_to_end_drains_and_prints_the_summary(gate: Gate, number: int) 
     gate.process.send_signal(number)
     assert gate.wait() == 0
     assert gate.summary[RESTARTS] == 0
-    assert not Path(f"/proc/{worker}").exists()
+    assert not is_alive(worker)
 
 
 def test_supervisor_killed_outright_leaves_no_process_behind(gate: Gate) -> None:
