@@ -2,7 +2,7 @@
 // player.c: a player who connects with a ticket, walks in a circle, chats, and prints what happens to him.
 //
 //   cc player.c $(pkg-config --cflags --libs pollgate-client) -lm -o player
-//   pollgate token issue -c gate.yaml --player 7 --json >ticket.json
+//   pollgate token issue -c gate.yaml --player 7 --out ticket.json
 //   ./player --ticket ticket.json --seconds 10 --say hello --to 7
 //
 // Exit codes: 0 stayed as long as asked and all that was said arrived, 1 something said was lost, 2 usage or ticket,
@@ -35,7 +35,7 @@ enum exit_code {
 
 static const char usage[] =
 	"usage: player (--ticket FILE | --session N --key KEY --address HOST:PORT) [--seconds N] [--say TEXT] [--to PLAYER]\n"
-	"  FILE is what `pollgate token issue --json` prints; - is standard input\n"
+	"  FILE is what `pollgate token issue --out FILE` wrote; - is standard input\n"
 	"  --seconds  how long to stay (5)\n"
 	"  --say      a chat message, once connected\n"
 	"  --to       the player who gets it (myself)\n";
@@ -177,7 +177,7 @@ static bool parse_ticket(const char *json, struct wishes *wishes)
 		   *address = json_value(json, "address");
 
 	if (!session || !key || !address)
-		return wrong("ticket", "expected what `pollgate token issue --json` prints: session, key and address");
+		return wrong("ticket", "expected what `pollgate token issue --out` writes: session, key and address");
 	wishes->session = (uint32_t)strtoul(session, NULL, 10);
 	wishes->has_session = true;
 	return parse_key(key, wishes) && parse_address(address, strcspn(address, "\""), wishes);

@@ -30,7 +30,7 @@ try:
 except ModuleNotFoundError as missing:
     if __name__ != "__main__" or missing.name != "scapy":
         raise
-    print("the capture generator needs scapy: pip install 'pollgate[protocol]'", file=sys.stderr)
+    print(f"the capture generator needs scapy: {sys.executable} -m pip install scapy", file=sys.stderr)
     sys.exit(ExitCode.UNAVAILABLE)
 
 MOVES_PER_S = 20  # of each player

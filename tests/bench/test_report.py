@@ -177,5 +177,6 @@ def test_missing_matplotlib_is_one_sentence_before_anything_is_measured(
 
     assert ended.returncode == 69
     assert ended.stderr == (
-        "--html needs matplotlib, which is not installed; install it with: pip install 'pollgate[report]'\n"
+        "--html needs matplotlib, which is not installed; install it with: "
+        f"{sys.executable} -m pip install matplotlib\n"
     )

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from html import escape
 from importlib.util import find_spec
 from pathlib import Path
@@ -35,7 +36,8 @@ def refuse_html(path: Path) -> None:
     """
     if find_spec("matplotlib") is None:
         raise UnavailableError(
-            "--html needs matplotlib, which is not installed; install it with: pip install 'pollgate[report]'"
+            "--html needs matplotlib, which is not installed; install it with: "
+            f"{sys.executable} -m pip install matplotlib"
         )
     if path.is_dir() or not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
         raise UnavailableError(

@@ -158,12 +158,18 @@ _OPTIONS = (("pairs", "pairs"), ("seconds", "seconds"), ("limit", "limit_s"))  #
 
 
 def _commands(evidence: Evidence) -> str:
-    lines = ["## Do it again\n", "```sh"]
+    lines = [
+        "## Do it again\n",
+        "<!-- not run: it takes an hour of a machine that does nothing else -->",
+        "```sh",
+        'export PATH="$PWD/.venv/bin:$PATH"',
+        "mkdir -p var",
+    ]
     names = [*PAGE_BENCHES, *sorted(r.bench for r in evidence.reports if r.bench not in PAGE_BENCHES)]
     for name in names:
         report = evidence.report(name)
-        lines.append(f"pollgate bench {name} --json{_arguments(report)} > {name}.json")
-    files = " ".join(f"{name}.json" for name in names)
+        lines.append(f"pollgate bench {name} --json{_arguments(report)} >var/{name}.json")
+    files = " ".join(f"var/{name}.json" for name in names)
     lines += [f"pollgate bench results --out tests/bench/RESULTS.md {files}", "```", ""]
     return "\n".join(lines)
 

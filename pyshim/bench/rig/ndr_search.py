@@ -6,6 +6,7 @@ This is the pure part: rates in, trials through a function, rates out.
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -152,7 +153,7 @@ def _library() -> Any:
         import MLRsearch  # noqa: PLC0415 - an optional extra
     except ImportError as problem:
         raise UnavailableError(
-            "the package MLRsearch is not installed; pip install 'pollgate[bench]'"
+            f"the package MLRsearch is not installed; {sys.executable} -m pip install MLRsearch"
         ) from problem
     return MLRsearch
 
