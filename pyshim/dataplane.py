@@ -74,6 +74,7 @@ class Pulse:
     """The few numbers that are read many times a second."""
 
     heartbeats: tuple[int, ...]  # TSC of each worker's last turn
+    threads: tuple[int, ...]  # of the kernel, that run the loops
     received: int  # packets, of all workers
     ports: tuple[Condition, ...] = ()
 
@@ -153,6 +154,7 @@ class StatsPage:
         workers = [page.worker[index] for index in range(page.worker_count)]
         return Pulse(
             tuple(w.heartbeat_tsc for w in workers),
+            tuple(w.thread for w in workers),
             sum(w.received for w in workers),
             tuple(decode.condition(page.port[index]) for index in range(page.port_count)),
         )
@@ -198,6 +200,11 @@ def gain_nothing() -> None:
     """
     error = new_error()
     check(lib.pg_gain_nothing(error), error)
+
+
+def watchdog(seconds: int) -> None:
+    """End this process unless this is called again within `seconds`; twice that, if it was frozen."""
+    lib.pg_watchdog(seconds)
 
 
 def wake_when_orphaned() -> None:

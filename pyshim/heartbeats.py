@@ -26,6 +26,10 @@ class Heartbeats:
             for value, (before, since) in zip(values, self._seen, strict=True)
         ]
 
+    def still(self, now_s: float) -> list[int]:
+        """Indexes of the workers whose heartbeat did not move between the last two looks."""
+        return [index for index, (_, since) in enumerate(self._seen) if since < now_s]
+
     def stalled(self, now_s: float, timeout_s: float) -> list[int]:
         """Indexes of the workers whose heartbeat has not moved for longer than `timeout_s`."""
         return [index for index, (_, since) in enumerate(self._seen) if now_s - since > timeout_s]

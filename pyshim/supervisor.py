@@ -33,16 +33,17 @@ from pyshim.dataplane import (
 )
 from pyshim.eal_messages import crash_error, explain, last_meaningful
 from pyshim.errors import ExitCode, InternalError, PollgateError, UnavailableError
-from pyshim.heartbeats import Heartbeats
 from pyshim.host import gather
 from pyshim.host.users import has_file_capabilities
 from pyshim.letters import Post
+from pyshim.liveness import Liveness
 from pyshim.memory_file import SessionState
 from pyshim.plan import Plan, plan
 from pyshim.reload_socket import Outcome
 from pyshim.reloading import LiveConfig, RefusedError
 from pyshim.restarts import Restarts
 from pyshim.rivals import Rivals
+from pyshim.running_clock import RunningClock
 from pyshim.runtime_directory import remove_runtime_directory
 from pyshim.shortfall import queue_shortfalls
 from pyshim.signals import Signals
@@ -221,6 +222,7 @@ class _Supervisor:
         self._post = memory.post
         self._status = status
 
+        self._clock = RunningClock()
         self._selector = selectors.DefaultSelector()
         self._phase = _Phase.WAITING
         self._child: Child | None = None
@@ -237,7 +239,7 @@ class _Supervisor:
         self._reload_asked = False
         self._reload_socket = live.reload_socket
 
-        self._heartbeats = Heartbeats()
+        self._liveness = Liveness()
         self._rivals = Rivals()
         self._started_s: float | None = None  # of the first worker process
         self._received = 0
@@ -275,16 +277,16 @@ class _Supervisor:
                 # A callback may have removed another one's descriptor, and with it its worker process.
                 if key.fd in self._selector.get_map():
                     key.data()
-            self._turn(time.monotonic())
+            self._turn(self._clock.now_s())
         self._set(workers_running=False)
-        elapsed_s = 0.0 if self._started_s is None else time.monotonic() - self._started_s
+        elapsed_s = 0.0 if self._started_s is None else self._clock.now_s() - self._started_s
         self._view.finished(self._status.snapshot(), elapsed_s)
 
     # ------------------------------------------------------------ the clock
 
     def _turn(self, now_s: float) -> None:
         """What is due by time rather than by an event."""
-        self._status.turned_s = now_s
+        self._status.turned_s = time.monotonic()
         if self._kill_at_s is not None and now_s >= self._kill_at_s:
             self._kill_at_s = None
             self._signal(signal.SIGKILL)
@@ -322,13 +324,14 @@ class _Supervisor:
         """Look at the running worker: does it turn, does it receive?"""
         pulse = self._page.pulse()
         self._look_at_ports(pulse)
-        self._heartbeats.look(pulse.heartbeats, now_s)
         timeout_s = self._live.config.workers.stall_timeout_s
-        stalled = self._heartbeats.stalled(now_s, timeout_s)
+        found = self._liveness.look(pulse.heartbeats, pulse.threads, timeout_s, now_s)
         if self._reason is None:
-            self._set(workers_running=not stalled)
-            if stalled:
-                who = ", ".join(str(index) for index in stalled)
+            self._set(workers_running=not found.standing)
+            for level, sentence in found.told:
+                self._tell(level, sentence)
+            if found.stalled:
+                who = ", ".join(map(str, found.stalled))
                 self._condemn(f"stalled: no heartbeat of worker {who} for {timeout_s:g} s", now_s)
         if pulse.received != self._received:
             self._received = pulse.received
@@ -358,7 +361,7 @@ class _Supervisor:
             return
         self._child = child
         self._phase = _Phase.STARTING
-        self._deadline_s = time.monotonic() + START_LIMIT_S
+        self._deadline_s = self._clock.now_s() + START_LIMIT_S
         self._said_stopped, self._failure, self._reason, self._kill_at_s = False, None, None, None
         self._selector.register(child.pidfd, selectors.EVENT_READ, self._on_death)
         self._selector.register(child.channel.fileno(), selectors.EVENT_READ, self._on_message)
@@ -403,7 +406,7 @@ class _Supervisor:
             return False
         match message:
             case control.Started():
-                self._on_started(time.monotonic())
+                self._on_started(self._clock.now_s())
             case control.Applied(generation):
                 if self._live.pending == generation:
                     self._commit()
@@ -438,7 +441,7 @@ class _Supervisor:
         if self._phase is not _Phase.STARTING or self._reason is not None:
             return
         self._phase = _Phase.RUNNING
-        self._heartbeats = Heartbeats()
+        self._liveness = Liveness()
         self._received_s = now_s
         self._waiting = self._waiting.over()
         self._set(workers_running=True)
@@ -504,7 +507,7 @@ class _Supervisor:
         return str(problem) if isinstance(problem, UnavailableError) else None
 
     def _plan_restart(self, how: str, log: tuple[str, ...]) -> None:
-        now_s = time.monotonic()
+        now_s = self._clock.now_s()
         self._restarts = self._restarts.died(now_s)
         story = self._story(how)
         if self._restarts.exhausted:
@@ -523,7 +526,7 @@ class _Supervisor:
 
     def _wait_for_it(self, reason: str) -> None:
         """Something that was there is not there now: all is kept, and tried again without end."""
-        now_s = time.monotonic()
+        now_s = self._clock.now_s()
         self._waiting, tell = self._waiting.missed(reason, now_s)
         if tell:
             self._tell(
@@ -536,7 +539,7 @@ class _Supervisor:
 
     def _start_next(self, wait_s: float) -> None:
         self._phase = _Phase.WAITING
-        self._deadline_s = time.monotonic() + wait_s
+        self._deadline_s = self._clock.now_s() + wait_s
         if self._live.pending is not None:
             self._commit()  # the next worker process starts with the new policy
 
@@ -565,7 +568,7 @@ class _Supervisor:
                 if self._interrupts >= 2 and self._phase is _Phase.STOPPING:
                     self._reason = "was told to end at once"
                     self._signal(signal.SIGKILL)
-                self._stop(time.monotonic())
+                self._stop(self._clock.now_s())
 
     def _stop(self, now_s: float) -> None:
         if self._phase is _Phase.WAITING:

@@ -19,7 +19,15 @@ from pathlib import Path
 from typing import NoReturn
 
 from pyshim import control
-from pyshim.dataplane import Gateway, StatsPage, gain_nothing, limit_capabilities, log_to, wake_when_orphaned
+from pyshim.dataplane import (
+    Gateway,
+    StatsPage,
+    gain_nothing,
+    limit_capabilities,
+    log_to,
+    wake_when_orphaned,
+    watchdog,
+)
 from pyshim.errors import ExitCode, InternalError, PollgateError
 from pyshim.memory_file import SessionState
 
@@ -71,7 +79,7 @@ def serve(channel: control.Channel, page: StatsPage, state: SessionState) -> Non
     Raises:
         PollgateError: it could not start, or its loops did not stop.
     """
-    signal.alarm(START_LIMIT_S)
+    watchdog(START_LIMIT_S)
     start = _wait(channel, START_LIMIT_S * 1000)
     if not isinstance(start, control.Start):
         return
@@ -92,7 +100,7 @@ def serve(channel: control.Channel, page: StatsPage, state: SessionState) -> Non
 
     stop = _attend(channel, gateway)
 
-    signal.alarm(STOP_LIMIT_S)
+    watchdog(STOP_LIMIT_S)
     if stop.dismiss:
         gateway.dismiss(DISMISS_LIMIT_S)  # who is not told in time finds out by himself
     gateway.stop(stop.drain_s)
@@ -111,7 +119,7 @@ def _offer_to_the_oom_killer() -> None:
 def _attend(channel: control.Channel, gateway: Gateway) -> control.Stop:
     """Answer the supervisor until it wants an end; returns how."""
     while True:
-        signal.alarm(TURN_LIMIT_S)
+        watchdog(TURN_LIMIT_S)
         gateway.housekeep()
         match _wait(channel, HOUSEKEEPING_MS):
             case control.Reload(generation, policy, debug):

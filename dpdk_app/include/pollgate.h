@@ -17,7 +17,7 @@ extern "C" {
 #endif
 
 /// Bumped when a structure or the meaning of a field changes; kept in every shared page.
-#define PG_ABI_VERSION 4
+#define PG_ABI_VERSION 5
 
 #define PG_WORKERS_MAX 32
 #define PG_PORTS_MAX 8
@@ -318,6 +318,7 @@ struct pg_message_stats {
 struct pg_worker_stats {
 	// liveness
 	uint64_t heartbeat_tsc; // last turn of the loop; 0 before the first
+	uint64_t thread;        // that runs the loop, as the kernel numbers it
 	uint64_t policy_generation;
 
 	// where received packets ended
@@ -484,6 +485,10 @@ int pg_gain_nothing(struct pg_error *error);
 /// Have the kernel wake this process (SIGCONT) when the thread that started it is gone: one that was stopped by then
 /// finds out, and lets go of its devices and ports. To be asked for again after a change of user.
 int pg_wake_when_orphaned(struct pg_error *error);
+
+/// End this process with SIGALRM unless this is called again in time. Once is forgiven, because the kernel's timer goes
+/// on while the process is frozen or stopped: a process that is stuck ends after twice `seconds`.
+void pg_watchdog(uint32_t seconds);
 
 /// What a worker process may still do.
 struct pg_confinement {

@@ -5,6 +5,8 @@
 
 #include <immintrin.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "worker/confine.h"
 #include "worker/sides.h"
@@ -93,6 +95,7 @@ static void await_everybody(const struct worker *w)
 void worker_begin(struct worker *w)
 {
 	thread_keep_capabilities(0); // giving up is never refused
+	counter_set(&w->stats->thread, (uint64_t)syscall(SYS_gettid));
 	side_begin(w);
 	adopt_sessions(w);
 	await_everybody(w);

@@ -31,3 +31,10 @@ def test_a_supervisor_that_slept_itself_does_not_blame_the_worker() -> None:
     beats.look([1], 0.0)
     beats.look([2], 3600.0)
     assert beats.stalled(3600.0, timeout_s=2) == []
+
+
+def test_workers_that_stood_still_between_two_looks_are_named() -> None:
+    beats = Heartbeats()
+    beats.look([1, 1], 0.0)
+    beats.look([1, 2], 1.0)
+    assert beats.still(1.0) == [0]

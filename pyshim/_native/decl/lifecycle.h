@@ -21,6 +21,7 @@ void pg_log_to(int fd, int debug);
 
 int pg_limit_capabilities(uint64_t kept, struct pg_error *error);
 int pg_gain_nothing(struct pg_error *error);
+void pg_watchdog(uint32_t seconds);
 int pg_wake_when_orphaned(struct pg_error *error);
 struct pg_confinement {
 	uint64_t capabilities;

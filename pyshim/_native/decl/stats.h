@@ -24,6 +24,7 @@ struct pg_message_stats {
 
 struct pg_worker_stats {
 	uint64_t heartbeat_tsc;
+	uint64_t thread;
 	uint64_t policy_generation;
 	uint64_t received;
 	uint64_t handled[...];
