@@ -21,7 +21,11 @@ _ANY_NUMBER = 64  # the most that a configuration may ask for
 
 _PCAP_QUEUES_MAX = 16
 _NET_NULL_QUEUES_MAX = 1024
-_TAP_QUEUES_MAX = 16
+# Of DPDK 22.11: when a tap starts, its driver puts a descriptor per queue, receiving and sending, into a
+# message for other processes that has room for 8 (RTE_MP_MAX_FD_NUM). It says that it takes 16 pairs, and ends
+# the process from 5 on.
+_TAP_QUEUES_MAX = 4
+_VIRTIO_USER_QUEUES_MAX = 8  # VIRTIO_MAX_VIRTQUEUE_PAIRS of its driver
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +93,9 @@ def _describe(vdev: VdevArgs, key: str, problems: list[Problem]) -> _Device:
         return _Device(max(1, count), max(1, count), True, f"{argument}={count}", f"set {argument}=N there")
     if vdev.kind in ("net_virtio_user", "net_vhost"):
         count = max(1, vdev.number("queues", 1))
+        if vdev.kind == "net_virtio_user" and count > _VIRTIO_USER_QUEUES_MAX:
+            text = f"queues={count}; net_virtio_user takes at most {_VIRTIO_USER_QUEUES_MAX}"
+            problems.append(Problem(key, text))
         return _Device(count, count, True, f"queues={count}", "set queues=N in its arguments")
     return _FLEXIBLE.get(vdev.kind, _SINGLE)
 

@@ -314,3 +314,13 @@ def _drops_of_a_udp_checksum(
         ended = ended_well(gate)
     assert ended.received == 1
     return ended.dropped
+
+
+def test_as_many_queues_as_check_allows_start_and_answer(namespace: Namespace, tmp_path: Path) -> None:
+    with TapGate(namespace, config(port={"queues": 4}, workers={"cpus": [0]}), tmp_path) as gate:
+        namespace.run("ip", "address", "add", f"{PLAYERS4}/24", "dev", INTERFACE)
+        with player(namespace) as sock:
+            sock.send(message := heartbeat(1, 2))
+            assert sock.recv(2048) == acknowledgement(message)
+        assert gate.metrics().value("pollgate_port_queues", port="game0") == 4
+        assert gate.stop() == 0, gate.stderr

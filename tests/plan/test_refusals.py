@@ -80,6 +80,22 @@ def test_more_listed_cpus_than_queues() -> None:
     )
 
 
+def test_more_tap_queues_than_its_driver_survives() -> None:
+    four = make_config({"device": "net_tap0", "queues": 4}, workers={"cpus": [1]})
+    assert len(plan(four, make_host(four)).workers[0].queues) == 4
+    five = make_config({"device": "net_tap0", "queues": 5}, workers={"cpus": [1]})
+    assert refused(five, make_host(five)) == (
+        "ports[0].queues: 5 queues asked, net_tap has at most 4; use queues: auto, or ask for fewer",
+        ExitCode.CONFIG,
+    )
+
+
+def test_more_virtio_user_queues_than_its_driver_takes() -> None:
+    config = make_config("net_virtio_user0,path=/dev/vhost-net,queues=9")
+    text, _ = refused(config, make_host(config))
+    assert text.startswith("ports[0].device: queues=9; net_virtio_user takes at most 8")
+
+
 def test_more_queues_than_a_worker_can_serve() -> None:
     config = make_config("net_af_packet0,iface=eth0,qpairs=17")
     text, _ = refused(config, make_host(config, make_cpus(2)))
