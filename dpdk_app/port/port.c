@@ -37,6 +37,14 @@ static int setup_queues(struct port *port, const struct rte_eth_dev_info *info, 
 
 	if (rc < 0)
 		return refuse(port, error, "the descriptor counts were refused", rc);
+	// The pool was made for those of the plan.
+	if (rx_descriptors > port->plan->rx_descriptors || tx_descriptors > port->plan->tx_descriptors)
+		return error_set(
+			error, PG_ERROR_DEVICE,
+			"port %s (%s): the device takes %u receive and %u transmit descriptors where %u and %u "
+			"were asked; set rx_descriptors: %u and tx_descriptors: %u",
+			port->plan->name, port->plan->device, rx_descriptors, tx_descriptors,
+			port->plan->rx_descriptors, port->plan->tx_descriptors, rx_descriptors, tx_descriptors);
 	txconf.offloads = conf->txmode.offloads;
 	rxconf.offloads = conf->rxmode.offloads;
 	for (uint16_t q = 0; q < port->queues; q++) {
@@ -153,6 +161,37 @@ static int configure(struct port *port, struct pg_error *error)
 	return setup_queues(port, &info, &conf, error);
 }
 
+// ---------------------------------------------------------------- what a device says by itself
+
+/// That it has to be reset: a virtual function whose physical one was, ENA and mana after a fault. The supervisor has the
+/// device opened anew by another process, which is more than a reset and keeps every session.
+static const enum rte_eth_event_type reset_events[] = {RTE_ETH_EVENT_INTR_RESET, RTE_ETH_EVENT_RECOVERY_FAILED};
+
+/// In DPDK's interrupt thread.
+static int on_reset(uint16_t id, enum rte_eth_event_type event, void *argument, void *told)
+{
+	struct port *port = argument;
+
+	(void)id;
+	(void)event;
+	(void)told;
+	atomic_store_explicit(&port->asks_reset, true, memory_order_relaxed);
+	return 0;
+}
+
+/// Without a callback, for want of memory, a device that asks is not heard; everything else works.
+static void begin_hearing(struct port *port)
+{
+	for (unsigned i = 0; i < RTE_DIM(reset_events); i++)
+		rte_eth_dev_callback_register(port->id, reset_events[i], on_reset, port);
+}
+
+static void end_hearing(struct port *port)
+{
+	for (unsigned i = 0; i < RTE_DIM(reset_events); i++)
+		rte_eth_dev_callback_unregister(port->id, reset_events[i], on_reset, port);
+}
+
 static void begin_watch(struct port *port)
 {
 	watch_begin(&port->watch, port->id);
@@ -169,6 +208,7 @@ static int open_device(struct port *port, struct pg_error *error)
 	rc = configure(port, error);
 	if (rc != PG_OK)
 		return rc;
+	begin_hearing(port);
 	set_mac(port);
 	rc = rte_eth_dev_start(port->id);
 	if (rc < 0)
@@ -212,8 +252,10 @@ void port_stop(struct port *port)
 void port_close(struct port *port)
 {
 	watch_end(&port->watch);
-	if (port->configured)
+	if (port->configured) {
+		end_hearing(port);
 		rte_eth_dev_close(port->id);
+	}
 	port->configured = false;
 }
 
@@ -253,7 +295,13 @@ static void refresh_link_of_kernel(struct port *port, struct pg_port_stats *stat
 	stats->link_mbps = 0;
 	stats->link_known = 1;
 	atomic_store_explicit(&port->longest_frame, port->sight.longest_frame, memory_order_relaxed);
-	tell_state(stats, port->stuck ? PG_DEVICE_STUCK : port->sight.state, &port->sight);
+}
+
+static enum pg_device_state state_of(const struct port *port)
+{
+	if (atomic_load_explicit(&port->asks_reset, memory_order_relaxed))
+		return PG_DEVICE_RESET;
+	return port->stuck ? PG_DEVICE_STUCK : port->sight.state;
 }
 
 void port_refresh(struct port *port, struct pg_port_stats *stats)
@@ -273,4 +321,5 @@ void port_refresh(struct port *port, struct pg_port_stats *stats)
 	stats->offloads = (port->rx_offload ? PG_OFFLOAD_RX_CHECKSUM : 0) |
 			  (port->tx_offload ? PG_OFFLOAD_TX_CHECKSUM : 0) | (port->rss ? PG_OFFLOAD_RSS : 0);
 	memcpy(stats->mac, port->identity.mac, sizeof(stats->mac));
+	tell_state(stats, state_of(port), &port->sight);
 }

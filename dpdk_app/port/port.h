@@ -42,7 +42,8 @@ struct port {
 	struct watch watch; // of the kernel's interfaces behind the device
 	struct sight sight; // what the last look found
 	struct losses losses;
-	bool stuck; // nothing leaves any more; found out by whoever knows the queues
+	atomic_bool asks_reset; // the device; written by DPDK's interrupt thread
+	bool stuck;             // nothing leaves any more; found out by whoever knows the queues
 };
 
 /// Find, configure and start the device of plan. `pool` feeds its receive queues; most traffic is for udp_port.

@@ -14,6 +14,7 @@
 #include <rte_mbuf.h>
 
 #include "port/pool.h"
+#include "port/promises.h"
 #include "stats/error.h"
 #include "worker/engine.h"
 
@@ -296,8 +297,11 @@ static void close_devices(struct pg_gateway *g)
 			port_stop(&devices->port[i]);
 		for (uint32_t i = 0; i < g->plan.port_count; i++)
 			port_close(&devices->port[i]);
-		for (uint32_t i = 0; i < g->plan.pool_count; i++)
+		for (uint32_t i = 0; i < g->plan.pool_count; i++) {
+			if (PROMISES && devices->pool[i])
+				promises_enforce_returned(devices->pool[i]);
 			rte_mempool_free(devices->pool[i]);
+		}
 		free(devices);
 	}
 	rte_eal_cleanup();

@@ -8,6 +8,7 @@
 
 #include "net/duties.h"
 #include "pipeline/departures.h"
+#include "port/promises.h"
 
 /// A 10 GbE queue of 1,024 descriptors drains a burst of 64 in about 5 µs; this waits that long.
 #define SEND_TRIES 64
@@ -23,6 +24,9 @@ static uint64_t total_bytes(struct rte_mbuf *const *mbufs, unsigned n)
 
 static unsigned send_bounded(const struct worker_queue *q, struct rte_mbuf **mbufs, unsigned n)
 {
+	if (PROMISES)
+		promises_enforce(q->port, mbufs, n);
+
 	unsigned sent = rte_eth_tx_burst(q->port_id, q->queue, mbufs, (uint16_t)n);
 
 	for (unsigned tries = 1; unlikely(sent < n) && tries < SEND_TRIES; tries++) {
