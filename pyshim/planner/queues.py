@@ -22,8 +22,8 @@ _ANY_NUMBER = 64  # the most that a configuration may ask for
 _PCAP_QUEUES_MAX = 16
 _NET_NULL_QUEUES_MAX = 1024
 # Of DPDK 22.11: when a tap starts, its driver puts a descriptor per queue, receiving and sending, into a
-# message for other processes that has room for 8 (RTE_MP_MAX_FD_NUM). It says that it takes 16 pairs, and ends
-# the process from 5 on.
+# message for other processes that has room for 8 (RTE_MP_MAX_FD_NUM). It says that it takes 16 pairs, and
+# ends the process from 5 on.
 _TAP_QUEUES_MAX = 4
 _VIRTIO_USER_QUEUES_MAX = 8  # VIRTIO_MAX_VIRTQUEUE_PAIRS of its driver
 
