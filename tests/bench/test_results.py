@@ -50,8 +50,8 @@ def test_the_page_tells_the_machine_and_the_commands(tmp_path: Path) -> None:
     page = results_page(evidence(ENGINES))
 
     assert "Example CPU, 2 CPUs" in page
-    assert "pollgate bench engines --json --pairs 2 --seconds 1.5 > engines.json" in page
-    assert "pollgate bench results --out tests/bench/RESULTS.md forward.json attack.json engines.json" in page
+    assert "pollgate bench engines --json --pairs 2 --seconds 1.5 >var/engines.json" in page
+    assert "pollgate bench results --out tests/bench/RESULTS.md var/forward.json var/attack.json var/engines.json" in page
 
 
 def test_sealed_packets_in_peace_and_under_attack_are_on_the_page() -> None:
@@ -79,7 +79,7 @@ def test_sealed_packets_in_peace_and_under_attack_are_on_the_page() -> None:
     assert "| session-10000-answers | 4.00 M | packets/s | crypto-answers | 0.71 |" in peace
     assert f"{how}, a session keeps 95.6 % |" in war
     assert f"| veth-spoofed | 0.97 | {shares} | without attack |" in war
-    assert "pollgate bench attack --json --pairs 2 --seconds 1.5 > attack.json" in war
+    assert "pollgate bench attack --json --pairs 2 --seconds 1.5 >var/attack.json" in war
 
 
 def test_the_same_files_give_the_same_page_and_nothing_measured_gives_one_too() -> None:
