@@ -70,6 +70,7 @@ class WorkerSnapshot:
     tx_dropped: Mapping[str, int]  # by reason; every reason is present
     cycles_busy: int
     cycles_idle: int
+    cycles_off_cpu: int  # others had its CPU
     sessions_active: int
     sessions_admitted: int
     sessions_expired: int

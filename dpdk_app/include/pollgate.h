@@ -337,9 +337,10 @@ struct pg_worker_stats {
 	uint64_t tx_sent;
 	uint64_t tx_dropped[PG_TX_DROPS];
 
-	// time, in TSC cycles
+	// time, in TSC cycles; the three together are all of it
 	uint64_t cycles_busy;
 	uint64_t cycles_idle;
+	uint64_t cycles_off_cpu; // in which the kernel gave its CPU to others
 	uint64_t handling_cycles; // sum over the packets of handling[]
 
 	// sessions

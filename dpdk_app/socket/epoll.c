@@ -268,7 +268,11 @@ static void *epoll_loop(void *argument)
 		const uint64_t woken = pg_tsc();
 
 		// After a full burst there is more, and looking is part of the work; waiting is not.
-		worker_count_turn(common, moved >= BURST_MAX, now, woken);
+		if (moved >= BURST_MAX)
+			worker_count_turn(common, true, now, woken);
+		else
+			worker_count_nap(common, now, woken);
+		off_cpu_mark_handling(&common->off_cpu);
 		moved = turn(w, events, ready, woken);
 		now = pg_tsc();
 		worker_count_turn(common, moved != 0, woken, now);

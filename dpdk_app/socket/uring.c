@@ -451,10 +451,14 @@ static void run_turn(struct uring_worker *w, struct turn *turn)
 
 	enter(w, turn, before);
 	entered = pg_tsc();
-	worker_count_turn(common, turn->took + turn->others != 0, before, entered);
+	if (turn->took + turn->others != 0)
+		worker_count_turn(common, true, before, entered);
+	else
+		worker_count_nap(common, before, entered);
 	if (turn->answers > 0) // they left in that call
 		worker_count_handling(common, turn->answers, entered - turn->began);
 	turn->began = entered;
+	off_cpu_mark_handling(&common->off_cpu);
 	sockets_keep_house(&w->common, entered);
 	serve(w, turn);
 	worker_count_turn(common, turn->took + turn->others != 0, entered, pg_tsc());

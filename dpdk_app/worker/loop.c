@@ -260,6 +260,8 @@ int dpdk_loop(void *argument)
 	worker_begin(&w->common);
 	now = rte_rdtsc();
 	while (!worker_stops(&w->common)) {
+		off_cpu_mark_handling(&w->common.off_cpu);
+
 		const unsigned moved = turn(w, now);
 
 		if (moved == 0)

@@ -94,6 +94,7 @@ static void await_everybody(const struct worker *w)
 
 void worker_begin(struct worker *w)
 {
+	off_cpu_begin(&w->off_cpu, pg_tsc_hz());
 	thread_keep_capabilities(0); // giving up is never refused
 	counter_set(&w->stats->thread, (uint64_t)syscall(SYS_gettid));
 	side_begin(w);

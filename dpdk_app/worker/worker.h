@@ -12,6 +12,7 @@
 #include "pipeline/pipeline.h"
 #include "pollgate.h"
 #include "stats/histogram.h"
+#include "stats/off_cpu.h"
 #include "worker/post.h"
 
 /// Where all workers meet: at the start, at the end, and at a session that is not theirs.
@@ -47,6 +48,7 @@ struct worker {
 	atomic_uint dismissal; // enum dismissal; the worker says when it is done
 
 	// written by the worker
+	struct off_cpu off_cpu CACHE_ALIGNED;
 	struct session_table sessions CACHE_ALIGNED;
 	struct source_limits sources;
 	struct host_buckets host;
@@ -88,9 +90,11 @@ ALWAYS_INLINE bool worker_stops(const struct worker *w)
 	return atomic_load_explicit(&w->stop, memory_order_relaxed);
 }
 
-/// A burst of `answers` has been offered to its queue, `took` cycles after it was received.
+/// A burst of `answers` has been offered to its queue, `took` cycles after off_cpu_mark_handling(); the time of these in
+/// which others had the CPU is not handling.
 ALWAYS_INLINE void worker_count_handling(struct worker *w, unsigned answers, uint64_t took)
 {
+	took -= off_cpu_part(&w->off_cpu, w->off_cpu.handling_mark, took);
 	counter_add(&w->stats->handling[handling_bucket(&w->bounds, took)], answers);
 	counter_add(&w->stats->handling_cycles, took * answers);
 }
@@ -98,7 +102,21 @@ ALWAYS_INLINE void worker_count_handling(struct worker *w, unsigned answers, uin
 /// A turn of the loop, from `began` to `ended`, moved something or did not.
 ALWAYS_INLINE void worker_count_turn(struct worker *w, bool moved, uint64_t began, uint64_t ended)
 {
-	counter_add(moved ? &w->stats->cycles_busy : &w->stats->cycles_idle, ended - began);
+	const uint64_t took = ended - began, off = off_cpu_part(&w->off_cpu, w->off_cpu.turn_mark, took);
+
+	counter_add(moved ? &w->stats->cycles_busy : &w->stats->cycles_idle, took - off);
+	if (unlikely(off > 0))
+		counter_add(&w->stats->cycles_off_cpu, off);
+	w->off_cpu.turn_mark = w->off_cpu.total;
+	counter_set(&w->stats->heartbeat_tsc, ended);
+}
+
+/// The loop had nothing to do from `began` to `ended`, and may have slept: then the CPU was not taken from it.
+ALWAYS_INLINE void worker_count_nap(struct worker *w, uint64_t began, uint64_t ended)
+{
+	counter_add(&w->stats->cycles_idle, ended - began);
+	if (ended - began > w->off_cpu.ask_after)
+		off_cpu_skip(&w->off_cpu);
 	counter_set(&w->stats->heartbeat_tsc, ended);
 }
 

@@ -93,6 +93,7 @@ def worker(stats: Any, index: int, names: Labels, ports: int, clock: Clock) -> W
         tx_dropped=_by_name(stats.tx_dropped, names.tx_drops),
         cycles_busy=stats.cycles_busy,
         cycles_idle=stats.cycles_idle,
+        cycles_off_cpu=stats.cycles_off_cpu,
         sessions_active=stats.sessions_active,
         sessions_admitted=stats.sessions_admitted,
         sessions_expired=stats.sessions_expired,

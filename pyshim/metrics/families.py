@@ -490,8 +490,15 @@ FAMILIES: tuple[Family, ...] = (
         Kind.COUNTER,
         ("worker", "state"),
         "TSC cycles",
-        "Time of the poll loop: busy in turns that moved a packet, idle in empty ones.",
-        _per_worker_and(lambda worker: {"busy": worker.cycles_busy, "idle": worker.cycles_idle}),
+        "Time of the poll loop: busy in turns that moved a packet, idle in empty ones, off_cpu while "
+        "others had its CPU.",
+        _per_worker_and(
+            lambda worker: {
+                "busy": worker.cycles_busy,
+                "idle": worker.cycles_idle,
+                "off_cpu": worker.cycles_off_cpu,
+            }
+        ),
     ),
     Family(
         f"{PREFIX}rx_burst_packets",
@@ -506,7 +513,8 @@ FAMILIES: tuple[Family, ...] = (
         Kind.HISTOGRAM,
         _WORKER,
         "seconds",
-        "Time of a packet inside the worker, from its receive burst to its transmit burst.",
+        "Time of a packet inside the worker, from its receive burst to its transmit burst, while the "
+        "worker had its CPU.",
         _per_worker(lambda worker: worker.handling),
     ),
     _gauge(

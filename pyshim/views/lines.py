@@ -102,6 +102,7 @@ def line(snapshot: Snapshot, rates: Rates, uptime_s: float) -> str:
         "drops_ps": f"{sum(drops.values()):.0f}",
         "tx_drops_ps": f"{sum(rates.transmit_drops_pps.values()):.0f}",
         "busy": _or_dash(rates.busy, 1),
+        "off_cpu": _or_dash(rates.off_cpu, 1),
         "cycles_per_packet": _or_dash(rates.cycles_per_packet, 1),
         "p50_us": _or_dash(rates.handling_p50_s, 1e6),
         "p99_us": _or_dash(rates.handling_p99_s, 1e6),

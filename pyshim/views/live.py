@@ -29,6 +29,7 @@ DROPS_SHOWN_MAX = 8  # the rest is one line
 DROPS_SHOWN_MIN = 2
 FIXED_LINES = 23  # of the table, besides one per drop reason, pool and worker
 POOL_LOW = 0.10  # share of free buffers below which a pool is coloured: the alert's threshold
+OFF_CPU_SHOWN = 0.01  # share of time without the CPU from which on it is said
 BUSY_HIGH = 0.90  # likewise
 BACKLOG_MAX = 4  # pieces that a terminal has not taken: it was stopped (Ctrl-S), and nothing is drawn
 EVENTS_MAX = 200  # that are kept for such a terminal, the latest ones
@@ -185,6 +186,9 @@ def _state(frame: Frame) -> RenderableType:
         sessions += f"   {units.count(connected)} connected of {units.count(snapshot.sessions_issued)} issued"
     table.add_row("sessions", sessions)
     table.add_row("busy", Text.assemble(units.share(rates.busy), *_cycles(rates)))
+    if rates.off_cpu is not None and rates.off_cpu >= OFF_CPU_SHOWN:
+        # The CPU is shared: busy and handling are of the time that is left.
+        table.add_row("CPU taken by others", Text(units.share(rates.off_cpu), style="yellow"))
     table.add_row(
         "handling", f"p50 {units.duration(rates.handling_p50_s)}   p99 {units.duration(rates.handling_p99_s)}"
     )

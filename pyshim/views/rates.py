@@ -25,7 +25,8 @@ class Rates:
     transmit_mbps: float
     drops_pps: Mapping[str, float]  # by reason, every reason
     transmit_drops_pps: Mapping[str, float]
-    busy: float | None  # share of the poll loop's time, 0..1
+    busy: float | None  # share of the time that the poll loop had its CPU, 0..1
+    off_cpu: float | None  # share of all time in which others had its CPU, 0..1
     cycles_per_packet: float | None  # busy cycles / packets received
     handling_p50_s: float | None
     handling_p99_s: float | None
@@ -106,6 +107,7 @@ def _sums(workers: tuple[WorkerSnapshot, ...]) -> _Sums:
             "tx_bytes": sum(port.tx_bytes for port in ports),
             "busy": sum(worker.cycles_busy for worker in workers),
             "idle": sum(worker.cycles_idle for worker in workers),
+            "off_cpu": sum(worker.cycles_off_cpu for worker in workers),
         },
         drops=summed(worker.dropped for worker in workers),
         transmit_drops=summed(worker.tx_dropped for worker in workers),
@@ -120,6 +122,7 @@ def _rates(before: tuple[WorkerSnapshot, ...], now: tuple[WorkerSnapshot, ...], 
     delta = {name: max(0, count - old.plain.get(name, 0)) for name, count in new.plain.items()}
     handling = _combined(new.handling, old.handling, -1) if old.handling.bounds else new.handling
     cycles = delta["busy"] + delta["idle"]
+    everything = cycles + delta["off_cpu"]
 
     def per_second(name: str) -> float:
         return delta[name] / elapsed_s
@@ -139,6 +142,7 @@ def _rates(before: tuple[WorkerSnapshot, ...], now: tuple[WorkerSnapshot, ...], 
         drops_pps=by_name(new.drops, old.drops),
         transmit_drops_pps=by_name(new.transmit_drops, old.transmit_drops),
         busy=delta["busy"] / cycles if cycles else None,
+        off_cpu=delta["off_cpu"] / everything if everything else None,
         cycles_per_packet=delta["busy"] / delta["received"] if delta["received"] else None,
         handling_p50_s=quantile(handling, 0.50),
         handling_p99_s=quantile(handling, 0.99),

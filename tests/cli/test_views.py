@@ -86,6 +86,7 @@ def test_rates_are_differences_over_the_time_between() -> None:
     assert rates.receive_mbps == pytest.approx(40 * 860 / 2 * 8 / 1e6)
     assert rates.drops_pps["truncated"] == 20
     assert rates.busy == 0.75
+    assert rates.off_cpu == 250 / 2250
     assert rates.cycles_per_packet == 150
 
 
@@ -137,6 +138,7 @@ def test_the_live_table_shows_traffic_sessions_time_and_where_metrics_are() -> N
     text = shown(snapshot(turns=0, at_s=100.0), snapshot(turns=10**6, at_s=101.0))
     assert URL in text
     assert "Ctrl-C ends it" in text
+    assert "CPU taken by others 11.1 %" in " ".join(text.split())
     assert "20.0 M" in text  # packets/s in
     assert "18.0 M" in text  # packets/s out
     assert "75.0 %" in text

@@ -71,6 +71,7 @@ def worker(index: int, turns: int) -> WorkerSnapshot:
         tx_dropped=dict.fromkeys(TX_REASONS, 0),
         cycles_busy=1500 * turns,
         cycles_idle=500 * turns,
+        cycles_off_cpu=250 * turns,
         sessions_active=5 if turns else 0,
         sessions_admitted=5 if turns else 0,
         sessions_expired=0,

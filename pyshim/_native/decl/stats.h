@@ -40,6 +40,7 @@ struct pg_worker_stats {
 	uint64_t tx_dropped[...];
 	uint64_t cycles_busy;
 	uint64_t cycles_idle;
+	uint64_t cycles_off_cpu;
 	uint64_t handling_cycles;
 	uint64_t sessions_active;
 	uint64_t sessions_admitted;

@@ -28,6 +28,7 @@ STOP_TIMEOUT_S = 30.0
 _COUNT = re.compile(r"\d+ errors?\s*")  # ends a list of errors
 _RECEIVED = "pollgate_received_packets_total"
 _CYCLES = "pollgate_worker_cycles_total"
+_STATES = ("busy", "idle", "off_cpu")  # together all of a worker's time
 
 
 Sample = tuple[str, str, str]  # name, worker, state
@@ -234,7 +235,7 @@ def run_between(before: Mapping[Sample, float], after: Mapping[Sample, float], t
             "CPU; stop them, or run the benchmark on a machine that is less busy"
         )
     rates = (
-        count * tsc_hz / (gained[_CYCLES, worker, "busy"] + gained[_CYCLES, worker, "idle"])
+        count * tsc_hz / sum(gained.get((_CYCLES, worker, state), 0.0) for state in _STATES)
         for worker, count in packets.items()
     )
     return GatewayRun(

@@ -70,7 +70,9 @@ def _serve(gateway: Gateway, look: Callable[[], WorkerSnapshot], seconds: float)
         raise UnavailableError("its worker received nothing: others have its CPU")
     received = after.received - before.received
     busy = after.cycles_busy - before.cycles_busy - (harness_after - harness_before)
-    cycles = busy + after.cycles_idle - before.cycles_idle
+    idle = after.cycles_idle - before.cycles_idle
+    # What others had of its CPU is part of its rate, and not of its work.
+    cycles = busy + idle + after.cycles_off_cpu - before.cycles_off_cpu
     return SideRun(
         packets_per_s=received * tsc_hz() / cycles,
         cycles_per_packet=busy / received,

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// stats/off_cpu.h: how long a worker was kept from its CPU, so that this is not taken for work.
+//
+// A loop tells time by the TSC, which runs on while another thread has the CPU: a packet that came meanwhile seems to have
+// been in hand for all of it. The kernel knows better, but asking costs a system call. So it is asked after what took
+// longer than any burst does, and after a sleep, and then tells of all the time since it was last asked; of that, what took
+// long is charged with no more than itself.
+
+#ifndef POLLGATE_STATS_OFF_CPU_H
+#define POLLGATE_STATS_OFF_CPU_H
+
+#include <stdint.h>
+
+#include "compiler.h"
+
+/// All times are in TSC cycles, but where a name says otherwise. Of the worker's thread alone.
+struct off_cpu {
+	uint64_t ask_after; // what takes longer is asked about; UINT64_MAX: the kernel does not tell
+	uint64_t tsc_hz;
+	uint64_t asked_at; // when, and how much CPU time the thread had had by then
+	uint64_t asked_ns;
+	uint64_t total;         // that it was kept from its CPU, as far as that is known
+	uint64_t turn_mark;     // total when the turn began
+	uint64_t handling_mark; // total when the packets in hand were received
+};
+
+/// In the thread itself, before its first turn.
+void off_cpu_begin(struct off_cpu *o, uint64_t tsc_hz);
+
+/// Ask the kernel: total grows by what was taken since it was last asked.
+void off_cpu_ask(struct off_cpu *o);
+
+/// Ask the kernel, and forget the answer: the thread slept because it wanted to.
+void off_cpu_skip(struct off_cpu *o);
+
+/// From here on packets are received.
+ALWAYS_INLINE void off_cpu_mark_handling(struct off_cpu *o)
+{
+	o->handling_mark = o->total;
+}
+
+/// How much of the last `took` cycles the thread was kept from its CPU, when that was noted at `mark`.
+ALWAYS_INLINE uint64_t off_cpu_part(struct off_cpu *o, uint64_t mark, uint64_t took)
+{
+	if (likely(took <= o->ask_after))
+		return 0;
+	off_cpu_ask(o);
+	return o->total - mark < took ? o->total - mark : took;
+}
+
+#endif
