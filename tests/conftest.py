@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What holds for every test: what the machine takes, and what its shell says of itself, decides nothing."""
+"""What holds for every test: what the machine takes, and what its shell says of itself, decides nothing.
+
+Tests that are too long for every run are marked `full`, and run by `scripts/test --full` alone.
+"""
 
 from __future__ import annotations
 
 import os
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -17,3 +21,20 @@ os.environ["TERM"] = "xterm-256color"
 
 # Processes that tests start from the checkout import the installed package, not the tree beside them.
 os.environ["PYTHONSAFEPATH"] = "1"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--full", action="store_true", help="run the tests that are marked full, too")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "full: too long for every run; scripts/test --full runs it")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--full"):
+        return
+    full = [item for item in items if item.get_closest_marker("full")]
+    if full:
+        config.hook.pytest_deselected(items=full)
+        items[:] = [item for item in items if item not in full]

@@ -69,6 +69,10 @@ class Samples:
 class Gate:
     """One running appliance; a context manager that always ends it."""
 
+    patience = (
+        1  # every bound of waiting is multiplied by it: more where the appliance runs on slow processors
+    )
+
     def __init__(
         self,
         config: Mapping[str, Any] | str,
@@ -189,7 +193,9 @@ class Gate:
     def url(self) -> str:
         """Where metrics are served, as announced: `http://127.0.0.1:PORT`."""
         with self._told:
-            self._told.wait_for(lambda: self._url or self.process.poll() is not None, READY_TIMEOUT_S)
+            self._told.wait_for(
+                lambda: self._url or self.process.poll() is not None, READY_TIMEOUT_S * self.patience
+            )
         assert self._url is not None, f"no metrics address announced; it said:\n{self.stderr}"
         return self._url
 
@@ -201,7 +207,7 @@ class Gate:
             return next((line for line in self._stderr if wanted.search(line)), None)
 
         with self._told:
-            self._told.wait_for(lambda: seen() or self.process.poll() is not None, timeout_s)
+            self._told.wait_for(lambda: seen() or self.process.poll() is not None, timeout_s * self.patience)
             found = seen()
         assert found is not None, f"no line matches {pattern!r}; it said:\n{self.stderr}"
         return found
@@ -209,7 +215,7 @@ class Gate:
     def get(self, path: str) -> tuple[int, str]:
         """HTTP status and body of a path of the metrics server."""
         try:
-            with urllib.request.urlopen(self.url() + path, timeout=5) as answer:
+            with urllib.request.urlopen(self.url() + path, timeout=5 * self.patience) as answer:
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as problem:
             return problem.code, problem.read().decode()
@@ -224,6 +230,7 @@ class Gate:
 
     def wait_until(self, what: Callable[[], Any], timeout_s: float = 10.0) -> Any:
         """Call `what` until it is true, and return what it gave; an appliance that ends meanwhile fails."""
+        timeout_s *= self.patience
         deadline = time.monotonic() + timeout_s
         while not (result := what()):
             assert self.process.poll() is None, (
@@ -251,7 +258,7 @@ class Gate:
 
     def wait(self, timeout_s: float = 60.0) -> int:
         """Wait for the run to end by itself; returns its exit code."""
-        code = self.process.wait(timeout=timeout_s)
+        code = self.process.wait(timeout=timeout_s * self.patience)
         for reader in self._readers:
             reader.join(timeout=10)
         return code

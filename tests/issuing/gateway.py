@@ -132,8 +132,11 @@ class Api:
     def __init__(self, gate: Gate) -> None:
         self.path = str(gate.directory / "control.sock")
 
+    def connection(self) -> http.client.HTTPConnection:
+        return UnixConnection(self.path)
+
     def __call__(self, method: str, path: str, body: Any = None, **headers: str) -> Answer:
-        connection = UnixConnection(self.path)
+        connection = self.connection()
         try:
             return ask(connection, method, path, body, headers)
         finally:

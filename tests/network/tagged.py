@@ -31,6 +31,15 @@ PACKET_OUTGOING = 4
 MACS_BYTES = 12
 
 Tag = tuple[int, int]  # TPID, TCI
+C_TAG, S_TAG = 0x8100, 0x88A8
+STACKS: dict[str, tuple[Tag, ...]] = {
+    "802.1Q": ((C_TAG, 100),),
+    "priority and identifier": ((C_TAG, 5 << 13 | 4094),),
+    "priority only": ((C_TAG, 3 << 13),),
+    "two 802.1Q": ((C_TAG, 200), (C_TAG, 7)),
+    "802.1ad": ((S_TAG, 300),),
+    "QinQ": ((S_TAG, 200), (C_TAG, 7)),
+}
 
 
 class TaggedPlayers:
@@ -40,7 +49,7 @@ class TaggedPlayers:
         self._wire = wire
         self._tags = b"".join(struct.pack("!HH", *tag) for tag in tags)
         self.namespace = Namespace()
-        self._tap = self.namespace.call(_open_tap)
+        self._tap = self.namespace.call(open_tap)
         self._trunk = wire.players.call(_open_trunk)
         self._ending, self._end = os.pipe()
         self._thread = threading.Thread(target=self._carry)
@@ -92,9 +101,10 @@ class TaggedPlayers:
             os.write(self._tap, frame[:MACS_BYTES] + rest[len(self._tags) :])
 
 
-def _open_tap() -> int:
+def open_tap(name: str = "tap0", flags: int = 0) -> int:
+    """A queue of a tap interface in this thread's namespace; the interface ends with its last queue."""
     tap = os.open(TAP, os.O_RDWR)
-    fcntl.ioctl(tap, TUNSETIFF, struct.pack("16sH22x", b"tap0", IFF_TAP | IFF_NO_PI))
+    fcntl.ioctl(tap, TUNSETIFF, struct.pack("16sH22x", name.encode(), IFF_TAP | IFF_NO_PI | flags))
     return tap
 
 

@@ -23,17 +23,8 @@ from tests.network.players import (
     say_hello,
     serving,
 )
-from tests.network.tagged import TAP, Tag, TaggedPlayers
+from tests.network.tagged import C_TAG, STACKS, TAP, TaggedPlayers
 
-C_TAG, S_TAG = 0x8100, 0x88A8
-STACKS: dict[str, tuple[Tag, ...]] = {
-    "802.1Q": ((C_TAG, 100),),
-    "priority and identifier": ((C_TAG, 5 << 13 | 4094),),
-    "priority only": ((C_TAG, 3 << 13),),
-    "two 802.1Q": ((C_TAG, 200), (C_TAG, 7)),
-    "802.1ad": ((S_TAG, 300),),
-    "QinQ": ((S_TAG, 200), (C_TAG, 7)),
-}
 AF_PACKET = config(port={"mac": GATE_MAC})
 PCAP = config(port={"mac": GATE_MAC, "device": f"net_pcap0,iface={GATE_INTERFACE}"})
 

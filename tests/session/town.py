@@ -25,9 +25,9 @@ PATIENCE_S = 20.0  # a bound on what must come
 class Town:
     """One appliance, who may play in it, and where they are."""
 
-    def __init__(self, wire: Wire, gate: NetworkGate) -> None:
+    def __init__(self, wire: Wire, gate: NetworkGate, api: Api | None = None) -> None:
         self.wire, self.gate = wire, gate
-        self._api = Api(gate)
+        self._api = api or Api(gate)
 
     def issue(self, player_id: int, *, family: int = 4, ttl_s: int = 3600, once: bool = False) -> Ticket:
         """A player's ticket to the appliance, by IPv4 or IPv6."""
