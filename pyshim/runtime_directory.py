@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 from pathlib import Path
 
 
@@ -15,5 +16,19 @@ def runtime_directory(file_prefix: str) -> Path:
 
 
 def remove_runtime_directory(file_prefix: str) -> None:
-    """Remove what a primary process left; only for who had the prefix, after that process has ended."""
-    shutil.rmtree(runtime_directory(file_prefix), ignore_errors=True)
+    """Remove what a primary process left; only for who had the prefix, after that process has ended.
+
+    In /tmp anybody can have made the directory above it, or a link to somebody else's: nothing is removed
+    through what is not a directory of this user's, which nobody else may write to.
+    """
+    directory = runtime_directory(file_prefix)
+    try:
+        parent = os.open(directory.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        return
+    try:
+        found = os.fstat(parent)
+        if found.st_uid == os.geteuid() and not found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+            shutil.rmtree(directory.name, ignore_errors=True, dir_fd=parent)
+    finally:
+        os.close(parent)

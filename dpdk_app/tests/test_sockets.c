@@ -269,6 +269,22 @@ static void test_a_restart_on_the_same_state_finds_its_sessions(void **state)
 	appliance_give_up(&a);
 }
 
+/// Cycles become seconds by the page's rate: with one that a later process measured, sums would go back.
+static void test_a_restart_keeps_the_rate_of_the_clock_that_the_first_process_measured(void **state)
+{
+	struct appliance a;
+	uint64_t first;
+
+	allot(&a, engine_of(state), 1);
+	appliance_start(&a);
+	appliance_stop(&a);
+	first = a.page->tsc_hz -= 1000; // as if it had measured a little less
+	appliance_start(&a);
+	appliance_stop(&a);
+	assert_int_equal(a.page->tsc_hz, first);
+	appliance_give_up(&a);
+}
+
 static void test_a_new_policy_is_in_use_when_apply_returns(void **state)
 {
 	struct appliance a;
@@ -522,6 +538,9 @@ int main(void)
 			cmocka_unit_test_prestate(test_two_workers_share_the_players_and_keep_each_one, &engines[i]),
 			cmocka_unit_test_prestate(test_a_stop_with_datagrams_in_flight_keeps_conservation, &engines[i]),
 			cmocka_unit_test_prestate(test_a_restart_on_the_same_state_finds_its_sessions, &engines[i]),
+			cmocka_unit_test_prestate(
+				test_a_restart_keeps_the_rate_of_the_clock_that_the_first_process_measured,
+				&engines[i]),
 			cmocka_unit_test_prestate(test_a_new_policy_is_in_use_when_apply_returns, &engines[i]),
 			cmocka_unit_test_prestate(test_a_listener_answers_for_its_own_port_only, &engines[i]),
 			cmocka_unit_test_prestate(test_an_address_that_is_not_of_this_host_is_named, &engines[i]),

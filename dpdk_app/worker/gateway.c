@@ -167,7 +167,9 @@ struct pg_gateway *pg_open(const struct pg_plan *plan, struct pg_stats_page *pag
 	} else if (!g->hot_path) {
 		error_set(error, PG_ERROR_SYSTEM, "this CPU does not run x86-64-%s code; use isa: auto", plan->isa);
 	} else if (open_gateway(g, state, state_size, error) == PG_OK) {
-		page->tsc_hz = pg_tsc_hz();
+		// The first process's measurement holds for all: with another one, sums of cycles would go back as seconds.
+		if (!g->resumes)
+			page->tsc_hz = pg_tsc_hz();
 		snprintf(page->isa, sizeof(page->isa), "%s", g->hot_path->isa);
 		return g;
 	}
