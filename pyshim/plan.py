@@ -176,6 +176,7 @@ class Plan:
     issued_capacity: int = 0  # sessions that can be issued; 0: no listener has profile session
     message_memory_mib: int = 64  # for messages on their way, of all workers together
     compression_level: int = 1
+    warnings: tuple[str, ...] = ()  # of what works otherwise than expected, one sentence each
     state_huge_pages: bool = False  # the session state, in what DPDK leaves of them
     confinement: Confinement = UNCONFINED
 

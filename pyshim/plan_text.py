@@ -30,7 +30,8 @@ _MemoryRow: TypeAlias = tuple[str, str, str]
 def render_plan(plan: Plan) -> RenderableType:
     """Every decision of a plan, for `pollgate check`."""
     parts = _of_sockets(plan) if plan.uses_sockets else _of_devices(plan)
-    return Group(*parts, *(Text(f"• {note}") for note in plan.notes))
+    warnings = (Text(f"warning: {warning}") for warning in plan.warnings)
+    return Group(*parts, *(Text(f"• {note}") for note in plan.notes), *warnings)
 
 
 def _of_devices(plan: Plan) -> list[RenderableType]:

@@ -260,6 +260,8 @@ class _Supervisor:
         self._selector.register(signals.fileno(), selectors.EVENT_READ, lambda: self._on_signals(signals))
         self._selector.register(self._post.fileno(), selectors.EVENT_READ, self._on_letters)
         self._selector.register(self._reload_socket.fileno(), selectors.EVENT_READ, self._on_reload_socket)
+        for warning in self._live.plan.warnings:
+            self._tell("warning", warning)
         for note in self._live.plan.notes:
             self._tell("info", note)
         if self._reload_socket.unheard is not None:

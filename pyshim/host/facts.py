@@ -165,6 +165,8 @@ class Interface:
     name: str
     mtu_bytes: int
     addresses: tuple[str, ...]  # without prefix
+    up: bool = True  # set up by the administrator; whether there is a carrier shows when it runs
+    gates: tuple[int, ...] = ()  # worker processes of pollgate that have a packet socket on it
 
 
 @dataclass(frozen=True, slots=True)

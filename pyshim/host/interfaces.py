@@ -12,8 +12,10 @@ from ipaddress import ip_address
 from pathlib import Path
 
 from pyshim.host.facts import Interface
+from pyshim.host.packet_sockets import gates_by_interface
 
-_SIOCGIFMTU = 0x8921  # netdevice(7)
+_SIOCGIFFLAGS, _SIOCGIFMTU = 0x8913, 0x8921  # netdevice(7)
+_IFF_UP = 0x1
 # rtnetlink(7)
 _RTM_NEWADDR, _RTM_GETADDR = 20, 22
 _NLM_F_REQUEST, _NLM_F_DUMP = 0x001, 0x300
@@ -27,24 +29,26 @@ def gather_interfaces(root: Path = Path("/")) -> tuple[Interface, ...]:
     """Those of this process's network namespace; none of another host's tree, which has no kernel."""
     if root != Path("/"):
         return ()
-    addresses = _addresses()
+    addresses, gates = _addresses(), gates_by_interface()
     found = []
     for index, name in socket.if_nameindex():
-        mtu_bytes = _mtu(name)
-        if mtu_bytes is not None:
-            found.append(Interface(name, mtu_bytes, tuple(addresses.get(index, ()))))
+        mtu_bytes, flags = _ask(_SIOCGIFMTU, name), _ask(_SIOCGIFFLAGS, name)
+        if mtu_bytes is not None and flags is not None:
+            own = tuple(addresses.get(index, ()))
+            up = bool(flags & _IFF_UP)
+            found.append(Interface(name, mtu_bytes, own, up, tuple(sorted(gates.get(index, ())))))
     return tuple(found)
 
 
-def _mtu(name: str) -> int | None:
-    """None when the interface is gone."""
+def _ask(request: int, name: str) -> int | None:
+    """The number, or the flags, that an ioctl tells of an interface; None when it is gone."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
         try:
-            answer = fcntl.ioctl(any_socket, _SIOCGIFMTU, struct.pack("=16si12x", name.encode(), 0))
+            answer = fcntl.ioctl(any_socket, request, struct.pack("=16si20x", name.encode(), 0))
         except OSError:
             return None
-    mtu_bytes: int = struct.unpack_from("=i", answer, 16)[0]
-    return mtu_bytes
+    value: int = struct.unpack_from("=H" if request == _SIOCGIFFLAGS else "=i", answer, 16)[0]
+    return value
 
 
 def _addresses() -> dict[int, list[str]]:

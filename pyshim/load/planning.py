@@ -127,6 +127,7 @@ def device_plan(order: Open, gather: Callable[[Config], HostFacts]) -> Plan:
 
     from pyshim.config import Config  # noqa: PLC0415
     from pyshim.planner import make_plan  # noqa: PLC0415
+    from pyshim.planner.surroundings import keeps_what_it_sends  # noqa: PLC0415
 
     port = {"name": "players0", "device": order.device, "address": order.interfaces, "queues": 1}
     settings = {
@@ -144,6 +145,11 @@ def device_plan(order: Open, gather: Callable[[Config], HostFacts]) -> Plan:
         plan = make_plan(config, facts)
     except PlanError as problem:
         raise _of_options(problem) from problem
+    if keeps_what_it_sends(order.device or "", facts.pmd_directory):
+        raise UsageError(
+            "--device: net_null with copy=1 keeps every packet that is sent over it, a fault of DPDK from "
+            "25.07 on, and runs out of buffers; leave out copy=1"
+        )
     # DPDK's one lcore: on the CPU that was asked for, else free to move over all of them.
     cpus = str(order.cpu) if order.cpu is not None else f"({','.join(str(cpu.cpu) for cpu in facts.cpus)})"
     at = plan.eal_args.index("--lcores") + 1

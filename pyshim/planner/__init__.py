@@ -29,6 +29,7 @@ from pyshim.planner.memory import MemoryChoice, check_mail, choose_memory, state
 from pyshim.planner.mtu import check_mtus
 from pyshim.planner.queues import Assignment, assign_queues, queue_demand
 from pyshim.planner.sockets import lay_out_sockets
+from pyshim.planner.surroundings import warn_of_surroundings
 from pyshim.planner.user import check_user
 
 if TYPE_CHECKING:
@@ -72,6 +73,7 @@ def make_plan(config: Config, host: HostFacts) -> Plan:
         isa=config.workers.isa,
         log_level=config.log.level,
         policy=policy_of(config),
+        warnings=warn_of_surroundings(config, host),
         notes=(*layout.cpus.notes, *layout.notes, *mtu_notes),
         issued_capacity=issued_capacity,
         message_memory_mib=config.delivery.memory_mib,

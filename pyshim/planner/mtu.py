@@ -3,14 +3,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from pyshim.errors import ExitCode, Problem
-from pyshim.host import HostFacts, Interface, parse_vdev
+from pyshim.host import HostFacts
+from pyshim.planner.surroundings import interfaces_of
 
 if TYPE_CHECKING:
-    from pyshim.config.models import Config, PortConfig
+    from pyshim.config.models import Config
 
 _DATAGRAM_SIZES = (1400, 1232, 1000, 508)  # that a client asks for in turn: wire/PROTOCOL.md, "Path MTU"
 _HEADERS = {4: 20 + 8, 6: 40 + 8}  # bytes of IP and UDP
@@ -25,7 +25,7 @@ def check_mtus(config: Config, host: HostFacts, problems: list[Problem]) -> tupl
         return ()
     notes = []
     for index, port in enumerate(config.ports):
-        for interface in _interfaces(config, port, host):
+        for interface in interfaces_of(config, port, host):
             headers = max(_HEADERS[address.version] for address in port.address)
             carried = [size for size in _DATAGRAM_SIZES if size + headers <= interface.mtu_bytes]
             what = f"{interface.name} has an MTU of {interface.mtu_bytes} bytes"
@@ -43,13 +43,3 @@ def check_mtus(config: Config, host: HostFacts, problems: list[Problem]) -> tupl
                     f"bytes; {_DATAGRAM_SIZES[0]} take an MTU of {_DATAGRAM_SIZES[0] + headers}."
                 )
     return tuple(notes)
-
-
-def _interfaces(config: Config, port: PortConfig, host: HostFacts) -> Iterator[Interface]:
-    """The kernel's interfaces that a port's packets pass, where they are known."""
-    if config.uses_sockets:
-        own = {str(address.ip) for address in port.address}
-        yield from (found for found in host.interfaces if own.intersection(found.addresses))
-    elif not port.is_pci:
-        named = set(parse_vdev(port.device).interfaces)
-        yield from (found for found in host.interfaces if found.name in named)
