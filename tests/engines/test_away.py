@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""An address leaves the host for a while: the gateway says so, serves the others, and keeps every session."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.engines.engines import OTHER4, OTHER6, SOCKETS, everything
+from tests.network.namespace import GATE4, GATE_INTERFACE, Wire
+from tests.network.players import Crowd, NetworkGate, Player, all_play, heartbeat, serving
+
+pytestmark = SOCKETS
+NOTICED_S = 30.0  # a bound for busy machines
+PLAYERS = 10
+MOVED = pytest.mark.parametrize("moved", [OTHER4, OTHER6], ids=["ipv4", "ipv6"])
+
+
+@pytest.fixture
+def gate(wire: Wire, engine: str, tmp_path: Path) -> Iterator[NetworkGate]:
+    with serving(wire, everything(engine), tmp_path) as running:
+        yield running
+
+
+@contextmanager
+def elsewhere(wire: Wire, address: str) -> Iterator[None]:
+    """For the time of the `with` block the host does not have it."""
+    ours = f"{address}/{64 if ':' in address else 24}"
+    wire.gate.run("ip", "address", "delete", ours, "dev", GATE_INTERFACE)
+    try:
+        yield
+    finally:
+        flags = ("nodad",) if ":" in address else ()
+        wire.gate.run("ip", "address", "add", ours, "dev", GATE_INTERFACE, *flags)
+
+
+def players_of(crowd: Crowd, address: str) -> list[Player]:
+    """Players of that address, each with a session."""
+    made = crowd.players(PLAYERS, family=6 if ":" in address else 4, target=address)
+    all_play(made, lambda number: [heartbeat(number)])
+    return made
+
+
+def play_on(gate: NetworkGate, players: list[Player]) -> None:
+    admitted = gate.metrics().value("pollgate_sessions_admitted_total")
+    all_play(players, lambda number: [heartbeat(number)])
+    for player in players:
+        player.is_ignored(heartbeat(player.id + 1))  # its session is still its own
+    assert gate.metrics().value("pollgate_sessions_admitted_total") == admitted
+
+
+@MOVED
+def test_an_address_that_leaves_and_comes_back_is_said_and_its_players_go_on(
+    wire: Wire, gate: NetworkGate, crowd: Crowd, moved: str
+) -> None:
+    here, there = players_of(crowd, GATE4), players_of(crowd, moved)
+    with elsewhere(wire, moved):
+        said = gate.wait_for_line(f"port game0: {moved} is not an address of this host", NOTICED_S)
+        assert "all sessions are kept" in said
+        gate.wait_until(lambda: gate.get("/readyz")[0] == 503, NOTICED_S)
+        assert moved in gate.get("/readyz")[1]
+        assert gate.metrics().value("pollgate_port_link_up") == 0
+        play_on(gate, here)
+    gate.wait_ready(NOTICED_S)
+    gate.wait_for_line(f"port game0: {moved} serves again", NOTICED_S)
+    assert gate.metrics().value("pollgate_port_link_up") == 1
+    play_on(gate, there)
+    assert gate.metrics().value("pollgate_worker_restarts_total") == 0
+
+
+@MOVED
+def test_a_worker_that_dies_meanwhile_serves_the_other_addresses_and_that_one_when_it_is_back(
+    wire: Wire, gate: NetworkGate, crowd: Crowd, moved: str
+) -> None:
+    here, there = players_of(crowd, GATE4), players_of(crowd, moved)
+    with elsewhere(wire, moved):
+        dead = gate.kill_worker()
+        gate.wait_until(lambda: dead not in gate.worker_pids(), NOTICED_S)
+        gate.wait_for_line("the worker process serves again", NOTICED_S)
+        play_on(gate, here)
+        assert gate.get("/readyz")[0] == 503
+    gate.wait_ready(NOTICED_S)
+    play_on(gate, there)
+    assert gate.metrics().value("pollgate_worker_restarts_total") == 1
