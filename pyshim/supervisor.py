@@ -31,6 +31,7 @@ from pyshim.dataplane import (
     limit_capabilities,
     new_state,
 )
+from pyshim.descriptor_limit import raise_descriptor_limit
 from pyshim.eal_messages import crash_error, explain, last_meaningful
 from pyshim.errors import ExitCode, InternalError, PollgateError, UnavailableError
 from pyshim.host import gather
@@ -39,6 +40,7 @@ from pyshim.letters import Post
 from pyshim.liveness import Liveness
 from pyshim.memory_file import SessionState
 from pyshim.plan import Plan, plan
+from pyshim.planner.descriptors import descriptors_needed
 from pyshim.reload_socket import Outcome
 from pyshim.reloading import LiveConfig, RefusedError
 from pyshim.restarts import Restarts
@@ -104,7 +106,9 @@ def run(options: RunOptions, view: View, lost: Callable[[], Mapping[str, int]]) 
         InternalError: the worker process died too often, or a bug.
     """
     config = load_config(options.config_path)
-    decided = plan(config, gather(config))
+    host = gather(config)
+    decided = plan(config, host)
+    raise_descriptor_limit(descriptors_needed(decided, host)[0])
     _keep_little(decided)
     with ExitStack() as stack:
         signals = stack.enter_context(Signals())

@@ -8,6 +8,7 @@ C. So nothing heavy is imported here. Run as `python -m pyshim.worker --control 
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import select
 import signal
@@ -28,7 +29,7 @@ from pyshim.dataplane import (
     wake_when_orphaned,
     watchdog,
 )
-from pyshim.errors import ExitCode, InternalError, PollgateError
+from pyshim.errors import ExitCode, InternalError, PollgateError, UnavailableError
 from pyshim.memory_file import SessionState
 
 HOUSEKEEPING_MS = 100
@@ -43,6 +44,9 @@ STOP_LIMIT_S = 6
 
 OOM_SCORE_MORE = 200  # than the supervisor's: a fifth of the memory, far above what the supervisor has
 _OOM_SCORE_MAX = 1000
+
+_SCARCE = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+_RAISE_LIMITS = "raise the limits of this process on files (ulimit -n) and memory, or those of the host"
 
 _STDERR = 2
 _SUPERVISORS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
@@ -62,15 +66,26 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     try:
         serve(channel, StatsPage.attach(options.stats), SessionState(options.state, huge_pages=False))
     except PollgateError as problem:
-        channel.send(control.failure(problem))
-        _end(problem.exit_code)
+        _fail(channel, control.failure(problem))
+    except OSError as problem:
+        if problem.errno in _SCARCE:
+            _fail(channel, control.failure(UnavailableError(f"{problem.strerror}; {_RAISE_LIMITS}")))
+        _fail_of_a_bug(channel, problem)
     except Exception as problem:
-        # To the supervisor's log, for whoever reports the bug; the user gets the sentence.
-        with suppress(OSError):  # its pipe may be full
-            traceback.print_exc()
-        channel.send(control.Failed(ExitCode.INTERNAL, f"the worker process failed: {problem!r}"))
-        _end(ExitCode.INTERNAL)
+        _fail_of_a_bug(channel, problem)
     _end(ExitCode.DONE)
+
+
+def _fail(channel: control.Channel, failure: control.Failed) -> NoReturn:
+    channel.send(failure)
+    _end(failure.exit_code)
+
+
+def _fail_of_a_bug(channel: control.Channel, problem: Exception) -> NoReturn:
+    # To the supervisor's log, for whoever reports the bug; the user gets the sentence.
+    with suppress(OSError):  # its pipe may be full
+        traceback.print_exc()
+    _fail(channel, control.Failed(ExitCode.INTERNAL, f"the worker process failed: {problem!r}"))
 
 
 def serve(channel: control.Channel, page: StatsPage, state: SessionState) -> None:

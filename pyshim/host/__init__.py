@@ -25,7 +25,12 @@ from pyshim.host.facts import (
     Vdev,
 )
 from pyshim.host.interfaces import gather_interfaces
-from pyshim.host.memory import gather_memory, gather_privileges, gather_socket_limits
+from pyshim.host.memory import (
+    gather_descriptor_limit,
+    gather_memory,
+    gather_privileges,
+    gather_socket_limits,
+)
 from pyshim.host.passthrough import gather_passthrough
 from pyshim.host.pci import gather_network_devices, gather_pci
 from pyshim.host.pmd import find_pmd_directory, pool_driver
@@ -82,6 +87,7 @@ def gather(config: Config, *, root: Path = Path("/")) -> HostFacts:
         pmd_directory=pmd_directory,
         socket_limits=gather_socket_limits(root) if config.uses_sockets else SocketLimits(),
         passthrough=gather_passthrough(root) if addresses else Passthrough(),
+        descriptor_limit=gather_descriptor_limit(root),
         pool_driver_hint=pool_driver(pmd_directory).hint if pmd_directory else "",
         user=gather_user(config.workers.user),
         interfaces=gather_interfaces(root),

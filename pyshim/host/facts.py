@@ -184,6 +184,7 @@ class HostFacts:
     user: ServiceUser | None = None  # of workers.user; None: none is named, or there is none of that name
     interfaces: tuple[Interface, ...] = ()  # of this process's network namespace
     passthrough: Passthrough = Passthrough()
+    descriptor_limit: int | None = None  # file descriptors that a process may be given; None: not known
     pool_driver_hint: str = ""  # what to do when DPDK's driver for packet pools is not installed
 
     def pci_device(self, address: str) -> PciDevice | None:

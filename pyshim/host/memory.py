@@ -16,6 +16,7 @@ _CAP_SETUID = 7
 _CAP_NET_ADMIN = 12
 _CAP_NET_RAW = 13
 _CAP_IPC_LOCK = 14
+_CAP_SYS_RESOURCE = 24
 
 
 def gather_memory(root: Path = Path("/")) -> MemoryFacts:
@@ -31,14 +32,26 @@ def gather_memory(root: Path = Path("/")) -> MemoryFacts:
 
 def gather_privileges(root: Path = Path("/")) -> Privileges:
     """The effective capabilities that devices may need."""
-    match = re.search(r"^CapEff:\s*([0-9a-f]+)", (root / "proc/self/status").read_text(), re.MULTILINE)
-    effective = int(match[1], 16) if match else 0
+    effective = _effective_capabilities(root)
     return Privileges(
         net_raw=bool(effective >> _CAP_NET_RAW & 1),
         net_admin=bool(effective >> _CAP_NET_ADMIN & 1),
         ipc_lock=bool(effective >> _CAP_IPC_LOCK & 1),
         set_user=bool(effective >> _CAP_SETUID & 1) and bool(effective >> _CAP_SETGID & 1),
     )
+
+
+def _effective_capabilities(root: Path) -> int:
+    match = re.search(r"^CapEff:\s*([0-9a-f]+)", (root / "proc/self/status").read_text(), re.MULTILINE)
+    return int(match[1], 16) if match else 0
+
+
+def gather_descriptor_limit(root: Path = Path("/")) -> int | None:
+    """File descriptors that a process of ours may be given; None: no bound is known."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    effective = _effective_capabilities(root)
+    limit = _read_int(root / "proc/sys/fs/nr_open") if effective >> _CAP_SYS_RESOURCE & 1 else hard
+    return None if limit == resource.RLIM_INFINITY else limit
 
 
 def gather_socket_limits(root: Path = Path("/")) -> SocketLimits:

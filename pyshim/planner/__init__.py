@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from pyshim.confinement import confine
@@ -23,6 +23,7 @@ from pyshim.plan import (
     WorkerPlan,
 )
 from pyshim.planner.cpus import CpuChoice, choose_cpus, return_idle
+from pyshim.planner.descriptors import descriptor_problem
 from pyshim.planner.devices import find_device_problems
 from pyshim.planner.layout import Layout
 from pyshim.planner.memory import MemoryChoice, check_mail, choose_memory, state_bytes
@@ -50,6 +51,13 @@ def make_plan(config: Config, host: HostFacts) -> Plan:
     check_user(config, host, problems)
     if problems:
         raise PlanError(problems)
+    made = _plan(config, host, layout, mtu_notes)
+    if problem := descriptor_problem(made, host):
+        raise PlanError([problem])
+    return made
+
+
+def _plan(config: Config, host: HostFacts, layout: Layout, mtu_notes: Sequence[str]) -> Plan:
     issued_capacity = config.sessions.capacity if config.issues_sessions else 0
     return Plan(
         engine=config.engine,

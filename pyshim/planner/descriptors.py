@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""How many file descriptors a plan needs; too many are refused before anything starts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pyshim.errors import ExitCode, Problem
+from pyshim.plan import Plan
+
+if TYPE_CHECKING:
+    from pyshim.host import HostFacts
+
+# The interpreter, memory files, the control channel and the log; what libraries and drivers open while they
+# start; of the supervisor, connections of metrics (16) and of the control API (64).
+_EVERY_PROCESS = 128
+_PER_WORKER = 4  # its ring, the bell that its mail rings
+_PER_PORT = 4  # what the kernel is asked with, and what its driver holds once
+_PER_QUEUE = 4  # a tap: one for each direction, in driver and kernel; AF_XDP: a socket and its memory
+_HUGE_PAGE_BYTES = 2 << 20  # the smallest
+_MIB = 1 << 20
+
+
+def descriptors_needed(plan: Plan, host: HostFacts) -> tuple[int, str]:
+    """An upper bound, and what it is made of."""
+    parts = {"each process": _EVERY_PROCESS, "workers": _PER_WORKER * len(plan.workers)}
+    if plan.uses_sockets:
+        addresses = sum(len(port.addresses) for port in plan.ports)
+        sockets = len(plan.workers) * addresses * len(plan.listeners)
+        parts["sockets (workers × addresses × UDP ports)"] = sockets
+    else:
+        queues = sum(len(worker.queues) for worker in plan.workers)
+        parts["ports and queues"] = _PER_PORT * len(plan.ports) + _PER_QUEUE * queues
+        if plan.huge_pages:  # DPDK holds a descriptor for each
+            parts["huge pages"] = -(-_memory_mib(plan) * _MIB // _page_bytes(host))
+    return sum(parts.values()), ", ".join(f"{count} for {what}" for what, count in parts.items())
+
+
+def descriptor_problem(plan: Plan, host: HostFacts) -> Problem | None:
+    """Why the host's limit does not let it carry the plan out; None: it does, or nobody knows."""
+    needed, why = descriptors_needed(plan, host)
+    limit = host.descriptor_limit
+    if limit is None or needed <= limit:
+        return None
+    key = "listen" if plan.uses_sockets else "eal.memory_mib"
+    return Problem(
+        key,
+        f"{needed} file descriptors are needed ({why}) and this process may have {limit}; raise the hard "
+        "limit (ulimit -Hn; systemd: LimitNOFILE; container: --ulimit nofile), or plan for less",
+        ExitCode.UNAVAILABLE,
+    )
+
+
+def _memory_mib(plan: Plan) -> int:
+    """What DPDK is told to take, of all nodes."""
+    words = dict(zip(plan.eal_args, plan.eal_args[1:], strict=False))
+    return sum(int(share) for share in words.get("--socket-mem", words.get("-m", "0")).split(","))
+
+
+def _page_bytes(host: HostFacts) -> int:
+    """Of the smallest huge page that is free."""
+    return min((pages.page_bytes for pages in host.memory.huge if pages.free), default=_HUGE_PAGE_BYTES)
