@@ -56,7 +56,7 @@ _SENTENCES = {
     DeviceState.WELL: "{about} serves again",
     DeviceState.NARROW: (
         "packets of more than {mtu} bytes do not pass {about} or its other end, and are dropped as refused; "
-        "give both ends the same MTU (ip link set {about} mtu BYTES)"
+        "give both ends the same MTU (ip link set {about} mtu BYTES), and take {about} down and up"
     ),
     DeviceState.DOWN: "interface {about} is down; bring it and its other end up (ip link set {about} up)",
     DeviceState.AWAY: (

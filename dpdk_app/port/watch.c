@@ -32,6 +32,7 @@ static void watch_one(struct watch *watch, uint32_t index, const char *name, boo
 		memcpy(new->name, found.name, sizeof(new->name));
 		new->index = found.index;
 		new->mtu = found.mtu;
+		new->far_mtu = found.far_mtu;
 	}
 	watch->count++;
 }
@@ -93,9 +94,16 @@ static enum pg_device_state absent_state(struct watch *watch, const struct watch
 }
 
 /// What both ends of the interface carry.
-static uint32_t carried(const struct interface *now)
+static uint32_t carried(const struct watched *w, const struct interface *now)
 {
-	return now->far_mtu != 0 && now->far_mtu < now->mtu ? now->far_mtu : now->mtu;
+	return w->far_mtu != 0 && w->far_mtu < now->mtu ? w->far_mtu : now->mtu;
+}
+
+/// An interface that was down may have another wire at its other end.
+static void remember_far_end(struct watched *w, const struct interface *now)
+{
+	if (now->far_mtu != 0 || !now->up)
+		w->far_mtu = now->far_mtu;
 }
 
 static enum pg_device_state present_state(const struct watch *watch, const struct watched *w,
@@ -103,21 +111,22 @@ static enum pg_device_state present_state(const struct watch *watch, const struc
 {
 	if (!now->up)
 		return PG_DEVICE_DOWN;
-	return watch->silent_when_long && carried(now) < w->mtu ? PG_DEVICE_NARROW : PG_DEVICE_WELL;
+	return watch->silent_when_long && carried(w, now) < w->mtu ? PG_DEVICE_NARROW : PG_DEVICE_WELL;
 }
 
-static bool look_at(struct watch *watch, const struct watched *w, struct sight *out)
+static bool look_at(struct watch *watch, struct watched *w, struct sight *out)
 {
 	struct interface now;
 	enum pg_device_state state;
 
 	switch (interface_ask(&watch->asker, w->index, w->name, &now)) {
 	case INTERFACE_FOUND:
+		remember_far_end(w, &now);
 		state = present_state(watch, w, &now);
 		out->tx_packets += now.tx_packets;
 		out->tx_dropped += now.tx_dropped;
 		if (state == PG_DEVICE_NARROW)
-			out->longest_frame = (uint16_t)(carried(&now) + ETHER_HEADER);
+			out->longest_frame = (uint16_t)(carried(w, &now) + ETHER_HEADER);
 		break;
 	case INTERFACE_ABSENT:
 		state = absent_state(watch, w);

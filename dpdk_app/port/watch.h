@@ -18,9 +18,10 @@
 
 struct watched {
 	char name[IF_NAMESIZE];
-	uint32_t index; // of the one that was opened
-	uint32_t mtu;   // when it was opened; 0: not known
-	bool made_here; // by the driver: nobody else makes it again
+	uint32_t index;   // of the one that was opened
+	uint32_t mtu;     // when it was opened; 0: not known
+	uint32_t far_mtu; // of a veth's other end, as last known; the right to ask is given up after the opening
+	bool made_here;   // by the driver: nobody else makes it again
 };
 
 struct watch {
