@@ -51,6 +51,7 @@ from pyshim.shortfall import queue_shortfalls
 from pyshim.signals import Signals
 from pyshim.stale_sockets import remove_stale_sockets
 from pyshim.stats import Snapshot
+from pyshim.views.advice import Adviser
 from pyshim.waiting import Waiting
 
 if TYPE_CHECKING:
@@ -220,6 +221,7 @@ class _Supervisor:
     ) -> None:
         self._options = options
         self._view = view
+        self._adviser = Adviser()
         self._live = live
         self._page = memory.page
         self._state = memory.state
@@ -319,6 +321,8 @@ class _Supervisor:
             self._shown_s = now_s
             snapshot = self._status.snapshot()
             self._view.update(snapshot)
+            for sentence in self._adviser.news(snapshot):
+                self._tell("warning", sentence)
             self._rivals, sentences = self._rivals.look(snapshot.ports, now_s)
             for told in sentences:
                 self._tell("warning", told)

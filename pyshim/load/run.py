@@ -133,8 +133,9 @@ def _check_answered(target: Target, played: list[Played]) -> None:
             "device's link up, and does anyone receive at its other end?"
         )
     raise UnavailableError(
-        f"{target} answered none of {sent:,} messages; is the gateway running, does it listen there, does a "
-        "firewall drop it?"
+        f"{target} answered none of {sent:,} messages; is the gateway running, does it listen there with "
+        "profile: plain (profile: session takes none of these), does a firewall drop it? If they arrive, the "
+        "gateway says why it drops them; udp_checksum: `ethtool -K INTERFACE tx off` on this side's veth"
     )
 
 

@@ -51,7 +51,8 @@ def test_the_page_tells_the_machine_and_the_commands(tmp_path: Path) -> None:
 
     assert "Example CPU, 2 CPUs" in page
     assert "pollgate bench engines --json --pairs 2 --seconds 1.5 >var/engines.json" in page
-    assert "pollgate bench results --out tests/bench/RESULTS.md var/forward.json var/attack.json var/engines.json" in page
+    results = "pollgate bench results --out tests/bench/RESULTS.md"
+    assert f"{results} var/forward.json var/attack.json var/engines.json" in page
 
 
 def test_sealed_packets_in_peace_and_under_attack_are_on_the_page() -> None:

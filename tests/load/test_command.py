@@ -209,7 +209,7 @@ UNAVAILABLE = {
     "nobody to ask": ((*DEVICE, "--seconds", "1"), "10.0.0.1:8080 did not tell its MAC address"),
     "no answer": (
         (*DEVICE, "--seconds", "1", "--target-mac", "02:00:00:00:00:01"),
-        "messages; is the gateway running, does it listen there, does a firewall drop it?",
+        "messages; is the gateway running, does it listen there with profile: plain",
     ),
 }
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.gate import Gate
+from tests.issuing.gateway import free_port
 from tests.load.test_command import load, steps_of
 from tests.network.namespace import GATE4, GATE6, GATE_MAC, PLAYERS_INTERFACE, Wire, why_not
 from tests.network.players import Growth, NetworkGate, config, serving
@@ -151,3 +152,41 @@ def test_memif_without_anyone_at_its_other_end_is_one_sentence(tmp_path: Path) -
     done = load(TARGET4, *QUIET, *over_memif(tmp_path, f"{OWN4}/24"))
     assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (69, "", 1), done.stderr
     assert "memif.sock" in done.stderr
+
+
+def test_players_of_a_veth_without_checksums_are_led_to_the_cause(wire: Wire, tmp_path: Path) -> None:
+    with serving(wire, config(), tmp_path) as gate:
+        wire.players.run("ethtool", "-K", PLAYERS_INTERFACE, "tx", "on")
+        try:
+            done = load(TARGET4, *QUIET, before=wire.players.prefix)
+        finally:
+            wire.players.run("ethtool", "-K", PLAYERS_INTERFACE, "tx", "off")
+        assert done.returncode == 69
+        assert "ethtool -K INTERFACE tx off" in done.stderr
+        gate.wait_for_line(
+            r"warning: .* packets were dropped as udp_checksum: .*ethtool -K INTERFACE tx off$"
+        )
+
+
+def test_players_of_the_profile_plain_at_a_session_listener_are_led_to_the_cause(tmp_path: Path) -> None:
+    port = free_port()
+    settings = {
+        "engine": "epoll",
+        "ports": [{"name": "lo", "address": ["127.0.0.1/8"]}],
+        "listen": [{"port": port, "profile": "session"}],
+        "control": {"listen": f"unix:{tmp_path}/control.sock"},
+    }
+    with Gate(settings, tmp_path) as gate:
+        done = load(f"127.0.0.1:{port}", *QUIET)
+        assert done.returncode == 69
+        assert "profile: session takes none of these" in done.stderr
+        gate.wait_for_line(r"warning: .* packets were dropped as session_header: .*profile: plain")
+
+
+def test_players_beyond_a_limit_are_led_to_it(wire: Wire, tmp_path: Path) -> None:
+    limited = config(listen=[{"port": PORT, "limits": {"source_pps": 10, "source_burst": 10}}])
+    with serving(wire, limited, tmp_path) as gate:
+        done = load(TARGET4, *QUIET[:-1], before=wire.players.prefix)
+        assert done.returncode == 0
+        assert "source_rate_limited, say, is a limit of all players" in " ".join(done.stdout.split())
+        gate.wait_for_line(r"warning: .* packets were dropped as source_rate_limited: .*source_pps")

@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What to look at when most of what arrives is dropped for one reason: for whoever gets no answer."""
+
+from __future__ import annotations
+
+from pyshim.stats import Snapshot
+from pyshim.views.rates import summed
+
+NOTICED = 20  # packets: fewer are an accident
+MOST = 0.5  # of all that was received
+
+_WHY = {
+    "udp_checksum": "the sender leaves checksums to a card that it does not have, as a veth's kernel does; "
+    "on the players' side: ethtool -K INTERFACE tx off",
+    "session_header": "a listener with profile: session takes no messages of the profile plain, such as "
+    "those of `pollgate load`; play against a listener with profile: plain, or with an issued ticket",
+    "not_for_us": "the frames are for another MAC or IP address, or for a UDP port that no listener has; "
+    "compare ports.address and listen.port with where they are sent",
+    "message_type": "what arrives is no message of the profile plain; is it a client of the profile session?",
+    "table_full": "sessions.capacity is too small for so many players",
+    "source_rate_limited": "more comes from one address than listen.limits.source_pps allows; players "
+    "behind one address share it",
+    "connection_rate_limited": "more players of one address want to connect than "
+    "listen.limits.connections_pps allows",
+    "session_rate_limited": "sessions send more than listen.limits.session_pps allows",
+    "message_rate_limited": "sessions send more of one type than delivery.messages_pps allows",
+}
+
+
+class Adviser:
+    """Says each thing once in a run."""
+
+    def __init__(self) -> None:
+        """Nothing has been said."""
+        self._said: set[str] = set()
+
+    def news(self, snapshot: Snapshot) -> list[str]:
+        """What has become worth a sentence since the last time."""
+        received = sum(worker.received for worker in snapshot.workers)
+        found = []
+        for reason, count in summed(worker.dropped for worker in snapshot.workers).items():
+            why = _WHY.get(reason)
+            if why is None or reason in self._said or count < NOTICED or count < MOST * received:
+                continue
+            self._said.add(reason)
+            found.append(f"{count:,} of {received:,} packets were dropped as {reason}: {why}")
+        return found
