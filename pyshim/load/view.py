@@ -167,8 +167,8 @@ def _notes(load: Load, played: Sequence[Played]) -> Iterator[tuple[str, str]]:
             yield text + "; ".join(result.limits), "yellow"
         if result.loss_ratio > LOSS_TOLD:
             yield (
-                f"{name}: what the gateway refused, its pollgate_drops_total names: source_rate_limited, say, "
-                "is a limit of all players of one address",
+                f"{name}: what the gateway refused, its pollgate_drops_total names: source_rate_limited, "
+                "say, is a limit of all players of one address",
                 "",
             )
         for delay in result.delays:

@@ -14,8 +14,6 @@ _WHY = {
     "on the players' side: ethtool -K INTERFACE tx off",
     "session_header": "a listener with profile: session takes no messages of the profile plain, such as "
     "those of `pollgate load`; play against a listener with profile: plain, or with an issued ticket",
-    "not_for_us": "the frames are for another MAC or IP address, or for a UDP port that no listener has; "
-    "compare ports.address and listen.port with where they are sent",
     "message_type": "what arrives is no message of the profile plain; is it a client of the profile session?",
     "table_full": "sessions.capacity is too small for so many players",
     "source_rate_limited": "more comes from one address than listen.limits.source_pps allows; players "
