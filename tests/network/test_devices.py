@@ -76,3 +76,17 @@ def test_an_interface_that_is_down_and_then_another_one_is_shown_and_served_agai
     assert samples.value("pollgate_port_link_up") == 1
     assert samples.value("pollgate_sessions_admitted_total") == len(players)
     assert samples.value("pollgate_worker_restarts_total") == 0
+
+
+def test_a_tap_that_somebody_deletes_is_made_again(wire: Wire, tmp_path: Path) -> None:
+    with NetworkGate(wire.gate, config(port={"device": "net_tap0,iface=tap77"}), tmp_path) as gate:
+        wire.gate.run("ip", "link", "delete", "tap77")
+        gate.wait_metric("pollgate_worker_reopenings_total", 1, NOTICED_S)
+        gate.wait_ready(NOTICED_S)
+        assert "tap77" in wire.gate.run("ip", "-o", "link", "show", "up")
+        wire.gate.run("ip", "link", "set", "tap77", "down")
+        gate.wait_until(lambda: gate.metrics().value("pollgate_port_link_up") == 0, NOTICED_S)
+        wire.gate.run("ip", "link", "set", "tap77", "up")
+        gate.wait_ready(NOTICED_S)
+        assert gate.metrics().value("pollgate_worker_restarts_total") == 0
+        assert gate.stop() == 0
