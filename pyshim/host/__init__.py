@@ -6,6 +6,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pyshim.errors import UnavailableError
 from pyshim.host.cpu import format_cpu_list, gather_cpus, parse_cpu_list
 from pyshim.host.facts import (
     Capture,
@@ -72,7 +73,11 @@ def gather(config: Config, *, root: Path = Path("/")) -> HostFacts:
 
     Args:
         root: where /sys, /proc, /dev and the libraries are; another host's tree in tests.
+
+    Raises:
+        UnavailableError: this is a chroot in which the kernel says nothing of itself.
     """
+    _check_mounts(root, devices=not config.uses_sockets)
     ports = () if config.uses_sockets else config.ports
     addresses = tuple(dict.fromkeys(port.pci_address for port in ports if port.pci_address))
     devices = tuple(dict.fromkeys(port.device for port in ports if not port.pci_address))
@@ -92,3 +97,16 @@ def gather(config: Config, *, root: Path = Path("/")) -> HostFacts:
         user=gather_user(config.workers.user),
         interfaces=gather_interfaces(root),
     )
+
+
+def _check_mounts(root: Path, *, devices: bool) -> None:
+    """In a bare chroot the kernel's own file systems are missing; DPDK needs /sys for its CPUs."""
+    needed = [("proc/self/status", "mount -t proc proc /proc")]
+    if devices:
+        needed.append(("sys/devices/system/cpu", "mount -t sysfs sysfs /sys"))
+    if root == Path("/"):
+        needed.append(("dev/null", "mount --rbind /dev CHROOT/dev (outside)"))
+    for path, command in needed:
+        if not (root / path).exists():
+            directory = path.partition("/")[0]
+            raise UnavailableError(f"/{path} is missing: /{directory} is not mounted here; run: {command}")

@@ -3,8 +3,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -109,3 +112,21 @@ def test_driver_that_gives_no_reason_is_not_said_to_lack_permission(tmp_path: Pa
 def test_missing_vhost_net_is_named(tmp_path: Path) -> None:
     sentence = refused(config("net_virtio_user0,path=/dev/vhost-net"), tmp_path, UNAVAILABLE)
     assert_says(sentence, "/dev/vhost-net", "modprobe vhost-net")
+
+
+@needs_root
+@pytest.mark.parametrize(
+    ("directory", "without"),
+    [("proc", "umount -l /proc"), ("sys", "umount -l /sys"), ("dev", "mount -t tmpfs none /dev")],
+)
+def test_chroot_without_the_kernels_file_systems_is_told_what_to_mount(
+    directory: str, without: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "gate.yaml"
+    path.write_text(json.dumps(config("net_null0")))
+    pollgate = [sys.executable, "-P", "-m", "pyshim.cli", "run", "-c", str(path), "--for", "0.1"]
+    command = ["unshare", "--mount", "sh", "-c", f'{without} && exec "$@"', "sh", *pollgate]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == UNAVAILABLE, done.stderr
+    assert_says(done.stderr, f"/{directory} is not mounted here; run: mount ")
+    assert len(done.stderr.splitlines()) == 1
