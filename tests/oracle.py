@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import struct
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from ipaddress import (
     IPv4Address,
@@ -46,7 +46,7 @@ V4_MAPPED = IPv6Network("::ffff:0:0/96")
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What becomes of one frame: handled as `kind` with a `reply`, or dropped for the reason `drop`."""
+    """What becomes of one frame: handled as `kind`, mostly with a `reply`, or dropped for a reason."""
 
     reply: bytes | None = None
     kind: str | None = None
@@ -262,11 +262,12 @@ class Oracle:
         payload = data[40 : 40 + length]
         source, destination = IPv6Address(data[8:24]), IPv6Address(data[24:40])
         next_header = data[6]
-        to_group = next_header == 58 and destination in {*self._groups, ALL_NODES}
+        icmpv6 = next_header in {0, 58}  # with a router alert in front, or without
+        to_group = icmpv6 and destination in {*self._groups, ALL_NODES}
         _require(destination in self._ours or to_group, "not_for_us")
         # RFC 4862: a solicitation may come from ::, which is judged once its checksum is known to be right.
-        _require(not source.is_unspecified or next_header == 58, "bad_source")
-        _require(source not in self._ours or next_header == 58, "bad_source")
+        _require(not source.is_unspecified or icmpv6, "bad_source")
+        _require(source not in self._ours or icmpv6, "bad_source")
         _require(not source.is_loopback, "bad_source")
         _require(not source.is_multicast and source not in V4_MAPPED, "bad_source")
         _require(destination.is_multicast or not link.to_group, "group_frame")
@@ -280,7 +281,9 @@ class Oracle:
         else:
             protocol = net.header[6]
             _require(protocol != 44, "ip_fragment")
-            _require(protocol not in {0, 43, 60}, "ip_options")
+            _require(protocol not in {43, 60}, "ip_options")
+            if protocol == 0:
+                return self._hop_by_hop(net, now_s)
             if protocol == 58:
                 return self._icmpv6(frame, link, net, now_s)
         _require(protocol == 17, "not_for_us")
@@ -415,6 +418,28 @@ class Oracle:
         _require(mac != self._mac, "bad_source")
         _require(False, "address_conflict")
 
+    def _hop_by_hop(self, net: _Network, now_s: float) -> Verdict:
+        """A query for multicast listeners (RFC 3810 6.2); its report comes later."""
+        header = net.payload
+        _require(len(header) >= 8 and header[0] == 58, "ip_options")
+        length = 8 * (header[1] + 1)
+        _require(length <= len(header) and _has_router_alert(header[2:length]), "ip_options")
+        net = replace(net, payload=header[length:])
+        message = net.payload
+        _require(len(message) >= 4, "truncated")
+        _require(ones_complement_sum(net.pseudo_header(58) + message) == 0xFFFF, "bad_icmp")
+        _require(message[0] not in {131, 132, 143}, "not_for_us")
+        _require(message[0] == 130, "ip_options")
+        _require(net.source not in self._ours, "bad_source")
+        _require(net.hop_limit == 1 and net.source.is_link_local, "bad_mld")
+        _require(len(message) == 24 or len(message) >= 28, "bad_mld")
+        group = IPv6Address(message[8:24])
+        _require(group.is_unspecified or group in self._groups, "not_for_us")
+        if len(message) >= 28:
+            _require(len(message) >= 28 + 16 * int.from_bytes(message[26:28], "big"), "bad_mld")
+        self._host_token(self._neighbor_bucket, now_s)
+        return Verdict(kind="mld_query")
+
     # ---- answers
 
     def _link_header(self, link: _Link, destination: bytes) -> bytes:
@@ -474,6 +499,23 @@ def _check_message(message: bytes) -> int:
     for at in FLOATS_AT.get(packet_type, ()):
         _require(math.isfinite(struct.unpack_from("<f", message, at)[0]), "not_finite")
     return packet_type
+
+
+def _has_router_alert(options: bytes) -> bool:
+    """RFC 2711's for MLD, among options that may be skipped (RFC 8200 4.2)."""
+    found = False
+    while options:
+        if options[0] == 0:
+            options = options[1:]
+            continue
+        if len(options) < 2 or len(options) < 2 + options[1]:
+            return False
+        if options[:2] == b"\x05\x02":
+            found |= options[2:4] == bytes(2)
+        elif options[0] & 0xC0:
+            return False
+        options = options[2 + options[1] :]
+    return found
 
 
 def _is_station(mac: bytes) -> bool:

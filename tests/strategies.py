@@ -13,7 +13,16 @@ from typing import Any
 
 from hypothesis import strategies as st
 from scapy.layers.inet import ICMP, IP, UDP
-from scapy.layers.inet6 import ICMPv6EchoRequest, ICMPv6ND_NS, ICMPv6NDOptSrcLLAddr, IPv6
+from scapy.layers.inet6 import (
+    ICMPv6EchoRequest,
+    ICMPv6MLQuery,
+    ICMPv6MLQuery2,
+    ICMPv6ND_NS,
+    ICMPv6NDOptSrcLLAddr,
+    IPv6,
+    IPv6ExtHdrHopByHop,
+    RouterAlert,
+)
 from scapy.packet import Packet, Raw
 
 from tests.oracle import Interface, solicited_node
@@ -269,6 +278,25 @@ def neighbor_solicitations(draw: st.DrawFn) -> Request:
     fields = draw(ip6_fields) | {"hlim": 255}
     frame = network_frame(link, source, group if to_group else target, message, fields, draw(padding))
     return Request(frame, "neighbor_solicitation")
+
+
+@st.composite
+def listener_queries(draw: st.DrawFn) -> bytes:
+    """Who listens to what? Of either version, of any group of ours."""
+    link = replace(draw(links), destination=bytes.fromhex("333300000001"))
+    group = draw(st.sampled_from(["::", *map(str, GROUPS)]))
+    sources = [str(source) for source in draw(st.lists(players6, max_size=20))]
+    message = draw(
+        st.sampled_from(
+            [
+                ICMPv6MLQuery(mladdr=group, mrd=draw(u16)),
+                ICMPv6MLQuery2(mladdr=group, mrd=draw(u16), sources=sources, sources_number=len(sources)),
+            ]
+        )
+    )
+    to = "ff02::1" if group == "::" else group
+    header = IPv6(src="fe80::9", dst=to, hlim=1) / IPv6ExtHdrHopByHop(options=RouterAlert())
+    return link.header(0x86DD) + bytes(header / message) + draw(padding)
 
 
 requests = st.one_of(arp_requests(), icmp_echoes(), icmpv6_echoes(), neighbor_solicitations())

@@ -45,6 +45,7 @@ enum pg_message {
 	PG_MESSAGE_ICMP_ECHO,
 	PG_MESSAGE_NEIGHBOR_SOLICITATION,
 	PG_MESSAGE_ICMPV6_ECHO,
+	PG_MESSAGE_MLD_QUERY, // a report follows later
 	PG_MESSAGE_SESSION_HELLO, // datagrams of the session profile; what is in them is counted in pg_message_stats
 	PG_MESSAGE_SESSION_CONFIRM,
 	PG_MESSAGE_SESSION_DATA,
@@ -72,6 +73,7 @@ enum pg_drop {
 	PG_DROP_BAD_ARP,
 	PG_DROP_BAD_ICMP,
 	PG_DROP_BAD_NEIGHBOR_DISCOVERY,
+	PG_DROP_BAD_MLD,          // a query for multicast listeners that breaks RFC 3810 or RFC 2710
 	PG_DROP_ADDRESS_CONFLICT, // somebody else says that an address of ours is his
 	PG_DROP_HOST_RATE_LIMITED,
 	PG_DROP_MESSAGE_TYPE,

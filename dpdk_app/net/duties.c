@@ -9,9 +9,10 @@
 #define ANNOUNCE_INTERVAL_S 2 // and ANNOUNCE_INTERVAL
 #define DEFEND_INTERVAL_S 10  // and DEFEND_INTERVAL
 
-void duties_init(struct duties *duties, uint64_t hz)
+void duties_init(struct duties *duties, uint64_t hz, uint64_t seed)
 {
 	*duties = (struct duties){.due = DUTIES_NONE_DUE, .hz = hz, .announce_at = DUTIES_NONE_DUE};
+	membership_init(&duties->membership, hz, seed);
 }
 
 static bool waiting(const struct duties *duties)
@@ -23,6 +24,25 @@ void duties_begin(struct duties *duties, uint64_t now)
 {
 	duties->announcements = ANNOUNCEMENTS;
 	duties->announce_at = duties->due = now;
+	membership_join(&duties->membership, now);
+}
+
+void duties_end(struct duties *duties, uint64_t now)
+{
+	duties->announce_at = DUTIES_NONE_DUE;
+	duties->waiting4 = duties->waiting6 = 0;
+	membership_leave(&duties->membership, now);
+	duties->due = now;
+}
+
+bool duties_query(struct duties *duties, const struct identity *id, const struct mld_query *query,
+		  const struct mld_tags *tags, uint64_t now)
+{
+	const bool room = membership_query(&duties->membership, id, query, tags, now);
+
+	if (duties->membership.due < duties->due)
+		duties->due = duties->membership.due;
+	return room;
 }
 
 static void tell(struct duties *duties, const struct rival *rival)
@@ -82,6 +102,12 @@ uint16_t duties_next(struct duties *duties, const struct identity *id, uint64_t 
 		return announce_arp(frame, id, take_lowest(&duties->waiting4));
 	if (duties->waiting6)
 		return announce_neighbor(frame, id, take_lowest(&duties->waiting6));
-	duties->due = duties->announce_at;
+	if (duties->membership.due <= now) {
+		const uint16_t len = membership_next(&duties->membership, id, now, frame);
+
+		if (len > 0)
+			return len;
+	}
+	duties->due = duties->announce_at < duties->membership.due ? duties->announce_at : duties->membership.due;
 	return 0;
 }

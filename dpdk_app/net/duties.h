@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// net/duties.h: what a host owes its link at a later time: announcements, and the defence of its addresses.
+// net/duties.h: what a host owes its link at a later time: announcements, the defence of its addresses, and its
+// multicast groups.
 //
 // One for each port that a worker serves; only that worker writes, but for the word in which it tells of a rival. Times are
 // the TSC's. Nothing here is done by itself: whoever turns the loop looks at `due`.
@@ -11,11 +12,13 @@
 #include <stdint.h>
 
 #include "net/identity.h"
+#include "net/membership.h"
 
 #define DUTIES_NONE_DUE UINT64_MAX
 
 /// Bytes that a frame of ours needs at most.
-#define DUTY_FRAME_MAX 256
+#define DUTY_FRAME_MAX 512
+static_assert(MLD_REPORT_MAX <= DUTY_FRAME_MAX, "the longest");
 
 /// Another host with address `index` of ours.
 struct rival {
@@ -39,14 +42,25 @@ struct duties {
 	uint64_t defended4[PG_ADDRESSES_MAX];
 	uint64_t defended6[PG_ADDRESSES_MAX];
 
+	struct membership membership;
+
 	// written by the worker and the control thread
 	_Atomic uint64_t rival; // the newest, as duties_take_rival() reads it
 };
 
-void duties_init(struct duties *duties, uint64_t hz);
+/// @param seed  of random delays
+void duties_init(struct duties *duties, uint64_t hz, uint64_t seed);
 
 /// The link is new: say who we are, and say it again (RFC 5227 2.3, RFC 4861 7.2.6).
 void duties_begin(struct duties *duties, uint64_t now);
+
+/// The worker ends: all that is left to say is that we leave our groups.
+void duties_end(struct duties *duties, uint64_t now);
+
+/// A querier asks for multicast listeners.
+/// @return false when too many do
+bool duties_query(struct duties *duties, const struct identity *id, const struct mld_query *query,
+		  const struct mld_tags *tags, uint64_t now);
 
 /// Another host showed that it has an address of ours: defend it, but not again and again (RFC 5227 2.4 (c); RFC 4862
 /// 5.4.4 leaves it to us, and we do the same).

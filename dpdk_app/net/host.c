@@ -317,6 +317,14 @@ uint16_t announce_neighbor(uint8_t *frame, const struct identity *id, unsigned i
 	return (uint16_t)(sizeof(*eth) + build_advertisement(ip, id->v6[index], id->mac, NEIGHBOR_OVERRIDE));
 }
 
+static struct host_request mld_request(const uint8_t *frame, const struct packet *p, const struct identity *id)
+{
+	struct host_request request = {.message = PG_MESSAGE_MLD_QUERY};
+
+	request.drop = mld_examine(frame, p, id, &request.query);
+	return request;
+}
+
 // ---------------------------------------------------------------- all of them
 
 struct host_request host_examine(const uint8_t *frame, const struct packet *p, const struct identity *id)
@@ -328,6 +336,8 @@ struct host_request host_examine(const uint8_t *frame, const struct packet *p, c
 		return icmp_examine(frame, p);
 	case HOST_ICMPV6:
 		return icmpv6_examine(frame, p, id);
+	case HOST_MLD:
+		return mld_request(frame, p, id);
 	default:
 		return refuse(PG_DROP_NOT_FOR_US);
 	}

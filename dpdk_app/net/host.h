@@ -21,6 +21,7 @@ struct host_request {
 	enum pg_drop drop;       // PG_DROP_NONE: to be answered
 	enum pg_message message; // what it is
 	struct rival rival;      // of PG_DROP_ADDRESS_CONFLICT
+	struct mld_query query;  // of PG_MESSAGE_MLD_QUERY, which is not answered at once
 };
 
 /// Examine a frame whose packet.host is set. Does not write.

@@ -20,11 +20,17 @@ enum pg_drop search_addresses4(const struct ipv4_header *ip, const struct identi
 	return bad_source ? PG_DROP_BAD_SOURCE : PG_DROP_NONE;
 }
 
+/// A hop-by-hop header is what queries for multicast listeners have in front.
+static bool may_be_icmpv6(const struct ipv6_header *ip)
+{
+	return ip->next_header == IP_ICMPV6 || ip->next_header == IP_HOP_BY_HOP;
+}
+
 bool owns_destination6(const struct identity *id, const struct ipv6_header *ip)
 {
 	uint8_t group[16];
 
-	if (ip->next_header != IP_ICMPV6)
+	if (!may_be_icmpv6(ip))
 		return false;
 	if (in6_equal(ip->destination, all_nodes6))
 		return id->v6_count > 0;
@@ -39,11 +45,44 @@ bool owns_destination6(const struct identity *id, const struct ipv6_header *ip)
 bool source6_impossible(const struct identity *id, const struct ipv6_header *ip)
 {
 	if (in6_equal(ip->source, in6_any)) // duplicate address detection (RFC 4862 5.4.2)
-		return ip->next_header != IP_ICMPV6;
+		return !may_be_icmpv6(ip);
 	if (identity_owns6(id, ip->source)) // neighbour discovery knows what it means
-		return ip->next_header != IP_ICMPV6;
+		return !may_be_icmpv6(ip);
 	return in6_multicast(ip->source) || in6_equal(ip->source, in6_loopback) ||
 	       memcmp(ip->source, in6_mapped_prefix, sizeof(in6_mapped_prefix)) == 0;
+}
+
+/// Option by option (RFC 8200 4.2): is there a router alert for MLD, and nothing that forbids to go on?
+static bool has_router_alert(const uint8_t *header, unsigned len)
+{
+	bool alert = false;
+
+	for (unsigned at = 2, size; at < len; at += size) {
+		if (header[at] == 0) { // Pad1
+			size = 1;
+			continue;
+		}
+		if (len - at < 2 || len - at - 2 < header[at + 1])
+			return false;
+		size = 2U + header[at + 1];
+		if (header[at] == OPTION_ROUTER_ALERT && size == 4)
+			alert |= header[at + 2] == 0 && header[at + 3] == 0; // RFC 2711 2.1
+		else if (header[at] & 0xc0) // not to be skipped by who does not know it
+			return false;
+	}
+	return alert;
+}
+
+enum pg_drop parse_hop_by_hop(const uint8_t *frame, struct packet *p)
+{
+	const uint8_t *header = frame + p->l4;
+	const unsigned left = (unsigned)(p->end - p->l4), len = left >= 8 ? 8U * (header[1] + 1U) : 8;
+
+	if (len > left || header[0] != IP_ICMPV6 || !has_router_alert(header, len))
+		return PG_DROP_IP_OPTIONS;
+	p->l4 = (uint16_t)(p->l4 + len);
+	p->host = HOST_MLD;
+	return PG_DROP_NONE;
 }
 
 enum pg_drop parse_vlan(const uint8_t *frame, uint16_t len, uint16_t *type, struct packet *p)

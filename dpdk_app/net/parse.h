@@ -35,7 +35,7 @@ enum rx_checksum {
 enum network_layer { LAYER_ARP, LAYER_IPV4, LAYER_IPV6 };
 
 /// Which part of the host answers, when it is not a game datagram.
-enum host_protocol { HOST_NONE, HOST_ARP, HOST_ICMP, HOST_ICMPV6 };
+enum host_protocol { HOST_NONE, HOST_ARP, HOST_ICMP, HOST_ICMPV6, HOST_MLD };
 
 /// A frame that passed every check of its layers. Offsets are from the frame's first byte.
 struct packet {
@@ -160,11 +160,15 @@ ALWAYS_INLINE enum pg_drop parse_ipv4(const uint8_t *frame, uint16_t len, const 
 	return PG_DROP_NONE;
 }
 
-/// Is it ours to listen to? ICMPv6 also arrives at all nodes' group and our solicited-node groups.
+/// Is it ours to listen to? ICMPv6, with a hop-by-hop header or without, also arrives at all nodes' group and our
+/// solicited-node groups.
 COLD bool owns_destination6(const struct identity *id, const struct ipv6_header *ip);
 
 /// Loopback, multicast and mapped addresses are nobody's; :: is only a solicitation's, and our own only a rival's.
 COLD bool source6_impossible(const struct identity *id, const struct ipv6_header *ip);
+
+/// Is there a router alert, which only multicast listener discovery has business with? Steps over the header then.
+COLD enum pg_drop parse_hop_by_hop(const uint8_t *frame, struct packet *p);
 
 ALWAYS_INLINE enum pg_drop parse_ipv6(const uint8_t *frame, uint16_t len, const struct identity *id,
 				      const struct listeners *listeners, unsigned rx, const bool rx_offload,
@@ -199,6 +203,7 @@ ALWAYS_INLINE enum pg_drop parse_ipv6(const uint8_t *frame, uint16_t len, const 
 	case IP_FRAGMENT:
 		return PG_DROP_IP_FRAGMENT;
 	case IP_HOP_BY_HOP:
+		return parse_hop_by_hop(frame, p);
 	case IP_ROUTING:
 	case IP_DESTINATION_OPTIONS:
 		return PG_DROP_IP_OPTIONS;

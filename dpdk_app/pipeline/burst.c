@@ -266,7 +266,23 @@ static bool host_conforms(struct gate *gate, enum pg_message message, uint64_t n
 	return !gate->policy->host_silent && rate_admit(bucket, gate->policy->host, now);
 }
 
-/// ARP, neighbour discovery, echo: rare, so one at a time.
+/// A report leaves when its time has come, by the way that the query came.
+static COLD void take_query(struct gate *gate, struct burst *burst, const struct parsed *parsed,
+			    const struct mld_query *query, uint64_t now)
+{
+	const unsigned i = parsed->frame;
+	struct mld_tags tags = {.length = (uint8_t)(parsed->packet.l3 - sizeof(struct ethernet_header))};
+
+	memcpy(tags.bytes, burst->frame[i] + offsetof(struct ethernet_header, type), tags.length);
+	if (!duties_query(gate->duties, gate->identity, query, &tags, now)) {
+		drop_frame(gate, burst, i, PG_DROP_HOST_RATE_LIMITED);
+		return;
+	}
+	absorb(gate, burst, i);
+	counter_add(&gate->stats->handled[PG_MESSAGE_MLD_QUERY], 1);
+}
+
+/// ARP, neighbour discovery, echo, queries for multicast listeners: rare, so one at a time.
 static COLD void serve_host(struct gate *gate, struct burst *burst, const struct parsed *parsed, uint64_t now)
 {
 	const unsigned i = parsed->frame;
@@ -280,6 +296,10 @@ static COLD void serve_host(struct gate *gate, struct burst *burst, const struct
 	}
 	if (!host_conforms(gate, request.message, now)) {
 		drop_frame(gate, burst, i, PG_DROP_HOST_RATE_LIMITED);
+		return;
+	}
+	if (request.message == PG_MESSAGE_MLD_QUERY) {
+		take_query(gate, burst, parsed, &request.query, now);
 		return;
 	}
 	burst->length[i] =

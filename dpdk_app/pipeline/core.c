@@ -107,7 +107,7 @@ static void make_gate(struct pg_core *core, const struct pg_plan *plan)
 		identity_expect_sealed(&core->identity);
 	listeners_init(&core->listeners, plan->listener_port, plan->listener_count);
 	policy_init(&core->policy, &plan->policy, 1, pg_tsc_hz());
-	duties_init(&core->duties, pg_tsc_hz());
+	duties_init(&core->duties, pg_tsc_hz(), fixed_secret.word[0]);
 }
 
 struct pg_core *pg_core_open(const struct pg_plan *plan)

@@ -26,6 +26,14 @@ static COLD void drop_frame(struct gate *gate, struct burst *burst, unsigned i, 
 		counter_add(&gate->stats->dropped[reason], 1);
 }
 
+/// Handled, and counted as that, without an answer now.
+static COLD void absorb(struct gate *gate, struct burst *burst, unsigned i)
+{
+	burst->drop[i] = PACKET_ABSORBED;
+	burst->unanswered++;
+	counter_add(&gate->stats->unanswered, 1);
+}
+
 /// The answer stands in its frame: how long it is, and what is left of it to a device that completes checksums.
 /// @param p          the answer's layout
 /// @param checksums  bits of enum tx_checksum

@@ -83,13 +83,6 @@ ALWAYS_INLINE void answer_sealed(const struct gate *gate, struct burst *burst, c
 	finish_answer(burst, i, p, checksums, tx_offload);
 }
 
-static void absorb(struct gate *gate, struct burst *burst, unsigned i)
-{
-	burst->drop[i] = PACKET_ABSORBED;
-	burst->unanswered++;
-	counter_add(&gate->stats->unanswered, 1);
-}
-
 /// What was not answered.
 static void conclude_unanswered(struct gate *gate, struct burst *burst, unsigned i, unsigned result, uint8_t owner)
 {

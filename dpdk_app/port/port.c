@@ -11,6 +11,7 @@
 #include <rte_errno.h>
 #include <rte_ethdev.h>
 
+#include "net/mld.h"
 #include "port/capability.h"
 #include "stats/error.h"
 
@@ -91,19 +92,25 @@ static void set_mac(struct port *port)
 	identity_set_mac(&port->identity, mac.addr_bytes);
 }
 
-/// Neighbour discovery asks through multicast: let in our own groups, or all where the filter is too simple.
+/// Neighbour discovery and queries for listeners come through multicast: let in our own groups and that of all nodes, or all
+/// where the filter is too simple.
 static void join_groups(const struct port *port)
 {
-	struct rte_ether_addr groups[PG_ADDRESSES_MAX];
+	struct rte_ether_addr groups[PG_ADDRESSES_MAX + 1];
+	const uint8_t ours = mld_groups(&port->identity);
 	uint8_t group[16];
+	unsigned n = 0;
 
 	if (port->identity.v6_count == 0)
 		return;
+	multicast_mac6(all_nodes6, groups[n++].addr_bytes);
 	for (unsigned i = 0; i < port->identity.v6_count; i++) {
+		if (!(ours & 1U << i))
+			continue;
 		solicited_node(port->identity.v6[i], group);
-		multicast_mac6(group, groups[i].addr_bytes);
+		multicast_mac6(group, groups[n++].addr_bytes);
 	}
-	if (rte_eth_dev_set_mc_addr_list(port->id, groups, port->identity.v6_count) != 0)
+	if (rte_eth_dev_set_mc_addr_list(port->id, groups, n) != 0)
 		rte_eth_allmulticast_enable(port->id);
 }
 

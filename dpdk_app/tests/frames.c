@@ -96,7 +96,11 @@ static bool locate(const uint8_t *bytes, size_t len, struct layers *at)
 		at->l4 = at->l3 + 40;
 		at->end = at->l4 + get16(ip + 4);
 		at->protocol = ip[6];
-		return ip[0] >> 4 == 6 && at->end <= len;
+		if (at->protocol == 0 && at->l4 + 8 <= at->end && at->end <= len) { // hop by hop
+			at->protocol = ip[40];
+			at->l4 += 8 + 8 * (size_t)ip[41];
+		}
+		return ip[0] >> 4 == 6 && at->l4 <= at->end && at->end <= len;
 	}
 	return false;
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// fuzz_host.c: ARP, neighbour discovery and echo: examined without a write, answered with a frame that is right.
+// fuzz_host.c: ARP, neighbour discovery, echo and queries for multicast listeners: examined without a write, answered, or
+// reported to, with a frame that is right.
 //
 // Input: a byte of flags (bit 0: make the checksums right, bit 1: address it to us), then the frame.
 
@@ -37,6 +38,31 @@ static void check_answer(const uint8_t *answer, uint16_t len, const uint8_t *req
 		require(answer[p->l4] == (message == PG_MESSAGE_ICMP_ECHO ? 0 : 129));
 }
 
+/// A report follows within what the query allows, whole and right.
+static void check_report(const struct identity *identity, const struct packet *p, const struct mld_query *query)
+{
+	const struct mld_tags tags = {.length = (uint8_t)(p->l3 - 14)};
+	struct membership m;
+	uint8_t report[DUTY_FRAME_MAX];
+	uint64_t now = RIG_HZ;
+	unsigned reports = 0;
+
+	require(query->version == 1 || query->version == 2);
+	require(query->group == MLD_EVERY_GROUP || query->group < identity->v6_count);
+	membership_init(&m, RIG_HZ, query->delay_ms);
+	require(membership_query(&m, identity, query, &tags, now));
+	require(m.due >= now && m.due <= now + query->delay_ms * (RIG_HZ / 1000));
+	for (now += query->delay_ms * (RIG_HZ / 1000); reports < 9; reports++) {
+		const uint16_t len = membership_next(&m, identity, now, report);
+
+		if (len == 0)
+			break;
+		require(len <= MLD_REPORT_MAX && len > p->l3 + 48U);
+		require(tags.length > 0 || checksums_right(report, len));
+	}
+	require(reports >= 1 && reports <= 2 && m.due == UINT64_MAX);
+}
+
 static void examine_and_answer(const uint8_t *frame, uint16_t len)
 {
 	static struct listeners listeners;
@@ -55,6 +81,10 @@ static void examine_and_answer(const uint8_t *frame, uint16_t len)
 	require(request.drop < PG_DROPS);
 	if (request.drop != PG_DROP_NONE)
 		return;
+	if (request.message == PG_MESSAGE_MLD_QUERY) {
+		check_report(&identity, &p, &request.query);
+		return;
+	}
 
 	uint8_t *answer = malloc((size_t)len + HOST_ANSWER_ROOM);
 

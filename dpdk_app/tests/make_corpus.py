@@ -14,9 +14,16 @@ from pathlib import Path
 from scapy.layers.inet import ICMP, IP, UDP
 from scapy.layers.inet6 import (
     ICMPv6EchoRequest,
+    ICMPv6MLQuery,
+    ICMPv6MLQuery2,
+    ICMPv6MLReport,
+    ICMPv6ND_NA,
     ICMPv6ND_NS,
+    ICMPv6NDOptDstLLAddr,
     ICMPv6NDOptSrcLLAddr,
     IPv6,
+    IPv6ExtHdrHopByHop,
+    RouterAlert,
 )
 from scapy.layers.l2 import ARP, Dot1AD, Dot1Q, Ether
 from scapy.packet import Packet, Raw
@@ -88,7 +95,27 @@ def host_frames() -> dict[str, bytes]:
     asker, nobody = IPv6(src="2001:db8::77", dst=group, hlim=255), IPv6(src="::", dst=group, hlim=255)
     echo4 = IP(src="20.0.0.1", dst="10.0.0.1") / ICMP(type=8, id=1, seq=1)
     echo6 = IPv6(src="2001:db8::77", dst="fd00::1") / ICMPv6EchoRequest(id=1, seq=1, data=b"abcdefg")
+    queried = Ether(dst="33:33:00:00:00:01", src=PEER_MAC)
+    querier = IPv6(src="fe80::99", dst="ff02::1", hlim=1) / IPv6ExtHdrHopByHop(options=RouterAlert())
+    sources = [f"2001:db8::{n}" for n in range(20)]
+    advertisement = ICMPv6ND_NA(tgt="fd00::1", R=0, S=0, O=1) / ICMPv6NDOptDstLLAddr(lladdr=PEER_MAC)
     frames = {
+        "arp-virtual": Ether(dst="ff:ff:ff:ff:ff:ff", src=PEER_MAC)
+        / ARP(op=1, hwsrc="00:00:5e:00:01:0a", psrc="20.0.0.1", pdst="10.0.0.1"),
+        "arp-conflict": ethernet() / ARP(op=2, hwsrc=PEER_MAC, psrc="10.0.0.1", pdst="10.0.0.1"),
+        "advertisement-conflict": queried / IPv6(src="fd00::1", dst="ff02::1", hlim=255) / advertisement,
+        "mld-general": queried / querier / ICMPv6MLQuery2(mrd=10000),
+        "mld-general-1": queried / querier / ICMPv6MLQuery(mrd=1000),
+        "mld-group": queried / querier / ICMPv6MLQuery2(mladdr=group, mrd=0x9000),
+        "mld-group-1": queried / querier / ICMPv6MLQuery(mladdr=group),
+        "mld-sources": queried
+        / querier
+        / ICMPv6MLQuery2(mladdr=group, sources=sources[:3], sources_number=3),
+        "mld-many-sources": queried
+        / querier
+        / ICMPv6MLQuery2(mladdr=group, sources=sources, sources_number=20),
+        "mld-tagged": queried / Dot1Q(vlan=9) / querier / ICMPv6MLQuery2(),
+        "mld-report-1": queried / querier / ICMPv6MLReport(mladdr=group),
         "arp": Ether(dst="ff:ff:ff:ff:ff:ff", src=PEER_MAC) / arp,
         "arp-tagged": ethernet() / Dot1Q(vlan=5) / arp,
         "arp-probe": ethernet() / ARP(op=1, hwsrc=PEER_MAC, psrc="0.0.0.0", pdst="10.0.0.1"),

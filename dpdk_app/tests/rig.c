@@ -71,7 +71,7 @@ void rig_reset(struct rig *rig)
 		memset(&rig->sources, 0, sizeof(rig->sources));
 	policy_init(&rig->policy, &policy, 1, RIG_HZ);
 	rig->host = (struct host_buckets){0};
-	duties_init(&rig->duties, RIG_HZ);
+	duties_init(&rig->duties, RIG_HZ, 1);
 	rig->now = RIG_HZ;
 	session_table_init(&rig->sessions, rig->region, capacity, rig->index, &rig->census, &rig->stats.sessions_active,
 			   &secret, rig->now);

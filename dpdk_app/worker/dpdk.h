@@ -39,6 +39,7 @@ struct worker_queue {
 struct dpdk_devices {
 	struct rte_mempool *pool[PG_POOLS_MAX];
 	struct port port[PG_PORTS_MAX];
+	_Atomic uint64_t older_querier_until[PG_PORTS_MAX]; // of struct membership
 	struct rte_ring *inbox[PG_WORKERS_MAX]; // of each worker: packets for its sessions; none with one worker
 };
 

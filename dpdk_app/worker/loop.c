@@ -272,6 +272,7 @@ int dpdk_loop(void *argument)
 		worker_count_turn(&w->common, moved != 0, now, next);
 		now = next;
 	}
+	leave_groups(w, now);
 	empty_inbox(w);
 	return 0;
 }

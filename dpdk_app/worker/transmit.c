@@ -127,6 +127,15 @@ void announce(struct dpdk_worker *w, uint64_t now)
 			duties_begin(w->queue[i].gate.duties, now);
 }
 
+void leave_groups(struct dpdk_worker *w, uint64_t now)
+{
+	for (unsigned i = 0; i < w->queue_count; i++)
+		if (w->queue[i].queue == 0) {
+			duties_end(w->queue[i].gate.duties, now);
+			perform_duties(w, &w->queue[i], now);
+		}
+}
+
 void perform_duties(struct dpdk_worker *w, struct worker_queue *q, uint64_t now)
 {
 	for (;;) {

@@ -19,6 +19,9 @@ void transmit_prepared(struct dpdk_worker *w, struct worker_queue *q, struct rte
 /// The ports that this worker speaks for are to be announced: that is due from now on.
 void announce(struct dpdk_worker *w, uint64_t now);
 
+/// No more is received: leave the groups of the ports that this worker speaks for.
+void leave_groups(struct dpdk_worker *w, uint64_t now);
+
 /// Send what is due of what a host owes its link, by this queue.
 void perform_duties(struct dpdk_worker *w, struct worker_queue *q, uint64_t now);
 

@@ -12,21 +12,30 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Interface
+from ipaddress import IPv4Interface, IPv6Interface
 from pathlib import Path
 from typing import Any, TypeVar
 
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from scapy.layers.inet6 import ICMPv6ND_NA, ICMPv6NDOptDstLLAddr, IPv6
+from scapy.layers.inet6 import (
+    ICMPv6MLDMultAddrRec,
+    ICMPv6MLReport2,
+    ICMPv6ND_NA,
+    ICMPv6NDOptDstLLAddr,
+    IPv6,
+    IPv6ExtHdrHopByHop,
+    RouterAlert,
+)
 from scapy.layers.l2 import ARP, Ether
 
 from pyshim.protocol.capture import PCAP_HEADER
 from tests.appliance.conservation import Books, books
 from tests.gate import Gate
-from tests.oracle import Interface
+from tests.oracle import Interface, solicited_node
 from tests.strategies import INTERFACES, LISTENERS, MAC
 
+LEFT, JOINED = 3, 4  # RFC 3810 5.2.12: CHANGE_TO_INCLUDE_MODE, CHANGE_TO_EXCLUDE_MODE
 UNLIMITED = {"reply_pps": 10_000_000, "reply_burst": 1_000_000}
 Case = TypeVar("Case")
 
@@ -73,7 +82,7 @@ def read_capture(path: Path) -> list[bytes]:
 
 def announcements(mac: str = MAC, interfaces: Sequence[Interface] = INTERFACES) -> list[bytes]:
     """What a port says when it starts: a gratuitous ARP per IPv4 address, then a neighbour advertisement per
-    IPv6 address."""
+    IPv6 address, and which multicast groups that makes."""
     arps, advertisements = [], []
     for interface in interfaces:
         own = str(interface.ip)
@@ -84,7 +93,18 @@ def announcements(mac: str = MAC, interfaces: Sequence[Interface] = INTERFACES) 
             ip = IPv6(src=own, dst="ff02::1", hlim=255)
             message = ICMPv6ND_NA(R=0, S=0, O=1, tgt=own) / ICMPv6NDOptDstLLAddr(lladdr=mac)
             advertisements.append(bytes(Ether(src=mac, dst="33:33:00:00:00:01") / ip / message))
-    return arps + advertisements
+    return arps + advertisements + reports(JOINED, mac, interfaces)
+
+
+def reports(kind: int, mac: str = MAC, interfaces: Sequence[Interface] = INTERFACES) -> list[bytes]:
+    """What is said of the multicast groups of the IPv6 addresses, if there are any."""
+    groups = dict.fromkeys(solicited_node(own.ip) for own in interfaces if isinstance(own, IPv6Interface))
+    if not groups:
+        return []
+    records = [ICMPv6MLDMultAddrRec(rtype=kind, dst=str(group)) for group in groups]
+    message = ICMPv6MLReport2(records=records, records_number=len(records))
+    ip = IPv6(src="::", dst="ff02::16", hlim=1) / IPv6ExtHdrHopByHop(options=RouterAlert())
+    return [bytes(Ether(src=mac, dst="33:33:00:00:00:16") / ip / message)]
 
 
 def unlike(frames: Iterable[bytes], announced: Sequence[bytes]) -> list[bytes]:
@@ -113,7 +133,7 @@ class Ended:
         """
         sent, expected = self.sent(port), announcements(mac, interfaces)
         assert sent[: len(expected)] == expected
-        return unlike(sent[len(expected) :], expected)
+        return unlike(sent[len(expected) :], [*expected, *reports(LEFT, mac, interfaces)])
 
 
 def pcap_port(

@@ -12,6 +12,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from scapy.layers.inet import ICMP
+from scapy.layers.inet6 import ICMPv6MLReport2, IPv6, RouterAlert
+from scapy.layers.l2 import Ether
 
 from pyshim.protocol.capture import Scene, frames
 from pyshim.protocol.rarities import Gate
@@ -19,6 +21,7 @@ from tests.core_harness import BURST_MAX, CoreHarness, Result, checksum
 from tests.mutations import NEEDS, Mutation, Spoiled, spoiled, spoiled_datagrams
 from tests.oracle import Oracle, SourceLimit, Verdict, ones_complement_sum
 from tests.strategies import (
+    GROUPS,
     INTERFACES,
     LISTENERS,
     MAC,
@@ -29,12 +32,14 @@ from tests.strategies import (
     Link,
     arp_frame,
     datagrams,
+    listener_queries,
     network_frame,
     requests,
     valid_frames,
 )
 
-mixed_bursts = st.lists(valid_frames | spoiled.map(lambda case: case.frame), max_size=16)
+questions = valid_frames | listener_queries()
+mixed_bursts = st.lists(questions | spoiled.map(lambda case: case.frame), max_size=16)
 PEER = bytes.fromhex("020000000007")
 
 
@@ -96,6 +101,34 @@ def test_host_requests_get_the_same_answers(burst: list[bytes]) -> None:
     assert all(verdict.reply for verdict in agree([burst]))
 
 
+def _without_tags(frame: bytes) -> bytes:
+    while frame[12:14] in (b"\x81\x00", b"\x88\xa8", b"\x91\x00"):
+        frame = frame[:12] + frame[16:]
+    return frame
+
+
+@given(st.lists(listener_queries(), min_size=1, max_size=8))
+def test_queries_for_listeners_are_taken_and_reported_in_time(queries: list[bytes]) -> None:
+    verdicts = agree([queries])
+    assert {verdict.kind for verdict in verdicts} == {"mld_query"}
+    with CoreHarness(MAC, INTERFACES, LISTENERS) as core:
+        core.burst(queries)
+        reports = core.duties(9000)  # more than any of them allows
+        assert core.duties(10000) == []
+    assert reports
+    told = [Ether(_without_tags(report)) for report in reports]
+    for frame in told:
+        assert (frame.src, frame[IPv6].src, frame[IPv6].hlim) == (MAC, "::", 1)
+        assert frame[RouterAlert].value == 0
+        # scapy computes a checksum of 0 anew
+        whole = bytes(frame[IPv6])
+        del frame[IPv6].payload.payload.cksum
+        assert bytes(frame[IPv6]) == whole
+    assert {str(group) for group in GROUPS} >= {
+        record.dst for frame in told if ICMPv6MLReport2 in frame for record in frame[ICMPv6MLReport2].records
+    }
+
+
 @given(datagrams())
 def test_every_cut_of_a_datagram_is_truncated(datagram: Datagram) -> None:
     whole = replace(datagram, padding=b"").frame()
@@ -104,7 +137,7 @@ def test_every_cut_of_a_datagram_is_truncated(datagram: Datagram) -> None:
     assert {verdict.drop for verdict in verdicts} == {"truncated"}
 
 
-@given(valid_frames, st.data())
+@given(questions, st.data())
 def test_any_byte_changed_gets_the_same_verdict(frame: bytes, data: st.DataObject) -> None:
     at = data.draw(st.integers(0, len(frame) - 1))
     agree([[frame[:at] + bytes([data.draw(st.integers(0, 255))]) + frame[at + 1 :]]])

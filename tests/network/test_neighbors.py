@@ -35,8 +35,8 @@ OUR_GROUP = ("ff02::1:ff00:1", "33:33:ff:00:00:01")
 def gate(wire: Wire, tmp_path_factory: pytest.TempPathFactory) -> Iterator[NetworkGate]:
     settings = config(port={"mac": MAC}, host={"reply_pps": 1000, "reply_burst": 200})
     with serving(wire, settings, tmp_path_factory.mktemp("neighbors")) as running:
-        # What is said at the start is over: two addresses, announced twice.
-        running.wait_until(lambda: running.metrics().value(ORIGINATED) >= 4)
+        # What is said at the start is over: two addresses and a multicast group, twice.
+        running.wait_until(lambda: running.metrics().value(ORIGINATED) >= 6)
         yield running
 
 
