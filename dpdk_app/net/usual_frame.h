@@ -94,8 +94,7 @@ ALWAYS_INLINE bool frame_fits(const uint8_t *frame, const struct usual_spans *sp
 	const uint32_t source = load32(frame + FRAME_WORD_AT(WORD_SOURCE)), mac_tail = load32(frame + MAC_LEN + 2);
 	const struct span suspects = span_select(words, spans->suspect_mask, source, spans->source_mask);
 
-	if (unlikely(vector_any(span_differences(span_load(frame), spans->fixed, spans->fixed_mask) |
-				span_matches(suspects, spans->refused))))
+	if (unlikely(span_any(span_load(frame), spans->fixed, spans->fixed_mask, suspects, spans->refused)))
 		return false;
 	// Somebody whose MAC ends like ours only takes the longer way.
 	if (unlikely(mac_tail == 0))

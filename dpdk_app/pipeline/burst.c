@@ -127,16 +127,34 @@ ALWAYS_INLINE unsigned sort_moves_of(const struct gate *gate, const struct burst
 
 /// Functions of their own, so that what each compares with stays in registers.
 static __attribute__((noinline)) unsigned sort_moves(const struct gate *gate, const struct burst *burst, unsigned i,
-						     unsigned n, struct lanes *lanes, const bool rx_offload)
+						     unsigned n, struct lanes *lanes)
 {
-	return sort_moves_of(gate, burst, i, n, lanes, rx_offload, false);
+	return sort_moves_of(gate, burst, i, n, lanes, false, false);
 }
 
 static __attribute__((noinline)) unsigned sort_limited_moves(const struct gate *gate, const struct burst *burst,
-							     unsigned i, unsigned n, struct lanes *lanes,
-							     const bool rx_offload)
+							     unsigned i, unsigned n, struct lanes *lanes)
 {
-	return sort_moves_of(gate, burst, i, n, lanes, rx_offload, true);
+	return sort_moves_of(gate, burst, i, n, lanes, false, true);
+}
+
+/// Their checksums were verified by the device.
+static __attribute__((noinline)) unsigned sort_verified_moves(const struct gate *gate, const struct burst *burst,
+							      unsigned i, unsigned n, struct lanes *lanes)
+{
+	if (gate->policy->source[0].interval != 0)
+		return sort_moves_of(gate, burst, i, n, lanes, true, true);
+	return sort_moves_of(gate, burst, i, n, lanes, true, false);
+}
+
+ALWAYS_INLINE unsigned sort_any_moves(const struct gate *gate, const struct burst *burst, unsigned i, unsigned n,
+				      struct lanes *lanes, const bool rx_offload)
+{
+	if (rx_offload)
+		return sort_verified_moves(gate, burst, i, n, lanes);
+	if (gate->policy->source[0].interval != 0)
+		return sort_limited_moves(gate, burst, i, n, lanes);
+	return sort_moves(gate, burst, i, n, lanes);
 }
 
 // ---------------------------------------------------------------- has its source sent too much?
@@ -228,9 +246,8 @@ ALWAYS_INLINE void answer_one(struct gate *gate, struct burst *burst, const stru
 
 /// As many from the k-th on as are MOVEs of known sessions: what is as it should be, in a loop that calls nothing.
 /// @return index of the first that takes more, or lanes->game_count
-static __attribute__((noinline)) unsigned answer_moves(struct gate *gate, struct burst *burst,
-						       const struct lanes *lanes, unsigned k, uint64_t now,
-						       const unsigned tx_offload)
+ALWAYS_INLINE unsigned answer_moves_for(struct gate *gate, struct burst *burst, const struct lanes *lanes, unsigned k,
+					uint64_t now, const unsigned tx_offload)
 {
 	struct session *records = gate->sessions->records;
 	const unsigned first = k, count = lanes->game_count;
@@ -256,6 +273,20 @@ static __attribute__((noinline)) unsigned answer_moves(struct gate *gate, struct
 	}
 	counter_add(&gate->stats->handled[PG_MESSAGE_MOVE], k - first);
 	return k;
+}
+
+static __attribute__((noinline)) unsigned answer_moves(struct gate *gate, struct burst *burst,
+						       const struct lanes *lanes, unsigned k, uint64_t now)
+{
+	return answer_moves_for(gate, burst, lanes, k, now, 0);
+}
+
+/// The device computes some checksums.
+static __attribute__((noinline)) unsigned answer_moves_in_part(struct gate *gate, struct burst *burst,
+							       const struct lanes *lanes, unsigned k, uint64_t now,
+							       const unsigned tx_offload)
+{
+	return answer_moves_for(gate, burst, lanes, k, now, tx_offload);
 }
 
 static bool host_conforms(struct gate *gate, enum pg_message message, uint64_t now)
@@ -327,14 +358,12 @@ ALWAYS_INLINE void sort_burst(struct gate *gate, struct burst *burst, struct lan
 {
 	// What is usual at a port that was not told is the other profile's.
 	const bool sealed = listener_is_sealed(gate, 0), told = gate->identity->usual.sealed == sealed;
-	const bool limited = gate->policy->source[0].interval != 0;
 
 	for (unsigned i = 0; i < n; i++) {
 		if (sealed && told)
 			i = sort_usual_frames(gate, burst, i, n, &lanes->sealed, rx_offload);
 		else if (told && burst->length[i] == sizeof(struct move_frame))
-			i = limited ? sort_limited_moves(gate, burst, i, n, lanes, rx_offload) :
-				      sort_moves(gate, burst, i, n, lanes, rx_offload);
+			i = sort_any_moves(gate, burst, i, n, lanes, rx_offload);
 		if (i < n)
 			sort_frame(gate, burst, i, lanes, rx_offload);
 	}
@@ -345,7 +374,8 @@ ALWAYS_INLINE void answer_burst(struct gate *gate, struct burst *burst, const st
 {
 	for (unsigned k = 0; k < lanes->game_count; k++) {
 		if (lanes->game[k].lane == LANE_MOVE)
-			k = answer_moves(gate, burst, lanes, k, now, tx_offload);
+			k = tx_offload ? answer_moves_in_part(gate, burst, lanes, k, now, tx_offload) :
+					 answer_moves(gate, burst, lanes, k, now);
 		if (k < lanes->game_count)
 			answer_one(gate, burst, lanes, k, now, tx_offload);
 	}
