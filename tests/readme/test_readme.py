@@ -23,7 +23,7 @@ import pytest
 from tests.readme.documents import ROOT, Block, lessons
 
 pytestmark = [
-    pytest.mark.timeout(900),  # the first block may build
+    pytest.mark.timeout(3000),  # blocks may build
     pytest.mark.skipif(os.geteuid() != 0, reason="not root: namespaces need it"),
 ]
 
@@ -153,7 +153,7 @@ def run(enter: tuple[str, ...], block: Block) -> None:
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=600,
+        timeout=1500,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
