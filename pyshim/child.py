@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import math
 import os
 import signal
 import subprocess
@@ -16,6 +17,8 @@ from pyshim.control import Channel
 from pyshim.eal_messages import TAIL_LINES
 from pyshim.errors import RAISE_PROCESS_LIMIT, UnavailableError
 
+START_LIMIT_S = 30.0  # for opening devices and making tables
+_START_GRACE_S = 5  # the supervisor is the first to end what does not start
 _LINE_BYTES_MAX = 1000
 _PIPE_BYTES = 65536
 
@@ -28,6 +31,11 @@ def _what_to_do(problem: OSError) -> str:
     if problem.errno in (errno.EMFILE, errno.ENFILE):
         return "see `ulimit -n` (systemd: LimitNOFILE), and fs.file-max for the whole host"
     return "check the limits of this process"
+
+
+def start_limit_s(stall_timeout_s: float) -> float:
+    """How long a worker process may take until it serves: on a host where a pause is no stall, no less."""
+    return max(START_LIMIT_S, stall_timeout_s)
 
 
 class LogTail:
@@ -53,8 +61,10 @@ class LogTail:
 class Child:
     """A started worker process. Its three descriptors become readable: `pidfd`, `channel`, `log_fd`."""
 
-    def __init__(self, stats_fd: int, state_fd: int) -> None:
+    def __init__(self, stats_fd: int, state_fd: int, start_limit_s: float) -> None:
         """Start the process; it inherits this one's CPU affinity and the two memory files.
+
+        It ends itself when it does not serve within `start_limit_s` and nobody has ended it for that.
 
         Raises:
             UnavailableError: no process can be started.
@@ -62,14 +72,14 @@ class Child:
         self.log = LogTail()
         with ExitStack() as on_failure:
             try:
-                self._start(stats_fd, state_fd, on_failure)
+                self._start(stats_fd, state_fd, start_limit_s, on_failure)
             except OSError as problem:
                 raise UnavailableError(
                     f"no worker process can be started: {problem.strerror}; {_what_to_do(problem)}"
                 ) from problem
             on_failure.pop_all()
 
-    def _start(self, stats_fd: int, state_fd: int, on_failure: ExitStack) -> None:
+    def _start(self, stats_fd: int, state_fd: int, start_limit_s: float, on_failure: ExitStack) -> None:
         """Everything that takes a descriptor or a process; what is taken is given back `on_failure`."""
         self.channel, theirs = Channel.pair()
         on_failure.callback(self.channel.close)
@@ -83,6 +93,7 @@ class Child:
             command = [sys.executable, "-P", "-m", "pyshim.worker"]
             for name, fd in zip(("control", "stats", "state"), inherited, strict=True):
                 command += [f"--{name}", str(fd)]
+            command += ["--start-limit", str(math.ceil(start_limit_s) + _START_GRACE_S)]
             try:
                 self._process = subprocess.Popen(
                     command,

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from pyshim import control
-from pyshim.child import Child
+from pyshim.child import Child, start_limit_s
 from pyshim.conditions import Conditions
 from pyshim.config import Config, load_config
 from pyshim.dataplane import (
@@ -59,7 +59,6 @@ if TYPE_CHECKING:
 
 TURN_S = 0.05
 VIEW_S = 1.0
-START_LIMIT_S = 30.0
 DRAIN_S = 2.0
 STOP_LIMIT_S = 4.0  # draining and closing the devices
 LAST_MESSAGES_MAX = 16  # that a worker process can have sent before it died
@@ -300,7 +299,8 @@ class _Supervisor:
             self._signal(signal.SIGKILL)
         match self._phase:
             case _Phase.STARTING if now_s >= self._deadline_s:
-                self._condemn(f"did not start within {START_LIMIT_S:.0f} s", now_s)
+                limit_s = start_limit_s(self._live.config.workers.stall_timeout_s)
+                self._condemn(f"did not start within {limit_s:.0f} s", now_s)
             case _Phase.WAITING if now_s >= self._deadline_s:
                 self._spawn()
             case _Phase.RUNNING:
@@ -363,7 +363,8 @@ class _Supervisor:
     def _spawn(self) -> None:
         remove_stale_sockets(self._live.plan)
         try:
-            child = Child(self._page.fd, self._state.fd)
+            limit_s = start_limit_s(self._live.config.workers.stall_timeout_s)
+            child = Child(self._page.fd, self._state.fd, limit_s)
         except UnavailableError as problem:
             if self._started_s is None:
                 raise
@@ -371,7 +372,7 @@ class _Supervisor:
             return
         self._child = child
         self._phase = _Phase.STARTING
-        self._deadline_s = self._clock.now_s() + START_LIMIT_S
+        self._deadline_s = self._clock.now_s() + limit_s
         self._said_stopped, self._failure, self._reason, self._kill_at_s = False, None, None, None
         self._selector.register(child.pidfd, selectors.EVENT_READ, self._on_death)
         self._selector.register(child.channel.fileno(), selectors.EVENT_READ, self._on_message)

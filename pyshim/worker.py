@@ -2,7 +2,8 @@
 """The worker process: runs the data plane for the supervisor that started it, and ends with it.
 
 It is Python for a few milliseconds; then its main thread sleeps on the control socket while poll loops run in
-C. So nothing heavy is imported here. Run as `python -m pyshim.worker --control FD --stats FD --state FD`.
+C. So nothing heavy is imported here. Run as `python -m pyshim.worker --control FD --stats FD --state FD
+--start-limit SECONDS`.
 """
 
 from __future__ import annotations
@@ -38,7 +39,6 @@ APPLY_LIMIT_S = 1.0
 DISMISS_LIMIT_S = 0.5  # ten thousand players of a worker are told in a few milliseconds
 
 # The supervisor has its own, shorter bounds. These end a process that it left behind stuck in a driver.
-START_LIMIT_S = 35
 TURN_LIMIT_S = 10
 STOP_LIMIT_S = 6
 
@@ -60,11 +60,13 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     parser = argparse.ArgumentParser(prog="pyshim.worker", description=__doc__)
     for name in ("control", "stats", "state"):
         parser.add_argument(f"--{name}", type=int, required=True, metavar="FD", help="inherited descriptor")
+    parser.add_argument("--start-limit", type=int, required=True, metavar="SECONDS")
     options = parser.parse_args(arguments)
 
     channel = control.Channel.of_fd(options.control)
     try:
-        serve(channel, StatsPage.attach(options.stats), SessionState(options.state, huge_pages=False))
+        state = SessionState(options.state, huge_pages=False)
+        serve(channel, StatsPage.attach(options.stats), state, options.start_limit)
     except PollgateError as problem:
         _fail(channel, control.failure(problem))
     except OSError as problem:
@@ -88,14 +90,14 @@ def _fail_of_a_bug(channel: control.Channel, problem: Exception) -> NoReturn:
     _fail(channel, control.Failed(ExitCode.INTERNAL, f"the worker process failed: {problem!r}"))
 
 
-def serve(channel: control.Channel, page: StatsPage, state: SessionState) -> None:
+def serve(channel: control.Channel, page: StatsPage, state: SessionState, start_limit_s: int) -> None:
     """Run one data plane from the Start message to the Stop message, or to the end of the stream.
 
     Raises:
         PollgateError: it could not start, or its loops did not stop.
     """
-    watchdog(START_LIMIT_S)
-    start = _wait(channel, START_LIMIT_S * 1000)
+    watchdog(start_limit_s)
+    start = _wait(channel, start_limit_s * 1000)
     if not isinstance(start, control.Start):
         return
     plan = start.plan

@@ -192,10 +192,10 @@ class Gate:
 
     def url(self) -> str:
         """Where metrics are served, as announced: `http://127.0.0.1:PORT`."""
+        deadline = time.monotonic() + READY_TIMEOUT_S * self.patience
         with self._told:
-            self._told.wait_for(
-                lambda: self._url or self.process.poll() is not None, READY_TIMEOUT_S * self.patience
-            )
+            while self._url is None and self.process.poll() is None and time.monotonic() < deadline:
+                self._told.wait(0.1)  # nobody tells of the end itself
         assert self._url is not None, f"no metrics address announced; it said:\n{self.stderr}"
         return self._url
 
@@ -207,7 +207,9 @@ class Gate:
             return next((line for line in self._stderr if wanted.search(line)), None)
 
         with self._told:
-            self._told.wait_for(lambda: seen() or self.process.poll() is not None, timeout_s * self.patience)
+            deadline = time.monotonic() + timeout_s * self.patience
+            while not seen() and self.process.poll() is None and time.monotonic() < deadline:
+                self._told.wait(0.1)
             found = seen()
         assert found is not None, f"no line matches {pattern!r}; it said:\n{self.stderr}"
         return found

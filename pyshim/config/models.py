@@ -191,7 +191,8 @@ class WorkersConfig(Section):
         default=2.0,
         ge=0.1,
         le=3600,
-        description="Seconds without a heartbeat after which a worker is restarted.",
+        description="Seconds without a heartbeat after which a worker is restarted; a start may take as "
+        "long, and 30 s at least.",
     )
 
 
