@@ -18,7 +18,7 @@ def main() -> None:
     """Until the end of standard input."""
     card = sys.argv[1]
     driver = sys.argv[2] if len(sys.argv) > 2 else "vfio-pci"
-    machine = Machine(card, "", iommu=driver == "vfio-pci")
+    machine = Machine(card, None, iommu=driver == "vfio-pci")
     with (
         tempfile.TemporaryDirectory(prefix="pollgate-vm-") as directory,
         Guest(machine, Path(directory)) as guest,

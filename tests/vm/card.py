@@ -19,7 +19,6 @@ from tests.network.namespace import GATE4, GATE6, PLAYERS_INTERFACE
 from tests.network.players import Crowd, Growth, all_play, is_balanced
 from tests.network.tagged import STACKS, TaggedPlayers
 from tests.session.town import Town, heard, kill, playing, quiet
-from tests.vm.gate import settings
 from tests.vm.guest import CARD_MAC, Guest
 from tests.vm.wire import acknowledged_moves, echoes, inject, refused_frames
 
@@ -122,7 +121,7 @@ class Card:
     def test_a_reload_loses_no_packet(self, guest: Guest, town: Town, crowd: Crowd) -> None:
         players = crowd.players(20)
         said = town.gate.stderr.count("configuration reloaded")
-        town.gate.write_config(settings(host={"reply_pps": 10_000, "reply_burst": 10_000}))
+        town.gate.write_config({**self.settings, "host": {"reply_pps": 10_000, "reply_burst": 10_000}})
         over = threading.Event()
         rounds = 0
 

@@ -28,9 +28,10 @@ def guest(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 @pytest.fixture(scope="module")
 def bound(guest: Guest, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Guest:
     """The same, its card taken from the kernel by what `pollgate check` says for this very host."""
-    guest.give_to_kernel("192.0.2.1/24")
+    if guest.machine.kernel_driver is not None:
+        guest.give_to_kernel("192.0.2.1/24")
     said = checked(guest, settings(), tmp_path_factory.mktemp("check")).stderr
-    assert "192.0.2.1" in said, said  # which is lost
+    assert guest.machine.kernel_driver is None or "192.0.2.1" in said, said  # which is lost
     advice = next(line for line in said.splitlines() if "run: " in line)
     guest.run("sh", "-c", advice.rpartition("run: ")[2])
     assert guest.driver() == request.module.DRIVER, said

@@ -1,19 +1,20 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""VMware's card behind an IOMMU, with two queues."""
+"""VMware's card behind an IOMMU, with two queues, of which qemu fills the first."""
 
 from __future__ import annotations
 
 import pytest
 
-from tests.vm.card import Card, Spread
+from tests.vm.card import Card
 from tests.vm.gate import settings
 from tests.vm.guest import Machine
 
-MACHINE = Machine("vmxnet3", "vmxnet3", cpus=3)
+# The guest's kernel does not get the card first: qemu's goes on reading where that driver had told it to.
+MACHINE = Machine("vmxnet3", None, cpus=3)
 DRIVER = "vfio-pci"
 
 pytestmark = [pytest.mark.full, pytest.mark.timeout(1200)]
 
 
-class TestOnHugePages(Card, Spread):
+class TestOnHugePages(Card):
     settings = settings(queues=2)
