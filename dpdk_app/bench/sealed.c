@@ -32,11 +32,11 @@ static void connect_peer(struct issued *record, const struct pg_bench_connection
 	else
 		peer_set6(&record->peer, connection->peer.bytes);
 	peer_set_channel(&record->peer, BE16(connection->peer_port), 0);
-	record->max_datagram = SESSION_DATAGRAM_MAX;
+	issued_set_max_datagram(record, SESSION_DATAGRAM_MAX);
 	record->connections = 1;
 	record->last_seen = rte_rdtsc();
 	__atomic_store_n(&record->owner, 0, __ATOMIC_RELEASE);
-	record->phase = ISSUED_CONNECTED;
+	issued_set_phase(record, ISSUED_CONNECTED);
 }
 
 int pg_bench_connect(void *state, const struct pg_bench_connection *connection, uint32_t n, struct pg_error *error)

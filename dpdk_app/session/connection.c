@@ -74,7 +74,7 @@ void connection_begin(struct session_side *side, uint32_t slot, const struct con
 
 	if (record->phase != ISSUED_IDLE)
 		replace(side, slot, request->peer);
-	record->phase = ISSUED_IDLE;
+	issued_set_phase(record, ISSUED_IDLE);
 	in_order();
 	// Counted before anything else: a session that may be confirmed once is not confirmed twice.
 	record->connections++;
@@ -88,14 +88,14 @@ void connection_begin(struct session_side *side, uint32_t slot, const struct con
 	memset(record->tx_id, 0, sizeof(record->tx_id));
 	memset(record->rx_id, 0, sizeof(record->rx_id));
 	record->undelivered = 0;
-	record->max_datagram = request->max_datagram;
+	issued_set_max_datagram(record, request->max_datagram);
 	record->peer = *request->peer;
 	record->last_seen = now;
 	make_keys(side, slot);
 	wheel_link_init(&side->wheel, slot);
 	conversation_begin(vault_conversation(side->vault, slot), request->max_datagram - SESSION_SEALED_MIN);
 	in_order();
-	record->phase = ISSUED_CONNECTED;
+	issued_set_phase(record, ISSUED_CONNECTED);
 	counter_add(&side->stats->connected, 1);
 	counter_add(&side->stats->connections, 1);
 }
@@ -104,11 +104,11 @@ void connection_move(struct session_side *side, uint32_t slot, const struct peer
 {
 	struct issued *record = &side->vault->records[slot];
 
-	record->phase = ISSUED_IDLE; // nothing is ever sent to half of an address
+	issued_set_phase(record, ISSUED_IDLE); // nothing is ever sent to half of an address
 	in_order();
 	record->peer = *peer;
 	in_order();
-	record->phase = ISSUED_CONNECTED;
+	issued_set_phase(record, ISSUED_CONNECTED);
 	counter_add(&side->stats->path_changes, 1);
 	conversation_moved(&side->hall, vault_conversation(side->vault, slot));
 	session_note(side, slot, false);
@@ -123,7 +123,7 @@ void connection_close(struct session_side *side, uint32_t slot, enum session_clo
 		say_close(side, slot, reason);
 	forget(side, slot, reason);
 	cipher_forget(&side->vault->lockers[slot].cipher);
-	record->phase = ISSUED_IDLE;
+	issued_set_phase(record, ISSUED_IDLE);
 	in_order();
 	record->undelivered = 0;
 	issued_let_go(record);
@@ -189,7 +189,7 @@ static void adopt(struct session_side *side, uint32_t slot, uint64_t now)
 	struct issued *record = &side->vault->records[slot];
 
 	if (record->undelivered)
-		record->phase = ISSUED_LOST;
+		issued_set_phase(record, ISSUED_LOST);
 	replay_distrust(&record->replay);
 	record->taken_bits = 0;
 	record->last_seen = heard_before(record->last_seen, now);

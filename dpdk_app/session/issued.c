@@ -103,8 +103,8 @@ static void write_record(struct issued *record, const struct pg_issue_request *r
 {
 	__atomic_store_n(&record->number, 0,
 			 __ATOMIC_RELEASE); // whoever names the old one is told nothing from here on
-	record->phase = ISSUED_IDLE;
-	record->max_datagram = 0;
+	issued_set_phase(record, ISSUED_IDLE);
+	issued_set_max_datagram(record, 0);
 	memset(&record->tx_counter, 0, offsetof(struct issued, key) - offsetof(struct issued, tx_counter));
 	memcpy(record->key, request->key, sizeof(record->key));
 	record->expires_at = expires_at;

@@ -97,6 +97,18 @@ ALWAYS_INLINE bool issued_serves(const struct issued *record, uint32_t session, 
 	return session != 0 && head == wanted << 16;
 }
 
+/// The owner alone sets these. Other workers read the word that they are in: issued_serves(). What was stored before
+/// is there when a phase is seen, also by the process that comes after a crash.
+ALWAYS_INLINE void issued_set_phase(struct issued *record, enum issued_phase phase)
+{
+	__atomic_store_n(&record->phase, (uint8_t)phase, __ATOMIC_RELEASE);
+}
+
+ALWAYS_INLINE void issued_set_max_datagram(struct issued *record, uint16_t bytes)
+{
+	__atomic_store_n(&record->max_datagram, bytes, __ATOMIC_RELAXED);
+}
+
 /// A CONFIRM wants the connection: become its owner, unless somebody is. The session is looked at again afterwards,
 /// because the supervisor gives a slot to another player only when it is not issued and has no owner.
 /// @return false when another worker has it, or the session ended meanwhile
@@ -115,7 +127,7 @@ ALWAYS_INLINE bool issued_claim(struct issued *record, uint32_t session, uint8_t
 /// The owner lets go: the last thing that it does to a record.
 ALWAYS_INLINE void issued_let_go(struct issued *record)
 {
-	record->phase = ISSUED_IDLE;
+	issued_set_phase(record, ISSUED_IDLE);
 	__atomic_store_n(&record->owner, ISSUED_NO_OWNER, __ATOMIC_RELEASE);
 }
 

@@ -10,6 +10,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "compiler.h"
+
 uint16_t free_port(void)
 {
 	struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
@@ -96,7 +98,7 @@ uint64_t appliance_total(const struct appliance *a, size_t counter)
 	uint64_t all = 0;
 
 	for (uint32_t i = 0; i < a->plan.worker_count; i++)
-		all += *(const uint64_t *)((const uint8_t *)&a->page->worker[i] + counter);
+		all += counter_get((const uint64_t *)((const uint8_t *)&a->page->worker[i] + counter));
 	return all;
 }
 
