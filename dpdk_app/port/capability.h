@@ -17,7 +17,7 @@ struct capability {
 	bool verifies;      // checksums of what it receives: all, or some of them
 	uint8_t completes;  // bits of enum tx_checksum: of what it sends
 	bool rss;           // spreads flows over the queues
-	bool filters_vlans; // lets tagged frames in only after their VLAN IDs were given to it
+	bool filters_vlans; // lets tagged frames in only where it lets all frames in
 };
 
 /// @param own_mbufs  all that leaves by this port comes from its own pool

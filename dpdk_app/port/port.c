@@ -114,27 +114,9 @@ static void join_groups(const struct port *port)
 		rte_eth_allmulticast_enable(port->id);
 }
 
-/// IDs of VLANs; 0 is a frame with a priority and without a VLAN.
-#define VLANS 4095
-
-/// Let in frames of every VLAN, by their outer tag.
-/// @return IDs that the device took
-static unsigned join_vlans(const struct port *port)
-{
-	unsigned taken = 0;
-
-	for (uint16_t vlan = 0; vlan < VLANS; vlan++)
-		if (rte_eth_dev_vlan_filter(port->id, vlan, 1) == 0)
-			taken++;
-		else if (vlan != 0) // no more room, or none at all
-			break;
-	return taken;
-}
-
 static int set_promiscuous(const struct port *port, struct pg_error *error)
 {
-	const bool vlans_missed = port->filters_vlans && join_vlans(port) < VLANS - 1;
-	const bool all = port->plan->promiscuous || port->foreign_mac || vlans_missed;
+	const bool all = port->plan->promiscuous || port->foreign_mac || port->filters_vlans;
 	const int rc = all ? rte_eth_promiscuous_enable(port->id) : rte_eth_promiscuous_disable(port->id);
 
 	// A device without a filter has nothing to switch.

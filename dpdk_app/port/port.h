@@ -32,7 +32,7 @@ struct port {
 	uint16_t queues; // pairs in use
 	bool own_mbufs;  // all that leaves by this port comes from its pool
 	bool rss;
-	bool filters_vlans; // the device lets in the VLANs that it was told of
+	bool filters_vlans; // the device lets tagged frames in only where it lets all in
 	bool foreign_mac;   // the device does not take ours for its own
 	bool configured;
 	bool started;
