@@ -291,7 +291,8 @@ FAMILIES: tuple[Family, ...] = (
         "port_offload_enabled",
         ("port", "offload"),
         "0 or 1",
-        "1 where the device does it: verify checksums, compute checksums, spread flows over queues.",
+        "1 where the device does it: verify checksums, compute checksums (those of UDP, of IPv4 headers, or "
+        "both; the rest is done here), spread flows over queues.",
         _per_port_and(lambda port: {name: int(name in port.offloads) for name in _OFFLOADS}),
     ),
     # where received packets ended
