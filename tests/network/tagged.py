@@ -22,11 +22,13 @@ from tests.network.namespace import PLAYERS4, PLAYERS6, PLAYERS_INTERFACE, Names
 
 TAP = Path("/dev/net/tun")
 TUNSETIFF = 0x400454CA
-IFF_TAP, IFF_NO_PI = 0x0002, 0x1000
+IFF_TAP, IFF_NO_PI, IFF_VNET_HDR = 0x0002, 0x1000, 0x4000
 ETH_P_ALL = 3
 SOL_PACKET, PACKET_STATISTICS, PACKET_AUXDATA = 263, 6, 8
 SO_RCVBUFFORCE = 33
-TP_STATUS_VLAN_VALID = 1 << 4
+TP_STATUS_CSUMNOTREADY, TP_STATUS_VLAN_VALID = 1 << 3, 1 << 4
+VNET_HDR = struct.Struct("=BBHHHH")  # struct virtio_net_hdr: flags, ..., csum_start, csum_offset
+NEEDS_CSUM = 1
 PACKET_OUTGOING = 4
 MACS_BYTES = 12
 
@@ -49,7 +51,7 @@ class TaggedPlayers:
         self._wire = wire
         self._tags = b"".join(struct.pack("!HH", *tag) for tag in tags)
         self.namespace = Namespace()
-        self._tap = self.namespace.call(open_tap)
+        self._tap = self.namespace.call(lambda: open_tap("tap0", IFF_VNET_HDR))
         self._trunk = wire.players.call(_open_trunk)
         self._ending, self._end = os.pipe()
         self._thread = threading.Thread(target=self._carry)
@@ -84,21 +86,30 @@ class TaggedPlayers:
                 if self._ending in ready:
                     return
                 if self._tap in ready:
-                    frame = os.read(self._tap, 2048)
+                    frame = os.read(self._tap, 2048)[VNET_HDR.size :]
                     self._trunk.send(frame[:MACS_BYTES] + self._tags + frame[MACS_BYTES:])
                 if self._trunk in ready:
                     self._deliver()
 
     def _deliver(self) -> None:
         frame, ancillary, _, origin = self._trunk.recvmsg(2048, socket.CMSG_SPACE(20))
+        unfinished = False
         for _, kind, data in ancillary:
             status, tci, tpid = struct.unpack("I12xHH", data)
+            unfinished = kind == PACKET_AUXDATA and status & TP_STATUS_CSUMNOTREADY != 0
             if kind == PACKET_AUXDATA and status & TP_STATUS_VLAN_VALID:
                 # The kernel took the outermost tag off and says so beside the frame.
                 frame = frame[:MACS_BYTES] + struct.pack("!HH", tpid, tci) + frame[MACS_BYTES:]
         rest = frame[MACS_BYTES:]
         if origin[2] != PACKET_OUTGOING and rest.startswith(self._tags):
-            os.write(self._tap, frame[:MACS_BYTES] + rest[len(self._tags) :])
+            frame = frame[:MACS_BYTES] + rest[len(self._tags) :]
+            os.write(self._tap, (_unfinished(frame) if unfinished else bytes(VNET_HDR.size)) + frame)
+
+
+def _unfinished(frame: bytes) -> bytes:
+    """What goes before a UDP frame that virtio-net left without its checksum, for a device to complete."""
+    header = 14 + (40 if frame[14] >> 4 == 6 else (frame[14] & 15) * 4)
+    return VNET_HDR.pack(NEEDS_CSUM, 0, 0, 0, header, 6)
 
 
 def open_tap(name: str = "tap0", flags: int = 0) -> int:

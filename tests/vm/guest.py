@@ -21,11 +21,11 @@ from types import TracebackType
 from typing import Any, Self
 
 from tests.network.namespace import PLAYERS4, PLAYERS6, PLAYERS_INTERFACE, PLAYERS_MAC, Wire
-from tests.network.tagged import open_tap
+from tests.network.tagged import IFF_VNET_HDR, open_tap
 from tests.vm import agent, image, remote
 from tests.vm.package import package_disk
 
-IFF_MULTI_QUEUE, IFF_VNET_HDR = 0x0100, 0x4000  # of a tap
+IFF_MULTI_QUEUE = 0x0100  # of a tap
 MANAGEMENT_INTERFACE, MANAGEMENT4 = "manage0", "192.168.77.1"
 
 # Where the card under test is: low, as an igb takes the 128th function behind it and later ones for its VFs.
