@@ -18,7 +18,7 @@ from pyshim.protocol.client import Bulk, Chat, Connected, Disconnected
 from tests.network.namespace import GATE4, GATE6, PLAYERS_INTERFACE
 from tests.network.players import Crowd, Growth, all_play, is_balanced
 from tests.network.tagged import STACKS, TaggedPlayers
-from tests.session.town import Town, heard, kill, playing, quiet
+from tests.session.town import PATIENCE_S, Town, heard, kill, playing, quiet
 from tests.vm.guest import CARD_MAC, Guest
 from tests.vm.wire import acknowledged_moves, echoes, inject, refused_frames
 
@@ -28,6 +28,10 @@ LONGEST4, LONGEST6 = 1500 - 28, 1500 - 48  # payload of an echo that fills the M
 # A card goes by the offsets in its descriptor. qemu looks for the UDP header itself, and takes a second tag
 # for one only behind an S-tag: else the checksum leaves as we left it, and the players' kernel drops it.
 NOT_COMPUTED_BY_QEMU = {"two 802.1Q"}
+
+
+def is_dropped(grown: Growth, reason: str) -> bool:
+    return grown.dropped(reason) >= 1
 
 
 class Card:
@@ -76,7 +80,8 @@ class Card:
         for name, (reason, frame) in refused_frames().items():
             grown = Growth(town.gate)
             inject(guest.wire.players, frame)
-            assert acknowledged_moves([player], 1) == 1  # so that the frame before it has been handled
+            town.gate.wait_until(partial(is_dropped, grown, reason))
+            assert acknowledged_moves([player], 1) == 1, name
             assert grown.dropped(reason) == 1, name
             assert grown.of("pollgate_messages_total", type="heartbeat") == 0, name
 
@@ -114,7 +119,7 @@ class Card:
                 await heard(alice, Chat)
                 assert not any(isinstance(event, Disconnected | Connected) for event in alice.session.events)
 
-        town.play(game)
+        town.play(game, PATIENCE_S * town.gate.patience)
         assert acknowledged_moves(players, 1) == len(players)
         assert grown.of("pollgate_sessions_admitted_total") == 0
 
