@@ -45,7 +45,7 @@ enum pg_message {
 	PG_MESSAGE_ICMP_ECHO,
 	PG_MESSAGE_NEIGHBOR_SOLICITATION,
 	PG_MESSAGE_ICMPV6_ECHO,
-	PG_MESSAGE_MLD_QUERY, // a report follows later
+	PG_MESSAGE_MLD_QUERY,     // a report follows later
 	PG_MESSAGE_SESSION_HELLO, // datagrams of the session profile; what is in them is counted in pg_message_stats
 	PG_MESSAGE_SESSION_CONFIRM,
 	PG_MESSAGE_SESSION_DATA,
@@ -342,7 +342,7 @@ struct pg_worker_stats {
 	// time, in TSC cycles; the three together are all of it
 	uint64_t cycles_busy;
 	uint64_t cycles_idle;
-	uint64_t cycles_off_cpu; // in which the kernel gave its CPU to others
+	uint64_t cycles_off_cpu;  // in which the kernel gave its CPU to others
 	uint64_t handling_cycles; // sum over the packets of handling[]
 
 	// sessions
