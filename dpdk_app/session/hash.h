@@ -17,20 +17,25 @@ struct hash_secret {
 	uint64_t word[4];
 };
 
+#ifdef __BMI2__
+/// As an integer of 128 bits, GCC 12 takes both halves through memory: a wait in each of the loop's products.
 ALWAYS_INLINE uint64_t multiply_fold(uint64_t a, uint64_t b)
 {
-#ifdef __BMI2__
 	uint64_t low, high;
 
-	// As an integer of 128 bits, GCC 12 takes both halves through memory: a wait in each of the loop's products.
 	__asm__("mulx %3, %0, %1" : "=r"(low), "=r"(high) : "%d"(a), "rm"(b));
 	return low ^ high;
-#else
+}
+#endif
+
+#ifndef __BMI2__
+ALWAYS_INLINE uint64_t multiply_fold(uint64_t a, uint64_t b)
+{
 	const unsigned __int128 product = (unsigned __int128)a * b;
 
 	return (uint64_t)product ^ (uint64_t)(product >> 64);
-#endif
 }
+#endif
 
 /// Of the address, or of the first half of one: what the hashes below begin with.
 ALWAYS_INLINE uint64_t address_hash(uint64_t high, uint64_t low, const struct hash_secret *secret)
