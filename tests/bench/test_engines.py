@@ -21,6 +21,7 @@ from pyshim.bench.rig.contestants import ENGINES
 from pyshim.bench.rig.handling import quantile
 from pyshim.bench.rig.sides import Sides
 from tests.bench.commands import BRIEFLY, COMMAND, LIMIT_S, bench
+from tests.bench.test_interrupt import as_a_shell_sees_it
 from tests.network.namespace import why_not
 
 NAMES = [engine.name for engine in ENGINES]
@@ -103,7 +104,7 @@ def test_an_interrupt_prints_the_rounds_so_far_and_leaves_no_process(
         process.kill()
         process.wait()
 
-    assert process.returncode == 130
+    assert as_a_shell_sees_it(process.returncode) == 130
     report = json.loads(out)
     assert report["complete"] is False
     assert [row["name"] for row in report["rows"]][:2] == ["traditional", "epoll"]

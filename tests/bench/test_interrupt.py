@@ -43,7 +43,16 @@ def interrupt_after(line: str, number: signal.Signals, cwd: Path) -> tuple[int, 
         watchdog.cancel()
         process.kill()
         process.wait()
-    return process.returncode, json.loads(out)
+    return as_a_shell_sees_it(process.returncode), json.loads(out)
+
+
+def as_a_shell_sees_it(code: int) -> int:
+    """An exit code, of a process that a signal ended, too.
+
+    CPython sends itself SIGINT at the end of `python -m` when an interrupt came up through exec() of a text, as
+    in an import that makes a dataclass, whoever caught it.
+    """
+    return 128 - code if code < 0 else code
 
 
 def children_of_nobody(directory: str) -> list[str]:
