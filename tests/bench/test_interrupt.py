@@ -49,8 +49,8 @@ def interrupt_after(line: str, number: signal.Signals, cwd: Path) -> tuple[int, 
 def as_a_shell_sees_it(code: int) -> int:
     """An exit code, of a process that a signal ended, too.
 
-    CPython sends itself SIGINT at the end of `python -m` when an interrupt came up through exec() of a text, as
-    in an import that makes a dataclass, whoever caught it.
+    CPython sends itself SIGINT at the end of `python -m` when an interrupt came up through exec() of a text,
+    as in an import that makes a dataclass, whoever caught it.
     """
     return 128 - code if code < 0 else code
 
