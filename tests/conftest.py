@@ -7,6 +7,7 @@ Tests that are too long for every run are marked `full`, and run by `scripts/tes
 from __future__ import annotations
 
 import os
+import signal
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -18,6 +19,10 @@ settings.load_profile("any machine")
 for _name in ("NO_COLOR", "FORCE_COLOR", "COLUMNS", "LINES", "TTY_COMPATIBLE", "TTY_INTERACTIVE"):
     os.environ.pop(_name, None)
 os.environ["TERM"] = "xterm-256color"
+
+# A run in the background ignores Ctrl-C, and so would every process that it starts.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Processes that tests start from the checkout import the installed package, not the tree beside them.
 os.environ["PYTHONSAFEPATH"] = "1"
