@@ -47,7 +47,12 @@ class Lesson:
 def markdown() -> list[Path]:
     """Every document, relative to the root."""
     found = (path.relative_to(ROOT) for path in ROOT.rglob("*.md"))
-    return sorted(path for path in found if not NOT_OURS & {part.split("-")[0] for part in path.parts})
+    return sorted(
+        path
+        for path in found
+        # What begins with a dot is a tool's own, such as pytest's cache, which has a README.
+        if not NOT_OURS & {part.split("-")[0] for part in path.parts} and not path.parts[0].startswith(".")
+    )
 
 
 def fences(text: str) -> list[tuple[str, str, str]]:
