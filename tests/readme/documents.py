@@ -8,12 +8,13 @@ follow, and Ctrl-C ends it, before a block below `<!-- after Ctrl-C -->` or at t
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-NOT_OURS = {".venv", "build", "var", ".git", "node_modules"}
+NOT_OURS = {"build", "var", "node_modules"}
 
 _HEADING = re.compile(r"^## (?P<title>.+)$", re.MULTILINE)
 _BLOCK = re.compile(
@@ -46,13 +47,12 @@ class Lesson:
 
 def markdown() -> list[Path]:
     """Every document, relative to the root."""
-    found = (path.relative_to(ROOT) for path in ROOT.rglob("*.md"))
-    return sorted(
-        path
-        for path in found
-        # What begins with a dot is a tool's own, such as pytest's cache, which has a README.
-        if not NOT_OURS & {part.split("-")[0] for part in path.parts} and not path.parts[0].startswith(".")
-    )
+    found = []
+    for directory, below, names in os.walk(ROOT):
+        # Not looked into at all: a build holds whole roots. What begins with a dot is a tool's own.
+        below[:] = [name for name in below if name.split("-")[0] not in NOT_OURS and not name.startswith(".")]
+        found += [(Path(directory) / name).relative_to(ROOT) for name in names if name.endswith(".md")]
+    return sorted(found)
 
 
 def fences(text: str) -> list[tuple[str, str, str]]:
