@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import mmap
 import os
@@ -32,10 +33,16 @@ def memory_file(name: str, size_bytes: int, flags: int = 0) -> int:
             raise
     except OSError as problem:
         raise UnavailableError(
-            f"a memory file of {size_bytes} bytes ({name}) cannot be made: {problem.strerror}; check the "
-            "memory limits of this process"
+            f"a memory file of {size_bytes} bytes ({name}) cannot be made: {problem.strerror}; "
+            + _what_to_do(problem)
         ) from problem
     return fd
+
+
+def _what_to_do(problem: OSError) -> str:
+    if problem.errno == errno.EFBIG:
+        return "raise the limit on the size of files (ulimit -f; systemd: LimitFSIZE)"
+    return "check the memory limits of this process"
 
 
 class SessionState:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TextIO
 
 from pyshim.errors import UsageError
+from pyshim.regular_file import kind_of
 
 
 @contextmanager
@@ -27,9 +28,9 @@ def private_file(path: Path, option: str) -> Iterator[TextIO]:
     Raises:
         UsageError: no file can be made there.
     """
-    if path.exists() and not path.is_file():
-        raise UsageError(f"{option}: {path} is no ordinary file; name one that may be written")
     try:
+        if (kind := kind_of(path)) not in (None, "a file"):
+            raise UsageError(f"{option}: {path} is {kind}, no ordinary file; name one that may be written")
         descriptor, made = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # 0600
     except OSError as problem:
         raise UsageError(

@@ -8,12 +8,32 @@ import os
 import stat
 from pathlib import Path
 
+_FILE = "a file"
+_DIRECTORY = "a directory"
 _KINDS = (
+    (stat.S_ISREG, _FILE),
+    (stat.S_ISDIR, _DIRECTORY),
     (stat.S_ISFIFO, "a FIFO"),
     (stat.S_ISSOCK, "a socket"),
     (stat.S_ISCHR, "a device"),
     (stat.S_ISBLK, "a device"),
 )
+
+
+def kind_of(path: Path) -> str | None:
+    """What is at `path`, links followed, with its article: "a file", "a FIFO"; None when nothing is.
+
+    Raises:
+        OSError: nobody can tell, as of a name that is too long or in a directory that is not ours to see.
+    """
+    try:
+        return _kind(path.stat().st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+def _kind(mode: int) -> str:
+    return next((kind for is_kind, kind in _KINDS if is_kind(mode)), "something else")
 
 
 class NotRegularError(OSError):
@@ -46,8 +66,20 @@ def open_regular(path: Path) -> int:
 
 def read_regular(path: Path, bytes_max: int = -1) -> bytes:
     """The first `bytes_max` bytes of a regular file, or all of it. Raises as `open_regular` does."""
-    with os.fdopen(open_regular(path), "rb") as file:
-        return file.read(bytes_max)
+    return read_open(open_regular(path), path, bytes_max)
+
+
+def read_open(fd: int, path: Path, bytes_max: int = -1) -> bytes:
+    """The same of one that `open_regular` has opened, and close it.
+
+    Raises:
+        OSError: it cannot be read, or it is a file of the kernel's in which nothing is at the moment.
+    """
+    with os.fdopen(fd, "rb") as file:
+        data: bytes | None = file.read(bytes_max)
+    if data is None:  # one that would be waited for, such as /proc/kmsg
+        raise OSError(errno.EAGAIN, "it has nothing to read at the moment", str(path))
+    return data
 
 
 def write_file(path: Path, data: bytes) -> None:
@@ -70,8 +102,8 @@ def write_file(path: Path, data: bytes) -> None:
 
 
 def _check(path: Path, mode: int) -> None:
-    if stat.S_ISDIR(mode):
+    kind = _kind(mode)
+    if kind == _DIRECTORY:
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
-    if not stat.S_ISREG(mode):
-        kind = next((kind for is_kind, kind in _KINDS if is_kind(mode)), "something else")
+    if kind != _FILE:
         raise NotRegularError(path, kind)

@@ -49,8 +49,12 @@ class ReloadRefusedError(PollgateError):
 
 
 def socket_name(config: Path) -> str:
-    """The same for everybody who names the same file, whatever it links to: a link may be changed."""
-    place = os.fsencode(config.parent.resolve() / config.name)
+    """The same for everybody who names the same file, whatever it links to: a link may be changed.
+
+    Raises:
+        OSError: it is named from a working directory that is gone.
+    """
+    place = os.fsencode(Path(os.path.realpath(config.parent), config.name))
     label = config.stem[:32] if config.stem.isascii() and config.stem.isprintable() else "gate"
     return f"{label}-{hashlib.sha256(place).hexdigest()[:16]}.reload"
 
@@ -216,7 +220,12 @@ def ask_to_reload(config: Path, limit_s: float = ANSWER_LIMIT_S) -> str:
 
 
 def _connected(config: Path) -> socket.socket:
-    name = socket_name(config)
+    try:
+        name = socket_name(config)
+    except OSError as problem:
+        raise UnavailableError(
+            f"{config} is not to be found: the working directory is gone ({problem.strerror}); cd to another"
+        ) from problem
     for directory in _directories():
         if not _is_ours(directory):
             continue

@@ -20,24 +20,24 @@ def remove_stale_sockets(plan: Plan) -> None:
     """
     for port in plan.ports:
         path = _served_socket(port.vdev_args or "")
-        if path is not None and path.is_socket() and not _has_listener(path):
-            with suppress(OSError):
+        with suppress(OSError):  # what cannot be looked at is DPDK's to complain of
+            if path is not None and path.is_socket() and not _has_listener(path):
                 path.unlink()
 
 
 def _served_socket(device: str) -> Path | None:
     """The file that a device's driver will listen on; None when it makes none."""
     vdev = parse_vdev(device)
-    serves = vdev.values("role")[-1:] in (("server",), ("master",))
     # An abstract name needs no file and is free when its process is gone.
     has_file = vdev.values("socket-abstract")[-1:] == ("no",)
-    if vdev.kind != "net_memif" or not (serves and has_file):
+    if not (vdev.serves_memif and has_file):
         return None
     return Path((vdev.values("socket") or (_DEFAULT,))[-1])
 
 
 def _has_listener(path: Path) -> bool:
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as probe:
+        probe.setblocking(False)  # a listener that does not accept is one, and would be waited for
         try:
             probe.connect(str(path))
         except ConnectionRefusedError:

@@ -11,6 +11,7 @@ from pathlib import Path
 from pyshim.host import pcapng
 from pyshim.host.facts import Capture
 from pyshim.host.walk import MAX_SNAPLEN, RECORD_WRONG, Buffer, Walk, wrong_link_type
+from pyshim.regular_file import NotRegularError, open_regular
 
 _FILE_HEADER_BYTES = 24
 _RECORD_HEADER_BYTES = 16
@@ -41,22 +42,30 @@ def inspect_capture(path: Path, *, endless: bool = False) -> Capture:
             Else only the first 128 MiB are looked at.
     """
     try:
-        if not path.is_file():
-            return Capture(path, "does not exist" if not path.exists() else "is not a regular file")
-        with path.open("rb") as file:
-            header = file.read(_FILE_HEADER_BYTES)
+        with os.fdopen(open_regular(path), "rb") as file:
+            header = file.read(_FILE_HEADER_BYTES) or b""
             if problem := _header_problem(header, endless=endless):
                 return Capture(path, problem)
             limit = os.fstat(file.fileno()).st_size if endless else _LOOK_BYTES
             with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
                 found = _walk(data, header, limit)
-    except PermissionError:
-        return Capture(path, f"cannot be read by uid {os.getuid()}")
     except OSError as error:
-        return Capture(path, f"cannot be read: {error.strerror}")
+        return Capture(path, _unreadable(error))
     if endless and not found.packets:
         return Capture(path, found.problem or "holds no packet", 0)
     return Capture(path, found.problem, found.packets, found.longest_bytes)
+
+
+def _unreadable(error: OSError) -> str:
+    match error:
+        case FileNotFoundError():
+            return "does not exist"
+        case NotRegularError() | IsADirectoryError():
+            return "is not a regular file"
+        case PermissionError():
+            return f"cannot be read by uid {os.geteuid()}"
+        case _:
+            return f"cannot be read: {error.strerror}"
 
 
 def _header_problem(header: bytes, *, endless: bool) -> str | None:

@@ -12,7 +12,9 @@ from pathlib import Path
 
 from pyshim.host.capture import inspect_capture
 from pyshim.host.facts import Capture, Vdev
+from pyshim.host.named_files import output_problems, socket_problems
 from pyshim.host.pmd import virtual_driver
+from pyshim.regular_file import kind_of
 
 _INTERFACE_KEYS = {
     "net_af_packet": ("iface",),
@@ -43,6 +45,11 @@ class VdevArgs:
     def interfaces(self) -> tuple[str, ...]:
         """Interfaces of the kernel that it is made of."""
         return tuple(value for key in _INTERFACE_KEYS.get(self.kind, ()) for value in self.values(key))
+
+    @property
+    def serves_memif(self) -> bool:
+        """Whether it makes the socket that the other end of a memif connects to."""
+        return self.kind == "net_memif" and self.values("role")[-1:] in (("server",), ("master",))
 
     @property
     def infinite_rx(self) -> bool:
@@ -86,9 +93,12 @@ def _shared_files(devices: Sequence[str], writer: int) -> Iterator[str]:
 
 def _is_same_file(one: Path, other: Path) -> bool:
     """Whether writing one destroys the other, whatever their names; /dev/null has nothing to lose."""
-    if one.exists() and other.exists():
-        return one.is_file() and one.samefile(other)
-    return one.resolve() == other.resolve()
+    try:
+        if kind_of(one) and kind_of(other):
+            return kind_of(one) == "a file" and one.samefile(other)
+        return os.path.realpath(one) == os.path.realpath(other)
+    except OSError:
+        return False  # that is a problem of its own
 
 
 def gather_vdev(device: str, pmd_directory: Path | None, root: Path = Path("/")) -> Vdev:
@@ -121,15 +131,9 @@ def _interfaces(root: Path) -> list[str]:
 
 def _problems(vdev: VdevArgs, root: Path) -> Iterator[str]:
     for name in vdev.values("tx_pcap"):
-        path = Path(name)
-        if path.is_dir():
-            yield f"tx_pcap={path} is a directory; name a file in it"
-        elif path.is_fifo():
-            yield f"tx_pcap={path} is a FIFO, which would be waited for until somebody reads it; name a file"
-        elif not path.parent.is_dir():
-            yield f"tx_pcap={path} cannot be written: {path.parent} is not a directory; create it"
-        elif not os.access(path if path.exists() else path.parent, os.W_OK):
-            yield f"tx_pcap={path} cannot be written by uid {os.getuid()}"
+        yield from output_problems("tx_pcap", Path(name))
+    if vdev.kind == "net_memif":
+        yield from _memif_problems(vdev)
     for key in _INTERFACE_KEYS.get(vdev.kind, ()):
         for interface in vdev.values(key):
             present = _interfaces(root)
@@ -156,6 +160,13 @@ def _virtio_user_problems(vdev: VdevArgs, root: Path) -> Iterator[str]:
         yield "path=/dev/vhost-net is missing; run: modprobe vhost-net, or give it to the container"
     else:
         yield f"path={paths[-1]} does not exist; start the program that serves it first, or add server=1"
+
+
+def _memif_problems(vdev: VdevArgs) -> Iterator[str]:
+    """What is where its socket would be; the driver only says that its address is in use."""
+    if vdev.values("socket-abstract")[-1:] == ("no",):
+        for name in vdev.values("socket")[-1:]:
+            yield from socket_problems("socket", Path(name), serves=vdev.serves_memif)
 
 
 def _directory_problems(key: str, paths: Iterable[str], root: Path) -> Iterator[str]:

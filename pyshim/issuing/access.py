@@ -17,7 +17,7 @@ from pathlib import Path
 from pyshim.config import Config
 from pyshim.config.values import Endpoint, UnixSocket
 from pyshim.errors import ExitCode, PlanError, Problem
-from pyshim.regular_file import open_regular, read_regular
+from pyshim.regular_file import open_regular, read_open, read_regular
 from pyshim.unix_socket import listen_at
 
 TOKEN_CHARS_MIN = 16
@@ -88,9 +88,9 @@ def read_token(config: Config) -> Token | None:
         return None
     path = Path(config.control.token_file)
     try:
-        with os.fdopen(open_regular(path), encoding="ascii") as file:
-            mode = os.fstat(file.fileno()).st_mode
-            text = file.read(TOKEN_CHARS_MAX + 100).strip()
+        fd = open_regular(path)
+        mode = os.fstat(fd).st_mode
+        text = read_open(fd, path, TOKEN_CHARS_MAX + 100).decode("ascii").strip()
     except OSError as problem:
         raise _wrong(
             "token_file", f"{path} cannot be read: {problem.strerror}", ExitCode.UNAVAILABLE

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from pyshim.protocol.client import Ticket
-from pyshim.regular_file import NotRegularError, read_regular, write_file
+from pyshim.regular_file import NotRegularError, read_open, read_regular, write_file
 from tests.gate import Gate
 from tests.issuing.gateway import certificate, configuration, token_file
 
@@ -113,6 +113,16 @@ def test_a_configuration_that_became_a_fifo_is_a_refused_reload(tmp_path: Path) 
         gate.wait_for_line("reload refused.*it is a FIFO")
         assert gate.get("/readyz")[0] == 200
         assert gate.stop() == 0
+
+
+def test_a_file_in_which_nothing_is_yet_is_not_waited_for() -> None:
+    # As /proc/kmsg, which says of itself that it is a regular file.
+    reading, writing = os.pipe2(os.O_NONBLOCK)
+    try:
+        with pytest.raises(OSError, match="nothing to read at the moment"):
+            read_open(reading, Path("kmsg"))
+    finally:
+        os.close(writing)
 
 
 def test_what_is_written_can_be_read(tmp_path: Path) -> None:

@@ -93,6 +93,23 @@ def test_without_a_gateway_it_is_69_and_one_sentence(tmp_path: Path) -> None:
     assert str(config) in done.stderr
 
 
+def test_from_a_working_directory_that_is_gone_it_is_69_and_said(tmp_path: Path) -> None:
+    # A process can only get there by being in it when it is removed.
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    line = f'cd "{gone}" && rmdir "{gone}" && exec "{sys.executable}" -P -m pyshim reload -c gate.yaml'
+    done = subprocess.run(["sh", "-c", line], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 69
+    assert "the working directory is gone" in done.stderr
+
+
+def test_a_name_that_leads_round_in_a_circle_is_69_and_said(tmp_path: Path) -> None:
+    (tmp_path / "circle").symlink_to("circle")
+    done = reload(tmp_path / "circle" / "gate.yaml")
+    assert done.returncode == 69
+    assert "no gateway that this user may ask runs with" in done.stderr
+
+
 def test_one_that_asks_while_the_gateway_ends_is_told(tmp_path: Path) -> None:
     with Gate(configuration(), tmp_path) as gate:
         sockets = [

@@ -24,11 +24,17 @@ def planned(device: str) -> Plan:
     return plan(config, make_host(config))
 
 
-def listener_at(path: Path) -> socket.socket:
+def listener_at(path: Path, backlog: int = 16) -> socket.socket:
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     listener.bind(str(path))
-    listener.listen()
+    listener.listen(backlog)
     return listener
+
+
+def connected_to(path: Path) -> socket.socket:
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    connection.connect(str(path))
+    return connection
 
 
 @pytest.fixture
@@ -48,6 +54,13 @@ def test_the_socket_of_a_dead_worker_is_removed(left: Path) -> None:
 def test_a_socket_that_somebody_listens_on_stays(tmp_path: Path) -> None:
     path = tmp_path / "memif.sock"
     with closing(listener_at(path)):
+        remove_stale_sockets(planned(serving(path)))
+        assert path.is_socket()
+
+
+def test_a_listener_that_takes_no_connection_is_not_waited_for(tmp_path: Path) -> None:
+    path = tmp_path / "memif.sock"
+    with closing(listener_at(path, backlog=0)), closing(connected_to(path)):
         remove_stale_sockets(planned(serving(path)))
         assert path.is_socket()
 
