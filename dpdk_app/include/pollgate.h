@@ -375,6 +375,7 @@ enum pg_device_state {
 	PG_DEVICE_REPLACED, // there is another interface of that name: the device has to be opened again
 	PG_DEVICE_STUCK,    // its interface sends nothing any more: likewise
 	PG_DEVICE_RESET,    // the device asks for it
+	PG_DEVICE_LEAVING,  // it is being taken away: it has to be closed
 };
 
 /// What the device says of itself. One writer: the worker process's control thread.

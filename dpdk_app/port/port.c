@@ -150,37 +150,6 @@ static int configure(struct port *port, struct pg_error *error)
 	return setup_queues(port, &info, &conf, error);
 }
 
-// ---------------------------------------------------------------- what a device says by itself
-
-/// That it has to be reset: a virtual function whose physical one was, ENA and mana after a fault. The supervisor has the
-/// device opened anew by another process, which is more than a reset and keeps every session.
-static const enum rte_eth_event_type reset_events[] = {RTE_ETH_EVENT_INTR_RESET, RTE_ETH_EVENT_RECOVERY_FAILED};
-
-/// In DPDK's interrupt thread.
-static int on_reset(uint16_t id, enum rte_eth_event_type event, void *argument, void *told)
-{
-	struct port *port = argument;
-
-	(void)id;
-	(void)event;
-	(void)told;
-	atomic_store_explicit(&port->asks_reset, true, memory_order_relaxed);
-	return 0;
-}
-
-/// Without a callback, for want of memory, a device that asks is not heard; everything else works.
-static void begin_hearing(struct port *port)
-{
-	for (unsigned i = 0; i < RTE_DIM(reset_events); i++)
-		rte_eth_dev_callback_register(port->id, reset_events[i], on_reset, port);
-}
-
-static void end_hearing(struct port *port)
-{
-	for (unsigned i = 0; i < RTE_DIM(reset_events); i++)
-		rte_eth_dev_callback_unregister(port->id, reset_events[i], on_reset, port);
-}
-
 static void begin_watch(struct port *port)
 {
 	watch_begin(&port->watch, port->id);
@@ -197,7 +166,7 @@ static int open_device(struct port *port, struct pg_error *error)
 	rc = configure(port, error);
 	if (rc != PG_OK)
 		return rc;
-	begin_hearing(port);
+	notices_begin(&port->notices, port->id);
 	set_mac(port);
 	rc = rte_eth_dev_start(port->id);
 	if (rc < 0)
@@ -242,7 +211,7 @@ void port_close(struct port *port)
 {
 	watch_end(&port->watch);
 	if (port->configured) {
-		end_hearing(port);
+		notices_end(&port->notices);
 		rte_eth_dev_close(port->id);
 	}
 	port->configured = false;
@@ -288,8 +257,10 @@ static void refresh_link_of_kernel(struct port *port, struct pg_port_stats *stat
 
 static enum pg_device_state state_of(const struct port *port)
 {
-	if (atomic_load_explicit(&port->asks_reset, memory_order_relaxed))
-		return PG_DEVICE_RESET;
+	const enum pg_device_state noticed = notices_state(&port->notices);
+
+	if (noticed != PG_DEVICE_WELL)
+		return noticed;
 	return port->stuck ? PG_DEVICE_STUCK : port->sight.state;
 }
 

@@ -15,6 +15,7 @@
 #include "net/identity.h"
 #include "pollgate.h"
 #include "port/losses.h"
+#include "port/notices.h"
 #include "port/watch.h"
 
 struct port {
@@ -42,7 +43,7 @@ struct port {
 	struct watch watch; // of the kernel's interfaces behind the device
 	struct sight sight; // what the last look found
 	struct losses losses;
-	atomic_bool asks_reset; // the device; written by DPDK's interrupt thread
+	struct notices notices; // what the device said by itself
 	bool stuck;             // nothing leaves any more; found out by whoever knows the queues
 };
 

@@ -86,6 +86,7 @@ enum pg_device_state {
 	PG_DEVICE_REPLACED,
 	PG_DEVICE_STUCK,
 	PG_DEVICE_RESET,
+	PG_DEVICE_LEAVING,
 	...
 };
 
