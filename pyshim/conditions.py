@@ -11,6 +11,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pyshim.plan import PortPlan
 
 LONGEST_SPACING_S = 30.0
 CALM_S = 60.0  # without a reopening: the next one is a first one again
@@ -27,9 +31,10 @@ class DeviceState(IntEnum):
     REPLACED = 5
     STUCK = 6
     RESET = 7
+    LEAVING = 8
 
 
-_REOPENED = frozenset({DeviceState.REPLACED, DeviceState.STUCK, DeviceState.RESET})
+_REOPENED = frozenset({DeviceState.REPLACED, DeviceState.STUCK, DeviceState.RESET, DeviceState.LEAVING})
 _SERVING = frozenset({DeviceState.WELL, DeviceState.NARROW})
 
 
@@ -72,6 +77,10 @@ _SENTENCES = {
         "opened again, and what waited to leave is lost"
     ),
     DeviceState.RESET: "its device asks to be reset; it is opened again",
+    DeviceState.LEAVING: (
+        "its device is being taken away from this host or from its driver, and is let go of; it is waited "
+        "for, all sessions are kept, and it is opened again when it is back"
+    ),
 }
 _ETHERNET_BYTES = 14
 
@@ -93,6 +102,12 @@ class Conditions:
     reopened: int = 0  # ever
     in_a_row: int = 0
     last_s: float = 0.0  # of the last reopening
+
+    @classmethod
+    def of(cls, ports: Sequence[PortPlan]) -> Conditions:
+        """Before the first look: what is down was warned of as the plan was made, and is not told again."""
+        known = (Condition(DeviceState.DOWN, port.down) if port.down else Condition() for port in ports)
+        return cls(tuple(port.name for port in ports), tuple(known))
 
     def seen(self, ports: Sequence[Condition]) -> tuple[Conditions, tuple[str, ...]]:
         """The new value, and a sentence for each change."""

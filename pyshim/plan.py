@@ -55,6 +55,7 @@ class PortPlan:
     rx_descriptors: int
     tx_descriptors: int
     node: int  # NUMA node, -1 unknown
+    down: str = ""  # the interface behind a virtual device that was down at that time, and is warned of
 
 
 @dataclass(frozen=True, slots=True)

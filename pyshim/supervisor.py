@@ -239,7 +239,7 @@ class _Supervisor:
         workers = live.config.workers
         self._restarts = Restarts(workers.restart_limit, workers.restart_window_s)
         self._waiting = Waiting()
-        self._conditions = Conditions(tuple(port.name for port in live.plan.ports))
+        self._conditions = Conditions.of(live.plan.ports)
 
         self._reload_asked = False
         self._reload_socket = live.reload_socket

@@ -30,7 +30,7 @@ from pyshim.planner.memory import MemoryChoice, check_mail, choose_memory, state
 from pyshim.planner.mtu import check_mtus
 from pyshim.planner.queues import Assignment, assign_queues, queue_demand
 from pyshim.planner.sockets import lay_out_sockets
-from pyshim.planner.surroundings import warn_of_surroundings
+from pyshim.planner.surroundings import down_behind, warn_of_surroundings
 from pyshim.planner.user import check_user
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ def _lay_out_devices(config: Config, host: HostFacts, problems: list[Problem]) -
         cpus=cpus,
         workers=_workers(config, cpus, assignment),
         ports=tuple(
-            _port(port, node, pool, queues)
+            _port(port, node, pool, queues, next(iter(down_behind(config, port, host)), ""))
             for port, node, pool, queues in zip(
                 config.ports, nodes, memory.pool_of_port, assignment.queues, strict=True
             )
@@ -167,7 +167,7 @@ def _workers(config: Config, cpus: CpuChoice, assignment: Assignment) -> tuple[W
     return tuple(workers)
 
 
-def _port(port: PortConfig, node: int, pool: int, queues: int) -> PortPlan:
+def _port(port: PortConfig, node: int, pool: int, queues: int, down: str) -> PortPlan:
     return PortPlan(
         name=port.name,
         device=port.pci_address or parse_vdev(port.device).name,
@@ -181,6 +181,7 @@ def _port(port: PortConfig, node: int, pool: int, queues: int) -> PortPlan:
         rx_descriptors=port.rx_descriptors,
         tx_descriptors=port.tx_descriptors,
         node=node,
+        down=down,
     )
 
 

@@ -37,6 +37,11 @@ def interfaces_of(config: Config, port: PortConfig, host: HostFacts) -> Iterator
         yield from (found for found in host.interfaces if found.name in named)
 
 
+def down_behind(config: Config, port: PortConfig, host: HostFacts) -> tuple[str, ...]:
+    """The interfaces of a port that are down."""
+    return tuple(found.name for found in interfaces_of(config, port, host) if not found.up)
+
+
 def keeps_what_it_sends(device: str, pmd_directory: Path | None) -> bool:
     """Whether this is net_null with copy=1 of a DPDK that never frees the packets sent over it."""
     vdev = parse_vdev(device)
@@ -47,12 +52,8 @@ def keeps_what_it_sends(device: str, pmd_directory: Path | None) -> bool:
 
 
 def _of_port(config: Config, port: PortConfig, host: HostFacts) -> Iterator[str]:
-    for interface in interfaces_of(config, port, host):
-        if not interface.up:
-            yield (
-                f"{port.name}: {interface.name} is down, so nothing arrives; run: ip link set "
-                f"{interface.name} up"
-            )
+    for name in down_behind(config, port, host):
+        yield f"{port.name}: {name} is down, so nothing arrives; run: ip link set {name} up"
     if config.uses_sockets or port.is_pci:
         return
     vdev = parse_vdev(port.device)

@@ -142,9 +142,11 @@ class TestDown:
         self, wire: Wire, crowd: Crowd, tmp_path: Path
     ) -> None:
         with down(wire, GATE_INTERFACE), NetworkGate(wire.gate, config(), tmp_path, wait_ready=False) as gate:
-            gate.wait_for_line(f"interface {GATE_INTERFACE} is down", NOTICED_S)
-            assert link(gate.metrics()) == 0
+            said = f"{GATE_INTERFACE} is down"
+            gate.wait_for_line(said, NOTICED_S)
+            gate.wait_until(lambda: link(gate.metrics()) == 0, NOTICED_S)
             assert not is_ready(gate)
+            assert gate.stderr.count(said) == 1
             wire.gate.run("ip", "link", "set", GATE_INTERFACE, "up")
             gate.wait_ready(NOTICED_S)
             all_play(crowd.players(4))

@@ -6,11 +6,13 @@ from __future__ import annotations
 import pytest
 
 from pyshim.conditions import CALM_S, LONGEST_SPACING_S, Condition, Conditions, DeviceState
+from pyshim.plan import PortPlan
 
 WELL = Condition()
 DOWN = Condition(DeviceState.DOWN, "eth0")
+PORT = PortPlan("b", "net_null0", None, (), None, False, "auto", 0, 1, 64, 64, -1)
 REPLACED = Condition(DeviceState.REPLACED, "eth0")
-REOPENED = [DeviceState.REPLACED, DeviceState.STUCK, DeviceState.RESET]
+REOPENED = [DeviceState.REPLACED, DeviceState.STUCK, DeviceState.RESET, DeviceState.LEAVING]
 
 
 def two(first: Condition, second: Condition = WELL) -> Conditions:
@@ -30,6 +32,16 @@ def test_each_change_is_told_once_and_the_end_of_it_too() -> None:
     assert told == ()
     conditions, told = conditions.seen((WELL, WELL))
     assert told == ("port b: eth0 serves again",)
+
+
+def test_what_was_down_when_it_was_planned_is_not_told_again() -> None:
+    planned = [PortPlan("a", "net_tap0", None, (), None, False, "auto", 0, 1, 64, 64, -1, down="eth0"), PORT]
+    begun = Conditions.of(planned)
+    assert begun.obstacles != ()
+    assert begun.seen((DOWN, WELL))[1] == ()
+    assert begun.seen((WELL, WELL))[1] == ("port a: eth0 serves again",)
+    gone = Condition(DeviceState.GONE, "eth0")
+    assert len(begun.seen((gone, WELL))[1]) == 1
 
 
 def test_every_state_has_a_sentence_that_names_the_port() -> None:
