@@ -50,6 +50,7 @@ class Privileges:
     net_admin: bool
     ipc_lock: bool
     set_user: bool = False  # may become another user and group
+    sys_admin: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ _CAP_SETUID = 7
 _CAP_NET_ADMIN = 12
 _CAP_NET_RAW = 13
 _CAP_IPC_LOCK = 14
+_CAP_SYS_ADMIN = 21
 _CAP_SYS_RESOURCE = 24
 
 
@@ -37,6 +38,7 @@ def gather_privileges(root: Path = Path("/")) -> Privileges:
         net_raw=bool(effective >> _CAP_NET_RAW & 1),
         net_admin=bool(effective >> _CAP_NET_ADMIN & 1),
         ipc_lock=bool(effective >> _CAP_IPC_LOCK & 1),
+        sys_admin=bool(effective >> _CAP_SYS_ADMIN & 1),
         set_user=bool(effective >> _CAP_SETUID & 1) and bool(effective >> _CAP_SETGID & 1),
     )
 

@@ -26,6 +26,7 @@ from pyshim.planner.cpus import CpuChoice, choose_cpus, return_idle
 from pyshim.planner.descriptors import descriptor_problem
 from pyshim.planner.devices import find_device_problems
 from pyshim.planner.layout import Layout
+from pyshim.planner.locks import check_locks
 from pyshim.planner.memory import MemoryChoice, check_mail, choose_memory, state_bytes
 from pyshim.planner.mtu import check_mtus
 from pyshim.planner.queues import Assignment, assign_queues, queue_demand
@@ -105,6 +106,7 @@ def _lay_out_devices(config: Config, host: HostFacts, problems: list[Problem]) -
     assignment = assign_queues(config, cpus, demands, nodes, problems)
     cpus, assignment = return_idle(host, cpus, assignment)
     memory = choose_memory(config, host, cpus, assignment, problems)
+    check_locks(config, host, assignment.queues, memory, problems)
     return Layout(
         cpus=cpus,
         workers=_workers(config, cpus, assignment),

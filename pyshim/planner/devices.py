@@ -54,10 +54,13 @@ def _vdev_problems(device: str, host: HostFacts) -> Iterator[str]:
     size_bytes = vdev.number("size", 0)
     if vdev.kind == "net_null" and vdev.number("copy", 0) and size_bytes > _FRAME_BYTES_MAX:
         yield f"net_null copies {size_bytes} bytes into buffers of {_FRAME_BYTES_MAX}; lower size="
-    for capability in _missing_capabilities(vdev, host.privileges):
+    if missing := tuple(_missing_capabilities(vdev, host.privileges)):
+        named = [f"CAP_{capability}" for capability in missing]
+        many = len(missing) > 1
         yield (
-            f"{vdev.kind} needs the capability CAP_{capability}; run as root, or grant it "
-            f"(systemd: AmbientCapabilities=CAP_{capability}; container: --cap-add {capability})"
+            f"{vdev.kind} needs the capabilit{'ies' if many else 'y'} {' and '.join(named)}; run as root, or "
+            f"grant {'them' if many else 'it'} (systemd: AmbientCapabilities={' '.join(named)}; container: "
+            f"{' '.join(f'--cap-add {capability}' for capability in missing)})"
         )
 
 
@@ -67,8 +70,13 @@ def _missing_capabilities(vdev: VdevArgs, privileges: Privileges) -> Iterator[st
     )
     if raw and not privileges.net_raw:
         yield "NET_RAW"
-    if vdev.kind in ("net_tap", "net_af_xdp") and not privileges.net_admin:
+    # af_packet's too: starting any device restores what it was set to, promiscuous or not, and that is the
+    # interface's there.
+    if vdev.kind in ("net_tap", "net_af_xdp", "net_af_packet") and not privileges.net_admin:
         yield "NET_ADMIN"
+    # libxdp finds the interface's program by its number, which CAP_BPF does not allow.
+    if vdev.kind == "net_af_xdp" and not privileges.sys_admin:
+        yield "SYS_ADMIN"
 
 
 def _pci_problems(address: str, config: Config, host: HostFacts) -> Iterator[str]:
@@ -141,10 +149,4 @@ def _vfio_problems(device: PciDevice, config: Config, host: HostFacts) -> Iterat
         yield (
             f"{device.address} needs {device.vfio_path} and /dev/vfio/vfio, which this process cannot open "
             "for reading and writing; chown them, or give them to the container"
-        )
-    limit = host.memory.memlock_bytes
-    if limit is not None and not host.privileges.ipc_lock and limit < config.eal.memory_mib << 20:
-        yield (
-            f"{device.address} needs {config.eal.memory_mib} MiB of locked memory, this process may lock "
-            f"{limit >> 20} MiB; set ulimit -l unlimited (systemd: LimitMEMLOCK=infinity)"
         )

@@ -1,19 +1,17 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""A network namespace for tests whose device has the kernel at its other end; a directory for other users."""
+"""A network namespace for tests whose device has the kernel at its other end."""
 
 from __future__ import annotations
 
-import subprocess
-import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.network.namespace import Namespace, why_not
+from tests.nobody import open_directory
 
-NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
+__all__ = ["namespace", "open_directory"]
 
 
 @pytest.fixture
@@ -26,15 +24,3 @@ def namespace() -> Iterator[Namespace]:
     with Namespace() as made:
         made.run("sysctl", "-qw", "net.ipv6.conf.default.addr_gen_mode=1")
         yield made
-
-
-@pytest.fixture
-def open_directory() -> Iterator[Path]:
-    """A directory that everybody may enter and write to, which pytest's are not; for runs as nobody."""
-    probe = [*NOBODY, sys.executable, "-P", "-c", "import pyshim.cli"]
-    if subprocess.run(probe, capture_output=True, timeout=60, check=False).returncode != 0:
-        pytest.skip(f"nobody may not run {sys.executable}: this checkout is closed to others")
-    with tempfile.TemporaryDirectory() as name:
-        path = Path(name)
-        path.chmod(0o777)
-        yield path

@@ -20,7 +20,6 @@ import yaml
 
 from pyshim.protocol.capture import Scene, write
 from pyshim.protocol.rarities import Gate as Target
-from tests.appliance.conftest import NOBODY
 from tests.appliance.conservation import assert_no_buffer_is_missing, books
 from tests.appliance.refusals import (
     CONFIG,
@@ -35,6 +34,7 @@ from tests.appliance.refusals import (
 from tests.appliance.replay import UNLIMITED, write_capture
 from tests.gate import Gate
 from tests.network.namespace import Namespace
+from tests.nobody import NOBODY
 from tests.strategies import LISTENERS, MAC, MAC_BYTES, OWN4, OWN6, Datagram, Link, chat_body
 
 ROOT = Path(__file__).resolve().parents[2]

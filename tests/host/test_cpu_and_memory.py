@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pyshim.host import Cpu, SocketLimits, format_cpu_list, parse_cpu_list
+from pyshim.host import Cpu, Privileges, SocketLimits, format_cpu_list, parse_cpu_list
 from pyshim.host.cpu import gather_cpus
 from pyshim.host.memory import gather_memory, gather_privileges, gather_socket_limits
 from tests.host.tree import Tree
@@ -94,8 +94,9 @@ def test_mounted_hugetlbfs_is_found(tmp_path: Path) -> None:
 
 def test_capabilities_are_told_apart(tmp_path: Path) -> None:
     Tree(tmp_path, capabilities=1 << 13)
-    privileges = gather_privileges(tmp_path)
-    assert (privileges.net_raw, privileges.net_admin, privileges.ipc_lock) == (True, False, False)
+    assert gather_privileges(tmp_path) == Privileges(net_raw=True, net_admin=False, ipc_lock=False)
+    Tree(tmp_path, capabilities=1 << 21)
+    assert gather_privileges(tmp_path) == Privileges(False, False, False, sys_admin=True)
 
 
 def test_the_bounds_of_socket_buffers_are_read(tmp_path: Path) -> None:

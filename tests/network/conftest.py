@@ -9,6 +9,9 @@ import pytest
 
 from tests.network.namespace import Wire, why_not
 from tests.network.players import Crowd
+from tests.nobody import open_directory
+
+__all__ = ["crowd", "namespaces", "open_directory", "wire"]
 
 
 @pytest.fixture(scope="session")

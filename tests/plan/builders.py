@@ -23,6 +23,7 @@ from pyshim.host import (
 )
 
 MIB = 1 << 20
+ALL_PRIVILEGES = Privileges(True, True, True, sys_admin=True)
 VFIO = (("igb_uio",), ("vfio-pci",))
 MLX5 = (("ib_uverbs", "mlx5_core", "mlx5_ib"),)
 
@@ -55,7 +56,7 @@ def make_host(config: Config, cpus: tuple[Cpu, ...] | None = None, **facts: Any)
     values: dict[str, Any] = {
         "cpus": cpus or make_cpus(8),
         "memory": make_memory(),
-        "privileges": Privileges(True, True, True),
+        "privileges": ALL_PRIVILEGES,
         "network_devices": (),
         "pci": tuple(make_pci(port.pci_address) for port in config.ports if port.pci_address),
         "vdevs": tuple(Vdev(port.device, True, "") for port in config.ports if port.vdev_name),

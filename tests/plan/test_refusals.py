@@ -13,8 +13,10 @@ from pyshim.config import Config
 from pyshim.errors import ExitCode, PlanError
 from pyshim.host import Capture, HostFacts, HugePages, PciId, PmdClaim, Privileges, Vdev, gather
 from pyshim.plan import plan
+from pyshim.planner.memory import MBUF_BYTES
 from tests.host.tree import Tree
 from tests.plan.builders import (
+    ALL_PRIVILEGES,
     MLX5,
     make_config,
     make_cpus,
@@ -239,8 +241,43 @@ def test_locked_memory_that_is_too_small() -> None:
         config, memory=make_memory(memlock_bytes=8 << 20), privileges=Privileges(True, True, False)
     )
     text, code = refused(config, host)
-    assert "may lock 8 MiB" in text
+    assert "524288 KiB of locked memory are needed" in text
+    assert "may lock 8192;" in text
     assert code is ExitCode.UNAVAILABLE
+
+
+def assert_locks(config: Config, kib: int) -> None:
+    """What the configuration needs of locked memory is exactly this."""
+
+    def limited_to(limit_kib: int) -> HostFacts:
+        memory = make_memory(memlock_bytes=limit_kib << 10)
+        return make_host(config, memory=memory, privileges=replace(ALL_PRIVILEGES, ipc_lock=False))
+
+    assert plan(config, limited_to(kib))
+    text, code = refused(config, limited_to(kib - 1))
+    assert f"this process may lock {kib - 1}; set ulimit -l {kib} or unlimited" in text
+    assert code is ExitCode.UNAVAILABLE
+
+
+@pytest.mark.parametrize("queues", [1, 2])
+def test_af_xdp_locks_its_pool_once_for_each_queue(queues: int) -> None:
+    config = make_config({"device": f"net_af_xdp0,iface=eth0,queue_count={queues}", "queues": queues})
+    pool = plan(config, make_host(config)).pools[0]
+    assert_locks(config, -(-queues * (pool.mbufs * MBUF_BYTES + 4096) // 1024))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "kib"),
+    [("", 2048), (",framecnt=2048", 8192), (",qpairs=2", 4096), (",blocksz=65536,framesz=4096", 4096)],
+)
+def test_af_packet_locks_its_rings(arguments: str, kib: int) -> None:
+    queues = 2 if "qpairs" in arguments else 1
+    assert_locks(make_config({"device": f"net_af_packet0,iface=eth0{arguments}", "queues": queues}), kib)
+
+
+def test_what_a_card_reaches_is_locked_once_and_beside_the_rings_of_others() -> None:
+    config = make_config(NIC, "0000:04:00.0", "net_af_packet0,iface=eth0", eal={"memory_mib": 256})
+    assert_locks(config, (256 << 10) + 2048)
 
 
 def test_a_device_that_needs_physical_addresses_without_huge_pages() -> None:
@@ -253,15 +290,30 @@ def test_a_device_that_needs_physical_addresses_without_huge_pages() -> None:
     ("device", "capability"),
     [
         ("net_af_packet0,iface=eth0", "NET_RAW"),
+        ("net_af_packet0,iface=eth0", "NET_ADMIN"),
+        ("net_af_xdp0,iface=eth0", "NET_RAW"),
+        ("net_af_xdp0,iface=eth0", "NET_ADMIN"),
+        ("net_af_xdp0,iface=eth0", "SYS_ADMIN"),
         ("net_tap0", "NET_ADMIN"),
         ("net_pcap0,rx_iface=eth0", "NET_RAW"),
     ],
 )
 def test_a_capability_that_is_missing(device: str, capability: str) -> None:
     config = make_config(device)
-    text, code = refused(config, make_host(config, privileges=Privileges(False, False, False)))
+    others = replace(ALL_PRIVILEGES, **{capability.lower(): False})
+    text, code = refused(config, make_host(config, privileges=others))
     assert f"needs the capability CAP_{capability}; run as root, or grant it" in text
     assert code is ExitCode.UNAVAILABLE
+
+
+def test_several_capabilities_that_are_missing_are_one_sentence() -> None:
+    config = make_config("net_af_packet0,iface=eth0")
+    text, _ = refused(config, make_host(config, privileges=Privileges(False, False, False)))
+    assert text == (
+        "ports[0].device: net_af_packet needs the capabilities CAP_NET_RAW and CAP_NET_ADMIN; run as root, "
+        "or grant them (systemd: AmbientCapabilities=CAP_NET_RAW CAP_NET_ADMIN; container: --cap-add NET_RAW "
+        "--cap-add NET_ADMIN)"
+    )
 
 
 def test_a_replayed_packet_that_fits_no_buffer() -> None:
