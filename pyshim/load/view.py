@@ -120,9 +120,6 @@ def _figures(before: Counts, now: Counts, since_s: float) -> str:
     return f"{sent}/s sent, {answered}/s answered in {units.duration(mean_s)}; {unanswered} unanswered"
 
 
-LOSS_TOLD = 0.01  # share from which a line says where to look
-
-
 def table(load: Load, played: Sequence[Played]) -> RenderableType:
     """What each step came to; fits 80 columns."""
     rows = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=0)
@@ -165,11 +162,17 @@ def _notes(load: Load, played: Sequence[Played]) -> Iterator[tuple[str, str]]:
         if result.limits:
             text = f"* {name} is limited by the generator, so it says little about the target: "
             yield text + "; ".join(result.limits), "yellow"
-        if result.loss_ratio > LOSS_TOLD:
+        if result.lost:
             yield (
                 f"{name}: what the gateway refused, its pollgate_drops_total names: source_rate_limited, "
                 "say, is a limit of all players of one address",
                 "",
+            )
+        if result.duplicated:
+            yield (
+                f"{name}: what came twice was answered twice: does another gateway have this address, too? "
+                "What one of them refuses, the other one may answer",
+                "yellow",
             )
         for delay in result.delays:
             yield f"{name}: {delay}; round trips count that, too", ""

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -35,6 +36,15 @@ def wire() -> Iterator[Wire]:
 def gate(wire: Wire, tmp_path_factory: pytest.TempPathFactory) -> Iterator[NetworkGate]:
     with serving(wire, config(), tmp_path_factory.mktemp("load")) as running:
         yield running
+
+
+@pytest.fixture
+def own_wire() -> Iterator[Wire]:
+    """Without the module's gateway, which answers whatever another one on its wire refuses."""
+    if reason := why_not():
+        pytest.skip(reason)
+    with Wire() as laid:
+        yield laid
 
 
 def over_af_packet(*addresses: str) -> tuple[str, ...]:
@@ -154,13 +164,10 @@ def test_memif_without_anyone_at_its_other_end_is_one_sentence(tmp_path: Path) -
     assert "memif.sock" in done.stderr
 
 
-def test_players_of_a_veth_without_checksums_are_led_to_the_cause(wire: Wire, tmp_path: Path) -> None:
-    with serving(wire, config(), tmp_path) as gate:
-        wire.players.run("ethtool", "-K", PLAYERS_INTERFACE, "tx", "on")
-        try:
-            done = load(TARGET4, *QUIET, before=wire.players.prefix)
-        finally:
-            wire.players.run("ethtool", "-K", PLAYERS_INTERFACE, "tx", "off")
+def test_players_of_a_veth_without_checksums_are_led_to_the_cause(own_wire: Wire, tmp_path: Path) -> None:
+    with serving(own_wire, config(), tmp_path) as gate:
+        own_wire.players.run("ethtool", "-K", PLAYERS_INTERFACE, "tx", "on")
+        done = load(TARGET4, *QUIET, before=own_wire.players.prefix)
         assert done.returncode == 69
         assert "ethtool -K INTERFACE tx off" in done.stderr
         gate.wait_for_line(
@@ -183,10 +190,22 @@ def test_players_of_the_profile_plain_at_a_session_listener_are_led_to_the_cause
         gate.wait_for_line(r"warning: .* packets were dropped as session_header: .*profile: plain")
 
 
-def test_players_beyond_a_limit_are_led_to_it(wire: Wire, tmp_path: Path) -> None:
+def test_players_beyond_a_limit_are_led_to_it(own_wire: Wire, tmp_path: Path) -> None:
     limited = config(listen=[{"port": PORT, "limits": {"source_pps": 10, "source_burst": 10}}])
-    with serving(wire, limited, tmp_path) as gate:
-        done = load(TARGET4, *QUIET[:-1], before=wire.players.prefix)
+    with serving(own_wire, limited, tmp_path) as gate:
+        done = load(TARGET4, *QUIET[:-1], before=own_wire.players.prefix)
         assert done.returncode == 0
         assert "source_rate_limited, say, is a limit of all players" in " ".join(done.stdout.split())
         gate.wait_for_line(r"warning: .* packets were dropped as source_rate_limited: .*source_pps")
+
+
+def test_players_of_two_gateways_with_one_address_are_led_to_it(own_wire: Wire, tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    with (
+        serving(own_wire, config(), tmp_path),
+        serving(own_wire, config(), tmp_path / "other", beside_another=True),
+    ):
+        done = load(TARGET4, *QUIET[:-1], before=own_wire.players.prefix)
+    assert done.returncode == 0
+    assert re.search(r"[1-9][\d,]* duplicated", done.stdout)
+    assert "does another gateway have this address, too?" in " ".join(done.stdout.split())

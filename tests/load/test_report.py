@@ -95,6 +95,21 @@ def test_an_idle_generators_waiting_is_told_without_a_mark() -> None:
     assert "wait for its CPU" in json.loads(as_json(SOCKETS, [late]))["steps"][0]["generator"]["delays"][0]
 
 
+@pytest.mark.parametrize(
+    ("changes", "led_to"),
+    [
+        ({"acknowledged": 999, "lost": 1}, "its pollgate_drops_total names: source_rate_limited, say"),
+        ({"duplicated": 1}, "does another gateway have this address, too?"),
+    ],
+    ids=["lost", "duplicated"],
+)
+def test_whatever_goes_wrong_leads_to_its_cause(changes: dict[str, int], led_to: str) -> None:
+    text = text_of(SOCKETS, [Played(PACED, result(**changes))], width=300)
+    assert f"100×10: what {'the gateway refused' if 'lost' in changes else 'came twice'}" in text
+    assert led_to in text
+    assert led_to not in text_of(SOCKETS, [Played(PACED, result())], width=300)
+
+
 def test_the_table_fits_80_columns() -> None:
     slow = result(PACED.trial, acknowledged=880, lost=120, elapsed_s=1.003, late=999)
     text = text_of(SOCKETS, [*PLAYED, Played(Round(PACED.trial, 60, ramp=True), slow)])

@@ -103,6 +103,7 @@ class Wire:
     """A veth pair between two namespaces: one end is for pollgate, the other one has players' addresses."""
 
     def __init__(self) -> None:
+        self.served = False  # by an appliance that takes the frames themselves
         self.gate = Namespace()
         self.players = Namespace()
         try:

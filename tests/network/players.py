@@ -299,14 +299,25 @@ def serving(
     *,
     args: Sequence[str] = (),
     prefix: Sequence[str] = (),
+    beside_another: bool = False,
 ) -> Iterator[NetworkGate]:
-    """A running appliance that must end well, with its books balanced."""
-    with NetworkGate(wire.gate, settings, directory, args=args, prefix=prefix) as gate:
-        say_hello(wire.players)
-        yield gate
-        if gate.process.poll() is None:
-            gate.stop()
-        ended_well(gate)
+    """A running appliance that must end well, with its books balanced.
+
+    Two with devices of DPDK on one wire both get every frame: what the one refuses, the other one answers. So
+    there is one at a time, if not `beside_another`.
+    """
+    alone = settings.get("engine", "dpdk") == "dpdk" and not beside_another
+    assert not (alone and wire.served), "another appliance serves on this wire: take a wire of its own"
+    before, wire.served = wire.served, wire.served or settings.get("engine", "dpdk") == "dpdk"
+    try:
+        with NetworkGate(wire.gate, settings, directory, args=args, prefix=prefix) as gate:
+            say_hello(wire.players)
+            yield gate
+            if gate.process.poll() is None:
+                gate.stop()
+            ended_well(gate)
+    finally:
+        wire.served = before
 
 
 def ended_well(gate: Gate) -> None:
