@@ -3,10 +3,8 @@
 
 from __future__ import annotations
 
-import signal
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from inspect import Parameter, Signature
 from pathlib import Path
@@ -23,6 +21,7 @@ from pyshim.bench.reports.html import refuse_html, write_html
 from pyshim.bench.reports.report import Report, Row, as_json, as_table
 from pyshim.bench.reports.results import write_results
 from pyshim.host.machine import host_facts
+from pyshim.interruption import interrupts_held
 
 cli_app = typer.Typer(no_args_is_help=True, help="Measure against what a user would pick instead, in turn.")
 
@@ -91,8 +90,11 @@ def measure(bench: Bench, request: Request) -> tuple[Report, BaseException | Non
 def _run(bench: Bench, request: Request, *, json: bool, html: Path | None) -> None:
     if html is not None:
         refuse_html(html)  # now, and not after minutes of measuring
-    with _terminable():
+    # Both end a benchmark alike: it leaves no process behind and tells what it found.
+    with interrupts_held() as interruption:
         report, ended = measure(bench, request)
+    if ended is None and interruption.came:
+        ended = KeyboardInterrupt()
     if report.rows or ended is None or isinstance(ended, KeyboardInterrupt):
         if json:
             typer.echo(as_json(report))
@@ -103,18 +105,6 @@ def _run(bench: Bench, request: Request, *, json: bool, html: Path | None) -> No
         sys.stdout.flush()
     if ended is not None:
         raise ended
-
-
-@contextmanager
-def _terminable() -> Iterator[None]:
-    """Ctrl-C and SIGTERM end a benchmark alike: it leaves no process behind and tells what it found."""
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    before = {number: signal.signal(number, signal.default_int_handler) for number in numbers}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _parameter(name: str, annotation: Any, default: object) -> Parameter:

@@ -20,6 +20,7 @@ from typing import Self
 from pyshim.child import LogTail
 from pyshim.eal_messages import explain, last_meaningful
 from pyshim.errors import ExitCode, InternalError, PollgateError, UnavailableError, UsageError
+from pyshim.interruption import interruptible
 from pyshim.load.messages import Ended, Failed, Message, Opened, Planned, Play, Wire
 from pyshim.load.native import Page
 from pyshim.load.planning import in_options, opening
@@ -199,7 +200,8 @@ class Generator:
                 if watch is not None:
                     watch()
                 next_watch = now + WATCH_S
-            ready = dict(poll.poll((next_watch - now) * 1000))
+            with interruptible():
+                ready = dict(poll.poll((next_watch - now) * 1000))
             if self._log_fd in ready and not self._read_log():
                 poll.unregister(self._log_fd)
             if self._wire.fileno() in ready:

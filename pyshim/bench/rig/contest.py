@@ -12,7 +12,6 @@ round for each server. The second is paced at one rate for all, for latency and 
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -38,6 +37,7 @@ from pyshim.bench.rig.replay import Setting, prepare
 from pyshim.bench.rig.served import Played, Served
 from pyshim.bench.rig.sides import Sides
 from pyshim.errors import UnavailableError
+from pyshim.interruption import sleep
 from pyshim.load.scenario import Crowd, Device, Trial
 
 if TYPE_CHECKING:
@@ -214,7 +214,7 @@ class Contest:
         capture = write_moves(self._directory / "moves.pcap", self._players)
         replay = prepare(self._directory, "replay", [capture], Setting(cpus=[self._sides.server]))
         with gateway(replay.config) as url:
-            time.sleep(WARM_UP_S)
+            sleep(WARM_UP_S)
             (handled_before, before), (handled_after, after) = observe(
                 lambda: (handling_histogram(url), scrape(url)),
                 self._request.seconds,

@@ -12,6 +12,7 @@ from pathlib import Path
 from pyshim.bench.rig.observe import PATIENCE_S
 from pyshim.bench.rig.testpmd import TESTPMD, Testpmd, running_testpmd
 from pyshim.errors import UnavailableError
+from pyshim.interruption import sleep
 
 _NICE = ("nice", "-n", "19")  # whoever shares the CPU goes first
 _MEMORY_MIB = 128
@@ -68,5 +69,5 @@ def _begun(sender: Testpmd, interface: str) -> int:
                 f"{TESTPMD} sent nothing to {interface} in {PATIENCE_S:.0f} s: others have its CPU, or the "
                 "interface takes nothing"
             )
-        time.sleep(_AGAIN_S)
+        sleep(_AGAIN_S)
     return sent

@@ -11,6 +11,8 @@ from ipaddress import IPv4Address
 from pathlib import Path
 from statistics import mode
 
+from pyshim.interruption import interruptible
+
 PCAP_MAGIC_US = 0xA1B2C3D4
 ETHERNET = 1  # link type
 
@@ -79,9 +81,10 @@ def write_moves(
         first_player: number of the first of them: captures of different players share no session.
         seed: the same one gives the same order.
     """
-    moves = [move_frame(first_player + player) for player in range(sessions)]
-    order = [number % sessions for number in range(frames or sessions)]
-    random.Random(seed).shuffle(order)
+    with interruptible():
+        moves = [move_frame(first_player + player) for player in range(sessions)]
+        order = [number % sessions for number in range(frames or sessions)]
+        random.Random(seed).shuffle(order)
     return write_capture(path, sessions, list(map(moves.__getitem__, order)))
 
 
@@ -89,7 +92,7 @@ def write_capture(path: Path, sessions: int, frames: Sequence[bytes]) -> Capture
     """Write frames of so many sessions in this order."""
     # When one was captured means nothing: it never was.
     records = {size: _RECORD.pack(0, 0, size, size) for size in set(map(len, frames))}
-    with path.open("wb") as file:
+    with interruptible(), path.open("wb") as file:
         file.write(struct.pack("<IHHiIII", PCAP_MAGIC_US, 2, 4, 0, 0, 65535, ETHERNET))
         file.writelines(records[len(frame)] + frame for frame in frames)
     return Capture(path, sessions, len(frames), mode(map(len, frames)))

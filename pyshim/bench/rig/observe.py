@@ -11,6 +11,8 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
+from pyshim.interruption import sleep
+
 T = TypeVar("T")
 
 PATIENCE_S = 30.0  # beyond the time that was asked for; what has done nothing until then will not
@@ -26,10 +28,10 @@ def observe(look: Callable[[], T], seconds: float, happened: Callable[[T, T], bo
         happened: told both; False has it wait for more, at most PATIENCE_S.
     """
     before = look()
-    time.sleep(seconds)
+    sleep(seconds)
     after = look()
     deadline = time.monotonic() + PATIENCE_S
     while not happened(before, after) and time.monotonic() < deadline:
-        time.sleep(_AGAIN_S)
+        sleep(_AGAIN_S)
         after = look()
     return before, after

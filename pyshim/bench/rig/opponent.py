@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from ipaddress import IPv4Address
 from pathlib import Path
 
-from pyshim.bench.rig.processes import finish, read_until
+from pyshim.bench.rig.processes import finish, read_until, run_to_end
 from pyshim.errors import UnavailableError, UsageError
 
 SOURCE = Path(__file__).with_name("traditional.cpp")  # of tests/bench/traditional in the repository
@@ -50,9 +50,8 @@ def traditional_server(given: Path, directory: Path) -> Path:
     program = directory / "traditional"
     command = (compiler, *_FLAGS, "-o", str(program), str(SOURCE))
     try:
-        done = subprocess.run(
-            command, capture_output=True, text=True, timeout=_COMPILE_TIMEOUT_S, check=False
-        )
+        # A compiler that is killed leaves its temporary files.
+        done = run_to_end(command, _COMPILE_TIMEOUT_S, {**os.environ, "TMPDIR": str(directory)})
     except subprocess.TimeoutExpired as problem:
         raise UnavailableError(f"{compiler} did not compile {SOURCE} within a minute or two") from problem
     if done.returncode != 0:

@@ -6,13 +6,15 @@ from __future__ import annotations
 import os
 import re
 import select
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Self
 from urllib.request import urlopen
 
@@ -20,10 +22,12 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from pyshim.bench.rig.observe import observe
 from pyshim.errors import InternalError, UnavailableError
+from pyshim.interruption import interruptible, sleep
 
 WARM_UP_S = 0.3
 START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 30.0
+_LOOK_S = 0.02  # how often a process is asked whether it has ended
 
 _COUNT = re.compile(r"\d+ errors?\s*")  # ends a list of errors
 _RECEIVED = "pollgate_received_packets_total"
@@ -56,7 +60,37 @@ def finish(process: subprocess.Popen[bytes]) -> None:
         process.wait(STOP_TIMEOUT_S)
     except subprocess.TimeoutExpired:
         process.kill()
-        process.wait()
+        with suppress(subprocess.TimeoutExpired):  # only one stuck in a driver takes longer
+            process.wait(STOP_TIMEOUT_S)
+
+
+def run_to_end(
+    command: Sequence[str], limit_s: float, env: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run a command and read what it says; it and all that it started are gone afterwards, whatever happens.
+
+    Raises:
+        subprocess.TimeoutExpired: it did not end within `limit_s`.
+    """
+    with TemporaryFile() as out, TemporaryFile() as err:
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=out, stderr=err, env=env, process_group=0
+        )
+        deadline = time.monotonic() + limit_s
+        try:
+            while process.poll() is None:
+                if time.monotonic() > deadline:
+                    raise subprocess.TimeoutExpired(command, limit_s)
+                sleep(_LOOK_S)
+        finally:
+            if process.returncode is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                finish(process)
+        said = []
+        for file in (out, err):
+            file.seek(0)
+            said.append(file.read().decode(errors="replace"))
+    return subprocess.CompletedProcess(command, process.returncode, *said)
 
 
 def read_until(name: str, process: subprocess.Popen[bytes], pattern: bytes, timeout_s: float) -> bytes:
@@ -71,7 +105,8 @@ def read_until(name: str, process: subprocess.Popen[bytes], pattern: bytes, time
     read = b""
     deadline = time.monotonic() + timeout_s
     while not re.search(pattern, read):
-        ready, _, _ = select.select([stream], [], [], max(0.0, deadline - time.monotonic()))
+        with interruptible():
+            ready, _, _ = select.select([stream], [], [], max(0.0, deadline - time.monotonic()))
         piece = os.read(stream.fileno(), 65536) if ready else b""
         if not piece:
             why = "did not answer" if not ready else "ended"
@@ -87,7 +122,7 @@ def fetch(url: str) -> str:
         UnavailableError: the gateway does not answer.
     """
     try:
-        with urlopen(url, timeout=START_TIMEOUT_S) as answer:
+        with interruptible(), urlopen(url, timeout=START_TIMEOUT_S) as answer:
             text: str = answer.read().decode()
     except OSError as problem:
         raise UnavailableError(f"the gateway's metrics at {url} cannot be read: {problem}") from problem
@@ -143,10 +178,10 @@ def _await_ready(process: subprocess.Popen[bytes], url: str) -> None:
     deadline = time.monotonic() + START_TIMEOUT_S
     while time.monotonic() < deadline and process.poll() is None:
         try:
-            with urlopen(url, timeout=1):
+            with interruptible(), urlopen(url, timeout=1):
                 return
         except OSError:
-            time.sleep(0.02)
+            sleep(0.02)
     raise UnavailableError("the gateway did not become ready; run it by itself to see why")
 
 
@@ -163,7 +198,7 @@ def _await_sessions(url: str, sessions: int) -> None:
                 f"the gateway has {held:,} sessions {START_TIMEOUT_S:.0f} s after it started, {sessions:,} "
                 "are in the capture; run it by itself to see what it drops"
             )
-        time.sleep(0.05)
+        sleep(0.05)
 
 
 class Stage:
@@ -197,7 +232,7 @@ class Stage:
             self._config = None
             self._url = self._running.enter_context(gateway(config))
             _await_sessions(self._url, sessions)
-            time.sleep(WARM_UP_S)
+            sleep(WARM_UP_S)
             self._config = config
         before, after = observe(lambda: scrape(self._url), seconds, all_received)
         return run_between(before, after, tsc_hz)

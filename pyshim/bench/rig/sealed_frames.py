@@ -15,6 +15,7 @@ from ipaddress import IPv4Address
 from pathlib import Path
 
 from pyshim.bench.rig.frames import CLIENT_PORT, CLIENTS, Capture, udp_frame, write_capture
+from pyshim.interruption import interruptible
 from pyshim.protocol.session_crypto import DirectionKey, derive
 
 _HEADER = struct.Struct("<BBHIIII")
@@ -83,6 +84,7 @@ def frame_of(connection: Connection) -> bytes:
 
 def write_sealed_moves(path: Path, connections: Sequence[Connection], seed: int = 1) -> Capture:
     """Write a packet of every connection, in random order."""
-    frames = [frame_of(connection) for connection in connections]
+    with interruptible():
+        frames = [frame_of(connection) for connection in connections]
     random.Random(seed).shuffle(frames)
     return write_capture(path, len(connections), frames)

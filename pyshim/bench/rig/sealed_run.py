@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from pyshim.bench.rig.processes import run_to_end
 from pyshim.errors import UnavailableError
 
 _BESIDE_S = 120.0  # start, adopting all connections, waiting for a CPU, end
@@ -45,9 +46,7 @@ def serve_once(config: Path, side: Side, sessions: int, seconds: float) -> SideR
     numbers = (str(sessions), str(seconds))
     command = [sys.executable, "-P", "-m", "pyshim.bench.rig.sealed_side", str(config), side, *numbers]
     try:
-        done = subprocess.run(
-            command, capture_output=True, text=True, timeout=seconds + _BESIDE_S, check=False
-        )
+        done = run_to_end(command, seconds + _BESIDE_S)
     except subprocess.TimeoutExpired as problem:
         raise UnavailableError(f"{side}: the measurement did not end") from problem
     if done.returncode != 0:

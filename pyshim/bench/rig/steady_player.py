@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address
 
 from pyshim.errors import UnavailableError
+from pyshim.interruption import interruptible
 from pyshim.protocol.client import Settings, Ticket
 from pyshim.protocol.client.connection import Connection, Phase
 from pyshim.protocol.client.outgoing import Outgoing, Priority
@@ -90,7 +91,9 @@ class SteadyPlayer:
     def _turn(self, until: float, enough: Callable[[], bool] = lambda: False) -> None:
         """Take what comes until then, or until it is enough."""
         while (left_s := until - time.monotonic()) > 0 and not enough():
-            if select.select([self._socket], [], [], left_s)[0]:
+            with interruptible():
+                readable, _, _ = select.select([self._socket], [], [], left_s)
+            if readable:
                 self._hear(self._socket.recv(_DATAGRAM_BYTES))
             for datagram in self._connection.due(time.monotonic()):
                 self._socket.send(datagram)

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pyshim.bench.rig.observe import PATIENCE_S
 from pyshim.bench.rig.processes import START_TIMEOUT_S, WARM_UP_S, finish, read_until
 from pyshim.errors import InternalError, UnavailableError
+from pyshim.interruption import sleep
 from pyshim.plan import Plan
 
 TESTPMD = "dpdk-testpmd"
@@ -118,12 +119,12 @@ def measure_testpmd(plan: Plan, mode: str, seconds: float) -> float:
         f"--total-num-mbufs={plan.pools[0].mbufs}",
     ]
     with running_testpmd(arguments) as running:
-        time.sleep(WARM_UP_S)
+        sleep(WARM_UP_S)
         running.counted(0, "Rx-pps")
         deadline = time.monotonic() + seconds + PATIENCE_S
         rate = 0
         while not rate and time.monotonic() < deadline:
-            time.sleep(seconds)
+            sleep(seconds)
             rate = running.counted(0, "Rx-pps")
         running.quit()
     if not rate:
