@@ -24,7 +24,7 @@ from tests.processes import is_alive
 
 NUMBERS = [signal.SIGINT, signal.SIGTERM]
 LONG_S = 100.0
-ENDED_S = 20.0
+ENDED_S = 60.0
 
 
 def interrupt(number: signal.Signals = signal.SIGINT) -> None:

@@ -25,7 +25,7 @@ from pyshim.bench.rig.sides import choose_sides, cpu_time
 from pyshim.errors import InternalError, UnavailableError
 from tests.network.namespace import why_not
 
-WAIT_S = 10.0
+WAIT_S = 60.0
 
 
 @pytest.fixture(autouse=True)

@@ -24,7 +24,7 @@ from tests.network.players import ATTACK, CHAT, MOVE, SKILL, chat, every_kind, h
 from tests.oracle import Oracle
 
 LOOPBACK = "127.0.0.1"
-WAIT_S = 10.0  # for what must come
+WAIT_S = 60.0  # for what must come
 NAN, INFINITE = float("nan"), float("inf")
 
 # All that an opponent has to see; whether chat is UTF-8 it may overlook.

@@ -47,4 +47,4 @@ def _tools() -> None:
     os.environ["PATH"] = f"{here}:{os.environ['PATH']}"
     missing = [tool for tool in ("gcc", "g++", "meson", "pkg-config") if shutil.which(tool) is None]
     assert not missing, f"scripts/setup --test installs {missing}"
-    subprocess.run(["pkg-config", "--exists", "libsodium", "libcrypto", "libdeflate"], check=True, timeout=10)
+    subprocess.run(["pkg-config", "--exists", "libsodium", "libcrypto", "libdeflate"], check=True, timeout=60)

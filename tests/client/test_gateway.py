@@ -21,7 +21,7 @@ from pyshim.protocol.client import Chat, Client, Ticket
 from tests.client.c_client import Game, Heard, Library
 from tests.gate import Gate
 
-TIMEOUT_S = 20.0
+TIMEOUT_S = 60.0
 REVOKED, REPLACED, RESTARTED = 4, 5, 8
 DENIED_REVOKED, DENIED_CONSUMED = 24, 25
 UNREACHABLE, SILENT = 40, 41

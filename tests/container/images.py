@@ -98,7 +98,7 @@ def run_in(name: str, *command: str, timeout_s: float = 60) -> str:
 
 def _carry_host_settings(root: Path) -> None:
     """Let apt and pip in the image reach what they reach on this host."""
-    options = run(("apt-config", "dump"), timeout_s=10).splitlines()
+    options = run(("apt-config", "dump"), timeout_s=60).splitlines()
     carried = [line for line in options if line.startswith(("Acquire::Check-", "Acquire::http"))]
     (root / "etc/apt/apt.conf.d/99host").write_text("".join(f"{line}\n" for line in carried))
 

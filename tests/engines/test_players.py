@@ -312,7 +312,7 @@ def is_ready_at(wire: Wire, port: int) -> bool:
     """Whether a metrics server is at a port of pollgate's namespace, and says that every worker polls."""
 
     def ask() -> bool:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=60) as answer:
             return bool(answer.status == 200)
 
     try:

@@ -102,7 +102,7 @@ class UnixConnection(http.client.HTTPConnection):
     """HTTP over a socket in the file system."""
 
     def __init__(self, path: str) -> None:
-        super().__init__("localhost", timeout=10)
+        super().__init__("localhost", timeout=60)
         self._path = path
 
     def connect(self) -> None:

@@ -88,7 +88,7 @@ def tcp(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
 
 
 def ask_tcp(port: int, path: str, headers: dict[str, str], method: str = "GET") -> Answer:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     try:
         return ask(connection, method, path, None, headers)
     finally:
@@ -126,20 +126,20 @@ def test_over_tls_the_same_is_served_and_in_the_clear_nothing(tmp_path: Path) ->
         told = gate.wait_for_line(r"sessions are issued at 127\.0\.0\.1:\d+ with TLS$")
         port = int(told.split()[-3].rpartition(":")[2])
         trusted = ssl.create_default_context(cafile=tls["certificate"])
-        connection = http.client.HTTPSConnection("127.0.0.1", port, timeout=10, context=trusted)
+        connection = http.client.HTTPSConnection("127.0.0.1", port, timeout=60, context=trusted)
         issued = ask(connection, "POST", "/v1/sessions", {"player_id": 1, "ttl": 9}, RIGHT)
         assert issued.status == 201
         connection.close()
         with pytest.raises((http.client.HTTPException, OSError)):
             ask_tcp(port, "/v1/sessions", RIGHT)
         with pytest.raises(ssl.SSLCertVerificationError):
-            http.client.HTTPSConnection("127.0.0.1", port, timeout=10).request("GET", "/")
+            http.client.HTTPSConnection("127.0.0.1", port, timeout=60).request("GET", "/")
         old = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         old.check_hostname, old.verify_mode = False, ssl.CERT_NONE
         with pytest.warns(DeprecationWarning, match=r"TLSv1_1"):
             old.minimum_version = old.maximum_version = ssl.TLSVersion.TLSv1_1
         with pytest.raises(OSError):  # noqa: PT011 - one of several, by OpenSSL's version
-            http.client.HTTPSConnection("127.0.0.1", port, timeout=10, context=old).request("GET", "/")
+            http.client.HTTPSConnection("127.0.0.1", port, timeout=60, context=old).request("GET", "/")
         assert gate.stop() == 0
         assert "Traceback" not in gate.stderr
 

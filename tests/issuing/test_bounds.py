@@ -19,7 +19,7 @@ HEAD = b"POST /v1/sessions HTTP/1.1\r\nHost: x\r\n"
 @contextlib.contextmanager
 def connected(api: Api, data: bytes = b"") -> Iterator[socket.socket]:
     with socket.socket(socket.AF_UNIX) as client:
-        client.settimeout(10)
+        client.settimeout(60)
         client.connect(api.path)
         client.sendall(data)
         yield client
@@ -113,7 +113,7 @@ def guarded(directory: Path) -> Iterator[tuple[str, int]]:
 def flood(stack: contextlib.ExitStack, where: tuple[str, int], data: bytes = b"") -> None:
     """Far more connections than there may be, from one address."""
     for _ in range(3 * CONNECTIONS_MAX):
-        client = stack.enter_context(socket.create_connection(where, timeout=10))
+        client = stack.enter_context(socket.create_connection(where, timeout=60))
         with contextlib.suppress(OSError):  # one that was cut at once
             client.sendall(data)
 
@@ -127,7 +127,7 @@ BODY = b'{"player_id": 7, "ttl": 60}'
 
 def test_strangers_do_not_push_out_a_request_with_the_token_that_is_in_hand(tmp_path: Path) -> None:
     with guarded(tmp_path) as where, contextlib.ExitStack() as stack:
-        slow = stack.enter_context(socket.create_connection(where, timeout=10))
+        slow = stack.enter_context(socket.create_connection(where, timeout=60))
         slow.sendall(request(BODY) + BODY[:5])
         flood(stack, where)
         flood(stack, where, b"GET /v1/sessions HTTP/1.1\r\nHost: x\r\n\r\n")
@@ -138,7 +138,7 @@ def test_strangers_do_not_push_out_a_request_with_the_token_that_is_in_hand(tmp_
 def test_a_source_of_many_connections_pushes_out_its_own(tmp_path: Path) -> None:
     with guarded(tmp_path) as where, contextlib.ExitStack() as stack:
         source = ("127.0.0.2", 0)
-        fresh = stack.enter_context(socket.create_connection(where, timeout=10, source_address=source))
+        fresh = stack.enter_context(socket.create_connection(where, timeout=60, source_address=source))
         flood(stack, where)
         fresh.sendall(request(BODY) + BODY)
         assert fresh.recv(100).startswith(b"HTTP/1.1 201 ")
@@ -148,10 +148,10 @@ def test_where_everybody_has_a_request_in_hand_nobody_is_cut(tmp_path: Path) -> 
     with guarded(tmp_path) as where, contextlib.ExitStack() as stack:
         busy = []
         for _ in range(CONNECTIONS_MAX):
-            busy.append(stack.enter_context(socket.create_connection(where, timeout=10)))
+            busy.append(stack.enter_context(socket.create_connection(where, timeout=60)))
             busy[-1].sendall(HEAD + b"Expect: 100-continue\r\n" + request(BODY)[len(HEAD) :])
             assert busy[-1].recv(100).startswith(b"HTTP/1.1 100 ")  # so it is in hand
-        late = stack.enter_context(socket.create_connection(where, timeout=10))
+        late = stack.enter_context(socket.create_connection(where, timeout=60))
         with contextlib.suppress(ConnectionResetError):
             assert late.recv(1) == b""
         for client in busy:

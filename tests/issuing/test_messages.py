@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from pyshim.protocol.client import Bulk, Chat, Client, Connected, Disconnected, Inventory, Ticket
 from tests.issuing.gateway import Answer, Api
 
-WAIT_S = 10.0
+WAIT_S = 60.0
 
 
 class Player:

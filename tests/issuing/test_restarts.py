@@ -13,7 +13,7 @@ from pyshim.protocol.client import Chat, Client, Connected, Ticket
 from tests.gate import Gate
 from tests.issuing.gateway import TOKEN, Answer, Api, configuration, token_file
 
-WAIT_S = 15.0
+WAIT_S = 60.0
 
 
 def test_sessions_are_issued_while_there_is_no_worker_and_are_good_afterwards(tmp_path: Path) -> None:

@@ -69,7 +69,7 @@ class Server:
     def close(self) -> None:
         """End: the port is closed from now on."""
         self._ended.set()
-        self._thread.join(timeout=10)
+        self._thread.join(timeout=60)
         self._socket.close()
         assert not self._thread.is_alive()
 

@@ -24,7 +24,7 @@ from tests.processes import is_alive
 
 COMMAND = (sys.executable, "-P", "-m", "pyshim", "load")
 ENVIRONMENT = {**os.environ, "COLUMNS": "80", "NO_COLOR": "1"}
-TIMEOUT_S = 60
+TIMEOUT_S = 180
 
 
 def load(*args: str, before: Sequence[str] = ()) -> subprocess.CompletedProcess[str]:

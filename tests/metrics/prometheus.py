@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-READY_TIMEOUT_S = 60.0
+READY_TIMEOUT_S = 120.0
 
 
 class Prometheus:
@@ -29,7 +29,7 @@ class Prometheus:
     def api(self, path: str, **arguments: str) -> Any:
         """What an endpoint of the HTTP API answers, without its envelope."""
         url = f"{self._url}/api/v1/{path}?{urllib.parse.urlencode(arguments)}"
-        with urllib.request.urlopen(url, timeout=10) as answer:
+        with urllib.request.urlopen(url, timeout=60) as answer:
             found = json.load(answer)
         assert found["status"] == "success", found
         return found["data"]

@@ -41,7 +41,7 @@ def address(server: MetricsServer) -> tuple[str, int]:
 def ask(
     server: MetricsServer, path: str, method: str = "GET", accept: str = "*/*"
 ) -> tuple[int, http.client.HTTPMessage, str]:
-    connection = http.client.HTTPConnection(*address(server), timeout=10)
+    connection = http.client.HTTPConnection(*address(server), timeout=60)
     with contextlib.closing(connection):
         connection.request(method, path, headers={"Accept": accept})
         answer = connection.getresponse()
@@ -222,7 +222,7 @@ def test_starting_and_closing_twice_changes_nothing() -> None:
 def test_clients_that_never_finish_their_request_do_not_block_a_scrape(server: MetricsServer) -> None:
     with contextlib.ExitStack() as stack:
         for _ in range(3 * CONNECTIONS_MAX):
-            slow = stack.enter_context(socket.create_connection(address(server), timeout=10))
+            slow = stack.enter_context(socket.create_connection(address(server), timeout=60))
             slow.sendall(b"GET /metrics HTTP/1.1\r\nX: ")
         assert ask(server, "/metrics")[0] == 200
 
@@ -263,7 +263,7 @@ def test_a_request_that_trickles_in_is_cut_at_its_deadline(
     server: MetricsServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("pyshim.metrics.server.REQUEST_TIMEOUT_S", 0.2)
-    with socket.create_connection(address(server), timeout=10) as slow:
+    with socket.create_connection(address(server), timeout=60) as slow:
         ended = threading.Event()
 
         def trickle() -> None:
@@ -284,7 +284,7 @@ def test_a_request_that_trickles_in_is_cut_at_its_deadline(
 
 def test_close_ends_connections_that_are_open() -> None:
     with MetricsServer(LOOPBACK, snapshot) as server:
-        held = socket.create_connection(address(server), timeout=10)
+        held = socket.create_connection(address(server), timeout=60)
         held.sendall(b"GET ")
         ask(server, "/healthz")  # accepted in order: the held one is being served by now
     with held:
@@ -295,7 +295,7 @@ def test_a_request_writes_nothing_to_the_log(
     server: MetricsServer, capfd: pytest.CaptureFixture[str]
 ) -> None:
     ask(server, "/metrics")
-    with socket.create_connection(address(server), timeout=10) as rude:
+    with socket.create_connection(address(server), timeout=60) as rude:
         rude.sendall(b"\x16\x03\x01 not http at all\r\n\r\n")
         assert rude.recv(4096)
     assert capfd.readouterr() == ("", "")

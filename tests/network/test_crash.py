@@ -26,7 +26,7 @@ from tests.network.players import (
     total,
 )
 
-SERVED_AGAIN_S = 5.0  # a bound for busy machines; what is aimed at, and printed, is below one second
+SERVED_AGAIN_S = 60.0  # a bound for busy machines; what is aimed at, and printed, is below one second
 
 
 @pytest.fixture

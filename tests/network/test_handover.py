@@ -27,7 +27,7 @@ def wire_socket(interface: str) -> socket.socket:
     """A raw end of a wire."""
     end = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x0800))
     end.bind((interface, 0))
-    end.settimeout(5)
+    end.settimeout(60)
     return end
 
 

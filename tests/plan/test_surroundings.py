@@ -130,7 +130,7 @@ def test_the_kernels_own_address_is_refused_to_players_by_the_kernel_as_check_an
     assert said in checked(here, tmp_path, "10.0.0.1/24")
     with NetworkGate(here, settings("10.0.0.1/24"), tmp_path) as gate:
         player = players.call(lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
-        player.settimeout(20)
+        player.settimeout(60)
         player.connect(("10.0.0.1", 8080))
         player.send(b"whatever")
         with pytest.raises(ConnectionRefusedError):

@@ -39,7 +39,7 @@ from tests.session.model_server import ModelServer
 
 README = (files("pyshim.protocol") / "README.md").read_text()
 BLOCKS = re.findall(r"^```python\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
-TIMEOUT_S = 30
+TIMEOUT_S = 90
 
 
 @pytest.fixture

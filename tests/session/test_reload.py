@@ -15,7 +15,7 @@ from pyshim.protocol.client import Client, Ticket
 from tests.gate import Gate
 from tests.issuing.gateway import Api, configuration
 
-TIMEOUT_S = 30
+TIMEOUT_S = 90
 SUCCESSFUL = "pollgate_config_last_reload_successful"
 
 

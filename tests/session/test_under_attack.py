@@ -23,7 +23,7 @@ from tests.issuing.gateway import Api, configuration
 from tests.strategies import LISTENERS, MAC_BYTES, OWN4
 
 MILLION = 1_000_000
-TIMEOUT_S = 60
+TIMEOUT_S = 120
 HEADERS_BYTES = 14 + 20 + 8
 STRANGER_MAC = bytes.fromhex("020000000007")
 

@@ -19,7 +19,7 @@ from tests.network.players import PORT, NetworkGate, config, serving
 
 T = TypeVar("T")
 
-PATIENCE_S = 20.0  # a bound on what must come
+PATIENCE_S = 60.0  # a bound on what must come
 
 
 class Town:

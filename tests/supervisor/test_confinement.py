@@ -23,7 +23,7 @@ from tests.supervisor.conftest import PLAYERS, Configure
 ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root has anything to give up")
 NOBODY = pwd.getpwnam("nobody")
 SECCOMP_FILTER = "2"
-ENDED_TIMEOUT_S = 30.0
+ENDED_TIMEOUT_S = 90.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ import pytest
 from tests.gate import Samples
 from tests.issuing.gateway import free_port
 
-LIMIT_S = 30.0
+LIMIT_S = 90.0
 LOST = "pollgate_output_lost_lines_total"
 
 
@@ -40,7 +40,7 @@ class Running:
     def status(self, path: str) -> int:
         """HTTP status; 0 while nobody answers."""
         try:
-            with urllib.request.urlopen(self.url + path, timeout=5) as answer:
+            with urllib.request.urlopen(self.url + path, timeout=30) as answer:
                 return int(answer.status)
         except urllib.error.HTTPError as problem:
             return problem.code
@@ -48,7 +48,7 @@ class Running:
             return 0
 
     def metrics(self) -> Samples:
-        with urllib.request.urlopen(self.url + "/metrics", timeout=5) as answer:
+        with urllib.request.urlopen(self.url + "/metrics", timeout=30) as answer:
             return Samples(answer.read().decode())
 
     def until(self, what: Callable[[], Any]) -> Any:

@@ -27,7 +27,7 @@ CONTROL = "/run/control.sock"  # in the guest
 class GuestGate(NetworkGate):
     """An appliance in a guest; what tests do to it is done there."""
 
-    patience = 20  # an emulated processor is as many times as slow, on a host that has others to serve
+    patience = 4  # an emulated processor is as many times as slow, on a host that has others to serve
 
     def __init__(self, guest: Guest, config: Mapping[str, Any], directory: Path, **how: Any) -> None:
         self.guest = guest
@@ -49,7 +49,7 @@ class GuestGate(NetworkGate):
 
     def _end(self) -> None:
         self.process.kill()  # the agent kills what it was
-        self.process.wait(timeout=10 * self.patience)
+        self.process.wait(timeout=60 * self.patience)
         if workers := self.worker_pids():
             self.guest.attempt("kill", "-KILL", *map(str, workers))
         for reader in self._readers:
@@ -64,7 +64,7 @@ class GuestApi(Api):
 
     def connection(self) -> http.client.HTTPConnection:
         made = http.client.HTTPConnection("localhost")
-        made.sock = self._guest.wire.gate.call(lambda: remote.connect(CONTROL, 10 * GuestGate.patience))
+        made.sock = self._guest.wire.gate.call(lambda: remote.connect(CONTROL, 60 * GuestGate.patience))
         return made
 
 
