@@ -20,6 +20,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from pyshim.errors import ExitCode, PollgateError, UnavailableError
+from pyshim.spare_descriptor import SpareDescriptor, is_scarce
 from pyshim.unix_socket import listen_at
 
 ANSWER_LIMIT_S = 45.0  # a worker process that starts has 30 s, and the new configuration waits for it
@@ -96,6 +97,7 @@ class ReloadSocket:
         """Listen for the gateway of this configuration; where that is not possible, `unheard` says why."""
         self._selector = selectors.DefaultSelector()
         self._askers: list[_Asker] = []
+        self._spare = SpareDescriptor("reload")
         self._path: Path | None = None
         self._listener: socket.socket | None = None
         self.unheard: str | None = None
@@ -135,8 +137,10 @@ class ReloadSocket:
         assert self._listener is not None
         try:
             connection, _ = self._listener.accept()
-        except OSError:
-            return  # it has gone already, or there is no descriptor left
+        except OSError as problem:  # it has gone already, or there is no descriptor left
+            if is_scarce(problem):
+                self._spare.refuse(self._listener, problem)
+            return
         if len(self._askers) >= ASKERS_MAX:
             connection.close()
             return
@@ -188,6 +192,7 @@ class ReloadSocket:
             self._listener.close()
             with contextlib.suppress(OSError):
                 self._path.unlink()
+        self._spare.close()
         self._selector.close()
 
 

@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from pyshim.eviction import oldest_of_most, source_of
+from pyshim.spare_descriptor import SpareDescriptor, is_scarce
 
 CONNECTIONS_MAX = 64
 _KEY = "pollgate.connection"  # of an ASGI scope
@@ -55,6 +56,7 @@ class BoundedListener(socket.socket):
 
     _open: list[Connection]  # oldest first
     _one_taken: bool  # in this turn of the server's loop
+    _spare: SpareDescriptor
 
     @classmethod
     def of(cls, listener: socket.socket) -> Self:
@@ -62,25 +64,38 @@ class BoundedListener(socket.socket):
         made = cls(listener.family, listener.type, listener.proto, listener.detach())
         made._open = []
         made._one_taken = False
+        made._spare = SpareDescriptor("control")
         return made
 
     def accept(self) -> tuple[socket.socket, Any]:
         """The next connection; the server closes it.
 
         Raises:
-            BlockingIOError: there is none, or one was taken in this turn of the loop: before the next one,
-                what came over the earlier ones is looked at, so that a burst pushes out nobody who has asked.
+            BlockingIOError: there is none, or it was refused, or one was taken in this turn of the loop:
+                before the next one, what came over the earlier ones is looked at, so that a burst pushes out
+                nobody who has asked.
         """
         self._one_taken = not self._one_taken
         if not self._one_taken:
             raise BlockingIOError
-        accepted, address = super().accept()
+        try:
+            accepted, address = super().accept()
+        except OSError as problem:
+            if not is_scarce(problem):
+                raise
+            self._spare.refuse(self, problem)
+            raise BlockingIOError from None
         self._open = [one for one in self._open if one.socket.fileno() >= 0]
         if len(self._open) < CONNECTIONS_MAX or self._make_room():
             self._open.append(Connection(accepted, source_of(address)))
         else:
             _cut(accepted)
         return accepted, address
+
+    def close(self) -> None:
+        """Close it, and what it kept for hard times."""
+        self._spare.close()
+        super().close()
 
     def _make_room(self) -> bool:
         victim = oldest_of_most((one for one in self._open if one.may_be_cut), lambda one: one.source)

@@ -32,6 +32,7 @@ from pyshim import __version__
 from pyshim.errors import UnavailableError
 from pyshim.eviction import oldest_of_most, source_of
 from pyshim.metrics.families import FAMILIES, exposition
+from pyshim.spare_descriptor import SpareDescriptor, is_scarce
 from pyshim.stats import Snapshot
 
 CONNECTIONS_MAX = 16
@@ -183,7 +184,21 @@ class _Server(socketserver.TCPServer):
         self._slots = threading.BoundedSemaphore(CONNECTIONS_MAX)
         self._lock = threading.Lock()
         self._open: dict[socket.socket, _Open] = {}  # oldest first
-        super().__init__(address, _Handler)
+        self._spare = SpareDescriptor("metrics")
+        try:
+            super().__init__(address, _Handler)
+        except BaseException:
+            self._spare.close()
+            raise
+
+    def get_request(self) -> tuple[socket.socket, Any]:
+        """The next connection; one for which no descriptor is left is closed, and the OSError passed on."""
+        try:
+            return super().get_request()
+        except OSError as problem:
+            if is_scarce(problem):
+                self._spare.refuse(self.socket, problem)
+            raise
 
     def process_request(self, request: Any, client_address: Any) -> None:
         """Serve the connection in its own thread, making room for it if need be."""
@@ -244,6 +259,7 @@ class _Server(socketserver.TCPServer):
     def server_close(self) -> None:
         """Free the port and end every connection; returns when their threads are gone or hopeless."""
         super().server_close()
+        self._spare.close()
         with self._lock:
             threads = [one.thread for one in self._open.values()]
             for request in self._open:
