@@ -73,13 +73,13 @@ ALWAYS_INLINE uint16_t checksum_fold(uint64_t sum)
 
 /// The same question without folding: a sum that is not zero folds to 0xffff when it is a multiple of 0xffff. Times the
 /// inverse of 0xffff modulo 2^64 a multiple becomes its quotient, and anything else more than any quotient.
+#define CHECKSUM_INVERSE 0xfffefffefffeffffU
+#define CHECKSUM_QUOTIENT_MAX (UINT64_MAX / 0xffff)
+static_assert(CHECKSUM_INVERSE * 0xffff == 1, "modulo 2^64");
+
 ALWAYS_INLINE bool checksum_right(uint64_t sum)
 {
-	const uint64_t inverse = 0xfffefffefffeffff;
-
-	static_assert(0xfffefffefffeffff * 0xffffU == 1, "modulo 2^64");
-
-	return sum * inverse <= UINT64_MAX / 0xffff;
+	return sum * CHECKSUM_INVERSE <= CHECKSUM_QUOTIENT_MAX;
 }
 
 /// The field's new value when one 16-bit word under it changes from `old` to `new` (RFC 1624 eqn. 3).

@@ -37,6 +37,32 @@ ALWAYS_INLINE bool move_checksums_right(const uint8_t *frame, const struct usual
 	return likely(checksum_right(datagram));
 }
 
+#ifdef __AVX512F__
+/// Exchange source and destination, the answer's hop limit and type: the first 64 bytes at once. Checksums are the caller's.
+ALWAYS_INLINE void move_frame_turn(uint8_t *frame)
+{
+	static const uint16_t from[SPAN_BYTES / 2] CACHE_ALIGNED = {3,  4,  5,  0,  1,  2,  6,  7,  8,  9,  10,
+								    11, 12, 15, 16, 13, 14, 18, 17, 19, 20, 21,
+								    22, 23, 24, 25, 26, 27, 28, 29, 30, 31};
+	static const struct move_frame changed = {.front.ip.ttl = 0xff, .move.header.packet_type = 0xff};
+	static const struct move_frame answer = {.front.ip.ttl = ANSWER_HOP_LIMIT,
+						 .move.header.packet_type = PLAIN_MOVE + PLAIN_ACK};
+	const __m512i turned = _mm512_permutexvar_epi16(_mm512_load_si512(from), _mm512_loadu_si512(frame));
+
+	_mm512_storeu_si512(frame, _mm512_or_si512(_mm512_andnot_si512(_mm512_loadu_si512(&changed), turned),
+						   _mm512_loadu_si512(&answer)));
+}
+#else
+ALWAYS_INLINE void move_frame_turn(uint8_t *frame)
+{
+	struct move_frame *f = (struct move_frame *)frame;
+
+	frame_exchange_ends(frame);
+	f->front.ip.ttl = ANSWER_HOP_LIMIT;
+	frame[offsetof(struct move_frame, move)] = PLAIN_MOVE + PLAIN_ACK;
+}
+#endif
+
 /// Exchange source and destination; the answer's hop limit and type. As reply_datagram and plain_acknowledge do it.
 ALWAYS_INLINE void move_frame_answer(uint8_t *frame, const unsigned tx_offload)
 {
@@ -44,13 +70,11 @@ ALWAYS_INLINE void move_frame_answer(uint8_t *frame, const unsigned tx_offload)
 	const be16 ip_checksum = checksum_update(f->front.ip.checksum, f->front.ip.ttl, ANSWER_HOP_LIMIT);
 	const be16 udp_checksum = checksum_update_udp(f->front.udp.checksum, PLAIN_MOVE, PLAIN_MOVE + PLAIN_ACK);
 
-	frame_exchange_ends(frame);
-	f->front.ip.ttl = ANSWER_HOP_LIMIT;
+	move_frame_turn(frame);
 	f->front.ip.checksum = tx_offload & TX_CHECKSUM_IP ? 0 : ip_checksum;
 	f->front.udp.checksum = tx_offload & TX_CHECKSUM_UDP ?
 					checksum_fold(pseudo_header4(&f->front.ip, f->front.udp.length)) :
 					udp_checksum;
-	frame[offsetof(struct move_frame, move)] = PLAIN_MOVE + PLAIN_ACK;
 }
 
 #endif

@@ -11,9 +11,6 @@
 #define FLOAT_EXPONENT 0x7f800000U // all ones: infinity or NaN
 #define EVERY UINT32_MAX
 
-/// No word is this under a mask without bits.
-#define NEVER 1
-
 static const struct move_frame plain_mask = {
 	.front.ethernet = {.destination = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff}, .source = {1}, .type = UINT16_MAX},
 	.front.ip = {.version_ihl = 0xff,
@@ -56,12 +53,12 @@ void usual_frame_init(struct usual_frame *template, be32 address, be32 broadcast
 	memcpy(template->fixed, &fixed, SPAN_BYTES);
 	memcpy(template->fixed_mask, &plain_mask, SPAN_BYTES);
 	for (unsigned i = 0; i < SPAN_WORDS; i++)
-		refuse(template, i, NEVER, 0);
+		refuse(template, i, NO_WORD, 0);
 	refuse(template, WORD_SOURCE, address, EVERY);
 	refuse_source(template, WORD_TYPE, broadcast, EVERY);
-	refuse_source(template, WORD_SIZE, 0, 0xff);             // 0/8
-	refuse_source(template, WORD_TIMESTAMP, 127, 0xff);      // 127/8
-	refuse_source(template, WORD_TIMESTAMP + 1, 0xe0, 0xe0); // 224/3
+	refuse_source(template, WORD_SIZE, 0, 0xff); // 0/8
+	refuse_source(template, WORD_TIMESTAMP, NETWORK_LOOPBACK, 0xff);
+	refuse_source(template, WORD_TIMESTAMP + 1, CLASS_MULTICAST, CLASS_MULTICAST); // 224/3
 	refuse(template, WORD_PORTS, 0, 0x0000ffff);
 	refuse(template, WORD_CHECKSUM, 0, 0xffff0000);
 	for (unsigned i = WORD_MOTION; i < SPAN_WORDS; i++)
@@ -87,7 +84,7 @@ void usual_frame_seal(struct usual_frame *template)
 	mask->header.kind = 0xff;
 	mask->header.flags = (uint8_t)~SESSION_FLAG_ACK_NOW;
 	for (unsigned i = WORD_MOTION; i < SPAN_WORDS; i++)
-		refuse(template, i, NEVER, 0);
+		refuse(template, i, NO_WORD, 0);
 }
 
 void usual_frame_set_mac(struct usual_frame *template, const uint8_t *mac)

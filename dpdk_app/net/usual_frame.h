@@ -39,6 +39,15 @@ enum frame_word {
 	WORD_MOTION,
 };
 
+/// Words of a span that may be anything, in whose places its source is compared, that may be wrong in several ways.
+#define SOURCE_WORDS (1U << WORD_TYPE | 1U << WORD_SIZE | 1U << WORD_TIMESTAMP | 1U << (WORD_TIMESTAMP + 1))
+
+/// No word is this under a mask without bits.
+#define NO_WORD 1
+
+#define NETWORK_LOOPBACK 127 // the first byte of an address
+#define CLASS_MULTICAST 0xe0 // and its first bits
+
 #define FRAME_WORDS (offsetof(struct frame_front, ip.source) - 4 * WORD_SOURCE)
 #define FRAME_WORD_AT(word) (FRAME_WORDS + 4 * (word))
 static_assert(FRAME_WORD_AT(WORD_PORTS) == offsetof(struct frame_front, udp), "words are fields");

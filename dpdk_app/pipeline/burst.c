@@ -2,8 +2,8 @@
 // pipeline/burst.c: a burst, stage by stage. Compiled with -DISA=v2, v3 and v4.
 //
 // Each stage runs over the whole burst before the next begins, so that the memory the next stage needs is on its
-// way: sort and hash everything (prefetch index buckets), probe everything (prefetch session records), answer
-// everything. Sorting makes lanes: a PLAYER_MOVE that is as nearly all are runs through loops made for it, the common
+// way: sort and hash everything (prefetch index buckets), probe everything and charge its sources (prefetch session
+// records), answer everything. Sorting makes lanes: a PLAYER_MOVE that is as nearly all are runs through loops made for it, the common
 // frame through functions in which its layout is constant, other game datagrams through the same functions with the
 // layout as a variable, in the order of their arrival; the host's frames come last, one by one. The session profile has two
 // lanes of its own (sealed_frames.h).
@@ -14,6 +14,7 @@
 #include "net/parse.h"
 #include "net/reply.h"
 #include "pipeline/frames.h"
+#include "pipeline/move_lanes.h"
 #include "pipeline/sealed_frames.h"
 #include "pipeline/stages.h"
 
@@ -96,12 +97,48 @@ ALWAYS_INLINE void sort_frame(struct gate *gate, struct burst *burst, unsigned i
 	lanes->game[lanes->game_count++] = look_up(gate->sessions, &p.peer, i, LANE_COMMON);
 }
 
-/// As many frames from the i-th on as are MOVEs: a loop that calls nothing.
+#ifdef __AVX512F__
+/// Of as many groups from the i-th frame on as are MOVEs all.
+/// @return index of the first frame behind them
+ALWAYS_INLINE unsigned sort_groups_of(const struct gate *gate, const struct burst *burst, unsigned i, unsigned n,
+				      struct lanes *lanes, const bool rx_offload, const bool limited)
+{
+	const struct group_spans spans = group_spans(&gate->identity->usual);
+
+	for (; i + MOVE_GROUP <= n; i += MOVE_GROUP) {
+		if (unlikely(!group_is_of(&burst->length[i], sizeof(struct move_frame))) ||
+		    (rx_offload && !group_verified(&burst->rx[i])))
+			break;
+
+		const __m256i source = group_sources(&burst->frame[i]);
+
+		if (unlikely(!move_group_right(&burst->frame[i], source, &spans, rx_offload)))
+			break;
+		look_up_group(gate, &burst->frame[i], source, i, &lanes->game[lanes->game_count],
+			      &lanes->source[lanes->game_count], limited);
+		lanes->game_count += MOVE_GROUP;
+	}
+	return i;
+}
+#else
+ALWAYS_INLINE unsigned sort_groups_of(const struct gate *gate, const struct burst *burst, unsigned i, unsigned n,
+				      struct lanes *lanes, const bool rx_offload, const bool limited)
+{
+	(void)gate, (void)burst, (void)n, (void)lanes, (void)rx_offload, (void)limited;
+	return i;
+}
+#endif
+
+/// As many frames from the i-th on as are MOVEs: loops that call nothing.
 /// @param limited  the first listener limits its sources
 /// @return index of the first that is something else, or n
 ALWAYS_INLINE unsigned sort_moves_of(const struct gate *gate, const struct burst *burst, unsigned i, unsigned n,
 				     struct lanes *lanes, const bool rx_offload, const bool limited)
 {
+	i = sort_groups_of(gate, burst, i, n, lanes, rx_offload, limited);
+	if (i == n)
+		return i;
+
 	const struct usual_spans spans = usual_spans(&gate->identity->usual);
 	const struct session_table *sessions = gate->sessions;
 	struct lookup *lookup = &lanes->game[lanes->game_count];
@@ -159,11 +196,14 @@ ALWAYS_INLINE unsigned sort_any_moves(const struct gate *gate, const struct burs
 
 // ---------------------------------------------------------------- has its source sent too much?
 
-/// All are to the first listener, as in most bursts: a loop in which only the source varies.
-static __attribute__((noinline)) void limit_common(struct lanes *lanes, struct rate rate, uint64_t now)
+/// All are to the first listener, as in most bursts: one loop that only the source varies in, with the probe.
+static __attribute__((noinline)) void probe_limited(const struct session_table *sessions, struct lanes *lanes,
+						    struct rate rate, uint64_t now)
 {
-	for (unsigned k = 0; k < lanes->game_count; k++)
+	for (unsigned k = 0, n = lanes->game_count; k < n; k++) {
+		probe_one(sessions, &lanes->game[k]);
 		limit_source(&lanes->game[k], lanes->source[k], rate, now);
+	}
 }
 
 static __attribute__((noinline)) void limit_mixed(const struct policy *policy, struct lanes *lanes, uint64_t now)
@@ -178,13 +218,18 @@ static __attribute__((noinline)) void limit_mixed(const struct policy *policy, s
 	}
 }
 
-/// In the order of arrival, before anything is answered.
-ALWAYS_INLINE void limit_burst(const struct policy *policy, struct lanes *lanes, uint64_t now)
+/// Whose is each, and has its source sent too much? In the order of arrival, before anything is answered.
+ALWAYS_INLINE void probe_burst(const struct gate *gate, struct lanes *lanes, uint64_t now)
 {
-	if (unlikely(lanes->mixed))
+	const struct policy *policy = gate->policy;
+
+	if (likely(!lanes->mixed && policy->source[0].interval != 0)) {
+		probe_limited(gate->sessions, lanes, policy->source[0], now);
+		return;
+	}
+	probe(gate->sessions, lanes->game, lanes->game_count);
+	if (unlikely(lanes->mixed && policy->source_limited))
 		limit_mixed(policy, lanes, now);
-	else if (likely(policy->source[0].interval != 0))
-		limit_common(lanes, policy->source[0], now);
 }
 
 // ---------------------------------------------------------------- what is answered?
@@ -250,23 +295,16 @@ ALWAYS_INLINE unsigned answer_moves_for(struct gate *gate, struct burst *burst, 
 					uint64_t now, const unsigned tx_offload)
 {
 	struct session *records = gate->sessions->records;
+	const struct record_lanes record = record_lanes(now);
 	const unsigned first = k, count = lanes->game_count;
 
 	for (; k < count; k++) {
 		const struct lookup *lookup = &lanes->game[k];
-
-		if (unlikely(lookup->lane != LANE_MOVE || lookup->slot == SESSION_NONE))
-			break;
-
 		uint8_t *frame = burst->frame[lookup->at];
-		const struct plain_move *move = &((const struct move_frame *)frame)->move;
-		const struct peer peer = frame_peer(frame);
-		struct session *session = &records[lookup->slot];
 
-		if (unlikely(!peer_equal(&session->peer, &peer) || session->player_id != move->player_id))
+		if (unlikely(lookup->lane != LANE_MOVE || lookup->slot == SESSION_NONE) ||
+		    unlikely(!record_take_move(&records[lookup->slot], frame, &record)))
 			break;
-		session_seen(session, now);
-		move_apply(session, move);
 		move_frame_answer(frame, tx_offload);
 		if (tx_offload)
 			leave_checksums(burst, lookup->at, tx_offload);
@@ -390,9 +428,7 @@ ALWAYS_INLINE void run(struct gate *gate, struct burst *burst, unsigned n, uint6
 
 	begin(gate, burst, &lanes, n);
 	sort_burst(gate, burst, &lanes, n, rx_offload);
-	probe(gate->sessions, lanes.game, lanes.game_count);
-	if (gate->policy->source_limited)
-		limit_burst(gate->policy, &lanes, now);
+	probe_burst(gate, &lanes, now);
 	answer_burst(gate, burst, &lanes, now, tx_offload);
 	serve_sealed_frames(gate, burst, &lanes.sealed, now, tx_offload);
 }

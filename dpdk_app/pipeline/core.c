@@ -39,7 +39,10 @@ struct pg_core {
 
 /// Tests want the same order of slots in every run; there is no stranger to defend against.
 static const struct hash_secret fixed_secret = {
-	{0x9e3779b97f4a7c15, 0xbf58476d1ce4e5b9, 0x94d049bb133111eb, 0x2545f4914f6cdd1d}};
+	.address = {0x9e3779b97f4a7c15, 0xbf58476d1ce4e5b9, 0x94d049bb133111eb, 0x2545f4914f6cdd1d},
+	.channel = 0xd6e8feb86659fd93,
+	.addend = 0xa0761d6478bd642f,
+};
 
 static void *zeroed_lines(size_t size)
 {
@@ -107,7 +110,7 @@ static void make_gate(struct pg_core *core, const struct pg_plan *plan)
 		identity_expect_sealed(&core->identity);
 	listeners_init(&core->listeners, plan->listener_port, plan->listener_count);
 	policy_init(&core->policy, &plan->policy, 1, pg_tsc_hz());
-	duties_init(&core->duties, pg_tsc_hz(), fixed_secret.word[0]);
+	duties_init(&core->duties, pg_tsc_hz(), fixed_secret.addend);
 }
 
 struct pg_core *pg_core_open(const struct pg_plan *plan)

@@ -61,13 +61,17 @@ ALWAYS_INLINE struct source look_up_source(struct source_limits *sources, const 
 	return source;
 }
 
+ALWAYS_INLINE void probe_one(const struct session_table *sessions, struct lookup *lookup)
+{
+	lookup->slot = session_probe(lookup->bucket, lookup->tag);
+	if (likely(lookup->slot != SESSION_NONE))
+		prefetch_for_write(&sessions->records[lookup->slot]);
+}
+
 ALWAYS_INLINE void probe(const struct session_table *sessions, struct lookup *lookup, unsigned n)
 {
-	for (unsigned k = 0; k < n; k++) {
-		lookup[k].slot = session_probe(lookup[k].bucket, lookup[k].tag);
-		if (likely(lookup[k].slot != SESSION_NONE))
-			prefetch_for_write(&sessions->records[lookup[k].slot]);
-	}
+	for (unsigned k = 0; k < n; k++)
+		probe_one(sessions, &lookup[k]);
 }
 
 /// The session of a datagram that the probe did not settle: a collision, an overflowed bucket, or a new peer.

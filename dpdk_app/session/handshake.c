@@ -407,7 +407,7 @@ static struct handshake_outcome take_close(struct session_side *side, uint32_t s
 
 static uint16_t path_hash(const struct session_side *side, const struct peer *peer)
 {
-	return (uint16_t)peer_hash(peer, &side->secret);
+	return peer_mark(peer, &side->secret);
 }
 
 /// Only challenges of the latest second count, and not for ever. The token says whom it was sent to: to challenge somebody

@@ -32,20 +32,26 @@ static inline struct rate rate_make(uint32_t per_second, uint32_t burst, uint64_
 	return rate;
 }
 
+/// Later than this no bucket that conforms can be. The same for all datagrams of a burst.
+ALWAYS_INLINE uint64_t rate_latest(struct rate rate, uint64_t now)
+{
+	return rate.tolerance < UINT64_MAX - now ? now + rate.tolerance : UINT64_MAX;
+}
+
 /// Does a datagram at `now` conform? If so it is accounted for.
 /// @param conforms_at  the bucket: time from which a datagram conforms without using the burst
 /// @param rate         not unlimited
 ALWAYS_INLINE bool rate_admit_limited(uint64_t *conforms_at, struct rate rate, uint64_t now)
 {
-	uint64_t from = *conforms_at > now ? *conforms_at : now;
+	uint64_t from = *conforms_at;
 
-	if (unlikely(from - now > rate.tolerance)) {
+	if (unlikely(from > rate_latest(rate, now))) {
 		// Further ahead than this rate ever lets it run: by a stricter one, before a reload. It starts over.
 		if (likely(from - now <= rate.tolerance + rate.interval))
 			return false;
 		from = now;
 	}
-	*conforms_at = from + rate.interval;
+	*conforms_at = (from > now ? from : now) + rate.interval;
 	return true;
 }
 

@@ -12,6 +12,10 @@
 #include <stdint.h>
 #include <string.h>
 
+#ifdef __AVX512F__
+#include <immintrin.h>
+#endif
+
 #include "session/hash.h"
 #include "session/rate.h"
 
@@ -20,7 +24,7 @@
 
 /// By kind, not by entry, so that all fingerprints are compared at once.
 struct source_set {
-	uint64_t fingerprint[SOURCE_WAYS]; // keyed hash of the address: two addresses meet once in 2^64
+	uint64_t fingerprint[SOURCE_WAYS]; // keyed hash of the address: as good as the address itself
 	uint64_t conforms_at[SOURCE_WAYS];
 } CACHE_ALIGNED;
 static_assert(sizeof(struct source_set) == CACHE_LINE, "one line per look-up");
@@ -37,7 +41,10 @@ ALWAYS_INLINE struct source_set *source_home(struct source_limits *limits, uint6
 /// Which ways have it, one bit each. Without a branch: where a source is in its set is nothing to be predicted.
 ALWAYS_INLINE unsigned source_ways(const struct source_set *set, uint64_t fingerprint)
 {
-#ifdef __AVX2__
+#ifdef __AVX512F__
+	return _mm256_cmpeq_epi64_mask(_mm256_load_si256((const __m256i *)set->fingerprint),
+				       _mm256_set1_epi64x((long long)fingerprint));
+#elif defined(__AVX2__)
 	typedef uint64_t ways __attribute__((vector_size(32)));
 	typedef double lanes __attribute__((vector_size(32)));
 	ways have;
@@ -82,8 +89,8 @@ ALWAYS_INLINE struct source source_find(struct source_limits *limits, uint64_t f
 ALWAYS_INLINE bool source_conforms(struct source source, struct rate rate, uint64_t now)
 {
 	const unsigned ways = source_ways(source.set, source.fingerprint);
-	const unsigned way =
-		likely(ways != 0) ? (unsigned)__builtin_ctz(ways) : source_settle(source.set, source.fingerprint, now);
+	const size_t way =
+		likely(ways != 0) ? (size_t)__builtin_ctz(ways) : source_settle(source.set, source.fingerprint, now);
 
 	return rate_admit_limited(&source.set->conforms_at[way], rate, now);
 }

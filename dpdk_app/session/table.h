@@ -13,6 +13,10 @@
 #include <stdint.h>
 #include <string.h>
 
+#ifdef __AVX512F__
+#include <immintrin.h>
+#endif
+
 #include "compiler.h"
 #include "net/peer.h"
 #include "pollgate.h"
@@ -134,15 +138,21 @@ ALWAYS_INLINE uint32_t session_home(const struct session_table *table, uint64_t 
 	return hash_to_range(hash, table->bucket_count);
 }
 
-/// Low bits, as hash_to_range takes the high ones; never the mark of a free way.
+/// The lower bits of the upper half, as hash_to_range goes by the higher ones; never the mark of a free way.
 ALWAYS_INLINE uint16_t session_tag(uint64_t hash)
 {
-	return (uint16_t)hash | 1;
+	return (uint16_t)(hash >> 32) | 1;
 }
 
 /// First slot of a bucket whose tag matches, or SESSION_NONE. A match is a hint: compare the peer.
 ALWAYS_INLINE uint32_t session_probe(const struct session_bucket *bucket, uint16_t tag)
 {
+#ifdef __AVX512F__
+	const unsigned match =
+		_mm_cmpeq_epi16_mask(_mm_load_si128((const __m128i *)bucket->tag), _mm_set1_epi16((short)tag));
+
+	return likely(match != 0) ? bucket->slot[__builtin_ctz(match)] : SESSION_NONE;
+#else
 	typedef uint16_t tags __attribute__((vector_size(16)));
 	typedef uint64_t halves __attribute__((vector_size(16)));
 	tags have;
@@ -154,6 +164,7 @@ ALWAYS_INLINE uint32_t session_probe(const struct session_bucket *bucket, uint16
 	if (likely(match[0]))
 		return bucket->slot[__builtin_ctzll(match[0]) / 16];
 	return match[1] ? bucket->slot[4 + __builtin_ctzll(match[1]) / 16] : SESSION_NONE;
+#endif
 }
 
 /// A datagram of the session was accepted at `now`.

@@ -15,11 +15,10 @@
 	{                  \
 		8080, 8081 \
 	}
-#define RIG_SECRET                                                                                     \
-	{                                                                                              \
-		{                                                                                      \
-			0x9e3779b97f4a7c15, 0xbf58476d1ce4e5b9, 0x94d049bb133111eb, 0x2545f4914f6cdd1d \
-		}                                                                                      \
+#define RIG_SECRET                                                                                           \
+	{                                                                                                    \
+		.address = {0x9e3779b97f4a7c15, 0xbf58476d1ce4e5b9, 0x94d049bb133111eb, 0x2545f4914f6cdd1d}, \
+		.channel = 0xd6e8feb86659fd93, .addend = 0xa0761d6478bd642f,                                 \
 	}
 
 struct rig {

@@ -138,7 +138,7 @@ static void add_queue(struct pg_gateway *g, struct dpdk_worker *w, const struct 
 	if (w->queue_of[ref->port])
 		return;
 	w->queue_of[ref->port] = q;
-	duties_init(&w->duties[ref->port], pg_tsc_hz(), w->common.secret.word[0]);
+	duties_init(&w->duties[ref->port], pg_tsc_hz(), w->common.secret.addend);
 	w->duties[ref->port].membership.older_until = &devices_of(g)->older_querier_until[ref->port];
 }
 

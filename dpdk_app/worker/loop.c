@@ -40,26 +40,40 @@ static COLD void complete_checksum(const struct worker_queue *q, struct rte_mbuf
 		partial_complete(rte_pktmbuf_mtod(m, uint8_t *), m->data_len, q->gate.identity, q->gate.listeners);
 }
 
+/// A chain is longer than any frame of ours: refused as too long, its first part is not looked at.
+/// @param bytes  received, but for what chains have beside their first parts
+/// @return bytes received
+static COLD uint64_t refuse_chains(struct burst *burst, struct rte_mbuf **mbufs, unsigned n, uint64_t bytes)
+{
+	for (unsigned i = 0; i < n; i++)
+		if (mbufs[i]->nb_segs != 1) {
+			bytes += mbufs[i]->pkt_len - mbufs[i]->data_len;
+			burst->length[i] = UINT16_MAX;
+		}
+	return bytes;
+}
+
 /// @return bytes received
 static uint64_t fill_burst(struct burst *burst, struct rte_mbuf **mbufs, unsigned n, const struct worker_queue *q)
 {
 	uint64_t bytes = 0;
+	uint16_t segments = 0;
 
 	for (unsigned i = 0; i < n; i++) {
 		struct rte_mbuf *m = mbufs[i];
 
 		burst->frame[i] = rte_pktmbuf_mtod(m, uint8_t *);
 		prefetch(burst->frame[i]);
-		// A chain is longer than any frame of ours: refused as too long, its first part is not looked at.
-		burst->length[i] = likely(m->nb_segs == 1) ? m->data_len : UINT16_MAX;
+		burst->length[i] = m->data_len;
+		segments |= m->nb_segs;
+		bytes += m->data_len;
 		if (q->rx_offload) {
 			if (unlikely((m->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) == RTE_MBUF_F_RX_L4_CKSUM_NONE))
 				complete_checksum(q, m);
 			burst->rx[i] = rx_verdict(m->ol_flags);
 		}
-		bytes += m->pkt_len;
 	}
-	return bytes;
+	return likely(segments == 1) ? bytes : refuse_chains(burst, mbufs, n, bytes);
 }
 
 static void request_checksums(struct rte_mbuf *m, const struct tx_request *request)
