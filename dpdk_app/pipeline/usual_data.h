@@ -178,8 +178,8 @@ ALWAYS_INLINE unsigned take_usual(struct session_side *side, struct usual_data *
 	}
 	if (unlikely(c->owed != 0)) // else its line is only read
 		c->owed = 0;
-	data->length = seal_data(&side->code, record, &locker->cipher.seal, header->session, connection_count(record),
-				 usual_payload(frame), 0);
+	data->length = seal_acknowledgement(&side->code, record, &locker->cipher.seal, header->session,
+					    connection_count(record), usual_payload(frame));
 	return PG_DROP_NONE;
 }
 

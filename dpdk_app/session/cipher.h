@@ -84,11 +84,16 @@ ALWAYS_INLINE void cipher_prefetch(const struct cipher_code *code, const struct 
 		prefetch(base + (size_t)__builtin_ctz(rest) * CACHE_LINE);
 }
 
-/// Salt and counter: what no two packets under one key have in common.
-ALWAYS_INLINE void cipher_nonce(uint8_t nonce[12], const struct cipher_key *key, uint64_t counter)
+typedef uint64_t cipher_nonce __attribute__((vector_size(16))); // of which 12 bytes count
+
+/// Salt and counter: what no two packets under one key have in common. One store: a load of what was stored in pieces waits
+/// until all before it is done, so that no two packets' cryptography would overlap.
+ALWAYS_INLINE cipher_nonce cipher_nonce_of(const struct cipher_key *key, uint64_t counter)
 {
-	memcpy(nonce, key->salt, CIPHER_SALT_LEN);
-	memcpy(nonce + CIPHER_SALT_LEN, &counter, sizeof(counter));
+	uint32_t salt;
+
+	memcpy(&salt, key->salt, sizeof(salt));
+	return (cipher_nonce){salt | counter << 32, counter >> 32};
 }
 
 /// Decrypt in place and compare the tag in constant time. What lies between `clear` and the tag is garbage after false.
@@ -99,10 +104,9 @@ ALWAYS_INLINE bool cipher_open(const struct cipher_code *code, const struct ciph
 {
 	struct gcm_context_data context;
 	uint64_t is[2], should[2];
-	uint8_t nonce[12];
+	const cipher_nonce nonce = cipher_nonce_of(key, counter);
 
-	cipher_nonce(nonce, key, counter);
-	code->decrypt(&key->data, &context, packet + clear, packet + clear, length - clear - CIPHER_TAG_LEN, nonce,
+	code->decrypt(&key->data, &context, packet + clear, packet + clear, length - clear - CIPHER_TAG_LEN, (const uint8_t *)&nonce,
 		      packet, clear, (uint8_t *)is, CIPHER_TAG_LEN);
 	memcpy(should, packet + length - CIPHER_TAG_LEN, CIPHER_TAG_LEN);
 	return ((is[0] ^ should[0]) | (is[1] ^ should[1])) == 0;
@@ -113,10 +117,9 @@ ALWAYS_INLINE void cipher_seal(const struct cipher_code *code, const struct ciph
 			       uint8_t *packet, size_t clear, size_t length)
 {
 	struct gcm_context_data context;
-	uint8_t nonce[12];
+	const cipher_nonce nonce = cipher_nonce_of(key, counter);
 
-	cipher_nonce(nonce, key, counter);
-	code->encrypt(&key->data, &context, packet + clear, packet + clear, length - clear - CIPHER_TAG_LEN, nonce,
+	code->encrypt(&key->data, &context, packet + clear, packet + clear, length - clear - CIPHER_TAG_LEN, (const uint8_t *)&nonce,
 		      packet, clear, packet + length - CIPHER_TAG_LEN, CIPHER_TAG_LEN);
 }
 
