@@ -144,6 +144,22 @@ ALWAYS_INLINE void conclude_usual(struct gate *gate, struct burst *burst, const 
 		leave_checksums(burst, i, tx_offload);
 }
 
+/// Functions of their own, with what the device computes as a constant.
+static __attribute__((noinline)) void conclude_all_usual(struct gate *gate, struct burst *burst,
+							 const struct usual_lane *lane)
+{
+	for (unsigned k = 0; k < lane->count; k++)
+		conclude_usual(gate, burst, &lane->data[k], TX_CHECKSUM_NONE);
+}
+
+static __attribute__((noinline)) void conclude_all_usual_in_part(struct gate *gate, struct burst *burst,
+								 const struct usual_lane *lane,
+								 const unsigned tx_offload)
+{
+	for (unsigned k = 0; k < lane->count; k++)
+		conclude_usual(gate, burst, &lane->data[k], tx_offload);
+}
+
 /// @param n  look_up_usual()
 static __attribute__((noinline)) void serve_usual_frames(struct gate *gate, struct burst *burst,
 							 struct usual_lane *lane, unsigned n, uint64_t now,
@@ -151,8 +167,10 @@ static __attribute__((noinline)) void serve_usual_frames(struct gate *gate, stru
 {
 	serve_usual(gate, lane, burst->frame, n, now);
 	burst->resized = true;
-	for (unsigned k = 0; k < lane->count; k++)
-		conclude_usual(gate, burst, &lane->data[k], tx_offload);
+	if (tx_offload == TX_CHECKSUM_NONE)
+		conclude_all_usual(gate, burst, lane);
+	else
+		conclude_all_usual_in_part(gate, burst, lane, tx_offload);
 }
 
 /// All are looked up before any is served, as in one lane: what one ends or moves on is not known to those behind it yet.

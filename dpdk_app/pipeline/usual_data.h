@@ -112,14 +112,27 @@ ALWAYS_INLINE unsigned look_up_usual(struct gate *gate, struct usual_lane *lane,
 	return left;
 }
 
-ALWAYS_INLINE void usual_prefetch(const struct session_side *side, const struct usual_data *data, uint8_t *const *frame)
-{
-	const struct cipher *cipher = &side->vault->lockers[data->slot].cipher;
+/// Lines of keys: to open a movement, and to seal an acknowledgement.
+struct usual_lines {
+	uint32_t open, seal;
+};
 
-	cipher_prefetch(&side->code, &cipher->open, data->length - SESSION_SEALED_MIN);
-	prefetch_for_write(vault_conversation(side->vault, data->slot));
-	if (usual_header(frame[data->at])->flags & SESSION_FLAG_ACK_NOW)
-		cipher_prefetch(&side->code, &cipher->seal, 0);
+ALWAYS_INLINE struct usual_lines usual_lines(const struct cipher_code *code)
+{
+	return (struct usual_lines){cipher_lines(code, CONVERSATION_MOVE_LEN), cipher_lines(code, 0)};
+}
+
+ALWAYS_INLINE void usual_prefetch(const struct session_side *side, const struct usual_data *data, const uint8_t *frame,
+				  struct usual_lines lines)
+{
+	const struct locker *locker = &side->vault->lockers[data->slot];
+	const uint16_t sealed = data->length - SESSION_SEALED_MIN;
+
+	cipher_bring(&locker->cipher.open,
+		     likely(sealed == CONVERSATION_MOVE_LEN) ? lines.open : cipher_lines(&side->code, sealed));
+	prefetch_for_write(&locker->conversation);
+	if (likely(usual_header(frame)->flags & SESSION_FLAG_ACK_NOW))
+		cipher_bring(&locker->cipher.seal, lines.seal);
 }
 
 // ---------------------------------------------------------------- what does it do?
@@ -150,7 +163,7 @@ ALWAYS_INLINE enum pg_drop charge_move(const struct session_side *side, struct i
 /// Of one in order: whatever was taken last, it is older.
 ALWAYS_INLINE void move_taken(struct issued *record, struct usual_data *data, uint64_t now)
 {
-	replay_mark(&record->replay, data->counter);
+	replay_mark_next(&record->replay, data->counter);
 	data->learn = (now ^ record->last_seen) >> ISSUED_LEARN_SHIFT != 0;
 	record->last_seen = now;
 }
@@ -221,15 +234,22 @@ static __attribute__((noinline)) void take_opened(struct gate *gate, struct usua
 ALWAYS_INLINE void serve_usual(struct gate *gate, struct usual_lane *lane, uint8_t *const *frame, unsigned n,
 			       uint64_t now)
 {
+	const struct usual_lines lines = usual_lines(&gate->side->code);
 	unsigned taken = 0;
 
-	for (unsigned k = 0; k < n && k < SEALED_AHEAD; k++)
-		usual_prefetch(gate->side, &lane->data[lane->admitted[k]], frame);
+	for (unsigned k = 0; k < n && k < SEALED_AHEAD; k++) {
+		const struct usual_data *next = &lane->data[lane->admitted[k]];
+
+		usual_prefetch(gate->side, next, frame[next->at], lines);
+	}
 	for (unsigned k = 0; k < n; k++) {
 		struct usual_data *data = &lane->data[lane->admitted[k]];
 
-		if (likely(k + SEALED_AHEAD < n))
-			usual_prefetch(gate->side, &lane->data[lane->admitted[k + SEALED_AHEAD]], frame);
+		if (likely(k + SEALED_AHEAD < n)) {
+			const struct usual_data *next = &lane->data[lane->admitted[k + SEALED_AHEAD]];
+
+			usual_prefetch(gate->side, next, frame[next->at], lines);
+		}
 		data->result = (uint8_t)serve_usual_one(gate->side, data, frame[data->at], now);
 		taken += data->result == PG_DROP_NONE || data->result == PACKET_ABSORBED;
 		if (unlikely(data->result == PACKET_UNDECIDED))

@@ -72,16 +72,22 @@ ALWAYS_INLINE uint32_t cipher_lines(const struct cipher_code *code, size_t seale
 	return code->lines[length < CIPHER_BROUGHT ? length : CIPHER_BROUGHT - 1];
 }
 
-/// Bring the lines of a key that a packet with so many sealed bytes reads. Round keys are in the first three always.
-ALWAYS_INLINE void cipher_prefetch(const struct cipher_code *code, const struct cipher_key *key, size_t sealed)
+/// Bring these of a key: cipher_lines(). Round keys are in the first three always.
+ALWAYS_INLINE void cipher_bring(const struct cipher_key *key, uint32_t lines)
 {
 	const uint8_t *base = (const uint8_t *)key;
 
 	prefetch(base);
 	prefetch(base + CACHE_LINE);
 	prefetch(base + (size_t)2 * CACHE_LINE);
-	for (uint32_t rest = cipher_lines(code, sealed) & ~7U; rest; rest &= rest - 1)
+	for (uint32_t rest = lines & ~7U; rest; rest &= rest - 1)
 		prefetch(base + (size_t)__builtin_ctz(rest) * CACHE_LINE);
+}
+
+/// Bring the lines of a key that a packet with so many sealed bytes reads.
+ALWAYS_INLINE void cipher_prefetch(const struct cipher_code *code, const struct cipher_key *key, size_t sealed)
+{
+	cipher_bring(key, cipher_lines(code, sealed));
 }
 
 typedef uint64_t cipher_nonce __attribute__((vector_size(16))); // of which 12 bytes count
@@ -106,8 +112,8 @@ ALWAYS_INLINE bool cipher_open(const struct cipher_code *code, const struct ciph
 	uint64_t is[2], should[2];
 	const cipher_nonce nonce = cipher_nonce_of(key, counter);
 
-	code->decrypt(&key->data, &context, packet + clear, packet + clear, length - clear - CIPHER_TAG_LEN, (const uint8_t *)&nonce,
-		      packet, clear, (uint8_t *)is, CIPHER_TAG_LEN);
+	code->decrypt(&key->data, &context, packet + clear, packet + clear, length - clear - CIPHER_TAG_LEN,
+		      (const uint8_t *)&nonce, packet, clear, (uint8_t *)is, CIPHER_TAG_LEN);
 	memcpy(should, packet + length - CIPHER_TAG_LEN, CIPHER_TAG_LEN);
 	return ((is[0] ^ should[0]) | (is[1] ^ should[1])) == 0;
 }
@@ -119,8 +125,8 @@ ALWAYS_INLINE void cipher_seal(const struct cipher_code *code, const struct ciph
 	struct gcm_context_data context;
 	const cipher_nonce nonce = cipher_nonce_of(key, counter);
 
-	code->encrypt(&key->data, &context, packet + clear, packet + clear, length - clear - CIPHER_TAG_LEN, (const uint8_t *)&nonce,
-		      packet, clear, packet + length - CIPHER_TAG_LEN, CIPHER_TAG_LEN);
+	code->encrypt(&key->data, &context, packet + clear, packet + clear, length - clear - CIPHER_TAG_LEN,
+		      (const uint8_t *)&nonce, packet, clear, packet + length - CIPHER_TAG_LEN, CIPHER_TAG_LEN);
 }
 
 #endif

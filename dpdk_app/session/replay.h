@@ -76,6 +76,13 @@ ALWAYS_INLINE void replay_mark(struct replay *replay, uint64_t counter)
 	replay->seen[replay_word(counter)] |= replay_bit(counter);
 }
 
+/// The same of the one that is due: newest + 1.
+ALWAYS_INLINE void replay_mark_next(struct replay *replay, uint64_t counter)
+{
+	replay->newest = counter;
+	replay->seen[replay_word(counter)] |= replay_bit(counter);
+}
+
 /// After a crash, which may have come while the window moved: what it held is not to be relied on. Nothing up to the newest is
 /// fresh any more, so what was on its way then is lost and comes again if it is reliable.
 ALWAYS_INLINE void replay_distrust(struct replay *replay)

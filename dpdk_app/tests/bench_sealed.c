@@ -158,8 +158,7 @@ static void timed_burst(struct bench *b, uint32_t next, uint64_t *cycles)
 	now = pg_tsc(), cycles[STAGE_LOOK_UP] += now - then, then = now;
 	serve_usual(gate, &lanes.sealed.usual, burst.frame, left, now);
 	now = pg_tsc(), cycles[STAGE_SERVE] += now - then, then = now;
-	for (unsigned k = 0; k < lanes.sealed.usual.count; k++)
-		conclude_usual(gate, &burst, &lanes.sealed.usual.data[k], false);
+	conclude_all_usual(gate, &burst, &lanes.sealed.usual);
 	now = pg_tsc(), cycles[STAGE_CONCLUDE] += now - then;
 }
 
