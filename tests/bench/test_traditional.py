@@ -22,6 +22,7 @@ from pyshim.errors import UnavailableError
 from tests.bench.commands import bench
 from tests.network.players import ATTACK, CHAT, MOVE, SKILL, chat, every_kind, heartbeat, message
 from tests.oracle import Oracle
+from tests.ports import free_port
 
 LOOPBACK = "127.0.0.1"
 WAIT_S = 60.0  # for what must come
@@ -55,13 +56,6 @@ MESSAGES = {
 @pytest.fixture(scope="module")
 def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return traditional_server(Path(), tmp_path_factory.mktemp("traditional"))
-
-
-def free_port() -> int:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind((LOOPBACK, 0))
-        port: int = probe.getsockname()[1]
-    return port
 
 
 class Running:

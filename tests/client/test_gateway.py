@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import socket
 import subprocess
 import sys
 import threading
@@ -20,6 +19,7 @@ import pytest
 from pyshim.protocol.client import Chat, Client, Ticket
 from tests.client.c_client import Game, Heard, Library
 from tests.gate import Gate
+from tests.ports import free_port
 
 TIMEOUT_S = 60.0
 REVOKED, REPLACED, RESTARTED = 4, 5, 8
@@ -29,14 +29,11 @@ UNREACHABLE, SILENT = 40, 41
 
 @pytest.fixture(scope="module", params=["epoll"])
 def gate(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gate]:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
     config = {
         "engine": request.param,
         "ports": [{"name": "game0", "address": ["127.0.0.1/8"]}],
         "workers": {"cpus": "auto"},
-        "listen": [{"port": port, "profile": "session"}],
+        "listen": [{"port": free_port(), "profile": "session"}],
     }
     with Gate(config, tmp_path_factory.mktemp("gate")) as running:
         yield running

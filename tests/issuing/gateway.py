@@ -21,16 +21,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from tests.gate import Gate
+from tests.ports import free_port
 
 TOKEN = "a-token.of~this/test+0123456789=="
 CAPACITY = 64
-
-
-def free_port(kind: socket.SocketKind = socket.SOCK_DGRAM) -> int:
-    """One that nobody has at this moment."""
-    with socket.socket(socket.AF_INET, kind) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def configuration(directory: Path, **control: Any) -> dict[str, Any]:

@@ -20,7 +20,8 @@ import pytest
 
 from pyshim.errors import ExitCode
 from tests.gate import Gate
-from tests.issuing.gateway import TOKEN, Answer, Api, ask, certificate, configuration, free_port, token_file
+from tests.issuing.gateway import TOKEN, Answer, Api, ask, certificate, configuration, token_file
+from tests.ports import free_port
 
 RIGHT = {"authorization": f"Bearer {TOKEN}"}
 WRONG = [

@@ -11,7 +11,8 @@ from pathlib import Path
 from pyshim.issuing.bounds import BODY_BYTES_MAX, Rate
 from pyshim.issuing.connections import CONNECTIONS_MAX
 from tests.gate import Gate
-from tests.issuing.gateway import TOKEN, Api, UnixConnection, ask, configuration, free_port, token_file
+from tests.issuing.gateway import TOKEN, Api, UnixConnection, ask, configuration, token_file
+from tests.ports import free_port
 
 HEAD = b"POST /v1/sessions HTTP/1.1\r\nHost: x\r\n"
 

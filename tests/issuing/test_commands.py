@@ -17,7 +17,8 @@ import pytest
 
 from pyshim.protocol.client import Bulk, Chat, Client, Connected, Inventory, Ticket
 from tests.gate import Gate
-from tests.issuing.gateway import TOKEN, Api, certificate, configuration, free_port, token_command, token_file
+from tests.issuing.gateway import TOKEN, Api, certificate, configuration, token_command, token_file
+from tests.ports import free_port
 
 
 def done(gate: Gate, *args: str) -> str:

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from tests.gate import Gate
-from tests.issuing.gateway import free_port
 from tests.load.test_command import load, steps_of
 from tests.network.namespace import GATE4, GATE6, GATE_MAC, PLAYERS_INTERFACE, Wire, why_not
 from tests.network.players import Growth, NetworkGate, config, serving
+from tests.ports import free_port
 
 PORT = 8080
 TARGET4, TARGET6 = f"{GATE4}:{PORT}", f"[{GATE6}]:{PORT}"

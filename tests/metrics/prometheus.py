@@ -15,6 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from tests.ports import free_port
+
 READY_TIMEOUT_S = 120.0
 
 
@@ -69,7 +71,7 @@ def scraping(url: str, directory: Path) -> Iterator[Prometheus]:
         "    scrape_timeout: 500ms\n"
         f"    static_configs: [{{targets: ['{urllib.parse.urlsplit(url).netloc}']}}]\n"
     )
-    listen = f"127.0.0.1:{_free_port()}"
+    listen = f"127.0.0.1:{free_port(socket.SOCK_STREAM)}"
     with log.open("wb") as output:
         process = subprocess.Popen(
             [
@@ -87,10 +89,3 @@ def scraping(url: str, directory: Path) -> Iterator[Prometheus]:
     finally:
         process.kill()
         process.wait()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

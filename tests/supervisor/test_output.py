@@ -24,7 +24,7 @@ from typing import IO, Any
 import pytest
 
 from tests.gate import Samples
-from tests.issuing.gateway import free_port
+from tests.ports import free_port
 
 LIMIT_S = 90.0
 LOST = "pollgate_output_lost_lines_total"

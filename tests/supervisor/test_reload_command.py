@@ -16,7 +16,7 @@ import pytest
 
 from pyshim.reload_socket import socket_name
 from tests.gate import Gate
-from tests.issuing.gateway import free_port
+from tests.ports import free_port
 
 
 @pytest.fixture(autouse=True)
