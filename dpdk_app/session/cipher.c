@@ -8,10 +8,11 @@
 #define TRIAL_CLEAR 20 // as long as the header: hashing it takes a part of the key, too
 #define TRIAL_MAX (TRIAL_CLEAR + CIPHER_BROUGHT_BYTES + CIPHER_TAG_LEN)
 
-/// What comes of a header and so many bytes, all zero.
+/// What comes of a header and so many bytes. None is zero: a power of the hash's key would go unseen that is only
+/// multiplied with zeros, such as the header's.
 static void try_key(const struct cipher_code *code, const struct cipher_key *key, uint8_t *out, size_t sealed)
 {
-	memset(out, 0, TRIAL_MAX);
+	memset(out, 0xa5, TRIAL_MAX);
 	cipher_seal(code, key, 1, out, TRIAL_CLEAR, TRIAL_CLEAR + sealed + CIPHER_TAG_LEN);
 }
 

@@ -140,14 +140,17 @@ static bool differs(const struct cipher_code *code, const struct cipher_key *key
 	return !cipher_open(code, key, 9, packet, 20, length) || memcmp(packet, opened, length - CIPHER_TAG_LEN) != 0;
 }
 
-/// Which lines of the key matter? Every byte is changed in turn.
+/// Which lines of the key matter? Every byte is changed in turn. No byte of the packet is zero, as that would make a
+/// factor that belongs to it unseen.
 static uint32_t lines_that_matter(const struct cipher_code *code, size_t sealed_bytes)
 {
 	const size_t length = 20 + sealed_bytes + CIPHER_TAG_LEN;
-	uint8_t opened[1400] = {5}, sealed[1400];
+	uint8_t opened[1400], sealed[1400];
 	struct cipher_key key;
 	uint32_t lines = 0;
 
+	for (size_t i = 0; i < length; i++)
+		opened[i] = (uint8_t)(1 + i % 251);
 	memset(&key, 0, sizeof(key));
 	cipher_key_init(code, &key, secret, salt);
 	memcpy(sealed, opened, length);
