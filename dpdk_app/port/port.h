@@ -25,6 +25,7 @@ struct port {
 	uint16_t id;           // of DPDK
 	bool rx_offload;       // the device verifies checksums: all, or some of them
 	uint8_t tx_offload;    // bits of enum tx_checksum: those that the device computes
+	bool keeps_sent;       // the device never frees what it has sent: whoever sends does
 	struct identity identity;
 
 	// at start

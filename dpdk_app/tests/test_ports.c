@@ -22,6 +22,7 @@
 #include "port/port.h"
 #include "port/promises.h"
 #include "rig.h"
+#include "worker/transmit.h"
 
 #define CAPTURE "/tmp/pollgate-test-ports-%d.pcap"
 #define ANSWERS 10000
@@ -49,23 +50,30 @@ struct opened {
 	struct rte_mempool *pool;
 };
 
-static int open_port(void **state)
+static int open_device(void **state, const char *device)
 {
 	static struct opened o;
 	const struct pg_pool_plan pool = pool_plan("ports");
 	struct pg_error error = {0};
 
-	o = (struct opened){.plan = {.name = "null0",
-				     .device = "net_null0",
-				     .queues = 1,
-				     .rx_descriptors = 64,
-				     .tx_descriptors = 64}};
+	o = (struct opened){.plan = {.name = "null", .queues = 1, .rx_descriptors = 64, .tx_descriptors = 64}};
+	snprintf(o.plan.device, sizeof(o.plan.device), "%s", device);
 	o.pool = pool_make(&pool, &error);
 	assert_non_null(o.pool);
 	if (port_open(&o.port, &o.plan, 8080, o.pool, true, &error) != PG_OK)
 		fail_msg("%s", error.message);
 	*state = &o;
 	return 0;
+}
+
+static int open_port(void **state)
+{
+	return open_device(state, "net_null0");
+}
+
+static int open_port_that_copies(void **state)
+{
+	return open_device(state, "net_null1");
 }
 
 static int close_port(void **state)
@@ -293,6 +301,27 @@ static void a_broken_promise_ends_the_process(void **state)
 	rte_pktmbuf_free(m);
 }
 
+// ---------------------------------------------------------------- what it owes us
+
+/// All of the pool's buffers are counted when the port is closed, too.
+static void what_was_sent_comes_back_even_from_a_device_that_keeps_it(void **state)
+{
+	struct opened *o = *state;
+	static struct dpdk_worker w;
+	static struct pg_worker_stats stats;
+	struct pg_port_counts counts = {0};
+	struct worker_queue q = {.port = &o->port, .port_stats = &o->stats, .counts = &counts, .port_id = o->port.id};
+
+	w.common.stats = &stats;
+	for (unsigned i = 0; i < 3 * o->pool->size; i++) {
+		struct rte_mbuf *m = an_answer(o, 0);
+
+		transmit(&w, &q, &m, 1, m->pkt_len);
+	}
+	assert_int_equal(counts.tx_packets, 3 * o->pool->size);
+	assert_int_equal(rte_mempool_in_use_count(o->pool), 0);
+}
+
 // ---------------------------------------------------------------- an appliance that keeps to it
 
 /// A capture of one MOVE, for ever.
@@ -352,9 +381,11 @@ static void an_appliance_breaks_no_promise_and_leaves_no_buffer_with_a_device(vo
 static bool start_eal(void)
 {
 	char vdev[128];
-	char *arguments[] = {"test_ports",     "--no-huge",     "--no-shconf", "-m",        "128",    "--no-pci",
-			     "--lcores",       "0@0,1@0",       "--vdev",      "net_null0", "--vdev", vdev,
-			     "--no-telemetry", "--log-level=3", NULL};
+	char *arguments[] = {"test_ports", "--no-huge", "--no-shconf",    "-m",
+			     "128",        "--no-pci",  "--lcores",       "0@0,1@0",
+			     "--vdev",     "net_null0", "--vdev",         "net_null1,copy=1",
+			     "--vdev",     vdev,        "--no-telemetry", "--log-level=3",
+			     NULL};
 	int count = 0;
 
 	snprintf(vdev, sizeof(vdev), "net_pcap0,rx_pcap=%s,infinite_rx=1", capture);
@@ -376,6 +407,9 @@ int main(void)
 		cmocka_unit_test(a_device_that_the_kernel_asks_for_is_leaving),
 		cmocka_unit_test(a_log_that_goes_where_it_went_opens_nothing),
 	};
+	const struct CMUnitTest of_a_port_that_copies[] = {
+		cmocka_unit_test(what_was_sent_comes_back_even_from_a_device_that_keeps_it),
+	};
 	const struct CMUnitTest of_an_appliance[] = {
 		cmocka_unit_test(an_appliance_breaks_no_promise_and_leaves_no_buffer_with_a_device),
 	};
@@ -388,6 +422,8 @@ int main(void)
 		return 1;
 	}
 	failed = cmocka_run_group_tests_name("ports", of_a_port, open_port, close_port);
+	failed += cmocka_run_group_tests_name("port that copies", of_a_port_that_copies, open_port_that_copies,
+					      close_port);
 	failed += cmocka_run_group_tests_name("appliance", of_an_appliance, NULL, NULL);
 	unlink(capture);
 	return failed;

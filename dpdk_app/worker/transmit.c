@@ -33,6 +33,8 @@ static unsigned send_bounded(const struct worker_queue *q, struct rte_mbuf **mbu
 		rte_pause();
 		sent += rte_eth_tx_burst(q->port_id, q->queue, mbufs + sent, (uint16_t)(n - sent));
 	}
+	if (unlikely(q->port->keeps_sent))
+		rte_pktmbuf_free_bulk(mbufs, sent);
 	return sent;
 }
 

@@ -59,8 +59,8 @@ def _of_port(config: Config, port: PortConfig, host: HostFacts) -> Iterator[str]
     vdev = parse_vdev(port.device)
     if keeps_what_it_sends(port.device, host.pmd_directory):
         yield (
-            f"{port.name}: net_null with copy=1 keeps every packet buffer that is sent over it, a fault of "
-            "DPDK from 25.07 on; leave out copy=1 where anything is answered"
+            f"{port.name}: net_null with copy=1 never frees the packet buffers that are sent over it, a "
+            "fault of DPDK from 25.07 on; pollgate frees them itself, which another program would not"
         )
     if vdev.kind in _TAKES_ALL or vdev.values("remote"):
         yield from _taken_from_the_kernel(config, port, host)
