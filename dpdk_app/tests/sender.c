@@ -53,7 +53,7 @@ uint32_t count(void)
 
 		memcpy(&head, packet.body + at, sizeof(head));
 		at += (uint32_t)sizeof(head) + (head.flags & SESSION_MESSAGE_RELIABLE ? 2 : 0) + head.body_len;
-		assert_in_range(at, 0, packet.length);
+		assert_uint_in_range(at, 0, packet.length);
 	}
 	return n;
 }

@@ -132,7 +132,7 @@ static void test_compression_saves_a_tenth_or_is_not_used(UNUSED void **state)
 		assert_int_equal(player.hall.compressor->expanded_length, length);
 		assert_memory_equal(player.hall.compressor->expanded, body, length);
 	}
-	assert_in_range(kept, 100, 2900);
+	assert_uint_in_range(kept, 100, 2900);
 }
 
 /// libdeflate 1.14 finds no room for a stream unless it is given up to nine bytes more than the stream needs.
@@ -157,7 +157,7 @@ static void test_whatever_saves_a_tenth_is_compressed(UNUSED void **state)
 		close += saves && (whole + 9) * 10 > length * 9;
 		assert_int_equal(compress_body(player.hall.compressor, body, length), saves ? whole : 0);
 	}
-	assert_in_range(close, 20, 1980); // that many would have been given up
+	assert_uint_in_range(close, 20, 1980); // that many would have been given up
 	libdeflate_free_compressor(oracle);
 }
 
@@ -199,7 +199,7 @@ static struct {
 static void pack(uint32_t length)
 {
 	packed.length = compress_body(player.hall.compressor, body, length);
-	assert_in_range(packed.length, 1, sizeof(packed.bytes));
+	assert_uint_in_range(packed.length, 1, sizeof(packed.bytes));
 	memcpy(packed.bytes, player.hall.compressor->packed, packed.length);
 }
 
@@ -261,7 +261,7 @@ static void test_a_changed_bit_is_refused_or_means_nothing(UNUSED void **state)
 		}
 		packed.bytes[bit / 8] ^= (uint8_t)(1U << bit % 8);
 	}
-	assert_in_range(taken, 0, 7); // bits between the end of the last block and its byte's
+	assert_uint_in_range(taken, 0, 7); // bits between the end of the last block and its byte's
 	assert_int_equal(got.n, taken);
 }
 
@@ -412,7 +412,7 @@ static void test_a_long_compressed_message_arrives_in_pieces(UNUSED void **state
 		body[i] = (uint8_t)(talk_random(&seed) % 16);
 	assert_int_equal(talk_say(&gate, (struct talk_say){.reliable = true, .body = body, .length = 60000}, T),
 			 PG_LOSS_NONE);
-	assert_in_range(gate.stats.compress_out[PG_COMPRESS_BULK], 29000, 36000);
+	assert_uint_in_range(gate.stats.compress_out[PG_COMPRESS_BULK], 29000, 36000);
 	while (conversation_due(&gate.c) <= T) {
 		talk_fill(&gate, &packet, T);
 		assert_true(talk_take(&player, &packet, T));

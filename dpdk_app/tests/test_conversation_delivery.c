@@ -197,7 +197,7 @@ static void test_at_most_256_ids_of_a_channel_are_on_their_way(UNUSED void **sta
 	while (conversation_due(&gate.c) <= T + 5 * TALK_MS) {
 		fill(T + 5 * TALK_MS);
 		sent += count();
-		assert_in_range(packet.length, 1, gate.room);
+		assert_uint_in_range(packet.length, 1, gate.room);
 	}
 	assert_int_equal(sent, 256 + 1);
 	acknowledge(2, 0, T + 5 * TALK_MS); // not the oldest: the window stands

@@ -63,7 +63,7 @@ static void hold_to_script(void *context, struct talk_end *end, const struct del
 	uint32_t number;
 
 	memcpy(&number, body + sizeof(uint32_t), sizeof(number));
-	assert_in_range(number, 0, script->said - 1);
+	assert_uint_in_range(number, 0, script->said - 1);
 	assert_int_equal(length, script->length[number]);
 	fill_body(expected, number, length);
 	assert_memory_equal(body, expected, length);
@@ -306,7 +306,7 @@ static void test_reliable_messages_arrive_once_and_in_order_over_a_bad_network(U
 						       .datagram = seed % 2 ? 1400 : 508,
 						       .memory = 1 << 20,
 						       .compress_min = seed % 3 ? UINT32_MAX : 100});
-	assert_in_range(complete, runs * 98 / 100, runs); // the others gave up, and said so
+	assert_uint_in_range(complete, runs * 98 / 100, runs); // the others gave up, and said so
 }
 
 static void test_ids_wrap_at_16_bits(UNUSED void **state)

@@ -252,7 +252,7 @@ static void test_pieces_that_are_longer_than_a_body_may_be_are_an_offence(UNUSED
 	id++;
 	assert_int_equal(take_piece(0, id, id, 160, 1), PG_DROP_NONE);
 	assert_true(gate.offence);
-	assert_in_range(gate.hall.pool->used * POOL_BLOCK, 65536, 65536 * 110 / 100);
+	assert_uint_in_range(gate.hall.pool->used * POOL_BLOCK, 65536, 65536 * 110 / 100);
 }
 
 static void test_a_whole_that_is_not_what_its_type_says_is_an_offence(UNUSED void **state)

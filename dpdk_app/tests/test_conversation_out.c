@@ -208,7 +208,7 @@ static void test_all_players_together_have_so_much_memory(UNUSED void **state)
 	gate.rules.queue_bytes = UINT32_MAX;
 	while (inventory(PRIORITY_BULK, 1, 1300, T) == PG_LOSS_NONE)
 		queued++;
-	assert_in_range(queued, 600, (1 << 20) / 1300);
+	assert_uint_in_range(queued, 600, (1 << 20) / 1300);
 	assert_int_equal(gate.stats.lost[PG_LOSS_NO_MEMORY], 1);
 	assert_int_equal(talk_say(&other, (struct talk_say){.body = zeros, .length = 1300}, T), PG_LOSS_NO_MEMORY);
 }

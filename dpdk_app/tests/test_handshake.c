@@ -19,7 +19,7 @@ static void a_player_with_a_key_gets_in(void **state UNUSED)
 
 	assert_true(house_connect(house, 0, &player));
 	assert_int_equal(player.welcome.player_id, 7);
-	assert_in_range(player.welcome.expires_in_s, 590, 600);
+	assert_uint_in_range(player.welcome.expires_in_s, 590, 600);
 	assert_int_equal(player.welcome.idle_timeout_ms, 30000);
 	assert_int_equal(player.welcome.max_datagram, 1400);
 	assert_int_equal(player.welcome.reserved, 0);

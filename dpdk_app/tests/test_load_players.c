@@ -87,9 +87,9 @@ static void types_come_as_often_as_their_weights_say_and_weight_zero_never(void 
 	players_close(&players);
 	assert_int_equal(count[PLAIN_MOVE - 1], 0);
 	assert_int_equal(count[PLAIN_HEARTBEAT - 1], 0);
-	assert_in_range(count[PLAIN_ATTACK - 1], 595000, 605000);
-	assert_in_range(count[PLAIN_CHAT - 1], 800, 1200);
-	assert_in_range(count[PLAIN_SKILL - 1], 394000, 404000);
+	assert_uint_in_range(count[PLAIN_ATTACK - 1], 595000, 605000);
+	assert_uint_in_range(count[PLAIN_CHAT - 1], 800, 1200);
+	assert_uint_in_range(count[PLAIN_SKILL - 1], 394000, 404000);
 }
 
 static void everybody_speaks_once_before_anybody_speaks_twice(void **state UNUSED)
@@ -107,7 +107,7 @@ static void everybody_speaks_once_before_anybody_speaks_twice(void **state UNUSE
 		for (unsigned i = 0; i < PLAYERS; i++) {
 			const uint32_t player = players_speak(&players, 0, out).player;
 
-			assert_in_range(player, 0, PLAYERS - 1);
+			assert_uint_in_range(player, 0, PLAYERS - 1);
 			assert_false(spoke[player]);
 			spoke[player] = true;
 			if (round == 0)
@@ -117,7 +117,7 @@ static void everybody_speaks_once_before_anybody_speaks_twice(void **state UNUSE
 		}
 	}
 	players_close(&players);
-	assert_in_range(in_place, 0, 5 * PLAYERS / 10); // shuffled
+	assert_uint_in_range(in_place, 0, 5 * PLAYERS / 10); // shuffled
 }
 
 static void the_same_seed_says_the_same_and_another_something_else(void **state UNUSED)
@@ -143,7 +143,7 @@ static void the_same_seed_says_the_same_and_another_something_else(void **state 
 		players_close(&b);
 		begin(&b, &plan);
 	}
-	assert_in_range(different, 9000, 10000);
+	assert_uint_in_range(different, 9000, 10000);
 	players_close(&a);
 	players_close(&b);
 	players_close(&other);
@@ -156,7 +156,8 @@ static void players_walk_at_the_speed_that_they_tell_and_stay_in_the_arena(void 
 	struct players players;
 	uint8_t out[MESSAGE_MAX];
 
-	for (plan.motion = PG_LOAD_WAYPOINT; plan.motion <= PG_LOAD_CROWD; plan.motion++) {
+	for (unsigned motion = PG_LOAD_WAYPOINT; motion <= PG_LOAD_CROWD; motion++) {
+		plan.motion = (uint8_t)motion;
 		begin(&players, &plan);
 		for (unsigned i = 0; i < 2000 * PLAYERS; i++) {
 			const struct message m = players_move(&players, i % PLAYERS, 0, out);

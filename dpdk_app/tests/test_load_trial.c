@@ -338,7 +338,7 @@ static void a_window_without_answers_goes_on_when_messages_are_given_up(void **s
 	stage->fake->hold_all = true;
 	assert_int_equal(play_one(stage, 0, 10), PG_OK);
 	// 50 ms hold two periods of 20 ms, and the beginning.
-	assert_in_range(stage->page.counts.sent, 20, 30);
+	assert_uint_in_range(stage->page.counts.sent, 20, 30);
 	assert_int_equal(stage->page.counts.lost, stage->page.counts.sent);
 	assert_conserved(&stage->page.counts);
 	stage_close(stage);
@@ -383,7 +383,7 @@ static void a_target_that_refuses_everything_ends_the_trial_with_a_sentence(void
 	stage->fake->refuse_with = ECONNREFUSED;
 	assert_int_equal(play_one(stage, 1000, 0), PG_ERROR_SYSTEM);
 	assert_int_equal(stage->error.code, ECONNREFUSED);
-	assert_in_range(stage->page.counts.offered, 1, LOAD_BURST);
+	assert_uint_in_range(stage->page.counts.offered, 1, LOAD_BURST);
 	assert_conserved(&stage->page.counts);
 	// The next trial is not refused because the last one was.
 	stage->fake->refuse_with = 0;

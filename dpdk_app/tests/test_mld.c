@@ -289,7 +289,7 @@ static void delays_differ(void **state UNUSED)
 		told(rig);
 		assert_silent(rig);
 	}
-	assert_in_range(early, 400, 600); // the sequence is the same in every run
+	assert_uint_in_range(early, 400, 600); // the sequence is the same in every run
 	close(rig);
 }
 

@@ -48,7 +48,7 @@ static void work_is_no_absence(void **state)
 	took = pg_tsc() - began;
 	// However busy the machine is: what is left is the work, not more and not less.
 	took -= off_cpu_part(&o, 0, took);
-	assert_in_range(took, cycles_of_ms(19), cycles_of_ms(25));
+	assert_uint_in_range(took, cycles_of_ms(19), cycles_of_ms(25));
 }
 
 static void absence_is_taken_from_a_turn_with_work(void **state)
@@ -65,7 +65,7 @@ static void absence_is_taken_from_a_turn_with_work(void **state)
 	took = pg_tsc() - began;
 	off = off_cpu_part(&o, o.turn_mark, took);
 	assert_true(off >= cycles_of_ms(49));
-	assert_in_range(took - off, cycles_of_ms(9), cycles_of_ms(15));
+	assert_uint_in_range(took - off, cycles_of_ms(9), cycles_of_ms(15));
 }
 
 static void a_short_turn_is_not_asked_about(void **state)
@@ -103,7 +103,7 @@ static void a_sleep_of_its_own_is_not_taken_from_what_follows(void **state)
 	work(20);
 	took = pg_tsc() - began;
 	took -= off_cpu_part(&o, 0, took);
-	assert_in_range(took, cycles_of_ms(19), cycles_of_ms(25));
+	assert_uint_in_range(took, cycles_of_ms(19), cycles_of_ms(25));
 }
 
 int main(void)

@@ -70,7 +70,7 @@ static void a_queue_whose_head_is_refused_again_and_again_stands(void **state UN
 {
 	struct watched_queue q = working();
 
-	assert_in_range(found_by(&q, (struct step){.accepted = 1, .lost = 1}), 2, 30);
+	assert_uint_in_range(found_by(&q, (struct step){.accepted = 1, .lost = 1}), 2, 30);
 }
 
 static void one_loss_and_then_silence_is_no_standstill(void **state UNUSED)
@@ -85,7 +85,7 @@ static void a_full_ring_that_takes_nothing_stands_whatever_others_send(void **st
 {
 	struct watched_queue q = working();
 
-	assert_in_range(found_by(&q, (struct step){.refused = 3, .left = 7}), 2, 30);
+	assert_uint_in_range(found_by(&q, (struct step){.refused = 3, .left = 7}), 2, 30);
 }
 
 static void a_ring_that_is_full_now_and_then_does_not_stand(void **state UNUSED)

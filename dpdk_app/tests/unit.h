@@ -11,6 +11,10 @@
 
 #include <cmocka.h>
 
+#ifndef assert_uint_in_range // cmocka 1 has it under a name that cmocka 2 deprecates
+#define assert_uint_in_range assert_in_range
+#endif
+
 #define UNUSED __attribute__((unused))
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 

@@ -48,13 +48,13 @@ size_t sealings_logged(void)
 
 void sealings_keep(void)
 {
-	assert_in_range(sealing_count, 0, KEPT_MAX);
+	assert_uint_in_range(sealing_count, 0, KEPT_MAX);
 	memcpy(kept, sealings, sealing_count * sizeof(*sealings));
 }
 
 void sealings_go_back(size_t count)
 {
-	assert_in_range(count, 0, KEPT_MAX);
+	assert_uint_in_range(count, 0, KEPT_MAX);
 	sealing_count = count;
 	memcpy(sealings, kept, sealing_count * sizeof(*sealings));
 }
