@@ -186,12 +186,13 @@ static bool parse_ticket(const char *json, struct wishes *wishes)
 static bool read_ticket(const char *path, struct wishes *wishes)
 {
 	char json[TICKET_MAX + 1];
-	FILE *file = strcmp(path, "-") == 0 ? stdin : fopen(path, "r");
+	const bool piped = strcmp(path, "-") == 0;
+	FILE *file = piped ? stdin : fopen(path, "r");
 
 	if (!file)
 		return wrong(path, strerror(errno));
 	json[fread(json, 1, TICKET_MAX, file)] = 0;
-	if (file != stdin)
+	if (!piped)
 		fclose(file);
 	return parse_ticket(json, wishes);
 }

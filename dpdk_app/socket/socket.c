@@ -420,7 +420,7 @@ static uint8_t only_way(const struct socket_worker *w, const struct peer *peer)
 {
 	uint8_t way = 0;
 
-	for (uint8_t i = 0; i < w->socket_count; i++) {
+	for (unsigned i = 0; i < w->socket_count; i++) {
 		if (w->socket[i].listener != peer_listener(peer) || w->socket[i].family != family_of_peer(peer))
 			continue;
 		if (way != 0)

@@ -12,7 +12,7 @@ import pytest
 
 from tests.client.installed import EXAMPLES, LIBRARIES, Installed, check
 
-COMPILERS = [name for name in ("gcc", "clang-14", "clang-19") if shutil.which(name)]
+COMPILERS = [name for name in ("gcc", "clang") if shutil.which(name)]
 
 
 @pytest.mark.parametrize("compiler", COMPILERS)
