@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 
-APT_LINE = "libdpdk 22.11 or newer was not found; on Debian 12: apt-get install libdpdk-dev"
+APT_LINE = "libdpdk 22.11 or newer was not found; on Debian: apt-get install libdpdk-dev"
 
 
 def configure(build: Path, packages: Path) -> subprocess.CompletedProcess[str]:
