@@ -185,16 +185,16 @@ static bool parse_ticket(const char *json, struct wishes *wishes)
 
 static bool read_ticket(const char *path, struct wishes *wishes)
 {
-	char json[TICKET_MAX + 1];
+	char json[TICKET_MAX + 1] = {0};
 	const bool piped = strcmp(path, "-") == 0;
 	FILE *file = piped ? stdin : fopen(path, "r");
 
 	if (!file)
 		return wrong(path, strerror(errno));
-	json[fread(json, 1, TICKET_MAX, file)] = 0;
+	const bool empty = fread(json, 1, TICKET_MAX, file) == 0;
 	if (!piped)
 		fclose(file);
-	return parse_ticket(json, wishes);
+	return empty ? wrong(path, "there is nothing in it") : parse_ticket(json, wishes);
 }
 
 // ---------------------------------------------------------------- the command line
