@@ -128,17 +128,22 @@ def _without_guard(lines: list[str]) -> list[str]:
 
 
 def _blocks(lines: list[str]) -> Iterator[list[str]]:
-    """Split a header into what is conditional, from #if to #endif, and what is not."""
+    """Split a header into what is conditional, from #if to #endif, and what is not.
+
+    What is conditional within a function is the function's.
+    """
     block: list[str] = []
-    depth = 0
+    depth = braces = 0
     for line in lines:
-        if re.match(r"#\s*if", line):
+        if not line.startswith("#") and depth == 0:
+            braces += _bare(line).count("{") - _bare(line).count("}")
+        if re.match(r"#\s*if", line) and braces == 0:
             if depth == 0:
                 yield block
                 block = []
             depth += 1
         block.append(line)
-        if re.match(r"#\s*endif", line):
+        if re.match(r"#\s*endif", line) and braces == 0:
             depth -= 1
             if depth == 0:
                 yield block
@@ -179,7 +184,12 @@ def _purpose(lines: list[str]) -> str:
 
 
 def _conditional(piece: list[str]) -> Item:
-    """A header's block between #if and #endif, which is taken as a whole."""
+    """A header's block between #if and #endif, which is taken as a whole.
+
+    One that only includes what the compiler knows of some processors is for code of the gateway alone.
+    """
+    if all(SYSTEM_INCLUDE.match(line) for line in piece[1:-1]):
+        return Item("\n".join(piece))
     inner = [_classify("\n".join(part)) for part in _pieces(piece[1:-1])]
     if any(line.startswith("#") for line in piece[1:-1]):
         raise SystemExit(f"amalgamate: more than declarations below {piece[0]!r}")
@@ -220,7 +230,7 @@ class Reader:
                 self.read(self._find(found.group(1), source), whole=False)
         elif found := SYSTEM_INCLUDE.match(last):
             source.system.append(found.group())
-        elif last.startswith("#") or any(line.startswith("#") for line in piece):
+        elif next(line for line in piece if not line.startswith("//")).startswith("#"):
             source.items.append(_directive(piece))
         else:
             source.items.append(_classify("\n".join(piece)))
