@@ -13,6 +13,7 @@ import sys
 from collections import deque
 from contextlib import ExitStack, closing
 
+from pyshim import oom
 from pyshim.control import Channel
 from pyshim.eal_messages import TAIL_LINES
 from pyshim.errors import RAISE_PROCESS_LIMIT, UnavailableError
@@ -109,6 +110,8 @@ class Child:
         on_failure.callback(self._process.kill)
         self.pid = self._process.pid
         self.pidfd = os.pidfd_open(self.pid)
+        oom.offer_first(self.pid)
+        self._kills_before = oom.kills()
 
     def read_log(self) -> list[str]:
         """The lines that arrived since the last call, of one pipe's worth at most; does not wait."""
@@ -131,6 +134,15 @@ class Child:
             return f"was killed by {signal.Signals(-code).name}"
         except ValueError:
             return f"was killed by signal {-code}"
+
+    def serves(self) -> None:
+        """It does from now on."""
+        oom.offer_before_supervisor(self.pid)
+
+    @property
+    def died_of_memory(self) -> bool:
+        """Of one that is reaped: it was killed outright, while the kernel killed for want of memory."""
+        return self._process.returncode == -signal.SIGKILL and oom.kills() > self._kills_before
 
     def close(self) -> None:
         """Release everything; a process that still runs is killed."""

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Self
 from pyshim.config import Config, load_config
 from pyshim.config.reload import restart_needed
 from pyshim.control import Reload
-from pyshim.errors import ConfigError, UnavailableError
+from pyshim.errors import RAISE_PROCESS_LIMIT, ConfigError, UnavailableError
 from pyshim.metrics import MetricsServer
 from pyshim.plan import Plan
 from pyshim.planner import policy_of
@@ -19,6 +20,7 @@ from pyshim.reload_socket import ReloadSocket
 from pyshim.stats import Snapshot
 
 APPLY_LIMIT_S = 3.0
+READ_LIMIT_S = 20.0  # for the file and, if metrics move, for their address
 
 
 class RefusedError(Exception):
@@ -59,20 +61,88 @@ def read_change(path: Path, running: Config, plan: Plan) -> Change:
 
 
 @dataclass(frozen=True, slots=True)
-class _Pending:
-    """A change that the data plane has not acknowledged."""
+class _Proposal:
+    """A change, and the server of its metrics, which is up already."""
 
-    generation: int
     change: Change
     metrics: MetricsServer | None
+
+    def withdraw(self) -> None:
+        """Nothing comes of it."""
+        if self.change.metrics_moved and self.metrics is not None:
+            self.metrics.close()
+
+
+class _Reading:
+    """A proposal in the making, in a thread of its own.
+
+    A file system may hang, and a resolver may not answer: neither may keep the supervisor from its work.
+    """
+
+    def __init__(self, propose: Callable[[], _Proposal], deadline_s: float) -> None:
+        """Begin.
+
+        Raises:
+            RefusedError: the kernel starts no thread.
+        """
+        self.deadline_s = deadline_s
+        self._propose = propose
+        self._lock = threading.Lock()
+        self._outcome: _Proposal | RefusedError | None = None
+        self._abandoned = False
+        try:
+            threading.Thread(target=self._run, name="reload", daemon=True).start()
+        except RuntimeError:
+            raise RefusedError(f"reload refused, nothing was changed: {RAISE_PROCESS_LIMIT}") from None
+
+    def _run(self) -> None:
+        try:
+            outcome: _Proposal | RefusedError = self._propose()
+        except RefusedError as refused:
+            outcome = refused
+        except Exception as problem:
+            outcome = RefusedError(f"reload refused, nothing was changed: {problem!r}; this is a bug")
+        with self._lock:
+            self._outcome = outcome
+            abandoned = self._abandoned
+        if abandoned and isinstance(outcome, _Proposal):
+            outcome.withdraw()
+
+    def outcome(self) -> _Proposal | None:
+        """What came of it; None while it goes on.
+
+        Raises:
+            RefusedError: the old configuration stays.
+        """
+        with self._lock:
+            outcome = self._outcome
+        if isinstance(outcome, RefusedError):
+            raise outcome
+        return outcome
+
+    def abandon(self) -> None:
+        """Nobody waits for it any more."""
+        with self._lock:
+            self._abandoned = True
+            outcome = self._outcome
+        if isinstance(outcome, _Proposal):
+            outcome.withdraw()
+
+
+@dataclass(frozen=True, slots=True)
+class _Pending:
+    """A proposal that the data plane has not acknowledged."""
+
+    generation: int
+    proposal: _Proposal
     deadline_s: float
 
 
 class LiveConfig:
     """The configuration that runs, the metrics server that belongs to it, and the change under way, if any.
 
-    A change is proposed, then committed or dropped; until then all that runs is the old one. While open, as a
-    context manager, it serves metrics.
+    A change is read, proposed to the data plane, then committed or dropped; until then all that runs is the
+    old one. While open, as a context manager, it serves metrics.
     """
 
     def __init__(
@@ -95,6 +165,7 @@ class LiveConfig:
         self.reload_socket = ReloadSocket(path)
         self._metrics: MetricsServer | None = None
         self._generation = 0
+        self._reading: _Reading | None = None
         self._pending: _Pending | None = None
 
     def __enter__(self) -> Self:
@@ -108,6 +179,7 @@ class LiveConfig:
 
     def __exit__(self, *_: object) -> None:
         """Stop serving them."""
+        self._abandon()
         self.drop()
         self.reload_socket.close()
         if self._metrics is not None:
@@ -127,32 +199,70 @@ class LiveConfig:
         """Whether there is a change under way that should have been acknowledged by now."""
         return self._pending is not None and now_s >= self._pending.deadline_s
 
-    def propose(self, now_s: float) -> Reload:
-        """Read the file again and begin the change; the data plane must take what is returned.
+    @property
+    def reading(self) -> bool:
+        """Whether the file is being read again."""
+        return self._reading is not None
+
+    def read(self, now_s: float) -> None:
+        """Begin to read the file again.
 
         Raises:
             RefusedError: the old configuration stays, whole.
         """
-        change = read_change(self._path, self.config, self.plan)
-        metrics = self._metrics
-        if change.metrics_moved:
-            # The new address first: when it cannot be had, the old one has never been away.
-            try:
-                metrics = self._serve(change.config)
-            except UnavailableError as problem:
-                raise RefusedError(f"reload refused, nothing was changed: {problem}") from problem
+        self._reading = _Reading(self._propose, now_s + READ_LIMIT_S)
+
+    def proposed(self, now_s: float) -> Reload | None:
+        """What the data plane must take, when all is read; None before.
+
+        Raises:
+            RefusedError: the old configuration stays, whole.
+        """
+        assert self._reading is not None
+        try:
+            proposal = self._reading.outcome()
+        except RefusedError:
+            self._reading = None
+            raise
+        if proposal is None:
+            if now_s >= self._reading.deadline_s:
+                self._abandon()
+                raise RefusedError(
+                    f"reload refused, nothing was changed: within {READ_LIMIT_S:.0f} s the configuration "
+                    "could not be read, or the name in metrics.listen not be resolved"
+                )
+            return None
+        self._reading = None
         self._generation += 1
-        self._pending = _Pending(self._generation, change, metrics, now_s + APPLY_LIMIT_S)
-        return Reload(self._generation, change.plan.policy, change.plan.log_level == "debug")
+        self._pending = _Pending(self._generation, proposal, now_s + APPLY_LIMIT_S)
+        plan = proposal.change.plan
+        return Reload(self._generation, plan.policy, plan.log_level == "debug")
+
+    def _propose(self) -> _Proposal:
+        """Of a thread of its own. Raises RefusedError."""
+        change = read_change(self._path, self.config, self.plan)
+        if not change.metrics_moved:
+            return _Proposal(change, self._metrics)
+        # The new address first: when it cannot be had, the old one has never been away.
+        try:
+            return _Proposal(change, self._serve(change.config))
+        except UnavailableError as problem:
+            raise RefusedError(f"reload refused, nothing was changed: {problem}") from problem
+
+    def _abandon(self) -> None:
+        if self._reading is not None:
+            self._reading.abandon()
+            self._reading = None
 
     def commit(self) -> str:
         """The change under way is now what runs; returns what to tell the operator."""
         assert self._pending is not None
         done, self._pending = self._pending, None
-        self.config, self.plan = done.change.config, done.change.plan
-        if not done.change.metrics_moved:
+        change = done.proposal.change
+        self.config, self.plan = change.config, change.plan
+        if not change.metrics_moved:
             return "configuration reloaded"
-        old, self._metrics = self._metrics, done.metrics
+        old, self._metrics = self._metrics, done.proposal.metrics
         if old is not None:
             old.close()
         return f"configuration reloaded; metrics: {self.metrics_url or 'none'}"
@@ -160,8 +270,8 @@ class LiveConfig:
     def drop(self) -> None:
         """Forget the change under way, if there is one."""
         dropped, self._pending = self._pending, None
-        if dropped is not None and dropped.change.metrics_moved and dropped.metrics is not None:
-            dropped.metrics.close()
+        if dropped is not None:
+            dropped.proposal.withdraw()
 
     def _serve(self, config: Config) -> MetricsServer | None:
         listen = config.metrics.listen

@@ -24,6 +24,10 @@ class Restarts:
         recent = (*(at for at in self.recent if at > since), now_s)
         return replace(self, recent=recent, total=self.total + 1)
 
+    def excused(self) -> Restarts:
+        """One more death, which nothing follows from."""
+        return replace(self, total=self.total + 1)
+
     @property
     def exhausted(self) -> bool:
         """Whether there were more deaths within the window than restarts are allowed."""

@@ -17,7 +17,6 @@ import sys
 import traceback
 from collections.abc import Sequence
 from contextlib import suppress
-from pathlib import Path
 from typing import NoReturn
 
 from pyshim import control
@@ -41,9 +40,6 @@ DISMISS_LIMIT_S = 0.5  # ten thousand players of a worker are told in a few mill
 # The supervisor has its own, shorter bounds. These end a process that it left behind stuck in a driver.
 TURN_LIMIT_S = 10
 STOP_LIMIT_S = 6
-
-OOM_SCORE_MORE = 200  # than the supervisor's: a fifth of the memory, far above what the supervisor has
-_OOM_SCORE_MAX = 1000
 
 _SCARCE = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 _RAISE_LIMITS = "raise the limits of this process on files (ulimit -n) and memory, or those of the host"
@@ -106,7 +102,6 @@ def serve(channel: control.Channel, page: StatsPage, state: SessionState, start_
     log_to(_STDERR, debug=plan.log_level == "debug")
 
     wake_when_orphaned()
-    _offer_to_the_oom_killer()
     gain_nothing()
     limit_capabilities(plan.confinement.starting)
     gateway = Gateway(plan, page, state)
@@ -124,13 +119,6 @@ def serve(channel: control.Channel, page: StatsPage, state: SessionState, start_
     gateway.housekeep()
     gateway.close()
     channel.send(control.Stopped())
-
-
-def _offer_to_the_oom_killer() -> None:
-    """Short of memory, the kernel kills this process; the supervisor has it back in a moment."""
-    path = Path("/proc/self/oom_score_adj")
-    with suppress(OSError, ValueError):  # without /proc there is nobody to tell
-        path.write_text(str(min(_OOM_SCORE_MAX, int(path.read_text()) + OOM_SCORE_MORE)))
 
 
 def _attend(channel: control.Channel, gateway: Gateway) -> control.Stop:

@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What a run is known by from outside at any moment: the snapshot behind metrics, readiness and the view."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from pyshim.dataplane import PageNames, RunState, StatsPage
+from pyshim.stats import Snapshot
+
+if TYPE_CHECKING:
+    from pyshim.sessions import SessionTable
+
+
+@dataclass(frozen=True, slots=True)
+class ControlApi:
+    """Where sessions are issued, and how many stand."""
+
+    where: str
+    sessions: SessionTable
+
+
+class Status:
+    """Where every snapshot comes from. Metrics threads read `now`, so it is replaced, never changed."""
+
+    def __init__(
+        self,
+        page: StatsPage,
+        names: PageNames,
+        control_api: ControlApi | None,
+        lost: Callable[[], Mapping[str, int]],
+    ) -> None:
+        """Read from `page`; `lost` tells lines that could not be written, by stream, to any thread."""
+        self._page = page
+        self._names = names
+        self._lost = lost
+        self.control_api = control_api
+        self.now = RunState()
+        self.turned_s = time.monotonic()  # when the supervisor's loop last turned
+
+    def age_s(self) -> float:
+        """How old what the supervisor knows is; any thread may ask."""
+        return time.monotonic() - self.turned_s
+
+    def snapshot(self) -> Snapshot:
+        """Everything at this moment; any thread may ask."""
+        issued = self.control_api.sessions.count() if self.control_api else 0
+        state = replace(
+            self.now, sessions_issued=issued, supervisor_age_s=self.age_s(), output_lost=self._lost()
+        )
+        return self._page.snapshot(self._names, state)
