@@ -19,6 +19,7 @@ from types import TracebackType
 from typing import Any, Self, TextIO
 
 from pyshim.errors import ExitCode, PollgateError, UnavailableError
+from pyshim.nearest_text import NEAREST
 
 BYTES_MAX = 1 << 20  # that may wait for one descriptor; a piece that finds it empty may be longer
 CHUNK_BYTES = select.PIPE_BUF  # one write: a pipe that takes them shows that its reader is alive
@@ -195,12 +196,11 @@ class Outlet:
 class Stream(io.TextIOBase):
     """Text for an outlet, as `print`, `logging` and rich write it: handed on line by line, or at a flush."""
 
-    def __init__(self, outlet: Outlet, like: TextIO | None, errors: str) -> None:
-        """Encode as `like` does, a standard stream; `errors` says how what it cannot encode is written."""
+    def __init__(self, outlet: Outlet, like: TextIO | None) -> None:
+        """Encode as `like` does, a standard stream."""
         self.outlet = outlet
         self._like = like
         self._encoding = getattr(like, "encoding", None) or "utf-8"
-        self._errors = errors
         self._begun = threading.local()  # text of this thread that is no whole line yet
 
     @property
@@ -235,7 +235,7 @@ class Stream(io.TextIOBase):
         begun: str = getattr(self._begun, "text", "")
         if begun:
             self._begun.text = ""
-            self.outlet.put(begun.encode(self._encoding, self._errors))
+            self.outlet.put(begun.encode(self._encoding, NEAREST))
 
 
 class OutputError(UnavailableError):
@@ -261,7 +261,7 @@ class Output:
         """
         self.err = sys.stderr if isinstance(sys.stderr, Stream) else standard_error()
         outlet = Outlet(1, "standard output", self.err.outlet if tell else None)
-        self.out = Stream(outlet, sys.__stdout__, "replace")
+        self.out = Stream(outlet, sys.__stdout__)
 
     def lost(self) -> Mapping[str, int]:
         """Lines that could not be written, by stream; any thread may ask."""
@@ -328,7 +328,7 @@ def standard_output() -> TextIO:
     like = sys.__stdout__
     file = io.BufferedWriter(_CheckedFile(1, "wb", closefd=False))
     encoding = getattr(like, "encoding", None) or "utf-8"
-    return io.TextIOWrapper(file, encoding, "replace", line_buffering=file.isatty())
+    return io.TextIOWrapper(file, encoding, NEAREST, line_buffering=file.isatty())
 
 
 def open_standard_streams() -> None:
@@ -342,7 +342,7 @@ def open_standard_streams() -> None:
 
 def standard_error() -> Stream:
     """Standard error as a stream that never blocks."""
-    return Stream(Outlet(2, "standard error"), sys.__stderr__, "backslashreplace")
+    return Stream(Outlet(2, "standard error"), sys.__stderr__)
 
 
 def backlog(stream: object) -> int:

@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from pyshim.nearest_text import NEAREST
+
 CONFIG = """\
 ports:
   - {name: game0, device: net_null0, address: [10.0.0.1/24]}
@@ -80,6 +82,19 @@ def test_a_terminal_that_calls_itself_dumb_gets_lines(command: list[str], name: 
     assert process.returncode == 0
     assert b"up_s=1 " in written
     assert b"\x1b[?25l" not in written  # no cursor was hidden, so none was moved
+
+
+def test_a_log_in_ascii_says_in_letters_whether_the_books_balance(command: list[str]) -> None:
+    plain = {**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
+    done = subprocess.run(command, env=plain, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0
+    assert done.stdout.rstrip().endswith("  ok")
+    assert "?" not in done.stdout
+
+
+@pytest.mark.parametrize(("text", "shown"), [("5 × 2 – ✓", "5 x 2 - ok"), ("a 🐉", "a \\U0001f409")])
+def test_what_an_encoding_has_not_becomes_the_nearest_that_it_has(text: str, shown: str) -> None:
+    assert text.encode("ascii", NEAREST).decode() == shown
 
 
 def test_a_reader_that_goes_away_does_not_make_the_run_a_failure(command: list[str]) -> None:
