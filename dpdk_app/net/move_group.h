@@ -20,7 +20,7 @@ struct group_spans {
 	__m512i fixed, fixed_mask;
 	__m512i refused, suspect_mask; // of each frame's words, but for its source
 	__m512i sum_mask;
-	__m256i address, broadcast; // ours, and our network's, eight times
+	__m512i address, broadcast; // ours, and our network's, in every word
 	uint32_t mac_tail;
 };
 
@@ -32,8 +32,8 @@ ALWAYS_INLINE struct group_spans group_spans(const struct usual_frame *template)
 		.refused = _mm512_loadu_si512(template->refused),
 		.suspect_mask = _mm512_loadu_si512(template->suspect_mask),
 		.sum_mask = _mm512_loadu_si512(template->sum_mask),
-		.address = _mm256_set1_epi32((int)template->refused[WORD_SOURCE]),
-		.broadcast = _mm256_set1_epi32((int)template->refused[WORD_TYPE]),
+		.address = _mm512_set1_epi32((int)template->refused[WORD_SOURCE]),
+		.broadcast = _mm512_set1_epi32((int)template->refused[WORD_TYPE]),
 		.mac_tail = template->mac_tail,
 	};
 
@@ -42,16 +42,51 @@ ALWAYS_INLINE struct group_spans group_spans(const struct usual_frame *template)
 	return spans;
 }
 
-/// Is one of them an address that nobody sends from? The same ones as usual_frame_init refuses.
-ALWAYS_INLINE bool group_source_refused(__m256i source, const struct group_spans *spans)
-{
-	const __m256i network = _mm256_and_si256(source, _mm256_set1_epi32(0xff));
-	const __m256i class = _mm256_and_si256(source, _mm256_set1_epi32(0xe0));
+/// Of eight frames: the words from FRAME_WORDS on; and the source of each, with its ports behind it.
+struct move_group {
+	__m512i words[MOVE_GROUP];
+	__m512i ends;
+};
 
-	return (_mm256_cmpeq_epi32_mask(source, spans->address) | _mm256_cmpeq_epi32_mask(source, spans->broadcast) |
-		_mm256_cmpeq_epi32_mask(network, _mm256_setzero_si256()) |
-		_mm256_cmpeq_epi32_mask(network, _mm256_set1_epi32(NETWORK_LOOPBACK)) |
-		_mm256_cmpeq_epi32_mask(class, _mm256_set1_epi32(CLASS_MULTICAST))) != 0;
+#define GROUP_SOURCES 0x5555 // which words of `ends`
+
+/// Source and ports of two frames, in the first words.
+ALWAYS_INLINE __m512i two_ends(__m512i a, __m512i b)
+{
+	const __m512i from = _mm512_setr_epi32(WORD_SOURCE, WORD_PORTS, SPAN_WORDS + WORD_SOURCE,
+					       SPAN_WORDS + WORD_PORTS, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
+
+	return _mm512_permutex2var_epi32(a, from, b);
+}
+
+ALWAYS_INLINE __m512i four_ends(const __m512i *words)
+{
+	return _mm512_inserti32x4(two_ends(words[0], words[1]), _mm512_castsi512_si128(two_ends(words[2], words[3])),
+				  1);
+}
+
+ALWAYS_INLINE struct move_group move_group(uint8_t *const *frame)
+{
+	struct move_group group;
+
+#pragma GCC unroll 8
+	for (unsigned k = 0; k < MOVE_GROUP; k++)
+		group.words[k] = _mm512_loadu_si512(frame[k] + FRAME_WORDS);
+	group.ends = _mm512_inserti64x4(four_ends(group.words), _mm512_castsi512_si256(four_ends(group.words + 4)), 1);
+	return group;
+}
+
+/// Is a source among them an address that nobody sends from? The same ones as usual_frame_init refuses.
+ALWAYS_INLINE bool group_source_refused(__m512i ends, const struct group_spans *spans)
+{
+	const __m512i network = _mm512_and_si512(ends, _mm512_set1_epi32(0xff));
+	const __m512i class = _mm512_and_si512(ends, _mm512_set1_epi32(CLASS_MULTICAST));
+
+	return (GROUP_SOURCES &
+		(_mm512_cmpeq_epi32_mask(ends, spans->address) | _mm512_cmpeq_epi32_mask(ends, spans->broadcast) |
+		 _mm512_testn_epi32_mask(network, network) |
+		 _mm512_cmpeq_epi32_mask(network, _mm512_set1_epi32(NETWORK_LOOPBACK)) |
+		 _mm512_cmpeq_epi32_mask(class, _mm512_set1_epi32(CLASS_MULTICAST)))) != 0;
 }
 
 /// Lane by lane, one of two registers behind the other in every pair.
@@ -93,10 +128,13 @@ ALWAYS_INLINE __m512i datagram_sums(const __m512i *words, __m512i mask)
 		_mm512_set1_epi64(BE16(IP_UDP) + BE16(sizeof(struct udp_header) + sizeof(struct plain_move))));
 }
 
-/// The five words of an IPv4 header.
-ALWAYS_INLINE __m256i header_words(const uint8_t *frame)
+/// The five words of two IPv4 headers, one in each half.
+ALWAYS_INLINE __m512i two_headers(const uint8_t *a, const uint8_t *b)
 {
-	return _mm256_maskz_loadu_epi32(0x1f, frame + offsetof(struct frame_front, ip));
+	const __m256i low = _mm256_maskz_loadu_epi32(0x1f, a + offsetof(struct frame_front, ip));
+	const __m256i high = _mm256_loadu_si256((const __m256i *)(b + offsetof(struct frame_front, ip)));
+
+	return _mm512_mask_broadcast_i32x8(_mm512_zextsi256_si512(low), 0x1f00, high);
 }
 
 /// @return of eight IPv4 headers, in some order
@@ -107,22 +145,8 @@ ALWAYS_INLINE __m512i header_sums(uint8_t *const *frame)
 
 #pragma GCC unroll 8
 	for (unsigned k = 0; k < MOVE_GROUP / 2; k++)
-		two[k] = add_words(_mm512_inserti64x4(_mm512_castsi256_si512(header_words(frame[2 * k])),
-						      header_words(frame[2 * k + 1]), 1),
-				   every_second);
+		two[k] = add_words(two_headers(frame[2 * k], frame[2 * k + 1]), every_second);
 	return add_quarters(add_pairs(two[0], two[1]), add_pairs(two[2], two[3]));
-}
-
-/// The sources of eight frames.
-ALWAYS_INLINE __m256i group_sources(uint8_t *const *frame)
-{
-	uint32_t source[MOVE_GROUP];
-
-#pragma GCC unroll 8
-	for (unsigned k = 0; k < MOVE_GROUP; k++)
-		source[k] = load32(frame[k] + FRAME_WORD_AT(WORD_SOURCE));
-	return _mm256_setr_epi32((int)source[0], (int)source[1], (int)source[2], (int)source[3], (int)source[4],
-				 (int)source[5], (int)source[6], (int)source[7]);
 }
 
 /// @param length  of eight frames
@@ -140,12 +164,11 @@ ALWAYS_INLINE bool group_verified(const uint8_t *rx)
 }
 
 /// Are all of them PLAYER_MOVEs to the port's first address and first listener, with right checksums?
-/// @param source    of each
 /// @param verified  the checksums need not be looked at
-ALWAYS_INLINE bool move_group_right(uint8_t *const *frame, __m256i source, const struct group_spans *spans,
-				    const bool verified)
+ALWAYS_INLINE bool move_group_right(uint8_t *const *frame, const struct move_group *group,
+				    const struct group_spans *spans, const bool verified)
 {
-	__m512i words[MOVE_GROUP], unlike = _mm512_setzero_si512(), nearest = _mm512_set1_epi64(-1);
+	__m512i unlike = _mm512_setzero_si512(), nearest = _mm512_set1_epi64(-1);
 
 #pragma GCC unroll 8
 	for (unsigned k = 0; k < MOVE_GROUP; k++) {
@@ -154,18 +177,18 @@ ALWAYS_INLINE bool move_group_right(uint8_t *const *frame, __m256i source, const
 		// Somebody whose MAC ends like ours only takes the longer way.
 		if (unlikely(mac_tail == 0) || unlikely(mac_tail == spans->mac_tail))
 			return false;
-		words[k] = _mm512_loadu_si512(frame[k] + FRAME_WORDS);
 		unlike = _mm512_or_si512(unlike, _mm512_xor_si512(spans->fixed, _mm512_loadu_si512(frame[k])));
 		nearest = _mm512_min_epu32(
-			nearest, _mm512_xor_si512(_mm512_and_si512(words[k], spans->suspect_mask), spans->refused));
+			nearest,
+			_mm512_xor_si512(_mm512_and_si512(group->words[k], spans->suspect_mask), spans->refused));
 	}
 	// A word that may not be has no difference to it.
 	if (unlikely((_mm512_test_epi32_mask(unlike, spans->fixed_mask) | _mm512_testn_epi32_mask(nearest, nearest)) !=
 		     0) ||
-	    unlikely(group_source_refused(source, spans)))
+	    unlikely(group_source_refused(group->ends, spans)))
 		return false;
-	return verified ||
-	       (likely(eight_right(header_sums(frame))) && likely(eight_right(datagram_sums(words, spans->sum_mask))));
+	return verified || (likely(eight_right(header_sums(frame))) &&
+			    likely(eight_right(datagram_sums(group->words, spans->sum_mask))));
 }
 #endif
 

@@ -110,12 +110,12 @@ ALWAYS_INLINE unsigned sort_groups_of(const struct gate *gate, const struct burs
 		    (rx_offload && !group_verified(&burst->rx[i])))
 			break;
 
-		const __m256i source = group_sources(&burst->frame[i]);
+		const struct move_group group = move_group(&burst->frame[i]);
 
-		if (unlikely(!move_group_right(&burst->frame[i], source, &spans, rx_offload)))
+		if (unlikely(!move_group_right(&burst->frame[i], &group, &spans, rx_offload)))
 			break;
-		look_up_group(gate, &burst->frame[i], source, i, &lanes->game[lanes->game_count],
-			      &lanes->source[lanes->game_count], limited);
+		look_up_group(gate, group.ends, i, &lanes->game[lanes->game_count], &lanes->source[lanes->game_count],
+			      limited);
 		lanes->game_count += MOVE_GROUP;
 	}
 	return i;

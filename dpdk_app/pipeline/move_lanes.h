@@ -33,31 +33,19 @@ ALWAYS_INLINE void interleave(void *to, longs64 first, longs64 second)
 	memcpy((uint8_t *)to + sizeof(low), &high, sizeof(high));
 }
 
-/// Their channels are their ports: the listener is the first.
-ALWAYS_INLINE longs64 group_channels(uint8_t *const *frame)
-{
-	be16 port[MOVE_GROUP];
-
-#pragma GCC unroll 8
-	for (unsigned k = 0; k < MOVE_GROUP; k++)
-		port[k] = ((const struct frame_front *)frame[k])->udp.source;
-	return (longs64)_mm512_cvtepu16_epi64(_mm_setr_epi16((short)port[0], (short)port[1], (short)port[2],
-							     (short)port[3], (short)port[4], (short)port[5],
-							     (short)port[6], (short)port[7]));
-}
-
-/// @param address  source of each
-/// @param i        index of the first into the burst
-/// @param source   out, if they are limited
-ALWAYS_INLINE void look_up_group(const struct gate *gate, uint8_t *const *frame, __m256i address, unsigned i,
-				 struct lookup *lookup, struct source *source, const bool limited)
+/// @param ends    of the group
+/// @param i       index of the first into the burst
+/// @param source  out, if they are limited
+ALWAYS_INLINE void look_up_group(const struct gate *gate, __m512i ends, unsigned i, struct lookup *lookup,
+				 struct source *source, const bool limited)
 {
 	static const longs64 numbers = {0,          1ULL << 48, 2ULL << 48, 3ULL << 48,
 					4ULL << 48, 5ULL << 48, 6ULL << 48, 7ULL << 48};
 	const struct session_table *sessions = gate->sessions;
 	const struct hash_secret *secret = &sessions->secret;
-	const longs64 addresses = odd(secret->address[0]) * (longs64)_mm512_cvtepu32_epi64(address) + secret->addend;
-	const longs64 hashes = addresses + secret->channel * group_channels(frame) + mapped_hash(secret);
+	const longs64 addresses = odd(secret->address[0]) * ((longs64)ends & UINT32_MAX) + secret->addend;
+	// Their channels are their ports: the listener is the first.
+	const longs64 hashes = addresses + secret->channel * ((longs64)ends >> 32 & UINT16_MAX) + mapped_hash(secret);
 	const longs64 tags = (hashes | 1ULL << 32) & 0xffff00000000;
 
 	static_assert(offsetof(struct lookup, slot) == 8 && offsetof(struct lookup, tag) == 12 &&

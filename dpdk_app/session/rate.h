@@ -35,7 +35,9 @@ static inline struct rate rate_make(uint32_t per_second, uint32_t burst, uint64_
 /// Later than this no bucket that conforms can be. The same for all datagrams of a burst.
 ALWAYS_INLINE uint64_t rate_latest(struct rate rate, uint64_t now)
 {
-	return rate.tolerance < UINT64_MAX - now ? now + rate.tolerance : UINT64_MAX;
+	const uint64_t latest = now + rate.tolerance;
+
+	return latest >= now ? latest : UINT64_MAX;
 }
 
 /// Does a datagram at `now` conform? If so it is accounted for.
