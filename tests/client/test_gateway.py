@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -41,13 +42,23 @@ def gate(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 def token(gate: Gate, *arguments: str) -> str:
     command = [sys.executable, "-P", "-m", "pyshim.cli", "token", arguments[0], "-c", str(gate.config_path)]
-    done = subprocess.run([*command, *arguments[1:]], capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run(
+        [*command, *arguments[1:]], capture_output=True, text=True, timeout=TIMEOUT_S, check=False
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
 def issue(gate: Gate, player_id: int, *arguments: str) -> str:
     return token(gate, "issue", "--player", str(player_id), "--json", *arguments)
+
+
+def tell(game: Game, gate: Gate, *arguments: str) -> None:
+    """Have the operator do something; the player plays on meanwhile, else he is soon taken for gone."""
+    with ThreadPoolExecutor(1) as pool:
+        told = pool.submit(token, gate, *arguments)
+        until(game, told.done)
+        told.result()
 
 
 def until(game: Game, seen: Callable[[], Any], timeout_s: float = TIMEOUT_S) -> None:
@@ -122,10 +133,10 @@ def test_operator_writes_to_a_player(library: Library, gate: Gate, tmp_path: Pat
     ticket = Ticket.from_json(issue(gate, 106))
     game = Game(library, ticket)
     until(game, lambda: values(game, "CONNECTED"))
-    token(gate, "send", str(ticket.session), "--text", "from the operator")
+    tell(game, gate, "send", str(ticket.session), "--text", "from the operator")
     things = tmp_path / "things"
     things.write_bytes(b"sword " * 500)
-    token(gate, "send", str(ticket.session), "--type", "inventory", "--file", str(things))
+    tell(game, gate, "send", str(ticket.session), "--type", "inventory", "--file", str(things))
     until(game, lambda: values(game, "CHAT") and values(game, "INVENTORY"))
     assert [event.player_id for event in game.events if event.type == "CHAT"] == [0]
     assert values(game, "INVENTORY") == [(b"sword " * 500,)]
@@ -145,7 +156,7 @@ def test_revoked_player_is_told_and_cannot_come_back(library: Library, gate: Gat
     ticket = Ticket.from_json(issue(gate, 108))
     game = Game(library, ticket)
     until(game, lambda: values(game, "CONNECTED"))
-    token(gate, "revoke", str(ticket.session))
+    tell(game, gate, "revoke", str(ticket.session))
     until(game, lambda: values(game, "CLOSED"))
     assert values(game, "CLOSED") == [(REVOKED, 0)]
     assert library.lib.pgc_connect(game.client) == 0
