@@ -13,13 +13,15 @@ from typing import TextIO
 from pyshim.errors import UsageError
 from pyshim.regular_file import kind_of
 
+_ROOM_BYTES = 4096  # a secret is shorter
+
 
 @contextmanager
 def private_file(path: Path, option: str) -> Iterator[TextIO]:
     """Something to write to, which becomes the file at `path` when the block ends well.
 
-    Made before the block begins, so that no secret is asked for that cannot be kept. A file that was there is
-    replaced, whatever its mode and wherever it led.
+    Made before the block begins, with room on its disk, so that no secret is asked for that cannot be kept. A
+    file that was there is replaced, whatever its mode and wherever it led.
 
     Args:
         path: where it goes.
@@ -38,7 +40,9 @@ def private_file(path: Path, option: str) -> Iterator[TextIO]:
         ) from problem
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            os.posix_fallocate(descriptor, 0, _ROOM_BYTES)
             yield file
+            file.truncate()
         Path(made).replace(path)
     except BaseException as problem:
         with suppress(FileNotFoundError):

@@ -7,6 +7,7 @@ import asyncio
 import json
 import os
 import re
+import resource
 import socket
 import stat
 from collections.abc import Callable
@@ -78,6 +79,20 @@ def test_a_ticket_that_cannot_be_kept_is_not_asked_for(gate: Gate, api: Api, tmp
     session = api.issue(9)["session"]
     for out in (tmp_path / "nowhere" / "ticket.json", tmp_path, Path("/dev/null")):
         assert failed(gate, 2, "issue", "--player", "9", "--out", str(out)).startswith(f"--out: {out} ")
+    assert api("GET", f"/v1/sessions/{session}").status == 200
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_ticket_for_which_there_is_no_room_is_not_asked_for(gate: Gate, api: Api, tmp_path: Path) -> None:
+    session = api.issue(9)["session"]
+    # A limit on the size of files stands for a full disk, which also takes an empty file and nothing in it.
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, hard))
+    try:
+        said = failed(gate, 2, "issue", "--player", "9", "--out", str(tmp_path / "ticket.json"))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert "cannot be written: File too large" in said
     assert api("GET", f"/v1/sessions/{session}").status == 200
     assert list(tmp_path.iterdir()) == []
 

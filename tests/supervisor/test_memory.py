@@ -12,7 +12,7 @@ import pytest
 
 from pyshim import oom
 from tests.gate import Gate
-from tests.issuing.gateway import free_port
+from tests.ports import free_port
 from tests.processes import is_alive
 
 CGROUPS = (Path("/sys/fs/cgroup/memory"), Path("/sys/fs/cgroup"))

@@ -15,7 +15,8 @@ import pytest
 
 from pyshim.spare_descriptor import SpareDescriptor
 from tests.gate import Gate
-from tests.issuing.gateway import configuration, free_port, token_file
+from tests.issuing.gateway import configuration, token_file
+from tests.ports import free_port
 
 ENDED_S = 30.0  # a bound for busy machines
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import pytest
 
 from tests.gate import Gate
-from tests.issuing.gateway import free_port
+from tests.ports import free_port
 
 SERVES_S = 60.0  # a bound for busy machines
 
