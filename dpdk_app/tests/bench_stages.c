@@ -28,14 +28,13 @@
 /// Of `pollgate bench` captures; rig_open has the rest: 10.0.0.1, UDP port 8080.
 static const uint8_t gate_mac[MAC_LEN] = {2, 0, 0, 0, 0, 2};
 
-enum stage { STAGE_COPY, STAGE_SORT, STAGE_PROBE, STAGE_LIMIT, STAGE_ANSWER, STAGE_DATAGRAMS, STAGES };
+enum stage { STAGE_COPY, STAGE_SORT, STAGE_PROBE, STAGE_ANSWER, STAGE_DATAGRAMS, STAGES };
 static const char *const stage_names[STAGES] = {
-	"copy in (stands for the device)",
-	"sort: parse, checksums, message, hash",
-	"probe: index bucket",
-	"limit: source's bucket",
-	"answer: session, state, acknowledgement",
-	"datagrams: all of this without frames",
+	[STAGE_COPY] = "copy in (stands for the device)",
+	[STAGE_SORT] = "sort: parse, checksums, message, hash",
+	[STAGE_PROBE] = "probe: index bucket, and source's bucket",
+	[STAGE_ANSWER] = "answer: session, state, acknowledgement",
+	[STAGE_DATAGRAMS] = "datagrams: all of this without frames",
 };
 
 struct capture {
@@ -97,11 +96,8 @@ static unsigned timed_burst(struct gate *gate, struct buffers *buffers, const st
 	begin(gate, &burst, &lanes, BURST_MAX);
 	sort_burst(gate, &burst, &lanes, BURST_MAX, false);
 	now = pg_tsc(), cycles[STAGE_SORT] += now - then, then = now;
-	probe(gate->sessions, lanes.game, lanes.game_count);
+	probe_burst(gate, &lanes, now);
 	now = pg_tsc(), cycles[STAGE_PROBE] += now - then, then = now;
-	if (gate->policy->source_limited)
-		limit_burst(gate->policy, &lanes, now);
-	now = pg_tsc(), cycles[STAGE_LIMIT] += now - then, then = now;
 	answer_burst(gate, &burst, &lanes, now, false);
 	now = pg_tsc(), cycles[STAGE_ANSWER] += now - then;
 	return next;
