@@ -12,7 +12,6 @@ from contextlib import ExitStack, closing, contextmanager
 
 from pyshim.config import Config, load_config
 from pyshim.dataplane import PageNames, StatsPage, gain_nothing, limit_capabilities, new_state
-from pyshim.descriptor_limit import raise_descriptor_limit
 from pyshim.errors import UnavailableError
 from pyshim.host import gather
 from pyshim.host.users import has_file_capabilities
@@ -20,6 +19,7 @@ from pyshim.letters import Post
 from pyshim.memory_file import SessionState
 from pyshim.plan import Plan, plan
 from pyshim.planner.descriptors import descriptors_needed
+from pyshim.process_limits import raise_cpu_time_limit, raise_descriptor_limit
 from pyshim.reloading import LiveConfig
 from pyshim.run_status import ControlApi, Status
 from pyshim.signals import Signals
@@ -45,6 +45,7 @@ def run(options: RunOptions, view: View, lost: Callable[[], Mapping[str, int]]) 
     host = gather(config)
     decided = plan(config, host)
     raise_descriptor_limit(descriptors_needed(decided, host)[0])
+    raise_cpu_time_limit()
     _keep_little(decided)
     with ExitStack() as stack:
         signals = stack.enter_context(Signals())

@@ -27,6 +27,7 @@ from pyshim.host.facts import (
 )
 from pyshim.host.interfaces import gather_interfaces
 from pyshim.host.memory import (
+    gather_cpu_time_limit,
     gather_descriptor_limit,
     gather_memory,
     gather_privileges,
@@ -93,6 +94,7 @@ def gather(config: Config, *, root: Path = Path("/")) -> HostFacts:
         socket_limits=gather_socket_limits(root) if config.uses_sockets else SocketLimits(),
         passthrough=gather_passthrough(root) if addresses else Passthrough(),
         descriptor_limit=gather_descriptor_limit(root),
+        cpu_time_limit_s=gather_cpu_time_limit(),
         pool_driver_hint=pool_driver(pmd_directory).hint if pmd_directory else "",
         user=gather_user(config.workers.user),
         interfaces=gather_interfaces(root),

@@ -186,6 +186,7 @@ class HostFacts:
     interfaces: tuple[Interface, ...] = ()  # of this process's network namespace
     passthrough: Passthrough = Passthrough()
     descriptor_limit: int | None = None  # file descriptors that a process may be given; None: not known
+    cpu_time_limit_s: int | None = None  # that a process may use at most; None: as much as it likes
     pool_driver_hint: str = ""  # what to do when DPDK's driver for packet pools is not installed
 
     def pci_device(self, address: str) -> PciDevice | None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""How much memory there is to allocate: huge pages per node, ordinary memory, and the limits on both."""
+"""How much there is of memory: huge pages per node, ordinary pages, and the limits of processes."""
 
 from __future__ import annotations
 
@@ -54,6 +54,12 @@ def gather_descriptor_limit(root: Path = Path("/")) -> int | None:
     effective = _effective_capabilities(root)
     limit = _read_int(root / "proc/sys/fs/nr_open") if effective >> _CAP_SYS_RESOURCE & 1 else hard
     return None if limit == resource.RLIM_INFINITY else limit
+
+
+def gather_cpu_time_limit() -> int | None:
+    """Seconds of CPU time after which the kernel kills a process of ours; None: it does not."""
+    _, hard = resource.getrlimit(resource.RLIMIT_CPU)
+    return None if hard == resource.RLIM_INFINITY else hard
 
 
 def gather_socket_limits(root: Path = Path("/")) -> SocketLimits:

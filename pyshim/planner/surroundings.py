@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What the kernel does with the interfaces and addresses that ports use: it works, but not as one expects.
+"""What the kernel does with the interfaces and addresses of ports, and with us: not what one expects.
 
 Warnings and no refusals: a firewall, a route or a later `ip link set up` can make each of them right.
 """
@@ -24,7 +24,8 @@ _NULL_KEEPS_SINCE = (25, 2)  # the ABI of DPDK 25.07
 
 def warn_of_surroundings(config: Config, host: HostFacts) -> tuple[str, ...]:
     """One sentence for each thing that an operator will want to change."""
-    return tuple(text for port in config.ports for text in _of_port(config, port, host))
+    of_ports = (text for port in config.ports for text in _of_port(config, port, host))
+    return (*_of_processes(host), *of_ports)
 
 
 def interfaces_of(config: Config, port: PortConfig, host: HostFacts) -> Iterator[Interface]:
@@ -49,6 +50,14 @@ def keeps_what_it_sends(device: str, pmd_directory: Path | None) -> bool:
         return False
     numbers = pmd_directory.name.removeprefix("pmds-").split(".")
     return tuple(int(number) for number in numbers if number.isdecimal()) >= _NULL_KEEPS_SINCE
+
+
+def _of_processes(host: HostFacts) -> Iterator[str]:
+    if (limit_s := host.cpu_time_limit_s) is not None:
+        yield (
+            f"a process may use {limit_s} s of CPU time here, and a poll loop that is busy uses that up in "
+            "as many seconds: the kernel kills it then; raise the hard limit (ulimit -Ht; systemd: LimitCPU)"
+        )
 
 
 def _of_port(config: Config, port: PortConfig, host: HostFacts) -> Iterator[str]:

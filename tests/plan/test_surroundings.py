@@ -78,6 +78,13 @@ def test_an_address_of_the_kernel_is_right_for_its_sockets() -> None:
     assert plan(config, make_host(config, interfaces=(ETH0,))).warnings == ()
 
 
+def test_cpu_time_that_is_limited_is_said_with_the_limit() -> None:
+    config = make_socket_config()
+    (warning,) = plan(config, make_host(config, cpu_time_limit_s=60)).warnings
+    assert "may use 60 s of CPU time" in warning
+    assert "LimitCPU" in warning
+
+
 def test_a_wire_that_the_kernel_has_no_part_in_may_have_any_address() -> None:
     assert warnings("net_memif0", Interface("eth0", 1500, ("10.0.0.1",))) == ""
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""File descriptors: the limit is raised to what the plan needs, refused with the number, or waited out."""
+"""Limits of processes: raised to what the plan needs, refused with the number, or waited out."""
 
 from __future__ import annotations
 
@@ -49,6 +49,13 @@ def test_a_low_limit_is_raised_to_what_the_plan_needs_where_that_is_allowed(
         assert open_files_limit(gate.process.pid) > LOW
         assert open_files_limit(gate.worker_pid()) > LOW
         gate.wait_metric("pollgate_messages_total", PLAYERS)
+        assert gate.stop() == 0
+
+
+def test_a_soft_limit_on_cpu_time_does_not_end_a_worker(configure: Configure, tmp_path: Path) -> None:
+    with Gate(configure(), tmp_path, prefix=("prlimit", "--cpu=100:1000000")) as gate:
+        assert resource.prlimit(gate.worker_pid(), resource.RLIMIT_CPU) == (1000000, 1000000)
+        gate.wait_for_line("a process may use 1000000 s of CPU time")
         assert gate.stop() == 0
 
 

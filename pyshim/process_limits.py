@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The limit on this process's file descriptors, and on those of the worker processes that inherit it."""
+"""Limits of this process that the worker processes inherit: raised to what a run needs, as far as it may."""
 
 from __future__ import annotations
 
@@ -25,3 +25,9 @@ def raise_descriptor_limit(needed: int) -> None:
             f"{needed} file descriptors are needed and this process may have {hard}; raise the hard limit "
             "(ulimit -Hn; systemd: LimitNOFILE; container: --ulimit nofile)"
         ) from problem
+
+
+def raise_cpu_time_limit() -> None:
+    """Allow as much CPU time as the hard limit does; the kernel ends a process at the soft one already."""
+    _, hard = resource.getrlimit(resource.RLIMIT_CPU)
+    resource.setrlimit(resource.RLIMIT_CPU, (hard, hard))
