@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pyshim.host.pmd import find_pmd_directory
 from tests.gate import Gate, Samples
 from tests.network.namespace import GATE4, GATE6, GATE_INTERFACE, PLAYERS4, PLAYERS6, Namespace, Wire
 
@@ -21,6 +22,7 @@ PORT = 8080
 ACK = 100
 MOVE, ATTACK, CHAT, HEARTBEAT, SKILL = range(1, 6)
 KINDS = ("move", "attack", "chat", "heartbeat", "skill")
+ABI_OF_25_11 = 26
 ANSWER_TIMEOUT_S = 60.0  # how long a test waits for what must come: a bound, not a measurement
 IN_FLIGHT = 200  # messages without an answer; far fewer than the rings hold, so that none is ever lost
 
@@ -277,6 +279,17 @@ class NetworkGate(Gate):
 
     def get(self, path: str) -> tuple[int, str]:
         return self._namespace.call(lambda: super(NetworkGate, self).get(path))
+
+
+def fragments_are_joined() -> bool:
+    """Whether the kernel joins IPv4 fragments before af_packet has them on its one queue.
+
+    It does for the sockets of a fanout group, which a single queue is up to DPDK 25.07.
+    """
+    directory = find_pmd_directory()
+    assert directory is not None
+    abi = int(directory.name.removeprefix("pmds-").partition(".")[0])
+    return abi < ABI_OF_25_11
 
 
 def config(*, engine: str = "dpdk", device: str = "", **changes: Any) -> dict[str, Any]:

@@ -72,6 +72,13 @@ class TestAWorkerPerQueue:
         moves = [grown.of("pollgate_messages_total", worker=worker, type="move") for worker in "01"]
         assert moves == [2 * admitted for admitted in by_worker]
 
+    def test_ipv4_fragments_come_joined_whatever_the_release(
+        self, two_workers: NetworkGate, crowd: Crowd
+    ) -> None:
+        grown = Growth(two_workers)
+        crowd.player().is_ignored(bytes(3000))
+        assert (grown.dropped("ip_fragment"), grown.dropped("too_long")) == (0, 1)
+
     def test_each_worker_keeps_its_own_books(self, two_workers: NetworkGate, crowd: Crowd) -> None:
         all_play(crowd.players(PLAYERS))
         for worker in "01":
