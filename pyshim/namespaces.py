@@ -29,6 +29,17 @@ def setns(fd: int, flags: int) -> None:
     _check(_libc.setns(fd, flags))
 
 
+def with_mount(place: str, mount: str) -> tuple[str, ...]:
+    """Put before a command, this runs it with a mount of its own at `place`, which `mount` makes.
+
+    In a chroot `/` is often no mount, so `unshare` cannot keep from others whatever is mounted later. Then
+    `place` itself is kept from them, if it is a mount.
+    """
+    private = f"{{ mount --make-rprivate / || mount --make-private {place}; }} 2>/dev/null"
+    unshared = ("unshare", "--mount", "--propagation", "unchanged")
+    return (*unshared, "sh", "-c", f'{private}; {mount} && exec "$@"', "sh")
+
+
 def _check(result: int) -> None:
     if result != 0:
         number = ctypes.get_errno()

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from pyshim.host.pmd import find_pmd_directory
+from pyshim.namespaces import with_mount
 from tests.appliance.refusals import UNAVAILABLE, assert_says, refused
 from tests.gate import Gate
 from tests.network.namespace import Namespace
@@ -45,7 +46,7 @@ def _without(library: str, directory: Path) -> tuple[str, ...]:
     shutil.copytree(pmds, copy, symlinks=True)
     for file in copy.glob(f"{library}.so*"):
         file.unlink()
-    return ("unshare", "--mount", "sh", "-c", f'mount --bind {copy} {pmds} && exec "$@"', "sh")
+    return with_mount(str(pmds), f"mount --bind {copy} {pmds}")
 
 
 @needs_root
@@ -115,17 +116,14 @@ def test_missing_vhost_net_is_named(tmp_path: Path) -> None:
 
 
 @needs_root
-@pytest.mark.parametrize(
-    ("directory", "without"),
-    [("proc", "umount -l /proc"), ("sys", "umount -l /sys"), ("dev", "mount -t tmpfs none /dev")],
-)
+@pytest.mark.parametrize("directory", ["proc", "sys", "dev"])
 def test_chroot_without_the_kernels_file_systems_is_told_what_to_mount(
-    directory: str, without: str, tmp_path: Path
+    directory: str, tmp_path: Path
 ) -> None:
     path = tmp_path / "gate.yaml"
     path.write_text(json.dumps(config("net_null0")))
     pollgate = [sys.executable, "-P", "-m", "pyshim.cli", "run", "-c", str(path), "--for", "0.1"]
-    command = ["unshare", "--mount", "sh", "-c", f'{without} && exec "$@"', "sh", *pollgate]
+    command = [*with_mount(f"/{directory}", f"mount -t tmpfs none /{directory}"), *pollgate]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == UNAVAILABLE, done.stderr
     assert_says(done.stderr, f"/{directory} is not mounted here; run: mount ")

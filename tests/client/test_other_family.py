@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from pyshim.namespaces import with_mount
 from tests.load.servers import Server
 from tests.network.namespace import Namespace, why_not
 from tests.session.model_server import ModelServer
@@ -68,7 +69,7 @@ def test_the_c_client_takes_the_address_of_a_name_that_it_can_reach(
     hosts = tmp_path / "hosts"
     elsewhere = "192.0.2.1" if ":" in loopback else "2001:db8::1"  # the host has no route to it
     hosts.write_text(f"{elsewhere} gate.example\n{loopback} gate.example\n")
-    named = ("unshare", "--mount", "sh", "-c", 'mount --bind "$0" /etc/hosts && exec "$@"', str(hosts))
+    named = with_mount("/etc/hosts", f"touch /etc/hosts && mount --bind {hosts} /etc/hosts")
     with namespace.call(lambda: ModelServer(loopback)) as server:
         ticket = json.loads(server.issue_json(7)) | {"address": f"gate.example:{server.port}"}
         command = [*named, str(player), "--ticket", "-", "--seconds", "0.2"]

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Self, TypeVar
 
-from pyshim.namespaces import CLONE_NEWNET, setns, unshare
+from pyshim.namespaces import CLONE_NEWNET, setns, unshare, with_mount
 
 T = TypeVar("T")
 
@@ -69,8 +69,7 @@ class Namespace:
     def prefix(self) -> tuple[str, ...]:
         """Put before a command, this runs it inside, with the /sys of the inside."""
         # /sys shows the interfaces of the namespace that mounted it.
-        mount = 'mount -t sysfs sysfs /sys && exec "$@"'
-        return ("nsenter", f"--net={self.path}", "unshare", "--mount", "sh", "-c", mount, "sh")
+        return ("nsenter", f"--net={self.path}", *with_mount("/sys", "mount -t sysfs sysfs /sys"))
 
     def call(self, what: Callable[[], T]) -> T:
         """Call a function in a thread that has entered. A socket made there stays there, whoever uses it."""

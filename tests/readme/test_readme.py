@@ -62,16 +62,18 @@ def private_host(scratch: Path) -> Iterator[tuple[str, ...]]:
     mounts = " && ".join(
         [*(f"mount -t tmpfs tmpfs {directory}" for directory in ours), "mount -t sysfs sysfs /sys"]
     )
-    setup = f"{mounts} && ip link set lo up && {{ {LAYERS}\n}} && echo up && exec sleep infinity"
+    # In a chroot `/` is often no mount, of which unshare could make others' copies independent.
+    private = "{ mount --make-rprivate / || mount --make-private /sys; } 2>/dev/null"
+    setup = f"{private}; {mounts} && ip link set lo up && {{ {LAYERS}\n}} && echo up && exec sleep infinity"
     with subprocess.Popen(
-        ("unshare", "--net", "--mount", "--propagation", "private", "sh", "-c", setup, "sh", str(scratch)),
+        ("unshare", "--net", "--mount", "--propagation", "unchanged", "sh", "-c", setup, "sh", str(scratch)),
         stdout=subprocess.PIPE,
         text=True,
     ) as holder:
         try:
             assert holder.stdout is not None
             assert holder.stdout.readline() == "up\n"
-            enter = ("nsenter", "--target", str(holder.pid), "--net", "--mount")
+            enter = ("nsenter", "--target", str(holder.pid), "--net", "--mount", "--root")
             yield (*enter, "env", f"--chdir={ROOT}", f"HOME={scratch}/home")
         finally:
             holder.kill()

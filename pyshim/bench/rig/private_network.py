@@ -28,7 +28,7 @@ from ipaddress import IPv4Address, IPv4Interface
 from pathlib import Path
 
 from pyshim.errors import UnavailableError
-from pyshim.namespaces import CLONE_NEWNET, setns, unshare
+from pyshim.namespaces import CLONE_NEWNET, setns, unshare, with_mount
 
 SERVER_INTERFACE = "server0"
 SERVER_MAC = "02:00:00:00:00:02"
@@ -41,7 +41,7 @@ GENERATOR_ADDRESS = IPv4Interface("10.0.0.2/16")  # of the players; their kernel
 _TOOLS = {"ip": "iproute2", "unshare": "util-linux", "mount": "mount"}
 
 # Runs what follows it with the /sys of the network that it is started in.
-_OWN_SYS = ("unshare", "--mount", "sh", "-c", 'mount -t sysfs sysfs /sys && exec "$@"', "sh")
+_OWN_SYS = with_mount("/sys", "mount -t sysfs sysfs /sys")
 
 _SIOCETHTOOL = 0x8946
 _ETHTOOL_STXCSUM = 0x17
