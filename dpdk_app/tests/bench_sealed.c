@@ -4,8 +4,8 @@
 //
 //   bench_sealed [SESSIONS [ROUNDS]]
 //
-// A PLAYER_MOVE of every session in random order, with ACK_NOW, in common frames, answered with an acknowledgement. Each
-// packet is played once in a round; before the next, all windows are emptied. As in bench_stages.c, the pipeline's own source
+// A PLAYER_MOVE of every session in random order, with ACK_NOW, in common frames, answered with an acknowledgement; limits are
+// on. Each packet is played once in a round; before the next, all windows are emptied. As in bench_stages.c, the pipeline's own source
 // is included, frames are copied in first, and figures are medians over the bursts.
 
 #include <inttypes.h>
@@ -221,12 +221,22 @@ static void timed_crypto(struct bench *b, uint32_t next, uint64_t *cycles)
 		fail("a tag was wrong");
 }
 
+/// As in `bench forward`: every datagram and every movement is charged, none is refused.
+static void set_limits(struct session_rules *rules)
+{
+	const struct rate never_reached = rate_make(1000000, 10000, pg_tsc_hz());
+
+	rules->session[0] = never_reached;
+	rules->delivery.message_rate[PG_REQUEST_MOVE] = never_reached;
+}
+
 static struct bench *open_bench(uint32_t sessions)
 {
 	struct bench *b = zeroed_lines(sizeof(*b));
 
 	b->rig = rig_open("auto", 16);
 	b->house = house_open(sessions);
+	set_limits(&b->house->rules);
 	b->rig->policy.sessions = b->house->rules;
 	b->rig->gate.side = b->house->side[0];
 	b->rig->gate.sealed = 1;
