@@ -106,6 +106,22 @@ static COLD void hand_over(struct dpdk_worker *w, const struct worker_queue *q, 
 	}
 }
 
+/// All are answered, and by nothing that the device is to complete: only lengths have changed.
+/// @return their bytes
+static uint64_t set_lengths(const struct burst *burst, struct rte_mbuf *const *mbufs, unsigned n)
+{
+	uint64_t bytes = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		const uint16_t length = burst->length[i];
+
+		mbufs[i]->data_len = length;
+		mbufs[i]->pkt_len = length;
+		bytes += length;
+	}
+	return bytes;
+}
+
 /// Part a burst into answers, moved to the front of mbufs, and the rest, which is freed or handed over.
 /// @param  bytes  in: received; out: of the answers
 /// @return how many answers there are
@@ -115,9 +131,12 @@ static unsigned keep_answers(struct dpdk_worker *w, const struct worker_queue *q
 	struct rte_mbuf *dropped[BURST_MAX];
 	unsigned kept = 0, drops = 0;
 
-	// Most bursts are answered whole and to the byte.
-	if (likely(burst->unanswered == 0 && !burst->resized && !q->tx_offload))
+	// Most bursts are answered whole, and many to the byte.
+	if (likely(burst->unanswered == 0 && !q->tx_offload)) {
+		if (burst->resized)
+			*bytes = set_lengths(burst, mbufs, n);
 		return n;
+	}
 	*bytes = 0;
 	for (unsigned i = 0; i < n; i++) {
 		struct rte_mbuf *m = mbufs[i];
