@@ -109,6 +109,9 @@ static void remember_far_end(struct watched *w, const struct interface *now)
 static enum pg_device_state present_state(const struct watch *watch, const struct watched *w,
 					  const struct interface *now)
 {
+	// It comes back with the number that it had when it was in another network namespace meanwhile.
+	if (w->was_gone)
+		return PG_DEVICE_REPLACED;
 	if (!now->up)
 		return PG_DEVICE_DOWN;
 	return watch->silent_when_long && carried(w, now) < w->mtu ? PG_DEVICE_NARROW : PG_DEVICE_WELL;
@@ -130,6 +133,7 @@ static bool look_at(struct watch *watch, struct watched *w, struct sight *out)
 		break;
 	case INTERFACE_ABSENT:
 		state = absent_state(watch, w);
+		w->was_gone = true;
 		break;
 	default:
 		return false;

@@ -22,6 +22,7 @@ struct watched {
 	uint32_t mtu;     // when it was opened; 0: not known
 	uint32_t far_mtu; // of a veth's other end, as last known; the right to ask is given up after the opening
 	bool made_here;   // by the driver: nobody else makes it again
+	bool was_gone;    // the kernel took the driver's sockets off it then, for good
 };
 
 struct watch {

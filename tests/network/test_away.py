@@ -13,7 +13,14 @@ import pytest
 
 from tests.gate import Gate, Samples
 from tests.network.held import held
-from tests.network.namespace import GATE4, GATE_INTERFACE, PLAYERS6, PLAYERS_INTERFACE, Wire
+from tests.network.namespace import (
+    GATE4,
+    GATE_INTERFACE,
+    PLAYERS6,
+    PLAYERS_INTERFACE,
+    Namespace,
+    Wire,
+)
 from tests.network.players import (
     Crowd,
     Growth,
@@ -171,6 +178,19 @@ class TestGone:
         assert after.value("pollgate_worker_restarts_total") == 0
         later = after.counters()
         assert {key: (count, later[key]) for key, count in before.items() if later[key] < count} == {}
+
+    def test_an_interface_that_was_in_another_namespace_is_opened_again_though_it_is_the_same(
+        self, wire: Wire, gate: NetworkGate, players: list[Player]
+    ) -> None:
+        with Namespace() as elsewhere:
+            wire.gate.run("ip", "link", "set", GATE_INTERFACE, "netns", elsewhere.path)
+            assert f"port game0: interface {GATE_INTERFACE} is gone" in wait_not_ready(gate)
+            elsewhere.run("ip", "link", "set", GATE_INTERFACE, "netns", wire.gate.path)
+        wire.gate.run("ip", "link", "set", GATE_INTERFACE, "up")
+        raise_players(wire)
+        gate.wait_metric(REOPENINGS, 1, NOTICED_S)
+        gate.wait_ready(NOTICED_S)
+        everybody_plays_on(gate, players)
 
     def test_an_interface_that_is_replaced_at_once_is_noticed_by_its_number(
         self, wire: Wire, gate: NetworkGate, players: list[Player]
