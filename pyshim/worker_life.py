@@ -156,11 +156,12 @@ class Life:
         """
         gone = replace(self, condemned=None, kill_at_s=None)
         story = self._story(death)
+        lost = (("warning", f"the worker process {story}; packets in its hands are lost"),)
         if self.phase is Phase.STOPPING:
-            lost = ("warning", f"the worker process {story}; packets in its hands are lost")
-            return Step(replace(gone, phase=Phase.ENDED), told=() if death.in_order else (lost,))
-        if self.phase is Phase.REPLACING and death.in_order and self.condemned is None:
-            return Step(gone._next(0.0, now_s))
+            return Step(replace(gone, phase=Phase.ENDED), told=() if death.in_order else lost)
+        # On a busy host one may be too slow to end: it was to go, and nothing was wrong with it.
+        if self.phase is Phase.REPLACING and (death.in_order or self.condemned is not None):
+            return Step(gone._next(0.0, now_s), told=() if self.condemned is None else lost)
         if death.short_of_memory:
             return gone._short_of_memory(now_s, counts=self.phase is not Phase.STARTING)
         if death.missing is not None:

@@ -113,6 +113,14 @@ def test_one_that_crashes_while_it_is_replaced_has_crashed() -> None:
     assert running().hand_over(1.0).life.died(KILLED, 2.0).life.restarts.total == 1
 
 
+def test_one_that_is_too_slow_to_be_replaced_is_no_crash() -> None:
+    late = running().hand_over(1.0).life.due(1.0 + STOP_LIMIT_S).life
+    after = late.died(KILLED, 6.0)
+    ((level, told),) = after.told
+    assert (level, "packets in its hands are lost" in told) == ("warning", True)
+    assert (after.life.restarts.total, after.life.due(6.0).do) == (0, (Do.SPAWN,))
+
+
 @pytest.mark.parametrize("event", [Life.hand_over, Life.stop])
 def test_one_that_does_not_end_in_time_is_killed_once(event: object) -> None:
     life = event(running(), 1.0).life  # type: ignore[operator]
