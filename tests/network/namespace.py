@@ -138,6 +138,11 @@ class Wire:
         """Give the players' interface one more address."""
         self.players.run("ip", "address", "add", address, "dev", PLAYERS_INTERFACE, *flags)
 
+    def raise_players(self) -> None:
+        """Bring the players' end up again, which lost its IPv6 addresses when it went down."""
+        self.players.run("ip", "link", "set", PLAYERS_INTERFACE, "up")
+        self.players.run("ip", "address", "replace", f"{PLAYERS6}/64", "dev", PLAYERS_INTERFACE, "nodad")
+
     def cut(self) -> None:
         """Delete the pair; `lay_again` makes another one, of the same names."""
         self.gate.run("ip", "link", "delete", GATE_INTERFACE)

@@ -88,11 +88,23 @@ class Player:
         assert self.receive() == acknowledgement(marker)
 
     def catch_up(self) -> None:
-        """Skip the answers to everything that was sent before."""
+        """Skip the answers to everything that was sent before; where those are many, one may be lost."""
+        deadline_s = time.monotonic() + ANSWER_TIMEOUT_S
+        self.socket.settimeout(1.0)
+        try:
+            while not self._has_caught_up():
+                assert time.monotonic() < deadline_s, "nothing that is sent is answered"
+        finally:
+            self.socket.settimeout(ANSWER_TIMEOUT_S)
+
+    def _has_caught_up(self) -> bool:
         marker = heartbeat(self.id, time.monotonic_ns())
         self.send(marker)
-        while self.receive() != acknowledgement(marker):
-            pass
+        with contextlib.suppress(TimeoutError):
+            while self.receive() != acknowledgement(marker):
+                pass
+            return True
+        return False
 
 
 class Crowd:

@@ -16,7 +16,7 @@ from tests.network.held import held
 from tests.network.namespace import (
     GATE4,
     GATE_INTERFACE,
-    PLAYERS6,
+    GATE_MAC,
     PLAYERS_INTERFACE,
     Namespace,
     Wire,
@@ -79,15 +79,7 @@ def down(wire: Wire, interface: str) -> Iterator[None]:
         yield
     finally:
         wire.gate.run("ip", "link", "set", GATE_INTERFACE, "up")
-        raise_players(wire)
-
-
-def raise_players(wire: Wire) -> None:
-    wire.players.run("ip", "link", "set", PLAYERS_INTERFACE, "up")
-    # An interface that goes down loses its IPv6 addresses.
-    wire.players.run(
-        *("ip", "address", "replace", f"{PLAYERS6}/64", "dev", PLAYERS_INTERFACE, "nodad"),
-    )
+        wire.raise_players()
 
 
 @contextmanager
@@ -141,7 +133,7 @@ class TestDown:
             )
             assert grown.of("pollgate_transmit_sent_packets_total") == 0
         finally:
-            raise_players(wire)
+            wire.raise_players()
         gate.wait_ready(NOTICED_S)
         all_play(players, lambda number: [heartbeat(number, timestamp=1)])  # and not an old one before it
 
@@ -280,5 +272,13 @@ LONG_PINGS = 3
 
 
 def ping_long(wire: Wire) -> None:
-    """Send pings that nobody answers yet."""
-    wire.players.attempt("ping", "-n", "-s", "1400", "-c", str(LONG_PINGS), "-i", "0.01", "-W", "1", GATE4)
+    """Send pings that nobody answers yet; however long that takes, no neighbour is asked for."""
+    neighbour = ("neigh", "replace", GATE4, "dev", PLAYERS_INTERFACE, "lladdr", GATE_MAC)
+    wire.players.run("ip", *neighbour, "nud", "permanent")
+    try:
+        said = wire.players.attempt(
+            *("ping", "-n", "-s", "1400", "-c", str(LONG_PINGS), "-i", "0.01", "-W", "1", GATE4)
+        ).stdout
+    finally:
+        wire.players.run("ip", *neighbour, "nud", "reachable")
+    assert f"{LONG_PINGS} packets transmitted" in said
