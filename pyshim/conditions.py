@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Ports that do not serve though the worker process does: what to tell, and when to open them again.
 
-An interface that is down or gone, or an address that is elsewhere, is waited for. Where only a new opening
-helps, the worker process is replaced in order: it ends as when it is told to, but its players stay, and the
-next one goes on with them.
+An interface that is down or gone, an address that is elsewhere, or a peer is waited for. Where only a new
+opening helps, the worker process is replaced in order: it ends as when it is told to, but its players stay,
+and the next one goes on with them.
 """
 
 from __future__ import annotations
@@ -32,10 +32,24 @@ class DeviceState(IntEnum):
     STUCK = 6
     RESET = 7
     LEAVING = 8
+    ALONE = 9
+    PEERLESS = 10
+    PEER_BACK = 11
+    FULL = 12
+    FILE_AWAY = 13
 
 
-_REOPENED = frozenset({DeviceState.REPLACED, DeviceState.STUCK, DeviceState.RESET, DeviceState.LEAVING})
-_SERVING = frozenset({DeviceState.WELL, DeviceState.NARROW})
+_REOPENED = frozenset(
+    {
+        DeviceState.REPLACED,
+        DeviceState.STUCK,
+        DeviceState.RESET,
+        DeviceState.LEAVING,
+        DeviceState.PEER_BACK,
+        DeviceState.FILE_AWAY,
+    }
+)
+_SERVING = frozenset({DeviceState.WELL, DeviceState.NARROW, DeviceState.ALONE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +57,7 @@ class Condition:
     """How a port is."""
 
     state: DeviceState = DeviceState.WELL
-    about: str = ""  # the interface or address that the state is one of
+    about: str = ""  # the interface, address or file that the state is one of
     longest_frame: int = 0  # that passes, of NARROW
 
     @property
@@ -81,12 +95,26 @@ _SENTENCES = {
         "its device is being taken away from this host or from its driver, and is let go of; it is waited "
         "for, all sessions are kept, and it is opened again when it is back"
     ),
+    DeviceState.ALONE: "nobody is connected to {about}; whoever connects is served",
+    DeviceState.PEERLESS: (
+        "nobody listens on {about}, to which it connects; it is waited for, all sessions are kept, and it is "
+        "opened again when somebody does"
+    ),
+    DeviceState.PEER_BACK: "somebody listens on {about} again; it is opened again",
+    DeviceState.FULL: (
+        "{about} has less in it than was written: is its disk full? What is to leave is dropped as refused; "
+        "make room and move {about} away, and it is begun anew"
+    ),
+    DeviceState.FILE_AWAY: "{about} is not the file any more that was opened; it is opened again",
 }
+_LINK_DOWN = "the link of its device is down; look at the cable and at its other end"
 _ETHERNET_BYTES = 14
 
 
 def sentence(port: str, condition: Condition) -> str:
     """What to tell the operator of a port."""
+    if condition.state is DeviceState.DOWN and not condition.about:  # a card, which is no interface
+        return f"port {port}: {_LINK_DOWN}"
     told = _SENTENCES[condition.state].format(
         about=condition.about or "its device", mtu=condition.longest_frame - _ETHERNET_BYTES
     )

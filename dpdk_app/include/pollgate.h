@@ -17,7 +17,7 @@ extern "C" {
 #endif
 
 /// Bumped when a structure or the meaning of a field changes; kept in every shared page.
-#define PG_ABI_VERSION 5
+#define PG_ABI_VERSION 6
 
 #define PG_WORKERS_MAX 32
 #define PG_PORTS_MAX 8
@@ -29,7 +29,7 @@ extern "C" {
 #define PG_DATAGRAM_MAX 1472   // bytes of UDP payload that fit an Ethernet frame; longer ones are too_long
 #define PG_CLOSE_REASONS 10    // index: reason of the wire, 0 has no label
 #define PG_DENIALS 7           // index: reason of DENIED, 0 has no label
-#define PG_ABOUT_MAX 48        // an interface's name or an address as text
+#define PG_ABOUT_MAX 112       // an interface's name, an address as text, or a path
 #define PG_HANDLING_BUCKETS 26 // see pg_handling_bound_ns(); the last one is unbounded
 
 // ---------------------------------------------------------------- names
@@ -365,7 +365,7 @@ struct pg_worker_stats {
 	struct pg_port_counts port[PG_PORTS_MAX];
 } __attribute__((aligned(64)));
 
-/// Does a port serve? In ascending order of what it takes to make it well again.
+/// Does a port serve? Of interfaces in ascending order of what it takes to make it well again.
 enum pg_device_state {
 	PG_DEVICE_WELL,
 	PG_DEVICE_NARROW,   // frames of more than longest_frame bytes do not pass its interface, or the far end
@@ -376,6 +376,13 @@ enum pg_device_state {
 	PG_DEVICE_STUCK,    // its interface sends nothing any more: likewise
 	PG_DEVICE_RESET,    // the device asks for it
 	PG_DEVICE_LEAVING,  // it is being taken away: it has to be closed
+
+	// of devices without an interface of the kernel
+	PG_DEVICE_ALONE,     // of a memif that listens: nobody is connected; whoever connects is served
+	PG_DEVICE_PEERLESS,  // of a memif that connects: nobody listens
+	PG_DEVICE_PEER_BACK, // likewise, and now somebody does: the device has to be opened again
+	PG_DEVICE_FULL,      // a file that it writes to takes no more
+	PG_DEVICE_FILE_AWAY, // a file that it writes to is not at its place any more: it has to be opened again
 };
 
 /// What the device says of itself. One writer: the worker process's control thread.
@@ -391,7 +398,7 @@ struct pg_port_stats {
 	uint8_t link_known; // 0: nobody can tell, and link_up is 1
 	uint8_t device;     // enum pg_device_state
 	uint32_t longest_frame;
-	char about[PG_ABOUT_MAX]; // the interface or address that `device` speaks of; "": none
+	char about[PG_ABOUT_MAX]; // the interface, address or file that `device` speaks of; "": none
 	uint8_t pad[4];
 
 	// another host that uses an address of ours: the last one seen

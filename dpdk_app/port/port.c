@@ -176,10 +176,29 @@ static bool keeps_what_it_sends(const struct port *port)
 	return sent;
 }
 
+/// Drivers that say "up" with nothing behind them that could be down: files, memory of this process, nothing.
+static bool has_no_link(const char *driver)
+{
+	return strcmp(driver, "net_null") == 0 || strcmp(driver, "net_pcap") == 0 || strcmp(driver, "net_ring") == 0;
+}
+
 static void begin_watch(struct port *port)
 {
+	struct rte_eth_dev_info info;
+	const struct rte_devargs *devargs;
+	const char *arguments;
+
 	watch_begin(&port->watch, port->id);
 	losses_begin(&port->losses, port->watch.count > 0 ? port->watch.interface[0].index : 0);
+	port->opened_ns = port_clock_ns();
+	if (rte_eth_dev_info_get(port->id, &info) < 0)
+		return;
+	devargs = rte_dev_devargs(info.device);
+	arguments = devargs ? devargs->args : NULL;
+	port->has_no_link = has_no_link(info.driver_name);
+	memif_begin(&port->memif, info.driver_name, arguments);
+	if (strcmp(info.driver_name, "net_pcap") == 0)
+		outputs_begin(&port->outputs, arguments);
 }
 
 static int open_device(struct port *port, struct pg_error *error)
@@ -216,6 +235,7 @@ int port_open(struct port *port, const struct pg_port_plan *plan, uint16_t udp_p
 			      .own_mbufs = own_mbufs,
 			      .id = RTE_MAX_ETHPORTS,
 			      .longest_frame = ANY_LENGTH,
+			      .sight.longest_frame = ANY_LENGTH,
 			      .watch.asker.fd = -1};
 	losses_prepare(&port->losses);
 	identity_init(&port->identity, plan->address, plan->address_count, udp_port);
@@ -242,71 +262,4 @@ void port_close(struct port *port)
 		rte_eth_dev_close(port->id);
 	}
 	port->configured = false;
-}
-
-/// Drivers that say "up" with nothing behind them that could be down.
-static bool has_no_link(const struct port *port)
-{
-	struct rte_eth_dev_info info;
-
-	return rte_eth_dev_info_get(port->id, &info) == 0 &&
-	       (strcmp(info.driver_name, "net_null") == 0 || strcmp(info.driver_name, "net_pcap") == 0);
-}
-
-static void refresh_link_of_driver(const struct port *port, struct pg_port_stats *stats)
-{
-	struct rte_eth_link link = {0};
-
-	if (rte_eth_link_get_nowait(port->id, &link) != 0)
-		return;
-	stats->link_up = link.link_status == RTE_ETH_LINK_UP;
-	stats->link_mbps = link.link_speed == RTE_ETH_SPEED_NUM_UNKNOWN ? 0 : link.link_speed;
-	stats->link_known = !has_no_link(port);
-}
-
-/// The state comes last: whoever sees it change finds the rest as it belongs to it.
-static void tell_state(struct pg_port_stats *stats, enum pg_device_state state, const struct sight *sight)
-{
-	memcpy(stats->about, sight->about, sizeof(stats->about));
-	stats->longest_frame = sight->longest_frame;
-	__atomic_store_n(&stats->device, (uint8_t)state, __ATOMIC_RELEASE);
-}
-
-static void refresh_link_of_kernel(struct port *port, struct pg_port_stats *stats)
-{
-	if (!watch_look(&port->watch, &port->sight))
-		return; // it was not to be asked; what it said last stands
-	stats->link_up = port->sight.state < PG_DEVICE_DOWN;
-	stats->link_mbps = 0;
-	stats->link_known = 1;
-	atomic_store_explicit(&port->longest_frame, port->sight.longest_frame, memory_order_relaxed);
-}
-
-static enum pg_device_state state_of(const struct port *port)
-{
-	const enum pg_device_state noticed = notices_state(&port->notices);
-
-	if (noticed != PG_DEVICE_WELL)
-		return noticed;
-	return port->stuck ? PG_DEVICE_STUCK : port->sight.state;
-}
-
-void port_refresh(struct port *port, struct pg_port_stats *stats)
-{
-	struct rte_eth_stats device;
-
-	if (rte_eth_stats_get(port->id, &device) == 0) {
-		counter_set(&stats->rx_missed, port->base.rx_missed + losses_total(&port->losses, device.imissed));
-		counter_set(&stats->rx_errors, port->base.rx_errors + device.ierrors);
-		counter_set(&stats->rx_nombuf, port->base.rx_nombuf + device.rx_nombuf);
-	}
-	if (port->watch.count > 0)
-		refresh_link_of_kernel(port, stats);
-	else
-		refresh_link_of_driver(port, stats);
-	stats->queues = port->queues;
-	stats->offloads = (port->rx_offload ? PG_OFFLOAD_RX_CHECKSUM : 0) |
-			  (port->tx_offload ? PG_OFFLOAD_TX_CHECKSUM : 0) | (port->rss ? PG_OFFLOAD_RSS : 0);
-	memcpy(stats->mac, port->identity.mac, sizeof(stats->mac));
-	tell_state(stats, state_of(port), &port->sight);
 }

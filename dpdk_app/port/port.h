@@ -15,7 +15,9 @@
 #include "net/identity.h"
 #include "pollgate.h"
 #include "port/losses.h"
+#include "port/memif.h"
 #include "port/notices.h"
+#include "port/outputs.h"
 #include "port/watch.h"
 
 struct port {
@@ -44,8 +46,16 @@ struct port {
 	struct watch watch; // of the kernel's interfaces behind the device
 	struct sight sight; // what the last look found
 	struct losses losses;
+	struct memif memif;     // if it is one
+	struct outputs outputs; // files that the device writes
+	bool has_no_link;       // there is nothing behind it that could be down
+	bool link_counts;       // the link was up, or has had its time to come up
+	uint64_t opened_ns;
 	struct notices notices; // what the device said by itself
-	bool stuck;             // nothing leaves any more; found out by whoever knows the queues
+
+	// likewise; found out by whoever knows the queues
+	bool stuck;                    // nothing leaves any more
+	struct pg_port_counts counted; // by all of them, ever: bytes read before packets
 };
 
 /// Find, configure and start the device of plan. `pool` feeds its receive queues; most traffic is for udp_port.
@@ -58,7 +68,10 @@ int port_open(struct port *port, const struct pg_port_plan *plan, uint16_t udp_p
 void port_stop(struct port *port);
 void port_close(struct port *port);
 
-/// Refresh what the device says of itself.
+/// The clock of what is watched.
+uint64_t port_clock_ns(void);
+
+/// Refresh what is known of the device: from itself, from the kernel, from its files.
 void port_refresh(struct port *port, struct pg_port_stats *stats);
 
 #endif

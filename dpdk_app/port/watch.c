@@ -10,8 +10,10 @@
 #include <rte_devargs.h>
 #include <rte_ethdev.h>
 
+#include "port/arguments.h"
+
 /// Arguments of drivers that name an interface which rte_eth_dev_info_get() does not tell.
-static const char *const naming[] = {"rx_iface=", "rx_iface_in=", "tx_iface=", "remote="};
+static const char *const naming[] = {"rx_iface", "rx_iface_in", "tx_iface", "remote"};
 
 #define ETHER_HEADER 14
 
@@ -33,29 +35,33 @@ static void watch_one(struct watch *watch, uint32_t index, const char *name, boo
 		new->index = found.index;
 		new->mtu = found.mtu;
 		new->far_mtu = found.far_mtu;
+		new->lost_before = found.tx_dropped;
 	}
 	watch->count++;
 }
 
-/// `name`, up to the next comma, if `argument` is one that names an interface.
-static void watch_named(struct watch *watch, const char *argument)
+static void watch_named(struct watch *watch, const char *arguments)
 {
-	for (unsigned k = 0; k < sizeof(naming) / sizeof(*naming); k++) {
-		const size_t key = strlen(naming[k]);
-		char name[IF_NAMESIZE];
+	char name[IF_NAMESIZE];
 
-		if (strncmp(argument, naming[k], key) != 0)
-			continue;
-		snprintf(name, sizeof(name), "%.*s", (int)strcspn(argument + key, ","), argument + key);
-		watch_one(watch, 0, name, false);
-	}
+	for (unsigned k = 0; k < sizeof(naming) / sizeof(*naming); k++)
+		for (const char *at = arguments; (at = argument_next(at, naming[k], name, sizeof(name)));)
+			watch_one(watch, 0, name, false);
+}
+
+static void know_driver(struct watch *watch, const char *driver)
+{
+	const bool ring = strcmp(driver, "net_af_packet") == 0, pcap = strcmp(driver, "net_pcap") == 0;
+
+	watch->minds_own_mtu = ring || pcap;
+	watch->sends_from_ring = ring;
+	watch->stops_at_a_refusal = pcap || strcmp(driver, "net_tap") == 0;
 }
 
 void watch_begin(struct watch *watch, uint16_t port_id)
 {
 	struct rte_eth_dev_info info;
 	const struct rte_devargs *devargs;
-	bool tap;
 
 	*watch = (struct watch){.asker.fd = -1};
 	// What is a card for its driver, which knows its link itself, can have an interface, too.
@@ -63,15 +69,11 @@ void watch_begin(struct watch *watch, uint16_t port_id)
 	    strchr(rte_dev_name(info.device), ':'))
 		return;
 	interface_asker_open(&watch->asker);
-	tap = strcmp(info.driver_name, "net_tap") == 0;
-	watch->silent_when_long = strcmp(info.driver_name, "net_af_packet") == 0;
+	know_driver(watch, info.driver_name);
 	if (info.if_index != 0)
-		watch_one(watch, info.if_index, NULL, tap);
+		watch_one(watch, info.if_index, NULL, strcmp(info.driver_name, "net_tap") == 0);
 	devargs = rte_dev_devargs(info.device);
-	for (const char *at = devargs ? devargs->args : NULL; at; at = strchr(at, ',')) {
-		at += *at == ',';
-		watch_named(watch, at);
-	}
+	watch_named(watch, devargs ? devargs->args : NULL);
 	if (watch->count == 0)
 		interface_asker_close(&watch->asker);
 }
@@ -93,10 +95,12 @@ static enum pg_device_state absent_state(struct watch *watch, const struct watch
 										     PG_DEVICE_GONE;
 }
 
-/// What both ends of the interface carry.
-static uint32_t carried(const struct watched *w, const struct interface *now)
+/// What both ends of the interface carry: a frame that is longer than a veth's far end takes is lost there.
+static uint32_t carried(const struct watch *watch, const struct watched *w, const struct interface *now)
 {
-	return w->far_mtu != 0 && w->far_mtu < now->mtu ? w->far_mtu : now->mtu;
+	const uint32_t near = watch->minds_own_mtu ? now->mtu : UINT32_MAX;
+
+	return w->far_mtu != 0 && w->far_mtu < near ? w->far_mtu : near;
 }
 
 /// An interface that was down may have another wire at its other end.
@@ -114,7 +118,7 @@ static enum pg_device_state present_state(const struct watch *watch, const struc
 		return PG_DEVICE_REPLACED;
 	if (!now->up)
 		return PG_DEVICE_DOWN;
-	return watch->silent_when_long && carried(w, now) < w->mtu ? PG_DEVICE_NARROW : PG_DEVICE_WELL;
+	return carried(watch, w, now) < w->mtu ? PG_DEVICE_NARROW : PG_DEVICE_WELL;
 }
 
 static bool look_at(struct watch *watch, struct watched *w, struct sight *out)
@@ -129,7 +133,9 @@ static bool look_at(struct watch *watch, struct watched *w, struct sight *out)
 		out->tx_packets += now.tx_packets;
 		out->tx_dropped += now.tx_dropped;
 		if (state == PG_DEVICE_NARROW)
-			out->longest_frame = (uint16_t)(carried(w, &now) + ETHER_HEADER);
+			out->longest_frame = (uint16_t)(carried(watch, w, &now) + ETHER_HEADER);
+		if (w->made_here)
+			w->lost = now.tx_dropped - w->lost_before;
 		break;
 	case INTERFACE_ABSENT:
 		state = absent_state(watch, w);
@@ -138,6 +144,7 @@ static bool look_at(struct watch *watch, struct watched *w, struct sight *out)
 	default:
 		return false;
 	}
+	out->rx_missed += w->lost;
 	if (state > out->state) {
 		out->state = state;
 		snprintf(out->about, sizeof(out->about), "%s", w->name);

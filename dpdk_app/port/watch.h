@@ -23,13 +23,19 @@ struct watched {
 	uint32_t far_mtu; // of a veth's other end, as last known; the right to ask is given up after the opening
 	bool made_here;   // by the driver: nobody else makes it again
 	bool was_gone;    // the kernel took the driver's sockets off it then, for good
+
+	// of one that was made here: its queue is the device's receive ring
+	uint64_t lost_before; // when it was opened
+	uint64_t lost;        // since
 };
 
 struct watch {
 	struct interface_asker asker;
 	unsigned count; // 0: no interface of the kernel is behind this device
 	struct watched interface[WATCHED_MAX];
-	bool silent_when_long; // the driver does not tell that a frame was too long to leave
+	bool minds_own_mtu;      // the driver sends through packet sockets, which take no longer frame
+	bool sends_from_ring;    // and from a ring of the kernel's, which can stand still
+	bool stops_at_a_refusal; // the driver gives back a frame that the kernel refuses, with all that are behind it
 };
 
 /// What a look found. Of several interfaces, of the one in the worst state.
@@ -39,6 +45,7 @@ struct sight {
 	uint16_t longest_frame;   // that can leave, without a tag; ANY_LENGTH: all of ours
 	uint64_t tx_packets;      // of all interfaces
 	uint64_t tx_dropped;
+	uint64_t rx_missed; // since the opening: lost in the queues of interfaces that the driver made
 };
 
 /// Find the interfaces behind a device that is open.

@@ -14,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "socket/host_address.h"
 #include "socket/kernel_drops.h"
 #include "stats/error.h"
 
@@ -25,6 +26,21 @@
 #define EVERY_SOCKET 1U
 
 #define UDP_HEADER_BYTES 8
+
+/// To ask for all addresses takes the longer the more a host has.
+#define ROUNDS_PER_ASKING 10
+
+/// What the control thread knows of the host.
+struct host_sight {
+	struct kernel_drops drops;
+	struct interface_state interface[PG_PORTS_MAX];
+	unsigned rounds;
+};
+
+static struct host_sight *sight_of(const struct pg_gateway *g)
+{
+	return g->devices;
+}
 
 struct endpoint {
 	const struct pg_port_plan *port;
@@ -186,11 +202,11 @@ static int make_sure(void *context, const struct endpoint *e, uint8_t port, uint
 
 int sockets_open(struct pg_gateway *g, struct pg_error *error)
 {
-	struct kernel_drops *drops = g->devices = calloc(1, sizeof(*drops));
+	struct host_sight *sight = g->devices = calloc(1, sizeof(*sight));
 
-	if (!drops)
-		return error_set(error, PG_ERROR_MEMORY, "no memory for what the kernel drops");
-	kernel_drops_begin(drops);
+	if (!sight)
+		return error_set(error, PG_ERROR_MEMORY, "no memory for what is known of the host");
+	kernel_drops_begin(&sight->drops);
 	return each_endpoint(g, make_sure, NULL, error);
 }
 
@@ -340,7 +356,7 @@ void sockets_join(struct worker *common)
 /// Of what each socket dropped, as much as buffers had no room for is missed; the rest nobody could have taken.
 static void tell_drops_apart(struct pg_gateway *g, struct socket_worker *w)
 {
-	struct kernel_drops *drops = g->devices;
+	struct kernel_drops *drops = &sight_of(g)->drops;
 
 	for (unsigned i = 0; i < w->socket_count; i++) {
 		struct udp_socket *s = &w->socket[i];
@@ -371,30 +387,43 @@ static const struct pg_address *first_away(const struct pg_port_plan *port)
 	return NULL;
 }
 
+/// An interface that is down keeps its IPv4 addresses, and sockets stay bound to them. One without a carrier may be reached
+/// by another way, so its port serves.
 static void refresh_port(struct pg_gateway *g, uint32_t i)
 {
-	const struct pg_address *away = first_away(&g->plan.port[i]);
+	const struct pg_port_plan *plan = &g->plan.port[i];
+	const struct pg_address *away = first_away(plan);
 	struct pg_port_stats *stats = &g->page->port[i];
+	struct interface_state *interface = &sight_of(g)->interface[i];
+	enum pg_device_state state = PG_DEVICE_WELL;
 
+	if (sight_of(g)->rounds % ROUNDS_PER_ASKING == 0)
+		host_interfaces_of(plan->address, plan->address_count, interface);
 	stats->queues = g->plan.worker_count;
 	stats->link_known = 1;
-	stats->link_up = !away;
-	if (away)
+	stats->link_up = !away && !interface->down && !interface->no_carrier;
+	if (away) {
+		state = PG_DEVICE_AWAY;
 		inet_ntop(away->family == 4 ? AF_INET : AF_INET6, away->bytes, stats->about, sizeof(stats->about));
-	__atomic_store_n(&stats->device, away ? PG_DEVICE_AWAY : PG_DEVICE_WELL, __ATOMIC_RELEASE);
+	} else if (interface->down) {
+		state = PG_DEVICE_DOWN;
+		memcpy(stats->about, interface->name, sizeof(stats->about));
+	}
+	__atomic_store_n(&stats->device, (uint8_t)state, __ATOMIC_RELEASE);
 }
 
 void sockets_housekeep(struct pg_gateway *g)
 {
 	for (uint32_t i = 0; i < g->plan.port_count; i++)
 		refresh_port(g, i);
+	sight_of(g)->rounds++;
 	for (uint32_t i = 0; i < g->plan.worker_count; i++) {
 		struct socket_worker *w = (struct socket_worker *)g->worker[i];
 
 		for (unsigned k = 0; k < w->socket_count; k++)
 			read_drops(&w->socket[k]);
 	}
-	kernel_drops_refresh(g->devices);
+	kernel_drops_refresh(&sight_of(g)->drops);
 	for (uint32_t i = 0; i < g->plan.worker_count; i++)
 		tell_drops_apart(g, (struct socket_worker *)g->worker[i]);
 }

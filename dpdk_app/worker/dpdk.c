@@ -62,6 +62,20 @@ bool sends_own_mbufs(const struct pg_plan *plan, uint32_t port)
 	return true;
 }
 
+/// What left by a port, by the counters that outlive this process. Packets are counted before bytes, and both when the
+/// driver has taken them, so bytes are read first.
+static void count_transmitted(struct pg_gateway *g, uint32_t port)
+{
+	struct pg_port_counts *sum = &devices_of(g)->port[port].counted;
+
+	*sum = (struct pg_port_counts){0};
+	for (uint32_t i = 0; i < g->plan.worker_count; i++)
+		sum->tx_bytes += counter_get(&g->page->worker[i].port[port].tx_bytes);
+	atomic_thread_fence(memory_order_acquire);
+	for (uint32_t i = 0; i < g->plan.worker_count; i++)
+		sum->tx_packets += counter_get(&g->page->worker[i].port[port].tx_packets);
+}
+
 static int open_ports(struct pg_gateway *g, struct pg_error *error)
 {
 	struct dpdk_devices *devices = devices_of(g);
@@ -77,6 +91,7 @@ static int open_ports(struct pg_gateway *g, struct pg_error *error)
 		if (sealed_listeners(&g->plan) & 1)
 			identity_expect_sealed(&port->identity);
 		port->base = g->page->port[i];
+		count_transmitted(g, i);
 		port_refresh(port, &g->page->port[i]);
 	}
 	return PG_OK;
@@ -222,9 +237,9 @@ static bool queue_stands(struct worker_queue *q, const struct sight *sight, uint
 /// Only of a driver that leaves what it accepts in a ring of the kernel's. What stands is not set right by waiting.
 static void look_for_standing_queues(struct pg_gateway *g, struct port *port)
 {
-	const uint64_t now_ns = rte_get_timer_cycles() * 1000 / (rte_get_timer_hz() / 1000000);
+	const uint64_t now_ns = port_clock_ns();
 
-	for (uint32_t i = 0; i < g->plan.worker_count && port->watch.silent_when_long; i++) {
+	for (uint32_t i = 0; i < g->plan.worker_count && port->watch.sends_from_ring; i++) {
 		struct dpdk_worker *w = dpdk_worker_of(g->worker[i]);
 
 		for (unsigned k = 0; k < w->queue_count; k++)
@@ -273,6 +288,7 @@ static void housekeep(struct pg_gateway *g)
 		const bool was_up = g->page->port[i].link_up;
 
 		look_for_standing_queues(g, &devices->port[i]);
+		count_transmitted(g, i);
 		port_refresh(&devices->port[i], &g->page->port[i]);
 		if (!was_up && g->page->port[i].link_up)
 			announce_port(g, i);

@@ -24,9 +24,6 @@ static uint64_t total_bytes(struct rte_mbuf *const *mbufs, unsigned n)
 
 static unsigned send_bounded(const struct worker_queue *q, struct rte_mbuf **mbufs, unsigned n)
 {
-	if (PROMISES)
-		promises_enforce(q->port, mbufs, n);
-
 	unsigned sent = rte_eth_tx_burst(q->port_id, q->queue, mbufs, (uint16_t)n);
 
 	for (unsigned tries = 1; unlikely(sent < n) && tries < SEND_TRIES; tries++) {
@@ -38,13 +35,47 @@ static unsigned send_bounded(const struct worker_queue *q, struct rte_mbuf **mbu
 	return sent;
 }
 
-static COLD void give_up(struct dpdk_worker *w, struct worker_queue *q, struct rte_mbuf **mbufs, unsigned n)
+ALWAYS_INLINE void count_sent(struct dpdk_worker *w, struct worker_queue *q, unsigned n, uint64_t bytes)
 {
-	const enum pg_tx_drop reason = q->port_stats->link_up ? PG_TX_DROP_QUEUE_FULL : PG_TX_DROP_LINK_DOWN;
+	// The port's count first, as with `received`.
+	counter_add(&q->counts->tx_packets, n);
+	counter_add(&q->counts->tx_bytes, bytes);
+	counter_add(&w->common.stats->tx_sent, n);
+}
 
+static COLD void drop_all(struct dpdk_worker *w, struct rte_mbuf **mbufs, unsigned n, enum pg_tx_drop reason)
+{
 	rte_pktmbuf_free_bulk(mbufs, n);
 	counter_add(&w->common.stats->tx_dropped[reason], n);
+}
+
+static COLD void give_up(struct dpdk_worker *w, struct worker_queue *q, struct rte_mbuf **mbufs, unsigned n)
+{
+	drop_all(w, mbufs, n, q->port_stats->link_up ? PG_TX_DROP_QUEUE_FULL : PG_TX_DROP_LINK_DOWN);
 	counter_add(&q->refused, n);
+}
+
+/// Of a driver that gives back a frame which the kernel refuses, and with it all that are behind it: these are tried
+/// without it. Where one of them leaves there is room, and what was passed over was refused for itself.
+/// @param mbufs  the first was tried in vain
+static COLD void pass_over(struct dpdk_worker *w, struct worker_queue *q, struct rte_mbuf **mbufs, unsigned n)
+{
+	unsigned passed = 1; // at the front of mbufs
+
+	for (unsigned i = 1; i < n;) {
+		uint64_t bytes = total_bytes(mbufs + i, n - i);
+		const unsigned sent = rte_eth_tx_burst(q->port_id, q->queue, mbufs + i, (uint16_t)(n - i));
+
+		i += sent;
+		bytes -= total_bytes(mbufs + i, n - i);
+		count_sent(w, q, sent, bytes);
+		if (i < n)
+			mbufs[passed++] = mbufs[i++];
+	}
+	if (passed < n)
+		drop_all(w, mbufs, passed, PG_TX_DROP_REFUSED);
+	else
+		give_up(w, q, mbufs, n);
 }
 
 /// The kernel takes a frame that is longer by one tag of IEEE 802.1Q, and by no other.
@@ -84,16 +115,19 @@ void transmit(struct dpdk_worker *w, struct worker_queue *q, struct rte_mbuf **m
 		n = keep_back(w, mbufs, n, longest);
 		bytes = total_bytes(mbufs, n);
 	}
+	if (PROMISES)
+		promises_enforce(q->port, mbufs, n);
 
 	const unsigned sent = send_bounded(q, mbufs, n);
 
 	if (unlikely(sent < n))
 		bytes -= total_bytes(mbufs + sent, n - sent);
-	// The port's count first, as with `received`.
-	counter_add(&q->counts->tx_packets, sent);
-	counter_add(&q->counts->tx_bytes, bytes);
-	counter_add(&w->common.stats->tx_sent, sent);
-	if (unlikely(sent < n))
+	count_sent(w, q, sent, bytes);
+	if (likely(sent == n))
+		return;
+	if (q->port->watch.stops_at_a_refusal)
+		pass_over(w, q, mbufs + sent, n - sent);
+	else
 		give_up(w, q, mbufs + sent, n - sent);
 }
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.engines.engines import OTHER4, OTHER6, SOCKETS, everything
-from tests.network.namespace import GATE4, GATE_INTERFACE, Wire
+from tests.engines.engines import GATES, OTHER4, OTHER6, SOCKETS, everything
+from tests.network.namespace import GATE4, GATE_INTERFACE, PLAYERS_INTERFACE, Wire
 from tests.network.players import Crowd, NetworkGate, Player, all_play, heartbeat, serving
 
 pytestmark = SOCKETS
@@ -85,3 +85,48 @@ def test_a_worker_that_dies_meanwhile_serves_the_other_addresses_and_that_one_wh
     gate.wait_ready(NOTICED_S)
     play_on(gate, there)
     assert gate.metrics().value("pollgate_worker_restarts_total") == 1
+
+
+@contextmanager
+def interface_down(wire: Wire) -> Iterator[None]:
+    """It keeps its IPv4 addresses and loses those of IPv6."""
+    wire.gate.run("ip", "link", "set", GATE_INTERFACE, "down")
+    try:
+        yield
+    finally:
+        wire.gate.run("ip", "link", "set", GATE_INTERFACE, "up")
+        for address in (address for address in GATES if ":" in address):
+            wire.gate.run("ip", "address", "replace", address, "dev", GATE_INTERFACE, "nodad")
+
+
+def test_an_interface_that_is_down_is_no_way_to_the_addresses_that_it_keeps(
+    wire: Wire, engine: str, crowd: Crowd, tmp_path: Path
+) -> None:
+    settings = everything(engine)
+    settings["ports"][0]["address"] = [address for address in GATES if ":" not in address]
+    with serving(wire, settings, tmp_path) as gate:
+        players = players_of(crowd, GATE4)
+        with interface_down(wire):
+            gate.wait_for_line(f"port game0: interface {GATE_INTERFACE} is down", NOTICED_S)
+            gate.wait_until(lambda: gate.get("/readyz")[0] == 503, NOTICED_S)
+            assert gate.metrics().value("pollgate_port_link_up") == 0
+        gate.wait_ready(NOTICED_S)
+        gate.wait_for_line(f"port game0: {GATE_INTERFACE} serves again", NOTICED_S)
+        assert gate.metrics().value("pollgate_port_link_up") == 1
+        play_on(gate, players)
+
+
+def test_without_a_carrier_the_link_is_down_and_the_address_serves_who_gets_there_otherwise(
+    wire: Wire, gate: NetworkGate
+) -> None:
+    wire.players.run("ip", "link", "set", PLAYERS_INTERFACE, "down")
+    crowd = Crowd(wire.gate)  # on the same host
+    try:
+        gate.wait_until(lambda: gate.metrics().value("pollgate_port_link_up") == 0, NOTICED_S)
+        neighbours = crowd.players(PLAYERS, source=GATE4)
+        all_play(neighbours, lambda number: [heartbeat(number)])
+        assert gate.get("/readyz")[0] == 200
+    finally:
+        crowd.close()
+        wire.raise_players()
+    gate.wait_until(lambda: gate.metrics().value("pollgate_port_link_up") == 1, NOTICED_S)

@@ -179,7 +179,7 @@ class TestGone:
             assert f"port game0: interface {GATE_INTERFACE} is gone" in wait_not_ready(gate)
             elsewhere.run("ip", "link", "set", GATE_INTERFACE, "netns", wire.gate.path)
         wire.gate.run("ip", "link", "set", GATE_INTERFACE, "up")
-        raise_players(wire)
+        wire.raise_players()
         gate.wait_metric(REOPENINGS, 1, NOTICED_S)
         gate.wait_ready(NOTICED_S)
         everybody_plays_on(gate, players)

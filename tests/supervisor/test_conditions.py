@@ -12,7 +12,15 @@ WELL = Condition()
 DOWN = Condition(DeviceState.DOWN, "eth0")
 PORT = PortPlan("b", "net_null0", None, (), None, False, "auto", 0, 1, 64, 64, -1)
 REPLACED = Condition(DeviceState.REPLACED, "eth0")
-REOPENED = [DeviceState.REPLACED, DeviceState.STUCK, DeviceState.RESET, DeviceState.LEAVING]
+REOPENED = [
+    DeviceState.REPLACED,
+    DeviceState.STUCK,
+    DeviceState.RESET,
+    DeviceState.LEAVING,
+    DeviceState.PEER_BACK,
+    DeviceState.FILE_AWAY,
+]
+SERVING = [DeviceState.WELL, DeviceState.NARROW, DeviceState.ALONE]
 
 
 def two(first: Condition, second: Condition = WELL) -> Conditions:
@@ -61,7 +69,18 @@ def test_a_narrow_port_serves_and_its_sentence_says_what_passes() -> None:
     assert "more than 1300 bytes" in told[0]
 
 
-@pytest.mark.parametrize("state", [s for s in DeviceState if s > DeviceState.NARROW])
+def test_a_gate_that_waits_for_whoever_connects_is_ready() -> None:
+    conditions, told = Conditions(("a",)).seen((Condition(DeviceState.ALONE, "/run/memif.sock"),))
+    assert conditions.obstacles == ()
+    assert told == ("port a: nobody is connected to /run/memif.sock; whoever connects is served",)
+
+
+def test_a_cards_link_is_no_interface_that_a_command_brings_up() -> None:
+    _, (told,) = Conditions(("a",)).seen((Condition(DeviceState.DOWN),))
+    assert told == "port a: the link of its device is down; look at the cable and at its other end"
+
+
+@pytest.mark.parametrize("state", [s for s in DeviceState if s not in SERVING])
 def test_one_port_that_does_not_serve_is_an_obstacle(state: DeviceState) -> None:
     (obstacle,) = two(WELL, Condition(state, "eth0")).obstacles
     assert obstacle.startswith("port b: ")

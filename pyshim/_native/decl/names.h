@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /* Limits and the labels of everything that is counted. Numbers are checked against pollgate.h by the compiler. */
 
-#define PG_ABI_VERSION 5
+#define PG_ABI_VERSION 6
 
 #define PG_WORKERS_MAX 32
 #define PG_PORTS_MAX 8
@@ -11,7 +11,7 @@
 #define PG_QUEUES_PER_WORKER_MAX 16
 #define PG_DATAGRAM_MAX 1472
 #define PG_BURST_BUCKETS 9
-#define PG_ABOUT_MAX 48
+#define PG_ABOUT_MAX 112
 #define PG_HANDLING_BUCKETS 26
 #define PG_CLOSE_REASONS 10
 #define PG_DENIALS 7
