@@ -85,7 +85,7 @@ _SENTENCES = {
         "interface {about} is gone; it is waited for, all sessions are kept, and it is opened again when it "
         "is back"
     ),
-    DeviceState.REPLACED: "interface {about} is not the one that was opened; it is opened again",
+    DeviceState.REPLACED: "interface {about} is another one now, or was away meanwhile; it is opened again",
     DeviceState.STUCK: (
         "nothing leaves through {about} any more: its other end refuses a frame (is its MTU lower?); it is "
         "opened again, and what waited to leave is lost"
