@@ -102,7 +102,7 @@ static void a_listener_with_a_name_and_no_file_is_found(void **state UNUSED)
 	char name[sizeof(path) + 1] = "";
 	int fd;
 
-	memcpy(name + 1, path, strlen(path));
+	snprintf(name + 1, sizeof(name) - 1, "%s", path); // a name begins with a zero
 	assert_int_equal(memif_state(&memif, false, 1, about), PG_DEVICE_WELL);
 	assert_int_equal(memif_state(&memif, false, 2 * SECOND_NS, about), PG_DEVICE_PEERLESS);
 	fd = listen_at(name, 1 + strlen(path));
