@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import socket
@@ -67,7 +68,9 @@ class Client:
         """
         data = None if body is None else json.dumps(body).encode()
         try:
-            self._connection.request(method, path, data, self._headers)
+            # A request that is refused for its length is answered, and cut, before it has come.
+            with contextlib.suppress(BrokenPipeError):
+                self._connection.request(method, path, data, self._headers)
             answer = self._connection.getresponse()
             text = answer.read()
         except (OSError, http.client.HTTPException) as problem:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import os
@@ -114,7 +115,8 @@ def ask(
 ) -> Answer:
     """One request; `body` is sent as JSON unless it is bytes."""
     data = body if isinstance(body, bytes | None) else json.dumps(body).encode()
-    connection.request(method, path, data, dict(headers or {}))
+    with contextlib.suppress(BrokenPipeError):  # refused for its length, and cut, before it has come
+        connection.request(method, path, data, dict(headers or {}))
     answer = connection.getresponse()
     text = answer.read()
     return Answer(answer.status, dict(answer.headers.items()), json.loads(text) if text else None)
