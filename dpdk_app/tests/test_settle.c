@@ -62,6 +62,7 @@ static void serve_burst(struct mortal *m, uint64_t *seed)
 	}
 	if (answers > 0)
 		transmit_some(m, answers, seed);
+	store(m, &m->stats.handling[next(seed) % PG_HANDLING_BUCKETS], answers);
 }
 
 /// Announcements, and what sessions say without having been asked.
@@ -96,6 +97,7 @@ static void assert_laws(const struct pg_worker_stats *s)
 	assert_int_equal(s->received, handled + sum(s->dropped, PG_DROPS) + s->to_kernel + s->forwarded);
 	assert_int_equal(s->tx_offered, s->tx_sent + sum(s->tx_dropped, PG_TX_DROPS));
 	assert_int_equal(s->tx_offered, handled - s->unanswered + s->tx_originated);
+	assert_int_equal(sum(s->handling, PG_HANDLING_BUCKETS), handled - s->unanswered);
 	// A difference taken the wrong way round would be near 2^64.
 	assert_true(s->dropped[PG_DROP_WORKER_LOST] < 1000000);
 	assert_true(s->tx_dropped[PG_TX_DROP_WORKER_LOST] < 1000000);

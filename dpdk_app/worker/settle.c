@@ -46,6 +46,14 @@ static void settle_inboxes(struct pg_worker_stats *stats, uint32_t count)
 		counter_add(&stats[0].handed_in, out - in);
 }
 
+/// Answers are timed after they are offered. Those that were not yet have no time, which is longer than any.
+static void settle_handling(struct pg_worker_stats *stats)
+{
+	const uint64_t answered = sum(stats->handled, PG_MESSAGES) - counter_get(&stats->unanswered);
+
+	counter_add(&stats->handling[PG_HANDLING_BUCKETS - 1], answered - sum(stats->handling, PG_HANDLING_BUCKETS));
+}
+
 static void settle_worker(struct pg_worker_stats *stats)
 {
 	const uint64_t left = counter_get(&stats->tx_sent) + sum(stats->tx_dropped, PG_TX_DROPS);
@@ -58,6 +66,7 @@ static void settle_worker(struct pg_worker_stats *stats)
 	if (counter_get(&stats->tx_offered) < answered)
 		counter_set(&stats->tx_offered, answered);
 	counter_add(&stats->tx_dropped[PG_TX_DROP_WORKER_LOST], counter_get(&stats->tx_offered) - left);
+	settle_handling(stats);
 	counter_set(&stats->heartbeat_tsc, 0);
 }
 
