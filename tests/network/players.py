@@ -77,18 +77,15 @@ class Player:
         return self.socket.recv(65536)
 
     def plays(self, *messages: bytes) -> None:
-        """Send and be acknowledged, byte for byte."""
+        """Send and be acknowledged, byte for byte and in order."""
         self.send(*messages)
         self.is_acknowledged(*messages)
 
     def is_acknowledged(self, *messages: bytes) -> None:
-        """Get the answers to what was sent, in any order.
-
-        As long as the players' kernel asks for our MAC, later datagrams overtake those that wait for it.
-        """
-        wanted = sorted(acknowledgement(one) for one in messages)
-        answers = sorted(self.receive() for _ in messages)
-        assert answers == wanted, (self.socket, wanted, answers)
+        """Get the answers to what was sent, byte for byte and in order."""
+        for one in messages:
+            answer = self.receive()
+            assert answer == acknowledgement(one), (self.socket, one, answer)
 
     def is_ignored(self, *messages: bytes) -> None:
         """Send, and get nothing for it: the next answer is that to a heartbeat sent afterwards."""
@@ -161,17 +158,20 @@ class Crowd:
 
 
 def all_play(players: Sequence[Player], kinds: Callable[[int], Iterable[bytes]] = every_kind) -> int:
-    """Every player sends and is acknowledged, many at a time; returns how many messages that were."""
-    count = 0
+    """Every player sends and is acknowledged, many at a time; returns how many messages that were.
+
+    A first message of each goes before the others: as long as the players' kernel asks for our MAC, what is
+    sent later overtakes what waits for the answer, and the order would be the kernel's.
+    """
     per_player = len(tuple(kinds(0)))
     for start in range(0, len(players), step := max(1, IN_FLIGHT // per_player)):
-        group = players[start : start + step]
-        for player in group:
-            player.send(*kinds(player.id))
-        for player in group:
-            player.is_acknowledged(*kinds(player.id))
-            count += per_player
-    return count
+        group = [(player, tuple(kinds(player.id))) for player in players[start : start + step]]
+        for part in (slice(1), slice(1, None)):
+            for player, messages in group:
+                player.send(*messages[part])
+            for player, messages in group:
+                player.is_acknowledged(*messages[part])
+    return per_player * len(players)
 
 
 class Traffic:
