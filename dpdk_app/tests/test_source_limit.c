@@ -19,14 +19,20 @@ static struct peer peer4(uint32_t address, uint16_t port, uint8_t listener)
 	return peer;
 }
 
-static struct peer peer6(uint8_t network, uint8_t host)
+/// @param first  byte of the address
+static struct peer peer6_at(uint8_t first, uint8_t network, uint8_t host)
 {
-	const uint8_t address[16] = {0x20, 0x01, [7] = network, [15] = host};
+	const uint8_t address[16] = {first, [7] = network, [15] = host};
 	struct peer peer;
 
 	peer_set6(&peer, address);
 	peer_set_channel(&peer, 1, 0);
 	return peer;
+}
+
+static struct peer peer6(uint8_t network, uint8_t host)
+{
+	return peer6_at(0x20, network, host);
 }
 
 static uint64_t hash_of(struct peer peer)
@@ -55,6 +61,15 @@ static void ipv6_is_limited_by_its_64_bit_network(void **state UNUSED)
 {
 	assert_true(hash_of(peer6(1, 1)) == hash_of(peer6(1, 2)));
 	assert_true(hash_of(peer6(1, 1)) != hash_of(peer6(2, 1)));
+}
+
+/// An IPv4 address has 64 zero bits there, too, and is limited by itself.
+static void an_ipv6_network_of_zeros_is_one_and_no_ipv4_address_is_in_it(void **state UNUSED)
+{
+	assert_true(hash_of(peer6_at(0, 0, 1)) == hash_of(peer6_at(0, 0, 2)));
+	assert_true(hash_of(peer6_at(0, 0, 1)) != hash_of(peer6_at(0, 1, 1)));
+	assert_true(hash_of(peer6_at(0, 0, 1)) != hash_of(peer4(1, 1, 0)));
+	assert_true(hash_of(peer4(1, 1, 0)) != hash_of(peer4(2, 1, 0)));
 }
 
 static void a_source_gets_its_burst_and_others_are_untouched(void **state UNUSED)
@@ -144,6 +159,7 @@ int main(void)
 		cmocka_unit_test(changing_the_port_evades_nothing),
 		cmocka_unit_test(another_address_or_listener_has_a_limit_of_its_own),
 		cmocka_unit_test(ipv6_is_limited_by_its_64_bit_network),
+		cmocka_unit_test(an_ipv6_network_of_zeros_is_one_and_no_ipv4_address_is_in_it),
 		cmocka_unit_test(a_source_gets_its_burst_and_others_are_untouched),
 		cmocka_unit_test(four_sources_of_one_set_are_each_remembered),
 		cmocka_unit_test(the_quietest_source_gives_way_to_a_fifth),
