@@ -67,8 +67,7 @@ static bool line_listens(const char *line, const char *name)
 	       strncmp(at, name, strlen(name)) == 0;
 }
 
-/// In this network namespace. To connect and let go again would be the simpler question: servers of DPDK 22.11 do not bear
-/// it.
+/// In this network namespace. The kernel is asked, not the peer: asking must change nothing at the other end.
 static bool kernel_lists_listener(const struct memif *memif)
 {
 	char name[sizeof(memif->path) + 1], line[512];

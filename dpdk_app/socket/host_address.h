@@ -4,8 +4,8 @@
 // A bound socket hears of neither. The kernel goes on taking what comes for the address by other interfaces. Of the control
 // thread only.
 
-#ifndef POLLGATE_HOST_ADDRESS_H
-#define POLLGATE_HOST_ADDRESS_H
+#ifndef POLLGATE_SOCKET_HOST_ADDRESS_H
+#define POLLGATE_SOCKET_HOST_ADDRESS_H
 
 #include <stdbool.h>
 
