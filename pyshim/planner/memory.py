@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pyshim.planner.layout import Layout
 
 _MIB = 1 << 20
-
+_AF_XDP_FILLED = 2048  # buffers that the driver takes for a queue when it starts, whatever is asked of it
 DATA_ROOM_BYTES = 2048 + 128  # a frame of 2,048 bytes behind DPDK's headroom
 CACHE = 256  # objects per lcore; a flush happens at one and a half times this
 _BURST = 64
@@ -164,10 +164,7 @@ def _pool(
     config: Config, host: HostFacts, assignment: Assignment, ports: Sequence[int], node: int
 ) -> tuple[PoolPlan, int]:
     """The pool of a node, and the bytes that it and its ports' queues take beside the buffers themselves."""
-    descriptors = sum(
-        assignment.queues[port] * (config.ports[port].rx_descriptors + config.ports[port].tx_descriptors)
-        for port in ports
-    )
+    descriptors = sum(assignment.queues[port] * _descriptors(config.ports[port]) for port in ports)
     # The control thread is one of them: it sends the announcements.
     lcores = 1 + sum(any(queue.port in ports for queue in queues) for queues in assignment.workers)
     replayed = [
@@ -184,6 +181,13 @@ def _pool(
     pool = PoolPlan(f"node{node}" if node >= 0 else "any", node, mbufs, CACHE, DATA_ROOM_BYTES, why)
     pointers = 8 * (_power_of_two(mbufs + 1) + sum(_power_of_two(packets + 1) for packets in replayed))
     return pool, _POOL_FIXED_BYTES + pointers + descriptors * _DESCRIPTOR_BYTES
+
+
+def _descriptors(port: PortConfig) -> int:
+    """Of a queue: places for packet buffers that the device may hold at once."""
+    if not port.is_pci and parse_vdev(port.device).kind == "net_af_xdp":
+        return max(port.rx_descriptors, _AF_XDP_FILLED) + port.tx_descriptors
+    return port.rx_descriptors + port.tx_descriptors
 
 
 def _need(built: Sequence[tuple[PoolPlan, int]], main_node: int) -> dict[int, int]:

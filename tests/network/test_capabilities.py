@@ -22,6 +22,7 @@ NEEDS = {
     AF_XDP: ("net_raw", "net_admin", "sys_admin", "ipc_lock"),
 }
 SOME_KIB = 1024  # of locked memory: less than any pool
+SHORT = {"rx_descriptors": 64, "tx_descriptors": 64}  # a pool below the 8 MiB that hosts have as a rule
 
 
 def locking(kib: int) -> tuple[str, ...]:
@@ -30,7 +31,7 @@ def locking(kib: int) -> tuple[str, ...]:
 
 
 def refused(wire: Wire, device: str, directory: Path, prefix: Sequence[str]) -> str:
-    settings = config(port={"device": device})
+    settings = config(port={"device": device, **SHORT})
     with NetworkGate(wire.gate, settings, directory, prefix=prefix, wait_ready=False) as gate:
         assert gate.wait() == UNAVAILABLE, gate.stderr
         return gate.stderr
@@ -69,5 +70,5 @@ def test_what_is_locked_is_as_much_as_is_said(
     named = re.search(r"set ulimit -l (\d+) ", said)
     assert named is not None, said
     enough = (*locking(int(named[1])), *who)
-    with serving(wire, config(port={"device": device}), open_directory, prefix=enough):
+    with serving(wire, config(port={"device": device, **SHORT}), open_directory, prefix=enough):
         all_play(crowd.players(4))

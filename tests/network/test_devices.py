@@ -167,6 +167,14 @@ def test_what_the_far_end_refuses_from_the_start_is_dropped_as_refused(
         wire.players.run("ip", "link", "set", PLAYERS_INTERFACE, "mtu", "1500")
 
 
+def test_af_xdp_has_the_buffers_that_its_driver_takes_whatever_rings_are_asked_for(
+    wire: Wire, crowd: Crowd, tmp_path: Path
+) -> None:
+    asked = {"device": f"net_af_xdp0,iface={GATE_INTERFACE}", "rx_descriptors": 64, "tx_descriptors": 64}
+    with serving(wire, config(port=asked), tmp_path):
+        all_play(crowd.players(8))
+
+
 class TestFile:
     """net_pcap writes to a file what leaves; what is in there is in there."""
 

@@ -113,6 +113,13 @@ def test_a_pool_counts_rings_caches_bursts_and_replayed_packets() -> None:
     assert pool.mbufs == 23_104  # 2048 + 2 × 512 + 20000 + 1 = 23073
 
 
+@pytest.mark.parametrize(("asked", "held"), [(64, 2048), (2048, 2048), (4096, 4096)])
+def test_a_pool_counts_what_af_xdp_takes_for_a_queue_whatever_is_asked(asked: int, held: int) -> None:
+    device = "net_af_xdp0,iface=gate0"
+    config = make_config({"device": device, "rx_descriptors": asked, "tx_descriptors": 64})
+    assert plan(config, make_host(config)).pools[0].why.startswith(f"{held + 64} descriptors + ")
+
+
 def test_a_replay_that_also_writes_is_warned_about() -> None:
     device = "net_pcap0,rx_pcap=a.pcap,infinite_rx=1,tx_pcap=out.pcap"
     config = make_config(device)
