@@ -32,6 +32,9 @@ class Cgroup:
             else ("memory.max", "memory.current")
         )
         (path / self._limit).write_text(str(400 << 20))
+        for name, none in (("memory.swappiness", "0"), ("memory.swap.max", "0")):
+            if (path / name).exists():  # memory that can go to a disk is never short
+                (path / name).write_text(none)
 
     @property
     def prefix(self) -> tuple[str, ...]:
@@ -39,7 +42,10 @@ class Cgroup:
         return ("sh", "-c", f'echo $$ >"{self._path}/cgroup.procs" && exec "$@"', "sh")
 
     def leave(self, bytes_more: int) -> None:
-        used = int((self._path / self._usage).read_text())
+        """So much beside what cannot be had back: what was read from files can be."""
+        statistics = dict(line.split() for line in (self._path / "memory.stat").read_text().splitlines())
+        from_files = int(statistics["active_file"]) + int(statistics["inactive_file"])
+        used = int((self._path / self._usage).read_text()) - from_files
         (self._path / self._limit).write_text(str(used + bytes_more))
 
     def close(self) -> None:
