@@ -12,9 +12,9 @@
 #include <stdint.h>
 
 #include "aead.h"
-#include "message/conversation.h"
+#include "crypto/replay.h"
+#include "delivery/conversation.h"
 #include "pollgate_client.h"
-#include "session/replay.h"
 #include "wire/session.h"
 
 #define NS_PER_MS 1000000ULL

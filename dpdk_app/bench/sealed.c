@@ -10,10 +10,10 @@
 #include <rte_launch.h>
 #include <rte_mbuf.h>
 
+#include "engine/dpdk/dpdk.h"
+#include "runtime/engine.h"
 #include "session/state.h"
 #include "stats/error.h"
-#include "worker/dpdk.h"
-#include "worker/engine.h"
 
 /// Ethernet, IPv4 without options, UDP: what is in front of the capture's payloads.
 #define FRAME_HEADERS 42

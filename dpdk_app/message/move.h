@@ -6,7 +6,7 @@
 
 #include "message/finite.h"
 #include "pollgate.h"
-#include "session/table.h"
+#include "table/table.h"
 #include "wire/plain.h"
 
 static_assert(sizeof(struct motion) == 6 * sizeof(float), "checked as six floats");

@@ -13,7 +13,7 @@
 #include "message/move.h"
 #include "message/skill.h"
 #include "pollgate.h"
-#include "session/table.h"
+#include "table/table.h"
 #include "wire/plain.h"
 
 static_assert((int)PG_MESSAGE_MOVE == PLAIN_MOVE - 1 && (int)PG_MESSAGE_SKILL == PLAIN_SKILL - 1,

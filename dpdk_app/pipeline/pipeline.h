@@ -11,14 +11,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "limit/rate.h"
+#include "limit/source_limit.h"
 #include "net/host.h"
 #include "net/identity.h"
 #include "net/reply.h"
 #include "pollgate.h"
-#include "session/rate.h"
 #include "session/side.h"
-#include "session/source_limit.h"
-#include "session/table.h"
+#include "table/table.h"
 
 #define BURST_MAX 64
 

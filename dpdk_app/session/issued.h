@@ -14,8 +14,8 @@
 #include <stdint.h>
 
 #include "compiler.h"
+#include "crypto/replay.h"
 #include "net/peer.h"
-#include "session/replay.h"
 #include "wire/session.h"
 
 #define ISSUED_NO_OWNER 0xff

@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "message/conversation.h"
+#include "delivery/conversation.h"
 
 struct session_side;
 

@@ -4,10 +4,10 @@
 #ifndef POLLGATE_SESSION_SIDE_H
 #define POLLGATE_SESSION_SIDE_H
 
-#include "message/conversation.h"
+#include "delivery/conversation.h"
+#include "limit/source_limit.h"
 #include "session/outbox.h"
 #include "session/relay.h"
-#include "session/source_limit.h"
 #include "session/vault.h"
 #include "session/wheel.h"
 
@@ -54,7 +54,7 @@ struct session_side {
 	struct wheel wheel;   // when which session's next packet is due
 	struct outbox outbox; // sealed datagrams that are no answers and not from a conversation: CLOSE, mostly
 	struct source_limits connections; // HELLOs by source
-	uint64_t handshake_conforms_at;   // TSC, as in session/rate.h
+	uint64_t handshake_conforms_at;   // TSC, as in limit/rate.h
 	uint32_t cursor;                  // next slot that the sweep looks at
 };
 

@@ -17,7 +17,7 @@
 #include "session/deadlines.h"
 #include "session/issued.h"
 #include "session/players.h"
-#include "session/table.h"
+#include "table/table.h"
 
 #define STATE_COOKIE_SECRET_LEN 16
 

@@ -6,11 +6,11 @@
 #ifndef POLLGATE_SESSION_VAULT_H
 #define POLLGATE_SESSION_VAULT_H
 
-#include "message/conversation.h"
-#include "session/cipher.h"
+#include "crypto/cipher.h"
+#include "crypto/secrets.h"
+#include "delivery/conversation.h"
 #include "session/issued.h"
 #include "session/players.h"
-#include "session/secrets.h"
 
 struct route;
 struct wheel_link;

@@ -4,8 +4,8 @@
 #ifndef POLLGATE_TESTS_TALK_H
 #define POLLGATE_TESTS_TALK_H
 
-#include "message/conversation.h"
-#include "session/replay.h"
+#include "crypto/replay.h"
+#include "delivery/conversation.h"
 
 #define TALK_HZ 1000000U // a cycle is a microsecond
 #define TALK_MS 1000U

@@ -6,9 +6,9 @@
 
 #include "unit.h"
 
+#include "engine/dpdk/dpdk.h"
 #include "net/reply.h"
 #include "port/capability.h"
-#include "worker/dpdk.h"
 
 struct asked {
 	struct capability can;

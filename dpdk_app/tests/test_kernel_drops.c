@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "socket/kernel_drops.h"
+#include "engine/socket/kernel_drops.h"
 #include "unit.h"
 
 static uint64_t parsed(uint64_t (*parse)(FILE *file), const char *text)

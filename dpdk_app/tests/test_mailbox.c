@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "worker/mailbox.h"
+#include "runtime/mailbox.h"
 
 static struct mailbox *new_box(void)
 {

@@ -16,13 +16,13 @@
 #include <rte_version.h>
 
 #include "appliance.h"
+#include "engine/dpdk/transmit.h"
 #include "frames.h"
 #include "port/notices.h"
 #include "port/pool.h"
 #include "port/port.h"
 #include "port/promises.h"
 #include "rig.h"
-#include "worker/transmit.h"
 
 #define CAPTURE "/tmp/pollgate-test-ports-%d.pcap"
 #define ANSWERS 10000

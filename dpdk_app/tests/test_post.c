@@ -6,7 +6,7 @@
 #include <poll.h>
 #include <string.h>
 
-#include "worker/post.h"
+#include "runtime/post.h"
 
 #define WORKERS 3
 

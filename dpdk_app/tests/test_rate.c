@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// test_rate.c: session/rate.h against a token bucket that counts tokens.
+// test_rate.c: limit/rate.h against a token bucket that counts tokens.
 
 #include "unit.h"
 
+#include "limit/rate.h"
 #include "rig.h"
-#include "session/rate.h"
 
 /// A bucket as one would draw it: `burst` tokens, one more per interval; levels in interval fractions, so exact.
 struct bucket {

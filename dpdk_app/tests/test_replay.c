@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "crypto/replay.h"
 #include "rig.h"
-#include "session/replay.h"
 
 #define SPAN 4096 // counters around a start that the oracle remembers
 

@@ -5,8 +5,8 @@
 
 #include <string.h>
 
+#include "crypto/secrets.h"
 #include "rig.h"
-#include "session/secrets.h"
 
 static const uint8_t key[SESSION_KEY_LEN] = {1, 2, 3}, other_key[SESSION_KEY_LEN] = {1, 2, 4};
 static const uint8_t nonce_a[SESSION_NONCE_LEN] = {10}, nonce_b[SESSION_NONCE_LEN] = {11};

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// test_session_table.c: session/table.h against a plain array that knows the same peers.
+// test_session_table.c: table/table.h against a plain array that knows the same peers.
 
 #include "unit.h"
 
@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "rig.h"
-#include "session/table.h"
+#include "table/table.h"
 
 #define LOST_IN_A_LOOP_S 20 // a look-up takes nanoseconds; this bounds one that does not end
 

@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-#include "worker/worker.h"
+#include "runtime/worker.h"
 
 static uint64_t next(uint64_t *state)
 {
@@ -13,7 +13,7 @@ static uint64_t next(uint64_t *state)
 	return *state >> 33;
 }
 
-/// A worker that dies after so many stores: counts as worker/loop.c and worker/transmit.c do, in their order.
+/// A worker that dies after so many stores: counts as engine/dpdk/loop.c and engine/dpdk/transmit.c do, in their order.
 struct mortal {
 	struct pg_worker_stats stats;
 	uint64_t stores_left;

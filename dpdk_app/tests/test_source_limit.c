@@ -5,8 +5,8 @@
 
 #include <stdlib.h>
 
+#include "limit/source_limit.h"
 #include "rig.h"
-#include "session/source_limit.h"
 
 static const struct hash_secret secret = RIG_SECRET;
 

@@ -7,10 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "message/conversation.h"
+#include "crypto/replay.h"
+#include "crypto/secrets.h"
+#include "delivery/conversation.h"
 #include "rig.h"
-#include "session/replay.h"
-#include "session/secrets.h"
 #include "session_vectors.h"
 
 #define POOL_BYTES ((size_t)1 << 20)

@@ -13,7 +13,7 @@ from pyshim.errors import InternalError, UnavailableError
 from pyshim.plan import PortPlan
 from tests.supervisor.test_control import PLAN
 
-# As the data plane says them: dpdk_app/port/eal.c, worker/dpdk.c, port/port.c.
+# As the data plane says them: dpdk_app/port/eal.c, engine/dpdk/dpdk.c, port/port.c.
 ENVIRONMENT = "DPDK's environment could not be initialised"
 POOL = "mbuf pool any: 4095 mbufs of 2176 bytes"
 NO_DEVICE = "port game0: no device net_null0 came up"

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// crypto/replay.h: which packet counters were seen: the newest and a window of 256 behind it (RFC 4303 3.4.3).
+//
+// Checked before a tag is, so that a replay costs no cryptography; moved after, so that a forgery moves nothing.
+
+#ifndef POLLGATE_CRYPTO_REPLAY_H
+#define POLLGATE_CRYPTO_REPLAY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "compiler.h"
+
+#define REPLAY_WINDOW 256
+#define REPLAY_WORDS (REPLAY_WINDOW / 64)
+
+/// All zero before the first packet: counters start at 1. A ring, so that a window that moves by one changes one bit.
+struct replay {
+	uint64_t newest;
+	uint64_t seen[REPLAY_WORDS]; // counter n, of newest - 255 to newest: bit n modulo 256
+};
+
+ALWAYS_INLINE uint64_t replay_bit(uint64_t counter)
+{
+	return 1ULL << counter % 64;
+}
+
+ALWAYS_INLINE unsigned replay_word(uint64_t counter)
+{
+	return counter / 64 % REPLAY_WORDS;
+}
+
+/// The 64-bit counter that a header's low half stands for: the one nearest to the newest.
+ALWAYS_INLINE uint64_t replay_counter(const struct replay *replay, uint32_t low)
+{
+	const int32_t ahead = (int32_t)(low - (uint32_t)replay->newest);
+
+	return replay->newest + (uint64_t)(int64_t)ahead;
+}
+
+/// May this counter be new? One that would be negative, 0 or too old may not.
+ALWAYS_INLINE bool replay_fresh(const struct replay *replay, uint64_t counter)
+{
+	if (likely((int64_t)(counter - replay->newest) > 0))
+		return true;
+
+	const uint64_t behind = replay->newest - counter;
+
+	if (unlikely((int64_t)counter <= 0 || behind >= REPLAY_WINDOW))
+		return false;
+	return !(replay->seen[replay_word(counter)] & replay_bit(counter));
+}
+
+/// The window jumps: of those in between none was seen.
+static inline void replay_jump(struct replay *replay, uint64_t counter)
+{
+	uint64_t at = counter - replay->newest < REPLAY_WINDOW ? replay->newest + 1 : counter - REPLAY_WINDOW;
+
+	while (at != counter) {
+		const uint64_t left = counter - at, in_word = 64 - at % 64, n = left < in_word ? left : in_word;
+
+		replay->seen[replay_word(at)] &= ~(UINT64_MAX >> (64 - n) << at % 64);
+		at += n;
+	}
+}
+
+/// Mark a fresh counter whose packet proved authentic.
+ALWAYS_INLINE void replay_mark(struct replay *replay, uint64_t counter)
+{
+	const int64_t ahead = (int64_t)(counter - replay->newest);
+
+	if (unlikely(ahead > 1))
+		replay_jump(replay, counter);
+	if (likely(ahead > 0))
+		replay->newest = counter;
+	replay->seen[replay_word(counter)] |= replay_bit(counter);
+}
+
+/// The same of the one that is due: newest + 1.
+ALWAYS_INLINE void replay_mark_next(struct replay *replay, uint64_t counter)
+{
+	replay->newest = counter;
+	replay->seen[replay_word(counter)] |= replay_bit(counter);
+}
+
+/// After a crash, which may have come while the window moved: what it held is not to be relied on. Nothing up to the newest is
+/// fresh any more, so what was on its way then is lost and comes again if it is reliable.
+ALWAYS_INLINE void replay_distrust(struct replay *replay)
+{
+	for (unsigned i = 0; i < REPLAY_WORDS; i++)
+		replay->seen[i] = UINT64_MAX;
+}
+
+#endif

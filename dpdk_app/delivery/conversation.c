@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// delivery/conversation.c: the parts of a conversation together: what it says, what it hears, and when it is due.
+
+#include "delivery/conversation.h"
+
+#include <string.h>
+
+size_t conversation_size(void)
+{
+	return sizeof(struct conversation);
+}
+
+void conversation_begin(struct conversation *c, uint16_t room)
+{
+	memset(c, 0, sizeof(*c));
+	c->out.room = room;
+}
+
+enum pg_drop conversation_admit_any(struct conversation_hall *hall, struct conversation *c, const uint8_t *body,
+				    uint16_t length, uint64_t now)
+{
+	return inbound_admit(hall, &c->in, c->conforms_at, body, length, now);
+}
+
+bool intake_next_any(struct conversation_hall *hall, struct conversation *c, struct intake *intake,
+		     struct delivered *out)
+{
+	const bool more = inbound_next(hall, &c->in, intake, out);
+
+	c->hears = inbound_holds(&c->in);
+	hall_gauge(hall);
+	return more;
+}
+
+void conversation_acknowledged_any(struct conversation_hall *hall, struct conversation *c, uint64_t newest,
+				   uint32_t bits, uint64_t now)
+{
+	if (!outbound_acknowledged(hall, &c->out, newest, bits, now))
+		return;
+	c->wake = outbound_wake(hall, &c->out);
+	hall_gauge(hall);
+}
+
+enum pg_loss conversation_queue(struct conversation_hall *hall, struct conversation *c, const struct outgoing *message,
+				uint64_t now)
+{
+	const enum pg_loss loss = outbound_queue(hall, &c->out, message, now);
+
+	if (loss != PG_LOSS_NONE)
+		return loss;
+	c->wake = outbound_wake(hall, &c->out);
+	hall_gauge(hall);
+	return PG_LOSS_NONE;
+}
+
+void conversation_moved(const struct conversation_hall *hall, struct conversation *c)
+{
+	outbound_moved(hall, &c->out);
+	c->wake = outbound_wake(hall, &c->out);
+}
+
+uint16_t conversation_fill_any(struct conversation_hall *hall, struct conversation *c, uint64_t counter, uint64_t now,
+			       uint8_t *body, uint16_t room)
+{
+	const uint16_t length = outbound_fill(hall, &c->out, counter, now, body, room);
+
+	c->owed = 0;
+	c->wake = outbound_wake(hall, &c->out);
+	hall_gauge(hall);
+	return length;
+}
+
+void conversation_ids(const struct conversation *c, uint16_t tx[SESSION_CHANNELS], uint16_t rx[SESSION_CHANNELS])
+{
+	for (unsigned channel = 0; channel < SESSION_CHANNELS; channel++) {
+		tx[channel] = c->out.window[channel].next;
+		rx[channel] = c->in.window[channel].oldest;
+	}
+}
+
+void conversation_resume(struct conversation *c, const uint16_t tx[SESSION_CHANNELS],
+			 const uint16_t rx[SESSION_CHANNELS])
+{
+	for (unsigned channel = 0; channel < SESSION_CHANNELS; channel++) {
+		c->out.window[channel].oldest = c->out.window[channel].next = tx[channel];
+		c->in.window[channel].oldest = rx[channel];
+	}
+}
+
+void conversation_end(struct conversation_hall *hall, struct conversation *c, enum pg_loss why)
+{
+	outbound_end(hall, &c->out, why);
+	inbound_end(hall, &c->in);
+	memset(c, 0, sizeof(*c));
+	hall_gauge(hall);
+}

@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// delivery/conversation.h: the messages of one session, both ways: batches, acknowledgements, repetition, order.
+//
+// Between a datagram's opened bytes and whole messages; knows neither keys nor addresses nor who is at the other end,
+// so the gateway and the C client run the same. Memory for messages comes from a pool that is made once; a
+// conversation takes a bounded part of it. wire/PROTOCOL.md, "Messages".
+
+#ifndef POLLGATE_DELIVERY_CONVERSATION_H
+#define POLLGATE_DELIVERY_CONVERSATION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "compiler.h"
+#include "delivery/hall.h"
+#include "delivery/inbound.h"
+#include "delivery/outbound.h"
+#include "message/finite.h"
+#include "pollgate.h"
+#include "wire/session.h"
+
+/// All zero is a conversation in which nothing was said. Its fields are for the functions here.
+/// A datagram of one movement, with nothing to send, touches the first line and no other.
+struct conversation {
+	uint64_t wake; // TSC at which something is to be sent; 0: nothing waits, nothing is on its way
+	uint64_t owed; // TSC until which an acknowledgement must have left; 0: none is owed
+	bool hears;    // something waits for what is still to come
+	uint8_t owing; // datagrams that wait for the acknowledgement that is owed
+	uint64_t conforms_at[PG_REQUESTS];
+	struct inbound in;
+	struct outbound out;
+} CACHE_ALIGNED;
+static_assert(offsetof(struct conversation, conforms_at) + sizeof(uint64_t) * (PG_REQUEST_MOVE + 1) <= CACHE_LINE,
+	      "a movement's line");
+
+/// Before the first message of a connection. Of a conversation that is all zero, or over.
+/// @param room  bytes of messages in its longest datagram: max_datagram - SESSION_SEALED_MIN
+void conversation_begin(struct conversation *c, uint16_t room);
+
+// ---------------------------------------------------------------- in
+
+/// A datagram of exactly one unreliable movement begins so; its type, flags and length as one number.
+#define CONVERSATION_MOVE (SESSION_MOVE | (uint32_t)sizeof(struct motion) << 16)
+#define CONVERSATION_MOVE_LEN (sizeof(struct session_message) + sizeof(struct motion))
+
+ALWAYS_INLINE bool conversation_is_move(const uint8_t *body, uint16_t length)
+{
+	uint32_t head;
+
+	if (length != CONVERSATION_MOVE_LEN)
+		return false;
+	memcpy(&head, body, sizeof(head));
+	return head == CONVERSATION_MOVE;
+}
+
+enum pg_drop conversation_admit_any(struct conversation_hall *hall, struct conversation *c, const uint8_t *body,
+				    uint16_t length, uint64_t now);
+
+/// May all of an opened DATA's messages be taken: well-formed, within the rates, and is there room for those that must wait?
+/// Charges the rates when it says yes, and when it had to expand bodies to say no; else changes nothing. Take in what was admitted before the next one is asked
+/// for in this hall: room is promised to one datagram at a time.
+/// @return PG_DROP_NONE, or why the whole datagram is refused
+ALWAYS_INLINE enum pg_drop conversation_admit(struct conversation_hall *hall, struct conversation *c,
+					      const uint8_t *body, uint16_t length, uint64_t now)
+{
+	if (unlikely(!conversation_is_move(body, length)) || unlikely(!hall->gateway))
+		return conversation_admit_any(hall, c, body, length, now);
+	if (unlikely(!floats6_finite(body + sizeof(struct session_message))))
+		return PG_DROP_NOT_FINITE;
+	return likely(rate_admit(&c->conforms_at[PG_REQUEST_MOVE], hall->rules->message_rate[PG_REQUEST_MOVE], now)) ?
+		       PG_DROP_NONE :
+		       PG_DROP_MESSAGE_RATE_LIMITED;
+}
+
+ALWAYS_INLINE void intake_begin(struct intake *intake, const uint8_t *body, uint16_t length)
+{
+	*intake = (struct intake){
+		.at = body,
+		.end = body + length,
+		.state = conversation_is_move(body, length) ? INTAKE_MOVE : INTAKE_DATAGRAM,
+	};
+}
+
+bool intake_next_any(struct conversation_hall *hall, struct conversation *c, struct intake *intake,
+		     struct delivered *out);
+
+/// @return false when there are no more, or when there was an offence
+ALWAYS_INLINE bool intake_next(struct conversation_hall *hall, struct conversation *c, struct intake *intake,
+			       struct delivered *out)
+{
+	if (unlikely(intake->state > INTAKE_OVER))
+		return intake_next_any(hall, c, intake, out);
+	if (intake->state == INTAKE_OVER)
+		return false;
+	intake->state = INTAKE_OVER;
+	*out = (struct delivered){
+		.type = SESSION_MOVE,
+		.body = intake->at + sizeof(struct session_message),
+		.length = sizeof(struct motion),
+	};
+	counter_add(&hall->stats->received[PG_REQUEST_MOVE], 1);
+	return true;
+}
+
+/// Nothing is queued or on its way: neither acknowledgements nor filling would do anything.
+ALWAYS_INLINE bool conversation_quiet(const struct conversation *c)
+{
+	return c->wake == 0;
+}
+
+void conversation_acknowledged_any(struct conversation_hall *hall, struct conversation *c, uint64_t newest,
+				   uint32_t bits, uint64_t now);
+
+/// The peer has taken packets `newest` and, by bits, those before it (the header's ack and ack_bits, made 64 bits).
+ALWAYS_INLINE void conversation_acknowledged(struct conversation_hall *hall, struct conversation *c, uint64_t newest,
+					     uint32_t bits, uint64_t now)
+{
+	if (unlikely(!conversation_quiet(c)))
+		conversation_acknowledged_any(hall, c, newest, bits, now);
+}
+
+/// So many datagrams are not left to wait for an acknowledgement: a header names 33, and those that it does not name come again.
+#define CONVERSATION_OWING_MAX 16
+
+/// A datagram with messages was taken: it wants an acknowledgement.
+ALWAYS_INLINE void conversation_owe(struct conversation_hall *hall, struct conversation *c, uint64_t now)
+{
+	if (c->owed == 0) {
+		c->owing = 1;
+		c->owed = now + hall->rules->acknowledge_after;
+		return;
+	}
+	if (unlikely(++c->owing >= CONVERSATION_OWING_MAX))
+		c->owed = now;
+}
+
+// ---------------------------------------------------------------- out
+
+/// Counts what becomes of the message, sent or lost.
+/// @return PG_LOSS_NONE, or why it is not sent
+enum pg_loss conversation_queue(struct conversation_hall *hall, struct conversation *c, const struct outgoing *message,
+				uint64_t now);
+
+/// TSC at which conversation_fill() should next be called, though the packet may have no message: to flush, to repeat, to
+/// acknowledge. UINT64_MAX: nothing is waiting.
+ALWAYS_INLINE uint64_t conversation_due(const struct conversation *c)
+{
+	// 0 is none: one less is later than everything
+	const uint64_t wake = c->wake - 1, owed = c->owed - 1, due = wake < owed ? wake : owed;
+
+	return due == UINT64_MAX ? due : due + 1;
+}
+
+/// The peer is somewhere else from now on: what he was sent and has not acknowledged is sent to him there.
+void conversation_moved(const struct conversation_hall *hall, struct conversation *c);
+
+uint16_t conversation_fill_any(struct conversation_hall *hall, struct conversation *c, uint64_t counter, uint64_t now,
+			       uint8_t *body, uint16_t room);
+
+/// Messages for the packet `counter`, which leaves now and acknowledges what was owed. Repetitions first, then urgent ones.
+/// Ask conversation_gave_up() after it.
+/// @param room  of a packet that leaves because it is due: that of conversation_begin(), or a long message never fits
+/// @return bytes written, 0 to room
+ALWAYS_INLINE uint16_t conversation_fill(struct conversation_hall *hall, struct conversation *c, uint64_t counter,
+					 uint64_t now, uint8_t *body, uint16_t room)
+{
+	if (unlikely(!conversation_quiet(c)))
+		return conversation_fill_any(hall, c, counter, now, body, room);
+	c->owed = 0;
+	return 0;
+}
+
+/// A reliable message was sent as often as allowed: the connection is to be closed as undeliverable.
+ALWAYS_INLINE bool conversation_gave_up(const struct conversation *c)
+{
+	return unlikely(!conversation_quiet(c)) && c->out.gave_up;
+}
+
+/// Are messages here that nobody else has: queued, unacknowledged, or waiting for one before them?
+ALWAYS_INLINE bool conversation_holds_messages(const struct conversation *c)
+{
+	return !conversation_quiet(c) || c->hears;
+}
+
+/// Whole messages that are queued or unacknowledged.
+ALWAYS_INLINE uint32_t conversation_undelivered(const struct conversation *c)
+{
+	return c->out.messages;
+}
+
+/// Message ids, to be kept with the session; and a conversation that goes on with them, after conversation_begin().
+void conversation_ids(const struct conversation *c, uint16_t tx[SESSION_CHANNELS], uint16_t rx[SESSION_CHANNELS]);
+void conversation_resume(struct conversation *c, const uint16_t tx[SESSION_CHANNELS],
+			 const uint16_t rx[SESSION_CHANNELS]);
+
+/// Forget everything and give the memory back; what was not delivered is counted as `why`.
+void conversation_end(struct conversation_hall *hall, struct conversation *c, enum pg_loss why);
+
+size_t conversation_size(void); // a multiple of CACHE_LINE
+
+#endif

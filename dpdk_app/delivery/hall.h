@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// delivery/hall.h: what conversations of one worker, or one client, share: rules, memory, scratch space, counters.
+
+#ifndef POLLGATE_DELIVERY_HALL_H
+#define POLLGATE_DELIVERY_HALL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "delivery/compress.h"
+#include "delivery/pool.h"
+#include "limit/rate.h"
+#include "pollgate.h"
+
+/// More than this is not asked of a message, whatever the rules say: it remembers every packet that carried it.
+#define DELIVERY_RESENDS_MAX 7
+
+/// The reloadable part, in the units of the fast path. Immutable once published.
+struct delivery_rules {
+	uint64_t flush_after;       // TSC: what is not urgent waits so long for company
+	uint64_t acknowledge_after; // TSC
+	uint64_t resend_after_min;  // TSC
+	uint64_t tsc_hz;
+	/// Per session: of messages waiting or unacknowledged, where one is always possible, and again of those that came before
+	/// others. What is being joined is bounded by its channels: a longest message each.
+	uint32_t queue_bytes;
+	uint32_t resends; // of a message, before the connection is given up; at most DELIVERY_RESENDS_MAX
+	uint32_t compress_min[PG_COMPRESSIBLE]; // bytes of body from which a type is compressed; UINT32_MAX: never
+	/// Per session and type of what comes in. A piece counts as one; so does each datagram that something expands to.
+	struct rate message_rate[PG_REQUESTS];
+};
+
+/// One writer.
+struct conversation_hall {
+	const struct delivery_rules *rules;
+	struct message_pool *pool;
+	struct compressor *compressor;
+	struct pg_message_stats *stats;
+	bool gateway; // which types may come in
+
+	/// Told once of every message that was queued with a receipt: its last part was acknowledged (PG_LOSS_NONE), or why it is
+	/// lost. NULL where nobody asks, as in the gateway. It must not call back into the conversation.
+	void (*settled)(void *context, uint32_t receipt, enum pg_loss loss);
+	void *settled_context;
+};
+
+/// Show how much of the pool is in use.
+ALWAYS_INLINE void hall_gauge(const struct conversation_hall *hall)
+{
+	counter_set(&hall->stats->memory_used, (uint64_t)hall->pool->used * POOL_BLOCK);
+}
+
+#endif

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// delivery/inbound.h: messages that a session brings: each once, in the order of its channel, whole.
+
+#ifndef POLLGATE_DELIVERY_INBOUND_H
+#define POLLGATE_DELIVERY_INBOUND_H
+
+#include "delivery/hall.h"
+#include "delivery/window.h"
+
+/// A whole message that arrived. Valid until the next conversation_admit() or intake_next() in its hall; queueing it for
+/// somebody is no harm to it.
+struct delivered {
+	uint8_t type;
+	uint8_t channel;
+	bool reliable;
+	const uint8_t *body;
+	uint32_t length;
+};
+
+/// The messages of a datagram that was admitted: in its order, and behind one that closes a gap those that waited for it.
+struct intake {
+	const uint8_t *at, *end;
+	uint32_t state; // enum intake_state
+	bool offence;   // the peer broke the protocol: the connection is to be closed
+};
+
+/// From INTAKE_CHANNEL on: messages of channel state - INTAKE_CHANNEL that waited are next.
+enum intake_state { INTAKE_MOVE, INTAKE_OVER, INTAKE_DATAGRAM, INTAKE_CHANNEL };
+
+#define INBOUND_ORDERED SESSION_CHANNEL_UNORDERED // channels 0 to 2
+
+/// Fragments that came so far of one message.
+struct joining {
+	uint32_t first, last; // pieces of the pool
+	uint32_t length;
+	uint16_t next, count; // fragment that must come; count 0: none is being joined
+	uint8_t type;
+	uint8_t flags;
+};
+
+#define INBOUND_PAGE 32 // messages that one block has room to name
+
+struct inbound {
+	uint32_t waiting_blocks; // of messages that wait for those before them
+	uint32_t ahead;          // ids of the channel without order that came before the oldest
+	struct joining joining[INBOUND_ORDERED];
+	/// Where those that wait are: a block per 32 ids, while there are any.
+	uint32_t page[INBOUND_ORDERED][SESSION_CHANNEL_WINDOW / INBOUND_PAGE];
+	struct id_window window[SESSION_CHANNELS];
+};
+
+/// @param conforms_at  buckets of the session, charged if the datagram is admitted
+enum pg_drop inbound_admit(struct conversation_hall *hall, const struct inbound *in, uint64_t conforms_at[PG_REQUESTS],
+			   const uint8_t *body, uint16_t length, uint64_t now);
+
+/// @return false when there are no more
+bool inbound_next(struct conversation_hall *hall, struct inbound *in, struct intake *intake, struct delivered *out);
+
+/// Is anything here that the peer need not send again?
+bool inbound_holds(const struct inbound *in);
+
+/// Give all memory back.
+void inbound_end(struct conversation_hall *hall, struct inbound *in);
+
+#endif

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// delivery/outbound.h: messages that a session is sent: queues by priority, packets filled with them, repetition until acknowledged.
+
+#ifndef POLLGATE_DELIVERY_OUTBOUND_H
+#define POLLGATE_DELIVERY_OUTBOUND_H
+
+#include "delivery/hall.h"
+#include "delivery/round_trip.h"
+#include "delivery/window.h"
+
+enum priority { PRIORITY_URGENT, PRIORITY_NORMAL, PRIORITY_BULK, PRIORITIES };
+
+/// A message to send. The body is copied.
+struct outgoing {
+	uint8_t type;    // enum session_message_type
+	uint8_t channel; // of a reliable one
+	bool reliable;
+	enum priority priority;
+	uint32_t receipt;    // of a reliable one: what conversation_hall.settled is told; 0: nothing
+	uint32_t sender;     // of an event: player_id that precedes the body; not of INVENTORY
+	const uint8_t *body; // valid by its type: session_body_check()
+	uint32_t length;
+};
+
+#define OUTBOUND_LANES (SESSION_CHANNELS + 1) // a queue per channel, and one of what is not reliable
+
+struct message_list {
+	uint32_t first, last;
+};
+
+struct outbound {
+	uint16_t room;         // of the longest packet; 0: as of the shortest that a client may ask for
+	uint16_t waiting_mask; // queues that are not empty
+	uint8_t flying_mask;
+	bool gave_up;
+	uint32_t messages;      // whole ones, waiting or on their way
+	uint32_t blocks;        // of the pool
+	uint32_t waiting;       // messages and pieces that were never sent
+	uint32_t waiting_bytes; // theirs, on the wire
+	uint32_t order;         // of the next one
+	uint32_t last_bits;     // the acknowledgement that was looked at last,
+	uint64_t last_newest;   // because most say nothing new
+	uint64_t overdue;       // since then more waits than one packet carries; 0: it does not
+	struct round_trip round_trip;
+	uint64_t timed;    // a packet whose way there and back is being measured, one at a time; 0: none
+	uint64_t timed_at; // when it left
+	struct message_list waiting_in[PRIORITIES * OUTBOUND_LANES];
+	struct message_list flying[1 + DELIVERY_RESENDS_MAX]; // by times sent - 1: each list is in the order of sending
+	struct message_list
+		held[SESSION_CHANNEL_UNORDERED]; // acknowledged, but one before them is not: nobody has read them
+	struct id_window window[SESSION_CHANNELS];
+};
+
+/// @return PG_LOSS_NONE, or why it is not sent
+enum pg_loss outbound_queue(struct conversation_hall *hall, struct outbound *out, const struct outgoing *message,
+			    uint64_t now);
+uint16_t outbound_fill(struct conversation_hall *hall, struct outbound *out, uint64_t counter, uint64_t now,
+		       uint8_t *body, uint16_t room);
+
+/// @return was anything acknowledged?
+bool outbound_acknowledged(struct conversation_hall *hall, struct outbound *out, uint64_t newest, uint32_t bits,
+			   uint64_t now);
+
+/// What is on its way went to where the peer no longer is: it is due again at once, unless it was sent as often as allowed.
+void outbound_moved(const struct conversation_hall *hall, struct outbound *out);
+
+/// When outbound_fill() should next be called; 0: nothing waits.
+uint64_t outbound_wake(const struct conversation_hall *hall, const struct outbound *out);
+
+/// Give all memory back.
+void outbound_end(struct conversation_hall *hall, struct outbound *out, enum pg_loss why);
+
+#endif

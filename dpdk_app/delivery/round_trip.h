@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// delivery/round_trip.h: how long an answer may take: the retransmission timeout of RFC 6298.
+
+#ifndef POLLGATE_DELIVERY_ROUND_TRIP_H
+#define POLLGATE_DELIVERY_ROUND_TRIP_H
+
+#include <stdint.h>
+
+#include "compiler.h"
+
+/// In TSC cycles.
+struct round_trip {
+	uint64_t smoothed; // SRTT; 0: nothing was measured
+	uint64_t variance; // RTTVAR
+};
+
+/// RFC 6298 2.2 and 2.3, with alpha 1/8 and beta 1/4. No packet's counter is used twice, so no sample is ambiguous.
+static inline void round_trip_sample(struct round_trip *rtt, uint64_t sample)
+{
+	if (rtt->smoothed == 0) {
+		rtt->smoothed = sample;
+		rtt->variance = sample / 2;
+		return;
+	}
+
+	const uint64_t error = sample > rtt->smoothed ? sample - rtt->smoothed : rtt->smoothed - sample;
+
+	rtt->variance = rtt->variance - rtt->variance / 4 + error / 4;
+	rtt->smoothed = rtt->smoothed - rtt->smoothed / 8 + sample / 8;
+}
+
+/// Before the first sample it is the least.
+ALWAYS_INLINE uint64_t round_trip_timeout(const struct round_trip *rtt, uint64_t least)
+{
+	const uint64_t timeout = rtt->smoothed + 4 * rtt->variance;
+
+	return timeout > least ? timeout : least;
+}
+
+#endif

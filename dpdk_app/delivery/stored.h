@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// delivery/stored.h: one message that waits in the pool: to be sent, to be acknowledged, or for those before it.
+
+#ifndef POLLGATE_DELIVERY_STORED_H
+#define POLLGATE_DELIVERY_STORED_H
+
+#include <stdint.h>
+
+#include "delivery/hall.h"
+#include "delivery/pool.h"
+#include "wire/session.h"
+
+/// First block of a message; what does not fit its body is in pieces. Short events need no second block.
+struct stored {
+	uint32_t next, previous; // in its list
+	uint32_t more;           // pieces with the rest of the body
+	uint32_t order;          // of being queued
+	uint64_t time;           // of one that waits: when it should leave; of one on its way: when it was last sent
+	uint16_t id;             // if reliable
+	uint16_t length;         // of the body
+	uint8_t type;
+	uint8_t flags; // of the wire
+	uint8_t sends; // packets that carried it
+	uint8_t pad;
+	uint32_t receipt;
+	struct session_fragment fragment;           // of a piece of a longer one: what its body begins with
+	uint32_t carrier[1 + DELIVERY_RESENDS_MAX]; // low halves of their counters
+	uint8_t body[56];
+};
+static_assert(sizeof(struct stored) == POOL_BLOCK, "a message begins with a block");
+
+ALWAYS_INLINE uint32_t pieces_of(uint32_t length)
+{
+	return (length + (uint32_t)sizeof(((struct pool_piece *)0)->bytes) - 1) /
+	       (uint32_t)sizeof(((struct pool_piece *)0)->bytes);
+}
+
+/// Blocks that a body of so many bytes takes.
+ALWAYS_INLINE uint32_t stored_blocks(uint32_t length)
+{
+	const uint32_t first = sizeof(((struct stored *)0)->body);
+
+	return length <= first ? 1 : 1 + pieces_of(length - first);
+}
+
+ALWAYS_INLINE struct stored *stored_at(struct message_pool *pool, uint32_t index)
+{
+	return pool_block(pool, index);
+}
+
+ALWAYS_INLINE uint8_t stored_channel(const struct stored *message)
+{
+	return (message->flags & SESSION_MESSAGE_CHANNEL_MASK) >> SESSION_MESSAGE_CHANNEL_SHIFT;
+}
+
+/// Bytes on the wire.
+ALWAYS_INLINE uint32_t stored_wire_length(const struct stored *message)
+{
+	return (uint32_t)sizeof(struct session_message) +
+	       (message->flags & SESSION_MESSAGE_RELIABLE ? (uint32_t)sizeof(message->id) : 0) + message->length;
+}
+
+/// Keep a body of `head` and then `body`; all other fields are zero. The head fits the first block.
+/// @return POOL_NONE when the pool has not that much
+uint32_t stored_make(struct message_pool *pool, const void *head, uint32_t head_length, const uint8_t *body,
+		     uint32_t length);
+
+/// @return blocks given back
+uint32_t stored_free(struct message_pool *pool, uint32_t index);
+
+/// Copy the body.
+/// @return behind its last byte
+uint8_t *stored_copy(struct message_pool *pool, const struct stored *message, uint8_t *out);
+
+#endif

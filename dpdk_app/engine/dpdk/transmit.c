@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// engine/dpdk/transmit.c: see transmit.h.
+
+#include "engine/dpdk/transmit.h"
+
+#include <rte_ethdev.h>
+#include <rte_pause.h>
+
+#include "net/duties.h"
+#include "pipeline/departures.h"
+#include "port/promises.h"
+
+/// A 10 GbE queue of 1,024 descriptors drains a burst of 64 in about 5 µs; this waits that long.
+#define SEND_TRIES 64
+
+static uint64_t total_bytes(struct rte_mbuf *const *mbufs, unsigned n)
+{
+	uint64_t bytes = 0;
+
+	for (unsigned i = 0; i < n; i++)
+		bytes += mbufs[i]->pkt_len;
+	return bytes;
+}
+
+static unsigned send_bounded(const struct worker_queue *q, struct rte_mbuf **mbufs, unsigned n)
+{
+	unsigned sent = rte_eth_tx_burst(q->port_id, q->queue, mbufs, (uint16_t)n);
+
+	for (unsigned tries = 1; unlikely(sent < n) && tries < SEND_TRIES; tries++) {
+		rte_pause();
+		sent += rte_eth_tx_burst(q->port_id, q->queue, mbufs + sent, (uint16_t)(n - sent));
+	}
+	if (unlikely(q->port->keeps_sent))
+		rte_pktmbuf_free_bulk(mbufs, sent);
+	return sent;
+}
+
+ALWAYS_INLINE void count_sent(struct dpdk_worker *w, struct worker_queue *q, unsigned n, uint64_t bytes)
+{
+	// The port's count first, as with `received`.
+	counter_add(&q->counts->tx_packets, n);
+	counter_add(&q->counts->tx_bytes, bytes);
+	counter_add(&w->common.stats->tx_sent, n);
+}
+
+static COLD void drop_all(struct dpdk_worker *w, struct rte_mbuf **mbufs, unsigned n, enum pg_tx_drop reason)
+{
+	rte_pktmbuf_free_bulk(mbufs, n);
+	counter_add(&w->common.stats->tx_dropped[reason], n);
+}
+
+static COLD void give_up(struct dpdk_worker *w, struct worker_queue *q, struct rte_mbuf **mbufs, unsigned n)
+{
+	drop_all(w, mbufs, n, q->port_stats->link_up ? PG_TX_DROP_QUEUE_FULL : PG_TX_DROP_LINK_DOWN);
+	counter_add(&q->refused, n);
+}
+
+/// Of a driver that gives back a frame which the kernel refuses, and with it all that are behind it: these are tried
+/// without it. Where one of them leaves there is room, and what was passed over was refused for itself.
+/// @param mbufs  the first was tried in vain
+static COLD void pass_over(struct dpdk_worker *w, struct worker_queue *q, struct rte_mbuf **mbufs, unsigned n)
+{
+	unsigned passed = 1; // at the front of mbufs
+
+	for (unsigned i = 1; i < n;) {
+		uint64_t bytes = total_bytes(mbufs + i, n - i);
+		const unsigned sent = rte_eth_tx_burst(q->port_id, q->queue, mbufs + i, (uint16_t)(n - i));
+
+		i += sent;
+		bytes -= total_bytes(mbufs + i, n - i);
+		count_sent(w, q, sent, bytes);
+		if (i < n)
+			mbufs[passed++] = mbufs[i++];
+	}
+	if (passed < n)
+		drop_all(w, mbufs, passed, PG_TX_DROP_REFUSED);
+	else
+		give_up(w, q, mbufs, n);
+}
+
+/// The kernel takes a frame that is longer by one tag of IEEE 802.1Q, and by no other.
+static bool is_too_long(const struct rte_mbuf *m, uint16_t longest)
+{
+	const struct rte_ether_hdr *ether = rte_pktmbuf_mtod(m, const struct rte_ether_hdr *);
+	const bool tagged = ether->ether_type == rte_cpu_to_be_16(RTE_ETHER_TYPE_VLAN);
+
+	return m->pkt_len > longest + (tagged ? sizeof(struct rte_vlan_hdr) : 0U);
+}
+
+/// Of a port in trouble: free what a driver would take and say that it was sent. While the link is down, it would
+/// leave when it is up again, however old it is then; too long, it would vanish or block the ring.
+/// @return how many are left, at the front of mbufs
+static COLD unsigned keep_back(struct dpdk_worker *w, struct rte_mbuf **mbufs, unsigned n, uint16_t longest)
+{
+	const enum pg_tx_drop reason = longest == 0 ? PG_TX_DROP_LINK_DOWN : PG_TX_DROP_REFUSED;
+	unsigned kept = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		if (longest > 0 && !is_too_long(mbufs[i], longest)) {
+			mbufs[kept++] = mbufs[i];
+			continue;
+		}
+		rte_pktmbuf_free(mbufs[i]);
+		counter_add(&w->common.stats->tx_dropped[reason], 1);
+	}
+	return kept;
+}
+
+void transmit(struct dpdk_worker *w, struct worker_queue *q, struct rte_mbuf **mbufs, unsigned n, uint64_t bytes)
+{
+	const uint16_t longest = atomic_load_explicit(&q->port->longest_frame, memory_order_relaxed);
+
+	counter_add(&w->common.stats->tx_offered, n);
+	if (unlikely(longest != ANY_LENGTH)) {
+		n = keep_back(w, mbufs, n, longest);
+		bytes = total_bytes(mbufs, n);
+	}
+	if (PROMISES)
+		promises_enforce(q->port, mbufs, n);
+
+	const unsigned sent = send_bounded(q, mbufs, n);
+
+	if (unlikely(sent < n))
+		bytes -= total_bytes(mbufs + sent, n - sent);
+	count_sent(w, q, sent, bytes);
+	if (likely(sent == n))
+		return;
+	if (q->port->watch.stops_at_a_refusal)
+		pass_over(w, q, mbufs + sent, n - sent);
+	else
+		give_up(w, q, mbufs + sent, n - sent);
+}
+
+/// A packet that the driver cannot send: counted, not sent.
+static COLD void drop_refused(struct dpdk_worker *w, struct rte_mbuf *m)
+{
+	rte_pktmbuf_free(m);
+	counter_add(&w->common.stats->tx_offered, 1);
+	counter_add(&w->common.stats->tx_dropped[PG_TX_DROP_REFUSED], 1);
+}
+
+void transmit_prepared(struct dpdk_worker *w, struct worker_queue *q, struct rte_mbuf **mbufs, unsigned n,
+		       uint64_t bytes)
+{
+	unsigned ready = rte_eth_tx_prepare(q->port_id, q->queue, mbufs, (uint16_t)n);
+
+	while (unlikely(ready < n)) { // what stands in the way is dropped, the rest closes up
+		bytes -= mbufs[ready]->pkt_len;
+		drop_refused(w, mbufs[ready]);
+		n--;
+		for (unsigned i = ready; i < n; i++)
+			mbufs[i] = mbufs[i + 1];
+		ready += rte_eth_tx_prepare(q->port_id, q->queue, mbufs + ready, (uint16_t)(n - ready));
+	}
+	if (likely(n > 0))
+		transmit(w, q, mbufs, n, bytes);
+}
+
+void announce(struct dpdk_worker *w, uint64_t now)
+{
+	for (unsigned i = 0; i < w->queue_count; i++)
+		if (w->queue[i].queue == 0) // the first queue speaks for the port
+			duties_begin(w->queue[i].gate.duties, now);
+}
+
+void leave_groups(struct dpdk_worker *w, uint64_t now)
+{
+	for (unsigned i = 0; i < w->queue_count; i++)
+		if (w->queue[i].queue == 0) {
+			duties_end(w->queue[i].gate.duties, now);
+			perform_duties(w, &w->queue[i], now);
+		}
+}
+
+void perform_duties(struct dpdk_worker *w, struct worker_queue *q, uint64_t now)
+{
+	for (;;) {
+		struct rte_mbuf *m = rte_pktmbuf_alloc(q->port->pool);
+
+		if (!m) // the next turn tries again
+			return;
+		m->data_len = duties_next(q->gate.duties, &q->port->identity, now, rte_pktmbuf_mtod(m, uint8_t *));
+		m->pkt_len = m->data_len;
+		if (m->data_len == 0) {
+			rte_pktmbuf_free(m);
+			return;
+		}
+		counter_add(&w->common.stats->tx_originated, 1);
+		transmit(w, q, &m, 1, m->pkt_len);
+	}
+}
+
+// ---------------------------------------------------------------- sessions
+
+/// Buffers for what has to be said: fewer when there are not so many.
+static unsigned empty_buffers(struct rte_mempool *pool, struct rte_mbuf **mbufs)
+{
+	unsigned n = BURST_MAX;
+
+	while (n > 0 && rte_pktmbuf_alloc_bulk(pool, mbufs, n) != 0)
+		n /= 4;
+	return n;
+}
+
+/// Neither port nor queue: no frame of ours has such a route.
+static COLD void nowhere(struct dpdk_worker *w, struct rte_mbuf **mbufs, unsigned n)
+{
+	rte_pktmbuf_free_bulk(mbufs, n);
+	counter_add(&w->common.stats->tx_offered, n);
+	counter_add(&w->common.stats->tx_dropped[PG_TX_DROP_REFUSED], n);
+}
+
+/// Frames for one port.
+static void transmit_from(struct dpdk_worker *w, uint8_t port, struct rte_mbuf **mbufs, unsigned n)
+{
+	struct worker_queue *q = w->queue_of[port];
+
+	if (likely(q))
+		transmit(w, q, mbufs, n, total_bytes(mbufs, n));
+	else
+		nowhere(w, mbufs, n);
+}
+
+unsigned send_departures(struct dpdk_worker *w, uint64_t now)
+{
+	struct rte_mbuf *mbufs[BURST_MAX];
+	struct frame_departures out;
+	const unsigned room = empty_buffers(w->queue[0].port->pool, mbufs);
+	unsigned n;
+
+	if (unlikely(room == 0)) // the next turn tries again
+		return 0;
+	for (unsigned i = 0; i < room; i++)
+		out.frame[i] = rte_pktmbuf_mtod(mbufs[i], uint8_t *);
+	n = depart_frames(w->common.side, &out, room, now);
+	rte_pktmbuf_free_bulk(mbufs + n, room - n);
+	for (unsigned i = 0; i < n; i++)
+		mbufs[i]->data_len = (uint16_t)(mbufs[i]->pkt_len = out.length[i]);
+	for (unsigned first = 0, count = 0; first < n; first += count) {
+		for (count = 1; first + count < n && out.port[first + count] == out.port[first];)
+			count++;
+		transmit_from(w, out.port[first], mbufs + first, count);
+	}
+	return n;
+}

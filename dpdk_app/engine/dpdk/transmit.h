@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// engine/dpdk/transmit.h: every packet offered to a queue either leaves or is freed, and is counted as one of them.
+
+#ifndef POLLGATE_ENGINE_DPDK_TRANSMIT_H
+#define POLLGATE_ENGINE_DPDK_TRANSMIT_H
+
+#include <rte_mbuf.h>
+
+#include "engine/dpdk/dpdk.h"
+
+/// Send; a full queue is tried again a bounded number of times. Takes ownership of the mbufs.
+/// @param bytes  of all n
+void transmit(struct dpdk_worker *w, struct worker_queue *q, struct rte_mbuf **mbufs, unsigned n, uint64_t bytes);
+
+/// The same for packets whose checksums are left to the device: its driver looks at them first.
+void transmit_prepared(struct dpdk_worker *w, struct worker_queue *q, struct rte_mbuf **mbufs, unsigned n,
+		       uint64_t bytes);
+
+/// The ports that this worker speaks for are to be announced: that is due from now on.
+void announce(struct dpdk_worker *w, uint64_t now);
+
+/// No more is received: leave the groups of the ports that this worker speaks for.
+void leave_groups(struct dpdk_worker *w, uint64_t now);
+
+/// Send what is due of what a host owes its link, by this queue.
+void perform_duties(struct dpdk_worker *w, struct worker_queue *q, uint64_t now);
+
+/// What sessions have to say without having been asked.
+/// @return packets
+unsigned send_departures(struct dpdk_worker *w, uint64_t now);
+
+#endif

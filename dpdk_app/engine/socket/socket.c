@@ -1,0 +1,578 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// engine/socket/socket.c: see socket.h.
+
+#include "engine/socket/socket.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <linux/filter.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "engine/socket/host_address.h"
+#include "engine/socket/kernel_drops.h"
+#include "stats/error.h"
+
+/// A ring of a process that died lets go of its sockets a little later than the process does.
+#define RELEASE_TRIES 100
+#define RELEASE_NS 10000000
+
+/// Every worker can answer for every socket: gate.port_bit.
+#define EVERY_SOCKET 1U
+
+#define UDP_HEADER_BYTES 8
+
+/// To ask for all addresses takes the longer the more a host has.
+#define ROUNDS_PER_ASKING 10
+
+/// What the control thread knows of the host.
+struct host_sight {
+	struct kernel_drops drops;
+	struct interface_state interface[PG_PORTS_MAX];
+	unsigned rounds;
+};
+
+static struct host_sight *sight_of(const struct pg_gateway *g)
+{
+	return g->devices;
+}
+
+struct endpoint {
+	const struct pg_port_plan *port;
+	const struct pg_address *address;
+	uint16_t udp_port;
+	bool may_be_away; // the address need not be this host's at the moment
+};
+
+static socklen_t to_socket_address(const struct endpoint *e, union socket_address *out)
+{
+	memset(out, 0, sizeof(*out));
+	if (e->address->family == 4) {
+		out->v4.sin_family = AF_INET;
+		out->v4.sin_port = htons(e->udp_port);
+		memcpy(&out->v4.sin_addr, e->address->bytes, sizeof(out->v4.sin_addr));
+		return sizeof(out->v4);
+	}
+	out->v6.sin6_family = AF_INET6;
+	out->v6.sin6_port = htons(e->udp_port);
+	memcpy(&out->v6.sin6_addr, e->address->bytes, sizeof(out->v6.sin6_addr));
+	return sizeof(out->v6);
+}
+
+static int bind_error(const struct endpoint *e, int why, struct pg_error *error)
+{
+	char text[INET6_ADDRSTRLEN];
+
+	inet_ntop(e->address->family == 4 ? AF_INET : AF_INET6, e->address->bytes, text, sizeof(text));
+	switch (why) {
+	case EADDRNOTAVAIL:
+		return error_set(error, PG_ERROR_DEVICE,
+				 "port %s: %s is not an address of this host; give it to an interface "
+				 "(ip address add %s/%u dev INTERFACE), or name one that `ip address` shows",
+				 e->port->name, text, text, e->address->prefix_len);
+	case EADDRINUSE:
+		return error_set(error, PG_ERROR_DEVICE,
+				 "port %s: UDP port %u of %s is in use by another process; "
+				 "ss -lunp 'sport = :%u' shows which",
+				 e->port->name, e->udp_port, text, e->udp_port);
+	case EACCES:
+		return error_set(error, PG_ERROR_SYSTEM,
+				 "port %s: UDP port %u is privileged; use one from 1024, or grant CAP_NET_BIND_SERVICE",
+				 e->port->name, e->udp_port);
+	default:
+		return error_set(error, PG_ERROR_SYSTEM, "port %s: UDP port %u of %s: %s", e->port->name, e->udp_port,
+				 text, strerror(why));
+	}
+}
+
+static int attach(int fd, struct sock_filter *instructions, unsigned short n)
+{
+	const struct sock_fprog program = {n, instructions};
+
+	return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program));
+}
+
+/// Have a socket that is not yet bound take nothing. While only some of the workers have theirs, the kernel gives those
+/// the peers of all, and they would be admitted a second time. What comes until the launch is counted as missed.
+static int close_ears(int fd)
+{
+	struct sock_filter refuse = BPF_STMT(BPF_RET | BPF_K, 0);
+
+	return attach(fd, &refuse, 1);
+}
+
+/// Have a socket take what has at least one byte of payload: nothing that is empty means anything to us, and each ends
+/// a receive of io_uring's that would have gone on by itself. The filter is given the UDP header, too.
+static void open_ears(int fd)
+{
+	struct sock_filter take_payloads[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_LEN, 0),
+		BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, UDP_HEADER_BYTES, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
+		BPF_STMT(BPF_RET | BPF_K, 0),
+	};
+
+	// Without the filter, a socket that takes nothing would be worse than one that takes everything.
+	if (attach(fd, take_payloads, sizeof(take_payloads) / sizeof(take_payloads[0])) != 0)
+		setsockopt(fd, SOL_SOCKET, SO_DETACH_FILTER, &(int){0}, sizeof(int));
+}
+
+/// Who has served before goes on with the addresses that are there; the others are heard from when they come back.
+static int allow_absence(int fd, sa_family_t family)
+{
+	const int one = 1;
+
+	return family == AF_INET6 ? setsockopt(fd, IPPROTO_IPV6, IPV6_FREEBIND, &one, sizeof(one)) :
+				    setsockopt(fd, IPPROTO_IP, IP_FREEBIND, &one, sizeof(one));
+}
+
+/// @return a bound socket, or -errno
+static int bound_socket(const struct endpoint *e, bool shared)
+{
+	union socket_address address;
+	const socklen_t length = to_socket_address(e, &address);
+	const int one = 1;
+	// Not SOCK_NONBLOCK: io_uring would then report EAGAIN instead of waiting. Each call says what it wants.
+	const int fd = socket(address.any.sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	int rc;
+
+	if (fd < 0)
+		return -errno;
+	rc = address.any.sa_family == AF_INET6 ? setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one)) : 0;
+	if (rc == 0 && shared)
+		rc = setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one)) == 0 ? close_ears(fd) : -1;
+	if (rc == 0 && e->may_be_away)
+		rc = allow_absence(fd, address.any.sa_family);
+	if (rc == 0)
+		rc = bind(fd, &address.any, length);
+	if (rc == 0)
+		return fd;
+	rc = -errno;
+	close(fd);
+	return rc;
+}
+
+/// A socket that shares would also share with a second pollgate: one that does not finds out.
+static int make_sure_of(const struct endpoint *e, struct pg_error *error)
+{
+	const struct timespec pause = {.tv_nsec = RELEASE_NS};
+	int fd = bound_socket(e, false);
+
+	for (unsigned tries = 1; fd == -EADDRINUSE && tries < RELEASE_TRIES; tries++) {
+		nanosleep(&pause, NULL);
+		fd = bound_socket(e, false);
+	}
+	if (fd < 0)
+		return bind_error(e, -fd, error);
+	close(fd);
+	return PG_OK;
+}
+
+typedef int endpoint_action(void *context, const struct endpoint *e, uint8_t port, uint8_t listener,
+			    struct pg_error *error);
+
+/// Every address and UDP port of ours, in the order of the plan, until one fails.
+static int each_endpoint(const struct pg_gateway *g, endpoint_action *act, void *context, struct pg_error *error)
+{
+	const struct pg_plan *plan = &g->plan;
+
+	for (uint32_t p = 0; p < plan->port_count; p++)
+		for (uint32_t a = 0; a < plan->port[p].address_count; a++)
+			for (uint32_t l = 0; l < plan->listener_count; l++) {
+				const struct endpoint e = {&plan->port[p], &plan->port[p].address[a],
+							   plan->listener_port[l], g->resumes};
+				const int rc = act(context, &e, (uint8_t)p, (uint8_t)l, error);
+
+				if (rc != PG_OK)
+					return rc;
+			}
+	return PG_OK;
+}
+
+static int make_sure(void *context, const struct endpoint *e, uint8_t port, uint8_t listener, struct pg_error *error)
+{
+	(void)context, (void)port, (void)listener;
+	return make_sure_of(e, error);
+}
+
+int sockets_open(struct pg_gateway *g, struct pg_error *error)
+{
+	struct host_sight *sight = g->devices = calloc(1, sizeof(*sight));
+
+	if (!sight)
+		return error_set(error, PG_ERROR_MEMORY, "no memory for what is known of the host");
+	kernel_drops_begin(&sight->drops);
+	return each_endpoint(g, make_sure, NULL, error);
+}
+
+/// Beyond the system's limit where we may; the planner has told the operator where we may not.
+static void set_buffer(int fd, int forced, int ordinary, uint32_t bytes)
+{
+	const int wanted = bytes > INT32_MAX / 2 ? INT32_MAX / 2 : (int)bytes;
+
+	if (setsockopt(fd, SOL_SOCKET, forced, &wanted, sizeof(wanted)) != 0)
+		setsockopt(fd, SOL_SOCKET, ordinary, &wanted, sizeof(wanted));
+}
+
+struct equipping {
+	const struct pg_plan *plan;
+	struct socket_worker *worker;
+};
+
+/// What does not fit the path is lost rather than cut: a session's datagrams are as long as its path was proved to
+/// carry (wire/PROTOCOL.md, "Path MTU"). No ICMP message, which anybody can forge, changes that.
+static int forbid_fragments(int fd, uint8_t family)
+{
+	const int v4 = IP_PMTUDISC_PROBE, v6 = IPV6_PMTUDISC_PROBE;
+
+	return family == 4 ? setsockopt(fd, IPPROTO_IP, IP_MTU_DISCOVER, &v4, sizeof(v4)) :
+			     setsockopt(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, &v6, sizeof(v6));
+}
+
+static int add_socket(void *context, const struct endpoint *e, uint8_t port, uint8_t listener, struct pg_error *error)
+{
+	const struct equipping *equipping = context;
+	struct socket_worker *w = equipping->worker;
+	int fd;
+
+	if (w->socket_count == SOCKETS_PER_WORKER_MAX)
+		return error_set(error, PG_ERROR_USAGE, "the plan has more addresses and UDP ports than %u",
+				 SOCKETS_PER_WORKER_MAX);
+	fd = bound_socket(e, true);
+	if (fd < 0)
+		return bind_error(e, -fd, error);
+	if (equipping->plan->listener_profile[listener] == PG_PROFILE_SESSION &&
+	    forbid_fragments(fd, e->address->family) != 0) {
+		const int why = errno;
+
+		close(fd);
+		return bind_error(e, why, error);
+	}
+	set_buffer(fd, SO_RCVBUFFORCE, SO_RCVBUF, equipping->plan->sockets.receive_buffer_bytes);
+	set_buffer(fd, SO_SNDBUFFORCE, SO_SNDBUF, equipping->plan->sockets.send_buffer_bytes);
+	w->socket[w->socket_count++] = (struct udp_socket){
+		.fd = fd,
+		.port = port,
+		.listener = listener,
+		.family = e->address->family == 4 ? AF_INET : AF_INET6,
+		.counts = &w->common.stats->port[port],
+	};
+	return PG_OK;
+}
+
+int sockets_equip(struct pg_gateway *g, struct worker *common, struct pg_error *error)
+{
+	struct socket_worker *w = (struct socket_worker *)common;
+	struct equipping equipping = {&g->plan, w};
+
+	w->run = g->hot_path->run_datagrams;
+	w->gate = (struct gate){
+		.policy = common->current,
+		.worker = common->number,
+		.sessions = &common->sessions,
+		.sources = &common->sources,
+		.stats = common->stats,
+		.arrivals = &common->stats->received,
+		.port_bit = EVERY_SOCKET,
+		.sealed = sealed_listeners(&g->plan),
+		.side = common->side,
+	};
+	w->inbox_gate = w->gate;
+	w->inbox_gate.arrivals = &common->stats->handed_in;
+	w->inbox_gate.settles_here = true;
+	g->assembly.census.ports[common->number] = EVERY_SOCKET;
+	return each_endpoint(g, add_socket, &equipping, error);
+}
+
+// ---------------------------------------------------------------- life
+
+/// What a socket dropped since this was last asked.
+static void read_drops(struct udp_socket *s)
+{
+	const uint32_t drops = socket_drops(s->fd, s->drops);
+
+	s->fresh_drops = drops - s->drops;
+	s->drops = drops;
+}
+
+int sockets_launch(struct pg_gateway *g, struct worker *common, void *(*loop)(void *), struct pg_error *error)
+{
+	struct socket_worker *w = (struct socket_worker *)common;
+	pthread_attr_t attributes;
+	cpu_set_t cpus;
+	char name[16];
+	int rc;
+
+	CPU_ZERO(&cpus);
+	CPU_SET(common->plan->cpu, &cpus);
+	pthread_attr_init(&attributes);
+	pthread_attr_setaffinity_np(&attributes, sizeof(cpus), &cpus);
+	rc = pthread_create(&w->thread, &attributes, loop, w);
+	pthread_attr_destroy(&attributes);
+	if (rc != 0)
+		return error_set(error, PG_ERROR_SYSTEM, "worker %u: no thread can be started on CPU %u: %s%s",
+				 common->number, common->plan->cpu, strerror(rc),
+				 rc == EAGAIN ? "; raise this user's limit of processes (ulimit -u, pids.max)" : "");
+	w->launched = true;
+	for (unsigned i = 0; i < w->socket_count; i++) {
+		struct udp_socket *s = &w->socket[i];
+
+		read_drops(s);
+		g->page->port[s->port].rx_missed += s->fresh_drops; // nobody took anything yet
+		open_ears(s->fd);
+	}
+	snprintf(name, sizeof(name), "worker%u", common->number);
+	pthread_setname_np(w->thread, name);
+	return PG_OK;
+}
+
+void *sockets_return(struct socket_worker *w)
+{
+	atomic_store(&w->returned, true);
+	return NULL;
+}
+
+bool sockets_have_returned(const struct worker *common)
+{
+	const struct socket_worker *w = (const struct socket_worker *)common;
+
+	return !w->launched || atomic_load(&w->returned);
+}
+
+void sockets_join(struct worker *common)
+{
+	struct socket_worker *w = (struct socket_worker *)common;
+
+	if (w->launched)
+		pthread_join(w->thread, NULL);
+	w->launched = false;
+}
+
+/// Of what each socket dropped, as much as buffers had no room for is missed; the rest nobody could have taken.
+static void tell_drops_apart(struct pg_gateway *g, struct socket_worker *w)
+{
+	struct kernel_drops *drops = &sight_of(g)->drops;
+
+	for (unsigned i = 0; i < w->socket_count; i++) {
+		struct udp_socket *s = &w->socket[i];
+		struct overflow *overflow = s->family == AF_INET ? &drops->v4 : &drops->v6;
+		const uint32_t missed = kernel_drops_claim(overflow, s->fresh_drops);
+
+		g->page->port[s->port].rx_missed += missed;
+		g->page->port[s->port].rx_errors += s->fresh_drops - missed;
+	}
+}
+
+/// A socket stays bound when its address leaves the host, and hears nothing: ask with one that is new.
+static bool is_away(const struct pg_port_plan *port, const struct pg_address *address)
+{
+	const struct endpoint any_port = {port, address, 0, false};
+	const int fd = bound_socket(&any_port, false);
+
+	if (fd >= 0)
+		close(fd);
+	return fd == -EADDRNOTAVAIL;
+}
+
+static const struct pg_address *first_away(const struct pg_port_plan *port)
+{
+	for (uint32_t a = 0; a < port->address_count; a++)
+		if (is_away(port, &port->address[a]))
+			return &port->address[a];
+	return NULL;
+}
+
+/// An interface that is down keeps its IPv4 addresses, and sockets stay bound to them. One without a carrier may be reached
+/// by another way, so its port serves.
+static void refresh_port(struct pg_gateway *g, uint32_t i)
+{
+	const struct pg_port_plan *plan = &g->plan.port[i];
+	const struct pg_address *away = first_away(plan);
+	struct pg_port_stats *stats = &g->page->port[i];
+	struct interface_state *interface = &sight_of(g)->interface[i];
+	enum pg_device_state state = PG_DEVICE_WELL;
+
+	if (sight_of(g)->rounds % ROUNDS_PER_ASKING == 0)
+		host_interfaces_of(plan->address, plan->address_count, interface);
+	stats->queues = g->plan.worker_count;
+	stats->link_known = 1;
+	stats->link_up = !away && !interface->down && !interface->no_carrier;
+	if (away) {
+		state = PG_DEVICE_AWAY;
+		inet_ntop(away->family == 4 ? AF_INET : AF_INET6, away->bytes, stats->about, sizeof(stats->about));
+	} else if (interface->down) {
+		state = PG_DEVICE_DOWN;
+		memcpy(stats->about, interface->name, sizeof(stats->about));
+	}
+	__atomic_store_n(&stats->device, (uint8_t)state, __ATOMIC_RELEASE);
+}
+
+void sockets_housekeep(struct pg_gateway *g)
+{
+	for (uint32_t i = 0; i < g->plan.port_count; i++)
+		refresh_port(g, i);
+	sight_of(g)->rounds++;
+	for (uint32_t i = 0; i < g->plan.worker_count; i++) {
+		struct socket_worker *w = (struct socket_worker *)g->worker[i];
+
+		for (unsigned k = 0; k < w->socket_count; k++)
+			read_drops(&w->socket[k]);
+	}
+	kernel_drops_refresh(&sight_of(g)->drops);
+	for (uint32_t i = 0; i < g->plan.worker_count; i++)
+		tell_drops_apart(g, (struct socket_worker *)g->worker[i]);
+}
+
+void sockets_strip(struct worker *common)
+{
+	struct socket_worker *w = (struct socket_worker *)common;
+
+	for (unsigned i = 0; i < w->socket_count; i++)
+		close(w->socket[i].fd);
+}
+
+void sockets_close(struct pg_gateway *g)
+{
+	free(g->devices); // every socket is a worker's
+	g->devices = NULL;
+}
+
+// ---------------------------------------------------------------- what loops share
+
+/// The only socket that a peer can have spoken to, plus 1; 0: there are several.
+static uint8_t only_way(const struct socket_worker *w, const struct peer *peer)
+{
+	uint8_t way = 0;
+
+	for (unsigned i = 0; i < w->socket_count; i++) {
+		if (w->socket[i].listener != peer_listener(peer) || w->socket[i].family != family_of_peer(peer))
+			continue;
+		if (way != 0)
+			return 0;
+		way = (uint8_t)(i + 1);
+	}
+	return way;
+}
+
+/// Of the connections that a dead worker left: others learn theirs when they are heard.
+static void recall_ways(struct socket_worker *w)
+{
+	const struct session_side *side = w->common.side;
+	const uint32_t used = vault_used(side->vault);
+
+	for (uint32_t slot = 0; slot < used; slot++) {
+		const struct issued *record = &side->vault->records[slot];
+
+		if (issued_owner(record) == side->worker)
+			side->vault->ways[slot] = only_way(w, &record->peer);
+	}
+}
+
+void sockets_begin(struct socket_worker *w)
+{
+	worker_begin(&w->common);
+	if (w->common.side)
+		recall_ways(w);
+}
+
+void sockets_keep_house(struct socket_worker *w, uint64_t now)
+{
+	if (likely(!worker_keep_house(&w->common, now, SOCKET_EXPIRY_PER_TURN)))
+		return;
+	w->gate.policy = w->inbox_gate.policy = w->common.current;
+	worker_acknowledge_policy(&w->common);
+}
+
+uint64_t sockets_sleep(struct socket_worker *w, uint64_t now)
+{
+	const uint64_t most = WAIT_MS * 1000000ULL;
+	const struct session_side *side = w->common.side;
+	uint64_t due;
+
+	if (!side)
+		return most;
+	due = departures_next(side);
+	if (due <= now || !post_sleep(&w->common.post))
+		return 0;
+	if (due - now >= WAIT_MS * (side->tsc_hz / 1000))
+		return most;
+	return (due - now) * 1000000ULL / (side->tsc_hz / 1000);
+}
+
+void sockets_wake(struct socket_worker *w)
+{
+	if (w->common.side)
+		post_wake(&w->common.post);
+}
+
+int sockets_bell(const struct socket_worker *w)
+{
+	return w->common.side ? w->common.post.office->box[w->common.number].bell : -1;
+}
+
+static void hand_over(struct socket_worker *w, const struct datagram_burst *burst, unsigned i)
+{
+	if (!post_has_room(&w->common.post, burst->owner[i])) {
+		counter_add(&w->common.stats->dropped[PG_DROP_OWNER_BUSY], 1);
+		return;
+	}
+	// Counted first: should this process die, a datagram in a mailbox is one that was counted out.
+	counter_add(&w->common.stats->handed_out, 1);
+	post_datagram(&w->common.post, burst->owner[i], &burst->peer[i], burst->way[i], burst->payload[i],
+		      burst->length[i]);
+}
+
+void sockets_hand_over(struct socket_worker *w, const struct datagram_burst *burst, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		if (burst->drop[i] == PACKET_ELSEWHERE)
+			hand_over(w, burst, i);
+}
+
+unsigned sockets_take_mail(struct socket_worker *w, struct datagram_burst *burst, unsigned n, uint64_t now)
+{
+	const struct mailed_datagram *mail;
+	unsigned taken = 0;
+
+	while (taken < n && (mail = post_oldest_datagram(&w->common.post, w->common.side, now))) {
+		burst->peer[taken] = mail->peer;
+		burst->length[taken] = mail->length;
+		burst->way[taken] = mail->way;
+		memcpy(burst->payload[taken], mail->payload, mail->length);
+		post_remove(&w->common.post);
+		taken++;
+	}
+	return taken;
+}
+
+void sockets_depart(struct socket_worker *w)
+{
+	atomic_fetch_add(&w->common.assembly->departed, 1);
+}
+
+bool sockets_expect_mail(const struct socket_worker *w)
+{
+	const struct assembly *assembly = w->common.assembly;
+
+	return w->common.side &&
+	       (atomic_load(&assembly->departed) < assembly->census.tables || post_waits(&w->common.post));
+}
+
+enum pg_tx_drop sockets_tx_drop(int error)
+{
+	switch (error) {
+	case EAGAIN:
+	case ENOBUFS:
+	case ENOMEM:
+		return PG_TX_DROP_QUEUE_FULL;
+	case ENETDOWN:
+		return PG_TX_DROP_LINK_DOWN;
+	default:
+		return PG_TX_DROP_REFUSED;
+	}
+}

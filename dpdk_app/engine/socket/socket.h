@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// engine/socket/socket.h: kernel sockets before the same core: what the epoll and io_uring engines share.
+//
+// Every worker has a UDP socket of its own for each of our addresses and each listener. SO_REUSEPORT spreads the peers
+// over the workers' sockets by a hash of their addresses, as RSS does over queues: a peer always meets the same worker.
+
+#ifndef POLLGATE_SOCKET_H
+#define POLLGATE_SOCKET_H
+
+#include <netinet/in.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "pipeline/departures.h"
+#include "runtime/engine.h"
+#include "runtime/worker.h"
+
+#define SOCKETS_PER_WORKER_MAX 64
+
+/// A loop that waits turns at least so often: for its heartbeat, a new policy, and the end.
+#define WAIT_MS 10
+
+/// Sessions that expiry looks at per turn: 25,000 a second of an idle loop.
+#define SOCKET_EXPIRY_PER_TURN 256
+
+/// What a buffer for a datagram holds: one byte more than the longest tells that it was longer.
+#define DATAGRAM_ROOM 1536
+
+/// The room for the address of whoever sent a datagram.
+union socket_address {
+	struct sockaddr any;
+	struct sockaddr_in v4;
+	struct sockaddr_in6 v6;
+};
+
+struct udp_socket {
+	// set before launch
+	int fd;
+	uint8_t port; // index into pg_plan.port
+	uint8_t listener;
+	uint8_t family;                // AF_INET or AF_INET6
+	struct pg_port_counts *counts; // of the port, in this worker
+
+	// control thread only
+	uint32_t drops;       // the kernel's count when it was last read
+	uint32_t fresh_drops; // what it grew by then
+};
+
+/// Begins the worker of each engine.
+struct socket_worker {
+	struct worker common;
+
+	// read-mostly: set before launch
+	datagram_run *run;
+	struct gate gate;
+	struct gate inbox_gate; // for what other workers received
+	struct udp_socket socket[SOCKETS_PER_WORKER_MAX];
+	unsigned socket_count;
+
+	// control thread only
+	pthread_t thread;
+	bool launched;
+
+	// written by the worker
+	atomic_bool returned CACHE_ALIGNED;
+};
+
+/// For struct engine: opens nothing itself, but makes sure that nobody else has our addresses and ports.
+int sockets_open(struct pg_gateway *g, struct pg_error *error);
+
+/// Make and bind a worker's sockets, worker after worker, so that the order among them is the same in every process.
+int sockets_equip(struct pg_gateway *g, struct worker *w, struct pg_error *error);
+
+/// Start a thread on the worker's CPU that runs `loop` with the worker.
+int sockets_launch(struct pg_gateway *g, struct worker *w, void *(*loop)(void *), struct pg_error *error);
+
+/// The first thing that a loop does.
+void sockets_begin(struct socket_worker *w);
+
+/// The last.
+void *sockets_return(struct socket_worker *w);
+
+bool sockets_have_returned(const struct worker *w);
+void sockets_join(struct worker *w);
+void sockets_housekeep(struct pg_gateway *g);
+void sockets_strip(struct worker *w);
+void sockets_close(struct pg_gateway *g);
+
+/// The policy and expiry, once a turn.
+void sockets_keep_house(struct socket_worker *w, uint64_t now);
+
+/// How long a loop may sleep, at most WAIT_MS: until something is due, or not at all. From now on mail rings its bell.
+/// @return ns
+uint64_t sockets_sleep(struct socket_worker *w, uint64_t now);
+void sockets_wake(struct socket_worker *w);
+
+/// The bell that mail rings; -1: there is no mail.
+int sockets_bell(const struct socket_worker *w);
+
+/// Datagrams of a burst whose sessions are other workers': each is sent there, or counted as dropped.
+COLD void sockets_hand_over(struct socket_worker *w, const struct datagram_burst *burst, unsigned n);
+
+/// What other workers received for our sessions: the pieces of burst->payload are filled, as far as there are.
+/// @param n  buffers, at most BURST_MAX
+/// @return how many were filled
+COLD unsigned sockets_take_mail(struct socket_worker *w, struct datagram_burst *burst, unsigned n, uint64_t now);
+
+/// Nothing more is handed over by this loop.
+void sockets_depart(struct socket_worker *w);
+
+/// May there be more mail of others, who have not departed?
+bool sockets_expect_mail(const struct socket_worker *w);
+
+ALWAYS_INLINE bool sockets_have_mail(const struct socket_worker *w)
+{
+	return w->common.side && post_waits(&w->common.post);
+}
+
+ALWAYS_INLINE bool sockets_have_departures(const struct socket_worker *w, uint64_t now)
+{
+	return w->common.side && departures_wait(w->common.side, now);
+}
+
+/// Why a datagram did not leave, from errno.
+enum pg_tx_drop sockets_tx_drop(int error);
+
+ALWAYS_INLINE void peer_of_address(struct peer *peer, const union socket_address *address, uint8_t listener)
+{
+	if (address->any.sa_family == AF_INET) {
+		peer_set4(peer, address->v4.sin_addr.s_addr);
+		peer_set_channel(peer, address->v4.sin_port, listener);
+	} else {
+		peer_set6(peer, address->v6.sin6_addr.s6_addr);
+		peer_set_channel(peer, address->v6.sin6_port, listener);
+	}
+}
+
+ALWAYS_INLINE uint8_t family_of_peer(const struct peer *peer)
+{
+	return peer->high == 0 && (uint32_t)peer->low == IPV4_MAPPED ? AF_INET : AF_INET6;
+}
+
+/// @return its length
+ALWAYS_INLINE socklen_t address_of_peer(union socket_address *address, const struct peer *peer)
+{
+	if (family_of_peer(peer) == AF_INET) {
+		address->v4 = (struct sockaddr_in){
+			.sin_family = AF_INET,
+			.sin_port = peer_port(peer),
+			.sin_addr.s_addr = (uint32_t)(peer->low >> 32),
+		};
+		return sizeof(address->v4);
+	}
+	address->v6 = (struct sockaddr_in6){.sin6_family = AF_INET6, .sin6_port = peer_port(peer)};
+	memcpy(address->v6.sin6_addr.s6_addr, &peer->high, sizeof(peer->high));
+	memcpy(address->v6.sin6_addr.s6_addr + 8, &peer->low, sizeof(peer->low));
+	return sizeof(address->v6);
+}
+
+/// `n` datagrams of `bytes` were received. Before the pipeline counts them: should this process die, `received` is
+/// settled from this count.
+ALWAYS_INLINE void count_arrived(const struct udp_socket *s, unsigned n, uint64_t bytes)
+{
+	counter_add(&s->counts->rx_packets, n);
+	counter_add(&s->counts->rx_bytes, bytes);
+}
+
+ALWAYS_INLINE void count_burst(struct socket_worker *w, unsigned n)
+{
+	counter_add(&w->common.stats->rx_burst[burst_bucket(n)], 1);
+}
+
+ALWAYS_INLINE void count_sent(struct socket_worker *w, const struct udp_socket *s, unsigned n, uint64_t bytes)
+{
+	counter_add(&s->counts->tx_packets, n);
+	counter_add(&s->counts->tx_bytes, bytes);
+	counter_add(&w->common.stats->tx_sent, n);
+}
+
+#endif

@@ -1,0 +1,559 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// engine/socket/uring.c: the io_uring engine: the kernel receives into our buffers by itself, and one system call a turn hands
+// over the answers and fetches what came meanwhile.
+//
+// A datagram stays in the buffer that the kernel chose for it, becomes its own answer there, and leaves from there.
+
+#include <errno.h>
+
+#include "engine/socket/socket.h"
+#include "engine/socket/uring.h"
+
+/// How long the end waits for answers that the kernel has not let go of.
+#define FINISH_MS 1000
+
+/// What a completion is of: the upper half of its user_data. Below it a socket, and below that a buffer or place.
+enum subject { SUBJECT_RECEIVE, SUBJECT_SEND, SUBJECT_SEND_PLACE, SUBJECT_CANCEL, SUBJECT_BELL };
+
+/// Where receiving at a socket stands.
+struct reception {
+	bool armed;
+	uint64_t retry_at; // TSC
+};
+
+/// A datagram that leaves without a copy, should it have to be sent again with one.
+struct uncopied {
+	uint16_t length;
+	bool again;
+};
+
+/// What sendmsg wants, for as long as its submission is ours.
+struct message {
+	struct msghdr head;
+	struct iovec part;
+};
+
+struct uring_worker {
+	struct socket_worker common;
+
+	// read-mostly: set before launch
+	bool made; // there is a ring
+	uint32_t zero_copy_bytes;
+	uint64_t patience;   // TSC cycles that a socket rests after an error
+	struct msghdr shape; // of what is received
+
+	// written by the worker
+	struct io_uring ring CACHE_ALIGNED;
+	struct uring_buffers buffers;
+	unsigned armed;   // sockets
+	unsigned sending; // answers whose fate is not yet known
+	struct reception reception[SOCKETS_PER_WORKER_MAX];
+	struct message message[URING_SUBMISSIONS]; // by position in the submission queue
+	struct uring_places places;
+	struct uncopied uncopied_answer[URING_BUFFERS]; // by buffer
+	struct uncopied uncopied_place[URING_PLACES];   // by place
+	uint64_t rings;                                 // of the bell; the kernel writes it
+	bool listens;                                   // to the bell
+
+	// the burst in hand
+	uint16_t id[BURST_MAX]; // of its buffers
+	uint8_t at[BURST_MAX];  // index of its sockets
+};
+
+struct turn {
+	uint64_t began;   // TSC, when its completions were there
+	unsigned took;    // datagrams
+	unsigned answers; // of them
+	unsigned others;  // other workers' datagrams, and what was sent without having been asked
+};
+
+static uint64_t about(enum subject subject, unsigned socket, unsigned id)
+{
+	return (uint64_t)subject << 32 | socket << 16 | id;
+}
+
+/// @return NULL when the kernel takes no submissions now
+static struct io_uring_sqe *next_submission(struct uring_worker *w)
+{
+	struct io_uring_sqe *sqe = io_uring_get_sqe(&w->ring);
+
+	if (likely(sqe))
+		return sqe;
+	io_uring_submit(&w->ring);
+	return io_uring_get_sqe(&w->ring);
+}
+
+// ---------------------------------------------------------------- receive
+
+static void arm(struct uring_worker *w, unsigned socket)
+{
+	struct io_uring_sqe *sqe = next_submission(w);
+
+	if (!sqe)
+		return; // the next turn tries again
+	io_uring_prep_recvmsg_multishot(sqe, w->common.socket[socket].fd, &w->shape, 0);
+	sqe->flags |= IOSQE_BUFFER_SELECT;
+	sqe->buf_group = URING_GROUP;
+	io_uring_sqe_set_data64(sqe, about(SUBJECT_RECEIVE, socket, 0));
+	w->reception[socket].armed = true;
+	w->armed++;
+}
+
+/// A receive that goes on by itself ends all the same: with the last free buffer, or an error.
+static void arm_sockets(struct uring_worker *w, uint64_t now)
+{
+	if (likely(w->armed == w->common.socket_count) || w->buffers.taken == URING_BUFFERS)
+		return;
+	for (unsigned i = 0; i < w->common.socket_count; i++)
+		if (!w->reception[i].armed && now >= w->reception[i].retry_at)
+			arm(w, i);
+}
+
+COLD static void end_reception(struct uring_worker *w, unsigned socket, int result)
+{
+	w->reception[socket].armed = false;
+	w->armed--;
+	// Being out of buffers ends when one comes back; anything else may last.
+	if (result < 0 && result != -ENOBUFS)
+		w->reception[socket].retry_at = pg_tsc() + w->patience;
+}
+
+/// @return datagrams that this completion adds to the burst
+static unsigned receive(struct uring_worker *w, const struct io_uring_cqe *cqe, struct datagram_burst *burst,
+			unsigned n)
+{
+	const unsigned socket = (cqe->user_data >> 16) & UINT16_MAX;
+	const uint16_t id = (uint16_t)(cqe->flags >> IORING_CQE_BUFFER_SHIFT);
+	const struct udp_socket *s = &w->common.socket[socket];
+	struct uring_buffer *buffer = &w->buffers.buffer[id];
+
+	if (unlikely(!(cqe->flags & IORING_CQE_F_MORE)))
+		end_reception(w, socket, cqe->res);
+	if (unlikely(!(cqe->flags & IORING_CQE_F_BUFFER)))
+		return 0;
+	w->buffers.taken++;
+	if (unlikely(cqe->res < (int)offsetof(struct uring_buffer, payload))) {
+		uring_buffer_return(&w->buffers, id);
+		return 0;
+	}
+	w->id[n] = id;
+	w->at[n] = (uint8_t)socket;
+	peer_of_address(&burst->peer[n], &buffer->from, s->listener);
+	burst->payload[n] = buffer->payload;
+	burst->length[n] = (uint16_t)buffer->head.payloadlen;
+	burst->way[n] = (uint8_t)socket;
+	count_arrived(s, 1, buffer->head.payloadlen);
+	return 1;
+}
+
+// ---------------------------------------------------------------- transmit
+
+/// A datagram of ours: where it lies, whom it is for, and by which socket it leaves.
+struct dispatch {
+	void *payload;
+	uint16_t length;
+	void *to;
+	socklen_t to_length;
+	unsigned socket;
+	uint64_t about; // user_data
+	bool copy;      // whatever its length
+};
+
+/// The record of what a user_data is about.
+static struct uncopied *uncopied_of(struct uring_worker *w, uint64_t about)
+{
+	return about >> 32 == SUBJECT_SEND ? &w->uncopied_answer[(uint16_t)about] : &w->uncopied_place[(uint8_t)about];
+}
+
+/// @return false when the kernel takes no submissions: counted as dropped, and what it lies in is the caller's
+static bool dispatch(struct uring_worker *w, const struct dispatch *d)
+{
+	struct io_uring_sqe *sqe = next_submission(w);
+	struct message *message;
+
+	if (unlikely(!sqe)) {
+		counter_add(&w->common.common.stats->tx_dropped[PG_TX_DROP_QUEUE_FULL], 1);
+		return false;
+	}
+	message = &w->message[sqe - w->ring.sq.sqes];
+	message->part = (struct iovec){d->payload, d->length};
+	message->head = (struct msghdr){
+		.msg_name = d->to,
+		.msg_namelen = d->to_length,
+		.msg_iov = &message->part,
+		.msg_iovlen = 1,
+	};
+	if (d->length >= w->zero_copy_bytes && !d->copy) {
+		uncopied_of(w, d->about)->length = d->length;
+		io_uring_prep_sendmsg_zc(sqe, w->common.socket[d->socket].fd, &message->head, MSG_DONTWAIT);
+	} else {
+		io_uring_prep_sendmsg(sqe, w->common.socket[d->socket].fd, &message->head, MSG_DONTWAIT);
+	}
+	io_uring_sqe_set_data64(sqe, d->about);
+	w->sending++;
+	return true;
+}
+
+/// What lies in a buffer, to whoever sent it.
+static struct dispatch answer_in(struct uring_worker *w, unsigned socket, uint16_t id, uint16_t length)
+{
+	struct uring_buffer *buffer = &w->buffers.buffer[id];
+
+	return (struct dispatch){
+		.payload = buffer->payload,
+		.length = length,
+		.to = &buffer->from,
+		.to_length = buffer->head.namelen,
+		.socket = socket,
+		.about = about(SUBJECT_SEND, socket, id),
+	};
+}
+
+/// What lies in a place, to whom it is addressed.
+static struct dispatch datagram_in(struct uring_worker *w, unsigned socket, uint8_t id, uint16_t length)
+{
+	struct uring_place *place = &w->places.place[id];
+
+	return (struct dispatch){
+		.payload = place->payload,
+		.length = length,
+		.to = &place->to,
+		.to_length = place->to_length,
+		.socket = socket,
+		.about = about(SUBJECT_SEND_PLACE, socket, id),
+	};
+}
+
+static void send_answer(struct uring_worker *w, unsigned socket, uint16_t id, uint16_t length)
+{
+	const struct dispatch d = answer_in(w, socket, id, length);
+
+	if (unlikely(!dispatch(w, &d)))
+		uring_buffer_return(&w->buffers, id);
+}
+
+/// The datagram that lies in a place.
+static void send_place(struct uring_worker *w, uint8_t id, const struct peer *peer, unsigned socket, uint16_t length)
+{
+	struct uring_place *place = &w->places.place[id];
+
+	place->to_length = address_of_peer(&place->to, peer);
+
+	const struct dispatch d = datagram_in(w, socket, id, length);
+
+	if (unlikely(!dispatch(w, &d)))
+		uring_place_return(&w->places, id);
+}
+
+/// Answers to the submission queue, buffers of all others back to the kernel.
+static void send_answers(struct uring_worker *w, const struct datagram_burst *burst, unsigned n)
+{
+	counter_add(&w->common.common.stats->tx_offered, n - burst->unanswered);
+	for (unsigned i = 0; i < n; i++) {
+		if (likely(burst->drop[i] == PG_DROP_NONE))
+			send_answer(w, w->at[i], w->id[i], burst->length[i]);
+		else
+			uring_buffer_return(&w->buffers, w->id[i]);
+	}
+}
+
+/// The kernel charges what it sends without a copy to the locked memory of the user; a copy needs none. The kernel
+/// lets go of the first attempt with a second completion, also when it failed.
+static bool needs_copy(const struct io_uring_cqe *cqe)
+{
+	return (cqe->res == -ENOMEM || cqe->res == -ENOBUFS) && cqe->flags & IORING_CQE_F_MORE;
+}
+
+static void count_outcome(struct uring_worker *w, const struct io_uring_cqe *cqe)
+{
+	const struct udp_socket *s = &w->common.socket[(cqe->user_data >> 16) & UINT16_MAX];
+
+	w->sending--;
+	if (likely(cqe->res >= 0))
+		count_sent(&w->common, s, 1, (unsigned)cqe->res);
+	else
+		counter_add(&w->common.common.stats->tx_dropped[sockets_tx_drop(-cqe->res)], 1);
+}
+
+/// @return false when it cannot leave: counted as dropped
+static COLD bool send_copy(struct uring_worker *w, uint64_t about)
+{
+	struct uncopied *uncopied = uncopied_of(w, about);
+	const unsigned socket = (about >> 16) & UINT16_MAX;
+	struct dispatch d = about >> 32 == SUBJECT_SEND ? answer_in(w, socket, (uint16_t)about, uncopied->length) :
+							  datagram_in(w, socket, (uint8_t)about, uncopied->length);
+
+	d.copy = true;
+	uncopied->again = false;
+	w->sending--; // as the attempt that failed
+	return dispatch(w, &d);
+}
+
+/// A datagram left or did not; without copying, the kernel says later that it has let go of the buffer.
+static void end_send(struct uring_worker *w, const struct io_uring_cqe *cqe)
+{
+	const bool released = cqe->flags & IORING_CQE_F_NOTIF;
+
+	if (unlikely(needs_copy(cqe)))
+		uncopied_of(w, cqe->user_data)->again = true;
+	else if (!released)
+		count_outcome(w, cqe);
+	if (cqe->flags & IORING_CQE_F_MORE)
+		return;
+	if (released && unlikely(uncopied_of(w, cqe->user_data)->again) && send_copy(w, cqe->user_data))
+		return;
+	if (likely(cqe->user_data >> 32 == SUBJECT_SEND))
+		uring_buffer_return(&w->buffers, (uint16_t)cqe->user_data);
+	else
+		uring_place_return(&w->places, (uint8_t)cqe->user_data);
+}
+
+// ---------------------------------------------------------------- without having been asked
+
+/// The kernel completes this read when mail comes while we sleep.
+static void listen_to_bell(struct uring_worker *w)
+{
+	const int bell = sockets_bell(&w->common);
+	struct io_uring_sqe *sqe = !w->listens && bell >= 0 ? next_submission(w) : NULL;
+
+	if (!sqe)
+		return;
+	io_uring_prep_read(sqe, bell, &w->rings, sizeof(w->rings), 0);
+	io_uring_sqe_set_data64(sqe, about(SUBJECT_BELL, 0, 0));
+	w->listens = true;
+}
+
+/// Take n of the free places.
+/// @param id  out: which
+static void take_places(struct uring_worker *w, uint8_t **payload, uint8_t *id, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		id[i] = w->places.free[w->places.free_count - 1 - i];
+		payload[i] = w->places.place[id[i]].payload;
+	}
+}
+
+static unsigned places_for_burst(const struct uring_worker *w)
+{
+	return w->places.free_count < BURST_MAX ? w->places.free_count : BURST_MAX;
+}
+
+/// Mail of other workers, and datagrams that they received for our sessions.
+static COLD void serve_mail(struct uring_worker *w, struct turn *turn)
+{
+	struct datagram_burst burst;
+	uint8_t id[BURST_MAX];
+	const unsigned room = places_for_burst(w);
+	unsigned n;
+
+	take_places(w, burst.payload, id, room);
+	n = sockets_take_mail(&w->common, &burst, room, turn->began);
+	if (n == 0)
+		return;
+	w->common.run(&w->common.inbox_gate, &burst, n, turn->began);
+	counter_add(&w->common.common.stats->tx_offered, n - burst.unanswered);
+	turn->answers += n - burst.unanswered;
+	turn->others += n;
+	w->places.free_count -= n;
+	for (unsigned i = 0; i < n; i++)
+		if (burst.drop[i] == PG_DROP_NONE)
+			send_place(w, id[i], &burst.peer[i], burst.way[i], burst.length[i]);
+		else
+			uring_place_return(&w->places, id[i]);
+}
+
+/// What sessions have to say without having been asked.
+static void send_departures(struct uring_worker *w, struct turn *turn)
+{
+	struct datagram_departures out;
+	uint8_t id[BURST_MAX];
+	const unsigned room = places_for_burst(w);
+	unsigned n;
+
+	take_places(w, out.payload, id, room);
+	n = room > 0 ? depart_datagrams(w->common.common.side, &out, room, turn->began) : 0;
+	counter_add(&w->common.common.stats->tx_offered, n);
+	turn->others += n;
+	w->places.free_count -= n;
+	for (unsigned i = 0; i < n; i++)
+		send_place(w, id[i], &out.peer[i], out.way[i], out.length[i]);
+}
+
+// ---------------------------------------------------------------- loop
+
+/// What the kernel has finished, up to a burst of datagrams.
+/// @return how many they are
+static unsigned take_completions(struct uring_worker *w, struct datagram_burst *burst)
+{
+	struct io_uring_cqe *cqe;
+	unsigned head, seen = 0, n = 0;
+
+	io_uring_for_each_cqe(&w->ring, head, cqe)
+	{
+		if (n == BURST_MAX)
+			break;
+		if (cqe->user_data >> 32 == SUBJECT_RECEIVE)
+			n += receive(w, cqe, burst, n);
+		else if (cqe->user_data >> 32 == SUBJECT_SEND || cqe->user_data >> 32 == SUBJECT_SEND_PLACE)
+			end_send(w, cqe);
+		else if (cqe->user_data >> 32 == SUBJECT_BELL)
+			w->listens = false;
+		seen++;
+	}
+	io_uring_cq_advance(&w->ring, seen);
+	return n;
+}
+
+/// One system call: the last turn's answers go, and what came meanwhile is fetched. Only an idle loop waits.
+static void enter(struct uring_worker *w, const struct turn *turn, uint64_t now)
+{
+	struct io_uring_cqe *first;
+
+	if (turn->took == BURST_MAX) { // more may be there already
+		io_uring_submit(&w->ring);
+	} else if (turn->took + turn->others > 0) {
+		io_uring_submit_and_get_events(&w->ring);
+	} else {
+		struct __kernel_timespec patience = {.tv_nsec = (long long)sockets_sleep(&w->common, now)};
+
+		io_uring_submit_and_wait_timeout(&w->ring, &first, 1, &patience, NULL);
+		sockets_wake(&w->common);
+	}
+}
+
+static void serve(struct uring_worker *w, struct turn *turn)
+{
+	struct datagram_burst burst;
+
+	turn->took = take_completions(w, &burst);
+	turn->answers = 0;
+	if (turn->took > 0) {
+		count_burst(&w->common, turn->took);
+		w->common.run(&w->common.gate, &burst, turn->took, turn->began);
+		turn->answers = turn->took - burst.unanswered;
+		if (unlikely(burst.unanswered > 0))
+			sockets_hand_over(&w->common, &burst, turn->took);
+		send_answers(w, &burst, turn->took);
+	}
+	uring_buffers_show(&w->buffers);
+	turn->others = 0;
+	if (unlikely(sockets_have_mail(&w->common)))
+		serve_mail(w, turn);
+	if (sockets_have_departures(&w->common, turn->began))
+		send_departures(w, turn);
+}
+
+static void run_turn(struct uring_worker *w, struct turn *turn)
+{
+	struct worker *common = &w->common.common;
+	const uint64_t before = pg_tsc();
+	uint64_t entered;
+
+	enter(w, turn, before);
+	entered = pg_tsc();
+	if (turn->took + turn->others != 0)
+		worker_count_turn(common, true, before, entered);
+	else
+		worker_count_nap(common, before, entered);
+	if (turn->answers > 0) // they left in that call
+		worker_count_handling(common, turn->answers, entered - turn->began);
+	turn->began = entered;
+	off_cpu_mark_handling(&common->off_cpu);
+	sockets_keep_house(&w->common, entered);
+	serve(w, turn);
+	worker_count_turn(common, turn->took + turn->others != 0, entered, pg_tsc());
+}
+
+// ---------------------------------------------------------------- end
+
+static void disarm_sockets(struct uring_worker *w)
+{
+	for (unsigned i = 0; i < w->common.socket_count; i++) {
+		struct io_uring_sqe *sqe = w->reception[i].armed ? next_submission(w) : NULL;
+
+		if (!sqe)
+			continue;
+		io_uring_prep_cancel64(sqe, about(SUBJECT_RECEIVE, i, 0), 0);
+		io_uring_sqe_set_data64(sqe, about(SUBJECT_CANCEL, i, 0));
+	}
+}
+
+/// What was received is answered, and every answer is known to have left or not.
+static void finish(struct uring_worker *w, struct turn *turn)
+{
+	const uint64_t deadline = pg_tsc() + FINISH_MS * (pg_tsc_hz() / 1000);
+
+	disarm_sockets(w);
+	while (w->armed > 0 && pg_tsc() < deadline)
+		run_turn(w, turn);
+	sockets_depart(&w->common);
+	while ((w->buffers.taken > 0 || w->sending > 0 || sockets_expect_mail(&w->common)) && pg_tsc() < deadline)
+		run_turn(w, turn);
+	counter_add(&w->common.common.stats->tx_dropped[PG_TX_DROP_QUEUE_FULL], w->sending);
+}
+
+static void *uring_loop(void *argument)
+{
+	struct uring_worker *w = argument;
+	struct turn turn = {0};
+
+	sockets_begin(&w->common);
+	if (!uring_enable(&w->ring)) {
+		sockets_depart(&w->common);
+		return sockets_return(&w->common); // no turn: pg_start tells
+	}
+	while (!worker_stops(&w->common.common)) {
+		arm_sockets(w, pg_tsc());
+		listen_to_bell(w);
+		run_turn(w, &turn);
+	}
+	finish(w, &turn);
+	return sockets_return(&w->common);
+}
+
+// ---------------------------------------------------------------- life
+
+static int equip(struct pg_gateway *g, struct worker *common, struct pg_error *error)
+{
+	const struct pg_socket_plan *plan = &g->plan.sockets;
+	struct uring_worker *w = (struct uring_worker *)common;
+	int rc = sockets_equip(g, common, error);
+
+	if (rc != PG_OK)
+		return rc;
+	w->zero_copy_bytes = plan->zero_copy_bytes > 0 ? plan->zero_copy_bytes : UINT32_MAX;
+	w->patience = WAIT_MS * (pg_tsc_hz() / 1000);
+	for (unsigned id = 0; id < URING_PLACES; id++)
+		uring_place_return(&w->places, id);
+	w->shape.msg_namelen = sizeof(((struct uring_buffer *)NULL)->from_room);
+	rc = uring_make(&w->ring, common->number, error);
+	w->made = rc == PG_OK;
+	return w->made ? uring_buffers_make(&w->buffers, &w->ring, common->number, plan->pages, error) : rc;
+}
+
+static int launch(struct pg_gateway *g, struct worker *w, struct pg_error *error)
+{
+	return sockets_launch(g, w, uring_loop, error);
+}
+
+static void strip(struct worker *common)
+{
+	struct uring_worker *w = (struct uring_worker *)common;
+
+	if (w->made)
+		io_uring_queue_exit(&w->ring);
+	uring_buffers_free(&w->buffers);
+	sockets_strip(common);
+}
+
+const struct engine io_uring_engine = {
+	.worker_size = sizeof(struct uring_worker),
+	.open = sockets_open,
+	.equip = equip,
+	.launch = launch,
+	.has_returned = sockets_have_returned,
+	.join = sockets_join,
+	.housekeep = sockets_housekeep,
+	.strip = strip,
+	.close = sockets_close,
+};

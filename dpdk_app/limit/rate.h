@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// limit/rate.h: token buckets as GCRA: one number per bucket instead of tokens and a refill time.
+//
+// ITU-T I.371 annex A (virtual scheduling): a bucket is the time at which it would be full again.
+
+#ifndef POLLGATE_LIMIT_RATE_H
+#define POLLGATE_LIMIT_RATE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "compiler.h"
+
+/// All in TSC cycles.
+struct rate {
+	uint64_t interval;  // one datagram's share of time; 0: unlimited
+	uint64_t tolerance; // how far ahead of time a burst may run
+};
+
+/// @param per_second  0: unlimited
+/// @param burst       datagrams that may come at once, at least 1
+static inline struct rate rate_make(uint32_t per_second, uint32_t burst, uint64_t tsc_hz)
+{
+	struct rate rate = {0, 0};
+
+	if (per_second == 0)
+		return rate;
+	rate.interval = tsc_hz / per_second;
+	if (rate.interval == 0)
+		rate.interval = 1;
+	rate.tolerance = rate.interval * (burst - 1);
+	return rate;
+}
+
+/// Later than this no bucket that conforms can be. The same for all datagrams of a burst.
+ALWAYS_INLINE uint64_t rate_latest(struct rate rate, uint64_t now)
+{
+	const uint64_t latest = now + rate.tolerance;
+
+	return latest >= now ? latest : UINT64_MAX;
+}
+
+/// Does a datagram at `now` conform? If so it is accounted for.
+/// @param conforms_at  the bucket: time from which a datagram conforms without using the burst
+/// @param rate         not unlimited
+ALWAYS_INLINE bool rate_admit_limited(uint64_t *conforms_at, struct rate rate, uint64_t now)
+{
+	uint64_t from = *conforms_at;
+
+	if (unlikely(from > rate_latest(rate, now))) {
+		// Further ahead than this rate ever lets it run: by a stricter one, before a reload. It starts over.
+		if (likely(from - now <= rate.tolerance + rate.interval))
+			return false;
+		from = now;
+	}
+	*conforms_at = (from > now ? from : now) + rate.interval;
+	return true;
+}
+
+/// The same at any rate.
+ALWAYS_INLINE bool rate_admit(uint64_t *conforms_at, struct rate rate, uint64_t now)
+{
+	// Unlimited: a line that is only read need not be written back.
+	return rate.interval == 0 || rate_admit_limited(conforms_at, rate, now);
+}
+
+/// The same for `n` at once: all are accounted for, or none is. More than the burst holds conform when the bucket is full.
+static inline bool rate_admit_many(uint64_t *conforms_at, struct rate rate, uint32_t n, uint64_t now)
+{
+	const uint64_t holds = rate.interval != 0 ? rate.tolerance / rate.interval + 1 : 1;
+	uint64_t bucket = *conforms_at;
+
+	for (uint64_t i = 0; i < n && i < holds; i++) {
+		if (!rate_admit(&bucket, rate, now))
+			return false;
+	}
+	*conforms_at = bucket;
+	return true;
+}
+
+/// A bucket of 32 bits, for records that have no room for more: in units of 1,024 cycles, modulo 2^32 of them (half an
+/// hour). One that was not looked at for so long is full, or seems further ahead than any burst, which starts it over.
+#define RATE_SHORT_SHIFT 10
+
+ALWAYS_INLINE bool rate_admit_short(uint32_t *conforms_at, struct rate rate, uint64_t now)
+{
+	const uint64_t unit = now >> RATE_SHORT_SHIFT;
+	const int32_t ahead = (int32_t)(*conforms_at - (uint32_t)unit);
+	uint64_t bucket =
+		ahead > 0 ? (unit + (uint32_t)ahead) << RATE_SHORT_SHIFT : now; // rounded in the peer's favour
+
+	if (!rate_admit(&bucket, rate, now))
+		return false;
+	*conforms_at = (uint32_t)(bucket >> RATE_SHORT_SHIFT);
+	return true;
+}
+
+#endif

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// runtime/sides.h: what the `session` profile needs in a worker process: the vault, once, and a side for each worker.
+//
+// Nothing of it is made where no listener speaks the profile.
+
+#ifndef POLLGATE_RUNTIME_SIDES_H
+#define POLLGATE_RUNTIME_SIDES_H
+
+#include "runtime/post.h"
+#include "runtime/worker.h"
+#include "session/vault.h"
+
+struct pg_gateway;
+
+/// All that is there once per process.
+struct sides {
+	struct vault vault;        // capacity 0: no listener speaks the profile
+	struct post_office office; // of the workers
+	struct post control;       // the control thread's view of it
+};
+
+/// Before the workers are made. sides_close() also after a failure.
+int sides_open(struct pg_gateway *g, void *state, struct pg_error *error);
+void sides_close(struct pg_gateway *g);
+
+/// Give a worker, whose common part is made, its side. side_free() also after a failure.
+int side_make(struct pg_gateway *g, struct worker *w, struct pg_error *error);
+void side_free(struct worker *w);
+
+/// In the worker's own thread, first of all: adopt the connections that a dead worker left.
+void side_begin(struct worker *w);
+
+/// A bit of it every turn: connections that are over, and all of them when the gateway ends.
+/// @param slots  that the sweep looks at
+void side_keep_house(struct worker *w, uint64_t now, uint32_t slots);
+
+#endif

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// runtime/worker.h: one poll loop, run to completion, sharing nothing writable with another: what it needs whatever
+// engine brings its packets.
+
+#ifndef POLLGATE_WORKER_H
+#define POLLGATE_WORKER_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "pipeline/pipeline.h"
+#include "pollgate.h"
+#include "runtime/post.h"
+#include "stats/histogram.h"
+#include "stats/off_cpu.h"
+
+/// Where all workers meet: at the start, at the end, and at a session that is not theirs.
+struct assembly {
+	// set before launch
+	struct session_census census;
+
+	// written by the workers
+	_Atomic uint32_t departed; // loops that receive no more
+};
+
+/// Are the players of the session profile told that the gateway ends?
+enum dismissal { DISMISSAL_NONE, DISMISSAL_ASKED, DISMISSAL_DONE };
+
+struct worker {
+	// read-mostly: set before launch
+	struct pg_worker_stats *stats;
+	struct handling_bounds bounds;
+	struct assembly *assembly;
+	const struct pg_worker_plan *plan;
+	uint32_t number; // our place in the assembly
+	struct session_region *region;
+	void *index; // session_index_size() bytes, zero
+	uint32_t session_capacity;
+	struct hash_secret secret;
+	struct session_side *side; // of the session profile; NULL: no listener speaks it
+	void *messages;            // memory of its message pool
+	size_t message_bytes;
+
+	// written by the control thread
+	_Atomic(const struct policy *) policy CACHE_ALIGNED;
+	atomic_bool stop;
+	atomic_uint dismissal; // enum dismissal; the worker says when it is done
+
+	// written by the worker
+	struct off_cpu off_cpu CACHE_ALIGNED;
+	struct session_table sessions CACHE_ALIGNED;
+	struct source_limits sources;
+	struct host_buckets host;
+	const struct policy *current; // policy in use
+	struct post post;             // mail of other workers; made where there is a side
+	uint32_t dismissed;           // slots up to here are told that the gateway ends
+};
+
+/// First of all in a loop's own thread: adopt the sessions that a dead worker left, and wait for everybody to have done
+/// so. The control thread bounds the wait.
+void worker_begin(struct worker *w);
+
+/// The little that is not packets, a bit of it every turn: the policy, and sessions whose players are gone.
+/// @param  slots  sessions that expiry looks at: a loop that turns often looks at a few
+/// @return true when the policy is a new one: w->current, which is to be used from now on, and then acknowledged
+bool worker_keep_house(struct worker *w, uint64_t now, uint32_t slots);
+
+/// The policy of w->current is in use everywhere in this worker.
+void worker_acknowledge_policy(struct worker *w);
+
+/// For memory that every packet looks into: a kernel that grants huge pages grants whole ones, so what fills a good part of one
+/// is made as large.
+/// @return the size to allocate and free instead
+size_t pages_whole(size_t size);
+
+/// Zeroed pages, not yet placed: they land on the node of the CPU that touches them first.
+/// @return NULL when there are none
+void *pages_alloc(size_t size);
+
+/// The same for memory that may never be touched as a whole: it need not be there now.
+void *pages_reserve(size_t size);
+void pages_free(void *memory, size_t size);
+
+/// Leave them out of core dumps: there are keys in them, or what players say.
+void pages_withhold(void *memory, size_t size);
+
+ALWAYS_INLINE bool worker_stops(const struct worker *w)
+{
+	return atomic_load_explicit(&w->stop, memory_order_relaxed);
+}
+
+/// A burst of `answers` has been offered to its queue, `took` cycles after off_cpu_mark_handling(); the time of these in
+/// which others had the CPU is not handling.
+ALWAYS_INLINE void worker_count_handling(struct worker *w, unsigned answers, uint64_t took)
+{
+	took -= off_cpu_part(&w->off_cpu, w->off_cpu.handling_mark, took);
+	counter_add(&w->stats->handling[handling_bucket(&w->bounds, took)], answers);
+	counter_add(&w->stats->handling_cycles, took * answers);
+}
+
+/// A turn of the loop, from `began` to `ended`, moved something or did not.
+ALWAYS_INLINE void worker_count_turn(struct worker *w, bool moved, uint64_t began, uint64_t ended)
+{
+	const uint64_t took = ended - began, off = off_cpu_part(&w->off_cpu, w->off_cpu.turn_mark, took);
+
+	counter_add(moved ? &w->stats->cycles_busy : &w->stats->cycles_idle, took - off);
+	if (unlikely(off > 0))
+		counter_add(&w->stats->cycles_off_cpu, off);
+	w->off_cpu.turn_mark = w->off_cpu.total;
+	counter_set(&w->stats->heartbeat_tsc, ended);
+}
+
+/// The loop had nothing to do from `began` to `ended`, and may have slept: then the CPU was not taken from it.
+ALWAYS_INLINE void worker_count_nap(struct worker *w, uint64_t began, uint64_t ended)
+{
+	counter_add(&w->stats->cycles_idle, ended - began);
+	if (ended - began > w->off_cpu.ask_after)
+		off_cpu_skip(&w->off_cpu);
+	counter_set(&w->stats->heartbeat_tsc, ended);
+}
+
+/// Settle the counters of `count` workers that died together: what they held is counted as lost, so that the laws of
+/// conservation hold for the whole run. Before the next ones start.
+void worker_stats_settle(struct pg_worker_stats *stats, uint32_t count);
+
+#endif
