@@ -134,8 +134,8 @@ def run(
     ] = False,
 ) -> None:
     """Run the gateway until SIGTERM or Ctrl-C; `pollgate reload`, or SIGHUP, reloads the configuration."""
-    from pyshim.supervisor import RunOptions
-    from pyshim.supervisor import run as supervise
+    from pyshim.run.supervisor import RunOptions
+    from pyshim.run.supervisor import run as supervise
     from pyshim.views import choose
 
     options = RunOptions(config_path=config, for_s=for_s, until_idle_s=until_idle_s)
@@ -149,7 +149,7 @@ def run(
 @app.command()
 def reload(config: ConfigOption) -> None:
     """Have the gateway of a configuration read it again; wait until it has, or says why not."""
-    from pyshim.reload_socket import ask_to_reload
+    from pyshim.run.reload_socket import ask_to_reload
 
     print(ask_to_reload(config))
 
@@ -163,7 +163,7 @@ def check(config: ConfigOption) -> None:
     from pyshim.host import gather
     from pyshim.issuing.access import check_files
     from pyshim.plan import plan
-    from pyshim.plan_text import render_plan
+    from pyshim.views.plan_text import render_plan
 
     with located(config):
         settings = load_config(config)
@@ -201,7 +201,7 @@ def locate(message: str, config: Path) -> str:
     line without a known key, or a file that cannot be read any more, leaves the line as it is.
     """
     from pyshim.config import Config, yaml_source
-    from pyshim.regular_file import read_regular
+    from pyshim.system.regular_file import read_regular
 
     try:
         root = yaml_source.parse(read_regular(config).decode("utf-8-sig")).root

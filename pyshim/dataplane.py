@@ -20,9 +20,9 @@ from pyshim.conditions import Condition
 from pyshim.confinement import Confinement
 from pyshim.errors import InternalError, PollgateError, UnavailableError, UsageError
 from pyshim.letters import Fate, Letter, Verdict
-from pyshim.memory_file import SessionState, memory_file
 from pyshim.plan import Plan, Policy
 from pyshim.stats import PortCounts, Snapshot, WorkerSnapshot
+from pyshim.system.memory_file import SessionState, memory_file
 
 try:
     from pyshim._native import decode, encode

@@ -19,7 +19,7 @@ from pyshim._native import decode
 from pyshim._native._pollgate import ffi, lib
 from pyshim.dataplane import Core, check, new_error
 from pyshim.errors import PollgateError, UsageError
-from pyshim.memory_file import SessionState
+from pyshim.system.memory_file import SessionState
 
 KEY_BYTES = 32
 NUMBERS = range(1, 2**32)  # of sessions and of players

@@ -289,7 +289,7 @@ class Gate:
                 parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
                 command = (entry / "cmdline").read_bytes().split(b"\0")
                 # Between fork and exec a child still has its parent's command line: it is not a worker yet.
-                if parent == self.process.pid and b"pyshim.worker" in command:
+                if parent == self.process.pid and b"pyshim.run.worker" in command:
                     found.append(int(entry.name))
         return found
 

@@ -21,7 +21,7 @@ from pyshim.bench.reports.html import refuse_html, write_html
 from pyshim.bench.reports.report import Report, Row, as_json, as_table
 from pyshim.bench.reports.results import write_results
 from pyshim.host.machine import host_facts
-from pyshim.interruption import interrupts_held
+from pyshim.system.interruption import interrupts_held
 
 cli_app = typer.Typer(no_args_is_help=True, help="Measure against what a user would pick instead, in turn.")
 

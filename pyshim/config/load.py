@@ -22,7 +22,7 @@ from pyshim.config.values import quoted
 from pyshim.config.yaml_source import Mapping, Node, Problem, Scalar
 from pyshim.config.yaml_source import Path as KeyPath
 from pyshim.errors import ConfigError
-from pyshim.regular_file import read_regular
+from pyshim.system.regular_file import read_regular
 
 _PLAIN_KEY = re.compile(r"[A-Za-z0-9_-]{1,40}")
 _NUMBER = re.compile(r"-?[0-9]{1,9}(\.[0-9]{1,9})?")

@@ -11,7 +11,7 @@ from pathlib import Path
 from pyshim.host import pcapng
 from pyshim.host.facts import Capture
 from pyshim.host.walk import MAX_SNAPLEN, RECORD_WRONG, Buffer, Walk, wrong_link_type
-from pyshim.regular_file import NotRegularError, open_regular
+from pyshim.system.regular_file import NotRegularError, open_regular
 
 _FILE_HEADER_BYTES = 24
 _RECORD_HEADER_BYTES = 16

@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from pyshim.regular_file import kind_of
+from pyshim.system.regular_file import kind_of
 
 _SOCKET_NAME_BYTES_MAX = 107  # sun_path, without the NUL at its end (unix(7))
 

@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
-_WORKER = b"pyshim.worker"
+_WORKER = b"pyshim.run.worker"
 _INTERFACE, _INODE = 4, 8  # columns of /proc/net/packet
 
 

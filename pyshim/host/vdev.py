@@ -14,7 +14,7 @@ from pyshim.host.capture import inspect_capture
 from pyshim.host.facts import Capture, Vdev
 from pyshim.host.named_files import output_problems, socket_problems
 from pyshim.host.pmd import virtual_driver
-from pyshim.regular_file import kind_of
+from pyshim.system.regular_file import kind_of
 
 _INTERFACE_KEYS = {
     "net_af_packet": ("iface",),

@@ -17,8 +17,8 @@ from pathlib import Path
 from pyshim.config import Config
 from pyshim.config.values import Endpoint, UnixSocket
 from pyshim.errors import ExitCode, PlanError, Problem
-from pyshim.regular_file import open_regular, read_open, read_regular
-from pyshim.unix_socket import listen_at
+from pyshim.system.regular_file import open_regular, read_open, read_regular
+from pyshim.system.unix_socket import listen_at
 
 TOKEN_CHARS_MIN = 16
 TOKEN_CHARS_MAX = 512

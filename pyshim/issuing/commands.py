@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pyshim.errors import UsageError
-from pyshim.private_file import private_file
+from pyshim.system.private_file import private_file
 
 if TYPE_CHECKING:
     from pyshim.issuing.client import Client
@@ -140,7 +140,7 @@ def send(  # noqa: PLR0913, PLR0917 - each is an option of the command
 
 
 def _read(file: Path) -> bytes:
-    from pyshim.regular_file import read_regular
+    from pyshim.system.regular_file import read_regular
 
     try:
         return sys.stdin.buffer.read() if str(file) == "-" else read_regular(file)

@@ -16,8 +16,8 @@ from typing import Any, Self
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from pyshim.eviction import oldest_of_most, source_of
-from pyshim.spare_descriptor import SpareDescriptor, is_scarce
+from pyshim.system.eviction import oldest_of_most, source_of
+from pyshim.system.spare_descriptor import SpareDescriptor, is_scarce
 
 CONNECTIONS_MAX = 64
 _KEY = "pollgate.connection"  # of an ASGI scope

@@ -17,16 +17,16 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Self
 
-from pyshim.child import LogTail
-from pyshim.eal_messages import explain, last_meaningful
+from pyshim.eal.messages import explain, last_meaningful
 from pyshim.errors import ExitCode, InternalError, PollgateError, UnavailableError, UsageError
-from pyshim.interruption import interruptible
 from pyshim.load.messages import Ended, Failed, Message, Opened, Planned, Play, Wire
 from pyshim.load.native import Page
 from pyshim.load.planning import in_options, opening
 from pyshim.load.result import Counts, Latency, Result
 from pyshim.load.scenario import Crowd, Device, Sockets, Target, Trial
 from pyshim.plan import Plan
+from pyshim.run.child import LogTail
+from pyshim.system.interruption import interruptible
 
 OPEN_LIMIT_S = 40.0
 TRIAL_SLACK_S = 20.0  # beyond its duration and drain: to find the target, and to wait for a CPU

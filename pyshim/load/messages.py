@@ -12,8 +12,8 @@ from dataclasses import asdict, dataclass
 
 from pyshim.errors import InternalError
 from pyshim.load.scenario import Trial
-from pyshim.packet_socket import PacketSocket
 from pyshim.plan import AddressPlan, Plan, rebuild
+from pyshim.system.packet_socket import PacketSocket
 
 
 @dataclass(frozen=True, slots=True)

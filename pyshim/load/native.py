@@ -13,8 +13,8 @@ from pyshim.errors import InternalError, PollgateError, UnavailableError
 from pyshim.load.messages import Open
 from pyshim.load.result import Counts
 from pyshim.load.scenario import TYPES, Trial
-from pyshim.memory_file import memory_file
 from pyshim.plan import Plan
+from pyshim.system.memory_file import memory_file
 
 from pyshim._native import decode, encode  # isort: skip
 from pyshim._native._pollgate import ffi, lib  # isort: skip

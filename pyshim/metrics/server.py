@@ -30,10 +30,10 @@ from prometheus_client.registry import Collector
 
 from pyshim import __version__
 from pyshim.errors import UnavailableError
-from pyshim.eviction import oldest_of_most, source_of
 from pyshim.metrics.families import FAMILIES, exposition
-from pyshim.spare_descriptor import SpareDescriptor, is_scarce
 from pyshim.stats import Snapshot
+from pyshim.system.eviction import oldest_of_most, source_of
+from pyshim.system.spare_descriptor import SpareDescriptor, is_scarce
 
 CONNECTIONS_MAX = 16
 REQUEST_TIMEOUT_S = 5.0  # to send a request, and again to take the answer

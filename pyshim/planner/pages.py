@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pyshim.config.models import Config
 
 _MIB = 1 << 20
-STATE_PAGE_BYTES = 2 * _MIB  # the only size that the session state takes: pyshim/memory_file.py
+STATE_PAGE_BYTES = 2 * _MIB  # the only size that the session state takes: pyshim/system/memory_file.py
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from pyshim.host.pmd import find_pmd_directory
-from pyshim.namespaces import with_mount
+from pyshim.system.namespaces import with_mount
 from tests.appliance.refusals import UNAVAILABLE, assert_says, refused
 from tests.gate import Gate
 from tests.network.namespace import Namespace

@@ -18,7 +18,7 @@ from pyshim.bench.description import Bench, Request
 from pyshim.bench.reports.report import Note, Row
 from pyshim.bench.rig import processes
 from pyshim.bench.rig.processes import gateway, run_to_end
-from pyshim.interruption import Interruption, interruptible, interrupts_held, sleep
+from pyshim.system.interruption import Interruption, interruptible, interrupts_held, sleep
 from tests.bench.test_interrupt import children_of_nobody
 from tests.processes import is_alive
 

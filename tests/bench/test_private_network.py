@@ -23,7 +23,7 @@ from pyshim.bench.rig.private_network import (
 )
 from pyshim.bench.rig.sides import choose_sides, cpu_time
 from pyshim.errors import InternalError, UnavailableError
-from pyshim.namespaces import with_mount
+from pyshim.system.namespaces import with_mount
 from tests.network.namespace import why_not
 
 WAIT_S = 60.0

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from pyshim.protocol.client import Ticket
-from pyshim.regular_file import NotRegularError, read_open, read_regular, write_file
+from pyshim.system.regular_file import NotRegularError, read_open, read_regular, write_file
 from tests.gate import Gate
 from tests.issuing.gateway import certificate, configuration, token_file
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from pyshim.namespaces import with_mount
+from pyshim.system.namespaces import with_mount
 from tests.load.servers import Server
 from tests.network.namespace import Namespace, why_not
 from tests.session.model_server import ModelServer

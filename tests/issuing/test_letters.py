@@ -8,9 +8,9 @@ import threading
 
 import pytest
 
-from pyshim import control
 from pyshim.errors import InternalError
 from pyshim.letters import WAITING_MAX, Fate, Letter, Post, Verdict
+from pyshim.run import control
 
 SENT = Verdict(Fate.SENT)
 

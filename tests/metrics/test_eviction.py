@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from pyshim.eviction import oldest_of_most, source_of
+from pyshim.system.eviction import oldest_of_most, source_of
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Self, TypeVar
 
-from pyshim.namespaces import CLONE_NEWNET, setns, unshare, with_mount
+from pyshim.system.namespaces import CLONE_NEWNET, setns, unshare, with_mount
 
 T = TypeVar("T")
 

@@ -59,7 +59,7 @@ static int is_worker(void)
 
 	if (file)
 		fclose(file);
-	return memmem(command, length, "pyshim.worker", strlen("pyshim.worker")) != NULL;
+	return memmem(command, length, "pyshim.run.worker", strlen("pyshim.run.worker")) != NULL;
 }
 
 __attribute__((constructor)) static void begin(void)

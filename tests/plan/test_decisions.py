@@ -17,7 +17,7 @@ from scapy.utils import wrpcap
 
 from pyshim.host import HugePages, gather
 from pyshim.plan import plan
-from pyshim.plan_text import render_plan
+from pyshim.views.plan_text import render_plan
 from tests.host.tree import Tree
 from tests.plan.builders import make_config, make_cpus, make_host, make_memory, make_pci, replay
 

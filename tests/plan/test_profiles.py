@@ -25,8 +25,8 @@ from pyshim.plan import (
     plan_from_json,
     plan_to_json,
 )
-from pyshim.plan_text import render_plan
 from pyshim.planner import policy_of
+from pyshim.views.plan_text import render_plan
 from tests.plan.builders import make_config, make_host, make_socket_config
 
 SESSION = {"port": 8080, "profile": "session"}

@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from pyshim.plan import Plan, plan
-from pyshim.shortfall import queue_shortfalls
+from pyshim.run.shortfall import queue_shortfalls
 from pyshim.stats import Snapshot
 from tests.metrics.synthetic import snapshot
 from tests.plan.builders import make_config, make_cpus, make_host, make_socket_config

@@ -16,7 +16,7 @@ from pyshim.config import Config
 from pyshim.errors import ExitCode, PlanError
 from pyshim.host import HostFacts, HugePages, Privileges, SocketLimits, gather
 from pyshim.plan import Plan, QueueRef, SocketPlan, plan
-from pyshim.plan_text import render_plan, sockets_per_worker
+from pyshim.views.plan_text import render_plan, sockets_per_worker
 from tests.host.tree import Tree
 from tests.plan.builders import make_config, make_cpus, make_host, make_memory, make_socket_config
 

@@ -10,9 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pyshim import control
 from pyshim.errors import ExitCode, InternalError, UnavailableError
-from pyshim.packet_socket import PACKET_BYTES_MAX
 from pyshim.plan import (
     DeliveryPolicy,
     ListenerPlan,
@@ -25,6 +23,8 @@ from pyshim.plan import (
     SocketPlan,
     WorkerPlan,
 )
+from pyshim.run import control
+from pyshim.system.packet_socket import PACKET_BYTES_MAX
 
 U32 = st.integers(0, 2**32 - 1)
 BY_TYPE = st.tuples(*[U32] * 6)

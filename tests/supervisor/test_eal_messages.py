@@ -8,7 +8,7 @@ import re
 
 import pytest
 
-from pyshim.eal_messages import crash_error, explain, last_meaningful
+from pyshim.eal.messages import crash_error, explain, last_meaningful
 from pyshim.errors import InternalError, UnavailableError
 from pyshim.plan import PortPlan
 from tests.supervisor.test_control import PLAN

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from pyshim.heartbeats import Heartbeats
+from pyshim.run.heartbeats import Heartbeats
 
 
 def test_a_heartbeat_that_moves_never_stalls() -> None:

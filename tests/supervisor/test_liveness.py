@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from pyshim.running_clock import FORGIVEN_S, RunningClock
-from pyshim.starvation import CpuTime, Starvation, read_cpu_time
+from pyshim.run.starvation import CpuTime, Starvation, read_cpu_time
+from pyshim.system.running_clock import FORGIVEN_S, RunningClock
 from tests.gate import Gate
 from tests.supervisor.conftest import Configure
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pyshim import oom
+from pyshim.system import oom
 from tests.gate import Gate
 from tests.ports import free_port
 from tests.processes import is_alive

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from pyshim.spare_descriptor import SpareDescriptor
+from pyshim.system.spare_descriptor import SpareDescriptor
 from tests.gate import Gate
 from tests.issuing.gateway import configuration, token_file
 from tests.ports import free_port

@@ -68,7 +68,7 @@ class Running:
                     with contextlib.suppress(OSError):
                         parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
                         command = (entry / "cmdline").read_bytes()
-                        if parent == self.process.pid and b"pyshim.worker" in command:
+                        if parent == self.process.pid and b"pyshim.run.worker" in command:
                             return int(entry.name)
             return None
 

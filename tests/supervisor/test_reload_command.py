@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from pyshim.reload_socket import socket_name
+from pyshim.run.reload_socket import socket_name
 from tests.gate import Gate
 from tests.ports import free_port
 

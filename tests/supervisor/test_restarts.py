@@ -6,7 +6,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pyshim.restarts import LONGEST_WAIT_S, Restarts
+from pyshim.run.restarts import LONGEST_WAIT_S, Restarts
 
 GAPS = st.lists(st.floats(min_value=0, max_value=100), min_size=1, max_size=60)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from pyshim.rivals import Rivals
+from pyshim.run.rivals import Rivals
 from pyshim.stats import PortSnapshot, Rival
 from tests.metrics.synthetic import snapshot
 

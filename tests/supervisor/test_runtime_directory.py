@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from pyshim import runtime_directory
-from pyshim.runtime_directory import remove_runtime_directory
+from pyshim.run import runtime_directory
+from pyshim.run.runtime_directory import remove_runtime_directory
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from pyshim.plan import Plan, plan
-from pyshim.stale_sockets import remove_stale_sockets
+from pyshim.run.stale_sockets import remove_stale_sockets
 from tests.gate import Gate
 from tests.plan.builders import make_config, make_host
 

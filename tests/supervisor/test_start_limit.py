@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from pyshim.child import start_limit_s
+from pyshim.run.child import start_limit_s
 
 
 @pytest.mark.parametrize(("stall_timeout_s", "limit_s"), [(0.1, 30), (2, 30), (30, 30), (120, 120)])

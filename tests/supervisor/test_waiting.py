@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from pyshim.waiting import LONGEST_WAIT_S, REMIND_S, Waiting
+from pyshim.run.waiting import LONGEST_WAIT_S, REMIND_S, Waiting
 
 
 def test_waits_double_up_to_a_bound_and_never_end() -> None:

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pyshim.errors import InternalError
-from pyshim.restarts import Restarts
-from pyshim.worker_life import ABORT_GRACE_S, SHORT_OF_MEMORY, STOP_LIMIT_S, Death, Do, Life, Phase, Step
+from pyshim.run.restarts import Restarts
+from pyshim.run.worker_life import ABORT_GRACE_S, SHORT_OF_MEMORY, STOP_LIMIT_S, Death, Do, Life, Phase, Step
 
 LIMIT_S = 30.0
 KILLED = Death("was killed by SIGKILL")

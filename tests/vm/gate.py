@@ -39,7 +39,7 @@ class GuestGate(NetworkGate):
         self.guest.write(self.config_path, self.config_path.read_text())
 
     def worker_pids(self) -> list[int]:
-        found = self.guest.attempt("pgrep", "--full", "--", "-m pyshim.worker").stdout.split()
+        found = self.guest.attempt("pgrep", "--full", "--", "-m pyshim.run.worker").stdout.split()
         return [int(pid) for pid in found]
 
     def kill_worker(self, number: int = signal.SIGKILL) -> int:

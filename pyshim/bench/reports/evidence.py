@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pyshim.bench.pairs import Ratio
 from pyshim.errors import UsageError
 from pyshim.host.machine import Facts
-from pyshim.regular_file import read_regular
+from pyshim.system.regular_file import read_regular
 
 _PCI_ADDRESS = re.compile(r"(?i)\b[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]\b")
 

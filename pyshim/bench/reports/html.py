@@ -13,7 +13,7 @@ from statistics import median
 from pyshim.bench.reports.costs import costs
 from pyshim.bench.reports.report import GATEWAY, Report, Row, amount, how, limit_mark, remarks, spread
 from pyshim.errors import UnavailableError
-from pyshim.regular_file import write_file
+from pyshim.system.regular_file import write_file
 
 _STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; color: #1c1c1c; background: #fff; max-width: 60rem;

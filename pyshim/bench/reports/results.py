@@ -12,7 +12,7 @@ from pyshim.bench.reports.evidence import Evidence, FoundReport, FoundRow, read_
 from pyshim.bench.reports.report import GATEWAY, amount
 from pyshim.errors import UnavailableError
 from pyshim.host.machine import machine_line
-from pyshim.regular_file import write_file
+from pyshim.system.regular_file import write_file
 from pyshim.views.units import share
 
 PAGE_BENCHES = ("forward", "attack", "engines", "ndr", "players", "sessions", "scaling")

@@ -37,8 +37,8 @@ from pyshim.bench.rig.replay import Setting, prepare
 from pyshim.bench.rig.served import Played, Served
 from pyshim.bench.rig.sides import Sides
 from pyshim.errors import UnavailableError
-from pyshim.interruption import sleep
 from pyshim.load.scenario import Crowd, Device, Trial
+from pyshim.system.interruption import sleep
 
 if TYPE_CHECKING:
     from pyshim.load.generator import Generator

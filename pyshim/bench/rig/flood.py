@@ -12,7 +12,7 @@ from pathlib import Path
 from pyshim.bench.rig.observe import PATIENCE_S
 from pyshim.bench.rig.testpmd import TESTPMD, Testpmd, running_testpmd
 from pyshim.errors import UnavailableError
-from pyshim.interruption import sleep
+from pyshim.system.interruption import sleep
 
 _NICE = ("nice", "-n", "19")  # whoever shares the CPU goes first
 _MEMORY_MIB = 128

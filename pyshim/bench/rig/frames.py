@@ -11,7 +11,7 @@ from ipaddress import IPv4Address
 from pathlib import Path
 from statistics import mode
 
-from pyshim.interruption import interruptible
+from pyshim.system.interruption import interruptible
 
 PCAP_MAGIC_US = 0xA1B2C3D4
 ETHERNET = 1  # link type

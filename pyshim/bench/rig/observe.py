@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from pyshim.interruption import sleep
+from pyshim.system.interruption import sleep
 
 T = TypeVar("T")
 

@@ -28,7 +28,7 @@ from ipaddress import IPv4Address, IPv4Interface
 from pathlib import Path
 
 from pyshim.errors import UnavailableError
-from pyshim.namespaces import CLONE_NEWNET, setns, unshare, with_mount
+from pyshim.system.namespaces import CLONE_NEWNET, setns, unshare, with_mount
 
 SERVER_INTERFACE = "server0"
 SERVER_MAC = "02:00:00:00:00:02"

@@ -22,7 +22,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from pyshim.bench.rig.observe import observe
 from pyshim.errors import InternalError, UnavailableError
-from pyshim.interruption import interruptible, sleep
+from pyshim.system.interruption import interruptible, sleep
 
 WARM_UP_S = 0.3
 START_TIMEOUT_S = 60.0

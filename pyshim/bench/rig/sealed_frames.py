@@ -15,8 +15,8 @@ from ipaddress import IPv4Address
 from pathlib import Path
 
 from pyshim.bench.rig.frames import CLIENT_PORT, CLIENTS, Capture, udp_frame, write_capture
-from pyshim.interruption import interruptible
 from pyshim.protocol.session_crypto import DirectionKey, derive
+from pyshim.system.interruption import interruptible
 
 _HEADER = struct.Struct("<BBHIIII")
 _MESSAGE = struct.Struct("<BBH6f")

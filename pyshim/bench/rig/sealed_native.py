@@ -10,7 +10,7 @@ from typing import Any
 from pyshim.bench.rig.sealed_frames import Connection, issued_key
 from pyshim.bench.rig.sealed_run import SideRun
 from pyshim.dataplane import Gateway, check, new_error, tsc_hz
-from pyshim.memory_file import SessionState
+from pyshim.system.memory_file import SessionState
 
 from pyshim._native._pollgate import ffi, lib  # isort: skip
 

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address
 
 from pyshim.errors import UnavailableError
-from pyshim.interruption import interruptible
 from pyshim.protocol.client import Settings, Ticket
 from pyshim.protocol.client.connection import Connection, Phase
 from pyshim.protocol.client.outgoing import Outgoing, Priority
 from pyshim.protocol.session_wire import Header, Kind, MessageType, WireError, move_body, read_header
+from pyshim.system.interruption import interruptible
 
 DRAIN_S = 2.0  # at most, for the last answers: others may have the gateway's CPU
 _CONNECT_S = 10.0

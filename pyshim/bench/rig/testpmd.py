@@ -13,8 +13,8 @@ from contextlib import contextmanager
 from pyshim.bench.rig.observe import PATIENCE_S
 from pyshim.bench.rig.processes import START_TIMEOUT_S, WARM_UP_S, finish, read_until
 from pyshim.errors import InternalError, UnavailableError
-from pyshim.interruption import sleep
 from pyshim.plan import Plan
+from pyshim.system.interruption import sleep
 
 TESTPMD = "dpdk-testpmd"
 

@@ -11,7 +11,7 @@ from typing import Any, Self
 
 from pyshim.protocol.client.errors import BadTicketError
 from pyshim.protocol.session_crypto import ISSUED_KEY_BYTES
-from pyshim.regular_file import read_regular
+from pyshim.system.regular_file import read_regular
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TextIO
 
 from pyshim.errors import UsageError
-from pyshim.regular_file import kind_of
+from pyshim.system.regular_file import kind_of
 
 _ROOM_BYTES = 4096  # a secret is shorter
 

@@ -20,8 +20,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from pyshim.errors import ExitCode, PollgateError, UnavailableError
-from pyshim.spare_descriptor import SpareDescriptor, is_scarce
-from pyshim.unix_socket import listen_at
+from pyshim.system.spare_descriptor import SpareDescriptor, is_scarce
+from pyshim.system.unix_socket import listen_at
 
 ANSWER_LIMIT_S = 45.0  # a worker process that starts has 30 s, and the new configuration waits for it
 ASKERS_MAX = 8

@@ -16,14 +16,14 @@ from pyshim.errors import UnavailableError
 from pyshim.host import gather
 from pyshim.host.users import has_file_capabilities
 from pyshim.letters import Post
-from pyshim.memory_file import SessionState
 from pyshim.plan import Plan, plan
 from pyshim.planner.descriptors import descriptors_needed
-from pyshim.process_limits import raise_cpu_time_limit, raise_descriptor_limit
-from pyshim.reloading import LiveConfig
-from pyshim.run_status import ControlApi, Status
-from pyshim.signals import Signals
-from pyshim.supervision import Memory, RunOptions, Supervision, View
+from pyshim.run.reloading import LiveConfig
+from pyshim.run.run_status import ControlApi, Status
+from pyshim.run.supervision import Memory, RunOptions, Supervision, View
+from pyshim.system.memory_file import SessionState
+from pyshim.system.process_limits import raise_cpu_time_limit, raise_descriptor_limit
+from pyshim.system.signals import Signals
 
 __all__ = ["RunOptions", "View", "run"]
 

@@ -4,7 +4,7 @@
 EAL (DPDK's environment layer) and its drivers report a cause in their log, often many lines before the line
 that says that something failed, and among lines that stand in the log of good starts too. So a cause is named
 only when it explains the step that failed (the environment, the packet pools, one port), and lines that good
-starts have explain nothing. `pyshim/eal_causes.py` is the list of what is known.
+starts have explain nothing. `pyshim/eal/causes.py` is the list of what is known.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from pyshim.eal_causes import CAUSES, Failure, Step, Where
+from pyshim.eal.causes import CAUSES, Failure, Step, Where
 from pyshim.errors import InternalError, PollgateError, UnavailableError
 from pyshim.plan import Plan, PortPlan
 

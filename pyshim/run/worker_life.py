@@ -11,8 +11,8 @@ from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 
 from pyshim.errors import InternalError
-from pyshim.restarts import Restarts
-from pyshim.waiting import Waiting
+from pyshim.run.restarts import Restarts
+from pyshim.run.waiting import Waiting
 
 STOP_LIMIT_S = 4.0  # draining and closing the devices
 ABORT_GRACE_S = 0.2  # for a core dump's first pages; the kernel finishes it in spite of SIGKILL's haste

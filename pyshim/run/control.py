@@ -14,8 +14,8 @@ from typing import Any
 
 from pyshim.errors import ExitCode, InternalError
 from pyshim.letters import Fate, Letter, Verdict
-from pyshim.packet_socket import PacketSocket
 from pyshim.plan import Plan, Policy, plan_from_json, plan_to_json, rebuild
+from pyshim.system.packet_socket import PacketSocket
 
 VERSION = 1
 

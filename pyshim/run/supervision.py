@@ -13,29 +13,29 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from pyshim import control
-from pyshim.child import Child, start_limit_s
 from pyshim.conditions import Conditions
 from pyshim.dataplane import Pulse, RunState, StatsPage
-from pyshim.eal_messages import crash_error, explain, last_meaningful
+from pyshim.eal.messages import crash_error, explain, last_meaningful
 from pyshim.errors import ExitCode, InternalError, PollgateError, UnavailableError
 from pyshim.letters import Post
-from pyshim.liveness import Liveness
-from pyshim.memory_file import SessionState
 from pyshim.plan import Plan
-from pyshim.reload_socket import Outcome
-from pyshim.reloading import LiveConfig, RefusedError
-from pyshim.restarts import Restarts
-from pyshim.rivals import Rivals
-from pyshim.run_status import Status
-from pyshim.running_clock import RunningClock
-from pyshim.runtime_directory import remove_runtime_directory
-from pyshim.shortfall import queue_shortfalls
-from pyshim.signals import Signals
-from pyshim.stale_sockets import remove_stale_sockets
+from pyshim.run import control
+from pyshim.run.child import Child, start_limit_s
+from pyshim.run.liveness import Liveness
+from pyshim.run.reload_socket import Outcome
+from pyshim.run.reloading import LiveConfig, RefusedError
+from pyshim.run.restarts import Restarts
+from pyshim.run.rivals import Rivals
+from pyshim.run.run_status import Status
+from pyshim.run.runtime_directory import remove_runtime_directory
+from pyshim.run.shortfall import queue_shortfalls
+from pyshim.run.stale_sockets import remove_stale_sockets
+from pyshim.run.worker_life import Death, Do, Life, Phase, Step
 from pyshim.stats import Snapshot
+from pyshim.system.memory_file import SessionState
+from pyshim.system.running_clock import RunningClock
+from pyshim.system.signals import Signals
 from pyshim.views.advice import Adviser
-from pyshim.worker_life import Death, Do, Life, Phase, Step
 
 TURN_S = 0.05
 VIEW_S = 1.0

@@ -11,12 +11,12 @@ from typing import Self
 
 from pyshim.config import Config, load_config
 from pyshim.config.reload import restart_needed
-from pyshim.control import Reload
 from pyshim.errors import RAISE_PROCESS_LIMIT, ConfigError, UnavailableError
 from pyshim.metrics import MetricsServer
 from pyshim.plan import Plan
 from pyshim.planner import policy_of
-from pyshim.reload_socket import ReloadSocket
+from pyshim.run.control import Reload
+from pyshim.run.reload_socket import ReloadSocket
 from pyshim.stats import Snapshot
 
 APPLY_LIMIT_S = 3.0

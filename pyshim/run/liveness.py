@@ -6,8 +6,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pyshim.heartbeats import Heartbeats
-from pyshim.starvation import Starvation
+from pyshim.run.heartbeats import Heartbeats
+from pyshim.run.starvation import Starvation
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 """The worker process: runs the data plane for the supervisor that started it, and ends with it.
 
 It is Python for a few milliseconds; then its main thread sleeps on the control socket while poll loops run in
-C. So nothing heavy is imported here. Run as `python -m pyshim.worker --control FD --stats FD --state FD
+C. So nothing heavy is imported here. Run as `python -m pyshim.run.worker --control FD --stats FD --state FD
 --start-limit SECONDS`.
 """
 
@@ -19,7 +19,6 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import NoReturn
 
-from pyshim import control
 from pyshim.dataplane import (
     Gateway,
     StatsPage,
@@ -30,7 +29,8 @@ from pyshim.dataplane import (
     watchdog,
 )
 from pyshim.errors import ExitCode, InternalError, PollgateError, UnavailableError
-from pyshim.memory_file import SessionState
+from pyshim.run import control
+from pyshim.system.memory_file import SessionState
 
 HOUSEKEEPING_MS = 100
 DRAIN_S = 2.0  # when the supervisor is gone and cannot say how long
@@ -53,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     # The supervisor alone decides on these, even when a service manager sends them to every process. First of
     # all, so that every thread of EAL inherits it.
     signal.pthread_sigmask(signal.SIG_BLOCK, _SUPERVISORS)
-    parser = argparse.ArgumentParser(prog="pyshim.worker", description=__doc__)
+    parser = argparse.ArgumentParser(prog="pyshim.run.worker", description=__doc__)
     for name in ("control", "stats", "state"):
         parser.add_argument(f"--{name}", type=int, required=True, metavar="FD", help="inherited descriptor")
     parser.add_argument("--start-limit", type=int, required=True, metavar="SECONDS")

@@ -13,10 +13,10 @@ import sys
 from collections import deque
 from contextlib import ExitStack, closing
 
-from pyshim import oom
-from pyshim.control import Channel
-from pyshim.eal_messages import TAIL_LINES
+from pyshim.eal.messages import TAIL_LINES
 from pyshim.errors import RAISE_PROCESS_LIMIT, UnavailableError
+from pyshim.run.control import Channel
+from pyshim.system import oom
 
 START_LIMIT_S = 30.0  # for opening devices and making tables
 _START_GRACE_S = 5  # the supervisor is the first to end what does not start
@@ -91,7 +91,7 @@ class Child:
             for end in (self.log_fd, log_end):
                 os.set_blocking(end, False)
             inherited = (theirs.fileno(), stats_fd, state_fd)
-            command = [sys.executable, "-P", "-m", "pyshim.worker"]
+            command = [sys.executable, "-P", "-m", "pyshim.run.worker"]
             for name, fd in zip(("control", "stats", "state"), inherited, strict=True):
                 command += [f"--{name}", str(fd)]
             command += ["--start-limit", str(math.ceil(start_limit_s) + _START_GRACE_S)]
