@@ -9,11 +9,8 @@ from __future__ import annotations
 
 import math
 import os
-import re
 import sys
 import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -33,9 +30,6 @@ from pyshim.output import (
 )
 
 INTERRUPTED = 128 + 2  # what a shell reports for SIGINT
-
-_KEY = re.compile(r"(?P<key>[a-z_]+(?:\[\d+\])?(?:\.[a-z_]+(?:\[\d+\])?)*): ")
-_KEY_PART = re.compile(r"[a-z_]+|\d+")
 
 
 class _Commands(TyperGroup):
@@ -134,6 +128,7 @@ def run(
     ] = False,
 ) -> None:
     """Run the gateway until SIGTERM or Ctrl-C; `pollgate reload`, or SIGHUP, reloads the configuration."""
+    from pyshim.config.located import located
     from pyshim.run.supervisor import RunOptions
     from pyshim.run.supervisor import run as supervise
     from pyshim.views import choose
@@ -160,9 +155,10 @@ def check(config: ConfigOption) -> None:
     from rich.console import Console
 
     from pyshim.config import load_config
+    from pyshim.config.located import located
     from pyshim.host import gather
     from pyshim.issuing.access import check_files
-    from pyshim.plan import plan
+    from pyshim.planner import plan
     from pyshim.views.plan_text import render_plan
 
     with located(config):
@@ -175,50 +171,6 @@ def check(config: ConfigOption) -> None:
     with console.capture() as text:
         console.print(render_plan(decided))
     sys.stdout.write(text.get())
-
-
-class _LocatedError(PollgateError):
-    """A failure whose message names file and line; ends with the exit code of the original."""
-
-    def __init__(self, message: str, exit_code: ExitCode) -> None:
-        super().__init__(message)
-        self.exit_code = exit_code
-
-
-@contextmanager
-def located(config: Path) -> Iterator[None]:
-    """Give every line of a failure that begins with a configuration key the place of that key."""
-    try:
-        yield
-    except PollgateError as error:
-        raise _LocatedError(locate(str(error), config), error.exit_code) from error
-
-
-def locate(message: str, config: Path) -> str:
-    """`workers.cpus: …` → `gate.yaml:12: workers.cpus: …`, for every line that begins with a key.
-
-    A key that the file leaves to its default has the place of the nearest enclosing one that is written; a
-    line without a known key, or a file that cannot be read any more, leaves the line as it is.
-    """
-    from pyshim.config import Config, yaml_source
-    from pyshim.system.regular_file import read_regular
-
-    try:
-        root = yaml_source.parse(read_regular(config).decode("utf-8-sig")).root
-    except (OSError, ValueError):
-        root = None
-    if root is None:
-        return message
-
-    def with_place(line: str) -> str:
-        match = _KEY.match(line)
-        parts = _KEY_PART.findall(match["key"]) if match else []
-        if not parts or parts[0] not in Config.model_fields:
-            return line
-        path = tuple(int(part) if part.isdecimal() else part for part in parts)
-        return f"{config}:{yaml_source.line_of(root, path)}: {line}"
-
-    return "\n".join(with_place(line) for line in message.splitlines())
 
 
 def _report(error: BaseException) -> str:

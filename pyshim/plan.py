@@ -13,9 +13,6 @@ from pyshim.confinement import UNCONFINED, Confinement
 if TYPE_CHECKING:
     from ipaddress import IPv4Interface, IPv6Interface
 
-    from pyshim.config.models import Config
-    from pyshim.host import HostFacts
-
 
 @dataclass(frozen=True, slots=True)
 class QueueRef:
@@ -185,20 +182,6 @@ class Plan:
     def uses_sockets(self) -> bool:
         """Whether there is no DPDK in it: no devices, pools or EAL."""
         return self.engine != "dpdk"
-
-
-def plan(config: Config, host: HostFacts) -> Plan:
-    """Decide CPUs, queues and memory for `config` on `host`.
-
-    Pure: the same inputs give the same plan, so `pollgate check` shows what `run` will do.
-
-    Raises:
-        PlanError: with every reason at once, each naming the configuration key to change.
-    """
-    # Imported here: the worker process needs the types above and nothing of how a plan is made.
-    from pyshim.planner import make_plan  # noqa: PLC0415
-
-    return make_plan(config, host)
 
 
 def plan_to_json(plan: Plan) -> str:

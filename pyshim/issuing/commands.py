@@ -151,8 +151,8 @@ def _read(file: Path) -> bytes:
 @contextmanager
 def _client(path: Path) -> Iterator[Client]:
     """The gateway that runs with this configuration. What is wrong with a key gets its line."""
-    from pyshim.cli import located
     from pyshim.config import load_config
+    from pyshim.config.located import located
     from pyshim.issuing.client import Client
 
     with located(path), Client(load_config(path)) as client:

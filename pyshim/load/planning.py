@@ -126,7 +126,7 @@ def device_plan(order: Open, gather: Callable[[Config], HostFacts]) -> Plan:
     from pydantic import ValidationError  # noqa: PLC0415
 
     from pyshim.config import Config  # noqa: PLC0415
-    from pyshim.planner import make_plan  # noqa: PLC0415
+    from pyshim.planner import plan  # noqa: PLC0415
     from pyshim.planner.surroundings import keeps_what_it_sends  # noqa: PLC0415
 
     port = {"name": "players0", "device": order.device, "address": order.interfaces, "queues": 1}
@@ -142,7 +142,7 @@ def device_plan(order: Open, gather: Callable[[Config], HostFacts]) -> Plan:
         raise UsageError(in_options("; ".join(str(each["msg"]) for each in problem.errors()))) from problem
     facts = gather(config)
     try:
-        plan = make_plan(config, facts)
+        planned = plan(config, facts)
     except PlanError as problem:
         raise _of_options(problem) from problem
     if keeps_what_it_sends(order.device or "", facts.pmd_directory):
@@ -152,8 +152,8 @@ def device_plan(order: Open, gather: Callable[[Config], HostFacts]) -> Plan:
         )
     # DPDK's one lcore: on the CPU that was asked for, else free to move over all of them.
     cpus = str(order.cpu) if order.cpu is not None else f"({','.join(str(cpu.cpu) for cpu in facts.cpus)})"
-    at = plan.eal_args.index("--lcores") + 1
-    return replace(plan, eal_args=(*plan.eal_args[:at], f"0@{cpus}", *plan.eal_args[at + 1 :]))
+    at = planned.eal_args.index("--lcores") + 1
+    return replace(planned, eal_args=(*planned.eal_args[:at], f"0@{cpus}", *planned.eal_args[at + 1 :]))
 
 
 def _of_options(problem: PlanError) -> PollgateError:

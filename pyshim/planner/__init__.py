@@ -39,11 +39,17 @@ if TYPE_CHECKING:
     from pyshim.config.models import Config, PortConfig
     from pyshim.host import HostFacts
 
-__all__ = ["make_plan", "policy_of"]
+__all__ = ["plan", "policy_of"]
 
 
-def make_plan(config: Config, host: HostFacts) -> Plan:
-    """See `pyshim.plan.plan`."""
+def plan(config: Config, host: HostFacts) -> Plan:
+    """Decide CPUs, queues and memory for `config` on `host`.
+
+    Pure: the same inputs give the same plan, so `pollgate check` shows what `run` will do.
+
+    Raises:
+        PlanError: with every reason at once, each naming the configuration key to change.
+    """
     problems: list[Problem] = []
     lay_out = lay_out_sockets if config.uses_sockets else _lay_out_devices
     layout = lay_out(config, host, problems)

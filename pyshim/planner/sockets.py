@@ -19,9 +19,8 @@ if TYPE_CHECKING:
 
 IO_URING_BUFFER_BYTES = 2 << 20  # a worker's packet buffers: one huge page of the smaller size
 _MIB = 1 << 20
-# Answers of a worker that can be on their way at once
-# (dpdk_app/engine/socket/uring.h: buffers and places), and
-# what the kernel charges for each that leaves without a copy: two pages, although one holds it
+# Answers of a worker that can be on their way at once (dpdk_app/engine/socket/uring.h: buffers and places),
+# and what the kernel charges for each that leaves without a copy: two pages, although one holds it
 # (io_uring/notif.c).
 IO_URING_ANSWERS = 1024 + 128
 UNCOPIED_BYTES = 2 * 4096

@@ -16,7 +16,8 @@ from pyshim.errors import UnavailableError
 from pyshim.host import gather
 from pyshim.host.users import has_file_capabilities
 from pyshim.letters import Post
-from pyshim.plan import Plan, plan
+from pyshim.plan import Plan
+from pyshim.planner import plan
 from pyshim.planner.descriptors import descriptors_needed
 from pyshim.run.reloading import LiveConfig
 from pyshim.run.run_status import ControlApi, Status

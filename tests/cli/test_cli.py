@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from pyshim import __version__
-from pyshim.cli import locate
+from pyshim.config.located import locate
 
 ROOT = Path(__file__).resolve().parents[2]
 

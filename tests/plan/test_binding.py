@@ -10,7 +10,7 @@ import pytest
 
 from pyshim.errors import PlanError
 from pyshim.host import HostFacts, Interface, gather
-from pyshim.plan import plan
+from pyshim.planner import plan
 from tests.host.tree import Tree
 from tests.plan.builders import make_config
 

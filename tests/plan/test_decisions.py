@@ -16,7 +16,7 @@ from scapy.packet import Raw
 from scapy.utils import wrpcap
 
 from pyshim.host import HugePages, gather
-from pyshim.plan import plan
+from pyshim.planner import plan
 from pyshim.views.plan_text import render_plan
 from tests.host.tree import Tree
 from tests.plan.builders import make_config, make_cpus, make_host, make_memory, make_pci, replay

@@ -10,7 +10,7 @@ import pytest
 from pyshim.config import Config
 from pyshim.errors import ExitCode, PlanError
 from pyshim.host import HugePages
-from pyshim.plan import plan
+from pyshim.planner import plan
 from pyshim.planner.descriptors import descriptors_needed
 from tests.plan.builders import make_config, make_host, make_memory, make_socket_config
 

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from pyshim.config import Config
 from pyshim.errors import PlanError
 from pyshim.host import Cpu, HostFacts, HugePages
-from pyshim.plan import plan, plan_from_json, plan_to_json
+from pyshim.plan import plan_from_json, plan_to_json
+from pyshim.planner import plan
 from tests.plan.builders import make_config, make_host, make_memory, make_socket_config
 
 KINDS = ["null", "pcap", "packet", "tap", "memif", "ring", "pci", "xdp", "bonding"]

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from pyshim.host import HugePages
-from pyshim.plan import Plan, plan
+from pyshim.plan import Plan
+from pyshim.planner import plan
 from tests.appliance.refusals import UNAVAILABLE, refused
 from tests.gate import Gate
 from tests.plan.builders import make_config, make_cpus, make_host, make_memory

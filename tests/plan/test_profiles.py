@@ -21,11 +21,10 @@ from pyshim.plan import (
     REQUEST_TYPES,
     ListenerPlan,
     Plan,
-    plan,
     plan_from_json,
     plan_to_json,
 )
-from pyshim.planner import policy_of
+from pyshim.planner import plan, policy_of
 from pyshim.views.plan_text import render_plan
 from tests.plan.builders import make_config, make_host, make_socket_config
 

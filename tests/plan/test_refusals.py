@@ -12,7 +12,7 @@ import pytest
 from pyshim.config import Config
 from pyshim.errors import ExitCode, PlanError
 from pyshim.host import Capture, HostFacts, HugePages, PciId, PmdClaim, Privileges, Vdev, gather
-from pyshim.plan import plan
+from pyshim.planner import plan
 from pyshim.planner.memory import MBUF_BYTES
 from tests.host.tree import Tree
 from tests.plan.builders import (

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from pyshim.plan import Plan, plan
+from pyshim.plan import Plan
+from pyshim.planner import plan
 from pyshim.run.shortfall import queue_shortfalls
 from pyshim.stats import Snapshot
 from tests.metrics.synthetic import snapshot

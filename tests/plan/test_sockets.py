@@ -15,7 +15,8 @@ from pyshim._native._pollgate import lib
 from pyshim.config import Config
 from pyshim.errors import ExitCode, PlanError
 from pyshim.host import HostFacts, HugePages, Privileges, SocketLimits, gather
-from pyshim.plan import Plan, QueueRef, SocketPlan, plan
+from pyshim.plan import Plan, QueueRef, SocketPlan
+from pyshim.planner import plan
 from pyshim.views.plan_text import render_plan, sockets_per_worker
 from tests.host.tree import Tree
 from tests.plan.builders import make_config, make_cpus, make_host, make_memory, make_socket_config

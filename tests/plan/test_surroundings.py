@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from pyshim.host import Interface
-from pyshim.plan import plan
+from pyshim.planner import plan
 from tests.network.namespace import Namespace, why_not
 from tests.network.players import NetworkGate
 from tests.plan.builders import make_config, make_host, make_socket_config

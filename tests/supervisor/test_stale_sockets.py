@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from pyshim.plan import Plan, plan
+from pyshim.plan import Plan
+from pyshim.planner import plan
 from pyshim.run.stale_sockets import remove_stale_sockets
 from tests.gate import Gate
 from tests.plan.builders import make_config, make_host

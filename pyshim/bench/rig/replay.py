@@ -13,7 +13,8 @@ from pyshim.bench.rig.processes import GatewayRun, Stage, measure_gateway
 from pyshim.config import load_config
 from pyshim.errors import UnavailableError
 from pyshim.host import gather
-from pyshim.plan import Plan, plan
+from pyshim.plan import Plan
+from pyshim.planner import plan
 from pyshim.planner.memory import MBUF_BYTES, index_bytes, state_bytes
 
 DEVICE = "net_pcap infinite_rx"

@@ -17,7 +17,8 @@ from pyshim.config import load_config
 from pyshim.dataplane import new_state
 from pyshim.errors import UnavailableError
 from pyshim.host import gather
-from pyshim.plan import Plan, plan
+from pyshim.plan import Plan
+from pyshim.planner import plan
 
 Writer = Callable[[Path, Sequence[Connection]], Capture]
 

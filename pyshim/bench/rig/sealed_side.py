@@ -27,7 +27,7 @@ from pyshim.config import load_config
 from pyshim.dataplane import Gateway, PageNames, RunState, StatsPage, new_state, tsc_hz
 from pyshim.errors import PollgateError, UnavailableError
 from pyshim.host import gather
-from pyshim.plan import plan
+from pyshim.planner import plan
 from pyshim.stats import WorkerSnapshot
 
 _STOP_S = 30.0
