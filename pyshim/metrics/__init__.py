@@ -4,7 +4,8 @@
 Every metric is one row of `families.FAMILIES`; the scrape, the JSON summary and `METRICS.md` follow from it.
 """
 
-from pyshim.metrics.families import FAMILIES, Family, values
+from pyshim.metrics.families import FAMILIES, values
+from pyshim.metrics.family import Family
 from pyshim.metrics.server import MetricsServer
 
 __all__ = ["FAMILIES", "Family", "MetricsServer", "values"]

@@ -30,7 +30,8 @@ from prometheus_client.registry import Collector
 
 from pyshim import __version__
 from pyshim.errors import UnavailableError
-from pyshim.metrics.families import FAMILIES, exposition
+from pyshim.metrics.families import FAMILIES
+from pyshim.metrics.family import exposition
 from pyshim.stats import Snapshot
 from pyshim.system.eviction import oldest_of_most, source_of
 from pyshim.system.spare_descriptor import SpareDescriptor, is_scarce

@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""A running data plane, as a worker process has it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pyshim.confinement import Confinement
+from pyshim.dataplane.library import check, decode, encode, ffi, letter_struct, lib, milliseconds, new_error
+from pyshim.dataplane.page import StatsPage
+from pyshim.dataplane.process import eal_init
+from pyshim.letters import Fate, Letter, Verdict
+from pyshim.plan import Plan, Policy
+from pyshim.system.memory_file import SessionState
+
+_NOBODY_ELSE = 0xFFFFFFFF  # for a user: stay who you are
+
+
+class Gateway:
+    """A running data plane; a process opens one, once in its life."""
+
+    def __init__(self, plan: Plan, page: StatsPage, state: SessionState) -> None:
+        """Initialise EAL if the plan has DPDK in it, devices or sockets, and tables.
+
+        `page` and `state` must outlive the gateway.
+
+        Raises:
+            UnavailableError: a device, memory or permission is missing; nothing is left configured.
+            InternalError: the plan does not suit this build, or a bug.
+        """
+        wanted = encode.plan_struct(plan)
+        error = new_error()
+        # EAL keeps pointers into its arguments: they live as long as the gateway.
+        self._arguments = () if plan.uses_sockets else eal_init(plan.eal_args)
+        self._memory = state.map()
+        self.state: Any = ffi.from_buffer(self._memory, require_writable=True)
+        self.native: Any = lib.pg_open(wanted, page.native, self.state, len(self._memory), error)
+        if self.native == ffi.NULL:
+            self._unmap()
+            check(error.code or lib.PG_ERROR_INTERNAL, error)
+
+    def close(self) -> None:
+        """Close the ports and free everything.
+
+        Only after `stop` has succeeded: a loop that still runs would use what is freed here. A process whose
+        loops do not stop ends by os._exit instead.
+        """
+        lib.pg_close(self.native)
+        self._unmap()
+
+    def _unmap(self) -> None:
+        ffi.release(self.state)
+        self._memory.close()
+
+    def confine(self, confinement: Confinement) -> None:
+        """Give up what only opening devices took; before `start`, for the whole process and for good.
+
+        Raises:
+            UnavailableError: the kernel refuses it.
+        """
+        wanted: Any = ffi.new("struct pg_confinement *")
+        wanted.capabilities = confinement.serving
+        wanted.uid = _NOBODY_ELSE if confinement.uid is None else confinement.uid
+        wanted.gid = _NOBODY_ELSE if confinement.gid is None else confinement.gid
+        wanted.allow_bpf = confinement.allow_bpf
+        error = new_error()
+        check(lib.pg_confine(wanted, error), error)
+
+    def start(self) -> None:
+        """Launch the poll loops; returns when each has turned once.
+
+        Raises:
+            InternalError: a loop did not turn within 5 s.
+        """
+        error = new_error()
+        check(lib.pg_start(self.native, error), error)
+
+    def apply(self, policy: Policy, timeout_s: float) -> None:
+        """Publish a new policy; returns when every worker uses it.
+
+        Raises:
+            InternalError: a worker did not take it within `timeout_s`.
+        """
+        error = new_error()
+        check(lib.pg_apply(self.native, encode.policy_struct(policy), milliseconds(timeout_s), error), error)
+
+    def send(self, letter: Letter) -> Verdict:
+        """Give a player a message of the operator's; what becomes of it after that is counted."""
+        native, _body = letter_struct(letter)
+        error = new_error()
+        code = lib.pg_send(self.native, native, error)
+        fate = {lib.PG_OK: Fate.SENT, lib.PG_ERROR_TIMEOUT: Fate.BUSY}.get(code, Fate.REFUSED)
+        return Verdict(fate, decode.text(error.message))
+
+    def housekeep(self) -> None:
+        """Refresh what devices and pools say of themselves in the statistics page."""
+        lib.pg_housekeep(self.native)
+
+    def dismiss(self, timeout_s: float) -> bool:
+        """Tell every connected player that the gateway ends; their connections are over.
+
+        Returns:
+            Were all of them told within `timeout_s`?
+        """
+        return bool(lib.pg_dismiss(self.native, milliseconds(timeout_s)))
+
+    def stop(self, timeout_s: float) -> None:
+        """Let the loops finish the burst in hand and return.
+
+        Raises:
+            InternalError: a loop did not end within `timeout_s`.
+        """
+        error = new_error()
+        check(lib.pg_stop(self.native, milliseconds(timeout_s), error), error)

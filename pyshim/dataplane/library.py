@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The compiled library, its failures as exceptions, and what several of its calls take."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pyshim.errors import InternalError, PollgateError, UnavailableError
+from pyshim.letters import Letter
+
+try:
+    from pyshim._native import decode, encode
+    from pyshim._native._pollgate import ffi, lib
+except ImportError as problem:
+    raise UnavailableError(
+        f"the data plane cannot be loaded ({problem}); install DPDK's libraries (apt-get install dpdk), or "
+        "build pollgate again with the libraries of this host: scripts/setup"
+    ) from problem
+
+__all__ = ["check", "decode", "encode", "ffi", "letter_struct", "lib", "milliseconds", "new_error"]
+
+
+def new_error() -> Any:
+    """What a call of the data plane fills when it fails."""
+    return ffi.new("struct pg_error *")
+
+
+def check(code: int, error: Any) -> None:
+    """Raise what a pg_error_code stands for; PG_OK raises nothing."""
+    if code == lib.PG_OK:
+        return
+    unavailable = (lib.PG_ERROR_DEVICE, lib.PG_ERROR_MEMORY, lib.PG_ERROR_SYSTEM)
+    kind: type[PollgateError] = UnavailableError if code in unavailable else InternalError
+    raise kind(decode.text(error.message) or f"the data plane failed with code {code} and said nothing")
+
+
+def letter_struct(letter: Letter) -> tuple[Any, Any]:
+    """The letter as the data plane takes it, and its body, which must live as long."""
+    native: Any = ffi.new("struct pg_letter *")
+    body = _buffer(letter.body)
+    native.session, native.type, native.channel = letter.session, letter.type, letter.channel
+    native.reliable, native.priority = letter.reliable, letter.priority
+    native.length, native.body = len(letter.body), body
+    return native, body
+
+
+def _buffer(data: bytes) -> Any:
+    """A copy of exactly its size: with a sanitizer in the library, a read past its end is found."""
+    return ffi.new("uint8_t[]", data) if data else ffi.new("uint8_t[1]")
+
+
+def milliseconds(seconds: float) -> int:
+    """A limit as calls take it: at least one."""
+    return max(1, round(seconds * 1000))

@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The statistics page: what the supervisor reads of the workers, whichever worker process is alive."""
+
+from __future__ import annotations
+
+import mmap
+import os
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+from pyshim.conditions import Condition
+from pyshim.dataplane.library import decode, ffi, lib
+from pyshim.errors import InternalError
+from pyshim.plan import Plan
+from pyshim.stats import PortCounts, Snapshot, WorkerSnapshot
+from pyshim.system.memory_file import memory_file
+
+
+@dataclass(frozen=True, slots=True)
+class PageNames:
+    """What the page does not say: the engine, and what ports and pools are called that it knows by index."""
+
+    engine: str
+    ports: tuple[str, ...]
+    pools: tuple[str, ...]
+
+    @classmethod
+    def of(cls, plan: Plan) -> PageNames:
+        """The names in a plan."""
+        ports, pools = (port.name for port in plan.ports), (pool.name for pool in plan.pools)
+        return cls(plan.engine, tuple(ports), tuple(pools))
+
+
+@dataclass(frozen=True, slots=True)
+class RunState:
+    """What only the supervisor knows and every snapshot tells."""
+
+    worker_restarts: int = 0
+    worker_reopenings: int = 0
+    workers_running: bool = False
+    obstacles: tuple[str, ...] = ()
+    config_reload_successful: bool = True
+    sessions_issued: int = 0
+    supervisor_age_s: float = 0.0
+    output_lost: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Pulse:
+    """The few numbers that are read many times a second."""
+
+    heartbeats: tuple[int, ...]  # TSC of each worker's last turn
+    threads: tuple[int, ...]  # of the kernel, that run the loops
+    received: int  # packets, of all workers
+    ports: tuple[Condition, ...] = ()
+
+
+class StatsPage:
+    """The statistics page: a memory file that every worker process in turn counts into."""
+
+    def __init__(self, fd: int) -> None:
+        """Map the page behind `fd`, which becomes this object's to close."""
+        self.fd = fd
+        self._map = mmap.mmap(fd, lib.pg_stats_page_size())
+        self.native: Any = ffi.from_buffer("struct pg_stats_page *", self._map, require_writable=True)
+        self._labels = decode.labels()
+
+    @classmethod
+    def create(cls, workers: int, ports: int, pools: int) -> Self:
+        """A new page, all zero.
+
+        Raises:
+            UnavailableError: no memory file can be made.
+        """
+        made = cls(memory_file("pollgate-stats", lib.pg_stats_page_size()))
+        lib.pg_stats_page_init(made.native, workers, ports, pools)
+        return made
+
+    @classmethod
+    def attach(cls, fd: int) -> Self:
+        """The page that the supervisor made.
+
+        Raises:
+            InternalError: `fd` is not a page of this build.
+        """
+        if os.fstat(fd).st_size < lib.pg_stats_page_size():
+            raise InternalError(
+                "the statistics page is smaller than this build's; pollgate was replaced while it ran"
+            )
+        made = cls(fd)
+        made._read()
+        return made
+
+    def snapshot(self, names: PageNames, state: RunState) -> Snapshot:
+        """Everything at this moment, from one C call. Any thread may ask.
+
+        Raises:
+            InternalError: the page is not of this build.
+        """
+        page = self._read()
+        clock = decode.Clock(lib.pg_tsc(), page.tsc_hz)
+        workers = tuple(
+            decode.worker(page.worker[index], index, self._labels, page.port_count, clock)
+            for index in range(page.worker_count)
+        )
+        return Snapshot(
+            taken_at_s=time.monotonic(),
+            tsc_hz=page.tsc_hz,
+            engine=names.engine,
+            isa=decode.text(page.isa),
+            worker_restarts=state.worker_restarts,
+            worker_reopenings=state.worker_reopenings,
+            workers_running=state.workers_running,
+            obstacles=state.obstacles,
+            config_reload_successful=state.config_reload_successful,
+            sessions_issued=state.sessions_issued,
+            supervisor_age_s=state.supervisor_age_s,
+            output_lost=state.output_lost,
+            workers=workers,
+            ports=tuple(
+                decode.port(page.port[index], name, _sum(workers, index))
+                for index, name in enumerate(names.ports)
+            ),
+            pools=tuple(decode.pool(page.pool[index], name) for index, name in enumerate(names.pools)),
+        )
+
+    def pulse(self) -> Pulse:
+        """Heartbeats and the number of received packets: cheap enough for every turn of an event loop."""
+        page = self._read()
+        workers = [page.worker[index] for index in range(page.worker_count)]
+        return Pulse(
+            tuple(w.heartbeat_tsc for w in workers),
+            tuple(w.thread for w in workers),
+            sum(w.received for w in workers),
+            tuple(decode.condition(page.port[index]) for index in range(page.port_count)),
+        )
+
+    def _read(self) -> Any:
+        out: Any = ffi.new("struct pg_stats_page *")
+        if lib.pg_stats_snapshot(self.native, out) != lib.PG_OK:
+            raise InternalError(
+                "the statistics page is not of this build; pollgate was replaced while it ran"
+            )
+        return out
+
+    def close(self) -> None:
+        """Unmap and close; the memory lives on in whoever else has it."""
+        ffi.release(self.native)
+        self._map.close()
+        os.close(self.fd)
+
+    def __enter__(self) -> Self:
+        """Nothing more to do: it is open from its making."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close it."""
+        self.close()
+
+
+def _sum(workers: Sequence[WorkerSnapshot], port: int) -> PortCounts:
+    parts = [worker.ports[port] for worker in workers]
+    return PortCounts(
+        rx_packets=sum(part.rx_packets for part in parts),
+        rx_bytes=sum(part.rx_bytes for part in parts),
+        tx_packets=sum(part.tx_packets for part in parts),
+        tx_bytes=sum(part.tx_bytes for part in parts),
+    )
