@@ -127,18 +127,19 @@ struct pgc_delivery {
 		receipt; /* of reliable ones: PGC_EVENT_DELIVERED or PGC_EVENT_LOST will name it, once; 0: no such event */
 };
 
-/* Bodies are copied. `delivery` NULL is what the comment says.
+/* Bodies are copied. `delivery` NULL is what the comment says. `target_id` is a player, or 0: everyone near. As long as the
+ * gateway has no world that knows who is near, it takes and acknowledges a message for everyone near, and nobody gets it;
+ * the gateway counts it.
  * PGC_ERROR_STATE: not connected; PGC_ERROR_FULL, PGC_ERROR_TOO_LONG, PGC_ERROR_ARGUMENT. */
 
 /** Where the player is and where it is going. Finite. NULL: unreliable, urgent. */
 int pgc_move(pgc_client *client, const float position[3], const float velocity[3], const struct pgc_delivery *delivery);
 
-/** At a player, or (target_id 0) in a direction. NULL: reliable, channel 0, urgent. */
+/** At a player, or in a direction. NULL: reliable, channel 0, urgent. */
 int pgc_attack(pgc_client *client, uint32_t target_id, uint32_t attack_id, const float direction[3],
 	       const struct pgc_delivery *delivery);
 
-/** @param target_id   a player; 0: everyone near
- *  @param chat_group  the game's own: guild, whisper, trade, ...
+/** @param chat_group  the game's own: guild, whisper, trade, ...
  *  @param text        UTF-8, need not end in a 0
  *  @param bytes       1 to PGC_CHAT_MAX
  *  NULL: reliable, channel 1, normal. */

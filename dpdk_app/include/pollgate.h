@@ -17,7 +17,7 @@ extern "C" {
 #endif
 
 /// Bumped when a structure or the meaning of a field changes; kept in every shared page.
-#define PG_ABI_VERSION 6
+#define PG_ABI_VERSION 7
 
 #define PG_WORKERS_MAX 32
 #define PG_PORTS_MAX 8
@@ -151,6 +151,7 @@ enum pg_loss {
 	PG_LOSS_UNACKNOWLEDGED, // sent as often as allowed
 	PG_LOSS_CLOSED,         // the connection ended first
 	PG_LOSS_TOO_LONG,
+	PG_LOSS_NO_RECEIVER, // for everyone near, and no world or game process knows who that is
 	PG_LOSSES
 };
 
@@ -327,7 +328,7 @@ struct pg_worker_stats {
 	uint64_t received;
 	uint64_t handled[PG_MESSAGES];
 	uint64_t dropped[PG_DROPS];
-	uint64_t to_kernel;
+	uint64_t to_kernel; // nothing counts here yet, nor in the next: neither is shown until it does
 	uint64_t forwarded;
 	uint64_t handed_out; // received here, but their session is another worker's, who got them
 	uint64_t handed_in;  // received by another worker

@@ -6,7 +6,6 @@
 
 #include "message/finite.h"
 #include "pollgate.h"
-#include "table/table.h"
 #include "wire/plain.h"
 
 static_assert(sizeof(struct motion) == 6 * sizeof(float), "checked as six floats");
@@ -23,11 +22,6 @@ ALWAYS_INLINE enum pg_drop motion_check(const struct motion *motion, uint32_t le
 ALWAYS_INLINE enum pg_drop move_check(const struct plain_move *move, uint16_t len)
 {
 	return motion_check(&move->motion, len - (uint32_t)PLAIN_PREFIX);
-}
-
-ALWAYS_INLINE void move_apply(struct session *session, const struct plain_move *move)
-{
-	session_move(session, &move->motion);
 }
 
 #endif

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// message/plain.h: is this payload a whole message of the `plain` profile, and what does it do to its session?
+// message/plain.h: is this payload a whole message of the `plain` profile?
 //
 // Checks are stateless: a session is made only for an address whose first message passed them. What each type
-// checks and does stands in that type's own file.
+// checks stands in that type's own file.
 
 #ifndef POLLGATE_MESSAGE_PLAIN_H
 #define POLLGATE_MESSAGE_PLAIN_H
@@ -13,7 +13,6 @@
 #include "message/move.h"
 #include "message/skill.h"
 #include "pollgate.h"
-#include "table/table.h"
 #include "wire/plain.h"
 
 static_assert((int)PG_MESSAGE_MOVE == PLAIN_MOVE - 1 && (int)PG_MESSAGE_SKILL == PLAIN_SKILL - 1,
@@ -52,13 +51,6 @@ ALWAYS_INLINE enum pg_drop plain_check(const uint8_t *payload, uint16_t len)
 	default:
 		return skill_check(len);
 	}
-}
-
-/// Write what the message says into its session.
-ALWAYS_INLINE void plain_apply(struct session *session, const uint8_t *payload)
-{
-	if (likely(plain_type(payload) == PLAIN_MOVE))
-		move_apply(session, (const struct plain_move *)payload);
 }
 
 /// Turn a message into its acknowledgement.

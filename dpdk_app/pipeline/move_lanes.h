@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // pipeline/move_lanes.h: what the lanes of PLAYER_MOVEs do with several at once, and with a session's whole record, where the
-// CPU has AVX-512. What they do is what look_up, look_up_source, session_seen and move_apply do one by one.
+// CPU has AVX-512. What they do is what look_up, look_up_source, session_seen and session_move do one by one.
 
 #ifndef POLLGATE_PIPELINE_MOVE_LANES_H
 #define POLLGATE_PIPELINE_MOVE_LANES_H
@@ -129,7 +129,7 @@ ALWAYS_INLINE bool record_take_move(struct session *session, const uint8_t *fram
 	if (unlikely(!peer_equal(&session->peer, &peer) || session->player_id != move->player_id))
 		return false;
 	session_seen(session, lanes->now);
-	move_apply(session, move);
+	session_move(session, &move->motion);
 	return true;
 }
 #endif

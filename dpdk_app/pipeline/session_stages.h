@@ -10,6 +10,7 @@
 
 #include <string.h>
 
+#include "game/dispatch.h"
 #include "pipeline/sealed.h"
 #include "pipeline/stages.h"
 #include "session/handshake.h"
@@ -256,56 +257,6 @@ ALWAYS_INLINE bool open_sealed(const struct gate *gate, struct sealed *s)
 
 // ---------------------------------------------------------------- what does it do?
 
-ALWAYS_INLINE void issued_move(struct issued *record, const uint8_t *motion)
-{
-	record->motion_version++;
-	__atomic_signal_fence(__ATOMIC_SEQ_CST); // a crash sees stores in program order
-	memcpy(&record->motion, motion, sizeof(record->motion));
-	__atomic_signal_fence(__ATOMIC_SEQ_CST);
-	record->motion_version++;
-}
-
-/// Where in a message's body the player is named whom it is for. Only of types that are for somebody.
-static unsigned target_offset(unsigned type)
-{
-	return type == SESSION_SKILL ? sizeof(uint32_t) : 0; // behind skill_id
-}
-
-static enum priority event_priority(unsigned type)
-{
-	if (type == SESSION_CHAT)
-		return PRIORITY_NORMAL;
-	return type == SESSION_BULK ? PRIORITY_BULK : PRIORITY_URGENT;
-}
-
-/// What one player does to another, or says. To nobody, it is for a world to come.
-static COLD void relay_message(struct session_side *side, const struct issued *from, const struct delivered *message,
-			       uint64_t now)
-{
-	const uint32_t target = load32(message->body + target_offset(message->type));
-	const struct outgoing event = {
-		.type = (uint8_t)(message->type + SESSION_EVENT),
-		.channel = message->channel,
-		.reliable = message->reliable,
-		.priority = event_priority(message->type),
-		.sender = from->player_id,
-		.body = message->body,
-		.length = message->length,
-	};
-
-	if (target != 0)
-		session_relay(side, target, &event, now);
-}
-
-ALWAYS_INLINE void take_message(struct session_side *side, struct issued *record, const struct delivered *message,
-				uint64_t now)
-{
-	if (likely(message->type == SESSION_MOVE))
-		issued_move(record, message->body);
-	else if (message->type != SESSION_HEARTBEAT)
-		relay_message(side, record, message, now);
-}
-
 /// The header's acknowledgement of what we sent, made 64 bits. One of packets that we did not send yet says nothing.
 ALWAYS_INLINE void take_acknowledgement(struct session_side *side, const struct issued *record, struct conversation *c,
 					const struct session_header *header, uint64_t now)
@@ -348,7 +299,7 @@ ALWAYS_INLINE enum pg_drop take_messages(struct session_side *side, const struct
 	intake_begin(intake, body, length);
 	while (intake_next(&side->hall, c, intake, &message)) {
 		*ids |= message.reliable;
-		take_message(side, record, &message, now);
+		dispatch(side, record, &message, now);
 	}
 	mark_taken(record, s->counter);
 	if (length > 0)

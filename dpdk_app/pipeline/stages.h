@@ -6,7 +6,7 @@
 #ifndef POLLGATE_PIPELINE_STAGES_H
 #define POLLGATE_PIPELINE_STAGES_H
 
-#include "message/plain.h"
+#include "game/effect.h"
 #include "pipeline/pipeline.h"
 
 #define JOIN_(a, b) a##_##b

@@ -180,7 +180,7 @@ ALWAYS_INLINE unsigned take_usual(struct session_side *side, struct usual_data *
 	drop = charge_move(side, record, c, now);
 	if (unlikely(drop != PG_DROP_NONE))
 		return drop;
-	issued_move(record, usual_motion(frame));
+	dispatch_move(record, usual_motion(frame));
 	mark_taken(record, data->counter);
 	if (unlikely(!(header->flags & SESSION_FLAG_ACK_NOW))) {
 		conversation_owe(&side->hall, c, now);

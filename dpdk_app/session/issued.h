@@ -136,4 +136,14 @@ ALWAYS_INLINE uint8_t issued_owner(const struct issued *record)
 	return __atomic_load_n(&record->owner, __ATOMIC_ACQUIRE);
 }
 
+/// @param motion  a struct motion, of any alignment
+ALWAYS_INLINE void issued_move(struct issued *record, const uint8_t *motion)
+{
+	record->motion_version++;
+	__atomic_signal_fence(__ATOMIC_SEQ_CST); // a crash sees stores in program order
+	memcpy(&record->motion, motion, sizeof(record->motion));
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	record->motion_version++;
+}
+
 #endif

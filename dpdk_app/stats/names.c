@@ -107,6 +107,7 @@ static const char *const loss_names[PG_LOSSES] = {
 	[PG_LOSS_UNACKNOWLEDGED] = "unacknowledged",
 	[PG_LOSS_CLOSED] = "closed",
 	[PG_LOSS_TOO_LONG] = "too_long",
+	[PG_LOSS_NO_RECEIVER] = "no_receiver",
 };
 
 static const char *const denial_names[PG_DENIALS] = {

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "frames.h"
+#include "game/effect.h"
 #include "message/plain.h"
 #include "utf8_oracle.h"
 

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "game/effect.h"
 #include "message/plain.h"
 #include "rig.h"
 

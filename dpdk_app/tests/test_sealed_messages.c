@@ -44,13 +44,30 @@ static void test_message_for_nobody_is_counted_lost(void **state)
 {
 	struct gatehouse *g = *state;
 	struct player player = connected(g, 1), idle = issue(g, 2);
-	const struct message absent = an_attack(99, 0, 0), away = an_attack(idle.id, 0, 0),
-			     everyone = an_attack(0, 0, 0);
+	const struct message absent = an_attack(99, 0, 0), away = an_attack(idle.id, 0, 0);
 
 	assert_int_equal(say(g, &player, true, &absent).result, PG_DROP_NONE);
 	assert_int_equal(say(g, &player, true, &away).result, PG_DROP_NONE);
-	assert_int_equal(say(g, &player, true, &everyone).result, PG_DROP_NONE);
 	assert_int_equal(g->house->stats[0].messages.lost[PG_LOSS_NO_PLAYER], 2);
+	assert_int_equal(g->house->stats[0].messages.lost[PG_LOSS_NO_RECEIVER], 0);
+}
+
+/// A target_id of 0 wherever the type has it, beside what is for nobody else than its sender's session.
+static void test_message_for_everyone_near_is_taken_and_counted_lost(void **state)
+{
+	struct gatehouse *g = *state;
+	struct player player = connected(g, 1);
+	const uint8_t chat[] = {0, 0, 0, 0, 7, 0, 2, 0, 'h', 'i'}, skill[] = {9, 0, 0, 0, 0, 0, 0, 0}, bulk[5] = {0};
+	struct message all = an_attack(0, 0, 0);
+
+	add_message(&all, SESSION_CHAT, 0, 0, chat, sizeof(chat));
+	add_message(&all, SESSION_SKILL, 0, 0, skill, sizeof(skill));
+	add_message(&all, SESSION_BULK, 0, 0, bulk, sizeof(bulk));
+	add_message(&all, SESSION_HEARTBEAT, 0, 0, "", 0);
+	add_message(&all, SESSION_MOVE, 0, 0, &a_motion, sizeof(a_motion));
+	assert_int_equal(say(g, &player, true, &all).result, PG_DROP_NONE);
+	assert_int_equal(g->house->stats[0].messages.lost[PG_LOSS_NO_RECEIVER], 4);
+	assert_int_equal(g->house->stats[0].messages.lost[PG_LOSS_NO_PLAYER], 0);
 }
 
 struct taken_by_relay {
@@ -176,6 +193,7 @@ int main(void)
 		BY_EVERY_WAY(test_attack_reaches_its_target),
 		BY_EVERY_WAY(test_player_may_write_to_himself),
 		BY_EVERY_WAY(test_message_for_nobody_is_counted_lost),
+		BY_EVERY_WAY(test_message_for_everyone_near_is_taken_and_counted_lost),
 		BY_EVERY_WAY(test_message_for_another_workers_player_is_passed_on),
 		BY_EVERY_WAY(test_undelivered_messages_and_ids_are_kept_with_the_record),
 		BY_EVERY_WAY(test_who_never_acknowledges_is_closed),

@@ -32,6 +32,16 @@ def _per_worker(get: Callable[[WorkerSnapshot], Value]) -> Callable[[Snapshot], 
     return read
 
 
+def _once_there_are_any(get: Callable[[WorkerSnapshot], int]) -> Callable[[Snapshot], Iterator[Sample]]:
+    """Of a counter that nothing increments yet: who reads it shall not take 0 for an observation."""
+
+    def read(snapshot: Snapshot) -> Iterator[Sample]:
+        counts = [((str(worker.index),), get(worker)) for worker in snapshot.workers]
+        return iter(counts if any(count for _, count in counts) else [])
+
+    return read
+
+
 def _per_worker_and(
     get: Callable[[WorkerSnapshot], Mapping[str, int]],
 ) -> Callable[[Snapshot], Iterator[Sample]]:
@@ -224,15 +234,15 @@ FAMILIES: tuple[Family, ...] = (
         "to_kernel_packets",
         _WORKER,
         "packets",
-        "Received packets handed to the kernel.",
-        _per_worker(lambda worker: worker.to_kernel),
+        "Received packets handed to the kernel; absent until there are any.",
+        _once_there_are_any(lambda worker: worker.to_kernel),
     ),
     _counter(
         "forwarded_packets",
         _WORKER,
         "packets",
-        "Received packets handed to a game process.",
-        _per_worker(lambda worker: worker.forwarded),
+        "Received packets handed to a game process; absent until there are any.",
+        _once_there_are_any(lambda worker: worker.forwarded),
     ),
     _counter(
         "handed_over_packets",

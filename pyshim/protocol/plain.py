@@ -106,7 +106,7 @@ class PlayerAttack(_Body):
 
 
 class ChatMessage(_Body):
-    """1 to 512 bytes of UTF-8 for one player, or for everyone near when `target_id` is 0."""
+    """1 to 512 bytes of UTF-8 for one player, or for everyone near: acknowledged, and delivered to nobody."""
 
     name = "CHAT_MESSAGE"
     fields_desc = [  # noqa: RUF012

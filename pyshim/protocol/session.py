@@ -271,7 +271,7 @@ class Attack(_Layer):
 
 
 class Chat(_Layer):
-    """1 to 512 bytes of UTF-8 for one player, or for everyone near when `target_id` is 0."""
+    """1 to 512 bytes of UTF-8 for one player, or with `target_id` 0 for all near, who get nothing yet."""
 
     name = "CHAT"
     fields_desc = plain.ChatMessage.fields_desc[1:]

@@ -73,8 +73,8 @@ def assert_no_buffer_is_missing(summary: Tree, *, held: int = 0) -> None:
 def _conserved(summary: Tree, worker: str, received: int) -> None:
     handled = sum(summary["pollgate_messages_total"][worker].values())
     dropped = sum(summary["pollgate_drops_total"][worker].values())
-    to_kernel = summary["pollgate_to_kernel_packets_total"][worker]
-    forwarded = summary["pollgate_forwarded_packets_total"][worker]
+    to_kernel = summary["pollgate_to_kernel_packets_total"].get(worker, 0)
+    forwarded = summary["pollgate_forwarded_packets_total"].get(worker, 0)
     handed = summary["pollgate_handed_over_packets_total"][worker]
     ended = handled + dropped + to_kernel + forwarded + handed["out"]
     assert received + handed["in"] == ended, f"worker {worker}"

@@ -108,6 +108,16 @@ def test_every_series_exists_before_the_first_packet() -> None:
     assert at_start == later
 
 
+@pytest.mark.parametrize("field", ["to_kernel", "forwarded"])
+def test_what_nothing_counts_yet_is_hidden_and_shown_for_every_worker_once_it_does(field: str) -> None:
+    name = f"pollgate_{field}_packets_total"
+    nothing = with_workers(snapshot(), worker(0, 9), worker(1, 9))
+    assert values(nothing)[name] == {}
+    assert not [key for key in samples(nothing) if key[0] == name]
+    some = with_workers(snapshot(), worker(0, 9), dataclasses.replace(worker(1, 9), **{field: 3}))
+    assert values(some)[name] == {"0": 0, "1": 3}
+
+
 def test_counters_are_per_worker_and_named_by_reason() -> None:
     assert value(snapshot(turns=7), "pollgate_messages_total", worker="1", type="move") == 56
     assert value(snapshot(turns=7), "pollgate_drops_total", worker="0", reason="truncated") == 7

@@ -374,11 +374,14 @@ def is_balanced(samples: Samples, **labels: str) -> bool:
     def value(name: str) -> float:
         return samples.value(f"pollgate_{name}_total", **labels)
 
+    def once_counted(name: str) -> float:
+        return sum(count for _, count in samples.matching(f"pollgate_{name}_total", **labels))
+
     def handed(direction: str) -> float:
         return samples.value("pollgate_handed_over_packets_total", direction=direction, **labels)
 
-    ends = ("messages", "drops", "to_kernel_packets", "forwarded_packets")
-    ended = sum(value(end) for end in ends) + handed("out")
+    elsewhere = once_counted("to_kernel_packets") + once_counted("forwarded_packets")
+    ended = value("messages") + value("drops") + elsewhere + handed("out")
     return value("received_packets") + handed("in") == ended and value("transmit_offered_packets") == value(
         "transmit_sent_packets"
     ) + value("transmit_drops")

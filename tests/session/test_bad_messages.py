@@ -7,6 +7,7 @@ import struct
 import zlib
 
 import pytest
+from scapy.packet import Packet
 
 from pyshim.protocol import session as layers
 from pyshim.protocol.session import Message
@@ -90,9 +91,26 @@ def test_datagram_above_the_agreed_size_is_refused(player: RawPlayer) -> None:
     assert is_alive(player)
 
 
-def test_chat_that_everyone_near_should_get_is_taken(player: RawPlayer) -> None:
-    near = layers.Chat(target_id=0, channel=0, text=b"hi")
-    assert player.drop(player.data(message(MessageType.CHAT, near), at_once=False)) is None
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        (MessageType.ATTACK, layers.Attack(target_id=0)),
+        (MessageType.CHAT, layers.Chat(target_id=0, channel=0, text=b"hi")),
+        (MessageType.SKILL, layers.Skill(skill_id=9, target_id=0)),
+        (MessageType.BULK, layers.Bulk(target_id=0, data=b"whatever")),
+    ],
+    ids=["attack", "chat", "skill", "bulk"],
+)
+def test_what_everyone_near_should_get_is_taken_and_counted_as_lost(
+    player: RawPlayer, kind: MessageType, body: Packet
+) -> None:
+    assert player.drop(player.data(message(kind, body), at_once=False)) is None
+    said = player.gateway.stats().messages
+    assert said.received[kind.name.lower()] == 1
+    assert {reason: count for reason, count in said.lost.items() if count} == {"no_receiver": 1}
+
+
+def test_a_player_gets_what_is_addressed_to_that_player(player: RawPlayer) -> None:
     assert player.drop(player.data(message(MessageType.CHAT, CHAT), at_once=False)) is None
     player.now += 0.1
     (event,) = [body for body in player.said() if isinstance(body, Message)]

@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from pyshim.dataplane import Letter
 from pyshim.errors import InternalError
+from pyshim.letters import Letter
 from pyshim.protocol.client import Bulk, Connected, Inventory, NotConnectedError, QueueFull, Ticket
 from pyshim.protocol.client.outgoing import Delivery, Outgoing, Priority
 from pyshim.protocol.session_wire import MessageType, bulk_body, move_body

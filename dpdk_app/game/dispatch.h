@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// game/dispatch.h: where a message of the `session` profile goes once it was taken: into its sender's session, to another
+// player, or to nobody, which is counted. Decided here and nowhere else.
+
+#ifndef POLLGATE_GAME_DISPATCH_H
+#define POLLGATE_GAME_DISPATCH_H
+
+#include "session/side.h"
+
+/// Where a player is and moves goes into the player's own session.
+/// @param motion  a struct motion, of any alignment
+ALWAYS_INLINE void dispatch_move(struct issued *from, const uint8_t *motion)
+{
+	issued_move(from, motion);
+}
+
+/// What one player does to another, or says.
+COLD void dispatch_event(struct session_side *side, const struct issued *from, const struct delivered *message,
+			 uint64_t now);
+
+/// @param from  the sender's record, which is ours
+ALWAYS_INLINE void dispatch(struct session_side *side, struct issued *from, const struct delivered *message,
+			    uint64_t now)
+{
+	if (likely(message->type == SESSION_MOVE))
+		dispatch_move(from, message->body);
+	else if (message->type != SESSION_HEARTBEAT) // which says only that its sender is there
+		dispatch_event(side, from, message, now);
+}
+
+#endif
