@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Messages that the operator sends to players, and their way to the worker process: one at a time, in order.
 
-The control API's thread posts a letter and waits; the supervisor's loop passes it on when the worker process
-has answered the one before it. So letters never fill the control channel, which carries reloads too.
+The management server's thread posts a letter and waits; the supervisor's loop passes it on when the worker
+process has answered the one before it. So letters never fill the control channel, which carries reloads too.
 """
 
 from __future__ import annotations

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Issuing sessions: the control API of a running gateway, and the commands that ask it. See README.md.
+"""Issuing sessions: who may ask the control API of a running gateway, and the commands that do.
 
-The supervisor imports `server` only when a listener has profile session; the commands never load the data
-plane.
+See README.md. The commands never load the data plane.
 """

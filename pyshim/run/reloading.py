@@ -12,12 +12,11 @@ from typing import Self
 from pyshim.config import Config, load_config
 from pyshim.config.reload import restart_needed
 from pyshim.errors import RAISE_PROCESS_LIMIT, ConfigError, UnavailableError
-from pyshim.metrics import MetricsServer
+from pyshim.management.server import ManagementServer, Served
 from pyshim.plan import Plan
 from pyshim.planner import policy_of
 from pyshim.run.control import Reload
 from pyshim.run.reload_socket import ReloadSocket
-from pyshim.stats import Snapshot
 
 APPLY_LIMIT_S = 3.0
 READ_LIMIT_S = 20.0  # for the file and, if metrics move, for their address
@@ -62,10 +61,10 @@ def read_change(path: Path, running: Config, plan: Plan) -> Change:
 
 @dataclass(frozen=True, slots=True)
 class _Proposal:
-    """A change, and the server of its metrics, which is up already."""
+    """A change, and the address of its metrics, which is served already."""
 
     change: Change
-    metrics: MetricsServer | None
+    metrics: Served | None
 
     def withdraw(self) -> None:
         """Nothing comes of it."""
@@ -139,7 +138,7 @@ class _Pending:
 
 
 class LiveConfig:
-    """The configuration that runs, the metrics server that belongs to it, and the change under way, if any.
+    """The configuration that runs, the metrics that belong to it, and the change under way, if any.
 
     A change is read, proposed to the data plane, then committed or dropped; until then all that runs is the
     old one. While open, as a context manager, it serves metrics.
@@ -150,20 +149,15 @@ class LiveConfig:
         path: Path,
         config: Config,
         plan: Plan,
-        source: Callable[[], Snapshot],
-        age_s: Callable[[], float],
+        server: ManagementServer,
     ) -> None:
-        """`config` runs as `plan` and was read from `path`; metrics are served from `source`.
-
-        `age_s` tells how long ago the supervisor last looked.
-        """
+        """`config` runs as `plan` and was read from `path`; metrics are served by `server`."""
         self.config = config
         self.plan = plan
         self._path = path
-        self._source = source
-        self._age_s = age_s
+        self._server = server
         self.reload_socket = ReloadSocket(path)
-        self._metrics: MetricsServer | None = None
+        self._metrics: Served | None = None
         self._generation = 0
         self._reading: _Reading | None = None
         self._pending: _Pending | None = None
@@ -273,6 +267,6 @@ class LiveConfig:
         if dropped is not None:
             dropped.proposal.withdraw()
 
-    def _serve(self, config: Config) -> MetricsServer | None:
+    def _serve(self, config: Config) -> Served | None:
         listen = config.metrics.listen
-        return None if listen is None else MetricsServer(listen, self._source, self._age_s).start()
+        return None if listen is None else self._server.open_figures(listen)

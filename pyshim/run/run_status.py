@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pyshim.dataplane import PageNames, RunState, StatsPage
@@ -15,14 +15,6 @@ if TYPE_CHECKING:
     from pyshim.sessions import SessionTable
 
 
-@dataclass(frozen=True, slots=True)
-class ControlApi:
-    """Where sessions are issued, and how many stand."""
-
-    where: str
-    sessions: SessionTable
-
-
 class Status:
     """Where every snapshot comes from. Metrics threads read `now`, so it is replaced, never changed."""
 
@@ -30,14 +22,15 @@ class Status:
         self,
         page: StatsPage,
         names: PageNames,
-        control_api: ControlApi | None,
+        sessions: SessionTable | None,
         lost: Callable[[], Mapping[str, int]],
     ) -> None:
         """Read from `page`; `lost` tells lines that could not be written, by stream, to any thread."""
         self._page = page
         self._names = names
         self._lost = lost
-        self.control_api = control_api
+        self._sessions = sessions
+        self.issued_at: str | None = None  # where the control API is
         self.now = RunState()
         self.turned_s = time.monotonic()  # when the supervisor's loop last turned
 
@@ -47,7 +40,7 @@ class Status:
 
     def snapshot(self) -> Snapshot:
         """Everything at this moment; any thread may ask."""
-        issued = self.control_api.sessions.count() if self.control_api else 0
+        issued = self._sessions.count() if self._sessions else 0
         state = replace(
             self.now, sessions_issued=issued, supervisor_age_s=self.age_s(), output_lost=self._lost()
         )

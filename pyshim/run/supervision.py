@@ -321,8 +321,8 @@ class Supervision:
         if first:
             self._started_s = self._shown_s = now_s
             self._view.started(self._live.plan, self._live.metrics_url)
-            if self._status.control_api is not None:
-                self._tell("info", f"sessions are issued at {self._status.control_api.where}")
+            if self._status.issued_at is not None:
+                self._tell("info", f"sessions are issued at {self._status.issued_at}")
             for told in queue_shortfalls(self._live.plan, self._status.snapshot()):
                 self._tell("warning", told)
         self._look_at_ports(self._page.pulse())

@@ -15,13 +15,17 @@ from pyshim.dataplane import PageNames, StatsPage, gain_nothing, limit_capabilit
 from pyshim.errors import UnavailableError
 from pyshim.host import gather
 from pyshim.host.users import has_file_capabilities
+from pyshim.issuing.access import advertised
 from pyshim.letters import Post
+from pyshim.management.server import ManagementServer
+from pyshim.management.sessions import Gateway
 from pyshim.plan import Plan
 from pyshim.planner import plan
 from pyshim.planner.descriptors import descriptors_needed
 from pyshim.run.reloading import LiveConfig
-from pyshim.run.run_status import ControlApi, Status
+from pyshim.run.run_status import Status
 from pyshim.run.supervision import Memory, RunOptions, Supervision, View
+from pyshim.sessions import SessionTable
 from pyshim.system.memory_file import SessionState
 from pyshim.system.process_limits import raise_cpu_time_limit, raise_descriptor_limit
 from pyshim.system.signals import Signals
@@ -64,27 +68,26 @@ def run(options: RunOptions, view: View, lost: Callable[[], Mapping[str, int]]) 
                 "compare workers.cpus with `taskset -cp $$`"
             ) from problem
         post = stack.enter_context(closing(Post()))
-        control_api = stack.enter_context(_control_api(config, state, post))
-        status = Status(page, PageNames.of(decided), control_api, lost)
-        live = stack.enter_context(
-            LiveConfig(options.config_path, config, decided, status.snapshot, status.age_s)
-        )
+        gateway = stack.enter_context(_issuing(config, state, post))
+        status = Status(page, PageNames.of(decided), gateway.sessions if gateway else None, lost)
+        server = stack.enter_context(ManagementServer(status.snapshot, status.age_s, gateway))
+        if gateway is not None:
+            control = stack.enter_context(closing(server.open_control(config)))
+            status.issued_at = control.where
+        live = stack.enter_context(LiveConfig(options.config_path, config, decided, server))
         memory = Memory(page, state, post)
         supervisor = stack.enter_context(closing(Supervision(options, view, live, memory, status)))
         supervisor.run(signals)
 
 
 @contextmanager
-def _control_api(config: Config, state: SessionState, post: Post) -> Iterator[ControlApi | None]:
-    """Serve the control API, if there is anything to issue; what it needs is loaded only then."""
+def _issuing(config: Config, state: SessionState, post: Post) -> Iterator[Gateway | None]:
+    """What sessions are issued with, if there is anything to issue."""
     if not config.issues_sessions:
         yield None
         return
-    from pyshim.issuing.server import ControlServer  # noqa: PLC0415
-    from pyshim.sessions import SessionTable  # noqa: PLC0415
-
-    with SessionTable(state) as sessions, ControlServer(config, sessions, post) as server:
-        yield ControlApi(server.where, sessions)
+    with SessionTable(state) as sessions:
+        yield Gateway(sessions, post, advertised(config))
 
 
 def _keep_little(decided: Plan) -> None:

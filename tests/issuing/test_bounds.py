@@ -8,8 +8,8 @@ import socket
 from collections.abc import Iterator
 from pathlib import Path
 
-from pyshim.issuing.bounds import BODY_BYTES_MAX, Rate
-from pyshim.issuing.connections import CONNECTIONS_MAX
+from pyshim.management.bounds import BODY_BYTES_MAX, Rate
+from pyshim.management.connections import CONNECTIONS_MAX
 from tests.gate import Gate
 from tests.issuing.gateway import TOKEN, Api, UnixConnection, ask, configuration, token_file
 from tests.ports import free_port

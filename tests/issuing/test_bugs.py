@@ -11,8 +11,11 @@ from typing import Any
 import pytest
 
 from pyshim.config.values import Endpoint
-from pyshim.issuing.app import Gateway, make_app
-from pyshim.issuing.bounds import Bounds
+from pyshim.management.app import make_app
+from pyshim.management.bounds import Bounds
+from pyshim.management.figures import Figures
+from pyshim.management.sessions import Gateway
+from tests.metrics.synthetic import snapshot
 
 
 class Broken:
@@ -39,7 +42,7 @@ async def _ask(app: Bounds) -> list[Any]:
 def test_a_bug_is_one_sentence_and_tells_no_secret(caplog: pytest.LogCaptureFixture) -> None:
     gateway = Gateway(Broken(), None, Endpoint("127.0.0.1", 1))  # type: ignore[arg-type]
     with caplog.at_level(logging.DEBUG):
-        start, body = asyncio.run(_ask(Bounds(make_app(gateway), None)))
+        start, body = asyncio.run(_ask(Bounds(make_app(Figures(snapshot, lambda: 0.0), gateway), None)))
     assert start["status"] == 500
     assert json.loads(body["body"]) == {"error": "the gateway failed at this; its log says more"}
     assert "RuntimeError" in caplog.text

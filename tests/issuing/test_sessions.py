@@ -280,4 +280,6 @@ def test_the_description_names_every_request(api: Api) -> None:
         ("/v1/sessions/{session}", "get"),
         ("/v1/sessions/{session}", "delete"),
         ("/v1/sessions/{session}/messages", "post"),
+        ("/v1/stats", "get"),
+        ("/v1/stats/stream", "get"),
     }

@@ -23,7 +23,7 @@ from prometheus_client.parser import text_string_to_metric_families
 import pyshim.metrics
 from pyshim import __version__
 from pyshim.metrics import FAMILIES, values
-from pyshim.metrics.server import SnapshotCollector
+from pyshim.metrics.collector import SnapshotCollector
 from pyshim.stats import Histogram, Snapshot
 from tests.metrics.synthetic import snapshot, with_workers, worker
 

@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 import pyshim.metrics
-from pyshim.metrics import FAMILIES, MetricsServer
+from pyshim.metrics import FAMILIES
 from pyshim.stats import Snapshot
 from tests.metrics.prometheus import Prometheus, scraping
+from tests.metrics.served import MetricsServer
 from tests.metrics.synthetic import snapshot
 
 pytestmark = pytest.mark.skipif(

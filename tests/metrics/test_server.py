@@ -17,9 +17,11 @@ from urllib.parse import urlsplit
 import pytest
 
 from pyshim.errors import ExitCode, UnavailableError
-from pyshim.metrics import MetricsServer
-from pyshim.metrics.server import CONNECTIONS_MAX, HEALTHY_AGE_S, READY_AGE_S
+from pyshim.management.connections import OPEN_CONNECTIONS_MAX as CONNECTIONS_MAX
+from pyshim.management.health import HEALTHY_AGE_S, READY_AGE_S
+from pyshim.management.server import READERS_MAX
 from pyshim.stats import Snapshot
+from tests.metrics.served import MetricsServer
 from tests.metrics.synthetic import snapshot, with_workers, worker
 
 LOOPBACK = ("127.0.0.1", 0)
@@ -183,11 +185,11 @@ def test_a_port_that_this_user_may_not_bind_is_refused_in_one_sentence() -> None
 import os, sys
 from pathlib import Path
 from pyshim.errors import UnavailableError
-from pyshim.metrics import MetricsServer
+from pyshim.management.server import ManagementServer
 Path("/proc/sys/net/ipv4/ip_unprivileged_port_start").write_text("1024")
 os.setresuid(65534, 65534, 65534)
 try:
-    MetricsServer(("127.0.0.1", 81), lambda: None).start()
+    ManagementServer(lambda: None).open_figures(("127.0.0.1", 81))
 except UnavailableError as error:
     print(error)
 """
@@ -234,8 +236,8 @@ def test_the_oldest_connection_gives_way_and_threads_stay_bounded(server: Metric
         for _ in range(CONNECTIONS_MAX):
             stack.enter_context(socket.create_connection(address(server), timeout=30)).sendall(b"GET ")
         assert oldest.recv(1) == b""
-        serving = [thread for thread in threading.enumerate() if thread.name == "metrics-request"]
-        assert len(serving) <= CONNECTIONS_MAX
+        serving = [thread for thread in threading.enumerate() if thread.name.startswith("management")]
+        assert len(serving) <= 1 + READERS_MAX
 
 
 def test_a_request_in_hand_is_not_cut_to_make_room() -> None:
@@ -256,13 +258,13 @@ def test_a_request_in_hand_is_not_cut_to_make_room() -> None:
         ]
         assert others[0].recv(1) == b""  # older than all but the scrape
         go_on.set()
-        assert scrape.recv(100).startswith(b"HTTP/1.0 200 ")
+        assert scrape.recv(100).startswith(b"HTTP/1.1 200 ")
 
 
 def test_a_request_that_trickles_in_is_cut_at_its_deadline(
     server: MetricsServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pyshim.metrics.server.REQUEST_TIMEOUT_S", 0.2)
+    monkeypatch.setattr("pyshim.management.connections.REQUEST_LIMIT_S", 0.2)
     with socket.create_connection(address(server), timeout=60) as slow:
         ended = threading.Event()
 

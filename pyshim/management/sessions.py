@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The control API itself: what each request does with the issued sessions; README.md has examples."""
+"""What the control API does with issued sessions; ../issuing/README.md has examples."""
 
 from __future__ import annotations
 
@@ -11,23 +11,21 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from pyshim.config.values import Endpoint
 from pyshim.errors import UsageError
-from pyshim.issuing.openapi import openapi
-from pyshim.issuing.requests import (
+from pyshim.letters import Fate, Letter, Post, Verdict
+from pyshim.management.answers import numbers, refusal
+from pyshim.management.requests import (
     BadRequestError,
     IssueRequest,
     MessageRequest,
     TooLongError,
     parse_body,
 )
-from pyshim.letters import Fate, Letter, Post, Verdict
 from pyshim.sessions import LIST_MAX, NUMBERS, NoRoomError, Page, SessionInfo, SessionTable
 
 LIST_DEFAULT = 100
@@ -45,21 +43,17 @@ class Gateway:
     address: Endpoint  # that players are told
 
 
-def make_app(gateway: Gateway) -> Starlette:
-    """The API as an ASGI application, without the bounds around it."""
+def routes(gateway: Gateway) -> list[Route]:
+    """The requests."""
     handlers = _Handlers(gateway)
     one = "/v1/sessions/{session}"
-    return Starlette(
-        routes=[
-            Route("/v1/sessions", handlers.issue, methods=["POST"]),
-            Route("/v1/sessions", handlers.list, methods=["GET"]),
-            Route(one, handlers.inspect, methods=["GET"]),
-            Route(one, handlers.revoke, methods=["DELETE"]),
-            Route(one + "/messages", handlers.send, methods=["POST"]),
-            Route("/v1/openapi.json", _openapi, methods=["GET"]),
-        ],
-        exception_handlers={HTTPException: _http_error, Exception: _failure},
-    )
+    return [
+        Route("/v1/sessions", handlers.issue, methods=["POST"]),
+        Route("/v1/sessions", handlers.list, methods=["GET"]),
+        Route(one, handlers.inspect, methods=["GET"]),
+        Route(one, handlers.revoke, methods=["DELETE"]),
+        Route(one + "/messages", handlers.send, methods=["POST"]),
+    ]
 
 
 def describe(info: SessionInfo) -> dict[str, Any]:
@@ -91,11 +85,11 @@ def _telling(handler: Handler) -> Handler:
         try:
             return await handler(self, request)
         except TooLongError as problem:
-            return _error(413, str(problem))
+            return refusal(413, str(problem))
         except (BadRequestError, UsageError) as problem:
-            return _error(400, str(problem))
+            return refusal(400, str(problem))
         except NoRoomError as problem:
-            return _error(503, str(problem))
+            return refusal(503, str(problem))
 
     return telling
 
@@ -125,7 +119,7 @@ class _Handlers:
 
     @_telling
     async def list(self, request: Request) -> Response:
-        wanted = _query(
+        wanted = numbers(
             request, {"player_id": NUMBERS, "from": range(2**32), "limit": range(1, LIST_MAX + 1)}
         )
         if "player_id" in wanted:
@@ -157,12 +151,12 @@ class _Handlers:
         if found is None:
             return _unknown(request)
         if found.connection is None:
-            return _error(404, f"player {found.player_id} is not connected, so nothing can be sent to him")
+            return refusal(404, f"player {found.player_id} is not connected, so nothing can be sent to him")
         letter = wanted.letter(found.session, found.player_id, found.connection.max_datagram)
         verdict = await self._deliver(letter)
         status = _STATUS[verdict.fate]
         if verdict.fate is not Fate.SENT:
-            return _error(status, verdict.text)
+            return refusal(status, verdict.text)
         return JSONResponse({"session": found.session, "bytes": len(letter.body)}, status)
 
     async def _deliver(self, letter: Letter) -> Verdict:
@@ -188,53 +182,12 @@ class _Handlers:
             )
 
 
-async def _openapi(_: Request) -> Response:
-    return JSONResponse(openapi())
-
-
-async def _http_error(request: Request, problem: Exception) -> Response:
-    assert isinstance(problem, HTTPException)
-    told = {
-        404: f"there is no {request.url.path[:80]}; /v1/openapi.json tells what there is",
-        405: f"{request.method[:10]} is not for {request.url.path[:80]}; /v1/openapi.json tells what is",
-    }
-    return _error(problem.status_code, told.get(problem.status_code, problem.detail), problem.headers)
-
-
-async def _failure(_: Request, __: Exception) -> Response:
-    return _error(500, "the gateway failed at this; its log says more")
-
-
 def _number(request: Request) -> int:
     """The session in the path; one that cannot be is unknown like any other."""
     text = str(request.path_params["session"])
     return int(text) if text.isascii() and text.isdecimal() and len(text) <= 10 else 0
 
 
-def _query(request: Request, allowed: dict[str, range]) -> dict[str, int]:
-    """The numbers behind the question mark.
-
-    Raises:
-        BadRequestError: an unknown name, one that comes twice, or not a number of its range.
-    """
-    found = {}
-    for name, text in request.query_params.multi_items():
-        if name not in allowed:
-            raise BadRequestError(f"{name[:40]}: no such parameter; allowed: {', '.join(allowed)}")
-        if name in found:
-            raise BadRequestError(f"{name}: is there more than once; once is allowed")
-        span = allowed[name]
-        if not (text.isascii() and text.isdecimal() and len(text) <= 10 and int(text) in span):
-            raise BadRequestError(f"{name}: allowed is a whole number from {span[0]} to {span[-1]}")
-        found[name] = int(text)
-    return found
-
-
 def _unknown(request: Request) -> Response:
     session = str(request.path_params["session"])[:20]
-    return _error(404, f"there is no session {session}: it was never issued, has expired or was revoked")
-
-
-def _error(status: int, sentence: str, headers: Any = None) -> Response:
-    more = {"retry-after": "1"} if status == 503 else {}
-    return JSONResponse({"error": sentence}, status, {**(headers or {}), **more})
+    return refusal(404, f"there is no session {session}: it was never issued, has expired or was revoked")

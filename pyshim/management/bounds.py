@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """What a request meets before its handler: who asks, how often, how much is sent. An ASGI application.
 
-The API lives in the supervisor, so nothing that a client does may hold it up or fill its memory.
+The server lives in the supervisor, so nothing that a client does may hold it up or fill its memory.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pyshim.issuing.access import Token
-from pyshim.issuing.connections import serving
+from pyshim.management.connections import serving
 
 BODY_BYTES_MAX = 128 * 1024  # the longest message in base64 and JSON is three quarters of it
 BODY_LIMIT_S = 20.0  # for a body to arrive as a whole: a request in hand keeps its connection
@@ -56,9 +56,10 @@ class Rate:
 class Bounds:
     """Lets through what is allowed to ask, to the application inside."""
 
-    def __init__(self, inside: ASGIApp, token: Token | None) -> None:
-        """Without a token everybody who can connect may ask."""
+    def __init__(self, inside: ASGIApp, token: Token | None, name: str = "control") -> None:
+        """Without a token everybody who can connect may ask; `name` is what its log says."""
         self._inside = inside
+        self._name = name
         self._token = token
         self._rate = Rate(REQUESTS_PER_S, REQUESTS_BURST)
         self._strangers = Rate(STRANGERS_PER_S, STRANGERS_BURST)
@@ -78,7 +79,7 @@ class Bounds:
             pass  # before its request was whole
         except Exception as error:
             # It was answered inside. Only what kind it was: the text of an error may have a key in it.
-            _log.error("control: a request failed unexpectedly: %s", type(error).__name__)
+            _log.error("%s: a request failed unexpectedly: %s", self._name, type(error).__name__)
 
     def _refusal(self, headers: Headers) -> tuple[int, str] | None:
         if self._token is not None and not self._token.opens(headers.get("authorization")):

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from pyshim import __version__
-from pyshim.issuing.requests import IssueRequest, MessageRequest
+from pyshim.management.requests import IssueRequest, MessageRequest
 
 _NUMBER = {"type": "integer", "minimum": 1, "maximum": 2**32 - 1}
 _ISSUED = {
@@ -18,6 +18,7 @@ _ISSUED = {
     "expires": {"type": "string", "format": "date-time"},
     "player_id": _NUMBER,
 }
+_INTERVAL = {"type": "integer", "minimum": 1, "maximum": 60, "default": 1, "description": "seconds"}
 _VECTOR = {"type": ["array", "null"], "items": {"type": "number"}, "minItems": 3, "maxItems": 3}
 _INFO = {
     "session": _NUMBER,
@@ -51,6 +52,11 @@ def openapi() -> dict[str, Any]:
         "security": [{"token": []}, {}],
         "components": {"securitySchemes": {"token": {"type": "http", "scheme": "bearer"}}},
         "paths": {
+            "/v1/stats": {"get": _operation("Every metric by its name", {200: {}}, (400, 500))},
+            "/v1/stats/stream": {
+                "parameters": [{"name": "interval", "in": "query", "schema": _INTERVAL}],
+                "get": _stream(),
+            },
             "/v1/sessions": {
                 "post": _operation("Issue a session", {201: _ISSUED}, (400, 503), body=IssueRequest),
                 "get": {**_operation("List sessions", {200: page}, (400,)), "parameters": query},
@@ -87,6 +93,13 @@ def _operation(
     if body is not None:
         schema = body.model_json_schema()
         described["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
+    return described
+
+
+def _stream() -> dict[str, Any]:
+    described = _operation("The same, again and again", {200: None}, (400,))
+    events = {"text/event-stream": {"schema": {"type": "string"}}}
+    described["responses"]["200"] = {"description": "an event `stats` with each", "content": events}
     return described
 
 

@@ -1,0 +1,248 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The connections of the management server: how many, how slow, and which is cut to make room for a new one.
+
+All of it runs on the server's one thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from pyshim.system.eviction import oldest_of_most, source_of
+from pyshim.system.spare_descriptor import SpareDescriptor, is_scarce
+
+CONNECTIONS_MAX = 64  # of the control API
+OPEN_CONNECTIONS_MAX = 16  # of metrics
+REQUEST_LIMIT_S = 5.0  # for the head of a request to arrive: from the connection, or from its first byte
+ANSWER_LIMIT_S = 5.0  # for a piece of an answer to be taken
+SLOW_READER_S = 1.0  # an answer leaves in milliseconds, unless its reader does not take it
+
+_KEY = "pollgate.connection"  # of an ASGI scope
+
+
+@dataclass(eq=False)
+class Connection:
+    """One that is open."""
+
+    socket: socket.socket
+    source: str
+    remembers: bool = True  # that a request was let in
+    entitled: bool = False  # a request that was let in has come over it
+    requests: int = 0  # in hand, that were let in
+    asked: bool = False  # a request is in hand, let in or not
+    sends_since_s: float | None = None  # since when its reader has been waited for
+    transport: asyncio.Transport | None = None
+    ended: asyncio.Event = field(default_factory=asyncio.Event)  # an answer without end should end now
+
+    @contextlib.contextmanager
+    def serving(self) -> Iterator[None]:
+        """While a request that was let in is in hand."""
+        self.entitled = self.remembers
+        self.requests += 1
+        try:
+            yield
+        finally:
+            self.requests -= 1
+
+    @property
+    def may_be_cut(self) -> bool:
+        """Whoever has shown what he may do, or has a request in hand, stays."""
+        return not self.entitled and self.requests == 0
+
+    @property
+    def reads_slowly(self) -> bool:
+        """Whether it does not take its answer."""
+        return self.sends_since_s is not None and time.monotonic() - self.sends_since_s > SLOW_READER_S
+
+    def cut(self) -> None:
+        """End it, whatever has not been sent yet."""
+        if self.transport is not None:
+            self.transport.abort()
+        else:
+            cut(self.socket)
+
+
+class BoundedListener(socket.socket):
+    """A listening socket that keeps so many connections at most, also before a TLS handshake or a request.
+
+    A new one takes the place of one that has shown nothing, or of one that does not take its answer; when
+    there is none, it is closed itself.
+    """
+
+    _most: int
+    _remembers: bool
+    _open: list[Connection]  # oldest first
+    _one_taken: bool  # in this turn of the server's loop
+    _spare: SpareDescriptor
+
+    @classmethod
+    def of(cls, listener: socket.socket, name: str, most: int, *, remembers: bool) -> Self:
+        """Take a listening socket over.
+
+        Args:
+            listener: it.
+            name: what it is called in sentences.
+            most: connections.
+            remembers: whether a connection over which a request was let in stays, once that is answered.
+        """
+        made = cls(listener.family, listener.type, listener.proto, listener.detach())
+        made._most = most
+        made._remembers = remembers
+        made._open = []
+        made._one_taken = False
+        made._spare = SpareDescriptor(name)
+        return made
+
+    def accept(self) -> tuple[socket.socket, Any]:
+        """The next connection; the server closes it.
+
+        Raises:
+            BlockingIOError: there is none, or it was refused, or one was taken in this turn of the loop:
+                before the next one, what came over the earlier ones is looked at, so that a burst pushes out
+                nobody who has asked.
+        """
+        self._one_taken = not self._one_taken
+        if not self._one_taken:
+            raise BlockingIOError
+        try:
+            accepted, address = super().accept()
+        except OSError as problem:
+            if not is_scarce(problem):
+                raise
+            self._spare.refuse(self, problem)
+            raise BlockingIOError from None
+        self._open = [one for one in self._open if one.socket.fileno() >= 0]
+        if len(self._open) < self._most or self._make_room():
+            self._open.append(Connection(accepted, source_of(address), self._remembers))
+        else:
+            cut(accepted)
+        return accepted, address
+
+    def close(self) -> None:
+        """Close it, and what it kept for hard times; answers without end end."""
+        self._spare.close()
+        for one in self._open:
+            one.ended.set()
+        super().close()
+
+    def cut_all(self) -> None:
+        """End every connection that it took."""
+        for one in self._open:
+            one.cut()
+
+    def _make_room(self) -> bool:
+        idle = [one for one in self._open if one.may_be_cut]
+        slow = [one for one in self._open if one.reads_slowly]
+        victim = oldest_of_most(idle or slow, lambda one: one.source)
+        if victim is None:
+            return False
+        self._open.remove(victim)
+        victim.cut()
+        return True
+
+    def connection(self, fd: int) -> Connection | None:
+        """That of a descriptor; None when it was closed at once, or has been cut."""
+        return next((one for one in self._open if one.socket.fileno() == fd), None)
+
+
+def cut(connection: socket.socket) -> None:
+    """End a connection, whoever reads or writes it."""
+    with contextlib.suppress(OSError):  # it may have gone already
+        connection.shutdown(socket.SHUT_RDWR)  # the server sees its end, and closes it
+
+
+def protocol_of(listener: BoundedListener) -> type[asyncio.Protocol]:
+    """uvicorn's HTTP over the connections of a listener: a request knows its own, and has deadlines."""
+
+    class Protocol(H11Protocol):
+        _connection: Connection | None = None
+        _late: asyncio.TimerHandle | None = None  # until the head of a request is whole
+
+        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+            super().connection_made(transport)
+            self._connection = listener.connection(transport.get_extra_info("socket").fileno())
+            if self._connection is None:
+                transport.abort()
+                return
+            self._connection.transport = transport
+            self.app = _over(self._connection, self.app, self._head_is_whole)
+            self._expect_head()
+
+        def data_received(self, data: bytes) -> None:
+            if self._connection is not None and not self._connection.asked:
+                self._expect_head()
+            super().data_received(data)
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            self._head_is_whole()
+            super().connection_lost(exc)
+
+        def timeout_keep_alive_handler(self) -> None:
+            if self.transport.get_write_buffer_size():
+                self.transport.abort()  # a close would wait for who does not read
+            else:
+                super().timeout_keep_alive_handler()
+
+        def _expect_head(self) -> None:
+            if self._late is None:
+                self._late = self.loop.call_later(REQUEST_LIMIT_S, self.transport.abort)
+
+        def _head_is_whole(self) -> None:
+            if self._late is not None:
+                self._late.cancel()
+                self._late = None
+
+    return Protocol
+
+
+def _over(connection: Connection, app: ASGIApp, begins: Any) -> ASGIApp:
+    """The application, whose every request knows its connection, and whose answers have deadlines."""
+
+    async def asked(scope: Scope, receive: Receive, send: Send) -> None:
+        async def bounded(message: Message) -> None:
+            connection.sends_since_s = time.monotonic()
+            try:
+                async with asyncio.timeout(ANSWER_LIMIT_S):
+                    await send(message)
+            except TimeoutError:
+                connection.cut()
+            finally:
+                connection.sends_since_s = None
+
+        begins()
+        scope[_KEY] = connection
+        connection.asked = True
+        try:
+            await app(scope, receive, bounded)
+        finally:
+            connection.asked = False
+            _end_in_time(connection.transport)
+
+    return asked
+
+
+def _end_in_time(transport: asyncio.Transport | None) -> None:
+    """A connection that is closed with its last answer waits for its reader only so long."""
+    if transport is not None and transport.is_closing() and transport.get_write_buffer_size():
+        asyncio.get_running_loop().call_later(ANSWER_LIMIT_S, transport.abort)
+
+
+def connection_of(scope: Scope) -> Connection | None:
+    """That over which a request came; None in a test that has no connection."""
+    found: Connection | None = scope.get(_KEY)
+    return found
+
+
+def serving(scope: Scope) -> contextlib.AbstractContextManager[None]:
+    """While a request that was let in is in hand."""
+    connection = connection_of(scope)
+    return contextlib.nullcontext() if connection is None else connection.serving()
