@@ -26,6 +26,9 @@ WORD = re.compile(r"[A-Za-z_]\w*")
 LOCAL_INCLUDE = re.compile(r'#include "([^"]+)"')
 SYSTEM_INCLUDE = re.compile(r"#include <[^>]+>")
 NOISE = re.compile(r'//.*?$|/\*.*?\*/|"(?:\\.|[^"\\])*"|\'(?:\\.|[^\'\\])*\'', re.DOTALL | re.MULTILINE)
+LIST_INCLUDE = re.compile(r'((?:^#define (?:[^\n]*\\\n)*[^\n]*\n)+)^#include "([^"]+\.def)"\n', re.MULTILINE)
+LIST_MACRO = re.compile(r"^#define (\w+)(?:\(([^)]*)\))?[ \t]*((?:[^\n]*\\\n)*[^\n]*)\n", re.MULTILINE)
+LIST_ENTRY = re.compile(r"^(\w+)\(([^()]*)\)(?:[ \t]*//.*)?$", re.MULTILINE)
 ATTRIBUTE = re.compile(r"__attribute__\s*\(\(.*?\)\)|\b(?:PACKED|CACHE_ALIGNED|COLD|ALWAYS_INLINE)\b")
 FUNCTION = re.compile(r"\b([A-Za-z_]\w*)\s*\(")
 TAG = re.compile(r"\b(?:struct|union|enum)\s+(\w+)")
@@ -197,6 +200,48 @@ def _conditional(piece: list[str]) -> Item:
     return Item(text, frozenset().union(*(item.names for item in inner)))
 
 
+@dataclass(frozen=True)
+class ListMacro:
+    """What an entry of a .def file becomes."""
+
+    parameters: tuple[str, ...]
+    body: str
+
+    def expand(self, arguments: list[str]) -> str:
+        """The body with the entry's arguments in it, as the preprocessor puts them."""
+        values = dict(zip(self.parameters, arguments, strict=False))
+        text = re.sub(
+            r"#(?!#)\s*(\w+)", lambda found: f'"{values[found.group(1)]}"', self.body.replace("##", "\0")
+        )
+        text = WORD.sub(lambda found: values.get(found.group(), found.group()), text)
+        return re.sub(r"\s*\0\s*", "", text).replace("\\\n", "\n")
+
+
+def _list_macros(defines: str) -> dict[str, ListMacro]:
+    macros: dict[str, ListMacro] = {}
+    for name, parameters, body in LIST_MACRO.findall(defines):
+        same = macros.get(body.strip())
+        macros[name] = same or ListMacro(tuple(part.strip() for part in parameters.split(",")), body)
+    return macros
+
+
+def expand_lists(text: str, folders: list[Path], seen: set[Path]) -> str:
+    """Put in what a .def file says of each of its entries, in place of the macros and the include."""
+
+    def entries(found: re.Match[str]) -> str:
+        macros = _list_macros(found.group(1))
+        path = next(folder / found.group(2) for folder in folders if (folder / found.group(2)).exists())
+        seen.add(path.resolve())
+        lines = [
+            macros[kind].expand([argument.strip() for argument in arguments.split(",")])
+            for kind, arguments in LIST_ENTRY.findall(path.read_text())
+            if kind in macros
+        ]
+        return re.sub(r"[ \t]+$", "", "\n".join(lines), flags=re.MULTILINE) + "\n"
+
+    return LIST_INCLUDE.sub(entries, text)
+
+
 class Reader:
     """Reads files and what they include, each once, in the order in which a compiler would."""
 
@@ -206,6 +251,7 @@ class Reader:
         self.public = public
         self.sources: list[Source] = []
         self.seen: set[Path] = set()
+        self.lists: set[Path] = set()  # .def files
 
     def read(self, path: Path, whole: bool) -> None:
         """Add `path`, after all that it includes."""
@@ -213,7 +259,7 @@ class Reader:
         if path in self.seen:
             return
         self.seen.add(path)
-        lines = path.read_text().split("\n")
+        lines = expand_lists(path.read_text(), self.folders, self.lists).split("\n")
         source = Source(path, _purpose(lines), whole)
         for block in [lines] if path.suffix == ".c" else _blocks(_without_guard(lines)):
             if block and re.match(r"#\s*if", block[0]):
@@ -346,7 +392,8 @@ def main() -> int:
         reader.read(path, whole=True)
     args.output.write_text(amalgamate(reader))
     if args.depfile:
-        args.depfile.write_text(f"{args.output}: {' '.join(str(source.path) for source in reader.sources)}\n")
+        read = [source.path for source in reader.sources] + sorted(reader.lists)
+        args.depfile.write_text(f"{args.output}: {' '.join(map(str, read))}\n")
     return 0
 
 

@@ -3,6 +3,13 @@
 
 #include "pollgate_client.h"
 
+#include <assert.h>
+
+#define CLOSED(NAME, name, number) static_assert((int)PGC_CLOSED_##NAME == (number), "closed: as on the wire");
+#define DENIED(NAME, name, number) \
+	static_assert((int)PGC_DENIED_##NAME == 20 + (number), "denied: 20 more than on the wire");
+#include "wire/closed.def"
+
 const char *pgc_error_text(int error)
 {
 	switch (error) {

@@ -5,27 +5,26 @@
 
 #include "net/headers.h"
 
-/// Where in a message's body the player is named whom it is for.
-static unsigned target_offset(unsigned type)
-{
-	return type == SESSION_SKILL ? sizeof(uint32_t) : 0; // behind skill_id
-}
+/// What wire/messages.def says of a type that is for another player.
+struct relayed {
+	uint8_t target; // where in the body the player is named whom it is for
+	uint8_t priority;
+};
 
-static enum priority event_priority(unsigned type)
-{
-	if (type == SESSION_CHAT)
-		return PRIORITY_NORMAL;
-	return type == SESSION_BULK ? PRIORITY_BULK : PRIORITY_URGENT;
-}
+static const struct relayed relayed[UINT8_MAX + 1] = {
+#define RELAYED(NAME, name, title, number, body, compress, target, urgency) [number] = {target, PRIORITY_##urgency},
+#include "wire/messages.def"
+};
 
 void dispatch_event(struct session_side *side, const struct issued *from, const struct delivered *message, uint64_t now)
 {
-	const uint32_t target = load32(message->body + target_offset(message->type));
+	const struct relayed *kind = &relayed[message->type];
+	const uint32_t target = load32(message->body + kind->target);
 	const struct outgoing event = {
 		.type = (uint8_t)(message->type + SESSION_EVENT),
 		.channel = message->channel,
 		.reliable = message->reliable,
-		.priority = event_priority(message->type),
+		.priority = (enum priority)kind->priority,
 		.sender = from->player_id,
 		.body = message->body,
 		.length = message->length,

@@ -27,8 +27,6 @@ extern "C" {
 #define PG_QUEUES_PER_WORKER_MAX 16
 #define PG_BURST_BUCKETS 9     // upper bounds 1, 2, 4, 8, 16, 24, 32, 48, 64 packets
 #define PG_DATAGRAM_MAX 1472   // bytes of UDP payload that fit an Ethernet frame; longer ones are too_long
-#define PG_CLOSE_REASONS 10    // index: reason of the wire, 0 has no label
-#define PG_DENIALS 7           // index: reason of DENIED, 0 has no label
 #define PG_ABOUT_MAX 112       // an interface's name, an address as text, or a path
 #define PG_HANDLING_BUCKETS 26 // see pg_handling_bound_ns(); the last one is unbounded
 
@@ -36,82 +34,23 @@ extern "C" {
 
 /// What a received packet was handled as: the label `type` of pollgate_messages_total.
 enum pg_message {
-	PG_MESSAGE_MOVE,
-	PG_MESSAGE_ATTACK,
-	PG_MESSAGE_CHAT,
-	PG_MESSAGE_HEARTBEAT,
-	PG_MESSAGE_SKILL,
-	PG_MESSAGE_ARP,
-	PG_MESSAGE_ICMP_ECHO,
-	PG_MESSAGE_NEIGHBOR_SOLICITATION,
-	PG_MESSAGE_ICMPV6_ECHO,
-	PG_MESSAGE_MLD_QUERY,     // a report follows later
-	PG_MESSAGE_SESSION_HELLO, // datagrams of the session profile; what is in them is counted in pg_message_stats
-	PG_MESSAGE_SESSION_CONFIRM,
-	PG_MESSAGE_SESSION_DATA,
-	PG_MESSAGE_SESSION_CLOSE,
-	PG_MESSAGE_SESSION_PATH_RESPONSE,
+#define HANDLED(NAME, name) PG_MESSAGE_##NAME,
+#include "stats/reasons.def"
 	PG_MESSAGES
 };
 
 /// Why a received packet was dropped: the label `reason` of pollgate_drops_total.
 enum pg_drop {
 	PG_DROP_NONE, // not dropped; never counted, has no label
-	PG_DROP_TRUNCATED,
-	PG_DROP_TOO_LONG,
-	PG_DROP_NOT_ETHERNET_II,
-	PG_DROP_NOT_FOR_US,
-	PG_DROP_BAD_IP_HEADER,
-	PG_DROP_IP_OPTIONS,
-	PG_DROP_IP_FRAGMENT,
-	PG_DROP_IP_CHECKSUM,
-	PG_DROP_BAD_SOURCE,
-	PG_DROP_GROUP_FRAME, // a datagram to us alone in a broadcast or multicast frame
-	PG_DROP_UDP_LENGTH,
-	PG_DROP_UDP_CHECKSUM,
-	PG_DROP_UDP_CHECKSUM_MISSING,
-	PG_DROP_BAD_ARP,
-	PG_DROP_BAD_ICMP,
-	PG_DROP_BAD_NEIGHBOR_DISCOVERY,
-	PG_DROP_BAD_MLD,          // a query for multicast listeners that breaks RFC 3810 or RFC 2710
-	PG_DROP_ADDRESS_CONFLICT, // somebody else says that an address of ours is his
-	PG_DROP_HOST_RATE_LIMITED,
-	PG_DROP_MESSAGE_TYPE,
-	PG_DROP_MESSAGE_SIZE,
-	PG_DROP_MESSAGE_RESERVED,
-	PG_DROP_NOT_FINITE,
-	PG_DROP_BAD_UTF8,
-	PG_DROP_PLAYER_MISMATCH,
-	PG_DROP_TABLE_FULL,
-	PG_DROP_SOURCE_RATE_LIMITED,
-	PG_DROP_SESSION_HEADER,          // kind, flags, length or a reserved byte cannot be
-	PG_DROP_SESSION_UNKNOWN,         // no session has this number
-	PG_DROP_SESSION_STATE,           // not connected, or not a kind that a client sends
-	PG_DROP_SESSION_OVER,            // expired, revoked or consumed
-	PG_DROP_COOKIE_FORGED,           // not ours, or for another address, session or nonce
-	PG_DROP_COOKIE_OLD,              // older than 4 s, or than the one that was accepted
-	PG_DROP_BAD_PROOF,               // of the issued key
-	PG_DROP_REPLAYED,                // its counter was seen, or is too old to tell
-	PG_DROP_BAD_TAG,                 // sealed with another key, or changed
-	PG_DROP_BAD_PATH_RESPONSE,       // no such challenge
-	PG_DROP_MESSAGE_ORDER,           // an id or fragment that cannot be
-	PG_DROP_MESSAGE_COMPRESSION,     // does not expand to what it says
-	PG_DROP_NO_ROOM,                 // for messages that must wait for others; they come again
-	PG_DROP_CONNECTION_RATE_LIMITED, // more HELLOs than limits.connections_pps from one source
-	PG_DROP_HANDSHAKE_BUDGET,        // handshakes have used delivery.handshake_cpu
-	PG_DROP_SESSION_RATE_LIMITED,    // more than limits.session_pps
-	PG_DROP_MESSAGE_RATE_LIMITED,    // more of one type than delivery.messages_pps
-	PG_DROP_OWNER_BUSY,              // its session is another worker's, who has too much to do
-	PG_DROP_WORKER_LOST,             // was in a worker's hands when the worker died
+#define DROP(NAME, name) PG_DROP_##NAME,
+#include "stats/reasons.def"
 	PG_DROPS
 };
 
 /// Why a packet offered to a transmit queue did not leave: label `reason` of pollgate_transmit_drops_total.
 enum pg_tx_drop {
-	PG_TX_DROP_QUEUE_FULL,
-	PG_TX_DROP_LINK_DOWN,
-	PG_TX_DROP_REFUSED, // the kernel would not send it: no route, a firewall
-	PG_TX_DROP_WORKER_LOST,
+#define TX_DROP(NAME, name) PG_TX_DROP_##NAME,
+#include "stats/reasons.def"
 	PG_TX_DROPS
 };
 
@@ -126,33 +65,49 @@ uint64_t pg_handling_bound_ns(unsigned bucket);
 
 /// Messages of the session profile that players send: label `type` of pollgate_session_messages_received_total.
 enum pg_request {
-	PG_REQUEST_MOVE,
-	PG_REQUEST_ATTACK,
-	PG_REQUEST_CHAT,
-	PG_REQUEST_HEARTBEAT,
-	PG_REQUEST_SKILL,
-	PG_REQUEST_BULK,
+#define OWN(NAME, ...) PG_REQUEST_##NAME,
+#define RELAYED(NAME, ...) PG_REQUEST_##NAME,
+#include "wire/messages.def"
 	PG_REQUESTS
 };
 
 /// And those that they get: label `type` of pollgate_session_messages_sent_total.
-enum pg_event { PG_EVENT_ATTACK, PG_EVENT_CHAT, PG_EVENT_SKILL, PG_EVENT_INVENTORY, PG_EVENT_BULK, PG_EVENTS };
+enum pg_event {
+#define RELAYED(NAME, ...) PG_EVENT_##NAME,
+#define GIVEN(NAME, ...) PG_EVENT_##NAME,
+#include "wire/messages.def"
+	PG_EVENTS
+};
 
 /// Types that may be compressed, of either direction: label `type` of pollgate_compression_bytes_total.
-enum pg_compressible { PG_COMPRESS_CHAT, PG_COMPRESS_INVENTORY, PG_COMPRESS_BULK, PG_COMPRESSIBLE };
+enum pg_compressible {
+#define COMPRESSED(NAME, ...) PG_COMPRESS_##NAME,
+#include "wire/messages.def"
+	PG_COMPRESSIBLE
+};
 
 /// Why a message to a player was not delivered: label `reason` of pollgate_session_messages_lost_total.
 enum pg_loss {
-	PG_LOSS_NONE,           // not lost; never counted, has no label
-	PG_LOSS_QUEUE_FULL,     // the player is too slow: delivery.queue_kib
-	PG_LOSS_NO_MEMORY,      // all sessions together wait for too much: delivery.memory_mib
-	PG_LOSS_NO_PLAYER,      // nobody with this player_id is connected
-	PG_LOSS_OWNER_BUSY,     // another worker's player, and that worker has too much to do
-	PG_LOSS_UNACKNOWLEDGED, // sent as often as allowed
-	PG_LOSS_CLOSED,         // the connection ended first
-	PG_LOSS_TOO_LONG,
-	PG_LOSS_NO_RECEIVER, // for everyone near, and no world or game process knows who that is
+	PG_LOSS_NONE, // not lost; never counted, has no label
+#define LOSS(NAME, name) PG_LOSS_##NAME,
+#include "stats/reasons.def"
 	PG_LOSSES
+};
+
+/// Why connections ended: label `reason` of pollgate_session_closed_total. As on the wire.
+enum pg_close_reason {
+	PG_CLOSED_NONE, // never counted, has no label
+#define CLOSED(NAME, name, number) PG_CLOSED_##NAME = (number),
+#include "wire/closed.def"
+	PG_CLOSE_REASONS
+};
+
+/// Why HELLOs and CONFIRMs were answered with DENIED: label `reason` of pollgate_session_denied_total. As on the wire.
+enum pg_denial {
+	PG_DENIED_NONE, // never counted, has no label
+#define DENIED(NAME, name, number) PG_DENIED_##NAME = (number),
+#include "wire/closed.def"
+	PG_DENIALS
 };
 
 const char *pg_request_name(unsigned request);
@@ -160,7 +115,7 @@ const char *pg_event_name(unsigned event);
 const char *pg_compressible_name(unsigned type);
 const char *pg_loss_name(unsigned loss);
 const char *pg_denial_name(unsigned reason);
-const char *pg_close_name(unsigned reason); // enum session_close_reason of the wire
+const char *pg_close_name(unsigned reason);
 
 // ---------------------------------------------------------------- errors
 
@@ -350,12 +305,11 @@ struct pg_worker_stats {
 	uint64_t sessions_active; // a gauge
 	uint64_t sessions_admitted;
 	uint64_t sessions_expired;
-	uint64_t sessions_recovered;       // found in the state of a dead worker
-	uint64_t connected;                // a gauge: connections of the session profile
-	uint64_t connections;              // CONFIRMs that made one
-	uint64_t closed[PG_CLOSE_REASONS]; // by enum session_close_reason of the wire
-	uint64_t denied
-		[PG_DENIALS]; // HELLOs and CONFIRMs that were answered with DENIED, by enum session_denial of the wire
+	uint64_t sessions_recovered; // found in the state of a dead worker
+	uint64_t connected;          // a gauge: connections of the session profile
+	uint64_t connections;        // CONFIRMs that made one
+	uint64_t closed[PG_CLOSE_REASONS];
+	uint64_t denied[PG_DENIALS]; // HELLOs and CONFIRMs that were answered with DENIED
 	uint64_t path_changes;
 	struct pg_message_stats messages;
 

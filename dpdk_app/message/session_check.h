@@ -30,7 +30,13 @@ enum pg_compressible session_compressible(uint8_t type);
 /// Does a sender's player_id precede the body of this type?
 ALWAYS_INLINE bool session_has_sender(uint8_t type)
 {
-	return type > SESSION_EVENT && type != SESSION_WORLD_STATE && type != SESSION_INVENTORY;
+	switch (type) {
+#define RELAYED(NAME, ...) case SESSION_##NAME##_EVENT:
+#include "wire/messages.def"
+		return true;
+	default:
+		return false;
+	}
 }
 
 #endif

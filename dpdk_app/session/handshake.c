@@ -398,8 +398,7 @@ static struct handshake_outcome take_close(struct session_side *side, uint32_t s
 	if (length != CLOSE_LEN)
 		return dropped(PG_DROP_SESSION_HEADER);
 	memcpy(&body, payload + sizeof(struct session_header), sizeof(body));
-	if (body.reason == 0 || body.reason > SESSION_CLOSED_SHUTDOWN ||
-	    !all_zero(body.reserved, sizeof(body.reserved)))
+	if (body.reason == 0 || body.reason >= PG_CLOSE_REASONS || !all_zero(body.reserved, sizeof(body.reserved)))
 		return dropped(PG_DROP_SESSION_HEADER);
 	connection_close(side, slot, SESSION_CLOSED_LEFT, now);
 	return answered(PG_MESSAGE_SESSION_CLOSE, 0);

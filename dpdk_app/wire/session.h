@@ -91,12 +91,8 @@ struct session_confirm {
 } PACKED;
 
 enum session_denial {
-	SESSION_DENIED_UNKNOWN = 1,
-	SESSION_DENIED_VERSION = 2,
-	SESSION_DENIED_EXPIRED = 3,
-	SESSION_DENIED_REVOKED = 4,
-	SESSION_DENIED_CONSUMED = 5,
-	SESSION_DENIED_FULL = 6,
+#define DENIED(NAME, name, number) SESSION_DENIED_##NAME = (number),
+#include "wire/closed.def"
 };
 
 struct session_denied {
@@ -130,15 +126,8 @@ static_assert(sizeof(struct session_welcome) == 52, "WELCOME without padding and
 #define SESSION_WELCOME_CLEAR offsetof(struct session_welcome, player_id)
 
 enum session_close_reason {
-	SESSION_CLOSED_LEFT = 1,          // the player leaves
-	SESSION_CLOSED_IDLE = 2,          // silent for idle_timeout
-	SESSION_CLOSED_EXPIRED = 3,       // the time that it was issued for is over
-	SESSION_CLOSED_REVOKED = 4,       // by the operator
-	SESSION_CLOSED_REPLACED = 5,      // confirmed again, from elsewhere or by a new start of the client
-	SESSION_CLOSED_UNDELIVERABLE = 6, // a reliable message was sent as often as allowed
-	SESSION_CLOSED_PROTOCOL = 7,      // the peer broke a rule of this document inside a sealed packet
-	SESSION_CLOSED_RESTARTED = 8,     // the worker died with messages of this session
-	SESSION_CLOSED_SHUTDOWN = 9,      // the gateway ends
+#define CLOSED(NAME, name, number) SESSION_CLOSED_##NAME = (number),
+#include "wire/closed.def"
 };
 
 struct session_close_body {
@@ -153,23 +142,22 @@ struct session_close_body {
 
 // ---------------------------------------------------------------- messages inside DATA
 
-enum session_message_type {
-	// client to gateway: bodies of the plain profile without header and player_id
-	SESSION_MOVE = PLAIN_MOVE,
-	SESSION_ATTACK = PLAIN_ATTACK,
-	SESSION_CHAT = PLAIN_CHAT,
-	SESSION_HEARTBEAT = PLAIN_HEARTBEAT,
-	SESSION_SKILL = PLAIN_SKILL,
-	SESSION_BULK = 7, // u32 target_id, bytes that the gateway does not look at
-	// gateway to client
-	SESSION_WORLD_STATE = 201,
-	SESSION_ATTACK_EVENT = 202, // an event of type t is the message t-200 of a player:
-	SESSION_CHAT_EVENT = 203,   // u32 player_id of the sender (0: the operator), then the body as it was sent
-	SESSION_SKILL_EVENT = 205,
-	SESSION_INVENTORY = 206, // bytes from the game, which the gateway does not look at
-	SESSION_BULK_EVENT = 207,
-};
+/// An event of type t is the message t - SESSION_EVENT of a player: u32 player_id of the sender (0: the operator), then the
+/// body as it was sent.
 #define SESSION_EVENT 200
+
+enum session_message_type {
+#define OWN(NAME, name, title, number, ...) SESSION_##NAME = (number),
+#define RELAYED(NAME, name, title, number, ...) \
+	SESSION_##NAME = (number), SESSION_##NAME##_EVENT = (number) + SESSION_EVENT,
+#define GIVEN(NAME, name, title, number, ...) SESSION_##NAME = (number),
+#define UNSENT(NAME, title, number) SESSION_##NAME = (number),
+#include "wire/messages.def"
+};
+static_assert((int)SESSION_MOVE == PLAIN_MOVE && (int)SESSION_ATTACK == PLAIN_ATTACK &&
+		      (int)SESSION_CHAT == PLAIN_CHAT && (int)SESSION_HEARTBEAT == PLAIN_HEARTBEAT &&
+		      (int)SESSION_SKILL == PLAIN_SKILL,
+	      "types that both profiles have are the same");
 
 #define SESSION_MESSAGE_COMPRESSED 0x01
 #define SESSION_MESSAGE_RELIABLE 0x02

@@ -1,0 +1,180 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Each message type and each reason is one line of a .def file; what is not made from it says the same."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pyshim._native._pollgate import ffi, lib
+from pyshim.config import Config
+from pyshim.plan import COMPRESSED_TYPES, REQUEST_TYPES
+from pyshim.protocol import plain, session, session_wire
+from tests.definitions import EVENT, Type, entries, names, numbers, types
+
+ROOT = Path(__file__).resolve().parents[2]
+PROTOCOL = (ROOT / "dpdk_app" / "wire" / "PROTOCOL.md").read_text()
+DISSECTOR = (ROOT / "wireshark" / "pollgate.lua").read_text()
+CLIENT = (ROOT / "client" / "pollgate_client.h").read_text()
+
+
+def requests() -> list[tuple[str, ...]]:
+    """OWN and RELAYED, in the order of the file, which is that of the counters."""
+    text = (ROOT / "dpdk_app" / "wire" / "messages.def").read_text()
+    both = [*entries("wire/messages.def", "OWN"), *entries("wire/messages.def", "RELAYED")]
+    return sorted(both, key=lambda entry: text.index(f"({entry[0]}, {entry[1]}, {entry[2]},"))
+
+
+# ---------------------------------------------------------------- what the data plane made of it
+
+
+@pytest.mark.parametrize(
+    ("name", "first", "end", "expected"),
+    [
+        (lib.pg_message_name, 0, lib.PG_MESSAGES, names("stats/reasons.def", "HANDLED")),
+        (lib.pg_drop_name, 1, lib.PG_DROPS, names("stats/reasons.def", "DROP")),
+        (lib.pg_tx_drop_name, 0, lib.PG_TX_DROPS, names("stats/reasons.def", "TX_DROP")),
+        (lib.pg_loss_name, 1, lib.PG_LOSSES, names("stats/reasons.def", "LOSS")),
+        (lib.pg_close_name, 1, lib.PG_CLOSE_REASONS, names("wire/closed.def", "CLOSED")),
+        (lib.pg_denial_name, 1, lib.PG_DENIALS, names("wire/closed.def", "DENIED")),
+        (lib.pg_request_name, 0, lib.PG_REQUESTS, [name for _, name, *_ in requests()]),
+        (lib.pg_compressible_name, 0, lib.PG_COMPRESSIBLE, names("wire/messages.def", "COMPRESSED")),
+    ],
+    ids=["handled", "drop", "tx_drop", "loss", "closed", "denied", "request", "compressed"],
+)
+def test_labels_are_those_of_the_lists_in_their_order(
+    name: Callable[[int], object], first: int, end: int, expected: list[str]
+) -> None:
+    assert [ffi.string(name(n)).decode() for n in range(first, end)] == expected
+    assert name(end) == ffi.NULL
+
+
+def test_events_are_what_is_relayed_or_given() -> None:
+    events = {ffi.string(lib.pg_event_name(n)).decode() for n in range(lib.PG_EVENTS)}
+    assert events == {*names("wire/messages.def", "RELAYED"), *names("wire/messages.def", "GIVEN")}
+
+
+@pytest.mark.parametrize("file", ["stats/reasons.def", "wire/closed.def"])
+def test_a_label_is_its_enumerator_in_small_letters(file: str) -> None:
+    for kind in ("HANDLED", "DROP", "TX_DROP", "LOSS", "CLOSED", "DENIED"):
+        for upper, lower, *_ in entries(file, kind):
+            assert lower == upper.lower()
+
+
+# ---------------------------------------------------------------- what is written by hand
+
+
+def test_pythons_types_are_those_of_the_list() -> None:
+    assert {kind.name: int(kind) for kind in session_wire.MessageType} == {
+        one.name: one.number for one in types()
+    }
+    assert {int(kind) for kind in session_wire.COMPRESSIBLE} == {
+        one.number for one in types() if one.compressed
+    }
+    assert session_wire.EVENT == EVENT
+
+
+def test_the_plain_profiles_types_have_the_same_numbers_and_titles() -> None:
+    assert {kind.name: int(kind) for kind in plain.MessageType}.items() <= {
+        one.title: one.number for one in types()
+    }.items()
+
+
+def test_pythons_reasons_are_those_of_the_list() -> None:
+    assert {reason.name: int(reason) for reason in session_wire.CloseReason} == numbers("CLOSED")
+    assert {reason.name: int(reason) for reason in session_wire.Denial} == numbers("DENIED")
+
+
+@pytest.mark.parametrize(
+    "one", [one for one in types() if one.name not in ("HEARTBEAT", "WORLD_STATE")], ids=lambda one: one.name
+)
+def test_scapy_has_a_layer_for_every_body_that_names_whom_it_is_from_and_for(one: Type) -> None:
+    layer = session.BODIES[session_wire.MessageType(one.number)]
+    fields = [field.name for field in layer.fields_desc]
+    assert (fields[0] == "sender_id") == one.has_sender
+    if one.target is not None:
+        before = bytes(layer(target_id=0x01020304))[: one.target + 4]
+        assert before[one.target :] == bytes([4, 3, 2, 1])
+
+
+def test_the_dissector_has_the_types_of_the_list() -> None:
+    assert _lua_table("MESSAGES") == {one.number: f'"{one.title}"' for one in types()}
+    assert set(_lua_table("COMPRESSIBLE")) == {one.number for one in types() if one.compressed}
+    assert set(_lua_table("HAS_SENDER")) == {one.number for one in types() if one.has_sender}
+
+
+def test_the_dissector_has_the_reasons_of_the_list() -> None:
+    assert _lua_list("CLOSES") == names("wire/closed.def", "CLOSED")
+    assert [said.split()[0] for said in _lua_list("DENIALS")] == names("wire/closed.def", "DENIED")
+
+
+def test_the_document_has_the_types_of_the_list() -> None:
+    rows = re.findall(r"^\| ([0-9, ]+) \| ([A-Z_, ]+) \| .* \|$", PROTOCOL, re.MULTILINE)
+    documented = {
+        int(number): title
+        for left, right in rows
+        for number, title in zip(left.split(", "), right.split(", "), strict=True)
+    }
+    assert documented == {one.number: one.title for one in types()}
+
+
+def test_the_document_says_of_whatever_is_for_somebody_that_it_may_be_for_everyone_near() -> None:
+    for one in types():
+        if one.target is not None:
+            (row,) = re.findall(rf"^\| {one.number} \| {one.title} \| (.*) \|$", PROTOCOL, re.MULTILINE)
+            assert "u32 target_id (0: everyone near)" in row
+
+
+def test_the_document_has_the_reasons_of_the_list() -> None:
+    (closes,) = re.findall(r"^Reasons of CLOSE: (.*?)\n\n", PROTOCOL, re.MULTILINE | re.DOTALL)
+    said = {word.upper(): int(number) for number, word in re.findall(r"\b(\d)\s+([a-z]+)", closes)}
+    assert said == numbers("CLOSED")
+    (denials,) = re.findall(r"u8 reason \| (1 unknown.*) \|$", PROTOCOL, re.MULTILINE)
+    said = {word.upper(): int(number) for number, word in re.findall(r"\b(\d)\s+([a-z]+)", denials)}
+    assert said == numbers("DENIED")
+
+
+def test_the_client_has_the_reasons_of_the_list_and_its_events_have_a_type() -> None:
+    closed = dict(re.findall(r"PGC_CLOSED_(\w+) = (\d+)", CLIENT))
+    assert {name: int(number) for name, number in closed.items() if int(number) < 20} == numbers("CLOSED")
+    denied = dict(re.findall(r"PGC_DENIED_(\w+) = (\d+)", CLIENT))
+    assert {name: int(number) - 20 for name, number in denied.items()} == numbers("DENIED")
+    events = {entry[0] for kind in ("RELAYED", "GIVEN") for entry in entries("wire/messages.def", kind)}
+    assert events <= set(re.findall(r"PGC_EVENT_(\w+)", CLIENT))
+
+
+def test_the_configuration_has_a_rate_and_a_length_for_every_type() -> None:
+    delivery = Config.model_fields["delivery"].annotation
+    assert delivery is not None
+    fields = delivery.model_fields
+    assert set(_keys(fields["messages_pps"])) == {name for _, name, *_ in requests()}
+    assert set(_keys(fields["messages_burst"])) == {name for _, name, *_ in requests()}
+    assert set(_keys(fields["compress"])) == set(names("wire/messages.def", "COMPRESSED"))
+
+
+def test_a_plan_lists_types_in_the_order_of_the_data_plane() -> None:
+    assert list(REQUEST_TYPES) == [name for _, name, *_ in requests()]
+    assert list(COMPRESSED_TYPES) == names("wire/messages.def", "COMPRESSED")
+
+
+def test_the_metrics_document_says_why_each_message_is_lost() -> None:
+    document = (ROOT / "pyshim" / "METRICS.md").read_text()
+    (said,) = re.findall(r"Of `session_messages_lost`:(.*?)\n- ", document, re.DOTALL)
+    assert sorted(re.findall(r"`([a-z_]+)`", said)) == sorted(names("stats/reasons.def", "LOSS"))
+
+
+def _keys(field: object) -> list[str]:
+    return list(field.annotation.model_fields)  # type: ignore[attr-defined]
+
+
+def _lua_table(name: str) -> dict[int, str]:
+    (body,) = re.findall(rf"^local {name} = \{{(.*?)\}}", DISSECTOR, re.MULTILINE | re.DOTALL)
+    return {int(number): value for number, value in re.findall(r'\[(\d+)\] = ("[^"]*"|true)', body)}
+
+
+def _lua_list(name: str) -> list[str]:
+    (body,) = re.findall(rf"^local {name} = \{{(.*?)\}}", DISSECTOR, re.MULTILINE | re.DOTALL)
+    return re.findall(r'"([^"]*)"', body)
