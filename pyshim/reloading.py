@@ -11,13 +11,13 @@ from typing import Self
 
 from pyshim.config import Config, load_config
 from pyshim.config.reload import restart_needed
+from pyshim.config.values import Endpoint
 from pyshim.control import Reload
 from pyshim.errors import RAISE_PROCESS_LIMIT, ConfigError, UnavailableError
 from pyshim.metrics import MetricsServer
 from pyshim.plan import Plan
 from pyshim.planner import policy_of
 from pyshim.reload_socket import ReloadSocket
-from pyshim.stats import Snapshot
 
 APPLY_LIMIT_S = 3.0
 READ_LIMIT_S = 20.0  # for the file and, if metrics move, for their address
@@ -150,18 +150,18 @@ class LiveConfig:
         path: Path,
         config: Config,
         plan: Plan,
-        source: Callable[[], Snapshot],
-        age_s: Callable[[], float],
+        serve: Callable[[Endpoint], MetricsServer],
+        listen: Endpoint | None,
     ) -> None:
-        """`config` runs as `plan` and was read from `path`; metrics are served from `source`.
+        """`config` runs as `plan` and was read from `path`; metrics begin at `listen`.
 
-        `age_s` tells how long ago the supervisor last looked.
+        `serve` starts a server of metrics, in any thread, and raises UnavailableError.
         """
         self.config = config
         self.plan = plan
         self._path = path
-        self._source = source
-        self._age_s = age_s
+        self._serve_at = serve
+        self._listen = listen
         self.reload_socket = ReloadSocket(path)
         self._metrics: MetricsServer | None = None
         self._generation = 0
@@ -174,7 +174,7 @@ class LiveConfig:
         Raises:
             UnavailableError: the metrics' address cannot be had.
         """
-        self._metrics = self._serve(self.config)
+        self._metrics = self._serve(self._listen)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -245,7 +245,7 @@ class LiveConfig:
             return _Proposal(change, self._metrics)
         # The new address first: when it cannot be had, the old one has never been away.
         try:
-            return _Proposal(change, self._serve(change.config))
+            return _Proposal(change, self._serve(change.config.metrics.listen))
         except UnavailableError as problem:
             raise RefusedError(f"reload refused, nothing was changed: {problem}") from problem
 
@@ -273,6 +273,5 @@ class LiveConfig:
         if dropped is not None:
             dropped.proposal.withdraw()
 
-    def _serve(self, config: Config) -> MetricsServer | None:
-        listen = config.metrics.listen
-        return None if listen is None else MetricsServer(listen, self._source, self._age_s).start()
+    def _serve(self, listen: Endpoint | None) -> MetricsServer | None:
+        return None if listen is None else self._serve_at(listen)

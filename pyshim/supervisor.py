@@ -17,10 +17,12 @@ from pyshim.host import gather
 from pyshim.host.users import has_file_capabilities
 from pyshim.letters import Post
 from pyshim.memory_file import SessionState
+from pyshim.metrics import MetricsServer
 from pyshim.plan import Plan, plan
 from pyshim.planner.descriptors import descriptors_needed
 from pyshim.process_limits import raise_cpu_time_limit, raise_descriptor_limit
 from pyshim.reloading import LiveConfig
+from pyshim.resolving import resolved
 from pyshim.run_status import ControlApi, Status
 from pyshim.signals import Signals
 from pyshim.supervision import Memory, RunOptions, Supervision, View
@@ -42,6 +44,9 @@ def run(options: RunOptions, view: View, lost: Callable[[], Mapping[str, int]]) 
         InternalError: the worker process died too often, or a bug.
     """
     config = load_config(options.config_path)
+    served = resolved(
+        config
+    )  # before the signals are taken: nobody attends to them while a name is waited for
     host = gather(config)
     decided = plan(config, host)
     raise_descriptor_limit(descriptors_needed(decided, host)[0])
@@ -63,10 +68,16 @@ def run(options: RunOptions, view: View, lost: Callable[[], Mapping[str, int]]) 
                 "compare workers.cpus with `taskset -cp $$`"
             ) from problem
         post = stack.enter_context(closing(Post()))
-        control_api = stack.enter_context(_control_api(config, state, post))
+        control_api = stack.enter_context(_control_api(served, state, post))
         status = Status(page, PageNames.of(decided), control_api, lost)
         live = stack.enter_context(
-            LiveConfig(options.config_path, config, decided, status.snapshot, status.age_s)
+            LiveConfig(
+                options.config_path,
+                config,
+                decided,
+                lambda listen: MetricsServer(listen, status.snapshot, status.age_s).start(),
+                served.metrics.listen,
+            )
         )
         memory = Memory(page, state, post)
         supervisor = stack.enter_context(closing(Supervision(options, view, live, memory, status)))
