@@ -44,9 +44,8 @@ def run(options: RunOptions, view: View, lost: Callable[[], Mapping[str, int]]) 
         InternalError: the worker process died too often, or a bug.
     """
     config = load_config(options.config_path)
-    served = resolved(
-        config
-    )  # before the signals are taken: nobody attends to them while a name is waited for
+    # Before the signals are taken: nobody attends to them while a name is waited for.
+    served = resolved(config)
     host = gather(config)
     decided = plan(config, host)
     raise_descriptor_limit(descriptors_needed(decided, host)[0])
