@@ -4,6 +4,8 @@
 #include "port/port.h"
 
 #include <errno.h>
+#include <limits.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <rte_dev.h>
@@ -182,12 +184,22 @@ static bool has_no_link(const char *driver)
 	return strcmp(driver, "net_null") == 0 || strcmp(driver, "net_pcap") == 0 || strcmp(driver, "net_ring") == 0;
 }
 
+/// A virtual device has no such directory.
+static void begin_card(struct port *port)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s", port->plan->device);
+	card_begin(&port->card, path);
+}
+
 static void begin_watch(struct port *port)
 {
 	struct rte_eth_dev_info info;
 	const struct rte_devargs *devargs;
 	const char *arguments;
 
+	begin_card(port);
 	watch_begin(&port->watch, port->id);
 	losses_begin(&port->losses, port->watch.count > 0 ? port->watch.interface[0].index : 0);
 	port->opened_ns = port_clock_ns();

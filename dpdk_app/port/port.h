@@ -14,6 +14,7 @@
 
 #include "net/identity.h"
 #include "pollgate.h"
+#include "port/card.h"
 #include "port/losses.h"
 #include "port/memif.h"
 #include "port/notices.h"
@@ -52,6 +53,7 @@ struct port {
 	bool link_counts;       // the link was up, or has had its time to come up
 	uint64_t opened_ns;
 	struct notices notices; // what the device said by itself
+	struct card card;       // in its slot
 
 	// likewise; found out by whoever knows the queues
 	bool stuck;                    // nothing leaves any more

@@ -86,11 +86,12 @@ static enum pg_device_state state_of(const struct port *port)
 	return port->stuck ? PG_DEVICE_STUCK : port->sight.state;
 }
 
+/// Looked for after they were read: registers of a card that is gone read as anything.
 static void refresh_counts(struct port *port, struct pg_port_stats *stats)
 {
 	struct rte_eth_stats device;
 
-	if (rte_eth_stats_get(port->id, &device) != 0)
+	if (rte_eth_stats_get(port->id, &device) != 0 || !card_stands(&port->card))
 		return;
 	counter_set(&stats->rx_missed,
 		    port->base.rx_missed + losses_total(&port->losses, device.imissed) + port->sight.rx_missed);
@@ -98,7 +99,7 @@ static void refresh_counts(struct port *port, struct pg_port_stats *stats)
 	counter_set(&stats->rx_nombuf, port->base.rx_nombuf + device.rx_nombuf);
 }
 
-void port_refresh(struct port *port, struct pg_port_stats *stats)
+static void refresh_device(struct port *port, struct pg_port_stats *stats)
 {
 	if (port->watch.count > 0)
 		refresh_link_of_kernel(port, stats);
@@ -106,6 +107,21 @@ void port_refresh(struct port *port, struct pg_port_stats *stats)
 		refresh_link_of_driver(port, stats);
 	refresh_outputs(port);
 	refresh_counts(port, stats);
+}
+
+/// The driver in this process would go on asking registers that are not there.
+static void refresh_lost_card(struct port *port, struct pg_port_stats *stats)
+{
+	port->sight = (struct sight){.state = PG_DEVICE_LEAVING};
+	stats->link_up = 0;
+}
+
+void port_refresh(struct port *port, struct pg_port_stats *stats)
+{
+	if (card_stands(&port->card))
+		refresh_device(port, stats);
+	else
+		refresh_lost_card(port, stats);
 	atomic_store_explicit(&port->longest_frame, port->sight.longest_frame, memory_order_relaxed);
 	stats->queues = port->queues;
 	stats->offloads = (port->rx_offload ? PG_OFFLOAD_RX_CHECKSUM : 0) |

@@ -6,7 +6,9 @@
 #include <dirent.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -131,6 +133,29 @@ static void a_device_that_the_kernel_asks_for_is_leaving(void **state)
 	assert_int_equal(notices_state(&notices), PG_DEVICE_LEAVING);
 	notices_end(&notices);
 #endif
+}
+
+/// A virtual device has no slot, so that is played, too.
+static void a_card_that_is_not_in_its_slot_is_leaving_and_sends_nothing(void **state)
+{
+	char slot[] = "/tmp/pollgate-test-ports-XXXXXX", driver[64];
+	struct opened *o = *state;
+
+	assert_non_null(mkdtemp(slot));
+	snprintf(driver, sizeof(driver), "%s/driver", slot);
+	assert_int_equal(mkdir(driver, 0700), 0);
+	card_begin(&o->port.card, slot);
+	port_refresh(&o->port, &o->stats);
+	assert_int_equal(o->stats.device, PG_DEVICE_WELL);
+	assert_true(o->stats.link_up);
+	assert_int_equal(o->port.longest_frame, ANY_LENGTH);
+	assert_int_equal(rmdir(driver), 0);
+	assert_int_equal(rmdir(slot), 0);
+	port_refresh(&o->port, &o->stats);
+	assert_int_equal(o->stats.device, PG_DEVICE_LEAVING);
+	assert_false(o->stats.link_up);
+	assert_int_equal(o->port.longest_frame, 0);
+	o->port.card = (struct card){0}; // the tests that follow have the port, too
 }
 
 // ---------------------------------------------------------------- where its driver's words go
@@ -402,6 +427,7 @@ int main(void)
 		cmocka_unit_test(a_packet_without_address_or_with_a_wrong_length_breaks_the_promise),
 		cmocka_unit_test(a_request_that_the_device_cannot_fulfil_breaks_the_promise),
 		cmocka_unit_test(a_broken_promise_ends_the_process),
+		cmocka_unit_test(a_card_that_is_not_in_its_slot_is_leaving_and_sends_nothing),
 		cmocka_unit_test(a_device_that_asks_for_a_reset_is_said_to),
 		cmocka_unit_test(a_device_whose_driver_says_that_it_goes_is_leaving),
 		cmocka_unit_test(a_device_that_the_kernel_asks_for_is_leaving),

@@ -10,6 +10,7 @@ from ipaddress import ip_address
 from pyshim.config.values import Endpoint, parse_address, parse_endpoint, quoted
 from pyshim.errors import UnavailableError, UsageError
 from pyshim.load.scenario import IpAddress, IpInterface, Target
+from pyshim.system.name_lookup import look_up
 
 _FAMILIES = {4: socket.AF_INET, 6: socket.AF_INET6}
 
@@ -34,7 +35,7 @@ def resolve(endpoint: Endpoint, *, version: int | None, mac: str | None) -> Targ
     """
     family = _FAMILIES[version] if version else socket.AF_UNSPEC
     try:
-        found = socket.getaddrinfo(endpoint.host, endpoint.port, family, socket.SOCK_DGRAM)
+        found = look_up(endpoint.host, endpoint.port, family, socket.SOCK_DGRAM)
     except (OSError, UnicodeError) as problem:
         why = getattr(problem, "strerror", None) or str(problem)
         kind = f" to an IPv{version} address" if version else ""

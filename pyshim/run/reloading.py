@@ -11,6 +11,7 @@ from typing import Self
 
 from pyshim.config import Config, load_config
 from pyshim.config.reload import restart_needed
+from pyshim.config.values import Endpoint
 from pyshim.errors import RAISE_PROCESS_LIMIT, ConfigError, UnavailableError
 from pyshim.management.server import ManagementServer, Served
 from pyshim.plan import Plan
@@ -150,12 +151,14 @@ class LiveConfig:
         config: Config,
         plan: Plan,
         server: ManagementServer,
+        listen: Endpoint | None,
     ) -> None:
-        """`config` runs as `plan` and was read from `path`; metrics are served by `server`."""
+        """`config` runs as `plan` and was read from `path`; `server` serves metrics, at first at `listen`."""
         self.config = config
         self.plan = plan
         self._path = path
         self._server = server
+        self._listen = listen
         self.reload_socket = ReloadSocket(path)
         self._metrics: Served | None = None
         self._generation = 0
@@ -168,7 +171,7 @@ class LiveConfig:
         Raises:
             UnavailableError: the metrics' address cannot be had.
         """
-        self._metrics = self._serve(self.config)
+        self._metrics = self._serve(self._listen)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -239,7 +242,7 @@ class LiveConfig:
             return _Proposal(change, self._metrics)
         # The new address first: when it cannot be had, the old one has never been away.
         try:
-            return _Proposal(change, self._serve(change.config))
+            return _Proposal(change, self._serve(change.config.metrics.listen))
         except UnavailableError as problem:
             raise RefusedError(f"reload refused, nothing was changed: {problem}") from problem
 
@@ -267,6 +270,5 @@ class LiveConfig:
         if dropped is not None:
             dropped.proposal.withdraw()
 
-    def _serve(self, config: Config) -> Served | None:
-        listen = config.metrics.listen
+    def _serve(self, listen: Endpoint | None) -> Served | None:
         return None if listen is None else self._server.open_figures(listen)

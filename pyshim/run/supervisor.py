@@ -23,6 +23,7 @@ from pyshim.plan import Plan
 from pyshim.planner import plan
 from pyshim.planner.descriptors import descriptors_needed
 from pyshim.run.reloading import LiveConfig
+from pyshim.run.resolving import resolved
 from pyshim.run.run_status import Status
 from pyshim.run.supervision import Memory, RunOptions, Supervision, View
 from pyshim.sessions import SessionTable
@@ -47,6 +48,8 @@ def run(options: RunOptions, view: View, lost: Callable[[], Mapping[str, int]]) 
         InternalError: the worker process died too often, or a bug.
     """
     config = load_config(options.config_path)
+    # Before the signals are taken: nobody attends to them while a name is waited for.
+    served = resolved(config)
     host = gather(config)
     decided = plan(config, host)
     raise_descriptor_limit(descriptors_needed(decided, host)[0])
@@ -72,9 +75,11 @@ def run(options: RunOptions, view: View, lost: Callable[[], Mapping[str, int]]) 
         status = Status(page, PageNames.of(decided), gateway.sessions if gateway else None, lost)
         server = stack.enter_context(ManagementServer(status.snapshot, status.age_s, gateway))
         if gateway is not None:
-            control = stack.enter_context(closing(server.open_control(config)))
+            control = stack.enter_context(closing(server.open_control(served)))
             status.issued_at = control.where
-        live = stack.enter_context(LiveConfig(options.config_path, config, decided, server))
+        live = stack.enter_context(
+            LiveConfig(options.config_path, config, decided, server, served.metrics.listen)
+        )
         memory = Memory(page, state, post)
         supervisor = stack.enter_context(closing(Supervision(options, view, live, memory, status)))
         supervisor.run(signals)

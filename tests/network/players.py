@@ -436,6 +436,24 @@ class Growth:
         return self.of("pollgate_messages_total", type=kind)
 
 
+OWN_PACKETS = 6  # with an IPv4 and an IPv6 address: each announced, and a group reported, twice
+
+
+def settled(gate: Gate) -> Growth:
+    """Growth from when the gate has said what it says by itself, and counted what it has answered.
+
+    It announces itself again two seconds after its start; and a player may have an answer before it counts.
+    """
+
+    def has_settled() -> bool:
+        samples = gate.metrics()
+        said = samples.value("pollgate_transmit_originated_packets_total")
+        return said >= OWN_PACKETS and is_balanced(samples)
+
+    gate.wait_until(has_settled)
+    return Growth(gate)
+
+
 def say_hello(namespace: Namespace) -> None:
     """Resolve the gate's addresses: what the kernel holds back until then may leave in another order."""
     for address in (GATE4, GATE6):

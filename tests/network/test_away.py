@@ -15,6 +15,7 @@ from tests.gate import Gate, Samples
 from tests.network.held import held
 from tests.network.namespace import (
     GATE4,
+    GATE6,
     GATE_INTERFACE,
     GATE_MAC,
     PLAYERS_INTERFACE,
@@ -30,6 +31,7 @@ from tests.network.players import (
     config,
     heartbeat,
     serving,
+    settled,
 )
 
 NOTICED_S = (
@@ -120,7 +122,9 @@ class TestDown:
     def test_what_is_answered_while_the_link_is_down_is_dropped_as_that_and_never_leaves(
         self, wire: Wire, gate: NetworkGate, players: list[Player]
     ) -> None:
-        grown = Growth(gate)
+        for address in (GATE4, GATE6):
+            know(wire, address, "permanent")
+        grown = settled(gate)
         with held(gate):
             for player in players:
                 player.send(heartbeat(player.id))
@@ -271,14 +275,19 @@ class TestNarrow:
 LONG_PINGS = 3
 
 
+def know(wire: Wire, address: str, state: str) -> None:
+    """The players' kernel knows where the gate is; while its link is up, it never asks about "permanent"."""
+    where = ("dev", PLAYERS_INTERFACE, "lladdr", GATE_MAC)
+    wire.players.run("ip", "neigh", "replace", address, *where, "nud", state)
+
+
 def ping_long(wire: Wire) -> None:
     """Send pings that nobody answers yet; however long that takes, no neighbour is asked for."""
-    neighbour = ("neigh", "replace", GATE4, "dev", PLAYERS_INTERFACE, "lladdr", GATE_MAC)
-    wire.players.run("ip", *neighbour, "nud", "permanent")
+    know(wire, GATE4, "permanent")
     try:
         said = wire.players.attempt(
             *("ping", "-n", "-s", "1400", "-c", str(LONG_PINGS), "-i", "0.01", "-W", "1", GATE4)
         ).stdout
     finally:
-        wire.players.run("ip", *neighbour, "nud", "reachable")
+        know(wire, GATE4, "reachable")
     assert f"{LONG_PINGS} packets transmitted" in said

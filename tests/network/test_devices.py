@@ -39,6 +39,7 @@ from tests.network.players import (
     heartbeat,
     is_balanced,
     serving,
+    settled,
 )
 
 NOTICED_S = 90.0  # a bound for busy machines
@@ -119,7 +120,7 @@ def test_a_frame_that_the_kernel_refuses_takes_none_of_those_behind_it_along(
 ) -> None:
     players = crowd.players(10)
     all_play(players, lambda number: [heartbeat(number)])
-    grown, before = Growth(gate), arrived(wire.players, PLAYERS_INTERFACE)
+    grown, before = settled(gate), arrived(wire.players, PLAYERS_INTERFACE)
     try:
         with held(gate):
             for player in players[:5]:

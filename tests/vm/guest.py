@@ -28,8 +28,8 @@ from tests.vm.package import package_disk
 IFF_MULTI_QUEUE = 0x0100  # of a tap
 MANAGEMENT_INTERFACE, MANAGEMENT4 = "manage0", "192.168.77.1"
 
-# Where the card under test is: low, as an igb takes the 128th function behind it and later ones for its VFs.
-CARD = "0000:00:02.0"
+# Where the card under test is: in a slot of its own, out of which it can be pulled.
+CARD, SLOT = "0000:01:00.0", 0x2
 CARD_MAC = "02:00:00:00:00:02"
 BOOT_TIMEOUT_S = 300.0  # a bound for busy machines: 15 s are usual
 COMMAND_TIMEOUT_S = 120.0
@@ -67,13 +67,13 @@ class Machine:
             devices += ["-device", f"virtio-blk-pci,drive=vd{letter},addr={0x1B + ord(letter) - ord('a'):#x}"]
         fds = ":".join(map(str, wire.taps))
         plural = "fds" if len(wire.taps) > 1 else "fd"
-        card_slot = CARD.rsplit(":", maxsplit=1)[-1].partition(".")[0]
         return (
             *devices,
             *("-smp", str(self.cpus), "-m", str(self.memory_mib)),
             *("-kernel", str(guest.kernel), "-initrd", str(guest.initrd), "-append", " ".join(kernel)),
             *("-netdev", f"tap,id=wire,{plural}={fds}"),
-            *("-device", f"{self.card},netdev=wire,mac={CARD_MAC},addr=0x{card_slot}"),
+            *("-device", f"pcie-root-port,id=bay,chassis=1,addr={SLOT:#x}"),
+            *("-device", f"{self.card},id=card,bus=bay,netdev=wire,mac={CARD_MAC}"),
             *("-netdev", f"tap,id=manage,fd={wire.management}"),
             *("-device", f"virtio-net-pci,netdev=manage,mac={agent.MAC},addr=0x1a"),
             *("-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"),
@@ -237,6 +237,20 @@ class Guest:
     def set_link(self, up: bool) -> None:
         """Plug the card's cable in, or pull it."""
         self.ask("set_link", name="wire", up=up)
+
+    def unplug(self) -> None:
+        """Press the button beside the card's slot: the guest's kernel is asked to let go of the card."""
+        self.ask("device_del", id="card")
+
+    def is_plugged(self) -> bool:
+        """Whether the card is in its slot; one that was asked for is until the guest's kernel lets go."""
+        return any(found["name"] == "card" for found in self.ask("qom-list", path="/machine/peripheral"))
+
+    def plug(self) -> None:
+        """Put the card into its slot again; it is the kernel's then."""
+        driver, *properties = self.machine.card.split(",")
+        given: dict[str, Any] = dict(one.split("=", 1) for one in properties)
+        self.ask("device_add", driver=driver, id="card", bus="bay", netdev="wire", mac=CARD_MAC, **given)
 
     def ask(self, execute: str, **arguments: Any) -> Any:
         """A command of qemu's monitor; returns its result."""

@@ -12,7 +12,7 @@ from tests.vm.guest import Machine
 # When DPDK starts it, qemu's card reads what it shares with its driver before it was told where that is: at
 # 0, or where an earlier driver had it, so the guest's kernel does not get the card first.
 MACHINE = Machine(
-    "vmxnet3", None, cpus=3, own_fault="[DMA Read NO_PASID] Request device [00:02.0] fault addr 0x0 "
+    "vmxnet3", None, cpus=3, own_fault="[DMA Read NO_PASID] Request device [01:00.0] fault addr 0x0 "
 )
 DRIVER = "vfio-pci"
 
