@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // pipeline/departures.h: what the gateway sends to its sessions on its own: flushed, repeated, acknowledged, closed.
 //
-// Called between bursts by whoever turns the loop, as often as departures_wait() says so.
+// Called between bursts, when departures_due() is over or departures_ready() says so.
 
 #ifndef POLLGATE_PIPELINE_DEPARTURES_H
 #define POLLGATE_PIPELINE_DEPARTURES_H
@@ -24,13 +24,19 @@ struct datagram_departures {
 	uint8_t way[BURST_MAX];      // datagram_burst.way of the peer's
 };
 
-/// May something be waiting? A comparison or two.
-ALWAYS_INLINE bool departures_wait(const struct session_side *side, uint64_t now)
+/// Is something waiting, whatever the time?
+ALWAYS_INLINE bool departures_ready(const struct session_side *side)
 {
-	return side->outbox.count != 0 || wheel_turned(&side->wheel, now);
+	return side->outbox.count != 0;
 }
 
-/// When departures_wait() may say so next, if nothing comes in: for loops that sleep. UINT64_MAX: never.
+/// From when on something may be due. Only depart_…() put it off.
+ALWAYS_INLINE uint64_t departures_due(const struct session_side *side)
+{
+	return wheel_turns(&side->wheel);
+}
+
+/// When there may be something to send next, if nothing comes in: for loops that sleep. UINT64_MAX: never.
 ALWAYS_INLINE uint64_t departures_next(const struct session_side *side)
 {
 	return side->outbox.count != 0 ? 0 : wheel_next(&side->wheel);

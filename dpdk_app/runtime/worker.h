@@ -12,6 +12,7 @@
 #include "pipeline/pipeline.h"
 #include "pollgate.h"
 #include "runtime/post.h"
+#include "runtime/task.h"
 #include "stats/histogram.h"
 #include "stats/off_cpu.h"
 
@@ -33,7 +34,8 @@ struct worker {
 	struct handling_bounds bounds;
 	struct assembly *assembly;
 	const struct pg_worker_plan *plan;
-	uint32_t number; // our place in the assembly
+	const struct engine_parts *parts; // what its engine does for its tasks
+	uint32_t number;                  // our place in the assembly
 	struct session_region *region;
 	void *index; // session_index_size() bytes, zero
 	uint32_t session_capacity;
@@ -55,6 +57,7 @@ struct worker {
 	const struct policy *current; // policy in use
 	struct post post;             // mail of other workers; made where there is a side
 	uint32_t dismissed;           // slots up to here are told that the gateway ends
+	struct tasks tasks;           // between bursts
 };
 
 /// First of all in a loop's own thread: adopt the sessions that a dead worker left, and wait for everybody to have done

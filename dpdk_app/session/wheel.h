@@ -36,10 +36,10 @@ void wheel_link_init(struct wheel *wheel, uint32_t slot);
 void wheel_schedule(struct wheel *wheel, uint32_t slot, uint64_t due);
 void wheel_cancel(struct wheel *wheel, uint32_t slot);
 
-/// Is anything possibly due? One comparison, for every turn of a loop.
-ALWAYS_INLINE bool wheel_turned(const struct wheel *wheel, uint64_t now)
+/// From when on anything is possibly due. Only wheel_pop() puts it off.
+ALWAYS_INLINE uint64_t wheel_turns(const struct wheel *wheel)
 {
-	return now >> wheel->tick_shift > wheel->tick;
+	return (wheel->tick + 1) << wheel->tick_shift;
 }
 
 /// @return a slot that is due at `now`, not scheduled any more; or WHEEL_NONE. Up to a tick late, never early.

@@ -268,7 +268,8 @@ static unsigned depart_as_datagrams(struct gatehouse *g, struct left *left)
 unsigned depart(struct gatehouse *g, struct left left[BURST_MAX])
 {
 	const uint64_t before = g->house->stats[0].tx_originated;
-	const bool waits = departures_wait(g->house->side[0], g->house->now);
+	const struct session_side *side = g->house->side[0];
+	const bool waits = departures_ready(side) || departures_due(side) <= g->house->now;
 	const unsigned n = g->way == WAY_KERNEL ? depart_as_datagrams(g, left) : depart_as_frames(g, left);
 
 	assert_true(waits || n == 0);

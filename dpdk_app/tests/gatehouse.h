@@ -81,7 +81,7 @@ struct left {
 	uint8_t bytes[ETHERNET_MAX];
 };
 
-/// All that is due; nothing may be when departures_wait() says so.
+/// All that is due; nothing may be before departures_due() but for departures_ready().
 unsigned depart(struct gatehouse *g, struct left left[BURST_MAX]);
 
 /// As depart(), millisecond after millisecond, until something leaves.

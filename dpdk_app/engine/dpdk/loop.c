@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// engine/dpdk/loop.c: receive, run the pipeline, transmit; and the little that is done in between.
+// engine/dpdk/loop.c: receive, run the tasks, transmit; a loop that polls never sleeps.
 
 #include <rte_cycles.h>
 #include <rte_ethdev.h>
@@ -9,7 +9,7 @@
 #include "engine/dpdk/dpdk.h"
 #include "engine/dpdk/transmit.h"
 #include "net/partial.h"
-#include "pipeline/departures.h"
+#include "runtime/worker_tasks.h"
 
 /// Sessions that expiry looks at per turn. A full table of a million is passed within seconds even under load.
 #define EXPIRY_PER_TURN 2
@@ -230,48 +230,87 @@ static COLD unsigned serve_inbox(struct dpdk_worker *w, uint64_t now)
 	return n;
 }
 
-static void use_policy(struct dpdk_worker *w)
-{
-	for (unsigned i = 0; i < w->queue_count; i++)
-		w->queue[i].gate.policy = w->queue[i].inbox_gate.policy = w->common.current;
-	worker_acknowledge_policy(&w->common);
-}
-
-static void keep_house(struct dpdk_worker *w, uint64_t now)
-{
-	if (unlikely(worker_keep_house(&w->common, now, EXPIRY_PER_TURN)))
-		use_policy(w);
-	if (unlikely(atomic_load_explicit(&w->announce, memory_order_relaxed))) {
-		atomic_store_explicit(&w->announce, false, memory_order_relaxed);
-		announce(w, now);
-	}
-	for (unsigned i = 0; i < w->queue_count; i++)
-		if (unlikely(w->queue[i].gate.duties->due <= now))
-			perform_duties(w, &w->queue[i], now);
-}
-
-/// Messages from other workers' players, and what is due.
+/// What the devices bring, and what other workers received for us.
 /// @return packets
-static unsigned serve_sessions(struct dpdk_worker *w, uint64_t now)
-{
-	if (unlikely(post_waits(&w->common.post)))
-		post_oldest_datagram(&w->common.post, w->common.side, now); // there is none: packets go to inboxes
-	return departures_wait(w->common.side, now) ? send_departures(w, now) : 0;
-}
-
-static unsigned turn(struct dpdk_worker *w, uint64_t now)
+static unsigned receive(struct dpdk_worker *w, uint64_t now)
 {
 	unsigned moved = 0;
 
-	keep_house(w, now);
 	for (unsigned i = 0; i < w->queue_count; i++)
 		moved += serve_queue(w, &w->queue[i], now);
 	if (w->inbox && unlikely(!rte_ring_empty(w->inbox)))
 		moved += serve_inbox(w, now);
-	if (w->common.side && w->queue_count > 0)
-		moved += serve_sessions(w, now);
 	return moved;
 }
+
+// ---------------------------------------------------------------- between bursts
+
+static void use_policy(struct worker *common)
+{
+	struct dpdk_worker *w = (struct dpdk_worker *)common;
+
+	for (unsigned i = 0; i < w->queue_count; i++)
+		w->queue[i].gate.policy = w->queue[i].inbox_gate.policy = common->current;
+}
+
+/// Messages from other workers' players. Packets among them there are none: these go to inboxes.
+static unsigned serve_mail(struct worker *w, uint32_t most, uint64_t now)
+{
+	(void)most;
+	post_oldest_datagram(&w->post, w->side, now);
+	return 0;
+}
+
+/// What a host owes its link; when, a burst that is received may change.
+static bool duties_wait(const struct task *task, uint64_t now)
+{
+	const struct dpdk_worker *w = task->worker;
+
+	if (unlikely(atomic_load_explicit(&w->announce, memory_order_relaxed)))
+		return true;
+	for (unsigned i = 0; i < w->queue_count; i++)
+		if (unlikely(w->queue[i].gate.duties->due <= now))
+			return true;
+	return false;
+}
+
+static unsigned perform_all_duties(struct task *task, uint64_t now)
+{
+	struct dpdk_worker *w = task->worker;
+
+	if (atomic_load_explicit(&w->announce, memory_order_relaxed)) {
+		atomic_store_explicit(&w->announce, false, memory_order_relaxed);
+		announce(w, now);
+	}
+	for (unsigned i = 0; i < w->queue_count; i++)
+		if (w->queue[i].gate.duties->due <= now)
+			perform_duties(w, &w->queue[i], now);
+	return 0;
+}
+
+static const struct engine_parts parts = {
+	.use_policy = use_policy,
+	.serve_mail = serve_mail,
+	.send_departures = send_departures,
+	.slots = EXPIRY_PER_TURN,
+};
+
+/// A worker without queues has nothing to send by.
+static void add_tasks(struct dpdk_worker *w)
+{
+	worker_add_housekeeping(&w->common, &parts);
+	if (w->queue_count == 0)
+		return;
+	tasks_add(&w->common.tasks, &(struct task){
+					    .worker = w,
+					    .run = perform_all_duties,
+					    .ready = duties_wait,
+					    .due = TASK_NEVER,
+				    });
+	worker_add_session_tasks(&w->common);
+}
+
+// ---------------------------------------------------------------- loop
 
 /// Others may still hand packets over until they, too, receive no more. The control thread bounds the wait.
 static void empty_inbox(struct dpdk_worker *w)
@@ -291,11 +330,14 @@ int dpdk_loop(void *argument)
 	uint64_t now;
 
 	worker_begin(&w->common);
+	add_tasks(w);
 	now = rte_rdtsc();
+	tasks_run(&w->common.tasks, now); // neighbours learn who we are before they are answered
 	while (!worker_stops(&w->common)) {
 		off_cpu_mark_handling(&w->common.off_cpu);
 
-		const unsigned moved = turn(w, now);
+		const unsigned received = receive(w, now);
+		const unsigned moved = received + tasks_run(&w->common.tasks, now);
 
 		if (moved == 0)
 			rte_pause();

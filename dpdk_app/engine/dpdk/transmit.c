@@ -192,11 +192,9 @@ void perform_duties(struct dpdk_worker *w, struct worker_queue *q, uint64_t now)
 
 // ---------------------------------------------------------------- sessions
 
-/// Buffers for what has to be said: fewer when there are not so many.
-static unsigned empty_buffers(struct rte_mempool *pool, struct rte_mbuf **mbufs)
+/// Buffers for what has to be said: fewer than n when there are not so many.
+static unsigned empty_buffers(struct rte_mempool *pool, struct rte_mbuf **mbufs, unsigned n)
 {
-	unsigned n = BURST_MAX;
-
 	while (n > 0 && rte_pktmbuf_alloc_bulk(pool, mbufs, n) != 0)
 		n /= 4;
 	return n;
@@ -221,11 +219,12 @@ static void transmit_from(struct dpdk_worker *w, uint8_t port, struct rte_mbuf *
 		nowhere(w, mbufs, n);
 }
 
-unsigned send_departures(struct dpdk_worker *w, uint64_t now)
+unsigned send_departures(struct worker *common, uint32_t most, uint64_t now)
 {
+	struct dpdk_worker *w = (struct dpdk_worker *)common;
 	struct rte_mbuf *mbufs[BURST_MAX];
 	struct frame_departures out;
-	const unsigned room = empty_buffers(w->queue[0].port->pool, mbufs);
+	const unsigned room = empty_buffers(w->queue[0].port->pool, mbufs, most);
 	unsigned n;
 
 	if (unlikely(room == 0)) // the next turn tries again

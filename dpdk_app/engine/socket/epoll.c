@@ -163,14 +163,15 @@ static void address(struct message_room *room, unsigned i, const struct peer *pe
 
 /// Mail of other workers.
 /// @return datagrams that they received for our sessions
-static COLD unsigned serve_mail(struct epoll_worker *w, uint64_t now)
+static COLD unsigned serve_mail(struct worker *common, uint32_t most, uint64_t now)
 {
+	struct epoll_worker *w = (struct epoll_worker *)common;
 	struct datagram_burst burst;
 	unsigned n;
 
 	for (unsigned i = 0; i < BURST_MAX; i++)
 		burst.payload[i] = w->room.bytes[i];
-	n = sockets_take_mail(&w->common, &burst, BURST_MAX, now);
+	n = sockets_take_mail(&w->common, &burst, most, now);
 	for (unsigned i = 0; i < n; i++)
 		address(&w->room, i, &burst.peer[i]);
 	if (n > 0)
@@ -180,14 +181,15 @@ static COLD unsigned serve_mail(struct epoll_worker *w, uint64_t now)
 
 /// What sessions have to say without having been asked.
 /// @return datagrams
-static unsigned send_departures(struct epoll_worker *w, uint64_t now)
+static unsigned send_departures(struct worker *common, uint32_t most, uint64_t now)
 {
+	struct epoll_worker *w = (struct epoll_worker *)common;
 	struct datagram_departures out;
 	unsigned n;
 
 	for (unsigned i = 0; i < BURST_MAX; i++)
 		out.payload[i] = w->room.bytes[i];
-	n = depart_datagrams(w->common.common.side, &out, BURST_MAX, now);
+	n = depart_datagrams(common->side, &out, most, now);
 	for (unsigned i = 0; i < n; i++) {
 		address(&w->room, i, &out.peer[i]);
 		w->room.part[i].iov_len = out.length[i];
@@ -208,8 +210,15 @@ static void silence_bell(const struct epoll_worker *w)
 	(void)!read(sockets_bell(&w->common), &rings, sizeof(rings));
 }
 
+static const struct engine_parts parts = {
+	.use_policy = sockets_use_policy,
+	.serve_mail = serve_mail,
+	.send_departures = send_departures,
+	.slots = SOCKET_EXPIRY_PER_TURN,
+};
+
 /// @return datagrams received
-static unsigned serve_ready(struct epoll_worker *w, const struct epoll_event *events, int ready)
+static unsigned receive(struct epoll_worker *w, const struct epoll_event *events, int ready)
 {
 	unsigned moved = 0;
 
@@ -221,26 +230,12 @@ static unsigned serve_ready(struct epoll_worker *w, const struct epoll_event *ev
 	return moved;
 }
 
-/// @return datagrams received, or sent of our own accord
-static unsigned turn(struct epoll_worker *w, const struct epoll_event *events, int ready, uint64_t now)
-{
-	unsigned moved;
-
-	sockets_keep_house(&w->common, now);
-	moved = serve_ready(w, events, ready);
-	if (unlikely(sockets_have_mail(&w->common)))
-		moved += serve_mail(w, now);
-	if (sockets_have_departures(&w->common, now))
-		moved += send_departures(w, now);
-	return moved;
-}
-
 /// Others may still hand datagrams over until they, too, receive no more. The control thread bounds the wait.
 static void finish(struct epoll_worker *w)
 {
 	sockets_depart(&w->common);
 	while (sockets_expect_mail(&w->common))
-		if (serve_mail(w, pg_tsc()) == 0)
+		if (serve_mail(&w->common.common, BURST_MAX, pg_tsc()) == 0)
 			sched_yield();
 }
 
@@ -261,7 +256,7 @@ static void *epoll_loop(void *argument)
 	uint64_t now;
 	unsigned moved = 0;
 
-	sockets_begin(&w->common);
+	sockets_begin(&w->common, &parts);
 	now = pg_tsc();
 	while (!worker_stops(common)) {
 		const int ready = nap(w, events, now);
@@ -273,7 +268,8 @@ static void *epoll_loop(void *argument)
 		else
 			worker_count_nap(common, now, woken);
 		off_cpu_mark_handling(&common->off_cpu);
-		moved = turn(w, events, ready, woken);
+		moved = receive(w, events, ready);
+		moved += tasks_run(&common->tasks, woken);
 		now = pg_tsc();
 		worker_count_turn(common, moved != 0, woken, now);
 	}

@@ -271,6 +271,7 @@ int sockets_equip(struct pg_gateway *g, struct worker *common, struct pg_error *
 	struct equipping equipping = {&g->plan, w};
 
 	w->run = g->hot_path->run_datagrams;
+	w->wait_cycles = WAIT_MS * (pg_tsc_hz() / 1000);
 	w->gate = (struct gate){
 		.policy = common->current,
 		.worker = common->number,
@@ -473,41 +474,34 @@ static void recall_ways(struct socket_worker *w)
 	}
 }
 
-void sockets_begin(struct socket_worker *w)
+void sockets_begin(struct socket_worker *w, const struct engine_parts *parts)
 {
 	worker_begin(&w->common);
 	if (w->common.side)
 		recall_ways(w);
+	worker_add_housekeeping(&w->common, parts);
+	worker_add_session_tasks(&w->common);
 }
 
-void sockets_keep_house(struct socket_worker *w, uint64_t now)
+void sockets_use_policy(struct worker *common)
 {
-	if (likely(!worker_keep_house(&w->common, now, SOCKET_EXPIRY_PER_TURN)))
-		return;
-	w->gate.policy = w->inbox_gate.policy = w->common.current;
-	worker_acknowledge_policy(&w->common);
+	struct socket_worker *w = (struct socket_worker *)common;
+
+	w->gate.policy = w->inbox_gate.policy = common->current;
 }
 
 uint64_t sockets_sleep(struct socket_worker *w, uint64_t now)
 {
-	const uint64_t most = WAIT_MS * 1000000ULL;
-	const struct session_side *side = w->common.side;
-	uint64_t due;
+	const uint64_t sleep = tasks_sleep(&w->common.tasks, now) - now;
 
-	if (!side)
-		return most;
-	due = departures_next(side);
-	if (due <= now || !post_sleep(&w->common.post))
-		return 0;
-	if (due - now >= WAIT_MS * (side->tsc_hz / 1000))
-		return most;
-	return (due - now) * 1000000ULL / (side->tsc_hz / 1000);
+	if (sleep >= w->wait_cycles)
+		return WAIT_MS * 1000000ULL;
+	return sleep * WAIT_MS * 1000000ULL / w->wait_cycles;
 }
 
 void sockets_wake(struct socket_worker *w)
 {
-	if (w->common.side)
-		post_wake(&w->common.post);
+	tasks_wake(&w->common.tasks);
 }
 
 int sockets_bell(const struct socket_worker *w)

@@ -18,6 +18,7 @@
 #include "pipeline/departures.h"
 #include "runtime/engine.h"
 #include "runtime/worker.h"
+#include "runtime/worker_tasks.h"
 
 #define SOCKETS_PER_WORKER_MAX 64
 
@@ -60,6 +61,7 @@ struct socket_worker {
 	struct gate inbox_gate; // for what other workers received
 	struct udp_socket socket[SOCKETS_PER_WORKER_MAX];
 	unsigned socket_count;
+	uint64_t wait_cycles; // WAIT_MS
 
 	// control thread only
 	pthread_t thread;
@@ -79,7 +81,10 @@ int sockets_equip(struct pg_gateway *g, struct worker *w, struct pg_error *error
 int sockets_launch(struct pg_gateway *g, struct worker *w, void *(*loop)(void *), struct pg_error *error);
 
 /// The first thing that a loop does.
-void sockets_begin(struct socket_worker *w);
+void sockets_begin(struct socket_worker *w, const struct engine_parts *parts);
+
+/// For struct engine_parts.
+void sockets_use_policy(struct worker *w);
 
 /// The last.
 void *sockets_return(struct socket_worker *w);
@@ -90,10 +95,7 @@ void sockets_housekeep(struct pg_gateway *g);
 void sockets_strip(struct worker *w);
 void sockets_close(struct pg_gateway *g);
 
-/// The policy and expiry, once a turn.
-void sockets_keep_house(struct socket_worker *w, uint64_t now);
-
-/// How long a loop may sleep, at most WAIT_MS: until something is due, or not at all. From now on mail rings its bell.
+/// How long a loop may sleep, at most WAIT_MS: until a task is due, or not at all. From now on mail rings its bell.
 /// @return ns
 uint64_t sockets_sleep(struct socket_worker *w, uint64_t now);
 void sockets_wake(struct socket_worker *w);
@@ -114,16 +116,6 @@ void sockets_depart(struct socket_worker *w);
 
 /// May there be more mail of others, who have not departed?
 bool sockets_expect_mail(const struct socket_worker *w);
-
-ALWAYS_INLINE bool sockets_have_mail(const struct socket_worker *w)
-{
-	return w->common.side && post_waits(&w->common.post);
-}
-
-ALWAYS_INLINE bool sockets_have_departures(const struct socket_worker *w, uint64_t now)
-{
-	return w->common.side && departures_wait(w->common.side, now);
-}
 
 /// Why a datagram did not leave, from errno.
 enum pg_tx_drop sockets_tx_drop(int error);

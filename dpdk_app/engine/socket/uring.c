@@ -33,13 +33,19 @@ struct message {
 	struct iovec part;
 };
 
+struct turn {
+	uint64_t began;   // TSC, when its completions were there
+	unsigned took;    // datagrams
+	unsigned answers; // of them
+	unsigned others;  // other workers' datagrams, and what was sent without having been asked
+};
+
 struct uring_worker {
 	struct socket_worker common;
 
 	// read-mostly: set before launch
 	bool made; // there is a ring
 	uint32_t zero_copy_bytes;
-	uint64_t patience;   // TSC cycles that a socket rests after an error
 	struct msghdr shape; // of what is received
 
 	// written by the worker
@@ -58,13 +64,8 @@ struct uring_worker {
 	// the burst in hand
 	uint16_t id[BURST_MAX]; // of its buffers
 	uint8_t at[BURST_MAX];  // index of its sockets
-};
 
-struct turn {
-	uint64_t began;   // TSC, when its completions were there
-	unsigned took;    // datagrams
-	unsigned answers; // of them
-	unsigned others;  // other workers' datagrams, and what was sent without having been asked
+	struct turn turn; // the one in hand
 };
 
 static uint64_t about(enum subject subject, unsigned socket, unsigned id)
@@ -115,12 +116,12 @@ COLD static void end_reception(struct uring_worker *w, unsigned socket, int resu
 	w->armed--;
 	// Being out of buffers ends when one comes back; anything else may last.
 	if (result < 0 && result != -ENOBUFS)
-		w->reception[socket].retry_at = pg_tsc() + w->patience;
+		w->reception[socket].retry_at = pg_tsc() + w->common.wait_cycles; // a socket rests after an error
 }
 
 /// @return datagrams that this completion adds to the burst
-static unsigned receive(struct uring_worker *w, const struct io_uring_cqe *cqe, struct datagram_burst *burst,
-			unsigned n)
+static unsigned receive_one(struct uring_worker *w, const struct io_uring_cqe *cqe, struct datagram_burst *burst,
+			    unsigned n)
 {
 	const unsigned socket = (cqe->user_data >> 16) & UINT16_MAX;
 	const uint16_t id = (uint16_t)(cqe->flags >> IORING_CQE_BUFFER_SHIFT);
@@ -333,51 +334,60 @@ static void take_places(struct uring_worker *w, uint8_t **payload, uint8_t *id, 
 	}
 }
 
-static unsigned places_for_burst(const struct uring_worker *w)
+static unsigned free_places(const struct uring_worker *w, unsigned most)
 {
-	return w->places.free_count < BURST_MAX ? w->places.free_count : BURST_MAX;
+	return w->places.free_count < most ? w->places.free_count : most;
 }
 
 /// Mail of other workers, and datagrams that they received for our sessions.
-static COLD void serve_mail(struct uring_worker *w, struct turn *turn)
+static COLD unsigned serve_mail(struct worker *common, uint32_t most, uint64_t now)
 {
+	struct uring_worker *w = (struct uring_worker *)common;
 	struct datagram_burst burst;
 	uint8_t id[BURST_MAX];
-	const unsigned room = places_for_burst(w);
+	const unsigned room = free_places(w, most);
 	unsigned n;
 
 	take_places(w, burst.payload, id, room);
-	n = sockets_take_mail(&w->common, &burst, room, turn->began);
+	n = sockets_take_mail(&w->common, &burst, room, now);
 	if (n == 0)
-		return;
-	w->common.run(&w->common.inbox_gate, &burst, n, turn->began);
-	counter_add(&w->common.common.stats->tx_offered, n - burst.unanswered);
-	turn->answers += n - burst.unanswered;
-	turn->others += n;
+		return 0;
+	w->common.run(&w->common.inbox_gate, &burst, n, now);
+	counter_add(&common->stats->tx_offered, n - burst.unanswered);
+	w->turn.answers += n - burst.unanswered;
 	w->places.free_count -= n;
 	for (unsigned i = 0; i < n; i++)
 		if (burst.drop[i] == PG_DROP_NONE)
 			send_place(w, id[i], &burst.peer[i], burst.way[i], burst.length[i]);
 		else
 			uring_place_return(&w->places, id[i]);
+	return n;
 }
 
 /// What sessions have to say without having been asked.
-static void send_departures(struct uring_worker *w, struct turn *turn)
+static unsigned send_departures(struct worker *common, uint32_t most, uint64_t now)
 {
+	struct uring_worker *w = (struct uring_worker *)common;
 	struct datagram_departures out;
 	uint8_t id[BURST_MAX];
-	const unsigned room = places_for_burst(w);
+	const unsigned room = free_places(w, most);
 	unsigned n;
 
 	take_places(w, out.payload, id, room);
-	n = room > 0 ? depart_datagrams(w->common.common.side, &out, room, turn->began) : 0;
-	counter_add(&w->common.common.stats->tx_offered, n);
-	turn->others += n;
+	n = room > 0 ? depart_datagrams(common->side, &out, room, now) : 0;
+	counter_add(&common->stats->tx_offered, n);
 	w->places.free_count -= n;
 	for (unsigned i = 0; i < n; i++)
 		send_place(w, id[i], &out.peer[i], out.way[i], out.length[i]);
+	return n;
 }
+
+static const struct engine_parts parts = {
+	.use_policy = sockets_use_policy,
+	.serve_mail = serve_mail,
+	.send_departures = send_departures,
+	.slots = SOCKET_EXPIRY_PER_TURN,
+};
 
 // ---------------------------------------------------------------- loop
 
@@ -393,7 +403,7 @@ static unsigned take_completions(struct uring_worker *w, struct datagram_burst *
 		if (n == BURST_MAX)
 			break;
 		if (cqe->user_data >> 32 == SUBJECT_RECEIVE)
-			n += receive(w, cqe, burst, n);
+			n += receive_one(w, cqe, burst, n);
 		else if (cqe->user_data >> 32 == SUBJECT_SEND || cqe->user_data >> 32 == SUBJECT_SEND_PLACE)
 			end_send(w, cqe);
 		else if (cqe->user_data >> 32 == SUBJECT_BELL)
@@ -405,8 +415,9 @@ static unsigned take_completions(struct uring_worker *w, struct datagram_burst *
 }
 
 /// One system call: the last turn's answers go, and what came meanwhile is fetched. Only an idle loop waits.
-static void enter(struct uring_worker *w, const struct turn *turn, uint64_t now)
+static void enter(struct uring_worker *w, uint64_t now)
 {
+	const struct turn *turn = &w->turn;
 	struct io_uring_cqe *first;
 
 	if (turn->took == BURST_MAX) { // more may be there already
@@ -421,8 +432,10 @@ static void enter(struct uring_worker *w, const struct turn *turn, uint64_t now)
 	}
 }
 
-static void serve(struct uring_worker *w, struct turn *turn)
+/// What came, and the answers to it, which the next turn hands over.
+static void receive(struct uring_worker *w)
 {
+	struct turn *turn = &w->turn;
 	struct datagram_burst burst;
 
 	turn->took = take_completions(w, &burst);
@@ -436,20 +449,16 @@ static void serve(struct uring_worker *w, struct turn *turn)
 		send_answers(w, &burst, turn->took);
 	}
 	uring_buffers_show(&w->buffers);
-	turn->others = 0;
-	if (unlikely(sockets_have_mail(&w->common)))
-		serve_mail(w, turn);
-	if (sockets_have_departures(&w->common, turn->began))
-		send_departures(w, turn);
 }
 
-static void run_turn(struct uring_worker *w, struct turn *turn)
+static void run_turn(struct uring_worker *w)
 {
 	struct worker *common = &w->common.common;
+	struct turn *turn = &w->turn;
 	const uint64_t before = pg_tsc();
 	uint64_t entered;
 
-	enter(w, turn, before);
+	enter(w, before);
 	entered = pg_tsc();
 	if (turn->took + turn->others != 0)
 		worker_count_turn(common, true, before, entered);
@@ -459,8 +468,8 @@ static void run_turn(struct uring_worker *w, struct turn *turn)
 		worker_count_handling(common, turn->answers, entered - turn->began);
 	turn->began = entered;
 	off_cpu_mark_handling(&common->off_cpu);
-	sockets_keep_house(&w->common, entered);
-	serve(w, turn);
+	receive(w);
+	turn->others = tasks_run(&common->tasks, entered);
 	worker_count_turn(common, turn->took + turn->others != 0, entered, pg_tsc());
 }
 
@@ -479,25 +488,24 @@ static void disarm_sockets(struct uring_worker *w)
 }
 
 /// What was received is answered, and every answer is known to have left or not.
-static void finish(struct uring_worker *w, struct turn *turn)
+static void finish(struct uring_worker *w)
 {
 	const uint64_t deadline = pg_tsc() + FINISH_MS * (pg_tsc_hz() / 1000);
 
 	disarm_sockets(w);
 	while (w->armed > 0 && pg_tsc() < deadline)
-		run_turn(w, turn);
+		run_turn(w);
 	sockets_depart(&w->common);
 	while ((w->buffers.taken > 0 || w->sending > 0 || sockets_expect_mail(&w->common)) && pg_tsc() < deadline)
-		run_turn(w, turn);
+		run_turn(w);
 	counter_add(&w->common.common.stats->tx_dropped[PG_TX_DROP_QUEUE_FULL], w->sending);
 }
 
 static void *uring_loop(void *argument)
 {
 	struct uring_worker *w = argument;
-	struct turn turn = {0};
 
-	sockets_begin(&w->common);
+	sockets_begin(&w->common, &parts);
 	if (!uring_enable(&w->ring)) {
 		sockets_depart(&w->common);
 		return sockets_return(&w->common); // no turn: pg_start tells
@@ -505,9 +513,9 @@ static void *uring_loop(void *argument)
 	while (!worker_stops(&w->common.common)) {
 		arm_sockets(w, pg_tsc());
 		listen_to_bell(w);
-		run_turn(w, &turn);
+		run_turn(w);
 	}
-	finish(w, &turn);
+	finish(w);
 	return sockets_return(&w->common);
 }
 
@@ -522,7 +530,6 @@ static int equip(struct pg_gateway *g, struct worker *common, struct pg_error *e
 	if (rc != PG_OK)
 		return rc;
 	w->zero_copy_bytes = plan->zero_copy_bytes > 0 ? plan->zero_copy_bytes : UINT32_MAX;
-	w->patience = WAIT_MS * (pg_tsc_hz() / 1000);
 	for (unsigned id = 0; id < URING_PLACES; id++)
 		uring_place_return(&w->places, id);
 	w->shape.msg_namelen = sizeof(((struct uring_buffer *)NULL)->from_room);

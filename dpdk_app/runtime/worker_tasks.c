@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// runtime/worker_tasks.c: see worker_tasks.h.
+
+#include "runtime/worker_tasks.h"
+
+#include "pipeline/departures.h"
+
+// ---------------------------------------------------------------- housekeeping
+
+static unsigned keep_house(struct task *task, uint64_t now)
+{
+	struct worker *w = task->worker;
+
+	if (unlikely(worker_keep_house(w, now, task->budget))) {
+		w->parts->use_policy(w);
+		worker_acknowledge_policy(w);
+	}
+	return 0;
+}
+
+/// As often as the loop turns, which it does for its heartbeat.
+static uint64_t house_can_wait(const struct task *task)
+{
+	(void)task;
+	return TASK_NEVER;
+}
+
+void worker_add_housekeeping(struct worker *w, const struct engine_parts *parts)
+{
+	w->parts = parts;
+	tasks_add(&w->tasks, &(struct task){
+				     .worker = w,
+				     .run = keep_house,
+				     .next = house_can_wait,
+				     .budget = parts->slots,
+				     .due = TASK_ALWAYS,
+			     });
+}
+
+// ---------------------------------------------------------------- mail
+
+static unsigned serve_mail(struct task *task, uint64_t now)
+{
+	struct worker *w = task->worker;
+
+	return w->parts->serve_mail(w, task->budget, now);
+}
+
+static bool mail_waits(const struct task *task, uint64_t now)
+{
+	const struct worker *w = task->worker;
+
+	(void)now;
+	return post_waits(&w->post);
+}
+
+static bool have_mail_wake_us(struct task *task)
+{
+	struct worker *w = task->worker;
+
+	return post_sleep(&w->post);
+}
+
+static void stop_the_bell(struct task *task)
+{
+	struct worker *w = task->worker;
+
+	post_wake(&w->post);
+}
+
+// ---------------------------------------------------------------- egress
+
+static unsigned send_departures(struct task *task, uint64_t now)
+{
+	struct worker *w = task->worker;
+	const unsigned sent = w->parts->send_departures(w, task->budget, now);
+
+	task->due = departures_due(w->side);
+	return sent;
+}
+
+static bool departures_wait(const struct task *task, uint64_t now)
+{
+	const struct worker *w = task->worker;
+
+	(void)now;
+	return departures_ready(w->side);
+}
+
+static uint64_t next_departure(const struct task *task)
+{
+	const struct worker *w = task->worker;
+
+	return departures_next(w->side);
+}
+
+void worker_add_session_tasks(struct worker *w)
+{
+	if (!w->side)
+		return;
+	tasks_add(&w->tasks, &(struct task){
+				     .worker = w,
+				     .run = serve_mail,
+				     .ready = mail_waits,
+				     .sleep = have_mail_wake_us,
+				     .wake = stop_the_bell,
+				     .budget = BURST_MAX,
+				     .due = TASK_NEVER,
+			     });
+	// After mail and housekeeping: what these bring about leaves in the same turn.
+	tasks_add(&w->tasks, &(struct task){
+				     .worker = w,
+				     .run = send_departures,
+				     .ready = departures_wait,
+				     .next = next_departure,
+				     .budget = BURST_MAX,
+				     .due = departures_due(w->side),
+			     });
+}

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// runtime/worker_tasks.h: the tasks that every worker has, whatever engine brings its packets.
+
+#ifndef POLLGATE_RUNTIME_WORKER_TASKS_H
+#define POLLGATE_RUNTIME_WORKER_TASKS_H
+
+#include "runtime/worker.h"
+
+/// What an engine does for them, in its own buffers.
+struct engine_parts {
+	/// The policy is a new one: w->current, to be used from now on.
+	void (*use_policy)(struct worker *w);
+
+	/// Deliver mail of other workers, and take the datagrams among it through the pipeline.
+	/// @return datagrams
+	unsigned (*serve_mail)(struct worker *w, uint32_t most, uint64_t now);
+
+	/// Send what sessions have to say without having been asked.
+	/// @return packets
+	unsigned (*send_departures)(struct worker *w, uint32_t most, uint64_t now);
+
+	uint32_t slots; // that expiry looks at in a turn: a loop that turns often looks at a few
+};
+
+/// Housekeeping: the policy, sessions that are over, players who are told that the gateway ends. After worker_begin().
+void worker_add_housekeeping(struct worker *w, const struct engine_parts *parts);
+
+/// Mail and egress, of a worker that can send; after housekeeping. None where no listener speaks the session profile.
+void worker_add_session_tasks(struct worker *w);
+
+#endif
