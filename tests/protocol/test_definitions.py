@@ -64,6 +64,12 @@ def test_a_label_is_its_enumerator_in_small_letters(file: str) -> None:
             assert lower == upper.lower()
 
 
+def test_the_version_of_the_layout_stands_in_one_place() -> None:
+    sources = [file for half in ("dpdk_app", "pyshim") for file in (ROOT / half).rglob("*.h")]
+    numbered = [file.name for file in sources if re.search(r"define PG_ABI_VERSION +\d", file.read_text())]
+    assert numbered == ["pollgate.h"]
+
+
 # ---------------------------------------------------------------- what is written by hand
 
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /* Limits and the labels of everything that is counted. Numbers are checked against pollgate.h by the compiler. */
 
-#define PG_ABI_VERSION 7
+#define PG_ABI_VERSION ...
 
 #define PG_WORKERS_MAX 32
 #define PG_PORTS_MAX 8
