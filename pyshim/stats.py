@@ -8,7 +8,8 @@ A snapshot is taken by `pyshim.dataplane.StatsPage.snapshot` in one C call; ever
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from types import MappingProxyType
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +21,10 @@ class Histogram:
     total: float  # sum of the observed values, in the unit of the bounds
 
 
+Count = int | Mapping[str, int] | Histogram
+_NONE: Mapping[str, Count] = MappingProxyType({})
+
+
 @dataclass(frozen=True, slots=True)
 class PortCounts:
     """Packets that poll loops moved; bytes are without FCS."""
@@ -28,6 +33,7 @@ class PortCounts:
     rx_bytes: int
     tx_packets: int
     tx_bytes: int
+    others: Mapping[str, Count] = field(default_factory=lambda: _NONE)  # by name: that no view asks for
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +50,7 @@ class MessageSnapshot:
     expand_in: int  # bytes
     expand_out: int
     memory_used: int  # bytes, a gauge
+    others: Mapping[str, Count] = field(default_factory=lambda: _NONE)  # by name: that no view asks for
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +91,7 @@ class WorkerSnapshot:
     rx_burst: Histogram  # packets
     handling: Histogram  # seconds
     ports: tuple[PortCounts, ...]  # by index of the plan's ports
+    others: Mapping[str, Count] = field(default_factory=lambda: _NONE)  # by name: that no view asks for
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +118,7 @@ class PortSnapshot:
     offloads: frozenset[str]  # of "rx_checksum", "tx_checksum", "rss"
     mac: str
     rival: Rival | None = None  # the last one seen
+    others: Mapping[str, Count] = field(default_factory=lambda: _NONE)  # by name: that no view asks for
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +128,18 @@ class PoolSnapshot:
     name: str
     available: int
     size: int
+    others: Mapping[str, Count] = field(default_factory=lambda: _NONE)  # by name: that no view asks for
+
+
+Record = PortCounts | MessageSnapshot | WorkerSnapshot | PortSnapshot | PoolSnapshot
+
+
+def count(record: Record, name: str) -> Count:
+    """What a record says under a counter's name, whether or not it has an attribute for it."""
+    if name in record.others:
+        return record.others[name]
+    value: Count = getattr(record, name)
+    return value
 
 
 @dataclass(frozen=True, slots=True)

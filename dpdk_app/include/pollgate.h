@@ -17,7 +17,7 @@ extern "C" {
 #endif
 
 /// Bumped when a structure or the meaning of a field changes; kept in every shared page.
-#define PG_ABI_VERSION 7
+#define PG_ABI_VERSION 8
 
 #define PG_WORKERS_MAX 32
 #define PG_PORTS_MAX 8
@@ -249,25 +249,19 @@ struct pg_plan {
 
 // ---------------------------------------------------------------- statistics
 
+// Each counter is one line of stats/counters.def, which makes its field.
+#define PG_NUMBER(field, length, ...) uint64_t field length;
+#define PG_NUMBER_32(field, length, ...) uint32_t field length;
+
 struct pg_port_counts {
-	uint64_t rx_packets;
-	uint64_t rx_bytes; // without FCS
-	uint64_t tx_packets;
-	uint64_t tx_bytes;
+#define PORT_COUNT PG_NUMBER
+#include "stats/counters.def"
 };
 
 /// What is said in sessions of the session profile.
 struct pg_message_stats {
-	uint64_t received[PG_REQUESTS]; // taken, each once
-	uint64_t sent[PG_EVENTS];       // queued for a player
-	uint64_t lost[PG_LOSSES];
-	uint64_t duplicates; // reliable messages that came again
-	uint64_t resent;
-	uint64_t compress_in[PG_COMPRESSIBLE];  // bytes of bodies that the policy chose, before
-	uint64_t compress_out[PG_COMPRESSIBLE]; // and after
-	uint64_t expand_in;
-	uint64_t expand_out;
-	uint64_t memory_used; // gauge, bytes of the pool
+#define MESSAGE PG_NUMBER
+#include "stats/counters.def"
 };
 
 /// One poll loop's counters. One writer: its lcore. Never reset, not even by a new worker process.
@@ -279,43 +273,16 @@ struct pg_worker_stats {
 	uint64_t thread;        // that runs the loop, as the kernel numbers it
 	uint64_t policy_generation;
 
-	// where received packets ended
-	uint64_t received;
-	uint64_t handled[PG_MESSAGES];
-	uint64_t dropped[PG_DROPS];
-	uint64_t to_kernel; // nothing counts here yet, nor in the next: neither is shown until it does
-	uint64_t forwarded;
-	uint64_t handed_out; // received here, but their session is another worker's, who got them
-	uint64_t handed_in;  // received by another worker
-	uint64_t unanswered; // handled ones that were not turned into an answer
+#define RECEIVE PG_NUMBER
+#define TRANSMIT PG_NUMBER
+#define TIME PG_NUMBER
+#define SESSION PG_NUMBER
+#include "stats/counters.def"
 
-	// transmit
-	uint64_t tx_originated; // announcements; the rest of tx_offered are replies
-	uint64_t tx_offered;
-	uint64_t tx_sent;
-	uint64_t tx_dropped[PG_TX_DROPS];
-
-	// time, in TSC cycles; the three together are all of it
-	uint64_t cycles_busy;
-	uint64_t cycles_idle;
-	uint64_t cycles_off_cpu;  // in which the kernel gave its CPU to others
-	uint64_t handling_cycles; // sum over the packets of handling[]
-
-	// sessions
-	uint64_t sessions_active; // a gauge
-	uint64_t sessions_admitted;
-	uint64_t sessions_expired;
-	uint64_t sessions_recovered; // found in the state of a dead worker
-	uint64_t connected;          // a gauge: connections of the session profile
-	uint64_t connections;        // CONFIRMs that made one
-	uint64_t closed[PG_CLOSE_REASONS];
-	uint64_t denied[PG_DENIALS]; // HELLOs and CONFIRMs that were answered with DENIED
-	uint64_t path_changes;
 	struct pg_message_stats messages;
 
-	// distributions
-	uint64_t rx_burst[PG_BURST_BUCKETS];
-	uint64_t handling[PG_HANDLING_BUCKETS]; // packets, by time from rx burst to tx burst
+#define DISTRIBUTION PG_NUMBER
+#include "stats/counters.def"
 
 	struct pg_port_counts port[PG_PORTS_MAX];
 } __attribute__((aligned(64)));
@@ -342,12 +309,11 @@ enum pg_device_state {
 
 /// What the device says of itself. One writer: the worker process's control thread.
 struct pg_port_stats {
-	uint64_t rx_missed;
-	uint64_t rx_errors;
-	uint64_t rx_nombuf;
-	uint32_t link_up;
+#define DEVICE PG_NUMBER
+#define DEVICE_STATE PG_NUMBER_32
+#include "stats/counters.def"
+
 	uint32_t link_mbps; // 0: unknown
-	uint32_t queues;    // pairs in use
 	uint32_t offloads;  // bits of enum pg_offload
 	uint8_t mac[6];
 	uint8_t link_known; // 0: nobody can tell, and link_up is 1
@@ -365,11 +331,60 @@ struct pg_port_stats {
 enum pg_offload { PG_OFFLOAD_RX_CHECKSUM = 1, PG_OFFLOAD_TX_CHECKSUM = 2, PG_OFFLOAD_RSS = 4 };
 
 struct pg_pool_stats {
-	uint32_t available;
-	uint32_t size;
+#define POOL PG_NUMBER_32
+#include "stats/counters.def"
+};
+
+#undef PG_NUMBER
+#undef PG_NUMBER_32
+
+enum pg_stats_kind { PG_STATS_COUNTER, PG_STATS_COUNTER_IF_ANY, PG_STATS_GAUGE, PG_STATS_HISTOGRAM };
+
+/// One field of the page, as stats/counters.def has it. Where it is for worker w and port or pool i, in bytes from the
+/// beginning of the page: offset + w * worker_stride + i * index_stride; there are `count` numbers of `width` bytes.
+struct pg_stats_entry {
+	char field[32];
+	char metric[48]; // "": none by itself
+	char labels[32]; // "worker, state=busy": `name=value` where the field has one value
+	char unit[16];   // "", and no meaning: as the entry before it, of the same metric
+	char meaning[160];
+	uint32_t kind; // enum pg_stats_kind
+	uint32_t offset;
+	uint32_t worker_stride; // 0: there is no worker
+	uint32_t index_stride;  // 0: there is neither port nor pool
+	uint32_t width;         // 8 or 4
+	uint32_t count;
+	uint32_t names; // in the page: of each element, ended by a NUL; "" where nothing counts, or of a number
+	uint32_t reserved;
+};
+
+enum {
+// As many as there are lines: a term each of a sum. NOLINTNEXTLINE(bugprone-macro-parentheses)
+#define PG_ENTRY(...) 1 +
+	PG_STATS_ENTRIES =
+#define PORT_COUNT PG_ENTRY
+#define DEVICE PG_ENTRY
+#define DEVICE_STATE PG_ENTRY
+#define POOL PG_ENTRY
+#define RECEIVE PG_ENTRY
+#define TRANSMIT PG_ENTRY
+#define TIME PG_ENTRY
+#define SESSION PG_ENTRY
+#define MESSAGE PG_ENTRY
+#define DISTRIBUTION PG_ENTRY
+#include "stats/counters.def"
+		0
+#undef PG_ENTRY
+};
+
+/// What is where in the page, for readers that know nothing else. Written once, with the page; no snapshot has it.
+struct pg_stats_directory {
+	struct pg_stats_entry entry[PG_STATS_ENTRIES];
+	char names[4096];
 };
 
 /// The statistics page: a memory file made by the supervisor, mapped by every worker process in turn.
+/// A reader of another build finds magic, version, counts and directory at these places, whatever it has elsewhere.
 struct pg_stats_page {
 	uint64_t magic;
 	uint32_t abi_version;
@@ -378,9 +393,14 @@ struct pg_stats_page {
 	uint32_t pool_count;
 	uint64_t tsc_hz; // written by the worker process
 	char isa[16];    // the micro-architecture level in use
+	uint32_t page_bytes;
+	uint32_t directory_offset; // of struct pg_stats_entry[directory_entries]
+	uint32_t directory_entries;
+	uint32_t directory_entry_bytes;
 	struct pg_port_stats port[PG_PORTS_MAX];
 	struct pg_pool_stats pool[PG_POOLS_MAX];
 	struct pg_worker_stats worker[PG_WORKERS_MAX];
+	struct pg_stats_directory directory;
 };
 
 /// Size of a statistics page in bytes.
@@ -389,7 +409,10 @@ size_t pg_stats_page_size(void);
 /// Make zeroed memory a page. Called once, by the supervisor.
 void pg_stats_page_init(struct pg_stats_page *page, uint32_t workers, uint32_t ports, uint32_t pools);
 
-/// Copy the page with relaxed loads: no counter is torn, and a counter never runs ahead of `received`
+/// Is this a page of this very build's layout, every name in its directory included? To be asked once, before it is used.
+bool pg_stats_page_fits(const struct pg_stats_page *page);
+
+/// Copy the page, but for its directory, with relaxed loads: no counter is torn, and a counter never runs ahead of `received`
 /// that was read after it. Returns 0, or PG_ERROR_USAGE when `page` is not one of this ABI.
 int pg_stats_snapshot(const struct pg_stats_page *page, struct pg_stats_page *out);
 

@@ -5,10 +5,11 @@
 
 #include "compiler.h"
 #include "pollgate.h"
+#include "stats/directory.h"
 
 #define PAGE_MAGIC 0x6574616767616c70ULL
 
-static_assert(sizeof(struct pg_stats_page) % sizeof(uint64_t) == 0, "copied word by word");
+static_assert(offsetof(struct pg_stats_page, directory) % sizeof(uint64_t) == 0, "copied word by word");
 
 size_t pg_stats_page_size(void)
 {
@@ -22,6 +23,26 @@ void pg_stats_page_init(struct pg_stats_page *page, uint32_t workers, uint32_t p
 	page->worker_count = workers;
 	page->port_count = ports;
 	page->pool_count = pools;
+	page->page_bytes = sizeof(*page);
+	page->directory_offset = offsetof(struct pg_stats_page, directory);
+	page->directory_entries = PG_STATS_ENTRIES;
+	page->directory_entry_bytes = sizeof(struct pg_stats_entry);
+	stats_directory_write(&page->directory);
+}
+
+static bool page_is_ours(const struct pg_stats_page *page)
+{
+	return page->magic == PAGE_MAGIC && page->abi_version == PG_ABI_VERSION && page->page_bytes == sizeof(*page);
+}
+
+bool pg_stats_page_fits(const struct pg_stats_page *page)
+{
+	struct pg_stats_directory ours;
+
+	if (!page_is_ours(page) || page->directory_offset != offsetof(struct pg_stats_page, directory))
+		return false;
+	stats_directory_write(&ours);
+	return memcmp(&ours, &page->directory, sizeof(ours)) == 0;
 }
 
 int pg_stats_snapshot(const struct pg_stats_page *page, struct pg_stats_page *out)
@@ -29,11 +50,11 @@ int pg_stats_snapshot(const struct pg_stats_page *page, struct pg_stats_page *ou
 	const uint64_t *from = (const uint64_t *)page;
 	uint64_t *to = (uint64_t *)out;
 
-	if (page->magic != PAGE_MAGIC || page->abi_version != PG_ABI_VERSION)
+	if (!page_is_ours(page))
 		return PG_ERROR_USAGE;
 	// Backwards: `received` lies before the counters of where packets ended and is stored before them, so
 	// reading it last never shows a packet that ended without having arrived.
-	for (size_t i = sizeof(*page) / sizeof(*from); i-- > 0;)
+	for (size_t i = offsetof(struct pg_stats_page, directory) / sizeof(*from); i-- > 0;)
 		to[i] = counter_get(&from[i]);
 	return PG_OK;
 }

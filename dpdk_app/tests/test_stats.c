@@ -92,20 +92,77 @@ static struct pg_stats_page *page_new(void)
 	return page;
 }
 
-static void a_snapshot_copies_every_byte(void **state UNUSED)
+static void a_snapshot_copies_every_byte_before_the_directory(void **state UNUSED)
 {
 	struct pg_stats_page *page = page_new(), *copy = zeroed_lines(pg_stats_page_size());
 	uint64_t seed = 3;
 
-	for (size_t i = offsetof(struct pg_stats_page, tsc_hz) / 8; i < sizeof(*page) / 8; i++)
+	for (size_t i = offsetof(struct pg_stats_page, port) / 8; i < offsetof(struct pg_stats_page, directory) / 8;
+	     i++)
 		((uint64_t *)page)[i] = random_next(&seed);
 	assert_int_equal(pg_stats_snapshot(page, copy), PG_OK);
-	assert_memory_equal(page, copy, sizeof(*page));
+	assert_memory_equal(page, copy, offsetof(struct pg_stats_page, directory));
 	assert_int_equal(copy->worker_count, 3);
 	assert_int_equal(copy->port_count, 2);
 	assert_int_equal(copy->pool_count, 1);
 	free(page);
 	free(copy);
+}
+
+static const struct pg_stats_entry *entry_of(const struct pg_stats_page *page, const char *metric)
+{
+	for (unsigned i = 0; i < page->directory_entries; i++)
+		if (strcmp(page->directory.entry[i].metric, metric) == 0)
+			return &page->directory.entry[i];
+	fail_msg("no entry for %s", metric);
+	return NULL;
+}
+
+static void the_directory_says_where_a_counter_is_and_what_its_elements_are_called(void **state UNUSED)
+{
+	struct pg_stats_page *page = page_new();
+	const struct pg_stats_entry *lost = entry_of(page, "session_messages_lost");
+	const char *name = (const char *)page + lost->names;
+
+	assert_ptr_equal((char *)page + lost->offset + 2 * lost->worker_stride, page->worker[2].messages.lost);
+	assert_int_equal(lost->count, PG_LOSSES);
+	assert_string_equal(lost->labels, "worker, reason");
+	assert_string_equal(name, "");
+	for (unsigned i = PG_LOSS_NONE + 1; i < PG_LOSSES; i++) {
+		name += strlen(name) + 1;
+		assert_string_equal(name, pg_loss_name(i));
+	}
+	free(page);
+}
+
+static void the_names_of_a_directory_have_room(void **state UNUSED)
+{
+	struct pg_stats_page *page = page_new();
+	const struct pg_stats_entry *last = entry_of(page, "message_handling_seconds");
+	const char *name = (const char *)page + last->names;
+
+	for (unsigned i = 1; i < last->count; i++)
+		name += strlen(name) + 1;
+	assert_string_equal(name, "+Inf");
+	assert_true(name + sizeof("+Inf") < page->directory.names + sizeof(page->directory.names));
+	free(page);
+}
+
+static void a_page_fits_as_long_as_its_directory_is_that_of_this_build(void **state UNUSED)
+{
+	struct pg_stats_page *page = page_new();
+
+	assert_true(pg_stats_page_fits(page));
+	for (size_t i = 0; i < sizeof(page->directory); i += 97) {
+		uint8_t *byte = (uint8_t *)&page->directory + i;
+
+		(*byte)++;
+		assert_false(pg_stats_page_fits(page));
+		(*byte)--;
+	}
+	page->abi_version++;
+	assert_false(pg_stats_page_fits(page));
+	free(page);
 }
 
 static void a_page_of_another_kind_or_version_is_refused(void **state UNUSED)
@@ -159,7 +216,10 @@ int main(void)
 		cmocka_unit_test(every_burst_falls_into_the_first_bucket_that_holds_it),
 		cmocka_unit_test(a_handling_time_at_its_bound_is_within_and_beyond_it_is_not),
 		cmocka_unit_test(handling_bounds_follow_the_clock),
-		cmocka_unit_test(a_snapshot_copies_every_byte),
+		cmocka_unit_test(a_snapshot_copies_every_byte_before_the_directory),
+		cmocka_unit_test(the_directory_says_where_a_counter_is_and_what_its_elements_are_called),
+		cmocka_unit_test(the_names_of_a_directory_have_room),
+		cmocka_unit_test(a_page_fits_as_long_as_its_directory_is_that_of_this_build),
 		cmocka_unit_test(a_page_of_another_kind_or_version_is_refused),
 		cmocka_unit_test(the_counters_of_a_worker_are_alone_on_their_cache_lines),
 		cmocka_unit_test(what_is_counted_first_lies_before_what_is_counted_after_it),

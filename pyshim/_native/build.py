@@ -4,6 +4,7 @@
 The build calls it as `python build.py OUTPUT.c`; `cffi-gen-src exec-python build.py OUTPUT.c` does the same.
 """
 
+import re
 import sys
 from pathlib import Path
 
@@ -14,8 +15,25 @@ TOPICS = ("names", "errors", "plan", "stats", "lifecycle", "sessions", "core", "
 
 DECL = Path(__file__).resolve().parent / "decl"
 
+COUNTERS = Path(__file__).resolve().parents[2] / "dpdk_app" / "stats" / "counters.def"
+NARROW = ("DEVICE_STATE", "POOL")  # groups of 32 bits
+
+
+def fields(group: str) -> str:
+    """The declarations of a group of stats/counters.def; the compiler knows how long arrays are."""
+    found = re.findall(rf"^{group}\((\w+), (\[?)", COUNTERS.read_text(), re.MULTILINE)
+    kind = "uint32_t" if group in NARROW else "uint64_t"
+    return " ".join(f"{kind} {field}{'[...]' if array else ''};" for field, array in found)
+
+
+def declarations(topic: str) -> str:
+    """What stands in decl/, with its counters."""
+    text = (DECL / f"{topic}.h").read_text()
+    return re.sub(r"^\tCOUNTERS\((\w+)\)$", lambda found: fields(found[1]), text, flags=re.MULTILINE)
+
+
 ffibuilder = FFI()
-ffibuilder.cdef("\n".join((DECL / f"{topic}.h").read_text() for topic in TOPICS))
+ffibuilder.cdef("\n".join(declarations(topic) for topic in TOPICS))
 ffibuilder.set_source(
     "pyshim._native._pollgate",
     '#include "pollgate.h"\n#include "pollgate_bench.h"\n#include "pollgate_load.h"',

@@ -5,12 +5,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from functools import cache
 from ipaddress import ip_address
 from typing import Any
 
 from pyshim._native._pollgate import ffi, lib
 from pyshim.conditions import Condition, DeviceState
+from pyshim.counters import COUNTERS, of
 from pyshim.stats import (
     Histogram,
     MessageSnapshot,
@@ -29,15 +31,7 @@ _NANOSECOND = 1e-9
 class Labels:
     """What indexes into the counters' arrays mean; asked of the library once."""
 
-    messages: tuple[tuple[int, str], ...]
-    drops: tuple[tuple[int, str], ...]
-    tx_drops: tuple[tuple[int, str], ...]
-    requests: tuple[tuple[int, str], ...]
-    events: tuple[tuple[int, str], ...]
-    compressible: tuple[tuple[int, str], ...]
-    losses: tuple[tuple[int, str], ...]
-    denials: tuple[tuple[int, str], ...]
-    closes: tuple[tuple[int, str], ...]
+    names: Mapping[str, tuple[tuple[int, str], ...]]  # by Counter.values
     burst_bounds: tuple[float, ...]  # packets
     handling_bounds: tuple[float, ...]  # seconds
 
@@ -52,16 +46,12 @@ class Clock:
 
 def labels() -> Labels:
     """Ask the library for its names and bounds."""
+    arrays = {one.values: one.length for one in COUNTERS if one.length and one.kind != "HISTOGRAM"}
     return Labels(
-        messages=_names(lib.pg_message_name, lib.PG_MESSAGES),
-        drops=_names(lib.pg_drop_name, lib.PG_DROPS),
-        tx_drops=_names(lib.pg_tx_drop_name, lib.PG_TX_DROPS),
-        requests=_names(lib.pg_request_name, lib.PG_REQUESTS),
-        events=_names(lib.pg_event_name, lib.PG_EVENTS),
-        compressible=_names(lib.pg_compressible_name, lib.PG_COMPRESSIBLE),
-        losses=_names(lib.pg_loss_name, lib.PG_LOSSES),
-        denials=_names(lib.pg_denial_name, lib.PG_DENIALS),
-        closes=_names(lib.pg_close_name, lib.PG_CLOSE_REASONS),
+        names={
+            values: _names(getattr(lib, f"pg_{values}_name"), getattr(lib, length))
+            for values, length in arrays.items()
+        },
         burst_bounds=tuple(float(lib.pg_burst_bound(b)) for b in range(lib.PG_BURST_BUCKETS)),
         handling_bounds=tuple(
             math.inf if (bound := lib.pg_handling_bound_ns(b)) == _UNBOUNDED_NS else bound * _NANOSECOND
@@ -79,31 +69,7 @@ def worker(stats: Any, index: int, names: Labels, ports: int, clock: Clock) -> W
         index=index,
         heartbeat_age_s=age,
         policy_generation=stats.policy_generation,
-        received=stats.received,
-        handled=_by_name(stats.handled, names.messages),
-        dropped=_by_name(stats.dropped, names.drops),
-        to_kernel=stats.to_kernel,
-        forwarded=stats.forwarded,
-        handed_out=stats.handed_out,
-        handed_in=stats.handed_in,
-        unanswered=stats.unanswered,
-        tx_originated=stats.tx_originated,
-        tx_offered=stats.tx_offered,
-        tx_sent=stats.tx_sent,
-        tx_dropped=_by_name(stats.tx_dropped, names.tx_drops),
-        cycles_busy=stats.cycles_busy,
-        cycles_idle=stats.cycles_idle,
-        cycles_off_cpu=stats.cycles_off_cpu,
-        sessions_active=stats.sessions_active,
-        sessions_admitted=stats.sessions_admitted,
-        sessions_expired=stats.sessions_expired,
-        sessions_recovered=stats.sessions_recovered,
-        connected=stats.connected,
-        connections=stats.connections,
-        closed=_by_name(stats.closed, names.closes),
-        denied=_by_name(stats.denied, names.denials),
-        path_changes=stats.path_changes,
-        messages=_messages(stats.messages, names),
+        messages=MessageSnapshot(**_counted(stats.messages, MessageSnapshot, names.names, "MESSAGE")),
         rx_burst=Histogram(names.burst_bounds, tuple(stats.rx_burst), float(stats.received)),
         handling=Histogram(
             names.handling_bounds,
@@ -111,24 +77,10 @@ def worker(stats: Any, index: int, names: Labels, ports: int, clock: Clock) -> W
             stats.handling_cycles / hz if hz else 0.0,
         ),
         ports=tuple(
-            PortCounts(c.rx_packets, c.rx_bytes, c.tx_packets, c.tx_bytes)
-            for c in (stats.port[p] for p in range(ports))
+            PortCounts(**_counted(stats.port[index], PortCounts, names.names, "PORT_COUNT"))
+            for index in range(ports)
         ),
-    )
-
-
-def _messages(stats: Any, names: Labels) -> MessageSnapshot:
-    return MessageSnapshot(
-        received=_by_name(stats.received, names.requests),
-        sent=_by_name(stats.sent, names.events),
-        lost=_by_name(stats.lost, names.losses),
-        duplicates=stats.duplicates,
-        resent=stats.resent,
-        compress_in=_by_name(stats.compress_in, names.compressible),
-        compress_out=_by_name(stats.compress_out, names.compressible),
-        expand_in=stats.expand_in,
-        expand_out=stats.expand_out,
-        memory_used=stats.memory_used,
+        **_counted(stats, WorkerSnapshot, names.names, "RECEIVE", "TRANSMIT", "TIME", "SESSION"),
     )
 
 
@@ -142,15 +94,12 @@ def port(stats: Any, name: str, counts: PortCounts) -> PortSnapshot:
     return PortSnapshot(
         name=name,
         counts=counts,
-        rx_missed=stats.rx_missed,
-        rx_errors=stats.rx_errors,
-        rx_nombuf=stats.rx_nombuf,
-        link_up=bool(stats.link_up) if stats.link_known else None,
         link_mbps=stats.link_mbps,
-        queues=stats.queues,
         offloads=frozenset(text for bit, text in bits.items() if stats.offloads & bit),
         mac=_mac(stats.mac),
         rival=_rival(stats),
+        **_counted(stats, PortSnapshot, {}, "DEVICE", "DEVICE_STATE")
+        | {"link_up": bool(stats.link_up) if stats.link_known else None},
     )
 
 
@@ -173,7 +122,7 @@ def _mac(raw: Any) -> str:
 
 def pool(stats: Any, name: str) -> PoolSnapshot:
     """One mbuf pool's level."""
-    return PoolSnapshot(name=name, available=stats.available, size=stats.size)
+    return PoolSnapshot(name=name, **_counted(stats, PoolSnapshot, {}, "POOL"))
 
 
 def text(value: Any) -> str:
@@ -192,5 +141,21 @@ def _names(name_of: Callable[[int], Any], count: int) -> tuple[tuple[int, str], 
     return tuple((index, text(name)) for index in range(count) if (name := name_of(index)))
 
 
-def _by_name(values: Any, names: tuple[tuple[int, str], ...]) -> Mapping[str, int]:
-    return {name: values[index] for index, name in names}
+def _counted(
+    stats: Any, record: type, names: Mapping[str, tuple[tuple[int, str], ...]], *groups: str
+) -> dict[str, Any]:
+    """The counters of some groups as arguments of a record; in `others` those that it has no attribute of."""
+    own = _attributes(record)
+    others: dict[str, Any] = {}
+    arguments: dict[str, Any] = {"others": others}
+    for one in of(*groups):
+        value = getattr(stats, one.field)
+        if one.length:
+            value = {name: value[index] for index, name in names[one.values]}
+        (arguments if one.field in own else others)[one.field] = value
+    return arguments
+
+
+@cache
+def _attributes(record: type) -> frozenset[str]:
+    return frozenset(field.name for field in fields(record))

@@ -14,7 +14,7 @@ from pyshim.conditions import Condition
 from pyshim.dataplane.library import decode, ffi, lib
 from pyshim.errors import InternalError
 from pyshim.plan import Plan
-from pyshim.stats import PortCounts, Snapshot, WorkerSnapshot
+from pyshim.stats import PortCounts, Snapshot, WorkerSnapshot, count
 from pyshim.system.memory_file import memory_file
 
 
@@ -90,7 +90,8 @@ class StatsPage:
                 "the statistics page is smaller than this build's; pollgate was replaced while it ran"
             )
         made = cls(fd)
-        made._read()
+        if not lib.pg_stats_page_fits(made.native):
+            raise _other_build()
         return made
 
     def snapshot(self, names: PageNames, state: RunState) -> Snapshot:
@@ -140,9 +141,7 @@ class StatsPage:
     def _read(self) -> Any:
         out: Any = ffi.new("struct pg_stats_page *")
         if lib.pg_stats_snapshot(self.native, out) != lib.PG_OK:
-            raise InternalError(
-                "the statistics page is not of this build; pollgate was replaced while it ran"
-            )
+            raise _other_build()
         return out
 
     def close(self) -> None:
@@ -160,11 +159,21 @@ class StatsPage:
         self.close()
 
 
+def _other_build() -> InternalError:
+    return InternalError("the statistics page is not of this build; pollgate was replaced while it ran")
+
+
 def _sum(workers: Sequence[WorkerSnapshot], port: int) -> PortCounts:
     parts = [worker.ports[port] for worker in workers]
+
+    def total(name: str) -> int:
+        numbers = (count(part, name) for part in parts)
+        return sum(number for number in numbers if isinstance(number, int))
+
     return PortCounts(
-        rx_packets=sum(part.rx_packets for part in parts),
-        rx_bytes=sum(part.rx_bytes for part in parts),
-        tx_packets=sum(part.tx_packets for part in parts),
-        tx_bytes=sum(part.tx_bytes for part in parts),
+        rx_packets=total("rx_packets"),
+        rx_bytes=total("rx_bytes"),
+        tx_packets=total("tx_packets"),
+        tx_bytes=total("tx_bytes"),
+        others={name: total(name) for part in parts[:1] for name in part.others},
     )

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The appliance's figures for Prometheus: which metrics exist, and how they are written.
 
-Every metric is one row of `families.FAMILIES`; the scrape, the JSON summary and `METRICS.md` follow from it.
+Every metric is one row of `families.FAMILIES`, those of the data plane from `stats/counters.def`; the scrape,
+the JSON summary and `METRICS.md` follow from it.
 """
 
 from pyshim.metrics.collector import SnapshotCollector

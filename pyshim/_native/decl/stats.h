@@ -1,70 +1,33 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/* What the data plane counts: read-only on this side. `...;` leaves alignment and padding to the compiler, and the
-   lengths `[...]` come from pollgate.h, so that a new message type or drop reason needs no change here. */
+/* What the data plane counts: read-only on this side. `...;` leaves alignment and padding to the compiler; build.py puts
+   the fields of a group of stats/counters.def where COUNTERS(group) stands. */
 
 struct pg_port_counts {
-	uint64_t rx_packets;
-	uint64_t rx_bytes;
-	uint64_t tx_packets;
-	uint64_t tx_bytes;
+	COUNTERS(PORT_COUNT)
 };
 
 struct pg_message_stats {
-	uint64_t received[...];
-	uint64_t sent[...];
-	uint64_t lost[...];
-	uint64_t duplicates;
-	uint64_t resent;
-	uint64_t compress_in[...];
-	uint64_t compress_out[...];
-	uint64_t expand_in;
-	uint64_t expand_out;
-	uint64_t memory_used;
+	COUNTERS(MESSAGE)
 };
 
 struct pg_worker_stats {
 	uint64_t heartbeat_tsc;
 	uint64_t thread;
 	uint64_t policy_generation;
-	uint64_t received;
-	uint64_t handled[...];
-	uint64_t dropped[...];
-	uint64_t to_kernel;
-	uint64_t forwarded;
-	uint64_t handed_out;
-	uint64_t handed_in;
-	uint64_t unanswered;
-	uint64_t tx_originated;
-	uint64_t tx_offered;
-	uint64_t tx_sent;
-	uint64_t tx_dropped[...];
-	uint64_t cycles_busy;
-	uint64_t cycles_idle;
-	uint64_t cycles_off_cpu;
-	uint64_t handling_cycles;
-	uint64_t sessions_active;
-	uint64_t sessions_admitted;
-	uint64_t sessions_expired;
-	uint64_t sessions_recovered;
-	uint64_t connected;
-	uint64_t connections;
-	uint64_t closed[...];
-	uint64_t denied[...];
-	uint64_t path_changes;
+	COUNTERS(RECEIVE)
+	COUNTERS(TRANSMIT)
+	COUNTERS(TIME)
+	COUNTERS(SESSION)
 	struct pg_message_stats messages;
-	uint64_t rx_burst[...];
-	uint64_t handling[...];
+	COUNTERS(DISTRIBUTION)
 	struct pg_port_counts port[PG_PORTS_MAX];
 	...;
 };
 
 struct pg_port_stats {
-	uint64_t rx_missed;
-	uint64_t rx_errors;
-	uint64_t rx_nombuf;
-	uint32_t link_up;
+	COUNTERS(DEVICE)
+	COUNTERS(DEVICE_STATE)
 	uint32_t link_mbps;
-	uint32_t queues;
 	uint32_t offloads;
 	uint8_t mac[6];
 	uint8_t link_known;
@@ -98,8 +61,7 @@ enum pg_device_state {
 enum pg_offload { PG_OFFLOAD_RX_CHECKSUM = 1, PG_OFFLOAD_TX_CHECKSUM = 2, PG_OFFLOAD_RSS = 4 };
 
 struct pg_pool_stats {
-	uint32_t available;
-	uint32_t size;
+	COUNTERS(POOL)
 };
 
 struct pg_stats_page {
@@ -118,6 +80,7 @@ struct pg_stats_page {
 
 size_t pg_stats_page_size(void);
 void pg_stats_page_init(struct pg_stats_page *page, uint32_t workers, uint32_t ports, uint32_t pools);
+bool pg_stats_page_fits(const struct pg_stats_page *page);
 int pg_stats_snapshot(const struct pg_stats_page *page, struct pg_stats_page *out);
 
 uint64_t pg_tsc(void);

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// stats/directory.c: the directory of the statistics page, from stats/counters.def.
+
+#include "stats/directory.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/// Writes what an element of an array is called, as snprintf() does.
+typedef int write_name(char *to, size_t room, unsigned element);
+
+static int write_label(char *to, size_t room, const char *label)
+{
+	return snprintf(to, room, "%s", label != NULL ? label : "");
+}
+
+#define LABELS(values)                                                     \
+	static int write_##values(char *to, size_t room, unsigned element) \
+	{                                                                  \
+		return write_label(to, room, pg_##values##_name(element)); \
+	}
+LABELS(message)
+LABELS(drop)
+LABELS(tx_drop)
+LABELS(request)
+LABELS(event)
+LABELS(compressible)
+LABELS(loss)
+LABELS(close)
+LABELS(denial)
+#undef LABELS
+
+static int write_one(char *to, size_t room, unsigned element)
+{
+	(void)element;
+	return write_label(to, room, NULL);
+}
+
+static int write_burst(char *to, size_t room, unsigned element)
+{
+	return snprintf(to, room, "%u", pg_burst_bound(element));
+}
+
+static int write_handling(char *to, size_t room, unsigned element)
+{
+	const uint64_t bound = pg_handling_bound_ns(element);
+
+	return bound == UINT64_MAX ? write_label(to, room, "+Inf") : snprintf(to, room, "%.9g", (double)bound * 1e-9);
+}
+
+#define IN_PAGE(member) offsetof(struct pg_stats_page, member)
+#define WORKER_BYTES sizeof(struct pg_worker_stats)
+
+// `in` is the group's structure, `at` where its first one is in the page. Strings that make arrays stand bare in C.
+// NOLINTBEGIN(bugprone-macro-parentheses)
+#define ENTRY(in, at, of_worker, of_index, bytes, name, length, values, of_kind, is, labelled, counted_in, says) \
+	{                                                                                                        \
+		.text = write_##values,                                                                          \
+		.entry =                                                                                         \
+			{                                                                                        \
+				.field = #name,                                                                  \
+				.metric = is,                                                                    \
+				.labels = labelled,                                                              \
+				.unit = counted_in,                                                              \
+				.meaning = says,                                                                 \
+				.kind = PG_STATS_##of_kind,                                                      \
+				.offset = (at) + offsetof(struct in, name),                                      \
+				.worker_stride = (of_worker),                                                    \
+				.index_stride = (of_index),                                                      \
+				.width = (bytes),                                                                \
+				.count = sizeof(((struct in *)0)->name) / (bytes),                               \
+			},                                                                                       \
+	},
+// NOLINTEND(bugprone-macro-parentheses)
+
+static const struct described {
+	write_name *text;
+	struct pg_stats_entry entry;
+} described[PG_STATS_ENTRIES] = {
+#define PORT_COUNT(...) \
+	ENTRY(pg_port_counts, IN_PAGE(worker[0].port), WORKER_BYTES, sizeof(struct pg_port_counts), 8, __VA_ARGS__)
+#define DEVICE(...) ENTRY(pg_port_stats, IN_PAGE(port), 0, sizeof(struct pg_port_stats), 8, __VA_ARGS__)
+#define DEVICE_STATE(...) ENTRY(pg_port_stats, IN_PAGE(port), 0, sizeof(struct pg_port_stats), 4, __VA_ARGS__)
+#define POOL(...) ENTRY(pg_pool_stats, IN_PAGE(pool), 0, sizeof(struct pg_pool_stats), 4, __VA_ARGS__)
+#define OF_WORKER(...) ENTRY(pg_worker_stats, IN_PAGE(worker), WORKER_BYTES, 0, 8, __VA_ARGS__)
+#define RECEIVE OF_WORKER
+#define TRANSMIT OF_WORKER
+#define TIME OF_WORKER
+#define SESSION OF_WORKER
+#define MESSAGE(...) ENTRY(pg_message_stats, IN_PAGE(worker[0].messages), WORKER_BYTES, 0, 8, __VA_ARGS__)
+#define DISTRIBUTION OF_WORKER
+#include "stats/counters.def"
+};
+
+/// Behind a name that was written, or would have been: what does not fit is missing, and a test says so.
+static char *after(char *to, char *end, int length)
+{
+	return (size_t)length < (size_t)(end - to) ? to + length + 1 : end;
+}
+
+void stats_directory_write(struct pg_stats_directory *directory)
+{
+	char *to = directory->names, *const end = to + sizeof(directory->names);
+
+	memset(directory, 0, sizeof(*directory));
+	for (unsigned i = 0; i < PG_STATS_ENTRIES; i++) {
+		struct pg_stats_entry *entry = &directory->entry[i];
+
+		*entry = described[i].entry;
+		entry->names = (uint32_t)(IN_PAGE(directory.names) + (size_t)(to - directory->names));
+		for (unsigned element = 0; element < entry->count; element++)
+			to = after(to, end, described[i].text(to, (size_t)(end - to), element));
+	}
+}
