@@ -9,6 +9,7 @@ in the Dockerfile. Images are kept in a storage of their own, `build/container`;
 from __future__ import annotations
 
 import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -47,6 +48,18 @@ def buildah(*arguments: str | Path, timeout_s: float = 120) -> str:
     return run(("buildah", *storage, *arguments), timeout_s)
 
 
+def own_limits() -> tuple[str, ...]:
+    """Options that leave a container the limits of this process.
+
+    Newer versions raise two of them in every container, and fail where this host's hard limits are lower.
+    """
+    limits = {"nofile": resource.RLIMIT_NOFILE, "nproc": resource.RLIMIT_NPROC}
+    hard = {name: resource.getrlimit(limit)[1] for name, limit in limits.items()}
+    return tuple(
+        f"--ulimit={name}={most}:{most}" for name, most in hard.items() if most != resource.RLIM_INFINITY
+    )
+
+
 def ensure_base() -> None:
     """Make the base image unless it is there."""
     STORAGE.mkdir(parents=True, exist_ok=True)
@@ -74,7 +87,7 @@ def build(tag: str, dockerfile: Path) -> None:
     """
     buildah(
         *("bud", "--isolation", "chroot", "--pull-never", "--format", "docker", "--layers=false"),
-        *("--tag", tag, "--file", dockerfile, ROOT),
+        *(*own_limits(), "--tag", tag, "--file", dockerfile, ROOT),
         timeout_s=900,
     )
     buildah("rmi", "--prune")  # the image that had this tag before
@@ -83,7 +96,7 @@ def build(tag: str, dockerfile: Path) -> None:
 @contextmanager
 def container(tag: str) -> Iterator[str]:
     """A fresh container of the image; gone when the `with` block is left."""
-    name = buildah("from", "--pull-never", tag).strip()
+    name = buildah("from", "--pull-never", *own_limits(), tag).strip()
     try:
         yield name
     finally:
