@@ -4,6 +4,9 @@
 A poll-mode driver (PMD) is a shared library in a directory that librte_eal carries in its text. It
 describes itself in strings such as `PMD_INFO_STRING= {"name": "net_ixgbe", "kmod": "* vfio-pci", "pci_ids":
 [[32902, 4278, 65535, 65535], …]}`: vendor, device and both subsystem ids, 0xffff standing for any.
+
+Where vendor and device are any, as in net_idpf's of DPDK 25.11, the driver goes by the device's class, which
+the string leaves out: that is no claim.
 """
 
 from __future__ import annotations
@@ -65,11 +68,12 @@ class PmdInfo:
     patterns: tuple[PciId, ...]  # 0xffff stands for any
 
     def drives(self, ids: PciId) -> bool:
-        """Whether one of its patterns fits a device."""
+        """Whether one of its patterns names a device."""
         actual = astuple(ids)
         return any(
             all(want in (_ANY_ID, found) for want, found in zip(astuple(pattern), actual, strict=True))
             for pattern in self.patterns
+            if (pattern.vendor, pattern.device) != (_ANY_ID, _ANY_ID)
         )
 
 

@@ -67,6 +67,12 @@ def test_a_pattern_with_subsystem_ids_wants_them_equal() -> None:
     assert not info.drives(PciId(1, 2, 3, 5))
 
 
+def test_a_pattern_for_every_vendor_and_device_claims_none() -> None:
+    info = PmdInfo("net_x", (), (PciId(0xFFFF, 0xFFFF, 0xFFFF, 0xFFFF), PciId(1, 2, 0xFFFF, 0xFFFF)))
+    assert info.drives(PciId(1, 2, 3, 4))
+    assert not info.drives(PciId(1, 3, 3, 4))
+
+
 def test_a_driver_without_kernel_modules_is_not_bifurcated() -> None:
     assert not PmdClaim("net_x", Path("x.so"), ()).bifurcated
 
