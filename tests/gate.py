@@ -87,9 +87,10 @@ class Gate:
     ) -> None:
         """Prepare to run `config` (YAML text, or a mapping) with files in `directory`.
 
-        Metrics listen on a free port unless the configuration says otherwise. `args` are added to the
-        command line; `prefix` goes before it (`ip netns exec NAME`, say). With `wait_ready` the block starts
-        when /readyz answers 200; without it, at once: for runs that end by themselves or fail.
+        Metrics listen on a free port, and the control API at a socket in `directory`, unless the
+        configuration says otherwise. `args` are added to the command line; `prefix` goes before it
+        (`ip netns exec NAME`, say). With `wait_ready` the block starts when /readyz answers 200; without it,
+        at once: for runs that end by themselves or fail.
         """
         self.directory = directory
         self.config_path = directory / "gate.yaml"
@@ -114,8 +115,15 @@ class Gate:
             text = config
         else:
             # JSON is YAML without its traps: no address becomes a number on the way.
-            text = json.dumps({"metrics": {"listen": "127.0.0.1:0"}, **config}, indent=1)
+            text = json.dumps({**self._places_of_its_own(config), **config}, indent=1)
         self.config_path.write_text(text)
+
+    def _places_of_its_own(self, config: Mapping[str, Any]) -> dict[str, Any]:
+        """Where several appliances at once would meet: another address for each."""
+        places = {"metrics": {"listen": "127.0.0.1:0"}}
+        if any(entry.get("profile") == "session" for entry in config.get("listen", ())):
+            places["control"] = {"listen": f"unix:{self.directory}/control.sock"}
+        return places
 
     # ------------------------------------------------------------ life
 

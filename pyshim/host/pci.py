@@ -11,6 +11,7 @@ from pyshim.host.facts import NetworkDevice, PciDevice, PciId
 from pyshim.host.pmd import scan_claims
 
 _CLASS_NETWORK = 0x02
+_CLASS_ETHERNET = 0x020000  # whole: with no programming interface of its own
 _CLASS_BRIDGE = 0x06
 _IFF_UP = 0x1
 # The kernel's vfio_dev_viable(): these do not stop a group from being given to user space.
@@ -32,7 +33,8 @@ def gather_pci(
     """The facts of those addresses that exist, with the installed drivers that claim each."""
     paths = [root / "sys/bus/pci/devices" / address for address in addresses]
     ids = {path: _ids(path) for path in paths if path.exists()}
-    claims = scan_claims(pmd_directory, frozenset(ids.values())) if pmd_directory and ids else {}
+    own = frozenset(pci_id for path, pci_id in ids.items() if _hex(path / "class") != _CLASS_ETHERNET)
+    claims = scan_claims(pmd_directory, frozenset(ids.values()), own) if pmd_directory and ids else {}
     devices = []
     for path, pci_id in ids.items():
         driver = _driver(path)

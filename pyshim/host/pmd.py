@@ -4,6 +4,9 @@
 A poll-mode driver (PMD) is a shared library in a directory that librte_eal carries in its text. It
 describes itself in strings such as `PMD_INFO_STRING= {"name": "net_ixgbe", "kmod": "* vfio-pci", "pci_ids":
 [[32902, 4278, 65535, 65535], …]}`: vendor, device and both subsystem ids, 0xffff standing for any.
+
+Where vendor and device are any, as in net_idpf's of DPDK 25.11, the driver goes by the device's class, which
+the string leaves out.
 """
 
 from __future__ import annotations
@@ -65,12 +68,22 @@ class PmdInfo:
     patterns: tuple[PciId, ...]  # 0xffff stands for any
 
     def drives(self, ids: PciId) -> bool:
-        """Whether one of its patterns fits a device."""
+        """Whether one of its patterns names a device."""
         actual = astuple(ids)
         return any(
             all(want in (_ANY_ID, found) for want, found in zip(astuple(pattern), actual, strict=True))
             for pattern in self.patterns
+            if not _is_class(pattern)
         )
+
+    @property
+    def goes_by_class(self) -> bool:
+        """Whether it drives devices of a class that it does not tell."""
+        return any(map(_is_class, self.patterns))
+
+
+def _is_class(pattern: PciId) -> bool:
+    return (pattern.vendor, pattern.device) == (_ANY_ID, _ANY_ID)
 
 
 def find_pmd_directory(root: Path = Path("/")) -> Path | None:
@@ -117,18 +130,24 @@ def pool_driver(pmd_directory: Path) -> DriverPresence:
     return DriverPresence(False, f"DPDK's driver for packet pools is not installed; apt install {package}")
 
 
-def scan_claims(pmd_directory: Path, wanted: frozenset[PciId]) -> dict[PciId, tuple[PmdClaim, ...]]:
+def scan_claims(
+    pmd_directory: Path, wanted: frozenset[PciId], of_own_classes: frozenset[PciId] = frozenset()
+) -> dict[PciId, tuple[PmdClaim, ...]]:
     """Ask every installed network driver which of these devices it drives.
 
-    Reads about sixty ELF files; only done when a port is a PCI device.
+    Where none names a device that is `of_own_classes`, more than an Ethernet controller, those that go by a
+    class may drive it. Reads about sixty ELF files; only done when a port is a PCI device.
     """
-    claims: dict[PciId, list[PmdClaim]] = {ids: [] for ids in wanted}
+    named: dict[PciId, list[PmdClaim]] = {ids: [] for ids in wanted}
+    by_class: list[PmdClaim] = []
     for library in _network_libraries(pmd_directory):
         for info in read_pmd_info(library):
-            for ids in wanted:
-                if info.drives(ids):
-                    claims[ids].append(PmdClaim(info.name, library, info.kmods))
-    return {ids: tuple(found) for ids, found in claims.items()}
+            claim = PmdClaim(info.name, library, info.kmods)
+            for ids in filter(info.drives, wanted):
+                named[ids].append(claim)
+            if info.goes_by_class:
+                by_class.append(claim)
+    return {ids: tuple(found or (by_class if ids in of_own_classes else ())) for ids, found in named.items()}
 
 
 def read_pmd_info(library: Path) -> Iterator[PmdInfo]:

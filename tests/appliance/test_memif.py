@@ -115,7 +115,7 @@ def test_a_gate_that_listens_says_that_it_is_alone_and_serves_whoever_comes(tmp_
             assert step["lost"] == 0
             agree(gate, grown, step)
         assert grown.of("pollgate_sessions_admitted_total") == 0  # the same addresses: those of before
-        assert gate.metrics().value("pollgate_worker_restarts_total") == 0
+        assert gate.metrics().value("pollgate_worker_restarts_total") == 0, gate.stderr
         assert gate.stop() == 0
 
 

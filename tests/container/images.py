@@ -9,6 +9,7 @@ in the Dockerfile. Images are kept in a storage of their own, `build/container`;
 from __future__ import annotations
 
 import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -21,6 +22,7 @@ STORAGE = ROOT / "build" / "container"
 BASE = "docker.io/library/debian:bookworm-slim"
 MIRROR = os.environ.get("DEBIAN_MIRROR", "http://deb.debian.org/debian")
 PIP_SETTINGS = ("index-url", "proxy", "trusted-host", "timeout")
+ENOUGH = 4096  # descriptors of a process in a container, and processes
 
 
 def missing() -> str | None:
@@ -45,6 +47,20 @@ def buildah(*arguments: str | Path, timeout_s: float = 120) -> str:
     """Run buildah on our storage."""
     storage = ("--root", STORAGE / "storage", "--runroot", STORAGE / "run", "--storage-driver", "vfs")
     return run(("buildah", *storage, *arguments), timeout_s)
+
+
+def low_limits() -> tuple[str, ...]:
+    """Options that give a container no more than this process may give away.
+
+    Newer versions raise two limits in every container, and fail where this host's hard limits are lower;
+    older ones lower their own limit of processes first. Nothing here needs more than these.
+    """
+    limits = {"nofile": resource.RLIMIT_NOFILE, "nproc": resource.RLIMIT_NPROC}
+    hard = {name: resource.getrlimit(limit)[1] for name, limit in limits.items()}
+    given = {
+        name: ENOUGH if most == resource.RLIM_INFINITY else min(most, ENOUGH) for name, most in hard.items()
+    }
+    return tuple(f"--ulimit={name}={most}:{most}" for name, most in given.items())
 
 
 def ensure_base() -> None:
@@ -74,7 +90,7 @@ def build(tag: str, dockerfile: Path) -> None:
     """
     buildah(
         *("bud", "--isolation", "chroot", "--pull-never", "--format", "docker", "--layers=false"),
-        *("--tag", tag, "--file", dockerfile, ROOT),
+        *(*low_limits(), "--tag", tag, "--file", dockerfile, ROOT),
         timeout_s=900,
     )
     buildah("rmi", "--prune")  # the image that had this tag before
@@ -83,7 +99,7 @@ def build(tag: str, dockerfile: Path) -> None:
 @contextmanager
 def container(tag: str) -> Iterator[str]:
     """A fresh container of the image; gone when the `with` block is left."""
-    name = buildah("from", "--pull-never", tag).strip()
+    name = buildah("from", "--pull-never", *low_limits(), tag).strip()
     try:
         yield name
     finally:

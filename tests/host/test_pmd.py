@@ -67,6 +67,26 @@ def test_a_pattern_with_subsystem_ids_wants_them_equal() -> None:
     assert not info.drives(PciId(1, 2, 3, 5))
 
 
+def test_a_pattern_for_every_vendor_and_device_stands_for_a_class_and_names_none() -> None:
+    info = PmdInfo("net_x", (), (PciId(0xFFFF, 0xFFFF, 0xFFFF, 0xFFFF), PciId(1, 2, 0xFFFF, 0xFFFF)))
+    assert info.goes_by_class
+    assert info.drives(PciId(1, 2, 3, 4))
+    assert not info.drives(PciId(1, 3, 3, 4))
+
+
+def test_who_goes_by_a_class_claims_what_is_of_one_of_its_own_and_no_other_driver_names(
+    pmds: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    anything = PmdInfo("net_x", (), (PciId(0xFFFF, 0xFFFF, 0xFFFF, 0xFFFF),))
+    ixgbe = PmdInfo("net_y", (), (PciId(0x8086, 0x10FB, 0xFFFF, 0xFFFF),))
+    monkeypatch.setattr("pyshim.host.pmd._network_libraries", lambda _: [pmds])
+    monkeypatch.setattr("pyshim.host.pmd.read_pmd_info", lambda _: iter((anything, ixgbe)))
+    known, strange, plain = PciId(0x8086, 0x10FB, 1, 2), PciId(0xDEAD, 1, 0, 0), PciId(0xDEAD, 2, 0, 0)
+    found = scan_claims(pmds, frozenset({known, strange, plain}), frozenset({known, strange}))
+    drivers = {ids: [claim.driver for claim in claims] for ids, claims in found.items()}
+    assert drivers == {known: ["net_y"], strange: ["net_x"], plain: []}
+
+
 def test_a_driver_without_kernel_modules_is_not_bifurcated() -> None:
     assert not PmdClaim("net_x", Path("x.so"), ()).bifurcated
 

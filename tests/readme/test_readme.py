@@ -21,6 +21,7 @@ from pathlib import Path
 import pytest
 
 from tests.readme.documents import ROOT, Block, lessons
+from tests.wireshark.dissection import AS_NOBODY
 
 pytestmark = [
     pytest.mark.timeout(3000),  # blocks may build
@@ -40,7 +41,13 @@ while True:
 """
 # A private copy of what a lesson may write to: overlays, whose upper layers are in memory.
 LAYERS = f"""
-mount -t tmpfs tmpfs "$1" && mkdir "$1/home" || exit
+mount -t tmpfs tmpfs "$1" && mkdir "$1/home" "$1/bin" || exit
+cat >"$1/bin/tshark" <<'END'
+#!/bin/sh
+# Its README is for ordinary users.
+exec {" ".join(AS_NOBODY)} /usr/bin/tshark "$@"
+END
+chmod +x "$1/bin/tshark"
 number=0
 for below in {" ".join(LAYERED)}; do
     layer="$1/layer$number" number=$((number + 1))
@@ -74,7 +81,8 @@ def private_host(scratch: Path) -> Iterator[tuple[str, ...]]:
             assert holder.stdout is not None
             assert holder.stdout.readline() == "up\n"
             enter = ("nsenter", "--target", str(holder.pid), "--net", "--mount", "--root")
-            yield (*enter, "env", f"--chdir={ROOT}", f"HOME={scratch}/home")
+            path = f"{scratch}/bin:{os.environ['PATH']}"
+            yield (*enter, "env", f"--chdir={ROOT}", f"HOME={scratch}/home", f"PATH={path}")
         finally:
             holder.kill()
 

@@ -91,24 +91,24 @@ def ones_complement(data: bytes) -> int:
     return total ^ 0xFFFF
 
 
-def refused_frames() -> list[tuple[str, bytes]]:
-    """Frames with a wrong checksum: the reason that counts them, the frame."""
+def refused_frames() -> dict[str, tuple[str, bytes]]:
+    """Frames with a wrong checksum: what is wrong with them, the reason that counts them, the frame."""
     udp = {"sport": 999, "dport": PORT}
     wrong = 0xBEEF
     ipv4, ipv6 = IP(src=PLAYERS4, dst=GATE4), IPv6(src=PLAYERS6, dst=GATE6)
     game = Raw(heartbeat(999))
     header = ipv4.copy()
     header.chksum = wrong
-    packets = [
-        ("ip_checksum", header / UDP(**udp) / game),
-        ("udp_checksum", ipv4 / UDP(**udp, chksum=wrong) / game),
-        ("udp_checksum", ipv6 / UDP(**udp, chksum=wrong) / game),
-        ("udp_checksum_missing", ipv6 / UDP(**udp, chksum=0) / game),
-        ("bad_icmp", ipv4 / ICMP(chksum=wrong) / Raw(b"echo")),
-        ("bad_icmp", ipv6 / ICMPv6EchoRequest(cksum=wrong, data=b"echo")),
-    ]
+    packets = {
+        "IPv4 header": ("ip_checksum", header / UDP(**udp) / game),
+        "UDP over IPv4": ("udp_checksum", ipv4 / UDP(**udp, chksum=wrong) / game),
+        "UDP over IPv6": ("udp_checksum", ipv6 / UDP(**udp, chksum=wrong) / game),
+        "no UDP checksum over IPv6": ("udp_checksum_missing", ipv6 / UDP(**udp, chksum=0) / game),
+        "ICMP": ("bad_icmp", ipv4 / ICMP(chksum=wrong) / Raw(b"echo")),
+        "ICMPv6": ("bad_icmp", ipv6 / ICMPv6EchoRequest(cksum=wrong, data=b"echo")),
+    }
     ether = Ether(src=PLAYERS_MAC, dst=CARD_MAC)
-    return [(reason, bytes(ether / packet)) for reason, packet in packets]
+    return {name: (reason, bytes(ether / packet)) for name, (reason, packet) in packets.items()}
 
 
 def inject(namespace: Namespace, frame: bytes) -> None:
