@@ -10,12 +10,20 @@ from pathlib import Path
 
 DATA_PLANE = Path(__file__).resolve().parents[1] / "dpdk_app"
 EVENT = 200
+_STRING = r'"[^"]*"'
 
 
 def entries(file: str, kind: str) -> Iterator[tuple[str, ...]]:
     """The arguments of every `KIND(…)` of a file, in its order; not of the macro itself."""
-    for found in re.finditer(rf"^{kind}\(([^()]*)\)", (DATA_PLANE / file).read_text(), re.MULTILINE):
-        yield tuple(argument.strip() for argument in found[1].split(","))
+    pattern = rf"^{kind}\(((?:[^()\"]|{_STRING})*)\)"
+    for found in re.finditer(pattern, (DATA_PLANE / file).read_text(), re.MULTILINE):
+        yield tuple(map(_argument, re.findall(rf"(?:[^,\"]|{_STRING})+", found[1])))
+
+
+def _argument(text: str) -> str:
+    """An argument as it is; of strings, which C joins, what they say."""
+    strings = re.findall(_STRING, text)
+    return "".join(string[1:-1] for string in strings) if strings else text.strip()
 
 
 def names(file: str, kind: str) -> list[str]:

@@ -42,7 +42,7 @@ enum pg_message {
 /// Why a received packet was dropped: the label `reason` of pollgate_drops_total.
 enum pg_drop {
 	PG_DROP_NONE, // not dropped; never counted, has no label
-#define DROP(NAME, name) PG_DROP_##NAME,
+#define DROP(NAME, ...) PG_DROP_##NAME,
 #include "stats/reasons.def"
 	PG_DROPS
 };

@@ -12,7 +12,7 @@ static const char *const message_names[PG_MESSAGES] = {
 };
 
 static const char *const drop_names[PG_DROPS] = {
-#define DROP(NAME, name) [PG_DROP_##NAME] = #name,
+#define DROP(NAME, name, ...) [PG_DROP_##NAME] = #name,
 #include "stats/reasons.def"
 };
 

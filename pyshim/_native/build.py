@@ -13,6 +13,8 @@ from cffi import FFI
 # In this order: each may use what stands before it.
 TOPICS = ("names", "errors", "plan", "stats", "lifecycle", "sessions", "core", "load", "bench")
 
+HEADERS = '#include "pollgate.h"\n#include "pollgate_bench.h"\n#include "pollgate_load.h"'
+
 DECL = Path(__file__).resolve().parent / "decl"
 
 COUNTERS = Path(__file__).resolve().parents[2] / "dpdk_app" / "stats" / "counters.def"
@@ -34,10 +36,7 @@ def declarations(topic: str) -> str:
 
 ffibuilder = FFI()
 ffibuilder.cdef("\n".join(declarations(topic) for topic in TOPICS))
-ffibuilder.set_source(
-    "pyshim._native._pollgate",
-    '#include "pollgate.h"\n#include "pollgate_bench.h"\n#include "pollgate_load.h"',
-)
+ffibuilder.set_source("pyshim._native._pollgate", HEADERS)
 
 if __name__ == "__main__":
     if len(sys.argv) != 2:

@@ -1,0 +1,211 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""A recipe of CONTRIBUTING.md, followed on a copy of the sources.
+
+The recipe's own text is what is done: where a step says
+
+    1. `dpdk_app/stats/counters.def`, above `// Time, in TSC cycles`:
+
+       ```c
+       TRANSMIT(…)
+       ```
+
+the block goes above (or `below`, or `instead of`) the one line of that file which contains that text. A step
+that says `.venv/bin/python -m MODULE` is run. So a recipe that leaves a file out does not work, and one that
+names too many is too long for its test.
+"""
+
+from __future__ import annotations
+
+import filecmp
+import os
+import re
+import shutil
+import subprocess
+import sys
+import sysconfig
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+HANDBOOK = ROOT / "CONTRIBUTING.md"
+COPIED = (
+    "CONTRIBUTING.md",
+    "client",
+    "configs",
+    "dpdk_app",
+    "meson.build",
+    "pyproject.toml",
+    "pyshim",
+    "rooms.toml",
+    "tests",
+    "wireshark",
+)
+NOT_COPIED = shutil.ignore_patterns("corpus", "__pycache__", "*.so")
+BOUND_S = 300
+
+_STEP = re.compile(
+    r"`(?P<file>[\w./-]+)`,\s+(?P<place>above|below|instead\s+of)\s+`(?P<anchor>[^`]+)`:\n\n"
+    r"(?P<indent> *)```\w*\n(?P<text>.*?)^(?P=indent)```$"
+    r"|`\.venv/bin/python\s+-m\s+(?P<module>[\w.]+)`",
+    re.MULTILINE | re.DOTALL,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """Lines that are put into a file."""
+
+    file: str  # below the root
+    place: str  # "above", "below" or "instead of"
+    anchor: str  # what the line contains that the place is told by
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """What a section of the handbook says that is to be done."""
+
+    title: str
+    text: str
+    steps: tuple[Edit | str, ...]  # edits, and modules to run, in the order of the text
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """What is edited by hand, each file once, in order."""
+        return tuple(dict.fromkeys(step.file for step in self.steps if isinstance(step, Edit)))
+
+
+def recipe(title: str, handbook: str | None = None) -> Recipe:
+    """The section `### To add a TITLE`, also of another text than CONTRIBUTING.md's."""
+    document = HANDBOOK.read_text() if handbook is None else handbook
+    found = re.search(rf"^### To add an? {title}\n(.*?)(?=^##|\Z)", document, re.MULTILINE | re.DOTALL)
+    assert found, f"the handbook has no recipe for: {title}"
+    return Recipe(title, found[1], tuple(_steps(found[1])))
+
+
+def _steps(text: str) -> Iterator[Edit | str]:
+    for found in _STEP.finditer(text):
+        if module := found["module"]:
+            yield str(module)
+        else:
+            place = " ".join(found["place"].split())
+            text = re.sub(f"^{found['indent']}", "", found["text"], flags=re.MULTILINE)
+            yield Edit(found["file"], place, found["anchor"], text)
+
+
+class Scratch:
+    """A copy of the sources, which nobody installs: what runs in it imports what is there."""
+
+    def __init__(self, path: Path) -> None:
+        """Copy what there is into `path`, an empty folder."""
+        self.path = path
+        self.original = path.with_name(f"{path.name}-before")
+        for name in COPIED:
+            if (ROOT / name).is_dir():
+                shutil.copytree(ROOT / name, path / name, ignore=NOT_COPIED)
+            else:
+                shutil.copy(ROOT / name, path / name)
+        shutil.copytree(path, self.original)
+
+    def follow(self, it: Recipe) -> None:
+        """Do what a recipe says, in its order."""
+        for step in it.steps:
+            if isinstance(step, Edit):
+                self.edit(step)
+            else:
+                self.python("-m", step)
+
+    def edit(self, edit: Edit) -> None:
+        """Put lines in their place, which there must be once."""
+        file = self.path / edit.file
+        lines = file.read_text().splitlines(keepends=True)
+        at = [number for number, line in enumerate(lines) if edit.anchor in line]
+        assert len(at) == 1, f"{edit.file}: `{edit.anchor}` is in {len(at)} lines, not in one"
+        first = at[0] + (edit.place == "below")
+        end = at[0] + (edit.place != "above")
+        lines[first:end] = edit.text.splitlines(keepends=True)
+        file.write_text("".join(lines))
+
+    def changed(self) -> set[str]:
+        """The files that are not what they were, by their names below the root."""
+        files = (file.relative_to(self.original) for file in self.original.rglob("*") if file.is_file())
+        return {
+            file.as_posix()
+            for file in files
+            if not filecmp.cmp(self.original / file, self.path / file, shallow=False)
+        }
+
+    def python(self, *arguments: str, text: str | None = None) -> str:
+        """What a Python program of the copy prints; `text` is what it reads."""
+        environment = {**os.environ, "PYTHONPATH": str(self.path), "PYTHONDONTWRITEBYTECODE": "1"}
+        return run([sys.executable, *arguments], self.path, environment, text)
+
+    def program(self, name: str, source: str, files: Iterable[str]) -> Path:
+        """A program of C that is compiled with some files of the copy."""
+        (self.path / f"{name}.c").write_text(source)
+        flags = ["-std=gnu17", "-D_GNU_SOURCE", "-Idpdk_app", "-Idpdk_app/include", "-o", name]
+        run(["cc", *flags, f"{name}.c", *files], self.path)
+        return self.path / name
+
+    def build_core(self) -> None:
+        """Compile the data plane without devices, and the part of the extension that needs no more.
+
+        What runs in the copy then has `pyshim._native`, and with it `pyshim.dataplane` and the tests'
+        CoreGateway.
+        """
+        self.python("-c", _EXTENSION)
+        folder = self.path / "objects"
+        folder.mkdir()
+        include = [f"-I{sysconfig.get_path('include')}", "-Idpdk_app", "-Idpdk_app/include"]
+        flags = ["-std=gnu17", "-D_GNU_SOURCE", "-O0", "-w", "-fPIC", *include, "-c"]
+        jobs = [["cc", *flags, "_pollgate.c", "-o", str(folder / "extension.o")]]
+        for source in self._sources():
+            jobs.append(["cc", *flags, source, "-o", str(folder / f"{source.replace('/', '-')}.o")])
+        for isa in ("v2", "v3", "v4"):
+            for hot in ("burst", "datagram"):
+                special = [f"-march=x86-64-{isa}", f"-DISA={isa}", f"dpdk_app/pipeline/{hot}.c"]
+                jobs.append(["cc", *flags, *special, "-o", str(folder / f"{hot}-{isa}.o")])
+        with ThreadPoolExecutor(2) as pool:
+            list(pool.map(lambda job: run(job, self.path), jobs))
+        name = f"_pollgate{sysconfig.get_config_var('EXT_SUFFIX')}"
+        libraries = ["-lIPSec_MB", "-lsodium", "-ldeflate", "-lm"]
+        objects = [str(file) for file in folder.iterdir()]
+        run(["cc", "-shared", "-o", f"pyshim/_native/{name}", *objects, *libraries], self.path)
+
+    def _sources(self) -> Iterator[str]:
+        build = (self.path / "dpdk_app" / "meson.build").read_text()
+        listed = re.search(r"^core_sources = files\((.*?)^\)", build, re.MULTILINE | re.DOTALL)
+        assert listed, "dpdk_app/meson.build lists no core_sources"
+        return (f"dpdk_app/{name}" for name in re.findall(r"'([^']+)'", listed[1]))
+
+
+# What the whole library and its devices are needed for is left out of the declarations.
+_EXTENSION = """
+from cffi import FFI
+from pyshim._native import build
+maker = FFI()
+without = {"bench", "lifecycle", "load"}
+maker.cdef("\\n".join(build.declarations(topic) for topic in build.TOPICS if topic not in without))
+maker.set_source("pyshim._native._pollgate", build.HEADERS)
+maker.emit_c_code("_pollgate.c")
+"""
+
+
+def run(
+    command: list[str], folder: Path, environment: dict[str, str] | None = None, text: str | None = None
+) -> str:
+    """What a command prints. It must succeed."""
+    done = subprocess.run(
+        command,
+        cwd=folder,
+        env=environment,
+        input=text,
+        capture_output=True,
+        text=True,
+        timeout=BOUND_S,
+        check=False,
+    )
+    assert done.returncode == 0, f"{' '.join(command)}\n{done.stderr}{done.stdout}"
+    return done.stdout
