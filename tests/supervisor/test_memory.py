@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,12 +18,17 @@ from tests.ports import free_port
 from tests.processes import is_alive
 
 CGROUPS = (Path("/sys/fs/cgroup/memory"), Path("/sys/fs/cgroup"))
+HELD_BYTES = 200 << 20  # by a neighbor
 NOTICED_S = 60.0  # a bound for busy machines
 ROOM_BYTES = 6 << 20  # for a worker process: too little
 
 
 class Cgroup:
-    """A control group with a limit on memory, of version 1 or 2."""
+    """A control group with a limit on memory, of version 1 or 2, in which a neighbor holds most of it.
+
+    oom_score_adj counts in thousandths of the limit: beside a limit of little more than the supervisor itself
+    it would be worth less than the supervisor is larger than a worker process that only starts.
+    """
 
     def __init__(self, path: Path) -> None:
         path.mkdir()
@@ -35,6 +42,16 @@ class Cgroup:
         for name, none in (("memory.swappiness", "0"), ("memory.swap.max", "0")):
             if (path / name).exists():  # memory that can go to a disk is never short
                 (path / name).write_text(none)
+        self._neighbor = self._holds_memory()
+
+    def _holds_memory(self) -> subprocess.Popen[bytes]:
+        held = f"import sys; held = b'x' * {HELD_BYTES}; print(flush=True); sys.stdin.read()"
+        process = subprocess.Popen(
+            [*self.prefix, sys.executable, "-c", held], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"\n"
+        return process
 
     @property
     def prefix(self) -> tuple[str, ...]:
@@ -49,6 +66,7 @@ class Cgroup:
         (self._path / self._limit).write_text(str(used + bytes_more))
 
     def close(self) -> None:
+        self._neighbor.communicate()
         for pid in (self._path / "cgroup.procs").read_text().split():
             (self._path.parent / "cgroup.procs").write_text(pid)
         self._path.rmdir()
