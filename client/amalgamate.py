@@ -2,7 +2,7 @@
 """Writes pollgate_client.c: the client library as one file, with what it shares with the gateway inside.
 
     python3 client/amalgamate.py --source client/a.c ... --shared dpdk_app/b.c ... \
-        --include client --include dpdk_app ... --public pollgate_client.h -o OUT.c
+        --include client --include dpdk_app ... --public pollgate_client.h --compiler clang -o OUT.c
 
 `--source` files are taken as they are. Of `--shared` files, and of every header, only those declarations are
 taken that something taken names. All functions but those of the public header become `static`, so that they
@@ -15,9 +15,11 @@ from __future__ import annotations
 
 import argparse
 import re
+import shlex
+import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -26,9 +28,9 @@ WORD = re.compile(r"[A-Za-z_]\w*")
 LOCAL_INCLUDE = re.compile(r'#include "([^"]+)"')
 SYSTEM_INCLUDE = re.compile(r"#include <[^>]+>")
 NOISE = re.compile(r'//.*?$|/\*.*?\*/|"(?:\\.|[^"\\])*"|\'(?:\\.|[^\'\\])*\'', re.DOTALL | re.MULTILINE)
-LIST_INCLUDE = re.compile(r'((?:^#define (?:[^\n]*\\\n)*[^\n]*\n)+)^#include "([^"]+\.def)"\n', re.MULTILINE)
-LIST_MACRO = re.compile(r"^#define (\w+)(?:\(([^)]*)\))?[ \t]*((?:[^\n]*\\\n)*[^\n]*)\n", re.MULTILINE)
-LIST_ENTRY = re.compile(r"^(\w+)\(([^()]*)\)(?:[ \t]*//.*)?$", re.MULTILINE)
+LIST_INCLUDE = re.compile(r'(?:^#define (?:[^\n]*\\\n)*[^\n]*\n)+^#include "([^"]+\.def)"\n', re.MULTILINE)
+MACRO = re.compile(r"^#(?:define|undef) (?:[^\n]*\\\n)*[^\n]*\n", re.MULTILINE)
+MARK = "the_list_begins_here\n"
 ATTRIBUTE = re.compile(r"__attribute__\s*\(\(.*?\)\)|\b(?:PACKED|CACHE_ALIGNED|COLD|ALWAYS_INLINE)\b")
 FUNCTION = re.compile(r"\b([A-Za-z_]\w*)\s*\(")
 TAG = re.compile(r"\b(?:struct|union|enum)\s+(\w+)")
@@ -200,44 +202,35 @@ def _conditional(piece: list[str]) -> Item:
     return Item(text, frozenset().union(*(item.names for item in inner)))
 
 
-@dataclass(frozen=True)
-class ListMacro:
-    """What an entry of a .def file becomes."""
-
-    parameters: tuple[str, ...]
-    body: str
-
-    def expand(self, arguments: list[str]) -> str:
-        """The body with the entry's arguments in it, as the preprocessor puts them."""
-        values = dict(zip(self.parameters, arguments, strict=False))
-        text = re.sub(
-            r"#(?!#)\s*(\w+)", lambda found: f'"{values[found.group(1)]}"', self.body.replace("##", "\0")
-        )
-        text = WORD.sub(lambda found: values.get(found.group(), found.group()), text)
-        return re.sub(r"\s*\0\s*", "", text).replace("\\\n", "\n")
+def _macros_above(text: str) -> str:
+    """The macros that are defined where `text` ends, but for those of its lists, which lists undefine."""
+    return "".join(found.group() for found in MACRO.finditer(LIST_INCLUDE.sub("", text)))
 
 
-def _list_macros(defines: str) -> dict[str, ListMacro]:
-    macros: dict[str, ListMacro] = {}
-    for name, parameters, body in LIST_MACRO.findall(defines):
-        same = macros.get(body.strip())
-        macros[name] = same or ListMacro(tuple(part.strip() for part in parameters.split(",")), body)
-    return macros
+def expand_lists(text: str, folders: list[Path], seen: set[Path], compiler: Sequence[str] = ("cc",)) -> str:
+    """Put in what a .def file says of each of its entries, in place of the macros and the include.
 
-
-def expand_lists(text: str, folders: list[Path], seen: set[Path]) -> str:
-    """Put in what a .def file says of each of its entries, in place of the macros and the include."""
+    The compiler's preprocessor does it: an entry may take several lines, and a macro be named by another.
+    """
 
     def entries(found: re.Match[str]) -> str:
-        macros = _list_macros(found.group(1))
-        path = next(folder / found.group(2) for folder in folders if (folder / found.group(2)).exists())
+        path = next(
+            (folder / found.group(1) for folder in folders if (folder / found.group(1)).exists()), None
+        )
+        if path is None:
+            raise SystemExit(f"amalgamate: no file {found.group(1)} in {', '.join(map(str, folders))}")
         seen.add(path.resolve())
-        lines = [
-            macros[kind].expand([argument.strip() for argument in arguments.split(",")])
-            for kind, arguments in LIST_ENTRY.findall(path.read_text())
-            if kind in macros
-        ]
-        return re.sub(r"[ \t]+$", "", "\n".join(lines), flags=re.MULTILINE) + "\n"
+        done = subprocess.run(
+            [*compiler, "-E", "-P", "-undef", "-x", "c", *(f"-I{folder}" for folder in folders), "-"],
+            input=_macros_above(text[: found.start()]) + MARK + found.group(),
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+        if done.returncode != 0:
+            raise SystemExit(f"amalgamate: {' '.join(compiler)} cannot expand {path}: {done.stderr.strip()}")
+        return re.sub(r"\n\s*\n", "\n", done.stdout.split(MARK, 1)[1]).strip("\n") + "\n"
 
     return LIST_INCLUDE.sub(entries, text)
 
@@ -245,10 +238,11 @@ def expand_lists(text: str, folders: list[Path], seen: set[Path]) -> str:
 class Reader:
     """Reads files and what they include, each once, in the order in which a compiler would."""
 
-    def __init__(self, folders: list[Path], public: str) -> None:
-        """Look for included files in `folders`; `public` stays an include."""
+    def __init__(self, folders: list[Path], public: str, compiler: Sequence[str] = ("cc",)) -> None:
+        """Look for included files in `folders`; `public` stays an include; `compiler` expands lists."""
         self.folders = folders
         self.public = public
+        self.compiler = compiler
         self.sources: list[Source] = []
         self.seen: set[Path] = set()
         self.lists: set[Path] = set()  # .def files
@@ -259,7 +253,7 @@ class Reader:
         if path in self.seen:
             return
         self.seen.add(path)
-        lines = expand_lists(path.read_text(), self.folders, self.lists).split("\n")
+        lines = expand_lists(path.read_text(), self.folders, self.lists, self.compiler).split("\n")
         source = Source(path, _purpose(lines), whole)
         for block in [lines] if path.suffix == ".c" else _blocks(_without_guard(lines)):
             if block and re.match(r"#\s*if", block[0]):
@@ -382,10 +376,13 @@ def main() -> int:
     parser.add_argument("--shared", type=Path, action="append", default=[])
     parser.add_argument("--include", type=Path, action="append", required=True)
     parser.add_argument("--public", required=True)
+    parser.add_argument(
+        "--compiler", type=shlex.split, default=["cc"], help="the C compiler that is used, with options"
+    )
     parser.add_argument("-o", "--output", type=Path, required=True)
     parser.add_argument("--depfile", type=Path, help="what it was made of, for ninja")
     args = parser.parse_args()
-    reader = Reader(args.include, args.public)
+    reader = Reader(args.include, args.public, args.compiler)
     for path in args.shared:
         reader.read(path, whole=False)
     for path in args.source:

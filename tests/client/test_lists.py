@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The lists of the data plane are in the client's one file as the preprocessor would expand them."""
+"""The lists of the data plane are in the client's one file as a compiler has them in the gateway."""
 
 from __future__ import annotations
 
 import importlib.util
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -14,8 +13,6 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDERS = [ROOT / "dpdk_app", ROOT / "dpdk_app" / "include"]
-SHARED = ["include/pollgate.h", "message/session_check.h", "message/session_check.c", "wire/session.h"]
-TOKEN = re.compile(r'\w+|"[^"]*"|\S')
 
 
 @pytest.fixture(scope="module")
@@ -31,30 +28,101 @@ def amalgamate() -> ModuleType:
     return module
 
 
-def preprocessed(block: str) -> list[str]:
-    """Tokens of what a C compiler makes of a block of macros and the list below them."""
-    made = subprocess.run(
-        ["cc", "-E", "-P", "-I", str(FOLDERS[0]), "-"],
-        input=block,
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=60,
+def expanded(amalgamate: ModuleType, folder: Path, text: str) -> list[str]:
+    """The lines of `text` with its lists in it."""
+    return [
+        line.strip() for line in amalgamate.expand_lists(text, [folder], set()).splitlines() if line.strip()
+    ]
+
+
+def test_an_entry_becomes_what_the_macro_above_the_list_says(amalgamate: ModuleType, tmp_path: Path) -> None:
+    (tmp_path / "one.def").write_text("ENTRY(A, a) // a comment\nENTRY(B, b)\n")
+    text = '#define ENTRY(NAME, name) X_##NAME = #name,\n#include "one.def"\n'
+    assert expanded(amalgamate, tmp_path, text) == ['X_A = "a",', 'X_B = "b",']
+
+
+def test_a_macro_may_be_another_ones_name_or_take_any_arguments(
+    amalgamate: ModuleType, tmp_path: Path
+) -> None:
+    (tmp_path / "one.def").write_text('ENTRY(a, [2], "said, (and) done",\n\t1)\n')
+    text = (
+        "#define NUMBER(field, length, ...) uint64_t field length;\n\nstruct x {\n"
+        '#define ENTRY NUMBER\n#include "one.def"\n};\n#undef NUMBER\n'
     )
-    return TOKEN.findall(made.stdout)
-
-
-@pytest.mark.parametrize("file", [*SHARED, "../client/texts.c"])
-def test_every_list_is_expanded_as_a_compiler_expands_it(amalgamate: ModuleType, file: str) -> None:
-    blocks = [found.group() for found in amalgamate.LIST_INCLUDE.finditer((FOLDERS[0] / file).read_text())]
-    assert blocks
-    for block in blocks:
-        assert TOKEN.findall(amalgamate.expand_lists(block, FOLDERS, set())) == preprocessed(block)
+    assert expanded(amalgamate, tmp_path, text)[1:] == [
+        "struct x {",
+        "uint64_t a [2];",
+        "};",
+        "#undef NUMBER",
+    ]
 
 
 def test_a_list_that_was_read_is_what_the_file_depends_on(amalgamate: ModuleType, tmp_path: Path) -> None:
-    (tmp_path / "one.def").write_text("ENTRY(A, a) // a comment\nENTRY(B, b)\nOTHER(C)\n")
+    (tmp_path / "one.def").write_text("ENTRY(A)\n")
     seen: set[Path] = set()
-    text = '#define ENTRY(NAME, name) X_##NAME = #name,\n#include "one.def"\n'
-    assert amalgamate.expand_lists(text, [tmp_path], seen) == 'X_A = "a",\nX_B = "b",\n'
+    amalgamate.expand_lists('#define ENTRY(NAME) NAME,\n#include "one.def"\n', [tmp_path], seen)
     assert seen == {(tmp_path / "one.def").resolve()}
+
+
+def test_a_list_that_is_not_there_is_an_error_that_names_it(amalgamate: ModuleType, tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match=rf"no file two\.def in {tmp_path}"):
+        amalgamate.expand_lists('#define ENTRY(NAME) NAME,\n#include "two.def"\n', [tmp_path], set())
+
+
+def test_what_the_compiler_cannot_expand_is_an_error_that_names_the_list(
+    amalgamate: ModuleType, tmp_path: Path
+) -> None:
+    (tmp_path / "one.def").write_text("ENTRY(A\n")
+    with pytest.raises(SystemExit, match=r"cannot expand \S+/one\.def: "):
+        amalgamate.expand_lists('#define ENTRY(NAME) NAME,\n#include "one.def"\n', [tmp_path], set())
+
+
+def compiled(source: Path, folders: list[Path]) -> str:
+    """What pgc_print() of a file prints."""
+    program = source.with_suffix("")
+    main = source.with_name("main.c")
+    main.write_text("void pgc_print(void);\nint main(void)\n{\n\tpgc_print();\n\treturn 0;\n}\n")
+    options = ["-std=c17", "-Wall", "-Wextra", "-Werror", *(f"-I{folder}" for folder in folders)]
+    subprocess.run(["cc", *options, str(source), str(main), "-o", str(program)], check=True, timeout=60)
+    return subprocess.run([program], capture_output=True, text=True, check=True, timeout=60).stdout
+
+
+def test_what_the_one_file_has_of_the_lists_is_what_the_gateway_has(
+    amalgamate: ModuleType, tmp_path: Path
+) -> None:
+    numbers = [
+        "PG_MESSAGES",
+        "PG_DROPS",
+        "PG_REQUESTS",
+        "PG_EVENTS",
+        "PG_EVENT_BULK",
+        "PG_COMPRESSIBLE",
+        "PG_LOSSES",
+    ]
+    numbers += [
+        "PG_CLOSE_REASONS",
+        "PG_DENIALS",
+        "PG_STATS_ENTRIES",
+        "SESSION_INVENTORY",
+        "SESSION_BULK_EVENT",
+    ]
+    numbers += [f"sizeof(struct pg_{name}_stats)" for name in ("message", "worker", "port", "pool")]
+    source = tmp_path / "lists.c"
+    source.write_text(
+        '#include "pollgate.h"\n#include "wire/session.h"\n\n#include "none.h"\n#include <stdio.h>\n\n'
+        "void pgc_print(void)\n{\n"
+        + "".join(f'\tprintf("%s: %zu\\n", "{number}", (size_t)({number}));\n' for number in numbers)
+        + "}\n"
+    )
+    (tmp_path / "none.h").write_text("")
+    reader = amalgamate.Reader([tmp_path, *FOLDERS], "none.h")
+    reader.read(source, whole=True)
+    one = tmp_path / "one_file.c"
+    one.write_text(amalgamate.amalgamate(reader))
+    assert compiled(one, [tmp_path]) == compiled(source, [tmp_path, *FOLDERS])
+    assert {path.name for path in reader.lists} >= {
+        "messages.def",
+        "reasons.def",
+        "closed.def",
+        "counters.def",
+    }
