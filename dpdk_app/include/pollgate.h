@@ -443,6 +443,11 @@ int pg_eal_init(int argc, char *argv[], struct pg_error *error);
 struct pg_gateway *pg_open(const struct pg_plan *plan, struct pg_stats_page *page, void *state, size_t state_size,
 			   struct pg_error *error);
 
+/// What pg_open() found in `state` of a worker process of another version, and did not keep: the sections, for a sentence.
+/// @param size  of `text`, at least 1; it is ended by a zero
+/// @return 0: everything was kept
+size_t pg_dropped(const struct pg_gateway *gateway, char *text, size_t size);
+
 /// Launch the poll loops. Returns when each has turned once, or fails after 5 s.
 int pg_start(struct pg_gateway *gateway, struct pg_error *error);
 

@@ -10,6 +10,7 @@
 #include "pollgate.h"
 #include "runtime/sides.h"
 #include "runtime/worker.h"
+#include "session/state.h"
 
 /// Everything that is there once per process. The engine reads it; what it makes of its own hangs on `devices`.
 struct pg_gateway {
@@ -25,7 +26,8 @@ struct pg_gateway {
 	struct policy policy[2]; // the one in use, and the one that the next reload fills
 	unsigned policy_in_use;
 	uint64_t generation;
-	bool resumes; // a process before this one served with the same page and state
+	struct state_dropped dropped; // of what a process of another version left
+	bool resumes;                 // a process before this one served with the same page and state
 	bool running;
 };
 

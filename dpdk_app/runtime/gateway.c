@@ -129,7 +129,7 @@ static int open_gateway(struct pg_gateway *g, void *state, size_t state_size, st
 	int rc = check_plan(&g->plan, error);
 
 	if (rc == PG_OK)
-		rc = state_check(state, state_size, &shape, error);
+		rc = state_adopt(state, state_size, &shape, &g->dropped, error);
 	if (rc == PG_OK)
 		rc = g->engine->open(g, error);
 	if (rc != PG_OK)
@@ -239,6 +239,25 @@ int pg_apply(struct pg_gateway *g, const struct pg_policy *policy, uint32_t time
 		return error_set(error, PG_ERROR_TIMEOUT, "a worker did not take the new policy within %u ms",
 				 timeout_ms);
 	return PG_OK;
+}
+
+size_t pg_dropped(const struct pg_gateway *g, char *text, size_t size)
+{
+	size_t length = 0;
+
+	*text = '\0';
+	for (uint32_t i = 0; i < g->dropped.count && length < size; i++) {
+		const struct dropped_section *one = &g->dropped.section[i];
+		const char *comma = i == 0 ? "" : ", ";
+
+		length += (size_t)(one->known == 0 ? snprintf(text + length, size - length,
+							      "%s%s (version %u, this build has none)", comma,
+							      one->name, one->version) :
+						     snprintf(text + length, size - length,
+							      "%s%s (version %u, this build has version %u)", comma,
+							      one->name, one->version, one->known));
+	}
+	return length;
 }
 
 void pg_housekeep(struct pg_gateway *g)

@@ -3,53 +3,96 @@
 
 #include "session/state.h"
 
+#include <string.h>
 #include <sys/random.h>
 
 #include "stats/error.h"
 
-#define STATE_MAGIC 0x6574617473677001ULL
-
-struct state_header {
-	uint64_t magic; // last of all to be written
-	uint32_t abi_version;
-	struct state_shape shape;
+/// Section "issuing".
+struct issuing {
 	struct issue_desk desk;
 	uint8_t cookie_secret[STATE_COOKIE_SECRET_LEN];
-} CACHE_ALIGNED;
-static_assert(sizeof(struct state_header) == CACHE_LINE, "regions start on a line");
+};
 
-static size_t lines(size_t bytes)
+// The versions of this build. Another size is another version; so is the same size with another meaning.
+#define ISSUING_VERSION 1
+static_assert(sizeof(struct issuing) == 32, "or ISSUING_VERSION");
+#define PLAIN_VERSION 1
+static_assert(sizeof(struct session) == 64 && sizeof(struct session_region) == 64, "or PLAIN_VERSION");
+#define PLAYERS_VERSION 1
+static_assert(sizeof(struct player_index) == 64, "or PLAYERS_VERSION");
+#define ISSUED_VERSION 1
+static_assert(sizeof(struct issued) == 256, "or ISSUED_VERSION");
+#define QUEUES_VERSION 1
+
+/// Where everything lies in a state of this shape that this build makes.
+static void lay_out(struct directory *directory, const struct state_shape *shape)
 {
-	return (bytes + CACHE_LINE - 1) & ~(size_t)(CACHE_LINE - 1);
-}
+	const uint32_t slots = shape->issued_capacity;
+	const struct section issuing = {"issuing", ISSUING_VERSION, 1, slots, SECTION_OF_SUPERVISOR, 0, 0},
+			     plain = {"plain", PLAIN_VERSION, shape->workers, shape->capacity, SECTION_OF_WORKERS, 0,
+				      0},
+			     players = {"players", PLAYERS_VERSION, 1, slots, SECTION_OF_SUPERVISOR, 0, 0},
+			     issued = {"issued", ISSUED_VERSION, 1, slots, SECTION_OF_SUPERVISOR, 0, 0},
+			     queues = {"queues", QUEUES_VERSION, 1, slots, SECTION_OF_SUPERVISOR, 0, 0};
 
-static size_t region_stride(uint32_t capacity)
-{
-	return lines(session_region_size(capacity));
-}
-
-/// Where the part for issued sessions begins.
-static size_t issued_offset(const struct state_shape *shape)
-{
-	return sizeof(struct state_header) + shape->workers * region_stride(shape->capacity);
-}
-
-static size_t state_size(const struct state_shape *shape)
-{
-	const size_t slots = shape->issued_capacity;
-	const size_t queues = lines(3 * slots * sizeof(uint32_t));
-
+	directory_begin(directory);
+	directory_add(directory, &issuing, sizeof(struct issuing));
+	directory_add(directory, &plain, session_region_size(shape->capacity));
 	if (slots == 0)
-		return issued_offset(shape);
-	return issued_offset(shape) + player_index_size(shape->issued_capacity) + slots * sizeof(struct issued) +
-	       queues;
+		return;
+	directory_add(directory, &players, player_index_size(slots));
+	directory_add(directory, &issued, slots * sizeof(struct issued));
+	directory_add(directory, &queues, 3 * (size_t)slots * sizeof(uint32_t));
 }
 
 size_t pg_state_size(uint32_t capacity, uint32_t workers, uint32_t issued_capacity)
 {
 	const struct state_shape shape = {capacity, workers, issued_capacity};
+	struct directory directory;
 
-	return state_size(&shape);
+	lay_out(&directory, &shape);
+	return directory.size;
+}
+
+// ---------------------------------------------------------------- everybody's
+
+/// @return NULL when there is none
+static void *only_part(void *state, const char *name)
+{
+	const struct section *section = directory_find(state, name);
+
+	return section ? section_part(state, section, 0) : NULL;
+}
+
+struct session_region *state_region(void *state, uint32_t worker)
+{
+	return section_part(state, directory_find(state, "plain"), worker);
+}
+
+struct state_parts state_parts(void *state)
+{
+	struct issuing *issuing = only_part(state, "issuing");
+	const struct section *section = directory_find(state, "issued");
+	const uint32_t slots = section ? section->slots : 0;
+	struct state_parts parts = {
+		.issued_capacity = slots,
+		.cookie_secret = issuing->cookie_secret,
+		.desk = &issuing->desk,
+		.deadlines.count = &issuing->desk.standing,
+	};
+	uint32_t *queues;
+
+	if (slots == 0)
+		return parts;
+	queues = only_part(state, "queues");
+	parts.players = only_part(state, "players");
+	parts.records = section_part(state, section, 0);
+	parts.deadlines.heap = queues;
+	parts.deadlines.place = queues + slots;
+	parts.deadlines.records = parts.records;
+	parts.resting = queues + 2 * (size_t)slots;
+	return parts;
 }
 
 // ---------------------------------------------------------------- the supervisor's
@@ -57,69 +100,119 @@ size_t pg_state_size(uint32_t capacity, uint32_t workers, uint32_t issued_capaci
 int pg_state_init(void *state, size_t size, uint32_t capacity, uint32_t workers, uint32_t issued_capacity,
 		  struct pg_error *error)
 {
-	struct state_header *header = state;
 	const struct state_shape shape = {capacity, workers, issued_capacity};
+	struct directory *directory = state, made;
+	struct issuing *issuing;
 
 	if (issued_capacity > SESSION_SLOTS_MAX)
 		return error_set(error, PG_ERROR_USAGE, "%u sessions to be issued; at most %u can", issued_capacity,
 				 SESSION_SLOTS_MAX);
-	if (size < state_size(&shape))
+	lay_out(&made, &shape);
+	if (size < made.size)
 		return error_set(error, PG_ERROR_USAGE, "the session state has %zu bytes, %zu are needed", size,
-				 state_size(&shape));
-	if (header->magic != 0)
+				 (size_t)made.size);
+	if (directory->magic != 0)
 		return error_set(error, PG_ERROR_USAGE, "the session state is in use already");
-	if (getrandom(header->cookie_secret, sizeof(header->cookie_secret), 0) != sizeof(header->cookie_secret))
+	*directory = made;
+	issuing = only_part(state, "issuing");
+	if (getrandom(issuing->cookie_secret, sizeof(issuing->cookie_secret), 0) != sizeof(issuing->cookie_secret))
 		return error_set(error, PG_ERROR_SYSTEM, "the kernel gave no random bytes");
-	header->abi_version = PG_ABI_VERSION;
-	header->shape = shape;
 	if (issued_capacity > 0)
 		player_index_init(state_parts(state).players, issued_capacity);
-	header->magic = STATE_MAGIC;
+	directory->magic = DIRECTORY_MAGIC;
 	return PG_OK;
 }
 
-// ---------------------------------------------------------------- everybody's
+// ---------------------------------------------------------------- a worker process's
 
-int state_check(const void *state, size_t size, const struct state_shape *shape, struct pg_error *error)
+#define WHAT_TO_DO "restart pollgate, which begins a new one and ends all sessions"
+
+/// Can this build use the section, or begin it anew?
+/// @param found  of the state; NULL: it has none
+static int check_section(const struct section *wanted, const struct section *found, struct pg_error *error)
 {
-	const struct state_header *header = state;
-
-	if (size < state_size(shape))
-		return error_set(error, PG_ERROR_USAGE, "the session state has %zu bytes, %zu are needed", size,
-				 state_size(shape));
-	if (header->magic != STATE_MAGIC || header->abi_version != PG_ABI_VERSION ||
-	    header->shape.capacity != shape->capacity || header->shape.workers != shape->workers ||
-	    header->shape.issued_capacity != shape->issued_capacity)
+	if (!found)
+		return error_set(error, PG_ERROR_USAGE, "the session state has no section %s; " WHAT_TO_DO,
+				 wanted->name);
+	if (found->version != wanted->version && wanted->keeper != SECTION_OF_WORKERS)
+		return error_set(
+			error, PG_ERROR_USAGE,
+			"section %s of the session state is of version %u, this build has version %u; " WHAT_TO_DO,
+			wanted->name, found->version, wanted->version);
+	if (found->parts != wanted->parts || (found->version == wanted->version && found->slots != wanted->slots))
 		return error_set(error, PG_ERROR_USAGE, "the session state was made for another configuration");
+	if (found->size < wanted->size)
+		return error_set(error, PG_ERROR_USAGE,
+				 "section %s of the session state has %zu bytes, %zu are needed; " WHAT_TO_DO,
+				 wanted->name, (size_t)found->size, (size_t)wanted->size);
 	return PG_OK;
 }
 
-struct session_region *state_region(void *state, uint32_t worker)
+static void note(struct state_dropped *dropped, const struct section *section, uint32_t known)
 {
-	const struct state_header *header = state;
+	struct dropped_section *one = &dropped->section[dropped->count++];
 
-	return (struct session_region *)((uint8_t *)state + sizeof(*header) +
-					 worker * region_stride(header->shape.capacity));
+	memcpy(one->name, section->name, SECTION_NAME_SIZE);
+	one->version = section->version;
+	one->known = known;
 }
 
-struct state_parts state_parts(void *state)
+static void set_version(struct section *section, uint32_t version)
 {
-	struct state_header *header = state;
-	const uint32_t slots = header->shape.issued_capacity;
-	uint8_t *players = (uint8_t *)state + issued_offset(&header->shape);
-	uint8_t *records = players + player_index_size(slots);
-	uint32_t *queues = (uint32_t *)(records + slots * sizeof(struct issued));
+	__atomic_store_n(&section->version, version, __ATOMIC_RELEASE);
+	// Who finds the version finds what was written before it, and nothing that is written behind it.
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+}
 
-	return (struct state_parts){
-		.issued_capacity = slots,
-		.cookie_secret = header->cookie_secret,
-		.desk = &header->desk,
-		.players = (struct player_index *)players,
-		.records = (struct issued *)records,
-		.deadlines = {.count = &header->desk.standing,
-			      .heap = queues,
-			      .place = queues + slots,
-			      .records = (struct issued *)records},
-		.resting = queues + 2 * (size_t)slots,
-	};
+/// Another worker process that dies in the middle of it leaves a section that is dropped.
+static void begin_anew(void *state, struct section *section, const struct section *wanted)
+{
+	set_version(section, SECTION_DROPPED);
+	memset(section_part(state, section, 0), 0, section->size);
+	section->slots = wanted->slots;
+	section->keeper = wanted->keeper;
+	set_version(section, wanted->version);
+}
+
+/// What a worker of another version keeps here, and would take up again when this one is gone, will be old by then.
+static void drop_unknown(struct directory *directory, struct directory *wanted, struct state_dropped *dropped)
+{
+	for (uint32_t i = 0; i < directory->count; i++) {
+		struct section *section = &directory->section[i];
+
+		if (section->keeper != SECTION_OF_WORKERS || section->version == SECTION_DROPPED ||
+		    directory_find(wanted, section->name))
+			continue;
+		note(dropped, section, 0);
+		set_version(section, SECTION_DROPPED);
+	}
+}
+
+int state_adopt(void *state, size_t size, const struct state_shape *shape, struct state_dropped *dropped,
+		struct pg_error *error)
+{
+	struct directory *directory = state, wanted;
+	const char *fault = directory_fault(directory, size);
+
+	dropped->count = 0;
+	if (fault)
+		return error_set(error, PG_ERROR_USAGE, "the session state cannot be read: %s; " WHAT_TO_DO, fault);
+	lay_out(&wanted, shape);
+	for (uint32_t i = 0; i < wanted.count; i++) {
+		const struct section *found = directory_find(directory, wanted.section[i].name);
+		const int rc = check_section(&wanted.section[i], found, error);
+
+		if (rc != PG_OK)
+			return rc;
+	}
+	for (uint32_t i = 0; i < wanted.count; i++) {
+		struct section *found = directory_find(directory, wanted.section[i].name);
+
+		if (found->version == wanted.section[i].version)
+			continue;
+		note(dropped, found, wanted.section[i].version);
+		begin_anew(state, found, &wanted.section[i]);
+	}
+	drop_unknown(directory, &wanted, dropped);
+	return PG_OK;
 }

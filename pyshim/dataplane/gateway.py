@@ -14,6 +14,7 @@ from pyshim.plan import Plan, Policy
 from pyshim.system.memory_file import SessionState
 
 _NOBODY_ELSE = 0xFFFFFFFF  # for a user: stay who you are
+_DROPPED_BYTES = 1024  # for a few words on each section that there can be
 
 
 class Gateway:
@@ -65,6 +66,12 @@ class Gateway:
         wanted.allow_bpf = confinement.allow_bpf
         error = new_error()
         check(lib.pg_confine(wanted, error), error)
+
+    def dropped(self) -> str:
+        """Sections of the session state that another version left and that are not kept; "": none."""
+        text: Any = ffi.new("char[]", _DROPPED_BYTES)
+        lib.pg_dropped(self.native, text, _DROPPED_BYTES)
+        return decode.text(text)
 
     def start(self) -> None:
         """Launch the poll loops; returns when each has turned once.

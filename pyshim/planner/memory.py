@@ -30,7 +30,8 @@ _EAL_BYTES = 32 * _MIB
 _INDEX_BYTES_PER_SESSION = 64 / 5 + 4  # five sessions to a bucket of one line; a slot number
 _SOURCE_LIMITS_BYTES = 8192 * 64  # fixed: sets of four addresses
 
-_STATE_HEADER_BYTES = 64
+_STATE_DIRECTORY_BYTES = 768
+_STATE_HEADER_BYTES = 64  # of each of its sections
 _SESSION_BYTES = 64
 _ISSUED_BYTES = 256
 _CONNECTION_BYTES = 3281  # two prepared AES-GCM keys, a conversation, the way back, when it is due
@@ -59,7 +60,7 @@ def state_bytes(capacity: int, workers: int, issued_capacity: int = 0) -> int:
     as sessions come, so the file's size is a bound.
     """
     tables = workers * (_STATE_HEADER_BYTES + _SESSION_BYTES * capacity)
-    return _STATE_HEADER_BYTES + tables + _issued_bytes(issued_capacity)
+    return _STATE_DIRECTORY_BYTES + _STATE_HEADER_BYTES + tables + _issued_bytes(issued_capacity)
 
 
 def _issued_bytes(capacity: int) -> int:

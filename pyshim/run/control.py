@@ -17,7 +17,7 @@ from pyshim.letters import Fate, Letter, Verdict
 from pyshim.plan import Plan, Policy, plan_from_json, plan_to_json, rebuild
 from pyshim.system.packet_socket import PacketSocket
 
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +55,8 @@ class Stop:
 @dataclass(frozen=True, slots=True)
 class Started:
     """Every poll loop has turned."""
+
+    dropped: str = ""  # sections that a worker process of another version left in the session state
 
 
 @dataclass(frozen=True, slots=True)

@@ -276,7 +276,13 @@ class Supervision:
         except BlockingIOError:
             return False
         match message:
-            case control.Started():
+            case control.Started(dropped):
+                if dropped:
+                    self._tell(
+                        "warning",
+                        "the worker process before this one was of another version of pollgate; of what it "
+                        f"left in the session state, this could not be kept: {dropped}",
+                    )
                 self._on_started(self._clock.now_s())
             case control.Applied(generation):
                 if self._live.pending == generation:

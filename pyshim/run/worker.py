@@ -108,7 +108,7 @@ def serve(channel: control.Channel, page: StatsPage, state: SessionState, start_
     gateway.confine(plan.confinement)
     gateway.start()
     gateway.housekeep()  # who hears that it has started finds out how its ports are
-    channel.send(control.Started())
+    channel.send(control.Started(gateway.dropped()))
 
     stop = _attend(channel, gateway)
 

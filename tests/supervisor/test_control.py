@@ -66,7 +66,7 @@ MESSAGES = st.one_of(
     st.just(control.Start(PLAN)),
     st.builds(control.Reload, U32, POLICIES, st.booleans()),
     st.builds(control.Stop, st.floats(0, 10)),
-    st.just(control.Started()),
+    st.builds(control.Started, TEXT),
     st.builds(control.Applied, U32),
     st.builds(control.Refused, U32, TEXT),
     st.builds(control.Failed, st.integers(0, 255), TEXT),
