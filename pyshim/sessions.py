@@ -55,8 +55,8 @@ class Connection:
 
     address: IPv4Address | IPv6Address
     port: int
-    silent_s: float  # since his last packet
-    packets_sent: int  # to him, of this connection
+    silent_s: float  # since the player's last packet
+    packets_sent: int  # to the player, of this connection
     max_datagram: int  # bytes of UDP payload
 
 
@@ -125,7 +125,7 @@ class SessionTable:
         return Issued(session[0], player_id, key)
 
     def revoke(self, session: int) -> bool:
-        """End a session; its player is told when he next says something. False: there is no such session."""
+        """End a session; its player is told with the next packet. False: there is no such session."""
         with self._open() as native:
             return session in NUMBERS and lib.pg_session_revoke(native, session)
 
@@ -137,7 +137,7 @@ class SessionTable:
         return _info(out) if found else None
 
     def of_player(self, player_id: int) -> SessionInfo | None:
-        """The session that a player has; None when he has none."""
+        """The session that a player has; None when there is none."""
         with self._open() as native:
             session = lib.pg_session_of_player(native, player_id) if player_id in NUMBERS else 0
         return self.inspect(session)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// player.c: a player who connects with a ticket, walks in a circle, chats, and prints what happens to him.
+// player.c: a player who connects with a ticket, walks in a circle, chats, and prints what happens.
 //
 //   cc player.c $(pkg-config --cflags --libs pollgate-client) -lm -o player
 //   pollgate token issue -c gate.yaml --player 7 --out ticket.json

@@ -2,10 +2,10 @@
 // fuzz_sealed.c: bursts of session datagrams through the whole pipeline, sealed rightly or not, on the lowest and best level.
 //
 // Input: records of flags, address, time (10 ms), length (u16, little-endian), bytes. Flags: bits 0 and 1 the player; bit 2 the
-// bytes are sealed for him: kind, flags, ack, what was sent so far and comes again, then what is encrypted; bit 3 a HELLO or
-// CONFIRM is made right for him; bit 4 ends the burst; bit 5 the time goes by before it; bit 6 what is due leaves; bit 7 the
-// worker process starts anew. Players 0 and 1 are connected at first, player 2 may once, player 3 was revoked. A
-// PATH_RESPONSE that begins with T has the token of the last challenge.
+// bytes are sealed for that player: kind, flags, ack, what was sent so far and comes again, then what is encrypted; bit 3 a
+// HELLO or CONFIRM is made right for the player; bit 4 ends the burst; bit 5 the time goes by before it; bit 6 what is due
+// leaves; bit 7 the worker process starts anew. Players 0 and 1 are connected at first, player 2 may once, player 3 was
+// revoked. A PATH_RESPONSE that begins with T has the token of the last challenge.
 //
 // With -DFRAMES (fuzz_usual): the second world gets them in frames, most of which are usual DATA and take the lane made for them
 // (pipeline/usual_data.h). A burst is then one player's: between players, the lanes keep no order.
@@ -282,7 +282,7 @@ static void run_burst(struct table *t)
 	t->authentic = false;
 }
 
-/// Seal what the input says for a player, under his next counter or one of before.
+/// Seal what the input says for a player, under the player's next counter or an earlier one.
 static uint16_t seal(struct table *t, struct player *player, const uint8_t *bytes, uint16_t length, uint8_t *out)
 {
 	struct session_header header = {.session = player->session};

@@ -2,8 +2,8 @@
 // fuzz_session.c: the sealed side: any datagrams as HELLO, CONFIRM, CLOSE and PATH_RESPONSE, from any address at any time.
 //
 // Input: records of flags, address, time (quarters of a second), length (u16, little-endian), bytes. Flags: bits 0 and 1
-// the player; bit 2 the header is made right, for him and the length; bit 3 nonce and cookie are his last ones, and the proof
-// is made; bit 4 by the second worker; bit 5 it was sealed and opened: what the owner gets of it; bit 6 his path is challenged
+// the player; bit 2 the header is made right, for this player and length; bit 3 nonce and cookie are the last ones, and the
+// proof is made; bit 4 by the second worker; bit 5 it was sealed and opened: what the owner gets of it; bit 6 the path is challenged
 // first; bit 7 before it, the worker process starts anew or (odd address) sweeps. Player 3 was revoked, player 2 plays once.
 
 #include <stdlib.h>

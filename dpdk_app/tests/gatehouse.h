@@ -29,7 +29,7 @@ struct gatehouse {
 	struct house *house;
 	struct rig *rig;
 	struct gate gate[HOUSE_SIDES]; // the same port, for each worker
-	bool from_a_neighbour;         // with another MAC address, or to another socket, whatever address he says
+	bool from_a_neighbour;         // with another MAC address, or to another socket, whatever the player's address
 };
 
 /// Set up and torn down by cmocka; `*state` is a way before and the gatehouse then.
@@ -89,7 +89,7 @@ unsigned await_departure(struct gatehouse *g, unsigned ms, struct left left[BURS
 
 // ---------------------------------------------------------------- players
 
-/// Where player number `n` is, when he comes by this way.
+/// Where player number `n` is, by this way.
 struct peer peer_number(const struct gatehouse *g, uint32_t n);
 
 /// As house_issue(), for an hour.

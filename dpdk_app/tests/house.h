@@ -41,7 +41,7 @@ void house_reset(struct house *house, const void *state, uint64_t now);
 /// Pass milliseconds.
 void house_wait(struct house *house, uint64_t ms);
 
-/// One who may play. His address is 20.0.0.N, port 5000.
+/// A player with an issued session. The player's address is 20.0.0.N, port 5000.
 struct player {
 	uint32_t id;
 	uint32_t session;
@@ -60,7 +60,7 @@ struct player {
 
 struct peer peer_at(uint32_t address, uint16_t port, uint8_t listener);
 
-/// Issue a session for player `id` with a key of his own.
+/// Issue a session for player `id`, with a random key.
 struct player house_issue(struct house *house, uint32_t id, uint32_t ttl_s, bool once);
 
 struct issued *house_record(const struct house *house, const struct player *player);

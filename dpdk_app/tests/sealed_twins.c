@@ -424,7 +424,7 @@ static void check_frame(const struct twins *t, const struct burst *a, const stru
 	check_answer(t, a, i);
 }
 
-/// As far as it is for one of the players: what he has seen, and the token that he was given.
+/// As far as it is for one of the players: what this player has seen, and the token of the challenge.
 static void show(struct twins *t, const uint8_t *payload, uint16_t length)
 {
 	uint8_t copy[ETHERNET_MAX];
@@ -475,7 +475,7 @@ void run(struct twins *t)
 	}
 	check_alike(t);
 	for (unsigned i = 0; i < CAST; i++)
-		if (is_connected(t, i)) // where he proved to be by now
+		if (is_connected(t, i)) // where the player is proved to be by now
 			t->player[i].peer = house_record(t->twin[WITH].house, &t->player[i])->peer;
 	t->n = 0;
 }

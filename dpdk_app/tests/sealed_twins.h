@@ -17,7 +17,7 @@ enum cast {
 	SHORT = LISTENER + SENDERS,  // agreed on datagrams of SESSION_DATAGRAM_MIN bytes
 	OF_ANOTHER,                  // connected by the other worker
 	IDLE,                        // issued, never connected
-	REVOKED,                     // while he was connected
+	REVOKED,                     // while connected
 	CAST,
 };
 
@@ -84,7 +84,7 @@ struct letter {
 /// @return bytes of the datagram
 uint16_t write_letter(struct twins *t, unsigned player, const struct letter *letter, uint8_t *out);
 
-/// From where a player is proved to be, and from where he is not: he has two places, which nobody else has.
+/// From where a player is proved to be, and from where not: each player has two places, which no other has.
 struct flow flow_from(const struct twins *t, unsigned player);
 struct flow flow_from_elsewhere(const struct twins *t, unsigned player);
 

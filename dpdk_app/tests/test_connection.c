@@ -178,7 +178,7 @@ static void one_path_after_another_is_challenged_at_once(void **state UNUSED)
 {
 	struct player player = connected_player();
 
-	for (unsigned i = 0; i < 50; i++) { // he has another port every 200 ms
+	for (unsigned i = 0; i < 50; i++) { // the player has another port every 200 ms
 		const struct peer there = peer_at(0x14000063, (uint16_t)(7000 + i), 0);
 		uint8_t token[SESSION_PATH_TOKEN_LEN];
 
@@ -229,7 +229,7 @@ static void nobody_takes_his_challenge_away_from_a_player(void **state UNUSED)
 
 	house_wait(house, 1000);
 	challenge(&player, &there, token);
-	for (unsigned i = 0; i < 100; i++) { // copies of his datagrams, from everywhere, within a round trip
+	for (unsigned i = 0; i < 100; i++) { // copies of the player's datagrams, from everywhere, within a round trip
 		const struct peer copied_to = peer_at(0x0a000000 + i, 9000, 0);
 
 		assert_true(challenged(&player, &copied_to, 1400));
@@ -303,7 +303,7 @@ static void who_leaves_is_gone_and_may_come_again(void **state UNUSED)
 	assert_int_equal(outcome.message, PG_MESSAGE_SESSION_CLOSE);
 	assert_int_equal(outcome.answer, 0);
 	assert_nobody_is_connected(&player);
-	assert_int_equal(house->side[0]->outbox.count, 0); // he knows
+	assert_int_equal(house->side[0]->outbox.count, 0); // the player knows
 	assert_int_equal(house->stats[0].closed[SESSION_CLOSED_LEFT], 1);
 	assert_memory_equal(&house->vault.lockers[slot_of(&player)].cipher, &nothing, sizeof(nothing));
 	house_wait(house, 1);
@@ -329,7 +329,7 @@ static void the_silent_are_closed_as_idle(void **state UNUSED)
 	house_wait(house, 29999);
 	assert_int_equal(connection_sweep(house->side[0], house->now, 16), 0);
 	house_wait(house, 2);
-	assert_int_equal(connection_sweep(house->side[1], house->now, 16), 0); // not his
+	assert_int_equal(connection_sweep(house->side[1], house->now, 16), 0); // another worker's
 	assert_int_equal(connection_sweep(house->side[0], house->now, 16), 1);
 	assert_told(&player, &player.peer, SESSION_CLOSED_IDLE);
 	assert_nobody_is_connected(&player);

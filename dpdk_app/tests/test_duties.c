@@ -24,7 +24,7 @@ static unsigned perform(struct rig *rig)
 	return n;
 }
 
-/// Somebody at 06:00:00:00:00:n says that he is 10.0.0.1.
+/// A host at 06:00:00:00:00:n says that it is 10.0.0.1.
 static void claim4(struct rig *rig, uint8_t n)
 {
 	struct flow flow = flow4(n);

@@ -213,7 +213,7 @@ static void a_number_that_was_never_issued_is_denied_without_proof(void **state 
 	assert_denied(&player, datagram, length, SESSION_DENIED_UNKNOWN);
 }
 
-/// With a proof, whoever read a player's nonce could have him told, by the gateway, that his version is wrong.
+/// With a proof, whoever read a player's nonce could make the gateway say that the player's version is wrong.
 static void another_version_is_denied_without_proof(void **state UNUSED)
 {
 	struct player player = house_issue(house, 7, 600, false);

@@ -38,7 +38,7 @@ static void when_every_slot_is_taken_nothing_is_issued_until_one_ends(void **sta
 	end_now(&o, a);
 	assert_int_not_equal(issue(&o, 3), 0);
 	assert_int_equal(issue(&o, 1), 0);
-	assert_int_not_equal(issue(&o, 3), 0); // his own slot comes free
+	assert_int_not_equal(issue(&o, 3), 0); // the player's own slot comes free
 	office_close(&o);
 }
 

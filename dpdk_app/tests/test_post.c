@@ -135,7 +135,7 @@ static void who_has_too_much_to_do_is_not_sent_more(void **state UNUSED)
 	while (post_message(&t.control, 0, 1, &message))
 		assert_true(++sent < 10000);
 	assert_true(sent > 10);
-	assert_true(post_message(&t.post[1], 0, 1, &message)); // each has a box of his own
+	assert_true(post_message(&t.post[1], 0, 1, &message)); // each worker has a mailbox of its own
 	assert_true(post_message(&t.control, 1, 1, &message));
 	while (post_has_room(&t.post[2], 0))
 		send_datagram(&t.post[2], 0, 1);

@@ -23,7 +23,7 @@ static void test_new_address_is_asked_before_it_is_believed(void **state)
 	assert_int_equal(reply.result, PG_DROP_NONE);
 	opened(g, &player, reply.bytes, reply.length, SESSION_PATH_CHALLENGE);
 	memcpy(token, reply.bytes + sizeof(struct session_header), sizeof(token));
-	assert_int_equal(await_departure(g, 30, left), 1); // what is acknowledged goes where he is proved to be
+	assert_int_equal(await_departure(g, 30, left), 1); // acknowledgements go to the proved address
 	assert_true(peer_equal(&left[0].peer, &before));
 	assert_int_equal(opened(g, &player, left[0].bytes, left[0].length, SESSION_DATA).ack, 1);
 	reply = say(g, &player, true, &move); // not asked again within the second
@@ -67,7 +67,7 @@ static void test_who_is_replaced_is_told_at_his_address(void **state)
 	assert_int_equal(left[0].bytes[sizeof(struct session_header)], SESSION_CLOSED_REPLACED);
 }
 
-/// A neighbour who has the player's address as his own, or sees what the player sends, but not his key.
+/// A neighbour that has the player's address, or sees what the player sends, but has not the player's key.
 static void test_no_confirm_that_anybody_can_send_teaches_a_way(void **state)
 {
 	struct gatehouse *g = *state;

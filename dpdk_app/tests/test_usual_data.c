@@ -164,7 +164,7 @@ static void check_lengths(struct twins *t)
 				if (length <= 24) // exactly 28 bytes, whatever the message says of itself
 					letter.length = CONVERSATION_MOVE_LEN;
 				run_letter(t, SENDER, &letter);
-				if (!is_connected(t, SENDER)) { // what he broke was the protocol
+				if (!is_connected(t, SENDER)) { // the sender broke the protocol
 					let_pass(t, 5);
 					connect(t, SENDER);
 				}
@@ -195,7 +195,7 @@ static void several_movements_in_one_datagram_are_taken(void **state UNUSED)
 	on_every_level(check_several);
 }
 
-/// What waits for the player, flies to him or is owed: acknowledgements, messages with the answer, and quiet again.
+/// What waits for the player, is in flight or is owed: acknowledgements, messages with the answer, and quiet again.
 static void check_conversations(struct twins *t)
 {
 	const struct conversation *c =
@@ -208,7 +208,7 @@ static void check_conversations(struct twins *t)
 		const struct letter blow =
 			a_blow(t->player[SENDER].id, reliable ? SESSION_MESSAGE_RELIABLE : 0, reliable ? id++ : 0);
 
-		run_letter(t, SENDER, &blow); // at himself
+		run_letter(t, SENDER, &blow); // at the sender
 		for (unsigned i = random_below(&seed, 24); i > 0; i--) {
 			struct letter letter = random_below(&seed, 4) ? a_movement(random_below(&seed, 2)) :
 									no_message(random_below(&seed, 2));
@@ -375,7 +375,7 @@ static void check_elsewhere(struct twins *t)
 		assert_int_equal(t->fate[2].result, PACKET_ABSORBED);
 		assert_int_equal(t->fate[3].result, PG_DROP_NONE);
 		let_pass(t, 100);
-		// He moves between two of his movements, and leaves one behind.
+		// The player's address changes between two of the player's movements, and one of them comes late.
 		add_from_elsewhere(t, SENDER, a_movement(false));
 		add_from_elsewhere(t, SENDER, path_response(t, SENDER));
 		add_from_elsewhere(t, SENDER, a_movement(true));

@@ -36,7 +36,7 @@ uint32_t slot_of(const struct player *player);
 /// Player 7, by the first worker.
 struct player connected_player(void);
 
-/// The outbox holds one CLOSE for this player, which he can read, sent to `where`; it is taken out.
+/// The outbox holds one CLOSE for this player, whose key opens it, sent to `where`; it is taken out.
 void assert_told(struct player *player, const struct peer *where, enum session_close_reason why);
 
 void assert_nobody_is_connected(const struct player *player);

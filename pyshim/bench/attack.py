@@ -65,7 +65,7 @@ def _replayed(directory: Path, kind: Attack, request: Request) -> Row:
 
 
 def _end_to_end(directory: Path, request: Request) -> Iterator[Row | Note]:
-    """A player on a cable that a flood fills: the share of his packets that the gateway took."""
+    """A player on a cable that a flood fills: the share of the player's packets that the gateway took."""
     # Loads the protocol's cryptography, which the benchmarks' other commands can do without.
     from pyshim.bench.rig.flooded import siege  # noqa: PLC0415
 

@@ -84,7 +84,7 @@ class Core:
             UsageError: more than a burst holds, or for a listener that the plan has not.
         """
         _check_burst(len(datagrams), "datagrams")
-        # Room for an answer, which may be longer than a datagram of a player who has proved his address.
+        # Room for an answer, which may be longer than a datagram of a player whose address is proved.
         buffers = [ffi.new("uint8_t[]", datagram.payload.ljust(_PAYLOAD_ROOM)) for datagram in datagrams]
         burst: Any = ffi.new("struct pg_datagram[]", len(datagrams))
         for to, datagram, buffer in zip(burst, datagrams, buffers, strict=True):
@@ -129,7 +129,7 @@ class Core:
         """Give a player a message; it leaves with what is due.
 
         Raises:
-            InternalError: he is not connected, or there is no such message.
+            InternalError: the player is not connected, or there is no such message.
         """
         native, _body = letter_struct(letter)
         error = new_error()

@@ -29,7 +29,7 @@ _BACKLOG = 64
 
 
 def control_address(config: Config) -> Endpoint | UnixSocket:
-    """Where the API of this configuration is; for a user other than root by default among his own files."""
+    """Where the API of this configuration is; for a user other than root by default in that user's files."""
     if config.control.listen is not None:
         return config.control.listen
     return UnixSocket(f"{_runtime_directory()}/{config.eal.file_prefix}.sock")

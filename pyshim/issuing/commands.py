@@ -66,7 +66,7 @@ def issue(  # noqa: PLR0913, PLR0917 - each is an option of the command
     ] = None,
     json: JsonOption = False,
 ) -> None:
-    """Issue a session to a player; one that he has is revoked. The key is told here and never again."""
+    """Issue a session to a player; an earlier one is revoked. The key is told here and never again."""
     wanted = {"player_id": player, "ttl": ttl, "once": once}
     if out is None:
         with _client(config) as client:

@@ -55,7 +55,7 @@ class Connection:
 
     @property
     def may_be_cut(self) -> bool:
-        """Whoever has shown what he may do, or has a request in hand, stays."""
+        """A client that has shown its token, or has a request in hand, stays."""
         return not self.entitled and self.requests == 0
 
     @property

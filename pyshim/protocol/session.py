@@ -257,7 +257,7 @@ class Compressed(_Layer):
 
 
 class Move(_Layer):
-    """Where the player is and how he moves."""
+    """The player's position and velocity."""
 
     name = "MOVE"
     fields_desc = plain.PlayerMove.fields_desc[1:]

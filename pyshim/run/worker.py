@@ -114,7 +114,7 @@ def serve(channel: control.Channel, page: StatsPage, state: SessionState, start_
 
     watchdog(STOP_LIMIT_S)
     if stop.dismiss:
-        gateway.dismiss(DISMISS_LIMIT_S)  # who is not told in time finds out by himself
+        gateway.dismiss(DISMISS_LIMIT_S)  # a player who is not told in time finds out by a timeout
     gateway.stop(stop.drain_s)
     gateway.housekeep()
     gateway.close()

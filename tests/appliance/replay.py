@@ -129,7 +129,7 @@ class Ended:
     ) -> list[bytes]:
         """What queue 0 of a port sent after its announcements; those are checked.
 
-        They are said again after two seconds, and by one who defends his address.
+        They are said again after two seconds, and by a host that defends its address.
         """
         sent, expected = self.sent(port), announcements(mac, interfaces)
         assert sent[: len(expected)] == expected

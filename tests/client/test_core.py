@@ -60,7 +60,7 @@ class Model:
 
 
 def chatter(world: World, players: dict[int, Player], model: Model, random: Random) -> None:
-    """One player says something to one, perhaps himself."""
+    """One player says something to one, perhaps the same."""
     speaker, listener = random.choice(PLAYERS), random.choice(PLAYERS)
     channel, reliable = random.randrange(4), random.random() < 0.8
     text = f"{len(model.said)} " + "x" * random.choice((0, 0, 10, 400))

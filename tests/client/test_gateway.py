@@ -54,7 +54,7 @@ def issue(gate: Gate, player_id: int, *arguments: str) -> str:
 
 
 def tell(game: Game, gate: Gate, *arguments: str) -> None:
-    """Have the operator do something; the player plays on meanwhile, else he is soon taken for gone."""
+    """Have the operator do something; the player plays on meanwhile, else the session times out."""
     with ThreadPoolExecutor(1) as pool:
         told = pool.submit(token, gate, *arguments)
         until(game, told.done)

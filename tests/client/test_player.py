@@ -138,7 +138,7 @@ def test_two_players_write_to_each_other(player: Path) -> None:
             assert process.stdout is not None
             outputs.append(process.stdout.read())
             assert process.wait(10) == 0
-    # The first wrote before the second was there: the second's words find him for certain.
+    # The first wrote before the second was there: the second's words reach the first for certain.
     assert "chat: player 8: from 8" in outputs[0]
 
 

@@ -21,7 +21,7 @@ WAIT_S = 60.0
 
 
 class Player:
-    """A connected player and what he is sent."""
+    """A connected player and what the gateway sends."""
 
     def __init__(self, game: Client, issued: dict[str, Any], api: Api) -> None:
         self.game = game
@@ -30,11 +30,11 @@ class Player:
         self._api = api
 
     async def event(self) -> Any:
-        """The next thing that happens to him."""
+        """The player's next event."""
         return await asyncio.wait_for(anext(self._events), WAIT_S)
 
     async def ask(self, method: str, path: str = "", body: Any = None) -> Answer:
-        """Of the API, about his session."""
+        """Of the API, about the player's session."""
         return await asyncio.to_thread(self._api, method, f"/v1/sessions/{self.session}{path}", body)
 
     async def send(self, **message: Any) -> Answer:

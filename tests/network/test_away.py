@@ -94,7 +94,7 @@ def cut(wire: Wire) -> Iterator[None]:
 
 
 def everybody_plays_on(gate: NetworkGate, players: list[Player]) -> None:
-    """With the sessions of before: each player's is still his own."""
+    """With the sessions of before: each player still has the same."""
     admitted = gate.metrics().value("pollgate_sessions_admitted_total")
     for player in players:
         player.catch_up()

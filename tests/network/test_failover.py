@@ -5,7 +5,7 @@ With VRRP's virtual MAC the place moves and the MAC stays; where routers speak w
 another one. A gate keeps no table of neighbours (net/route.h): an answer goes to the MAC that brought the
 question (what a session sends on its own: tests/session/test_failover.py). So there is nothing to learn anew,
 nor to be told wrongly by ARP or neighbour discovery; who asks is answered as RFC 826 and RFC 4861 7.2.4 say,
-whichever of the two he is.
+whichever of the two that is.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""A player whose packets change their queue stays the player of the worker that knows him.
+"""A player whose packets change their queue stays with the worker that has the session.
 
 Two interfaces are the two queues of one port (net_pcap), each with a worker of its own, so that the test
 decides which worker receives a packet.
@@ -72,7 +72,7 @@ def test_packets_on_the_other_queue_go_to_the_worker_with_the_session(
         with first, second:
             exchange(first, 0)
             exchange(second, 1)
-            # Player 0 moves to the other queue: his worker answers, over the queue that it has.
+            # Player 0 moves to the other queue: the session's worker answers, over the queue that it has.
             for _ in range(20):
                 second.send(move_frame(0))
                 acknowledged(first)

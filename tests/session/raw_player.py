@@ -23,7 +23,7 @@ WRAP = 1 << 32
 
 @dataclass
 class RawPlayer:
-    """Knows his ticket; `connect` learns the keys; `send` tells the drop reason and the answer."""
+    """Knows the ticket; `connect` learns the keys; `send` tells the drop reason and the answer."""
 
     gateway: CoreGateway
     ticket: Ticket

@@ -59,7 +59,7 @@ def test_hello_with_something_in_its_padding_is_refused(
 
 @pytest.mark.parametrize("version", [0, 2, 65535])
 def test_other_version_is_denied_without_proof(version: int, stranger: RawPlayer) -> None:
-    # With one, whoever read a player's nonce could end his attempt with an answer of the gateway's own.
+    # With one, whoever read a nonce could end that player's attempt with an answer of the gateway's own.
     _, answer = stranger.send(stranger.hello(version=version))
     denied = Session(answer)[layers.Denied]
     assert denied.reason == Denial.VERSION

@@ -153,7 +153,7 @@ def test_players_new_address_is_challenged_and_used(gateway: CoreGateway) -> Non
 def test_player_whose_address_changes_all_the_time_keeps_his_session(
     round_trip_s: float, moves_hz: int, gateway: CoreGateway
 ) -> None:
-    """Each address lasts for two round trips and a move of his: long enough to be asked, and to be told."""
+    """Each address lasts for two round trips and one movement: long enough to be asked, and to be told."""
     internet = Internet(gateway, Weather(delay_s=(round_trip_s / 2, round_trip_s / 2)))
     alice, bob = connected(internet, 7), connected(internet, 8)
     said = []

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What greedy sources and players can do to a gateway: each beside a player who keeps to his limits."""
+"""What greedy sources and players can do to a gateway: each beside a player that keeps to the limits."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_handshakes_take_no_more_than_their_share_and_players_go_on() -> None:
     with CoreGateway(plan(policy(delivery=delivery))) as gateway:
         internet = Internet(gateway)
         alice = join(internet, gateway.issue(7))
-        internet.run(1)  # her own handshake took time, too: much of it if this process was interrupted
+        internet.run(1)  # Alice's handshake took time, too: much of it if this process was interrupted
         hello = pack_hello(gateway.issue(8).session, bytes(16))
         drops: Counter[str | None] = Counter()
         for at in range(400):  # at one instant: all of a worker's time, and more
@@ -167,7 +167,7 @@ def test_datagrams_of_a_session_are_limited_and_another_session_does_not_feel_it
         assert texts(alice) == ["hi"]
         internet.run(20, lambda: False)
         delivery = say(internet, mallory, "sorry", to=8)
-        assert internet.run(5, lambda: delivery.done)  # he is heard again when he keeps to it
+        assert internet.run(5, lambda: delivery.done)  # the player is heard again within the limit
         assert gateway.stats().dropped["session_rate_limited"] >= refused
         gateway.check_books()
 

@@ -53,7 +53,7 @@ def test_a_million_spoofed_hellos_leave_nothing_behind_and_get_no_more_than_they
         assert (stats.connected, stats.connections, stats.sessions_active) == (1, already.connections, 0)
         assert stats.handled["session_hello"] == drops[None] + 1
         gateway.check_books()
-        # She never noticed, and who has a key gets in.
+        # Alice never noticed, and a player with a key gets in.
         delivery = say(internet, alice, "still here", to=7)
         assert internet.run(5, lambda: delivery.done)
         assert delivery.failure is None

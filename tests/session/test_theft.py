@@ -140,7 +140,7 @@ def test_a_stolen_datagram_moves_no_session_and_brings_the_thief_little(gateway:
     internet.on_wire = lambda _to_gateway, _datagram: True
     sent = received = 0
     kinds: Counter[int] = Counter()
-    for datagram in stolen:  # each authentic, the newest, and from where she is not
+    for datagram in stolen:  # each authentic, the newest, and not from Alice's address
         for _, answer in gateway.receive(STRANGER, datagram, internet.now):
             received += len(answer)
             kinds[answer[0]] += 1

@@ -53,7 +53,7 @@ def test_players_of_both_workers_hear_each_other(town: Town) -> None:
     town.play(game)
     assert all(town.total("session_connections_total", worker=worker) > 0 for worker in "01")
     lost = town.gate.metrics().matching("pollgate_session_messages_lost_total")
-    # Who leaves may not have acknowledged the last that he heard.
+    # A player who leaves may not have acknowledged the last message.
     assert sum(count for labels, count in lost if labels["reason"] != "closed") == 0, lost
 
 

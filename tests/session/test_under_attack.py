@@ -82,7 +82,7 @@ def test_hellos_for_a_session_that_was_issued_get_a_shorter_answer_each(tmp_path
 
 @contextmanager
 def flood(session: int, port: int) -> Iterator[list[int]]:
-    """Somebody sends forged packets for a session as fast as he can; how many is in the list."""
+    """An attacker sends forged packets for a session as fast as it can; how many is in the list."""
     random, over, sent = Random(9), threading.Event(), [0]
     datagrams = [
         struct.pack("<BBHIIII", Kind.DATA, 0, 100, session, random.randrange(1 << 32), 0, 0)

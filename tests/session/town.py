@@ -35,7 +35,7 @@ class Town:
         return replace(ticket, host=GATE4 if family == 4 else GATE6)
 
     def position(self, session: int) -> list[float] | None:
-        """Where a player says that he is; None before he has said so."""
+        """The position that a player reported; None before the first."""
         answer = self._api("GET", f"/v1/sessions/{session}")
         assert answer.status == 200, answer
         where: list[float] | None = answer.body.get("position")
@@ -96,7 +96,7 @@ async def heard(client: Client, kind: type[T], count: int = 1) -> list[T]:
 
 
 async def quiet(client: Client) -> None:
-    """Until nothing is on its way to or from a player: a crash would then lose nothing of his."""
+    """Until nothing is on its way to or from a player: a crash would then lose nothing of the player's."""
     async with asyncio.timeout(PATIENCE_S):
         while client.session.has_undelivered:
             await asyncio.sleep(0.01)

@@ -185,7 +185,7 @@ def _on_cpu(cpu: int) -> Iterator[None]:
 
 
 def _forge(path: Path, session: int, port: int) -> Capture:
-    """In the name of the player, from his address and port."""
+    """In the name of the player, from the player's address and port."""
     random, source = Random(1), int(GENERATOR_ADDRESS.ip)
     frames = [udp_frame(source, port, forged_datagram(session, random)) for _ in range(FORGED)]
     return write_capture(path, 1, frames)

@@ -86,7 +86,7 @@ class Connection:
         self.ending: Ending | None = None
         self.failure: NotConnectedError | None = None  # why it could not be made
         self.arrived: deque[Whole] = deque()
-        self.room_for_events = True  # cleared by who takes `arrived`, when he has no room for more
+        self.room_for_events = True  # cleared by the reader of `arrived` when it has no room for more
         self.ignored = Ignored()
 
     @property

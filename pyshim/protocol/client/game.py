@@ -137,7 +137,7 @@ class Client:
     # ------------------------------------------------------------ saying
 
     def move(self, position: Vector, velocity: Vector = (0.0, 0.0, 0.0)) -> None:
-        """Tell where the player is and how he moves. May be lost: the next one makes up for it."""
+        """Tell the player's position and velocity. May be lost: the next one makes up for it."""
         _check_finite("position", position)
         _check_finite("velocity", velocity)
         self._unreliable(MessageType.MOVE, move_body(position, velocity))
