@@ -20,14 +20,14 @@
 #define CIPHER_SALT_LEN 4
 #define CIPHER_TAG_LEN 16
 
-/// The library's code, by what it needs of the CPU.
+/// Levels of the library's code, by the instructions that each needs.
 enum cipher_level { CIPHER_AVX512, CIPHER_AVX2, CIPHER_SSE };
 
-/// Lengths whose keys are brought exactly: whole blocks, and blocks with one more begun, of so many bytes at most.
+/// Up to this many bytes, cipher_lines() is exact: for whole blocks, and for blocks with one more begun.
 #define CIPHER_BROUGHT_BYTES 256
 #define CIPHER_BROUGHT (CIPHER_BROUGHT_BYTES / 16 * 2 + 1)
 
-/// The best of the library's code for this CPU. One per worker.
+/// The best code of the library for this CPU. Each worker has one.
 struct cipher_code {
 	IMB_MGR *manager;
 	aes_gcm_enc_dec_t encrypt;
@@ -36,7 +36,7 @@ struct cipher_code {
 	uint32_t lines[CIPHER_BROUGHT]; // of a key, one bit each: see cipher_lines()
 };
 
-/// One direction. What a short packet needs of it are its first lines and its last.
+/// The key of one direction. A short packet needs its first lines and its last.
 struct cipher_key {
 	struct gcm_key_data data;
 	uint8_t salt[CIPHER_SALT_LEN];
@@ -44,7 +44,7 @@ struct cipher_key {
 #define CIPHER_KEY_LINES (sizeof(struct cipher_key) / CACHE_LINE)
 static_assert(CIPHER_KEY_LINES <= 32, "a bit for each line");
 
-/// One session's.
+/// The keys of one session.
 struct cipher {
 	struct cipher_key open, seal;
 };
@@ -52,7 +52,7 @@ struct cipher {
 /// @return false when the library does not run on this CPU; cipher_code_free() also after that
 bool cipher_code_init(struct cipher_code *code);
 
-/// The same with the library's lesser code, for tests: what a CPU of that level has.
+/// As cipher_code_init() on a CPU of a lower level, for tests.
 bool cipher_code_init_at(struct cipher_code *code, enum cipher_level level);
 void cipher_code_free(struct cipher_code *code);
 
@@ -62,9 +62,9 @@ void cipher_key_init(const struct cipher_code *code, struct cipher_key *key, con
 /// Overwrite the keys of a connection that is over.
 void cipher_forget(struct cipher *cipher);
 
-/// The lines of a key that change what comes of a packet with so many sealed bytes, one bit each; of longer ones than
-/// CIPHER_BROUGHT_BYTES, some. The library does not say where it keeps what, and each release and each level keeps it
-/// elsewhere, so cipher_code_init() finds out by changing one line after the other.
+/// The lines of a key that a packet with `sealed` sealed bytes reads, one bit each. For packets longer than
+/// CIPHER_BROUGHT_BYTES these are not all lines. The library's layout is not documented, and differs between releases and
+/// levels, so cipher_code_init() changes one line after the other and sees which ones change the result.
 ALWAYS_INLINE uint32_t cipher_lines(const struct cipher_code *code, size_t sealed)
 {
 	const size_t length = sealed / 16 * 2 + (sealed % 16 != 0);
@@ -72,7 +72,7 @@ ALWAYS_INLINE uint32_t cipher_lines(const struct cipher_code *code, size_t seale
 	return code->lines[length < CIPHER_BROUGHT ? length : CIPHER_BROUGHT - 1];
 }
 
-/// Bring these of a key: cipher_lines(). Round keys are in the first three always.
+/// Prefetch these lines of a key: cipher_lines(). The first three lines always hold round keys.
 ALWAYS_INLINE void cipher_bring(const struct cipher_key *key, uint32_t lines)
 {
 	const uint8_t *base = (const uint8_t *)key;
@@ -84,7 +84,7 @@ ALWAYS_INLINE void cipher_bring(const struct cipher_key *key, uint32_t lines)
 		prefetch(base + (size_t)__builtin_ctz(rest) * CACHE_LINE);
 }
 
-/// Bring the lines of a key that a packet with so many sealed bytes reads.
+/// Prefetch the lines of a key that a packet with `sealed` sealed bytes reads.
 ALWAYS_INLINE void cipher_prefetch(const struct cipher_code *code, const struct cipher_key *key, size_t sealed)
 {
 	cipher_bring(key, cipher_lines(code, sealed));
@@ -92,8 +92,8 @@ ALWAYS_INLINE void cipher_prefetch(const struct cipher_code *code, const struct 
 
 typedef uint64_t cipher_nonce __attribute__((vector_size(16))); // of which 12 bytes count
 
-/// Salt and counter: what no two packets under one key have in common. One store: a load of what was stored in pieces waits
-/// until all before it is done, so that no two packets' cryptography would overlap.
+/// The nonce is salt and counter: no two packets under one key have the same. It is written with one store: a load of bytes
+/// that several stores wrote waits for all stores before it, and the cryptography of two packets would not overlap.
 ALWAYS_INLINE cipher_nonce cipher_nonce_of(const struct cipher_key *key, uint64_t counter)
 {
 	uint32_t salt;

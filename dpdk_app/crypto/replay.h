@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // crypto/replay.h: which packet counters were seen: the newest and a window of 256 behind it (RFC 4303 3.4.3).
 //
-// Checked before a tag is, so that a replay costs no cryptography; moved after, so that a forgery moves nothing.
+// The window is checked before the tag, so that a replay costs no cryptography. It is moved after the tag was right, so that
+// a forgery moves nothing.
 
 #ifndef POLLGATE_CRYPTO_REPLAY_H
 #define POLLGATE_CRYPTO_REPLAY_H
@@ -14,7 +15,7 @@
 #define REPLAY_WINDOW 256
 #define REPLAY_WORDS (REPLAY_WINDOW / 64)
 
-/// All zero before the first packet: counters start at 1. A ring, so that a window that moves by one changes one bit.
+/// All zero before the first packet: counters start at 1. The bits are a ring: a window that moves by one changes one bit.
 struct replay {
 	uint64_t newest;
 	uint64_t seen[REPLAY_WORDS]; // counter n, of newest - 255 to newest: bit n modulo 256
@@ -38,7 +39,7 @@ ALWAYS_INLINE uint64_t replay_counter(const struct replay *replay, uint32_t low)
 	return replay->newest + (uint64_t)(int64_t)ahead;
 }
 
-/// May this counter be new? One that would be negative, 0 or too old may not.
+/// Can this counter be new? A counter that is negative, 0 or too old cannot.
 ALWAYS_INLINE bool replay_fresh(const struct replay *replay, uint64_t counter)
 {
 	if (likely((int64_t)(counter - replay->newest) > 0))
@@ -51,7 +52,7 @@ ALWAYS_INLINE bool replay_fresh(const struct replay *replay, uint64_t counter)
 	return !(replay->seen[replay_word(counter)] & replay_bit(counter));
 }
 
-/// The window jumps: of those in between none was seen.
+/// The window jumps: none of the counters in between was seen.
 static inline void replay_jump(struct replay *replay, uint64_t counter)
 {
 	uint64_t at = counter - replay->newest < REPLAY_WINDOW ? replay->newest + 1 : counter - REPLAY_WINDOW;
@@ -76,15 +77,15 @@ ALWAYS_INLINE void replay_mark(struct replay *replay, uint64_t counter)
 	replay->seen[replay_word(counter)] |= replay_bit(counter);
 }
 
-/// The same of the one that is due: newest + 1.
+/// As replay_mark(), for the counter newest + 1.
 ALWAYS_INLINE void replay_mark_next(struct replay *replay, uint64_t counter)
 {
 	replay->newest = counter;
 	replay->seen[replay_word(counter)] |= replay_bit(counter);
 }
 
-/// After a crash, which may have come while the window moved: what it held is not to be relied on. Nothing up to the newest is
-/// fresh any more, so what was on its way then is lost and comes again if it is reliable.
+/// After a crash, which may have come while the window moved, the window's bits cannot be relied on. So no counter up to the
+/// newest is fresh any more. Packets that were in flight are lost; reliable messages in them are sent again.
 ALWAYS_INLINE void replay_distrust(struct replay *replay)
 {
 	for (unsigned i = 0; i < REPLAY_WORDS; i++)

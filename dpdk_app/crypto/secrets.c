@@ -99,7 +99,7 @@ bool secrets_equal(const uint8_t *a, const uint8_t *b, size_t length)
 
 enum purpose { PURPOSE_COOKIE = 1, PURPOSE_PATH = 2 };
 
-/// What a player at this address alone can have been sent.
+/// The keyed hash that makes a cookie or token: only a peer at this address can have received it.
 static void address_mac(uint8_t mac[16], const struct cookie_secret *secret, enum purpose purpose,
 			const struct peer *peer, uint32_t session, const uint8_t nonce[SESSION_NONCE_LEN],
 			uint64_t time_ms)
@@ -135,7 +135,7 @@ enum cookie_verdict cookie_check(const uint8_t cookie[SESSION_COOKIE_LEN], const
 	address_mac(mac, secret, PURPOSE_COOKIE, peer, session, client_nonce, made_ms);
 	if (sodium_memcmp(mac, cookie + sizeof(made_ms), sizeof(mac)) != 0)
 		return COOKIE_FORGED;
-	// One of ours can be a little ahead of us: another worker made it, whose burst began later.
+	// A good cookie can be a little ahead of this worker's time: another worker made it, in a burst that began later.
 	if ((int64_t)(*time_ms - made_ms) > COOKIE_LIFE_MS)
 		return COOKIE_OLD;
 	*time_ms = made_ms;
@@ -156,7 +156,7 @@ void path_token(uint8_t token[SESSION_PATH_TOKEN_LEN], const struct cookie_secre
 bool random_source_init(struct random_source *source)
 {
 	source->drawn = 0;
-	// Once: which code of libsodium's is the best here.
+	// libsodium chooses its best code for this CPU, once.
 	return sodium_init() >= 0 && getrandom(source->seed, sizeof(source->seed), 0) == sizeof(source->seed);
 }
 

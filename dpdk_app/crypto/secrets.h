@@ -32,10 +32,10 @@ bool confirm_proved(const uint8_t key[SESSION_KEY_LEN], const uint8_t *datagram,
 void denied_prove(const uint8_t key[SESSION_KEY_LEN], uint8_t *datagram, size_t length);
 bool denied_proved(const uint8_t key[SESSION_KEY_LEN], const uint8_t *datagram, size_t length);
 
-/// Nothing is left of it on the stack.
+/// Overwrite the secrets, so that none is left on the stack.
 void secrets_forget(void *secret, size_t length);
 
-/// In constant time.
+/// Compare in constant time.
 bool secrets_equal(const uint8_t *a, const uint8_t *b, size_t length);
 
 /// What a cookie is bound to. The secret is the appliance's, random, and as old as its session state.
@@ -56,11 +56,11 @@ enum cookie_verdict cookie_check(const uint8_t cookie[SESSION_COOKIE_LEN], const
 				 const struct peer *peer, uint32_t session,
 				 const uint8_t client_nonce[SESSION_NONCE_LEN], uint64_t *time_ms);
 
-/// What a PATH_CHALLENGE asks for: only who gets what is sent to `peer` can know it. Nothing is kept of it but its time.
+/// The token of a PATH_CHALLENGE: only a host that receives what is sent to `peer` can know it. Only its time is kept.
 void path_token(uint8_t token[SESSION_PATH_TOKEN_LEN], const struct cookie_secret *secret, const struct peer *peer,
 		uint32_t session, const uint8_t server_nonce[SESSION_NONCE_LEN], uint64_t time_ms);
 
-/// Random bytes that nobody can foretell, without a system call each time: ChaCha20 from a seed of the kernel's.
+/// Unpredictable random bytes without a system call each time: ChaCha20 from a seed of the kernel.
 struct random_source {
 	uint8_t seed[32];
 	uint64_t drawn;

@@ -14,7 +14,7 @@
 #include "compiler.h"
 #include "net/peer.h"
 
-/// Random per worker process; indexes are rebuilt at start, so it need not be kept.
+/// The secret is random in each worker process. Indexes are rebuilt at the start, so the secret need not be kept.
 struct hash_secret {
 	uint64_t address[4]; // by word: the last of an IPv6 address, or an IPv4 one, first
 	uint64_t channel;
@@ -22,7 +22,7 @@ struct hash_secret {
 };
 
 #ifdef __BMI2__
-/// As an integer of 128 bits, GCC 12 takes both halves through memory.
+/// The halves of a 128-bit product, one XOR the other. In assembly, because GCC 12 passes both halves through memory.
 ALWAYS_INLINE uint64_t multiply_fold(uint64_t a, uint64_t b)
 {
 	uint64_t low, high;
@@ -52,19 +52,19 @@ ALWAYS_INLINE uint64_t odd(uint64_t secret)
 	return secret | 1;
 }
 
-/// Of an IPv4 address, for both hashes below.
+/// The part of an IPv4 address in both hashes below.
 ALWAYS_INLINE uint64_t address4_hash(uint64_t address, const struct hash_secret *secret)
 {
 	return odd(secret->address[0]) * address + secret->addend;
 }
 
-/// What all IPv4 peers have in common.
+/// The part of the sum that all IPv4 peers have in common.
 ALWAYS_INLINE uint64_t mapped_hash(const struct hash_secret *secret)
 {
 	return word_product(secret->address[1], IPV4_MAPPED);
 }
 
-/// Its upper half is the hash.
+/// The sum; its upper half is the hash.
 ALWAYS_INLINE uint64_t peer_hash(const struct peer *peer, const struct hash_secret *secret)
 {
 	return address4_hash(peer->low >> 32, secret) + word_product(secret->address[1], peer->low) +

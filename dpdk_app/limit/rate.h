@@ -11,7 +11,7 @@
 
 #include "compiler.h"
 
-/// All in TSC cycles.
+/// A rate and its burst, in TSC cycles.
 struct rate {
 	uint64_t interval;  // one datagram's share of time; 0: unlimited
 	uint64_t tolerance; // how far ahead of time a burst may run
@@ -32,7 +32,7 @@ static inline struct rate rate_make(uint32_t per_second, uint32_t burst, uint64_
 	return rate;
 }
 
-/// Later than this no bucket that conforms can be. The same for all datagrams of a burst.
+/// The latest time that a conforming bucket can have. It is the same for all datagrams of a burst.
 ALWAYS_INLINE uint64_t rate_latest(struct rate rate, uint64_t now)
 {
 	const uint64_t latest = now + rate.tolerance;
@@ -48,7 +48,7 @@ ALWAYS_INLINE bool rate_admit_limited(uint64_t *conforms_at, struct rate rate, u
 	uint64_t from = *conforms_at;
 
 	if (unlikely(from > rate_latest(rate, now))) {
-		// Further ahead than this rate ever lets it run: by a stricter one, before a reload. It starts over.
+		// The bucket is further ahead than this rate allows: a stricter rate, before a reload, set it. It starts over.
 		if (likely(from - now <= rate.tolerance + rate.interval))
 			return false;
 		from = now;
@@ -57,14 +57,15 @@ ALWAYS_INLINE bool rate_admit_limited(uint64_t *conforms_at, struct rate rate, u
 	return true;
 }
 
-/// The same at any rate.
+/// As rate_admit_limited(), for a rate that may be unlimited.
 ALWAYS_INLINE bool rate_admit(uint64_t *conforms_at, struct rate rate, uint64_t now)
 {
 	// Unlimited: a line that is only read need not be written back.
 	return rate.interval == 0 || rate_admit_limited(conforms_at, rate, now);
 }
 
-/// The same for `n` at once: all are accounted for, or none is. More than the burst holds conform when the bucket is full.
+/// As rate_admit() for `n` datagrams at once: all are accounted for, or none is. More datagrams than the burst conform when
+/// the bucket is full.
 static inline bool rate_admit_many(uint64_t *conforms_at, struct rate rate, uint32_t n, uint64_t now)
 {
 	const uint64_t holds = rate.interval != 0 ? rate.tolerance / rate.interval + 1 : 1;

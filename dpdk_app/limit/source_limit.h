@@ -22,7 +22,7 @@
 #define SOURCE_WAYS 4
 #define SOURCE_SETS 8192
 
-/// By kind, not by entry, so that all fingerprints are compared at once.
+/// Fields of one kind lie together, not those of one entry, so that all fingerprints are compared at once.
 struct source_set {
 	uint64_t fingerprint[SOURCE_WAYS]; // keyed hash of the address: as good as the address itself
 	uint64_t conforms_at[SOURCE_WAYS];
@@ -38,7 +38,8 @@ ALWAYS_INLINE struct source_set *source_home(struct source_limits *limits, uint6
 	return &limits->set[hash_to_range(fingerprint, SOURCE_SETS)];
 }
 
-/// Which ways have it, one bit each. Without a branch: where a source is in its set is nothing to be predicted.
+/// The ways of a set that have this fingerprint, one bit each. There is no branch, because the way of a source cannot be
+/// predicted.
 ALWAYS_INLINE unsigned source_ways(const struct source_set *set, uint64_t fingerprint)
 {
 #ifdef __AVX512F__
@@ -60,8 +61,8 @@ ALWAYS_INLINE unsigned source_ways(const struct source_set *set, uint64_t finger
 #endif
 }
 
-/// Give a source a full bucket of its own, that of the one which was quiet for longest.
-/// @return its way
+/// Give a source the way of the source that was quiet for longest, with a full bucket.
+/// @return the way
 ALWAYS_INLINE unsigned source_settle(struct source_set *set, uint64_t fingerprint, uint64_t now)
 {
 	unsigned quietest = 0;
@@ -73,7 +74,7 @@ ALWAYS_INLINE unsigned source_settle(struct source_set *set, uint64_t fingerprin
 	return quietest;
 }
 
-/// A source and where it is kept, so that its line can be brought before it is looked at.
+/// A source and the set that may hold it, so that the set's cache line can be prefetched.
 struct source {
 	struct source_set *set;
 	uint64_t fingerprint;
@@ -95,7 +96,7 @@ ALWAYS_INLINE bool source_conforms(struct source source, struct rate rate, uint6
 	return rate_admit_limited(&source.set->conforms_at[way], rate, now);
 }
 
-/// The same of one whose line was not brought.
+/// As source_conforms(), for an address whose set was not prefetched.
 ALWAYS_INLINE bool source_admit(struct source_limits *limits, uint64_t fingerprint, struct rate rate, uint64_t now)
 {
 	return source_conforms(source_find(limits, fingerprint), rate, now);

@@ -68,7 +68,7 @@ ALWAYS_INLINE uint16_t checksum_fold(uint64_t sum)
 	return checksum_fold32((uint32_t)((sum + (sum << 32 | sum >> 32)) >> 32));
 }
 
-/// Of a sum that includes a right checksum field.
+/// Is this the sum of words among which the checksum field is right?
 #define CHECKSUM_RIGHT 0xffff
 
 /// The same question without folding: a sum that is not zero folds to 0xffff when it is a multiple of 0xffff. Times the

@@ -42,7 +42,7 @@ ALWAYS_INLINE struct group_spans group_spans(const struct usual_frame *template)
 	return spans;
 }
 
-/// Of eight frames: the words from FRAME_WORDS on; and the source of each, with its ports behind it.
+/// Eight frames: the words from FRAME_WORDS on, and the source of each with its ports behind it.
 struct move_group {
 	__m512i words[MOVE_GROUP];
 	__m512i ends;
@@ -76,7 +76,7 @@ ALWAYS_INLINE struct move_group move_group(uint8_t *const *frame)
 	return group;
 }
 
-/// Is a source among them an address that nobody sends from? The same ones as usual_frame_init refuses.
+/// Is one of the sources an address that no host sends from? These are the ones that usual_frame_init refuses.
 ALWAYS_INLINE bool group_source_refused(__m512i ends, const struct group_spans *spans)
 {
 	const __m512i network = _mm512_and_si512(ends, _mm512_set1_epi32(0xff));
@@ -89,13 +89,13 @@ ALWAYS_INLINE bool group_source_refused(__m512i ends, const struct group_spans *
 		 _mm512_cmpeq_epi32_mask(class, _mm512_set1_epi32(CLASS_MULTICAST)))) != 0;
 }
 
-/// Lane by lane, one of two registers behind the other in every pair.
+/// In each lane of 128 bits: the sum of the two words of `a`, then that of `b`.
 ALWAYS_INLINE __m512i add_pairs(__m512i a, __m512i b)
 {
 	return _mm512_add_epi64(_mm512_unpacklo_epi64(a, b), _mm512_unpackhi_epi64(a, b));
 }
 
-/// Of each register neighbouring 128 bits.
+/// Add neighbouring lanes of 128 bits of each register.
 ALWAYS_INLINE __m512i add_quarters(__m512i a, __m512i b)
 {
 	return _mm512_add_epi64(_mm512_shuffle_i64x2(a, b, 0x88), _mm512_shuffle_i64x2(a, b, 0xdd));
@@ -107,7 +107,7 @@ ALWAYS_INLINE __m512i add_words(__m512i words, __m512i mask)
 	return _mm512_add_epi64(_mm512_and_si512(words, mask), _mm512_srli_epi64(words, 32));
 }
 
-/// As checksum_right asks of one.
+/// As checksum_right(), for eight sums.
 ALWAYS_INLINE bool eight_right(__m512i sums)
 {
 	const longs64 quotients = (longs64)sums * CHECKSUM_INVERSE;
@@ -115,7 +115,7 @@ ALWAYS_INLINE bool eight_right(__m512i sums)
 	return _mm512_cmple_epu64_mask((__m512i)quotients, _mm512_set1_epi64((long long)CHECKSUM_QUOTIENT_MAX)) == 0xff;
 }
 
-/// @return of eight UDP datagrams, in some order
+/// @return the sums of eight UDP datagrams, in no particular order
 ALWAYS_INLINE __m512i datagram_sums(const __m512i *words, __m512i mask)
 {
 	__m512i half[MOVE_GROUP / 2];
@@ -137,7 +137,7 @@ ALWAYS_INLINE __m512i two_headers(const uint8_t *a, const uint8_t *b)
 	return _mm512_mask_broadcast_i32x8(_mm512_zextsi256_si512(low), 0x1f00, high);
 }
 
-/// @return of eight IPv4 headers, in some order
+/// @return the sums of eight IPv4 headers, in no particular order
 ALWAYS_INLINE __m512i header_sums(uint8_t *const *frame)
 {
 	const __m512i every_second = _mm512_set1_epi64(UINT32_MAX);
@@ -182,7 +182,7 @@ ALWAYS_INLINE bool move_group_right(uint8_t *const *frame, const struct move_gro
 			nearest,
 			_mm512_xor_si512(_mm512_and_si512(group->words[k], spans->suspect_mask), spans->refused));
 	}
-	// A word that may not be has no difference to it.
+	// A refused word has no difference to the word that it is compared with.
 	if (unlikely((_mm512_test_epi32_mask(unlike, spans->fixed_mask) | _mm512_testn_epi32_mask(nearest, nearest)) !=
 		     0) ||
 	    unlikely(group_source_refused(group->ends, spans)))

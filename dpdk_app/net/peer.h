@@ -14,7 +14,7 @@
 struct peer {
 	uint64_t high; // IPv6 as received, or an IPv4 address mapped into it (RFC 4291 2.5.5.2)
 	uint64_t low;
-	uint32_t channel; // their port (network order) and our listener: the same address may play on two of our ports
+	uint32_t channel; // the peer's port (network order) and our listener: one address may play on two of our ports
 } __attribute__((packed, aligned(4)));
 static_assert(sizeof(struct peer) == 20, "part of a session's one line");
 

@@ -35,8 +35,8 @@ ALWAYS_INLINE void reply_ethernet(uint8_t *frame, const struct identity *id)
 	memcpy(frame + MAC_LEN, &ours_and_type, sizeof(ours_and_type));
 }
 
-/// The fields that an answer does not take over (README.md, "What an answer takes over"). What the network said of the
-/// request, that it met congestion, is not true of the answer.
+/// The fields that an answer does not take over (README.md, "What an answer takes over"). ECN is one of them: that the
+/// request met congestion says nothing about the answer.
 struct fresh4 {
 	uint8_t tos;
 	be16 fragment;

@@ -17,7 +17,7 @@
 #include "net/peer.h"
 #include "net/vector.h"
 
-/// In front of every payload: no tags, no options.
+/// The headers in front of the payload of a frame without tags and options.
 struct frame_front {
 	struct ethernet_header ethernet;
 	struct ipv4_header ip;
@@ -25,7 +25,7 @@ struct frame_front {
 } PACKED;
 static_assert(sizeof(struct frame_front) == 42, "Ethernet, IPv4 and UDP");
 
-/// The words from FRAME_WORDS on. Of a PLAYER_MOVE they end with the frame; of a sealed one, those of the payload are anything.
+/// The words from FRAME_WORDS on. Those of a PLAYER_MOVE end with the frame. In a sealed frame, the payload's are anything.
 enum frame_word {
 	WORD_TTL, // and protocol and header checksum: the only ones that no UDP checksum covers
 	WORD_SOURCE,
@@ -42,7 +42,7 @@ enum frame_word {
 /// Words of a span that may be anything, in whose places its source is compared, that may be wrong in several ways.
 #define SOURCE_WORDS (1U << WORD_TYPE | 1U << WORD_SIZE | 1U << WORD_TIMESTAMP | 1U << (WORD_TIMESTAMP + 1))
 
-/// No word is this under a mask without bits.
+/// A word that no masked word equals, for places without a mask.
 #define NO_WORD 1
 
 #define NETWORK_LOOPBACK 127 // the first byte of an address
@@ -52,8 +52,8 @@ enum frame_word {
 #define FRAME_WORD_AT(word) (FRAME_WORDS + 4 * (word))
 static_assert(FRAME_WORD_AT(WORD_PORTS) == offsetof(struct frame_front, udp), "words are fields");
 
-/// What a port's frames are compared with. Made once, read per packet. Masks are among it so that the compiler keeps them
-/// in registers, too: constants it would load for every frame.
+/// The template that a port's frames are compared with. It is made once and read per packet. The masks are part of it so
+/// that the compiler keeps them in registers: it would load constants for every frame.
 struct usual_frame {
 	uint8_t fixed[SPAN_BYTES];         // what the first 64 bytes have
 	uint8_t fixed_mask[SPAN_BYTES];    // where they must
@@ -65,18 +65,18 @@ struct usual_frame {
 	bool sealed;                       // they are DATA of the session profile
 };
 
-/// Of PLAYER_MOVEs.
+/// Make the template of PLAYER_MOVEs.
 /// @param broadcast  0: none
 void usual_frame_init(struct usual_frame *template, be32 address, be32 broadcast, be16 udp_port);
 
-/// Make it that of DATA of the session profile.
+/// Make it the template of the session profile's DATA.
 void usual_frame_seal(struct usual_frame *template);
 void usual_frame_set_mac(struct usual_frame *template, const uint8_t *mac);
 
-/// Make it refuse every frame.
+/// Make the template refuse every frame.
 void usual_frame_close(struct usual_frame *template);
 
-/// The same in registers, for the length of a burst.
+/// The template in registers, for the length of a burst.
 struct usual_spans {
 	struct span fixed, fixed_mask, refused, suspect_mask, source_mask, sum_mask;
 	uint32_t mac_tail;
@@ -95,7 +95,7 @@ ALWAYS_INLINE struct usual_spans usual_spans(const struct usual_frame *template)
 	};
 }
 
-/// Has it all that the template asks for? Lengths of sealed ones, and checksums, are not among it.
+/// Does a frame match the template? The lengths of a sealed frame, and checksums, are not compared here.
 /// @param frame  FRAME_WORDS + SPAN_BYTES readable bytes, of which those behind its end may be anything
 ALWAYS_INLINE bool frame_fits(const uint8_t *frame, const struct usual_spans *spans)
 {
@@ -105,7 +105,7 @@ ALWAYS_INLINE bool frame_fits(const uint8_t *frame, const struct usual_spans *sp
 
 	if (unlikely(span_any(span_load(frame), spans->fixed, spans->fixed_mask, suspects, spans->refused)))
 		return false;
-	// Somebody whose MAC ends like ours only takes the longer way.
+	// A frame whose source MAC ends like ours only takes the general path.
 	if (unlikely(mac_tail == 0))
 		return false;
 	return likely(mac_tail != spans->mac_tail);
@@ -128,7 +128,7 @@ ALWAYS_INLINE struct peer frame_peer(const uint8_t *frame)
 	return peer;
 }
 
-/// Whom it is from and to: MACs, addresses, ports. Length and checksum of UDP are written back as they were.
+/// Exchange source and destination: MACs, addresses, ports. Length and checksum of UDP are written back as they were.
 ALWAYS_INLINE void frame_exchange_ends(uint8_t *frame)
 {
 	uint8_t *addresses = frame + offsetof(struct frame_front, ip.source);

@@ -28,7 +28,7 @@ typedef uint64_t vector64 __attribute__((vector_size(VECTOR_BYTES)));
 typedef uint64_t longs16 __attribute__((vector_size(16)));
 typedef uint8_t bytes16 __attribute__((vector_size(16)));
 
-/// 64 bytes, wherever they lie.
+/// 64 bytes at any alignment.
 struct span {
 	vector32 part[SPAN_VECTORS];
 };
