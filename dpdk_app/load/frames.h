@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// load/frames.h: a player's message as a frame: headers from a template, checksums from sums that were made before.
+// load/frames.h: a player's message as a frame: headers from a template, checksums from sums that are computed once.
 
 #ifndef POLLGATE_LOAD_FRAMES_H
 #define POLLGATE_LOAD_FRAMES_H
@@ -14,7 +14,7 @@
 #define FRAME_HEADERS4 (sizeof(struct ethernet_header) + sizeof(struct ipv4_header) + sizeof(struct udp_header))
 #define FRAME_HEADERS6 (sizeof(struct ethernet_header) + sizeof(struct ipv6_header) + sizeof(struct udp_header))
 
-/// All that is the same in every frame of one of our addresses.
+/// The part that is the same in every frame from one of our addresses.
 struct frame_template {
 	uint8_t headers[FRAME_HEADERS6]; // lengths, checksums and source port are 0
 	uint64_t ip_sum;                 // of the IPv4 header

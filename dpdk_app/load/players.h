@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// load/players.h: who plays: where each player is, and what it says next.
+// load/players.h: the simulated players: where each is, and which message it sends next.
 //
 // One crowd, written by the generator's thread alone. The same plan and trial give the same messages in the same order,
 // but for their timestamps.
@@ -56,17 +56,17 @@ struct message {
 bool players_open(struct players *players, const struct pg_load_plan *plan);
 void players_close(struct players *players);
 
-/// Begin again: everybody somewhere, in an order shuffled by the seed, for `count` players who speak every step_s.
+/// Begin a trial: `count` players, at random places and in an order shuffled by the seed; each sends every step_s.
 void players_begin(struct players *players, uint32_t count, float step_s);
 
-/// The same in the order of their numbers.
+/// As players_begin(), in the order of the players' numbers.
 void players_begin_in_order(struct players *players, uint32_t count, float step_s);
 
-/// What the next player says.
+/// Write the next player's message.
 /// @param out  MESSAGE_MAX bytes
 struct message players_speak(struct players *players, uint64_t timestamp, uint8_t *out);
 
-/// What a certain player says when it only moves.
+/// Write the movement of one player.
 /// @param index  into walker[]
 struct message players_move(struct players *players, uint32_t index, uint64_t timestamp, uint8_t *out);
 

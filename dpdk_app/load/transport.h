@@ -45,7 +45,7 @@ struct transport_ops {
 	/// What has arrived; payloads are valid until the next call. @return at most LOAD_BURST
 	unsigned (*receive)(struct transport *t, struct answer *answer);
 
-	/// There is nothing to do until `until` (TSC) or an arrival. May return at once.
+	/// Wait until `until` (TSC) or until something arrives. May return at once.
 	void (*wait)(struct transport *t, uint64_t until);
 
 	/// Say in a sentence what `refusal` means. @return the code in `error`
@@ -54,7 +54,7 @@ struct transport_ops {
 	void (*close)(struct transport *t);
 };
 
-/// Both check what concerns them in the plan. NULL on failure, with nothing left open.
+/// Both check their part of the plan. NULL on failure, with nothing left open.
 struct transport *transport_over_sockets(const struct pg_load_plan *plan, struct pg_load_page *page,
 					 struct pg_error *error);
 struct transport *transport_over_device(const struct pg_load_plan *plan, struct pg_load_page *page,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// port/about.h: what a port's state speaks of, as text in the statistics page.
+// port/about.h: the subject of a port's state (an interface, a socket, a file), as text in the statistics page.
 
 #ifndef POLLGATE_PORT_ABOUT_H
 #define POLLGATE_PORT_ABOUT_H
@@ -8,7 +8,7 @@
 
 #include "pollgate.h"
 
-/// The end of a path that is too long says more than its beginning.
+/// Copy a text. Of a path that is too long the end is kept, which says more than its beginning.
 static inline void about_path(char about[PG_ABOUT_MAX], const char *path)
 {
 	const size_t size = strlen(path) + 1;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// port/arguments.h: what a virtual device was given ("iface=gate0,qpairs=2"), one value at a time.
+// port/arguments.h: the arguments of a virtual device ("iface=gate0,qpairs=2"), one value at a time.
 
 #ifndef POLLGATE_PORT_ARGUMENTS_H
 #define POLLGATE_PORT_ARGUMENTS_H

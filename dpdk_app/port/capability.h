@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// port/capability.h: what is asked of a device, out of what it says that it can do. Decides, touches no device.
+// port/capability.h: which of a device's capabilities are used. A pure decision: no device is touched.
 
 #ifndef POLLGATE_PORT_CAPABILITY_H
 #define POLLGATE_PORT_CAPABILITY_H
@@ -11,7 +11,7 @@
 
 #include "pollgate.h"
 
-/// What it will do for us, beside struct rte_eth_conf, which asks for it.
+/// The chosen capabilities that struct rte_eth_conf has no field for.
 struct capability {
 	uint16_t queues;    // pairs
 	bool verifies;      // checksums of what it receives: all, or some of them
@@ -25,7 +25,7 @@ struct capability {
 struct capability capability_choose(const struct pg_port_plan *plan, const struct rte_eth_dev_info *info,
 				    bool own_mbufs, struct rte_eth_conf *conf);
 
-/// A device on a bus, and no virtual one of DPDK.
+/// Is this a device on a bus, and not one of DPDK's virtual devices?
 bool capability_is_card(const struct pg_port_plan *plan);
 
 #endif

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // port/card.h: is the card that was opened still in its slot, and with the driver that gave it away?
 //
-// The kernel takes a card from its driver before anything else. vfio-pci then waits for its user, whom not every DPDK tells.
-// uio_pci_generic lets the card go at once: its registers read as anything, and the driver in this process goes on with them,
-// deaf, and never says so. Of the control thread only.
+// When a card is pulled out, the kernel first takes it from its driver. vfio-pci then waits for the process that uses the
+// card, and not every DPDK release tells that process. uio_pci_generic lets the card go at once: its registers then read as
+// anything, and the driver in this process goes on with them and reports nothing. For the control thread only.
 
 #ifndef POLLGATE_PORT_CARD_H
 #define POLLGATE_PORT_CARD_H
@@ -18,11 +18,11 @@ struct card {
 	ino_t driver;
 };
 
-/// Remember what is there now.
+/// Remember the card and driver that are there now.
 /// @param path  the kernel's directory for the card, /sys/bus/pci/devices/ADDRESS
 void card_begin(struct card *card, const char *path);
 
-/// @return false: it was taken out, perhaps put back since, or has another driver or none
+/// @return false: the card was taken out (and perhaps put back since), or has another driver or none
 bool card_stands(const struct card *card);
 
 #endif

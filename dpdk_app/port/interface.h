@@ -21,7 +21,7 @@ struct interface {
 
 enum interface_answer { INTERFACE_FOUND, INTERFACE_ABSENT, INTERFACE_UNKNOWN };
 
-/// Whoever asks, in the network namespace of this process.
+/// A netlink socket that asks, in the network namespace of this process.
 struct interface_asker {
 	int fd; // -1: the kernel gave no socket; every answer is then INTERFACE_UNKNOWN
 	uint32_t sequence;

@@ -23,10 +23,11 @@ struct losses {
 	uint64_t of_xdp;
 };
 
-/// Before the device makes its AF_XDP sockets, which cannot be asked whose they are: remember those of others.
+/// Called before the device makes its AF_XDP sockets: remember the sockets that exist already, because an AF_XDP socket does
+/// not tell which device made it.
 void losses_prepare(struct losses *losses);
 
-/// After it was started: find its sockets.
+/// Called after the device was started: find its sockets.
 /// @param index  of the interface behind the device; 0: there is none
 void losses_begin(struct losses *losses, uint32_t index);
 

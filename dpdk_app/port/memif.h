@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // port/memif.h: the other end of a memif: is it there, and does it help to open the device again?
 //
-// The driver tells whether it is connected. One that listens takes whoever connects, at any time; one that connects does
-// so once, when it is opened, and never again. Of the control thread only.
+// The driver tells whether it is connected. A device that listens accepts a connection at any time. A device that connects
+// does so once, when it is opened, and never again. For the control thread only.
 
 #ifndef POLLGATE_PORT_MEMIF_H
 #define POLLGATE_PORT_MEMIF_H

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// port/notices.h: what a device says by itself: that it has to be reset, or that it is being taken away.
+// port/notices.h: events that a device reports: it has to be reset, or it is being removed.
 //
 // Written by DPDK's interrupt thread, read by the control thread.
 
@@ -18,11 +18,11 @@ struct notices {
 	atomic_bool is_leaving;
 };
 
-/// Hear the device of a port. It must stay where it is until notices_end().
+/// Register for the events of a port's device. The structure must stay where it is until notices_end().
 void notices_begin(struct notices *notices, uint16_t port_id);
 void notices_end(struct notices *notices);
 
-/// PG_DEVICE_WELL when nothing was said.
+/// @return PG_DEVICE_WELL when there was no event
 enum pg_device_state notices_state(const struct notices *notices);
 
 #endif

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// port/outputs.h: the files that a device writes what leaves to (tx_pcap= of net_pcap): is it in there?
+// port/outputs.h: the files to which a device writes what it transmits (tx_pcap= of net_pcap): are the packets in them?
 //
-// The driver says that a packet was sent whatever its file made of it. A file that has less than it was given takes no
-// more: its disk is full, or a limit reached. Of the control thread only.
+// The driver reports a packet as sent even if the write to its file failed. A file that is shorter than what was written to
+// it takes no more: its disk is full, or a limit is reached. For the control thread only.
 
 #ifndef POLLGATE_PORT_OUTPUTS_H
 #define POLLGATE_PORT_OUTPUTS_H
@@ -32,11 +32,11 @@ struct outputs {
 	enum pg_device_state state;
 };
 
-/// Of a device that was just opened.
+/// Find the files of a device that was just opened.
 /// @param arguments  of the device; NULL: none
 void outputs_begin(struct outputs *outputs, const char *arguments);
 
-/// @param packets, bytes  that the driver accepted, ever; each read when it was in a file already
+/// @param packets, bytes  totals that the driver accepted; read after the packets were written
 /// @param about  out: the file, where the state is not well
 /// @return PG_DEVICE_WELL, PG_DEVICE_FULL, or PG_DEVICE_FILE_AWAY
 enum pg_device_state outputs_look(struct outputs *outputs, uint64_t packets, uint64_t bytes, char about[PG_ABOUT_MAX]);

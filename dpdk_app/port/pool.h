@@ -13,9 +13,9 @@
 /// @return the caller's to free with rte_mempool_free; NULL: `error` is filled
 struct rte_mempool *pool_make(const struct pg_pool_plan *plan, struct pg_error *error);
 
-/// Can a device reach every buffer? Its address is the one that the device would use, its bytes run on without a break
-/// there, and nothing says of the pool that no device is to use it. Virtual devices never look at any of this.
-/// For the start: it looks at every buffer.
+/// Can a device reach every buffer? Three things must hold: a buffer's device address is right, its bytes are contiguous at
+/// that address, and the pool is not flagged as one that no device uses. Virtual devices never use device addresses, so they
+/// would not notice. This is for the start: every buffer is looked at.
 int pool_check(struct rte_mempool *pool, struct pg_error *error);
 
 #endif

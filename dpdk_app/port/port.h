@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // port/port.h: one device: configured, started, described.
 //
-// Written by the control thread, nearly all of it while it opens ports; workers only read.
+// The control thread writes a port, nearly all of it while it opens the port. Workers only read it.
 
 #ifndef POLLGATE_PORT_H
 #define POLLGATE_PORT_H
@@ -55,7 +55,7 @@ struct port {
 	struct notices notices; // what the device said by itself
 	struct card card;       // in its slot
 
-	// likewise; found out by whoever knows the queues
+	// control thread only, likewise; found by the engine, which knows the queues
 	bool stuck;                    // nothing leaves any more
 	struct pg_port_counts counted; // by all of them, ever: bytes read before packets
 };
@@ -70,10 +70,10 @@ int port_open(struct port *port, const struct pg_port_plan *plan, uint16_t udp_p
 void port_stop(struct port *port);
 void port_close(struct port *port);
 
-/// The clock of what is watched.
+/// The clock for watching devices.
 uint64_t port_clock_ns(void);
 
-/// Refresh what is known of the device: from itself, from the kernel, from its files.
+/// Refresh the device's state: as the device reports it, as the kernel does, and as its files show.
 void port_refresh(struct port *port, struct pg_port_stats *stats);
 
 #endif

@@ -26,8 +26,8 @@ struct progress {
 	uint64_t refused_ns;         // first refusal since the driver last accepted something; 0: none
 };
 
-/// A look at the totals. `up` is the link.
-/// @return nothing leaves any more
+/// Compare the totals with those of the last call. `up` is the link's state.
+/// @return true: nothing leaves any more
 bool progress_stands(struct progress *p, const struct transmit_totals *now, bool up, uint64_t now_ns);
 
 #endif

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// port/promises.h: what drivers rely on in every packet that they are given, and no virtual device looks at.
+// port/promises.h: what drivers of NICs rely on in every packet, and no virtual device looks at.
 //
 // README.md beside this file lists all such promises with the rule that keeps each. Those of a packet are checked by builds
 // with -Dpromises=true, for every packet that leaves; a broken one ends the process.

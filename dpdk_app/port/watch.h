@@ -24,7 +24,7 @@ struct watched {
 	bool made_here;   // by the driver: nobody else makes it again
 	bool was_gone;    // the kernel took the driver's sockets off it then, for good
 
-	// of one that was made here: its queue is the device's receive ring
+	// of an interface that the driver made: its queue is the device's receive ring
 	uint64_t lost_before; // when it was opened
 	uint64_t lost;        // since
 };
@@ -38,7 +38,7 @@ struct watch {
 	bool stops_at_a_refusal; // the driver gives back a frame that the kernel refuses, with all that are behind it
 };
 
-/// What a look found. Of several interfaces, of the one in the worst state.
+/// What the kernel reported. With several interfaces, the one in the worst state is reported.
 struct sight {
 	enum pg_device_state state;
 	char about[PG_ABOUT_MAX]; // the interface

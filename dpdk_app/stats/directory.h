@@ -6,7 +6,7 @@
 
 #include "pollgate.h"
 
-/// Every byte of it is written: two builds have the same page when and only when these are equal.
+/// Every byte of the directory is written: two builds have the same page if and only if their directories are equal.
 void stats_directory_write(struct pg_stats_directory *directory);
 
 #endif

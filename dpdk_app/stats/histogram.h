@@ -16,7 +16,7 @@ struct handling_bounds {
 
 void handling_bounds_init(struct handling_bounds *bounds, uint64_t tsc_hz);
 
-/// Few bursts take long: counting up from the bottom is short and predictable.
+/// Find the bucket by counting up from the first: few bursts take long, so the loop is short and predictable.
 ALWAYS_INLINE unsigned handling_bucket(const struct handling_bounds *bounds, uint64_t cycles)
 {
 	unsigned bucket = 0;

@@ -2,9 +2,9 @@
 // stats/off_cpu.h: how long a worker was kept from its CPU, so that this is not taken for work.
 //
 // A loop tells time by the TSC, which runs on while another thread has the CPU: a packet that came meanwhile seems to have
-// been in hand for all of it. The kernel knows better, but asking costs a system call. So it is asked after what took
-// longer than any burst does, and after a sleep, and then tells of all the time since it was last asked; of that, what took
-// long is charged with no more than itself.
+// been handled for all of that time. The kernel knows how long the thread waited, but asking costs a system call. So the
+// kernel is asked only after a turn that took longer than any burst does, and after a sleep. Its answer is of all the time
+// since it was last asked; the turn that took long is charged with no more than its own length.
 
 #ifndef POLLGATE_STATS_OFF_CPU_H
 #define POLLGATE_STATS_OFF_CPU_H
@@ -13,7 +13,7 @@
 
 #include "compiler.h"
 
-/// All times are in TSC cycles, but where a name says otherwise. Of the worker's thread alone.
+/// All times are in TSC cycles, but where a name says otherwise. Only the worker's thread uses it.
 struct off_cpu {
 	uint64_t ask_after; // what takes longer is asked about; UINT64_MAX: the kernel does not tell
 	uint64_t tsc_hz;
@@ -24,13 +24,13 @@ struct off_cpu {
 	uint64_t handling_mark; // total when the packets in hand were received
 };
 
-/// In the thread itself, before its first turn.
+/// Called by the worker's thread, before its first turn.
 void off_cpu_begin(struct off_cpu *o, uint64_t tsc_hz);
 
-/// Ask the kernel: total grows by what was taken since it was last asked.
+/// Ask the kernel: `total` grows by the time off the CPU since the last call.
 void off_cpu_ask(struct off_cpu *o);
 
-/// Ask the kernel, and forget the answer: the thread slept because it wanted to.
+/// Ask the kernel, and forget the answer: the thread slept by its own choice.
 void off_cpu_skip(struct off_cpu *o);
 
 /// From here on packets are received.
