@@ -22,7 +22,7 @@ ALWAYS_INLINE bool floats3_finite(const void *floats)
 	       (bits[2] & FLOAT_EXPONENT) != FLOAT_EXPONENT;
 }
 
-/// The same for six, four at a time: the two loads overlap.
+/// Are six floats finite? Four at a time: the two loads overlap.
 ALWAYS_INLINE bool floats6_finite(const void *floats)
 {
 	typedef uint32_t lanes __attribute__((vector_size(16)));

@@ -15,7 +15,7 @@
 /// May this type come in, at the gateway or at a client?
 bool session_type_known(uint8_t type, bool gateway);
 
-/// Of a type that is known, and a whole body.
+/// Check the whole body of a message of a known type.
 enum pg_drop session_body_check(uint8_t type, const uint8_t *body, uint32_t length);
 
 /// Which counter and rate a message to the gateway has; PG_REQUESTS: it is none.

@@ -194,7 +194,7 @@ static struct host_request solicitation_examine(const uint8_t *frame, const stru
 	return accept(PG_MESSAGE_NEIGHBOR_SOLICITATION);
 }
 
-/// Of interest only when it says that our address is another's (RFC 4862 5.4.4).
+/// An advertisement matters only if it says that another host has our address (RFC 4862 5.4.4).
 static struct host_request advertisement_examine(const uint8_t *frame, const struct packet *p,
 						 const struct identity *id)
 {

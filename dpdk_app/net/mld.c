@@ -94,7 +94,7 @@ static bool is_link_local(const uint8_t *address)
 
 static enum pg_drop not_a_query(uint8_t type)
 {
-	// Of other listeners, or something that has no business with an option that an answer would send back.
+	// Reports of other listeners are not for us. Anything else has no use for an option that an answer would send back.
 	if (type == ICMPV6_LISTENER_REPORT || type == ICMPV6_LISTENER_DONE || type == ICMPV6_LISTENER_REPORT2)
 		return PG_DROP_NOT_FOR_US;
 	return PG_DROP_IP_OPTIONS;

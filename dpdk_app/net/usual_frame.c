@@ -29,7 +29,7 @@ static void refuse(struct usual_frame *template, unsigned word, uint32_t value, 
 	template->suspect_mask[word] = mask;
 }
 
-/// In the place of a word that may be anything.
+/// Refuse a value of the source's word, in the place of a word that may be anything.
 static void refuse_source(struct usual_frame *template, unsigned word, uint32_t value, uint32_t mask)
 {
 	template->refused[word] = value;

@@ -24,7 +24,7 @@ static int on_reset(uint16_t id, enum rte_eth_event_type event, void *argument, 
 	return 0;
 }
 
-/// Of drivers that notice it themselves, such as mlx5, bnxt, mana.
+/// The event of drivers that notice a removal themselves, such as mlx5, bnxt, mana.
 static int on_removal(uint16_t id, enum rte_eth_event_type event, void *argument, void *told)
 {
 	struct notices *notices = argument;
@@ -36,8 +36,8 @@ static int on_removal(uint16_t id, enum rte_eth_event_type event, void *argument
 	return 0;
 }
 
-// Of any card that vfio-pci has: the kernel asks for it back, and waits until it is closed. DPDK passes that on through what
-// was experimental before 23.11; there the kernel waits until the gateway ends, and the card serves until then.
+// The kernel asks for any card of vfio-pci back, and waits until it is closed. DPDK passes the request on by an API that was
+// experimental before 23.11; with an older DPDK the kernel waits until the gateway ends, and the card serves until then.
 #if RTE_VERSION >= RTE_VERSION_NUM(23, 11, 0, 0)
 static void on_request(const char *device, enum rte_dev_event_type event, void *argument)
 {

@@ -35,7 +35,7 @@ enum session_kind {
 	SESSION_DENIED = 9,
 };
 
-/// Of DATA: answer at once rather than with the next packet.
+/// A flag of DATA: answer at once rather than with the next packet.
 #define SESSION_FLAG_ACK_NOW 1
 
 struct session_header {

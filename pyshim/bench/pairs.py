@@ -12,7 +12,7 @@ from pyshim.errors import UnavailableError
 
 @dataclass(frozen=True, slots=True)
 class Ratio:
-    """Of each pair's two figures, over the pairs."""
+    """The ratio of each pair's two figures: median and range over the pairs."""
 
     median: float
     min: float

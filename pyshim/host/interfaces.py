@@ -52,7 +52,7 @@ def _ask(request: int, name: str) -> int | None:
 
 
 def _addresses() -> dict[int, list[str]]:
-    """By index of the interface; nothing where the kernel does not say."""
+    """The addresses of each interface, by its index; empty when the kernel does not answer."""
     found: dict[int, list[str]] = defaultdict(list)
     try:
         with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0) as kernel:

@@ -17,7 +17,7 @@ _SOCKET_NAME_BYTES_MAX = 107  # sun_path, without the NUL at its end (unix(7))
 
 
 def output_problems(key: str, path: Path) -> Iterator[str]:
-    """Of a file that is written anew; `key` names it. /dev/null is one, too: nothing is to be kept."""
+    """What is wrong with a file a driver writes; `key` names it. /dev/null is allowed, and keeps nothing."""
     try:
         kind = kind_of(path)
         if kind == "a directory":
@@ -35,7 +35,7 @@ def output_problems(key: str, path: Path) -> Iterator[str]:
 
 
 def socket_problems(key: str, path: Path, *, serves: bool) -> Iterator[str]:
-    """Of a socket that a driver `serves`, or else connects to, now or when it is there."""
+    """What is wrong with a socket that a driver `serves`, or else connects to, now or when it exists."""
     if len(os.fsencode(path)) > _SOCKET_NAME_BYTES_MAX:
         yield f"{key}={path} is longer than the {_SOCKET_NAME_BYTES_MAX} bytes that a socket's name may have"
         return

@@ -134,7 +134,7 @@ class LoadReport(_Part):
 
 
 def load_report(load: Load, played: list[Played]) -> LoadReport:
-    """All of it as one value."""
+    """The report of a whole load as one value."""
     return LoadReport(
         load=load.name,
         version=__version__,

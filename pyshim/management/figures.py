@@ -93,7 +93,7 @@ class Figures:
             return refusal(500, _UNREADABLE)
 
     async def stream(self, request: Request) -> Response:
-        """The same, again and again, as server-sent events."""
+        """The metrics as JSON, again and again, as server-sent events."""
         try:
             wanted = numbers(request, {"interval": INTERVALS_S})
         except BadRequestError as problem:

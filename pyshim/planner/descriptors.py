@@ -58,5 +58,5 @@ def _memory_mib(plan: Plan) -> int:
 
 
 def _page_bytes(host: HostFacts) -> int:
-    """Of the smallest huge page that is free."""
+    """The size of the smallest huge page that is free."""
     return min((pages.page_bytes for pages in host.memory.huge if pages.free), default=_HUGE_PAGE_BYTES)

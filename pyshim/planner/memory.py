@@ -185,7 +185,7 @@ def _pool(
 
 
 def _descriptors(port: PortConfig) -> int:
-    """Of a queue: places for packet buffers that the device may hold at once."""
+    """How many packet buffers the device may hold at once for one queue."""
     if not port.is_pci and parse_vdev(port.device).kind == "net_af_xdp":
         return max(port.rx_descriptors, _AF_XDP_FILLED) + port.tx_descriptors
     return port.rx_descriptors + port.tx_descriptors

@@ -141,7 +141,7 @@ class Child:
 
     @property
     def died_of_memory(self) -> bool:
-        """Of one that is reaped: it was killed outright, while the kernel killed for want of memory."""
+        """Whether a reaped child was killed outright while the kernel killed processes for want of memory."""
         return self._process.returncode == -signal.SIGKILL and oom.kills() > self._kills_before
 
     def close(self) -> None:

@@ -12,7 +12,7 @@ from pyshim.run.starvation import Starvation
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """Of one look; workers by index."""
+    """What one look found; workers by index."""
 
     standing: tuple[int, ...]  # no heartbeat for longer than the time-out
     stalled: tuple[int, ...]  # of these, those that could run
@@ -20,7 +20,7 @@ class Findings:
 
 
 class Liveness:
-    """Of one worker process, from its start on."""
+    """The liveness of one worker process, from its start on."""
 
     def __init__(self) -> None:
         """Nothing is known yet: the first look starts every clock."""

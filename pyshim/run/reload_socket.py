@@ -41,7 +41,7 @@ class ReloadRefusedError(PollgateError):
     """The old configuration stays."""
 
     def __init__(self, outcome: Outcome) -> None:
-        """With the gateway's sentence and exit code."""
+        """Take over the gateway's sentence and exit code."""
         super().__init__(outcome.text)
         self.exit_code = ExitCode(outcome.code)
 
@@ -50,7 +50,7 @@ class ReloadRefusedError(PollgateError):
 
 
 def socket_name(config: Path) -> str:
-    """The same for everybody who names the same file, whatever it links to: a link may be changed.
+    """The name of the reload socket: the same for everybody who names the same file, not what it links to.
 
     Raises:
         OSError: it is named from a working directory that is gone.

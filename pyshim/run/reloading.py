@@ -236,7 +236,7 @@ class LiveConfig:
         return Reload(self._generation, plan.policy, plan.log_level == "debug")
 
     def _propose(self) -> _Proposal:
-        """Of a thread of its own. Raises RefusedError."""
+        """Read and check the change, in a thread of its own. Raises RefusedError."""
         change = read_change(self._path, self.config, self.plan)
         if not change.metrics_moved:
             return _Proposal(change, self._metrics)

@@ -10,7 +10,7 @@ from pyshim.system.name_lookup import look_up
 
 
 def resolved(config: Config) -> Config:
-    """The same, with the first address of each name to listen at in place of the name.
+    """The configuration with the first address of each name to listen at in place of the name.
 
     Raises:
         UnavailableError: one does not resolve.

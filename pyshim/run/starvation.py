@@ -19,7 +19,7 @@ class CpuTime:
 
 
 def read_cpu_time(thread: int) -> CpuTime | None:
-    """Of a thread of this PID namespace; None when it is gone, or the kernel keeps no such account.
+    """The CPU time of a thread of this PID namespace; None if it is gone or the kernel keeps no account.
 
     How long it waited is not read: the kernel adds that only when the wait is over.
     """

@@ -96,7 +96,7 @@ def _issuing(config: Config, state: SessionState, post: Post) -> Iterator[Gatewa
 
 
 def _keep_little(decided: Plan) -> None:
-    """Of this process's powers, those that the next worker process starts with."""
+    """Keep the capabilities that the next worker process starts with, and give up the others."""
     limit_capabilities(decided.confinement.starting)
     if not has_file_capabilities():  # a worker process would not get them again under no_new_privs
         gain_nothing()

@@ -28,9 +28,9 @@ def source_of(address: Any) -> str:
 
 
 def oldest_of_most(candidates: Iterable[T], source: Callable[[T], str]) -> T | None:
-    """Of candidates in the order of their age, the oldest of the source that has most; None of none.
+    """The oldest candidate of the source that has most; None if there is none. Candidates are in order.
 
-    So a source that opens many pushes out its own, and not the one that somebody else has just opened.
+    So a source that opens many connections loses its own, and not one that another source has just opened.
     """
     them = list(candidates)
     if not them:

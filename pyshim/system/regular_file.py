@@ -70,7 +70,7 @@ def read_regular(path: Path, bytes_max: int = -1) -> bytes:
 
 
 def read_open(fd: int, path: Path, bytes_max: int = -1) -> bytes:
-    """The same of one that `open_regular` has opened, and close it.
+    """Read a file that `open_regular` has opened, and close it.
 
     Raises:
         OSError: it cannot be read, or it is a file of the kernel's in which nothing is at the moment.

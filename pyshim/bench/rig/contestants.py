@@ -60,7 +60,7 @@ class Engine:
 
     @property
     def copied_bytes(self) -> int:
-        """Of one message and its answer."""
+        """Bytes that are copied for one message and its answer."""
         return sum(copy.size for copy in self.copies)
 
 

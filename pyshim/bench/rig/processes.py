@@ -245,7 +245,7 @@ def measure_gateway(config: Path, seconds: float, tsc_hz: float, sessions: int =
 
 
 def _gained(before: Mapping[Sample, float], after: Mapping[Sample, float], name: str) -> dict[str, float]:
-    """By worker."""
+    """How much a counter grew, by worker."""
     return {key[1]: value - before.get(key, 0.0) for key, value in after.items() if key[0] == name}
 
 

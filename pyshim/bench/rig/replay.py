@@ -86,7 +86,7 @@ class Replay:
 
     @property
     def cycles_per_packet(self) -> float:
-        """Of busy turns, the median over the measurements so far."""
+        """Cycles of busy turns per packet: the median over the measurements so far."""
         return median(run.cycles_per_packet for run in self.runs)
 
     def details(self) -> dict[str, object]:

@@ -85,7 +85,7 @@ class SealedReplay:
 
     @property
     def cycles_per_packet(self) -> float:
-        """Of the gateway's busy turns, the median over the measurements so far."""
+        """Cycles of the gateway's busy turns per packet: the median over the measurements so far."""
         return median(run.cycles_per_packet for run in self.runs[Side.GATEWAY])
 
     def details(self) -> dict[str, object]:

@@ -35,7 +35,7 @@ class Moved:
 
     @property
     def share(self) -> float:
-        """Of them, how many the gateway took."""
+        """The part of the moves that the gateway took."""
         return self.acknowledged / self.sent
 
 

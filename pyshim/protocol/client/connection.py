@@ -189,7 +189,7 @@ class Connection:
 
     @property
     def queued_bytes(self) -> int:
-        """Of messages that wait or are not acknowledged."""
+        """Bytes of messages that wait or are not acknowledged."""
         return self._open.sender.queued_bytes if self._open else 0
 
     @property

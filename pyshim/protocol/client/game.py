@@ -42,7 +42,7 @@ class Receipt:
     __slots__ = ("_delivery",)
 
     def __init__(self, delivery: Delivery) -> None:
-        """Of a message that was sent."""
+        """Make the receipt of a message that was queued."""
         self._delivery = delivery
 
     @property

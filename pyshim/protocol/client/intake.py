@@ -87,7 +87,7 @@ class Intake:
         return admitted
 
     def _ahead(self, message: Message) -> int:
-        """Of the oldest of its channel that is missing; 0 of one that is not reliable.
+        """How far a message is ahead of the oldest missing one of its channel; 0 if it is not reliable.
 
         Raises:
             WireError: further than it can be.
