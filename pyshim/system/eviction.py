@@ -28,9 +28,10 @@ def source_of(address: Any) -> str:
 
 
 def oldest_of_most(candidates: Iterable[T], source: Callable[[T], str]) -> T | None:
-    """The oldest candidate of the source that has most; None if there is none. Candidates are in order.
+    """The oldest candidate of the source that has most; None if there is none.
 
-    So a source that opens many connections loses its own, and not one that another source has just opened.
+    The candidates come in the order of their age. So a source that opens many connections loses its own, and
+    not one that another source has just opened.
     """
     them = list(candidates)
     if not them:
