@@ -7,12 +7,13 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Final
+
+from pyshim.definitions import STRINGS, definitions, joined
 
 _NUMBER = re.compile(
     r"^(?P<group>[A-Z_]+)\((?P<field>\w+), (?:\[(?P<length>\w+)\])?, (?P<values>\w+), (?P<kind>[A-Z_]+),"
-    r"\s+\"(?P<metric>\w*)\",\s+\"(?P<labels>[^\"]*)\",\s+\"(?P<unit>[^\"]*)\",\s+(?P<meaning>(?:\"[^\"]*\"\s*)+)\)",
+    rf"\s+\"(?P<metric>\w*)\",\s+\"(?P<labels>[^\"]*)\",\s+\"(?P<unit>[^\"]*)\",\s+(?P<meaning>{STRINGS})\)",
     re.MULTILINE,
 )
 
@@ -45,17 +46,11 @@ def parse(text: str) -> Iterator[Counter]:
             found["metric"],
             tuple((name, value) for name, _, value in labels),
             found["unit"],
-            "".join(re.findall(r'"([^"]*)"', found["meaning"])),
+            joined(found["meaning"]),
         )
 
 
-def _list() -> str:
-    here = Path(__file__)
-    installed = here.with_name("counters.def")
-    return (installed if installed.exists() else here.parents[1] / "dpdk_app/stats/counters.def").read_text()
-
-
-COUNTERS: Final = tuple(parse(_list()))
+COUNTERS: Final = tuple(parse(definitions("stats/counters.def")))
 
 
 @cache

@@ -4,11 +4,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, fields, is_dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from types import UnionType
-from typing import TYPE_CHECKING, Any, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_origin, get_type_hints
 
 from pyshim.confinement import UNCONFINED, Confinement
+from pyshim.settings import defaults
 
 if TYPE_CHECKING:
     from ipaddress import IPv4Interface, IPv6Interface
@@ -86,6 +88,27 @@ class ListenerPlan:
     admission: str
 
 
+# Settings of the data plane (`settings.def`) that nothing here asks for, by the names of their fields.
+Others = Mapping[str, int]
+Record = TypeVar("Record")
+
+
+def filled(kind: type[Record], numbers: Mapping[str, int], **arguments: Any) -> Record:
+    """A record of these settings: as its attributes, and in `others` those that it has no attribute for."""
+    own = {one.name for one in fields(kind)}  # type: ignore[arg-type]
+    others = {name: number for name, number in numbers.items() if name not in own}
+    make: Any = kind
+    made: Record = make(**{name: numbers[name] for name in numbers.keys() & own}, others=others, **arguments)
+    return made
+
+
+def setting(record: object, name: str) -> int:
+    """What a record says under a setting's name, whether or not it has an attribute for it."""
+    others: Others = getattr(record, "others", {})
+    number: int = others[name] if name in others else getattr(record, name)
+    return number
+
+
 @dataclass(frozen=True, slots=True)
 class ListenerPolicy:
     """Rate limits, in packets per second; 0 is off. In profile session, source_pps is of unproved ones."""
@@ -96,6 +119,7 @@ class ListenerPolicy:
     connections_burst: int = 100
     session_pps: int = 0
     session_burst: int = 256
+    others: Others = field(default_factory=dict)
 
 
 REQUEST_TYPES = ("move", "attack", "chat", "heartbeat", "skill", "bulk")  # as the data plane names them
@@ -115,15 +139,12 @@ class DeliveryPolicy:
     compress_min: tuple[int | None, ...]  # bytes, by COMPRESSED_TYPES; None: never
     message_pps: tuple[int, ...]  # by REQUEST_TYPES; 0: no limit
     message_burst: tuple[int, ...]
+    others: Others = field(default_factory=dict)
 
 
-DEFAULT_DELIVERY = DeliveryPolicy(
-    flush_us=5_000,
-    acknowledge_us=25_000,
-    resend_min_us=100_000,
-    resends=3,
-    queue_bytes=256 << 10,
-    handshake_permille=200,
+DEFAULT_DELIVERY = filled(
+    DeliveryPolicy,
+    defaults("DELIVERY"),
     compress_min=(32, 100, 100),
     message_pps=(128, 32, 8, 8, 32, 16),
     message_burst=(256, 64, 32, 16, 64, 64),
@@ -134,11 +155,12 @@ DEFAULT_DELIVERY = DeliveryPolicy(
 class Policy:
     """What a reload may change while packets flow."""
 
-    idle_timeout_s: float
+    idle_timeout_ns: int
     host_reply_pps: int
     host_reply_burst: int
     listeners: tuple[ListenerPolicy, ...]  # same order as Plan.listeners
     delivery: DeliveryPolicy = DEFAULT_DELIVERY
+    others: Others = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +171,7 @@ class SocketPlan:
     send_buffer_bytes: int
     zero_copy_bytes: int  # io_uring: answers of at least this size leave without a copy; 0: none does
     pages: str  # of io_uring's packet buffers: "ordinary", "huge_if_free" or "huge"
+    others: Others = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +200,7 @@ class Plan:
     warnings: tuple[str, ...] = ()  # of what works otherwise than expected, one sentence each
     state_huge_pages: bool = False  # the session state, in what DPDK leaves of them
     confinement: Confinement = UNCONFINED
+    others: Others = field(default_factory=dict)
 
     @property
     def uses_sockets(self) -> bool:
@@ -213,6 +237,10 @@ def rebuild(kind: Any, value: Any, where: str) -> object:
         hints = get_type_hints(kind)
         arguments = {name: rebuild(hints[name], value[name], f"{where}.{name}") for name in names}
         return kind(**arguments)  # type: ignore[operator]  # is_dataclass admits instances too
+    if get_origin(kind) is Mapping:
+        if not isinstance(value, dict):
+            raise ValueError(f"{where}: not a mapping")
+        return {name: rebuild(get_args(kind)[1], item, f"{where}.{name}") for name, item in value.items()}
     if get_origin(kind) is tuple:
         if not isinstance(value, list):
             raise ValueError(f"{where}: not a list")

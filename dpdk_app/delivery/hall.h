@@ -21,10 +21,10 @@ struct delivery_rules {
 	uint64_t acknowledge_after; // TSC
 	uint64_t resend_after_min;  // TSC
 	uint64_t tsc_hz;
-	/// Per session: of messages waiting or unacknowledged, where one is always possible, and again of those that came before
-	/// others. What is being joined is bounded by its channels: a longest message each.
-	uint32_t queue_bytes;
-	uint32_t resends; // of a message, before the connection is given up; at most DELIVERY_RESENDS_MAX
+	/// As configured. queue_bytes, per session: of messages waiting or unacknowledged, where one is always possible, and again
+	/// of those that came before others. What is being joined is bounded by its channels: a longest message each.
+#define DELIVERY PG_SETTING
+#include "settings.def"
 	uint32_t compress_min[PG_COMPRESSIBLE]; // bytes of body from which a type is compressed; UINT32_MAX: never
 	/// Per session and type of what comes in. A piece counts as one; so does each datagram that something expands to.
 	struct rate message_rate[PG_REQUESTS];

@@ -137,6 +137,14 @@ struct pg_error {
 
 // ---------------------------------------------------------------- plan
 
+// Each number of the configuration is one line of settings.def, which makes its field.
+#define PG_KIND_NUMBER uint32_t
+#define PG_KIND_KIB uint32_t
+#define PG_KIND_MILLISECONDS uint32_t
+#define PG_KIND_SECONDS uint64_t
+#define PG_KIND_SHARE uint32_t
+#define PG_SETTING(field, key, kind, ...) PG_KIND_##kind field;
+
 /// What brings packets to the poll loops: devices of DPDK, or the kernel's sockets.
 enum pg_engine { PG_ENGINE_DPDK, PG_ENGINE_EPOLL, PG_ENGINE_IO_URING };
 
@@ -145,10 +153,9 @@ enum pg_pages { PG_PAGES_ORDINARY, PG_PAGES_HUGE_IF_FREE, PG_PAGES_HUGE };
 
 /// The kernel's sockets, for the engines that use them.
 struct pg_socket_plan {
-	uint32_t receive_buffer_bytes; // asked of the kernel, per socket
-	uint32_t send_buffer_bytes;
-	uint32_t zero_copy_bytes; // io_uring: answers of at least this size leave without a copy; 0: none does
-	uint8_t pages;            // enum pg_pages: of io_uring's buffers
+#define SOCKETS PG_SETTING
+#include "settings.def"
+	uint8_t pages; // enum pg_pages: of io_uring's buffers
 };
 
 struct pg_address {
@@ -197,27 +204,17 @@ struct pg_worker_plan {
 
 /// What a reload may change while packets flow. Copied by the callee.
 struct pg_policy {
-	uint64_t idle_timeout_ns;
-	uint32_t host_reply_pps; // ARP, ND and echo answers per worker; 0 answers none
-	uint32_t host_reply_burst;
+#define SESSIONS PG_SETTING
+#define HOST PG_SETTING
+#include "settings.def"
 	struct pg_listener_policy {
-		uint32_t
-			source_pps; // datagrams per second and source address; 0 is unlimited. Profile session: unproved ones
-		uint32_t source_burst;
-		// profile session
-		uint32_t connections_pps; // HELLOs per second and source address; 0 is unlimited
-		uint32_t connections_burst;
-		uint32_t session_pps; // datagrams per second and session; 0 is unlimited
-		uint32_t session_burst;
+#define LISTENER PG_SETTING
+#include "settings.def"
 	} listener[PG_LISTENERS_MAX];
 	// profile session, whatever the listener
 	struct pg_delivery_policy {
-		uint32_t flush_us;
-		uint32_t acknowledge_us;
-		uint32_t resend_min_us;
-		uint32_t resends;
-		uint32_t queue_bytes;
-		uint32_t handshake_permille;            // share of a worker's time that handshakes may take
+#define DELIVERY PG_SETTING
+#include "settings.def"
 		uint32_t compress_min[PG_COMPRESSIBLE]; // bytes; UINT32_MAX: never
 		uint32_t message_pps[PG_REQUESTS];      // per session; 0 is unlimited
 		uint32_t message_burst[PG_REQUESTS];
@@ -232,14 +229,13 @@ struct pg_plan {
 	uint32_t worker_count;
 	uint32_t pool_count;
 	uint32_t listener_count;
-	uint32_t session_capacity;                  // of the whole appliance
 	uint8_t engine;                             // enum pg_engine
 	uint16_t listener_port[PG_LISTENERS_MAX];   // UDP port, host order
 	uint8_t listener_profile[PG_LISTENERS_MAX]; // enum pg_profile
-	uint32_t issued_capacity;    // sessions that can be issued, at most 2^20; 0: no listener has profile session
-	uint32_t message_memory_mib; // for messages on their way, of all workers together
-	int32_t compression_level;   // 1 to 12, of libdeflate
-	char isa[16];                // "auto", or "v2", "v3", "v4" to force one
+	uint32_t issued_capacity; // sessions that can be issued, at most 2^20; 0: no listener has profile session
+#define PLAN PG_SETTING
+#include "settings.def"
+	char isa[16]; // "auto", or "v2", "v3", "v4" to force one
 	struct pg_port_plan port[PG_PORTS_MAX];
 	struct pg_pool_plan pool[PG_POOLS_MAX];
 	struct pg_worker_plan worker[PG_WORKERS_MAX];

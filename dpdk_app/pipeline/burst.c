@@ -332,7 +332,7 @@ static bool host_conforms(struct gate *gate, enum pg_message message, uint64_t n
 	const bool echo = message == PG_MESSAGE_ICMP_ECHO || message == PG_MESSAGE_ICMPV6_ECHO;
 	uint64_t *bucket = echo ? &gate->host->echo_conforms_at : &gate->host->neighbors_conform_at;
 
-	return !gate->policy->host_silent && rate_admit(bucket, gate->policy->host, now);
+	return gate->policy->host_reply_pps != 0 && rate_admit(bucket, gate->policy->host, now);
 }
 
 /// A report leaves when its time has come, by the way that the query came.

@@ -72,7 +72,7 @@ static bool open_side(struct pg_core *core, const struct pg_plan *plan)
 		.secret = fixed_secret,
 		.message_bytes = (size_t)plan->message_memory_mib << 20,
 		.tsc_hz = pg_tsc_hz(),
-		.compression_level = plan->compression_level,
+		.compression_level = (int)plan->compression_level,
 	};
 
 	vault_open(&core->vault, core->state);

@@ -72,7 +72,8 @@ struct datagram_burst {
 struct policy {
 	uint64_t generation;
 	uint64_t idle_timeout; // TSC
-	bool host_silent;
+#define HOST PG_SETTING        // as configured
+#include "settings.def"
 	bool source_limited; // any listener limits its sources
 	struct rate host;
 	struct rate source[PG_LISTENERS_MAX];

@@ -6,6 +6,9 @@
 #define NS_PER_S 1000000000ULL
 #define US_PER_S 1000000ULL
 
+/// A setting that is obeyed in the unit in which it is configured.
+#define AS_CONFIGURED(field, ...) .field = from->field,
+
 static uint64_t cycles_of_us(uint64_t us, uint64_t tsc_hz)
 {
 	return (uint64_t)((unsigned __int128)us * tsc_hz / US_PER_S);
@@ -18,8 +21,8 @@ static struct delivery_rules delivery_rules(const struct pg_delivery_policy *fro
 		.acknowledge_after = cycles_of_us(from->acknowledge_us, tsc_hz),
 		.resend_after_min = cycles_of_us(from->resend_min_us, tsc_hz),
 		.tsc_hz = tsc_hz,
-		.queue_bytes = from->queue_bytes,
-		.resends = from->resends,
+#define DELIVERY AS_CONFIGURED
+#include "settings.def"
 	};
 
 	for (unsigned i = 0; i < PG_COMPRESSIBLE; i++)
@@ -32,6 +35,8 @@ static struct delivery_rules delivery_rules(const struct pg_delivery_policy *fro
 static struct session_rules session_rules(const struct pg_policy *from, uint64_t idle_timeout, uint64_t tsc_hz)
 {
 	struct session_rules rules = {
+#define SESSIONS AS_CONFIGURED
+#include "settings.def"
 		.idle_timeout = idle_timeout,
 		.handshake = handshake_budget_make(from->delivery.handshake_permille, tsc_hz),
 		.delivery = delivery_rules(&from->delivery, tsc_hz),
@@ -53,7 +58,8 @@ void policy_init(struct policy *policy, const struct pg_policy *from, uint64_t g
 	*policy = (struct policy){
 		.generation = generation,
 		.idle_timeout = idle_timeout,
-		.host_silent = from->host_reply_pps == 0,
+#define HOST AS_CONFIGURED
+#include "settings.def"
 		.host = rate_make(from->host_reply_pps, from->host_reply_burst, tsc_hz),
 		.sessions = session_rules(from, idle_timeout, tsc_hz),
 	};

@@ -108,7 +108,7 @@ static int make_hall(struct pg_gateway *g, struct worker *w, struct pg_error *er
 	w->message_bytes = message_pool_size(pool_bytes(&g->plan));
 	w->messages = pages_reserve(w->message_bytes);
 	pages_withhold(w->messages, w->message_bytes);
-	hall->compressor = compressor_new(g->plan.compression_level);
+	hall->compressor = compressor_new((int)g->plan.compression_level);
 	if (!w->messages || !hall->compressor)
 		return error_set(error, PG_ERROR_MEMORY, "worker %u: no memory for messages on their way", w->number);
 	hall->pool = message_pool_init(w->messages, pool_bytes(&g->plan));

@@ -28,6 +28,8 @@ ALWAYS_INLINE struct handshake_budget handshake_budget_make(uint32_t permille, u
 
 /// The reloadable part that is not in struct delivery_rules. In the units of the fast path.
 struct session_rules {
+#define SESSIONS PG_SETTING // as configured
+#include "settings.def"
 	uint64_t idle_timeout;                    // TSC
 	struct handshake_budget handshake;        // of a worker
 	struct rate connection[PG_LISTENERS_MAX]; // HELLOs of one source, by listener: limits.connections_pps

@@ -17,8 +17,10 @@ HEADERS = '#include "pollgate.h"\n#include "pollgate_bench.h"\n#include "pollgat
 
 DECL = Path(__file__).resolve().parent / "decl"
 
-COUNTERS = Path(__file__).resolve().parents[2] / "dpdk_app" / "stats" / "counters.def"
-NARROW = ("DEVICE_STATE", "POOL")  # groups of 32 bits
+DATA_PLANE = Path(__file__).resolve().parents[2] / "dpdk_app"
+COUNTERS = DATA_PLANE / "stats" / "counters.def"
+SETTINGS = DATA_PLANE / "include" / "settings.def"
+NARROW = ("DEVICE_STATE", "POOL")  # groups of counters of 32 bits
 
 
 def fields(group: str) -> str:
@@ -28,10 +30,19 @@ def fields(group: str) -> str:
     return " ".join(f"{kind} {field}{'[...]' if array else ''};" for field, array in found)
 
 
+def settings(group: str) -> str:
+    """Likewise, of settings.def."""
+    found = re.findall(rf'^{group}\((\w+), "[^"]*", (\w+),', SETTINGS.read_text(), re.MULTILINE)
+    return " ".join(f"uint{64 if kind == 'SECONDS' else 32}_t {field};" for field, kind in found)
+
+
 def declarations(topic: str) -> str:
-    """What stands in decl/, with its counters."""
+    """What stands in decl/, with its counters and settings."""
     text = (DECL / f"{topic}.h").read_text()
-    return re.sub(r"^\tCOUNTERS\((\w+)\)$", lambda found: fields(found[1]), text, flags=re.MULTILINE)
+    for word, made in (("COUNTERS", fields), ("SETTINGS", settings)):
+        for group in re.findall(rf"^\t+{word}\((\w+)\)$", text, re.MULTILINE):
+            text = text.replace(f"{word}({group})", made(group))
+    return text
 
 
 ffibuilder = FFI()

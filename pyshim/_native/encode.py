@@ -7,9 +7,9 @@ from typing import Any
 
 from pyshim._native._pollgate import ffi, lib
 from pyshim.errors import InternalError
-from pyshim.plan import AddressPlan, DeliveryPolicy, Plan, Policy, PoolPlan, PortPlan
+from pyshim.plan import AddressPlan, DeliveryPolicy, Plan, Policy, PoolPlan, PortPlan, setting
+from pyshim.settings import of
 
-_NANOSECONDS = 1_000_000_000
 _ENGINES = {"dpdk": lib.PG_ENGINE_DPDK, "epoll": lib.PG_ENGINE_EPOLL, "io_uring": lib.PG_ENGINE_IO_URING}
 _PROFILES = {"plain": lib.PG_PROFILE_PLAIN, "session": lib.PG_PROFILE_SESSION}
 _NEVER = 2**32 - 1  # of compress_min
@@ -29,7 +29,7 @@ def plan_struct(plan: Plan) -> Any:
     out: Any = ffi.new("struct pg_plan *")
     out.abi_version = lib.PG_ABI_VERSION
     out.engine = _ENGINES[plan.engine]
-    out.session_capacity = plan.session_capacity
+    _fill_settings(out, plan, "PLAN")
     out.isa = _text(plan.isa, 16, "micro-architecture level")
 
     out.listener_count = _count(plan.listeners, lib.PG_LISTENERS_MAX, "UDP ports")
@@ -37,8 +37,6 @@ def plan_struct(plan: Plan) -> Any:
         out.listener_port[index] = listener.port
         out.listener_profile[index] = _PROFILES[listener.profile]
     out.issued_capacity = plan.issued_capacity
-    out.message_memory_mib = plan.message_memory_mib
-    out.compression_level = plan.compression_level
 
     out.port_count = _count(plan.ports, lib.PG_PORTS_MAX, "ports")
     for index, port in enumerate(plan.ports):
@@ -58,9 +56,7 @@ def plan_struct(plan: Plan) -> Any:
             to.queue[at].port = ref.port
             to.queue[at].queue = ref.queue
 
-    out.sockets.receive_buffer_bytes = plan.sockets.receive_buffer_bytes
-    out.sockets.send_buffer_bytes = plan.sockets.send_buffer_bytes
-    out.sockets.zero_copy_bytes = plan.sockets.zero_copy_bytes
+    _fill_settings(out.sockets, plan.sockets, "SOCKETS")
     out.sockets.pages = _PAGES[plan.sockets.pages]
 
     _fill_policy(out.policy, plan.policy)
@@ -111,31 +107,25 @@ def fill_address(out: Any, address: AddressPlan) -> None:
 
 
 def _fill_policy(out: Any, policy: Policy) -> None:
-    out.idle_timeout_ns = round(policy.idle_timeout_s * _NANOSECONDS)
-    out.host_reply_pps = policy.host_reply_pps
-    out.host_reply_burst = policy.host_reply_burst
+    _fill_settings(out, policy, "SESSIONS", "HOST")
     _count(policy.listeners, lib.PG_LISTENERS_MAX, "UDP ports")
     for index, listener in enumerate(policy.listeners):
-        to = out.listener[index]
-        to.source_pps = listener.source_pps
-        to.source_burst = listener.source_burst
-        to.connections_pps = listener.connections_pps
-        to.connections_burst = listener.connections_burst
-        to.session_pps = listener.session_pps
-        to.session_burst = listener.session_burst
+        _fill_settings(out.listener[index], listener, "LISTENER")
     _fill_delivery(out.delivery, policy.delivery)
 
 
 def _fill_delivery(out: Any, delivery: DeliveryPolicy) -> None:
-    out.flush_us = delivery.flush_us
-    out.acknowledge_us = delivery.acknowledge_us
-    out.resend_min_us = delivery.resend_min_us
-    out.resends = delivery.resends
-    out.queue_bytes = delivery.queue_bytes
-    out.handshake_permille = delivery.handshake_permille
+    _fill_settings(out, delivery, "DELIVERY")
     out.compress_min = [_NEVER if least is None else least for least in delivery.compress_min]
     out.message_pps = list(delivery.message_pps)
     out.message_burst = list(delivery.message_burst)
+
+
+def _fill_settings(out: Any, record: object, *groups: str) -> None:
+    """The fields of some groups of `settings.def`."""
+    for group in groups:
+        for one in of(group):
+            setattr(out, one.field, setting(record, one.field))
 
 
 def _text(value: str, size: int, what: str) -> bytes:

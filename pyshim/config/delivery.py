@@ -7,6 +7,7 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Field
 
+from pyshim.config.defined import defined
 from pyshim.config.section import Section
 
 CompressFrom: TypeAlias = Annotated[int, Field(ge=1, le=65_536)] | Literal["never"]
@@ -48,65 +49,14 @@ class MessageBurstsConfig(Section):
     bulk: _Burst = Field(default=64, description="Bulk data, of up to 64 KiB each.")
 
 
+@defined("delivery")
 class DeliveryConfig(Section):
     """Messages of the session profile, on every listener that has it. All but memory_mib and
     compression_level reload live.
     """
 
-    flush_ms: float = Field(
-        default=5.0,
-        ge=0,
-        le=1000,
-        description="Milliseconds that a message which is not urgent may wait for others to share its "
-        "datagram.",
-    )
-    acknowledge_ms: float = Field(
-        default=25.0,
-        ge=0,
-        le=25,
-        description="Milliseconds after which messages are acknowledged by a datagram of its own, when "
-        "none leaves "
-        "before.",
-    )
-    resend_min_ms: float = Field(
-        default=100.0,
-        ge=10,
-        le=10_000,
-        description="Least time in milliseconds before a reliable message is sent again, however short the "
-        "round "
-        "trip.",
-    )
-    resends: int = Field(
-        default=3,
-        ge=1,
-        le=7,
-        description="Times that a reliable message is sent again before the connection is given up.",
-    )
-    queue_kib: int = Field(
-        default=256,
-        ge=64,
-        le=65_536,
-        description="Messages that may wait for one player, in KiB; a player who is slower than that loses "
-        "some.",
-    )
-    memory_mib: int = Field(
-        default=64,
-        ge=1,
-        le=65_536,
-        description="Messages that may wait for all players together, in MiB, shared evenly by the workers.",
-    )
-    handshake_cpu: float = Field(
-        default=0.2,
-        ge=0.01,
-        le=1,
-        description="Share of a worker's time that handshakes may take; more of them are dropped.",
-    )
-    compression_level: int = Field(
-        default=1,
-        ge=1,
-        le=12,
-        description="Effort of the compressor (libdeflate): 1 is fast, 12 is thorough.",
-    )
+    memory_mib: int = Field(default=...)  # that Python asks for: settings.def has the rest
+
     compress: CompressConfig = Field(
         default=CompressConfig(), description="Types of message that are compressed, where it saves a tenth."
     )

@@ -12,15 +12,16 @@ from ipaddress import IPv4Interface, IPv6Interface, IPv6Network
 
 from pyshim.config import values
 from pyshim.config.clashes import Path, get, items
+from pyshim.settings import in_section
 
 SOCKETS_PER_WORKER_MAX = 64  # what a worker of the data plane has room for
 
 _ENGINES = ("dpdk", "io_uring", "epoll")
 _LISTENERS_BY_DEFAULT = 1
-_SOCKET_DEFAULTS = {"receive_buffer_kib": 4096, "send_buffer_kib": 4096, "zero_copy_bytes": 0}
+_SOCKET_DEFAULTS = {one.name: one.default for one in in_section("sockets")}
 _DEVICE_SETTINGS = ("mac", "promiscuous", "checksums", "rx_descriptors", "tx_descriptors")
 _EAL_SETTINGS = ("memory_mib", "file_prefix", "in_memory")
-_HOST_SETTINGS = ("reply_pps", "reply_burst")
+_HOST_SETTINGS = tuple(one.name for one in in_section("host"))
 # The kernel wants to know the interface of these; `is_link_local` would also mean 169.254.0.0/16.
 _LINK_LOCAL = IPv6Network("fe80::/10")
 

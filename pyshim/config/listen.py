@@ -7,56 +7,16 @@ from typing import Any, Literal
 
 from pydantic import ConfigDict, Field, model_validator
 
+from pyshim.config.defined import defined
 from pyshim.config.section import Section
 
 ADMISSION = {"plain": "open", "session": "issued"}  # of each profile; there is no other
 _SESSION_LIMITS = {"source_pps": 500, "connections_pps": 20}  # where they differ from the plain profile's
 
 
+@defined("listen.limits")
 class LimitsConfig(Section):
     """Rate limits: of a source address, whatever its UDP port (IPv6: of its /64), and of a session."""
-
-    source_pps: int = Field(
-        default=0,
-        ge=0,
-        le=10_000_000,
-        description="Datagrams per second and source address; 0 is no limit. With profile session those "
-        "that are "
-        "of no connected session, and the default is 500.",
-    )
-    source_burst: int = Field(
-        default=64,
-        ge=1,
-        le=1_000_000,
-        description="Datagrams that a source may send at once before the rate applies.",
-    )
-    connections_pps: int = Field(
-        default=0,
-        ge=0,
-        le=10_000_000,
-        description="Profile session: attempts to connect (HELLO) per second and source address; 0 is no "
-        "limit. The "
-        "default is 20 with that profile.",
-    )
-    connections_burst: int = Field(
-        default=100,
-        ge=1,
-        le=1_000_000,
-        description="Profile session: attempts to connect that a source may make at once before the rate "
-        "applies.",
-    )
-    session_pps: int = Field(
-        default=0,
-        ge=0,
-        le=10_000_000,
-        description="Profile session: datagrams per second of a connected session; 0 is no limit.",
-    )
-    session_burst: int = Field(
-        default=256,
-        ge=1,
-        le=1_000_000,
-        description="Profile session: datagrams that a session may send at once before the rate applies.",
-    )
 
 
 def _by_profile_schema(schema: dict[str, Any]) -> None:

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """What a configuration may say: every key with its type, range, default and meaning.
 
+Numbers that reach the data plane as they are written are lines of `settings.def`; all else stands here.
+
 The same models make the JSON Schema and the "allowed:" part of error messages, so the three cannot differ.
 All values are immutable; lists are tuples.
 """
@@ -16,6 +18,7 @@ from pydantic.json_schema import GenerateJsonSchema
 from pyshim.config import values
 from pyshim.config.clashes import find_clashes
 from pyshim.config.control import ControlConfig
+from pyshim.config.defined import defined
 from pyshim.config.delivery import DeliveryConfig
 from pyshim.config.engines import find_misfits
 from pyshim.config.listen import ListenConfig
@@ -90,29 +93,13 @@ class EalConfig(Section):
     )
 
 
+@defined("sockets")
 class SocketsConfig(Section):
     """The kernel's sockets, of the engines epoll and io_uring."""
 
-    receive_buffer_kib: int = Field(
-        default=4096,
-        ge=16,
-        le=524_288,
-        description="What the kernel may keep of datagrams that no worker has taken yet, in KiB per socket; "
-        "beyond net.core.rmem_max it takes CAP_NET_ADMIN.",
-    )
-    send_buffer_kib: int = Field(
-        default=4096,
-        ge=16,
-        le=524_288,
-        description="What the kernel may keep of answers that have not left yet, in KiB per socket; "
-        "beyond net.core.wmem_max it takes CAP_NET_ADMIN.",
-    )
-    zero_copy_bytes: int = Field(
-        default=0,
-        ge=0,
-        le=1472,
-        description="Engine io_uring: answers of at least so many bytes leave without a copy; 0 is never.",
-    )
+    receive_buffer_kib: int = Field(default=...)  # that Python asks for: settings.def has the rest
+    send_buffer_kib: int = Field(default=...)  # that Python asks for: settings.def has the rest
+    zero_copy_bytes: int = Field(default=...)  # that Python asks for: settings.def has the rest
 
 
 class PortConfig(Section):
@@ -196,39 +183,16 @@ class WorkersConfig(Section):
     )
 
 
+@defined("sessions")
 class SessionsConfig(Section):
     """The table of players."""
 
-    capacity: int = Field(
-        default=65_536,
-        ge=1,
-        le=16_777_216,
-        description="Sessions that fit, of each profile; new players beyond it are refused. With profile "
-        "session "
-        "at most 1048576.",
-    )
-    idle_timeout_s: float = Field(
-        default=30.0,
-        ge=0.1,
-        le=86_400,
-        description="Seconds of silence after which a session is freed, a connection of profile session "
-        "closed. "
-        "Reloads live.",
-    )
+    capacity: int = Field(default=...)  # that Python asks for: settings.def has the rest
 
 
+@defined("host")
 class HostConfig(Section):
     """Answers that any host gives: ARP, neighbour discovery, ping. Reloads live."""
-
-    reply_pps: int = Field(
-        default=1000,
-        ge=0,
-        le=10_000_000,
-        description="Answers per second and worker, to ARP and ND and to echo each; 0 answers none.",
-    )
-    reply_burst: int = Field(
-        default=128, ge=1, le=1_000_000, description="Answers that may leave at once before the rate applies."
-    )
 
 
 class MetricsConfig(Section):

@@ -13,11 +13,14 @@ from pyshim.config.clashes import Path, get, items
 from pyshim.config.delivery import DeliveryConfig
 from pyshim.config.engines import Misfit
 from pyshim.config.listen import ADMISSION
+from pyshim.settings import in_section
 
 ISSUED_MAX = 1 << 20  # a session's number has 20 bits for its slot
 
 # As written in full, for instance by another program, they say nothing: only other values are refused.
-_PLAIN_LIMITS = {"connections_pps": 0, "connections_burst": 100, "session_pps": 0, "session_burst": 256}
+_PLAIN_LIMITS = {
+    one.name: one.default for one in in_section("listen.limits") if not one.name.startswith("source_")
+}
 _NO_SESSION = "no entry of listen has profile: session"
 
 

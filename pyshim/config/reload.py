@@ -5,14 +5,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pyshim.config.delivery import DeliveryConfig
 from pyshim.config.models import Config
+from pyshim.settings import SETTINGS
 
 # Keys that apply while packets flow, with everything under them. List indexes are left out.
-_DELIVERY = frozenset(DeliveryConfig.model_fields) - {"memory_mib", "compression_level"}
-LIVE = frozenset({"listen.limits", "sessions.idle_timeout_s", "host", "log.level", "metrics.listen"}) | {
-    f"delivery.{key}" for key in _DELIVERY
-}
+_BY_TYPE = {"delivery.compress", "delivery.messages_pps", "delivery.messages_burst"}
+LIVE = {one.key for one in SETTINGS if one.live} | _BY_TYPE | {"log.level", "metrics.listen"}
 
 
 def restart_needed(old: Config, new: Config) -> list[str]:

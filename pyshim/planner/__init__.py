@@ -21,6 +21,7 @@ from pyshim.plan import (
     PortPlan,
     SocketPlan,
     WorkerPlan,
+    filled,
 )
 from pyshim.planner.cpus import CpuChoice, choose_cpus, return_idle
 from pyshim.planner.descriptors import descriptor_problem
@@ -33,9 +34,10 @@ from pyshim.planner.queues import Assignment, assign_queues, queue_demand
 from pyshim.planner.sockets import lay_out_sockets
 from pyshim.planner.surroundings import down_behind, warn_of_surroundings
 from pyshim.planner.user import check_user
+from pyshim.settings import numbers
 
 if TYPE_CHECKING:
-    from pyshim.config.delivery import DeliveryConfig, MessageBurstsConfig, MessageRatesConfig
+    from pyshim.config.delivery import MessageBurstsConfig, MessageRatesConfig
     from pyshim.config.models import Config, PortConfig
     from pyshim.host import HostFacts
 
@@ -66,7 +68,9 @@ def plan(config: Config, host: HostFacts) -> Plan:
 
 def _plan(config: Config, host: HostFacts, layout: Layout, mtu_notes: Sequence[str]) -> Plan:
     issued_capacity = config.sessions.capacity if config.issues_sessions else 0
-    return Plan(
+    return filled(
+        Plan,
+        numbers("PLAN", config),
         engine=config.engine,
         eal_args=layout.eal_args,
         control_cpus=layout.cpus.control,
@@ -75,14 +79,8 @@ def _plan(config: Config, host: HostFacts, layout: Layout, mtu_notes: Sequence[s
         ports=layout.ports,
         pools=layout.pools,
         listeners=tuple(ListenerPlan(entry.port, entry.profile, entry.admission) for entry in config.listen),
-        session_capacity=config.sessions.capacity,
         state_bytes=state_bytes(config.sessions.capacity, len(layout.workers), issued_capacity),
-        sockets=SocketPlan(
-            receive_buffer_bytes=config.sockets.receive_buffer_kib << 10,
-            send_buffer_bytes=config.sockets.send_buffer_kib << 10,
-            zero_copy_bytes=config.sockets.zero_copy_bytes,
-            pages=layout.socket_pages,
-        ),
+        sockets=filled(SocketPlan, numbers("SOCKETS", config), pages=layout.socket_pages),
         huge_pages=layout.huge_pages,
         state_huge_pages=layout.state_huge_pages,
         isa=config.workers.isa,
@@ -91,8 +89,6 @@ def _plan(config: Config, host: HostFacts, layout: Layout, mtu_notes: Sequence[s
         warnings=warn_of_surroundings(config, host),
         notes=(*layout.cpus.notes, *layout.notes, *mtu_notes),
         issued_capacity=issued_capacity,
-        message_memory_mib=config.delivery.memory_mib,
-        compression_level=config.delivery.compression_level,
         confinement=confine(_kinds(config), host.user),
     )
 
@@ -132,24 +128,21 @@ def _lay_out_devices(config: Config, host: HostFacts, problems: list[Problem]) -
 
 def policy_of(config: Config) -> Policy:
     """The part of a configuration that a reload may change in the data plane."""
-    return Policy(
-        idle_timeout_s=config.sessions.idle_timeout_s,
-        host_reply_pps=config.host.reply_pps,
-        host_reply_burst=config.host.reply_burst,
-        listeners=tuple(ListenerPolicy(**entry.limits.model_dump()) for entry in config.listen),
-        delivery=_delivery(config.delivery),
+    return filled(
+        Policy,
+        numbers("SESSIONS", config) | numbers("HOST", config),
+        listeners=tuple(
+            filled(ListenerPolicy, numbers("LISTENER", entry, "listen")) for entry in config.listen
+        ),
+        delivery=_delivery(config),
     )
 
 
-def _delivery(wanted: DeliveryConfig) -> DeliveryPolicy:
-    compress = wanted.compress
-    return DeliveryPolicy(
-        flush_us=round(wanted.flush_ms * 1000),
-        acknowledge_us=round(wanted.acknowledge_ms * 1000),
-        resend_min_us=round(wanted.resend_min_ms * 1000),
-        resends=wanted.resends,
-        queue_bytes=wanted.queue_kib << 10,
-        handshake_permille=round(wanted.handshake_cpu * 1000),
+def _delivery(config: Config) -> DeliveryPolicy:
+    wanted, compress = config.delivery, config.delivery.compress
+    return filled(
+        DeliveryPolicy,
+        numbers("DELIVERY", config),
         compress_min=tuple(
             None if (least := getattr(compress, name)) == "never" else least for name in COMPRESSED_TYPES
         ),

@@ -41,7 +41,7 @@ def plan(workers: int = 2) -> Plan:
         huge_pages=False,
         isa="auto",
         log_level="info",
-        policy=Policy(idle_timeout_s=30, host_reply_pps=0, host_reply_burst=0, listeners=()),
+        policy=Policy(idle_timeout_ns=30 * 10**9, host_reply_pps=0, host_reply_burst=0, listeners=()),
         notes=(),
     )
 

@@ -25,7 +25,7 @@ PATIENT = replace(NO_LIMITS, resends=7)  # one message in ten thousand finds thr
 
 @pytest.fixture
 def gateway() -> Iterator[CoreGateway]:
-    with CoreGateway(plan(Policy(30.0, 0, 1, (ListenerPolicy(0, 1),), PATIENT))) as it:
+    with CoreGateway(plan(Policy(30 * 10**9, 0, 1, (ListenerPolicy(0, 1),), PATIENT))) as it:
         yield it
 
 

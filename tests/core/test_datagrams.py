@@ -43,7 +43,9 @@ def plan(capacity: int, limits: Sequence[SourceLimit] = NO_LIMITS) -> Plan:
         huge_pages=False,
         isa="auto",
         log_level="info",
-        policy=Policy(30.0, 0, 1, tuple(ListenerPolicy(li.source_pps, li.source_burst) for li in limits)),
+        policy=Policy(
+            30 * 10**9, 0, 1, tuple(ListenerPolicy(li.source_pps, li.source_burst) for li in limits)
+        ),
         notes=(),
     )
 

@@ -23,7 +23,7 @@ MOVE = move_body((1.0, 2.0, 3.0), (0.0, 0.0, 0.0))
 
 
 def policy(limits: ListenerPolicy | None = None, delivery: DeliveryPolicy = NO_LIMITS) -> Policy:
-    return Policy(30.0, 0, 1, (limits or ListenerPolicy(0, 1),), delivery)
+    return Policy(30 * 10**9, 0, 1, (limits or ListenerPolicy(0, 1),), delivery)
 
 
 def as_configured() -> Policy:

@@ -69,7 +69,7 @@ def plan(policy: Policy | None = None, issued_capacity: int = 64, message_memory
         huge_pages=False,
         isa="auto",
         log_level="info",
-        policy=policy or Policy(30.0, 0, 1, (ListenerPolicy(0, 1),), NO_LIMITS),
+        policy=policy or Policy(30 * 10**9, 0, 1, (ListenerPolicy(0, 1),), NO_LIMITS),
         notes=(),
         issued_capacity=issued_capacity,
         message_memory_mib=message_memory_mib,

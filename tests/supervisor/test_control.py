@@ -59,7 +59,7 @@ PLAN = Plan(
     huge_pages=False,
     isa="auto",
     log_level="info",
-    policy=Policy(30.0, 1000, 128, (ListenerPolicy(0, 64),)),
+    policy=Policy(30 * 10**9, 1000, 128, (ListenerPolicy(0, 64),)),
     notes=("a note",),
 )
 MESSAGES = st.one_of(

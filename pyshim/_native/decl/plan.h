@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/* What a worker process is to do: filled by the shim from pyshim.plan.Plan. */
+/* What a worker process is to do: filled by the shim from pyshim.plan.Plan. build.py puts the fields of a group of
+   settings.def where SETTINGS(group) stands. */
 
 enum pg_engine { PG_ENGINE_DPDK, PG_ENGINE_EPOLL, PG_ENGINE_IO_URING };
 enum pg_pages { PG_PAGES_ORDINARY, PG_PAGES_HUGE_IF_FREE, PG_PAGES_HUGE };
 
 struct pg_socket_plan {
-	uint32_t receive_buffer_bytes;
-	uint32_t send_buffer_bytes;
-	uint32_t zero_copy_bytes;
+	SETTINGS(SOCKETS)
 	uint8_t pages;
 };
 
@@ -55,24 +54,13 @@ struct pg_worker_plan {
 };
 
 struct pg_policy {
-	uint64_t idle_timeout_ns;
-	uint32_t host_reply_pps;
-	uint32_t host_reply_burst;
+	SETTINGS(SESSIONS)
+	SETTINGS(HOST)
 	struct pg_listener_policy {
-		uint32_t source_pps;
-		uint32_t source_burst;
-		uint32_t connections_pps;
-		uint32_t connections_burst;
-		uint32_t session_pps;
-		uint32_t session_burst;
+		SETTINGS(LISTENER)
 	} listener[PG_LISTENERS_MAX];
 	struct pg_delivery_policy {
-		uint32_t flush_us;
-		uint32_t acknowledge_us;
-		uint32_t resend_min_us;
-		uint32_t resends;
-		uint32_t queue_bytes;
-		uint32_t handshake_permille;
+		SETTINGS(DELIVERY)
 		uint32_t compress_min[...];
 		uint32_t message_pps[...];
 		uint32_t message_burst[...];
@@ -87,13 +75,11 @@ struct pg_plan {
 	uint32_t worker_count;
 	uint32_t pool_count;
 	uint32_t listener_count;
-	uint32_t session_capacity;
 	uint8_t engine;
 	uint16_t listener_port[PG_LISTENERS_MAX];
 	uint8_t listener_profile[PG_LISTENERS_MAX];
 	uint32_t issued_capacity;
-	uint32_t message_memory_mib;
-	int32_t compression_level;
+	SETTINGS(PLAN)
 	char isa[16];
 	struct pg_port_plan port[PG_PORTS_MAX];
 	struct pg_pool_plan pool[PG_POOLS_MAX];
