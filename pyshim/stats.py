@@ -131,7 +131,15 @@ class PoolSnapshot:
     others: Mapping[str, Count] = field(default_factory=lambda: _NONE)  # by name: that no view asks for
 
 
-Record = PortCounts | MessageSnapshot | WorkerSnapshot | PortSnapshot | PoolSnapshot
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """What is counted of one of several things that are named at run time; summed over workers."""
+
+    name: str
+    others: Mapping[str, Count]
+
+
+Record = PortCounts | MessageSnapshot | WorkerSnapshot | PortSnapshot | PoolSnapshot | Instance
 
 
 def count(record: Record, name: str) -> Count:
@@ -161,3 +169,5 @@ class Snapshot:
     workers: tuple[WorkerSnapshot, ...]
     ports: tuple[PortSnapshot, ...]
     pools: tuple[PoolSnapshot, ...]
+    # By group of counters, of those that have no record of their own above.
+    instances: Mapping[str, tuple[Instance, ...]] = field(default_factory=dict)

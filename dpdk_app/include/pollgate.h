@@ -254,6 +254,11 @@ struct pg_port_counts {
 #include "stats/counters.def"
 };
 
+struct pg_listener_counts {
+#define LISTENER_COUNT PG_NUMBER
+#include "stats/counters.def"
+};
+
 /// What is said in sessions of the session profile.
 struct pg_message_stats {
 #define MESSAGE PG_NUMBER
@@ -281,6 +286,7 @@ struct pg_worker_stats {
 #include "stats/counters.def"
 
 	struct pg_port_counts port[PG_PORTS_MAX];
+	struct pg_listener_counts listener[PG_LISTENERS_MAX];
 } __attribute__((aligned(64)));
 
 /// Does a port serve? Of interfaces in ascending order of what it takes to make it well again.
@@ -347,11 +353,35 @@ struct pg_stats_entry {
 	uint32_t kind; // enum pg_stats_kind
 	uint32_t offset;
 	uint32_t worker_stride; // 0: there is no worker
-	uint32_t index_stride;  // 0: there is neither port nor pool
+	uint32_t index_stride;  // 0: it is of nothing that is named
 	uint32_t width;         // 8 or 4
 	uint32_t count;
 	uint32_t names; // in the page: of each element, ended by a NUL; "" where nothing counts, or of a number
+	uint32_t set;   // whose names `index_stride` goes along: 1 + enum pg_stats_set; 0: none
+};
+
+#define PG_STATS_NAME 32 // bytes of an instance's name, with its NUL
+
+/// What there are several of, with names that are known at run time.
+enum pg_stats_set {
+#define NAMED(SET, ...) PG_STATS_##SET,
+#include "stats/counters.def"
+	PG_STATS_SETS
+};
+
+/// Where in the page their names are: char[most][name_bytes]. A slot without a name is nobody's.
+struct pg_stats_set_entry {
+	char label[16];
+	uint32_t most;
+	uint32_t names;
+	uint32_t name_bytes;
 	uint32_t reserved;
+};
+
+/// Their names. One writer: the supervisor.
+struct pg_stats_names {
+#define NAMED(SET, label, most) char label[most][PG_STATS_NAME];
+#include "stats/counters.def"
 };
 
 enum {
@@ -362,6 +392,7 @@ enum {
 #define DEVICE PG_ENTRY
 #define DEVICE_STATE PG_ENTRY
 #define POOL PG_ENTRY
+#define LISTENER_COUNT PG_ENTRY
 #define RECEIVE PG_ENTRY
 #define TRANSMIT PG_ENTRY
 #define TIME PG_ENTRY
@@ -376,6 +407,7 @@ enum {
 /// What is where in the page, for readers that know nothing else. Written once, with the page; no snapshot has it.
 struct pg_stats_directory {
 	struct pg_stats_entry entry[PG_STATS_ENTRIES];
+	struct pg_stats_set_entry set[PG_STATS_SETS];
 	char names[4096];
 };
 
@@ -393,6 +425,11 @@ struct pg_stats_page {
 	uint32_t directory_offset; // of struct pg_stats_entry[directory_entries]
 	uint32_t directory_entries;
 	uint32_t directory_entry_bytes;
+	uint32_t sets_offset; // of struct pg_stats_set_entry[sets]
+	uint32_t sets;
+	uint32_t set_bytes;
+	uint32_t reserved;
+	struct pg_stats_names names;
 	struct pg_port_stats port[PG_PORTS_MAX];
 	struct pg_pool_stats pool[PG_POOLS_MAX];
 	struct pg_worker_stats worker[PG_WORKERS_MAX];
@@ -404,6 +441,10 @@ size_t pg_stats_page_size(void);
 
 /// Make zeroed memory a page. Called once, by the supervisor.
 void pg_stats_page_init(struct pg_stats_page *page, uint32_t workers, uint32_t ports, uint32_t pools);
+
+/// Name an instance: a port, a pool, a UDP port. Its counters are read by that name from now on.
+/// @return false when the set has no such slot, the slot has another name, or the name has no place in PG_STATS_NAME bytes
+bool pg_stats_name(struct pg_stats_page *page, unsigned set, uint32_t slot, const char *name);
 
 /// Is this a page of this very build's layout, every name in its directory included? To be asked once, before it is used.
 bool pg_stats_page_fits(const struct pg_stats_page *page);

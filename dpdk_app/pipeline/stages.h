@@ -92,8 +92,10 @@ static COLD uint32_t settle(struct gate *gate, struct peer peer, uint32_t player
 			return SESSION_ELSEWHERE;
 	}
 	slot = session_admit(gate->sessions, &peer, player_id, now);
-	if (slot != SESSION_NONE)
+	if (slot != SESSION_NONE) {
 		counter_add(&gate->stats->sessions_admitted, 1);
+		counter_add(&gate->stats->listener[peer_listener(&peer)].sessions, 1);
+	}
 	return slot;
 }
 

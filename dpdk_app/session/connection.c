@@ -98,6 +98,7 @@ void connection_begin(struct session_side *side, uint32_t slot, const struct con
 	issued_set_phase(record, ISSUED_CONNECTED);
 	counter_add(&side->stats->connected, 1);
 	counter_add(&side->stats->connections, 1);
+	counter_add(&side->stats->listener[peer_listener(request->peer)].sessions, 1);
 }
 
 void connection_move(struct session_side *side, uint32_t slot, const struct peer *peer)

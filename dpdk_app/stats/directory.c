@@ -50,26 +50,30 @@ static int write_handling(char *to, size_t room, unsigned element)
 
 #define IN_PAGE(member) offsetof(struct pg_stats_page, member)
 #define WORKER_BYTES sizeof(struct pg_worker_stats)
+#define OF(set) (1U + PG_STATS_##set)
 
-// `in` is the group's structure, `at` where its first one is in the page. Strings that make arrays stand bare in C.
+// `in` is the group's structure, `at` where its first one is in the page, `of_set` what it is of that is named. Strings that
+// make arrays stand bare in C.
 // NOLINTBEGIN(bugprone-macro-parentheses)
-#define ENTRY(in, at, of_worker, of_index, bytes, name, length, values, of_kind, is, labelled, counted_in, says) \
-	{                                                                                                        \
-		.text = write_##values,                                                                          \
-		.entry =                                                                                         \
-			{                                                                                        \
-				.field = #name,                                                                  \
-				.metric = is,                                                                    \
-				.labels = labelled,                                                              \
-				.unit = counted_in,                                                              \
-				.meaning = says,                                                                 \
-				.kind = PG_STATS_##of_kind,                                                      \
-				.offset = (at) + offsetof(struct in, name),                                      \
-				.worker_stride = (of_worker),                                                    \
-				.index_stride = (of_index),                                                      \
-				.width = (bytes),                                                                \
-				.count = sizeof(((struct in *)0)->name) / (bytes),                               \
-			},                                                                                       \
+#define ENTRY(in, at, of_worker, of_index, of_set, bytes, name, length, values, of_kind, is, labelled, counted_in, \
+	      says)                                                                                                \
+	{                                                                                                          \
+		.text = write_##values,                                                                            \
+		.entry =                                                                                           \
+			{                                                                                          \
+				.field = #name,                                                                    \
+				.metric = is,                                                                      \
+				.labels = labelled,                                                                \
+				.unit = counted_in,                                                                \
+				.meaning = says,                                                                   \
+				.kind = PG_STATS_##of_kind,                                                        \
+				.offset = (at) + offsetof(struct in, name),                                        \
+				.worker_stride = (of_worker),                                                      \
+				.index_stride = (of_index),                                                        \
+				.set = (of_set),                                                                   \
+				.width = (bytes),                                                                  \
+				.count = sizeof(((struct in *)0)->name) / (bytes),                                 \
+			},                                                                                         \
 	},
 // NOLINTEND(bugprone-macro-parentheses)
 
@@ -77,18 +81,33 @@ static const struct described {
 	write_name *text;
 	struct pg_stats_entry entry;
 } described[PG_STATS_ENTRIES] = {
-#define PORT_COUNT(...) \
-	ENTRY(pg_port_counts, IN_PAGE(worker[0].port), WORKER_BYTES, sizeof(struct pg_port_counts), 8, __VA_ARGS__)
-#define DEVICE(...) ENTRY(pg_port_stats, IN_PAGE(port), 0, sizeof(struct pg_port_stats), 8, __VA_ARGS__)
-#define DEVICE_STATE(...) ENTRY(pg_port_stats, IN_PAGE(port), 0, sizeof(struct pg_port_stats), 4, __VA_ARGS__)
-#define POOL(...) ENTRY(pg_pool_stats, IN_PAGE(pool), 0, sizeof(struct pg_pool_stats), 4, __VA_ARGS__)
-#define OF_WORKER(...) ENTRY(pg_worker_stats, IN_PAGE(worker), WORKER_BYTES, 0, 8, __VA_ARGS__)
+#define PORT_COUNT(...)                                                                                          \
+	ENTRY(pg_port_counts, IN_PAGE(worker[0].port), WORKER_BYTES, sizeof(struct pg_port_counts), OF(PORT), 8, \
+	      __VA_ARGS__)
+#define DEVICE(...) ENTRY(pg_port_stats, IN_PAGE(port), 0, sizeof(struct pg_port_stats), OF(PORT), 8, __VA_ARGS__)
+#define DEVICE_STATE(...) ENTRY(pg_port_stats, IN_PAGE(port), 0, sizeof(struct pg_port_stats), OF(PORT), 4, __VA_ARGS__)
+#define POOL(...) ENTRY(pg_pool_stats, IN_PAGE(pool), 0, sizeof(struct pg_pool_stats), OF(POOL), 4, __VA_ARGS__)
+#define LISTENER_COUNT(...)                                                                                     \
+	ENTRY(pg_listener_counts, IN_PAGE(worker[0].listener), WORKER_BYTES, sizeof(struct pg_listener_counts), \
+	      OF(LISTENER), 8, __VA_ARGS__)
+#define OF_WORKER(...) ENTRY(pg_worker_stats, IN_PAGE(worker), WORKER_BYTES, 0, 0, 8, __VA_ARGS__)
 #define RECEIVE OF_WORKER
 #define TRANSMIT OF_WORKER
 #define TIME OF_WORKER
 #define SESSION OF_WORKER
-#define MESSAGE(...) ENTRY(pg_message_stats, IN_PAGE(worker[0].messages), WORKER_BYTES, 0, 8, __VA_ARGS__)
+#define MESSAGE(...) ENTRY(pg_message_stats, IN_PAGE(worker[0].messages), WORKER_BYTES, 0, 0, 8, __VA_ARGS__)
 #define DISTRIBUTION OF_WORKER
+#include "stats/counters.def"
+};
+
+static const struct pg_stats_set_entry sets[PG_STATS_SETS] = {
+#define NAMED(SET, name, slots)               \
+	[PG_STATS_##SET] = {                  \
+		.label = #name,               \
+		.most = (slots),              \
+		.names = IN_PAGE(names.name), \
+		.name_bytes = PG_STATS_NAME,  \
+	},
 #include "stats/counters.def"
 };
 
@@ -103,6 +122,7 @@ void stats_directory_write(struct pg_stats_directory *directory)
 	char *to = directory->names, *const end = to + sizeof(directory->names);
 
 	memset(directory, 0, sizeof(*directory));
+	memcpy(directory->set, sets, sizeof(sets));
 	for (unsigned i = 0; i < PG_STATS_ENTRIES; i++) {
 		struct pg_stats_entry *entry = &directory->entry[i];
 
@@ -111,4 +131,21 @@ void stats_directory_write(struct pg_stats_directory *directory)
 		for (unsigned element = 0; element < entry->count; element++)
 			to = after(to, end, described[i].text(to, (size_t)(end - to), element));
 	}
+}
+
+bool pg_stats_name(struct pg_stats_page *page, unsigned set, uint32_t slot, const char *name)
+{
+	const size_t length = strlen(name);
+
+	if (set >= PG_STATS_SETS || slot >= sets[set].most || length == 0 || length >= PG_STATS_NAME)
+		return false;
+
+	char *to = (char *)page + sets[set].names + (size_t)slot * PG_STATS_NAME;
+
+	if (to[0] != '\0')
+		return strcmp(to, name) == 0;
+	memcpy(to + 1, name + 1, length);
+	// Who sees its beginning sees all of it.
+	__atomic_store_n(to, name[0], __ATOMIC_RELEASE);
+	return true;
 }

@@ -10,6 +10,8 @@
 #define PAGE_MAGIC 0x6574616767616c70ULL
 
 static_assert(offsetof(struct pg_stats_page, directory) % sizeof(uint64_t) == 0, "copied word by word");
+static_assert(offsetof(struct pg_stats_page, names) % sizeof(uint64_t) == 0, "the same");
+static_assert(sizeof(struct pg_stats_names) % sizeof(uint64_t) == 0, "the same");
 
 size_t pg_stats_page_size(void)
 {
@@ -27,6 +29,9 @@ void pg_stats_page_init(struct pg_stats_page *page, uint32_t workers, uint32_t p
 	page->directory_offset = offsetof(struct pg_stats_page, directory);
 	page->directory_entries = PG_STATS_ENTRIES;
 	page->directory_entry_bytes = sizeof(struct pg_stats_entry);
+	page->sets_offset = offsetof(struct pg_stats_page, directory.set);
+	page->sets = PG_STATS_SETS;
+	page->set_bytes = sizeof(struct pg_stats_set_entry);
 	stats_directory_write(&page->directory);
 }
 
@@ -56,5 +61,9 @@ int pg_stats_snapshot(const struct pg_stats_page *page, struct pg_stats_page *ou
 	// reading it last never shows a packet that ended without having arrived.
 	for (size_t i = offsetof(struct pg_stats_page, directory) / sizeof(*from); i-- > 0;)
 		to[i] = counter_get(&from[i]);
+	// Names forwards, because the beginning of one is written last.
+	for (size_t i = 0, first = offsetof(struct pg_stats_page, names) / sizeof(*from);
+	     i < sizeof(struct pg_stats_names) / sizeof(*from); i++)
+		to[first + i] = __atomic_load_n(&from[first + i], __ATOMIC_ACQUIRE);
 	return PG_OK;
 }

@@ -148,6 +148,44 @@ static void the_names_of_a_directory_have_room(void **state UNUSED)
 	free(page);
 }
 
+static void a_name_is_given_once_and_where_there_is_room(void **state UNUSED)
+{
+	static const char longest[] = "0123456789012345678901234567890", longer[] = "01234567890123456789012345678901";
+	struct pg_stats_page *page = page_new(), *copy = zeroed_lines(pg_stats_page_size());
+
+	assert_int_equal(sizeof(longest), PG_STATS_NAME);
+	assert_true(pg_stats_name(page, PG_STATS_LISTENER, PG_LISTENERS_MAX - 1, longest));
+	assert_true(pg_stats_name(page, PG_STATS_LISTENER, PG_LISTENERS_MAX - 1, longest));
+	assert_false(pg_stats_name(page, PG_STATS_LISTENER, PG_LISTENERS_MAX - 1, "8080"));
+	assert_false(pg_stats_name(page, PG_STATS_LISTENER, PG_LISTENERS_MAX, "8080"));
+	assert_false(pg_stats_name(page, PG_STATS_LISTENER, 0, longer));
+	assert_false(pg_stats_name(page, PG_STATS_LISTENER, 0, ""));
+	assert_false(pg_stats_name(page, PG_STATS_SETS, 0, "8080"));
+	assert_true(pg_stats_name(page, PG_STATS_PORT, 0, "game0"));
+	assert_int_equal(pg_stats_snapshot(page, copy), PG_OK);
+	assert_string_equal(copy->names.listener[PG_LISTENERS_MAX - 1], longest);
+	assert_string_equal(copy->names.port[0], "game0");
+	for (unsigned slot = 0; slot + 1 < PG_LISTENERS_MAX; slot++)
+		assert_string_equal(copy->names.listener[slot], "");
+	free(page);
+	free(copy);
+}
+
+static void the_names_of_a_set_are_where_the_directory_says(void **state UNUSED)
+{
+	struct pg_stats_page *page = page_new();
+	const struct pg_stats_entry *sessions = entry_of(page, "listener_sessions");
+	const struct pg_stats_set_entry *set = &page->directory.set[sessions->set - 1];
+
+	assert_string_equal(set->label, "listener");
+	assert_true(pg_stats_name(page, PG_STATS_LISTENER, 3, "8080"));
+	assert_string_equal((const char *)page + set->names + (size_t)3 * set->name_bytes, "8080");
+	assert_int_equal(sessions->offset + 2 * sessions->worker_stride + 3 * sessions->index_stride,
+			 offsetof(struct pg_stats_page, worker[2].listener[3].sessions));
+	assert_int_equal(entry_of(page, "drops")->set, 0);
+	free(page);
+}
+
 static void a_page_fits_as_long_as_its_directory_is_that_of_this_build(void **state UNUSED)
 {
 	struct pg_stats_page *page = page_new();
@@ -219,6 +257,8 @@ int main(void)
 		cmocka_unit_test(a_snapshot_copies_every_byte_before_the_directory),
 		cmocka_unit_test(the_directory_says_where_a_counter_is_and_what_its_elements_are_called),
 		cmocka_unit_test(the_names_of_a_directory_have_room),
+		cmocka_unit_test(a_name_is_given_once_and_where_there_is_room),
+		cmocka_unit_test(the_names_of_a_set_are_where_the_directory_says),
 		cmocka_unit_test(a_page_fits_as_long_as_its_directory_is_that_of_this_build),
 		cmocka_unit_test(a_page_of_another_kind_or_version_is_refused),
 		cmocka_unit_test(the_counters_of_a_worker_are_alone_on_their_cache_lines),

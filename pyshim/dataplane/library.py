@@ -9,7 +9,7 @@ from pyshim.errors import InternalError, PollgateError, UnavailableError
 from pyshim.letters import Letter
 
 try:
-    from pyshim._native import decode, encode
+    from pyshim._native import decode, encode, instances
     from pyshim._native._pollgate import ffi, lib
 except ImportError as problem:
     raise UnavailableError(
@@ -17,7 +17,17 @@ except ImportError as problem:
         "build pollgate again with the libraries of this host: scripts/setup"
     ) from problem
 
-__all__ = ["check", "decode", "encode", "ffi", "letter_struct", "lib", "milliseconds", "new_error"]
+__all__ = [
+    "check",
+    "decode",
+    "encode",
+    "ffi",
+    "instances",
+    "letter_struct",
+    "lib",
+    "milliseconds",
+    "new_error",
+]
 
 
 def new_error() -> Any:

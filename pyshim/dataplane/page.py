@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 from pyshim.conditions import Condition
-from pyshim.dataplane.library import decode, ffi, lib
+from pyshim.dataplane.library import decode, ffi, instances, lib
 from pyshim.errors import InternalError
 from pyshim.plan import Plan
 from pyshim.stats import PortCounts, Snapshot, WorkerSnapshot, count
@@ -20,17 +20,22 @@ from pyshim.system.memory_file import memory_file
 
 @dataclass(frozen=True, slots=True)
 class PageNames:
-    """What the page does not say: the engine, and what ports and pools are called that it knows by index."""
+    """The engine, and what is counted by names that are known at run time."""
 
     engine: str
     ports: tuple[str, ...]
     pools: tuple[str, ...]
+    listeners: tuple[str, ...] = ()  # UDP ports
 
     @classmethod
     def of(cls, plan: Plan) -> PageNames:
         """The names in a plan."""
-        ports, pools = (port.name for port in plan.ports), (pool.name for pool in plan.pools)
-        return cls(plan.engine, tuple(ports), tuple(pools))
+        return cls(
+            plan.engine,
+            tuple(port.name for port in plan.ports),
+            tuple(pool.name for pool in plan.pools),
+            tuple(str(listener.port) for listener in plan.listeners),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,16 +71,26 @@ class StatsPage:
         self._map = mmap.mmap(fd, lib.pg_stats_page_size())
         self.native: Any = ffi.from_buffer("struct pg_stats_page *", self._map, require_writable=True)
         self._labels = decode.labels()
+        self._said: instances.Instances | None = None
 
     @classmethod
-    def create(cls, workers: int, ports: int, pools: int) -> Self:
-        """A new page, all zero.
+    def create(cls, workers: int, names: PageNames) -> Self:
+        """A new page, all zero, in which everything that counts has its name.
 
         Raises:
             UnavailableError: no memory file can be made.
+            InternalError: a name has no place in the page; `pyshim.plan` should have refused it.
         """
         made = cls(memory_file("pollgate-stats", lib.pg_stats_page_size()))
-        lib.pg_stats_page_init(made.native, workers, ports, pools)
+        lib.pg_stats_page_init(made.native, workers, len(names.ports), len(names.pools))
+        for kind, called in (
+            (lib.PG_STATS_PORT, names.ports),
+            (lib.PG_STATS_POOL, names.pools),
+            (lib.PG_STATS_LISTENER, names.listeners),
+        ):
+            for slot, name in enumerate(called):
+                if not lib.pg_stats_name(made.native, kind, slot, name.encode()):
+                    raise InternalError(f"the statistics page has no place for {name!r} as number {slot}")
         return made
 
     @classmethod
@@ -94,13 +109,14 @@ class StatsPage:
             raise _other_build()
         return made
 
-    def snapshot(self, names: PageNames, state: RunState) -> Snapshot:
+    def snapshot(self, engine: str, state: RunState) -> Snapshot:
         """Everything at this moment, from one C call. Any thread may ask.
 
         Raises:
             InternalError: the page is not of this build.
         """
         page = self._read()
+        said = self._instances()
         clock = decode.Clock(lib.pg_tsc(), page.tsc_hz)
         workers = tuple(
             decode.worker(page.worker[index], index, self._labels, page.port_count, clock)
@@ -109,7 +125,7 @@ class StatsPage:
         return Snapshot(
             taken_at_s=time.monotonic(),
             tsc_hz=page.tsc_hz,
-            engine=names.engine,
+            engine=engine,
             isa=decode.text(page.isa),
             worker_restarts=state.worker_restarts,
             worker_reopenings=state.worker_reopenings,
@@ -122,10 +138,20 @@ class StatsPage:
             workers=workers,
             ports=tuple(
                 decode.port(page.port[index], name, _sum(workers, index))
-                for index, name in enumerate(names.ports)
+                for index, name in instances.names_of(page, said, lib.PG_STATS_PORT)
             ),
-            pools=tuple(decode.pool(page.pool[index], name) for index, name in enumerate(names.pools)),
+            pools=tuple(
+                decode.pool(page.pool[index], name)
+                for index, name in instances.names_of(page, said, lib.PG_STATS_POOL)
+            ),
+            instances=instances.counted(page, said, self._labels.names),
         )
+
+    def _instances(self) -> instances.Instances:
+        """What the page says of what is named; asked of it once."""
+        if self._said is None:
+            self._said = instances.instances(self.native)
+        return self._said
 
     def pulse(self) -> Pulse:
         """Heartbeats and the number of received packets: cheap enough for every turn of an event loop."""

@@ -65,5 +65,7 @@ def _records(group: str, snapshot: Snapshot) -> Iterator[tuple[str, Record]]:
             yield from ((pool.name, pool) for pool in snapshot.pools)
         case "MESSAGE":
             yield from ((str(worker.index), worker.messages) for worker in snapshot.workers)
-        case _:
+        case "RECEIVE" | "TRANSMIT" | "TIME" | "SESSION" | "DISTRIBUTION":
             yield from ((str(worker.index), worker) for worker in snapshot.workers)
+        case _:
+            yield from ((instance.name, instance) for instance in snapshot.instances.get(group, ()))

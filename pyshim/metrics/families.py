@@ -120,6 +120,7 @@ FAMILIES: tuple[Family, ...] = (
         "both; the rest is done here), spread flows over queues.",
         _offloads,
     ),
+    *_counted("LISTENER_COUNT"),
     # where received packets ended, and what left; sessions, connections and what is said in them; time
     *_counted("RECEIVE", "TRANSMIT", "SESSION", "MESSAGE", "TIME", "DISTRIBUTION"),
     _gauge(

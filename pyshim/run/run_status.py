@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from pyshim.dataplane import PageNames, RunState, StatsPage
+from pyshim.dataplane import RunState, StatsPage
 from pyshim.stats import Snapshot
 
 if TYPE_CHECKING:
@@ -21,13 +21,13 @@ class Status:
     def __init__(
         self,
         page: StatsPage,
-        names: PageNames,
+        engine: str,
         sessions: SessionTable | None,
         lost: Callable[[], Mapping[str, int]],
     ) -> None:
         """Read from `page`; `lost` tells lines that could not be written, by stream, to any thread."""
         self._page = page
-        self._names = names
+        self._engine = engine
         self._lost = lost
         self._sessions = sessions
         self.issued_at: str | None = None  # where the control API is
@@ -44,4 +44,4 @@ class Status:
         state = replace(
             self.now, sessions_issued=issued, supervisor_age_s=self.age_s(), output_lost=self._lost()
         )
-        return self._page.snapshot(self._names, state)
+        return self._page.snapshot(self._engine, state)

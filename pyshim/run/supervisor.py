@@ -57,9 +57,7 @@ def run(options: RunOptions, view: View, lost: Callable[[], Mapping[str, int]]) 
     _keep_little(decided)
     with ExitStack() as stack:
         signals = stack.enter_context(Signals())
-        page = stack.enter_context(
-            StatsPage.create(len(decided.workers), len(decided.ports), len(decided.pools))
-        )
+        page = stack.enter_context(StatsPage.create(len(decided.workers), PageNames.of(decided)))
         state = stack.enter_context(new_state(decided))
         # The worker process inherits this: Python and EAL's control threads stay off the workers' CPUs.
         stack.callback(os.sched_setaffinity, 0, os.sched_getaffinity(0))
@@ -72,7 +70,7 @@ def run(options: RunOptions, view: View, lost: Callable[[], Mapping[str, int]]) 
             ) from problem
         post = stack.enter_context(closing(Post()))
         gateway = stack.enter_context(_issuing(config, state, post))
-        status = Status(page, PageNames.of(decided), gateway.sessions if gateway else None, lost)
+        status = Status(page, decided.engine, gateway.sessions if gateway else None, lost)
         server = stack.enter_context(ManagementServer(status.snapshot, status.age_s, gateway))
         if gateway is not None:
             control = stack.enter_context(closing(server.open_control(served)))

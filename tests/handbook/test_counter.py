@@ -8,7 +8,7 @@ import json
 import pytest
 
 from pyshim.dataplane.library import ffi
-from pyshim.dataplane.page import StatsPage
+from pyshim.dataplane.page import PageNames, StatsPage
 from tests.handbook.scratch import Recipe, Scratch, recipe
 from tests.metrics.page_reader import directory, numbers
 
@@ -22,9 +22,10 @@ from pyshim.dataplane.library import ffi
 from pyshim.dataplane.page import PageNames, RunState, StatsPage
 from pyshim.metrics import FAMILIES, values
 from pyshim.metrics.family import exposition
-with StatsPage.create(2, 1, 1) as page:
+NAMES = PageNames("dpdk", ("game0",), ("node0",))
+with StatsPage.create(2, NAMES) as page:
     page.native.worker[1].tx_scratched += 7
-    snapshot = page.snapshot(PageNames("dpdk", ("game0",), ("node0",)), RunState())
+    snapshot = page.snapshot("dpdk", RunState())
     with open("page", "wb") as file:
         file.write(bytes(ffi.buffer(page.native)))
 class All:
@@ -97,6 +98,6 @@ def test_a_reader_that_knows_only_the_directory_finds_the_counter(
 
 
 def test_the_page_that_was_before_the_counter_is_another_builds(scratch: Scratch) -> None:
-    with StatsPage.create(2, 1, 1) as before:
+    with StatsPage.create(2, PageNames("dpdk", ("game0",), ("node0",))) as before:
         (scratch.path / "other").write_bytes(bytes(ffi.buffer(before.native)))
     assert "this build" in scratch.python("-c", FITS)

@@ -7,8 +7,9 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-_HEADER = struct.Struct("<QIIIIQ16sIIII")
+_HEADER = struct.Struct("<QIIIIQ16sIIIIIIII")
 _ENTRY = struct.Struct("<32s48s32s16s160sIIIIIIII")
+_SET = struct.Struct("<16sIIII")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,15 +28,36 @@ class Entry:
     width: int
     count: int
     names: tuple[str, ...]
+    set: int  # 1 + index into the sets; 0: of nothing that is named
+
+
+@dataclass(frozen=True, slots=True)
+class Set:
+    """What there are several of, with names that are known at run time."""
+
+    label: str
+    names: dict[int, str]  # by slot, of those that have one
 
 
 def directory(page: bytes) -> Iterator[Entry]:
     """Every field that a page has."""
-    *_, start, entries, size = _HEADER.unpack_from(page)
+    *_, start, entries, size, _, _, _, _ = _HEADER.unpack_from(page)
     for at in range(start, start + entries * size, size):
-        *texts, kind, offset, worker, index, width, count, names, _ = _ENTRY.unpack_from(page, at)
+        *texts, kind, offset, worker, index, width, count, names, named = _ENTRY.unpack_from(page, at)
         said = [text.rstrip(b"\0").decode() for text in texts]
-        yield Entry(*said, kind, offset, worker, index, width, count, _names(page, names, count))
+        yield Entry(*said, kind, offset, worker, index, width, count, _names(page, names, count), named)
+
+
+def sets(page: bytes) -> list[Set]:
+    """What is named in a page, and how."""
+    *_, start, found, size, _ = _HEADER.unpack_from(page)
+    return [_set(page, start + index * size) for index in range(found)]
+
+
+def _set(page: bytes, at: int) -> Set:
+    label, most, names, size, _ = _SET.unpack_from(page, at)
+    called = [page[names + slot * size :][:size].partition(b"\0")[0].decode() for slot in range(most)]
+    return Set(label.rstrip(b"\0").decode(), {slot: name for slot, name in enumerate(called) if name})
 
 
 def numbers(page: bytes, entry: Entry, worker: int = 0, index: int = 0) -> dict[str, int]:

@@ -9,6 +9,7 @@ import time
 
 from pyshim.stats import (
     Histogram,
+    Instance,
     MessageSnapshot,
     PoolSnapshot,
     PortCounts,
@@ -123,6 +124,9 @@ def snapshot(
             ),
         ),
         pools=(PoolSnapshot("node0", available=9000, size=10_000),),
+        instances={
+            "LISTENER_COUNT": (Instance("8080", {"sessions": turns}), Instance("9000", {"sessions": 0}))
+        },
     )
 
 

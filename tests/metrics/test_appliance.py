@@ -46,6 +46,11 @@ def test_prometheus_scrapes_the_running_appliance(gate: Gate, tmp_path: Path) ->
         assert prometheus.value('pollgate_port_queues{port="game0"}') == 1
 
 
+def test_what_is_named_when_the_gateway_starts_is_there_from_then_on(gate: Gate) -> None:
+    assert 'pollgate_listener_sessions_total{listener="8080"} 0.0' in gate.metrics().text.splitlines()
+    assert 'pollgate_port_receive_packets_total{port="game0"}' in gate.metrics().text
+
+
 def test_the_summary_has_every_metric_and_its_books_balance(gate: Gate) -> None:
     gate.wait_metric("pollgate_received_packets_total", 1)
     assert gate.stop() == 0

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -12,22 +13,29 @@ from typing import Any
 import pytest
 
 from pyshim.counters import COUNTERS, Counter
-from pyshim.dataplane.library import ffi
+from pyshim.dataplane.library import ffi, lib
 from pyshim.dataplane.page import PageNames, RunState, StatsPage
 from pyshim.errors import InternalError
-from pyshim.metrics import FAMILIES
+from pyshim.metrics import FAMILIES, values
 from pyshim.stats import Histogram, count
-from tests.metrics.page_reader import Entry, directory, numbers
+from tests.metrics.page_reader import Entry, directory, numbers, sets
 
 ROOT = Path(__file__).resolve().parents[2]
 DEF = ROOT / "dpdk_app" / "stats" / "counters.def"
 KINDS = ("COUNTER", "COUNTER_IF_ANY", "GAUGE", "HISTOGRAM")
-NAMES = PageNames("dpdk", ("game0", "game1"), ("node0",))
+OWNERS = {  # of the groups that are of something named at run time
+    "PORT_COUNT": "port",
+    "DEVICE": "port",
+    "DEVICE_STATE": "port",
+    "POOL": "pool",
+    "LISTENER_COUNT": "listener",
+}
+NAMES = PageNames("dpdk", ("game0", "game1"), ("node0",), ("8080", "9000"))
 
 
 @pytest.fixture
 def page() -> Iterator[StatsPage]:
-    with StatsPage.create(2, 2, 1) as made:
+    with StatsPage.create(2, NAMES) as made:
         yield made
 
 
@@ -45,7 +53,7 @@ def entry_of(page: StatsPage, counter: Counter) -> Entry:
 
 
 def test_every_line_is_read_by_python(page: StatsPage) -> None:
-    lines = [line for line in DEF.read_text().splitlines() if line[:1].isupper()]
+    lines = [line for line in DEF.read_text().splitlines() if re.match(r"(?!NAMED)[A-Z]", line)]
     assert [line.partition(",")[0] for line in lines] == [f"{one.group}({one.field}" for one in COUNTERS]
     assert len(list(directory(raw(page)))) == len(COUNTERS)
 
@@ -80,14 +88,14 @@ def fill(page: StatsPage) -> None:
 
 @pytest.mark.parametrize(
     "counter",
-    [one for one in COUNTERS if one.group not in ("PORT_COUNT", "DEVICE", "DEVICE_STATE", "POOL")],
+    [one for one in COUNTERS if one.group not in OWNERS],
     ids=lambda one: f"{one.group}-{one.field}",
 )
 def test_a_reader_that_knows_only_the_directory_finds_what_a_snapshot_says(
     page: StatsPage, counter: Counter
 ) -> None:
     fill(page)
-    worker = page.snapshot(NAMES, RunState()).workers[1]
+    worker = page.snapshot(NAMES.engine, RunState()).workers[1]
     said = count(worker.messages if counter.group == "MESSAGE" else worker, counter.field)
     found = numbers(raw(page), entry_of(page, counter), worker=1)
     if isinstance(said, Histogram):
@@ -99,7 +107,7 @@ def test_a_reader_that_knows_only_the_directory_finds_what_a_snapshot_says(
 
 def test_such_a_reader_finds_the_numbers_of_ports_and_pools(page: StatsPage) -> None:
     fill(page)
-    snapshot = page.snapshot(NAMES, RunState())
+    snapshot = page.snapshot(NAMES.engine, RunState())
     for one in (one for one in COUNTERS if one.group in ("DEVICE", "POOL")):
         index = 1 if one.group == "DEVICE" else 0
         record = snapshot.ports[1] if one.group == "DEVICE" else snapshot.pools[0]
@@ -127,9 +135,6 @@ def test_a_page_whose_counters_are_elsewhere_is_refused(page: StatsPage) -> None
         StatsPage.attach(os.dup(page.fd))
 
 
-OWNERS = {"PORT_COUNT": "port", "DEVICE": "port", "DEVICE_STATE": "port", "POOL": "pool"}
-
-
 @pytest.mark.parametrize("counter", COUNTERS, ids=lambda one: f"{one.group}-{one.field}")
 def test_labels_begin_with_whose_a_counter_is_but_of_sessions_which_are_summed(counter: Counter) -> None:
     if counter.metric and counter.metric != "sessions":
@@ -144,3 +149,65 @@ def test_each_metric_of_a_counter_is_exported_once() -> None:
     exported = [family.name.removeprefix("pollgate_").removesuffix("_total") for family in FAMILIES]
     assert [name for name in exported if name in counted] == sorted(counted, key=exported.index)
     assert counted <= set(exported)
+
+
+# ------------------------------------------------------- what is named at run time
+
+
+def test_a_page_says_what_there_is_of_everything_that_is_named(page: StatsPage) -> None:
+    assert {one.label: one.names for one in sets(raw(page))} == {
+        "port": {0: "game0", 1: "game1"},
+        "pool": {0: "node0"},
+        "listener": {0: "8080", 1: "9000"},
+    }
+
+
+@pytest.mark.parametrize("counter", COUNTERS, ids=lambda one: f"{one.group}-{one.field}")
+def test_a_counter_says_by_whose_names_it_goes(page: StatsPage, counter: Counter) -> None:
+    entry = entry_of(page, counter)
+    label = sets(raw(page))[entry.set - 1].label if entry.set else None
+    assert label == OWNERS.get(counter.group)
+    assert bool(entry.set) == bool(entry.index_stride)
+
+
+def test_every_listener_has_its_counters_from_the_start_by_name(page: StatsPage) -> None:
+    found = values(page.snapshot(NAMES.engine, RunState()))["pollgate_listener_sessions_total"]
+    assert found == {"8080": 0, "9000": 0}
+
+
+def test_a_reader_that_knows_only_the_directory_finds_a_listeners_numbers_under_its_name(
+    page: StatsPage,
+) -> None:
+    fill(page)
+    (entry,) = (one for one in directory(raw(page)) if one.metric == "listener_sessions")
+    names = sets(raw(page))[entry.set - 1].names
+    summed = {
+        name: sum(numbers(raw(page), entry, worker, slot)[""] for worker in (0, 1))
+        for slot, name in names.items()
+    }
+    assert values(page.snapshot(NAMES.engine, RunState()))["pollgate_listener_sessions_total"] == summed
+    assert len(set(summed.values())) == 2
+
+
+@pytest.mark.parametrize(
+    ("which", "slot", "name"),
+    [
+        (lib.PG_STATS_LISTENER, lib.PG_LISTENERS_MAX, b"late"),
+        (lib.PG_STATS_LISTENER, 0, b"another"),
+        (lib.PG_STATS_LISTENER, 2, b""),
+        (lib.PG_STATS_LISTENER, 2, b"n" * 32),
+        (99, 0, b"nobody"),
+    ],
+    ids=["no such slot", "taken", "empty", "too long", "no such set"],
+)
+def test_a_name_that_has_no_place_is_refused(page: StatsPage, which: int, slot: int, name: bytes) -> None:
+    before = raw(page)
+    assert not lib.pg_stats_name(page.native, which, slot, name)
+    assert raw(page) == before
+
+
+def test_an_instance_that_begins_while_the_page_is_read_is_there_with_its_counters(page: StatsPage) -> None:
+    assert lib.pg_stats_name(page.native, lib.PG_STATS_LISTENER, 5, b"n" * 31)
+    page.native.worker[1].listener[5].sessions += 3
+    found = values(page.snapshot(NAMES.engine, RunState()))["pollgate_listener_sessions_total"]
+    assert found == {"8080": 0, "9000": 0, "n" * 31: 3}

@@ -6,6 +6,10 @@ struct pg_port_counts {
 	COUNTERS(PORT_COUNT)
 };
 
+struct pg_listener_counts {
+	COUNTERS(LISTENER_COUNT)
+};
+
 struct pg_message_stats {
 	COUNTERS(MESSAGE)
 };
@@ -21,6 +25,7 @@ struct pg_worker_stats {
 	struct pg_message_stats messages;
 	COUNTERS(DISTRIBUTION)
 	struct pg_port_counts port[PG_PORTS_MAX];
+	struct pg_listener_counts listener[PG_LISTENERS_MAX];
 	...;
 };
 
@@ -64,6 +69,34 @@ struct pg_pool_stats {
 	COUNTERS(POOL)
 };
 
+struct pg_stats_entry {
+	uint32_t offset;
+	uint32_t worker_stride;
+	uint32_t index_stride;
+	uint32_t width;
+	uint32_t count;
+	uint32_t set;
+	...;
+};
+
+struct pg_stats_set_entry {
+	char label[16];
+	uint32_t most;
+	uint32_t names;
+	uint32_t name_bytes;
+	...;
+};
+
+struct pg_stats_directory {
+	struct pg_stats_entry entry[...];
+	struct pg_stats_set_entry set[...];
+	...;
+};
+
+#define PG_STATS_PORT ...
+#define PG_STATS_POOL ...
+#define PG_STATS_LISTENER ...
+
 struct pg_stats_page {
 	uint64_t magic;
 	uint32_t abi_version;
@@ -75,11 +108,13 @@ struct pg_stats_page {
 	struct pg_port_stats port[PG_PORTS_MAX];
 	struct pg_pool_stats pool[PG_POOLS_MAX];
 	struct pg_worker_stats worker[PG_WORKERS_MAX];
+	struct pg_stats_directory directory;
 	...;
 };
 
 size_t pg_stats_page_size(void);
 void pg_stats_page_init(struct pg_stats_page *page, uint32_t workers, uint32_t ports, uint32_t pools);
+bool pg_stats_name(struct pg_stats_page *page, unsigned set, uint32_t slot, const char *name);
 bool pg_stats_page_fits(const struct pg_stats_page *page);
 int pg_stats_snapshot(const struct pg_stats_page *page, struct pg_stats_page *out);
 

@@ -44,14 +44,13 @@ def main(arguments: Sequence[str]) -> None:
     decided = plan(loaded, gather(loaded))
     state = new_state(decided)
     connect_all(state, issue_all(state, int(sessions)))
-    page = StatsPage.create(len(decided.workers), len(decided.ports), len(decided.pools))
-    names = PageNames.of(decided)
+    page = StatsPage.create(len(decided.workers), PageNames.of(decided))
     gateway = Gateway(decided, page, state)
     if side in (Side.CRYPTO_ONLY, Side.CRYPTO_ANSWERS):
         run = crypto_only(gateway, float(seconds), answers=side == Side.CRYPTO_ANSWERS)
     else:
         rewind(gateway)
-        run = _serve(gateway, lambda: page.snapshot(names, RunState()).workers[0], float(seconds))
+        run = _serve(gateway, lambda: page.snapshot(decided.engine, RunState()).workers[0], float(seconds))
     gateway.close()
     print(json.dumps(dataclasses.asdict(run)))
 
