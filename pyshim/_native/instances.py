@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pyshim._native._pollgate import ffi
+from pyshim._native.decode import text
 from pyshim.counters import COUNTERS, Counter
 from pyshim.stats import Count, Instance
 
@@ -24,13 +25,14 @@ class Place:
     worker_stride: int
     index_stride: int
     width: int
-    set: int  # index into the sets
+    label: str  # of the set that it goes by
 
 
 @dataclass(frozen=True, slots=True)
 class Instances:
     """What a page's directory says of everything that is named at run time. It does not change."""
 
+    labels: tuple[str, ...]  # of each set
     names: tuple[tuple[int, int, int], ...]  # of each set: where, how many at most, bytes of each
     places: Mapping[str, tuple[Place, ...]]  # by group
 
@@ -38,20 +40,22 @@ class Instances:
 def instances(page: Any) -> Instances:
     """Ask the directory of a page."""
     directory = page.directory
+    labels = tuple(text(one.label) for one in directory.set)
     places: dict[str, list[Place]] = {}
     for counter, entry in zip(COUNTERS, directory.entry, strict=True):
         if entry.set and counter.group not in _WITH_RECORDS:
-            numbers = (entry.offset, entry.worker_stride, entry.index_stride, entry.width, entry.set - 1)
-            places.setdefault(counter.group, []).append(Place(counter, *numbers))
+            strides = (entry.offset, entry.worker_stride, entry.index_stride, entry.width)
+            places.setdefault(counter.group, []).append(Place(counter, *strides, labels[entry.set - 1]))
     return Instances(
+        labels,
         tuple((one.names, one.most, one.name_bytes) for one in directory.set),
         {group: tuple(found) for group, found in places.items()},
     )
 
 
-def names_of(page: Any, said: Instances, which: int) -> Iterator[tuple[int, str]]:
+def names_of(page: Any, said: Instances, label: str) -> Iterator[tuple[int, str]]:
     """The slots of a set that have a name, with it."""
-    start, most, size = said.names[which]
+    start, most, size = said.names[said.labels.index(label)]
     memory = ffi.buffer(page)
     for slot in range(most):
         name = bytes(memory[start + slot * size : start + (slot + 1) * size]).partition(b"\0")[0]
@@ -79,7 +83,7 @@ def counted(
     return {
         group: tuple(
             Instance(name, {place.counter.field: count(place, slot) for place in places})
-            for slot, name in names_of(page, said, places[0].set)
+            for slot, name in names_of(page, said, places[0].label)
         )
         for group, places in said.places.items()
     }

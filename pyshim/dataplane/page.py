@@ -83,14 +83,9 @@ class StatsPage:
         """
         made = cls(memory_file("pollgate-stats", lib.pg_stats_page_size()))
         lib.pg_stats_page_init(made.native, workers, len(names.ports), len(names.pools))
-        for kind, called in (
-            (lib.PG_STATS_PORT, names.ports),
-            (lib.PG_STATS_POOL, names.pools),
-            (lib.PG_STATS_LISTENER, names.listeners),
-        ):
+        for label, called in (("port", names.ports), ("pool", names.pools), ("listener", names.listeners)):
             for slot, name in enumerate(called):
-                if not lib.pg_stats_name(made.native, kind, slot, name.encode()):
-                    raise InternalError(f"the statistics page has no place for {name!r} as number {slot}")
+                made.name(label, slot, name)
         return made
 
     @classmethod
@@ -108,6 +103,16 @@ class StatsPage:
         if not lib.pg_stats_page_fits(made.native):
             raise _other_build()
         return made
+
+    def name(self, label: str, slot: int, name: str) -> None:
+        """Name an instance: its counters are read by that name from now on. Only the supervisor does.
+
+        Raises:
+            InternalError: the page has no such slot, or it is taken, or the name is too long for it.
+        """
+        which = self._instances().labels.index(label)
+        if not lib.pg_stats_name(self.native, which, slot, name.encode()):
+            raise InternalError(f"the statistics page has no place for {label} {name!r} as number {slot}")
 
     def snapshot(self, engine: str, state: RunState) -> Snapshot:
         """Everything at this moment, from one C call. Any thread may ask.
@@ -138,11 +143,10 @@ class StatsPage:
             workers=workers,
             ports=tuple(
                 decode.port(page.port[index], name, _sum(workers, index))
-                for index, name in instances.names_of(page, said, lib.PG_STATS_PORT)
+                for index, name in instances.names_of(page, said, "port")
             ),
             pools=tuple(
-                decode.pool(page.pool[index], name)
-                for index, name in instances.names_of(page, said, lib.PG_STATS_POOL)
+                decode.pool(page.pool[index], name) for index, name in instances.names_of(page, said, "pool")
             ),
             instances=instances.counted(page, said, self._labels.names),
         )

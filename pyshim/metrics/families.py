@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import groupby
 
 from pyshim import __version__
-from pyshim.counters import of
+from pyshim.counters import COUNTERS, of
 from pyshim.metrics.counted import PREFIX, counted
 from pyshim.metrics.family import Family, Kind, Sample, Scalar, as_json
 from pyshim.stats import Snapshot
@@ -109,9 +109,14 @@ def _gauge(
     return Family(PREFIX + name, Kind.GAUGE, labels, unit, meaning, read)
 
 
+_PORTS = ("PORT_COUNT", "DEVICE", "DEVICE_STATE")
+_WORKERS = ("RECEIVE", "TRANSMIT", "SESSION", "MESSAGE", "TIME", "DISTRIBUTION")
+_POOLS = ("POOL",)
+_NAMED = tuple(dict.fromkeys(one.group for one in COUNTERS if one.group not in _PORTS + _WORKERS + _POOLS))
+
 FAMILIES: tuple[Family, ...] = (
     # ports: what went over the wire
-    *_counted("PORT_COUNT", "DEVICE", "DEVICE_STATE"),
+    *_counted(*_PORTS),
     _gauge(
         "port_offload_enabled",
         ("port", "offload"),
@@ -120,9 +125,10 @@ FAMILIES: tuple[Family, ...] = (
         "both; the rest is done here), spread flows over queues.",
         _offloads,
     ),
-    *_counted("LISTENER_COUNT"),
+    # what else is counted by names that are known at run time
+    *_counted(*_NAMED),
     # where received packets ended, and what left; sessions, connections and what is said in them; time
-    *_counted("RECEIVE", "TRANSMIT", "SESSION", "MESSAGE", "TIME", "DISTRIBUTION"),
+    *_counted(*_WORKERS),
     _gauge(
         "worker_heartbeat_age_seconds",
         ("worker",),
@@ -160,7 +166,7 @@ FAMILIES: tuple[Family, ...] = (
         lambda snapshot: (((stream,), lines) for stream, lines in snapshot.output_lost.items()),
     ),
     # memory, configuration, build
-    *_counted("POOL"),
+    *_counted(*_POOLS),
     _gauge(
         "config_last_reload_successful",
         (),

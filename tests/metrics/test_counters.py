@@ -190,24 +190,19 @@ def test_a_reader_that_knows_only_the_directory_finds_a_listeners_numbers_under_
 
 
 @pytest.mark.parametrize(
-    ("which", "slot", "name"),
-    [
-        (lib.PG_STATS_LISTENER, lib.PG_LISTENERS_MAX, b"late"),
-        (lib.PG_STATS_LISTENER, 0, b"another"),
-        (lib.PG_STATS_LISTENER, 2, b""),
-        (lib.PG_STATS_LISTENER, 2, b"n" * 32),
-        (99, 0, b"nobody"),
-    ],
-    ids=["no such slot", "taken", "empty", "too long", "no such set"],
+    ("slot", "name"),
+    [(lib.PG_LISTENERS_MAX, "late"), (0, "another"), (2, ""), (2, "n" * 32)],
+    ids=["no such slot", "taken", "empty", "too long"],
 )
-def test_a_name_that_has_no_place_is_refused(page: StatsPage, which: int, slot: int, name: bytes) -> None:
+def test_a_name_that_has_no_place_is_refused_in_a_sentence(page: StatsPage, slot: int, name: str) -> None:
     before = raw(page)
-    assert not lib.pg_stats_name(page.native, which, slot, name)
+    with pytest.raises(InternalError, match=f"no place for listener '{name}' as number {slot}"):
+        page.name("listener", slot, name)
     assert raw(page) == before
 
 
-def test_an_instance_that_begins_while_the_page_is_read_is_there_with_its_counters(page: StatsPage) -> None:
-    assert lib.pg_stats_name(page.native, lib.PG_STATS_LISTENER, 5, b"n" * 31)
-    page.native.worker[1].listener[5].sessions += 3
+def test_what_begins_later_is_there_with_its_counters_from_then_on(page: StatsPage) -> None:
+    page.name("listener", 5, "n" * 31)
+    page.name("listener", 5, "n" * 31)  # a name that stands may be given again
     found = values(page.snapshot(NAMES.engine, RunState()))["pollgate_listener_sessions_total"]
-    assert found == {"8080": 0, "9000": 0, "n" * 31: 3}
+    assert found == {"8080": 0, "9000": 0, "n" * 31: 0}

@@ -93,10 +93,6 @@ struct pg_stats_directory {
 	...;
 };
 
-#define PG_STATS_PORT ...
-#define PG_STATS_POOL ...
-#define PG_STATS_LISTENER ...
-
 struct pg_stats_page {
 	uint64_t magic;
 	uint32_t abi_version;
