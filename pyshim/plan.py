@@ -55,6 +55,7 @@ class PortPlan:
     tx_descriptors: int
     node: int  # NUMA node, -1 unknown
     down: str = ""  # the interface behind a virtual device that was down at that time, and is warned of
+    others: Others = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ _FACTORS: dict[str, tuple[int, type[Number]]] = {
     "SECONDS": (1_000_000_000, float),
     "SHARE": (1000, float),
 }
-_FIXED = ("PLAN", "SOCKETS")  # groups that no reload changes
+_FIXED = ("PLAN", "PORT", "SOCKETS")  # groups that no reload changes
 
 _SETTING = re.compile(
     r"^(?P<group>[A-Z]+)\((?P<field>\w+), \"(?P<key>[\w.]+)\", (?P<kind>[A-Z]+),"

@@ -178,8 +178,8 @@ struct pg_port_plan {
 	uint8_t checksums; // enum pg_checksums
 	uint8_t pool;      // index into pg_plan.pool
 	uint16_t queues;   // rx/tx pairs asked for; the device may have fewer
-	uint16_t rx_descriptors;
-	uint16_t tx_descriptors;
+#define PORT PG_SETTING
+#include "settings.def"
 };
 
 struct pg_pool_plan {

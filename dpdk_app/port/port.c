@@ -32,7 +32,8 @@ static int refuse(const struct port *port, struct pg_error *error, const char *w
 static int setup_queues(struct port *port, const struct rte_eth_dev_info *info, const struct rte_eth_conf *conf,
 			struct pg_error *error)
 {
-	uint16_t rx_descriptors = port->plan->rx_descriptors, tx_descriptors = port->plan->tx_descriptors;
+	uint16_t rx_descriptors = (uint16_t)port->plan->rx_descriptors;
+	uint16_t tx_descriptors = (uint16_t)port->plan->tx_descriptors;
 	const int node = rte_eth_dev_socket_id(port->id);
 	struct rte_eth_txconf txconf = info->default_txconf;
 	struct rte_eth_rxconf rxconf = info->default_rxconf;

@@ -94,8 +94,7 @@ def fill_port(out: Any, port: PortPlan) -> None:
     out.checksums = lib.PG_CHECKSUMS_SOFTWARE if software else lib.PG_CHECKSUMS_AUTO
     out.pool = port.pool
     out.queues = port.queues
-    out.rx_descriptors = port.rx_descriptors
-    out.tx_descriptors = port.tx_descriptors
+    _fill_settings(out, port, "PORT")
 
 
 def fill_address(out: Any, address: AddressPlan) -> None:

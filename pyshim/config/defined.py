@@ -14,8 +14,8 @@ from pyshim.settings import in_section
 Model = TypeVar("Model", bound=Section)
 
 
-def defined(section: str) -> Callable[[type[Model]], type[Model]]:
-    """The model with the keys that `settings.def` has for the section, before those of its own.
+def defined(section: str, *, behind: bool = False) -> Callable[[type[Model]], type[Model]]:
+    """The model with the keys that `settings.def` has for the section: before those of its own, or behind.
 
     One that Python itself reads stands in the model, too, with its type alone.
     """
@@ -28,14 +28,16 @@ def defined(section: str) -> Callable[[type[Model]], type[Model]]:
             )
             for one in in_section(section)
         }
-        declared = {name: (field.annotation, field) for name, field in model.model_fields.items()}
-        assert all(declared[name][0] is keys[name][0] for name in declared.keys() & keys.keys())
+        declared = keys.keys() & model.model_fields.keys()
+        assert all(model.model_fields[name].annotation is keys[name][0] for name in declared)
+        # In a base, which has its place among the keys; the model's checks and properties are kept.
+        base: Any = create_model(f"_{model.__name__}", __base__=Section, **keys)
         made: Any = create_model(
             model.__name__,
-            __base__=Section,
+            __base__=(base, model) if behind else (model, base),
             __module__=model.__module__,
             __doc__=model.__doc__,
-            **keys | {name: own for name, own in declared.items() if name not in keys},
+            **{name: keys[name] for name in declared},
         )
         return cast(type[Model], made)
 

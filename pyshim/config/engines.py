@@ -19,7 +19,7 @@ SOCKETS_PER_WORKER_MAX = 64  # what a worker of the data plane has room for
 _ENGINES = ("dpdk", "io_uring", "epoll")
 _LISTENERS_BY_DEFAULT = 1
 _SOCKET_DEFAULTS = {one.name: one.default for one in in_section("sockets")}
-_DEVICE_SETTINGS = ("mac", "promiscuous", "checksums", "rx_descriptors", "tx_descriptors")
+_DEVICE_SETTINGS = ("mac", "promiscuous", "checksums", *(one.name for one in in_section("ports")))
 _EAL_SETTINGS = ("memory_mib", "file_prefix", "in_memory")
 _HOST_SETTINGS = tuple(one.name for one in in_section("host"))
 # The kernel wants to know the interface of these; `is_link_local` would also mean 169.254.0.0/16.

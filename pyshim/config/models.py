@@ -102,6 +102,7 @@ class SocketsConfig(Section):
     zero_copy_bytes: int = Field(default=...)  # that Python asks for: settings.def has the rest
 
 
+@defined("ports", behind=True)
 class PortConfig(Section):
     """Where packets come from and answers leave: a network device, or local addresses of the kernel."""
 
@@ -129,12 +130,8 @@ class PortConfig(Section):
         default="auto",
         description="auto uses the device's checksum engines where it has them; software never does.",
     )
-    rx_descriptors: int = Field(
-        default=1024, ge=64, le=8192, description="Receive ring size per queue, in packets."
-    )
-    tx_descriptors: int = Field(
-        default=1024, ge=64, le=8192, description="Transmit ring size per queue, in packets."
-    )
+    rx_descriptors: int = Field(default=...)  # that Python asks for: settings.def has the rest
+    tx_descriptors: int = Field(default=...)  # that Python asks for: settings.def has the rest
 
     @property
     def is_pci(self) -> bool:

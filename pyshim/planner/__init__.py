@@ -169,7 +169,9 @@ def _workers(config: Config, cpus: CpuChoice, assignment: Assignment) -> tuple[W
 
 
 def _port(port: PortConfig, node: int, pool: int, queues: int, down: str) -> PortPlan:
-    return PortPlan(
+    return filled(
+        PortPlan,
+        numbers("PORT", port, "ports"),
         name=port.name,
         device=port.pci_address or parse_vdev(port.device).name,
         vdev_args=None if port.is_pci else port.device,
@@ -179,8 +181,6 @@ def _port(port: PortConfig, node: int, pool: int, queues: int, down: str) -> Por
         checksums=port.checksums,
         pool=pool,
         queues=queues,
-        rx_descriptors=port.rx_descriptors,
-        tx_descriptors=port.tx_descriptors,
         node=node,
         down=down,
     )

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 from pyshim.errors import ExitCode, Problem
 from pyshim.host import HostFacts
-from pyshim.plan import AddressPlan, PortPlan, QueueRef, WorkerPlan
+from pyshim.plan import AddressPlan, PortPlan, QueueRef, WorkerPlan, filled
 from pyshim.planner.cpus import WORKERS_MAX, CpuChoice, choose_cpus
 from pyshim.planner.layout import Layout
 from pyshim.planner.pages import too_few_huge_pages
 from pyshim.planner.queues import QueueDemand
+from pyshim.settings import of
 
 if TYPE_CHECKING:
     from pyshim.config.models import Config
@@ -53,7 +54,9 @@ def _workers(config: Config, cpus: CpuChoice) -> Iterator[WorkerPlan]:
 
 def _ports(config: Config, workers: int) -> Iterator[PortPlan]:
     for port in config.ports:
-        yield PortPlan(
+        yield filled(
+            PortPlan,
+            dict.fromkeys((one.field for one in of("PORT")), 0),  # there is no device to obey them
             name=port.name,
             device="",
             vdev_args=None,
@@ -63,8 +66,6 @@ def _ports(config: Config, workers: int) -> Iterator[PortPlan]:
             checksums="auto",
             pool=0,
             queues=workers,
-            rx_descriptors=0,
-            tx_descriptors=0,
             node=-1,
         )
 

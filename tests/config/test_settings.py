@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import re
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from tests.plan.builders import make_config, make_host, make_socket_config
 DEF = Path(__file__).resolve().parents[2] / "dpdk_app" / "include" / "settings.def"
 STRUCTURES = {
     "PLAN": lambda plan: plan,
+    "PORT": lambda plan: plan.port[0],
     "SOCKETS": lambda plan: plan.sockets,
     "SESSIONS": lambda plan: plan.policy,
     "HOST": lambda plan: plan.policy,
@@ -41,12 +41,12 @@ def configured(one: Setting, value: float) -> dict[str, Any]:
 
 
 def config(one: Setting, value: float) -> Config:
-    make = (
-        partial(make_config, "net_null0")
-        if one.section == "host"
-        else partial(make_socket_config, "io_uring")
-    )
-    return make(**configured(one, value))
+    """A configuration in which one key is written, of an engine that obeys it."""
+    if one.section == "ports":
+        return make_config({"device": "net_null0", one.name: value})
+    if one.section == "host":
+        return make_config("net_null0", **configured(one, value))
+    return make_socket_config("io_uring", **configured(one, value))
 
 
 def other(one: Setting) -> float:
@@ -79,7 +79,7 @@ def test_the_most_that_is_allowed_fits_the_field(one: Setting) -> None:
 @each
 def test_a_reload_changes_what_lies_in_the_policy(one: Setting) -> None:
     changed = restart_needed(config(one, one.default), config(one, other(one)))
-    assert bool(changed) == (one.group in ("PLAN", "SOCKETS"))
+    assert bool(changed) == (one.group in ("PLAN", "PORT", "SOCKETS"))
 
 
 def test_what_the_schema_says_of_reloading_is_so() -> None:

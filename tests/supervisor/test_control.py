@@ -38,11 +38,12 @@ DELIVERIES = st.builds(
 )
 POLICIES = st.builds(
     Policy,
-    idle_timeout_s=st.floats(0.1, 86400),
+    idle_timeout_ns=st.integers(10**8, 86_400 * 10**9),
     host_reply_pps=U32,
     host_reply_burst=U32,
     listeners=st.lists(st.builds(ListenerPolicy, *[U32] * 6), max_size=16).map(tuple),
     delivery=DELIVERIES,
+    others=st.dictionaries(st.text(max_size=20), U32, max_size=3),
 )
 PLAN = Plan(
     engine="dpdk",

@@ -29,8 +29,7 @@ struct pg_port_plan {
 	uint8_t checksums;
 	uint8_t pool;
 	uint16_t queues;
-	uint16_t rx_descriptors;
-	uint16_t tx_descriptors;
+	SETTINGS(PORT)
 };
 
 struct pg_pool_plan {
