@@ -29,7 +29,7 @@ LOCAL_INCLUDE = re.compile(r'#include "([^"]+)"')
 SYSTEM_INCLUDE = re.compile(r"#include <[^>]+>")
 NOISE = re.compile(r'//.*?$|/\*.*?\*/|"(?:\\.|[^"\\])*"|\'(?:\\.|[^\'\\])*\'', re.DOTALL | re.MULTILINE)
 LIST_INCLUDE = re.compile(r'(?:^#define (?:[^\n]*\\\n)*[^\n]*\n)+^#include "([^"]+\.def)"\n', re.MULTILINE)
-MACRO = re.compile(r"^#(?:define|undef) (?:[^\n]*\\\n)*[^\n]*\n", re.MULTILINE)
+MACRO = re.compile(r"^#(?:(?:define|undef) (?:[^\n]*\\\n)*[^\n]*|include \"[^\"]+\")\n", re.MULTILINE)
 MARK = "the_list_begins_here\n"
 ATTRIBUTE = re.compile(r"__attribute__\s*\(\(.*?\)\)|\b(?:PACKED|CACHE_ALIGNED|COLD|ALWAYS_INLINE)\b")
 FUNCTION = re.compile(r"\b([A-Za-z_]\w*)\s*\(")
@@ -203,7 +203,7 @@ def _conditional(piece: list[str]) -> Item:
 
 
 def _macros_above(text: str) -> str:
-    """The macros that are defined where `text` ends, but for those of its lists, which lists undefine."""
+    """What defines macros up to where `text` ends, but for those of its lists, which lists undefine."""
     return "".join(found.group() for found in MACRO.finditer(LIST_INCLUDE.sub("", text)))
 
 
@@ -221,7 +221,7 @@ def expand_lists(text: str, folders: list[Path], seen: set[Path], compiler: Sequ
             raise SystemExit(f"amalgamate: no file {found.group(1)} in {', '.join(map(str, folders))}")
         seen.add(path.resolve())
         done = subprocess.run(
-            [*compiler, "-E", "-P", "-undef", "-x", "c", *(f"-I{folder}" for folder in folders), "-"],
+            [*compiler, "-E", "-P", "-std=c17", "-x", "c", *(f"-I{folder}" for folder in folders), "-"],
             input=_macros_above(text[: found.start()]) + MARK + found.group(),
             capture_output=True,
             text=True,
@@ -253,7 +253,9 @@ class Reader:
         if path in self.seen:
             return
         self.seen.add(path)
-        lines = expand_lists(path.read_text(), self.folders, self.lists, self.compiler).split("\n")
+        lines = expand_lists(path.read_text(), [path.parent, *self.folders], self.lists, self.compiler).split(
+            "\n"
+        )
         source = Source(path, _purpose(lines), whole)
         for block in [lines] if path.suffix == ".c" else _blocks(_without_guard(lines)):
             if block and re.match(r"#\s*if", block[0]):

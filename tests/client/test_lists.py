@@ -57,6 +57,15 @@ def test_a_macro_may_be_another_ones_name_or_take_any_arguments(
     ]
 
 
+def test_a_macro_may_be_of_another_header(amalgamate: ModuleType, tmp_path: Path) -> None:
+    (tmp_path / "kinds.h").write_text(
+        "#define NUMBER_(kind) kind\n#define NUMBER(kind, name) NUMBER_(kind) name;\n"
+    )
+    (tmp_path / "one.def").write_text("ENTRY(int, a)\n")
+    text = '#include "kinds.h"\n\n#define ENTRY NUMBER\n#include "one.def"\n'
+    assert expanded(amalgamate, tmp_path, text) == ['#include "kinds.h"', "int a;"]
+
+
 def test_a_list_that_was_read_is_what_the_file_depends_on(amalgamate: ModuleType, tmp_path: Path) -> None:
     (tmp_path / "one.def").write_text("ENTRY(A)\n")
     seen: set[Path] = set()
@@ -106,10 +115,12 @@ def test_what_the_one_file_has_of_the_lists_is_what_the_gateway_has(
         "SESSION_INVENTORY",
         "SESSION_BULK_EVENT",
     ]
+    numbers += ["sizeof(struct pg_plan)", "sizeof(struct pg_policy)", "sizeof(struct delivery_rules)"]
     numbers += [f"sizeof(struct pg_{name}_stats)" for name in ("message", "worker", "port", "pool")]
     source = tmp_path / "lists.c"
     source.write_text(
-        '#include "pollgate.h"\n#include "wire/session.h"\n\n#include "none.h"\n#include <stdio.h>\n\n'
+        '#include "pollgate.h"\n#include "wire/session.h"\n#include "delivery/hall.h"\n\n'
+        '#include "none.h"\n#include <stdio.h>\n\n'
         "void pgc_print(void)\n{\n"
         + "".join(f'\tprintf("%s: %zu\\n", "{number}", (size_t)({number}));\n' for number in numbers)
         + "}\n"
