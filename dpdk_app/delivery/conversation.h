@@ -153,7 +153,7 @@ ALWAYS_INLINE uint64_t conversation_due(const struct conversation *c)
 	return due == UINT64_MAX ? due : due + 1;
 }
 
-/// The peer is somewhere else from now on: what he was sent and has not acknowledged is sent to him there.
+/// The peer has a new address: what it was sent and has not acknowledged is sent to the new address.
 void conversation_moved(const struct conversation_hall *hall, struct conversation *c);
 
 uint16_t conversation_fill_any(struct conversation_hall *hall, struct conversation *c, uint64_t counter, uint64_t now,

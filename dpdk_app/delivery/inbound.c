@@ -515,7 +515,7 @@ static enum verdict take(struct conversation_hall *hall, struct inbound *in, str
 	return take_in_order(hall, in, piece, out);
 }
 
-/// Of the channel that just went on, one that waited; else of the datagram.
+/// The next message: one that waited in the channel that just went on, else the datagram's next.
 static enum verdict take_next(struct conversation_hall *hall, struct inbound *in, struct intake *intake,
 			      struct delivered *out)
 {

@@ -585,7 +585,7 @@ bool outbound_acknowledged(struct conversation_hall *hall, struct outbound *out,
 
 // ---------------------------------------------------------------- end
 
-/// Of a message in pieces, the first that was not acknowledged speaks for all.
+/// For a message in fragments, its first fragment that was not acknowledged decides.
 static void list_end(struct conversation_hall *hall, const struct outbound *out, const struct message_list *list,
 		     enum pg_loss why)
 {

@@ -61,7 +61,8 @@ uint16_t outbound_fill(struct conversation_hall *hall, struct outbound *out, uin
 bool outbound_acknowledged(struct conversation_hall *hall, struct outbound *out, uint64_t newest, uint32_t bits,
 			   uint64_t now);
 
-/// What is on its way went to where the peer no longer is: it is due again at once, unless it was sent as often as allowed.
+/// Messages in flight went to an address that the peer has left: they are due again at once, unless they were sent as often as
+/// allowed.
 void outbound_moved(const struct conversation_hall *hall, struct outbound *out);
 
 /// When outbound_fill() should next be called; 0: nothing waits.

@@ -31,7 +31,7 @@ ALWAYS_INLINE bool window_behind(const struct id_window *window, uint16_t id)
 	return window_ahead(window, id) >= 0x8000;
 }
 
-/// Of an id that is in the window: 0 to 255 ahead.
+/// Was this id taken? It is in the window: 0 to 255 ahead.
 ALWAYS_INLINE bool window_done(const struct id_window *window, uint16_t id)
 {
 	return window->done[(id & WINDOW_MASK) / 32] >> id % 32 & 1;

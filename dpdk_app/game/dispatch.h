@@ -14,7 +14,7 @@ ALWAYS_INLINE void dispatch_move(struct issued *from, const uint8_t *motion)
 	issued_move(from, motion);
 }
 
-/// What one player does to another, or says.
+/// Deliver an event: an action of one player on another, or a message to another.
 COLD void dispatch_event(struct session_side *side, const struct issued *from, const struct delivered *message,
 			 uint64_t now);
 

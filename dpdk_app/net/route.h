@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// net/route.h: how a frame that we send on our own reaches a peer: the headers of one that came from him, turned round.
+// net/route.h: how a frame that we send on our own reaches a peer: the headers of a frame of the peer's, turned round.
 //
 // No neighbour is ever asked and no route looked up: what brought a proved datagram here leads back.
 

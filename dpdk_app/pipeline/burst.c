@@ -98,7 +98,7 @@ ALWAYS_INLINE void sort_frame(struct gate *gate, struct burst *burst, unsigned i
 }
 
 #ifdef __AVX512F__
-/// Of as many groups from the i-th frame on as are MOVEs all.
+/// Take as many groups from the i-th frame on as consist of MOVEs only.
 /// @return index of the first frame behind them
 ALWAYS_INLINE unsigned sort_groups_of(const struct gate *gate, const struct burst *burst, unsigned i, unsigned n,
 				      struct lanes *lanes, const bool rx_offload, const bool limited)
@@ -129,7 +129,7 @@ ALWAYS_INLINE unsigned sort_groups_of(const struct gate *gate, const struct burs
 }
 #endif
 
-/// As many frames from the i-th on as are MOVEs: loops that call nothing.
+/// Take as many frames from the i-th on as are MOVEs, in loops that call nothing.
 /// @param limited  the first listener limits its sources
 /// @return index of the first that is something else, or n
 ALWAYS_INLINE unsigned sort_moves_of(const struct gate *gate, const struct burst *burst, unsigned i, unsigned n,
@@ -218,7 +218,8 @@ static __attribute__((noinline)) void limit_mixed(const struct policy *policy, s
 	}
 }
 
-/// Whose is each, and has its source sent too much? In the order of arrival, before anything is answered.
+/// Find the session of each datagram, and mark those whose source has sent too much. In the order of arrival, before anything
+/// is answered.
 ALWAYS_INLINE void probe_burst(const struct gate *gate, struct lanes *lanes, uint64_t now)
 {
 	const struct policy *policy = gate->policy;
@@ -289,7 +290,7 @@ ALWAYS_INLINE void answer_one(struct gate *gate, struct burst *burst, const stru
 	}
 }
 
-/// As many from the k-th on as are MOVEs of known sessions: what is as it should be, in a loop that calls nothing.
+/// Answer as many from the k-th on as are MOVEs of known sessions, in a loop that calls nothing.
 /// @return index of the first that takes more, or lanes->game_count
 ALWAYS_INLINE unsigned answer_moves_for(struct gate *gate, struct burst *burst, const struct lanes *lanes, unsigned k,
 					uint64_t now, const unsigned tx_offload)

@@ -19,7 +19,7 @@ static COLD void drop_datagram(struct gate *gate, struct datagram_burst *burst, 
 		counter_add(&gate->stats->dropped[reason], 1);
 }
 
-/// What can be answered at all, whatever is in it.
+/// Can this datagram be answered at all, whatever its content?
 ALWAYS_INLINE enum pg_drop check_envelope(const struct peer *peer, uint16_t length)
 {
 	if (unlikely(peer_port(peer) == 0)) // RFC 768: no port to send replies to
@@ -69,7 +69,7 @@ ALWAYS_INLINE void sort_datagrams(struct gate *gate, struct datagram_burst *burs
 	}
 }
 
-/// In the order of arrival, before anything is answered.
+/// Mark datagrams whose source has sent too much: in the order of arrival, before anything is answered.
 static __attribute__((noinline)) void limit_datagrams(struct gate *gate, const struct datagram_burst *burst,
 						      struct datagram_lanes *lanes, uint64_t now)
 {

@@ -53,7 +53,7 @@ ALWAYS_INLINE void finish_answer(struct burst *burst, unsigned i, const struct p
 	}
 }
 
-/// The same of a common frame whose length is known already.
+/// As finish_answer(), for a common frame whose length is known already.
 ALWAYS_INLINE void leave_checksums(struct burst *burst, unsigned i, const unsigned tx_offload)
 {
 	burst->tx[i] = (struct tx_request){

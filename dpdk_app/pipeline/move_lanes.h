@@ -9,7 +9,7 @@
 #include "pipeline/stages.h"
 
 #ifdef __AVX512F__
-/// As hash_to_range.
+/// As hash_to_range(), for eight hashes.
 ALWAYS_INLINE longs64 hashes_to_range(longs64 hashes, uint32_t n)
 {
 	return (longs64)_mm512_mul_epu32((__m512i)(hashes >> 32), _mm512_set1_epi64(n)) >> 32;
@@ -92,8 +92,8 @@ ALWAYS_INLINE struct record_lanes record_lanes(uint64_t now)
 	return lanes;
 }
 
-/// What a move of a session does to its record, if it is of this session.
-/// @return false: it is not, or of another player than the session's
+/// Apply a move to a session's record, if the move is of this session and its player.
+/// @return false: it is not
 ALWAYS_INLINE bool record_take_move(struct session *session, const uint8_t *frame, const struct record_lanes *lanes)
 {
 	const __m512i words = _mm512_loadu_si512(frame + FRAME_WORDS), record = _mm512_load_si512(session);

@@ -7,7 +7,7 @@
 #include "session/connection.h"
 #include "wire/session.h"
 
-/// What is not messages in a sealed datagram.
+/// The bytes of a sealed datagram that are not messages.
 #define SEALED_AROUND ((uint16_t)SESSION_SEALED_MIN)
 
 /// Header and tag around messages that lie in their place already.

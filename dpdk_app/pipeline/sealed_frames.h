@@ -28,7 +28,7 @@ ALWAYS_INLINE void sealed_frames_begin(struct sealed_frames *frames)
 
 // ---------------------------------------------------------------- what is in each frame?
 
-/// As many from the i-th on as are DATA in common frames: like sort_moves().
+/// Take as many from the i-th on as are DATA in common frames, like sort_moves().
 /// @return index of the first that is something else, or n
 static __attribute__((noinline)) unsigned sort_usual_frames(const struct gate *gate, const struct burst *burst,
 							    unsigned i, unsigned n, struct sealed_frames *frames,
@@ -83,7 +83,7 @@ ALWAYS_INLINE void answer_sealed(const struct gate *gate, struct burst *burst, c
 	finish_answer(burst, i, p, checksums, tx_offload);
 }
 
-/// What was not answered.
+/// Conclude a datagram that was not answered.
 static void conclude_unanswered(struct gate *gate, struct burst *burst, unsigned i, unsigned result, uint8_t owner)
 {
 	if (result == PACKET_ABSORBED) {
@@ -113,7 +113,7 @@ static __attribute__((noinline)) void serve_sealed(struct gate *gate, struct bur
 		conclude_sealed(gate, burst, &frames->lane.datagram[k], &frames->packet[k], tx_offload);
 }
 
-/// With messages, or a question.
+/// Answer with more than an acknowledgement: messages, or a PATH_CHALLENGE.
 static __attribute__((noinline)) void answer_longer(const struct gate *gate, struct burst *burst,
 						    const struct usual_data *data, const unsigned tx_offload)
 {

@@ -53,7 +53,7 @@ ALWAYS_INLINE bool listener_is_sealed(const struct gate *gate, unsigned listener
 	return gate->sealed >> listener & 1;
 }
 
-/// One of 64: what has another bit is another session.
+/// One bit of 64 for each session: two datagrams with different bits are of different sessions.
 ALWAYS_INLINE uint64_t session_bit(uint32_t slot)
 {
 	return 1ULL << slot % 64;
@@ -91,7 +91,7 @@ static COLD enum pg_drop refuse_kind(unsigned kind)
 	return kind == 0 || kind > SESSION_DENIED ? PG_DROP_SESSION_HEADER : PG_DROP_SESSION_STATE;
 }
 
-/// What the header alone says.
+/// Check what the header alone shows.
 ALWAYS_INLINE enum pg_drop check_header(const struct session_header *header, uint16_t length)
 {
 	if (unlikely(length < sizeof(*header)))
@@ -207,7 +207,7 @@ ALWAYS_INLINE unsigned sealed_admissible(struct gate *gate, struct sealed *s, ui
 	return PG_DROP_NONE;
 }
 
-/// What opening, taking and answering will touch.
+/// Prefetch what opening, taking and answering will touch.
 ALWAYS_INLINE void sealed_prefetch(const struct session_side *side, const struct sealed *s)
 {
 	const struct session_header *header = (const struct session_header *)s->payload;
@@ -307,7 +307,7 @@ ALWAYS_INLINE enum pg_drop take_messages(struct session_side *side, const struct
 	return PG_DROP_NONE;
 }
 
-/// What came from where nobody is proved to be: is it to be asked?
+/// A datagram came from an unproved address: is a PATH_CHALLENGE to be sent there?
 static COLD void challenge_path(struct session_side *side, struct sealed *s, bool newest, uint64_t now)
 {
 	const uint16_t answer =
@@ -431,7 +431,8 @@ static COLD void greet(struct gate *gate, struct sealed *s, uint64_t now)
 		return;
 	}
 	counter_add(&gate->stats->handled[outcome.message], 1);
-	// Not from a repeated CONFIRM, nor one that is denied: whoever saw the first, or his cookie, can send it from anywhere.
+	// Not from a repeated CONFIRM, nor one that is denied: an attacker who saw the first, or its cookie, can send it from
+	// anywhere.
 	s->learn = outcome.moved && leads_back(gate->side, s);
 	s->length = outcome.answer;
 	s->result = outcome.answer ? PG_DROP_NONE : PACKET_ABSORBED;

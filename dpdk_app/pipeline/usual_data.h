@@ -48,7 +48,7 @@ ALWAYS_INLINE const uint8_t *usual_body(const uint8_t *frame)
 	return ((const struct sealed_frame *)frame)->sealed;
 }
 
-/// Of an opened one of a movement alone.
+/// The movement of an opened datagram with nothing else in it.
 ALWAYS_INLINE const uint8_t *usual_motion(const uint8_t *frame)
 {
 	return usual_body(frame) + sizeof(struct session_message);
@@ -160,7 +160,7 @@ ALWAYS_INLINE enum pg_drop charge_move(const struct session_side *side, struct i
 	return PG_DROP_NONE;
 }
 
-/// Of one in order: whatever was taken last, it is older.
+/// Mark the counter of a datagram that came in order: every counter that was taken before is older.
 ALWAYS_INLINE void move_taken(struct issued *record, struct usual_data *data, uint64_t now)
 {
 	replay_mark_next(&record->replay, data->counter);

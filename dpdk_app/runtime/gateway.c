@@ -66,7 +66,7 @@ static const struct engine *engine_of(const struct pg_plan *plan)
 	}
 }
 
-/// What is the same for every engine.
+/// Make the part of a worker that is the same for every engine.
 static int make_common(struct pg_gateway *g, struct worker *w, uint32_t number, void *state, struct pg_error *error)
 {
 	const uint32_t capacity = g->plan.session_capacity;

@@ -18,7 +18,7 @@
 #include "session/relay.h"
 #include "session/side.h"
 
-/// Who is no worker, but writes to them.
+/// The number of the control thread, which writes to workers and is none.
 #define POST_CONTROL PG_WORKERS_MAX
 
 /// A datagram as it came to a worker who does not own its session.
@@ -40,7 +40,7 @@ struct letterbox {
 #define POST_ASLEEP (1ULL << 63)
 static_assert(PG_WORKERS_MAX < 63, "a bit for each writer");
 
-/// All of a process.
+/// The mailboxes of all workers of a process.
 struct post_office {
 	struct letterbox box[PG_WORKERS_MAX];
 	uint32_t workers;

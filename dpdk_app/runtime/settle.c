@@ -12,7 +12,7 @@ static uint64_t sum(const uint64_t *counters, unsigned n)
 	return total;
 }
 
-/// What a worker had taken and not yet ended or passed on.
+/// The packets that a worker had received and not yet answered, dropped or handed over.
 static uint64_t held(const struct pg_worker_stats *stats)
 {
 	return counter_get(&stats->received) + counter_get(&stats->handed_in) - sum(stats->handled, PG_MESSAGES) -

@@ -27,7 +27,7 @@ void sides_close(struct pg_gateway *g);
 int side_make(struct pg_gateway *g, struct worker *w, struct pg_error *error);
 void side_free(struct worker *w);
 
-/// In the worker's own thread, first of all: adopt the connections that a dead worker left.
+/// Called first of all in the worker's own thread: adopt the connections that a dead worker left.
 void side_begin(struct worker *w);
 
 /// A bit of it every turn: connections that are over, and all of them when the gateway ends.

@@ -81,7 +81,7 @@ size_t pages_whole(size_t size);
 /// @return NULL when there are none
 void *pages_alloc(size_t size);
 
-/// The same for memory that may never be touched as a whole: it need not be there now.
+/// As pages_alloc(), for memory that may never be touched as a whole: it need not be available now.
 void *pages_reserve(size_t size);
 void pages_free(void *memory, size_t size);
 

@@ -29,7 +29,7 @@ static void make_keys(struct session_side *side, uint32_t slot)
 	traffic_secrets_forget(&secrets);
 }
 
-/// Who finds no room in the outbox is not told.
+/// Seal a CLOSE into the outbox. When the outbox is full, the peer is not told.
 static void say_close(struct session_side *side, uint32_t slot, enum session_close_reason reason)
 {
 	struct issued *record = &side->vault->records[slot];
@@ -51,7 +51,7 @@ static void say_close(struct session_side *side, uint32_t slot, enum session_clo
 		    CLOSE_LEN);
 }
 
-/// What this process keeps of a connection. The record still says that it has messages, until its phase says more.
+/// Free what this process keeps of a connection. The record still says that it has messages, until its phase changes.
 static void forget(struct session_side *side, uint32_t slot, enum session_close_reason reason)
 {
 	conversation_end(&side->hall, vault_conversation(side->vault, slot),
@@ -176,7 +176,8 @@ uint32_t connection_sweep(struct session_side *side, uint64_t now, uint32_t budg
 
 // ---------------------------------------------------------------- after a crash
 
-/// When a player was heard, so that his next packet is the first in its time: the way to him is not known any more.
+/// The time to record as the player's last packet, so that the next packet teaches the return headers again: they are not
+/// known any more.
 static uint64_t heard_before(uint64_t last_seen, uint64_t now)
 {
 	const uint64_t before = (now >> ISSUED_LEARN_SHIFT << ISSUED_LEARN_SHIFT) - 1;

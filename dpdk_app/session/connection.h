@@ -6,7 +6,7 @@
 
 #include "session/side.h"
 
-/// What an accepted CONFIRM asks for.
+/// The parameters of a new connection, from an accepted CONFIRM.
 struct connection_request {
 	const struct peer *peer;
 	const uint8_t *client_nonce;
@@ -15,14 +15,14 @@ struct connection_request {
 };
 
 /// A new server nonce and traffic keys; counters, windows, ids and conversation from the start. Of a slot that is ours; whoever
-/// is connected is replaced, and told so if he is elsewhere.
+/// is connected is replaced, and told so if that is another address.
 COLD void connection_begin(struct session_side *side, uint32_t slot, const struct connection_request *request,
 			   uint64_t now);
 
 /// The peer has proved to be at another address.
 COLD void connection_move(struct session_side *side, uint32_t slot, const struct peer *peer);
 
-/// Seal a CLOSE for the peer into the outbox (unless `reason` is that the peer said so himself, SESSION_CLOSED_LEFT), forget the
+/// Seal a CLOSE for the peer into the outbox (unless the peer itself closed, `reason` SESSION_CLOSED_LEFT), forget the
 /// conversation, give the slot up. The session may be confirmed again if it still stands.
 COLD void connection_close(struct session_side *side, uint32_t slot, enum session_close_reason reason, uint64_t now);
 

@@ -97,8 +97,8 @@ static bool consumed(const struct issued *record)
 	return record->once && __atomic_load_n(&record->connections, __ATOMIC_RELAXED) > 0;
 }
 
-/// Of what a player asks for, in his request's bytes: DENIED, proved where there is a key. That of a version is not: what asks
-/// for it need not be his, and with his nonce, which anybody on the way can read, it would end his own attempt.
+/// Write a DENIED over the request, with a proof where there is a key. A DENIED for a wrong version has no proof: anybody on
+/// the path can read the player's nonce and ask for another version with it, and a proved answer would end the player's attempt.
 static struct handshake_outcome denied(struct session_side *side, uint8_t *payload, const struct candidate *found,
 				       const uint8_t *client_nonce, enum session_denial reason)
 {
@@ -241,7 +241,7 @@ static bool full(const struct session_side *side, const struct issued *record)
 	return record->phase == ISSUED_IDLE && message_pool_free_bytes(side->hall.pool) < SESSION_DATAGRAM_MAX;
 }
 
-/// Of a slot that is ours.
+/// Connect a slot that is ours.
 static struct handshake_outcome connect(struct session_side *side, uint32_t slot, const struct confirmed *c,
 					uint64_t now)
 {
@@ -409,8 +409,8 @@ static uint16_t path_hash(const struct session_side *side, const struct peer *pe
 	return peer_mark(peer, &side->secret);
 }
 
-/// Only challenges of the latest second count, and not for ever. The token says whom it was sent to: to challenge somebody
-/// else meanwhile takes nothing away from him.
+/// Only challenges of the latest second count, and not for ever. The token names the address that it was sent to: to challenge
+/// another address meanwhile does not invalidate it.
 static bool right_token(const struct session_side *side, const struct issued *record, const struct peer *peer,
 			const uint8_t *token, uint64_t now)
 {
@@ -434,7 +434,7 @@ static struct handshake_outcome take_path_response(struct session_side *side, ui
 		return dropped(PG_DROP_BAD_PATH_RESPONSE);
 	if (!peer_equal(&record->peer, peer)) {
 		connection_move(side, slot, peer);
-		record->challenged = path_hash(side, peer); // should he be elsewhere already, he is asked there at once
+		record->challenged = path_hash(side, peer); // a player who is elsewhere already is asked there at once
 		outcome.moved = true;
 	}
 	return outcome;

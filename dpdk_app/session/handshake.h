@@ -9,7 +9,7 @@
 
 #include "session/connection.h"
 
-/// What became of a control datagram. The answer lies where it lay.
+/// The result of a control datagram. The answer is written over the datagram.
 struct handshake_outcome {
 	enum pg_drop drop;       // PG_DROP_NONE: handled as `message`
 	enum pg_message message; // of a handled one

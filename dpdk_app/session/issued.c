@@ -97,7 +97,7 @@ static uint32_t next_number(const struct issued *record, uint32_t slot)
 	return slot | (last % SESSION_GENERATION_MASK + 1) << SESSION_SLOT_BITS;
 }
 
-/// All of a record but its owner, who is nobody and may try to become somebody at any time.
+/// Write a record but for its owner: it has none, and a worker may try to become it at any time.
 static void write_record(struct issued *record, const struct pg_issue_request *request, uint32_t number,
 			 uint64_t expires_at)
 {
@@ -186,7 +186,7 @@ bool pg_session_revoke(void *state, uint32_t session)
 
 // ---------------------------------------------------------------- looking
 
-/// What its owner may be writing while we read.
+/// The fields that the owner may be writing while we read.
 struct connection_view {
 	uint8_t phase;
 	uint16_t max_datagram;

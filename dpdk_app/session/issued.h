@@ -72,7 +72,8 @@ static_assert(offsetof(struct issued, taken) == CACHE_LINE && offsetof(struct is
 		      offsetof(struct issued, key) == 3 * CACHE_LINE && sizeof(struct issued) == 4 * CACHE_LINE,
 	      "four lines");
 
-/// What a packet must name to be of this record; 0: nothing. After it the rest may be read: it is that session's.
+/// The number that a packet must name to be of this record; 0: none. After this call the rest of the record may be read: it
+/// is that session's.
 ALWAYS_INLINE uint32_t issued_session(const struct issued *record)
 {
 	return __atomic_load_n(&record->session, __ATOMIC_ACQUIRE);

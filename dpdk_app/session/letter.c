@@ -6,7 +6,7 @@
 #include "message/session_check.h"
 #include "stats/error.h"
 
-/// Of a body behind the sender's player_id.
+/// The longest body behind the sender's player_id.
 static uint32_t longest(unsigned type)
 {
 	return type == SESSION_INVENTORY ? SESSION_MESSAGE_MAX : SESSION_MESSAGE_MAX - sizeof(uint32_t);

@@ -20,7 +20,7 @@ struct parting {
 	uint8_t payload[OUTBOX_PAYLOAD];
 };
 
-/// First in, first out. When it is full, what would go in is lost: a peer that is not told finds out by himself.
+/// First in, first out. When it is full, what would go in is lost: a peer that is not told finds out by a timeout.
 struct outbox {
 	uint32_t first, count;
 	struct parting parting[OUTBOX_SIZE];

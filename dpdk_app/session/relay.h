@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// session/relay.h: a message for a player, from wherever it comes to the session that is his.
+// session/relay.h: a message for a player, from any source to the player's session.
 
 #ifndef POLLGATE_SESSION_RELAY_H
 #define POLLGATE_SESSION_RELAY_H
@@ -22,7 +22,7 @@ struct relay {
 /// it is counted here.
 enum pg_loss session_deliver(struct session_side *side, uint32_t session, const struct outgoing *message, uint64_t now);
 
-/// What a player says to another, as the event that the other gets: by his session if it is ours, else by side->relay.
+/// Send a player the event of another player's message: to the player's session if it is ours, else through side->relay.
 void session_relay(struct session_side *side, uint32_t player_id, const struct outgoing *message, uint64_t now);
 
 /// Something was queued for, owed to or acknowledged by a session of ours: when is it due, and what would die with us?

@@ -60,7 +60,7 @@ struct session_side {
 	uint32_t cursor;                  // next slot that the sweep looks at
 };
 
-/// What a side is made from.
+/// The arguments of session_side_init().
 struct side_setup {
 	struct vault *vault; // open and furnished
 	struct pg_worker_stats *stats;

@@ -38,7 +38,7 @@ struct vault {
 	struct wheel_link *links;     // private
 	struct route *routes;         // private: how frames reach the peer; NULL where the kernel makes them
 	uint8_t *
-		ways; // private: by which socket the kernel reaches him, plus 1; 0: not known; NULL where frames are ours
+		ways; // private: by which socket the kernel reaches the peer, plus 1; 0: not known; NULL where frames are ours
 	struct cookie_secret cookies; // of the state file
 };
 

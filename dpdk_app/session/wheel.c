@@ -70,7 +70,7 @@ void wheel_schedule(struct wheel *wheel, uint32_t slot, uint64_t due)
 	insert(wheel, slot, due);
 }
 
-/// Of the tick that is being emptied.
+/// The next due slot of the tick that is being emptied.
 static uint32_t find_due(const struct wheel *wheel)
 {
 	uint32_t slot = wheel->first[wheel->tick % WHEEL_TICKS];

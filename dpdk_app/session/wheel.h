@@ -36,7 +36,7 @@ void wheel_link_init(struct wheel *wheel, uint32_t slot);
 void wheel_schedule(struct wheel *wheel, uint32_t slot, uint64_t due);
 void wheel_cancel(struct wheel *wheel, uint32_t slot);
 
-/// From when on anything is possibly due. Only wheel_pop() puts it off.
+/// The time from which on a slot may be due. Only wheel_pop() advances it.
 ALWAYS_INLINE uint64_t wheel_turns(const struct wheel *wheel)
 {
 	return (wheel->tick + 1) << wheel->tick_shift;

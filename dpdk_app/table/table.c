@@ -213,7 +213,7 @@ uint32_t session_expire(struct session_table *table, uint64_t now, uint64_t idle
 
 // ---------------------------------------------------------------- start
 
-/// What a dead worker left: a whole session, or a slot to free.
+/// Take over what a dead worker left in a slot: a whole session, or a slot to free.
 static bool adopt(struct session *record, uint64_t now)
 {
 	if (record->generation & 1)

@@ -159,7 +159,7 @@ static void add_queue(struct pg_gateway *g, struct dpdk_worker *w, const struct 
 
 #define INBOX_PACKETS 1024
 
-/// With one worker there is nobody to hand anything over.
+/// With one worker there is no other worker to hand a packet to.
 static int make_inbox(struct pg_gateway *g, struct dpdk_worker *w, struct pg_error *error)
 {
 	char name[RTE_RING_NAMESIZE];
@@ -259,7 +259,7 @@ static struct pg_address address_of(const struct identity *id, const struct riva
 	return address;
 }
 
-/// What workers saw of other hosts with our addresses.
+/// Report address conflicts that workers saw.
 static void note_rivals(struct pg_gateway *g, uint32_t port)
 {
 	struct pg_port_stats *stats = &g->page->port[port];

@@ -199,7 +199,7 @@ static unsigned serve_queue(struct dpdk_worker *w, struct worker_queue *q, uint6
 	return n;
 }
 
-/// Who hands a packet over has made sure that we serve its port.
+/// The worker that handed the packet over has checked that we serve its port.
 static struct worker_queue *queue_of_port(struct dpdk_worker *w, uint16_t port_id)
 {
 	unsigned i = 0;
@@ -230,7 +230,7 @@ static COLD unsigned serve_inbox(struct dpdk_worker *w, uint64_t now)
 	return n;
 }
 
-/// What the devices bring, and what other workers received for us.
+/// Serve the device queues and the inbox.
 /// @return packets
 static unsigned receive(struct dpdk_worker *w, uint64_t now)
 {

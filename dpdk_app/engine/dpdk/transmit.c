@@ -55,7 +55,7 @@ static COLD void give_up(struct dpdk_worker *w, struct worker_queue *q, struct r
 	counter_add(&q->refused, n);
 }
 
-/// Of a driver that gives back a frame which the kernel refuses, and with it all that are behind it: these are tried
+/// When the kernel refuses a frame, the driver gives back that frame and all that are behind it: these are tried
 /// without it. Where one of them leaves there is room, and what was passed over was refused for itself.
 /// @param mbufs  the first was tried in vain
 static COLD void pass_over(struct dpdk_worker *w, struct worker_queue *q, struct rte_mbuf **mbufs, unsigned n)

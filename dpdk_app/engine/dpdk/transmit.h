@@ -12,7 +12,7 @@
 /// @param bytes  of all n
 void transmit(struct dpdk_worker *w, struct worker_queue *q, struct rte_mbuf **mbufs, unsigned n, uint64_t bytes);
 
-/// The same for packets whose checksums are left to the device: its driver looks at them first.
+/// As transmit(), for packets whose checksums are left to the device: its driver looks at them first.
 void transmit_prepared(struct dpdk_worker *w, struct worker_queue *q, struct rte_mbuf **mbufs, unsigned n,
 		       uint64_t bytes);
 

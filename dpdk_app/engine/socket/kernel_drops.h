@@ -23,7 +23,7 @@ struct kernel_drops {
 	struct overflow v6;
 };
 
-/// From now on: what was lost before is nobody's.
+/// Begin to count: earlier losses are not ours.
 void kernel_drops_begin(struct kernel_drops *drops);
 
 /// Read the namespace's counts again, after those of the sockets: a socket counts a loss first.

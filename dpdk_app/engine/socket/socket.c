@@ -30,7 +30,7 @@
 /// To ask for all addresses takes the longer the more a host has.
 #define ROUNDS_PER_ASKING 10
 
-/// What the control thread knows of the host.
+/// The control thread's state of the host: losses, interfaces.
 struct host_sight {
 	struct kernel_drops drops;
 	struct interface_state interface[PG_PORTS_MAX];
@@ -292,7 +292,7 @@ int sockets_equip(struct pg_gateway *g, struct worker *common, struct pg_error *
 
 // ---------------------------------------------------------------- life
 
-/// What a socket dropped since this was last asked.
+/// How many datagrams a socket dropped since the last call.
 static void read_drops(struct udp_socket *s)
 {
 	const uint32_t drops = socket_drops(s->fd, s->drops);
@@ -460,7 +460,7 @@ static uint8_t only_way(const struct socket_worker *w, const struct peer *peer)
 	return way;
 }
 
-/// Of the connections that a dead worker left: others learn theirs when they are heard.
+/// Learn the sockets of the connections that a dead worker left: other sessions learn theirs when their peers send.
 static void recall_ways(struct socket_worker *w)
 {
 	const struct session_side *side = w->common.side;

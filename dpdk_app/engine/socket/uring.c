@@ -12,7 +12,7 @@
 /// How long the end waits for answers that the kernel has not let go of.
 #define FINISH_MS 1000
 
-/// What a completion is of: the upper half of its user_data. Below it a socket, and below that a buffer or place.
+/// The operation that completed: the upper half of user_data. Below it are a socket, and below that a buffer or place.
 enum subject { SUBJECT_RECEIVE, SUBJECT_SEND, SUBJECT_SEND_PLACE, SUBJECT_CANCEL, SUBJECT_BELL };
 
 /// Where receiving at a socket stands.
@@ -27,7 +27,7 @@ struct uncopied {
 	bool again;
 };
 
-/// What sendmsg wants, for as long as its submission is ours.
+/// The arguments of sendmsg, valid until the kernel has taken the submission.
 struct message {
 	struct msghdr head;
 	struct iovec part;
@@ -195,7 +195,7 @@ static bool dispatch(struct uring_worker *w, const struct dispatch *d)
 	return true;
 }
 
-/// What lies in a buffer, to whoever sent it.
+/// The answer in a buffer, to the peer that its request came from.
 static struct dispatch answer_in(struct uring_worker *w, unsigned socket, uint16_t id, uint16_t length)
 {
 	struct uring_buffer *buffer = &w->buffers.buffer[id];
@@ -210,7 +210,7 @@ static struct dispatch answer_in(struct uring_worker *w, unsigned socket, uint16
 	};
 }
 
-/// What lies in a place, to whom it is addressed.
+/// The datagram in a place, to its addressee.
 static struct dispatch datagram_in(struct uring_worker *w, unsigned socket, uint8_t id, uint16_t length)
 {
 	struct uring_place *place = &w->places.place[id];
@@ -391,7 +391,7 @@ static const struct engine_parts parts = {
 
 // ---------------------------------------------------------------- loop
 
-/// What the kernel has finished, up to a burst of datagrams.
+/// Take the kernel's completions, up to a burst of datagrams.
 /// @return how many they are
 static unsigned take_completions(struct uring_worker *w, struct datagram_burst *burst)
 {
@@ -487,7 +487,7 @@ static void disarm_sockets(struct uring_worker *w)
 	}
 }
 
-/// What was received is answered, and every answer is known to have left or not.
+/// Answer what was received, and wait until every answer is known to have left or not.
 static void finish(struct uring_worker *w)
 {
 	const uint64_t deadline = pg_tsc() + FINISH_MS * (pg_tsc_hz() / 1000);

@@ -33,7 +33,7 @@ static_assert(URING_COMPLETIONS >=
 /// The group that the buffers are in; a ring has no other.
 #define URING_GROUP 0
 
-/// What a multishot recvmsg writes into a buffer.
+/// The header that a multishot recvmsg writes into a buffer.
 struct uring_buffer {
 	struct io_uring_recvmsg_out head;
 	union {
