@@ -59,8 +59,9 @@ enum pg_drop conversation_admit_any(struct conversation_hall *hall, struct conve
 				    uint16_t length, uint64_t now);
 
 /// May all of an opened DATA's messages be taken: well-formed, within the rates, and is there room for those that must wait?
-/// Charges the rates when it says yes, and when it had to expand bodies to say no; else changes nothing. Take in what was admitted before the next one is asked
-/// for in this hall: room is promised to one datagram at a time.
+/// The rates are charged when the answer is yes, and when bodies had to be expanded to say no; else nothing changes. The
+/// messages of an admitted datagram must be taken before the next datagram is asked for in this hall: room is promised to
+/// one datagram at a time.
 /// @return PG_DROP_NONE, or why the whole datagram is refused
 ALWAYS_INLINE enum pg_drop conversation_admit(struct conversation_hall *hall, struct conversation *c,
 					      const uint8_t *body, uint16_t length, uint64_t now)
@@ -121,7 +122,7 @@ ALWAYS_INLINE void conversation_acknowledged(struct conversation_hall *hall, str
 		conversation_acknowledged_any(hall, c, newest, bits, now);
 }
 
-/// So many datagrams are not left to wait for an acknowledgement: a header names 33, and those that it does not name come again.
+/// The most datagrams that wait for one acknowledgement: a header names 33, and a datagram that none names is sent again.
 #define CONVERSATION_OWING_MAX 16
 
 /// A datagram with messages was taken: it wants an acknowledgement.

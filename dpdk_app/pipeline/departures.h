@@ -30,7 +30,7 @@ ALWAYS_INLINE bool departures_ready(const struct session_side *side)
 	return side->outbox.count != 0;
 }
 
-/// From when on something may be due. Only depart_…() put it off.
+/// The time from which on something may be due. Only depart_frames() and depart_datagrams() advance it.
 ALWAYS_INLINE uint64_t departures_due(const struct session_side *side)
 {
 	return wheel_turns(&side->wheel);

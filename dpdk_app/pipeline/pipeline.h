@@ -25,7 +25,7 @@
 /// Beside enum pg_drop: neither answered nor dropped here, and counted by whom it is given to.
 #define PACKET_ELSEWHERE PG_DROPS
 
-/// And: handled without an answer. Its buffer is the receiving side's again.
+/// Beside enum pg_drop, too: handled without an answer. The receiver has its buffer back.
 #define PACKET_ABSORBED (PG_DROPS + 1)
 
 /// What the device must know to complete an answer's checksums; only written by tx-offload variants.
@@ -82,7 +82,7 @@ struct policy {
 
 void policy_init(struct policy *policy, const struct pg_policy *from, uint64_t generation, uint64_t tsc_hz);
 
-/// The policy's part of a side. Whoever gives its gates a new policy gives the side its part.
+/// Give a side its part of a policy: to be called whenever the gates get a new policy.
 ALWAYS_INLINE void side_use_policy(struct session_side *side, const struct policy *policy)
 {
 	side->rules = &policy->sessions;

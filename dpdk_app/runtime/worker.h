@@ -72,8 +72,8 @@ bool worker_keep_house(struct worker *w, uint64_t now, uint32_t slots);
 /// The policy of w->current is in use everywhere in this worker.
 void worker_acknowledge_policy(struct worker *w);
 
-/// For memory that every packet looks into: a kernel that grants huge pages grants whole ones, so what fills a good part of one
-/// is made as large.
+/// Round a size up to whole huge pages if it fills a good part of one: the kernel grants only whole ones. For memory that
+/// every packet reads.
 /// @return the size to allocate and free instead
 size_t pages_whole(size_t size);
 

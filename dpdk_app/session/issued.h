@@ -20,7 +20,8 @@
 
 #define ISSUED_NO_OWNER 0xff
 
-/// Where answers go is learned again from the first datagram in each 2^31 cycles, as `last_seen` tells: about a second.
+/// The headers that lead back to a peer are learned again from the first datagram in each 2^31 cycles (about a second), as
+/// `last_seen` tells.
 #define ISSUED_LEARN_SHIFT 31
 
 enum issued_phase {

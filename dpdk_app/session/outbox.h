@@ -15,7 +15,7 @@
 
 struct parting {
 	struct peer peer;
-	uint32_t slot; // whose route it takes
+	uint32_t slot; // of the session whose route it takes
 	uint16_t length;
 	uint8_t payload[OUTBOX_PAYLOAD];
 };

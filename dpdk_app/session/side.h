@@ -26,7 +26,7 @@ ALWAYS_INLINE struct handshake_budget handshake_budget_make(uint32_t permille, u
 	return (struct handshake_budget){1024ULL * 1000 / permille, tsc_hz / 1000 * HANDSHAKE_BURST_MS};
 }
 
-/// The reloadable part that is not in struct delivery_rules. In the units of the fast path.
+/// The reloadable rules that are not in struct delivery_rules, in the units of the fast path.
 struct session_rules {
 #define SESSIONS PG_SETTING // as configured
 #include "settings.def"
