@@ -60,9 +60,9 @@ static void make_rules(pgc_client *client)
 	rules->resend_after_min = RESEND_AFTER_MIN_NS;
 	rules->resends = options->resends;
 	rules->queue_bytes = options->queue_bytes;
+	for (unsigned i = 0; i < PG_COMPRESSIBLE; i++)
+		rules->compress_min[i] = options->compress_bulk;
 	rules->compress_min[PG_COMPRESS_CHAT] = options->compress_chat;
-	rules->compress_min[PG_COMPRESS_INVENTORY] = UINT32_MAX;
-	rules->compress_min[PG_COMPRESS_BULK] = options->compress_bulk;
 }
 
 /// Zeroed, on cache lines of its own.

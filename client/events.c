@@ -141,6 +141,17 @@ static void tell_bytes(struct pgc_event *event, enum pgc_event_type type, const 
 	event->as.bytes.bytes = length;
 }
 
+static enum pgc_event_type event_type(uint8_t type)
+{
+	static const uint8_t types[UINT8_MAX + 1] = {
+#define RELAYED(NAME, ...) [SESSION_##NAME##_EVENT] = PGC_EVENT_##NAME,
+#define GIVEN(NAME, ...) [SESSION_##NAME] = PGC_EVENT_##NAME,
+#include "wire/messages.def"
+	};
+
+	return (enum pgc_event_type)types[type];
+}
+
 /// The conversation has checked the body.
 static void tell_message(struct pgc_event *event, const struct delivered *message)
 {
@@ -167,8 +178,8 @@ static void tell_message(struct pgc_event *event, const struct delivered *messag
 		memcpy(&event->as.bytes.target_id, body, sizeof(event->as.bytes.target_id));
 		tell_bytes(event, PGC_EVENT_BULK, body + sizeof(uint32_t), length - (uint32_t)sizeof(uint32_t));
 		break;
-	default: // SESSION_INVENTORY: no other type is let in
-		tell_bytes(event, PGC_EVENT_INVENTORY, body, length);
+	default: // no type is let in that the list does not have
+		tell_bytes(event, event_type(message->type), body, length);
 		break;
 	}
 }

@@ -78,7 +78,7 @@ struct pgc_options {
 	uint32_t queue_bytes;   /* of it, for messages that wait or are unacknowledged */
 	uint32_t receipts;      /* messages with a receipt that may be on their way at once */
 	uint32_t compress_chat; /* bytes of text from which chat is compressed; UINT32_MAX: never */
-	uint32_t compress_bulk; /* the same for bulk */
+	uint32_t compress_bulk; /* the same for bulk, and for types that have no function of their own */
 
 	/** The clock, in ns, monotonic; NULL: the system's. For tests and simulations. */
 	uint64_t (*clock_ns)(void *context);
@@ -154,6 +154,24 @@ int pgc_skill(pgc_client *client, uint32_t skill_id, uint32_t target_id, const s
 int pgc_bulk(pgc_client *client, uint32_t target_id, const void *data, size_t bytes,
 	     const struct pgc_delivery *delivery);
 
+/** Messages by their numbers on the wire. */
+enum pgc_message {
+	/* messages from messages.def: begin */
+	PGC_MESSAGE_MOVE = 1,
+	PGC_MESSAGE_ATTACK = 2,
+	PGC_MESSAGE_CHAT = 3,
+	PGC_MESSAGE_HEARTBEAT = 4,
+	PGC_MESSAGE_SKILL = 5,
+	PGC_MESSAGE_BULK = 7,
+	/* messages from messages.def: end */
+};
+
+/** Any message, also of a type that has no function above.
+ *  @param body  as dpdk_app/wire/PROTOCOL.md has it; what it does not allow is PGC_ERROR_ARGUMENT
+ *  NULL: as dpdk_app/wire/messages.def has it. */
+int pgc_say(pgc_client *client, enum pgc_message type, const void *body, size_t bytes,
+	    const struct pgc_delivery *delivery);
+
 /* ---------------------------------------------------------------- events */
 
 enum pgc_event_type {
@@ -165,7 +183,9 @@ enum pgc_event_type {
 	PGC_EVENT_CHAT,
 	PGC_EVENT_SKILL,
 	PGC_EVENT_BULK,
-	PGC_EVENT_INVENTORY
+	PGC_EVENT_INVENTORY,
+	/* the others as on the wire; events from messages.def: begin */
+	/* events from messages.def: end */
 };
 
 /** Why a connection, or an attempt, ended. */
@@ -232,7 +252,7 @@ struct pgc_event {
 			uint32_t target_id; /* of BULK */
 			uint32_t bytes;
 			const uint8_t *data;
-		} bytes; /* BULK, INVENTORY */
+		} bytes; /* BULK, INVENTORY; of types that have nothing above: the whole body behind the sender */
 	} as;
 };
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "message/finite.h"
+#include "message/session_check.h"
 #include "wire/utf8.h"
 
 static int error_of(enum pg_loss loss)
@@ -57,34 +58,65 @@ static_assert((int)PGC_URGENT == PRIORITY_URGENT && (int)PGC_NORMAL == PRIORITY_
 		      (int)PGC_BULK == PRIORITY_BULK,
 	      "the game's priorities are the conversation's");
 
+#define UNRELIABLE (-1)
+#define USUAL(type, urgency, order)                               \
+	[type] = {.reliable = (order) != UNRELIABLE,              \
+		  .channel = (order) == UNRELIABLE ? 0 : (order), \
+		  .priority = PRIORITY_##urgency},
+
+/// How a type is sent unless the game says otherwise.
+static const struct pgc_delivery *or_usual(const struct pgc_delivery *delivery, enum session_message_type type)
+{
+	static const struct pgc_delivery usual[SESSION_EVENT] = {
+#define OWN(NAME, name, title, number, body, compress, effect, priority, channel, ...) \
+	USUAL(SESSION_##NAME, priority, channel)
+#define RELAYED OWN
+#include "wire/messages.def"
+	};
+
+	return delivery ? delivery : &usual[type];
+}
+
+int pgc_say(pgc_client *client, enum pgc_message type, const void *body, size_t bytes,
+	    const struct pgc_delivery *delivery)
+{
+	if ((unsigned)type >= SESSION_EVENT || session_request((uint8_t)type) == PG_REQUESTS)
+		return PGC_ERROR_ARGUMENT;
+	if (bytes > SESSION_MESSAGE_MAX)
+		return PGC_ERROR_TOO_LONG;
+	if (session_body_check((uint8_t)type, body, (uint32_t)bytes) != PG_DROP_NONE)
+		return PGC_ERROR_ARGUMENT;
+
+	const enum session_message_type its = (enum session_message_type)type;
+
+	return say(client, its, body, bytes, or_usual(delivery, its));
+}
+
 int pgc_move(pgc_client *client, const float position[3], const float velocity[3], const struct pgc_delivery *delivery)
 {
-	static const struct pgc_delivery usual = {.priority = PGC_URGENT};
 	struct motion motion;
 
 	memcpy(motion.position, position, sizeof(motion.position));
 	memcpy(motion.velocity, velocity, sizeof(motion.velocity));
 	if (!floats6_finite(&motion))
 		return PGC_ERROR_ARGUMENT;
-	return say(client, SESSION_MOVE, &motion, sizeof(motion), delivery ? delivery : &usual);
+	return say(client, SESSION_MOVE, &motion, sizeof(motion), or_usual(delivery, SESSION_MOVE));
 }
 
 int pgc_attack(pgc_client *client, uint32_t target_id, uint32_t attack_id, const float direction[3],
 	       const struct pgc_delivery *delivery)
 {
-	static const struct pgc_delivery usual = {.reliable = true, .priority = PGC_URGENT};
 	struct attack_body attack = {.target_id = target_id, .attack_id = attack_id};
 
 	memcpy(attack.direction, direction, sizeof(attack.direction));
 	if (!floats3_finite(attack.direction))
 		return PGC_ERROR_ARGUMENT;
-	return say(client, SESSION_ATTACK, &attack, sizeof(attack), delivery ? delivery : &usual);
+	return say(client, SESSION_ATTACK, &attack, sizeof(attack), or_usual(delivery, SESSION_ATTACK));
 }
 
 int pgc_chat(pgc_client *client, uint32_t target_id, uint8_t chat_group, const char *text, size_t bytes,
 	     const struct pgc_delivery *delivery)
 {
-	static const struct pgc_delivery usual = {.reliable = true, .channel = 1, .priority = PGC_NORMAL};
 	uint8_t body[sizeof(struct chat_body) + PGC_CHAT_MAX];
 	struct chat_body *chat = (struct chat_body *)body;
 
@@ -94,28 +126,25 @@ int pgc_chat(pgc_client *client, uint32_t target_id, uint8_t chat_group, const c
 		return PGC_ERROR_ARGUMENT;
 	*chat = (struct chat_body){.target_id = target_id, .channel = chat_group, .text_len = (uint16_t)bytes};
 	memcpy(chat->text, text, bytes);
-	return say(client, SESSION_CHAT, body, sizeof(*chat) + bytes, delivery ? delivery : &usual);
+	return say(client, SESSION_CHAT, body, sizeof(*chat) + bytes, or_usual(delivery, SESSION_CHAT));
 }
 
 int pgc_skill(pgc_client *client, uint32_t skill_id, uint32_t target_id, const struct pgc_delivery *delivery)
 {
-	static const struct pgc_delivery usual = {.reliable = true, .priority = PGC_URGENT};
 	const struct skill_body skill = {.skill_id = skill_id, .target_id = target_id};
 
-	return say(client, SESSION_SKILL, &skill, sizeof(skill), delivery ? delivery : &usual);
+	return say(client, SESSION_SKILL, &skill, sizeof(skill), or_usual(delivery, SESSION_SKILL));
 }
 
 int pgc_bulk(pgc_client *client, uint32_t target_id, const void *data, size_t bytes,
 	     const struct pgc_delivery *delivery)
 {
-	static const struct pgc_delivery usual = {.reliable = true, .channel = 2, .priority = PGC_BULK};
-
 	if (bytes > PGC_BULK_MAX)
 		return PGC_ERROR_TOO_LONG;
 	memcpy(client->body, &target_id, sizeof(target_id));
 	if (bytes > 0)
 		memcpy(client->body + sizeof(target_id), data, bytes);
-	return say(client, SESSION_BULK, client->body, sizeof(target_id) + bytes, delivery ? delivery : &usual);
+	return say(client, SESSION_BULK, client->body, sizeof(target_id) + bytes, or_usual(delivery, SESSION_BULK));
 }
 static_assert(PGC_BULK_MAX + 2 * sizeof(uint32_t) <= SESSION_MESSAGE_MAX,
 	      "its event, a sender longer, is a message, too");

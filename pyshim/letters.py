@@ -23,7 +23,7 @@ class Letter:
     """One message, as the data plane takes it."""
 
     session: int
-    type: int  # of the wire: CHAT_EVENT, INVENTORY or BULK_EVENT
+    type: int  # of the wire: CHAT_EVENT, BULK_EVENT, or one that the game gives
     body: bytes  # after the sender's player_id, which is 0
     channel: int = 0
     reliable: bool = True

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from types import UnionType
 from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_origin, get_type_hints
 
+from pyshim import messages
 from pyshim.confinement import UNCONFINED, Confinement
 from pyshim.settings import defaults
 
@@ -123,8 +124,8 @@ class ListenerPolicy:
     others: Others = field(default_factory=dict)
 
 
-REQUEST_TYPES = ("move", "attack", "chat", "heartbeat", "skill", "bulk")  # as the data plane names them
-COMPRESSED_TYPES = ("chat", "inventory", "bulk")
+REQUEST_TYPES = tuple(one.name for one in messages.REQUESTS)  # as the data plane names them
+COMPRESSED_TYPES = tuple(one.name for one in messages.COMPRESSED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,9 +147,9 @@ class DeliveryPolicy:
 DEFAULT_DELIVERY = filled(
     DeliveryPolicy,
     defaults("DELIVERY"),
-    compress_min=(32, 100, 100),
-    message_pps=(128, 32, 8, 8, 32, 16),
-    message_burst=(256, 64, 32, 16, 64, 64),
+    compress_min=tuple(one.from_bytes for one in messages.COMPRESSED),
+    message_pps=tuple(one.pps for one in messages.REQUESTS),
+    message_burst=tuple(one.burst for one in messages.REQUESTS),
 )
 
 

@@ -51,11 +51,11 @@ class Type:
 def types() -> list[Type]:
     """Every type of wire/messages.def, and the events that follow from it, by number."""
     found = []
-    for name, _, title, number, _, compress in (*_given("OWN"), *_given("GIVEN")):
+    for name, _, title, number, _, compress, *_ in (*_given("OWN"), *_given("GIVEN")):
         found.append(Type(name, title, int(number), compress != "NEVER"))
     for name, title, number in entries("wire/messages.def", "UNSENT"):
         found.append(Type(name, title, int(number)))
-    for name, _, title, number, _, compress, target, _ in _given("RELAYED"):
+    for name, _, title, number, _, compress, target, *_ in _given("RELAYED"):
         compressed = compress != "NEVER"
         found.append(Type(name, title, int(number), compressed, target=int(target)))
         event = f"{name}_EVENT"

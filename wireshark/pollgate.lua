@@ -343,18 +343,85 @@ local DENIALS = { "unknown session", "version", "expired", "revoked", "consumed"
 local CLOSES = {
 	"left", "idle", "expired", "revoked", "replaced", "undeliverable", "protocol", "restarted", "shutdown",
 }
+-- tables from messages.def: begin (tests/protocol/document.py writes them)
 local MESSAGES = {
-	[1] = "PLAYER_MOVE", [2] = "PLAYER_ATTACK", [3] = "CHAT_MESSAGE", [4] = "HEARTBEAT", [5] = "SKILL", [7] = "BULK",
-	[201] = "WORLD_STATE", [202] = "ATTACK_EVENT", [203] = "CHAT_EVENT", [205] = "SKILL_EVENT", [206] = "INVENTORY",
+	[1] = "PLAYER_MOVE",
+	[2] = "PLAYER_ATTACK",
+	[3] = "CHAT_MESSAGE",
+	[4] = "HEARTBEAT",
+	[5] = "SKILL",
+	[7] = "BULK",
+	[201] = "WORLD_STATE",
+	[202] = "ATTACK_EVENT",
+	[203] = "CHAT_EVENT",
+	[205] = "SKILL_EVENT",
+	[206] = "INVENTORY",
 	[207] = "BULK_EVENT",
 }
 local COMPRESSIBLE = { [3] = true, [7] = true, [203] = true, [206] = true, [207] = true }
 local HAS_SENDER = { [202] = true, [203] = true, [205] = true, [207] = true }
+local LAYOUTS = {
+	[1] = { { kind = "f32", name = "position", count = 3 }, { kind = "f32", name = "velocity", count = 3 } },
+	[2] = { { kind = "u32", name = "target_id" }, { kind = "u32", name = "attack_id" }, { kind = "f32", name = "direction", count = 3 } },
+	[3] = { { kind = "u32", name = "target_id" }, { kind = "u8", name = "channel" }, { kind = "u8", name = "0" }, { kind = "text", name = "words", most = 512 } },
+	[4] = {},
+	[5] = { { kind = "u32", name = "skill_id" }, { kind = "u32", name = "target_id" } },
+	[7] = { { kind = "u32", name = "target_id" }, { kind = "bytes", name = "data" } },
+	[206] = { { kind = "bytes", name = "data" } },
+}
+-- tables from messages.def: end
 
 -- ---------------------------------------------------------------- fields
 
 local plain = Proto("pollgate_plain", "Pollgate, profile plain")
 local session = Proto("pollgate", "Pollgate, profile session")
+
+local NUMBERS = {
+	u8 = { bytes = 1, field = ProtoField.uint8 },
+	u16 = { bytes = 2, field = ProtoField.uint16 },
+	u32 = { bytes = 4, field = ProtoField.uint32 },
+	f32 = { bytes = 4, field = ProtoField.float },
+}
+
+local function is_vector(part)
+	return part.kind == "f32" and part.count == 3
+end
+
+-- The names that the axes of a vector have, or the parts of an array.
+local function parts_of(part)
+	if is_vector(part) then
+		return { "x", "y", "z" }
+	end
+	local names = {}
+	for at = 1, part.count or 0 do
+		names[at] = tostring(at - 1)
+	end
+	return names
+end
+
+-- Fields of the bodies in LAYOUTS that `fields` has not: PREFIX.NAME, and PREFIX.NAME.PART of what is there several times.
+-- One that names of several types share has the kind that it has first.
+local function add_listed(fields, prefix)
+	local function add(key, name, make, title)
+		if not fields[key] then
+			fields[key] = make(prefix .. "." .. name, title)
+		end
+	end
+	for _, layout in pairs(LAYOUTS) do
+		for _, part in ipairs(layout) do
+			local number = NUMBERS[part.kind]
+			local title = part.name:gsub("_", " ")
+			if number and part.name ~= "0" then
+				if not part.count then
+					add(part.name, part.name, number.field, title)
+				end
+				for _, its in ipairs(parts_of(part)) do
+					add(part.name .. its, part.name .. "." .. its, number.field, title .. " " .. its)
+				end
+			end
+		end
+	end
+end
 
 -- Fields of message bodies, which both profiles have: one set each.
 local function body_fields(prefix)
@@ -366,7 +433,7 @@ local function body_fields(prefix)
 		target_id = ProtoField.uint32(name("target_id"), "Target"),
 		attack_id = ProtoField.uint32(name("attack_id"), "Attack"),
 		skill_id = ProtoField.uint32(name("skill_id"), "Skill"),
-		chat_channel = ProtoField.uint8(name("chat.channel"), "Chat channel"),
+		channel = ProtoField.uint8(name("chat.channel"), "Chat channel"),
 		chat_reserved = ProtoField.uint8(name("chat.reserved"), "Reserved"),
 		text_length = ProtoField.uint16(name("chat.length"), "Text length"),
 		text = ProtoField.string(name("chat.text"), "Text", base.UNICODE),
@@ -377,6 +444,7 @@ local function body_fields(prefix)
 			fields[vector .. axis] = ProtoField.float(name(vector .. "." .. axis), vector .. " " .. axis)
 		end
 	end
+	add_listed(fields, prefix)
 	return fields
 end
 
@@ -551,41 +619,34 @@ end
 
 -- ---------------------------------------------------------------- bodies of messages
 
-local function read_vector(reader, name)
-	for _, axis in ipairs({ "x", "y", "z" }) do
-		local range = reader:range(4)
-		local value = range:le_float()
-		local item = reader.tree:add_le(reader.set.body[name .. axis], range)
-		if value ~= value or value == math.huge or value == -math.huge then
-			reader:malformed("Floats must be finite", item)
-		end
+local function read_float(reader, field)
+	local range = reader:range(4)
+	local value = range:le_float()
+	local item = reader.tree:add_le(field, range)
+	if value ~= value or value == math.huge or value == -math.huge then
+		reader:malformed("Floats must be finite", item)
 	end
 end
 
-local BODIES = {}
-
-BODIES[1] = function(reader)
-	read_vector(reader, "position")
-	read_vector(reader, "velocity")
+local function read_number(reader, part, field)
+	if part.name == "0" then
+		reader:zeros(reader.set.body.chat_reserved, NUMBERS[part.kind].bytes, "The reserved byte")
+	elseif part.kind == "f32" then
+		read_float(reader, field)
+	else
+		reader:number(field, NUMBERS[part.kind].bytes)
+	end
 end
 
-BODIES[2] = function(reader)
-	reader:number(reader.set.body.target_id, 4)
-	reader:number(reader.set.body.attack_id, 4)
-	read_vector(reader, "direction")
-end
-
-BODIES[3] = function(reader)
+-- u16 length and as many bytes of UTF-8, to the end.
+local function read_text(reader, most)
 	local body = reader.set.body
-	reader:number(body.target_id, 4)
-	reader:number(body.chat_channel, 1)
-	reader:zeros(body.chat_reserved, 1, "The reserved byte")
 	local length, item = reader:number(body.text_length, 2)
 	if reader:cut() and length >= reader:left() then
 		error(MISSING, 0)
 	end
-	if length == 0 or length > 512 or length ~= reader:left() then
-		reader:malformed("The text's length must be 1 to 512 and that of the rest", item)
+	if length == 0 or length > most or length ~= reader:left() then
+		reader:malformed("The text's length must be 1 to " .. most .. " and that of the rest", item)
 	end
 	length = math.min(length, reader:left())
 	if length > 0 then
@@ -593,16 +654,22 @@ BODIES[3] = function(reader)
 	end
 end
 
-BODIES[4] = function() end
-
-BODIES[5] = function(reader)
-	reader:number(reader.set.body.skill_id, 4)
-	reader:number(reader.set.body.target_id, 4)
-end
-
-BODIES[7] = function(reader)
-	reader:number(reader.set.body.target_id, 4)
-	reader:bytes(reader.set.body.bytes, reader:left())
+local function read_layout(reader, layout)
+	local body = reader.set.body
+	for _, part in ipairs(layout) do
+		if part.kind == "bytes" then
+			reader:bytes(body.bytes, reader:left())
+		elseif part.kind == "text" then
+			read_text(reader, part.most)
+		elseif part.count then
+			local names = parts_of(part)
+			for at = 1, part.count do
+				read_number(reader, part, body[part.name .. names[at]])
+			end
+		else
+			read_number(reader, part, body[part.name])
+		end
+	end
 end
 
 local function read_body(reader, kind)
@@ -610,9 +677,9 @@ local function read_body(reader, kind)
 		reader:number(reader.set.body.sender, 4)
 		kind = kind - 200
 	end
-	local body = BODIES[kind]
-	if body then
-		body(reader)
+	local layout = LAYOUTS[kind]
+	if layout then
+		read_layout(reader, layout)
 	else
 		reader:bytes(reader.set.body.bytes, reader:left())
 	end
@@ -993,7 +1060,7 @@ local READERS = {}
 
 READERS[HELLO] = function(reader, context)
 	reader:number(s.version, 2)
-	reader:zeros(s.reserved, 2, "Reserved bytes")
+	reader:zeros(s.reserved, 2, "The reserved byte")
 	local nonce = reader:bytes(s.client_nonce, 16)
 	reader:zeros(s.padding, 24, "Padding")
 	return nonce, context
@@ -1042,7 +1109,7 @@ READERS[DENIED] = function(reader, context)
 	if not DENIALS[reason] then
 		reader:malformed("No denial has this reason", item)
 	end
-	reader:zeros(s.reserved, 3, "Reserved bytes")
+	reader:zeros(s.reserved, 3, "The reserved byte")
 	local proof, proof_item = reader:bytes(s.proof, 16)
 	if proof:find("[^\0]") then
 		check_proof(context, "pollgate denied ", proof, proof_item)
@@ -1058,7 +1125,7 @@ INSIDES[WELCOME] = function(reader, context)
 	reader:number(s.expires_in, 4)
 	reader:number(s.idle_timeout, 4)
 	reader:number(s.max_datagram, 2)
-	reader:zeros(s.reserved, 2, "Reserved bytes")
+	reader:zeros(s.reserved, 2, "The reserved byte")
 	reader:zeros(s.padding, reader:left(), "Padding")
 	context.pinfo.cols.info:append(" player " .. player)
 end
@@ -1070,7 +1137,7 @@ INSIDES[CLOSE] = function(reader, context)
 	if not CLOSES[reason] then
 		reader:malformed("No CLOSE has this reason", item)
 	end
-	reader:zeros(s.reserved, 3, "Reserved bytes")
+	reader:zeros(s.reserved, 3, "The reserved byte")
 	context.pinfo.cols.info:append(" " .. (CLOSES[reason] or "?"))
 end
 

@@ -12,7 +12,8 @@ struct relayed {
 };
 
 static const struct relayed relayed[UINT8_MAX + 1] = {
-#define RELAYED(NAME, name, title, number, body, compress, target, urgency) [number] = {target, PRIORITY_##urgency},
+#define RELAYED(NAME, name, title, number, body, compress, target, urgency, ...) \
+	[number] = {target, PRIORITY_##urgency},
 #include "wire/messages.def"
 };
 

@@ -18,14 +18,36 @@ ALWAYS_INLINE void dispatch_move(struct issued *from, const uint8_t *motion)
 COLD void dispatch_event(struct session_side *side, const struct issued *from, const struct delivered *message,
 			 uint64_t now);
 
+// Effects on who says it, as wire/messages.def names them.
+ALWAYS_INLINE void effect_move(struct issued *from, const uint8_t *body)
+{
+	dispatch_move(from, body);
+}
+
+ALWAYS_INLINE void effect_none(struct issued *from, const uint8_t *body)
+{
+	// It says only that its sender is there.
+	(void)from;
+	(void)body;
+}
+
 /// @param from  the sender's record, which is ours
 ALWAYS_INLINE void dispatch(struct session_side *side, struct issued *from, const struct delivered *message,
 			    uint64_t now)
 {
-	if (likely(message->type == SESSION_MOVE))
+	if (likely(message->type == SESSION_MOVE)) {
 		dispatch_move(from, message->body);
-	else if (message->type != SESSION_HEARTBEAT) // which says only that its sender is there
+		return;
+	}
+	switch (message->type) {
+#define OWN(NAME, name, title, number, kind, compress, effect, ...) \
+	case SESSION_##NAME:                                        \
+		effect_##effect(from, message->body);               \
+		break;
+#include "wire/messages.def"
+	default:
 		dispatch_event(side, from, message, now);
+	}
 }
 
 #endif

@@ -541,7 +541,7 @@ void pg_log_to(int fd, int debug);
 /// PG_ERROR_TIMEOUT: the worker has too much to do.
 struct pg_letter {
 	uint32_t session;
-	uint8_t type; // of the wire: CHAT_EVENT, INVENTORY or BULK_EVENT
+	uint8_t type; // of the wire: CHAT_EVENT, BULK_EVENT, or what wire/messages.def calls GIVEN
 	uint8_t channel;
 	uint8_t reliable;
 	uint8_t priority; // 0 urgent, 1 normal, 2 bulk

@@ -7,7 +7,6 @@
 #include "message/attack.h"
 #include "message/chat.h"
 #include "message/move.h"
-#include "message/skill.h"
 
 #define SENDER_LEN sizeof(uint32_t)
 #define PG_COMPRESS_NEVER PG_COMPRESSIBLE
@@ -48,7 +47,8 @@ enum pg_event session_event(uint8_t type)
 enum pg_compressible session_compressible(uint8_t type)
 {
 	static const uint8_t below_never[UINT8_MAX + 1] = {
-#define OWN(NAME, name, title, number, body, compress) [SESSION_##NAME] = PG_COMPRESS_NEVER - PG_COMPRESS_##compress,
+#define OWN(NAME, name, title, number, body, compress, ...) \
+	[SESSION_##NAME] = PG_COMPRESS_NEVER - PG_COMPRESS_##compress,
 #define GIVEN OWN
 #define RELAYED(NAME, name, title, number, body, compress, ...)        \
 	[SESSION_##NAME] = PG_COMPRESS_NEVER - PG_COMPRESS_##compress, \
@@ -76,31 +76,23 @@ static enum pg_drop check_chat(const uint8_t *body, uint32_t length)
 	return chat_body_check((const struct chat_body *)body, length);
 }
 
-static enum pg_drop check_empty(const uint8_t *body, uint32_t length)
-{
-	(void)body;
-	return length == 0 ? PG_DROP_NONE : PG_DROP_MESSAGE_SIZE;
-}
+// Of a BODY, its length; nothing of what is in it has to be looked at.
+#define BODY(name, least, most, ...)                                                                 \
+	static enum pg_drop check_##name(const uint8_t *body, uint32_t length)                       \
+	{                                                                                            \
+		const uint32_t shortest = (least);                                                   \
+                                                                                                     \
+		(void)body;                                                                          \
+		return length >= shortest && length <= (most) ? PG_DROP_NONE : PG_DROP_MESSAGE_SIZE; \
+	}
+#include "wire/messages.def"
 
-static enum pg_drop check_skill(const uint8_t *body, uint32_t length)
-{
-	(void)body;
-	return skill_body_check(length);
-}
-
-/// Its event is a sender longer, and that is a body, too.
-static enum pg_drop check_bulk(const uint8_t *body, uint32_t length)
-{
-	(void)body;
-	return length >= sizeof(uint32_t) && length <= SESSION_MESSAGE_MAX - SENDER_LEN ? PG_DROP_NONE :
-											  PG_DROP_MESSAGE_SIZE;
-}
-
-static enum pg_drop check_given(const uint8_t *body, uint32_t length)
-{
-	(void)body;
-	return length <= SESSION_MESSAGE_MAX ? PG_DROP_NONE : PG_DROP_MESSAGE_SIZE;
-}
+#define BODY(name, least, most, ...) \
+	static_assert((most) >= (least) && (most) <= SESSION_MESSAGE_MAX, "a body of messages.def");
+#define CHECKED BODY
+#define RELAYED(NAME, name, title, number, body, compress, target, ...) \
+	static_assert((number) < SESSION_EVENT && (target) <= UINT8_MAX, "a message of messages.def");
+#include "wire/messages.def"
 
 enum pg_drop session_body_check(uint8_t type, const uint8_t *body, uint32_t length)
 {

@@ -6,18 +6,27 @@
 #include "message/session_check.h"
 #include "stats/error.h"
 
-/// The longest body behind the sender's player_id.
-static uint32_t longest(unsigned type)
+/// What an operator can say: all that is given, words, and bytes.
+static bool can_be_sent(unsigned type)
 {
-	return type == SESSION_INVENTORY ? SESSION_MESSAGE_MAX : SESSION_MESSAGE_MAX - sizeof(uint32_t);
+	switch (type) {
+#define GIVEN(NAME, ...) case SESSION_##NAME:
+#include "wire/messages.def"
+	case SESSION_CHAT_EVENT:
+	case SESSION_BULK_EVENT:
+		return true;
+	default:
+		return false;
+	}
 }
 
 static int check_type(const struct pg_letter *letter, struct pg_error *error)
 {
-	if (letter->type != SESSION_CHAT_EVENT && letter->type != SESSION_INVENTORY &&
-	    letter->type != SESSION_BULK_EVENT)
-		return error_set(error, PG_ERROR_USAGE, "message type %u cannot be sent; %u, %u and %u can",
-				 letter->type, SESSION_CHAT_EVENT, SESSION_INVENTORY, SESSION_BULK_EVENT);
+	if (!can_be_sent(letter->type))
+		return error_set(
+			error, PG_ERROR_USAGE,
+			"message type %u cannot be sent; %u, %u and those that wire/messages.def calls GIVEN can",
+			letter->type, SESSION_CHAT_EVENT, SESSION_BULK_EVENT);
 	if (letter->channel >= SESSION_CHANNELS || (letter->channel != 0 && !letter->reliable))
 		return error_set(error, PG_ERROR_USAGE,
 				 "channel %u; a reliable message can have 0 to %u, another has 0", letter->channel,
@@ -30,12 +39,15 @@ static int check_type(const struct pg_letter *letter, struct pg_error *error)
 
 static int check_body(const struct pg_letter *letter, struct pg_error *error)
 {
-	if (letter->length > longest(letter->type))
-		return error_set(error, PG_ERROR_USAGE, "%u bytes; a message of type %u has at most %u", letter->length,
-				 letter->type, longest(letter->type));
+	const bool has_sender = session_has_sender((uint8_t)letter->type);
+	const uint32_t longest = SESSION_MESSAGE_MAX - (has_sender ? sizeof(uint32_t) : 0);
 	// An event is what a player can say, and who says it.
-	if (letter->type != SESSION_INVENTORY &&
-	    session_body_check((uint8_t)(letter->type - SESSION_EVENT), letter->body, letter->length) != PG_DROP_NONE)
+	const uint8_t said = (uint8_t)(has_sender ? letter->type - SESSION_EVENT : letter->type);
+
+	if (letter->length > longest)
+		return error_set(error, PG_ERROR_USAGE, "%u bytes; a message of type %u has at most %u", letter->length,
+				 letter->type, longest);
+	if (session_body_check(said, letter->body, letter->length) != PG_DROP_NONE)
 		return error_set(error, PG_ERROR_USAGE,
 				 "the body is not that of a message of type %u; wire/PROTOCOL.md says what is",
 				 letter->type);

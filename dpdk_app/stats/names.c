@@ -34,7 +34,7 @@ static const char *const event_names[PG_EVENTS] = {
 };
 
 static const char *const compressible_names[PG_COMPRESSIBLE] = {
-#define COMPRESSED(NAME, name) [PG_COMPRESS_##NAME] = #name,
+#define COMPRESSED(NAME, name, ...) [PG_COMPRESS_##NAME] = #name,
 #include "wire/messages.def"
 };
 

@@ -366,9 +366,9 @@ static void test_on_the_channel_without_order_no_message_waits_for_another(UNUSE
 static void test_events_are_counted_by_type_when_they_are_queued(UNUSED void **state)
 {
 	const uint8_t types[PG_EVENTS] = {
-		[PG_EVENT_ATTACK] = SESSION_ATTACK_EVENT, [PG_EVENT_CHAT] = SESSION_CHAT_EVENT,
-		[PG_EVENT_SKILL] = SESSION_SKILL_EVENT,   [PG_EVENT_INVENTORY] = SESSION_INVENTORY,
-		[PG_EVENT_BULK] = SESSION_BULK_EVENT,
+#define RELAYED(NAME, ...) [PG_EVENT_##NAME] = SESSION_##NAME##_EVENT,
+#define GIVEN(NAME, ...) [PG_EVENT_##NAME] = SESSION_##NAME,
+#include "wire/messages.def"
 	};
 
 	for (unsigned event = 0; event < PG_EVENTS; event++) {

@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, TypeAlias
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
-from pydantic import Field
+from pydantic import Field, create_model
 
+from pyshim import messages
 from pyshim.config.defined import defined
 from pyshim.config.section import Section
 
@@ -15,38 +17,36 @@ _Rate: TypeAlias = Annotated[int, Field(ge=0, le=10_000_000)]
 _Burst: TypeAlias = Annotated[int, Field(ge=1, le=1_000_000)]
 
 
-class CompressConfig(Section):
+def _by_type(name: str, keys: Iterator[tuple[str, object, int, str]]) -> type[Section]:
+    """A section with a key for each type."""
+    fields: dict[str, Any] = {
+        key: (kind, Field(default=default, description=meaning)) for key, kind, default, meaning in keys
+    }
+    return create_model(name, __base__=Section, __module__=__name__, **fields)
+
+
+if TYPE_CHECKING:
+    _Compress: TypeAlias = Section
+    _Rates: TypeAlias = Section
+    _Bursts: TypeAlias = Section
+else:
+    _Compress = _by_type(
+        "_Compress", ((one.name, CompressFrom, one.from_bytes, one.meaning) for one in messages.COMPRESSED)
+    )
+    _Rates = _by_type("_Rates", ((one.name, _Rate, one.pps, one.meaning) for one in messages.REQUESTS))
+    _Bursts = _by_type("_Bursts", ((one.name, _Burst, one.burst, one.meaning) for one in messages.REQUESTS))
+
+
+class CompressConfig(_Compress):
     """From which length messages of a type are compressed. Movement never is."""
 
-    chat: CompressFrom = Field(default=32, description="Bytes of a chat message, or never.")
-    inventory: CompressFrom = Field(default=100, description="Bytes of an inventory, or never.")
-    bulk: CompressFrom = Field(default=100, description="Bytes of bulk data, or never.")
 
-
-class MessageRatesConfig(Section):
+class MessageRatesConfig(_Rates):
     """Messages per second that a session may send, by type; 0 is no limit."""
 
-    move: _Rate = Field(default=128, description="Movements.")
-    attack: _Rate = Field(default=32, description="Attacks.")
-    chat: _Rate = Field(default=8, description="Chat messages.")
-    heartbeat: _Rate = Field(default=8, description="Heartbeats.")
-    skill: _Rate = Field(default=32, description="Skills.")
-    bulk: _Rate = Field(
-        default=16,
-        description="Bulk data: one message, however many datagrams it takes; a compressed one counts once "
-        "more for every 1,400 bytes that it expands to.",
-    )
 
-
-class MessageBurstsConfig(Section):
+class MessageBurstsConfig(_Bursts):
     """Messages that a session may send at once before the rate applies, by type."""
-
-    move: _Burst = Field(default=256, description="Movements.")
-    attack: _Burst = Field(default=64, description="Attacks.")
-    chat: _Burst = Field(default=32, description="Chat messages.")
-    heartbeat: _Burst = Field(default=16, description="Heartbeats.")
-    skill: _Burst = Field(default=64, description="Skills.")
-    bulk: _Burst = Field(default=64, description="Bulk data, of up to 64 KiB each.")
 
 
 @defined("delivery")

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from pyshim import messages
 from pyshim.errors import UsageError
 from pyshim.system.private_file import private_file
 
@@ -36,7 +37,7 @@ class MessageType(StrEnum):
     """What can be sent."""
 
     CHAT = "chat"
-    INVENTORY = "inventory"
+    vars().update({one.name.upper(): one.name for one in messages.GIVEN})
     BULK = "bulk"
 
 
@@ -117,7 +118,7 @@ def send(  # noqa: PLR0913, PLR0917 - each is an option of the command
     text: Annotated[str | None, typer.Option("--text", help="Of chat: the words.")] = None,
     file: Annotated[
         Path | None,
-        typer.Option("--file", metavar="FILE", help="Of inventory and bulk: the bytes; - is stdin."),
+        typer.Option("--file", metavar="FILE", help="Of all but chat: the bytes; - is stdin."),
     ] = None,
     kind: Annotated[MessageType, typer.Option("--type", help="What it is.")] = MessageType.CHAT,
     priority: Annotated[Priority, typer.Option("--priority", help="How urgent it is.")] = Priority.NORMAL,

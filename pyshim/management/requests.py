@@ -7,10 +7,11 @@ import base64
 import binascii
 import json
 import struct
-from typing import Annotated, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from pyshim import messages
 from pyshim.config.load import key_path
 from pyshim.letters import Letter
 
@@ -22,9 +23,16 @@ UNORDERED = 3  # the channel without order, on which nothing travels in pieces
 
 Model = TypeVar("Model", bound=BaseModel)
 
-_TYPES = {"chat": 203, "inventory": 206, "bulk": 207}
+_GIVEN = {one.name: one.number for one in messages.GIVEN}
+_TYPES = {"chat": 203, **_GIVEN, "bulk": 207}
 _PRIORITIES = {"urgent": 0, "normal": 1, "bulk": 2}
 _DATAGRAM_OVERHEAD_BYTES = 20 + 16 + 6  # header, tag, a message's own
+
+
+if TYPE_CHECKING:
+    _Type: TypeAlias = str
+else:
+    _Type = Literal[tuple(_TYPES)]
 
 
 class BadRequestError(Exception):
@@ -50,9 +58,9 @@ class IssueRequest(_Body):
 class MessageRequest(_Body):
     """A message to a player."""
 
-    type: Literal["chat", "inventory", "bulk"]
+    type: _Type
     text: Annotated[str | None, Field(description=f"of chat: 1 to {CHAT_BYTES_MAX} bytes of UTF-8")] = None
-    body: Annotated[str | None, Field(description="of inventory and bulk: bytes in base64")] = None
+    body: Annotated[str | None, Field(description="of all but chat: bytes in base64")] = None
     reliable: bool = True
     channel: Annotated[int, Field(ge=0, le=3)] = 0
     priority: Literal["urgent", "normal", "bulk"] = "normal"
@@ -74,7 +82,7 @@ class MessageRequest(_Body):
             TooLongError: it is longer than the wire can carry.
         """
         content = self._content(player_id)
-        sender = 0 if self.type == "inventory" else SENDER_BYTES
+        sender = 0 if self.type in _GIVEN else SENDER_BYTES
         limit, of = WHOLE_BODY_BYTES_MAX - sender, "a message"
         if not self.reliable or self.channel == UNORDERED:
             limit = min(limit, max_datagram - _DATAGRAM_OVERHEAD_BYTES - sender)
@@ -93,7 +101,7 @@ class MessageRequest(_Body):
             data = base64.b64decode(self.body or "", validate=True)
         except (binascii.Error, ValueError) as problem:
             raise BadRequestError(f"body: not base64 ({problem})") from problem
-        return data if self.type == "inventory" else struct.pack("<I", player_id) + data
+        return data if self.type in _GIVEN else struct.pack("<I", player_id) + data
 
 
 def _chat(player_id: int, text: str) -> bytes:

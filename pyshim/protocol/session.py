@@ -18,6 +18,7 @@ from scapy.fields import (
     ByteEnumField,
     ByteField,
     ConditionalField,
+    FieldLenField,
     LEIntField,
     LEShortField,
     PacketListField,
@@ -37,6 +38,7 @@ from scapy.packet import (
     split_top_down,
 )
 
+from pyshim import messages
 from pyshim.protocol import plain
 from pyshim.protocol.session_crypto import DirectionKey, confirm_proof, denied_proof
 from pyshim.protocol.session_wire import (
@@ -341,6 +343,37 @@ BODIES: dict[int, type[Packet]] = {
     MessageType.INVENTORY: Inventory,
     MessageType.BULK_EVENT: BulkEvent,
 }
+
+
+def _described(name: str, body: messages.Body, before: tuple[Any, ...] = ()) -> type[Packet]:
+    """The layer of a type that has none above, by what messages.def says of its fields."""
+    described = [*before, *(made for one in body.fields for made in _fields(one))]
+    return type(name.title().replace("_", ""), (_Layer,), {"name": name, "fields_desc": described})
+
+
+def _fields(one: messages.Field) -> list[Any]:
+    name = "reserved" if one.name == "0" else one.name
+    if one.kind == "text":
+        counted = FieldLenField(f"{name}_bytes", None, fmt="<H", length_of=name)
+        return [counted, StrLenField(name, b"", length_from=lambda packet: getattr(packet, f"{name}_bytes"))]
+    if one.kind == "bytes":
+        return [StrField(name, b"")]
+    kind = _NUMBERS[one.kind]
+    return [kind(name, 0)] if one.count is None else [kind(f"{name}_{at}", 0) for at in range(one.count)]
+
+
+_NUMBERS: dict[str, Any] = {
+    "u8": ByteField,
+    "u16": LEShortField,
+    "u32": LEIntField,
+    "f32": plain.LEFloatField,
+}
+
+for _one in messages.MESSAGES:
+    if _one.body is not None and _one.body.fields:
+        BODIES.setdefault(_one.number, _described(_one.upper, _one.body))
+        if _one.event is not None:
+            BODIES.setdefault(_one.event, _described(f"{_one.upper}_EVENT", _one.body, (_SENDER,)))
 
 OPENED: dict[int, type[Packet]] = {
     Kind.WELCOME: Welcome,

@@ -13,6 +13,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum
 
+from pyshim import messages
+
 VERSION = 1
 DEFAULT_PORT = 8081
 
@@ -41,7 +43,7 @@ CHAT_TEXT_MAX_BYTES = 512
 CHANNELS = 4
 UNORDERED = 3
 CHANNEL_WINDOW = 256  # ids on their way
-EVENT = 200  # a message of type t arrives as an event of type t + EVENT
+EVENT = messages.EVENT  # a message of type t arrives as an event of type t + EVENT
 
 FLAG_ACK_NOW = 1
 
@@ -104,6 +106,7 @@ class CloseReason(IntEnum):
 class MessageType(IntEnum):
     """What a message inside DATA is."""
 
+    # types from messages.def: begin
     MOVE = 1
     ATTACK = 2
     CHAT = 3
@@ -116,19 +119,14 @@ class MessageType(IntEnum):
     SKILL_EVENT = 205
     INVENTORY = 206
     BULK_EVENT = 207
+    # types from messages.def: end
 
 
 COMPRESSIBLE = frozenset(
-    {
-        MessageType.CHAT,
-        MessageType.BULK,
-        MessageType.CHAT_EVENT,
-        MessageType.INVENTORY,
-        MessageType.BULK_EVENT,
-    }
+    kind for kind in MessageType if (one := messages.of(kind)) is not None and one.compressed != "NEVER"
 )
 REQUESTS = frozenset(kind for kind in MessageType if kind < EVENT)
-EVENTS = frozenset(kind for kind in MessageType if kind > EVENT) - {MessageType.WORLD_STATE}
+EVENTS = frozenset(MessageType(one.event) for one in messages.MESSAGES if one.event is not None)
 
 
 # ---------------------------------------------------------------- header
@@ -376,6 +374,7 @@ _ATTACK = struct.Struct("<II3f")
 _CHAT = struct.Struct("<IBBH")
 _SKILL = struct.Struct("<II")
 _ID = struct.Struct("<I")
+_NUMBERS = {"u8": "B", "u16": "H", "u32": "I", "f32": "f"}
 
 
 def check_body(number: int, body: bytes, allowed: frozenset[MessageType]) -> None:
@@ -388,12 +387,44 @@ def check_body(number: int, body: bytes, allowed: frozenset[MessageType]) -> Non
         raise WireError(f"message type {number} is not one that comes this way")
     _expect(len(body) <= BODY_MAX_BYTES, f"a body of {len(body)} bytes; there are at most 65536")
     kind = MessageType(number)
-    if kind is MessageType.INVENTORY:
-        return
-    if kind > EVENT:
+    one = messages.of(number)
+    if one is not None and one.number != number:  # an event
         _expect(len(body) >= _ID.size, f"{kind.name} without its sender")
-        kind, body = MessageType(kind - EVENT), body[_ID.size :]
-    _CHECKS[kind](body)
+        kind, body = MessageType(one.number), body[_ID.size :]
+    if kind in _CHECKS:
+        _CHECKS[kind](body)
+    elif one is not None and one.body is not None:
+        _check_fields(kind, one.body, body)
+
+
+def _check_fields(kind: MessageType, layout: messages.Body, body: bytes) -> None:
+    """By what messages.def says of a type that has no check of its own."""
+    least, most = layout.least_bytes, layout.most_bytes
+    _expect(least <= len(body) <= most, f"a {kind.name} of {len(body)} bytes; it has {least} to {most}")
+    at = 0
+    for one in layout.fields:
+        if one.kind == "bytes":
+            return
+        if one.kind == "text":
+            _check_text(kind, body[at:])
+            return
+        part = struct.Struct(f"<{one.count or 1}{_NUMBERS[one.kind]}")
+        _expect(at + part.size <= len(body), f"a {kind.name} that is cut off")
+        found = part.unpack_from(body, at)
+        at += part.size
+        _expect(one.kind != "f32" or all(map(math.isfinite, found)), f"a {kind.name} that is not finite")
+        _expect(one.name != "0" or not any(found), f"reserved bytes of a {kind.name}")
+    _expect(at == len(body), f"a {kind.name} of {len(body)} bytes; it has {at}")
+
+
+def _check_text(kind: MessageType, rest: bytes) -> None:
+    _expect(len(rest) > 2, f"a {kind.name} without its text")
+    (text_bytes,) = struct.unpack_from("<H", rest)
+    _expect(text_bytes == len(rest) - 2, f"text length {text_bytes} of a {kind.name}")
+    try:
+        rest[2:].decode()
+    except UnicodeDecodeError as error:
+        raise WireError(f"a {kind.name} whose text is not UTF-8") from error
 
 
 def _check_move(body: bytes) -> None:

@@ -88,6 +88,9 @@ class CClient:
     def skill(self, skill: int, target: int) -> int:
         return int(self.lib.pgc_skill(self.client, skill, target, self.ffi.NULL))
 
+    def say(self, number: int, body: bytes, delivery: Any = None) -> int:
+        return int(self.lib.pgc_say(self.client, number, body, len(body), delivery or self.ffi.NULL))
+
     def statistics(self) -> Any:
         out = self.ffi.new("struct pgc_statistics *")
         self.lib.pgc_read_statistics(self.client, out)

@@ -8,6 +8,7 @@ from random import Random
 
 import pytest
 
+from pyshim import messages
 from pyshim.protocol.client import Chat, Settings, Ticket
 from pyshim.protocol.client.outgoing import Outgoing, Priority
 from pyshim.protocol.session_wire import CloseReason, Denial, Kind, MessageType, chat_body, read_header
@@ -109,6 +110,21 @@ def test_every_kind_of_message_reaches_the_gateway(library: Library) -> None:
     assert set(taken) == {1, 2, 3, 5, 7}
     assert taken[MessageType.CHAT] == chat_body(0, 0, "hello")
     assert taken[MessageType.BULK] == bytes(4) + b"\0\1\2"
+
+
+def test_every_type_can_be_said_by_its_number_and_travels_as_the_list_says(library: Library) -> None:
+    world = ModelWorld(library)
+    player = world.connected(7)
+    for one in messages.REQUESTS:
+        assert one.body is not None
+        body = chat_body(7, 0, "hi") if one.name == "chat" else bytes(one.body.least_bytes)
+        assert c(player).say(one.number, body) == OK
+        assert c(player).say(one.number, bytes(one.body.most_bytes + 1)) in (ARGUMENT, TOO_LONG)
+    world.internet.run(1)
+    said = {one.number for one in messages.REQUESTS}
+    assert {number for _, number, _ in world.gateway.taken} == said
+    for nothing in (0, 6, 201, 203, 456):
+        assert c(player).say(nothing, b"") == ARGUMENT
 
 
 def test_player_who_writes_to_himself_hears_it(library: Library) -> None:

@@ -3,17 +3,21 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from pyshim import messages
 from pyshim._native._pollgate import ffi, lib
 from pyshim.config import Config
 from pyshim.plan import COMPRESSED_TYPES, REQUEST_TYPES
 from pyshim.protocol import plain, session, session_wire
+from pyshim.protocol.client import Client
 from tests.definitions import EVENT, Type, entries, names, numbers, types
+from tests.protocol import document
 
 ROOT = Path(__file__).resolve().parents[2]
 PROTOCOL = (ROOT / "dpdk_app" / "wire" / "PROTOCOL.md").read_text()
@@ -68,6 +72,57 @@ def test_the_version_of_the_layout_stands_in_one_place() -> None:
     sources = [file for half in ("dpdk_app", "pyshim") for file in (ROOT / half).rglob("*.h")]
     numbered = [file.name for file in sources if re.search(r"define PG_ABI_VERSION +\d", file.read_text())]
     assert numbered == ["pollgate.h"]
+
+
+# ---------------------------------------------------------------- what a script writes from them
+
+
+@pytest.mark.parametrize("file", document.FILES)
+def test_what_is_written_from_the_list_is_as_the_script_writes_it(file: str) -> None:
+    text = (ROOT / file).read_text()
+    assert document.FILES[file](text) == text, f"{file}: run .venv/bin/python -m tests.protocol.document"
+
+
+def test_the_package_reads_the_list_as_the_tests_do() -> None:
+    read = {
+        one.number: (one.upper, one.title, one.compressed != "NEVER", one.target) for one in messages.MESSAGES
+    }
+    assert read == {
+        one.number: (one.name, one.title, one.compressed, one.target) for one in types() if not one.has_sender
+    }
+
+
+@pytest.mark.parametrize("one", [one for one in messages.MESSAGES if one.body], ids=lambda one: one.upper)
+def test_the_length_of_a_body_is_that_of_its_fields(one: messages.Message) -> None:
+    assert one.body is not None
+    fixed = {"u8": 1, "u16": 2, "u32": 4, "f32": 4, "text": 2 + 1, "bytes": 0}
+    least = sum(fixed[part.kind] * (part.count or 1) for part in one.body.fields)
+    assert one.body.least_bytes == least
+    is_open = any(part.kind in ("text", "bytes") for part in one.body.fields)
+    assert (one.body.most_bytes > least) == is_open
+
+
+@pytest.mark.parametrize("one", messages.REQUESTS, ids=lambda one: one.upper)
+def test_a_body_of_another_length_is_refused_by_both_sides_and_one_of_the_shortest_taken(
+    one: messages.Message,
+) -> None:
+    assert one.body is not None
+    least, most = one.body.least_bytes, one.body.most_bytes
+    kind = session_wire.MessageType(one.number)
+    with_text = one.body.fields and one.body.fields[-1].kind == "text"
+    shortest = bytes(least - 3) + b"\1\0a" if with_text else bytes(least)
+    session_wire.check_body(kind, shortest, session_wire.REQUESTS)
+    for wrong in (least - 1, most + 1):
+        if 0 <= wrong <= session_wire.BODY_MAX_BYTES:
+            with pytest.raises(session_wire.WireError):
+                session_wire.check_body(kind, bytes(wrong), session_wire.REQUESTS)
+
+
+def test_pythons_channels_are_those_of_the_list_where_the_game_says_nothing() -> None:
+    for one in messages.REQUESTS:
+        said = getattr(Client, one.name, None)
+        if said is not None and "channel" in (known := inspect.signature(said).parameters):
+            assert known["channel"].default == one.channel
 
 
 # ---------------------------------------------------------------- what is written by hand

@@ -34,7 +34,9 @@ SOURCE_PORT = 20000
 GATEWAY = "192.0.2.1"
 PORT = 8081
 POLL_S = 0.002  # the core does not say when something is due
-NO_LIMITS = replace(DEFAULT_DELIVERY, message_pps=(0,) * 6, handshake_permille=1000)
+NO_LIMITS = replace(
+    DEFAULT_DELIVERY, message_pps=(0,) * len(DEFAULT_DELIVERY.message_pps), handshake_permille=1000
+)
 
 
 def plan(policy: Policy | None = None, issued_capacity: int = 64, message_memory_mib: int = 16) -> Plan:

@@ -27,6 +27,7 @@ from typing import Any
 
 from scapy.packet import Packet
 
+from pyshim.messages import REQUESTS
 from pyshim.protocol import session as layers
 from pyshim.protocol.session import Message, Session
 from pyshim.protocol.session_crypto import TrafficKeys, derive, key_material, nearest_counter
@@ -311,7 +312,7 @@ def data() -> Iterator[dict[str, Any]]:
         "bulk without a target": _whole(request.BULK, bytes(3), valid=False),
         "type 0": _whole(0, b"", valid=False),  # type: ignore[arg-type]
         "type 6": _whole(6, b"", valid=False),  # type: ignore[arg-type]
-        "type 8": _whole(8, b"", valid=False),  # type: ignore[arg-type]
+        "type 199": _whole(199, b"", valid=False),  # type: ignore[arg-type]
         "an event to the gateway": _whole(request.CHAT_EVENT, bytes(4) + _chat(b"a"), valid=False),
         "flag bit 3": _whole(request.HEARTBEAT, b"", unused=1, valid=False),
         "flag bit 6": _whole(request.HEARTBEAT, b"", unused_high=1, valid=False),
@@ -360,8 +361,26 @@ def data() -> Iterator[dict[str, Any]]:
         request.CHAT, deflated, compressed=1, reliable=1, channel=1, id=0
     )
     cases["a compressed move"] = _whole(request.MOVE, moved, compressed=1, valid=False)
+    cases |= _of_the_list()
     for name, (secret, valid) in cases.items():
         yield {"name": name, "from_client": True, "secret": secret.hex(), "valid": valid}
+
+
+def _of_the_list() -> dict[str, tuple[bytes, bool]]:
+    """A shortest body of each type, and what is a byte too short or too long; text has its own cases."""
+    cases = {}
+    for one in REQUESTS:
+        assert one.body is not None
+        least, most = one.body.least_bytes, one.body.most_bytes
+        if any(part.kind == "text" for part in one.body.fields):
+            continue
+        kind, name = MessageType(one.number), one.name
+        cases[f"{name}: {least} bytes"] = _whole(kind, bytes(least))
+        if least > 0:
+            cases[f"{name}: {least - 1} bytes"] = _whole(kind, bytes(least - 1), valid=False)
+        if most < 1000:  # fits a datagram
+            cases[f"{name}: {most + 1} bytes"] = _whole(kind, bytes(most + 1), valid=False)
+    return cases
 
 
 def document() -> dict[str, Any]:

@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import json
 import re
+import struct
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -211,6 +212,9 @@ def test_client_that_was_not_entered_says_how(server: ModelServer) -> None:
         (lambda game: game.bulk(bytes(65529), to=1), "65529 bytes"),
         (lambda game: game.bulk(bytes(1000), to=1, channel=3), "takes 454"),
         (lambda game: game.skill(1 << 32, to=1), "skill_id"),
+        (lambda game: game.say(MessageType.SKILL, bytes(9)), "SKILL of 9 bytes"),
+        (lambda game: game.say(MessageType.CHAT_EVENT, b""), "not one that comes this way"),
+        (lambda game: game.say(MessageType.BULK, bytes(1000), channel=3), "takes 458"),
     ],
 )
 def test_what_cannot_be_said_is_refused_in_a_sentence(server: ModelServer, call, text: str) -> None:
@@ -220,6 +224,18 @@ def test_what_cannot_be_said_is_refused_in_a_sentence(server: ModelServer, call,
 
     with pytest.raises(UsageError, match=text):
         asyncio.run(play())
+
+
+def test_a_message_of_any_type_is_said_by_its_number(server: ModelServer) -> None:
+    async def play() -> list[Event]:
+        async with Client(server.issue(7)) as game:
+            assert game.say(MessageType.HEARTBEAT, b"") is None
+            receipt = game.say(MessageType.SKILL, struct.pack("<II", 12, 7))
+            assert receipt is not None
+            await receipt
+            return await hear(game, 2)
+
+    assert asyncio.run(play())[1] == Skill(7, 12, 7)
 
 
 def test_skill_reaches_its_target(server: ModelServer) -> None:

@@ -32,13 +32,4 @@ struct pg_confinement {
 };
 int pg_confine(const struct pg_confinement *confinement, struct pg_error *error);
 
-struct pg_letter {
-	uint32_t session;
-	uint8_t type;
-	uint8_t channel;
-	uint8_t reliable;
-	uint8_t priority;
-	uint32_t length;
-	const uint8_t *body;
-};
 int pg_send(struct pg_gateway *gateway, const struct pg_letter *letter, struct pg_error *error);

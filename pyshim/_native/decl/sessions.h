@@ -32,3 +32,14 @@ bool pg_session_inspect(const void *state, uint32_t session, struct pg_session_i
 uint32_t pg_session_of_player(const void *state, uint32_t player_id);
 uint32_t pg_session_list(const void *state, uint32_t *from, struct pg_session_info *out, uint32_t n);
 uint32_t pg_session_count(const void *state);
+
+/* A message to a player. */
+struct pg_letter {
+	uint32_t session;
+	uint8_t type;
+	uint8_t channel;
+	uint8_t reliable;
+	uint8_t priority;
+	uint32_t length;
+	const uint8_t *body;
+};

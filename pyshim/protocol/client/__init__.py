@@ -21,6 +21,7 @@ from pyshim.protocol.client.events import (
     Ending,
     Event,
     Inventory,
+    Message,
     Skill,
 )
 from pyshim.protocol.client.game import Client, Receipt
@@ -41,6 +42,7 @@ __all__ = [
     "Event",
     "Expired",
     "Inventory",
+    "Message",
     "NotConnectedError",
     "QueueFull",
     "Receipt",

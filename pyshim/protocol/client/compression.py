@@ -6,15 +6,13 @@ from __future__ import annotations
 import struct
 import zlib
 
+from pyshim import messages
 from pyshim.protocol.session_wire import BODY_MAX_BYTES, COMPRESSIBLE, MessageType, WireError
 
 LEVEL = 6
+_RULES = {rule.upper: rule.from_bytes + 1 for rule in messages.COMPRESSED}
 WORTH_FROM_BYTES = {  # bodies shorter than this are sent as they are
-    MessageType.CHAT: 33,
-    MessageType.BULK: 101,
-    MessageType.CHAT_EVENT: 33,
-    MessageType.INVENTORY: 101,
-    MessageType.BULK_EVENT: 101,
+    kind: _RULES[one.compressed] for kind in COMPRESSIBLE if (one := messages.of(kind)) is not None
 }
 _LENGTH = struct.Struct("<I")
 
@@ -35,7 +33,9 @@ def expand(number: int, squeezed: bytes) -> bytes:
         WireError: the type may not be compressed, or it does not expand to exactly the length that it says.
     """
     if number not in COMPRESSIBLE:
-        raise WireError(f"a compressed message of type {number}; only 3, 7, 203, 206 and 207 may be")
+        *others, last = (str(int(kind)) for kind in sorted(COMPRESSIBLE))
+        may = f"{', '.join(others)} and {last}"
+        raise WireError(f"a compressed message of type {number}; only {may} may be")
     if len(squeezed) < _LENGTH.size:
         raise WireError("a compressed body without its length")
     (length,) = _LENGTH.unpack_from(squeezed)

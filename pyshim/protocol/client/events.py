@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
+from pyshim import messages
 from pyshim.protocol.session_wire import MessageType
 
 Vector = tuple[float, float, float]
@@ -90,7 +91,16 @@ class Inventory:
     data: bytes
 
 
-Said = Attack | Chat | Skill | Bulk | Inventory
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A message of a type that has no class of its own."""
+
+    type: MessageType
+    sender: int | None  # None: the game, whose messages name no sender
+    body: bytes  # behind the sender's number
+
+
+Said = Attack | Chat | Skill | Bulk | Inventory | Message
 Event = Connected | Disconnected | Said
 
 
@@ -123,4 +133,10 @@ _READERS: dict[MessageType, Callable[[bytes], Said]] = {
 
 def said(number: int, body: bytes) -> Said:
     """A whole message whose body was checked."""
-    return _READERS[MessageType(number)](body)
+    kind = MessageType(number)
+    if kind in _READERS:
+        return _READERS[kind](body)
+    its_type = messages.of(number)
+    if its_type is not None and its_type.kind == "GIVEN":
+        return Message(kind, None, body)
+    return Message(kind, int.from_bytes(body[:4], "little"), body[4:])

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Generator
 from types import TracebackType
 from typing import Any, Self
 
+from pyshim import messages
 from pyshim.errors import UnavailableError, UsageError
 from pyshim.protocol.client.events import Event, Vector
 from pyshim.protocol.client.fragments import room
@@ -23,11 +24,14 @@ from pyshim.protocol.session_wire import (
     CHANNELS,
     CHAT_TEXT_MAX_BYTES,
     RELIABLE_HEAD_BYTES,
+    REQUESTS,
     UNORDERED,
     MessageType,
+    WireError,
     attack_body,
     bulk_body,
     chat_body,
+    check_body,
     move_body,
     skill_body,
 )
@@ -170,7 +174,7 @@ class Client:
         """Send a player bytes of the game's own, when nothing else wants to be sent."""
         if len(data) > BULK_MAX_BYTES:
             raise UsageError(f"data: {len(data)} bytes, allowed are {BULK_MAX_BYTES}")
-        longest = room(min(self._settings.datagram_sizes)) - RELIABLE_HEAD_BYTES - 12  # sender and target
+        longest = self._longest_whole() - 4  # target
         if channel == UNORDERED and len(data) > longest:
             raise UsageError(
                 f"data: {len(data)} bytes on channel 3, which joins no pieces and takes {longest}; use "
@@ -178,6 +182,33 @@ class Client:
             )
         body = bulk_body(_number("to", to), data)
         return self._reliable(MessageType.BULK, body, Priority.BULK, channel)
+
+    def say(self, kind: MessageType, body: bytes, *, channel: int | None = None) -> Receipt | None:
+        """Send a message of any type, also of one that has no method of its own.
+
+        Without `channel` it travels as dpdk_app/wire/messages.def says: on a channel, or unreliable, and then
+        nobody can wait for it.
+
+        Raises:
+            UsageError: the body is not one of this type; dpdk_app/wire/PROTOCOL.md says what is.
+        """
+        try:
+            check_body(kind, body, REQUESTS)
+        except WireError as error:
+            raise UsageError(f"body: {error}") from error
+        said = messages.of(kind)
+        assert said is not None
+        its_channel = said.channel if channel is None else channel
+        longest = self._longest_whole()
+        if its_channel in (None, UNORDERED) and len(body) > longest:
+            raise UsageError(
+                f"body: {len(body)} bytes where no pieces are joined, which takes {longest}; use channel "
+                "0, 1 or 2"
+            )
+        if its_channel is None:
+            self._unreliable(kind, body)
+            return None
+        return self._reliable(kind, body, Priority[said.priority], its_channel)
 
     # ------------------------------------------------------------ hearing
 
@@ -192,6 +223,10 @@ class Client:
             await self._change()
 
     # ------------------------------------------------------------ the socket
+
+    def _longest_whole(self) -> int:
+        """Bytes of body that fit a datagram of either side, with the sender's number before them."""
+        return room(min(self._settings.datagram_sizes)) - RELIABLE_HEAD_BYTES - 8
 
     def _unreliable(self, number: MessageType, body: bytes) -> None:
         assert len(body) < room(min(self._settings.datagram_sizes))

@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The message types of the `session` profile: `wire/messages.def`, installed beside this."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from pyshim.definitions import definitions
+
+EVENT = 200  # a message of number n arrives as an event of number n + EVENT
+UNRELIABLE = "UNRELIABLE"
+
+_STRING = r'"[^"]*"'
+_LINE = re.compile(rf"^([A-Z]+)\(((?:[^()\"]|{_STRING})*)\)", re.MULTILINE)
+_ARGUMENT = re.compile(rf"(?:[^,\"]|{_STRING})+")
+_FIELD = re.compile(r"(u8|u16|u32|f32|text|bytes) (\w+)(?:\[(\d+)\])?")
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A part of a body."""
+
+    kind: str  # u8, u16, u32, f32, text, bytes
+    name: str  # "0": it is 0
+    count: int | None = None  # None: there is one
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """What lies behind a message's header; of an event, behind the sender's number."""
+
+    name: str
+    least_bytes: int
+    most_bytes: int
+    is_checked: bool  # the data plane looks at more than its length
+    fields: tuple[Field, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A type, as a player or the game says it."""
+
+    kind: str  # OWN, RELAYED, GIVEN, UNSENT
+    upper: str  # of enumerators
+    name: str  # of labels and keys
+    title: str  # in documents
+    number: int
+    body: Body | None = None  # None: it is not sent yet
+    compressed: str = "NEVER"
+    effect: str = ""
+    target: int | None = None  # where in the body it says whom it is for
+    priority: str = ""
+    channel: int | None = None  # None: unreliable
+    pps: int = 0
+    burst: int = 0
+    meaning: str = ""
+
+    @property
+    def is_request(self) -> bool:
+        """Whether players send it."""
+        return self.kind in ("OWN", "RELAYED")
+
+    @property
+    def event(self) -> int | None:
+        """The number under which a player gets it."""
+        return {"RELAYED": self.number + EVENT, "GIVEN": self.number}.get(self.kind)
+
+
+@dataclass(frozen=True, slots=True)
+class Compressed:
+    """Types that are compressed by one rule."""
+
+    upper: str
+    name: str
+    from_bytes: int
+    meaning: str
+
+
+def entries(text: str) -> Iterator[tuple[str, list[str]]]:
+    """The kind and the arguments of each line of a list; strings are joined and without quotes."""
+    for found in _LINE.finditer(text):
+        yield found[1], [_argument(one) for one in _ARGUMENT.findall(found[2])]
+
+
+def _argument(text: str) -> str:
+    strings = re.findall(_STRING, text)
+    return "".join(one[1:-1] for one in strings) if strings else text.strip()
+
+
+def fields(text: str) -> tuple[Field, ...]:
+    """What a BODY's last argument says."""
+    found = [_FIELD.fullmatch(part) for part in text.split(", ") if part]
+    if None in found:
+        raise ValueError(f"messages.def: fields {text!r}; a field is a kind, a name and maybe [n]")
+    return tuple(Field(one[1], one[2], int(one[3]) if one[3] else None) for one in found if one is not None)
+
+
+def _messages(text: str) -> Iterator[Message]:
+    lines = list(entries(text))
+    bodies = {
+        name: Body(name, int(least), int(most), kind == "CHECKED", fields(said))
+        for kind, (name, least, most, said) in (one for one in lines if one[0] in ("BODY", "CHECKED"))
+    }
+    for kind, said in lines:
+        match kind, said:
+            case (("OWN" | "RELAYED"), [upper, name, title, number, body, rule, at, *usual]):
+                where, how = (at, None) if kind == "OWN" else ("", int(at))
+                priority, channel, pps, burst, meaning = usual
+                yield Message(
+                    kind,
+                    upper,
+                    name,
+                    title,
+                    int(number),
+                    bodies[body],
+                    rule,
+                    where,
+                    how,
+                    priority,
+                    None if channel == UNRELIABLE else int(channel),
+                    int(pps),
+                    int(burst),
+                    meaning,
+                )
+            case "GIVEN", [upper, name, title, number, body, rule]:
+                yield Message(kind, upper, name, title, int(number), bodies[body], rule)
+            case "UNSENT", [upper, title, number]:
+                yield Message(kind, upper, upper.lower(), title, int(number))
+
+
+_TEXT = definitions("wire/messages.def")
+
+MESSAGES: Final = tuple(_messages(_TEXT))
+REQUESTS: Final = tuple(one for one in MESSAGES if one.is_request)
+GIVEN: Final = tuple(one for one in MESSAGES if one.kind == "GIVEN")
+COMPRESSED: Final = tuple(
+    Compressed(said[0], said[1], int(said[2]), said[3])
+    for kind, said in entries(_TEXT)
+    if kind == "COMPRESSED"
+)
+
+
+def numbers() -> dict[int, str]:
+    """Every number on the wire, with the name of its enumerator; events have theirs."""
+    said = {one.number: one.upper for one in MESSAGES}
+    return said | {one.number + EVENT: f"{one.upper}_EVENT" for one in MESSAGES if one.kind == "RELAYED"}
+
+
+def of(number: int) -> Message | None:
+    """The type of a number on the wire, or of an event's."""
+    return next((one for one in MESSAGES if number in (one.number, one.event)), None)
