@@ -1,0 +1,206 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The handbook's recipe for a message type: a new one of each kind is taken, counted, delivered, shown."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from typing import Any
+
+import pytest
+
+from tests.handbook.scratch import Edit, Recipe, Scratch, recipe, run
+
+AT_MOST = 5  # files that are edited by hand
+WRITTEN = {
+    "client/pollgate_client.h",
+    "configs/pollgate.schema.json",
+    "dpdk_app/wire/PROTOCOL.md",
+    "dpdk_app/wire/session_vectors.json",
+    "pyshim/protocol/session_wire.py",
+    "wireshark/pollgate.lua",
+}
+
+# Of the other kinds, with bodies that other types have: a line each.
+LIST = "dpdk_app/wire/messages.def"
+OTHERS = """\
+OWN(DANCE, dance, DANCE, 9, empty, NEVER, none, NORMAL, UNRELIABLE, 4, 8, "Dances.")
+GIVEN(REWARD, reward, REWARD, 209, given, NEVER)
+"""
+
+# Two players and an operator say one of each, on the tests' network.
+SAYS = """
+import json, struct
+from pathlib import Path
+from pyshim.config import Config
+from pyshim.letters import Letter
+from pyshim.plan import REQUEST_TYPES
+from pyshim.protocol.client.events import Message
+from pyshim.protocol.client.outgoing import Outgoing, Priority
+from pyshim.protocol.session import BODIES
+from pyshim.protocol.session_wire import MessageType, REQUESTS, check_body
+from tests.session.core_gateway import CoreGateway
+from tests.session.internet import Internet
+from tests.wireshark.dissection import Datagram, write
+def emote(target, last=0):
+    return struct.pack("<IHBB", target, 300, 9, last)
+def refused(body):
+    try:
+        check_body(MessageType.EMOTE, body, REQUESTS)
+    except ValueError:
+        return True
+with CoreGateway() as gateway:
+    internet = Internet(gateway)
+    tickets = [gateway.issue(number) for number in (7, 8)]
+    seven, eight = (internet.join(ticket) for ticket in tickets)
+    assert internet.run(30, lambda: seven.session.is_connected and eight.session.is_connected)
+    for body in (emote(8), emote(0)):
+        seven.session.send(Outgoing.reliable(MessageType.EMOTE, body, Priority.URGENT, 1), internet.now)
+    seven.session.send(Outgoing.unreliable(MessageType.DANCE, b"", Priority.URGENT), internet.now)
+    internet.run(2)
+    seven.session.send(Outgoing.unreliable(MessageType.EMOTE, emote(8, 1), Priority.URGENT), internet.now)
+    gateway.send(Letter(tickets[1].session, MessageType.REWARD, b"gold", 0, True, 0), internet.now)
+    internet.run(2)
+    gateway.check_books()
+    stats = gateway.stats()
+    tap = [Datagram(payload, to_gateway) for to_gateway, payload in internet.tap]
+    write(Path("capture.pcap"), tap)
+    layer = BODIES[MessageType.EMOTE_EVENT](struct.pack("<I", 7) + emote(8))
+    print(json.dumps({
+        "heard": [
+            [one.type.name, one.sender, one.body.hex()] for one in eight.heard if isinstance(one, Message)
+        ],
+        "received": dict(stats.messages.received), "sent": dict(stats.messages.sent),
+        "lost": dict(stats.messages.lost), "dropped": dict(stats.dropped),
+        "refused": [refused(emote(8, 1)), refused(emote(8)[:-1]), not refused(emote(8))],
+        "layer": {name: getattr(layer, name) for name in ("sender_id", "target_id", "emote", "strength")},
+        "rates": Config.model_fields["delivery"].annotation().messages_pps.model_dump(),
+        "types": REQUEST_TYPES,
+        "keys": [f"{ticket.session}:{ticket.key.hex()}" for ticket in tickets],
+    }))
+"""
+SHOWS = """
+import sys
+from pathlib import Path
+from tests.wireshark.dissection import tshark
+print(tshark(Path("capture.pcap"), "-o", "pollgate.keys:" + sys.argv[1], "-T", "fields",
+             "-e", "pollgate.message.type", "-e", "pollgate.emote", "-e", "pollgate.strength"))
+"""
+# A client in C: it knows the types, and what is a body of one.
+CLIENT = """
+#include <stdio.h>
+#include <pollgate_client.h>
+int main(void)
+{
+    const unsigned char body[8] = {8, 0, 0, 0, 44, 1, 9, 0}, wrong[8] = {8, 0, 0, 0, 44, 1, 9, 1};
+    struct pgc_options options;
+    pgc_client *client;
+    pgc_options_init(&options);
+    options.session = 1;
+    client = pgc_new(&options);
+    const int said = pgc_say(client, PGC_MESSAGE_EMOTE, body, sizeof(body), NULL);
+    const int refused = pgc_say(client, PGC_MESSAGE_EMOTE, wrong, sizeof(wrong), NULL);
+    printf("%d %d", PGC_EVENT_EMOTE, PGC_EVENT_REWARD);
+    printf(" %d %d", said == PGC_ERROR_STATE, refused == PGC_ERROR_ARGUMENT);
+    pgc_free(client);
+    return 0;
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def kind() -> Recipe:
+    return recipe("message type")
+
+
+@pytest.fixture(scope="module")
+def scratch(kind: Recipe, tmp_path_factory: pytest.TempPathFactory) -> Scratch:
+    copy = Scratch(tmp_path_factory.mktemp("type"))
+    copy.edit(Edit(LIST, "above", "// Bodies.", OTHERS))
+    copy.follow(kind)
+    copy.build_core()
+    return copy
+
+
+@pytest.fixture(scope="module")
+def said(scratch: Scratch) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(scratch.python("-c", SAYS))
+    return found
+
+
+def test_few_files_are_edited_by_hand(kind: Recipe, scratch: Scratch) -> None:
+    assert set(kind.files) == {LIST, "dpdk_app/message/session_check.c"}
+    assert len(kind.files) <= AT_MOST
+    assert scratch.changed() == {*kind.files} | WRITTEN
+
+
+def test_whoever_it_is_for_gets_it_and_so_does_what_the_game_gives(said: dict[str, Any]) -> None:
+    assert said["heard"] == [["EMOTE_EVENT", 7, "080000002c010900"], ["REWARD", None, b"gold".hex()]]
+
+
+def test_each_is_counted_under_its_label_and_what_is_for_nobody_as_that(said: dict[str, Any]) -> None:
+    assert (said["received"]["emote"], said["received"]["dance"]) == (2, 1)
+    assert (said["sent"]["emote"], said["sent"]["reward"]) == (1, 1)
+    assert said["lost"]["no_receiver"] == 1
+
+
+def test_a_body_that_is_none_is_refused_by_both_sides(said: dict[str, Any]) -> None:
+    assert said["dropped"]["message_reserved"] == 1
+    assert said["refused"] == [True, True, True]
+
+
+def test_scapy_has_its_layer(said: dict[str, Any]) -> None:
+    assert said["layer"] == {"sender_id": 7, "target_id": 8, "emote": 300, "strength": 9}
+
+
+def test_the_configuration_has_its_limits(said: dict[str, Any]) -> None:
+    assert (said["rates"]["emote"], said["rates"]["dance"]) == (4, 4)
+    assert said["types"][-2:] == ["dance", "emote"]
+
+
+def test_the_dissector_shows_it(scratch: Scratch, said: dict[str, Any]) -> None:
+    if shutil.which("tshark") is None:
+        pytest.skip("tshark is not installed")
+    scratch.path.chmod(0o755)
+    shown = scratch.python("-c", SHOWS, " ".join(said["keys"])).splitlines()
+    assert "8,8\t300,300\t9,9" in shown or "8\t300\t9" in shown
+    assert "208\t300\t9" in shown
+
+
+def test_the_document_has_its_row(scratch: Scratch) -> None:
+    rows = (scratch.path / "dpdk_app" / "wire" / "PROTOCOL.md").read_text().splitlines()
+    assert "| 8 | EMOTE | u32 target_id (0: everyone near), u16 emote, u8 strength, u8 0 |" in rows
+    assert "| 209 | REWARD | at most 65,536 bytes of the game's own |" in rows
+
+
+def test_the_vectors_have_it(scratch: Scratch) -> None:
+    vectors = json.loads((scratch.path / "dpdk_app" / "wire" / "session_vectors.json").read_text())
+    assert [one["valid"] for one in vectors["data"] if one["name"].startswith("emote: ")] == [
+        True,
+        False,
+        False,
+    ]
+
+
+def test_the_client_in_c_says_it(scratch: Scratch) -> None:
+    one_file = scratch.path / "pollgate_client.c"
+    build = (scratch.path / "client" / "meson.build").read_text()
+    scratch.python(*amalgamation(build, one_file.name))
+    (scratch.path / "game.c").write_text(CLIENT)
+    libraries = ["-lsodium", "-lcrypto", "-ldeflate"]
+    run(["cc", "-std=c17", "-Iclient", "game.c", one_file.name, "-o", "game", *libraries], scratch.path)
+    assert run(["./game"], scratch.path) == "208 209 1 1"
+
+
+def amalgamation(build: str, out: str) -> list[str]:
+    """How the build makes the client's one file."""
+    lists = {}
+    for name in ("client_sources", "client_shared_sources"):
+        listed = build.partition(f"{name} = files(")[2].partition("\n)")[0]
+        lists[name] = [line.strip(" ',") for line in listed.split("\n") if line.strip()]
+    command = ["client/amalgamate.py", "--public", "pollgate_client.h", "--output", out]
+    for folder in ("client", "dpdk_app", "dpdk_app/include"):
+        command += ["--include", folder]
+    for option, name in (("--source", "client_sources"), ("--shared", "client_shared_sources")):
+        command += [word for file in lists[name] for word in (option, f"client/{file}")]
+    return command
