@@ -197,6 +197,8 @@ class Plan:
     policy: Policy
     notes: tuple[str, ...]  # decisions worth telling the operator, one sentence each
     issued_capacity: int = 0  # sessions that can be issued; 0: no listener has profile session
+    gateway_id: int = 0  # in the upper bits of their numbers
+    gateway_bits: int = 8
     message_memory_mib: int = 64  # for messages on their way, of all workers together
     compression_level: int = 1
     warnings: tuple[str, ...] = ()  # of what works otherwise than expected, one sentence each

@@ -41,10 +41,10 @@ static void connect_peer(struct issued *record, const struct pg_bench_connection
 
 int pg_bench_connect(void *state, const struct pg_bench_connection *connection, uint32_t n, struct pg_error *error)
 {
-	struct issued *records = state_parts(state).records;
+	const struct state_parts parts = state_parts(state);
 
 	for (uint32_t i = 0; i < n; i++) {
-		struct issued *record = &records[session_slot(connection[i].session)];
+		struct issued *record = &parts.records[session_slot(&parts.numbers, connection[i].session)];
 
 		if (record->session != connection[i].session)
 			return error_set(error, PG_ERROR_USAGE, "session %u is not issued", connection[i].session);
@@ -57,6 +57,7 @@ int pg_bench_connect(void *state, const struct pg_bench_connection *connection, 
 
 struct rewinding {
 	struct issued *records;
+	struct session_numbers numbers;
 	uint32_t slot[BURST_MAX]; // of the burst before
 	unsigned count;
 	uint64_t cycles; // that this took: the harness's, not the gateway's
@@ -64,9 +65,9 @@ struct rewinding {
 
 static struct rewinding rewinding;
 
-static uint32_t slot_of(const struct rte_mbuf *m)
+static uint32_t slot_of(const struct session_numbers *numbers, const struct rte_mbuf *m)
 {
-	return session_slot(rte_pktmbuf_mtod_offset(m, const struct session_header *, FRAME_HEADERS)->session);
+	return session_slot(numbers, rte_pktmbuf_mtod_offset(m, const struct session_header *, FRAME_HEADERS)->session);
 }
 
 /// Between the device and the worker's loop. The burst before is through with: its records are in the cache, and none of them
@@ -82,7 +83,7 @@ static uint16_t on_burst(uint16_t port, uint16_t queue, struct rte_mbuf *mbufs[]
 		r->records[r->slot[i]].replay = (struct replay){.newest = 0};
 	r->count = n;
 	for (unsigned i = 0; i < n; i++)
-		r->slot[i] = slot_of(mbufs[i]);
+		r->slot[i] = slot_of(&r->numbers, mbufs[i]);
 	counter_add(&r->cycles, rte_rdtsc() - began);
 	return n;
 }
@@ -96,7 +97,9 @@ static uint16_t first_port(const struct pg_gateway *gateway)
 
 int pg_bench_rewind(const struct pg_gateway *gateway, void *state, struct pg_error *error)
 {
-	rewinding = (struct rewinding){.records = state_parts(state).records};
+	const struct state_parts parts = state_parts(state);
+
+	rewinding = (struct rewinding){.records = parts.records, .numbers = parts.numbers};
 	if (!rte_eth_add_rx_callback(first_port(gateway), 0, on_burst, &rewinding))
 		return error_set(error, PG_ERROR_SYSTEM, "this DPDK was built without callbacks of received bursts");
 	return PG_OK;
@@ -118,6 +121,7 @@ struct keys {
 struct crypto_only {
 	struct cipher_code code;
 	struct keys *keys;
+	struct session_numbers numbers;
 	uint32_t capacity;
 	uint16_t port;
 	uint16_t answer; // bytes that are sealed; 0: as many as came
@@ -143,7 +147,7 @@ static void make_keys(struct crypto_only *c, const struct issued *records)
 static bool open_then_seal(const struct crypto_only *c, struct rte_mbuf *m)
 {
 	struct session_header *header = rte_pktmbuf_mtod_offset(m, struct session_header *, FRAME_HEADERS);
-	const struct cipher *cipher = &c->keys[session_slot(header->session)].cipher;
+	const struct cipher *cipher = &c->keys[session_slot(&c->numbers, header->session)].cipher;
 	const uint32_t counter = header->sequence;
 	const uint16_t came = m->data_len - FRAME_HEADERS, answer = c->answer ? c->answer : came;
 
@@ -159,7 +163,7 @@ static bool open_then_seal(const struct crypto_only *c, struct rte_mbuf *m)
 ALWAYS_INLINE void bring_keys(const struct crypto_only *c, const struct rte_mbuf *m)
 {
 	const struct session_header *header = rte_pktmbuf_mtod_offset(m, const struct session_header *, FRAME_HEADERS);
-	const struct cipher *cipher = &c->keys[session_slot(header->session)].cipher;
+	const struct cipher *cipher = &c->keys[session_slot(&c->numbers, header->session)].cipher;
 
 	const uint16_t came = m->data_len - FRAME_HEADERS, answer = c->answer ? c->answer : came;
 
@@ -218,8 +222,10 @@ static int await_lcore(uint32_t lcore)
 int pg_bench_crypto_only(struct pg_gateway *gateway, void *state, bool answers, uint32_t duration_ms,
 			 struct pg_bench_run *run, struct pg_error *error)
 {
+	const struct state_parts parts = state_parts(state);
 	struct crypto_only c = {
 		.port = first_port(gateway),
+		.numbers = parts.numbers,
 		.capacity = gateway->plan.issued_capacity,
 		.answer = answers ? SESSION_SEALED_MIN : 0,
 	};
@@ -233,7 +239,7 @@ int pg_bench_crypto_only(struct pg_gateway *gateway, void *state, bool answers, 
 	if (!cipher_code_init(&c.code))
 		rc = error_set(error, PG_ERROR_SYSTEM, "intel-ipsec-mb does not run on this CPU");
 	if (rc == PG_OK) {
-		make_keys(&c, state_parts(state).records);
+		make_keys(&c, parts.records);
 		c.until = rte_rdtsc() + duration_ms * (pg_tsc_hz() / 1000);
 		if (rte_eal_remote_launch(crypto_only_loop, &c, lcore) == 0 && await_lcore(lcore) == 0)
 			*run = c.run;

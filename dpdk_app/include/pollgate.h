@@ -471,6 +471,11 @@ size_t pg_mail_size(uint32_t workers);
 int pg_state_init(void *state, size_t size, uint32_t capacity, uint32_t workers, uint32_t issued_capacity,
 		  struct pg_error *error);
 
+/// Say whose numbers the sessions of a state get, before the first is issued: gateway `id` in the upper `bits` of each, 0 in 8
+/// where nobody says so. What is left below is for slots, of which all that can be issued must fit, and for at least 4 bits
+/// that tell the sessions of one slot apart. Called by the supervisor.
+int pg_state_gateway(void *state, uint32_t bits, uint32_t id, struct pg_error *error);
+
 /// Initialise EAL. Once per process; may start threads, which inherit the caller's CPU affinity.
 int pg_eal_init(int argc, char *argv[], struct pg_error *error);
 

@@ -109,6 +109,12 @@ ALWAYS_INLINE enum pg_drop check_header(const struct session_header *header, uin
 	return PG_DROP_NONE;
 }
 
+/// No session has this number. Whether one of another gateway has it is asked of those alone that found nobody here.
+static COLD enum pg_drop nobodys(const struct vault *vault, uint32_t session)
+{
+	return session_is_foreign(&vault->numbers, session) ? PG_DROP_SESSION_FOREIGN : PG_DROP_SESSION_UNKNOWN;
+}
+
 /// Take a datagram into the lane; the record that it names is on its way.
 /// @return PG_DROP_NONE, or why it is not in it
 ALWAYS_INLINE enum pg_drop sort_sealed(const struct gate *gate, struct sealed_lane *lane, uint8_t *payload,
@@ -122,12 +128,12 @@ ALWAYS_INLINE enum pg_drop sort_sealed(const struct gate *gate, struct sealed_la
 	if (unlikely(drop != PG_DROP_NONE))
 		return drop;
 
-	const uint32_t slot = session_slot(header->session);
+	const uint32_t slot = session_slot(&vault->numbers, header->session);
 
 	if (unlikely(is_greeting(header->kind))) {
 		lane->greeting[lane->greeting_count++] = (uint8_t)k;
 	} else if (unlikely(slot >= vault_used(vault))) {
-		return PG_DROP_SESSION_UNKNOWN;
+		return nobodys(vault, header->session);
 	} else {
 		prefetch_for_write(&vault->records[slot]);
 		prefetch_for_write(&vault->records[slot].taken);
@@ -162,9 +168,9 @@ static COLD unsigned sealed_elsewhere(const struct gate *gate, uint8_t owner)
 }
 
 /// The slot has another session, or none.
-static COLD enum pg_drop no_such_session(const struct issued *record, uint32_t session)
+static COLD enum pg_drop no_such_session(const struct vault *vault, const struct issued *record, uint32_t session)
 {
-	return session != 0 && record->number == session ? PG_DROP_SESSION_OVER : PG_DROP_SESSION_UNKNOWN;
+	return session != 0 && record->number == session ? PG_DROP_SESSION_OVER : nobodys(vault, session);
 }
 
 /// Peers go to cold functions by value: see settle().
@@ -181,7 +187,7 @@ static COLD unsigned not_served(const struct gate *gate, const struct issued *re
 {
 	*owner = issued_owner(record);
 	if (!issued_stands(record, session))
-		return no_such_session(record, session);
+		return no_such_session(gate->side->vault, record, session);
 	if (*owner != gate->side->worker)
 		return sealed_elsewhere(gate, *owner);
 	return PG_DROP_SESSION_STATE;

@@ -61,7 +61,7 @@ ALWAYS_INLINE const uint8_t *usual_motion(const uint8_t *frame)
 ALWAYS_INLINE bool sort_usual(const struct vault *vault, uint32_t used, uint64_t others, struct usual_lane *lane,
 			      const uint8_t *frame, uint16_t len, unsigned i)
 {
-	const uint32_t slot = session_slot(usual_header(frame)->session);
+	const uint32_t slot = session_slot(&vault->numbers, usual_header(frame)->session);
 
 	if (unlikely(slot >= used) || unlikely(others & session_bit(slot)))
 		return false;

@@ -279,7 +279,7 @@ int pg_send(struct pg_gateway *g, const struct pg_letter *letter, struct pg_erro
 	rc = letter_open(vault, letter, &message, error);
 	if (rc != PG_OK)
 		return rc;
-	owner = issued_owner(&vault->records[session_slot(letter->session)]);
+	owner = issued_owner(&vault->records[session_slot(&vault->numbers, letter->session)]);
 	if (owner == ISSUED_NO_OWNER) // it ended since it was looked at
 		return error_set(error, PG_ERROR_USAGE, "session %u is not connected", letter->session);
 	if (!post_message(&g->sides.control, owner, letter->session, &message))

@@ -76,7 +76,7 @@ static enum session_denial verdict(const struct issued *record, uint32_t session
 
 static struct candidate look_up(const struct session_side *side, uint32_t session, uint64_t now)
 {
-	const uint32_t slot = session_slot(session);
+	const uint32_t slot = session_slot(&side->vault->numbers, session);
 	struct candidate found = {.denial = SESSION_DENIED_UNKNOWN};
 	struct issued *record;
 
@@ -149,6 +149,9 @@ static enum pg_drop check_hello(struct session_side *side, const struct peer *pe
 
 	if (length != sizeof(*hello) || hello->reserved != 0 || !all_zero(hello->padding, sizeof(hello->padding)))
 		return PG_DROP_SESSION_HEADER;
+	if (session_is_foreign(&side->vault->numbers,
+			       hello->header.session)) // what DENIED says would be about another's
+		return PG_DROP_SESSION_FOREIGN;
 	if (!connection_conforms(side, peer, now))
 		return PG_DROP_CONNECTION_RATE_LIMITED;
 	return budget_left(side, SESSION_HELLO, now) ? PG_DROP_NONE : PG_DROP_HANDSHAKE_BUDGET;
@@ -282,7 +285,7 @@ static struct handshake_outcome admit(struct session_side *side, const struct co
 			return dropped(PG_DROP_SESSION_OVER);
 		return (struct handshake_outcome){.elsewhere = true, .owner = owner};
 	}
-	outcome = connect(side, session_slot(session), c, now);
+	outcome = connect(side, session_slot(&side->vault->numbers, session), c, now);
 	if (record->phase == ISSUED_IDLE)
 		issued_let_go(record);
 	return outcome;
@@ -301,6 +304,8 @@ static enum pg_drop check_confirm(const struct session_side *side, const struct 
 
 	if (length < SESSION_DATAGRAM_MIN || length > SESSION_DATAGRAM_MAX || confirm->max_datagram != length)
 		return PG_DROP_SESSION_HEADER;
+	if (session_is_foreign(&side->vault->numbers, confirm->header.session))
+		return PG_DROP_SESSION_FOREIGN;
 	if (!budget_left(side, SESSION_CONFIRM, now))
 		return PG_DROP_HANDSHAKE_BUDGET;
 	*cookie_time = side_ms(side, now);

@@ -89,14 +89,6 @@ static void collect(const struct state_parts *parts, uint64_t now)
 	}
 }
 
-/// The slot's next number. No generation is 0, so that no session is.
-static uint32_t next_number(const struct issued *record, uint32_t slot)
-{
-	const uint32_t last = session_generation(record->number);
-
-	return slot | (last % SESSION_GENERATION_MASK + 1) << SESSION_SLOT_BITS;
-}
-
 /// Write a record but for its owner: it has none, and a worker may try to become it at any time.
 static void write_record(struct issued *record, const struct pg_issue_request *request, uint32_t number,
 			 uint64_t expires_at)
@@ -147,7 +139,7 @@ int pg_session_issue(void *state, const struct pg_issue_request *request, uint32
 				 parts.issued_capacity);
 
 	struct issued *record = &parts.records[slot];
-	const uint32_t number = next_number(record, slot);
+	const uint32_t number = session_number_next(&parts.numbers, slot, record->number);
 
 	write_record(record, request, number, after(now, request->ttl_s));
 	deadlines_add(&parts.deadlines, slot);
@@ -160,7 +152,7 @@ int pg_session_issue(void *state, const struct pg_issue_request *request, uint32
 /// @return the record of a session that stands, or NULL
 static struct issued *standing(const struct state_parts *parts, uint32_t session, uint64_t now)
 {
-	const uint32_t slot = session_slot(session);
+	const uint32_t slot = session_slot(&parts->numbers, session);
 
 	if (slot >= parts->desk->used)
 		return NULL;

@@ -56,7 +56,7 @@ static int check_body(const struct pg_letter *letter, struct pg_error *error)
 
 int letter_open(const struct vault *vault, const struct pg_letter *letter, struct outgoing *out, struct pg_error *error)
 {
-	const uint32_t slot = session_slot(letter->session);
+	const uint32_t slot = session_slot(&vault->numbers, letter->session);
 	int rc;
 
 	if (slot >= vault->capacity || !issued_stands(&vault->records[slot], letter->session) ||

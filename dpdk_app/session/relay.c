@@ -21,7 +21,7 @@ static bool is_here(const struct session_side *side, const struct issued *record
 enum pg_loss session_deliver(struct session_side *side, uint32_t session, const struct outgoing *message, uint64_t now)
 {
 	const struct vault *vault = side->vault;
-	const uint32_t slot = session_slot(session);
+	const uint32_t slot = session_slot(&vault->numbers, session);
 	enum pg_loss loss;
 
 	if (slot >= vault->capacity || !is_here(side, &vault->records[slot], session))

@@ -12,11 +12,12 @@
 struct issuing {
 	struct issue_desk desk;
 	uint8_t cookie_secret[STATE_COOKIE_SECRET_LEN];
+	uint32_t gateway_bits, gateway_id; // of all numbers; for good, once one is issued
 };
 
 // The versions of this build. Another size is another version; so is the same size with another meaning.
-#define ISSUING_VERSION 1
-static_assert(sizeof(struct issuing) == 32, "or ISSUING_VERSION");
+#define ISSUING_VERSION 2 // 1 had no gateway in its numbers
+static_assert(sizeof(struct issuing) == 40, "or ISSUING_VERSION");
 #define PLAIN_VERSION 1
 static_assert(sizeof(struct session) == 64 && sizeof(struct session_region) == 64, "or PLAIN_VERSION");
 #define PLAYERS_VERSION 1
@@ -79,6 +80,7 @@ struct state_parts state_parts(void *state)
 		.issued_capacity = slots,
 		.cookie_secret = issuing->cookie_secret,
 		.desk = &issuing->desk,
+		.numbers = session_numbers(slots, issuing->gateway_bits, issuing->gateway_id),
 		.deadlines.count = &issuing->desk.standing,
 	};
 	uint32_t *queues;
@@ -115,11 +117,30 @@ int pg_state_init(void *state, size_t size, uint32_t capacity, uint32_t workers,
 		return error_set(error, PG_ERROR_USAGE, "the session state is in use already");
 	*directory = made;
 	issuing = only_part(state, "issuing");
+	issuing->gateway_bits = SESSION_GATEWAY_BITS;
+	issuing->gateway_id = SESSION_GATEWAY_ID;
 	if (getrandom(issuing->cookie_secret, sizeof(issuing->cookie_secret), 0) != sizeof(issuing->cookie_secret))
 		return error_set(error, PG_ERROR_SYSTEM, "the kernel gave no random bytes");
 	if (issued_capacity > 0)
 		player_index_init(state_parts(state).players, issued_capacity);
 	directory->magic = DIRECTORY_MAGIC;
+	return PG_OK;
+}
+
+int pg_state_gateway(void *state, uint32_t bits, uint32_t id, struct pg_error *error)
+{
+	struct issuing *issuing = only_part(state, "issuing");
+	const struct state_parts parts = state_parts(state);
+
+	if (parts.desk->used > 0)
+		return error_set(error, PG_ERROR_USAGE, "sessions were issued already, under other numbers");
+	if (!session_numbers_fit(parts.issued_capacity, bits, id))
+		return error_set(
+			error, PG_ERROR_USAGE,
+			"gateway %u in %u bits of a session's number; with %u sessions at most %u bits can be its", id,
+			bits, parts.issued_capacity, session_gateway_bits_most(parts.issued_capacity));
+	issuing->gateway_bits = bits;
+	issuing->gateway_id = id;
 	return PG_OK;
 }
 
@@ -146,6 +167,21 @@ static int check_section(const struct section *wanted, const struct section *fou
 				 "section %s of the session state has %zu bytes, %zu are needed; " WHAT_TO_DO,
 				 wanted->name, (size_t)found->size, (size_t)wanted->size);
 	return PG_OK;
+}
+
+/// How sessions are numbered is what the supervisor says in the state, so that no other process can be of another mind.
+static int check_numbers(void *state, struct pg_error *error)
+{
+	const struct issuing *issuing = only_part(state, "issuing");
+	const struct section *issued = directory_find(state, "issued");
+	const uint32_t slots = issued ? issued->slots : 0;
+
+	if (session_numbers_fit(slots, issuing->gateway_bits, issuing->gateway_id))
+		return PG_OK;
+	return error_set(
+		error, PG_ERROR_USAGE,
+		"the session state cannot be read: %u sessions of gateway %u in %u bits have no numbers; " WHAT_TO_DO,
+		slots, issuing->gateway_id, issuing->gateway_bits);
 }
 
 static void note(struct state_dropped *dropped, const struct section *section, uint32_t known)
@@ -193,6 +229,7 @@ int state_adopt(void *state, size_t size, const struct state_shape *shape, struc
 {
 	struct directory *directory = state, wanted;
 	const char *fault = directory_fault(directory, size);
+	int rc;
 
 	dropped->count = 0;
 	if (fault)
@@ -200,11 +237,14 @@ int state_adopt(void *state, size_t size, const struct state_shape *shape, struc
 	lay_out(&wanted, shape);
 	for (uint32_t i = 0; i < wanted.count; i++) {
 		const struct section *found = directory_find(directory, wanted.section[i].name);
-		const int rc = check_section(&wanted.section[i], found, error);
 
+		rc = check_section(&wanted.section[i], found, error);
 		if (rc != PG_OK)
 			return rc;
 	}
+	rc = check_numbers(state, error);
+	if (rc != PG_OK)
+		return rc;
 	for (uint32_t i = 0; i < wanted.count; i++) {
 		struct section *found = directory_find(directory, wanted.section[i].name);
 

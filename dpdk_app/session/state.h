@@ -2,7 +2,7 @@
 // session/state.h: the session state: the memory file that outlives worker processes.
 //
 //   directory   which sections there are, in which version, and where (sections.h)
-//   issuing     cookie secret, what the supervisor remembers of slots
+//   issuing     cookie secret, what the supervisor remembers of slots, how sessions are numbered
 //   plain       a region for each worker: sessions of the `plain` profile
 //   and if sessions can be issued:
 //   players     player_id to slot
@@ -18,6 +18,7 @@
 #include "pollgate.h"
 #include "session/deadlines.h"
 #include "session/issued.h"
+#include "session/number.h"
 #include "session/players.h"
 #include "session/sections.h"
 #include "table/table.h"
@@ -42,6 +43,7 @@ struct state_parts {
 	uint32_t issued_capacity;     // 0: there are no players, records, deadlines and resting slots
 	const uint8_t *cookie_secret; // STATE_COOKIE_SECRET_LEN bytes
 	struct issue_desk *desk;
+	struct session_numbers numbers;
 	struct player_index *players;
 	struct issued *records;
 	struct deadlines deadlines;

@@ -17,5 +17,6 @@ void vault_open(struct vault *vault, void *state)
 	vault->used = &parts.desk->used;
 	vault->records = parts.records;
 	vault->players = parts.players;
+	vault->numbers = parts.numbers;
 	memcpy(vault->cookies.bytes, parts.cookie_secret, sizeof(vault->cookies.bytes));
 }

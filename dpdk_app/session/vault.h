@@ -10,6 +10,7 @@
 #include "crypto/secrets.h"
 #include "delivery/conversation.h"
 #include "session/issued.h"
+#include "session/number.h"
 #include "session/players.h"
 
 struct route;
@@ -30,19 +31,20 @@ static_assert(sizeof(struct locker) / CACHE_LINE % 2 == 1, "an odd number of lin
 
 struct vault {
 	// set before the workers start
-	uint32_t capacity;            // slots; 0: no listener speaks this profile
-	const uint32_t *used;         // in the state file: see vault_used()
-	struct issued *records;       // in the state file
-	struct player_index *players; // in the state file
-	struct locker *lockers;       // private; pages of it exist once touched
-	struct wheel_link *links;     // private
-	struct route *routes;         // private: how frames reach the peer; NULL where the kernel makes them
+	uint32_t capacity;              // slots; 0: no listener speaks this profile
+	struct session_numbers numbers; // in the state file
+	const uint32_t *used;           // in the state file: see vault_used()
+	struct issued *records;         // in the state file
+	struct player_index *players;   // in the state file
+	struct locker *lockers;         // private; pages of it exist once touched
+	struct wheel_link *links;       // private
+	struct route *routes;           // private: how frames reach the peer; NULL where the kernel makes them
 	uint8_t *
 		ways; // private: by which socket the kernel reaches the peer, plus 1; 0: not known; NULL where frames are ours
 	struct cookie_secret cookies; // of the state file
 };
 
-/// Set what of a vault lies in the state: capacity, used, records, players, cookies.
+/// Set what of a vault lies in the state: capacity, used, records, players, numbers, cookies.
 void vault_open(struct vault *vault, void *state);
 
 ALWAYS_INLINE struct conversation *vault_conversation(const struct vault *vault, uint32_t slot)

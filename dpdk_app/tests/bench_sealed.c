@@ -115,7 +115,7 @@ static void make_frames(struct bench *b, uint32_t sessions)
 		flow.port_from = BE16(peer_port(&player->peer));
 		build_udp(&f, &flow, payload, seal_move(b, player, payload));
 		memcpy(b->frame[i], f.bytes, f.len);
-		b->session[i] = session_slot(player->session);
+		b->session[i] = house_slot(b->house, player);
 		b->length = f.len;
 	}
 }

@@ -189,7 +189,7 @@ static void challenge(struct table *t, struct player *player, const struct peer 
 
 	if (record->phase != ISSUED_CONNECTED)
 		return;
-	length = handshake_challenge_path(t->house->side[record->owner], session_slot(player->session), peer, datagram,
+	length = handshake_challenge_path(t->house->side[record->owner], house_slot(t->house, player), peer, datagram,
 					  SESSION_SEALED_MIN, t->house->now);
 	require(length <= 3 * SESSION_SEALED_MIN);
 	if (length && player_open(t->house, player, datagram, length))
@@ -206,8 +206,8 @@ static void control(struct table *t, struct player *player, const struct peer *p
 		return;
 	if (datagram[0] == SESSION_PATH_RESPONSE && length == 44 && datagram[20] == 'T')
 		memcpy(datagram + 20, t->token, sizeof(t->token));
-	outcome = handshake_control(t->house->side[record->owner], session_slot(player->session), peer, datagram,
-				    length, t->house->now);
+	outcome = handshake_control(t->house->side[record->owner], house_slot(t->house, player), peer, datagram, length,
+				    t->house->now);
 	require(outcome.drop < PG_DROPS && outcome.answer == 0 && !outcome.elsewhere);
 	if (outcome.drop != PG_DROP_NONE) {
 		require(memcmp(&before, record, sizeof(before)) == 0);

@@ -150,9 +150,21 @@ struct player house_issue(struct house *house, uint32_t id, uint32_t ttl_s, bool
 	return player;
 }
 
+uint32_t house_slot(const struct house *house, const struct player *player)
+{
+	return session_slot(&house->vault.numbers, player->session);
+}
+
 struct issued *house_record(const struct house *house, const struct player *player)
 {
-	return &house->vault.records[session_slot(player->session)];
+	return &house->vault.records[house_slot(house, player)];
+}
+
+uint32_t house_next_number(const struct house *house, uint32_t session)
+{
+	const struct session_numbers *numbers = &house->vault.numbers;
+
+	return session_number_next(numbers, session_slot(numbers, session), session);
 }
 
 uint16_t player_hello(struct player *player, uint8_t *out)

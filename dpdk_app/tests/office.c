@@ -40,18 +40,23 @@ uint32_t issue(const struct office *o, uint32_t player)
 	return issue_for(o, player, 1000);
 }
 
+uint32_t slot_in(const struct office *o, uint32_t session)
+{
+	return session_slot(&o->parts.numbers, session);
+}
+
 struct issued *record_of(const struct office *o, uint32_t session)
 {
-	return &o->parts.records[session_slot(session)];
+	return &o->parts.records[slot_in(o, session)];
 }
 
 void end_now(const struct office *o, uint32_t session)
 {
 	struct issued *record = record_of(o, session);
 
-	deadlines_remove(&o->parts.deadlines, session_slot(session));
+	deadlines_remove(&o->parts.deadlines, slot_in(o, session));
 	record->expires_at = 1;
-	deadlines_add(&o->parts.deadlines, session_slot(session));
+	deadlines_add(&o->parts.deadlines, slot_in(o, session));
 }
 
 void connect_to(const struct office *o, uint32_t session, uint8_t worker)

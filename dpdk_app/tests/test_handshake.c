@@ -54,7 +54,7 @@ static void both_directions_have_keys_of_their_own(void **state UNUSED)
 	uint16_t length;
 
 	assert_true(house_connect(house, 0, &player));
-	cipher = &house->vault.lockers[session_slot(player.session)].cipher;
+	cipher = &house->vault.lockers[house_slot(house, &player)].cipher;
 	length = player_seal(house, &player, SESSION_DATA, "hello", 5, datagram);
 	assert_false(cipher_open(&house->side[0]->code, &cipher->seal, 1, datagram, 20, length));
 	length = player_seal(house, &player, SESSION_DATA, "hello", 5, datagram);
@@ -77,7 +77,7 @@ static void a_million_spoofed_hellos_change_nothing(void **state UNUSED)
 		uint8_t datagram[sizeof(hello)];
 		struct handshake_outcome outcome;
 
-		hello.header.session = i % 2 ? player.session : (uint32_t)random_next(&seed);
+		hello.header.session = i % 2 ? player.session : (uint32_t)random_next(&seed) & 0xffffff; // ours all
 		memcpy(hello.client_nonce, &i, sizeof(i));
 		memcpy(datagram, &hello, sizeof(hello));
 		outcome = send_from(0, &peer, datagram, sizeof(datagram));
@@ -193,7 +193,7 @@ static bool without_proof(const struct session_denied *denied)
 
 static void a_number_that_was_never_issued_is_denied_without_proof(void **state UNUSED)
 {
-	static const uint32_t strange[] = {0, 1, 63, 64, 0x000fffff, 0xfff00000, 0xffffffff};
+	static const uint32_t strange[] = {0, 1, 63, 65, 0x000fffff, 0x00f00000, 0x00ffffff};
 	struct player player = house_issue(house, 7, 600, false);
 	const uint32_t right = player.session;
 	uint8_t datagram[PLAYER_BUFFER];
@@ -206,11 +206,26 @@ static void a_number_that_was_never_issued_is_denied_without_proof(void **state 
 
 		assert_true(without_proof(&denied));
 	}
-	player.session = right + (1U << SESSION_SLOT_BITS); // the slot's next generation
+	player.session = house_next_number(house, right);
 
 	const uint16_t length = player_hello(&player, datagram);
 
 	assert_denied(&player, datagram, length, SESSION_DENIED_UNKNOWN);
+}
+
+/// DENIED would end an attempt that another gateway would have answered.
+static void a_number_of_another_gateway_is_not_answered(void **state UNUSED)
+{
+	static const uint32_t foreign[] = {1U << 24, 1U << 31, 0xff000000};
+	struct player player = house_issue(house, 7, 600, false);
+	const uint32_t right = player.session;
+	uint8_t datagram[PLAYER_BUFFER];
+
+	for (size_t i = 0; i < COUNT(foreign); i++) {
+		player.session = right ^ foreign[i];
+		assert_dropped(&player, datagram, player_hello(&player, datagram), PG_DROP_SESSION_FOREIGN);
+		assert_dropped(&player, datagram, player_confirm(&player, datagram), PG_DROP_SESSION_FOREIGN);
+	}
 }
 
 /// With a proof, whoever read a player's nonce could make the gateway say that the player's version is wrong.
@@ -372,6 +387,7 @@ int main(void)
 		house_test(a_hello_with_anything_where_zeros_belong_is_refused),
 		house_test(kinds_that_no_client_greets_with_are_refused),
 		house_test(a_number_that_was_never_issued_is_denied_without_proof),
+		house_test(a_number_of_another_gateway_is_not_answered),
 		house_test(another_version_is_denied_without_proof),
 		house_test(expired_and_revoked_players_are_told_with_proof),
 		house_test(a_session_for_once_is_consumed_by_its_first_connection),

@@ -47,7 +47,7 @@ static void a_reader_never_misses_who_stands_nor_reads_a_key_of_two(void **state
 	struct watch w = {.office = office_open(6)};
 	pthread_t reader;
 
-	assert_int_equal(session_slot(issue(&w.office, 1)), 0);
+	assert_int_equal(slot_in(&w.office, issue(&w.office, 1)), 0);
 	assert_int_equal(pthread_create(&reader, NULL, read_all_the_time, &w), 0);
 	for (uint32_t n = 0; n < REISSUES; n++) {
 		if (n >= 4)

@@ -20,9 +20,9 @@ static void the_slot_that_rested_longest_is_used_again_first(void **state UNUSED
 
 	assert_true(pg_session_revoke(o.state, b));
 	assert_true(pg_session_revoke(o.state, a));
-	assert_int_equal(session_slot(issue(&o, 3)), 2); // never used: before any that was
-	assert_int_equal(session_slot(issue(&o, 4)), session_slot(b));
-	assert_int_equal(session_slot(issue(&o, 5)), session_slot(a));
+	assert_int_equal(slot_in(&o, issue(&o, 3)), 2); // never used: before any that was
+	assert_int_equal(slot_in(&o, issue(&o, 4)), slot_in(&o, b));
+	assert_int_equal(slot_in(&o, issue(&o, 5)), slot_in(&o, a));
 	office_close(&o);
 }
 
@@ -51,9 +51,9 @@ static void a_slot_whose_connection_lives_is_not_used_again(void **state UNUSED)
 	assert_true(pg_session_revoke(o.state, a));
 	assert_int_equal(issue(&o, 3), 0);
 	assert_true(pg_session_revoke(o.state, b));
-	assert_int_equal(session_slot(issue(&o, 4)), session_slot(b)); // though the other rested longer
+	assert_int_equal(slot_in(&o, issue(&o, 4)), slot_in(&o, b)); // though the other rested longer
 	issued_let_go(record_of(&o, a));
-	assert_int_equal(session_slot(issue(&o, 5)), session_slot(a));
+	assert_int_equal(slot_in(&o, issue(&o, 5)), slot_in(&o, a));
 	office_close(&o);
 }
 
@@ -84,16 +84,18 @@ static void a_slot_used_again_remembers_nothing_of_its_last_player(void **state 
 static void generations_go_round_and_no_session_is_0(void **state UNUSED)
 {
 	struct office o = office_open(1);
-	const uint32_t first = issue(&o, 1);
-	uint32_t session = first;
+	const uint32_t generations = 0xffff; // beside 16 bits of a gateway, and none of slots
+	uint32_t first, session;
 
-	for (uint32_t n = 0; n < SESSION_GENERATION_MASK; n++) {
+	assert_int_equal(pg_state_gateway(o.state, 16, 0, &office_error), PG_OK);
+	first = session = issue(&o, 1);
+	for (uint32_t n = 0; n < generations; n++) {
 		const uint32_t next = issue(&o, 1);
 
 		assert_int_not_equal(next, 0);
 		assert_int_not_equal(next, session);
-		assert_int_equal(session_slot(next), 0);
-		assert_true(n + 1 == SESSION_GENERATION_MASK || next != first);
+		assert_int_equal(record_of(&o, next)->session, next);
+		assert_true(n + 1 == generations || next != first);
 		session = next;
 	}
 	assert_int_equal(session, first);

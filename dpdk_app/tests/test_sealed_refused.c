@@ -111,12 +111,35 @@ static void test_wrong_headers_are_named(void **state)
 	}
 }
 
+static void test_numbers_of_another_gateway_are_dropped_as_such(void **state)
+{
+	struct gatehouse *g = *state;
+	struct player player = connected(g, 1), idle = issue(g, 2);
+	const uint32_t foreign[] = {player.session ^ 1U << 24, player.session ^ 1U << 31, idle.session ^ 1U << 28,
+				    0xff000000 | GATEHOUSE_CAPACITY, UINT32_MAX};
+	const uint32_t real = player.session;
+
+	for (unsigned i = 0; i < COUNT(foreign); i++) {
+		struct reply reply;
+
+		player.session = foreign[i];
+		reply = say(g, &player, true, &nothing);
+		check_dropped(g, &reply, PG_DROP_SESSION_FOREIGN);
+		reply.length = player_hello(&player, reply.bytes);
+		reply = send_from(g, 0, &player.peer, reply.bytes, reply.length);
+		check_dropped(g, &reply, PG_DROP_SESSION_FOREIGN);
+	}
+	player.session = real;
+	assert_int_equal(say(g, &player, true, &nothing).result, PG_DROP_NONE);
+}
+
 static void test_numbers_that_name_nobody_are_dropped(void **state)
 {
 	struct gatehouse *g = *state;
 	struct player player = connected(g, 1), idle = issue(g, 2);
 	const uint32_t real = player.session;
-	const uint32_t strange[] = {0, real ^ (1U << SESSION_SLOT_BITS), GATEHOUSE_CAPACITY, SESSION_SLOTS_MAX - 1, 7};
+	const uint32_t strange[] = {0, house_next_number(g->house, real), GATEHOUSE_CAPACITY - 1, SESSION_SLOTS_MAX - 1,
+				    7};
 	struct reply reply;
 
 	for (unsigned i = 0; i < COUNT(strange); i++) {
@@ -228,6 +251,7 @@ int main(void)
 		BY_EVERY_WAY(test_changed_bytes_are_found_out),
 		BY_EVERY_WAY(test_wrong_headers_are_named),
 		BY_EVERY_WAY(test_numbers_that_name_nobody_are_dropped),
+		BY_EVERY_WAY(test_numbers_of_another_gateway_are_dropped_as_such),
 		BY_EVERY_WAY(test_longer_than_agreed_is_dropped),
 		BY_EVERY_WAY(test_session_has_a_rate_of_its_own),
 		BY_EVERY_WAY(test_forgeries_do_not_use_up_the_session_rate),

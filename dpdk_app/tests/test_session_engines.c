@@ -301,7 +301,7 @@ static void test_a_letter_to_nobody_is_refused(void **state)
 	struct pg_letter letter = {.type = SESSION_INVENTORY, .length = sizeof(body), .body = body};
 
 	settle_town(&t, engine_of(state));
-	letter.session = t.session[0] ^ 1U << SESSION_SLOT_BITS;
+	letter.session = t.session[0] ^ 1U << 31;
 	assert_int_equal(pg_send(t.appliance.gateway, &letter, &t.appliance.error), PG_ERROR_USAGE);
 	assert_non_null(strstr(t.appliance.error.message, "not connected"));
 	letter.session = t.session[0];

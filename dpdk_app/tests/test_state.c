@@ -250,6 +250,23 @@ static void a_section_that_is_missing_or_too_small_is_refused(void **state UNUSE
 	free(made.state);
 }
 
+/// A worker process would look for the bits of a slot behind the end of a word.
+static void numbers_that_cannot_be_are_refused(void **state UNUSED)
+{
+	static const struct {
+		uint32_t bits, id;
+	} cases[] = {{17, 0}, {32, 0}, {33, 0}, {UINT32_MAX, 0}, {8, 256}, {0, 1}};
+
+	for (unsigned i = 0; i < COUNT(cases); i++) {
+		struct made made = make_state();
+		uint8_t *issuing = section_part(made.state, section_of(&made, "issuing"), 0);
+
+		memcpy(issuing + 32, &cases[i], sizeof(cases[i])); // behind the desk and the secret
+		assert_refused(&made, "have no numbers");
+		free(made.state);
+	}
+}
+
 static void what_is_no_state_is_refused(void **state UNUSED)
 {
 	struct made made = make_state();
@@ -399,6 +416,7 @@ int main(void)
 		cmocka_unit_test(sections_may_lie_in_another_order),
 		cmocka_unit_test(what_the_supervisor_goes_on_writing_in_another_version_is_refused_in_a_sentence),
 		cmocka_unit_test(a_section_that_is_missing_or_too_small_is_refused),
+		cmocka_unit_test(numbers_that_cannot_be_are_refused),
 		cmocka_unit_test(what_is_no_state_is_refused),
 		cmocka_unit_test(any_directory_is_either_sound_or_refused),
 		cmocka_unit_test(no_directory_is_read_behind_the_end_of_the_state),

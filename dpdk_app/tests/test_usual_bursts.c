@@ -121,8 +121,8 @@ static bool one_in(struct storm *s, uint32_t n)
 /// The id that is expected next, or nearly so.
 static unsigned next_id(struct storm *s, unsigned player)
 {
-	const struct vault *vault = &s->t->twin[WITH].house->vault;
-	const struct conversation *c = vault_conversation(vault, session_slot(s->t->player[player].session));
+	const struct house *house = s->t->twin[WITH].house;
+	const struct conversation *c = vault_conversation(&house->vault, house_slot(house, &s->t->player[player]));
 
 	return c->in.window[0].oldest + s->said[player]++ + one_in(s, 8);
 }

@@ -198,8 +198,8 @@ static void several_movements_in_one_datagram_are_taken(void **state UNUSED)
 /// What waits for the player, is in flight or is owed: acknowledgements, messages with the answer, and quiet again.
 static void check_conversations(struct twins *t)
 {
-	const struct conversation *c =
-		vault_conversation(&t->twin[WITH].house->vault, session_slot(t->player[SENDER].session));
+	const struct house *house = t->twin[WITH].house;
+	const struct conversation *c = vault_conversation(&house->vault, house_slot(house, &t->player[SENDER]));
 	uint64_t seed = 23;
 	unsigned id = 0, restless = 0;
 
@@ -298,12 +298,14 @@ static void check_numbers(struct twins *t)
 	};
 	const uint32_t real = t->player[SENDER].session;
 	const uint32_t strange[] = {0,
-				    real ^ (1U << SESSION_SLOT_BITS),
+				    house_next_number(t->twin[WITH].house, real),
 				    CAST,
-				    TWINS_CAPACITY,
+				    2 * TWINS_CAPACITY - 1,
 				    TWINS_CAPACITY - 1,
 				    1000,
 				    SESSION_SLOTS_MAX - 1};
+	const uint32_t foreign[] = {real ^ 1U << 24, t->player[REVOKED].session ^ 1U << 31,
+				    t->player[OF_ANOTHER].session ^ 1U << 27, 0xff000000 | TWINS_CAPACITY, UINT32_MAX};
 	struct letter movement = a_movement(true);
 
 	for (size_t i = 0; i < COUNT(cases); i++)
@@ -325,6 +327,10 @@ static void check_numbers(struct twins *t)
 		movement.astray = true;
 		movement.session = strange[i];
 		assert_int_equal(run_letter(t, SENDER, &movement)->result, PG_DROP_SESSION_UNKNOWN);
+	}
+	for (size_t i = 0; i < COUNT(foreign); i++) {
+		movement.session = foreign[i];
+		assert_int_equal(run_letter(t, SENDER, &movement)->result, PG_DROP_SESSION_FOREIGN);
 	}
 
 	// Handed over is not a drop: who hands over counts it.

@@ -211,7 +211,7 @@ static void what_waits_in_the_outbox_leaves_at_once_and_until_then_nobody_sleeps
 	assert_true(house_connect(desk->house, 0, &player));
 	turn(desk);
 	desk->worker.side->vault->ways[house_record(desk->house, &player) - desk->house->vault.records] = 1;
-	connection_close(desk->worker.side, session_slot(player.session), SESSION_CLOSED_REVOKED, desk->house->now);
+	connection_close(desk->worker.side, house_slot(desk->house, &player), SESSION_CLOSED_REVOKED, desk->house->now);
 	desk->sends = false; // there is no room
 	assert_int_equal(turn(desk), 0);
 	assert_false(sleeps(desk));
@@ -232,7 +232,7 @@ static void a_worker_sleeps_until_a_session_has_something_to_send(void **state)
 	assert_true(house_connect(desk->house, 0, &player));
 	turn(desk);
 	due = desk->house->now + side->tsc_hz / 10;
-	wheel_schedule(&side->wheel, session_slot(player.session), due);
+	wheel_schedule(&side->wheel, house_slot(desk->house, &player), due);
 	assert_uint_in_range(tasks_sleep(&desk->worker.tasks, desk->house->now), due,
 			     due + (2ULL << side->wheel.tick_shift));
 	tasks_wake(&desk->worker.tasks);

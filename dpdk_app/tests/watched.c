@@ -109,7 +109,7 @@ uint32_t restart(void)
 
 uint32_t slot_of(const struct player *player)
 {
-	return session_slot(player->session);
+	return house_slot(house, player);
 }
 
 struct player connected_player(void)

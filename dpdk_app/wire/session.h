@@ -42,26 +42,12 @@ struct session_header {
 	uint8_t kind;
 	uint8_t flags;
 	uint16_t length;   // of the whole UDP payload
-	uint32_t session;  // slot and generation: session_slot(), session_generation()
+	uint32_t session;  // session/number.h says what is in it
 	uint32_t sequence; // low half of the counter of the sender's direction; its first packet has 1
 	uint32_t ack;      // newest sequence that was taken from the peer; 0: none
 	uint32_t ack_bits; // bit n: ack-1-n was taken
 } PACKED;
 static_assert(sizeof(struct session_header) == 20, "header");
-
-#define SESSION_SLOT_BITS 20
-#define SESSION_SLOTS_MAX (1U << SESSION_SLOT_BITS)
-#define SESSION_GENERATION_MASK 0xfffU
-
-ALWAYS_INLINE uint32_t session_slot(uint32_t session)
-{
-	return session & (SESSION_SLOTS_MAX - 1);
-}
-
-ALWAYS_INLINE uint32_t session_generation(uint32_t session)
-{
-	return session >> SESSION_SLOT_BITS;
-}
 
 // ---------------------------------------------------------------- not sealed
 

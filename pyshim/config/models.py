@@ -22,7 +22,7 @@ from pyshim.config.defined import defined
 from pyshim.config.delivery import DeliveryConfig
 from pyshim.config.engines import find_misfits
 from pyshim.config.listen import ListenConfig
-from pyshim.config.profiles import find_contradictions
+from pyshim.config.profiles import GATEWAY_BITS, GATEWAY_BITS_MAX, find_contradictions
 from pyshim.config.section import Section, sentence, text_schema
 
 Auto: TypeAlias = Literal["auto"]
@@ -180,11 +180,30 @@ class WorkersConfig(Section):
     )
 
 
+class GatewayConfig(Section):
+    """Of which of several gateways a session is: in the upper bits of the number of each, of profile session.
+
+    Whatever stands in front of them finds it in the first bytes of a datagram.
+    """
+
+    id: int = Field(
+        default=0, ge=0, le=65_535, description="This gateway's own, below 2 to the power of bits."
+    )
+    bits: int = Field(
+        default=GATEWAY_BITS,
+        ge=0,
+        le=GATEWAY_BITS_MAX,
+        description="Bits that it takes; all gateways behind one address must agree. Slots for the capacity "
+        "and 4 bits more must fit below it, in 32.",
+    )
+
+
 @defined("sessions")
 class SessionsConfig(Section):
     """The table of players."""
 
     capacity: int = Field(default=...)  # that Python asks for: settings.def has the rest
+    gateway: GatewayConfig = GatewayConfig()
 
 
 @defined("host")

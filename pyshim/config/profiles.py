@@ -13,9 +13,13 @@ from pyshim.config.clashes import Path, get, items
 from pyshim.config.delivery import DeliveryConfig
 from pyshim.config.engines import Misfit
 from pyshim.config.listen import ADMISSION
-from pyshim.settings import in_section
+from pyshim.settings import defaults, in_section
 
-ISSUED_MAX = 1 << 20  # a session's number has 20 bits for its slot
+ISSUED_MAX = 1 << 20
+_NUMBER_BITS = 32  # of a session: gateway, generation, slot
+_GENERATION_BITS_MIN = 4
+GATEWAY_BITS = 8
+GATEWAY_BITS_MAX = 16
 
 # As written in full, for instance by another program, they say nothing: only other values are refused.
 _PLAIN_LIMITS = {
@@ -59,14 +63,48 @@ def _of_listener(listener: object, path: Path) -> Iterator[Misfit]:
 
 
 def _with_sessions(config: object) -> Iterator[Misfit]:
-    capacity = get(get(config, "sessions"), "capacity")
+    sessions = get(config, "sessions")
+    capacity = get(sessions, "capacity")
     if isinstance(capacity, int) and capacity > ISSUED_MAX:
         text = f"found {capacity}, allowed with profile: session: a whole number from 1 to {ISSUED_MAX}"
         yield Misfit(("sessions", "capacity"), text)
+    else:
+        yield from _of_gateway(get(sessions, "gateway"), capacity)
+
+
+def _of_gateway(gateway: object, capacity: object) -> Iterator[Misfit]:
+    """Is there room in a session's number for the gateway, beside what is written of the others?"""
+    where = ("sessions", "gateway")
+    bits = _number_or(get(gateway, "bits"), GATEWAY_BITS)
+    own = _number_or(get(gateway, "id"), 0)
+    slots = _number_or(capacity, defaults("PLAN")["session_capacity"])
+    slot_bits = (slots - 1).bit_length()
+    most = _NUMBER_BITS - _GENERATION_BITS_MIN - slot_bits
+    if most < bits <= GATEWAY_BITS_MAX:
+        text = (
+            f"found {bits}; of the {_NUMBER_BITS} bits of a session's number sessions.capacity: {slots} "
+            f"takes {slot_bits}, and at least {_GENERATION_BITS_MIN} tell apart who had one place: write at "
+            f"most {most}, or lower sessions.capacity"
+        )
+        yield Misfit((*where, "bits"), text)
+    elif 0 <= bits <= GATEWAY_BITS_MAX and own >> bits:
+        allowed = f"a whole number from 0 to {(1 << bits) - 1}" if bits else "0 alone"
+        room = f"sessions.gateway.bits: {bits}"
+        text = f"found {own}, allowed with {room}: {allowed}; write another, or more bits"
+        yield Misfit((*where, "id"), text)
+
+
+def _number_or(value: object, default: int) -> int:
+    return value if isinstance(value, int) and not isinstance(value, bool) else default
 
 
 def _without_sessions(config: object) -> Iterator[Misfit]:
     """What is only of sessions that were issued."""
+    gateway = get(get(config, "sessions"), "gateway")
+    for key, default in (("id", 0), ("bits", GATEWAY_BITS)):
+        if get(gateway, key) not in (None, default):
+            text = f"{_NO_SESSION}, and sessions of plain have no numbers; remove it, or add one"
+            yield Misfit(("sessions", "gateway", key), text)
     delivery = get(config, "delivery")
     if isinstance(delivery, dict) and delivery != _default_delivery(delivery):
         yield Misfit(("delivery",), f"{_NO_SESSION}, and plain sends no messages; remove it, or add one")

@@ -29,4 +29,5 @@ def new_state(plan: Plan) -> SessionState:
     with state.map() as memory, ffi.from_buffer(memory, require_writable=True) as native:
         error = new_error()
         check(lib.pg_state_init(native, len(memory), *shape, error), error)
+        check(lib.pg_state_gateway(native, plan.gateway_bits, plan.gateway_id, error), error)
     return state

@@ -89,6 +89,8 @@ def _plan(config: Config, host: HostFacts, layout: Layout, mtu_notes: Sequence[s
         warnings=warn_of_surroundings(config, host),
         notes=(*layout.cpus.notes, *layout.notes, *mtu_notes),
         issued_capacity=issued_capacity,
+        gateway_id=config.sessions.gateway.id,
+        gateway_bits=config.sessions.gateway.bits,
         confinement=confine(_kinds(config), host.user),
     )
 

@@ -134,6 +134,8 @@ def test_the_schema_and_the_models_agree_about_admission(entry: dict[str, Any], 
          "remove it, or add one"),
         ("delivery: {flush_ms: -1}", "delivery: no entry of listen has profile: session, and plain sends no messages; "
          "remove it, or add one"),
+        ("sessions: {gateway: {id: 3}}", "sessions.gateway.id: no entry of listen has profile: session, and sessions of plain "
+         "have no numbers; remove it, or add one"),
         ('control: {listen: "unix:/tmp/c"}', "control.listen: no entry of listen has profile: session, so there is "
          "nothing to issue; remove it, or add one"),
     ],
@@ -147,6 +149,24 @@ def test_what_does_not_suit_the_profiles_gets_one_sentence(addition: str, senten
     [
         ("sessions: {capacity: 1048577}", "sessions.capacity: found 1048577, allowed with profile: session: "
          "a whole number from 1 to 1048576"),
+        ("sessions: {capacity: 524289, gateway: {bits: 9}}", "sessions.gateway.bits: found 9; of the 32 bits of a session's "
+         "number sessions.capacity: 524289 takes 20, and at least 4 tell apart who had one place: write at most 8, or lower "
+         "sessions.capacity"),
+        ("sessions: {gateway: {bits: 13}}", "sessions.gateway.bits: found 13; of the 32 bits of a session's number "
+         "sessions.capacity: 65536 takes 16, and at least 4 tell apart who had one place: write at most 12, or lower "
+         "sessions.capacity"),
+        ("sessions: {capacity: 1, gateway: {bits: 17}}", "sessions.gateway.bits: found 17, allowed: a whole number from 0 to "
+         "16"),
+        ("sessions: {gateway: {bits: 1, id: 2}}", "sessions.gateway.id: found 2, allowed with sessions.gateway.bits: 1: a whole "
+         "number from 0 to 1; write another, or more bits"),
+        ("sessions: {gateway: {id: 256}}", "sessions.gateway.id: found 256, allowed with sessions.gateway.bits: 8: a whole number "
+         "from 0 to 255; write another, or more bits"),
+        ("sessions: {gateway: {bits: 0, id: 1}}", "sessions.gateway.id: found 1, allowed with sessions.gateway.bits: 0: 0 alone; "
+         "write another, or more bits"),
+        ("sessions: {gateway: {id: -1}}", "sessions.gateway.id: found -1, allowed with sessions.gateway.bits: 8: a whole number "
+         "from 0 to 255; write another, or more bits"),
+        ("sessions: {gateway: {id: five}}", 'sessions.gateway.id: found "five", allowed: a whole number from 0 to 65535'),
+        ("sessions: {gateway: {idd: 1}}", 'sessions.gateway.idd: unknown key; did you mean "id"?'),
         ("delivery: {resends: 8}", "delivery.resends: found 8, allowed: a whole number from 1 to 7"),
         ("delivery: {acknowledge_ms: 26}", "delivery.acknowledge_ms: found 26, allowed: a number from 0 to 25"),
         ("delivery: {handshake_cpu: 0}", "delivery.handshake_cpu: found 0, allowed: a number from 0.01 to 1"),
@@ -190,6 +210,22 @@ def test_defaults_written_out_contradict_nothing() -> None:
         PORTS + "listen: [{port: 1, admission: open, limits: {connections_pps: 0, session_burst: 256}}]\n"
         "delivery: {flush_ms: 5, resends: 3}\ncontrol: {listen: null}\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("capacity", "bits"), [(1_048_576, 8), (524_288, 9), (65_536, 12), (65_537, 11), (4096, 16), (1, 16)]
+)
+def test_a_gateway_may_take_all_bits_that_its_sessions_leave(capacity: int, bits: int) -> None:
+    last = (1 << bits) - 1
+    text = f"sessions: {{capacity: {capacity}, gateway: {{id: {last}, bits: {bits}}}}}\n"
+    gateway = load(SESSION + text).sessions.gateway
+    assert (gateway.id, gateway.bits) == (last, bits)
+
+
+def test_a_gateway_is_the_first_of_256_by_default() -> None:
+    gateway = load(SESSION).sessions.gateway
+    assert (gateway.id, gateway.bits) == (0, 8)
+    assert load(PORTS + "sessions: {gateway: {id: 0, bits: 8}}\n").sessions.gateway == gateway
 
 
 def test_a_plain_listener_alone_may_have_more_sessions() -> None:

@@ -39,6 +39,10 @@ def test_a_policy_change_needs_no_restart(change: dict[str, Any]) -> None:
         ({"listen": [{"port": 8081}]}, ["listen[0].port"]),
         ({"listen": [{"port": 8080}, {"port": 8081}]}, ["listen"]),
         ({"sessions": {"capacity": 1, "idle_timeout_s": 1}}, ["sessions.capacity"]),
+        (
+            {"listen": [{"port": 8080, "profile": "session"}], "sessions": {"gateway": {"id": 3, "bits": 4}}},
+            ["listen[0].profile", "listen[0].admission", "sessions.gateway.id", "sessions.gateway.bits"],
+        ),
     ],
 )
 def test_any_other_change_is_named(change: dict[str, Any], paths: list[str]) -> None:

@@ -23,7 +23,7 @@ def test_no_answer_to_a_stranger_is_longer_than_what_came(gateway: CoreGateway, 
         stranger.hello(version=2),
         unknown.hello({"session": 0x00FFFFFF}),
         unknown.hello({"session": 0}),
-        unknown.hello({"session": 0xFFFFFFFF}),
+        unknown.hello({"session": 0x00F0FFFF}),
     ):
         _, answer = stranger.send(datagram)
         assert 0 < len(answer) <= len(datagram)
@@ -72,6 +72,14 @@ def test_unknown_session_is_denied_without_proof(stranger: RawPlayer) -> None:
     _, answer = stranger.send(stranger.hello({"session": stranger.ticket.session ^ 0x00000100}))
     denied = Session(answer)[layers.Denied]
     assert (denied.reason, denied.proof) == (Denial.UNKNOWN, bytes(16))
+
+
+def test_session_of_another_gateway_is_not_answered(stranger: RawPlayer) -> None:
+    for foreign in (stranger.ticket.session ^ 1 << 24, stranger.ticket.session ^ 1 << 31, 0xFFFFFFFF):
+        assert stranger.drop(stranger.hello({"session": foreign})) == "session_foreign"
+    stranger.challenge()
+    elsewhere = {"session": stranger.ticket.session ^ 1 << 31}
+    assert stranger.drop(stranger.confirm(elsewhere)) == "session_foreign"
 
 
 def test_cookie_serves_nobody_else(gateway: CoreGateway, stranger: RawPlayer) -> None:
