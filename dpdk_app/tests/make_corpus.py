@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import struct
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 
 from scapy.layers.inet import ICMP, IP, UDP
@@ -27,6 +28,8 @@ from scapy.layers.inet6 import (
 )
 from scapy.layers.l2 import ARP, Dot1AD, Dot1Q, Ether
 from scapy.packet import Packet, Raw
+
+from pyshim.messages import MESSAGES
 
 OUR_MAC, PEER_MAC = "02:00:00:00:00:02", "06:00:00:00:00:01"
 REPAIR, TO_US, END_BURST, LATER, LIMITED = 1, 2, 4, 8, 32  # flags of a record, see fuzz_frame.c
@@ -276,6 +279,15 @@ def queued(kind: int, length: int, how: int) -> bytes:
     return struct.pack("<BBBH", SAY, kind, how, length)
 
 
+def listed(*, events: bool) -> Iterator[tuple[int, bytes]]:
+    """Every type of wire/messages.def that comes this way, with as many zeros as its shortest body has."""
+    for one in MESSAGES:
+        if one.body is not None and events and one.event is not None:
+            yield one.event, bytes(one.body.least_bytes + (4 if one.kind == "RELAYED" else 0))
+        elif one.body is not None and not events and one.is_request:
+            yield one.number, bytes(one.body.least_bytes)
+
+
 def conversations() -> dict[str, bytes]:
     """Steps of conversations: what arrives, what is sent, and what becomes of it."""
     fill, later = struct.pack("<BH", FILL, 1400), struct.pack("<BH", WAIT, 150)
@@ -308,6 +320,9 @@ def conversations() -> dict[str, bytes]:
         "pieces-missing": bytes([0]) + opened(pieces[0]) + opened(said(7, bytes(8), RELIABLE, 1)),
         "pieces-compressed": bytes([0]) + opened(packed[1]) + opened(packed[0]),
         "bomb": bytes([0]) + opened(said(7, squeezed(bytes(70000)), COMPRESSED)),
+        "listed": bytes([0]) + b"".join(opened(said(number, body)) for number, body in listed(events=False)),
+        "listed-events": bytes([CLIENT])
+        + b"".join(opened(said(number, body)) for number, body in listed(events=True)),
         "client": bytes([CLIENT])
         + opened(said(203, bytes(4) + text), said(206, b"sword"), said(202, bytes(24)), said(205, bytes(12))),
         "wrap": bytes([LAST_IDS])

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import inspect
 import re
+import struct
 from collections.abc import Callable
 from pathlib import Path
 
@@ -123,6 +124,19 @@ def test_pythons_channels_are_those_of_the_list_where_the_game_says_nothing() ->
         said = getattr(Client, one.name, None)
         if said is not None and "channel" in (known := inspect.signature(said).parameters):
             assert known["channel"].default == one.channel
+
+
+@pytest.mark.parametrize(("seed", "events"), [("listed", False), ("listed-events", True)])
+def test_the_fuzzers_begin_with_every_type(seed: str, events: bool) -> None:
+    seeds = (ROOT / "dpdk_app" / "tests" / "corpus" / "fuzz_opened" / seed).read_bytes()
+    sent = [one for one in messages.MESSAGES if (one.event is not None if events else one.is_request)]
+    for one in sent:
+        assert one.body is not None
+        number, length = one.number, one.body.least_bytes
+        if events and one.kind == "RELAYED":
+            number, length = number + EVENT, length + 4
+        message = struct.pack("<BBH", number, 0, length) + bytes(length)
+        assert message in seeds, f"{one.upper}: run .venv/bin/python dpdk_app/tests/make_corpus.py"
 
 
 # ---------------------------------------------------------------- what is written by hand
