@@ -64,7 +64,7 @@ bool link_begin(pgc_client *client, const uint8_t *datagram, uint16_t length, ui
 	    !welcome_is_as_asked(client, welcome, length))
 		return false;
 	reset(&client->link, welcome, now);
-	conversation_begin(client->conversation, (uint16_t)(welcome->max_datagram - SESSION_SEALED_MIN));
+	conversation_begin(client->conversation, 0, (uint16_t)(welcome->max_datagram - SESSION_SEALED_MIN));
 	client->link.answer_now = true; // the gateway hears that its keys are in use
 	client->state = PGC_CONNECTED;
 	client->statistics.connections++;
@@ -73,19 +73,6 @@ bool link_begin(pgc_client *client, const uint8_t *datagram, uint16_t length, ui
 }
 
 // ---------------------------------------------------------------- in
-
-/// The gateway has taken packets of ours.
-static void acknowledged(pgc_client *client, const struct session_header *header, uint64_t now)
-{
-	const uint64_t sent = client->link.tx_counter;
-	const uint32_t behind = (uint32_t)sent - header->ack;
-
-	if (header->ack == 0 && sent <= UINT32_MAX)
-		return;
-	if (behind >= sent) // of a packet that was never sent
-		return;
-	conversation_acknowledged(&client->hall, client->conversation, sent - behind, header->ack_bits, now);
-}
 
 static void mark_taken(struct link *link, uint64_t counter)
 {
@@ -192,7 +179,8 @@ void link_receive(pgc_client *client, const uint8_t *datagram, uint16_t length, 
 	}
 	client->statistics.datagrams_received++;
 	client->link.heard_at = now;
-	acknowledged(client, header, now);
+	conversation_acknowledged(&client->hall, client->conversation, client->link.tx_counter, header->ack,
+				  header->ack_bits, now);
 	switch (header->kind) {
 	case SESSION_DATA:
 		take_data(client, counter, length, now);

@@ -10,9 +10,10 @@ size_t conversation_size(void)
 	return sizeof(struct conversation);
 }
 
-void conversation_begin(struct conversation *c, uint16_t room)
+void conversation_begin(struct conversation *c, uint32_t who, uint16_t room)
 {
 	memset(c, 0, sizeof(*c));
+	c->who = who;
 	c->out.room = room;
 }
 
@@ -32,13 +33,14 @@ bool intake_next_any(struct conversation_hall *hall, struct conversation *c, str
 	return more;
 }
 
-void conversation_acknowledged_any(struct conversation_hall *hall, struct conversation *c, uint64_t newest,
-				   uint32_t bits, uint64_t now)
+void conversation_tell(struct conversation_hall *hall, struct conversation *c, struct arrived arrived, uint64_t now)
 {
-	if (!outbound_acknowledged(hall, &c->out, newest, bits, now))
-		return;
-	c->wake = outbound_wake(hall, &c->out);
-	hall_gauge(hall);
+	if (!conversation_quiet(c) && outbound_acknowledged(hall, &c->out, arrived, now)) {
+		c->wake = outbound_wake(hall, &c->out);
+		hall_gauge(hall);
+	}
+	for (uint32_t i = 0; i < hall->listeners; i++)
+		hall->listener[i].told(hall->listener[i].context, c->who, arrived, now);
 }
 
 enum pg_loss conversation_queue(struct conversation_hall *hall, struct conversation *c, const struct outgoing *message,

@@ -28,6 +28,8 @@ struct conversation {
 	uint64_t owed; // TSC until which an acknowledgement must have left; 0: none is owed
 	bool hears;    // something waits for what is still to come
 	uint8_t owing; // datagrams that wait for the acknowledgement that is owed
+	uint32_t who;  // as in conversation_begin()
+	struct acknowledged acknowledged;
 	uint64_t conforms_at[PG_REQUESTS];
 	struct inbound in;
 	struct outbound out;
@@ -36,8 +38,9 @@ static_assert(offsetof(struct conversation, conforms_at) + sizeof(uint64_t) * (P
 	      "a movement's line");
 
 /// Before the first message of a connection. Of a conversation that is all zero, or over.
+/// @param who   what its hall's listeners know it by; a gateway's: the session's slot
 /// @param room  bytes of messages in its longest datagram: max_datagram - SESSION_SEALED_MIN
-void conversation_begin(struct conversation *c, uint16_t room);
+void conversation_begin(struct conversation *c, uint32_t who, uint16_t room);
 
 // ---------------------------------------------------------------- in
 
@@ -111,15 +114,22 @@ ALWAYS_INLINE bool conversation_quiet(const struct conversation *c)
 	return c->wake == 0;
 }
 
-void conversation_acknowledged_any(struct conversation_hall *hall, struct conversation *c, uint64_t newest,
-				   uint32_t bits, uint64_t now);
+void conversation_tell(struct conversation_hall *hall, struct conversation *c, struct arrived arrived, uint64_t now);
 
-/// The peer has taken packets `newest` and, by bits, those before it (the header's ack and ack_bits, made 64 bits).
-ALWAYS_INLINE void conversation_acknowledged(struct conversation_hall *hall, struct conversation *c, uint64_t newest,
-					     uint32_t bits, uint64_t now)
+/// An authentic datagram came: which of ours does its header say that the peer has? Whoever is to be told is told of each
+/// once, the repetition of messages first.
+/// @param sent  counter of the last that may have left
+ALWAYS_INLINE void conversation_acknowledged(struct conversation_hall *hall, struct conversation *c, uint64_t sent,
+					     uint32_t ack, uint32_t ack_bits, uint64_t now)
 {
-	if (unlikely(!conversation_quiet(c)))
-		conversation_acknowledged_any(hall, c, newest, bits, now);
+	const uint64_t newest = acknowledged_counter(sent, ack);
+	struct arrived arrived;
+
+	if (newest == 0)
+		return;
+	arrived = acknowledged_take(&c->acknowledged, newest, ack_bits);
+	if (unlikely(!conversation_quiet(c) || hall->listeners != 0) && arrived.packets != 0)
+		conversation_tell(hall, c, arrived, now);
 }
 
 /// The most datagrams that wait for one acknowledgement: a header names 33, and a datagram that none names is sent again.

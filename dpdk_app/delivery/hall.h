@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "delivery/acknowledged.h"
 #include "delivery/compress.h"
 #include "delivery/pool.h"
 #include "limit/rate.h"
@@ -42,6 +43,10 @@ struct conversation_hall {
 	/// lost. NULL where nobody asks, as in the gateway. It must not call back into the conversation.
 	void (*settled)(void *context, uint32_t receipt, enum pg_loss loss);
 	void *settled_context;
+
+	/// Who is told which of our datagrams a peer has, after the repetition of messages; fixed before the first is sent.
+	const struct acknowledged_listener *listener;
+	uint32_t listeners;
 };
 
 /// Show how much of the pool is in use.

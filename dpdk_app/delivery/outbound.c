@@ -431,18 +431,18 @@ uint64_t outbound_wake(const struct conversation_hall *hall, const struct outbou
 
 // ---------------------------------------------------------------- acknowledgement
 
-/// Does an acknowledgement name this packet? By low halves of counters.
-static bool covers(uint32_t newest, uint32_t bits, uint32_t counter)
+/// Is this packet among them? By low halves of counters.
+static bool covers(struct arrived arrived, uint32_t counter)
 {
-	const uint32_t back = newest - counter;
+	const uint32_t back = (uint32_t)arrived.newest - counter;
 
-	return back == 0 || (back <= ACK_REACH && bits >> (back - 1) & 1);
+	return back <= ACK_REACH && arrived.packets >> back & 1;
 }
 
-static bool carried(const struct stored *message, uint32_t newest, uint32_t bits)
+static bool carried(const struct stored *message, struct arrived arrived)
 {
 	for (unsigned i = message->sends; i-- > 0;) {
-		if (covers(newest, bits, message->carrier[i]))
+		if (covers(arrived, message->carrier[i]))
 			return true;
 	}
 	return false;
@@ -524,11 +524,12 @@ static void arrived_at_peer(struct conversation_hall *hall, struct outbound *out
 		release_held(hall, out, channel);
 }
 
-/// The list's messages that the acknowledgement covers. It reaches so far back; what is older comes before them.
+/// The list's messages that came with these packets. An acknowledgement reaches so far back; what is older comes before them.
 /// @return the time that its newest packet was sent at, if it was the last to carry one of them; else 0
-static uint64_t acknowledge_list(struct conversation_hall *hall, struct outbound *out, unsigned list, uint32_t newest,
-				 uint32_t bits, bool *any)
+static uint64_t acknowledge_list(struct conversation_hall *hall, struct outbound *out, unsigned list,
+				 struct arrived arrived, bool *any)
 {
+	const uint32_t newest = (uint32_t)arrived.newest;
 	uint64_t sent = 0;
 
 	for (uint32_t index = out->flying[list].last, previous; index != POOL_NONE; index = previous) {
@@ -538,7 +539,7 @@ static uint64_t acknowledge_list(struct conversation_hall *hall, struct outbound
 		previous = message->previous;
 		if ((int32_t)(last - newest) < -ACK_REACH)
 			break;
-		if (!carried(message, newest, bits))
+		if (!carried(message, arrived))
 			continue;
 		if (last == newest)
 			sent = message->time;
@@ -551,30 +552,23 @@ static uint64_t acknowledge_list(struct conversation_hall *hall, struct outbound
 /// A message that was repeated remembers when it was sent last, but its first packet may be the one that arrived. Were only
 /// messages measured, a way longer than the least timeout never would be, and all on it be sent twice for ever.
 /// @return the time that the timed packet was sent at, if it is acknowledged here; else 0
-static uint64_t timed_packet(struct outbound *out, uint64_t newest, uint32_t bits)
+static uint64_t timed_packet(struct outbound *out, struct arrived arrived)
 {
 	const uint64_t timed = out->timed;
 
-	if (timed == 0 || newest < timed)
+	if (timed == 0 || arrived.newest < timed)
 		return 0;
 	out->timed = 0;
-	return newest - timed <= ACK_REACH && covers((uint32_t)newest, bits, (uint32_t)timed) ? out->timed_at : 0;
+	return arrived.newest - timed <= ACK_REACH && covers(arrived, (uint32_t)timed) ? out->timed_at : 0;
 }
 
-bool outbound_acknowledged(struct conversation_hall *hall, struct outbound *out, uint64_t newest, uint32_t bits,
-			   uint64_t now)
+bool outbound_acknowledged(struct conversation_hall *hall, struct outbound *out, struct arrived arrived, uint64_t now)
 {
-	uint64_t sent;
+	uint64_t sent = timed_packet(out, arrived);
 	bool any = false;
 
-	if (newest == 0 || (newest == out->last_newest && bits == out->last_bits))
-		return false;
-	out->last_newest = newest;
-	out->last_bits = bits;
-	sent = timed_packet(out, newest, bits);
 	for (unsigned mask = out->flying_mask; mask != 0; mask &= mask - 1) {
-		const uint64_t at =
-			acknowledge_list(hall, out, (unsigned)__builtin_ctz(mask), (uint32_t)newest, bits, &any);
+		const uint64_t at = acknowledge_list(hall, out, (unsigned)__builtin_ctz(mask), arrived, &any);
 
 		sent = at != 0 ? at : sent;
 	}

@@ -38,8 +38,6 @@ struct outbound {
 	uint32_t waiting;       // messages and pieces that were never sent
 	uint32_t waiting_bytes; // theirs, on the wire
 	uint32_t order;         // of the next one
-	uint32_t last_bits;     // the acknowledgement that was looked at last,
-	uint64_t last_newest;   // because most say nothing new
 	uint64_t overdue;       // since then more waits than one packet carries; 0: it does not
 	struct round_trip round_trip;
 	uint64_t timed;    // a packet whose way there and back is being measured, one at a time; 0: none
@@ -57,9 +55,9 @@ enum pg_loss outbound_queue(struct conversation_hall *hall, struct outbound *out
 uint16_t outbound_fill(struct conversation_hall *hall, struct outbound *out, uint64_t counter, uint64_t now,
 		       uint8_t *body, uint16_t room);
 
+/// The peer has these packets, which it was not known to have.
 /// @return was anything acknowledged?
-bool outbound_acknowledged(struct conversation_hall *hall, struct outbound *out, uint64_t newest, uint32_t bits,
-			   uint64_t now);
+bool outbound_acknowledged(struct conversation_hall *hall, struct outbound *out, struct arrived arrived, uint64_t now);
 
 /// Messages in flight went to an address that the peer has left: they are due again at once, unless they were sent as often as
 /// allowed.

@@ -263,17 +263,6 @@ ALWAYS_INLINE bool open_sealed(const struct gate *gate, struct sealed *s)
 
 // ---------------------------------------------------------------- what does it do?
 
-/// The header's acknowledgement of what we sent, made 64 bits. One of packets that we did not send yet says nothing.
-ALWAYS_INLINE void take_acknowledgement(struct session_side *side, const struct issued *record, struct conversation *c,
-					const struct session_header *header, uint64_t now)
-{
-	const int32_t ahead = (int32_t)(header->ack - (uint32_t)record->tx_counter);
-	const uint64_t newest = record->tx_counter + (uint64_t)(int64_t)ahead;
-
-	if (likely(ahead <= 0 && (int64_t)newest > 0))
-		conversation_acknowledged(&side->hall, c, newest, header->ack_bits, now);
-}
-
 /// Our own acknowledgement fields, once a datagram is taken.
 ALWAYS_INLINE void mark_taken(struct issued *record, uint64_t counter)
 {
@@ -347,7 +336,7 @@ ALWAYS_INLINE void take_data(struct gate *gate, struct sealed *s, struct issued 
 		s->result = PG_DROP_SESSION_RATE_LIMITED;
 		return;
 	}
-	take_acknowledgement(side, record, c, header, now);
+	conversation_acknowledged(&side->hall, c, record->tx_counter, header->ack, header->ack_bits, now);
 
 	const enum pg_drop drop = take_messages(side, s, record, c, &intake, &ids, now);
 
@@ -371,9 +360,13 @@ ALWAYS_INLINE void take_data(struct gate *gate, struct sealed *s, struct issued 
 
 static COLD void take_control(struct gate *gate, struct sealed *s, struct issued *record, uint64_t now)
 {
-	const struct handshake_outcome outcome =
-		handshake_control(gate->side, s->slot, s->peer, s->payload, s->length, now);
+	const struct session_header *header = (const struct session_header *)s->payload;
+	struct handshake_outcome outcome;
 
+	conversation_acknowledged(&gate->side->hall, vault_conversation(gate->side->vault, s->slot), record->tx_counter,
+				  header->ack, header->ack_bits, now);
+	session_note(gate->side, s->slot, false);
+	outcome = handshake_control(gate->side, s->slot, s->peer, s->payload, s->length, now);
 	if (outcome.drop != PG_DROP_NONE) {
 		s->result = (uint8_t)outcome.drop;
 		return;

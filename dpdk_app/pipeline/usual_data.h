@@ -148,12 +148,13 @@ ALWAYS_INLINE bool is_plain_sailing(const struct session_side *side, const struc
 	       likely(conversation_quiet(c)) && likely(floats6_finite(usual_motion(frame)));
 }
 
-/// Within the rates? If so both are charged. In the order of the general way.
-ALWAYS_INLINE enum pg_drop charge_move(const struct session_side *side, struct issued *record, struct conversation *c,
-				       uint64_t now)
+/// Within the rates? Both are charged, and the peer's acknowledgements taken in between, as by the general way.
+ALWAYS_INLINE enum pg_drop charge_move(struct session_side *side, struct issued *record, struct conversation *c,
+				       const struct session_header *header, uint64_t now)
 {
 	if (unlikely(!rate_admit_short(&record->conforms_at, side->rules->session[0], now)))
 		return PG_DROP_SESSION_RATE_LIMITED;
+	conversation_acknowledged(&side->hall, c, record->tx_counter, header->ack, header->ack_bits, now);
 	if (unlikely(!rate_admit(&c->conforms_at[PG_REQUEST_MOVE], side->hall.rules->message_rate[PG_REQUEST_MOVE],
 				 now)))
 		return PG_DROP_MESSAGE_RATE_LIMITED;
@@ -177,7 +178,7 @@ ALWAYS_INLINE unsigned take_usual(struct session_side *side, struct usual_data *
 	enum pg_drop drop;
 
 	move_taken(record, data, now);
-	drop = charge_move(side, record, c, now);
+	drop = charge_move(side, record, c, header, now);
 	if (unlikely(drop != PG_DROP_NONE))
 		return drop;
 	dispatch_move(record, usual_motion(frame));

@@ -93,7 +93,7 @@ void connection_begin(struct session_side *side, uint32_t slot, const struct con
 	record->last_seen = now;
 	make_keys(side, slot);
 	wheel_link_init(&side->wheel, slot);
-	conversation_begin(vault_conversation(side->vault, slot), request->max_datagram - SESSION_SEALED_MIN);
+	conversation_begin(vault_conversation(side->vault, slot), slot, request->max_datagram - SESSION_SEALED_MIN);
 	in_order();
 	issued_set_phase(record, ISSUED_CONNECTED);
 	counter_add(&side->stats->connected, 1);
@@ -197,7 +197,7 @@ static void adopt(struct session_side *side, uint32_t slot, uint64_t now)
 	record->last_seen = heard_before(record->last_seen, now);
 	make_keys(side, slot);
 	wheel_link_init(&side->wheel, slot);
-	conversation_begin(vault_conversation(side->vault, slot), record->max_datagram - SESSION_SEALED_MIN);
+	conversation_begin(vault_conversation(side->vault, slot), slot, record->max_datagram - SESSION_SEALED_MIN);
 	conversation_resume(vault_conversation(side->vault, slot), record->tx_id, record->rx_id);
 }
 

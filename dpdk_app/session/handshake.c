@@ -224,7 +224,7 @@ static struct handshake_outcome welcome_again(struct session_side *side, uint32_
 	if (c->length < record->max_datagram && record->replay.newest == 0 &&
 	    !conversation_holds_messages(conversation)) {
 		issued_set_max_datagram(record, c->length);
-		conversation_begin(conversation, c->length - SESSION_SEALED_MIN);
+		conversation_begin(conversation, slot, c->length - SESSION_SEALED_MIN);
 	}
 	return welcome(side, slot, c->payload, now);
 }

@@ -4,8 +4,8 @@
 //
 //   bench_sealed [SESSIONS [ROUNDS]]
 //
-// A PLAYER_MOVE of every session in random order, with ACK_NOW, in common frames, answered with an acknowledgement; limits are
-// on. Each packet is played once in a round; before the next, all windows are emptied. As in bench_stages.c, the pipeline's own source
+// A PLAYER_MOVE of every session in random order, with ACK_NOW, in common frames, which acknowledges all answers to those
+// before it and is answered with an acknowledgement; limits are on. Each packet is played once in a round; before the next, all windows are emptied. As in bench_stages.c, the pipeline's own source
 // is included, frames are copied in first, and figures are medians over the bursts.
 
 #include <inttypes.h>
@@ -57,6 +57,7 @@ struct bench {
 	struct player *player;
 	uint8_t (*frame)[FRAME_BYTES];
 	uint32_t *session; // of each frame
+	uint64_t greeted;  // counter of every WELCOME
 	uint32_t frames;
 	uint16_t length;
 	uint8_t buffer[BURST_MAX][BUFFER_BYTES] CACHE_ALIGNED;
@@ -78,6 +79,8 @@ static uint16_t seal_move(const struct bench *b, struct player *player, uint8_t 
 		.length = SESSION_SEALED_MIN + sizeof(head) + sizeof(motion),
 		.session = player->session,
 		.sequence = (uint32_t)++player->sent,
+		.ack = (uint32_t)(b->greeted + player->sent - 1),
+		.ack_bits = UINT32_MAX,
 	};
 
 	memcpy(out, &header, sizeof(header));
@@ -95,6 +98,7 @@ static void make_players(struct bench *b, uint32_t sessions)
 		if (!house_connect(b->house, 0, &b->player[i]))
 			fail("a player could not connect");
 	}
+	b->greeted = house_record(b->house, &b->player[0])->tx_counter;
 }
 
 /// In a random order, the same in every round: each session's packets in theirs.
@@ -120,11 +124,14 @@ static void make_frames(struct bench *b, uint32_t sessions)
 	}
 }
 
+/// Of both directions: the same packets are fresh again, and so is what they acknowledge.
 static void rewind_windows(struct bench *b)
 {
 	for (uint32_t i = 0; i < b->house->capacity; i++) {
 		struct issued *record = &b->house->vault.records[i];
 
+		vault_conversation(&b->house->vault, i)->acknowledged = (struct acknowledged){0};
+		record->tx_counter = b->greeted;
 		record->replay = (struct replay){0};
 		record->taken = 0;
 		record->taken_bits = 0;

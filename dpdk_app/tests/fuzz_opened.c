@@ -233,7 +233,7 @@ static void begin(uint8_t settings)
 	arena_used = 0;
 	for (unsigned channel = 0; channel < SESSION_CHANNELS; channel++)
 		model.channel[channel].oldest = first;
-	conversation_begin(&end.c, end.room);
+	conversation_begin(&end.c, 0, end.room);
 	conversation_resume(&end.c, ids, ids);
 }
 
@@ -299,8 +299,7 @@ static void acknowledged(struct input *in)
 	const uint64_t behind = number(in, 1);
 	const uint32_t bits = number(in, 4);
 
-	if (behind < end.counter)
-		conversation_acknowledged(&end.hall, &end.c, end.counter - behind, bits, now);
+	conversation_acknowledged(&end.hall, &end.c, end.counter, (uint32_t)(end.counter - behind), bits, now);
 }
 
 static void queue(struct input *in)

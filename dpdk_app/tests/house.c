@@ -230,9 +230,13 @@ static bool open_sealed(const struct house *house, struct player *player, uint8_
 	memcpy(&header, sealed, sizeof(header));
 	if (header.length != length || header.session != player->session || header.flags != 0)
 		return false;
-	if (!cipher_open(&house->side[0]->code, &player->cipher.open, header.sequence, sealed, clear, length))
+
+	const uint64_t counter =
+		player->newest + (uint64_t)(int64_t)(int32_t)(header.sequence - (uint32_t)player->newest);
+
+	if (!cipher_open(&house->side[0]->code, &player->cipher.open, counter, sealed, clear, length))
 		return false;
-	player->newest = header.sequence;
+	player->newest = counter;
 	return true;
 }
 

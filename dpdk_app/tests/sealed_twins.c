@@ -81,6 +81,10 @@ static void twin_open(struct twin *twin, struct house *house, const struct begin
 	twin->gate.side = house->side[0];
 	twin->gate.stats = &house->stats[0];
 	twin->gate.arrivals = &house->stats[0].received;
+	told_open(&twin->told, &house->vault);
+	twin->listener = (struct acknowledged_listener){told_write_down, &twin->told};
+	house->side[0]->hall.listener = &twin->listener;
+	house->side[0]->hall.listeners = 1;
 }
 
 void twins_speak(struct twins *t, uint32_t sealed)
@@ -142,6 +146,8 @@ static void check_level(void (*check)(struct twins *t), const struct beginning *
 		struct twin *twin = &t->twin[k];
 
 		check_books(twin);
+		told_close(&twin->told);
+		twin->house->side[0]->hall.listeners = 0;
 		rig_close(twin->rig);
 	}
 	free(t);
@@ -176,7 +182,7 @@ uint16_t write_letter(struct twins *t, unsigned player, const struct letter *let
 		.length = (uint16_t)(SESSION_SEALED_MIN + letter->length),
 		.session = letter->astray ? letter->session : p->session,
 		.sequence = (uint32_t)counter,
-		.ack = letter->ack ? (uint32_t)p->newest : 0,
+		.ack = letter->ack ? (uint32_t)p->newest - letter->behind : 0,
 		.ack_bits = letter->ack_bits,
 	};
 
@@ -388,6 +394,7 @@ static void check_alike(const struct twins *t)
 	assert_memory_equal(a->vault.records, b->vault.records, TWINS_CAPACITY * sizeof(struct issued));
 	assert_memory_equal(a->vault.routes, b->vault.routes, TWINS_CAPACITY * sizeof(struct route));
 	check_conversations(&a->vault, &b->vault);
+	assert_true(told_alike(&t->twin[WITH].told, &t->twin[WITHOUT].told));
 	assert_int_equal(x->outbox.count, y->outbox.count);
 	assert_int_equal(x->wheel.scheduled, y->wheel.scheduled);
 	assert_int_equal(x->hall.pool->used, y->hall.pool->used);

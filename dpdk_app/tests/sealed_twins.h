@@ -8,6 +8,7 @@
 
 #include "house.h"
 #include "rig.h"
+#include "told.h"
 
 /// Players of the twins. To each sender belongs one who only listens: what two senders say to one is in no order.
 enum cast {
@@ -32,6 +33,8 @@ struct twin {
 	struct house *house;
 	struct rig *rig;
 	struct gate gate;
+	struct told_book told;
+	struct acknowledged_listener listener;
 };
 
 /// What became of a frame, in both.
@@ -74,8 +77,9 @@ struct letter {
 	uint8_t flags;
 	uint64_t counter; // 0: the player's next
 	uint32_t ack_bits;
-	bool ack;    // of the newest that the player has seen; else 0
-	bool astray; // it names `session`, not the player's
+	uint32_t behind; // of the newest that the player has seen: what is acknowledged
+	bool ack;        // else 0
+	bool astray;     // it names `session`, not the player's
 	uint32_t session;
 	uint16_t length;
 	uint8_t body[SESSION_DATAGRAM_MAX];

@@ -78,5 +78,5 @@ void fill(uint64_t now)
 
 void acknowledge(uint64_t newest, uint32_t bits, uint64_t now)
 {
-	conversation_acknowledged(&gate.hall, &gate.c, newest, bits, now);
+	conversation_acknowledged(&gate.hall, &gate.c, gate.counter, (uint32_t)newest, bits, now);
 }

@@ -29,7 +29,7 @@ void talk_open_without_compressor(struct talk_end *end, bool gateway, size_t mem
 		.stats = &end->stats,
 		.gateway = gateway,
 	};
-	conversation_begin(&end->c, end->room);
+	conversation_begin(&end->c, 0, end->room);
 }
 
 void talk_open(struct talk_end *end, bool gateway, size_t memory, uint16_t max_datagram)
@@ -74,7 +74,7 @@ bool talk_take(struct talk_end *end, const struct talk_packet *packet, uint64_t 
 	if (!replay_fresh(&end->replay, packet->counter))
 		return false;
 	replay_mark(&end->replay, packet->counter);
-	conversation_acknowledged(&end->hall, &end->c, packet->ack, packet->ack_bits, now);
+	conversation_acknowledged(&end->hall, &end->c, end->counter, (uint32_t)packet->ack, packet->ack_bits, now);
 	end->drop = conversation_admit(&end->hall, &end->c, packet->body, packet->length, now);
 	if (end->drop != PG_DROP_NONE)
 		return false;

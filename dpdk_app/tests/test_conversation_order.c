@@ -100,7 +100,7 @@ static void test_ids_go_on_where_they_were_after_a_restart(UNUSED void **state)
 	assert_int_equal(take(&gate), PG_DROP_NONE);
 	conversation_ids(&gate.c, tx, rx);
 	assert_int_equal(rx[1], 3);
-	conversation_begin(&gate.c, gate.room);
+	conversation_begin(&gate.c, 0, gate.room);
 	conversation_resume(&gate.c, tx, rx);
 	put(bulk(1, 2));
 	put(bulk(1, 3));
@@ -218,7 +218,7 @@ static void offends(struct talk_raw raw, uint16_t index, uint16_t count)
 	assert_true(gate.offence);
 	assert_int_equal(got.n, 0);
 	conversation_end(&gate.hall, &gate.c, PG_LOSS_CLOSED);
-	conversation_begin(&gate.c, gate.room);
+	conversation_begin(&gate.c, 0, gate.room);
 	gate.offence = false;
 }
 

@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// test_usual_acknowledged.c: which of our datagrams a peer has is read by the lane of usual DATA as by the general way, on
+// every micro-architecture level that this CPU has. The twins' listeners insist on being told alike, and of each once.
+
+#include "unit.h"
+
+#include <string.h>
+
+#include "sealed_twins.h"
+
+/// What any header that was read has named, by counter.
+struct named {
+	uint8_t has[TOLD_SPAN];
+	uint64_t base;
+	uint64_t all;
+};
+
+static void name(struct named *named, uint64_t newest, uint32_t bits)
+{
+	for (unsigned n = 0; n <= 32 && newest - n > named->base; n++) {
+		uint8_t *has = &named->has[newest - n - named->base];
+
+		if (n == 0 || bits >> (n - 1) & 1) {
+			named->all += !*has;
+			*has = 1;
+		}
+	}
+}
+
+/// Datagrams of one player, some twice, some late, in any order, that acknowledge what they like; and what they name.
+static void speak(struct twins *t, struct named *named, uint64_t *seed)
+{
+	struct player *p = &t->player[SENDER];
+	const uint64_t before = p->sent;
+	struct letter letter[12];
+	unsigned n = 1 + random_below(seed, COUNT(letter) - 1);
+
+	for (unsigned i = 0; i < n; i++) {
+		letter[i] =
+			random_below(seed, 6) ? a_movement(random_below(seed, 3)) : no_message(random_below(seed, 2));
+		letter[i].ack = random_below(seed, 8) != 0 && p->newest > named->base + 31;
+		letter[i].behind = random_below(seed, 4) ? 0 : random_below(seed, 31);
+		letter[i].ack_bits = random_below(seed, 3) ? UINT32_MAX : random_below(seed, UINT32_MAX);
+		letter[i].counter = before + 1 + random_below(seed, 14) - (random_below(seed, 4) ? 0 : before % 9);
+		add_letter(t, SENDER, &letter[i]);
+	}
+
+	const uint64_t newest = p->newest;
+
+	run(t);
+	for (unsigned i = 0; i < n; i++)
+		if (letter[i].ack && (t->fate[i].result == PG_DROP_NONE || t->fate[i].result == PACKET_ABSORBED))
+			name(named, newest - letter[i].behind, letter[i].ack_bits);
+}
+
+static struct named naming; // too large for a stack
+
+/// The player is from now on where his datagrams and ours have these counters.
+static void begin_at(struct twins *t, uint64_t counter)
+{
+	const uint32_t slot = house_slot(t->twin[WITH].house, &t->player[SENDER]);
+
+	naming = (struct named){.base = counter};
+	for (unsigned k = 0; k < TWINS; k++) {
+		struct twin *twin = &t->twin[k];
+
+		house_record(twin->house, &t->player[SENDER])->tx_counter = counter;
+		vault_conversation(&twin->house->vault, slot)->acknowledged =
+			(struct acknowledged){counter, UINT64_MAX};
+		twin->told.of[slot].connections = house_record(twin->house, &t->player[SENDER])->connections;
+		told_from(&twin->told, slot, counter);
+	}
+	t->player[SENDER].newest = counter;
+}
+
+static void check_told(struct twins *t)
+{
+	const struct told_of *told = &t->twin[WITH].told.of[house_slot(t->twin[WITH].house, &t->player[SENDER])];
+
+	for (unsigned i = 1; i < TOLD_SPAN; i++)
+		assert_int_equal(told->has[i], naming.has[i]);
+	assert_int_equal(told->count, naming.all);
+	assert_true(naming.all > 100);
+}
+
+static void check_movements(struct twins *t)
+{
+	uint64_t seed = 5;
+
+	begin_at(t, house_record(t->twin[WITH].house, &t->player[SENDER])->tx_counter);
+	for (unsigned round = 0; round < 150; round++) {
+		speak(t, &naming, &seed);
+		let_pass(t, random_below(&seed, 20));
+	}
+	check_told(t);
+	check_all_in_lane(t);
+}
+
+static void what_movements_acknowledge_is_told_as_by_the_general_way(void **state UNUSED)
+{
+	on_every_level(check_movements);
+}
+
+/// With messages on their way to the player, who strikes himself: the repetition is told, too.
+static void check_messages(struct twins *t)
+{
+	uint64_t seed = 6;
+	unsigned id = 0;
+
+	begin_at(t, house_record(t->twin[WITH].house, &t->player[SENDER])->tx_counter);
+	for (unsigned round = 0; round < 100; round++) {
+		const struct letter blow = a_blow(t->player[SENDER].id, SESSION_MESSAGE_RELIABLE, id);
+		struct letter sent = blow;
+
+		sent.ack = false;
+		id += run_letter(t, SENDER, &sent)->result == PG_DROP_NONE;
+		speak(t, &naming, &seed);
+		speak(t, &naming, &seed);
+		let_pass(t, random_below(&seed, 20));
+		if (!is_connected(t, SENDER))
+			fail_msg("given up in round %u", round);
+	}
+	check_told(t);
+	check_all_in_lane(t);
+}
+
+static void what_is_acknowledged_while_messages_are_on_their_way_is_told_alike(void **state UNUSED)
+{
+	on_every_level(check_messages);
+}
+
+static void check_wrap(struct twins *t)
+{
+	uint64_t seed = 7;
+
+	begin_at(t, UINT32_MAX - 60);
+	for (unsigned round = 0; round < 100; round++)
+		speak(t, &naming, &seed);
+	assert_true(t->player[SENDER].newest > UINT32_MAX);
+	check_told(t);
+}
+
+static void counters_that_pass_32_bits_are_told_alike(void **state UNUSED)
+{
+	on_every_level(check_wrap);
+}
+
+/// Which datagram of a burst is refused for its rate is refused by either way; what it acknowledged stands, if it was the
+/// message's rate.
+static void check_rates(struct twins *t)
+{
+	const uint32_t slot = house_slot(t->twin[WITH].house, &t->player[SENDER]);
+
+	for (unsigned k = 0; k < TWINS; k++) {
+		struct twin *twin = &t->twin[k];
+
+		twin->rig->policy.sessions.delivery.message_rate[PG_REQUEST_MOVE] = once_in(1, 2);
+	}
+	for (unsigned i = 0; i < 4; i++) {
+		struct letter letter = a_movement(true);
+
+		letter.ack = true;
+		run_letter(t, SENDER, &letter);
+	}
+	assert_int_equal(t->fate[0].result, PG_DROP_MESSAGE_RATE_LIMITED);
+	assert_true(told_has(&t->twin[WITH].told, slot, t->player[SENDER].newest));
+	check_all_in_lane(t);
+}
+
+static void a_movement_over_its_rate_still_acknowledges(void **state UNUSED)
+{
+	on_every_level(check_rates);
+}
+
+/// Every sealed datagram has the fields.
+static void check_other_kinds(struct twins *t)
+{
+	const uint32_t slot = house_slot(t->twin[WITH].house, &t->player[SENDER]);
+	struct letter letter = path_response(t, SENDER); // to no question
+	struct letter blow = a_blow(t->player[SENDER].id, SESSION_MESSAGE_RELIABLE, 0);
+
+	run_letter(t, SENDER, &blow);
+	assert_true(conversation_holds_messages(vault_conversation(&t->twin[WITH].house->vault, slot)));
+	letter.ack = true;
+	assert_int_equal(run_letter(t, SENDER, &letter)->result, PG_DROP_BAD_PATH_RESPONSE);
+	assert_true(told_has(&t->twin[WITH].told, slot, t->player[SENDER].newest));
+	assert_false(conversation_holds_messages(vault_conversation(&t->twin[WITH].house->vault, slot)));
+	assert_int_equal(house_record(t->twin[WITH].house, &t->player[SENDER])->undelivered, 0);
+}
+
+static void other_kinds_than_data_acknowledge(void **state UNUSED)
+{
+	on_every_level(check_other_kinds);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_movements_acknowledge_is_told_as_by_the_general_way),
+		cmocka_unit_test(what_is_acknowledged_while_messages_are_on_their_way_is_told_alike),
+		cmocka_unit_test(counters_that_pass_32_bits_are_told_alike),
+		cmocka_unit_test(a_movement_over_its_rate_still_acknowledges),
+		cmocka_unit_test(other_kinds_than_data_acknowledge),
+	};
+
+	return cmocka_run_group_tests_name("usual_acknowledged", tests, NULL, NULL);
+}

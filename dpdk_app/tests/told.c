@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// told.c: see told.h.
+
+#include "told.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "unit.h"
+
+void told_open(struct told_book *book, const struct vault *vault)
+{
+	*book = (struct told_book){.vault = vault};
+	for (unsigned who = 0; who < TOLD_WHO; who++) {
+		book->of[who].has = calloc(TOLD_SPAN, 1);
+		assert_non_null(book->of[who].has);
+	}
+}
+
+void told_close(struct told_book *book)
+{
+	for (unsigned who = 0; who < TOLD_WHO; who++)
+		free(book->of[who].has);
+}
+
+void told_from(struct told_book *book, uint32_t who, uint64_t base)
+{
+	struct told_of *of = &book->of[who];
+
+	of->base = base;
+	of->count = of->order = 0;
+	memset(of->has, 0, TOLD_SPAN);
+}
+
+static void check_connection(struct told_book *book, uint32_t who, uint64_t newest)
+{
+	const struct issued *record = &book->vault->records[who];
+	struct told_of *of = &book->of[who];
+
+	assert_true(newest <= record->tx_counter);
+	if (of->connections != record->connections) {
+		of->connections = record->connections;
+		told_from(book, who, 0);
+	}
+}
+
+void told_write_down(void *context, uint32_t who, struct arrived arrived, uint64_t now UNUSED)
+{
+	struct told_book *book = context;
+
+	assert_true(who < TOLD_WHO && arrived.packets != 0);
+	if (book->vault)
+		check_connection(book, who, arrived.newest);
+
+	struct told_of *of = &book->of[who];
+
+	of->order = (of->order ^ arrived.newest ^ arrived.packets << 20) * 0x9e3779b97f4a7c15;
+	for (uint64_t rest = arrived.packets; rest != 0; rest &= rest - 1) {
+		const uint64_t counter = arrived.newest - (uint64_t)__builtin_ctzll(rest);
+
+		assert_true(counter >= 1 && counter - of->base < TOLD_SPAN);
+		assert_false(of->has[counter - of->base]); // once each
+		of->has[counter - of->base] = 1;
+		of->count++;
+	}
+}
+
+bool told_has(const struct told_book *book, uint32_t who, uint64_t counter)
+{
+	const struct told_of *of = &book->of[who];
+
+	return counter - of->base < TOLD_SPAN && of->has[counter - of->base];
+}
+
+bool told_alike(const struct told_book *a, const struct told_book *b)
+{
+	for (unsigned who = 0; who < TOLD_WHO; who++)
+		if (a->of[who].count != b->of[who].count || a->of[who].order != b->of[who].order)
+			return false;
+	return true;
+}

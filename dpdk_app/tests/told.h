@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// told.h: a listener that writes down which datagrams it is told the peers have, and insists on each once.
+
+#ifndef POLLGATE_TESTS_TOLD_H
+#define POLLGATE_TESTS_TOLD_H
+
+#include "delivery/acknowledged.h"
+#include "session/vault.h"
+
+#define TOLD_WHO 32         // so many conversations at most
+#define TOLD_SPAN (1 << 16) // counters around `base` that are remembered of each
+
+struct told_of {
+	uint64_t base;        // counters from here on are written down
+	uint32_t connections; // of the record when it was told last: another connection counts anew
+	uint64_t count;       // datagrams
+	uint64_t order;       // all that was told, in its order, made one number
+	uint8_t *has;         // by counter - base
+};
+
+struct told_book {
+	const struct vault *vault; // whose slots they are; NULL: no sessions, and no counter is unsent
+	struct told_of of[TOLD_WHO];
+};
+
+void told_open(struct told_book *book, const struct vault *vault);
+void told_close(struct told_book *book);
+
+/// struct acknowledged_listener.told; its context is the book.
+void told_write_down(void *context, uint32_t who, struct arrived arrived, uint64_t now);
+
+/// Counters begin here, and nothing was told yet.
+void told_from(struct told_book *book, uint32_t who, uint64_t base);
+
+bool told_has(const struct told_book *book, uint32_t who, uint64_t counter);
+
+/// Was the same told of every conversation, in the same order?
+bool told_alike(const struct told_book *a, const struct told_book *b);
+
+#endif
