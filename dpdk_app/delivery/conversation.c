@@ -36,7 +36,7 @@ bool intake_next_any(struct conversation_hall *hall, struct conversation *c, str
 void conversation_tell(struct conversation_hall *hall, struct conversation *c, struct arrived arrived, uint64_t now)
 {
 	if (!conversation_quiet(c) && outbound_acknowledged(hall, &c->out, arrived, now)) {
-		c->wake = outbound_wake(hall, &c->out);
+		c->wake = fillers_due(hall, c);
 		hall_gauge(hall);
 	}
 	for (uint32_t i = 0; i < hall->listeners; i++)
@@ -50,7 +50,7 @@ enum pg_loss conversation_queue(struct conversation_hall *hall, struct conversat
 
 	if (loss != PG_LOSS_NONE)
 		return loss;
-	c->wake = outbound_wake(hall, &c->out);
+	c->wake = fillers_due(hall, c);
 	hall_gauge(hall);
 	return PG_LOSS_NONE;
 }
@@ -58,18 +58,23 @@ enum pg_loss conversation_queue(struct conversation_hall *hall, struct conversat
 void conversation_moved(const struct conversation_hall *hall, struct conversation *c)
 {
 	outbound_moved(hall, &c->out);
-	c->wake = outbound_wake(hall, &c->out);
+	c->wake = fillers_due(hall, c);
+}
+
+void conversation_refill(struct conversation_hall *hall, struct conversation *c)
+{
+	c->wake = fillers_due(hall, c);
 }
 
 uint16_t conversation_fill_any(struct conversation_hall *hall, struct conversation *c, uint64_t counter, uint64_t now,
 			       uint8_t *body, uint16_t room)
 {
-	const uint16_t length = outbound_fill(hall, &c->out, counter, now, body, room);
+	struct leaving leaving = {.at = body, .end = body + room, .counter = counter, .now = now};
+	const bool leaves = fillers_fill(hall, c, &leaving);
 
-	c->owed = 0;
-	c->wake = outbound_wake(hall, &c->out);
+	c->wake = fillers_due(hall, c);
 	hall_gauge(hall);
-	return length;
+	return leaves ? (uint16_t)(leaving.at - body) : 0;
 }
 
 void conversation_ids(const struct conversation *c, uint16_t tx[SESSION_CHANNELS], uint16_t rx[SESSION_CHANNELS])

@@ -33,6 +33,8 @@ struct conversation {
 	uint64_t conforms_at[PG_REQUESTS];
 	struct inbound in;
 	struct outbound out;
+	uint8_t passed_over[FILLERS_MAX]; // datagrams in a row in which one of the hall's fillers found no room
+	bool out_of_order;                // the last datagram began with one of those
 } CACHE_ALIGNED;
 static_assert(offsetof(struct conversation, conforms_at) + sizeof(uint64_t) * (PG_REQUEST_MOVE + 1) <= CACHE_LINE,
 	      "a movement's line");
@@ -170,7 +172,10 @@ void conversation_moved(const struct conversation_hall *hall, struct conversatio
 uint16_t conversation_fill_any(struct conversation_hall *hall, struct conversation *c, uint64_t counter, uint64_t now,
 			       uint8_t *body, uint16_t room);
 
-/// Messages for the packet `counter`, which leaves now and acknowledges what was owed. Repetitions first, then urgent ones.
+/// One of the hall's fillers has something to write, or no longer has: when, it is asked.
+void conversation_refill(struct conversation_hall *hall, struct conversation *c);
+
+/// Messages for the packet `counter`, which leaves now and acknowledges what was owed, in the order of fillers.h.
 /// Ask conversation_gave_up() after it.
 /// @param room  of a packet that leaves because it is due: that of conversation_begin(), or a long message never fits
 /// @return bytes written, 0 to room

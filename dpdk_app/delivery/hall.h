@@ -9,6 +9,7 @@
 
 #include "delivery/acknowledged.h"
 #include "delivery/compress.h"
+#include "delivery/fillers.h"
 #include "delivery/pool.h"
 #include "limit/rate.h"
 #include "pollgate.h"
@@ -47,6 +48,10 @@ struct conversation_hall {
 	/// Who is told which of our datagrams a peer has, after the repetition of messages; fixed before the first is sent.
 	const struct acknowledged_listener *listener;
 	uint32_t listeners;
+
+	/// Who writes into a datagram after the conversation's own; fixed as well. FILLERS_MAX at most.
+	uint32_t fillers;
+	const struct filler *filler;
 };
 
 /// Show how much of the pool is in use.

@@ -52,8 +52,6 @@ struct outbound {
 /// @return PG_LOSS_NONE, or why it is not sent
 enum pg_loss outbound_queue(struct conversation_hall *hall, struct outbound *out, const struct outgoing *message,
 			    uint64_t now);
-uint16_t outbound_fill(struct conversation_hall *hall, struct outbound *out, uint64_t counter, uint64_t now,
-		       uint8_t *body, uint16_t room);
 
 /// The peer has these packets, which it was not known to have.
 /// @return was anything acknowledged?
@@ -63,7 +61,7 @@ bool outbound_acknowledged(struct conversation_hall *hall, struct outbound *out,
 /// allowed.
 void outbound_moved(const struct conversation_hall *hall, struct outbound *out);
 
-/// When outbound_fill() should next be called; 0: nothing waits.
+/// When a packet should next be filled; 0: nothing waits.
 uint64_t outbound_wake(const struct conversation_hall *hall, const struct outbound *out);
 
 /// Give all memory back.

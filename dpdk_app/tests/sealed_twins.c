@@ -521,7 +521,7 @@ void limit_sources(struct twins *t, struct rate rate)
 
 // ---------------------------------------------------------------- between bursts
 
-struct leaving {
+struct leaving_frame {
 	unsigned ip; // where its IPv4 header is
 	unsigned at; // in the order of leaving
 	uint16_t length;
@@ -530,7 +530,7 @@ struct leaving {
 
 #define LEAVING_MAX (16 * BURST_MAX)
 
-static unsigned leave(struct twin *twin, struct leaving *leaving)
+static unsigned leave(struct twin *twin, struct leaving_frame *leaving)
 {
 	static uint8_t room[BURST_MAX][ETHERNET_MAX];
 	struct frame_departures out;
@@ -554,7 +554,7 @@ static unsigned leave(struct twin *twin, struct leaving *leaving)
 /// By whom it is for: the order between sessions says nothing.
 static int compare_leaving(const void *a, const void *b)
 {
-	const struct leaving *x = a, *y = b;
+	const struct leaving_frame *x = a, *y = b;
 	const int to = memcmp(x->bytes + x->ip + 16, y->bytes + y->ip + 16, 4);
 
 	return to != 0 ? to : (x->at > y->at) - (x->at < y->at);
@@ -562,7 +562,7 @@ static int compare_leaving(const void *a, const void *b)
 
 static void depart(struct twins *t)
 {
-	static struct leaving a[LEAVING_MAX], b[LEAVING_MAX];
+	static struct leaving_frame a[LEAVING_MAX], b[LEAVING_MAX];
 	const unsigned n = leave(&t->twin[WITH], a);
 
 	assert_int_equal(leave(&t->twin[WITHOUT], b), n);

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// delivery/joining.h: fragments become the message that they were cut from, and whole messages are handed over.
+
+#ifndef POLLGATE_DELIVERY_JOINING_H
+#define POLLGATE_DELIVERY_JOINING_H
+
+#include "delivery/inbound.h"
+#include "delivery/piece.h"
+
+enum verdict { VERDICT_DELIVERED, VERDICT_MORE, VERDICT_OFFENCE };
+
+/// Hand a whole body over.
+/// @return VERDICT_OFFENCE when it is not what its type says: a sender knows what it cuts
+enum verdict joining_deliver(struct conversation_hall *hall, const struct piece *piece, const uint8_t *body,
+			     uint32_t length, struct delivered *out);
+
+/// The next fragment of a channel in order.
+enum verdict joining_take(struct conversation_hall *hall, struct inbound *in, const struct piece *piece,
+			  struct delivered *out);
+
+/// A block of those that were promised to a datagram when it was admitted.
+uint32_t joining_block(struct message_pool *pool);
+
+/// Forget what came so far.
+void joining_end(struct conversation_hall *hall, struct joining *joining);
+
+#endif

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// delivery/parcel.h: a message made ready to be queued: its sender in front, compressed if that pays, cut into pieces.
+
+#ifndef POLLGATE_DELIVERY_PARCEL_H
+#define POLLGATE_DELIVERY_PARCEL_H
+
+#include "delivery/outbound.h"
+
+/// A body as it goes on the wire, perhaps in pieces.
+struct parcel {
+	const uint8_t *body;
+	uint32_t length;
+	uint8_t flags;
+	uint16_t pieces; // 1: not a fragment
+	uint16_t slice;  // bytes of the body per piece
+	uint32_t blocks;
+};
+
+/// Bytes of messages in the longest packet.
+uint32_t parcel_room_of(const struct outbound *out);
+
+/// @param parcel  out: its body lies in the message or in the hall's scratch space
+/// @return PG_LOSS_NONE, or why the message is not sent
+enum pg_loss parcel_pack(struct conversation_hall *hall, const struct outbound *out, struct parcel *parcel,
+			 const struct outgoing *message);
+
+#endif

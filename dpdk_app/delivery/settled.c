@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// delivery/settled.c: how a message ends: the peer has it, or the connection is over; whoever asked is told.
+
+#include "delivery/lists.h"
+#include "delivery/outbound.h"
+#include "delivery/stored.h"
+
+#define ACK_REACH 32 // packets before the newest that ack_bits speak of
+
+// ---------------------------------------------------------------- acknowledgement
+
+/// Is this packet among them? By low halves of counters.
+static bool covers(struct arrived arrived, uint32_t counter)
+{
+	const uint32_t back = (uint32_t)arrived.newest - counter;
+
+	return back <= ACK_REACH && arrived.packets >> back & 1;
+}
+
+static bool carried(const struct stored *message, struct arrived arrived)
+{
+	for (unsigned i = message->sends; i-- > 0;) {
+		if (covers(arrived, message->carrier[i]))
+			return true;
+	}
+	return false;
+}
+
+static bool id_done(const struct id_window *window, uint16_t id)
+{
+	const uint16_t ahead = window_ahead(window, id);
+
+	return ahead >= 0x8000 || (ahead < SESSION_CHANNEL_WINDOW && window_done(window, id));
+}
+
+static void id_acknowledged(struct id_window *window, uint16_t id)
+{
+	window_mark(window, id);
+	while (window_done(window, window->oldest))
+		window_clear(window, window->oldest++);
+}
+
+/// Are so many pieces of the message that this one is a piece of acknowledged, from the first on?
+static bool pieces_done(const struct id_window *window, const struct stored *message, uint16_t count)
+{
+	const uint16_t first = (uint16_t)(message->id - message->fragment.index);
+
+	for (uint16_t piece = 0; piece < count; piece++) {
+		if (!id_done(window, (uint16_t)(first + piece)))
+			return false;
+	}
+	return true;
+}
+
+static void settle(const struct conversation_hall *hall, const struct stored *message, enum pg_loss loss)
+{
+	if (message->receipt != 0 && hall->settled)
+		hall->settled(hall->settled_context, message->receipt, loss);
+}
+
+static uint16_t last_id(const struct stored *message)
+{
+	const unsigned pieces = message->fragment.count != 0 ? message->fragment.count : 1;
+
+	return (uint16_t)(message->id - message->fragment.index + pieces - 1);
+}
+
+static void delivered(struct conversation_hall *hall, struct outbound *out, uint32_t index)
+{
+	out->messages--;
+	settle(hall, stored_at(hall->pool, index), PG_LOSS_NONE);
+	forget(hall, out, index);
+}
+
+/// On a channel in order nobody reads a message before those before it: should the connection end first, it is lost.
+static void release_held(struct conversation_hall *hall, struct outbound *out, uint8_t channel)
+{
+	for (uint32_t index = out->held[channel].first, next; index != POOL_NONE; index = next) {
+		next = stored_at(hall->pool, index)->next;
+		if (!window_behind(&out->window[channel], last_id(stored_at(hall->pool, index))))
+			continue;
+		list_remove(hall->pool, &out->held[channel], index);
+		delivered(hall, out, index);
+	}
+}
+
+static void arrived_at_peer(struct conversation_hall *hall, struct outbound *out, uint32_t index)
+{
+	const struct stored *message = stored_at(hall->pool, index);
+	const uint8_t channel = stored_channel(message);
+	struct id_window *window = &out->window[channel];
+
+	id_acknowledged(window, message->id);
+	flying_remove(hall, out, index);
+	if (!pieces_done(window, message, message->fragment.count))
+		forget(hall, out, index); // the last of its pieces speaks for it
+	else if (channel == SESSION_CHANNEL_UNORDERED)
+		delivered(hall, out, index);
+	else
+		list_append(hall->pool, &out->held[channel], index);
+	if (channel != SESSION_CHANNEL_UNORDERED)
+		release_held(hall, out, channel);
+}
+
+/// The list's messages that came with these packets. An acknowledgement reaches so far back; what is older comes before them.
+/// @return the time that its newest packet was sent at, if it was the last to carry one of them; else 0
+static uint64_t acknowledge_list(struct conversation_hall *hall, struct outbound *out, unsigned list,
+				 struct arrived arrived, bool *any)
+{
+	const uint32_t newest = (uint32_t)arrived.newest;
+	uint64_t sent = 0;
+
+	for (uint32_t index = out->flying[list].last, previous; index != POOL_NONE; index = previous) {
+		const struct stored *message = stored_at(hall->pool, index);
+		const uint32_t last = message->carrier[message->sends - 1];
+
+		previous = message->previous;
+		if ((int32_t)(last - newest) < -ACK_REACH)
+			break;
+		if (!carried(message, arrived))
+			continue;
+		if (last == newest)
+			sent = message->time;
+		arrived_at_peer(hall, out, index);
+		*any = true;
+	}
+	return sent;
+}
+
+/// A message that was repeated remembers when it was sent last, but its first packet may be the one that arrived. Were only
+/// messages measured, a way longer than the least timeout never would be, and all on it be sent twice for ever.
+/// @return the time that the timed packet was sent at, if it is acknowledged here; else 0
+static uint64_t timed_packet(struct outbound *out, struct arrived arrived)
+{
+	const uint64_t timed = out->timed;
+
+	if (timed == 0 || arrived.newest < timed)
+		return 0;
+	out->timed = 0;
+	return arrived.newest - timed <= ACK_REACH && covers(arrived, (uint32_t)timed) ? out->timed_at : 0;
+}
+
+bool outbound_acknowledged(struct conversation_hall *hall, struct outbound *out, struct arrived arrived, uint64_t now)
+{
+	uint64_t sent = timed_packet(out, arrived);
+	bool any = false;
+
+	for (unsigned mask = out->flying_mask; mask != 0; mask &= mask - 1) {
+		const uint64_t at = acknowledge_list(hall, out, (unsigned)__builtin_ctz(mask), arrived, &any);
+
+		sent = at != 0 ? at : sent;
+	}
+	if (sent != 0 && now > sent)
+		round_trip_sample(&out->round_trip, now - sent);
+	return any;
+}
+
+// ---------------------------------------------------------------- end
+
+/// For a message in fragments, its first fragment that was not acknowledged decides.
+static void list_end(struct conversation_hall *hall, const struct outbound *out, const struct message_list *list,
+		     enum pg_loss why)
+{
+	for (uint32_t index = list->first, next; index != POOL_NONE; index = next) {
+		const struct stored *message = stored_at(hall->pool, index);
+
+		next = message->next;
+		if (pieces_done(&out->window[stored_channel(message)], message, message->fragment.index))
+			settle(hall, message, why);
+		stored_free(hall->pool, index);
+	}
+}
+
+void outbound_end(struct conversation_hall *hall, struct outbound *out, enum pg_loss why)
+{
+	if (out->messages != 0)
+		counter_add(&hall->stats->lost[why], out->messages);
+	for (unsigned queue = 0; queue < PRIORITIES * OUTBOUND_LANES; queue++)
+		list_end(hall, out, &out->waiting_in[queue], why);
+	for (unsigned list = 0; list <= DELIVERY_RESENDS_MAX; list++)
+		list_end(hall, out, &out->flying[list], why);
+	for (unsigned channel = 0; channel < SESSION_CHANNEL_UNORDERED; channel++)
+		list_end(hall, out, &out->held[channel], why);
+}

@@ -1,0 +1,334 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// test_fillers.c: who writes into a leaving datagram: in which order, into what room, and that nobody starves.
+
+#include "unit.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "sender.h"
+#include "talk.h"
+
+#define WHO 9
+#define HEAD ((uint32_t)sizeof(struct session_message))
+
+/// A filler of the hall: messages of one mark, as long and as many as it is set.
+struct marker {
+	uint8_t mark;
+	uint32_t length;  // of each body
+	uint32_t left;    // messages that it still has; UINT32_MAX: always more
+	uint64_t due;     // while it has some
+	unsigned asked;   // times
+	size_t room;      // that it was given last
+	uint64_t counter; // of that datagram
+};
+
+static bool marker_fill(void *context, uint32_t who, struct leaving *leaving)
+{
+	struct marker *m = context;
+	const struct session_message head = {.type = SESSION_BULK_EVENT, .body_len = (uint16_t)m->length};
+
+	assert_int_equal(who, WHO);
+	m->asked++;
+	m->room = (size_t)(leaving->end - leaving->at);
+	m->counter = leaving->counter;
+	while (m->left != 0) {
+		uint8_t *at = leaving_room(leaving, HEAD + m->length);
+
+		if (!at)
+			return true;
+		memcpy(at, &head, sizeof(head));
+		memset(at + HEAD, m->mark, m->length);
+		m->left -= m->left != UINT32_MAX;
+	}
+	return false;
+}
+
+static uint64_t marker_due(void *context, uint32_t who)
+{
+	const struct marker *m = context;
+
+	assert_int_equal(who, WHO);
+	return m->left != 0 ? m->due : UINT64_MAX;
+}
+
+static struct marker marker[2];
+static struct filler fillers[2];
+
+static void use(unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		fillers[i] = (struct filler){marker_fill, marker_due, &marker[i]};
+	gate.hall.filler = fillers;
+	gate.hall.fillers = n;
+	conversation_end(&gate.hall, &gate.c, PG_LOSS_CLOSED);
+	conversation_begin(&gate.c, WHO, gate.room);
+}
+
+static void say(const char *mark, bool reliable, enum priority priority, uint64_t now)
+{
+	assert_int_equal(
+		talk_say(&gate,
+			 (struct talk_say){.body = mark, .length = 1, .reliable = reliable, .priority = priority}, now),
+		PG_LOSS_NONE);
+}
+
+/// The last byte of each message in the packet, as a text.
+static const char *marks(void)
+{
+	static char text[SESSION_MESSAGES_MAX + 1];
+	uint32_t at = 0, n = 0;
+
+	while (at < packet.length) {
+		struct session_message head;
+
+		memcpy(&head, packet.body + at, sizeof(head));
+		at += HEAD + (head.flags & SESSION_MESSAGE_RELIABLE ? 2 : 0) + head.body_len;
+		text[n++] = (char)packet.body[at - 1];
+	}
+	assert_int_equal(at, packet.length);
+	text[n] = 0;
+	return text;
+}
+
+// ---------------------------------------------------------------- order
+
+static void test_repetitions_urgent_normal_and_bulk_come_before_the_halls_in_their_order(UNUSED void **state)
+{
+	marker[0] = (struct marker){.mark = 'x', .length = 1, .left = 2, .due = T + 200 * TALK_MS};
+	marker[1] = (struct marker){.mark = 'y', .length = 1, .left = 1, .due = T};
+	use(2);
+	gate.hall.fillers = 0; // the first datagram is without them
+	say("r", true, PRIORITY_BULK, T);
+	fill(T + 5 * TALK_MS);
+	gate.hall.fillers = 2;
+	say("b", false, PRIORITY_BULK, T + 200 * TALK_MS);
+	say("n", false, PRIORITY_NORMAL, T + 200 * TALK_MS);
+	say("u", false, PRIORITY_URGENT, T + 200 * TALK_MS);
+	fill(T + 200 * TALK_MS);
+	assert_string_equal(marks(), "runbxxy");
+	assert_int_equal(marker[0].counter, packet.counter);
+}
+
+// ---------------------------------------------------------------- room
+
+static void test_each_gets_the_room_that_those_before_it_left(UNUSED void **state)
+{
+	const size_t said = HEAD + sizeof(uint32_t) + 1; // with its sender
+
+	marker[0] = (struct marker){.mark = 'x', .length = 100, .left = 1, .due = T};
+	marker[1] = (struct marker){.mark = 'y', .length = 50, .left = UINT32_MAX, .due = T};
+	use(2);
+	say("u", false, PRIORITY_URGENT, T);
+	fill(T);
+	assert_int_equal(marker[0].room, gate.room - said);
+	assert_int_equal(marker[1].room, marker[0].room - (HEAD + 100));
+	assert_int_equal(packet.length, said + HEAD + 100 + marker[1].room / (HEAD + 50) * (HEAD + 50));
+}
+
+static void test_the_room_is_used_to_its_last_byte_and_no_further(UNUSED void **state)
+{
+	for (uint32_t over = 0; over < 2; over++) {
+		marker[0] = (struct marker){.mark = 'x', .length = gate.room - HEAD + over, .left = 1, .due = T};
+		use(1);
+		conversation_refill(&gate.hall, &gate.c);
+		fill(T);
+		assert_int_equal(packet.length, over ? 0 : gate.room);
+	}
+}
+
+static void test_no_datagram_has_more_messages_than_allowed_whoever_writes_them(UNUSED void **state)
+{
+	marker[0] = (struct marker){.mark = 'x', .length = 1, .left = UINT32_MAX, .due = T};
+	use(1);
+	for (unsigned i = 0; i < SESSION_MESSAGES_MAX - 1; i++)
+		say("n", false, PRIORITY_NORMAL, T);
+	fill(T);
+	assert_int_equal(strlen(marks()), SESSION_MESSAGES_MAX);
+	assert_int_equal(marks()[SESSION_MESSAGES_MAX - 1], 'x');
+}
+
+// ---------------------------------------------------------------- when
+
+static void test_a_datagram_is_due_when_a_filler_has_something(UNUSED void **state)
+{
+	marker[0] = (struct marker){.mark = 'x', .length = 1, .left = 1, .due = T + 50};
+	use(1);
+	assert_true(conversation_due(&gate.c) == UINT64_MAX); // nobody has asked it yet
+	conversation_refill(&gate.hall, &gate.c);
+	assert_int_equal(conversation_due(&gate.c), T + 50);
+	say("b", false, PRIORITY_BULK, T); // is not due before
+	assert_int_equal(conversation_due(&gate.c), T + 50);
+	fill(T + 50);
+	assert_string_equal(marks(), "bx");
+	assert_true(conversation_due(&gate.c) == UINT64_MAX);
+	assert_true(conversation_quiet(&gate.c));
+}
+
+static void test_one_with_nothing_to_write_is_not_asked_where_all_is_quiet(UNUSED void **state)
+{
+	marker[0] = (struct marker){.left = 0};
+	use(1);
+	conversation_owe(&gate.hall, &gate.c, T);
+	assert_int_equal(conversation_due(&gate.c), T + 25 * TALK_MS);
+	fill(T + 25 * TALK_MS);
+	assert_int_equal(packet.length, 0);
+	assert_int_equal(marker[0].asked, 0);
+	assert_true(conversation_due(&gate.c) == UINT64_MAX);
+}
+
+static void test_who_did_not_get_all_it_had_into_a_datagram_makes_another_due_at_once(UNUSED void **state)
+{
+	marker[0] = (struct marker){.mark = 'x', .length = 900, .left = 3, .due = T};
+	use(1);
+	conversation_refill(&gate.hall, &gate.c);
+	for (unsigned i = 0; i < 3; i++) {
+		assert_int_equal(conversation_due(&gate.c), T);
+		fill(T);
+		assert_int_equal(packet.length, HEAD + 900);
+	}
+	assert_true(conversation_due(&gate.c) == UINT64_MAX);
+}
+
+// ---------------------------------------------------------------- fairness
+
+/// Each time as much is queued as leaves, so that the conversation alone could fill every datagram.
+static void keep_full(uint64_t now)
+{
+	static const uint8_t body[1200] = {[1199] = 'm'};
+
+	while (conversation_undelivered(&gate.c) < 3)
+		assert_int_equal(
+			talk_say(&gate,
+				 (struct talk_say){.body = body, .length = sizeof(body), .priority = PRIORITY_NORMAL},
+				 now),
+			PG_LOSS_NONE);
+}
+
+static void test_none_starves_whoever_has_how_much(UNUSED void **state)
+{
+	unsigned first[256] = {0};
+	enum { DATAGRAMS = 400 };
+
+	marker[0] = (struct marker){.mark = 'x', .length = 1200, .left = UINT32_MAX, .due = T};
+	marker[1] = (struct marker){.mark = 'y', .length = 1200, .left = UINT32_MAX, .due = T};
+	use(2);
+	for (unsigned i = 0; i < DATAGRAMS; i++) {
+		keep_full(T + i);
+		fill(T + i);
+		assert_int_equal(strlen(marks()), 1);
+		first[(uint8_t)marks()[0]]++;
+	}
+	assert_int_equal(first['m'], DATAGRAMS / 2);
+	assert_int_equal(first['x'], DATAGRAMS / 4);
+	assert_int_equal(first['y'], DATAGRAMS / 4);
+}
+
+static void test_one_that_found_room_waits_its_turn(UNUSED void **state)
+{
+	marker[0] = (struct marker){.mark = 'x', .length = 100, .left = UINT32_MAX, .due = T};
+	use(1);
+	for (unsigned i = 0; i < 10; i++) {
+		keep_full(T + i);
+		fill(T + i);
+		assert_string_equal(marks(), "mx");
+	}
+}
+
+/// Their size is that of a whole datagram: one that begins with somebody else has no room for any.
+static void test_pieces_of_a_long_message_leave_beside_a_greedy_filler(UNUSED void **state)
+{
+	static const uint8_t body[20000];
+	unsigned datagrams = 0;
+
+	marker[0] = (struct marker){.mark = 'x', .length = 1200, .left = UINT32_MAX, .due = T};
+	use(1);
+	assert_int_equal(
+		talk_say(&gate, (struct talk_say){.body = body, .length = sizeof(body), .reliable = true, .channel = 1},
+			 T),
+		PG_LOSS_NONE);
+	while (gate.c.out.waiting != 0 && datagrams < 100) {
+		fill(T + 5 * TALK_MS);
+		datagrams++;
+	}
+	assert_uint_in_range(datagrams, 15, 2 * 15 + 1);
+}
+
+// ---------------------------------------------------------------- without them
+
+/// All that two ends say to each other over a network that loses and reorders, as one number.
+static uint64_t digest_of(uint64_t seed)
+{
+	static struct talk_packet late[2][4];
+	struct talk_end end[2];
+	uint64_t digest = 0xcbf29ce484222325; // FNV-1a
+
+	memset(late, 0, sizeof(late));
+	talk_open(&end[0], true, 1 << 20, TALK_DATAGRAM);
+	talk_open(&end[1], false, 1 << 20, TALK_DATAGRAM);
+	for (unsigned round = 0; round < 3000; round++) {
+		static uint8_t body[4000];
+		const uint64_t now = T + round * 3 * TALK_MS;
+		const unsigned side = round % 2;
+		const uint64_t chance = talk_random(&seed);
+		struct talk_packet *one = &late[side][chance % 4], *other = &late[!side][chance / 4 % 4];
+
+		memset(body, (int)chance, sizeof(body));
+		if (chance >> 8 & 1)
+			(void)talk_say(&end[side],
+				       (struct talk_say){
+					       .reliable = chance >> 9 & 1,
+					       .channel = chance >> 9 & 1 ? chance >> 10 & 3 : 0,
+					       .priority = (chance >> 12) % PRIORITIES,
+					       .body = body,
+					       .length = (uint32_t)(chance >> 16) % (chance >> 14 & 3 ? 200 : 4000),
+				       },
+				       now);
+		if (other->counter != 0 && chance >> 40 & 3)
+			talk_take(&end[side], other, now);
+		if (now < conversation_due(&end[side].c))
+			continue;
+		talk_fill(&end[side], one, now);
+		for (unsigned i = 0; i < one->length; i++)
+			digest = (digest ^ one->body[i]) * 0x100000001b3;
+		digest = (digest ^ one->length ^ one->counter << 16) * 0x100000001b3;
+	}
+	for (unsigned side = 0; side < 2; side++) {
+		assert_true(end[side].stats.resent > 10);
+		conversation_end(&end[side].hall, &end[side].c, PG_LOSS_CLOSED);
+		talk_close(&end[side]);
+	}
+	return digest;
+}
+
+/// As recorded when each of them was still written straight into the datagram.
+static void test_what_leaves_is_to_a_byte_what_left_before_there_were_fillers(UNUSED void **state)
+{
+	static const uint64_t recorded[] = {0x1455524c79ff2ba0, 0xcad47640c1326afb, 0xcd971ca4d4be9951,
+					    0x15e8e5631a15fc85};
+
+	for (size_t i = 0; i < COUNT(recorded); i++)
+		assert_true(digest_of(i + 1) == recorded[i]);
+}
+
+#define TEST(name) cmocka_unit_test(name)
+#define GATE(name) gate_test(name)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		GATE(test_repetitions_urgent_normal_and_bulk_come_before_the_halls_in_their_order),
+		GATE(test_each_gets_the_room_that_those_before_it_left),
+		GATE(test_the_room_is_used_to_its_last_byte_and_no_further),
+		GATE(test_no_datagram_has_more_messages_than_allowed_whoever_writes_them),
+		GATE(test_a_datagram_is_due_when_a_filler_has_something),
+		GATE(test_one_with_nothing_to_write_is_not_asked_where_all_is_quiet),
+		GATE(test_who_did_not_get_all_it_had_into_a_datagram_makes_another_due_at_once),
+		GATE(test_none_starves_whoever_has_how_much),
+		GATE(test_one_that_found_room_waits_its_turn),
+		GATE(test_pieces_of_a_long_message_leave_beside_a_greedy_filler),
+		TEST(test_what_leaves_is_to_a_byte_what_left_before_there_were_fillers),
+	};
+
+	return cmocka_run_group_tests_name("fillers", tests, NULL, NULL);
+}
