@@ -134,6 +134,26 @@ ALWAYS_INLINE void conversation_acknowledged(struct conversation_hall *hall, str
 		conversation_tell(hall, c, arrived, now);
 }
 
+/// Is an opened DATA one movement alone, and is there nothing else to do in its conversation? Then conversation_take_move()
+/// does to it what acknowledging, admitting and taking do.
+ALWAYS_INLINE bool conversation_takes_move(const struct conversation *c, const uint8_t *body, uint16_t length)
+{
+	return likely(conversation_is_move(body, length)) && likely(conversation_quiet(c)) &&
+	       likely(floats6_finite(body + sizeof(struct session_message)));
+}
+
+/// @param header  its own; what it acknowledges is told whatever becomes of the movement
+/// @return PG_DROP_NONE, or that it is over its rate
+ALWAYS_INLINE enum pg_drop conversation_take_move(struct conversation_hall *hall, struct conversation *c, uint64_t sent,
+						  const struct session_header *header, uint64_t now)
+{
+	const struct rate rate = hall->rules->message_rate[PG_REQUEST_MOVE];
+
+	conversation_acknowledged(hall, c, sent, header->ack, header->ack_bits, now);
+	return likely(rate_admit(&c->conforms_at[PG_REQUEST_MOVE], rate, now)) ? PG_DROP_NONE :
+										 PG_DROP_MESSAGE_RATE_LIMITED;
+}
+
 /// The most datagrams that wait for one acknowledgement: a header names 33, and a datagram that none names is sent again.
 #define CONVERSATION_OWING_MAX 16
 

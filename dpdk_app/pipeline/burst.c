@@ -400,7 +400,8 @@ ALWAYS_INLINE void sort_burst(struct gate *gate, struct burst *burst, struct lan
 
 	for (unsigned i = 0; i < n; i++) {
 		if (sealed && told)
-			i = sort_usual_frames(gate, burst, i, n, &lanes->sealed, rx_offload);
+			i = sort_usual_frames(gate, burst, i, n, &lanes->sealed.usual, lanes->sealed.lane.sessions,
+					      rx_offload);
 		else if (told && burst->length[i] == sizeof(struct move_frame))
 			i = sort_any_moves(gate, burst, i, n, lanes, rx_offload);
 		if (i < n)

@@ -35,25 +35,6 @@ ALWAYS_INLINE uint16_t seal_data(const struct cipher_code *code, const struct is
 	return length;
 }
 
-/// The same without messages. The header is stored at once, with a part of the tag's place behind it: what seals loads it at
-/// once, and a load of what was stored in pieces waits until all before it is done.
-ALWAYS_INLINE uint16_t seal_acknowledgement(const struct cipher_code *code, const struct issued *record,
-					    const struct cipher_key *key, uint32_t session, uint64_t counter,
-					    uint8_t *payload)
-{
-	typedef uint64_t words __attribute__((vector_size(32)));
-	const words header = {
-		SESSION_DATA | SESSION_SEALED_MIN << 16 | (uint64_t)session << 32,
-		(uint32_t)counter | record->taken << 32,
-		record->taken_bits,
-	};
-
-	static_assert(sizeof(header) <= SESSION_SEALED_MIN, "header and tag");
-	memcpy(payload, &header, sizeof(header));
-	cipher_seal(code, key, counter, payload, sizeof(struct session_header), SESSION_SEALED_MIN);
-	return SESSION_SEALED_MIN;
-}
-
 /// Whatever the session has to say now, and the acknowledgements: header, messages, tag.
 /// @param session  as in seal_data()
 /// @param payload  the session's max_datagram writable bytes

@@ -263,21 +263,6 @@ ALWAYS_INLINE bool open_sealed(const struct gate *gate, struct sealed *s)
 
 // ---------------------------------------------------------------- what does it do?
 
-/// Our own acknowledgement fields, once a datagram is taken.
-ALWAYS_INLINE void mark_taken(struct issued *record, uint64_t counter)
-{
-	const uint64_t ahead = counter - record->taken, behind = record->taken - counter;
-
-	if (likely((int64_t)ahead > 0)) {
-		const uint64_t bits = (uint64_t)record->taken_bits << 1 | (record->taken != 0); // bit n: taken - n
-
-		record->taken_bits = ahead <= 32 ? (uint32_t)(bits << (ahead - 1)) : 0;
-		record->taken = counter;
-	} else if (behind >= 1 && behind <= 32) {
-		record->taken_bits |= 1U << (behind - 1);
-	}
-}
-
 /// Its messages, all of them or none.
 /// @param ids  out: message ids have moved on
 /// @return PG_DROP_NONE, or why none was taken

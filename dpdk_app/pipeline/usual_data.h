@@ -8,11 +8,15 @@
 //
 // What one session sends is taken in the order of its arrival: what is more than a movement at its turn, and behind a
 // datagram that the other lane has, that lane has the rest of its session, too.
+//
+// In the order in which a frame goes through it: sort, look up, serve (open, take, answer), conclude. The way before and
+// behind it is in ../README.md, "The way of a movement".
 
 #ifndef POLLGATE_PIPELINE_USUAL_DATA_H
 #define POLLGATE_PIPELINE_USUAL_DATA_H
 
 #include "net/sealed_frame.h"
+#include "pipeline/sealed_answers.h"
 #include "pipeline/session_stages.h"
 
 /// Between the stages, and what became of it.
@@ -48,32 +52,43 @@ ALWAYS_INLINE const uint8_t *usual_body(const uint8_t *frame)
 	return ((const struct sealed_frame *)frame)->sealed;
 }
 
-/// The movement of an opened datagram with nothing else in it.
-ALWAYS_INLINE const uint8_t *usual_motion(const uint8_t *frame)
-{
-	return usual_body(frame) + sizeof(struct session_message);
-}
-
 // ---------------------------------------------------------------- is it one, and whose?
 
+/// Take as many from the i-th on as are DATA in common frames, of sessions that the vault has a slot for: like sort_moves().
 /// @param others  sessions of which the other lane has something
-/// @return false for what goes there, too, and for what the vault has no slot for
-ALWAYS_INLINE bool sort_usual(const struct vault *vault, uint32_t used, uint64_t others, struct usual_lane *lane,
-			      const uint8_t *frame, uint16_t len, unsigned i)
+/// @return index of the first that goes there, too, or n
+static __attribute__((noinline)) unsigned sort_usual_frames(const struct gate *gate, const struct burst *burst,
+							    unsigned i, unsigned n, struct usual_lane *lane,
+							    uint64_t others, const bool rx_offload)
 {
-	const uint32_t slot = session_slot(&vault->numbers, usual_header(frame)->session);
+	const struct usual_spans spans = usual_spans(&gate->identity->usual);
+	const struct vault *vault = gate->side->vault;
+	const uint32_t used = vault_used(vault);
 
-	if (unlikely(slot >= used) || unlikely(others & session_bit(slot)))
-		return false;
-	prefetch_for_write(&vault->records[slot]);
-	prefetch_for_write(&vault->records[slot].taken);
-	lane->data[lane->count++] = (struct usual_data){
-		.slot = slot,
-		.length = (uint16_t)(len - sizeof(struct frame_front)),
-		.at = (uint8_t)i,
-	};
-	return true;
+	for (; i < n; i++) {
+		const uint8_t *frame = burst->frame[i];
+		const uint16_t len = burst->length[i];
+
+		if (unlikely(!is_sealed_frame(frame, len, &spans)) ||
+		    unlikely(!sealed_checksums_right(frame, len, &spans, rx_offload ? burst->rx[i] : 0)))
+			break;
+
+		const uint32_t slot = session_slot(&vault->numbers, usual_header(frame)->session);
+
+		if (unlikely(slot >= used) || unlikely(others & session_bit(slot)))
+			break;
+		prefetch_for_write(&vault->records[slot]);
+		prefetch_for_write(&vault->records[slot].taken);
+		lane->data[lane->count++] = (struct usual_data){
+			.slot = slot,
+			.length = (uint16_t)(len - sizeof(struct frame_front)),
+			.at = (uint8_t)i,
+		};
+	}
+	return i;
 }
+
+// ---------------------------------------------------------------- may it be opened?
 
 /// As sealed_admissible().
 ALWAYS_INLINE unsigned usual_admissible(struct gate *gate, struct usual_data *data, const uint8_t *frame, uint64_t now)
@@ -112,6 +127,8 @@ ALWAYS_INLINE unsigned look_up_usual(struct gate *gate, struct usual_lane *lane,
 	return left;
 }
 
+// ---------------------------------------------------------------- what does it do?
+
 /// Lines of keys: to open a movement, and to seal an acknowledgement.
 struct usual_lines {
 	uint32_t open, seal;
@@ -135,65 +152,73 @@ ALWAYS_INLINE void usual_prefetch(const struct session_side *side, const struct 
 		cipher_bring(&locker->cipher.seal, lines.seal);
 }
 
-// ---------------------------------------------------------------- what does it do?
-
-/// Opened: is it all that this lane knows? Another of the burst may have come before it, with its counter or with the end of
-/// the connection. None in this lane moves one.
-ALWAYS_INLINE bool is_plain_sailing(const struct session_side *side, const struct usual_data *data,
-				    const struct issued *record, const uint8_t *frame, const struct conversation *c)
+/// Opened: is it from where its player is proved to be, and the next of a session that is served here? Another of the burst
+/// may have come before it, with its counter or with the end of the connection. None in this lane moves one.
+ALWAYS_INLINE bool is_next_from_home(const struct session_side *side, const struct usual_data *data,
+				     const struct issued *record, const uint8_t *frame)
 {
-	return likely(conversation_is_move(usual_body(frame), (uint16_t)(data->length - SESSION_SEALED_MIN))) &&
-	       likely(issued_serves(record, usual_header(frame)->session, side->worker)) &&
-	       likely(data->counter == record->replay.newest + 1) && likely(!data->elsewhere) &&
-	       likely(conversation_quiet(c)) && likely(floats6_finite(usual_motion(frame)));
+	return likely(issued_serves(record, usual_header(frame)->session, side->worker)) &&
+	       likely(data->counter == record->replay.newest + 1) && likely(!data->elsewhere);
 }
 
-/// Within the rates? Both are charged, and the peer's acknowledgements taken in between, as by the general way.
-ALWAYS_INLINE enum pg_drop charge_move(struct session_side *side, struct issued *record, struct conversation *c,
-				       const struct session_header *header, uint64_t now)
+/// An acknowledgement where the request lay. Its header is stored at once, with a part of the tag's place behind it: what seals
+/// loads it at once, and a load of what was stored in pieces waits until all before it is done.
+ALWAYS_INLINE void seal_acknowledgement(const struct cipher_code *code, struct issued *record,
+					const struct cipher_key *key, uint32_t session, uint8_t *payload)
 {
-	if (unlikely(!rate_admit_short(&record->conforms_at, side->rules->session[0], now)))
-		return PG_DROP_SESSION_RATE_LIMITED;
-	conversation_acknowledged(&side->hall, c, record->tx_counter, header->ack, header->ack_bits, now);
-	if (unlikely(!rate_admit(&c->conforms_at[PG_REQUEST_MOVE], side->hall.rules->message_rate[PG_REQUEST_MOVE],
-				 now)))
-		return PG_DROP_MESSAGE_RATE_LIMITED;
-	return PG_DROP_NONE;
+	typedef uint64_t words __attribute__((vector_size(32)));
+	const uint64_t counter = connection_count(record);
+	const words header = {
+		SESSION_DATA | SESSION_SEALED_MIN << 16 | (uint64_t)session << 32,
+		(uint32_t)counter | record->taken << 32,
+		record->taken_bits,
+	};
+
+	static_assert(sizeof(header) <= SESSION_SEALED_MIN, "header and tag");
+	memcpy(payload, &header, sizeof(header));
+	cipher_seal(code, key, counter, payload, sizeof(struct session_header), SESSION_SEALED_MIN);
 }
 
-/// Mark the counter of a datagram that came in order: every counter that was taken before is older.
-ALWAYS_INLINE void move_taken(struct issued *record, struct usual_data *data, uint64_t now)
+/// No acknowledgement was asked for at once: is none due either?
+ALWAYS_INLINE bool owe_usual(struct session_side *side, const struct usual_data *data, struct conversation *c,
+			     uint64_t now)
 {
-	replay_mark_next(&record->replay, data->counter);
-	data->learn = (now ^ record->last_seen) >> ISSUED_LEARN_SHIFT != 0;
-	record->last_seen = now;
+	conversation_owe(&side->hall, c, now);
+	if (conversation_due(c) <= now)
+		return false;
+	session_note(side, data->slot, false);
+	return true;
 }
 
-/// @return PG_DROP_NONE for an acknowledgement in its place; or what became of it
+/// A movement alone, in order, of a conversation in which nothing else is to be done; if it is none, nothing has changed.
+/// @return PG_DROP_NONE for an acknowledgement in its place; what became of it; or PACKET_UNDECIDED
 ALWAYS_INLINE unsigned take_usual(struct session_side *side, struct usual_data *data, struct issued *record,
 				  struct locker *locker, uint8_t *frame, uint64_t now)
 {
 	struct conversation *c = &locker->conversation;
 	const struct session_header *header = usual_header(frame);
+	const uint8_t *body = usual_body(frame);
 	enum pg_drop drop;
 
-	move_taken(record, data, now);
-	drop = charge_move(side, record, c, header, now);
+	if (unlikely(!is_next_from_home(side, data, record, frame)) ||
+	    unlikely(!conversation_takes_move(c, body, (uint16_t)(data->length - SESSION_SEALED_MIN))))
+		return PACKET_UNDECIDED;
+	replay_mark_next(&record->replay, data->counter); // whatever was taken last, it is older
+	data->learn = (now ^ record->last_seen) >> ISSUED_LEARN_SHIFT != 0;
+	record->last_seen = now;
+	if (unlikely(!rate_admit_short(&record->conforms_at, side->rules->session[0], now)))
+		return PG_DROP_SESSION_RATE_LIMITED;
+	drop = conversation_take_move(&side->hall, c, record->tx_counter, header, now);
 	if (unlikely(drop != PG_DROP_NONE))
 		return drop;
-	dispatch_move(record, usual_motion(frame));
+	dispatch_move(record, body + sizeof(struct session_message));
 	mark_taken(record, data->counter);
-	if (unlikely(!(header->flags & SESSION_FLAG_ACK_NOW))) {
-		conversation_owe(&side->hall, c, now);
-		if (conversation_due(c) > now) {
-			session_note(side, data->slot, false);
-			return PACKET_ABSORBED;
-		}
-	}
+	if (unlikely(!(header->flags & SESSION_FLAG_ACK_NOW)) && owe_usual(side, data, c, now))
+		return PACKET_ABSORBED;
 	if (unlikely(c->owed != 0)) // else its line is only read
 		c->owed = 0;
-	data->length = seal_acknowledgement(&side->code, record, &locker->cipher.seal, header->session,
-					    connection_count(record), usual_payload(frame));
+	seal_acknowledgement(&side->code, record, &locker->cipher.seal, header->session, usual_payload(frame));
+	data->length = SESSION_SEALED_MIN;
 	return PG_DROP_NONE;
 }
 
@@ -206,9 +231,7 @@ ALWAYS_INLINE unsigned serve_usual_one(struct session_side *side, struct usual_d
 	if (unlikely(!cipher_open(&side->code, &locker->cipher.open, data->counter, usual_payload(frame),
 				  sizeof(struct session_header), data->length)))
 		return not_authentic(record);
-	return likely(is_plain_sailing(side, data, record, frame, &locker->conversation)) ?
-		       take_usual(side, data, record, locker, frame, now) :
-		       PACKET_UNDECIDED;
+	return take_usual(side, data, record, locker, frame, now);
 }
 
 /// One that was opened and is more than this lane knows.
@@ -258,6 +281,68 @@ ALWAYS_INLINE void serve_usual(struct gate *gate, struct usual_lane *lane, uint8
 	}
 	counter_add(&gate->side->hall.stats->received[PG_REQUEST_MOVE], taken);
 	counter_add(&gate->stats->handled[PG_MESSAGE_SESSION_DATA], taken);
+}
+
+// ---------------------------------------------------------------- what becomes of each?
+
+/// Answer with more than an acknowledgement: messages, or a PATH_CHALLENGE.
+static __attribute__((noinline)) void answer_longer(const struct gate *gate, struct burst *burst,
+						    const struct usual_data *data, const unsigned tx_offload)
+{
+	const struct sealed s = {.length = data->length, .at = data->at};
+	struct packet p = common_packet(burst->frame[data->at]);
+
+	answer_sealed(gate, burst, &s, &p, tx_offload);
+}
+
+ALWAYS_INLINE void conclude_usual(struct gate *gate, struct burst *burst, const struct usual_data *data,
+				  const unsigned tx_offload)
+{
+	const unsigned i = data->at;
+
+	if (unlikely(data->learn))
+		learn_route(gate, burst, data->slot, i, common_packet(burst->frame[i]));
+	if (unlikely(data->result != PG_DROP_NONE)) {
+		conclude_unanswered(gate, burst, i, data->result, data->owner);
+		return;
+	}
+	if (unlikely(data->length != SESSION_SEALED_MIN)) {
+		answer_longer(gate, burst, data, tx_offload);
+		return;
+	}
+	sealed_frame_answer(burst->frame[i], tx_offload);
+	burst->length[i] = SEALED_FRAME_MIN;
+	if (tx_offload)
+		leave_checksums(burst, i, tx_offload);
+}
+
+/// Functions of their own, with what the device computes as a constant.
+static __attribute__((noinline)) void conclude_all_usual(struct gate *gate, struct burst *burst,
+							 const struct usual_lane *lane)
+{
+	for (unsigned k = 0; k < lane->count; k++)
+		conclude_usual(gate, burst, &lane->data[k], TX_CHECKSUM_NONE);
+}
+
+static __attribute__((noinline)) void conclude_all_usual_in_part(struct gate *gate, struct burst *burst,
+								 const struct usual_lane *lane,
+								 const unsigned tx_offload)
+{
+	for (unsigned k = 0; k < lane->count; k++)
+		conclude_usual(gate, burst, &lane->data[k], tx_offload);
+}
+
+/// @param n  look_up_usual()
+static __attribute__((noinline)) void serve_usual_frames(struct gate *gate, struct burst *burst,
+							 struct usual_lane *lane, unsigned n, uint64_t now,
+							 const unsigned tx_offload)
+{
+	serve_usual(gate, lane, burst->frame, n, now);
+	burst->resized = true;
+	if (tx_offload == TX_CHECKSUM_NONE)
+		conclude_all_usual(gate, burst, lane);
+	else
+		conclude_all_usual_in_part(gate, burst, lane, tx_offload);
 }
 
 #endif

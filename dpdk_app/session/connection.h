@@ -52,6 +52,21 @@ ALWAYS_INLINE uint64_t connection_count(struct issued *record)
 	return counter;
 }
 
+/// Our own acknowledgement fields, once a datagram is taken.
+ALWAYS_INLINE void mark_taken(struct issued *record, uint64_t counter)
+{
+	const uint64_t ahead = counter - record->taken, behind = record->taken - counter;
+
+	if (likely((int64_t)ahead > 0)) {
+		const uint64_t bits = (uint64_t)record->taken_bits << 1 | (record->taken != 0); // bit n: taken - n
+
+		record->taken_bits = ahead <= 32 ? (uint32_t)(bits << (ahead - 1)) : 0;
+		record->taken = counter;
+	} else if (behind >= 1 && behind <= 32) {
+		record->taken_bits |= 1U << (behind - 1);
+	}
+}
+
 /// The header of a sealed packet: it acknowledges, whatever its kind.
 ALWAYS_INLINE void connection_header(const struct issued *record, enum session_kind kind, uint16_t length,
 				     uint64_t counter, struct session_header *out)

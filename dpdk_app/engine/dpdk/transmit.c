@@ -139,8 +139,9 @@ static COLD void drop_refused(struct dpdk_worker *w, struct rte_mbuf *m)
 	counter_add(&w->common.stats->tx_dropped[PG_TX_DROP_REFUSED], 1);
 }
 
-void transmit_prepared(struct dpdk_worker *w, struct worker_queue *q, struct rte_mbuf **mbufs, unsigned n,
-		       uint64_t bytes)
+/// The same for packets whose checksums are left to the device: its driver looks at them first.
+static void transmit_prepared(struct dpdk_worker *w, struct worker_queue *q, struct rte_mbuf **mbufs, unsigned n,
+			      uint64_t bytes)
 {
 	unsigned ready = rte_eth_tx_prepare(q->port_id, q->queue, mbufs, (uint16_t)n);
 
@@ -155,6 +156,109 @@ void transmit_prepared(struct dpdk_worker *w, struct worker_queue *q, struct rte
 	if (likely(n > 0))
 		transmit(w, q, mbufs, n, bytes);
 }
+
+// ---------------------------------------------------------------- a burst's answers
+
+static void request_checksums(struct rte_mbuf *m, const struct tx_request *request)
+{
+	m->l2_len = request->l2_len;
+	m->l3_len = request->l3_len;
+	if (request->checksums == TX_CHECKSUM_NONE)
+		return;
+	m->ol_flags |= request->ipv6 ? RTE_MBUF_F_TX_IPV6 : RTE_MBUF_F_TX_IPV4;
+	if (request->checksums & TX_CHECKSUM_IP)
+		m->ol_flags |= RTE_MBUF_F_TX_IP_CKSUM;
+	if (request->checksums & TX_CHECKSUM_UDP)
+		m->ol_flags |= RTE_MBUF_F_TX_UDP_CKSUM;
+}
+
+/// Give a packet to the worker whose session it is. Takes ownership.
+static COLD void hand_over(struct dpdk_worker *w, const struct worker_queue *q, uint8_t owner, struct rte_mbuf *m)
+{
+	struct rte_ring *inbox = w->devices->inbox[owner];
+
+	m->port = q->port_id; // not every driver says so
+	// Each worker takes one place at a time, so with a place for each none can find it full after looking.
+	if (rte_ring_free_count(inbox) >= PG_WORKERS_MAX) {
+		// Counted first: should this process die, a packet in an inbox is one that was counted out.
+		counter_add(&w->common.stats->handed_out, 1);
+		rte_ring_mp_enqueue(inbox, m);
+	} else {
+		rte_pktmbuf_free(m);
+		counter_add(&w->common.stats->dropped[PG_DROP_OWNER_BUSY], 1);
+	}
+}
+
+/// All are answered, and by nothing that the device is to complete: only lengths have changed.
+/// @return their bytes
+static uint64_t set_lengths(const struct burst *burst, struct rte_mbuf *const *mbufs, unsigned n)
+{
+	uint64_t bytes = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		const uint16_t length = burst->length[i];
+
+		mbufs[i]->data_len = length;
+		mbufs[i]->pkt_len = length;
+		bytes += length;
+	}
+	return bytes;
+}
+
+/// Part a burst into answers, moved to the front of mbufs, and the rest, which is freed or handed over.
+/// @param  bytes  in: received; out: of the answers
+/// @return how many answers there are
+static unsigned keep_answers(struct dpdk_worker *w, const struct worker_queue *q, const struct burst *burst,
+			     struct rte_mbuf **mbufs, unsigned n, uint64_t *bytes)
+{
+	struct rte_mbuf *dropped[BURST_MAX];
+	unsigned kept = 0, drops = 0;
+
+	// Most bursts are answered whole, and many to the byte.
+	if (likely(burst->unanswered == 0 && !q->tx_offload)) {
+		if (burst->resized)
+			*bytes = set_lengths(burst, mbufs, n);
+		return n;
+	}
+	*bytes = 0;
+	for (unsigned i = 0; i < n; i++) {
+		struct rte_mbuf *m = mbufs[i];
+
+		if (unlikely(burst->drop[i] == PACKET_ELSEWHERE)) {
+			hand_over(w, q, burst->owner[i], m);
+			continue;
+		}
+		if (unlikely(burst->drop[i] != PG_DROP_NONE)) {
+			dropped[drops++] = m;
+			continue;
+		}
+		m->data_len = burst->length[i];
+		m->pkt_len = burst->length[i];
+		*bytes += burst->length[i];
+		if (q->tx_offload)
+			request_checksums(m, &burst->tx[i]);
+		mbufs[kept++] = m;
+	}
+	if (drops > 0)
+		rte_pktmbuf_free_bulk(dropped, drops);
+	return kept;
+}
+
+unsigned transmit_answers(struct dpdk_worker *w, struct worker_queue *q, const struct burst *burst,
+			  struct rte_mbuf **mbufs, unsigned n, uint64_t bytes)
+{
+	const unsigned answers = keep_answers(w, q, burst, mbufs, n, &bytes);
+
+	if (unlikely(answers == 0))
+		return 0;
+	if (q->tx_offload)
+		transmit_prepared(w, q, mbufs, answers, bytes);
+	else
+		transmit(w, q, mbufs, answers, bytes);
+	return answers;
+}
+
+// ---------------------------------------------------------------- of our own accord
 
 void announce(struct dpdk_worker *w, uint64_t now)
 {

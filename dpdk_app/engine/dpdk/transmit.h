@@ -12,9 +12,11 @@
 /// @param bytes  of all n
 void transmit(struct dpdk_worker *w, struct worker_queue *q, struct rte_mbuf **mbufs, unsigned n, uint64_t bytes);
 
-/// As transmit(), for packets whose checksums are left to the device: its driver looks at them first.
-void transmit_prepared(struct dpdk_worker *w, struct worker_queue *q, struct rte_mbuf **mbufs, unsigned n,
-		       uint64_t bytes);
+/// Send what a burst has become, by the queue's port: answers leave, the rest is freed or handed over to whose it is.
+/// @param bytes  received
+/// @return how many answers there were
+unsigned transmit_answers(struct dpdk_worker *w, struct worker_queue *q, const struct burst *burst,
+			  struct rte_mbuf **mbufs, unsigned n, uint64_t bytes);
 
 /// The ports that this worker speaks for are to be announced: that is due from now on.
 void announce(struct dpdk_worker *w, uint64_t now);

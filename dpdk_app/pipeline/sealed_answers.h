@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// pipeline/sealed_answers.h: what became of a datagram of the session profile is turned into a frame, in either lane.
+
+#ifndef POLLGATE_PIPELINE_SEALED_ANSWERS_H
+#define POLLGATE_PIPELINE_SEALED_ANSWERS_H
+
+#include "net/reply.h"
+#include "net/route.h"
+#include "pipeline/frames.h"
+#include "pipeline/session_stages.h"
+
+static COLD void learn_route(const struct gate *gate, const struct burst *burst, uint32_t slot, unsigned i,
+			     struct packet p)
+{
+	if (gate->side->vault->routes)
+		route_learn(&gate->side->vault->routes[slot], burst->frame[i], &p, gate->identity, gate->port);
+}
+
+/// An answer of any length lies where the payload lay.
+ALWAYS_INLINE void answer_sealed(const struct gate *gate, struct burst *burst, const struct sealed *s, struct packet *p,
+				 const unsigned tx_offload)
+{
+	const unsigned i = s->at;
+	const unsigned checksums = reply_resized(burst->frame[i], p, gate->identity, s->length, tx_offload);
+
+	finish_answer(burst, i, p, checksums, tx_offload);
+}
+
+/// Conclude a datagram that was not answered.
+static void conclude_unanswered(struct gate *gate, struct burst *burst, unsigned i, unsigned result, uint8_t owner)
+{
+	if (result == PACKET_ABSORBED) {
+		absorb(gate, burst, i);
+		return;
+	}
+	burst->owner[i] = owner;
+	drop_frame(gate, burst, i, result);
+}
+
+ALWAYS_INLINE void conclude_sealed(struct gate *gate, struct burst *burst, const struct sealed *s, struct packet *p,
+				   const unsigned tx_offload)
+{
+	if (unlikely(s->learn))
+		learn_route(gate, burst, s->slot, s->at, *p);
+	if (likely(s->result == PG_DROP_NONE))
+		answer_sealed(gate, burst, s, p, tx_offload);
+	else
+		conclude_unanswered(gate, burst, s->at, s->result, s->owner);
+}
+
+#endif
