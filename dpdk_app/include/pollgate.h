@@ -638,7 +638,8 @@ const struct pg_worker_stats *pg_core_stats(const struct pg_core *core);
 /// Free sessions that were silent for the policy's idle time at `now`. Returns how many.
 uint32_t pg_core_expire(struct pg_core *core, uint64_t now);
 
-/// Packets of the session profile that are due at `now`: flushed, repeated, acknowledged, closed.
+/// Packets of the session profile that are due at `now`: flushed, repeated, acknowledged, closed. Of a plan whose engine has
+/// sockets; none of others.
 /// @param datagram  n of them, each with a payload of PG_DATAGRAM_MAX bytes; out: source is whom it goes to, and length
 /// @return how many were written; call again while it is n
 uint32_t pg_core_due(struct pg_core *core, uint64_t now, struct pg_datagram *datagram, uint32_t n);

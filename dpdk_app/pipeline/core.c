@@ -66,9 +66,12 @@ static bool allocate(struct pg_core *core, const struct pg_plan *plan)
 
 static bool open_side(struct pg_core *core, const struct pg_plan *plan)
 {
+	const unsigned reach = plan->engine == PG_ENGINE_DPDK ? VAULT_FRAMES : VAULT_SOCKETS;
+	struct pg_error error;
 	struct side_setup setup = {
 		.vault = &core->vault,
 		.stats = &core->stats,
+		.rules = &core->policy.sessions,
 		.secret = fixed_secret,
 		.message_bytes = (size_t)plan->message_memory_mib << 20,
 		.tsc_hz = pg_tsc_hz(),
@@ -76,17 +79,16 @@ static bool open_side(struct pg_core *core, const struct pg_plan *plan)
 	};
 
 	vault_open(&core->vault, core->state);
-	core->private = zeroed_lines(vault_private_size(core->vault.capacity));
+	core->private = zeroed_lines(vault_private_size(core->vault.capacity, reach));
 	core->messages = zeroed_lines(message_pool_size(setup.message_bytes));
 	if (!core->private || !core->messages)
 		return false;
-	vault_furnish(&core->vault, core->private);
+	vault_furnish(&core->vault, core->private, reach);
 	setup.message_memory = core->messages;
 	core->gate.side = &core->side;
-	side_use_policy(&core->side, &core->policy);
-	if (!session_side_init(&core->side, &setup, pg_tsc()))
+	if (session_side_init(&core->side, &setup, &error) != PG_OK)
 		return false;
-	side_use_policy(&core->side, &core->policy);
+	(void)session_side_begin(&core->side, pg_tsc()); // nobody was here before
 	return true;
 }
 
@@ -225,7 +227,7 @@ uint32_t pg_core_due(struct pg_core *core, uint64_t now, struct pg_datagram *dat
 	struct datagram_departures out;
 	uint32_t filled;
 
-	if (!core->gate.side)
+	if (!core->vault.ways)
 		return 0;
 	if (n > BURST_MAX)
 		n = BURST_MAX;

@@ -77,17 +77,10 @@ struct policy {
 	bool source_limited; // any listener limits its sources
 	struct rate host;
 	struct rate source[PG_LISTENERS_MAX];
-	struct session_rules sessions; // of the session profile
+	struct session_rules sessions; // of the session profile; a side is given them by session_side_use()
 };
 
 void policy_init(struct policy *policy, const struct pg_policy *from, uint64_t generation, uint64_t tsc_hz);
-
-/// Give a side its part of a policy: to be called whenever the gates get a new policy.
-ALWAYS_INLINE void side_use_policy(struct session_side *side, const struct policy *policy)
-{
-	side->rules = &policy->sessions;
-	side->hall.rules = &policy->sessions.delivery;
-}
 
 /// Listeners of a plan that speak the session profile, as in struct gate.
 uint32_t sealed_listeners(const struct pg_plan *plan);

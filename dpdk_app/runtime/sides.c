@@ -3,16 +3,11 @@
 
 #include "runtime/sides.h"
 
-#include <sodium.h>
 #include <sys/random.h>
 
-#include "net/route.h"
 #include "runtime/engine.h"
 #include "session/connection.h"
 #include "stats/error.h"
-
-/// A wheel's tick.
-#define TICKS_PER_S 1000
 
 /// Slots that a worker looks at in one turn when all players are to be told that the gateway ends.
 #define DISMISSED_PER_TURN 4096
@@ -21,40 +16,14 @@
 
 // ---------------------------------------------------------------- what all workers share
 
-/// How many bytes each private array takes, by slot; 0: this engine has none.
-struct array_sizes {
-	size_t lockers, links, routes, ways;
-};
-
-static struct array_sizes array_sizes(const struct pg_gateway *g)
+static unsigned reach(const struct pg_gateway *g)
 {
-	const size_t slots = g->plan.issued_capacity;
-	const bool frames = g->plan.engine == PG_ENGINE_DPDK;
-
-	return (struct array_sizes){
-		.lockers = slots * sizeof(struct locker),
-		.links = slots * sizeof(struct wheel_link),
-		.routes = frames ? slots * sizeof(struct route) : 0,
-		.ways = frames ? 0 : slots,
-	};
+	return g->plan.engine == PG_ENGINE_DPDK ? VAULT_FRAMES : VAULT_SOCKETS;
 }
 
-static bool reserve(void *array, size_t size)
+static size_t private_size(const struct pg_gateway *g)
 {
-	void **where = array;
-
-	*where = size > 0 ? pages_reserve(size) : NULL;
-	pages_withhold(*where, size);
-	return size == 0 || *where;
-}
-
-static bool reserve_arrays(struct pg_gateway *g)
-{
-	const struct array_sizes size = array_sizes(g);
-	struct vault *vault = &g->sides.vault;
-
-	return reserve(&vault->lockers, size.lockers) && reserve(&vault->links, size.links) &&
-	       reserve(&vault->routes, size.routes) && reserve(&vault->ways, size.ways);
+	return vault_private_size(g->plan.issued_capacity, reach(g));
 }
 
 int sides_open(struct pg_gateway *g, void *state, struct pg_error *error)
@@ -63,14 +32,15 @@ int sides_open(struct pg_gateway *g, void *state, struct pg_error *error)
 
 	if (g->plan.issued_capacity == 0)
 		return PG_OK;
-	if (sodium_init() < 0)
-		return error_set(error, PG_ERROR_SYSTEM, "libsodium does not run here: no random bytes");
 	vault_open(&sides->vault, state);
-	if (!reserve_arrays(g))
+	sides->memory = pages_reserve(private_size(g));
+	if (!sides->memory)
 		return error_set(error, PG_ERROR_MEMORY,
 				 "no address space for the connections of %u sessions; a smaller sessions.issued, or a "
 				 "higher limit (ulimit -v)",
 				 g->plan.issued_capacity);
+	pages_withhold(sides->memory, private_size(g));
+	vault_furnish(&sides->vault, sides->memory, reach(g));
 	if (!post_office_make(&sides->office, g->plan.worker_count, g->plan.engine != PG_ENGINE_DPDK))
 		return error_set(error, PG_ERROR_MEMORY, "no memory or descriptors for mail between %u workers",
 				 g->plan.worker_count);
@@ -80,16 +50,9 @@ int sides_open(struct pg_gateway *g, void *state, struct pg_error *error)
 
 void sides_close(struct pg_gateway *g)
 {
-	struct vault *vault = &g->sides.vault;
-
 	if (g->plan.issued_capacity == 0)
 		return;
-	const struct array_sizes size = array_sizes(g);
-
-	pages_free(vault->lockers, size.lockers);
-	pages_free(vault->links, size.links);
-	pages_free(vault->routes, size.routes);
-	pages_free(vault->ways, size.ways);
+	pages_free(g->sides.memory, private_size(g));
 	post_office_free(&g->sides.office);
 }
 
@@ -101,56 +64,50 @@ static size_t pool_bytes(const struct pg_plan *plan)
 	return (size_t)(plan->message_memory_mib * MIB / plan->worker_count);
 }
 
-static int make_hall(struct pg_gateway *g, struct worker *w, struct pg_error *error)
+static int reserve_memory(struct pg_gateway *g, struct worker *w, struct pg_error *error)
 {
-	struct conversation_hall *hall = &w->side->hall;
-
+	w->side = pages_alloc(sizeof(*w->side));
+	if (!w->side)
+		return error_set(error, PG_ERROR_MEMORY, "worker %u: no memory for its side of the sessions",
+				 w->number);
+	pages_withhold(w->side, sizeof(*w->side));
 	w->message_bytes = message_pool_size(pool_bytes(&g->plan));
 	w->messages = pages_reserve(w->message_bytes);
-	pages_withhold(w->messages, w->message_bytes);
-	hall->compressor = compressor_new((int)g->plan.compression_level);
-	if (!w->messages || !hall->compressor)
+	if (!w->messages)
 		return error_set(error, PG_ERROR_MEMORY, "worker %u: no memory for messages on their way", w->number);
-	hall->pool = message_pool_init(w->messages, pool_bytes(&g->plan));
-	hall->stats = &w->stats->messages;
-	hall->gateway = true;
-	counter_set(&hall->stats->memory_used, 0); // what a dead worker had is gone
+	pages_withhold(w->messages, w->message_bytes);
 	return PG_OK;
 }
 
 int side_make(struct pg_gateway *g, struct worker *w, struct pg_error *error)
 {
-	struct session_side *side;
+	struct side_setup setup = {
+		.vault = &g->sides.vault,
+		.stats = w->stats,
+		.rules = &w->current->sessions,
+		.relay = &w->post.relay,
+		.message_bytes = pool_bytes(&g->plan),
+		.tsc_hz = pg_tsc_hz(),
+		.compression_level = (int)g->plan.compression_level,
+		.worker = (uint8_t)w->number,
+	};
 
 	if (g->plan.issued_capacity == 0)
 		return PG_OK;
-	side = w->side = pages_alloc(sizeof(*side));
-	if (!side)
-		return error_set(error, PG_ERROR_MEMORY, "worker %u: no memory for its side of the sessions",
-				 w->number);
-	pages_withhold(side, sizeof(*side));
-	if (!cipher_code_init(&side->code))
-		return error_set(error, PG_ERROR_SYSTEM,
-				 "profile session needs a CPU with AES instructions (AES-NI), this one has none");
-	if (!random_source_init(&side->random) ||
-	    getrandom(&side->secret, sizeof(side->secret), 0) != sizeof(side->secret))
+	if (reserve_memory(g, w, error) != PG_OK)
+		return error->code;
+	setup.message_memory = w->messages;
+	if (getrandom(&setup.secret, sizeof(setup.secret), 0) != sizeof(setup.secret))
 		return error_set(error, PG_ERROR_SYSTEM, "the kernel gave no random bytes");
 	post_init(&w->post, &g->sides.office, w->number);
-	side->vault = &g->sides.vault;
-	side->stats = w->stats;
-	side->tsc_hz = pg_tsc_hz();
-	side->worker = (uint8_t)w->number;
-	side->relay = &w->post.relay;
-	side_use_policy(side, w->current);
-	return make_hall(g, w, error);
+	return session_side_init(w->side, &setup, error);
 }
 
 void side_free(struct worker *w)
 {
 	if (!w->side)
 		return;
-	cipher_code_free(&w->side->code);
-	compressor_free(w->side->hall.compressor);
+	session_side_free(w->side);
 	pages_free(w->messages, w->message_bytes);
 	pages_free(w->side, sizeof(*w->side));
 }
@@ -159,13 +116,8 @@ void side_free(struct worker *w)
 
 void side_begin(struct worker *w)
 {
-	struct session_side *side = w->side;
-	const uint64_t now = pg_tsc();
-
-	if (!side)
-		return;
-	wheel_init(&side->wheel, side->vault->links, side->tsc_hz / TICKS_PER_S, now);
-	counter_add(&w->stats->sessions_recovered, connection_adopt(side, now));
+	if (w->side)
+		counter_add(&w->stats->sessions_recovered, session_side_begin(w->side, pg_tsc()));
 }
 
 static bool is_ours(const struct session_side *side, uint32_t slot)

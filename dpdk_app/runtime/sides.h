@@ -15,6 +15,7 @@ struct pg_gateway;
 /// All that is there once per process.
 struct sides {
 	struct vault vault;        // capacity 0: no listener speaks the profile
+	void *memory;              // private, of the vault
 	struct post_office office; // of the workers
 	struct post control;       // the control thread's view of it
 };

@@ -117,7 +117,7 @@ bool worker_keep_house(struct worker *w, uint64_t now, uint32_t slots)
 	w->current = policy;
 	if (w->side) {
 		if (unlikely(fresh))
-			side_use_policy(w->side, policy);
+			session_side_use(w->side, &policy->sessions);
 		side_keep_house(w, now, slots);
 	}
 	if (unlikely(expired > 0))

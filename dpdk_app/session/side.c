@@ -1,61 +1,50 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// session/side.c: the memory that a process keeps beside its sessions' records, and one worker's side.
+// session/side.c: see side.h.
 
 #include "session/side.h"
 
-#include "net/route.h"
+#include "session/connection.h"
+#include "stats/error.h"
 
-/// The wheel turns once a second.
+/// Of the wheel.
 #define TICKS_PER_S 1000
 
-static size_t lines(size_t bytes)
-{
-	return (bytes + CACHE_LINE - 1) & ~(size_t)(CACHE_LINE - 1);
-}
-
-size_t vault_private_size(uint32_t capacity)
-{
-	const size_t slots = capacity;
-
-	return lines(slots * sizeof(struct locker)) + lines(slots * sizeof(struct route)) +
-	       lines(slots * sizeof(struct wheel_link)) + lines(slots);
-}
-
-void vault_furnish(struct vault *vault, void *memory)
-{
-	const size_t slots = vault->capacity;
-	uint8_t *at = memory;
-
-	vault->lockers = (struct locker *)at;
-	at += lines(slots * sizeof(struct locker));
-	vault->routes = (struct route *)at;
-	at += lines(slots * sizeof(struct route));
-	vault->links = (struct wheel_link *)at;
-	at += lines(slots * sizeof(struct wheel_link));
-	vault->ways = at;
-}
-
-bool session_side_init(struct session_side *side, const struct side_setup *setup, uint64_t now)
+int session_side_init(struct session_side *side, const struct side_setup *setup, struct pg_error *error)
 {
 	side->vault = setup->vault;
 	side->stats = setup->stats;
 	side->tsc_hz = setup->tsc_hz;
 	side->secret = setup->secret;
 	side->worker = setup->worker;
+	side->relay = setup->relay;
 	side->hall = (struct conversation_hall){
 		.pool = message_pool_init(setup->message_memory, setup->message_bytes),
 		.compressor = compressor_new(setup->compression_level),
 		.stats = &setup->stats->messages,
 		.gateway = true,
 	};
-	wheel_init(&side->wheel, setup->vault->links, setup->tsc_hz / TICKS_PER_S, now);
-	return cipher_code_init(&side->code) && random_source_init(&side->random) && side->hall.compressor;
+	counter_set(&side->hall.stats->memory_used, 0); // what a dead worker had is gone
+	session_side_use(side, setup->rules);
+	if (!cipher_code_init(&side->code))
+		return error_set(error, PG_ERROR_SYSTEM,
+				 "profile session needs a CPU with AES instructions (AES-NI), this one has none");
+	if (!random_source_init(&side->random))
+		return error_set(error, PG_ERROR_SYSTEM,
+				 "the kernel gave no random bytes, or libsodium does not run here");
+	if (!side->hall.compressor)
+		return error_set(error, PG_ERROR_MEMORY, "no memory to compress messages with");
+	return PG_OK;
 }
 
 void session_side_free(struct session_side *side)
 {
 	cipher_code_free(&side->code);
-	if (side->hall.compressor)
-		compressor_free(side->hall.compressor);
+	compressor_free(side->hall.compressor);
 	side->hall.compressor = NULL;
+}
+
+uint32_t session_side_begin(struct session_side *side, uint64_t now)
+{
+	wheel_init(&side->wheel, side->vault->links, side->tsc_hz / TICKS_PER_S, now);
+	return connection_adopt(side, now);
 }

@@ -60,10 +60,12 @@ struct session_side {
 	uint32_t cursor;                  // next slot that the sweep looks at
 };
 
-/// The arguments of session_side_init().
+/// What a side is made from. All of it stays the caller's, and outlives the side.
 struct side_setup {
 	struct vault *vault; // open and furnished
 	struct pg_worker_stats *stats;
+	const struct session_rules *rules; // the first; a new policy brings others
+	struct relay *relay;               // as in struct session_side
 	struct hash_secret secret;
 	void *message_memory; // message_pool_size(message_bytes), zeroed, cache-aligned
 	size_t message_bytes;
@@ -72,16 +74,21 @@ struct side_setup {
 	uint8_t worker;
 };
 
-/// Memory that a vault needs beside the state: of a slot that is never used it is never touched.
-size_t vault_private_size(uint32_t capacity);
-
-/// @param vault   open
-/// @param memory  vault_private_size() bytes, zeroed, cache-aligned, kept by the caller
-void vault_furnish(struct vault *vault, void *memory);
-
-/// Make a side, zeroed before, whose policy is to follow. Reads what a dead worker left only later: connection_adopt().
-/// @return false when this CPU does not run the cipher, or there are no random bytes or memory; to be freed all the same
-bool session_side_init(struct session_side *side, const struct side_setup *setup, uint64_t now);
+/// Make a side of zeroed memory, in whatever thread. Nothing is read of what a dead worker left.
+/// @return PG_OK; PG_ERROR_SYSTEM when this CPU does not run the cipher or there are no random bytes, PG_ERROR_MEMORY.
+///         To be freed all the same
+int session_side_init(struct session_side *side, const struct side_setup *setup, struct pg_error *error);
 void session_side_free(struct session_side *side);
+
+/// In the worker's own thread, before its first packet: take over what a dead worker left.
+/// @return connections that go on
+uint32_t session_side_begin(struct session_side *side, uint64_t now);
+
+/// The rules from now on.
+ALWAYS_INLINE void session_side_use(struct session_side *side, const struct session_rules *rules)
+{
+	side->rules = rules;
+	side->hall.rules = &rules->delivery;
+}
 
 #endif

@@ -5,7 +5,9 @@
 
 #include <string.h>
 
+#include "net/route.h"
 #include "session/state.h"
+#include "session/wheel.h"
 
 static_assert(sizeof(struct cookie_secret) == STATE_COOKIE_SECRET_LEN, "is kept in the state");
 
@@ -19,4 +21,45 @@ void vault_open(struct vault *vault, void *state)
 	vault->players = parts.players;
 	vault->numbers = parts.numbers;
 	memcpy(vault->cookies.bytes, parts.cookie_secret, sizeof(vault->cookies.bytes));
+}
+
+static size_t lines(size_t bytes)
+{
+	return (bytes + CACHE_LINE - 1) & ~(size_t)(CACHE_LINE - 1);
+}
+
+/// Bytes of each private array.
+struct array_sizes {
+	size_t lockers, links, routes, ways;
+};
+
+static struct array_sizes array_sizes(size_t slots, unsigned reach)
+{
+	return (struct array_sizes){
+		.lockers = lines(slots * sizeof(struct locker)),
+		.links = lines(slots * sizeof(struct wheel_link)),
+		.routes = reach & VAULT_FRAMES ? lines(slots * sizeof(struct route)) : 0,
+		.ways = reach & VAULT_SOCKETS ? lines(slots) : 0,
+	};
+}
+
+size_t vault_private_size(uint32_t capacity, unsigned reach)
+{
+	const struct array_sizes size = array_sizes(capacity, reach);
+
+	return size.lockers + size.links + size.routes + size.ways;
+}
+
+void vault_furnish(struct vault *vault, void *memory, unsigned reach)
+{
+	const struct array_sizes size = array_sizes(vault->capacity, reach);
+	uint8_t *at = memory;
+
+	vault->lockers = (struct locker *)at;
+	at += size.lockers;
+	vault->links = (struct wheel_link *)at;
+	at += size.links;
+	vault->routes = reach & VAULT_FRAMES ? (struct route *)at : NULL;
+	at += size.routes;
+	vault->ways = reach & VAULT_SOCKETS ? at : NULL;
 }

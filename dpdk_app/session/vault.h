@@ -47,6 +47,18 @@ struct vault {
 /// Set what of a vault lies in the state: capacity, used, records, players, numbers, cookies.
 void vault_open(struct vault *vault, void *state);
 
+/// How the process reaches peers, and so what it keeps of each: the headers of the peer's frames, or a socket of the kernel's.
+enum vault_reach { VAULT_FRAMES = 1, VAULT_SOCKETS = 2 };
+
+/// Bytes of private memory: what lies beside the records. Of a slot that is never used none is ever touched.
+/// @param reach  of enum vault_reach, one or both
+size_t vault_private_size(uint32_t capacity, unsigned reach);
+
+/// Divide the private memory.
+/// @param vault   open
+/// @param memory  vault_private_size() bytes, zeroed, cache-aligned, kept by the caller
+void vault_furnish(struct vault *vault, void *memory, unsigned reach);
+
 ALWAYS_INLINE struct conversation *vault_conversation(const struct vault *vault, uint32_t slot)
 {
 	return &vault->lockers[slot].conversation;

@@ -242,13 +242,13 @@ static struct bench *open_bench(uint32_t sessions)
 	struct bench *b = zeroed_lines(sizeof(*b));
 
 	b->rig = rig_open("auto", 16);
-	b->house = house_open(sessions);
+	b->house = house_open(sessions, VAULT_FRAMES);
 	set_limits(&b->house->rules);
 	b->rig->policy.sessions = b->house->rules;
 	b->rig->gate.side = b->house->side[0];
 	b->rig->gate.sealed = 1;
 	identity_expect_sealed(&b->rig->identity);
-	side_use_policy(b->house->side[0], &b->rig->policy);
+	session_side_use(b->house->side[0], &b->rig->policy.sessions);
 	make_players(b, sessions);
 	make_frames(b, sessions);
 	return b;

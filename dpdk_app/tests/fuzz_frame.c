@@ -167,7 +167,7 @@ static void let_time_pass(struct pair *p)
 
 static void prepare(struct pair *p)
 {
-	p->house = house_open(ISSUED);
+	p->house = house_open(ISSUED, VAULT_FRAMES);
 	for (uint32_t i = 0; i < ISSUED; i++) {
 		const struct player player = house_issue(p->house, i + 1, 3600, false);
 
@@ -178,7 +178,7 @@ static void prepare(struct pair *p)
 		p->rig[k] = rig_open(k == 0 ? "v2" : "auto", CAPACITY);
 		p->rig[k]->gate.side = p->house->side[k];
 		p->rig[k]->gate.sealed = 2;
-		side_use_policy(p->house->side[k], &p->rig[k]->policy);
+		session_side_use(p->house->side[k], &p->rig[k]->policy.sessions);
 	}
 	usual_frame_close(&p->rig[0]->identity.usual);
 	rig_identity_of_many(&p->many);

@@ -58,7 +58,7 @@ static void require(bool condition)
 
 static void open_world(struct world *w, const char *isa)
 {
-	w->house = house_open(CAPACITY);
+	w->house = house_open(CAPACITY, FRAMES ? VAULT_FRAMES | VAULT_SOCKETS : VAULT_SOCKETS);
 	w->rig = rig_open(isa, 16);
 	w->rig->policy.sessions = w->house->rules;
 	for (unsigned i = 0; i < PG_REQUESTS; i++)
@@ -73,7 +73,7 @@ static void open_world(struct world *w, const char *isa)
 	w->gate.stats = &w->house->stats[0];
 	w->gate.arrivals = &w->house->stats[0].received;
 	identity_expect_sealed(&w->rig->identity);
-	side_use_policy(w->house->side[0], &w->rig->policy);
+	session_side_use(w->house->side[0], &w->rig->policy.sessions);
 }
 
 static void prepare(struct table *t)
@@ -102,10 +102,7 @@ static void start_again(struct table *t)
 	for (unsigned k = 0; k < LEVELS; k++) {
 		struct world *w = &t->world[k];
 
-		house_reset(w->house, t->state, t->now);
-		vault_open(&w->house->vault, w->house->state);
-		w->house->side[0]->random = (struct random_source){.seed = {7}};
-		require(connection_adopt(w->house->side[0], t->now) == 2);
+		require(house_reset(w->house, t->state, t->now) == 2);
 	}
 }
 
@@ -371,10 +368,8 @@ static void start_process(struct table *t)
 
 		for (uint32_t slot = 0; slot < CAPACITY; slot++)
 			conversation_end(&side->hall, vault_conversation(&house->vault, slot), PG_LOSS_CLOSED);
-		memset(house->process, 0, vault_private_size(CAPACITY));
-		wheel_init(&side->wheel, house->vault.links, side->tsc_hz / 1000, house->now);
-		side->outbox = (struct outbox){0};
-		connection_adopt(side, house->now);
+		require(side->hall.pool->used == 1 || side->hall.pool->used == 0);
+		house_restart_in_place(house);
 	}
 }
 

@@ -34,7 +34,7 @@ static void require(bool condition)
 
 static void prepare(struct table *t)
 {
-	t->house = house_open(CAPACITY);
+	t->house = house_open(CAPACITY, VAULT_FRAMES);
 	for (uint32_t i = 0; i < PLAYERS; i++)
 		t->issued[i] = house_issue(t->house, i + 1, 60, i == 2);
 	require(pg_session_revoke(t->house->state, t->issued[3].session));
@@ -251,9 +251,7 @@ static void break_in(struct table *t, uint8_t address)
 			connection_sweep(t->house->side[side], t->house->now, CAPACITY);
 		return;
 	}
-	memset(t->house->vault.lockers, 0, CAPACITY * sizeof(struct locker));
-	for (unsigned side = 0; side < HOUSE_SIDES; side++)
-		connection_adopt(t->house->side[side], t->house->now);
+	house_restart_in_place(t->house);
 }
 
 static void run(struct table *t, const uint8_t *head, const uint8_t *bytes, uint16_t length)
@@ -290,8 +288,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		prepare(&t);
 	house_reset(t.house, t.state, t.now);
 	memcpy(t.player, t.issued, sizeof(t.player));
-	for (unsigned side = 0; side < HOUSE_SIDES; side++)
-		t.house->side[side]->random = (struct random_source){.seed = {(uint8_t)side}};
 	while (size >= 5) {
 		const uint8_t *head = data;
 		size_t length = (size_t)(data[3] | data[4] << 8) % (DATAGRAM_MAX + 1);

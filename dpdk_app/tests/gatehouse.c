@@ -22,7 +22,7 @@ int gatehouse_open(void **state)
 	struct gatehouse *g = zeroed_lines(sizeof(*g));
 
 	g->way = *(const unsigned *)*state;
-	g->house = house_open(GATEHOUSE_CAPACITY);
+	g->house = house_open(GATEHOUSE_CAPACITY, g->way == WAY_KERNEL ? VAULT_SOCKETS : VAULT_FRAMES);
 	g->rig = rig_open("auto", 16);
 	if (g->way == WAY_OFFLOAD || g->way == WAY_OFFLOAD_UDP)
 		rig_offload(g->rig, 1 | (g->way == WAY_OFFLOAD ? TX_CHECKSUM_IP | TX_CHECKSUM_UDP : TX_CHECKSUM_UDP)
@@ -39,7 +39,7 @@ int gatehouse_open(void **state)
 		g->gate[i].side = g->house->side[i];
 		g->gate[i].stats = &g->house->stats[i];
 		g->gate[i].arrivals = &g->house->stats[i].received;
-		side_use_policy(g->house->side[i], &g->rig->policy);
+		session_side_use(g->house->side[i], &g->rig->policy.sessions);
 	}
 	g->rig->gate = g->gate[0];
 	if (g->gate[0].sealed & 1)

@@ -23,9 +23,11 @@ static void require(bool condition, const char *what)
 static void open_side(struct house *house, uint8_t worker)
 {
 	struct session_side *side = zeroed_lines(sizeof(*side));
+	struct pg_error error;
 	struct side_setup setup = {
 		.vault = &house->vault,
 		.stats = &house->stats[worker],
+		.rules = &house->rules,
 		.secret = RIG_SECRET,
 		.message_bytes = MESSAGE_BYTES,
 		.tsc_hz = pg_tsc_hz(),
@@ -34,20 +36,29 @@ static void open_side(struct house *house, uint8_t worker)
 	};
 
 	setup.message_memory = house->message_memory[worker] = zeroed_lines(message_pool_size(MESSAGE_BYTES));
-	require(session_side_init(side, &setup, house->now), "a side cannot be made here");
-	side->rules = &house->rules;
-	side->hall.rules = &house->rules.delivery;
+	require(session_side_init(side, &setup, &error) == PG_OK, "a side cannot be made here");
 	house->side[worker] = side;
 }
 
+static uint32_t begin(struct house *house)
+{
+	uint32_t going_on = 0;
+
+	for (unsigned worker = 0; worker < HOUSE_SIDES; worker++)
+		going_on += session_side_begin(house->side[worker], house->now);
+	return going_on;
+}
+
 /// What a worker process has beside the state.
-static void open_process(struct house *house)
+/// @return connections that go on
+static uint32_t open_process(struct house *house)
 {
 	vault_open(&house->vault, house->state);
-	house->process = zeroed_lines(vault_private_size(house->capacity));
-	vault_furnish(&house->vault, house->process);
+	house->process = zeroed_lines(vault_private_size(house->capacity, house->reach));
+	vault_furnish(&house->vault, house->process, house->reach);
 	for (uint8_t worker = 0; worker < HOUSE_SIDES; worker++)
 		open_side(house, worker);
+	return begin(house);
 }
 
 static void close_process(struct house *house)
@@ -60,12 +71,13 @@ static void close_process(struct house *house)
 	free(house->process);
 }
 
-struct house *house_open(uint32_t capacity)
+struct house *house_open(uint32_t capacity, unsigned reach)
 {
 	struct house *house = zeroed_lines(sizeof(*house));
 	struct pg_error error;
 
 	house->capacity = capacity;
+	house->reach = reach;
 	house->now = pg_tsc();
 	house->rules.idle_timeout = 30 * pg_tsc_hz();
 	house->rules.delivery = (struct delivery_rules){
@@ -81,7 +93,7 @@ struct house *house_open(uint32_t capacity)
 	house->state_size = pg_state_size(16, HOUSE_SIDES, capacity);
 	house->state = zeroed_lines(house->state_size);
 	require(pg_state_init(house->state, house->state_size, 16, HOUSE_SIDES, capacity, &error) == PG_OK, "no state");
-	open_process(house);
+	(void)open_process(house);
 	return house;
 }
 
@@ -94,32 +106,36 @@ void house_close(struct house *house)
 
 uint32_t house_restart(struct house *house)
 {
-	uint32_t going_on = 0;
-
 	close_process(house);
-	open_process(house);
-	for (unsigned worker = 0; worker < HOUSE_SIDES; worker++)
-		going_on += connection_adopt(house->side[worker], house->now);
-	return going_on;
+	return open_process(house);
 }
 
-void house_reset(struct house *house, const void *state, uint64_t now)
+uint32_t house_restart_in_place(struct house *house)
 {
-	memcpy(house->state, state, house->state_size);
-	memset(house->process, 0, vault_private_size(house->capacity));
-	memset(house->stats, 0, sizeof(house->stats));
-	house->now = now;
+	memset(house->process, 0, vault_private_size(house->capacity, house->reach));
 	for (unsigned worker = 0; worker < HOUSE_SIDES; worker++) {
 		struct session_side *side = house->side[worker];
 
 		memset(house->message_memory[worker], 0, (side->hall.pool->touched + 1) * (size_t)POOL_BLOCK);
 		message_pool_init(house->message_memory[worker], MESSAGE_BYTES);
 		memset(&side->connections, 0, sizeof(side->connections));
+		house->stats[worker].messages.memory_used = 0;
 		side->outbox = (struct outbox){0};
 		side->handshake_conforms_at = 0;
 		side->cursor = 0;
-		wheel_init(&side->wheel, house->vault.links, side->tsc_hz / 1000, now);
 	}
+	return begin(house);
+}
+
+uint32_t house_reset(struct house *house, const void *state, uint64_t now)
+{
+	memcpy(house->state, state, house->state_size);
+	vault_open(&house->vault, house->state);
+	memset(house->stats, 0, sizeof(house->stats));
+	house->now = now;
+	for (uint8_t worker = 0; worker < HOUSE_SIDES; worker++)
+		house->side[worker]->random = (struct random_source){.seed = {worker}};
+	return house_restart_in_place(house);
 }
 
 void house_wait(struct house *house, uint64_t ms)

@@ -23,20 +23,26 @@ struct house {
 	struct pg_worker_stats stats[HOUSE_SIDES];
 	uint64_t now; // TSC: real at first, then the test's
 	uint32_t capacity;
+	unsigned reach; // of enum vault_reach
 	uint8_t *message_memory[HOUSE_SIDES];
 	void *process; // private memory of the vault
 };
 
 /// Everything unlimited, idle after 30 s. Ends the process when something is missing.
-struct house *house_open(uint32_t capacity);
+/// @param reach  of enum vault_reach: as the product, one of them, but where frames and datagrams are compared
+struct house *house_open(uint32_t capacity, unsigned reach);
 void house_close(struct house *house);
 
 /// The worker process is gone, with all that was its own; another one has started and adopted.
 /// @return connections that go on, of all sides
 uint32_t house_restart(struct house *house);
 
-/// As it was when `state` was copied, with a process that knows of no connection. Faster than another house.
-void house_reset(struct house *house, const void *state, uint64_t now);
+/// The same with the sides that there are, which is faster.
+uint32_t house_restart_in_place(struct house *house);
+
+/// As it was when `state` was copied, for a process that has just started in place. Random numbers are the same each time.
+/// @return connections that go on, of all sides
+uint32_t house_reset(struct house *house, const void *state, uint64_t now);
 
 /// Pass milliseconds.
 void house_wait(struct house *house, uint64_t ms);

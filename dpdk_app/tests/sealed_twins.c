@@ -33,7 +33,8 @@ struct beginning {
 
 static struct beginning beginning_make(void)
 {
-	struct beginning b = {.house = {house_open(TWINS_CAPACITY), house_open(TWINS_CAPACITY)}};
+	struct beginning b = {
+		.house = {house_open(TWINS_CAPACITY, VAULT_FRAMES), house_open(TWINS_CAPACITY, VAULT_FRAMES)}};
 	struct house *house = b.house[0];
 
 	for (unsigned i = 0; i < CAST; i++) {
@@ -64,12 +65,8 @@ static void twin_open(struct twin *twin, struct house *house, const struct begin
 	struct rig *rig = rig_open(level, PLAIN_CAPACITY);
 
 	house_reset(house, b->state, b->now);
-	vault_open(&house->vault, house->state);
-	for (unsigned i = 0; i < HOUSE_SIDES; i++) {
-		house->side[i]->random = (struct random_source){.seed = {7}};
-		connection_adopt(house->side[i], b->now);
-		side_use_policy(house->side[i], &rig->policy);
-	}
+	for (unsigned i = 0; i < HOUSE_SIDES; i++)
+		session_side_use(house->side[i], &rig->policy.sessions);
 	rig_offload(rig, offload);
 	rig->census.tables = HOUSE_SIDES;
 	rig->census.active[1] = &house->stats[1].sessions_active;

@@ -106,7 +106,7 @@ static void restart(struct gatehouse *g)
 	assert_int_equal(house_restart(g->house), 1);
 	for (unsigned i = 0; i < HOUSE_SIDES; i++) {
 		g->gate[i].side = g->house->side[i];
-		side_use_policy(g->house->side[i], &g->rig->policy);
+		session_side_use(g->house->side[i], &g->rig->policy.sessions);
 	}
 }
 

@@ -61,7 +61,7 @@ static int open_desk(void **state)
 	struct desk *desk = zeroed_lines(sizeof(*desk));
 	struct worker *w = &desk->worker;
 
-	desk->house = house_open(64);
+	desk->house = house_open(64, VAULT_SOCKETS);
 	desk->sends = true;
 	desk->policy[0].generation = 1;
 	desk->policy[1].generation = 2;
