@@ -6,7 +6,6 @@ Of the supervisor's process. Any of its threads may call; one at a time gets in.
 
 from __future__ import annotations
 
-import mmap
 import secrets
 import threading
 from collections.abc import Iterator
@@ -17,7 +16,7 @@ from typing import Any, Self
 
 from pyshim._native import decode
 from pyshim._native._pollgate import ffi, lib
-from pyshim.dataplane import Core, check, new_error
+from pyshim.dataplane import check, new_error
 from pyshim.errors import PollgateError, UsageError
 from pyshim.system.memory_file import SessionState
 
@@ -91,15 +90,8 @@ class SessionTable:
             UnavailableError: there is not enough memory.
         """
         self._lock = threading.Lock()
-        self._memory: mmap.mmap | None = state.map()
+        self._memory = state.map()
         self._native: Any = ffi.from_buffer(self._memory, require_writable=True)
-
-    @classmethod
-    def of_core(cls, core: Core) -> Self:
-        """The issued sessions of a core without devices, which must outlive it."""
-        table = cls.__new__(cls)
-        table._lock, table._memory, table._native = threading.Lock(), None, core.native_state
-        return table
 
     def issue(self, player_id: int, ttl_s: int, *, once: bool = False) -> Issued:
         """A new session with a new key for `ttl_s` seconds; the player's session of before is revoked.
@@ -168,7 +160,7 @@ class SessionTable:
     def close(self) -> None:
         """Unmap; the sessions stay with the state."""
         with self._lock:
-            if self._native is not None and self._memory is not None:
+            if self._native is not None:
                 ffi.release(self._native)
                 self._memory.close()
             self._native = None

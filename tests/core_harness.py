@@ -9,11 +9,8 @@ from ipaddress import IPv4Interface
 from types import TracebackType
 from typing import Any, Self
 
-from pyshim._native import _pollgate
+from tests.native import ffi, lib
 from tests.oracle import Interface, SourceLimit
-
-ffi: Any = _pollgate.ffi
-lib: Any = _pollgate.lib  # the plan's fields and constants are the compiler's to check
 
 DROP_NONE = 0
 BURST_MAX = 64
@@ -91,7 +88,7 @@ class CoreHarness:
         self._start = lib.pg_tsc()
 
     def __enter__(self) -> Self:
-        self._core = lib.pg_core_open(self._plan)
+        self._core = lib.pg_core_open(self._plan, ffi.NULL)
         if self._core == ffi.NULL:
             raise MemoryError("pg_core_open returned NULL")
         return self
@@ -171,9 +168,3 @@ class CoreHarness:
 
 def _name(function: Any, index: int) -> str:
     return str(ffi.string(function(index)).decode())
-
-
-def checksum(data: bytes) -> int:
-    """The core's Internet checksum, as a big-endian number in the header."""
-    raw = lib.pg_checksum(ffi.from_buffer(data), len(data))
-    return int.from_bytes(int(raw).to_bytes(2, "little"), "big")

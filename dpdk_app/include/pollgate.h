@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// pollgate.h: all that the supervisor's side can see of the data plane: plan in, lifecycle, statistics out.
+// pollgate.h: all that the supervisor's side can see of the data plane: plan in, lifecycle, and with pollgate_stats.h
+// statistics out.
 //
 // No DPDK type appears here. Every structure is plain data with fixed sizes, because it crosses a process
 // border (the statistics page and the session state are memory files that outlive a worker process) or a
@@ -12,110 +13,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "pollgate_stats.h"
+
 #ifdef __cplusplus
 extern "C" {
 #endif
 
 /// Bumped when a structure or the meaning of a field changes; kept in every shared page.
 #define PG_ABI_VERSION 8
-
-#define PG_WORKERS_MAX 32
-#define PG_PORTS_MAX 8
-#define PG_POOLS_MAX 8
-#define PG_LISTENERS_MAX 16
-#define PG_ADDRESSES_MAX 8
-#define PG_QUEUES_PER_WORKER_MAX 16
-#define PG_BURST_BUCKETS 9     // upper bounds 1, 2, 4, 8, 16, 24, 32, 48, 64 packets
-#define PG_DATAGRAM_MAX 1472   // bytes of UDP payload that fit an Ethernet frame; longer ones are too_long
-#define PG_ABOUT_MAX 112       // an interface's name, an address as text, or a path
-#define PG_HANDLING_BUCKETS 26 // see pg_handling_bound_ns(); the last one is unbounded
-
-// ---------------------------------------------------------------- names
-
-/// What a received packet was handled as: the label `type` of pollgate_messages_total.
-enum pg_message {
-#define HANDLED(NAME, name) PG_MESSAGE_##NAME,
-#include "stats/reasons.def"
-	PG_MESSAGES
-};
-
-/// Why a received packet was dropped: the label `reason` of pollgate_drops_total.
-enum pg_drop {
-	PG_DROP_NONE, // not dropped; never counted, has no label
-#define DROP(NAME, ...) PG_DROP_##NAME,
-#include "stats/reasons.def"
-	PG_DROPS
-};
-
-/// Why a packet offered to a transmit queue did not leave: label `reason` of pollgate_transmit_drops_total.
-enum pg_tx_drop {
-#define TX_DROP(NAME, name) PG_TX_DROP_##NAME,
-#include "stats/reasons.def"
-	PG_TX_DROPS
-};
-
-/// Label of an enumerator above; NULL when out of range or without a label. Static storage.
-const char *pg_message_name(unsigned message);
-const char *pg_drop_name(unsigned drop);
-const char *pg_tx_drop_name(unsigned drop);
-
-/// Upper bound (inclusive) of a bucket; UINT64_MAX for the last handling bucket.
-uint32_t pg_burst_bound(unsigned bucket);
-uint64_t pg_handling_bound_ns(unsigned bucket);
-
-/// Messages of the session profile that players send: label `type` of pollgate_session_messages_received_total.
-enum pg_request {
-#define OWN(NAME, ...) PG_REQUEST_##NAME,
-#define RELAYED(NAME, ...) PG_REQUEST_##NAME,
-#include "wire/messages.def"
-	PG_REQUESTS
-};
-
-/// And those that they get: label `type` of pollgate_session_messages_sent_total.
-enum pg_event {
-#define RELAYED(NAME, ...) PG_EVENT_##NAME,
-#define GIVEN(NAME, ...) PG_EVENT_##NAME,
-#include "wire/messages.def"
-	PG_EVENTS
-};
-
-/// Types that may be compressed, of either direction: label `type` of pollgate_compression_bytes_total.
-enum pg_compressible {
-#define COMPRESSED(NAME, ...) PG_COMPRESS_##NAME,
-#include "wire/messages.def"
-	PG_COMPRESSIBLE
-};
-
-/// Why a message to a player was not delivered: label `reason` of pollgate_session_messages_lost_total.
-enum pg_loss {
-	PG_LOSS_NONE, // not lost; never counted, has no label
-#define LOSS(NAME, name) PG_LOSS_##NAME,
-#include "stats/reasons.def"
-	PG_LOSSES
-};
-
-/// Why connections ended: label `reason` of pollgate_session_closed_total. As on the wire.
-enum pg_close_reason {
-	PG_CLOSED_NONE, // never counted, has no label
-#define CLOSED(NAME, name, number) PG_CLOSED_##NAME = (number),
-#include "wire/closed.def"
-	PG_CLOSE_REASONS
-};
-
-/// Why HELLOs and CONFIRMs were answered with DENIED: label `reason` of pollgate_session_denied_total. As on the wire.
-enum pg_denial {
-	PG_DENIED_NONE, // never counted, has no label
-#define DENIED(NAME, name, number) PG_DENIED_##NAME = (number),
-#include "wire/closed.def"
-	PG_DENIALS
-};
-
-const char *pg_request_name(unsigned request);
-const char *pg_event_name(unsigned event);
-const char *pg_compressible_name(unsigned type);
-const char *pg_loss_name(unsigned loss);
-const char *pg_denial_name(unsigned reason);
-const char *pg_close_name(unsigned reason);
 
 // ---------------------------------------------------------------- errors
 
@@ -156,12 +61,6 @@ struct pg_socket_plan {
 #define SOCKETS PG_SETTING
 #include "settings.def"
 	uint8_t pages; // enum pg_pages: of io_uring's buffers
-};
-
-struct pg_address {
-	uint8_t family; // 4 or 6
-	uint8_t prefix_len;
-	uint8_t bytes[16]; // network order; the first 4 when family is 4
 };
 
 /// `checksums`: use the device's engines where it has them, or always compute in software.
@@ -242,220 +141,6 @@ struct pg_plan {
 	struct pg_socket_plan sockets;
 	struct pg_policy policy;
 };
-
-// ---------------------------------------------------------------- statistics
-
-// Each counter is one line of stats/counters.def, which makes its field.
-#define PG_NUMBER(field, length, ...) uint64_t field length;
-#define PG_NUMBER_32(field, length, ...) uint32_t field length;
-
-struct pg_port_counts {
-#define PORT_COUNT PG_NUMBER
-#include "stats/counters.def"
-};
-
-struct pg_listener_counts {
-#define LISTENER_COUNT PG_NUMBER
-#include "stats/counters.def"
-};
-
-/// What is said in sessions of the session profile.
-struct pg_message_stats {
-#define MESSAGE PG_NUMBER
-#include "stats/counters.def"
-};
-
-/// One poll loop's counters. One writer: its lcore. Never reset, not even by a new worker process.
-/// At every quiet moment: received + handed_in = sum(handled) + sum(dropped) + to_kernel + forwarded + handed_out,
-/// and tx_offered = tx_sent + sum(tx_dropped); over all workers handed_in = handed_out.
-struct pg_worker_stats {
-	// liveness
-	uint64_t heartbeat_tsc; // last turn of the loop; 0 before the first
-	uint64_t thread;        // that runs the loop, as the kernel numbers it
-	uint64_t policy_generation;
-
-#define RECEIVE PG_NUMBER
-#define TRANSMIT PG_NUMBER
-#define TIME PG_NUMBER
-#define SESSION PG_NUMBER
-#include "stats/counters.def"
-
-	struct pg_message_stats messages;
-
-#define DISTRIBUTION PG_NUMBER
-#include "stats/counters.def"
-
-	struct pg_port_counts port[PG_PORTS_MAX];
-	struct pg_listener_counts listener[PG_LISTENERS_MAX];
-} __attribute__((aligned(64)));
-
-/// Does a port serve? Of interfaces in ascending order of what it takes to make it well again.
-enum pg_device_state {
-	PG_DEVICE_WELL,
-	PG_DEVICE_NARROW,   // frames of more than longest_frame bytes do not pass its interface, or the far end
-	PG_DEVICE_DOWN,     // its interface is down, or has no carrier
-	PG_DEVICE_AWAY,     // of sockets: one of its addresses is not this host's
-	PG_DEVICE_GONE,     // its interface is not there
-	PG_DEVICE_REPLACED, // there is another interface of that name: the device has to be opened again
-	PG_DEVICE_STUCK,    // its interface sends nothing any more: likewise
-	PG_DEVICE_RESET,    // the device asks for it
-	PG_DEVICE_LEAVING,  // it is being taken away: it has to be closed
-
-	// of devices without an interface of the kernel
-	PG_DEVICE_ALONE,     // of a memif that listens: nobody is connected; whoever connects is served
-	PG_DEVICE_PEERLESS,  // of a memif that connects: nobody listens
-	PG_DEVICE_PEER_BACK, // likewise, and now somebody does: the device has to be opened again
-	PG_DEVICE_FULL,      // a file that it writes to takes no more
-	PG_DEVICE_FILE_AWAY, // a file that it writes to is not at its place any more: it has to be opened again
-};
-
-/// What the device says of itself. One writer: the worker process's control thread.
-struct pg_port_stats {
-#define DEVICE PG_NUMBER
-#define DEVICE_STATE PG_NUMBER_32
-#include "stats/counters.def"
-
-	uint32_t link_mbps; // 0: unknown
-	uint32_t offloads;  // bits of enum pg_offload
-	uint8_t mac[6];
-	uint8_t link_known; // 0: nobody can tell, and link_up is 1
-	uint8_t device;     // enum pg_device_state
-	uint32_t longest_frame;
-	char about[PG_ABOUT_MAX]; // the interface, address or file that `device` speaks of; "": none
-	uint8_t pad[4];
-
-	// another host that uses an address of ours: the last one seen
-	struct pg_address rival_address;
-	uint8_t rival_mac[6];
-	uint64_t rivals_seen; // behind what it counts: a copy is never older than its count
-};
-
-enum pg_offload { PG_OFFLOAD_RX_CHECKSUM = 1, PG_OFFLOAD_TX_CHECKSUM = 2, PG_OFFLOAD_RSS = 4 };
-
-struct pg_pool_stats {
-#define POOL PG_NUMBER_32
-#include "stats/counters.def"
-};
-
-#undef PG_NUMBER
-#undef PG_NUMBER_32
-
-enum pg_stats_kind { PG_STATS_COUNTER, PG_STATS_COUNTER_IF_ANY, PG_STATS_GAUGE, PG_STATS_HISTOGRAM };
-
-/// One field of the page, as stats/counters.def has it. Where it is for worker w and port or pool i, in bytes from the
-/// beginning of the page: offset + w * worker_stride + i * index_stride; there are `count` numbers of `width` bytes.
-struct pg_stats_entry {
-	char field[32];
-	char metric[48]; // "": none by itself
-	char labels[32]; // "worker, state=busy": `name=value` where the field has one value
-	char unit[16];   // "", and no meaning: as the entry before it, of the same metric
-	char meaning[160];
-	uint32_t kind; // enum pg_stats_kind
-	uint32_t offset;
-	uint32_t worker_stride; // 0: there is no worker
-	uint32_t index_stride;  // 0: it is of nothing that is named
-	uint32_t width;         // 8 or 4
-	uint32_t count;
-	uint32_t names; // in the page: of each element, ended by a NUL; "" where nothing counts, or of a number
-	uint32_t set;   // whose names `index_stride` goes along: 1 + enum pg_stats_set; 0: none
-};
-
-#define PG_STATS_NAME 32 // bytes of an instance's name, with its NUL
-
-/// What there are several of, with names that are known at run time.
-enum pg_stats_set {
-#define NAMED(SET, ...) PG_STATS_##SET,
-#include "stats/counters.def"
-	PG_STATS_SETS
-};
-
-/// Where in the page their names are: char[most][name_bytes]. A slot without a name is nobody's.
-struct pg_stats_set_entry {
-	char label[16];
-	uint32_t most;
-	uint32_t names;
-	uint32_t name_bytes;
-	uint32_t reserved;
-};
-
-/// Their names. One writer: the supervisor.
-struct pg_stats_names {
-#define NAMED(SET, label, most) char label[most][PG_STATS_NAME];
-#include "stats/counters.def"
-};
-
-enum {
-// As many as there are lines: a term each of a sum. NOLINTNEXTLINE(bugprone-macro-parentheses)
-#define PG_ENTRY(...) 1 +
-	PG_STATS_ENTRIES =
-#define PORT_COUNT PG_ENTRY
-#define DEVICE PG_ENTRY
-#define DEVICE_STATE PG_ENTRY
-#define POOL PG_ENTRY
-#define LISTENER_COUNT PG_ENTRY
-#define RECEIVE PG_ENTRY
-#define TRANSMIT PG_ENTRY
-#define TIME PG_ENTRY
-#define SESSION PG_ENTRY
-#define MESSAGE PG_ENTRY
-#define DISTRIBUTION PG_ENTRY
-#include "stats/counters.def"
-		0
-#undef PG_ENTRY
-};
-
-/// What is where in the page, for readers that know nothing else. Written once, with the page; no snapshot has it.
-struct pg_stats_directory {
-	struct pg_stats_entry entry[PG_STATS_ENTRIES];
-	struct pg_stats_set_entry set[PG_STATS_SETS];
-	char names[4096];
-};
-
-/// The statistics page: a memory file made by the supervisor, mapped by every worker process in turn.
-/// A reader of another build finds magic, version, counts and directory at these places, whatever it has elsewhere.
-struct pg_stats_page {
-	uint64_t magic;
-	uint32_t abi_version;
-	uint32_t worker_count;
-	uint32_t port_count;
-	uint32_t pool_count;
-	uint64_t tsc_hz; // written by the worker process
-	char isa[16];    // the micro-architecture level in use
-	uint32_t page_bytes;
-	uint32_t directory_offset; // of struct pg_stats_entry[directory_entries]
-	uint32_t directory_entries;
-	uint32_t directory_entry_bytes;
-	uint32_t sets_offset; // of struct pg_stats_set_entry[sets]
-	uint32_t sets;
-	uint32_t set_bytes;
-	uint32_t reserved;
-	struct pg_stats_names names;
-	struct pg_port_stats port[PG_PORTS_MAX];
-	struct pg_pool_stats pool[PG_POOLS_MAX];
-	struct pg_worker_stats worker[PG_WORKERS_MAX];
-	struct pg_stats_directory directory;
-};
-
-/// Size of a statistics page in bytes.
-size_t pg_stats_page_size(void);
-
-/// Make zeroed memory a page. Called once, by the supervisor.
-void pg_stats_page_init(struct pg_stats_page *page, uint32_t workers, uint32_t ports, uint32_t pools);
-
-/// Name an instance: a port, a pool, a UDP port. Its counters are read by that name from now on.
-/// @return false when the set has no such slot, the slot has another name, or the name has no place in PG_STATS_NAME bytes
-bool pg_stats_name(struct pg_stats_page *page, unsigned set, uint32_t slot, const char *name);
-
-/// Is this a page of this very build's layout, every name in its directory included? To be asked once, before it is used.
-bool pg_stats_page_fits(const struct pg_stats_page *page);
-
-/// Copy the page, but for its directory, with relaxed loads: no counter is torn, and a counter never runs ahead of `received`
-/// that was read after it. Returns 0, or PG_ERROR_USAGE when `page` is not one of this ABI.
-int pg_stats_snapshot(const struct pg_stats_page *page, struct pg_stats_page *out);
-
-/// This CPU's time-stamp counter, and its rate.
-uint64_t pg_tsc(void);
-uint64_t pg_tsc_hz(void);
 
 // ---------------------------------------------------------------- lifecycle (worker process only)
 
@@ -599,67 +284,6 @@ uint32_t pg_session_list(const void *state, uint32_t *from, struct pg_session_in
 
 /// How many sessions stand.
 uint32_t pg_session_count(const void *state);
-
-// ---------------------------------------------------------------- the pure core, for tests and tools
-
-struct pg_core; // one identity and one session table, without devices
-
-/// A core that answers for plan->port[0]; no EAL needed. Freed with pg_core_close. NULL: out of memory.
-struct pg_core *pg_core_open(const struct pg_plan *plan);
-void pg_core_close(struct pg_core *core);
-
-/// Run frames through the core at time `now` (TSC), as one burst.
-/// @param frame  n buffers, rewritten in place where there is an answer; one of profile session may be as long as its
-///               longest datagram allows, so its buffer has room for a whole frame
-/// @param length in: bytes of each frame; out: bytes of the answer, 0 when there is none
-/// @param drop   out: enum pg_drop of each frame
-/// @param n      at most 64
-void pg_core_burst(struct pg_core *core, uint64_t now, uint8_t *const frame[], uint16_t length[], uint8_t drop[],
-		   uint32_t n);
-
-/// A datagram as a socket gives it: who sent it, to which of our listeners, and its bytes.
-struct pg_datagram {
-	struct pg_address source; // prefix_len is not looked at
-	uint16_t source_port;
-	uint8_t listener; // index into pg_plan.listener_port
-	uint8_t drop;     // out: enum pg_drop
-	uint16_t
-		length; // bytes of payload, at most PG_DATAGRAM_MAX + 1: more is as good as one more; out: the answer's
-	uint8_t *
-		payload; // rewritten in place when there is an answer; of profile session, PG_DATAGRAM_MAX bytes of room
-};
-
-/// Run datagrams through the core at time `now` (TSC), as one burst, as the socket engines do. n is at most 64.
-void pg_core_datagrams(struct pg_core *core, uint64_t now, struct pg_datagram *datagram, uint32_t n);
-
-/// The counters that the core wrote; valid until pg_core_close.
-const struct pg_worker_stats *pg_core_stats(const struct pg_core *core);
-
-/// Free sessions that were silent for the policy's idle time at `now`. Returns how many.
-uint32_t pg_core_expire(struct pg_core *core, uint64_t now);
-
-/// Packets of the session profile that are due at `now`: flushed, repeated, acknowledged, closed. Of a plan whose engine has
-/// sockets; none of others.
-/// @param datagram  n of them, each with a payload of PG_DATAGRAM_MAX bytes; out: source is whom it goes to, and length
-/// @return how many were written; call again while it is n
-uint32_t pg_core_due(struct pg_core *core, uint64_t now, struct pg_datagram *datagram, uint32_t n);
-
-/// The link is up, as at the start of a worker: announcements and what else is owed to neighbours become due.
-void pg_core_link_up(struct pg_core *core, uint64_t now);
-
-/// The next frame that the host owes its link at `now`, without being asked or some time after it was.
-/// @param frame  room for an Ethernet frame
-/// @return its length, 0 when none is due; call again while there is one
-uint16_t pg_core_duty(struct pg_core *core, uint64_t now, uint8_t *frame);
-
-/// The state that pg_session_issue() and the others work on.
-void *pg_core_state(struct pg_core *core);
-
-/// As pg_send().
-int pg_core_send(struct pg_core *core, uint64_t now, const struct pg_letter *letter, struct pg_error *error);
-
-/// Internet checksum (RFC 1071) of `length` bytes, as it stands in a header.
-uint16_t pg_checksum(const uint8_t *bytes, size_t length);
 
 #ifdef __cplusplus
 }

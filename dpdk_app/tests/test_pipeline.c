@@ -501,7 +501,7 @@ static void every_level_gives_the_same_bytes(void **state UNUSED)
 				compare_levels("v2", levels[level], offload);
 }
 
-// ---------------------------------------------------------------- the core of pollgate.h
+// ---------------------------------------------------------------- the core of pollgate_test.h
 
 static struct pg_plan *core_plan(void)
 {
@@ -523,7 +523,7 @@ static struct pg_plan *core_plan(void)
 static void the_exported_core_answers_drops_and_expires(void **state UNUSED)
 {
 	struct pg_plan *plan = core_plan();
-	struct pg_core *core = pg_core_open(plan);
+	struct pg_core *core = pg_core_open(plan, NULL);
 	const struct flow flow = flow4(1), back = flow_back(&flow);
 	struct frame good, bad, expected;
 	uint8_t *const frame[2] = {good.bytes, bad.bytes};
@@ -555,7 +555,7 @@ static void the_exported_core_answers_drops_and_expires(void **state UNUSED)
 static void the_exported_core_takes_datagrams_too(void **state UNUSED)
 {
 	struct pg_plan *plan = core_plan();
-	struct pg_core *core = pg_core_open(plan);
+	struct pg_core *core = pg_core_open(plan, NULL);
 	const struct flow flow = flow4(1);
 	struct frame frame;
 	uint8_t *const bytes[1] = {frame.bytes};
@@ -595,7 +595,7 @@ static void a_core_for_a_level_that_does_not_exist_is_refused(void **state UNUSE
 	struct pg_plan *plan = core_plan();
 
 	strcpy(plan->isa, "v9");
-	assert_null(pg_core_open(plan));
+	assert_null(pg_core_open(plan, NULL));
 	free(plan);
 }
 

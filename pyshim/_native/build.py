@@ -11,7 +11,7 @@ from pathlib import Path
 from cffi import FFI
 
 # In this order: each may use what stands before it.
-TOPICS = ("names", "errors", "plan", "stats", "sessions", "lifecycle", "core", "load", "bench")
+TOPICS = ("names", "errors", "plan", "stats", "sessions", "lifecycle", "load", "bench")
 
 HEADERS = '#include "pollgate.h"\n#include "pollgate_bench.h"\n#include "pollgate_load.h"'
 

@@ -2,12 +2,10 @@
 """The C data plane as Python values: typed calls, errors as exceptions, lifetimes as context managers.
 
 The supervisor uses `StatsPage` and `SessionState`, memory files that outlive a worker process; the worker
-process attaches to both and runs a `Gateway`; tests and tools run a `Core`, which needs no device. Every call
-releases the interpreter lock.
+process attaches to both and runs a `Gateway`. Every call releases the interpreter lock.
 """
 
 from pyshim.dataplane.clock import tsc, tsc_hz
-from pyshim.dataplane.core import CORE_BURST_MAX, Answer, Core, Datagram, Departure
 from pyshim.dataplane.gateway import Gateway
 from pyshim.dataplane.library import check, new_error
 from pyshim.dataplane.page import PageNames, Pulse, RunState, StatsPage
@@ -22,11 +20,6 @@ from pyshim.dataplane.process import (
 from pyshim.dataplane.state import mail_bytes, new_state, state_bytes
 
 __all__ = [
-    "CORE_BURST_MAX",
-    "Answer",
-    "Core",
-    "Datagram",
-    "Departure",
     "Gateway",
     "PageNames",
     "Pulse",

@@ -9,7 +9,7 @@ from dataclasses import replace
 from ipaddress import IPv4Address
 
 import pytest
-from hypothesis import example, given
+from hypothesis import given
 from hypothesis import strategies as st
 from scapy.layers.inet import ICMP
 from scapy.layers.inet6 import ICMPv6MLReport2, IPv6, RouterAlert
@@ -17,7 +17,7 @@ from scapy.layers.l2 import Ether
 
 from pyshim.protocol.capture import Scene, frames
 from pyshim.protocol.rarities import Gate
-from tests.core_harness import BURST_MAX, CoreHarness, Result, checksum
+from tests.core_harness import BURST_MAX, CoreHarness, Result
 from tests.mutations import NEEDS, Mutation, Spoiled, spoiled, spoiled_datagrams
 from tests.oracle import Oracle, SourceLimit, Verdict, ones_complement_sum
 from tests.strategies import (
@@ -222,13 +222,6 @@ def test_refused_player_does_not_keep_a_session_alive(datagram: Datagram) -> Non
         core.burst([first], 0)
         core.burst([other], 20)
         assert core.expire(31) == 1
-
-
-@given(st.binary(max_size=100))
-@example(b"")
-@example(b"\xff\xff")
-def test_checksum_is_that_of_rfc_1071(data: bytes) -> None:
-    assert checksum(data) == 0xFFFF - ones_complement_sum(data)
 
 
 def test_demo_capture_gets_the_same_answers() -> None:

@@ -12,11 +12,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pyshim.dataplane import CORE_BURST_MAX, Answer, Core, Datagram, tsc_hz
+from pyshim.dataplane import tsc_hz
 from pyshim.errors import UsageError
 from pyshim.plan import AddressPlan, ListenerPlan, ListenerPolicy, Plan, Policy, PortPlan, SocketPlan
 from tests import strategies
 from tests.mutations import BAD_TEXTS, NON_FINITE
+from tests.native.core import CORE_BURST_MAX, Answer, Core, Datagram
 from tests.oracle import Oracle, SourceLimit
 from tests.strategies import INTERFACES, LISTENERS, MAC, OWN4
 

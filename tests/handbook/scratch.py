@@ -150,17 +150,22 @@ class Scratch:
         return self.path / name
 
     def build_core(self) -> None:
-        """Compile the data plane without devices, and the part of the extension that needs no more.
+        """Compile the data plane without devices, the extension without them, and the tests' library.
 
-        What runs in the copy then has `pyshim._native`, and with it `pyshim.dataplane` and the tests'
-        CoreGateway.
+        What runs in the copy then has `pyshim._native`, with it `pyshim.dataplane`; and `tests.native`, with
+        it the tests' CoreGateway.
         """
         self.python("-c", _EXTENSION)
+        self.python("tests/native/build.py", "_pollgate_test.c")
         folder = self.path / "objects"
         folder.mkdir()
         include = [f"-I{sysconfig.get_path('include')}", "-Idpdk_app", "-Idpdk_app/include"]
         flags = ["-std=gnu17", "-D_GNU_SOURCE", "-O0", "-w", "-fPIC", *include, "-c"]
-        jobs = [["cc", *flags, "_pollgate.c", "-o", str(folder / "extension.o")]]
+        ends = {
+            "pyshim/_native/_pollgate": ["_pollgate.c"],
+            "_pollgate_test": ["_pollgate_test.c", "dpdk_app/tests/core.c"],
+        }
+        jobs = []
         for source in self._sources():
             jobs.append(["cc", *flags, source, "-o", str(folder / f"{source.replace('/', '-')}.o")])
         for isa in ("v2", "v3", "v4"):
@@ -169,10 +174,12 @@ class Scratch:
                 jobs.append(["cc", *flags, *special, "-o", str(folder / f"{hot}-{isa}.o")])
         with ThreadPoolExecutor(2) as pool:
             list(pool.map(lambda job: run(job, self.path), jobs))
-        name = f"_pollgate{sysconfig.get_config_var('EXT_SUFFIX')}"
-        libraries = ["-lIPSec_MB", "-lsodium", "-ldeflate", "-lm"]
         objects = [str(file) for file in folder.iterdir()]
-        run(["cc", "-shared", "-o", f"pyshim/_native/{name}", *objects, *libraries], self.path)
+        shared = ["cc", *flags[:-1], "-shared"]
+        libraries = ["-lIPSec_MB", "-lsodium", "-ldeflate", "-lm"]
+        for name, sources in ends.items():
+            out = f"{name}{sysconfig.get_config_var('EXT_SUFFIX')}"
+            run([*shared, "-o", out, *sources, *objects, *libraries], self.path)
 
     def _sources(self) -> Iterator[str]:
         build = (self.path / "dpdk_app" / "meson.build").read_text()

@@ -17,7 +17,7 @@ from pathlib import Path
 from scapy.layers.inet import ICMP, IP
 from scapy.layers.l2 import Ether
 from pyshim.config import load_config, restart_needed
-from pyshim.dataplane import Core
+from tests.native.core import Core
 from pyshim.plan import plan_from_json, plan_to_json
 from pyshim.planner import policy_of
 from tests.core.test_datagrams import plan

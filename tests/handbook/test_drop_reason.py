@@ -14,7 +14,7 @@ DROPS = """
 import json, struct
 from dataclasses import replace
 from tests.core.test_datagrams import PEER, plan
-from pyshim.dataplane import Core
+from tests.native.core import Core
 from tests.strategies import chat_body
 core = Core(plan(8))
 def chat(text):

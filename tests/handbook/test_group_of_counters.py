@@ -60,7 +60,7 @@ def found(scratch: Scratch) -> list[dict[str, int]]:
 def test_three_files_are_edited_by_hand(group: Recipe, scratch: Scratch) -> None:
     assert group.files == (
         "dpdk_app/stats/counters.def",
-        "dpdk_app/include/pollgate.h",
+        "dpdk_app/include/pollgate_stats.h",
         "dpdk_app/stats/directory.c",
     )
     assert scratch.changed() == {*group.files, "pyshim/METRICS.md"}

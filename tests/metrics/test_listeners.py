@@ -7,9 +7,9 @@ from dataclasses import replace
 from ipaddress import IPv4Address
 from typing import Any
 
-from pyshim.dataplane import Core
-from pyshim.dataplane.library import lib
 from tests.core.test_datagrams import PEER, plan
+from tests.native import lib
+from tests.native.core import Core
 from tests.session.attack import join
 from tests.session.core_gateway import CoreGateway
 from tests.session.internet import Internet

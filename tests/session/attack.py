@@ -7,7 +7,6 @@ import struct
 from pathlib import Path
 from random import Random
 
-from pyshim._native._pollgate import ffi, lib
 from pyshim.config import Config
 from pyshim.plan import DeliveryPolicy, ListenerPolicy, Policy
 from pyshim.planner import policy_of
@@ -46,8 +45,8 @@ def resident_bytes() -> int:
 
 def state_of(gateway: CoreGateway) -> bytes:
     """The session state, byte for byte."""
-    size = lib.pg_state_size(64, 1, 64)
-    return bytes(ffi.buffer(gateway.core.native_state, size))
+    with gateway.state.map() as memory:
+        return bytes(memory)
 
 
 def forged(session: int, sequence: int, random: Random, size: int = 100, kind: Kind = Kind.DATA) -> bytes:

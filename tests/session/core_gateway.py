@@ -10,7 +10,7 @@ from ipaddress import IPv4Address
 from types import TracebackType
 from typing import Self
 
-from pyshim.dataplane import Core, Datagram, tsc, tsc_hz
+from pyshim.dataplane import new_state, tsc, tsc_hz
 from pyshim.letters import Letter
 from pyshim.plan import (
     DEFAULT_DELIVERY,
@@ -21,10 +21,12 @@ from pyshim.plan import (
     Policy,
     PortPlan,
     SocketPlan,
+    WorkerPlan,
 )
 from pyshim.protocol.client.ticket import Ticket
 from pyshim.sessions import SessionTable
 from pyshim.stats import WorkerSnapshot
+from tests.native.core import Core, Datagram
 from tests.strategies import INTERFACES, MAC
 
 Sent = list[tuple[int, bytes]]
@@ -46,7 +48,7 @@ def plan(policy: Policy | None = None, issued_capacity: int = 64, message_memory
         eal_args=(),
         control_cpus=(),
         main_lcore=0,
-        workers=(),
+        workers=(WorkerPlan(0, 0, (), "the core"),),
         ports=(
             PortPlan(
                 "test",
@@ -82,8 +84,9 @@ class CoreGateway:
     """A context manager. `epoch` is the tests' time at which the core was opened."""
 
     def __init__(self, plan_: Plan | None = None, epoch: float = 100.0) -> None:
-        self.core = Core(plan_ or plan())
-        self.table = SessionTable.of_core(self.core)
+        self.state = new_state(plan_ or plan())
+        self.core = Core(plan_ or plan(), self.state)
+        self.table = SessionTable(self.state)
         self._epoch = epoch
         self._hz = tsc_hz()
         self._start = tsc()
@@ -151,4 +154,9 @@ class CoreGateway:
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
         self.core.close()
+        self.table.close()
+        self.state.close()

@@ -10,11 +10,11 @@ from ipaddress import IPv6Address
 
 import pytest
 
-from pyshim.dataplane import Datagram
 from pyshim.plan import DEFAULT_DELIVERY, REQUEST_TYPES, ListenerPolicy
 from pyshim.protocol.client.outgoing import Outgoing, Priority
 from pyshim.protocol.session_wire import DATAGRAM_MAX_BYTES, MessageType, pack_hello
 from pyshim.sessions import NoRoomError
+from tests.native.core import Datagram
 from tests.session.attack import BURST, MOVE, STRANGER, as_configured, join, policy
 from tests.session.core_gateway import NO_LIMITS, CoreGateway, plan
 from tests.session.internet import Internet, Player

@@ -222,7 +222,7 @@ class Play(RuleBasedStateMachine):
         stats = self.gateway.stats()
         assert stats.connected == 0
         assert stats.messages.memory_used == 0
-        self.gateway.core.close()
+        self.gateway.close()
 
     def _check_order(self) -> None:
         newest: dict[tuple[int, ...], int] = {}

@@ -1,14 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/* The life of a gateway; called in the worker process only, except the first three. */
+/* The life of a gateway; called in the worker process only, except the first. */
 
 struct pg_gateway;
 
-size_t pg_state_size(uint32_t capacity, uint32_t workers, uint32_t issued_capacity);
 size_t pg_mail_size(uint32_t workers);
-int pg_state_init(void *state, size_t size, uint32_t capacity, uint32_t workers, uint32_t issued_capacity,
-		  struct pg_error *error);
 
-int pg_state_gateway(void *state, uint32_t bits, uint32_t id, struct pg_error *error);
 int pg_eal_init(int argc, char *argv[], struct pg_error *error);
 struct pg_gateway *pg_open(const struct pg_plan *plan, struct pg_stats_page *page, void *state, size_t state_size,
 			   struct pg_error *error);

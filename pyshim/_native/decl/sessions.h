@@ -1,5 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/* Issued sessions; called in the supervisor's process only, by one thread at a time. */
+/* The session state, and the sessions issued in it; called in the supervisor's process only, by one thread at a time. */
+
+size_t pg_state_size(uint32_t capacity, uint32_t workers, uint32_t issued_capacity);
+int pg_state_init(void *state, size_t size, uint32_t capacity, uint32_t workers, uint32_t issued_capacity,
+		  struct pg_error *error);
+int pg_state_gateway(void *state, uint32_t bits, uint32_t id, struct pg_error *error);
 
 struct pg_issue_request {
 	uint32_t player_id;

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// pipeline/core.c: the pure core by itself, for oracle tests, fuzzers and tools: no EAL, no device.
+// core.c: see pollgate_test.h. No EAL, no device.
 
 #include <stdlib.h>
 #include <string.h>
+
+#include "pollgate_test.h"
 
 #include "pipeline/departures.h"
 #include "pipeline/pipeline.h"
@@ -29,7 +31,8 @@ struct pg_core {
 	struct vault vault;
 	struct session_side side;
 	const struct hot_path *hot_path;
-	void *state;
+	void *state;    // the caller's, or `own`
+	void *own;      // NULL: the caller's is used
 	void *index;
 	void *private; // of the vault
 	void *messages;
@@ -52,16 +55,14 @@ static void *zeroed_lines(size_t size)
 	return memory ? memset(memory, 0, rounded) : NULL;
 }
 
-static bool allocate(struct pg_core *core, const struct pg_plan *plan)
+static bool make_state(struct pg_core *core, const struct pg_plan *plan)
 {
 	struct pg_error error;
-	const size_t state_size = pg_state_size(plan->session_capacity, 1, plan->issued_capacity);
+	const size_t size = pg_state_size(plan->session_capacity, 1, plan->issued_capacity);
 
-	core->state = zeroed_lines(state_size);
-	core->index = zeroed_lines(session_index_size(plan->session_capacity));
-	return core->state && core->index &&
-	       pg_state_init(core->state, state_size, plan->session_capacity, 1, plan->issued_capacity, &error) ==
-		       PG_OK;
+	core->state = core->own = zeroed_lines(size);
+	return core->state &&
+	       pg_state_init(core->state, size, plan->session_capacity, 1, plan->issued_capacity, &error) == PG_OK;
 }
 
 static bool open_side(struct pg_core *core, const struct pg_plan *plan)
@@ -115,17 +116,27 @@ static void make_gate(struct pg_core *core, const struct pg_plan *plan)
 	duties_init(&core->duties, pg_tsc_hz(), fixed_secret.addend);
 }
 
-struct pg_core *pg_core_open(const struct pg_plan *plan)
+static bool open_parts(struct pg_core *core, const struct pg_plan *plan)
+{
+	// A listener without sessions to be issued would have nowhere to look for them.
+	if (!core->hot_path || (core->gate.sealed && plan->issued_capacity == 0))
+		return false;
+	if (!core->state && !make_state(core, plan))
+		return false;
+	core->index = zeroed_lines(session_index_size(plan->session_capacity));
+	return core->index && (plan->issued_capacity == 0 || open_side(core, plan));
+}
+
+struct pg_core *pg_core_open(const struct pg_plan *plan, void *state)
 {
 	struct pg_core *core = zeroed_lines(sizeof(*core));
 
 	if (!core)
 		return NULL;
+	core->state = state;
 	core->hot_path = hot_path_select(plan->isa);
 	make_gate(core, plan);
-	// A listener without sessions to be issued would have nowhere to look for them.
-	if (!core->hot_path || (core->gate.sealed && plan->issued_capacity == 0) || !allocate(core, plan) ||
-	    (plan->issued_capacity > 0 && !open_side(core, plan))) {
+	if (!open_parts(core, plan)) {
 		pg_core_close(core);
 		return NULL;
 	}
@@ -148,7 +159,7 @@ void pg_core_close(struct pg_core *core)
 	free(core->messages);
 	free(core->private);
 	free(core->index);
-	free(core->state);
+	free(core->own);
 	free(core);
 }
 
@@ -244,11 +255,6 @@ uint32_t pg_core_due(struct pg_core *core, uint64_t now, struct pg_datagram *dat
 	return filled;
 }
 
-void *pg_core_state(struct pg_core *core)
-{
-	return core->state;
-}
-
 int pg_core_send(struct pg_core *core, uint64_t now, const struct pg_letter *letter, struct pg_error *error)
 {
 	struct outgoing message;
@@ -286,9 +292,4 @@ uint16_t pg_core_duty(struct pg_core *core, uint64_t now, uint8_t *frame)
 {
 	static_assert(DUTY_FRAME_MAX <= ETHERNET_MAX, "what the caller gives room for");
 	return core->duties.due <= now ? duties_next(&core->duties, &core->identity, now, frame) : 0;
-}
-
-uint16_t pg_checksum(const uint8_t *bytes, size_t length)
-{
-	return (uint16_t)~checksum_fold(checksum_sum(bytes, length));
 }

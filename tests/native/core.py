@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The data plane without devices: for tests and tools."""
+"""One worker's core without devices: frames or datagrams in, answers out."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any, Self
 
-from pyshim.dataplane.library import check, decode, encode, ffi, letter_struct, lib, new_error
+from pyshim.dataplane.library import check, decode, encode, letter_struct, new_error
 from pyshim.errors import UnavailableError, UsageError
 from pyshim.letters import Letter
 from pyshim.plan import Plan
 from pyshim.stats import WorkerSnapshot
+from pyshim.system.memory_file import SessionState
+from tests.native import ffi, lib
 
 CORE_BURST_MAX = 64
 _FRAME_ROOM = 2048  # any answer fits
@@ -50,14 +52,18 @@ class Departure:
 class Core:
     """The data plane without devices: frames or datagrams in, answers out."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, state: SessionState | None = None) -> None:
         """A core that answers for the first port of `plan`; no EAL is needed.
+
+        `state` is the plan's, and stays the caller's; without one, the core has its own.
 
         Raises:
             UnavailableError: no memory for its tables.
         """
         self._plan = encode.plan_struct(plan)
-        self._handle = lib.pg_core_open(self._plan)
+        self._memory = state.map() if state else None
+        self._state: Any = ffi.from_buffer(self._memory, require_writable=True) if self._memory else ffi.NULL
+        self._handle = lib.pg_core_open(self._plan, self._state)
         if self._handle == ffi.NULL:
             raise UnavailableError(
                 f"no memory for a table of {plan.session_capacity} sessions; lower sessions.capacity"
@@ -135,11 +141,6 @@ class Core:
         error = new_error()
         check(lib.pg_core_send(self._handle, now_tsc, native, error), error)
 
-    @property
-    def native_state(self) -> Any:
-        """The state that its issued sessions are in, for SessionTable; lives as long as the core."""
-        return lib.pg_core_state(self._handle)
-
     def stats(self) -> WorkerSnapshot:
         """What the core counted so far."""
         clock = decode.Clock(lib.pg_tsc(), lib.pg_tsc_hz())
@@ -148,6 +149,9 @@ class Core:
     def close(self) -> None:
         """Free it; no call may follow."""
         lib.pg_core_close(self._handle)
+        if self._memory:
+            ffi.release(self._state)
+            self._memory.close()
 
     def __enter__(self) -> Self:
         """Nothing more to do: it is open from its making."""

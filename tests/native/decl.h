@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/* The data plane without devices: frames in, answers out. For tests and tools. */
+/* As in dpdk_app/include/pollgate_test.h. */
 
 struct pg_core;
 
-struct pg_core *pg_core_open(const struct pg_plan *plan);
+struct pg_core *pg_core_open(const struct pg_plan *plan, void *state);
 void pg_core_close(struct pg_core *core);
 void pg_core_burst(struct pg_core *core, uint64_t now, uint8_t *const frame[], uint16_t length[], uint8_t drop[],
 		   uint32_t n);
@@ -23,6 +23,4 @@ uint32_t pg_core_expire(struct pg_core *core, uint64_t now);
 void pg_core_link_up(struct pg_core *core, uint64_t now);
 uint16_t pg_core_duty(struct pg_core *core, uint64_t now, uint8_t *frame);
 uint32_t pg_core_due(struct pg_core *core, uint64_t now, struct pg_datagram *datagram, uint32_t n);
-void *pg_core_state(struct pg_core *core);
 int pg_core_send(struct pg_core *core, uint64_t now, const struct pg_letter *letter, struct pg_error *error);
-uint16_t pg_checksum(const uint8_t *bytes, size_t length);
