@@ -57,32 +57,20 @@ static void proof_of(uint8_t proof[SESSION_TAG_LEN], const uint8_t key[SESSION_K
 	sodium_memzero(&state, sizeof(state));
 }
 
-static bool proved(const uint8_t key[SESSION_KEY_LEN], const uint8_t *label, const uint8_t *datagram, size_t length)
+/// By what it is the proof of.
+static const uint8_t *const labels[] = {[PROOF_OF_CONFIRM] = label_confirm, [PROOF_OF_DENIED] = label_denied};
+
+void proof_write(enum proof what, const uint8_t key[SESSION_KEY_LEN], uint8_t *datagram, size_t length)
+{
+	proof_of(datagram + length - SESSION_TAG_LEN, key, labels[what], datagram, length);
+}
+
+bool proof_is_right(enum proof what, const uint8_t key[SESSION_KEY_LEN], const uint8_t *datagram, size_t length)
 {
 	uint8_t proof[SESSION_TAG_LEN];
 
-	proof_of(proof, key, label, datagram, length);
+	proof_of(proof, key, labels[what], datagram, length);
 	return sodium_memcmp(proof, datagram + length - SESSION_TAG_LEN, SESSION_TAG_LEN) == 0;
-}
-
-void confirm_prove(const uint8_t key[SESSION_KEY_LEN], uint8_t *datagram, size_t length)
-{
-	proof_of(datagram + length - SESSION_TAG_LEN, key, label_confirm, datagram, length);
-}
-
-bool confirm_proved(const uint8_t key[SESSION_KEY_LEN], const uint8_t *datagram, size_t length)
-{
-	return proved(key, label_confirm, datagram, length);
-}
-
-void denied_prove(const uint8_t key[SESSION_KEY_LEN], uint8_t *datagram, size_t length)
-{
-	proof_of(datagram + length - SESSION_TAG_LEN, key, label_denied, datagram, length);
-}
-
-bool denied_proved(const uint8_t key[SESSION_KEY_LEN], const uint8_t *datagram, size_t length)
-{
-	return proved(key, label_denied, datagram, length);
 }
 
 void secrets_forget(void *secret, size_t length)

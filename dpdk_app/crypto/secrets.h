@@ -26,11 +26,11 @@ void traffic_secrets_derive(struct traffic_secrets *out, const uint8_t key[SESSI
 
 void traffic_secrets_forget(struct traffic_secrets *secrets);
 
-/// The proof at the end of a CONFIRM or DENIED of `length` bytes, proof included.
-void confirm_prove(const uint8_t key[SESSION_KEY_LEN], uint8_t *datagram, size_t length);
-bool confirm_proved(const uint8_t key[SESSION_KEY_LEN], const uint8_t *datagram, size_t length);
-void denied_prove(const uint8_t key[SESSION_KEY_LEN], uint8_t *datagram, size_t length);
-bool denied_proved(const uint8_t key[SESSION_KEY_LEN], const uint8_t *datagram, size_t length);
+/// The proof at the end of a datagram of `length` bytes, proof included. A player proves to have the key by his CONFIRM, the
+/// gateway by its DENIED.
+enum proof { PROOF_OF_CONFIRM, PROOF_OF_DENIED };
+void proof_write(enum proof what, const uint8_t key[SESSION_KEY_LEN], uint8_t *datagram, size_t length);
+bool proof_is_right(enum proof what, const uint8_t key[SESSION_KEY_LEN], const uint8_t *datagram, size_t length);
 
 /// Overwrite the secrets, so that none is left on the stack.
 void secrets_forget(void *secret, size_t length);

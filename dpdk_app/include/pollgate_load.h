@@ -121,12 +121,6 @@ int pg_load_run(struct pg_load *load, const struct pg_load_trial *trial, struct 
 
 void pg_load_close(struct pg_load *load);
 
-/// The frames that players would send over a DPDK device, MOVE only, one of each, for captures: no generator and no EAL
-/// is needed. Frame i lies at out + i * stride; stride is at least 86.
-/// @return bytes of each frame
-uint16_t pg_load_frames(const struct pg_load_plan *plan, uint32_t first_player, uint32_t count, uint8_t *out,
-			size_t stride);
-
 #ifdef __cplusplus
 }
 #endif

@@ -3,8 +3,6 @@
 
 #include "load/frames.h"
 
-#include "load/players.h"
-
 /// The sums are kept folded, so that a frame's words can be added without carries to look after.
 static void template4(struct frame_template *t, const struct pg_load_plan *plan, const struct pg_address *from)
 {
@@ -55,35 +53,4 @@ void frame_maker_init(struct frame_maker *maker, const struct pg_load_plan *plan
 		else
 			template6(t, plan, &plan->address[i]);
 	}
-}
-
-/// At 60 messages a second, as a player's client would.
-#define CAPTURE_STEP_S (1.0F / 60)
-
-uint16_t pg_load_frames(const struct pg_load_plan *plan, uint32_t first_player, uint32_t count, uint8_t *out,
-			size_t stride)
-{
-	struct frame_maker maker;
-	struct players players;
-	uint16_t length = 0;
-
-	if (count == 0 || plan->address_count == 0 || plan->address_count > PG_ADDRESSES_MAX ||
-	    plan->ports_per_address == 0 ||
-	    (uint64_t)first_player + count > (uint64_t)plan->address_count * plan->ports_per_address ||
-	    (uint64_t)first_player + count > plan->players)
-		return 0;
-	frame_maker_init(&maker, plan, plan->port.mac, plan->target_mac);
-	if (stride < maker.header_len + sizeof(struct plain_move) || !players_open(&players, plan))
-		return 0;
-	players_begin_in_order(&players, first_player + count, CAPTURE_STEP_S);
-	for (uint32_t i = 0; i < count; i++) {
-		const uint32_t player = first_player + i;
-		uint8_t *frame = out + i * stride;
-		const struct message message = players_move(&players, player, i, frame + maker.header_len);
-
-		length = frame_finish(&maker, player / plan->ports_per_address,
-				      BE16(plan->first_port + player % plan->ports_per_address), frame, message.length);
-	}
-	players_close(&players);
-	return length;
 }

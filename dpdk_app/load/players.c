@@ -131,7 +131,7 @@ static void shuffle(struct players *players)
 	}
 }
 
-void players_begin_in_order(struct players *players, uint32_t count, float step_s)
+void players_begin(struct players *players, uint32_t count, float step_s)
 {
 	players->count = count;
 	players->step_s = step_s;
@@ -146,11 +146,6 @@ void players_begin_in_order(struct players *players, uint32_t count, float step_
 		*w = (struct walker){.player = i, .hot_spot = i % HOT_SPOTS};
 		choose_place(players, w, w->position);
 	}
-}
-
-void players_begin(struct players *players, uint32_t count, float step_s)
-{
-	players_begin_in_order(players, count, step_s);
 	shuffle(players);
 }
 
@@ -268,15 +263,4 @@ struct message players_speak(struct players *players, uint64_t timestamp, uint8_
 		break;
 	}
 	return message;
-}
-
-struct message players_move(struct players *players, uint32_t index, uint64_t timestamp, uint8_t *out)
-{
-	struct walker *w = &players->walker[index];
-
-	return (struct message){
-		.player = w->player,
-		.length = say_move(players, w, players->first_player_id + w->player, timestamp, out),
-		.type = PLAIN_MOVE,
-	};
 }

@@ -59,15 +59,8 @@ void players_close(struct players *players);
 /// Begin a trial: `count` players, at random places and in an order shuffled by the seed; each sends every step_s.
 void players_begin(struct players *players, uint32_t count, float step_s);
 
-/// As players_begin(), in the order of the players' numbers.
-void players_begin_in_order(struct players *players, uint32_t count, float step_s);
-
 /// Write the next player's message.
 /// @param out  MESSAGE_MAX bytes
 struct message players_speak(struct players *players, uint64_t timestamp, uint8_t *out);
-
-/// Write the movement of one player.
-/// @param index  into walker[]
-struct message players_move(struct players *players, uint32_t index, uint64_t timestamp, uint8_t *out);
 
 #endif

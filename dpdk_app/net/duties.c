@@ -5,6 +5,8 @@
 
 #include "net/host.h"
 
+static_assert(ANNOUNCEMENT_MAX <= DUTY_FRAME_MAX, "fits");
+
 #define ANNOUNCEMENTS 2       // RFC 5227 1.1: ANNOUNCE_NUM
 #define ANNOUNCE_INTERVAL_S 2 // and ANNOUNCE_INTERVAL
 #define DEFEND_INTERVAL_S 10  // and DEFEND_INTERVAL

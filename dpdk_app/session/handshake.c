@@ -112,7 +112,7 @@ static struct handshake_outcome denied(struct session_side *side, uint8_t *paylo
 
 	memcpy(answer.client_nonce, client_nonce, SESSION_NONCE_LEN);
 	if (found->record && reason != SESSION_DENIED_VERSION)
-		denied_prove(found->key, (uint8_t *)&answer, sizeof(answer));
+		proof_write(PROOF_OF_DENIED, found->key, (uint8_t *)&answer, sizeof(answer));
 	memcpy(payload, &answer, sizeof(answer));
 	counter_add(&side->stats->denied[reason], 1);
 	return answered(message, sizeof(answer));
@@ -330,7 +330,7 @@ static struct handshake_outcome judge(struct session_side *side, const struct co
 		return denied(side, c->payload, found, confirm->client_nonce, SESSION_DENIED_VERSION);
 	if (!found->record)
 		return denied(side, c->payload, found, confirm->client_nonce, SESSION_DENIED_UNKNOWN);
-	if (!confirm_proved(found->key, c->payload, c->length))
+	if (!proof_is_right(PROOF_OF_CONFIRM, found->key, c->payload, c->length))
 		return dropped(PG_DROP_BAD_PROOF);
 	if (!padded_with_zeros(c->payload, c->length))
 		return dropped(PG_DROP_SESSION_HEADER);

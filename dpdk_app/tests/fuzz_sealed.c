@@ -316,7 +316,7 @@ static uint16_t greet(const struct player *player, const uint8_t *bytes, uint16_
 	confirm->max_datagram = length;
 	memcpy(confirm->client_nonce, player->client_nonce, SESSION_NONCE_LEN);
 	memcpy(confirm->cookie, player->cookie, SESSION_COOKIE_LEN);
-	confirm_prove(player->key, out, length);
+	proof_write(PROOF_OF_CONFIRM, player->key, out, length);
 	return length;
 }
 

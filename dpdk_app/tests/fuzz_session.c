@@ -100,7 +100,8 @@ static struct player *prover(struct table *t, const struct peer *peer, const uin
 		struct player *player = &t->player[i];
 		uint64_t ms = side_ms(t->house->side[0], t->house->now);
 
-		if (confirm.header.session == player->session && confirm_proved(player->key, datagram, length) &&
+		if (confirm.header.session == player->session &&
+		    proof_is_right(PROOF_OF_CONFIRM, player->key, datagram, length) &&
 		    cookie_check(confirm.cookie, &t->house->vault.cookies, peer, player->session, confirm.client_nonce,
 				 &ms) == COOKIE_GOOD)
 			return player;
@@ -120,7 +121,7 @@ static void check_denied(const struct table *t, const uint8_t *answer)
 		if (denied.header.session != t->player[i].session)
 			continue;
 		proved = true;
-		require(denied_proved(t->player[i].key, answer, sizeof(denied)));
+		require(proof_is_right(PROOF_OF_DENIED, t->player[i].key, answer, sizeof(denied)));
 	}
 	require(proved || memcmp(denied.proof, unproved, sizeof(unproved)) == 0);
 }
@@ -240,7 +241,7 @@ static void make_right(const struct player *player, unsigned flags, uint8_t *dat
 		confirm->max_datagram = length;
 		memcpy(confirm->client_nonce, player->client_nonce, SESSION_NONCE_LEN);
 		memcpy(confirm->cookie, player->cookie, SESSION_COOKIE_LEN);
-		confirm_prove(player->key, datagram, length);
+		proof_write(PROOF_OF_CONFIRM, player->key, datagram, length);
 	}
 }
 

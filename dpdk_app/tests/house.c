@@ -224,7 +224,7 @@ uint16_t player_confirm(const struct player *player, uint8_t *out)
 	memcpy(confirm.cookie, player->cookie, SESSION_COOKIE_LEN);
 	memset(out, 0, player->max_datagram);
 	memcpy(out, &confirm, sizeof(confirm));
-	confirm_prove(player->key, out, player->max_datagram);
+	proof_write(PROOF_OF_CONFIRM, player->key, out, player->max_datagram);
 	return player->max_datagram;
 }
 

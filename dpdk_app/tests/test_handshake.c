@@ -181,7 +181,7 @@ static struct session_denied assert_denied(const struct player *player, uint8_t 
 
 static bool is_proved(const struct player *player, const struct session_denied *denied)
 {
-	return denied_proved(player->key, (const uint8_t *)denied, sizeof(*denied));
+	return proof_is_right(PROOF_OF_DENIED, player->key, (const uint8_t *)denied, sizeof(*denied));
 }
 
 static bool without_proof(const struct session_denied *denied)

@@ -75,7 +75,7 @@ static void a_confirm_that_asks_for_another_length_than_its_own_is_refused(void 
 
 	for (int off = -1; off <= 1; off += 2) {
 		((struct session_confirm *)datagram)->max_datagram = (uint16_t)(length + off);
-		confirm_prove(player.key, datagram, length);
+		proof_write(PROOF_OF_CONFIRM, player.key, datagram, length);
 		assert_dropped(&player, datagram, length, PG_DROP_SESSION_HEADER);
 	}
 }
@@ -88,7 +88,7 @@ static void a_proved_confirm_with_padding_that_is_not_zero_is_refused(void **sta
 
 	for (size_t i = 64; i < (size_t)length - 16; i += 13) {
 		datagram[i] = 1;
-		confirm_prove(player.key, datagram, length);
+		proof_write(PROOF_OF_CONFIRM, player.key, datagram, length);
 		assert_dropped(&player, datagram, length, PG_DROP_SESSION_HEADER);
 		datagram[i] = 0;
 	}

@@ -144,47 +144,6 @@ static void a_checksum_of_zero_is_sent_as_all_ones(void **state UNUSED)
 	assert_int_equal(all_ones, 1);
 }
 
-static void check_capture(uint8_t family, uint16_t expected)
-{
-	const struct pg_load_plan plan = plan_of(family);
-	struct gateway *gateway = gateway_of(&plan);
-	uint8_t *frames = malloc(5 * 128);
-
-	memset(frames, 0xa5, 5 * 128);
-	assert_int_equal(pg_load_frames(&plan, 1, 5, frames, 128), expected);
-	for (uint32_t i = 0; i < 5; i++) {
-		const uint8_t *frame = frames + i * 128;
-		const uint32_t player = 1 + i;
-
-		check_frame(gateway, &plan, frame, expected, player / PORTS, (uint16_t)(FIRST_PORT + player % PORTS));
-		assert_int_equal(plain_type(frame + expected - 44), PLAIN_MOVE);
-		assert_int_equal(plain_player(frame + expected - 44), plan.first_player_id + player);
-		assert_int_equal(frame[expected], 0xa5); // nothing behind it
-	}
-	free(frames);
-	free(gateway);
-}
-
-static void frames_for_captures_are_moves_of_one_player_after_the_other(void **state UNUSED)
-{
-	check_capture(4, 86);
-	check_capture(6, 106);
-}
-
-static void no_frames_are_made_for_players_that_the_plan_has_not_or_that_do_not_fit(void **state UNUSED)
-{
-	struct pg_load_plan plan = plan_of(6);
-	uint8_t frames[256];
-
-	assert_int_equal(pg_load_frames(&plan, 0, 1, frames, 106), 106);
-	assert_int_equal(pg_load_frames(&plan, 0, 1, frames, 105), 0);
-	assert_int_equal(pg_load_frames(&plan, 0, 0, frames, 128), 0);
-	assert_int_equal(pg_load_frames(&plan, 2 * PORTS, 1, frames, 128), 0);
-	assert_int_equal(pg_load_frames(&plan, UINT32_MAX, 1, frames, 128), 0);
-	plan.address_count = 0;
-	assert_int_equal(pg_load_frames(&plan, 0, 1, frames, 128), 0);
-}
-
 // ---------------------------------------------------------------- resolving
 
 static void ask_and_hear(uint8_t family)
@@ -236,8 +195,6 @@ int main(void)
 		cmocka_unit_test(a_gateway_accepts_every_frame_over_ipv4),
 		cmocka_unit_test(a_gateway_accepts_every_frame_over_ipv6),
 		cmocka_unit_test(a_checksum_of_zero_is_sent_as_all_ones),
-		cmocka_unit_test(frames_for_captures_are_moves_of_one_player_after_the_other),
-		cmocka_unit_test(no_frames_are_made_for_players_that_the_plan_has_not_or_that_do_not_fit),
 		cmocka_unit_test(a_gateway_tells_its_mac_when_asked_by_arp),
 		cmocka_unit_test(a_gateway_tells_its_mac_when_asked_by_neighbour_discovery),
 	};

@@ -26,6 +26,16 @@ static struct pg_load_plan plan_of(uint64_t seed)
 	};
 }
 
+/// Of players who only move.
+static struct pg_load_plan plan_of_moves(uint64_t seed)
+{
+	struct pg_load_plan plan = plan_of(seed);
+
+	memset(plan.weight, 0, sizeof(plan.weight));
+	plan.weight[PLAIN_MOVE - 1] = 1;
+	return plan;
+}
+
 static void begin(struct players *players, const struct pg_load_plan *plan)
 {
 	assert_true(players_open(players, plan));
@@ -151,7 +161,7 @@ static void the_same_seed_says_the_same_and_another_something_else(void **state 
 
 static void players_walk_at_the_speed_that_they_tell_and_stay_in_the_arena(void **state UNUSED)
 {
-	struct pg_load_plan plan = plan_of(5);
+	struct pg_load_plan plan = plan_of_moves(5);
 	float last[PLAYERS][2];
 	struct players players;
 	uint8_t out[MESSAGE_MAX];
@@ -160,7 +170,7 @@ static void players_walk_at_the_speed_that_they_tell_and_stay_in_the_arena(void 
 		plan.motion = (uint8_t)motion;
 		begin(&players, &plan);
 		for (unsigned i = 0; i < 2000 * PLAYERS; i++) {
-			const struct message m = players_move(&players, i % PLAYERS, 0, out);
+			const struct message m = players_speak(&players, 0, out);
 			const struct motion *motion = &((struct plain_move *)out)->motion;
 
 			for (unsigned axis = 0; axis < 2; axis++) {
@@ -180,7 +190,7 @@ static void players_walk_at_the_speed_that_they_tell_and_stay_in_the_arena(void 
 /// Mean distance of a player's next neighbour.
 static float loneliness(enum pg_load_motion motion)
 {
-	struct pg_load_plan plan = plan_of(6);
+	struct pg_load_plan plan = plan_of_moves(6);
 	float sum = 0;
 	struct players players;
 	uint8_t out[MESSAGE_MAX];
@@ -188,7 +198,7 @@ static float loneliness(enum pg_load_motion motion)
 	plan.motion = (uint8_t)motion;
 	begin(&players, &plan);
 	for (unsigned i = 0; i < 5000 * PLAYERS; i++)
-		players_move(&players, i % PLAYERS, 0, out);
+		players_speak(&players, 0, out);
 	for (unsigned i = 0; i < PLAYERS; i++) {
 		const float *a = players.walker[i].position;
 		float nearest = plan.arena_m;

@@ -46,18 +46,18 @@ static void a_proof_holds_for_its_bytes_key_and_kind_alone(void **state UNUSED)
 {
 	uint8_t datagram[508] = {3, 0, 1};
 
-	confirm_prove(key, datagram, sizeof(datagram));
-	assert_true(confirm_proved(key, datagram, sizeof(datagram)));
-	assert_false(confirm_proved(other_key, datagram, sizeof(datagram)));
-	assert_false(denied_proved(key, datagram, sizeof(datagram)));
+	proof_write(PROOF_OF_CONFIRM, key, datagram, sizeof(datagram));
+	assert_true(proof_is_right(PROOF_OF_CONFIRM, key, datagram, sizeof(datagram)));
+	assert_false(proof_is_right(PROOF_OF_CONFIRM, other_key, datagram, sizeof(datagram)));
+	assert_false(proof_is_right(PROOF_OF_DENIED, key, datagram, sizeof(datagram)));
 	for (size_t bit = 0; bit < sizeof(datagram) * 8; bit++) {
 		datagram[bit / 8] ^= (uint8_t)(1U << bit % 8);
-		assert_false(confirm_proved(key, datagram, sizeof(datagram)));
+		assert_false(proof_is_right(PROOF_OF_CONFIRM, key, datagram, sizeof(datagram)));
 		datagram[bit / 8] ^= (uint8_t)(1U << bit % 8);
 	}
-	denied_prove(key, datagram, 56);
-	assert_true(denied_proved(key, datagram, 56));
-	assert_false(confirm_proved(key, datagram, 56));
+	proof_write(PROOF_OF_DENIED, key, datagram, 56);
+	assert_true(proof_is_right(PROOF_OF_DENIED, key, datagram, 56));
+	assert_false(proof_is_right(PROOF_OF_CONFIRM, key, datagram, 56));
 }
 
 // ---------------------------------------------------------------- cookies

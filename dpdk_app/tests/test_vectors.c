@@ -65,12 +65,12 @@ static void check_proof(size_t i)
 	memcpy(datagram, proved.at, proved.n - SESSION_TAG_LEN);
 	memset(datagram + proved.n - SESSION_TAG_LEN, 0, SESSION_TAG_LEN);
 	if (proved.at[0] == SESSION_CONFIRM) {
-		assert_true(confirm_proved(key, proved.at, proved.n));
-		confirm_prove(key, datagram, proved.n);
+		assert_true(proof_is_right(PROOF_OF_CONFIRM, key, proved.at, proved.n));
+		proof_write(PROOF_OF_CONFIRM, key, datagram, proved.n);
 	} else {
 		assert_int_equal(proved.at[0], SESSION_DENIED);
-		assert_true(denied_proved(key, proved.at, proved.n));
-		denied_prove(key, datagram, proved.n);
+		assert_true(proof_is_right(PROOF_OF_DENIED, key, proved.at, proved.n));
+		proof_write(PROOF_OF_DENIED, key, datagram, proved.n);
 	}
 	assert_memory_equal(datagram, proved.at, proved.n);
 }

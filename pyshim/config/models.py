@@ -143,11 +143,6 @@ class PortConfig(Section):
         """The full PCI address in lower case, such as 0000:03:00.0; None for a virtual device."""
         return values.pci_address(self.device)
 
-    @property
-    def vdev_name(self) -> str | None:
-        """The virtual device's name, such as net_pcap0; None for a PCI device, and where there is none."""
-        return None if self.is_pci else self.device.partition(",")[0] or None
-
 
 class WorkersConfig(Section):
     """The poll loops and how they are watched."""

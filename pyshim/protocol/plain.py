@@ -26,7 +26,6 @@ from scapy.packet import Packet, bind_bottom_up, bind_layers, bind_top_down, spl
 
 DEFAULT_PORT = 8080
 HEADER_BYTES = 16
-CHAT_HEADER_BYTES = 28  # of a CHAT_MESSAGE, up to its text
 CHAT_TEXT_MAX_BYTES = 512
 ACK_OFFSET = 100  # packet_type of an acknowledgement is the message's plus this
 

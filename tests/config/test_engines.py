@@ -46,7 +46,7 @@ def errors(text: str) -> list[str]:
 def test_a_socket_engine_needs_no_device(engine: str) -> None:
     config = load(SOCKETS.format(engine))
     assert config.uses_sockets
-    assert (config.ports[0].is_pci, config.ports[0].vdev_name) == (False, None)
+    assert (config.ports[0].is_pci, config.ports[0].device) == (False, "")
     assert config.sockets.receive_buffer_kib == config.sockets.send_buffer_kib == 4096
     assert config.sockets.zero_copy_bytes == 0
 

@@ -59,7 +59,9 @@ def make_host(config: Config, cpus: tuple[Cpu, ...] | None = None, **facts: Any)
         "privileges": ALL_PRIVILEGES,
         "network_devices": (),
         "pci": tuple(make_pci(port.pci_address) for port in config.ports if port.pci_address),
-        "vdevs": tuple(Vdev(port.device, True, "") for port in config.ports if port.vdev_name),
+        "vdevs": tuple(
+            Vdev(port.device, True, "") for port in config.ports if port.device and not port.is_pci
+        ),
         "pmd_directory": Path("/usr/lib/dpdk/pmds-23.0"),
         "socket_limits": SocketLimits(),
     }

@@ -81,5 +81,3 @@ struct pg_load;
 struct pg_load *pg_load_open(const struct pg_load_plan *plan, struct pg_load_page *page, struct pg_error *error);
 int pg_load_run(struct pg_load *load, const struct pg_load_trial *trial, struct pg_error *error);
 void pg_load_close(struct pg_load *load);
-uint16_t pg_load_frames(const struct pg_load_plan *plan, uint32_t first_player, uint32_t count, uint8_t *out,
-			size_t stride);
