@@ -31,8 +31,8 @@ struct pg_core {
 	struct vault vault;
 	struct session_side side;
 	const struct hot_path *hot_path;
-	void *state;    // the caller's, or `own`
-	void *own;      // NULL: the caller's is used
+	void *state; // the caller's, or `own`
+	void *own;   // NULL: the caller's is used
 	void *index;
 	void *private; // of the vault
 	void *messages;

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// stand.c: see stand.h.
+
+#include "stand.h"
+
+#include <stdlib.h>
+
+#include "unit.h"
+
+uint32_t stand_adopt(struct stand *s, uint32_t capacity, uint64_t now)
+{
+	free(s->index);
+	s->index = zeroed_lines(session_index_size(capacity));
+	s->census = (struct session_census){
+		.capacity = capacity,
+		.tables = 2,
+		.active = {&s->active, &s->other_active},
+	};
+	return session_table_init(&s->table, s->region, capacity, s->index, &s->census, &s->active, &secret, now);
+}
+
+struct stand *stand_open(uint32_t capacity)
+{
+	struct stand *s = zeroed_lines(sizeof(*s));
+
+	s->region = zeroed_lines(session_region_size(capacity));
+	assert_int_equal(stand_adopt(s, capacity, 0), 0);
+	return s;
+}
+
+void stand_close(struct stand *s)
+{
+	free(s->region);
+	free(s->index);
+	free(s);
+}
+
+struct peer peer_number(uint32_t n)
+{
+	struct peer peer;
+
+	peer_set4(&peer, 0x01000014 + n * 0x100);
+	peer_set_channel(&peer, (be16)n, (uint8_t)(n % 2));
+	return peer;
+}
+
+uint64_t passed_sum(const struct session_table *table)
+{
+	uint64_t sum = 0;
+
+	for (uint32_t i = 0; i < table->bucket_count; i++)
+		sum += table->buckets[i].passed;
+	return sum;
+}
