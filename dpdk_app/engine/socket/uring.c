@@ -6,96 +6,23 @@
 
 #include <errno.h>
 
-#include "engine/socket/socket.h"
-#include "engine/socket/uring.h"
+#include "engine/socket/uring_worker.h"
 
 /// How long the end waits for answers that the kernel has not let go of.
 #define FINISH_MS 1000
-
-/// The operation that completed: the upper half of user_data. Below it are a socket, and below that a buffer or place.
-enum subject { SUBJECT_RECEIVE, SUBJECT_SEND, SUBJECT_SEND_PLACE, SUBJECT_CANCEL, SUBJECT_BELL };
-
-/// Where receiving at a socket stands.
-struct reception {
-	bool armed;
-	uint64_t retry_at; // TSC
-};
-
-/// A datagram that leaves without a copy, should it have to be sent again with one.
-struct uncopied {
-	uint16_t length;
-	bool again;
-};
-
-/// The arguments of sendmsg, valid until the kernel has taken the submission.
-struct message {
-	struct msghdr head;
-	struct iovec part;
-};
-
-struct turn {
-	uint64_t began;   // TSC, when its completions were there
-	unsigned took;    // datagrams
-	unsigned answers; // of them
-	unsigned others;  // other workers' datagrams, and what was sent without having been asked
-};
-
-struct uring_worker {
-	struct socket_worker common;
-
-	// read-mostly: set before launch
-	bool made; // there is a ring
-	uint32_t zero_copy_bytes;
-	struct msghdr shape; // of what is received
-
-	// written by the worker
-	struct io_uring ring CACHE_ALIGNED;
-	struct uring_buffers buffers;
-	unsigned armed;   // sockets
-	unsigned sending; // answers whose fate is not yet known
-	struct reception reception[SOCKETS_PER_WORKER_MAX];
-	struct message message[URING_SUBMISSIONS]; // by position in the submission queue
-	struct uring_places places;
-	struct uncopied uncopied_answer[URING_BUFFERS]; // by buffer
-	struct uncopied uncopied_place[URING_PLACES];   // by place
-	uint64_t rings;                                 // of the bell; the kernel writes it
-	bool listens;                                   // to the bell
-
-	// the burst in hand
-	uint16_t id[BURST_MAX]; // of its buffers
-	uint8_t at[BURST_MAX];  // index of its sockets
-
-	struct turn turn; // the one in hand
-};
-
-static uint64_t about(enum subject subject, unsigned socket, unsigned id)
-{
-	return (uint64_t)subject << 32 | socket << 16 | id;
-}
-
-/// @return NULL when the kernel takes no submissions now
-static struct io_uring_sqe *next_submission(struct uring_worker *w)
-{
-	struct io_uring_sqe *sqe = io_uring_get_sqe(&w->ring);
-
-	if (likely(sqe))
-		return sqe;
-	io_uring_submit(&w->ring);
-	return io_uring_get_sqe(&w->ring);
-}
 
 // ---------------------------------------------------------------- receive
 
 static void arm(struct uring_worker *w, unsigned socket)
 {
-	struct io_uring_sqe *sqe = next_submission(w);
+	struct io_uring_sqe *sqe = uring_next_submission(w);
 
 	if (!sqe)
 		return; // the next turn tries again
 	io_uring_prep_recvmsg_multishot(sqe, w->common.socket[socket].fd, &w->shape, 0);
 	sqe->flags |= IOSQE_BUFFER_SELECT;
 	sqe->buf_group = URING_GROUP;
-	io_uring_sqe_set_data64(sqe, about(SUBJECT_RECEIVE, socket, 0));
+	io_uring_sqe_set_data64(sqe, uring_about(SUBJECT_RECEIVE, socket, 0));
 	w->reception[socket].armed = true;
 	w->armed++;
 }
@@ -147,180 +74,18 @@ static unsigned receive_one(struct uring_worker *w, const struct io_uring_cqe *c
 	return 1;
 }
 
-// ---------------------------------------------------------------- transmit
-
-/// A datagram of ours: where it lies, whom it is for, and by which socket it leaves.
-struct dispatch {
-	void *payload;
-	uint16_t length;
-	void *to;
-	socklen_t to_length;
-	unsigned socket;
-	uint64_t about; // user_data
-	bool copy;      // whatever its length
-};
-
-/// The record of what a user_data is about.
-static struct uncopied *uncopied_of(struct uring_worker *w, uint64_t about)
-{
-	return about >> 32 == SUBJECT_SEND ? &w->uncopied_answer[(uint16_t)about] : &w->uncopied_place[(uint8_t)about];
-}
-
-/// @return false when the kernel takes no submissions: counted as dropped, and what it lies in is the caller's
-static bool dispatch(struct uring_worker *w, const struct dispatch *d)
-{
-	struct io_uring_sqe *sqe = next_submission(w);
-	struct message *message;
-
-	if (unlikely(!sqe)) {
-		counter_add(&w->common.common.stats->tx_dropped[PG_TX_DROP_QUEUE_FULL], 1);
-		return false;
-	}
-	message = &w->message[sqe - w->ring.sq.sqes];
-	message->part = (struct iovec){d->payload, d->length};
-	message->head = (struct msghdr){
-		.msg_name = d->to,
-		.msg_namelen = d->to_length,
-		.msg_iov = &message->part,
-		.msg_iovlen = 1,
-	};
-	if (d->length >= w->zero_copy_bytes && !d->copy) {
-		uncopied_of(w, d->about)->length = d->length;
-		io_uring_prep_sendmsg_zc(sqe, w->common.socket[d->socket].fd, &message->head, MSG_DONTWAIT);
-	} else {
-		io_uring_prep_sendmsg(sqe, w->common.socket[d->socket].fd, &message->head, MSG_DONTWAIT);
-	}
-	io_uring_sqe_set_data64(sqe, d->about);
-	w->sending++;
-	return true;
-}
-
-/// The answer in a buffer, to the peer that its request came from.
-static struct dispatch answer_in(struct uring_worker *w, unsigned socket, uint16_t id, uint16_t length)
-{
-	struct uring_buffer *buffer = &w->buffers.buffer[id];
-
-	return (struct dispatch){
-		.payload = buffer->payload,
-		.length = length,
-		.to = &buffer->from,
-		.to_length = buffer->head.namelen,
-		.socket = socket,
-		.about = about(SUBJECT_SEND, socket, id),
-	};
-}
-
-/// The datagram in a place, to its addressee.
-static struct dispatch datagram_in(struct uring_worker *w, unsigned socket, uint8_t id, uint16_t length)
-{
-	struct uring_place *place = &w->places.place[id];
-
-	return (struct dispatch){
-		.payload = place->payload,
-		.length = length,
-		.to = &place->to,
-		.to_length = place->to_length,
-		.socket = socket,
-		.about = about(SUBJECT_SEND_PLACE, socket, id),
-	};
-}
-
-static void send_answer(struct uring_worker *w, unsigned socket, uint16_t id, uint16_t length)
-{
-	const struct dispatch d = answer_in(w, socket, id, length);
-
-	if (unlikely(!dispatch(w, &d)))
-		uring_buffer_return(&w->buffers, id);
-}
-
-/// The datagram that lies in a place.
-static void send_place(struct uring_worker *w, uint8_t id, const struct peer *peer, unsigned socket, uint16_t length)
-{
-	struct uring_place *place = &w->places.place[id];
-
-	place->to_length = address_of_peer(&place->to, peer);
-
-	const struct dispatch d = datagram_in(w, socket, id, length);
-
-	if (unlikely(!dispatch(w, &d)))
-		uring_place_return(&w->places, id);
-}
-
-/// Answers to the submission queue, buffers of all others back to the kernel.
-static void send_answers(struct uring_worker *w, const struct datagram_burst *burst, unsigned n)
-{
-	counter_add(&w->common.common.stats->tx_offered, n - burst->unanswered);
-	for (unsigned i = 0; i < n; i++) {
-		if (likely(burst->drop[i] == PG_DROP_NONE))
-			send_answer(w, w->at[i], w->id[i], burst->length[i]);
-		else
-			uring_buffer_return(&w->buffers, w->id[i]);
-	}
-}
-
-/// The kernel charges what it sends without a copy to the locked memory of the user; a copy needs none. The kernel
-/// lets go of the first attempt with a second completion, also when it failed.
-static bool needs_copy(const struct io_uring_cqe *cqe)
-{
-	return (cqe->res == -ENOMEM || cqe->res == -ENOBUFS) && cqe->flags & IORING_CQE_F_MORE;
-}
-
-static void count_outcome(struct uring_worker *w, const struct io_uring_cqe *cqe)
-{
-	const struct udp_socket *s = &w->common.socket[(cqe->user_data >> 16) & UINT16_MAX];
-
-	w->sending--;
-	if (likely(cqe->res >= 0))
-		count_sent(&w->common, s, 1, (unsigned)cqe->res);
-	else
-		counter_add(&w->common.common.stats->tx_dropped[sockets_tx_drop(-cqe->res)], 1);
-}
-
-/// @return false when it cannot leave: counted as dropped
-static COLD bool send_copy(struct uring_worker *w, uint64_t about)
-{
-	struct uncopied *uncopied = uncopied_of(w, about);
-	const unsigned socket = (about >> 16) & UINT16_MAX;
-	struct dispatch d = about >> 32 == SUBJECT_SEND ? answer_in(w, socket, (uint16_t)about, uncopied->length) :
-							  datagram_in(w, socket, (uint8_t)about, uncopied->length);
-
-	d.copy = true;
-	uncopied->again = false;
-	w->sending--; // as the attempt that failed
-	return dispatch(w, &d);
-}
-
-/// A datagram left or did not; without copying, the kernel says later that it has let go of the buffer.
-static void end_send(struct uring_worker *w, const struct io_uring_cqe *cqe)
-{
-	const bool released = cqe->flags & IORING_CQE_F_NOTIF;
-
-	if (unlikely(needs_copy(cqe)))
-		uncopied_of(w, cqe->user_data)->again = true;
-	else if (!released)
-		count_outcome(w, cqe);
-	if (cqe->flags & IORING_CQE_F_MORE)
-		return;
-	if (released && unlikely(uncopied_of(w, cqe->user_data)->again) && send_copy(w, cqe->user_data))
-		return;
-	if (likely(cqe->user_data >> 32 == SUBJECT_SEND))
-		uring_buffer_return(&w->buffers, (uint16_t)cqe->user_data);
-	else
-		uring_place_return(&w->places, (uint8_t)cqe->user_data);
-}
-
 // ---------------------------------------------------------------- without having been asked
 
 /// The kernel completes this read when mail comes while we sleep.
 static void listen_to_bell(struct uring_worker *w)
 {
 	const int bell = sockets_bell(&w->common);
-	struct io_uring_sqe *sqe = !w->listens && bell >= 0 ? next_submission(w) : NULL;
+	struct io_uring_sqe *sqe = !w->listens && bell >= 0 ? uring_next_submission(w) : NULL;
 
 	if (!sqe)
 		return;
 	io_uring_prep_read(sqe, bell, &w->rings, sizeof(w->rings), 0);
-	io_uring_sqe_set_data64(sqe, about(SUBJECT_BELL, 0, 0));
+	io_uring_sqe_set_data64(sqe, uring_about(SUBJECT_BELL, 0, 0));
 	w->listens = true;
 }
 
@@ -358,7 +123,7 @@ static COLD unsigned serve_mail(struct worker *common, uint32_t most, uint64_t n
 	w->places.free_count -= n;
 	for (unsigned i = 0; i < n; i++)
 		if (burst.drop[i] == PG_DROP_NONE)
-			send_place(w, id[i], &burst.peer[i], burst.way[i], burst.length[i]);
+			uring_send_place(w, id[i], &burst.peer[i], burst.way[i], burst.length[i]);
 		else
 			uring_place_return(&w->places, id[i]);
 	return n;
@@ -378,7 +143,7 @@ static unsigned send_departures(struct worker *common, uint32_t most, uint64_t n
 	counter_add(&common->stats->tx_offered, n);
 	w->places.free_count -= n;
 	for (unsigned i = 0; i < n; i++)
-		send_place(w, id[i], &out.peer[i], out.way[i], out.length[i]);
+		uring_send_place(w, id[i], &out.peer[i], out.way[i], out.length[i]);
 	return n;
 }
 
@@ -405,7 +170,7 @@ static unsigned take_completions(struct uring_worker *w, struct datagram_burst *
 		if (cqe->user_data >> 32 == SUBJECT_RECEIVE)
 			n += receive_one(w, cqe, burst, n);
 		else if (cqe->user_data >> 32 == SUBJECT_SEND || cqe->user_data >> 32 == SUBJECT_SEND_PLACE)
-			end_send(w, cqe);
+			uring_end_send(w, cqe);
 		else if (cqe->user_data >> 32 == SUBJECT_BELL)
 			w->listens = false;
 		seen++;
@@ -446,7 +211,7 @@ static void receive(struct uring_worker *w)
 		turn->answers = turn->took - burst.unanswered;
 		if (unlikely(burst.unanswered > 0))
 			sockets_hand_over(&w->common, &burst, turn->took);
-		send_answers(w, &burst, turn->took);
+		uring_send_answers(w, &burst, turn->took);
 	}
 	uring_buffers_show(&w->buffers);
 }
@@ -478,12 +243,12 @@ static void run_turn(struct uring_worker *w)
 static void disarm_sockets(struct uring_worker *w)
 {
 	for (unsigned i = 0; i < w->common.socket_count; i++) {
-		struct io_uring_sqe *sqe = w->reception[i].armed ? next_submission(w) : NULL;
+		struct io_uring_sqe *sqe = w->reception[i].armed ? uring_next_submission(w) : NULL;
 
 		if (!sqe)
 			continue;
-		io_uring_prep_cancel64(sqe, about(SUBJECT_RECEIVE, i, 0), 0);
-		io_uring_sqe_set_data64(sqe, about(SUBJECT_CANCEL, i, 0));
+		io_uring_prep_cancel64(sqe, uring_about(SUBJECT_RECEIVE, i, 0), 0);
+		io_uring_sqe_set_data64(sqe, uring_about(SUBJECT_CANCEL, i, 0));
 	}
 }
 
