@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Configuration + host facts → what the worker process will do. Decisions only; no effects."""
+"""What the worker process will do, as immutable values; `pyshim.planner` decides them."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// pollgate_bench.h: what `pollgate bench forward` needs to measure the session profile, and nothing else does.
+// pollgate_bench.h: what benchmarks that replay the session profile need, and nothing else does.
 //
 // A capture that is played for ever repeats its packets, and a repeated packet is a replay. So the connections of the
 // capture are put into the state as a dead worker would have left them, and what a burst has shown is forgotten after it.

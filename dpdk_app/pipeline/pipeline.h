@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// pipeline/pipeline.h: the way of a burst through the rooms: net, session, message, and back to net.
+// pipeline/pipeline.h: the way of a burst through the rooms: net, table or session, message, game, and back through net.
 //
 // Works on bytes and plain structures only, so that the poll loop, the unit tests, the fuzzers and the oracle
 // tests all run this very code. burst.c (frames) and datagram.c are compiled once per micro-architecture level; isa.c

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// test_host.c: ARP, neighbour discovery, echo and announcements, against RFC 826, 792, 4443, 4861 and 5227.
+// test_host.c: ARP and echo, cut short or too many, against RFC 826, 792, 4443 and 5227.
 
 #include "unit.h"
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// test_neighbor.c: neighbour discovery: what is answered, what is refused, and what a host announces of its own accord.
+// test_neighbor.c: neighbour discovery: what is answered, what is refused, what a host announces of its own accord
+// (RFC 4861, 5227).
 
 #include "unit.h"
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// test_pipeline.c: whole bursts through every micro-architecture level that this CPU has.
+// test_pipeline.c: whole bursts: answers, verdicts and sessions; and the core of pollgate_test.h.
 
 #include "unit.h"
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// test_session_recovery.c: a table that is found again after a crash, and the sessions of the whole appliance.
+// test_session_recovery.c: what a table finds again after a crash, and how many sessions all tables have.
 
 #include "unit.h"
 

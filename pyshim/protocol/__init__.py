@@ -1,2 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The wire formats as scapy layers, and the generator of the demo capture; needs the `protocol` extra."""
+"""The wire formats as scapy layers and as bytes, the Python client, and the generator of the demo capture.
+
+Needs the `protocol` extra.
+"""
