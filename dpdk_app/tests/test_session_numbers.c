@@ -68,8 +68,10 @@ static void with_8_bits_the_eighth_byte_of_a_datagram_is_the_gateway(void **stat
 			const struct session_numbers numbers = session_numbers(capacities[i], 8, id);
 			const struct session_header header = {
 				.session = session_number_next(&numbers, capacities[i] - 1, 0)};
+			uint8_t datagram[sizeof(header)];
 
-			assert_int_equal(((const uint8_t *)&header)[7], id);
+			memcpy(datagram, &header, sizeof(header));
+			assert_int_equal(datagram[7], id);
 		}
 }
 
