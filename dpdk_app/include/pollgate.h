@@ -51,7 +51,14 @@ struct pg_error {
 #define PG_SETTING(field, key, kind, ...) PG_KIND_##kind field;
 
 /// What brings packets to the poll loops: devices of DPDK, or the kernel's sockets.
-enum pg_engine { PG_ENGINE_DPDK, PG_ENGINE_EPOLL, PG_ENGINE_IO_URING };
+enum pg_engine {
+#define ENGINE(NAME, name) PG_ENGINE_##NAME,
+#include "engines.def"
+	PG_ENGINES
+};
+
+/// Its name; NULL when out of range. Static storage.
+const char *pg_engine_name(unsigned engine);
 
 /// Where the buffers of an engine that does not use DPDK come from.
 enum pg_pages { PG_PAGES_ORDINARY, PG_PAGES_HUGE_IF_FREE, PG_PAGES_HUGE };
@@ -120,7 +127,15 @@ struct pg_policy {
 	} delivery;
 };
 
-enum pg_profile { PG_PROFILE_PLAIN, PG_PROFILE_SESSION };
+/// What a listener speaks: the key `profile` of the configuration.
+enum pg_profile {
+#define PROFILE(NAME, name, loops) PG_PROFILE_##NAME,
+#include "wire/profiles.def"
+	PG_PROFILES
+};
+
+/// Its name; NULL when out of range. Static storage.
+const char *pg_profile_name(unsigned profile);
 
 struct pg_plan {
 	uint32_t abi_version; // PG_ABI_VERSION

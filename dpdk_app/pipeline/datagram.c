@@ -2,13 +2,38 @@
 // pipeline/datagram.c: a burst whose frames the kernel took off, stage by stage. Compiled with -DISA=v2, v3 and v4.
 //
 // The stages of burst.c without its frames: check and hash everything (prefetch index buckets), probe everything
-// (prefetch session records), answer everything in the order of arrival; datagrams of the session profile in stages of
-// their own (session_stages.h). The kernel has verified the checksums.
+// (prefetch session records), answer everything in the order of arrival; each profile's datagrams in a lane of their own.
+// The kernel has verified the checksums.
 
 #include <string.h>
 
+#include "pipeline/gathered.h"
 #include "pipeline/session_stages.h"
 #include "pipeline/stages.h"
+
+/// Of the plain profile.
+struct plain_datagrams {
+	struct lookup lookup[BURST_MAX];
+	struct source source[BURST_MAX]; // of each of those, where any listener limits its sources
+	unsigned count;
+};
+
+struct datagram_lanes {
+	struct plain_datagrams plain;
+	struct sealed_lane sealed;
+	struct gathered others; // of all profiles without loops of their own
+	uint32_t used;          // bit n: there may be datagrams of profile n
+};
+
+/// How a profile takes its datagrams, and answers them: called once for a burst or a group of it.
+struct datagram_loops {
+	/// Sort those from the i-th up to the end: all are to listeners that speak this profile.
+	void (*sort)(struct gate *gate, struct datagram_burst *burst, unsigned i, unsigned end,
+		     struct datagram_lanes *lanes);
+
+	/// Handle and answer all that was sorted.
+	void (*serve)(struct gate *gate, struct datagram_burst *burst, struct datagram_lanes *lanes, uint64_t now);
+};
 
 /// @param reason  enum pg_drop, or PACKET_…, which are not counted here
 static COLD void drop_datagram(struct gate *gate, struct datagram_burst *burst, unsigned i, unsigned reason)
@@ -17,6 +42,14 @@ static COLD void drop_datagram(struct gate *gate, struct datagram_burst *burst, 
 	burst->unanswered++;
 	if (reason < PG_DROPS)
 		counter_add(&gate->stats->dropped[reason], 1);
+}
+
+/// Dropped, absorbed, or given to another worker.
+static void leave_unanswered(struct gate *gate, struct datagram_burst *burst, unsigned i, unsigned result)
+{
+	if (result == PACKET_ABSORBED)
+		counter_add(&gate->stats->unanswered, 1);
+	drop_datagram(gate, burst, i, result);
 }
 
 /// Can this datagram be answered at all, whatever its content?
@@ -29,56 +62,40 @@ ALWAYS_INLINE enum pg_drop check_envelope(const struct peer *peer, uint16_t leng
 	return PG_DROP_NONE;
 }
 
-struct datagram_lanes {
-	struct lookup plain[BURST_MAX];
-	struct source source[BURST_MAX]; // of each of those, where any listener limits its sources
-	struct sealed_lane sealed;
-	unsigned plain_count;
-};
+// ---------------------------------------------------------------- the plain profile
 
-/// One that can be answered goes into its lane if its message, or its header, is whole.
-ALWAYS_INLINE enum pg_drop sort_datagram(struct gate *gate, const struct datagram_burst *burst, unsigned i,
-					 struct datagram_lanes *lanes, bool limited)
+static void sort_plain_datagrams(struct gate *gate, struct datagram_burst *burst, unsigned i, unsigned end,
+				 struct datagram_lanes *lanes)
 {
-	const struct peer *peer = &burst->peer[i];
-	enum pg_drop drop;
-
-	if (listener_is_sealed(gate, peer_listener(peer)))
-		return sort_sealed(gate, &lanes->sealed, burst->payload[i], burst->length[i], peer, i);
-	drop = plain_check(burst->payload[i], burst->length[i]);
-	if (unlikely(drop != PG_DROP_NONE))
-		return drop;
-	if (limited)
-		lanes->source[lanes->plain_count] = look_up_source(gate->sources, gate->sessions, peer);
-	lanes->plain[lanes->plain_count++] = look_up(gate->sessions, peer, i, LANE_OTHER);
-	return PG_DROP_NONE;
-}
-
-ALWAYS_INLINE void sort_datagrams(struct gate *gate, struct datagram_burst *burst, struct datagram_lanes *lanes,
-				  unsigned n)
-{
+	struct plain_datagrams *plain = &lanes->plain;
 	const bool limited = gate->policy->source_limited;
 
-	for (unsigned i = 0; i < n; i++) {
-		enum pg_drop drop = check_envelope(&burst->peer[i], burst->length[i]);
+	for (; i < end; i++) {
+		const struct peer *peer = &burst->peer[i];
+		enum pg_drop drop = check_envelope(peer, burst->length[i]);
 
 		if (likely(drop == PG_DROP_NONE))
-			drop = sort_datagram(gate, burst, i, lanes, limited);
-		if (unlikely(drop != PG_DROP_NONE))
+			drop = plain_check(burst->payload[i], burst->length[i]);
+		if (unlikely(drop != PG_DROP_NONE)) {
 			drop_datagram(gate, burst, i, drop);
+			continue;
+		}
+		if (limited)
+			plain->source[plain->count] = look_up_source(gate->sources, gate->sessions, peer);
+		plain->lookup[plain->count++] = look_up(gate->sessions, peer, i, LANE_OTHER);
 	}
 }
 
 /// Mark datagrams whose source has sent too much: in the order of arrival, before anything is answered.
 static __attribute__((noinline)) void limit_datagrams(struct gate *gate, const struct datagram_burst *burst,
-						      struct datagram_lanes *lanes, uint64_t now)
+						      struct plain_datagrams *plain, uint64_t now)
 {
-	for (unsigned k = 0; k < lanes->plain_count; k++) {
-		struct lookup *lookup = &lanes->plain[k];
+	for (unsigned k = 0; k < plain->count; k++) {
+		struct lookup *lookup = &plain->lookup[k];
 		const struct rate rate = gate->policy->source[peer_listener(&burst->peer[lookup->at])];
 
 		if (likely(rate.interval != 0))
-			limit_source(lookup, lanes->source[k], rate, now);
+			limit_source(lookup, plain->source[k], rate, now);
 	}
 }
 
@@ -103,6 +120,35 @@ ALWAYS_INLINE void answer_datagrams(struct gate *gate, struct datagram_burst *bu
 	}
 }
 
+static void serve_plain_datagrams(struct gate *gate, struct datagram_burst *burst, struct datagram_lanes *lanes,
+				  uint64_t now)
+{
+	struct plain_datagrams *plain = &lanes->plain;
+
+	probe(gate->sessions, plain->lookup, plain->count);
+	if (gate->policy->source_limited)
+		limit_datagrams(gate, burst, plain, now);
+	answer_datagrams(gate, burst, plain->lookup, plain->count, now);
+}
+
+static const struct datagram_loops plain_datagram_loops = {sort_plain_datagrams, serve_plain_datagrams};
+
+// ---------------------------------------------------------------- the session profile
+
+static void sort_session_datagrams(struct gate *gate, struct datagram_burst *burst, unsigned i, unsigned end,
+				   struct datagram_lanes *lanes)
+{
+	for (; i < end; i++) {
+		const struct peer *peer = &burst->peer[i];
+		enum pg_drop drop = check_envelope(peer, burst->length[i]);
+
+		if (likely(drop == PG_DROP_NONE))
+			drop = sort_sealed(gate, &lanes->sealed, burst->payload[i], burst->length[i], peer, i);
+		if (unlikely(drop != PG_DROP_NONE))
+			drop_datagram(gate, burst, i, drop);
+	}
+}
+
 static void conclude_datagram(struct gate *gate, struct datagram_burst *burst, const struct sealed *s)
 {
 	uint8_t *ways = gate->side->vault->ways;
@@ -113,34 +159,97 @@ static void conclude_datagram(struct gate *gate, struct datagram_burst *burst, c
 		burst->length[s->at] = s->length;
 		return;
 	}
-	if (s->result == PACKET_ABSORBED)
-		counter_add(&gate->stats->unanswered, 1);
 	burst->owner[s->at] = s->owner;
-	drop_datagram(gate, burst, s->at, s->result);
+	leave_unanswered(gate, burst, s->at, s->result);
 }
 
-static __attribute__((noinline)) void serve_sealed_datagrams(struct gate *gate, struct datagram_burst *burst,
-							     struct sealed_lane *lane, uint64_t now)
+static void serve_session_datagrams(struct gate *gate, struct datagram_burst *burst, struct datagram_lanes *lanes,
+				    uint64_t now)
 {
+	struct sealed_lane *lane = &lanes->sealed;
+
+	if (lane->count == 0)
+		return;
 	run_sealed(gate, lane, look_up_sealed(gate, lane, now), now);
 	for (unsigned k = 0; k < lane->count; k++)
 		conclude_datagram(gate, burst, &lane->datagram[k]);
+}
+
+static const struct datagram_loops session_datagram_loops = {sort_session_datagrams, serve_session_datagrams};
+
+// ---------------------------------------------------------------- profiles without loops of their own
+
+static void gather_datagrams(struct gate *gate, struct datagram_burst *burst, unsigned i, unsigned end,
+			     struct datagram_lanes *lanes)
+{
+	for (; i < end; i++) {
+		const enum pg_drop drop = check_envelope(&burst->peer[i], burst->length[i]);
+
+		if (drop == PG_DROP_NONE)
+			gather(gate, &lanes->others, burst->payload[i], burst->length[i], &burst->peer[i], i);
+		else
+			drop_datagram(gate, burst, i, drop);
+	}
+}
+
+/// The lane is of all such profiles together: who comes first serves it.
+static void serve_gathered_datagrams(struct gate *gate, struct datagram_burst *burst, struct datagram_lanes *lanes,
+				     uint64_t now)
+{
+	run_gathered(gate, &lanes->others, now);
+	for (unsigned k = 0; k < lanes->others.count; k++) {
+		const struct arrival *arrival = &lanes->others.arrival[k];
+
+		if (arrival->result == PG_DROP_NONE)
+			burst->length[arrival->at] = arrival->length;
+		else
+			leave_unanswered(gate, burst, arrival->at, arrival->result);
+	}
+	lanes->others.count = 0;
+}
+
+/// Unused while every profile has loops of its own.
+static const struct datagram_loops gathered_datagram_loops
+	__attribute__((unused)) = {gather_datagrams, serve_gathered_datagrams};
+
+// ---------------------------------------------------------------- all of them
+
+static const struct datagram_loops *const datagram_loops[PG_PROFILES] = {
+#define PROFILE(NAME, name, loops) [PG_PROFILE_##NAME] = &loops##_datagram_loops,
+#include "wire/profiles.def"
+};
+
+ALWAYS_INLINE unsigned profile_of_datagram(const struct gate *gate, const struct datagram_burst *burst, unsigned i)
+{
+	return gate->profile[peer_listener(&burst->peer[i])];
+}
+
+/// Neighbours of one profile together: what one socket gave is.
+ALWAYS_INLINE void sort_datagrams(struct gate *gate, struct datagram_burst *burst, struct datagram_lanes *lanes,
+				  unsigned n)
+{
+	for (unsigned i = 0, end; i < n; i = end) {
+		const unsigned profile = profile_of_datagram(gate, burst, i);
+
+		for (end = i + 1; end < n && profile_of_datagram(gate, burst, end) == profile;)
+			end++;
+		lanes->used |= 1U << profile;
+		datagram_loops[profile]->sort(gate, burst, i, end, lanes);
+	}
 }
 
 void JOIN(run_datagrams, ISA)(struct gate *gate, struct datagram_burst *burst, unsigned n, uint64_t now)
 {
 	struct datagram_lanes lanes;
 
-	lanes.plain_count = 0;
+	lanes.plain.count = 0;
 	sealed_lane_begin(&lanes.sealed);
+	gathered_begin(&lanes.others);
+	lanes.used = 0;
 	burst->unanswered = 0;
 	memset(burst->drop, PG_DROP_NONE, sizeof(burst->drop));
 	counter_add(gate->arrivals, n);
 	sort_datagrams(gate, burst, &lanes, n);
-	probe(gate->sessions, lanes.plain, lanes.plain_count);
-	if (gate->policy->source_limited)
-		limit_datagrams(gate, burst, &lanes, now);
-	answer_datagrams(gate, burst, lanes.plain, lanes.plain_count, now);
-	if (lanes.sealed.count > 0)
-		serve_sealed_datagrams(gate, burst, &lanes.sealed, now);
+	for (uint32_t left = lanes.used; left != 0; left &= left - 1)
+		datagram_loops[__builtin_ctz(left)]->serve(gate, burst, &lanes, now);
 }

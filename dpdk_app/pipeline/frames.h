@@ -34,6 +34,25 @@ static COLD void absorb(struct gate *gate, struct burst *burst, unsigned i)
 	counter_add(&gate->stats->unanswered, 1);
 }
 
+/// Conclude a datagram that was not answered.
+static void conclude_unanswered(struct gate *gate, struct burst *burst, unsigned i, unsigned result, uint8_t owner)
+{
+	if (result == PACKET_ABSORBED) {
+		absorb(gate, burst, i);
+		return;
+	}
+	burst->owner[i] = owner;
+	drop_frame(gate, burst, i, result);
+}
+
+/// To the port's first address and first listener, without tags or options, as nearly all are.
+ALWAYS_INLINE bool burst_frame_is_common(const struct gate *gate, const struct burst *burst, unsigned i,
+					 const bool rx_offload)
+{
+	return frame_is_common(burst->frame[i], burst->length[i], gate->identity, rx_offload ? burst->rx[i] : 0,
+			       rx_offload);
+}
+
 /// The answer stands in its frame: how long it is, and what is left of it to a device that completes checksums.
 /// @param p          the answer's layout
 /// @param checksums  bits of enum tx_checksum

@@ -82,9 +82,6 @@ struct policy {
 
 void policy_init(struct policy *policy, const struct pg_policy *from, uint64_t generation, uint64_t tsc_hz);
 
-/// Listeners of a plan that speak the session profile, as in struct gate.
-uint32_t sealed_listeners(const struct pg_plan *plan);
-
 /// Token buckets of the host's answers, in the terms of rate.h. Apart, so that a flood of echo requests does not keep
 /// us from telling neighbours where we are.
 struct host_buckets {
@@ -103,7 +100,7 @@ struct gate {
 	bool settles_here; // what came from another worker is not given away again
 	uint8_t port;      // as frame_departures name it
 	uint8_t completes; // bits of enum tx_checksum: what the port's device computes; read by tx-offload variants
-	uint32_t sealed;   // bit n: listener n speaks the session profile
+	uint8_t profile[PG_LISTENERS_MAX]; // enum pg_profile of each listener
 
 	// the worker's own
 	struct session_table *sessions;

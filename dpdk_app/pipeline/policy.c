@@ -68,13 +68,3 @@ void policy_init(struct policy *policy, const struct pg_policy *from, uint64_t g
 		policy->source_limited |= policy->source[i].interval != 0;
 	}
 }
-
-uint32_t sealed_listeners(const struct pg_plan *plan)
-{
-	uint32_t sealed = 0;
-
-	for (uint32_t i = 0; i < plan->listener_count; i++)
-		if (plan->listener_profile[i] == PG_PROFILE_SESSION)
-			sealed |= 1U << i;
-	return sealed;
-}

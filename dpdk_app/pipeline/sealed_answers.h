@@ -26,17 +26,6 @@ ALWAYS_INLINE void answer_sealed(const struct gate *gate, struct burst *burst, c
 	finish_answer(burst, i, p, checksums, tx_offload);
 }
 
-/// Conclude a datagram that was not answered.
-static void conclude_unanswered(struct gate *gate, struct burst *burst, unsigned i, unsigned result, uint8_t owner)
-{
-	if (result == PACKET_ABSORBED) {
-		absorb(gate, burst, i);
-		return;
-	}
-	burst->owner[i] = owner;
-	drop_frame(gate, burst, i, result);
-}
-
 ALWAYS_INLINE void conclude_sealed(struct gate *gate, struct burst *burst, const struct sealed *s, struct packet *p,
 				   const unsigned tx_offload)
 {

@@ -8,15 +8,10 @@
 #define POLLGATE_PIPELINE_SEALED_FRAMES_H
 
 #include "pipeline/frames.h"
+#include "pipeline/lanes.h"
 #include "pipeline/sealed_answers.h"
 #include "pipeline/session_stages.h"
 #include "pipeline/usual_data.h"
-
-struct sealed_frames {
-	struct usual_lane usual;
-	struct sealed_lane lane;
-	struct packet packet[BURST_MAX]; // of each datagram in `lane`
-};
 
 ALWAYS_INLINE void sealed_frames_begin(struct sealed_frames *frames)
 {
@@ -69,5 +64,64 @@ ALWAYS_INLINE void serve_sealed_frames(struct gate *gate, struct burst *burst, s
 	if (frames->usual.count > 0 || frames->lane.count > 0)
 		serve_both_lanes(gate, burst, frames, now, tx_offload);
 }
+
+// ---------------------------------------------------------------- as burst.c calls it
+
+static void sort_parsed_session(struct gate *gate, struct burst *burst, const struct parsed *parsed, unsigned n,
+				struct lanes *lanes)
+{
+	for (unsigned k = 0; k < n; k++)
+		sort_sealed_frame(gate, burst, parsed[k].frame, &lanes->sealed, &parsed[k].packet);
+}
+
+ALWAYS_INLINE unsigned sort_session(struct gate *gate, struct burst *burst, unsigned i, unsigned n, struct lanes *lanes,
+				    const bool rx_offload)
+{
+	const bool told = gate->identity->usual.sealed; // that they are DATA
+
+	for (; i < n; i++) {
+		if (told) {
+			i = sort_usual_frames(gate, burst, i, n, &lanes->sealed.usual, lanes->sealed.lane.sessions,
+					      rx_offload);
+			if (i == n)
+				break;
+		}
+		if (unlikely(!burst_frame_is_common(gate, burst, i, rx_offload)))
+			break;
+
+		const struct packet p = common_packet(burst->frame[i]);
+
+		sort_sealed_frame(gate, burst, i, &lanes->sealed, &p);
+	}
+	return i;
+}
+
+static unsigned sort_session_computed(struct gate *gate, struct burst *burst, unsigned i, unsigned n,
+				      struct lanes *lanes)
+{
+	return sort_session(gate, burst, i, n, lanes, false);
+}
+
+static unsigned sort_session_verified(struct gate *gate, struct burst *burst, unsigned i, unsigned n,
+				      struct lanes *lanes)
+{
+	return sort_session(gate, burst, i, n, lanes, true);
+}
+
+static void serve_session(struct gate *gate, struct burst *burst, struct lanes *lanes, uint64_t now)
+{
+	serve_sealed_frames(gate, burst, &lanes->sealed, now, TX_CHECKSUM_NONE);
+}
+
+static void serve_session_in_part(struct gate *gate, struct burst *burst, struct lanes *lanes, uint64_t now)
+{
+	serve_sealed_frames(gate, burst, &lanes->sealed, now, gate->completes);
+}
+
+static const struct frame_loops session_frame_loops = {
+	.sort = {sort_session_computed, sort_session_verified},
+	.sort_parsed = sort_parsed_session,
+	.serve = {serve_session, serve_session_in_part},
+};
 
 #endif

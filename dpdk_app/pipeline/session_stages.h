@@ -48,11 +48,6 @@ struct sealed_lane {
 	unsigned greeting_count;
 };
 
-ALWAYS_INLINE bool listener_is_sealed(const struct gate *gate, unsigned listener)
-{
-	return gate->sealed >> listener & 1;
-}
-
 /// One bit of 64 for each session: two datagrams with different bits are of different sessions.
 ALWAYS_INLINE uint64_t session_bit(uint32_t slot)
 {

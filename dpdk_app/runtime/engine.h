@@ -33,6 +33,7 @@ struct pg_gateway {
 
 struct engine {
 	size_t worker_size; // of the engine's worker, which begins with a struct worker
+	bool frames;        // it brings frames of devices, from pools; else datagrams
 
 	/// Open what all workers share: pools and devices. NULL in g->devices is what close() expects on failure too.
 	int (*open)(struct pg_gateway *g, struct pg_error *error);
@@ -53,6 +54,7 @@ struct engine {
 	void (*close)(struct pg_gateway *g);
 };
 
-extern const struct engine dpdk_engine, epoll_engine, io_uring_engine;
+#define ENGINE(NAME, name) extern const struct engine name##_engine;
+#include "engines.def"
 
 #endif

@@ -6,7 +6,9 @@
 #include <sys/random.h>
 #include <time.h>
 
+#include "pipeline/profile.h"
 #include "runtime/engine.h"
+#include "runtime/profile_life.h"
 #include "runtime/worker.h"
 #include "session/letter.h"
 #include "session/state.h"
@@ -17,9 +19,20 @@
 
 // ---------------------------------------------------------------- parts
 
+static const struct engine *const engines[PG_ENGINES] = {
+#define ENGINE(NAME, name) [PG_ENGINE_##NAME] = &name##_engine,
+#include "engines.def"
+};
+
+/// @return NULL when this build has none of this number
+static const struct engine *engine_of(const struct pg_plan *plan)
+{
+	return plan->engine < PG_ENGINES ? engines[plan->engine] : NULL;
+}
+
 static bool port_plan_fits(const struct pg_plan *plan, const struct pg_port_plan *port)
 {
-	const bool has_pool = port->pool < plan->pool_count || plan->engine != PG_ENGINE_DPDK;
+	const bool has_pool = port->pool < plan->pool_count || !engine_of(plan)->frames;
 
 	return has_pool && port->address_count <= PG_ADDRESSES_MAX;
 }
@@ -42,6 +55,10 @@ static int check_plan(const struct pg_plan *plan, struct pg_error *error)
 	if (plan->port_count > PG_PORTS_MAX || plan->worker_count > PG_WORKERS_MAX || plan->pool_count > PG_POOLS_MAX ||
 	    plan->listener_count > PG_LISTENERS_MAX)
 		return error_set(error, PG_ERROR_USAGE, "the plan has more parts than this build can hold");
+	if (!profiles_fit(plan))
+		return error_set(error, PG_ERROR_USAGE,
+				 "a listener's profile is none of this build, or its sessions are issued and there is "
+				 "room for none");
 	for (uint32_t i = 0; i < plan->port_count; i++)
 		if (!port_plan_fits(plan, &plan->port[i]))
 			return error_set(error, PG_ERROR_USAGE, "port %s: its part of the plan is out of range",
@@ -50,20 +67,6 @@ static int check_plan(const struct pg_plan *plan, struct pg_error *error)
 		if (!worker_plan_fits(&plan->worker[i], plan->port_count))
 			return error_set(error, PG_ERROR_USAGE, "worker %u: its part of the plan is out of range", i);
 	return PG_OK;
-}
-
-static const struct engine *engine_of(const struct pg_plan *plan)
-{
-	switch (plan->engine) {
-	case PG_ENGINE_DPDK:
-		return &dpdk_engine;
-	case PG_ENGINE_EPOLL:
-		return &epoll_engine;
-	case PG_ENGINE_IO_URING:
-		return &io_uring_engine;
-	default:
-		return NULL;
-	}
 }
 
 /// Make the part of a worker that is the same for every engine.
@@ -75,6 +78,7 @@ static int make_common(struct pg_gateway *g, struct worker *w, uint32_t number, 
 	w->assembly = &g->assembly;
 	w->plan = &g->plan.worker[number];
 	w->number = number;
+	w->spoken = profiles_spoken(&g->plan);
 	w->region = state_region(state, number);
 	w->session_capacity = capacity;
 	w->current = &g->policy[g->policy_in_use];
@@ -109,7 +113,7 @@ static int make_worker(struct pg_gateway *g, uint32_t number, void *state, struc
 				 g->plan.session_capacity);
 	rc = make_common(g, w, number, state, error);
 	if (rc == PG_OK)
-		rc = side_make(g, w, error);
+		rc = profiles_make(g, w, error);
 	return rc == PG_OK ? g->engine->equip(g, w, error) : rc;
 }
 
@@ -139,7 +143,7 @@ static int open_gateway(struct pg_gateway *g, void *state, size_t state_size, st
 	g->assembly.census.capacity = g->plan.session_capacity;
 	g->assembly.census.tables = g->plan.worker_count;
 	worker_stats_settle(g->page->worker, g->plan.worker_count);
-	rc = sides_open(g, state, error);
+	rc = profiles_open(g, state, error);
 	for (uint32_t i = 0; i < g->plan.worker_count && rc == PG_OK; i++)
 		rc = make_worker(g, i, state, error);
 	return rc;
@@ -274,7 +278,7 @@ int pg_send(struct pg_gateway *g, const struct pg_letter *letter, struct pg_erro
 	uint8_t owner;
 	int rc;
 
-	if (g->plan.issued_capacity == 0)
+	if (vault->capacity == 0)
 		return error_set(error, PG_ERROR_USAGE, "no listener has profile session");
 	rc = letter_open(vault, letter, &message, error);
 	if (rc != PG_OK)
@@ -323,12 +327,12 @@ void pg_close(struct pg_gateway *g)
 		if (!g->worker[i])
 			continue;
 		g->engine->strip(g->worker[i]);
-		side_free(g->worker[i]);
+		profiles_free(g->worker[i]);
 		pages_free(g->worker[i]->index, index_pages(g));
 		pages_free(g->worker[i], worker_pages(g));
 	}
 	if (g->engine)
 		g->engine->close(g);
-	sides_close(g);
+	profiles_close(g);
 	free(g);
 }

@@ -18,7 +18,7 @@
 
 static unsigned reach(const struct pg_gateway *g)
 {
-	return g->plan.engine == PG_ENGINE_DPDK ? VAULT_FRAMES : VAULT_SOCKETS;
+	return g->engine->frames ? VAULT_FRAMES : VAULT_SOCKETS;
 }
 
 static size_t private_size(const struct pg_gateway *g)
@@ -30,8 +30,6 @@ int sides_open(struct pg_gateway *g, void *state, struct pg_error *error)
 {
 	struct sides *sides = &g->sides;
 
-	if (g->plan.issued_capacity == 0)
-		return PG_OK;
 	vault_open(&sides->vault, state);
 	sides->memory = pages_reserve(private_size(g));
 	if (!sides->memory)
@@ -41,7 +39,7 @@ int sides_open(struct pg_gateway *g, void *state, struct pg_error *error)
 				 g->plan.issued_capacity);
 	pages_withhold(sides->memory, private_size(g));
 	vault_furnish(&sides->vault, sides->memory, reach(g));
-	if (!post_office_make(&sides->office, g->plan.worker_count, g->plan.engine != PG_ENGINE_DPDK))
+	if (!post_office_make(&sides->office, g->plan.worker_count, !g->engine->frames))
 		return error_set(error, PG_ERROR_MEMORY, "no memory or descriptors for mail between %u workers",
 				 g->plan.worker_count);
 	post_init(&sides->control, &sides->office, POST_CONTROL);
@@ -50,8 +48,6 @@ int sides_open(struct pg_gateway *g, void *state, struct pg_error *error)
 
 void sides_close(struct pg_gateway *g)
 {
-	if (g->plan.issued_capacity == 0)
-		return;
 	pages_free(g->sides.memory, private_size(g));
 	post_office_free(&g->sides.office);
 }
@@ -92,8 +88,6 @@ int side_make(struct pg_gateway *g, struct worker *w, struct pg_error *error)
 		.worker = (uint8_t)w->number,
 	};
 
-	if (g->plan.issued_capacity == 0)
-		return PG_OK;
 	if (reserve_memory(g, w, error) != PG_OK)
 		return error->code;
 	setup.message_memory = w->messages;
@@ -116,8 +110,12 @@ void side_free(struct worker *w)
 
 void side_begin(struct worker *w)
 {
-	if (w->side)
-		counter_add(&w->stats->sessions_recovered, session_side_begin(w->side, pg_tsc()));
+	counter_add(&w->stats->sessions_recovered, session_side_begin(w->side, pg_tsc()));
+}
+
+void side_use_new_policy(struct worker *w)
+{
+	session_side_use(w->side, &w->current->sessions);
 }
 
 static bool is_ours(const struct session_side *side, uint32_t slot)

@@ -31,6 +31,9 @@ void side_free(struct worker *w);
 /// Called first of all in the worker's own thread: adopt the connections that a dead worker left.
 void side_begin(struct worker *w);
 
+/// Go by w->current from now on.
+void side_use_new_policy(struct worker *w);
+
 /// A bit of it every turn: connections that are over, and all of them when the gateway ends.
 /// @param slots  that the sweep looks at
 void side_keep_house(struct worker *w, uint64_t now, uint32_t slots);

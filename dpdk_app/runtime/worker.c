@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "runtime/confine.h"
-#include "runtime/sides.h"
+#include "runtime/profile_life.h"
 
 #define HUGE_PAGE ((size_t)2 << 20)
 #define HUGE_ENOUGH (HUGE_PAGE / 4)
@@ -97,7 +97,7 @@ void worker_begin(struct worker *w)
 	off_cpu_begin(&w->off_cpu, pg_tsc_hz());
 	thread_keep_capabilities(0); // giving up is never refused
 	counter_set(&w->stats->thread, (uint64_t)syscall(SYS_gettid));
-	side_begin(w);
+	profiles_begin(w);
 	adopt_sessions(w);
 	await_everybody(w);
 }
@@ -112,15 +112,10 @@ bool worker_keep_house(struct worker *w, uint64_t now, uint32_t slots)
 {
 	const struct policy *policy = atomic_load_explicit(&w->policy, memory_order_acquire);
 	const bool fresh = policy != w->current;
-	const uint32_t expired = session_expire(&w->sessions, now, policy->idle_timeout, slots);
 
 	w->current = policy;
-	if (w->side) {
-		if (unlikely(fresh))
-			session_side_use(w->side, &policy->sessions);
-		side_keep_house(w, now, slots);
-	}
-	if (unlikely(expired > 0))
-		counter_add(&w->stats->sessions_expired, expired);
+	if (unlikely(fresh))
+		profiles_use_policy(w);
+	profiles_keep_house(w, now, slots);
 	return fresh;
 }

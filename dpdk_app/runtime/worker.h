@@ -36,6 +36,7 @@ struct worker {
 	const struct pg_worker_plan *plan;
 	const struct engine_parts *parts; // what its engine does for its tasks
 	uint32_t number;                  // our place in the assembly
+	uint32_t spoken;                  // bit n: a listener speaks profile n
 	struct session_region *region;
 	void *index; // session_index_size() bytes, zero
 	uint32_t session_capacity;

@@ -96,8 +96,6 @@ static uint64_t next_departure(const struct task *task)
 
 void worker_add_session_tasks(struct worker *w)
 {
-	if (!w->side)
-		return;
 	tasks_add(&w->tasks, &(struct task){
 				     .worker = w,
 				     .run = serve_mail,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// stats/names.c: labels, as reasons.def, wire/messages.def and wire/closed.def have them: metrics, tests and documents take
+// stats/names.c: labels, as reasons.def and the lists of wire/ have them: metrics, tests and documents take
 // their words from here.
 
 #include <stddef.h>
@@ -52,6 +52,26 @@ static const char *const close_names[PG_CLOSE_REASONS] = {
 #define CLOSED(NAME, name, number) [PG_CLOSED_##NAME] = #name,
 #include "wire/closed.def"
 };
+
+static const char *const engine_names[PG_ENGINES] = {
+#define ENGINE(NAME, name) [PG_ENGINE_##NAME] = #name,
+#include "engines.def"
+};
+
+static const char *const profile_names[PG_PROFILES] = {
+#define PROFILE(NAME, name, loops) [PG_PROFILE_##NAME] = #name,
+#include "wire/profiles.def"
+};
+
+const char *pg_engine_name(unsigned engine)
+{
+	return engine < PG_ENGINES ? engine_names[engine] : NULL;
+}
+
+const char *pg_profile_name(unsigned profile)
+{
+	return profile < PG_PROFILES ? profile_names[profile] : NULL;
+}
 
 const char *pg_message_name(unsigned message)
 {

@@ -246,7 +246,7 @@ static struct bench *open_bench(uint32_t sessions)
 	set_limits(&b->house->rules);
 	b->rig->policy.sessions = b->house->rules;
 	b->rig->gate.side = b->house->side[0];
-	b->rig->gate.sealed = 1;
+	b->rig->gate.profile[0] = PG_PROFILE_SESSION;
 	identity_expect_sealed(&b->rig->identity);
 	session_side_use(b->house->side[0], &b->rig->policy.sessions);
 	make_players(b, sessions);

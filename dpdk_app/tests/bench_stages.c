@@ -96,9 +96,9 @@ static unsigned timed_burst(struct gate *gate, struct buffers *buffers, const st
 	begin(gate, &burst, &lanes, BURST_MAX);
 	sort_burst(gate, &burst, &lanes, BURST_MAX, false);
 	now = pg_tsc(), cycles[STAGE_SORT] += now - then, then = now;
-	probe_burst(gate, &lanes, now);
+	probe_burst(gate, &lanes.plain, now);
 	now = pg_tsc(), cycles[STAGE_PROBE] += now - then, then = now;
-	answer_burst(gate, &burst, &lanes, now, false);
+	answer_all_plain(gate, &burst, &lanes.plain, now, TX_CHECKSUM_NONE);
 	now = pg_tsc(), cycles[STAGE_ANSWER] += now - then;
 	return next;
 }

@@ -8,6 +8,7 @@
 
 #include "pipeline/departures.h"
 #include "pipeline/pipeline.h"
+#include "pipeline/profile.h"
 #include "session/connection.h"
 #include "session/letter.h"
 #include "session/state.h"
@@ -99,7 +100,6 @@ static void make_gate(struct pg_core *core, const struct pg_plan *plan)
 		.identity = &core->identity,
 		.listeners = &core->listeners,
 		.policy = &core->policy,
-		.sealed = sealed_listeners(plan),
 		.sessions = &core->sessions,
 		.sources = &core->sources,
 		.host = &core->host,
@@ -109,8 +109,8 @@ static void make_gate(struct pg_core *core, const struct pg_plan *plan)
 	};
 	identity_init(&core->identity, plan->port[0].address, plan->port[0].address_count, plan->listener_port[0]);
 	identity_set_mac(&core->identity, plan->port[0].mac);
-	if (core->gate.sealed & 1)
-		identity_expect_sealed(&core->identity);
+	identity_expect(&core->identity, plan);
+	gate_speak(&core->gate, plan);
 	listeners_init(&core->listeners, plan->listener_port, plan->listener_count);
 	policy_init(&core->policy, &plan->policy, 1, pg_tsc_hz());
 	duties_init(&core->duties, pg_tsc_hz(), fixed_secret.addend);
@@ -118,9 +118,6 @@ static void make_gate(struct pg_core *core, const struct pg_plan *plan)
 
 static bool open_parts(struct pg_core *core, const struct pg_plan *plan)
 {
-	// A listener without sessions to be issued would have nowhere to look for them.
-	if (!core->hot_path || (core->gate.sealed && plan->issued_capacity == 0))
-		return false;
 	if (!core->state && !make_state(core, plan))
 		return false;
 	core->index = zeroed_lines(session_index_size(plan->session_capacity));
@@ -135,6 +132,10 @@ struct pg_core *pg_core_open(const struct pg_plan *plan, void *state)
 		return NULL;
 	core->state = state;
 	core->hot_path = hot_path_select(plan->isa);
+	if (!core->hot_path || !profiles_fit(plan)) {
+		free(core);
+		return NULL;
+	}
 	make_gate(core, plan);
 	if (!open_parts(core, plan)) {
 		pg_core_close(core);

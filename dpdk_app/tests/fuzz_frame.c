@@ -177,7 +177,7 @@ static void prepare(struct pair *p)
 	for (unsigned k = 0; k < 2; k++) {
 		p->rig[k] = rig_open(k == 0 ? "v2" : "auto", CAPACITY);
 		p->rig[k]->gate.side = p->house->side[k];
-		p->rig[k]->gate.sealed = 2;
+		p->rig[k]->gate.profile[1] = PG_PROFILE_SESSION;
 		session_side_use(p->house->side[k], &p->rig[k]->policy.sessions);
 	}
 	usual_frame_close(&p->rig[0]->identity.usual);

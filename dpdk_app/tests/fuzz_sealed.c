@@ -68,7 +68,7 @@ static void open_world(struct world *w, const char *isa)
 		rig_limit_sources(w->rig, listener, rate_make(50, 20, pg_tsc_hz()));
 	}
 	w->gate = w->rig->gate;
-	w->gate.sealed = 3; // either listener
+	w->gate.profile[0] = w->gate.profile[1] = PG_PROFILE_SESSION;
 	w->gate.side = w->house->side[0];
 	w->gate.stats = &w->house->stats[0];
 	w->gate.arrivals = &w->house->stats[0].received;

@@ -35,14 +35,14 @@ int gatehouse_open(void **state)
 		g->gate[i].worker = i;
 		g->gate[i].port_bit = 1;
 		g->gate[i].port = 5;
-		g->gate[i].sealed = 1U << listener_of(g);
+		g->gate[i].profile[listener_of(g)] = PG_PROFILE_SESSION;
 		g->gate[i].side = g->house->side[i];
 		g->gate[i].stats = &g->house->stats[i];
 		g->gate[i].arrivals = &g->house->stats[i].received;
 		session_side_use(g->house->side[i], &g->rig->policy.sessions);
 	}
 	g->rig->gate = g->gate[0];
-	if (g->gate[0].sealed & 1)
+	if (g->gate[0].profile[0] == PG_PROFILE_SESSION)
 		identity_expect_sealed(&g->rig->identity);
 	*state = g;
 	return 0;

@@ -85,7 +85,8 @@ void twins_speak(struct twins *t, uint32_t sealed)
 		struct twin *twin = &t->twin[k];
 
 		rig_identity(&twin->rig->identity);
-		twin->gate.sealed = sealed;
+		for (unsigned i = 0; i < PG_LISTENERS_MAX; i++)
+			twin->gate.profile[i] = sealed >> i & 1 ? PG_PROFILE_SESSION : PG_PROFILE_PLAIN;
 		if (sealed & 1)
 			identity_expect_sealed(&twin->rig->identity);
 	}

@@ -9,6 +9,7 @@
 #include "house.h"
 #include "pipeline/departures.h"
 #include "rig.h"
+#include "runtime/profile_life.h"
 #include "runtime/worker_tasks.h"
 #include "session/connection.h"
 #include "session/state.h"
@@ -73,11 +74,12 @@ static int open_desk(void **state)
 	w->stats = &desk->house->stats[0];
 	w->assembly = &desk->assembly;
 	w->side = desk->house->side[0];
+	w->spoken = 1U << PG_PROFILE_PLAIN | 1U << PG_PROFILE_SESSION;
 	w->sessions.region = state_region(desk->house->state, 0);
 	w->current = &desk->policy[0];
 	atomic_store(&w->policy, &desk->policy[0]);
 	worker_add_housekeeping(w, &parts);
-	worker_add_session_tasks(w);
+	profiles_add_tasks(w);
 	*state = desk;
 	return 0;
 }
@@ -244,9 +246,10 @@ static void a_worker_without_the_session_profile_has_housekeeping_only(void **st
 	struct session_side *side = desk->worker.side;
 
 	desk->worker.side = NULL;
+	desk->worker.spoken = 1U << PG_PROFILE_PLAIN;
 	desk->worker.tasks.count = 0;
 	worker_add_housekeeping(&desk->worker, &parts);
-	worker_add_session_tasks(&desk->worker);
+	profiles_add_tasks(&desk->worker);
 	assert_int_equal(desk->worker.tasks.count, 1);
 	turn(desk);
 	assert_int_equal(tasks_sleep(&desk->worker.tasks, desk->house->now), TASK_NEVER);

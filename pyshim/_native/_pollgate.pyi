@@ -20,6 +20,8 @@ class _Lib:
     PG_HANDLING_BUCKETS: Final[int]
     PG_CLOSE_REASONS: Final[int]
     PG_DENIALS: Final[int]
+    PG_ENGINES: Final[int]
+    PG_PROFILES: Final[int]
     PG_MESSAGES: Final[int]
     PG_DROPS: Final[int]
     PG_TX_DROPS: Final[int]
@@ -34,14 +36,9 @@ class _Lib:
     PG_ERROR_SYSTEM: Final[int]
     PG_ERROR_TIMEOUT: Final[int]
     PG_ERROR_INTERNAL: Final[int]
-    PG_ENGINE_DPDK: Final[int]
-    PG_ENGINE_EPOLL: Final[int]
-    PG_ENGINE_IO_URING: Final[int]
     PG_PAGES_ORDINARY: Final[int]
     PG_PAGES_HUGE_IF_FREE: Final[int]
     PG_PAGES_HUGE: Final[int]
-    PG_PROFILE_PLAIN: Final[int]
-    PG_PROFILE_SESSION: Final[int]
     PG_CHECKSUMS_AUTO: Final[int]
     PG_CHECKSUMS_SOFTWARE: Final[int]
     PG_OFFLOAD_RX_CHECKSUM: Final[int]
@@ -64,6 +61,8 @@ class _Lib:
     def pg_loss_name(self, loss: int, /) -> _CDataBase: ...
     def pg_denial_name(self, reason: int, /) -> _CDataBase: ...
     def pg_close_name(self, reason: int, /) -> _CDataBase: ...
+    def pg_engine_name(self, engine: int, /) -> _CDataBase: ...
+    def pg_profile_name(self, profile: int, /) -> _CDataBase: ...
     def pg_burst_bound(self, bucket: int, /) -> int: ...
     def pg_handling_bound_ns(self, bucket: int, /) -> int: ...
     def pg_stats_page_size(self) -> int: ...

@@ -6,12 +6,13 @@ from __future__ import annotations
 from typing import Any
 
 from pyshim._native._pollgate import ffi, lib
+from pyshim._native.decode import text
 from pyshim.errors import InternalError
 from pyshim.plan import AddressPlan, DeliveryPolicy, Plan, Policy, PoolPlan, PortPlan, setting
 from pyshim.settings import of
 
-_ENGINES = {"dpdk": lib.PG_ENGINE_DPDK, "epoll": lib.PG_ENGINE_EPOLL, "io_uring": lib.PG_ENGINE_IO_URING}
-_PROFILES = {"plain": lib.PG_PROFILE_PLAIN, "session": lib.PG_PROFILE_SESSION}
+_ENGINES = {text(lib.pg_engine_name(number)): number for number in range(lib.PG_ENGINES)}
+_PROFILES = {text(lib.pg_profile_name(number)): number for number in range(lib.PG_PROFILES)}
 _NEVER = 2**32 - 1  # of compress_min
 _PAGES = {
     "ordinary": lib.PG_PAGES_ORDINARY,

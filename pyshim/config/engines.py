@@ -9,14 +9,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Interface, IPv6Interface, IPv6Network
+from typing import Literal, get_args
 
 from pyshim.config import values
 from pyshim.config.clashes import Path, get, items
 from pyshim.settings import in_section
 
+EngineName = Literal["dpdk", "io_uring", "epoll"]  # those of dpdk_app/include/engines.def; there is no other
+
 SOCKETS_PER_WORKER_MAX = 64  # what a worker of the data plane has room for
 
-_ENGINES = ("dpdk", "io_uring", "epoll")
 _LISTENERS_BY_DEFAULT = 1
 _SOCKET_DEFAULTS = {one.name: one.default for one in in_section("sockets")}
 _DEVICE_SETTINGS = ("mac", "promiscuous", "checksums", *(one.name for one in in_section("ports")))
@@ -41,7 +43,7 @@ def find_misfits(config: object) -> list[Misfit]:
     None when the engine is not one that there is: whatever suits nobody knows.
     """
     engine = "dpdk" if not isinstance(config, dict) else config.get("engine", "dpdk")
-    if engine not in _ENGINES:
+    if engine not in get_args(EngineName):
         return []
     found = _with_dpdk(config) if engine == "dpdk" else _with_sockets(config, engine)
     return list(found)

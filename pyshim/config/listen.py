@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from pydantic import ConfigDict, Field, model_validator
@@ -10,8 +12,23 @@ from pydantic import ConfigDict, Field, model_validator
 from pyshim.config.defined import defined
 from pyshim.config.section import Section
 
-ADMISSION = {"plain": "open", "session": "issued"}  # of each profile; there is no other
-_SESSION_LIMITS = {"source_pps": 500, "connections_pps": 20}  # where they differ from the plain profile's
+Admission = Literal["open", "issued"]
+ProfileName = Literal["plain", "session"]
+_DEFAULT: ProfileName = "plain"
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What the configuration knows of a profile."""
+
+    admission: Admission  # of issued ones, connections and sessions have limits, too
+    limits: Mapping[str, int] = field(default_factory=dict)  # defaults that differ from LimitsConfig's
+
+
+PROFILES: dict[str, Profile] = {  # those of dpdk_app/wire/profiles.def; there is no other
+    "plain": Profile("open"),
+    "session": Profile("issued", limits={"source_pps": 500, "connections_pps": 20}),
+}
 
 
 @defined("listen.limits")
@@ -20,18 +37,24 @@ class LimitsConfig(Section):
 
 
 def _by_profile_schema(schema: dict[str, Any]) -> None:
-    """For editors: the admission of each profile, and the defaults that only profile session has."""
-    limits = {key: {"default": value} for key, value in _SESSION_LIMITS.items()}
-    session = {"properties": {"profile": {"const": "session"}}, "required": ["profile"]}
-    schema["if"] = session
-    schema["then"] = {
-        "properties": {
-            "admission": {"const": "issued", "default": "issued"},
-            "limits": {"properties": limits},
-        }
-    }
-    schema["else"] = {"properties": {"admission": {"const": "open", "default": "open"}}}
+    """For editors: the admission of each profile, and the defaults that only it has."""
+    rest = _profile_schema(PROFILES[_DEFAULT])
+    for name, profile in PROFILES.items():
+        if name != _DEFAULT:
+            is_it = {"properties": {"profile": {"const": name}}, "required": ["profile"]}
+            rest = {"if": is_it, "then": _profile_schema(profile), "else": rest}
+    schema |= rest
     del schema["properties"]["admission"]["default"]
+
+
+def _profile_schema(profile: Profile) -> dict[str, Any]:
+    properties: dict[str, Any] = {
+        "admission": {"const": profile.admission, "default": profile.admission},
+    }
+    if profile.limits:
+        limits = {key: {"default": value} for key, value in profile.limits.items()}
+        properties["limits"] = {"properties": limits}
+    return {"properties": properties}
 
 
 class ListenConfig(Section):
@@ -40,12 +63,12 @@ class ListenConfig(Section):
     model_config = ConfigDict(json_schema_extra=_by_profile_schema)
 
     port: int = Field(ge=1, le=65_535, description="UDP port; unique.")
-    profile: Literal["plain", "session"] = Field(
-        default="plain",
+    profile: ProfileName = Field(
+        default=_DEFAULT,
         description="Protocol of this port. session: issued keys, encryption, reliable messages "
         "(dpdk_app/wire/PROTOCOL.md); plain is for laboratories and trusted networks.",
     )
-    admission: Literal["open", "issued"] = Field(
+    admission: Admission = Field(
         default="open",
         description="Who gets a session. open, of profile plain: the first valid message of an address "
         "makes one; "
@@ -58,11 +81,18 @@ class ListenConfig(Section):
     @model_validator(mode="before")
     @classmethod
     def _defaults_by_profile(cls, written: Any) -> Any:
-        if not isinstance(written, dict) or written.get("profile") != "session":
+        name = written.get("profile") if isinstance(written, dict) else None
+        profile = PROFILES.get(name) if isinstance(name, str) else None
+        if profile is None or name == _DEFAULT:
             return written
         limits = written.get("limits", {})
         if isinstance(limits, LimitsConfig):
             limits = limits.model_dump(exclude_unset=True)
         if isinstance(limits, dict):
-            limits = _SESSION_LIMITS | limits
-        return {"admission": ADMISSION["session"], **written, "limits": limits}
+            limits = {**profile.limits, **limits}
+        return {"admission": profile.admission, **written, "limits": limits}
+
+    @property
+    def is_issued(self) -> bool:
+        """Whether its sessions are issued by the control API."""
+        return self.admission == "issued"

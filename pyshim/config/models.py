@@ -20,7 +20,7 @@ from pyshim.config.clashes import find_clashes
 from pyshim.config.control import ControlConfig
 from pyshim.config.defined import defined
 from pyshim.config.delivery import DeliveryConfig
-from pyshim.config.engines import find_misfits
+from pyshim.config.engines import EngineName, find_misfits
 from pyshim.config.listen import ListenConfig
 from pyshim.config.profiles import GATEWAY_BITS, GATEWAY_BITS_MAX, find_contradictions
 from pyshim.config.section import Section, sentence, text_schema
@@ -227,7 +227,7 @@ class LogConfig(Section):
 class Config(Section):
     """A pollgate configuration."""
 
-    engine: Literal["dpdk", "io_uring", "epoll"] = Field(
+    engine: EngineName = Field(
         default="dpdk",
         description="What brings the packets: dpdk polls network devices of its own; io_uring and epoll use "
         "the kernel's sockets, on hosts that have no device to give away.",
@@ -273,8 +273,8 @@ class Config(Section):
 
     @property
     def issues_sessions(self) -> bool:
-        """Whether a listener has profile session, and so sessions can be issued."""
-        return any(entry.profile == "session" for entry in self.listen)
+        """Whether a listener has a profile whose sessions are issued."""
+        return any(entry.is_issued for entry in self.listen)
 
 
 class _WithoutGeneratedTitles(GenerateJsonSchema):

@@ -12,7 +12,7 @@ from pyshim.config import values
 from pyshim.config.clashes import Path, get, items
 from pyshim.config.delivery import DeliveryConfig
 from pyshim.config.engines import Misfit
-from pyshim.config.listen import ADMISSION
+from pyshim.config.listen import PROFILES
 from pyshim.settings import defaults, in_section
 
 ISSUED_MAX = 1 << 20
@@ -22,7 +22,7 @@ GATEWAY_BITS = 8
 GATEWAY_BITS_MAX = 16
 
 # As written in full, for instance by another program, they say nothing: only other values are refused.
-_PLAIN_LIMITS = {
+_ISSUED_LIMITS = {
     one.name: one.default for one in in_section("listen.limits") if not one.name.startswith("source_")
 }
 _NO_SESSION = "no entry of listen has profile: session"
@@ -34,29 +34,34 @@ def find_contradictions(config: object) -> list[Misfit]:
     None about the profiles when one of them is not one that there is: whatever suits it nobody knows.
     """
     listeners = list(items(get(config, "listen"), ("listen",)))
-    profiles = [get(listener, "profile") or "plain" for listener, _ in listeners]
+    names = [get(listener, "profile") or "plain" for listener, _ in listeners]
     found = [misfit for listener, path in listeners for misfit in _of_listener(listener, path)]
-    if all(isinstance(profile, str) and profile in ADMISSION for profile in profiles):
-        found += _with_sessions(config) if "session" in profiles else _without_sessions(config)
+    profiles = [PROFILES[name] for name in names if isinstance(name, str) and name in PROFILES]
+    if len(profiles) == len(names):
+        issued = any(profile.admission == "issued" for profile in profiles)
+        found += _with_sessions(config) if issued else _without_sessions(config)
     return [*found, *_of_control(get(config, "control"))]
 
 
 def _of_listener(listener: object, path: Path) -> Iterator[Misfit]:
-    profile, admission = get(listener, "profile") or "plain", get(listener, "admission")
-    if profile == "plain" and admission == "issued":
-        text = "profile plain has no keys that could be issued; write admission: open, or profile: session"
+    name, admission = get(listener, "profile") or "plain", get(listener, "admission")
+    if not isinstance(name, str) or name not in PROFILES:
+        return
+    issued = PROFILES[name].admission == "issued"
+    if not issued and admission == "issued":
+        text = f"profile {name} has no keys that could be issued; write admission: open, or profile: session"
         yield Misfit((*path, "admission"), text)
-    if profile == "session" and admission == "open":
+    if issued and admission == "open":
         text = (
-            "with profile session only who was issued a key gets in; write admission: issued, or profile: "
+            f"with profile {name} only who was issued a key gets in; write admission: issued, or profile: "
             "plain"
         )
         yield Misfit((*path, "admission"), text)
     limits = get(listener, "limits")
-    for key, default in _PLAIN_LIMITS.items():
-        if profile == "plain" and isinstance(limits, dict) and limits.get(key, default) != default:
+    for key, default in _ISSUED_LIMITS.items():
+        if not issued and isinstance(limits, dict) and limits.get(key, default) != default:
             text = (
-                "profile plain has no such limit, as it has no connections; remove it, or write profile: "
+                f"profile {name} has no such limit, as it has no connections; remove it, or write profile: "
                 "session"
             )
             yield Misfit((*path, "limits", key), text)

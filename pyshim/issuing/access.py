@@ -44,7 +44,7 @@ def advertised(config: Config) -> Endpoint:
     """The address that players are told to connect to."""
     if config.control.advertise is not None:
         return config.control.advertise
-    port = next(entry.port for entry in config.listen if entry.profile == "session")
+    port = next(entry.port for entry in config.listen if entry.is_issued)
     return Endpoint(str(config.ports[0].address[0].ip), port)
 
 

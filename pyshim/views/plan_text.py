@@ -188,7 +188,7 @@ def _listeners(plan: Plan) -> Table:
         table.add_column("limit per session", overflow="fold")
     for listener, policy in zip(plan.listeners, plan.policy.listeners, strict=True):
         limits = [_limit(policy.source_pps, policy.source_burst)]
-        if sessions and listener.profile == "session":
+        if listener.admission == "issued":
             limits.append(_limit(policy.connections_pps, policy.connections_burst))
             limits.append(_limit(policy.session_pps, policy.session_burst))
         table.add_row(str(listener.port), listener.profile, listener.admission, *limits)

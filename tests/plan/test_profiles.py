@@ -12,6 +12,7 @@ from rich.console import Console
 from pyshim import dataplane
 from pyshim._native import encode
 from pyshim._native._pollgate import ffi, lib
+from pyshim._native.decode import text
 from pyshim.config import Config, DeliveryConfig
 from pyshim.errors import ExitCode, PlanError
 from pyshim.host import HostFacts, Interface
@@ -108,7 +109,7 @@ def test_every_setting_reaches_the_data_plane() -> None:
     assert set(delivery) == set(DeliveryConfig.model_fields)
     listen = [{"port": 1}, {"port": 2, "profile": "session", "limits": limits}]
     out = encode.plan_struct(decided(listen=listen, delivery=delivery, sessions={"capacity": 77}))
-    assert list(out.listener_profile[0:2]) == [lib.PG_PROFILE_PLAIN, lib.PG_PROFILE_SESSION]
+    assert [text(lib.pg_profile_name(number)) for number in out.listener_profile[0:2]] == ["plain", "session"]
     assert (out.issued_capacity, out.message_memory_mib, out.compression_level) == (77, 9, 12)
     listener, to = out.policy.listener[1], out.policy.delivery
     assert {key: getattr(listener, key) for key in limits} == limits

@@ -12,6 +12,7 @@ from rich.console import Console
 
 from pyshim._native import encode
 from pyshim._native._pollgate import lib
+from pyshim._native.decode import text
 from pyshim.config import Config
 from pyshim.errors import ExitCode, PlanError
 from pyshim.host import HostFacts, HugePages, Privileges, SocketLimits, gather
@@ -247,7 +248,7 @@ def test_the_data_plane_is_given_what_was_planned(huge_pages: bool | str, engine
     config = make_socket_config(engine, eal={"huge_pages": huge_pages}, sockets={"send_buffer_kib": 32})
     host = make_host(config, make_cpus(4), memory=make_memory(HugePages(0, PAGE, 9, 9)))
     native = encode.plan_struct(plan(config, host))
-    assert native.engine == {"epoll": lib.PG_ENGINE_EPOLL, "io_uring": lib.PG_ENGINE_IO_URING}[engine]
+    assert text(lib.pg_engine_name(native.engine)) == engine
     assert [native.worker[at].cpu for at in range(native.worker_count)] == [1, 2, 3]
     sockets = native.sockets
     assert (sockets.receive_buffer_bytes, sockets.send_buffer_bytes) == (4 << 20, 32 << 10)
@@ -258,4 +259,4 @@ def test_the_data_plane_is_given_what_was_planned(huge_pages: bool | str, engine
 def test_the_data_plane_is_told_that_devices_are_dpdks() -> None:
     config = make_config("net_null0", workers={"cpus": [2]})
     native = encode.plan_struct(plan(config, make_host(config)))
-    assert (native.engine, native.worker[0].cpu) == (lib.PG_ENGINE_DPDK, 2)
+    assert (text(lib.pg_engine_name(native.engine)), native.worker[0].cpu) == ("dpdk", 2)

@@ -8,12 +8,15 @@ import re
 import struct
 from collections.abc import Callable
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from pyshim import messages
 from pyshim._native._pollgate import ffi, lib
 from pyshim.config import Config
+from pyshim.config.engines import EngineName
+from pyshim.config.listen import PROFILES, ProfileName
 from pyshim.plan import COMPRESSED_TYPES, REQUEST_TYPES
 from pyshim.protocol import plain, session, session_wire
 from pyshim.protocol.client import Client
@@ -47,14 +50,35 @@ def requests() -> list[tuple[str, ...]]:
         (lib.pg_denial_name, 1, lib.PG_DENIALS, names("wire/closed.def", "DENIED")),
         (lib.pg_request_name, 0, lib.PG_REQUESTS, [name for _, name, *_ in requests()]),
         (lib.pg_compressible_name, 0, lib.PG_COMPRESSIBLE, names("wire/messages.def", "COMPRESSED")),
+        (lib.pg_profile_name, 0, lib.PG_PROFILES, names("wire/profiles.def", "PROFILE")),
+        (lib.pg_engine_name, 0, lib.PG_ENGINES, names("include/engines.def", "ENGINE")),
     ],
-    ids=["handled", "drop", "tx_drop", "loss", "closed", "denied", "request", "compressed"],
+    ids=[
+        "handled",
+        "drop",
+        "tx_drop",
+        "loss",
+        "closed",
+        "denied",
+        "request",
+        "compressed",
+        "profile",
+        "engine",
+    ],
 )
 def test_labels_are_those_of_the_lists_in_their_order(
     name: Callable[[int], object], first: int, end: int, expected: list[str]
 ) -> None:
     assert [ffi.string(name(n)).decode() for n in range(first, end)] == expected
     assert name(end) == ffi.NULL
+
+
+def test_the_configuration_has_the_profiles_of_the_list() -> None:
+    assert list(PROFILES) == list(get_args(ProfileName)) == names("wire/profiles.def", "PROFILE")
+
+
+def test_the_configuration_has_the_engines_of_the_list() -> None:
+    assert set(get_args(EngineName)) == set(names("include/engines.def", "ENGINE"))
 
 
 def test_events_are_what_is_relayed_or_given() -> None:

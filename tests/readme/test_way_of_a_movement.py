@@ -21,13 +21,12 @@ BESIDE = {
         "answer_longer",
         "owe_usual",
         "serve_sealed",
+        "sort_others",
+        "sort_sealed_frame",
         "take_opened",
     },
-    "the plain profile's or the host's": {
-        "answer_burst",
-        "probe_burst",
-        "sort_any_moves",
-        "sort_frame",
+    "the host's": {
+        "serve_host",
     },
     "where devices compute or verify checksums, or lose frames": {
         "complete_checksum",

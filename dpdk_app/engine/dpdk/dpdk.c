@@ -13,6 +13,7 @@
 #include <rte_lcore.h>
 #include <rte_mbuf.h>
 
+#include "pipeline/profile.h"
 #include "port/pool.h"
 #include "port/promises.h"
 #include "runtime/engine.h"
@@ -88,8 +89,7 @@ static int open_ports(struct pg_gateway *g, struct pg_error *error)
 
 		if (rc != PG_OK)
 			return rc;
-		if (sealed_listeners(&g->plan) & 1)
-			identity_expect_sealed(&port->identity);
+		identity_expect(&port->identity, &g->plan);
 		port->base = g->page->port[i];
 		count_transmitted(g, i);
 		port_refresh(port, &g->page->port[i]);
@@ -130,7 +130,6 @@ static void add_queue(struct pg_gateway *g, struct dpdk_worker *w, const struct 
 			 .port_bit = port_bit,
 			 .port = ref->port,
 			 .completes = port->tx_offload,
-			 .sealed = sealed_listeners(&g->plan),
 			 .sessions = &w->common.sessions,
 			 .sources = &w->common.sources,
 			 .host = &w->common.host,
@@ -146,6 +145,7 @@ static void add_queue(struct pg_gateway *g, struct dpdk_worker *w, const struct 
 		.rx_offload = port->rx_offload,
 		.tx_offload = port->tx_offload != TX_CHECKSUM_NONE,
 	};
+	gate_speak(&q->gate, &g->plan);
 	q->inbox_gate = q->gate;
 	q->inbox_gate.arrivals = &w->common.stats->handed_in;
 	q->inbox_gate.settles_here = true;
@@ -326,6 +326,7 @@ static void close_devices(struct pg_gateway *g)
 
 const struct engine dpdk_engine = {
 	.worker_size = sizeof(struct dpdk_worker),
+	.frames = true,
 	.open = open_devices,
 	.equip = equip,
 	.launch = launch,

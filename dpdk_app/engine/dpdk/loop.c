@@ -9,6 +9,7 @@
 #include "engine/dpdk/dpdk.h"
 #include "engine/dpdk/transmit.h"
 #include "net/partial.h"
+#include "runtime/profile_life.h"
 #include "runtime/worker_tasks.h"
 
 /// Sessions that expiry looks at per turn. A full table of a million is passed within seconds even under load.
@@ -216,7 +217,7 @@ static void add_tasks(struct dpdk_worker *w)
 					    .ready = duties_wait,
 					    .due = TASK_NEVER,
 				    });
-	worker_add_session_tasks(&w->common);
+	profiles_add_tasks(&w->common);
 }
 
 // ---------------------------------------------------------------- loop

@@ -14,6 +14,8 @@
 #include "engine/socket/bind.h"
 #include "engine/socket/host_address.h"
 #include "engine/socket/kernel_drops.h"
+#include "pipeline/profile.h"
+#include "runtime/profile_life.h"
 #include "stats/error.h"
 
 /// Every worker can answer for every socket: gate.port_bit.
@@ -107,7 +109,7 @@ static int add_socket(void *context, const struct endpoint *e, uint8_t port, uin
 	fd = bound_socket(e, true);
 	if (fd < 0)
 		return bind_error(e, -fd, error);
-	if (equipping->plan->listener_profile[listener] == PG_PROFILE_SESSION &&
+	if (profile_of(equipping->plan->listener_profile[listener])->unfragmented &&
 	    forbid_fragments(fd, e->address->family) != 0) {
 		const int why = errno;
 
@@ -141,9 +143,9 @@ int sockets_equip(struct pg_gateway *g, struct worker *common, struct pg_error *
 		.stats = common->stats,
 		.arrivals = &common->stats->received,
 		.port_bit = EVERY_SOCKET,
-		.sealed = sealed_listeners(&g->plan),
 		.side = common->side,
 	};
+	gate_speak(&w->gate, &g->plan);
 	w->inbox_gate = w->gate;
 	w->inbox_gate.arrivals = &common->stats->handed_in;
 	w->inbox_gate.settles_here = true;
@@ -341,7 +343,7 @@ void sockets_begin(struct socket_worker *w, const struct engine_parts *parts)
 	if (w->common.side)
 		recall_ways(w);
 	worker_add_housekeeping(&w->common, parts);
-	worker_add_session_tasks(&w->common);
+	profiles_add_tasks(&w->common);
 }
 
 void sockets_use_policy(struct worker *common)

@@ -24,6 +24,8 @@
 #define PG_LOSSES ...
 #define PG_CLOSE_REASONS ...
 #define PG_DENIALS ...
+#define PG_ENGINES ...
+#define PG_PROFILES ...
 
 const char *pg_message_name(unsigned message);
 const char *pg_drop_name(unsigned drop);
@@ -34,6 +36,8 @@ const char *pg_compressible_name(unsigned type);
 const char *pg_loss_name(unsigned loss);
 const char *pg_denial_name(unsigned reason);
 const char *pg_close_name(unsigned reason);
+const char *pg_engine_name(unsigned engine);
+const char *pg_profile_name(unsigned profile);
 
 uint32_t pg_burst_bound(unsigned bucket);
 uint64_t pg_handling_bound_ns(unsigned bucket);

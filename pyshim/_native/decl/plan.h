@@ -2,7 +2,6 @@
 /* What a worker process is to do: filled by the shim from pyshim.plan.Plan. build.py puts the fields of a group of
    settings.def where SETTINGS(group) stands. */
 
-enum pg_engine { PG_ENGINE_DPDK, PG_ENGINE_EPOLL, PG_ENGINE_IO_URING };
 enum pg_pages { PG_PAGES_ORDINARY, PG_PAGES_HUGE_IF_FREE, PG_PAGES_HUGE };
 
 struct pg_socket_plan {
@@ -66,7 +65,6 @@ struct pg_policy {
 	} delivery;
 };
 
-enum pg_profile { PG_PROFILE_PLAIN, PG_PROFILE_SESSION };
 
 struct pg_plan {
 	uint32_t abi_version;

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// pipeline/gathered.h: datagrams of profiles without loops of their own, gathered out of a burst and handled in groups.
+
+#ifndef POLLGATE_PIPELINE_GATHERED_H
+#define POLLGATE_PIPELINE_GATHERED_H
+
+#include "pipeline/profile.h"
+
+/// In the order of arrival, of whatever profile.
+struct gathered {
+	struct arrival arrival[BURST_MAX];
+	unsigned count;
+};
+
+ALWAYS_INLINE void gathered_begin(struct gathered *gathered)
+{
+	gathered->count = 0;
+}
+
+ALWAYS_INLINE void gather(const struct gate *gate, struct gathered *gathered, uint8_t *payload, uint16_t length,
+			  const struct peer *peer, unsigned i)
+{
+	gathered->arrival[gathered->count++] = (struct arrival){
+		.payload = payload,
+		.peer = peer,
+		.length = length,
+		.at = (uint8_t)i,
+		.profile = gate->profile[peer_listener(peer)],
+		.result = PG_DROP_NONE,
+	};
+}
+
+/// Those whose source has sent too much are dropped; neighbours of one profile are handled together. After this each has its
+/// result; what is dropped is not counted yet.
+void run_gathered(struct gate *gate, struct gathered *gathered, uint64_t now);
+
+#endif

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// pipeline/profile.c: see profile.h.
+
+#include "pipeline/profile.h"
+
+#include <string.h>
+
+const struct profile plain_profile = {.take = NULL};
+
+const struct profile session_profile = {
+	.expect = identity_expect_sealed,
+	.issued = true,
+	.unfragmented = true,
+};
+
+static const struct profile *const profiles[PG_PROFILES] = {
+#define PROFILE(NAME, name, loops) [PG_PROFILE_##NAME] = &name##_profile,
+#include "wire/profiles.def"
+};
+static_assert(PG_PROFILES <= 32, "sets of profiles are 32 bits");
+
+const struct profile *profile_of(unsigned number)
+{
+	return profiles[number];
+}
+
+void gate_speak(struct gate *gate, const struct pg_plan *plan)
+{
+	memcpy(gate->profile, plan->listener_profile, sizeof(gate->profile));
+}
+
+void identity_expect(struct identity *identity, const struct pg_plan *plan)
+{
+	const struct profile *first = profile_of(plan->listener_profile[0]);
+
+	if (first->expect)
+		first->expect(identity);
+}
+
+uint32_t profiles_spoken(const struct pg_plan *plan)
+{
+	uint32_t spoken = 0;
+
+	for (uint32_t i = 0; i < plan->listener_count; i++)
+		spoken |= 1U << plan->listener_profile[i];
+	return spoken;
+}
+
+bool profiles_fit(const struct pg_plan *plan)
+{
+	for (uint32_t i = 0; i < plan->listener_count; i++) {
+		const unsigned number = plan->listener_profile[i];
+
+		// A listener without sessions to be issued would have nowhere to look for them.
+		if (number >= PG_PROFILES || (profile_of(number)->issued && plan->issued_capacity == 0))
+			return false;
+	}
+	return true;
+}

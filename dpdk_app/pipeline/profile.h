@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// pipeline/profile.h: what a listener speaks: a table of functions and of what they need, for each line of
+// wire/profiles.def.
+//
+// A gate knows the number of each listener's profile. The stages of a burst are a second table, made for each
+// micro-architecture level (pipeline/lanes.h): a profile has loops of its own there, or is served by take(). What it keeps
+// in a worker process, and does between bursts, is a third (runtime/profile_life.h).
+
+#ifndef POLLGATE_PIPELINE_PROFILE_H
+#define POLLGATE_PIPELINE_PROFILE_H
+
+#include "pipeline/pipeline.h"
+
+/// A datagram of a burst, whoever took its frame off.
+struct arrival {
+	uint8_t *payload; // the answer lies where the datagram lay
+	const struct peer *peer;
+	uint16_t length; // as received; then of the answer, which is no longer
+	uint8_t at;      // index into the burst
+	uint8_t profile; // enum pg_profile
+	uint8_t result;  // PG_DROP_NONE: answered; another enum pg_drop; or PACKET_ABSORBED
+};
+
+/// Handle a group of datagrams of one burst, in the order of their arrival. Each is PG_DROP_NONE before; what is not
+/// dropped is counted among stats->handled, and what is dropped is counted by the caller.
+typedef void profile_take(struct gate *gate, struct arrival *arrival, unsigned n, uint64_t now);
+
+/// What is known of a profile before the first packet.
+struct profile {
+	/// Tell a port, whose first listener speaks it, what its usual frame is. NULL: what identity_init() expects, or none.
+	void (*expect)(struct identity *identity);
+
+	/// Of a profile without loops of its own. The limit of sources was applied.
+	profile_take *take;
+
+	bool issued;       // its sessions are issued: it needs a worker's side
+	bool unfragmented; // what does not fit the path is lost rather than cut
+};
+
+#define PROFILE(NAME, name, loops) extern const struct profile name##_profile;
+#include "wire/profiles.def"
+
+/// @param number  enum pg_profile
+const struct profile *profile_of(unsigned number);
+
+/// Tell the gate, and the identity of its port, what the plan's listeners speak.
+void gate_speak(struct gate *gate, const struct pg_plan *plan);
+void identity_expect(struct identity *identity, const struct pg_plan *plan);
+
+/// Bit n: a listener of the plan speaks profile n.
+uint32_t profiles_spoken(const struct pg_plan *plan);
+
+/// Is every listener's profile one that there is, with all that it needs?
+bool profiles_fit(const struct pg_plan *plan);
+
+#endif
