@@ -9,8 +9,9 @@ The recipe's own text is what is done: where a step says
        TRANSMIT(…)
        ```
 
-the block goes above (or `below`, or `instead of`) the one line of that file which contains that text. A step
-that says `.venv/bin/python -m MODULE` is run. So a recipe that leaves a file out does not work, and one that
+the block goes above (or `below`, or `instead of`) the one line of that file which contains that text. Of
+`FILE`, a new file: the block is all of it, and of `FILE`, a copy of `OTHER`, the other file is. A step that
+says `.venv/bin/python -m MODULE` is run. So a recipe that leaves a file out does not work, and one that
 names too many is too long for its test.
 """
 
@@ -48,6 +49,9 @@ BOUND_S = 300
 _STEP = re.compile(
     r"`(?P<file>[\w./-]+)`,\s+(?P<place>above|below|instead\s+of)\s+`(?P<anchor>[^`]+)`:\n\n"
     r"(?P<indent> *)```\w*\n(?P<text>.*?)^(?P=indent)```$"
+    r"|`(?P<new>[\w./-]+)`,\s+a\s+new\s+file:\n\n"
+    r"(?P<its_indent> *)```\w*\n(?P<all>.*?)^(?P=its_indent)```$"
+    r"|`(?P<copy>[\w./-]+)`,\s+a\s+copy\s+of\s+`(?P<other>[\w./-]+)`"
     r"|`\.venv/bin/python\s+-m\s+(?P<module>[\w.]+)`",
     re.MULTILINE | re.DOTALL,
 )
@@ -58,8 +62,8 @@ class Edit:
     """Lines that are put into a file."""
 
     file: str  # below the root
-    place: str  # "above", "below" or "instead of"
-    anchor: str  # what the line contains that the place is told by
+    place: str  # "above", "below" or "instead of"; "new": all of a file; "copy": of another
+    anchor: str  # what the line contains that the place is told by; of a copy, the other file
     text: str
 
 
@@ -89,6 +93,11 @@ def _steps(text: str) -> Iterator[Edit | str]:
     for found in _STEP.finditer(text):
         if module := found["module"]:
             yield str(module)
+        elif found["new"]:
+            all_of_it = re.sub(f"^{found['its_indent']}", "", found["all"], flags=re.MULTILINE)
+            yield Edit(found["new"], "new", "", all_of_it)
+        elif found["copy"]:
+            yield Edit(found["copy"], "copy", found["other"], "")
         else:
             place = " ".join(found["place"].split())
             text = re.sub(f"^{found['indent']}", "", found["text"], flags=re.MULTILINE)
@@ -118,8 +127,12 @@ class Scratch:
                 self.python("-m", step)
 
     def edit(self, edit: Edit) -> None:
-        """Put lines in their place, which there must be once."""
+        """Put lines in their place, which there must be once; or make a file, which there must not be."""
         file = self.path / edit.file
+        if edit.place in ("new", "copy"):
+            assert not file.exists(), f"{edit.file}: is there already"
+            file.write_text(edit.text if edit.place == "new" else (self.path / edit.anchor).read_text())
+            return
         lines = file.read_text().splitlines(keepends=True)
         at = [number for number, line in enumerate(lines) if edit.anchor in line]
         assert len(at) == 1, f"{edit.file}: `{edit.anchor}` is in {len(at)} lines, not in one"
@@ -155,18 +168,37 @@ class Scratch:
         What runs in the copy then has `pyshim._native`, with it `pyshim.dataplane`; and `tests.native`, with
         it the tests' CoreGateway.
         """
-        self.python("-c", _EXTENSION)
         self.python("tests/native/build.py", "_pollgate_test.c")
-        folder = self.path / "objects"
-        folder.mkdir()
-        include = [f"-I{sysconfig.get_path('include')}", "-Idpdk_app", "-Idpdk_app/include"]
-        flags = ["-std=gnu17", "-D_GNU_SOURCE", "-O0", "-w", "-fPIC", *include, "-c"]
         ends = {
             "pyshim/_native/_pollgate": ["_pollgate.c"],
             "_pollgate_test": ["_pollgate_test.c", "dpdk_app/tests/core.c"],
         }
+        self._build(self._sources("core_sources ="), [], ends, [], {"bench", "lifecycle", "load"})
+
+    def build_all(self) -> None:
+        """Compile the whole data plane and the extension: `python -m pyshim` then runs gateways."""
+        sources = [*self._sources("core_sources ="), *self._sources("'pollgate',")]
+        dpdk, libraries = (
+            run(["pkg-config", what, "libdpdk"], self.path).split() for what in ("--cflags", "--libs")
+        )
+        ends = {"pyshim/_native/_pollgate": ["_pollgate.c"]}
+        self._build(sources, dpdk, ends, [*libraries, "-luring", "-lseccomp"], set())
+
+    def _build(
+        self,
+        sources: Iterable[str],
+        more_flags: list[str],
+        ends: dict[str, list[str]],
+        more_libraries: list[str],
+        without: set[str],
+    ) -> None:
+        self.python("-c", _EXTENSION, *without)
+        folder = self.path / "objects"
+        folder.mkdir()
+        include = [f"-I{sysconfig.get_path('include')}", "-Idpdk_app", "-Idpdk_app/include"]
+        flags = ["-std=gnu17", "-D_GNU_SOURCE", "-O0", "-w", "-fPIC", *include, *more_flags, "-c"]
         jobs = []
-        for source in self._sources():
+        for source in sources:
             jobs.append(["cc", *flags, source, "-o", str(folder / f"{source.replace('/', '-')}.o")])
         for isa in ("v2", "v3", "v4"):
             for hot in ("burst", "datagram"):
@@ -176,24 +208,25 @@ class Scratch:
             list(pool.map(lambda job: run(job, self.path), jobs))
         objects = [str(file) for file in folder.iterdir()]
         shared = ["cc", *flags[:-1], "-shared"]
-        libraries = ["-lIPSec_MB", "-lsodium", "-ldeflate", "-lm"]
-        for name, sources in ends.items():
+        libraries = ["-lIPSec_MB", "-lsodium", "-ldeflate", "-lm", *more_libraries]
+        for name, own in ends.items():
             out = f"{name}{sysconfig.get_config_var('EXT_SUFFIX')}"
-            run([*shared, "-o", out, *sources, *objects, *libraries], self.path)
+            run([*shared, "-o", out, *own, *objects, *libraries], self.path)
 
-    def _sources(self) -> Iterator[str]:
+    def _sources(self, what: str) -> Iterator[str]:
         build = (self.path / "dpdk_app" / "meson.build").read_text()
-        listed = re.search(r"^core_sources = files\((.*?)^\)", build, re.MULTILINE | re.DOTALL)
-        assert listed, "dpdk_app/meson.build lists no core_sources"
+        listed = re.search(rf"^ *{what}\s+files\((.*?)^ *\)", build, re.MULTILINE | re.DOTALL)
+        assert listed, f"dpdk_app/meson.build lists no files of: {what}"
         return (f"dpdk_app/{name}" for name in re.findall(r"'([^']+)'", listed[1]))
 
 
 # What the whole library and its devices are needed for is left out of the declarations.
 _EXTENSION = """
+import sys
 from cffi import FFI
 from pyshim._native import build
 maker = FFI()
-without = {"bench", "lifecycle", "load"}
+without = set(sys.argv[1:])
 maker.cdef("\\n".join(build.declarations(topic) for topic in build.TOPICS if topic not in without))
 maker.set_source("pyshim._native._pollgate", build.HEADERS)
 maker.emit_c_code("_pollgate.c")
