@@ -4,6 +4,7 @@
 //
 // A datagram stays in the buffer that the kernel chose for it, becomes its own answer there, and leaves from there.
 
+#include <assert.h>
 #include <errno.h>
 
 #include "engine/socket/uring_worker.h"
@@ -140,6 +141,7 @@ static unsigned send_departures(struct worker *common, uint32_t most, uint64_t n
 
 	take_places(w, out.payload, id, room);
 	n = room > 0 ? depart_datagrams(common->side, &out, room, now) : 0;
+	assert(n <= room);
 	counter_add(&common->stats->tx_offered, n);
 	w->places.free_count -= n;
 	for (unsigned i = 0; i < n; i++)
