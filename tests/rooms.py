@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Nothing calls back up: which room uses which, as the sources say and as `rooms.toml` allows.
 
-`python -m tests.rooms [ROOT]` prints a sentence for each finding and exits with 1 if there is one.
+`python tests/rooms.py [ROOT]` prints a sentence for each finding and exits with 1 if there is one.
 """
 
 from __future__ import annotations
