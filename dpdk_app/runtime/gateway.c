@@ -130,10 +130,8 @@ static void first_policy(struct pg_gateway *g)
 static int open_gateway(struct pg_gateway *g, void *state, size_t state_size, struct pg_error *error)
 {
 	const struct state_shape shape = {g->plan.session_capacity, g->plan.worker_count, g->plan.issued_capacity};
-	int rc = check_plan(&g->plan, error);
+	int rc = state_adopt(state, state_size, &shape, &g->dropped, error);
 
-	if (rc == PG_OK)
-		rc = state_adopt(state, state_size, &shape, &g->dropped, error);
 	if (rc == PG_OK)
 		rc = g->engine->open(g, error);
 	if (rc != PG_OK)
@@ -151,6 +149,19 @@ static int open_gateway(struct pg_gateway *g, void *state, size_t state_size, st
 
 // ---------------------------------------------------------------- life
 
+/// Can this build run the plan, on this CPU? Asked before anything is opened: what a plan that cannot be says of itself, nobody
+/// may go by, pg_close() neither.
+static int check(const struct pg_gateway *g, struct pg_error *error)
+{
+	if (!g->engine)
+		return error_set(error, PG_ERROR_USAGE, "the plan is for engine %u, which this build does not have",
+				 g->plan.engine);
+	if (!g->hot_path)
+		return error_set(error, PG_ERROR_SYSTEM, "this CPU does not run x86-64-%s code; use isa: auto",
+				 g->plan.isa);
+	return check_plan(&g->plan, error);
+}
+
 struct pg_gateway *pg_open(const struct pg_plan *plan, struct pg_stats_page *page, void *state, size_t state_size,
 			   struct pg_error *error)
 {
@@ -165,20 +176,19 @@ struct pg_gateway *pg_open(const struct pg_plan *plan, struct pg_stats_page *pag
 	g->resumes = page->tsc_hz != 0;
 	g->engine = engine_of(plan);
 	g->hot_path = hot_path_select(plan->isa);
-	if (!g->engine) {
-		error_set(error, PG_ERROR_USAGE, "the plan is for engine %u, which this build does not have",
-			  plan->engine);
-	} else if (!g->hot_path) {
-		error_set(error, PG_ERROR_SYSTEM, "this CPU does not run x86-64-%s code; use isa: auto", plan->isa);
-	} else if (open_gateway(g, state, state_size, error) == PG_OK) {
-		// The first process's measurement holds for all: with another one, sums of cycles would go back as seconds.
-		if (!g->resumes)
-			page->tsc_hz = pg_tsc_hz();
-		snprintf(page->isa, sizeof(page->isa), "%s", g->hot_path->isa);
-		return g;
+	if (check(g, error) != PG_OK) {
+		free(g);
+		return NULL;
 	}
-	pg_close(g);
-	return NULL;
+	if (open_gateway(g, state, state_size, error) != PG_OK) {
+		pg_close(g);
+		return NULL;
+	}
+	// The first process's measurement holds for all: with another one, sums of cycles would go back as seconds.
+	if (!g->resumes)
+		page->tsc_hz = pg_tsc_hz();
+	snprintf(page->isa, sizeof(page->isa), "%s", g->hot_path->isa);
+	return g;
 }
 
 /// @return false when the workers were not all found so within timeout_ms
@@ -323,7 +333,7 @@ void pg_close(struct pg_gateway *g)
 {
 	if (!g)
 		return;
-	for (uint32_t i = 0; i < g->plan.worker_count && g->engine; i++) {
+	for (uint32_t i = 0; i < g->plan.worker_count; i++) {
 		if (!g->worker[i])
 			continue;
 		g->engine->strip(g->worker[i]);
@@ -331,8 +341,7 @@ void pg_close(struct pg_gateway *g)
 		pages_free(g->worker[i]->index, index_pages(g));
 		pages_free(g->worker[i], worker_pages(g));
 	}
-	if (g->engine)
-		g->engine->close(g);
+	g->engine->close(g);
 	profiles_close(g);
 	free(g);
 }

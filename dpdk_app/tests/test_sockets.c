@@ -283,7 +283,26 @@ static void test_an_engine_that_this_build_lacks_is_refused(UNUSED void **state)
 	struct appliance a;
 
 	allot(&a, 99, 1);
+	a.plan.listener_profile[0] = PG_PROFILE_SESSION;
 	assert_refused(&a, PG_ERROR_USAGE, "engine 99, which this build does not have");
+	appliance_give_up(&a);
+}
+
+static void test_a_plan_that_cannot_be_is_refused_before_anybody_goes_by_it(void **state)
+{
+	struct appliance a;
+
+	allot(&a, engine_of(state), 1);
+	a.plan.listener_profile[0] = PG_PROFILES;
+	assert_refused(&a, PG_ERROR_USAGE, "a listener's profile is none of this build");
+	a.plan.listener_profile[0] = UINT8_MAX;
+	assert_refused(&a, PG_ERROR_USAGE, "a listener's profile is none of this build");
+	a.plan.listener_profile[0] = PG_PROFILE_PLAIN;
+	a.plan.listener_count = UINT32_MAX;
+	assert_refused(&a, PG_ERROR_USAGE, "more parts than this build can hold");
+	a.plan.listener_count = 1;
+	a.plan.worker_count = UINT32_MAX;
+	assert_refused(&a, PG_ERROR_USAGE, "more parts than this build can hold");
 	appliance_give_up(&a);
 }
 
@@ -307,6 +326,8 @@ int main(void)
 			cmocka_unit_test_prestate(test_a_listener_answers_for_its_own_port_only, &engines[i]),
 			cmocka_unit_test_prestate(test_an_address_that_is_not_of_this_host_is_named, &engines[i]),
 			cmocka_unit_test_prestate(test_a_port_in_use_is_named, &engines[i]),
+			cmocka_unit_test_prestate(test_a_plan_that_cannot_be_is_refused_before_anybody_goes_by_it,
+						  &engines[i]),
 		};
 
 		failed += cmocka_run_group_tests_name(engines[i] == PG_ENGINE_EPOLL ? "epoll" : "io_uring", tests, NULL,
