@@ -176,6 +176,10 @@ static int check_numbers(void *state, struct pg_error *error)
 	const struct section *issued = directory_find(state, "issued");
 	const uint32_t slots = issued ? issued->slots : 0;
 
+	if (issuing->desk.used > slots) // up to there workers look for a session
+		return error_set(error, PG_ERROR_USAGE,
+				 "the session state cannot be read: %u of %u sessions were issued; " WHAT_TO_DO,
+				 issuing->desk.used, slots);
 	if (session_numbers_fit(slots, issuing->gateway_bits, issuing->gateway_id))
 		return PG_OK;
 	return error_set(
