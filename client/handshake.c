@@ -84,8 +84,8 @@ static void denied(pgc_client *client, const uint8_t *datagram, uint16_t length)
 	const struct session_denied *denial = (const struct session_denied *)datagram;
 	static const uint8_t zero[sizeof(denial->reserved)];
 
-	if (length != sizeof(*denial) || denial->reason < SESSION_DENIED_UNKNOWN ||
-	    denial->reason > SESSION_DENIED_FULL || memcmp(denial->reserved, zero, sizeof(zero)) != 0 ||
+	if (length != sizeof(*denial) || denial->reason < SESSION_DENIED_UNKNOWN || denial->reason >= PG_DENIALS ||
+	    memcmp(denial->reserved, zero, sizeof(zero)) != 0 ||
 	    memcmp(denial->client_nonce, client->handshake.client_nonce, SESSION_NONCE_LEN) != 0) {
 		client->statistics.datagrams_refused++;
 		return;

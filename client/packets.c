@@ -120,7 +120,7 @@ static void take_close(pgc_client *client, uint16_t length)
 		(const struct session_close_body *)(client->opened + sizeof(struct session_header));
 
 	if (length != SESSION_SEALED_MIN + sizeof(*body) || body->reason < SESSION_CLOSED_LEFT ||
-	    body->reason > SESSION_CLOSED_SHUTDOWN || !all_zero(body->reserved, sizeof(body->reserved))) {
+	    body->reason >= PG_CLOSE_REASONS || !all_zero(body->reserved, sizeof(body->reserved))) {
 		client->statistics.datagrams_refused++;
 		return;
 	}
