@@ -15,8 +15,8 @@ _WHY = {
     "session_header": "a listener with profile: session takes no messages of the profile plain, such as "
     "those of `pollgate load`; play against a listener with profile: plain, or with an issued ticket",
     "message_type": "what arrives is no message of the profile plain; is it a client of the profile session?",
-    "session_foreign": "players of other gateways come here: their sessions' numbers say another one than "
-    "sessions.gateway.id; look at whatever steers in front, or at who gives out tickets",
+    "session_foreign": "session numbers are of another gateway than sessions.gateway.id; look at whatever "
+    "steers players to gateways and gives them tickets, or somebody sends what is of no player",
     "table_full": "sessions.capacity is too small for so many players",
     "source_rate_limited": "more comes from one address than listen.limits.source_pps allows; players "
     "behind one address share it",

@@ -29,7 +29,7 @@ STRANGER_MAC = bytes.fromhex("020000000007")
 
 
 def spoofed_hellos(count: int, random: Random) -> Iterator[bytes]:
-    """HELLOs for sessions that nobody was issued, each from an address of its own."""
+    """HELLOs for sessions of this gateway that nobody was issued, each from an address of its own."""
     to = int(OWN4[0])
     ip = struct.pack("!BBHHHBBHII", 0x45, 0, 28 + HELLO_BYTES, 0, 0, 64, 17, 0, 0, to)
     partial = sum(struct.unpack("!10H", ip))
@@ -41,7 +41,7 @@ def spoofed_hellos(count: int, random: Random) -> Iterator[bytes]:
         checksum = partial + (source >> 16) + (source & 0xFFFF)
         checksum = (checksum & 0xFFFF) + (checksum >> 16)
         checksum = ~((checksum & 0xFFFF) + (checksum >> 16)) & 0xFFFF
-        hello = pack_hello(random.randrange(1, 1 << 32), random.randbytes(16))
+        hello = pack_hello(random.randrange(1, 1 << 24), random.randbytes(16))
         yield b"".join((ethernet, ip[:10], struct.pack("!HI", checksum, source), ip[16:], udp, hello))
 
 
