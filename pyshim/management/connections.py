@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Self
 
+import h11
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
@@ -181,6 +182,22 @@ def protocol_of(listener: BoundedListener) -> type[asyncio.Protocol]:
             if self._connection is not None and not self._connection.asked:
                 self._expect_head()
             super().data_received(data)
+
+        def eof_received(self) -> bool:  # type: ignore[override]
+            """A client that has said all gets its answer; over TLS there is no such half of a connection."""
+            cycle = self.cycle
+            waits = cycle is not None and not cycle.response_started
+            if not waits or self.transport.get_extra_info("ssl_object") is not None:
+                return False
+            cycle.keep_alive = False
+            return True
+
+        def send_400_response(self, msg: str) -> None:
+            """What is no HTTP is answered, unless an answer has begun."""
+            if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
+                super().send_400_response(msg)
+            else:
+                self.transport.abort()
 
         def connection_lost(self, exc: Exception | None) -> None:
             self._head_is_whole()

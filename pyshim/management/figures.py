@@ -60,7 +60,7 @@ class Figures:
 
     async def metrics(self, request: Request) -> Response:
         """Every family, as the client can read it."""
-        encode, content_type = choose_encoder(request.headers.get("accept", ""))
+        encode, content_type = _encoder(request.headers.get("accept", ""))
         try:
             body = await asyncio.to_thread(encode, self._registry)
         except Exception as error:
@@ -98,6 +98,8 @@ class Figures:
             wanted = numbers(request, {"interval": INTERVALS_S})
         except BadRequestError as problem:
             return refusal(400, str(problem))
+        if request.headers.get("content-length", "0") != "0" or "transfer-encoding" in request.headers:
+            return refusal(400, "a request for a stream has no body")
         connection = connection_of(request.scope)
         if request.method == "HEAD" or connection is None:
             return Response(headers=_NO_STORE, media_type="text/event-stream")
@@ -119,6 +121,14 @@ class Figures:
 
     def _json(self) -> bytes:
         return json.dumps(values(self._source()), allow_nan=False, separators=(",", ":")).encode()
+
+
+def _encoder(accept: str) -> tuple[Callable[[CollectorRegistry], bytes], str]:
+    """In the format that a client asks for; in the text format, if what it asks for cannot be read."""
+    try:
+        return choose_encoder(accept)
+    except (TypeError, ValueError):
+        return choose_encoder("")
 
 
 class Streams:

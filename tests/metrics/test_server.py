@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from urllib.parse import urlsplit
 
 import pytest
@@ -31,6 +31,12 @@ LOOPBACK = ("127.0.0.1", 0)
 def server() -> Iterator[MetricsServer]:
     with MetricsServer(LOOPBACK, snapshot) as running:
         yield running
+
+
+@pytest.fixture
+def quiet(capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture) -> Callable[[], bool]:
+    """Whether nothing was written: neither a line nor a record, which is a line where pytest takes none."""
+    return lambda: capfd.readouterr() == ("", "") and not caplog.records
 
 
 def address(server: MetricsServer) -> tuple[str, int]:
@@ -293,11 +299,59 @@ def test_close_ends_connections_that_are_open() -> None:
         assert held.recv(1) == b""
 
 
-def test_a_request_writes_nothing_to_the_log(
-    server: MetricsServer, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_a_request_writes_nothing_to_the_log(server: MetricsServer, quiet: Callable[[], bool]) -> None:
     ask(server, "/metrics")
     with socket.create_connection(address(server), timeout=60) as rude:
         rude.sendall(b"\x16\x03\x01 not http at all\r\n\r\n")
         assert rude.recv(4096)
-    assert capfd.readouterr() == ("", "")
+    assert quiet()
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/v1/stats/stream"])
+def test_what_is_no_http_behind_a_request_ends_the_connection_without_a_word(
+    server: MetricsServer, quiet: Callable[[], bool], path: str
+) -> None:
+    with socket.create_connection(address(server), timeout=60) as rude:
+        rude.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n".encode())
+        assert rude.recv(4096)
+        rude.sendall(b"not http at all\r\n\r\n")
+        with contextlib.suppress(ConnectionResetError):
+            while rude.recv(4096):
+                pass
+    ask(server, "/metrics")
+    assert quiet()
+
+
+def test_a_body_that_is_none_after_its_answer_ends_the_connection_without_a_word(
+    server: MetricsServer, quiet: Callable[[], bool]
+) -> None:
+    with socket.create_connection(address(server), timeout=60) as rude:
+        rude.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
+        assert rude.recv(4096)
+        rude.sendall(b"zz\r\n")
+        with contextlib.suppress(ConnectionResetError):
+            while rude.recv(4096):
+                pass
+    ask(server, "/metrics")
+    assert quiet()
+
+
+@pytest.mark.parametrize("path", ["/metrics", "/readyz", "/v1/stats"])
+def test_a_client_that_has_said_all_gets_its_answer(server: MetricsServer, path: str) -> None:
+    with socket.create_connection(address(server), timeout=60) as client:
+        client.sendall(f"GET {path} HTTP/1.0\r\n\r\n".encode())
+        client.shutdown(socket.SHUT_WR)
+        answer = b""
+        while more := client.recv(65536):
+            answer += more
+    assert b" 200 OK\r\n" in answer.partition(b"\r\n")[0] + b"\r\n"
+    assert answer.partition(b"\r\n\r\n")[2]
+
+
+def test_a_format_that_cannot_be_read_gets_the_text_format(
+    server: MetricsServer, quiet: Callable[[], bool]
+) -> None:
+    status, headers, _ = ask(server, "/metrics", accept="text/plain; version=x")
+    assert status == 200
+    assert headers["Content-Type"].startswith("text/plain")
+    assert quiet()
