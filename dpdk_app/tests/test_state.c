@@ -267,6 +267,18 @@ static void numbers_that_cannot_be_are_refused(void **state UNUSED)
 	}
 }
 
+static void more_issued_sessions_than_slots_are_refused(void **state UNUSED)
+{
+	struct made made = make_state();
+	const struct section *issued = section_of(&made, "issued");
+	uint8_t *issuing = section_part(made.state, section_of(&made, "issuing"), 0);
+	const uint32_t used = issued->slots + 1;
+
+	memcpy(issuing, &used, sizeof(used)); // the desk is first in its section, and this in the desk
+	assert_refused(&made, "sessions were issued");
+	free(made.state);
+}
+
 static void what_is_no_state_is_refused(void **state UNUSED)
 {
 	struct made made = make_state();
@@ -417,6 +429,7 @@ int main(void)
 		cmocka_unit_test(what_the_supervisor_goes_on_writing_in_another_version_is_refused_in_a_sentence),
 		cmocka_unit_test(a_section_that_is_missing_or_too_small_is_refused),
 		cmocka_unit_test(numbers_that_cannot_be_are_refused),
+		cmocka_unit_test(more_issued_sessions_than_slots_are_refused),
 		cmocka_unit_test(what_is_no_state_is_refused),
 		cmocka_unit_test(any_directory_is_either_sound_or_refused),
 		cmocka_unit_test(no_directory_is_read_behind_the_end_of_the_state),

@@ -68,6 +68,16 @@ def test_a_wrong_parameter_is_refused_in_a_sentence(served: Served, path: str, s
     assert ask(served, path) == (400, "application/json", {"error": sentence})
 
 
+@pytest.mark.parametrize("header", ["Content-Length: 3", "Transfer-Encoding: chunked"])
+def test_a_stream_that_is_asked_for_with_a_body_is_refused(
+    served: Served, caplog: pytest.LogCaptureFixture, header: str
+) -> None:
+    request = f"GET /v1/stats/stream HTTP/1.1\r\nHost: x\r\n{header}\r\n\r\n".encode()
+    with connected(address(served), request) as client:
+        assert client.recv(4096).startswith(b"HTTP/1.1 400 ")
+    assert not caplog.records
+
+
 def test_statistics_that_cannot_be_read_are_an_error_and_the_stream_ends() -> None:
     def broken() -> Snapshot:
         raise ValueError("no page")
