@@ -20,13 +20,17 @@ static bool can_be_sent(unsigned type)
 	}
 }
 
+/// What can, for the operator: the numbers of those that are given, behind the two that are words and bytes.
+static const char given_numbers[] =
+#define GIVEN(NAME, name, title, number, ...) ", " #number
+#include "wire/messages.def"
+	"";
+
 static int check_type(const struct pg_letter *letter, struct pg_error *error)
 {
 	if (!can_be_sent(letter->type))
-		return error_set(
-			error, PG_ERROR_USAGE,
-			"message type %u cannot be sent; %u, %u and those that wire/messages.def calls GIVEN can",
-			letter->type, SESSION_CHAT_EVENT, SESSION_BULK_EVENT);
+		return error_set(error, PG_ERROR_USAGE, "message type %u cannot be sent; allowed are %u, %u%s",
+				 letter->type, SESSION_CHAT_EVENT, SESSION_BULK_EVENT, given_numbers);
 	if (letter->channel >= SESSION_CHANNELS || (letter->channel != 0 && !letter->reliable))
 		return error_set(error, PG_ERROR_USAGE,
 				 "channel %u; a reliable message can have 0 to %u, another has 0", letter->channel,

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from pyshim import messages
+from pyshim.errors import InternalError
 from pyshim.letters import Letter
 from pyshim.protocol.client import Bulk, Chat, Connected, Disconnected, Ending, Expired, Inventory, Revoked
 from pyshim.protocol.client.outgoing import Outgoing, Priority
@@ -252,3 +254,14 @@ def test_memory_for_messages_comes_back(gateway: CoreGateway) -> None:
     gateway.expire(internet.now + 60)
     assert gateway.stats().connected == 0
     assert gateway.stats().messages.memory_used == 0
+
+
+def test_a_type_that_an_operator_cannot_send_is_refused_with_all_that_can(gateway: CoreGateway) -> None:
+    said = [one.number for one in messages.MESSAGES if one.kind == "GIVEN"]
+    allowed = ", ".join(map(str, [MessageType.CHAT_EVENT, MessageType.BULK_EVENT, *said]))
+    internet = Internet(gateway)
+    ticket = gateway.issue(7)
+    alice = internet.join(ticket)
+    assert internet.run(5, lambda: alice.session.is_connected)
+    with pytest.raises(InternalError, match=f"^message type 9 cannot be sent; allowed are {allowed}$"):
+        gateway.send(Letter(ticket.session, 9, b"x"), internet.now)
