@@ -155,13 +155,6 @@ class Scratch:
         environment = {**os.environ, "PYTHONPATH": str(self.path), "PYTHONDONTWRITEBYTECODE": "1"}
         return run([sys.executable, *arguments], self.path, environment, text)
 
-    def program(self, name: str, source: str, files: Iterable[str]) -> Path:
-        """A program of C that is compiled with some files of the copy."""
-        (self.path / f"{name}.c").write_text(source)
-        flags = ["-std=gnu17", "-D_GNU_SOURCE", "-Idpdk_app", "-Idpdk_app/include", "-o", name]
-        run(["cc", *flags, f"{name}.c", *files], self.path)
-        return self.path / name
-
     def build_core(self) -> None:
         """Compile the data plane without devices, the extension without them, and the tests' library.
 
