@@ -5,6 +5,7 @@
 #define POLLGATE_COMPILER_H
 
 #include <assert.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define CACHE_LINE 64
@@ -18,6 +19,12 @@
 #define CACHE_ALIGNED __attribute__((aligned(CACHE_LINE)))
 
 static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "wire formats are read in place, little-endian");
+
+/// So many bytes, up to the end of a cache line.
+ALWAYS_INLINE size_t whole_lines(size_t bytes)
+{
+	return (bytes + CACHE_LINE - 1) & ~(size_t)(CACHE_LINE - 1);
+}
 
 ALWAYS_INLINE void prefetch(const void *line)
 {

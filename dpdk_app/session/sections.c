@@ -8,11 +8,6 @@
 static_assert(sizeof(struct section) == 48 && sizeof(struct directory) == 12 * CACHE_LINE,
 	      "one layout for all versions");
 
-static size_t lines(size_t bytes)
-{
-	return (bytes + CACHE_LINE - 1) & ~(size_t)(CACHE_LINE - 1);
-}
-
 void directory_begin(struct directory *directory)
 {
 	*directory = (struct directory){.size = sizeof(*directory)};
@@ -24,7 +19,7 @@ void directory_add(struct directory *directory, const struct section *wanted, si
 
 	*section = *wanted;
 	section->offset = directory->size;
-	section->size = wanted->parts * (uint64_t)lines(part_size);
+	section->size = wanted->parts * (uint64_t)whole_lines(part_size);
 	directory->size += section->size;
 }
 

@@ -23,11 +23,6 @@ void vault_open(struct vault *vault, void *state)
 	memcpy(vault->cookies.bytes, parts.cookie_secret, sizeof(vault->cookies.bytes));
 }
 
-static size_t lines(size_t bytes)
-{
-	return (bytes + CACHE_LINE - 1) & ~(size_t)(CACHE_LINE - 1);
-}
-
 /// Bytes of each private array.
 struct array_sizes {
 	size_t lockers, links, routes, ways;
@@ -36,10 +31,10 @@ struct array_sizes {
 static struct array_sizes array_sizes(size_t slots, unsigned reach)
 {
 	return (struct array_sizes){
-		.lockers = lines(slots * sizeof(struct locker)),
-		.links = lines(slots * sizeof(struct wheel_link)),
-		.routes = reach & VAULT_FRAMES ? lines(slots * sizeof(struct route)) : 0,
-		.ways = reach & VAULT_SOCKETS ? lines(slots) : 0,
+		.lockers = whole_lines(slots * sizeof(struct locker)),
+		.links = whole_lines(slots * sizeof(struct wheel_link)),
+		.routes = reach & VAULT_FRAMES ? whole_lines(slots * sizeof(struct route)) : 0,
+		.ways = reach & VAULT_SOCKETS ? whole_lines(slots) : 0,
 	};
 }
 
