@@ -7,10 +7,10 @@
 #include "message/plain.h"
 #include "table/table.h"
 
-ALWAYS_INLINE void plain_apply(struct session *session, const uint8_t *payload)
+ALWAYS_INLINE void plain_apply(struct plain_session *session, const uint8_t *payload)
 {
 	if (likely(plain_type(payload) == PLAIN_MOVE))
-		session_move(session, &((const struct plain_move *)payload)->motion);
+		plain_move_session(session, &((const struct plain_move *)payload)->motion);
 }
 
 #endif

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // pipeline/move_lanes.h: what the lanes of PLAYER_MOVEs do with several at once, and with a session's whole record, where the
-// CPU has AVX-512. What they do is what look_up, look_up_source, session_seen and session_move do one by one.
+// CPU has AVX-512. What they do is what look_up, look_up_source, plain_seen and plain_move_session do one by one.
 
 #ifndef POLLGATE_PIPELINE_MOVE_LANES_H
 #define POLLGATE_PIPELINE_MOVE_LANES_H
@@ -18,7 +18,7 @@ ALWAYS_INLINE longs64 hashes_to_range(longs64 hashes, uint32_t n)
 /// Where the elements of an array lie that the hashes lead to.
 ALWAYS_INLINE longs64 places(const void *array, uint32_t n, longs64 hashes)
 {
-	static_assert(sizeof(struct session_bucket) == CACHE_LINE && sizeof(struct source_set) == CACHE_LINE,
+	static_assert(sizeof(struct plain_bucket) == CACHE_LINE && sizeof(struct source_set) == CACHE_LINE,
 		      "elements are lines");
 	return (uintptr_t)array + hashes_to_range(hashes, n) * CACHE_LINE;
 }
@@ -41,7 +41,7 @@ ALWAYS_INLINE void look_up_group(const struct gate *gate, __m512i ends, unsigned
 {
 	static const longs64 numbers = {0,          1ULL << 48, 2ULL << 48, 3ULL << 48,
 					4ULL << 48, 5ULL << 48, 6ULL << 48, 7ULL << 48};
-	const struct session_table *sessions = gate->sessions;
+	const struct plain_table *sessions = gate->sessions;
 	const struct hash_secret *secret = &sessions->secret;
 	const longs64 addresses = odd(secret->address[0]) * ((longs64)ends & UINT32_MAX) + secret->addend;
 	// Their channels are their ports: the listener is the first.
@@ -81,10 +81,11 @@ ALWAYS_INLINE struct record_lanes record_lanes(uint64_t now)
 					  [8] = 2 * WORD_PORTS,
 					  [10] = 2 * WORD_PLAYER,
 					  [11] = 2 * WORD_PLAYER + 1};
-	const struct session mapped = {.peer.low = IPV4_MAPPED}, step = {.motion_version = 2, .received = 1};
+	const struct plain_session mapped = {.peer.low = IPV4_MAPPED}, step = {.motion_version = 2, .received = 1};
 
-	static_assert(offsetof(struct session, peer.low) == 8 && offsetof(struct session, peer.channel) == 16 &&
-			      offsetof(struct session, player_id) == 20,
+	static_assert(offsetof(struct plain_session, peer.low) == 8 &&
+			      offsetof(struct plain_session, peer.channel) == 16 &&
+			      offsetof(struct plain_session, player_id) == 20,
 		      "what words are compared with");
 	lanes.words = _mm512_loadu_si512(words);
 	lanes.mapped = _mm512_loadu_si512(&mapped);
@@ -94,15 +95,18 @@ ALWAYS_INLINE struct record_lanes record_lanes(uint64_t now)
 
 /// Apply a move to a session's record, if the move is of this session and its player.
 /// @return false: it is not
-ALWAYS_INLINE bool record_take_move(struct session *session, const uint8_t *frame, const struct record_lanes *lanes)
+ALWAYS_INLINE bool record_take_move(struct plain_session *session, const uint8_t *frame,
+				    const struct record_lanes *lanes)
 {
 	const __m512i words = _mm512_loadu_si512(frame + FRAME_WORDS), record = _mm512_load_si512(session);
 	const __m512i expected = _mm512_mask_permutexvar_epi16(lanes->mapped, 0xdc0, lanes->words, words);
 	__m512i next = _mm512_add_epi32(record, lanes->step);
 
 	static_assert(
-		offsetof(struct session, motion) == 4 * WORD_MOTION && offsetof(struct session, last_seen) == 32 &&
-			offsetof(struct session, motion_version) == 27 && offsetof(struct session, received) == 28,
+		offsetof(struct plain_session, motion) == 4 * WORD_MOTION &&
+			offsetof(struct plain_session, last_seen) == 32 &&
+			offsetof(struct plain_session, motion_version) == 27 &&
+			offsetof(struct plain_session, received) == 28,
 		"motion lies where it lies in a frame's words; what counts does not run over into its neighbours");
 	if (unlikely(_mm512_mask_cmpneq_epi32_mask(0x3f, expected, record) != 0))
 		return false;
@@ -121,15 +125,16 @@ ALWAYS_INLINE struct record_lanes record_lanes(uint64_t now)
 	return (struct record_lanes){now};
 }
 
-ALWAYS_INLINE bool record_take_move(struct session *session, const uint8_t *frame, const struct record_lanes *lanes)
+ALWAYS_INLINE bool record_take_move(struct plain_session *session, const uint8_t *frame,
+				    const struct record_lanes *lanes)
 {
 	const struct plain_move *move = &((const struct move_frame *)frame)->move;
 	const struct peer peer = frame_peer(frame);
 
 	if (unlikely(!peer_equal(&session->peer, &peer) || session->player_id != move->player_id))
 		return false;
-	session_seen(session, lanes->now);
-	session_move(session, &move->motion);
+	plain_seen(session, lanes->now);
+	plain_move_session(session, &move->motion);
 	return true;
 }
 #endif

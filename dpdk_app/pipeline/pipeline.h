@@ -95,15 +95,15 @@ struct gate {
 	const struct identity *identity;
 	const struct listeners *listeners;
 	const struct policy *policy;
-	uint32_t worker;   // our index in session_census
-	uint32_t port_bit; // of session_census.ports
+	uint32_t worker;   // our index in plain_registry
+	uint32_t port_bit; // of plain_registry.ports
 	bool settles_here; // what came from another worker is not given away again
 	uint8_t port;      // as frame_departures name it
 	uint8_t completes; // bits of enum tx_checksum: what the port's device computes; read by tx-offload variants
 	uint8_t profile[PG_LISTENERS_MAX]; // enum pg_profile of each listener
 
 	// the worker's own
-	struct session_table *sessions;
+	struct plain_table *sessions;
 	struct source_limits *sources;
 	struct host_buckets *host;
 	struct duties *duties;
@@ -118,7 +118,7 @@ typedef void burst_run(struct gate *gate, struct burst *burst, unsigned n, uint6
 
 /// The same for datagrams. Of the gate, what belongs to frames is not looked at: identity, listeners, host. The kernel
 /// keeps a peer at one socket, so no datagram of the plain profile is another worker's; of the session profile, one can
-/// be. Workers who can take it have the gate's port_bit in session_census.ports.
+/// be. Workers who can take it have the gate's port_bit in plain_registry.ports.
 typedef void datagram_run(struct gate *gate, struct datagram_burst *burst, unsigned n, uint64_t now);
 
 /// The specialised loops of one micro-architecture level.

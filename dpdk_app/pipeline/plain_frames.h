@@ -65,7 +65,7 @@ ALWAYS_INLINE unsigned sort_moves_of(const struct gate *gate, const struct burst
 		return i;
 
 	const struct usual_spans spans = usual_spans(&gate->identity->usual);
-	const struct session_table *sessions = gate->sessions;
+	const struct plain_table *sessions = gate->sessions;
 	struct lookup *lookup = &lanes->game[lanes->game_count];
 	struct source *source = &lanes->source[lanes->game_count];
 	const unsigned first = i;
@@ -180,7 +180,7 @@ static unsigned sort_plain_verified(struct gate *gate, struct burst *burst, unsi
 // ---------------------------------------------------------------- has its source sent too much?
 
 /// All are to the first listener, as in most bursts: one loop that only the source varies in, with the probe.
-static __attribute__((noinline)) void probe_limited(const struct session_table *sessions, struct plain_frames *lanes,
+static __attribute__((noinline)) void probe_limited(const struct plain_table *sessions, struct plain_frames *lanes,
 						    struct rate rate, uint64_t now)
 {
 	for (unsigned k = 0, n = lanes->game_count; k < n; k++) {
@@ -278,7 +278,7 @@ ALWAYS_INLINE void answer_one(struct gate *gate, struct burst *burst, const stru
 ALWAYS_INLINE unsigned answer_moves_for(struct gate *gate, struct burst *burst, const struct plain_frames *lanes,
 					unsigned k, uint64_t now, const unsigned tx_offload)
 {
-	struct session *records = gate->sessions->records;
+	struct plain_session *records = gate->sessions->records;
 	const struct record_lanes record = record_lanes(now);
 	const unsigned first = k, count = lanes->game_count;
 
@@ -286,7 +286,7 @@ ALWAYS_INLINE unsigned answer_moves_for(struct gate *gate, struct burst *burst, 
 		const struct lookup *lookup = &lanes->game[k];
 		uint8_t *frame = burst->frame[lookup->at];
 
-		if (unlikely(lookup->lane != LANE_MOVE || lookup->slot == SESSION_NONE) ||
+		if (unlikely(lookup->lane != LANE_MOVE || lookup->slot == PLAIN_NONE) ||
 		    unlikely(!record_take_move(&records[lookup->slot], frame, &record)))
 			break;
 		move_frame_answer(frame, tx_offload);

@@ -153,11 +153,11 @@ ALWAYS_INLINE enum pg_drop sort_sealed(const struct gate *gate, struct sealed_la
 /// @return PACKET_ELSEWHERE when the owner is to have it, or enum pg_drop
 static COLD unsigned sealed_elsewhere(const struct gate *gate, uint8_t owner)
 {
-	const struct session_census *census = gate->sessions->census;
+	const struct plain_registry *registry = gate->sessions->registry;
 
-	if (owner == ISSUED_NO_OWNER || owner >= census->tables || gate->settles_here)
+	if (owner == ISSUED_NO_OWNER || owner >= registry->tables || gate->settles_here)
 		return PG_DROP_SESSION_STATE;
-	if (!(census->ports[owner] & gate->port_bit)) // cannot take it
+	if (!(registry->ports[owner] & gate->port_bit)) // cannot take it
 		return PG_DROP_OWNER_BUSY;
 	return PACKET_ELSEWHERE;
 }

@@ -19,7 +19,7 @@ datagram_run JOIN(run_datagrams, ISA);
 
 /// A game datagram between the stages.
 struct lookup {
-	const struct session_bucket *bucket;
+	const struct plain_bucket *bucket;
 	uint32_t slot;
 	uint16_t tag;
 	uint8_t at;   // index into the burst
@@ -36,13 +36,13 @@ enum lane {
 
 // ---------------------------------------------------------------- whose is it?
 
-ALWAYS_INLINE struct lookup look_up(const struct session_table *sessions, const struct peer *peer, unsigned i,
+ALWAYS_INLINE struct lookup look_up(const struct plain_table *sessions, const struct peer *peer, unsigned i,
 				    enum lane lane)
 {
 	const uint64_t hash = peer_hash(peer, &sessions->secret);
 	const struct lookup lookup = {
-		.bucket = &sessions->buckets[session_home(sessions, hash)],
-		.tag = session_tag(hash),
+		.bucket = &sessions->buckets[plain_home(sessions, hash)],
+		.tag = plain_tag(hash),
 		.at = (uint8_t)i,
 		.lane = (uint8_t)lane,
 	};
@@ -52,7 +52,7 @@ ALWAYS_INLINE struct lookup look_up(const struct session_table *sessions, const 
 }
 
 /// The bucket of its source is on its way.
-ALWAYS_INLINE struct source look_up_source(struct source_limits *sources, const struct session_table *sessions,
+ALWAYS_INLINE struct source look_up_source(struct source_limits *sources, const struct plain_table *sessions,
 					   const struct peer *peer)
 {
 	const struct source source = source_find(sources, source_hash(peer, &sessions->secret));
@@ -61,14 +61,14 @@ ALWAYS_INLINE struct source look_up_source(struct source_limits *sources, const 
 	return source;
 }
 
-ALWAYS_INLINE void probe_one(const struct session_table *sessions, struct lookup *lookup)
+ALWAYS_INLINE void probe_one(const struct plain_table *sessions, struct lookup *lookup)
 {
-	lookup->slot = session_probe(lookup->bucket, lookup->tag);
-	if (likely(lookup->slot != SESSION_NONE))
+	lookup->slot = plain_probe(lookup->bucket, lookup->tag);
+	if (likely(lookup->slot != PLAIN_NONE))
 		prefetch_for_write(&sessions->records[lookup->slot]);
 }
 
-ALWAYS_INLINE void probe(const struct session_table *sessions, struct lookup *lookup, unsigned n)
+ALWAYS_INLINE void probe(const struct plain_table *sessions, struct lookup *lookup, unsigned n)
 {
 	for (unsigned k = 0; k < n; k++)
 		probe_one(sessions, &lookup[k]);
@@ -79,20 +79,20 @@ ALWAYS_INLINE void probe(const struct session_table *sessions, struct lookup *lo
 /// @param owner  as in handle()
 static COLD uint32_t settle(struct gate *gate, struct peer peer, uint32_t player_id, uint64_t now, uint8_t *owner)
 {
-	uint32_t slot = session_find(gate->sessions, &peer);
+	uint32_t slot = plain_find(gate->sessions, &peer);
 
-	if (slot != SESSION_NONE)
+	if (slot != PLAIN_NONE)
 		return slot;
 	if (owner && !gate->settles_here) {
 		// A flow can change its queue: after a crash, or where a device balances load.
-		const uint32_t other = session_owner(gate->sessions->census, gate->worker, gate->port_bit, &peer);
+		const uint32_t other = plain_owner(gate->sessions->registry, gate->worker, gate->port_bit, &peer);
 
 		*owner = (uint8_t)other;
-		if (other != SESSION_NONE)
-			return SESSION_ELSEWHERE;
+		if (other != PLAIN_NONE)
+			return PLAIN_ELSEWHERE;
 	}
-	slot = session_admit(gate->sessions, &peer, player_id, now);
-	if (slot != SESSION_NONE) {
+	slot = plain_admit(gate->sessions, &peer, player_id, now);
+	if (slot != PLAIN_NONE) {
 		counter_add(&gate->stats->sessions_admitted, 1);
 		counter_add(&gate->stats->listener[peer_listener(&peer)].sessions, 1);
 	}
@@ -118,19 +118,19 @@ ALWAYS_INLINE void limit_source(struct lookup *lookup, struct source source, str
 ALWAYS_INLINE unsigned handle(struct gate *gate, const struct peer *peer, uint32_t slot, const uint8_t *payload,
 			      uint64_t now, uint8_t *owner)
 {
-	if (unlikely(slot == SESSION_NONE || !peer_equal(&gate->sessions->records[slot].peer, peer))) {
+	if (unlikely(slot == PLAIN_NONE || !peer_equal(&gate->sessions->records[slot].peer, peer))) {
 		slot = settle(gate, *peer, plain_player(payload), now, owner);
-		if (slot == SESSION_NONE)
+		if (slot == PLAIN_NONE)
 			return PG_DROP_TABLE_FULL;
-		if (slot == SESSION_ELSEWHERE)
+		if (slot == PLAIN_ELSEWHERE)
 			return PACKET_ELSEWHERE;
 	}
 
-	struct session *session = &gate->sessions->records[slot];
+	struct plain_session *session = &gate->sessions->records[slot];
 
 	if (unlikely(session->player_id != plain_player(payload)))
 		return PG_DROP_PLAYER_MISMATCH;
-	session_seen(session, now);
+	plain_seen(session, now);
 	plain_apply(session, payload);
 	return PG_DROP_NONE;
 }

@@ -74,21 +74,21 @@ void pages_withhold(void *memory, size_t size)
 /// On the worker's own CPU, so that the tables' memory is touched first, and therefore placed, there.
 static void adopt_sessions(struct worker *w)
 {
-	struct session_census *census = &w->assembly->census;
-	const uint32_t adopted = session_table_init(&w->sessions, w->region, w->session_capacity, w->index, census,
-						    &w->stats->sessions_active, &w->secret, pg_tsc());
+	struct plain_registry *registry = &w->assembly->registry;
+	const uint32_t adopted = plain_table_init(&w->sessions, w->region, w->session_capacity, w->index, registry,
+						  &w->stats->sessions_active, &w->secret, pg_tsc());
 
 	counter_add(&w->stats->sessions_recovered, adopted);
-	__atomic_store_n(&census->table[w->number], &w->sessions, __ATOMIC_RELEASE);
+	__atomic_store_n(&registry->table[w->number], &w->sessions, __ATOMIC_RELEASE);
 }
 
 /// Nobody admits a player before everybody knows theirs.
 static void await_everybody(const struct worker *w)
 {
-	const struct session_census *census = &w->assembly->census;
+	const struct plain_registry *registry = &w->assembly->registry;
 
-	for (uint32_t i = 0; i < census->tables; i++)
-		while (!__atomic_load_n(&census->table[i], __ATOMIC_ACQUIRE) && !worker_stops(w))
+	for (uint32_t i = 0; i < registry->tables; i++)
+		while (!__atomic_load_n(&registry->table[i], __ATOMIC_ACQUIRE) && !worker_stops(w))
 			_mm_pause();
 }
 

@@ -19,7 +19,7 @@
 /// Where all workers meet: at the start, at the end, and at a session that is not theirs.
 struct assembly {
 	// set before launch
-	struct session_census census;
+	struct plain_registry registry;
 
 	// written by the workers
 	_Atomic uint32_t departed; // loops that receive no more
@@ -37,8 +37,8 @@ struct worker {
 	const struct engine_parts *parts; // what its engine does for its tasks
 	uint32_t number;                  // our place in the assembly
 	uint32_t spoken;                  // bit n: a listener speaks profile n
-	struct session_region *region;
-	void *index; // session_index_size() bytes, zero
+	struct plain_region *region;
+	void *index; // plain_index_size() bytes, zero
 	uint32_t session_capacity;
 	struct hash_secret secret;
 	struct session_side *side; // of the session profile; NULL: no listener speaks it
@@ -52,7 +52,7 @@ struct worker {
 
 	// written by the worker
 	struct off_cpu off_cpu CACHE_ALIGNED;
-	struct session_table sessions CACHE_ALIGNED;
+	struct plain_table sessions CACHE_ALIGNED;
 	struct source_limits sources;
 	struct host_buckets host;
 	const struct policy *current; // policy in use

@@ -60,7 +60,7 @@ static uint32_t take_slot(const struct state_parts *parts)
 			return slot;
 		rest(parts, slot); // its connection has still to be closed
 	}
-	return SESSION_NONE;
+	return PLAIN_NONE;
 }
 
 // ---------------------------------------------------------------- the life of a session
@@ -133,7 +133,7 @@ int pg_session_issue(void *state, const struct pg_issue_request *request, uint32
 	if (slot != PLAYER_NONE)
 		retire(&parts, slot, SESSION_DENIED_REVOKED);
 	slot = take_slot(&parts);
-	if (slot == SESSION_NONE)
+	if (slot == PLAIN_NONE)
 		return error_set(error, PG_ERROR_MEMORY,
 				 "all %u sessions are issued; revoke some, or raise sessions.capacity",
 				 parts.issued_capacity);

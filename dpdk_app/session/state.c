@@ -19,7 +19,7 @@ struct issuing {
 #define ISSUING_VERSION 2 // 1 had no gateway in its numbers
 static_assert(sizeof(struct issuing) == 40, "or ISSUING_VERSION");
 #define PLAIN_VERSION 1
-static_assert(sizeof(struct session) == 64 && sizeof(struct session_region) == 64, "or PLAIN_VERSION");
+static_assert(sizeof(struct plain_session) == 64 && sizeof(struct plain_region) == 64, "or PLAIN_VERSION");
 #define PLAYERS_VERSION 1
 static_assert(sizeof(struct player_index) == 64, "or PLAYERS_VERSION");
 #define ISSUED_VERSION 1
@@ -39,7 +39,7 @@ static void lay_out(struct directory *directory, const struct state_shape *shape
 
 	directory_begin(directory);
 	directory_add(directory, &issuing, sizeof(struct issuing));
-	directory_add(directory, &plain, session_region_size(shape->capacity));
+	directory_add(directory, &plain, plain_region_size(shape->capacity));
 	if (slots == 0)
 		return;
 	directory_add(directory, &players, player_index_size(slots));
@@ -66,7 +66,7 @@ static void *only_part(void *state, const char *name)
 	return section ? section_part(state, section, 0) : NULL;
 }
 
-struct session_region *state_region(void *state, uint32_t worker)
+struct plain_region *state_region(void *state, uint32_t worker)
 {
 	return section_part(state, directory_find(state, "plain"), worker);
 }

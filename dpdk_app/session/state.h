@@ -69,7 +69,7 @@ int state_adopt(void *state, size_t size, const struct state_shape *shape, struc
 		struct pg_error *error);
 
 /// Of a state that was made or adopted.
-struct session_region *state_region(void *state, uint32_t worker);
+struct plain_region *state_region(void *state, uint32_t worker);
 struct state_parts state_parts(void *state);
 
 #endif

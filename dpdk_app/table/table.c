@@ -5,64 +5,64 @@
 
 #include <string.h>
 
-#define WAYS_FILLED 5 // of SESSION_WAYS, on average, in a full table
+#define WAYS_FILLED 5 // of PLAIN_WAYS, on average, in a full table
 
-uint32_t session_bucket_count(uint32_t capacity)
+uint32_t plain_bucket_count(uint32_t capacity)
 {
 	return capacity / WAYS_FILLED + 2;
 }
 
-size_t session_index_size(uint32_t capacity)
+size_t plain_index_size(uint32_t capacity)
 {
-	return session_bucket_count(capacity) * sizeof(struct session_bucket) + (size_t)capacity * sizeof(uint32_t);
+	return plain_bucket_count(capacity) * sizeof(struct plain_bucket) + (size_t)capacity * sizeof(uint32_t);
 }
 
-size_t session_region_size(uint32_t capacity)
+size_t plain_region_size(uint32_t capacity)
 {
-	return sizeof(struct session_region) + (size_t)capacity * sizeof(struct session);
+	return sizeof(struct plain_region) + (size_t)capacity * sizeof(struct plain_session);
 }
 
 // ---------------------------------------------------------------- index
 
-static uint32_t next_bucket(const struct session_table *table, uint32_t bucket)
+static uint32_t next_bucket(const struct plain_table *table, uint32_t bucket)
 {
 	return bucket + 1 == table->bucket_count ? 0 : bucket + 1;
 }
 
-static int free_way(const struct session_bucket *bucket)
+static int free_way(const struct plain_bucket *bucket)
 {
-	for (int way = 0; way < SESSION_WAYS; way++)
+	for (int way = 0; way < PLAIN_WAYS; way++)
 		if (bucket->tag[way] == 0)
 			return way;
 	return -1;
 }
 
-/// There is always room: the table holds at most WAYS_FILLED of SESSION_WAYS.
-static void index_insert(struct session_table *table, uint32_t slot)
+/// There is always room: the table holds at most WAYS_FILLED of PLAIN_WAYS.
+static void index_insert(struct plain_table *table, uint32_t slot)
 {
 	const uint64_t hash = peer_hash(&table->records[slot].peer, &table->secret);
-	uint32_t at = session_home(table, hash);
+	uint32_t at = plain_home(table, hash);
 	int way;
 
 	while ((way = free_way(&table->buckets[at])) < 0) {
 		table->buckets[at].passed++;
 		at = next_bucket(table, at);
 	}
-	table->buckets[at].tag[way] = session_tag(hash);
+	table->buckets[at].tag[way] = plain_tag(hash);
 	table->buckets[at].slot[way] = slot;
 }
 
-static int way_of_slot(const struct session_bucket *bucket, uint32_t slot)
+static int way_of_slot(const struct plain_bucket *bucket, uint32_t slot)
 {
-	for (int way = 0; way < SESSION_WAYS; way++)
+	for (int way = 0; way < PLAIN_WAYS; way++)
 		if (bucket->tag[way] != 0 && bucket->slot[way] == slot)
 			return way;
 	return -1;
 }
 
-static void index_remove(struct session_table *table, uint32_t slot)
+static void index_remove(struct plain_table *table, uint32_t slot)
 {
-	uint32_t at = session_home(table, peer_hash(&table->records[slot].peer, &table->secret));
+	uint32_t at = plain_home(table, peer_hash(&table->records[slot].peer, &table->secret));
 	int way;
 
 	while ((way = way_of_slot(&table->buckets[at], slot)) < 0) {
@@ -72,99 +72,99 @@ static void index_remove(struct session_table *table, uint32_t slot)
 	table->buckets[at].tag[way] = 0;
 }
 
-static uint32_t find_in_bucket(const struct session_table *table, const struct session_bucket *bucket, uint16_t tag,
+static uint32_t find_in_bucket(const struct plain_table *table, const struct plain_bucket *bucket, uint16_t tag,
 			       const struct peer *peer)
 {
-	for (unsigned way = 0; way < SESSION_WAYS; way++)
+	for (unsigned way = 0; way < PLAIN_WAYS; way++)
 		if (bucket->tag[way] == tag && peer_equal(&table->records[bucket->slot[way]].peer, peer))
 			return bucket->slot[way];
-	return SESSION_NONE;
+	return PLAIN_NONE;
 }
 
-uint32_t session_find(const struct session_table *table, const struct peer *peer)
+uint32_t plain_find(const struct plain_table *table, const struct peer *peer)
 {
 	const uint64_t hash = peer_hash(peer, &table->secret);
-	const uint16_t tag = session_tag(hash);
-	uint32_t at = session_home(table, hash);
+	const uint16_t tag = plain_tag(hash);
+	uint32_t at = plain_home(table, hash);
 
 	// In a small full table every bucket may have been passed: once round is enough.
 	for (uint32_t seen = 0; seen < table->bucket_count; seen++) {
-		const struct session_bucket *bucket = &table->buckets[at];
+		const struct plain_bucket *bucket = &table->buckets[at];
 		const uint32_t slot = find_in_bucket(table, bucket, tag, peer);
 
-		if (slot != SESSION_NONE || bucket->passed == 0)
+		if (slot != PLAIN_NONE || bucket->passed == 0)
 			return slot;
 		at = next_bucket(table, at);
 	}
-	return SESSION_NONE;
+	return PLAIN_NONE;
 }
 
-uint32_t session_owner(const struct session_census *census, uint32_t self, uint32_t port_bit, const struct peer *peer)
+uint32_t plain_owner(const struct plain_registry *registry, uint32_t self, uint32_t port_bit, const struct peer *peer)
 {
-	for (uint32_t i = 0; i < census->tables; i++) {
-		if (i == self || !(census->ports[i] & port_bit))
+	for (uint32_t i = 0; i < registry->tables; i++) {
+		if (i == self || !(registry->ports[i] & port_bit))
 			continue;
 
-		const struct session_table *table = __atomic_load_n(&census->table[i], __ATOMIC_ACQUIRE);
+		const struct plain_table *table = __atomic_load_n(&registry->table[i], __ATOMIC_ACQUIRE);
 
-		if (table && session_find(table, peer) != SESSION_NONE)
+		if (table && plain_find(table, peer) != PLAIN_NONE)
 			return i;
 	}
-	return SESSION_NONE;
+	return PLAIN_NONE;
 }
 
 // ---------------------------------------------------------------- slots
 
 /// The stores between begin and end reach memory in program order, so a new worker that finds an odd generation
 /// knows that the record is not whole.
-static void record_begin(struct session *record)
+static void record_begin(struct plain_session *record)
 {
 	record->generation |= 1;
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 }
 
-static void record_end(struct session *record)
+static void record_end(struct plain_session *record)
 {
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 	record->generation++;
 }
 
-static void record_clear(struct session *record)
+static void record_clear(struct plain_session *record)
 {
 	record_begin(record);
 	record->active = 0;
 	record_end(record);
 }
 
-static void publish_active(struct session_table *table)
+static void publish_active(struct plain_table *table)
 {
 	counter_set(table->active, table->region->high_water - table->free_count);
 }
 
-static uint32_t take_slot(struct session_table *table)
+static uint32_t take_slot(struct plain_table *table)
 {
 	if (table->free_count > 0)
 		return table->free_slots[--table->free_count];
-	return table->region->high_water < table->capacity ? table->region->high_water++ : SESSION_NONE;
+	return table->region->high_water < table->capacity ? table->region->high_water++ : PLAIN_NONE;
 }
 
-static bool appliance_full(const struct session_census *census)
+static bool appliance_full(const struct plain_registry *registry)
 {
 	uint64_t active = 0;
 
-	for (uint32_t i = 0; i < census->tables; i++)
-		active += counter_get(census->active[i]);
-	return active >= census->capacity;
+	for (uint32_t i = 0; i < registry->tables; i++)
+		active += counter_get(registry->active[i]);
+	return active >= registry->capacity;
 }
 
-uint32_t session_admit(struct session_table *table, const struct peer *peer, uint32_t player_id, uint64_t now)
+uint32_t plain_admit(struct plain_table *table, const struct peer *peer, uint32_t player_id, uint64_t now)
 {
-	const uint32_t slot = appliance_full(table->census) ? SESSION_NONE : take_slot(table);
+	const uint32_t slot = appliance_full(table->registry) ? PLAIN_NONE : take_slot(table);
 
-	if (slot == SESSION_NONE)
-		return SESSION_NONE;
+	if (slot == PLAIN_NONE)
+		return PLAIN_NONE;
 
-	struct session *record = &table->records[slot];
+	struct plain_session *record = &table->records[slot];
 
 	record_begin(record);
 	record->peer = *peer;
@@ -180,7 +180,7 @@ uint32_t session_admit(struct session_table *table, const struct peer *peer, uin
 	return slot;
 }
 
-void session_remove(struct session_table *table, uint32_t slot)
+void plain_remove(struct plain_table *table, uint32_t slot)
 {
 	index_remove(table, slot);
 	record_clear(&table->records[slot]);
@@ -188,7 +188,7 @@ void session_remove(struct session_table *table, uint32_t slot)
 	publish_active(table);
 }
 
-uint32_t session_expire(struct session_table *table, uint64_t now, uint64_t idle_timeout, uint32_t budget)
+uint32_t plain_expire(struct plain_table *table, uint64_t now, uint64_t idle_timeout, uint32_t budget)
 {
 	uint32_t freed = 0;
 
@@ -198,13 +198,13 @@ uint32_t session_expire(struct session_table *table, uint64_t now, uint64_t idle
 		budget = high_water;
 	while (budget-- > 0) {
 		const uint32_t slot = table->cursor;
-		const struct session *record = &table->records[slot];
+		const struct plain_session *record = &table->records[slot];
 
 		table->cursor = slot + 1 >= high_water ? 0 : slot + 1;
 		prefetch(&table->records[table->cursor]);
 		// Another lcore's TSC may be a little ahead: the difference is signed.
 		if (record->active && (int64_t)(now - record->last_seen) > (int64_t)idle_timeout) {
-			session_remove(table, slot);
+			plain_remove(table, slot);
 			freed++;
 		}
 	}
@@ -214,7 +214,7 @@ uint32_t session_expire(struct session_table *table, uint64_t now, uint64_t idle
 // ---------------------------------------------------------------- start
 
 /// Take over what a dead worker left in a slot: a whole session, or a slot to free.
-static bool adopt(struct session *record, uint64_t now)
+static bool adopt(struct plain_session *record, uint64_t now)
 {
 	if (record->generation & 1)
 		record_clear(record);
@@ -229,20 +229,20 @@ static bool adopt(struct session *record, uint64_t now)
 	return true;
 }
 
-uint32_t session_table_init(struct session_table *table, struct session_region *region, uint32_t capacity, void *index,
-			    const struct session_census *census, uint64_t *active, const struct hash_secret *secret,
-			    uint64_t now)
+uint32_t plain_table_init(struct plain_table *table, struct plain_region *region, uint32_t capacity, void *index,
+			  const struct plain_registry *registry, uint64_t *active, const struct hash_secret *secret,
+			  uint64_t now)
 {
 	uint32_t adopted = 0;
 
-	*table = (struct session_table){
+	*table = (struct plain_table){
 		.region = region,
 		.records = region->records,
 		.buckets = index,
-		.free_slots = (uint32_t *)((struct session_bucket *)index + session_bucket_count(capacity)),
+		.free_slots = (uint32_t *)((struct plain_bucket *)index + plain_bucket_count(capacity)),
 		.capacity = capacity,
-		.bucket_count = session_bucket_count(capacity),
-		.census = census,
+		.bucket_count = plain_bucket_count(capacity),
+		.registry = registry,
 		.secret = *secret,
 		.active = active,
 	};

@@ -23,10 +23,10 @@
 #include "pollgate.h"
 #include "wire/plain.h"
 
-#define SESSION_NONE UINT32_MAX
-#define SESSION_ELSEWHERE (UINT32_MAX - 1)
+#define PLAIN_NONE UINT32_MAX
+#define PLAIN_ELSEWHERE (UINT32_MAX - 1)
 
-struct session {
+struct plain_session {
 	// identity: written once at admission
 	struct peer peer; // address and port the answers go to
 	uint32_t player_id;
@@ -41,30 +41,30 @@ struct session {
 	uint64_t last_seen; // TSC
 	struct motion motion;
 } CACHE_ALIGNED;
-static_assert(sizeof(struct session) == CACHE_LINE, "one line per session");
+static_assert(sizeof(struct plain_session) == CACHE_LINE, "one line per session");
 
 /// One worker's part of the state file.
-struct session_region {
+struct plain_region {
 	uint32_t high_water; // slots from here on were never used: a new worker need not look at them
-	struct session records[] CACHE_ALIGNED;
+	struct plain_session records[] CACHE_ALIGNED;
 };
-static_assert(offsetof(struct session_region, records) == CACHE_LINE, "records start on a line");
+static_assert(offsetof(struct plain_region, records) == CACHE_LINE, "records start on a line");
 
-#define SESSION_WAYS 8
+#define PLAIN_WAYS 8
 
 /// Eight sessions by a part of their hash: one line tells where a peer's record is, or that there is none.
 /// Full buckets run over into the next; `passed` counts the sessions that had to go on.
-struct session_bucket {
-	uint16_t tag[SESSION_WAYS]; // 0: free
-	uint32_t slot[SESSION_WAYS];
+struct plain_bucket {
+	uint16_t tag[PLAIN_WAYS]; // 0: free
+	uint32_t slot[PLAIN_WAYS];
 	uint32_t passed;
 } CACHE_ALIGNED;
-static_assert(sizeof(struct session_bucket) == CACHE_LINE, "one line per bucket");
+static_assert(sizeof(struct plain_bucket) == CACHE_LINE, "one line per bucket");
 
-struct session_table;
+struct plain_table;
 
 /// The tables of all workers. Looked at when a session is to be admitted, never per packet.
-struct session_census {
+struct plain_registry {
 	// set before the workers start
 	uint32_t capacity; // of all tables together: however RSS spreads the players, all of it can be used
 	uint32_t tables;
@@ -72,18 +72,18 @@ struct session_census {
 	uint32_t ports[PG_WORKERS_MAX];         // bit n: the worker serves port n
 
 	// each written by its worker, when the sessions it found are indexed
-	const struct session_table *table[PG_WORKERS_MAX];
+	const struct plain_table *table[PG_WORKERS_MAX];
 };
 
-struct session_table {
+struct plain_table {
 	// read-mostly: set at start
-	struct session_region *region;  // in the state file
-	struct session *records;        // region->records, `capacity` of them
-	struct session_bucket *buckets; // `bucket_count` of them, private
-	uint32_t *free_slots;           // stack of `capacity`, private
+	struct plain_region *region;   // in the state file
+	struct plain_session *records; // region->records, `capacity` of them
+	struct plain_bucket *buckets;  // `bucket_count` of them, private
+	uint32_t *free_slots;          // stack of `capacity`, private
 	uint32_t capacity;
 	uint32_t bucket_count;
-	const struct session_census *census;
+	const struct plain_registry *registry;
 	struct hash_secret secret;
 
 	// written by the owner
@@ -93,65 +93,65 @@ struct session_table {
 };
 
 /// Buckets for `capacity` sessions: five of eight ways in use when full.
-uint32_t session_bucket_count(uint32_t capacity);
+uint32_t plain_bucket_count(uint32_t capacity);
 
 /// Memory that a table needs beside its records, in bytes.
-size_t session_index_size(uint32_t capacity);
+size_t plain_index_size(uint32_t capacity);
 
 /// Bytes of a region.
-size_t session_region_size(uint32_t capacity);
+size_t plain_region_size(uint32_t capacity);
 
 /// Make a table over a region, which may hold the sessions of a dead worker: whole ones are adopted, others freed.
 /// @param  region  zeroed, or as a table of the same capacity left it
-/// @param  index   session_index_size(capacity) bytes, zeroed, cache-aligned, kept by the caller
+/// @param  index   plain_index_size(capacity) bytes, zeroed, cache-aligned, kept by the caller
 /// @param  active  gauge to publish to
 /// @param  now     TSC; no session was seen later than that
 /// @return sessions adopted
-uint32_t session_table_init(struct session_table *table, struct session_region *region, uint32_t capacity, void *index,
-			    const struct session_census *census, uint64_t *active, const struct hash_secret *secret,
-			    uint64_t now);
+uint32_t plain_table_init(struct plain_table *table, struct plain_region *region, uint32_t capacity, void *index,
+			  const struct plain_registry *registry, uint64_t *active, const struct hash_secret *secret,
+			  uint64_t now);
 
 /// The slot of a peer, wherever it is. Slow and exact: for what the burst look-up did not settle.
 /// Another worker may look while the owner writes. It may miss a session that is just being made or see one that is
 /// just going, so it must not use the record; it gives the packet to the owner, who looks again.
-COLD uint32_t session_find(const struct session_table *table, const struct peer *peer);
+COLD uint32_t plain_find(const struct plain_table *table, const struct peer *peer);
 
 /// Which worker, other than `self`, has a session of this peer and serves the port it came from?
-/// @param  port_bit  as in session_census.ports
-/// @return its index, or SESSION_NONE
-COLD uint32_t session_owner(const struct session_census *census, uint32_t self, uint32_t port_bit,
-			    const struct peer *peer);
+/// @param  port_bit  as in plain_registry.ports
+/// @return its index, or PLAIN_NONE
+COLD uint32_t plain_owner(const struct plain_registry *registry, uint32_t self, uint32_t port_bit,
+			  const struct peer *peer);
 
 /// Make a session. The caller has looked for the peer and not found it.
-/// @return its slot, or SESSION_NONE when the appliance is full
-COLD uint32_t session_admit(struct session_table *table, const struct peer *peer, uint32_t player_id, uint64_t now);
+/// @return its slot, or PLAIN_NONE when the appliance is full
+COLD uint32_t plain_admit(struct plain_table *table, const struct peer *peer, uint32_t player_id, uint64_t now);
 
 /// Free a slot in use.
-COLD void session_remove(struct session_table *table, uint32_t slot);
+COLD void plain_remove(struct plain_table *table, uint32_t slot);
 
 /// Look at the next `budget` slots and free those silent for longer than idle_timeout.
 /// @return how many were freed
-uint32_t session_expire(struct session_table *table, uint64_t now, uint64_t idle_timeout, uint32_t budget);
+uint32_t plain_expire(struct plain_table *table, uint64_t now, uint64_t idle_timeout, uint32_t budget);
 
-ALWAYS_INLINE uint32_t session_home(const struct session_table *table, uint64_t hash)
+ALWAYS_INLINE uint32_t plain_home(const struct plain_table *table, uint64_t hash)
 {
 	return hash_to_range(hash, table->bucket_count);
 }
 
 /// The lower bits of the upper half, as hash_to_range goes by the higher ones; never the mark of a free way.
-ALWAYS_INLINE uint16_t session_tag(uint64_t hash)
+ALWAYS_INLINE uint16_t plain_tag(uint64_t hash)
 {
 	return (uint16_t)(hash >> 32) | 1;
 }
 
-/// First slot of a bucket whose tag matches, or SESSION_NONE. A match is a hint: compare the peer.
-ALWAYS_INLINE uint32_t session_probe(const struct session_bucket *bucket, uint16_t tag)
+/// First slot of a bucket whose tag matches, or PLAIN_NONE. A match is a hint: compare the peer.
+ALWAYS_INLINE uint32_t plain_probe(const struct plain_bucket *bucket, uint16_t tag)
 {
 #ifdef __AVX512F__
 	const unsigned match =
 		_mm_cmpeq_epi16_mask(_mm_load_si128((const __m128i *)bucket->tag), _mm_set1_epi16((short)tag));
 
-	return likely(match != 0) ? bucket->slot[__builtin_ctz(match)] : SESSION_NONE;
+	return likely(match != 0) ? bucket->slot[__builtin_ctz(match)] : PLAIN_NONE;
 #else
 	typedef uint16_t tags __attribute__((vector_size(16)));
 	typedef uint64_t halves __attribute__((vector_size(16)));
@@ -163,18 +163,18 @@ ALWAYS_INLINE uint32_t session_probe(const struct session_bucket *bucket, uint16
 
 	if (likely(match[0]))
 		return bucket->slot[__builtin_ctzll(match[0]) / 16];
-	return match[1] ? bucket->slot[4 + __builtin_ctzll(match[1]) / 16] : SESSION_NONE;
+	return match[1] ? bucket->slot[4 + __builtin_ctzll(match[1]) / 16] : PLAIN_NONE;
 #endif
 }
 
 /// A datagram of the session was accepted at `now`.
-ALWAYS_INLINE void session_seen(struct session *session, uint64_t now)
+ALWAYS_INLINE void plain_seen(struct plain_session *session, uint64_t now)
 {
 	session->last_seen = now;
 	session->received++;
 }
 
-ALWAYS_INLINE void session_move(struct session *session, const struct motion *motion)
+ALWAYS_INLINE void plain_move_session(struct plain_session *session, const struct motion *motion)
 {
 	session->motion_version++;
 	__atomic_signal_fence(__ATOMIC_SEQ_CST); // a crash sees stores in program order

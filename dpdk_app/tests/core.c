@@ -22,8 +22,8 @@ struct pg_core {
 	struct identity identity;
 	struct listeners listeners;
 	struct policy policy;
-	struct session_census census;
-	struct session_table sessions;
+	struct plain_registry registry;
+	struct plain_table sessions;
 	struct source_limits sources;
 	struct host_buckets host;
 	struct duties duties;
@@ -120,7 +120,7 @@ static bool open_parts(struct pg_core *core, const struct pg_plan *plan)
 {
 	if (!core->state && !make_state(core, plan))
 		return false;
-	core->index = zeroed_lines(session_index_size(plan->session_capacity));
+	core->index = zeroed_lines(plain_index_size(plan->session_capacity));
 	return core->index && (plan->issued_capacity == 0 || open_side(core, plan));
 }
 
@@ -141,13 +141,13 @@ struct pg_core *pg_core_open(const struct pg_plan *plan, void *state)
 		pg_core_close(core);
 		return NULL;
 	}
-	core->census = (struct session_census){
+	core->registry = (struct plain_registry){
 		.capacity = plan->session_capacity,
 		.tables = 1,
 		.active = {&core->stats.sessions_active},
 	};
-	session_table_init(&core->sessions, state_region(core->state, 0), plan->session_capacity, core->index,
-			   &core->census, &core->stats.sessions_active, &fixed_secret, 0);
+	plain_table_init(&core->sessions, state_region(core->state, 0), plan->session_capacity, core->index,
+			 &core->registry, &core->stats.sessions_active, &fixed_secret, 0);
 	return core;
 }
 
@@ -276,7 +276,7 @@ const struct pg_worker_stats *pg_core_stats(const struct pg_core *core)
 
 uint32_t pg_core_expire(struct pg_core *core, uint64_t now)
 {
-	const uint32_t freed = session_expire(&core->sessions, now, core->policy.idle_timeout, core->sessions.capacity);
+	const uint32_t freed = plain_expire(&core->sessions, now, core->policy.idle_timeout, core->sessions.capacity);
 
 	counter_add(&core->stats.sessions_expired, freed);
 	if (!core->gate.side)

@@ -81,7 +81,7 @@ static void check_counters(const struct trio *t)
 	require(memcmp(datagrams, &t->rig[BEST]->stats, sizeof(*datagrams)) == 0);
 	require(memcmp(datagrams->handled, frames->handled, sizeof(frames->handled)) == 0);
 	require(datagrams->received == frames->received);
-	require(memcmp(t->rig[LOWEST]->region, t->rig[FRAMES]->region, session_region_size(CAPACITY)) == 0);
+	require(memcmp(t->rig[LOWEST]->region, t->rig[FRAMES]->region, plain_region_size(CAPACITY)) == 0);
 }
 
 static void run_burst(struct trio *t)
@@ -147,7 +147,7 @@ static void let_time_pass(struct trio *t)
 		struct rig *rig = t->rig[way];
 
 		rig->now += 40 * RIG_HZ;
-		session_expire(&rig->sessions, rig->now, rig->policy.idle_timeout, CAPACITY);
+		plain_expire(&rig->sessions, rig->now, rig->policy.idle_timeout, CAPACITY);
 		require(rig->stats.sessions_active == 0);
 	}
 }

@@ -68,8 +68,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (drop != PG_DROP_NONE)
 		return 0;
 
-	const struct session before = {.player_id = 1, .motion_version = 4};
-	struct session session = before;
+	const struct plain_session before = {.player_id = 1, .motion_version = 4};
+	struct plain_session session = before;
 
 	plain_apply(&session, data);
 	require(session.motion_version % 2 == 0);

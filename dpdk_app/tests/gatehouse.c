@@ -27,10 +27,10 @@ int gatehouse_open(void **state)
 	if (g->way == WAY_OFFLOAD || g->way == WAY_OFFLOAD_UDP)
 		rig_offload(g->rig, 1 | (g->way == WAY_OFFLOAD ? TX_CHECKSUM_IP | TX_CHECKSUM_UDP : TX_CHECKSUM_UDP)
 						    << 1);
-	g->rig->census.tables = HOUSE_SIDES;
+	g->rig->registry.tables = HOUSE_SIDES;
 	g->rig->policy.sessions = g->house->rules;
 	for (unsigned i = 0; i < HOUSE_SIDES; i++) {
-		g->rig->census.ports[i] = 1;
+		g->rig->registry.ports[i] = 1;
 		g->gate[i] = g->rig->gate;
 		g->gate[i].worker = i;
 		g->gate[i].port_bit = 1;

@@ -62,10 +62,10 @@ void rig_reset(struct rig *rig)
 	static const struct hash_secret secret = RIG_SECRET;
 	static const struct pg_policy policy = {
 		.idle_timeout_ns = 30 * RIG_HZ, .host_reply_pps = 1000000, .host_reply_burst = 4096};
-	const uint32_t capacity = rig->census.capacity;
+	const uint32_t capacity = rig->registry.capacity;
 
-	memset(rig->region, 0, session_region_size(capacity));
-	memset(rig->index, 0, session_index_size(capacity));
+	memset(rig->region, 0, plain_region_size(capacity));
+	memset(rig->index, 0, plain_index_size(capacity));
 	memset(&rig->stats, 0, sizeof(rig->stats));
 	if (rig->policy.source_limited) // else it was not touched, and it is large
 		memset(&rig->sources, 0, sizeof(rig->sources));
@@ -73,8 +73,8 @@ void rig_reset(struct rig *rig)
 	rig->host = (struct host_buckets){0};
 	duties_init(&rig->duties, RIG_HZ, 1);
 	rig->now = RIG_HZ;
-	session_table_init(&rig->sessions, rig->region, capacity, rig->index, &rig->census, &rig->stats.sessions_active,
-			   &secret, rig->now);
+	plain_table_init(&rig->sessions, rig->region, capacity, rig->index, &rig->registry, &rig->stats.sessions_active,
+			 &secret, rig->now);
 }
 
 struct rig *rig_open(const char *isa, uint32_t capacity)
@@ -87,11 +87,11 @@ struct rig *rig_open(const char *isa, uint32_t capacity)
 		fprintf(stderr, "rig: this CPU lacks x86-64-%s; ask hot_path_select() first\n", isa);
 		exit(1);
 	}
-	rig->region = zeroed_lines(session_region_size(capacity));
-	rig->index = zeroed_lines(session_index_size(capacity));
+	rig->region = zeroed_lines(plain_region_size(capacity));
+	rig->index = zeroed_lines(plain_index_size(capacity));
 	rig_identity(&rig->identity);
 	listeners_init(&rig->listeners, ports, 2);
-	rig->census = (struct session_census){
+	rig->registry = (struct plain_registry){
 		.capacity = capacity,
 		.tables = 1,
 		.active = {&rig->stats.sessions_active},

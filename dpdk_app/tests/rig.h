@@ -26,8 +26,8 @@ struct rig {
 	struct identity identity;
 	struct listeners listeners;
 	struct policy policy;
-	struct session_census census;
-	struct session_table sessions;
+	struct plain_registry registry;
+	struct plain_table sessions;
 	struct source_limits sources;
 	struct pg_worker_stats stats;
 	struct host_buckets host;

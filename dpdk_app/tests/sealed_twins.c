@@ -63,9 +63,9 @@ static void twin_open(struct twin *twin, struct house *house, const struct begin
 	for (unsigned i = 0; i < HOUSE_SIDES; i++)
 		session_side_use(house->side[i], &rig->policy.sessions);
 	rig_offload(rig, offload);
-	rig->census.tables = HOUSE_SIDES;
-	rig->census.active[1] = &house->stats[1].sessions_active;
-	rig->census.ports[0] = rig->census.ports[1] = 1;
+	rig->registry.tables = HOUSE_SIDES;
+	rig->registry.active[1] = &house->stats[1].sessions_active;
+	rig->registry.ports[0] = rig->registry.ports[1] = 1;
 	rig->policy.sessions = house->rules;
 	*twin = (struct twin){.house = house, .rig = rig, .gate = rig->gate};
 	twin->gate.port_bit = 1;
@@ -133,8 +133,7 @@ static void check_level(void (*check)(struct twins *t), const struct beginning *
 	check(t);
 	assert_memory_equal(&t->twin[WITH].rig->sources, &t->twin[WITHOUT].rig->sources,
 			    sizeof(t->twin[WITH].rig->sources));
-	assert_memory_equal(t->twin[WITH].rig->region, t->twin[WITHOUT].rig->region,
-			    session_region_size(PLAIN_CAPACITY));
+	assert_memory_equal(t->twin[WITH].rig->region, t->twin[WITHOUT].rig->region, plain_region_size(PLAIN_CAPACITY));
 	for (unsigned k = 0; k < TWINS; k++) {
 		struct twin *twin = &t->twin[k];
 

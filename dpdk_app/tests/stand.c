@@ -10,20 +10,20 @@
 uint32_t stand_adopt(struct stand *s, uint32_t capacity, uint64_t now)
 {
 	free(s->index);
-	s->index = zeroed_lines(session_index_size(capacity));
-	s->census = (struct session_census){
+	s->index = zeroed_lines(plain_index_size(capacity));
+	s->registry = (struct plain_registry){
 		.capacity = capacity,
 		.tables = 2,
 		.active = {&s->active, &s->other_active},
 	};
-	return session_table_init(&s->table, s->region, capacity, s->index, &s->census, &s->active, &secret, now);
+	return plain_table_init(&s->table, s->region, capacity, s->index, &s->registry, &s->active, &secret, now);
 }
 
 struct stand *stand_open(uint32_t capacity)
 {
 	struct stand *s = zeroed_lines(sizeof(*s));
 
-	s->region = zeroed_lines(session_region_size(capacity));
+	s->region = zeroed_lines(plain_region_size(capacity));
 	assert_int_equal(stand_adopt(s, capacity, 0), 0);
 	return s;
 }
@@ -44,7 +44,7 @@ struct peer peer_number(uint32_t n)
 	return peer;
 }
 
-uint64_t passed_sum(const struct session_table *table)
+uint64_t passed_sum(const struct plain_table *table)
 {
 	uint64_t sum = 0;
 

@@ -11,11 +11,11 @@ static const struct hash_secret secret = RIG_SECRET;
 
 /// A table and what it stands on.
 struct stand {
-	struct session_table table;
-	struct session_census census;
+	struct plain_table table;
+	struct plain_registry registry;
 	uint64_t active;
 	uint64_t other_active; // of a second worker
-	struct session_region *region;
+	struct plain_region *region;
 	void *index;
 };
 
@@ -23,6 +23,6 @@ uint32_t stand_adopt(struct stand *s, uint32_t capacity, uint64_t now);
 struct stand *stand_open(uint32_t capacity);
 void stand_close(struct stand *s);
 struct peer peer_number(uint32_t n);
-uint64_t passed_sum(const struct session_table *table);
+uint64_t passed_sum(const struct plain_table *table);
 
 #endif

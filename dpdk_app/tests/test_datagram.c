@@ -322,7 +322,7 @@ static void a_full_table_refuses_strangers_and_serves_its_players(void **state U
 	assert_int_equal(rig->stats.dropped[PG_DROP_TABLE_FULL], 15);
 	assert_int_equal(rig->stats.sessions_active, 50);
 	rig->now += rig->policy.idle_timeout + 1;
-	assert_int_equal(session_expire(&rig->sessions, rig->now, rig->policy.idle_timeout, 50), 50);
+	assert_int_equal(plain_expire(&rig->sessions, rig->now, rig->policy.idle_timeout, 50), 50);
 	assert_int_equal(send_game(rig, 50, 4, 50), PG_DROP_NONE);
 	batch_close(b);
 	rig_close(rig);
@@ -363,10 +363,10 @@ static void a_datagram_is_settled_where_its_socket_is(void **state UNUSED)
 	struct rig *mine = rig_open("auto", 10), *other = rig_open("auto", 10);
 
 	assert_int_equal(send_game(other, 1, 4, 10), PG_DROP_NONE);
-	mine->census.tables = 2;
-	mine->census.active[1] = &other->stats.sessions_active;
-	mine->census.table[1] = &other->sessions;
-	mine->census.ports[0] = mine->census.ports[1] = 1;
+	mine->registry.tables = 2;
+	mine->registry.active[1] = &other->stats.sessions_active;
+	mine->registry.table[1] = &other->sessions;
+	mine->registry.ports[0] = mine->registry.ports[1] = 1;
 	mine->gate.port_bit = 1;
 	assert_int_equal(send_game(mine, 1, 4, 10), PG_DROP_NONE); // a frame would go to the other worker
 	assert_int_equal(mine->stats.sessions_active, 1);
@@ -459,7 +459,7 @@ static void compare_with_frames(const char *level)
 		both_agree(both);
 		batch_close(both->datagrams);
 		assert_memory_equal(&frames->stats, &datagrams->stats, sizeof(frames->stats));
-		assert_memory_equal(frames->region, datagrams->region, session_region_size(CAPACITY));
+		assert_memory_equal(frames->region, datagrams->region, plain_region_size(CAPACITY));
 		frames->now = datagrams->now += random_below(&seed, 1000000);
 	}
 	for (unsigned reason = PG_DROP_MESSAGE_TYPE; reason <= PG_DROP_SOURCE_RATE_LIMITED; reason++)

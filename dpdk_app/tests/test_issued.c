@@ -39,7 +39,7 @@ static void parts_of_a_state_do_not_overlap(void **state UNUSED)
 	const uint8_t *base = o.state;
 
 	assert_true((uint8_t *)(o.parts.desk + 1) <= (uint8_t *)state_region(o.state, 0));
-	assert_true((uint8_t *)o.parts.players >= (uint8_t *)state_region(o.state, 1) + session_region_size(64));
+	assert_true((uint8_t *)o.parts.players >= (uint8_t *)state_region(o.state, 1) + plain_region_size(64));
 	assert_ptr_equal(o.parts.records, (uint8_t *)o.parts.players + player_index_size(10));
 	assert_int_equal((uintptr_t)o.parts.records % CACHE_LINE, 0);
 	assert_ptr_equal(o.parts.deadlines.heap, o.parts.records + 10);

@@ -142,7 +142,7 @@ static void compare_levels(const char *one, const char *other, unsigned offload)
 		assert_memory_equal(b[0]->memory, b[1]->memory, b[0]->n * FRAME_MAX);
 	}
 	assert_memory_equal(&rig[0]->stats, &rig[1]->stats, sizeof(rig[0]->stats));
-	assert_memory_equal(rig[0]->region, rig[1]->region, session_region_size(30));
+	assert_memory_equal(rig[0]->region, rig[1]->region, plain_region_size(30));
 	for (unsigned k = 0; k < 2; k++) {
 		rig_close(rig[k]);
 		free(b[k]);

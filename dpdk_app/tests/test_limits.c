@@ -150,7 +150,7 @@ static void run(struct trial *t)
 		assert_true(rig_conserved(rig));
 		assert_int_equal(rig->stats.dropped[PG_DROP_SOURCE_RATE_LIMITED], t->refused);
 		assert_memory_equal(&rig->sources, &t->rig[0]->sources, sizeof(rig->sources));
-		assert_memory_equal(rig->region, t->rig[0]->region, session_region_size(CAPACITY));
+		assert_memory_equal(rig->region, t->rig[0]->region, plain_region_size(CAPACITY));
 	}
 	t->n = 0;
 }

@@ -32,7 +32,7 @@ static struct twins twins_open(const char *level, unsigned offload)
 static void twins_close(struct twins t)
 {
 	assert_memory_equal(&t.with->stats, &t.without->stats, sizeof(t.with->stats));
-	assert_memory_equal(t.with->region, t.without->region, session_region_size(64));
+	assert_memory_equal(t.with->region, t.without->region, plain_region_size(64));
 	assert_true(rig_conserved(t.with));
 	rig_close(t.with);
 	rig_close(t.without);

@@ -158,11 +158,11 @@ static void make_colleagues(struct rig *const workers[2])
 
 		rig->gate.worker = i;
 		rig->gate.port_bit = 1;
-		rig->census.tables = 2;
+		rig->registry.tables = 2;
 		for (uint32_t k = 0; k < 2; k++) {
-			rig->census.active[k] = &workers[k]->stats.sessions_active;
-			rig->census.table[k] = &workers[k]->sessions;
-			rig->census.ports[k] = 1;
+			rig->registry.active[k] = &workers[k]->stats.sessions_active;
+			rig->registry.table[k] = &workers[k]->sessions;
+			rig->registry.ports[k] = 1;
 		}
 	}
 }
@@ -202,7 +202,7 @@ static void a_worker_that_does_not_serve_the_port_is_given_nothing(void **state 
 	struct frame f;
 
 	make_colleagues(workers);
-	workers[1]->census.ports[0] = 2;
+	workers[1]->registry.ports[0] = 2;
 	build_game(&f, &flow, 1, 10);
 	assert_int_equal(rig_send(workers[0], &f).drop, PG_DROP_NONE);
 	assert_int_equal(rig_send(workers[1], &f).drop, PG_DROP_NONE);
@@ -299,7 +299,7 @@ static void a_session_that_expired_makes_room_for_another(void **state UNUSED)
 	assert_int_equal(rig_send(rig, &a).drop, PG_DROP_NONE);
 	assert_int_equal(rig_send(rig, &b).drop, PG_DROP_TABLE_FULL);
 	rig->now += rig->policy.idle_timeout + 1;
-	assert_int_equal(session_expire(&rig->sessions, rig->now, rig->policy.idle_timeout, 1), 1);
+	assert_int_equal(plain_expire(&rig->sessions, rig->now, rig->policy.idle_timeout, 1), 1);
 	assert_int_equal(rig_send(rig, &b).drop, PG_DROP_NONE);
 	rig_close(rig);
 }
@@ -315,7 +315,7 @@ static void a_move_is_stored_with_the_time_of_its_burst(void **state UNUSED)
 	rig->now += 12345;
 	rig_send(rig, &f);
 
-	const struct session *session = &rig->sessions.records[0];
+	const struct plain_session *session = &rig->sessions.records[0];
 
 	assert_int_equal(session->player_id, 3);
 	assert_int_equal(session->received, 2);

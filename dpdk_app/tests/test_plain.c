@@ -177,7 +177,7 @@ static void chat_that_is_not_utf8_is_refused(void **state UNUSED)
 
 static void a_move_writes_position_and_velocity(void **state UNUSED)
 {
-	struct session session = {0};
+	struct plain_session session = {0};
 	uint8_t message[64];
 
 	build_message(message, 1, 7);
@@ -190,10 +190,10 @@ static void a_move_writes_position_and_velocity(void **state UNUSED)
 
 static void other_messages_leave_the_motion_alone(void **state UNUSED)
 {
-	const struct session before = {.motion = {{1, 2, 3}, {4, 5, 6}}};
+	const struct plain_session before = {.motion = {{1, 2, 3}, {4, 5, 6}}};
 
 	for (uint32_t type = 2; type <= 5; type++) {
-		struct session session = before;
+		struct plain_session session = before;
 		uint8_t message[64];
 
 		build_message(message, type, 7);

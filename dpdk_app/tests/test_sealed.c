@@ -133,7 +133,7 @@ static void test_packet_of_another_workers_session_is_handed_over_untouched(void
 	g->gate[1].settles_here = true;
 	assert_int_equal(send_from(g, 1, &player.peer, datagram, length).result, PG_DROP_SESSION_STATE);
 	g->gate[1].settles_here = false;
-	g->rig->census.ports[0] = 2; // its owner does not serve this port
+	g->rig->registry.ports[0] = 2; // its owner does not serve this port
 	assert_int_equal(send_from(g, 1, &player.peer, datagram, length).result, PG_DROP_OWNER_BUSY);
 	assert_int_equal(send_from(g, 0, &player.peer, datagram, length).result, PG_DROP_NONE);
 }

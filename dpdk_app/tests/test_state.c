@@ -92,19 +92,19 @@ static void sections_follow_each_other_in_whole_lines(void **state UNUSED)
 static void admit_all(const struct made *made)
 {
 	for (uint32_t worker = 0; worker < HOUSE_SIDES; worker++) {
-		struct session_region *region = state_region(made->state, worker);
+		struct plain_region *region = state_region(made->state, worker);
 
 		region->high_water = CAPACITY;
-		memset(region->records, 0xa5, CAPACITY * sizeof(struct session));
+		memset(region->records, 0xa5, CAPACITY * sizeof(struct plain_session));
 	}
 }
 
 static void assert_nobody_is_admitted(const struct made *made)
 {
-	static const uint8_t nothing[sizeof(struct session)];
+	static const uint8_t nothing[sizeof(struct plain_session)];
 
 	for (uint32_t worker = 0; worker < HOUSE_SIDES; worker++) {
-		const struct session_region *region = state_region(made->state, worker);
+		const struct plain_region *region = state_region(made->state, worker);
 
 		assert_int_equal(region->high_water, 0);
 		for (unsigned i = 0; i < CAPACITY; i++)

@@ -320,7 +320,7 @@ static void check_numbers(struct twins *t)
 		struct twin *twin = &t->twin[k];
 
 		twin->gate.settles_here = false;
-		twin->rig->census.ports[1] = 2;
+		twin->rig->registry.ports[1] = 2;
 	}
 	assert_int_equal(run_letter(t, OF_ANOTHER, &movement)->result, PG_DROP_OWNER_BUSY);
 	for (size_t i = 0; i < COUNT(strange); i++) {

@@ -228,7 +228,7 @@ static void empty_inbox(struct dpdk_worker *w)
 	atomic_fetch_add(&w->common.assembly->departed, 1);
 	if (!w->inbox)
 		return;
-	while (atomic_load(&w->common.assembly->departed) < w->common.assembly->census.tables ||
+	while (atomic_load(&w->common.assembly->departed) < w->common.assembly->registry.tables ||
 	       !rte_ring_empty(w->inbox))
 		if (serve_inbox(w, rte_rdtsc()) == 0)
 			rte_pause();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// test_session_table.c: table/table.h against a plain array that knows the same peers.
+// test_plain_table.c: table/table.h against a plain array that knows the same peers.
 
 #include "unit.h"
 
@@ -13,13 +13,13 @@
 #define LOST_IN_A_LOOP_S 20 // a look-up takes nanoseconds; this bounds one that does not end
 
 /// Peers whose home is one bucket: `peer` gets `n` of them, none that an earlier call with this `from` gave.
-static void peers_of_bucket(const struct session_table *table, uint32_t bucket, uint32_t *from, struct peer *peer,
+static void peers_of_bucket(const struct plain_table *table, uint32_t bucket, uint32_t *from, struct peer *peer,
 			    unsigned n)
 {
 	for (unsigned found = 0; found < n; (*from)++) {
 		const struct peer candidate = peer_number(*from);
 
-		if (session_home(table, peer_hash(&candidate, &secret)) == bucket)
+		if (plain_home(table, peer_hash(&candidate, &secret)) == bucket)
 			peer[found++] = candidate;
 	}
 }
@@ -31,20 +31,20 @@ static void an_admitted_peer_is_found_and_no_other(void **state UNUSED)
 	struct stand *s = stand_open(100);
 	const struct peer peer = peer_number(7);
 	struct peer other = peer;
-	const uint32_t slot = session_admit(&s->table, &peer, 70, 123);
+	const uint32_t slot = plain_admit(&s->table, &peer, 70, 123);
 
-	assert_int_not_equal(slot, SESSION_NONE);
-	assert_int_equal(session_find(&s->table, &peer), slot);
+	assert_int_not_equal(slot, PLAIN_NONE);
+	assert_int_equal(plain_find(&s->table, &peer), slot);
 	assert_int_equal(s->table.records[slot].player_id, 70);
 	assert_int_equal(s->table.records[slot].last_seen, 123);
 	peer_set_channel(&other, 8, 1);
-	assert_int_equal(session_find(&s->table, &other), SESSION_NONE);
+	assert_int_equal(plain_find(&s->table, &other), PLAIN_NONE);
 	other = peer;
 	peer_set_channel(&other, 7, 0);
-	assert_int_equal(session_find(&s->table, &other), SESSION_NONE);
+	assert_int_equal(plain_find(&s->table, &other), PLAIN_NONE);
 	other = peer;
 	other.high = 0x20; // an IPv6 address that ends like the IPv4 one
-	assert_int_equal(session_find(&s->table, &other), SESSION_NONE);
+	assert_int_equal(plain_find(&s->table, &other), PLAIN_NONE);
 	stand_close(s);
 }
 
@@ -52,18 +52,18 @@ static void a_slot_that_is_used_again_remembers_nothing_of_its_last_player(void 
 {
 	struct stand *s = stand_open(1);
 	const struct peer first = peer_number(1), second = peer_number(2);
-	const uint32_t slot = session_admit(&s->table, &first, 1, 10);
+	const uint32_t slot = plain_admit(&s->table, &first, 1, 10);
 	const struct motion motion = {{1, 2, 3}, {4, 5, 6}};
 
-	session_seen(&s->table.records[slot], 11);
-	session_move(&s->table.records[slot], &motion);
-	session_remove(&s->table, slot);
-	assert_int_equal(session_admit(&s->table, &second, 2, 20), slot);
+	plain_seen(&s->table.records[slot], 11);
+	plain_move_session(&s->table.records[slot], &motion);
+	plain_remove(&s->table, slot);
+	assert_int_equal(plain_admit(&s->table, &second, 2, 20), slot);
 
-	const struct session *record = &s->table.records[slot];
+	const struct plain_session *record = &s->table.records[slot];
 	const struct motion still = {0};
 
-	assert_int_equal(session_find(&s->table, &first), SESSION_NONE);
+	assert_int_equal(plain_find(&s->table, &first), PLAIN_NONE);
 	assert_int_equal(record->received, 0);
 	assert_int_equal(record->last_seen, 20);
 	assert_memory_equal(&record->motion, &still, sizeof(still));
@@ -73,11 +73,11 @@ static void a_slot_that_is_used_again_remembers_nothing_of_its_last_player(void 
 
 static void a_move_leaves_an_even_version_for_ever(void **state UNUSED)
 {
-	struct session session = {0};
+	struct plain_session session = {0};
 	const struct motion motion = {{1, 2, 3}, {4, 5, 6}};
 
 	for (unsigned i = 0; i < 1000; i++) {
-		session_move(&session, &motion);
+		plain_move_session(&session, &motion);
 		assert_int_equal(session.motion_version & 1, 0);
 	}
 	assert_memory_equal(&session.motion, &motion, sizeof(motion));
@@ -88,26 +88,26 @@ static void a_move_leaves_an_even_version_for_ever(void **state UNUSED)
 struct model {
 	uint32_t peers;
 	uint32_t count;
-	uint32_t slot[4096]; // by peer number; SESSION_NONE
+	uint32_t slot[4096]; // by peer number; PLAIN_NONE
 	uint64_t seen[4096];
 };
 
 static void step_admit_or_find(struct stand *s, struct model *m, uint32_t n, uint64_t now)
 {
 	const struct peer peer = peer_number(n);
-	const uint32_t found = session_find(&s->table, &peer);
+	const uint32_t found = plain_find(&s->table, &peer);
 
 	assert_int_equal(found, m->slot[n]);
-	if (found != SESSION_NONE) {
-		session_seen(&s->table.records[found], now);
+	if (found != PLAIN_NONE) {
+		plain_seen(&s->table.records[found], now);
 		m->seen[n] = now;
 		return;
 	}
 
-	const uint32_t slot = session_admit(&s->table, &peer, n, now);
+	const uint32_t slot = plain_admit(&s->table, &peer, n, now);
 
-	assert_int_equal(slot == SESSION_NONE, m->count == s->table.capacity);
-	if (slot == SESSION_NONE)
+	assert_int_equal(slot == PLAIN_NONE, m->count == s->table.capacity);
+	if (slot == PLAIN_NONE)
 		return;
 	m->slot[n] = slot;
 	m->seen[n] = now;
@@ -116,10 +116,10 @@ static void step_admit_or_find(struct stand *s, struct model *m, uint32_t n, uin
 
 static void step_remove(struct stand *s, struct model *m, uint32_t n)
 {
-	if (m->slot[n] == SESSION_NONE)
+	if (m->slot[n] == PLAIN_NONE)
 		return;
-	session_remove(&s->table, m->slot[n]);
-	m->slot[n] = SESSION_NONE;
+	plain_remove(&s->table, m->slot[n]);
+	m->slot[n] = PLAIN_NONE;
 	m->count--;
 }
 
@@ -128,12 +128,12 @@ static void step_expire(struct stand *s, struct model *m, uint64_t now, uint64_t
 	uint32_t expected = 0;
 
 	for (uint32_t n = 0; n < m->peers; n++)
-		if (m->slot[n] != SESSION_NONE && now - m->seen[n] > idle) {
-			m->slot[n] = SESSION_NONE;
+		if (m->slot[n] != PLAIN_NONE && now - m->seen[n] > idle) {
+			m->slot[n] = PLAIN_NONE;
 			expected++;
 		}
 	m->count -= expected;
-	assert_int_equal(session_expire(&s->table, now, idle, s->table.capacity), expected);
+	assert_int_equal(plain_expire(&s->table, now, idle, s->table.capacity), expected);
 }
 
 static void model_agrees(const struct stand *s, const struct model *m)
@@ -142,8 +142,8 @@ static void model_agrees(const struct stand *s, const struct model *m)
 	for (uint32_t n = 0; n < m->peers; n++) {
 		const struct peer peer = peer_number(n);
 
-		assert_int_equal(session_find(&s->table, &peer), m->slot[n]);
-		if (m->slot[n] != SESSION_NONE)
+		assert_int_equal(plain_find(&s->table, &peer), m->slot[n]);
+		if (m->slot[n] != PLAIN_NONE)
 			assert_int_equal(s->table.records[m->slot[n]].player_id, n);
 	}
 }
@@ -203,16 +203,16 @@ static void sessions_that_ran_over_are_found_and_leave_no_trace(void **state UNU
 
 	peers_of_bucket(&s->table, 3, &from, peer, 30); // eight fit
 	for (unsigned i = 0; i < 30; i++)
-		slot[i] = session_admit(&s->table, &peer[i], i, 0);
+		slot[i] = plain_admit(&s->table, &peer[i], i, 0);
 	assert_true(s->table.buckets[3].passed == 22 && s->table.buckets[4].passed == 14);
 	for (unsigned i = 0; i < 30; i++)
-		assert_int_equal(session_find(&s->table, &peer[i]), slot[i]);
+		assert_int_equal(plain_find(&s->table, &peer[i]), slot[i]);
 	for (unsigned i = 0; i < 30; i += 2) // those that did not run over, too
-		session_remove(&s->table, slot[i]);
+		plain_remove(&s->table, slot[i]);
 	for (unsigned i = 0; i < 30; i++)
-		assert_int_equal(session_find(&s->table, &peer[i]), i % 2 ? slot[i] : SESSION_NONE);
+		assert_int_equal(plain_find(&s->table, &peer[i]), i % 2 ? slot[i] : PLAIN_NONE);
 	for (unsigned i = 1; i < 30; i += 2)
-		session_remove(&s->table, slot[i]);
+		plain_remove(&s->table, slot[i]);
 	assert_int_equal(passed_sum(&s->table), 0);
 	stand_close(s);
 }
@@ -226,10 +226,10 @@ static void the_last_bucket_runs_over_into_the_first(void **state UNUSED)
 
 	peers_of_bucket(&s->table, last, &from, peer, 10);
 	for (unsigned i = 0; i < 10; i++)
-		session_admit(&s->table, &peer[i], i, 0);
+		plain_admit(&s->table, &peer[i], i, 0);
 	assert_int_equal(s->table.buckets[last].passed, 2);
 	for (unsigned i = 0; i < 10; i++)
-		assert_int_not_equal(session_find(&s->table, &peer[i]), SESSION_NONE);
+		assert_int_not_equal(plain_find(&s->table, &peer[i]), PLAIN_NONE);
 	stand_close(s);
 }
 
@@ -239,18 +239,18 @@ static void pass_every_bucket(struct stand *s)
 	uint32_t from = 0;
 
 	for (uint32_t bucket = 0; bucket < s->table.bucket_count; bucket++) {
-		struct peer peer[SESSION_WAYS + 1];
-		uint32_t slot[SESSION_WAYS + 1];
+		struct peer peer[PLAIN_WAYS + 1];
+		uint32_t slot[PLAIN_WAYS + 1];
 		unsigned n = 0;
 
-		peers_of_bucket(&s->table, bucket, &from, peer, SESSION_WAYS + 1);
+		peers_of_bucket(&s->table, bucket, &from, peer, PLAIN_WAYS + 1);
 		while (s->table.buckets[bucket].passed == 0) {
-			slot[n] = session_admit(&s->table, &peer[n], n, 0);
-			assert_int_not_equal(slot[n], SESSION_NONE);
+			slot[n] = plain_admit(&s->table, &peer[n], n, 0);
+			assert_int_not_equal(slot[n], PLAIN_NONE);
 			n++;
 		}
 		for (unsigned i = 0; i + 1 < n; i++) // all but the one that ran over
-			session_remove(&s->table, slot[i]);
+			plain_remove(&s->table, slot[i]);
 	}
 }
 
@@ -269,11 +269,11 @@ static void a_stranger_is_not_found_even_when_every_bucket_was_passed(void **sta
 	assert_true(child >= 0);
 	if (child == 0) {
 		alarm(LOST_IN_A_LOOP_S);
-		_exit(session_find(&s->table, &stranger) == SESSION_NONE ? 0 : 1);
+		_exit(plain_find(&s->table, &stranger) == PLAIN_NONE ? 0 : 1);
 	}
 	assert_int_equal(waitpid(child, &status, 0), child);
 	if (WIFSIGNALED(status))
-		fail_msg("session_find did not come back: killed by signal %d", WTERMSIG(status));
+		fail_msg("plain_find did not come back: killed by signal %d", WTERMSIG(status));
 	assert_int_equal(WEXITSTATUS(status), 0);
 	stand_close(s);
 }
@@ -282,21 +282,21 @@ static void a_stranger_is_not_found_even_when_every_bucket_was_passed(void **sta
 
 static void the_probe_of_a_bucket_finds_each_of_its_ways(void **state UNUSED)
 {
-	struct session_bucket bucket = {0};
+	struct plain_bucket bucket = {0};
 
-	for (unsigned way = 0; way < SESSION_WAYS; way++) {
+	for (unsigned way = 0; way < PLAIN_WAYS; way++) {
 		bucket.tag[way] = (uint16_t)(0x8001 + 2 * way);
 		bucket.slot[way] = 100 + way;
 	}
-	for (unsigned way = 0; way < SESSION_WAYS; way++)
-		assert_int_equal(session_probe(&bucket, (uint16_t)(0x8001 + 2 * way)), 100 + way);
-	assert_int_equal(session_probe(&bucket, 0x8001 + 2 * SESSION_WAYS), SESSION_NONE);
+	for (unsigned way = 0; way < PLAIN_WAYS; way++)
+		assert_int_equal(plain_probe(&bucket, (uint16_t)(0x8001 + 2 * way)), 100 + way);
+	assert_int_equal(plain_probe(&bucket, 0x8001 + 2 * PLAIN_WAYS), PLAIN_NONE);
 }
 
 static void no_hash_makes_the_tag_of_a_free_way(void **state UNUSED)
 {
 	for (uint32_t hash = 0; hash <= 0xffff; hash++)
-		assert_int_not_equal(session_tag(0xdead0000ULL | hash), 0);
+		assert_int_not_equal(plain_tag(0xdead0000ULL | hash), 0);
 }
 
 static void every_hash_maps_into_the_range(void **state UNUSED)
@@ -316,10 +316,10 @@ static void a_session_expires_after_its_idle_time_and_not_at_it(void **state UNU
 	struct stand *s = stand_open(4);
 	const struct peer peer = peer_number(1);
 
-	session_admit(&s->table, &peer, 1, 1000);
-	assert_int_equal(session_expire(&s->table, 1500, 500, 4), 0);
-	assert_int_equal(session_expire(&s->table, 1501, 500, 4), 1);
-	assert_int_equal(session_find(&s->table, &peer), SESSION_NONE);
+	plain_admit(&s->table, &peer, 1, 1000);
+	assert_int_equal(plain_expire(&s->table, 1500, 500, 4), 0);
+	assert_int_equal(plain_expire(&s->table, 1501, 500, 4), 1);
+	assert_int_equal(plain_find(&s->table, &peer), PLAIN_NONE);
 	assert_int_equal(s->active, 0);
 	stand_close(s);
 }
@@ -329,8 +329,8 @@ static void a_session_seen_in_the_future_does_not_expire(void **state UNUSED)
 	struct stand *s = stand_open(4);
 	const struct peer peer = peer_number(1);
 
-	session_admit(&s->table, &peer, 1, 1000);
-	assert_int_equal(session_expire(&s->table, 900, 50, 4), 0);
+	plain_admit(&s->table, &peer, 1, 1000);
+	assert_int_equal(plain_expire(&s->table, 900, 50, 4), 0);
 	stand_close(s);
 }
 
@@ -342,12 +342,12 @@ static void a_small_budget_reaches_every_slot_in_turn(void **state UNUSED)
 	for (uint32_t n = 0; n < 100; n++) {
 		const struct peer peer = peer_number(n);
 
-		session_admit(&s->table, &peer, n, 0);
+		plain_admit(&s->table, &peer, n, 0);
 	}
 	for (unsigned turn = 0; turn < 34; turn++)
-		freed += session_expire(&s->table, 1000, 10, 3);
+		freed += plain_expire(&s->table, 1000, 10, 3);
 	assert_int_equal(freed, 100);
-	assert_int_equal(session_expire(&s->table, 1000, 10, 1000), 0);
+	assert_int_equal(plain_expire(&s->table, 1000, 10, 1000), 0);
 	stand_close(s);
 }
 
@@ -371,5 +371,5 @@ int main(void)
 		cmocka_unit_test(a_small_budget_reaches_every_slot_in_turn),
 	};
 
-	return cmocka_run_group_tests_name("session_table", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("plain_table", tests, NULL, NULL);
 }
