@@ -22,7 +22,7 @@ struct hash_secret {
 };
 
 #ifdef __BMI2__
-/// The halves of a 128-bit product, one XOR the other. In assembly, because GCC 12 passes both halves through memory.
+/// The halves of a 128-bit product, one XOR the other. In barrier, because GCC 12 passes both halves through memory.
 ALWAYS_INLINE uint64_t multiply_fold(uint64_t a, uint64_t b)
 {
 	uint64_t low, high;

@@ -20,7 +20,7 @@ struct pg_gateway {
 	void *devices; // the engine's own
 	const struct hot_path *hot_path;
 	struct worker *worker[PG_WORKERS_MAX];
-	struct assembly assembly;
+	struct barrier barrier;
 	struct listeners listeners;
 	struct sides sides;      // of the session profile
 	struct policy policy[2]; // the one in use, and the one that the next reload fills

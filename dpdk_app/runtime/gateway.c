@@ -75,7 +75,7 @@ static int make_common(struct pg_gateway *g, struct worker *w, uint32_t number, 
 	const uint32_t capacity = g->plan.session_capacity;
 
 	w->stats = &g->page->worker[number];
-	w->assembly = &g->assembly;
+	w->barrier = &g->barrier;
 	w->plan = &g->plan.worker[number];
 	w->number = number;
 	w->spoken = profiles_spoken(&g->plan);
@@ -87,7 +87,7 @@ static int make_common(struct pg_gateway *g, struct worker *w, uint32_t number, 
 	if (getrandom(&w->secret, sizeof(w->secret), 0) != sizeof(w->secret))
 		return error_set(error, PG_ERROR_SYSTEM, "the kernel gave no random bytes");
 	worker_acknowledge_policy(w);
-	g->assembly.registry.active[number] = &w->stats->sessions_active;
+	g->barrier.registry.active[number] = &w->stats->sessions_active;
 	return PG_OK;
 }
 
@@ -138,8 +138,8 @@ static int open_gateway(struct pg_gateway *g, void *state, size_t state_size, st
 		return rc;
 	listeners_init(&g->listeners, g->plan.listener_port, g->plan.listener_count);
 	first_policy(g);
-	g->assembly.registry.capacity = g->plan.session_capacity;
-	g->assembly.registry.tables = g->plan.worker_count;
+	g->barrier.registry.capacity = g->plan.session_capacity;
+	g->barrier.registry.tables = g->plan.worker_count;
 	worker_stats_settle(g->page->worker, g->plan.worker_count);
 	rc = profiles_open(g, state, error);
 	for (uint32_t i = 0; i < g->plan.worker_count && rc == PG_OK; i++)

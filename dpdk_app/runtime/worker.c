@@ -74,7 +74,7 @@ void pages_withhold(void *memory, size_t size)
 /// On the worker's own CPU, so that the tables' memory is touched first, and therefore placed, there.
 static void adopt_sessions(struct worker *w)
 {
-	struct plain_registry *registry = &w->assembly->registry;
+	struct plain_registry *registry = &w->barrier->registry;
 	const uint32_t adopted = plain_table_init(&w->sessions, w->region, w->session_capacity, w->index, registry,
 						  &w->stats->sessions_active, &w->secret, pg_tsc());
 
@@ -85,7 +85,7 @@ static void adopt_sessions(struct worker *w)
 /// Nobody admits a player before everybody knows theirs.
 static void await_everybody(const struct worker *w)
 {
-	const struct plain_registry *registry = &w->assembly->registry;
+	const struct plain_registry *registry = &w->barrier->registry;
 
 	for (uint32_t i = 0; i < registry->tables; i++)
 		while (!__atomic_load_n(&registry->table[i], __ATOMIC_ACQUIRE) && !worker_stops(w))

@@ -17,12 +17,12 @@
 #include "stats/off_cpu.h"
 
 /// Where all workers meet: at the start, at the end, and at a session that is not theirs.
-struct assembly {
+struct barrier {
 	// set before launch
 	struct plain_registry registry;
 
 	// written by the workers
-	_Atomic uint32_t departed; // loops that receive no more
+	_Atomic uint32_t finished; // loops that receive no more
 };
 
 /// Are the players of the session profile told that the gateway ends?
@@ -32,10 +32,10 @@ struct worker {
 	// read-mostly: set before launch
 	struct pg_worker_stats *stats;
 	struct handling_bounds bounds;
-	struct assembly *assembly;
+	struct barrier *barrier;
 	const struct pg_worker_plan *plan;
 	const struct engine_parts *parts; // what its engine does for its tasks
-	uint32_t number;                  // our place in the assembly
+	uint32_t number;                  // our place in the barrier
 	uint32_t spoken;                  // bit n: a listener speaks profile n
 	struct plain_region *region;
 	void *index; // plain_index_size() bytes, zero

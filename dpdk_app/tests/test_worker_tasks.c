@@ -23,7 +23,7 @@ struct desk {
 	struct house *house;
 	struct post_office office;
 	struct post colleague;
-	struct assembly assembly;
+	struct barrier barrier;
 	struct policy policy[2];
 
 	unsigned policies, mails, departures; // how often the engine was asked
@@ -72,7 +72,7 @@ static int open_desk(void **state)
 	post_init(&w->post, &desk->office, 0);
 	post_init(&desk->colleague, &desk->office, 1);
 	w->stats = &desk->house->stats[0];
-	w->assembly = &desk->assembly;
+	w->barrier = &desk->barrier;
 	w->side = desk->house->side[0];
 	w->spoken = 1U << PG_PROFILE_PLAIN | 1U << PG_PROFILE_SESSION;
 	w->sessions.region = state_region(desk->house->state, 0);

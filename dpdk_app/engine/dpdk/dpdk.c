@@ -149,7 +149,7 @@ static void add_queue(struct pg_gateway *g, struct dpdk_worker *w, const struct 
 	q->inbox_gate = q->gate;
 	q->inbox_gate.arrivals = &w->common.stats->handed_in;
 	q->inbox_gate.settles_here = true;
-	g->assembly.registry.ports[w->common.number] |= port_bit;
+	g->barrier.registry.ports[w->common.number] |= port_bit;
 	if (w->queue_of[ref->port])
 		return;
 	w->queue_of[ref->port] = q;

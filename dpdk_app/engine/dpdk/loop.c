@@ -225,10 +225,10 @@ static void add_tasks(struct dpdk_worker *w)
 /// Others may still hand packets over until they, too, receive no more. The control thread bounds the wait.
 static void empty_inbox(struct dpdk_worker *w)
 {
-	atomic_fetch_add(&w->common.assembly->departed, 1);
+	atomic_fetch_add(&w->common.barrier->finished, 1);
 	if (!w->inbox)
 		return;
-	while (atomic_load(&w->common.assembly->departed) < w->common.assembly->registry.tables ||
+	while (atomic_load(&w->common.barrier->finished) < w->common.barrier->registry.tables ||
 	       !rte_ring_empty(w->inbox))
 		if (serve_inbox(w, rte_rdtsc()) == 0)
 			rte_pause();

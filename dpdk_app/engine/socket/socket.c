@@ -149,7 +149,7 @@ int sockets_equip(struct pg_gateway *g, struct worker *common, struct pg_error *
 	w->inbox_gate = w->gate;
 	w->inbox_gate.arrivals = &common->stats->handed_in;
 	w->inbox_gate.settles_here = true;
-	g->assembly.registry.ports[common->number] = EVERY_SOCKET;
+	g->barrier.registry.ports[common->number] = EVERY_SOCKET;
 	return each_endpoint(g, add_socket, &equipping, error);
 }
 
@@ -409,15 +409,15 @@ unsigned sockets_take_mail(struct socket_worker *w, struct datagram_burst *burst
 
 void sockets_depart(struct socket_worker *w)
 {
-	atomic_fetch_add(&w->common.assembly->departed, 1);
+	atomic_fetch_add(&w->common.barrier->finished, 1);
 }
 
 bool sockets_expect_mail(const struct socket_worker *w)
 {
-	const struct assembly *assembly = w->common.assembly;
+	const struct barrier *barrier = w->common.barrier;
 
 	return w->common.side &&
-	       (atomic_load(&assembly->departed) < assembly->registry.tables || post_waits(&w->common.post));
+	       (atomic_load(&barrier->finished) < barrier->registry.tables || post_waits(&w->common.post));
 }
 
 enum pg_tx_drop sockets_tx_drop(int error)
