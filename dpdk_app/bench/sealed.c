@@ -112,7 +112,7 @@ uint64_t pg_bench_rewinding_cycles(void)
 
 // ---------------------------------------------------------------- crypto only
 
-/// As far apart as they are cheapest: see struct locker.
+/// As far apart as they are cheapest: see struct session_local.
 struct keys {
 	struct cipher cipher;
 	uint8_t apart[CACHE_LINE];

@@ -25,9 +25,9 @@ struct departure {
 /// A session of ours that is due and connected; one that gave up is closed, which leaves something in the outbox.
 static bool is_due(struct session_side *side, uint32_t slot, uint64_t now)
 {
-	const struct vault *vault = side->vault;
-	const struct issued *record = &vault->records[slot];
-	const struct conversation *c = vault_conversation(vault, slot);
+	const struct session_store *store = side->store;
+	const struct issued *record = &store->records[slot];
+	const struct conversation *c = store_conversation(store, slot);
 
 	// The sweep closes what was revoked.
 	if (issued_owner(record) != side->worker || record->phase != ISSUED_CONNECTED || issued_session(record) == 0)
@@ -62,7 +62,7 @@ static bool next_departure(struct session_side *side, struct departure *out, uns
 		if (slot == WHEEL_NONE)
 			return false;
 		if (is_due(side, slot, now)) {
-			*out = (struct departure){NULL, slot, &side->vault->records[slot].peer};
+			*out = (struct departure){NULL, slot, &side->store->records[slot].peer};
 			return true;
 		}
 	}
@@ -80,9 +80,9 @@ static uint16_t write_parting(struct session_side *side, const struct parting *p
 /// @return bytes, or 0: with this packet the session gave up, and is closed instead
 static uint16_t write_data(struct session_side *side, uint32_t slot, uint8_t *payload, uint64_t now)
 {
-	const uint16_t length = sealed_data(side, slot, side->vault->records[slot].number, payload, now);
+	const uint16_t length = sealed_data(side, slot, side->store->records[slot].number, payload, now);
 
-	if (conversation_gave_up(vault_conversation(side->vault, slot))) {
+	if (conversation_gave_up(store_conversation(side->store, slot))) {
 		connection_close(side, slot, SESSION_CLOSED_UNDELIVERABLE, now);
 		return 0;
 	}
@@ -112,7 +112,7 @@ unsigned depart_frames(struct session_side *side, struct frame_departures *out, 
 	struct departure departure;
 
 	while (filled < n && next_departure(side, &departure, &looks, now)) {
-		const struct path *path = route_to(&side->vault->routes[departure.slot], departure.peer);
+		const struct path *path = route_to(&side->store->routes[departure.slot], departure.peer);
 		uint8_t *frame = out->frame[filled];
 
 		if (!path) {
@@ -136,7 +136,7 @@ unsigned depart_datagrams(struct session_side *side, struct datagram_departures 
 	struct departure departure;
 
 	while (filled < n && next_departure(side, &departure, &looks, now)) {
-		const uint8_t way = side->vault->ways[departure.slot];
+		const uint8_t way = side->store->ways[departure.slot];
 
 		if (way == 0) {
 			put_off(side, &departure, now);

@@ -42,14 +42,14 @@ ALWAYS_INLINE uint16_t seal_data(const struct cipher_code *code, const struct is
 ALWAYS_INLINE uint16_t sealed_data(struct session_side *side, uint32_t slot, uint32_t session, uint8_t *payload,
 				   uint64_t now)
 {
-	const struct vault *vault = side->vault;
-	struct issued *record = &vault->records[slot];
+	const struct session_store *store = side->store;
+	struct issued *record = &store->records[slot];
 	const uint64_t counter = connection_count(record);
 	const uint16_t body =
-		conversation_fill(&side->hall, vault_conversation(vault, slot), counter, now,
+		conversation_fill(&side->hall, store_conversation(store, slot), counter, now,
 				  payload + sizeof(struct session_header), record->max_datagram - SEALED_AROUND);
 
-	return seal_data(&side->code, record, &vault->lockers[slot].cipher.seal, session, counter, payload, body);
+	return seal_data(&side->code, record, &store->locals[slot].cipher.seal, session, counter, payload, body);
 }
 
 #endif

@@ -105,9 +105,9 @@ ALWAYS_INLINE enum pg_drop check_header(const struct session_header *header, uin
 }
 
 /// No session has this number. Whether one of another gateway has it is asked of those alone that found nobody here.
-static COLD enum pg_drop nobodys(const struct vault *vault, uint32_t session)
+static COLD enum pg_drop nobodys(const struct session_store *store, uint32_t session)
 {
-	return session_is_foreign(&vault->numbers, session) ? PG_DROP_SESSION_FOREIGN : PG_DROP_SESSION_UNKNOWN;
+	return session_is_foreign(&store->numbers, session) ? PG_DROP_SESSION_FOREIGN : PG_DROP_SESSION_UNKNOWN;
 }
 
 /// Take a datagram into the lane; the record that it names is on its way.
@@ -116,22 +116,22 @@ ALWAYS_INLINE enum pg_drop sort_sealed(const struct gate *gate, struct sealed_la
 				       uint16_t length, const struct peer *peer, unsigned i)
 {
 	const struct session_header *header = (const struct session_header *)payload;
-	const struct vault *vault = gate->side->vault;
+	const struct session_store *store = gate->side->store;
 	const enum pg_drop drop = check_header(header, length);
 	const unsigned k = lane->count;
 
 	if (unlikely(drop != PG_DROP_NONE))
 		return drop;
 
-	const uint32_t slot = session_slot(&vault->numbers, header->session);
+	const uint32_t slot = session_slot(&store->numbers, header->session);
 
 	if (unlikely(is_greeting(header->kind))) {
 		lane->greeting[lane->greeting_count++] = (uint8_t)k;
-	} else if (unlikely(slot >= vault_used(vault))) {
-		return nobodys(vault, header->session);
+	} else if (unlikely(slot >= store_used(store))) {
+		return nobodys(store, header->session);
 	} else {
-		prefetch_for_write(&vault->records[slot]);
-		prefetch_for_write(&vault->records[slot].taken);
+		prefetch_for_write(&store->records[slot]);
+		prefetch_for_write(&store->records[slot].taken);
 		lane->sealed[lane->sealed_count++] = (uint8_t)k;
 		lane->sessions |= session_bit(slot);
 	}
@@ -163,9 +163,10 @@ static COLD unsigned sealed_elsewhere(const struct gate *gate, uint8_t owner)
 }
 
 /// The slot has another session, or none.
-static COLD enum pg_drop no_such_session(const struct vault *vault, const struct issued *record, uint32_t session)
+static COLD enum pg_drop no_such_session(const struct session_store *store, const struct issued *record,
+					 uint32_t session)
 {
-	return session != 0 && record->number == session ? PG_DROP_SESSION_OVER : nobodys(vault, session);
+	return session != 0 && record->number == session ? PG_DROP_SESSION_OVER : nobodys(store, session);
 }
 
 /// Peers go to cold functions by value: see settle().
@@ -182,7 +183,7 @@ static COLD unsigned not_served(const struct gate *gate, const struct issued *re
 {
 	*owner = issued_owner(record);
 	if (!issued_stands(record, session))
-		return no_such_session(gate->side->vault, record, session);
+		return no_such_session(gate->side->store, record, session);
 	if (*owner != gate->side->worker)
 		return sealed_elsewhere(gate, *owner);
 	return PG_DROP_SESSION_STATE;
@@ -194,7 +195,7 @@ ALWAYS_INLINE unsigned sealed_admissible(struct gate *gate, struct sealed *s, ui
 {
 	const struct session_header *header = (const struct session_header *)s->payload;
 	const struct session_side *side = gate->side;
-	const struct issued *record = &side->vault->records[s->slot];
+	const struct issued *record = &side->store->records[s->slot];
 
 	if (unlikely(!issued_serves(record, header->session, side->worker)))
 		return not_served(gate, record, header->session, &s->owner);
@@ -212,10 +213,10 @@ ALWAYS_INLINE unsigned sealed_admissible(struct gate *gate, struct sealed *s, ui
 ALWAYS_INLINE void sealed_prefetch(const struct session_side *side, const struct sealed *s)
 {
 	const struct session_header *header = (const struct session_header *)s->payload;
-	const struct cipher *cipher = &side->vault->lockers[s->slot].cipher;
+	const struct cipher *cipher = &side->store->locals[s->slot].cipher;
 
 	cipher_prefetch(&side->code, &cipher->open, s->length - SESSION_SEALED_MIN);
-	prefetch_for_write(vault_conversation(side->vault, s->slot));
+	prefetch_for_write(store_conversation(side->store, s->slot));
 	if (header->flags & SESSION_FLAG_ACK_NOW)
 		cipher_prefetch(&side->code, &cipher->seal, 0);
 }
@@ -249,10 +250,10 @@ ALWAYS_INLINE bool open_sealed(const struct gate *gate, struct sealed *s)
 {
 	const struct session_side *side = gate->side;
 
-	if (likely(cipher_open(&side->code, &side->vault->lockers[s->slot].cipher.open, s->counter, s->payload,
+	if (likely(cipher_open(&side->code, &side->store->locals[s->slot].cipher.open, s->counter, s->payload,
 			       sizeof(struct session_header), s->length)))
 		return true;
-	s->result = (uint8_t)not_authentic(&side->vault->records[s->slot]);
+	s->result = (uint8_t)not_authentic(&side->store->records[s->slot]);
 	return false;
 }
 
@@ -308,7 +309,7 @@ ALWAYS_INLINE void take_data(struct gate *gate, struct sealed *s, struct issued 
 {
 	struct session_side *side = gate->side;
 	const struct session_header *header = (const struct session_header *)s->payload;
-	struct conversation *c = vault_conversation(side->vault, s->slot);
+	struct conversation *c = store_conversation(side->store, s->slot);
 	struct intake intake = {.offence = false};
 	bool ids = false;
 
@@ -343,7 +344,7 @@ static COLD void take_control(struct gate *gate, struct sealed *s, struct issued
 	const struct session_header *header = (const struct session_header *)s->payload;
 	struct handshake_outcome outcome;
 
-	conversation_acknowledged(&gate->side->hall, vault_conversation(gate->side->vault, s->slot), record->tx_counter,
+	conversation_acknowledged(&gate->side->hall, store_conversation(gate->side->store, s->slot), record->tx_counter,
 				  header->ack, header->ack_bits, now);
 	session_note(gate->side, s->slot, false);
 	outcome = handshake_control(gate->side, s->slot, s->peer, s->payload, s->length, now);
@@ -364,7 +365,7 @@ static COLD void take_control(struct gate *gate, struct sealed *s, struct issued
 ALWAYS_INLINE void take_sealed(struct gate *gate, struct sealed *s, uint64_t now)
 {
 	const struct session_header *header = (const struct session_header *)s->payload;
-	struct issued *record = &gate->side->vault->records[s->slot];
+	struct issued *record = &gate->side->store->records[s->slot];
 	const bool newest = (int64_t)(s->counter - record->replay.newest) > 0;
 
 	if (unlikely(issued_owner(record) != gate->side->worker || record->phase != ISSUED_CONNECTED)) {
@@ -389,9 +390,9 @@ ALWAYS_INLINE void take_sealed(struct gate *gate, struct sealed *s, uint64_t now
 /// Do answers to this session go where this came from?
 static bool leads_back(const struct session_side *side, const struct sealed *s)
 {
-	const struct issued *record = &side->vault->records[s->slot];
+	const struct issued *record = &side->store->records[s->slot];
 
-	return s->slot < side->vault->capacity && issued_owner(record) == side->worker &&
+	return s->slot < side->store->capacity && issued_owner(record) == side->worker &&
 	       record->phase == ISSUED_CONNECTED && peer_equal(&record->peer, s->peer);
 }
 

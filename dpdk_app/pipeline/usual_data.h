@@ -54,7 +54,8 @@ ALWAYS_INLINE const uint8_t *usual_body(const uint8_t *frame)
 
 // ---------------------------------------------------------------- is it one, and whose?
 
-/// Take as many from the i-th on as are DATA in common frames, of sessions that the vault has a slot for: like sort_moves().
+/// Take as many from the i-th on as are DATA in common frames, of sessions that the store has a slot for: like
+/// sort_moves().
 /// @param others  sessions of which the other lane has something
 /// @return index of the first that goes there, too, or n
 static __attribute__((noinline)) unsigned sort_usual_frames(const struct gate *gate, const struct burst *burst,
@@ -62,8 +63,8 @@ static __attribute__((noinline)) unsigned sort_usual_frames(const struct gate *g
 							    uint64_t others, const bool rx_offload)
 {
 	const struct usual_spans spans = usual_spans(&gate->identity->usual);
-	const struct vault *vault = gate->side->vault;
-	const uint32_t used = vault_used(vault);
+	const struct session_store *store = gate->side->store;
+	const uint32_t used = store_used(store);
 
 	for (; i < n; i++) {
 		const uint8_t *frame = burst->frame[i];
@@ -73,12 +74,12 @@ static __attribute__((noinline)) unsigned sort_usual_frames(const struct gate *g
 		    unlikely(!sealed_checksums_right(frame, len, &spans, rx_offload ? burst->rx[i] : 0)))
 			break;
 
-		const uint32_t slot = session_slot(&vault->numbers, usual_header(frame)->session);
+		const uint32_t slot = session_slot(&store->numbers, usual_header(frame)->session);
 
 		if (unlikely(slot >= used) || unlikely(others & session_bit(slot)))
 			break;
-		prefetch_for_write(&vault->records[slot]);
-		prefetch_for_write(&vault->records[slot].taken);
+		prefetch_for_write(&store->records[slot]);
+		prefetch_for_write(&store->records[slot].taken);
 		lane->data[lane->count++] = (struct usual_data){
 			.slot = slot,
 			.length = (uint16_t)(len - sizeof(struct frame_front)),
@@ -95,7 +96,7 @@ ALWAYS_INLINE unsigned usual_admissible(struct gate *gate, struct usual_data *da
 {
 	const struct session_header *header = usual_header(frame);
 	const struct session_side *side = gate->side;
-	const struct issued *record = &side->vault->records[data->slot];
+	const struct issued *record = &side->store->records[data->slot];
 	const struct peer peer = frame_peer(frame);
 
 	if (unlikely(!issued_serves(record, header->session, side->worker)))
@@ -142,14 +143,14 @@ ALWAYS_INLINE struct usual_lines usual_lines(const struct cipher_code *code)
 ALWAYS_INLINE void usual_prefetch(const struct session_side *side, const struct usual_data *data, const uint8_t *frame,
 				  struct usual_lines lines)
 {
-	const struct locker *locker = &side->vault->lockers[data->slot];
+	const struct session_local *local = &side->store->locals[data->slot];
 	const uint16_t sealed = data->length - SESSION_SEALED_MIN;
 
-	cipher_bring(&locker->cipher.open,
+	cipher_bring(&local->cipher.open,
 		     likely(sealed == CONVERSATION_MOVE_LEN) ? lines.open : cipher_lines(&side->code, sealed));
-	prefetch_for_write(&locker->conversation);
+	prefetch_for_write(&local->conversation);
 	if (likely(usual_header(frame)->flags & SESSION_FLAG_ACK_NOW))
-		cipher_bring(&locker->cipher.seal, lines.seal);
+		cipher_bring(&local->cipher.seal, lines.seal);
 }
 
 /// Opened: is it from where its player is proved to be, and the next of a session that is served here? Another of the burst
@@ -193,9 +194,9 @@ ALWAYS_INLINE bool owe_usual(struct session_side *side, const struct usual_data 
 /// A movement alone, in order, of a conversation in which nothing else is to be done; if it is none, nothing has changed.
 /// @return PG_DROP_NONE for an acknowledgement in its place; what became of it; or PACKET_UNDECIDED
 ALWAYS_INLINE unsigned take_usual(struct session_side *side, struct usual_data *data, struct issued *record,
-				  struct locker *locker, uint8_t *frame, uint64_t now)
+				  struct session_local *local, uint8_t *frame, uint64_t now)
 {
-	struct conversation *c = &locker->conversation;
+	struct conversation *c = &local->conversation;
 	const struct session_header *header = usual_header(frame);
 	const uint8_t *body = usual_body(frame);
 	enum pg_drop drop;
@@ -217,7 +218,7 @@ ALWAYS_INLINE unsigned take_usual(struct session_side *side, struct usual_data *
 		return PACKET_ABSORBED;
 	if (unlikely(c->owed != 0)) // else its line is only read
 		c->owed = 0;
-	seal_acknowledgement(&side->code, record, &locker->cipher.seal, header->session, usual_payload(frame));
+	seal_acknowledgement(&side->code, record, &local->cipher.seal, header->session, usual_payload(frame));
 	data->length = SESSION_SEALED_MIN;
 	return PG_DROP_NONE;
 }
@@ -225,13 +226,13 @@ ALWAYS_INLINE unsigned take_usual(struct session_side *side, struct usual_data *
 /// @return its result, or PACKET_UNDECIDED
 ALWAYS_INLINE unsigned serve_usual_one(struct session_side *side, struct usual_data *data, uint8_t *frame, uint64_t now)
 {
-	struct issued *record = &side->vault->records[data->slot];
-	struct locker *locker = &side->vault->lockers[data->slot];
+	struct issued *record = &side->store->records[data->slot];
+	struct session_local *local = &side->store->locals[data->slot];
 
-	if (unlikely(!cipher_open(&side->code, &locker->cipher.open, data->counter, usual_payload(frame),
+	if (unlikely(!cipher_open(&side->code, &local->cipher.open, data->counter, usual_payload(frame),
 				  sizeof(struct session_header), data->length)))
 		return not_authentic(record);
-	return take_usual(side, data, record, locker, frame, now);
+	return take_usual(side, data, record, local, frame, now);
 }
 
 /// One that was opened and is more than this lane knows.

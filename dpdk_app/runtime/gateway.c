@@ -283,17 +283,17 @@ void pg_housekeep(struct pg_gateway *g)
 
 int pg_send(struct pg_gateway *g, const struct pg_letter *letter, struct pg_error *error)
 {
-	const struct vault *vault = &g->sides.vault;
+	const struct session_store *store = &g->sides.store;
 	struct outgoing message;
 	uint8_t owner;
 	int rc;
 
-	if (vault->capacity == 0)
+	if (store->capacity == 0)
 		return error_set(error, PG_ERROR_USAGE, "no listener has profile session");
-	rc = letter_open(vault, letter, &message, error);
+	rc = letter_open(store, letter, &message, error);
 	if (rc != PG_OK)
 		return rc;
-	owner = issued_owner(&vault->records[session_slot(&vault->numbers, letter->session)]);
+	owner = issued_owner(&store->records[session_slot(&store->numbers, letter->session)]);
 	if (owner == ISSUED_NO_OWNER) // it ended since it was looked at
 		return error_set(error, PG_ERROR_USAGE, "session %u is not connected", letter->session);
 	if (!post_message(&g->sides.control, owner, letter->session, &message))

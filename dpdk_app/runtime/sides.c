@@ -18,19 +18,19 @@
 
 static unsigned reach(const struct pg_gateway *g)
 {
-	return g->engine->frames ? VAULT_FRAMES : VAULT_SOCKETS;
+	return g->engine->frames ? STORE_FRAMES : STORE_SOCKETS;
 }
 
 static size_t private_size(const struct pg_gateway *g)
 {
-	return vault_private_size(g->plan.issued_capacity, reach(g));
+	return store_local_size(g->plan.issued_capacity, reach(g));
 }
 
 int sides_open(struct pg_gateway *g, void *state, struct pg_error *error)
 {
 	struct sides *sides = &g->sides;
 
-	vault_open(&sides->vault, state);
+	store_open(&sides->store, state);
 	sides->memory = pages_reserve(private_size(g));
 	if (!sides->memory)
 		return error_set(error, PG_ERROR_MEMORY,
@@ -38,7 +38,7 @@ int sides_open(struct pg_gateway *g, void *state, struct pg_error *error)
 				 "higher limit (ulimit -v)",
 				 g->plan.issued_capacity);
 	pages_withhold(sides->memory, private_size(g));
-	vault_furnish(&sides->vault, sides->memory, reach(g));
+	store_attach_local(&sides->store, sides->memory, reach(g));
 	if (!post_office_make(&sides->office, g->plan.worker_count, !g->engine->frames))
 		return error_set(error, PG_ERROR_MEMORY, "no memory or descriptors for mail between %u workers",
 				 g->plan.worker_count);
@@ -78,7 +78,7 @@ static int reserve_memory(struct pg_gateway *g, struct worker *w, struct pg_erro
 int side_make(struct pg_gateway *g, struct worker *w, struct pg_error *error)
 {
 	struct side_setup setup = {
-		.vault = &g->sides.vault,
+		.store = &g->sides.store,
 		.stats = w->stats,
 		.rules = &w->current->sessions,
 		.relay = &w->post.relay,
@@ -120,7 +120,7 @@ void side_use_new_policy(struct worker *w)
 
 static bool is_ours(const struct session_side *side, uint32_t slot)
 {
-	const struct issued *record = &side->vault->records[slot];
+	const struct issued *record = &side->store->records[slot];
 
 	return issued_owner(record) == side->worker && record->phase == ISSUED_CONNECTED;
 }
@@ -129,7 +129,7 @@ static bool is_ours(const struct session_side *side, uint32_t slot)
 static COLD void dismiss(struct worker *w, uint64_t now)
 {
 	struct session_side *side = w->side;
-	const uint32_t used = vault_used(side->vault);
+	const uint32_t used = store_used(side->store);
 
 	for (unsigned i = 0; i < DISMISSED_PER_TURN && w->dismissed < used; i++) {
 		if (side->outbox.count == OUTBOX_SIZE)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// runtime/sides.h: what the `session` profile needs in a worker process: the vault, once, and a side for each worker.
+// runtime/sides.h: what the `session` profile needs in a worker process: the store, once, and a side for each worker.
 //
 // Nothing of it is made where no listener speaks the profile.
 
@@ -8,16 +8,16 @@
 
 #include "runtime/post.h"
 #include "runtime/worker.h"
-#include "session/vault.h"
+#include "session/store.h"
 
 struct pg_gateway;
 
 /// All that is there once per process.
 struct sides {
-	struct vault vault;        // capacity 0: no listener speaks the profile
-	void *memory;              // private, of the vault
-	struct post_office office; // of the workers
-	struct post control;       // the control thread's view of it
+	struct session_store store; // capacity 0: no listener speaks the profile
+	void *memory;               // private, of the store
+	struct post_office office;  // of the workers
+	struct post control;        // the control thread's view of it
 };
 
 /// Before the workers are made. sides_close() also after a failure.

@@ -19,8 +19,8 @@ static void in_order(void)
 
 static void make_keys(struct session_side *side, uint32_t slot)
 {
-	const struct issued *record = &side->vault->records[slot];
-	struct cipher *cipher = &side->vault->lockers[slot].cipher;
+	const struct issued *record = &side->store->records[slot];
+	struct cipher *cipher = &side->store->locals[slot].cipher;
 	struct traffic_secrets secrets;
 
 	traffic_secrets_derive(&secrets, record->key, record->number, record->client_nonce, record->server_nonce);
@@ -32,7 +32,7 @@ static void make_keys(struct session_side *side, uint32_t slot)
 /// Seal a CLOSE into the outbox. When the outbox is full, the peer is not told.
 static void say_close(struct session_side *side, uint32_t slot, enum session_close_reason reason)
 {
-	struct issued *record = &side->vault->records[slot];
+	struct issued *record = &side->store->records[slot];
 	struct parting *parting = outbox_add(&side->outbox);
 	const struct session_close_body body = {.reason = (uint8_t)reason};
 	struct session_header header;
@@ -47,14 +47,14 @@ static void say_close(struct session_side *side, uint32_t slot, enum session_clo
 	parting->length = CLOSE_LEN;
 	memcpy(parting->payload, &header, sizeof(header));
 	memcpy(parting->payload + sizeof(header), &body, sizeof(body));
-	cipher_seal(&side->code, &side->vault->lockers[slot].cipher.seal, counter, parting->payload, sizeof(header),
+	cipher_seal(&side->code, &side->store->locals[slot].cipher.seal, counter, parting->payload, sizeof(header),
 		    CLOSE_LEN);
 }
 
 /// Free what this process keeps of a connection. The record still says that it has messages, until its phase changes.
 static void forget(struct session_side *side, uint32_t slot, enum session_close_reason reason)
 {
-	conversation_end(&side->hall, vault_conversation(side->vault, slot),
+	conversation_end(&side->hall, store_conversation(side->store, slot),
 			 reason == SESSION_CLOSED_UNDELIVERABLE ? PG_LOSS_UNACKNOWLEDGED : PG_LOSS_CLOSED);
 	wheel_cancel(&side->wheel, slot);
 	counter_set(&side->stats->connected, side->stats->connected - 1);
@@ -63,14 +63,14 @@ static void forget(struct session_side *side, uint32_t slot, enum session_close_
 
 static void replace(struct session_side *side, uint32_t slot, const struct peer *by)
 {
-	if (!peer_equal(&side->vault->records[slot].peer, by))
+	if (!peer_equal(&side->store->records[slot].peer, by))
 		say_close(side, slot, SESSION_CLOSED_REPLACED);
 	forget(side, slot, SESSION_CLOSED_REPLACED);
 }
 
 void connection_begin(struct session_side *side, uint32_t slot, const struct connection_request *request, uint64_t now)
 {
-	struct issued *record = &side->vault->records[slot];
+	struct issued *record = &side->store->records[slot];
 
 	if (record->phase != ISSUED_IDLE)
 		replace(side, slot, request->peer);
@@ -93,7 +93,7 @@ void connection_begin(struct session_side *side, uint32_t slot, const struct con
 	record->last_seen = now;
 	make_keys(side, slot);
 	wheel_link_init(&side->wheel, slot);
-	conversation_begin(vault_conversation(side->vault, slot), slot, request->max_datagram - SESSION_SEALED_MIN);
+	conversation_begin(store_conversation(side->store, slot), slot, request->max_datagram - SESSION_SEALED_MIN);
 	in_order();
 	issued_set_phase(record, ISSUED_CONNECTED);
 	counter_add(&side->stats->connected, 1);
@@ -103,7 +103,7 @@ void connection_begin(struct session_side *side, uint32_t slot, const struct con
 
 void connection_move(struct session_side *side, uint32_t slot, const struct peer *peer)
 {
-	struct issued *record = &side->vault->records[slot];
+	struct issued *record = &side->store->records[slot];
 
 	issued_set_phase(record, ISSUED_IDLE); // nothing is ever sent to half of an address
 	in_order();
@@ -111,19 +111,19 @@ void connection_move(struct session_side *side, uint32_t slot, const struct peer
 	in_order();
 	issued_set_phase(record, ISSUED_CONNECTED);
 	counter_add(&side->stats->path_changes, 1);
-	conversation_moved(&side->hall, vault_conversation(side->vault, slot));
+	conversation_moved(&side->hall, store_conversation(side->store, slot));
 	session_note(side, slot, false);
 }
 
 void connection_close(struct session_side *side, uint32_t slot, enum session_close_reason reason, uint64_t now)
 {
-	struct issued *record = &side->vault->records[slot];
+	struct issued *record = &side->store->records[slot];
 
 	(void)now;
 	if (reason != SESSION_CLOSED_LEFT)
 		say_close(side, slot, reason);
 	forget(side, slot, reason);
-	cipher_forget(&side->vault->lockers[slot].cipher);
+	cipher_forget(&side->store->locals[slot].cipher);
 	issued_set_phase(record, ISSUED_IDLE);
 	in_order();
 	record->undelivered = 0;
@@ -135,7 +135,7 @@ void connection_close(struct session_side *side, uint32_t slot, enum session_clo
 /// Why is a connection of ours to be closed? 0: it is not.
 static enum session_close_reason over(const struct session_side *side, uint32_t slot, uint64_t now)
 {
-	const struct issued *record = &side->vault->records[slot];
+	const struct issued *record = &side->store->records[slot];
 
 	if (record->phase == ISSUED_LOST)
 		return SESSION_CLOSED_RESTARTED;
@@ -146,14 +146,14 @@ static enum session_close_reason over(const struct session_side *side, uint32_t 
 		return SESSION_CLOSED_EXPIRED;
 	if ((int64_t)(now - record->last_seen) > (int64_t)side->rules->idle_timeout)
 		return SESSION_CLOSED_IDLE;
-	if (conversation_gave_up(vault_conversation(side->vault, slot)))
+	if (conversation_gave_up(store_conversation(side->store, slot)))
 		return SESSION_CLOSED_UNDELIVERABLE;
 	return 0;
 }
 
 uint32_t connection_sweep(struct session_side *side, uint64_t now, uint32_t budget)
 {
-	const uint32_t used = vault_used(side->vault);
+	const uint32_t used = store_used(side->store);
 	uint32_t closed = 0;
 
 	if (budget > used)
@@ -163,7 +163,7 @@ uint32_t connection_sweep(struct session_side *side, uint64_t now, uint32_t budg
 		enum session_close_reason reason;
 
 		side->cursor = slot + 1;
-		if (issued_owner(&side->vault->records[slot]) != side->worker)
+		if (issued_owner(&side->store->records[slot]) != side->worker)
 			continue;
 		reason = over(side, slot, now);
 		if (reason == 0)
@@ -188,7 +188,7 @@ static uint64_t heard_before(uint64_t last_seen, uint64_t now)
 /// Windows may have been moving when it came: what they say is not relied on, only the counters that they end at.
 static void adopt(struct session_side *side, uint32_t slot, uint64_t now)
 {
-	struct issued *record = &side->vault->records[slot];
+	struct issued *record = &side->store->records[slot];
 
 	if (record->undelivered)
 		issued_set_phase(record, ISSUED_LOST);
@@ -197,17 +197,17 @@ static void adopt(struct session_side *side, uint32_t slot, uint64_t now)
 	record->last_seen = heard_before(record->last_seen, now);
 	make_keys(side, slot);
 	wheel_link_init(&side->wheel, slot);
-	conversation_begin(vault_conversation(side->vault, slot), slot, record->max_datagram - SESSION_SEALED_MIN);
-	conversation_resume(vault_conversation(side->vault, slot), record->tx_id, record->rx_id);
+	conversation_begin(store_conversation(side->store, slot), slot, record->max_datagram - SESSION_SEALED_MIN);
+	conversation_resume(store_conversation(side->store, slot), record->tx_id, record->rx_id);
 }
 
 uint32_t connection_adopt(struct session_side *side, uint64_t now)
 {
-	const uint32_t used = vault_used(side->vault);
+	const uint32_t used = store_used(side->store);
 	uint32_t connected = 0, going_on = 0;
 
 	for (uint32_t slot = 0; slot < used; slot++) {
-		struct issued *record = &side->vault->records[slot];
+		struct issued *record = &side->store->records[slot];
 
 		if (issued_owner(record) != side->worker)
 			continue;

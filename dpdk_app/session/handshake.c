@@ -76,13 +76,13 @@ static enum session_denial verdict(const struct issued *record, uint32_t session
 
 static struct candidate look_up(const struct session_side *side, uint32_t session, uint64_t now)
 {
-	const uint32_t slot = session_slot(&side->vault->numbers, session);
+	const uint32_t slot = session_slot(&side->store->numbers, session);
 	struct candidate found = {.denial = SESSION_DENIED_UNKNOWN};
 	struct issued *record;
 
-	if (session == 0 || slot >= vault_used(side->vault))
+	if (session == 0 || slot >= store_used(side->store))
 		return found;
-	record = &side->vault->records[slot];
+	record = &side->store->records[slot];
 	if (__atomic_load_n(&record->number, __ATOMIC_ACQUIRE) != session)
 		return found;
 	found.record = record;
@@ -129,7 +129,7 @@ static struct handshake_outcome challenge(const struct session_side *side, const
 	};
 
 	memcpy(answer.client_nonce, hello->client_nonce, SESSION_NONCE_LEN);
-	cookie_make(answer.cookie, &side->vault->cookies, peer, hello->header.session, hello->client_nonce,
+	cookie_make(answer.cookie, &side->store->cookies, peer, hello->header.session, hello->client_nonce,
 		    side_ms(side, now));
 	memcpy(payload, &answer, sizeof(answer));
 	return answered(PG_MESSAGE_SESSION_HELLO, sizeof(answer));
@@ -149,7 +149,7 @@ static enum pg_drop check_hello(struct session_side *side, const struct peer *pe
 
 	if (length != sizeof(*hello) || hello->reserved != 0 || !all_zero(hello->padding, sizeof(hello->padding)))
 		return PG_DROP_SESSION_HEADER;
-	if (session_is_foreign(&side->vault->numbers,
+	if (session_is_foreign(&side->store->numbers,
 			       hello->header.session)) // what DENIED says would be about another's
 		return PG_DROP_SESSION_FOREIGN;
 	if (!connection_conforms(side, peer, now))
@@ -194,7 +194,7 @@ static uint32_t seconds_left(const struct session_side *side, const struct issue
 
 static struct handshake_outcome welcome(struct session_side *side, uint32_t slot, uint8_t *payload, uint64_t now)
 {
-	struct issued *record = &side->vault->records[slot];
+	struct issued *record = &side->store->records[slot];
 	const uint16_t length = record->max_datagram;
 	const uint64_t counter = connection_count(record);
 	struct session_welcome answer = {
@@ -208,7 +208,7 @@ static struct handshake_outcome welcome(struct session_side *side, uint32_t slot
 	memcpy(answer.server_nonce, record->server_nonce, SESSION_NONCE_LEN);
 	memcpy(payload, &answer, sizeof(answer));
 	memset(payload + sizeof(answer), 0, length - sizeof(answer));
-	cipher_seal(&side->code, &side->vault->lockers[slot].cipher.seal, counter, payload, SESSION_WELCOME_CLEAR,
+	cipher_seal(&side->code, &side->store->locals[slot].cipher.seal, counter, payload, SESSION_WELCOME_CLEAR,
 		    length);
 	return answered(PG_MESSAGE_SESSION_CONFIRM, length);
 }
@@ -218,8 +218,8 @@ static struct handshake_outcome welcome(struct session_side *side, uint32_t slot
 static struct handshake_outcome welcome_again(struct session_side *side, uint32_t slot, const struct confirmed *c,
 					      uint64_t now)
 {
-	struct issued *record = &side->vault->records[slot];
-	struct conversation *conversation = vault_conversation(side->vault, slot);
+	struct issued *record = &side->store->records[slot];
+	struct conversation *conversation = store_conversation(side->store, slot);
 
 	if (c->length < record->max_datagram && record->replay.newest == 0 &&
 	    !conversation_holds_messages(conversation)) {
@@ -249,7 +249,7 @@ static struct handshake_outcome connect(struct session_side *side, uint32_t slot
 					uint64_t now)
 {
 	const struct session_confirm *confirm = (const struct session_confirm *)c->payload;
-	const struct issued *record = &side->vault->records[slot];
+	const struct issued *record = &side->store->records[slot];
 	struct handshake_outcome outcome;
 
 	if (repeated(record, c))
@@ -285,7 +285,7 @@ static struct handshake_outcome admit(struct session_side *side, const struct co
 			return dropped(PG_DROP_SESSION_OVER);
 		return (struct handshake_outcome){.elsewhere = true, .owner = owner};
 	}
-	outcome = connect(side, session_slot(&side->vault->numbers, session), c, now);
+	outcome = connect(side, session_slot(&side->store->numbers, session), c, now);
 	if (record->phase == ISSUED_IDLE)
 		issued_let_go(record);
 	return outcome;
@@ -304,12 +304,12 @@ static enum pg_drop check_confirm(const struct session_side *side, const struct 
 
 	if (length < SESSION_DATAGRAM_MIN || length > SESSION_DATAGRAM_MAX || confirm->max_datagram != length)
 		return PG_DROP_SESSION_HEADER;
-	if (session_is_foreign(&side->vault->numbers, confirm->header.session))
+	if (session_is_foreign(&side->store->numbers, confirm->header.session))
 		return PG_DROP_SESSION_FOREIGN;
 	if (!budget_left(side, SESSION_CONFIRM, now))
 		return PG_DROP_HANDSHAKE_BUDGET;
 	*cookie_time = side_ms(side, now);
-	switch (cookie_check(confirm->cookie, &side->vault->cookies, peer, confirm->header.session,
+	switch (cookie_check(confirm->cookie, &side->store->cookies, peer, confirm->header.session,
 			     confirm->client_nonce, cookie_time)) {
 	case COOKIE_GOOD:
 		return PG_DROP_NONE;
@@ -423,14 +423,14 @@ static bool right_token(const struct session_side *side, const struct issued *re
 
 	if ((uint32_t)side_ms(side, now) - record->challenged_ms > PATH_TOKEN_LIFE_MS)
 		return false;
-	path_token(right, &side->vault->cookies, peer, record->number, record->server_nonce, record->challenged_ms);
+	path_token(right, &side->store->cookies, peer, record->number, record->server_nonce, record->challenged_ms);
 	return secrets_equal(right, token, sizeof(right));
 }
 
 static struct handshake_outcome take_path_response(struct session_side *side, uint32_t slot, const struct peer *peer,
 						   const uint8_t *payload, uint16_t length, uint64_t now)
 {
-	struct issued *record = &side->vault->records[slot];
+	struct issued *record = &side->store->records[slot];
 	struct handshake_outcome outcome = answered(PG_MESSAGE_SESSION_PATH_RESPONSE, 0);
 
 	if (length != PATH_LEN)
@@ -476,7 +476,7 @@ static bool to_be_challenged(struct issued *record, uint16_t whom, uint16_t rece
 uint16_t handshake_challenge_path(struct session_side *side, uint32_t slot, const struct peer *from, uint8_t *payload,
 				  uint16_t received, uint64_t now)
 {
-	struct issued *record = &side->vault->records[slot];
+	struct issued *record = &side->store->records[slot];
 	const uint16_t whom = path_hash(side, from);
 	struct session_header header;
 	uint64_t counter;
@@ -486,8 +486,8 @@ uint16_t handshake_challenge_path(struct session_side *side, uint32_t slot, cons
 	counter = connection_count(record);
 	connection_header(record, SESSION_PATH_CHALLENGE, PATH_LEN, counter, &header);
 	memcpy(payload, &header, sizeof(header));
-	path_token(payload + sizeof(header), &side->vault->cookies, from, record->number, record->server_nonce,
+	path_token(payload + sizeof(header), &side->store->cookies, from, record->number, record->server_nonce,
 		   record->challenged_ms);
-	cipher_seal(&side->code, &side->vault->lockers[slot].cipher.seal, counter, payload, sizeof(header), PATH_LEN);
+	cipher_seal(&side->code, &side->store->locals[slot].cipher.seal, counter, payload, sizeof(header), PATH_LEN);
 	return PATH_LEN;
 }

@@ -58,13 +58,14 @@ static int check_body(const struct pg_letter *letter, struct pg_error *error)
 	return PG_OK;
 }
 
-int letter_open(const struct vault *vault, const struct pg_letter *letter, struct outgoing *out, struct pg_error *error)
+int letter_open(const struct session_store *store, const struct pg_letter *letter, struct outgoing *out,
+		struct pg_error *error)
 {
-	const uint32_t slot = session_slot(&vault->numbers, letter->session);
+	const uint32_t slot = session_slot(&store->numbers, letter->session);
 	int rc;
 
-	if (slot >= vault->capacity || !issued_stands(&vault->records[slot], letter->session) ||
-	    issued_owner(&vault->records[slot]) == ISSUED_NO_OWNER)
+	if (slot >= store->capacity || !issued_stands(&store->records[slot], letter->session) ||
+	    issued_owner(&store->records[slot]) == ISSUED_NO_OWNER)
 		return error_set(error, PG_ERROR_USAGE, "session %u is not connected", letter->session);
 	rc = check_type(letter, error);
 	if (rc == PG_OK)

@@ -4,12 +4,12 @@
 #ifndef POLLGATE_SESSION_LETTER_H
 #define POLLGATE_SESSION_LETTER_H
 
-#include "session/vault.h"
+#include "session/store.h"
 
 /// Any thread. Whoever owns the session then gives the message to session_deliver().
 /// @param out  the body is still the letter's
 /// @return PG_OK, or PG_ERROR_USAGE
-int letter_open(const struct vault *vault, const struct pg_letter *letter, struct outgoing *out,
+int letter_open(const struct session_store *store, const struct pg_letter *letter, struct outgoing *out,
 		struct pg_error *error);
 
 #endif

@@ -20,29 +20,29 @@ static bool is_here(const struct session_side *side, const struct issued *record
 
 enum pg_loss session_deliver(struct session_side *side, uint32_t session, const struct outgoing *message, uint64_t now)
 {
-	const struct vault *vault = side->vault;
-	const uint32_t slot = session_slot(&vault->numbers, session);
+	const struct session_store *store = side->store;
+	const uint32_t slot = session_slot(&store->numbers, session);
 	enum pg_loss loss;
 
-	if (slot >= vault->capacity || !is_here(side, &vault->records[slot], session))
+	if (slot >= store->capacity || !is_here(side, &store->records[slot], session))
 		return lose(side, PG_LOSS_NO_PLAYER);
-	loss = conversation_queue(&side->hall, vault_conversation(vault, slot), message, now);
+	loss = conversation_queue(&side->hall, store_conversation(store, slot), message, now);
 	session_note(side, slot, false);
 	return loss;
 }
 
 void session_relay(struct session_side *side, uint32_t player_id, const struct outgoing *message, uint64_t now)
 {
-	const struct vault *vault = side->vault;
-	const uint32_t slot = vault_player(vault, player_id);
+	const struct session_store *store = side->store;
+	const uint32_t slot = store_player(store, player_id);
 
 	if (slot == PLAYER_NONE) {
 		lose(side, PG_LOSS_NO_PLAYER);
 		return;
 	}
 
-	const uint32_t session = issued_session(&vault->records[slot]);
-	const uint8_t owner = issued_owner(&vault->records[slot]);
+	const uint32_t session = issued_session(&store->records[slot]);
+	const uint8_t owner = issued_owner(&store->records[slot]);
 
 	if (session == 0 || owner == side->worker || owner == ISSUED_NO_OWNER)
 		session_deliver(side, session, message, now);
@@ -52,8 +52,8 @@ void session_relay(struct session_side *side, uint32_t player_id, const struct o
 
 void session_note(struct session_side *side, uint32_t slot, bool ids)
 {
-	struct issued *record = &side->vault->records[slot];
-	const struct conversation *c = vault_conversation(side->vault, slot);
+	struct issued *record = &side->store->records[slot];
+	const struct conversation *c = store_conversation(side->store, slot);
 	const bool holds = conversation_holds_messages(c);
 	const uint64_t due = conversation_gave_up(c) ? 0 : conversation_due(c);
 

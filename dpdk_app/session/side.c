@@ -11,7 +11,7 @@
 
 int session_side_init(struct session_side *side, const struct side_setup *setup, struct pg_error *error)
 {
-	side->vault = setup->vault;
+	side->store = setup->store;
 	side->stats = setup->stats;
 	side->tsc_hz = setup->tsc_hz;
 	side->secret = setup->secret;
@@ -45,6 +45,6 @@ void session_side_free(struct session_side *side)
 
 uint32_t session_side_begin(struct session_side *side, uint64_t now)
 {
-	wheel_init(&side->wheel, side->vault->links, side->tsc_hz / TICKS_PER_S, now);
+	wheel_init(&side->wheel, side->store->links, side->tsc_hz / TICKS_PER_S, now);
 	return connection_adopt(side, now);
 }

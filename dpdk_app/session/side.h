@@ -8,7 +8,7 @@
 #include "limit/source_limit.h"
 #include "session/outbox.h"
 #include "session/relay.h"
-#include "session/vault.h"
+#include "session/store.h"
 #include "session/wheel.h"
 
 /// The share of time that handshakes may take: cycles that they used, made cycles that must go by before the next.
@@ -39,7 +39,7 @@ struct session_rules {
 
 struct session_side {
 	// set before the worker starts
-	struct vault *vault;
+	struct session_store *store;
 	struct cipher_code code;
 	struct pg_worker_stats *stats;
 	uint64_t tsc_hz;
@@ -62,7 +62,7 @@ struct session_side {
 
 /// What a side is made from. All of it stays the caller's, and outlives the side.
 struct side_setup {
-	struct vault *vault; // open and furnished
+	struct session_store *store; // open, with its local part attached
 	struct pg_worker_stats *stats;
 	const struct session_rules *rules; // the first; a new policy brings others
 	struct relay *relay;               // as in struct session_side

@@ -47,7 +47,7 @@ void appliance_plan(struct appliance *a, uint8_t engine, uint32_t workers, uint3
 	plan->policy.idle_timeout_ns = 60000000000ULL;
 }
 
-void appliance_furnish(struct appliance *a)
+void appliance_prepare(struct appliance *a)
 {
 	const uint32_t plain = a->plan.session_capacity, issued = a->plan.issued_capacity,
 		       workers = a->plan.worker_count;

@@ -22,11 +22,12 @@ struct appliance {
 /// A UDP port that nobody has at this moment.
 uint16_t free_port(void);
 
-/// What is to run: one listener of the plain profile, and room for so many of its sessions. To be changed before it is furnished.
+/// What is to run: one listener of the plain profile, and room for so many of its sessions. To be changed before it is
+/// prepared.
 void appliance_plan(struct appliance *a, uint8_t engine, uint32_t workers, uint32_t capacity);
 
 /// Make what outlives it, as large as the plan says. Freed by appliance_give_up().
-void appliance_furnish(struct appliance *a);
+void appliance_prepare(struct appliance *a);
 void appliance_give_up(struct appliance *a);
 
 /// Open and start, stop and close; the test fails when the appliance does.

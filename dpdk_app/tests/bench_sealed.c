@@ -128,9 +128,9 @@ static void make_frames(struct bench *b, uint32_t sessions)
 static void rewind_windows(struct bench *b)
 {
 	for (uint32_t i = 0; i < b->house->capacity; i++) {
-		struct issued *record = &b->house->vault.records[i];
+		struct issued *record = &b->house->store.records[i];
 
-		vault_conversation(&b->house->vault, i)->acknowledged = (struct acknowledged){0};
+		store_conversation(&b->house->store, i)->acknowledged = (struct acknowledged){0};
 		record->tx_counter = b->greeted;
 		record->replay = (struct replay){0};
 		record->taken = 0;
@@ -193,7 +193,7 @@ static void timed_datagrams(struct bench *b, uint32_t next, uint64_t *cycles)
 ALWAYS_INLINE void prefetch_keys(const struct bench *b, uint32_t frame, uint16_t length)
 {
 	const struct cipher_code *code = &b->house->side[0]->code;
-	const struct cipher *cipher = &b->house->vault.lockers[b->session[frame]].cipher;
+	const struct cipher *cipher = &b->house->store.locals[b->session[frame]].cipher;
 
 	cipher_prefetch(code, &cipher->open, length - SESSION_SEALED_MIN);
 	cipher_prefetch(code, &cipher->seal, 0);
@@ -203,7 +203,7 @@ ALWAYS_INLINE void prefetch_keys(const struct bench *b, uint32_t frame, uint16_t
 static void timed_crypto(struct bench *b, uint32_t next, uint64_t *cycles)
 {
 	const struct cipher_code *code = &b->house->side[0]->code;
-	const struct locker *lockers = b->house->vault.lockers;
+	const struct session_local *locals = b->house->store.locals;
 	const uint16_t length = (uint16_t)(b->length - COMMON_L4 - sizeof(struct udp_header));
 	struct burst burst;
 	uint64_t then;
@@ -216,7 +216,7 @@ static void timed_crypto(struct bench *b, uint32_t next, uint64_t *cycles)
 	for (unsigned i = 0; i < BURST_MAX; i++) {
 		uint8_t *payload = burst.frame[i] + COMMON_L4 + sizeof(struct udp_header);
 		const struct session_header *header = (const struct session_header *)payload;
-		const struct cipher *cipher = &lockers[b->session[next + i]].cipher;
+		const struct cipher *cipher = &locals[b->session[next + i]].cipher;
 
 		if (i + CRYPTO_AHEAD < BURST_MAX)
 			prefetch_keys(b, next + i + CRYPTO_AHEAD, length);
@@ -242,7 +242,7 @@ static struct bench *open_bench(uint32_t sessions)
 	struct bench *b = zeroed_lines(sizeof(*b));
 
 	b->rig = rig_open("auto", 16);
-	b->house = house_open(sessions, VAULT_FRAMES);
+	b->house = house_open(sessions, STORE_FRAMES);
 	set_limits(&b->house->rules);
 	b->rig->policy.sessions = b->house->rules;
 	b->rig->gate.side = b->house->side[0];

@@ -29,13 +29,13 @@ struct pg_core {
 	struct duties duties;
 	struct pg_worker_stats stats;
 	struct gate gate;
-	struct vault vault;
+	struct session_store store;
 	struct session_side side;
 	const struct hot_path *hot_path;
 	void *state; // the caller's, or `own`
 	void *own;   // NULL: the caller's is used
 	void *index;
-	void *private; // of the vault
+	void *private; // of the store
 	void *messages;
 	uint8_t frame[BURST_MAX][FRAME_ROOM];
 	uint8_t payload[BURST_MAX][PG_DATAGRAM_MAX + 1];
@@ -68,10 +68,10 @@ static bool make_state(struct pg_core *core, const struct pg_plan *plan)
 
 static bool open_side(struct pg_core *core, const struct pg_plan *plan)
 {
-	const unsigned reach = plan->engine == PG_ENGINE_DPDK ? VAULT_FRAMES : VAULT_SOCKETS;
+	const unsigned reach = plan->engine == PG_ENGINE_DPDK ? STORE_FRAMES : STORE_SOCKETS;
 	struct pg_error error;
 	struct side_setup setup = {
-		.vault = &core->vault,
+		.store = &core->store,
 		.stats = &core->stats,
 		.rules = &core->policy.sessions,
 		.secret = fixed_secret,
@@ -80,12 +80,12 @@ static bool open_side(struct pg_core *core, const struct pg_plan *plan)
 		.compression_level = (int)plan->compression_level,
 	};
 
-	vault_open(&core->vault, core->state);
-	core->private = zeroed_lines(vault_private_size(core->vault.capacity, reach));
+	store_open(&core->store, core->state);
+	core->private = zeroed_lines(store_local_size(core->store.capacity, reach));
 	core->messages = zeroed_lines(message_pool_size(setup.message_bytes));
 	if (!core->private || !core->messages)
 		return false;
-	vault_furnish(&core->vault, core->private, reach);
+	store_attach_local(&core->store, core->private, reach);
 	setup.message_memory = core->messages;
 	core->gate.side = &core->side;
 	if (session_side_init(&core->side, &setup, &error) != PG_OK)
@@ -239,7 +239,7 @@ uint32_t pg_core_due(struct pg_core *core, uint64_t now, struct pg_datagram *dat
 	struct datagram_departures out;
 	uint32_t filled;
 
-	if (!core->vault.ways)
+	if (!core->store.ways)
 		return 0;
 	if (n > BURST_MAX)
 		n = BURST_MAX;
@@ -263,7 +263,7 @@ int pg_core_send(struct pg_core *core, uint64_t now, const struct pg_letter *let
 
 	if (!core->gate.side)
 		return error_set(error, PG_ERROR_USAGE, "no listener speaks the session profile");
-	rc = letter_open(&core->vault, letter, &message, error);
+	rc = letter_open(&core->store, letter, &message, error);
 	if (rc == PG_OK)
 		session_deliver(&core->side, letter->session, &message, now);
 	return rc;
@@ -281,7 +281,7 @@ uint32_t pg_core_expire(struct pg_core *core, uint64_t now)
 	counter_add(&core->stats.sessions_expired, freed);
 	if (!core->gate.side)
 		return freed;
-	return freed + connection_sweep(&core->side, now, core->vault.capacity);
+	return freed + connection_sweep(&core->side, now, core->store.capacity);
 }
 
 void pg_core_link_up(struct pg_core *core, uint64_t now)

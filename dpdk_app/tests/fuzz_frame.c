@@ -167,7 +167,7 @@ static void let_time_pass(struct pair *p)
 
 static void prepare(struct pair *p)
 {
-	p->house = house_open(ISSUED, VAULT_FRAMES);
+	p->house = house_open(ISSUED, STORE_FRAMES);
 	for (uint32_t i = 0; i < ISSUED; i++) {
 		const struct player player = house_issue(p->house, i + 1, 3600, false);
 

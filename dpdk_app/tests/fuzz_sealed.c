@@ -58,7 +58,7 @@ static void require(bool condition)
 
 static void open_world(struct world *w, const char *isa)
 {
-	w->house = house_open(CAPACITY, FRAMES ? VAULT_FRAMES | VAULT_SOCKETS : VAULT_SOCKETS);
+	w->house = house_open(CAPACITY, FRAMES ? STORE_FRAMES | STORE_SOCKETS : STORE_SOCKETS);
 	w->rig = rig_open(isa, 16);
 	w->rig->policy.sessions = w->house->rules;
 	for (unsigned i = 0; i < PG_REQUESTS; i++)
@@ -161,7 +161,7 @@ static void check_answer(struct table *t, unsigned i)
 static void know_ways(struct table *t)
 {
 	for (unsigned k = 0; k < LEVELS; k++)
-		memset(t->world[k].house->vault.ways, 1, CAPACITY);
+		memset(t->world[k].house->store.ways, 1, CAPACITY);
 }
 
 static void depart(struct table *t)
@@ -258,13 +258,13 @@ static void run_burst(struct table *t)
 	uint8_t before[CAPACITY * sizeof(struct issued)];
 	struct world *w = t->world;
 
-	memcpy(before, w[0].house->vault.records, records);
+	memcpy(before, w[0].house->store.records, records);
 	for (unsigned k = 0; k < LEVELS; k++)
 		run_level(t, k);
-	require(memcmp(w[0].house->vault.records, w[1].house->vault.records, records) == 0);
+	require(memcmp(w[0].house->store.records, w[1].house->store.records, records) == 0);
 	require(memcmp(&w[0].house->stats[0], &w[1].house->stats[0], sizeof(w[0].house->stats[0])) == 0);
 	if (!t->authentic)
-		require(memcmp(before, w[0].house->vault.records, records) == 0);
+		require(memcmp(before, w[0].house->store.records, records) == 0);
 	for (unsigned i = 0; i < t->n; i++) {
 		require(w[0].burst.drop[i] == w[1].burst.drop[i]);
 		if (w[0].burst.drop[i] != PG_DROP_NONE)
@@ -367,7 +367,7 @@ static void start_process(struct table *t)
 		struct session_side *side = house->side[0];
 
 		for (uint32_t slot = 0; slot < CAPACITY; slot++)
-			conversation_end(&side->hall, vault_conversation(&house->vault, slot), PG_LOSS_CLOSED);
+			conversation_end(&side->hall, store_conversation(&house->store, slot), PG_LOSS_CLOSED);
 		require(side->hall.pool->used == 1 || side->hall.pool->used == 0);
 		house_restart_in_place(house);
 	}
@@ -380,7 +380,7 @@ static void end(struct table *t)
 		struct session_side *side = t->world[k].house->side[0];
 
 		for (uint32_t slot = 0; slot < CAPACITY; slot++)
-			if (issued_owner(&side->vault->records[slot]) == 0)
+			if (issued_owner(&side->store->records[slot]) == 0)
 				connection_close(side, slot, SESSION_CLOSED_SHUTDOWN, t->world[k].house->now);
 		require(side->hall.pool->used == 1 || side->hall.pool->used == 0);
 		require(t->world[k].house->stats[0].connected == 0 && side->wheel.scheduled == 0);

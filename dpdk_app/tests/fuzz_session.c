@@ -34,7 +34,7 @@ static void require(bool condition)
 
 static void prepare(struct table *t)
 {
-	t->house = house_open(CAPACITY, VAULT_FRAMES);
+	t->house = house_open(CAPACITY, STORE_FRAMES);
 	for (uint32_t i = 0; i < PLAYERS; i++)
 		t->issued[i] = house_issue(t->house, i + 1, 60, i == 2);
 	require(pg_session_revoke(t->house->state, t->issued[3].session));
@@ -46,7 +46,7 @@ static void prepare(struct table *t)
 
 static struct issued *records(const struct table *t)
 {
-	return t->house->vault.records;
+	return t->house->store.records;
 }
 
 /// Connections by the records, against the gauges.
@@ -102,7 +102,7 @@ static struct player *prover(struct table *t, const struct peer *peer, const uin
 
 		if (confirm.header.session == player->session &&
 		    proof_is_right(PROOF_OF_CONFIRM, player->key, datagram, length) &&
-		    cookie_check(confirm.cookie, &t->house->vault.cookies, peer, player->session, confirm.client_nonce,
+		    cookie_check(confirm.cookie, &t->house->store.cookies, peer, player->session, confirm.client_nonce,
 				 &ms) == COOKIE_GOOD)
 			return player;
 	}

@@ -22,7 +22,7 @@ int gatehouse_open(void **state)
 	struct gatehouse *g = zeroed_lines(sizeof(*g));
 
 	g->way = *(const unsigned *)*state;
-	g->house = house_open(GATEHOUSE_CAPACITY, g->way == WAY_KERNEL ? VAULT_SOCKETS : VAULT_FRAMES);
+	g->house = house_open(GATEHOUSE_CAPACITY, g->way == WAY_KERNEL ? STORE_SOCKETS : STORE_FRAMES);
 	g->rig = rig_open("auto", 16);
 	if (g->way == WAY_OFFLOAD || g->way == WAY_OFFLOAD_UDP)
 		rig_offload(g->rig, 1 | (g->way == WAY_OFFLOAD ? TX_CHECKSUM_IP | TX_CHECKSUM_UDP : TX_CHECKSUM_UDP)

@@ -10,7 +10,7 @@ struct house *house;
 
 int open_house(void **state UNUSED)
 {
-	house = house_open(64, VAULT_FRAMES);
+	house = house_open(64, STORE_FRAMES);
 	return 0;
 }
 

@@ -25,7 +25,7 @@ static void open_side(struct house *house, uint8_t worker)
 	struct session_side *side = zeroed_lines(sizeof(*side));
 	struct pg_error error;
 	struct side_setup setup = {
-		.vault = &house->vault,
+		.store = &house->store,
 		.stats = &house->stats[worker],
 		.rules = &house->rules,
 		.secret = RIG_SECRET,
@@ -53,9 +53,9 @@ static uint32_t begin(struct house *house)
 /// @return connections that go on
 static uint32_t open_process(struct house *house)
 {
-	vault_open(&house->vault, house->state);
-	house->process = zeroed_lines(vault_private_size(house->capacity, house->reach));
-	vault_furnish(&house->vault, house->process, house->reach);
+	store_open(&house->store, house->state);
+	house->process = zeroed_lines(store_local_size(house->capacity, house->reach));
+	store_attach_local(&house->store, house->process, house->reach);
 	for (uint8_t worker = 0; worker < HOUSE_SIDES; worker++)
 		open_side(house, worker);
 	return begin(house);
@@ -112,7 +112,7 @@ uint32_t house_restart(struct house *house)
 
 uint32_t house_restart_in_place(struct house *house)
 {
-	memset(house->process, 0, vault_private_size(house->capacity, house->reach));
+	memset(house->process, 0, store_local_size(house->capacity, house->reach));
 	for (unsigned worker = 0; worker < HOUSE_SIDES; worker++) {
 		struct session_side *side = house->side[worker];
 
@@ -130,7 +130,7 @@ uint32_t house_restart_in_place(struct house *house)
 uint32_t house_reset(struct house *house, const void *state, uint64_t now)
 {
 	memcpy(house->state, state, house->state_size);
-	vault_open(&house->vault, house->state);
+	store_open(&house->store, house->state);
 	memset(house->stats, 0, sizeof(house->stats));
 	house->now = now;
 	for (uint8_t worker = 0; worker < HOUSE_SIDES; worker++)
@@ -168,17 +168,17 @@ struct player house_issue(struct house *house, uint32_t id, uint32_t ttl_s, bool
 
 uint32_t house_slot(const struct house *house, const struct player *player)
 {
-	return session_slot(&house->vault.numbers, player->session);
+	return session_slot(&house->store.numbers, player->session);
 }
 
 struct issued *house_record(const struct house *house, const struct player *player)
 {
-	return &house->vault.records[house_slot(house, player)];
+	return &house->store.records[house_slot(house, player)];
 }
 
 uint32_t house_next_number(const struct house *house, uint32_t session)
 {
-	const struct session_numbers *numbers = &house->vault.numbers;
+	const struct session_numbers *numbers = &house->store.numbers;
 
 	return session_number_next(numbers, session_slot(numbers, session), session);
 }

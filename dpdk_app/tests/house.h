@@ -17,19 +17,19 @@
 struct house {
 	void *state;
 	size_t state_size;
-	struct vault vault;
+	struct session_store store;
 	struct session_side *side[HOUSE_SIDES];
 	struct session_rules rules;
 	struct pg_worker_stats stats[HOUSE_SIDES];
 	uint64_t now; // TSC: real at first, then the test's
 	uint32_t capacity;
-	unsigned reach; // of enum vault_reach
+	unsigned reach; // of enum store_reach
 	uint8_t *message_memory[HOUSE_SIDES];
-	void *process; // private memory of the vault
+	void *process; // private memory of the store
 };
 
 /// Everything unlimited, idle after 30 s. Ends the process when something is missing.
-/// @param reach  of enum vault_reach: as the product, one of them, but where frames and datagrams are compared
+/// @param reach  of enum store_reach: as the product, one of them, but where frames and datagrams are compared
 struct house *house_open(uint32_t capacity, unsigned reach);
 void house_close(struct house *house);
 

@@ -29,7 +29,7 @@ struct beginning {
 static struct beginning beginning_make(void)
 {
 	struct beginning b = {
-		.house = {house_open(TWINS_CAPACITY, VAULT_FRAMES), house_open(TWINS_CAPACITY, VAULT_FRAMES)}};
+		.house = {house_open(TWINS_CAPACITY, STORE_FRAMES), house_open(TWINS_CAPACITY, STORE_FRAMES)}};
 	struct house *house = b.house[0];
 
 	for (unsigned i = 0; i < CAST; i++) {
@@ -73,7 +73,7 @@ static void twin_open(struct twin *twin, struct house *house, const struct begin
 	twin->gate.side = house->side[0];
 	twin->gate.stats = &house->stats[0];
 	twin->gate.arrivals = &house->stats[0].received;
-	told_open(&twin->told, &house->vault);
+	told_open(&twin->told, &house->store);
 	twin->listener = (struct acknowledged_listener){told_write_down, &twin->told};
 	house->side[0]->hall.listener = &twin->listener;
 	house->side[0]->hall.listeners = 1;
@@ -174,10 +174,10 @@ static void give(struct twin *twin, const struct twins *t, struct burst *burst, 
 }
 
 /// All that players, the operator and another worker can ever see of a conversation.
-static void check_conversations(const struct vault *a, const struct vault *b)
+static void check_conversations(const struct session_store *a, const struct session_store *b)
 {
 	for (uint32_t slot = 0; slot < TWINS_CAPACITY; slot++) {
-		const struct conversation *x = vault_conversation(a, slot), *y = vault_conversation(b, slot);
+		const struct conversation *x = store_conversation(a, slot), *y = store_conversation(b, slot);
 
 		assert_int_equal(x->wake, y->wake);
 		assert_int_equal(x->owed, y->owed);
@@ -198,9 +198,9 @@ static void check_alike(const struct twins *t)
 	const struct session_side *x = a->side[0], *y = b->side[0];
 
 	assert_memory_equal(a->stats, b->stats, sizeof(a->stats));
-	assert_memory_equal(a->vault.records, b->vault.records, TWINS_CAPACITY * sizeof(struct issued));
-	assert_memory_equal(a->vault.routes, b->vault.routes, TWINS_CAPACITY * sizeof(struct route));
-	check_conversations(&a->vault, &b->vault);
+	assert_memory_equal(a->store.records, b->store.records, TWINS_CAPACITY * sizeof(struct issued));
+	assert_memory_equal(a->store.routes, b->store.routes, TWINS_CAPACITY * sizeof(struct route));
+	check_conversations(&a->store, &b->store);
 	assert_true(told_alike(&t->twin[WITH].told, &t->twin[WITHOUT].told));
 	assert_int_equal(x->outbox.count, y->outbox.count);
 	assert_int_equal(x->wheel.scheduled, y->wheel.scheduled);

@@ -305,7 +305,7 @@ static void who_leaves_is_gone_and_may_come_again(void **state UNUSED)
 	assert_nobody_is_connected(&player);
 	assert_int_equal(house->side[0]->outbox.count, 0); // the player knows
 	assert_int_equal(house->stats[0].closed[SESSION_CLOSED_LEFT], 1);
-	assert_memory_equal(&house->vault.lockers[slot_of(&player)].cipher, &nothing, sizeof(nothing));
+	assert_memory_equal(&house->store.locals[slot_of(&player)].cipher, &nothing, sizeof(nothing));
 	house_wait(house, 1);
 	assert_true(house_connect(house, 1, &player)); // by another worker, even
 	assert_int_equal(house_record(house, &player)->owner, 1);

@@ -30,7 +30,7 @@ static void a_connection_goes_on_after_a_restart(void **state UNUSED)
 	assert_false(replay_fresh(&record->replay, 2));           // and what may have been seen
 	length = player_seal(house, &player, SESSION_DATA, "after", 5, datagram);
 	assert_true(replay_fresh(&record->replay, player.sent));
-	assert_true(cipher_open(&house->side[0]->code, &house->vault.lockers[slot_of(&player)].cipher.open, player.sent,
+	assert_true(cipher_open(&house->side[0]->code, &house->store.locals[slot_of(&player)].cipher.open, player.sent,
 				datagram, 20, length));
 	connection_close(house->side[0], slot_of(&player), SESSION_CLOSED_SHUTDOWN, house->now);
 	assert_told(&player, &player.peer, SESSION_CLOSED_SHUTDOWN);

@@ -54,7 +54,7 @@ static void both_directions_have_keys_of_their_own(void **state UNUSED)
 	uint16_t length;
 
 	assert_true(house_connect(house, 0, &player));
-	cipher = &house->vault.lockers[house_slot(house, &player)].cipher;
+	cipher = &house->store.locals[house_slot(house, &player)].cipher;
 	length = player_seal(house, &player, SESSION_DATA, "hello", 5, datagram);
 	assert_false(cipher_open(&house->side[0]->code, &cipher->seal, 1, datagram, 20, length));
 	length = player_seal(house, &player, SESSION_DATA, "hello", 5, datagram);

@@ -393,7 +393,7 @@ static void an_appliance_breaks_no_promise_and_leaves_no_buffer_with_a_device(vo
 					       .tx_descriptors = 64};
 	memcpy(a.plan.port[0].mac, mac, sizeof(mac));
 	a.plan.worker[0] = (struct pg_worker_plan){.lcore = 1, .queue_count = 1};
-	appliance_furnish(&a);
+	appliance_prepare(&a);
 	appliance_start(&a);
 	for (unsigned waited = 0; TOTAL(&a, tx_sent) < ANSWERS && waited < SETTLE_MS; waited++)
 		usleep(1000);

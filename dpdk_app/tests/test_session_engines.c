@@ -59,7 +59,7 @@ static void allot(struct town *t, uint8_t engine)
 	plan->message_memory_mib = 16;
 	plan->compression_level = 6;
 	plan->policy.delivery = delivery();
-	appliance_furnish(&t->appliance);
+	appliance_prepare(&t->appliance);
 }
 
 // ---------------------------------------------------------------- players

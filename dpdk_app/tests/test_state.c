@@ -134,7 +134,7 @@ static void what_workers_keep_in_another_version_is_begun_anew_and_told(void **s
 
 static void players_of_one_profile_go_on_where_those_of_the_other_are_dropped(void **state UNUSED)
 {
-	struct house *house = house_open(SLOTS, VAULT_SOCKETS);
+	struct house *house = house_open(SLOTS, STORE_SOCKETS);
 	struct made made = {house->state, house->state_size, house->state};
 	struct player player = house_issue(house, 7, 60, false);
 

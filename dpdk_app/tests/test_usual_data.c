@@ -199,7 +199,7 @@ static void several_movements_in_one_datagram_are_taken(void **state UNUSED)
 static void check_conversations(struct twins *t)
 {
 	const struct house *house = t->twin[WITH].house;
-	const struct conversation *c = vault_conversation(&house->vault, house_slot(house, &t->player[SENDER]));
+	const struct conversation *c = store_conversation(&house->store, house_slot(house, &t->player[SENDER]));
 	uint64_t seed = 23;
 	unsigned id = 0, restless = 0;
 

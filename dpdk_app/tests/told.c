@@ -8,9 +8,9 @@
 
 #include "unit.h"
 
-void told_open(struct told_book *book, const struct vault *vault)
+void told_open(struct told_book *book, const struct session_store *store)
 {
-	*book = (struct told_book){.vault = vault};
+	*book = (struct told_book){.store = store};
 	for (unsigned who = 0; who < TOLD_WHO; who++) {
 		book->of[who].has = calloc(TOLD_SPAN, 1);
 		assert_non_null(book->of[who].has);
@@ -34,7 +34,7 @@ void told_from(struct told_book *book, uint32_t who, uint64_t base)
 
 static void check_connection(struct told_book *book, uint32_t who, uint64_t newest)
 {
-	const struct issued *record = &book->vault->records[who];
+	const struct issued *record = &book->store->records[who];
 	struct told_of *of = &book->of[who];
 
 	assert_true(newest <= record->tx_counter);
@@ -49,7 +49,7 @@ void told_write_down(void *context, uint32_t who, struct arrived arrived, uint64
 	struct told_book *book = context;
 
 	assert_true(who < TOLD_WHO && arrived.packets != 0);
-	if (book->vault)
+	if (book->store)
 		check_connection(book, who, arrived.newest);
 
 	struct told_of *of = &book->of[who];

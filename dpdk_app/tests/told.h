@@ -5,7 +5,7 @@
 #define POLLGATE_TESTS_TOLD_H
 
 #include "delivery/acknowledged.h"
-#include "session/vault.h"
+#include "session/store.h"
 
 #define TOLD_WHO 32         // so many conversations at most
 #define TOLD_SPAN (1 << 16) // counters around `base` that are remembered of each
@@ -19,11 +19,11 @@ struct told_of {
 };
 
 struct told_book {
-	const struct vault *vault; // whose slots they are; NULL: no sessions, and no counter is unsent
+	const struct session_store *store; // whose slots they are; NULL: no sessions, and no counter is unsent
 	struct told_of of[TOLD_WHO];
 };
 
-void told_open(struct told_book *book, const struct vault *vault);
+void told_open(struct told_book *book, const struct session_store *store);
 void told_close(struct told_book *book);
 
 /// struct acknowledged_listener.told; its context is the book.

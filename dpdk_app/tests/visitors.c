@@ -15,7 +15,7 @@
 void allot(struct appliance *a, uint8_t engine, uint32_t workers)
 {
 	appliance_plan(a, engine, workers, CAPACITY);
-	appliance_furnish(a);
+	appliance_prepare(a);
 }
 
 void assert_conserved(const struct appliance *a)

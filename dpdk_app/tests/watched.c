@@ -80,7 +80,7 @@ void assert_no_nonce_was_used_twice(void)
 
 int open_watched_house(void **state UNUSED)
 {
-	house = house_open(16, VAULT_SOCKETS);
+	house = house_open(16, STORE_SOCKETS);
 	sealing_count = 0;
 	sealing_room = 100000;
 	sealings = malloc(sealing_room * sizeof(*sealings));

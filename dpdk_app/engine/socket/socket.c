@@ -327,13 +327,13 @@ static uint8_t only_way(const struct socket_worker *w, const struct peer *peer)
 static void recall_ways(struct socket_worker *w)
 {
 	const struct session_side *side = w->common.side;
-	const uint32_t used = vault_used(side->vault);
+	const uint32_t used = store_used(side->store);
 
 	for (uint32_t slot = 0; slot < used; slot++) {
-		const struct issued *record = &side->vault->records[slot];
+		const struct issued *record = &side->store->records[slot];
 
 		if (issued_owner(record) == side->worker)
-			side->vault->ways[slot] = only_way(w, &record->peer);
+			side->store->ways[slot] = only_way(w, &record->peer);
 	}
 }
 

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// session/store.c: see store.h.
+
+#include "session/store.h"
+
+#include <string.h>
+
+#include "net/route.h"
+#include "session/state.h"
+#include "session/wheel.h"
+
+static_assert(sizeof(struct cookie_secret) == STATE_COOKIE_SECRET_LEN, "is kept in the state");
+
+void store_open(struct session_store *store, void *state)
+{
+	const struct state_parts parts = state_parts(state);
+
+	store->capacity = parts.issued_capacity;
+	store->used = &parts.desk->used;
+	store->records = parts.records;
+	store->players = parts.players;
+	store->numbers = parts.numbers;
+	memcpy(store->cookies.bytes, parts.cookie_secret, sizeof(store->cookies.bytes));
+}
+
+/// Bytes of each private array.
+struct array_sizes {
+	size_t locals, links, routes, ways;
+};
+
+static struct array_sizes array_sizes(size_t slots, unsigned reach)
+{
+	return (struct array_sizes){
+		.locals = whole_lines(slots * sizeof(struct session_local)),
+		.links = whole_lines(slots * sizeof(struct wheel_link)),
+		.routes = reach & STORE_FRAMES ? whole_lines(slots * sizeof(struct route)) : 0,
+		.ways = reach & STORE_SOCKETS ? whole_lines(slots) : 0,
+	};
+}
+
+size_t store_local_size(uint32_t capacity, unsigned reach)
+{
+	const struct array_sizes size = array_sizes(capacity, reach);
+
+	return size.locals + size.links + size.routes + size.ways;
+}
+
+void store_attach_local(struct session_store *store, void *memory, unsigned reach)
+{
+	const struct array_sizes size = array_sizes(store->capacity, reach);
+	uint8_t *at = memory;
+
+	store->locals = (struct session_local *)at;
+	at += size.locals;
+	store->links = (struct wheel_link *)at;
+	at += size.links;
+	store->routes = reach & STORE_FRAMES ? (struct route *)at : NULL;
+	at += size.routes;
+	store->ways = reach & STORE_SOCKETS ? at : NULL;
+}
