@@ -17,7 +17,8 @@ static const struct relayed relayed[UINT8_MAX + 1] = {
 #include "wire/messages.def"
 };
 
-void dispatch_event(struct session_side *side, const struct issued *from, const struct delivered *message, uint64_t now)
+void dispatch_event(struct session_shard *shard, const struct issued *from, const struct delivered *message,
+		    uint64_t now)
 {
 	const struct relayed *kind = &relayed[message->type];
 	const uint32_t target = load32(message->body + kind->target);
@@ -33,7 +34,7 @@ void dispatch_event(struct session_side *side, const struct issued *from, const 
 
 	// For everyone near: there is no world and no game process that knows who that is.
 	if (target == 0)
-		counter_add(&side->stats->messages.lost[PG_LOSS_NO_RECEIVER], 1);
+		counter_add(&shard->stats->messages.lost[PG_LOSS_NO_RECEIVER], 1);
 	else
-		session_relay(side, target, &event, now);
+		session_relay(shard, target, &event, now);
 }

@@ -5,7 +5,7 @@
 #ifndef POLLGATE_GAME_DISPATCH_H
 #define POLLGATE_GAME_DISPATCH_H
 
-#include "session/side.h"
+#include "session/shard.h"
 
 /// Where a player is and moves goes into the player's own session.
 /// @param motion  a struct motion, of any alignment
@@ -15,7 +15,7 @@ ALWAYS_INLINE void dispatch_move(struct issued *from, const uint8_t *motion)
 }
 
 /// Deliver an event: an action of one player on another, or a message to another.
-COLD void dispatch_event(struct session_side *side, const struct issued *from, const struct delivered *message,
+COLD void dispatch_event(struct session_shard *shard, const struct issued *from, const struct delivered *message,
 			 uint64_t now);
 
 // Effects on who says it, as wire/messages.def names them.
@@ -32,7 +32,7 @@ ALWAYS_INLINE void effect_none(struct issued *from, const uint8_t *body)
 }
 
 /// @param from  the sender's record, which is ours
-ALWAYS_INLINE void dispatch(struct session_side *side, struct issued *from, const struct delivered *message,
+ALWAYS_INLINE void dispatch(struct session_shard *shard, struct issued *from, const struct delivered *message,
 			    uint64_t now)
 {
 	if (likely(message->type == SESSION_MOVE)) {
@@ -46,7 +46,7 @@ ALWAYS_INLINE void dispatch(struct session_side *side, struct issued *from, cons
 		break;
 #include "wire/messages.def"
 	default:
-		dispatch_event(side, from, message, now);
+		dispatch_event(shard, from, message, now);
 	}
 }
 

@@ -151,7 +151,7 @@ static void sort_session_datagrams(struct gate *gate, struct datagram_burst *bur
 
 static void conclude_datagram(struct gate *gate, struct datagram_burst *burst, const struct sealed *s)
 {
-	uint8_t *ways = gate->side->store->ways;
+	uint8_t *ways = gate->shard->store->ways;
 
 	if (unlikely(s->learn) && ways)
 		ways[s->slot] = (uint8_t)(burst->way[s->at] + 1);

@@ -23,21 +23,21 @@ struct departure {
 };
 
 /// A session of ours that is due and connected; one that gave up is closed, which leaves something in the outbox.
-static bool is_due(struct session_side *side, uint32_t slot, uint64_t now)
+static bool is_due(struct session_shard *shard, uint32_t slot, uint64_t now)
 {
-	const struct session_store *store = side->store;
+	const struct session_store *store = shard->store;
 	const struct issued *record = &store->records[slot];
 	const struct conversation *c = store_conversation(store, slot);
 
 	// The sweep closes what was revoked.
-	if (issued_owner(record) != side->worker || record->phase != ISSUED_CONNECTED || issued_session(record) == 0)
+	if (issued_owner(record) != shard->worker || record->phase != ISSUED_CONNECTED || issued_session(record) == 0)
 		return false;
 	if (conversation_gave_up(c)) {
-		connection_close(side, slot, SESSION_CLOSED_UNDELIVERABLE, now);
+		connection_close(shard, slot, SESSION_CLOSED_UNDELIVERABLE, now);
 		return false;
 	}
 	if (conversation_due(c) > now) { // something happened since it was scheduled
-		session_note(side, slot, false);
+		session_note(shard, slot, false);
 		return false;
 	}
 	return true;
@@ -45,10 +45,10 @@ static bool is_due(struct session_side *side, uint32_t slot, uint64_t now)
 
 /// @param looks  in and out: how many sessions may still be looked at
 /// @return false when nothing is waiting, or not to be looked at now
-static bool next_departure(struct session_side *side, struct departure *out, unsigned *looks, uint64_t now)
+static bool next_departure(struct session_shard *shard, struct departure *out, unsigned *looks, uint64_t now)
 {
 	for (;;) {
-		const struct parting *parting = outbox_oldest(&side->outbox);
+		const struct parting *parting = outbox_oldest(&shard->outbox);
 		uint32_t slot;
 
 		if (parting) {
@@ -58,95 +58,95 @@ static bool next_departure(struct session_side *side, struct departure *out, uns
 		if (*looks == 0)
 			return false;
 		(*looks)--;
-		slot = wheel_pop(&side->wheel, now);
+		slot = wheel_pop(&shard->wheel, now);
 		if (slot == WHEEL_NONE)
 			return false;
-		if (is_due(side, slot, now)) {
-			*out = (struct departure){NULL, slot, &side->store->records[slot].peer};
+		if (is_due(shard, slot, now)) {
+			*out = (struct departure){NULL, slot, &shard->store->records[slot].peer};
 			return true;
 		}
 	}
 }
 
-static uint16_t write_parting(struct session_side *side, const struct parting *parting, uint8_t *payload)
+static uint16_t write_parting(struct session_shard *shard, const struct parting *parting, uint8_t *payload)
 {
 	const uint16_t length = parting->length;
 
 	memcpy(payload, parting->payload, length);
-	outbox_remove(&side->outbox);
+	outbox_remove(&shard->outbox);
 	return length;
 }
 
 /// @return bytes, or 0: with this packet the session gave up, and is closed instead
-static uint16_t write_data(struct session_side *side, uint32_t slot, uint8_t *payload, uint64_t now)
+static uint16_t write_data(struct session_shard *shard, uint32_t slot, uint8_t *payload, uint64_t now)
 {
-	const uint16_t length = sealed_data(side, slot, side->store->records[slot].number, payload, now);
+	const uint16_t length = sealed_data(shard, slot, shard->store->records[slot].number, payload, now);
 
-	if (conversation_gave_up(store_conversation(side->store, slot))) {
-		connection_close(side, slot, SESSION_CLOSED_UNDELIVERABLE, now);
+	if (conversation_gave_up(store_conversation(shard->store, slot))) {
+		connection_close(shard, slot, SESSION_CLOSED_UNDELIVERABLE, now);
 		return 0;
 	}
-	session_note(side, slot, false);
+	session_note(shard, slot, false);
 	return length;
 }
 
-static uint16_t write_departure(struct session_side *side, const struct departure *departure, uint8_t *payload,
+static uint16_t write_departure(struct session_shard *shard, const struct departure *departure, uint8_t *payload,
 				uint64_t now)
 {
-	return departure->parting ? write_parting(side, departure->parting, payload) :
-				    write_data(side, departure->slot, payload, now);
+	return departure->parting ? write_parting(shard, departure->parting, payload) :
+				    write_data(shard, departure->slot, payload, now);
 }
 
 /// No way to the peer is known.
-static void put_off(struct session_side *side, const struct departure *departure, uint64_t now)
+static void put_off(struct session_shard *shard, const struct departure *departure, uint64_t now)
 {
 	if (departure->parting)
-		outbox_remove(&side->outbox);
+		outbox_remove(&shard->outbox);
 	else
-		wheel_schedule(&side->wheel, departure->slot, now + side->tsc_hz / ROUTE_WAITS_PER_S);
+		wheel_schedule(&shard->wheel, departure->slot, now + shard->tsc_hz / ROUTE_WAITS_PER_S);
 }
 
-unsigned depart_frames(struct session_side *side, struct frame_departures *out, unsigned n, uint64_t now)
+unsigned depart_frames(struct session_shard *shard, struct frame_departures *out, unsigned n, uint64_t now)
 {
 	unsigned looks = LOOKS_PER_BUFFER * n, filled = 0;
 	struct departure departure;
 
-	while (filled < n && next_departure(side, &departure, &looks, now)) {
-		const struct path *path = route_to(&side->store->routes[departure.slot], departure.peer);
+	while (filled < n && next_departure(shard, &departure, &looks, now)) {
+		const struct path *path = route_to(&shard->store->routes[departure.slot], departure.peer);
 		uint8_t *frame = out->frame[filled];
 
 		if (!path) {
-			put_off(side, &departure, now);
+			put_off(shard, &departure, now);
 			continue;
 		}
-		const uint16_t length = write_departure(side, &departure, frame + path->length, now);
+		const uint16_t length = write_departure(shard, &departure, frame + path->length, now);
 
 		if (length == 0)
 			continue;
 		out->length[filled] = route_write(path, frame, length);
 		out->port[filled++] = path->port;
 	}
-	counter_add(&side->stats->tx_originated, filled);
+	counter_add(&shard->stats->tx_originated, filled);
 	return filled;
 }
 
-unsigned depart_datagrams(struct session_side *side, struct datagram_departures *out, unsigned n, uint64_t now)
+unsigned depart_datagrams(struct session_shard *shard, struct datagram_departures *out, unsigned n, uint64_t now)
 {
 	unsigned looks = LOOKS_PER_BUFFER * n, filled = 0;
 	struct departure departure;
 
-	while (filled < n && next_departure(side, &departure, &looks, now)) {
-		const uint8_t way = side->store->ways[departure.slot];
+	while (filled < n && next_departure(shard, &departure, &looks, now)) {
+		const uint8_t way = shard->store->ways[departure.slot];
 
 		if (way == 0) {
-			put_off(side, &departure, now);
+			put_off(shard, &departure, now);
 			continue;
 		}
 		out->peer[filled] = *departure.peer;
 		out->way[filled] = way - 1;
-		out->length[filled] = write_departure(side, &departure, out->payload[filled], now);
+		out->length[filled] = write_departure(shard, &departure, out->payload[filled], now);
 		filled += out->length[filled] != 0;
 	}
-	counter_add(&side->stats->tx_originated, filled);
+	counter_add(&shard->stats->tx_originated, filled);
 	return filled;
 }

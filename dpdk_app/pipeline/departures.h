@@ -7,7 +7,7 @@
 #define POLLGATE_PIPELINE_DEPARTURES_H
 
 #include "pipeline/pipeline.h"
-#include "session/side.h"
+#include "session/shard.h"
 
 /// Frames for ports of ours, complete with software checksums.
 struct frame_departures {
@@ -25,27 +25,27 @@ struct datagram_departures {
 };
 
 /// Is something waiting, whatever the time?
-ALWAYS_INLINE bool departures_ready(const struct session_side *side)
+ALWAYS_INLINE bool departures_ready(const struct session_shard *shard)
 {
-	return side->outbox.count != 0;
+	return shard->outbox.count != 0;
 }
 
 /// The time from which on something may be due. Only depart_frames() and depart_datagrams() advance it.
-ALWAYS_INLINE uint64_t departures_due(const struct session_side *side)
+ALWAYS_INLINE uint64_t departures_due(const struct session_shard *shard)
 {
-	return wheel_turns(&side->wheel);
+	return wheel_turns(&shard->wheel);
 }
 
 /// When there may be something to send next, if nothing comes in: for loops that sleep. UINT64_MAX: never.
-ALWAYS_INLINE uint64_t departures_next(const struct session_side *side)
+ALWAYS_INLINE uint64_t departures_next(const struct session_shard *shard)
 {
-	return side->outbox.count != 0 ? 0 : wheel_next(&side->wheel);
+	return shard->outbox.count != 0 ? 0 : wheel_next(&shard->wheel);
 }
 
 /// Fill up to n buffers. Counted as tx_originated: each is to be offered to a transmit queue, whatever then becomes of it.
 /// @param n  at most BURST_MAX
 /// @return how many were filled; when it is n there may be more
-unsigned depart_frames(struct session_side *side, struct frame_departures *out, unsigned n, uint64_t now);
-unsigned depart_datagrams(struct session_side *side, struct datagram_departures *out, unsigned n, uint64_t now);
+unsigned depart_frames(struct session_shard *shard, struct frame_departures *out, unsigned n, uint64_t now);
+unsigned depart_datagrams(struct session_shard *shard, struct datagram_departures *out, unsigned n, uint64_t now);
 
 #endif

@@ -17,7 +17,7 @@
 #include "net/identity.h"
 #include "net/reply.h"
 #include "pollgate.h"
-#include "session/side.h"
+#include "session/shard.h"
 #include "table/table.h"
 
 #define BURST_MAX 64
@@ -107,7 +107,7 @@ struct gate {
 	struct source_limits *sources;
 	struct host_buckets *host;
 	struct duties *duties;
-	struct session_side *side; // of the session profile; NULL: no listener speaks it
+	struct session_shard *shard; // of the session profile; NULL: no listener speaks it
 	struct pg_worker_stats *stats;
 	uint64_t *arrivals; // of stats: received, or handed_in
 };

@@ -33,7 +33,7 @@ struct profile {
 	/// Of a profile without loops of its own. The limit of sources was applied.
 	profile_take *take;
 
-	bool issued;       // its sessions are issued: it needs a worker's side
+	bool issued;       // its sessions are issued: it needs a worker's shard
 	bool unfragmented; // what does not fit the path is lost rather than cut
 };
 

@@ -39,17 +39,17 @@ ALWAYS_INLINE uint16_t seal_data(const struct cipher_code *code, const struct is
 /// @param session  as in seal_data()
 /// @param payload  the session's max_datagram writable bytes
 /// @return bytes
-ALWAYS_INLINE uint16_t sealed_data(struct session_side *side, uint32_t slot, uint32_t session, uint8_t *payload,
+ALWAYS_INLINE uint16_t sealed_data(struct session_shard *shard, uint32_t slot, uint32_t session, uint8_t *payload,
 				   uint64_t now)
 {
-	const struct session_store *store = side->store;
+	const struct session_store *store = shard->store;
 	struct issued *record = &store->records[slot];
 	const uint64_t counter = connection_count(record);
 	const uint16_t body =
-		conversation_fill(&side->hall, store_conversation(store, slot), counter, now,
+		conversation_fill(&shard->hall, store_conversation(store, slot), counter, now,
 				  payload + sizeof(struct session_header), record->max_datagram - SEALED_AROUND);
 
-	return seal_data(&side->code, record, &store->locals[slot].cipher.seal, session, counter, payload, body);
+	return seal_data(&shard->code, record, &store->locals[slot].cipher.seal, session, counter, payload, body);
 }
 
 #endif

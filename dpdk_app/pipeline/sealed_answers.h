@@ -12,8 +12,8 @@
 static COLD void learn_route(const struct gate *gate, const struct burst *burst, uint32_t slot, unsigned i,
 			     struct packet p)
 {
-	if (gate->side->store->routes)
-		route_learn(&gate->side->store->routes[slot], burst->frame[i], &p, gate->identity, gate->port);
+	if (gate->shard->store->routes)
+		route_learn(&gate->shard->store->routes[slot], burst->frame[i], &p, gate->identity, gate->port);
 }
 
 /// An answer of any length lies where the payload lay.

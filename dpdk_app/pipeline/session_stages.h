@@ -116,7 +116,7 @@ ALWAYS_INLINE enum pg_drop sort_sealed(const struct gate *gate, struct sealed_la
 				       uint16_t length, const struct peer *peer, unsigned i)
 {
 	const struct session_header *header = (const struct session_header *)payload;
-	const struct session_store *store = gate->side->store;
+	const struct session_store *store = gate->shard->store;
 	const enum pg_drop drop = check_header(header, length);
 	const unsigned k = lane->count;
 
@@ -183,8 +183,8 @@ static COLD unsigned not_served(const struct gate *gate, const struct issued *re
 {
 	*owner = issued_owner(record);
 	if (!issued_stands(record, session))
-		return no_such_session(gate->side->store, record, session);
-	if (*owner != gate->side->worker)
+		return no_such_session(gate->shard->store, record, session);
+	if (*owner != gate->shard->worker)
 		return sealed_elsewhere(gate, *owner);
 	return PG_DROP_SESSION_STATE;
 }
@@ -194,10 +194,10 @@ static COLD unsigned not_served(const struct gate *gate, const struct issued *re
 ALWAYS_INLINE unsigned sealed_admissible(struct gate *gate, struct sealed *s, uint64_t now)
 {
 	const struct session_header *header = (const struct session_header *)s->payload;
-	const struct session_side *side = gate->side;
-	const struct issued *record = &side->store->records[s->slot];
+	const struct session_shard *shard = gate->shard;
+	const struct issued *record = &shard->store->records[s->slot];
 
-	if (unlikely(!issued_serves(record, header->session, side->worker)))
+	if (unlikely(!issued_serves(record, header->session, shard->worker)))
 		return not_served(gate, record, header->session, &s->owner);
 	if (unlikely(s->length > record->max_datagram))
 		return PG_DROP_SESSION_HEADER;
@@ -210,15 +210,15 @@ ALWAYS_INLINE unsigned sealed_admissible(struct gate *gate, struct sealed *s, ui
 }
 
 /// Prefetch what opening, taking and answering will touch.
-ALWAYS_INLINE void sealed_prefetch(const struct session_side *side, const struct sealed *s)
+ALWAYS_INLINE void sealed_prefetch(const struct session_shard *shard, const struct sealed *s)
 {
 	const struct session_header *header = (const struct session_header *)s->payload;
-	const struct cipher *cipher = &side->store->locals[s->slot].cipher;
+	const struct cipher *cipher = &shard->store->locals[s->slot].cipher;
 
-	cipher_prefetch(&side->code, &cipher->open, s->length - SESSION_SEALED_MIN);
-	prefetch_for_write(store_conversation(side->store, s->slot));
+	cipher_prefetch(&shard->code, &cipher->open, s->length - SESSION_SEALED_MIN);
+	prefetch_for_write(store_conversation(shard->store, s->slot));
 	if (header->flags & SESSION_FLAG_ACK_NOW)
-		cipher_prefetch(&side->code, &cipher->seal, 0);
+		cipher_prefetch(&shard->code, &cipher->seal, 0);
 }
 
 /// @return how many of the lane's sealed datagrams are left; they are moved to the front
@@ -248,12 +248,12 @@ ALWAYS_INLINE enum pg_drop not_authentic(const struct issued *record)
 
 ALWAYS_INLINE bool open_sealed(const struct gate *gate, struct sealed *s)
 {
-	const struct session_side *side = gate->side;
+	const struct session_shard *shard = gate->shard;
 
-	if (likely(cipher_open(&side->code, &side->store->locals[s->slot].cipher.open, s->counter, s->payload,
+	if (likely(cipher_open(&shard->code, &shard->store->locals[s->slot].cipher.open, s->counter, s->payload,
 			       sizeof(struct session_header), s->length)))
 		return true;
-	s->result = (uint8_t)not_authentic(&side->store->records[s->slot]);
+	s->result = (uint8_t)not_authentic(&shard->store->records[s->slot]);
 	return false;
 }
 
@@ -262,44 +262,44 @@ ALWAYS_INLINE bool open_sealed(const struct gate *gate, struct sealed *s)
 /// Its messages, all of them or none.
 /// @param ids  out: message ids have moved on
 /// @return PG_DROP_NONE, or why none was taken
-ALWAYS_INLINE enum pg_drop take_messages(struct session_side *side, const struct sealed *s, struct issued *record,
+ALWAYS_INLINE enum pg_drop take_messages(struct session_shard *shard, const struct sealed *s, struct issued *record,
 					 struct conversation *c, struct intake *intake, bool *ids, uint64_t now)
 {
 	const uint8_t *body = s->payload + sizeof(struct session_header);
 	const uint16_t length = (uint16_t)(s->length - SESSION_SEALED_MIN);
-	const enum pg_drop drop = conversation_admit(&side->hall, c, body, length, now);
+	const enum pg_drop drop = conversation_admit(&shard->hall, c, body, length, now);
 	struct delivered message;
 
 	if (unlikely(drop != PG_DROP_NONE))
 		return drop;
 	intake_begin(intake, body, length);
-	while (intake_next(&side->hall, c, intake, &message)) {
+	while (intake_next(&shard->hall, c, intake, &message)) {
 		*ids |= message.reliable;
-		dispatch(side, record, &message, now);
+		dispatch(shard, record, &message, now);
 	}
 	mark_taken(record, s->counter);
 	if (length > 0)
-		conversation_owe(&side->hall, c, now);
+		conversation_owe(&shard->hall, c, now);
 	return PG_DROP_NONE;
 }
 
 /// A datagram came from an unproved address: is a PATH_CHALLENGE to be sent there?
-static COLD void challenge_path(struct session_side *side, struct sealed *s, bool newest, uint64_t now)
+static COLD void challenge_path(struct session_shard *shard, struct sealed *s, bool newest, uint64_t now)
 {
 	const uint16_t answer =
-		newest ? handshake_challenge_path(side, s->slot, s->peer, s->payload, s->length, now) : 0;
+		newest ? handshake_challenge_path(shard, s->slot, s->peer, s->payload, s->length, now) : 0;
 
 	s->length = answer;
 	s->result = answer ? PG_DROP_NONE : PACKET_ABSORBED;
 }
 
-ALWAYS_INLINE void answer_data(struct session_side *side, struct sealed *s, struct conversation *c, uint64_t now)
+ALWAYS_INLINE void answer_data(struct session_shard *shard, struct sealed *s, struct conversation *c, uint64_t now)
 {
 	const struct session_header *header = (const struct session_header *)s->payload;
 
 	s->result = PACKET_ABSORBED;
 	if (header->flags & SESSION_FLAG_ACK_NOW || conversation_due(c) <= now) {
-		s->length = sealed_data(side, s->slot, header->session, s->payload, now);
+		s->length = sealed_data(shard, s->slot, header->session, s->payload, now);
 		s->result = PG_DROP_NONE;
 	}
 }
@@ -307,36 +307,36 @@ ALWAYS_INLINE void answer_data(struct session_side *side, struct sealed *s, stru
 /// @param newest  no authentic packet of this session has a higher counter
 ALWAYS_INLINE void take_data(struct gate *gate, struct sealed *s, struct issued *record, bool newest, uint64_t now)
 {
-	struct session_side *side = gate->side;
+	struct session_shard *shard = gate->shard;
 	const struct session_header *header = (const struct session_header *)s->payload;
-	struct conversation *c = store_conversation(side->store, s->slot);
+	struct conversation *c = store_conversation(shard->store, s->slot);
 	struct intake intake = {.offence = false};
 	bool ids = false;
 
-	if (unlikely(!rate_admit_short(&record->conforms_at, side->rules->session[peer_listener(s->peer)], now))) {
+	if (unlikely(!rate_admit_short(&record->conforms_at, shard->rules->session[peer_listener(s->peer)], now))) {
 		s->result = PG_DROP_SESSION_RATE_LIMITED;
 		return;
 	}
-	conversation_acknowledged(&side->hall, c, record->tx_counter, header->ack, header->ack_bits, now);
+	conversation_acknowledged(&shard->hall, c, record->tx_counter, header->ack, header->ack_bits, now);
 
-	const enum pg_drop drop = take_messages(side, s, record, c, &intake, &ids, now);
+	const enum pg_drop drop = take_messages(shard, s, record, c, &intake, &ids, now);
 
 	if (unlikely(drop != PG_DROP_NONE)) {
 		s->result = (uint8_t)drop;
-		session_note(side, s->slot, false);
+		session_note(shard, s->slot, false);
 		return;
 	}
 	counter_add(&gate->stats->handled[PG_MESSAGE_SESSION_DATA], 1);
 	if (unlikely(intake.offence)) {
 		s->result = PACKET_ABSORBED;
-		connection_close(side, s->slot, SESSION_CLOSED_PROTOCOL, now);
+		connection_close(shard, s->slot, SESSION_CLOSED_PROTOCOL, now);
 		return;
 	}
 	if (likely(peer_equal(&record->peer, s->peer)))
-		answer_data(side, s, c, now);
+		answer_data(shard, s, c, now);
 	else
-		challenge_path(side, s, newest, now);
-	session_note(side, s->slot, ids);
+		challenge_path(shard, s, newest, now);
+	session_note(shard, s->slot, ids);
 }
 
 static COLD void take_control(struct gate *gate, struct sealed *s, struct issued *record, uint64_t now)
@@ -344,10 +344,10 @@ static COLD void take_control(struct gate *gate, struct sealed *s, struct issued
 	const struct session_header *header = (const struct session_header *)s->payload;
 	struct handshake_outcome outcome;
 
-	conversation_acknowledged(&gate->side->hall, store_conversation(gate->side->store, s->slot), record->tx_counter,
-				  header->ack, header->ack_bits, now);
-	session_note(gate->side, s->slot, false);
-	outcome = handshake_control(gate->side, s->slot, s->peer, s->payload, s->length, now);
+	conversation_acknowledged(&gate->shard->hall, store_conversation(gate->shard->store, s->slot),
+				  record->tx_counter, header->ack, header->ack_bits, now);
+	session_note(gate->shard, s->slot, false);
+	outcome = handshake_control(gate->shard, s->slot, s->peer, s->payload, s->length, now);
 	if (outcome.drop != PG_DROP_NONE) {
 		s->result = (uint8_t)outcome.drop;
 		return;
@@ -365,10 +365,10 @@ static COLD void take_control(struct gate *gate, struct sealed *s, struct issued
 ALWAYS_INLINE void take_sealed(struct gate *gate, struct sealed *s, uint64_t now)
 {
 	const struct session_header *header = (const struct session_header *)s->payload;
-	struct issued *record = &gate->side->store->records[s->slot];
+	struct issued *record = &gate->shard->store->records[s->slot];
 	const bool newest = (int64_t)(s->counter - record->replay.newest) > 0;
 
-	if (unlikely(issued_owner(record) != gate->side->worker || record->phase != ISSUED_CONNECTED)) {
+	if (unlikely(issued_owner(record) != gate->shard->worker || record->phase != ISSUED_CONNECTED)) {
 		s->result = PG_DROP_SESSION_STATE;
 		return;
 	}
@@ -388,11 +388,11 @@ ALWAYS_INLINE void take_sealed(struct gate *gate, struct sealed *s, uint64_t now
 // ---------------------------------------------------------------- HELLO and CONFIRM
 
 /// Do answers to this session go where this came from?
-static bool leads_back(const struct session_side *side, const struct sealed *s)
+static bool leads_back(const struct session_shard *shard, const struct sealed *s)
 {
-	const struct issued *record = &side->store->records[s->slot];
+	const struct issued *record = &shard->store->records[s->slot];
 
-	return s->slot < side->store->capacity && issued_owner(record) == side->worker &&
+	return s->slot < shard->store->capacity && issued_owner(record) == shard->worker &&
 	       record->phase == ISSUED_CONNECTED && peer_equal(&record->peer, s->peer);
 }
 
@@ -404,7 +404,7 @@ static COLD void greet(struct gate *gate, struct sealed *s, uint64_t now)
 		s->result = PG_DROP_SOURCE_RATE_LIMITED;
 		return;
 	}
-	outcome = handshake_greet(gate->side, s->peer, s->payload, s->length, now);
+	outcome = handshake_greet(gate->shard, s->peer, s->payload, s->length, now);
 	if (outcome.elsewhere || outcome.drop != PG_DROP_NONE) {
 		s->owner = outcome.owner;
 		s->result = (uint8_t)(outcome.elsewhere ? sealed_elsewhere(gate, outcome.owner) : outcome.drop);
@@ -413,7 +413,7 @@ static COLD void greet(struct gate *gate, struct sealed *s, uint64_t now)
 	counter_add(&gate->stats->handled[outcome.message], 1);
 	// Not from a repeated CONFIRM, nor one that is denied: an attacker who saw the first, or its cookie, can send it from
 	// anywhere.
-	s->learn = outcome.moved && leads_back(gate->side, s);
+	s->learn = outcome.moved && leads_back(gate->shard, s);
 	s->length = outcome.answer;
 	s->result = outcome.answer ? PG_DROP_NONE : PACKET_ABSORBED;
 }
@@ -424,12 +424,12 @@ static COLD void greet(struct gate *gate, struct sealed *s, uint64_t now)
 ALWAYS_INLINE void serve_sealed_ones(struct gate *gate, struct sealed_lane *lane, unsigned n, uint64_t now)
 {
 	for (unsigned k = 0; k < n && k < SEALED_AHEAD; k++)
-		sealed_prefetch(gate->side, &lane->datagram[lane->sealed[k]]);
+		sealed_prefetch(gate->shard, &lane->datagram[lane->sealed[k]]);
 	for (unsigned k = 0; k < n; k++) {
 		struct sealed *s = &lane->datagram[lane->sealed[k]];
 
 		if (likely(k + SEALED_AHEAD < n))
-			sealed_prefetch(gate->side, &lane->datagram[lane->sealed[k + SEALED_AHEAD]]);
+			sealed_prefetch(gate->shard, &lane->datagram[lane->sealed[k + SEALED_AHEAD]]);
 		if (likely(open_sealed(gate, s)))
 			take_sealed(gate, s, now);
 	}

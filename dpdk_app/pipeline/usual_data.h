@@ -63,7 +63,7 @@ static __attribute__((noinline)) unsigned sort_usual_frames(const struct gate *g
 							    uint64_t others, const bool rx_offload)
 {
 	const struct usual_spans spans = usual_spans(&gate->identity->usual);
-	const struct session_store *store = gate->side->store;
+	const struct session_store *store = gate->shard->store;
 	const uint32_t used = store_used(store);
 
 	for (; i < n; i++) {
@@ -95,11 +95,11 @@ static __attribute__((noinline)) unsigned sort_usual_frames(const struct gate *g
 ALWAYS_INLINE unsigned usual_admissible(struct gate *gate, struct usual_data *data, const uint8_t *frame, uint64_t now)
 {
 	const struct session_header *header = usual_header(frame);
-	const struct session_side *side = gate->side;
-	const struct issued *record = &side->store->records[data->slot];
+	const struct session_shard *shard = gate->shard;
+	const struct issued *record = &shard->store->records[data->slot];
 	const struct peer peer = frame_peer(frame);
 
-	if (unlikely(!issued_serves(record, header->session, side->worker)))
+	if (unlikely(!issued_serves(record, header->session, shard->worker)))
 		return not_served(gate, record, header->session, &data->owner);
 	if (unlikely(data->length > record->max_datagram))
 		return PG_DROP_SESSION_HEADER;
@@ -140,14 +140,14 @@ ALWAYS_INLINE struct usual_lines usual_lines(const struct cipher_code *code)
 	return (struct usual_lines){cipher_lines(code, CONVERSATION_MOVE_LEN), cipher_lines(code, 0)};
 }
 
-ALWAYS_INLINE void usual_prefetch(const struct session_side *side, const struct usual_data *data, const uint8_t *frame,
-				  struct usual_lines lines)
+ALWAYS_INLINE void usual_prefetch(const struct session_shard *shard, const struct usual_data *data,
+				  const uint8_t *frame, struct usual_lines lines)
 {
-	const struct session_local *local = &side->store->locals[data->slot];
+	const struct session_local *local = &shard->store->locals[data->slot];
 	const uint16_t sealed = data->length - SESSION_SEALED_MIN;
 
 	cipher_bring(&local->cipher.open,
-		     likely(sealed == CONVERSATION_MOVE_LEN) ? lines.open : cipher_lines(&side->code, sealed));
+		     likely(sealed == CONVERSATION_MOVE_LEN) ? lines.open : cipher_lines(&shard->code, sealed));
 	prefetch_for_write(&local->conversation);
 	if (likely(usual_header(frame)->flags & SESSION_FLAG_ACK_NOW))
 		cipher_bring(&local->cipher.seal, lines.seal);
@@ -155,10 +155,10 @@ ALWAYS_INLINE void usual_prefetch(const struct session_side *side, const struct 
 
 /// Opened: is it from where its player is proved to be, and the next of a session that is served here? Another of the burst
 /// may have come before it, with its counter or with the end of the connection. None in this lane moves one.
-ALWAYS_INLINE bool is_next_from_home(const struct session_side *side, const struct usual_data *data,
+ALWAYS_INLINE bool is_next_from_home(const struct session_shard *shard, const struct usual_data *data,
 				     const struct issued *record, const uint8_t *frame)
 {
-	return likely(issued_serves(record, usual_header(frame)->session, side->worker)) &&
+	return likely(issued_serves(record, usual_header(frame)->session, shard->worker)) &&
 	       likely(data->counter == record->replay.newest + 1) && likely(!data->elsewhere);
 }
 
@@ -181,19 +181,19 @@ ALWAYS_INLINE void seal_acknowledgement(const struct cipher_code *code, struct i
 }
 
 /// No acknowledgement was asked for at once: is none due either?
-ALWAYS_INLINE bool owe_usual(struct session_side *side, const struct usual_data *data, struct conversation *c,
+ALWAYS_INLINE bool owe_usual(struct session_shard *shard, const struct usual_data *data, struct conversation *c,
 			     uint64_t now)
 {
-	conversation_owe(&side->hall, c, now);
+	conversation_owe(&shard->hall, c, now);
 	if (conversation_due(c) <= now)
 		return false;
-	session_note(side, data->slot, false);
+	session_note(shard, data->slot, false);
 	return true;
 }
 
 /// A movement alone, in order, of a conversation in which nothing else is to be done; if it is none, nothing has changed.
 /// @return PG_DROP_NONE for an acknowledgement in its place; what became of it; or PACKET_UNDECIDED
-ALWAYS_INLINE unsigned take_usual(struct session_side *side, struct usual_data *data, struct issued *record,
+ALWAYS_INLINE unsigned take_usual(struct session_shard *shard, struct usual_data *data, struct issued *record,
 				  struct session_local *local, uint8_t *frame, uint64_t now)
 {
 	struct conversation *c = &local->conversation;
@@ -201,38 +201,39 @@ ALWAYS_INLINE unsigned take_usual(struct session_side *side, struct usual_data *
 	const uint8_t *body = usual_body(frame);
 	enum pg_drop drop;
 
-	if (unlikely(!is_next_from_home(side, data, record, frame)) ||
+	if (unlikely(!is_next_from_home(shard, data, record, frame)) ||
 	    unlikely(!conversation_takes_move(c, body, (uint16_t)(data->length - SESSION_SEALED_MIN))))
 		return PACKET_UNDECIDED;
 	replay_mark_next(&record->replay, data->counter); // whatever was taken last, it is older
 	data->learn = (now ^ record->last_seen) >> ISSUED_LEARN_SHIFT != 0;
 	record->last_seen = now;
-	if (unlikely(!rate_admit_short(&record->conforms_at, side->rules->session[0], now)))
+	if (unlikely(!rate_admit_short(&record->conforms_at, shard->rules->session[0], now)))
 		return PG_DROP_SESSION_RATE_LIMITED;
-	drop = conversation_take_move(&side->hall, c, record->tx_counter, header, now);
+	drop = conversation_take_move(&shard->hall, c, record->tx_counter, header, now);
 	if (unlikely(drop != PG_DROP_NONE))
 		return drop;
 	dispatch_move(record, body + sizeof(struct session_message));
 	mark_taken(record, data->counter);
-	if (unlikely(!(header->flags & SESSION_FLAG_ACK_NOW)) && owe_usual(side, data, c, now))
+	if (unlikely(!(header->flags & SESSION_FLAG_ACK_NOW)) && owe_usual(shard, data, c, now))
 		return PACKET_ABSORBED;
 	if (unlikely(c->owed != 0)) // else its line is only read
 		c->owed = 0;
-	seal_acknowledgement(&side->code, record, &local->cipher.seal, header->session, usual_payload(frame));
+	seal_acknowledgement(&shard->code, record, &local->cipher.seal, header->session, usual_payload(frame));
 	data->length = SESSION_SEALED_MIN;
 	return PG_DROP_NONE;
 }
 
 /// @return its result, or PACKET_UNDECIDED
-ALWAYS_INLINE unsigned serve_usual_one(struct session_side *side, struct usual_data *data, uint8_t *frame, uint64_t now)
+ALWAYS_INLINE unsigned serve_usual_one(struct session_shard *shard, struct usual_data *data, uint8_t *frame,
+				       uint64_t now)
 {
-	struct issued *record = &side->store->records[data->slot];
-	struct session_local *local = &side->store->locals[data->slot];
+	struct issued *record = &shard->store->records[data->slot];
+	struct session_local *local = &shard->store->locals[data->slot];
 
-	if (unlikely(!cipher_open(&side->code, &local->cipher.open, data->counter, usual_payload(frame),
+	if (unlikely(!cipher_open(&shard->code, &local->cipher.open, data->counter, usual_payload(frame),
 				  sizeof(struct session_header), data->length)))
 		return not_authentic(record);
-	return take_usual(side, data, record, local, frame, now);
+	return take_usual(shard, data, record, local, frame, now);
 }
 
 /// One that was opened and is more than this lane knows.
@@ -259,13 +260,13 @@ static __attribute__((noinline)) void take_opened(struct gate *gate, struct usua
 ALWAYS_INLINE void serve_usual(struct gate *gate, struct usual_lane *lane, uint8_t *const *frame, unsigned n,
 			       uint64_t now)
 {
-	const struct usual_lines lines = usual_lines(&gate->side->code);
+	const struct usual_lines lines = usual_lines(&gate->shard->code);
 	unsigned taken = 0;
 
 	for (unsigned k = 0; k < n && k < SEALED_AHEAD; k++) {
 		const struct usual_data *next = &lane->data[lane->admitted[k]];
 
-		usual_prefetch(gate->side, next, frame[next->at], lines);
+		usual_prefetch(gate->shard, next, frame[next->at], lines);
 	}
 	for (unsigned k = 0; k < n; k++) {
 		struct usual_data *data = &lane->data[lane->admitted[k]];
@@ -273,14 +274,14 @@ ALWAYS_INLINE void serve_usual(struct gate *gate, struct usual_lane *lane, uint8
 		if (likely(k + SEALED_AHEAD < n)) {
 			const struct usual_data *next = &lane->data[lane->admitted[k + SEALED_AHEAD]];
 
-			usual_prefetch(gate->side, next, frame[next->at], lines);
+			usual_prefetch(gate->shard, next, frame[next->at], lines);
 		}
-		data->result = (uint8_t)serve_usual_one(gate->side, data, frame[data->at], now);
+		data->result = (uint8_t)serve_usual_one(gate->shard, data, frame[data->at], now);
 		taken += data->result == PG_DROP_NONE || data->result == PACKET_ABSORBED;
 		if (unlikely(data->result == PACKET_UNDECIDED))
 			take_opened(gate, data, frame[data->at], now);
 	}
-	counter_add(&gate->side->hall.stats->received[PG_REQUEST_MOVE], taken);
+	counter_add(&gate->shard->hall.stats->received[PG_REQUEST_MOVE], taken);
 	counter_add(&gate->stats->handled[PG_MESSAGE_SESSION_DATA], taken);
 }
 

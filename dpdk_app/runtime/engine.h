@@ -8,7 +8,7 @@
 #define POLLGATE_RUNTIME_ENGINE_H
 
 #include "pollgate.h"
-#include "runtime/sides.h"
+#include "runtime/shards.h"
 #include "runtime/worker.h"
 #include "session/state.h"
 
@@ -22,7 +22,7 @@ struct pg_gateway {
 	struct worker *worker[PG_WORKERS_MAX];
 	struct barrier barrier;
 	struct listeners listeners;
-	struct sides sides;      // of the session profile
+	struct shards shards;    // of the session profile
 	struct policy policy[2]; // the one in use, and the one that the next reload fills
 	unsigned policy_in_use;
 	uint64_t generation;

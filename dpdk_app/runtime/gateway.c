@@ -283,7 +283,7 @@ void pg_housekeep(struct pg_gateway *g)
 
 int pg_send(struct pg_gateway *g, const struct pg_letter *letter, struct pg_error *error)
 {
-	const struct session_store *store = &g->sides.store;
+	const struct session_store *store = &g->shards.store;
 	struct outgoing message;
 	uint8_t owner;
 	int rc;
@@ -296,7 +296,7 @@ int pg_send(struct pg_gateway *g, const struct pg_letter *letter, struct pg_erro
 	owner = issued_owner(&store->records[session_slot(&store->numbers, letter->session)]);
 	if (owner == ISSUED_NO_OWNER) // it ended since it was looked at
 		return error_set(error, PG_ERROR_USAGE, "session %u is not connected", letter->session);
-	if (!post_message(&g->sides.control, owner, letter->session, &message))
+	if (!post_message(&g->shards.control, owner, letter->session, &message))
 		return error_set(error, PG_ERROR_TIMEOUT, "worker %u has too much to do; try again", owner);
 	return PG_OK;
 }
@@ -304,7 +304,7 @@ int pg_send(struct pg_gateway *g, const struct pg_letter *letter, struct pg_erro
 static bool has_dismissed(const struct pg_gateway *g, const struct worker *w)
 {
 	(void)g;
-	return !w->side || atomic_load_explicit(&w->dismissal, memory_order_relaxed) == DISMISSAL_DONE;
+	return !w->shard || atomic_load_explicit(&w->dismissal, memory_order_relaxed) == DISMISSAL_DONE;
 }
 
 bool pg_dismiss(struct pg_gateway *g, uint32_t timeout_ms)

@@ -198,15 +198,15 @@ static const struct letter *next_letter(struct post *post)
 	return NULL;
 }
 
-static void deliver(struct session_side *side, const struct letter *letter, uint64_t now)
+static void deliver(struct session_shard *shard, const struct letter *letter, uint64_t now)
 {
 	struct outgoing message = letter->message;
 
 	message.body = (const uint8_t *)(letter + 1);
-	session_deliver(side, letter->session, &message, now);
+	session_deliver(shard, letter->session, &message, now);
 }
 
-const struct mailed_datagram *post_oldest_datagram(struct post *post, struct session_side *side, uint64_t now)
+const struct mailed_datagram *post_oldest_datagram(struct post *post, struct session_shard *shard, uint64_t now)
 {
 	collect(post);
 	for (unsigned i = 0; i < LETTERS_PER_TURN; i++) {
@@ -216,7 +216,7 @@ const struct mailed_datagram *post_oldest_datagram(struct post *post, struct ses
 			return NULL;
 		if (letter->kind == LETTER_DATAGRAM)
 			return &letter->datagram;
-		deliver(side, letter, now);
+		deliver(shard, letter, now);
 		post_remove(post);
 	}
 	return NULL;

@@ -16,7 +16,7 @@
 #include "pollgate.h"
 #include "runtime/mailbox.h"
 #include "session/relay.h"
-#include "session/side.h"
+#include "session/shard.h"
 
 /// The number of the control thread, which writes to workers and is none.
 #define POST_CONTROL PG_WORKERS_MAX
@@ -80,9 +80,9 @@ ALWAYS_INLINE bool post_waits(const struct post *post)
 	       atomic_load_explicit(&post->office->box[post->number].waiting, memory_order_relaxed) != 0;
 }
 
-/// Messages are delivered to sessions of `side`, up to a bounded number of them and to the first datagram.
+/// Messages are delivered to sessions of `shard`, up to a bounded number of them and to the first datagram.
 /// @return that datagram, which stays until post_remove(); NULL: none, or there is more to do in the next turn
-const struct mailed_datagram *post_oldest_datagram(struct post *post, struct session_side *side, uint64_t now);
+const struct mailed_datagram *post_oldest_datagram(struct post *post, struct session_shard *shard, uint64_t now);
 void post_remove(struct post *post);
 
 /// From now on the bell rings for mail.

@@ -5,7 +5,7 @@
 
 #include "pipeline/profile.h"
 #include "runtime/engine.h"
-#include "runtime/sides.h"
+#include "runtime/shards.h"
 #include "runtime/worker_tasks.h"
 
 static void expire_addresses(struct worker *w, uint64_t now, uint32_t slots)
@@ -17,17 +17,17 @@ static void expire_addresses(struct worker *w, uint64_t now, uint32_t slots)
 }
 
 /// Its table is part of every worker: all profiles ask it whose worker's an address is.
-static const struct profile_life plain_life = {.keep_house = expire_addresses};
+static const struct profile_life plain_life = {.housekeep = expire_addresses};
 
 static const struct profile_life session_life = {
-	.open = sides_open,
-	.make = side_make,
-	.begin = side_begin,
+	.open = shards_open,
+	.make = shard_make,
+	.begin = shard_begin,
 	.use_policy = side_use_new_policy,
-	.keep_house = side_keep_house,
+	.housekeep = shard_housekeep,
 	.add_tasks = worker_add_session_tasks,
-	.free = side_free,
-	.close = sides_close,
+	.free = shard_free,
+	.close = shards_close,
 };
 
 static const struct profile_life *const lives[PG_PROFILES] = {
@@ -89,13 +89,13 @@ void profiles_use_policy(struct worker *w)
 			life->use_policy(w);
 }
 
-void profiles_keep_house(struct worker *w, uint64_t now, uint32_t slots)
+void profiles_housekeep(struct worker *w, uint64_t now, uint32_t slots)
 {
 	uint32_t left = w->spoken;
 
 	for (const struct profile_life *life = next_life(&left); life; life = next_life(&left))
-		if (life->keep_house)
-			life->keep_house(w, now, slots);
+		if (life->housekeep)
+			life->housekeep(w, now, slots);
 }
 
 void profiles_add_tasks(struct worker *w)

@@ -27,7 +27,7 @@ struct profile_life {
 
 	/// A bit of it in every turn.
 	/// @param slots  that are looked at
-	void (*keep_house)(struct worker *w, uint64_t now, uint32_t slots);
+	void (*housekeep)(struct worker *w, uint64_t now, uint32_t slots);
 
 	/// Of a worker that can send: its tasks (task.h), after housekeeping.
 	void (*add_tasks)(struct worker *w);
@@ -41,7 +41,7 @@ int profiles_open(struct pg_gateway *g, void *state, struct pg_error *error);
 int profiles_make(struct pg_gateway *g, struct worker *w, struct pg_error *error);
 void profiles_begin(struct worker *w);
 void profiles_use_policy(struct worker *w);
-void profiles_keep_house(struct worker *w, uint64_t now, uint32_t slots);
+void profiles_housekeep(struct worker *w, uint64_t now, uint32_t slots);
 void profiles_add_tasks(struct worker *w);
 void profiles_free(struct worker *w);
 void profiles_close(struct pg_gateway *g);

@@ -41,8 +41,8 @@ struct worker {
 	void *index; // plain_index_size() bytes, zero
 	uint32_t session_capacity;
 	struct hash_secret secret;
-	struct session_side *side; // of the session profile; NULL: no listener speaks it
-	void *messages;            // memory of its message pool
+	struct session_shard *shard; // of the session profile; NULL: no listener speaks it
+	void *messages;              // memory of its message pool
 	size_t message_bytes;
 
 	// written by the control thread
@@ -56,7 +56,7 @@ struct worker {
 	struct source_limits sources;
 	struct host_buckets host;
 	const struct policy *current; // policy in use
-	struct post post;             // mail of other workers; made where there is a side
+	struct post post;             // mail of other workers; made where there is a shard
 	uint32_t dismissed;           // slots up to here are told that the gateway ends
 	struct tasks tasks;           // between bursts
 };
@@ -68,7 +68,7 @@ void worker_begin(struct worker *w);
 /// The little that is not packets, a bit of it every turn: the policy, and sessions whose players are gone.
 /// @param  slots  sessions that expiry looks at: a loop that turns often looks at a few
 /// @return true when the policy is a new one: w->current, which is to be used from now on, and then acknowledged
-bool worker_keep_house(struct worker *w, uint64_t now, uint32_t slots);
+bool worker_housekeep(struct worker *w, uint64_t now, uint32_t slots);
 
 /// The policy of w->current is in use everywhere in this worker.
 void worker_acknowledge_policy(struct worker *w);

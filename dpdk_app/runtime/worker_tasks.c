@@ -7,11 +7,11 @@
 
 // ---------------------------------------------------------------- housekeeping
 
-static unsigned keep_house(struct task *task, uint64_t now)
+static unsigned housekeep(struct task *task, uint64_t now)
 {
 	struct worker *w = task->worker;
 
-	if (unlikely(worker_keep_house(w, now, task->budget))) {
+	if (unlikely(worker_housekeep(w, now, task->budget))) {
 		w->parts->use_policy(w);
 		worker_acknowledge_policy(w);
 	}
@@ -19,7 +19,7 @@ static unsigned keep_house(struct task *task, uint64_t now)
 }
 
 /// As often as the loop turns, which it does for its heartbeat.
-static uint64_t house_can_wait(const struct task *task)
+static uint64_t housekeeping_can_wait(const struct task *task)
 {
 	(void)task;
 	return TASK_NEVER;
@@ -30,8 +30,8 @@ void worker_add_housekeeping(struct worker *w, const struct engine_parts *parts)
 	w->parts = parts;
 	tasks_add(&w->tasks, &(struct task){
 				     .worker = w,
-				     .run = keep_house,
-				     .next = house_can_wait,
+				     .run = housekeep,
+				     .next = housekeeping_can_wait,
 				     .budget = parts->slots,
 				     .due = TASK_ALWAYS,
 			     });
@@ -75,7 +75,7 @@ static unsigned send_departures(struct task *task, uint64_t now)
 	struct worker *w = task->worker;
 	const unsigned sent = w->parts->send_departures(w, task->budget, now);
 
-	task->due = departures_due(w->side);
+	task->due = departures_due(w->shard);
 	return sent;
 }
 
@@ -84,14 +84,14 @@ static bool departures_wait(const struct task *task, uint64_t now)
 	const struct worker *w = task->worker;
 
 	(void)now;
-	return departures_ready(w->side);
+	return departures_ready(w->shard);
 }
 
 static uint64_t next_departure(const struct task *task)
 {
 	const struct worker *w = task->worker;
 
-	return departures_next(w->side);
+	return departures_next(w->shard);
 }
 
 void worker_add_session_tasks(struct worker *w)
@@ -112,6 +112,6 @@ void worker_add_session_tasks(struct worker *w)
 				     .ready = departures_wait,
 				     .next = next_departure,
 				     .budget = BURST_MAX,
-				     .due = departures_due(w->side),
+				     .due = departures_due(w->shard),
 			     });
 }

@@ -17,23 +17,23 @@ static void in_order(void)
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 }
 
-static void make_keys(struct session_side *side, uint32_t slot)
+static void make_keys(struct session_shard *shard, uint32_t slot)
 {
-	const struct issued *record = &side->store->records[slot];
-	struct cipher *cipher = &side->store->locals[slot].cipher;
+	const struct issued *record = &shard->store->records[slot];
+	struct cipher *cipher = &shard->store->locals[slot].cipher;
 	struct traffic_secrets secrets;
 
 	traffic_secrets_derive(&secrets, record->key, record->number, record->client_nonce, record->server_nonce);
-	cipher_key_init(&side->code, &cipher->open, secrets.to_gateway, secrets.to_gateway_salt);
-	cipher_key_init(&side->code, &cipher->seal, secrets.to_client, secrets.to_client_salt);
+	cipher_key_init(&shard->code, &cipher->open, secrets.to_gateway, secrets.to_gateway_salt);
+	cipher_key_init(&shard->code, &cipher->seal, secrets.to_client, secrets.to_client_salt);
 	traffic_secrets_forget(&secrets);
 }
 
 /// Seal a CLOSE into the outbox. When the outbox is full, the peer is not told.
-static void say_close(struct session_side *side, uint32_t slot, enum session_close_reason reason)
+static void say_close(struct session_shard *shard, uint32_t slot, enum session_close_reason reason)
 {
-	struct issued *record = &side->store->records[slot];
-	struct parting *parting = outbox_add(&side->outbox);
+	struct issued *record = &shard->store->records[slot];
+	struct parting *parting = outbox_add(&shard->outbox);
 	const struct session_close_body body = {.reason = (uint8_t)reason};
 	struct session_header header;
 	uint64_t counter;
@@ -47,40 +47,41 @@ static void say_close(struct session_side *side, uint32_t slot, enum session_clo
 	parting->length = CLOSE_LEN;
 	memcpy(parting->payload, &header, sizeof(header));
 	memcpy(parting->payload + sizeof(header), &body, sizeof(body));
-	cipher_seal(&side->code, &side->store->locals[slot].cipher.seal, counter, parting->payload, sizeof(header),
+	cipher_seal(&shard->code, &shard->store->locals[slot].cipher.seal, counter, parting->payload, sizeof(header),
 		    CLOSE_LEN);
 }
 
 /// Free what this process keeps of a connection. The record still says that it has messages, until its phase changes.
-static void forget(struct session_side *side, uint32_t slot, enum session_close_reason reason)
+static void forget(struct session_shard *shard, uint32_t slot, enum session_close_reason reason)
 {
-	conversation_end(&side->hall, store_conversation(side->store, slot),
+	conversation_end(&shard->hall, store_conversation(shard->store, slot),
 			 reason == SESSION_CLOSED_UNDELIVERABLE ? PG_LOSS_UNACKNOWLEDGED : PG_LOSS_CLOSED);
-	wheel_cancel(&side->wheel, slot);
-	counter_set(&side->stats->connected, side->stats->connected - 1);
-	counter_add(&side->stats->closed[reason], 1);
+	wheel_cancel(&shard->wheel, slot);
+	counter_set(&shard->stats->connected, shard->stats->connected - 1);
+	counter_add(&shard->stats->closed[reason], 1);
 }
 
-static void replace(struct session_side *side, uint32_t slot, const struct peer *by)
+static void replace(struct session_shard *shard, uint32_t slot, const struct peer *by)
 {
-	if (!peer_equal(&side->store->records[slot].peer, by))
-		say_close(side, slot, SESSION_CLOSED_REPLACED);
-	forget(side, slot, SESSION_CLOSED_REPLACED);
+	if (!peer_equal(&shard->store->records[slot].peer, by))
+		say_close(shard, slot, SESSION_CLOSED_REPLACED);
+	forget(shard, slot, SESSION_CLOSED_REPLACED);
 }
 
-void connection_begin(struct session_side *side, uint32_t slot, const struct connection_request *request, uint64_t now)
+void connection_begin(struct session_shard *shard, uint32_t slot, const struct connection_request *request,
+		      uint64_t now)
 {
-	struct issued *record = &side->store->records[slot];
+	struct issued *record = &shard->store->records[slot];
 
 	if (record->phase != ISSUED_IDLE)
-		replace(side, slot, request->peer);
+		replace(shard, slot, request->peer);
 	issued_set_phase(record, ISSUED_IDLE);
 	in_order();
 	// Counted before anything else: a session that may be confirmed once is not confirmed twice.
 	record->connections++;
 	record->cookie_time = request->cookie_time;
 	memcpy(record->client_nonce, request->client_nonce, SESSION_NONCE_LEN);
-	random_draw(&side->random, record->server_nonce, SESSION_NONCE_LEN);
+	random_draw(&shard->random, record->server_nonce, SESSION_NONCE_LEN);
 	record->tx_counter = 0;
 	record->replay = (struct replay){0};
 	record->taken = 0;
@@ -91,39 +92,39 @@ void connection_begin(struct session_side *side, uint32_t slot, const struct con
 	issued_set_max_datagram(record, request->max_datagram);
 	record->peer = *request->peer;
 	record->last_seen = now;
-	make_keys(side, slot);
-	wheel_link_init(&side->wheel, slot);
-	conversation_begin(store_conversation(side->store, slot), slot, request->max_datagram - SESSION_SEALED_MIN);
+	make_keys(shard, slot);
+	wheel_link_init(&shard->wheel, slot);
+	conversation_begin(store_conversation(shard->store, slot), slot, request->max_datagram - SESSION_SEALED_MIN);
 	in_order();
 	issued_set_phase(record, ISSUED_CONNECTED);
-	counter_add(&side->stats->connected, 1);
-	counter_add(&side->stats->connections, 1);
-	counter_add(&side->stats->listener[peer_listener(request->peer)].sessions, 1);
+	counter_add(&shard->stats->connected, 1);
+	counter_add(&shard->stats->connections, 1);
+	counter_add(&shard->stats->listener[peer_listener(request->peer)].sessions, 1);
 }
 
-void connection_move(struct session_side *side, uint32_t slot, const struct peer *peer)
+void connection_move(struct session_shard *shard, uint32_t slot, const struct peer *peer)
 {
-	struct issued *record = &side->store->records[slot];
+	struct issued *record = &shard->store->records[slot];
 
 	issued_set_phase(record, ISSUED_IDLE); // nothing is ever sent to half of an address
 	in_order();
 	record->peer = *peer;
 	in_order();
 	issued_set_phase(record, ISSUED_CONNECTED);
-	counter_add(&side->stats->path_changes, 1);
-	conversation_moved(&side->hall, store_conversation(side->store, slot));
-	session_note(side, slot, false);
+	counter_add(&shard->stats->path_changes, 1);
+	conversation_moved(&shard->hall, store_conversation(shard->store, slot));
+	session_note(shard, slot, false);
 }
 
-void connection_close(struct session_side *side, uint32_t slot, enum session_close_reason reason, uint64_t now)
+void connection_close(struct session_shard *shard, uint32_t slot, enum session_close_reason reason, uint64_t now)
 {
-	struct issued *record = &side->store->records[slot];
+	struct issued *record = &shard->store->records[slot];
 
 	(void)now;
 	if (reason != SESSION_CLOSED_LEFT)
-		say_close(side, slot, reason);
-	forget(side, slot, reason);
-	cipher_forget(&side->store->locals[slot].cipher);
+		say_close(shard, slot, reason);
+	forget(shard, slot, reason);
+	cipher_forget(&shard->store->locals[slot].cipher);
 	issued_set_phase(record, ISSUED_IDLE);
 	in_order();
 	record->undelivered = 0;
@@ -133,9 +134,9 @@ void connection_close(struct session_side *side, uint32_t slot, enum session_clo
 // ---------------------------------------------------------------- sweep
 
 /// Why is a connection of ours to be closed? 0: it is not.
-static enum session_close_reason over(const struct session_side *side, uint32_t slot, uint64_t now)
+static enum session_close_reason over(const struct session_shard *shard, uint32_t slot, uint64_t now)
 {
-	const struct issued *record = &side->store->records[slot];
+	const struct issued *record = &shard->store->records[slot];
 
 	if (record->phase == ISSUED_LOST)
 		return SESSION_CLOSED_RESTARTED;
@@ -144,31 +145,31 @@ static enum session_close_reason over(const struct session_side *side, uint32_t 
 									      SESSION_CLOSED_REVOKED;
 	if (now >= record->expires_at)
 		return SESSION_CLOSED_EXPIRED;
-	if ((int64_t)(now - record->last_seen) > (int64_t)side->rules->idle_timeout)
+	if ((int64_t)(now - record->last_seen) > (int64_t)shard->rules->idle_timeout)
 		return SESSION_CLOSED_IDLE;
-	if (conversation_gave_up(store_conversation(side->store, slot)))
+	if (conversation_gave_up(store_conversation(shard->store, slot)))
 		return SESSION_CLOSED_UNDELIVERABLE;
 	return 0;
 }
 
-uint32_t connection_sweep(struct session_side *side, uint64_t now, uint32_t budget)
+uint32_t connection_sweep(struct session_shard *shard, uint64_t now, uint32_t budget)
 {
-	const uint32_t used = store_used(side->store);
+	const uint32_t used = store_used(shard->store);
 	uint32_t closed = 0;
 
 	if (budget > used)
 		budget = used;
-	for (; budget > 0 && side->outbox.count < OUTBOX_SIZE; budget--) {
-		const uint32_t slot = side->cursor < used ? side->cursor : 0;
+	for (; budget > 0 && shard->outbox.count < OUTBOX_SIZE; budget--) {
+		const uint32_t slot = shard->cursor < used ? shard->cursor : 0;
 		enum session_close_reason reason;
 
-		side->cursor = slot + 1;
-		if (issued_owner(&side->store->records[slot]) != side->worker)
+		shard->cursor = slot + 1;
+		if (issued_owner(&shard->store->records[slot]) != shard->worker)
 			continue;
-		reason = over(side, slot, now);
+		reason = over(shard, slot, now);
 		if (reason == 0)
 			continue;
-		connection_close(side, slot, reason, now);
+		connection_close(shard, slot, reason, now);
 		closed++;
 	}
 	return closed;
@@ -186,40 +187,40 @@ static uint64_t heard_before(uint64_t last_seen, uint64_t now)
 }
 
 /// Windows may have been moving when it came: what they say is not relied on, only the counters that they end at.
-static void adopt(struct session_side *side, uint32_t slot, uint64_t now)
+static void adopt(struct session_shard *shard, uint32_t slot, uint64_t now)
 {
-	struct issued *record = &side->store->records[slot];
+	struct issued *record = &shard->store->records[slot];
 
 	if (record->undelivered)
 		issued_set_phase(record, ISSUED_LOST);
 	replay_distrust(&record->replay);
 	record->taken_bits = 0;
 	record->last_seen = heard_before(record->last_seen, now);
-	make_keys(side, slot);
-	wheel_link_init(&side->wheel, slot);
-	conversation_begin(store_conversation(side->store, slot), slot, record->max_datagram - SESSION_SEALED_MIN);
-	conversation_resume(store_conversation(side->store, slot), record->tx_id, record->rx_id);
+	make_keys(shard, slot);
+	wheel_link_init(&shard->wheel, slot);
+	conversation_begin(store_conversation(shard->store, slot), slot, record->max_datagram - SESSION_SEALED_MIN);
+	conversation_resume(store_conversation(shard->store, slot), record->tx_id, record->rx_id);
 }
 
-uint32_t connection_adopt(struct session_side *side, uint64_t now)
+uint32_t connection_adopt(struct session_shard *shard, uint64_t now)
 {
-	const uint32_t used = store_used(side->store);
+	const uint32_t used = store_used(shard->store);
 	uint32_t connected = 0, going_on = 0;
 
 	for (uint32_t slot = 0; slot < used; slot++) {
-		struct issued *record = &side->store->records[slot];
+		struct issued *record = &shard->store->records[slot];
 
-		if (issued_owner(record) != side->worker)
+		if (issued_owner(record) != shard->worker)
 			continue;
 		if (record->phase == ISSUED_IDLE) {
 			record->undelivered = 0;
 			issued_let_go(record);
 			continue;
 		}
-		adopt(side, slot, now);
+		adopt(shard, slot, now);
 		connected++;
 		going_on += record->phase == ISSUED_CONNECTED;
 	}
-	counter_set(&side->stats->connected, connected);
+	counter_set(&shard->stats->connected, connected);
 	return going_on;
 }

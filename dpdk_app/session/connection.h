@@ -4,7 +4,7 @@
 #ifndef POLLGATE_SESSION_CONNECTION_H
 #define POLLGATE_SESSION_CONNECTION_H
 
-#include "session/side.h"
+#include "session/shard.h"
 
 /// The parameters of a new connection, from an accepted CONFIRM.
 struct connection_request {
@@ -16,30 +16,30 @@ struct connection_request {
 
 /// A new server nonce and traffic keys; counters, windows, ids and conversation from the start. Of a slot that is ours; whoever
 /// is connected is replaced, and told so if that is another address.
-COLD void connection_begin(struct session_side *side, uint32_t slot, const struct connection_request *request,
+COLD void connection_begin(struct session_shard *shard, uint32_t slot, const struct connection_request *request,
 			   uint64_t now);
 
 /// The peer has proved to be at another address.
-COLD void connection_move(struct session_side *side, uint32_t slot, const struct peer *peer);
+COLD void connection_move(struct session_shard *shard, uint32_t slot, const struct peer *peer);
 
 /// Seal a CLOSE for the peer into the outbox (unless the peer itself closed, `reason` SESSION_CLOSED_LEFT), forget the
 /// conversation, give the slot up. The session may be confirmed again if it still stands.
-COLD void connection_close(struct session_side *side, uint32_t slot, enum session_close_reason reason, uint64_t now);
+COLD void connection_close(struct session_shard *shard, uint32_t slot, enum session_close_reason reason, uint64_t now);
 
 /// Look at the next `budget` slots: idle, expired and revoked connections of ours are closed. Also those that gave up, and
 /// those whose messages died with a worker. It waits while the outbox is full.
 /// @return how many were closed
-uint32_t connection_sweep(struct session_side *side, uint64_t now, uint32_t budget);
+uint32_t connection_sweep(struct session_shard *shard, uint64_t now, uint32_t budget);
 
 /// First of all in the worker's thread: connections that a dead worker process left. Keys are derived again; those whose
 /// messages died with it are closed as restarted by the sweep.
 /// @return connections that go on
-uint32_t connection_adopt(struct session_side *side, uint64_t now);
+uint32_t connection_adopt(struct session_shard *shard, uint64_t now);
 
 /// The gateway's own clock, of cookies and path challenges.
-ALWAYS_INLINE uint64_t side_ms(const struct session_side *side, uint64_t now)
+ALWAYS_INLINE uint64_t shard_ms(const struct session_shard *shard, uint64_t now)
 {
-	return now / (side->tsc_hz / 1000);
+	return now / (shard->tsc_hz / 1000);
 }
 
 /// The counter of a packet that is about to be sealed. Nobody else gets it, not after a crash either.

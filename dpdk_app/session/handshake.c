@@ -37,22 +37,22 @@ static bool all_zero(const uint8_t *bytes, size_t n)
 // ---------------------------------------------------------------- the budget
 
 /// HELLOs cost a stranger nothing, CONFIRMs at least a cookie: a flood of the former leaves time for the latter.
-static bool budget_left(const struct session_side *side, enum session_kind kind, uint64_t now)
+static bool budget_left(const struct session_shard *shard, enum session_kind kind, uint64_t now)
 {
-	const struct handshake_budget *budget = &side->rules->handshake;
+	const struct handshake_budget *budget = &shard->rules->handshake;
 	const uint64_t tolerance = kind == SESSION_HELLO ? budget->tolerance / 2 : budget->tolerance;
 
-	return budget->cycles_per_1024 == 0 || side->handshake_conforms_at <= now + tolerance;
+	return budget->cycles_per_1024 == 0 || shard->handshake_conforms_at <= now + tolerance;
 }
 
-static void charge(struct session_side *side, uint64_t cycles, uint64_t now)
+static void charge(struct session_shard *shard, uint64_t cycles, uint64_t now)
 {
-	const uint64_t from = side->handshake_conforms_at > now ? side->handshake_conforms_at : now;
-	const uint64_t most = side->tsc_hz / HANDSHAKES_PER_S_MIN;
+	const uint64_t from = shard->handshake_conforms_at > now ? shard->handshake_conforms_at : now;
+	const uint64_t most = shard->tsc_hz / HANDSHAKES_PER_S_MIN;
 
 	if (cycles > most)
 		cycles = most;
-	side->handshake_conforms_at = from + cycles * side->rules->handshake.cycles_per_1024 / 1024;
+	shard->handshake_conforms_at = from + cycles * shard->rules->handshake.cycles_per_1024 / 1024;
 }
 
 // ---------------------------------------------------------------- whom a number names
@@ -74,15 +74,15 @@ static enum session_denial verdict(const struct issued *record, uint32_t session
 	return now >= record->expires_at ? SESSION_DENIED_EXPIRED : 0;
 }
 
-static struct candidate look_up(const struct session_side *side, uint32_t session, uint64_t now)
+static struct candidate look_up(const struct session_shard *shard, uint32_t session, uint64_t now)
 {
-	const uint32_t slot = session_slot(&side->store->numbers, session);
+	const uint32_t slot = session_slot(&shard->store->numbers, session);
 	struct candidate found = {.denial = SESSION_DENIED_UNKNOWN};
 	struct issued *record;
 
-	if (session == 0 || slot >= store_used(side->store))
+	if (session == 0 || slot >= store_used(shard->store))
 		return found;
-	record = &side->store->records[slot];
+	record = &shard->store->records[slot];
 	if (__atomic_load_n(&record->number, __ATOMIC_ACQUIRE) != session)
 		return found;
 	found.record = record;
@@ -99,7 +99,7 @@ static bool consumed(const struct issued *record)
 
 /// Write a DENIED over the request, with a proof where there is a key. A DENIED for a wrong version has no proof: anybody on
 /// the path can read the player's nonce and ask for another version with it, and a proved answer would end the player's attempt.
-static struct handshake_outcome denied(struct session_side *side, uint8_t *payload, const struct candidate *found,
+static struct handshake_outcome denied(struct session_shard *shard, uint8_t *payload, const struct candidate *found,
 				       const uint8_t *client_nonce, enum session_denial reason)
 {
 	const struct session_header *asked = (const struct session_header *)payload;
@@ -114,13 +114,13 @@ static struct handshake_outcome denied(struct session_side *side, uint8_t *paylo
 	if (found->record && reason != SESSION_DENIED_VERSION)
 		proof_write(PROOF_OF_DENIED, found->key, (uint8_t *)&answer, sizeof(answer));
 	memcpy(payload, &answer, sizeof(answer));
-	counter_add(&side->stats->denied[reason], 1);
+	counter_add(&shard->stats->denied[reason], 1);
 	return answered(message, sizeof(answer));
 }
 
 // ---------------------------------------------------------------- HELLO
 
-static struct handshake_outcome challenge(const struct session_side *side, const struct peer *peer, uint8_t *payload,
+static struct handshake_outcome challenge(const struct session_shard *shard, const struct peer *peer, uint8_t *payload,
 					  uint64_t now)
 {
 	const struct session_hello *hello = (const struct session_hello *)payload;
@@ -129,39 +129,39 @@ static struct handshake_outcome challenge(const struct session_side *side, const
 	};
 
 	memcpy(answer.client_nonce, hello->client_nonce, SESSION_NONCE_LEN);
-	cookie_make(answer.cookie, &side->store->cookies, peer, hello->header.session, hello->client_nonce,
-		    side_ms(side, now));
+	cookie_make(answer.cookie, &shard->store->cookies, peer, hello->header.session, hello->client_nonce,
+		    shard_ms(shard, now));
 	memcpy(payload, &answer, sizeof(answer));
 	return answered(PG_MESSAGE_SESSION_HELLO, sizeof(answer));
 }
 
-static bool connection_conforms(struct session_side *side, const struct peer *peer, uint64_t now)
+static bool connection_conforms(struct session_shard *shard, const struct peer *peer, uint64_t now)
 {
-	const struct rate rate = side->rules->connection[peer_listener(peer)];
+	const struct rate rate = shard->rules->connection[peer_listener(peer)];
 
-	return rate.interval == 0 || source_admit(&side->connections, source_hash(peer, &side->secret), rate, now);
+	return rate.interval == 0 || source_admit(&shard->connections, source_hash(peer, &shard->secret), rate, now);
 }
 
-static enum pg_drop check_hello(struct session_side *side, const struct peer *peer, const uint8_t *payload,
+static enum pg_drop check_hello(struct session_shard *shard, const struct peer *peer, const uint8_t *payload,
 				uint16_t length, uint64_t now)
 {
 	const struct session_hello *hello = (const struct session_hello *)payload;
 
 	if (length != sizeof(*hello) || hello->reserved != 0 || !all_zero(hello->padding, sizeof(hello->padding)))
 		return PG_DROP_SESSION_HEADER;
-	if (session_is_foreign(&side->store->numbers,
+	if (session_is_foreign(&shard->store->numbers,
 			       hello->header.session)) // what DENIED says would be about another's
 		return PG_DROP_SESSION_FOREIGN;
-	if (!connection_conforms(side, peer, now))
+	if (!connection_conforms(shard, peer, now))
 		return PG_DROP_CONNECTION_RATE_LIMITED;
-	return budget_left(side, SESSION_HELLO, now) ? PG_DROP_NONE : PG_DROP_HANDSHAKE_BUDGET;
+	return budget_left(shard, SESSION_HELLO, now) ? PG_DROP_NONE : PG_DROP_HANDSHAKE_BUDGET;
 }
 
-static struct handshake_outcome take_hello(struct session_side *side, const struct peer *peer, uint8_t *payload,
+static struct handshake_outcome take_hello(struct session_shard *shard, const struct peer *peer, uint8_t *payload,
 					   uint64_t now)
 {
 	const struct session_hello *hello = (const struct session_hello *)payload;
-	struct candidate found = look_up(side, hello->header.session, now);
+	struct candidate found = look_up(shard, hello->header.session, now);
 	struct handshake_outcome outcome;
 	enum session_denial reason = found.denial;
 
@@ -169,8 +169,8 @@ static struct handshake_outcome take_hello(struct session_side *side, const stru
 		reason = SESSION_DENIED_VERSION;
 	else if (reason == 0 && consumed(found.record))
 		reason = SESSION_DENIED_CONSUMED;
-	outcome = reason == 0 ? challenge(side, peer, payload, now) :
-				denied(side, payload, &found, hello->client_nonce, reason);
+	outcome = reason == 0 ? challenge(shard, peer, payload, now) :
+				denied(shard, payload, &found, hello->client_nonce, reason);
 	secrets_forget(found.key, sizeof(found.key));
 	return outcome;
 }
@@ -187,20 +187,20 @@ struct confirmed {
 };
 
 /// How long what is bound to a session is worth something, in whole seconds.
-static uint32_t seconds_left(const struct session_side *side, const struct issued *record, uint64_t now)
+static uint32_t seconds_left(const struct session_shard *shard, const struct issued *record, uint64_t now)
 {
-	return now < record->expires_at ? (uint32_t)((record->expires_at - now) / side->tsc_hz) : 0;
+	return now < record->expires_at ? (uint32_t)((record->expires_at - now) / shard->tsc_hz) : 0;
 }
 
-static struct handshake_outcome welcome(struct session_side *side, uint32_t slot, uint8_t *payload, uint64_t now)
+static struct handshake_outcome welcome(struct session_shard *shard, uint32_t slot, uint8_t *payload, uint64_t now)
 {
-	struct issued *record = &side->store->records[slot];
+	struct issued *record = &shard->store->records[slot];
 	const uint16_t length = record->max_datagram;
 	const uint64_t counter = connection_count(record);
 	struct session_welcome answer = {
 		.player_id = record->player_id,
-		.expires_in_s = seconds_left(side, record, now),
-		.idle_timeout_ms = (uint32_t)(side->rules->idle_timeout / (side->tsc_hz / 1000)),
+		.expires_in_s = seconds_left(shard, record, now),
+		.idle_timeout_ms = (uint32_t)(shard->rules->idle_timeout / (shard->tsc_hz / 1000)),
 		.max_datagram = length,
 	};
 
@@ -208,25 +208,25 @@ static struct handshake_outcome welcome(struct session_side *side, uint32_t slot
 	memcpy(answer.server_nonce, record->server_nonce, SESSION_NONCE_LEN);
 	memcpy(payload, &answer, sizeof(answer));
 	memset(payload + sizeof(answer), 0, length - sizeof(answer));
-	cipher_seal(&side->code, &side->store->locals[slot].cipher.seal, counter, payload, SESSION_WELCOME_CLEAR,
+	cipher_seal(&shard->code, &shard->store->locals[slot].cipher.seal, counter, payload, SESSION_WELCOME_CLEAR,
 		    length);
 	return answered(PG_MESSAGE_SESSION_CONFIRM, length);
 }
 
 /// The WELCOME was lost, or is on its way. It was too long, perhaps, if the player asks for less now; as long as neither side
 /// has said anything that may be so.
-static struct handshake_outcome welcome_again(struct session_side *side, uint32_t slot, const struct confirmed *c,
+static struct handshake_outcome welcome_again(struct session_shard *shard, uint32_t slot, const struct confirmed *c,
 					      uint64_t now)
 {
-	struct issued *record = &side->store->records[slot];
-	struct conversation *conversation = store_conversation(side->store, slot);
+	struct issued *record = &shard->store->records[slot];
+	struct conversation *conversation = store_conversation(shard->store, slot);
 
 	if (c->length < record->max_datagram && record->replay.newest == 0 &&
 	    !conversation_holds_messages(conversation)) {
 		issued_set_max_datagram(record, c->length);
 		conversation_begin(conversation, slot, c->length - SESSION_SEALED_MIN);
 	}
-	return welcome(side, slot, c->payload, now);
+	return welcome(shard, slot, c->payload, now);
 }
 
 /// Is it the one that made the connection, come again?
@@ -239,53 +239,53 @@ static bool repeated(const struct issued *record, const struct confirmed *c)
 }
 
 /// Is there room for another connection's messages?
-static bool full(const struct session_side *side, const struct issued *record)
+static bool full(const struct session_shard *shard, const struct issued *record)
 {
-	return record->phase == ISSUED_IDLE && message_pool_free_bytes(side->hall.pool) < SESSION_DATAGRAM_MAX;
+	return record->phase == ISSUED_IDLE && message_pool_free_bytes(shard->hall.pool) < SESSION_DATAGRAM_MAX;
 }
 
 /// Connect a slot that is ours.
-static struct handshake_outcome connect(struct session_side *side, uint32_t slot, const struct confirmed *c,
+static struct handshake_outcome connect(struct session_shard *shard, uint32_t slot, const struct confirmed *c,
 					uint64_t now)
 {
 	const struct session_confirm *confirm = (const struct session_confirm *)c->payload;
-	const struct issued *record = &side->store->records[slot];
+	const struct issued *record = &shard->store->records[slot];
 	struct handshake_outcome outcome;
 
 	if (repeated(record, c))
-		return welcome_again(side, slot, c, now);
+		return welcome_again(shard, slot, c, now);
 	if (c->cookie_time <= record->cookie_time)
 		return dropped(PG_DROP_COOKIE_OLD);
 	if (consumed(record))
-		return denied(side, c->payload, c->found, confirm->client_nonce, SESSION_DENIED_CONSUMED);
-	if (full(side, record))
-		return denied(side, c->payload, c->found, confirm->client_nonce, SESSION_DENIED_FULL);
-	connection_begin(side, slot,
+		return denied(shard, c->payload, c->found, confirm->client_nonce, SESSION_DENIED_CONSUMED);
+	if (full(shard, record))
+		return denied(shard, c->payload, c->found, confirm->client_nonce, SESSION_DENIED_FULL);
+	connection_begin(shard, slot,
 			 &(struct connection_request){.peer = c->peer,
 						      .client_nonce = confirm->client_nonce,
 						      .cookie_time = c->cookie_time,
 						      .max_datagram = c->length},
 			 now);
-	outcome = welcome(side, slot, c->payload, now);
+	outcome = welcome(shard, slot, c->payload, now);
 	outcome.moved = true;
 	return outcome;
 }
 
 /// Whose slot is it: ours, to be ours, or another worker's? State changes from here on.
-static struct handshake_outcome admit(struct session_side *side, const struct confirmed *c, uint64_t now)
+static struct handshake_outcome admit(struct session_shard *shard, const struct confirmed *c, uint64_t now)
 {
 	const uint32_t session = ((const struct session_header *)c->payload)->session;
 	struct issued *record = c->found->record;
 	struct handshake_outcome outcome;
 
-	if (issued_owner(record) != side->worker && !issued_claim(record, session, side->worker)) {
+	if (issued_owner(record) != shard->worker && !issued_claim(record, session, shard->worker)) {
 		const uint8_t owner = issued_owner(record);
 
 		if (owner == ISSUED_NO_OWNER)
 			return dropped(PG_DROP_SESSION_OVER);
 		return (struct handshake_outcome){.elsewhere = true, .owner = owner};
 	}
-	outcome = connect(side, session_slot(&side->store->numbers, session), c, now);
+	outcome = connect(shard, session_slot(&shard->store->numbers, session), c, now);
 	if (record->phase == ISSUED_IDLE)
 		issued_let_go(record);
 	return outcome;
@@ -297,19 +297,19 @@ static bool padded_with_zeros(const uint8_t *payload, uint16_t length)
 			length - sizeof(struct session_confirm) - SESSION_TAG_LEN);
 }
 
-static enum pg_drop check_confirm(const struct session_side *side, const struct peer *peer, const uint8_t *payload,
+static enum pg_drop check_confirm(const struct session_shard *shard, const struct peer *peer, const uint8_t *payload,
 				  uint16_t length, uint64_t now, uint64_t *cookie_time)
 {
 	const struct session_confirm *confirm = (const struct session_confirm *)payload;
 
 	if (length < SESSION_DATAGRAM_MIN || length > SESSION_DATAGRAM_MAX || confirm->max_datagram != length)
 		return PG_DROP_SESSION_HEADER;
-	if (session_is_foreign(&side->store->numbers, confirm->header.session))
+	if (session_is_foreign(&shard->store->numbers, confirm->header.session))
 		return PG_DROP_SESSION_FOREIGN;
-	if (!budget_left(side, SESSION_CONFIRM, now))
+	if (!budget_left(shard, SESSION_CONFIRM, now))
 		return PG_DROP_HANDSHAKE_BUDGET;
-	*cookie_time = side_ms(side, now);
-	switch (cookie_check(confirm->cookie, &side->store->cookies, peer, confirm->header.session,
+	*cookie_time = shard_ms(shard, now);
+	switch (cookie_check(confirm->cookie, &shard->store->cookies, peer, confirm->header.session,
 			     confirm->client_nonce, cookie_time)) {
 	case COOKIE_GOOD:
 		return PG_DROP_NONE;
@@ -321,28 +321,28 @@ static enum pg_drop check_confirm(const struct session_side *side, const struct 
 	return PG_DROP_COOKIE_FORGED;
 }
 
-static struct handshake_outcome judge(struct session_side *side, const struct confirmed *c, uint64_t now)
+static struct handshake_outcome judge(struct session_shard *shard, const struct confirmed *c, uint64_t now)
 {
 	const struct session_confirm *confirm = (const struct session_confirm *)c->payload;
 	const struct candidate *found = c->found;
 
 	if (confirm->version != SESSION_VERSION)
-		return denied(side, c->payload, found, confirm->client_nonce, SESSION_DENIED_VERSION);
+		return denied(shard, c->payload, found, confirm->client_nonce, SESSION_DENIED_VERSION);
 	if (!found->record)
-		return denied(side, c->payload, found, confirm->client_nonce, SESSION_DENIED_UNKNOWN);
+		return denied(shard, c->payload, found, confirm->client_nonce, SESSION_DENIED_UNKNOWN);
 	if (!proof_is_right(PROOF_OF_CONFIRM, found->key, c->payload, c->length))
 		return dropped(PG_DROP_BAD_PROOF);
 	if (!padded_with_zeros(c->payload, c->length))
 		return dropped(PG_DROP_SESSION_HEADER);
 	if (found->denial != 0)
-		return denied(side, c->payload, found, confirm->client_nonce, found->denial);
-	return admit(side, c, now);
+		return denied(shard, c->payload, found, confirm->client_nonce, found->denial);
+	return admit(shard, c, now);
 }
 
-static struct handshake_outcome take_confirm(struct session_side *side, const struct peer *peer, uint8_t *payload,
+static struct handshake_outcome take_confirm(struct session_shard *shard, const struct peer *peer, uint8_t *payload,
 					     uint16_t length, uint64_t cookie_time, uint64_t now)
 {
-	struct candidate found = look_up(side, ((const struct session_header *)payload)->session, now);
+	struct candidate found = look_up(shard, ((const struct session_header *)payload)->session, now);
 	const struct confirmed confirmed = {
 		.peer = peer,
 		.payload = payload,
@@ -350,7 +350,7 @@ static struct handshake_outcome take_confirm(struct session_side *side, const st
 		.cookie_time = cookie_time,
 		.found = &found,
 	};
-	const struct handshake_outcome outcome = judge(side, &confirmed, now);
+	const struct handshake_outcome outcome = judge(shard, &confirmed, now);
 
 	secrets_forget(found.key, sizeof(found.key));
 	return outcome;
@@ -366,7 +366,7 @@ static bool greeting_header(const uint8_t *payload, uint16_t length)
 	       (header->sequence | header->ack | header->ack_bits) == 0;
 }
 
-struct handshake_outcome handshake_greet(struct session_side *side, const struct peer *peer, uint8_t *payload,
+struct handshake_outcome handshake_greet(struct session_shard *shard, const struct peer *peer, uint8_t *payload,
 					 uint16_t length, uint64_t now)
 {
 	const uint64_t began = pg_tsc();
@@ -378,24 +378,24 @@ struct handshake_outcome handshake_greet(struct session_side *side, const struct
 		return dropped(PG_DROP_SESSION_HEADER);
 	switch (payload[offsetof(struct session_header, kind)]) {
 	case SESSION_HELLO:
-		drop = check_hello(side, peer, payload, length, now);
-		outcome = drop ? dropped(drop) : take_hello(side, peer, payload, now);
+		drop = check_hello(shard, peer, payload, length, now);
+		outcome = drop ? dropped(drop) : take_hello(shard, peer, payload, now);
 		break;
 	case SESSION_CONFIRM:
-		drop = check_confirm(side, peer, payload, length, now, &cookie_time);
-		outcome = drop ? dropped(drop) : take_confirm(side, peer, payload, length, cookie_time, now);
+		drop = check_confirm(shard, peer, payload, length, now, &cookie_time);
+		outcome = drop ? dropped(drop) : take_confirm(shard, peer, payload, length, cookie_time, now);
 		break;
 	default:
 		return dropped(PG_DROP_SESSION_STATE);
 	}
 	if (outcome.drop != PG_DROP_CONNECTION_RATE_LIMITED && outcome.drop != PG_DROP_HANDSHAKE_BUDGET)
-		charge(side, pg_tsc() - began, now);
+		charge(shard, pg_tsc() - began, now);
 	return outcome;
 }
 
 // ---------------------------------------------------------------- what is
 
-static struct handshake_outcome take_close(struct session_side *side, uint32_t slot, const uint8_t *payload,
+static struct handshake_outcome take_close(struct session_shard *shard, uint32_t slot, const uint8_t *payload,
 					   uint16_t length, uint64_t now)
 {
 	struct session_close_body body;
@@ -405,54 +405,54 @@ static struct handshake_outcome take_close(struct session_side *side, uint32_t s
 	memcpy(&body, payload + sizeof(struct session_header), sizeof(body));
 	if (body.reason == 0 || body.reason >= PG_CLOSE_REASONS || !all_zero(body.reserved, sizeof(body.reserved)))
 		return dropped(PG_DROP_SESSION_HEADER);
-	connection_close(side, slot, SESSION_CLOSED_LEFT, now);
+	connection_close(shard, slot, SESSION_CLOSED_LEFT, now);
 	return answered(PG_MESSAGE_SESSION_CLOSE, 0);
 }
 
-static uint16_t path_hash(const struct session_side *side, const struct peer *peer)
+static uint16_t path_hash(const struct session_shard *shard, const struct peer *peer)
 {
-	return peer_mark(peer, &side->secret);
+	return peer_mark(peer, &shard->secret);
 }
 
 /// Only challenges of the latest second count, and not for ever. The token names the address that it was sent to: to challenge
 /// another address meanwhile does not invalidate it.
-static bool right_token(const struct session_side *side, const struct issued *record, const struct peer *peer,
+static bool right_token(const struct session_shard *shard, const struct issued *record, const struct peer *peer,
 			const uint8_t *token, uint64_t now)
 {
 	uint8_t right[SESSION_PATH_TOKEN_LEN];
 
-	if ((uint32_t)side_ms(side, now) - record->challenged_ms > PATH_TOKEN_LIFE_MS)
+	if ((uint32_t)shard_ms(shard, now) - record->challenged_ms > PATH_TOKEN_LIFE_MS)
 		return false;
-	path_token(right, &side->store->cookies, peer, record->number, record->server_nonce, record->challenged_ms);
+	path_token(right, &shard->store->cookies, peer, record->number, record->server_nonce, record->challenged_ms);
 	return secrets_equal(right, token, sizeof(right));
 }
 
-static struct handshake_outcome take_path_response(struct session_side *side, uint32_t slot, const struct peer *peer,
+static struct handshake_outcome take_path_response(struct session_shard *shard, uint32_t slot, const struct peer *peer,
 						   const uint8_t *payload, uint16_t length, uint64_t now)
 {
-	struct issued *record = &side->store->records[slot];
+	struct issued *record = &shard->store->records[slot];
 	struct handshake_outcome outcome = answered(PG_MESSAGE_SESSION_PATH_RESPONSE, 0);
 
 	if (length != PATH_LEN)
 		return dropped(PG_DROP_SESSION_HEADER);
-	if (!right_token(side, record, peer, payload + sizeof(struct session_header), now))
+	if (!right_token(shard, record, peer, payload + sizeof(struct session_header), now))
 		return dropped(PG_DROP_BAD_PATH_RESPONSE);
 	if (!peer_equal(&record->peer, peer)) {
-		connection_move(side, slot, peer);
-		record->challenged = path_hash(side, peer); // a player who is elsewhere already is asked there at once
+		connection_move(shard, slot, peer);
+		record->challenged = path_hash(shard, peer); // a player who is elsewhere already is asked there at once
 		outcome.moved = true;
 	}
 	return outcome;
 }
 
-struct handshake_outcome handshake_control(struct session_side *side, uint32_t slot, const struct peer *peer,
+struct handshake_outcome handshake_control(struct session_shard *shard, uint32_t slot, const struct peer *peer,
 					   const uint8_t *payload, uint16_t length, uint64_t now)
 {
 	switch (payload[offsetof(struct session_header, kind)]) {
 	case SESSION_CLOSE:
-		return take_close(side, slot, payload, length, now);
+		return take_close(shard, slot, payload, length, now);
 	case SESSION_PATH_RESPONSE:
-		return take_path_response(side, slot, peer, payload, length, now);
+		return take_path_response(shard, slot, peer, payload, length, now);
 	default:
 		return dropped(PG_DROP_SESSION_STATE);
 	}
@@ -473,21 +473,21 @@ static bool to_be_challenged(struct issued *record, uint16_t whom, uint16_t rece
 	return true;
 }
 
-uint16_t handshake_challenge_path(struct session_side *side, uint32_t slot, const struct peer *from, uint8_t *payload,
+uint16_t handshake_challenge_path(struct session_shard *shard, uint32_t slot, const struct peer *from, uint8_t *payload,
 				  uint16_t received, uint64_t now)
 {
-	struct issued *record = &side->store->records[slot];
-	const uint16_t whom = path_hash(side, from);
+	struct issued *record = &shard->store->records[slot];
+	const uint16_t whom = path_hash(shard, from);
 	struct session_header header;
 	uint64_t counter;
 
-	if (!to_be_challenged(record, whom, received, (uint32_t)side_ms(side, now)))
+	if (!to_be_challenged(record, whom, received, (uint32_t)shard_ms(shard, now)))
 		return 0;
 	counter = connection_count(record);
 	connection_header(record, SESSION_PATH_CHALLENGE, PATH_LEN, counter, &header);
 	memcpy(payload, &header, sizeof(header));
-	path_token(payload + sizeof(header), &side->store->cookies, from, record->number, record->server_nonce,
+	path_token(payload + sizeof(header), &shard->store->cookies, from, record->number, record->server_nonce,
 		   record->challenged_ms);
-	cipher_seal(&side->code, &side->store->locals[slot].cipher.seal, counter, payload, sizeof(header), PATH_LEN);
+	cipher_seal(&shard->code, &shard->store->locals[slot].cipher.seal, counter, payload, sizeof(header), PATH_LEN);
 	return PATH_LEN;
 }

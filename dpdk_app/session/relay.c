@@ -3,62 +3,63 @@
 
 #include "session/relay.h"
 
-#include "session/side.h"
+#include "session/shard.h"
 
-static enum pg_loss lose(struct session_side *side, enum pg_loss why)
+static enum pg_loss lose(struct session_shard *shard, enum pg_loss why)
 {
-	counter_add(&side->stats->messages.lost[why], 1);
+	counter_add(&shard->stats->messages.lost[why], 1);
 	return why;
 }
 
 /// Ours, and somebody is connected who can get it.
-static bool is_here(const struct session_side *side, const struct issued *record, uint32_t session)
+static bool is_here(const struct session_shard *shard, const struct issued *record, uint32_t session)
 {
-	return issued_stands(record, session) && issued_owner(record) == side->worker &&
+	return issued_stands(record, session) && issued_owner(record) == shard->worker &&
 	       record->phase == ISSUED_CONNECTED;
 }
 
-enum pg_loss session_deliver(struct session_side *side, uint32_t session, const struct outgoing *message, uint64_t now)
+enum pg_loss session_deliver(struct session_shard *shard, uint32_t session, const struct outgoing *message,
+			     uint64_t now)
 {
-	const struct session_store *store = side->store;
+	const struct session_store *store = shard->store;
 	const uint32_t slot = session_slot(&store->numbers, session);
 	enum pg_loss loss;
 
-	if (slot >= store->capacity || !is_here(side, &store->records[slot], session))
-		return lose(side, PG_LOSS_NO_PLAYER);
-	loss = conversation_queue(&side->hall, store_conversation(store, slot), message, now);
-	session_note(side, slot, false);
+	if (slot >= store->capacity || !is_here(shard, &store->records[slot], session))
+		return lose(shard, PG_LOSS_NO_PLAYER);
+	loss = conversation_queue(&shard->hall, store_conversation(store, slot), message, now);
+	session_note(shard, slot, false);
 	return loss;
 }
 
-void session_relay(struct session_side *side, uint32_t player_id, const struct outgoing *message, uint64_t now)
+void session_relay(struct session_shard *shard, uint32_t player_id, const struct outgoing *message, uint64_t now)
 {
-	const struct session_store *store = side->store;
+	const struct session_store *store = shard->store;
 	const uint32_t slot = store_player(store, player_id);
 
 	if (slot == PLAYER_NONE) {
-		lose(side, PG_LOSS_NO_PLAYER);
+		lose(shard, PG_LOSS_NO_PLAYER);
 		return;
 	}
 
 	const uint32_t session = issued_session(&store->records[slot]);
 	const uint8_t owner = issued_owner(&store->records[slot]);
 
-	if (session == 0 || owner == side->worker || owner == ISSUED_NO_OWNER)
-		session_deliver(side, session, message, now);
-	else if (!side->relay || !side->relay->pass(side->relay, owner, session, message))
-		lose(side, PG_LOSS_OWNER_BUSY);
+	if (session == 0 || owner == shard->worker || owner == ISSUED_NO_OWNER)
+		session_deliver(shard, session, message, now);
+	else if (!shard->relay || !shard->relay->pass(shard->relay, owner, session, message))
+		lose(shard, PG_LOSS_OWNER_BUSY);
 }
 
-void session_note(struct session_side *side, uint32_t slot, bool ids)
+void session_note(struct session_shard *shard, uint32_t slot, bool ids)
 {
-	struct issued *record = &side->store->records[slot];
-	const struct conversation *c = store_conversation(side->store, slot);
+	struct issued *record = &shard->store->records[slot];
+	const struct conversation *c = store_conversation(shard->store, slot);
 	const bool holds = conversation_holds_messages(c);
 	const uint64_t due = conversation_gave_up(c) ? 0 : conversation_due(c);
 
 	if (due != UINT64_MAX)
-		wheel_schedule(&side->wheel, slot, due);
+		wheel_schedule(&shard->wheel, slot, due);
 	if (likely(!ids && record->undelivered == holds))
 		return;
 	// When nothing is on its way any more, these are where both sides are. A crash sees stores in program order.

@@ -9,7 +9,7 @@
 
 #include "delivery/conversation.h"
 
-struct session_side;
+struct session_shard;
 
 /// Takes messages for sessions that another worker owns. An engine with several workers has one for each.
 struct relay {
@@ -20,13 +20,15 @@ struct relay {
 
 /// Queue a message for a session, if it is ours and connected: from another worker, or from the operator. What becomes of
 /// it is counted here.
-enum pg_loss session_deliver(struct session_side *side, uint32_t session, const struct outgoing *message, uint64_t now);
+enum pg_loss session_deliver(struct session_shard *shard, uint32_t session, const struct outgoing *message,
+			     uint64_t now);
 
-/// Send a player the event of another player's message: to the player's session if it is ours, else through side->relay.
-void session_relay(struct session_side *side, uint32_t player_id, const struct outgoing *message, uint64_t now);
+/// Send a player the event of another player's message: to the player's session if it is ours, else through
+/// shard->relay.
+void session_relay(struct session_shard *shard, uint32_t player_id, const struct outgoing *message, uint64_t now);
 
 /// Something was queued for, owed to or acknowledged by a session of ours: when is it due, and what would die with us?
 /// @param ids  message ids have moved on, too
-void session_note(struct session_side *side, uint32_t slot, bool ids);
+void session_note(struct session_shard *shard, uint32_t slot, bool ids);
 
 #endif

@@ -86,7 +86,7 @@ static uint16_t seal_move(const struct bench *b, struct player *player, uint8_t 
 	memcpy(out, &header, sizeof(header));
 	memcpy(out + sizeof(header), &head, sizeof(head));
 	memcpy(out + sizeof(header) + sizeof(head), &motion, sizeof(motion));
-	cipher_seal(&b->house->side[0]->code, &player->cipher.seal, player->sent, out, sizeof(header), header.length);
+	cipher_seal(&b->house->shard[0]->code, &player->cipher.seal, player->sent, out, sizeof(header), header.length);
 	return header.length;
 }
 
@@ -192,7 +192,7 @@ static void timed_datagrams(struct bench *b, uint32_t next, uint64_t *cycles)
 /// Inlined for certain: GCC drops calls of functions that do nothing but prefetch.
 ALWAYS_INLINE void prefetch_keys(const struct bench *b, uint32_t frame, uint16_t length)
 {
-	const struct cipher_code *code = &b->house->side[0]->code;
+	const struct cipher_code *code = &b->house->shard[0]->code;
 	const struct cipher *cipher = &b->house->store.locals[b->session[frame]].cipher;
 
 	cipher_prefetch(code, &cipher->open, length - SESSION_SEALED_MIN);
@@ -202,7 +202,7 @@ ALWAYS_INLINE void prefetch_keys(const struct bench *b, uint32_t frame, uint16_t
 /// Nothing but what nobody can leave out: the same keys, as well prepared.
 static void timed_crypto(struct bench *b, uint32_t next, uint64_t *cycles)
 {
-	const struct cipher_code *code = &b->house->side[0]->code;
+	const struct cipher_code *code = &b->house->shard[0]->code;
 	const struct session_local *locals = b->house->store.locals;
 	const uint16_t length = (uint16_t)(b->length - COMMON_L4 - sizeof(struct udp_header));
 	struct burst burst;
@@ -245,10 +245,10 @@ static struct bench *open_bench(uint32_t sessions)
 	b->house = house_open(sessions, STORE_FRAMES);
 	set_limits(&b->house->rules);
 	b->rig->policy.sessions = b->house->rules;
-	b->rig->gate.side = b->house->side[0];
+	b->rig->gate.shard = b->house->shard[0];
 	b->rig->gate.profile[0] = PG_PROFILE_SESSION;
 	identity_expect_sealed(&b->rig->identity);
-	session_side_use(b->house->side[0], &b->rig->policy.sessions);
+	session_side_use(b->house->shard[0], &b->rig->policy.sessions);
 	make_players(b, sessions);
 	make_frames(b, sessions);
 	return b;

@@ -30,7 +30,7 @@ struct pg_core {
 	struct pg_worker_stats stats;
 	struct gate gate;
 	struct session_store store;
-	struct session_side side;
+	struct session_shard shard;
 	const struct hot_path *hot_path;
 	void *state; // the caller's, or `own`
 	void *own;   // NULL: the caller's is used
@@ -66,11 +66,11 @@ static bool make_state(struct pg_core *core, const struct pg_plan *plan)
 	       pg_state_init(core->state, size, plan->session_capacity, 1, plan->issued_capacity, &error) == PG_OK;
 }
 
-static bool open_side(struct pg_core *core, const struct pg_plan *plan)
+static bool open_shard(struct pg_core *core, const struct pg_plan *plan)
 {
 	const unsigned reach = plan->engine == PG_ENGINE_DPDK ? STORE_FRAMES : STORE_SOCKETS;
 	struct pg_error error;
-	struct side_setup setup = {
+	struct shard_setup setup = {
 		.store = &core->store,
 		.stats = &core->stats,
 		.rules = &core->policy.sessions,
@@ -87,10 +87,10 @@ static bool open_side(struct pg_core *core, const struct pg_plan *plan)
 		return false;
 	store_attach_local(&core->store, core->private, reach);
 	setup.message_memory = core->messages;
-	core->gate.side = &core->side;
-	if (session_side_init(&core->side, &setup, &error) != PG_OK)
+	core->gate.shard = &core->shard;
+	if (session_shard_init(&core->shard, &setup, &error) != PG_OK)
 		return false;
-	(void)session_side_begin(&core->side, pg_tsc()); // nobody was here before
+	(void)session_side_begin(&core->shard, pg_tsc()); // nobody was here before
 	return true;
 }
 
@@ -121,7 +121,7 @@ static bool open_parts(struct pg_core *core, const struct pg_plan *plan)
 	if (!core->state && !make_state(core, plan))
 		return false;
 	core->index = zeroed_lines(plain_index_size(plan->session_capacity));
-	return core->index && (plan->issued_capacity == 0 || open_side(core, plan));
+	return core->index && (plan->issued_capacity == 0 || open_shard(core, plan));
 }
 
 struct pg_core *pg_core_open(const struct pg_plan *plan, void *state)
@@ -155,8 +155,8 @@ void pg_core_close(struct pg_core *core)
 {
 	if (!core)
 		return;
-	if (core->gate.side)
-		session_side_free(&core->side);
+	if (core->gate.shard)
+		session_shard_free(&core->shard);
 	free(core->messages);
 	free(core->private);
 	free(core->index);
@@ -245,7 +245,7 @@ uint32_t pg_core_due(struct pg_core *core, uint64_t now, struct pg_datagram *dat
 		n = BURST_MAX;
 	for (uint32_t i = 0; i < n; i++)
 		out.payload[i] = datagram[i].payload;
-	filled = depart_datagrams(&core->side, &out, n, now);
+	filled = depart_datagrams(&core->shard, &out, n, now);
 	for (uint32_t i = 0; i < filled; i++) {
 		datagram[i].source = address_of(&out.peer[i]);
 		datagram[i].source_port = BE16(peer_port(&out.peer[i]));
@@ -261,11 +261,11 @@ int pg_core_send(struct pg_core *core, uint64_t now, const struct pg_letter *let
 	struct outgoing message;
 	int rc;
 
-	if (!core->gate.side)
+	if (!core->gate.shard)
 		return error_set(error, PG_ERROR_USAGE, "no listener speaks the session profile");
 	rc = letter_open(&core->store, letter, &message, error);
 	if (rc == PG_OK)
-		session_deliver(&core->side, letter->session, &message, now);
+		session_deliver(&core->shard, letter->session, &message, now);
 	return rc;
 }
 
@@ -279,9 +279,9 @@ uint32_t pg_core_expire(struct pg_core *core, uint64_t now)
 	const uint32_t freed = plain_expire(&core->sessions, now, core->policy.idle_timeout, core->sessions.capacity);
 
 	counter_add(&core->stats.sessions_expired, freed);
-	if (!core->gate.side)
+	if (!core->gate.shard)
 		return freed;
-	return freed + connection_sweep(&core->side, now, core->store.capacity);
+	return freed + connection_sweep(&core->shard, now, core->store.capacity);
 }
 
 void pg_core_link_up(struct pg_core *core, uint64_t now)

@@ -24,7 +24,7 @@ enum record_flag { REPAIR = 1, TO_US = 2, END_BURST = 4, LATER = 8, SEALED = 16,
 /// The same frames for two rigs; what lies behind a frame differs, so that a byte read there shows.
 struct pair {
 	struct rig *rig[2];
-	struct house *house;  // of both: a side each
+	struct house *house;  // of both: a shard each
 	struct identity many; // of a port with more addresses
 	struct burst burst[2];
 	uint8_t *original[BURST_MAX];
@@ -176,9 +176,9 @@ static void prepare(struct pair *p)
 	}
 	for (unsigned k = 0; k < 2; k++) {
 		p->rig[k] = rig_open(k == 0 ? "v2" : "auto", CAPACITY);
-		p->rig[k]->gate.side = p->house->side[k];
+		p->rig[k]->gate.shard = p->house->shard[k];
 		p->rig[k]->gate.profile[1] = PG_PROFILE_SESSION;
-		session_side_use(p->house->side[k], &p->rig[k]->policy.sessions);
+		session_side_use(p->house->shard[k], &p->rig[k]->policy.sessions);
 	}
 	usual_frame_close(&p->rig[0]->identity.usual);
 	rig_identity_of_many(&p->many);
@@ -188,7 +188,7 @@ static void prepare(struct pair *p)
 static void check_house(const struct pair *p)
 {
 	for (unsigned k = 0; k < 2; k++)
-		require(p->house->stats[k].connections == 0 && p->house->side[k]->outbox.count == 0);
+		require(p->house->stats[k].connections == 0 && p->house->shard[k]->outbox.count == 0);
 	require(memcmp(p->house->stats[0].denied, p->house->stats[1].denied, sizeof(p->house->stats[0].denied)) == 0);
 }
 

@@ -69,11 +69,11 @@ static void open_world(struct world *w, const char *isa)
 	}
 	w->gate = w->rig->gate;
 	w->gate.profile[0] = w->gate.profile[1] = PG_PROFILE_SESSION;
-	w->gate.side = w->house->side[0];
+	w->gate.shard = w->house->shard[0];
 	w->gate.stats = &w->house->stats[0];
 	w->gate.arrivals = &w->house->stats[0].received;
 	identity_expect_sealed(&w->rig->identity);
-	session_side_use(w->house->side[0], &w->rig->policy.sessions);
+	session_side_use(w->house->shard[0], &w->rig->policy.sessions);
 }
 
 static void prepare(struct table *t)
@@ -176,7 +176,8 @@ static void depart(struct table *t)
 		for (unsigned k = 0; k < LEVELS; k++) {
 			for (unsigned i = 0; i < BURST_MAX; i++)
 				out[k].payload[i] = bytes[k][i];
-			n[k] = depart_datagrams(t->world[k].house->side[0], &out[k], BURST_MAX, t->world[k].house->now);
+			n[k] = depart_datagrams(t->world[k].house->shard[0], &out[k], BURST_MAX,
+						t->world[k].house->now);
 		}
 		require(n[0] == n[1]);
 		for (unsigned i = 0; i < n[0]; i++) {
@@ -298,7 +299,7 @@ static uint16_t seal(struct table *t, struct player *player, const uint8_t *byte
 	memcpy(out + sizeof(header), bytes + 4, length - 4U);
 	if (header.kind == SESSION_PATH_RESPONSE && length == 4 + sizeof(t->token) && bytes[4] == 'T')
 		memcpy(out + sizeof(header), t->token, sizeof(t->token));
-	cipher_seal(&t->world[0].house->side[0]->code, &player->cipher.seal, counter, out, sizeof(header),
+	cipher_seal(&t->world[0].house->shard[0]->code, &player->cipher.seal, counter, out, sizeof(header),
 		    header.length);
 	return header.length;
 }
@@ -354,7 +355,7 @@ static void pass_time(struct table *t, uint8_t tens_of_ms)
 		struct house *house = t->world[k].house;
 
 		house_wait(house, 10ULL * tens_of_ms);
-		connection_sweep(house->side[0], house->now, CAPACITY);
+		connection_sweep(house->shard[0], house->now, CAPACITY);
 	}
 	depart(t);
 }
@@ -364,11 +365,11 @@ static void start_process(struct table *t)
 {
 	for (unsigned k = 0; k < LEVELS; k++) {
 		struct house *house = t->world[k].house;
-		struct session_side *side = house->side[0];
+		struct session_shard *shard = house->shard[0];
 
 		for (uint32_t slot = 0; slot < CAPACITY; slot++)
-			conversation_end(&side->hall, store_conversation(&house->store, slot), PG_LOSS_CLOSED);
-		require(side->hall.pool->used == 1 || side->hall.pool->used == 0);
+			conversation_end(&shard->hall, store_conversation(&house->store, slot), PG_LOSS_CLOSED);
+		require(shard->hall.pool->used == 1 || shard->hall.pool->used == 0);
 		house_restart_in_place(house);
 	}
 }
@@ -377,13 +378,13 @@ static void start_process(struct table *t)
 static void end(struct table *t)
 {
 	for (unsigned k = 0; k < LEVELS; k++) {
-		struct session_side *side = t->world[k].house->side[0];
+		struct session_shard *shard = t->world[k].house->shard[0];
 
 		for (uint32_t slot = 0; slot < CAPACITY; slot++)
-			if (issued_owner(&side->store->records[slot]) == 0)
-				connection_close(side, slot, SESSION_CLOSED_SHUTDOWN, t->world[k].house->now);
-		require(side->hall.pool->used == 1 || side->hall.pool->used == 0);
-		require(t->world[k].house->stats[0].connected == 0 && side->wheel.scheduled == 0);
+			if (issued_owner(&shard->store->records[slot]) == 0)
+				connection_close(shard, slot, SESSION_CLOSED_SHUTDOWN, t->world[k].house->now);
+		require(shard->hall.pool->used == 1 || shard->hall.pool->used == 0);
+		require(t->world[k].house->stats[0].connected == 0 && shard->wheel.scheduled == 0);
 	}
 }
 

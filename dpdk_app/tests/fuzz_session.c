@@ -52,7 +52,7 @@ static struct issued *records(const struct table *t)
 /// Connections by the records, against the gauges.
 static void check_gauges(const struct table *t)
 {
-	uint64_t connected[HOUSE_SIDES] = {0};
+	uint64_t connected[HOUSE_SHARDS] = {0};
 
 	for (uint32_t slot = 0; slot < CAPACITY; slot++) {
 		const struct issued *record = &records(t)[slot];
@@ -61,11 +61,11 @@ static void check_gauges(const struct table *t)
 			require(record->owner == ISSUED_NO_OWNER);
 			continue;
 		}
-		require(record->owner < HOUSE_SIDES);
+		require(record->owner < HOUSE_SHARDS);
 		connected[record->owner]++;
 	}
-	for (unsigned side = 0; side < HOUSE_SIDES; side++)
-		require(t->house->stats[side].connected == connected[side]);
+	for (unsigned shard = 0; shard < HOUSE_SHARDS; shard++)
+		require(t->house->stats[shard].connected == connected[shard]);
 }
 
 /// Under one pair of keys, counters only grow.
@@ -76,13 +76,13 @@ static void check_counters(const struct table *t, const struct issued *before)
 			require(records(t)[slot].tx_counter >= before[slot].tx_counter);
 }
 
-static void drain(struct session_side *side)
+static void drain(struct session_shard *shard)
 {
 	const struct parting *parting;
 
-	while ((parting = outbox_oldest(&side->outbox)) != NULL) {
+	while ((parting = outbox_oldest(&shard->outbox)) != NULL) {
 		require(parting->length == 40 && parting->payload[0] == SESSION_CLOSE);
-		outbox_remove(&side->outbox);
+		outbox_remove(&shard->outbox);
 	}
 }
 
@@ -98,7 +98,7 @@ static struct player *prover(struct table *t, const struct peer *peer, const uin
 	memcpy(&confirm, datagram, sizeof(confirm));
 	for (unsigned i = 0; i < PLAYERS; i++) {
 		struct player *player = &t->player[i];
-		uint64_t ms = side_ms(t->house->side[0], t->house->now);
+		uint64_t ms = shard_ms(t->house->shard[0], t->house->now);
 
 		if (confirm.header.session == player->session &&
 		    proof_is_right(PROOF_OF_CONFIRM, player->key, datagram, length) &&
@@ -158,8 +158,8 @@ static void check_answer(struct table *t, struct player *proved, uint8_t *datagr
 
 static void greet(struct table *t, unsigned worker, const struct peer *peer, uint8_t *datagram, uint16_t length)
 {
-	struct session_side *side = t->house->side[worker];
-	const uint32_t partings = side->outbox.count;
+	struct session_shard *shard = t->house->shard[worker];
+	const uint32_t partings = shard->outbox.count;
 	struct issued before[CAPACITY];
 	uint8_t original[DATAGRAM_MAX];
 	struct player *proved = prover(t, peer, datagram, length);
@@ -167,13 +167,13 @@ static void greet(struct table *t, unsigned worker, const struct peer *peer, uin
 
 	memcpy(before, records(t), sizeof(before));
 	memcpy(original, datagram, length);
-	outcome = handshake_greet(side, peer, datagram, length, t->house->now);
+	outcome = handshake_greet(shard, peer, datagram, length, t->house->now);
 	require(outcome.drop < PG_DROPS);
 	if (outcome.drop != PG_DROP_NONE || outcome.elsewhere)
 		require(outcome.answer == 0 && memcmp(original, datagram, length) == 0);
 	if (!proved || outcome.drop != PG_DROP_NONE) {
 		require(memcmp(before, records(t), sizeof(before)) == 0);
-		require(side->outbox.count == partings && !outcome.moved && outcome.answer <= length);
+		require(shard->outbox.count == partings && !outcome.moved && outcome.answer <= length);
 	}
 	check_counters(t, before);
 	if (outcome.answer)
@@ -190,7 +190,7 @@ static void challenge(struct table *t, struct player *player, const struct peer 
 
 	if (record->phase != ISSUED_CONNECTED)
 		return;
-	length = handshake_challenge_path(t->house->side[record->owner], house_slot(t->house, player), peer, datagram,
+	length = handshake_challenge_path(t->house->shard[record->owner], house_slot(t->house, player), peer, datagram,
 					  SESSION_SEALED_MIN, t->house->now);
 	require(length <= 3 * SESSION_SEALED_MIN);
 	if (length && player_open(t->house, player, datagram, length))
@@ -207,8 +207,8 @@ static void control(struct table *t, struct player *player, const struct peer *p
 		return;
 	if (datagram[0] == SESSION_PATH_RESPONSE && length == 44 && datagram[20] == 'T')
 		memcpy(datagram + 20, t->token, sizeof(t->token));
-	outcome = handshake_control(t->house->side[record->owner], house_slot(t->house, player), peer, datagram, length,
-				    t->house->now);
+	outcome = handshake_control(t->house->shard[record->owner], house_slot(t->house, player), peer, datagram,
+				    length, t->house->now);
 	require(outcome.drop < PG_DROPS && outcome.answer == 0 && !outcome.elsewhere);
 	if (outcome.drop != PG_DROP_NONE) {
 		require(memcmp(&before, record, sizeof(before)) == 0);
@@ -248,8 +248,8 @@ static void make_right(const struct player *player, unsigned flags, uint8_t *dat
 static void break_in(struct table *t, uint8_t address)
 {
 	if (address & 1) {
-		for (unsigned side = 0; side < HOUSE_SIDES; side++)
-			connection_sweep(t->house->side[side], t->house->now, CAPACITY);
+		for (unsigned shard = 0; shard < HOUSE_SHARDS; shard++)
+			connection_sweep(t->house->shard[shard], t->house->now, CAPACITY);
 		return;
 	}
 	house_restart_in_place(t->house);
@@ -275,8 +275,8 @@ static void run(struct table *t, const uint8_t *head, const uint8_t *bytes, uint
 		control(t, player, &peer, datagram, length);
 	else
 		greet(t, flags & SECOND ? 1 : 0, &peer, datagram, length);
-	for (unsigned side = 0; side < HOUSE_SIDES; side++)
-		drain(t->house->side[side]);
+	for (unsigned shard = 0; shard < HOUSE_SHARDS; shard++)
+		drain(t->house->shard[shard]);
 	check_gauges(t);
 	free(datagram);
 }

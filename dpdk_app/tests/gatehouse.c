@@ -27,19 +27,19 @@ int gatehouse_open(void **state)
 	if (g->way == WAY_OFFLOAD || g->way == WAY_OFFLOAD_UDP)
 		rig_offload(g->rig, 1 | (g->way == WAY_OFFLOAD ? TX_CHECKSUM_IP | TX_CHECKSUM_UDP : TX_CHECKSUM_UDP)
 						    << 1);
-	g->rig->registry.tables = HOUSE_SIDES;
+	g->rig->registry.tables = HOUSE_SHARDS;
 	g->rig->policy.sessions = g->house->rules;
-	for (unsigned i = 0; i < HOUSE_SIDES; i++) {
+	for (unsigned i = 0; i < HOUSE_SHARDS; i++) {
 		g->rig->registry.ports[i] = 1;
 		g->gate[i] = g->rig->gate;
 		g->gate[i].worker = i;
 		g->gate[i].port_bit = 1;
 		g->gate[i].port = 5;
 		g->gate[i].profile[listener_of(g)] = PG_PROFILE_SESSION;
-		g->gate[i].side = g->house->side[i];
+		g->gate[i].shard = g->house->shard[i];
 		g->gate[i].stats = &g->house->stats[i];
 		g->gate[i].arrivals = &g->house->stats[i].received;
-		session_side_use(g->house->side[i], &g->rig->policy.sessions);
+		session_side_use(g->house->shard[i], &g->rig->policy.sessions);
 	}
 	g->rig->gate = g->gate[0];
 	if (g->gate[0].profile[0] == PG_PROFILE_SESSION)
@@ -50,7 +50,7 @@ int gatehouse_open(void **state)
 
 void check_conserved(const struct gatehouse *g)
 {
-	for (unsigned k = 0; k < HOUSE_SIDES; k++) {
+	for (unsigned k = 0; k < HOUSE_SHARDS; k++) {
 		const struct pg_worker_stats *s = &g->house->stats[k];
 		uint64_t ended = s->handed_out;
 
@@ -191,24 +191,24 @@ static void deliver_datagrams(struct gatehouse *g, struct gate *gate, const stru
 	}
 }
 
-void deliver(struct gatehouse *g, unsigned side, const struct peer *peer, uint8_t (*payload)[1500],
+void deliver(struct gatehouse *g, unsigned shard, const struct peer *peer, uint8_t (*payload)[1500],
 	     const uint16_t *length, struct reply *reply, unsigned n)
 {
 	memset(reply, 0, n * sizeof(*reply));
 	if (g->way == WAY_KERNEL)
-		deliver_datagrams(g, &g->gate[side], peer, payload, length, reply, n);
+		deliver_datagrams(g, &g->gate[shard], peer, payload, length, reply, n);
 	else
-		deliver_frames(g, &g->gate[side], peer, payload, length, reply, n);
+		deliver_frames(g, &g->gate[shard], peer, payload, length, reply, n);
 }
 
-struct reply send_from(struct gatehouse *g, unsigned side, const struct peer *peer, const uint8_t *payload,
+struct reply send_from(struct gatehouse *g, unsigned shard, const struct peer *peer, const uint8_t *payload,
 		       uint16_t length)
 {
 	static uint8_t room[1][1500];
 	static struct reply reply;
 
 	memcpy(room[0], payload, length);
-	deliver(g, side, peer, room, &length, &reply, 1);
+	deliver(g, shard, peer, room, &length, &reply, 1);
 	return reply;
 }
 
@@ -228,7 +228,7 @@ static unsigned depart_as_frames(struct gatehouse *g, struct left *left)
 
 	for (unsigned i = 0; i < BURST_MAX; i++)
 		out.frame[i] = room[i];
-	n = depart_frames(g->house->side[0], &out, BURST_MAX, g->house->now);
+	n = depart_frames(g->house->shard[0], &out, BURST_MAX, g->house->now);
 	for (unsigned i = 0; i < n; i++) {
 		const struct flow any = flow_of(g, &(struct peer){0});
 		const unsigned l3 = 14 + 4 * any.tags, l4 = l3 + (any.family == 4 ? 20 : 40);
@@ -256,7 +256,7 @@ static unsigned depart_as_datagrams(struct gatehouse *g, struct left *left)
 
 	for (unsigned i = 0; i < BURST_MAX; i++)
 		out.payload[i] = left[i].bytes;
-	n = depart_datagrams(g->house->side[0], &out, BURST_MAX, g->house->now);
+	n = depart_datagrams(g->house->shard[0], &out, BURST_MAX, g->house->now);
 	for (unsigned i = 0; i < n; i++) {
 		assert_int_equal(out.way[i], 9);
 		left[i].peer = out.peer[i];
@@ -268,8 +268,8 @@ static unsigned depart_as_datagrams(struct gatehouse *g, struct left *left)
 unsigned depart(struct gatehouse *g, struct left left[BURST_MAX])
 {
 	const uint64_t before = g->house->stats[0].tx_originated;
-	const struct session_side *side = g->house->side[0];
-	const bool waits = departures_ready(side) || departures_due(side) <= g->house->now;
+	const struct session_shard *shard = g->house->shard[0];
+	const bool waits = departures_ready(shard) || departures_due(shard) <= g->house->now;
 	const unsigned n = g->way == WAY_KERNEL ? depart_as_datagrams(g, left) : depart_as_frames(g, left);
 
 	assert_true(waits || n == 0);
@@ -311,17 +311,17 @@ struct player issue(struct gatehouse *g, uint32_t id)
 	return player;
 }
 
-bool connect_by(struct gatehouse *g, unsigned side, struct player *player)
+bool connect_by(struct gatehouse *g, unsigned shard, struct player *player)
 {
 	uint8_t datagram[PLAYER_BUFFER];
 	uint16_t length = player_hello(player, datagram);
-	struct reply reply = send_from(g, side, &player->peer, datagram, length);
+	struct reply reply = send_from(g, shard, &player->peer, datagram, length);
 
 	if (reply.result != PG_DROP_NONE || reply.length > length ||
 	    !player_take_challenge(player, reply.bytes, reply.length))
 		return false;
 	length = player_confirm(player, datagram);
-	reply = send_from(g, side, &player->peer, datagram, length);
+	reply = send_from(g, shard, &player->peer, datagram, length);
 	return reply.result == PG_DROP_NONE && reply.length == length &&
 	       player_take_welcome(g->house, player, reply.bytes, reply.length);
 }
@@ -385,7 +385,7 @@ uint16_t seal_data(struct gatehouse *g, struct player *player, bool now, const s
 
 	memcpy(out, &header, sizeof(header));
 	memcpy(out + sizeof(header), m->bytes, m->length);
-	cipher_seal(&g->house->side[0]->code, &player->cipher.seal, player->sent, out, sizeof(header), header.length);
+	cipher_seal(&g->house->shard[0]->code, &player->cipher.seal, player->sent, out, sizeof(header), header.length);
 	return header.length;
 }
 

@@ -28,8 +28,8 @@ struct gatehouse {
 	enum way way;
 	struct house *house;
 	struct rig *rig;
-	struct gate gate[HOUSE_SIDES]; // the same port, for each worker
-	bool from_a_neighbour;         // with another MAC address, or to another socket, whatever the player's address
+	struct gate gate[HOUSE_SHARDS]; // the same port, for each worker
+	bool from_a_neighbour;          // with another MAC address, or to another socket, whatever the player's address
 };
 
 /// Set up and torn down by cmocka; `*state` is a way before and the gatehouse then.
@@ -63,12 +63,12 @@ struct reply {
 	uint8_t bytes[ETHERNET_MAX];
 };
 
-/// A burst for worker `side`.
-void deliver(struct gatehouse *g, unsigned side, const struct peer *peer, uint8_t (*payload)[1500],
+/// A burst for worker `shard`.
+void deliver(struct gatehouse *g, unsigned shard, const struct peer *peer, uint8_t (*payload)[1500],
 	     const uint16_t *length, struct reply *reply, unsigned n);
 
-/// One datagram for worker `side`.
-struct reply send_from(struct gatehouse *g, unsigned side, const struct peer *peer, const uint8_t *payload,
+/// One datagram for worker `shard`.
+struct reply send_from(struct gatehouse *g, unsigned shard, const struct peer *peer, const uint8_t *payload,
 		       uint16_t length);
 
 /// Dropped for this reason, and counted under it.
@@ -97,7 +97,7 @@ struct player issue(struct gatehouse *g, uint32_t id);
 
 /// HELLO, CHALLENGE, CONFIRM, WELCOME by one worker.
 /// @return false when any of it did not go as it should
-bool connect_by(struct gatehouse *g, unsigned side, struct player *player);
+bool connect_by(struct gatehouse *g, unsigned shard, struct player *player);
 
 /// Issued, and connected by the first worker.
 struct player connected(struct gatehouse *g, uint32_t id);

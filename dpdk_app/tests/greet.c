@@ -20,9 +20,9 @@ int close_house(void **state UNUSED)
 	return 0;
 }
 
-struct handshake_outcome send_from(unsigned side, const struct peer *peer, uint8_t *datagram, uint16_t length)
+struct handshake_outcome send_from(unsigned shard, const struct peer *peer, uint8_t *datagram, uint16_t length)
 {
-	return handshake_greet(house->side[side], peer, datagram, length, house->now);
+	return handshake_greet(house->shard[shard], peer, datagram, length, house->now);
 }
 
 struct handshake_outcome greet(const struct player *player, uint8_t *datagram, uint16_t length)
@@ -56,6 +56,6 @@ uint8_t *state_copy(void)
 void assert_state_is(uint8_t *copy)
 {
 	assert_true(memcmp(copy, house->state, house->state_size) == 0);
-	assert_int_equal(house->side[0]->outbox.count, 0);
+	assert_int_equal(house->shard[0]->outbox.count, 0);
 	free(copy);
 }

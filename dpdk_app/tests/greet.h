@@ -15,7 +15,7 @@ int close_house(void **state);
 #define house_test(name) cmocka_unit_test_setup_teardown(name, open_house, close_house)
 
 /// HELLO or CONFIRM for a worker; the answer is in its place.
-struct handshake_outcome send_from(unsigned side, const struct peer *peer, uint8_t *datagram, uint16_t length);
+struct handshake_outcome send_from(unsigned shard, const struct peer *peer, uint8_t *datagram, uint16_t length);
 
 /// For the first worker, from where the player is.
 struct handshake_outcome greet(const struct player *player, uint8_t *datagram, uint16_t length);

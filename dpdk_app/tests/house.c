@@ -20,11 +20,11 @@ static void require(bool condition, const char *what)
 	abort();
 }
 
-static void open_side(struct house *house, uint8_t worker)
+static void open_shard(struct house *house, uint8_t worker)
 {
-	struct session_side *side = zeroed_lines(sizeof(*side));
+	struct session_shard *shard = zeroed_lines(sizeof(*shard));
 	struct pg_error error;
-	struct side_setup setup = {
+	struct shard_setup setup = {
 		.store = &house->store,
 		.stats = &house->stats[worker],
 		.rules = &house->rules,
@@ -36,16 +36,16 @@ static void open_side(struct house *house, uint8_t worker)
 	};
 
 	setup.message_memory = house->message_memory[worker] = zeroed_lines(message_pool_size(MESSAGE_BYTES));
-	require(session_side_init(side, &setup, &error) == PG_OK, "a side cannot be made here");
-	house->side[worker] = side;
+	require(session_shard_init(shard, &setup, &error) == PG_OK, "a side cannot be made here");
+	house->shard[worker] = shard;
 }
 
 static uint32_t begin(struct house *house)
 {
 	uint32_t going_on = 0;
 
-	for (unsigned worker = 0; worker < HOUSE_SIDES; worker++)
-		going_on += session_side_begin(house->side[worker], house->now);
+	for (unsigned worker = 0; worker < HOUSE_SHARDS; worker++)
+		going_on += session_side_begin(house->shard[worker], house->now);
 	return going_on;
 }
 
@@ -56,16 +56,16 @@ static uint32_t open_process(struct house *house)
 	store_open(&house->store, house->state);
 	house->process = zeroed_lines(store_local_size(house->capacity, house->reach));
 	store_attach_local(&house->store, house->process, house->reach);
-	for (uint8_t worker = 0; worker < HOUSE_SIDES; worker++)
-		open_side(house, worker);
+	for (uint8_t worker = 0; worker < HOUSE_SHARDS; worker++)
+		open_shard(house, worker);
 	return begin(house);
 }
 
 static void close_process(struct house *house)
 {
-	for (unsigned worker = 0; worker < HOUSE_SIDES; worker++) {
-		session_side_free(house->side[worker]);
-		free(house->side[worker]);
+	for (unsigned worker = 0; worker < HOUSE_SHARDS; worker++) {
+		session_shard_free(house->shard[worker]);
+		free(house->shard[worker]);
 		free(house->message_memory[worker]);
 	}
 	free(house->process);
@@ -90,9 +90,10 @@ struct house *house_open(uint32_t capacity, unsigned reach)
 	};
 	for (unsigned i = 0; i < PG_COMPRESSIBLE; i++)
 		house->rules.delivery.compress_min[i] = UINT32_MAX;
-	house->state_size = pg_state_size(16, HOUSE_SIDES, capacity);
+	house->state_size = pg_state_size(16, HOUSE_SHARDS, capacity);
 	house->state = zeroed_lines(house->state_size);
-	require(pg_state_init(house->state, house->state_size, 16, HOUSE_SIDES, capacity, &error) == PG_OK, "no state");
+	require(pg_state_init(house->state, house->state_size, 16, HOUSE_SHARDS, capacity, &error) == PG_OK,
+		"no state");
 	(void)open_process(house);
 	return house;
 }
@@ -113,16 +114,16 @@ uint32_t house_restart(struct house *house)
 uint32_t house_restart_in_place(struct house *house)
 {
 	memset(house->process, 0, store_local_size(house->capacity, house->reach));
-	for (unsigned worker = 0; worker < HOUSE_SIDES; worker++) {
-		struct session_side *side = house->side[worker];
+	for (unsigned worker = 0; worker < HOUSE_SHARDS; worker++) {
+		struct session_shard *shard = house->shard[worker];
 
-		memset(house->message_memory[worker], 0, (side->hall.pool->touched + 1) * (size_t)POOL_BLOCK);
+		memset(house->message_memory[worker], 0, (shard->hall.pool->touched + 1) * (size_t)POOL_BLOCK);
 		message_pool_init(house->message_memory[worker], MESSAGE_BYTES);
-		memset(&side->connections, 0, sizeof(side->connections));
+		memset(&shard->connections, 0, sizeof(shard->connections));
 		house->stats[worker].messages.memory_used = 0;
-		side->outbox = (struct outbox){0};
-		side->handshake_conforms_at = 0;
-		side->cursor = 0;
+		shard->outbox = (struct outbox){0};
+		shard->handshake_conforms_at = 0;
+		shard->cursor = 0;
 	}
 	return begin(house);
 }
@@ -133,8 +134,8 @@ uint32_t house_reset(struct house *house, const void *state, uint64_t now)
 	store_open(&house->store, house->state);
 	memset(house->stats, 0, sizeof(house->stats));
 	house->now = now;
-	for (uint8_t worker = 0; worker < HOUSE_SIDES; worker++)
-		house->side[worker]->random = (struct random_source){.seed = {worker}};
+	for (uint8_t worker = 0; worker < HOUSE_SHARDS; worker++)
+		house->shard[worker]->random = (struct random_source){.seed = {worker}};
 	return house_restart_in_place(house);
 }
 
@@ -233,8 +234,8 @@ static void derive(const struct house *house, struct player *player)
 	struct traffic_secrets secrets;
 
 	traffic_secrets_derive(&secrets, player->key, player->session, player->client_nonce, player->server_nonce);
-	cipher_key_init(&house->side[0]->code, &player->cipher.seal, secrets.to_gateway, secrets.to_gateway_salt);
-	cipher_key_init(&house->side[0]->code, &player->cipher.open, secrets.to_client, secrets.to_client_salt);
+	cipher_key_init(&house->shard[0]->code, &player->cipher.seal, secrets.to_gateway, secrets.to_gateway_salt);
+	cipher_key_init(&house->shard[0]->code, &player->cipher.open, secrets.to_client, secrets.to_client_salt);
 }
 
 /// Open what carries no more than 32 bits of counter yet.
@@ -250,7 +251,7 @@ static bool open_sealed(const struct house *house, struct player *player, uint8_
 	const uint64_t counter =
 		player->newest + (uint64_t)(int64_t)(int32_t)(header.sequence - (uint32_t)player->newest);
 
-	if (!cipher_open(&house->side[0]->code, &player->cipher.open, counter, sealed, clear, length))
+	if (!cipher_open(&house->shard[0]->code, &player->cipher.open, counter, sealed, clear, length))
 		return false;
 	player->newest = counter;
 	return true;
@@ -296,28 +297,28 @@ uint16_t player_seal(const struct house *house, struct player *player, enum sess
 
 	memcpy(out, &header, sizeof(header));
 	memcpy(out + sizeof(header), body, body_len);
-	cipher_seal(&house->side[0]->code, &player->cipher.seal, player->sent, out, sizeof(header), length);
+	cipher_seal(&house->shard[0]->code, &player->cipher.seal, player->sent, out, sizeof(header), length);
 	return length;
 }
 
-uint16_t house_ask(struct house *house, unsigned side, struct player *player, uint8_t *confirm)
+uint16_t house_ask(struct house *house, unsigned shard, struct player *player, uint8_t *confirm)
 {
 	uint8_t hello[PLAYER_BUFFER];
 	const uint16_t length = player_hello(player, hello);
 	const struct handshake_outcome outcome =
-		handshake_greet(house->side[side], &player->peer, hello, length, house->now);
+		handshake_greet(house->shard[shard], &player->peer, hello, length, house->now);
 
 	if (outcome.drop != PG_DROP_NONE || !player_take_challenge(player, hello, outcome.answer))
 		return 0;
 	return player_confirm(player, confirm);
 }
 
-bool house_connect(struct house *house, unsigned side, struct player *player)
+bool house_connect(struct house *house, unsigned shard, struct player *player)
 {
 	uint8_t datagram[PLAYER_BUFFER];
-	const uint16_t length = house_ask(house, side, player, datagram);
+	const uint16_t length = house_ask(house, shard, player, datagram);
 	const struct handshake_outcome outcome =
-		handshake_greet(house->side[side], &player->peer, datagram, length, house->now);
+		handshake_greet(house->shard[shard], &player->peer, datagram, length, house->now);
 
 	return length != 0 && outcome.drop == PG_DROP_NONE &&
 	       player_take_welcome(house, player, datagram, outcome.answer);

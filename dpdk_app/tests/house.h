@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// house.h: a state with issued sessions, two workers' sides on it, and players at the other end. No packets' headers.
+// house.h: a state with issued sessions, two workers' shards on it, and players at the other end. No packets' headers.
 //
 // The players know wire/PROTOCOL.md, secrets and ciphers, and nothing of handshakes or connections.
 
@@ -12,19 +12,19 @@
 
 #include "session/handshake.h"
 
-#define HOUSE_SIDES 2
+#define HOUSE_SHARDS 2
 
 struct house {
 	void *state;
 	size_t state_size;
 	struct session_store store;
-	struct session_side *side[HOUSE_SIDES];
+	struct session_shard *shard[HOUSE_SHARDS];
 	struct session_rules rules;
-	struct pg_worker_stats stats[HOUSE_SIDES];
+	struct pg_worker_stats stats[HOUSE_SHARDS];
 	uint64_t now; // TSC: real at first, then the test's
 	uint32_t capacity;
 	unsigned reach; // of enum store_reach
-	uint8_t *message_memory[HOUSE_SIDES];
+	uint8_t *message_memory[HOUSE_SHARDS];
 	void *process; // private memory of the store
 };
 
@@ -34,14 +34,14 @@ struct house *house_open(uint32_t capacity, unsigned reach);
 void house_close(struct house *house);
 
 /// The worker process is gone, with all that was its own; another one has started and adopted.
-/// @return connections that go on, of all sides
+/// @return connections that go on, of all shards
 uint32_t house_restart(struct house *house);
 
 /// The same with the sides that there are, which is faster.
 uint32_t house_restart_in_place(struct house *house);
 
 /// As it was when `state` was copied, for a process that has just started in place. Random numbers are the same each time.
-/// @return connections that go on, of all sides
+/// @return connections that go on, of all shards
 uint32_t house_reset(struct house *house, const void *state, uint64_t now);
 
 /// Pass milliseconds.
@@ -86,11 +86,11 @@ bool player_take_challenge(struct player *player, const uint8_t *challenge, uint
 bool player_take_welcome(const struct house *house, struct player *player, uint8_t *welcome, uint16_t length);
 bool player_open(const struct house *house, struct player *player, uint8_t *sealed, uint16_t length);
 
-/// HELLO, CHALLENGE, CONFIRM, WELCOME by one side.
+/// HELLO, CHALLENGE, CONFIRM, WELCOME by one shard.
 /// @return false when any of it did not go as it should
-bool house_connect(struct house *house, unsigned side, struct player *player);
+bool house_connect(struct house *house, unsigned shard, struct player *player);
 
 /// Get a cookie, and write the CONFIRM that uses it.
-uint16_t house_ask(struct house *house, unsigned side, struct player *player, uint8_t *confirm);
+uint16_t house_ask(struct house *house, unsigned shard, struct player *player, uint8_t *confirm);
 
 #endif

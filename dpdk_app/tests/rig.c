@@ -147,7 +147,7 @@ bool rig_conserved(const struct rig *rig)
 uint8_t *rig_buffer(const struct rig *rig, const struct frame *f)
 {
 	const size_t least = (size_t)f->len + HOST_ANSWER_ROOM;
-	const size_t size = rig->gate.side && least < ETHERNET_MAX ? ETHERNET_MAX : least;
+	const size_t size = rig->gate.shard && least < ETHERNET_MAX ? ETHERNET_MAX : least;
 	uint8_t *buffer = malloc(size);
 
 	if (!buffer)

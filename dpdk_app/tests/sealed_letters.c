@@ -37,7 +37,7 @@ uint16_t write_letter(struct twins *t, unsigned player, const struct letter *let
 	p->sent = counter > p->sent ? counter : p->sent;
 	memcpy(out, &header, sizeof(header));
 	memcpy(out + sizeof(header), letter->body, letter->length);
-	cipher_seal(&t->twin[WITH].house->side[0]->code, &p->cipher.seal, counter, out, sizeof(header), header.length);
+	cipher_seal(&t->twin[WITH].house->shard[0]->code, &p->cipher.seal, counter, out, sizeof(header), header.length);
 	return header.length;
 }
 

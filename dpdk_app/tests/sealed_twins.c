@@ -60,23 +60,23 @@ static void twin_open(struct twin *twin, struct house *house, const struct begin
 	struct rig *rig = rig_open(level, PLAIN_CAPACITY);
 
 	house_reset(house, b->state, b->now);
-	for (unsigned i = 0; i < HOUSE_SIDES; i++)
-		session_side_use(house->side[i], &rig->policy.sessions);
+	for (unsigned i = 0; i < HOUSE_SHARDS; i++)
+		session_side_use(house->shard[i], &rig->policy.sessions);
 	rig_offload(rig, offload);
-	rig->registry.tables = HOUSE_SIDES;
+	rig->registry.tables = HOUSE_SHARDS;
 	rig->registry.active[1] = &house->stats[1].sessions_active;
 	rig->registry.ports[0] = rig->registry.ports[1] = 1;
 	rig->policy.sessions = house->rules;
 	*twin = (struct twin){.house = house, .rig = rig, .gate = rig->gate};
 	twin->gate.port_bit = 1;
 	twin->gate.port = 5;
-	twin->gate.side = house->side[0];
+	twin->gate.shard = house->shard[0];
 	twin->gate.stats = &house->stats[0];
 	twin->gate.arrivals = &house->stats[0].received;
 	told_open(&twin->told, &house->store);
 	twin->listener = (struct acknowledged_listener){told_write_down, &twin->told};
-	house->side[0]->hall.listener = &twin->listener;
-	house->side[0]->hall.listeners = 1;
+	house->shard[0]->hall.listener = &twin->listener;
+	house->shard[0]->hall.listeners = 1;
 }
 
 void twins_speak(struct twins *t, uint32_t sealed)
@@ -139,7 +139,7 @@ static void check_level(void (*check)(struct twins *t), const struct beginning *
 
 		check_books(twin);
 		told_close(&twin->told);
-		twin->house->side[0]->hall.listeners = 0;
+		twin->house->shard[0]->hall.listeners = 0;
 		rig_close(twin->rig);
 	}
 	free(t);
@@ -195,7 +195,7 @@ static void check_conversations(const struct session_store *a, const struct sess
 static void check_alike(const struct twins *t)
 {
 	const struct house *a = t->twin[WITH].house, *b = t->twin[WITHOUT].house;
-	const struct session_side *x = a->side[0], *y = b->side[0];
+	const struct session_shard *x = a->shard[0], *y = b->shard[0];
 
 	assert_memory_equal(a->stats, b->stats, sizeof(a->stats));
 	assert_memory_equal(a->store.records, b->store.records, TWINS_CAPACITY * sizeof(struct issued));
@@ -346,7 +346,7 @@ static unsigned leave(struct twin *twin, struct leaving_frame *leaving)
 	do {
 		for (unsigned i = 0; i < BURST_MAX; i++)
 			out.frame[i] = room[i];
-		n = depart_frames(twin->house->side[0], &out, BURST_MAX, twin->house->now);
+		n = depart_frames(twin->house->shard[0], &out, BURST_MAX, twin->house->now);
 		assert_true(total + n <= LEAVING_MAX);
 		for (unsigned i = 0; i < n; i++, total++) {
 			leaving[total].at = total;
@@ -388,7 +388,7 @@ void let_pass(struct twins *t, unsigned ms)
 		struct twin *twin = &t->twin[k];
 
 		house_wait(twin->house, ms);
-		connection_sweep(twin->house->side[0], twin->house->now, TWINS_CAPACITY);
+		connection_sweep(twin->house->shard[0], twin->house->now, TWINS_CAPACITY);
 	}
 	depart(t);
 	check_alike(t);

@@ -18,7 +18,7 @@ static struct handshake_outcome control(const struct player *player, const struc
 	assert_non_null(copy);
 	memcpy(opened + sizeof(struct session_header), body, body_len);
 	memcpy(copy, opened, SESSION_SEALED_MIN + body_len);
-	outcome = handshake_control(house->side[0], slot_of(player), from, copy,
+	outcome = handshake_control(house->shard[0], slot_of(player), from, copy,
 				    (uint16_t)(SESSION_SEALED_MIN + body_len), house->now);
 	free(copy);
 	return outcome;
@@ -47,7 +47,7 @@ static void who_starts_again_at_the_same_address_is_not_told_of_himself(void **s
 
 	house_wait(house, 50);
 	assert_true(house_connect(house, 0, &player));
-	assert_int_equal(house->side[0]->outbox.count, 0);
+	assert_int_equal(house->shard[0]->outbox.count, 0);
 	assert_int_equal(house->stats[0].closed[SESSION_CLOSED_REPLACED], 1);
 }
 
@@ -80,7 +80,7 @@ static void a_new_connection_remembers_nothing_of_the_last(void **state UNUSED)
 static void challenge(struct player *player, const struct peer *where, uint8_t token[SESSION_PATH_TOKEN_LEN])
 {
 	uint8_t datagram[PLAYER_BUFFER];
-	const uint16_t length = handshake_challenge_path(house->side[0], slot_of(player), where, datagram,
+	const uint16_t length = handshake_challenge_path(house->shard[0], slot_of(player), where, datagram,
 							 PATH_CHALLENGE_LEN, house->now);
 
 	assert_int_equal(length, PATH_CHALLENGE_LEN);
@@ -158,7 +158,7 @@ static bool challenged(const struct player *player, const struct peer *where, ui
 {
 	uint8_t datagram[PLAYER_BUFFER];
 
-	return handshake_challenge_path(house->side[0], slot_of(player), where, datagram, received, house->now) != 0;
+	return handshake_challenge_path(house->shard[0], slot_of(player), where, datagram, received, house->now) != 0;
 }
 
 static void a_path_is_challenged_once_a_second_at_most(void **state UNUSED)
@@ -246,7 +246,7 @@ static void a_challenge_is_never_three_times_what_came(void **state UNUSED)
 	uint8_t datagram[PLAYER_BUFFER];
 
 	for (uint16_t received = 0; received <= 1400; received++) {
-		const uint16_t sent = handshake_challenge_path(house->side[0], slot_of(&player), &there, datagram,
+		const uint16_t sent = handshake_challenge_path(house->shard[0], slot_of(&player), &there, datagram,
 							       received, house->now);
 
 		assert_true(sent <= 3 * received);
@@ -303,7 +303,7 @@ static void who_leaves_is_gone_and_may_come_again(void **state UNUSED)
 	assert_int_equal(outcome.message, PG_MESSAGE_SESSION_CLOSE);
 	assert_int_equal(outcome.answer, 0);
 	assert_nobody_is_connected(&player);
-	assert_int_equal(house->side[0]->outbox.count, 0); // the player knows
+	assert_int_equal(house->shard[0]->outbox.count, 0); // the player knows
 	assert_int_equal(house->stats[0].closed[SESSION_CLOSED_LEFT], 1);
 	assert_memory_equal(&house->store.locals[slot_of(&player)].cipher, &nothing, sizeof(nothing));
 	house_wait(house, 1);
@@ -327,10 +327,10 @@ static void the_silent_are_closed_as_idle(void **state UNUSED)
 	struct player player = connected_player();
 
 	house_wait(house, 29999);
-	assert_int_equal(connection_sweep(house->side[0], house->now, 16), 0);
+	assert_int_equal(connection_sweep(house->shard[0], house->now, 16), 0);
 	house_wait(house, 2);
-	assert_int_equal(connection_sweep(house->side[1], house->now, 16), 0); // another worker's
-	assert_int_equal(connection_sweep(house->side[0], house->now, 16), 1);
+	assert_int_equal(connection_sweep(house->shard[1], house->now, 16), 0); // another worker's
+	assert_int_equal(connection_sweep(house->shard[0], house->now, 16), 1);
 	assert_told(&player, &player.peer, SESSION_CLOSED_IDLE);
 	assert_nobody_is_connected(&player);
 }
@@ -341,9 +341,9 @@ static void the_expired_are_closed_as_expired(void **state UNUSED)
 
 	assert_true(house_connect(house, 0, &player));
 	house_wait(house, 4900);
-	assert_int_equal(connection_sweep(house->side[0], house->now, 16), 0);
+	assert_int_equal(connection_sweep(house->shard[0], house->now, 16), 0);
 	house_wait(house, 200);
-	assert_int_equal(connection_sweep(house->side[0], house->now, 16), 1);
+	assert_int_equal(connection_sweep(house->shard[0], house->now, 16), 1);
 	assert_told(&player, &player.peer, SESSION_CLOSED_EXPIRED);
 	assert_nobody_is_connected(&player);
 }
@@ -353,7 +353,7 @@ static void the_revoked_are_closed_as_revoked(void **state UNUSED)
 	struct player player = connected_player();
 
 	assert_true(pg_session_revoke(house->state, player.session));
-	assert_int_equal(connection_sweep(house->side[0], house->now, 16), 1);
+	assert_int_equal(connection_sweep(house->shard[0], house->now, 16), 1);
 	assert_told(&player, &player.peer, SESSION_CLOSED_REVOKED);
 	assert_nobody_is_connected(&player);
 }
@@ -367,20 +367,20 @@ static void a_sweep_looks_at_no_more_than_its_budget(void **state UNUSED)
 	}
 	house_wait(house, 31000);
 	for (unsigned i = 0; i < 5; i++)
-		assert_int_equal(connection_sweep(house->side[0], house->now, 2), 2);
-	assert_int_equal(connection_sweep(house->side[0], house->now, 2), 0);
+		assert_int_equal(connection_sweep(house->shard[0], house->now, 2), 2);
+	assert_int_equal(connection_sweep(house->shard[0], house->now, 2), 0);
 }
 
 static void a_sweep_waits_for_room_in_the_outbox(void **state UNUSED)
 {
 	struct player player = connected_player();
-	struct outbox *outbox = &house->side[0]->outbox;
+	struct outbox *outbox = &house->shard[0]->outbox;
 
 	outbox->count = OUTBOX_SIZE;
 	house_wait(house, 31000);
-	assert_int_equal(connection_sweep(house->side[0], house->now, 16), 0);
+	assert_int_equal(connection_sweep(house->shard[0], house->now, 16), 0);
 	outbox->count = 0;
-	assert_int_equal(connection_sweep(house->side[0], house->now, 16), 1);
+	assert_int_equal(connection_sweep(house->shard[0], house->now, 16), 1);
 	assert_told(&player, &player.peer, SESSION_CLOSED_IDLE);
 }
 

@@ -30,9 +30,9 @@ static void a_connection_goes_on_after_a_restart(void **state UNUSED)
 	assert_false(replay_fresh(&record->replay, 2));           // and what may have been seen
 	length = player_seal(house, &player, SESSION_DATA, "after", 5, datagram);
 	assert_true(replay_fresh(&record->replay, player.sent));
-	assert_true(cipher_open(&house->side[0]->code, &house->store.locals[slot_of(&player)].cipher.open, player.sent,
+	assert_true(cipher_open(&house->shard[0]->code, &house->store.locals[slot_of(&player)].cipher.open, player.sent,
 				datagram, 20, length));
-	connection_close(house->side[0], slot_of(&player), SESSION_CLOSED_SHUTDOWN, house->now);
+	connection_close(house->shard[0], slot_of(&player), SESSION_CLOSED_SHUTDOWN, house->now);
 	assert_told(&player, &player.peer, SESSION_CLOSED_SHUTDOWN);
 	assert_int_equal(player.newest, 2); // after the WELCOME's
 }
@@ -47,7 +47,7 @@ static void confirms_from_before_a_restart_are_worth_nothing_after_it(void **sta
 	house_wait(house, 1);
 	assert_true(house_connect(house, 0, &player));
 	restart();
-	assert_int_equal(handshake_greet(house->side[0], &was.peer, old, length, house->now).drop, PG_DROP_COOKIE_OLD);
+	assert_int_equal(handshake_greet(house->shard[0], &was.peer, old, length, house->now).drop, PG_DROP_COOKIE_OLD);
 }
 
 static void a_confirm_repeated_after_a_restart_gets_the_same_keys(void **state UNUSED)
@@ -59,7 +59,7 @@ static void a_confirm_repeated_after_a_restart_gets_the_same_keys(void **state U
 
 	memcpy(nonce, player.server_nonce, sizeof(nonce));
 	restart();
-	outcome = handshake_greet(house->side[0], &player.peer, datagram, length, house->now);
+	outcome = handshake_greet(house->shard[0], &player.peer, datagram, length, house->now);
 	assert_true(player_take_welcome(house, &player, datagram, outcome.answer));
 	assert_memory_equal(nonce, player.server_nonce, sizeof(nonce));
 	assert_int_equal(player.welcome.header.sequence, 2);
@@ -74,10 +74,10 @@ static void a_connection_whose_messages_died_is_closed_as_restarted(void **state
 	house_record(house, &player)->undelivered = 1;
 	assert_int_equal(restart(), 0);
 	assert_int_equal(house_record(house, &player)->phase, ISSUED_LOST);
-	assert_int_equal(handshake_greet(house->side[0], &player.peer, datagram, length, house->now).drop,
+	assert_int_equal(handshake_greet(house->shard[0], &player.peer, datagram, length, house->now).drop,
 			 PG_DROP_COOKIE_OLD);
 	assert_int_equal(restart(), 0); // once more, before it was closed
-	assert_int_equal(connection_sweep(house->side[0], house->now, 16), 1);
+	assert_int_equal(connection_sweep(house->shard[0], house->now, 16), 1);
 	assert_told(&player, &player.peer, SESSION_CLOSED_RESTARTED);
 	assert_nobody_is_connected(&player);
 	house_wait(house, 1);
@@ -90,7 +90,7 @@ static void a_session_revoked_while_no_worker_ran_is_closed_as_revoked(void **st
 
 	assert_true(pg_session_revoke(house->state, player.session));
 	restart();
-	assert_int_equal(connection_sweep(house->side[0], house->now, 16), 1);
+	assert_int_equal(connection_sweep(house->shard[0], house->now, 16), 1);
 	assert_told(&player, &player.peer, SESSION_CLOSED_REVOKED);
 }
 
@@ -148,13 +148,13 @@ static void go_on_after(const struct crash *crash, struct player *player, const 
 	if (record->phase == ISSUED_IDLE)
 		assert_int_equal(record->owner, ISSUED_NO_OWNER);
 	if (record->phase == ISSUED_CONNECTED)
-		handshake_challenge_path(house->side[0], slot_of(player), &there, datagram, 1400, house->now);
+		handshake_challenge_path(house->shard[0], slot_of(player), &there, datagram, 1400, house->now);
 	memcpy(datagram, confirm, length); // repeated
-	handshake_greet(house->side[0], &player->peer, datagram, length, house->now);
-	connection_sweep(house->side[0], house->now, 16);
+	handshake_greet(house->shard[0], &player->peer, datagram, length, house->now);
+	connection_sweep(house->shard[0], house->now, 16);
 	house_wait(house, 5);
 	assert_true(house_connect(house, 0, player)); // anew
-	connection_close(house->side[0], slot_of(player), SESSION_CLOSED_SHUTDOWN, house->now);
+	connection_close(house->shard[0], slot_of(player), SESSION_CLOSED_SHUTDOWN, house->now);
 	assert_no_nonce_was_used_twice();
 }
 
@@ -179,7 +179,7 @@ static uint16_t interrupted_confirm(struct player *player, uint8_t *confirm)
 	memcpy(datagram, confirm, length);
 	watch(house_record(house, player));
 	trap_on();
-	handshake_greet(house->side[0], &player->peer, datagram, length, house->now);
+	handshake_greet(house->shard[0], &player->peer, datagram, length, house->now);
 	trap_off();
 	assert_true(crash_count > 20);
 	return length;
@@ -236,7 +236,7 @@ static void a_crash_after_any_store_of_a_close_repeats_no_nonce(void **state UNU
 
 	watch(record);
 	trap_on();
-	connection_close(house->side[0], slot_of(&player), SESSION_CLOSED_IDLE, house->now);
+	connection_close(house->shard[0], slot_of(&player), SESSION_CLOSED_IDLE, house->now);
 	trap_off();
 	assert_true(crash_count > 3);
 	go_on_after_each(&player, confirm, length);
@@ -250,7 +250,7 @@ static void nothing_is_ever_sent_to_half_of_an_address(void **state UNUSED)
 
 	watch(record);
 	trap_on();
-	connection_move(house->side[0], slot_of(&player), &there);
+	connection_move(house->shard[0], slot_of(&player), &there);
 	trap_off();
 	assert_true(crash_count > 2);
 	for (size_t i = 0; i < crash_count; i++) {
@@ -268,7 +268,7 @@ static void nothing_is_ever_sent_to_half_of_an_address(void **state UNUSED)
 /// What may happen to a session, in any order.
 static void happen(struct player *player, uint64_t *seed)
 {
-	struct session_side *side = house->side[0];
+	struct session_shard *shard = house->shard[0];
 	const struct issued *record = house_record(house, player);
 	const struct peer there = peer_at(0x14000000 + random_below(seed, 4), 5000, 0);
 	uint8_t datagram[PLAYER_BUFFER];
@@ -282,15 +282,15 @@ static void happen(struct player *player, uint64_t *seed)
 	case 2:
 	case 3: // a CONFIRM again: the last, of this connection or a former one
 		player_confirm(player, datagram);
-		handshake_greet(side, &player->peer, datagram, player->max_datagram, house->now);
+		handshake_greet(shard, &player->peer, datagram, player->max_datagram, house->now);
 		break;
 	case 4:
 		if (record->owner == 0 && record->phase == ISSUED_CONNECTED)
-			handshake_challenge_path(side, slot_of(player), &there, datagram, 1400, house->now);
+			handshake_challenge_path(shard, slot_of(player), &there, datagram, 1400, house->now);
 		break;
 	case 5:
 		if (record->owner == 0 && record->phase == ISSUED_CONNECTED)
-			connection_close(side, slot_of(player), SESSION_CLOSED_IDLE, house->now);
+			connection_close(shard, slot_of(player), SESSION_CLOSED_IDLE, house->now);
 		break;
 	case 6:
 		if (random_below(seed, 4) == 0)
@@ -298,7 +298,7 @@ static void happen(struct player *player, uint64_t *seed)
 		restart();
 		break;
 	default:
-		connection_sweep(side, house->now, 4);
+		connection_sweep(shard, house->now, 4);
 		break;
 	}
 }
@@ -312,7 +312,7 @@ static void no_nonce_is_used_twice_whatever_happens(void **state UNUSED)
 		player[i] = house_issue(house, i + 1, 100000, false);
 	for (unsigned i = 0; i < 5000; i++) {
 		happen(&player[random_below(&seed, COUNT(player))], &seed);
-		house->side[0]->outbox.count = house->side[1]->outbox.count = 0;
+		house->shard[0]->outbox.count = house->shard[1]->outbox.count = 0;
 		house_wait(house, random_below(&seed, 600));
 	}
 	assert_true(sealings_logged() > 1000);

@@ -25,10 +25,10 @@ struct script {
 	uint32_t settled[MESSAGES];
 };
 
-struct side {
+struct shard {
 	struct talk_end end;
 	struct script script; // of what this side said
-	struct side *other;
+	struct shard *other;
 	struct flight pipe[PIPE]; // to this side
 	uint32_t flying;
 };
@@ -55,8 +55,8 @@ static void fill_body(uint8_t *body, uint32_t message, uint32_t length)
 /// A message arrived at `end`: it is one that the other side said, whole, and nothing before it on its channel is missing.
 static void hold_to_script(void *context, struct talk_end *end, const struct delivered *message)
 {
-	struct side *side = context;
-	struct script *script = &side->other->script;
+	struct shard *shard = context;
+	struct script *script = &shard->other->script;
 	static uint8_t expected[SESSION_MESSAGE_MAX];
 	const uint8_t *body = message->body + (end->hall.gateway ? 0 : sizeof(uint32_t)); // after the sender
 	const uint32_t length = message->length - (end->hall.gateway ? 0 : (uint32_t)sizeof(uint32_t));
@@ -81,7 +81,7 @@ static void hold_to_script(void *context, struct talk_end *end, const struct del
 
 static void settled(void *context, uint32_t receipt, enum pg_loss loss)
 {
-	struct script *script = &((struct side *)context)->script;
+	struct script *script = &((struct shard *)context)->script;
 
 	assert_int_equal(script->settled[receipt - 1]++, 0);
 	if (loss == PG_LOSS_NONE && script->channel[receipt - 1] == SESSION_CHANNEL_UNORDERED) // others may wait there
@@ -93,7 +93,7 @@ static uint32_t chance(struct network *network, uint32_t n)
 	return (uint32_t)(talk_random(&network->seed) % n);
 }
 
-static void send(struct network *network, struct side *to, const struct talk_packet *packet, uint64_t now)
+static void send(struct network *network, struct shard *to, const struct talk_packet *packet, uint64_t now)
 {
 	const uint32_t copies = chance(network, 1000) < network->doubling ? 2 : 1;
 
@@ -108,33 +108,33 @@ static void send(struct network *network, struct side *to, const struct talk_pac
 	}
 }
 
-static uint64_t arrives_next(const struct side *side)
+static uint64_t arrives_next(const struct shard *shard)
 {
 	uint64_t at = UINT64_MAX;
 
-	for (uint32_t i = 0; i < side->flying; i++)
-		at = side->pipe[i].at < at ? side->pipe[i].at : at;
+	for (uint32_t i = 0; i < shard->flying; i++)
+		at = shard->pipe[i].at < at ? shard->pipe[i].at : at;
 	return at;
 }
 
-static void arrive(struct side *side, uint64_t now)
+static void arrive(struct shard *shard, uint64_t now)
 {
-	for (uint32_t i = 0; i < side->flying;) {
-		if (side->pipe[i].at > now) {
+	for (uint32_t i = 0; i < shard->flying;) {
+		if (shard->pipe[i].at > now) {
 			i++;
 			continue;
 		}
-		struct talk_packet *packet = side->pipe[i].packet;
-		side->pipe[i] = side->pipe[--side->flying];
-		talk_take(&side->end, packet, now);
-		assert_true(side->end.drop == PG_DROP_NONE || side->end.drop == PG_DROP_NO_ROOM);
+		struct talk_packet *packet = shard->pipe[i].packet;
+		shard->pipe[i] = shard->pipe[--shard->flying];
+		talk_take(&shard->end, packet, now);
+		assert_true(shard->end.drop == PG_DROP_NONE || shard->end.drop == PG_DROP_NO_ROOM);
 		free(packet);
 	}
 }
 
-static void say_something(struct network *network, struct side *side, uint32_t longest, uint64_t now)
+static void say_something(struct network *network, struct shard *shard, uint32_t longest, uint64_t now)
 {
-	struct script *script = &side->script;
+	struct script *script = &shard->script;
 	const uint32_t channel = chance(network, SESSION_CHANNELS + 1);
 	const uint32_t limit = channel >= SESSION_CHANNEL_UNORDERED ? 400 : longest;
 	const uint32_t length = 8 + chance(network, chance(network, 4) == 0 ? limit : 60);
@@ -145,7 +145,7 @@ static void say_something(struct network *network, struct side *side, uint32_t l
 	fill_body(body, script->said, length);
 	script->length[script->said] = length;
 	script->channel[script->said] = (uint8_t)channel;
-	if (talk_say(&side->end,
+	if (talk_say(&shard->end,
 		     (struct talk_say){
 			     .reliable = channel < SESSION_CHANNELS,
 			     .channel = channel < SESSION_CHANNELS ? (uint8_t)channel : 0,
@@ -158,30 +158,30 @@ static void say_something(struct network *network, struct side *side, uint32_t l
 		script->said++;
 }
 
-static void leave_if_due(struct network *network, struct side *side, uint64_t now)
+static void leave_if_due(struct network *network, struct shard *shard, uint64_t now)
 {
 	struct talk_packet packet;
 	uint32_t packets = 0;
 
-	while (conversation_due(&side->end.c) <= now && !conversation_gave_up(&side->end.c)) {
+	while (conversation_due(&shard->end.c) <= now && !conversation_gave_up(&shard->end.c)) {
 		assert_true(packets++ < 1000);
-		talk_fill(&side->end, &packet, now);
-		if (!conversation_gave_up(&side->end.c))
-			send(network, side->other, &packet, now);
+		talk_fill(&shard->end, &packet, now);
+		if (!conversation_gave_up(&shard->end.c))
+			send(network, shard->other, &packet, now);
 	}
 }
 
-static bool gave_up(const struct side *sides)
+static bool gave_up(const struct shard *shards)
 {
-	return conversation_gave_up(&sides[0].end.c) || conversation_gave_up(&sides[1].end.c);
+	return conversation_gave_up(&shards[0].end.c) || conversation_gave_up(&shards[1].end.c);
 }
 
-static uint64_t next_event(const struct side *sides)
+static uint64_t next_event(const struct shard *shards)
 {
 	uint64_t next = UINT64_MAX;
 
 	for (unsigned i = 0; i < 2; i++) {
-		const uint64_t due = conversation_due(&sides[i].end.c), arrival = arrives_next(&sides[i]);
+		const uint64_t due = conversation_due(&shards[i].end.c), arrival = arrives_next(&shards[i]);
 
 		next = due < next ? due : next;
 		next = arrival < next ? arrival : next;
@@ -190,22 +190,22 @@ static uint64_t next_event(const struct side *sides)
 }
 
 /// Both say their messages at random times; then the network is left alone until all is quiet.
-static void talk(struct network *network, struct side *sides, uint32_t messages, uint32_t longest)
+static void talk(struct network *network, struct shard *shards, uint32_t messages, uint32_t longest)
 {
 	uint64_t now = 1000, say_at = now;
 
-	while (!gave_up(sides)) {
+	while (!gave_up(shards)) {
 		for (unsigned i = 0; i < 2; i++)
-			arrive(&sides[i], now);
+			arrive(&shards[i], now);
 		if (messages != 0 && now >= say_at) {
-			say_something(network, &sides[chance(network, 2)], longest, now);
+			say_something(network, &shards[chance(network, 2)], longest, now);
 			messages--;
 			say_at = now + (chance(network, 3) != 0 ? 0 : chance(network, 20 * TALK_MS));
 		}
 		for (unsigned i = 0; i < 2; i++)
-			leave_if_due(network, &sides[i], now);
+			leave_if_due(network, &shards[i], now);
 
-		uint64_t next = next_event(sides);
+		uint64_t next = next_event(shards);
 		if (messages != 0 && say_at < next)
 			next = say_at;
 		if (next == UINT64_MAX)
@@ -214,25 +214,25 @@ static void talk(struct network *network, struct side *sides, uint32_t messages,
 	}
 }
 
-static void hold_to_end(struct side *side, bool complete)
+static void hold_to_end(struct shard *shard, bool complete)
 {
-	const struct script *script = &side->script;
+	const struct script *script = &shard->script;
 
 	for (uint32_t i = 0; i < script->said; i++) {
 		if (complete && script->channel[i] != SESSION_CHANNELS)
 			assert_int_equal(script->arrived[i], 1);
 	}
 	if (complete) {
-		assert_false(conversation_holds_messages(&side->end.c));
-		assert_int_equal(message_pool_free_bytes(side->end.hall.pool), side->end.memory_bytes);
+		assert_false(conversation_holds_messages(&shard->end.c));
+		assert_int_equal(message_pool_free_bytes(shard->end.hall.pool), shard->end.memory_bytes);
 	}
-	conversation_end(&side->end.hall, &side->end.c, PG_LOSS_CLOSED);
+	conversation_end(&shard->end.hall, &shard->end.c, PG_LOSS_CLOSED);
 	for (uint32_t i = 0; i < script->said; i++)
 		assert_int_equal(script->settled[i], script->channel[i] != SESSION_CHANNELS);
-	assert_int_equal(message_pool_free_bytes(side->end.hall.pool), side->end.memory_bytes);
-	assert_int_equal(side->end.stats.memory_used, 0);
-	assert_int_equal(side->end.hall.pool->reserved, 0);
-	assert_false(side->end.offence);
+	assert_int_equal(message_pool_free_bytes(shard->end.hall.pool), shard->end.memory_bytes);
+	assert_int_equal(shard->end.stats.memory_used, 0);
+	assert_int_equal(shard->end.hall.pool->reserved, 0);
+	assert_false(shard->end.offence);
 }
 
 struct setting {
@@ -249,13 +249,13 @@ struct setting {
 static bool run(uint64_t seed, struct setting setting)
 {
 	struct network network = {seed, setting.loss, setting.doubling, setting.delay_min, setting.delay_spread};
-	struct side *sides = calloc(2, sizeof(*sides));
+	struct shard *shards = calloc(2, sizeof(*shards));
 	const uint16_t ids[SESSION_CHANNELS] = {setting.first_id, setting.first_id, (uint16_t)(setting.first_id + 9),
 						setting.first_id};
 	bool complete;
 
 	for (unsigned i = 0; i < 2; i++) {
-		struct talk_end *end = &sides[i].end;
+		struct talk_end *end = &shards[i].end;
 
 		talk_open(end, i == 0, setting.memory, setting.datagram);
 		end->rules.resends = setting.resends;
@@ -263,19 +263,19 @@ static bool run(uint64_t seed, struct setting setting)
 			end->rules.compress_min[type] = setting.compress_min;
 		end->deliver = hold_to_script;
 		end->hall.settled = settled;
-		end->context = end->hall.settled_context = &sides[i];
+		end->context = end->hall.settled_context = &shards[i];
 		conversation_resume(&end->c, ids, ids);
-		sides[i].other = &sides[1 - i];
+		shards[i].other = &shards[1 - i];
 	}
-	talk(&network, sides, setting.messages, setting.longest);
-	complete = !gave_up(sides);
+	talk(&network, shards, setting.messages, setting.longest);
+	complete = !gave_up(shards);
 	for (unsigned i = 0; i < 2; i++) {
-		hold_to_end(&sides[i], complete);
-		talk_close(&sides[i].end);
-		for (uint32_t n = 0; n < sides[i].flying; n++)
-			free(sides[i].pipe[n].packet);
+		hold_to_end(&shards[i], complete);
+		talk_close(&shards[i].end);
+		for (uint32_t n = 0; n < shards[i].flying; n++)
+			free(shards[i].pipe[n].packet);
 	}
-	free(sides);
+	free(shards);
 	return complete;
 }
 

@@ -269,13 +269,13 @@ static uint64_t digest_of(uint64_t seed)
 	for (unsigned round = 0; round < 3000; round++) {
 		static uint8_t body[4000];
 		const uint64_t now = T + round * 3 * TALK_MS;
-		const unsigned side = round % 2;
+		const unsigned shard = round % 2;
 		const uint64_t chance = talk_random(&seed);
-		struct talk_packet *one = &late[side][chance % 4], *other = &late[!side][chance / 4 % 4];
+		struct talk_packet *one = &late[shard][chance % 4], *other = &late[!shard][chance / 4 % 4];
 
 		memset(body, (int)chance, sizeof(body));
 		if (chance >> 8 & 1)
-			(void)talk_say(&end[side],
+			(void)talk_say(&end[shard],
 				       (struct talk_say){
 					       .reliable = chance >> 9 & 1,
 					       .channel = chance >> 9 & 1 ? chance >> 10 & 3 : 0,
@@ -285,18 +285,18 @@ static uint64_t digest_of(uint64_t seed)
 				       },
 				       now);
 		if (other->counter != 0 && chance >> 40 & 3)
-			talk_take(&end[side], other, now);
-		if (now < conversation_due(&end[side].c))
+			talk_take(&end[shard], other, now);
+		if (now < conversation_due(&end[shard].c))
 			continue;
-		talk_fill(&end[side], one, now);
+		talk_fill(&end[shard], one, now);
 		for (unsigned i = 0; i < one->length; i++)
 			digest = (digest ^ one->body[i]) * 0x100000001b3;
 		digest = (digest ^ one->length ^ one->counter << 16) * 0x100000001b3;
 	}
-	for (unsigned side = 0; side < 2; side++) {
-		assert_true(end[side].stats.resent > 10);
-		conversation_end(&end[side].hall, &end[side].c, PG_LOSS_CLOSED);
-		talk_close(&end[side]);
+	for (unsigned shard = 0; shard < 2; shard++) {
+		assert_true(end[shard].stats.resent > 10);
+		conversation_end(&end[shard].hall, &end[shard].c, PG_LOSS_CLOSED);
+		talk_close(&end[shard]);
 	}
 	return digest;
 }

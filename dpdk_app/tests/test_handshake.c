@@ -56,9 +56,9 @@ static void both_directions_have_keys_of_their_own(void **state UNUSED)
 	assert_true(house_connect(house, 0, &player));
 	cipher = &house->store.locals[house_slot(house, &player)].cipher;
 	length = player_seal(house, &player, SESSION_DATA, "hello", 5, datagram);
-	assert_false(cipher_open(&house->side[0]->code, &cipher->seal, 1, datagram, 20, length));
+	assert_false(cipher_open(&house->shard[0]->code, &cipher->seal, 1, datagram, 20, length));
 	length = player_seal(house, &player, SESSION_DATA, "hello", 5, datagram);
-	assert_true(cipher_open(&house->side[0]->code, &cipher->open, 2, datagram, 20, length));
+	assert_true(cipher_open(&house->shard[0]->code, &cipher->open, 2, datagram, 20, length));
 	assert_memory_equal(datagram + 20, "hello", 5);
 }
 
@@ -86,7 +86,7 @@ static void a_million_spoofed_hellos_change_nothing(void **state UNUSED)
 		out += outcome.answer;
 	}
 	assert_true(out <= in);
-	assert_true(house->side[0]->wheel.scheduled == 0);
+	assert_true(house->shard[0]->wheel.scheduled == 0);
 	assert_int_equal(house->stats[0].connected, 0);
 	assert_state_is(before);
 }
@@ -294,7 +294,7 @@ static void a_session_for_once_is_consumed_by_its_first_connection(void **state 
 static void a_worker_without_memory_for_messages_is_full(void **state UNUSED)
 {
 	struct player player = house_issue(house, 7, 600, false);
-	struct message_pool *pool = house->side[0]->hall.pool;
+	struct message_pool *pool = house->shard[0]->hall.pool;
 	uint8_t datagram[PLAYER_BUFFER];
 	const uint32_t used = pool->used;
 	const uint16_t length = house_ask(house, 0, &player, datagram);
@@ -361,18 +361,18 @@ static void hellos_that_use_up_the_budget_leave_time_for_confirms(void **state U
 static void what_the_budget_refuses_is_not_charged_to_it(void **state UNUSED)
 {
 	struct player player = house_issue(house, 7, 600, false);
-	struct session_side *side = house->side[0];
+	struct session_shard *shard = house->shard[0];
 	uint8_t datagram[PLAYER_BUFFER];
 
 	house->rules.handshake = handshake_budget_make(100, pg_tsc_hz());
-	side->handshake_conforms_at = house->now + pg_tsc_hz();
+	shard->handshake_conforms_at = house->now + pg_tsc_hz();
 
-	const uint64_t before = side->handshake_conforms_at;
+	const uint64_t before = shard->handshake_conforms_at;
 	const uint16_t length = player_hello(&player, datagram);
 
 	for (unsigned i = 0; i < 100; i++)
 		assert_dropped(&player, datagram, length, PG_DROP_HANDSHAKE_BUDGET);
-	assert_true(side->handshake_conforms_at == before);
+	assert_true(shard->handshake_conforms_at == before);
 }
 
 int main(void)

@@ -244,7 +244,7 @@ static void a_confirm_does_not_bring_a_closed_connection_back(void **state UNUSE
 
 	memcpy(copy, datagram, length);
 	assert_int_equal(greet(&player, copy, length).answer, length);
-	connection_close(house->side[0], house_slot(house, &player), SESSION_CLOSED_LEFT, house->now);
+	connection_close(house->shard[0], house_slot(house, &player), SESSION_CLOSED_LEFT, house->now);
 	assert_dropped(&player, datagram, length, PG_DROP_COOKIE_OLD);
 	assert_int_equal(house_record(house, &player)->owner, ISSUED_NO_OWNER);
 	assert_int_equal(house->stats[0].connected, 0);

@@ -104,9 +104,9 @@ static void test_no_confirm_that_anybody_can_send_teaches_a_way(void **state)
 static void restart(struct gatehouse *g)
 {
 	assert_int_equal(house_restart(g->house), 1);
-	for (unsigned i = 0; i < HOUSE_SIDES; i++) {
-		g->gate[i].side = g->house->side[i];
-		session_side_use(g->house->side[i], &g->rig->policy.sessions);
+	for (unsigned i = 0; i < HOUSE_SHARDS; i++) {
+		g->gate[i].shard = g->house->shard[i];
+		session_side_use(g->house->shard[i], &g->rig->policy.sessions);
 	}
 }
 

@@ -102,7 +102,7 @@ static void test_message_for_another_workers_player_is_passed_on(void **state)
 	assert_true(connect_by(g, 1, &other));
 	say(g, &player, true, &attack);
 	assert_int_equal(stats->lost[PG_LOSS_OWNER_BUSY], 1); // nobody takes it
-	g->house->side[0]->relay = &taken.relay;
+	g->house->shard[0]->relay = &taken.relay;
 	say(g, &player, true, &attack);
 	assert_int_equal(taken.count, 1);
 	assert_int_equal(taken.owner, 1);

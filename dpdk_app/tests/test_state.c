@@ -14,7 +14,7 @@
 #define SLOTS 10
 #define OTHER_VERSION 77
 
-static const struct state_shape shape = {CAPACITY, HOUSE_SIDES, SLOTS};
+static const struct state_shape shape = {CAPACITY, HOUSE_SHARDS, SLOTS};
 static struct pg_error error;
 static struct state_dropped dropped;
 
@@ -29,10 +29,10 @@ struct made {
 
 static struct made make_state(void)
 {
-	const size_t size = pg_state_size(CAPACITY, HOUSE_SIDES, SLOTS) + ROOM;
+	const size_t size = pg_state_size(CAPACITY, HOUSE_SHARDS, SLOTS) + ROOM;
 	struct made made = {.state = zeroed_lines(size), .size = size};
 
-	assert_int_equal(pg_state_init(made.state, size, CAPACITY, HOUSE_SIDES, SLOTS, &error), PG_OK);
+	assert_int_equal(pg_state_init(made.state, size, CAPACITY, HOUSE_SHARDS, SLOTS, &error), PG_OK);
 	made.directory = (struct directory *)made.state;
 	return made;
 }
@@ -91,7 +91,7 @@ static void sections_follow_each_other_in_whole_lines(void **state UNUSED)
 /// Players of the plain profile, in the regions of all workers.
 static void admit_all(const struct made *made)
 {
-	for (uint32_t worker = 0; worker < HOUSE_SIDES; worker++) {
+	for (uint32_t worker = 0; worker < HOUSE_SHARDS; worker++) {
 		struct plain_region *region = state_region(made->state, worker);
 
 		region->high_water = CAPACITY;
@@ -103,7 +103,7 @@ static void assert_nobody_is_admitted(const struct made *made)
 {
 	static const uint8_t nothing[sizeof(struct plain_session)];
 
-	for (uint32_t worker = 0; worker < HOUSE_SIDES; worker++) {
+	for (uint32_t worker = 0; worker < HOUSE_SHARDS; worker++) {
 		const struct plain_region *region = state_region(made->state, worker);
 
 		assert_int_equal(region->high_water, 0);
@@ -245,7 +245,7 @@ static void a_section_that_is_missing_or_too_small_is_refused(void **state UNUSE
 	assert_refused(&made, "no section plain");
 	strcpy(plain->name, "plain");
 	plain->version = OTHER_VERSION;
-	plain->size -= (size_t)HOUSE_SIDES * CACHE_LINE;
+	plain->size -= (size_t)HOUSE_SHARDS * CACHE_LINE;
 	assert_refused(&made, "are needed");
 	free(made.state);
 }

@@ -39,7 +39,7 @@ static unsigned serve_mail(struct worker *w, uint32_t most, uint64_t now)
 {
 	((struct desk *)w)->mails++;
 	assert_int_equal(most, BURST_MAX);
-	return post_oldest_datagram(&w->post, w->side, now) != NULL;
+	return post_oldest_datagram(&w->post, w->shard, now) != NULL;
 }
 
 static unsigned send_departures(struct worker *w, uint32_t most, uint64_t now)
@@ -52,7 +52,7 @@ static unsigned send_departures(struct worker *w, uint32_t most, uint64_t now)
 	assert_int_equal(most, BURST_MAX);
 	for (unsigned i = 0; i < BURST_MAX; i++)
 		out.payload[i] = bytes[i];
-	return desk->sends ? depart_datagrams(w->side, &out, most, now) : 0;
+	return desk->sends ? depart_datagrams(w->shard, &out, most, now) : 0;
 }
 
 static const struct engine_parts parts = {use_policy, serve_mail, send_departures, SLOTS};
@@ -73,7 +73,7 @@ static int open_desk(void **state)
 	post_init(&desk->colleague, &desk->office, 1);
 	w->stats = &desk->house->stats[0];
 	w->barrier = &desk->barrier;
-	w->side = desk->house->side[0];
+	w->shard = desk->house->shard[0];
 	w->spoken = 1U << PG_PROFILE_PLAIN | 1U << PG_PROFILE_SESSION;
 	w->sessions.region = state_region(desk->house->state, 0);
 	w->current = &desk->policy[0];
@@ -118,7 +118,7 @@ static void housekeeping_is_done_in_every_turn_and_keeps_nobody_awake(void **sta
 	atomic_store(&desk->worker.policy, &desk->policy[1]);
 	turn(desk);
 	assert_int_equal(desk->policies, 1);
-	assert_ptr_equal(desk->worker.side->rules, &desk->policy[1].sessions);
+	assert_ptr_equal(desk->worker.shard->rules, &desk->policy[1].sessions);
 	assert_int_equal(desk->worker.stats->policy_generation, 2); // acknowledged
 	turn(desk);
 	assert_int_equal(desk->policies, 1);
@@ -131,7 +131,7 @@ static void what_housekeeping_closes_leaves_in_the_same_turn(void **state)
 
 	assert_true(house_connect(desk->house, 0, &player));
 	house_wait(desk->house, 61000);
-	desk->worker.side->store->ways[house_record(desk->house, &player) - desk->house->store.records] = 1;
+	desk->worker.shard->store->ways[house_record(desk->house, &player) - desk->house->store.records] = 1;
 	assert_int_equal(turn(desk), 1); // its CLOSE
 	assert_int_equal(desk->worker.stats->tx_originated, 1);
 }
@@ -191,12 +191,12 @@ static void mail_rings_for_a_worker_that_sleeps_and_for_no_other(void **state)
 static void departures_are_looked_for_at_most_once_in_a_tick_of_the_wheel(void **state)
 {
 	struct desk *desk = *state;
-	const uint64_t tick = 1ULL << desk->worker.side->wheel.tick_shift;
+	const uint64_t tick = 1ULL << desk->worker.shard->wheel.tick_shift;
 
 	desk->house->now += tick;
 	turn(desk);
 	desk->departures = 0;
-	desk->house->now = departures_due(desk->worker.side) - 1;
+	desk->house->now = departures_due(desk->worker.shard) - 1;
 	turn(desk);
 	assert_int_equal(desk->departures, 0);
 	desk->house->now++;
@@ -212,8 +212,9 @@ static void what_waits_in_the_outbox_leaves_at_once_and_until_then_nobody_sleeps
 
 	assert_true(house_connect(desk->house, 0, &player));
 	turn(desk);
-	desk->worker.side->store->ways[house_record(desk->house, &player) - desk->house->store.records] = 1;
-	connection_close(desk->worker.side, house_slot(desk->house, &player), SESSION_CLOSED_REVOKED, desk->house->now);
+	desk->worker.shard->store->ways[house_record(desk->house, &player) - desk->house->store.records] = 1;
+	connection_close(desk->worker.shard, house_slot(desk->house, &player), SESSION_CLOSED_REVOKED,
+			 desk->house->now);
 	desk->sends = false; // there is no room
 	assert_int_equal(turn(desk), 0);
 	assert_false(sleeps(desk));
@@ -227,25 +228,25 @@ static void what_waits_in_the_outbox_leaves_at_once_and_until_then_nobody_sleeps
 static void a_worker_sleeps_until_a_session_has_something_to_send(void **state)
 {
 	struct desk *desk = *state;
-	struct session_side *side = desk->worker.side;
+	struct session_shard *shard = desk->worker.shard;
 	struct player player = house_issue(desk->house, 1, 60, false);
 	uint64_t due;
 
 	assert_true(house_connect(desk->house, 0, &player));
 	turn(desk);
-	due = desk->house->now + side->tsc_hz / 10;
-	wheel_schedule(&side->wheel, house_slot(desk->house, &player), due);
+	due = desk->house->now + shard->tsc_hz / 10;
+	wheel_schedule(&shard->wheel, house_slot(desk->house, &player), due);
 	assert_uint_in_range(tasks_sleep(&desk->worker.tasks, desk->house->now), due,
-			     due + (2ULL << side->wheel.tick_shift));
+			     due + (2ULL << shard->wheel.tick_shift));
 	tasks_wake(&desk->worker.tasks);
 }
 
 static void a_worker_without_the_session_profile_has_housekeeping_only(void **state)
 {
 	struct desk *desk = *state;
-	struct session_side *side = desk->worker.side;
+	struct session_shard *shard = desk->worker.shard;
 
-	desk->worker.side = NULL;
+	desk->worker.shard = NULL;
 	desk->worker.spoken = 1U << PG_PROFILE_PLAIN;
 	desk->worker.tasks.count = 0;
 	worker_add_housekeeping(&desk->worker, &parts);
@@ -253,7 +254,7 @@ static void a_worker_without_the_session_profile_has_housekeeping_only(void **st
 	assert_int_equal(desk->worker.tasks.count, 1);
 	turn(desk);
 	assert_int_equal(tasks_sleep(&desk->worker.tasks, desk->house->now), TASK_NEVER);
-	desk->worker.side = side;
+	desk->worker.shard = shard;
 }
 
 int main(void)

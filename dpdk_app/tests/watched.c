@@ -36,9 +36,9 @@ static void encrypt_and_log(const struct gcm_key_data *key, struct gcm_context_d
 
 static void log_sealings(void)
 {
-	real_encrypt = house->side[0]->code.encrypt;
-	for (unsigned side = 0; side < HOUSE_SIDES; side++)
-		house->side[side]->code.encrypt = encrypt_and_log;
+	real_encrypt = house->shard[0]->code.encrypt;
+	for (unsigned shard = 0; shard < HOUSE_SHARDS; shard++)
+		house->shard[shard]->code.encrypt = encrypt_and_log;
 }
 
 size_t sealings_logged(void)
@@ -122,7 +122,7 @@ struct player connected_player(void)
 
 void assert_told(struct player *player, const struct peer *where, enum session_close_reason why)
 {
-	struct outbox *outbox = &house->side[0]->outbox;
+	struct outbox *outbox = &house->shard[0]->outbox;
 	const struct parting *parting = outbox_oldest(outbox);
 	uint8_t datagram[OUTBOX_PAYLOAD];
 

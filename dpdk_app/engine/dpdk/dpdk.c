@@ -134,7 +134,7 @@ static void add_queue(struct pg_gateway *g, struct dpdk_worker *w, const struct 
 			 .sources = &w->common.sources,
 			 .host = &w->common.host,
 			 .duties = &w->duties[ref->port],
-			 .side = w->common.side,
+			 .shard = w->common.shard,
 			 .stats = w->common.stats,
 			 .arrivals = &w->common.stats->received},
 		.port = port,

@@ -335,7 +335,7 @@ unsigned send_departures(struct worker *common, uint32_t most, uint64_t now)
 		return 0;
 	for (unsigned i = 0; i < room; i++)
 		out.frame[i] = rte_pktmbuf_mtod(mbufs[i], uint8_t *);
-	n = depart_frames(w->common.side, &out, room, now);
+	n = depart_frames(w->common.shard, &out, room, now);
 	rte_pktmbuf_free_bulk(mbufs + n, room - n);
 	for (unsigned i = 0; i < n; i++)
 		mbufs[i]->data_len = (uint16_t)(mbufs[i]->pkt_len = out.length[i]);

@@ -189,7 +189,7 @@ static unsigned send_departures(struct worker *common, uint32_t most, uint64_t n
 
 	for (unsigned i = 0; i < BURST_MAX; i++)
 		out.payload[i] = w->room.bytes[i];
-	n = depart_datagrams(common->side, &out, most, now);
+	n = depart_datagrams(common->shard, &out, most, now);
 	for (unsigned i = 0; i < n; i++) {
 		address(&w->room, i, &out.peer[i]);
 		w->room.part[i].iov_len = out.length[i];

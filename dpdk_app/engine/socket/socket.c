@@ -143,7 +143,7 @@ int sockets_equip(struct pg_gateway *g, struct worker *common, struct pg_error *
 		.stats = common->stats,
 		.arrivals = &common->stats->received,
 		.port_bit = EVERY_SOCKET,
-		.side = common->side,
+		.shard = common->shard,
 	};
 	gate_speak(&w->gate, &g->plan);
 	w->inbox_gate = w->gate;
@@ -326,21 +326,21 @@ static uint8_t only_way(const struct socket_worker *w, const struct peer *peer)
 /// Learn the sockets of the connections that a dead worker left: other sessions learn theirs when their peers send.
 static void recall_ways(struct socket_worker *w)
 {
-	const struct session_side *side = w->common.side;
-	const uint32_t used = store_used(side->store);
+	const struct session_shard *shard = w->common.shard;
+	const uint32_t used = store_used(shard->store);
 
 	for (uint32_t slot = 0; slot < used; slot++) {
-		const struct issued *record = &side->store->records[slot];
+		const struct issued *record = &shard->store->records[slot];
 
-		if (issued_owner(record) == side->worker)
-			side->store->ways[slot] = only_way(w, &record->peer);
+		if (issued_owner(record) == shard->worker)
+			shard->store->ways[slot] = only_way(w, &record->peer);
 	}
 }
 
 void sockets_begin(struct socket_worker *w, const struct engine_parts *parts)
 {
 	worker_begin(&w->common);
-	if (w->common.side)
+	if (w->common.shard)
 		recall_ways(w);
 	worker_add_housekeeping(&w->common, parts);
 	profiles_add_tasks(&w->common);
@@ -369,7 +369,7 @@ void sockets_wake(struct socket_worker *w)
 
 int sockets_bell(const struct socket_worker *w)
 {
-	return w->common.side ? w->common.post.office->box[w->common.number].bell : -1;
+	return w->common.shard ? w->common.post.office->box[w->common.number].bell : -1;
 }
 
 static void hand_over(struct socket_worker *w, const struct datagram_burst *burst, unsigned i)
@@ -396,7 +396,7 @@ unsigned sockets_take_mail(struct socket_worker *w, struct datagram_burst *burst
 	const struct mailed_datagram *mail;
 	unsigned taken = 0;
 
-	while (taken < n && (mail = post_oldest_datagram(&w->common.post, w->common.side, now))) {
+	while (taken < n && (mail = post_oldest_datagram(&w->common.post, w->common.shard, now))) {
 		burst->peer[taken] = mail->peer;
 		burst->length[taken] = mail->length;
 		burst->way[taken] = mail->way;
@@ -416,7 +416,7 @@ bool sockets_expect_mail(const struct socket_worker *w)
 {
 	const struct barrier *barrier = w->common.barrier;
 
-	return w->common.side &&
+	return w->common.shard &&
 	       (atomic_load(&barrier->finished) < barrier->registry.tables || post_waits(&w->common.post));
 }
 

@@ -140,7 +140,7 @@ static unsigned send_departures(struct worker *common, uint32_t most, uint64_t n
 	unsigned n;
 
 	take_places(w, out.payload, id, room);
-	n = room > 0 ? depart_datagrams(common->side, &out, room, now) : 0;
+	n = room > 0 ? depart_datagrams(common->shard, &out, room, now) : 0;
 	assert(n <= room);
 	counter_add(&common->stats->tx_offered, n);
 	w->places.free_count -= n;

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """A process that serves a capture of sealed packets for a while: as the gateway, or its cryptography alone.
 
-Run as `python -m pyshim.bench.rig.sealed_side CONFIG SIDE SESSIONS SECONDS`; prints one line of JSON.
+Run as `python -m pyshim.bench.rig.sealed_shard CONFIG SIDE SESSIONS SECONDS`; prints one line of JSON.
 """
 
 from __future__ import annotations

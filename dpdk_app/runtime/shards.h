@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// runtime/sides.h: what the `session` profile needs in a worker process: the store, once, and a side for each worker.
+// runtime/shards.h: what the `session` profile needs in a worker process: the store, once, and a shard for each worker.
 //
 // Nothing of it is made where no listener speaks the profile.
 
-#ifndef POLLGATE_RUNTIME_SIDES_H
-#define POLLGATE_RUNTIME_SIDES_H
+#ifndef POLLGATE_RUNTIME_SHARDS_H
+#define POLLGATE_RUNTIME_SHARDS_H
 
 #include "runtime/post.h"
 #include "runtime/worker.h"
@@ -13,29 +13,29 @@
 struct pg_gateway;
 
 /// All that is there once per process.
-struct sides {
+struct shards {
 	struct session_store store; // capacity 0: no listener speaks the profile
 	void *memory;               // private, of the store
 	struct post_office office;  // of the workers
 	struct post control;        // the control thread's view of it
 };
 
-/// Before the workers are made. sides_close() also after a failure.
-int sides_open(struct pg_gateway *g, void *state, struct pg_error *error);
-void sides_close(struct pg_gateway *g);
+/// Before the workers are made. shards_close() also after a failure.
+int shards_open(struct pg_gateway *g, void *state, struct pg_error *error);
+void shards_close(struct pg_gateway *g);
 
-/// Give a worker, whose common part is made, its side. side_free() also after a failure.
-int side_make(struct pg_gateway *g, struct worker *w, struct pg_error *error);
-void side_free(struct worker *w);
+/// Give a worker, whose common part is made, its shard. shard_free() also after a failure.
+int shard_make(struct pg_gateway *g, struct worker *w, struct pg_error *error);
+void shard_free(struct worker *w);
 
 /// Called first of all in the worker's own thread: adopt the connections that a dead worker left.
-void side_begin(struct worker *w);
+void shard_begin(struct worker *w);
 
 /// Go by w->current from now on.
 void side_use_new_policy(struct worker *w);
 
 /// A bit of it every turn: connections that are over, and all of them when the gateway ends.
 /// @param slots  that the sweep looks at
-void side_keep_house(struct worker *w, uint64_t now, uint32_t slots);
+void shard_housekeep(struct worker *w, uint64_t now, uint32_t slots);
 
 #endif

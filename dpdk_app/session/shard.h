@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// session/side.h: one worker's side of the `session` profile: everything that its sessions need and nobody else touches.
+// session/shard.h: one worker's shard of the `session` profile: everything that its sessions need and nobody else
+// touches.
 
-#ifndef POLLGATE_SESSION_SIDE_H
-#define POLLGATE_SESSION_SIDE_H
+#ifndef POLLGATE_SESSION_SHARD_H
+#define POLLGATE_SESSION_SHARD_H
 
 #include "delivery/conversation.h"
 #include "limit/source_limit.h"
@@ -37,7 +38,7 @@ struct session_rules {
 	struct delivery_rules delivery;
 };
 
-struct session_side {
+struct session_shard {
 	// set before the worker starts
 	struct session_store *store;
 	struct cipher_code code;
@@ -61,11 +62,11 @@ struct session_side {
 };
 
 /// What a side is made from. All of it stays the caller's, and outlives the side.
-struct side_setup {
+struct shard_setup {
 	struct session_store *store; // open, with its local part attached
 	struct pg_worker_stats *stats;
 	const struct session_rules *rules; // the first; a new policy brings others
-	struct relay *relay;               // as in struct session_side
+	struct relay *relay;               // as in struct session_shard
 	struct hash_secret secret;
 	void *message_memory; // message_pool_size(message_bytes), zeroed, cache-aligned
 	size_t message_bytes;
@@ -74,21 +75,21 @@ struct side_setup {
 	uint8_t worker;
 };
 
-/// Make a side of zeroed memory, in whatever thread. Nothing is read of what a dead worker left.
+/// Make a shard of zeroed memory, in whatever thread. Nothing is read of what a dead worker left.
 /// @return PG_OK; PG_ERROR_SYSTEM when this CPU does not run the cipher or there are no random bytes, PG_ERROR_MEMORY.
 ///         To be freed all the same
-int session_side_init(struct session_side *side, const struct side_setup *setup, struct pg_error *error);
-void session_side_free(struct session_side *side);
+int session_shard_init(struct session_shard *shard, const struct shard_setup *setup, struct pg_error *error);
+void session_shard_free(struct session_shard *shard);
 
 /// In the worker's own thread, before its first packet: take over what a dead worker left.
 /// @return connections that go on
-uint32_t session_side_begin(struct session_side *side, uint64_t now);
+uint32_t session_side_begin(struct session_shard *shard, uint64_t now);
 
 /// The rules from now on.
-ALWAYS_INLINE void session_side_use(struct session_side *side, const struct session_rules *rules)
+ALWAYS_INLINE void session_side_use(struct session_shard *shard, const struct session_rules *rules)
 {
-	side->rules = rules;
-	side->hall.rules = &rules->delivery;
+	shard->rules = rules;
+	shard->hall.rules = &rules->delivery;
 }
 
 #endif

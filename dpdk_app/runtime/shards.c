@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// runtime/sides.c: see sides.h.
+// runtime/shards.c: see shards.h.
 
-#include "runtime/sides.h"
+#include "runtime/shards.h"
 
 #include <sys/random.h>
 
@@ -26,30 +26,30 @@ static size_t private_size(const struct pg_gateway *g)
 	return store_local_size(g->plan.issued_capacity, reach(g));
 }
 
-int sides_open(struct pg_gateway *g, void *state, struct pg_error *error)
+int shards_open(struct pg_gateway *g, void *state, struct pg_error *error)
 {
-	struct sides *sides = &g->sides;
+	struct shards *shards = &g->shards;
 
-	store_open(&sides->store, state);
-	sides->memory = pages_reserve(private_size(g));
-	if (!sides->memory)
+	store_open(&shards->store, state);
+	shards->memory = pages_reserve(private_size(g));
+	if (!shards->memory)
 		return error_set(error, PG_ERROR_MEMORY,
 				 "no address space for the connections of %u sessions; a smaller sessions.issued, or a "
 				 "higher limit (ulimit -v)",
 				 g->plan.issued_capacity);
-	pages_withhold(sides->memory, private_size(g));
-	store_attach_local(&sides->store, sides->memory, reach(g));
-	if (!post_office_make(&sides->office, g->plan.worker_count, !g->engine->frames))
+	pages_withhold(shards->memory, private_size(g));
+	store_attach_local(&shards->store, shards->memory, reach(g));
+	if (!post_office_make(&shards->office, g->plan.worker_count, !g->engine->frames))
 		return error_set(error, PG_ERROR_MEMORY, "no memory or descriptors for mail between %u workers",
 				 g->plan.worker_count);
-	post_init(&sides->control, &sides->office, POST_CONTROL);
+	post_init(&shards->control, &shards->office, POST_CONTROL);
 	return PG_OK;
 }
 
-void sides_close(struct pg_gateway *g)
+void shards_close(struct pg_gateway *g)
 {
-	pages_free(g->sides.memory, private_size(g));
-	post_office_free(&g->sides.office);
+	pages_free(g->shards.memory, private_size(g));
+	post_office_free(&g->shards.office);
 }
 
 // ---------------------------------------------------------------- a worker's own
@@ -62,11 +62,11 @@ static size_t pool_bytes(const struct pg_plan *plan)
 
 static int reserve_memory(struct pg_gateway *g, struct worker *w, struct pg_error *error)
 {
-	w->side = pages_alloc(sizeof(*w->side));
-	if (!w->side)
+	w->shard = pages_alloc(sizeof(*w->shard));
+	if (!w->shard)
 		return error_set(error, PG_ERROR_MEMORY, "worker %u: no memory for its side of the sessions",
 				 w->number);
-	pages_withhold(w->side, sizeof(*w->side));
+	pages_withhold(w->shard, sizeof(*w->shard));
 	w->message_bytes = message_pool_size(pool_bytes(&g->plan));
 	w->messages = pages_reserve(w->message_bytes);
 	if (!w->messages)
@@ -75,10 +75,10 @@ static int reserve_memory(struct pg_gateway *g, struct worker *w, struct pg_erro
 	return PG_OK;
 }
 
-int side_make(struct pg_gateway *g, struct worker *w, struct pg_error *error)
+int shard_make(struct pg_gateway *g, struct worker *w, struct pg_error *error)
 {
-	struct side_setup setup = {
-		.store = &g->sides.store,
+	struct shard_setup setup = {
+		.store = &g->shards.store,
 		.stats = w->stats,
 		.rules = &w->current->sessions,
 		.relay = &w->post.relay,
@@ -93,58 +93,58 @@ int side_make(struct pg_gateway *g, struct worker *w, struct pg_error *error)
 	setup.message_memory = w->messages;
 	if (getrandom(&setup.secret, sizeof(setup.secret), 0) != sizeof(setup.secret))
 		return error_set(error, PG_ERROR_SYSTEM, "the kernel gave no random bytes");
-	post_init(&w->post, &g->sides.office, w->number);
-	return session_side_init(w->side, &setup, error);
+	post_init(&w->post, &g->shards.office, w->number);
+	return session_shard_init(w->shard, &setup, error);
 }
 
-void side_free(struct worker *w)
+void shard_free(struct worker *w)
 {
-	if (!w->side)
+	if (!w->shard)
 		return;
-	session_side_free(w->side);
+	session_shard_free(w->shard);
 	pages_free(w->messages, w->message_bytes);
-	pages_free(w->side, sizeof(*w->side));
+	pages_free(w->shard, sizeof(*w->shard));
 }
 
 // ---------------------------------------------------------------- in its thread
 
-void side_begin(struct worker *w)
+void shard_begin(struct worker *w)
 {
-	counter_add(&w->stats->sessions_recovered, session_side_begin(w->side, pg_tsc()));
+	counter_add(&w->stats->sessions_recovered, session_side_begin(w->shard, pg_tsc()));
 }
 
 void side_use_new_policy(struct worker *w)
 {
-	session_side_use(w->side, &w->current->sessions);
+	session_side_use(w->shard, &w->current->sessions);
 }
 
-static bool is_ours(const struct session_side *side, uint32_t slot)
+static bool is_ours(const struct session_shard *shard, uint32_t slot)
 {
-	const struct issued *record = &side->store->records[slot];
+	const struct issued *record = &shard->store->records[slot];
 
-	return issued_owner(record) == side->worker && record->phase == ISSUED_CONNECTED;
+	return issued_owner(record) == shard->worker && record->phase == ISSUED_CONNECTED;
 }
 
 /// Tell our players that the gateway ends: as many as the outbox takes, the others in later turns.
 static COLD void dismiss(struct worker *w, uint64_t now)
 {
-	struct session_side *side = w->side;
-	const uint32_t used = store_used(side->store);
+	struct session_shard *shard = w->shard;
+	const uint32_t used = store_used(shard->store);
 
 	for (unsigned i = 0; i < DISMISSED_PER_TURN && w->dismissed < used; i++) {
-		if (side->outbox.count == OUTBOX_SIZE)
+		if (shard->outbox.count == OUTBOX_SIZE)
 			return;
-		if (is_ours(side, w->dismissed))
-			connection_close(side, w->dismissed, SESSION_CLOSED_SHUTDOWN, now);
+		if (is_ours(shard, w->dismissed))
+			connection_close(shard, w->dismissed, SESSION_CLOSED_SHUTDOWN, now);
 		w->dismissed++;
 	}
-	if (w->dismissed >= used && side->outbox.count == 0)
+	if (w->dismissed >= used && shard->outbox.count == 0)
 		atomic_store_explicit(&w->dismissal, DISMISSAL_DONE, memory_order_relaxed);
 }
 
-void side_keep_house(struct worker *w, uint64_t now, uint32_t slots)
+void shard_housekeep(struct worker *w, uint64_t now, uint32_t slots)
 {
-	connection_sweep(w->side, now, slots);
+	connection_sweep(w->shard, now, slots);
 	if (unlikely(atomic_load_explicit(&w->dismissal, memory_order_relaxed) == DISMISSAL_ASKED))
 		dismiss(w, now);
 }
