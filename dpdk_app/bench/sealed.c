@@ -23,7 +23,7 @@
 
 // ---------------------------------------------------------------- connections
 
-static void connect_peer(struct issued *record, const struct pg_bench_connection *connection)
+static void connect_peer(struct session_record *record, const struct pg_bench_connection *connection)
 {
 	memcpy(record->client_nonce, connection->client_nonce, sizeof(record->client_nonce));
 	memcpy(record->server_nonce, connection->server_nonce, sizeof(record->server_nonce));
@@ -32,11 +32,11 @@ static void connect_peer(struct issued *record, const struct pg_bench_connection
 	else
 		peer_set6(&record->peer, connection->peer.bytes);
 	peer_set_channel(&record->peer, BE16(connection->peer_port), 0);
-	issued_set_max_datagram(record, SESSION_DATAGRAM_MAX);
+	record_set_max_datagram(record, SESSION_DATAGRAM_MAX);
 	record->connections = 1;
 	record->last_seen = rte_rdtsc();
 	__atomic_store_n(&record->owner, 0, __ATOMIC_RELEASE);
-	issued_set_phase(record, ISSUED_CONNECTED);
+	record_set_phase(record, RECORD_CONNECTED);
 }
 
 int pg_bench_connect(void *state, const struct pg_bench_connection *connection, uint32_t n, struct pg_error *error)
@@ -44,7 +44,7 @@ int pg_bench_connect(void *state, const struct pg_bench_connection *connection, 
 	const struct state_parts parts = state_parts(state);
 
 	for (uint32_t i = 0; i < n; i++) {
-		struct issued *record = &parts.records[session_slot(&parts.numbers, connection[i].session)];
+		struct session_record *record = &parts.records[session_slot(&parts.numbers, connection[i].session)];
 
 		if (record->session != connection[i].session)
 			return error_set(error, PG_ERROR_USAGE, "session %u is not issued", connection[i].session);
@@ -56,7 +56,7 @@ int pg_bench_connect(void *state, const struct pg_bench_connection *connection, 
 // ---------------------------------------------------------------- rewinding
 
 struct rewinding {
-	struct issued *records;
+	struct session_record *records;
 	struct session_numbers numbers;
 	uint32_t slot[BURST_MAX]; // of the burst before
 	unsigned count;
@@ -129,10 +129,10 @@ struct crypto_only {
 	struct pg_bench_run run;
 };
 
-static void make_keys(struct crypto_only *c, const struct issued *records)
+static void make_keys(struct crypto_only *c, const struct session_record *records)
 {
 	for (uint32_t slot = 0; slot < c->capacity; slot++) {
-		const struct issued *record = &records[slot];
+		const struct session_record *record = &records[slot];
 		struct traffic_secrets secrets;
 
 		if (record->session == 0)

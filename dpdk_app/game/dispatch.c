@@ -17,7 +17,7 @@ static const struct relayed relayed[UINT8_MAX + 1] = {
 #include "wire/messages.def"
 };
 
-void dispatch_event(struct session_shard *shard, const struct issued *from, const struct delivered *message,
+void dispatch_event(struct session_shard *shard, const struct session_record *from, const struct delivered *message,
 		    uint64_t now)
 {
 	const struct relayed *kind = &relayed[message->type];

@@ -9,22 +9,22 @@
 
 /// Where a player is and moves goes into the player's own session.
 /// @param motion  a struct motion, of any alignment
-ALWAYS_INLINE void dispatch_move(struct issued *from, const uint8_t *motion)
+ALWAYS_INLINE void dispatch_move(struct session_record *from, const uint8_t *motion)
 {
-	issued_move(from, motion);
+	record_move(from, motion);
 }
 
 /// Deliver an event: an action of one player on another, or a message to another.
-COLD void dispatch_event(struct session_shard *shard, const struct issued *from, const struct delivered *message,
-			 uint64_t now);
+COLD void dispatch_event(struct session_shard *shard, const struct session_record *from,
+			 const struct delivered *message, uint64_t now);
 
 // Effects on who says it, as wire/messages.def names them.
-ALWAYS_INLINE void effect_move(struct issued *from, const uint8_t *body)
+ALWAYS_INLINE void effect_move(struct session_record *from, const uint8_t *body)
 {
 	dispatch_move(from, body);
 }
 
-ALWAYS_INLINE void effect_none(struct issued *from, const uint8_t *body)
+ALWAYS_INLINE void effect_none(struct session_record *from, const uint8_t *body)
 {
 	// It says only that its sender is there.
 	(void)from;
@@ -32,7 +32,7 @@ ALWAYS_INLINE void effect_none(struct issued *from, const uint8_t *body)
 }
 
 /// @param from  the sender's record, which is ours
-ALWAYS_INLINE void dispatch(struct session_shard *shard, struct issued *from, const struct delivered *message,
+ALWAYS_INLINE void dispatch(struct session_shard *shard, struct session_record *from, const struct delivered *message,
 			    uint64_t now)
 {
 	if (likely(message->type == SESSION_MOVE)) {

@@ -26,11 +26,11 @@ struct departure {
 static bool is_due(struct session_shard *shard, uint32_t slot, uint64_t now)
 {
 	const struct session_store *store = shard->store;
-	const struct issued *record = &store->records[slot];
+	const struct session_record *record = &store->records[slot];
 	const struct conversation *c = store_conversation(store, slot);
 
 	// The sweep closes what was revoked.
-	if (issued_owner(record) != shard->worker || record->phase != ISSUED_CONNECTED || issued_session(record) == 0)
+	if (record_owner(record) != shard->worker || record->phase != RECORD_CONNECTED || record_session(record) == 0)
 		return false;
 	if (conversation_gave_up(c)) {
 		connection_close(shard, slot, SESSION_CLOSED_UNDELIVERABLE, now);

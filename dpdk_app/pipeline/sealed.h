@@ -16,7 +16,7 @@
 /// @param counter  connection_count()
 /// @param body     bytes of messages
 /// @return bytes of the datagram
-ALWAYS_INLINE uint16_t seal_data(const struct cipher_code *code, const struct issued *record,
+ALWAYS_INLINE uint16_t seal_data(const struct cipher_code *code, const struct session_record *record,
 				 const struct cipher_key *key, uint32_t session, uint64_t counter, uint8_t *payload,
 				 uint16_t body)
 {
@@ -43,7 +43,7 @@ ALWAYS_INLINE uint16_t sealed_data(struct session_shard *shard, uint32_t slot, u
 				   uint64_t now)
 {
 	const struct session_store *store = shard->store;
-	struct issued *record = &store->records[slot];
+	struct session_record *record = &store->records[slot];
 	const uint64_t counter = connection_count(record);
 	const uint16_t body =
 		conversation_fill(&shard->hall, store_conversation(store, slot), counter, now,

@@ -155,7 +155,7 @@ static COLD unsigned sealed_elsewhere(const struct gate *gate, uint8_t owner)
 {
 	const struct plain_registry *registry = gate->sessions->registry;
 
-	if (owner == ISSUED_NO_OWNER || owner >= registry->tables || gate->settles_here)
+	if (owner == RECORD_NO_OWNER || owner >= registry->tables || gate->settles_here)
 		return PG_DROP_SESSION_STATE;
 	if (!(registry->ports[owner] & gate->port_bit)) // cannot take it
 		return PG_DROP_OWNER_BUSY;
@@ -163,7 +163,7 @@ static COLD unsigned sealed_elsewhere(const struct gate *gate, uint8_t owner)
 }
 
 /// The slot has another session, or none.
-static COLD enum pg_drop no_such_session(const struct session_store *store, const struct issued *record,
+static COLD enum pg_drop no_such_session(const struct session_store *store, const struct session_record *record,
 					 uint32_t session)
 {
 	return session != 0 && record->number == session ? PG_DROP_SESSION_OVER : nobodys(store, session);
@@ -179,10 +179,11 @@ static COLD bool unproved_conforms(struct gate *gate, struct peer peer, uint64_t
 }
 
 /// Why this worker does not serve it.
-static COLD unsigned not_served(const struct gate *gate, const struct issued *record, uint32_t session, uint8_t *owner)
+static COLD unsigned not_served(const struct gate *gate, const struct session_record *record, uint32_t session,
+				uint8_t *owner)
 {
-	*owner = issued_owner(record);
-	if (!issued_stands(record, session))
+	*owner = record_owner(record);
+	if (!record_stands(record, session))
 		return no_such_session(gate->shard->store, record, session);
 	if (*owner != gate->shard->worker)
 		return sealed_elsewhere(gate, *owner);
@@ -195,9 +196,9 @@ ALWAYS_INLINE unsigned sealed_admissible(struct gate *gate, struct sealed *s, ui
 {
 	const struct session_header *header = (const struct session_header *)s->payload;
 	const struct session_shard *shard = gate->shard;
-	const struct issued *record = &shard->store->records[s->slot];
+	const struct session_record *record = &shard->store->records[s->slot];
 
-	if (unlikely(!issued_serves(record, header->session, shard->worker)))
+	if (unlikely(!record_serves(record, header->session, shard->worker)))
 		return not_served(gate, record, header->session, &s->owner);
 	if (unlikely(s->length > record->max_datagram))
 		return PG_DROP_SESSION_HEADER;
@@ -241,9 +242,9 @@ ALWAYS_INLINE unsigned look_up_sealed(struct gate *gate, struct sealed_lane *lan
 // ---------------------------------------------------------------- is it authentic?
 
 /// The connection may have ended since it was looked up, by a datagram of the same burst; its keys are gone then.
-ALWAYS_INLINE enum pg_drop not_authentic(const struct issued *record)
+ALWAYS_INLINE enum pg_drop not_authentic(const struct session_record *record)
 {
-	return record->phase == ISSUED_CONNECTED ? PG_DROP_BAD_TAG : PG_DROP_SESSION_STATE;
+	return record->phase == RECORD_CONNECTED ? PG_DROP_BAD_TAG : PG_DROP_SESSION_STATE;
 }
 
 ALWAYS_INLINE bool open_sealed(const struct gate *gate, struct sealed *s)
@@ -262,8 +263,9 @@ ALWAYS_INLINE bool open_sealed(const struct gate *gate, struct sealed *s)
 /// Its messages, all of them or none.
 /// @param ids  out: message ids have moved on
 /// @return PG_DROP_NONE, or why none was taken
-ALWAYS_INLINE enum pg_drop take_messages(struct session_shard *shard, const struct sealed *s, struct issued *record,
-					 struct conversation *c, struct intake *intake, bool *ids, uint64_t now)
+ALWAYS_INLINE enum pg_drop take_messages(struct session_shard *shard, const struct sealed *s,
+					 struct session_record *record, struct conversation *c, struct intake *intake,
+					 bool *ids, uint64_t now)
 {
 	const uint8_t *body = s->payload + sizeof(struct session_header);
 	const uint16_t length = (uint16_t)(s->length - SESSION_SEALED_MIN);
@@ -305,7 +307,8 @@ ALWAYS_INLINE void answer_data(struct session_shard *shard, struct sealed *s, st
 }
 
 /// @param newest  no authentic packet of this session has a higher counter
-ALWAYS_INLINE void take_data(struct gate *gate, struct sealed *s, struct issued *record, bool newest, uint64_t now)
+ALWAYS_INLINE void take_data(struct gate *gate, struct sealed *s, struct session_record *record, bool newest,
+			     uint64_t now)
 {
 	struct session_shard *shard = gate->shard;
 	const struct session_header *header = (const struct session_header *)s->payload;
@@ -339,7 +342,7 @@ ALWAYS_INLINE void take_data(struct gate *gate, struct sealed *s, struct issued 
 	session_note(shard, s->slot, ids);
 }
 
-static COLD void take_control(struct gate *gate, struct sealed *s, struct issued *record, uint64_t now)
+static COLD void take_control(struct gate *gate, struct sealed *s, struct session_record *record, uint64_t now)
 {
 	const struct session_header *header = (const struct session_header *)s->payload;
 	struct handshake_outcome outcome;
@@ -365,10 +368,10 @@ static COLD void take_control(struct gate *gate, struct sealed *s, struct issued
 ALWAYS_INLINE void take_sealed(struct gate *gate, struct sealed *s, uint64_t now)
 {
 	const struct session_header *header = (const struct session_header *)s->payload;
-	struct issued *record = &gate->shard->store->records[s->slot];
+	struct session_record *record = &gate->shard->store->records[s->slot];
 	const bool newest = (int64_t)(s->counter - record->replay.newest) > 0;
 
-	if (unlikely(issued_owner(record) != gate->shard->worker || record->phase != ISSUED_CONNECTED)) {
+	if (unlikely(record_owner(record) != gate->shard->worker || record->phase != RECORD_CONNECTED)) {
 		s->result = PG_DROP_SESSION_STATE;
 		return;
 	}
@@ -377,7 +380,7 @@ ALWAYS_INLINE void take_sealed(struct gate *gate, struct sealed *s, uint64_t now
 		return;
 	}
 	replay_mark(&record->replay, s->counter);
-	s->learn = (now ^ record->last_seen) >> ISSUED_LEARN_SHIFT != 0 && peer_equal(&record->peer, s->peer);
+	s->learn = (now ^ record->last_seen) >> RECORD_LEARN_SHIFT != 0 && peer_equal(&record->peer, s->peer);
 	record->last_seen = now;
 	if (likely(header->kind == SESSION_DATA))
 		take_data(gate, s, record, newest, now);
@@ -390,10 +393,10 @@ ALWAYS_INLINE void take_sealed(struct gate *gate, struct sealed *s, uint64_t now
 /// Do answers to this session go where this came from?
 static bool leads_back(const struct session_shard *shard, const struct sealed *s)
 {
-	const struct issued *record = &shard->store->records[s->slot];
+	const struct session_record *record = &shard->store->records[s->slot];
 
-	return s->slot < shard->store->capacity && issued_owner(record) == shard->worker &&
-	       record->phase == ISSUED_CONNECTED && peer_equal(&record->peer, s->peer);
+	return s->slot < shard->store->capacity && record_owner(record) == shard->worker &&
+	       record->phase == RECORD_CONNECTED && peer_equal(&record->peer, s->peer);
 }
 
 static COLD void greet(struct gate *gate, struct sealed *s, uint64_t now)

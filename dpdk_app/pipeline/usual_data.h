@@ -96,10 +96,10 @@ ALWAYS_INLINE unsigned usual_admissible(struct gate *gate, struct usual_data *da
 {
 	const struct session_header *header = usual_header(frame);
 	const struct session_shard *shard = gate->shard;
-	const struct issued *record = &shard->store->records[data->slot];
+	const struct session_record *record = &shard->store->records[data->slot];
 	const struct peer peer = frame_peer(frame);
 
-	if (unlikely(!issued_serves(record, header->session, shard->worker)))
+	if (unlikely(!record_serves(record, header->session, shard->worker)))
 		return not_served(gate, record, header->session, &data->owner);
 	if (unlikely(data->length > record->max_datagram))
 		return PG_DROP_SESSION_HEADER;
@@ -156,15 +156,15 @@ ALWAYS_INLINE void usual_prefetch(const struct session_shard *shard, const struc
 /// Opened: is it from where its player is proved to be, and the next of a session that is served here? Another of the burst
 /// may have come before it, with its counter or with the end of the connection. None in this lane moves one.
 ALWAYS_INLINE bool is_next_from_home(const struct session_shard *shard, const struct usual_data *data,
-				     const struct issued *record, const uint8_t *frame)
+				     const struct session_record *record, const uint8_t *frame)
 {
-	return likely(issued_serves(record, usual_header(frame)->session, shard->worker)) &&
+	return likely(record_serves(record, usual_header(frame)->session, shard->worker)) &&
 	       likely(data->counter == record->replay.newest + 1) && likely(!data->elsewhere);
 }
 
 /// An acknowledgement where the request lay. Its header is stored at once, with a part of the tag's place behind it: what seals
 /// loads it at once, and a load of what was stored in pieces waits until all before it is done.
-ALWAYS_INLINE void seal_acknowledgement(const struct cipher_code *code, struct issued *record,
+ALWAYS_INLINE void seal_acknowledgement(const struct cipher_code *code, struct session_record *record,
 					const struct cipher_key *key, uint32_t session, uint8_t *payload)
 {
 	typedef uint64_t words __attribute__((vector_size(32)));
@@ -193,7 +193,7 @@ ALWAYS_INLINE bool owe_usual(struct session_shard *shard, const struct usual_dat
 
 /// A movement alone, in order, of a conversation in which nothing else is to be done; if it is none, nothing has changed.
 /// @return PG_DROP_NONE for an acknowledgement in its place; what became of it; or PACKET_UNDECIDED
-ALWAYS_INLINE unsigned take_usual(struct session_shard *shard, struct usual_data *data, struct issued *record,
+ALWAYS_INLINE unsigned take_usual(struct session_shard *shard, struct usual_data *data, struct session_record *record,
 				  struct session_local *local, uint8_t *frame, uint64_t now)
 {
 	struct conversation *c = &local->conversation;
@@ -205,7 +205,7 @@ ALWAYS_INLINE unsigned take_usual(struct session_shard *shard, struct usual_data
 	    unlikely(!conversation_takes_move(c, body, (uint16_t)(data->length - SESSION_SEALED_MIN))))
 		return PACKET_UNDECIDED;
 	replay_mark_next(&record->replay, data->counter); // whatever was taken last, it is older
-	data->learn = (now ^ record->last_seen) >> ISSUED_LEARN_SHIFT != 0;
+	data->learn = (now ^ record->last_seen) >> RECORD_LEARN_SHIFT != 0;
 	record->last_seen = now;
 	if (unlikely(!rate_admit_short(&record->conforms_at, shard->rules->session[0], now)))
 		return PG_DROP_SESSION_RATE_LIMITED;
@@ -227,7 +227,7 @@ ALWAYS_INLINE unsigned take_usual(struct session_shard *shard, struct usual_data
 ALWAYS_INLINE unsigned serve_usual_one(struct session_shard *shard, struct usual_data *data, uint8_t *frame,
 				       uint64_t now)
 {
-	struct issued *record = &shard->store->records[data->slot];
+	struct session_record *record = &shard->store->records[data->slot];
 	struct session_local *local = &shard->store->locals[data->slot];
 
 	if (unlikely(!cipher_open(&shard->code, &local->cipher.open, data->counter, usual_payload(frame),

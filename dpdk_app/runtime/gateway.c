@@ -293,8 +293,8 @@ int pg_send(struct pg_gateway *g, const struct pg_letter *letter, struct pg_erro
 	rc = letter_open(store, letter, &message, error);
 	if (rc != PG_OK)
 		return rc;
-	owner = issued_owner(&store->records[session_slot(&store->numbers, letter->session)]);
-	if (owner == ISSUED_NO_OWNER) // it ended since it was looked at
+	owner = record_owner(&store->records[session_slot(&store->numbers, letter->session)]);
+	if (owner == RECORD_NO_OWNER) // it ended since it was looked at
 		return error_set(error, PG_ERROR_USAGE, "session %u is not connected", letter->session);
 	if (!post_message(&g->shards.control, owner, letter->session, &message))
 		return error_set(error, PG_ERROR_TIMEOUT, "worker %u has too much to do; try again", owner);

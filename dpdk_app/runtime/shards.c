@@ -120,9 +120,9 @@ void side_use_new_policy(struct worker *w)
 
 static bool is_ours(const struct session_shard *shard, uint32_t slot)
 {
-	const struct issued *record = &shard->store->records[slot];
+	const struct session_record *record = &shard->store->records[slot];
 
-	return issued_owner(record) == shard->worker && record->phase == ISSUED_CONNECTED;
+	return record_owner(record) == shard->worker && record->phase == RECORD_CONNECTED;
 }
 
 /// Tell our players that the gateway ends: as many as the outbox takes, the others in later turns.

@@ -19,7 +19,7 @@ static void in_order(void)
 
 static void make_keys(struct session_shard *shard, uint32_t slot)
 {
-	const struct issued *record = &shard->store->records[slot];
+	const struct session_record *record = &shard->store->records[slot];
 	struct cipher *cipher = &shard->store->locals[slot].cipher;
 	struct traffic_secrets secrets;
 
@@ -32,7 +32,7 @@ static void make_keys(struct session_shard *shard, uint32_t slot)
 /// Seal a CLOSE into the outbox. When the outbox is full, the peer is not told.
 static void say_close(struct session_shard *shard, uint32_t slot, enum session_close_reason reason)
 {
-	struct issued *record = &shard->store->records[slot];
+	struct session_record *record = &shard->store->records[slot];
 	struct parting *parting = outbox_add(&shard->outbox);
 	const struct session_close_body body = {.reason = (uint8_t)reason};
 	struct session_header header;
@@ -71,11 +71,11 @@ static void replace(struct session_shard *shard, uint32_t slot, const struct pee
 void connection_begin(struct session_shard *shard, uint32_t slot, const struct connection_request *request,
 		      uint64_t now)
 {
-	struct issued *record = &shard->store->records[slot];
+	struct session_record *record = &shard->store->records[slot];
 
-	if (record->phase != ISSUED_IDLE)
+	if (record->phase != RECORD_IDLE)
 		replace(shard, slot, request->peer);
-	issued_set_phase(record, ISSUED_IDLE);
+	record_set_phase(record, RECORD_IDLE);
 	in_order();
 	// Counted before anything else: a session that may be confirmed once is not confirmed twice.
 	record->connections++;
@@ -89,14 +89,14 @@ void connection_begin(struct session_shard *shard, uint32_t slot, const struct c
 	memset(record->tx_id, 0, sizeof(record->tx_id));
 	memset(record->rx_id, 0, sizeof(record->rx_id));
 	record->undelivered = 0;
-	issued_set_max_datagram(record, request->max_datagram);
+	record_set_max_datagram(record, request->max_datagram);
 	record->peer = *request->peer;
 	record->last_seen = now;
 	make_keys(shard, slot);
 	wheel_link_init(&shard->wheel, slot);
 	conversation_begin(store_conversation(shard->store, slot), slot, request->max_datagram - SESSION_SEALED_MIN);
 	in_order();
-	issued_set_phase(record, ISSUED_CONNECTED);
+	record_set_phase(record, RECORD_CONNECTED);
 	counter_add(&shard->stats->connected, 1);
 	counter_add(&shard->stats->connections, 1);
 	counter_add(&shard->stats->listener[peer_listener(request->peer)].sessions, 1);
@@ -104,13 +104,13 @@ void connection_begin(struct session_shard *shard, uint32_t slot, const struct c
 
 void connection_move(struct session_shard *shard, uint32_t slot, const struct peer *peer)
 {
-	struct issued *record = &shard->store->records[slot];
+	struct session_record *record = &shard->store->records[slot];
 
-	issued_set_phase(record, ISSUED_IDLE); // nothing is ever sent to half of an address
+	record_set_phase(record, RECORD_IDLE); // nothing is ever sent to half of an address
 	in_order();
 	record->peer = *peer;
 	in_order();
-	issued_set_phase(record, ISSUED_CONNECTED);
+	record_set_phase(record, RECORD_CONNECTED);
 	counter_add(&shard->stats->path_changes, 1);
 	conversation_moved(&shard->hall, store_conversation(shard->store, slot));
 	session_note(shard, slot, false);
@@ -118,17 +118,17 @@ void connection_move(struct session_shard *shard, uint32_t slot, const struct pe
 
 void connection_close(struct session_shard *shard, uint32_t slot, enum session_close_reason reason, uint64_t now)
 {
-	struct issued *record = &shard->store->records[slot];
+	struct session_record *record = &shard->store->records[slot];
 
 	(void)now;
 	if (reason != SESSION_CLOSED_LEFT)
 		say_close(shard, slot, reason);
 	forget(shard, slot, reason);
 	cipher_forget(&shard->store->locals[slot].cipher);
-	issued_set_phase(record, ISSUED_IDLE);
+	record_set_phase(record, RECORD_IDLE);
 	in_order();
 	record->undelivered = 0;
-	issued_let_go(record);
+	record_release(record);
 }
 
 // ---------------------------------------------------------------- sweep
@@ -136,11 +136,11 @@ void connection_close(struct session_shard *shard, uint32_t slot, enum session_c
 /// Why is a connection of ours to be closed? 0: it is not.
 static enum session_close_reason over(const struct session_shard *shard, uint32_t slot, uint64_t now)
 {
-	const struct issued *record = &shard->store->records[slot];
+	const struct session_record *record = &shard->store->records[slot];
 
-	if (record->phase == ISSUED_LOST)
+	if (record->phase == RECORD_LOST)
 		return SESSION_CLOSED_RESTARTED;
-	if (!issued_stands(record, record->number))
+	if (!record_stands(record, record->number))
 		return record->expired_or_revoked == SESSION_DENIED_EXPIRED ? SESSION_CLOSED_EXPIRED :
 									      SESSION_CLOSED_REVOKED;
 	if (now >= record->expires_at)
@@ -164,7 +164,7 @@ uint32_t connection_sweep(struct session_shard *shard, uint64_t now, uint32_t bu
 		enum session_close_reason reason;
 
 		shard->cursor = slot + 1;
-		if (issued_owner(&shard->store->records[slot]) != shard->worker)
+		if (record_owner(&shard->store->records[slot]) != shard->worker)
 			continue;
 		reason = over(shard, slot, now);
 		if (reason == 0)
@@ -181,7 +181,7 @@ uint32_t connection_sweep(struct session_shard *shard, uint64_t now, uint32_t bu
 /// known any more.
 static uint64_t heard_before(uint64_t last_seen, uint64_t now)
 {
-	const uint64_t before = (now >> ISSUED_LEARN_SHIFT << ISSUED_LEARN_SHIFT) - 1;
+	const uint64_t before = (now >> RECORD_LEARN_SHIFT << RECORD_LEARN_SHIFT) - 1;
 
 	return (int64_t)(before - last_seen) < 0 ? before : last_seen;
 }
@@ -189,10 +189,10 @@ static uint64_t heard_before(uint64_t last_seen, uint64_t now)
 /// Windows may have been moving when it came: what they say is not relied on, only the counters that they end at.
 static void adopt(struct session_shard *shard, uint32_t slot, uint64_t now)
 {
-	struct issued *record = &shard->store->records[slot];
+	struct session_record *record = &shard->store->records[slot];
 
 	if (record->undelivered)
-		issued_set_phase(record, ISSUED_LOST);
+		record_set_phase(record, RECORD_LOST);
 	replay_distrust(&record->replay);
 	record->taken_bits = 0;
 	record->last_seen = heard_before(record->last_seen, now);
@@ -208,18 +208,18 @@ uint32_t connection_adopt(struct session_shard *shard, uint64_t now)
 	uint32_t connected = 0, going_on = 0;
 
 	for (uint32_t slot = 0; slot < used; slot++) {
-		struct issued *record = &shard->store->records[slot];
+		struct session_record *record = &shard->store->records[slot];
 
-		if (issued_owner(record) != shard->worker)
+		if (record_owner(record) != shard->worker)
 			continue;
-		if (record->phase == ISSUED_IDLE) {
+		if (record->phase == RECORD_IDLE) {
 			record->undelivered = 0;
-			issued_let_go(record);
+			record_release(record);
 			continue;
 		}
 		adopt(shard, slot, now);
 		connected++;
-		going_on += record->phase == ISSUED_CONNECTED;
+		going_on += record->phase == RECORD_CONNECTED;
 	}
 	counter_set(&shard->stats->connected, connected);
 	return going_on;

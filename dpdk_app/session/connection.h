@@ -43,7 +43,7 @@ ALWAYS_INLINE uint64_t shard_ms(const struct session_shard *shard, uint64_t now)
 }
 
 /// The counter of a packet that is about to be sealed. Nobody else gets it, not after a crash either.
-ALWAYS_INLINE uint64_t connection_count(struct issued *record)
+ALWAYS_INLINE uint64_t connection_count(struct session_record *record)
 {
 	const uint64_t counter = record->tx_counter + 1;
 
@@ -53,7 +53,7 @@ ALWAYS_INLINE uint64_t connection_count(struct issued *record)
 }
 
 /// Our own acknowledgement fields, once a datagram is taken.
-ALWAYS_INLINE void mark_taken(struct issued *record, uint64_t counter)
+ALWAYS_INLINE void mark_taken(struct session_record *record, uint64_t counter)
 {
 	const uint64_t ahead = counter - record->taken, behind = record->taken - counter;
 
@@ -68,7 +68,7 @@ ALWAYS_INLINE void mark_taken(struct issued *record, uint64_t counter)
 }
 
 /// The header of a sealed packet: it acknowledges, whatever its kind.
-ALWAYS_INLINE void connection_header(const struct issued *record, enum session_kind kind, uint16_t length,
+ALWAYS_INLINE void connection_header(const struct session_record *record, enum session_kind kind, uint16_t length,
 				     uint64_t counter, struct session_header *out)
 {
 	*out = (struct session_header){

@@ -8,7 +8,7 @@
 
 #include <stdint.h>
 
-#include "session/issued.h"
+#include "session/record.h"
 
 #define DEADLINES_NONE UINT32_MAX
 
@@ -16,7 +16,7 @@ struct deadlines {
 	uint32_t *count;
 	uint32_t *heap;  // slots, in the order of a heap
 	uint32_t *place; // by slot: where it is in the heap
-	const struct issued *records;
+	const struct session_record *records;
 };
 
 void deadlines_add(const struct deadlines *deadlines, uint32_t slot);

@@ -59,14 +59,14 @@ static void charge(struct session_shard *shard, uint64_t cycles, uint64_t now)
 
 /// A record that was issued under the number that a packet names. Its key is copied: the slot may be issued anew at any time.
 struct candidate {
-	struct issued *record; // NULL: none
+	struct session_record *record; // NULL: none
 	uint8_t key[SESSION_KEY_LEN];
 	enum session_denial denial; // 0: it stands
 };
 
-static enum session_denial verdict(const struct issued *record, uint32_t session, uint64_t now)
+static enum session_denial verdict(const struct session_record *record, uint32_t session, uint64_t now)
 {
-	if (!issued_stands(record, session)) {
+	if (!record_stands(record, session)) {
 		const uint8_t over = __atomic_load_n(&record->expired_or_revoked, __ATOMIC_RELAXED);
 
 		return over ? over : SESSION_DENIED_UNKNOWN; // is just being issued
@@ -78,7 +78,7 @@ static struct candidate look_up(const struct session_shard *shard, uint32_t sess
 {
 	const uint32_t slot = session_slot(&shard->store->numbers, session);
 	struct candidate found = {.denial = SESSION_DENIED_UNKNOWN};
-	struct issued *record;
+	struct session_record *record;
 
 	if (session == 0 || slot >= store_used(shard->store))
 		return found;
@@ -92,7 +92,7 @@ static struct candidate look_up(const struct session_shard *shard, uint32_t sess
 }
 
 /// Another worker may be counting: whole words are read, and one too few is found out at the CONFIRM.
-static bool consumed(const struct issued *record)
+static bool consumed(const struct session_record *record)
 {
 	return record->once && __atomic_load_n(&record->connections, __ATOMIC_RELAXED) > 0;
 }
@@ -187,14 +187,14 @@ struct confirmed {
 };
 
 /// How long what is bound to a session is worth something, in whole seconds.
-static uint32_t seconds_left(const struct session_shard *shard, const struct issued *record, uint64_t now)
+static uint32_t seconds_left(const struct session_shard *shard, const struct session_record *record, uint64_t now)
 {
 	return now < record->expires_at ? (uint32_t)((record->expires_at - now) / shard->tsc_hz) : 0;
 }
 
 static struct handshake_outcome welcome(struct session_shard *shard, uint32_t slot, uint8_t *payload, uint64_t now)
 {
-	struct issued *record = &shard->store->records[slot];
+	struct session_record *record = &shard->store->records[slot];
 	const uint16_t length = record->max_datagram;
 	const uint64_t counter = connection_count(record);
 	struct session_welcome answer = {
@@ -218,30 +218,30 @@ static struct handshake_outcome welcome(struct session_shard *shard, uint32_t sl
 static struct handshake_outcome welcome_again(struct session_shard *shard, uint32_t slot, const struct confirmed *c,
 					      uint64_t now)
 {
-	struct issued *record = &shard->store->records[slot];
+	struct session_record *record = &shard->store->records[slot];
 	struct conversation *conversation = store_conversation(shard->store, slot);
 
 	if (c->length < record->max_datagram && record->replay.newest == 0 &&
 	    !conversation_holds_messages(conversation)) {
-		issued_set_max_datagram(record, c->length);
+		record_set_max_datagram(record, c->length);
 		conversation_begin(conversation, slot, c->length - SESSION_SEALED_MIN);
 	}
 	return welcome(shard, slot, c->payload, now);
 }
 
 /// Is it the one that made the connection, come again?
-static bool repeated(const struct issued *record, const struct confirmed *c)
+static bool repeated(const struct session_record *record, const struct confirmed *c)
 {
 	const struct session_confirm *confirm = (const struct session_confirm *)c->payload;
 
-	return record->phase == ISSUED_CONNECTED && record->cookie_time == c->cookie_time &&
+	return record->phase == RECORD_CONNECTED && record->cookie_time == c->cookie_time &&
 	       memcmp(record->client_nonce, confirm->client_nonce, SESSION_NONCE_LEN) == 0;
 }
 
 /// Is there room for another connection's messages?
-static bool full(const struct session_shard *shard, const struct issued *record)
+static bool full(const struct session_shard *shard, const struct session_record *record)
 {
-	return record->phase == ISSUED_IDLE && message_pool_free_bytes(shard->hall.pool) < SESSION_DATAGRAM_MAX;
+	return record->phase == RECORD_IDLE && message_pool_free_bytes(shard->hall.pool) < SESSION_DATAGRAM_MAX;
 }
 
 /// Connect a slot that is ours.
@@ -249,7 +249,7 @@ static struct handshake_outcome connect(struct session_shard *shard, uint32_t sl
 					uint64_t now)
 {
 	const struct session_confirm *confirm = (const struct session_confirm *)c->payload;
-	const struct issued *record = &shard->store->records[slot];
+	const struct session_record *record = &shard->store->records[slot];
 	struct handshake_outcome outcome;
 
 	if (repeated(record, c))
@@ -275,19 +275,19 @@ static struct handshake_outcome connect(struct session_shard *shard, uint32_t sl
 static struct handshake_outcome admit(struct session_shard *shard, const struct confirmed *c, uint64_t now)
 {
 	const uint32_t session = ((const struct session_header *)c->payload)->session;
-	struct issued *record = c->found->record;
+	struct session_record *record = c->found->record;
 	struct handshake_outcome outcome;
 
-	if (issued_owner(record) != shard->worker && !issued_claim(record, session, shard->worker)) {
-		const uint8_t owner = issued_owner(record);
+	if (record_owner(record) != shard->worker && !record_claim(record, session, shard->worker)) {
+		const uint8_t owner = record_owner(record);
 
-		if (owner == ISSUED_NO_OWNER)
+		if (owner == RECORD_NO_OWNER)
 			return dropped(PG_DROP_SESSION_OVER);
 		return (struct handshake_outcome){.elsewhere = true, .owner = owner};
 	}
 	outcome = connect(shard, session_slot(&shard->store->numbers, session), c, now);
-	if (record->phase == ISSUED_IDLE)
-		issued_let_go(record);
+	if (record->phase == RECORD_IDLE)
+		record_release(record);
 	return outcome;
 }
 
@@ -416,7 +416,7 @@ static uint16_t path_hash(const struct session_shard *shard, const struct peer *
 
 /// Only challenges of the latest second count, and not for ever. The token names the address that it was sent to: to challenge
 /// another address meanwhile does not invalidate it.
-static bool right_token(const struct session_shard *shard, const struct issued *record, const struct peer *peer,
+static bool right_token(const struct session_shard *shard, const struct session_record *record, const struct peer *peer,
 			const uint8_t *token, uint64_t now)
 {
 	uint8_t right[SESSION_PATH_TOKEN_LEN];
@@ -430,7 +430,7 @@ static bool right_token(const struct session_shard *shard, const struct issued *
 static struct handshake_outcome take_path_response(struct session_shard *shard, uint32_t slot, const struct peer *peer,
 						   const uint8_t *payload, uint16_t length, uint64_t now)
 {
-	struct issued *record = &shard->store->records[slot];
+	struct session_record *record = &shard->store->records[slot];
 	struct handshake_outcome outcome = answered(PG_MESSAGE_SESSION_PATH_RESPONSE, 0);
 
 	if (length != PATH_LEN)
@@ -460,7 +460,7 @@ struct handshake_outcome handshake_control(struct session_shard *shard, uint32_t
 
 /// Once a second anybody. Within the second whoever was not the last to be: a player whose address changes again must not
 /// wait. Those are sent no more than came, so that who copies datagrams to many addresses gains nothing.
-static bool to_be_challenged(struct issued *record, uint16_t whom, uint16_t received, uint32_t now_ms)
+static bool to_be_challenged(struct session_record *record, uint16_t whom, uint16_t received, uint32_t now_ms)
 {
 	static_assert(PATH_LEN <= AMPLIFICATION_MAX * SESSION_SEALED_MIN, "once a second to anybody is not too much");
 	if (received < SESSION_SEALED_MIN)
@@ -476,7 +476,7 @@ static bool to_be_challenged(struct issued *record, uint16_t whom, uint16_t rece
 uint16_t handshake_challenge_path(struct session_shard *shard, uint32_t slot, const struct peer *from, uint8_t *payload,
 				  uint16_t received, uint64_t now)
 {
-	struct issued *record = &shard->store->records[slot];
+	struct session_record *record = &shard->store->records[slot];
 	const uint16_t whom = path_hash(shard, from);
 	struct session_header header;
 	uint64_t counter;

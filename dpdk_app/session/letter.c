@@ -64,8 +64,8 @@ int letter_open(const struct session_store *store, const struct pg_letter *lette
 	const uint32_t slot = session_slot(&store->numbers, letter->session);
 	int rc;
 
-	if (slot >= store->capacity || !issued_stands(&store->records[slot], letter->session) ||
-	    issued_owner(&store->records[slot]) == ISSUED_NO_OWNER)
+	if (slot >= store->capacity || !record_stands(&store->records[slot], letter->session) ||
+	    record_owner(&store->records[slot]) == RECORD_NO_OWNER)
 		return error_set(error, PG_ERROR_USAGE, "session %u is not connected", letter->session);
 	rc = check_type(letter, error);
 	if (rc == PG_OK)

@@ -46,7 +46,7 @@ static const uint32_t *half_of(const struct player_index *index, uint32_t versio
 
 // ---------------------------------------------------------------- readers
 
-static uint32_t find_in(const struct player_index *index, const uint32_t *half, const struct issued *records,
+static uint32_t find_in(const struct player_index *index, const uint32_t *half, const struct session_record *records,
 			uint32_t player_id)
 {
 	uint32_t at = home_of(player_id);
@@ -57,13 +57,13 @@ static uint32_t find_in(const struct player_index *index, const uint32_t *half, 
 		if (entry == FREE)
 			return PLAYER_NONE;
 		if (entry != MARK && __atomic_load_n(&records[entry - 1].player_id, __ATOMIC_RELAXED) == player_id &&
-		    issued_session(&records[entry - 1]) != 0)
+		    record_session(&records[entry - 1]) != 0)
 			return entry - 1;
 	}
 	return PLAYER_NONE;
 }
 
-uint32_t player_index_find(const struct player_index *index, const struct issued *records, uint32_t player_id)
+uint32_t player_index_find(const struct player_index *index, const struct session_record *records, uint32_t player_id)
 {
 	for (;;) {
 		const uint32_t version = __atomic_load_n(&index->version, __ATOMIC_ACQUIRE);
@@ -99,7 +99,7 @@ static bool place_entry(uint32_t *half, uint32_t mask, uint32_t player_id, uint3
 
 /// Move those that stand to the other half. It happens once for every quarter of the places that was filled, so it
 /// costs each entering a few steps.
-static void renew(struct player_index *index, const struct issued *records)
+static void renew(struct player_index *index, const struct session_record *records)
 {
 	const uint32_t version = index->version;
 	const uint32_t *from = half_of(index, version);
@@ -114,7 +114,7 @@ static void renew(struct player_index *index, const struct issued *records)
 	__atomic_store_n(&index->version, version + 1, __ATOMIC_SEQ_CST);
 }
 
-void player_index_enter(struct player_index *index, const struct issued *records, uint32_t slot)
+void player_index_enter(struct player_index *index, const struct session_record *records, uint32_t slot)
 {
 	if (index->filled >= (index->mask + 1) / 4 * 3)
 		renew(index, records);
@@ -122,7 +122,7 @@ void player_index_enter(struct player_index *index, const struct issued *records
 		place_entry(writable_half(index, index->version), index->mask, records[slot].player_id, slot + 1);
 }
 
-void player_index_remove(struct player_index *index, const struct issued *records, uint32_t slot)
+void player_index_remove(struct player_index *index, const struct session_record *records, uint32_t slot)
 {
 	uint32_t *half = writable_half(index, index->version);
 	uint32_t at = home_of(records[slot].player_id) & index->mask;

@@ -12,7 +12,7 @@
 #include <stdint.h>
 
 #include "compiler.h"
-#include "session/issued.h"
+#include "session/record.h"
 
 #define PLAYER_NONE UINT32_MAX
 
@@ -30,12 +30,12 @@ size_t player_index_size(uint32_t capacity);
 void player_index_init(struct player_index *index, uint32_t capacity);
 
 /// Any thread: the slot of a player's session, connected or not, or PLAYER_NONE.
-uint32_t player_index_find(const struct player_index *index, const struct issued *records, uint32_t player_id);
+uint32_t player_index_find(const struct player_index *index, const struct session_record *records, uint32_t player_id);
 
 /// The supervisor: enter a slot whose record names its player. The player is not in the index, and the index has room.
-void player_index_enter(struct player_index *index, const struct issued *records, uint32_t slot);
+void player_index_enter(struct player_index *index, const struct session_record *records, uint32_t slot);
 
 /// The supervisor: take out a slot that was entered. Its record still names its player.
-void player_index_remove(struct player_index *index, const struct issued *records, uint32_t slot);
+void player_index_remove(struct player_index *index, const struct session_record *records, uint32_t slot);
 
 #endif

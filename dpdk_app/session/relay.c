@@ -12,10 +12,10 @@ static enum pg_loss lose(struct session_shard *shard, enum pg_loss why)
 }
 
 /// Ours, and somebody is connected who can get it.
-static bool is_here(const struct session_shard *shard, const struct issued *record, uint32_t session)
+static bool is_here(const struct session_shard *shard, const struct session_record *record, uint32_t session)
 {
-	return issued_stands(record, session) && issued_owner(record) == shard->worker &&
-	       record->phase == ISSUED_CONNECTED;
+	return record_stands(record, session) && record_owner(record) == shard->worker &&
+	       record->phase == RECORD_CONNECTED;
 }
 
 enum pg_loss session_deliver(struct session_shard *shard, uint32_t session, const struct outgoing *message,
@@ -42,10 +42,10 @@ void session_relay(struct session_shard *shard, uint32_t player_id, const struct
 		return;
 	}
 
-	const uint32_t session = issued_session(&store->records[slot]);
-	const uint8_t owner = issued_owner(&store->records[slot]);
+	const uint32_t session = record_session(&store->records[slot]);
+	const uint8_t owner = record_owner(&store->records[slot]);
 
-	if (session == 0 || owner == shard->worker || owner == ISSUED_NO_OWNER)
+	if (session == 0 || owner == shard->worker || owner == RECORD_NO_OWNER)
 		session_deliver(shard, session, message, now);
 	else if (!shard->relay || !shard->relay->pass(shard->relay, owner, session, message))
 		lose(shard, PG_LOSS_OWNER_BUSY);
@@ -53,7 +53,7 @@ void session_relay(struct session_shard *shard, uint32_t player_id, const struct
 
 void session_note(struct session_shard *shard, uint32_t slot, bool ids)
 {
-	struct issued *record = &shard->store->records[slot];
+	struct session_record *record = &shard->store->records[slot];
 	const struct conversation *c = store_conversation(shard->store, slot);
 	const bool holds = conversation_holds_messages(c);
 	const uint64_t due = conversation_gave_up(c) ? 0 : conversation_due(c);

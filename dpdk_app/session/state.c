@@ -10,7 +10,7 @@
 
 /// Section "issuing".
 struct issuing {
-	struct issue_desk desk;
+	struct slot_allocator allocator;
 	uint8_t cookie_secret[STATE_COOKIE_SECRET_LEN];
 	uint32_t gateway_bits, gateway_id; // of all numbers; for good, once one is issued
 };
@@ -23,7 +23,7 @@ static_assert(sizeof(struct plain_session) == 64 && sizeof(struct plain_region) 
 #define PLAYERS_VERSION 1
 static_assert(sizeof(struct player_index) == 64, "or PLAYERS_VERSION");
 #define ISSUED_VERSION 1
-static_assert(sizeof(struct issued) == 256, "or ISSUED_VERSION");
+static_assert(sizeof(struct session_record) == 256, "or ISSUED_VERSION");
 #define QUEUES_VERSION 1
 
 /// Where everything lies in a state of this shape that this build makes.
@@ -43,7 +43,7 @@ static void lay_out(struct directory *directory, const struct state_shape *shape
 	if (slots == 0)
 		return;
 	directory_add(directory, &players, player_index_size(slots));
-	directory_add(directory, &issued, slots * sizeof(struct issued));
+	directory_add(directory, &issued, slots * sizeof(struct session_record));
 	directory_add(directory, &queues, 3 * (size_t)slots * sizeof(uint32_t));
 }
 
@@ -79,9 +79,9 @@ struct state_parts state_parts(void *state)
 	struct state_parts parts = {
 		.issued_capacity = slots,
 		.cookie_secret = issuing->cookie_secret,
-		.desk = &issuing->desk,
+		.allocator = &issuing->allocator,
 		.numbers = session_numbers(slots, issuing->gateway_bits, issuing->gateway_id),
-		.deadlines.count = &issuing->desk.standing,
+		.deadlines.count = &issuing->allocator.standing,
 	};
 	uint32_t *queues;
 
@@ -93,7 +93,7 @@ struct state_parts state_parts(void *state)
 	parts.deadlines.heap = queues;
 	parts.deadlines.place = queues + slots;
 	parts.deadlines.records = parts.records;
-	parts.resting = queues + 2 * (size_t)slots;
+	parts.retired = queues + 2 * (size_t)slots;
 	return parts;
 }
 
@@ -132,7 +132,7 @@ int pg_state_gateway(void *state, uint32_t bits, uint32_t id, struct pg_error *e
 	struct issuing *issuing = only_part(state, "issuing");
 	const struct state_parts parts = state_parts(state);
 
-	if (parts.desk->used > 0)
+	if (parts.allocator->used > 0)
 		return error_set(error, PG_ERROR_USAGE, "sessions were issued already, under other numbers");
 	if (!session_numbers_fit(parts.issued_capacity, bits, id))
 		return error_set(
@@ -176,10 +176,10 @@ static int check_numbers(void *state, struct pg_error *error)
 	const struct section *issued = directory_find(state, "issued");
 	const uint32_t slots = issued ? issued->slots : 0;
 
-	if (issuing->desk.used > slots) // up to there workers look for a session
+	if (issuing->allocator.used > slots) // up to there workers look for a session
 		return error_set(error, PG_ERROR_USAGE,
 				 "the session state cannot be read: %u of %u sessions were issued; " WHAT_TO_DO,
-				 issuing->desk.used, slots);
+				 issuing->allocator.used, slots);
 	if (session_numbers_fit(slots, issuing->gateway_bits, issuing->gateway_id))
 		return PG_OK;
 	return error_set(

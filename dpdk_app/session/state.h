@@ -17,9 +17,9 @@
 
 #include "pollgate.h"
 #include "session/deadlines.h"
-#include "session/issued.h"
 #include "session/number.h"
 #include "session/players.h"
+#include "session/record.h"
 #include "session/sections.h"
 #include "table/table.h"
 
@@ -32,22 +32,22 @@ struct state_shape {
 };
 
 /// What the supervisor remembers of the slots. Its alone, but for `used`.
-struct issue_desk {
+struct slot_allocator {
 	uint32_t used;     // published: slots from here on were never issued, and their memory never touched
 	uint32_t standing; // in the deadlines
-	uint32_t resting_first, resting; // ring of slots that were issued and are over, the longest first
+	uint32_t retired_first, retired; // ring of slots that were issued and are over, the longest first
 };
 
 /// The parts of a state, found.
 struct state_parts {
 	uint32_t issued_capacity;     // 0: there are no players, records, deadlines and resting slots
 	const uint8_t *cookie_secret; // STATE_COOKIE_SECRET_LEN bytes
-	struct issue_desk *desk;
+	struct slot_allocator *allocator;
 	struct session_numbers numbers;
 	struct player_index *players;
-	struct issued *records;
+	struct session_record *records;
 	struct deadlines deadlines;
-	uint32_t *resting;
+	uint32_t *retired;
 };
 
 /// Sections that a worker process of another version left and that this one does not know: begun anew, or left alone when

@@ -16,7 +16,7 @@ void store_open(struct session_store *store, void *state)
 	const struct state_parts parts = state_parts(state);
 
 	store->capacity = parts.issued_capacity;
-	store->used = &parts.desk->used;
+	store->used = &parts.allocator->used;
 	store->records = parts.records;
 	store->players = parts.players;
 	store->numbers = parts.numbers;

@@ -9,9 +9,9 @@
 #include "crypto/cipher.h"
 #include "crypto/secrets.h"
 #include "delivery/conversation.h"
-#include "session/issued.h"
 #include "session/number.h"
 #include "session/players.h"
+#include "session/record.h"
 
 struct route;
 struct wheel_link;
@@ -34,7 +34,7 @@ struct session_store {
 	uint32_t capacity;              // slots; 0: no listener speaks this profile
 	struct session_numbers numbers; // in the state file
 	const uint32_t *used;           // in the state file: see store_used()
-	struct issued *records;         // in the state file
+	struct session_record *records; // in the state file
 	struct player_index *players;   // in the state file
 	struct session_local *locals;   // private; pages of it exist once touched
 	struct wheel_link *links;       // private

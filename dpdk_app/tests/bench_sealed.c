@@ -128,7 +128,7 @@ static void make_frames(struct bench *b, uint32_t sessions)
 static void rewind_windows(struct bench *b)
 {
 	for (uint32_t i = 0; i < b->house->capacity; i++) {
-		struct issued *record = &b->house->store.records[i];
+		struct session_record *record = &b->house->store.records[i];
 
 		store_conversation(&b->house->store, i)->acknowledged = (struct acknowledged){0};
 		record->tx_counter = b->greeted;

@@ -255,8 +255,8 @@ static void run_level(struct table *t, unsigned level)
 
 static void run_burst(struct table *t)
 {
-	const size_t records = CAPACITY * sizeof(struct issued);
-	uint8_t before[CAPACITY * sizeof(struct issued)];
+	const size_t records = CAPACITY * sizeof(struct session_record);
+	uint8_t before[CAPACITY * sizeof(struct session_record)];
 	struct world *w = t->world;
 
 	memcpy(before, w[0].house->store.records, records);
@@ -381,7 +381,7 @@ static void end(struct table *t)
 		struct session_shard *shard = t->world[k].house->shard[0];
 
 		for (uint32_t slot = 0; slot < CAPACITY; slot++)
-			if (issued_owner(&shard->store->records[slot]) == 0)
+			if (record_owner(&shard->store->records[slot]) == 0)
 				connection_close(shard, slot, SESSION_CLOSED_SHUTDOWN, t->world[k].house->now);
 		require(shard->hall.pool->used == 1 || shard->hall.pool->used == 0);
 		require(t->world[k].house->stats[0].connected == 0 && shard->wheel.scheduled == 0);

@@ -44,7 +44,7 @@ static void prepare(struct table *t)
 	memcpy(t->state, t->house->state, t->house->state_size);
 }
 
-static struct issued *records(const struct table *t)
+static struct session_record *records(const struct table *t)
 {
 	return t->house->store.records;
 }
@@ -55,10 +55,10 @@ static void check_gauges(const struct table *t)
 	uint64_t connected[HOUSE_SHARDS] = {0};
 
 	for (uint32_t slot = 0; slot < CAPACITY; slot++) {
-		const struct issued *record = &records(t)[slot];
+		const struct session_record *record = &records(t)[slot];
 
-		if (record->phase == ISSUED_IDLE) {
-			require(record->owner == ISSUED_NO_OWNER);
+		if (record->phase == RECORD_IDLE) {
+			require(record->owner == RECORD_NO_OWNER);
 			continue;
 		}
 		require(record->owner < HOUSE_SHARDS);
@@ -69,7 +69,7 @@ static void check_gauges(const struct table *t)
 }
 
 /// Under one pair of keys, counters only grow.
-static void check_counters(const struct table *t, const struct issued *before)
+static void check_counters(const struct table *t, const struct session_record *before)
 {
 	for (uint32_t slot = 0; slot < CAPACITY; slot++)
 		if (memcmp(before[slot].server_nonce, records(t)[slot].server_nonce, SESSION_NONCE_LEN) == 0)
@@ -160,7 +160,7 @@ static void greet(struct table *t, unsigned worker, const struct peer *peer, uin
 {
 	struct session_shard *shard = t->house->shard[worker];
 	const uint32_t partings = shard->outbox.count;
-	struct issued before[CAPACITY];
+	struct session_record before[CAPACITY];
 	uint8_t original[DATAGRAM_MAX];
 	struct player *proved = prover(t, peer, datagram, length);
 	struct handshake_outcome outcome;
@@ -184,11 +184,11 @@ static void greet(struct table *t, unsigned worker, const struct peer *peer, uin
 
 static void challenge(struct table *t, struct player *player, const struct peer *peer)
 {
-	struct issued *record = house_record(t->house, player);
+	struct session_record *record = house_record(t->house, player);
 	uint8_t datagram[DATAGRAM_MAX];
 	uint16_t length;
 
-	if (record->phase != ISSUED_CONNECTED)
+	if (record->phase != RECORD_CONNECTED)
 		return;
 	length = handshake_challenge_path(t->house->shard[record->owner], house_slot(t->house, player), peer, datagram,
 					  SESSION_SEALED_MIN, t->house->now);
@@ -200,10 +200,10 @@ static void challenge(struct table *t, struct player *player, const struct peer 
 /// What the owner does with an authentic datagram.
 static void control(struct table *t, struct player *player, const struct peer *peer, uint8_t *datagram, uint16_t length)
 {
-	struct issued *record = house_record(t->house, player), before = *record;
+	struct session_record *record = house_record(t->house, player), before = *record;
 	struct handshake_outcome outcome;
 
-	if (record->phase != ISSUED_CONNECTED || length < SESSION_SEALED_MIN)
+	if (record->phase != RECORD_CONNECTED || length < SESSION_SEALED_MIN)
 		return;
 	if (datagram[0] == SESSION_PATH_RESPONSE && length == 44 && datagram[20] == 'T')
 		memcpy(datagram + 20, t->token, sizeof(t->token));
@@ -215,7 +215,7 @@ static void control(struct table *t, struct player *player, const struct peer *p
 		return;
 	}
 	if (datagram[0] == SESSION_CLOSE) {
-		require(record->phase == ISSUED_IDLE && record->owner == ISSUED_NO_OWNER);
+		require(record->phase == RECORD_IDLE && record->owner == RECORD_NO_OWNER);
 		return;
 	}
 	require(datagram[0] == SESSION_PATH_RESPONSE && peer_equal(&record->peer, peer));

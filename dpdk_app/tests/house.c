@@ -172,7 +172,7 @@ uint32_t house_slot(const struct house *house, const struct player *player)
 	return session_slot(&house->store.numbers, player->session);
 }
 
-struct issued *house_record(const struct house *house, const struct player *player)
+struct session_record *house_record(const struct house *house, const struct player *player)
 {
 	return &house->store.records[house_slot(house, player)];
 }

@@ -70,7 +70,7 @@ struct peer peer_at(uint32_t address, uint16_t port, uint8_t listener);
 struct player house_issue(struct house *house, uint32_t id, uint32_t ttl_s, bool once);
 
 uint32_t house_slot(const struct house *house, const struct player *player);
-struct issued *house_record(const struct house *house, const struct player *player);
+struct session_record *house_record(const struct house *house, const struct player *player);
 
 /// The number that the slot has when it is issued the next time.
 uint32_t house_next_number(const struct house *house, uint32_t session);

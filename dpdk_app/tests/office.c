@@ -45,14 +45,14 @@ uint32_t slot_in(const struct office *o, uint32_t session)
 	return session_slot(&o->parts.numbers, session);
 }
 
-struct issued *record_of(const struct office *o, uint32_t session)
+struct session_record *record_of(const struct office *o, uint32_t session)
 {
 	return &o->parts.records[slot_in(o, session)];
 }
 
 void end_now(const struct office *o, uint32_t session)
 {
-	struct issued *record = record_of(o, session);
+	struct session_record *record = record_of(o, session);
 
 	deadlines_remove(&o->parts.deadlines, slot_in(o, session));
 	record->expires_at = 1;
@@ -61,8 +61,8 @@ void end_now(const struct office *o, uint32_t session)
 
 void connect_to(const struct office *o, uint32_t session, uint8_t worker)
 {
-	struct issued *record = record_of(o, session);
+	struct session_record *record = record_of(o, session);
 
-	assert_true(issued_claim(record, session, worker));
-	record->phase = ISSUED_CONNECTED;
+	assert_true(record_claim(record, session, worker));
+	record->phase = RECORD_CONNECTED;
 }

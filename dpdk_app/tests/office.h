@@ -24,7 +24,7 @@ uint32_t issue(const struct office *o, uint32_t player);
 uint32_t issue_for(const struct office *o, uint32_t player, uint32_t ttl_s);
 
 uint32_t slot_in(const struct office *o, uint32_t session);
-struct issued *record_of(const struct office *o, uint32_t session);
+struct session_record *record_of(const struct office *o, uint32_t session);
 
 /// Time passes for one session.
 void end_now(const struct office *o, uint32_t session);

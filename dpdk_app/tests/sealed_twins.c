@@ -198,7 +198,7 @@ static void check_alike(const struct twins *t)
 	const struct session_shard *x = a->shard[0], *y = b->shard[0];
 
 	assert_memory_equal(a->stats, b->stats, sizeof(a->stats));
-	assert_memory_equal(a->store.records, b->store.records, TWINS_CAPACITY * sizeof(struct issued));
+	assert_memory_equal(a->store.records, b->store.records, TWINS_CAPACITY * sizeof(struct session_record));
 	assert_memory_equal(a->store.routes, b->store.routes, TWINS_CAPACITY * sizeof(struct route));
 	check_conversations(&a->store, &b->store);
 	assert_true(told_alike(&t->twin[WITH].told, &t->twin[WITHOUT].told));
@@ -396,9 +396,9 @@ void let_pass(struct twins *t, unsigned ms)
 
 bool is_connected(const struct twins *t, unsigned player)
 {
-	const struct issued *record = house_record(t->twin[WITH].house, &t->player[player]);
+	const struct session_record *record = house_record(t->twin[WITH].house, &t->player[player]);
 
-	return issued_owner(record) == 0 && record->phase == ISSUED_CONNECTED;
+	return record_owner(record) == 0 && record->phase == RECORD_CONNECTED;
 }
 
 static const struct fate *run_greeting(struct twins *t, unsigned player, const uint8_t *payload, uint16_t length)

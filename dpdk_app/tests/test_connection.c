@@ -54,7 +54,7 @@ static void who_starts_again_at_the_same_address_is_not_told_of_himself(void **s
 static void a_new_connection_remembers_nothing_of_the_last(void **state UNUSED)
 {
 	struct player player = connected_player();
-	struct issued *record = house_record(house, &player);
+	struct session_record *record = house_record(house, &player);
 
 	replay_mark(&record->replay, 1000);
 	record->taken = 1000;
@@ -104,7 +104,7 @@ static void an_answered_path_challenge_moves_the_connection(void **state UNUSED)
 	assert_int_equal(outcome.answer, 0);
 	assert_true(outcome.moved);
 	assert_true(peer_equal(&house_record(house, &player)->peer, &there));
-	assert_int_equal(house_record(house, &player)->phase, ISSUED_CONNECTED);
+	assert_int_equal(house_record(house, &player)->phase, RECORD_CONNECTED);
 	assert_int_equal(house->stats[0].path_changes, 1);
 	outcome = control(&player, &there, SESSION_PATH_RESPONSE, token, sizeof(token)); // sent twice
 	assert_int_equal(outcome.drop, PG_DROP_NONE);
@@ -274,7 +274,7 @@ static void control_datagrams_of_any_other_length_are_refused(void **state UNUSE
 			assert_int_equal(control(&player, &player.peer, SESSION_CLOSE, body, length).drop,
 					 PG_DROP_SESSION_HEADER);
 	}
-	assert_int_equal(house_record(house, &player)->phase, ISSUED_CONNECTED);
+	assert_int_equal(house_record(house, &player)->phase, RECORD_CONNECTED);
 	assert_true(peer_equal(&house_record(house, &player)->peer, &player.peer));
 }
 
@@ -287,7 +287,7 @@ static void kinds_that_no_client_sends_are_refused_sealed_too(void **state UNUSE
 		if (kind != SESSION_CLOSE && kind != SESSION_PATH_RESPONSE)
 			assert_int_equal(control(&player, &player.peer, (enum session_kind)kind, body, 8).drop,
 					 PG_DROP_SESSION_STATE);
-	assert_int_equal(house_record(house, &player)->phase, ISSUED_CONNECTED);
+	assert_int_equal(house_record(house, &player)->phase, RECORD_CONNECTED);
 }
 
 // ---------------------------------------------------------------- closed
@@ -319,7 +319,7 @@ static void a_close_with_no_reason_or_with_rubbish_behind_it_is_refused(void **s
 	for (size_t i = 0; i < COUNT(bad); i++)
 		assert_int_equal(control(&player, &player.peer, SESSION_CLOSE, bad[i], sizeof(bad[i])).drop,
 				 PG_DROP_SESSION_HEADER);
-	assert_int_equal(house_record(house, &player)->phase, ISSUED_CONNECTED);
+	assert_int_equal(house_record(house, &player)->phase, RECORD_CONNECTED);
 }
 
 static void the_silent_are_closed_as_idle(void **state UNUSED)

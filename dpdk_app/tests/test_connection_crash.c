@@ -17,7 +17,7 @@
 static void a_connection_goes_on_after_a_restart(void **state UNUSED)
 {
 	struct player player = connected_player();
-	struct issued *record = house_record(house, &player);
+	struct session_record *record = house_record(house, &player);
 	uint8_t datagram[PLAYER_BUFFER];
 	uint16_t length;
 
@@ -73,7 +73,7 @@ static void a_connection_whose_messages_died_is_closed_as_restarted(void **state
 
 	house_record(house, &player)->undelivered = 1;
 	assert_int_equal(restart(), 0);
-	assert_int_equal(house_record(house, &player)->phase, ISSUED_LOST);
+	assert_int_equal(house_record(house, &player)->phase, RECORD_LOST);
 	assert_int_equal(handshake_greet(house->shard[0], &player.peer, datagram, length, house->now).drop,
 			 PG_DROP_COOKIE_OLD);
 	assert_int_equal(restart(), 0); // once more, before it was closed
@@ -98,11 +98,11 @@ static void a_session_revoked_while_no_worker_ran_is_closed_as_revoked(void **st
 
 /// The record as each store of an interrupted call left it, and what was sealed by then.
 static struct crash {
-	struct issued record;
+	struct session_record record;
 	size_t sealings;
 } crashes[CRASHES_MAX];
 static volatile size_t crash_count;
-static const struct issued *watched;
+static const struct session_record *watched;
 
 static void after_an_instruction(int signal UNUSED)
 {
@@ -125,7 +125,7 @@ __attribute__((noinline)) static void trap_off(void)
 	__asm__ volatile("pushfq; andq $-0x101, (%%rsp); popfq" ::: "memory", "cc");
 }
 
-static void watch(const struct issued *record)
+static void watch(const struct session_record *record)
 {
 	const struct sigaction action = {.sa_handler = after_an_instruction};
 
@@ -139,15 +139,15 @@ static void watch(const struct issued *record)
 static void go_on_after(const struct crash *crash, struct player *player, const uint8_t *confirm, uint16_t length)
 {
 	const struct peer there = peer_at(0x14000077, 7000, 0);
-	struct issued *record = house_record(house, player);
+	struct session_record *record = house_record(house, player);
 	uint8_t datagram[PLAYER_BUFFER];
 
 	*record = crash->record;
 	sealings_go_back(crash->sealings);
 	restart();
-	if (record->phase == ISSUED_IDLE)
-		assert_int_equal(record->owner, ISSUED_NO_OWNER);
-	if (record->phase == ISSUED_CONNECTED)
+	if (record->phase == RECORD_IDLE)
+		assert_int_equal(record->owner, RECORD_NO_OWNER);
+	if (record->phase == RECORD_CONNECTED)
 		handshake_challenge_path(house->shard[0], slot_of(player), &there, datagram, 1400, house->now);
 	memcpy(datagram, confirm, length); // repeated
 	handshake_greet(house->shard[0], &player->peer, datagram, length, house->now);
@@ -193,7 +193,7 @@ static void a_crash_after_any_store_of_a_confirm_repeats_no_nonce(void **state U
 	go_on_after_each(&player, confirm, interrupted_confirm(&player, confirm));
 }
 
-static bool same_connection(const struct issued *a, const struct issued *b)
+static bool same_connection(const struct session_record *a, const struct session_record *b)
 {
 	return peer_equal(&a->peer, &b->peer) && a->max_datagram == b->max_datagram &&
 	       memcmp(a->client_nonce, b->client_nonce, SESSION_NONCE_LEN) == 0 &&
@@ -203,19 +203,19 @@ static bool same_connection(const struct issued *a, const struct issued *b)
 static void a_crash_in_a_confirm_leaves_the_old_connection_the_new_one_or_none(void **state UNUSED)
 {
 	struct player player = connected_player();
-	struct issued *record = house_record(house, &player);
-	const struct issued before = *record;
+	struct session_record *record = house_record(house, &player);
+	const struct session_record before = *record;
 	uint8_t confirm[PLAYER_BUFFER];
 	unsigned old = 0, new = 0, none = 0;
 
 	interrupted_confirm(&player, confirm);
 
-	const struct issued after = *record;
+	const struct session_record after = *record;
 
 	for (size_t i = 0; i < crash_count; i++) {
 		*record = crashes[i].record;
 		restart();
-		if (record->phase == ISSUED_IDLE)
+		if (record->phase == RECORD_IDLE)
 			none++;
 		else if (same_connection(record, &before))
 			old++;
@@ -230,7 +230,7 @@ static void a_crash_in_a_confirm_leaves_the_old_connection_the_new_one_or_none(v
 static void a_crash_after_any_store_of_a_close_repeats_no_nonce(void **state UNUSED)
 {
 	struct player player = connected_player();
-	struct issued *record = house_record(house, &player);
+	struct session_record *record = house_record(house, &player);
 	uint8_t confirm[PLAYER_BUFFER];
 	const uint16_t length = player_confirm(&player, confirm);
 
@@ -245,7 +245,7 @@ static void a_crash_after_any_store_of_a_close_repeats_no_nonce(void **state UNU
 static void nothing_is_ever_sent_to_half_of_an_address(void **state UNUSED)
 {
 	struct player player = connected_player();
-	struct issued *record = house_record(house, &player);
+	struct session_record *record = house_record(house, &player);
 	const struct peer there = peer_at(0x15000063, 7000, 1), here = player.peer;
 
 	watch(record);
@@ -256,10 +256,10 @@ static void nothing_is_ever_sent_to_half_of_an_address(void **state UNUSED)
 	for (size_t i = 0; i < crash_count; i++) {
 		*record = crashes[i].record;
 		restart();
-		if (record->phase == ISSUED_CONNECTED)
+		if (record->phase == RECORD_CONNECTED)
 			assert_true(peer_equal(&record->peer, &here) || peer_equal(&record->peer, &there));
 		else
-			assert_int_equal(record->owner, ISSUED_NO_OWNER);
+			assert_int_equal(record->owner, RECORD_NO_OWNER);
 	}
 }
 
@@ -269,7 +269,7 @@ static void nothing_is_ever_sent_to_half_of_an_address(void **state UNUSED)
 static void happen(struct player *player, uint64_t *seed)
 {
 	struct session_shard *shard = house->shard[0];
-	const struct issued *record = house_record(house, player);
+	const struct session_record *record = house_record(house, player);
 	const struct peer there = peer_at(0x14000000 + random_below(seed, 4), 5000, 0);
 	uint8_t datagram[PLAYER_BUFFER];
 
@@ -285,11 +285,11 @@ static void happen(struct player *player, uint64_t *seed)
 		handshake_greet(shard, &player->peer, datagram, player->max_datagram, house->now);
 		break;
 	case 4:
-		if (record->owner == 0 && record->phase == ISSUED_CONNECTED)
+		if (record->owner == 0 && record->phase == RECORD_CONNECTED)
 			handshake_challenge_path(shard, slot_of(player), &there, datagram, 1400, house->now);
 		break;
 	case 5:
-		if (record->owner == 0 && record->phase == ISSUED_CONNECTED)
+		if (record->owner == 0 && record->phase == RECORD_CONNECTED)
 			connection_close(shard, slot_of(player), SESSION_CLOSED_IDLE, house->now);
 		break;
 	case 6:

@@ -15,7 +15,7 @@
 static void a_player_with_a_key_gets_in(void **state UNUSED)
 {
 	struct player player = house_issue(house, 7, 600, false);
-	struct issued *record = house_record(house, &player);
+	struct session_record *record = house_record(house, &player);
 
 	assert_true(house_connect(house, 0, &player));
 	assert_int_equal(player.welcome.player_id, 7);
@@ -25,7 +25,7 @@ static void a_player_with_a_key_gets_in(void **state UNUSED)
 	assert_int_equal(player.welcome.reserved, 0);
 	assert_int_equal(player.welcome.header.sequence, 1);
 	assert_int_equal(player.welcome.header.ack, 0);
-	assert_int_equal(record->phase, ISSUED_CONNECTED);
+	assert_int_equal(record->phase, RECORD_CONNECTED);
 	assert_int_equal(record->owner, 0);
 	assert_int_equal(record->connections, 1);
 	assert_true(peer_equal(&record->peer, &player.peer));
@@ -301,7 +301,7 @@ static void a_worker_without_memory_for_messages_is_full(void **state UNUSED)
 
 	pool->used = pool->blocks;
 	assert_denied(&player, datagram, length, SESSION_DENIED_FULL);
-	assert_int_equal(house_record(house, &player)->owner, ISSUED_NO_OWNER);
+	assert_int_equal(house_record(house, &player)->owner, RECORD_NO_OWNER);
 	pool->used = used;
 	assert_true(house_connect(house, 0, &player));
 }

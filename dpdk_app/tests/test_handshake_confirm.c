@@ -149,7 +149,7 @@ static void a_cookie_without_the_key_is_worth_nothing(void **state UNUSED)
 static void a_repeated_confirm_gets_the_same_keys_and_the_next_sequence(void **state UNUSED)
 {
 	struct player player = house_issue(house, 7, 600, false);
-	struct issued *record = house_record(house, &player), before;
+	struct session_record *record = house_record(house, &player), before;
 	uint8_t datagram[PLAYER_BUFFER], first[PLAYER_BUFFER], nonce[SESSION_NONCE_LEN];
 	const uint16_t length = house_ask(house, 0, &player, datagram);
 
@@ -176,7 +176,7 @@ static void a_repeated_confirm_gets_the_same_keys_and_the_next_sequence(void **s
 static void a_repeated_confirm_may_ask_for_less_until_something_was_said(void **state UNUSED)
 {
 	struct player player = house_issue(house, 7, 600, false);
-	struct issued *record = house_record(house, &player);
+	struct session_record *record = house_record(house, &player);
 	uint8_t datagram[PLAYER_BUFFER], nonce[SESSION_NONCE_LEN];
 
 	assert_true(house_connect(house, 0, &player));
@@ -246,7 +246,7 @@ static void a_confirm_does_not_bring_a_closed_connection_back(void **state UNUSE
 	assert_int_equal(greet(&player, copy, length).answer, length);
 	connection_close(house->shard[0], house_slot(house, &player), SESSION_CLOSED_LEFT, house->now);
 	assert_dropped(&player, datagram, length, PG_DROP_COOKIE_OLD);
-	assert_int_equal(house_record(house, &player)->owner, ISSUED_NO_OWNER);
+	assert_int_equal(house_record(house, &player)->owner, RECORD_NO_OWNER);
 	assert_int_equal(house->stats[0].connected, 0);
 }
 

@@ -15,7 +15,7 @@ static void test_move_is_taken_and_acknowledged_in_place(void **state)
 	struct player player = connected(g, 1);
 	const struct message move = a_move();
 	struct reply reply = say(g, &player, true, &move);
-	const struct issued *record = house_record(g->house, &player);
+	const struct session_record *record = house_record(g->house, &player);
 	const struct pg_worker_stats *stats = &g->house->stats[0];
 
 	assert_int_equal(reply.result, PG_DROP_NONE);
@@ -101,7 +101,7 @@ static void test_counters_go_on_beyond_32_bits(void **state)
 {
 	struct gatehouse *g = *state;
 	struct player player = connected(g, 1);
-	struct issued *record = house_record(g->house, &player);
+	struct session_record *record = house_record(g->house, &player);
 	const struct message move = a_move();
 
 	player.sent = record->replay.newest = record->taken = (1ULL << 32) - 3;

@@ -116,7 +116,7 @@ static void test_undelivered_messages_and_ids_are_kept_with_the_record(void **st
 {
 	struct gatehouse *g = *state;
 	struct player player = connected(g, 1);
-	const struct issued *record = house_record(g->house, &player);
+	const struct session_record *record = house_record(g->house, &player);
 	const struct message attack = an_attack(1, SESSION_MESSAGE_RELIABLE, 0);
 	struct reply reply = say(g, &player, true, &attack);
 

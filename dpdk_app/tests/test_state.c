@@ -204,7 +204,7 @@ static void sections_may_lie_in_another_order(void **state UNUSED)
 	assert_int_equal(adopt(&made), PG_OK);
 	assert_int_equal(dropped.count, 0);
 	assert_int_equal(state_parts(made.state).issued_capacity, SLOTS);
-	assert_ptr_equal(state_parts(made.state).desk, made.state + first.offset);
+	assert_ptr_equal(state_parts(made.state).allocator, made.state + first.offset);
 	free(made.state);
 }
 

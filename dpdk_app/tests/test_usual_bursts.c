@@ -13,7 +13,7 @@
 
 static void check_untypical(struct twins *t)
 {
-	const struct issued *record = house_record(t->twin[WITH].house, &t->player[SENDER]);
+	const struct session_record *record = house_record(t->twin[WITH].house, &t->player[SENDER]);
 
 	for (unsigned how = 0; how < UNTYPICAL; how++) {
 		struct letter last;

@@ -13,7 +13,7 @@
 static void check_movements(struct twins *t)
 {
 	const struct house *house = t->twin[WITH].house;
-	const struct issued *record = house_record(house, &t->player[SENDER]);
+	const struct session_record *record = house_record(house, &t->player[SENDER]);
 	const uint64_t before = house->stats[0].messages.received[PG_REQUEST_MOVE];
 
 	for (unsigned i = 0; i < 100; i++) {
@@ -95,7 +95,7 @@ static void of_copies_in_one_burst_the_first_is_taken(void **state UNUSED)
 /// Two that overtook each other: the last to come is the motion that stays.
 static void check_overtaking(struct twins *t)
 {
-	const struct issued *record = house_record(t->twin[WITH].house, &t->player[SENDER]);
+	const struct session_record *record = house_record(t->twin[WITH].house, &t->player[SENDER]);
 	struct letter letter = a_movement(true);
 
 	letter.counter = t->player[SENDER].sent + 2;

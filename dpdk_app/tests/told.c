@@ -34,7 +34,7 @@ void told_from(struct told_book *book, uint32_t who, uint64_t base)
 
 static void check_connection(struct told_book *book, uint32_t who, uint64_t newest)
 {
-	const struct issued *record = &book->store->records[who];
+	const struct session_record *record = &book->store->records[who];
 	struct told_of *of = &book->of[who];
 
 	assert_true(newest <= record->tx_counter);

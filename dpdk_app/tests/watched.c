@@ -138,9 +138,9 @@ void assert_told(struct player *player, const struct peer *where, enum session_c
 
 void assert_nobody_is_connected(const struct player *player)
 {
-	const struct issued *record = house_record(house, player);
+	const struct session_record *record = house_record(house, player);
 
-	assert_int_equal(record->phase, ISSUED_IDLE);
-	assert_int_equal(record->owner, ISSUED_NO_OWNER);
+	assert_int_equal(record->phase, RECORD_IDLE);
+	assert_int_equal(record->owner, RECORD_NO_OWNER);
 	assert_int_equal(house->stats[0].connected, 0);
 }

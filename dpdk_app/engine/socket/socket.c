@@ -330,9 +330,9 @@ static void recall_ways(struct socket_worker *w)
 	const uint32_t used = store_used(shard->store);
 
 	for (uint32_t slot = 0; slot < used; slot++) {
-		const struct issued *record = &shard->store->records[slot];
+		const struct session_record *record = &shard->store->records[slot];
 
-		if (issued_owner(record) == shard->worker)
+		if (record_owner(record) == shard->worker)
 			shard->store->ways[slot] = only_way(w, &record->peer);
 	}
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// session/issued.c: the supervisor's side of issued sessions: issue, revoke, look. See pollgate.h and issued.h.
+// session/issue.c: the supervisor's side of issued sessions: issue, revoke, look. See pollgate.h and record.h.
 //
 // One thread of the supervisor at a time. Workers read meanwhile and never wait: a record's `session` is stored last
 // of all when it is issued, and cleared before anything else changes when it is over.
@@ -22,41 +22,41 @@ static uint64_t after(uint64_t now, uint32_t seconds)
 
 static void rest(const struct state_parts *parts, uint32_t slot)
 {
-	struct issue_desk *desk = parts->desk;
+	struct slot_allocator *allocator = parts->allocator;
 
-	parts->resting[(desk->resting_first + desk->resting) % parts->issued_capacity] = slot;
-	desk->resting++;
+	parts->retired[(allocator->retired_first + allocator->retired) % parts->issued_capacity] = slot;
+	allocator->retired++;
 }
 
 static uint32_t longest_resting(const struct state_parts *parts)
 {
-	struct issue_desk *desk = parts->desk;
-	const uint32_t slot = parts->resting[desk->resting_first];
+	struct slot_allocator *allocator = parts->allocator;
+	const uint32_t slot = parts->retired[allocator->retired_first];
 
-	desk->resting_first = (desk->resting_first + 1) % parts->issued_capacity;
-	desk->resting--;
+	allocator->retired_first = (allocator->retired_first + 1) % parts->issued_capacity;
+	allocator->retired--;
 	return slot;
 }
 
 /// Nobody looks at slots beyond `used`, whose memory may be a page that does not exist yet.
 static uint32_t fresh_slot(const struct state_parts *parts)
 {
-	const uint32_t slot = parts->desk->used;
+	const uint32_t slot = parts->allocator->used;
 
-	parts->records[slot].owner = ISSUED_NO_OWNER;
-	__atomic_store_n(&parts->desk->used, slot + 1, __ATOMIC_RELEASE);
+	parts->records[slot].owner = RECORD_NO_OWNER;
+	__atomic_store_n(&parts->allocator->used, slot + 1, __ATOMIC_RELEASE);
 	return slot;
 }
 
 /// A slot to issue: never used, or that which has rested longest among those whose owners have let go.
 static uint32_t take_slot(const struct state_parts *parts)
 {
-	if (parts->desk->used < parts->issued_capacity)
+	if (parts->allocator->used < parts->issued_capacity)
 		return fresh_slot(parts);
-	for (uint32_t left = parts->desk->resting; left > 0; left--) {
+	for (uint32_t left = parts->allocator->retired; left > 0; left--) {
 		const uint32_t slot = longest_resting(parts);
 
-		if (__atomic_load_n(&parts->records[slot].owner, __ATOMIC_SEQ_CST) == ISSUED_NO_OWNER)
+		if (__atomic_load_n(&parts->records[slot].owner, __ATOMIC_SEQ_CST) == RECORD_NO_OWNER)
 			return slot;
 		rest(parts, slot); // its connection has still to be closed
 	}
@@ -68,7 +68,7 @@ static uint32_t take_slot(const struct state_parts *parts)
 /// Key and number stay, so that its player can be told, and believes it.
 static void retire(const struct state_parts *parts, uint32_t slot, enum session_denial why)
 {
-	struct issued *record = &parts->records[slot];
+	struct session_record *record = &parts->records[slot];
 
 	__atomic_store_n(&record->expired_or_revoked, (uint8_t)why, __ATOMIC_RELAXED);
 	__atomic_store_n(&record->session, 0, __ATOMIC_SEQ_CST);
@@ -90,14 +90,15 @@ static void collect(const struct state_parts *parts, uint64_t now)
 }
 
 /// Write a record but for its owner: it has none, and a worker may try to become it at any time.
-static void write_record(struct issued *record, const struct pg_issue_request *request, uint32_t number,
+static void write_record(struct session_record *record, const struct pg_issue_request *request, uint32_t number,
 			 uint64_t expires_at)
 {
 	__atomic_store_n(&record->number, 0,
 			 __ATOMIC_RELEASE); // whoever names the old one is told nothing from here on
-	issued_set_phase(record, ISSUED_IDLE);
-	issued_set_max_datagram(record, 0);
-	memset(&record->tx_counter, 0, offsetof(struct issued, key) - offsetof(struct issued, tx_counter));
+	record_set_phase(record, RECORD_IDLE);
+	record_set_max_datagram(record, 0);
+	memset(&record->tx_counter, 0,
+	       offsetof(struct session_record, key) - offsetof(struct session_record, tx_counter));
 	memcpy(record->key, request->key, sizeof(record->key));
 	record->expires_at = expires_at;
 	__atomic_store_n(&record->player_id, request->player_id, __ATOMIC_RELAXED);
@@ -138,7 +139,7 @@ int pg_session_issue(void *state, const struct pg_issue_request *request, uint32
 				 "all %u sessions are issued; revoke some, or raise sessions.capacity",
 				 parts.issued_capacity);
 
-	struct issued *record = &parts.records[slot];
+	struct session_record *record = &parts.records[slot];
 	const uint32_t number = session_number_next(&parts.numbers, slot, record->number);
 
 	write_record(record, request, number, after(now, request->ttl_s));
@@ -150,23 +151,23 @@ int pg_session_issue(void *state, const struct pg_issue_request *request, uint32
 }
 
 /// @return the record of a session that stands, or NULL
-static struct issued *standing(const struct state_parts *parts, uint32_t session, uint64_t now)
+static struct session_record *standing(const struct state_parts *parts, uint32_t session, uint64_t now)
 {
 	const uint32_t slot = session_slot(&parts->numbers, session);
 
-	if (slot >= parts->desk->used)
+	if (slot >= parts->allocator->used)
 		return NULL;
 
-	struct issued *record = &parts->records[slot];
+	struct session_record *record = &parts->records[slot];
 
-	return issued_stands(record, session) && record->expires_at > now ? record : NULL;
+	return record_stands(record, session) && record->expires_at > now ? record : NULL;
 }
 
 bool pg_session_revoke(void *state, uint32_t session)
 {
 	const struct state_parts parts = state_parts(state);
 	const uint64_t now = pg_tsc();
-	const struct issued *record;
+	const struct session_record *record;
 
 	collect(&parts, now);
 	record = standing(&parts, session, now);
@@ -191,7 +192,7 @@ struct connection_view {
 };
 
 /// Byte by byte what is there now; the compiler may not leave a reading out.
-static void view(const struct issued *record, struct connection_view *out)
+static void view(const struct session_record *record, struct connection_view *out)
 {
 	__atomic_thread_fence(__ATOMIC_ACQUIRE);
 	memset(out, 0, sizeof(*out)); // its padding is compared
@@ -219,7 +220,7 @@ static bool same_motion(const struct connection_view *a, const struct connection
 	       memcmp(a->motion, b->motion, sizeof(a->motion)) == 0;
 }
 
-static bool view_whole(const struct issued *record, struct connection_view *out)
+static bool view_whole(const struct session_record *record, struct connection_view *out)
 {
 	struct connection_view again;
 
@@ -267,7 +268,7 @@ static void tell_motion(const struct connection_view *seen, struct pg_session_in
 	memcpy(out->velocity, motion.velocity, sizeof(out->velocity));
 }
 
-static bool tell(const struct issued *record, uint64_t now, struct pg_session_info *out)
+static bool tell(const struct session_record *record, uint64_t now, struct pg_session_info *out)
 {
 	struct connection_view seen;
 
@@ -278,7 +279,7 @@ static bool tell(const struct issued *record, uint64_t now, struct pg_session_in
 		.player_id = record->player_id,
 		.expires_in_ms = milliseconds(record->expires_at - now),
 		.connections = seen.connections,
-		.connected = seen.phase == ISSUED_CONNECTED,
+		.connected = seen.phase == RECORD_CONNECTED,
 		.once = record->once,
 	};
 	tell_motion(&seen, out);
@@ -302,7 +303,7 @@ bool pg_session_inspect(const void *state, uint32_t session, struct pg_session_i
 {
 	const struct state_parts parts = parts_of(state);
 	const uint64_t now = pg_tsc();
-	const struct issued *record = parts.issued_capacity > 0 ? standing(&parts, session, now) : NULL;
+	const struct session_record *record = parts.issued_capacity > 0 ? standing(&parts, session, now) : NULL;
 
 	return record && tell(record, now, out);
 }
@@ -315,7 +316,7 @@ uint32_t pg_session_of_player(const void *state, uint32_t player_id)
 
 	if (slot == PLAYER_NONE || parts.records[slot].expires_at <= pg_tsc())
 		return 0;
-	return issued_session(&parts.records[slot]);
+	return record_session(&parts.records[slot]);
 }
 
 uint32_t pg_session_list(const void *state, uint32_t *from, struct pg_session_info *out, uint32_t n)
@@ -324,13 +325,13 @@ uint32_t pg_session_list(const void *state, uint32_t *from, struct pg_session_in
 	const uint64_t now = pg_tsc();
 	uint32_t slot = *from, written = 0;
 
-	for (; slot < parts.desk->used && written < n; slot++) {
-		const uint32_t session = issued_session(&parts.records[slot]);
+	for (; slot < parts.allocator->used && written < n; slot++) {
+		const uint32_t session = record_session(&parts.records[slot]);
 
 		if (session != 0 && standing(&parts, session, now) && tell(&parts.records[slot], now, &out[written]))
 			written++;
 	}
-	*from = slot < parts.desk->used ? slot : UINT32_MAX;
+	*from = slot < parts.allocator->used ? slot : UINT32_MAX;
 	return written;
 }
 
@@ -338,5 +339,5 @@ uint32_t pg_session_count(const void *state)
 {
 	const struct state_parts parts = parts_of(state);
 
-	return parts.desk->standing - deadlines_count_over(&parts.deadlines, pg_tsc());
+	return parts.allocator->standing - deadlines_count_over(&parts.deadlines, pg_tsc());
 }

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// session/issued.h: sessions of the `session` profile: issued by the control side, confirmed by their players.
+// session/record.h: sessions of the `session` profile: issued by the control side, confirmed by their players.
 //
 // The records lie in the state file that the supervisor owns. The supervisor issues and revokes; the worker that a
 // player's first CONFIRM reached owns the connection until it ends. Whoever else looks reads only `session` and `owner`.
 // No pointers inside: a new worker process finds its players, their packet counters and replay windows, and derives
 // their traffic keys again.
 
-#ifndef POLLGATE_SESSION_ISSUED_H
-#define POLLGATE_SESSION_ISSUED_H
+#ifndef POLLGATE_SESSION_RECORD_H
+#define POLLGATE_SESSION_RECORD_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -18,25 +18,25 @@
 #include "net/peer.h"
 #include "wire/session.h"
 
-#define ISSUED_NO_OWNER 0xff
+#define RECORD_NO_OWNER 0xff
 
 /// The headers that lead back to a peer are learned again from the first datagram in each 2^31 cycles (about a second), as
 /// `last_seen` tells.
-#define ISSUED_LEARN_SHIFT 31
+#define RECORD_LEARN_SHIFT 31
 
-enum issued_phase {
-	ISSUED_IDLE, // nobody is connected, or the connection part is being written: a crash then ends the connection
-	ISSUED_CONNECTED, // confirmed; packets flow
-	ISSUED_LOST,      // messages of the connection died with a worker: it is to be closed as restarted
+enum record_phase {
+	RECORD_IDLE, // nobody is connected, or the connection part is being written: a crash then ends the connection
+	RECORD_CONNECTED, // confirmed; packets flow
+	RECORD_LOST,      // messages of the connection died with a worker: it is to be closed as restarted
 };
 
 /// What a packet needs, in two lines; what a connection was made from, in the others.
-struct issued {
+struct session_record {
 	// per packet, first line
 	uint32_t
 		session; // as packets name it; 0: not issued, or revoked. The supervisor's; its release publishes the rest
-	uint8_t phase; // enum issued_phase; from here the owner's
-	uint8_t owner; // index of a worker, or ISSUED_NO_OWNER: see issued_claim()
+	uint8_t phase; // enum record_phase; from here the owner's
+	uint8_t owner; // index of a worker, or RECORD_NO_OWNER: see record_claim()
 	uint16_t max_datagram;
 	uint64_t tx_counter; // of the last packet that may have left; advanced before it is sealed
 	struct replay replay;
@@ -69,44 +69,46 @@ struct issued {
 	uint8_t once;               // confirmed once only
 	uint8_t expired_or_revoked; // enum session_denial of a session that is over; 0
 } CACHE_ALIGNED;
-static_assert(offsetof(struct issued, taken) == CACHE_LINE && offsetof(struct issued, client_nonce) == 2 * CACHE_LINE &&
-		      offsetof(struct issued, key) == 3 * CACHE_LINE && sizeof(struct issued) == 4 * CACHE_LINE,
+static_assert(offsetof(struct session_record, taken) == CACHE_LINE &&
+		      offsetof(struct session_record, client_nonce) == 2 * CACHE_LINE &&
+		      offsetof(struct session_record, key) == 3 * CACHE_LINE &&
+		      sizeof(struct session_record) == 4 * CACHE_LINE,
 	      "four lines");
 
 /// The number that a packet must name to be of this record; 0: none. After this call the rest of the record may be read: it
 /// is that session's.
-ALWAYS_INLINE uint32_t issued_session(const struct issued *record)
+ALWAYS_INLINE uint32_t record_session(const struct session_record *record)
 {
 	return __atomic_load_n(&record->session, __ATOMIC_ACQUIRE);
 }
 
 /// Does `session` stand in this record? Slots that were never issued have 0 there, which a packet can name, too.
-ALWAYS_INLINE bool issued_stands(const struct issued *record, uint32_t session)
+ALWAYS_INLINE bool record_stands(const struct session_record *record, uint32_t session)
 {
-	return session != 0 && issued_session(record) == session;
+	return session != 0 && record_session(record) == session;
 }
 
 /// Does `session` stand here, connected, with this worker as its owner? All of it lies in one word, which is read at once.
-ALWAYS_INLINE bool issued_serves(const struct issued *record, uint32_t session, uint8_t worker)
+ALWAYS_INLINE bool record_serves(const struct session_record *record, uint32_t session, uint8_t worker)
 {
 	typedef uint64_t __attribute__((may_alias)) word;
 	const uint64_t head = __atomic_load_n((const word *)record, __ATOMIC_ACQUIRE) << 16; // without max_datagram
-	const uint64_t wanted = session | (uint64_t)ISSUED_CONNECTED << 32 | (uint64_t)worker << 40;
+	const uint64_t wanted = session | (uint64_t)RECORD_CONNECTED << 32 | (uint64_t)worker << 40;
 
-	static_assert(offsetof(struct issued, phase) == 4 && offsetof(struct issued, owner) == 5 &&
-			      offsetof(struct issued, max_datagram) == 6,
+	static_assert(offsetof(struct session_record, phase) == 4 && offsetof(struct session_record, owner) == 5 &&
+			      offsetof(struct session_record, max_datagram) == 6,
 		      "one word");
 	return session != 0 && head == wanted << 16;
 }
 
-/// The owner alone sets these. Other workers read the word that they are in: issued_serves(). What was stored before
+/// The owner alone sets these. Other workers read the word that they are in: record_serves(). What was stored before
 /// is there when a phase is seen, also by the process that comes after a crash.
-ALWAYS_INLINE void issued_set_phase(struct issued *record, enum issued_phase phase)
+ALWAYS_INLINE void record_set_phase(struct session_record *record, enum record_phase phase)
 {
 	__atomic_store_n(&record->phase, (uint8_t)phase, __ATOMIC_RELEASE);
 }
 
-ALWAYS_INLINE void issued_set_max_datagram(struct issued *record, uint16_t bytes)
+ALWAYS_INLINE void record_set_max_datagram(struct session_record *record, uint16_t bytes)
 {
 	__atomic_store_n(&record->max_datagram, bytes, __ATOMIC_RELAXED);
 }
@@ -114,32 +116,32 @@ ALWAYS_INLINE void issued_set_max_datagram(struct issued *record, uint16_t bytes
 /// A CONFIRM wants the connection: become its owner, unless somebody is. The session is looked at again afterwards,
 /// because the supervisor gives a slot to another player only when it is not issued and has no owner.
 /// @return false when another worker has it, or the session ended meanwhile
-ALWAYS_INLINE bool issued_claim(struct issued *record, uint32_t session, uint8_t worker)
+ALWAYS_INLINE bool record_claim(struct session_record *record, uint32_t session, uint8_t worker)
 {
-	uint8_t nobody = ISSUED_NO_OWNER;
+	uint8_t nobody = RECORD_NO_OWNER;
 
 	if (!__atomic_compare_exchange_n(&record->owner, &nobody, worker, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
 		return false;
 	if (likely(__atomic_load_n(&record->session, __ATOMIC_SEQ_CST) == session))
 		return true;
-	__atomic_store_n(&record->owner, ISSUED_NO_OWNER, __ATOMIC_RELEASE);
+	__atomic_store_n(&record->owner, RECORD_NO_OWNER, __ATOMIC_RELEASE);
 	return false;
 }
 
 /// The owner lets go: the last thing that it does to a record.
-ALWAYS_INLINE void issued_let_go(struct issued *record)
+ALWAYS_INLINE void record_release(struct session_record *record)
 {
-	issued_set_phase(record, ISSUED_IDLE);
-	__atomic_store_n(&record->owner, ISSUED_NO_OWNER, __ATOMIC_RELEASE);
+	record_set_phase(record, RECORD_IDLE);
+	__atomic_store_n(&record->owner, RECORD_NO_OWNER, __ATOMIC_RELEASE);
 }
 
-ALWAYS_INLINE uint8_t issued_owner(const struct issued *record)
+ALWAYS_INLINE uint8_t record_owner(const struct session_record *record)
 {
 	return __atomic_load_n(&record->owner, __ATOMIC_ACQUIRE);
 }
 
 /// @param motion  a struct motion, of any alignment
-ALWAYS_INLINE void issued_move(struct issued *record, const uint8_t *motion)
+ALWAYS_INLINE void record_move(struct session_record *record, const uint8_t *motion)
 {
 	record->motion_version++;
 	__atomic_signal_fence(__ATOMIC_SEQ_CST); // a crash sees stores in program order

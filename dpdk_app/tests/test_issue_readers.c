@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// test_issued_readers.c: sessions that are issued and revoked while another thread reads them, or claims them.
+// test_issue_readers.c: sessions that are issued and revoked while another thread reads them, or claims them.
 
 #include "unit.h"
 
@@ -26,15 +26,15 @@ static void *read_all_the_time(void *argument)
 	while (!atomic_load(&w->stop)) {
 		if (player_index_find(parts->players, parts->records, 1) != 0)
 			atomic_fetch_add(&w->missed, 1);
-		for (uint32_t slot = 0; slot < __atomic_load_n(&parts->desk->used, __ATOMIC_ACQUIRE); slot++) {
-			const struct issued *record = &parts->records[slot];
-			const uint32_t session = issued_session(record);
+		for (uint32_t slot = 0; slot < __atomic_load_n(&parts->allocator->used, __ATOMIC_ACQUIRE); slot++) {
+			const struct session_record *record = &parts->records[slot];
+			const uint32_t session = record_session(record);
 			uint8_t key[SESSION_KEY_LEN], want[SESSION_KEY_LEN];
 
 			memset(want, (int)__atomic_load_n(&record->player_id, __ATOMIC_RELAXED), sizeof(want));
 			memcpy(key, record->key, sizeof(key));
 			__atomic_thread_fence(__ATOMIC_ACQUIRE);
-			if (session != 0 && issued_session(record) == session && memcmp(key, want, sizeof(key)) != 0)
+			if (session != 0 && record_session(record) == session && memcmp(key, want, sizeof(key)) != 0)
 				atomic_fetch_add(&w->wrong, 1);
 		}
 	}
@@ -69,16 +69,16 @@ static void *claim_all_the_time(void *argument)
 	const struct state_parts *parts = &w->office.parts;
 
 	while (!atomic_load(&w->stop)) {
-		struct issued *record = &parts->records[0];
-		const uint32_t session = issued_session(record);
+		struct session_record *record = &parts->records[0];
+		const uint32_t session = record_session(record);
 
-		if (session == 0 || !issued_claim(record, session, 4))
+		if (session == 0 || !record_claim(record, session, 4))
 			continue;
 		// Ours: nobody may write it, or give it to another player.
 		record->tx_counter = session;
 		if (record->number != session || record->tx_counter != session)
 			atomic_fetch_add(&w->wrong, 1);
-		issued_let_go(record);
+		record_release(record);
 	}
 	return NULL;
 }

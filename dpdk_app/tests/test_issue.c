@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// test_issued.c: issuing sessions: what is told of them, how they end, lists; and the state that they lie in.
+// test_issue.c: issuing sessions: what is told of them, how they end, lists; and the state that they lie in.
 
 #include "unit.h"
 
@@ -38,12 +38,12 @@ static void parts_of_a_state_do_not_overlap(void **state UNUSED)
 	struct office o = office_open(10);
 	const uint8_t *base = o.state;
 
-	assert_true((uint8_t *)(o.parts.desk + 1) <= (uint8_t *)state_region(o.state, 0));
+	assert_true((uint8_t *)(o.parts.allocator + 1) <= (uint8_t *)state_region(o.state, 0));
 	assert_true((uint8_t *)o.parts.players >= (uint8_t *)state_region(o.state, 1) + plain_region_size(64));
 	assert_ptr_equal(o.parts.records, (uint8_t *)o.parts.players + player_index_size(10));
 	assert_int_equal((uintptr_t)o.parts.records % CACHE_LINE, 0);
 	assert_ptr_equal(o.parts.deadlines.heap, o.parts.records + 10);
-	assert_true((uint8_t *)(o.parts.resting + 10) <= base + pg_state_size(64, 2, 10));
+	assert_true((uint8_t *)(o.parts.retired + 10) <= base + pg_state_size(64, 2, 10));
 	office_close(&o);
 }
 
@@ -86,7 +86,7 @@ static void a_connected_session_tells_where_its_player_is(void **state UNUSED)
 {
 	struct office o = office_open(10);
 	const uint32_t session = issue(&o, 5);
-	struct issued *record = record_of(&o, session);
+	struct session_record *record = record_of(&o, session);
 	struct pg_session_info info;
 
 	connect_to(&o, session, 3);
@@ -119,7 +119,7 @@ static void a_motion_that_is_being_written_is_left_out(void **state UNUSED)
 {
 	struct office o = office_open(10);
 	const uint32_t session = issue(&o, 5);
-	struct issued *record = record_of(&o, session);
+	struct session_record *record = record_of(&o, session);
 	struct pg_session_info info;
 
 	connect_to(&o, session, 0);
@@ -150,13 +150,13 @@ static void a_revoked_session_is_over_but_its_player_can_be_told(void **state UN
 {
 	struct office o = office_open(10);
 	const uint32_t session = issue(&o, 9);
-	const struct issued *record = record_of(&o, session);
+	const struct session_record *record = record_of(&o, session);
 	struct pg_session_info info;
 	uint8_t key[SESSION_KEY_LEN];
 
 	memset(key, 9, sizeof(key));
 	assert_true(pg_session_revoke(o.state, session));
-	assert_false(issued_stands(record, session));
+	assert_false(record_stands(record, session));
 	assert_int_equal(record->expired_or_revoked, SESSION_DENIED_REVOKED);
 	assert_int_equal(record->number, session);
 	assert_memory_equal(record->key, key, sizeof(key));
@@ -173,7 +173,7 @@ static void a_player_who_gets_another_session_loses_the_first(void **state UNUSE
 	const uint32_t first = issue(&o, 9), second = issue(&o, 9);
 
 	assert_int_not_equal(first, second);
-	assert_false(issued_stands(record_of(&o, first), first));
+	assert_false(record_stands(record_of(&o, first), first));
 	assert_int_equal(record_of(&o, first)->expired_or_revoked, SESSION_DENIED_REVOKED);
 	assert_int_equal(pg_session_of_player(o.state, 9), second);
 	assert_int_equal(pg_session_count(o.state), 1);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// test_issued_slots.c: slots of issued sessions: when each is used again, and that what stands is what a plain model says.
+// test_issue_slots.c: slots of issued sessions: when each is used again, and that what stands is what a plain model
+// says.
 
 #include "unit.h"
 
@@ -52,7 +53,7 @@ static void a_slot_whose_connection_lives_is_not_used_again(void **state UNUSED)
 	assert_int_equal(issue(&o, 3), 0);
 	assert_true(pg_session_revoke(o.state, b));
 	assert_int_equal(slot_in(&o, issue(&o, 4)), slot_in(&o, b)); // though the other rested longer
-	issued_let_go(record_of(&o, a));
+	record_release(record_of(&o, a));
 	assert_int_equal(slot_in(&o, issue(&o, 5)), slot_in(&o, a));
 	office_close(&o);
 }
@@ -61,22 +62,23 @@ static void a_slot_used_again_remembers_nothing_of_its_last_player(void **state 
 {
 	struct office o = office_open(1);
 	const uint32_t first = issue(&o, 1);
-	struct issued *record = record_of(&o, first), want;
+	struct session_record *record = record_of(&o, first), want;
 
 	connect_to(&o, first, 0);
-	memset(&record->tx_counter, 0xee, offsetof(struct issued, key) - offsetof(struct issued, tx_counter));
-	issued_let_go(record);
+	memset(&record->tx_counter, 0xee,
+	       offsetof(struct session_record, key) - offsetof(struct session_record, tx_counter));
+	record_release(record);
 	assert_true(pg_session_revoke(o.state, first));
 	memset(&want, 0, sizeof(want));
 
 	const uint32_t second = issue_for(&o, 2, 50);
 
 	want.session = want.number = second;
-	want.owner = ISSUED_NO_OWNER;
+	want.owner = RECORD_NO_OWNER;
 	want.expires_at = record->expires_at;
 	want.player_id = 2;
 	memset(want.key, 2, sizeof(want.key));
-	assert_memory_equal(record, &want, offsetof(struct issued, expired_or_revoked));
+	assert_memory_equal(record, &want, offsetof(struct session_record, expired_or_revoked));
 	assert_int_equal(record->expired_or_revoked, 0);
 	office_close(&o);
 }
@@ -108,11 +110,11 @@ static void a_claim_of_a_session_that_is_over_fails_and_leaves_the_slot(void **s
 	struct office o = office_open(1);
 	const uint32_t first = issue(&o, 1), second = issue(&o, 1);
 
-	assert_false(issued_claim(record_of(&o, first), first, 7));
-	assert_int_equal(issued_owner(record_of(&o, first)), ISSUED_NO_OWNER);
-	assert_true(issued_claim(record_of(&o, second), second, 7));
-	assert_false(issued_claim(record_of(&o, second), second, 8));
-	assert_int_equal(issued_owner(record_of(&o, second)), 7);
+	assert_false(record_claim(record_of(&o, first), first, 7));
+	assert_int_equal(record_owner(record_of(&o, first)), RECORD_NO_OWNER);
+	assert_true(record_claim(record_of(&o, second), second, 7));
+	assert_false(record_claim(record_of(&o, second), second, 8));
+	assert_int_equal(record_owner(record_of(&o, second)), 7);
 	office_close(&o);
 }
 
@@ -120,7 +122,7 @@ static void a_packet_that_names_session_0_finds_nothing(void **state UNUSED)
 {
 	struct office o = office_open(1);
 
-	assert_false(issued_stands(&o.parts.records[0], 0));
+	assert_false(record_stands(&o.parts.records[0], 0));
 	office_close(&o);
 }
 
@@ -163,7 +165,7 @@ static void model_issue(const struct office *o, struct model *m, uint32_t player
 static void model_connect(const struct office *o, struct model *m, uint32_t player)
 {
 	if (m->connected[player]) {
-		issued_let_go(record_of(o, m->connected[player]));
+		record_release(record_of(o, m->connected[player]));
 		m->connected[player] = 0;
 	} else if (m->session[player]) {
 		connect_to(o, m->session[player], (uint8_t)(player % 32));
@@ -177,7 +179,7 @@ static void assert_model(const struct office *o, const struct model *m)
 	for (uint32_t p = 0; p < PLAYERS; p++) {
 		assert_int_equal(pg_session_of_player(o->state, p + 1), m->session[p]);
 		if (m->connected[p])
-			assert_int_equal(issued_owner(record_of(o, m->connected[p])), p % 32);
+			assert_int_equal(record_owner(record_of(o, m->connected[p])), p % 32);
 	}
 }
 
