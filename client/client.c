@@ -79,19 +79,19 @@ static void *allocate(size_t size)
 static bool make_parts(pgc_client *client)
 {
 	client->pool = allocate(message_pool_size(client->options.memory_bytes));
-	client->conversation = allocate(conversation_size());
+	client->delivery = allocate(delivery_size());
 	client->settled = calloc(client->options.receipts, sizeof(*client->settled));
-	client->hall.compressor = compressor_new(COMPRESSION_LEVEL);
+	client->ctx.compressor = compressor_new(COMPRESSION_LEVEL);
 	client->link.open = aead_new();
 	client->link.seal = aead_new();
-	if (!client->pool || !client->conversation || !client->settled || !client->hall.compressor ||
-	    !client->link.open || !client->link.seal)
+	if (!client->pool || !client->delivery || !client->settled || !client->ctx.compressor || !client->link.open ||
+	    !client->link.seal)
 		return false;
-	client->hall.pool = message_pool_init(client->pool, client->options.memory_bytes);
-	client->hall.rules = &client->rules;
-	client->hall.stats = &client->messages;
-	client->hall.settled = events_settled;
-	client->hall.settled_context = client;
+	client->ctx.pool = message_pool_init(client->pool, client->options.memory_bytes);
+	client->ctx.rules = &client->rules;
+	client->ctx.stats = &client->messages;
+	client->ctx.settled = events_settled;
+	client->ctx.settled_context = client;
 	return true;
 }
 
@@ -124,9 +124,9 @@ void pgc_free(pgc_client *client)
 #endif
 	aead_free(client->link.open);
 	aead_free(client->link.seal);
-	compressor_free(client->hall.compressor);
+	compressor_free(client->ctx.compressor);
 	free(client->settled);
-	free(client->conversation);
+	free(client->delivery);
 	free(client->pool);
 	sodium_memzero(client, sizeof(*client));
 	free(client);
@@ -225,5 +225,5 @@ void pgc_read_statistics(const pgc_client *client, struct pgc_statistics *out)
 	*out = client->statistics;
 	out->resent = client->messages.resent;
 	out->duplicates = client->messages.duplicates;
-	out->round_trip_us = (uint32_t)(client->conversation->out.round_trip.smoothed / 1000);
+	out->round_trip_us = (uint32_t)(client->delivery->out.round_trip.smoothed / 1000);
 }

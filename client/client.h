@@ -13,7 +13,7 @@
 
 #include "aead.h"
 #include "crypto/replay.h"
-#include "delivery/conversation.h"
+#include "delivery/delivery.h"
 #include "pollgate_client.h"
 #include "wire/session.h"
 
@@ -71,10 +71,10 @@ struct pgc_client {
 	struct handshake handshake;
 	struct link link;
 
-	struct conversation_hall hall;
+	struct delivery_context ctx;
 	struct delivery_rules rules;
 	struct pg_message_stats messages;
-	struct conversation *conversation;
+	struct delivery *delivery;
 	void *pool;
 
 	// events.c: what the game has not asked for yet
@@ -111,7 +111,7 @@ void handshake_step_down(pgc_client *client, uint64_t now);
 
 // packets.c
 
-/// A WELCOME of this attempt: keys, counters and conversation from the start.
+/// A WELCOME of this attempt: keys, counters and delivery from the start.
 /// @return false when it is not authentic or not what was asked for; nothing is changed then
 bool link_begin(pgc_client *client, const uint8_t *datagram, uint16_t length, uint64_t now);
 void link_receive(pgc_client *client, const uint8_t *datagram, uint16_t length, uint64_t now);
@@ -124,7 +124,7 @@ void link_end(pgc_client *client, int closed, enum session_close_reason say, enu
 
 void events_connected(pgc_client *client, uint32_t player_id, uint32_t expires_in_s, uint32_t idle_timeout_ms);
 void events_closed(pgc_client *client, int reason, int likely_denial);
-/// struct conversation_hall.settled
+/// struct delivery_context.settled
 void events_settled(void *client, uint32_t receipt, enum pg_loss loss);
 /// The messages of an admitted DATA, which lies in `opened`.
 void events_take(pgc_client *client, uint16_t length);

@@ -93,7 +93,7 @@ static bool look_ahead(pgc_client *client)
 {
 	if (client->ahead || !client->taking)
 		return client->ahead;
-	client->ahead = intake_next(&client->hall, client->conversation, &client->intake, &client->next);
+	client->ahead = intake_next(&client->ctx, client->delivery, &client->intake, &client->next);
 	if (client->ahead)
 		return true;
 	client->taking = false;
@@ -152,7 +152,7 @@ static enum pgc_event_type event_type(uint8_t type)
 	return (enum pgc_event_type)types[type];
 }
 
-/// The conversation has checked the body.
+/// The delivery has checked the body.
 static void tell_message(struct pgc_event *event, const struct delivered *message)
 {
 	const uint8_t *body = message->body;

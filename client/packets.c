@@ -64,7 +64,7 @@ bool link_begin(pgc_client *client, const uint8_t *datagram, uint16_t length, ui
 	    !welcome_is_as_asked(client, welcome, length))
 		return false;
 	reset(&client->link, welcome, now);
-	conversation_begin(client->conversation, 0, (uint16_t)(welcome->max_datagram - SESSION_SEALED_MIN));
+	delivery_begin(client->delivery, 0, (uint16_t)(welcome->max_datagram - SESSION_SEALED_MIN));
 	client->link.answer_now = true; // the gateway hears that its keys are in use
 	client->state = PGC_CONNECTED;
 	client->statistics.connections++;
@@ -103,12 +103,12 @@ static void take_data(pgc_client *client, uint64_t counter, uint16_t length, uin
 		return;
 	}
 	// Refused ones are not acknowledged: what was reliable in them comes again.
-	if (conversation_admit(&client->hall, client->conversation, body, body_len, now) != PG_DROP_NONE) {
+	if (delivery_admit(&client->ctx, client->delivery, body, body_len, now) != PG_DROP_NONE) {
 		client->statistics.datagrams_refused++;
 		return;
 	}
 	mark_taken(&client->link, counter);
-	conversation_owe(&client->hall, client->conversation, now);
+	delivery_owe(&client->ctx, client->delivery, now);
 	if (header->flags & SESSION_FLAG_ACK_NOW)
 		client->link.answer_now = true;
 	events_take(client, body_len);
@@ -179,8 +179,8 @@ void link_receive(pgc_client *client, const uint8_t *datagram, uint16_t length, 
 	}
 	client->statistics.datagrams_received++;
 	client->link.heard_at = now;
-	conversation_acknowledged(&client->hall, client->conversation, client->link.tx_counter, header->ack,
-				  header->ack_bits, now);
+	delivery_acknowledged(&client->ctx, client->delivery, client->link.tx_counter, header->ack, header->ack_bits,
+			      now);
 	switch (header->kind) {
 	case SESSION_DATA:
 		take_data(client, counter, length, now);
@@ -253,7 +253,7 @@ static void beat(pgc_client *client, uint64_t now)
 	const struct outgoing heartbeat = {.type = SESSION_HEARTBEAT, .priority = PRIORITY_URGENT, .body = nothing};
 
 	// If there is no room, then something else is about to be said.
-	(void)conversation_queue(&client->hall, client->conversation, &heartbeat, now);
+	(void)delivery_queue(&client->ctx, client->delivery, &heartbeat, now);
 }
 
 static size_t write_data(pgc_client *client, uint8_t *out, uint64_t now)
@@ -264,11 +264,11 @@ static size_t write_data(pgc_client *client, uint8_t *out, uint64_t now)
 
 	if (now >= heartbeat_at(client))
 		beat(client, now);
-	if (!link->answer_now && now < conversation_due(client->conversation))
+	if (!link->answer_now && now < delivery_due(client->delivery))
 		return 0;
-	written = conversation_fill(&client->hall, client->conversation, link->tx_counter + 1, now,
-				    out + sizeof(struct session_header), room);
-	if (conversation_gave_up(client->conversation)) {
+	written = delivery_fill(&client->ctx, client->delivery, link->tx_counter + 1, now,
+				out + sizeof(struct session_header), room);
+	if (delivery_gave_up(client->delivery)) {
 		link_end(client, PGC_CLOSED_UNDELIVERABLE, SESSION_CLOSED_UNDELIVERABLE, PG_LOSS_UNACKNOWLEDGED);
 		return write_close(client, out, now);
 	}
@@ -304,14 +304,14 @@ uint64_t link_due(const pgc_client *client)
 		return PGC_NEVER;
 	if (client->link.answer_now || client->link.path_challenged)
 		return 0;
-	return earlier(conversation_due(client->conversation), earlier(heartbeat_at(client), silent_at(client)));
+	return earlier(delivery_due(client->delivery), earlier(heartbeat_at(client), silent_at(client)));
 }
 
 void link_end(pgc_client *client, int closed, enum session_close_reason say, enum pg_loss loss)
 {
 	client->state = PGC_CLOSED;
 	client->link.farewell = (uint8_t)say;
-	conversation_end(&client->hall, client->conversation, loss);
+	delivery_end(&client->ctx, client->delivery, loss);
 	events_drop_messages(client);
 	events_closed(client, closed, 0);
 }

@@ -48,7 +48,7 @@ static int say(pgc_client *client, enum session_message_type type, const void *b
 		.body = body,
 		.length = (uint32_t)length,
 	};
-	const enum pg_loss loss = conversation_queue(&client->hall, client->conversation, &message, client_now(client));
+	const enum pg_loss loss = delivery_queue(&client->ctx, client->delivery, &message, client_now(client));
 
 	if (loss == PG_LOSS_NONE && delivery->receipt != 0)
 		client->receipts_out++;
@@ -56,7 +56,7 @@ static int say(pgc_client *client, enum session_message_type type, const void *b
 }
 static_assert((int)PGC_URGENT == PRIORITY_URGENT && (int)PGC_NORMAL == PRIORITY_NORMAL &&
 		      (int)PGC_BULK == PRIORITY_BULK,
-	      "the game's priorities are the conversation's");
+	      "the game's priorities are the delivery's");
 
 #define UNRELIABLE (-1)
 #define USUAL(type, urgency, order)                               \

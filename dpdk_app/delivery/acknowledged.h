@@ -24,10 +24,10 @@ struct arrived {
 	uint64_t packets; // bit n: newest - n is new; 0: none is
 };
 
-/// Somebody beside the repetition of messages who is told, in a table of struct conversation_hall.
+/// Somebody beside the repetition of messages who is told, in a table of struct delivery_context.
 struct acknowledged_listener {
-	/// Must not call back into the conversation. A datagram of a worker process that died may be among them.
-	/// @param who  as in conversation_begin()
+	/// Must not call back into the delivery. A datagram of a worker process that died may be among them.
+	/// @param who  as in delivery_begin()
 	void (*told)(void *context, uint32_t who, struct arrived arrived, uint64_t now);
 	void *context;
 };

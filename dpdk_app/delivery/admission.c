@@ -11,7 +11,7 @@
 
 /// What the datagram would change, if all of it is admitted.
 struct admission {
-	struct conversation_hall *hall;
+	struct delivery_context *ctx;
 	const struct inbound *in;
 	uint64_t conforms_at[PG_REQUESTS];
 	uint64_t now;
@@ -88,7 +88,7 @@ static bool charge(struct admission *a, const struct piece *piece)
 	const uint32_t counts = weight(piece);
 
 	return request == PG_REQUESTS || counts == 0 ||
-	       rate_admit_many(&a->conforms_at[request], a->hall->rules->message_rate[request], counts, a->now);
+	       rate_admit_many(&a->conforms_at[request], a->ctx->rules->message_rate[request], counts, a->now);
 }
 
 /// Blocks that a message on a channel in order needs until it can be delivered.
@@ -136,7 +136,7 @@ static enum pg_drop admit_reliable(struct admission *a, const struct piece *piec
 
 static enum pg_drop admit_piece(struct admission *a, const struct piece *piece)
 {
-	const enum pg_drop drop = piece_check(piece, a->hall->gateway);
+	const enum pg_drop drop = piece_check(piece, a->ctx->gateway);
 
 	if (drop != PG_DROP_NONE)
 		return drop;
@@ -157,14 +157,14 @@ static bool admit_room(const struct admission *a)
 
 	if (a->waiting == 0 && a->joining == 0)
 		return true;
-	if (a->waiting != 0 && waiting * POOL_BLOCK > a->hall->rules->queue_bytes)
+	if (a->waiting != 0 && waiting * POOL_BLOCK > a->ctx->rules->queue_bytes)
 		return false;
-	return pool_has(a->hall->pool, a->waiting + a->joining);
+	return pool_has(a->ctx->pool, a->waiting + a->joining);
 }
 
-static enum pg_drop expand_check(struct conversation_hall *hall, const struct piece *piece)
+static enum pg_drop expand_check(struct delivery_context *ctx, const struct piece *piece)
 {
-	struct compressor *compressor = hall->compressor;
+	struct compressor *compressor = ctx->compressor;
 
 	expand_forget(compressor);
 	if (!expand_body(compressor, piece->body, piece->length))
@@ -183,7 +183,7 @@ static enum pg_drop admit_compressed(struct admission *a, const uint8_t *at, con
 		if (!(piece.flags & SESSION_MESSAGE_COMPRESSED) || is_fragment(&piece) || seen_before(a->in, &piece))
 			continue;
 		a->expanded = true;
-		drop = expand_check(a->hall, &piece);
+		drop = expand_check(a->ctx, &piece);
 		if (drop != PG_DROP_NONE)
 			return drop;
 	}
@@ -208,13 +208,13 @@ static enum pg_drop admit_all(struct admission *a, const uint8_t *at, const uint
 	return a->compressed ? admit_compressed(a, begin, end) : PG_DROP_NONE;
 }
 
-enum pg_drop inbound_admit(struct conversation_hall *hall, const struct inbound *in, uint64_t conforms_at[PG_REQUESTS],
+enum pg_drop inbound_admit(struct delivery_context *ctx, const struct inbound *in, uint64_t conforms_at[PG_REQUESTS],
 			   const uint8_t *body, uint16_t length, uint64_t now)
 {
-	struct admission a = {.hall = hall, .in = in, .now = now};
+	struct admission a = {.ctx = ctx, .in = in, .now = now};
 	enum pg_drop drop;
 
-	hall->pool->reserved = 0;
+	ctx->pool->reserved = 0;
 	memcpy(a.conforms_at, conforms_at, sizeof(a.conforms_at));
 	for (unsigned channel = 0; channel < INBOUND_ORDERED; channel++)
 		a.next[channel] = in->window[channel].oldest;
@@ -223,6 +223,6 @@ enum pg_drop inbound_admit(struct conversation_hall *hall, const struct inbound 
 		memcpy(conforms_at, a.conforms_at, sizeof(a.conforms_at));
 	if (drop != PG_DROP_NONE)
 		return drop;
-	hall->pool->reserved = a.waiting + a.joining;
+	ctx->pool->reserved = a.waiting + a.joining;
 	return PG_DROP_NONE;
 }

@@ -5,16 +5,16 @@
 
 #include <string.h>
 
-#include "delivery/conversation.h"
+#include "delivery/delivery.h"
 #include "delivery/lists.h"
 #include "delivery/stored.h"
 
 // ---------------------------------------------------------------- acknowledgement
 
 /// Its room is in the header, which is written when the datagram is sealed. Whatever leaves has it.
-static void fill_acknowledgement(struct conversation_hall *hall, struct conversation *c, struct leaving *leaving)
+static void fill_acknowledgement(struct delivery_context *ctx, struct delivery *c, struct leaving *leaving)
 {
-	(void)hall, (void)leaving;
+	(void)ctx, (void)leaving;
 	c->owed = 0;
 }
 
@@ -40,13 +40,13 @@ static bool put(struct message_pool *pool, struct leaving *leaving, const struct
 	return true;
 }
 
-static void fly(struct conversation_hall *hall, struct outbound *out, const struct leaving *leaving, uint32_t index)
+static void fly(struct delivery_context *ctx, struct outbound *out, const struct leaving *leaving, uint32_t index)
 {
-	struct stored *message = stored_at(hall->pool, index);
+	struct stored *message = stored_at(ctx->pool, index);
 
 	message->carrier[message->sends++] = (uint32_t)leaving->counter;
 	message->time = leaving->now;
-	flying_append(hall, out, index);
+	flying_append(ctx, out, index);
 	if (out->timed == 0) {
 		out->timed = leaving->counter;
 		out->timed_at = leaving->now;
@@ -54,36 +54,36 @@ static void fly(struct conversation_hall *hall, struct outbound *out, const stru
 }
 
 /// Repetitions that are due, those that were sent most often first. Gives up when one was sent as often as allowed.
-static void fill_repetitions(struct conversation_hall *hall, struct conversation *c, struct leaving *leaving)
+static void fill_repetitions(struct delivery_context *ctx, struct delivery *c, struct leaving *leaving)
 {
 	struct outbound *out = &c->out;
 
 	for (unsigned list = 1 + DELIVERY_RESENDS_MAX; list-- > 0;) {
-		while (out->flying_mask >> list & 1 && repetition_due(hall, out, list) <= leaving->now) {
+		while (out->flying_mask >> list & 1 && repetition_due(ctx, out, list) <= leaving->now) {
 			const uint32_t index = out->flying[list].first;
 
-			if (list >= hall->rules->resends || list == DELIVERY_RESENDS_MAX) {
+			if (list >= ctx->rules->resends || list == DELIVERY_RESENDS_MAX) {
 				out->gave_up = true;
 				return;
 			}
-			if (!put(hall->pool, leaving, stored_at(hall->pool, index)))
+			if (!put(ctx->pool, leaving, stored_at(ctx->pool, index)))
 				break;
-			flying_remove(hall, out, index);
-			fly(hall, out, leaving, index);
-			counter_add(&hall->stats->resent, 1);
+			flying_remove(ctx, out, index);
+			fly(ctx, out, leaving, index);
+			counter_add(&ctx->stats->resent, 1);
 		}
 	}
 }
 
 /// The queue among `queues` whose first was queued first and may be sent, or 0 when there is none.
-static unsigned eldest(const struct conversation_hall *hall, const struct outbound *out, unsigned queues)
+static unsigned eldest(const struct delivery_context *ctx, const struct outbound *out, unsigned queues)
 {
 	unsigned best = 0;
 	uint32_t best_order = 0;
 
 	for (unsigned mask = out->waiting_mask & queues; mask != 0; mask &= mask - 1) {
 		const unsigned queue = (unsigned)__builtin_ctz(mask);
-		const struct stored *first = stored_at(hall->pool, out->waiting_in[queue].first);
+		const struct stored *first = stored_at(ctx->pool, out->waiting_in[queue].first);
 
 		if (!in_window(out, first) || (best != 0 && (int32_t)(first->order - best_order) > 0))
 			continue;
@@ -94,61 +94,61 @@ static unsigned eldest(const struct conversation_hall *hall, const struct outbou
 }
 
 /// Of one priority. A queue whose first does not fit waits for the next datagram.
-static void fill_waiting(struct conversation_hall *hall, struct conversation *c, struct leaving *leaving,
+static void fill_waiting(struct delivery_context *ctx, struct delivery *c, struct leaving *leaving,
 			 enum priority priority)
 {
 	const unsigned all = ((1U << OUTBOUND_LANES) - 1) << priority * OUTBOUND_LANES;
 	struct outbound *out = &c->out;
 	unsigned queues = all, best;
 
-	while ((best = eldest(hall, out, queues)) != 0) {
+	while ((best = eldest(ctx, out, queues)) != 0) {
 		const unsigned queue = (unsigned)__builtin_ctz(best);
 		const uint32_t index = out->waiting_in[queue].first;
 
-		if (!put(hall->pool, leaving, stored_at(hall->pool, index))) {
+		if (!put(ctx->pool, leaving, stored_at(ctx->pool, index))) {
 			queues &= ~best; // a shorter one of another queue may fit
 			continue;
 		}
-		waiting_remove(hall, out, queue, index);
-		if (stored_at(hall->pool, index)->flags & SESSION_MESSAGE_RELIABLE) {
-			fly(hall, out, leaving, index);
+		waiting_remove(ctx, out, queue, index);
+		if (stored_at(ctx->pool, index)->flags & SESSION_MESSAGE_RELIABLE) {
+			fly(ctx, out, leaving, index);
 		} else {
-			forget(hall, out, index);
+			forget(ctx, out, index);
 			out->messages--;
 		}
 	}
-	if (eldest(hall, out, all) != 0)
+	if (eldest(ctx, out, all) != 0)
 		out->overdue = leaving->now;
 }
 
-static void fill_urgent(struct conversation_hall *hall, struct conversation *c, struct leaving *leaving)
+static void fill_urgent(struct delivery_context *ctx, struct delivery *c, struct leaving *leaving)
 {
-	fill_waiting(hall, c, leaving, PRIORITY_URGENT);
+	fill_waiting(ctx, c, leaving, PRIORITY_URGENT);
 }
 
-static void fill_normal(struct conversation_hall *hall, struct conversation *c, struct leaving *leaving)
+static void fill_normal(struct delivery_context *ctx, struct delivery *c, struct leaving *leaving)
 {
-	fill_waiting(hall, c, leaving, PRIORITY_NORMAL);
+	fill_waiting(ctx, c, leaving, PRIORITY_NORMAL);
 }
 
-static void fill_bulk(struct conversation_hall *hall, struct conversation *c, struct leaving *leaving)
+static void fill_bulk(struct delivery_context *ctx, struct delivery *c, struct leaving *leaving)
 {
-	fill_waiting(hall, c, leaving, PRIORITY_BULK);
+	fill_waiting(ctx, c, leaving, PRIORITY_BULK);
 }
 
 // ---------------------------------------------------------------- all of them, in order
 
 /// What it has more, it keeps: fillers_due() says when that should leave.
-typedef void own_filler(struct conversation_hall *hall, struct conversation *c, struct leaving *leaving);
+typedef void own_filler(struct delivery_context *ctx, struct delivery *c, struct leaving *leaving);
 
 static own_filler *const own_fillers[] = {
 	fill_acknowledgement, fill_repetitions, fill_urgent, fill_normal, fill_bulk,
 };
 
-static void fill_by(const struct conversation_hall *hall, struct conversation *c, struct leaving *leaving, unsigned i)
+static void fill_by(const struct delivery_context *ctx, struct delivery *c, struct leaving *leaving, unsigned i)
 {
 	const uint8_t *before = leaving->at;
-	const bool more = hall->filler[i].fill(hall->filler[i].context, c->who, leaving);
+	const bool more = ctx->filler[i].fill(ctx->filler[i].context, c->who, leaving);
 
 	if (!more || leaving->at != before)
 		c->passed_over[i] = 0;
@@ -157,42 +157,42 @@ static void fill_by(const struct conversation_hall *hall, struct conversation *c
 }
 
 /// The filler that was passed over most often, unless the last datagram began with one.
-/// @return hall->fillers: none
-static unsigned goes_first(const struct conversation_hall *hall, const struct conversation *c)
+/// @return ctx->fillers: none
+static unsigned goes_first(const struct delivery_context *ctx, const struct delivery *c)
 {
-	unsigned first = hall->fillers;
+	unsigned first = ctx->fillers;
 
-	for (unsigned i = 0; i < hall->fillers && !c->out_of_order; i++)
-		if (c->passed_over[i] != 0 && (first == hall->fillers || c->passed_over[i] > c->passed_over[first]))
+	for (unsigned i = 0; i < ctx->fillers && !c->out_of_order; i++)
+		if (c->passed_over[i] != 0 && (first == ctx->fillers || c->passed_over[i] > c->passed_over[first]))
 			first = i;
 	return first;
 }
 
-bool fillers_fill(struct conversation_hall *hall, struct conversation *c, struct leaving *leaving)
+bool fillers_fill(struct delivery_context *ctx, struct delivery *c, struct leaving *leaving)
 {
-	const unsigned first = goes_first(hall, c);
+	const unsigned first = goes_first(ctx, c);
 
 	c->out.overdue = 0;
-	c->out_of_order = first != hall->fillers;
+	c->out_of_order = first != ctx->fillers;
 	if (c->out_of_order)
-		fill_by(hall, c, leaving, first);
+		fill_by(ctx, c, leaving, first);
 	for (size_t i = 0; i < sizeof(own_fillers) / sizeof(own_fillers[0]); i++) {
-		own_fillers[i](hall, c, leaving);
+		own_fillers[i](ctx, c, leaving);
 		if (c->out.gave_up)
 			return false;
 	}
-	for (unsigned i = 0; i < hall->fillers; i++)
+	for (unsigned i = 0; i < ctx->fillers; i++)
 		if (i != first)
-			fill_by(hall, c, leaving, i);
+			fill_by(ctx, c, leaving, i);
 	return true;
 }
 
-uint64_t fillers_due(const struct conversation_hall *hall, const struct conversation *c)
+uint64_t fillers_due(const struct delivery_context *ctx, const struct delivery *c)
 {
-	uint64_t due = outbound_wake(hall, &c->out);
+	uint64_t due = outbound_wake(ctx, &c->out);
 
-	for (unsigned i = 0; i < hall->fillers; i++) {
-		const uint64_t at = hall->filler[i].due(hall->filler[i].context, c->who);
+	for (unsigned i = 0; i < ctx->fillers; i++) {
+		const uint64_t at = ctx->filler[i].due(ctx->filler[i].context, c->who);
 
 		if (at != UINT64_MAX && (due == 0 || at < due))
 			due = at != 0 ? at : 1;

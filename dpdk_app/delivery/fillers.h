@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // delivery/fillers.h: who writes into a datagram that leaves, in which order, into what room is left.
 //
-// First those of every conversation, in the order of fillers.c: the acknowledgement, repetitions, what waits by priority.
-// Each gets the room that those before it left. Then those of the hall, in their order: they write messages that lie
+// First those of every delivery, in the order of fillers.c: the acknowledgement, repetitions, what waits by priority.
+// Each gets the room that those before it left. Then those of the context, in their order: they write messages that lie
 // nowhere until they leave, like the state of a world.
 //
 // Nobody starves. Who still has something is due at once, so another datagram leaves; what lies in queues is bounded; and
-// a filler of the hall that had something and found no room is passed over. In at most every second datagram the one that
-// was passed over most often goes first. With n of them, each goes first in one of 2n
-// datagrams, and the conversation's own do in every second one.
+// a filler of the context that had something and found no room is passed over. In at most every second datagram the one
+// that was passed over most often goes first. With n of them, each goes first in one of 2n
+// datagrams, and the delivery's own do in every second one.
 //
-// An answer in place with nothing to say but an acknowledgement asks none of them: conversation_quiet().
+// An answer in place with nothing to say but an acknowledgement asks none of them: delivery_quiet().
 
 #ifndef POLLGATE_DELIVERY_FILLERS_H
 #define POLLGATE_DELIVERY_FILLERS_H
@@ -22,10 +22,10 @@
 #include "compiler.h"
 #include "wire/session.h"
 
-#define FILLERS_MAX 4 // of a hall
+#define FILLERS_MAX 4 // of a context
 
-struct conversation;
-struct conversation_hall;
+struct delivery;
+struct delivery_context;
 
 /// A datagram of ours that leaves now: what room is left in it for messages.
 struct leaving {
@@ -35,15 +35,15 @@ struct leaving {
 	uint32_t messages; // that are in it
 };
 
-/// In a table of struct conversation_hall.
+/// In a table of struct delivery_context.
 struct filler {
-	/// Write what there is room for: leaving_room(). Must not call back into the conversation.
-	/// @param who  as in conversation_begin()
+	/// Write what there is room for: leaving_room(). Must not call back into the delivery.
+	/// @param who  as in delivery_begin()
 	/// @return has it more that should leave now?
 	bool (*fill)(void *context, uint32_t who, struct leaving *leaving);
 
 	/// TSC at which it next has something to write; UINT64_MAX: not that it knew. One that has something before then of
-	/// its own accord says so: conversation_refill().
+	/// its own accord says so: delivery_refill().
 	uint64_t (*due)(void *context, uint32_t who);
 	void *context;
 };
@@ -62,10 +62,10 @@ ALWAYS_INLINE uint8_t *leaving_room(struct leaving *leaving, size_t bytes)
 }
 
 /// Fill a datagram.
-/// @return false when the conversation gives up: the datagram is not to leave
-bool fillers_fill(struct conversation_hall *hall, struct conversation *c, struct leaving *leaving);
+/// @return false when the delivery gives up: the datagram is not to leave
+bool fillers_fill(struct delivery_context *ctx, struct delivery *c, struct leaving *leaving);
 
 /// TSC at which one of them next has something; 0: none has.
-uint64_t fillers_due(const struct conversation_hall *hall, const struct conversation *c);
+uint64_t fillers_due(const struct delivery_context *ctx, const struct delivery *c);
 
 #endif

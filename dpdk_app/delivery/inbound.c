@@ -10,14 +10,14 @@
 #include "delivery/stored.h"
 
 /// The next message of a channel in order.
-static enum verdict take_in_order(struct conversation_hall *hall, struct inbound *in, const struct piece *piece,
+static enum verdict take_in_order(struct delivery_context *ctx, struct inbound *in, const struct piece *piece,
 				  struct delivered *out)
 {
 	if (is_fragment(piece))
-		return joining_take(hall, in, piece, out);
+		return joining_take(ctx, in, piece, out);
 	if (in->joining[piece->channel].count != 0)
 		return VERDICT_OFFENCE;
-	return joining_deliver(hall, piece, piece->body, piece->length, out);
+	return joining_deliver(ctx, piece, piece->body, piece->length, out);
 }
 
 // ---------------------------------------------------------------- messages that wait
@@ -33,7 +33,7 @@ static uint32_t *page_of(struct inbound *in, unsigned channel, uint16_t id)
 }
 
 /// Keep a message until those before it came.
-static bool keep(struct conversation_hall *hall, struct inbound *in, const struct piece *piece)
+static bool keep(struct delivery_context *ctx, struct inbound *in, const struct piece *piece)
 {
 	uint32_t *page = page_of(in, piece->channel, piece->id);
 	const uint32_t blocks = stored_blocks(piece->length);
@@ -41,47 +41,47 @@ static bool keep(struct conversation_hall *hall, struct inbound *in, const struc
 	struct stored *stored;
 
 	if (*page == POOL_NONE) {
-		*page = joining_block(hall->pool);
+		*page = joining_block(ctx->pool);
 		if (*page == POOL_NONE)
 			return false;
 		in->waiting_blocks++;
 	}
-	index = stored_make(hall->pool, NULL, 0, piece->body, piece->length);
+	index = stored_make(ctx->pool, NULL, 0, piece->body, piece->length);
 	if (index == POOL_NONE)
 		return false;
-	hall->pool->reserved -= blocks < hall->pool->reserved ? blocks : hall->pool->reserved;
+	ctx->pool->reserved -= blocks < ctx->pool->reserved ? blocks : ctx->pool->reserved;
 	in->waiting_blocks += blocks;
-	stored = stored_at(hall->pool, index);
+	stored = stored_at(ctx->pool, index);
 	stored->type = piece->type;
 	stored->flags = piece->flags;
-	((struct page *)pool_block(hall->pool, *page))->message[piece->id % INBOUND_PAGE] = index;
+	((struct page *)pool_block(ctx->pool, *page))->message[piece->id % INBOUND_PAGE] = index;
 	window_mark(&in->window[piece->channel], piece->id);
 	return true;
 }
 
 /// The message that waited and is next on its channel, out of the pool.
-static struct piece unkeep(struct conversation_hall *hall, struct inbound *in, unsigned channel)
+static struct piece unkeep(struct delivery_context *ctx, struct inbound *in, unsigned channel)
 {
 	struct id_window *window = &in->window[channel];
 	const uint16_t id = window->oldest++;
 	uint32_t *page = page_of(in, channel, id);
-	const uint32_t index = ((struct page *)pool_block(hall->pool, *page))->message[id % INBOUND_PAGE];
-	const struct stored *stored = stored_at(hall->pool, index);
+	const uint32_t index = ((struct page *)pool_block(ctx->pool, *page))->message[id % INBOUND_PAGE];
+	const struct stored *stored = stored_at(ctx->pool, index);
 	const struct piece piece = {
 		.type = stored->type,
 		.flags = stored->flags,
 		.channel = (uint8_t)channel,
 		.id = id,
 		.length = stored->length,
-		.body = hall->compressor->piece,
+		.body = ctx->compressor->piece,
 	};
 
-	stored_copy(hall->pool, stored, hall->compressor->piece);
-	expand_forget(hall->compressor);
-	in->waiting_blocks -= stored_free(hall->pool, index);
+	stored_copy(ctx->pool, stored, ctx->compressor->piece);
+	expand_forget(ctx->compressor);
+	in->waiting_blocks -= stored_free(ctx->pool, index);
 	window_clear(window, id);
 	if (window->done[(id & WINDOW_MASK) / INBOUND_PAGE] == 0) {
-		pool_give(hall->pool, *page);
+		pool_give(ctx->pool, *page);
 		*page = POOL_NONE;
 		in->waiting_blocks--;
 	}
@@ -91,7 +91,7 @@ static_assert(INBOUND_PAGE == 32, "a word of the window says whether a page is i
 
 // ---------------------------------------------------------------- take
 
-static enum verdict take_unordered(struct conversation_hall *hall, struct inbound *in, const struct piece *piece,
+static enum verdict take_unordered(struct delivery_context *ctx, struct inbound *in, const struct piece *piece,
 				   struct delivered *out)
 {
 	struct id_window *window = &in->window[SESSION_CHANNEL_UNORDERED];
@@ -102,31 +102,31 @@ static enum verdict take_unordered(struct conversation_hall *hall, struct inboun
 		window_clear(window, window->oldest++);
 		in->ahead--;
 	}
-	return joining_deliver(hall, piece, piece->body, piece->length, out);
+	return joining_deliver(ctx, piece, piece->body, piece->length, out);
 }
 
-static enum verdict take(struct conversation_hall *hall, struct inbound *in, struct intake *intake,
+static enum verdict take(struct delivery_context *ctx, struct inbound *in, struct intake *intake,
 			 const struct piece *piece, struct delivered *out)
 {
 	struct id_window *window = &in->window[piece->channel];
 
 	if (!is_reliable(piece))
-		return joining_deliver(hall, piece, piece->body, piece->length, out);
+		return joining_deliver(ctx, piece, piece->body, piece->length, out);
 	if (window_behind(window, piece->id) || window_done(window, piece->id)) {
-		counter_add(&hall->stats->duplicates, 1);
+		counter_add(&ctx->stats->duplicates, 1);
 		return VERDICT_MORE;
 	}
 	if (piece->channel == SESSION_CHANNEL_UNORDERED)
-		return take_unordered(hall, in, piece, out);
+		return take_unordered(ctx, in, piece, out);
 	if (piece->id != window->oldest)
-		return keep(hall, in, piece) ? VERDICT_MORE : VERDICT_OFFENCE;
+		return keep(ctx, in, piece) ? VERDICT_MORE : VERDICT_OFFENCE;
 	window->oldest++;
 	intake->state = INTAKE_CHANNEL + piece->channel;
-	return take_in_order(hall, in, piece, out);
+	return take_in_order(ctx, in, piece, out);
 }
 
 /// The next message: one that waited in the channel that just went on, else the datagram's next.
-static enum verdict take_next(struct conversation_hall *hall, struct inbound *in, struct intake *intake,
+static enum verdict take_next(struct delivery_context *ctx, struct inbound *in, struct intake *intake,
 			      struct delivered *out)
 {
 	struct piece piece;
@@ -135,8 +135,8 @@ static enum verdict take_next(struct conversation_hall *hall, struct inbound *in
 		const unsigned channel = intake->state - INTAKE_CHANNEL;
 
 		if (window_done(&in->window[channel], in->window[channel].oldest)) {
-			piece = unkeep(hall, in, channel);
-			return take_in_order(hall, in, &piece, out);
+			piece = unkeep(ctx, in, channel);
+			return take_in_order(ctx, in, &piece, out);
 		}
 		intake->state = INTAKE_DATAGRAM;
 	}
@@ -144,13 +144,13 @@ static enum verdict take_next(struct conversation_hall *hall, struct inbound *in
 		intake->state = INTAKE_OVER;
 		return VERDICT_MORE;
 	}
-	return take(hall, in, intake, &piece, out);
+	return take(ctx, in, intake, &piece, out);
 }
 
-bool inbound_next(struct conversation_hall *hall, struct inbound *in, struct intake *intake, struct delivered *out)
+bool inbound_next(struct delivery_context *ctx, struct inbound *in, struct intake *intake, struct delivered *out)
 {
 	while (intake->state != INTAKE_OVER) {
-		const enum verdict verdict = take_next(hall, in, intake, out);
+		const enum verdict verdict = take_next(ctx, in, intake, out);
 
 		if (verdict == VERDICT_DELIVERED)
 			return true;
@@ -159,7 +159,7 @@ bool inbound_next(struct conversation_hall *hall, struct inbound *in, struct int
 			intake->state = INTAKE_OVER;
 		}
 	}
-	hall->pool->reserved = 0;
+	ctx->pool->reserved = 0;
 	return false;
 }
 
@@ -171,7 +171,7 @@ bool inbound_holds(const struct inbound *in)
 
 // ---------------------------------------------------------------- end
 
-static void pages_end(struct conversation_hall *hall, struct inbound *in, unsigned channel)
+static void pages_end(struct delivery_context *ctx, struct inbound *in, unsigned channel)
 {
 	struct id_window *window = &in->window[channel];
 
@@ -179,17 +179,17 @@ static void pages_end(struct conversation_hall *hall, struct inbound *in, unsign
 		const uint32_t page = in->page[channel][bit / INBOUND_PAGE];
 
 		if (window->done[bit / INBOUND_PAGE] >> bit % INBOUND_PAGE & 1)
-			stored_free(hall->pool,
-				    ((struct page *)pool_block(hall->pool, page))->message[bit % INBOUND_PAGE]);
+			stored_free(ctx->pool,
+				    ((struct page *)pool_block(ctx->pool, page))->message[bit % INBOUND_PAGE]);
 		if (bit % INBOUND_PAGE == INBOUND_PAGE - 1 && page != POOL_NONE)
-			pool_give(hall->pool, page);
+			pool_give(ctx->pool, page);
 	}
 }
 
-void inbound_end(struct conversation_hall *hall, struct inbound *in)
+void inbound_end(struct delivery_context *ctx, struct inbound *in)
 {
 	for (unsigned channel = 0; channel < INBOUND_ORDERED; channel++) {
-		pages_end(hall, in, channel);
-		joining_end(hall, &in->joining[channel]);
+		pages_end(ctx, in, channel);
+		joining_end(ctx, &in->joining[channel]);
 	}
 }

@@ -4,10 +4,10 @@
 #ifndef POLLGATE_DELIVERY_INBOUND_H
 #define POLLGATE_DELIVERY_INBOUND_H
 
-#include "delivery/hall.h"
+#include "delivery/context.h"
 #include "delivery/window.h"
 
-/// A whole message that arrived. Valid until the next conversation_admit() or intake_next() in its hall; queueing it for
+/// A whole message that arrived. Valid until the next delivery_admit() or intake_next() in its context; queueing it for
 /// somebody is no harm to it.
 struct delivered {
 	uint8_t type;
@@ -50,16 +50,16 @@ struct inbound {
 };
 
 /// @param conforms_at  buckets of the session, charged if the datagram is admitted
-enum pg_drop inbound_admit(struct conversation_hall *hall, const struct inbound *in, uint64_t conforms_at[PG_REQUESTS],
+enum pg_drop inbound_admit(struct delivery_context *ctx, const struct inbound *in, uint64_t conforms_at[PG_REQUESTS],
 			   const uint8_t *body, uint16_t length, uint64_t now);
 
 /// @return false when there are no more
-bool inbound_next(struct conversation_hall *hall, struct inbound *in, struct intake *intake, struct delivered *out);
+bool inbound_next(struct delivery_context *ctx, struct inbound *in, struct intake *intake, struct delivered *out);
 
 /// Is anything here that the peer need not send again?
 bool inbound_holds(const struct inbound *in);
 
 /// Give all memory back.
-void inbound_end(struct conversation_hall *hall, struct inbound *in);
+void inbound_end(struct delivery_context *ctx, struct inbound *in);
 
 #endif

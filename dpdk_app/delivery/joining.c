@@ -9,23 +9,23 @@
 #include "message/session_check.h"
 
 /// @return false when it is not what its type says
-static bool deliver(struct conversation_hall *hall, const struct piece *piece, const uint8_t *body, uint32_t length,
+static bool deliver(struct delivery_context *ctx, const struct piece *piece, const uint8_t *body, uint32_t length,
 		    struct delivered *out)
 {
 	const enum pg_request request = session_request(piece->type);
 
 	if (piece->flags & SESSION_MESSAGE_COMPRESSED) {
-		if (!expand_body(hall->compressor, body, length))
+		if (!expand_body(ctx->compressor, body, length))
 			return false;
-		counter_add(&hall->stats->expand_in, length);
-		counter_add(&hall->stats->expand_out, hall->compressor->expanded_length);
-		body = hall->compressor->expanded;
-		length = hall->compressor->expanded_length;
+		counter_add(&ctx->stats->expand_in, length);
+		counter_add(&ctx->stats->expand_out, ctx->compressor->expanded_length);
+		body = ctx->compressor->expanded;
+		length = ctx->compressor->expanded_length;
 	}
 	if (is_fragment(piece) && session_body_check(piece->type, body, length) != PG_DROP_NONE)
 		return false;
 	if (request != PG_REQUESTS)
-		counter_add(&hall->stats->received[request], 1);
+		counter_add(&ctx->stats->received[request], 1);
 	*out = (struct delivered){
 		.type = piece->type,
 		.channel = piece->channel,
@@ -36,10 +36,10 @@ static bool deliver(struct conversation_hall *hall, const struct piece *piece, c
 	return true;
 }
 
-enum verdict joining_deliver(struct conversation_hall *hall, const struct piece *piece, const uint8_t *body,
+enum verdict joining_deliver(struct delivery_context *ctx, const struct piece *piece, const uint8_t *body,
 			     uint32_t length, struct delivered *out)
 {
-	return deliver(hall, piece, body, length, out) ? VERDICT_DELIVERED : VERDICT_OFFENCE;
+	return deliver(ctx, piece, body, length, out) ? VERDICT_DELIVERED : VERDICT_OFFENCE;
 }
 
 uint32_t joining_block(struct message_pool *pool)
@@ -53,7 +53,7 @@ uint32_t joining_block(struct message_pool *pool)
 
 /// Put bytes behind those of a message that is being joined.
 /// @return false when there is no memory, though it was promised
-static bool join_bytes(struct conversation_hall *hall, struct joining *joining, const uint8_t *from, uint32_t length)
+static bool join_bytes(struct delivery_context *ctx, struct joining *joining, const uint8_t *from, uint32_t length)
 {
 	const uint32_t size = sizeof(((struct pool_piece *)0)->bytes);
 
@@ -63,18 +63,18 @@ static bool join_bytes(struct conversation_hall *hall, struct joining *joining, 
 		struct pool_piece *last;
 
 		if (used == 0) {
-			const uint32_t index = joining_block(hall->pool);
+			const uint32_t index = joining_block(ctx->pool);
 
 			if (index == POOL_NONE)
 				return false;
-			((struct pool_piece *)pool_block(hall->pool, index))->more = POOL_NONE;
+			((struct pool_piece *)pool_block(ctx->pool, index))->more = POOL_NONE;
 			if (joining->first == POOL_NONE)
 				joining->first = index;
 			else
-				((struct pool_piece *)pool_block(hall->pool, joining->last))->more = index;
+				((struct pool_piece *)pool_block(ctx->pool, joining->last))->more = index;
 			joining->last = index;
 		}
-		last = pool_block(hall->pool, joining->last);
+		last = pool_block(ctx->pool, joining->last);
 		memcpy(last->bytes + used, from, n);
 		joining->length += n;
 		from += n;
@@ -83,9 +83,9 @@ static bool join_bytes(struct conversation_hall *hall, struct joining *joining, 
 	return true;
 }
 
-void joining_end(struct conversation_hall *hall, struct joining *joining)
+void joining_end(struct delivery_context *ctx, struct joining *joining)
 {
-	pool_give_pieces(hall->pool, joining->first);
+	pool_give_pieces(ctx->pool, joining->first);
 	*joining = (struct joining){0};
 }
 
@@ -98,7 +98,7 @@ static bool fragment_follows(const struct joining *joining, const struct piece *
 	return fragment.count == joining->count && piece->type == joining->type && piece->flags == joining->flags;
 }
 
-enum verdict joining_take(struct conversation_hall *hall, struct inbound *in, const struct piece *piece,
+enum verdict joining_take(struct delivery_context *ctx, struct inbound *in, const struct piece *piece,
 			  struct delivered *out)
 {
 	const struct session_fragment fragment = fragment_of(piece);
@@ -107,7 +107,7 @@ enum verdict joining_take(struct conversation_hall *hall, struct inbound *in, co
 	uint32_t whole;
 
 	if (!fragment_follows(joining, piece, fragment) || joining->length + length > SESSION_MESSAGE_MAX ||
-	    !join_bytes(hall, joining, piece->body + sizeof(fragment), length))
+	    !join_bytes(ctx, joining, piece->body + sizeof(fragment), length))
 		return VERDICT_OFFENCE;
 	joining->count = fragment.count;
 	joining->type = piece->type;
@@ -116,8 +116,8 @@ enum verdict joining_take(struct conversation_hall *hall, struct inbound *in, co
 	if (joining->next != joining->count)
 		return VERDICT_MORE;
 	whole = joining->length;
-	pool_copy_pieces(hall->pool, joining->first, hall->compressor->joined, whole);
-	expand_forget(hall->compressor);
-	joining_end(hall, joining);
-	return joining_deliver(hall, piece, hall->compressor->joined, whole, out);
+	pool_copy_pieces(ctx->pool, joining->first, ctx->compressor->joined, whole);
+	expand_forget(ctx->compressor);
+	joining_end(ctx, joining);
+	return joining_deliver(ctx, piece, ctx->compressor->joined, whole, out);
 }

@@ -11,17 +11,17 @@ enum verdict { VERDICT_DELIVERED, VERDICT_MORE, VERDICT_OFFENCE };
 
 /// Hand a whole body over.
 /// @return VERDICT_OFFENCE when it is not what its type says: a sender knows what it cuts
-enum verdict joining_deliver(struct conversation_hall *hall, const struct piece *piece, const uint8_t *body,
+enum verdict joining_deliver(struct delivery_context *ctx, const struct piece *piece, const uint8_t *body,
 			     uint32_t length, struct delivered *out);
 
 /// The next fragment of a channel in order.
-enum verdict joining_take(struct conversation_hall *hall, struct inbound *in, const struct piece *piece,
+enum verdict joining_take(struct delivery_context *ctx, struct inbound *in, const struct piece *piece,
 			  struct delivered *out);
 
 /// A block of those that were promised to a datagram when it was admitted.
 uint32_t joining_block(struct message_pool *pool);
 
 /// Forget what came so far.
-void joining_end(struct conversation_hall *hall, struct joining *joining);
+void joining_end(struct delivery_context *ctx, struct joining *joining);
 
 #endif

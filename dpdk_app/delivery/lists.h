@@ -37,36 +37,36 @@ static inline void list_remove(struct message_pool *pool, struct message_list *l
 		list->last = message->previous;
 }
 
-static inline void waiting_append(struct conversation_hall *hall, struct outbound *out, unsigned queue, uint32_t index)
+static inline void waiting_append(struct delivery_context *ctx, struct outbound *out, unsigned queue, uint32_t index)
 {
-	list_append(hall->pool, &out->waiting_in[queue], index);
+	list_append(ctx->pool, &out->waiting_in[queue], index);
 	out->waiting_mask |= (uint16_t)(1U << queue);
 	out->waiting++;
-	out->waiting_bytes += stored_wire_length(stored_at(hall->pool, index));
+	out->waiting_bytes += stored_wire_length(stored_at(ctx->pool, index));
 }
 
-static inline void waiting_remove(struct conversation_hall *hall, struct outbound *out, unsigned queue, uint32_t index)
+static inline void waiting_remove(struct delivery_context *ctx, struct outbound *out, unsigned queue, uint32_t index)
 {
-	list_remove(hall->pool, &out->waiting_in[queue], index);
+	list_remove(ctx->pool, &out->waiting_in[queue], index);
 	if (out->waiting_in[queue].first == POOL_NONE)
 		out->waiting_mask &= (uint16_t) ~(1U << queue);
 	out->waiting--;
-	out->waiting_bytes -= stored_wire_length(stored_at(hall->pool, index));
+	out->waiting_bytes -= stored_wire_length(stored_at(ctx->pool, index));
 }
 
-static inline void flying_append(struct conversation_hall *hall, struct outbound *out, uint32_t index)
+static inline void flying_append(struct delivery_context *ctx, struct outbound *out, uint32_t index)
 {
-	const unsigned list = stored_at(hall->pool, index)->sends - 1U;
+	const unsigned list = stored_at(ctx->pool, index)->sends - 1U;
 
-	list_append(hall->pool, &out->flying[list], index);
+	list_append(ctx->pool, &out->flying[list], index);
 	out->flying_mask |= (uint8_t)(1U << list);
 }
 
-static inline void flying_remove(struct conversation_hall *hall, struct outbound *out, uint32_t index)
+static inline void flying_remove(struct delivery_context *ctx, struct outbound *out, uint32_t index)
 {
-	const unsigned list = stored_at(hall->pool, index)->sends - 1U;
+	const unsigned list = stored_at(ctx->pool, index)->sends - 1U;
 
-	list_remove(hall->pool, &out->flying[list], index);
+	list_remove(ctx->pool, &out->flying[list], index);
 	if (out->flying[list].first == POOL_NONE)
 		out->flying_mask &= (uint8_t) ~(1U << list);
 }
@@ -79,16 +79,16 @@ static inline bool in_window(const struct outbound *out, const struct stored *me
 }
 
 /// When the first of a list is to be repeated.
-static inline uint64_t repetition_due(const struct conversation_hall *hall, const struct outbound *out, unsigned list)
+static inline uint64_t repetition_due(const struct delivery_context *ctx, const struct outbound *out, unsigned list)
 {
-	const struct stored *first = stored_at(hall->pool, out->flying[list].first);
+	const struct stored *first = stored_at(ctx->pool, out->flying[list].first);
 
-	return first->time + (round_trip_timeout(&out->round_trip, hall->rules->resend_after_min) << list);
+	return first->time + (round_trip_timeout(&out->round_trip, ctx->rules->resend_after_min) << list);
 }
 
-static inline void forget(struct conversation_hall *hall, struct outbound *out, uint32_t index)
+static inline void forget(struct delivery_context *ctx, struct outbound *out, uint32_t index)
 {
-	out->blocks -= stored_free(hall->pool, index);
+	out->blocks -= stored_free(ctx->pool, index);
 }
 
 #endif

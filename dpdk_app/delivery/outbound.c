@@ -12,7 +12,7 @@
 #include "message/session_check.h"
 
 /// One piece, or all of it, into its queue.
-static void queue_piece(struct conversation_hall *hall, struct outbound *out, const struct parcel *parcel,
+static void queue_piece(struct delivery_context *ctx, struct outbound *out, const struct parcel *parcel,
 			const struct outgoing *message, uint16_t piece, uint64_t due)
 {
 	const struct session_fragment fragment = {.index = piece, .count = parcel->pieces};
@@ -20,8 +20,8 @@ static void queue_piece(struct conversation_hall *hall, struct outbound *out, co
 	const uint32_t rest = parcel->length - from;
 	const uint32_t length = rest < parcel->slice ? rest : parcel->slice;
 	const uint32_t head = parcel->pieces > 1 ? (uint32_t)sizeof(fragment) : 0;
-	const uint32_t index = stored_make(hall->pool, &fragment, head, parcel->body + from, length);
-	struct stored *stored = stored_at(hall->pool, index);
+	const uint32_t index = stored_make(ctx->pool, &fragment, head, parcel->body + from, length);
+	struct stored *stored = stored_at(ctx->pool, index);
 	const unsigned lane = message->reliable ? message->channel : SESSION_CHANNELS;
 
 	stored->type = message->type;
@@ -34,56 +34,56 @@ static void queue_piece(struct conversation_hall *hall, struct outbound *out, co
 		stored->id = out->window[message->channel].next++;
 		stored->receipt = message->receipt;
 	}
-	waiting_append(hall, out, message->priority * OUTBOUND_LANES + lane, index);
+	waiting_append(ctx, out, message->priority * OUTBOUND_LANES + lane, index);
 }
 
 /// Would waiting for more fill the packet no better?
-static bool packet_full(const struct conversation_hall *hall, const struct outbound *out)
+static bool packet_full(const struct delivery_context *ctx, const struct outbound *out)
 {
 	if (out->waiting_bytes < parcel_room_of(out) && out->waiting < SESSION_MESSAGES_MAX)
 		return false;
 	for (unsigned mask = out->waiting_mask; mask != 0; mask &= mask - 1) {
-		if (!in_window(out, stored_at(hall->pool, out->waiting_in[__builtin_ctz(mask)].first)))
+		if (!in_window(out, stored_at(ctx->pool, out->waiting_in[__builtin_ctz(mask)].first)))
 			return false;
 	}
 	return true;
 }
 
-static void count_sent(const struct conversation_hall *hall, uint8_t type)
+static void count_sent(const struct delivery_context *ctx, uint8_t type)
 {
 	const enum pg_event event = session_event(type);
 
 	if (event != PG_EVENTS)
-		counter_add(&hall->stats->sent[event], 1);
+		counter_add(&ctx->stats->sent[event], 1);
 }
 
-enum pg_loss outbound_queue(struct conversation_hall *hall, struct outbound *out, const struct outgoing *message,
+enum pg_loss outbound_queue(struct delivery_context *ctx, struct outbound *out, const struct outgoing *message,
 			    uint64_t now)
 {
-	const uint64_t due = message->priority == PRIORITY_URGENT ? now : now + hall->rules->flush_after;
+	const uint64_t due = message->priority == PRIORITY_URGENT ? now : now + ctx->rules->flush_after;
 	struct parcel parcel;
-	const enum pg_loss loss = parcel_pack(hall, out, &parcel, message);
+	const enum pg_loss loss = parcel_pack(ctx, out, &parcel, message);
 
 	if (loss != PG_LOSS_NONE) {
-		counter_add(&hall->stats->lost[loss], 1);
+		counter_add(&ctx->stats->lost[loss], 1);
 		return loss;
 	}
 	for (uint16_t piece = 0; piece < parcel.pieces; piece++)
-		queue_piece(hall, out, &parcel, message, piece, due);
+		queue_piece(ctx, out, &parcel, message, piece, due);
 	out->blocks += parcel.blocks;
 	out->messages++;
-	if (out->overdue == 0 && packet_full(hall, out))
+	if (out->overdue == 0 && packet_full(ctx, out))
 		out->overdue = now;
-	count_sent(hall, message->type);
+	count_sent(ctx, message->type);
 	return PG_LOSS_NONE;
 }
 
 /// A message's time of 0 is long ago, and not measured when it is acknowledged.
-void outbound_moved(const struct conversation_hall *hall, struct outbound *out)
+void outbound_moved(const struct delivery_context *ctx, struct outbound *out)
 {
-	for (unsigned list = 0; list < hall->rules->resends && list < DELIVERY_RESENDS_MAX; list++) {
+	for (unsigned list = 0; list < ctx->rules->resends && list < DELIVERY_RESENDS_MAX; list++) {
 		for (uint32_t index = out->flying[list].first; index != POOL_NONE;) {
-			struct stored *message = stored_at(hall->pool, index);
+			struct stored *message = stored_at(ctx->pool, index);
 
 			message->time = 0;
 			index = message->next;
@@ -91,17 +91,17 @@ void outbound_moved(const struct conversation_hall *hall, struct outbound *out)
 	}
 }
 
-uint64_t outbound_wake(const struct conversation_hall *hall, const struct outbound *out)
+uint64_t outbound_wake(const struct delivery_context *ctx, const struct outbound *out)
 {
 	uint64_t wake = UINT64_MAX;
 
 	for (unsigned mask = out->flying_mask; mask != 0; mask &= mask - 1) {
-		const uint64_t due = repetition_due(hall, out, (unsigned)__builtin_ctz(mask));
+		const uint64_t due = repetition_due(ctx, out, (unsigned)__builtin_ctz(mask));
 
 		wake = due < wake ? due : wake;
 	}
 	for (unsigned mask = out->waiting_mask; mask != 0; mask &= mask - 1) {
-		const struct stored *first = stored_at(hall->pool, out->waiting_in[__builtin_ctz(mask)].first);
+		const struct stored *first = stored_at(ctx->pool, out->waiting_in[__builtin_ctz(mask)].first);
 		const uint64_t due = out->overdue != 0 && out->overdue < first->time ? out->overdue : first->time;
 
 		if (in_window(out, first) && due < wake)

@@ -4,7 +4,7 @@
 #ifndef POLLGATE_DELIVERY_OUTBOUND_H
 #define POLLGATE_DELIVERY_OUTBOUND_H
 
-#include "delivery/hall.h"
+#include "delivery/context.h"
 #include "delivery/round_trip.h"
 #include "delivery/window.h"
 
@@ -16,7 +16,7 @@ struct outgoing {
 	uint8_t channel; // of a reliable one
 	bool reliable;
 	enum priority priority;
-	uint32_t receipt;    // of a reliable one: what conversation_hall.settled is told; 0: nothing
+	uint32_t receipt;    // of a reliable one: what delivery_context.settled is told; 0: nothing
 	uint32_t sender;     // of an event: player_id that precedes the body; not of INVENTORY
 	const uint8_t *body; // valid by its type: session_body_check()
 	uint32_t length;
@@ -50,21 +50,21 @@ struct outbound {
 };
 
 /// @return PG_LOSS_NONE, or why it is not sent
-enum pg_loss outbound_queue(struct conversation_hall *hall, struct outbound *out, const struct outgoing *message,
+enum pg_loss outbound_queue(struct delivery_context *ctx, struct outbound *out, const struct outgoing *message,
 			    uint64_t now);
 
 /// The peer has these packets, which it was not known to have.
 /// @return was anything acknowledged?
-bool outbound_acknowledged(struct conversation_hall *hall, struct outbound *out, struct arrived arrived, uint64_t now);
+bool outbound_acknowledged(struct delivery_context *ctx, struct outbound *out, struct arrived arrived, uint64_t now);
 
 /// Messages in flight went to an address that the peer has left: they are due again at once, unless they were sent as often as
 /// allowed.
-void outbound_moved(const struct conversation_hall *hall, struct outbound *out);
+void outbound_moved(const struct delivery_context *ctx, struct outbound *out);
 
 /// When a packet should next be filled; 0: nothing waits.
-uint64_t outbound_wake(const struct conversation_hall *hall, const struct outbound *out);
+uint64_t outbound_wake(const struct delivery_context *ctx, const struct outbound *out);
 
 /// Give all memory back.
-void outbound_end(struct conversation_hall *hall, struct outbound *out, enum pg_loss why);
+void outbound_end(struct delivery_context *ctx, struct outbound *out, enum pg_loss why);
 
 #endif

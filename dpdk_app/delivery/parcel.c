@@ -22,9 +22,9 @@ uint32_t parcel_room_of(const struct outbound *out)
 }
 
 /// The sender before the body, where the type has one.
-static bool parcel_address(struct conversation_hall *hall, struct parcel *parcel, const struct outgoing *message)
+static bool parcel_address(struct delivery_context *ctx, struct parcel *parcel, const struct outgoing *message)
 {
-	uint8_t *whole = hall->compressor->whole;
+	uint8_t *whole = ctx->compressor->whole;
 
 	parcel->body = message->length > 0 ? message->body : (const uint8_t *)""; // of a heartbeat there is none
 	parcel->length = message->length;
@@ -40,19 +40,19 @@ static bool parcel_address(struct conversation_hall *hall, struct parcel *parcel
 	return true;
 }
 
-static void parcel_compress(struct conversation_hall *hall, struct parcel *parcel, uint8_t type)
+static void parcel_compress(struct delivery_context *ctx, struct parcel *parcel, uint8_t type)
 {
 	const enum pg_compressible kind = session_compressible(type);
 	uint32_t packed;
 
-	if (kind == PG_COMPRESSIBLE || parcel->length < hall->rules->compress_min[kind])
+	if (kind == PG_COMPRESSIBLE || parcel->length < ctx->rules->compress_min[kind])
 		return;
-	packed = compress_body(hall->compressor, parcel->body, parcel->length);
-	counter_add(&hall->stats->compress_in[kind], parcel->length);
-	counter_add(&hall->stats->compress_out[kind], packed != 0 ? packed : parcel->length);
+	packed = compress_body(ctx->compressor, parcel->body, parcel->length);
+	counter_add(&ctx->stats->compress_in[kind], parcel->length);
+	counter_add(&ctx->stats->compress_out[kind], packed != 0 ? packed : parcel->length);
 	if (packed == 0)
 		return;
-	parcel->body = hall->compressor->packed;
+	parcel->body = ctx->compressor->packed;
 	parcel->length = packed;
 	parcel->flags |= SESSION_MESSAGE_COMPRESSED;
 }
@@ -82,31 +82,31 @@ static bool parcel_cut(struct parcel *parcel, const struct outgoing *message, ui
 	return true;
 }
 
-static enum pg_loss parcel_room(const struct conversation_hall *hall, const struct outbound *out,
+static enum pg_loss parcel_room(const struct delivery_context *ctx, const struct outbound *out,
 				const struct parcel *parcel, const struct outgoing *message)
 {
 	const struct id_window *window = &out->window[message->reliable ? message->channel : 0];
 
-	if (out->blocks != 0 && (uint64_t)(out->blocks + parcel->blocks) * POOL_BLOCK > hall->rules->queue_bytes)
+	if (out->blocks != 0 && (uint64_t)(out->blocks + parcel->blocks) * POOL_BLOCK > ctx->rules->queue_bytes)
 		return PG_LOSS_QUEUE_FULL;
 	if (message->reliable && (uint16_t)(window->next - window->oldest) + parcel->pieces > IDS_MAX)
 		return PG_LOSS_QUEUE_FULL;
-	if (!pool_has(hall->pool, parcel->blocks))
+	if (!pool_has(ctx->pool, parcel->blocks))
 		return PG_LOSS_NO_MEMORY;
 	return PG_LOSS_NONE;
 }
 
-enum pg_loss parcel_pack(struct conversation_hall *hall, const struct outbound *out, struct parcel *parcel,
+enum pg_loss parcel_pack(struct delivery_context *ctx, const struct outbound *out, struct parcel *parcel,
 			 const struct outgoing *message)
 {
 	parcel->flags = 0;
 	if (message->reliable)
 		parcel->flags |=
 			(uint8_t)(SESSION_MESSAGE_RELIABLE | message->channel << SESSION_MESSAGE_CHANNEL_SHIFT);
-	if (!parcel_address(hall, parcel, message))
+	if (!parcel_address(ctx, parcel, message))
 		return PG_LOSS_TOO_LONG;
-	parcel_compress(hall, parcel, message->type);
+	parcel_compress(ctx, parcel, message->type);
 	if (!parcel_cut(parcel, message, parcel_room_of(out)))
 		return PG_LOSS_TOO_LONG;
-	return parcel_room(hall, out, parcel, message);
+	return parcel_room(ctx, out, parcel, message);
 }

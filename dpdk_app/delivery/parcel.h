@@ -19,9 +19,9 @@ struct parcel {
 /// Bytes of messages in the longest packet.
 uint32_t parcel_room_of(const struct outbound *out);
 
-/// @param parcel  out: its body lies in the message or in the hall's scratch space
+/// @param parcel  out: its body lies in the message or in the context's scratch space
 /// @return PG_LOSS_NONE, or why the message is not sent
-enum pg_loss parcel_pack(struct conversation_hall *hall, const struct outbound *out, struct parcel *parcel,
+enum pg_loss parcel_pack(struct delivery_context *ctx, const struct outbound *out, struct parcel *parcel,
 			 const struct outgoing *message);
 
 #endif

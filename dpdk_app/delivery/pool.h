@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// delivery/pool.h: memory for messages on their way: small fixed blocks, made once, shared by the conversations of one hall.
+// delivery/pool.h: memory for messages on their way: small fixed blocks, made once, shared by the deliveries of one
+// context.
 //
 // One writer, so neither locks nor atomics. A message is a chain of blocks, named by index: half a pointer, and 0 is none.
 

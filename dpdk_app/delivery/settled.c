@@ -52,10 +52,10 @@ static bool pieces_done(const struct id_window *window, const struct stored *mes
 	return true;
 }
 
-static void settle(const struct conversation_hall *hall, const struct stored *message, enum pg_loss loss)
+static void settle(const struct delivery_context *ctx, const struct stored *message, enum pg_loss loss)
 {
-	if (message->receipt != 0 && hall->settled)
-		hall->settled(hall->settled_context, message->receipt, loss);
+	if (message->receipt != 0 && ctx->settled)
+		ctx->settled(ctx->settled_context, message->receipt, loss);
 }
 
 static uint16_t last_id(const struct stored *message)
@@ -65,53 +65,53 @@ static uint16_t last_id(const struct stored *message)
 	return (uint16_t)(message->id - message->fragment.index + pieces - 1);
 }
 
-static void delivered(struct conversation_hall *hall, struct outbound *out, uint32_t index)
+static void delivered(struct delivery_context *ctx, struct outbound *out, uint32_t index)
 {
 	out->messages--;
-	settle(hall, stored_at(hall->pool, index), PG_LOSS_NONE);
-	forget(hall, out, index);
+	settle(ctx, stored_at(ctx->pool, index), PG_LOSS_NONE);
+	forget(ctx, out, index);
 }
 
 /// On a channel in order nobody reads a message before those before it: should the connection end first, it is lost.
-static void release_held(struct conversation_hall *hall, struct outbound *out, uint8_t channel)
+static void release_held(struct delivery_context *ctx, struct outbound *out, uint8_t channel)
 {
 	for (uint32_t index = out->held[channel].first, next; index != POOL_NONE; index = next) {
-		next = stored_at(hall->pool, index)->next;
-		if (!window_behind(&out->window[channel], last_id(stored_at(hall->pool, index))))
+		next = stored_at(ctx->pool, index)->next;
+		if (!window_behind(&out->window[channel], last_id(stored_at(ctx->pool, index))))
 			continue;
-		list_remove(hall->pool, &out->held[channel], index);
-		delivered(hall, out, index);
+		list_remove(ctx->pool, &out->held[channel], index);
+		delivered(ctx, out, index);
 	}
 }
 
-static void arrived_at_peer(struct conversation_hall *hall, struct outbound *out, uint32_t index)
+static void arrived_at_peer(struct delivery_context *ctx, struct outbound *out, uint32_t index)
 {
-	const struct stored *message = stored_at(hall->pool, index);
+	const struct stored *message = stored_at(ctx->pool, index);
 	const uint8_t channel = stored_channel(message);
 	struct id_window *window = &out->window[channel];
 
 	id_acknowledged(window, message->id);
-	flying_remove(hall, out, index);
+	flying_remove(ctx, out, index);
 	if (!pieces_done(window, message, message->fragment.count))
-		forget(hall, out, index); // the last of its pieces speaks for it
+		forget(ctx, out, index); // the last of its pieces speaks for it
 	else if (channel == SESSION_CHANNEL_UNORDERED)
-		delivered(hall, out, index);
+		delivered(ctx, out, index);
 	else
-		list_append(hall->pool, &out->held[channel], index);
+		list_append(ctx->pool, &out->held[channel], index);
 	if (channel != SESSION_CHANNEL_UNORDERED)
-		release_held(hall, out, channel);
+		release_held(ctx, out, channel);
 }
 
 /// The list's messages that came with these packets. An acknowledgement reaches so far back; what is older comes before them.
 /// @return the time that its newest packet was sent at, if it was the last to carry one of them; else 0
-static uint64_t acknowledge_list(struct conversation_hall *hall, struct outbound *out, unsigned list,
+static uint64_t acknowledge_list(struct delivery_context *ctx, struct outbound *out, unsigned list,
 				 struct arrived arrived, bool *any)
 {
 	const uint32_t newest = (uint32_t)arrived.newest;
 	uint64_t sent = 0;
 
 	for (uint32_t index = out->flying[list].last, previous; index != POOL_NONE; index = previous) {
-		const struct stored *message = stored_at(hall->pool, index);
+		const struct stored *message = stored_at(ctx->pool, index);
 		const uint32_t last = message->carrier[message->sends - 1];
 
 		previous = message->previous;
@@ -121,7 +121,7 @@ static uint64_t acknowledge_list(struct conversation_hall *hall, struct outbound
 			continue;
 		if (last == newest)
 			sent = message->time;
-		arrived_at_peer(hall, out, index);
+		arrived_at_peer(ctx, out, index);
 		*any = true;
 	}
 	return sent;
@@ -140,13 +140,13 @@ static uint64_t timed_packet(struct outbound *out, struct arrived arrived)
 	return arrived.newest - timed <= ACK_REACH && covers(arrived, (uint32_t)timed) ? out->timed_at : 0;
 }
 
-bool outbound_acknowledged(struct conversation_hall *hall, struct outbound *out, struct arrived arrived, uint64_t now)
+bool outbound_acknowledged(struct delivery_context *ctx, struct outbound *out, struct arrived arrived, uint64_t now)
 {
 	uint64_t sent = timed_packet(out, arrived);
 	bool any = false;
 
 	for (unsigned mask = out->flying_mask; mask != 0; mask &= mask - 1) {
-		const uint64_t at = acknowledge_list(hall, out, (unsigned)__builtin_ctz(mask), arrived, &any);
+		const uint64_t at = acknowledge_list(ctx, out, (unsigned)__builtin_ctz(mask), arrived, &any);
 
 		sent = at != 0 ? at : sent;
 	}
@@ -158,27 +158,27 @@ bool outbound_acknowledged(struct conversation_hall *hall, struct outbound *out,
 // ---------------------------------------------------------------- end
 
 /// For a message in fragments, its first fragment that was not acknowledged decides.
-static void list_end(struct conversation_hall *hall, const struct outbound *out, const struct message_list *list,
+static void list_end(struct delivery_context *ctx, const struct outbound *out, const struct message_list *list,
 		     enum pg_loss why)
 {
 	for (uint32_t index = list->first, next; index != POOL_NONE; index = next) {
-		const struct stored *message = stored_at(hall->pool, index);
+		const struct stored *message = stored_at(ctx->pool, index);
 
 		next = message->next;
 		if (pieces_done(&out->window[stored_channel(message)], message, message->fragment.index))
-			settle(hall, message, why);
-		stored_free(hall->pool, index);
+			settle(ctx, message, why);
+		stored_free(ctx->pool, index);
 	}
 }
 
-void outbound_end(struct conversation_hall *hall, struct outbound *out, enum pg_loss why)
+void outbound_end(struct delivery_context *ctx, struct outbound *out, enum pg_loss why)
 {
 	if (out->messages != 0)
-		counter_add(&hall->stats->lost[why], out->messages);
+		counter_add(&ctx->stats->lost[why], out->messages);
 	for (unsigned queue = 0; queue < PRIORITIES * OUTBOUND_LANES; queue++)
-		list_end(hall, out, &out->waiting_in[queue], why);
+		list_end(ctx, out, &out->waiting_in[queue], why);
 	for (unsigned list = 0; list <= DELIVERY_RESENDS_MAX; list++)
-		list_end(hall, out, &out->flying[list], why);
+		list_end(ctx, out, &out->flying[list], why);
 	for (unsigned channel = 0; channel < SESSION_CHANNEL_UNORDERED; channel++)
-		list_end(hall, out, &out->held[channel], why);
+		list_end(ctx, out, &out->held[channel], why);
 }

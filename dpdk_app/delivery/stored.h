@@ -6,7 +6,7 @@
 
 #include <stdint.h>
 
-#include "delivery/hall.h"
+#include "delivery/context.h"
 #include "delivery/pool.h"
 #include "wire/session.h"
 

@@ -27,16 +27,16 @@ static bool is_due(struct session_shard *shard, uint32_t slot, uint64_t now)
 {
 	const struct session_store *store = shard->store;
 	const struct session_record *record = &store->records[slot];
-	const struct conversation *c = store_conversation(store, slot);
+	const struct delivery *c = store_delivery(store, slot);
 
 	// The sweep closes what was revoked.
 	if (record_owner(record) != shard->worker || record->phase != RECORD_CONNECTED || record_session(record) == 0)
 		return false;
-	if (conversation_gave_up(c)) {
+	if (delivery_gave_up(c)) {
 		connection_close(shard, slot, SESSION_CLOSED_UNDELIVERABLE, now);
 		return false;
 	}
-	if (conversation_due(c) > now) { // something happened since it was scheduled
+	if (delivery_due(c) > now) { // something happened since it was scheduled
 		session_note(shard, slot, false);
 		return false;
 	}
@@ -82,7 +82,7 @@ static uint16_t write_data(struct session_shard *shard, uint32_t slot, uint8_t *
 {
 	const uint16_t length = sealed_data(shard, slot, shard->store->records[slot].number, payload, now);
 
-	if (conversation_gave_up(store_conversation(shard->store, slot))) {
+	if (delivery_gave_up(store_delivery(shard->store, slot))) {
 		connection_close(shard, slot, SESSION_CLOSED_UNDELIVERABLE, now);
 		return 0;
 	}

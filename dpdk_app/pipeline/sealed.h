@@ -46,8 +46,8 @@ ALWAYS_INLINE uint16_t sealed_data(struct session_shard *shard, uint32_t slot, u
 	struct session_record *record = &store->records[slot];
 	const uint64_t counter = connection_count(record);
 	const uint16_t body =
-		conversation_fill(&shard->hall, store_conversation(store, slot), counter, now,
-				  payload + sizeof(struct session_header), record->max_datagram - SEALED_AROUND);
+		delivery_fill(&shard->ctx, store_delivery(store, slot), counter, now,
+			      payload + sizeof(struct session_header), record->max_datagram - SEALED_AROUND);
 
 	return seal_data(&shard->code, record, &store->locals[slot].cipher.seal, session, counter, payload, body);
 }

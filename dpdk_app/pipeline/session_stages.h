@@ -2,7 +2,7 @@
 // pipeline/session_stages.h: what every datagram of the session profile meets, whoever took its frame off.
 //
 // Included like stages.h. Stage by stage over the burst, as there: sort (prefetch records), look up (prefetch keys and
-// conversations), open, take and answer. What a forgery costs grows with how far it comes: an index, a comparison of
+// deliveries), open, take and answer. What a forgery costs grows with how far it comes: an index, a comparison of
 // addresses, the replay window, and one tag. HELLO and CONFIRM come last, one by one.
 
 #ifndef POLLGATE_PIPELINE_SESSION_STAGES_H
@@ -217,7 +217,7 @@ ALWAYS_INLINE void sealed_prefetch(const struct session_shard *shard, const stru
 	const struct cipher *cipher = &shard->store->locals[s->slot].cipher;
 
 	cipher_prefetch(&shard->code, &cipher->open, s->length - SESSION_SEALED_MIN);
-	prefetch_for_write(store_conversation(shard->store, s->slot));
+	prefetch_for_write(store_delivery(shard->store, s->slot));
 	if (header->flags & SESSION_FLAG_ACK_NOW)
 		cipher_prefetch(&shard->code, &cipher->seal, 0);
 }
@@ -264,24 +264,24 @@ ALWAYS_INLINE bool open_sealed(const struct gate *gate, struct sealed *s)
 /// @param ids  out: message ids have moved on
 /// @return PG_DROP_NONE, or why none was taken
 ALWAYS_INLINE enum pg_drop take_messages(struct session_shard *shard, const struct sealed *s,
-					 struct session_record *record, struct conversation *c, struct intake *intake,
+					 struct session_record *record, struct delivery *c, struct intake *intake,
 					 bool *ids, uint64_t now)
 {
 	const uint8_t *body = s->payload + sizeof(struct session_header);
 	const uint16_t length = (uint16_t)(s->length - SESSION_SEALED_MIN);
-	const enum pg_drop drop = conversation_admit(&shard->hall, c, body, length, now);
+	const enum pg_drop drop = delivery_admit(&shard->ctx, c, body, length, now);
 	struct delivered message;
 
 	if (unlikely(drop != PG_DROP_NONE))
 		return drop;
 	intake_begin(intake, body, length);
-	while (intake_next(&shard->hall, c, intake, &message)) {
+	while (intake_next(&shard->ctx, c, intake, &message)) {
 		*ids |= message.reliable;
 		dispatch(shard, record, &message, now);
 	}
 	mark_taken(record, s->counter);
 	if (length > 0)
-		conversation_owe(&shard->hall, c, now);
+		delivery_owe(&shard->ctx, c, now);
 	return PG_DROP_NONE;
 }
 
@@ -295,12 +295,12 @@ static COLD void challenge_path(struct session_shard *shard, struct sealed *s, b
 	s->result = answer ? PG_DROP_NONE : PACKET_ABSORBED;
 }
 
-ALWAYS_INLINE void answer_data(struct session_shard *shard, struct sealed *s, struct conversation *c, uint64_t now)
+ALWAYS_INLINE void answer_data(struct session_shard *shard, struct sealed *s, struct delivery *c, uint64_t now)
 {
 	const struct session_header *header = (const struct session_header *)s->payload;
 
 	s->result = PACKET_ABSORBED;
-	if (header->flags & SESSION_FLAG_ACK_NOW || conversation_due(c) <= now) {
+	if (header->flags & SESSION_FLAG_ACK_NOW || delivery_due(c) <= now) {
 		s->length = sealed_data(shard, s->slot, header->session, s->payload, now);
 		s->result = PG_DROP_NONE;
 	}
@@ -312,7 +312,7 @@ ALWAYS_INLINE void take_data(struct gate *gate, struct sealed *s, struct session
 {
 	struct session_shard *shard = gate->shard;
 	const struct session_header *header = (const struct session_header *)s->payload;
-	struct conversation *c = store_conversation(shard->store, s->slot);
+	struct delivery *c = store_delivery(shard->store, s->slot);
 	struct intake intake = {.offence = false};
 	bool ids = false;
 
@@ -320,7 +320,7 @@ ALWAYS_INLINE void take_data(struct gate *gate, struct sealed *s, struct session
 		s->result = PG_DROP_SESSION_RATE_LIMITED;
 		return;
 	}
-	conversation_acknowledged(&shard->hall, c, record->tx_counter, header->ack, header->ack_bits, now);
+	delivery_acknowledged(&shard->ctx, c, record->tx_counter, header->ack, header->ack_bits, now);
 
 	const enum pg_drop drop = take_messages(shard, s, record, c, &intake, &ids, now);
 
@@ -347,8 +347,8 @@ static COLD void take_control(struct gate *gate, struct sealed *s, struct sessio
 	const struct session_header *header = (const struct session_header *)s->payload;
 	struct handshake_outcome outcome;
 
-	conversation_acknowledged(&gate->shard->hall, store_conversation(gate->shard->store, s->slot),
-				  record->tx_counter, header->ack, header->ack_bits, now);
+	delivery_acknowledged(&gate->shard->ctx, store_delivery(gate->shard->store, s->slot), record->tx_counter,
+			      header->ack, header->ack_bits, now);
 	session_note(gate->shard, s->slot, false);
 	outcome = handshake_control(gate->shard, s->slot, s->peer, s->payload, s->length, now);
 	if (outcome.drop != PG_DROP_NONE) {

@@ -2,7 +2,7 @@
 // pipeline/usual_data.h: what nearly every frame of the session profile is, in stages made for it.
 //
 // A DATA in a common frame to the first listener: all offsets are constants, and what is kept between the stages is who and
-// how far. A movement in order, from where its player is proved to be, in a conversation where nothing is on its way, is
+// how far. A movement in order, from where its player is proved to be, in a delivery where nothing is on its way, is
 // handled here to the end. Whatever turns out to be more goes the general way (session_stages.h) once it is opened, with
 // the same outcome: tests and fuzzers hold the two to each other.
 //
@@ -137,7 +137,7 @@ struct usual_lines {
 
 ALWAYS_INLINE struct usual_lines usual_lines(const struct cipher_code *code)
 {
-	return (struct usual_lines){cipher_lines(code, CONVERSATION_MOVE_LEN), cipher_lines(code, 0)};
+	return (struct usual_lines){cipher_lines(code, DELIVERY_MOVE_LEN), cipher_lines(code, 0)};
 }
 
 ALWAYS_INLINE void usual_prefetch(const struct session_shard *shard, const struct usual_data *data,
@@ -147,8 +147,8 @@ ALWAYS_INLINE void usual_prefetch(const struct session_shard *shard, const struc
 	const uint16_t sealed = data->length - SESSION_SEALED_MIN;
 
 	cipher_bring(&local->cipher.open,
-		     likely(sealed == CONVERSATION_MOVE_LEN) ? lines.open : cipher_lines(&shard->code, sealed));
-	prefetch_for_write(&local->conversation);
+		     likely(sealed == DELIVERY_MOVE_LEN) ? lines.open : cipher_lines(&shard->code, sealed));
+	prefetch_for_write(&local->delivery);
 	if (likely(usual_header(frame)->flags & SESSION_FLAG_ACK_NOW))
 		cipher_bring(&local->cipher.seal, lines.seal);
 }
@@ -181,35 +181,35 @@ ALWAYS_INLINE void seal_acknowledgement(const struct cipher_code *code, struct s
 }
 
 /// No acknowledgement was asked for at once: is none due either?
-ALWAYS_INLINE bool owe_usual(struct session_shard *shard, const struct usual_data *data, struct conversation *c,
+ALWAYS_INLINE bool owe_usual(struct session_shard *shard, const struct usual_data *data, struct delivery *c,
 			     uint64_t now)
 {
-	conversation_owe(&shard->hall, c, now);
-	if (conversation_due(c) <= now)
+	delivery_owe(&shard->ctx, c, now);
+	if (delivery_due(c) <= now)
 		return false;
 	session_note(shard, data->slot, false);
 	return true;
 }
 
-/// A movement alone, in order, of a conversation in which nothing else is to be done; if it is none, nothing has changed.
+/// A movement alone, in order, of a delivery in which nothing else is to be done; if it is none, nothing has changed.
 /// @return PG_DROP_NONE for an acknowledgement in its place; what became of it; or PACKET_UNDECIDED
 ALWAYS_INLINE unsigned take_usual(struct session_shard *shard, struct usual_data *data, struct session_record *record,
 				  struct session_local *local, uint8_t *frame, uint64_t now)
 {
-	struct conversation *c = &local->conversation;
+	struct delivery *c = &local->delivery;
 	const struct session_header *header = usual_header(frame);
 	const uint8_t *body = usual_body(frame);
 	enum pg_drop drop;
 
 	if (unlikely(!is_next_from_home(shard, data, record, frame)) ||
-	    unlikely(!conversation_takes_move(c, body, (uint16_t)(data->length - SESSION_SEALED_MIN))))
+	    unlikely(!delivery_takes_move(c, body, (uint16_t)(data->length - SESSION_SEALED_MIN))))
 		return PACKET_UNDECIDED;
 	replay_mark_next(&record->replay, data->counter); // whatever was taken last, it is older
 	data->learn = (now ^ record->last_seen) >> RECORD_LEARN_SHIFT != 0;
 	record->last_seen = now;
 	if (unlikely(!rate_admit_short(&record->conforms_at, shard->rules->session[0], now)))
 		return PG_DROP_SESSION_RATE_LIMITED;
-	drop = conversation_take_move(&shard->hall, c, record->tx_counter, header, now);
+	drop = delivery_take_move(&shard->ctx, c, record->tx_counter, header, now);
 	if (unlikely(drop != PG_DROP_NONE))
 		return drop;
 	dispatch_move(record, body + sizeof(struct session_message));
@@ -281,7 +281,7 @@ ALWAYS_INLINE void serve_usual(struct gate *gate, struct usual_lane *lane, uint8
 		if (unlikely(data->result == PACKET_UNDECIDED))
 			take_opened(gate, data, frame[data->at], now);
 	}
-	counter_add(&gate->shard->hall.stats->received[PG_REQUEST_MOVE], taken);
+	counter_add(&gate->shard->ctx.stats->received[PG_REQUEST_MOVE], taken);
 	counter_add(&gate->stats->handled[PG_MESSAGE_SESSION_DATA], taken);
 }
 

@@ -54,8 +54,8 @@ static void say_close(struct session_shard *shard, uint32_t slot, enum session_c
 /// Free what this process keeps of a connection. The record still says that it has messages, until its phase changes.
 static void forget(struct session_shard *shard, uint32_t slot, enum session_close_reason reason)
 {
-	conversation_end(&shard->hall, store_conversation(shard->store, slot),
-			 reason == SESSION_CLOSED_UNDELIVERABLE ? PG_LOSS_UNACKNOWLEDGED : PG_LOSS_CLOSED);
+	delivery_end(&shard->ctx, store_delivery(shard->store, slot),
+		     reason == SESSION_CLOSED_UNDELIVERABLE ? PG_LOSS_UNACKNOWLEDGED : PG_LOSS_CLOSED);
 	wheel_cancel(&shard->wheel, slot);
 	counter_set(&shard->stats->connected, shard->stats->connected - 1);
 	counter_add(&shard->stats->closed[reason], 1);
@@ -94,7 +94,7 @@ void connection_begin(struct session_shard *shard, uint32_t slot, const struct c
 	record->last_seen = now;
 	make_keys(shard, slot);
 	wheel_link_init(&shard->wheel, slot);
-	conversation_begin(store_conversation(shard->store, slot), slot, request->max_datagram - SESSION_SEALED_MIN);
+	delivery_begin(store_delivery(shard->store, slot), slot, request->max_datagram - SESSION_SEALED_MIN);
 	in_order();
 	record_set_phase(record, RECORD_CONNECTED);
 	counter_add(&shard->stats->connected, 1);
@@ -112,7 +112,7 @@ void connection_move(struct session_shard *shard, uint32_t slot, const struct pe
 	in_order();
 	record_set_phase(record, RECORD_CONNECTED);
 	counter_add(&shard->stats->path_changes, 1);
-	conversation_moved(&shard->hall, store_conversation(shard->store, slot));
+	delivery_moved(&shard->ctx, store_delivery(shard->store, slot));
 	session_note(shard, slot, false);
 }
 
@@ -147,7 +147,7 @@ static enum session_close_reason over(const struct session_shard *shard, uint32_
 		return SESSION_CLOSED_EXPIRED;
 	if ((int64_t)(now - record->last_seen) > (int64_t)shard->rules->idle_timeout)
 		return SESSION_CLOSED_IDLE;
-	if (conversation_gave_up(store_conversation(shard->store, slot)))
+	if (delivery_gave_up(store_delivery(shard->store, slot)))
 		return SESSION_CLOSED_UNDELIVERABLE;
 	return 0;
 }
@@ -198,8 +198,8 @@ static void adopt(struct session_shard *shard, uint32_t slot, uint64_t now)
 	record->last_seen = heard_before(record->last_seen, now);
 	make_keys(shard, slot);
 	wheel_link_init(&shard->wheel, slot);
-	conversation_begin(store_conversation(shard->store, slot), slot, record->max_datagram - SESSION_SEALED_MIN);
-	conversation_resume(store_conversation(shard->store, slot), record->tx_id, record->rx_id);
+	delivery_begin(store_delivery(shard->store, slot), slot, record->max_datagram - SESSION_SEALED_MIN);
+	delivery_resume(store_delivery(shard->store, slot), record->tx_id, record->rx_id);
 }
 
 uint32_t connection_adopt(struct session_shard *shard, uint64_t now)

@@ -14,8 +14,8 @@ struct connection_request {
 	uint16_t max_datagram;
 };
 
-/// A new server nonce and traffic keys; counters, windows, ids and conversation from the start. Of a slot that is ours; whoever
-/// is connected is replaced, and told so if that is another address.
+/// A new server nonce and traffic keys; counters, windows, ids and delivery from the start. Of a slot that is ours;
+/// whoever is connected is replaced, and told so if that is another address.
 COLD void connection_begin(struct session_shard *shard, uint32_t slot, const struct connection_request *request,
 			   uint64_t now);
 
@@ -23,7 +23,7 @@ COLD void connection_begin(struct session_shard *shard, uint32_t slot, const str
 COLD void connection_move(struct session_shard *shard, uint32_t slot, const struct peer *peer);
 
 /// Seal a CLOSE for the peer into the outbox (unless the peer itself closed, `reason` SESSION_CLOSED_LEFT), forget the
-/// conversation, give the slot up. The session may be confirmed again if it still stands.
+/// delivery, give the slot up. The session may be confirmed again if it still stands.
 COLD void connection_close(struct session_shard *shard, uint32_t slot, enum session_close_reason reason, uint64_t now);
 
 /// Look at the next `budget` slots: idle, expired and revoked connections of ours are closed. Also those that gave up, and

@@ -219,12 +219,11 @@ static struct handshake_outcome welcome_again(struct session_shard *shard, uint3
 					      uint64_t now)
 {
 	struct session_record *record = &shard->store->records[slot];
-	struct conversation *conversation = store_conversation(shard->store, slot);
+	struct delivery *delivery = store_delivery(shard->store, slot);
 
-	if (c->length < record->max_datagram && record->replay.newest == 0 &&
-	    !conversation_holds_messages(conversation)) {
+	if (c->length < record->max_datagram && record->replay.newest == 0 && !delivery_holds_messages(delivery)) {
 		record_set_max_datagram(record, c->length);
-		conversation_begin(conversation, slot, c->length - SESSION_SEALED_MIN);
+		delivery_begin(delivery, slot, c->length - SESSION_SEALED_MIN);
 	}
 	return welcome(shard, slot, c->payload, now);
 }
@@ -241,7 +240,7 @@ static bool repeated(const struct session_record *record, const struct confirmed
 /// Is there room for another connection's messages?
 static bool full(const struct session_shard *shard, const struct session_record *record)
 {
-	return record->phase == RECORD_IDLE && message_pool_free_bytes(shard->hall.pool) < SESSION_DATAGRAM_MAX;
+	return record->phase == RECORD_IDLE && message_pool_free_bytes(shard->ctx.pool) < SESSION_DATAGRAM_MAX;
 }
 
 /// Connect a slot that is ours.

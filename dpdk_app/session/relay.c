@@ -27,7 +27,7 @@ enum pg_loss session_deliver(struct session_shard *shard, uint32_t session, cons
 
 	if (slot >= store->capacity || !is_here(shard, &store->records[slot], session))
 		return lose(shard, PG_LOSS_NO_PLAYER);
-	loss = conversation_queue(&shard->hall, store_conversation(store, slot), message, now);
+	loss = delivery_queue(&shard->ctx, store_delivery(store, slot), message, now);
 	session_note(shard, slot, false);
 	return loss;
 }
@@ -54,16 +54,16 @@ void session_relay(struct session_shard *shard, uint32_t player_id, const struct
 void session_note(struct session_shard *shard, uint32_t slot, bool ids)
 {
 	struct session_record *record = &shard->store->records[slot];
-	const struct conversation *c = store_conversation(shard->store, slot);
-	const bool holds = conversation_holds_messages(c);
-	const uint64_t due = conversation_gave_up(c) ? 0 : conversation_due(c);
+	const struct delivery *c = store_delivery(shard->store, slot);
+	const bool holds = delivery_holds_messages(c);
+	const uint64_t due = delivery_gave_up(c) ? 0 : delivery_due(c);
 
 	if (due != UINT64_MAX)
 		wheel_schedule(&shard->wheel, slot, due);
 	if (likely(!ids && record->undelivered == holds))
 		return;
 	// When nothing is on its way any more, these are where both sides are. A crash sees stores in program order.
-	conversation_ids(c, record->tx_id, record->rx_id);
+	delivery_ids(c, record->tx_id, record->rx_id);
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 	record->undelivered = holds;
 }

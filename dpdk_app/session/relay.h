@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "delivery/conversation.h"
+#include "delivery/delivery.h"
 
 struct session_shard;
 

@@ -17,13 +17,13 @@ int session_shard_init(struct session_shard *shard, const struct shard_setup *se
 	shard->secret = setup->secret;
 	shard->worker = setup->worker;
 	shard->relay = setup->relay;
-	shard->hall = (struct conversation_hall){
+	shard->ctx = (struct delivery_context){
 		.pool = message_pool_init(setup->message_memory, setup->message_bytes),
 		.compressor = compressor_new(setup->compression_level),
 		.stats = &setup->stats->messages,
 		.gateway = true,
 	};
-	counter_set(&shard->hall.stats->memory_used, 0); // what a dead worker had is gone
+	counter_set(&shard->ctx.stats->memory_used, 0); // what a dead worker had is gone
 	session_side_use(shard, setup->rules);
 	if (!cipher_code_init(&shard->code))
 		return error_set(error, PG_ERROR_SYSTEM,
@@ -31,7 +31,7 @@ int session_shard_init(struct session_shard *shard, const struct shard_setup *se
 	if (!random_source_init(&shard->random))
 		return error_set(error, PG_ERROR_SYSTEM,
 				 "the kernel gave no random bytes, or libsodium does not run here");
-	if (!shard->hall.compressor)
+	if (!shard->ctx.compressor)
 		return error_set(error, PG_ERROR_MEMORY, "no memory to compress messages with");
 	return PG_OK;
 }
@@ -39,8 +39,8 @@ int session_shard_init(struct session_shard *shard, const struct shard_setup *se
 void session_shard_free(struct session_shard *shard)
 {
 	cipher_code_free(&shard->code);
-	compressor_free(shard->hall.compressor);
-	shard->hall.compressor = NULL;
+	compressor_free(shard->ctx.compressor);
+	shard->ctx.compressor = NULL;
 }
 
 uint32_t session_side_begin(struct session_shard *shard, uint64_t now)

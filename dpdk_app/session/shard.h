@@ -5,7 +5,7 @@
 #ifndef POLLGATE_SESSION_SHARD_H
 #define POLLGATE_SESSION_SHARD_H
 
-#include "delivery/conversation.h"
+#include "delivery/delivery.h"
 #include "limit/source_limit.h"
 #include "session/outbox.h"
 #include "session/relay.h"
@@ -52,10 +52,10 @@ struct session_shard {
 	const struct session_rules *rules;
 
 	// the worker's own
-	struct conversation_hall hall;
+	struct delivery_context ctx;
 	struct random_source random;
-	struct wheel wheel;   // when which session's next packet is due
-	struct outbox outbox; // sealed datagrams that are no answers and not from a conversation: CLOSE, mostly
+	struct wheel wheel;               // when which session's next packet is due
+	struct outbox outbox;             // sealed datagrams that are no answers and not from a delivery: CLOSE, mostly
 	struct source_limits connections; // HELLOs by source
 	uint64_t handshake_conforms_at;   // TSC, as in limit/rate.h
 	uint32_t cursor;                  // next slot that the sweep looks at
@@ -89,7 +89,7 @@ uint32_t session_side_begin(struct session_shard *shard, uint64_t now);
 ALWAYS_INLINE void session_side_use(struct session_shard *shard, const struct session_rules *rules)
 {
 	shard->rules = rules;
-	shard->hall.rules = &rules->delivery;
+	shard->ctx.rules = &rules->delivery;
 }
 
 #endif

@@ -8,7 +8,7 @@
 
 #include "crypto/cipher.h"
 #include "crypto/secrets.h"
-#include "delivery/conversation.h"
+#include "delivery/delivery.h"
 #include "session/number.h"
 #include "session/players.h"
 #include "session/record.h"
@@ -17,15 +17,15 @@ struct route;
 struct wheel_link;
 
 /// The part of a session that only the worker process has, beside the record. The fields are in the order in which a packet
-/// needs them, so that hot lines lie together: the first and last lines of each key, and the first of the conversation.
+/// needs them, so that hot lines lie together: the first and last lines of each key, and the first of the delivery.
 ///
 /// Sessions are an odd number of lines apart: in all of them the same lines are hot, and a power of two apart those of all
 /// sessions would share a part of the cache's sets (10,000 sessions, two keys of 16 lines each: 570 cycles to open and seal
 /// 28 bytes; of 17 lines each: 220).
 struct session_local {
 	struct cipher cipher;
-	struct conversation conversation;
-	uint8_t apart[((sizeof(struct cipher) + sizeof(struct conversation)) / CACHE_LINE + 1) % 2 * CACHE_LINE];
+	struct delivery delivery;
+	uint8_t apart[((sizeof(struct cipher) + sizeof(struct delivery)) / CACHE_LINE + 1) % 2 * CACHE_LINE];
 };
 static_assert(sizeof(struct session_local) / CACHE_LINE % 2 == 1, "an odd number of lines");
 
@@ -59,9 +59,9 @@ size_t store_local_size(uint32_t capacity, unsigned reach);
 /// @param memory  store_local_size() bytes, zeroed, cache-aligned, kept by the caller
 void store_attach_local(struct session_store *store, void *memory, unsigned reach);
 
-ALWAYS_INLINE struct conversation *store_conversation(const struct session_store *store, uint32_t slot)
+ALWAYS_INLINE struct delivery *store_delivery(const struct session_store *store, uint32_t slot)
 {
-	return &store->locals[slot].conversation;
+	return &store->locals[slot].delivery;
 }
 
 /// Slots from here on were never issued: records of them are all zero, which says that worker 0 owns them. A sweep ends here.

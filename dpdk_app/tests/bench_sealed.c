@@ -130,7 +130,7 @@ static void rewind_windows(struct bench *b)
 	for (uint32_t i = 0; i < b->house->capacity; i++) {
 		struct session_record *record = &b->house->store.records[i];
 
-		store_conversation(&b->house->store, i)->acknowledged = (struct acknowledged){0};
+		store_delivery(&b->house->store, i)->acknowledged = (struct acknowledged){0};
 		record->tx_counter = b->greeted;
 		record->replay = (struct replay){0};
 		record->taken = 0;

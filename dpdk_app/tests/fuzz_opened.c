@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// fuzz_opened.c: any messages and acknowledgements against one conversation, held to a plain model of what must come of them.
+// fuzz_opened.c: any messages and acknowledgements against one delivery, held to a plain model of what must come of
+// them.
 //
 // Input: a byte of settings (bit 0 client, bit 1 little memory, bit 2 small datagrams, bit 3 ids about to wrap), then records of
 // a step and its bytes: TAKE u16 length, bytes; TOLD u8 how far behind, u32 bits; SAY u8 type, u8 how, u16 length; FILL
@@ -84,7 +85,7 @@ static void expect(struct copy message)
 		return;
 	// A whole that came in pieces, or compressed, is looked at when it is whole.
 	if (message.flags & SESSION_MESSAGE_FRAGMENT) {
-		struct compressor *compressor = end.hall.compressor;
+		struct compressor *compressor = end.ctx.compressor;
 		enum pg_drop drop;
 
 		expand_forget(compressor);
@@ -178,7 +179,7 @@ static void model_datagram(const uint8_t *at, const uint8_t *stop)
 		require(++messages <= SESSION_MESSAGES_MAX && (size_t)(stop - at) >= sizeof(head));
 		memcpy(&head, at, sizeof(head));
 		at += sizeof(head);
-		require((head.flags & SESSION_MESSAGE_UNUSED) == 0 && session_type_known(head.type, end.hall.gateway));
+		require((head.flags & SESSION_MESSAGE_UNUSED) == 0 && session_type_known(head.type, end.ctx.gateway));
 		if (head.flags & SESSION_MESSAGE_RELIABLE) {
 			memcpy(&id, at, sizeof(id));
 			at += sizeof(id);
@@ -208,15 +209,15 @@ static uint32_t joining_blocks(void)
 
 static void check_always(void)
 {
-	const struct conversation *c = &end.c;
+	const struct delivery *c = &end.c;
 	const bool nothing = c->out.messages == 0;
 
-	require(end.hall.pool->used == c->out.blocks + c->in.waiting_blocks + joining_blocks());
-	require(end.hall.pool->reserved == 0);
-	require(end.stats.memory_used == (uint64_t)end.hall.pool->used * POOL_BLOCK);
-	require(conversation_quiet(c) == nothing);
+	require(end.ctx.pool->used == c->out.blocks + c->in.waiting_blocks + joining_blocks());
+	require(end.ctx.pool->reserved == 0);
+	require(end.stats.memory_used == (uint64_t)end.ctx.pool->used * POOL_BLOCK);
+	require(delivery_quiet(c) == nothing);
 	require(nothing == (c->out.blocks == 0));
-	require((conversation_due(c) == UINT64_MAX) == (nothing && c->owed == 0));
+	require((delivery_due(c) == UINT64_MAX) == (nothing && c->owed == 0));
 	require((uint64_t)c->in.waiting_blocks * POOL_BLOCK <= end.rules.queue_bytes);
 	for (unsigned channel = 0; channel < SESSION_CHANNELS; channel++)
 		require(c->in.window[channel].oldest == model.channel[channel].oldest || model.offence);
@@ -233,14 +234,14 @@ static void begin(uint8_t settings)
 	arena_used = 0;
 	for (unsigned channel = 0; channel < SESSION_CHANNELS; channel++)
 		model.channel[channel].oldest = first;
-	conversation_begin(&end.c, 0, end.room);
-	conversation_resume(&end.c, ids, ids);
+	delivery_begin(&end.c, 0, end.room);
+	delivery_resume(&end.c, ids, ids);
 }
 
 static void finish(void)
 {
-	conversation_end(&end.hall, &end.c, PG_LOSS_CLOSED);
-	require(message_pool_free_bytes(end.hall.pool) == end.memory_bytes);
+	delivery_end(&end.ctx, &end.c, PG_LOSS_CLOSED);
+	require(message_pool_free_bytes(end.ctx.pool) == end.memory_bytes);
 }
 
 static void deliver_expected(const struct delivered *message, uint32_t i)
@@ -267,7 +268,7 @@ static bool opened(struct input *in)
 						   rest);
 	uint8_t *copy = malloc(length != 0 ? length : 1); // exactly: a byte too many is seen
 	uint8_t *kept = arena_take(length);
-	const struct conversation before = end.c;
+	const struct delivery before = end.c;
 	struct intake intake;
 	struct delivered message;
 	uint32_t n = 0;
@@ -277,7 +278,7 @@ static bool opened(struct input *in)
 		memcpy(kept, in->at, length);
 	}
 	in->at += length;
-	const enum pg_drop drop = conversation_admit(&end.hall, &end.c, copy, length, now);
+	const enum pg_drop drop = delivery_admit(&end.ctx, &end.c, copy, length, now);
 	if (drop != PG_DROP_NONE) {
 		require(drop < PG_DROPS && memcmp(&before, &end.c, sizeof(before)) == 0);
 		free(copy);
@@ -285,11 +286,11 @@ static bool opened(struct input *in)
 	}
 	model_datagram(kept, kept + length);
 	intake_begin(&intake, copy, length);
-	while (intake_next(&end.hall, &end.c, &intake, &message))
+	while (intake_next(&end.ctx, &end.c, &intake, &message))
 		deliver_expected(&message, n++);
 	require(n == model.n && intake.offence == model.offence);
 	if (length != 0)
-		conversation_owe(&end.hall, &end.c, now);
+		delivery_owe(&end.ctx, &end.c, now);
 	free(copy);
 	return !intake.offence;
 }
@@ -299,7 +300,7 @@ static void acknowledged(struct input *in)
 	const uint64_t behind = number(in, 1);
 	const uint32_t bits = number(in, 4);
 
-	conversation_acknowledged(&end.hall, &end.c, end.counter, (uint32_t)(end.counter - behind), bits, now);
+	delivery_acknowledged(&end.ctx, &end.c, end.counter, (uint32_t)(end.counter - behind), bits, now);
 }
 
 static void queue(struct input *in)
@@ -317,7 +318,7 @@ static void queue(struct input *in)
 		.length = length,
 	};
 	const uint32_t before = end.c.out.messages;
-	const enum pg_loss loss = conversation_queue(&end.hall, &end.c, &message, now);
+	const enum pg_loss loss = delivery_queue(&end.ctx, &end.c, &message, now);
 
 	require(end.c.out.messages == before + (loss == PG_LOSS_NONE));
 	require(loss == PG_LOSS_NONE || end.stats.lost[loss] != 0);
@@ -350,9 +351,9 @@ static bool fill(struct input *in)
 	const uint32_t asked = number(in, 2);
 	const uint16_t room = asked < end.room ? (uint16_t)asked : end.room;
 	uint8_t *body = malloc(room != 0 ? room : 1);
-	const bool owed = end.c.owed != 0, due = conversation_due(&end.c) <= now;
-	const uint16_t length = conversation_fill(&end.hall, &end.c, ++end.counter, now, body, room);
-	const bool gave_up = conversation_gave_up(&end.c);
+	const bool owed = end.c.owed != 0, due = delivery_due(&end.c) <= now;
+	const uint16_t length = delivery_fill(&end.ctx, &end.c, ++end.counter, now, body, room);
+	const bool gave_up = delivery_gave_up(&end.c);
 
 	require(length <= room && end.c.owed == 0);
 	check_packet(body, body + length);
@@ -392,7 +393,7 @@ static void open_end(uint8_t settings)
 				     settings & SMALL_DATAGRAMS ? SESSION_DATAGRAM_MIN : SESSION_DATAGRAM_MAX);
 	if (!compressor)
 		compressor = compressor_new(6);
-	end.hall.compressor = compressor;
+	end.ctx.compressor = compressor;
 	end.rules.queue_bytes = settings & LITTLE_MEMORY ? 30 * POOL_BLOCK : 256 * 1024;
 	end.rules.message_rate[PG_REQUEST_SKILL] = rate_make(1, 3, TALK_HZ);
 	for (unsigned type = 0; type < PG_COMPRESSIBLE; type++)
@@ -418,7 +419,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		}
 	}
 	finish();
-	end.hall.compressor = NULL;
+	end.ctx.compressor = NULL;
 	talk_close(&end);
 	return 0;
 }

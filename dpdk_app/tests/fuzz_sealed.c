@@ -368,8 +368,8 @@ static void start_process(struct table *t)
 		struct session_shard *shard = house->shard[0];
 
 		for (uint32_t slot = 0; slot < CAPACITY; slot++)
-			conversation_end(&shard->hall, store_conversation(&house->store, slot), PG_LOSS_CLOSED);
-		require(shard->hall.pool->used == 1 || shard->hall.pool->used == 0);
+			delivery_end(&shard->ctx, store_delivery(&house->store, slot), PG_LOSS_CLOSED);
+		require(shard->ctx.pool->used == 1 || shard->ctx.pool->used == 0);
 		house_restart_in_place(house);
 	}
 }
@@ -383,7 +383,7 @@ static void end(struct table *t)
 		for (uint32_t slot = 0; slot < CAPACITY; slot++)
 			if (record_owner(&shard->store->records[slot]) == 0)
 				connection_close(shard, slot, SESSION_CLOSED_SHUTDOWN, t->world[k].house->now);
-		require(shard->hall.pool->used == 1 || shard->hall.pool->used == 0);
+		require(shard->ctx.pool->used == 1 || shard->ctx.pool->used == 0);
 		require(t->world[k].house->stats[0].connected == 0 && shard->wheel.scheduled == 0);
 	}
 }

@@ -117,7 +117,7 @@ uint32_t house_restart_in_place(struct house *house)
 	for (unsigned worker = 0; worker < HOUSE_SHARDS; worker++) {
 		struct session_shard *shard = house->shard[worker];
 
-		memset(house->message_memory[worker], 0, (shard->hall.pool->touched + 1) * (size_t)POOL_BLOCK);
+		memset(house->message_memory[worker], 0, (shard->ctx.pool->touched + 1) * (size_t)POOL_BLOCK);
 		message_pool_init(house->message_memory[worker], MESSAGE_BYTES);
 		memset(&shard->connections, 0, sizeof(shard->connections));
 		house->stats[worker].messages.memory_used = 0;

@@ -289,7 +289,7 @@ def listed(*, events: bool) -> Iterator[tuple[int, bytes]]:
 
 
 def conversations() -> dict[str, bytes]:
-    """Steps of conversations: what arrives, what is sent, and what becomes of it."""
+    """Steps of deliveries: what arrives, what is sent, and what becomes of it."""
     fill, later = struct.pack("<BH", FILL, 1400), struct.pack("<BH", WAIT, 150)
     acknowledged = struct.pack("<BBI", TOLD, 0, 0xFFFFFFFF)
     move = said(1, struct.pack("<6f", 1, 2, 3, -1, 0, 0.5))

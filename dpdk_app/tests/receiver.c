@@ -30,8 +30,8 @@ int open_ends(UNUSED void **state)
 
 static void close_end(struct talk_end *end)
 {
-	conversation_end(&end->hall, &end->c, PG_LOSS_CLOSED);
-	assert_int_equal(message_pool_free_bytes(end->hall.pool), 1 << 20);
+	delivery_end(&end->ctx, &end->c, PG_LOSS_CLOSED);
+	assert_int_equal(message_pool_free_bytes(end->ctx.pool), 1 << 20);
 	talk_close(end);
 }
 
@@ -56,8 +56,8 @@ enum pg_drop take(struct talk_end *end)
 {
 	const size_t size = offsetof(struct talk_packet, body) + datagram.length;
 	struct talk_packet *packet = malloc(size); // no longer: who reads behind it is found
-	const struct conversation before = end->c;
-	const uint32_t used = end->hall.pool->used;
+	const struct delivery before = end->c;
+	const uint32_t used = end->ctx.pool->used;
 
 	memset(packet, 0, offsetof(struct talk_packet, body));
 	packet->counter = end->replay.newest + 1;
@@ -65,8 +65,8 @@ enum pg_drop take(struct talk_end *end)
 	memcpy(packet->body, datagram.bytes, datagram.length);
 	if (!talk_take(end, packet, T)) {
 		assert_memory_equal(&before, &end->c, sizeof(before));
-		assert_int_equal(used, end->hall.pool->used);
-		assert_int_equal(end->hall.pool->reserved, 0);
+		assert_int_equal(used, end->ctx.pool->used);
+		assert_int_equal(end->ctx.pool->reserved, 0);
 	}
 	free(packet);
 	datagram.length = 0;

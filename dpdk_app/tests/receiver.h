@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// receiver.h: both ends of a conversation, datagrams that are written to them by hand, and what they deliver.
+// receiver.h: both ends of a delivery, datagrams that are written to them by hand, and what they deliver.
 
 #ifndef POLLGATE_TESTS_RECEIVER_H
 #define POLLGATE_TESTS_RECEIVER_H

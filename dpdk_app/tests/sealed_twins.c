@@ -75,8 +75,8 @@ static void twin_open(struct twin *twin, struct house *house, const struct begin
 	twin->gate.arrivals = &house->stats[0].received;
 	told_open(&twin->told, &house->store);
 	twin->listener = (struct acknowledged_listener){told_write_down, &twin->told};
-	house->shard[0]->hall.listener = &twin->listener;
-	house->shard[0]->hall.listeners = 1;
+	house->shard[0]->ctx.listener = &twin->listener;
+	house->shard[0]->ctx.listeners = 1;
 }
 
 void twins_speak(struct twins *t, uint32_t sealed)
@@ -139,7 +139,7 @@ static void check_level(void (*check)(struct twins *t), const struct beginning *
 
 		check_books(twin);
 		told_close(&twin->told);
-		twin->house->shard[0]->hall.listeners = 0;
+		twin->house->shard[0]->ctx.listeners = 0;
 		rig_close(twin->rig);
 	}
 	free(t);
@@ -173,11 +173,11 @@ static void give(struct twin *twin, const struct twins *t, struct burst *burst, 
 	twin->rig->path->run[twin->rig->rx_offload][twin->rig->tx_offload](&twin->gate, burst, t->n, twin->house->now);
 }
 
-/// All that players, the operator and another worker can ever see of a conversation.
+/// All that players, the operator and another worker can ever see of a delivery.
 static void check_conversations(const struct session_store *a, const struct session_store *b)
 {
 	for (uint32_t slot = 0; slot < TWINS_CAPACITY; slot++) {
-		const struct conversation *x = store_conversation(a, slot), *y = store_conversation(b, slot);
+		const struct delivery *x = store_delivery(a, slot), *y = store_delivery(b, slot);
 
 		assert_int_equal(x->wake, y->wake);
 		assert_int_equal(x->owed, y->owed);
@@ -185,7 +185,7 @@ static void check_conversations(const struct session_store *a, const struct sess
 			assert_int_equal(x->owing, y->owing);
 		assert_int_equal(x->hears, y->hears);
 		assert_memory_equal(x->conforms_at, y->conforms_at, sizeof(x->conforms_at));
-		assert_int_equal(conversation_undelivered(x), conversation_undelivered(y));
+		assert_int_equal(delivery_undelivered(x), delivery_undelivered(y));
 		assert_memory_equal(x->in.window, y->in.window, sizeof(x->in.window));
 		assert_memory_equal(x->out.window, y->out.window, sizeof(x->out.window));
 		assert_int_equal(a->links[slot].due, b->links[slot].due);
@@ -204,7 +204,7 @@ static void check_alike(const struct twins *t)
 	assert_true(told_alike(&t->twin[WITH].told, &t->twin[WITHOUT].told));
 	assert_int_equal(x->outbox.count, y->outbox.count);
 	assert_int_equal(x->wheel.scheduled, y->wheel.scheduled);
-	assert_int_equal(x->hall.pool->used, y->hall.pool->used);
+	assert_int_equal(x->ctx.pool->used, y->ctx.pool->used);
 }
 
 /// An answer is a whole frame to who asked.

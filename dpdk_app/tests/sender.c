@@ -17,8 +17,8 @@ int open_gate(UNUSED void **state)
 
 int close_gate(UNUSED void **state)
 {
-	conversation_end(&gate.hall, &gate.c, PG_LOSS_CLOSED);
-	assert_int_equal(message_pool_free_bytes(gate.hall.pool), 1 << 20);
+	delivery_end(&gate.ctx, &gate.c, PG_LOSS_CLOSED);
+	assert_int_equal(message_pool_free_bytes(gate.ctx.pool), 1 << 20);
 	talk_close(&gate);
 	return 0;
 }
@@ -78,5 +78,5 @@ void fill(uint64_t now)
 
 void acknowledge(uint64_t newest, uint32_t bits, uint64_t now)
 {
-	conversation_acknowledged(&gate.hall, &gate.c, gate.counter, (uint32_t)newest, bits, now);
+	delivery_acknowledged(&gate.ctx, &gate.c, gate.counter, (uint32_t)newest, bits, now);
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// sender.h: a gateway's end of a conversation, with what it is given to say, and the packet that it fills.
+// sender.h: a gateway's end of a delivery, with what it is given to say, and the packet that it fills.
 
 #ifndef POLLGATE_TESTS_SENDER_H
 #define POLLGATE_TESTS_SENDER_H

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// talk.c: two ends that talk: what surrounds a conversation, without cryptography.
+// talk.c: two ends that talk: what surrounds a delivery, without cryptography.
 
 #include "talk.h"
 
@@ -23,24 +23,24 @@ void talk_open_without_compressor(struct talk_end *end, bool gateway, size_t mem
 		.room = (uint16_t)(max_datagram - SESSION_SEALED_MIN),
 	};
 	end->memory = aligned_alloc(CACHE_LINE, message_pool_size(memory));
-	end->hall = (struct conversation_hall){
+	end->ctx = (struct delivery_context){
 		.rules = &end->rules,
 		.pool = message_pool_init(end->memory, memory),
 		.stats = &end->stats,
 		.gateway = gateway,
 	};
-	conversation_begin(&end->c, 0, end->room);
+	delivery_begin(&end->c, 0, end->room);
 }
 
 void talk_open(struct talk_end *end, bool gateway, size_t memory, uint16_t max_datagram)
 {
 	talk_open_without_compressor(end, gateway, memory, max_datagram);
-	end->hall.compressor = compressor_new(6);
+	end->ctx.compressor = compressor_new(6);
 }
 
 void talk_close(struct talk_end *end)
 {
-	compressor_free(end->hall.compressor);
+	compressor_free(end->ctx.compressor);
 	free(end->memory);
 }
 
@@ -49,7 +49,7 @@ void talk_fill(struct talk_end *end, struct talk_packet *packet, uint64_t now)
 	packet->counter = ++end->counter;
 	packet->ack = end->taken;
 	packet->ack_bits = end->taken_bits;
-	packet->length = conversation_fill(&end->hall, &end->c, packet->counter, now, packet->body, end->room);
+	packet->length = delivery_fill(&end->ctx, &end->c, packet->counter, now, packet->body, end->room);
 }
 
 static void taken_mark(struct talk_end *end, uint64_t counter)
@@ -74,38 +74,38 @@ bool talk_take(struct talk_end *end, const struct talk_packet *packet, uint64_t 
 	if (!replay_fresh(&end->replay, packet->counter))
 		return false;
 	replay_mark(&end->replay, packet->counter);
-	conversation_acknowledged(&end->hall, &end->c, end->counter, (uint32_t)packet->ack, packet->ack_bits, now);
-	end->drop = conversation_admit(&end->hall, &end->c, packet->body, packet->length, now);
+	delivery_acknowledged(&end->ctx, &end->c, end->counter, (uint32_t)packet->ack, packet->ack_bits, now);
+	end->drop = delivery_admit(&end->ctx, &end->c, packet->body, packet->length, now);
 	if (end->drop != PG_DROP_NONE)
 		return false;
 	intake_begin(&intake, packet->body, packet->length);
-	while (intake_next(&end->hall, &end->c, &intake, &message)) {
+	while (intake_next(&end->ctx, &end->c, &intake, &message)) {
 		if (end->deliver)
 			end->deliver(end->context, end, &message);
 	}
 	end->offence |= intake.offence;
 	taken_mark(end, packet->counter);
 	if (packet->length != 0)
-		conversation_owe(&end->hall, &end->c, now);
+		delivery_owe(&end->ctx, &end->c, now);
 	return true;
 }
 
 enum pg_loss talk_say(struct talk_end *end, struct talk_say say, uint64_t now)
 {
-	const uint8_t bulk = end->hall.gateway ? SESSION_BULK_EVENT : SESSION_BULK;
+	const uint8_t bulk = end->ctx.gateway ? SESSION_BULK_EVENT : SESSION_BULK;
 
-	return conversation_queue(&end->hall, &end->c,
-				  &(struct outgoing){
-					  .type = say.type != 0 ? say.type : bulk,
-					  .channel = say.channel,
-					  .reliable = say.reliable,
-					  .priority = say.priority,
-					  .receipt = say.receipt,
-					  .sender = 7,
-					  .body = say.body,
-					  .length = say.length,
-				  },
-				  now);
+	return delivery_queue(&end->ctx, &end->c,
+			      &(struct outgoing){
+				      .type = say.type != 0 ? say.type : bulk,
+				      .channel = say.channel,
+				      .reliable = say.reliable,
+				      .priority = say.priority,
+				      .receipt = say.receipt,
+				      .sender = 7,
+				      .body = say.body,
+				      .length = say.length,
+			      },
+			      now);
 }
 
 uint16_t talk_write(uint8_t *out, struct talk_raw raw)

@@ -5,7 +5,7 @@
 #define POLLGATE_TESTS_TALK_H
 
 #include "crypto/replay.h"
-#include "delivery/conversation.h"
+#include "delivery/delivery.h"
 
 #define TALK_HZ 1000000U // a cycle is a microsecond
 #define TALK_MS 1000U
@@ -20,12 +20,12 @@ struct talk_packet {
 	uint8_t body[TALK_DATAGRAM];
 };
 
-/// One end: what lane or client keep beside a conversation, and the conversation.
+/// One end: what lane or client keep beside a delivery, and the delivery.
 struct talk_end {
 	struct delivery_rules rules;
 	struct pg_message_stats stats;
-	struct conversation_hall hall;
-	struct conversation c;
+	struct delivery_context ctx;
+	struct delivery c;
 	void *memory;
 	size_t memory_bytes;
 	uint16_t room;

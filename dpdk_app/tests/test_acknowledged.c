@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // test_acknowledged.c: who listens is told of each of our datagrams that the peer has, once, whatever becomes of the headers
-// that say so: against a set of all that were ever named, and in a conversation over a network that loses, doubles and
+// that say so: against a set of all that were ever named, and in a delivery over a network that loses, doubles and
 // reorders.
 
 #include "unit.h"
@@ -100,7 +100,7 @@ static void no_counter_before_the_first_is_told(void **state UNUSED)
 	assert_int_equal(acknowledged_take(&a, 33, UINT32_MAX).packets, (1ULL << 33) - 1);
 }
 
-// ---------------------------------------------------------------- in a conversation
+// ---------------------------------------------------------------- in a delivery
 
 struct conversing {
 	struct talk_end gate, client;
@@ -123,9 +123,9 @@ static void converse_open(struct conversing *t, uint64_t *counted, uint64_t base
 	told_from(&t->book, 3, base);
 	t->listener[0] = (struct acknowledged_listener){told_write_down, &t->book};
 	t->listener[1] = (struct acknowledged_listener){count, counted};
-	t->gate.hall.listener = t->listener;
-	t->gate.hall.listeners = 2;
-	conversation_begin(&t->gate.c, 3, t->gate.room);
+	t->gate.ctx.listener = t->listener;
+	t->gate.ctx.listeners = 2;
+	delivery_begin(&t->gate.c, 3, t->gate.room);
 	t->gate.c.acknowledged = (struct acknowledged){base, UINT64_MAX};
 	t->gate.counter = t->client.replay.newest = t->client.taken = base;
 }

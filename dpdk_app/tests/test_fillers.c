@@ -12,7 +12,7 @@
 #define WHO 9
 #define HEAD ((uint32_t)sizeof(struct session_message))
 
-/// A filler of the hall: messages of one mark, as long and as many as it is set.
+/// A filler of the context: messages of one mark, as long and as many as it is set.
 struct marker {
 	uint8_t mark;
 	uint32_t length;  // of each body
@@ -59,10 +59,10 @@ static void use(unsigned n)
 {
 	for (unsigned i = 0; i < n; i++)
 		fillers[i] = (struct filler){marker_fill, marker_due, &marker[i]};
-	gate.hall.filler = fillers;
-	gate.hall.fillers = n;
-	conversation_end(&gate.hall, &gate.c, PG_LOSS_CLOSED);
-	conversation_begin(&gate.c, WHO, gate.room);
+	gate.ctx.filler = fillers;
+	gate.ctx.fillers = n;
+	delivery_end(&gate.ctx, &gate.c, PG_LOSS_CLOSED);
+	delivery_begin(&gate.c, WHO, gate.room);
 }
 
 static void say(const char *mark, bool reliable, enum priority priority, uint64_t now)
@@ -98,10 +98,10 @@ static void test_repetitions_urgent_normal_and_bulk_come_before_the_halls_in_the
 	marker[0] = (struct marker){.mark = 'x', .length = 1, .left = 2, .due = T + 200 * TALK_MS};
 	marker[1] = (struct marker){.mark = 'y', .length = 1, .left = 1, .due = T};
 	use(2);
-	gate.hall.fillers = 0; // the first datagram is without them
+	gate.ctx.fillers = 0; // the first datagram is without them
 	say("r", true, PRIORITY_BULK, T);
 	fill(T + 5 * TALK_MS);
-	gate.hall.fillers = 2;
+	gate.ctx.fillers = 2;
 	say("b", false, PRIORITY_BULK, T + 200 * TALK_MS);
 	say("n", false, PRIORITY_NORMAL, T + 200 * TALK_MS);
 	say("u", false, PRIORITY_URGENT, T + 200 * TALK_MS);
@@ -131,7 +131,7 @@ static void test_the_room_is_used_to_its_last_byte_and_no_further(UNUSED void **
 	for (uint32_t over = 0; over < 2; over++) {
 		marker[0] = (struct marker){.mark = 'x', .length = gate.room - HEAD + over, .left = 1, .due = T};
 		use(1);
-		conversation_refill(&gate.hall, &gate.c);
+		delivery_refill(&gate.ctx, &gate.c);
 		fill(T);
 		assert_int_equal(packet.length, over ? 0 : gate.room);
 	}
@@ -154,50 +154,50 @@ static void test_a_datagram_is_due_when_a_filler_has_something(UNUSED void **sta
 {
 	marker[0] = (struct marker){.mark = 'x', .length = 1, .left = 1, .due = T + 50};
 	use(1);
-	assert_true(conversation_due(&gate.c) == UINT64_MAX); // nobody has asked it yet
-	conversation_refill(&gate.hall, &gate.c);
-	assert_int_equal(conversation_due(&gate.c), T + 50);
+	assert_true(delivery_due(&gate.c) == UINT64_MAX); // nobody has asked it yet
+	delivery_refill(&gate.ctx, &gate.c);
+	assert_int_equal(delivery_due(&gate.c), T + 50);
 	say("b", false, PRIORITY_BULK, T); // is not due before
-	assert_int_equal(conversation_due(&gate.c), T + 50);
+	assert_int_equal(delivery_due(&gate.c), T + 50);
 	fill(T + 50);
 	assert_string_equal(marks(), "bx");
-	assert_true(conversation_due(&gate.c) == UINT64_MAX);
-	assert_true(conversation_quiet(&gate.c));
+	assert_true(delivery_due(&gate.c) == UINT64_MAX);
+	assert_true(delivery_quiet(&gate.c));
 }
 
 static void test_one_with_nothing_to_write_is_not_asked_where_all_is_quiet(UNUSED void **state)
 {
 	marker[0] = (struct marker){.left = 0};
 	use(1);
-	conversation_owe(&gate.hall, &gate.c, T);
-	assert_int_equal(conversation_due(&gate.c), T + 25 * TALK_MS);
+	delivery_owe(&gate.ctx, &gate.c, T);
+	assert_int_equal(delivery_due(&gate.c), T + 25 * TALK_MS);
 	fill(T + 25 * TALK_MS);
 	assert_int_equal(packet.length, 0);
 	assert_int_equal(marker[0].asked, 0);
-	assert_true(conversation_due(&gate.c) == UINT64_MAX);
+	assert_true(delivery_due(&gate.c) == UINT64_MAX);
 }
 
 static void test_who_did_not_get_all_it_had_into_a_datagram_makes_another_due_at_once(UNUSED void **state)
 {
 	marker[0] = (struct marker){.mark = 'x', .length = 900, .left = 3, .due = T};
 	use(1);
-	conversation_refill(&gate.hall, &gate.c);
+	delivery_refill(&gate.ctx, &gate.c);
 	for (unsigned i = 0; i < 3; i++) {
-		assert_int_equal(conversation_due(&gate.c), T);
+		assert_int_equal(delivery_due(&gate.c), T);
 		fill(T);
 		assert_int_equal(packet.length, HEAD + 900);
 	}
-	assert_true(conversation_due(&gate.c) == UINT64_MAX);
+	assert_true(delivery_due(&gate.c) == UINT64_MAX);
 }
 
 // ---------------------------------------------------------------- fairness
 
-/// Each time as much is queued as leaves, so that the conversation alone could fill every datagram.
+/// Each time as much is queued as leaves, so that the delivery alone could fill every datagram.
 static void keep_full(uint64_t now)
 {
 	static const uint8_t body[1200] = {[1199] = 'm'};
 
-	while (conversation_undelivered(&gate.c) < 3)
+	while (delivery_undelivered(&gate.c) < 3)
 		assert_int_equal(
 			talk_say(&gate,
 				 (struct talk_say){.body = body, .length = sizeof(body), .priority = PRIORITY_NORMAL},
@@ -286,7 +286,7 @@ static uint64_t digest_of(uint64_t seed)
 				       now);
 		if (other->counter != 0 && chance >> 40 & 3)
 			talk_take(&end[shard], other, now);
-		if (now < conversation_due(&end[shard].c))
+		if (now < delivery_due(&end[shard].c))
 			continue;
 		talk_fill(&end[shard], one, now);
 		for (unsigned i = 0; i < one->length; i++)
@@ -295,7 +295,7 @@ static uint64_t digest_of(uint64_t seed)
 	}
 	for (unsigned shard = 0; shard < 2; shard++) {
 		assert_true(end[shard].stats.resent > 10);
-		conversation_end(&end[shard].hall, &end[shard].c, PG_LOSS_CLOSED);
+		delivery_end(&end[shard].ctx, &end[shard].c, PG_LOSS_CLOSED);
 		talk_close(&end[shard]);
 	}
 	return digest;

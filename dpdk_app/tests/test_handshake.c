@@ -294,7 +294,7 @@ static void a_session_for_once_is_consumed_by_its_first_connection(void **state 
 static void a_worker_without_memory_for_messages_is_full(void **state UNUSED)
 {
 	struct player player = house_issue(house, 7, 600, false);
-	struct message_pool *pool = house->shard[0]->hall.pool;
+	struct message_pool *pool = house->shard[0]->ctx.pool;
 	uint8_t datagram[PLAYER_BUFFER];
 	const uint32_t used = pool->used;
 	const uint16_t length = house_ask(house, 0, &player, datagram);

@@ -65,8 +65,7 @@ static void begin_at(struct twins *t, uint64_t counter)
 		struct twin *twin = &t->twin[k];
 
 		house_record(twin->house, &t->player[SENDER])->tx_counter = counter;
-		store_conversation(&twin->house->store, slot)->acknowledged =
-			(struct acknowledged){counter, UINT64_MAX};
+		store_delivery(&twin->house->store, slot)->acknowledged = (struct acknowledged){counter, UINT64_MAX};
 		twin->told.of[slot].connections = house_record(twin->house, &t->player[SENDER])->connections;
 		told_from(&twin->told, slot, counter);
 	}
@@ -180,11 +179,11 @@ static void check_other_kinds(struct twins *t)
 	struct letter blow = a_blow(t->player[SENDER].id, SESSION_MESSAGE_RELIABLE, 0);
 
 	run_letter(t, SENDER, &blow);
-	assert_true(conversation_holds_messages(store_conversation(&t->twin[WITH].house->store, slot)));
+	assert_true(delivery_holds_messages(store_delivery(&t->twin[WITH].house->store, slot)));
 	letter.ack = true;
 	assert_int_equal(run_letter(t, SENDER, &letter)->result, PG_DROP_BAD_PATH_RESPONSE);
 	assert_true(told_has(&t->twin[WITH].told, slot, t->player[SENDER].newest));
-	assert_false(conversation_holds_messages(store_conversation(&t->twin[WITH].house->store, slot)));
+	assert_false(delivery_holds_messages(store_delivery(&t->twin[WITH].house->store, slot)));
 	assert_int_equal(house_record(t->twin[WITH].house, &t->player[SENDER])->undelivered, 0);
 }
 

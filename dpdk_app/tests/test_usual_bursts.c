@@ -122,7 +122,7 @@ static bool one_in(struct storm *s, uint32_t n)
 static unsigned next_id(struct storm *s, unsigned player)
 {
 	const struct house *house = s->t->twin[WITH].house;
-	const struct conversation *c = store_conversation(&house->store, house_slot(house, &s->t->player[player]));
+	const struct delivery *c = store_delivery(&house->store, house_slot(house, &s->t->player[player]));
 
 	return c->in.window[0].oldest + s->said[player]++ + one_in(s, 8);
 }

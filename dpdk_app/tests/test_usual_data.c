@@ -162,7 +162,7 @@ static void check_lengths(struct twins *t)
 				struct letter letter = a_message(types[i], flags, i + length, zeros, (uint16_t)length);
 
 				if (length <= 24) // exactly 28 bytes, whatever the message says of itself
-					letter.length = CONVERSATION_MOVE_LEN;
+					letter.length = DELIVERY_MOVE_LEN;
 				run_letter(t, SENDER, &letter);
 				if (!is_connected(t, SENDER)) { // the sender broke the protocol
 					let_pass(t, 5);
@@ -181,10 +181,10 @@ static void check_several(struct twins *t)
 {
 	struct letter letter = no_message(true);
 
-	for (unsigned n = 1; n <= LONGEST / CONVERSATION_MOVE_LEN; n++) {
+	for (unsigned n = 1; n <= LONGEST / DELIVERY_MOVE_LEN; n++) {
 		const struct letter movement = a_movement(true);
-		memcpy(letter.body + (n - 1) * CONVERSATION_MOVE_LEN, movement.body, CONVERSATION_MOVE_LEN);
-		letter.length = (uint16_t)(n * CONVERSATION_MOVE_LEN);
+		memcpy(letter.body + (n - 1) * DELIVERY_MOVE_LEN, movement.body, DELIVERY_MOVE_LEN);
+		letter.length = (uint16_t)(n * DELIVERY_MOVE_LEN);
 		assert_int_equal(run_letter(t, SENDER, &letter)->result, PG_DROP_NONE);
 	}
 	check_all_in_lane(t);
@@ -199,7 +199,7 @@ static void several_movements_in_one_datagram_are_taken(void **state UNUSED)
 static void check_conversations(struct twins *t)
 {
 	const struct house *house = t->twin[WITH].house;
-	const struct conversation *c = store_conversation(&house->store, house_slot(house, &t->player[SENDER]));
+	const struct delivery *c = store_delivery(&house->store, house_slot(house, &t->player[SENDER]));
 	uint64_t seed = 23;
 	unsigned id = 0, restless = 0;
 
@@ -214,7 +214,7 @@ static void check_conversations(struct twins *t)
 									no_message(random_below(&seed, 2));
 
 			letter.ack = random_below(&seed, 3);
-			restless += !conversation_quiet(c);
+			restless += !delivery_quiet(c);
 			add_letter(t, SENDER, &letter);
 			if (random_below(&seed, 3) == 0)
 				run(t);

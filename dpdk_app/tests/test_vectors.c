@@ -9,7 +9,7 @@
 
 #include "crypto/replay.h"
 #include "crypto/secrets.h"
-#include "delivery/conversation.h"
+#include "delivery/delivery.h"
 #include "rig.h"
 #include "session_vectors.h"
 
@@ -135,9 +135,9 @@ static void headers_lie_where_the_structures_say(void **state UNUSED)
 }
 
 /// Does a gateway that has just connected take a DATA with these messages?
-static bool is_taken(struct conversation_hall *hall, struct vector_bytes secret)
+static bool is_taken(struct delivery_context *ctx, struct vector_bytes secret)
 {
-	struct conversation *c = zeroed_lines(conversation_size());
+	struct delivery *c = zeroed_lines(delivery_size());
 	uint8_t *body = malloc(secret.n ? secret.n : 1); // of exactly its size
 	struct delivered delivered;
 	struct intake intake;
@@ -145,15 +145,15 @@ static bool is_taken(struct conversation_hall *hall, struct vector_bytes secret)
 
 	assert_non_null(body);
 	memcpy(body, secret.at, secret.n);
-	conversation_begin(c, 0, SESSION_DATAGRAM_MAX - SESSION_SEALED_MIN);
-	taken = conversation_admit(hall, c, body, (uint16_t)secret.n, 1000) == PG_DROP_NONE;
+	delivery_begin(c, 0, SESSION_DATAGRAM_MAX - SESSION_SEALED_MIN);
+	taken = delivery_admit(ctx, c, body, (uint16_t)secret.n, 1000) == PG_DROP_NONE;
 	if (taken) {
 		intake_begin(&intake, body, (uint16_t)secret.n);
-		while (intake_next(hall, c, &intake, &delivered))
+		while (intake_next(ctx, c, &intake, &delivered))
 			;
 		taken = !intake.offence;
 	}
-	conversation_end(hall, c, PG_LOSS_CLOSED);
+	delivery_end(ctx, c, PG_LOSS_CLOSED);
 	free(body);
 	free(c);
 	return taken;
@@ -164,7 +164,7 @@ static void messages_are_taken_or_refused_alike(void **state UNUSED)
 	static const struct delivery_rules rules = {.tsc_hz = RIG_HZ, .queue_bytes = 65536, .resends = 3};
 	void *memory = zeroed_lines(message_pool_size(POOL_BYTES));
 	struct pg_message_stats stats = {0};
-	struct conversation_hall hall = {
+	struct delivery_context ctx = {
 		.rules = &rules,
 		.pool = message_pool_init(memory, POOL_BYTES),
 		.compressor = compressor_new(6),
@@ -173,9 +173,9 @@ static void messages_are_taken_or_refused_alike(void **state UNUSED)
 	};
 
 	for (size_t i = 0; i < COUNT(vector_data); i++)
-		if (is_taken(&hall, vector_data[i].secret) != vector_data[i].valid)
+		if (is_taken(&ctx, vector_data[i].secret) != vector_data[i].valid)
 			fail_msg("%s: %s", vector_data[i].name, vector_data[i].valid ? "was refused" : "was taken");
-	compressor_free(hall.compressor);
+	compressor_free(ctx.compressor);
 	free(memory);
 }
 

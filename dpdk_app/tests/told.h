@@ -7,7 +7,7 @@
 #include "delivery/acknowledged.h"
 #include "session/store.h"
 
-#define TOLD_WHO 32         // so many conversations at most
+#define TOLD_WHO 32         // so many deliveries at most
 #define TOLD_SPAN (1 << 16) // counters around `base` that are remembered of each
 
 struct told_of {
@@ -34,7 +34,7 @@ void told_from(struct told_book *book, uint32_t who, uint64_t base);
 
 bool told_has(const struct told_book *book, uint32_t who, uint64_t counter);
 
-/// Was the same told of every conversation, in the same order?
+/// Was the same told of every delivery, in the same order?
 bool told_alike(const struct told_book *a, const struct told_book *b);
 
 #endif

@@ -34,7 +34,7 @@ _STATE_DIRECTORY_BYTES = 768
 _STATE_HEADER_BYTES = 64  # of each of its sections
 _SESSION_BYTES = 64
 _ISSUED_BYTES = 256
-_CONNECTION_BYTES = 3281  # two prepared AES-GCM keys, a conversation, the way back, when it is due
+_CONNECTION_BYTES = 3281  # two prepared AES-GCM keys, a delivery, the way back, when it is due
 _PLAYER_PLACES_MIN = 8
 _LINE_BYTES = 64
 

@@ -119,7 +119,7 @@ def test_what_the_one_file_has_of_the_lists_is_what_the_gateway_has(
     numbers += [f"sizeof(struct pg_{name}_stats)" for name in ("message", "worker", "port", "pool")]
     source = tmp_path / "lists.c"
     source.write_text(
-        '#include "pollgate.h"\n#include "wire/session.h"\n#include "delivery/hall.h"\n\n'
+        '#include "pollgate.h"\n#include "wire/session.h"\n#include "delivery/context.h"\n\n'
         '#include "none.h"\n#include <stdio.h>\n\n'
         "void pgc_print(void)\n{\n"
         + "".join(f'\tprintf("%s: %zu\\n", "{number}", (size_t)({number}));\n' for number in numbers)

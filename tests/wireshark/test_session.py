@@ -312,7 +312,7 @@ def test_keys_that_cannot_be_are_told(tmp_path: Path, option: str, sentence: str
 # ---------------------------------------------------------------- a whole conversation
 
 
-def test_conversation_with_losses_and_a_reconnection_is_opened_whole(tmp_path: Path) -> None:
+def test_delivery_with_losses_and_a_reconnection_is_opened_whole(tmp_path: Path) -> None:
     gateway = ModelGateway(Random(1).randbytes)
     internet = Internet(gateway, Weather(loss=0.1, doubling=0.1, delay_s=(0.005, 0.06)), 3)
     wire: list[Datagram] = []

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// test_conversation_order.c: reliable messages that a conversation takes: each once, in order, whole.
+// test_delivery_order.c: reliable messages that a delivery takes: each once, in order, whole.
 
 #include "unit.h"
 
@@ -20,12 +20,12 @@ static void test_channels_in_order_wait_and_the_other_does_not(UNUSED void **sta
 			assert_int_equal(got.n, channel == SESSION_CHANNEL_UNORDERED ? i : 0);
 			put(bulk(channel, ids[i]));
 			assert_int_equal(take(&gate), PG_DROP_NONE);
-			assert_int_equal(conversation_holds_messages(&gate.c), i != 3);
+			assert_int_equal(delivery_holds_messages(&gate.c), i != 3);
 		}
 		assert_int_equal(got.n, 4);
 		assert_memory_equal(got.first, channel == SESSION_CHANNEL_UNORDERED ? unordered : ordered, 4);
 	}
-	assert_int_equal(gate.hall.pool->used, 0);
+	assert_int_equal(gate.ctx.pool->used, 0);
 }
 
 static void test_what_was_delivered_is_not_delivered_again(UNUSED void **state)
@@ -52,7 +52,7 @@ static void test_what_waits_is_kept_once(UNUSED void **state)
 	put(bulk(1, 5));
 	assert_int_equal(take(&gate), PG_DROP_NONE);
 	assert_int_equal(gate.stats.duplicates, 2);
-	assert_int_equal(gate.hall.pool->used, 2); // the message, and the page that names it
+	assert_int_equal(gate.ctx.pool->used, 2); // the message, and the page that names it
 }
 
 static void test_an_id_more_than_255_ahead_is_refused(UNUSED void **state)
@@ -88,7 +88,7 @@ static void test_a_whole_window_that_waits_is_delivered_when_its_first_comes(UNU
 	assert_int_equal(got.n, 257);
 	for (unsigned i = 0; i < 256; i++)
 		assert_int_equal(got.first[i], i);
-	assert_int_equal(gate.hall.pool->used, 0);
+	assert_int_equal(gate.ctx.pool->used, 0);
 }
 
 static void test_ids_go_on_where_they_were_after_a_restart(UNUSED void **state)
@@ -98,10 +98,10 @@ static void test_ids_go_on_where_they_were_after_a_restart(UNUSED void **state)
 	for (uint16_t id = 0; id < 3; id++)
 		put(bulk(1, id));
 	assert_int_equal(take(&gate), PG_DROP_NONE);
-	conversation_ids(&gate.c, tx, rx);
+	delivery_ids(&gate.c, tx, rx);
 	assert_int_equal(rx[1], 3);
-	conversation_begin(&gate.c, 0, gate.room);
-	conversation_resume(&gate.c, tx, rx);
+	delivery_begin(&gate.c, 0, gate.room);
+	delivery_resume(&gate.c, tx, rx);
 	put(bulk(1, 2));
 	put(bulk(1, 3));
 	assert_int_equal(take(&gate), PG_DROP_NONE);
@@ -147,20 +147,20 @@ static void test_a_promise_holds_while_messages_of_the_datagram_are_relayed(UNUS
 	struct delivered message;
 
 	gate.rules.queue_bytes = UINT32_MAX;
-	while (gate.hall.pool->blocks - gate.hall.pool->used > room)
+	while (gate.ctx.pool->blocks - gate.ctx.pool->used > room)
 		assert_int_equal(talk_say(&gate, (struct talk_say){.body = zeros, .length = 4}, T), PG_LOSS_NONE);
 	put(bulk(0, 0)); // delivered, and while it is, all memory is asked for
 	put(bulk(0, 2));
 	memcpy(packet.body, datagram.bytes, datagram.length);
-	assert_int_equal(conversation_admit(&gate.hall, &gate.c, packet.body, datagram.length, T), PG_DROP_NONE);
+	assert_int_equal(delivery_admit(&gate.ctx, &gate.c, packet.body, datagram.length, T), PG_DROP_NONE);
 	intake_begin(&intake, packet.body, datagram.length);
-	assert_true(intake_next(&gate.hall, &gate.c, &intake, &message));
+	assert_true(intake_next(&gate.ctx, &gate.c, &intake, &message));
 	for (uint32_t i = 0; i < room - 2; i++)
 		assert_int_equal(talk_say(&gate, (struct talk_say){.body = zeros, .length = 4}, T), PG_LOSS_NONE);
 	assert_int_equal(talk_say(&gate, (struct talk_say){.body = zeros, .length = 4}, T), PG_LOSS_NO_MEMORY);
-	assert_false(intake_next(&gate.hall, &gate.c, &intake, &message));
+	assert_false(intake_next(&gate.ctx, &gate.c, &intake, &message));
 	assert_false(intake.offence);
-	assert_int_equal(message_pool_free_bytes(gate.hall.pool), 0);
+	assert_int_equal(message_pool_free_bytes(gate.ctx.pool), 0);
 	datagram.length = 0;
 }
 
@@ -177,9 +177,9 @@ static void test_pieces_in_any_order_make_the_whole_once(UNUSED void **state)
 		assert_int_equal(got.n, 1);
 		assert_int_equal(got.length[0], 2000);
 		assert_false(gate.offence);
-		assert_false(conversation_holds_messages(&gate.c));
+		assert_false(delivery_holds_messages(&gate.c));
 	}
-	assert_int_equal(gate.hall.pool->used, 0);
+	assert_int_equal(gate.ctx.pool->used, 0);
 }
 
 static void test_a_piece_that_cannot_be_is_refused(UNUSED void **state)
@@ -217,8 +217,8 @@ static void offends(struct talk_raw raw, uint16_t index, uint16_t count)
 	assert_int_equal(take(&gate), PG_DROP_NONE);
 	assert_true(gate.offence);
 	assert_int_equal(got.n, 0);
-	conversation_end(&gate.hall, &gate.c, PG_LOSS_CLOSED);
-	conversation_begin(&gate.c, 0, gate.room);
+	delivery_end(&gate.ctx, &gate.c, PG_LOSS_CLOSED);
+	delivery_begin(&gate.c, 0, gate.room);
 	gate.offence = false;
 }
 
@@ -252,7 +252,7 @@ static void test_pieces_that_are_longer_than_a_body_may_be_are_an_offence(UNUSED
 	id++;
 	assert_int_equal(take_piece(0, id, id, 160, 1), PG_DROP_NONE);
 	assert_true(gate.offence);
-	assert_uint_in_range(gate.hall.pool->used * POOL_BLOCK, 65536, 65536 * 110 / 100);
+	assert_uint_in_range(gate.ctx.pool->used * POOL_BLOCK, 65536, 65536 * 110 / 100);
 }
 
 static void test_a_whole_that_is_not_what_its_type_says_is_an_offence(UNUSED void **state)

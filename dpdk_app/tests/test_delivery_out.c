@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// test_conversation_out.c: what a conversation sends: which messages share a packet, when they leave, how much may wait.
+// test_delivery_out.c: what a delivery sends: which messages share a packet, when they leave, how much may wait.
 
 #include "unit.h"
 
@@ -7,31 +7,31 @@
 
 // ---------------------------------------------------------------- batches
 
-static void test_nothing_is_due_in_a_conversation_that_is_all_zero(UNUSED void **state)
+static void test_nothing_is_due_in_a_delivery_that_is_all_zero(UNUSED void **state)
 {
-	static const struct conversation nothing;
+	static const struct delivery nothing;
 
-	assert_true(conversation_due(&nothing) == UINT64_MAX);
-	assert_true(conversation_quiet(&nothing));
-	assert_false(conversation_holds_messages(&nothing));
-	assert_false(conversation_gave_up(&nothing));
-	assert_int_equal(conversation_size() % CACHE_LINE, 0);
+	assert_true(delivery_due(&nothing) == UINT64_MAX);
+	assert_true(delivery_quiet(&nothing));
+	assert_false(delivery_holds_messages(&nothing));
+	assert_false(delivery_gave_up(&nothing));
+	assert_int_equal(delivery_size() % CACHE_LINE, 0);
 }
 
 static void test_an_urgent_message_is_due_at_once(UNUSED void **state)
 {
 	inventory(PRIORITY_URGENT, 1, 10, T);
-	assert_int_equal(conversation_due(&gate.c), T);
+	assert_int_equal(delivery_due(&gate.c), T);
 }
 
 static void test_others_wait_for_company_until_the_flush(UNUSED void **state)
 {
 	inventory(PRIORITY_NORMAL, 1, 10, T);
-	assert_int_equal(conversation_due(&gate.c), T + 5 * TALK_MS);
+	assert_int_equal(delivery_due(&gate.c), T + 5 * TALK_MS);
 	inventory(PRIORITY_BULK, 2, 10, T + 1000);
-	assert_int_equal(conversation_due(&gate.c), T + 5 * TALK_MS);
+	assert_int_equal(delivery_due(&gate.c), T + 5 * TALK_MS);
 	inventory(PRIORITY_URGENT, 3, 10, T + 2000);
-	assert_int_equal(conversation_due(&gate.c), T + 2000);
+	assert_int_equal(delivery_due(&gate.c), T + 2000);
 }
 
 static void test_urgent_before_normal_before_bulk_each_in_its_order(UNUSED void **state)
@@ -46,20 +46,20 @@ static void test_urgent_before_normal_before_bulk_each_in_its_order(UNUSED void 
 	assert_int_equal(count(), COUNT(priority));
 	for (unsigned i = 0; i < COUNT(priority); i++)
 		assert_int_equal(first_byte(i), expected[i]);
-	assert_true(conversation_due(&gate.c) == UINT64_MAX);
+	assert_true(delivery_due(&gate.c) == UINT64_MAX);
 }
 
 static void test_a_packet_carries_fifty_messages_and_the_rest_follows_at_once(UNUSED void **state)
 {
 	for (uint8_t i = 0; i < 60; i++)
 		inventory(PRIORITY_NORMAL, i, 1, T);
-	assert_int_equal(conversation_due(&gate.c), T); // waiting would fill the packet no better
+	assert_int_equal(delivery_due(&gate.c), T); // waiting would fill the packet no better
 	fill(T + 5);
 	assert_int_equal(count(), SESSION_MESSAGES_MAX);
-	assert_int_equal(conversation_due(&gate.c), T + 5);
+	assert_int_equal(delivery_due(&gate.c), T + 5);
 	fill(T + 6);
 	assert_int_equal(count(), 10);
-	assert_true(conversation_due(&gate.c) == UINT64_MAX);
+	assert_true(delivery_due(&gate.c) == UINT64_MAX);
 }
 
 static void test_messages_that_fit_one_packet_leave_in_one(UNUSED void **state)
@@ -93,7 +93,7 @@ static void test_messages_that_fit_one_packet_leave_in_one(UNUSED void **state)
 		assert_int_equal(count(), n);
 		assert_int_equal(packet.length, gate.room);
 		acknowledge(packet.counter, 0, T);
-		assert_true(conversation_due(&gate.c) == UINT64_MAX);
+		assert_true(delivery_due(&gate.c) == UINT64_MAX);
 	}
 }
 
@@ -101,10 +101,10 @@ static void test_more_than_a_packet_leaves_without_waiting(UNUSED void **state)
 {
 	for (uint8_t i = 0; i < 3; i++)
 		inventory(PRIORITY_NORMAL, i, 600, T);
-	assert_int_equal(conversation_due(&gate.c), T);
+	assert_int_equal(delivery_due(&gate.c), T);
 	fill(T);
 	assert_int_equal(count(), 2);
-	assert_int_equal(conversation_due(&gate.c), T);
+	assert_int_equal(delivery_due(&gate.c), T);
 	fill(T);
 	assert_int_equal(count(), 1);
 	assert_int_equal(first_byte(0), 2);
@@ -145,31 +145,31 @@ static void test_a_long_message_holds_up_only_its_own_queue(UNUSED void **state)
 
 static void test_an_acknowledgement_is_due_in_time_and_leaves_with_any_packet(UNUSED void **state)
 {
-	conversation_owe(&gate.hall, &gate.c, T);
-	conversation_owe(&gate.hall, &gate.c, T + 1000);
-	assert_int_equal(conversation_due(&gate.c), T + 25 * TALK_MS);
-	assert_true(conversation_quiet(&gate.c));
+	delivery_owe(&gate.ctx, &gate.c, T);
+	delivery_owe(&gate.ctx, &gate.c, T + 1000);
+	assert_int_equal(delivery_due(&gate.c), T + 25 * TALK_MS);
+	assert_true(delivery_quiet(&gate.c));
 	inventory(PRIORITY_NORMAL, 1, 10, T + 1000);
-	assert_int_equal(conversation_due(&gate.c), T + 1000 + 5 * TALK_MS);
+	assert_int_equal(delivery_due(&gate.c), T + 1000 + 5 * TALK_MS);
 	fill(T + 6000);
-	assert_true(conversation_due(&gate.c) == UINT64_MAX);
-	conversation_owe(&gate.hall, &gate.c, T + 9000);
+	assert_true(delivery_due(&gate.c) == UINT64_MAX);
+	delivery_owe(&gate.ctx, &gate.c, T + 9000);
 	fill(T + 9001);
 	assert_int_equal(packet.length, 0);
-	assert_true(conversation_due(&gate.c) == UINT64_MAX);
+	assert_true(delivery_due(&gate.c) == UINT64_MAX);
 }
 
 static void test_sixteen_datagrams_do_not_wait_for_their_acknowledgement(UNUSED void **state)
 {
-	for (unsigned i = 1; i < CONVERSATION_OWING_MAX; i++)
-		conversation_owe(&gate.hall, &gate.c, T + i);
-	assert_int_equal(conversation_due(&gate.c), T + 1 + 25 * TALK_MS);
-	conversation_owe(&gate.hall, &gate.c, T + 100);
-	assert_int_equal(conversation_due(&gate.c), T + 100);
+	for (unsigned i = 1; i < DELIVERY_OWING_MAX; i++)
+		delivery_owe(&gate.ctx, &gate.c, T + i);
+	assert_int_equal(delivery_due(&gate.c), T + 1 + 25 * TALK_MS);
+	delivery_owe(&gate.ctx, &gate.c, T + 100);
+	assert_int_equal(delivery_due(&gate.c), T + 100);
 	fill(T + 100);
-	assert_true(conversation_due(&gate.c) == UINT64_MAX);
-	conversation_owe(&gate.hall, &gate.c, T + 200);
-	assert_int_equal(conversation_due(&gate.c), T + 200 + 25 * TALK_MS);
+	assert_true(delivery_due(&gate.c) == UINT64_MAX);
+	delivery_owe(&gate.ctx, &gate.c, T + 200);
+	assert_int_equal(delivery_due(&gate.c), T + 200 + 25 * TALK_MS);
 }
 
 // ---------------------------------------------------------------- bounds
@@ -190,7 +190,7 @@ static void test_a_slow_player_loses_what_his_queue_has_no_room_for(UNUSED void 
 	assert_int_equal(reliable(0, 20, T), PG_LOSS_QUEUE_FULL); // sent is not delivered
 	acknowledge(packet.counter, 0, T);
 	assert_int_equal(reliable(0, 20, T), PG_LOSS_NONE);
-	assert_int_equal(conversation_undelivered(&gate.c), 1);
+	assert_int_equal(delivery_undelivered(&gate.c), 1);
 }
 
 static void test_one_message_of_any_length_fits_the_smallest_queue(UNUSED void **state)
@@ -236,7 +236,7 @@ static void test_what_cannot_be_sent_whole_is_refused_as_too_long(UNUSED void **
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		gate_test(test_nothing_is_due_in_a_conversation_that_is_all_zero),
+		gate_test(test_nothing_is_due_in_a_delivery_that_is_all_zero),
 		gate_test(test_an_urgent_message_is_due_at_once),
 		gate_test(test_others_wait_for_company_until_the_flush),
 		gate_test(test_urgent_before_normal_before_bulk_each_in_its_order),

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// test_conversation_in.c: what a conversation takes: all of a datagram or nothing, of the right form, within its rates.
+// test_delivery_in.c: what a delivery takes: all of a datagram or nothing, of the right form, within its rates.
 
 #include "unit.h"
 
@@ -195,7 +195,7 @@ static void test_one_bad_message_refuses_its_whole_datagram(UNUSED void **state)
 static void test_a_datagram_without_messages_is_good_and_asks_for_nothing(UNUSED void **state)
 {
 	assert_int_equal(take(&gate), PG_DROP_NONE);
-	assert_true(conversation_due(&gate.c) == UINT64_MAX);
+	assert_true(delivery_due(&gate.c) == UINT64_MAX);
 }
 
 // ---------------------------------------------------------------- rates
@@ -240,10 +240,10 @@ static void test_repetitions_and_pieces_are_not_charged(UNUSED void **state)
 
 static void test_a_movement_alone_changes_nothing_but_its_rate(UNUSED void **state)
 {
-	struct conversation before;
+	struct delivery before;
 
 	gate.rules.message_rate[PG_REQUEST_MOVE] = rate_make(10, 3, TALK_HZ);
-	conversation_owe(&gate.hall, &gate.c, T); // talk_take() owes one, too
+	delivery_owe(&gate.ctx, &gate.c, T); // talk_take() owes one, too
 	before = gate.c;
 	assert_int_equal(take_one((struct talk_raw){.type = SESSION_MOVE, .body = MOVE_BODY, .length = 24}),
 			 PG_DROP_NONE);

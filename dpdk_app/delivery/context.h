@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// delivery/hall.h: what conversations of one worker, or one client, share: rules, memory, scratch space, counters.
+// delivery/context.h: what deliveries of one worker, or one client, share: rules, memory, scratch space, counters.
 
-#ifndef POLLGATE_DELIVERY_HALL_H
-#define POLLGATE_DELIVERY_HALL_H
+#ifndef POLLGATE_DELIVERY_CONTEXT_H
+#define POLLGATE_DELIVERY_CONTEXT_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -33,7 +33,7 @@ struct delivery_rules {
 };
 
 /// One writer.
-struct conversation_hall {
+struct delivery_context {
 	const struct delivery_rules *rules;
 	struct message_pool *pool;
 	struct compressor *compressor;
@@ -41,7 +41,7 @@ struct conversation_hall {
 	bool gateway; // which types may come in
 
 	/// Told once of every message that was queued with a receipt: its last part was acknowledged (PG_LOSS_NONE), or why it is
-	/// lost. NULL where nobody asks, as in the gateway. It must not call back into the conversation.
+	/// lost. NULL where nobody asks, as in the gateway. It must not call back into the delivery.
 	void (*settled)(void *context, uint32_t receipt, enum pg_loss loss);
 	void *settled_context;
 
@@ -49,15 +49,15 @@ struct conversation_hall {
 	const struct acknowledged_listener *listener;
 	uint32_t listeners;
 
-	/// Who writes into a datagram after the conversation's own; fixed as well. FILLERS_MAX at most.
+	/// Who writes into a datagram after the delivery's own; fixed as well. FILLERS_MAX at most.
 	uint32_t fillers;
 	const struct filler *filler;
 };
 
 /// Show how much of the pool is in use.
-ALWAYS_INLINE void hall_gauge(const struct conversation_hall *hall)
+ALWAYS_INLINE void delivery_gauge(const struct delivery_context *ctx)
 {
-	counter_set(&hall->stats->memory_used, (uint64_t)hall->pool->used * POOL_BLOCK);
+	counter_set(&ctx->stats->memory_used, (uint64_t)ctx->pool->used * POOL_BLOCK);
 }
 
 #endif

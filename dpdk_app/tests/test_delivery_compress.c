@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// test_conversation_compress.c: which bodies are compressed, and that one which expands to something else is refused.
+// test_delivery_compress.c: which bodies are compressed, and that one which expands to something else is refused.
 
 #include <libdeflate.h>
 #include <string.h>
@@ -45,8 +45,8 @@ static int close_ends(UNUSED void **state)
 	struct talk_end *ends[] = {&gate, &player};
 
 	for (unsigned i = 0; i < COUNT(ends); i++) {
-		conversation_end(&ends[i]->hall, &ends[i]->c, PG_LOSS_CLOSED);
-		assert_int_equal(message_pool_free_bytes(ends[i]->hall.pool), 1 << 20);
+		delivery_end(&ends[i]->ctx, &ends[i]->c, PG_LOSS_CLOSED);
+		assert_int_equal(message_pool_free_bytes(ends[i]->ctx.pool), 1 << 20);
 		talk_close(ends[i]);
 	}
 	return 0;
@@ -122,15 +122,15 @@ static void test_compression_saves_a_tenth_or_is_not_used(UNUSED void **state)
 
 		for (uint32_t i = 0; i < length; i++)
 			body[i] = (uint8_t)(talk_random(&seed) % alphabet);
-		const uint32_t packed = compress_body(player.hall.compressor, body, length);
+		const uint32_t packed = compress_body(player.ctx.compressor, body, length);
 		if (packed == 0)
 			continue;
 		kept++;
 		assert_true(packed * 10 <= length * 9);
-		expand_forget(player.hall.compressor);
-		assert_true(expand_body(player.hall.compressor, player.hall.compressor->packed, packed));
-		assert_int_equal(player.hall.compressor->expanded_length, length);
-		assert_memory_equal(player.hall.compressor->expanded, body, length);
+		expand_forget(player.ctx.compressor);
+		assert_true(expand_body(player.ctx.compressor, player.ctx.compressor->packed, packed));
+		assert_int_equal(player.ctx.compressor->expanded_length, length);
+		assert_memory_equal(player.ctx.compressor->expanded, body, length);
 	}
 	assert_uint_in_range(kept, 100, 2900);
 }
@@ -155,7 +155,7 @@ static void test_whatever_saves_a_tenth_is_compressed(UNUSED void **state)
 		const bool saves = whole * 10 <= length * 9;
 
 		close += saves && (whole + 9) * 10 > length * 9;
-		assert_int_equal(compress_body(player.hall.compressor, body, length), saves ? whole : 0);
+		assert_int_equal(compress_body(player.ctx.compressor, body, length), saves ? whole : 0);
 	}
 	assert_uint_in_range(close, 20, 1980); // that many would have been given up
 	libdeflate_free_compressor(oracle);
@@ -198,9 +198,9 @@ static struct {
 
 static void pack(uint32_t length)
 {
-	packed.length = compress_body(player.hall.compressor, body, length);
+	packed.length = compress_body(player.ctx.compressor, body, length);
 	assert_uint_in_range(packed.length, 1, sizeof(packed.bytes));
-	memcpy(packed.bytes, player.hall.compressor->packed, packed.length);
+	memcpy(packed.bytes, player.ctx.compressor->packed, packed.length);
 }
 
 static enum pg_drop take(uint8_t type, uint32_t length)
@@ -415,7 +415,7 @@ static void test_a_long_compressed_message_arrives_in_pieces(UNUSED void **state
 	assert_int_equal(talk_say(&gate, (struct talk_say){.reliable = true, .body = body, .length = 60000}, T),
 			 PG_LOSS_NONE);
 	assert_uint_in_range(gate.stats.compress_out[PG_COMPRESS_BULK], 29000, 36000);
-	while (conversation_due(&gate.c) <= T) {
+	while (delivery_due(&gate.c) <= T) {
 		talk_fill(&gate, &packet, T);
 		assert_true(talk_take(&player, &packet, T));
 	}
@@ -437,14 +437,14 @@ static void test_a_delivered_body_survives_being_queued_for_somebody(UNUSED void
 								  .flags = SESSION_MESSAGE_COMPRESSED,
 								  .body = packed.bytes,
 								  .length = packed.length});
-	assert_int_equal(conversation_admit(&gate.hall, &gate.c, packet.body, packet.length, T), PG_DROP_NONE);
+	assert_int_equal(delivery_admit(&gate.ctx, &gate.c, packet.body, packet.length, T), PG_DROP_NONE);
 	intake_begin(&intake, packet.body, packet.length);
-	assert_true(intake_next(&gate.hall, &gate.c, &intake, &message));
+	assert_true(intake_next(&gate.ctx, &gate.c, &intake, &message));
 	for (unsigned i = 0; i < 2; i++)
 		assert_int_equal(talk_say(&gate, (struct talk_say){.body = message.body, .length = message.length}, T),
 				 PG_LOSS_NONE);
 	assert_memory_equal(message.body, body, 1000);
-	assert_false(intake_next(&gate.hall, &gate.c, &intake, &message));
+	assert_false(intake_next(&gate.ctx, &gate.c, &intake, &message));
 	talk_fill(&gate, &packet, T);
 	assert_true(talk_take(&player, &packet, T));
 	assert_int_equal(got.n, 2);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// test_conversation_network.c: two conversations over networks that lose, double and disorder: each reliable message arrives once, in order.
+// test_delivery_network.c: two deliveries over networks that lose, double and disorder: each reliable message arrives
+// once, in order.
 
 #include <stdlib.h>
 #include <string.h>
@@ -58,8 +59,8 @@ static void hold_to_script(void *context, struct talk_end *end, const struct del
 	struct shard *shard = context;
 	struct script *script = &shard->other->script;
 	static uint8_t expected[SESSION_MESSAGE_MAX];
-	const uint8_t *body = message->body + (end->hall.gateway ? 0 : sizeof(uint32_t)); // after the sender
-	const uint32_t length = message->length - (end->hall.gateway ? 0 : (uint32_t)sizeof(uint32_t));
+	const uint8_t *body = message->body + (end->ctx.gateway ? 0 : sizeof(uint32_t)); // after the sender
+	const uint32_t length = message->length - (end->ctx.gateway ? 0 : (uint32_t)sizeof(uint32_t));
 	uint32_t number;
 
 	memcpy(&number, body + sizeof(uint32_t), sizeof(number));
@@ -163,17 +164,17 @@ static void leave_if_due(struct network *network, struct shard *shard, uint64_t 
 	struct talk_packet packet;
 	uint32_t packets = 0;
 
-	while (conversation_due(&shard->end.c) <= now && !conversation_gave_up(&shard->end.c)) {
+	while (delivery_due(&shard->end.c) <= now && !delivery_gave_up(&shard->end.c)) {
 		assert_true(packets++ < 1000);
 		talk_fill(&shard->end, &packet, now);
-		if (!conversation_gave_up(&shard->end.c))
+		if (!delivery_gave_up(&shard->end.c))
 			send(network, shard->other, &packet, now);
 	}
 }
 
 static bool gave_up(const struct shard *shards)
 {
-	return conversation_gave_up(&shards[0].end.c) || conversation_gave_up(&shards[1].end.c);
+	return delivery_gave_up(&shards[0].end.c) || delivery_gave_up(&shards[1].end.c);
 }
 
 static uint64_t next_event(const struct shard *shards)
@@ -181,7 +182,7 @@ static uint64_t next_event(const struct shard *shards)
 	uint64_t next = UINT64_MAX;
 
 	for (unsigned i = 0; i < 2; i++) {
-		const uint64_t due = conversation_due(&shards[i].end.c), arrival = arrives_next(&shards[i]);
+		const uint64_t due = delivery_due(&shards[i].end.c), arrival = arrives_next(&shards[i]);
 
 		next = due < next ? due : next;
 		next = arrival < next ? arrival : next;
@@ -223,15 +224,15 @@ static void hold_to_end(struct shard *shard, bool complete)
 			assert_int_equal(script->arrived[i], 1);
 	}
 	if (complete) {
-		assert_false(conversation_holds_messages(&shard->end.c));
-		assert_int_equal(message_pool_free_bytes(shard->end.hall.pool), shard->end.memory_bytes);
+		assert_false(delivery_holds_messages(&shard->end.c));
+		assert_int_equal(message_pool_free_bytes(shard->end.ctx.pool), shard->end.memory_bytes);
 	}
-	conversation_end(&shard->end.hall, &shard->end.c, PG_LOSS_CLOSED);
+	delivery_end(&shard->end.ctx, &shard->end.c, PG_LOSS_CLOSED);
 	for (uint32_t i = 0; i < script->said; i++)
 		assert_int_equal(script->settled[i], script->channel[i] != SESSION_CHANNELS);
-	assert_int_equal(message_pool_free_bytes(shard->end.hall.pool), shard->end.memory_bytes);
+	assert_int_equal(message_pool_free_bytes(shard->end.ctx.pool), shard->end.memory_bytes);
 	assert_int_equal(shard->end.stats.memory_used, 0);
-	assert_int_equal(shard->end.hall.pool->reserved, 0);
+	assert_int_equal(shard->end.ctx.pool->reserved, 0);
 	assert_false(shard->end.offence);
 }
 
@@ -262,9 +263,9 @@ static bool run(uint64_t seed, struct setting setting)
 		for (unsigned type = 0; type < PG_COMPRESSIBLE; type++)
 			end->rules.compress_min[type] = setting.compress_min;
 		end->deliver = hold_to_script;
-		end->hall.settled = settled;
-		end->context = end->hall.settled_context = &shards[i];
-		conversation_resume(&end->c, ids, ids);
+		end->ctx.settled = settled;
+		end->context = end->ctx.settled_context = &shards[i];
+		delivery_resume(&end->c, ids, ids);
 		shards[i].other = &shards[1 - i];
 	}
 	talk(&network, shards, setting.messages, setting.longest);

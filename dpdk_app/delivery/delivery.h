@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// delivery/delivery.h: the messages of one session, both ways: batches, acknowledgements, repetition, order.
+//
+// Between a datagram's opened bytes and whole messages; knows neither keys nor addresses nor who is at the other end,
+// so the gateway and the C client run the same. Memory for messages comes from a pool that is made once; a
+// delivery takes a bounded part of it. wire/PROTOCOL.md, "Messages".
+
+#ifndef POLLGATE_DELIVERY_DELIVERY_H
+#define POLLGATE_DELIVERY_DELIVERY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "compiler.h"
+#include "delivery/context.h"
+#include "delivery/inbound.h"
+#include "delivery/outbound.h"
+#include "message/finite.h"
+#include "pollgate.h"
+#include "wire/session.h"
+
+/// All zero is a delivery in which nothing was said. Its fields are for the functions here.
+/// A datagram of one movement, with nothing to send, touches the first line and no other.
+struct delivery {
+	uint64_t wake; // TSC at which something is to be sent; 0: nothing waits, nothing is on its way
+	uint64_t owed; // TSC until which an acknowledgement must have left; 0: none is owed
+	bool hears;    // something waits for what is still to come
+	uint8_t owing; // datagrams that wait for the acknowledgement that is owed
+	uint32_t who;  // as in delivery_begin()
+	struct acknowledged acknowledged;
+	uint64_t conforms_at[PG_REQUESTS];
+	struct inbound in;
+	struct outbound out;
+	uint8_t passed_over[FILLERS_MAX]; // datagrams in a row in which one of the context's fillers found no room
+	bool out_of_order;                // the last datagram began with one of those
+} CACHE_ALIGNED;
+static_assert(offsetof(struct delivery, conforms_at) + sizeof(uint64_t) * (PG_REQUEST_MOVE + 1) <= CACHE_LINE,
+	      "a movement's line");
+
+/// Before the first message of a connection. Of a delivery that is all zero, or over.
+/// @param who   what its context's listeners know it by; a gateway's: the session's slot
+/// @param room  bytes of messages in its longest datagram: max_datagram - SESSION_SEALED_MIN
+void delivery_begin(struct delivery *c, uint32_t who, uint16_t room);
+
+// ---------------------------------------------------------------- in
+
+/// A datagram of exactly one unreliable movement begins so; its type, flags and length as one number.
+#define DELIVERY_MOVE (SESSION_MOVE | (uint32_t)sizeof(struct motion) << 16)
+#define DELIVERY_MOVE_LEN (sizeof(struct session_message) + sizeof(struct motion))
+
+ALWAYS_INLINE bool delivery_is_move(const uint8_t *body, uint16_t length)
+{
+	uint32_t head;
+
+	if (length != DELIVERY_MOVE_LEN)
+		return false;
+	memcpy(&head, body, sizeof(head));
+	return head == DELIVERY_MOVE;
+}
+
+enum pg_drop delivery_admit_any(struct delivery_context *ctx, struct delivery *c, const uint8_t *body, uint16_t length,
+				uint64_t now);
+
+/// May all of an opened DATA's messages be taken: well-formed, within the rates, and is there room for those that must wait?
+/// The rates are charged when the answer is yes, and when bodies had to be expanded to say no; else nothing changes. The
+/// messages of an admitted datagram must be taken before the next datagram is asked for in this context: room is
+/// promised to one datagram at a time.
+/// @return PG_DROP_NONE, or why the whole datagram is refused
+ALWAYS_INLINE enum pg_drop delivery_admit(struct delivery_context *ctx, struct delivery *c, const uint8_t *body,
+					  uint16_t length, uint64_t now)
+{
+	if (unlikely(!delivery_is_move(body, length)) || unlikely(!ctx->gateway))
+		return delivery_admit_any(ctx, c, body, length, now);
+	if (unlikely(!floats6_finite(body + sizeof(struct session_message))))
+		return PG_DROP_NOT_FINITE;
+	return likely(rate_admit(&c->conforms_at[PG_REQUEST_MOVE], ctx->rules->message_rate[PG_REQUEST_MOVE], now)) ?
+		       PG_DROP_NONE :
+		       PG_DROP_MESSAGE_RATE_LIMITED;
+}
+
+ALWAYS_INLINE void intake_begin(struct intake *intake, const uint8_t *body, uint16_t length)
+{
+	*intake = (struct intake){
+		.at = body,
+		.end = body + length,
+		.state = delivery_is_move(body, length) ? INTAKE_MOVE : INTAKE_DATAGRAM,
+	};
+}
+
+bool intake_next_any(struct delivery_context *ctx, struct delivery *c, struct intake *intake, struct delivered *out);
+
+/// @return false when there are no more, or when there was an offence
+ALWAYS_INLINE bool intake_next(struct delivery_context *ctx, struct delivery *c, struct intake *intake,
+			       struct delivered *out)
+{
+	if (unlikely(intake->state > INTAKE_OVER))
+		return intake_next_any(ctx, c, intake, out);
+	if (intake->state == INTAKE_OVER)
+		return false;
+	intake->state = INTAKE_OVER;
+	*out = (struct delivered){
+		.type = SESSION_MOVE,
+		.body = intake->at + sizeof(struct session_message),
+		.length = sizeof(struct motion),
+	};
+	counter_add(&ctx->stats->received[PG_REQUEST_MOVE], 1);
+	return true;
+}
+
+/// Nothing is queued or on its way: neither acknowledgements nor filling would do anything.
+ALWAYS_INLINE bool delivery_quiet(const struct delivery *c)
+{
+	return c->wake == 0;
+}
+
+void delivery_tell(struct delivery_context *ctx, struct delivery *c, struct arrived arrived, uint64_t now);
+
+/// An authentic datagram came: which of ours does its header say that the peer has? Whoever is to be told is told of each
+/// once, the repetition of messages first.
+/// @param sent  counter of the last that may have left
+ALWAYS_INLINE void delivery_acknowledged(struct delivery_context *ctx, struct delivery *c, uint64_t sent, uint32_t ack,
+					 uint32_t ack_bits, uint64_t now)
+{
+	const uint64_t newest = acknowledged_counter(sent, ack);
+	struct arrived arrived;
+
+	if (newest == 0)
+		return;
+	arrived = acknowledged_take(&c->acknowledged, newest, ack_bits);
+	if (unlikely(!delivery_quiet(c) || ctx->listeners != 0) && arrived.packets != 0)
+		delivery_tell(ctx, c, arrived, now);
+}
+
+/// Is an opened DATA one movement alone, and is there nothing else to do in its delivery? Then delivery_take_move()
+/// does to it what acknowledging, admitting and taking do.
+ALWAYS_INLINE bool delivery_takes_move(const struct delivery *c, const uint8_t *body, uint16_t length)
+{
+	return likely(delivery_is_move(body, length)) && likely(delivery_quiet(c)) &&
+	       likely(floats6_finite(body + sizeof(struct session_message)));
+}
+
+/// @param header  its own; what it acknowledges is told whatever becomes of the movement
+/// @return PG_DROP_NONE, or that it is over its rate
+ALWAYS_INLINE enum pg_drop delivery_take_move(struct delivery_context *ctx, struct delivery *c, uint64_t sent,
+					      const struct session_header *header, uint64_t now)
+{
+	const struct rate rate = ctx->rules->message_rate[PG_REQUEST_MOVE];
+
+	delivery_acknowledged(ctx, c, sent, header->ack, header->ack_bits, now);
+	return likely(rate_admit(&c->conforms_at[PG_REQUEST_MOVE], rate, now)) ? PG_DROP_NONE :
+										 PG_DROP_MESSAGE_RATE_LIMITED;
+}
+
+/// The most datagrams that wait for one acknowledgement: a header names 33, and a datagram that none names is sent again.
+#define DELIVERY_OWING_MAX 16
+
+/// A datagram with messages was taken: it wants an acknowledgement.
+ALWAYS_INLINE void delivery_owe(struct delivery_context *ctx, struct delivery *c, uint64_t now)
+{
+	if (c->owed == 0) {
+		c->owing = 1;
+		c->owed = now + ctx->rules->acknowledge_after;
+		return;
+	}
+	if (unlikely(++c->owing >= DELIVERY_OWING_MAX))
+		c->owed = now;
+}
+
+// ---------------------------------------------------------------- out
+
+/// Counts what becomes of the message, sent or lost.
+/// @return PG_LOSS_NONE, or why it is not sent
+enum pg_loss delivery_queue(struct delivery_context *ctx, struct delivery *c, const struct outgoing *message,
+			    uint64_t now);
+
+/// TSC at which delivery_fill() should next be called, though the packet may have no message: to flush, to repeat, to
+/// acknowledge. UINT64_MAX: nothing is waiting.
+ALWAYS_INLINE uint64_t delivery_due(const struct delivery *c)
+{
+	// 0 is none: one less is later than everything
+	const uint64_t wake = c->wake - 1, owed = c->owed - 1, due = wake < owed ? wake : owed;
+
+	return due == UINT64_MAX ? due : due + 1;
+}
+
+/// The peer has a new address: what it was sent and has not acknowledged is sent to the new address.
+void delivery_moved(const struct delivery_context *ctx, struct delivery *c);
+
+uint16_t delivery_fill_any(struct delivery_context *ctx, struct delivery *c, uint64_t counter, uint64_t now,
+			   uint8_t *body, uint16_t room);
+
+/// One of the context's fillers has something to write, or no longer has: when, it is asked.
+void delivery_refill(struct delivery_context *ctx, struct delivery *c);
+
+/// Messages for the packet `counter`, which leaves now and acknowledges what was owed, in the order of fillers.h.
+/// Ask delivery_gave_up() after it.
+/// @param room  of a packet that leaves because it is due: that of delivery_begin(), or a long message never fits
+/// @return bytes written, 0 to room
+ALWAYS_INLINE uint16_t delivery_fill(struct delivery_context *ctx, struct delivery *c, uint64_t counter, uint64_t now,
+				     uint8_t *body, uint16_t room)
+{
+	if (unlikely(!delivery_quiet(c)))
+		return delivery_fill_any(ctx, c, counter, now, body, room);
+	c->owed = 0;
+	return 0;
+}
+
+/// A reliable message was sent as often as allowed: the connection is to be closed as undeliverable.
+ALWAYS_INLINE bool delivery_gave_up(const struct delivery *c)
+{
+	return unlikely(!delivery_quiet(c)) && c->out.gave_up;
+}
+
+/// Are messages here that nobody else has: queued, unacknowledged, or waiting for one before them?
+ALWAYS_INLINE bool delivery_holds_messages(const struct delivery *c)
+{
+	return !delivery_quiet(c) || c->hears;
+}
+
+/// Whole messages that are queued or unacknowledged.
+ALWAYS_INLINE uint32_t delivery_undelivered(const struct delivery *c)
+{
+	return c->out.messages;
+}
+
+/// Message ids, to be kept with the session; and a delivery that goes on with them, after delivery_begin().
+void delivery_ids(const struct delivery *c, uint16_t tx[SESSION_CHANNELS], uint16_t rx[SESSION_CHANNELS]);
+void delivery_resume(struct delivery *c, const uint16_t tx[SESSION_CHANNELS], const uint16_t rx[SESSION_CHANNELS]);
+
+/// Forget everything and give the memory back; what was not delivered is counted as `why`.
+void delivery_end(struct delivery_context *ctx, struct delivery *c, enum pg_loss why);
+
+size_t delivery_size(void); // a multiple of CACHE_LINE
+
+#endif
