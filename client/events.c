@@ -97,7 +97,7 @@ static bool look_ahead(pgc_client *client)
 	if (client->ahead)
 		return true;
 	client->taking = false;
-	if (client->intake.offence)
+	if (client->intake.violation)
 		link_end(client, PGC_CLOSED_PROTOCOL, SESSION_CLOSED_PROTOCOL, PG_LOSS_CLOSED);
 	return false;
 }

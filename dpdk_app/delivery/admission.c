@@ -17,7 +17,7 @@ struct admission {
 	uint64_t now;
 	uint16_t next[INBOUND_ORDERED]; // id that the messages so far leave a channel waiting for
 	uint32_t waiting;               // blocks for messages that must wait
-	uint32_t joining;               // and for fragments
+	uint32_t reassembly;            // and for fragments
 	uint32_t messages;
 	bool compressed;
 	bool expanded; // work was done for it
@@ -104,7 +104,7 @@ static void claim(struct admission *a, const struct piece *piece)
 		return;
 	}
 	if (is_fragment(piece))
-		a->joining += pieces_of(piece->length);
+		a->reassembly += pieces_of(piece->length);
 	(*next)++;
 	// Those that waited for it follow it. One lap around the ring at most: this id's own bit is not set.
 	while (window_ahead(window, *next) < SESSION_CHANNEL_WINDOW && window_done(window, *next))
@@ -155,11 +155,11 @@ static bool admit_room(const struct admission *a)
 {
 	const uint64_t waiting = a->in->waiting_blocks + (uint64_t)a->waiting;
 
-	if (a->waiting == 0 && a->joining == 0)
+	if (a->waiting == 0 && a->reassembly == 0)
 		return true;
 	if (a->waiting != 0 && waiting * POOL_BLOCK > a->ctx->rules->queue_bytes)
 		return false;
-	return pool_has(a->ctx->pool, a->waiting + a->joining);
+	return pool_has(a->ctx->pool, a->waiting + a->reassembly);
 }
 
 static enum pg_drop expand_check(struct delivery_context *ctx, const struct piece *piece)
@@ -223,6 +223,6 @@ enum pg_drop inbound_admit(struct delivery_context *ctx, const struct inbound *i
 		memcpy(conforms_at, a.conforms_at, sizeof(a.conforms_at));
 	if (drop != PG_DROP_NONE)
 		return drop;
-	ctx->pool->reserved = a.waiting + a.joining;
+	ctx->pool->reserved = a.waiting + a.reassembly;
 	return PG_DROP_NONE;
 }

@@ -91,7 +91,7 @@ ALWAYS_INLINE void intake_begin(struct intake *intake, const uint8_t *body, uint
 
 bool intake_next_any(struct delivery_context *ctx, struct delivery *c, struct intake *intake, struct delivered *out);
 
-/// @return false when there are no more, or when there was an offence
+/// @return false when there are no more, or when there was a violation
 ALWAYS_INLINE bool intake_next(struct delivery_context *ctx, struct delivery *c, struct intake *intake,
 			       struct delivered *out)
 {

@@ -97,7 +97,7 @@ static unsigned eldest(const struct delivery_context *ctx, const struct outbound
 static void fill_waiting(struct delivery_context *ctx, struct delivery *c, struct leaving *leaving,
 			 enum priority priority)
 {
-	const unsigned all = ((1U << OUTBOUND_LANES) - 1) << priority * OUTBOUND_LANES;
+	const unsigned all = ((1U << OUTBOUND_QUEUES) - 1) << priority * OUTBOUND_QUEUES;
 	struct outbound *out = &c->out;
 	unsigned queues = all, best;
 

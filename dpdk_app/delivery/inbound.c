@@ -5,8 +5,8 @@
 
 #include <string.h>
 
-#include "delivery/joining.h"
 #include "delivery/piece.h"
+#include "delivery/reassembly.h"
 #include "delivery/stored.h"
 
 /// The next message of a channel in order.
@@ -14,10 +14,10 @@ static enum verdict take_in_order(struct delivery_context *ctx, struct inbound *
 				  struct delivered *out)
 {
 	if (is_fragment(piece))
-		return joining_take(ctx, in, piece, out);
-	if (in->joining[piece->channel].count != 0)
-		return VERDICT_OFFENCE;
-	return joining_deliver(ctx, piece, piece->body, piece->length, out);
+		return reassembly_take(ctx, in, piece, out);
+	if (in->reassembly[piece->channel].count != 0)
+		return VERDICT_VIOLATION;
+	return reassembly_deliver(ctx, piece, piece->body, piece->length, out);
 }
 
 // ---------------------------------------------------------------- messages that wait
@@ -41,7 +41,7 @@ static bool keep(struct delivery_context *ctx, struct inbound *in, const struct 
 	struct stored *stored;
 
 	if (*page == POOL_NONE) {
-		*page = joining_block(ctx->pool);
+		*page = reassembly_block(ctx->pool);
 		if (*page == POOL_NONE)
 			return false;
 		in->waiting_blocks++;
@@ -102,7 +102,7 @@ static enum verdict take_unordered(struct delivery_context *ctx, struct inbound 
 		window_clear(window, window->oldest++);
 		in->ahead--;
 	}
-	return joining_deliver(ctx, piece, piece->body, piece->length, out);
+	return reassembly_deliver(ctx, piece, piece->body, piece->length, out);
 }
 
 static enum verdict take(struct delivery_context *ctx, struct inbound *in, struct intake *intake,
@@ -111,7 +111,7 @@ static enum verdict take(struct delivery_context *ctx, struct inbound *in, struc
 	struct id_window *window = &in->window[piece->channel];
 
 	if (!is_reliable(piece))
-		return joining_deliver(ctx, piece, piece->body, piece->length, out);
+		return reassembly_deliver(ctx, piece, piece->body, piece->length, out);
 	if (window_behind(window, piece->id) || window_done(window, piece->id)) {
 		counter_add(&ctx->stats->duplicates, 1);
 		return VERDICT_MORE;
@@ -119,7 +119,7 @@ static enum verdict take(struct delivery_context *ctx, struct inbound *in, struc
 	if (piece->channel == SESSION_CHANNEL_UNORDERED)
 		return take_unordered(ctx, in, piece, out);
 	if (piece->id != window->oldest)
-		return keep(ctx, in, piece) ? VERDICT_MORE : VERDICT_OFFENCE;
+		return keep(ctx, in, piece) ? VERDICT_MORE : VERDICT_VIOLATION;
 	window->oldest++;
 	intake->state = INTAKE_CHANNEL + piece->channel;
 	return take_in_order(ctx, in, piece, out);
@@ -154,8 +154,8 @@ bool inbound_next(struct delivery_context *ctx, struct inbound *in, struct intak
 
 		if (verdict == VERDICT_DELIVERED)
 			return true;
-		if (verdict == VERDICT_OFFENCE) {
-			intake->offence = true;
+		if (verdict == VERDICT_VIOLATION) {
+			intake->violation = true;
 			intake->state = INTAKE_OVER;
 		}
 	}
@@ -165,8 +165,8 @@ bool inbound_next(struct delivery_context *ctx, struct inbound *in, struct intak
 
 bool inbound_holds(const struct inbound *in)
 {
-	return in->waiting_blocks != 0 || in->ahead != 0 || in->joining[0].count != 0 || in->joining[1].count != 0 ||
-	       in->joining[2].count != 0;
+	return in->waiting_blocks != 0 || in->ahead != 0 || in->reassembly[0].count != 0 ||
+	       in->reassembly[1].count != 0 || in->reassembly[2].count != 0;
 }
 
 // ---------------------------------------------------------------- end
@@ -190,6 +190,6 @@ void inbound_end(struct delivery_context *ctx, struct inbound *in)
 {
 	for (unsigned channel = 0; channel < INBOUND_ORDERED; channel++) {
 		pages_end(ctx, in, channel);
-		joining_end(ctx, &in->joining[channel]);
+		reassembly_end(ctx, &in->reassembly[channel]);
 	}
 }

@@ -21,7 +21,7 @@ struct delivered {
 struct intake {
 	const uint8_t *at, *end;
 	uint32_t state; // enum intake_state
-	bool offence;   // the peer broke the protocol: the connection is to be closed
+	bool violation; // the peer broke the protocol: the connection is to be closed
 };
 
 /// From INTAKE_CHANNEL on: messages of channel state - INTAKE_CHANNEL that waited are next.
@@ -30,7 +30,7 @@ enum intake_state { INTAKE_MOVE, INTAKE_OVER, INTAKE_DATAGRAM, INTAKE_CHANNEL };
 #define INBOUND_ORDERED SESSION_CHANNEL_UNORDERED // channels 0 to 2
 
 /// Fragments that came so far of one message.
-struct joining {
+struct reassembly {
 	uint32_t first, last; // pieces of the pool
 	uint32_t length;
 	uint16_t next, count; // fragment that must come; count 0: none is being joined
@@ -43,7 +43,7 @@ struct joining {
 struct inbound {
 	uint32_t waiting_blocks; // of messages that wait for those before them
 	uint32_t ahead;          // ids of the channel without order that came before the oldest
-	struct joining joining[INBOUND_ORDERED];
+	struct reassembly reassembly[INBOUND_ORDERED];
 	/// Where those that wait are: a block per 32 ids, while there are any.
 	uint32_t page[INBOUND_ORDERED][SESSION_CHANNEL_WINDOW / INBOUND_PAGE];
 	struct id_window window[SESSION_CHANNELS];

@@ -34,7 +34,7 @@ static void queue_piece(struct delivery_context *ctx, struct outbound *out, cons
 		stored->id = out->window[message->channel].next++;
 		stored->receipt = message->receipt;
 	}
-	waiting_append(ctx, out, message->priority * OUTBOUND_LANES + lane, index);
+	waiting_append(ctx, out, message->priority * OUTBOUND_QUEUES + lane, index);
 }
 
 /// Would waiting for more fill the packet no better?

@@ -22,7 +22,7 @@ struct outgoing {
 	uint32_t length;
 };
 
-#define OUTBOUND_LANES (SESSION_CHANNELS + 1) // a queue per channel, and one of what is not reliable
+#define OUTBOUND_QUEUES (SESSION_CHANNELS + 1) // a queue per channel, and one of what is not reliable
 
 struct message_list {
 	uint32_t first, last;
@@ -42,7 +42,7 @@ struct outbound {
 	struct round_trip round_trip;
 	uint64_t timed;    // a packet whose way there and back is being measured, one at a time; 0: none
 	uint64_t timed_at; // when it left
-	struct message_list waiting_in[PRIORITIES * OUTBOUND_LANES];
+	struct message_list waiting_in[PRIORITIES * OUTBOUND_QUEUES];
 	struct message_list flying[1 + DELIVERY_RESENDS_MAX]; // by times sent - 1: each list is in the order of sending
 	struct message_list
 		held[SESSION_CHANNEL_UNORDERED]; // acknowledged, but one before them is not: nobody has read them

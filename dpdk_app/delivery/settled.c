@@ -175,7 +175,7 @@ void outbound_end(struct delivery_context *ctx, struct outbound *out, enum pg_lo
 {
 	if (out->messages != 0)
 		counter_add(&ctx->stats->lost[why], out->messages);
-	for (unsigned queue = 0; queue < PRIORITIES * OUTBOUND_LANES; queue++)
+	for (unsigned queue = 0; queue < PRIORITIES * OUTBOUND_QUEUES; queue++)
 		list_end(ctx, out, &out->waiting_in[queue], why);
 	for (unsigned list = 0; list <= DELIVERY_RESENDS_MAX; list++)
 		list_end(ctx, out, &out->flying[list], why);

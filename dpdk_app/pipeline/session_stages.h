@@ -313,7 +313,7 @@ ALWAYS_INLINE void take_data(struct gate *gate, struct sealed *s, struct session
 	struct session_shard *shard = gate->shard;
 	const struct session_header *header = (const struct session_header *)s->payload;
 	struct delivery *c = store_delivery(shard->store, s->slot);
-	struct intake intake = {.offence = false};
+	struct intake intake = {.violation = false};
 	bool ids = false;
 
 	if (unlikely(!rate_admit_short(&record->conforms_at, shard->rules->session[peer_listener(s->peer)], now))) {
@@ -330,7 +330,7 @@ ALWAYS_INLINE void take_data(struct gate *gate, struct sealed *s, struct session
 		return;
 	}
 	counter_add(&gate->stats->handled[PG_MESSAGE_SESSION_DATA], 1);
-	if (unlikely(intake.offence)) {
+	if (unlikely(intake.violation)) {
 		s->result = PACKET_ABSORBED;
 		connection_close(shard, s->slot, SESSION_CLOSED_PROTOCOL, now);
 		return;

@@ -37,7 +37,7 @@ struct model {
 	} channel[SESSION_CHANNELS];
 	struct copy expected[EXPECTED_MAX];
 	uint32_t n;
-	bool offence;
+	bool violation;
 };
 
 struct input {
@@ -81,7 +81,7 @@ static uint8_t *arena_take(size_t bytes)
 static void expect(struct copy message)
 {
 	require(model.n < EXPECTED_MAX);
-	if (model.offence)
+	if (model.violation)
 		return;
 	// A whole that came in pieces, or compressed, is looked at when it is whole.
 	if (message.flags & SESSION_MESSAGE_FRAGMENT) {
@@ -97,7 +97,7 @@ static void expect(struct copy message)
 			drop = session_body_check(message.type, compressor->expanded, compressor->expanded_length);
 		expand_forget(compressor);
 		if (drop != PG_DROP_NONE) {
-			model.offence = true;
+			model.violation = true;
 			return;
 		}
 	}
@@ -122,7 +122,7 @@ static void model_join(const struct copy *message)
 	if (!joined->body || index != model.channel[channel].next || count != model.channel[channel].count ||
 	    joined->type != message->type || joined->flags != message->flags ||
 	    joined->length + message->length - 4 > SESSION_MESSAGE_MAX) {
-		model.offence = true;
+		model.violation = true;
 		return;
 	}
 	memcpy((uint8_t *)(uintptr_t)joined->body + joined->length, message->body + 4, message->length - 4);
@@ -138,7 +138,7 @@ static void model_in_order(const struct copy *message)
 	if (message->flags & SESSION_MESSAGE_FRAGMENT)
 		model_join(message);
 	else if (model.channel[message->channel].joined.body)
-		model.offence = true;
+		model.violation = true;
 	else
 		expect(*message);
 }
@@ -157,7 +157,7 @@ static void model_reliable(const struct copy *message, uint16_t id)
 	model.channel[channel].kept[id % SESSION_CHANNEL_WINDOW] = *message;
 	if (channel == SESSION_CHANNEL_UNORDERED)
 		expect(*message);
-	while (here[*oldest % SESSION_CHANNEL_WINDOW] && !model.offence) {
+	while (here[*oldest % SESSION_CHANNEL_WINDOW] && !model.violation) {
 		here[*oldest % SESSION_CHANNEL_WINDOW] = false;
 		if (channel != SESSION_CHANNEL_UNORDERED)
 			model_in_order(&model.channel[channel].kept[*oldest % SESSION_CHANNEL_WINDOW]);
@@ -171,7 +171,7 @@ static void model_datagram(const uint8_t *at, const uint8_t *stop)
 	uint32_t messages = 0;
 
 	model.n = 0;
-	while (at != stop && !model.offence) {
+	while (at != stop && !model.violation) {
 		struct session_message head;
 		struct copy message;
 		uint16_t id = 0;
@@ -197,13 +197,13 @@ static void model_datagram(const uint8_t *at, const uint8_t *stop)
 
 // ---------------------------------------------------------------- what must always be
 
-static uint32_t joining_blocks(void)
+static uint32_t reassembly_blocks(void)
 {
 	const uint32_t piece = sizeof(((struct pool_piece *)0)->bytes);
 	uint32_t blocks = 0;
 
 	for (unsigned channel = 0; channel < INBOUND_ORDERED; channel++)
-		blocks += (end.c.in.joining[channel].length + piece - 1) / piece;
+		blocks += (end.c.in.reassembly[channel].length + piece - 1) / piece;
 	return blocks;
 }
 
@@ -212,7 +212,7 @@ static void check_always(void)
 	const struct delivery *c = &end.c;
 	const bool nothing = c->out.messages == 0;
 
-	require(end.ctx.pool->used == c->out.blocks + c->in.waiting_blocks + joining_blocks());
+	require(end.ctx.pool->used == c->out.blocks + c->in.waiting_blocks + reassembly_blocks());
 	require(end.ctx.pool->reserved == 0);
 	require(end.stats.memory_used == (uint64_t)end.ctx.pool->used * POOL_BLOCK);
 	require(delivery_quiet(c) == nothing);
@@ -220,7 +220,7 @@ static void check_always(void)
 	require((delivery_due(c) == UINT64_MAX) == (nothing && c->owed == 0));
 	require((uint64_t)c->in.waiting_blocks * POOL_BLOCK <= end.rules.queue_bytes);
 	for (unsigned channel = 0; channel < SESSION_CHANNELS; channel++)
-		require(c->in.window[channel].oldest == model.channel[channel].oldest || model.offence);
+		require(c->in.window[channel].oldest == model.channel[channel].oldest || model.violation);
 }
 
 // ---------------------------------------------------------------- steps
@@ -288,11 +288,11 @@ static bool opened(struct input *in)
 	intake_begin(&intake, copy, length);
 	while (intake_next(&end.ctx, &end.c, &intake, &message))
 		deliver_expected(&message, n++);
-	require(n == model.n && intake.offence == model.offence);
+	require(n == model.n && intake.violation == model.violation);
 	if (length != 0)
 		delivery_owe(&end.ctx, &end.c, now);
 	free(copy);
-	return !intake.offence;
+	return !intake.violation;
 }
 
 static void acknowledged(struct input *in)

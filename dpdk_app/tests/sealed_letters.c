@@ -148,7 +148,7 @@ struct letter farewell(void)
 	return a_letter(SESSION_CLOSE, &body, sizeof(body));
 }
 
-struct letter an_offence(unsigned id)
+struct letter an_violation(unsigned id)
 {
 	static const uint8_t piece[] = {1, 0, 2, 0, 'x'};
 

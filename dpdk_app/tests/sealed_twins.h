@@ -111,7 +111,7 @@ struct letter a_message(unsigned type, unsigned flags, unsigned id, const void *
 struct letter no_message(bool now);
 struct letter a_letter(enum session_kind kind, const void *body, uint16_t length); // without
 struct letter farewell(void);                                                      // CLOSE
-struct letter an_offence(unsigned id);                                             // a fragment that follows none
+struct letter an_violation(unsigned id);                                           // a fragment that follows none
 struct letter path_response(const struct twins *t, unsigned player);
 struct letter a_blow(uint32_t target, unsigned flags, unsigned id); // ATTACK
 

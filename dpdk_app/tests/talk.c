@@ -83,7 +83,7 @@ bool talk_take(struct talk_end *end, const struct talk_packet *packet, uint64_t 
 		if (end->deliver)
 			end->deliver(end->context, end, &message);
 	}
-	end->offence |= intake.offence;
+	end->violation |= intake.violation;
 	taken_mark(end, packet->counter);
 	if (packet->length != 0)
 		delivery_owe(&end->ctx, &end->c, now);

@@ -34,7 +34,7 @@ struct talk_end {
 	uint64_t taken;
 	uint32_t taken_bits;
 	enum pg_drop drop; // of the last packet
-	bool offence;
+	bool violation;
 
 	/// Every message that is delivered.
 	void (*deliver)(void *context, struct talk_end *end, const struct delivered *message);

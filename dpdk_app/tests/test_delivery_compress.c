@@ -359,7 +359,7 @@ static void test_what_it_expands_to_is_checked_like_any_other(UNUSED void **stat
 	assert_int_equal(got.n, 0);
 }
 
-static void test_pieces_that_join_to_a_bad_stream_are_an_offence(UNUSED void **state)
+static void test_pieces_that_join_to_a_bad_stream_are_an_violation(UNUSED void **state)
 {
 	pack(chat(300, false));
 	packed.bytes[packed.length - 1] ^= 1; // of the checksum
@@ -379,7 +379,7 @@ static void test_pieces_that_join_to_a_bad_stream_are_an_offence(UNUSED void **s
 									  .length = 4 + to - from});
 		assert_true(talk_take(&gate, &packet, T));
 	}
-	assert_true(gate.offence);
+	assert_true(gate.violation);
 	assert_int_equal(got.n, 0);
 }
 
@@ -471,7 +471,7 @@ int main(void)
 		TEST(test_what_came_before_is_acknowledged_and_not_expanded_again),
 		TEST(test_what_had_to_be_expanded_is_charged_even_if_it_is_refused),
 		TEST(test_what_it_expands_to_is_checked_like_any_other),
-		TEST(test_pieces_that_join_to_a_bad_stream_are_an_offence),
+		TEST(test_pieces_that_join_to_a_bad_stream_are_an_violation),
 		TEST(test_compressed_messages_of_one_datagram_are_each_themselves),
 		TEST(test_a_long_compressed_message_arrives_in_pieces),
 		TEST(test_a_delivered_body_survives_being_queued_for_somebody),

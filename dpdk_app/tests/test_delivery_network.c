@@ -233,7 +233,7 @@ static void hold_to_end(struct shard *shard, bool complete)
 	assert_int_equal(message_pool_free_bytes(shard->end.ctx.pool), shard->end.memory_bytes);
 	assert_int_equal(shard->end.stats.memory_used, 0);
 	assert_int_equal(shard->end.ctx.pool->reserved, 0);
-	assert_false(shard->end.offence);
+	assert_false(shard->end.violation);
 }
 
 struct setting {

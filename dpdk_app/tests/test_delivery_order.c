@@ -159,7 +159,7 @@ static void test_a_promise_holds_while_messages_of_the_datagram_are_relayed(UNUS
 		assert_int_equal(talk_say(&gate, (struct talk_say){.body = zeros, .length = 4}, T), PG_LOSS_NONE);
 	assert_int_equal(talk_say(&gate, (struct talk_say){.body = zeros, .length = 4}, T), PG_LOSS_NO_MEMORY);
 	assert_false(intake_next(&gate.ctx, &gate.c, &intake, &message));
-	assert_false(intake.offence);
+	assert_false(intake.violation);
 	assert_int_equal(message_pool_free_bytes(gate.ctx.pool), 0);
 	datagram.length = 0;
 }
@@ -176,7 +176,7 @@ static void test_pieces_in_any_order_make_the_whole_once(UNUSED void **state)
 			assert_int_equal(take_piece(channel, order[i], order[i], 4, 500), PG_DROP_NONE);
 		assert_int_equal(got.n, 1);
 		assert_int_equal(got.length[0], 2000);
-		assert_false(gate.offence);
+		assert_false(gate.violation);
 		assert_false(delivery_holds_messages(&gate.c));
 	}
 	assert_int_equal(gate.ctx.pool->used, 0);
@@ -200,13 +200,13 @@ static void test_a_piece_that_cannot_be_is_refused(UNUSED void **state)
 	}
 }
 
-/// A first piece of three came; then this one, which must be an offence.
+/// A first piece of three came; then this one, which must be a violation.
 static void offends(struct talk_raw raw, uint16_t index, uint16_t count)
 {
 	uint8_t body[64] = {0};
 
 	assert_int_equal(take_piece(0, 0, 0, 3, 10), PG_DROP_NONE);
-	assert_false(gate.offence);
+	assert_false(gate.violation);
 	memcpy(body, &index, sizeof(index));
 	memcpy(body + 2, &count, sizeof(count));
 	raw.flags |= SESSION_MESSAGE_RELIABLE;
@@ -215,14 +215,14 @@ static void offends(struct talk_raw raw, uint16_t index, uint16_t count)
 	raw.length = 30;
 	put(raw);
 	assert_int_equal(take(&gate), PG_DROP_NONE);
-	assert_true(gate.offence);
+	assert_true(gate.violation);
 	assert_int_equal(got.n, 0);
 	delivery_end(&gate.ctx, &gate.c, PG_LOSS_CLOSED);
 	delivery_begin(&gate.c, 0, gate.room);
-	gate.offence = false;
+	gate.violation = false;
 }
 
-static void test_a_piece_that_does_not_follow_is_an_offence(UNUSED void **state)
+static void test_a_piece_that_does_not_follow_is_an_violation(UNUSED void **state)
 {
 	const uint8_t flags = SESSION_MESSAGE_FRAGMENT;
 
@@ -234,28 +234,28 @@ static void test_a_piece_that_does_not_follow_is_an_offence(UNUSED void **state)
 	offends((struct talk_raw){.type = SESSION_BULK}, 0, 0); // no piece at all
 }
 
-static void test_a_middle_without_a_beginning_is_an_offence(UNUSED void **state)
+static void test_a_middle_without_a_beginning_is_an_violation(UNUSED void **state)
 {
 	assert_int_equal(take_piece(0, 0, 1, 3, 10), PG_DROP_NONE);
-	assert_true(gate.offence);
+	assert_true(gate.violation);
 }
 
-static void test_pieces_that_are_longer_than_a_body_may_be_are_an_offence(UNUSED void **state)
+static void test_pieces_that_are_longer_than_a_body_may_be_are_an_violation(UNUSED void **state)
 {
 	uint16_t id = 0;
 
 	for (; id < 65532 / 1000; id++)
 		assert_int_equal(take_piece(0, id, id, 160, 1000), PG_DROP_NONE);
-	assert_false(gate.offence);
+	assert_false(gate.violation);
 	assert_int_equal(take_piece(0, id, id, 160, 536), PG_DROP_NONE);
-	assert_false(gate.offence);
+	assert_false(gate.violation);
 	id++;
 	assert_int_equal(take_piece(0, id, id, 160, 1), PG_DROP_NONE);
-	assert_true(gate.offence);
+	assert_true(gate.violation);
 	assert_uint_in_range(gate.ctx.pool->used * POOL_BLOCK, 65536, 65536 * 110 / 100);
 }
 
-static void test_a_whole_that_is_not_what_its_type_says_is_an_offence(UNUSED void **state)
+static void test_a_whole_that_is_not_what_its_type_says_is_an_violation(UNUSED void **state)
 {
 	for (uint16_t i = 0; i < 2; i++) {
 		put((struct talk_raw){.type = SESSION_MOVE,
@@ -265,7 +265,7 @@ static void test_a_whole_that_is_not_what_its_type_says_is_an_offence(UNUSED voi
 				      .length = 12});
 		assert_int_equal(take(&gate), PG_DROP_NONE);
 	}
-	assert_true(gate.offence);
+	assert_true(gate.violation);
 	assert_int_equal(got.n, 0);
 }
 
@@ -295,10 +295,10 @@ int main(void)
 		ends_test(test_a_promise_holds_while_messages_of_the_datagram_are_relayed),
 		ends_test(test_pieces_in_any_order_make_the_whole_once),
 		ends_test(test_a_piece_that_cannot_be_is_refused),
-		ends_test(test_a_piece_that_does_not_follow_is_an_offence),
-		ends_test(test_a_middle_without_a_beginning_is_an_offence),
-		ends_test(test_pieces_that_are_longer_than_a_body_may_be_are_an_offence),
-		ends_test(test_a_whole_that_is_not_what_its_type_says_is_an_offence),
+		ends_test(test_a_piece_that_does_not_follow_is_an_violation),
+		ends_test(test_a_middle_without_a_beginning_is_an_violation),
+		ends_test(test_pieces_that_are_longer_than_a_body_may_be_are_an_violation),
+		ends_test(test_a_whole_that_is_not_what_its_type_says_is_an_violation),
 		ends_test(test_channels_join_each_their_own),
 	};
 

@@ -150,7 +150,7 @@ static void test_who_never_acknowledges_is_closed(void **state)
 	assert_int_equal(g->house->stats[0].connected, 0);
 }
 
-static void test_offence_ends_the_connection(void **state)
+static void test_violation_ends_the_connection(void **state)
 {
 	struct gatehouse *g = *state;
 	struct player player = connected(g, 1);
@@ -197,7 +197,7 @@ int main(void)
 		BY_EVERY_WAY(test_message_for_another_workers_player_is_passed_on),
 		BY_EVERY_WAY(test_undelivered_messages_and_ids_are_kept_with_the_record),
 		BY_EVERY_WAY(test_who_never_acknowledges_is_closed),
-		BY_EVERY_WAY(test_offence_ends_the_connection),
+		BY_EVERY_WAY(test_violation_ends_the_connection),
 		BY_EVERY_WAY(test_close_ends_it_also_for_what_follows_in_the_burst),
 	};
 

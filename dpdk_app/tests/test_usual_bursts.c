@@ -73,7 +73,7 @@ static void check_ends(struct twins *t)
 	struct letter end = farewell();
 
 	check_end(t, SENDER, &end);
-	end = an_offence(0);
+	end = an_violation(0);
 	check_end(t, SENDER, &end);
 }
 
@@ -160,7 +160,7 @@ static struct letter a_random_letter(struct storm *s, unsigned player)
 	if (one_in(s, 40))
 		letter = farewell();
 	else if (one_in(s, 40))
-		letter = an_offence(next_id(s, player));
+		letter = an_violation(next_id(s, player));
 	else if (one_in(s, 20))
 		letter = path_response(s->t, player);
 	else

@@ -151,7 +151,7 @@ static bool is_taken(struct delivery_context *ctx, struct vector_bytes secret)
 		intake_begin(&intake, body, (uint16_t)secret.n);
 		while (intake_next(ctx, c, &intake, &delivered))
 			;
-		taken = !intake.offence;
+		taken = !intake.violation;
 	}
 	delivery_end(ctx, c, PG_LOSS_CLOSED);
 	free(body);

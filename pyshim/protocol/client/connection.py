@@ -9,7 +9,7 @@ from enum import Enum, auto
 
 from pyshim.protocol.client.errors import NotConnectedError, Undelivered
 from pyshim.protocol.client.events import Ending
-from pyshim.protocol.client.fragments import OffenceError, room
+from pyshim.protocol.client.fragments import ViolationError, room
 from pyshim.protocol.client.handshake import Draw, Established, Handshake
 from pyshim.protocol.client.intake import Acknowledgements, Intake, NoRoomError, Whole
 from pyshim.protocol.client.outgoing import Outgoing
@@ -177,7 +177,7 @@ class Connection:
             it.acknowledgements.owe(now, at_once=bool(header.flags & FLAG_ACK_NOW))
         try:
             self.arrived.extend(it.intake.take(messages))
-        except OffenceError:
+        except ViolationError:
             self._close(it, CloseReason.PROTOCOL)
 
     # ------------------------------------------------------------ out

@@ -16,7 +16,7 @@ from pyshim.protocol.session_wire import (
 )
 
 
-class OffenceError(Exception):
+class ViolationError(Exception):
     """The peer broke a rule in what was taken already: the connection is to be closed."""
 
 
@@ -51,20 +51,20 @@ class Joiner:
         """The next message of the channel; returns a whole one, which is no fragment any more.
 
         Raises:
-            OffenceError: it is not the piece that must follow.
+            ViolationError: it is not the piece that must follow.
         """
         if message.piece is None:
             if self._of is not None:
-                raise OffenceError("a message between two pieces")
+                raise ViolationError("a message between two pieces")
             return message
         index, count = message.piece
         of = (message.type, count, message.compressed)
         if index != len(self._pieces) or (self._of is not None and of != self._of):
-            raise OffenceError(f"piece {index} of {count} does not follow")
+            raise ViolationError(f"piece {index} of {count} does not follow")
         self._of = of
         self._pieces.append(message.body)
         if self.held_bytes > BODY_MAX_BYTES:
-            raise OffenceError("pieces of more than 65536 bytes")
+            raise ViolationError("pieces of more than 65536 bytes")
         if index + 1 < count:
             return None
         body = b"".join(self._pieces)

@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from pyshim.protocol.client.compression import expand
-from pyshim.protocol.client.fragments import Joiner, OffenceError
+from pyshim.protocol.client.fragments import Joiner, ViolationError
 from pyshim.protocol.session_wire import (
     CHANNEL_WINDOW,
     CHANNELS,
@@ -104,7 +104,7 @@ class Intake:
         """The messages of an admitted datagram that are new and whose turn it is.
 
         Raises:
-            OffenceError: the peer broke a rule that only shows when it is a message's turn.
+            ViolationError: the peer broke a rule that only shows when it is a message's turn.
         """
         taken: list[Whole] = []
         for message in admitted:
@@ -140,7 +140,7 @@ class Intake:
                 whole = _expanded(whole)
                 check_body(whole.type, whole.body, self._allowed)
             except WireError as error:
-                raise OffenceError(f"joined: {error}") from error
+                raise ViolationError(f"joined: {error}") from error
         taken.append(_whole(whole))
 
 

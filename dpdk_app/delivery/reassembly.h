@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// delivery/reassembly.h: fragments become the message that they were cut from, and whole messages are handed over.
+
+#ifndef POLLGATE_DELIVERY_REASSEMBLY_H
+#define POLLGATE_DELIVERY_REASSEMBLY_H
+
+#include "delivery/inbound.h"
+#include "delivery/piece.h"
+
+enum verdict { VERDICT_DELIVERED, VERDICT_MORE, VERDICT_VIOLATION };
+
+/// Hand a whole body over.
+/// @return VERDICT_VIOLATION when it is not what its type says: a sender knows what it cuts
+enum verdict reassembly_deliver(struct delivery_context *ctx, const struct piece *piece, const uint8_t *body,
+				uint32_t length, struct delivered *out);
+
+/// The next fragment of a channel in order.
+enum verdict reassembly_take(struct delivery_context *ctx, struct inbound *in, const struct piece *piece,
+			     struct delivered *out);
+
+/// A block of those that were promised to a datagram when it was admitted.
+uint32_t reassembly_block(struct message_pool *pool);
+
+/// Forget what came so far.
+void reassembly_end(struct delivery_context *ctx, struct reassembly *reassembly);
+
+#endif
