@@ -7,28 +7,28 @@
 #include "delivery/outbound.h"
 
 #include "delivery/lists.h"
-#include "delivery/parcel.h"
+#include "delivery/prepared.h"
 #include "delivery/stored.h"
 #include "message/session_check.h"
 
 /// One piece, or all of it, into its queue.
-static void queue_piece(struct delivery_context *ctx, struct outbound *out, const struct parcel *parcel,
+static void queue_piece(struct delivery_context *ctx, struct outbound *out, const struct prepared *prepared,
 			const struct outgoing *message, uint16_t piece, uint64_t due)
 {
-	const struct session_fragment fragment = {.index = piece, .count = parcel->pieces};
-	const uint32_t from = (uint32_t)piece * parcel->slice;
-	const uint32_t rest = parcel->length - from;
-	const uint32_t length = rest < parcel->slice ? rest : parcel->slice;
-	const uint32_t head = parcel->pieces > 1 ? (uint32_t)sizeof(fragment) : 0;
-	const uint32_t index = stored_make(ctx->pool, &fragment, head, parcel->body + from, length);
+	const struct session_fragment fragment = {.index = piece, .count = prepared->pieces};
+	const uint32_t from = (uint32_t)piece * prepared->slice;
+	const uint32_t rest = prepared->length - from;
+	const uint32_t length = rest < prepared->slice ? rest : prepared->slice;
+	const uint32_t head = prepared->pieces > 1 ? (uint32_t)sizeof(fragment) : 0;
+	const uint32_t index = stored_make(ctx->pool, &fragment, head, prepared->body + from, length);
 	struct stored *stored = stored_at(ctx->pool, index);
 	const unsigned lane = message->reliable ? message->channel : SESSION_CHANNELS;
 
 	stored->type = message->type;
-	stored->flags = parcel->flags;
+	stored->flags = prepared->flags;
 	stored->order = out->order++;
 	stored->time = due;
-	if (parcel->pieces > 1)
+	if (prepared->pieces > 1)
 		stored->fragment = fragment;
 	if (message->reliable) {
 		stored->id = out->window[message->channel].next++;
@@ -40,7 +40,7 @@ static void queue_piece(struct delivery_context *ctx, struct outbound *out, cons
 /// Would waiting for more fill the packet no better?
 static bool packet_full(const struct delivery_context *ctx, const struct outbound *out)
 {
-	if (out->waiting_bytes < parcel_room_of(out) && out->waiting < SESSION_MESSAGES_MAX)
+	if (out->waiting_bytes < prepared_room_of(out) && out->waiting < SESSION_MESSAGES_MAX)
 		return false;
 	for (unsigned mask = out->waiting_mask; mask != 0; mask &= mask - 1) {
 		if (!in_window(out, stored_at(ctx->pool, out->waiting_in[__builtin_ctz(mask)].first)))
@@ -61,16 +61,16 @@ enum pg_loss outbound_queue(struct delivery_context *ctx, struct outbound *out, 
 			    uint64_t now)
 {
 	const uint64_t due = message->priority == PRIORITY_URGENT ? now : now + ctx->rules->flush_after;
-	struct parcel parcel;
-	const enum pg_loss loss = parcel_pack(ctx, out, &parcel, message);
+	struct prepared prepared;
+	const enum pg_loss loss = prepared_pack(ctx, out, &prepared, message);
 
 	if (loss != PG_LOSS_NONE) {
 		counter_add(&ctx->stats->lost[loss], 1);
 		return loss;
 	}
-	for (uint16_t piece = 0; piece < parcel.pieces; piece++)
-		queue_piece(ctx, out, &parcel, message, piece, due);
-	out->blocks += parcel.blocks;
+	for (uint16_t piece = 0; piece < prepared.pieces; piece++)
+		queue_piece(ctx, out, &prepared, message, piece, due);
+	out->blocks += prepared.blocks;
 	out->messages++;
 	if (out->overdue == 0 && packet_full(ctx, out))
 		out->overdue = now;

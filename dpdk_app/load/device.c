@@ -225,14 +225,14 @@ static unsigned device_receive(struct transport *t, struct answer *answer)
 
 // ---------------------------------------------------------------- sending
 
-static unsigned device_room(struct transport *t, struct parcel *parcel, unsigned n)
+static unsigned device_room(struct transport *t, struct outgoing_message *outgoing, unsigned n)
 {
 	struct device *d = (struct device *)t;
 
 	if (unlikely(rte_pktmbuf_alloc_bulk(d->pool, d->out, n) != 0))
 		return 0;
 	for (unsigned i = 0; i < n; i++)
-		parcel[i].payload = rte_pktmbuf_mtod_offset(d->out[i], uint8_t *, d->maker.header_len);
+		outgoing[i].payload = rte_pktmbuf_mtod_offset(d->out[i], uint8_t *, d->maker.header_len);
 	return n;
 }
 
@@ -247,13 +247,13 @@ static unsigned send_bounded(const struct device *d, struct rte_mbuf **mbuf, uns
 	return sent;
 }
 
-static uint64_t device_send(struct transport *t, struct parcel *parcel, unsigned n)
+static uint64_t device_send(struct transport *t, struct outgoing_message *outgoing, unsigned n)
 {
 	struct device *d = (struct device *)t;
 	unsigned sent;
 
 	for (unsigned i = 0; i < n; i++) {
-		const struct message *message = &parcel[i].message;
+		const struct message *message = &outgoing[i].message;
 		const struct channel *channel = &d->channel[message->player];
 		struct rte_mbuf *m = d->out[i];
 

@@ -192,20 +192,20 @@ static int sockets_begin(struct transport *t, const struct pg_load_trial *trial,
 	return PG_OK;
 }
 
-static unsigned sockets_room(struct transport *t, struct parcel *parcel, unsigned n)
+static unsigned sockets_room(struct transport *t, struct outgoing_message *outgoing, unsigned n)
 {
 	struct sockets *s = (struct sockets *)t;
 
 	for (unsigned i = 0; i < n; i++)
-		parcel[i].payload = s->out[i];
+		outgoing[i].payload = s->out[i];
 	return n;
 }
 
 /// What a connected socket reports of an earlier message, it reports once and sends nothing: so try again.
-static bool send_one(struct transport *t, int fd, const struct parcel *parcel)
+static bool send_one(struct transport *t, int fd, const struct outgoing_message *outgoing)
 {
 	for (unsigned tries = 0; tries < 2; tries++) {
-		if (likely(send(fd, parcel->payload, parcel->message.length, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0))
+		if (likely(send(fd, outgoing->payload, outgoing->message.length, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0))
 			return true;
 		if (errno == EAGAIN || errno == ENOBUFS)
 			return false;
@@ -214,13 +214,13 @@ static bool send_one(struct transport *t, int fd, const struct parcel *parcel)
 	return false;
 }
 
-static uint64_t sockets_send(struct transport *t, struct parcel *parcel, unsigned n)
+static uint64_t sockets_send(struct transport *t, struct outgoing_message *outgoing, unsigned n)
 {
 	struct sockets *s = (struct sockets *)t;
 	uint64_t taken = 0;
 
 	for (unsigned i = 0; i < n; i++)
-		taken |= (uint64_t)send_one(t, s->fd[parcel[i].message.player], &parcel[i]) << i;
+		taken |= (uint64_t)send_one(t, s->fd[outgoing[i].message.player], &outgoing[i]) << i;
 	s->watch_until = pg_tsc() + s->watch;
 	return taken;
 }

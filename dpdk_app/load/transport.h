@@ -14,7 +14,7 @@
 #define LOAD_BURST 64
 
 /// A message on its way out; `payload` is the transport's, MESSAGE_MAX bytes.
-struct parcel {
+struct outgoing_message {
 	uint8_t *payload;
 	struct message message;
 };
@@ -37,10 +37,10 @@ struct transport_ops {
 	int (*begin)(struct transport *t, const struct pg_load_trial *trial, struct pg_error *error);
 
 	/// Where the next messages are to be written. @return how many there is room for, at most n
-	unsigned (*room)(struct transport *t, struct parcel *parcel, unsigned n);
+	unsigned (*room)(struct transport *t, struct outgoing_message *outgoing, unsigned n);
 
-	/// Send what room() was asked for. @return bit i: parcel i was taken; the others are gone, too
-	uint64_t (*send)(struct transport *t, struct parcel *parcel, unsigned n);
+	/// Send what room() was asked for. @return bit i: message i was taken; the others are gone, too
+	uint64_t (*send)(struct transport *t, struct outgoing_message *outgoing, unsigned n);
 
 	/// What has arrived; payloads are valid until the next call. @return at most LOAD_BURST
 	unsigned (*receive)(struct transport *t, struct answer *answer);

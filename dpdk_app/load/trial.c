@@ -87,7 +87,8 @@ static unsigned fill_window(const struct run *run, uint64_t now, uint64_t *meant
 	return (unsigned)n;
 }
 
-static void account(struct run *run, const struct parcel *parcel, unsigned n, uint64_t taken, uint64_t first_number)
+static void account(struct run *run, const struct outgoing_message *outgoing, unsigned n, uint64_t taken,
+		    uint64_t first_number)
 {
 	struct pg_load_counts *counts = run->counts;
 	uint64_t bytes = 0;
@@ -99,8 +100,8 @@ static void account(struct run *run, const struct parcel *parcel, unsigned n, ui
 			continue;
 		}
 		sent++;
-		bytes += parcel[i].message.length;
-		counter_add(&counts->sent_of_type[parcel[i].message.type - 1], 1);
+		bytes += outgoing[i].message.length;
+		counter_add(&counts->sent_of_type[outgoing[i].message.type - 1], 1);
 	}
 	counter_add(&counts->offered, n);
 	counter_add(&counts->sent, sent);
@@ -126,14 +127,14 @@ static unsigned send_some(struct run *run, uint64_t now)
 {
 	struct ledger *ledger = &run->load->ledger;
 	const uint64_t first_number = ledger->next;
-	struct parcel parcel[LOAD_BURST];
+	struct outgoing_message outgoing[LOAD_BURST];
 	uint64_t meant[LOAD_BURST];
 	unsigned n = run->window ? fill_window(run, now, meant) : due(run, now, meant);
 
 	if (n == 0)
 		return 0;
 
-	const unsigned room = run->transport->ops->room(run->transport, parcel, n);
+	const unsigned room = run->transport->ops->room(run->transport, outgoing, n);
 
 	if (unlikely(room < n))
 		n = room;
@@ -142,13 +143,13 @@ static unsigned send_some(struct run *run, uint64_t now)
 	for (unsigned i = 0; i < n; i++) {
 		const uint64_t stamp = ledger_stamp(ledger, meant[i]);
 
-		parcel[i].message = players_speak(&run->load->players, stamp, parcel[i].payload);
-		ledger_enter(ledger, stamp, &parcel[i].message);
+		outgoing[i].message = players_speak(&run->load->players, stamp, outgoing[i].payload);
+		ledger_enter(ledger, stamp, &outgoing[i].message);
 	}
 
-	const uint64_t taken = run->transport->ops->send(run->transport, parcel, n);
+	const uint64_t taken = run->transport->ops->send(run->transport, outgoing, n);
 
-	account(run, parcel, n, taken, first_number);
+	account(run, outgoing, n, taken, first_number);
 	account_lag(run, meant, n, taken, pg_tsc());
 	return n;
 }

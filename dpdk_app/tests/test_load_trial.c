@@ -58,20 +58,20 @@ static int fake_begin(struct transport *t, const struct pg_load_trial *trial, st
 	return PG_OK;
 }
 
-static unsigned fake_room(struct transport *t, struct parcel *parcel, unsigned n)
+static unsigned fake_room(struct transport *t, struct outgoing_message *outgoing, unsigned n)
 {
 	struct fake *fake = (struct fake *)t;
 
 	for (unsigned i = 0; i < n; i++)
-		parcel[i].payload = fake->out[i];
+		outgoing[i].payload = fake->out[i];
 	return n;
 }
 
-static struct held_answer answer_of(const struct parcel *parcel)
+static struct held_answer answer_of(const struct outgoing_message *outgoing)
 {
-	struct held_answer a = {.player = parcel->message.player, .length = parcel->message.length};
+	struct held_answer a = {.player = outgoing->message.player, .length = outgoing->message.length};
 
-	memcpy(a.payload, parcel->payload, a.length);
+	memcpy(a.payload, outgoing->payload, a.length);
 	((struct plain_header *)a.payload)->packet_type += PLAIN_ACK;
 	return a;
 }
@@ -98,10 +98,10 @@ static void release(struct fake *fake, uint64_t now_at)
 	}
 }
 
-static bool carry(struct fake *fake, const struct parcel *parcel)
+static bool carry(struct fake *fake, const struct outgoing_message *outgoing)
 {
 	const uint64_t k = fake->offered++;
-	const struct held_answer a = answer_of(parcel);
+	const struct held_answer a = answer_of(outgoing);
 	const unsigned fate = fake->perfect ? 0 : (unsigned)(k % 10);
 
 	switch (fate) {
@@ -131,7 +131,7 @@ static bool carry(struct fake *fake, const struct parcel *parcel)
 	return true;
 }
 
-static uint64_t fake_send(struct transport *t, struct parcel *parcel, unsigned n)
+static uint64_t fake_send(struct transport *t, struct outgoing_message *outgoing, unsigned n)
 {
 	struct fake *fake = (struct fake *)t;
 	uint64_t taken = 0;
@@ -142,7 +142,7 @@ static uint64_t fake_send(struct transport *t, struct parcel *parcel, unsigned n
 			fake->offered++;
 			fake->refused++;
 		} else {
-			taken |= (uint64_t)carry(fake, &parcel[i]) << i;
+			taken |= (uint64_t)carry(fake, &outgoing[i]) << i;
 		}
 	}
 	return taken;

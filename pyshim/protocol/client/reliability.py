@@ -48,7 +48,7 @@ class RoundTrip:
 
 
 @dataclass(slots=True, eq=False)
-class _Parcel:
+class _Queued:
     """A message as a datagram carries it: whole, or a piece."""
 
     message: Message
@@ -64,13 +64,13 @@ class _Flight:
     """A datagram with reliable messages that is not acknowledged."""
 
     sent_at: float
-    parcels: list[_Parcel]
+    queued_messages: list[_Queued]
 
 
 @dataclass(slots=True)
 class _Channel:
     next_number: int = 0
-    outstanding: dict[int, _Parcel] = field(default_factory=dict)  # not delivered, oldest first
+    outstanding: dict[int, _Queued] = field(default_factory=dict)  # not delivered, oldest first
 
 
 class Sender:
@@ -84,13 +84,13 @@ class Sender:
         self._order = count()
         self._channels = tuple(_Channel() for _ in range(CHANNELS))
         self._queues: dict[
-            Priority, tuple[deque[_Parcel], ...]
+            Priority, tuple[deque[_Queued], ...]
         ] = {  # by channel, the last of what is not reliable
             priority: tuple(deque() for _ in range(CHANNELS + 1)) for priority in Priority
         }
-        self._repeats: deque[_Parcel] = deque()
-        self._timers: list[tuple[float, int, _Parcel, int]] = []  # when, order, whose, after how many sends
-        self._on_their_way: dict[int, _Flight] = {}  # by counter, of which no parcel was repeated
+        self._repeats: deque[_Queued] = deque()
+        self._timers: list[tuple[float, int, _Queued, int]] = []  # when, order, whose, after how many sends
+        self._on_their_way: dict[int, _Flight] = {}  # by counter, of which no message was repeated
         self._flights: dict[int, _Flight] = {}  # all that may still be acknowledged
         self.queued_bytes = 0
         self.gave_up = False
@@ -103,9 +103,9 @@ class Sender:
         outgoing.was_sent = False
         outgoing.flush_at = now if outgoing.priority is Priority.URGENT else now + settings.flush_s
         if outgoing.delivery is None:
-            parcel = _Parcel(Message(outgoing.type, outgoing.body), outgoing, next(self._order))
-            self.queued_bytes += parcel.message.size
-            self._queues[outgoing.priority][CHANNELS].append(parcel)
+            queued = _Queued(Message(outgoing.type, outgoing.body), outgoing, next(self._order))
+            self.queued_bytes += queued.message.size
+            self._queues[outgoing.priority][CHANNELS].append(queued)
             return
         pieces = cut(outgoing.body, self._max_datagram)
         outgoing.missing = len(pieces)
@@ -119,11 +119,11 @@ class Sender:
                 outgoing.compressed,
                 (index, len(pieces)) if len(pieces) > 1 else None,
             )
-            parcel = _Parcel(message, outgoing, next(self._order), channel.next_number)
+            queued = _Queued(message, outgoing, next(self._order), channel.next_number)
             self.queued_bytes += message.size
-            channel.outstanding[channel.next_number] = parcel
+            channel.outstanding[channel.next_number] = queued
             channel.next_number += 1
-            self._queues[outgoing.priority][outgoing.channel].append(parcel)
+            self._queues[outgoing.priority][outgoing.channel].append(queued)
 
     # ------------------------------------------------------------ out
 
@@ -132,23 +132,25 @@ class Sender:
         while self._timers and self._is_stale(self._timers[0]):
             heapq.heappop(self._timers)
         at = self._timers[0][0] if self._timers else NEVER
-        if any(not parcel.done for parcel in self._repeats):
+        if any(not queued.done for queued in self._repeats):
             return 0.0
-        waiting = [parcel.of.flush_at for parcel in self._heads()]
+        waiting = [queued.of.flush_at for queued in self._heads()]
         return min(at, *waiting, NEVER)
 
     def expire(self, now: float) -> None:
         """Put what was not acknowledged in time among what is sent again, or give up."""
         while self._timers and (self._timers[0][0] <= now or self._is_stale(self._timers[0])):
             timer = heapq.heappop(self._timers)
-            parcel = timer[2]
+            queued = timer[2]
             if self._is_stale(timer):
                 continue
-            if parcel.sends > self._settings.resends:
+            if queued.sends > self._settings.resends:
                 self.gave_up = True
                 return
-            self._repeats.append(parcel)
-            for counter in [c for c, flight in self._on_their_way.items() if parcel in flight.parcels]:
+            self._repeats.append(queued)
+            for counter in [
+                c for c, flight in self._on_their_way.items() if queued in flight.queued_messages
+            ]:
                 del self._on_their_way[counter]
 
     def is_full(self, room: int) -> bool:
@@ -156,8 +158,8 @@ class Sender:
         size = number = 0
         for queues in self._queues.values():
             for queue in queues:
-                for parcel in queue:
-                    size, number = size + parcel.message.size, number + 1
+                for queued in queue:
+                    size, number = size + queued.message.size, number + 1
                     if size > room or number >= MESSAGES_MAX:
                         return any(True for _ in self._heads())
         return False
@@ -167,26 +169,26 @@ class Sender:
 
         Repetitions first, then what is urgent, normal and bulk.
         """
-        chosen: list[_Parcel] = []
+        chosen: list[_Queued] = []
         while len(chosen) < MESSAGES_MAX:
-            parcel = self._next(room)
-            if parcel is None:
+            queued = self._next(room)
+            if queued is None:
                 break
-            room -= parcel.message.size
-            chosen.append(parcel)
-            self._sent(parcel, now)
-        reliable = [parcel for parcel in chosen if parcel.of.delivery is not None]
+            room -= queued.message.size
+            chosen.append(queued)
+            self._sent(queued, now)
+        reliable = [queued for queued in chosen if queued.of.delivery is not None]
         if reliable:
             flight = _Flight(now, reliable)
             self._flights[counter] = self._on_their_way[counter] = flight
-        return [parcel.message for parcel in chosen]
+        return [queued.message for queued in chosen]
 
     @property
     def asks_at_once(self) -> bool:
         """Whether the datagram that was just filled is to ask for an acknowledgement at once."""
         return len(self._on_their_way) % ASK_EVERY == ASK_EVERY - 1
 
-    def _next(self, room: int) -> _Parcel | None:
+    def _next(self, room: int) -> _Queued | None:
         while self._repeats:
             if self._repeats[0].done:
                 self._repeats.popleft()
@@ -200,35 +202,35 @@ class Sender:
                 return queue.popleft()
         return None
 
-    def _heads(self) -> Iterator[_Parcel]:
+    def _heads(self) -> Iterator[_Queued]:
         """What may be sent next, as it should be: by priority, in each the longest waiting first."""
         is_closed = len(self._on_their_way) >= FLIGHTS_MAX
         for priority in Priority:
             heads = [queue[0] for queue in self._queues[priority] if queue]
-            for head in sorted(heads, key=lambda parcel: parcel.order):
+            for head in sorted(heads, key=lambda queued: queued.order):
                 if head.of.delivery is None or not (is_closed or self._is_beyond_window(head)):
                     yield head
 
-    def _is_beyond_window(self, parcel: _Parcel) -> bool:
-        outstanding = self._channels[parcel.message.channel].outstanding
-        return parcel.number - next(iter(outstanding)) >= CHANNEL_WINDOW
+    def _is_beyond_window(self, queued: _Queued) -> bool:
+        outstanding = self._channels[queued.message.channel].outstanding
+        return queued.number - next(iter(outstanding)) >= CHANNEL_WINDOW
 
     @staticmethod
-    def _queue_index(parcel: _Parcel) -> int:
-        return CHANNELS if parcel.of.delivery is None else parcel.message.channel
+    def _queue_index(queued: _Queued) -> int:
+        return CHANNELS if queued.of.delivery is None else queued.message.channel
 
-    def _sent(self, parcel: _Parcel, now: float) -> None:
-        parcel.sends += 1
-        parcel.of.was_sent = True
-        if parcel.of.delivery is None:
-            parcel.done = True
-            self.queued_bytes -= parcel.message.size
+    def _sent(self, queued: _Queued, now: float) -> None:
+        queued.sends += 1
+        queued.of.was_sent = True
+        if queued.of.delivery is None:
+            queued.done = True
+            self.queued_bytes -= queued.message.size
             return
-        wait_s = self._round_trip.timeout_s * (1 << (parcel.sends - 1))
-        heapq.heappush(self._timers, (now + wait_s, parcel.order, parcel, parcel.sends))
+        wait_s = self._round_trip.timeout_s * (1 << (queued.sends - 1))
+        heapq.heappush(self._timers, (now + wait_s, queued.order, queued, queued.sends))
 
     @staticmethod
-    def _is_stale(timer: tuple[float, int, _Parcel, int]) -> bool:
+    def _is_stale(timer: tuple[float, int, _Queued, int]) -> bool:
         return timer[2].done or timer[2].sends != timer[3]
 
     # ------------------------------------------------------------ acknowledgements
@@ -251,39 +253,41 @@ class Sender:
         self._on_their_way.pop(counter, None)
         if flight is None:
             return
-        for parcel in flight.parcels:
-            if not parcel.done:
-                self._settle(parcel)
+        for queued in flight.queued_messages:
+            if not queued.done:
+                self._settle(queued)
         # Earlier copies of what arrived wait for nothing any more.
-        for other in [c for c, f in self._flights.items() if all(parcel.done for parcel in f.parcels)]:
+        for other in [
+            c for c, f in self._flights.items() if all(queued.done for queued in f.queued_messages)
+        ]:
             del self._flights[other]
             self._on_their_way.pop(other, None)
 
-    def _settle(self, parcel: _Parcel) -> None:
+    def _settle(self, queued: _Queued) -> None:
         """It was taken. In order it is delivered when all before it are: until then the peer holds it."""
-        parcel.done = True
-        self.queued_bytes -= parcel.message.size
-        outstanding = self._channels[parcel.message.channel].outstanding
-        if parcel.message.channel == UNORDERED:
-            self._delivered(outstanding, parcel)
+        queued.done = True
+        self.queued_bytes -= queued.message.size
+        outstanding = self._channels[queued.message.channel].outstanding
+        if queued.message.channel == UNORDERED:
+            self._delivered(outstanding, queued)
             return
         while outstanding and (first := next(iter(outstanding.values()))).done:
             self._delivered(outstanding, first)
 
     @staticmethod
-    def _delivered(outstanding: dict[int, _Parcel], parcel: _Parcel) -> None:
-        del outstanding[parcel.number]
-        parcel.of.missing -= 1
-        if parcel.of.missing == 0 and parcel.of.delivery is not None:
-            parcel.of.delivery.settle()
+    def _delivered(outstanding: dict[int, _Queued], queued: _Queued) -> None:
+        del outstanding[queued.number]
+        queued.of.missing -= 1
+        if queued.of.missing == 0 and queued.of.delivery is not None:
+            queued.of.delivery.settle()
 
     # ------------------------------------------------------------ the end
 
     def undelivered(self) -> list[Outgoing]:
         """Reliable messages that were not delivered, whole, in the order in which they were queued."""
-        parcels = [parcel for channel in self._channels for parcel in channel.outstanding.values()]
-        parcels.sort(key=lambda parcel: parcel.order)
-        return list(dict.fromkeys(parcel.of for parcel in parcels))
+        queued_messages = [queued for channel in self._channels for queued in channel.outstanding.values()]
+        queued_messages.sort(key=lambda queued: queued.order)
+        return list(dict.fromkeys(queued.of for queued in queued_messages))
 
     @property
     def has_reliable(self) -> bool:

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// delivery/prepared.c: see prepared.h.
+
+#include "delivery/prepared.h"
+
+#include <string.h>
+
+#include "delivery/stored.h"
+#include "message/session_check.h"
+
+#define SMALLEST_ROOM (SESSION_DATAGRAM_MIN - SESSION_SEALED_MIN)
+#define RELIABLE_HEAD (sizeof(struct session_message) + sizeof(uint16_t))
+#define FRAGMENT_HEAD (RELIABLE_HEAD + sizeof(struct session_fragment))
+#define IDS_MAX 0x4000 // of a channel, waiting or on their way: far from where ids would be ambiguous
+
+static_assert((SMALLEST_ROOM - FRAGMENT_HEAD) * SESSION_FRAGMENTS_MAX >= SESSION_MESSAGE_MAX,
+	      "the smallest datagrams carry the largest message");
+
+uint32_t prepared_room_of(const struct outbound *out)
+{
+	return out->room != 0 ? out->room : (uint32_t)SMALLEST_ROOM;
+}
+
+/// The sender before the body, where the type has one.
+static bool prepared_address(struct delivery_context *ctx, struct prepared *prepared, const struct outgoing *message)
+{
+	uint8_t *whole = ctx->compressor->whole;
+
+	prepared->body = message->length > 0 ? message->body : (const uint8_t *)""; // of a heartbeat there is none
+	prepared->length = message->length;
+	if (!session_has_sender(message->type))
+		return message->length <= SESSION_MESSAGE_MAX;
+	if (message->length > SESSION_MESSAGE_MAX - sizeof(message->sender))
+		return false;
+	memcpy(whole, &message->sender, sizeof(message->sender));
+	if (message->length != 0)
+		memcpy(whole + sizeof(message->sender), message->body, message->length);
+	prepared->body = whole;
+	prepared->length += (uint32_t)sizeof(message->sender);
+	return true;
+}
+
+static void prepared_compress(struct delivery_context *ctx, struct prepared *prepared, uint8_t type)
+{
+	const enum pg_compressible kind = session_compressible(type);
+	uint32_t packed;
+
+	if (kind == PG_COMPRESSIBLE || prepared->length < ctx->rules->compress_min[kind])
+		return;
+	packed = compress_body(ctx->compressor, prepared->body, prepared->length);
+	counter_add(&ctx->stats->compress_in[kind], prepared->length);
+	counter_add(&ctx->stats->compress_out[kind], packed != 0 ? packed : prepared->length);
+	if (packed == 0)
+		return;
+	prepared->body = ctx->compressor->packed;
+	prepared->length = packed;
+	prepared->flags |= SESSION_MESSAGE_COMPRESSED;
+}
+
+/// Into how many pieces?
+/// @return false when it cannot be sent at all
+static bool prepared_cut(struct prepared *prepared, const struct outgoing *message, uint32_t room)
+{
+	const uint32_t head = message->reliable ? (uint32_t)RELIABLE_HEAD : (uint32_t)sizeof(struct session_message);
+	const uint32_t slice = room - (uint32_t)FRAGMENT_HEAD;
+	const uint32_t fragment = (uint32_t)sizeof(struct session_fragment);
+	uint32_t last;
+
+	prepared->pieces = 1;
+	if (head + prepared->length <= room) {
+		prepared->slice = (uint16_t)prepared->length;
+		prepared->blocks = stored_blocks(prepared->length);
+		return true;
+	}
+	if (!message->reliable || message->channel == SESSION_CHANNEL_UNORDERED)
+		return false;
+	prepared->flags |= SESSION_MESSAGE_FRAGMENT;
+	prepared->slice = (uint16_t)slice;
+	prepared->pieces = (uint16_t)((prepared->length + slice - 1) / slice);
+	last = prepared->length - (prepared->pieces - 1U) * slice;
+	prepared->blocks = (prepared->pieces - 1U) * stored_blocks(fragment + slice) + stored_blocks(fragment + last);
+	return true;
+}
+
+static enum pg_loss prepared_room(const struct delivery_context *ctx, const struct outbound *out,
+				  const struct prepared *prepared, const struct outgoing *message)
+{
+	const struct id_window *window = &out->window[message->reliable ? message->channel : 0];
+
+	if (out->blocks != 0 && (uint64_t)(out->blocks + prepared->blocks) * POOL_BLOCK > ctx->rules->queue_bytes)
+		return PG_LOSS_QUEUE_FULL;
+	if (message->reliable && (uint16_t)(window->next - window->oldest) + prepared->pieces > IDS_MAX)
+		return PG_LOSS_QUEUE_FULL;
+	if (!pool_has(ctx->pool, prepared->blocks))
+		return PG_LOSS_NO_MEMORY;
+	return PG_LOSS_NONE;
+}
+
+enum pg_loss prepared_pack(struct delivery_context *ctx, const struct outbound *out, struct prepared *prepared,
+			   const struct outgoing *message)
+{
+	prepared->flags = 0;
+	if (message->reliable)
+		prepared->flags |=
+			(uint8_t)(SESSION_MESSAGE_RELIABLE | message->channel << SESSION_MESSAGE_CHANNEL_SHIFT);
+	if (!prepared_address(ctx, prepared, message))
+		return PG_LOSS_TOO_LONG;
+	prepared_compress(ctx, prepared, message->type);
+	if (!prepared_cut(prepared, message, prepared_room_of(out)))
+		return PG_LOSS_TOO_LONG;
+	return prepared_room(ctx, out, prepared, message);
+}
