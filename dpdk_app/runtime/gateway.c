@@ -296,7 +296,7 @@ int pg_send(struct pg_gateway *g, const struct pg_letter *letter, struct pg_erro
 	owner = record_owner(&store->records[session_slot(&store->numbers, letter->session)]);
 	if (owner == RECORD_NO_OWNER) // it ended since it was looked at
 		return error_set(error, PG_ERROR_USAGE, "session %u is not connected", letter->session);
-	if (!post_message(&g->shards.control, owner, letter->session, &message))
+	if (!mail_message(&g->shards.control, owner, letter->session, &message))
 		return error_set(error, PG_ERROR_TIMEOUT, "worker %u has too much to do; try again", owner);
 	return PG_OK;
 }

@@ -3,9 +3,9 @@
 
 #include "runtime/mailbox.h"
 
-/// Before each letter.
+/// Before each entry.
 struct slip {
-	uint32_t length; // of the letter; GAP: nothing from here to the ring's end
+	uint32_t length; // of the entry; GAP: nothing from here to the ring's end
 	uint32_t pad;
 };
 #define GAP UINT32_MAX
@@ -32,7 +32,7 @@ static struct slip *slip_at(struct mailbox *box, uint64_t position)
 	return (struct slip *)&box->ring[offset(box, position)];
 }
 
-/// Bytes of a letter with its slip.
+/// Bytes of an entry with its slip.
 static uint64_t extent(size_t length)
 {
 	return sizeof(struct slip) + ((length + 7) & ~(uint64_t)7);
@@ -51,9 +51,9 @@ void *mailbox_begin(struct mailbox *box, size_t length)
 {
 	const uint64_t from = atomic_load_explicit(&box->written, memory_order_relaxed);
 	const uint64_t to_end = box->size - offset(box, from);
-	const uint64_t gap = length <= MAILBOX_LETTER_MAX && extent(length) > to_end ? to_end : 0;
+	const uint64_t gap = length <= MAILBOX_ENTRY_MAX && extent(length) > to_end ? to_end : 0;
 
-	if (unlikely(length > MAILBOX_LETTER_MAX) || !has_room(box, from + gap + extent(length)))
+	if (unlikely(length > MAILBOX_ENTRY_MAX) || !has_room(box, from + gap + extent(length)))
 		return NULL;
 	if (gap != 0)
 		slip_at(box, from)->length = GAP;
@@ -62,12 +62,12 @@ void *mailbox_begin(struct mailbox *box, size_t length)
 	return slip_at(box, from + gap) + 1;
 }
 
-void mailbox_post(struct mailbox *box)
+void mailbox_commit(struct mailbox *box)
 {
 	atomic_store_explicit(&box->written, box->next, memory_order_release);
 }
 
-/// The slip of the oldest letter, with gaps behind us; NULL: there is none.
+/// The slip of the oldest entry, with gaps behind us; NULL: there is none.
 static struct slip *oldest_slip(struct mailbox *box)
 {
 	const uint64_t written = atomic_load_explicit(&box->written, memory_order_acquire);
@@ -77,7 +77,7 @@ static struct slip *oldest_slip(struct mailbox *box)
 		return NULL;
 	if (likely(slip_at(box, read)->length != GAP))
 		return slip_at(box, read);
-	// A gap is posted together with the letter behind it.
+	// A gap is committed together with the entry behind it.
 	atomic_store_explicit(&box->read, read + box->size - offset(box, read), memory_order_release);
 	return slip_at(box, 0);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// runtime/mailbox.h: letters of any length from one thread to one other, without a lock.
+// runtime/mailbox.h: entries of any length from one thread to one other, without a lock.
 //
-// A ring of bytes. Each letter lies in one piece, so it is written and read where it is, and begins at a multiple of
+// A ring of bytes. Each entry lies in one piece, so it is written and read where it is, and begins at a multiple of
 // eight. Full is full: who writes is told, and nothing waits.
 
 #ifndef POLLGATE_RUNTIME_MAILBOX_H
@@ -14,17 +14,17 @@
 
 #include "compiler.h"
 
-/// Bytes of a ring: a power of two. No letter is longer than half of it: with as much unused at the ring's end and as
+/// Bytes of a ring: a power of two. No entry is longer than half of it: with as much unused at the ring's end and as
 /// much before it, an empty box takes any.
 #define MAILBOX_MIN (256U * 1024)
-#define MAILBOX_LETTER_MAX (MAILBOX_MIN / 2 - 16)
+#define MAILBOX_ENTRY_MAX (MAILBOX_MIN / 2 - 16)
 
 struct mailbox {
 	uint32_t size; // of the ring; set before anybody reads or writes
 
 	// the writer's; what it has written up to
 	_Atomic uint64_t written CACHE_ALIGNED;
-	uint64_t next;       // and where the letter in hand ends
+	uint64_t next;       // and where the entry in hand ends
 	uint64_t read_known; // `read`, when it was last looked at
 
 	// the reader's
@@ -37,12 +37,13 @@ struct mailbox {
 size_t mailbox_bytes(uint32_t size);
 void mailbox_init(struct mailbox *box, uint32_t size);
 
-/// Writer: where a letter of `length` bytes is to be written. It is seen when it is posted; until then it may be left.
+/// Writer: where an entry of `length` bytes is to be written. It is seen when it is committed; until then it may be
+/// left.
 /// @return NULL when there is no room
 void *mailbox_begin(struct mailbox *box, size_t length);
-void mailbox_post(struct mailbox *box);
+void mailbox_commit(struct mailbox *box);
 
-/// Reader: the oldest letter, which stays until mailbox_remove(); NULL when there is none.
+/// Reader: the oldest entry, which stays until mailbox_remove(); NULL when there is none.
 const void *mailbox_oldest(struct mailbox *box, size_t *length);
 void mailbox_remove(struct mailbox *box);
 

@@ -39,17 +39,17 @@ int shards_open(struct pg_gateway *g, void *state, struct pg_error *error)
 				 g->plan.issued_capacity);
 	pages_withhold(shards->memory, private_size(g));
 	store_attach_local(&shards->store, shards->memory, reach(g));
-	if (!post_office_make(&shards->office, g->plan.worker_count, !g->engine->frames))
+	if (!mailboxes_make(&shards->mailboxes, g->plan.worker_count, !g->engine->frames))
 		return error_set(error, PG_ERROR_MEMORY, "no memory or descriptors for mail between %u workers",
 				 g->plan.worker_count);
-	post_init(&shards->control, &shards->office, POST_CONTROL);
+	mail_init(&shards->control, &shards->mailboxes, MAIL_CONTROL);
 	return PG_OK;
 }
 
 void shards_close(struct pg_gateway *g)
 {
 	pages_free(g->shards.memory, private_size(g));
-	post_office_free(&g->shards.office);
+	mailboxes_free(&g->shards.mailboxes);
 }
 
 // ---------------------------------------------------------------- a worker's own
@@ -81,7 +81,7 @@ int shard_make(struct pg_gateway *g, struct worker *w, struct pg_error *error)
 		.store = &g->shards.store,
 		.stats = w->stats,
 		.rules = &w->current->sessions,
-		.relay = &w->post.relay,
+		.relay = &w->mail.relay,
 		.message_bytes = pool_bytes(&g->plan),
 		.tsc_hz = pg_tsc_hz(),
 		.compression_level = (int)g->plan.compression_level,
@@ -93,7 +93,7 @@ int shard_make(struct pg_gateway *g, struct worker *w, struct pg_error *error)
 	setup.message_memory = w->messages;
 	if (getrandom(&setup.secret, sizeof(setup.secret), 0) != sizeof(setup.secret))
 		return error_set(error, PG_ERROR_SYSTEM, "the kernel gave no random bytes");
-	post_init(&w->post, &g->shards.office, w->number);
+	mail_init(&w->mail, &g->shards.mailboxes, w->number);
 	return session_shard_init(w->shard, &setup, error);
 }
 

@@ -6,7 +6,7 @@
 #ifndef POLLGATE_RUNTIME_SHARDS_H
 #define POLLGATE_RUNTIME_SHARDS_H
 
-#include "runtime/post.h"
+#include "runtime/mail.h"
 #include "runtime/worker.h"
 #include "session/store.h"
 
@@ -16,8 +16,8 @@ struct pg_gateway;
 struct shards {
 	struct session_store store; // capacity 0: no listener speaks the profile
 	void *memory;               // private, of the store
-	struct post_office office;  // of the workers
-	struct post control;        // the control thread's view of it
+	struct mailboxes mailboxes; // of the workers
+	struct mail control;        // the control thread's view of it
 };
 
 /// Before the workers are made. shards_close() also after a failure.

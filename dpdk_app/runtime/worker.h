@@ -11,7 +11,7 @@
 
 #include "pipeline/pipeline.h"
 #include "pollgate.h"
-#include "runtime/post.h"
+#include "runtime/mail.h"
 #include "runtime/task.h"
 #include "stats/histogram.h"
 #include "stats/off_cpu.h"
@@ -56,7 +56,7 @@ struct worker {
 	struct source_limits sources;
 	struct host_buckets host;
 	const struct policy *current; // policy in use
-	struct post post;             // mail of other workers; made where there is a shard
+	struct mail mail;             // mail of other workers; made where there is a shard
 	uint32_t dismissed;           // slots up to here are told that the gateway ends
 	struct tasks tasks;           // between bursts
 };

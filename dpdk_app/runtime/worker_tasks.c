@@ -46,26 +46,26 @@ static unsigned serve_mail(struct task *task, uint64_t now)
 	return w->parts->serve_mail(w, task->budget, now);
 }
 
-static bool mail_waits(const struct task *task, uint64_t now)
+static bool has_mail(const struct task *task, uint64_t now)
 {
 	const struct worker *w = task->worker;
 
 	(void)now;
-	return post_waits(&w->post);
+	return mail_waits(&w->mail);
 }
 
 static bool have_mail_wake_us(struct task *task)
 {
 	struct worker *w = task->worker;
 
-	return post_sleep(&w->post);
+	return mail_sleep(&w->mail);
 }
 
 static void stop_the_bell(struct task *task)
 {
 	struct worker *w = task->worker;
 
-	post_wake(&w->post);
+	mail_wake(&w->mail);
 }
 
 // ---------------------------------------------------------------- egress
@@ -99,7 +99,7 @@ void worker_add_session_tasks(struct worker *w)
 	tasks_add(&w->tasks, &(struct task){
 				     .worker = w,
 				     .run = serve_mail,
-				     .ready = mail_waits,
+				     .ready = has_mail,
 				     .sleep = have_mail_wake_us,
 				     .wake = stop_the_bell,
 				     .budget = BURST_MAX,

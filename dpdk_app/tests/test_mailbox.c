@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// test_mailbox.c: letters between two threads arrive whole, once and in order, or are refused.
+// test_mailbox.c: entries between two threads arrive whole, once and in order, or are refused.
 
 #include "unit.h"
 
@@ -27,8 +27,8 @@ static uint64_t next(uint64_t *state)
 	return *state >> 33;
 }
 
-/// The letter of this number: its length and its bytes follow from it.
-static size_t letter(uint8_t *bytes, uint64_t number)
+/// The entry of this number: its length and its bytes follow from it.
+static size_t entry(uint8_t *bytes, uint64_t number)
 {
 	uint64_t state = number;
 	const size_t length = next(&state) % (next(&state) % 8 == 0 ? 70000 : 1500);
@@ -40,13 +40,13 @@ static size_t letter(uint8_t *bytes, uint64_t number)
 static bool put(struct mailbox *box, uint64_t number)
 {
 	static _Thread_local uint8_t bytes[70000];
-	const size_t length = letter(bytes, number);
+	const size_t length = entry(bytes, number);
 	void *at = mailbox_begin(box, length);
 
 	if (!at)
 		return false;
 	memcpy(at, bytes, length);
-	mailbox_post(box);
+	mailbox_commit(box);
 	return true;
 }
 
@@ -58,14 +58,14 @@ static bool take(struct mailbox *box, uint64_t number)
 
 	if (!found)
 		return false;
-	assert_int_equal(length, letter(bytes, number));
+	assert_int_equal(length, entry(bytes, number));
 	assert_int_equal((uintptr_t)found % 8, 0);
 	assert_memory_equal(found, bytes, length);
 	mailbox_remove(box);
 	return true;
 }
 
-static void letters_come_out_as_they_went_in(void **state UNUSED)
+static void entries_come_out_as_they_went_in(void **state UNUSED)
 {
 	struct mailbox *box = new_box();
 	uint64_t in = 0, out = 0, seed = 5;
@@ -89,7 +89,7 @@ static void a_full_box_refuses_and_takes_again_when_one_is_removed(void **state 
 	unsigned n = 0;
 
 	while (mailbox_begin(box, 1000)) {
-		mailbox_post(box);
+		mailbox_commit(box);
 		n++;
 	}
 	assert_int_equal(n, MAILBOX_MIN / 1008);
@@ -97,30 +97,30 @@ static void a_full_box_refuses_and_takes_again_when_one_is_removed(void **state 
 	assert_non_null(mailbox_oldest(box, &length));
 	mailbox_remove(box);
 	assert_non_null(mailbox_begin(box, 900)); // behind what is left at the end, which 1,000 do not fit
-	mailbox_post(box);
+	mailbox_commit(box);
 	assert_null(mailbox_begin(box, 900));
 	free(box);
 }
 
-static void an_empty_box_takes_the_longest_letter_wherever_it_stands(void **state UNUSED)
+static void an_empty_box_takes_the_longest_entry_wherever_it_stands(void **state UNUSED)
 {
 	struct mailbox *box = new_box();
 	size_t length;
 
 	for (unsigned i = 0; i < 3 * MAILBOX_MIN / 8 / 7; i++) { // the ring's every third turn is at another place
 		assert_non_null(mailbox_begin(box, 48));
-		mailbox_post(box);
+		mailbox_commit(box);
 		assert_non_null(mailbox_oldest(box, &length));
 		mailbox_remove(box);
 		if (i % 97 != 0)
 			continue;
-		assert_non_null(mailbox_begin(box, MAILBOX_LETTER_MAX));
-		mailbox_post(box);
+		assert_non_null(mailbox_begin(box, MAILBOX_ENTRY_MAX));
+		mailbox_commit(box);
 		assert_non_null(mailbox_oldest(box, &length));
-		assert_int_equal(length, MAILBOX_LETTER_MAX);
+		assert_int_equal(length, MAILBOX_ENTRY_MAX);
 		mailbox_remove(box);
 	}
-	assert_null(mailbox_begin(box, MAILBOX_LETTER_MAX + 1));
+	assert_null(mailbox_begin(box, MAILBOX_ENTRY_MAX + 1));
 	assert_null(mailbox_oldest(box, &length));
 	free(box);
 }
@@ -150,7 +150,7 @@ static void *write_all(void *box)
 	return NULL;
 }
 
-static void two_threads_exchange_every_letter(void **state UNUSED)
+static void two_threads_exchange_every_entry(void **state UNUSED)
 {
 	struct mailbox *box = new_box();
 	pthread_t writer;
@@ -168,11 +168,11 @@ static void two_threads_exchange_every_letter(void **state UNUSED)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(letters_come_out_as_they_went_in),
+		cmocka_unit_test(entries_come_out_as_they_went_in),
 		cmocka_unit_test(a_full_box_refuses_and_takes_again_when_one_is_removed),
-		cmocka_unit_test(an_empty_box_takes_the_longest_letter_wherever_it_stands),
+		cmocka_unit_test(an_empty_box_takes_the_longest_entry_wherever_it_stands),
 		cmocka_unit_test(what_was_begun_and_not_posted_is_not_seen),
-		cmocka_unit_test(two_threads_exchange_every_letter),
+		cmocka_unit_test(two_threads_exchange_every_entry),
 	};
 
 	return cmocka_run_group_tests_name("mailbox", tests, NULL, NULL);

@@ -21,8 +21,8 @@
 struct desk {
 	struct worker worker; // first
 	struct house *house;
-	struct post_office office;
-	struct post colleague;
+	struct mailboxes mailboxes;
+	struct mail colleague;
 	struct barrier barrier;
 	struct policy policy[2];
 
@@ -39,7 +39,7 @@ static unsigned serve_mail(struct worker *w, uint32_t most, uint64_t now)
 {
 	((struct desk *)w)->mails++;
 	assert_int_equal(most, BURST_MAX);
-	return post_oldest_datagram(&w->post, w->shard, now) != NULL;
+	return mail_oldest_datagram(&w->mail, w->shard, now) != NULL;
 }
 
 static unsigned send_departures(struct worker *w, uint32_t most, uint64_t now)
@@ -68,9 +68,9 @@ static int open_desk(void **state)
 	desk->policy[1].generation = 2;
 	desk->policy[0].idle_timeout = desk->policy[1].idle_timeout = UINT64_MAX / 2;
 	desk->policy[0].sessions = desk->policy[1].sessions = desk->house->rules;
-	assert_true(post_office_make(&desk->office, WORKERS, true));
-	post_init(&w->post, &desk->office, 0);
-	post_init(&desk->colleague, &desk->office, 1);
+	assert_true(mailboxes_make(&desk->mailboxes, WORKERS, true));
+	mail_init(&w->mail, &desk->mailboxes, 0);
+	mail_init(&desk->colleague, &desk->mailboxes, 1);
 	w->stats = &desk->house->stats[0];
 	w->barrier = &desk->barrier;
 	w->shard = desk->house->shard[0];
@@ -88,7 +88,7 @@ static int close_desk(void **state)
 {
 	struct desk *desk = *state;
 
-	post_office_free(&desk->office);
+	mailboxes_free(&desk->mailboxes);
 	house_close(desk->house);
 	free(desk);
 	return 0;
@@ -146,12 +146,12 @@ static void mail_is_served_when_there_is_some_and_only_then(void **state)
 
 	turn(desk);
 	assert_int_equal(desk->mails, 0);
-	post_datagram(&desk->colleague, 0, &peer, 1, &byte, 1);
+	mail_datagram(&desk->colleague, 0, &peer, 1, &byte, 1);
 	assert_int_equal(turn(desk), 1);
 	assert_int_equal(desk->mails, 1);
 	assert_false(sleeps(desk)); // it was not taken out
 	tasks_wake(&desk->worker.tasks);
-	post_remove(&desk->worker.post);
+	mail_remove(&desk->worker.mail);
 	turn(desk);
 	assert_int_equal(desk->mails, 2); // who wrote once may have written more
 	turn(desk);
@@ -162,7 +162,7 @@ static void mail_is_served_when_there_is_some_and_only_then(void **state)
 
 static bool rings(const struct desk *desk)
 {
-	struct pollfd bell = {.fd = desk->office.box[0].bell, .events = POLLIN};
+	struct pollfd bell = {.fd = desk->mailboxes.box[0].bell, .events = POLLIN};
 
 	return poll(&bell, 1, 0) == 1;
 }
@@ -173,13 +173,13 @@ static void mail_rings_for_a_worker_that_sleeps_and_for_no_other(void **state)
 	const struct peer peer = {0};
 	const uint8_t byte = 0;
 
-	post_datagram(&desk->colleague, 0, &peer, 1, &byte, 1);
+	mail_datagram(&desk->colleague, 0, &peer, 1, &byte, 1);
 	assert_false(rings(desk));
 	assert_int_equal(turn(desk), 1);
-	post_remove(&desk->worker.post);
+	mail_remove(&desk->worker.mail);
 	turn(desk);
 	assert_true(sleeps(desk));
-	post_datagram(&desk->colleague, 0, &peer, 1, &byte, 1);
+	mail_datagram(&desk->colleague, 0, &peer, 1, &byte, 1);
 	assert_true(rings(desk));
 	tasks_wake(&desk->worker.tasks);
 	assert_false(sleeps(desk));

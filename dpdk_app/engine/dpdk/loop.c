@@ -167,7 +167,7 @@ static void use_policy(struct worker *common)
 static unsigned serve_mail(struct worker *w, uint32_t most, uint64_t now)
 {
 	(void)most;
-	post_oldest_datagram(&w->post, w->shard, now);
+	mail_oldest_datagram(&w->mail, w->shard, now);
 	return 0;
 }
 

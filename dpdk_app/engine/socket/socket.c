@@ -369,18 +369,18 @@ void sockets_wake(struct socket_worker *w)
 
 int sockets_bell(const struct socket_worker *w)
 {
-	return w->common.shard ? w->common.post.office->box[w->common.number].bell : -1;
+	return w->common.shard ? w->common.mail.mailboxes->box[w->common.number].bell : -1;
 }
 
 static void hand_over(struct socket_worker *w, const struct datagram_burst *burst, unsigned i)
 {
-	if (!post_has_room(&w->common.post, burst->owner[i])) {
+	if (!mail_has_room(&w->common.mail, burst->owner[i])) {
 		counter_add(&w->common.stats->dropped[PG_DROP_OWNER_BUSY], 1);
 		return;
 	}
 	// Counted first: should this process die, a datagram in a mailbox is one that was counted out.
 	counter_add(&w->common.stats->handed_out, 1);
-	post_datagram(&w->common.post, burst->owner[i], &burst->peer[i], burst->way[i], burst->payload[i],
+	mail_datagram(&w->common.mail, burst->owner[i], &burst->peer[i], burst->way[i], burst->payload[i],
 		      burst->length[i]);
 }
 
@@ -396,12 +396,12 @@ unsigned sockets_take_mail(struct socket_worker *w, struct datagram_burst *burst
 	const struct mailed_datagram *mail;
 	unsigned taken = 0;
 
-	while (taken < n && (mail = post_oldest_datagram(&w->common.post, w->common.shard, now))) {
+	while (taken < n && (mail = mail_oldest_datagram(&w->common.mail, w->common.shard, now))) {
 		burst->peer[taken] = mail->peer;
 		burst->length[taken] = mail->length;
 		burst->way[taken] = mail->way;
 		memcpy(burst->payload[taken], mail->payload, mail->length);
-		post_remove(&w->common.post);
+		mail_remove(&w->common.mail);
 		taken++;
 	}
 	return taken;
@@ -417,7 +417,7 @@ bool sockets_expect_mail(const struct socket_worker *w)
 	const struct barrier *barrier = w->common.barrier;
 
 	return w->common.shard &&
-	       (atomic_load(&barrier->finished) < barrier->registry.tables || post_waits(&w->common.post));
+	       (atomic_load(&barrier->finished) < barrier->registry.tables || mail_waits(&w->common.mail));
 }
 
 enum pg_tx_drop sockets_tx_drop(int error)

@@ -1,40 +1,41 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// test_post.c: mail between workers: it arrives in order, wakes who sleeps, and is refused when there is too much of it.
+// test_mail.c: mail between workers: it arrives in order, wakes who sleeps, and is refused when there is too much of
+// it.
 
 #include "unit.h"
 
 #include <poll.h>
 #include <string.h>
 
-#include "runtime/post.h"
+#include "runtime/mail.h"
 
 #define WORKERS 3
 
 struct town {
-	struct post_office office;
-	struct post post[WORKERS], control;
+	struct mailboxes mailboxes;
+	struct mail mail[WORKERS], control;
 };
 
 static void settle(struct town *t)
 {
 	memset(t, 0, sizeof(*t));
-	assert_true(post_office_make(&t->office, WORKERS, true));
+	assert_true(mailboxes_make(&t->mailboxes, WORKERS, true));
 	for (uint32_t i = 0; i < WORKERS; i++)
-		post_init(&t->post[i], &t->office, i);
-	post_init(&t->control, &t->office, POST_CONTROL);
+		mail_init(&t->mail[i], &t->mailboxes, i);
+	mail_init(&t->control, &t->mailboxes, MAIL_CONTROL);
 }
 
-static void send_datagram(struct post *from, uint32_t to, uint32_t number)
+static void send_datagram(struct mail *from, uint32_t to, uint32_t number)
 {
 	const struct peer peer = {.low = number};
 
-	assert_true(post_has_room(from, to));
-	post_datagram(from, to, &peer, 7, (const uint8_t *)&number, sizeof(number));
+	assert_true(mail_has_room(from, to));
+	mail_datagram(from, to, &peer, 7, (const uint8_t *)&number, sizeof(number));
 }
 
 static bool rings(const struct town *t, uint32_t worker)
 {
-	struct pollfd bell = {.fd = t->office.box[worker].bell, .events = POLLIN};
+	struct pollfd bell = {.fd = t->mailboxes.box[worker].bell, .events = POLLIN};
 
 	return poll(&bell, 1, 0) == 1;
 }
@@ -47,10 +48,10 @@ static void mail_takes_what_the_plan_says(void **state UNUSED)
 	settle(&t);
 	for (uint32_t to = 0; to < WORKERS; to++) {
 		for (uint32_t from = 0; from <= PG_WORKERS_MAX; from++)
-			size += t.office.box[to].from[from] ? t.office.mailbox : 0;
+			size += t.mailboxes.box[to].from[from] ? t.mailboxes.mailbox : 0;
 	}
 	assert_int_equal(size, pg_mail_size(WORKERS));
-	post_office_free(&t.office);
+	mailboxes_free(&t.mailboxes);
 }
 
 static void datagrams_of_one_writer_come_in_order(void **state UNUSED)
@@ -60,26 +61,26 @@ static void datagrams_of_one_writer_come_in_order(void **state UNUSED)
 	uint32_t next[WORKERS] = {0};
 
 	settle(&t);
-	assert_false(post_waits(&t.post[0]));
+	assert_false(mail_waits(&t.mail[0]));
 	for (uint32_t i = 0; i < 50; i++) {
-		send_datagram(&t.post[1], 0, 1000 + i);
-		send_datagram(&t.post[2], 0, 2000 + i);
+		send_datagram(&t.mail[1], 0, 1000 + i);
+		send_datagram(&t.mail[2], 0, 2000 + i);
 	}
-	assert_true(post_waits(&t.post[0]));
-	assert_false(post_waits(&t.post[1]));
-	while ((mail = post_oldest_datagram(&t.post[0], NULL, 0))) {
+	assert_true(mail_waits(&t.mail[0]));
+	assert_false(mail_waits(&t.mail[1]));
+	while ((mail = mail_oldest_datagram(&t.mail[0], NULL, 0))) {
 		const uint32_t writer = (uint32_t)mail->peer.low / 1000;
 
 		assert_int_equal(mail->peer.low % 1000, next[writer]++);
 		assert_int_equal(mail->length, sizeof(uint32_t));
 		assert_memory_equal(mail->payload, &mail->peer.low, sizeof(uint32_t));
 		assert_int_equal(mail->way, 7);
-		post_remove(&t.post[0]);
+		mail_remove(&t.mail[0]);
 	}
 	assert_int_equal(next[1], 50);
 	assert_int_equal(next[2], 50);
-	assert_false(post_waits(&t.post[0]));
-	post_office_free(&t.office);
+	assert_false(mail_waits(&t.mail[0]));
+	mailboxes_free(&t.mailboxes);
 }
 
 static void nobody_waits_for_ever_behind_who_writes_a_lot(void **state UNUSED)
@@ -88,19 +89,19 @@ static void nobody_waits_for_ever_behind_who_writes_a_lot(void **state UNUSED)
 	unsigned others = 0;
 
 	settle(&t);
-	send_datagram(&t.post[2], 0, 2000);
+	send_datagram(&t.mail[2], 0, 2000);
 	for (unsigned i = 0; i < 100; i++) {
 		const struct mailed_datagram *mail;
 
-		send_datagram(&t.post[1], 0, 1000);
-		send_datagram(&t.post[1], 0, 1000);
-		mail = post_oldest_datagram(&t.post[0], NULL, 0);
+		send_datagram(&t.mail[1], 0, 1000);
+		send_datagram(&t.mail[1], 0, 1000);
+		mail = mail_oldest_datagram(&t.mail[0], NULL, 0);
 		assert_non_null(mail);
 		others += mail->peer.low == 2000;
-		post_remove(&t.post[0]);
+		mail_remove(&t.mail[0]);
 	}
 	assert_int_equal(others, 1);
-	post_office_free(&t.office);
+	mailboxes_free(&t.mailboxes);
 }
 
 static void only_who_sleeps_is_rung_for(void **state UNUSED)
@@ -108,20 +109,20 @@ static void only_who_sleeps_is_rung_for(void **state UNUSED)
 	struct town t;
 
 	settle(&t);
-	send_datagram(&t.post[1], 0, 1);
+	send_datagram(&t.mail[1], 0, 1);
 	assert_false(rings(&t, 0));
-	assert_false(post_sleep(&t.post[0])); // there is mail
-	assert_non_null(post_oldest_datagram(&t.post[0], NULL, 0));
-	post_remove(&t.post[0]);
-	assert_null(post_oldest_datagram(&t.post[0], NULL, 0));
-	assert_true(post_sleep(&t.post[0]));
+	assert_false(mail_sleep(&t.mail[0])); // there is mail
+	assert_non_null(mail_oldest_datagram(&t.mail[0], NULL, 0));
+	mail_remove(&t.mail[0]);
+	assert_null(mail_oldest_datagram(&t.mail[0], NULL, 0));
+	assert_true(mail_sleep(&t.mail[0]));
 	assert_false(rings(&t, 0));
-	send_datagram(&t.post[1], 0, 2);
+	send_datagram(&t.mail[1], 0, 2);
 	assert_true(rings(&t, 0));
-	post_wake(&t.post[0]);
-	assert_true(post_waits(&t.post[0]));
+	mail_wake(&t.mail[0]);
+	assert_true(mail_waits(&t.mail[0]));
 	assert_false(rings(&t, 1));
-	post_office_free(&t.office);
+	mailboxes_free(&t.mailboxes);
 }
 
 static void who_has_too_much_to_do_is_not_sent_more(void **state UNUSED)
@@ -132,17 +133,17 @@ static void who_has_too_much_to_do_is_not_sent_more(void **state UNUSED)
 	unsigned sent = 0;
 
 	settle(&t);
-	while (post_message(&t.control, 0, 1, &message))
+	while (mail_message(&t.control, 0, 1, &message))
 		assert_true(++sent < 10000);
 	assert_true(sent > 10);
-	assert_true(post_message(&t.post[1], 0, 1, &message)); // each worker has a mailbox of its own
-	assert_true(post_message(&t.control, 1, 1, &message));
-	while (post_has_room(&t.post[2], 0))
-		send_datagram(&t.post[2], 0, 1);
-	assert_false(post_message(&t.post[0], 0, 1, &message)); // nor to oneself, nor to nobody
-	assert_false(post_message(&t.post[0], WORKERS, 1, &message));
-	assert_false(post_has_room(&t.post[0], 255));
-	post_office_free(&t.office);
+	assert_true(mail_message(&t.mail[1], 0, 1, &message)); // each worker has a mailbox of its own
+	assert_true(mail_message(&t.control, 1, 1, &message));
+	while (mail_has_room(&t.mail[2], 0))
+		send_datagram(&t.mail[2], 0, 1);
+	assert_false(mail_message(&t.mail[0], 0, 1, &message)); // nor to oneself, nor to nobody
+	assert_false(mail_message(&t.mail[0], WORKERS, 1, &message));
+	assert_false(mail_has_room(&t.mail[0], 255));
+	mailboxes_free(&t.mailboxes);
 }
 
 int main(void)
@@ -155,5 +156,5 @@ int main(void)
 		cmocka_unit_test(who_has_too_much_to_do_is_not_sent_more),
 	};
 
-	return cmocka_run_group_tests_name("post", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("mail", tests, NULL, NULL);
 }

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// runtime/post.h: what workers have to say to each other, and the control thread to them: messages for players of
+// runtime/mail.h: what workers have to say to each other, and the control thread to them: messages for players of
 // another worker, and datagrams whose session is another worker's.
 //
 // A mailbox for each pair, made once. A worker looks at one word to know whether there is mail, and says in the same
 // word that it sleeps; who then writes to it rings its bell.
 
-#ifndef POLLGATE_RUNTIME_POST_H
-#define POLLGATE_RUNTIME_POST_H
+#ifndef POLLGATE_RUNTIME_MAIL_H
+#define POLLGATE_RUNTIME_MAIL_H
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -19,7 +19,7 @@
 #include "session/shard.h"
 
 /// The number of the control thread, which writes to workers and is none.
-#define POST_CONTROL PG_WORKERS_MAX
+#define MAIL_CONTROL PG_WORKERS_MAX
 
 /// A datagram as it came to a worker who does not own its session.
 struct mailed_datagram {
@@ -30,64 +30,64 @@ struct mailed_datagram {
 };
 
 /// Where a worker's mail comes in.
-struct letterbox {
+struct mail_inbox {
 	struct mailbox *from[PG_WORKERS_MAX + 1]; // set before the workers start; NULL: nobody
 	int bell;                                 // eventfd of a worker that may sleep; -1: it does not
 
 	// written by all
-	_Atomic uint64_t waiting CACHE_ALIGNED; // bit n: from[n] has mail; POST_ASLEEP
+	_Atomic uint64_t waiting CACHE_ALIGNED; // bit n: from[n] has mail; MAIL_ASLEEP
 };
-#define POST_ASLEEP (1ULL << 63)
+#define MAIL_ASLEEP (1ULL << 63)
 static_assert(PG_WORKERS_MAX < 63, "a bit for each writer");
 
 /// The mailboxes of all workers of a process.
-struct post_office {
-	struct letterbox box[PG_WORKERS_MAX];
+struct mailboxes {
+	struct mail_inbox box[PG_WORKERS_MAX];
 	uint32_t workers;
 	size_t mailbox; // bytes of each
 };
 
 /// One writer's view of it, and one worker's.
-struct post {
+struct mail {
 	struct relay relay; // first: a relay of ours is a post
-	struct post_office *office;
-	uint32_t number;  // of a worker, or POST_CONTROL
-	uint64_t in_hand; // bits of letterbox.waiting that were taken and are not done with
+	struct mailboxes *mailboxes;
+	uint32_t number;  // of a worker, or MAIL_CONTROL
+	uint64_t in_hand; // bits of inbox.waiting that were taken and are not done with
 	unsigned at;      // the one of them whose mail is being read: each has its turn
 };
 
 /// @param bells  the workers sleep
-/// @return false: out of memory or descriptors; post_office_free() also then
-bool post_office_make(struct post_office *office, uint32_t workers, bool bells);
-void post_office_free(struct post_office *office);
-void post_init(struct post *post, struct post_office *office, uint32_t number);
+/// @return false: out of memory or descriptors; mailboxes_free() also then
+bool mailboxes_make(struct mailboxes *mailboxes, uint32_t workers, bool bells);
+void mailboxes_free(struct mailboxes *mailboxes);
+void mail_init(struct mail *mail, struct mailboxes *mailboxes, uint32_t number);
 
 // ---------------------------------------------------------------- who writes
 
 /// @return false when that worker has too much to do
-bool post_message(struct post *post, uint32_t owner, uint32_t session, const struct outgoing *message);
+bool mail_message(struct mail *mail, uint32_t owner, uint32_t session, const struct outgoing *message);
 
-/// May a datagram be sent to that worker? When so, the next post_datagram() is sure to be.
-bool post_has_room(struct post *post, uint32_t owner);
-void post_datagram(struct post *post, uint32_t owner, const struct peer *peer, uint8_t way, const uint8_t *payload,
+/// May a datagram be sent to that worker? When so, the next mail_datagram() is sure to be.
+bool mail_has_room(struct mail *mail, uint32_t owner);
+void mail_datagram(struct mail *mail, uint32_t owner, const struct peer *peer, uint8_t way, const uint8_t *payload,
 		   uint16_t length);
 
 // ---------------------------------------------------------------- who reads
 
-ALWAYS_INLINE bool post_waits(const struct post *post)
+ALWAYS_INLINE bool mail_waits(const struct mail *mail)
 {
-	return post->in_hand != 0 ||
-	       atomic_load_explicit(&post->office->box[post->number].waiting, memory_order_relaxed) != 0;
+	return mail->in_hand != 0 ||
+	       atomic_load_explicit(&mail->mailboxes->box[mail->number].waiting, memory_order_relaxed) != 0;
 }
 
 /// Messages are delivered to sessions of `shard`, up to a bounded number of them and to the first datagram.
-/// @return that datagram, which stays until post_remove(); NULL: none, or there is more to do in the next turn
-const struct mailed_datagram *post_oldest_datagram(struct post *post, struct session_shard *shard, uint64_t now);
-void post_remove(struct post *post);
+/// @return that datagram, which stays until mail_remove(); NULL: none, or there is more to do in the next turn
+const struct mailed_datagram *mail_oldest_datagram(struct mail *mail, struct session_shard *shard, uint64_t now);
+void mail_remove(struct mail *mail);
 
 /// From now on the bell rings for mail.
 /// @return false: there is mail, do not sleep
-bool post_sleep(struct post *post);
-void post_wake(struct post *post);
+bool mail_sleep(struct mail *mail);
+void mail_wake(struct mail *mail);
 
 #endif
