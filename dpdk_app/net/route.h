@@ -34,7 +34,7 @@ struct route {
 };
 
 /// Learn the way back from a frame of a proved peer. Its payload may be written over already, its headers may not.
-/// @param port  as departures are to name it
+/// @param port  as egress is to name it
 void route_learn(struct route *route, const uint8_t *frame, const struct packet *p, const struct identity *id,
 		 uint8_t port);
 

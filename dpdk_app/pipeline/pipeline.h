@@ -60,7 +60,7 @@ struct datagram_burst {
 	struct peer peer[BURST_MAX];
 	uint8_t *payload[BURST_MAX]; // where a listener speaks the session profile: PG_DATAGRAM_MAX writable bytes
 	uint16_t length[BURST_MAX];  // bytes; what is longer than PG_DATAGRAM_MAX need not be there. Then the answer's
-	uint8_t way[BURST_MAX];      // which socket it came by, as departures name it; read for the session profile
+	uint8_t way[BURST_MAX];      // which socket it came by, as egress names it; read for the session profile
 
 	// written by the pipeline
 	unsigned unanswered;      // datagrams that are no answers
@@ -98,7 +98,7 @@ struct gate {
 	uint32_t worker;   // our index in plain_registry
 	uint32_t port_bit; // of plain_registry.ports
 	bool settles_here; // what came from another worker is not given away again
-	uint8_t port;      // as frame_departures name it
+	uint8_t port;      // as frame_egress name it
 	uint8_t completes; // bits of enum tx_checksum: what the port's device computes; read by tx-offload variants
 	uint8_t profile[PG_LISTENERS_MAX]; // enum pg_profile of each listener
 

@@ -3,7 +3,7 @@
 
 #include "runtime/worker_tasks.h"
 
-#include "pipeline/departures.h"
+#include "pipeline/egress.h"
 
 // ---------------------------------------------------------------- housekeeping
 
@@ -70,28 +70,28 @@ static void stop_the_bell(struct task *task)
 
 // ---------------------------------------------------------------- egress
 
-static unsigned send_departures(struct task *task, uint64_t now)
+static unsigned send_egress(struct task *task, uint64_t now)
 {
 	struct worker *w = task->worker;
-	const unsigned sent = w->parts->send_departures(w, task->budget, now);
+	const unsigned sent = w->parts->send_egress(w, task->budget, now);
 
-	task->due = departures_due(w->shard);
+	task->due = egress_due(w->shard);
 	return sent;
 }
 
-static bool departures_wait(const struct task *task, uint64_t now)
+static bool egress_wait(const struct task *task, uint64_t now)
 {
 	const struct worker *w = task->worker;
 
 	(void)now;
-	return departures_ready(w->shard);
+	return egress_ready(w->shard);
 }
 
-static uint64_t next_departure(const struct task *task)
+static uint64_t next_egress(const struct task *task)
 {
 	const struct worker *w = task->worker;
 
-	return departures_next(w->shard);
+	return egress_next(w->shard);
 }
 
 void worker_add_session_tasks(struct worker *w)
@@ -108,10 +108,10 @@ void worker_add_session_tasks(struct worker *w)
 	// After mail and housekeeping: what these bring about leaves in the same turn.
 	tasks_add(&w->tasks, &(struct task){
 				     .worker = w,
-				     .run = send_departures,
-				     .ready = departures_wait,
-				     .next = next_departure,
+				     .run = send_egress,
+				     .ready = egress_wait,
+				     .next = next_egress,
 				     .budget = BURST_MAX,
-				     .due = departures_due(w->shard),
+				     .due = egress_due(w->shard),
 			     });
 }

@@ -17,7 +17,7 @@ struct engine_parts {
 
 	/// Send what sessions have to say without having been asked.
 	/// @return packets
-	unsigned (*send_departures)(struct worker *w, uint32_t most, uint64_t now);
+	unsigned (*send_egress)(struct worker *w, uint32_t most, uint64_t now);
 
 	uint32_t slots; // that expiry looks at in a turn: a loop that turns often looks at a few
 };

@@ -33,21 +33,21 @@ static void make_keys(struct session_shard *shard, uint32_t slot)
 static void say_close(struct session_shard *shard, uint32_t slot, enum session_close_reason reason)
 {
 	struct session_record *record = &shard->store->records[slot];
-	struct parting *parting = outbox_add(&shard->outbox);
+	struct outbox_entry *entry = outbox_add(&shard->outbox);
 	const struct session_close_body body = {.reason = (uint8_t)reason};
 	struct session_header header;
 	uint64_t counter;
 
-	if (!parting)
+	if (!entry)
 		return;
 	counter = connection_count(record);
 	connection_header(record, SESSION_CLOSE, CLOSE_LEN, counter, &header);
-	parting->peer = record->peer;
-	parting->slot = slot;
-	parting->length = CLOSE_LEN;
-	memcpy(parting->payload, &header, sizeof(header));
-	memcpy(parting->payload + sizeof(header), &body, sizeof(body));
-	cipher_seal(&shard->code, &shard->store->locals[slot].cipher.seal, counter, parting->payload, sizeof(header),
+	entry->peer = record->peer;
+	entry->slot = slot;
+	entry->length = CLOSE_LEN;
+	memcpy(entry->payload, &header, sizeof(header));
+	memcpy(entry->payload + sizeof(header), &body, sizeof(body));
+	cipher_seal(&shard->code, &shard->store->locals[slot].cipher.seal, counter, entry->payload, sizeof(header),
 		    CLOSE_LEN);
 }
 

@@ -13,7 +13,7 @@
 #define OUTBOX_SIZE 64
 #define OUTBOX_PAYLOAD 64
 
-struct parting {
+struct outbox_entry {
 	struct peer peer;
 	uint32_t slot; // of the session whose route it takes
 	uint16_t length;
@@ -23,21 +23,21 @@ struct parting {
 /// First in, first out. When it is full, what would go in is lost: a peer that is not told finds out by a timeout.
 struct outbox {
 	uint32_t first, count;
-	struct parting parting[OUTBOX_SIZE];
+	struct outbox_entry entry[OUTBOX_SIZE];
 };
 
 /// @return the place for one more, to be filled; NULL when there is none
-static inline struct parting *outbox_add(struct outbox *outbox)
+static inline struct outbox_entry *outbox_add(struct outbox *outbox)
 {
 	if (outbox->count == OUTBOX_SIZE)
 		return NULL;
-	return &outbox->parting[(outbox->first + outbox->count++) % OUTBOX_SIZE];
+	return &outbox->entry[(outbox->first + outbox->count++) % OUTBOX_SIZE];
 }
 
 /// @return the oldest, which stays until outbox_remove(); NULL when there is none
-static inline const struct parting *outbox_oldest(const struct outbox *outbox)
+static inline const struct outbox_entry *outbox_oldest(const struct outbox *outbox)
 {
-	return outbox->count > 0 ? &outbox->parting[outbox->first] : NULL;
+	return outbox->count > 0 ? &outbox->entry[outbox->first] : NULL;
 }
 
 static inline void outbox_remove(struct outbox *outbox)

@@ -6,7 +6,7 @@
 
 #include "pollgate_test.h"
 
-#include "pipeline/departures.h"
+#include "pipeline/egress.h"
 #include "pipeline/pipeline.h"
 #include "pipeline/profile.h"
 #include "session/connection.h"
@@ -236,7 +236,7 @@ void pg_core_datagrams(struct pg_core *core, uint64_t now, struct pg_datagram *d
 
 uint32_t pg_core_due(struct pg_core *core, uint64_t now, struct pg_datagram *datagram, uint32_t n)
 {
-	struct datagram_departures out;
+	struct datagram_egress out;
 	uint32_t filled;
 
 	if (!core->store.ways)
@@ -245,7 +245,7 @@ uint32_t pg_core_due(struct pg_core *core, uint64_t now, struct pg_datagram *dat
 		n = BURST_MAX;
 	for (uint32_t i = 0; i < n; i++)
 		out.payload[i] = datagram[i].payload;
-	filled = depart_datagrams(&core->shard, &out, n, now);
+	filled = egress_datagrams(&core->shard, &out, n, now);
 	for (uint32_t i = 0; i < filled; i++) {
 		datagram[i].source = address_of(&out.peer[i]);
 		datagram[i].source_port = BE16(peer_port(&out.peer[i]));

@@ -15,10 +15,10 @@
 
 #include "frames.h"
 #include "house.h"
-#include "pipeline/departures.h"
+#include "pipeline/egress.h"
 #include "rig.h"
 
-enum record_flag { SEAL = 4, GREET = 8, END_BURST = 16, LATER = 32, DEPART = 64, BREAK = 128 };
+enum record_flag { SEAL = 4, GREET = 8, END_BURST = 16, LATER = 32, EGRESS = 64, BREAK = 128 };
 
 #define PLAYERS 4
 #define CAPACITY 4
@@ -164,19 +164,19 @@ static void know_ways(struct table *t)
 		memset(t->world[k].house->store.ways, 1, CAPACITY);
 }
 
-static void depart(struct table *t)
+static void drain_egress(struct table *t)
 {
 	if (FRAMES)
 		know_ways(t);
 	for (;;) {
 		uint8_t bytes[LEVELS][BURST_MAX][SESSION_DATAGRAM_MAX];
-		struct datagram_departures out[LEVELS];
+		struct datagram_egress out[LEVELS];
 		unsigned n[LEVELS];
 
 		for (unsigned k = 0; k < LEVELS; k++) {
 			for (unsigned i = 0; i < BURST_MAX; i++)
 				out[k].payload[i] = bytes[k][i];
-			n[k] = depart_datagrams(t->world[k].house->shard[0], &out[k], BURST_MAX,
+			n[k] = egress_datagrams(t->world[k].house->shard[0], &out[k], BURST_MAX,
 						t->world[k].house->now);
 		}
 		require(n[0] == n[1]);
@@ -357,7 +357,7 @@ static void pass_time(struct table *t, uint8_t tens_of_ms)
 		house_wait(house, 10ULL * tens_of_ms);
 		connection_sweep(house->shard[0], house->now, CAPACITY);
 	}
-	depart(t);
+	drain_egress(t);
 }
 
 /// The messages of a dead process are gone, and its memory.
@@ -402,14 +402,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		data += 5;
 		size -= 5;
 		length = length < size ? length : size;
-		if (head[0] & (LATER | DEPART | BREAK))
+		if (head[0] & (LATER | EGRESS | BREAK))
 			run_burst(&t);
 		if (FRAMES && (head[0] & 3) != t.speaker)
 			run_burst(&t);
 		t.speaker = head[0] & 3;
 		if (head[0] & BREAK)
 			start_process(&t);
-		if (head[0] & (LATER | DEPART))
+		if (head[0] & (LATER | EGRESS))
 			pass_time(&t, head[0] & LATER ? head[2] : 0);
 		add(&t, head[0], head[1], data, (uint16_t)length);
 		data += length;

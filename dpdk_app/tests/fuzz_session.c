@@ -78,10 +78,10 @@ static void check_counters(const struct table *t, const struct session_record *b
 
 static void drain(struct session_shard *shard)
 {
-	const struct parting *parting;
+	const struct outbox_entry *entry;
 
-	while ((parting = outbox_oldest(&shard->outbox)) != NULL) {
-		require(parting->length == 40 && parting->payload[0] == SESSION_CLOSE);
+	while ((entry = outbox_oldest(&shard->outbox)) != NULL) {
+		require(entry->length == 40 && entry->payload[0] == SESSION_CLOSE);
 		outbox_remove(&shard->outbox);
 	}
 }
@@ -159,7 +159,7 @@ static void check_answer(struct table *t, struct player *proved, uint8_t *datagr
 static void greet(struct table *t, unsigned worker, const struct peer *peer, uint8_t *datagram, uint16_t length)
 {
 	struct session_shard *shard = t->house->shard[worker];
-	const uint32_t partings = shard->outbox.count;
+	const uint32_t entries = shard->outbox.count;
 	struct session_record before[CAPACITY];
 	uint8_t original[DATAGRAM_MAX];
 	struct player *proved = prover(t, peer, datagram, length);
@@ -173,7 +173,7 @@ static void greet(struct table *t, unsigned worker, const struct peer *peer, uin
 		require(outcome.answer == 0 && memcmp(original, datagram, length) == 0);
 	if (!proved || outcome.drop != PG_DROP_NONE) {
 		require(memcmp(before, records(t), sizeof(before)) == 0);
-		require(shard->outbox.count == partings && !outcome.moved && outcome.answer <= length);
+		require(shard->outbox.count == entries && !outcome.moved && outcome.answer <= length);
 	}
 	check_counters(t, before);
 	if (outcome.answer)

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "net/route.h"
-#include "pipeline/departures.h"
+#include "pipeline/egress.h"
 #include "unit.h"
 
 const unsigned gatehouse_ways[WAYS] = {WAY_COMMON, WAY_TAGGED4, WAY_IPV6, WAY_OFFLOAD, WAY_OFFLOAD_UDP, WAY_KERNEL};
@@ -218,17 +218,17 @@ void check_dropped(struct gatehouse *g, const struct reply *reply, enum pg_drop 
 	assert_true(g->house->stats[0].dropped[reason] > 0);
 }
 
-// ---------------------------------------------------------------- departures
+// ---------------------------------------------------------------- egress
 
-static unsigned depart_as_frames(struct gatehouse *g, struct left *left)
+static unsigned egress_as_frames(struct gatehouse *g, struct left *left)
 {
 	static uint8_t room[BURST_MAX][ETHERNET_MAX];
-	struct frame_departures out;
+	struct frame_egress out;
 	unsigned n;
 
 	for (unsigned i = 0; i < BURST_MAX; i++)
 		out.frame[i] = room[i];
-	n = depart_frames(g->house->shard[0], &out, BURST_MAX, g->house->now);
+	n = egress_frames(g->house->shard[0], &out, BURST_MAX, g->house->now);
 	for (unsigned i = 0; i < n; i++) {
 		const struct flow any = flow_of(g, &(struct peer){0});
 		const unsigned l3 = 14 + 4 * any.tags, l4 = l3 + (any.family == 4 ? 20 : 40);
@@ -249,14 +249,14 @@ static unsigned depart_as_frames(struct gatehouse *g, struct left *left)
 	return n;
 }
 
-static unsigned depart_as_datagrams(struct gatehouse *g, struct left *left)
+static unsigned egress_as_datagrams(struct gatehouse *g, struct left *left)
 {
-	struct datagram_departures out;
+	struct datagram_egress out;
 	unsigned n;
 
 	for (unsigned i = 0; i < BURST_MAX; i++)
 		out.payload[i] = left[i].bytes;
-	n = depart_datagrams(g->house->shard[0], &out, BURST_MAX, g->house->now);
+	n = egress_datagrams(g->house->shard[0], &out, BURST_MAX, g->house->now);
 	for (unsigned i = 0; i < n; i++) {
 		assert_int_equal(out.way[i], 9);
 		left[i].peer = out.peer[i];
@@ -265,22 +265,22 @@ static unsigned depart_as_datagrams(struct gatehouse *g, struct left *left)
 	return n;
 }
 
-unsigned depart(struct gatehouse *g, struct left left[BURST_MAX])
+unsigned drain_egress(struct gatehouse *g, struct left left[BURST_MAX])
 {
 	const uint64_t before = g->house->stats[0].tx_originated;
 	const struct session_shard *shard = g->house->shard[0];
-	const bool waits = departures_ready(shard) || departures_due(shard) <= g->house->now;
-	const unsigned n = g->way == WAY_KERNEL ? depart_as_datagrams(g, left) : depart_as_frames(g, left);
+	const bool waits = egress_ready(shard) || egress_due(shard) <= g->house->now;
+	const unsigned n = g->way == WAY_KERNEL ? egress_as_datagrams(g, left) : egress_as_frames(g, left);
 
 	assert_true(waits || n == 0);
 	assert_int_equal(g->house->stats[0].tx_originated, before + n);
 	return n;
 }
 
-unsigned await_departure(struct gatehouse *g, unsigned ms, struct left left[BURST_MAX])
+unsigned await_egress(struct gatehouse *g, unsigned ms, struct left left[BURST_MAX])
 {
 	for (unsigned i = 0; i < ms; i++) {
-		const unsigned n = depart(g, left);
+		const unsigned n = drain_egress(g, left);
 
 		if (n > 0)
 			return n;

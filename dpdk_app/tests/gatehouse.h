@@ -53,7 +53,7 @@ uint8_t listener_of(const struct gatehouse *g);
 /// Every packet ended in one counter, whatever the test did.
 void check_conserved(const struct gatehouse *g);
 
-// ---------------------------------------------------------------- arrivals and departures
+// ---------------------------------------------------------------- arrivals and egress
 
 /// What became of a datagram; the payload of the answer, or as it is now.
 struct reply {
@@ -81,11 +81,11 @@ struct left {
 	uint8_t bytes[ETHERNET_MAX];
 };
 
-/// All that is due; nothing may be before departures_due() but for departures_ready().
-unsigned depart(struct gatehouse *g, struct left left[BURST_MAX]);
+/// All that is due; nothing may be before egress_due() but for egress_ready().
+unsigned drain_egress(struct gatehouse *g, struct left left[BURST_MAX]);
 
-/// As depart(), millisecond after millisecond, until something leaves.
-unsigned await_departure(struct gatehouse *g, unsigned ms, struct left left[BURST_MAX]);
+/// As drain_egress(), millisecond after millisecond, until something leaves.
+unsigned await_egress(struct gatehouse *g, unsigned ms, struct left left[BURST_MAX]);
 
 // ---------------------------------------------------------------- players
 
@@ -126,7 +126,7 @@ struct reply say(struct gatehouse *g, struct player *player, bool now, const str
 
 struct session_header header_of(const uint8_t *bytes);
 
-/// Open an answer or departure of this kind.
+/// Open an answer or datagram of egress of this kind.
 struct session_header opened(struct gatehouse *g, struct player *player, uint8_t *bytes, uint16_t length,
 			     enum session_kind kind);
 

@@ -77,7 +77,7 @@ def sessions() -> dict[str, bytes]:
     }
 
 
-SEAL, GREET, END, PASS, DEPART, NEW_PROCESS = 4, 8, 16, 32, 64, 128  # of fuzz_sealed.c
+SEAL, GREET, END, PASS, EGRESS, NEW_PROCESS = 4, 8, 16, 32, 64, 128  # of fuzz_sealed.c
 ACK_NOW = 1  # flag of a header
 
 
@@ -111,7 +111,7 @@ def datagrams_of_sessions() -> dict[str, bytes]:
         "fifty-one": packet(sealed(heartbeat * 51), flags=seal),
         "replayed": packet(sealed(move), flags=seal) + packet(sealed(move, again=1), flags=seal),
         "twice-in-a-burst": packet(sealed(move), flags=SEAL) + packet(sealed(move, again=1), flags=seal),
-        "chat-to-other": packet(sealed(chat), flags=seal) + packet(b"", tens_of_ms=2, flags=DEPART | PASS),
+        "chat-to-other": packet(sealed(chat), flags=seal) + packet(b"", tens_of_ms=2, flags=EGRESS | PASS),
         "chat-unacknowledged": packet(sealed(chat), flags=seal)
         + b"".join(packet(b"", tens_of_ms=50, flags=PASS) for _ in range(6)),
         "fragments": packet(sealed(piece), flags=seal) + packet(sealed(rest), flags=seal),

@@ -8,7 +8,7 @@
 
 #include "net/route.h"
 #include "net/sealed_frame.h"
-#include "pipeline/departures.h"
+#include "pipeline/egress.h"
 #include "unit.h"
 
 #define PLAIN_CAPACITY 16
@@ -93,7 +93,7 @@ void twins_speak(struct twins *t, uint32_t sealed)
 	usual_frame_close(&t->twin[WITHOUT].rig->identity.usual);
 }
 
-/// Answers and departures go where players were heard: once after the beginning, all of them are.
+/// Answers and egress go where players were heard: once after the beginning, all of them are.
 static void be_heard(struct twins *t)
 {
 	let_pass(t, 3000);
@@ -340,13 +340,13 @@ struct leaving_frame {
 static unsigned leave(struct twin *twin, struct leaving_frame *leaving)
 {
 	static uint8_t room[BURST_MAX][ETHERNET_MAX];
-	struct frame_departures out;
+	struct frame_egress out;
 	unsigned total = 0, n;
 
 	do {
 		for (unsigned i = 0; i < BURST_MAX; i++)
 			out.frame[i] = room[i];
-		n = depart_frames(twin->house->shard[0], &out, BURST_MAX, twin->house->now);
+		n = egress_frames(twin->house->shard[0], &out, BURST_MAX, twin->house->now);
 		assert_true(total + n <= LEAVING_MAX);
 		for (unsigned i = 0; i < n; i++, total++) {
 			leaving[total].at = total;
@@ -367,7 +367,7 @@ static int compare_leaving(const void *a, const void *b)
 	return to != 0 ? to : (x->at > y->at) - (x->at < y->at);
 }
 
-static void depart(struct twins *t)
+static void drain_egress(struct twins *t)
 {
 	static struct leaving_frame a[LEAVING_MAX], b[LEAVING_MAX];
 	const unsigned n = leave(&t->twin[WITH], a);
@@ -390,7 +390,7 @@ void let_pass(struct twins *t, unsigned ms)
 		house_wait(twin->house, ms);
 		connection_sweep(twin->house->shard[0], twin->house->now, TWINS_CAPACITY);
 	}
-	depart(t);
+	drain_egress(t);
 	check_alike(t);
 }
 

@@ -39,11 +39,11 @@ static void test_acknowledgement_that_is_not_urgent_leaves_later(void **state)
 
 	assert_int_equal(say(g, &player, false, &move).result, PACKET_ABSORBED);
 	assert_int_equal(g->house->stats[0].unanswered, 1);
-	assert_int_equal(depart(g, left), 0);
-	assert_int_equal(await_departure(g, 30, left), 1);
+	assert_int_equal(drain_egress(g, left), 0);
+	assert_int_equal(await_egress(g, 30, left), 1);
 	assert_true(peer_equal(&left[0].peer, &player.peer));
 	assert_int_equal(opened(g, &player, left[0].bytes, left[0].length, SESSION_DATA).ack, 1);
-	assert_int_equal(await_departure(g, 2000, left), 0); // and once
+	assert_int_equal(await_egress(g, 2000, left), 0); // and once
 }
 
 static void test_data_without_messages_asks_for_nothing(void **state)
@@ -53,7 +53,7 @@ static void test_data_without_messages_asks_for_nothing(void **state)
 	struct left left[BURST_MAX];
 
 	assert_int_equal(say(g, &player, false, &nothing).result, PACKET_ABSORBED);
-	assert_int_equal(await_departure(g, 2000, left), 0);
+	assert_int_equal(await_egress(g, 2000, left), 0);
 }
 
 static void test_bits_tell_which_were_taken(void **state)
@@ -218,7 +218,7 @@ static void test_whatever_comes_ends_in_one_counter(void **state)
 		deliver(g, 0, peers, payload, length, reply, BURST_MAX);
 		check_conserved(g);
 		house_wait(g->house, 5);
-		depart(g, left);
+		drain_egress(g, left);
 	}
 	assert_true(g->house->stats[0].handled[PG_MESSAGE_SESSION_DATA] > 1000);
 }

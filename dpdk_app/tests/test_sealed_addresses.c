@@ -23,7 +23,7 @@ static void test_new_address_is_asked_before_it_is_believed(void **state)
 	assert_int_equal(reply.result, PG_DROP_NONE);
 	opened(g, &player, reply.bytes, reply.length, SESSION_PATH_CHALLENGE);
 	memcpy(token, reply.bytes + sizeof(struct session_header), sizeof(token));
-	assert_int_equal(await_departure(g, 30, left), 1); // acknowledgements go to the proved address
+	assert_int_equal(await_egress(g, 30, left), 1); // acknowledgements go to the proved address
 	assert_true(peer_equal(&left[0].peer, &before));
 	assert_int_equal(opened(g, &player, left[0].bytes, left[0].length, SESSION_DATA).ack, 1);
 	reply = say(g, &player, true, &move); // not asked again within the second
@@ -35,7 +35,7 @@ static void test_new_address_is_asked_before_it_is_believed(void **state)
 	assert_int_equal(g->house->stats[0].path_changes, 1);
 	assert_int_equal(g->house->stats[0].handled[PG_MESSAGE_SESSION_PATH_RESPONSE], 1);
 	assert_int_equal(say(g, &player, false, &move).result, PACKET_ABSORBED);
-	assert_int_equal(await_departure(g, 30, left), 1);
+	assert_int_equal(await_egress(g, 30, left), 1);
 	assert_true(peer_equal(&left[0].peer, &player.peer));
 }
 
@@ -61,7 +61,7 @@ static void test_who_is_replaced_is_told_at_his_address(void **state)
 	house_wait(g->house, 10);
 	again.peer = peer_number(g, 9);
 	assert_true(connect_by(g, 0, &again));
-	assert_int_equal(depart(g, left), 1);
+	assert_int_equal(drain_egress(g, left), 1);
 	assert_true(peer_equal(&left[0].peer, &first.peer));
 	opened(g, &first, left[0].bytes, left[0].length, SESSION_CLOSE);
 	assert_int_equal(left[0].bytes[sizeof(struct session_header)], SESSION_CLOSED_REPLACED);
@@ -97,7 +97,7 @@ static void test_no_confirm_that_anybody_can_send_teaches_a_way(void **state)
 	g->from_a_neighbour = false;
 
 	assert_int_equal(say(g, &player, false, &move).result, PACKET_ABSORBED);
-	assert_int_equal(await_departure(g, 30, left), 1);
+	assert_int_equal(await_egress(g, 30, left), 1);
 	opened(g, &player, left[0].bytes, left[0].length, SESSION_DATA);
 }
 
@@ -119,7 +119,7 @@ static void test_whom_a_crash_made_lost_sight_of_is_reached_when_he_was_heard_ho
 
 	restart(g);
 	assert_int_equal(say(g, &player, false, &move).result, PACKET_ABSORBED);
-	assert_int_equal(await_departure(g, 30, left), 1);
+	assert_int_equal(await_egress(g, 30, left), 1);
 	opened(g, &player, left[0].bytes, left[0].length, SESSION_DATA);
 }
 
@@ -134,7 +134,7 @@ static void test_session_goes_on_after_a_crash_and_is_reached_when_it_was_heard(
 	house_wait(g->house, 3000);
 	restart(g);
 	assert_int_equal(say(g, &player, false, &move).result, PACKET_ABSORBED);
-	assert_int_equal(await_departure(g, 30, left), 1);
+	assert_int_equal(await_egress(g, 30, left), 1);
 	opened(g, &player, left[0].bytes, left[0].length, SESSION_DATA);
 }
 

@@ -18,7 +18,7 @@ static void test_attack_reaches_its_target(void **state)
 	struct session_message head;
 
 	assert_int_equal(say(g, &attacker, true, &attack).result, PG_DROP_NONE);
-	assert_int_equal(await_departure(g, 10, left), 1);
+	assert_int_equal(await_egress(g, 10, left), 1);
 	assert_true(peer_equal(&left[0].peer, &target.peer));
 	opened(g, &target, left[0].bytes, left[0].length, SESSION_DATA);
 	memcpy(&head, left[0].bytes + sizeof(struct session_header), sizeof(head));
@@ -140,7 +140,7 @@ static void test_who_never_acknowledges_is_closed(void **state)
 	unsigned sent = 0;
 
 	assert_int_equal(say(g, &player, true, &attack).result, PG_DROP_NONE);
-	for (unsigned n = await_departure(g, 5000, left); n > 0; n = await_departure(g, 5000, left), sent++)
+	for (unsigned n = await_egress(g, 5000, left); n > 0; n = await_egress(g, 5000, left), sent++)
 		if (left[0].bytes[0] == SESSION_CLOSE)
 			break;
 	assert_int_equal(sent, 3);
@@ -161,7 +161,7 @@ static void test_violation_ends_the_connection(void **state)
 	add_message(&second_first, SESSION_BULK, SESSION_MESSAGE_RELIABLE | SESSION_MESSAGE_FRAGMENT, 0, piece,
 		    sizeof(piece));
 	assert_int_equal(say(g, &player, true, &second_first).result, PACKET_ABSORBED);
-	assert_int_equal(depart(g, left), 1);
+	assert_int_equal(drain_egress(g, left), 1);
 	opened(g, &player, left[0].bytes, left[0].length, SESSION_CLOSE);
 	assert_int_equal(left[0].bytes[sizeof(struct session_header)], SESSION_CLOSED_PROTOCOL);
 	assert_int_equal(g->house->stats[0].handled[PG_MESSAGE_SESSION_DATA], 1);

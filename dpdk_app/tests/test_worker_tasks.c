@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 #include "house.h"
-#include "pipeline/departures.h"
+#include "pipeline/egress.h"
 #include "rig.h"
 #include "runtime/profile_life.h"
 #include "runtime/worker_tasks.h"
@@ -26,8 +26,8 @@ struct desk {
 	struct barrier barrier;
 	struct policy policy[2];
 
-	unsigned policies, mails, departures; // how often the engine was asked
-	bool sends;                           // departures leave; else there is no room for them
+	unsigned policies, mails, egress; // how often the engine was asked
+	bool sends;                       // egress leave; else there is no room for them
 };
 
 static void use_policy(struct worker *w)
@@ -42,20 +42,20 @@ static unsigned serve_mail(struct worker *w, uint32_t most, uint64_t now)
 	return mail_oldest_datagram(&w->mail, w->shard, now) != NULL;
 }
 
-static unsigned send_departures(struct worker *w, uint32_t most, uint64_t now)
+static unsigned send_egress(struct worker *w, uint32_t most, uint64_t now)
 {
 	struct desk *desk = (struct desk *)w;
 	static uint8_t bytes[BURST_MAX][ETHERNET_MAX];
-	struct datagram_departures out;
+	struct datagram_egress out;
 
-	desk->departures++;
+	desk->egress++;
 	assert_int_equal(most, BURST_MAX);
 	for (unsigned i = 0; i < BURST_MAX; i++)
 		out.payload[i] = bytes[i];
-	return desk->sends ? depart_datagrams(w->shard, &out, most, now) : 0;
+	return desk->sends ? egress_datagrams(w->shard, &out, most, now) : 0;
 }
 
-static const struct engine_parts parts = {use_policy, serve_mail, send_departures, SLOTS};
+static const struct engine_parts parts = {use_policy, serve_mail, send_egress, SLOTS};
 
 static int open_desk(void **state)
 {
@@ -188,21 +188,21 @@ static void mail_rings_for_a_worker_that_sleeps_and_for_no_other(void **state)
 
 // ---------------------------------------------------------------- egress
 
-static void departures_are_looked_for_at_most_once_in_a_tick_of_the_wheel(void **state)
+static void egress_are_looked_for_at_most_once_in_a_tick_of_the_wheel(void **state)
 {
 	struct desk *desk = *state;
 	const uint64_t tick = 1ULL << desk->worker.shard->wheel.tick_shift;
 
 	desk->house->now += tick;
 	turn(desk);
-	desk->departures = 0;
-	desk->house->now = departures_due(desk->worker.shard) - 1;
+	desk->egress = 0;
+	desk->house->now = egress_due(desk->worker.shard) - 1;
 	turn(desk);
-	assert_int_equal(desk->departures, 0);
+	assert_int_equal(desk->egress, 0);
 	desk->house->now++;
 	turn(desk);
 	turn(desk);
-	assert_int_equal(desk->departures, 1);
+	assert_int_equal(desk->egress, 1);
 }
 
 static void what_waits_in_the_outbox_leaves_at_once_and_until_then_nobody_sleeps(void **state)
@@ -265,7 +265,7 @@ int main(void)
 		AT_A_DESK(what_housekeeping_closes_leaves_in_the_same_turn),
 		AT_A_DESK(mail_is_served_when_there_is_some_and_only_then),
 		AT_A_DESK(mail_rings_for_a_worker_that_sleeps_and_for_no_other),
-		AT_A_DESK(departures_are_looked_for_at_most_once_in_a_tick_of_the_wheel),
+		AT_A_DESK(egress_are_looked_for_at_most_once_in_a_tick_of_the_wheel),
 		AT_A_DESK(what_waits_in_the_outbox_leaves_at_once_and_until_then_nobody_sleeps),
 		AT_A_DESK(a_worker_sleeps_until_a_session_has_something_to_send),
 		AT_A_DESK(a_worker_without_the_session_profile_has_housekeeping_only),

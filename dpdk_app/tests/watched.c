@@ -123,13 +123,13 @@ struct player connected_player(void)
 void assert_told(struct player *player, const struct peer *where, enum session_close_reason why)
 {
 	struct outbox *outbox = &house->shard[0]->outbox;
-	const struct parting *parting = outbox_oldest(outbox);
+	const struct outbox_entry *entry = outbox_oldest(outbox);
 	uint8_t datagram[OUTBOX_PAYLOAD];
 
 	assert_int_equal(outbox->count, 1);
-	assert_true(peer_equal(&parting->peer, where));
-	memcpy(datagram, parting->payload, sizeof(datagram));
-	assert_true(player_open(house, player, datagram, parting->length));
+	assert_true(peer_equal(&entry->peer, where));
+	memcpy(datagram, entry->payload, sizeof(datagram));
+	assert_true(player_open(house, player, datagram, entry->length));
 	assert_int_equal(datagram[0], SESSION_CLOSE);
 	assert_int_equal(datagram[20], why);
 	assert_int_equal(datagram[21] | datagram[22] | datagram[23], 0);

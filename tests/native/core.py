@@ -40,7 +40,7 @@ class Datagram:
 
 
 @dataclass(frozen=True, slots=True)
-class Departure:
+class OwnDatagram:
     """A datagram that the core sends on its own, of the session profile."""
 
     to: IPv4Address | IPv6Address
@@ -118,18 +118,18 @@ class Core:
         """Free the sessions that were silent for the policy's idle time; returns how many."""
         return lib.pg_core_expire(self._handle, now_tsc)
 
-    def due(self, now_tsc: int) -> list[Departure]:
+    def due(self, now_tsc: int) -> list[OwnDatagram]:
         """All packets of the session profile that are due at `now_tsc`."""
         buffers = ffi.new("uint8_t[]", _PAYLOAD_ROOM * CORE_BURST_MAX)
         burst: Any = ffi.new("struct pg_datagram[]", CORE_BURST_MAX)
-        departures = []
+        egress = []
         count = CORE_BURST_MAX
         while count == CORE_BURST_MAX:
             for index in range(CORE_BURST_MAX):
                 burst[index].payload = buffers + index * _PAYLOAD_ROOM
             count = lib.pg_core_due(self._handle, now_tsc, burst, CORE_BURST_MAX)
-            departures += [_departure(burst[index]) for index in range(count)]
-        return departures
+            egress += [_own_datagram(burst[index]) for index in range(count)]
+        return egress
 
     def send(self, letter: Letter, now_tsc: int) -> None:
         """Give a player a message; it leaves with what is due.
@@ -162,9 +162,9 @@ class Core:
         self.close()
 
 
-def _departure(datagram: Any) -> Departure:
+def _own_datagram(datagram: Any) -> OwnDatagram:
     size = 4 if datagram.source.family == 4 else 16
-    return Departure(
+    return OwnDatagram(
         ip_address(bytes(ffi.buffer(datagram.source.bytes, size))),
         datagram.source_port,
         datagram.listener,

@@ -92,7 +92,7 @@ class CoreGateway:
         self._start = tsc()
         self._now = epoch
         self.answers = 0
-        self.departures = 0
+        self.egress = 0
         self.drops: Counter[str] = Counter()
 
     def tsc(self, now: float) -> int:
@@ -122,9 +122,9 @@ class CoreGateway:
 
     def due(self, now: float) -> Sent:
         self._now = max(self._now, now)
-        departures = self.core.due(self.tsc(now))
-        self.departures += len(departures)
-        return [(int(departure.to) - FIRST, departure.payload) for departure in departures]
+        egress = self.core.due(self.tsc(now))
+        self.egress += len(egress)
+        return [(int(packet.to) - FIRST, packet.payload) for packet in egress]
 
     def next_due(self) -> float:
         return self._now + POLL_S
@@ -145,7 +145,7 @@ class CoreGateway:
         ends = handled + dropped + stats.to_kernel + stats.forwarded + stats.handed_out
         assert stats.received + stats.handed_in == ends, stats
         assert self.answers == handled - stats.unanswered, stats
-        assert self.departures == stats.tx_originated, stats
+        assert self.egress == stats.tx_originated, stats
         assert stats.dropped == {name: self.drops[name] for name in stats.dropped}
 
     def __enter__(self) -> Self:

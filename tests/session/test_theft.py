@@ -149,11 +149,11 @@ def test_a_stolen_datagram_moves_no_session_and_brings_the_thief_little(gateway:
         internet.now += 0.01
     assert kinds == {Kind.PATH_CHALLENGE: 1}  # once a second at most
     delivery = say(internet, alice, "here I am", to=7)
-    departures = []
+    egress = []
     for _ in range(200):
         internet.run(0.01)
-        departures += [address for address, _ in gateway.due(internet.now)]
+        egress += [address for address, _ in gateway.due(internet.now)]
     assert delivery.done
-    assert STRANGER not in departures
+    assert STRANGER not in egress
     assert texts(alice) == ["here I am"]
     assert gateway.stats().path_changes == 0

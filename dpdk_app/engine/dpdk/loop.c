@@ -201,7 +201,7 @@ static unsigned perform_all_duties(struct task *task, uint64_t now)
 static const struct engine_parts parts = {
 	.use_policy = use_policy,
 	.serve_mail = serve_mail,
-	.send_departures = send_departures,
+	.send_egress = send_egress,
 	.slots = EXPIRY_PER_TURN,
 };
 

@@ -7,7 +7,7 @@
 #include <rte_pause.h>
 
 #include "net/duties.h"
-#include "pipeline/departures.h"
+#include "pipeline/egress.h"
 #include "port/promises.h"
 
 /// A 10 GbE queue of 1,024 descriptors drains a burst of 64 in about 5 µs; this waits that long.
@@ -323,11 +323,11 @@ static void transmit_from(struct dpdk_worker *w, uint8_t port, struct rte_mbuf *
 		nowhere(w, mbufs, n);
 }
 
-unsigned send_departures(struct worker *common, uint32_t most, uint64_t now)
+unsigned send_egress(struct worker *common, uint32_t most, uint64_t now)
 {
 	struct dpdk_worker *w = (struct dpdk_worker *)common;
 	struct rte_mbuf *mbufs[BURST_MAX];
-	struct frame_departures out;
+	struct frame_egress out;
 	const unsigned room = empty_buffers(w->queue[0].port->pool, mbufs, most);
 	unsigned n;
 
@@ -335,7 +335,7 @@ unsigned send_departures(struct worker *common, uint32_t most, uint64_t now)
 		return 0;
 	for (unsigned i = 0; i < room; i++)
 		out.frame[i] = rte_pktmbuf_mtod(mbufs[i], uint8_t *);
-	n = depart_frames(w->common.shard, &out, room, now);
+	n = egress_frames(w->common.shard, &out, room, now);
 	rte_pktmbuf_free_bulk(mbufs + n, room - n);
 	for (unsigned i = 0; i < n; i++)
 		mbufs[i]->data_len = (uint16_t)(mbufs[i]->pkt_len = out.length[i]);

@@ -27,10 +27,10 @@ void leave_groups(struct dpdk_worker *w, uint64_t now);
 /// Send what is due of what a host owes its link, by this queue.
 void perform_duties(struct dpdk_worker *w, struct worker_queue *q, uint64_t now);
 
-/// What sessions have to say without having been asked: engine_parts.send_departures.
+/// What sessions have to say without having been asked: engine_parts.send_egress.
 /// @param w     of a struct dpdk_worker
 /// @param most  BURST_MAX or fewer
 /// @return packets
-unsigned send_departures(struct worker *w, uint32_t most, uint64_t now);
+unsigned send_egress(struct worker *w, uint32_t most, uint64_t now);
 
 #endif

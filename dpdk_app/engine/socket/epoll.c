@@ -181,15 +181,15 @@ static COLD unsigned serve_mail(struct worker *common, uint32_t most, uint64_t n
 
 /// What sessions have to say without having been asked.
 /// @return datagrams
-static unsigned send_departures(struct worker *common, uint32_t most, uint64_t now)
+static unsigned send_egress(struct worker *common, uint32_t most, uint64_t now)
 {
 	struct epoll_worker *w = (struct epoll_worker *)common;
-	struct datagram_departures out;
+	struct datagram_egress out;
 	unsigned n;
 
 	for (unsigned i = 0; i < BURST_MAX; i++)
 		out.payload[i] = w->room.bytes[i];
-	n = depart_datagrams(common->shard, &out, most, now);
+	n = egress_datagrams(common->shard, &out, most, now);
 	for (unsigned i = 0; i < n; i++) {
 		address(&w->room, i, &out.peer[i]);
 		w->room.part[i].iov_len = out.length[i];
@@ -213,7 +213,7 @@ static void silence_bell(const struct epoll_worker *w)
 static const struct engine_parts parts = {
 	.use_policy = sockets_use_policy,
 	.serve_mail = serve_mail,
-	.send_departures = send_departures,
+	.send_egress = send_egress,
 	.slots = SOCKET_EXPIRY_PER_TURN,
 };
 
@@ -233,7 +233,7 @@ static unsigned receive(struct epoll_worker *w, const struct epoll_event *events
 /// Others may still hand datagrams over until they, too, receive no more. The control thread bounds the wait.
 static void finish(struct epoll_worker *w)
 {
-	sockets_depart(&w->common);
+	sockets_egress(&w->common);
 	while (sockets_expect_mail(&w->common))
 		if (serve_mail(&w->common.common, BURST_MAX, pg_tsc()) == 0)
 			sched_yield();

@@ -407,7 +407,7 @@ unsigned sockets_take_mail(struct socket_worker *w, struct datagram_burst *burst
 	return taken;
 }
 
-void sockets_depart(struct socket_worker *w)
+void sockets_egress(struct socket_worker *w)
 {
 	atomic_fetch_add(&w->common.barrier->finished, 1);
 }

@@ -15,7 +15,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "pipeline/departures.h"
+#include "pipeline/egress.h"
 #include "runtime/engine.h"
 #include "runtime/worker.h"
 #include "runtime/worker_tasks.h"
@@ -112,7 +112,7 @@ COLD void sockets_hand_over(struct socket_worker *w, const struct datagram_burst
 COLD unsigned sockets_take_mail(struct socket_worker *w, struct datagram_burst *burst, unsigned n, uint64_t now);
 
 /// Nothing more is handed over by this loop.
-void sockets_depart(struct socket_worker *w);
+void sockets_egress(struct socket_worker *w);
 
 /// May there be more mail of others, who have not departed?
 bool sockets_expect_mail(const struct socket_worker *w);

@@ -131,16 +131,16 @@ static COLD unsigned serve_mail(struct worker *common, uint32_t most, uint64_t n
 }
 
 /// What sessions have to say without having been asked.
-static unsigned send_departures(struct worker *common, uint32_t most, uint64_t now)
+static unsigned send_egress(struct worker *common, uint32_t most, uint64_t now)
 {
 	struct uring_worker *w = (struct uring_worker *)common;
-	struct datagram_departures out;
+	struct datagram_egress out;
 	uint8_t id[BURST_MAX];
 	const unsigned room = free_places(w, most);
 	unsigned n;
 
 	take_places(w, out.payload, id, room);
-	n = room > 0 ? depart_datagrams(common->shard, &out, room, now) : 0;
+	n = room > 0 ? egress_datagrams(common->shard, &out, room, now) : 0;
 	assert(n <= room);
 	counter_add(&common->stats->tx_offered, n);
 	w->places.free_count -= n;
@@ -152,7 +152,7 @@ static unsigned send_departures(struct worker *common, uint32_t most, uint64_t n
 static const struct engine_parts parts = {
 	.use_policy = sockets_use_policy,
 	.serve_mail = serve_mail,
-	.send_departures = send_departures,
+	.send_egress = send_egress,
 	.slots = SOCKET_EXPIRY_PER_TURN,
 };
 
@@ -262,7 +262,7 @@ static void finish(struct uring_worker *w)
 	disarm_sockets(w);
 	while (w->armed > 0 && pg_tsc() < deadline)
 		run_turn(w);
-	sockets_depart(&w->common);
+	sockets_egress(&w->common);
 	while ((w->buffers.taken > 0 || w->sending > 0 || sockets_expect_mail(&w->common)) && pg_tsc() < deadline)
 		run_turn(w);
 	counter_add(&w->common.common.stats->tx_dropped[PG_TX_DROP_QUEUE_FULL], w->sending);
@@ -274,7 +274,7 @@ static void *uring_loop(void *argument)
 
 	sockets_begin(&w->common, &parts);
 	if (!uring_enable(&w->ring)) {
-		sockets_depart(&w->common);
+		sockets_egress(&w->common);
 		return sockets_return(&w->common); // no turn: pg_start tells
 	}
 	while (!worker_stops(&w->common.common)) {

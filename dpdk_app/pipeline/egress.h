@@ -1,23 +1,23 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// pipeline/departures.h: what the gateway sends to its sessions on its own: flushed, repeated, acknowledged, closed.
+// pipeline/egress.h: what the gateway sends to its sessions on its own: flushed, repeated, acknowledged, closed.
 //
-// Called between bursts, when departures_due() is over or departures_ready() says so.
+// Called between bursts, when egress_due() is over or egress_ready() says so.
 
-#ifndef POLLGATE_PIPELINE_DEPARTURES_H
-#define POLLGATE_PIPELINE_DEPARTURES_H
+#ifndef POLLGATE_PIPELINE_EGRESS_H
+#define POLLGATE_PIPELINE_EGRESS_H
 
 #include "pipeline/pipeline.h"
 #include "session/shard.h"
 
 /// Frames for ports of ours, complete with software checksums.
-struct frame_departures {
+struct frame_egress {
 	uint8_t *frame[BURST_MAX]; // in: buffers of ETHERNET_MAX bytes
 	uint16_t length[BURST_MAX];
 	uint8_t port[BURST_MAX]; // gate.port of the gate where the peer's packets come in
 };
 
 /// Datagrams for the kernel.
-struct datagram_departures {
+struct datagram_egress {
 	uint8_t *payload[BURST_MAX]; // in: buffers of SESSION_DATAGRAM_MAX bytes
 	uint16_t length[BURST_MAX];
 	struct peer peer[BURST_MAX]; // to whom; its listener is from whom
@@ -25,19 +25,19 @@ struct datagram_departures {
 };
 
 /// Is something waiting, whatever the time?
-ALWAYS_INLINE bool departures_ready(const struct session_shard *shard)
+ALWAYS_INLINE bool egress_ready(const struct session_shard *shard)
 {
 	return shard->outbox.count != 0;
 }
 
-/// The time from which on something may be due. Only depart_frames() and depart_datagrams() advance it.
-ALWAYS_INLINE uint64_t departures_due(const struct session_shard *shard)
+/// The time from which on something may be due. Only egress_frames() and egress_datagrams() advance it.
+ALWAYS_INLINE uint64_t egress_due(const struct session_shard *shard)
 {
 	return wheel_turns(&shard->wheel);
 }
 
 /// When there may be something to send next, if nothing comes in: for loops that sleep. UINT64_MAX: never.
-ALWAYS_INLINE uint64_t departures_next(const struct session_shard *shard)
+ALWAYS_INLINE uint64_t egress_next(const struct session_shard *shard)
 {
 	return shard->outbox.count != 0 ? 0 : wheel_next(&shard->wheel);
 }
@@ -45,7 +45,7 @@ ALWAYS_INLINE uint64_t departures_next(const struct session_shard *shard)
 /// Fill up to n buffers. Counted as tx_originated: each is to be offered to a transmit queue, whatever then becomes of it.
 /// @param n  at most BURST_MAX
 /// @return how many were filled; when it is n there may be more
-unsigned depart_frames(struct session_shard *shard, struct frame_departures *out, unsigned n, uint64_t now);
-unsigned depart_datagrams(struct session_shard *shard, struct datagram_departures *out, unsigned n, uint64_t now);
+unsigned egress_frames(struct session_shard *shard, struct frame_egress *out, unsigned n, uint64_t now);
+unsigned egress_datagrams(struct session_shard *shard, struct datagram_egress *out, unsigned n, uint64_t now);
 
 #endif

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// pipeline/departures.c: see departures.h.
+// pipeline/egress.c: see egress.h.
 
-#include "pipeline/departures.h"
+#include "pipeline/egress.h"
 
 #include <string.h>
 
@@ -16,8 +16,8 @@
 #define ROUTE_WAITS_PER_S 50
 
 /// Something to send: the oldest of the outbox, or the next data of a session.
-struct departure {
-	const struct parting *parting; // NULL: data
+struct egress_item {
+	const struct outbox_entry *entry; // NULL: data
 	uint32_t slot;
 	const struct peer *peer;
 };
@@ -45,14 +45,14 @@ static bool is_due(struct session_shard *shard, uint32_t slot, uint64_t now)
 
 /// @param looks  in and out: how many sessions may still be looked at
 /// @return false when nothing is waiting, or not to be looked at now
-static bool next_departure(struct session_shard *shard, struct departure *out, unsigned *looks, uint64_t now)
+static bool next_egress(struct session_shard *shard, struct egress_item *out, unsigned *looks, uint64_t now)
 {
 	for (;;) {
-		const struct parting *parting = outbox_oldest(&shard->outbox);
+		const struct outbox_entry *entry = outbox_oldest(&shard->outbox);
 		uint32_t slot;
 
-		if (parting) {
-			*out = (struct departure){parting, parting->slot, &parting->peer};
+		if (entry) {
+			*out = (struct egress_item){entry, entry->slot, &entry->peer};
 			return true;
 		}
 		if (*looks == 0)
@@ -62,17 +62,17 @@ static bool next_departure(struct session_shard *shard, struct departure *out, u
 		if (slot == WHEEL_NONE)
 			return false;
 		if (is_due(shard, slot, now)) {
-			*out = (struct departure){NULL, slot, &shard->store->records[slot].peer};
+			*out = (struct egress_item){NULL, slot, &shard->store->records[slot].peer};
 			return true;
 		}
 	}
 }
 
-static uint16_t write_parting(struct session_shard *shard, const struct parting *parting, uint8_t *payload)
+static uint16_t write_outbox_entry(struct session_shard *shard, const struct outbox_entry *entry, uint8_t *payload)
 {
-	const uint16_t length = parting->length;
+	const uint16_t length = entry->length;
 
-	memcpy(payload, parting->payload, length);
+	memcpy(payload, entry->payload, length);
 	outbox_remove(&shard->outbox);
 	return length;
 }
@@ -90,36 +90,36 @@ static uint16_t write_data(struct session_shard *shard, uint32_t slot, uint8_t *
 	return length;
 }
 
-static uint16_t write_departure(struct session_shard *shard, const struct departure *departure, uint8_t *payload,
-				uint64_t now)
+static uint16_t write_egress(struct session_shard *shard, const struct egress_item *item, uint8_t *payload,
+			     uint64_t now)
 {
-	return departure->parting ? write_parting(shard, departure->parting, payload) :
-				    write_data(shard, departure->slot, payload, now);
+	return item->entry ? write_outbox_entry(shard, item->entry, payload) :
+			     write_data(shard, item->slot, payload, now);
 }
 
 /// No way to the peer is known.
-static void put_off(struct session_shard *shard, const struct departure *departure, uint64_t now)
+static void put_off(struct session_shard *shard, const struct egress_item *item, uint64_t now)
 {
-	if (departure->parting)
+	if (item->entry)
 		outbox_remove(&shard->outbox);
 	else
-		wheel_schedule(&shard->wheel, departure->slot, now + shard->tsc_hz / ROUTE_WAITS_PER_S);
+		wheel_schedule(&shard->wheel, item->slot, now + shard->tsc_hz / ROUTE_WAITS_PER_S);
 }
 
-unsigned depart_frames(struct session_shard *shard, struct frame_departures *out, unsigned n, uint64_t now)
+unsigned egress_frames(struct session_shard *shard, struct frame_egress *out, unsigned n, uint64_t now)
 {
 	unsigned looks = LOOKS_PER_BUFFER * n, filled = 0;
-	struct departure departure;
+	struct egress_item item;
 
-	while (filled < n && next_departure(shard, &departure, &looks, now)) {
-		const struct path *path = route_to(&shard->store->routes[departure.slot], departure.peer);
+	while (filled < n && next_egress(shard, &item, &looks, now)) {
+		const struct path *path = route_to(&shard->store->routes[item.slot], item.peer);
 		uint8_t *frame = out->frame[filled];
 
 		if (!path) {
-			put_off(shard, &departure, now);
+			put_off(shard, &item, now);
 			continue;
 		}
-		const uint16_t length = write_departure(shard, &departure, frame + path->length, now);
+		const uint16_t length = write_egress(shard, &item, frame + path->length, now);
 
 		if (length == 0)
 			continue;
@@ -130,21 +130,21 @@ unsigned depart_frames(struct session_shard *shard, struct frame_departures *out
 	return filled;
 }
 
-unsigned depart_datagrams(struct session_shard *shard, struct datagram_departures *out, unsigned n, uint64_t now)
+unsigned egress_datagrams(struct session_shard *shard, struct datagram_egress *out, unsigned n, uint64_t now)
 {
 	unsigned looks = LOOKS_PER_BUFFER * n, filled = 0;
-	struct departure departure;
+	struct egress_item item;
 
-	while (filled < n && next_departure(shard, &departure, &looks, now)) {
-		const uint8_t way = shard->store->ways[departure.slot];
+	while (filled < n && next_egress(shard, &item, &looks, now)) {
+		const uint8_t way = shard->store->ways[item.slot];
 
 		if (way == 0) {
-			put_off(shard, &departure, now);
+			put_off(shard, &item, now);
 			continue;
 		}
-		out->peer[filled] = *departure.peer;
+		out->peer[filled] = *item.peer;
 		out->way[filled] = way - 1;
-		out->length[filled] = write_departure(shard, &departure, out->payload[filled], now);
+		out->length[filled] = write_egress(shard, &item, out->payload[filled], now);
 		filled += out->length[filled] != 0;
 	}
 	counter_add(&shard->stats->tx_originated, filled);
