@@ -151,10 +151,10 @@ static void sort_session_datagrams(struct gate *gate, struct datagram_burst *bur
 
 static void conclude_datagram(struct gate *gate, struct datagram_burst *burst, const struct sealed *s)
 {
-	uint8_t *ways = gate->shard->store->ways;
+	uint8_t *socket_indices = gate->shard->store->socket_indices;
 
-	if (unlikely(s->learn) && ways)
-		ways[s->slot] = (uint8_t)(burst->way[s->at] + 1);
+	if (unlikely(s->learn) && socket_indices)
+		socket_indices[s->slot] = (uint8_t)(burst->socket_index[s->at] + 1);
 	if (likely(s->result == PG_DROP_NONE)) {
 		burst->length[s->at] = s->length;
 		return;

@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-#include "net/route.h"
+#include "net/return_headers.h"
 #include "pipeline/sealed.h"
 #include "session/connection.h"
 
@@ -13,7 +13,7 @@
 #define LOOKS_PER_BUFFER 4
 
 /// A session to which the way is not known, after a crash, waits for its peer's next packet for so many parts of a second.
-#define ROUTE_WAITS_PER_S 50
+#define RETURN_HEADERS_WAITS_PER_S 50
 
 /// Something to send: the oldest of the outbox, or the next data of a session.
 struct egress_item {
@@ -103,7 +103,7 @@ static void put_off(struct session_shard *shard, const struct egress_item *item,
 	if (item->entry)
 		outbox_remove(&shard->outbox);
 	else
-		wheel_schedule(&shard->wheel, item->slot, now + shard->tsc_hz / ROUTE_WAITS_PER_S);
+		wheel_schedule(&shard->wheel, item->slot, now + shard->tsc_hz / RETURN_HEADERS_WAITS_PER_S);
 }
 
 unsigned egress_frames(struct session_shard *shard, struct frame_egress *out, unsigned n, uint64_t now)
@@ -112,7 +112,7 @@ unsigned egress_frames(struct session_shard *shard, struct frame_egress *out, un
 	struct egress_item item;
 
 	while (filled < n && next_egress(shard, &item, &looks, now)) {
-		const struct path *path = route_to(&shard->store->routes[item.slot], item.peer);
+		const struct path *path = return_headers_to(&shard->store->return_headers[item.slot], item.peer);
 		uint8_t *frame = out->frame[filled];
 
 		if (!path) {
@@ -123,7 +123,7 @@ unsigned egress_frames(struct session_shard *shard, struct frame_egress *out, un
 
 		if (length == 0)
 			continue;
-		out->length[filled] = route_write(path, frame, length);
+		out->length[filled] = return_headers_write(path, frame, length);
 		out->port[filled++] = path->port;
 	}
 	counter_add(&shard->stats->tx_originated, filled);
@@ -136,14 +136,14 @@ unsigned egress_datagrams(struct session_shard *shard, struct datagram_egress *o
 	struct egress_item item;
 
 	while (filled < n && next_egress(shard, &item, &looks, now)) {
-		const uint8_t way = shard->store->ways[item.slot];
+		const uint8_t socket_index = shard->store->socket_indices[item.slot];
 
-		if (way == 0) {
+		if (socket_index == 0) {
 			put_off(shard, &item, now);
 			continue;
 		}
 		out->peer[filled] = *item.peer;
-		out->way[filled] = way - 1;
+		out->socket_index[filled] = socket_index - 1;
 		out->length[filled] = write_egress(shard, &item, out->payload[filled], now);
 		filled += out->length[filled] != 0;
 	}

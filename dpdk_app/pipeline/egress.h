@@ -20,8 +20,8 @@ struct frame_egress {
 struct datagram_egress {
 	uint8_t *payload[BURST_MAX]; // in: buffers of SESSION_DATAGRAM_MAX bytes
 	uint16_t length[BURST_MAX];
-	struct peer peer[BURST_MAX]; // to whom; its listener is from whom
-	uint8_t way[BURST_MAX];      // datagram_burst.way of the peer's
+	struct peer peer[BURST_MAX];     // to whom; its listener is from whom
+	uint8_t socket_index[BURST_MAX]; // datagram_burst.way of the peer's
 };
 
 /// Is something waiting, whatever the time?

@@ -60,7 +60,7 @@ struct datagram_burst {
 	struct peer peer[BURST_MAX];
 	uint8_t *payload[BURST_MAX]; // where a listener speaks the session profile: PG_DATAGRAM_MAX writable bytes
 	uint16_t length[BURST_MAX];  // bytes; what is longer than PG_DATAGRAM_MAX need not be there. Then the answer's
-	uint8_t way[BURST_MAX];      // which socket it came by, as egress names it; read for the session profile
+	uint8_t socket_index[BURST_MAX]; // which socket it came by, as egress names it; read for the session profile
 
 	// written by the pipeline
 	unsigned unanswered;      // datagrams that are no answers

@@ -5,15 +5,16 @@
 #define POLLGATE_PIPELINE_SEALED_ANSWERS_H
 
 #include "net/reply.h"
-#include "net/route.h"
+#include "net/return_headers.h"
 #include "pipeline/frames.h"
 #include "pipeline/session_stages.h"
 
-static COLD void learn_route(const struct gate *gate, const struct burst *burst, uint32_t slot, unsigned i,
-			     struct packet p)
+static COLD void learn_return_headers(const struct gate *gate, const struct burst *burst, uint32_t slot, unsigned i,
+				      struct packet p)
 {
-	if (gate->shard->store->routes)
-		route_learn(&gate->shard->store->routes[slot], burst->frame[i], &p, gate->identity, gate->port);
+	if (gate->shard->store->return_headers)
+		return_headers_learn(&gate->shard->store->return_headers[slot], burst->frame[i], &p, gate->identity,
+				     gate->port);
 }
 
 /// An answer of any length lies where the payload lay.
@@ -30,7 +31,7 @@ ALWAYS_INLINE void conclude_sealed(struct gate *gate, struct burst *burst, const
 				   const unsigned tx_offload)
 {
 	if (unlikely(s->learn))
-		learn_route(gate, burst, s->slot, s->at, *p);
+		learn_return_headers(gate, burst, s->slot, s->at, *p);
 	if (likely(s->result == PG_DROP_NONE))
 		answer_sealed(gate, burst, s, p, tx_offload);
 	else

@@ -303,7 +303,7 @@ ALWAYS_INLINE void conclude_usual(struct gate *gate, struct burst *burst, const 
 	const unsigned i = data->at;
 
 	if (unlikely(data->learn))
-		learn_route(gate, burst, data->slot, i, common_packet(burst->frame[i]));
+		learn_return_headers(gate, burst, data->slot, i, common_packet(burst->frame[i]));
 	if (unlikely(data->result != PG_DROP_NONE)) {
 		conclude_unanswered(gate, burst, i, data->result, data->owner);
 		return;

@@ -145,14 +145,14 @@ bool mail_has_room(struct mail *mail, uint32_t owner)
 	return box && mailbox_begin(box, DATAGRAM_ENTRY);
 }
 
-void mail_datagram(struct mail *mail, uint32_t owner, const struct peer *peer, uint8_t way, const uint8_t *payload,
-		   uint16_t length)
+void mail_datagram(struct mail *mail, uint32_t owner, const struct peer *peer, uint8_t socket_index,
+		   const uint8_t *payload, uint16_t length)
 {
 	struct entry *entry = mailbox_begin(mailbox_to(mail, owner), DATAGRAM_ENTRY);
 
 	entry->kind = MAIL_DATAGRAM;
 	entry->datagram.peer = *peer;
-	entry->datagram.way = way;
+	entry->datagram.socket_index = socket_index;
 	entry->datagram.length = length;
 	memcpy(entry->datagram.payload, payload, length);
 	send(mail, owner);

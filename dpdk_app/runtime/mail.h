@@ -25,7 +25,7 @@
 struct mailed_datagram {
 	struct peer peer;
 	uint16_t length;
-	uint8_t way; // as in struct datagram_burst
+	uint8_t socket_index; // as in struct datagram_burst
 	uint8_t payload[];
 };
 
@@ -69,8 +69,8 @@ bool mail_message(struct mail *mail, uint32_t owner, uint32_t session, const str
 
 /// May a datagram be sent to that worker? When so, the next mail_datagram() is sure to be.
 bool mail_has_room(struct mail *mail, uint32_t owner);
-void mail_datagram(struct mail *mail, uint32_t owner, const struct peer *peer, uint8_t way, const uint8_t *payload,
-		   uint16_t length);
+void mail_datagram(struct mail *mail, uint32_t owner, const struct peer *peer, uint8_t socket_index,
+		   const uint8_t *payload, uint16_t length);
 
 // ---------------------------------------------------------------- who reads
 

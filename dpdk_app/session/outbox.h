@@ -15,7 +15,7 @@
 
 struct outbox_entry {
 	struct peer peer;
-	uint32_t slot; // of the session whose route it takes
+	uint32_t slot; // of the session whose return headers it takes
 	uint16_t length;
 	uint8_t payload[OUTBOX_PAYLOAD];
 };

@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-#include "net/route.h"
+#include "net/return_headers.h"
 #include "session/state.h"
 #include "session/wheel.h"
 
@@ -25,7 +25,7 @@ void store_open(struct session_store *store, void *state)
 
 /// Bytes of each private array.
 struct array_sizes {
-	size_t locals, links, routes, ways;
+	size_t locals, links, return_headers, socket_indices;
 };
 
 static struct array_sizes array_sizes(size_t slots, unsigned reach)
@@ -33,8 +33,8 @@ static struct array_sizes array_sizes(size_t slots, unsigned reach)
 	return (struct array_sizes){
 		.locals = whole_lines(slots * sizeof(struct session_local)),
 		.links = whole_lines(slots * sizeof(struct wheel_link)),
-		.routes = reach & STORE_FRAMES ? whole_lines(slots * sizeof(struct route)) : 0,
-		.ways = reach & STORE_SOCKETS ? whole_lines(slots) : 0,
+		.return_headers = reach & STORE_FRAMES ? whole_lines(slots * sizeof(struct return_headers)) : 0,
+		.socket_indices = reach & STORE_SOCKETS ? whole_lines(slots) : 0,
 	};
 }
 
@@ -42,7 +42,7 @@ size_t store_local_size(uint32_t capacity, unsigned reach)
 {
 	const struct array_sizes size = array_sizes(capacity, reach);
 
-	return size.locals + size.links + size.routes + size.ways;
+	return size.locals + size.links + size.return_headers + size.socket_indices;
 }
 
 void store_attach_local(struct session_store *store, void *memory, unsigned reach)
@@ -54,7 +54,7 @@ void store_attach_local(struct session_store *store, void *memory, unsigned reac
 	at += size.locals;
 	store->links = (struct wheel_link *)at;
 	at += size.links;
-	store->routes = reach & STORE_FRAMES ? (struct route *)at : NULL;
-	at += size.routes;
-	store->ways = reach & STORE_SOCKETS ? at : NULL;
+	store->return_headers = reach & STORE_FRAMES ? (struct return_headers *)at : NULL;
+	at += size.return_headers;
+	store->socket_indices = reach & STORE_SOCKETS ? at : NULL;
 }

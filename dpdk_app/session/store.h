@@ -13,7 +13,7 @@
 #include "session/players.h"
 #include "session/record.h"
 
-struct route;
+struct return_headers;
 struct wheel_link;
 
 /// The part of a session that only the worker process has, beside the record. The fields are in the order in which a packet
@@ -31,16 +31,16 @@ static_assert(sizeof(struct session_local) / CACHE_LINE % 2 == 1, "an odd number
 
 struct session_store {
 	// set before the workers start
-	uint32_t capacity;              // slots; 0: no listener speaks this profile
-	struct session_numbers numbers; // in the state file
-	const uint32_t *used;           // in the state file: see store_used()
-	struct session_record *records; // in the state file
-	struct player_index *players;   // in the state file
-	struct session_local *locals;   // private; pages of it exist once touched
-	struct wheel_link *links;       // private
-	struct route *routes;           // private: how frames reach the peer; NULL where the kernel makes them
+	uint32_t capacity;                     // slots; 0: no listener speaks this profile
+	struct session_numbers numbers;        // in the state file
+	const uint32_t *used;                  // in the state file: see store_used()
+	struct session_record *records;        // in the state file
+	struct player_index *players;          // in the state file
+	struct session_local *locals;          // private; pages of it exist once touched
+	struct wheel_link *links;              // private
+	struct return_headers *return_headers; // private: how frames reach the peer; NULL where the kernel makes them
 	uint8_t *
-		ways; // private: by which socket the kernel reaches the peer, plus 1; 0: not known; NULL where frames are ours
+		socket_indices; // private: by which socket the kernel reaches the peer, plus 1; 0: not known; NULL where frames are ours
 	struct cookie_secret cookies; // of the state file
 };
 

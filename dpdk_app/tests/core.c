@@ -239,7 +239,7 @@ uint32_t pg_core_due(struct pg_core *core, uint64_t now, struct pg_datagram *dat
 	struct datagram_egress out;
 	uint32_t filled;
 
-	if (!core->store.ways)
+	if (!core->store.socket_indices)
 		return 0;
 	if (n > BURST_MAX)
 		n = BURST_MAX;

@@ -157,11 +157,11 @@ static void check_answer(struct table *t, unsigned i)
 	}
 }
 
-/// What departs is datagrams in both worlds, but frames teach routes, not ways: all ways are known.
+/// What departs is datagrams in both worlds, but frames teach return headers, not sockets: all sockets are known.
 static void know_ways(struct table *t)
 {
 	for (unsigned k = 0; k < LEVELS; k++)
-		memset(t->world[k].house->store.ways, 1, CAPACITY);
+		memset(t->world[k].house->store.socket_indices, 1, CAPACITY);
 }
 
 static void drain_egress(struct table *t)
@@ -341,7 +341,7 @@ static void add(struct table *t, unsigned flags, uint8_t address, const uint8_t 
 		t->world[k].burst.peer[t->n] = peer;
 		t->world[k].burst.payload[t->n] = t->world[k].bytes[t->n];
 		t->world[k].burst.length[t->n] = made;
-		t->world[k].burst.way[t->n] = 0;
+		t->world[k].burst.socket_index[t->n] = 0;
 		t->world[k].burst.drop[t->n] = 0xee;
 	}
 	t->n++;

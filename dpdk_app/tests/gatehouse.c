@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "net/route.h"
+#include "net/return_headers.h"
 #include "pipeline/egress.h"
 #include "unit.h"
 
@@ -180,7 +180,7 @@ static void deliver_datagrams(struct gatehouse *g, struct gate *gate, const stru
 		burst.peer[i] = peer[i];
 		burst.payload[i] = reply[i].bytes;
 		burst.length[i] = length[i];
-		burst.way[i] = g->from_a_neighbour ? 8 : 9;
+		burst.socket_index[i] = g->from_a_neighbour ? 8 : 9;
 		memcpy(reply[i].bytes, payload[i], length[i]);
 	}
 	g->rig->path->run_datagrams(gate, &burst, n, g->house->now);
@@ -258,7 +258,7 @@ static unsigned egress_as_datagrams(struct gatehouse *g, struct left *left)
 		out.payload[i] = left[i].bytes;
 	n = egress_datagrams(g->house->shard[0], &out, BURST_MAX, g->house->now);
 	for (unsigned i = 0; i < n; i++) {
-		assert_int_equal(out.way[i], 9);
+		assert_int_equal(out.socket_index[i], 9);
 		left[i].peer = out.peer[i];
 		left[i].length = out.length[i];
 	}

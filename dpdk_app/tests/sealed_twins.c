@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "net/route.h"
+#include "net/return_headers.h"
 #include "net/sealed_frame.h"
 #include "pipeline/egress.h"
 #include "unit.h"
@@ -199,7 +199,8 @@ static void check_alike(const struct twins *t)
 
 	assert_memory_equal(a->stats, b->stats, sizeof(a->stats));
 	assert_memory_equal(a->store.records, b->store.records, TWINS_CAPACITY * sizeof(struct session_record));
-	assert_memory_equal(a->store.routes, b->store.routes, TWINS_CAPACITY * sizeof(struct route));
+	assert_memory_equal(a->store.return_headers, b->store.return_headers,
+			    TWINS_CAPACITY * sizeof(struct return_headers));
 	check_conversations(&a->store, &b->store);
 	assert_true(told_alike(&t->twin[WITH].told, &t->twin[WITHOUT].told));
 	assert_int_equal(x->outbox.count, y->outbox.count);

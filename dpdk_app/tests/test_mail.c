@@ -74,7 +74,7 @@ static void datagrams_of_one_writer_come_in_order(void **state UNUSED)
 		assert_int_equal(mail->peer.low % 1000, next[writer]++);
 		assert_int_equal(mail->length, sizeof(uint32_t));
 		assert_memory_equal(mail->payload, &mail->peer.low, sizeof(uint32_t));
-		assert_int_equal(mail->way, 7);
+		assert_int_equal(mail->socket_index, 7);
 		mail_remove(&t.mail[0]);
 	}
 	assert_int_equal(next[1], 50);

@@ -83,7 +83,7 @@ static void nothing_is_taken_behind_the_end_of_a_connection(void **state UNUSED)
 }
 
 /// Routes are learned again after a second, from whichever frame comes first.
-static void check_routes(struct twins *t)
+static void check_return_headers(struct twins *t)
 {
 	for (unsigned i = 0; i < 12; i++) {
 		const struct letter letter = a_movement(false);
@@ -96,9 +96,9 @@ static void check_routes(struct twins *t)
 	}
 }
 
-static void routes_are_learned_alike(void **state UNUSED)
+static void return_headers_are_learned_alike(void **state UNUSED)
 {
-	on_every_level(check_routes);
+	on_every_level(check_return_headers);
 }
 
 // ---------------------------------------------------------------- anything
@@ -368,7 +368,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_one_session_sends_is_taken_in_order_whatever_its_frames),
 		cmocka_unit_test(nothing_is_taken_behind_the_end_of_a_connection),
-		cmocka_unit_test(routes_are_learned_alike),
+		cmocka_unit_test(return_headers_are_learned_alike),
 		cmocka_unit_test(bursts_of_anything_come_out_as_by_the_general_way),
 	};
 

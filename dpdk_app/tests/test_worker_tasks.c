@@ -131,7 +131,7 @@ static void what_housekeeping_closes_leaves_in_the_same_turn(void **state)
 
 	assert_true(house_connect(desk->house, 0, &player));
 	house_wait(desk->house, 61000);
-	desk->worker.shard->store->ways[house_record(desk->house, &player) - desk->house->store.records] = 1;
+	desk->worker.shard->store->socket_indices[house_record(desk->house, &player) - desk->house->store.records] = 1;
 	assert_int_equal(turn(desk), 1); // its CLOSE
 	assert_int_equal(desk->worker.stats->tx_originated, 1);
 }
@@ -212,7 +212,7 @@ static void what_waits_in_the_outbox_leaves_at_once_and_until_then_nobody_sleeps
 
 	assert_true(house_connect(desk->house, 0, &player));
 	turn(desk);
-	desk->worker.shard->store->ways[house_record(desk->house, &player) - desk->house->store.records] = 1;
+	desk->worker.shard->store->socket_indices[house_record(desk->house, &player) - desk->house->store.records] = 1;
 	connection_close(desk->worker.shard, house_slot(desk->house, &player), SESSION_CLOSED_REVOKED,
 			 desk->house->now);
 	desk->sends = false; // there is no room

@@ -2,10 +2,10 @@
 """Two routers with one address between the players and the gate: the other one takes over.
 
 With VRRP's virtual MAC the place moves and the MAC stays; where routers speak with MACs of their own, it is
-another one. A gate keeps no table of neighbours (net/route.h): an answer goes to the MAC that brought the
-question (what a session sends on its own: tests/session/test_failover.py). So there is nothing to learn anew,
-nor to be told wrongly by ARP or neighbour discovery; who asks is answered as RFC 826 and RFC 4861 7.2.4 say,
-whichever of the two that is.
+another one. A gate keeps no table of neighbours (net/return_headers.h): an answer goes to the MAC that
+brought the question (what a session sends on its own: tests/session/test_failover.py). So there is nothing to
+learn anew, nor to be told wrongly by ARP or neighbour discovery; who asks is answered as RFC 826 and RFC 4861
+7.2.4 say, whichever of the two that is.
 """
 
 from __future__ import annotations

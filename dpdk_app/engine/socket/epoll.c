@@ -21,9 +21,9 @@ struct message_room {
 struct epoll_worker {
 	struct socket_worker common;
 	int epoll;
-	struct message_room room;      // as received, or as originated
-	struct mmsghdr out[BURST_MAX]; // those of room.message that leave
-	uint8_t way[BURST_MAX];        // by which socket each
+	struct message_room room;        // as received, or as originated
+	struct mmsghdr out[BURST_MAX];   // those of room.message that leave
+	uint8_t socket_index[BURST_MAX]; // by which socket each
 };
 
 // ---------------------------------------------------------------- receive
@@ -52,7 +52,7 @@ static void restore(struct message_room *room, unsigned n)
 
 /// @return bytes received
 static uint64_t fill_burst(struct datagram_burst *burst, struct message_room *room, unsigned n, uint8_t listener,
-			   uint8_t way)
+			   uint8_t socket_index)
 {
 	uint64_t bytes = 0;
 
@@ -60,7 +60,7 @@ static uint64_t fill_burst(struct datagram_burst *burst, struct message_room *ro
 		peer_of_address(&burst->peer[i], &room->from[i], listener);
 		burst->payload[i] = room->bytes[i];
 		burst->length[i] = (uint16_t)room->message[i].msg_len;
-		burst->way[i] = way;
+		burst->socket_index[i] = socket_index;
 		bytes += room->message[i].msg_len;
 	}
 	return bytes;
@@ -68,7 +68,7 @@ static uint64_t fill_burst(struct datagram_burst *burst, struct message_room *ro
 
 // ---------------------------------------------------------------- transmit
 
-/// @return how many answers there are, in w->out and w->way
+/// @return how many answers there are, in w->out and w->socket_index
 static unsigned keep_answers(struct epoll_worker *w, const struct datagram_burst *burst, unsigned n)
 {
 	unsigned kept = 0;
@@ -77,7 +77,7 @@ static unsigned keep_answers(struct epoll_worker *w, const struct datagram_burst
 		if (unlikely(burst->drop[i] != PG_DROP_NONE))
 			continue;
 		w->room.part[i].iov_len = burst->length[i];
-		w->way[kept] = burst->way[i];
+		w->socket_index[kept] = burst->socket_index[i];
 		w->out[kept++] = w->room.message[i];
 	}
 	return kept;
@@ -115,9 +115,9 @@ static void send_out(struct epoll_worker *w, unsigned n)
 {
 	counter_add(&w->common.common.stats->tx_offered, n);
 	for (unsigned first = 0, count = 0; first < n; first += count) {
-		for (count = 1; first + count < n && w->way[first + count] == w->way[first];)
+		for (count = 1; first + count < n && w->socket_index[first + count] == w->socket_index[first];)
 			count++;
-		send_by(w, &w->common.socket[w->way[first]], w->out + first, count);
+		send_by(w, &w->common.socket[w->socket_index[first]], w->out + first, count);
 	}
 }
 
@@ -145,11 +145,11 @@ static unsigned serve_socket(struct epoll_worker *w, const struct udp_socket *s)
 	struct datagram_burst burst;
 	const int n = recvmmsg(s->fd, w->room.message, BURST_MAX, MSG_DONTWAIT, NULL);
 	const uint64_t now = pg_tsc();
-	const uint8_t way = (uint8_t)(s - w->common.socket);
+	const uint8_t socket_index = (uint8_t)(s - w->common.socket);
 
 	if (n <= 0) // nothing, or an error of an earlier answer, which is told only once
 		return 0;
-	count_arrived(s, (unsigned)n, fill_burst(&burst, &w->room, (unsigned)n, s->listener, way));
+	count_arrived(s, (unsigned)n, fill_burst(&burst, &w->room, (unsigned)n, s->listener, socket_index));
 	count_burst(&w->common, (unsigned)n);
 	process(w, &w->common.gate, &burst, (unsigned)n, now);
 	return (unsigned)n;
@@ -194,7 +194,7 @@ static unsigned send_egress(struct worker *common, uint32_t most, uint64_t now)
 		address(&w->room, i, &out.peer[i]);
 		w->room.part[i].iov_len = out.length[i];
 		w->out[i] = w->room.message[i];
-		w->way[i] = out.way[i];
+		w->socket_index[i] = out.socket_index[i];
 	}
 	if (n > 0)
 		send_out(w, n);

@@ -309,18 +309,18 @@ void sockets_close(struct pg_gateway *g)
 // ---------------------------------------------------------------- what loops share
 
 /// The only socket that a peer can have spoken to, plus 1; 0: there are several.
-static uint8_t only_way(const struct socket_worker *w, const struct peer *peer)
+static uint8_t only_socket_index(const struct socket_worker *w, const struct peer *peer)
 {
-	uint8_t way = 0;
+	uint8_t socket_index = 0;
 
 	for (unsigned i = 0; i < w->socket_count; i++) {
 		if (w->socket[i].listener != peer_listener(peer) || w->socket[i].family != family_of_peer(peer))
 			continue;
-		if (way != 0)
+		if (socket_index != 0)
 			return 0;
-		way = (uint8_t)(i + 1);
+		socket_index = (uint8_t)(i + 1);
 	}
-	return way;
+	return socket_index;
 }
 
 /// Learn the sockets of the connections that a dead worker left: other sessions learn theirs when their peers send.
@@ -333,7 +333,7 @@ static void recall_ways(struct socket_worker *w)
 		const struct session_record *record = &shard->store->records[slot];
 
 		if (record_owner(record) == shard->worker)
-			shard->store->ways[slot] = only_way(w, &record->peer);
+			shard->store->socket_indices[slot] = only_socket_index(w, &record->peer);
 	}
 }
 
@@ -380,7 +380,7 @@ static void hand_over(struct socket_worker *w, const struct datagram_burst *burs
 	}
 	// Counted first: should this process die, a datagram in a mailbox is one that was counted out.
 	counter_add(&w->common.stats->handed_out, 1);
-	mail_datagram(&w->common.mail, burst->owner[i], &burst->peer[i], burst->way[i], burst->payload[i],
+	mail_datagram(&w->common.mail, burst->owner[i], &burst->peer[i], burst->socket_index[i], burst->payload[i],
 		      burst->length[i]);
 }
 
@@ -399,7 +399,7 @@ unsigned sockets_take_mail(struct socket_worker *w, struct datagram_burst *burst
 	while (taken < n && (mail = mail_oldest_datagram(&w->common.mail, w->common.shard, now))) {
 		burst->peer[taken] = mail->peer;
 		burst->length[taken] = mail->length;
-		burst->way[taken] = mail->way;
+		burst->socket_index[taken] = mail->socket_index;
 		memcpy(burst->payload[taken], mail->payload, mail->length);
 		mail_remove(&w->common.mail);
 		taken++;

@@ -70,7 +70,7 @@ static unsigned receive_one(struct uring_worker *w, const struct io_uring_cqe *c
 	peer_of_address(&burst->peer[n], &buffer->from, s->listener);
 	burst->payload[n] = buffer->payload;
 	burst->length[n] = (uint16_t)buffer->head.payloadlen;
-	burst->way[n] = (uint8_t)socket;
+	burst->socket_index[n] = (uint8_t)socket;
 	count_arrived(s, 1, buffer->head.payloadlen);
 	return 1;
 }
@@ -124,7 +124,7 @@ static COLD unsigned serve_mail(struct worker *common, uint32_t most, uint64_t n
 	w->places.free_count -= n;
 	for (unsigned i = 0; i < n; i++)
 		if (burst.drop[i] == PG_DROP_NONE)
-			uring_send_place(w, id[i], &burst.peer[i], burst.way[i], burst.length[i]);
+			uring_send_place(w, id[i], &burst.peer[i], burst.socket_index[i], burst.length[i]);
 		else
 			uring_place_return(&w->places, id[i]);
 	return n;
@@ -145,7 +145,7 @@ static unsigned send_egress(struct worker *common, uint32_t most, uint64_t now)
 	counter_add(&common->stats->tx_offered, n);
 	w->places.free_count -= n;
 	for (unsigned i = 0; i < n; i++)
-		uring_send_place(w, id[i], &out.peer[i], out.way[i], out.length[i]);
+		uring_send_place(w, id[i], &out.peer[i], out.socket_index[i], out.length[i]);
 	return n;
 }
 

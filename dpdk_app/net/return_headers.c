@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// net/route.c: see route.h.
+// net/return_headers.c: see return_headers.h.
 
-#include "net/route.h"
+#include "net/return_headers.h"
 
 #include <string.h>
 
@@ -35,15 +35,15 @@ static void learn_ipv6(uint8_t *to, const struct ipv6_header *from)
 	memcpy(to, &ip, sizeof(ip));
 }
 
-void route_learn(struct route *route, const uint8_t *frame, const struct packet *p, const struct identity *id,
-		 uint8_t port)
+void return_headers_learn(struct return_headers *return_headers, const uint8_t *frame, const struct packet *p,
+			  const struct identity *id, uint8_t port)
 {
 	const struct udp_header *udp = (const struct udp_header *)(frame + p->l4);
 	const struct udp_header back = {.source = udp->destination, .destination = udp->source};
-	struct path *path = &route->current;
+	struct path *path = &return_headers->current;
 
 	if (path->length != 0 && !peer_equal(&path->peer, &p->peer))
-		route->previous = *path;
+		return_headers->previous = *path;
 	*path = (struct path){
 		.peer = p->peer,
 		.length = (uint8_t)(p->l4 + sizeof(*udp)),
@@ -62,12 +62,12 @@ void route_learn(struct route *route, const uint8_t *frame, const struct packet 
 	memcpy(path->headers + p->l4, &back, sizeof(back));
 }
 
-const struct path *route_to(const struct route *route, const struct peer *peer)
+const struct path *return_headers_to(const struct return_headers *return_headers, const struct peer *peer)
 {
-	if (route->current.length != 0 && peer_equal(&route->current.peer, peer))
-		return &route->current;
-	if (route->previous.length != 0 && peer_equal(&route->previous.peer, peer))
-		return &route->previous;
+	if (return_headers->current.length != 0 && peer_equal(&return_headers->current.peer, peer))
+		return &return_headers->current;
+	if (return_headers->previous.length != 0 && peer_equal(&return_headers->previous.peer, peer))
+		return &return_headers->previous;
 	return NULL;
 }
 
@@ -86,7 +86,7 @@ static uint64_t finish_ipv6(struct ipv6_header *ip, uint16_t datagram_len)
 	return pseudo_header6(ip, IP_UDP, BE16(datagram_len));
 }
 
-uint16_t route_write(const struct path *path, uint8_t *frame, uint16_t payload_len)
+uint16_t return_headers_write(const struct path *path, uint8_t *frame, uint16_t payload_len)
 {
 	struct udp_header *udp = (struct udp_header *)(frame + path->l4);
 	const uint16_t datagram_len = (uint16_t)(sizeof(*udp) + payload_len);
