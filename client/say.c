@@ -67,14 +67,14 @@ static_assert((int)PGC_URGENT == PRIORITY_URGENT && (int)PGC_NORMAL == PRIORITY_
 /// How a type is sent unless the game says otherwise.
 static const struct pgc_delivery *or_usual(const struct pgc_delivery *delivery, enum session_message_type type)
 {
-	static const struct pgc_delivery usual[SESSION_EVENT] = {
+	static const struct pgc_delivery default_delivery[SESSION_EVENT] = {
 #define OWN(NAME, name, title, number, body, compress, effect, priority, channel, ...) \
 	USUAL(SESSION_##NAME, priority, channel)
 #define RELAYED OWN
 #include "wire/messages.def"
 	};
 
-	return delivery ? delivery : &usual[type];
+	return delivery ? delivery : &default_delivery[type];
 }
 
 int pgc_say(pgc_client *client, enum pgc_message type, const void *body, size_t bytes,

@@ -106,9 +106,9 @@ def _messages(text: str) -> Iterator[Message]:
     }
     for kind, said in lines:
         match kind, said:
-            case (("OWN" | "RELAYED"), [upper, name, title, number, body, rule, at, *usual]):
+            case (("OWN" | "RELAYED"), [upper, name, title, number, body, rule, at, *fast]):
                 where, how = (at, None) if kind == "OWN" else ("", int(at))
-                priority, channel, pps, burst, meaning = usual
+                priority, channel, pps, burst, meaning = fast
                 yield Message(
                     kind,
                     upper,

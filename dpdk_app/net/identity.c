@@ -57,7 +57,7 @@ void identity_set_mac(struct identity *identity, const uint8_t *mac)
 	memcpy(&common->mac, mac, MAC_LEN);
 	common_require(common, offsetof(struct ethernet_header, destination), mac, all, MAC_LEN);
 	common_require(common, offsetof(struct ethernet_header, source), &individual, &group_bit, 1);
-	usual_frame_set_mac(&identity->usual, mac);
+	fast_frame_set_mac(&identity->fast, mac);
 }
 
 static void common_init(struct identity *identity, uint16_t udp_port)
@@ -84,14 +84,14 @@ void identity_init(struct identity *identity, const struct pg_address *address, 
 		add_address(identity, &address[i]);
 	// Without an IPv4 address 0.0.0.0 stands there, which frame_is_common refuses.
 	common_init(identity, udp_port);
-	usual_frame_init(&identity->usual, identity->v4[0].address, identity->v4[0].broadcast, BE16(udp_port));
+	fast_frame_init(&identity->fast, identity->v4[0].address, identity->v4[0].broadcast, BE16(udp_port));
 	if (identity->v4_count != 1) // of several addresses none may send to another: more than the template knows
-		usual_frame_close(&identity->usual);
+		fast_frame_close(&identity->fast);
 }
 
 void identity_expect_sealed(struct identity *identity)
 {
-	usual_frame_seal(&identity->usual);
+	fast_frame_seal(&identity->fast);
 }
 
 unsigned identity_index4(const struct identity *identity, be32 address)

@@ -9,8 +9,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "net/fast_frame.h"
 #include "net/headers.h"
-#include "net/usual_frame.h"
 #include "pollgate.h"
 
 #define LISTENER_NONE 0xff
@@ -39,7 +39,7 @@ struct common_frame {
 struct identity {
 	// per packet
 	struct common_frame common;
-	struct usual_frame usual;
+	struct fast_frame fast;
 	uint8_t mac[MAC_LEN];
 	uint8_t v4_count;
 	uint8_t v6_count;
@@ -52,7 +52,7 @@ void listeners_init(struct listeners *listeners, const uint16_t *udp_port, unsig
 /// Addresses as planned. Without an IPv4 address no frame is common.
 void identity_init(struct identity *identity, const struct pg_address *address, unsigned count, uint16_t udp_port);
 
-/// The first listener speaks the session profile: its usual frame is a DATA, not a PLAYER_MOVE.
+/// The first listener speaks the session profile: its fast frame is a DATA, not a PLAYER_MOVE.
 void identity_expect_sealed(struct identity *identity);
 
 /// The MAC may be known only when the device is.

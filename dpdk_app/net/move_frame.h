@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // net/move_frame.h: the one frame that nearly every frame of the plain profile is, a PLAYER_MOVE without tags or options, all
-// of it at once: see usual_frame.h. Offsets and lengths are constants, and so is most of the answer.
+// of it at once: see fast_frame.h. Offsets and lengths are constants, and so is most of the answer.
 
 #ifndef POLLGATE_NET_MOVE_FRAME_H
 #define POLLGATE_NET_MOVE_FRAME_H
 
+#include "net/fast_frame.h"
 #include "net/reply.h"
-#include "net/usual_frame.h"
 #include "wire/plain.h"
 
 struct move_frame {
@@ -18,13 +18,13 @@ static_assert(FRAME_WORD_AT(WORD_MOTION) == offsetof(struct move_frame, move.mot
 static_assert(FRAME_WORD_AT(SPAN_WORDS) == sizeof(struct move_frame), "words end with the frame");
 
 /// Is it an untagged PLAYER_MOVE to the port's first address and first listener, whole but for its checksums?
-ALWAYS_INLINE bool is_move_frame(const uint8_t *frame, uint16_t len, const struct usual_spans *spans)
+ALWAYS_INLINE bool is_move_frame(const uint8_t *frame, uint16_t len, const struct fast_spans *spans)
 {
 	return likely(len == sizeof(struct move_frame)) && frame_fits(frame, spans);
 }
 
 /// @param rx  what the device has said of them; the rest is verified here
-ALWAYS_INLINE bool move_checksums_right(const uint8_t *frame, const struct usual_spans *spans, unsigned rx)
+ALWAYS_INLINE bool move_checksums_right(const uint8_t *frame, const struct fast_spans *spans, unsigned rx)
 {
 	if (unlikely(rx & RX_CHECKSUM_BAD) || (!(rx & RX_IP_CHECKSUM_GOOD) && unlikely(!frame_header_right(frame))))
 		return false;

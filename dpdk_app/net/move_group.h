@@ -24,7 +24,7 @@ struct group_spans {
 	uint32_t mac_tail;
 };
 
-ALWAYS_INLINE struct group_spans group_spans(const struct usual_frame *template)
+ALWAYS_INLINE struct group_spans group_spans(const struct fast_frame *template)
 {
 	struct group_spans spans = {
 		.fixed = _mm512_loadu_si512(template->fixed),
@@ -76,7 +76,7 @@ ALWAYS_INLINE struct move_group move_group(uint8_t *const *frame)
 	return group;
 }
 
-/// Is one of the sources an address that no host sends from? These are the ones that usual_frame_init refuses.
+/// Is one of the sources an address that no host sends from? These are the ones that fast_frame_init refuses.
 ALWAYS_INLINE bool group_source_refused(__m512i ends, const struct group_spans *spans)
 {
 	const __m512i network = _mm512_and_si512(ends, _mm512_set1_epi32(0xff));

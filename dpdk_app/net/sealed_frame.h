@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // net/sealed_frame.h: the frame that nearly every frame of the session profile is, a DATA without tags or options, all that is
-// in front of its messages at once: see usual_frame.h.
+// in front of its messages at once: see fast_frame.h.
 
 #ifndef POLLGATE_NET_SEALED_FRAME_H
 #define POLLGATE_NET_SEALED_FRAME_H
 
+#include "net/fast_frame.h"
 #include "net/reply.h"
-#include "net/usual_frame.h"
 #include "wire/session.h"
 
 struct sealed_frame {
@@ -22,7 +22,7 @@ static_assert(FRAME_WORDS + SPAN_BYTES <= ETHERNET_MAX, "where frames of this pr
 
 /// Is it an untagged DATA to the port's first address and first listener, whole but for its checksums? Its three lengths are
 /// the frame's: without padding, which a sealed frame is too long for.
-ALWAYS_INLINE bool is_sealed_frame(const uint8_t *frame, uint16_t len, const struct usual_spans *spans)
+ALWAYS_INLINE bool is_sealed_frame(const uint8_t *frame, uint16_t len, const struct fast_spans *spans)
 {
 	const struct sealed_frame *f = (const struct sealed_frame *)frame;
 	const uint16_t datagram = (uint16_t)(len - offsetof(struct frame_front, udp));
@@ -35,7 +35,7 @@ ALWAYS_INLINE bool is_sealed_frame(const uint8_t *frame, uint16_t len, const str
 }
 
 /// From the addresses on, without protocol and length.
-ALWAYS_INLINE uint64_t sealed_frame_sum(const uint8_t *frame, uint16_t len, const struct usual_spans *spans)
+ALWAYS_INLINE uint64_t sealed_frame_sum(const uint8_t *frame, uint16_t len, const struct fast_spans *spans)
 {
 	const uint8_t *addresses = frame + FRAME_WORD_AT(WORD_SOURCE), *rest = frame + FRAME_WORD_AT(SPAN_WORDS);
 
@@ -51,7 +51,7 @@ ALWAYS_INLINE uint64_t sealed_frame_sum(const uint8_t *frame, uint16_t len, cons
 }
 
 /// @param rx  what the device has said of them; the rest is verified here
-ALWAYS_INLINE bool sealed_checksums_right(const uint8_t *frame, uint16_t len, const struct usual_spans *spans,
+ALWAYS_INLINE bool sealed_checksums_right(const uint8_t *frame, uint16_t len, const struct fast_spans *spans,
 					  unsigned rx)
 {
 	const struct sealed_frame *f = (const struct sealed_frame *)frame;

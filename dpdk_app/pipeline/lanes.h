@@ -9,10 +9,10 @@
 #define POLLGATE_PIPELINE_LANES_H
 
 #include "net/parse.h"
+#include "pipeline/fast_data.h"
 #include "pipeline/gathered.h"
 #include "pipeline/session_stages.h"
 #include "pipeline/stages.h"
-#include "pipeline/usual_data.h"
 
 /// A frame that needed taking apart.
 struct parsed {
@@ -31,7 +31,7 @@ struct plain_frames {
 
 /// Of the session profile: what nearly every frame is, and all else.
 struct sealed_frames {
-	struct usual_lane usual;
+	struct fast_lane fast;
 	struct sealed_lane lane;
 	struct packet packet[BURST_MAX]; // of each datagram in `lane`
 };

@@ -28,7 +28,7 @@ ALWAYS_INLINE void plain_frames_begin(struct plain_frames *lanes)
 ALWAYS_INLINE unsigned sort_groups_of(const struct gate *gate, const struct burst *burst, unsigned i, unsigned n,
 				      struct plain_frames *lanes, const bool rx_offload, const bool limited)
 {
-	const struct group_spans spans = group_spans(&gate->identity->usual);
+	const struct group_spans spans = group_spans(&gate->identity->fast);
 
 	for (; i + MOVE_GROUP <= n; i += MOVE_GROUP) {
 		if (unlikely(!group_is_of(&burst->length[i], sizeof(struct move_frame))) ||
@@ -64,7 +64,7 @@ ALWAYS_INLINE unsigned sort_moves_of(const struct gate *gate, const struct burst
 	if (i == n)
 		return i;
 
-	const struct usual_spans spans = usual_spans(&gate->identity->usual);
+	const struct fast_spans spans = fast_spans(&gate->identity->fast);
 	const struct plain_table *sessions = gate->sessions;
 	struct lookup *lookup = &lanes->game[lanes->game_count];
 	struct source *source = &lanes->source[lanes->game_count];
@@ -149,7 +149,7 @@ static void sort_parsed_plain(struct gate *gate, struct burst *burst, const stru
 ALWAYS_INLINE unsigned sort_plain(struct gate *gate, struct burst *burst, unsigned i, unsigned n, struct lanes *lanes,
 				  const bool rx_offload)
 {
-	const bool told = !gate->identity->usual.sealed; // that they are PLAYER_MOVEs
+	const bool told = !gate->identity->fast.sealed; // that they are PLAYER_MOVEs
 
 	for (; i < n; i++) {
 		if (told && burst->length[i] == sizeof(struct move_frame)) {

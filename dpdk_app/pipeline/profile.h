@@ -27,7 +27,8 @@ typedef void profile_take(struct gate *gate, struct arrival *arrival, unsigned n
 
 /// What is known of a profile before the first packet.
 struct profile {
-	/// Tell a port, whose first listener speaks it, what its usual frame is. NULL: what identity_init() expects, or none.
+	/// Tell a port, whose first listener speaks it, what its fast frame is. NULL: what identity_init() expects, or
+	/// none.
 	void (*expect)(struct identity *identity);
 
 	/// Of a profile without loops of its own. The limit of sources was applied.

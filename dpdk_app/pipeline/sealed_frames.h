@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // pipeline/sealed_frames.h: the session profile in frames: two lanes, and in which order they are served.
 //
-// Included by burst.c. DATA in common frames go through stages made for them (usual_data.h), all else through those that
+// Included by burst.c. DATA in common frames go through stages made for them (fast_data.h), all else through those that
 // datagrams without frames go through, too (session_stages.h).
 
 #ifndef POLLGATE_PIPELINE_SEALED_FRAMES_H
 #define POLLGATE_PIPELINE_SEALED_FRAMES_H
 
+#include "pipeline/fast_data.h"
 #include "pipeline/frames.h"
 #include "pipeline/lanes.h"
 #include "pipeline/sealed_answers.h"
 #include "pipeline/session_stages.h"
-#include "pipeline/usual_data.h"
 
 ALWAYS_INLINE void sealed_frames_begin(struct sealed_frames *frames)
 {
-	frames->usual.count = 0;
+	frames->fast.count = 0;
 	sealed_lane_begin(&frames->lane);
 }
 
@@ -49,11 +49,11 @@ static __attribute__((noinline)) void serve_both_lanes(struct gate *gate, struct
 						       struct sealed_frames *frames, uint64_t now,
 						       const unsigned tx_offload)
 {
-	const unsigned usual = look_up_usual(gate, &frames->usual, burst->frame, now);
+	const unsigned fast = look_up_fast(gate, &frames->fast, burst->frame, now);
 	const unsigned others = look_up_sealed(gate, &frames->lane, now);
 
-	if (likely(frames->usual.count > 0))
-		serve_usual_frames(gate, burst, &frames->usual, usual, now, tx_offload);
+	if (likely(frames->fast.count > 0))
+		serve_fast_frames(gate, burst, &frames->fast, fast, now, tx_offload);
 	if (frames->lane.count > 0)
 		serve_sealed(gate, burst, frames, others, now, tx_offload);
 }
@@ -61,7 +61,7 @@ static __attribute__((noinline)) void serve_both_lanes(struct gate *gate, struct
 ALWAYS_INLINE void serve_sealed_frames(struct gate *gate, struct burst *burst, struct sealed_frames *frames,
 				       uint64_t now, const unsigned tx_offload)
 {
-	if (frames->usual.count > 0 || frames->lane.count > 0)
+	if (frames->fast.count > 0 || frames->lane.count > 0)
 		serve_both_lanes(gate, burst, frames, now, tx_offload);
 }
 
@@ -77,12 +77,12 @@ static void sort_parsed_session(struct gate *gate, struct burst *burst, const st
 ALWAYS_INLINE unsigned sort_session(struct gate *gate, struct burst *burst, unsigned i, unsigned n, struct lanes *lanes,
 				    const bool rx_offload)
 {
-	const bool told = gate->identity->usual.sealed; // that they are DATA
+	const bool told = gate->identity->fast.sealed; // that they are DATA
 
 	for (; i < n; i++) {
 		if (told) {
-			i = sort_usual_frames(gate, burst, i, n, &lanes->sealed.usual, lanes->sealed.lane.sessions,
-					      rx_offload);
+			i = sort_fast_frames(gate, burst, i, n, &lanes->sealed.fast, lanes->sealed.lane.sessions,
+					     rx_offload);
 			if (i == n)
 				break;
 		}

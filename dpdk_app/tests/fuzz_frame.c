@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // fuzz_frame.c: bursts of any frames through the whole pipeline, on the lowest and the best level of this CPU. The lowest has no
-// lane of usual frames: they go the general way, to the same end.
+// lane of fast frames: they take the general path, to the same end.
 //
 // Input: records of flags, length (u16, little-endian), bytes. Flags: bit 0 make the checksums right, bit 1 address
 // it to us, bit 2 end the burst here, bit 3 let 40 s go by before it, bit 4 it is for the second listener, which speaks the
@@ -80,7 +80,7 @@ static void check_answer(uint16_t request_len, const uint8_t *answer, uint16_t a
 static void check_short_cut(const struct identity *identity, const struct listeners *listeners, const uint8_t *frame,
 			    uint16_t len)
 {
-	const struct usual_spans spans = usual_spans(&identity->usual);
+	const struct fast_spans spans = fast_spans(&identity->fast);
 	const bool is_move = is_move_frame(frame, len, &spans) && move_checksums_right(frame, &spans, 0);
 	struct packet p = {0};
 
@@ -180,7 +180,7 @@ static void prepare(struct pair *p)
 		p->rig[k]->gate.profile[1] = PG_PROFILE_SESSION;
 		session_side_use(p->house->shard[k], &p->rig[k]->policy.sessions);
 	}
-	usual_frame_close(&p->rig[0]->identity.usual);
+	fast_frame_close(&p->rig[0]->identity.fast);
 	rig_identity_of_many(&p->many);
 }
 

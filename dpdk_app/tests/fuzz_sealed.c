@@ -7,8 +7,8 @@
 // leaves; bit 7 the worker process starts anew. Players 0 and 1 are connected at first, player 2 may once, player 3 was
 // revoked. A PATH_RESPONSE that begins with T has the token of the last challenge.
 //
-// With -DFRAMES (fuzz_usual): the second world gets them in frames, most of which are usual DATA and take the lane made for them
-// (pipeline/usual_data.h). A burst is then one player's: between players, the lanes keep no order.
+// With -DFRAMES (fuzz_fast): the second world gets them in frames, most of which are DATA and take the lane made for
+// them (pipeline/fast_data.h). A burst is then one player's: between players, the lanes keep no order.
 
 #include <stdlib.h>
 #include <string.h>

@@ -78,7 +78,7 @@ int gatehouse_close(void **state)
 
 static struct flow flow_of(const struct gatehouse *g, const struct peer *peer)
 {
-	// Of number 1: a MAC that ends in four zeros takes the longer way (net/usual_frame.h).
+	// Of number 1: a MAC that ends in four zeros takes the longer way (net/fast_frame.h).
 	struct flow flow = g->way == WAY_IPV6 ? flow6(0) : flow4(1);
 
 	if (g->way == WAY_TAGGED4) {

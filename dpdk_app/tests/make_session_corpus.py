@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Write the seeds of fuzz_session and fuzz_sealed: what is said about sessions, and in them.
 
-fuzz_usual reads the same bytes as fuzz_sealed: its corpus is a link to that folder.
+fuzz_fast reads the same bytes as fuzz_sealed: its corpus is a link to that folder.
 
 Run from anywhere, with the `protocol` extra installed: python dpdk_app/tests/make_session_corpus.py
 """

@@ -12,7 +12,7 @@
 static void assert_short_cut_agrees(const uint8_t *bytes, uint16_t len, const struct identity *identity, unsigned rx,
 				    bool rx_offload, enum pg_drop drop, const struct packet *parsed)
 {
-	const struct usual_spans spans = usual_spans(&identity->usual);
+	const struct fast_spans spans = fast_spans(&identity->fast);
 
 	if (is_move_frame(bytes, len, &spans) && move_checksums_right(bytes, &spans, 0))
 		assert_true(frame_is_common(bytes, len, identity, 0, false));

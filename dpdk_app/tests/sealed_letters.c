@@ -15,7 +15,7 @@ static uint32_t get32(const uint8_t *from)
 
 bool takes_the_lane(const struct identity *identity, const struct frame *f)
 {
-	const struct usual_spans spans = usual_spans(&identity->usual);
+	const struct fast_spans spans = fast_spans(&identity->fast);
 
 	return is_sealed_frame(f->bytes, f->len, &spans) && sealed_checksums_right(f->bytes, f->len, &spans, 0);
 }
@@ -178,7 +178,7 @@ void add_from_elsewhere(struct twins *t, unsigned player, struct letter letter)
 	add(t, &f);
 }
 
-void add_untypical(struct twins *t, unsigned player, struct letter letter, enum untypical how)
+void add_general(struct twins *t, unsigned player, struct letter letter, enum general how)
 {
 	struct flow flow = flow_from(t, player);
 	uint8_t payload[PLAYER_BUFFER];

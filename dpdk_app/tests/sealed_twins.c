@@ -90,7 +90,7 @@ void twins_speak(struct twins *t, uint32_t sealed)
 		if (sealed & 1)
 			identity_expect_sealed(&twin->rig->identity);
 	}
-	usual_frame_close(&t->twin[WITHOUT].rig->identity.usual);
+	fast_frame_close(&t->twin[WITHOUT].rig->identity.fast);
 }
 
 /// Answers and egress go where players were heard: once after the beginning, all of them are.

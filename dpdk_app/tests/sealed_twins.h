@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// sealed_twins.h: the same gate and house twice. One has the lane of usual DATA, the other takes every frame the general way.
+// sealed_twins.h: the same gate and house twice. One has the fast lane of DATA, the other takes every frame the general
+// path.
 //
 // Whatever comes to both must come of it in both. Both begin with the same players, cookies, random numbers and time.
 
@@ -100,8 +101,8 @@ void add_from_elsewhere(struct twins *t, unsigned player, struct letter letter);
 void build_letter(struct twins *t, unsigned player, struct letter letter, struct frame *f); // as add_letter() does
 
 /// By a frame that is none for the lane, but comes from where the player is proved to be.
-enum untypical { WITHOUT_CHECKSUM, TAGGED, PADDED, OTHER_MAC, UNTYPICAL };
-void add_untypical(struct twins *t, unsigned player, struct letter letter, enum untypical how);
+enum general { WITHOUT_CHECKSUM, TAGGED, PADDED, OTHER_MAC, GENERAL };
+void add_general(struct twins *t, unsigned player, struct letter letter, enum general how);
 
 /// A movement, different each time; with ACK_NOW or not.
 struct letter a_movement(bool now);

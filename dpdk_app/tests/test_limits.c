@@ -207,7 +207,7 @@ static void check_level(const char *level)
 	t->seed = 5;
 	for (unsigned way = 0; way < WAYS; way++)
 		t->rig[way] = rig_open(level, CAPACITY);
-	usual_frame_close(&t->rig[WITHOUT_LANE]->identity.usual);
+	fast_frame_close(&t->rig[WITHOUT_LANE]->identity.fast);
 	for (enum strength strength = 0; strength < STRENGTHS; strength++)
 		for (unsigned which = 0; which <= LISTENERS; which++)
 			check_strength(t, strength, which);

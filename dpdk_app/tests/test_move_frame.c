@@ -23,7 +23,7 @@ static struct twins twins_open(const char *level, unsigned offload)
 {
 	const struct twins t = {rig_open(level, 64), rig_open(level, 64)};
 
-	usual_frame_close(&t.without->identity.usual);
+	fast_frame_close(&t.without->identity.fast);
 	rig_offload(t.with, offload);
 	rig_offload(t.without, offload);
 	return t;
@@ -125,7 +125,7 @@ static void on_every_level(void (*check)(struct twins t))
 
 static bool takes_the_lane(const struct identity *identity, const struct frame *f)
 {
-	const struct usual_spans spans = usual_spans(&identity->usual);
+	const struct fast_spans spans = fast_spans(&identity->fast);
 
 	return is_move_frame(f->bytes, f->len, &spans) && move_checksums_right(f->bytes, &spans, 0);
 }

@@ -19,7 +19,7 @@ RETURNS_AT_MOST = 4
 BESIDE = {
     "another datagram's": {
         "answer_longer",
-        "owe_usual",
+        "owe_fast",
         "serve_sealed",
         "sort_others",
         "sort_sealed_frame",
@@ -30,7 +30,7 @@ BESIDE = {
     },
     "where devices compute or verify checksums, or lose frames": {
         "complete_checksum",
-        "conclude_all_usual_in_part",
+        "conclude_all_fast_in_part",
         "give_up",
         "hand_over",
         "keep_back",
@@ -46,10 +46,10 @@ BESIDE = {
         "sealed_answer_sum",
         "sealed_frame_sum",
         "set_lengths",
-        "usual_body",
-        "usual_header",
-        "usual_lines",
-        "usual_payload",
+        "fast_body",
+        "fast_header",
+        "fast_lines",
+        "fast_payload",
     },
 }
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// pipeline/usual_data.h: what nearly every frame of the session profile is, in stages made for it.
+// pipeline/fast_data.h: what nearly every frame of the session profile is, in stages made for it.
 //
 // A DATA in a common frame to the first listener: all offsets are constants, and what is kept between the stages is who and
 // how far. A movement in order, from where its player is proved to be, in a delivery where nothing is on its way, is
-// handled here to the end. Whatever turns out to be more goes the general way (session_stages.h) once it is opened, with
-// the same outcome: tests and fuzzers hold the two to each other.
+// handled here to the end. Whatever turns out to be more takes the general path (session_stages.h) once it is opened,
+// with the same outcome: tests and fuzzers hold the two to each other.
 //
 // What one session sends is taken in the order of its arrival: what is more than a movement at its turn, and behind a
 // datagram that the other lane has, that lane has the rest of its session, too.
@@ -12,15 +12,15 @@
 // In the order in which a frame goes through it: sort, look up, serve (open, take, answer), conclude. The way before and
 // behind it is in ../README.md, "The way of a movement".
 
-#ifndef POLLGATE_PIPELINE_USUAL_DATA_H
-#define POLLGATE_PIPELINE_USUAL_DATA_H
+#ifndef POLLGATE_PIPELINE_FAST_DATA_H
+#define POLLGATE_PIPELINE_FAST_DATA_H
 
 #include "net/sealed_frame.h"
 #include "pipeline/sealed_answers.h"
 #include "pipeline/session_stages.h"
 
 /// Between the stages, and what became of it.
-struct usual_data {
+struct fast_data {
 	uint64_t counter;
 	uint32_t slot;
 	uint16_t length; // of the payload; then of the answer
@@ -31,23 +31,23 @@ struct usual_data {
 	bool learn;      // as in struct sealed
 };
 
-struct usual_lane {
-	struct usual_data data[BURST_MAX];
+struct fast_lane {
+	struct fast_data data[BURST_MAX];
 	uint8_t admitted[BURST_MAX]; // which of them are
 	unsigned count;
 };
 
-ALWAYS_INLINE uint8_t *usual_payload(uint8_t *frame)
+ALWAYS_INLINE uint8_t *fast_payload(uint8_t *frame)
 {
 	return frame + offsetof(struct sealed_frame, header);
 }
 
-ALWAYS_INLINE const struct session_header *usual_header(const uint8_t *frame)
+ALWAYS_INLINE const struct session_header *fast_header(const uint8_t *frame)
 {
 	return &((const struct sealed_frame *)frame)->header;
 }
 
-ALWAYS_INLINE const uint8_t *usual_body(const uint8_t *frame)
+ALWAYS_INLINE const uint8_t *fast_body(const uint8_t *frame)
 {
 	return ((const struct sealed_frame *)frame)->sealed;
 }
@@ -58,11 +58,11 @@ ALWAYS_INLINE const uint8_t *usual_body(const uint8_t *frame)
 /// sort_moves().
 /// @param others  sessions of which the other lane has something
 /// @return index of the first that goes there, too, or n
-static __attribute__((noinline)) unsigned sort_usual_frames(const struct gate *gate, const struct burst *burst,
-							    unsigned i, unsigned n, struct usual_lane *lane,
-							    uint64_t others, const bool rx_offload)
+static __attribute__((noinline)) unsigned sort_fast_frames(const struct gate *gate, const struct burst *burst,
+							   unsigned i, unsigned n, struct fast_lane *lane,
+							   uint64_t others, const bool rx_offload)
 {
-	const struct usual_spans spans = usual_spans(&gate->identity->usual);
+	const struct fast_spans spans = fast_spans(&gate->identity->fast);
 	const struct session_store *store = gate->shard->store;
 	const uint32_t used = store_used(store);
 
@@ -74,13 +74,13 @@ static __attribute__((noinline)) unsigned sort_usual_frames(const struct gate *g
 		    unlikely(!sealed_checksums_right(frame, len, &spans, rx_offload ? burst->rx[i] : 0)))
 			break;
 
-		const uint32_t slot = session_slot(&store->numbers, usual_header(frame)->session);
+		const uint32_t slot = session_slot(&store->numbers, fast_header(frame)->session);
 
 		if (unlikely(slot >= used) || unlikely(others & session_bit(slot)))
 			break;
 		prefetch_for_write(&store->records[slot]);
 		prefetch_for_write(&store->records[slot].taken);
-		lane->data[lane->count++] = (struct usual_data){
+		lane->data[lane->count++] = (struct fast_data){
 			.slot = slot,
 			.length = (uint16_t)(len - sizeof(struct frame_front)),
 			.at = (uint8_t)i,
@@ -92,9 +92,9 @@ static __attribute__((noinline)) unsigned sort_usual_frames(const struct gate *g
 // ---------------------------------------------------------------- may it be opened?
 
 /// As sealed_admissible().
-ALWAYS_INLINE unsigned usual_admissible(struct gate *gate, struct usual_data *data, const uint8_t *frame, uint64_t now)
+ALWAYS_INLINE unsigned fast_admissible(struct gate *gate, struct fast_data *data, const uint8_t *frame, uint64_t now)
 {
-	const struct session_header *header = usual_header(frame);
+	const struct session_header *header = fast_header(frame);
 	const struct session_shard *shard = gate->shard;
 	const struct session_record *record = &shard->store->records[data->slot];
 	const struct peer peer = frame_peer(frame);
@@ -113,13 +113,13 @@ ALWAYS_INLINE unsigned usual_admissible(struct gate *gate, struct usual_data *da
 }
 
 /// @return how many are to be opened
-ALWAYS_INLINE unsigned look_up_usual(struct gate *gate, struct usual_lane *lane, uint8_t *const *frame, uint64_t now)
+ALWAYS_INLINE unsigned look_up_fast(struct gate *gate, struct fast_lane *lane, uint8_t *const *frame, uint64_t now)
 {
 	unsigned left = 0;
 
 	for (unsigned k = 0; k < lane->count; k++) {
-		struct usual_data *data = &lane->data[k];
-		const unsigned result = usual_admissible(gate, data, frame[data->at], now);
+		struct fast_data *data = &lane->data[k];
+		const unsigned result = fast_admissible(gate, data, frame[data->at], now);
 
 		data->result = (uint8_t)result;
 		lane->admitted[left] = (uint8_t)k;
@@ -131,17 +131,17 @@ ALWAYS_INLINE unsigned look_up_usual(struct gate *gate, struct usual_lane *lane,
 // ---------------------------------------------------------------- what does it do?
 
 /// Lines of keys: to open a movement, and to seal an acknowledgement.
-struct usual_lines {
+struct fast_lines {
 	uint32_t open, seal;
 };
 
-ALWAYS_INLINE struct usual_lines usual_lines(const struct cipher_code *code)
+ALWAYS_INLINE struct fast_lines fast_lines(const struct cipher_code *code)
 {
-	return (struct usual_lines){cipher_lines(code, DELIVERY_MOVE_LEN), cipher_lines(code, 0)};
+	return (struct fast_lines){cipher_lines(code, DELIVERY_MOVE_LEN), cipher_lines(code, 0)};
 }
 
-ALWAYS_INLINE void usual_prefetch(const struct session_shard *shard, const struct usual_data *data,
-				  const uint8_t *frame, struct usual_lines lines)
+ALWAYS_INLINE void fast_prefetch(const struct session_shard *shard, const struct fast_data *data, const uint8_t *frame,
+				 struct fast_lines lines)
 {
 	const struct session_local *local = &shard->store->locals[data->slot];
 	const uint16_t sealed = data->length - SESSION_SEALED_MIN;
@@ -149,16 +149,16 @@ ALWAYS_INLINE void usual_prefetch(const struct session_shard *shard, const struc
 	cipher_bring(&local->cipher.open,
 		     likely(sealed == DELIVERY_MOVE_LEN) ? lines.open : cipher_lines(&shard->code, sealed));
 	prefetch_for_write(&local->delivery);
-	if (likely(usual_header(frame)->flags & SESSION_FLAG_ACK_NOW))
+	if (likely(fast_header(frame)->flags & SESSION_FLAG_ACK_NOW))
 		cipher_bring(&local->cipher.seal, lines.seal);
 }
 
 /// Opened: is it from where its player is proved to be, and the next of a session that is served here? Another of the burst
 /// may have come before it, with its counter or with the end of the connection. None in this lane moves one.
-ALWAYS_INLINE bool is_next_from_home(const struct session_shard *shard, const struct usual_data *data,
+ALWAYS_INLINE bool is_next_from_home(const struct session_shard *shard, const struct fast_data *data,
 				     const struct session_record *record, const uint8_t *frame)
 {
-	return likely(record_serves(record, usual_header(frame)->session, shard->worker)) &&
+	return likely(record_serves(record, fast_header(frame)->session, shard->worker)) &&
 	       likely(data->counter == record->replay.newest + 1) && likely(!data->elsewhere);
 }
 
@@ -181,8 +181,7 @@ ALWAYS_INLINE void seal_acknowledgement(const struct cipher_code *code, struct s
 }
 
 /// No acknowledgement was asked for at once: is none due either?
-ALWAYS_INLINE bool owe_usual(struct session_shard *shard, const struct usual_data *data, struct delivery *c,
-			     uint64_t now)
+ALWAYS_INLINE bool owe_fast(struct session_shard *shard, const struct fast_data *data, struct delivery *c, uint64_t now)
 {
 	delivery_owe(&shard->ctx, c, now);
 	if (delivery_due(c) <= now)
@@ -193,12 +192,12 @@ ALWAYS_INLINE bool owe_usual(struct session_shard *shard, const struct usual_dat
 
 /// A movement alone, in order, of a delivery in which nothing else is to be done; if it is none, nothing has changed.
 /// @return PG_DROP_NONE for an acknowledgement in its place; what became of it; or PACKET_UNDECIDED
-ALWAYS_INLINE unsigned take_usual(struct session_shard *shard, struct usual_data *data, struct session_record *record,
-				  struct session_local *local, uint8_t *frame, uint64_t now)
+ALWAYS_INLINE unsigned take_fast(struct session_shard *shard, struct fast_data *data, struct session_record *record,
+				 struct session_local *local, uint8_t *frame, uint64_t now)
 {
 	struct delivery *c = &local->delivery;
-	const struct session_header *header = usual_header(frame);
-	const uint8_t *body = usual_body(frame);
+	const struct session_header *header = fast_header(frame);
+	const uint8_t *body = fast_body(frame);
 	enum pg_drop drop;
 
 	if (unlikely(!is_next_from_home(shard, data, record, frame)) ||
@@ -214,35 +213,34 @@ ALWAYS_INLINE unsigned take_usual(struct session_shard *shard, struct usual_data
 		return drop;
 	dispatch_move(record, body + sizeof(struct session_message));
 	mark_taken(record, data->counter);
-	if (unlikely(!(header->flags & SESSION_FLAG_ACK_NOW)) && owe_usual(shard, data, c, now))
+	if (unlikely(!(header->flags & SESSION_FLAG_ACK_NOW)) && owe_fast(shard, data, c, now))
 		return PACKET_ABSORBED;
 	if (unlikely(c->owed != 0)) // else its line is only read
 		c->owed = 0;
-	seal_acknowledgement(&shard->code, record, &local->cipher.seal, header->session, usual_payload(frame));
+	seal_acknowledgement(&shard->code, record, &local->cipher.seal, header->session, fast_payload(frame));
 	data->length = SESSION_SEALED_MIN;
 	return PG_DROP_NONE;
 }
 
 /// @return its result, or PACKET_UNDECIDED
-ALWAYS_INLINE unsigned serve_usual_one(struct session_shard *shard, struct usual_data *data, uint8_t *frame,
-				       uint64_t now)
+ALWAYS_INLINE unsigned serve_fast_one(struct session_shard *shard, struct fast_data *data, uint8_t *frame, uint64_t now)
 {
 	struct session_record *record = &shard->store->records[data->slot];
 	struct session_local *local = &shard->store->locals[data->slot];
 
-	if (unlikely(!cipher_open(&shard->code, &local->cipher.open, data->counter, usual_payload(frame),
+	if (unlikely(!cipher_open(&shard->code, &local->cipher.open, data->counter, fast_payload(frame),
 				  sizeof(struct session_header), data->length)))
 		return not_authentic(record);
-	return take_usual(shard, data, record, local, frame, now);
+	return take_fast(shard, data, record, local, frame, now);
 }
 
 /// One that was opened and is more than this lane knows.
-static __attribute__((noinline)) void take_opened(struct gate *gate, struct usual_data *data, uint8_t *frame,
+static __attribute__((noinline)) void take_opened(struct gate *gate, struct fast_data *data, uint8_t *frame,
 						  uint64_t now)
 {
 	const struct peer peer = frame_peer(frame);
 	struct sealed s = {
-		.payload = usual_payload(frame),
+		.payload = fast_payload(frame),
 		.peer = &peer,
 		.counter = data->counter,
 		.slot = data->slot,
@@ -257,26 +255,26 @@ static __attribute__((noinline)) void take_opened(struct gate *gate, struct usua
 }
 
 /// Open, take and answer, one after the other, while the keys of those a little later are on their way.
-ALWAYS_INLINE void serve_usual(struct gate *gate, struct usual_lane *lane, uint8_t *const *frame, unsigned n,
-			       uint64_t now)
+ALWAYS_INLINE void serve_fast(struct gate *gate, struct fast_lane *lane, uint8_t *const *frame, unsigned n,
+			      uint64_t now)
 {
-	const struct usual_lines lines = usual_lines(&gate->shard->code);
+	const struct fast_lines lines = fast_lines(&gate->shard->code);
 	unsigned taken = 0;
 
 	for (unsigned k = 0; k < n && k < SEALED_AHEAD; k++) {
-		const struct usual_data *next = &lane->data[lane->admitted[k]];
+		const struct fast_data *next = &lane->data[lane->admitted[k]];
 
-		usual_prefetch(gate->shard, next, frame[next->at], lines);
+		fast_prefetch(gate->shard, next, frame[next->at], lines);
 	}
 	for (unsigned k = 0; k < n; k++) {
-		struct usual_data *data = &lane->data[lane->admitted[k]];
+		struct fast_data *data = &lane->data[lane->admitted[k]];
 
 		if (likely(k + SEALED_AHEAD < n)) {
-			const struct usual_data *next = &lane->data[lane->admitted[k + SEALED_AHEAD]];
+			const struct fast_data *next = &lane->data[lane->admitted[k + SEALED_AHEAD]];
 
-			usual_prefetch(gate->shard, next, frame[next->at], lines);
+			fast_prefetch(gate->shard, next, frame[next->at], lines);
 		}
-		data->result = (uint8_t)serve_usual_one(gate->shard, data, frame[data->at], now);
+		data->result = (uint8_t)serve_fast_one(gate->shard, data, frame[data->at], now);
 		taken += data->result == PG_DROP_NONE || data->result == PACKET_ABSORBED;
 		if (unlikely(data->result == PACKET_UNDECIDED))
 			take_opened(gate, data, frame[data->at], now);
@@ -289,7 +287,7 @@ ALWAYS_INLINE void serve_usual(struct gate *gate, struct usual_lane *lane, uint8
 
 /// Answer with more than an acknowledgement: messages, or a PATH_CHALLENGE.
 static __attribute__((noinline)) void answer_longer(const struct gate *gate, struct burst *burst,
-						    const struct usual_data *data, const unsigned tx_offload)
+						    const struct fast_data *data, const unsigned tx_offload)
 {
 	const struct sealed s = {.length = data->length, .at = data->at};
 	struct packet p = common_packet(burst->frame[data->at]);
@@ -297,8 +295,8 @@ static __attribute__((noinline)) void answer_longer(const struct gate *gate, str
 	answer_sealed(gate, burst, &s, &p, tx_offload);
 }
 
-ALWAYS_INLINE void conclude_usual(struct gate *gate, struct burst *burst, const struct usual_data *data,
-				  const unsigned tx_offload)
+ALWAYS_INLINE void conclude_fast(struct gate *gate, struct burst *burst, const struct fast_data *data,
+				 const unsigned tx_offload)
 {
 	const unsigned i = data->at;
 
@@ -319,32 +317,30 @@ ALWAYS_INLINE void conclude_usual(struct gate *gate, struct burst *burst, const 
 }
 
 /// Functions of their own, with what the device computes as a constant.
-static __attribute__((noinline)) void conclude_all_usual(struct gate *gate, struct burst *burst,
-							 const struct usual_lane *lane)
+static __attribute__((noinline)) void conclude_all_fast(struct gate *gate, struct burst *burst,
+							const struct fast_lane *lane)
 {
 	for (unsigned k = 0; k < lane->count; k++)
-		conclude_usual(gate, burst, &lane->data[k], TX_CHECKSUM_NONE);
+		conclude_fast(gate, burst, &lane->data[k], TX_CHECKSUM_NONE);
 }
 
-static __attribute__((noinline)) void conclude_all_usual_in_part(struct gate *gate, struct burst *burst,
-								 const struct usual_lane *lane,
-								 const unsigned tx_offload)
+static __attribute__((noinline)) void conclude_all_fast_in_part(struct gate *gate, struct burst *burst,
+								const struct fast_lane *lane, const unsigned tx_offload)
 {
 	for (unsigned k = 0; k < lane->count; k++)
-		conclude_usual(gate, burst, &lane->data[k], tx_offload);
+		conclude_fast(gate, burst, &lane->data[k], tx_offload);
 }
 
-/// @param n  look_up_usual()
-static __attribute__((noinline)) void serve_usual_frames(struct gate *gate, struct burst *burst,
-							 struct usual_lane *lane, unsigned n, uint64_t now,
-							 const unsigned tx_offload)
+/// @param n  look_up_fast()
+static __attribute__((noinline)) void serve_fast_frames(struct gate *gate, struct burst *burst, struct fast_lane *lane,
+							unsigned n, uint64_t now, const unsigned tx_offload)
 {
-	serve_usual(gate, lane, burst->frame, n, now);
+	serve_fast(gate, lane, burst->frame, n, now);
 	burst->resized = true;
 	if (tx_offload == TX_CHECKSUM_NONE)
-		conclude_all_usual(gate, burst, lane);
+		conclude_all_fast(gate, burst, lane);
 	else
-		conclude_all_usual_in_part(gate, burst, lane, tx_offload);
+		conclude_all_fast_in_part(gate, burst, lane, tx_offload);
 }
 
 #endif

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// test_usual_acknowledged.c: which of our datagrams a peer has is read by the lane of usual DATA as by the general way, on
-// every micro-architecture level that this CPU has. The twins' listeners insist on being told alike, and of each once.
+// test_fast_acknowledged.c: which of our datagrams a peer has is read by the fast lane of DATA as by the general path,
+// on every micro-architecture level that this CPU has. The twins' listeners insist on being told alike, and of each
+// once.
 
 #include "unit.h"
 
@@ -202,5 +203,5 @@ int main(void)
 		cmocka_unit_test(other_kinds_than_data_acknowledge),
 	};
 
-	return cmocka_run_group_tests_name("usual_acknowledged", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("fast_acknowledged", tests, NULL, NULL);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// test_usual_bursts.c: what one session sends is taken in the order of its arrival, whichever lanes a burst's frames take; and
-// bursts of anything come out as without the lane of usual DATA.
+// test_fast_bursts.c: what one session sends is taken in the order of its arrival, whichever lanes a burst's frames
+// take; and bursts of anything come out as without the fast lane of DATA.
 
 #include "unit.h"
 
@@ -11,16 +11,16 @@
 
 // ---------------------------------------------------------------- order within a burst
 
-static void check_untypical(struct twins *t)
+static void check_general(struct twins *t)
 {
 	const struct session_record *record = house_record(t->twin[WITH].house, &t->player[SENDER]);
 
-	for (unsigned how = 0; how < UNTYPICAL; how++) {
+	for (unsigned how = 0; how < GENERAL; how++) {
 		struct letter last;
 
 		for (unsigned i = 0; i < 10; i++) {
 			if (i % 2)
-				add_untypical(t, SENDER, a_movement(true), how);
+				add_general(t, SENDER, a_movement(true), how);
 			last = a_movement(true);
 			add_letter(t, SENDER, &last);
 			add_letter(t, SENDER + 1, &(struct letter){0});
@@ -32,7 +32,7 @@ static void check_untypical(struct twins *t)
 
 static void what_one_session_sends_is_taken_in_order_whatever_its_frames(void **state UNUSED)
 {
-	on_every_level(check_untypical);
+	on_every_level(check_general);
 }
 
 /// What follows an end in the same burst: right, forged, seen before, too long.
@@ -51,9 +51,9 @@ static void check_end(struct twins *t, unsigned player, const struct letter *end
 	add(t, &f);
 	again.counter = t->player[player].sent - 2;
 	add_letter(t, player, &again);
-	add_untypical(t, player, a_movement(true), WITHOUT_CHECKSUM);
+	add_general(t, player, a_movement(true), WITHOUT_CHECKSUM);
 	again.counter = 1;
-	add_untypical(t, player, again, TAGGED);
+	add_general(t, player, again, TAGGED);
 	add_letter(t, player + 1, &(struct letter){.flags = SESSION_FLAG_ACK_NOW});
 	run(t);
 	assert_int_equal(t->fate[0].result, PG_DROP_NONE);
@@ -89,7 +89,7 @@ static void check_return_headers(struct twins *t)
 		const struct letter letter = a_movement(false);
 
 		if (i % 3 == 2)
-			add_untypical(t, SENDER, letter, TAGGED);
+			add_general(t, SENDER, letter, TAGGED);
 		add_letter(t, SENDER, &letter);
 		run(t);
 		let_pass(t, 700 * (i % 4));
@@ -243,7 +243,7 @@ static void add_anything(struct storm *s)
 		return;
 	case 4:
 		letter = a_random_letter(s, player);
-		add_untypical(s->t, player, letter, random_below(&s->seed, UNTYPICAL));
+		add_general(s->t, player, letter, random_below(&s->seed, GENERAL));
 		return;
 	case 5:
 	case 6:
@@ -372,5 +372,5 @@ int main(void)
 		cmocka_unit_test(bursts_of_anything_come_out_as_by_the_general_way),
 	};
 
-	return cmocka_run_group_tests_name("usual_bursts", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("fast_bursts", tests, NULL, NULL);
 }

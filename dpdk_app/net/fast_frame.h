@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// net/usual_frame.h: what the frames of a port's most frequent kind have in common, compared all at once.
+// net/fast_frame.h: what the frames of a port's most frequent kind have in common, compared all at once.
 //
 // What such a frame must have lies in its first 64 bytes: one comparison under a mask. The 64 bytes that begin four
 // before the addresses have every field as a word: one comparison with words that may not be (zeros, our own address,
 // the exponents of infinities). Only ever says yes: what it doubts is looked at again by frame_is_common. Which kind that
 // is depends on the first listener's profile: move_frame.h, sealed_frame.h.
 
-#ifndef POLLGATE_NET_USUAL_FRAME_H
-#define POLLGATE_NET_USUAL_FRAME_H
+#ifndef POLLGATE_NET_FAST_FRAME_H
+#define POLLGATE_NET_FAST_FRAME_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -54,7 +54,7 @@ static_assert(FRAME_WORD_AT(WORD_PORTS) == offsetof(struct frame_front, udp), "w
 
 /// The template that a port's frames are compared with. It is made once and read per packet. The masks are part of it so
 /// that the compiler keeps them in registers: it would load constants for every frame.
-struct usual_frame {
+struct fast_frame {
 	uint8_t fixed[SPAN_BYTES];         // what the first 64 bytes have
 	uint8_t fixed_mask[SPAN_BYTES];    // where they must
 	uint32_t refused[SPAN_WORDS];      // what no word from FRAME_WORDS on may be
@@ -67,24 +67,24 @@ struct usual_frame {
 
 /// Make the template of PLAYER_MOVEs.
 /// @param broadcast  0: none
-void usual_frame_init(struct usual_frame *template, be32 address, be32 broadcast, be16 udp_port);
+void fast_frame_init(struct fast_frame *template, be32 address, be32 broadcast, be16 udp_port);
 
 /// Make it the template of the session profile's DATA.
-void usual_frame_seal(struct usual_frame *template);
-void usual_frame_set_mac(struct usual_frame *template, const uint8_t *mac);
+void fast_frame_seal(struct fast_frame *template);
+void fast_frame_set_mac(struct fast_frame *template, const uint8_t *mac);
 
 /// Make the template refuse every frame.
-void usual_frame_close(struct usual_frame *template);
+void fast_frame_close(struct fast_frame *template);
 
 /// The template in registers, for the length of a burst.
-struct usual_spans {
+struct fast_spans {
 	struct span fixed, fixed_mask, refused, suspect_mask, source_mask, sum_mask;
 	uint32_t mac_tail;
 };
 
-ALWAYS_INLINE struct usual_spans usual_spans(const struct usual_frame *template)
+ALWAYS_INLINE struct fast_spans fast_spans(const struct fast_frame *template)
 {
-	return (struct usual_spans){
+	return (struct fast_spans){
 		.fixed = span_load(template->fixed),
 		.fixed_mask = span_load(template->fixed_mask),
 		.refused = span_load(template->refused),
@@ -97,7 +97,7 @@ ALWAYS_INLINE struct usual_spans usual_spans(const struct usual_frame *template)
 
 /// Does a frame match the template? The lengths of a sealed frame, and checksums, are not compared here.
 /// @param frame  FRAME_WORDS + SPAN_BYTES readable bytes, of which those behind its end may be anything
-ALWAYS_INLINE bool frame_fits(const uint8_t *frame, const struct usual_spans *spans)
+ALWAYS_INLINE bool frame_fits(const uint8_t *frame, const struct fast_spans *spans)
 {
 	const struct span words = span_load(frame + FRAME_WORDS);
 	const uint32_t source = load32(frame + FRAME_WORD_AT(WORD_SOURCE)), mac_tail = load32(frame + MAC_LEN + 2);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// test_usual_frames.c: which frames take the lane of usual DATA; what is just not one of them is treated as without that lane.
+// test_fast_frames.c: which frames take the fast lane of DATA; what is just not one of them is treated as without that
+// lane.
 
 #include "unit.h"
 
@@ -133,12 +134,12 @@ static void neither_profile_has_frames_for_the_others_lane(void **state UNUSED)
 {
 	const struct flow flow = flow4(1);
 	struct identity plain, sealed;
-	struct usual_spans spans;
+	struct fast_spans spans;
 	struct frame f;
 
 	rig_identity(&plain);
 	sealed_identity(&sealed);
-	spans = usual_spans(&sealed.usual);
+	spans = fast_spans(&sealed.fast);
 	for (uint32_t type = 1; type <= 5; type++) {
 		build_game(&f, &flow, type, 7);
 		assert_false(takes_the_lane(&sealed, &f));
@@ -147,7 +148,7 @@ static void neither_profile_has_frames_for_the_others_lane(void **state UNUSED)
 	for (uint16_t messages = 0; messages <= LONGEST; messages++) {
 		a_frame(&f, &flow, 0, messages);
 		assert_false(takes_the_lane(&plain, &f));
-		spans = usual_spans(&plain.usual);
+		spans = fast_spans(&plain.fast);
 		assert_false(is_move_frame(f.bytes, f.len, &spans));
 	}
 }
@@ -384,5 +385,5 @@ int main(void)
 		cmocka_unit_test(a_movement_from_anybody_is_treated_alike),
 	};
 
-	return cmocka_run_group_tests_name("usual_frames", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("fast_frames", tests, NULL, NULL);
 }

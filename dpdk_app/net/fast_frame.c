@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// net/usual_frame.c: see usual_frame.h.
+// net/fast_frame.c: see fast_frame.h.
 
-#include "net/usual_frame.h"
+#include "net/fast_frame.h"
 
 #include <string.h>
 
@@ -23,20 +23,20 @@ static const struct move_frame plain_mask = {
 	.move.header = {.packet_type = EVERY, .packet_size = EVERY},
 };
 
-static void refuse(struct usual_frame *template, unsigned word, uint32_t value, uint32_t mask)
+static void refuse(struct fast_frame *template, unsigned word, uint32_t value, uint32_t mask)
 {
 	template->refused[word] = value;
 	template->suspect_mask[word] = mask;
 }
 
 /// Refuse a value of the source's word, in the place of a word that may be anything.
-static void refuse_source(struct usual_frame *template, unsigned word, uint32_t value, uint32_t mask)
+static void refuse_source(struct fast_frame *template, unsigned word, uint32_t value, uint32_t mask)
 {
 	template->refused[word] = value;
 	template->source_mask[word] = mask;
 }
 
-void usual_frame_init(struct usual_frame *template, be32 address, be32 broadcast, be16 udp_port)
+void fast_frame_init(struct fast_frame *template, be32 address, be32 broadcast, be16 udp_port)
 {
 	const struct move_frame fixed = {
 		.front.ethernet.type = BE16(ETHER_IPV4),
@@ -49,7 +49,7 @@ void usual_frame_init(struct usual_frame *template, be32 address, be32 broadcast
 		.move.header = {.packet_type = PLAIN_MOVE, .packet_size = sizeof(struct plain_move)},
 	};
 
-	*template = (struct usual_frame){.mac_tail = 0};
+	*template = (struct fast_frame){.mac_tail = 0};
 	memcpy(template->fixed, &fixed, SPAN_BYTES);
 	memcpy(template->fixed_mask, &plain_mask, SPAN_BYTES);
 	for (unsigned i = 0; i < SPAN_WORDS; i++)
@@ -67,7 +67,7 @@ void usual_frame_init(struct usual_frame *template, be32 address, be32 broadcast
 		template->sum_mask[i] = EVERY;
 }
 
-void usual_frame_seal(struct usual_frame *template)
+void fast_frame_seal(struct fast_frame *template)
 {
 	struct sealed_frame *fixed = (struct sealed_frame *)template->fixed;
 	struct sealed_frame *mask = (struct sealed_frame *)template->fixed_mask;
@@ -87,13 +87,13 @@ void usual_frame_seal(struct usual_frame *template)
 		refuse(template, i, NO_WORD, 0);
 }
 
-void usual_frame_set_mac(struct usual_frame *template, const uint8_t *mac)
+void fast_frame_set_mac(struct fast_frame *template, const uint8_t *mac)
 {
 	mac_copy(((struct frame_front *)template->fixed)->ethernet.destination, mac);
 	template->mac_tail = load32(mac + 2);
 }
 
-void usual_frame_close(struct usual_frame *template)
+void fast_frame_close(struct fast_frame *template)
 {
 	template->refused[WORD_TTL] = 0; // what every word is under no mask
 }

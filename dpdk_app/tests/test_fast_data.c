@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// test_usual_data.c: what the lane of usual DATA makes of it is what the general way makes of it, on every micro-architecture
-// level that this CPU has.
+// test_fast_data.c: what the fast lane of DATA makes of it is what the general path makes of it, on every
+// micro-architecture level that this CPU has.
 
 #include "unit.h"
 
@@ -476,5 +476,5 @@ int main(void)
 		cmocka_unit_test(sessions_and_messages_have_their_rates),
 	};
 
-	return cmocka_run_group_tests_name("usual_data", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("fast_data", tests, NULL, NULL);
 }
