@@ -24,7 +24,7 @@ struct path {
 	uint8_t length; // of headers; 0: not known
 	uint8_t l3, l4; // where the network and transport headers lie
 	uint8_t layer;  // enum network_layer
-	uint8_t port;   // the gate that it was learned at
+	uint8_t port;   // the ingress that it was learned at
 	uint8_t headers[RETURN_HEADERS_MAX];
 };
 

@@ -31,25 +31,25 @@ struct group {
 	unsigned profile;
 };
 
-static void close_group(struct gate *gate, struct burst *burst, struct group *group, struct lanes *lanes)
+static void close_group(struct ingress *ingress, struct burst *burst, struct group *group, struct lanes *lanes)
 {
 	if (group->count == 0)
 		return;
 	lanes->used |= 1U << group->profile;
-	frame_loops[group->profile]->sort_parsed(gate, burst, group->parsed, group->count, lanes);
+	frame_loops[group->profile]->sort_parsed(ingress, burst, group->parsed, group->count, lanes);
 	group->count = 0;
 }
 
 /// @return true if it is in the group
-static bool take_apart(struct gate *gate, struct burst *burst, unsigned i, struct parsed *parsed, struct lanes *lanes,
-		       const bool rx_offload)
+static bool take_apart(struct ingress *ingress, struct burst *burst, unsigned i, struct parsed *parsed,
+		       struct lanes *lanes, const bool rx_offload)
 {
-	const enum pg_drop drop = parse_frame(burst->frame[i], burst->length[i], gate->identity, gate->listeners,
+	const enum pg_drop drop = parse_frame(burst->frame[i], burst->length[i], ingress->identity, ingress->listeners,
 					      burst->rx[i], rx_offload, &parsed->packet);
 
 	parsed->frame = (uint8_t)i;
 	if (drop != PG_DROP_NONE)
-		drop_frame(gate, burst, i, drop);
+		drop_frame(ingress, burst, i, drop);
 	else if (parsed->packet.host != HOST_NONE)
 		lanes->host[lanes->host_count++] = *parsed;
 	else
@@ -60,8 +60,8 @@ static bool take_apart(struct gate *gate, struct burst *burst, unsigned i, struc
 /// From the i-th on, as many as are anything but common frames: tagged, IPv6, to another address or listener, the host's, or
 /// to be dropped.
 /// @return index of the first common one, or n
-static __attribute__((noinline)) unsigned sort_others(struct gate *gate, struct burst *burst, unsigned i, unsigned n,
-						      struct lanes *lanes, const bool rx_offload)
+static __attribute__((noinline)) unsigned sort_others(struct ingress *ingress, struct burst *burst, unsigned i,
+						      unsigned n, struct lanes *lanes, const bool rx_offload)
 {
 	struct group group;
 
@@ -69,76 +69,76 @@ static __attribute__((noinline)) unsigned sort_others(struct gate *gate, struct 
 	do {
 		struct parsed parsed;
 
-		if (!take_apart(gate, burst, i, &parsed, lanes, rx_offload))
+		if (!take_apart(ingress, burst, i, &parsed, lanes, rx_offload))
 			continue;
 
-		const unsigned profile = gate->profile[peer_listener(&parsed.packet.peer)];
+		const unsigned profile = ingress->profile[peer_listener(&parsed.packet.peer)];
 
 		if (profile != group.profile)
-			close_group(gate, burst, &group, lanes);
+			close_group(ingress, burst, &group, lanes);
 		group.profile = profile;
 		group.parsed[group.count++] = parsed;
-	} while (++i < n && !burst_frame_is_common(gate, burst, i, rx_offload));
-	close_group(gate, burst, &group, lanes);
+	} while (++i < n && !burst_frame_is_common(ingress, burst, i, rx_offload));
+	close_group(ingress, burst, &group, lanes);
 	return i;
 }
 
 // ---------------------------------------------------------------- what the host answers
 
-static bool host_conforms(struct gate *gate, enum pg_message message, uint64_t now)
+static bool host_conforms(struct ingress *ingress, enum pg_message message, uint64_t now)
 {
 	const bool echo = message == PG_MESSAGE_ICMP_ECHO || message == PG_MESSAGE_ICMPV6_ECHO;
-	uint64_t *bucket = echo ? &gate->host->echo_conforms_at : &gate->host->neighbors_conform_at;
+	uint64_t *bucket = echo ? &ingress->host->echo_conforms_at : &ingress->host->neighbors_conform_at;
 
-	return gate->policy->host_reply_pps != 0 && rate_admit(bucket, gate->policy->host, now);
+	return ingress->policy->host_reply_pps != 0 && rate_admit(bucket, ingress->policy->host, now);
 }
 
 /// A report leaves when its time has come, by the way that the query came.
-static COLD void take_query(struct gate *gate, struct burst *burst, const struct parsed *parsed,
+static COLD void take_query(struct ingress *ingress, struct burst *burst, const struct parsed *parsed,
 			    const struct mld_query *query, uint64_t now)
 {
 	const unsigned i = parsed->frame;
 	struct mld_tags tags = {.length = (uint8_t)(parsed->packet.l3 - sizeof(struct ethernet_header))};
 
 	memcpy(tags.bytes, burst->frame[i] + offsetof(struct ethernet_header, type), tags.length);
-	if (!duties_query(gate->duties, gate->identity, query, &tags, now)) {
-		drop_frame(gate, burst, i, PG_DROP_HOST_RATE_LIMITED);
+	if (!duties_query(ingress->duties, ingress->identity, query, &tags, now)) {
+		drop_frame(ingress, burst, i, PG_DROP_HOST_RATE_LIMITED);
 		return;
 	}
-	absorb(gate, burst, i);
-	counter_add(&gate->stats->handled[PG_MESSAGE_MLD_QUERY], 1);
+	absorb(ingress, burst, i);
+	counter_add(&ingress->stats->handled[PG_MESSAGE_MLD_QUERY], 1);
 }
 
 /// ARP, neighbour discovery, echo, queries for multicast listeners: rare, so one at a time.
-static COLD void serve_host(struct gate *gate, struct burst *burst, const struct parsed *parsed, uint64_t now)
+static COLD void serve_host(struct ingress *ingress, struct burst *burst, const struct parsed *parsed, uint64_t now)
 {
 	const unsigned i = parsed->frame;
-	const struct host_request request = host_examine(burst->frame[i], &parsed->packet, gate->identity);
+	const struct host_request request = host_examine(burst->frame[i], &parsed->packet, ingress->identity);
 
 	if (request.drop == PG_DROP_ADDRESS_CONFLICT)
-		duties_contest(gate->duties, &request.rival, now);
+		duties_contest(ingress->duties, &request.rival, now);
 	if (request.drop != PG_DROP_NONE) {
-		drop_frame(gate, burst, i, request.drop);
+		drop_frame(ingress, burst, i, request.drop);
 		return;
 	}
-	if (!host_conforms(gate, request.message, now)) {
-		drop_frame(gate, burst, i, PG_DROP_HOST_RATE_LIMITED);
+	if (!host_conforms(ingress, request.message, now)) {
+		drop_frame(ingress, burst, i, PG_DROP_HOST_RATE_LIMITED);
 		return;
 	}
 	if (request.message == PG_MESSAGE_MLD_QUERY) {
-		take_query(gate, burst, parsed, &request.query, now);
+		take_query(ingress, burst, parsed, &request.query, now);
 		return;
 	}
 	burst->length[i] =
-		host_answer(burst->frame[i], burst->length[i], &parsed->packet, gate->identity, request.message);
+		host_answer(burst->frame[i], burst->length[i], &parsed->packet, ingress->identity, request.message);
 	burst->resized = true;
 	burst->tx[i] = (struct tx_request){.checksums = TX_CHECKSUM_NONE};
-	counter_add(&gate->stats->handled[request.message], 1);
+	counter_add(&ingress->stats->handled[request.message], 1);
 }
 
 // ---------------------------------------------------------------- all stages
 
-ALWAYS_INLINE void begin(struct gate *gate, struct burst *burst, struct lanes *lanes, unsigned n)
+ALWAYS_INLINE void begin(struct ingress *ingress, struct burst *burst, struct lanes *lanes, unsigned n)
 {
 	plain_frames_begin(&lanes->plain);
 	sealed_frames_begin(&lanes->sealed);
@@ -147,53 +147,53 @@ ALWAYS_INLINE void begin(struct gate *gate, struct burst *burst, struct lanes *l
 	burst->unanswered = 0;
 	burst->resized = false;
 	memset(burst->drop, PG_DROP_NONE, sizeof(burst->drop));
-	counter_add(gate->arrivals, n);
+	counter_add(ingress->arrivals, n);
 }
 
-ALWAYS_INLINE void sort_burst(struct gate *gate, struct burst *burst, struct lanes *lanes, unsigned n,
+ALWAYS_INLINE void sort_burst(struct ingress *ingress, struct burst *burst, struct lanes *lanes, unsigned n,
 			      const bool rx_offload)
 {
-	const struct frame_loops *first = frame_loops[gate->profile[0]];
+	const struct frame_loops *first = frame_loops[ingress->profile[0]];
 
-	lanes->used = 1U << gate->profile[0];
+	lanes->used = 1U << ingress->profile[0];
 	for (unsigned i = 0; i < n;) {
-		i = first->sort[rx_offload](gate, burst, i, n, lanes);
+		i = first->sort[rx_offload](ingress, burst, i, n, lanes);
 		if (i < n)
-			i = sort_others(gate, burst, i, n, lanes, rx_offload);
+			i = sort_others(ingress, burst, i, n, lanes, rx_offload);
 	}
 }
 
-ALWAYS_INLINE void run(struct gate *gate, struct burst *burst, unsigned n, uint64_t now, const bool rx_offload,
+ALWAYS_INLINE void run(struct ingress *ingress, struct burst *burst, unsigned n, uint64_t now, const bool rx_offload,
 		       const bool tx_offload)
 {
 	struct lanes lanes;
 
-	begin(gate, burst, &lanes, n);
-	sort_burst(gate, burst, &lanes, n, rx_offload);
+	begin(ingress, burst, &lanes, n);
+	sort_burst(ingress, burst, &lanes, n, rx_offload);
 	for (uint32_t left = lanes.used; left != 0; left &= left - 1)
-		frame_loops[__builtin_ctz(left)]->serve[tx_offload](gate, burst, &lanes, now);
+		frame_loops[__builtin_ctz(left)]->serve[tx_offload](ingress, burst, &lanes, now);
 	for (unsigned k = 0; k < lanes.host_count; k++)
-		serve_host(gate, burst, &lanes.host[k], now);
+		serve_host(ingress, burst, &lanes.host[k], now);
 }
 
-static void run_software(struct gate *gate, struct burst *burst, unsigned n, uint64_t now)
+static void run_software(struct ingress *ingress, struct burst *burst, unsigned n, uint64_t now)
 {
-	run(gate, burst, n, now, false, false);
+	run(ingress, burst, n, now, false, false);
 }
 
-static void run_rx_offload(struct gate *gate, struct burst *burst, unsigned n, uint64_t now)
+static void run_rx_offload(struct ingress *ingress, struct burst *burst, unsigned n, uint64_t now)
 {
-	run(gate, burst, n, now, true, false);
+	run(ingress, burst, n, now, true, false);
 }
 
-static void run_tx_offload(struct gate *gate, struct burst *burst, unsigned n, uint64_t now)
+static void run_tx_offload(struct ingress *ingress, struct burst *burst, unsigned n, uint64_t now)
 {
-	run(gate, burst, n, now, false, true);
+	run(ingress, burst, n, now, false, true);
 }
 
-static void run_offload(struct gate *gate, struct burst *burst, unsigned n, uint64_t now)
+static void run_offload(struct ingress *ingress, struct burst *burst, unsigned n, uint64_t now)
 {
-	run(gate, burst, n, now, true, true);
+	run(ingress, burst, n, now, true, true);
 }
 
 extern const struct hot_path JOIN(hot_path, ISA);

@@ -28,28 +28,29 @@ struct datagram_lanes {
 /// How a profile takes its datagrams, and answers them: called once for a burst or a group of it.
 struct datagram_loops {
 	/// Sort those from the i-th up to the end: all are to listeners that speak this profile.
-	void (*sort)(struct gate *gate, struct datagram_burst *burst, unsigned i, unsigned end,
+	void (*sort)(struct ingress *ingress, struct datagram_burst *burst, unsigned i, unsigned end,
 		     struct datagram_lanes *lanes);
 
 	/// Handle and answer all that was sorted.
-	void (*serve)(struct gate *gate, struct datagram_burst *burst, struct datagram_lanes *lanes, uint64_t now);
+	void (*serve)(struct ingress *ingress, struct datagram_burst *burst, struct datagram_lanes *lanes,
+		      uint64_t now);
 };
 
 /// @param reason  enum pg_drop, or PACKET_…, which are not counted here
-static COLD void drop_datagram(struct gate *gate, struct datagram_burst *burst, unsigned i, unsigned reason)
+static COLD void drop_datagram(struct ingress *ingress, struct datagram_burst *burst, unsigned i, unsigned reason)
 {
 	burst->drop[i] = (uint8_t)reason;
 	burst->unanswered++;
 	if (reason < PG_DROPS)
-		counter_add(&gate->stats->dropped[reason], 1);
+		counter_add(&ingress->stats->dropped[reason], 1);
 }
 
 /// Dropped, absorbed, or given to another worker.
-static void leave_unanswered(struct gate *gate, struct datagram_burst *burst, unsigned i, unsigned result)
+static void leave_unanswered(struct ingress *ingress, struct datagram_burst *burst, unsigned i, unsigned result)
 {
 	if (result == PACKET_ABSORBED)
-		counter_add(&gate->stats->unanswered, 1);
-	drop_datagram(gate, burst, i, result);
+		counter_add(&ingress->stats->unanswered, 1);
+	drop_datagram(ingress, burst, i, result);
 }
 
 /// Can this datagram be answered at all, whatever its content?
@@ -64,11 +65,11 @@ ALWAYS_INLINE enum pg_drop check_envelope(const struct peer *peer, uint16_t leng
 
 // ---------------------------------------------------------------- the plain profile
 
-static void sort_plain_datagrams(struct gate *gate, struct datagram_burst *burst, unsigned i, unsigned end,
+static void sort_plain_datagrams(struct ingress *ingress, struct datagram_burst *burst, unsigned i, unsigned end,
 				 struct datagram_lanes *lanes)
 {
 	struct plain_datagrams *plain = &lanes->plain;
-	const bool limited = gate->policy->source_limited;
+	const bool limited = ingress->policy->source_limited;
 
 	for (; i < end; i++) {
 		const struct peer *peer = &burst->peer[i];
@@ -77,65 +78,65 @@ static void sort_plain_datagrams(struct gate *gate, struct datagram_burst *burst
 		if (likely(drop == PG_DROP_NONE))
 			drop = plain_check(burst->payload[i], burst->length[i]);
 		if (unlikely(drop != PG_DROP_NONE)) {
-			drop_datagram(gate, burst, i, drop);
+			drop_datagram(ingress, burst, i, drop);
 			continue;
 		}
 		if (limited)
-			plain->source[plain->count] = look_up_source(gate->sources, gate->sessions, peer);
-		plain->lookup[plain->count++] = look_up(gate->sessions, peer, i, LANE_OTHER);
+			plain->source[plain->count] = look_up_source(ingress->sources, ingress->sessions, peer);
+		plain->lookup[plain->count++] = look_up(ingress->sessions, peer, i, LANE_OTHER);
 	}
 }
 
 /// Mark datagrams whose source has sent too much: in the order of arrival, before anything is answered.
-static __attribute__((noinline)) void limit_datagrams(struct gate *gate, const struct datagram_burst *burst,
+static __attribute__((noinline)) void limit_datagrams(struct ingress *ingress, const struct datagram_burst *burst,
 						      struct plain_datagrams *plain, uint64_t now)
 {
 	for (unsigned k = 0; k < plain->count; k++) {
 		struct lookup *lookup = &plain->lookup[k];
-		const struct rate rate = gate->policy->source[peer_listener(&burst->peer[lookup->at])];
+		const struct rate rate = ingress->policy->source[peer_listener(&burst->peer[lookup->at])];
 
 		if (likely(rate.interval != 0))
 			limit_source(lookup, plain->source[k], rate, now);
 	}
 }
 
-ALWAYS_INLINE unsigned answer_datagram(struct gate *gate, struct datagram_burst *burst, const struct lookup *lookup,
-				       uint64_t now)
+ALWAYS_INLINE unsigned answer_datagram(struct ingress *ingress, struct datagram_burst *burst,
+				       const struct lookup *lookup, uint64_t now)
 {
 	if (unlikely(lookup->lane == LANE_LIMITED))
 		return PG_DROP_SOURCE_RATE_LIMITED;
-	return handle(gate, &burst->peer[lookup->at], lookup->slot, burst->payload[lookup->at], now, NULL);
+	return handle(ingress, &burst->peer[lookup->at], lookup->slot, burst->payload[lookup->at], now, NULL);
 }
 
-ALWAYS_INLINE void answer_datagrams(struct gate *gate, struct datagram_burst *burst, const struct lookup *lookup,
+ALWAYS_INLINE void answer_datagrams(struct ingress *ingress, struct datagram_burst *burst, const struct lookup *lookup,
 				    unsigned n, uint64_t now)
 {
 	for (unsigned k = 0; k < n; k++) {
-		const unsigned i = lookup[k].at, drop = answer_datagram(gate, burst, &lookup[k], now);
+		const unsigned i = lookup[k].at, drop = answer_datagram(ingress, burst, &lookup[k], now);
 
 		if (unlikely(drop != PG_DROP_NONE))
-			drop_datagram(gate, burst, i, drop);
+			drop_datagram(ingress, burst, i, drop);
 		else
-			counter_add(&gate->stats->handled[plain_acknowledge(burst->payload[i]) - 1], 1);
+			counter_add(&ingress->stats->handled[plain_acknowledge(burst->payload[i]) - 1], 1);
 	}
 }
 
-static void serve_plain_datagrams(struct gate *gate, struct datagram_burst *burst, struct datagram_lanes *lanes,
+static void serve_plain_datagrams(struct ingress *ingress, struct datagram_burst *burst, struct datagram_lanes *lanes,
 				  uint64_t now)
 {
 	struct plain_datagrams *plain = &lanes->plain;
 
-	probe(gate->sessions, plain->lookup, plain->count);
-	if (gate->policy->source_limited)
-		limit_datagrams(gate, burst, plain, now);
-	answer_datagrams(gate, burst, plain->lookup, plain->count, now);
+	probe(ingress->sessions, plain->lookup, plain->count);
+	if (ingress->policy->source_limited)
+		limit_datagrams(ingress, burst, plain, now);
+	answer_datagrams(ingress, burst, plain->lookup, plain->count, now);
 }
 
 static const struct datagram_loops plain_datagram_loops = {sort_plain_datagrams, serve_plain_datagrams};
 
 // ---------------------------------------------------------------- the session profile
 
-static void sort_session_datagrams(struct gate *gate, struct datagram_burst *burst, unsigned i, unsigned end,
+static void sort_session_datagrams(struct ingress *ingress, struct datagram_burst *burst, unsigned i, unsigned end,
 				   struct datagram_lanes *lanes)
 {
 	for (; i < end; i++) {
@@ -143,15 +144,15 @@ static void sort_session_datagrams(struct gate *gate, struct datagram_burst *bur
 		enum pg_drop drop = check_envelope(peer, burst->length[i]);
 
 		if (likely(drop == PG_DROP_NONE))
-			drop = sort_sealed(gate, &lanes->sealed, burst->payload[i], burst->length[i], peer, i);
+			drop = sort_sealed(ingress, &lanes->sealed, burst->payload[i], burst->length[i], peer, i);
 		if (unlikely(drop != PG_DROP_NONE))
-			drop_datagram(gate, burst, i, drop);
+			drop_datagram(ingress, burst, i, drop);
 	}
 }
 
-static void conclude_datagram(struct gate *gate, struct datagram_burst *burst, const struct sealed *s)
+static void conclude_datagram(struct ingress *ingress, struct datagram_burst *burst, const struct sealed *s)
 {
-	uint8_t *socket_indices = gate->shard->store->socket_indices;
+	uint8_t *socket_indices = ingress->shard->store->socket_indices;
 
 	if (unlikely(s->learn) && socket_indices)
 		socket_indices[s->slot] = (uint8_t)(burst->socket_index[s->at] + 1);
@@ -160,50 +161,50 @@ static void conclude_datagram(struct gate *gate, struct datagram_burst *burst, c
 		return;
 	}
 	burst->owner[s->at] = s->owner;
-	leave_unanswered(gate, burst, s->at, s->result);
+	leave_unanswered(ingress, burst, s->at, s->result);
 }
 
-static void serve_session_datagrams(struct gate *gate, struct datagram_burst *burst, struct datagram_lanes *lanes,
+static void serve_session_datagrams(struct ingress *ingress, struct datagram_burst *burst, struct datagram_lanes *lanes,
 				    uint64_t now)
 {
 	struct sealed_lane *lane = &lanes->sealed;
 
 	if (lane->count == 0)
 		return;
-	run_sealed(gate, lane, look_up_sealed(gate, lane, now), now);
+	run_sealed(ingress, lane, look_up_sealed(ingress, lane, now), now);
 	for (unsigned k = 0; k < lane->count; k++)
-		conclude_datagram(gate, burst, &lane->datagram[k]);
+		conclude_datagram(ingress, burst, &lane->datagram[k]);
 }
 
 static const struct datagram_loops session_datagram_loops = {sort_session_datagrams, serve_session_datagrams};
 
 // ---------------------------------------------------------------- profiles without loops of their own
 
-static void gather_datagrams(struct gate *gate, struct datagram_burst *burst, unsigned i, unsigned end,
+static void gather_datagrams(struct ingress *ingress, struct datagram_burst *burst, unsigned i, unsigned end,
 			     struct datagram_lanes *lanes)
 {
 	for (; i < end; i++) {
 		const enum pg_drop drop = check_envelope(&burst->peer[i], burst->length[i]);
 
 		if (drop == PG_DROP_NONE)
-			gather(gate, &lanes->others, burst->payload[i], burst->length[i], &burst->peer[i], i);
+			gather(ingress, &lanes->others, burst->payload[i], burst->length[i], &burst->peer[i], i);
 		else
-			drop_datagram(gate, burst, i, drop);
+			drop_datagram(ingress, burst, i, drop);
 	}
 }
 
 /// The lane is of all such profiles together: who comes first serves it.
-static void serve_gathered_datagrams(struct gate *gate, struct datagram_burst *burst, struct datagram_lanes *lanes,
-				     uint64_t now)
+static void serve_gathered_datagrams(struct ingress *ingress, struct datagram_burst *burst,
+				     struct datagram_lanes *lanes, uint64_t now)
 {
-	run_gathered(gate, &lanes->others, now);
+	run_gathered(ingress, &lanes->others, now);
 	for (unsigned k = 0; k < lanes->others.count; k++) {
 		const struct arrival *arrival = &lanes->others.arrival[k];
 
 		if (arrival->result == PG_DROP_NONE)
 			burst->length[arrival->at] = arrival->length;
 		else
-			leave_unanswered(gate, burst, arrival->at, arrival->result);
+			leave_unanswered(ingress, burst, arrival->at, arrival->result);
 	}
 	lanes->others.count = 0;
 }
@@ -219,26 +220,27 @@ static const struct datagram_loops *const datagram_loops[PG_PROFILES] = {
 #include "wire/profiles.def"
 };
 
-ALWAYS_INLINE unsigned profile_of_datagram(const struct gate *gate, const struct datagram_burst *burst, unsigned i)
+ALWAYS_INLINE unsigned profile_of_datagram(const struct ingress *ingress, const struct datagram_burst *burst,
+					   unsigned i)
 {
-	return gate->profile[peer_listener(&burst->peer[i])];
+	return ingress->profile[peer_listener(&burst->peer[i])];
 }
 
 /// Neighbours of one profile together: what one socket gave is.
-ALWAYS_INLINE void sort_datagrams(struct gate *gate, struct datagram_burst *burst, struct datagram_lanes *lanes,
+ALWAYS_INLINE void sort_datagrams(struct ingress *ingress, struct datagram_burst *burst, struct datagram_lanes *lanes,
 				  unsigned n)
 {
 	for (unsigned i = 0, end; i < n; i = end) {
-		const unsigned profile = profile_of_datagram(gate, burst, i);
+		const unsigned profile = profile_of_datagram(ingress, burst, i);
 
-		for (end = i + 1; end < n && profile_of_datagram(gate, burst, end) == profile;)
+		for (end = i + 1; end < n && profile_of_datagram(ingress, burst, end) == profile;)
 			end++;
 		lanes->used |= 1U << profile;
-		datagram_loops[profile]->sort(gate, burst, i, end, lanes);
+		datagram_loops[profile]->sort(ingress, burst, i, end, lanes);
 	}
 }
 
-void JOIN(run_datagrams, ISA)(struct gate *gate, struct datagram_burst *burst, unsigned n, uint64_t now)
+void JOIN(run_datagrams, ISA)(struct ingress *ingress, struct datagram_burst *burst, unsigned n, uint64_t now)
 {
 	struct datagram_lanes lanes;
 
@@ -248,8 +250,8 @@ void JOIN(run_datagrams, ISA)(struct gate *gate, struct datagram_burst *burst, u
 	lanes.used = 0;
 	burst->unanswered = 0;
 	memset(burst->drop, PG_DROP_NONE, sizeof(burst->drop));
-	counter_add(gate->arrivals, n);
-	sort_datagrams(gate, burst, &lanes, n);
+	counter_add(ingress->arrivals, n);
+	sort_datagrams(ingress, burst, &lanes, n);
 	for (uint32_t left = lanes.used; left != 0; left &= left - 1)
-		datagram_loops[__builtin_ctz(left)]->serve(gate, burst, &lanes, now);
+		datagram_loops[__builtin_ctz(left)]->serve(ingress, burst, &lanes, now);
 }

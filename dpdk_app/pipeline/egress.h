@@ -13,7 +13,7 @@
 struct frame_egress {
 	uint8_t *frame[BURST_MAX]; // in: buffers of ETHERNET_MAX bytes
 	uint16_t length[BURST_MAX];
-	uint8_t port[BURST_MAX]; // gate.port of the gate where the peer's packets come in
+	uint8_t port[BURST_MAX]; // ingress.port of the ingress where the peer's packets come in
 };
 
 /// Datagrams for the kernel.

@@ -58,12 +58,12 @@ ALWAYS_INLINE const uint8_t *fast_body(const uint8_t *frame)
 /// sort_moves().
 /// @param others  sessions of which the other lane has something
 /// @return index of the first that goes there, too, or n
-static __attribute__((noinline)) unsigned sort_fast_frames(const struct gate *gate, const struct burst *burst,
+static __attribute__((noinline)) unsigned sort_fast_frames(const struct ingress *ingress, const struct burst *burst,
 							   unsigned i, unsigned n, struct fast_lane *lane,
 							   uint64_t others, const bool rx_offload)
 {
-	const struct fast_spans spans = fast_spans(&gate->identity->fast);
-	const struct session_store *store = gate->shard->store;
+	const struct fast_spans spans = fast_spans(&ingress->identity->fast);
+	const struct session_store *store = ingress->shard->store;
 	const uint32_t used = store_used(store);
 
 	for (; i < n; i++) {
@@ -92,19 +92,20 @@ static __attribute__((noinline)) unsigned sort_fast_frames(const struct gate *ga
 // ---------------------------------------------------------------- may it be opened?
 
 /// As sealed_admissible().
-ALWAYS_INLINE unsigned fast_admissible(struct gate *gate, struct fast_data *data, const uint8_t *frame, uint64_t now)
+ALWAYS_INLINE unsigned fast_admissible(struct ingress *ingress, struct fast_data *data, const uint8_t *frame,
+				       uint64_t now)
 {
 	const struct session_header *header = fast_header(frame);
-	const struct session_shard *shard = gate->shard;
+	const struct session_shard *shard = ingress->shard;
 	const struct session_record *record = &shard->store->records[data->slot];
 	const struct peer peer = frame_peer(frame);
 
 	if (unlikely(!record_serves(record, header->session, shard->worker)))
-		return not_served(gate, record, header->session, &data->owner);
+		return not_served(ingress, record, header->session, &data->owner);
 	if (unlikely(data->length > record->max_datagram))
 		return PG_DROP_SESSION_HEADER;
 	data->elsewhere = !peer_equal(&record->peer, &peer);
-	if (unlikely(data->elsewhere) && !unproved_conforms(gate, peer, now))
+	if (unlikely(data->elsewhere) && !unproved_conforms(ingress, peer, now))
 		return PG_DROP_SOURCE_RATE_LIMITED;
 	data->counter = replay_counter(&record->replay, header->sequence);
 	if (unlikely(!replay_fresh(&record->replay, data->counter)))
@@ -113,13 +114,14 @@ ALWAYS_INLINE unsigned fast_admissible(struct gate *gate, struct fast_data *data
 }
 
 /// @return how many are to be opened
-ALWAYS_INLINE unsigned look_up_fast(struct gate *gate, struct fast_lane *lane, uint8_t *const *frame, uint64_t now)
+ALWAYS_INLINE unsigned look_up_fast(struct ingress *ingress, struct fast_lane *lane, uint8_t *const *frame,
+				    uint64_t now)
 {
 	unsigned left = 0;
 
 	for (unsigned k = 0; k < lane->count; k++) {
 		struct fast_data *data = &lane->data[k];
-		const unsigned result = fast_admissible(gate, data, frame[data->at], now);
+		const unsigned result = fast_admissible(ingress, data, frame[data->at], now);
 
 		data->result = (uint8_t)result;
 		lane->admitted[left] = (uint8_t)k;
@@ -235,7 +237,7 @@ ALWAYS_INLINE unsigned serve_fast_one(struct session_shard *shard, struct fast_d
 }
 
 /// One that was opened and is more than this lane knows.
-static __attribute__((noinline)) void take_opened(struct gate *gate, struct fast_data *data, uint8_t *frame,
+static __attribute__((noinline)) void take_opened(struct ingress *ingress, struct fast_data *data, uint8_t *frame,
 						  uint64_t now)
 {
 	const struct peer peer = frame_peer(frame);
@@ -248,23 +250,23 @@ static __attribute__((noinline)) void take_opened(struct gate *gate, struct fast
 		.at = data->at,
 	};
 
-	take_sealed(gate, &s, now);
+	take_sealed(ingress, &s, now);
 	data->result = s.result;
 	data->length = s.length;
 	data->learn = s.learn;
 }
 
 /// Open, take and answer, one after the other, while the keys of those a little later are on their way.
-ALWAYS_INLINE void serve_fast(struct gate *gate, struct fast_lane *lane, uint8_t *const *frame, unsigned n,
+ALWAYS_INLINE void serve_fast(struct ingress *ingress, struct fast_lane *lane, uint8_t *const *frame, unsigned n,
 			      uint64_t now)
 {
-	const struct fast_lines lines = fast_lines(&gate->shard->code);
+	const struct fast_lines lines = fast_lines(&ingress->shard->code);
 	unsigned taken = 0;
 
 	for (unsigned k = 0; k < n && k < SEALED_AHEAD; k++) {
 		const struct fast_data *next = &lane->data[lane->admitted[k]];
 
-		fast_prefetch(gate->shard, next, frame[next->at], lines);
+		fast_prefetch(ingress->shard, next, frame[next->at], lines);
 	}
 	for (unsigned k = 0; k < n; k++) {
 		struct fast_data *data = &lane->data[lane->admitted[k]];
@@ -272,42 +274,42 @@ ALWAYS_INLINE void serve_fast(struct gate *gate, struct fast_lane *lane, uint8_t
 		if (likely(k + SEALED_AHEAD < n)) {
 			const struct fast_data *next = &lane->data[lane->admitted[k + SEALED_AHEAD]];
 
-			fast_prefetch(gate->shard, next, frame[next->at], lines);
+			fast_prefetch(ingress->shard, next, frame[next->at], lines);
 		}
-		data->result = (uint8_t)serve_fast_one(gate->shard, data, frame[data->at], now);
+		data->result = (uint8_t)serve_fast_one(ingress->shard, data, frame[data->at], now);
 		taken += data->result == PG_DROP_NONE || data->result == PACKET_ABSORBED;
 		if (unlikely(data->result == PACKET_UNDECIDED))
-			take_opened(gate, data, frame[data->at], now);
+			take_opened(ingress, data, frame[data->at], now);
 	}
-	counter_add(&gate->shard->ctx.stats->received[PG_REQUEST_MOVE], taken);
-	counter_add(&gate->stats->handled[PG_MESSAGE_SESSION_DATA], taken);
+	counter_add(&ingress->shard->ctx.stats->received[PG_REQUEST_MOVE], taken);
+	counter_add(&ingress->stats->handled[PG_MESSAGE_SESSION_DATA], taken);
 }
 
 // ---------------------------------------------------------------- what becomes of each?
 
 /// Answer with more than an acknowledgement: messages, or a PATH_CHALLENGE.
-static __attribute__((noinline)) void answer_longer(const struct gate *gate, struct burst *burst,
+static __attribute__((noinline)) void answer_longer(const struct ingress *ingress, struct burst *burst,
 						    const struct fast_data *data, const unsigned tx_offload)
 {
 	const struct sealed s = {.length = data->length, .at = data->at};
 	struct packet p = common_packet(burst->frame[data->at]);
 
-	answer_sealed(gate, burst, &s, &p, tx_offload);
+	answer_sealed(ingress, burst, &s, &p, tx_offload);
 }
 
-ALWAYS_INLINE void conclude_fast(struct gate *gate, struct burst *burst, const struct fast_data *data,
+ALWAYS_INLINE void conclude_fast(struct ingress *ingress, struct burst *burst, const struct fast_data *data,
 				 const unsigned tx_offload)
 {
 	const unsigned i = data->at;
 
 	if (unlikely(data->learn))
-		learn_return_headers(gate, burst, data->slot, i, common_packet(burst->frame[i]));
+		learn_return_headers(ingress, burst, data->slot, i, common_packet(burst->frame[i]));
 	if (unlikely(data->result != PG_DROP_NONE)) {
-		conclude_unanswered(gate, burst, i, data->result, data->owner);
+		conclude_unanswered(ingress, burst, i, data->result, data->owner);
 		return;
 	}
 	if (unlikely(data->length != SESSION_SEALED_MIN)) {
-		answer_longer(gate, burst, data, tx_offload);
+		answer_longer(ingress, burst, data, tx_offload);
 		return;
 	}
 	sealed_frame_answer(burst->frame[i], tx_offload);
@@ -317,30 +319,31 @@ ALWAYS_INLINE void conclude_fast(struct gate *gate, struct burst *burst, const s
 }
 
 /// Functions of their own, with what the device computes as a constant.
-static __attribute__((noinline)) void conclude_all_fast(struct gate *gate, struct burst *burst,
+static __attribute__((noinline)) void conclude_all_fast(struct ingress *ingress, struct burst *burst,
 							const struct fast_lane *lane)
 {
 	for (unsigned k = 0; k < lane->count; k++)
-		conclude_fast(gate, burst, &lane->data[k], TX_CHECKSUM_NONE);
+		conclude_fast(ingress, burst, &lane->data[k], TX_CHECKSUM_NONE);
 }
 
-static __attribute__((noinline)) void conclude_all_fast_in_part(struct gate *gate, struct burst *burst,
+static __attribute__((noinline)) void conclude_all_fast_in_part(struct ingress *ingress, struct burst *burst,
 								const struct fast_lane *lane, const unsigned tx_offload)
 {
 	for (unsigned k = 0; k < lane->count; k++)
-		conclude_fast(gate, burst, &lane->data[k], tx_offload);
+		conclude_fast(ingress, burst, &lane->data[k], tx_offload);
 }
 
 /// @param n  look_up_fast()
-static __attribute__((noinline)) void serve_fast_frames(struct gate *gate, struct burst *burst, struct fast_lane *lane,
-							unsigned n, uint64_t now, const unsigned tx_offload)
+static __attribute__((noinline)) void serve_fast_frames(struct ingress *ingress, struct burst *burst,
+							struct fast_lane *lane, unsigned n, uint64_t now,
+							const unsigned tx_offload)
 {
-	serve_fast(gate, lane, burst->frame, n, now);
+	serve_fast(ingress, lane, burst->frame, n, now);
 	burst->resized = true;
 	if (tx_offload == TX_CHECKSUM_NONE)
-		conclude_all_fast(gate, burst, lane);
+		conclude_all_fast(ingress, burst, lane);
 	else
-		conclude_all_fast_in_part(gate, burst, lane, tx_offload);
+		conclude_all_fast_in_part(ingress, burst, lane, tx_offload);
 }
 
 #endif

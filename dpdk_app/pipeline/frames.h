@@ -18,38 +18,39 @@ ALWAYS_INLINE uint16_t payload_len(const struct packet *p)
 }
 
 /// @param reason  enum pg_drop, or PACKET_…, which are not counted here
-static COLD void drop_frame(struct gate *gate, struct burst *burst, unsigned i, unsigned reason)
+static COLD void drop_frame(struct ingress *ingress, struct burst *burst, unsigned i, unsigned reason)
 {
 	burst->drop[i] = (uint8_t)reason;
 	burst->unanswered++;
 	if (reason < PG_DROPS)
-		counter_add(&gate->stats->dropped[reason], 1);
+		counter_add(&ingress->stats->dropped[reason], 1);
 }
 
 /// Handled, and counted as that, without an answer now.
-static COLD void absorb(struct gate *gate, struct burst *burst, unsigned i)
+static COLD void absorb(struct ingress *ingress, struct burst *burst, unsigned i)
 {
 	burst->drop[i] = PACKET_ABSORBED;
 	burst->unanswered++;
-	counter_add(&gate->stats->unanswered, 1);
+	counter_add(&ingress->stats->unanswered, 1);
 }
 
 /// Conclude a datagram that was not answered.
-static void conclude_unanswered(struct gate *gate, struct burst *burst, unsigned i, unsigned result, uint8_t owner)
+static void conclude_unanswered(struct ingress *ingress, struct burst *burst, unsigned i, unsigned result,
+				uint8_t owner)
 {
 	if (result == PACKET_ABSORBED) {
-		absorb(gate, burst, i);
+		absorb(ingress, burst, i);
 		return;
 	}
 	burst->owner[i] = owner;
-	drop_frame(gate, burst, i, result);
+	drop_frame(ingress, burst, i, result);
 }
 
 /// To the port's first address and first listener, without tags or options, as nearly all are.
-ALWAYS_INLINE bool burst_frame_is_common(const struct gate *gate, const struct burst *burst, unsigned i,
+ALWAYS_INLINE bool burst_frame_is_common(const struct ingress *ingress, const struct burst *burst, unsigned i,
 					 const bool rx_offload)
 {
-	return frame_is_common(burst->frame[i], burst->length[i], gate->identity, rx_offload ? burst->rx[i] : 0,
+	return frame_is_common(burst->frame[i], burst->length[i], ingress->identity, rx_offload ? burst->rx[i] : 0,
 			       rx_offload);
 }
 

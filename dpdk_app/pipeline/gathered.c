@@ -3,11 +3,12 @@
 
 #include "pipeline/gathered.h"
 
-static bool conforms(struct gate *gate, const struct peer *peer, uint64_t now)
+static bool conforms(struct ingress *ingress, const struct peer *peer, uint64_t now)
 {
-	const struct rate rate = gate->policy->source[peer_listener(peer)];
+	const struct rate rate = ingress->policy->source[peer_listener(peer)];
 
-	return rate.interval == 0 || source_admit(gate->sources, source_hash(peer, &gate->sessions->secret), rate, now);
+	return rate.interval == 0 ||
+	       source_admit(ingress->sources, source_hash(peer, &ingress->sessions->secret), rate, now);
 }
 
 /// Index behind the last that goes with the k-th.
@@ -22,18 +23,18 @@ static unsigned end_of_group(const struct gathered *gathered, unsigned k)
 	return k;
 }
 
-void run_gathered(struct gate *gate, struct gathered *gathered, uint64_t now)
+void run_gathered(struct ingress *ingress, struct gathered *gathered, uint64_t now)
 {
 	unsigned end;
 
 	for (unsigned k = 0; k < gathered->count; k++)
-		if (!conforms(gate, gathered->arrival[k].peer, now))
+		if (!conforms(ingress, gathered->arrival[k].peer, now))
 			gathered->arrival[k].result = PG_DROP_SOURCE_RATE_LIMITED;
 	for (unsigned k = 0; k < gathered->count; k = end) {
 		end = k + 1;
 		if (gathered->arrival[k].result != PG_DROP_NONE)
 			continue;
 		end = end_of_group(gathered, k);
-		profile_of(gathered->arrival[k].profile)->take(gate, &gathered->arrival[k], end - k, now);
+		profile_of(gathered->arrival[k].profile)->take(ingress, &gathered->arrival[k], end - k, now);
 	}
 }

@@ -17,7 +17,7 @@ ALWAYS_INLINE void gathered_begin(struct gathered *gathered)
 	gathered->count = 0;
 }
 
-ALWAYS_INLINE void gather(const struct gate *gate, struct gathered *gathered, uint8_t *payload, uint16_t length,
+ALWAYS_INLINE void gather(const struct ingress *ingress, struct gathered *gathered, uint8_t *payload, uint16_t length,
 			  const struct peer *peer, unsigned i)
 {
 	gathered->arrival[gathered->count++] = (struct arrival){
@@ -25,13 +25,13 @@ ALWAYS_INLINE void gather(const struct gate *gate, struct gathered *gathered, ui
 		.peer = peer,
 		.length = length,
 		.at = (uint8_t)i,
-		.profile = gate->profile[peer_listener(peer)],
+		.profile = ingress->profile[peer_listener(peer)],
 		.result = PG_DROP_NONE,
 	};
 }
 
 /// Those whose source has sent too much are dropped; neighbours of one profile are handled together. After this each has its
 /// result; what is dropped is not counted yet.
-void run_gathered(struct gate *gate, struct gathered *gathered, uint64_t now);
+void run_gathered(struct ingress *ingress, struct gathered *gathered, uint64_t now);
 
 #endif

@@ -8,77 +8,77 @@
 #include "pipeline/frames.h"
 #include "pipeline/lanes.h"
 
-static void gather_frame(const struct gate *gate, const struct burst *burst, unsigned i, const struct packet *p,
+static void gather_frame(const struct ingress *ingress, const struct burst *burst, unsigned i, const struct packet *p,
 			 struct gathered_frames *frames)
 {
 	struct packet *kept = &frames->packet[frames->gathered.count];
 
 	*kept = *p;
-	gather(gate, &frames->gathered, payload_of(burst->frame[i], p), payload_len(p), &kept->peer, i);
+	gather(ingress, &frames->gathered, payload_of(burst->frame[i], p), payload_len(p), &kept->peer, i);
 }
 
-static void sort_parsed_gathered(struct gate *gate, struct burst *burst, const struct parsed *parsed, unsigned n,
+static void sort_parsed_gathered(struct ingress *ingress, struct burst *burst, const struct parsed *parsed, unsigned n,
 				 struct lanes *lanes)
 {
 	for (unsigned k = 0; k < n; k++)
-		gather_frame(gate, burst, parsed[k].frame, &parsed[k].packet, &lanes->others);
+		gather_frame(ingress, burst, parsed[k].frame, &parsed[k].packet, &lanes->others);
 }
 
-ALWAYS_INLINE unsigned sort_gathered(const struct gate *gate, const struct burst *burst, unsigned i, unsigned n,
+ALWAYS_INLINE unsigned sort_gathered(const struct ingress *ingress, const struct burst *burst, unsigned i, unsigned n,
 				     struct lanes *lanes, const bool rx_offload)
 {
-	for (; i < n && burst_frame_is_common(gate, burst, i, rx_offload); i++) {
+	for (; i < n && burst_frame_is_common(ingress, burst, i, rx_offload); i++) {
 		const struct packet p = common_packet(burst->frame[i]);
 
-		gather_frame(gate, burst, i, &p, &lanes->others);
+		gather_frame(ingress, burst, i, &p, &lanes->others);
 	}
 	return i;
 }
 
-static unsigned sort_gathered_computed(struct gate *gate, struct burst *burst, unsigned i, unsigned n,
+static unsigned sort_gathered_computed(struct ingress *ingress, struct burst *burst, unsigned i, unsigned n,
 				       struct lanes *lanes)
 {
-	return sort_gathered(gate, burst, i, n, lanes, false);
+	return sort_gathered(ingress, burst, i, n, lanes, false);
 }
 
-static unsigned sort_gathered_verified(struct gate *gate, struct burst *burst, unsigned i, unsigned n,
+static unsigned sort_gathered_verified(struct ingress *ingress, struct burst *burst, unsigned i, unsigned n,
 				       struct lanes *lanes)
 {
-	return sort_gathered(gate, burst, i, n, lanes, true);
+	return sort_gathered(ingress, burst, i, n, lanes, true);
 }
 
-static void conclude_gathered(struct gate *gate, struct burst *burst, const struct arrival *arrival, struct packet *p,
-			      const unsigned tx_offload)
+static void conclude_gathered(struct ingress *ingress, struct burst *burst, const struct arrival *arrival,
+			      struct packet *p, const unsigned tx_offload)
 {
 	const unsigned i = arrival->at;
 	unsigned checksums;
 
 	if (arrival->result != PG_DROP_NONE) {
-		conclude_unanswered(gate, burst, i, arrival->result, 0);
+		conclude_unanswered(ingress, burst, i, arrival->result, 0);
 		return;
 	}
-	checksums = reply_resized(burst->frame[i], p, gate->identity, arrival->length, tx_offload);
+	checksums = reply_resized(burst->frame[i], p, ingress->identity, arrival->length, tx_offload);
 	finish_answer(burst, i, p, checksums, tx_offload);
 }
 
 /// The lane is of all such profiles together: who comes first serves it.
-static void serve_gathered_for(struct gate *gate, struct burst *burst, struct gathered_frames *frames, uint64_t now,
-			       const unsigned tx_offload)
+static void serve_gathered_for(struct ingress *ingress, struct burst *burst, struct gathered_frames *frames,
+			       uint64_t now, const unsigned tx_offload)
 {
-	run_gathered(gate, &frames->gathered, now);
+	run_gathered(ingress, &frames->gathered, now);
 	for (unsigned k = 0; k < frames->gathered.count; k++)
-		conclude_gathered(gate, burst, &frames->gathered.arrival[k], &frames->packet[k], tx_offload);
+		conclude_gathered(ingress, burst, &frames->gathered.arrival[k], &frames->packet[k], tx_offload);
 	frames->gathered.count = 0;
 }
 
-static void serve_gathered(struct gate *gate, struct burst *burst, struct lanes *lanes, uint64_t now)
+static void serve_gathered(struct ingress *ingress, struct burst *burst, struct lanes *lanes, uint64_t now)
 {
-	serve_gathered_for(gate, burst, &lanes->others, now, TX_CHECKSUM_NONE);
+	serve_gathered_for(ingress, burst, &lanes->others, now, TX_CHECKSUM_NONE);
 }
 
-static void serve_gathered_in_part(struct gate *gate, struct burst *burst, struct lanes *lanes, uint64_t now)
+static void serve_gathered_in_part(struct ingress *ingress, struct burst *burst, struct lanes *lanes, uint64_t now)
 {
-	serve_gathered_for(gate, burst, &lanes->others, now, gate->completes);
+	serve_gathered_for(ingress, burst, &lanes->others, now, ingress->completes);
 }
 
 /// Unused while every profile has loops of its own.

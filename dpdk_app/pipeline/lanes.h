@@ -57,14 +57,14 @@ struct frame_loops {
 	/// Sort frames from the i-th on, as many as are common ones: to the first listener, which speaks this profile.
 	/// [device verifies checksums]
 	/// @return index of the first that the general parser is to look at, or n
-	unsigned (*sort[2])(struct gate *gate, struct burst *burst, unsigned i, unsigned n, struct lanes *lanes);
+	unsigned (*sort[2])(struct ingress *ingress, struct burst *burst, unsigned i, unsigned n, struct lanes *lanes);
 
 	/// Sort those that the general parser took apart: datagrams to listeners that speak this profile.
-	void (*sort_parsed)(struct gate *gate, struct burst *burst, const struct parsed *parsed, unsigned n,
+	void (*sort_parsed)(struct ingress *ingress, struct burst *burst, const struct parsed *parsed, unsigned n,
 			    struct lanes *lanes);
 
 	/// Handle and answer all that was sorted. [device computes checksums]
-	void (*serve[2])(struct gate *gate, struct burst *burst, struct lanes *lanes, uint64_t now);
+	void (*serve[2])(struct ingress *ingress, struct burst *burst, struct lanes *lanes, uint64_t now);
 };
 
 #endif

@@ -36,12 +36,12 @@ ALWAYS_INLINE void interleave(void *to, longs64 first, longs64 second)
 /// @param ends    of the group
 /// @param i       index of the first into the burst
 /// @param source  out, if they are limited
-ALWAYS_INLINE void look_up_group(const struct gate *gate, __m512i ends, unsigned i, struct lookup *lookup,
+ALWAYS_INLINE void look_up_group(const struct ingress *ingress, __m512i ends, unsigned i, struct lookup *lookup,
 				 struct source *source, const bool limited)
 {
 	static const longs64 numbers = {0,          1ULL << 48, 2ULL << 48, 3ULL << 48,
 					4ULL << 48, 5ULL << 48, 6ULL << 48, 7ULL << 48};
-	const struct plain_table *sessions = gate->sessions;
+	const struct plain_table *sessions = ingress->sessions;
 	const struct hash_secret *secret = &sessions->secret;
 	const longs64 addresses = odd(secret->address[0]) * ((longs64)ends & UINT32_MAX) + secret->addend;
 	// Their channels are their ports: the listener is the first.
@@ -55,7 +55,7 @@ ALWAYS_INLINE void look_up_group(const struct gate *gate, __m512i ends, unsigned
 	interleave(lookup, places(sessions->buckets, sessions->bucket_count, hashes),
 		   tags + (numbers + ((uint64_t)i << 48 | (uint64_t)LANE_MOVE << 56)));
 	if (limited)
-		interleave(source, places(gate->sources->set, SOURCE_SETS, addresses), addresses);
+		interleave(source, places(ingress->sources->set, SOURCE_SETS, addresses), addresses);
 #pragma GCC unroll 8
 	for (unsigned k = 0; k < MOVE_GROUP; k++) {
 		prefetch(lookup[k].bucket);

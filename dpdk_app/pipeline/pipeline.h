@@ -90,7 +90,7 @@ struct host_buckets {
 };
 
 /// One worker's view of one port.
-struct gate {
+struct ingress {
 	// read-mostly: set at start, policy at every turn of the loop
 	const struct identity *identity;
 	const struct listeners *listeners;
@@ -114,12 +114,12 @@ struct gate {
 
 /// Take a burst through. Every frame is answered in place or dropped, and counted as one of them, or is another
 /// worker's.
-typedef void burst_run(struct gate *gate, struct burst *burst, unsigned n, uint64_t now);
+typedef void burst_run(struct ingress *ingress, struct burst *burst, unsigned n, uint64_t now);
 
-/// The same for datagrams. Of the gate, what belongs to frames is not looked at: identity, listeners, host. The kernel
-/// keeps a peer at one socket, so no datagram of the plain profile is another worker's; of the session profile, one can
-/// be. Workers who can take it have the gate's port_bit in plain_registry.ports.
-typedef void datagram_run(struct gate *gate, struct datagram_burst *burst, unsigned n, uint64_t now);
+/// The same for datagrams. Of the ingress, what belongs to frames is not looked at: identity, listeners, host. The
+/// kernel keeps a peer at one socket, so no datagram of the plain profile is another worker's; of the session profile,
+/// one can be. Workers who can take it have the ingress's port_bit in plain_registry.ports.
+typedef void datagram_run(struct ingress *ingress, struct datagram_burst *burst, unsigned n, uint64_t now);
 
 /// The specialised loops of one micro-architecture level.
 struct hot_path {

@@ -25,10 +25,10 @@ ALWAYS_INLINE void plain_frames_begin(struct plain_frames *lanes)
 #ifdef __AVX512F__
 /// Take as many groups from the i-th frame on as consist of MOVEs only.
 /// @return index of the first frame behind them
-ALWAYS_INLINE unsigned sort_groups_of(const struct gate *gate, const struct burst *burst, unsigned i, unsigned n,
+ALWAYS_INLINE unsigned sort_groups_of(const struct ingress *ingress, const struct burst *burst, unsigned i, unsigned n,
 				      struct plain_frames *lanes, const bool rx_offload, const bool limited)
 {
-	const struct group_spans spans = group_spans(&gate->identity->fast);
+	const struct group_spans spans = group_spans(&ingress->identity->fast);
 
 	for (; i + MOVE_GROUP <= n; i += MOVE_GROUP) {
 		if (unlikely(!group_is_of(&burst->length[i], sizeof(struct move_frame))) ||
@@ -39,17 +39,17 @@ ALWAYS_INLINE unsigned sort_groups_of(const struct gate *gate, const struct burs
 
 		if (unlikely(!move_group_right(&burst->frame[i], &group, &spans, rx_offload)))
 			break;
-		look_up_group(gate, group.ends, i, &lanes->game[lanes->game_count], &lanes->source[lanes->game_count],
-			      limited);
+		look_up_group(ingress, group.ends, i, &lanes->game[lanes->game_count],
+			      &lanes->source[lanes->game_count], limited);
 		lanes->game_count += MOVE_GROUP;
 	}
 	return i;
 }
 #else
-ALWAYS_INLINE unsigned sort_groups_of(const struct gate *gate, const struct burst *burst, unsigned i, unsigned n,
+ALWAYS_INLINE unsigned sort_groups_of(const struct ingress *ingress, const struct burst *burst, unsigned i, unsigned n,
 				      struct plain_frames *lanes, const bool rx_offload, const bool limited)
 {
-	(void)gate, (void)burst, (void)n, (void)lanes, (void)rx_offload, (void)limited;
+	(void)ingress, (void)burst, (void)n, (void)lanes, (void)rx_offload, (void)limited;
 	return i;
 }
 #endif
@@ -57,15 +57,15 @@ ALWAYS_INLINE unsigned sort_groups_of(const struct gate *gate, const struct burs
 /// Take as many frames from the i-th on as are MOVEs, in loops that call nothing.
 /// @param limited  the first listener limits its sources
 /// @return index of the first that is something else, or n
-ALWAYS_INLINE unsigned sort_moves_of(const struct gate *gate, const struct burst *burst, unsigned i, unsigned n,
+ALWAYS_INLINE unsigned sort_moves_of(const struct ingress *ingress, const struct burst *burst, unsigned i, unsigned n,
 				     struct plain_frames *lanes, const bool rx_offload, const bool limited)
 {
-	i = sort_groups_of(gate, burst, i, n, lanes, rx_offload, limited);
+	i = sort_groups_of(ingress, burst, i, n, lanes, rx_offload, limited);
 	if (i == n)
 		return i;
 
-	const struct fast_spans spans = fast_spans(&gate->identity->fast);
-	const struct plain_table *sessions = gate->sessions;
+	const struct fast_spans spans = fast_spans(&ingress->identity->fast);
+	const struct plain_table *sessions = ingress->sessions;
 	struct lookup *lookup = &lanes->game[lanes->game_count];
 	struct source *source = &lanes->source[lanes->game_count];
 	const unsigned first = i;
@@ -81,100 +81,102 @@ ALWAYS_INLINE unsigned sort_moves_of(const struct gate *gate, const struct burst
 
 		*lookup++ = look_up(sessions, &peer, i, LANE_MOVE);
 		if (limited)
-			*source++ = look_up_source(gate->sources, sessions, &peer);
+			*source++ = look_up_source(ingress->sources, sessions, &peer);
 	}
 	lanes->game_count += i - first;
 	return i;
 }
 
 /// Functions of their own, so that what each compares with stays in registers.
-static __attribute__((noinline)) unsigned sort_moves(const struct gate *gate, const struct burst *burst, unsigned i,
-						     unsigned n, struct plain_frames *lanes)
+static __attribute__((noinline)) unsigned sort_moves(const struct ingress *ingress, const struct burst *burst,
+						     unsigned i, unsigned n, struct plain_frames *lanes)
 {
-	return sort_moves_of(gate, burst, i, n, lanes, false, false);
+	return sort_moves_of(ingress, burst, i, n, lanes, false, false);
 }
 
-static __attribute__((noinline)) unsigned sort_limited_moves(const struct gate *gate, const struct burst *burst,
+static __attribute__((noinline)) unsigned sort_limited_moves(const struct ingress *ingress, const struct burst *burst,
 							     unsigned i, unsigned n, struct plain_frames *lanes)
 {
-	return sort_moves_of(gate, burst, i, n, lanes, false, true);
+	return sort_moves_of(ingress, burst, i, n, lanes, false, true);
 }
 
 /// Their checksums were verified by the device.
-static __attribute__((noinline)) unsigned sort_verified_moves(const struct gate *gate, const struct burst *burst,
+static __attribute__((noinline)) unsigned sort_verified_moves(const struct ingress *ingress, const struct burst *burst,
 							      unsigned i, unsigned n, struct plain_frames *lanes)
 {
-	if (gate->policy->source[0].interval != 0)
-		return sort_moves_of(gate, burst, i, n, lanes, true, true);
-	return sort_moves_of(gate, burst, i, n, lanes, true, false);
+	if (ingress->policy->source[0].interval != 0)
+		return sort_moves_of(ingress, burst, i, n, lanes, true, true);
+	return sort_moves_of(ingress, burst, i, n, lanes, true, false);
 }
 
-ALWAYS_INLINE unsigned sort_any_moves(const struct gate *gate, const struct burst *burst, unsigned i, unsigned n,
+ALWAYS_INLINE unsigned sort_any_moves(const struct ingress *ingress, const struct burst *burst, unsigned i, unsigned n,
 				      struct plain_frames *lanes, const bool rx_offload)
 {
 	if (rx_offload)
-		return sort_verified_moves(gate, burst, i, n, lanes);
-	if (gate->policy->source[0].interval != 0)
-		return sort_limited_moves(gate, burst, i, n, lanes);
-	return sort_moves(gate, burst, i, n, lanes);
+		return sort_verified_moves(ingress, burst, i, n, lanes);
+	if (ingress->policy->source[0].interval != 0)
+		return sort_limited_moves(ingress, burst, i, n, lanes);
+	return sort_moves(ingress, burst, i, n, lanes);
 }
 
 /// A datagram of this profile, if its message is whole, goes into the lane.
 /// @param p  its layout; kept where it is not that of a common frame
-ALWAYS_INLINE void sort_message(struct gate *gate, struct burst *burst, unsigned i, const struct packet *p,
+ALWAYS_INLINE void sort_message(struct ingress *ingress, struct burst *burst, unsigned i, const struct packet *p,
 				struct plain_frames *lanes, enum lane lane)
 {
 	const enum pg_drop drop = plain_check(payload_of(burst->frame[i], p), payload_len(p));
 
 	if (unlikely(drop != PG_DROP_NONE)) {
-		drop_frame(gate, burst, i, drop);
+		drop_frame(ingress, burst, i, drop);
 		return;
 	}
 	if (lane == LANE_OTHER) {
 		lanes->mixed = true;
 		lanes->packet[lanes->game_count] = *p;
 	}
-	if (gate->policy->source_limited)
-		lanes->source[lanes->game_count] = look_up_source(gate->sources, gate->sessions, &p->peer);
-	lanes->game[lanes->game_count++] = look_up(gate->sessions, &p->peer, i, lane);
+	if (ingress->policy->source_limited)
+		lanes->source[lanes->game_count] = look_up_source(ingress->sources, ingress->sessions, &p->peer);
+	lanes->game[lanes->game_count++] = look_up(ingress->sessions, &p->peer, i, lane);
 }
 
-static void sort_parsed_plain(struct gate *gate, struct burst *burst, const struct parsed *parsed, unsigned n,
+static void sort_parsed_plain(struct ingress *ingress, struct burst *burst, const struct parsed *parsed, unsigned n,
 			      struct lanes *lanes)
 {
 	for (unsigned k = 0; k < n; k++)
-		sort_message(gate, burst, parsed[k].frame, &parsed[k].packet, &lanes->plain, LANE_OTHER);
+		sort_message(ingress, burst, parsed[k].frame, &parsed[k].packet, &lanes->plain, LANE_OTHER);
 }
 
-ALWAYS_INLINE unsigned sort_plain(struct gate *gate, struct burst *burst, unsigned i, unsigned n, struct lanes *lanes,
-				  const bool rx_offload)
+ALWAYS_INLINE unsigned sort_plain(struct ingress *ingress, struct burst *burst, unsigned i, unsigned n,
+				  struct lanes *lanes, const bool rx_offload)
 {
-	const bool told = !gate->identity->fast.sealed; // that they are PLAYER_MOVEs
+	const bool told = !ingress->identity->fast.sealed; // that they are PLAYER_MOVEs
 
 	for (; i < n; i++) {
 		if (told && burst->length[i] == sizeof(struct move_frame)) {
-			i = sort_any_moves(gate, burst, i, n, &lanes->plain, rx_offload);
+			i = sort_any_moves(ingress, burst, i, n, &lanes->plain, rx_offload);
 			if (i == n)
 				break;
 		}
-		if (unlikely(!burst_frame_is_common(gate, burst, i, rx_offload)))
+		if (unlikely(!burst_frame_is_common(ingress, burst, i, rx_offload)))
 			break;
 
 		const struct packet p = common_packet(burst->frame[i]);
 
-		sort_message(gate, burst, i, &p, &lanes->plain, LANE_COMMON);
+		sort_message(ingress, burst, i, &p, &lanes->plain, LANE_COMMON);
 	}
 	return i;
 }
 
-static unsigned sort_plain_computed(struct gate *gate, struct burst *burst, unsigned i, unsigned n, struct lanes *lanes)
+static unsigned sort_plain_computed(struct ingress *ingress, struct burst *burst, unsigned i, unsigned n,
+				    struct lanes *lanes)
 {
-	return sort_plain(gate, burst, i, n, lanes, false);
+	return sort_plain(ingress, burst, i, n, lanes, false);
 }
 
-static unsigned sort_plain_verified(struct gate *gate, struct burst *burst, unsigned i, unsigned n, struct lanes *lanes)
+static unsigned sort_plain_verified(struct ingress *ingress, struct burst *burst, unsigned i, unsigned n,
+				    struct lanes *lanes)
 {
-	return sort_plain(gate, burst, i, n, lanes, true);
+	return sort_plain(ingress, burst, i, n, lanes, true);
 }
 
 // ---------------------------------------------------------------- has its source sent too much?
@@ -203,15 +205,15 @@ static __attribute__((noinline)) void limit_mixed(const struct policy *policy, s
 
 /// Find the session of each datagram, and mark those whose source has sent too much. In the order of arrival, before anything
 /// is answered.
-ALWAYS_INLINE void probe_burst(const struct gate *gate, struct plain_frames *lanes, uint64_t now)
+ALWAYS_INLINE void probe_burst(const struct ingress *ingress, struct plain_frames *lanes, uint64_t now)
 {
-	const struct policy *policy = gate->policy;
+	const struct policy *policy = ingress->policy;
 
 	if (likely(!lanes->mixed && policy->source[0].interval != 0)) {
-		probe_limited(gate->sessions, lanes, policy->source[0], now);
+		probe_limited(ingress->sessions, lanes, policy->source[0], now);
 		return;
 	}
-	probe(gate->sessions, lanes->game, lanes->game_count);
+	probe(ingress->sessions, lanes->game, lanes->game_count);
 	if (unlikely(lanes->mixed && policy->source_limited))
 		limit_mixed(policy, lanes, now);
 }
@@ -224,61 +226,62 @@ static_assert(sizeof(struct ethernet_header) + sizeof(struct ipv4_header) + size
 	      "the shortest acknowledgement needs no padding");
 
 /// Turn the datagram into its acknowledgement.
-ALWAYS_INLINE void acknowledge(struct gate *gate, struct burst *burst, unsigned i, const struct packet *p,
+ALWAYS_INLINE void acknowledge(struct ingress *ingress, struct burst *burst, unsigned i, const struct packet *p,
 			       const unsigned tx_offload)
 {
 	uint8_t *frame = burst->frame[i];
 	const size_t acknowledged = plain_acknowledge(payload_of(frame, p));
 	const uint16_t before = (uint16_t)acknowledged, after = (uint16_t)(before + PLAIN_ACK);
-	const unsigned checksums = reply_datagram(frame, p, gate->identity, before, after, tx_offload);
+	const unsigned checksums = reply_datagram(frame, p, ingress->identity, before, after, tx_offload);
 
 	finish_answer(burst, i, p, checksums, tx_offload);
-	counter_add(&gate->stats->handled[acknowledged - 1], 1);
+	counter_add(&ingress->stats->handled[acknowledged - 1], 1);
 }
 
-ALWAYS_INLINE void answer(struct gate *gate, struct burst *burst, const struct lookup *lookup, const struct packet *p,
-			  uint64_t now, const unsigned tx_offload)
+ALWAYS_INLINE void answer(struct ingress *ingress, struct burst *burst, const struct lookup *lookup,
+			  const struct packet *p, uint64_t now, const unsigned tx_offload)
 {
 	const unsigned i = lookup->at;
 	const unsigned drop =
-		handle(gate, &p->peer, lookup->slot, payload_of(burst->frame[i], p), now, &burst->owner[i]);
+		handle(ingress, &p->peer, lookup->slot, payload_of(burst->frame[i], p), now, &burst->owner[i]);
 
 	if (unlikely(drop != PG_DROP_NONE))
-		drop_frame(gate, burst, i, drop);
+		drop_frame(ingress, burst, i, drop);
 	else
-		acknowledge(gate, burst, i, p, tx_offload);
+		acknowledge(ingress, burst, i, p, tx_offload);
 }
 
-static __attribute__((noinline)) void answer_other(struct gate *gate, struct burst *burst, const struct lookup *lookup,
-						   const struct packet *p, uint64_t now, const unsigned tx_offload)
+static __attribute__((noinline)) void answer_other(struct ingress *ingress, struct burst *burst,
+						   const struct lookup *lookup, const struct packet *p, uint64_t now,
+						   const unsigned tx_offload)
 {
 	if (lookup->lane == LANE_LIMITED)
-		drop_frame(gate, burst, lookup->at, PG_DROP_SOURCE_RATE_LIMITED);
+		drop_frame(ingress, burst, lookup->at, PG_DROP_SOURCE_RATE_LIMITED);
 	else
-		answer(gate, burst, lookup, p, now, tx_offload);
+		answer(ingress, burst, lookup, p, now, tx_offload);
 }
 
 /// Any, by its lane; a MOVE is common, too.
-ALWAYS_INLINE void answer_one(struct gate *gate, struct burst *burst, const struct plain_frames *lanes, unsigned k,
-			      uint64_t now, const unsigned tx_offload)
+ALWAYS_INLINE void answer_one(struct ingress *ingress, struct burst *burst, const struct plain_frames *lanes,
+			      unsigned k, uint64_t now, const unsigned tx_offload)
 {
 	const struct lookup *lookup = &lanes->game[k];
 
 	if (likely(lookup->lane == LANE_COMMON || lookup->lane == LANE_MOVE)) {
 		const struct packet p = common_packet(burst->frame[lookup->at]);
 
-		answer(gate, burst, lookup, &p, now, tx_offload);
+		answer(ingress, burst, lookup, &p, now, tx_offload);
 	} else {
-		answer_other(gate, burst, lookup, &lanes->packet[k], now, tx_offload);
+		answer_other(ingress, burst, lookup, &lanes->packet[k], now, tx_offload);
 	}
 }
 
 /// Answer as many from the k-th on as are MOVEs of known sessions, in a loop that calls nothing.
 /// @return index of the first that takes more, or lanes->game_count
-ALWAYS_INLINE unsigned answer_moves_for(struct gate *gate, struct burst *burst, const struct plain_frames *lanes,
+ALWAYS_INLINE unsigned answer_moves_for(struct ingress *ingress, struct burst *burst, const struct plain_frames *lanes,
 					unsigned k, uint64_t now, const unsigned tx_offload)
 {
-	struct plain_session *records = gate->sessions->records;
+	struct plain_session *records = ingress->sessions->records;
 	const struct record_lanes record = record_lanes(now);
 	const unsigned first = k, count = lanes->game_count;
 
@@ -293,48 +296,48 @@ ALWAYS_INLINE unsigned answer_moves_for(struct gate *gate, struct burst *burst, 
 		if (tx_offload)
 			leave_checksums(burst, lookup->at, tx_offload);
 	}
-	counter_add(&gate->stats->handled[PG_MESSAGE_MOVE], k - first);
+	counter_add(&ingress->stats->handled[PG_MESSAGE_MOVE], k - first);
 	return k;
 }
 
-static __attribute__((noinline)) unsigned answer_moves(struct gate *gate, struct burst *burst,
+static __attribute__((noinline)) unsigned answer_moves(struct ingress *ingress, struct burst *burst,
 						       const struct plain_frames *lanes, unsigned k, uint64_t now)
 {
-	return answer_moves_for(gate, burst, lanes, k, now, 0);
+	return answer_moves_for(ingress, burst, lanes, k, now, 0);
 }
 
 /// The device computes some checksums.
-static __attribute__((noinline)) unsigned answer_moves_in_part(struct gate *gate, struct burst *burst,
+static __attribute__((noinline)) unsigned answer_moves_in_part(struct ingress *ingress, struct burst *burst,
 							       const struct plain_frames *lanes, unsigned k,
 							       uint64_t now, const unsigned tx_offload)
 {
-	return answer_moves_for(gate, burst, lanes, k, now, tx_offload);
+	return answer_moves_for(ingress, burst, lanes, k, now, tx_offload);
 }
 
 // ---------------------------------------------------------------- all of it
 
-ALWAYS_INLINE void answer_all_plain(struct gate *gate, struct burst *burst, const struct plain_frames *lanes,
+ALWAYS_INLINE void answer_all_plain(struct ingress *ingress, struct burst *burst, const struct plain_frames *lanes,
 				    uint64_t now, const unsigned tx_offload)
 {
 	for (unsigned k = 0; k < lanes->game_count; k++) {
 		if (lanes->game[k].lane == LANE_MOVE)
-			k = tx_offload ? answer_moves_in_part(gate, burst, lanes, k, now, tx_offload) :
-					 answer_moves(gate, burst, lanes, k, now);
+			k = tx_offload ? answer_moves_in_part(ingress, burst, lanes, k, now, tx_offload) :
+					 answer_moves(ingress, burst, lanes, k, now);
 		if (k < lanes->game_count)
-			answer_one(gate, burst, lanes, k, now, tx_offload);
+			answer_one(ingress, burst, lanes, k, now, tx_offload);
 	}
 }
 
-static void serve_plain(struct gate *gate, struct burst *burst, struct lanes *lanes, uint64_t now)
+static void serve_plain(struct ingress *ingress, struct burst *burst, struct lanes *lanes, uint64_t now)
 {
-	probe_burst(gate, &lanes->plain, now);
-	answer_all_plain(gate, burst, &lanes->plain, now, TX_CHECKSUM_NONE);
+	probe_burst(ingress, &lanes->plain, now);
+	answer_all_plain(ingress, burst, &lanes->plain, now, TX_CHECKSUM_NONE);
 }
 
-static void serve_plain_in_part(struct gate *gate, struct burst *burst, struct lanes *lanes, uint64_t now)
+static void serve_plain_in_part(struct ingress *ingress, struct burst *burst, struct lanes *lanes, uint64_t now)
 {
-	probe_burst(gate, &lanes->plain, now);
-	answer_all_plain(gate, burst, &lanes->plain, now, gate->completes);
+	probe_burst(ingress, &lanes->plain, now);
+	answer_all_plain(ingress, burst, &lanes->plain, now, ingress->completes);
 }
 
 static const struct frame_loops plain_frame_loops = {

@@ -24,9 +24,9 @@ const struct profile *profile_of(unsigned number)
 	return profiles[number];
 }
 
-void gate_speak(struct gate *gate, const struct pg_plan *plan)
+void ingress_speak(struct ingress *ingress, const struct pg_plan *plan)
 {
-	memcpy(gate->profile, plan->listener_profile, sizeof(gate->profile));
+	memcpy(ingress->profile, plan->listener_profile, sizeof(ingress->profile));
 }
 
 void identity_expect(struct identity *identity, const struct pg_plan *plan)

@@ -2,7 +2,7 @@
 // pipeline/profile.h: what a listener speaks: a table of functions and of what they need, for each line of
 // wire/profiles.def.
 //
-// A gate knows the number of each listener's profile. The stages of a burst are a second table, made for each
+// An ingress knows the number of each listener's profile. The stages of a burst are a second table, made for each
 // micro-architecture level (pipeline/lanes.h): a profile has loops of its own there, or is served by take(). What it keeps
 // in a worker process, and does between bursts, is a third (runtime/profile_life.h).
 
@@ -23,7 +23,7 @@ struct arrival {
 
 /// Handle a group of datagrams of one burst, in the order of their arrival. Each is PG_DROP_NONE before; what is not
 /// dropped is counted among stats->handled, and what is dropped is counted by the caller.
-typedef void profile_take(struct gate *gate, struct arrival *arrival, unsigned n, uint64_t now);
+typedef void profile_take(struct ingress *ingress, struct arrival *arrival, unsigned n, uint64_t now);
 
 /// What is known of a profile before the first packet.
 struct profile {
@@ -44,8 +44,8 @@ struct profile {
 /// @param number  enum pg_profile
 const struct profile *profile_of(unsigned number);
 
-/// Tell the gate, and the identity of its port, what the plan's listeners speak.
-void gate_speak(struct gate *gate, const struct pg_plan *plan);
+/// Tell the ingress, and the identity of its port, what the plan's listeners speak.
+void ingress_speak(struct ingress *ingress, const struct pg_plan *plan);
 void identity_expect(struct identity *identity, const struct pg_plan *plan);
 
 /// Bit n: a listener of the plan speaks profile n.

@@ -112,11 +112,11 @@ static COLD enum pg_drop nobodys(const struct session_store *store, uint32_t ses
 
 /// Take a datagram into the lane; the record that it names is on its way.
 /// @return PG_DROP_NONE, or why it is not in it
-ALWAYS_INLINE enum pg_drop sort_sealed(const struct gate *gate, struct sealed_lane *lane, uint8_t *payload,
+ALWAYS_INLINE enum pg_drop sort_sealed(const struct ingress *ingress, struct sealed_lane *lane, uint8_t *payload,
 				       uint16_t length, const struct peer *peer, unsigned i)
 {
 	const struct session_header *header = (const struct session_header *)payload;
-	const struct session_store *store = gate->shard->store;
+	const struct session_store *store = ingress->shard->store;
 	const enum pg_drop drop = check_header(header, length);
 	const unsigned k = lane->count;
 
@@ -151,13 +151,13 @@ ALWAYS_INLINE enum pg_drop sort_sealed(const struct gate *gate, struct sealed_la
 
 /// Of another worker, or of nobody.
 /// @return PACKET_ELSEWHERE when the owner is to have it, or enum pg_drop
-static COLD unsigned sealed_elsewhere(const struct gate *gate, uint8_t owner)
+static COLD unsigned sealed_elsewhere(const struct ingress *ingress, uint8_t owner)
 {
-	const struct plain_registry *registry = gate->sessions->registry;
+	const struct plain_registry *registry = ingress->sessions->registry;
 
-	if (owner == RECORD_NO_OWNER || owner >= registry->tables || gate->settles_here)
+	if (owner == RECORD_NO_OWNER || owner >= registry->tables || ingress->settles_here)
 		return PG_DROP_SESSION_STATE;
-	if (!(registry->ports[owner] & gate->port_bit)) // cannot take it
+	if (!(registry->ports[owner] & ingress->port_bit)) // cannot take it
 		return PG_DROP_OWNER_BUSY;
 	return PACKET_ELSEWHERE;
 }
@@ -170,39 +170,39 @@ static COLD enum pg_drop no_such_session(const struct session_store *store, cons
 }
 
 /// Peers go to cold functions by value: see settle().
-static COLD bool unproved_conforms(struct gate *gate, struct peer peer, uint64_t now)
+static COLD bool unproved_conforms(struct ingress *ingress, struct peer peer, uint64_t now)
 {
-	const struct rate rate = gate->policy->source[peer_listener(&peer)];
+	const struct rate rate = ingress->policy->source[peer_listener(&peer)];
 
 	return rate.interval == 0 ||
-	       source_admit(gate->sources, source_hash(&peer, &gate->sessions->secret), rate, now);
+	       source_admit(ingress->sources, source_hash(&peer, &ingress->sessions->secret), rate, now);
 }
 
 /// Why this worker does not serve it.
-static COLD unsigned not_served(const struct gate *gate, const struct session_record *record, uint32_t session,
+static COLD unsigned not_served(const struct ingress *ingress, const struct session_record *record, uint32_t session,
 				uint8_t *owner)
 {
 	*owner = record_owner(record);
 	if (!record_stands(record, session))
-		return no_such_session(gate->shard->store, record, session);
-	if (*owner != gate->shard->worker)
-		return sealed_elsewhere(gate, *owner);
+		return no_such_session(ingress->shard->store, record, session);
+	if (*owner != ingress->shard->worker)
+		return sealed_elsewhere(ingress, *owner);
 	return PG_DROP_SESSION_STATE;
 }
 
 /// All that can be told without the key. Another worker's record is not looked into.
 /// @return PG_DROP_NONE for one whose tag is to be checked; enum pg_drop or PACKET_ELSEWHERE
-ALWAYS_INLINE unsigned sealed_admissible(struct gate *gate, struct sealed *s, uint64_t now)
+ALWAYS_INLINE unsigned sealed_admissible(struct ingress *ingress, struct sealed *s, uint64_t now)
 {
 	const struct session_header *header = (const struct session_header *)s->payload;
-	const struct session_shard *shard = gate->shard;
+	const struct session_shard *shard = ingress->shard;
 	const struct session_record *record = &shard->store->records[s->slot];
 
 	if (unlikely(!record_serves(record, header->session, shard->worker)))
-		return not_served(gate, record, header->session, &s->owner);
+		return not_served(ingress, record, header->session, &s->owner);
 	if (unlikely(s->length > record->max_datagram))
 		return PG_DROP_SESSION_HEADER;
-	if (unlikely(!peer_equal(&record->peer, s->peer)) && !unproved_conforms(gate, *s->peer, now))
+	if (unlikely(!peer_equal(&record->peer, s->peer)) && !unproved_conforms(ingress, *s->peer, now))
 		return PG_DROP_SOURCE_RATE_LIMITED;
 	s->counter = replay_counter(&record->replay, header->sequence);
 	if (unlikely(!replay_fresh(&record->replay, s->counter)))
@@ -223,13 +223,13 @@ ALWAYS_INLINE void sealed_prefetch(const struct session_shard *shard, const stru
 }
 
 /// @return how many of the lane's sealed datagrams are left; they are moved to the front
-ALWAYS_INLINE unsigned look_up_sealed(struct gate *gate, struct sealed_lane *lane, uint64_t now)
+ALWAYS_INLINE unsigned look_up_sealed(struct ingress *ingress, struct sealed_lane *lane, uint64_t now)
 {
 	unsigned left = 0;
 
 	for (unsigned k = 0; k < lane->sealed_count; k++) {
 		struct sealed *s = &lane->datagram[lane->sealed[k]];
-		const unsigned result = sealed_admissible(gate, s, now);
+		const unsigned result = sealed_admissible(ingress, s, now);
 
 		if (unlikely(result != PG_DROP_NONE))
 			s->result = (uint8_t)result;
@@ -247,9 +247,9 @@ ALWAYS_INLINE enum pg_drop not_authentic(const struct session_record *record)
 	return record->phase == RECORD_CONNECTED ? PG_DROP_BAD_TAG : PG_DROP_SESSION_STATE;
 }
 
-ALWAYS_INLINE bool open_sealed(const struct gate *gate, struct sealed *s)
+ALWAYS_INLINE bool open_sealed(const struct ingress *ingress, struct sealed *s)
 {
-	const struct session_shard *shard = gate->shard;
+	const struct session_shard *shard = ingress->shard;
 
 	if (likely(cipher_open(&shard->code, &shard->store->locals[s->slot].cipher.open, s->counter, s->payload,
 			       sizeof(struct session_header), s->length)))
@@ -307,10 +307,10 @@ ALWAYS_INLINE void answer_data(struct session_shard *shard, struct sealed *s, st
 }
 
 /// @param newest  no authentic packet of this session has a higher counter
-ALWAYS_INLINE void take_data(struct gate *gate, struct sealed *s, struct session_record *record, bool newest,
+ALWAYS_INLINE void take_data(struct ingress *ingress, struct sealed *s, struct session_record *record, bool newest,
 			     uint64_t now)
 {
-	struct session_shard *shard = gate->shard;
+	struct session_shard *shard = ingress->shard;
 	const struct session_header *header = (const struct session_header *)s->payload;
 	struct delivery *c = store_delivery(shard->store, s->slot);
 	struct intake intake = {.violation = false};
@@ -329,7 +329,7 @@ ALWAYS_INLINE void take_data(struct gate *gate, struct sealed *s, struct session
 		session_note(shard, s->slot, false);
 		return;
 	}
-	counter_add(&gate->stats->handled[PG_MESSAGE_SESSION_DATA], 1);
+	counter_add(&ingress->stats->handled[PG_MESSAGE_SESSION_DATA], 1);
 	if (unlikely(intake.violation)) {
 		s->result = PACKET_ABSORBED;
 		connection_close(shard, s->slot, SESSION_CLOSED_PROTOCOL, now);
@@ -342,20 +342,20 @@ ALWAYS_INLINE void take_data(struct gate *gate, struct sealed *s, struct session
 	session_note(shard, s->slot, ids);
 }
 
-static COLD void take_control(struct gate *gate, struct sealed *s, struct session_record *record, uint64_t now)
+static COLD void take_control(struct ingress *ingress, struct sealed *s, struct session_record *record, uint64_t now)
 {
 	const struct session_header *header = (const struct session_header *)s->payload;
 	struct handshake_outcome outcome;
 
-	delivery_acknowledged(&gate->shard->ctx, store_delivery(gate->shard->store, s->slot), record->tx_counter,
+	delivery_acknowledged(&ingress->shard->ctx, store_delivery(ingress->shard->store, s->slot), record->tx_counter,
 			      header->ack, header->ack_bits, now);
-	session_note(gate->shard, s->slot, false);
-	outcome = handshake_control(gate->shard, s->slot, s->peer, s->payload, s->length, now);
+	session_note(ingress->shard, s->slot, false);
+	outcome = handshake_control(ingress->shard, s->slot, s->peer, s->payload, s->length, now);
 	if (outcome.drop != PG_DROP_NONE) {
 		s->result = (uint8_t)outcome.drop;
 		return;
 	}
-	counter_add(&gate->stats->handled[outcome.message], 1);
+	counter_add(&ingress->stats->handled[outcome.message], 1);
 	if (outcome.message == PG_MESSAGE_SESSION_PATH_RESPONSE)
 		mark_taken(record, s->counter);
 	s->learn = outcome.moved;
@@ -365,13 +365,13 @@ static COLD void take_control(struct gate *gate, struct sealed *s, struct sessio
 
 /// An opened datagram. Another of the same burst may have come before it, with its counter or with the end of the
 /// connection.
-ALWAYS_INLINE void take_sealed(struct gate *gate, struct sealed *s, uint64_t now)
+ALWAYS_INLINE void take_sealed(struct ingress *ingress, struct sealed *s, uint64_t now)
 {
 	const struct session_header *header = (const struct session_header *)s->payload;
-	struct session_record *record = &gate->shard->store->records[s->slot];
+	struct session_record *record = &ingress->shard->store->records[s->slot];
 	const bool newest = (int64_t)(s->counter - record->replay.newest) > 0;
 
-	if (unlikely(record_owner(record) != gate->shard->worker || record->phase != RECORD_CONNECTED)) {
+	if (unlikely(record_owner(record) != ingress->shard->worker || record->phase != RECORD_CONNECTED)) {
 		s->result = PG_DROP_SESSION_STATE;
 		return;
 	}
@@ -383,9 +383,9 @@ ALWAYS_INLINE void take_sealed(struct gate *gate, struct sealed *s, uint64_t now
 	s->learn = (now ^ record->last_seen) >> RECORD_LEARN_SHIFT != 0 && peer_equal(&record->peer, s->peer);
 	record->last_seen = now;
 	if (likely(header->kind == SESSION_DATA))
-		take_data(gate, s, record, newest, now);
+		take_data(ingress, s, record, newest, now);
 	else
-		take_control(gate, s, record, now);
+		take_control(ingress, s, record, now);
 }
 
 // ---------------------------------------------------------------- HELLO and CONFIRM
@@ -399,24 +399,24 @@ static bool leads_back(const struct session_shard *shard, const struct sealed *s
 	       record->phase == RECORD_CONNECTED && peer_equal(&record->peer, s->peer);
 }
 
-static COLD void greet(struct gate *gate, struct sealed *s, uint64_t now)
+static COLD void greet(struct ingress *ingress, struct sealed *s, uint64_t now)
 {
 	struct handshake_outcome outcome;
 
-	if (!unproved_conforms(gate, *s->peer, now)) {
+	if (!unproved_conforms(ingress, *s->peer, now)) {
 		s->result = PG_DROP_SOURCE_RATE_LIMITED;
 		return;
 	}
-	outcome = handshake_greet(gate->shard, s->peer, s->payload, s->length, now);
+	outcome = handshake_greet(ingress->shard, s->peer, s->payload, s->length, now);
 	if (outcome.elsewhere || outcome.drop != PG_DROP_NONE) {
 		s->owner = outcome.owner;
-		s->result = (uint8_t)(outcome.elsewhere ? sealed_elsewhere(gate, outcome.owner) : outcome.drop);
+		s->result = (uint8_t)(outcome.elsewhere ? sealed_elsewhere(ingress, outcome.owner) : outcome.drop);
 		return;
 	}
-	counter_add(&gate->stats->handled[outcome.message], 1);
+	counter_add(&ingress->stats->handled[outcome.message], 1);
 	// Not from a repeated CONFIRM, nor one that is denied: an attacker who saw the first, or its cookie, can send it from
 	// anywhere.
-	s->learn = outcome.moved && leads_back(gate->shard, s);
+	s->learn = outcome.moved && leads_back(ingress->shard, s);
 	s->length = outcome.answer;
 	s->result = outcome.answer ? PG_DROP_NONE : PACKET_ABSORBED;
 }
@@ -424,27 +424,28 @@ static COLD void greet(struct gate *gate, struct sealed *s, uint64_t now)
 // ---------------------------------------------------------------- all of it
 
 /// Open, take and answer, one after the other, while the keys of those a little later are on their way.
-ALWAYS_INLINE void serve_sealed_ones(struct gate *gate, struct sealed_lane *lane, unsigned n, uint64_t now)
+ALWAYS_INLINE void serve_sealed_ones(struct ingress *ingress, struct sealed_lane *lane, unsigned n, uint64_t now)
 {
 	for (unsigned k = 0; k < n && k < SEALED_AHEAD; k++)
-		sealed_prefetch(gate->shard, &lane->datagram[lane->sealed[k]]);
+		sealed_prefetch(ingress->shard, &lane->datagram[lane->sealed[k]]);
 	for (unsigned k = 0; k < n; k++) {
 		struct sealed *s = &lane->datagram[lane->sealed[k]];
 
 		if (likely(k + SEALED_AHEAD < n))
-			sealed_prefetch(gate->shard, &lane->datagram[lane->sealed[k + SEALED_AHEAD]]);
-		if (likely(open_sealed(gate, s)))
-			take_sealed(gate, s, now);
+			sealed_prefetch(ingress->shard, &lane->datagram[lane->sealed[k + SEALED_AHEAD]]);
+		if (likely(open_sealed(ingress, s)))
+			take_sealed(ingress, s, now);
 	}
 }
 
 /// After this every datagram of the lane has its result; what is handled is counted, what is dropped is not yet.
 /// @param n  look_up_sealed()
-static __attribute__((noinline)) void run_sealed(struct gate *gate, struct sealed_lane *lane, unsigned n, uint64_t now)
+static __attribute__((noinline)) void run_sealed(struct ingress *ingress, struct sealed_lane *lane, unsigned n,
+						 uint64_t now)
 {
-	serve_sealed_ones(gate, lane, n, now);
+	serve_sealed_ones(ingress, lane, n, now);
 	for (unsigned k = 0; k < lane->greeting_count; k++)
-		greet(gate, &lane->datagram[lane->greeting[k]], now);
+		greet(ingress, &lane->datagram[lane->greeting[k]], now);
 }
 
 #endif

@@ -77,24 +77,25 @@ ALWAYS_INLINE void probe(const struct plain_table *sessions, struct lookup *look
 /// The session of a datagram that the probe did not settle: a collision, an overflowed bucket, or a new peer.
 /// Peers go to cold functions by value: a pointer would keep them out of registers in the loop.
 /// @param owner  as in handle()
-static COLD uint32_t settle(struct gate *gate, struct peer peer, uint32_t player_id, uint64_t now, uint8_t *owner)
+static COLD uint32_t settle(struct ingress *ingress, struct peer peer, uint32_t player_id, uint64_t now, uint8_t *owner)
 {
-	uint32_t slot = plain_find(gate->sessions, &peer);
+	uint32_t slot = plain_find(ingress->sessions, &peer);
 
 	if (slot != PLAIN_NONE)
 		return slot;
-	if (owner && !gate->settles_here) {
+	if (owner && !ingress->settles_here) {
 		// A flow can change its queue: after a crash, or where a device balances load.
-		const uint32_t other = plain_owner(gate->sessions->registry, gate->worker, gate->port_bit, &peer);
+		const uint32_t other =
+			plain_owner(ingress->sessions->registry, ingress->worker, ingress->port_bit, &peer);
 
 		*owner = (uint8_t)other;
 		if (other != PLAIN_NONE)
 			return PLAIN_ELSEWHERE;
 	}
-	slot = plain_admit(gate->sessions, &peer, player_id, now);
+	slot = plain_admit(ingress->sessions, &peer, player_id, now);
 	if (slot != PLAIN_NONE) {
-		counter_add(&gate->stats->sessions_admitted, 1);
-		counter_add(&gate->stats->listener[peer_listener(&peer)].sessions, 1);
+		counter_add(&ingress->stats->sessions_admitted, 1);
+		counter_add(&ingress->stats->listener[peer_listener(&peer)].sessions, 1);
 	}
 	return slot;
 }
@@ -115,18 +116,18 @@ ALWAYS_INLINE void limit_source(struct lookup *lookup, struct source source, str
 /// @param slot   what the probe found
 /// @param owner  out: of PACKET_ELSEWHERE; NULL: no other worker can have its session
 /// @return enum pg_drop, or PACKET_ELSEWHERE
-ALWAYS_INLINE unsigned handle(struct gate *gate, const struct peer *peer, uint32_t slot, const uint8_t *payload,
+ALWAYS_INLINE unsigned handle(struct ingress *ingress, const struct peer *peer, uint32_t slot, const uint8_t *payload,
 			      uint64_t now, uint8_t *owner)
 {
-	if (unlikely(slot == PLAIN_NONE || !peer_equal(&gate->sessions->records[slot].peer, peer))) {
-		slot = settle(gate, *peer, plain_player(payload), now, owner);
+	if (unlikely(slot == PLAIN_NONE || !peer_equal(&ingress->sessions->records[slot].peer, peer))) {
+		slot = settle(ingress, *peer, plain_player(payload), now, owner);
 		if (slot == PLAIN_NONE)
 			return PG_DROP_TABLE_FULL;
 		if (slot == PLAIN_ELSEWHERE)
 			return PACKET_ELSEWHERE;
 	}
 
-	struct plain_session *session = &gate->sessions->records[slot];
+	struct plain_session *session = &ingress->sessions->records[slot];
 
 	if (unlikely(session->player_id != plain_player(payload)))
 		return PG_DROP_PLAYER_MISMATCH;

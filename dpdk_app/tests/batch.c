@@ -24,5 +24,5 @@ void batch_add(struct batch *b, const struct frame *f)
 
 void batch_run(struct batch *b, struct rig *rig)
 {
-	rig->path->run[rig->rx_offload][rig->tx_offload](&rig->gate, &b->burst, b->n, rig->now);
+	rig->path->run[rig->rx_offload][rig->tx_offload](&rig->ingress, &b->burst, b->n, rig->now);
 }

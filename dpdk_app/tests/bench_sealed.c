@@ -150,7 +150,7 @@ static void copy_in(struct bench *b, struct burst *burst, uint32_t next)
 /// The same order as run() and run_sealed(), with the clock read in between.
 static void timed_burst(struct bench *b, uint32_t next, uint64_t *cycles)
 {
-	struct gate *gate = &b->rig->gate;
+	struct ingress *ingress = &b->rig->ingress;
 	struct burst burst;
 	struct lanes lanes;
 	uint64_t now = pg_tsc(), then = now;
@@ -158,14 +158,14 @@ static void timed_burst(struct bench *b, uint32_t next, uint64_t *cycles)
 
 	copy_in(b, &burst, next);
 	now = pg_tsc(), cycles[STAGE_COPY] += now - then, then = now;
-	begin(gate, &burst, &lanes, BURST_MAX);
-	sort_burst(gate, &burst, &lanes, BURST_MAX, false);
+	begin(ingress, &burst, &lanes, BURST_MAX);
+	sort_burst(ingress, &burst, &lanes, BURST_MAX, false);
 	now = pg_tsc(), cycles[STAGE_SORT] += now - then, then = now;
-	left = look_up_fast(gate, &lanes.sealed.fast, burst.frame, now);
+	left = look_up_fast(ingress, &lanes.sealed.fast, burst.frame, now);
 	now = pg_tsc(), cycles[STAGE_LOOK_UP] += now - then, then = now;
-	serve_fast(gate, &lanes.sealed.fast, burst.frame, left, now);
+	serve_fast(ingress, &lanes.sealed.fast, burst.frame, left, now);
 	now = pg_tsc(), cycles[STAGE_SERVE] += now - then, then = now;
-	conclude_all_fast(gate, &burst, &lanes.sealed.fast);
+	conclude_all_fast(ingress, &burst, &lanes.sealed.fast);
 	now = pg_tsc(), cycles[STAGE_CONCLUDE] += now - then;
 }
 
@@ -185,7 +185,7 @@ static void timed_datagrams(struct bench *b, uint32_t next, uint64_t *cycles)
 
 	const uint64_t then = pg_tsc();
 
-	hot_path_bench.run_datagrams(&b->rig->gate, &datagrams, BURST_MAX, then);
+	hot_path_bench.run_datagrams(&b->rig->ingress, &datagrams, BURST_MAX, then);
 	cycles[STAGE_DATAGRAMS] += pg_tsc() - then;
 }
 
@@ -245,8 +245,8 @@ static struct bench *open_bench(uint32_t sessions)
 	b->house = house_open(sessions, STORE_FRAMES);
 	set_limits(&b->house->rules);
 	b->rig->policy.sessions = b->house->rules;
-	b->rig->gate.shard = b->house->shard[0];
-	b->rig->gate.profile[0] = PG_PROFILE_SESSION;
+	b->rig->ingress.shard = b->house->shard[0];
+	b->rig->ingress.profile[0] = PG_PROFILE_SESSION;
 	identity_expect_sealed(&b->rig->identity);
 	session_side_use(b->house->shard[0], &b->rig->policy.sessions);
 	make_players(b, sessions);

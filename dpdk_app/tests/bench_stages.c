@@ -26,7 +26,7 @@
 #define SOURCE_BURST 64
 
 /// Of `pollgate bench` captures; rig_open has the rest: 10.0.0.1, UDP port 8080.
-static const uint8_t gate_mac[MAC_LEN] = {2, 0, 0, 0, 0, 2};
+static const uint8_t ingress_mac[MAC_LEN] = {2, 0, 0, 0, 0, 2};
 
 enum stage { STAGE_COPY, STAGE_SORT, STAGE_PROBE, STAGE_ANSWER, STAGE_DATAGRAMS, STAGES };
 static const char *const stage_names[STAGES] = {
@@ -84,8 +84,8 @@ static unsigned copy_in(struct buffers *buffers, const struct capture *capture, 
 }
 
 /// The same order as run() in burst.c, with the clock read in between.
-static unsigned timed_burst(struct gate *gate, struct buffers *buffers, const struct capture *capture, unsigned next,
-			    uint64_t *cycles)
+static unsigned timed_burst(struct ingress *ingress, struct buffers *buffers, const struct capture *capture,
+			    unsigned next, uint64_t *cycles)
 {
 	struct burst burst;
 	struct lanes lanes;
@@ -93,18 +93,18 @@ static unsigned timed_burst(struct gate *gate, struct buffers *buffers, const st
 
 	next = copy_in(buffers, capture, &burst, next);
 	now = pg_tsc(), cycles[STAGE_COPY] += now - then, then = now;
-	begin(gate, &burst, &lanes, BURST_MAX);
-	sort_burst(gate, &burst, &lanes, BURST_MAX, false);
+	begin(ingress, &burst, &lanes, BURST_MAX);
+	sort_burst(ingress, &burst, &lanes, BURST_MAX, false);
 	now = pg_tsc(), cycles[STAGE_SORT] += now - then, then = now;
-	probe_burst(gate, &lanes.plain, now);
+	probe_burst(ingress, &lanes.plain, now);
 	now = pg_tsc(), cycles[STAGE_PROBE] += now - then, then = now;
-	answer_all_plain(gate, &burst, &lanes.plain, now, TX_CHECKSUM_NONE);
+	answer_all_plain(ingress, &burst, &lanes.plain, now, TX_CHECKSUM_NONE);
 	now = pg_tsc(), cycles[STAGE_ANSWER] += now - then;
 	return next;
 }
 
 /// The same frames as a socket would give them: the copy is the kernel's.
-static unsigned timed_datagrams(struct gate *gate, struct buffers *buffers, const struct capture *capture,
+static unsigned timed_datagrams(struct ingress *ingress, struct buffers *buffers, const struct capture *capture,
 				unsigned next, uint64_t *cycles)
 {
 	struct burst burst;
@@ -121,7 +121,7 @@ static unsigned timed_datagrams(struct gate *gate, struct buffers *buffers, cons
 
 	const uint64_t then = pg_tsc();
 
-	hot_path_bench.run_datagrams(gate, &datagrams, BURST_MAX, then);
+	hot_path_bench.run_datagrams(ingress, &datagrams, BURST_MAX, then);
 	cycles[STAGE_DATAGRAMS] += pg_tsc() - then;
 	return next;
 }
@@ -146,7 +146,7 @@ int main(int argc, char **argv)
 	if (argc < 2 || rounds == 0)
 		fail("usage: bench_stages CAPTURE.pcap [ROUNDS [SOURCE_PPS]]");
 	read_capture(capture, argv[1]);
-	identity_set_mac(&rig->identity, gate_mac);
+	identity_set_mac(&rig->identity, ingress_mac);
 	if (source_pps != 0)
 		rig_limit_sources(rig, 0, rate_make(source_pps, SOURCE_BURST, pg_tsc_hz()));
 	for (unsigned s = 0; s < STAGES; s++)
@@ -155,9 +155,9 @@ int main(int argc, char **argv)
 		uint64_t cycles[STAGES] = {0};
 
 		for (unsigned i = 0; i < BURSTS_PER_ROUND; i++)
-			next = timed_burst(&rig->gate, buffers, capture, next, cycles);
+			next = timed_burst(&rig->ingress, buffers, capture, next, cycles);
 		for (unsigned i = 0; i < BURSTS_PER_ROUND; i++)
-			next = timed_datagrams(&rig->gate, buffers, capture, next, cycles);
+			next = timed_datagrams(&rig->ingress, buffers, capture, next, cycles);
 		for (unsigned s = 0; s < STAGES; s++)
 			samples[s][round] = (double)cycles[s] / (BURSTS_PER_ROUND * BURST_MAX);
 	}

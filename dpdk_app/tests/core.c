@@ -28,7 +28,7 @@ struct pg_core {
 	struct host_buckets host;
 	struct duties duties;
 	struct pg_worker_stats stats;
-	struct gate gate;
+	struct ingress ingress;
 	struct session_store store;
 	struct session_shard shard;
 	const struct hot_path *hot_path;
@@ -87,16 +87,16 @@ static bool open_shard(struct pg_core *core, const struct pg_plan *plan)
 		return false;
 	store_attach_local(&core->store, core->private, reach);
 	setup.message_memory = core->messages;
-	core->gate.shard = &core->shard;
+	core->ingress.shard = &core->shard;
 	if (session_shard_init(&core->shard, &setup, &error) != PG_OK)
 		return false;
 	(void)session_side_begin(&core->shard, pg_tsc()); // nobody was here before
 	return true;
 }
 
-static void make_gate(struct pg_core *core, const struct pg_plan *plan)
+static void make_ingress(struct pg_core *core, const struct pg_plan *plan)
 {
-	core->gate = (struct gate){
+	core->ingress = (struct ingress){
 		.identity = &core->identity,
 		.listeners = &core->listeners,
 		.policy = &core->policy,
@@ -110,7 +110,7 @@ static void make_gate(struct pg_core *core, const struct pg_plan *plan)
 	identity_init(&core->identity, plan->port[0].address, plan->port[0].address_count, plan->listener_port[0]);
 	identity_set_mac(&core->identity, plan->port[0].mac);
 	identity_expect(&core->identity, plan);
-	gate_speak(&core->gate, plan);
+	ingress_speak(&core->ingress, plan);
 	listeners_init(&core->listeners, plan->listener_port, plan->listener_count);
 	policy_init(&core->policy, &plan->policy, 1, pg_tsc_hz());
 	duties_init(&core->duties, pg_tsc_hz(), fixed_secret.addend);
@@ -136,7 +136,7 @@ struct pg_core *pg_core_open(const struct pg_plan *plan, void *state)
 		free(core);
 		return NULL;
 	}
-	make_gate(core, plan);
+	make_ingress(core, plan);
 	if (!open_parts(core, plan)) {
 		pg_core_close(core);
 		return NULL;
@@ -155,7 +155,7 @@ void pg_core_close(struct pg_core *core)
 {
 	if (!core)
 		return;
-	if (core->gate.shard)
+	if (core->ingress.shard)
 		session_shard_free(&core->shard);
 	free(core->messages);
 	free(core->private);
@@ -177,7 +177,7 @@ void pg_core_burst(struct pg_core *core, uint64_t now, uint8_t *const frame[], u
 		burst.length[i] = length[i];
 		memcpy(core->frame[i], frame[i], length[i] < ETHERNET_MAX ? length[i] : ETHERNET_MAX);
 	}
-	core->hot_path->run[0][0](&core->gate, &burst, n, now);
+	core->hot_path->run[0][0](&core->ingress, &burst, n, now);
 	for (uint32_t i = 0; i < n; i++) {
 		drop[i] = burst.drop[i] == PACKET_ABSORBED ? PG_DROP_NONE : burst.drop[i];
 		length[i] = burst.drop[i] == PG_DROP_NONE ? burst.length[i] : 0;
@@ -226,7 +226,7 @@ void pg_core_datagrams(struct pg_core *core, uint64_t now, struct pg_datagram *d
 		memcpy(core->payload[i], datagram[i].payload,
 		       datagram[i].length < PG_DATAGRAM_MAX ? datagram[i].length : PG_DATAGRAM_MAX);
 	}
-	core->hot_path->run_datagrams(&core->gate, &burst, n, now);
+	core->hot_path->run_datagrams(&core->ingress, &burst, n, now);
 	for (uint32_t i = 0; i < n; i++) {
 		datagram[i].drop = burst.drop[i] == PACKET_ABSORBED ? PG_DROP_NONE : burst.drop[i];
 		datagram[i].length = burst.drop[i] == PG_DROP_NONE ? burst.length[i] : 0;
@@ -261,7 +261,7 @@ int pg_core_send(struct pg_core *core, uint64_t now, const struct pg_letter *let
 	struct outgoing message;
 	int rc;
 
-	if (!core->gate.shard)
+	if (!core->ingress.shard)
 		return error_set(error, PG_ERROR_USAGE, "no listener speaks the session profile");
 	rc = letter_open(&core->store, letter, &message, error);
 	if (rc == PG_OK)
@@ -279,7 +279,7 @@ uint32_t pg_core_expire(struct pg_core *core, uint64_t now)
 	const uint32_t freed = plain_expire(&core->sessions, now, core->policy.idle_timeout, core->sessions.capacity);
 
 	counter_add(&core->stats.sessions_expired, freed);
-	if (!core->gate.shard)
+	if (!core->ingress.shard)
 		return freed;
 	return freed + connection_sweep(&core->shard, now, core->store.capacity);
 }

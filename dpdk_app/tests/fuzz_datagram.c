@@ -90,9 +90,9 @@ static void run_burst(struct trio *t)
 		struct rig *rig = t->rig[way];
 
 		if (way == FRAMES)
-			rig->path->run[0][0](&rig->gate, &t->frames, t->n, rig->now);
+			rig->path->run[0][0](&rig->ingress, &t->frames, t->n, rig->now);
 		else
-			rig->path->run_datagrams(&rig->gate, &t->burst[way], t->n, rig->now);
+			rig->path->run_datagrams(&rig->ingress, &t->burst[way], t->n, rig->now);
 		require(rig_conserved(rig));
 		require(rig->stats.sessions_active <= CAPACITY);
 	}

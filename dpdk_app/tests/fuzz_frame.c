@@ -115,7 +115,7 @@ static void run_burst(struct pair *p)
 	for (unsigned k = 0; k < 2; k++) {
 		struct rig *rig = p->rig[k];
 
-		rig->path->run[0][0](&rig->gate, &p->burst[k], p->n, rig->now);
+		rig->path->run[0][0](&rig->ingress, &p->burst[k], p->n, rig->now);
 		require(rig_conserved(rig));
 		require(rig->stats.sessions_active <= CAPACITY);
 	}
@@ -176,8 +176,8 @@ static void prepare(struct pair *p)
 	}
 	for (unsigned k = 0; k < 2; k++) {
 		p->rig[k] = rig_open(k == 0 ? "v2" : "auto", CAPACITY);
-		p->rig[k]->gate.shard = p->house->shard[k];
-		p->rig[k]->gate.profile[1] = PG_PROFILE_SESSION;
+		p->rig[k]->ingress.shard = p->house->shard[k];
+		p->rig[k]->ingress.profile[1] = PG_PROFILE_SESSION;
 		session_side_use(p->house->shard[k], &p->rig[k]->policy.sessions);
 	}
 	fast_frame_close(&p->rig[0]->identity.fast);

@@ -32,7 +32,7 @@ enum record_flag { SEAL = 4, GREET = 8, END_BURST = 16, LATER = 32, EGRESS = 64,
 struct world {
 	struct house *house;
 	struct rig *rig;
-	struct gate gate;
+	struct ingress ingress;
 	struct datagram_burst burst;
 	uint8_t bytes[BURST_MAX][DATAGRAM_ROOM];
 };
@@ -67,11 +67,11 @@ static void open_world(struct world *w, const char *isa)
 		w->rig->policy.sessions.session[listener] = rate_make(400, 100, pg_tsc_hz());
 		rig_limit_sources(w->rig, listener, rate_make(50, 20, pg_tsc_hz()));
 	}
-	w->gate = w->rig->gate;
-	w->gate.profile[0] = w->gate.profile[1] = PG_PROFILE_SESSION;
-	w->gate.shard = w->house->shard[0];
-	w->gate.stats = &w->house->stats[0];
-	w->gate.arrivals = &w->house->stats[0].received;
+	w->ingress = w->rig->ingress;
+	w->ingress.profile[0] = w->ingress.profile[1] = PG_PROFILE_SESSION;
+	w->ingress.shard = w->house->shard[0];
+	w->ingress.stats = &w->house->stats[0];
+	w->ingress.arrivals = &w->house->stats[0].received;
 	identity_expect_sealed(&w->rig->identity);
 	session_side_use(w->house->shard[0], &w->rig->policy.sessions);
 }
@@ -231,7 +231,7 @@ static void run_in_frames(struct world *w, unsigned n)
 		burst.frame[i] = room[i];
 		burst.length[i] = f.len;
 	}
-	w->rig->path->run[0][0](&w->gate, &burst, n, w->house->now);
+	w->rig->path->run[0][0](&w->ingress, &burst, n, w->house->now);
 	for (unsigned i = 0; i < n; i++) {
 		w->burst.drop[i] = burst.drop[i];
 		if (burst.drop[i] != PG_DROP_NONE)
@@ -249,7 +249,7 @@ static void run_level(struct table *t, unsigned level)
 	if (FRAMES && level == LEVELS - 1)
 		run_in_frames(w, t->n);
 	else
-		w->rig->path->run_datagrams(&w->gate, &w->burst, t->n, w->house->now);
+		w->rig->path->run_datagrams(&w->ingress, &w->burst, t->n, w->house->now);
 	check_books(w);
 }
 

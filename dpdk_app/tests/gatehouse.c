@@ -31,18 +31,18 @@ int gatehouse_open(void **state)
 	g->rig->policy.sessions = g->house->rules;
 	for (unsigned i = 0; i < HOUSE_SHARDS; i++) {
 		g->rig->registry.ports[i] = 1;
-		g->gate[i] = g->rig->gate;
-		g->gate[i].worker = i;
-		g->gate[i].port_bit = 1;
-		g->gate[i].port = 5;
-		g->gate[i].profile[listener_of(g)] = PG_PROFILE_SESSION;
-		g->gate[i].shard = g->house->shard[i];
-		g->gate[i].stats = &g->house->stats[i];
-		g->gate[i].arrivals = &g->house->stats[i].received;
+		g->ingress[i] = g->rig->ingress;
+		g->ingress[i].worker = i;
+		g->ingress[i].port_bit = 1;
+		g->ingress[i].port = 5;
+		g->ingress[i].profile[listener_of(g)] = PG_PROFILE_SESSION;
+		g->ingress[i].shard = g->house->shard[i];
+		g->ingress[i].stats = &g->house->stats[i];
+		g->ingress[i].arrivals = &g->house->stats[i].received;
 		session_side_use(g->house->shard[i], &g->rig->policy.sessions);
 	}
-	g->rig->gate = g->gate[0];
-	if (g->gate[0].profile[0] == PG_PROFILE_SESSION)
+	g->rig->ingress = g->ingress[0];
+	if (g->ingress[0].profile[0] == PG_PROFILE_SESSION)
 		identity_expect_sealed(&g->rig->identity);
 	*state = g;
 	return 0;
@@ -140,8 +140,8 @@ static void check_frame(const struct flow *flow, const uint8_t *frame, uint16_t 
 	assert_true(checksums_right(completed, length));
 }
 
-static void deliver_frames(struct gatehouse *g, struct gate *gate, const struct peer *peer, uint8_t (*payload)[1500],
-			   const uint16_t *length, struct reply *reply, unsigned n)
+static void deliver_frames(struct gatehouse *g, struct ingress *ingress, const struct peer *peer,
+			   uint8_t (*payload)[1500], const uint16_t *length, struct reply *reply, unsigned n)
 {
 	struct flow flow[BURST_MAX];
 	struct frame f[BURST_MAX];
@@ -155,7 +155,7 @@ static void deliver_frames(struct gatehouse *g, struct gate *gate, const struct 
 		burst.length[i] = f[i].len;
 		burst.rx[i] = RX_L4_CHECKSUM_GOOD | (g->way == WAY_OFFLOAD ? RX_IP_CHECKSUM_GOOD : 0);
 	}
-	g->rig->path->run[g->rig->rx_offload][g->rig->tx_offload](gate, &burst, n, g->house->now);
+	g->rig->path->run[g->rig->rx_offload][g->rig->tx_offload](ingress, &burst, n, g->house->now);
 	for (unsigned i = 0; i < n; i++) {
 		const uint16_t headers = f[i].payload;
 
@@ -170,8 +170,8 @@ static void deliver_frames(struct gatehouse *g, struct gate *gate, const struct 
 	}
 }
 
-static void deliver_datagrams(struct gatehouse *g, struct gate *gate, const struct peer *peer, uint8_t (*payload)[1500],
-			      const uint16_t *length, struct reply *reply, unsigned n)
+static void deliver_datagrams(struct gatehouse *g, struct ingress *ingress, const struct peer *peer,
+			      uint8_t (*payload)[1500], const uint16_t *length, struct reply *reply, unsigned n)
 {
 	struct datagram_burst burst;
 
@@ -183,7 +183,7 @@ static void deliver_datagrams(struct gatehouse *g, struct gate *gate, const stru
 		burst.socket_index[i] = g->from_a_neighbour ? 8 : 9;
 		memcpy(reply[i].bytes, payload[i], length[i]);
 	}
-	g->rig->path->run_datagrams(gate, &burst, n, g->house->now);
+	g->rig->path->run_datagrams(ingress, &burst, n, g->house->now);
 	for (unsigned i = 0; i < n; i++) {
 		reply[i].result = burst.drop[i];
 		reply[i].owner = burst.owner[i];
@@ -196,9 +196,9 @@ void deliver(struct gatehouse *g, unsigned shard, const struct peer *peer, uint8
 {
 	memset(reply, 0, n * sizeof(*reply));
 	if (g->way == WAY_KERNEL)
-		deliver_datagrams(g, &g->gate[shard], peer, payload, length, reply, n);
+		deliver_datagrams(g, &g->ingress[shard], peer, payload, length, reply, n);
 	else
-		deliver_frames(g, &g->gate[shard], peer, payload, length, reply, n);
+		deliver_frames(g, &g->ingress[shard], peer, payload, length, reply, n);
 }
 
 struct reply send_from(struct gatehouse *g, unsigned shard, const struct peer *peer, const uint8_t *payload,

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// gatehouse.h: a house behind a rig's gate: datagrams of players, and what leaves, by every way through the whole pipeline.
+// gatehouse.h: a house behind a rig's ingress: datagrams of players, and what leaves, by every way through the whole
+// pipeline.
 //
 // The players know the protocol and their keys (house.h); frames are built and judged by frames.h.
 
@@ -28,8 +29,8 @@ struct gatehouse {
 	enum way way;
 	struct house *house;
 	struct rig *rig;
-	struct gate gate[HOUSE_SHARDS]; // the same port, for each worker
-	bool from_a_neighbour;          // with another MAC address, or to another socket, whatever the player's address
+	struct ingress ingress[HOUSE_SHARDS]; // the same port, for each worker
+	bool from_a_neighbour; // with another MAC address, or to another socket, whatever the player's address
 };
 
 /// Set up and torn down by cmocka; `*state` is a way before and the gatehouse then.

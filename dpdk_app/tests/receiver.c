@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct talk_end gate, player;
+struct talk_end ingress, player;
 struct delivered_messages got;
 struct datagram_in_hand datagram;
 const uint8_t zeros[SESSION_MESSAGE_MAX];
@@ -21,9 +21,9 @@ static void note(UNUSED void *context, UNUSED struct talk_end *end, const struct
 
 int open_ends(UNUSED void **state)
 {
-	talk_open(&gate, true, 1 << 20, 1400);
+	talk_open(&ingress, true, 1 << 20, 1400);
 	talk_open(&player, false, 1 << 20, 1400);
-	gate.deliver = player.deliver = note;
+	ingress.deliver = player.deliver = note;
 	memset(&got, 0, sizeof(got));
 	return 0;
 }
@@ -37,7 +37,7 @@ static void close_end(struct talk_end *end)
 
 int close_ends(UNUSED void **state)
 {
-	close_end(&gate);
+	close_end(&ingress);
 	close_end(&player);
 	return 0;
 }
@@ -49,7 +49,7 @@ void put(struct talk_raw raw)
 
 struct talk_end *receiver(uint8_t type)
 {
-	return type < SESSION_EVENT ? &gate : &player;
+	return type < SESSION_EVENT ? &ingress : &player;
 }
 
 enum pg_drop take(struct talk_end *end)
@@ -109,5 +109,5 @@ void put_piece(uint8_t channel, uint16_t id, uint16_t index, uint16_t count, uin
 enum pg_drop take_piece(uint8_t channel, uint16_t id, uint16_t index, uint16_t count, uint32_t length)
 {
 	put_piece(channel, id, index, count, length);
-	return take(&gate);
+	return take(&ingress);
 }

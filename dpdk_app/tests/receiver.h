@@ -10,7 +10,7 @@
 #define T 1000000U // a moment
 #define DELIVERED_MAX 400
 
-extern struct talk_end gate, player;
+extern struct talk_end ingress, player;
 
 /// What either has delivered: the type, the last byte and the length of each message.
 struct delivered_messages {

@@ -96,7 +96,7 @@ struct rig *rig_open(const char *isa, uint32_t capacity)
 		.tables = 1,
 		.active = {&rig->stats.sessions_active},
 	};
-	rig->gate = (struct gate){
+	rig->ingress = (struct ingress){
 		.identity = &rig->identity,
 		.listeners = &rig->listeners,
 		.policy = &rig->policy,
@@ -122,8 +122,8 @@ void rig_close(struct rig *rig)
 void rig_offload(struct rig *rig, unsigned combination)
 {
 	rig->rx_offload = combination & 1;
-	rig->gate.completes = (uint8_t)(combination >> 1);
-	rig->tx_offload = rig->gate.completes != TX_CHECKSUM_NONE;
+	rig->ingress.completes = (uint8_t)(combination >> 1);
+	rig->tx_offload = rig->ingress.completes != TX_CHECKSUM_NONE;
 }
 
 void rig_limit_sources(struct rig *rig, unsigned listener, struct rate rate)
@@ -147,7 +147,7 @@ bool rig_conserved(const struct rig *rig)
 uint8_t *rig_buffer(const struct rig *rig, const struct frame *f)
 {
 	const size_t least = (size_t)f->len + HOST_ANSWER_ROOM;
-	const size_t size = rig->gate.shard && least < ETHERNET_MAX ? ETHERNET_MAX : least;
+	const size_t size = rig->ingress.shard && least < ETHERNET_MAX ? ETHERNET_MAX : least;
 	uint8_t *buffer = malloc(size);
 
 	if (!buffer)
@@ -167,7 +167,7 @@ struct outcome rig_send_with_flags(struct rig *rig, const struct frame *f, unsig
 	burst.frame[0] = buffer;
 	burst.length[0] = f->len;
 	burst.rx[0] = (uint8_t)rx;
-	rig->path->run[rig->rx_offload][rig->tx_offload](&rig->gate, &burst, 1, rig->now);
+	rig->path->run[rig->rx_offload][rig->tx_offload](&rig->ingress, &burst, 1, rig->now);
 	outcome.drop = burst.drop[0];
 	if (outcome.drop == PG_DROP_NONE) {
 		outcome.len = burst.length[0];

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// rig.h: a gate with everything that it needs around it, and no device: one port, two listeners, one table.
+// rig.h: an ingress with everything that it needs around it, and no device: one port, two listeners, one table.
 
 #ifndef POLLGATE_TESTS_RIG_H
 #define POLLGATE_TESTS_RIG_H
@@ -22,7 +22,7 @@
 	}
 
 struct rig {
-	struct gate gate;
+	struct ingress ingress;
 	struct identity identity;
 	struct listeners listeners;
 	struct policy policy;
@@ -52,7 +52,7 @@ struct outcome {
 void rig_identity(struct identity *identity);
 void rig_identity_of_many(struct identity *identity);
 
-/// A gate at time 1 s; host answers and sources unlimited. Ends the process when the CPU lacks `isa`.
+/// An ingress at time 1 s; host answers and sources unlimited. Ends the process when the CPU lacks `isa`.
 struct rig *rig_open(const char *isa, uint32_t capacity);
 void rig_close(struct rig *rig);
 

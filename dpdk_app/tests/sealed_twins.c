@@ -67,12 +67,12 @@ static void twin_open(struct twin *twin, struct house *house, const struct begin
 	rig->registry.active[1] = &house->stats[1].sessions_active;
 	rig->registry.ports[0] = rig->registry.ports[1] = 1;
 	rig->policy.sessions = house->rules;
-	*twin = (struct twin){.house = house, .rig = rig, .gate = rig->gate};
-	twin->gate.port_bit = 1;
-	twin->gate.port = 5;
-	twin->gate.shard = house->shard[0];
-	twin->gate.stats = &house->stats[0];
-	twin->gate.arrivals = &house->stats[0].received;
+	*twin = (struct twin){.house = house, .rig = rig, .ingress = rig->ingress};
+	twin->ingress.port_bit = 1;
+	twin->ingress.port = 5;
+	twin->ingress.shard = house->shard[0];
+	twin->ingress.stats = &house->stats[0];
+	twin->ingress.arrivals = &house->stats[0].received;
 	told_open(&twin->told, &house->store);
 	twin->listener = (struct acknowledged_listener){told_write_down, &twin->told};
 	house->shard[0]->ctx.listener = &twin->listener;
@@ -86,7 +86,7 @@ void twins_speak(struct twins *t, uint32_t sealed)
 
 		rig_identity(&twin->rig->identity);
 		for (unsigned i = 0; i < PG_LISTENERS_MAX; i++)
-			twin->gate.profile[i] = sealed >> i & 1 ? PG_PROFILE_SESSION : PG_PROFILE_PLAIN;
+			twin->ingress.profile[i] = sealed >> i & 1 ? PG_PROFILE_SESSION : PG_PROFILE_PLAIN;
 		if (sealed & 1)
 			identity_expect_sealed(&twin->rig->identity);
 	}
@@ -170,7 +170,8 @@ static void give(struct twin *twin, const struct twins *t, struct burst *burst, 
 		burst->length[i] = t->frame[i].len;
 		burst->rx[i] = t->rx[i];
 	}
-	twin->rig->path->run[twin->rig->rx_offload][twin->rig->tx_offload](&twin->gate, burst, t->n, twin->house->now);
+	twin->rig->path->run[twin->rig->rx_offload][twin->rig->tx_offload](&twin->ingress, burst, t->n,
+									   twin->house->now);
 }
 
 /// All that players, the operator and another worker can ever see of a delivery.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// sealed_twins.h: the same gate and house twice. One has the fast lane of DATA, the other takes every frame the general
-// path.
+// sealed_twins.h: the same ingress and house twice. One has the fast lane of DATA, the other takes every frame the
+// general path.
 //
 // Whatever comes to both must come of it in both. Both begin with the same players, cookies, random numbers and time.
 
@@ -33,7 +33,7 @@ enum which { WITH, WITHOUT, TWINS };
 struct twin {
 	struct house *house;
 	struct rig *rig;
-	struct gate gate;
+	struct ingress ingress;
 	struct told_book told;
 	struct acknowledged_listener listener;
 };
@@ -64,7 +64,7 @@ struct twins {
 /// Call `check` on every level that this CPU has with every combination of offloads, each time with twins as at first.
 void on_every_level(void (*check)(struct twins *t));
 
-/// Which listeners speak the session profile, as in struct gate. At first it is the first one alone.
+/// Which listeners speak the session profile, as in struct ingress. At first it is the first one alone.
 void twins_speak(struct twins *t, uint32_t sealed);
 
 /// Is it a frame for the lane, as the pipeline asks without offload?

@@ -5,21 +5,21 @@
 
 #include <string.h>
 
-struct talk_end gate;
+struct talk_end ingress;
 struct talk_packet packet;
 const uint8_t zeros[SESSION_MESSAGE_MAX];
 
-int open_gate(UNUSED void **state)
+int open_ingress(UNUSED void **state)
 {
-	talk_open(&gate, true, 1 << 20, 1400);
+	talk_open(&ingress, true, 1 << 20, 1400);
 	return 0;
 }
 
-int close_gate(UNUSED void **state)
+int close_ingress(UNUSED void **state)
 {
-	delivery_end(&gate.ctx, &gate.c, PG_LOSS_CLOSED);
-	assert_int_equal(message_pool_free_bytes(gate.ctx.pool), 1 << 20);
-	talk_close(&gate);
+	delivery_end(&ingress.ctx, &ingress.c, PG_LOSS_CLOSED);
+	assert_int_equal(message_pool_free_bytes(ingress.ctx.pool), 1 << 20);
+	talk_close(&ingress);
 	return 0;
 }
 
@@ -28,14 +28,14 @@ enum pg_loss inventory(enum priority priority, uint8_t first, uint32_t length, u
 	uint8_t body[2000] = {first};
 
 	return talk_say(
-		&gate,
+		&ingress,
 		(struct talk_say){.type = SESSION_INVENTORY, .priority = priority, .body = body, .length = length},
 		now);
 }
 
 enum pg_loss reliable(uint8_t channel, uint32_t length, uint64_t now)
 {
-	return talk_say(&gate,
+	return talk_say(&ingress,
 			(struct talk_say){.type = SESSION_INVENTORY,
 					  .reliable = true,
 					  .channel = channel,
@@ -73,10 +73,10 @@ uint8_t first_byte(uint32_t n)
 
 void fill(uint64_t now)
 {
-	talk_fill(&gate, &packet, now);
+	talk_fill(&ingress, &packet, now);
 }
 
 void acknowledge(uint64_t newest, uint32_t bits, uint64_t now)
 {
-	delivery_acknowledged(&gate.ctx, &gate.c, gate.counter, (uint32_t)newest, bits, now);
+	delivery_acknowledged(&ingress.ctx, &ingress.c, ingress.counter, (uint32_t)newest, bits, now);
 }

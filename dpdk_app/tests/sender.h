@@ -9,15 +9,15 @@
 
 #define T 1000000U // a moment
 
-extern struct talk_end gate;
+extern struct talk_end ingress;
 extern struct talk_packet packet; // the last one
 extern const uint8_t zeros[SESSION_MESSAGE_MAX];
 
 /// All memory has come back when it closes.
-int open_gate(void **state);
-int close_gate(void **state);
+int open_ingress(void **state);
+int close_ingress(void **state);
 
-#define gate_test(name) cmocka_unit_test_setup_teardown(name, open_gate, close_gate)
+#define ingress_test(name) cmocka_unit_test_setup_teardown(name, open_ingress, close_ingress)
 
 /// Say something unreliable, of this first byte and zeros.
 enum pg_loss inventory(enum priority priority, uint8_t first, uint32_t length, uint64_t now);

@@ -103,7 +103,7 @@ static void no_counter_before_the_first_is_told(void **state UNUSED)
 // ---------------------------------------------------------------- in a delivery
 
 struct conversing {
-	struct talk_end gate, client;
+	struct talk_end ingress, client;
 	struct told_book book;
 	struct acknowledged_listener listener[2];
 };
@@ -117,23 +117,23 @@ static void count(void *context, uint32_t who, struct arrived arrived, uint64_t 
 static void converse_open(struct conversing *t, uint64_t *counted, uint64_t base)
 {
 	memset(t, 0, sizeof(*t));
-	talk_open(&t->gate, true, 1 << 20, TALK_DATAGRAM);
+	talk_open(&t->ingress, true, 1 << 20, TALK_DATAGRAM);
 	talk_open(&t->client, false, 1 << 20, TALK_DATAGRAM);
 	told_open(&t->book, NULL);
 	told_from(&t->book, 3, base);
 	t->listener[0] = (struct acknowledged_listener){told_write_down, &t->book};
 	t->listener[1] = (struct acknowledged_listener){count, counted};
-	t->gate.ctx.listener = t->listener;
-	t->gate.ctx.listeners = 2;
-	delivery_begin(&t->gate.c, 3, t->gate.room);
-	t->gate.c.acknowledged = (struct acknowledged){base, UINT64_MAX};
-	t->gate.counter = t->client.replay.newest = t->client.taken = base;
+	t->ingress.ctx.listener = t->listener;
+	t->ingress.ctx.listeners = 2;
+	delivery_begin(&t->ingress.c, 3, t->ingress.room);
+	t->ingress.c.acknowledged = (struct acknowledged){base, UINT64_MAX};
+	t->ingress.counter = t->client.replay.newest = t->client.taken = base;
 }
 
 static void converse_close(struct conversing *t)
 {
 	told_close(&t->book);
-	talk_close(&t->gate);
+	talk_close(&t->ingress);
 	talk_close(&t->client);
 }
 
@@ -155,16 +155,16 @@ static void converse(uint64_t base, bool reliable, uint64_t seed)
 		struct talk_packet *one = &late[random_below(&seed, LATE)];
 
 		if (reliable && round % 5 == 0)
-			talk_say(&t.gate, (struct talk_say){.reliable = true, .body = "x", .length = 1}, now);
-		talk_fill(&t.gate, &packet, now);
+			talk_say(&t.ingress, (struct talk_say){.reliable = true, .body = "x", .length = 1}, now);
+		talk_fill(&t.ingress, &packet, now);
 		if (random_below(&seed, 3) != 0)
 			had[packet.counter - base] = talk_take(&t.client, &packet, now);
-		if (one->counter != 0 && random_below(&seed, 3) != 0 && talk_take(&t.gate, one, now) &&
+		if (one->counter != 0 && random_below(&seed, 3) != 0 && talk_take(&t.ingress, one, now) &&
 		    one->ack > base) {
 			for (unsigned n = 0; n <= 32 && n < one->ack - base; n++)
 				named[one->ack - base - n] |= n == 0 || one->ack_bits >> (n - 1) & 1;
 			if (random_below(&seed, 2))
-				talk_take(&t.gate, one, now);
+				talk_take(&t.ingress, one, now);
 		}
 		talk_fill(&t.client, one, now);
 	}

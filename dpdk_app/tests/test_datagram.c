@@ -68,7 +68,7 @@ static void batch_run(struct batch *b, struct rig *rig)
 {
 	unsigned dropped = 0;
 
-	rig->path->run_datagrams(&rig->gate, &b->burst, b->n, rig->now);
+	rig->path->run_datagrams(&rig->ingress, &b->burst, b->n, rig->now);
 	for (unsigned i = 0; i < b->n; i++) {
 		assert_true(b->burst.drop[i] < PG_DROPS);
 		dropped += b->burst.drop[i] != PG_DROP_NONE;
@@ -367,7 +367,7 @@ static void a_datagram_is_settled_where_its_socket_is(void **state UNUSED)
 	mine->registry.active[1] = &other->stats.sessions_active;
 	mine->registry.table[1] = &other->sessions;
 	mine->registry.ports[0] = mine->registry.ports[1] = 1;
-	mine->gate.port_bit = 1;
+	mine->ingress.port_bit = 1;
 	assert_int_equal(send_game(mine, 1, 4, 10), PG_DROP_NONE); // a frame would go to the other worker
 	assert_int_equal(mine->stats.sessions_active, 1);
 	rig_close(other);
@@ -454,7 +454,7 @@ static void compare_with_frames(const char *level)
 	rig_limit_sources(datagrams, 1, rate_make(1000, 2, RIG_HZ));
 	for (unsigned round = 0; round < 200; round++) {
 		both_fill(both, &seed);
-		frames->path->run[0][0](&frames->gate, &both->frames, both->datagrams->n, frames->now);
+		frames->path->run[0][0](&frames->ingress, &both->frames, both->datagrams->n, frames->now);
 		batch_run(both->datagrams, datagrams);
 		both_agree(both);
 		batch_close(both->datagrams);

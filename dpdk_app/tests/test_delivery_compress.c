@@ -9,7 +9,7 @@
 
 #define T 1000000U // a moment
 
-static struct talk_end gate, player;
+static struct talk_end ingress, player;
 static struct {
 	uint32_t n, length;
 	uint8_t type;
@@ -26,9 +26,9 @@ static void note(UNUSED void *context, UNUSED struct talk_end *end, const struct
 
 static int open_ends(UNUSED void **state)
 {
-	struct talk_end *ends[] = {&gate, &player};
+	struct talk_end *ends[] = {&ingress, &player};
 
-	talk_open(&gate, true, 1 << 20, 1400);
+	talk_open(&ingress, true, 1 << 20, 1400);
 	talk_open(&player, false, 1 << 20, 1400);
 	for (unsigned i = 0; i < COUNT(ends); i++) {
 		ends[i]->deliver = note;
@@ -42,7 +42,7 @@ static int open_ends(UNUSED void **state)
 
 static int close_ends(UNUSED void **state)
 {
-	struct talk_end *ends[] = {&gate, &player};
+	struct talk_end *ends[] = {&ingress, &player};
 
 	for (unsigned i = 0; i < COUNT(ends); i++) {
 		delivery_end(&ends[i]->ctx, &ends[i]->c, PG_LOSS_CLOSED);
@@ -67,7 +67,7 @@ static uint32_t chat(uint32_t letters, bool noise)
 	return 8 + letters;
 }
 
-/// What a message of the player's looks like in the packet that carries it to the gate, which takes it.
+/// What a message of the player's looks like in the packet that carries it to the ingress, which takes it.
 static struct session_message carried(uint8_t type, uint32_t length)
 {
 	struct talk_packet packet;
@@ -78,7 +78,7 @@ static struct session_message carried(uint8_t type, uint32_t length)
 			 PG_LOSS_NONE);
 	talk_fill(&player, &packet, T);
 	memcpy(&head, packet.body, sizeof(head));
-	assert_true(talk_take(&gate, &packet, T));
+	assert_true(talk_take(&ingress, &packet, T));
 	assert_int_equal(got.n, 1);
 	assert_int_equal(got.length, length);
 	assert_memory_equal(got.body, body, length);
@@ -97,8 +97,8 @@ static void test_text_is_compressed_from_its_least_length_on(UNUSED void **state
 	assert_int_equal(head.flags, SESSION_MESSAGE_COMPRESSED);
 	assert_int_equal(player.stats.compress_in[PG_COMPRESS_CHAT], length);
 	assert_int_equal(player.stats.compress_out[PG_COMPRESS_CHAT], head.body_len);
-	assert_int_equal(gate.stats.expand_in, head.body_len);
-	assert_int_equal(gate.stats.expand_out, length);
+	assert_int_equal(ingress.stats.expand_in, head.body_len);
+	assert_int_equal(ingress.stats.expand_out, length);
 }
 
 static void test_what_does_not_save_a_tenth_is_sent_as_it_is(UNUSED void **state)
@@ -205,14 +205,14 @@ static void pack(uint32_t length)
 
 static enum pg_drop take(uint8_t type, uint32_t length)
 {
-	struct talk_packet packet = {.counter = gate.replay.newest + 1};
+	struct talk_packet packet = {.counter = ingress.replay.newest + 1};
 
 	packet.length = talk_write(packet.body, (struct talk_raw){.type = type,
 								  .flags = SESSION_MESSAGE_COMPRESSED,
 								  .body = packed.bytes,
 								  .length = length});
-	talk_take(&gate, &packet, T);
-	return gate.drop;
+	talk_take(&ingress, &packet, T);
+	return ingress.drop;
 }
 
 static void says_length(uint32_t length)
@@ -276,13 +276,13 @@ static void test_a_bomb_is_refused(UNUSED void **state)
 	says_length(520);
 	assert_int_equal(take(SESSION_CHAT, packed.length), PG_DROP_MESSAGE_COMPRESSION);
 	assert_int_equal(got.n, 0);
-	assert_int_equal(gate.stats.expand_out, 0);
+	assert_int_equal(ingress.stats.expand_out, 0);
 }
 
 static void test_what_is_compressed_counts_as_what_it_expands_to(UNUSED void **state)
 {
 	memset(body, 0, sizeof(body));
-	gate.rules.message_rate[PG_REQUEST_BULK] = rate_make(1, 100, TALK_HZ);
+	ingress.rules.message_rate[PG_REQUEST_BULK] = rate_make(1, 100, TALK_HZ);
 	pack(SESSION_MESSAGE_MAX - 4);
 	assert_int_equal(take(SESSION_BULK, packed.length), PG_DROP_NONE); // 47
 	assert_int_equal(take(SESSION_BULK, packed.length), PG_DROP_NONE);
@@ -291,8 +291,8 @@ static void test_what_is_compressed_counts_as_what_it_expands_to(UNUSED void **s
 	for (unsigned i = 0; i < 6; i++)
 		assert_int_equal(take(SESSION_BULK, packed.length), PG_DROP_NONE);
 	assert_int_equal(take(SESSION_BULK, packed.length), PG_DROP_MESSAGE_RATE_LIMITED);
-	gate.c.conforms_at[PG_REQUEST_BULK] = 0;
-	gate.rules.message_rate[PG_REQUEST_BULK] = rate_make(1, 3, TALK_HZ); // more than that is as good as that
+	ingress.c.conforms_at[PG_REQUEST_BULK] = 0;
+	ingress.rules.message_rate[PG_REQUEST_BULK] = rate_make(1, 3, TALK_HZ); // more than that is as good as that
 	pack(SESSION_MESSAGE_MAX - 4);
 	assert_int_equal(take(SESSION_BULK, packed.length), PG_DROP_NONE);
 	assert_int_equal(take(SESSION_BULK, packed.length), PG_DROP_MESSAGE_RATE_LIMITED);
@@ -301,7 +301,7 @@ static void test_what_is_compressed_counts_as_what_it_expands_to(UNUSED void **s
 /// As take(), reliable.
 static enum pg_drop take_reliable(uint16_t id)
 {
-	struct talk_packet packet = {.counter = gate.replay.newest + 1};
+	struct talk_packet packet = {.counter = ingress.replay.newest + 1};
 
 	packet.length = talk_write(packet.body,
 				   (struct talk_raw){.type = SESSION_BULK,
@@ -309,8 +309,8 @@ static enum pg_drop take_reliable(uint16_t id)
 						     .id = id,
 						     .body = packed.bytes,
 						     .length = packed.length});
-	talk_take(&gate, &packet, T);
-	return gate.drop;
+	talk_take(&ingress, &packet, T);
+	return ingress.drop;
 }
 
 /// A stream is spoiled when nobody may look into it.
@@ -325,13 +325,13 @@ static void test_what_came_before_is_acknowledged_and_not_expanded_again(UNUSED 
 	assert_int_equal(take_reliable(2), PG_DROP_NONE);
 	assert_int_equal(take_reliable(1), PG_DROP_MESSAGE_COMPRESSION);
 	assert_int_equal(got.n, 1);
-	assert_int_equal(gate.stats.duplicates, 2);
+	assert_int_equal(ingress.stats.duplicates, 2);
 }
 
 static void test_what_had_to_be_expanded_is_charged_even_if_it_is_refused(UNUSED void **state)
 {
 	memset(body, 0, sizeof(body));
-	gate.rules.message_rate[PG_REQUEST_BULK] = rate_make(1, 100, TALK_HZ);
+	ingress.rules.message_rate[PG_REQUEST_BULK] = rate_make(1, 100, TALK_HZ);
 	pack(SESSION_MESSAGE_MAX - 4);
 	packed.bytes[packed.length - 1] ^= 1; // of the checksum, which is looked at when all is expanded
 	assert_int_equal(take(SESSION_BULK, packed.length), PG_DROP_MESSAGE_COMPRESSION);
@@ -377,9 +377,9 @@ static void test_pieces_that_join_to_a_bad_stream_are_an_violation(UNUSED void *
 									  .id = i,
 									  .body = piece,
 									  .length = 4 + to - from});
-		assert_true(talk_take(&gate, &packet, T));
+		assert_true(talk_take(&ingress, &packet, T));
 	}
-	assert_true(gate.violation);
+	assert_true(ingress.violation);
 	assert_int_equal(got.n, 0);
 }
 
@@ -398,11 +398,11 @@ static void test_compressed_messages_of_one_datagram_are_each_themselves(UNUSED 
 						     .body = packed.bytes,
 						     .length = packed.length});
 	}
-	assert_true(talk_take(&gate, &packet, T));
+	assert_true(talk_take(&ingress, &packet, T));
 	assert_int_equal(got.n, 2);
 	assert_int_equal(got.length, 201);
 	assert_int_equal(got.body[0], 'b');
-	assert_int_equal(gate.stats.expand_out, 401);
+	assert_int_equal(ingress.stats.expand_out, 401);
 }
 
 static void test_a_long_compressed_message_arrives_in_pieces(UNUSED void **state)
@@ -412,11 +412,11 @@ static void test_a_long_compressed_message_arrives_in_pieces(UNUSED void **state
 
 	for (uint32_t i = 0; i < 60000; i++)
 		body[i] = (uint8_t)(talk_random(&seed) % 16);
-	assert_int_equal(talk_say(&gate, (struct talk_say){.reliable = true, .body = body, .length = 60000}, T),
+	assert_int_equal(talk_say(&ingress, (struct talk_say){.reliable = true, .body = body, .length = 60000}, T),
 			 PG_LOSS_NONE);
-	assert_uint_in_range(gate.stats.compress_out[PG_COMPRESS_BULK], 29000, 36000);
-	while (delivery_due(&gate.c) <= T) {
-		talk_fill(&gate, &packet, T);
+	assert_uint_in_range(ingress.stats.compress_out[PG_COMPRESS_BULK], 29000, 36000);
+	while (delivery_due(&ingress.c) <= T) {
+		talk_fill(&ingress, &packet, T);
 		assert_true(talk_take(&player, &packet, T));
 	}
 	assert_int_equal(got.n, 1);
@@ -437,15 +437,16 @@ static void test_a_delivered_body_survives_being_queued_for_somebody(UNUSED void
 								  .flags = SESSION_MESSAGE_COMPRESSED,
 								  .body = packed.bytes,
 								  .length = packed.length});
-	assert_int_equal(delivery_admit(&gate.ctx, &gate.c, packet.body, packet.length, T), PG_DROP_NONE);
+	assert_int_equal(delivery_admit(&ingress.ctx, &ingress.c, packet.body, packet.length, T), PG_DROP_NONE);
 	intake_begin(&intake, packet.body, packet.length);
-	assert_true(intake_next(&gate.ctx, &gate.c, &intake, &message));
+	assert_true(intake_next(&ingress.ctx, &ingress.c, &intake, &message));
 	for (unsigned i = 0; i < 2; i++)
-		assert_int_equal(talk_say(&gate, (struct talk_say){.body = message.body, .length = message.length}, T),
-				 PG_LOSS_NONE);
+		assert_int_equal(
+			talk_say(&ingress, (struct talk_say){.body = message.body, .length = message.length}, T),
+			PG_LOSS_NONE);
 	assert_memory_equal(message.body, body, 1000);
-	assert_false(intake_next(&gate.ctx, &gate.c, &intake, &message));
-	talk_fill(&gate, &packet, T);
+	assert_false(intake_next(&ingress.ctx, &ingress.c, &intake, &message));
+	talk_fill(&ingress, &packet, T);
 	assert_true(talk_take(&player, &packet, T));
 	assert_int_equal(got.n, 2);
 	assert_memory_equal(got.body + 4, body, 1000);

@@ -40,19 +40,19 @@ static void test_every_type_is_delivered_as_it_was_sent(UNUSED void **state)
 		assert_int_equal(got.type[0], valid[i].type);
 		assert_int_equal(got.length[0], valid[i].length);
 	}
-	assert_int_equal(gate.stats.received[PG_REQUEST_MOVE], 1);
-	assert_int_equal(gate.stats.received[PG_REQUEST_ATTACK], 1);
-	assert_int_equal(gate.stats.received[PG_REQUEST_CHAT], 1);
-	assert_int_equal(gate.stats.received[PG_REQUEST_HEARTBEAT], 1);
-	assert_int_equal(gate.stats.received[PG_REQUEST_SKILL], 1);
-	assert_int_equal(gate.stats.received[PG_REQUEST_BULK], 2);
+	assert_int_equal(ingress.stats.received[PG_REQUEST_MOVE], 1);
+	assert_int_equal(ingress.stats.received[PG_REQUEST_ATTACK], 1);
+	assert_int_equal(ingress.stats.received[PG_REQUEST_CHAT], 1);
+	assert_int_equal(ingress.stats.received[PG_REQUEST_HEARTBEAT], 1);
+	assert_int_equal(ingress.stats.received[PG_REQUEST_SKILL], 1);
+	assert_int_equal(ingress.stats.received[PG_REQUEST_BULK], 2);
 }
 
 static void test_a_message_for_the_other_direction_is_refused(UNUSED void **state)
 {
 	for (unsigned i = 0; i < COUNT(valid); i++) {
 		put(raw_of(&valid[i]));
-		assert_int_equal(take(valid[i].type < SESSION_EVENT ? &player : &gate), PG_DROP_MESSAGE_TYPE);
+		assert_int_equal(take(valid[i].type < SESSION_EVENT ? &player : &ingress), PG_DROP_MESSAGE_TYPE);
 	}
 	for (unsigned type = 0; type < 256; type++) {
 		bool known = false;
@@ -62,7 +62,7 @@ static void test_a_message_for_the_other_direction_is_refused(UNUSED void **stat
 		if (known || type == SESSION_CHAT_EVENT)
 			continue;
 		put((struct talk_raw){.type = (uint8_t)type});
-		assert_int_equal(take(&gate), PG_DROP_MESSAGE_TYPE);
+		assert_int_equal(take(&ingress), PG_DROP_MESSAGE_TYPE);
 		put((struct talk_raw){.type = (uint8_t)type});
 		assert_int_equal(take(&player), PG_DROP_MESSAGE_TYPE);
 	}
@@ -120,14 +120,14 @@ static void test_chat_lengths_and_reserved_bytes_are_held_to(UNUSED void **state
 	for (int by = -1; by <= 1; by += 2) {
 		put((struct talk_raw){.type = SESSION_CHAT, .body = chat_body, .length = CHAT_LENGTH});
 		datagram.bytes[4 + 6] = (uint8_t)(datagram.bytes[4 + 6] + by);
-		assert_int_equal(take(&gate), PG_DROP_MESSAGE_SIZE);
+		assert_int_equal(take(&ingress), PG_DROP_MESSAGE_SIZE);
 	}
 	put((struct talk_raw){.type = SESSION_CHAT, .body = chat_body, .length = CHAT_LENGTH});
 	datagram.bytes[4 + 5] = 1;
-	assert_int_equal(take(&gate), PG_DROP_MESSAGE_RESERVED);
+	assert_int_equal(take(&ingress), PG_DROP_MESSAGE_RESERVED);
 	put((struct talk_raw){.type = SESSION_CHAT, .body = chat_body, .length = CHAT_LENGTH});
 	datagram.bytes[4 + 9] = 0xff;
-	assert_int_equal(take(&gate), PG_DROP_BAD_UTF8);
+	assert_int_equal(take(&ingress), PG_DROP_BAD_UTF8);
 }
 
 static void test_floats_that_are_not_finite_are_refused(UNUSED void **state)
@@ -170,44 +170,44 @@ static void test_fifty_messages_are_taken_and_fifty_one_are_not(UNUSED void **st
 {
 	for (unsigned i = 0; i < 50; i++)
 		put((struct talk_raw){.type = SESSION_HEARTBEAT});
-	assert_int_equal(take(&gate), PG_DROP_NONE);
+	assert_int_equal(take(&ingress), PG_DROP_NONE);
 	assert_int_equal(got.n, 50);
 	for (unsigned i = 0; i < 51; i++)
 		put((struct talk_raw){.type = SESSION_HEARTBEAT});
-	assert_int_equal(take(&gate), PG_DROP_MESSAGE_SIZE);
+	assert_int_equal(take(&ingress), PG_DROP_MESSAGE_SIZE);
 	assert_int_equal(got.n, 50);
 }
 
 static void test_one_bad_message_refuses_its_whole_datagram(UNUSED void **state)
 {
-	gate.rules.message_rate[PG_REQUEST_BULK] = rate_make(1, 100, TALK_HZ);
+	ingress.rules.message_rate[PG_REQUEST_BULK] = rate_make(1, 100, TALK_HZ);
 	put(bulk(0, 0));
 	put(bulk(0, 2));
 	put(bulk(3, 9));
 	put((struct talk_raw){.type = SESSION_HEARTBEAT, .body = zeros, .length = 1});
-	assert_int_equal(take(&gate), PG_DROP_MESSAGE_SIZE);
+	assert_int_equal(take(&ingress), PG_DROP_MESSAGE_SIZE);
 	assert_int_equal(got.n, 0);
 	put(bulk(0, 0));
-	assert_int_equal(take(&gate), PG_DROP_NONE);
+	assert_int_equal(take(&ingress), PG_DROP_NONE);
 	assert_int_equal(got.n, 1);
 }
 
 static void test_a_datagram_without_messages_is_good_and_asks_for_nothing(UNUSED void **state)
 {
-	assert_int_equal(take(&gate), PG_DROP_NONE);
-	assert_true(delivery_due(&gate.c) == UINT64_MAX);
+	assert_int_equal(take(&ingress), PG_DROP_NONE);
+	assert_true(delivery_due(&ingress.c) == UINT64_MAX);
 }
 
 // ---------------------------------------------------------------- rates
 
 static void test_more_of_a_type_than_its_limit_is_refused_and_costs_nothing(UNUSED void **state)
 {
-	gate.rules.message_rate[PG_REQUEST_MOVE] = rate_make(10, 3, TALK_HZ);
-	gate.rules.message_rate[PG_REQUEST_SKILL] = rate_make(10, 2, TALK_HZ);
+	ingress.rules.message_rate[PG_REQUEST_MOVE] = rate_make(10, 3, TALK_HZ);
+	ingress.rules.message_rate[PG_REQUEST_SKILL] = rate_make(10, 2, TALK_HZ);
 	put((struct talk_raw){.type = SESSION_SKILL, .body = zeros, .length = 8});
 	for (unsigned i = 0; i < 4; i++)
 		put((struct talk_raw){.type = SESSION_MOVE, .body = MOVE_BODY, .length = 24});
-	assert_int_equal(take(&gate), PG_DROP_MESSAGE_RATE_LIMITED);
+	assert_int_equal(take(&ingress), PG_DROP_MESSAGE_RATE_LIMITED);
 	for (unsigned i = 0; i < 3; i++)
 		assert_int_equal(take_one((struct talk_raw){.type = SESSION_MOVE, .body = MOVE_BODY, .length = 24}),
 				 PG_DROP_NONE);
@@ -222,18 +222,18 @@ static void test_more_of_a_type_than_its_limit_is_refused_and_costs_nothing(UNUS
 
 static void test_repetitions_and_pieces_are_not_charged(UNUSED void **state)
 {
-	gate.rules.message_rate[PG_REQUEST_BULK] = rate_make(1, 3, TALK_HZ);
+	ingress.rules.message_rate[PG_REQUEST_BULK] = rate_make(1, 3, TALK_HZ);
 	for (unsigned again = 0; again < 3; again++) {
 		put(bulk(0, 0));
-		assert_int_equal(take(&gate), PG_DROP_NONE);
+		assert_int_equal(take(&ingress), PG_DROP_NONE);
 		for (uint16_t i = 0; i < 10; i++)
 			assert_int_equal(take_piece(0, (uint16_t)(1 + i), i, 10, 100), PG_DROP_NONE);
 	}
 	assert_int_equal(got.n, 2);
 	put(bulk(0, 11));
-	assert_int_equal(take(&gate), PG_DROP_NONE);
+	assert_int_equal(take(&ingress), PG_DROP_NONE);
 	put(bulk(0, 12));
-	assert_int_equal(take(&gate), PG_DROP_MESSAGE_RATE_LIMITED);
+	assert_int_equal(take(&ingress), PG_DROP_MESSAGE_RATE_LIMITED);
 }
 
 // ---------------------------------------------------------------- the short way
@@ -242,15 +242,15 @@ static void test_a_movement_alone_changes_nothing_but_its_rate(UNUSED void **sta
 {
 	struct delivery before;
 
-	gate.rules.message_rate[PG_REQUEST_MOVE] = rate_make(10, 3, TALK_HZ);
-	delivery_owe(&gate.ctx, &gate.c, T); // talk_take() owes one, too
-	before = gate.c;
+	ingress.rules.message_rate[PG_REQUEST_MOVE] = rate_make(10, 3, TALK_HZ);
+	delivery_owe(&ingress.ctx, &ingress.c, T); // talk_take() owes one, too
+	before = ingress.c;
 	assert_int_equal(take_one((struct talk_raw){.type = SESSION_MOVE, .body = MOVE_BODY, .length = 24}),
 			 PG_DROP_NONE);
-	assert_int_equal(gate.c.conforms_at[PG_REQUEST_MOVE], T + TALK_HZ / 10);
-	before.conforms_at[PG_REQUEST_MOVE] = gate.c.conforms_at[PG_REQUEST_MOVE];
+	assert_int_equal(ingress.c.conforms_at[PG_REQUEST_MOVE], T + TALK_HZ / 10);
+	before.conforms_at[PG_REQUEST_MOVE] = ingress.c.conforms_at[PG_REQUEST_MOVE];
 	before.owing++; // and one more waits to be acknowledged
-	assert_memory_equal(&before, &gate.c, sizeof(before));
+	assert_memory_equal(&before, &ingress.c, sizeof(before));
 }
 
 int main(void)

@@ -21,17 +21,17 @@ static void test_nothing_is_due_in_a_delivery_that_is_all_zero(UNUSED void **sta
 static void test_an_urgent_message_is_due_at_once(UNUSED void **state)
 {
 	inventory(PRIORITY_URGENT, 1, 10, T);
-	assert_int_equal(delivery_due(&gate.c), T);
+	assert_int_equal(delivery_due(&ingress.c), T);
 }
 
 static void test_others_wait_for_company_until_the_flush(UNUSED void **state)
 {
 	inventory(PRIORITY_NORMAL, 1, 10, T);
-	assert_int_equal(delivery_due(&gate.c), T + 5 * TALK_MS);
+	assert_int_equal(delivery_due(&ingress.c), T + 5 * TALK_MS);
 	inventory(PRIORITY_BULK, 2, 10, T + 1000);
-	assert_int_equal(delivery_due(&gate.c), T + 5 * TALK_MS);
+	assert_int_equal(delivery_due(&ingress.c), T + 5 * TALK_MS);
 	inventory(PRIORITY_URGENT, 3, 10, T + 2000);
-	assert_int_equal(delivery_due(&gate.c), T + 2000);
+	assert_int_equal(delivery_due(&ingress.c), T + 2000);
 }
 
 static void test_urgent_before_normal_before_bulk_each_in_its_order(UNUSED void **state)
@@ -46,20 +46,20 @@ static void test_urgent_before_normal_before_bulk_each_in_its_order(UNUSED void 
 	assert_int_equal(count(), COUNT(priority));
 	for (unsigned i = 0; i < COUNT(priority); i++)
 		assert_int_equal(first_byte(i), expected[i]);
-	assert_true(delivery_due(&gate.c) == UINT64_MAX);
+	assert_true(delivery_due(&ingress.c) == UINT64_MAX);
 }
 
 static void test_a_packet_carries_fifty_messages_and_the_rest_follows_at_once(UNUSED void **state)
 {
 	for (uint8_t i = 0; i < 60; i++)
 		inventory(PRIORITY_NORMAL, i, 1, T);
-	assert_int_equal(delivery_due(&gate.c), T); // waiting would fill the packet no better
+	assert_int_equal(delivery_due(&ingress.c), T); // waiting would fill the packet no better
 	fill(T + 5);
 	assert_int_equal(count(), SESSION_MESSAGES_MAX);
-	assert_int_equal(delivery_due(&gate.c), T + 5);
+	assert_int_equal(delivery_due(&ingress.c), T + 5);
 	fill(T + 6);
 	assert_int_equal(count(), 10);
-	assert_true(delivery_due(&gate.c) == UINT64_MAX);
+	assert_true(delivery_due(&ingress.c) == UINT64_MAX);
 }
 
 static void test_messages_that_fit_one_packet_leave_in_one(UNUSED void **state)
@@ -68,7 +68,7 @@ static void test_messages_that_fit_one_packet_leave_in_one(UNUSED void **state)
 
 	for (uint32_t round = 0; round < 3000; round++) {
 		const uint32_t n = 1 + (uint32_t)(talk_random(&seed) % SESSION_MESSAGES_MAX);
-		uint32_t room = gate.room;
+		uint32_t room = ingress.room;
 
 		for (uint32_t i = 0; i < n; i++) {
 			const bool is_reliable = talk_random(&seed) % 2;
@@ -77,7 +77,7 @@ static void test_messages_that_fit_one_packet_leave_in_one(UNUSED void **state)
 				i + 1 == n ? room - head : (uint32_t)(talk_random(&seed) % (rest - head + 1));
 
 			assert_int_equal(
-				talk_say(&gate,
+				talk_say(&ingress,
 					 (struct talk_say){.type = SESSION_INVENTORY,
 							   .reliable = is_reliable,
 							   .channel =
@@ -91,9 +91,9 @@ static void test_messages_that_fit_one_packet_leave_in_one(UNUSED void **state)
 		}
 		fill(T);
 		assert_int_equal(count(), n);
-		assert_int_equal(packet.length, gate.room);
+		assert_int_equal(packet.length, ingress.room);
 		acknowledge(packet.counter, 0, T);
-		assert_true(delivery_due(&gate.c) == UINT64_MAX);
+		assert_true(delivery_due(&ingress.c) == UINT64_MAX);
 	}
 }
 
@@ -101,10 +101,10 @@ static void test_more_than_a_packet_leaves_without_waiting(UNUSED void **state)
 {
 	for (uint8_t i = 0; i < 3; i++)
 		inventory(PRIORITY_NORMAL, i, 600, T);
-	assert_int_equal(delivery_due(&gate.c), T);
+	assert_int_equal(delivery_due(&ingress.c), T);
 	fill(T);
 	assert_int_equal(count(), 2);
-	assert_int_equal(delivery_due(&gate.c), T);
+	assert_int_equal(delivery_due(&ingress.c), T);
 	fill(T);
 	assert_int_equal(count(), 1);
 	assert_int_equal(first_byte(0), 2);
@@ -145,31 +145,31 @@ static void test_a_long_message_holds_up_only_its_own_queue(UNUSED void **state)
 
 static void test_an_acknowledgement_is_due_in_time_and_leaves_with_any_packet(UNUSED void **state)
 {
-	delivery_owe(&gate.ctx, &gate.c, T);
-	delivery_owe(&gate.ctx, &gate.c, T + 1000);
-	assert_int_equal(delivery_due(&gate.c), T + 25 * TALK_MS);
-	assert_true(delivery_quiet(&gate.c));
+	delivery_owe(&ingress.ctx, &ingress.c, T);
+	delivery_owe(&ingress.ctx, &ingress.c, T + 1000);
+	assert_int_equal(delivery_due(&ingress.c), T + 25 * TALK_MS);
+	assert_true(delivery_quiet(&ingress.c));
 	inventory(PRIORITY_NORMAL, 1, 10, T + 1000);
-	assert_int_equal(delivery_due(&gate.c), T + 1000 + 5 * TALK_MS);
+	assert_int_equal(delivery_due(&ingress.c), T + 1000 + 5 * TALK_MS);
 	fill(T + 6000);
-	assert_true(delivery_due(&gate.c) == UINT64_MAX);
-	delivery_owe(&gate.ctx, &gate.c, T + 9000);
+	assert_true(delivery_due(&ingress.c) == UINT64_MAX);
+	delivery_owe(&ingress.ctx, &ingress.c, T + 9000);
 	fill(T + 9001);
 	assert_int_equal(packet.length, 0);
-	assert_true(delivery_due(&gate.c) == UINT64_MAX);
+	assert_true(delivery_due(&ingress.c) == UINT64_MAX);
 }
 
 static void test_sixteen_datagrams_do_not_wait_for_their_acknowledgement(UNUSED void **state)
 {
 	for (unsigned i = 1; i < DELIVERY_OWING_MAX; i++)
-		delivery_owe(&gate.ctx, &gate.c, T + i);
-	assert_int_equal(delivery_due(&gate.c), T + 1 + 25 * TALK_MS);
-	delivery_owe(&gate.ctx, &gate.c, T + 100);
-	assert_int_equal(delivery_due(&gate.c), T + 100);
+		delivery_owe(&ingress.ctx, &ingress.c, T + i);
+	assert_int_equal(delivery_due(&ingress.c), T + 1 + 25 * TALK_MS);
+	delivery_owe(&ingress.ctx, &ingress.c, T + 100);
+	assert_int_equal(delivery_due(&ingress.c), T + 100);
 	fill(T + 100);
-	assert_true(delivery_due(&gate.c) == UINT64_MAX);
-	delivery_owe(&gate.ctx, &gate.c, T + 200);
-	assert_int_equal(delivery_due(&gate.c), T + 200 + 25 * TALK_MS);
+	assert_true(delivery_due(&ingress.c) == UINT64_MAX);
+	delivery_owe(&ingress.ctx, &ingress.c, T + 200);
+	assert_int_equal(delivery_due(&ingress.c), T + 200 + 25 * TALK_MS);
 }
 
 // ---------------------------------------------------------------- bounds
@@ -178,56 +178,56 @@ static void test_a_slow_player_loses_what_his_queue_has_no_room_for(UNUSED void 
 {
 	uint32_t queued = 0;
 
-	gate.rules.queue_bytes = 10 * POOL_BLOCK;
+	ingress.rules.queue_bytes = 10 * POOL_BLOCK;
 	while (reliable(0, 20, T) == PG_LOSS_NONE)
 		queued++;
 	assert_int_equal(queued, 10);
 	assert_int_equal(reliable(0, 20, T), PG_LOSS_QUEUE_FULL);
-	assert_int_equal(gate.stats.lost[PG_LOSS_QUEUE_FULL], 2);
-	assert_int_equal(gate.stats.sent[PG_EVENT_INVENTORY], 10);
-	assert_int_equal(gate.stats.memory_used, 10 * POOL_BLOCK);
+	assert_int_equal(ingress.stats.lost[PG_LOSS_QUEUE_FULL], 2);
+	assert_int_equal(ingress.stats.sent[PG_EVENT_INVENTORY], 10);
+	assert_int_equal(ingress.stats.memory_used, 10 * POOL_BLOCK);
 	fill(T);
 	assert_int_equal(reliable(0, 20, T), PG_LOSS_QUEUE_FULL); // sent is not delivered
 	acknowledge(packet.counter, 0, T);
 	assert_int_equal(reliable(0, 20, T), PG_LOSS_NONE);
-	assert_int_equal(delivery_undelivered(&gate.c), 1);
+	assert_int_equal(delivery_undelivered(&ingress.c), 1);
 }
 
 static void test_one_message_of_any_length_fits_the_smallest_queue(UNUSED void **state)
 {
-	gate.rules.queue_bytes = 1000;
+	ingress.rules.queue_bytes = 1000;
 	assert_int_equal(reliable(0, SESSION_MESSAGE_MAX, T), PG_LOSS_NONE);
 	assert_int_equal(reliable(0, 1, T), PG_LOSS_QUEUE_FULL);
 }
 
 static void test_all_players_together_have_so_much_memory(UNUSED void **state)
 {
-	struct talk_end other = gate;
+	struct talk_end other = ingress;
 	uint32_t queued = 0;
 
-	gate.rules.queue_bytes = UINT32_MAX;
+	ingress.rules.queue_bytes = UINT32_MAX;
 	while (inventory(PRIORITY_BULK, 1, 1300, T) == PG_LOSS_NONE)
 		queued++;
 	assert_uint_in_range(queued, 600, (1 << 20) / 1300);
-	assert_int_equal(gate.stats.lost[PG_LOSS_NO_MEMORY], 1);
+	assert_int_equal(ingress.stats.lost[PG_LOSS_NO_MEMORY], 1);
 	assert_int_equal(talk_say(&other, (struct talk_say){.body = zeros, .length = 1300}, T), PG_LOSS_NO_MEMORY);
 }
 
 static void test_what_cannot_be_sent_whole_is_refused_as_too_long(UNUSED void **state)
 {
-	const uint32_t fits = gate.room - (uint32_t)sizeof(struct session_message);
+	const uint32_t fits = ingress.room - (uint32_t)sizeof(struct session_message);
 
 	assert_int_equal(inventory(PRIORITY_BULK, 0, fits, T), PG_LOSS_NONE);
 	assert_int_equal(inventory(PRIORITY_BULK, 0, fits + 1, T), PG_LOSS_TOO_LONG);
 	assert_int_equal(reliable(SESSION_CHANNEL_UNORDERED, fits - 2, T), PG_LOSS_NONE);
 	assert_int_equal(reliable(SESSION_CHANNEL_UNORDERED, fits - 1, T), PG_LOSS_TOO_LONG);
 	assert_int_equal(reliable(0, SESSION_MESSAGE_MAX + 1, T), PG_LOSS_TOO_LONG);
-	assert_int_equal(talk_say(&gate,
+	assert_int_equal(talk_say(&ingress,
 				  (struct talk_say){.reliable = true, .body = zeros, .length = SESSION_MESSAGE_MAX - 3},
 				  T),
 			 PG_LOSS_TOO_LONG); // the sender goes before it
-	assert_int_equal(gate.stats.lost[PG_LOSS_TOO_LONG], 4);
-	assert_int_equal(talk_say(&gate,
+	assert_int_equal(ingress.stats.lost[PG_LOSS_TOO_LONG], 4);
+	assert_int_equal(talk_say(&ingress,
 				  (struct talk_say){.reliable = true, .body = zeros, .length = SESSION_MESSAGE_MAX - 4},
 				  T),
 			 PG_LOSS_NONE);
@@ -236,22 +236,22 @@ static void test_what_cannot_be_sent_whole_is_refused_as_too_long(UNUSED void **
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		gate_test(test_nothing_is_due_in_a_delivery_that_is_all_zero),
-		gate_test(test_an_urgent_message_is_due_at_once),
-		gate_test(test_others_wait_for_company_until_the_flush),
-		gate_test(test_urgent_before_normal_before_bulk_each_in_its_order),
-		gate_test(test_a_packet_carries_fifty_messages_and_the_rest_follows_at_once),
-		gate_test(test_messages_that_fit_one_packet_leave_in_one),
-		gate_test(test_more_than_a_packet_leaves_without_waiting),
-		gate_test(test_a_packet_that_leaves_anyway_takes_what_waits),
-		gate_test(test_a_short_message_fills_the_rest_behind_a_long_one_that_does_not_fit),
-		gate_test(test_a_long_message_holds_up_only_its_own_queue),
-		gate_test(test_an_acknowledgement_is_due_in_time_and_leaves_with_any_packet),
-		gate_test(test_sixteen_datagrams_do_not_wait_for_their_acknowledgement),
-		gate_test(test_a_slow_player_loses_what_his_queue_has_no_room_for),
-		gate_test(test_one_message_of_any_length_fits_the_smallest_queue),
-		gate_test(test_all_players_together_have_so_much_memory),
-		gate_test(test_what_cannot_be_sent_whole_is_refused_as_too_long),
+		ingress_test(test_nothing_is_due_in_a_delivery_that_is_all_zero),
+		ingress_test(test_an_urgent_message_is_due_at_once),
+		ingress_test(test_others_wait_for_company_until_the_flush),
+		ingress_test(test_urgent_before_normal_before_bulk_each_in_its_order),
+		ingress_test(test_a_packet_carries_fifty_messages_and_the_rest_follows_at_once),
+		ingress_test(test_messages_that_fit_one_packet_leave_in_one),
+		ingress_test(test_more_than_a_packet_leaves_without_waiting),
+		ingress_test(test_a_packet_that_leaves_anyway_takes_what_waits),
+		ingress_test(test_a_short_message_fills_the_rest_behind_a_long_one_that_does_not_fit),
+		ingress_test(test_a_long_message_holds_up_only_its_own_queue),
+		ingress_test(test_an_acknowledgement_is_due_in_time_and_leaves_with_any_packet),
+		ingress_test(test_sixteen_datagrams_do_not_wait_for_their_acknowledgement),
+		ingress_test(test_a_slow_player_loses_what_his_queue_has_no_room_for),
+		ingress_test(test_one_message_of_any_length_fits_the_smallest_queue),
+		ingress_test(test_all_players_together_have_so_much_memory),
+		ingress_test(test_what_cannot_be_sent_whole_is_refused_as_too_long),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

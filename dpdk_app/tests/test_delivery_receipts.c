@@ -15,23 +15,23 @@ static void test_what_is_not_acknowledged_is_sent_again_later_and_later_and_then
 
 	reliable(0, 10, now);
 	fill(now += 5 * TALK_MS);
-	for (uint32_t i = 0; i < gate.rules.resends; i++) {
-		assert_int_equal(delivery_due(&gate.c), now + (100 * TALK_MS << i));
-		fill(delivery_due(&gate.c) - 1);
+	for (uint32_t i = 0; i < ingress.rules.resends; i++) {
+		assert_int_equal(delivery_due(&ingress.c), now + (100 * TALK_MS << i));
+		fill(delivery_due(&ingress.c) - 1);
 		assert_int_equal(packet.length, 0);
-		fill(now = delivery_due(&gate.c));
+		fill(now = delivery_due(&ingress.c));
 		assert_int_equal(count(), 1);
-		assert_int_equal(gate.stats.resent, i + 1);
-		assert_false(delivery_gave_up(&gate.c));
+		assert_int_equal(ingress.stats.resent, i + 1);
+		assert_false(delivery_gave_up(&ingress.c));
 	}
-	assert_int_equal(delivery_due(&gate.c), now + (100 * TALK_MS << gate.rules.resends));
-	fill(delivery_due(&gate.c));
+	assert_int_equal(delivery_due(&ingress.c), now + (100 * TALK_MS << ingress.rules.resends));
+	fill(delivery_due(&ingress.c));
 	assert_int_equal(packet.length, 0);
-	assert_true(delivery_gave_up(&gate.c));
-	assert_true(delivery_holds_messages(&gate.c));
-	delivery_end(&gate.ctx, &gate.c, PG_LOSS_UNACKNOWLEDGED);
-	assert_int_equal(gate.stats.lost[PG_LOSS_UNACKNOWLEDGED], 1);
-	assert_false(delivery_gave_up(&gate.c));
+	assert_true(delivery_gave_up(&ingress.c));
+	assert_true(delivery_holds_messages(&ingress.c));
+	delivery_end(&ingress.ctx, &ingress.c, PG_LOSS_UNACKNOWLEDGED);
+	assert_int_equal(ingress.stats.lost[PG_LOSS_UNACKNOWLEDGED], 1);
+	assert_false(delivery_gave_up(&ingress.c));
 }
 
 static void test_an_acknowledgement_of_any_packet_that_carried_it_ends_it(UNUSED void **state)
@@ -42,15 +42,15 @@ static void test_an_acknowledgement_of_any_packet_that_carried_it_ends_it(UNUSED
 
 		reliable(0, 10, now);
 		for (uint32_t i = 0; i < 4; i++) {
-			fill(now = delivery_due(&gate.c));
+			fill(now = delivery_due(&ingress.c));
 			assert_int_equal(count(), 1);
 			counters[i] = packet.counter;
 		}
 		for (uint32_t i = 0; i < 3; i++)
 			fill(now); // with nothing in it
-		acknowledge(gate.counter, 1U << (gate.counter - 1 - counters[which]), now);
-		assert_true(delivery_quiet(&gate.c));
-		assert_false(delivery_holds_messages(&gate.c));
+		acknowledge(ingress.counter, 1U << (ingress.counter - 1 - counters[which]), now);
+		assert_true(delivery_quiet(&ingress.c));
+		assert_false(delivery_holds_messages(&ingress.c));
 	}
 }
 
@@ -64,9 +64,9 @@ static void test_acknowledgements_of_other_packets_end_nothing(UNUSED void **sta
 	acknowledge(0, UINT32_MAX, T + 2);
 	acknowledge(34, UINT32_MAX, T + 2); // reaches back to 2
 	acknowledge(33, ~(1U << 31), T + 2);
-	assert_false(delivery_quiet(&gate.c));
+	assert_false(delivery_quiet(&ingress.c));
 	acknowledge(33, 1U << 31, T + 2);
-	assert_true(delivery_quiet(&gate.c));
+	assert_true(delivery_quiet(&ingress.c));
 }
 
 static void test_repetitions_go_before_what_is_new(UNUSED void **state)
@@ -76,8 +76,8 @@ static void test_repetitions_go_before_what_is_new(UNUSED void **state)
 	inventory(PRIORITY_URGENT, 3, 800, T + 100 * TALK_MS);
 	fill(T + 100 * TALK_MS);
 	assert_int_equal(count(), 1);
-	assert_int_equal(gate.stats.resent, 1);
-	assert_int_equal(delivery_due(&gate.c), T + 100 * TALK_MS);
+	assert_int_equal(ingress.stats.resent, 1);
+	assert_int_equal(delivery_due(&ingress.c), T + 100 * TALK_MS);
 }
 
 static void test_what_went_to_where_the_peer_no_longer_is_is_sent_again_at_once(UNUSED void **state)
@@ -85,28 +85,28 @@ static void test_what_went_to_where_the_peer_no_longer_is_is_sent_again_at_once(
 	reliable(1, 700, T);
 	fill(T);
 	reliable(2, 800, T + TALK_MS);
-	fill(delivery_due(&gate.c));
-	delivery_moved(&gate.ctx, &gate.c);
+	fill(delivery_due(&ingress.c));
+	delivery_moved(&ingress.ctx, &ingress.c);
 	for (uint32_t i = 0; i < 2; i++) {
-		assert_true(delivery_due(&gate.c) <= T + 10 * TALK_MS);
+		assert_true(delivery_due(&ingress.c) <= T + 10 * TALK_MS);
 		fill(T + 10 * TALK_MS);
 	}
-	assert_int_equal(gate.stats.resent, 2);
+	assert_int_equal(ingress.stats.resent, 2);
 	acknowledge(3, 0, T + 30 * TALK_MS);
-	assert_int_equal(delivery_due(&gate.c), T + 10 * TALK_MS + (100 * TALK_MS << 1));
+	assert_int_equal(delivery_due(&ingress.c), T + 10 * TALK_MS + (100 * TALK_MS << 1));
 	acknowledge(4, 0, T + 30 * TALK_MS);
-	assert_true(delivery_quiet(&gate.c));
+	assert_true(delivery_quiet(&ingress.c));
 }
 
 static void test_what_was_not_sent_to_where_the_peer_is_measures_no_round_trip(UNUSED void **state)
 {
 	reliable(1, 10, T);
 	fill(T);
-	gate.c.out.timed = 0;
-	delivery_moved(&gate.ctx, &gate.c);
+	ingress.c.out.timed = 0;
+	delivery_moved(&ingress.ctx, &ingress.c);
 	acknowledge(1, 0, T + 30 * TALK_MS); // it had arrived
-	assert_true(delivery_quiet(&gate.c));
-	assert_int_equal(gate.c.out.round_trip.smoothed, 0);
+	assert_true(delivery_quiet(&ingress.c));
+	assert_int_equal(ingress.c.out.round_trip.smoothed, 0);
 }
 
 static void test_who_moves_again_and_again_is_sent_nothing_more_often(UNUSED void **state)
@@ -115,22 +115,22 @@ static void test_who_moves_again_and_again_is_sent_nothing_more_often(UNUSED voi
 
 	reliable(0, 10, now);
 	fill(now);
-	for (uint32_t i = 0; i < gate.rules.resends; i++) {
-		delivery_moved(&gate.ctx, &gate.c);
+	for (uint32_t i = 0; i < ingress.rules.resends; i++) {
+		delivery_moved(&ingress.ctx, &ingress.c);
 		fill(now += TALK_MS);
 		assert_int_equal(count(), 1);
 	}
-	delivery_moved(&gate.ctx, &gate.c);
-	assert_int_equal(delivery_due(&gate.c), now + (100 * TALK_MS << gate.rules.resends));
+	delivery_moved(&ingress.ctx, &ingress.c);
+	assert_int_equal(delivery_due(&ingress.c), now + (100 * TALK_MS << ingress.rules.resends));
 	fill(now + TALK_MS);
 	assert_int_equal(count(), 0);
-	assert_false(delivery_gave_up(&gate.c));
+	assert_false(delivery_gave_up(&ingress.c));
 }
 
 static void test_who_moves_while_nothing_is_on_its_way_is_sent_nothing(UNUSED void **state)
 {
-	delivery_moved(&gate.ctx, &gate.c);
-	assert_true(delivery_quiet(&gate.c));
+	delivery_moved(&ingress.ctx, &ingress.c);
+	assert_true(delivery_quiet(&ingress.c));
 }
 
 static void test_the_timeout_follows_the_round_trip(UNUSED void **state)
@@ -143,18 +143,18 @@ static void test_the_timeout_follows_the_round_trip(UNUSED void **state)
 	acknowledge(packet.counter, 0, now += 80 * TALK_MS);
 	reliable(0, 10, now);
 	fill(now);
-	assert_int_equal(delivery_due(&gate.c), now + 240 * TALK_MS);
+	assert_int_equal(delivery_due(&ingress.c), now + 240 * TALK_MS);
 	// and the second, of the same length, 3/4 of the variance
 	acknowledge(packet.counter, 0, now += 80 * TALK_MS);
 	reliable(0, 10, now);
 	fill(now);
-	assert_int_equal(delivery_due(&gate.c), now + 200 * TALK_MS);
+	assert_int_equal(delivery_due(&ingress.c), now + 200 * TALK_MS);
 	for (uint32_t i = 0; i < 50; i++) {
 		acknowledge(packet.counter, 0, now += 10 * TALK_MS);
 		reliable(0, 10, now);
 		fill(now);
 	}
-	assert_int_equal(delivery_due(&gate.c), now + 100 * TALK_MS); // never less
+	assert_int_equal(delivery_due(&ingress.c), now + 100 * TALK_MS); // never less
 }
 
 static void test_a_repetition_that_is_acknowledged_measures_itself(UNUSED void **state)
@@ -168,7 +168,7 @@ static void test_a_repetition_that_is_acknowledged_measures_itself(UNUSED void *
 	acknowledge(packet.counter, 0, now += 60 * TALK_MS);
 	reliable(0, 10, now);
 	fill(now);
-	assert_int_equal(delivery_due(&gate.c), now + 180 * TALK_MS);
+	assert_int_equal(delivery_due(&ingress.c), now + 180 * TALK_MS);
 }
 
 static void test_a_way_longer_than_the_least_timeout_is_measured(UNUSED void **state)
@@ -186,7 +186,7 @@ static void test_a_way_longer_than_the_least_timeout_is_measured(UNUSED void **s
 	now += 200 * TALK_MS;
 	reliable(0, 10, now);
 	fill(now);
-	assert_int_equal(delivery_due(&gate.c), now + 315 * TALK_MS);
+	assert_int_equal(delivery_due(&ingress.c), now + 315 * TALK_MS);
 }
 
 static void test_at_most_256_ids_of_a_channel_are_on_their_way(UNUSED void **state)
@@ -196,14 +196,14 @@ static void test_at_most_256_ids_of_a_channel_are_on_their_way(UNUSED void **sta
 	for (uint32_t i = 0; i < 300; i++)
 		assert_int_equal(reliable(2, 4, T), PG_LOSS_NONE);
 	reliable(1, 4, T); // another channel goes on
-	while (delivery_due(&gate.c) <= T + 5 * TALK_MS) {
+	while (delivery_due(&ingress.c) <= T + 5 * TALK_MS) {
 		fill(T + 5 * TALK_MS);
 		sent += count();
-		assert_uint_in_range(packet.length, 1, gate.room);
+		assert_uint_in_range(packet.length, 1, ingress.room);
 	}
 	assert_int_equal(sent, 256 + 1);
 	acknowledge(2, 0, T + 5 * TALK_MS); // not the oldest: the window stands
-	assert_true(delivery_due(&gate.c) > T + 5 * TALK_MS);
+	assert_true(delivery_due(&ingress.c) > T + 5 * TALK_MS);
 	acknowledge(1, 0, T + 5 * TALK_MS);
 	fill(T + 5 * TALK_MS);
 	assert_int_equal(count(), 44);
@@ -211,7 +211,7 @@ static void test_at_most_256_ids_of_a_channel_are_on_their_way(UNUSED void **sta
 
 static void test_a_fragmented_message_does_not_hold_up_urgent_ones(UNUSED void **state)
 {
-	talk_say(&gate,
+	talk_say(&ingress,
 		 (struct talk_say){.type = SESSION_INVENTORY,
 				   .reliable = true,
 				   .priority = PRIORITY_BULK,
@@ -236,11 +236,11 @@ static void test_ids_go_on_where_they_were_after_a_restart(UNUSED void **state)
 		reliable(2, 10, T);
 	fill(T);
 	acknowledge(packet.counter, 0, T);
-	delivery_ids(&gate.c, tx, rx);
+	delivery_ids(&ingress.c, tx, rx);
 	assert_int_equal(tx[2], 3);
-	delivery_end(&gate.ctx, &gate.c, PG_LOSS_CLOSED);
-	delivery_begin(&gate.c, 0, gate.room);
-	delivery_resume(&gate.c, tx, rx);
+	delivery_end(&ingress.ctx, &ingress.c, PG_LOSS_CLOSED);
+	delivery_begin(&ingress.c, 0, ingress.room);
+	delivery_resume(&ingress.c, tx, rx);
 	reliable(2, 10, T);
 	fill(T);
 	memcpy(&head, packet.body, sizeof(head));
@@ -268,54 +268,54 @@ static void test_a_receipt_is_told_once_when_the_last_piece_arrived(UNUSED void 
 	struct told told = {0};
 	uint32_t packets = 0;
 
-	gate.ctx.settled = tell;
-	gate.ctx.settled_context = &told;
-	talk_say(&gate,
+	ingress.ctx.settled = tell;
+	ingress.ctx.settled_context = &told;
+	talk_say(&ingress,
 		 (struct talk_say){
 			 .type = SESSION_INVENTORY, .reliable = true, .receipt = 77, .body = zeros, .length = 5000},
 		 T);
-	while (delivery_due(&gate.c) <= T) {
+	while (delivery_due(&ingress.c) <= T) {
 		fill(T);
 		packets++;
 	}
 	assert_int_equal(packets, 4);
 	acknowledge(4, 0x5, T + 1); // 4, 3 and 1
 	assert_int_equal(told.times, 0);
-	assert_int_equal(delivery_undelivered(&gate.c), 1);
+	assert_int_equal(delivery_undelivered(&ingress.c), 1);
 	acknowledge(4, 0x7, T + 1);
 	assert_int_equal(told.times, 1);
 	assert_int_equal(told.receipt, 77);
 	assert_int_equal(told.loss, PG_LOSS_NONE);
-	assert_int_equal(delivery_undelivered(&gate.c), 0);
+	assert_int_equal(delivery_undelivered(&ingress.c), 0);
 }
 
 static void test_a_receipt_is_told_once_when_the_connection_ends_first(UNUSED void **state)
 {
 	struct told told = {0};
 
-	gate.ctx.settled = tell;
-	gate.ctx.settled_context = &told;
-	talk_say(&gate,
+	ingress.ctx.settled = tell;
+	ingress.ctx.settled_context = &told;
+	talk_say(&ingress,
 		 (struct talk_say){
 			 .type = SESSION_INVENTORY, .reliable = true, .receipt = 78, .body = zeros, .length = 5000},
 		 T);
 	fill(T);
 	fill(T);
 	acknowledge(2, 0, T + 1);
-	delivery_end(&gate.ctx, &gate.c, PG_LOSS_CLOSED);
+	delivery_end(&ingress.ctx, &ingress.c, PG_LOSS_CLOSED);
 	assert_int_equal(told.times, 1);
 	assert_int_equal(told.receipt, 78);
 	assert_int_equal(told.loss, PG_LOSS_CLOSED);
-	assert_int_equal(gate.stats.lost[PG_LOSS_CLOSED], 1);
+	assert_int_equal(ingress.stats.lost[PG_LOSS_CLOSED], 1);
 }
 
 /// Two messages in two packets, of which the second is acknowledged first.
 static void second_acknowledged(uint8_t channel, struct told *told)
 {
-	gate.ctx.settled = tell;
-	gate.ctx.settled_context = told;
+	ingress.ctx.settled = tell;
+	ingress.ctx.settled_context = told;
 	for (uint32_t receipt = 1; receipt <= 2; receipt++) {
-		talk_say(&gate,
+		talk_say(&ingress,
 			 (struct talk_say){.type = SESSION_INVENTORY,
 					   .reliable = true,
 					   .channel = channel,
@@ -334,11 +334,11 @@ static void test_a_message_is_delivered_when_those_before_it_are(UNUSED void **s
 
 	second_acknowledged(1, &told);
 	assert_int_equal(told.times, 0);
-	assert_int_equal(delivery_undelivered(&gate.c), 2);
+	assert_int_equal(delivery_undelivered(&ingress.c), 2);
 	acknowledge(2, 1, T + 2);
 	assert_int_equal(told.times, 2);
 	assert_int_equal(told.loss, PG_LOSS_NONE);
-	assert_int_equal(delivery_undelivered(&gate.c), 0);
+	assert_int_equal(delivery_undelivered(&ingress.c), 0);
 }
 
 static void test_a_message_that_nobody_could_read_yet_is_lost_with_the_connection(UNUSED void **state)
@@ -346,10 +346,10 @@ static void test_a_message_that_nobody_could_read_yet_is_lost_with_the_connectio
 	struct told told = {0};
 
 	second_acknowledged(1, &told);
-	delivery_end(&gate.ctx, &gate.c, PG_LOSS_CLOSED);
+	delivery_end(&ingress.ctx, &ingress.c, PG_LOSS_CLOSED);
 	assert_int_equal(told.times, 2);
 	assert_int_equal(told.loss, PG_LOSS_CLOSED);
-	assert_int_equal(gate.stats.lost[PG_LOSS_CLOSED], 2);
+	assert_int_equal(ingress.stats.lost[PG_LOSS_CLOSED], 2);
 }
 
 static void test_on_the_channel_without_order_no_message_waits_for_another(UNUSED void **state)
@@ -359,7 +359,7 @@ static void test_on_the_channel_without_order_no_message_waits_for_another(UNUSE
 	second_acknowledged(SESSION_CHANNEL_UNORDERED, &told);
 	assert_int_equal(told.times, 1);
 	assert_int_equal(told.receipt, 2);
-	assert_int_equal(delivery_undelivered(&gate.c), 1);
+	assert_int_equal(delivery_undelivered(&ingress.c), 1);
 	acknowledge(2, 1, T + 2);
 	assert_int_equal(told.receipt, 1);
 	assert_int_equal(told.times, 2);
@@ -375,35 +375,35 @@ static void test_events_are_counted_by_type_when_they_are_queued(UNUSED void **s
 
 	for (unsigned event = 0; event < PG_EVENTS; event++) {
 		for (unsigned i = 0; i <= event; i++)
-			talk_say(&gate, (struct talk_say){.type = types[event], .body = zeros, .length = 8}, T);
+			talk_say(&ingress, (struct talk_say){.type = types[event], .body = zeros, .length = 8}, T);
 	}
 	for (unsigned event = 0; event < PG_EVENTS; event++)
-		assert_int_equal(gate.stats.sent[event], event + 1);
+		assert_int_equal(ingress.stats.sent[event], event + 1);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		gate_test(test_what_is_not_acknowledged_is_sent_again_later_and_later_and_then_given_up),
-		gate_test(test_an_acknowledgement_of_any_packet_that_carried_it_ends_it),
-		gate_test(test_acknowledgements_of_other_packets_end_nothing),
-		gate_test(test_repetitions_go_before_what_is_new),
-		gate_test(test_what_went_to_where_the_peer_no_longer_is_is_sent_again_at_once),
-		gate_test(test_what_was_not_sent_to_where_the_peer_is_measures_no_round_trip),
-		gate_test(test_who_moves_again_and_again_is_sent_nothing_more_often),
-		gate_test(test_who_moves_while_nothing_is_on_its_way_is_sent_nothing),
-		gate_test(test_the_timeout_follows_the_round_trip),
-		gate_test(test_a_repetition_that_is_acknowledged_measures_itself),
-		gate_test(test_a_way_longer_than_the_least_timeout_is_measured),
-		gate_test(test_at_most_256_ids_of_a_channel_are_on_their_way),
-		gate_test(test_a_fragmented_message_does_not_hold_up_urgent_ones),
-		gate_test(test_ids_go_on_where_they_were_after_a_restart),
-		gate_test(test_a_receipt_is_told_once_when_the_last_piece_arrived),
-		gate_test(test_a_receipt_is_told_once_when_the_connection_ends_first),
-		gate_test(test_a_message_is_delivered_when_those_before_it_are),
-		gate_test(test_a_message_that_nobody_could_read_yet_is_lost_with_the_connection),
-		gate_test(test_on_the_channel_without_order_no_message_waits_for_another),
-		gate_test(test_events_are_counted_by_type_when_they_are_queued),
+		ingress_test(test_what_is_not_acknowledged_is_sent_again_later_and_later_and_then_given_up),
+		ingress_test(test_an_acknowledgement_of_any_packet_that_carried_it_ends_it),
+		ingress_test(test_acknowledgements_of_other_packets_end_nothing),
+		ingress_test(test_repetitions_go_before_what_is_new),
+		ingress_test(test_what_went_to_where_the_peer_no_longer_is_is_sent_again_at_once),
+		ingress_test(test_what_was_not_sent_to_where_the_peer_is_measures_no_round_trip),
+		ingress_test(test_who_moves_again_and_again_is_sent_nothing_more_often),
+		ingress_test(test_who_moves_while_nothing_is_on_its_way_is_sent_nothing),
+		ingress_test(test_the_timeout_follows_the_round_trip),
+		ingress_test(test_a_repetition_that_is_acknowledged_measures_itself),
+		ingress_test(test_a_way_longer_than_the_least_timeout_is_measured),
+		ingress_test(test_at_most_256_ids_of_a_channel_are_on_their_way),
+		ingress_test(test_a_fragmented_message_does_not_hold_up_urgent_ones),
+		ingress_test(test_ids_go_on_where_they_were_after_a_restart),
+		ingress_test(test_a_receipt_is_told_once_when_the_last_piece_arrived),
+		ingress_test(test_a_receipt_is_told_once_when_the_connection_ends_first),
+		ingress_test(test_a_message_is_delivered_when_those_before_it_are),
+		ingress_test(test_a_message_that_nobody_could_read_yet_is_lost_with_the_connection),
+		ingress_test(test_on_the_channel_without_order_no_message_waits_for_another),
+		ingress_test(test_events_are_counted_by_type_when_they_are_queued),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -313,13 +313,13 @@ static void check_numbers(struct twins *t)
 	for (unsigned k = 0; k < TWINS; k++) {
 		struct twin *twin = &t->twin[k];
 
-		twin->gate.settles_here = true;
+		twin->ingress.settles_here = true;
 	}
 	assert_int_equal(run_letter(t, OF_ANOTHER, &movement)->result, PG_DROP_SESSION_STATE);
 	for (unsigned k = 0; k < TWINS; k++) {
 		struct twin *twin = &t->twin[k];
 
-		twin->gate.settles_here = false;
+		twin->ingress.settles_here = false;
 		twin->rig->registry.ports[1] = 2;
 	}
 	assert_int_equal(run_letter(t, OF_ANOTHER, &movement)->result, PG_DROP_OWNER_BUSY);

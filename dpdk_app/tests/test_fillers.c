@@ -59,16 +59,16 @@ static void use(unsigned n)
 {
 	for (unsigned i = 0; i < n; i++)
 		fillers[i] = (struct filler){marker_fill, marker_due, &marker[i]};
-	gate.ctx.filler = fillers;
-	gate.ctx.fillers = n;
-	delivery_end(&gate.ctx, &gate.c, PG_LOSS_CLOSED);
-	delivery_begin(&gate.c, WHO, gate.room);
+	ingress.ctx.filler = fillers;
+	ingress.ctx.fillers = n;
+	delivery_end(&ingress.ctx, &ingress.c, PG_LOSS_CLOSED);
+	delivery_begin(&ingress.c, WHO, ingress.room);
 }
 
 static void say(const char *mark, bool reliable, enum priority priority, uint64_t now)
 {
 	assert_int_equal(
-		talk_say(&gate,
+		talk_say(&ingress,
 			 (struct talk_say){.body = mark, .length = 1, .reliable = reliable, .priority = priority}, now),
 		PG_LOSS_NONE);
 }
@@ -98,10 +98,10 @@ static void test_repetitions_urgent_normal_and_bulk_come_before_the_halls_in_the
 	marker[0] = (struct marker){.mark = 'x', .length = 1, .left = 2, .due = T + 200 * TALK_MS};
 	marker[1] = (struct marker){.mark = 'y', .length = 1, .left = 1, .due = T};
 	use(2);
-	gate.ctx.fillers = 0; // the first datagram is without them
+	ingress.ctx.fillers = 0; // the first datagram is without them
 	say("r", true, PRIORITY_BULK, T);
 	fill(T + 5 * TALK_MS);
-	gate.ctx.fillers = 2;
+	ingress.ctx.fillers = 2;
 	say("b", false, PRIORITY_BULK, T + 200 * TALK_MS);
 	say("n", false, PRIORITY_NORMAL, T + 200 * TALK_MS);
 	say("u", false, PRIORITY_URGENT, T + 200 * TALK_MS);
@@ -121,7 +121,7 @@ static void test_each_gets_the_room_that_those_before_it_left(UNUSED void **stat
 	use(2);
 	say("u", false, PRIORITY_URGENT, T);
 	fill(T);
-	assert_int_equal(marker[0].room, gate.room - said);
+	assert_int_equal(marker[0].room, ingress.room - said);
 	assert_int_equal(marker[1].room, marker[0].room - (HEAD + 100));
 	assert_int_equal(packet.length, said + HEAD + 100 + marker[1].room / (HEAD + 50) * (HEAD + 50));
 }
@@ -129,11 +129,11 @@ static void test_each_gets_the_room_that_those_before_it_left(UNUSED void **stat
 static void test_the_room_is_used_to_its_last_byte_and_no_further(UNUSED void **state)
 {
 	for (uint32_t over = 0; over < 2; over++) {
-		marker[0] = (struct marker){.mark = 'x', .length = gate.room - HEAD + over, .left = 1, .due = T};
+		marker[0] = (struct marker){.mark = 'x', .length = ingress.room - HEAD + over, .left = 1, .due = T};
 		use(1);
-		delivery_refill(&gate.ctx, &gate.c);
+		delivery_refill(&ingress.ctx, &ingress.c);
 		fill(T);
-		assert_int_equal(packet.length, over ? 0 : gate.room);
+		assert_int_equal(packet.length, over ? 0 : ingress.room);
 	}
 }
 
@@ -154,40 +154,40 @@ static void test_a_datagram_is_due_when_a_filler_has_something(UNUSED void **sta
 {
 	marker[0] = (struct marker){.mark = 'x', .length = 1, .left = 1, .due = T + 50};
 	use(1);
-	assert_true(delivery_due(&gate.c) == UINT64_MAX); // nobody has asked it yet
-	delivery_refill(&gate.ctx, &gate.c);
-	assert_int_equal(delivery_due(&gate.c), T + 50);
+	assert_true(delivery_due(&ingress.c) == UINT64_MAX); // nobody has asked it yet
+	delivery_refill(&ingress.ctx, &ingress.c);
+	assert_int_equal(delivery_due(&ingress.c), T + 50);
 	say("b", false, PRIORITY_BULK, T); // is not due before
-	assert_int_equal(delivery_due(&gate.c), T + 50);
+	assert_int_equal(delivery_due(&ingress.c), T + 50);
 	fill(T + 50);
 	assert_string_equal(marks(), "bx");
-	assert_true(delivery_due(&gate.c) == UINT64_MAX);
-	assert_true(delivery_quiet(&gate.c));
+	assert_true(delivery_due(&ingress.c) == UINT64_MAX);
+	assert_true(delivery_quiet(&ingress.c));
 }
 
 static void test_one_with_nothing_to_write_is_not_asked_where_all_is_quiet(UNUSED void **state)
 {
 	marker[0] = (struct marker){.left = 0};
 	use(1);
-	delivery_owe(&gate.ctx, &gate.c, T);
-	assert_int_equal(delivery_due(&gate.c), T + 25 * TALK_MS);
+	delivery_owe(&ingress.ctx, &ingress.c, T);
+	assert_int_equal(delivery_due(&ingress.c), T + 25 * TALK_MS);
 	fill(T + 25 * TALK_MS);
 	assert_int_equal(packet.length, 0);
 	assert_int_equal(marker[0].asked, 0);
-	assert_true(delivery_due(&gate.c) == UINT64_MAX);
+	assert_true(delivery_due(&ingress.c) == UINT64_MAX);
 }
 
 static void test_who_did_not_get_all_it_had_into_a_datagram_makes_another_due_at_once(UNUSED void **state)
 {
 	marker[0] = (struct marker){.mark = 'x', .length = 900, .left = 3, .due = T};
 	use(1);
-	delivery_refill(&gate.ctx, &gate.c);
+	delivery_refill(&ingress.ctx, &ingress.c);
 	for (unsigned i = 0; i < 3; i++) {
-		assert_int_equal(delivery_due(&gate.c), T);
+		assert_int_equal(delivery_due(&ingress.c), T);
 		fill(T);
 		assert_int_equal(packet.length, HEAD + 900);
 	}
-	assert_true(delivery_due(&gate.c) == UINT64_MAX);
+	assert_true(delivery_due(&ingress.c) == UINT64_MAX);
 }
 
 // ---------------------------------------------------------------- fairness
@@ -197,9 +197,9 @@ static void keep_full(uint64_t now)
 {
 	static const uint8_t body[1200] = {[1199] = 'm'};
 
-	while (delivery_undelivered(&gate.c) < 3)
+	while (delivery_undelivered(&ingress.c) < 3)
 		assert_int_equal(
-			talk_say(&gate,
+			talk_say(&ingress,
 				 (struct talk_say){.body = body, .length = sizeof(body), .priority = PRIORITY_NORMAL},
 				 now),
 			PG_LOSS_NONE);
@@ -244,10 +244,10 @@ static void test_pieces_of_a_long_message_leave_beside_a_greedy_filler(UNUSED vo
 	marker[0] = (struct marker){.mark = 'x', .length = 1200, .left = UINT32_MAX, .due = T};
 	use(1);
 	assert_int_equal(
-		talk_say(&gate, (struct talk_say){.body = body, .length = sizeof(body), .reliable = true, .channel = 1},
-			 T),
+		talk_say(&ingress,
+			 (struct talk_say){.body = body, .length = sizeof(body), .reliable = true, .channel = 1}, T),
 		PG_LOSS_NONE);
-	while (gate.c.out.waiting != 0 && datagrams < 100) {
+	while (ingress.c.out.waiting != 0 && datagrams < 100) {
 		fill(T + 5 * TALK_MS);
 		datagrams++;
 	}
@@ -312,21 +312,21 @@ static void test_what_leaves_is_to_a_byte_what_left_before_there_were_fillers(UN
 }
 
 #define TEST(name) cmocka_unit_test(name)
-#define GATE(name) gate_test(name)
+#define INGRESS(name) ingress_test(name)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		GATE(test_repetitions_urgent_normal_and_bulk_come_before_the_halls_in_their_order),
-		GATE(test_each_gets_the_room_that_those_before_it_left),
-		GATE(test_the_room_is_used_to_its_last_byte_and_no_further),
-		GATE(test_no_datagram_has_more_messages_than_allowed_whoever_writes_them),
-		GATE(test_a_datagram_is_due_when_a_filler_has_something),
-		GATE(test_one_with_nothing_to_write_is_not_asked_where_all_is_quiet),
-		GATE(test_who_did_not_get_all_it_had_into_a_datagram_makes_another_due_at_once),
-		GATE(test_none_starves_whoever_has_how_much),
-		GATE(test_one_that_found_room_waits_its_turn),
-		GATE(test_pieces_of_a_long_message_leave_beside_a_greedy_filler),
+		INGRESS(test_repetitions_urgent_normal_and_bulk_come_before_the_halls_in_their_order),
+		INGRESS(test_each_gets_the_room_that_those_before_it_left),
+		INGRESS(test_the_room_is_used_to_its_last_byte_and_no_further),
+		INGRESS(test_no_datagram_has_more_messages_than_allowed_whoever_writes_them),
+		INGRESS(test_a_datagram_is_due_when_a_filler_has_something),
+		INGRESS(test_one_with_nothing_to_write_is_not_asked_where_all_is_quiet),
+		INGRESS(test_who_did_not_get_all_it_had_into_a_datagram_makes_another_due_at_once),
+		INGRESS(test_none_starves_whoever_has_how_much),
+		INGRESS(test_one_that_found_room_waits_its_turn),
+		INGRESS(test_pieces_of_a_long_message_leave_beside_a_greedy_filler),
 		TEST(test_what_leaves_is_to_a_byte_what_left_before_there_were_fillers),
 	};
 

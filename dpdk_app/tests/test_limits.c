@@ -99,7 +99,7 @@ static void run_frames(struct trial *t, struct rig *rig)
 		burst.frame[i] = rig_buffer(rig, &t->asked[i].frame);
 		burst.length[i] = t->asked[i].frame.len;
 	}
-	rig->path->run[0][0](&rig->gate, &burst, t->n, rig->now);
+	rig->path->run[0][0](&rig->ingress, &burst, t->n, rig->now);
 	for (unsigned i = 0; i < t->n; i++) {
 		const uint32_t type = get_le32(burst.frame[i] + t->asked[i].frame.payload);
 
@@ -133,7 +133,7 @@ static void run_datagrams(struct trial *t, struct rig *rig)
 		burst.payload[i] = f->bytes + f->payload;
 		burst.length[i] = (uint16_t)get_le32(burst.payload[i] + 4);
 	}
-	rig->path->run_datagrams(&rig->gate, &burst, t->n, rig->now);
+	rig->path->run_datagrams(&rig->ingress, &burst, t->n, rig->now);
 	for (unsigned i = 0; i < t->n; i++)
 		check_drop(t, i, burst.drop[i]);
 }

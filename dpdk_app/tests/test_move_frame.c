@@ -14,7 +14,7 @@ static const char *const levels[] = {"v2", "v3", "v4"};
 
 #define GOOD (RX_IP_CHECKSUM_GOOD | RX_L4_CHECKSUM_GOOD)
 
-/// The same gate twice: one has the lane, the other takes every frame through frame_is_common and the parser.
+/// The same ingress twice: one has the lane, the other takes every frame through frame_is_common and the parser.
 struct twins {
 	struct rig *with, *without;
 };
@@ -66,7 +66,7 @@ static void assert_same_burst(struct twins t, const struct frame *f, unsigned n,
 			burst[k].length[i] = f[i].len;
 			burst[k].rx[i] = (uint8_t)rx;
 		}
-		rig[k]->path->run[rig[k]->rx_offload][rig[k]->tx_offload](&rig[k]->gate, &burst[k], n, rig[k]->now);
+		rig[k]->path->run[rig[k]->rx_offload][rig[k]->tx_offload](&rig[k]->ingress, &burst[k], n, rig[k]->now);
 	}
 	assert_memory_equal(memory[0], memory[1], n * sizeof(memory[0][0]));
 	assert_memory_equal(burst[0].length, burst[1].length, sizeof(burst[0].length));
@@ -392,8 +392,8 @@ static void check_bursts(struct twins t)
 		*without = *with;
 		for (unsigned i = 0; i < BURST_MAX; i++)
 			without->burst.frame[i] = without->memory[i];
-		t.with->path->run[t.with->rx_offload][t.with->tx_offload](&t.with->gate, &with->burst, BURST_MAX, 5);
-		t.without->path->run[t.with->rx_offload][t.with->tx_offload](&t.without->gate, &without->burst,
+		t.with->path->run[t.with->rx_offload][t.with->tx_offload](&t.with->ingress, &with->burst, BURST_MAX, 5);
+		t.without->path->run[t.with->rx_offload][t.with->tx_offload](&t.without->ingress, &without->burst,
 									     BURST_MAX, 5);
 		assert_memory_equal(with->memory, without->memory, sizeof(with->memory));
 		assert_memory_equal(&with->burst.length, &without->burst.length,

@@ -156,8 +156,8 @@ static void make_colleagues(struct rig *const workers[2])
 	for (uint32_t i = 0; i < 2; i++) {
 		struct rig *rig = workers[i];
 
-		rig->gate.worker = i;
-		rig->gate.port_bit = 1;
+		rig->ingress.worker = i;
+		rig->ingress.port_bit = 1;
 		rig->registry.tables = 2;
 		for (uint32_t k = 0; k < 2; k++) {
 			rig->registry.active[k] = &workers[k]->stats.sessions_active;
@@ -219,8 +219,8 @@ static void what_another_worker_received_is_settled_where_it_arrives(void **stat
 	make_colleagues(workers);
 	build_game(&f, &flow, 1, 10);
 	assert_int_equal(rig_send(workers[0], &f).drop, PG_DROP_NONE);
-	workers[1]->gate.settles_here = true; // else two workers could give it to each other for ever
-	workers[1]->gate.arrivals = &workers[1]->stats.handed_in;
+	workers[1]->ingress.settles_here = true; // else two workers could give it to each other for ever
+	workers[1]->ingress.arrivals = &workers[1]->stats.handed_in;
 	assert_int_equal(rig_send(workers[1], &f).drop, PG_DROP_NONE);
 	assert_int_equal(workers[1]->stats.received, 0);
 	assert_int_equal(workers[1]->stats.handed_in, 1);

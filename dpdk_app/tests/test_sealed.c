@@ -130,9 +130,9 @@ static void test_packet_of_another_workers_session_is_handed_over_untouched(void
 	assert_int_equal(reply.owner, 0);
 	assert_memory_equal(reply.bytes, datagram, length);
 	g->house->stats[1].handed_out++; // as the loop counts it
-	g->gate[1].settles_here = true;
+	g->ingress[1].settles_here = true;
 	assert_int_equal(send_from(g, 1, &player.peer, datagram, length).result, PG_DROP_SESSION_STATE);
-	g->gate[1].settles_here = false;
+	g->ingress[1].settles_here = false;
 	g->rig->registry.ports[0] = 2; // its owner does not serve this port
 	assert_int_equal(send_from(g, 1, &player.peer, datagram, length).result, PG_DROP_OWNER_BUSY);
 	assert_int_equal(send_from(g, 0, &player.peer, datagram, length).result, PG_DROP_NONE);

@@ -105,7 +105,7 @@ static void restart(struct gatehouse *g)
 {
 	assert_int_equal(house_restart(g->house), 1);
 	for (unsigned i = 0; i < HOUSE_SHARDS; i++) {
-		g->gate[i].shard = g->house->shard[i];
+		g->ingress[i].shard = g->house->shard[i];
 		session_side_use(g->house->shard[i], &g->rig->policy.sessions);
 	}
 }

@@ -67,7 +67,7 @@ static void test_every_message_is_acknowledged(void **state)
 static void test_a_player_over_ipv6_is_acknowledged(void **state)
 {
 	struct appliance a;
-	struct sockaddr_in6 gate = {.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT};
+	struct sockaddr_in6 ingress = {.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT};
 	const struct timeval patience = {.tv_sec = 2};
 	const int fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	uint8_t message[PG_DATAGRAM_MAX];
@@ -75,11 +75,11 @@ static void test_a_player_over_ipv6_is_acknowledged(void **state)
 	allot(&a, engine_of(state), 1);
 	a.plan.port[0].address[1] = (struct pg_address){.family = 6, .prefix_len = 128, .bytes = {[15] = 1}};
 	a.plan.port[0].address_count = 2;
-	gate.sin6_port = htons(a.plan.listener_port[0]);
+	ingress.sin6_port = htons(a.plan.listener_port[0]);
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
 	appliance_start(&a);
-	assert_int_equal(sendto(fd, message, build_message(message, 1, 3), 0, (struct sockaddr *)&gate, sizeof(gate)),
-			 44);
+	assert_int_equal(
+		sendto(fd, message, build_message(message, 1, 3), 0, (struct sockaddr *)&ingress, sizeof(ingress)), 44);
 	hear(fd, 1);
 	appliance_stop(&a);
 	assert_conserved(&a);

@@ -45,13 +45,13 @@ int player_socket(void)
 
 void send_to(const struct appliance *a, int fd, const void *bytes, size_t length)
 {
-	const struct sockaddr_in gate = {
+	const struct sockaddr_in ingress = {
 		.sin_family = AF_INET,
 		.sin_port = htons(a->plan.listener_port[0]),
 		.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
 	};
 
-	assert_int_equal(sendto(fd, bytes, length, 0, (const struct sockaddr *)&gate, sizeof(gate)), length);
+	assert_int_equal(sendto(fd, bytes, length, 0, (const struct sockaddr *)&ingress, sizeof(ingress)), length);
 }
 
 ssize_t next_answer(int fd, void *answer, size_t room)

@@ -123,20 +123,20 @@ static void add_queue(struct pg_gateway *g, struct dpdk_worker *w, const struct 
 	w->queue_count++;
 	*q = (struct worker_queue){
 		.run = g->hot_path->run[port->rx_offload][port->tx_offload != TX_CHECKSUM_NONE],
-		.gate = {.identity = &port->identity,
-			 .listeners = &g->listeners,
-			 .policy = w->common.current,
-			 .worker = w->common.number,
-			 .port_bit = port_bit,
-			 .port = ref->port,
-			 .completes = port->tx_offload,
-			 .sessions = &w->common.sessions,
-			 .sources = &w->common.sources,
-			 .host = &w->common.host,
-			 .duties = &w->duties[ref->port],
-			 .shard = w->common.shard,
-			 .stats = w->common.stats,
-			 .arrivals = &w->common.stats->received},
+		.ingress = {.identity = &port->identity,
+			    .listeners = &g->listeners,
+			    .policy = w->common.current,
+			    .worker = w->common.number,
+			    .port_bit = port_bit,
+			    .port = ref->port,
+			    .completes = port->tx_offload,
+			    .sessions = &w->common.sessions,
+			    .sources = &w->common.sources,
+			    .host = &w->common.host,
+			    .duties = &w->duties[ref->port],
+			    .shard = w->common.shard,
+			    .stats = w->common.stats,
+			    .arrivals = &w->common.stats->received},
 		.port = port,
 		.port_stats = &g->page->port[ref->port],
 		.counts = &w->common.stats->port[ref->port],
@@ -145,10 +145,10 @@ static void add_queue(struct pg_gateway *g, struct dpdk_worker *w, const struct 
 		.rx_offload = port->rx_offload,
 		.tx_offload = port->tx_offload != TX_CHECKSUM_NONE,
 	};
-	gate_speak(&q->gate, &g->plan);
-	q->inbox_gate = q->gate;
-	q->inbox_gate.arrivals = &w->common.stats->handed_in;
-	q->inbox_gate.settles_here = true;
+	ingress_speak(&q->ingress, &g->plan);
+	q->inbox_ingress = q->ingress;
+	q->inbox_ingress.arrivals = &w->common.stats->handed_in;
+	q->inbox_ingress.settles_here = true;
 	g->barrier.registry.ports[w->common.number] |= port_bit;
 	if (w->queue_of[ref->port])
 		return;

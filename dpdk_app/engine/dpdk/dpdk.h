@@ -18,8 +18,8 @@
 /// A queue pair that a worker serves, with the loop that was chosen for its port.
 struct worker_queue {
 	burst_run *run;
-	struct gate gate;       // for what this queue receives
-	struct gate inbox_gate; // for what other workers received on this port
+	struct ingress ingress;       // for what this queue receives
+	struct ingress inbox_ingress; // for what other workers received on this port
 	const struct port *port;
 	const struct pg_port_stats *port_stats; // link state, when a packet does not leave
 	struct pg_port_counts *counts;

@@ -38,7 +38,8 @@ static COLD void complete_checksum(const struct worker_queue *q, struct rte_mbuf
 {
 	m->ol_flags &= ~RTE_MBUF_F_RX_L4_CKSUM_MASK;
 	if (m->nb_segs == 1)
-		partial_complete(rte_pktmbuf_mtod(m, uint8_t *), m->data_len, q->gate.identity, q->gate.listeners);
+		partial_complete(rte_pktmbuf_mtod(m, uint8_t *), m->data_len, q->ingress.identity,
+				 q->ingress.listeners);
 }
 
 /// A chain is longer than any frame of ours: refused as too long, its first part is not looked at.
@@ -78,10 +79,10 @@ static uint64_t fill_burst(struct burst *burst, struct rte_mbuf **mbufs, unsigne
 }
 
 /// Take packets of one port through the pipeline and send the answers.
-static void process(struct dpdk_worker *w, struct worker_queue *q, struct gate *gate, struct burst *burst,
+static void process(struct dpdk_worker *w, struct worker_queue *q, struct ingress *ingress, struct burst *burst,
 		    struct rte_mbuf **mbufs, unsigned n, uint64_t bytes, uint64_t now)
 {
-	q->run(gate, burst, n, now);
+	q->run(ingress, burst, n, now);
 
 	const unsigned answers = transmit_answers(w, q, burst, mbufs, n, bytes);
 
@@ -104,7 +105,7 @@ static unsigned serve_queue(struct dpdk_worker *w, struct worker_queue *q, uint6
 	// The port's count first: should this process die, `received` is settled from it.
 	counter_add(&q->counts->rx_packets, n);
 	counter_add(&q->counts->rx_bytes, bytes);
-	process(w, q, &q->gate, &burst, mbufs, n, bytes, now);
+	process(w, q, &q->ingress, &burst, mbufs, n, bytes, now);
 	counter_add(&w->common.stats->rx_burst[burst_bucket(n)], 1);
 	return n;
 }
@@ -135,7 +136,7 @@ static COLD unsigned serve_inbox(struct dpdk_worker *w, uint64_t now)
 
 		const uint64_t bytes = fill_burst(&burst, mbufs + first, count, q);
 
-		process(w, q, &q->inbox_gate, &burst, mbufs + first, count, bytes, now);
+		process(w, q, &q->inbox_ingress, &burst, mbufs + first, count, bytes, now);
 	}
 	return n;
 }
@@ -160,7 +161,7 @@ static void use_policy(struct worker *common)
 	struct dpdk_worker *w = (struct dpdk_worker *)common;
 
 	for (unsigned i = 0; i < w->queue_count; i++)
-		w->queue[i].gate.policy = w->queue[i].inbox_gate.policy = common->current;
+		w->queue[i].ingress.policy = w->queue[i].inbox_ingress.policy = common->current;
 }
 
 /// Messages from other workers' players. Packets among them there are none: these go to inboxes.
@@ -179,7 +180,7 @@ static bool duties_wait(const struct task *task, uint64_t now)
 	if (unlikely(atomic_load_explicit(&w->announce, memory_order_relaxed)))
 		return true;
 	for (unsigned i = 0; i < w->queue_count; i++)
-		if (unlikely(w->queue[i].gate.duties->due <= now))
+		if (unlikely(w->queue[i].ingress.duties->due <= now))
 			return true;
 	return false;
 }
@@ -193,7 +194,7 @@ static unsigned perform_all_duties(struct task *task, uint64_t now)
 		announce(w, now);
 	}
 	for (unsigned i = 0; i < w->queue_count; i++)
-		if (w->queue[i].gate.duties->due <= now)
+		if (w->queue[i].ingress.duties->due <= now)
 			perform_duties(w, &w->queue[i], now);
 	return 0;
 }

@@ -264,14 +264,14 @@ void announce(struct dpdk_worker *w, uint64_t now)
 {
 	for (unsigned i = 0; i < w->queue_count; i++)
 		if (w->queue[i].queue == 0) // the first queue speaks for the port
-			duties_begin(w->queue[i].gate.duties, now);
+			duties_begin(w->queue[i].ingress.duties, now);
 }
 
 void leave_groups(struct dpdk_worker *w, uint64_t now)
 {
 	for (unsigned i = 0; i < w->queue_count; i++)
 		if (w->queue[i].queue == 0) {
-			duties_end(w->queue[i].gate.duties, now);
+			duties_end(w->queue[i].ingress.duties, now);
 			perform_duties(w, &w->queue[i], now);
 		}
 }
@@ -283,7 +283,7 @@ void perform_duties(struct dpdk_worker *w, struct worker_queue *q, uint64_t now)
 
 		if (!m) // the next turn tries again
 			return;
-		m->data_len = duties_next(q->gate.duties, &q->port->identity, now, rte_pktmbuf_mtod(m, uint8_t *));
+		m->data_len = duties_next(q->ingress.duties, &q->port->identity, now, rte_pktmbuf_mtod(m, uint8_t *));
 		m->pkt_len = m->data_len;
 		if (m->data_len == 0) {
 			rte_pktmbuf_free(m);

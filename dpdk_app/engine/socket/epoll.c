@@ -124,11 +124,12 @@ static void send_out(struct epoll_worker *w, unsigned n)
 // ---------------------------------------------------------------- loop
 
 /// Take a burst through, which lies in the room, and send the answers.
-static void process(struct epoll_worker *w, struct gate *gate, struct datagram_burst *burst, unsigned n, uint64_t now)
+static void process(struct epoll_worker *w, struct ingress *ingress, struct datagram_burst *burst, unsigned n,
+		    uint64_t now)
 {
 	unsigned answers = n;
 
-	w->common.run(gate, burst, n, now);
+	w->common.run(ingress, burst, n, now);
 	if (unlikely(burst->unanswered > 0))
 		sockets_hand_over(&w->common, burst, n);
 	answers = keep_answers(w, burst, n);
@@ -151,7 +152,7 @@ static unsigned serve_socket(struct epoll_worker *w, const struct udp_socket *s)
 		return 0;
 	count_arrived(s, (unsigned)n, fill_burst(&burst, &w->room, (unsigned)n, s->listener, socket_index));
 	count_burst(&w->common, (unsigned)n);
-	process(w, &w->common.gate, &burst, (unsigned)n, now);
+	process(w, &w->common.ingress, &burst, (unsigned)n, now);
 	return (unsigned)n;
 }
 
@@ -175,7 +176,7 @@ static COLD unsigned serve_mail(struct worker *common, uint32_t most, uint64_t n
 	for (unsigned i = 0; i < n; i++)
 		address(&w->room, i, &burst.peer[i]);
 	if (n > 0)
-		process(w, &w->common.inbox_gate, &burst, n, now);
+		process(w, &w->common.inbox_ingress, &burst, n, now);
 	return n;
 }
 

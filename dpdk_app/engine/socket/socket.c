@@ -18,7 +18,7 @@
 #include "runtime/profile_life.h"
 #include "stats/error.h"
 
-/// Every worker can answer for every socket: gate.port_bit.
+/// Every worker can answer for every socket: ingress.port_bit.
 #define EVERY_SOCKET 1U
 
 /// To ask for all addresses takes the longer the more a host has.
@@ -135,7 +135,7 @@ int sockets_equip(struct pg_gateway *g, struct worker *common, struct pg_error *
 
 	w->run = g->hot_path->run_datagrams;
 	w->wait_cycles = WAIT_MS * (pg_tsc_hz() / 1000);
-	w->gate = (struct gate){
+	w->ingress = (struct ingress){
 		.policy = common->current,
 		.worker = common->number,
 		.sessions = &common->sessions,
@@ -145,10 +145,10 @@ int sockets_equip(struct pg_gateway *g, struct worker *common, struct pg_error *
 		.port_bit = EVERY_SOCKET,
 		.shard = common->shard,
 	};
-	gate_speak(&w->gate, &g->plan);
-	w->inbox_gate = w->gate;
-	w->inbox_gate.arrivals = &common->stats->handed_in;
-	w->inbox_gate.settles_here = true;
+	ingress_speak(&w->ingress, &g->plan);
+	w->inbox_ingress = w->ingress;
+	w->inbox_ingress.arrivals = &common->stats->handed_in;
+	w->inbox_ingress.settles_here = true;
 	g->barrier.registry.ports[common->number] = EVERY_SOCKET;
 	return each_endpoint(g, add_socket, &equipping, error);
 }
@@ -350,7 +350,7 @@ void sockets_use_policy(struct worker *common)
 {
 	struct socket_worker *w = (struct socket_worker *)common;
 
-	w->gate.policy = w->inbox_gate.policy = common->current;
+	w->ingress.policy = w->inbox_ingress.policy = common->current;
 }
 
 uint64_t sockets_sleep(struct socket_worker *w, uint64_t now)

@@ -57,8 +57,8 @@ struct socket_worker {
 
 	// read-mostly: set before launch
 	datagram_run *run;
-	struct gate gate;
-	struct gate inbox_gate; // for what other workers received
+	struct ingress ingress;
+	struct ingress inbox_ingress; // for what other workers received
 	struct udp_socket socket[SOCKETS_PER_WORKER_MAX];
 	unsigned socket_count;
 	uint64_t wait_cycles; // WAIT_MS

@@ -118,7 +118,7 @@ static COLD unsigned serve_mail(struct worker *common, uint32_t most, uint64_t n
 	n = sockets_take_mail(&w->common, &burst, room, now);
 	if (n == 0)
 		return 0;
-	w->common.run(&w->common.inbox_gate, &burst, n, now);
+	w->common.run(&w->common.inbox_ingress, &burst, n, now);
 	counter_add(&common->stats->tx_offered, n - burst.unanswered);
 	w->turn.answers += n - burst.unanswered;
 	w->places.free_count -= n;
@@ -209,7 +209,7 @@ static void receive(struct uring_worker *w)
 	turn->answers = 0;
 	if (turn->took > 0) {
 		count_burst(&w->common, turn->took);
-		w->common.run(&w->common.gate, &burst, turn->took, turn->began);
+		w->common.run(&w->common.ingress, &burst, turn->took, turn->began);
 		turn->answers = turn->took - burst.unanswered;
 		if (unlikely(burst.unanswered > 0))
 			sockets_hand_over(&w->common, &burst, turn->took);
