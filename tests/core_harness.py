@@ -19,7 +19,7 @@ SPARE_BYTES = 128  # behind each frame, as in an mbuf: an answer may be a little
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What the core did with one frame: `reply`, `drop`, or neither: `duties` has what is owed for it."""
+    """What the core did with one frame: `reply`, `drop`, or neither: `announcer` has what is owed for it."""
 
     reply: bytes | None
     drop: str | None
@@ -136,7 +136,7 @@ class CoreHarness:
         """Say that the link is up, as at the start of a worker."""
         lib.pg_core_link_up(self._core, self._tsc(now_s))
 
-    def duties(self, now_s: float = 0.0) -> list[bytes]:
+    def announcer(self, now_s: float = 0.0) -> list[bytes]:
         """The frames that the host owes its link at this time."""
         frame = ffi.new("uint8_t[]", 2048)
         found = []

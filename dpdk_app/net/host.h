@@ -8,7 +8,7 @@
 
 #include <stdint.h>
 
-#include "net/duties.h"
+#include "net/announcer.h"
 #include "net/identity.h"
 #include "net/parse.h"
 #include "pollgate.h"

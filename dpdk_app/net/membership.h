@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // net/membership.h: when the groups of net/mld.h are reported: at the start and the end, and some time after a query.
 //
-// Part of struct duties, with the same one writer. Responses wait for a random time within what the querier allows, each in
-// a place of its own; a group that is asked for again while it waits is reported once (RFC 3810 6.2).
+// Part of struct announcer, with the same one writer. Responses wait for a random time within what the querier allows,
+// each in a place of its own; a group that is asked for again while it waits is reported once (RFC 3810 6.2).
 
 #ifndef POLLGATE_NET_MEMBERSHIP_H
 #define POLLGATE_NET_MEMBERSHIP_H

@@ -101,7 +101,7 @@ static COLD void take_query(struct ingress *ingress, struct burst *burst, const 
 	struct mld_tags tags = {.length = (uint8_t)(parsed->packet.l3 - sizeof(struct ethernet_header))};
 
 	memcpy(tags.bytes, burst->frame[i] + offsetof(struct ethernet_header, type), tags.length);
-	if (!duties_query(ingress->duties, ingress->identity, query, &tags, now)) {
+	if (!announcer_query(ingress->announcer, ingress->identity, query, &tags, now)) {
 		drop_frame(ingress, burst, i, PG_DROP_HOST_RATE_LIMITED);
 		return;
 	}
@@ -116,7 +116,7 @@ static COLD void serve_host(struct ingress *ingress, struct burst *burst, const 
 	const struct host_request request = host_examine(burst->frame[i], &parsed->packet, ingress->identity);
 
 	if (request.drop == PG_DROP_ADDRESS_CONFLICT)
-		duties_contest(ingress->duties, &request.rival, now);
+		announcer_contest(ingress->announcer, &request.rival, now);
 	if (request.drop != PG_DROP_NONE) {
 		drop_frame(ingress, burst, i, request.drop);
 		return;

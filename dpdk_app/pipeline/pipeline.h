@@ -106,7 +106,7 @@ struct ingress {
 	struct plain_table *sessions;
 	struct source_limits *sources;
 	struct host_buckets *host;
-	struct duties *duties;
+	struct announcer *announcer;
 	struct session_shard *shard; // of the session profile; NULL: no listener speaks it
 	struct pg_worker_stats *stats;
 	uint64_t *arrivals; // of stats: received, or handed_in

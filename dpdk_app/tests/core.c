@@ -26,7 +26,7 @@ struct pg_core {
 	struct plain_table sessions;
 	struct source_limits sources;
 	struct host_buckets host;
-	struct duties duties;
+	struct announcer announcer;
 	struct pg_worker_stats stats;
 	struct ingress ingress;
 	struct session_store store;
@@ -103,7 +103,7 @@ static void make_ingress(struct pg_core *core, const struct pg_plan *plan)
 		.sessions = &core->sessions,
 		.sources = &core->sources,
 		.host = &core->host,
-		.duties = &core->duties,
+		.announcer = &core->announcer,
 		.stats = &core->stats,
 		.arrivals = &core->stats.received,
 	};
@@ -113,7 +113,7 @@ static void make_ingress(struct pg_core *core, const struct pg_plan *plan)
 	ingress_speak(&core->ingress, plan);
 	listeners_init(&core->listeners, plan->listener_port, plan->listener_count);
 	policy_init(&core->policy, &plan->policy, 1, pg_tsc_hz());
-	duties_init(&core->duties, pg_tsc_hz(), fixed_secret.addend);
+	announcer_init(&core->announcer, pg_tsc_hz(), fixed_secret.addend);
 }
 
 static bool open_parts(struct pg_core *core, const struct pg_plan *plan)
@@ -286,11 +286,11 @@ uint32_t pg_core_expire(struct pg_core *core, uint64_t now)
 
 void pg_core_link_up(struct pg_core *core, uint64_t now)
 {
-	duties_begin(&core->duties, now);
+	announcer_begin(&core->announcer, now);
 }
 
 uint16_t pg_core_duty(struct pg_core *core, uint64_t now, uint8_t *frame)
 {
-	static_assert(DUTY_FRAME_MAX <= ETHERNET_MAX, "what the caller gives room for");
-	return core->duties.due <= now ? duties_next(&core->duties, &core->identity, now, frame) : 0;
+	static_assert(ANNOUNCER_FRAME_MAX <= ETHERNET_MAX, "what the caller gives room for");
+	return core->announcer.due <= now ? announcer_next(&core->announcer, &core->identity, now, frame) : 0;
 }

@@ -43,7 +43,7 @@ static void check_report(const struct identity *identity, const struct packet *p
 {
 	const struct mld_tags tags = {.length = (uint8_t)(p->l3 - 14)};
 	struct membership m;
-	uint8_t report[DUTY_FRAME_MAX];
+	uint8_t report[ANNOUNCER_FRAME_MAX];
 	uint64_t now = RIG_HZ;
 	unsigned reports = 0;
 

@@ -71,7 +71,7 @@ void rig_reset(struct rig *rig)
 		memset(&rig->sources, 0, sizeof(rig->sources));
 	policy_init(&rig->policy, &policy, 1, RIG_HZ);
 	rig->host = (struct host_buckets){0};
-	duties_init(&rig->duties, RIG_HZ, 1);
+	announcer_init(&rig->announcer, RIG_HZ, 1);
 	rig->now = RIG_HZ;
 	plain_table_init(&rig->sessions, rig->region, capacity, rig->index, &rig->registry, &rig->stats.sessions_active,
 			 &secret, rig->now);
@@ -103,7 +103,7 @@ struct rig *rig_open(const char *isa, uint32_t capacity)
 		.sessions = &rig->sessions,
 		.sources = &rig->sources,
 		.host = &rig->host,
-		.duties = &rig->duties,
+		.announcer = &rig->announcer,
 		.stats = &rig->stats,
 		.arrivals = &rig->stats.received,
 		.completes = TX_CHECKSUM_IP | TX_CHECKSUM_UDP,

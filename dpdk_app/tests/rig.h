@@ -31,7 +31,7 @@ struct rig {
 	struct source_limits sources;
 	struct pg_worker_stats stats;
 	struct host_buckets host;
-	struct duties duties;
+	struct announcer announcer;
 	const struct hot_path *path;
 	bool rx_offload;
 	bool tx_offload;

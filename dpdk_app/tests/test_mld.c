@@ -23,17 +23,17 @@ static struct outcome told(struct rig *rig)
 {
 	struct outcome out = {0};
 
-	assert_true(rig->duties.due <= rig->now);
-	out.len = duties_next(&rig->duties, &rig->identity, rig->now, out.bytes);
+	assert_true(rig->announcer.due <= rig->now);
+	out.len = announcer_next(&rig->announcer, &rig->identity, rig->now, out.bytes);
 	return out;
 }
 
 static void assert_silent(struct rig *rig)
 {
-	uint8_t frame[DUTY_FRAME_MAX];
+	uint8_t frame[ANNOUNCER_FRAME_MAX];
 
-	assert_int_equal(duties_next(&rig->duties, &rig->identity, rig->now, frame), 0);
-	assert_true(rig->duties.due > rig->now);
+	assert_int_equal(announcer_next(&rig->announcer, &rig->identity, rig->now, frame), 0);
+	assert_true(rig->announcer.due > rig->now);
 }
 
 /// To whom, and what: as a listener with a link-local address sends it.
@@ -90,15 +90,15 @@ static void joining_is_reported_twice_within_a_second(void **state UNUSED)
 	const struct frame expected = report2(MLD_TO_EXCLUDE, 0, 0);
 	struct rig *rig = open_rig();
 
-	membership_join(&rig->duties.membership, rig->now);
-	rig->duties.due = rig->now;
+	membership_join(&rig->announcer.membership, rig->now);
+	rig->announcer.due = rig->now;
 	assert_told(rig, &expected);
 	assert_silent(rig);
-	assert_true(rig->duties.due <= rig->now + SECOND + 1);
-	rig->now = rig->duties.due;
+	assert_true(rig->announcer.due <= rig->now + SECOND + 1);
+	rig->now = rig->announcer.due;
 	assert_told(rig, &expected);
 	assert_silent(rig);
-	assert_true(rig->duties.due == DUTIES_NONE_DUE);
+	assert_true(rig->announcer.due == ANNOUNCER_NONE_DUE);
 	close_rig(rig);
 }
 
@@ -107,7 +107,7 @@ static void a_link_that_comes_up_is_joined_beside_the_announcements(void **state
 	const struct frame expected = report2(MLD_TO_EXCLUDE, 0, 0);
 	struct rig *rig = open_rig();
 
-	duties_begin(&rig->duties, rig->now);
+	announcer_begin(&rig->announcer, rig->now);
 	for (unsigned i = 0; i < 3; i++) // addresses
 		assert_int_not_equal(told(rig).len, 0);
 	assert_told(rig, &expected);
@@ -120,13 +120,13 @@ static void the_end_is_reported_and_nothing_after_it(void **state UNUSED)
 	const struct frame expected = report2(MLD_TO_INCLUDE, 0, 0);
 	struct rig *rig = open_rig();
 
-	duties_begin(&rig->duties, rig->now);
+	announcer_begin(&rig->announcer, rig->now);
 	ask(rig, (struct question){.version = 2, .delay = QUERY_DELAY_MS});
-	duties_end(&rig->duties, rig->now);
+	announcer_end(&rig->announcer, rig->now);
 	assert_told(rig, &expected);
 	assert_silent(rig);
 	ask(rig, (struct question){.version = 2});
-	assert_true(rig->duties.due == DUTIES_NONE_DUE);
+	assert_true(rig->announcer.due == ANNOUNCER_NONE_DUE);
 	close_rig(rig);
 }
 
@@ -137,8 +137,8 @@ static void each_group_has_a_record(void **state UNUSED)
 
 	rig->identity.v6[1][14] = 0x55; // another last three bytes
 	assert_int_equal(mld_groups(&rig->identity), 3);
-	membership_join(&rig->duties.membership, rig->now);
-	rig->duties.due = rig->now;
+	membership_join(&rig->announcer.membership, rig->now);
+	rig->announcer.due = rig->now;
 	out = told(rig);
 	assert_int_equal(out.len, 14 + 40 + 8 + 8 + 2 * 20);
 	assert_int_equal(get16(out.bytes + 62 + 6), 2);
@@ -150,8 +150,8 @@ static void without_a_link_local_address_the_source_is_unspecified(void **state 
 	struct rig *rig = open_rig();
 
 	rig->identity.v6_count = 1;
-	membership_join(&rig->duties.membership, rig->now);
-	rig->duties.due = rig->now;
+	membership_join(&rig->announcer.membership, rig->now);
+	rig->announcer.due = rig->now;
 	assert_memory_equal(told(rig).bytes + 14 + 8, none, 16);
 	close_rig(rig);
 }
@@ -162,8 +162,8 @@ static void without_ipv6_nothing_is_reported_and_no_query_heard(void **state UNU
 	struct rig *rig = open_rig();
 
 	rig->identity.v6_count = 0;
-	membership_join(&rig->duties.membership, rig->now);
-	rig->duties.due = rig->now;
+	membership_join(&rig->announcer.membership, rig->now);
+	rig->announcer.due = rig->now;
 	assert_silent(rig);
 	assert_int_equal(rig_send(rig, &f).drop, PG_DROP_NOT_FOR_US);
 	close_rig(rig);
@@ -180,13 +180,13 @@ static void a_general_query_is_answered_within_its_delay_and_once(void **state U
 		const uint64_t asked = rig->now;
 
 		ask(rig, (struct question){.version = 2, .delay = QUERY_DELAY_MS});
-		assert_true(rig->duties.due >= asked);
+		assert_true(rig->announcer.due >= asked);
 		ask(rig, (struct question){.version = 2, .delay = QUERY_DELAY_MS}); // another querier
-		rig->now = rig->duties.due;
+		rig->now = rig->announcer.due;
 		assert_true(rig->now <= asked + 10 * SECOND);
 		assert_told(rig, &expected);
 		assert_silent(rig);
-		assert_true(rig->duties.due == DUTIES_NONE_DUE);
+		assert_true(rig->announcer.due == ANNOUNCER_NONE_DUE);
 	}
 	assert_int_equal(rig->stats.handled[PG_MESSAGE_MLD_QUERY], 200);
 	assert_int_equal(rig->stats.unanswered, 200);
@@ -200,8 +200,8 @@ static void delays_differ(void **state UNUSED)
 
 	for (unsigned i = 0; i < 1000; i++) {
 		ask(rig, (struct question){.version = 2, .delay = QUERY_DELAY_MS});
-		early += rig->duties.due < rig->now + 5 * SECOND;
-		rig->now = rig->duties.due;
+		early += rig->announcer.due < rig->now + 5 * SECOND;
+		rig->now = rig->announcer.due;
 		told(rig);
 		assert_silent(rig);
 	}
@@ -216,9 +216,9 @@ static void a_delay_from_32768_on_is_a_floating_point_number(void **state UNUSED
 
 	for (unsigned i = 0; i < 200; i++) {
 		ask(rig, (struct question){.version = 2, .delay = 0x8000}); // 0x1000 << 3
-		if (rig->duties.due - rig->now > longest)
-			longest = rig->duties.due - rig->now;
-		rig->now = rig->duties.due;
+		if (rig->announcer.due - rig->now > longest)
+			longest = rig->announcer.due - rig->now;
+		rig->now = rig->announcer.due;
 		told(rig);
 		assert_silent(rig);
 	}
@@ -337,7 +337,7 @@ static void a_querier_of_version_1_gets_reports_of_version_1(void **state UNUSED
 	struct rig *rig = open_rig();
 
 	ask(rig, (struct question){.version = 1, .delay = QUERY_DELAY_MS});
-	rig->now = rig->duties.due;
+	rig->now = rig->announcer.due;
 	assert_told(rig, &expected);
 	assert_silent(rig);
 	ask(rig, (struct question){.version = 1, .group = our_group()});
@@ -355,16 +355,16 @@ static void beside_a_querier_of_version_1_everything_is_version_1_for_260_second
 	ask(rig, (struct question){.version = 1});
 	assert_told(rig, &older);
 	assert_silent(rig);
-	assert_true(rig->duties.due == DUTIES_NONE_DUE);
+	assert_true(rig->announcer.due == ANNOUNCER_NONE_DUE);
 	rig->now += 260 * SECOND - 1;
 	ask(rig, (struct question){.version = 2});
 	assert_told(rig, &older);
-	membership_join(&rig->duties.membership, rig->now);
-	rig->duties.due = rig->now;
+	membership_join(&rig->announcer.membership, rig->now);
+	rig->announcer.due = rig->now;
 	assert_told(rig, &older);
-	duties_end(&rig->duties, rig->now);
+	announcer_end(&rig->announcer, rig->now);
 	assert_told(rig, &done);
-	duties_init(&rig->duties, RIG_HZ, 1);
+	announcer_init(&rig->announcer, RIG_HZ, 1);
 	ask(rig, (struct question){.version = 1});
 	rig->now += 260 * SECOND;
 	told(rig);
@@ -379,7 +379,7 @@ static void workers_of_a_port_know_of_each_others_querier(void **state UNUSED)
 	struct rig *rig = open_rig();
 	_Atomic uint64_t until = rig->now + SECOND;
 
-	rig->duties.membership.older_until = &until;
+	rig->announcer.membership.older_until = &until;
 	ask(rig, (struct question){.version = 2});
 	assert_told(rig, &older);
 	close_rig(rig);

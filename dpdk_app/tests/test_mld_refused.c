@@ -14,7 +14,7 @@ static void assert_dropped(const struct frame *f, enum pg_drop drop)
 	struct rig *rig = open_rig();
 
 	assert_int_equal(rig_send(rig, f).drop, drop);
-	assert_true(rig->duties.due == DUTIES_NONE_DUE);
+	assert_true(rig->announcer.due == ANNOUNCER_NONE_DUE);
 	close_rig(rig);
 }
 

@@ -113,8 +113,8 @@ def test_queries_for_listeners_are_taken_and_reported_in_time(queries: list[byte
     assert {verdict.kind for verdict in verdicts} == {"mld_query"}
     with CoreHarness(MAC, INTERFACES, LISTENERS) as core:
         core.burst(queries)
-        reports = core.duties(9000)  # more than any of them allows
-        assert core.duties(10000) == []
+        reports = core.announcer(9000)  # more than any of them allows
+        assert core.announcer(10000) == []
     assert reports
     told = [Ether(_without_tags(report)) for report in reports]
     for frame in told:

@@ -133,7 +133,7 @@ static void add_queue(struct pg_gateway *g, struct dpdk_worker *w, const struct 
 			    .sessions = &w->common.sessions,
 			    .sources = &w->common.sources,
 			    .host = &w->common.host,
-			    .duties = &w->duties[ref->port],
+			    .announcer = &w->announcer[ref->port],
 			    .shard = w->common.shard,
 			    .stats = w->common.stats,
 			    .arrivals = &w->common.stats->received},
@@ -153,8 +153,8 @@ static void add_queue(struct pg_gateway *g, struct dpdk_worker *w, const struct 
 	if (w->queue_of[ref->port])
 		return;
 	w->queue_of[ref->port] = q;
-	duties_init(&w->duties[ref->port], pg_tsc_hz(), w->common.secret.addend);
-	w->duties[ref->port].membership.older_until = &devices_of(g)->older_querier_until[ref->port];
+	announcer_init(&w->announcer[ref->port], pg_tsc_hz(), w->common.secret.addend);
+	w->announcer[ref->port].membership.older_until = &devices_of(g)->older_querier_until[ref->port];
 }
 
 #define INBOX_PACKETS 1024
@@ -270,7 +270,7 @@ static void note_rivals(struct pg_gateway *g, uint32_t port)
 		if (!w->queue_of[port])
 			continue;
 
-		const struct rival rival = duties_take_rival(&w->duties[port]);
+		const struct rival rival = announcer_take_rival(&w->announcer[port]);
 
 		if (rival.family == 0)
 			continue;

@@ -173,19 +173,19 @@ static unsigned serve_mail(struct worker *w, uint32_t most, uint64_t now)
 }
 
 /// What a host owes its link; when, a burst that is received may change.
-static bool duties_wait(const struct task *task, uint64_t now)
+static bool announcer_wait(const struct task *task, uint64_t now)
 {
 	const struct dpdk_worker *w = task->worker;
 
 	if (unlikely(atomic_load_explicit(&w->announce, memory_order_relaxed)))
 		return true;
 	for (unsigned i = 0; i < w->queue_count; i++)
-		if (unlikely(w->queue[i].ingress.duties->due <= now))
+		if (unlikely(w->queue[i].ingress.announcer->due <= now))
 			return true;
 	return false;
 }
 
-static unsigned perform_all_duties(struct task *task, uint64_t now)
+static unsigned send_all_announcements(struct task *task, uint64_t now)
 {
 	struct dpdk_worker *w = task->worker;
 
@@ -194,8 +194,8 @@ static unsigned perform_all_duties(struct task *task, uint64_t now)
 		announce(w, now);
 	}
 	for (unsigned i = 0; i < w->queue_count; i++)
-		if (w->queue[i].ingress.duties->due <= now)
-			perform_duties(w, &w->queue[i], now);
+		if (w->queue[i].ingress.announcer->due <= now)
+			send_announcements(w, &w->queue[i], now);
 	return 0;
 }
 
@@ -214,8 +214,8 @@ static void add_tasks(struct dpdk_worker *w)
 		return;
 	tasks_add(&w->common.tasks, &(struct task){
 					    .worker = w,
-					    .run = perform_all_duties,
-					    .ready = duties_wait,
+					    .run = send_all_announcements,
+					    .ready = announcer_wait,
 					    .due = TASK_NEVER,
 				    });
 	profiles_add_tasks(&w->common);

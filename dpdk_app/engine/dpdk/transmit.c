@@ -6,7 +6,7 @@
 #include <rte_ethdev.h>
 #include <rte_pause.h>
 
-#include "net/duties.h"
+#include "net/announcer.h"
 #include "pipeline/egress.h"
 #include "port/promises.h"
 
@@ -264,26 +264,27 @@ void announce(struct dpdk_worker *w, uint64_t now)
 {
 	for (unsigned i = 0; i < w->queue_count; i++)
 		if (w->queue[i].queue == 0) // the first queue speaks for the port
-			duties_begin(w->queue[i].ingress.duties, now);
+			announcer_begin(w->queue[i].ingress.announcer, now);
 }
 
 void leave_groups(struct dpdk_worker *w, uint64_t now)
 {
 	for (unsigned i = 0; i < w->queue_count; i++)
 		if (w->queue[i].queue == 0) {
-			duties_end(w->queue[i].ingress.duties, now);
-			perform_duties(w, &w->queue[i], now);
+			announcer_end(w->queue[i].ingress.announcer, now);
+			send_announcements(w, &w->queue[i], now);
 		}
 }
 
-void perform_duties(struct dpdk_worker *w, struct worker_queue *q, uint64_t now)
+void send_announcements(struct dpdk_worker *w, struct worker_queue *q, uint64_t now)
 {
 	for (;;) {
 		struct rte_mbuf *m = rte_pktmbuf_alloc(q->port->pool);
 
 		if (!m) // the next turn tries again
 			return;
-		m->data_len = duties_next(q->ingress.duties, &q->port->identity, now, rte_pktmbuf_mtod(m, uint8_t *));
+		m->data_len =
+			announcer_next(q->ingress.announcer, &q->port->identity, now, rte_pktmbuf_mtod(m, uint8_t *));
 		m->pkt_len = m->data_len;
 		if (m->data_len == 0) {
 			rte_pktmbuf_free(m);

@@ -25,7 +25,7 @@ void announce(struct dpdk_worker *w, uint64_t now);
 void leave_groups(struct dpdk_worker *w, uint64_t now);
 
 /// Send what is due of what a host owes its link, by this queue.
-void perform_duties(struct dpdk_worker *w, struct worker_queue *q, uint64_t now);
+void send_announcements(struct dpdk_worker *w, struct worker_queue *q, uint64_t now);
 
 /// What sessions have to say without having been asked: engine_parts.send_egress.
 /// @param w     of a struct dpdk_worker

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// test_duties.c: when a host announces and defends its addresses (RFC 5227 2.3 and 2.4, RFC 4861 7.2.6).
+// test_announcer.c: when a host announces and defends its addresses (RFC 5227 2.3 and 2.4, RFC 4861 7.2.6).
 
 #include "unit.h"
 
@@ -15,12 +15,12 @@ static const uint8_t nobody[6] = {0};
 /// @return how many frames are due at rig->now
 static unsigned perform(struct rig *rig)
 {
-	uint8_t frame[DUTY_FRAME_MAX];
+	uint8_t frame[ANNOUNCER_FRAME_MAX];
 	unsigned n = 0;
 
-	while (duties_next(&rig->duties, &rig->identity, rig->now, frame) != 0)
+	while (announcer_next(&rig->announcer, &rig->identity, rig->now, frame) != 0)
 		n++;
-	assert_true(rig->duties.due > rig->now);
+	assert_true(rig->announcer.due > rig->now);
 	return n;
 }
 
@@ -51,7 +51,7 @@ static void nothing_is_due_before_the_link_is_up(void **state UNUSED)
 {
 	struct rig *rig = rig_open("auto", 4);
 
-	assert_true(rig->duties.due == DUTIES_NONE_DUE);
+	assert_true(rig->announcer.due == ANNOUNCER_NONE_DUE);
 	assert_int_equal(perform(rig), 0);
 	rig_close(rig);
 }
@@ -61,10 +61,10 @@ static void every_address_is_announced_twice_two_seconds_apart(void **state UNUS
 	struct rig *rig = rig_open("auto", 4);
 
 	for (unsigned ups = 0; ups < 2; ups++) { // and again each time that the link comes up
-		duties_begin(&rig->duties, rig->now);
-		membership_init(&rig->duties.membership, RIG_HZ, 1); // test_mld.c
+		announcer_begin(&rig->announcer, rig->now);
+		membership_init(&rig->announcer.membership, RIG_HZ, 1); // test_mld.c
 		assert_int_equal(perform(rig), 3);
-		assert_true(rig->duties.due == rig->now + 2 * SECOND);
+		assert_true(rig->announcer.due == rig->now + 2 * SECOND);
 		rig->now += 2 * SECOND - 1;
 		assert_int_equal(perform(rig), 0);
 		rig->now++;
@@ -78,11 +78,11 @@ static void every_address_is_announced_twice_two_seconds_apart(void **state UNUS
 static void an_address_that_another_host_has_is_defended_once_in_ten_seconds(void **state UNUSED)
 {
 	struct rig *rig = rig_open("auto", 4);
-	uint8_t frame[DUTY_FRAME_MAX], expected[DUTY_FRAME_MAX];
+	uint8_t frame[ANNOUNCER_FRAME_MAX], expected[ANNOUNCER_FRAME_MAX];
 
 	claim4(rig, 1);
-	assert_true(rig->duties.due == rig->now);
-	assert_int_equal(duties_next(&rig->duties, &rig->identity, rig->now, frame), 60);
+	assert_true(rig->announcer.due == rig->now);
+	assert_int_equal(announcer_next(&rig->announcer, &rig->identity, rig->now, frame), 60);
 	assert_int_equal(announce_arp(expected, &rig->identity, 0), 60);
 	assert_memory_equal(frame, expected, 60);
 	assert_int_equal(perform(rig), 0);
@@ -101,14 +101,14 @@ static void an_address_that_another_host_has_is_defended_once_in_ten_seconds(voi
 static void an_ipv6_address_is_defended_by_itself(void **state UNUSED)
 {
 	struct rig *rig = rig_open("auto", 4);
-	uint8_t frame[DUTY_FRAME_MAX], expected[DUTY_FRAME_MAX];
+	uint8_t frame[ANNOUNCER_FRAME_MAX], expected[ANNOUNCER_FRAME_MAX];
 	uint16_t len;
 
 	claim4(rig, 1);
 	assert_int_equal(perform(rig), 1);
 	claim6(rig);
 	len = announce_neighbor(expected, &rig->identity, 0);
-	assert_int_equal(duties_next(&rig->duties, &rig->identity, rig->now, frame), len);
+	assert_int_equal(announcer_next(&rig->announcer, &rig->identity, rig->now, frame), len);
 	assert_memory_equal(frame, expected, len);
 	claim6(rig);
 	assert_int_equal(perform(rig), 0);
@@ -119,18 +119,18 @@ static void the_last_rival_is_told_once(void **state UNUSED)
 {
 	static const uint8_t second[6] = {0x06, 0, 0, 0, 0, 2};
 	struct rig *rig = rig_open("auto", 4);
-	struct rival rival = duties_take_rival(&rig->duties);
+	struct rival rival = announcer_take_rival(&rig->announcer);
 
 	assert_int_equal(rival.family, 0);
 	claim4(rig, 1);
 	claim4(rig, 2);
-	rival = duties_take_rival(&rig->duties);
+	rival = announcer_take_rival(&rig->announcer);
 	assert_int_equal(rival.family, 4);
 	assert_int_equal(rival.index, 0);
 	assert_memory_equal(rival.mac, second, 6);
-	assert_int_equal(duties_take_rival(&rig->duties).family, 0);
+	assert_int_equal(announcer_take_rival(&rig->announcer).family, 0);
 	claim6(rig);
-	assert_int_equal(duties_take_rival(&rig->duties).family, 6);
+	assert_int_equal(announcer_take_rival(&rig->announcer).family, 6);
 	rig_close(rig);
 }
 
@@ -144,5 +144,5 @@ int main(void)
 		cmocka_unit_test(the_last_rival_is_told_once),
 	};
 
-	return cmocka_run_group_tests_name("duties", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("announcer", tests, NULL, NULL);
 }
