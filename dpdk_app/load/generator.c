@@ -67,8 +67,8 @@ static int open_parts(struct pg_load *load, struct pg_error *error)
 	struct pg_load_page *page = load->page;
 
 	page->tsc_hz = pg_tsc_hz();
-	if (!players_open(&load->players, plan) ||
-	    !ledger_open(&load->ledger, plan->players, plan->first_player_id, &page->counts, pg_tsc(), page->tsc_hz))
+	if (!players_open(&load->players, plan) || !inflight_open(&load->inflight, plan->players, plan->first_player_id,
+								  &page->counts, pg_tsc(), page->tsc_hz))
 		return error_set(error, PG_ERROR_MEMORY, "no memory for %u players", plan->players);
 	load->transport = plan->transport == PG_LOAD_SOCKETS ? transport_over_sockets(plan, page, error) :
 							       transport_over_device(plan, page, error);
@@ -132,7 +132,7 @@ void pg_load_close(struct pg_load *load)
 		return;
 	if (load->transport)
 		load->transport->ops->close(load->transport);
-	ledger_close(&load->ledger);
+	inflight_close(&load->inflight);
 	players_close(&load->players);
 	free(load);
 }

@@ -6,7 +6,7 @@
 
 #include <stdint.h>
 
-#include "load/ledger.h"
+#include "load/inflight.h"
 #include "load/players.h"
 #include "pollgate_load.h"
 #include "stats/error.h" // error_set

@@ -72,14 +72,14 @@ static unsigned due(const struct run *run, uint64_t now, uint64_t *meant)
 /// Messages that the window has room for; meant to leave now.
 static unsigned fill_window(const struct run *run, uint64_t now, uint64_t *meant)
 {
-	struct ledger *ledger = &run->load->ledger;
+	struct inflight *inflight = &run->load->inflight;
 	uint64_t n = 0;
 
 	if (now >= run->end)
 		return 0;
-	ledger_give_up(ledger, now, GIVE_UP_NS);
-	if (ledger->waiting < run->window)
-		n = run->window - ledger->waiting;
+	inflight_give_up(inflight, now, GIVE_UP_NS);
+	if (inflight->waiting < run->window)
+		n = run->window - inflight->waiting;
 	if (n > run->transport->burst)
 		n = run->transport->burst;
 	for (unsigned i = 0; i < n; i++)
@@ -96,7 +96,7 @@ static void account(struct run *run, const struct outgoing_message *outgoing, un
 
 	for (unsigned i = 0; i < n; i++) {
 		if (unlikely(!(taken >> i & 1))) {
-			ledger_take_back(&run->load->ledger, first_number + i);
+			inflight_take_back(&run->load->inflight, first_number + i);
 			continue;
 		}
 		sent++;
@@ -125,8 +125,8 @@ static void account_lag(struct run *run, const uint64_t *meant, unsigned n, uint
 
 static unsigned send_some(struct run *run, uint64_t now)
 {
-	struct ledger *ledger = &run->load->ledger;
-	const uint64_t first_number = ledger->next;
+	struct inflight *inflight = &run->load->inflight;
+	const uint64_t first_number = inflight->next;
 	struct outgoing_message outgoing[LOAD_BURST];
 	uint64_t meant[LOAD_BURST];
 	unsigned n = run->window ? fill_window(run, now, meant) : due(run, now, meant);
@@ -141,10 +141,10 @@ static unsigned send_some(struct run *run, uint64_t now)
 	if (unlikely(n == 0))
 		return 0;
 	for (unsigned i = 0; i < n; i++) {
-		const uint64_t stamp = ledger_stamp(ledger, meant[i]);
+		const uint64_t stamp = inflight_stamp(inflight, meant[i]);
 
 		outgoing[i].message = players_speak(&run->load->players, stamp, outgoing[i].payload);
-		ledger_enter(ledger, stamp, &outgoing[i].message);
+		inflight_enter(inflight, stamp, &outgoing[i].message);
 	}
 
 	const uint64_t taken = run->transport->ops->send(run->transport, outgoing, n);
@@ -161,7 +161,7 @@ static unsigned receive_some(struct run *run)
 	struct answer answer[LOAD_BURST];
 	const unsigned n = run->transport->ops->receive(run->transport, answer);
 
-	ledger_settle(&run->load->ledger, answer, n);
+	inflight_settle(&run->load->inflight, answer, n);
 	return n;
 }
 
@@ -252,7 +252,7 @@ int trial_play(struct pg_load *load, const struct pg_load_trial *trial, struct p
 	run.end = run.start + cycles(&run, trial->duration_ns);
 	run.catch_up_until = run.end + cycles(&run, CATCH_UP_NS);
 	run.late_after = cycles(&run, LATE_NS);
-	ledger_begin(&load->ledger, trial->players, run.start);
+	inflight_begin(&load->inflight, trial->players, run.start);
 	play(&run);
 	if (!refused(&run))
 		drain(&run, trial->drain_ns);

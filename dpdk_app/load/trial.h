@@ -4,14 +4,14 @@
 #ifndef POLLGATE_LOAD_TRIAL_H
 #define POLLGATE_LOAD_TRIAL_H
 
-#include "load/ledger.h"
+#include "load/inflight.h"
 #include "load/pace.h"
 #include "load/players.h"
 #include "load/transport.h"
 #include "pollgate_load.h"
 
-/// More unanswered messages than this are no window but a flood; the ledger must remember all of them.
-#define WINDOW_MAX (LEDGER_LINES / 4)
+/// More unanswered messages than this are no window but a flood; the table must remember all of them.
+#define WINDOW_MAX (INFLIGHT_MAX / 4)
 
 #define DRAIN_MAX_NS (10 * SECOND_NS)
 
@@ -19,7 +19,7 @@ struct pg_load {
 	struct pg_load_plan plan;
 	struct pg_load_page *page;
 	struct players players;
-	struct ledger ledger;
+	struct inflight inflight;
 	struct transport *transport;
 	uint64_t trials;
 };

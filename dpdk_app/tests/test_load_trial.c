@@ -27,7 +27,7 @@ struct held_answer {
 /// One player's network, gateway and clock.
 struct fake {
 	struct transport transport;
-	const struct ledger *ledger;
+	const struct inflight *inflight;
 
 	// what it is to do
 	bool perfect;       // every message is answered at once
@@ -40,7 +40,7 @@ struct fake {
 	uint64_t held_at[QUEUE]; // numbers of held messages
 	uint64_t held, released;
 	uint64_t overtaken;    // of them, when a later one had been answered
-	uint64_t most_waiting; // in the ledger
+	uint64_t most_waiting; // in the table
 
 	// on their way
 	uint8_t out[LOAD_BURST][MESSAGE_MAX];
@@ -153,8 +153,8 @@ static unsigned fake_receive(struct transport *t, struct answer *answer)
 	struct fake *fake = (struct fake *)t;
 	unsigned n = 0;
 
-	if (fake->ledger->waiting > fake->most_waiting)
-		fake->most_waiting = fake->ledger->waiting;
+	if (fake->inflight->waiting > fake->most_waiting)
+		fake->most_waiting = fake->inflight->waiting;
 	if (fake->hold_all || fake->tail - fake->head < fake->answer_at)
 		return 0;
 	for (; n < LOAD_BURST && fake->head != fake->tail; n++) {
@@ -218,10 +218,10 @@ static struct stage *stage_open(void)
 	stage->fake->answer = calloc(QUEUE, sizeof(struct held_answer));
 	stage->fake->late = calloc(QUEUE, sizeof(struct held_answer));
 	stage->fake->transport = (struct transport){.ops = &fake_ops, .page = &stage->page, .burst = LOAD_BURST};
-	stage->fake->ledger = &load->ledger;
+	stage->fake->inflight = &load->inflight;
 	load->transport = &stage->fake->transport;
 	assert_true(players_open(&load->players, &load->plan));
-	assert_true(ledger_open(&load->ledger, PLAYERS, 1, &stage->page.counts, pg_tsc(), stage->page.tsc_hz));
+	assert_true(inflight_open(&load->inflight, PLAYERS, 1, &stage->page.counts, pg_tsc(), stage->page.tsc_hz));
 	return stage;
 }
 
@@ -229,7 +229,7 @@ static void stage_close(struct stage *stage)
 {
 	stage->fake->transport.ops->close(&stage->fake->transport);
 	players_close(&stage->load.players);
-	ledger_close(&stage->load.ledger);
+	inflight_close(&stage->load.inflight);
 	free(stage);
 }
 

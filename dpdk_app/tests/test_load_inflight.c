@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// test_load_ledger.c: every answer is settled against the message that it answers, once.
+// test_load_inflight.c: every answer is settled against the message that it answers, once.
 
 #include "unit.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "load/ledger.h"
+#include "load/inflight.h"
 #include "load/pace.h"
 
 #define HZ 1000000000ULL // a cycle is a nanosecond
@@ -15,7 +15,7 @@
 #define PLAYERS 8
 
 struct book {
-	struct ledger ledger;
+	struct inflight inflight;
 	struct pg_load_counts counts;
 };
 
@@ -23,14 +23,14 @@ static struct book *book_open(void)
 {
 	struct book *book = calloc(1, sizeof(*book));
 
-	assert_true(ledger_open(&book->ledger, PLAYERS, FIRST_ID, &book->counts, OPENED, HZ));
-	ledger_begin(&book->ledger, PLAYERS, OPENED);
+	assert_true(inflight_open(&book->inflight, PLAYERS, FIRST_ID, &book->counts, OPENED, HZ));
+	inflight_begin(&book->inflight, PLAYERS, OPENED);
 	return book;
 }
 
 static void book_close(struct book *book)
 {
-	ledger_close(&book->ledger);
+	inflight_close(&book->inflight);
 	free(book);
 }
 
@@ -39,9 +39,9 @@ static uint64_t enter(struct book *book, uint32_t player, uint64_t now)
 {
 	const struct message message = {
 		.player = player, .length = sizeof(struct plain_heartbeat), .type = PLAIN_HEARTBEAT};
-	const uint64_t stamp = ledger_stamp(&book->ledger, now);
+	const uint64_t stamp = inflight_stamp(&book->inflight, now);
 
-	ledger_enter(&book->ledger, stamp, &message);
+	inflight_enter(&book->inflight, stamp, &message);
 	return stamp;
 }
 
@@ -59,7 +59,7 @@ static void hear_bytes(struct book *book, const void *bytes, uint16_t length, ui
 {
 	const struct answer answer = {.payload = bytes, .when = now, .player = player, .length = length};
 
-	ledger_settle(&book->ledger, &answer, 1);
+	inflight_settle(&book->inflight, &answer, 1);
 }
 
 static void hear(struct book *book, uint64_t stamp, uint32_t player, uint64_t now)
@@ -84,9 +84,9 @@ static void an_answer_is_acknowledged_once_and_then_a_duplicate(void **state UNU
 	struct book *book = book_open();
 	const uint64_t stamp = enter(book, 3, OPENED + 100);
 
-	assert_int_equal(book->ledger.waiting, 1);
+	assert_int_equal(book->inflight.waiting, 1);
 	hear(book, stamp, 3, OPENED + 1100);
-	assert_int_equal(book->ledger.waiting, 0);
+	assert_int_equal(book->inflight.waiting, 0);
 	assert_counts(book, 1, 0, 0, 0, 0);
 	hear(book, stamp, 3, OPENED + 1200);
 	hear(book, stamp, 3, OPENED + 1300);
@@ -151,7 +151,7 @@ static void what_the_protocol_does_not_allow_is_invalid_and_settles_nothing(void
 	reply = reply_to(stamp, 3);
 	hear_bytes(book, &reply, sizeof(reply), 4, now); // at somebody else's door
 	assert_counts(book, 0, 0, 0, 8, 0);
-	assert_int_equal(book->ledger.waiting, 1);
+	assert_int_equal(book->inflight.waiting, 1);
 	hear(book, stamp, 3, now);
 	assert_counts(book, 1, 0, 0, 8, 0);
 	book_close(book);
@@ -160,11 +160,11 @@ static void what_the_protocol_does_not_allow_is_invalid_and_settles_nothing(void
 static void an_answer_to_what_was_never_sent_is_invalid(void **state UNUSED)
 {
 	struct book *book = book_open();
-	const uint64_t stamp = enter(book, 3, OPENED + 100), number = book->ledger.next;
+	const uint64_t stamp = enter(book, 3, OPENED + 100), number = book->inflight.next;
 	const uint64_t kept_back = enter(book, 3, OPENED + 100);
 
-	ledger_take_back(&book->ledger, number);
-	assert_int_equal(book->ledger.waiting, 1);
+	inflight_take_back(&book->inflight, number);
+	assert_int_equal(book->inflight.waiting, 1);
 	hear(book, kept_back, 3, OPENED + 200);
 	hear(book, stamp + 2, 3, OPENED + 200);                           // a number of the future
 	hear(book, stamp + (8ULL << STAMP_NUMBER_BITS), 3, OPENED + 200); // another time
@@ -179,8 +179,8 @@ static void an_answer_to_an_earlier_trial_is_a_stray(void **state UNUSED)
 	const uint64_t early = enter(book, 1, OPENED + 100), answered = enter(book, 1, OPENED + 200);
 
 	hear(book, answered, 1, OPENED + 300);
-	ledger_begin(&book->ledger, PLAYERS, OPENED + 1000);
-	assert_int_equal(book->ledger.waiting, 0);
+	inflight_begin(&book->inflight, PLAYERS, OPENED + 1000);
+	assert_int_equal(book->inflight.waiting, 0);
 	hear(book, early, 1, OPENED + 2000);
 	hear(book, answered, 1, OPENED + 2000);
 	assert_counts(book, 1, 0, 0, 0, 2);
@@ -192,7 +192,7 @@ static void an_answer_to_an_earlier_trial_is_a_stray(void **state UNUSED)
 static void numbers_come_round_without_a_mistake(void **state UNUSED)
 {
 	struct book *book = book_open();
-	const uint64_t before = LEDGER_LINES - 2;
+	const uint64_t before = INFLIGHT_MAX - 2;
 	uint64_t stamp[5];
 
 	const uint64_t forgotten = enter(book, 0, OPENED + 4);
@@ -203,7 +203,7 @@ static void numbers_come_round_without_a_mistake(void **state UNUSED)
 	assert_counts(book, before - 1, 0, 0, 0, 0);
 	for (unsigned i = 0; i < 5; i++)
 		stamp[i] = enter(book, 5, OPENED + 20000000 + i);
-	assert_true((stamp[2] & (LEDGER_LINES - 1)) == 0);
+	assert_true((stamp[2] & (INFLIGHT_MAX - 1)) == 0);
 	hear(book, stamp[3], 5, OPENED + 20000100);
 	hear(book, stamp[1], 5, OPENED + 20000100); // overtaken across the wrap
 	hear(book, stamp[0], 5, OPENED + 20000100);
@@ -219,16 +219,16 @@ static void what_is_given_up_is_no_longer_waited_for_but_may_still_be_answered(v
 	struct book *book = book_open();
 	const uint64_t first = enter(book, 0, OPENED + 1000), second = enter(book, 0, OPENED + 2000);
 
-	ledger_give_up(&book->ledger, OPENED + 10999, 10000);
-	assert_int_equal(book->ledger.waiting, 2);
-	ledger_give_up(&book->ledger, OPENED + 11000, 10000);
-	assert_int_equal(book->ledger.waiting, 1);
+	inflight_give_up(&book->inflight, OPENED + 10999, 10000);
+	assert_int_equal(book->inflight.waiting, 2);
+	inflight_give_up(&book->inflight, OPENED + 11000, 10000);
+	assert_int_equal(book->inflight.waiting, 1);
 	hear(book, first, 0, OPENED + 11500);
-	assert_int_equal(book->ledger.waiting, 1);
+	assert_int_equal(book->inflight.waiting, 1);
 	hear(book, second, 0, OPENED + 11500);
-	assert_int_equal(book->ledger.waiting, 0);
-	ledger_give_up(&book->ledger, OPENED + 90000, 10000);
-	assert_int_equal(book->ledger.waiting, 0);
+	assert_int_equal(book->inflight.waiting, 0);
+	inflight_give_up(&book->inflight, OPENED + 90000, 10000);
+	assert_int_equal(book->inflight.waiting, 0);
 	assert_counts(book, 2, 0, 0, 0, 0);
 	book_close(book);
 }
