@@ -269,7 +269,7 @@ static double seconds_now(void)
 	return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
 }
 
-static void greet(pgc_client *client, struct course *course)
+static void send_handshake(pgc_client *client, struct course *course)
 {
 	const struct pgc_delivery delivery = {.reliable = true, .channel = 1, .priority = PGC_NORMAL, .receipt = 1};
 	const char *say = course->wishes->say;
@@ -306,7 +306,7 @@ static void handle(pgc_client *client, struct course *course, const struct pgc_e
 		course->myself = event->player_id;
 		printf("connected: player %" PRIu32 ", datagrams of %u bytes, for %" PRIu32 " s\n", event->player_id,
 		       event->as.connected.max_datagram, event->as.connected.expires_in_s);
-		greet(client, course);
+		send_handshake(client, course);
 		break;
 	case PGC_EVENT_CLOSED:
 		ended(course, event);

@@ -160,7 +160,7 @@ static void welcome(pgc_client *client, struct gateway *gateway)
 	hand_over(client, gateway, datagram, sizeof(datagram));
 }
 
-static void greet(pgc_client *client, struct gateway *gateway)
+static void send_handshake(pgc_client *client, struct gateway *gateway)
 {
 	send_out(client, gateway);
 	challenge(client, gateway);
@@ -213,7 +213,7 @@ static void run_step(pgc_client *client, struct gateway *gateway, struct input *
 		break;
 	default:
 		if (pgc_reconnect(client) == PGC_OK)
-			greet(client, gateway);
+			send_handshake(client, gateway);
 		break;
 	}
 }
@@ -236,7 +236,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	client = pgc_new(&options);
 	if (!client || !gateway.seal || pgc_connect(client) != PGC_OK)
 		abort();
-	greet(client, &gateway);
+	send_handshake(client, &gateway);
 	take_events(client);
 	for (unsigned i = 0; i < STEPS_MAX && input.at < input.end; i++)
 		run_step(client, &gateway, &input);

@@ -41,11 +41,11 @@ struct sealed {
 struct sealed_lane {
 	struct sealed datagram[BURST_MAX];
 	uint8_t sealed[BURST_MAX]; // which of them are
-	uint8_t greeting[BURST_MAX];
+	uint8_t handshake_datagram[BURST_MAX];
 	uint64_t sessions; // of the sealed ones: see session_bit()
 	unsigned count;
 	unsigned sealed_count;
-	unsigned greeting_count;
+	unsigned handshake_count;
 };
 
 /// One bit of 64 for each session: two datagrams with different bits are of different sessions.
@@ -57,7 +57,7 @@ ALWAYS_INLINE uint64_t session_bit(uint32_t slot)
 ALWAYS_INLINE void sealed_lane_begin(struct sealed_lane *lane)
 {
 	lane->sessions = 0;
-	lane->count = lane->sealed_count = lane->greeting_count = 0;
+	lane->count = lane->sealed_count = lane->handshake_count = 0;
 }
 
 // ---------------------------------------------------------------- what is it?
@@ -76,7 +76,7 @@ static const struct sealed_lengths sealed_lengths[] = {
 	[SESSION_DENIED] = {0, 0},
 };
 
-ALWAYS_INLINE bool is_greeting(unsigned kind)
+ALWAYS_INLINE bool is_handshake(unsigned kind)
 {
 	return kind == SESSION_HELLO || kind == SESSION_CONFIRM;
 }
@@ -95,7 +95,7 @@ ALWAYS_INLINE enum pg_drop check_header(const struct session_header *header, uin
 		return PG_DROP_SESSION_HEADER;
 	if (unlikely(header->flags != 0) && (header->flags != SESSION_FLAG_ACK_NOW || header->kind != SESSION_DATA))
 		return PG_DROP_SESSION_HEADER;
-	if (unlikely(is_greeting(header->kind)))
+	if (unlikely(is_handshake(header->kind)))
 		return PG_DROP_NONE;
 	if (unlikely(header->kind > SESSION_DENIED || sealed_lengths[header->kind].most == 0))
 		return refuse_kind(header->kind);
@@ -125,8 +125,8 @@ ALWAYS_INLINE enum pg_drop sort_sealed(const struct ingress *ingress, struct sea
 
 	const uint32_t slot = session_slot(&store->numbers, header->session);
 
-	if (unlikely(is_greeting(header->kind))) {
-		lane->greeting[lane->greeting_count++] = (uint8_t)k;
+	if (unlikely(is_handshake(header->kind))) {
+		lane->handshake_datagram[lane->handshake_count++] = (uint8_t)k;
 	} else if (unlikely(slot >= store_used(store))) {
 		return nobodys(store, header->session);
 	} else {
@@ -399,7 +399,7 @@ static bool leads_back(const struct session_shard *shard, const struct sealed *s
 	       record->phase == RECORD_CONNECTED && peer_equal(&record->peer, s->peer);
 }
 
-static COLD void greet(struct ingress *ingress, struct sealed *s, uint64_t now)
+static COLD void send_handshake(struct ingress *ingress, struct sealed *s, uint64_t now)
 {
 	struct handshake_outcome outcome;
 
@@ -407,7 +407,7 @@ static COLD void greet(struct ingress *ingress, struct sealed *s, uint64_t now)
 		s->result = PG_DROP_SOURCE_RATE_LIMITED;
 		return;
 	}
-	outcome = handshake_greet(ingress->shard, s->peer, s->payload, s->length, now);
+	outcome = handshake_receive(ingress->shard, s->peer, s->payload, s->length, now);
 	if (outcome.elsewhere || outcome.drop != PG_DROP_NONE) {
 		s->owner = outcome.owner;
 		s->result = (uint8_t)(outcome.elsewhere ? sealed_elsewhere(ingress, outcome.owner) : outcome.drop);
@@ -444,8 +444,8 @@ static __attribute__((noinline)) void run_sealed(struct ingress *ingress, struct
 						 uint64_t now)
 {
 	serve_sealed_ones(ingress, lane, n, now);
-	for (unsigned k = 0; k < lane->greeting_count; k++)
-		greet(ingress, &lane->datagram[lane->greeting[k]], now);
+	for (unsigned k = 0; k < lane->handshake_count; k++)
+		send_handshake(ingress, &lane->datagram[lane->handshake_datagram[k]], now);
 }
 
 #endif

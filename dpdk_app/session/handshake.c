@@ -357,7 +357,7 @@ static struct handshake_outcome take_confirm(struct session_shard *shard, const 
 
 // ---------------------------------------------------------------- what is not sealed
 
-static bool greeting_header(const uint8_t *payload, uint16_t length)
+static bool handshake_header(const uint8_t *payload, uint16_t length)
 {
 	const struct session_header *header = (const struct session_header *)payload;
 
@@ -365,15 +365,15 @@ static bool greeting_header(const uint8_t *payload, uint16_t length)
 	       (header->sequence | header->ack | header->ack_bits) == 0;
 }
 
-struct handshake_outcome handshake_greet(struct session_shard *shard, const struct peer *peer, uint8_t *payload,
-					 uint16_t length, uint64_t now)
+struct handshake_outcome handshake_receive(struct session_shard *shard, const struct peer *peer, uint8_t *payload,
+					   uint16_t length, uint64_t now)
 {
 	const uint64_t began = pg_tsc();
 	struct handshake_outcome outcome;
 	uint64_t cookie_time = 0;
 	enum pg_drop drop;
 
-	if (!greeting_header(payload, length))
+	if (!handshake_header(payload, length))
 		return dropped(PG_DROP_SESSION_HEADER);
 	switch (payload[offsetof(struct session_header, kind)]) {
 	case SESSION_HELLO:

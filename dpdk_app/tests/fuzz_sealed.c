@@ -18,7 +18,7 @@
 #include "pipeline/egress.h"
 #include "rig.h"
 
-enum record_flag { SEAL = 4, GREET = 8, END_BURST = 16, LATER = 32, EGRESS = 64, BREAK = 128 };
+enum record_flag { SEAL = 4, HANDSHAKE = 8, END_BURST = 16, LATER = 32, EGRESS = 64, BREAK = 128 };
 
 #define PLAYERS 4
 #define CAPACITY 4
@@ -304,7 +304,7 @@ static uint16_t seal(struct table *t, struct player *player, const uint8_t *byte
 	return header.length;
 }
 
-static uint16_t greet(const struct player *player, const uint8_t *bytes, uint16_t length, uint8_t *out)
+static uint16_t send_handshake(const struct player *player, const uint8_t *bytes, uint16_t length, uint8_t *out)
 {
 	struct session_confirm *confirm = (struct session_confirm *)out;
 
@@ -330,11 +330,11 @@ static void add(struct table *t, unsigned flags, uint8_t address, const uint8_t 
 
 	if (flags & SEAL)
 		made = seal(t, player, bytes, length, datagram);
-	else if (flags & GREET)
-		made = greet(player, bytes, length, datagram);
+	else if (flags & HANDSHAKE)
+		made = send_handshake(player, bytes, length, datagram);
 	else
 		memcpy(datagram, bytes, length);
-	t->authentic |= (flags & (SEAL | GREET)) != 0;
+	t->authentic |= (flags & (SEAL | HANDSHAKE)) != 0;
 	t->asked[t->n] = made;
 	memcpy(t->world[1].bytes[t->n], datagram, made);
 	for (unsigned k = 0; k < LEVELS; k++) {

@@ -156,7 +156,8 @@ static void check_answer(struct table *t, struct player *proved, uint8_t *datagr
 	}
 }
 
-static void greet(struct table *t, unsigned worker, const struct peer *peer, uint8_t *datagram, uint16_t length)
+static void send_handshake(struct table *t, unsigned worker, const struct peer *peer, uint8_t *datagram,
+			   uint16_t length)
 {
 	struct session_shard *shard = t->house->shard[worker];
 	const uint32_t entries = shard->outbox.count;
@@ -167,7 +168,7 @@ static void greet(struct table *t, unsigned worker, const struct peer *peer, uin
 
 	memcpy(before, records(t), sizeof(before));
 	memcpy(original, datagram, length);
-	outcome = handshake_greet(shard, peer, datagram, length, t->house->now);
+	outcome = handshake_receive(shard, peer, datagram, length, t->house->now);
 	require(outcome.drop < PG_DROPS);
 	if (outcome.drop != PG_DROP_NONE || outcome.elsewhere)
 		require(outcome.answer == 0 && memcmp(original, datagram, length) == 0);
@@ -274,7 +275,7 @@ static void run(struct table *t, const uint8_t *head, const uint8_t *bytes, uint
 	if (flags & OPENED)
 		control(t, player, &peer, datagram, length);
 	else
-		greet(t, flags & SECOND ? 1 : 0, &peer, datagram, length);
+		send_handshake(t, flags & SECOND ? 1 : 0, &peer, datagram, length);
 	for (unsigned shard = 0; shard < HOUSE_SHARDS; shard++)
 		drain(t->house->shard[shard]);
 	check_gauges(t);

@@ -306,7 +306,7 @@ uint16_t house_ask(struct house *house, unsigned shard, struct player *player, u
 	uint8_t hello[PLAYER_BUFFER];
 	const uint16_t length = player_hello(player, hello);
 	const struct handshake_outcome outcome =
-		handshake_greet(house->shard[shard], &player->peer, hello, length, house->now);
+		handshake_receive(house->shard[shard], &player->peer, hello, length, house->now);
 
 	if (outcome.drop != PG_DROP_NONE || !player_take_challenge(player, hello, outcome.answer))
 		return 0;
@@ -318,7 +318,7 @@ bool house_connect(struct house *house, unsigned shard, struct player *player)
 	uint8_t datagram[PLAYER_BUFFER];
 	const uint16_t length = house_ask(house, shard, player, datagram);
 	const struct handshake_outcome outcome =
-		handshake_greet(house->shard[shard], &player->peer, datagram, length, house->now);
+		handshake_receive(house->shard[shard], &player->peer, datagram, length, house->now);
 
 	return length != 0 && outcome.drop == PG_DROP_NONE &&
 	       player_take_welcome(house, player, datagram, outcome.answer);

@@ -22,7 +22,7 @@ def step(
     return struct.pack("<BBBH", flags | player, address, quarters, len(payload)) + payload
 
 
-def greeting(kind: int, size: int, version: int = 1) -> bytes:
+def handshake_datagram(kind: int, size: int, version: int = 1) -> bytes:
     """A HELLO or CONFIRM, without what the target puts in."""
     return (bytes([kind]) + bytes(19) + struct.pack("<HH", version, 0) + b"a client's nonce").ljust(
         size, b"\0"
@@ -31,14 +31,14 @@ def greeting(kind: int, size: int, version: int = 1) -> bytes:
 
 def hello(**where: int) -> bytes:
     """A HELLO of nonce, padding and all."""
-    payload = greeting(1, 40)[:40].ljust(64, b"\0")
+    payload = handshake_datagram(1, 40)[:40].ljust(64, b"\0")
     return step(payload, flags=RIGHT_HEADER | where.pop("flags", 0), **where)
 
 
 def confirm(size: int = 508, version: int = 1, **where: int) -> bytes:
     """A CONFIRM with the cookie of the last HELLO."""
     flags = RIGHT_HEADER | RIGHT_PROOF | where.pop("flags", 0)
-    return step(greeting(3, 64, version)[:40].ljust(size, b"\0"), flags=flags, **where)
+    return step(handshake_datagram(3, 64, version)[:40].ljust(size, b"\0"), flags=flags, **where)
 
 
 def sessions() -> dict[str, bytes]:
@@ -49,11 +49,11 @@ def sessions() -> dict[str, bytes]:
     connect = hello() + confirm()
     return {
         "hello": hello(),
-        "hello-unknown": step(greeting(1, 40)[:40].ljust(64, b"\0")),
+        "hello-unknown": step(handshake_datagram(1, 40)[:40].ljust(64, b"\0")),
         "hello-revoked": hello(player=3),
-        "hello-version": step(greeting(1, 40, 2)[:40].ljust(64, b"\0"), flags=RIGHT_HEADER),
-        "hello-short": step(greeting(1, 63), flags=RIGHT_HEADER),
-        "welcome-to-us": step(greeting(4, 508), flags=RIGHT_HEADER),
+        "hello-version": step(handshake_datagram(1, 40, 2)[:40].ljust(64, b"\0"), flags=RIGHT_HEADER),
+        "hello-short": step(handshake_datagram(1, 63), flags=RIGHT_HEADER),
+        "welcome-to-us": step(handshake_datagram(4, 508), flags=RIGHT_HEADER),
         "connect": connect,
         "connect-1400": hello() + confirm(1400),
         "confirm-short": hello() + confirm(507),
@@ -61,7 +61,7 @@ def sessions() -> dict[str, bytes]:
         "confirm-version": hello() + confirm(version=2),
         "confirm-elsewhere": hello() + confirm(address=2),
         "confirm-late": hello() + confirm(quarters=17),
-        "confirm-unproved": hello() + step(greeting(3, 508), flags=RIGHT_HEADER),
+        "confirm-unproved": hello() + step(handshake_datagram(3, 508), flags=RIGHT_HEADER),
         "confirm-again": hello() + confirm(1400) + confirm(1400, quarters=1) + confirm(508, quarters=1),
         "confirm-other-worker": connect + hello(quarters=1) + confirm(flags=SECOND),
         "once": hello(player=2) + confirm(player=2) + hello(player=2, quarters=1) + confirm(player=2),
@@ -77,7 +77,7 @@ def sessions() -> dict[str, bytes]:
     }
 
 
-SEAL, GREET, END, PASS, EGRESS, NEW_PROCESS = 4, 8, 16, 32, 64, 128  # of fuzz_sealed.c
+SEAL, HANDSHAKE, END, PASS, EGRESS, NEW_PROCESS = 4, 8, 16, 32, 64, 128  # of fuzz_sealed.c
 ACK_NOW = 1  # flag of a header
 
 
@@ -101,9 +101,9 @@ def datagrams_of_sessions() -> dict[str, bytes]:
     chat = said(3, to_other, RELIABLE)
     piece = said(7, struct.pack("<HHI", 0, 2, 1) + b"half", RELIABLE | FRAGMENT)
     rest = said(7, struct.pack("<HH", 1, 2) + b"another", RELIABLE | FRAGMENT, 1)
-    hello = greeting(1, 64)
-    join = packet(greeting(1, 40).ljust(64, b"\0"), player=2, flags=GREET | END)
-    join += packet(greeting(3, 508)[:40].ljust(508, b"\0"), player=2, flags=GREET | END)
+    hello = handshake_datagram(1, 64)
+    join = packet(handshake_datagram(1, 40).ljust(64, b"\0"), player=2, flags=HANDSHAKE | END)
+    join += packet(handshake_datagram(3, 508)[:40].ljust(508, b"\0"), player=2, flags=HANDSHAKE | END)
     return {
         "move": packet(sealed(move), flags=seal),
         "move-quiet": packet(sealed(move, flags=0), flags=seal) + packet(b"", tens_of_ms=5, flags=PASS),
@@ -125,7 +125,7 @@ def datagrams_of_sessions() -> dict[str, bytes]:
         "moved": packet(sealed(move), address=80, flags=seal)
         + packet(sealed(b"TOKEN...", kind=8, flags=0), address=80, flags=seal)
         + packet(sealed(move), address=80, flags=seal),
-        "revoked": packet(greeting(1, 64), player=3, flags=GREET | END),
+        "revoked": packet(handshake_datagram(1, 64), player=3, flags=HANDSHAKE | END),
         "restarted": packet(sealed(chat), flags=seal) + packet(sealed(move), flags=NEW_PROCESS | seal),
         "idle": packet(b"", tens_of_ms=255, flags=PASS) * 13 + packet(sealed(move), flags=seal),
         "join": join,

@@ -403,7 +403,7 @@ bool is_connected(const struct twins *t, unsigned player)
 	return record_owner(record) == 0 && record->phase == RECORD_CONNECTED;
 }
 
-static const struct fate *run_greeting(struct twins *t, unsigned player, const uint8_t *payload, uint16_t length)
+static const struct fate *run_handshake(struct twins *t, unsigned player, const uint8_t *payload, uint16_t length)
 {
 	const struct flow flow = flow_from(t, player);
 	struct frame f;
@@ -418,11 +418,11 @@ void connect(struct twins *t, unsigned player)
 {
 	struct player *p = &t->player[player];
 	uint8_t payload[PLAYER_BUFFER];
-	const struct fate *fate = run_greeting(t, player, payload, player_hello(p, payload));
+	const struct fate *fate = run_handshake(t, player, payload, player_hello(p, payload));
 
 	assert_int_equal(fate->result, PG_DROP_NONE);
 	assert_true(player_take_challenge(p, fate->payload, fate->length));
-	fate = run_greeting(t, player, payload, player_confirm(p, payload));
+	fate = run_handshake(t, player, payload, player_confirm(p, payload));
 	if (fate->result != PG_DROP_NONE)
 		fail_msg("player %u cannot connect: %s", player, pg_drop_name(fate->result));
 	memcpy(payload, fate->payload, fate->length);

@@ -47,7 +47,8 @@ static void confirms_from_before_a_restart_are_worth_nothing_after_it(void **sta
 	house_wait(house, 1);
 	assert_true(house_connect(house, 0, &player));
 	restart();
-	assert_int_equal(handshake_greet(house->shard[0], &was.peer, old, length, house->now).drop, PG_DROP_COOKIE_OLD);
+	assert_int_equal(handshake_receive(house->shard[0], &was.peer, old, length, house->now).drop,
+			 PG_DROP_COOKIE_OLD);
 }
 
 static void a_confirm_repeated_after_a_restart_gets_the_same_keys(void **state UNUSED)
@@ -59,7 +60,7 @@ static void a_confirm_repeated_after_a_restart_gets_the_same_keys(void **state U
 
 	memcpy(nonce, player.server_nonce, sizeof(nonce));
 	restart();
-	outcome = handshake_greet(house->shard[0], &player.peer, datagram, length, house->now);
+	outcome = handshake_receive(house->shard[0], &player.peer, datagram, length, house->now);
 	assert_true(player_take_welcome(house, &player, datagram, outcome.answer));
 	assert_memory_equal(nonce, player.server_nonce, sizeof(nonce));
 	assert_int_equal(player.welcome.header.sequence, 2);
@@ -74,7 +75,7 @@ static void a_connection_whose_messages_died_is_closed_as_restarted(void **state
 	house_record(house, &player)->undelivered = 1;
 	assert_int_equal(restart(), 0);
 	assert_int_equal(house_record(house, &player)->phase, RECORD_LOST);
-	assert_int_equal(handshake_greet(house->shard[0], &player.peer, datagram, length, house->now).drop,
+	assert_int_equal(handshake_receive(house->shard[0], &player.peer, datagram, length, house->now).drop,
 			 PG_DROP_COOKIE_OLD);
 	assert_int_equal(restart(), 0); // once more, before it was closed
 	assert_int_equal(connection_sweep(house->shard[0], house->now, 16), 1);
@@ -150,7 +151,7 @@ static void go_on_after(const struct crash *crash, struct player *player, const 
 	if (record->phase == RECORD_CONNECTED)
 		handshake_challenge_path(house->shard[0], slot_of(player), &there, datagram, 1400, house->now);
 	memcpy(datagram, confirm, length); // repeated
-	handshake_greet(house->shard[0], &player->peer, datagram, length, house->now);
+	handshake_receive(house->shard[0], &player->peer, datagram, length, house->now);
 	connection_sweep(house->shard[0], house->now, 16);
 	house_wait(house, 5);
 	assert_true(house_connect(house, 0, player)); // anew
@@ -179,7 +180,7 @@ static uint16_t interrupted_confirm(struct player *player, uint8_t *confirm)
 	memcpy(datagram, confirm, length);
 	watch(house_record(house, player));
 	trap_on();
-	handshake_greet(house->shard[0], &player->peer, datagram, length, house->now);
+	handshake_receive(house->shard[0], &player->peer, datagram, length, house->now);
 	trap_off();
 	assert_true(crash_count > 20);
 	return length;
@@ -282,7 +283,7 @@ static void happen(struct player *player, uint64_t *seed)
 	case 2:
 	case 3: // a CONFIRM again: the last, of this connection or a former one
 		player_confirm(player, datagram);
-		handshake_greet(shard, &player->peer, datagram, player->max_datagram, house->now);
+		handshake_receive(shard, &player->peer, datagram, player->max_datagram, house->now);
 		break;
 	case 4:
 		if (record->owner == 0 && record->phase == RECORD_CONNECTED)

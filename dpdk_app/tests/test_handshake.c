@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-#include "greet.h"
+#include "handshake_fixture.h"
 #include "rig.h"
 
 #define SPOOFED 1000000
@@ -163,7 +163,7 @@ static struct session_denied assert_denied(const struct player *player, uint8_t 
 					   enum session_denial why)
 {
 	const uint64_t before = house->stats[0].denied[why];
-	const struct handshake_outcome outcome = greet(player, datagram, length);
+	const struct handshake_outcome outcome = send_handshake(player, datagram, length);
 	struct session_denied denied;
 
 	assert_int_equal(outcome.drop, PG_DROP_NONE);
@@ -281,8 +281,8 @@ static void a_session_for_once_is_consumed_by_its_first_connection(void **state 
 	house_wait(house, 1);
 	assert_int_equal(house_ask(house, 0, &late, other), length); // a cookie from before the first connection
 	memcpy(again, first, length);
-	assert_int_equal(greet(&player, first, length).answer, length);
-	assert_int_equal(greet(&player, again, length).answer, length); // the same: a repetition
+	assert_int_equal(send_handshake(&player, first, length).answer, length);
+	assert_int_equal(send_handshake(&player, again, length).answer, length); // the same: a repetition
 	denied = assert_denied(&late, other, length, SESSION_DENIED_CONSUMED);
 	assert_true(is_proved(&late, &denied));
 	player_hello(&late, hello);
@@ -320,7 +320,7 @@ static void a_source_gets_its_hellos_a_second_and_others_are_untouched(void **st
 		loud.peer = peer_at(0x14000007, (uint16_t)(6000 + i), 0); // changing the port evades nothing
 		player_hello(&loud, datagram);
 
-		const struct handshake_outcome outcome = greet(&loud, datagram, sizeof(struct session_hello));
+		const struct handshake_outcome outcome = send_handshake(&loud, datagram, sizeof(struct session_hello));
 
 		answered += outcome.drop == PG_DROP_NONE;
 		if (outcome.drop != PG_DROP_NONE)
@@ -330,12 +330,12 @@ static void a_source_gets_its_hellos_a_second_and_others_are_untouched(void **st
 	assert_true(house_connect(house, 0, &other));
 	loud.peer = peer_at(0x14000007, 6000, 1); // the other listener has no limit
 	player_hello(&loud, datagram);
-	assert_int_equal(greet(&loud, datagram, sizeof(struct session_hello)).drop, PG_DROP_NONE);
+	assert_int_equal(send_handshake(&loud, datagram, sizeof(struct session_hello)).drop, PG_DROP_NONE);
 	loud.peer = peer_at(0x14000007, 5000, 0); // who has a cookie is no stranger
-	assert_int_equal(greet(&loud, confirm, length).drop, PG_DROP_NONE);
+	assert_int_equal(send_handshake(&loud, confirm, length).drop, PG_DROP_NONE);
 	house_wait(house, 201);
 	player_hello(&loud, datagram);
-	assert_int_equal(greet(&loud, datagram, sizeof(struct session_hello)).drop, PG_DROP_NONE);
+	assert_int_equal(send_handshake(&loud, datagram, sizeof(struct session_hello)).drop, PG_DROP_NONE);
 }
 
 static void hellos_that_use_up_the_budget_leave_time_for_confirms(void **state UNUSED)
@@ -349,13 +349,13 @@ static void hellos_that_use_up_the_budget_leave_time_for_confirms(void **state U
 	for (unsigned i = 0; outcome.drop == PG_DROP_NONE; i++) {
 		assert_true(i < 10 * SPOOFED); // time stands still here: it must run out
 		player_hello(&flood, datagram);
-		outcome = greet(&flood, datagram, sizeof(struct session_hello));
+		outcome = send_handshake(&flood, datagram, sizeof(struct session_hello));
 	}
 	assert_int_equal(outcome.drop, PG_DROP_HANDSHAKE_BUDGET);
-	assert_int_equal(greet(&player, confirm, length).answer, length);
+	assert_int_equal(send_handshake(&player, confirm, length).answer, length);
 	house_wait(house, 1000);
 	player_hello(&flood, datagram);
-	assert_int_equal(greet(&flood, datagram, sizeof(struct session_hello)).drop, PG_DROP_NONE);
+	assert_int_equal(send_handshake(&flood, datagram, sizeof(struct session_hello)).drop, PG_DROP_NONE);
 }
 
 static void what_the_budget_refuses_is_not_charged_to_it(void **state UNUSED)

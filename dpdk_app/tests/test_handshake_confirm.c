@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-#include "greet.h"
+#include "handshake_fixture.h"
 
 // ---------------------------------------------------------------- CONFIRM, bad
 
@@ -24,7 +24,7 @@ static void a_confirm_with_one_bit_changed_changes_nothing(void **state UNUSED)
 
 		memcpy(copy, datagram, length);
 		copy[bit / 8] ^= (uint8_t)(1U << bit % 8);
-		outcome = greet(&player, copy, length);
+		outcome = send_handshake(&player, copy, length);
 		assert_true(outcome.answer <= length);
 		if (outcome.drop == PG_DROP_NONE) // of the version, only
 			assert_true(bit / 8 == 20 || bit / 8 == 21);
@@ -154,7 +154,7 @@ static void a_repeated_confirm_gets_the_same_keys_and_the_next_sequence(void **s
 	const uint16_t length = house_ask(house, 0, &player, datagram);
 
 	memcpy(first, datagram, length);
-	assert_true(player_take_welcome(house, &player, first, greet(&player, first, length).answer));
+	assert_true(player_take_welcome(house, &player, first, send_handshake(&player, first, length).answer));
 	memcpy(nonce, player.server_nonce, sizeof(nonce));
 	before = *record;
 	for (uint32_t n = 2; n < 10; n++) {
@@ -162,7 +162,7 @@ static void a_repeated_confirm_gets_the_same_keys_and_the_next_sequence(void **s
 
 		house_wait(house, 250);
 		memcpy(first, datagram, length);
-		outcome = greet(&player, first, length);
+		outcome = send_handshake(&player, first, length);
 		assert_false(outcome.moved);
 		assert_true(player_take_welcome(house, &player, first, outcome.answer));
 		assert_memory_equal(nonce, player.server_nonce, sizeof(nonce));
@@ -183,20 +183,20 @@ static void a_repeated_confirm_may_ask_for_less_until_something_was_said(void **
 	memcpy(nonce, player.server_nonce, sizeof(nonce));
 	player.max_datagram = 1232;
 	uint16_t length = player_confirm(&player, datagram);
-	assert_true(player_take_welcome(house, &player, datagram, greet(&player, datagram, length).answer));
+	assert_true(player_take_welcome(house, &player, datagram, send_handshake(&player, datagram, length).answer));
 	assert_int_equal(player.welcome.max_datagram, 1232);
 	assert_memory_equal(nonce, player.server_nonce, sizeof(nonce));
 	assert_int_equal(record->max_datagram, 1232);
 
 	player.max_datagram = 1400; // the first one, late: nothing grows
 	length = player_confirm(&player, datagram);
-	assert_int_equal(greet(&player, datagram, length).answer, 1232);
+	assert_int_equal(send_handshake(&player, datagram, length).answer, 1232);
 	assert_int_equal(record->max_datagram, 1232);
 
 	replay_mark(&record->replay, 1);
 	player.max_datagram = 508;
 	length = player_confirm(&player, datagram);
-	greet(&player, datagram, length);
+	send_handshake(&player, datagram, length);
 	assert_int_equal(record->max_datagram, 1232);
 }
 
@@ -228,7 +228,7 @@ static void confirms_of_former_connections_are_worth_nothing(void **state UNUSED
 		length = house_ask(house, 0, &player, confirm[i]);
 		was[i] = player;
 		memcpy(copy, confirm[i], length);
-		assert_true(player_take_welcome(house, &player, copy, greet(&player, copy, length).answer));
+		assert_true(player_take_welcome(house, &player, copy, send_handshake(&player, copy, length).answer));
 	}
 	before = state_copy();
 	for (unsigned i = 0; i < 4; i++)
@@ -243,7 +243,7 @@ static void a_confirm_does_not_bring_a_closed_connection_back(void **state UNUSE
 	const uint16_t length = house_ask(house, 0, &player, datagram);
 
 	memcpy(copy, datagram, length);
-	assert_int_equal(greet(&player, copy, length).answer, length);
+	assert_int_equal(send_handshake(&player, copy, length).answer, length);
 	connection_close(house->shard[0], house_slot(house, &player), SESSION_CLOSED_LEFT, house->now);
 	assert_dropped(&player, datagram, length, PG_DROP_COOKIE_OLD);
 	assert_int_equal(house_record(house, &player)->owner, RECORD_NO_OWNER);

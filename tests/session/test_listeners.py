@@ -168,11 +168,11 @@ def test_what_is_not_sealed_by_the_player_is_not_answered_and_stops_nobody(
             assert not any(isinstance(event, Disconnected) for event in alice.session.events)
 
     def forge(session: int) -> None:
-        greetings = (Kind.HELLO, Kind.CONFIRM)
+        handshakes = (Kind.HELLO, Kind.CONFIRM)
         for target in targets(gates):
             with Stranger(town, target, SESSION) as stranger:
                 for named in (session, session ^ 1, session ^ 1 << 31, 0, 2**32 - 1):
-                    stranger.say(*(forged for forged in sealed_kinds(named) if forged[0] not in greetings))
+                    stranger.say(*(forged for forged in sealed_kinds(named) if forged[0] not in handshakes))
                 stranger.is_not_answered()
 
     town.play(game, timeout_s=120)

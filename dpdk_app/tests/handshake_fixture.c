@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// greet.c: see greet.h.
+// handshake_fixture.c: see handshake_fixture.h.
 
-#include "greet.h"
+#include "handshake_fixture.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -22,10 +22,10 @@ int close_house(void **state UNUSED)
 
 struct handshake_outcome send_from(unsigned shard, const struct peer *peer, uint8_t *datagram, uint16_t length)
 {
-	return handshake_greet(house->shard[shard], peer, datagram, length, house->now);
+	return handshake_receive(house->shard[shard], peer, datagram, length, house->now);
 }
 
-struct handshake_outcome greet(const struct player *player, uint8_t *datagram, uint16_t length)
+struct handshake_outcome send_handshake(const struct player *player, uint8_t *datagram, uint16_t length)
 {
 	return send_from(0, &player->peer, datagram, length);
 }
@@ -37,7 +37,7 @@ void assert_dropped(const struct player *player, const uint8_t *datagram, uint16
 	assert_non_null(copy);
 	memcpy(copy, datagram, length);
 
-	const struct handshake_outcome outcome = greet(player, copy, length);
+	const struct handshake_outcome outcome = send_handshake(player, copy, length);
 
 	if (outcome.drop != why || outcome.answer != 0)
 		fail_msg("%u bytes: %s instead of %s", length, pg_drop_name(outcome.drop), pg_drop_name(why));

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// greet.h: what players say before they are connected to a house, and that what is refused leaves no trace.
+// handshake_fixture.h: what players say before they are connected to a house, and that what is refused leaves no trace.
 
-#ifndef POLLGATE_TESTS_GREET_H
-#define POLLGATE_TESTS_GREET_H
+#ifndef POLLGATE_TESTS_HANDSHAKE_FIXTURE_H
+#define POLLGATE_TESTS_HANDSHAKE_FIXTURE_H
 
 #include "house.h"
 #include "unit.h"
@@ -18,7 +18,7 @@ int close_house(void **state);
 struct handshake_outcome send_from(unsigned shard, const struct peer *peer, uint8_t *datagram, uint16_t length);
 
 /// For the first worker, from where the player is.
-struct handshake_outcome greet(const struct player *player, uint8_t *datagram, uint16_t length);
+struct handshake_outcome send_handshake(const struct player *player, uint8_t *datagram, uint16_t length);
 
 /// What came is left alone and answered by nothing.
 void assert_dropped(const struct player *player, const uint8_t *datagram, uint16_t length, enum pg_drop why);
