@@ -35,16 +35,16 @@ struct far_end {
 	int32_t space;
 };
 
-void interface_asker_open(struct interface_asker *asker)
+void interface_netlink_open(struct interface_netlink *netlink)
 {
-	*asker = (struct interface_asker){.fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE)};
+	*netlink = (struct interface_netlink){.fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE)};
 }
 
-void interface_asker_close(struct interface_asker *asker)
+void interface_netlink_close(struct interface_netlink *netlink)
 {
-	if (asker->fd >= 0)
-		close(asker->fd);
-	asker->fd = -1;
+	if (netlink->fd >= 0)
+		close(netlink->fd);
+	netlink->fd = -1;
 }
 
 static void begin(struct question *q, uint32_t index)
@@ -68,15 +68,15 @@ static void add_attribute(struct question *q, uint16_t type, const void *value, 
 }
 
 /// The kernel answers while it is asked, so nothing is waited for. What an earlier question left is thrown away.
-static enum interface_answer ask(struct interface_asker *asker, struct question *q, struct answer *a)
+static enum interface_answer ask(struct interface_netlink *netlink, struct question *q, struct answer *a)
 {
 	const struct nlmsghdr *header = (const struct nlmsghdr *)a->bytes;
 
-	q->header.nlmsg_seq = ++asker->sequence;
-	if (send(asker->fd, q, q->header.nlmsg_len, MSG_DONTWAIT) < 0)
+	q->header.nlmsg_seq = ++netlink->sequence;
+	if (send(netlink->fd, q, q->header.nlmsg_len, MSG_DONTWAIT) < 0)
 		return INTERFACE_UNKNOWN;
 	do {
-		a->length = recv(asker->fd, a->bytes, sizeof(a->bytes), MSG_DONTWAIT);
+		a->length = recv(netlink->fd, a->bytes, sizeof(a->bytes), MSG_DONTWAIT);
 		if (a->length < (ssize_t)sizeof(*header))
 			return INTERFACE_UNKNOWN;
 	} while (header->nlmsg_seq != q->header.nlmsg_seq);
@@ -172,7 +172,7 @@ static void take_far_end(const struct rtattr *attribute, void *context)
 }
 
 /// In another namespace only an administrator of it may ask (CAP_NET_ADMIN).
-static uint32_t far_mtu(struct interface_asker *asker, const struct answer *near, struct answer *room)
+static uint32_t far_mtu(struct interface_netlink *netlink, const struct answer *near, struct answer *room)
 {
 	struct far_end far = {0};
 	struct interface found = {0};
@@ -184,13 +184,13 @@ static uint32_t far_mtu(struct interface_asker *asker, const struct answer *near
 	begin(&q, far.index);
 	if (far.elsewhere)
 		add_attribute(&q, IFLA_TARGET_NETNSID, &far.space, sizeof(far.space));
-	if (ask(asker, &q, room) != INTERFACE_FOUND)
+	if (ask(netlink, &q, room) != INTERFACE_FOUND)
 		return 0;
 	each_of_answer(room, take_interface, &found);
 	return found.mtu;
 }
 
-enum interface_answer interface_ask(struct interface_asker *asker, uint32_t index, const char *name,
+enum interface_answer interface_ask(struct interface_netlink *netlink, uint32_t index, const char *name,
 				    struct interface *out)
 {
 	struct answer near, far;
@@ -200,7 +200,7 @@ enum interface_answer interface_ask(struct interface_asker *asker, uint32_t inde
 	begin(&q, index);
 	if (index == 0)
 		add_attribute(&q, IFLA_IFNAME, name, strlen(name) + 1);
-	verdict = ask(asker, &q, &near);
+	verdict = ask(netlink, &q, &near);
 	if (verdict != INTERFACE_FOUND)
 		return verdict;
 
@@ -211,6 +211,6 @@ enum interface_answer interface_ask(struct interface_asker *asker, uint32_t inde
 		.up = (about->ifi_flags & IFF_UP) && (about->ifi_flags & IFF_RUNNING),
 	};
 	each_of_answer(&near, take_interface, out);
-	out->far_mtu = far_mtu(asker, &near, &far);
+	out->far_mtu = far_mtu(netlink, &near, &far);
 	return INTERFACE_FOUND;
 }

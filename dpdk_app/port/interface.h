@@ -22,17 +22,17 @@ struct interface {
 enum interface_answer { INTERFACE_FOUND, INTERFACE_ABSENT, INTERFACE_UNKNOWN };
 
 /// A netlink socket that asks, in the network namespace of this process.
-struct interface_asker {
+struct interface_netlink {
 	int fd; // -1: the kernel gave no socket; every answer is then INTERFACE_UNKNOWN
 	uint32_t sequence;
 };
 
-void interface_asker_open(struct interface_asker *asker);
-void interface_asker_close(struct interface_asker *asker);
+void interface_netlink_open(struct interface_netlink *netlink);
+void interface_netlink_close(struct interface_netlink *netlink);
 
 /// Ask by index, or with index 0 by name. Does not wait.
 /// @return INTERFACE_UNKNOWN: the kernel did not say
-enum interface_answer interface_ask(struct interface_asker *asker, uint32_t index, const char *name,
+enum interface_answer interface_ask(struct interface_netlink *netlink, uint32_t index, const char *name,
 				    struct interface *out);
 
 #endif

@@ -248,8 +248,8 @@ int port_open(struct port *port, const struct pg_port_plan *plan, uint16_t udp_p
 			      .own_mbufs = own_mbufs,
 			      .id = RTE_MAX_ETHPORTS,
 			      .longest_frame = ANY_LENGTH,
-			      .sight.longest_frame = ANY_LENGTH,
-			      .watch.asker.fd = -1};
+			      .observation.longest_frame = ANY_LENGTH,
+			      .watch.netlink.fd = -1};
 	losses_prepare(&port->losses);
 	identity_init(&port->identity, plan->address, plan->address_count, udp_port);
 	rc = open_device(port, error);

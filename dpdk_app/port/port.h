@@ -44,8 +44,8 @@ struct port {
 
 	// control thread only: device counters are continued over worker processes
 	struct pg_port_stats base;
-	struct watch watch; // of the kernel's interfaces behind the device
-	struct sight sight; // what the last look found
+	struct watch watch;             // of the kernel's interfaces behind the device
+	struct observation observation; // what the last look found
 	struct losses losses;
 	struct memif memif;     // if it is one
 	struct outputs outputs; // files that the device writes

@@ -17,10 +17,10 @@ uint64_t port_clock_ns(void)
 }
 
 /// The state comes last: whoever sees it change finds the rest as it belongs to it.
-static void tell_state(struct pg_port_stats *stats, enum pg_device_state state, const struct sight *sight)
+static void tell_state(struct pg_port_stats *stats, enum pg_device_state state, const struct observation *observation)
 {
-	memcpy(stats->about, sight->about, sizeof(stats->about));
-	stats->longest_frame = sight->longest_frame;
+	memcpy(stats->about, observation->about, sizeof(stats->about));
+	stats->longest_frame = observation->longest_frame;
 	__atomic_store_n(&stats->device, (uint8_t)state, __ATOMIC_RELEASE);
 }
 
@@ -36,29 +36,29 @@ static void refresh_link_of_driver(struct port *port, struct pg_port_stats *stat
 	const uint64_t now_ns = port_clock_ns();
 	struct rte_eth_link link = {0};
 
-	port->sight.longest_frame = ANY_LENGTH;
-	port->sight.state = PG_DEVICE_WELL;
+	port->observation.longest_frame = ANY_LENGTH;
+	port->observation.state = PG_DEVICE_WELL;
 	if (rte_eth_link_get_nowait(port->id, &link) != 0)
 		return;
 	stats->link_up = link.link_status == RTE_ETH_LINK_UP;
 	stats->link_mbps = link.link_speed == RTE_ETH_SPEED_NUM_UNKNOWN ? 0 : link.link_speed;
 	stats->link_known = !port->has_no_link;
 	if (port->memif.role != MEMIF_NONE) {
-		port->sight.state = memif_state(&port->memif, stats->link_up, now_ns, port->sight.about);
+		port->observation.state = memif_state(&port->memif, stats->link_up, now_ns, port->observation.about);
 		stats->link_mbps = 0; // memory has none; the driver says 100G
 	} else if (!port->has_no_link) {
-		port->sight.state = state_of_card(port, stats->link_up, now_ns);
+		port->observation.state = state_of_card(port, stats->link_up, now_ns);
 	}
 }
 
 static void refresh_link_of_kernel(struct port *port, struct pg_port_stats *stats)
 {
-	struct sight found;
+	struct observation found;
 
 	if (!watch_look(&port->watch, &found))
 		return; // it was not to be asked; what it said last stands
-	port->sight = found;
-	stats->link_up = port->sight.state < PG_DEVICE_DOWN;
+	port->observation = found;
+	stats->link_up = port->observation.state < PG_DEVICE_DOWN;
 	stats->link_mbps = 0;
 	stats->link_known = 1;
 }
@@ -70,11 +70,11 @@ static void refresh_outputs(struct port *port)
 	const enum pg_device_state state =
 		outputs_look(&port->outputs, port->counted.tx_packets, port->counted.tx_bytes, about);
 
-	if (state == PG_DEVICE_WELL || port->sight.longest_frame == 0)
+	if (state == PG_DEVICE_WELL || port->observation.longest_frame == 0)
 		return;
-	port->sight.state = state;
-	port->sight.longest_frame = NO_FRAME;
-	memcpy(port->sight.about, about, sizeof(about));
+	port->observation.state = state;
+	port->observation.longest_frame = NO_FRAME;
+	memcpy(port->observation.about, about, sizeof(about));
 }
 
 static enum pg_device_state state_of(const struct port *port)
@@ -83,7 +83,7 @@ static enum pg_device_state state_of(const struct port *port)
 
 	if (noticed != PG_DEVICE_WELL)
 		return noticed;
-	return port->stuck ? PG_DEVICE_STUCK : port->sight.state;
+	return port->stuck ? PG_DEVICE_STUCK : port->observation.state;
 }
 
 /// Looked for after they were read: registers of a card that is gone read as anything.
@@ -94,7 +94,7 @@ static void refresh_counts(struct port *port, struct pg_port_stats *stats)
 	if (rte_eth_stats_get(port->id, &device) != 0 || !card_stands(&port->card))
 		return;
 	counter_set(&stats->rx_missed,
-		    port->base.rx_missed + losses_total(&port->losses, device.imissed) + port->sight.rx_missed);
+		    port->base.rx_missed + losses_total(&port->losses, device.imissed) + port->observation.rx_missed);
 	counter_set(&stats->rx_errors, port->base.rx_errors + device.ierrors);
 	counter_set(&stats->rx_nombuf, port->base.rx_nombuf + device.rx_nombuf);
 }
@@ -112,7 +112,7 @@ static void refresh_device(struct port *port, struct pg_port_stats *stats)
 /// The driver in this process would go on asking registers that are not there.
 static void refresh_lost_card(struct port *port, struct pg_port_stats *stats)
 {
-	port->sight = (struct sight){.state = PG_DEVICE_LEAVING};
+	port->observation = (struct observation){.state = PG_DEVICE_LEAVING};
 	stats->link_up = 0;
 }
 
@@ -122,10 +122,10 @@ void port_refresh(struct port *port, struct pg_port_stats *stats)
 		refresh_device(port, stats);
 	else
 		refresh_lost_card(port, stats);
-	atomic_store_explicit(&port->longest_frame, port->sight.longest_frame, memory_order_relaxed);
+	atomic_store_explicit(&port->longest_frame, port->observation.longest_frame, memory_order_relaxed);
 	stats->queues = port->queues;
 	stats->offloads = (port->rx_offload ? PG_OFFLOAD_RX_CHECKSUM : 0) |
 			  (port->tx_offload ? PG_OFFLOAD_TX_CHECKSUM : 0) | (port->rss ? PG_OFFLOAD_RSS : 0);
 	memcpy(stats->mac, port->identity.mac, sizeof(stats->mac));
-	tell_state(stats, state_of(port), &port->sight);
+	tell_state(stats, state_of(port), &port->observation);
 }

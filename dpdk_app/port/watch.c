@@ -30,7 +30,7 @@ static void watch_one(struct watch *watch, uint32_t index, const char *name, boo
 	*new = (struct watched){.index = index, .made_here = made_here};
 	if (name)
 		snprintf(new->name, sizeof(new->name), "%s", name);
-	if (interface_ask(&watch->asker, index, new->name, &found) == INTERFACE_FOUND) {
+	if (interface_ask(&watch->netlink, index, new->name, &found) == INTERFACE_FOUND) {
 		memcpy(new->name, found.name, sizeof(new->name));
 		new->index = found.index;
 		new->mtu = found.mtu;
@@ -63,24 +63,24 @@ void watch_begin(struct watch *watch, uint16_t port_id)
 	struct rte_eth_dev_info info;
 	const struct rte_devargs *devargs;
 
-	*watch = (struct watch){.asker.fd = -1};
+	*watch = (struct watch){.netlink.fd = -1};
 	// What is a card for its driver, which knows its link itself, can have an interface, too.
 	if (rte_eth_dev_info_get(port_id, &info) < 0 || strncmp(info.driver_name, "net_", 4) != 0 ||
 	    strchr(rte_dev_name(info.device), ':'))
 		return;
-	interface_asker_open(&watch->asker);
+	interface_netlink_open(&watch->netlink);
 	know_driver(watch, info.driver_name);
 	if (info.if_index != 0)
 		watch_one(watch, info.if_index, NULL, strcmp(info.driver_name, "net_tap") == 0);
 	devargs = rte_dev_devargs(info.device);
 	watch_named(watch, devargs ? devargs->args : NULL);
 	if (watch->count == 0)
-		interface_asker_close(&watch->asker);
+		interface_netlink_close(&watch->netlink);
 }
 
 void watch_end(struct watch *watch)
 {
-	interface_asker_close(&watch->asker);
+	interface_netlink_close(&watch->netlink);
 	watch->count = 0;
 }
 
@@ -91,8 +91,8 @@ static enum pg_device_state absent_state(struct watch *watch, const struct watch
 
 	if (w->made_here || w->name[0] == '\0')
 		return PG_DEVICE_REPLACED; // opening the device makes it, or says what is missing
-	return interface_ask(&watch->asker, 0, w->name, &other) == INTERFACE_FOUND ? PG_DEVICE_REPLACED :
-										     PG_DEVICE_GONE;
+	return interface_ask(&watch->netlink, 0, w->name, &other) == INTERFACE_FOUND ? PG_DEVICE_REPLACED :
+										       PG_DEVICE_GONE;
 }
 
 /// What both ends of the interface carry: a frame that is longer than a veth's far end takes is lost there.
@@ -121,12 +121,12 @@ static enum pg_device_state present_state(const struct watch *watch, const struc
 	return carried(watch, w, now) < w->mtu ? PG_DEVICE_NARROW : PG_DEVICE_WELL;
 }
 
-static bool look_at(struct watch *watch, struct watched *w, struct sight *out)
+static bool look_at(struct watch *watch, struct watched *w, struct observation *out)
 {
 	struct interface now;
 	enum pg_device_state state;
 
-	switch (interface_ask(&watch->asker, w->index, w->name, &now)) {
+	switch (interface_ask(&watch->netlink, w->index, w->name, &now)) {
 	case INTERFACE_FOUND:
 		remember_far_end(w, &now);
 		state = present_state(watch, w, &now);
@@ -152,9 +152,9 @@ static bool look_at(struct watch *watch, struct watched *w, struct sight *out)
 	return true;
 }
 
-bool watch_look(struct watch *watch, struct sight *out)
+bool watch_look(struct watch *watch, struct observation *out)
 {
-	*out = (struct sight){.state = PG_DEVICE_WELL, .longest_frame = ANY_LENGTH};
+	*out = (struct observation){.state = PG_DEVICE_WELL, .longest_frame = ANY_LENGTH};
 	snprintf(out->about, sizeof(out->about), "%s", watch->interface[0].name);
 	for (unsigned i = 0; i < watch->count; i++)
 		if (!look_at(watch, &watch->interface[i], out))

@@ -30,7 +30,7 @@ struct watched {
 };
 
 struct watch {
-	struct interface_asker asker;
+	struct interface_netlink netlink;
 	unsigned count; // 0: no interface of the kernel is behind this device
 	struct watched interface[WATCHED_MAX];
 	bool minds_own_mtu;      // the driver sends through packet sockets, which take no longer frame
@@ -39,7 +39,7 @@ struct watch {
 };
 
 /// What the kernel reported. With several interfaces, the one in the worst state is reported.
-struct sight {
+struct observation {
 	enum pg_device_state state;
 	char about[PG_ABOUT_MAX]; // the interface
 	uint16_t longest_frame;   // that can leave, without a tag; ANY_LENGTH: all of ours
@@ -53,6 +53,6 @@ void watch_begin(struct watch *watch, uint16_t port_id);
 void watch_end(struct watch *watch);
 
 /// @return false: the kernel did not answer
-bool watch_look(struct watch *watch, struct sight *out);
+bool watch_look(struct watch *watch, struct observation *out);
 
 #endif

@@ -39,7 +39,7 @@ struct engine {
 	int (*open)(struct pg_gateway *g, struct pg_error *error);
 
 	/// Give a worker, whose common part is made, its queues or sockets.
-	int (*equip)(struct pg_gateway *g, struct worker *w, struct pg_error *error);
+	int (*attach)(struct pg_gateway *g, struct worker *w, struct pg_error *error);
 
 	/// Start a worker's loop.
 	int (*launch)(struct pg_gateway *g, struct worker *w, struct pg_error *error);
@@ -50,7 +50,7 @@ struct engine {
 	void (*housekeep)(struct pg_gateway *g);
 
 	/// Free a worker's queues or sockets, and then what all shared. Both also after a failure half-way.
-	void (*strip)(struct worker *w);
+	void (*detach)(struct worker *w);
 	void (*close)(struct pg_gateway *g);
 };
 

@@ -114,7 +114,7 @@ static int make_worker(struct pg_gateway *g, uint32_t number, void *state, struc
 	rc = make_common(g, w, number, state, error);
 	if (rc == PG_OK)
 		rc = profiles_make(g, w, error);
-	return rc == PG_OK ? g->engine->equip(g, w, error) : rc;
+	return rc == PG_OK ? g->engine->attach(g, w, error) : rc;
 }
 
 static void first_policy(struct pg_gateway *g)
@@ -336,7 +336,7 @@ void pg_close(struct pg_gateway *g)
 	for (uint32_t i = 0; i < g->plan.worker_count; i++) {
 		if (!g->worker[i])
 			continue;
-		g->engine->strip(g->worker[i]);
+		g->engine->detach(g->worker[i]);
 		profiles_free(g->worker[i]);
 		pages_free(g->worker[i]->index, index_pages(g));
 		pages_free(g->worker[i], worker_pages(g));

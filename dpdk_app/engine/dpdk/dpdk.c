@@ -176,7 +176,7 @@ static int make_inbox(struct pg_gateway *g, struct dpdk_worker *w, struct pg_err
 	return PG_OK;
 }
 
-static int equip(struct pg_gateway *g, struct worker *common, struct pg_error *error)
+static int attach(struct pg_gateway *g, struct worker *common, struct pg_error *error)
 {
 	struct dpdk_worker *w = dpdk_worker_of(common);
 
@@ -222,16 +222,16 @@ static void announce_port(struct pg_gateway *g, uint32_t port)
 	}
 }
 
-static bool queue_stands(struct worker_queue *q, const struct sight *sight, uint64_t now_ns)
+static bool queue_stands(struct worker_queue *q, const struct observation *observation, uint64_t now_ns)
 {
 	const struct transmit_totals now = {
 		.accepted = counter_get(&q->counts->tx_packets),
 		.refused = counter_get(&q->refused),
-		.left = sight->tx_packets,
-		.lost = sight->tx_dropped,
+		.left = observation->tx_packets,
+		.lost = observation->tx_dropped,
 	};
 
-	return progress_stands(&q->progress, &now, sight->state < PG_DEVICE_DOWN, now_ns);
+	return progress_stands(&q->progress, &now, observation->state < PG_DEVICE_DOWN, now_ns);
 }
 
 /// Only of a driver that leaves what it accepts in a ring of the kernel's. What stands is not set right by waiting.
@@ -244,7 +244,7 @@ static void look_for_standing_queues(struct pg_gateway *g, struct port *port)
 
 		for (unsigned k = 0; k < w->queue_count; k++)
 			if (w->queue[k].port == port)
-				port->stuck |= queue_stands(&w->queue[k], &port->sight, now_ns);
+				port->stuck |= queue_stands(&w->queue[k], &port->observation, now_ns);
 	}
 }
 
@@ -300,7 +300,7 @@ static void housekeep(struct pg_gateway *g)
 	}
 }
 
-static void strip(struct worker *w)
+static void detach(struct worker *w)
 {
 	rte_ring_free(dpdk_worker_of(w)->inbox);
 }
@@ -328,11 +328,11 @@ const struct engine dpdk_engine = {
 	.worker_size = sizeof(struct dpdk_worker),
 	.frames = true,
 	.open = open_devices,
-	.equip = equip,
+	.attach = attach,
 	.launch = launch,
 	.has_returned = has_returned,
 	.join = join,
 	.housekeep = housekeep,
-	.strip = strip,
+	.detach = detach,
 	.close = close_devices,
 };

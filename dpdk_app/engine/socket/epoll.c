@@ -297,13 +297,13 @@ static int watch_sockets(struct epoll_worker *w)
 	return bell >= 0 ? watch(w, bell, NULL) : 0;
 }
 
-static int equip(struct pg_gateway *g, struct worker *common, struct pg_error *error)
+static int attach(struct pg_gateway *g, struct worker *common, struct pg_error *error)
 {
 	struct epoll_worker *w = (struct epoll_worker *)common;
 	int rc;
 
 	w->epoll = -1;
-	rc = sockets_equip(g, common, error);
+	rc = sockets_attach(g, common, error);
 	if (rc != PG_OK)
 		return rc;
 	lay_out(&w->room);
@@ -318,23 +318,23 @@ static int launch(struct pg_gateway *g, struct worker *w, struct pg_error *error
 	return sockets_launch(g, w, epoll_loop, error);
 }
 
-static void strip(struct worker *common)
+static void detach(struct worker *common)
 {
 	struct epoll_worker *w = (struct epoll_worker *)common;
 
 	if (w->epoll > 0)
 		close(w->epoll);
-	sockets_strip(common);
+	sockets_detach(common);
 }
 
 const struct engine epoll_engine = {
 	.worker_size = sizeof(struct epoll_worker),
 	.open = sockets_open,
-	.equip = equip,
+	.attach = attach,
 	.launch = launch,
 	.has_returned = sockets_have_returned,
 	.join = sockets_join,
 	.housekeep = sockets_housekeep,
-	.strip = strip,
+	.detach = detach,
 	.close = sockets_close,
 };

@@ -25,13 +25,13 @@
 #define ROUNDS_PER_ASKING 10
 
 /// The control thread's state of the host: losses, interfaces.
-struct host_sight {
+struct host_observation {
 	struct kernel_drops drops;
 	struct interface_state interface[PG_PORTS_MAX];
 	unsigned rounds;
 };
 
-static struct host_sight *sight_of(const struct pg_gateway *g)
+static struct host_observation *observation_of(const struct pg_gateway *g)
 {
 	return g->devices;
 }
@@ -65,11 +65,11 @@ static int make_sure(void *context, const struct endpoint *e, uint8_t port, uint
 
 int sockets_open(struct pg_gateway *g, struct pg_error *error)
 {
-	struct host_sight *sight = g->devices = calloc(1, sizeof(*sight));
+	struct host_observation *observation = g->devices = calloc(1, sizeof(*observation));
 
-	if (!sight)
+	if (!observation)
 		return error_set(error, PG_ERROR_MEMORY, "no memory for what is known of the host");
-	kernel_drops_begin(&sight->drops);
+	kernel_drops_begin(&observation->drops);
 	return each_endpoint(g, make_sure, NULL, error);
 }
 
@@ -82,7 +82,7 @@ static void set_buffer(int fd, int forced, int ordinary, uint32_t bytes)
 		setsockopt(fd, SOL_SOCKET, ordinary, &wanted, sizeof(wanted));
 }
 
-struct equipping {
+struct attaching {
 	const struct pg_plan *plan;
 	struct socket_worker *worker;
 };
@@ -99,8 +99,8 @@ static int forbid_fragments(int fd, uint8_t family)
 
 static int add_socket(void *context, const struct endpoint *e, uint8_t port, uint8_t listener, struct pg_error *error)
 {
-	const struct equipping *equipping = context;
-	struct socket_worker *w = equipping->worker;
+	const struct attaching *attaching = context;
+	struct socket_worker *w = attaching->worker;
 	int fd;
 
 	if (w->socket_count == SOCKETS_PER_WORKER_MAX)
@@ -109,15 +109,15 @@ static int add_socket(void *context, const struct endpoint *e, uint8_t port, uin
 	fd = bound_socket(e, true);
 	if (fd < 0)
 		return bind_error(e, -fd, error);
-	if (profile_of(equipping->plan->listener_profile[listener])->unfragmented &&
+	if (profile_of(attaching->plan->listener_profile[listener])->unfragmented &&
 	    forbid_fragments(fd, e->address->family) != 0) {
 		const int why = errno;
 
 		close(fd);
 		return bind_error(e, why, error);
 	}
-	set_buffer(fd, SO_RCVBUFFORCE, SO_RCVBUF, equipping->plan->sockets.receive_buffer_bytes);
-	set_buffer(fd, SO_SNDBUFFORCE, SO_SNDBUF, equipping->plan->sockets.send_buffer_bytes);
+	set_buffer(fd, SO_RCVBUFFORCE, SO_RCVBUF, attaching->plan->sockets.receive_buffer_bytes);
+	set_buffer(fd, SO_SNDBUFFORCE, SO_SNDBUF, attaching->plan->sockets.send_buffer_bytes);
 	w->socket[w->socket_count++] = (struct udp_socket){
 		.fd = fd,
 		.port = port,
@@ -128,10 +128,10 @@ static int add_socket(void *context, const struct endpoint *e, uint8_t port, uin
 	return PG_OK;
 }
 
-int sockets_equip(struct pg_gateway *g, struct worker *common, struct pg_error *error)
+int sockets_attach(struct pg_gateway *g, struct worker *common, struct pg_error *error)
 {
 	struct socket_worker *w = (struct socket_worker *)common;
-	struct equipping equipping = {&g->plan, w};
+	struct attaching attaching = {&g->plan, w};
 
 	w->run = g->hot_path->run_datagrams;
 	w->wait_cycles = WAIT_MS * (pg_tsc_hz() / 1000);
@@ -150,7 +150,7 @@ int sockets_equip(struct pg_gateway *g, struct worker *common, struct pg_error *
 	w->inbox_ingress.arrivals = &common->stats->handed_in;
 	w->inbox_ingress.settles_here = true;
 	g->barrier.registry.ports[common->number] = EVERY_SOCKET;
-	return each_endpoint(g, add_socket, &equipping, error);
+	return each_endpoint(g, add_socket, &attaching, error);
 }
 
 // ---------------------------------------------------------------- life
@@ -220,7 +220,7 @@ void sockets_join(struct worker *common)
 /// Of what each socket dropped, as much as buffers had no room for is missed; the rest nobody could have taken.
 static void tell_drops_apart(struct pg_gateway *g, struct socket_worker *w)
 {
-	struct kernel_drops *drops = &sight_of(g)->drops;
+	struct kernel_drops *drops = &observation_of(g)->drops;
 
 	for (unsigned i = 0; i < w->socket_count; i++) {
 		struct udp_socket *s = &w->socket[i];
@@ -258,10 +258,10 @@ static void refresh_port(struct pg_gateway *g, uint32_t i)
 	const struct pg_port_plan *plan = &g->plan.port[i];
 	const struct pg_address *away = first_away(plan);
 	struct pg_port_stats *stats = &g->page->port[i];
-	struct interface_state *interface = &sight_of(g)->interface[i];
+	struct interface_state *interface = &observation_of(g)->interface[i];
 	enum pg_device_state state = PG_DEVICE_WELL;
 
-	if (sight_of(g)->rounds % ROUNDS_PER_ASKING == 0)
+	if (observation_of(g)->rounds % ROUNDS_PER_ASKING == 0)
 		host_interfaces_of(plan->address, plan->address_count, interface);
 	stats->queues = g->plan.worker_count;
 	stats->link_known = 1;
@@ -280,19 +280,19 @@ void sockets_housekeep(struct pg_gateway *g)
 {
 	for (uint32_t i = 0; i < g->plan.port_count; i++)
 		refresh_port(g, i);
-	sight_of(g)->rounds++;
+	observation_of(g)->rounds++;
 	for (uint32_t i = 0; i < g->plan.worker_count; i++) {
 		struct socket_worker *w = (struct socket_worker *)g->worker[i];
 
 		for (unsigned k = 0; k < w->socket_count; k++)
 			read_drops(&w->socket[k]);
 	}
-	kernel_drops_refresh(&sight_of(g)->drops);
+	kernel_drops_refresh(&observation_of(g)->drops);
 	for (uint32_t i = 0; i < g->plan.worker_count; i++)
 		tell_drops_apart(g, (struct socket_worker *)g->worker[i]);
 }
 
-void sockets_strip(struct worker *common)
+void sockets_detach(struct worker *common)
 {
 	struct socket_worker *w = (struct socket_worker *)common;
 

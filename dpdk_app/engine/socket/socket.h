@@ -75,7 +75,7 @@ struct socket_worker {
 int sockets_open(struct pg_gateway *g, struct pg_error *error);
 
 /// Make and bind a worker's sockets, worker after worker, so that the order among them is the same in every process.
-int sockets_equip(struct pg_gateway *g, struct worker *w, struct pg_error *error);
+int sockets_attach(struct pg_gateway *g, struct worker *w, struct pg_error *error);
 
 /// Start a thread on the worker's CPU that runs `loop` with the worker.
 int sockets_launch(struct pg_gateway *g, struct worker *w, void *(*loop)(void *), struct pg_error *error);
@@ -92,7 +92,7 @@ void *sockets_return(struct socket_worker *w);
 bool sockets_have_returned(const struct worker *w);
 void sockets_join(struct worker *w);
 void sockets_housekeep(struct pg_gateway *g);
-void sockets_strip(struct worker *w);
+void sockets_detach(struct worker *w);
 void sockets_close(struct pg_gateway *g);
 
 /// How long a loop may sleep, at most WAIT_MS: until a task is due, or not at all. From now on mail rings its bell.

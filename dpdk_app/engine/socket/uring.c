@@ -288,11 +288,11 @@ static void *uring_loop(void *argument)
 
 // ---------------------------------------------------------------- life
 
-static int equip(struct pg_gateway *g, struct worker *common, struct pg_error *error)
+static int attach(struct pg_gateway *g, struct worker *common, struct pg_error *error)
 {
 	const struct pg_socket_plan *plan = &g->plan.sockets;
 	struct uring_worker *w = (struct uring_worker *)common;
-	int rc = sockets_equip(g, common, error);
+	int rc = sockets_attach(g, common, error);
 
 	if (rc != PG_OK)
 		return rc;
@@ -310,24 +310,24 @@ static int launch(struct pg_gateway *g, struct worker *w, struct pg_error *error
 	return sockets_launch(g, w, uring_loop, error);
 }
 
-static void strip(struct worker *common)
+static void detach(struct worker *common)
 {
 	struct uring_worker *w = (struct uring_worker *)common;
 
 	if (w->made)
 		io_uring_queue_exit(&w->ring);
 	uring_buffers_free(&w->buffers);
-	sockets_strip(common);
+	sockets_detach(common);
 }
 
 const struct engine io_uring_engine = {
 	.worker_size = sizeof(struct uring_worker),
 	.open = sockets_open,
-	.equip = equip,
+	.attach = attach,
 	.launch = launch,
 	.has_returned = sockets_have_returned,
 	.join = sockets_join,
 	.housekeep = sockets_housekeep,
-	.strip = strip,
+	.detach = detach,
 	.close = sockets_close,
 };
