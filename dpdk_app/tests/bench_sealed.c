@@ -17,8 +17,8 @@
 #include "pipeline/burst.c"
 #include "pipeline/datagram.c"
 
-#include "house.h"
 #include "rig.h"
+#include "session_fixture.h"
 
 #define PACKETS_EACH 8
 #define FRAME_BYTES 128
@@ -53,7 +53,7 @@ static const char *const stage_names[STAGES] = {
 
 struct bench {
 	struct rig *rig;
-	struct house *house;
+	struct session_fixture *fixture;
 	struct player *player;
 	uint8_t (*frame)[FRAME_BYTES];
 	uint32_t *session; // of each frame
@@ -86,7 +86,8 @@ static uint16_t seal_move(const struct bench *b, struct player *player, uint8_t 
 	memcpy(out, &header, sizeof(header));
 	memcpy(out + sizeof(header), &head, sizeof(head));
 	memcpy(out + sizeof(header) + sizeof(head), &motion, sizeof(motion));
-	cipher_seal(&b->house->shard[0]->code, &player->cipher.seal, player->sent, out, sizeof(header), header.length);
+	cipher_seal(&b->fixture->shard[0]->code, &player->cipher.seal, player->sent, out, sizeof(header),
+		    header.length);
 	return header.length;
 }
 
@@ -94,11 +95,11 @@ static void make_players(struct bench *b, uint32_t sessions)
 {
 	b->player = zeroed_lines(sessions * sizeof(*b->player));
 	for (uint32_t i = 0; i < sessions; i++) {
-		b->player[i] = house_issue(b->house, i + 1, 3600, false);
-		if (!house_connect(b->house, 0, &b->player[i]))
+		b->player[i] = fixture_issue(b->fixture, i + 1, 3600, false);
+		if (!fixture_connect(b->fixture, 0, &b->player[i]))
 			fail("a player could not connect");
 	}
-	b->greeted = house_record(b->house, &b->player[0])->tx_counter;
+	b->greeted = fixture_record(b->fixture, &b->player[0])->tx_counter;
 }
 
 /// In a random order, the same in every round: each session's packets in theirs.
@@ -119,7 +120,7 @@ static void make_frames(struct bench *b, uint32_t sessions)
 		flow.port_from = BE16(peer_port(&player->peer));
 		build_udp(&f, &flow, payload, seal_move(b, player, payload));
 		memcpy(b->frame[i], f.bytes, f.len);
-		b->session[i] = house_slot(b->house, player);
+		b->session[i] = fixture_slot(b->fixture, player);
 		b->length = f.len;
 	}
 }
@@ -127,10 +128,10 @@ static void make_frames(struct bench *b, uint32_t sessions)
 /// Of both directions: the same packets are fresh again, and so is what they acknowledge.
 static void rewind_windows(struct bench *b)
 {
-	for (uint32_t i = 0; i < b->house->capacity; i++) {
-		struct session_record *record = &b->house->store.records[i];
+	for (uint32_t i = 0; i < b->fixture->capacity; i++) {
+		struct session_record *record = &b->fixture->store.records[i];
 
-		store_delivery(&b->house->store, i)->acknowledged = (struct acknowledged){0};
+		store_delivery(&b->fixture->store, i)->acknowledged = (struct acknowledged){0};
 		record->tx_counter = b->greeted;
 		record->replay = (struct replay){0};
 		record->taken = 0;
@@ -192,8 +193,8 @@ static void timed_datagrams(struct bench *b, uint32_t next, uint64_t *cycles)
 /// Inlined for certain: GCC drops calls of functions that do nothing but prefetch.
 ALWAYS_INLINE void prefetch_keys(const struct bench *b, uint32_t frame, uint16_t length)
 {
-	const struct cipher_code *code = &b->house->shard[0]->code;
-	const struct cipher *cipher = &b->house->store.locals[b->session[frame]].cipher;
+	const struct cipher_code *code = &b->fixture->shard[0]->code;
+	const struct cipher *cipher = &b->fixture->store.locals[b->session[frame]].cipher;
 
 	cipher_prefetch(code, &cipher->open, length - SESSION_SEALED_MIN);
 	cipher_prefetch(code, &cipher->seal, 0);
@@ -202,8 +203,8 @@ ALWAYS_INLINE void prefetch_keys(const struct bench *b, uint32_t frame, uint16_t
 /// Nothing but what nobody can leave out: the same keys, as well prepared.
 static void timed_crypto(struct bench *b, uint32_t next, uint64_t *cycles)
 {
-	const struct cipher_code *code = &b->house->shard[0]->code;
-	const struct session_local *locals = b->house->store.locals;
+	const struct cipher_code *code = &b->fixture->shard[0]->code;
+	const struct session_local *locals = b->fixture->store.locals;
 	const uint16_t length = (uint16_t)(b->length - COMMON_L4 - sizeof(struct udp_header));
 	struct burst burst;
 	uint64_t then;
@@ -242,13 +243,13 @@ static struct bench *open_bench(uint32_t sessions)
 	struct bench *b = zeroed_lines(sizeof(*b));
 
 	b->rig = rig_open("auto", 16);
-	b->house = house_open(sessions, STORE_FRAMES);
-	set_limits(&b->house->rules);
-	b->rig->policy.sessions = b->house->rules;
-	b->rig->ingress.shard = b->house->shard[0];
+	b->fixture = fixture_open(sessions, STORE_FRAMES);
+	set_limits(&b->fixture->rules);
+	b->rig->policy.sessions = b->fixture->rules;
+	b->rig->ingress.shard = b->fixture->shard[0];
 	b->rig->ingress.profile[0] = PG_PROFILE_SESSION;
 	identity_expect_sealed(&b->rig->identity);
-	session_side_use(b->house->shard[0], &b->rig->policy.sessions);
+	session_side_use(b->fixture->shard[0], &b->rig->policy.sessions);
 	make_players(b, sessions);
 	make_frames(b, sessions);
 	return b;

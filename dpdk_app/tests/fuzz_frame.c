@@ -11,9 +11,9 @@
 #include <string.h>
 
 #include "frames.h"
-#include "house.h"
 #include "net/move_frame.h"
 #include "rig.h"
+#include "session_fixture.h"
 
 enum record_flag { REPAIR = 1, TO_US = 2, END_BURST = 4, LATER = 8, SEALED = 16, LIMITED = 32 };
 
@@ -24,8 +24,8 @@ enum record_flag { REPAIR = 1, TO_US = 2, END_BURST = 4, LATER = 8, SEALED = 16,
 /// The same frames for two rigs; what lies behind a frame differs, so that a byte read there shows.
 struct pair {
 	struct rig *rig[2];
-	struct house *house;  // of both: a shard each
-	struct identity many; // of a port with more addresses
+	struct session_fixture *fixture; // of both: a shard each
+	struct identity many;            // of a port with more addresses
 	struct burst burst[2];
 	uint8_t *original[BURST_MAX];
 	uint16_t length[BURST_MAX];
@@ -167,29 +167,30 @@ static void let_time_pass(struct pair *p)
 
 static void prepare(struct pair *p)
 {
-	p->house = house_open(ISSUED, STORE_FRAMES);
+	p->fixture = fixture_open(ISSUED, STORE_FRAMES);
 	for (uint32_t i = 0; i < ISSUED; i++) {
-		const struct player player = house_issue(p->house, i + 1, 3600, false);
+		const struct player player = fixture_issue(p->fixture, i + 1, 3600, false);
 
 		if (i == 0)
-			require(pg_session_revoke(p->house->state, player.session));
+			require(pg_session_revoke(p->fixture->state, player.session));
 	}
 	for (unsigned k = 0; k < 2; k++) {
 		p->rig[k] = rig_open(k == 0 ? "v2" : "auto", CAPACITY);
-		p->rig[k]->ingress.shard = p->house->shard[k];
+		p->rig[k]->ingress.shard = p->fixture->shard[k];
 		p->rig[k]->ingress.profile[1] = PG_PROFILE_SESSION;
-		session_side_use(p->house->shard[k], &p->rig[k]->policy.sessions);
+		session_side_use(p->fixture->shard[k], &p->rig[k]->policy.sessions);
 	}
 	fast_frame_close(&p->rig[0]->identity.fast);
 	rig_identity_of_many(&p->many);
 }
 
 /// Nobody can connect who has no key.
-static void check_house(const struct pair *p)
+static void check_fixture(const struct pair *p)
 {
 	for (unsigned k = 0; k < 2; k++)
-		require(p->house->stats[k].connections == 0 && p->house->shard[k]->outbox.count == 0);
-	require(memcmp(p->house->stats[0].denied, p->house->stats[1].denied, sizeof(p->house->stats[0].denied)) == 0);
+		require(p->fixture->stats[k].connections == 0 && p->fixture->shard[k]->outbox.count == 0);
+	require(memcmp(p->fixture->stats[0].denied, p->fixture->stats[1].denied, sizeof(p->fixture->stats[0].denied)) ==
+		0);
 }
 
 static void limit_sources(struct pair *p, unsigned listener)
@@ -204,7 +205,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct pair p;
 
-	if (!p.house)
+	if (!p.fixture)
 		prepare(&p);
 	for (unsigned k = 0; k < 2; k++)
 		rig_reset(p.rig[k]);
@@ -232,6 +233,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			run_burst(&p);
 	}
 	run_burst(&p);
-	check_house(&p);
+	check_fixture(&p);
 	return 0;
 }

@@ -14,9 +14,9 @@
 #include <string.h>
 
 #include "frames.h"
-#include "house.h"
 #include "pipeline/egress.h"
 #include "rig.h"
+#include "session_fixture.h"
 
 enum record_flag { SEAL = 4, HANDSHAKE = 8, END_BURST = 16, LATER = 32, EGRESS = 64, BREAK = 128 };
 
@@ -30,7 +30,7 @@ enum record_flag { SEAL = 4, HANDSHAKE = 8, END_BURST = 16, LATER = 32, EGRESS =
 
 /// One level's.
 struct world {
-	struct house *house;
+	struct session_fixture *fixture;
 	struct rig *rig;
 	struct ingress ingress;
 	struct datagram_burst burst;
@@ -58,9 +58,9 @@ static void require(bool condition)
 
 static void open_world(struct world *w, const char *isa)
 {
-	w->house = house_open(CAPACITY, FRAMES ? STORE_FRAMES | STORE_SOCKETS : STORE_SOCKETS);
+	w->fixture = fixture_open(CAPACITY, FRAMES ? STORE_FRAMES | STORE_SOCKETS : STORE_SOCKETS);
 	w->rig = rig_open(isa, 16);
-	w->rig->policy.sessions = w->house->rules;
+	w->rig->policy.sessions = w->fixture->rules;
 	for (unsigned i = 0; i < PG_REQUESTS; i++)
 		w->rig->policy.sessions.delivery.message_rate[i] = rate_make(100, 64, pg_tsc_hz());
 	for (unsigned listener = 0; listener < 2; listener++) {
@@ -69,28 +69,28 @@ static void open_world(struct world *w, const char *isa)
 	}
 	w->ingress = w->rig->ingress;
 	w->ingress.profile[0] = w->ingress.profile[1] = PG_PROFILE_SESSION;
-	w->ingress.shard = w->house->shard[0];
-	w->ingress.stats = &w->house->stats[0];
-	w->ingress.arrivals = &w->house->stats[0].received;
+	w->ingress.shard = w->fixture->shard[0];
+	w->ingress.stats = &w->fixture->stats[0];
+	w->ingress.arrivals = &w->fixture->stats[0].received;
 	identity_expect_sealed(&w->rig->identity);
-	session_side_use(w->house->shard[0], &w->rig->policy.sessions);
+	session_side_use(w->fixture->shard[0], &w->rig->policy.sessions);
 }
 
 static void prepare(struct table *t)
 {
-	struct house *house;
+	struct session_fixture *fixture;
 
 	open_world(&t->world[0], "v2");
 	open_world(&t->world[1], "auto");
-	house = t->world[0].house;
+	fixture = t->world[0].fixture;
 	for (uint32_t i = 0; i < PLAYERS; i++)
-		t->at_first[i] = house_issue(house, i + 1, 60, i == 2);
-	require(house_connect(house, 0, &t->at_first[0]) && house_connect(house, 0, &t->at_first[1]));
-	require(pg_session_revoke(house->state, t->at_first[3].session));
-	t->now = house->now;
-	t->state = malloc(house->state_size);
+		t->at_first[i] = fixture_issue(fixture, i + 1, 60, i == 2);
+	require(fixture_connect(fixture, 0, &t->at_first[0]) && fixture_connect(fixture, 0, &t->at_first[1]));
+	require(pg_session_revoke(fixture->state, t->at_first[3].session));
+	t->now = fixture->now;
+	t->state = malloc(fixture->state_size);
 	require(t->state != NULL);
-	memcpy(t->state, house->state, house->state_size);
+	memcpy(t->state, fixture->state, fixture->state_size);
 }
 
 /// Both worlds are the same: state, cookies, random numbers.
@@ -102,7 +102,7 @@ static void start_again(struct table *t)
 	for (unsigned k = 0; k < LEVELS; k++) {
 		struct world *w = &t->world[k];
 
-		require(house_reset(w->house, t->state, t->now) == 2);
+		require(fixture_reset(w->fixture, t->state, t->now) == 2);
 	}
 }
 
@@ -122,10 +122,10 @@ static void check_sealed(struct table *t, uint8_t *datagram, uint16_t length)
 		if (player->session != header.session)
 			continue;
 		if (header.kind == SESSION_WELCOME) {
-			require(player_take_welcome(t->world[0].house, player, datagram, length));
+			require(player_take_welcome(t->world[0].fixture, player, datagram, length));
 			return;
 		}
-		require(player_open(t->world[0].house, player, datagram, length) && player->newest > before);
+		require(player_open(t->world[0].fixture, player, datagram, length) && player->newest > before);
 		if (header.kind == SESSION_PATH_CHALLENGE)
 			memcpy(t->token, datagram + sizeof(header), sizeof(t->token));
 		return;
@@ -161,7 +161,7 @@ static void check_answer(struct table *t, unsigned i)
 static void know_ways(struct table *t)
 {
 	for (unsigned k = 0; k < LEVELS; k++)
-		memset(t->world[k].house->store.socket_indices, 1, CAPACITY);
+		memset(t->world[k].fixture->store.socket_indices, 1, CAPACITY);
 }
 
 static void drain_egress(struct table *t)
@@ -176,8 +176,8 @@ static void drain_egress(struct table *t)
 		for (unsigned k = 0; k < LEVELS; k++) {
 			for (unsigned i = 0; i < BURST_MAX; i++)
 				out[k].payload[i] = bytes[k][i];
-			n[k] = egress_datagrams(t->world[k].house->shard[0], &out[k], BURST_MAX,
-						t->world[k].house->now);
+			n[k] = egress_datagrams(t->world[k].fixture->shard[0], &out[k], BURST_MAX,
+						t->world[k].fixture->now);
 		}
 		require(n[0] == n[1]);
 		for (unsigned i = 0; i < n[0]; i++) {
@@ -194,7 +194,7 @@ static void drain_egress(struct table *t)
 
 static void check_books(const struct world *w)
 {
-	const struct pg_worker_stats *s = &w->house->stats[0];
+	const struct pg_worker_stats *s = &w->fixture->stats[0];
 	uint64_t ended = s->handed_out;
 
 	for (unsigned i = 0; i < PG_MESSAGES; i++)
@@ -231,7 +231,7 @@ static void run_in_frames(struct world *w, unsigned n)
 		burst.frame[i] = room[i];
 		burst.length[i] = f.len;
 	}
-	w->rig->path->run[0][0](&w->ingress, &burst, n, w->house->now);
+	w->rig->path->run[0][0](&w->ingress, &burst, n, w->fixture->now);
 	for (unsigned i = 0; i < n; i++) {
 		w->burst.drop[i] = burst.drop[i];
 		if (burst.drop[i] != PG_DROP_NONE)
@@ -249,7 +249,7 @@ static void run_level(struct table *t, unsigned level)
 	if (FRAMES && level == LEVELS - 1)
 		run_in_frames(w, t->n);
 	else
-		w->rig->path->run_datagrams(&w->ingress, &w->burst, t->n, w->house->now);
+		w->rig->path->run_datagrams(&w->ingress, &w->burst, t->n, w->fixture->now);
 	check_books(w);
 }
 
@@ -259,13 +259,13 @@ static void run_burst(struct table *t)
 	uint8_t before[CAPACITY * sizeof(struct session_record)];
 	struct world *w = t->world;
 
-	memcpy(before, w[0].house->store.records, records);
+	memcpy(before, w[0].fixture->store.records, records);
 	for (unsigned k = 0; k < LEVELS; k++)
 		run_level(t, k);
-	require(memcmp(w[0].house->store.records, w[1].house->store.records, records) == 0);
-	require(memcmp(&w[0].house->stats[0], &w[1].house->stats[0], sizeof(w[0].house->stats[0])) == 0);
+	require(memcmp(w[0].fixture->store.records, w[1].fixture->store.records, records) == 0);
+	require(memcmp(&w[0].fixture->stats[0], &w[1].fixture->stats[0], sizeof(w[0].fixture->stats[0])) == 0);
 	if (!t->authentic)
-		require(memcmp(before, w[0].house->store.records, records) == 0);
+		require(memcmp(before, w[0].fixture->store.records, records) == 0);
 	for (unsigned i = 0; i < t->n; i++) {
 		require(w[0].burst.drop[i] == w[1].burst.drop[i]);
 		if (w[0].burst.drop[i] != PG_DROP_NONE)
@@ -299,7 +299,7 @@ static uint16_t seal(struct table *t, struct player *player, const uint8_t *byte
 	memcpy(out + sizeof(header), bytes + 4, length - 4U);
 	if (header.kind == SESSION_PATH_RESPONSE && length == 4 + sizeof(t->token) && bytes[4] == 'T')
 		memcpy(out + sizeof(header), t->token, sizeof(t->token));
-	cipher_seal(&t->world[0].house->shard[0]->code, &player->cipher.seal, counter, out, sizeof(header),
+	cipher_seal(&t->world[0].fixture->shard[0]->code, &player->cipher.seal, counter, out, sizeof(header),
 		    header.length);
 	return header.length;
 }
@@ -352,10 +352,10 @@ static void add(struct table *t, unsigned flags, uint8_t address, const uint8_t 
 static void pass_time(struct table *t, uint8_t tens_of_ms)
 {
 	for (unsigned k = 0; k < LEVELS; k++) {
-		struct house *house = t->world[k].house;
+		struct session_fixture *fixture = t->world[k].fixture;
 
-		house_wait(house, 10ULL * tens_of_ms);
-		connection_sweep(house->shard[0], house->now, CAPACITY);
+		fixture_wait(fixture, 10ULL * tens_of_ms);
+		connection_sweep(fixture->shard[0], fixture->now, CAPACITY);
 	}
 	drain_egress(t);
 }
@@ -364,13 +364,13 @@ static void pass_time(struct table *t, uint8_t tens_of_ms)
 static void start_process(struct table *t)
 {
 	for (unsigned k = 0; k < LEVELS; k++) {
-		struct house *house = t->world[k].house;
-		struct session_shard *shard = house->shard[0];
+		struct session_fixture *fixture = t->world[k].fixture;
+		struct session_shard *shard = fixture->shard[0];
 
 		for (uint32_t slot = 0; slot < CAPACITY; slot++)
-			delivery_end(&shard->ctx, store_delivery(&house->store, slot), PG_LOSS_CLOSED);
+			delivery_end(&shard->ctx, store_delivery(&fixture->store, slot), PG_LOSS_CLOSED);
 		require(shard->ctx.pool->used == 1 || shard->ctx.pool->used == 0);
-		house_restart_in_place(house);
+		fixture_restart_in_place(fixture);
 	}
 }
 
@@ -378,13 +378,13 @@ static void start_process(struct table *t)
 static void end(struct table *t)
 {
 	for (unsigned k = 0; k < LEVELS; k++) {
-		struct session_shard *shard = t->world[k].house->shard[0];
+		struct session_shard *shard = t->world[k].fixture->shard[0];
 
 		for (uint32_t slot = 0; slot < CAPACITY; slot++)
 			if (record_owner(&shard->store->records[slot]) == 0)
-				connection_close(shard, slot, SESSION_CLOSED_SHUTDOWN, t->world[k].house->now);
+				connection_close(shard, slot, SESSION_CLOSED_SHUTDOWN, t->world[k].fixture->now);
 		require(shard->ctx.pool->used == 1 || shard->ctx.pool->used == 0);
-		require(t->world[k].house->stats[0].connected == 0 && shard->wheel.scheduled == 0);
+		require(t->world[k].fixture->stats[0].connected == 0 && shard->wheel.scheduled == 0);
 	}
 }
 

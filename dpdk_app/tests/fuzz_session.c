@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "house.h"
+#include "session_fixture.h"
 
 enum record_flag { RIGHT_HEADER = 4, RIGHT_PROOF = 8, SECOND = 16, OPENED = 32, CHALLENGE = 64, BREAK = 128 };
 
@@ -18,7 +18,7 @@ enum record_flag { RIGHT_HEADER = 4, RIGHT_PROOF = 8, SECOND = 16, OPENED = 32, 
 #define DATAGRAM_MAX 1500
 
 struct table {
-	struct house *house;
+	struct session_fixture *fixture;
 	void *state;
 	uint64_t now;
 	struct player issued[PLAYERS]; // as they were when `state` was copied
@@ -34,25 +34,25 @@ static void require(bool condition)
 
 static void prepare(struct table *t)
 {
-	t->house = house_open(CAPACITY, STORE_FRAMES);
+	t->fixture = fixture_open(CAPACITY, STORE_FRAMES);
 	for (uint32_t i = 0; i < PLAYERS; i++)
-		t->issued[i] = house_issue(t->house, i + 1, 60, i == 2);
-	require(pg_session_revoke(t->house->state, t->issued[3].session));
-	t->now = t->house->now;
-	t->state = malloc(t->house->state_size);
+		t->issued[i] = fixture_issue(t->fixture, i + 1, 60, i == 2);
+	require(pg_session_revoke(t->fixture->state, t->issued[3].session));
+	t->now = t->fixture->now;
+	t->state = malloc(t->fixture->state_size);
 	require(t->state != NULL);
-	memcpy(t->state, t->house->state, t->house->state_size);
+	memcpy(t->state, t->fixture->state, t->fixture->state_size);
 }
 
 static struct session_record *records(const struct table *t)
 {
-	return t->house->store.records;
+	return t->fixture->store.records;
 }
 
 /// Connections by the records, against the gauges.
 static void check_gauges(const struct table *t)
 {
-	uint64_t connected[HOUSE_SHARDS] = {0};
+	uint64_t connected[FIXTURE_SHARDS] = {0};
 
 	for (uint32_t slot = 0; slot < CAPACITY; slot++) {
 		const struct session_record *record = &records(t)[slot];
@@ -61,11 +61,11 @@ static void check_gauges(const struct table *t)
 			require(record->owner == RECORD_NO_OWNER);
 			continue;
 		}
-		require(record->owner < HOUSE_SHARDS);
+		require(record->owner < FIXTURE_SHARDS);
 		connected[record->owner]++;
 	}
-	for (unsigned shard = 0; shard < HOUSE_SHARDS; shard++)
-		require(t->house->stats[shard].connected == connected[shard]);
+	for (unsigned shard = 0; shard < FIXTURE_SHARDS; shard++)
+		require(t->fixture->stats[shard].connected == connected[shard]);
 }
 
 /// Under one pair of keys, counters only grow.
@@ -98,12 +98,12 @@ static struct player *prover(struct table *t, const struct peer *peer, const uin
 	memcpy(&confirm, datagram, sizeof(confirm));
 	for (unsigned i = 0; i < PLAYERS; i++) {
 		struct player *player = &t->player[i];
-		uint64_t ms = shard_ms(t->house->shard[0], t->house->now);
+		uint64_t ms = shard_ms(t->fixture->shard[0], t->fixture->now);
 
 		if (confirm.header.session == player->session &&
 		    proof_is_right(PROOF_OF_CONFIRM, player->key, datagram, length) &&
-		    cookie_check(confirm.cookie, &t->house->store.cookies, peer, player->session, confirm.client_nonce,
-				 &ms) == COOKIE_GOOD)
+		    cookie_check(confirm.cookie, &t->fixture->store.cookies, peer, player->session,
+				 confirm.client_nonce, &ms) == COOKIE_GOOD)
 			return player;
 	}
 	return NULL;
@@ -152,14 +152,14 @@ static void check_answer(struct table *t, struct player *proved, uint8_t *datagr
 		return;
 	default:
 		require(header.kind == SESSION_WELCOME && proved != NULL);
-		require(player_take_welcome(t->house, proved, datagram, answer));
+		require(player_take_welcome(t->fixture, proved, datagram, answer));
 	}
 }
 
 static void send_handshake(struct table *t, unsigned worker, const struct peer *peer, uint8_t *datagram,
 			   uint16_t length)
 {
-	struct session_shard *shard = t->house->shard[worker];
+	struct session_shard *shard = t->fixture->shard[worker];
 	const uint32_t entries = shard->outbox.count;
 	struct session_record before[CAPACITY];
 	uint8_t original[DATAGRAM_MAX];
@@ -168,7 +168,7 @@ static void send_handshake(struct table *t, unsigned worker, const struct peer *
 
 	memcpy(before, records(t), sizeof(before));
 	memcpy(original, datagram, length);
-	outcome = handshake_receive(shard, peer, datagram, length, t->house->now);
+	outcome = handshake_receive(shard, peer, datagram, length, t->fixture->now);
 	require(outcome.drop < PG_DROPS);
 	if (outcome.drop != PG_DROP_NONE || outcome.elsewhere)
 		require(outcome.answer == 0 && memcmp(original, datagram, length) == 0);
@@ -185,31 +185,31 @@ static void send_handshake(struct table *t, unsigned worker, const struct peer *
 
 static void challenge(struct table *t, struct player *player, const struct peer *peer)
 {
-	struct session_record *record = house_record(t->house, player);
+	struct session_record *record = fixture_record(t->fixture, player);
 	uint8_t datagram[DATAGRAM_MAX];
 	uint16_t length;
 
 	if (record->phase != RECORD_CONNECTED)
 		return;
-	length = handshake_challenge_path(t->house->shard[record->owner], house_slot(t->house, player), peer, datagram,
-					  SESSION_SEALED_MIN, t->house->now);
+	length = handshake_challenge_path(t->fixture->shard[record->owner], fixture_slot(t->fixture, player), peer,
+					  datagram, SESSION_SEALED_MIN, t->fixture->now);
 	require(length <= 3 * SESSION_SEALED_MIN);
-	if (length && player_open(t->house, player, datagram, length))
+	if (length && player_open(t->fixture, player, datagram, length))
 		memcpy(t->token, datagram + sizeof(struct session_header), sizeof(t->token));
 }
 
 /// What the owner does with an authentic datagram.
 static void control(struct table *t, struct player *player, const struct peer *peer, uint8_t *datagram, uint16_t length)
 {
-	struct session_record *record = house_record(t->house, player), before = *record;
+	struct session_record *record = fixture_record(t->fixture, player), before = *record;
 	struct handshake_outcome outcome;
 
 	if (record->phase != RECORD_CONNECTED || length < SESSION_SEALED_MIN)
 		return;
 	if (datagram[0] == SESSION_PATH_RESPONSE && length == 44 && datagram[20] == 'T')
 		memcpy(datagram + 20, t->token, sizeof(t->token));
-	outcome = handshake_control(t->house->shard[record->owner], house_slot(t->house, player), peer, datagram,
-				    length, t->house->now);
+	outcome = handshake_control(t->fixture->shard[record->owner], fixture_slot(t->fixture, player), peer, datagram,
+				    length, t->fixture->now);
 	require(outcome.drop < PG_DROPS && outcome.answer == 0 && !outcome.elsewhere);
 	if (outcome.drop != PG_DROP_NONE) {
 		require(memcmp(&before, record, sizeof(before)) == 0);
@@ -249,11 +249,11 @@ static void make_right(const struct player *player, unsigned flags, uint8_t *dat
 static void break_in(struct table *t, uint8_t address)
 {
 	if (address & 1) {
-		for (unsigned shard = 0; shard < HOUSE_SHARDS; shard++)
-			connection_sweep(t->house->shard[shard], t->house->now, CAPACITY);
+		for (unsigned shard = 0; shard < FIXTURE_SHARDS; shard++)
+			connection_sweep(t->fixture->shard[shard], t->fixture->now, CAPACITY);
 		return;
 	}
-	house_restart_in_place(t->house);
+	fixture_restart_in_place(t->fixture);
 }
 
 static void run(struct table *t, const uint8_t *head, const uint8_t *bytes, uint16_t length)
@@ -265,7 +265,7 @@ static void run(struct table *t, const uint8_t *head, const uint8_t *bytes, uint
 
 	if (!datagram)
 		abort();
-	house_wait(t->house, 250ULL * head[2]);
+	fixture_wait(t->fixture, 250ULL * head[2]);
 	if (flags & BREAK)
 		break_in(t, head[1]);
 	if (flags & CHALLENGE)
@@ -276,8 +276,8 @@ static void run(struct table *t, const uint8_t *head, const uint8_t *bytes, uint
 		control(t, player, &peer, datagram, length);
 	else
 		send_handshake(t, flags & SECOND ? 1 : 0, &peer, datagram, length);
-	for (unsigned shard = 0; shard < HOUSE_SHARDS; shard++)
-		drain(t->house->shard[shard]);
+	for (unsigned shard = 0; shard < FIXTURE_SHARDS; shard++)
+		drain(t->fixture->shard[shard]);
 	check_gauges(t);
 	free(datagram);
 }
@@ -286,9 +286,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct table t;
 
-	if (!t.house)
+	if (!t.fixture)
 		prepare(&t);
-	house_reset(t.house, t.state, t.now);
+	fixture_reset(t.fixture, t.state, t.now);
 	memcpy(t.player, t.issued, sizeof(t.player));
 	while (size >= 5) {
 		const uint8_t *head = data;

@@ -6,23 +6,23 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct house *house;
+struct session_fixture *fixture;
 
-int open_house(void **state UNUSED)
+int open_fixture(void **state UNUSED)
 {
-	house = house_open(64, STORE_FRAMES);
+	fixture = fixture_open(64, STORE_FRAMES);
 	return 0;
 }
 
-int close_house(void **state UNUSED)
+int close_fixture(void **state UNUSED)
 {
-	house_close(house);
+	fixture_close(fixture);
 	return 0;
 }
 
 struct handshake_outcome send_from(unsigned shard, const struct peer *peer, uint8_t *datagram, uint16_t length)
 {
-	return handshake_receive(house->shard[shard], peer, datagram, length, house->now);
+	return handshake_receive(fixture->shard[shard], peer, datagram, length, fixture->now);
 }
 
 struct handshake_outcome send_handshake(const struct player *player, uint8_t *datagram, uint16_t length)
@@ -47,15 +47,15 @@ void assert_dropped(const struct player *player, const uint8_t *datagram, uint16
 
 uint8_t *state_copy(void)
 {
-	uint8_t *copy = malloc(house->state_size);
+	uint8_t *copy = malloc(fixture->state_size);
 
 	assert_non_null(copy);
-	return memcpy(copy, house->state, house->state_size);
+	return memcpy(copy, fixture->state, fixture->state_size);
 }
 
 void assert_state_is(uint8_t *copy)
 {
-	assert_true(memcmp(copy, house->state, house->state_size) == 0);
-	assert_int_equal(house->shard[0]->outbox.count, 0);
+	assert_true(memcmp(copy, fixture->state, fixture->state_size) == 0);
+	assert_int_equal(fixture->shard[0]->outbox.count, 0);
 	free(copy);
 }

@@ -1,18 +1,19 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// handshake_fixture.h: what players say before they are connected to a house, and that what is refused leaves no trace.
+// handshake_fixture.h: what players say before they are connected to a session fixture, and that what is refused leaves
+// no trace.
 
 #ifndef POLLGATE_TESTS_HANDSHAKE_FIXTURE_H
 #define POLLGATE_TESTS_HANDSHAKE_FIXTURE_H
 
-#include "house.h"
+#include "session_fixture.h"
 #include "unit.h"
 
-/// The house of the test that runs.
-extern struct house *house;
-int open_house(void **state);
-int close_house(void **state);
+/// The session fixture of the test that runs.
+extern struct session_fixture *fixture;
+int open_fixture(void **state);
+int close_fixture(void **state);
 
-#define house_test(name) cmocka_unit_test_setup_teardown(name, open_house, close_house)
+#define fixture_test(name) cmocka_unit_test_setup_teardown(name, open_fixture, close_fixture)
 
 /// HELLO or CONFIRM for a worker; the answer is in its place.
 struct handshake_outcome send_from(unsigned shard, const struct peer *peer, uint8_t *datagram, uint16_t length);

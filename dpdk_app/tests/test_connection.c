@@ -18,8 +18,8 @@ static struct handshake_outcome control(const struct player *player, const struc
 	assert_non_null(copy);
 	memcpy(opened + sizeof(struct session_header), body, body_len);
 	memcpy(copy, opened, SESSION_SEALED_MIN + body_len);
-	outcome = handshake_control(house->shard[0], slot_of(player), from, copy,
-				    (uint16_t)(SESSION_SEALED_MIN + body_len), house->now);
+	outcome = handshake_control(fixture->shard[0], slot_of(player), from, copy,
+				    (uint16_t)(SESSION_SEALED_MIN + body_len), fixture->now);
 	free(copy);
 	return outcome;
 }
@@ -30,31 +30,31 @@ static void who_confirms_from_elsewhere_replaces_who_was_there(void **state UNUS
 {
 	struct player before = connected_player(), after = before;
 
-	house_wait(house, 50);
+	fixture_wait(fixture, 50);
 	after.peer = peer_at(0x14000063, 7000, 0);
-	assert_true(house_connect(house, 0, &after));
+	assert_true(fixture_connect(fixture, 0, &after));
 	assert_memory_not_equal(before.server_nonce, after.server_nonce, SESSION_NONCE_LEN);
-	assert_true(peer_equal(&house_record(house, &after)->peer, &after.peer));
+	assert_true(peer_equal(&fixture_record(fixture, &after)->peer, &after.peer));
 	assert_told(&before, &before.peer, SESSION_CLOSED_REPLACED); // under the old keys
-	assert_int_equal(house->stats[0].closed[SESSION_CLOSED_REPLACED], 1);
-	assert_int_equal(house->stats[0].connected, 1);
-	assert_int_equal(house->stats[0].connections, 2);
+	assert_int_equal(fixture->stats[0].closed[SESSION_CLOSED_REPLACED], 1);
+	assert_int_equal(fixture->stats[0].connected, 1);
+	assert_int_equal(fixture->stats[0].connections, 2);
 }
 
 static void who_starts_again_at_the_same_address_is_not_told_of_himself(void **state UNUSED)
 {
 	struct player player = connected_player();
 
-	house_wait(house, 50);
-	assert_true(house_connect(house, 0, &player));
-	assert_int_equal(house->shard[0]->outbox.count, 0);
-	assert_int_equal(house->stats[0].closed[SESSION_CLOSED_REPLACED], 1);
+	fixture_wait(fixture, 50);
+	assert_true(fixture_connect(fixture, 0, &player));
+	assert_int_equal(fixture->shard[0]->outbox.count, 0);
+	assert_int_equal(fixture->stats[0].closed[SESSION_CLOSED_REPLACED], 1);
 }
 
 static void a_new_connection_remembers_nothing_of_the_last(void **state UNUSED)
 {
 	struct player player = connected_player();
-	struct session_record *record = house_record(house, &player);
+	struct session_record *record = fixture_record(fixture, &player);
 
 	replay_mark(&record->replay, 1000);
 	record->taken = 1000;
@@ -63,8 +63,8 @@ static void a_new_connection_remembers_nothing_of_the_last(void **state UNUSED)
 	record->tx_id[1] = 9;
 	record->rx_id[2] = 8;
 	record->undelivered = 1;
-	house_wait(house, 50);
-	assert_true(house_connect(house, 0, &player));
+	fixture_wait(fixture, 50);
+	assert_true(fixture_connect(fixture, 0, &player));
 	assert_int_equal(player.welcome.header.sequence, 1);
 	assert_int_equal(player.welcome.header.ack, 0);
 	assert_int_equal(player.welcome.header.ack_bits, 0);
@@ -80,11 +80,11 @@ static void a_new_connection_remembers_nothing_of_the_last(void **state UNUSED)
 static void challenge(struct player *player, const struct peer *where, uint8_t token[SESSION_PATH_TOKEN_LEN])
 {
 	uint8_t datagram[PLAYER_BUFFER];
-	const uint16_t length = handshake_challenge_path(house->shard[0], slot_of(player), where, datagram,
-							 PATH_CHALLENGE_LEN, house->now);
+	const uint16_t length = handshake_challenge_path(fixture->shard[0], slot_of(player), where, datagram,
+							 PATH_CHALLENGE_LEN, fixture->now);
 
 	assert_int_equal(length, PATH_CHALLENGE_LEN);
-	assert_true(player_open(house, player, datagram, length));
+	assert_true(player_open(fixture, player, datagram, length));
 	assert_int_equal(datagram[0], SESSION_PATH_CHALLENGE);
 	memcpy(token, datagram + 20, SESSION_PATH_TOKEN_LEN);
 }
@@ -97,19 +97,19 @@ static void an_answered_path_challenge_moves_the_connection(void **state UNUSED)
 	struct handshake_outcome outcome;
 
 	challenge(&player, &there, token);
-	assert_true(peer_equal(&house_record(house, &player)->peer, &player.peer)); // not before
+	assert_true(peer_equal(&fixture_record(fixture, &player)->peer, &player.peer)); // not before
 	outcome = control(&player, &there, SESSION_PATH_RESPONSE, token, sizeof(token));
 	assert_int_equal(outcome.drop, PG_DROP_NONE);
 	assert_int_equal(outcome.message, PG_MESSAGE_SESSION_PATH_RESPONSE);
 	assert_int_equal(outcome.answer, 0);
 	assert_true(outcome.moved);
-	assert_true(peer_equal(&house_record(house, &player)->peer, &there));
-	assert_int_equal(house_record(house, &player)->phase, RECORD_CONNECTED);
-	assert_int_equal(house->stats[0].path_changes, 1);
+	assert_true(peer_equal(&fixture_record(fixture, &player)->peer, &there));
+	assert_int_equal(fixture_record(fixture, &player)->phase, RECORD_CONNECTED);
+	assert_int_equal(fixture->stats[0].path_changes, 1);
 	outcome = control(&player, &there, SESSION_PATH_RESPONSE, token, sizeof(token)); // sent twice
 	assert_int_equal(outcome.drop, PG_DROP_NONE);
 	assert_false(outcome.moved);
-	assert_int_equal(house->stats[0].path_changes, 1);
+	assert_int_equal(fixture->stats[0].path_changes, 1);
 }
 
 static void a_path_response_from_anywhere_else_is_refused(void **state UNUSED)
@@ -124,7 +124,7 @@ static void a_path_response_from_anywhere_else_is_refused(void **state UNUSED)
 	for (size_t i = 0; i < COUNT(others); i++)
 		assert_int_equal(control(&player, &others[i], SESSION_PATH_RESPONSE, token, sizeof(token)).drop,
 				 PG_DROP_BAD_PATH_RESPONSE);
-	assert_true(peer_equal(&house_record(house, &player)->peer, &player.peer));
+	assert_true(peer_equal(&fixture_record(fixture, &player)->peer, &player.peer));
 }
 
 static void a_path_response_with_another_token_is_refused(void **state UNUSED)
@@ -143,14 +143,14 @@ static void a_path_response_with_another_token_is_refused(void **state UNUSED)
 				 PG_DROP_BAD_PATH_RESPONSE);
 		token[bit / 8] ^= (uint8_t)(1U << bit % 8);
 	}
-	house_wait(house, 1000);
+	fixture_wait(fixture, 1000);
 	challenge(&player, &there, newer); // only the last one counts
 	assert_int_equal(control(&player, &there, SESSION_PATH_RESPONSE, token, sizeof(token)).drop,
 			 PG_DROP_BAD_PATH_RESPONSE);
-	house_wait(house, 4001); // and not for ever
+	fixture_wait(fixture, 4001); // and not for ever
 	assert_int_equal(control(&player, &there, SESSION_PATH_RESPONSE, newer, sizeof(newer)).drop,
 			 PG_DROP_BAD_PATH_RESPONSE);
-	assert_true(peer_equal(&house_record(house, &player)->peer, &player.peer));
+	assert_true(peer_equal(&fixture_record(fixture, &player)->peer, &player.peer));
 }
 
 /// Is a path challenged, for so many bytes from there?
@@ -158,7 +158,8 @@ static bool challenged(const struct player *player, const struct peer *where, ui
 {
 	uint8_t datagram[PLAYER_BUFFER];
 
-	return handshake_challenge_path(house->shard[0], slot_of(player), where, datagram, received, house->now) != 0;
+	return handshake_challenge_path(fixture->shard[0], slot_of(player), where, datagram, received, fixture->now) !=
+	       0;
 }
 
 static void a_path_is_challenged_once_a_second_at_most(void **state UNUSED)
@@ -169,7 +170,7 @@ static void a_path_is_challenged_once_a_second_at_most(void **state UNUSED)
 
 	for (unsigned ms = 0; ms < 5000; ms += 10) {
 		sent += challenged(&player, &there, 1400);
-		house_wait(house, 10);
+		fixture_wait(fixture, 10);
 	}
 	assert_uint_in_range(sent, 4, 5);
 }
@@ -186,10 +187,10 @@ static void one_path_after_another_is_challenged_at_once(void **state UNUSED)
 		assert_false(challenged(&player, &there, 1400));
 		assert_int_equal(control(&player, &there, SESSION_PATH_RESPONSE, token, sizeof(token)).drop,
 				 PG_DROP_NONE);
-		assert_true(peer_equal(&house_record(house, &player)->peer, &there));
-		house_wait(house, 200);
+		assert_true(peer_equal(&fixture_record(fixture, &player)->peer, &there));
+		fixture_wait(fixture, 200);
 	}
-	assert_int_equal(house->stats[0].path_changes, 50);
+	assert_int_equal(fixture->stats[0].path_changes, 50);
 }
 
 static void whoever_copies_datagrams_to_many_paths_makes_the_gateway_send_no_more_than_he_does(void **state UNUSED)
@@ -201,7 +202,7 @@ static void whoever_copies_datagrams_to_many_paths_makes_the_gateway_send_no_mor
 		const struct peer there = peer_at(0x14000063 + ms, 7000, 0);
 
 		sent += challenged(&player, &there, PATH_CHALLENGE_LEN - 1);
-		house_wait(house, 10);
+		fixture_wait(fixture, 10);
 	}
 	assert_uint_in_range(sent, 4, 5);
 }
@@ -212,7 +213,7 @@ static void a_late_path_response_does_not_keep_a_player_from_where_he_is(void **
 	const struct peer before = peer_at(0x14000063, 7000, 0), there = peer_at(0x14000063, 7001, 0);
 	uint8_t early[SESSION_PATH_TOKEN_LEN], token[SESSION_PATH_TOKEN_LEN];
 
-	house_wait(house, 1000);
+	fixture_wait(fixture, 1000);
 	challenge(&player, &before, early);
 	challenge(&player, &there, token);
 	assert_true(control(&player, &there, SESSION_PATH_RESPONSE, token, sizeof(token)).moved);
@@ -227,16 +228,16 @@ static void nobody_takes_his_challenge_away_from_a_player(void **state UNUSED)
 	const struct peer there = peer_at(0x14000063, 7000, 0);
 	uint8_t token[SESSION_PATH_TOKEN_LEN];
 
-	house_wait(house, 1000);
+	fixture_wait(fixture, 1000);
 	challenge(&player, &there, token);
 	for (unsigned i = 0; i < 100; i++) { // copies of the player's datagrams, from everywhere, within a round trip
 		const struct peer copied_to = peer_at(0x0a000000 + i, 9000, 0);
 
 		assert_true(challenged(&player, &copied_to, 1400));
-		house_wait(house, 1);
+		fixture_wait(fixture, 1);
 	}
 	assert_int_equal(control(&player, &there, SESSION_PATH_RESPONSE, token, sizeof(token)).drop, PG_DROP_NONE);
-	assert_true(peer_equal(&house_record(house, &player)->peer, &there));
+	assert_true(peer_equal(&fixture_record(fixture, &player)->peer, &there));
 }
 
 static void a_challenge_is_never_three_times_what_came(void **state UNUSED)
@@ -246,12 +247,12 @@ static void a_challenge_is_never_three_times_what_came(void **state UNUSED)
 	uint8_t datagram[PLAYER_BUFFER];
 
 	for (uint16_t received = 0; received <= 1400; received++) {
-		const uint16_t sent = handshake_challenge_path(house->shard[0], slot_of(&player), &there, datagram,
-							       received, house->now);
+		const uint16_t sent = handshake_challenge_path(fixture->shard[0], slot_of(&player), &there, datagram,
+							       received, fixture->now);
 
 		assert_true(sent <= 3 * received);
 		assert_true(sent != 0 || received < SESSION_SEALED_MIN);
-		house_wait(house, 1001);
+		fixture_wait(fixture, 1001);
 	}
 }
 
@@ -274,8 +275,8 @@ static void control_datagrams_of_any_other_length_are_refused(void **state UNUSE
 			assert_int_equal(control(&player, &player.peer, SESSION_CLOSE, body, length).drop,
 					 PG_DROP_SESSION_HEADER);
 	}
-	assert_int_equal(house_record(house, &player)->phase, RECORD_CONNECTED);
-	assert_true(peer_equal(&house_record(house, &player)->peer, &player.peer));
+	assert_int_equal(fixture_record(fixture, &player)->phase, RECORD_CONNECTED);
+	assert_true(peer_equal(&fixture_record(fixture, &player)->peer, &player.peer));
 }
 
 static void kinds_that_no_client_sends_are_refused_sealed_too(void **state UNUSED)
@@ -287,7 +288,7 @@ static void kinds_that_no_client_sends_are_refused_sealed_too(void **state UNUSE
 		if (kind != SESSION_CLOSE && kind != SESSION_PATH_RESPONSE)
 			assert_int_equal(control(&player, &player.peer, (enum session_kind)kind, body, 8).drop,
 					 PG_DROP_SESSION_STATE);
-	assert_int_equal(house_record(house, &player)->phase, RECORD_CONNECTED);
+	assert_int_equal(fixture_record(fixture, &player)->phase, RECORD_CONNECTED);
 }
 
 // ---------------------------------------------------------------- closed
@@ -303,12 +304,12 @@ static void who_leaves_is_gone_and_may_come_again(void **state UNUSED)
 	assert_int_equal(outcome.message, PG_MESSAGE_SESSION_CLOSE);
 	assert_int_equal(outcome.answer, 0);
 	assert_nobody_is_connected(&player);
-	assert_int_equal(house->shard[0]->outbox.count, 0); // the player knows
-	assert_int_equal(house->stats[0].closed[SESSION_CLOSED_LEFT], 1);
-	assert_memory_equal(&house->store.locals[slot_of(&player)].cipher, &nothing, sizeof(nothing));
-	house_wait(house, 1);
-	assert_true(house_connect(house, 1, &player)); // by another worker, even
-	assert_int_equal(house_record(house, &player)->owner, 1);
+	assert_int_equal(fixture->shard[0]->outbox.count, 0); // the player knows
+	assert_int_equal(fixture->stats[0].closed[SESSION_CLOSED_LEFT], 1);
+	assert_memory_equal(&fixture->store.locals[slot_of(&player)].cipher, &nothing, sizeof(nothing));
+	fixture_wait(fixture, 1);
+	assert_true(fixture_connect(fixture, 1, &player)); // by another worker, even
+	assert_int_equal(fixture_record(fixture, &player)->owner, 1);
 }
 
 static void a_close_with_no_reason_or_with_rubbish_behind_it_is_refused(void **state UNUSED)
@@ -319,31 +320,31 @@ static void a_close_with_no_reason_or_with_rubbish_behind_it_is_refused(void **s
 	for (size_t i = 0; i < COUNT(bad); i++)
 		assert_int_equal(control(&player, &player.peer, SESSION_CLOSE, bad[i], sizeof(bad[i])).drop,
 				 PG_DROP_SESSION_HEADER);
-	assert_int_equal(house_record(house, &player)->phase, RECORD_CONNECTED);
+	assert_int_equal(fixture_record(fixture, &player)->phase, RECORD_CONNECTED);
 }
 
 static void the_silent_are_closed_as_idle(void **state UNUSED)
 {
 	struct player player = connected_player();
 
-	house_wait(house, 29999);
-	assert_int_equal(connection_sweep(house->shard[0], house->now, 16), 0);
-	house_wait(house, 2);
-	assert_int_equal(connection_sweep(house->shard[1], house->now, 16), 0); // another worker's
-	assert_int_equal(connection_sweep(house->shard[0], house->now, 16), 1);
+	fixture_wait(fixture, 29999);
+	assert_int_equal(connection_sweep(fixture->shard[0], fixture->now, 16), 0);
+	fixture_wait(fixture, 2);
+	assert_int_equal(connection_sweep(fixture->shard[1], fixture->now, 16), 0); // another worker's
+	assert_int_equal(connection_sweep(fixture->shard[0], fixture->now, 16), 1);
 	assert_told(&player, &player.peer, SESSION_CLOSED_IDLE);
 	assert_nobody_is_connected(&player);
 }
 
 static void the_expired_are_closed_as_expired(void **state UNUSED)
 {
-	struct player player = house_issue(house, 7, 5, false);
+	struct player player = fixture_issue(fixture, 7, 5, false);
 
-	assert_true(house_connect(house, 0, &player));
-	house_wait(house, 4900);
-	assert_int_equal(connection_sweep(house->shard[0], house->now, 16), 0);
-	house_wait(house, 200);
-	assert_int_equal(connection_sweep(house->shard[0], house->now, 16), 1);
+	assert_true(fixture_connect(fixture, 0, &player));
+	fixture_wait(fixture, 4900);
+	assert_int_equal(connection_sweep(fixture->shard[0], fixture->now, 16), 0);
+	fixture_wait(fixture, 200);
+	assert_int_equal(connection_sweep(fixture->shard[0], fixture->now, 16), 1);
 	assert_told(&player, &player.peer, SESSION_CLOSED_EXPIRED);
 	assert_nobody_is_connected(&player);
 }
@@ -352,8 +353,8 @@ static void the_revoked_are_closed_as_revoked(void **state UNUSED)
 {
 	struct player player = connected_player();
 
-	assert_true(pg_session_revoke(house->state, player.session));
-	assert_int_equal(connection_sweep(house->shard[0], house->now, 16), 1);
+	assert_true(pg_session_revoke(fixture->state, player.session));
+	assert_int_equal(connection_sweep(fixture->shard[0], fixture->now, 16), 1);
 	assert_told(&player, &player.peer, SESSION_CLOSED_REVOKED);
 	assert_nobody_is_connected(&player);
 }
@@ -361,53 +362,53 @@ static void the_revoked_are_closed_as_revoked(void **state UNUSED)
 static void a_sweep_looks_at_no_more_than_its_budget(void **state UNUSED)
 {
 	for (uint32_t id = 1; id <= 10; id++) {
-		struct player player = house_issue(house, id, 600, false);
+		struct player player = fixture_issue(fixture, id, 600, false);
 
-		assert_true(house_connect(house, 0, &player));
+		assert_true(fixture_connect(fixture, 0, &player));
 	}
-	house_wait(house, 31000);
+	fixture_wait(fixture, 31000);
 	for (unsigned i = 0; i < 5; i++)
-		assert_int_equal(connection_sweep(house->shard[0], house->now, 2), 2);
-	assert_int_equal(connection_sweep(house->shard[0], house->now, 2), 0);
+		assert_int_equal(connection_sweep(fixture->shard[0], fixture->now, 2), 2);
+	assert_int_equal(connection_sweep(fixture->shard[0], fixture->now, 2), 0);
 }
 
 static void a_sweep_waits_for_room_in_the_outbox(void **state UNUSED)
 {
 	struct player player = connected_player();
-	struct outbox *outbox = &house->shard[0]->outbox;
+	struct outbox *outbox = &fixture->shard[0]->outbox;
 
 	outbox->count = OUTBOX_SIZE;
-	house_wait(house, 31000);
-	assert_int_equal(connection_sweep(house->shard[0], house->now, 16), 0);
+	fixture_wait(fixture, 31000);
+	assert_int_equal(connection_sweep(fixture->shard[0], fixture->now, 16), 0);
 	outbox->count = 0;
-	assert_int_equal(connection_sweep(house->shard[0], house->now, 16), 1);
+	assert_int_equal(connection_sweep(fixture->shard[0], fixture->now, 16), 1);
 	assert_told(&player, &player.peer, SESSION_CLOSED_IDLE);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		house_test(who_confirms_from_elsewhere_replaces_who_was_there),
-		house_test(who_starts_again_at_the_same_address_is_not_told_of_himself),
-		house_test(a_new_connection_remembers_nothing_of_the_last),
-		house_test(an_answered_path_challenge_moves_the_connection),
-		house_test(a_path_response_from_anywhere_else_is_refused),
-		house_test(a_path_response_with_another_token_is_refused),
-		house_test(a_path_is_challenged_once_a_second_at_most),
-		house_test(one_path_after_another_is_challenged_at_once),
-		house_test(whoever_copies_datagrams_to_many_paths_makes_the_gateway_send_no_more_than_he_does),
-		house_test(a_late_path_response_does_not_keep_a_player_from_where_he_is),
-		house_test(nobody_takes_his_challenge_away_from_a_player),
-		house_test(a_challenge_is_never_three_times_what_came),
-		house_test(control_datagrams_of_any_other_length_are_refused),
-		house_test(kinds_that_no_client_sends_are_refused_sealed_too),
-		house_test(who_leaves_is_gone_and_may_come_again),
-		house_test(a_close_with_no_reason_or_with_rubbish_behind_it_is_refused),
-		house_test(the_silent_are_closed_as_idle),
-		house_test(the_expired_are_closed_as_expired),
-		house_test(the_revoked_are_closed_as_revoked),
-		house_test(a_sweep_looks_at_no_more_than_its_budget),
-		house_test(a_sweep_waits_for_room_in_the_outbox),
+		fixture_test(who_confirms_from_elsewhere_replaces_who_was_there),
+		fixture_test(who_starts_again_at_the_same_address_is_not_told_of_himself),
+		fixture_test(a_new_connection_remembers_nothing_of_the_last),
+		fixture_test(an_answered_path_challenge_moves_the_connection),
+		fixture_test(a_path_response_from_anywhere_else_is_refused),
+		fixture_test(a_path_response_with_another_token_is_refused),
+		fixture_test(a_path_is_challenged_once_a_second_at_most),
+		fixture_test(one_path_after_another_is_challenged_at_once),
+		fixture_test(whoever_copies_datagrams_to_many_paths_makes_the_gateway_send_no_more_than_he_does),
+		fixture_test(a_late_path_response_does_not_keep_a_player_from_where_he_is),
+		fixture_test(nobody_takes_his_challenge_away_from_a_player),
+		fixture_test(a_challenge_is_never_three_times_what_came),
+		fixture_test(control_datagrams_of_any_other_length_are_refused),
+		fixture_test(kinds_that_no_client_sends_are_refused_sealed_too),
+		fixture_test(who_leaves_is_gone_and_may_come_again),
+		fixture_test(a_close_with_no_reason_or_with_rubbish_behind_it_is_refused),
+		fixture_test(the_silent_are_closed_as_idle),
+		fixture_test(the_expired_are_closed_as_expired),
+		fixture_test(the_revoked_are_closed_as_revoked),
+		fixture_test(a_sweep_looks_at_no_more_than_its_budget),
+		fixture_test(a_sweep_waits_for_room_in_the_outbox),
 	};
 
 	return cmocka_run_group_tests_name("connection", tests, NULL, NULL);

@@ -17,37 +17,37 @@
 static void a_connection_goes_on_after_a_restart(void **state UNUSED)
 {
 	struct player player = connected_player();
-	struct session_record *record = house_record(house, &player);
+	struct session_record *record = fixture_record(fixture, &player);
 	uint8_t datagram[PLAYER_BUFFER];
 	uint16_t length;
 
 	for (unsigned i = 0; i < 5; i++)
-		player_seal(house, &player, SESSION_DATA, "before", 6, datagram);
+		player_seal(fixture, &player, SESSION_DATA, "before", 6, datagram);
 	replay_mark(&record->replay, player.sent);
 	assert_int_equal(restart(), 1);
-	assert_int_equal(house->stats[0].connected, 1);
+	assert_int_equal(fixture->stats[0].connected, 1);
 	assert_false(replay_fresh(&record->replay, player.sent)); // the same again
 	assert_false(replay_fresh(&record->replay, 2));           // and what may have been seen
-	length = player_seal(house, &player, SESSION_DATA, "after", 5, datagram);
+	length = player_seal(fixture, &player, SESSION_DATA, "after", 5, datagram);
 	assert_true(replay_fresh(&record->replay, player.sent));
-	assert_true(cipher_open(&house->shard[0]->code, &house->store.locals[slot_of(&player)].cipher.open, player.sent,
-				datagram, 20, length));
-	connection_close(house->shard[0], slot_of(&player), SESSION_CLOSED_SHUTDOWN, house->now);
+	assert_true(cipher_open(&fixture->shard[0]->code, &fixture->store.locals[slot_of(&player)].cipher.open,
+				player.sent, datagram, 20, length));
+	connection_close(fixture->shard[0], slot_of(&player), SESSION_CLOSED_SHUTDOWN, fixture->now);
 	assert_told(&player, &player.peer, SESSION_CLOSED_SHUTDOWN);
 	assert_int_equal(player.newest, 2); // after the WELCOME's
 }
 
 static void confirms_from_before_a_restart_are_worth_nothing_after_it(void **state UNUSED)
 {
-	struct player player = house_issue(house, 7, 600, false), was;
+	struct player player = fixture_issue(fixture, 7, 600, false), was;
 	uint8_t old[PLAYER_BUFFER];
-	const uint16_t length = house_ask(house, 0, &player, old);
+	const uint16_t length = fixture_ask(fixture, 0, &player, old);
 
 	was = player;
-	house_wait(house, 1);
-	assert_true(house_connect(house, 0, &player));
+	fixture_wait(fixture, 1);
+	assert_true(fixture_connect(fixture, 0, &player));
 	restart();
-	assert_int_equal(handshake_receive(house->shard[0], &was.peer, old, length, house->now).drop,
+	assert_int_equal(handshake_receive(fixture->shard[0], &was.peer, old, length, fixture->now).drop,
 			 PG_DROP_COOKIE_OLD);
 }
 
@@ -60,8 +60,8 @@ static void a_confirm_repeated_after_a_restart_gets_the_same_keys(void **state U
 
 	memcpy(nonce, player.server_nonce, sizeof(nonce));
 	restart();
-	outcome = handshake_receive(house->shard[0], &player.peer, datagram, length, house->now);
-	assert_true(player_take_welcome(house, &player, datagram, outcome.answer));
+	outcome = handshake_receive(fixture->shard[0], &player.peer, datagram, length, fixture->now);
+	assert_true(player_take_welcome(fixture, &player, datagram, outcome.answer));
 	assert_memory_equal(nonce, player.server_nonce, sizeof(nonce));
 	assert_int_equal(player.welcome.header.sequence, 2);
 }
@@ -72,26 +72,26 @@ static void a_connection_whose_messages_died_is_closed_as_restarted(void **state
 	uint8_t datagram[PLAYER_BUFFER];
 	const uint16_t length = player_confirm(&player, datagram);
 
-	house_record(house, &player)->undelivered = 1;
+	fixture_record(fixture, &player)->undelivered = 1;
 	assert_int_equal(restart(), 0);
-	assert_int_equal(house_record(house, &player)->phase, RECORD_LOST);
-	assert_int_equal(handshake_receive(house->shard[0], &player.peer, datagram, length, house->now).drop,
+	assert_int_equal(fixture_record(fixture, &player)->phase, RECORD_LOST);
+	assert_int_equal(handshake_receive(fixture->shard[0], &player.peer, datagram, length, fixture->now).drop,
 			 PG_DROP_COOKIE_OLD);
 	assert_int_equal(restart(), 0); // once more, before it was closed
-	assert_int_equal(connection_sweep(house->shard[0], house->now, 16), 1);
+	assert_int_equal(connection_sweep(fixture->shard[0], fixture->now, 16), 1);
 	assert_told(&player, &player.peer, SESSION_CLOSED_RESTARTED);
 	assert_nobody_is_connected(&player);
-	house_wait(house, 1);
-	assert_true(house_connect(house, 0, &player));
+	fixture_wait(fixture, 1);
+	assert_true(fixture_connect(fixture, 0, &player));
 }
 
 static void a_session_revoked_while_no_worker_ran_is_closed_as_revoked(void **state UNUSED)
 {
 	struct player player = connected_player();
 
-	assert_true(pg_session_revoke(house->state, player.session));
+	assert_true(pg_session_revoke(fixture->state, player.session));
 	restart();
-	assert_int_equal(connection_sweep(house->shard[0], house->now, 16), 1);
+	assert_int_equal(connection_sweep(fixture->shard[0], fixture->now, 16), 1);
 	assert_told(&player, &player.peer, SESSION_CLOSED_REVOKED);
 }
 
@@ -140,7 +140,7 @@ static void watch(const struct session_record *record)
 static void go_on_after(const struct crash *crash, struct player *player, const uint8_t *confirm, uint16_t length)
 {
 	const struct peer there = peer_at(0x14000077, 7000, 0);
-	struct session_record *record = house_record(house, player);
+	struct session_record *record = fixture_record(fixture, player);
 	uint8_t datagram[PLAYER_BUFFER];
 
 	*record = crash->record;
@@ -149,13 +149,13 @@ static void go_on_after(const struct crash *crash, struct player *player, const 
 	if (record->phase == RECORD_IDLE)
 		assert_int_equal(record->owner, RECORD_NO_OWNER);
 	if (record->phase == RECORD_CONNECTED)
-		handshake_challenge_path(house->shard[0], slot_of(player), &there, datagram, 1400, house->now);
+		handshake_challenge_path(fixture->shard[0], slot_of(player), &there, datagram, 1400, fixture->now);
 	memcpy(datagram, confirm, length); // repeated
-	handshake_receive(house->shard[0], &player->peer, datagram, length, house->now);
-	connection_sweep(house->shard[0], house->now, 16);
-	house_wait(house, 5);
-	assert_true(house_connect(house, 0, player)); // anew
-	connection_close(house->shard[0], slot_of(player), SESSION_CLOSED_SHUTDOWN, house->now);
+	handshake_receive(fixture->shard[0], &player->peer, datagram, length, fixture->now);
+	connection_sweep(fixture->shard[0], fixture->now, 16);
+	fixture_wait(fixture, 5);
+	assert_true(fixture_connect(fixture, 0, player)); // anew
+	connection_close(fixture->shard[0], slot_of(player), SESSION_CLOSED_SHUTDOWN, fixture->now);
 	assert_no_nonce_was_used_twice();
 }
 
@@ -174,13 +174,13 @@ static uint16_t interrupted_confirm(struct player *player, uint8_t *confirm)
 	uint16_t length;
 
 	player->max_datagram = 508;
-	house_wait(house, 5);
+	fixture_wait(fixture, 5);
 	player->peer = peer_at(0x14000063, 7000, 0);
-	length = house_ask(house, 0, player, confirm);
+	length = fixture_ask(fixture, 0, player, confirm);
 	memcpy(datagram, confirm, length);
-	watch(house_record(house, player));
+	watch(fixture_record(fixture, player));
 	trap_on();
-	handshake_receive(house->shard[0], &player->peer, datagram, length, house->now);
+	handshake_receive(fixture->shard[0], &player->peer, datagram, length, fixture->now);
 	trap_off();
 	assert_true(crash_count > 20);
 	return length;
@@ -204,7 +204,7 @@ static bool same_connection(const struct session_record *a, const struct session
 static void a_crash_in_a_confirm_leaves_the_old_connection_the_new_one_or_none(void **state UNUSED)
 {
 	struct player player = connected_player();
-	struct session_record *record = house_record(house, &player);
+	struct session_record *record = fixture_record(fixture, &player);
 	const struct session_record before = *record;
 	uint8_t confirm[PLAYER_BUFFER];
 	unsigned old = 0, new = 0, none = 0;
@@ -231,13 +231,13 @@ static void a_crash_in_a_confirm_leaves_the_old_connection_the_new_one_or_none(v
 static void a_crash_after_any_store_of_a_close_repeats_no_nonce(void **state UNUSED)
 {
 	struct player player = connected_player();
-	struct session_record *record = house_record(house, &player);
+	struct session_record *record = fixture_record(fixture, &player);
 	uint8_t confirm[PLAYER_BUFFER];
 	const uint16_t length = player_confirm(&player, confirm);
 
 	watch(record);
 	trap_on();
-	connection_close(house->shard[0], slot_of(&player), SESSION_CLOSED_IDLE, house->now);
+	connection_close(fixture->shard[0], slot_of(&player), SESSION_CLOSED_IDLE, fixture->now);
 	trap_off();
 	assert_true(crash_count > 3);
 	go_on_after_each(&player, confirm, length);
@@ -246,12 +246,12 @@ static void a_crash_after_any_store_of_a_close_repeats_no_nonce(void **state UNU
 static void nothing_is_ever_sent_to_half_of_an_address(void **state UNUSED)
 {
 	struct player player = connected_player();
-	struct session_record *record = house_record(house, &player);
+	struct session_record *record = fixture_record(fixture, &player);
 	const struct peer there = peer_at(0x15000063, 7000, 1), here = player.peer;
 
 	watch(record);
 	trap_on();
-	connection_move(house->shard[0], slot_of(&player), &there);
+	connection_move(fixture->shard[0], slot_of(&player), &there);
 	trap_off();
 	assert_true(crash_count > 2);
 	for (size_t i = 0; i < crash_count; i++) {
@@ -269,8 +269,8 @@ static void nothing_is_ever_sent_to_half_of_an_address(void **state UNUSED)
 /// What may happen to a session, in any order.
 static void happen(struct player *player, uint64_t *seed)
 {
-	struct session_shard *shard = house->shard[0];
-	const struct session_record *record = house_record(house, player);
+	struct session_shard *shard = fixture->shard[0];
+	const struct session_record *record = fixture_record(fixture, player);
 	const struct peer there = peer_at(0x14000000 + random_below(seed, 4), 5000, 0);
 	uint8_t datagram[PLAYER_BUFFER];
 
@@ -278,28 +278,28 @@ static void happen(struct player *player, uint64_t *seed)
 	case 0:
 	case 1:
 		player->peer = there;
-		house_connect(house, random_below(seed, 2), player);
+		fixture_connect(fixture, random_below(seed, 2), player);
 		break;
 	case 2:
 	case 3: // a CONFIRM again: the last, of this connection or a former one
 		player_confirm(player, datagram);
-		handshake_receive(shard, &player->peer, datagram, player->max_datagram, house->now);
+		handshake_receive(shard, &player->peer, datagram, player->max_datagram, fixture->now);
 		break;
 	case 4:
 		if (record->owner == 0 && record->phase == RECORD_CONNECTED)
-			handshake_challenge_path(shard, slot_of(player), &there, datagram, 1400, house->now);
+			handshake_challenge_path(shard, slot_of(player), &there, datagram, 1400, fixture->now);
 		break;
 	case 5:
 		if (record->owner == 0 && record->phase == RECORD_CONNECTED)
-			connection_close(shard, slot_of(player), SESSION_CLOSED_IDLE, house->now);
+			connection_close(shard, slot_of(player), SESSION_CLOSED_IDLE, fixture->now);
 		break;
 	case 6:
 		if (random_below(seed, 4) == 0)
-			house_record(house, player)->undelivered = 1;
+			fixture_record(fixture, player)->undelivered = 1;
 		restart();
 		break;
 	default:
-		connection_sweep(shard, house->now, 4);
+		connection_sweep(shard, fixture->now, 4);
 		break;
 	}
 }
@@ -310,30 +310,30 @@ static void no_nonce_is_used_twice_whatever_happens(void **state UNUSED)
 	uint64_t seed = 5;
 
 	for (uint32_t i = 0; i < COUNT(player); i++)
-		player[i] = house_issue(house, i + 1, 100000, false);
+		player[i] = fixture_issue(fixture, i + 1, 100000, false);
 	for (unsigned i = 0; i < 5000; i++) {
 		happen(&player[random_below(&seed, COUNT(player))], &seed);
-		house->shard[0]->outbox.count = house->shard[1]->outbox.count = 0;
-		house_wait(house, random_below(&seed, 600));
+		fixture->shard[0]->outbox.count = fixture->shard[1]->outbox.count = 0;
+		fixture_wait(fixture, random_below(&seed, 600));
 	}
 	assert_true(sealings_logged() > 1000);
-	assert_true(house->stats[0].connections + house->stats[1].connections > 500);
+	assert_true(fixture->stats[0].connections + fixture->stats[1].connections > 500);
 	assert_no_nonce_was_used_twice();
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		house_test(a_connection_goes_on_after_a_restart),
-		house_test(confirms_from_before_a_restart_are_worth_nothing_after_it),
-		house_test(a_confirm_repeated_after_a_restart_gets_the_same_keys),
-		house_test(a_connection_whose_messages_died_is_closed_as_restarted),
-		house_test(a_session_revoked_while_no_worker_ran_is_closed_as_revoked),
-		house_test(a_crash_after_any_store_of_a_confirm_repeats_no_nonce),
-		house_test(a_crash_in_a_confirm_leaves_the_old_connection_the_new_one_or_none),
-		house_test(a_crash_after_any_store_of_a_close_repeats_no_nonce),
-		house_test(nothing_is_ever_sent_to_half_of_an_address),
-		house_test(no_nonce_is_used_twice_whatever_happens),
+		fixture_test(a_connection_goes_on_after_a_restart),
+		fixture_test(confirms_from_before_a_restart_are_worth_nothing_after_it),
+		fixture_test(a_confirm_repeated_after_a_restart_gets_the_same_keys),
+		fixture_test(a_connection_whose_messages_died_is_closed_as_restarted),
+		fixture_test(a_session_revoked_while_no_worker_ran_is_closed_as_revoked),
+		fixture_test(a_crash_after_any_store_of_a_confirm_repeats_no_nonce),
+		fixture_test(a_crash_in_a_confirm_leaves_the_old_connection_the_new_one_or_none),
+		fixture_test(a_crash_after_any_store_of_a_close_repeats_no_nonce),
+		fixture_test(nothing_is_ever_sent_to_half_of_an_address),
+		fixture_test(no_nonce_is_used_twice_whatever_happens),
 	};
 
 	return cmocka_run_group_tests_name("connection_crash", tests, NULL, NULL);

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // test_fast_acknowledged.c: which of our datagrams a peer has is read by the fast lane of DATA as by the general path,
-// on every micro-architecture level that this CPU has. The twins' listeners insist on being told alike, and of each
+// on every micro-architecture level that this CPU has. The pair' listeners insist on being told alike, and of each
 // once.
 
 #include "unit.h"
 
 #include <string.h>
 
-#include "sealed_twins.h"
+#include "sealed_pair.h"
 
 /// What any header that was read has named, by counter.
 struct named {
@@ -29,53 +29,56 @@ static void name(struct named *named, uint64_t newest, uint32_t bits)
 }
 
 /// Datagrams of one player, some twice, some late, in any order, that acknowledge what they like; and what they name.
-static void speak(struct twins *t, struct named *named, uint64_t *seed)
+static void speak(struct pipeline_pair *t, struct named *named, uint64_t *seed)
 {
 	struct player *p = &t->player[SENDER];
 	const uint64_t before = p->sent;
-	struct letter letter[12];
-	unsigned n = 1 + random_below(seed, COUNT(letter) - 1);
+	struct plaintext plaintext[12];
+	unsigned n = 1 + random_below(seed, COUNT(plaintext) - 1);
 
 	for (unsigned i = 0; i < n; i++) {
-		letter[i] =
+		plaintext[i] =
 			random_below(seed, 6) ? a_movement(random_below(seed, 3)) : no_message(random_below(seed, 2));
-		letter[i].ack = random_below(seed, 8) != 0 && p->newest > named->base + 31;
-		letter[i].behind = random_below(seed, 4) ? 0 : random_below(seed, 31);
-		letter[i].ack_bits = random_below(seed, 3) ? UINT32_MAX : random_below(seed, UINT32_MAX);
-		letter[i].counter = before + 1 + random_below(seed, 14) - (random_below(seed, 4) ? 0 : before % 9);
-		add_letter(t, SENDER, &letter[i]);
+		plaintext[i].ack = random_below(seed, 8) != 0 && p->newest > named->base + 31;
+		plaintext[i].behind = random_below(seed, 4) ? 0 : random_below(seed, 31);
+		plaintext[i].ack_bits = random_below(seed, 3) ? UINT32_MAX : random_below(seed, UINT32_MAX);
+		plaintext[i].counter = before + 1 + random_below(seed, 14) - (random_below(seed, 4) ? 0 : before % 9);
+		add_plaintext(t, SENDER, &plaintext[i]);
 	}
 
 	const uint64_t newest = p->newest;
 
 	run(t);
 	for (unsigned i = 0; i < n; i++)
-		if (letter[i].ack && (t->fate[i].result == PG_DROP_NONE || t->fate[i].result == PACKET_ABSORBED))
-			name(named, newest - letter[i].behind, letter[i].ack_bits);
+		if (plaintext[i].ack &&
+		    (t->outcome[i].result == PG_DROP_NONE || t->outcome[i].result == PACKET_ABSORBED))
+			name(named, newest - plaintext[i].behind, plaintext[i].ack_bits);
 }
 
 static struct named naming; // too large for a stack
 
 /// The player is from now on where his datagrams and ours have these counters.
-static void begin_at(struct twins *t, uint64_t counter)
+static void begin_at(struct pipeline_pair *t, uint64_t counter)
 {
-	const uint32_t slot = house_slot(t->twin[WITH].house, &t->player[SENDER]);
+	const uint32_t slot = fixture_slot(t->variant[WITH].fixture, &t->player[SENDER]);
 
 	naming = (struct named){.base = counter};
-	for (unsigned k = 0; k < TWINS; k++) {
-		struct twin *twin = &t->twin[k];
+	for (unsigned k = 0; k < VARIANTS; k++) {
+		struct pipeline_variant *variant = &t->variant[k];
 
-		house_record(twin->house, &t->player[SENDER])->tx_counter = counter;
-		store_delivery(&twin->house->store, slot)->acknowledged = (struct acknowledged){counter, UINT64_MAX};
-		twin->told.of[slot].connections = house_record(twin->house, &t->player[SENDER])->connections;
-		told_from(&twin->told, slot, counter);
+		fixture_record(variant->fixture, &t->player[SENDER])->tx_counter = counter;
+		store_delivery(&variant->fixture->store, slot)->acknowledged =
+			(struct acknowledged){counter, UINT64_MAX};
+		variant->told.of[slot].connections = fixture_record(variant->fixture, &t->player[SENDER])->connections;
+		told_from(&variant->told, slot, counter);
 	}
 	t->player[SENDER].newest = counter;
 }
 
-static void check_told(struct twins *t)
+static void check_told(struct pipeline_pair *t)
 {
-	const struct told_of *told = &t->twin[WITH].told.of[house_slot(t->twin[WITH].house, &t->player[SENDER])];
+	const struct told_of *told =
+		&t->variant[WITH].told.of[fixture_slot(t->variant[WITH].fixture, &t->player[SENDER])];
 
 	for (unsigned i = 1; i < TOLD_SPAN; i++)
 		assert_int_equal(told->has[i], naming.has[i]);
@@ -83,11 +86,11 @@ static void check_told(struct twins *t)
 	assert_true(naming.all > 100);
 }
 
-static void check_movements(struct twins *t)
+static void check_movements(struct pipeline_pair *t)
 {
 	uint64_t seed = 5;
 
-	begin_at(t, house_record(t->twin[WITH].house, &t->player[SENDER])->tx_counter);
+	begin_at(t, fixture_record(t->variant[WITH].fixture, &t->player[SENDER])->tx_counter);
 	for (unsigned round = 0; round < 150; round++) {
 		speak(t, &naming, &seed);
 		let_pass(t, random_below(&seed, 20));
@@ -102,18 +105,18 @@ static void what_movements_acknowledge_is_told_as_by_the_general_way(void **stat
 }
 
 /// With messages on their way to the player, who strikes himself: the repetition is told, too.
-static void check_messages(struct twins *t)
+static void check_messages(struct pipeline_pair *t)
 {
 	uint64_t seed = 6;
 	unsigned id = 0;
 
-	begin_at(t, house_record(t->twin[WITH].house, &t->player[SENDER])->tx_counter);
+	begin_at(t, fixture_record(t->variant[WITH].fixture, &t->player[SENDER])->tx_counter);
 	for (unsigned round = 0; round < 100; round++) {
-		const struct letter blow = a_blow(t->player[SENDER].id, SESSION_MESSAGE_RELIABLE, id);
-		struct letter sent = blow;
+		const struct plaintext blow = a_blow(t->player[SENDER].id, SESSION_MESSAGE_RELIABLE, id);
+		struct plaintext sent = blow;
 
 		sent.ack = false;
-		id += run_letter(t, SENDER, &sent)->result == PG_DROP_NONE;
+		id += run_plaintext(t, SENDER, &sent)->result == PG_DROP_NONE;
 		speak(t, &naming, &seed);
 		speak(t, &naming, &seed);
 		let_pass(t, random_below(&seed, 20));
@@ -129,7 +132,7 @@ static void what_is_acknowledged_while_messages_are_on_their_way_is_told_alike(v
 	on_every_level(check_messages);
 }
 
-static void check_wrap(struct twins *t)
+static void check_wrap(struct pipeline_pair *t)
 {
 	uint64_t seed = 7;
 
@@ -147,23 +150,23 @@ static void counters_that_pass_32_bits_are_told_alike(void **state UNUSED)
 
 /// Which datagram of a burst is refused for its rate is refused by either way; what it acknowledged stands, if it was the
 /// message's rate.
-static void check_rates(struct twins *t)
+static void check_rates(struct pipeline_pair *t)
 {
-	const uint32_t slot = house_slot(t->twin[WITH].house, &t->player[SENDER]);
+	const uint32_t slot = fixture_slot(t->variant[WITH].fixture, &t->player[SENDER]);
 
-	for (unsigned k = 0; k < TWINS; k++) {
-		struct twin *twin = &t->twin[k];
+	for (unsigned k = 0; k < VARIANTS; k++) {
+		struct pipeline_variant *variant = &t->variant[k];
 
-		twin->rig->policy.sessions.delivery.message_rate[PG_REQUEST_MOVE] = once_in(1, 2);
+		variant->rig->policy.sessions.delivery.message_rate[PG_REQUEST_MOVE] = once_in(1, 2);
 	}
 	for (unsigned i = 0; i < 4; i++) {
-		struct letter letter = a_movement(true);
+		struct plaintext plaintext = a_movement(true);
 
-		letter.ack = true;
-		run_letter(t, SENDER, &letter);
+		plaintext.ack = true;
+		run_plaintext(t, SENDER, &plaintext);
 	}
-	assert_int_equal(t->fate[0].result, PG_DROP_MESSAGE_RATE_LIMITED);
-	assert_true(told_has(&t->twin[WITH].told, slot, t->player[SENDER].newest));
+	assert_int_equal(t->outcome[0].result, PG_DROP_MESSAGE_RATE_LIMITED);
+	assert_true(told_has(&t->variant[WITH].told, slot, t->player[SENDER].newest));
 	check_all_in_lane(t);
 }
 
@@ -173,19 +176,19 @@ static void a_movement_over_its_rate_still_acknowledges(void **state UNUSED)
 }
 
 /// Every sealed datagram has the fields.
-static void check_other_kinds(struct twins *t)
+static void check_other_kinds(struct pipeline_pair *t)
 {
-	const uint32_t slot = house_slot(t->twin[WITH].house, &t->player[SENDER]);
-	struct letter letter = path_response(t, SENDER); // to no question
-	struct letter blow = a_blow(t->player[SENDER].id, SESSION_MESSAGE_RELIABLE, 0);
+	const uint32_t slot = fixture_slot(t->variant[WITH].fixture, &t->player[SENDER]);
+	struct plaintext plaintext = path_response(t, SENDER); // to no question
+	struct plaintext blow = a_blow(t->player[SENDER].id, SESSION_MESSAGE_RELIABLE, 0);
 
-	run_letter(t, SENDER, &blow);
-	assert_true(delivery_holds_messages(store_delivery(&t->twin[WITH].house->store, slot)));
-	letter.ack = true;
-	assert_int_equal(run_letter(t, SENDER, &letter)->result, PG_DROP_BAD_PATH_RESPONSE);
-	assert_true(told_has(&t->twin[WITH].told, slot, t->player[SENDER].newest));
-	assert_false(delivery_holds_messages(store_delivery(&t->twin[WITH].house->store, slot)));
-	assert_int_equal(house_record(t->twin[WITH].house, &t->player[SENDER])->undelivered, 0);
+	run_plaintext(t, SENDER, &blow);
+	assert_true(delivery_holds_messages(store_delivery(&t->variant[WITH].fixture->store, slot)));
+	plaintext.ack = true;
+	assert_int_equal(run_plaintext(t, SENDER, &plaintext)->result, PG_DROP_BAD_PATH_RESPONSE);
+	assert_true(told_has(&t->variant[WITH].told, slot, t->player[SENDER].newest));
+	assert_false(delivery_holds_messages(store_delivery(&t->variant[WITH].fixture->store, slot)));
+	assert_int_equal(fixture_record(t->variant[WITH].fixture, &t->player[SENDER])->undelivered, 0);
 }
 
 static void other_kinds_than_data_acknowledge(void **state UNUSED)

@@ -7,23 +7,23 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "sealed_twins.h"
+#include "sealed_pair.h"
 
 // ---------------------------------------------------------------- order within a burst
 
-static void check_general(struct twins *t)
+static void check_general(struct pipeline_pair *t)
 {
-	const struct session_record *record = house_record(t->twin[WITH].house, &t->player[SENDER]);
+	const struct session_record *record = fixture_record(t->variant[WITH].fixture, &t->player[SENDER]);
 
 	for (unsigned how = 0; how < GENERAL; how++) {
-		struct letter last;
+		struct plaintext last;
 
 		for (unsigned i = 0; i < 10; i++) {
 			if (i % 2)
 				add_general(t, SENDER, a_movement(true), how);
 			last = a_movement(true);
-			add_letter(t, SENDER, &last);
-			add_letter(t, SENDER + 1, &(struct letter){0});
+			add_plaintext(t, SENDER, &last);
+			add_plaintext(t, SENDER + 1, &(struct plaintext){0});
 		}
 		run(t);
 		assert_memory_equal(&record->motion, last.body + 4, sizeof(record->motion));
@@ -36,41 +36,41 @@ static void what_one_session_sends_is_taken_in_order_whatever_its_frames(void **
 }
 
 /// What follows an end in the same burst: right, forged, seen before, too long.
-static void check_end(struct twins *t, unsigned player, const struct letter *end)
+static void check_end(struct pipeline_pair *t, unsigned player, const struct plaintext *end)
 {
-	struct letter again = a_movement(true);
+	struct plaintext again = a_movement(true);
 	struct frame f;
 
-	assert_int_equal(run_letter(t, player, &again)->result, PG_DROP_NONE);
-	add_letter(t, player, &again);
-	add_letter(t, player, end);
-	build_letter(t, player, a_movement(true), &f);
+	assert_int_equal(run_plaintext(t, player, &again)->result, PG_DROP_NONE);
+	add_plaintext(t, player, &again);
+	add_plaintext(t, player, end);
+	build_plaintext(t, player, a_movement(true), &f);
 	add(t, &f);
 	f.bytes[f.len - 1] ^= 1;
 	repair_checksums(f.bytes, f.len);
 	add(t, &f);
 	again.counter = t->player[player].sent - 2;
-	add_letter(t, player, &again);
+	add_plaintext(t, player, &again);
 	add_general(t, player, a_movement(true), WITHOUT_CHECKSUM);
 	again.counter = 1;
 	add_general(t, player, again, TAGGED);
-	add_letter(t, player + 1, &(struct letter){.flags = SESSION_FLAG_ACK_NOW});
+	add_plaintext(t, player + 1, &(struct plaintext){.flags = SESSION_FLAG_ACK_NOW});
 	run(t);
-	assert_int_equal(t->fate[0].result, PG_DROP_NONE);
-	assert_int_equal(t->fate[1].result, PACKET_ABSORBED);
-	assert_int_equal(t->fate[2].result, PG_DROP_SESSION_STATE);
-	assert_int_equal(t->fate[3].result, PG_DROP_SESSION_STATE);
-	assert_int_equal(t->fate[4].result, PG_DROP_SESSION_STATE);
-	assert_int_equal(t->fate[5].result, PG_DROP_SESSION_STATE);
-	assert_int_equal(t->fate[6].result, PG_DROP_REPLAYED); // as was known before the end
-	assert_int_equal(t->fate[7].result, PG_DROP_NONE);
+	assert_int_equal(t->outcome[0].result, PG_DROP_NONE);
+	assert_int_equal(t->outcome[1].result, PACKET_ABSORBED);
+	assert_int_equal(t->outcome[2].result, PG_DROP_SESSION_STATE);
+	assert_int_equal(t->outcome[3].result, PG_DROP_SESSION_STATE);
+	assert_int_equal(t->outcome[4].result, PG_DROP_SESSION_STATE);
+	assert_int_equal(t->outcome[5].result, PG_DROP_SESSION_STATE);
+	assert_int_equal(t->outcome[6].result, PG_DROP_REPLAYED); // as was known before the end
+	assert_int_equal(t->outcome[7].result, PG_DROP_NONE);
 	let_pass(t, 10);
 	connect(t, player);
 }
 
-static void check_ends(struct twins *t)
+static void check_ends(struct pipeline_pair *t)
 {
-	struct letter end = farewell();
+	struct plaintext end = farewell();
 
 	check_end(t, SENDER, &end);
 	end = an_violation(0);
@@ -83,14 +83,14 @@ static void nothing_is_taken_behind_the_end_of_a_connection(void **state UNUSED)
 }
 
 /// Routes are learned again after a second, from whichever frame comes first.
-static void check_return_headers(struct twins *t)
+static void check_return_headers(struct pipeline_pair *t)
 {
 	for (unsigned i = 0; i < 12; i++) {
-		const struct letter letter = a_movement(false);
+		const struct plaintext plaintext = a_movement(false);
 
 		if (i % 3 == 2)
-			add_general(t, SENDER, letter, TAGGED);
-		add_letter(t, SENDER, &letter);
+			add_general(t, SENDER, plaintext, TAGGED);
+		add_plaintext(t, SENDER, &plaintext);
 		run(t);
 		let_pass(t, 700 * (i % 4));
 	}
@@ -106,7 +106,7 @@ static void return_headers_are_learned_alike(void **state UNUSED)
 #define ROUNDS 600
 
 struct storm {
-	struct twins *t;
+	struct pipeline_pair *t;
 	uint64_t seed;
 	unsigned said[SENDERS]; // reliable messages of each in this burst
 	struct frame old[BURST_MAX];
@@ -121,13 +121,13 @@ static bool one_in(struct storm *s, uint32_t n)
 /// The id that is expected next, or nearly so.
 static unsigned next_id(struct storm *s, unsigned player)
 {
-	const struct house *house = s->t->twin[WITH].house;
-	const struct delivery *c = store_delivery(&house->store, house_slot(house, &s->t->player[player]));
+	const struct session_fixture *fixture = s->t->variant[WITH].fixture;
+	const struct delivery *c = store_delivery(&fixture->store, fixture_slot(fixture, &s->t->player[player]));
 
 	return c->in.window[0].oldest + s->said[player]++ + one_in(s, 8);
 }
 
-static struct letter a_random_message(struct storm *s, unsigned player)
+static struct plaintext a_random_message(struct storm *s, unsigned player)
 {
 	static const uint8_t zeros[LONGEST];
 	const unsigned flags = one_in(s, 2) ? SESSION_MESSAGE_RELIABLE : 0;
@@ -153,25 +153,25 @@ static struct letter a_random_message(struct storm *s, unsigned player)
 	}
 }
 
-static struct letter a_random_letter(struct storm *s, unsigned player)
+static struct plaintext a_random_plaintext(struct storm *s, unsigned player)
 {
-	struct letter letter = one_in(s, 3) ? a_random_message(s, player) : a_movement(true);
+	struct plaintext plaintext = one_in(s, 3) ? a_random_message(s, player) : a_movement(true);
 
 	if (one_in(s, 40))
-		letter = farewell();
+		plaintext = farewell();
 	else if (one_in(s, 40))
-		letter = an_violation(next_id(s, player));
+		plaintext = an_violation(next_id(s, player));
 	else if (one_in(s, 20))
-		letter = path_response(s->t, player);
+		plaintext = path_response(s->t, player);
 	else
-		letter.flags = one_in(s, 2) ? SESSION_FLAG_ACK_NOW : 0;
-	letter.ack = !one_in(s, 3);
-	letter.ack_bits = one_in(s, 3) ? (uint32_t)random_next(&s->seed) : UINT32_MAX;
+		plaintext.flags = one_in(s, 2) ? SESSION_FLAG_ACK_NOW : 0;
+	plaintext.ack = !one_in(s, 3);
+	plaintext.ack_bits = one_in(s, 3) ? (uint32_t)random_next(&s->seed) : UINT32_MAX;
 	if (one_in(s, 8)) {
-		letter.counter = s->t->player[player].sent + 4 - random_below(&s->seed, 8);
-		letter.counter = (int64_t)letter.counter > 0 ? letter.counter : 1;
+		plaintext.counter = s->t->player[player].sent + 4 - random_below(&s->seed, 8);
+		plaintext.counter = (int64_t)plaintext.counter > 0 ? plaintext.counter : 1;
 	}
-	return letter;
+	return plaintext;
 }
 
 static void add_hello(struct storm *s, unsigned player)
@@ -189,7 +189,7 @@ static void add_hello(struct storm *s, unsigned player)
 static void add_strange(struct storm *s)
 {
 	const unsigned who = OF_ANOTHER + random_below(&s->seed, 3);
-	struct letter movement = a_movement(true);
+	struct plaintext movement = a_movement(true);
 	struct flow flow = flow4(1 + random_below(&s->seed, 20));
 	struct frame f;
 
@@ -200,14 +200,14 @@ static void add_strange(struct storm *s)
 		return;
 	}
 	movement.astray = one_in(s, 3);
-	movement.session = random_below(&s->seed, 2 * TWINS_CAPACITY);
-	add_letter(s->t, who, &movement);
+	movement.session = random_below(&s->seed, 2 * PAIR_CAPACITY);
+	add_plaintext(s->t, who, &movement);
 }
 
 /// One of before, or of this burst, as it was or with a changed bit.
 static void add_again(struct storm *s)
 {
-	struct twins *t = s->t;
+	struct pipeline_pair *t = s->t;
 	struct frame f = t->n > 0 && one_in(s, 2) ? t->frame[random_below(&s->seed, t->n)] :
 						    s->old[random_below(&s->seed, BURST_MAX)];
 
@@ -224,7 +224,7 @@ static void add_again(struct storm *s)
 static void add_anything(struct storm *s)
 {
 	const unsigned player = random_below(&s->seed, SENDERS);
-	struct letter letter;
+	struct plaintext plaintext;
 
 	switch (random_below(&s->seed, 16)) {
 	case 0:
@@ -238,33 +238,33 @@ static void add_anything(struct storm *s)
 			add_hello(s, player);
 		return;
 	case 3:
-		letter = a_random_letter(s, player);
-		add_from_elsewhere(s->t, player, letter);
+		plaintext = a_random_plaintext(s, player);
+		add_from_elsewhere(s->t, player, plaintext);
 		return;
 	case 4:
-		letter = a_random_letter(s, player);
-		add_general(s->t, player, letter, random_below(&s->seed, GENERAL));
+		plaintext = a_random_plaintext(s, player);
+		add_general(s->t, player, plaintext, random_below(&s->seed, GENERAL));
 		return;
 	case 5:
 	case 6:
 	case 7:
-		letter = a_random_letter(s, player);
+		plaintext = a_random_plaintext(s, player);
 		break;
 	default:
-		letter = a_movement(random_below(&s->seed, 3));
+		plaintext = a_movement(random_below(&s->seed, 3));
 		break;
 	}
-	add_letter(s->t, player, &letter);
+	add_plaintext(s->t, player, &plaintext);
 }
 
 /// Those who listen acknowledge what they were told, mostly.
 static void listeners_speak(struct storm *s)
 {
-	const struct letter letter = {.ack = true, .ack_bits = UINT32_MAX};
+	const struct plaintext plaintext = {.ack = true, .ack_bits = UINT32_MAX};
 
 	for (unsigned i = 0; i < SENDERS; i++)
 		if (!one_in(s, 4))
-			add_letter(s->t, LISTENER + i, &letter);
+			add_plaintext(s->t, LISTENER + i, &plaintext);
 	run(s->t);
 }
 
@@ -296,10 +296,10 @@ static void change_rules(struct storm *s)
 {
 	const struct rate session = a_rate(s, 200, 10), move = a_rate(s, 100, 8), blow = a_rate(s, 50, 6);
 
-	for (unsigned k = 0; k < TWINS; k++) {
-		struct twin *twin = &s->t->twin[k];
+	for (unsigned k = 0; k < VARIANTS; k++) {
+		struct pipeline_variant *variant = &s->t->variant[k];
 
-		struct session_rules *rules = &twin->rig->policy.sessions;
+		struct session_rules *rules = &variant->rig->policy.sessions;
 
 		rules->session[0] = session;
 		rules->delivery.message_rate[PG_REQUEST_MOVE] = move;
@@ -309,19 +309,19 @@ static void change_rules(struct storm *s)
 }
 
 /// Everything that was handed over was counted by whom it was given to.
-static void count_handed_over(struct twins *t, unsigned n)
+static void count_handed_over(struct pipeline_pair *t, unsigned n)
 {
 	for (unsigned i = 0; i < n; i++)
-		for (unsigned k = 0; k < TWINS; k++) {
-			struct twin *twin = &t->twin[k];
+		for (unsigned k = 0; k < VARIANTS; k++) {
+			struct pipeline_variant *variant = &t->variant[k];
 
-			twin->house->stats[0].handed_out += t->fate[i].result == PACKET_ELSEWHERE;
+			variant->fixture->stats[0].handed_out += t->outcome[i].result == PACKET_ELSEWHERE;
 		}
 }
 
 static void storm_burst(struct storm *s)
 {
-	struct twins *t = s->t;
+	struct pipeline_pair *t = s->t;
 	const unsigned n = 1 + random_below(&s->seed, BURST_MAX);
 	unsigned made;
 
@@ -334,11 +334,11 @@ static void storm_burst(struct storm *s)
 	count_handed_over(t, made);
 }
 
-static void check_storm(struct twins *t)
+static void check_storm(struct pipeline_pair *t)
 {
 	static uint64_t seed = 97; // another storm on each level
 	struct storm *s = zeroed_lines(sizeof(*s));
-	const struct pg_worker_stats *stats = &t->twin[WITH].house->stats[0];
+	const struct pg_worker_stats *stats = &t->variant[WITH].fixture->stats[0];
 
 	*s = (struct storm){.t = t, .seed = seed += 2};
 	for (unsigned round = 0; round < ROUNDS; round++) {

@@ -6,27 +6,27 @@
 
 #include <string.h>
 
-#include "sealed_twins.h"
+#include "sealed_pair.h"
 
 // ---------------------------------------------------------------- movements
 
-static void check_movements(struct twins *t)
+static void check_movements(struct pipeline_pair *t)
 {
-	const struct house *house = t->twin[WITH].house;
-	const struct session_record *record = house_record(house, &t->player[SENDER]);
-	const uint64_t before = house->stats[0].messages.received[PG_REQUEST_MOVE];
+	const struct session_fixture *fixture = t->variant[WITH].fixture;
+	const struct session_record *record = fixture_record(fixture, &t->player[SENDER]);
+	const uint64_t before = fixture->stats[0].messages.received[PG_REQUEST_MOVE];
 
 	for (unsigned i = 0; i < 100; i++) {
 		const bool now = i % 3 != 0;
-		const struct letter letter = a_movement(now);
-		const struct fate *fate = run_letter(t, SENDER, &letter);
+		const struct plaintext plaintext = a_movement(now);
+		const struct frame_outcome *outcome = run_plaintext(t, SENDER, &plaintext);
 
-		assert_int_equal(fate->result, now ? PG_DROP_NONE : PACKET_ABSORBED);
-		assert_int_equal(fate->length, now ? SESSION_SEALED_MIN : 0);
-		assert_memory_equal(&record->motion, letter.body + 4, sizeof(record->motion));
+		assert_int_equal(outcome->result, now ? PG_DROP_NONE : PACKET_ABSORBED);
+		assert_int_equal(outcome->length, now ? SESSION_SEALED_MIN : 0);
+		assert_memory_equal(&record->motion, plaintext.body + 4, sizeof(record->motion));
 		let_pass(t, i % 7);
 	}
-	assert_int_equal(house->stats[0].messages.received[PG_REQUEST_MOVE], before + 100);
+	assert_int_equal(fixture->stats[0].messages.received[PG_REQUEST_MOVE], before + 100);
 	check_all_in_lane(t);
 }
 
@@ -36,7 +36,7 @@ static void movements_in_order_are_taken_and_acknowledged(void **state UNUSED)
 }
 
 /// Counters from before and behind the newest, each thrice, in bursts of any length.
-static void check_order(struct twins *t)
+static void check_order(struct pipeline_pair *t)
 {
 	uint64_t seed = 11;
 
@@ -44,12 +44,12 @@ static void check_order(struct twins *t)
 		const uint64_t newest = t->player[SENDER].sent;
 
 		for (unsigned i = random_below(&seed, BURST_MAX); i > 0; i--) {
-			struct letter letter = a_movement(random_below(&seed, 2));
+			struct plaintext plaintext = a_movement(random_below(&seed, 2));
 
-			letter.counter = newest + random_below(&seed, 12);
-			letter.counter -= random_below(&seed, 8) ? 0 : random_below(&seed, 300);
-			letter.counter = (int64_t)letter.counter > 0 ? letter.counter : 1;
-			add_letter(t, SENDER + random_below(&seed, 2), &letter);
+			plaintext.counter = newest + random_below(&seed, 12);
+			plaintext.counter -= random_below(&seed, 8) ? 0 : random_below(&seed, 300);
+			plaintext.counter = (int64_t)plaintext.counter > 0 ? plaintext.counter : 1;
+			add_plaintext(t, SENDER + random_below(&seed, 2), &plaintext);
 		}
 		run(t);
 		let_pass(t, random_below(&seed, 30));
@@ -63,27 +63,27 @@ static void movements_out_of_order_and_replayed_are_sorted_out(void **state UNUS
 	on_every_level(check_order);
 }
 
-static void check_copies(struct twins *t)
+static void check_copies(struct pipeline_pair *t)
 {
-	const struct letter letter = a_movement(true);
+	const struct plaintext plaintext = a_movement(true);
 	struct frame f;
 
-	build_letter(t, SENDER, letter, &f);
+	build_plaintext(t, SENDER, plaintext, &f);
 	add(t, &f);
 	add(t, &f);
-	build_letter(t, SENDER, a_movement(true), &f);
+	build_plaintext(t, SENDER, a_movement(true), &f);
 	add(t, &f);
 	add(t, &f);
 	run(t);
-	assert_int_equal(t->fate[0].result, PG_DROP_NONE);
-	assert_int_equal(t->fate[1].result, PG_DROP_REPLAYED);
-	assert_int_equal(t->fate[2].result, PG_DROP_NONE);
-	assert_int_equal(t->fate[3].result, PG_DROP_REPLAYED);
+	assert_int_equal(t->outcome[0].result, PG_DROP_NONE);
+	assert_int_equal(t->outcome[1].result, PG_DROP_REPLAYED);
+	assert_int_equal(t->outcome[2].result, PG_DROP_NONE);
+	assert_int_equal(t->outcome[3].result, PG_DROP_REPLAYED);
 	f.bytes[60] ^= 1; // nobody looks
 	repair_checksums(f.bytes, f.len);
 	add(t, &f);
 	run(t);
-	assert_int_equal(t->fate[0].result, PG_DROP_REPLAYED);
+	assert_int_equal(t->outcome[0].result, PG_DROP_REPLAYED);
 	check_all_in_lane(t);
 }
 
@@ -93,20 +93,20 @@ static void of_copies_in_one_burst_the_first_is_taken(void **state UNUSED)
 }
 
 /// Two that overtook each other: the last to come is the motion that stays.
-static void check_overtaking(struct twins *t)
+static void check_overtaking(struct pipeline_pair *t)
 {
-	const struct session_record *record = house_record(t->twin[WITH].house, &t->player[SENDER]);
-	struct letter letter = a_movement(true);
+	const struct session_record *record = fixture_record(t->variant[WITH].fixture, &t->player[SENDER]);
+	struct plaintext plaintext = a_movement(true);
 
-	letter.counter = t->player[SENDER].sent + 2;
-	add_letter(t, SENDER, &letter);
-	letter = a_movement(true);
-	letter.counter = t->player[SENDER].sent - 1;
-	add_letter(t, SENDER, &letter);
+	plaintext.counter = t->player[SENDER].sent + 2;
+	add_plaintext(t, SENDER, &plaintext);
+	plaintext = a_movement(true);
+	plaintext.counter = t->player[SENDER].sent - 1;
+	add_plaintext(t, SENDER, &plaintext);
 	run(t);
-	assert_int_equal(t->fate[0].result, PG_DROP_NONE);
-	assert_int_equal(t->fate[1].result, PG_DROP_NONE);
-	assert_memory_equal(&record->motion, letter.body + 4, sizeof(record->motion));
+	assert_int_equal(t->outcome[0].result, PG_DROP_NONE);
+	assert_int_equal(t->outcome[1].result, PG_DROP_NONE);
+	assert_memory_equal(&record->motion, plaintext.body + 4, sizeof(record->motion));
 	check_all_in_lane(t);
 }
 
@@ -115,7 +115,7 @@ static void movements_that_overtook_each_other_are_taken_as_they_come(void **sta
 	on_every_level(check_overtaking);
 }
 
-static void check_floats(struct twins *t)
+static void check_floats(struct pipeline_pair *t)
 {
 	static const uint32_t floats[] = {0x7f800000, 0xff800000, 0x7fc00000, 0x7f800001, 0xffffffff,
 					  0x7f7fffff, 0x80000000, 0x00000001, 0xff7fffff, 0};
@@ -123,11 +123,11 @@ static void check_floats(struct twins *t)
 	for (unsigned which = 0; which < 6; which++)
 		for (size_t i = 0; i < COUNT(floats); i++) {
 			struct motion motion = {.position = {1, 2, 3}};
-			struct letter letter;
+			struct plaintext plaintext;
 
 			memcpy((uint8_t *)&motion + 4 * which, &floats[i], 4);
-			letter = a_message(SESSION_MOVE, 0, 0, &motion, sizeof(motion));
-			assert_int_equal(run_letter(t, SENDER, &letter)->result,
+			plaintext = a_message(SESSION_MOVE, 0, 0, &motion, sizeof(motion));
+			assert_int_equal(run_plaintext(t, SENDER, &plaintext)->result,
 					 i < 5 ? PG_DROP_NOT_FINITE : PG_DROP_NONE);
 		}
 	check_all_in_lane(t);
@@ -141,7 +141,7 @@ static void a_movement_that_is_not_finite_is_refused_whichever_float_it_is(void 
 // ---------------------------------------------------------------- other messages
 
 /// Nothing; one message of every length, two movements, and what is as long as one movement but is none.
-static void check_lengths(struct twins *t)
+static void check_lengths(struct pipeline_pair *t)
 {
 	static const uint8_t zeros[LONGEST];
 	static const uint8_t types[] = {
@@ -149,21 +149,22 @@ static void check_lengths(struct twins *t)
 		201, 255};
 
 	for (unsigned length = 0; length + 4 <= LONGEST; length += length < 64 || length > LONGEST - 40 ? 1 : 23) {
-		struct letter letter = a_message(SESSION_BULK, 0, 0, zeros, (uint16_t)length);
+		struct plaintext plaintext = a_message(SESSION_BULK, 0, 0, zeros, (uint16_t)length);
 
-		letter.flags = length % 2;
-		run_letter(t, SENDER, &letter);
-		letter.length--; // the message is cut
-		run_letter(t, SENDER, &letter);
+		plaintext.flags = length % 2;
+		run_plaintext(t, SENDER, &plaintext);
+		plaintext.length--; // the message is cut
+		run_plaintext(t, SENDER, &plaintext);
 	}
 	for (size_t i = 0; i < COUNT(types); i++)
 		for (unsigned flags = 0; flags < 8; flags++)
 			for (unsigned length = 20; length <= 25; length++) {
-				struct letter letter = a_message(types[i], flags, i + length, zeros, (uint16_t)length);
+				struct plaintext plaintext =
+					a_message(types[i], flags, i + length, zeros, (uint16_t)length);
 
 				if (length <= 24) // exactly 28 bytes, whatever the message says of itself
-					letter.length = DELIVERY_MOVE_LEN;
-				run_letter(t, SENDER, &letter);
+					plaintext.length = DELIVERY_MOVE_LEN;
+				run_plaintext(t, SENDER, &plaintext);
 				if (!is_connected(t, SENDER)) { // the sender broke the protocol
 					let_pass(t, 5);
 					connect(t, SENDER);
@@ -177,15 +178,15 @@ static void data_of_any_length_is_taken_as_the_general_way_takes_it(void **state
 	on_every_level(check_lengths);
 }
 
-static void check_several(struct twins *t)
+static void check_several(struct pipeline_pair *t)
 {
-	struct letter letter = no_message(true);
+	struct plaintext plaintext = no_message(true);
 
 	for (unsigned n = 1; n <= LONGEST / DELIVERY_MOVE_LEN; n++) {
-		const struct letter movement = a_movement(true);
-		memcpy(letter.body + (n - 1) * DELIVERY_MOVE_LEN, movement.body, DELIVERY_MOVE_LEN);
-		letter.length = (uint16_t)(n * DELIVERY_MOVE_LEN);
-		assert_int_equal(run_letter(t, SENDER, &letter)->result, PG_DROP_NONE);
+		const struct plaintext movement = a_movement(true);
+		memcpy(plaintext.body + (n - 1) * DELIVERY_MOVE_LEN, movement.body, DELIVERY_MOVE_LEN);
+		plaintext.length = (uint16_t)(n * DELIVERY_MOVE_LEN);
+		assert_int_equal(run_plaintext(t, SENDER, &plaintext)->result, PG_DROP_NONE);
 	}
 	check_all_in_lane(t);
 }
@@ -196,26 +197,26 @@ static void several_movements_in_one_datagram_are_taken(void **state UNUSED)
 }
 
 /// What waits for the player, is in flight or is owed: acknowledgements, messages with the answer, and quiet again.
-static void check_conversations(struct twins *t)
+static void check_conversations(struct pipeline_pair *t)
 {
-	const struct house *house = t->twin[WITH].house;
-	const struct delivery *c = store_delivery(&house->store, house_slot(house, &t->player[SENDER]));
+	const struct session_fixture *fixture = t->variant[WITH].fixture;
+	const struct delivery *c = store_delivery(&fixture->store, fixture_slot(fixture, &t->player[SENDER]));
 	uint64_t seed = 23;
 	unsigned id = 0, restless = 0;
 
 	for (unsigned round = 0; round < 150; round++) {
 		const bool reliable = round % 3 == 0;
-		const struct letter blow =
+		const struct plaintext blow =
 			a_blow(t->player[SENDER].id, reliable ? SESSION_MESSAGE_RELIABLE : 0, reliable ? id++ : 0);
 
-		run_letter(t, SENDER, &blow); // at the sender
+		run_plaintext(t, SENDER, &blow); // at the sender
 		for (unsigned i = random_below(&seed, 24); i > 0; i--) {
-			struct letter letter = random_below(&seed, 4) ? a_movement(random_below(&seed, 2)) :
-									no_message(random_below(&seed, 2));
+			struct plaintext plaintext = random_below(&seed, 4) ? a_movement(random_below(&seed, 2)) :
+									      no_message(random_below(&seed, 2));
 
-			letter.ack = random_below(&seed, 3);
+			plaintext.ack = random_below(&seed, 3);
 			restless += !delivery_quiet(c);
-			add_letter(t, SENDER, &letter);
+			add_plaintext(t, SENDER, &plaintext);
 			if (random_below(&seed, 3) == 0)
 				run(t);
 		}
@@ -224,7 +225,7 @@ static void check_conversations(struct twins *t)
 		assert_true(is_connected(t, SENDER));
 	}
 	assert_true(restless > 300);
-	assert_true(t->twin[WITH].house->stats[0].messages.sent[PG_EVENT_ATTACK] >= 150);
+	assert_true(t->variant[WITH].fixture->stats[0].messages.sent[PG_EVENT_ATTACK] >= 150);
 	check_all_in_lane(t);
 }
 
@@ -234,20 +235,20 @@ static void conversations_that_are_not_quiet_go_on_as_by_the_general_way(void **
 }
 
 /// Sixteen datagrams are the most that wait for an acknowledgement.
-static void check_owing(struct twins *t)
+static void check_owing(struct pipeline_pair *t)
 {
 	unsigned answers = 0;
 
 	for (unsigned i = 0; i < 40; i++) {
-		const struct letter letter = a_movement(false);
+		const struct plaintext plaintext = a_movement(false);
 
-		answers += run_letter(t, SENDER, &letter)->result == PG_DROP_NONE;
+		answers += run_plaintext(t, SENDER, &plaintext)->result == PG_DROP_NONE;
 	}
 	assert_int_equal(answers, 2);
 	for (unsigned ms = 0; ms < 60; ms += 7) {
-		const struct letter letter = a_movement(ms % 2);
+		const struct plaintext plaintext = a_movement(ms % 2);
 
-		run_letter(t, SENDER, &letter);
+		run_plaintext(t, SENDER, &plaintext);
 		let_pass(t, 7);
 	}
 	check_all_in_lane(t);
@@ -260,11 +261,11 @@ static void acknowledgements_are_owed_as_long_and_for_as_many(void **state UNUSE
 
 // ---------------------------------------------------------------- who it is not from
 
-static void check_changed_bits(struct twins *t)
+static void check_changed_bits(struct pipeline_pair *t)
 {
 	struct frame f;
 
-	build_letter(t, SENDER, a_movement(true), &f);
+	build_plaintext(t, SENDER, a_movement(true), &f);
 	for (unsigned bit = 0; bit < f.len * 8U; bit++) {
 		struct frame changed = f;
 
@@ -276,7 +277,7 @@ static void check_changed_bits(struct twins *t)
 		repair_checksums(changed.bytes, changed.len);
 		add_with_flags(t, &changed, GOOD);
 		run(t);
-		build_letter(t, SENDER, a_movement(true), &f);
+		build_plaintext(t, SENDER, a_movement(true), &f);
 	}
 	assert_true(stat_of(t, PG_DROP_BAD_TAG) > 100);
 }
@@ -286,7 +287,7 @@ static void a_movement_with_any_one_bit_changed_is_treated_alike(void **state UN
 	on_every_level(check_changed_bits);
 }
 
-static void check_numbers(struct twins *t)
+static void check_numbers(struct pipeline_pair *t)
 {
 	static const struct {
 		unsigned player;
@@ -298,46 +299,46 @@ static void check_numbers(struct twins *t)
 	};
 	const uint32_t real = t->player[SENDER].session;
 	const uint32_t strange[] = {0,
-				    house_next_number(t->twin[WITH].house, real),
+				    fixture_next_number(t->variant[WITH].fixture, real),
 				    CAST,
-				    2 * TWINS_CAPACITY - 1,
-				    TWINS_CAPACITY - 1,
+				    2 * PAIR_CAPACITY - 1,
+				    PAIR_CAPACITY - 1,
 				    1000,
 				    SESSION_SLOTS_MAX - 1};
 	const uint32_t foreign[] = {real ^ 1U << 24, t->player[REVOKED].session ^ 1U << 31,
-				    t->player[OF_ANOTHER].session ^ 1U << 27, 0xff000000 | TWINS_CAPACITY, UINT32_MAX};
-	struct letter movement = a_movement(true);
+				    t->player[OF_ANOTHER].session ^ 1U << 27, 0xff000000 | PAIR_CAPACITY, UINT32_MAX};
+	struct plaintext movement = a_movement(true);
 
 	for (size_t i = 0; i < COUNT(cases); i++)
-		assert_int_equal(run_letter(t, cases[i].player, &movement)->result, cases[i].result);
-	for (unsigned k = 0; k < TWINS; k++) {
-		struct twin *twin = &t->twin[k];
+		assert_int_equal(run_plaintext(t, cases[i].player, &movement)->result, cases[i].result);
+	for (unsigned k = 0; k < VARIANTS; k++) {
+		struct pipeline_variant *variant = &t->variant[k];
 
-		twin->ingress.settles_here = true;
+		variant->ingress.settles_here = true;
 	}
-	assert_int_equal(run_letter(t, OF_ANOTHER, &movement)->result, PG_DROP_SESSION_STATE);
-	for (unsigned k = 0; k < TWINS; k++) {
-		struct twin *twin = &t->twin[k];
+	assert_int_equal(run_plaintext(t, OF_ANOTHER, &movement)->result, PG_DROP_SESSION_STATE);
+	for (unsigned k = 0; k < VARIANTS; k++) {
+		struct pipeline_variant *variant = &t->variant[k];
 
-		twin->ingress.settles_here = false;
-		twin->rig->registry.ports[1] = 2;
+		variant->ingress.settles_here = false;
+		variant->rig->registry.ports[1] = 2;
 	}
-	assert_int_equal(run_letter(t, OF_ANOTHER, &movement)->result, PG_DROP_OWNER_BUSY);
+	assert_int_equal(run_plaintext(t, OF_ANOTHER, &movement)->result, PG_DROP_OWNER_BUSY);
 	for (size_t i = 0; i < COUNT(strange); i++) {
 		movement.astray = true;
 		movement.session = strange[i];
-		assert_int_equal(run_letter(t, SENDER, &movement)->result, PG_DROP_SESSION_UNKNOWN);
+		assert_int_equal(run_plaintext(t, SENDER, &movement)->result, PG_DROP_SESSION_UNKNOWN);
 	}
 	for (size_t i = 0; i < COUNT(foreign); i++) {
 		movement.session = foreign[i];
-		assert_int_equal(run_letter(t, SENDER, &movement)->result, PG_DROP_SESSION_FOREIGN);
+		assert_int_equal(run_plaintext(t, SENDER, &movement)->result, PG_DROP_SESSION_FOREIGN);
 	}
 
 	// Handed over is not a drop: who hands over counts it.
-	for (unsigned k = 0; k < TWINS; k++) {
-		struct twin *twin = &t->twin[k];
+	for (unsigned k = 0; k < VARIANTS; k++) {
+		struct pipeline_variant *variant = &t->variant[k];
 
-		twin->house->stats[0].handed_out++;
+		variant->fixture->stats[0].handed_out++;
 	}
 	check_all_in_lane(t);
 }
@@ -347,15 +348,15 @@ static void sessions_that_are_not_served_here_are_refused_or_handed_over(void **
 	on_every_level(check_numbers);
 }
 
-static void check_max_datagram(struct twins *t)
+static void check_max_datagram(struct pipeline_pair *t)
 {
 	static const uint8_t zeros[SESSION_DATAGRAM_MAX];
 
 	for (unsigned over = 0; over < 8; over++) {
 		const uint16_t length = (uint16_t)(SESSION_DATAGRAM_MIN - SESSION_SEALED_MIN - 4 - 4 + over);
-		const struct letter letter = a_message(SESSION_BULK, 0, 0, zeros, length);
+		const struct plaintext plaintext = a_message(SESSION_BULK, 0, 0, zeros, length);
 
-		assert_int_equal(run_letter(t, SHORT, &letter)->result,
+		assert_int_equal(run_plaintext(t, SHORT, &plaintext)->result,
 				 over <= 4 ? PG_DROP_NONE : PG_DROP_SESSION_HEADER);
 	}
 	check_all_in_lane(t);
@@ -368,30 +369,30 @@ static void what_is_longer_than_agreed_is_refused(void **state UNUSED)
 
 // ---------------------------------------------------------------- from another address
 
-static void check_elsewhere(struct twins *t)
+static void check_elsewhere(struct pipeline_pair *t)
 {
 	for (unsigned round = 0; round < 8; round++) {
-		add_letter(t, SENDER, &(struct letter){0});
+		add_plaintext(t, SENDER, &(struct plaintext){0});
 		add_from_elsewhere(t, SENDER, a_movement(true));
 		add_from_elsewhere(t, SENDER, a_movement(true)); // is asked once a second
-		add_letter(t, SENDER, &(struct letter){.flags = SESSION_FLAG_ACK_NOW});
+		add_plaintext(t, SENDER, &(struct plaintext){.flags = SESSION_FLAG_ACK_NOW});
 		run(t);
-		assert_int_equal(t->fate[1].result, PG_DROP_NONE);
-		assert_int_equal(t->fate[1].payload[0], SESSION_PATH_CHALLENGE);
-		assert_int_equal(t->fate[2].result, PACKET_ABSORBED);
-		assert_int_equal(t->fate[3].result, PG_DROP_NONE);
+		assert_int_equal(t->outcome[1].result, PG_DROP_NONE);
+		assert_int_equal(t->outcome[1].payload[0], SESSION_PATH_CHALLENGE);
+		assert_int_equal(t->outcome[2].result, PACKET_ABSORBED);
+		assert_int_equal(t->outcome[3].result, PG_DROP_NONE);
 		let_pass(t, 100);
 		// The player's address changes between two of the player's movements, and one of them comes late.
 		add_from_elsewhere(t, SENDER, a_movement(false));
 		add_from_elsewhere(t, SENDER, path_response(t, SENDER));
 		add_from_elsewhere(t, SENDER, a_movement(true));
-		add_letter(t, SENDER, &(struct letter){.flags = SESSION_FLAG_ACK_NOW});
+		add_plaintext(t, SENDER, &(struct plaintext){.flags = SESSION_FLAG_ACK_NOW});
 		run(t);
-		assert_int_equal(t->fate[1].result, PACKET_ABSORBED);
-		assert_int_equal(t->fate[2].result, PG_DROP_NONE);
-		assert_int_equal(t->fate[2].payload[0], SESSION_DATA);
-		assert_int_equal(t->fate[3].result, PACKET_ABSORBED);
-		assert_int_equal(t->twin[WITH].house->stats[0].path_changes, round + 1);
+		assert_int_equal(t->outcome[1].result, PACKET_ABSORBED);
+		assert_int_equal(t->outcome[2].result, PG_DROP_NONE);
+		assert_int_equal(t->outcome[2].payload[0], SESSION_DATA);
+		assert_int_equal(t->outcome[3].result, PACKET_ABSORBED);
+		assert_int_equal(t->variant[WITH].fixture->stats[0].path_changes, round + 1);
 		let_pass(t, 1500);
 	}
 }
@@ -401,13 +402,13 @@ static void another_address_is_asked_and_then_believed(void **state UNUSED)
 	on_every_level(check_elsewhere);
 }
 
-static void check_source_limits(struct twins *t)
+static void check_source_limits(struct pipeline_pair *t)
 {
 	limit_sources(t, once_in(1, 3));
 	for (unsigned round = 0; round < 20; round++) {
 		for (unsigned i = 0; i < 12; i++) {
 			if (i % 3 == 0)
-				add_letter(t, SENDER + i % 4, &(struct letter){0});
+				add_plaintext(t, SENDER + i % 4, &(struct plaintext){0});
 			else
 				add_from_elsewhere(t, SENDER + i % 4, a_movement(i % 2));
 		}
@@ -425,22 +426,22 @@ static void unproved_addresses_have_a_source_rate(void **state UNUSED)
 
 // ---------------------------------------------------------------- rates
 
-static void check_rates(struct twins *t)
+static void check_rates(struct pipeline_pair *t)
 {
 	for (unsigned which = 0; which < 3; which++) {
-		for (unsigned k = 0; k < TWINS; k++) {
-			struct twin *twin = &t->twin[k];
+		for (unsigned k = 0; k < VARIANTS; k++) {
+			struct pipeline_variant *variant = &t->variant[k];
 
-			struct session_rules *rules = &twin->rig->policy.sessions;
+			struct session_rules *rules = &variant->rig->policy.sessions;
 
 			rules->session[0] = which != 1 ? once_in(1, 5) : (struct rate){0};
 			rules->delivery.message_rate[PG_REQUEST_MOVE] = which != 0 ? once_in(1, 4) : (struct rate){0};
 		}
 		for (unsigned round = 0; round < 10; round++) {
 			for (unsigned i = 0; i < 12; i++) {
-				const struct letter letter = i == 5 ? no_message(true) : a_movement(i % 2);
+				const struct plaintext plaintext = i == 5 ? no_message(true) : a_movement(i % 2);
 
-				add_letter(t, SENDER + i % 2, &letter);
+				add_plaintext(t, SENDER + i % 2, &plaintext);
 			}
 			run(t);
 			let_pass(t, 700);

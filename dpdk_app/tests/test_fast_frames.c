@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "net/move_frame.h"
-#include "sealed_twins.h"
+#include "sealed_pair.h"
 
 // ---------------------------------------------------------------- which frames take it
 
@@ -156,7 +156,7 @@ static void neither_profile_has_frames_for_the_others_lane(void **state UNUSED)
 // ---------------------------------------------------------------- the other profile's frames
 
 /// Every plain message, whichever way: nobody is let in.
-static void send_plain(struct twins *t, uint16_t port)
+static void send_plain(struct pipeline_pair *t, uint16_t port)
 {
 	for (uint32_t type = 1; type <= 5; type++)
 		for (uint32_t n = 1; n <= 8; n++) {
@@ -170,19 +170,19 @@ static void send_plain(struct twins *t, uint16_t port)
 	run(t);
 }
 
-static void check_plain_to_sealed(struct twins *t)
+static void check_plain_to_sealed(struct pipeline_pair *t)
 {
 	const uint64_t before = stat_of(t, PG_DROP_SESSION_HEADER);
 
 	send_plain(t, 8080);
 	assert_int_equal(stat_of(t, PG_DROP_SESSION_HEADER), before + 40);
-	assert_int_equal(t->twin[WITH].house->stats[0].sessions_active, 0);
-	assert_int_equal(t->twin[WITH].rig->stats.sessions_active, 0);
+	assert_int_equal(t->variant[WITH].fixture->stats[0].sessions_active, 0);
+	assert_int_equal(t->variant[WITH].rig->stats.sessions_active, 0);
 	// Nor at a port that was not told.
-	rig_identity(&t->twin[WITH].rig->identity);
+	rig_identity(&t->variant[WITH].rig->identity);
 	send_plain(t, 8080);
 	assert_int_equal(stat_of(t, PG_DROP_SESSION_HEADER), before + 80);
-	assert_int_equal(t->twin[WITH].rig->stats.sessions_active, 0);
+	assert_int_equal(t->variant[WITH].rig->stats.sessions_active, 0);
 }
 
 static void plain_messages_to_a_sealed_first_listener_have_no_effect(void **state UNUSED)
@@ -190,32 +190,32 @@ static void plain_messages_to_a_sealed_first_listener_have_no_effect(void **stat
 	on_every_level(check_plain_to_sealed);
 }
 
-static void send_letters(struct twins *t)
+static void send_letters(struct pipeline_pair *t)
 {
 	for (unsigned i = 0; i < 4; i++) {
-		const struct letter movement = a_movement(true), eight = a_message(SESSION_BULK, 0, 0, "abcd", 4);
+		const struct plaintext movement = a_movement(true), eight = a_message(SESSION_BULK, 0, 0, "abcd", 4);
 
-		add_letter(t, SENDER + i,
-			   i < 2 ? &movement : &eight); // a payload of 44 bytes is as long as a PLAYER_MOVE
+		add_plaintext(t, SENDER + i,
+			      i < 2 ? &movement : &eight); // a payload of 44 bytes is as long as a PLAYER_MOVE
 	}
 	run(t);
 	for (unsigned i = 0; i < 4; i++)
-		assert_true(t->fate[i].result < PG_DROPS && t->fate[i].result != PG_DROP_NONE);
+		assert_true(t->outcome[i].result < PG_DROPS && t->outcome[i].result != PG_DROP_NONE);
 }
 
-static void check_sealed_to_plain(struct twins *t)
+static void check_sealed_to_plain(struct pipeline_pair *t)
 {
-	const uint64_t handled = t->twin[WITH].house->stats[0].handled[PG_MESSAGE_SESSION_DATA];
+	const uint64_t handled = t->variant[WITH].fixture->stats[0].handled[PG_MESSAGE_SESSION_DATA];
 
 	for (uint32_t sealed = 0; sealed <= 2; sealed += 2) {
-		twins_speak(t, sealed);
+		pair_speak(t, sealed);
 		send_letters(t);
 		// Nor at a port that was told wrongly.
-		identity_expect_sealed(&t->twin[WITH].rig->identity);
+		identity_expect_sealed(&t->variant[WITH].rig->identity);
 		send_letters(t);
 	}
-	assert_int_equal(t->twin[WITH].house->stats[0].handled[PG_MESSAGE_SESSION_DATA], handled);
-	assert_int_equal(t->twin[WITH].rig->stats.sessions_active, 0);
+	assert_int_equal(t->variant[WITH].fixture->stats[0].handled[PG_MESSAGE_SESSION_DATA], handled);
+	assert_int_equal(t->variant[WITH].rig->stats.sessions_active, 0);
 }
 
 static void data_to_a_plain_first_listener_has_no_effect(void **state UNUSED)
@@ -223,20 +223,20 @@ static void data_to_a_plain_first_listener_has_no_effect(void **state UNUSED)
 	on_every_level(check_sealed_to_plain);
 }
 
-static void check_both_listeners(struct twins *t)
+static void check_both_listeners(struct pipeline_pair *t)
 {
 	for (uint32_t sealed = 0; sealed <= 3; sealed++) {
-		twins_speak(t, sealed);
+		pair_speak(t, sealed);
 		for (uint16_t port = 8080; port <= 8081; port++) {
 			send_plain(t, port);
 			for (unsigned i = 0; i < 8; i++) {
-				const struct letter movement = a_movement(i % 2);
+				const struct plaintext movement = a_movement(i % 2);
 				struct flow flow = flow_from(t, SENDER + i);
 				uint8_t payload[PLAYER_BUFFER];
 				struct frame f;
 
 				flow.port_to = port;
-				build_udp(&f, &flow, payload, write_letter(t, SENDER + i, &movement, payload));
+				build_udp(&f, &flow, payload, write_plaintext(t, SENDER + i, &movement, payload));
 				add(t, &f);
 			}
 			run(t);
@@ -253,12 +253,12 @@ static void each_listener_speaks_its_profile_whichever_is_the_first(void **state
 // ---------------------------------------------------------------- frames that are not quite right
 
 /// The field of 16 bits at `at` disagrees, with and without bytes that are nobody's behind it.
-static void check_disagreement(struct twins *t, unsigned at, bool little_endian, int by, unsigned padding)
+static void check_disagreement(struct pipeline_pair *t, unsigned at, bool little_endian, int by, unsigned padding)
 {
 	struct frame f;
 	uint16_t value;
 
-	build_letter(t, SENDER, a_movement(true), &f);
+	build_plaintext(t, SENDER, a_movement(true), &f);
 	memset(f.bytes + f.len, 0x77, padding);
 	f.len = (uint16_t)(f.len + padding);
 	value = little_endian ? (uint16_t)(f.bytes[at] | f.bytes[at + 1] << 8) : get16(f.bytes + at);
@@ -274,7 +274,7 @@ static void check_disagreement(struct twins *t, unsigned at, bool little_endian,
 	run(t);
 }
 
-static void check_disagreements(struct twins *t)
+static void check_disagreements(struct pipeline_pair *t)
 {
 	for (int by = -2; by <= 2; by++)
 		for (unsigned padding = 0; padding <= 20; padding += padding < 3 ? 1 : 17) {
@@ -292,11 +292,11 @@ static void lengths_that_disagree_are_refused_as_by_the_general_way(void **state
 	on_every_level(check_disagreements);
 }
 
-static void check_cut(struct twins *t)
+static void check_cut(struct pipeline_pair *t)
 {
 	struct frame whole, f;
 
-	build_letter(t, SENDER, a_movement(true), &whole);
+	build_plaintext(t, SENDER, a_movement(true), &whole);
 	for (unsigned len = 0; len < 200; len++) {
 		f = whole;
 		memset(f.bytes + whole.len, 0xff, 128);
@@ -313,21 +313,21 @@ static void a_movement_cut_short_or_padded_is_treated_alike(void **state UNUSED)
 }
 
 /// Checksums of any value, the ones that a carry makes among them, every hop limit, and none.
-static void check_checksums(struct twins *t)
+static void check_checksums(struct pipeline_pair *t)
 {
 	for (unsigned i = 0; i <= UINT16_MAX; i += 37) {
 		struct flow flow = flow_from(t, SENDER);
-		const struct letter letter = i % 2 ? a_movement(true) : no_message(true);
+		const struct plaintext plaintext = i % 2 ? a_movement(true) : no_message(true);
 		uint8_t payload[PLAYER_BUFFER];
 		struct frame f;
 
 		flow.ttl = (uint8_t)(i % 251);
 		flow.ip_id = (uint16_t)i;
 		flow.no_checksum = i % 5 == 0;
-		build_udp(&f, &flow, payload, write_letter(t, SENDER, &letter, payload));
+		build_udp(&f, &flow, payload, write_plaintext(t, SENDER, &plaintext, payload));
 		add(t, &f);
 		run(t);
-		assert_int_equal(t->fate[0].result, PG_DROP_NONE);
+		assert_int_equal(t->outcome[0].result, PG_DROP_NONE);
 	}
 }
 
@@ -336,7 +336,7 @@ static void every_checksum_is_verified_and_made_alike(void **state UNUSED)
 	on_every_level(check_checksums);
 }
 
-static void check_sources(struct twins *t)
+static void check_sources(struct pipeline_pair *t)
 {
 	static const uint8_t addresses[][4] = {
 		{0, 0, 0, 0},   {0, 1, 2, 3},      {126, 255, 255, 255}, {127, 0, 0, 1}, {128, 0, 0, 0},
@@ -345,7 +345,7 @@ static void check_sources(struct twins *t)
 	static const uint8_t macs[][6] = {{0}, {2, 0, 0, 0, 0, 0}, {1, 0, 0x5e, 0, 0, 1}, {0x06, 0, 0, 0, 0, 2}};
 
 	for (size_t i = 0; i < COUNT(addresses) + COUNT(macs) + 1; i++) {
-		const struct letter letter = a_movement(true);
+		const struct plaintext plaintext = a_movement(true);
 		struct flow flow = flow_from(t, SENDER);
 		uint8_t payload[PLAYER_BUFFER];
 		struct frame f;
@@ -356,7 +356,7 @@ static void check_sources(struct twins *t)
 			memcpy(flow.mac_from, macs[i - COUNT(addresses)], 6);
 		else
 			flow.port_from = 0;
-		build_udp(&f, &flow, payload, write_letter(t, SENDER, &letter, payload));
+		build_udp(&f, &flow, payload, write_plaintext(t, SENDER, &plaintext, payload));
 		add_with_flags(t, &f, GOOD);
 		run(t);
 	}

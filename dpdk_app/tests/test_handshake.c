@@ -14,10 +14,10 @@
 
 static void a_player_with_a_key_gets_in(void **state UNUSED)
 {
-	struct player player = house_issue(house, 7, 600, false);
-	struct session_record *record = house_record(house, &player);
+	struct player player = fixture_issue(fixture, 7, 600, false);
+	struct session_record *record = fixture_record(fixture, &player);
 
-	assert_true(house_connect(house, 0, &player));
+	assert_true(fixture_connect(fixture, 0, &player));
 	assert_int_equal(player.welcome.player_id, 7);
 	assert_uint_in_range(player.welcome.expires_in_s, 590, 600);
 	assert_int_equal(player.welcome.idle_timeout_ms, 30000);
@@ -29,36 +29,36 @@ static void a_player_with_a_key_gets_in(void **state UNUSED)
 	assert_int_equal(record->owner, 0);
 	assert_int_equal(record->connections, 1);
 	assert_true(peer_equal(&record->peer, &player.peer));
-	assert_int_equal(house->stats[0].connected, 1);
-	assert_int_equal(house->stats[0].connections, 1);
+	assert_int_equal(fixture->stats[0].connected, 1);
+	assert_int_equal(fixture->stats[0].connections, 1);
 }
 
 static void the_welcome_is_as_long_as_its_confirm(void **state UNUSED)
 {
 	for (uint16_t length = SESSION_DATAGRAM_MIN; length <= SESSION_DATAGRAM_MAX; length += 97) {
-		struct player player = house_issue(house, 7, 600, false);
+		struct player player = fixture_issue(fixture, 7, 600, false);
 
 		player.max_datagram = length;
-		assert_true(house_connect(house, 0, &player));
+		assert_true(fixture_connect(fixture, 0, &player));
 		assert_int_equal(player.welcome.header.length, length);
 		assert_int_equal(player.welcome.max_datagram, length);
-		assert_int_equal(house_record(house, &player)->max_datagram, length);
+		assert_int_equal(fixture_record(fixture, &player)->max_datagram, length);
 	}
 }
 
 static void both_directions_have_keys_of_their_own(void **state UNUSED)
 {
-	struct player player = house_issue(house, 7, 600, false);
+	struct player player = fixture_issue(fixture, 7, 600, false);
 	uint8_t datagram[PLAYER_BUFFER];
 	const struct cipher *cipher;
 	uint16_t length;
 
-	assert_true(house_connect(house, 0, &player));
-	cipher = &house->store.locals[house_slot(house, &player)].cipher;
-	length = player_seal(house, &player, SESSION_DATA, "hello", 5, datagram);
-	assert_false(cipher_open(&house->shard[0]->code, &cipher->seal, 1, datagram, 20, length));
-	length = player_seal(house, &player, SESSION_DATA, "hello", 5, datagram);
-	assert_true(cipher_open(&house->shard[0]->code, &cipher->open, 2, datagram, 20, length));
+	assert_true(fixture_connect(fixture, 0, &player));
+	cipher = &fixture->store.locals[fixture_slot(fixture, &player)].cipher;
+	length = player_seal(fixture, &player, SESSION_DATA, "hello", 5, datagram);
+	assert_false(cipher_open(&fixture->shard[0]->code, &cipher->seal, 1, datagram, 20, length));
+	length = player_seal(fixture, &player, SESSION_DATA, "hello", 5, datagram);
+	assert_true(cipher_open(&fixture->shard[0]->code, &cipher->open, 2, datagram, 20, length));
 	assert_memory_equal(datagram + 20, "hello", 5);
 }
 
@@ -66,7 +66,7 @@ static void both_directions_have_keys_of_their_own(void **state UNUSED)
 
 static void a_million_spoofed_hellos_change_nothing(void **state UNUSED)
 {
-	struct player player = house_issue(house, 7, 600, false);
+	struct player player = fixture_issue(fixture, 7, 600, false);
 	uint8_t *before = state_copy();
 	uint64_t seed = 99, in = 0, out = 0;
 	struct session_hello hello = {.header = {.kind = SESSION_HELLO, .length = sizeof(hello)},
@@ -86,14 +86,14 @@ static void a_million_spoofed_hellos_change_nothing(void **state UNUSED)
 		out += outcome.answer;
 	}
 	assert_true(out <= in);
-	assert_true(house->shard[0]->wheel.scheduled == 0);
-	assert_int_equal(house->stats[0].connected, 0);
+	assert_true(fixture->shard[0]->wheel.scheduled == 0);
+	assert_int_equal(fixture->stats[0].connected, 0);
 	assert_state_is(before);
 }
 
 static void a_hello_of_any_other_length_is_refused(void **state UNUSED)
 {
-	struct player player = house_issue(house, 7, 600, false);
+	struct player player = fixture_issue(fixture, 7, 600, false);
 	uint8_t datagram[PLAYER_BUFFER] = {0};
 
 	player_hello(&player, datagram);
@@ -112,7 +112,7 @@ static void a_hello_of_any_other_length_is_refused(void **state UNUSED)
 static void a_hello_whose_length_field_lies_is_refused(void **state UNUSED)
 {
 	static const uint16_t lies[] = {0, 1, 20, 63, 65, 1400, 0xffff};
-	struct player player = house_issue(house, 7, 600, false);
+	struct player player = fixture_issue(fixture, 7, 600, false);
 	uint8_t datagram[PLAYER_BUFFER];
 	const uint16_t length = player_hello(&player, datagram);
 
@@ -124,7 +124,7 @@ static void a_hello_whose_length_field_lies_is_refused(void **state UNUSED)
 
 static void a_hello_with_anything_where_zeros_belong_is_refused(void **state UNUSED)
 {
-	struct player player = house_issue(house, 7, 600, false);
+	struct player player = fixture_issue(fixture, 7, 600, false);
 	uint8_t datagram[PLAYER_BUFFER];
 	const uint16_t length = player_hello(&player, datagram);
 
@@ -141,7 +141,7 @@ static void a_hello_with_anything_where_zeros_belong_is_refused(void **state UNU
 
 static void kinds_that_no_client_greets_with_are_refused(void **state UNUSED)
 {
-	struct player player = house_issue(house, 7, 600, false);
+	struct player player = fixture_issue(fixture, 7, 600, false);
 	uint8_t datagram[PLAYER_BUFFER], *before = state_copy();
 	const uint16_t length = player_hello(&player, datagram);
 
@@ -162,7 +162,7 @@ static void kinds_that_no_client_greets_with_are_refused(void **state UNUSED)
 static struct session_denied assert_denied(const struct player *player, uint8_t *datagram, uint16_t length,
 					   enum session_denial why)
 {
-	const uint64_t before = house->stats[0].denied[why];
+	const uint64_t before = fixture->stats[0].denied[why];
 	const struct handshake_outcome outcome = send_handshake(player, datagram, length);
 	struct session_denied denied;
 
@@ -175,7 +175,7 @@ static struct session_denied assert_denied(const struct player *player, uint8_t 
 	assert_int_equal(denied.header.session, player->session);
 	assert_int_equal(denied.reason, why);
 	assert_memory_equal(denied.client_nonce, player->client_nonce, SESSION_NONCE_LEN);
-	assert_int_equal(house->stats[0].denied[why], before + 1);
+	assert_int_equal(fixture->stats[0].denied[why], before + 1);
 	return denied;
 }
 
@@ -194,7 +194,7 @@ static bool without_proof(const struct session_denied *denied)
 static void a_number_that_was_never_issued_is_denied_without_proof(void **state UNUSED)
 {
 	static const uint32_t strange[] = {0, 1, 63, 65, 0x000fffff, 0x00f00000, 0x00ffffff};
-	struct player player = house_issue(house, 7, 600, false);
+	struct player player = fixture_issue(fixture, 7, 600, false);
 	const uint32_t right = player.session;
 	uint8_t datagram[PLAYER_BUFFER];
 
@@ -206,7 +206,7 @@ static void a_number_that_was_never_issued_is_denied_without_proof(void **state 
 
 		assert_true(without_proof(&denied));
 	}
-	player.session = house_next_number(house, right);
+	player.session = fixture_next_number(fixture, right);
 
 	const uint16_t length = player_hello(&player, datagram);
 
@@ -217,7 +217,7 @@ static void a_number_that_was_never_issued_is_denied_without_proof(void **state 
 static void a_number_of_another_gateway_is_not_answered(void **state UNUSED)
 {
 	static const uint32_t foreign[] = {1U << 24, 1U << 31, 0xff000000};
-	struct player player = house_issue(house, 7, 600, false);
+	struct player player = fixture_issue(fixture, 7, 600, false);
 	const uint32_t right = player.session;
 	uint8_t datagram[PLAYER_BUFFER];
 
@@ -231,7 +231,7 @@ static void a_number_of_another_gateway_is_not_answered(void **state UNUSED)
 /// With a proof, whoever read a player's nonce could make the gateway say that the player's version is wrong.
 static void another_version_is_denied_without_proof(void **state UNUSED)
 {
-	struct player player = house_issue(house, 7, 600, false);
+	struct player player = fixture_issue(fixture, 7, 600, false);
 	uint8_t datagram[PLAYER_BUFFER];
 	uint16_t length = player_hello(&player, datagram);
 	struct session_denied denied;
@@ -239,7 +239,7 @@ static void another_version_is_denied_without_proof(void **state UNUSED)
 	((struct session_hello *)datagram)->version = 2;
 	denied = assert_denied(&player, datagram, length, SESSION_DENIED_VERSION);
 	assert_true(without_proof(&denied));
-	length = house_ask(house, 0, &player, datagram);
+	length = fixture_ask(fixture, 0, &player, datagram);
 	((struct session_confirm *)datagram)->version = 0;
 	denied = assert_denied(&player, datagram, length, SESSION_DENIED_VERSION);
 	assert_true(without_proof(&denied));
@@ -247,14 +247,14 @@ static void another_version_is_denied_without_proof(void **state UNUSED)
 
 static void expired_and_revoked_players_are_told_with_proof(void **state UNUSED)
 {
-	struct player expired = house_issue(house, 7, 2, false), revoked = house_issue(house, 8, 600, false);
+	struct player expired = fixture_issue(fixture, 7, 2, false), revoked = fixture_issue(fixture, 8, 600, false);
 	uint8_t hello[PLAYER_BUFFER], confirm[2][PLAYER_BUFFER];
-	const uint16_t confirm_len = house_ask(house, 0, &expired, confirm[0]);
+	const uint16_t confirm_len = fixture_ask(fixture, 0, &expired, confirm[0]);
 	struct session_denied denied;
 
-	assert_int_equal(house_ask(house, 0, &revoked, confirm[1]), confirm_len);
-	house_wait(house, 3000);
-	assert_true(pg_session_revoke(house->state, revoked.session));
+	assert_int_equal(fixture_ask(fixture, 0, &revoked, confirm[1]), confirm_len);
+	fixture_wait(fixture, 3000);
+	assert_true(pg_session_revoke(fixture->state, revoked.session));
 	denied = assert_denied(&expired, confirm[0], confirm_len, SESSION_DENIED_EXPIRED);
 	assert_true(is_proved(&expired, &denied));
 	denied = assert_denied(&revoked, confirm[1], confirm_len, SESSION_DENIED_REVOKED);
@@ -265,21 +265,21 @@ static void expired_and_revoked_players_are_told_with_proof(void **state UNUSED)
 	player_hello(&revoked, hello);
 	denied = assert_denied(&revoked, hello, sizeof(struct session_hello), SESSION_DENIED_REVOKED);
 	assert_true(is_proved(&revoked, &denied));
-	assert_int_equal(house->stats[0].connected, 0);
+	assert_int_equal(fixture->stats[0].connected, 0);
 }
 
 static void a_session_for_once_is_consumed_by_its_first_connection(void **state UNUSED)
 {
-	struct player player = house_issue(house, 7, 600, true);
+	struct player player = fixture_issue(fixture, 7, 600, true);
 	uint8_t first[PLAYER_BUFFER], again[PLAYER_BUFFER], hello[PLAYER_BUFFER], other[PLAYER_BUFFER];
 	struct player late = player;
 	struct session_denied denied;
 	uint16_t length;
 
-	house_wait(house, 1);
-	length = house_ask(house, 0, &player, first);
-	house_wait(house, 1);
-	assert_int_equal(house_ask(house, 0, &late, other), length); // a cookie from before the first connection
+	fixture_wait(fixture, 1);
+	length = fixture_ask(fixture, 0, &player, first);
+	fixture_wait(fixture, 1);
+	assert_int_equal(fixture_ask(fixture, 0, &late, other), length); // a cookie from before the first connection
 	memcpy(again, first, length);
 	assert_int_equal(send_handshake(&player, first, length).answer, length);
 	assert_int_equal(send_handshake(&player, again, length).answer, length); // the same: a repetition
@@ -288,34 +288,34 @@ static void a_session_for_once_is_consumed_by_its_first_connection(void **state 
 	player_hello(&late, hello);
 	denied = assert_denied(&late, hello, sizeof(struct session_hello), SESSION_DENIED_CONSUMED);
 	assert_true(is_proved(&late, &denied));
-	assert_int_equal(house->stats[0].connections, 1);
+	assert_int_equal(fixture->stats[0].connections, 1);
 }
 
 static void a_worker_without_memory_for_messages_is_full(void **state UNUSED)
 {
-	struct player player = house_issue(house, 7, 600, false);
-	struct message_pool *pool = house->shard[0]->ctx.pool;
+	struct player player = fixture_issue(fixture, 7, 600, false);
+	struct message_pool *pool = fixture->shard[0]->ctx.pool;
 	uint8_t datagram[PLAYER_BUFFER];
 	const uint32_t used = pool->used;
-	const uint16_t length = house_ask(house, 0, &player, datagram);
+	const uint16_t length = fixture_ask(fixture, 0, &player, datagram);
 
 	pool->used = pool->blocks;
 	assert_denied(&player, datagram, length, SESSION_DENIED_FULL);
-	assert_int_equal(house_record(house, &player)->owner, RECORD_NO_OWNER);
+	assert_int_equal(fixture_record(fixture, &player)->owner, RECORD_NO_OWNER);
 	pool->used = used;
-	assert_true(house_connect(house, 0, &player));
+	assert_true(fixture_connect(fixture, 0, &player));
 }
 
 // ---------------------------------------------------------------- limits
 
 static void a_source_gets_its_hellos_a_second_and_others_are_untouched(void **state UNUSED)
 {
-	struct player loud = house_issue(house, 7, 600, false), other = house_issue(house, 8, 600, false);
+	struct player loud = fixture_issue(fixture, 7, 600, false), other = fixture_issue(fixture, 8, 600, false);
 	uint8_t datagram[PLAYER_BUFFER], confirm[PLAYER_BUFFER];
-	uint16_t length = house_ask(house, 0, &loud, confirm);
+	uint16_t length = fixture_ask(fixture, 0, &loud, confirm);
 	unsigned answered = 0;
 
-	house->rules.connection[0] = rate_make(5, 3, pg_tsc_hz());
+	fixture->rules.connection[0] = rate_make(5, 3, pg_tsc_hz());
 	for (uint16_t i = 0; i < 50; i++) {
 		loud.peer = peer_at(0x14000007, (uint16_t)(6000 + i), 0); // changing the port evades nothing
 		player_hello(&loud, datagram);
@@ -327,25 +327,25 @@ static void a_source_gets_its_hellos_a_second_and_others_are_untouched(void **st
 			assert_int_equal(outcome.drop, PG_DROP_CONNECTION_RATE_LIMITED);
 	}
 	assert_int_equal(answered, 3);
-	assert_true(house_connect(house, 0, &other));
+	assert_true(fixture_connect(fixture, 0, &other));
 	loud.peer = peer_at(0x14000007, 6000, 1); // the other listener has no limit
 	player_hello(&loud, datagram);
 	assert_int_equal(send_handshake(&loud, datagram, sizeof(struct session_hello)).drop, PG_DROP_NONE);
 	loud.peer = peer_at(0x14000007, 5000, 0); // who has a cookie is no stranger
 	assert_int_equal(send_handshake(&loud, confirm, length).drop, PG_DROP_NONE);
-	house_wait(house, 201);
+	fixture_wait(fixture, 201);
 	player_hello(&loud, datagram);
 	assert_int_equal(send_handshake(&loud, datagram, sizeof(struct session_hello)).drop, PG_DROP_NONE);
 }
 
 static void hellos_that_use_up_the_budget_leave_time_for_confirms(void **state UNUSED)
 {
-	struct player player = house_issue(house, 7, 600, false), flood = house_issue(house, 8, 600, false);
+	struct player player = fixture_issue(fixture, 7, 600, false), flood = fixture_issue(fixture, 8, 600, false);
 	uint8_t datagram[PLAYER_BUFFER], confirm[PLAYER_BUFFER];
-	const uint16_t length = house_ask(house, 0, &player, confirm);
+	const uint16_t length = fixture_ask(fixture, 0, &player, confirm);
 	struct handshake_outcome outcome = {.drop = PG_DROP_NONE};
 
-	house->rules.handshake = handshake_budget_make(1, pg_tsc_hz());
+	fixture->rules.handshake = handshake_budget_make(1, pg_tsc_hz());
 	for (unsigned i = 0; outcome.drop == PG_DROP_NONE; i++) {
 		assert_true(i < 10 * SPOOFED); // time stands still here: it must run out
 		player_hello(&flood, datagram);
@@ -353,19 +353,19 @@ static void hellos_that_use_up_the_budget_leave_time_for_confirms(void **state U
 	}
 	assert_int_equal(outcome.drop, PG_DROP_HANDSHAKE_BUDGET);
 	assert_int_equal(send_handshake(&player, confirm, length).answer, length);
-	house_wait(house, 1000);
+	fixture_wait(fixture, 1000);
 	player_hello(&flood, datagram);
 	assert_int_equal(send_handshake(&flood, datagram, sizeof(struct session_hello)).drop, PG_DROP_NONE);
 }
 
 static void what_the_budget_refuses_is_not_charged_to_it(void **state UNUSED)
 {
-	struct player player = house_issue(house, 7, 600, false);
-	struct session_shard *shard = house->shard[0];
+	struct player player = fixture_issue(fixture, 7, 600, false);
+	struct session_shard *shard = fixture->shard[0];
 	uint8_t datagram[PLAYER_BUFFER];
 
-	house->rules.handshake = handshake_budget_make(100, pg_tsc_hz());
-	shard->handshake_conforms_at = house->now + pg_tsc_hz();
+	fixture->rules.handshake = handshake_budget_make(100, pg_tsc_hz());
+	shard->handshake_conforms_at = fixture->now + pg_tsc_hz();
 
 	const uint64_t before = shard->handshake_conforms_at;
 	const uint16_t length = player_hello(&player, datagram);
@@ -378,23 +378,23 @@ static void what_the_budget_refuses_is_not_charged_to_it(void **state UNUSED)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		house_test(a_player_with_a_key_gets_in),
-		house_test(the_welcome_is_as_long_as_its_confirm),
-		house_test(both_directions_have_keys_of_their_own),
-		house_test(a_million_spoofed_hellos_change_nothing),
-		house_test(a_hello_of_any_other_length_is_refused),
-		house_test(a_hello_whose_length_field_lies_is_refused),
-		house_test(a_hello_with_anything_where_zeros_belong_is_refused),
-		house_test(kinds_that_no_client_greets_with_are_refused),
-		house_test(a_number_that_was_never_issued_is_denied_without_proof),
-		house_test(a_number_of_another_gateway_is_not_answered),
-		house_test(another_version_is_denied_without_proof),
-		house_test(expired_and_revoked_players_are_told_with_proof),
-		house_test(a_session_for_once_is_consumed_by_its_first_connection),
-		house_test(a_worker_without_memory_for_messages_is_full),
-		house_test(a_source_gets_its_hellos_a_second_and_others_are_untouched),
-		house_test(hellos_that_use_up_the_budget_leave_time_for_confirms),
-		house_test(what_the_budget_refuses_is_not_charged_to_it),
+		fixture_test(a_player_with_a_key_gets_in),
+		fixture_test(the_welcome_is_as_long_as_its_confirm),
+		fixture_test(both_directions_have_keys_of_their_own),
+		fixture_test(a_million_spoofed_hellos_change_nothing),
+		fixture_test(a_hello_of_any_other_length_is_refused),
+		fixture_test(a_hello_whose_length_field_lies_is_refused),
+		fixture_test(a_hello_with_anything_where_zeros_belong_is_refused),
+		fixture_test(kinds_that_no_client_greets_with_are_refused),
+		fixture_test(a_number_that_was_never_issued_is_denied_without_proof),
+		fixture_test(a_number_of_another_gateway_is_not_answered),
+		fixture_test(another_version_is_denied_without_proof),
+		fixture_test(expired_and_revoked_players_are_told_with_proof),
+		fixture_test(a_session_for_once_is_consumed_by_its_first_connection),
+		fixture_test(a_worker_without_memory_for_messages_is_full),
+		fixture_test(a_source_gets_its_hellos_a_second_and_others_are_untouched),
+		fixture_test(hellos_that_use_up_the_budget_leave_time_for_confirms),
+		fixture_test(what_the_budget_refuses_is_not_charged_to_it),
 	};
 
 	return cmocka_run_group_tests_name("handshake", tests, NULL, NULL);

@@ -11,12 +11,12 @@
 
 static void a_confirm_with_one_bit_changed_changes_nothing(void **state UNUSED)
 {
-	struct player player = house_issue(house, 7, 600, false);
+	struct player player = fixture_issue(fixture, 7, 600, false);
 	uint8_t datagram[PLAYER_BUFFER], *before = state_copy();
 
 	player.max_datagram = 508;
 
-	const uint16_t length = house_ask(house, 0, &player, datagram);
+	const uint16_t length = fixture_ask(fixture, 0, &player, datagram);
 
 	for (size_t bit = 0; bit < (size_t)length * 8; bit++) {
 		uint8_t copy[PLAYER_BUFFER];
@@ -29,18 +29,18 @@ static void a_confirm_with_one_bit_changed_changes_nothing(void **state UNUSED)
 		if (outcome.drop == PG_DROP_NONE) // of the version, only
 			assert_true(bit / 8 == 20 || bit / 8 == 21);
 	}
-	assert_true(house->stats[0].connections == 0);
+	assert_true(fixture->stats[0].connections == 0);
 	assert_state_is(before);
 }
 
 static void a_confirm_of_any_other_length_is_refused(void **state UNUSED)
 {
-	struct player player = house_issue(house, 7, 600, false);
+	struct player player = fixture_issue(fixture, 7, 600, false);
 	uint8_t datagram[PLAYER_BUFFER] = {0}, *before = state_copy();
 	struct session_confirm *confirm = (struct session_confirm *)datagram;
 
 	player.max_datagram = 600;
-	house_ask(house, 0, &player, datagram);
+	fixture_ask(fixture, 0, &player, datagram);
 	for (uint16_t length = 0; length <= PLAYER_BUFFER; length++) {
 		if (length == 600)
 			continue;
@@ -57,21 +57,21 @@ static void a_confirm_of_any_other_length_is_refused(void **state UNUSED)
 static void a_confirm_shorter_or_longer_than_may_be_is_refused_though_proved(void **state UNUSED)
 {
 	static const uint16_t lengths[] = {80, 81, 507, 1401, PLAYER_BUFFER};
-	struct player player = house_issue(house, 7, 600, false);
+	struct player player = fixture_issue(fixture, 7, 600, false);
 	uint8_t datagram[PLAYER_BUFFER];
 
 	for (size_t i = 0; i < COUNT(lengths); i++) {
 		player.max_datagram = lengths[i];
-		house_ask(house, 0, &player, datagram);
+		fixture_ask(fixture, 0, &player, datagram);
 		assert_dropped(&player, datagram, lengths[i], PG_DROP_SESSION_HEADER);
 	}
 }
 
 static void a_confirm_that_asks_for_another_length_than_its_own_is_refused(void **state UNUSED)
 {
-	struct player player = house_issue(house, 7, 600, false);
+	struct player player = fixture_issue(fixture, 7, 600, false);
 	uint8_t datagram[PLAYER_BUFFER];
-	const uint16_t length = house_ask(house, 0, &player, datagram);
+	const uint16_t length = fixture_ask(fixture, 0, &player, datagram);
 
 	for (int off = -1; off <= 1; off += 2) {
 		((struct session_confirm *)datagram)->max_datagram = (uint16_t)(length + off);
@@ -82,9 +82,9 @@ static void a_confirm_that_asks_for_another_length_than_its_own_is_refused(void 
 
 static void a_proved_confirm_with_padding_that_is_not_zero_is_refused(void **state UNUSED)
 {
-	struct player player = house_issue(house, 7, 600, false);
+	struct player player = fixture_issue(fixture, 7, 600, false);
 	uint8_t datagram[PLAYER_BUFFER], *before = state_copy();
-	const uint16_t length = house_ask(house, 0, &player, datagram);
+	const uint16_t length = fixture_ask(fixture, 0, &player, datagram);
 
 	for (size_t i = 64; i < (size_t)length - 16; i += 13) {
 		datagram[i] = 1;
@@ -97,9 +97,9 @@ static void a_proved_confirm_with_padding_that_is_not_zero_is_refused(void **sta
 
 static void cookies_are_good_for_what_they_were_made_for_and_nothing_else(void **state UNUSED)
 {
-	struct player player = house_issue(house, 7, 600, false), other = house_issue(house, 8, 600, false);
+	struct player player = fixture_issue(fixture, 7, 600, false), other = fixture_issue(fixture, 8, 600, false);
 	uint8_t datagram[PLAYER_BUFFER], copy[PLAYER_BUFFER], *before;
-	const uint16_t length = house_ask(house, 0, &player, datagram);
+	const uint16_t length = fixture_ask(fixture, 0, &player, datagram);
 	struct player at = player;
 
 	before = state_copy();
@@ -126,19 +126,19 @@ static void cookies_are_good_for_what_they_were_made_for_and_nothing_else(void *
 	player_confirm(&at, copy);
 	assert_dropped(&at, copy, length, PG_DROP_COOKIE_FORGED);
 
-	house_wait(house, COOKIE_LIFE_MS + 1);
+	fixture_wait(fixture, COOKIE_LIFE_MS + 1);
 	assert_dropped(&player, datagram, length, PG_DROP_COOKIE_OLD);
 	assert_state_is(before);
 }
 
 static void a_cookie_without_the_key_is_worth_nothing(void **state UNUSED)
 {
-	struct player player = house_issue(house, 7, 600, false);
+	struct player player = fixture_issue(fixture, 7, 600, false);
 	uint8_t datagram[PLAYER_BUFFER], *before = state_copy();
 
 	player.key[31] ^= 1;
 
-	const uint16_t length = house_ask(house, 0, &player, datagram);
+	const uint16_t length = fixture_ask(fixture, 0, &player, datagram);
 
 	assert_dropped(&player, datagram, length, PG_DROP_BAD_PROOF);
 	assert_state_is(before);
@@ -148,42 +148,42 @@ static void a_cookie_without_the_key_is_worth_nothing(void **state UNUSED)
 
 static void a_repeated_confirm_gets_the_same_keys_and_the_next_sequence(void **state UNUSED)
 {
-	struct player player = house_issue(house, 7, 600, false);
-	struct session_record *record = house_record(house, &player), before;
+	struct player player = fixture_issue(fixture, 7, 600, false);
+	struct session_record *record = fixture_record(fixture, &player), before;
 	uint8_t datagram[PLAYER_BUFFER], first[PLAYER_BUFFER], nonce[SESSION_NONCE_LEN];
-	const uint16_t length = house_ask(house, 0, &player, datagram);
+	const uint16_t length = fixture_ask(fixture, 0, &player, datagram);
 
 	memcpy(first, datagram, length);
-	assert_true(player_take_welcome(house, &player, first, send_handshake(&player, first, length).answer));
+	assert_true(player_take_welcome(fixture, &player, first, send_handshake(&player, first, length).answer));
 	memcpy(nonce, player.server_nonce, sizeof(nonce));
 	before = *record;
 	for (uint32_t n = 2; n < 10; n++) {
 		struct handshake_outcome outcome;
 
-		house_wait(house, 250);
+		fixture_wait(fixture, 250);
 		memcpy(first, datagram, length);
 		outcome = send_handshake(&player, first, length);
 		assert_false(outcome.moved);
-		assert_true(player_take_welcome(house, &player, first, outcome.answer));
+		assert_true(player_take_welcome(fixture, &player, first, outcome.answer));
 		assert_memory_equal(nonce, player.server_nonce, sizeof(nonce));
 		assert_int_equal(player.welcome.header.sequence, n);
 		before.tx_counter++;
 		assert_memory_equal(&before, record, sizeof(before));
 	}
-	assert_int_equal(house->stats[0].connections, 1);
+	assert_int_equal(fixture->stats[0].connections, 1);
 }
 
 static void a_repeated_confirm_may_ask_for_less_until_something_was_said(void **state UNUSED)
 {
-	struct player player = house_issue(house, 7, 600, false);
-	struct session_record *record = house_record(house, &player);
+	struct player player = fixture_issue(fixture, 7, 600, false);
+	struct session_record *record = fixture_record(fixture, &player);
 	uint8_t datagram[PLAYER_BUFFER], nonce[SESSION_NONCE_LEN];
 
-	assert_true(house_connect(house, 0, &player));
+	assert_true(fixture_connect(fixture, 0, &player));
 	memcpy(nonce, player.server_nonce, sizeof(nonce));
 	player.max_datagram = 1232;
 	uint16_t length = player_confirm(&player, datagram);
-	assert_true(player_take_welcome(house, &player, datagram, send_handshake(&player, datagram, length).answer));
+	assert_true(player_take_welcome(fixture, &player, datagram, send_handshake(&player, datagram, length).answer));
 	assert_int_equal(player.welcome.max_datagram, 1232);
 	assert_memory_equal(nonce, player.server_nonce, sizeof(nonce));
 	assert_int_equal(record->max_datagram, 1232);
@@ -202,13 +202,13 @@ static void a_repeated_confirm_may_ask_for_less_until_something_was_said(void **
 
 static void a_cookie_that_is_not_newer_is_refused(void **state UNUSED)
 {
-	struct player player = house_issue(house, 7, 600, false), older = player, same = player;
+	struct player player = fixture_issue(fixture, 7, 600, false), older = player, same = player;
 	uint8_t old_confirm[PLAYER_BUFFER], same_confirm[PLAYER_BUFFER], copy[PLAYER_BUFFER], *before;
-	uint16_t length = house_ask(house, 0, &older, old_confirm);
+	uint16_t length = fixture_ask(fixture, 0, &older, old_confirm);
 
-	house_wait(house, 10);
-	house_ask(house, 0, &same, same_confirm); // of the same millisecond as the one that is taken
-	assert_true(house_connect(house, 0, &player));
+	fixture_wait(fixture, 10);
+	fixture_ask(fixture, 0, &same, same_confirm); // of the same millisecond as the one that is taken
+	assert_true(fixture_connect(fixture, 0, &player));
 	before = state_copy();
 	assert_dropped(&older, old_confirm, length, PG_DROP_COOKIE_OLD);
 	memcpy(copy, same_confirm, length);
@@ -218,17 +218,17 @@ static void a_cookie_that_is_not_newer_is_refused(void **state UNUSED)
 
 static void confirms_of_former_connections_are_worth_nothing(void **state UNUSED)
 {
-	struct player player = house_issue(house, 7, 600, false);
+	struct player player = fixture_issue(fixture, 7, 600, false);
 	uint8_t confirm[5][PLAYER_BUFFER], copy[PLAYER_BUFFER], *before;
 	struct player was[5];
 	uint16_t length = 0;
 
 	for (unsigned i = 0; i < 5; i++) {
-		house_wait(house, 100);
-		length = house_ask(house, 0, &player, confirm[i]);
+		fixture_wait(fixture, 100);
+		length = fixture_ask(fixture, 0, &player, confirm[i]);
 		was[i] = player;
 		memcpy(copy, confirm[i], length);
-		assert_true(player_take_welcome(house, &player, copy, send_handshake(&player, copy, length).answer));
+		assert_true(player_take_welcome(fixture, &player, copy, send_handshake(&player, copy, length).answer));
 	}
 	before = state_copy();
 	for (unsigned i = 0; i < 4; i++)
@@ -238,28 +238,28 @@ static void confirms_of_former_connections_are_worth_nothing(void **state UNUSED
 
 static void a_confirm_does_not_bring_a_closed_connection_back(void **state UNUSED)
 {
-	struct player player = house_issue(house, 7, 600, false);
+	struct player player = fixture_issue(fixture, 7, 600, false);
 	uint8_t datagram[PLAYER_BUFFER], copy[PLAYER_BUFFER];
-	const uint16_t length = house_ask(house, 0, &player, datagram);
+	const uint16_t length = fixture_ask(fixture, 0, &player, datagram);
 
 	memcpy(copy, datagram, length);
 	assert_int_equal(send_handshake(&player, copy, length).answer, length);
-	connection_close(house->shard[0], house_slot(house, &player), SESSION_CLOSED_LEFT, house->now);
+	connection_close(fixture->shard[0], fixture_slot(fixture, &player), SESSION_CLOSED_LEFT, fixture->now);
 	assert_dropped(&player, datagram, length, PG_DROP_COOKIE_OLD);
-	assert_int_equal(house_record(house, &player)->owner, RECORD_NO_OWNER);
-	assert_int_equal(house->stats[0].connected, 0);
+	assert_int_equal(fixture_record(fixture, &player)->owner, RECORD_NO_OWNER);
+	assert_int_equal(fixture->stats[0].connected, 0);
 }
 
 static void a_session_of_another_worker_is_left_to_him(void **state UNUSED)
 {
-	struct player player = house_issue(house, 7, 600, false);
+	struct player player = fixture_issue(fixture, 7, 600, false);
 	uint8_t datagram[PLAYER_BUFFER], copy[PLAYER_BUFFER];
 	struct handshake_outcome outcome;
 	uint16_t length;
 
-	assert_true(house_connect(house, 0, &player));
-	house_wait(house, 1);
-	length = house_ask(house, 1, &player, datagram); // a HELLO is anybody's
+	assert_true(fixture_connect(fixture, 0, &player));
+	fixture_wait(fixture, 1);
+	length = fixture_ask(fixture, 1, &player, datagram); // a HELLO is anybody's
 	memcpy(copy, datagram, length);
 	outcome = send_from(1, &player.peer, copy, length);
 	assert_int_equal(outcome.drop, PG_DROP_NONE);
@@ -268,26 +268,26 @@ static void a_session_of_another_worker_is_left_to_him(void **state UNUSED)
 	assert_int_equal(outcome.answer, 0);
 	assert_memory_equal(copy, datagram, length); // as it came
 	outcome = send_from(0, &player.peer, copy, length);
-	assert_true(player_take_welcome(house, &player, copy, outcome.answer));
-	assert_int_equal(house->stats[1].connections, 0);
+	assert_true(player_take_welcome(fixture, &player, copy, outcome.answer));
+	assert_int_equal(fixture->stats[1].connections, 0);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		house_test(a_confirm_with_one_bit_changed_changes_nothing),
-		house_test(a_confirm_of_any_other_length_is_refused),
-		house_test(a_confirm_shorter_or_longer_than_may_be_is_refused_though_proved),
-		house_test(a_confirm_that_asks_for_another_length_than_its_own_is_refused),
-		house_test(a_proved_confirm_with_padding_that_is_not_zero_is_refused),
-		house_test(cookies_are_good_for_what_they_were_made_for_and_nothing_else),
-		house_test(a_cookie_without_the_key_is_worth_nothing),
-		house_test(a_repeated_confirm_gets_the_same_keys_and_the_next_sequence),
-		house_test(a_repeated_confirm_may_ask_for_less_until_something_was_said),
-		house_test(a_cookie_that_is_not_newer_is_refused),
-		house_test(confirms_of_former_connections_are_worth_nothing),
-		house_test(a_confirm_does_not_bring_a_closed_connection_back),
-		house_test(a_session_of_another_worker_is_left_to_him),
+		fixture_test(a_confirm_with_one_bit_changed_changes_nothing),
+		fixture_test(a_confirm_of_any_other_length_is_refused),
+		fixture_test(a_confirm_shorter_or_longer_than_may_be_is_refused_though_proved),
+		fixture_test(a_confirm_that_asks_for_another_length_than_its_own_is_refused),
+		fixture_test(a_proved_confirm_with_padding_that_is_not_zero_is_refused),
+		fixture_test(cookies_are_good_for_what_they_were_made_for_and_nothing_else),
+		fixture_test(a_cookie_without_the_key_is_worth_nothing),
+		fixture_test(a_repeated_confirm_gets_the_same_keys_and_the_next_sequence),
+		fixture_test(a_repeated_confirm_may_ask_for_less_until_something_was_said),
+		fixture_test(a_cookie_that_is_not_newer_is_refused),
+		fixture_test(confirms_of_former_connections_are_worth_nothing),
+		fixture_test(a_confirm_does_not_bring_a_closed_connection_back),
+		fixture_test(a_session_of_another_worker_is_left_to_him),
 	};
 
 	return cmocka_run_group_tests_name("handshake_confirm", tests, NULL, NULL);

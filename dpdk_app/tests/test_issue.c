@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "office.h"
+#include "issuer.h"
 #include "rig.h"
 
 static struct pg_error error;
@@ -35,7 +35,7 @@ static void a_state_of_another_shape_is_refused(void **state UNUSED)
 
 static void parts_of_a_state_do_not_overlap(void **state UNUSED)
 {
-	struct office o = office_open(10);
+	struct issuer o = issuer_open(10);
 	const uint8_t *base = o.state;
 
 	assert_true((uint8_t *)(o.parts.allocator + 1) <= (uint8_t *)state_region(o.state, 0));
@@ -44,23 +44,23 @@ static void parts_of_a_state_do_not_overlap(void **state UNUSED)
 	assert_int_equal((uintptr_t)o.parts.records % CACHE_LINE, 0);
 	assert_ptr_equal(o.parts.deadlines.heap, o.parts.records + 10);
 	assert_true((uint8_t *)(o.parts.retired + 10) <= base + pg_state_size(64, 2, 10));
-	office_close(&o);
+	issuer_close(&o);
 }
 
 static void cookie_secrets_of_two_states_differ(void **state UNUSED)
 {
-	struct office a = office_open(1), b = office_open(1);
+	struct issuer a = issuer_open(1), b = issuer_open(1);
 
 	assert_memory_not_equal(a.parts.cookie_secret, b.parts.cookie_secret, STATE_COOKIE_SECRET_LEN);
-	office_close(&a);
-	office_close(&b);
+	issuer_close(&a);
+	issuer_close(&b);
 }
 
 // ---------------------------------------------------------------- one session
 
 static void an_issued_session_is_told_as_it_was_issued(void **state UNUSED)
 {
-	struct office o = office_open(10);
+	struct issuer o = issuer_open(10);
 	struct pg_issue_request request = {.player_id = 77, .ttl_s = 60, .once = true};
 	struct pg_session_info info;
 	uint32_t session;
@@ -79,12 +79,12 @@ static void an_issued_session_is_told_as_it_was_issued(void **state UNUSED)
 	assert_false(pg_session_inspect(o.state, session + 1, &info));
 	assert_false(pg_session_inspect(o.state, session_number_next(&o.parts.numbers, 0, session), &info));
 	assert_false(pg_session_inspect(o.state, 0, &info));
-	office_close(&o);
+	issuer_close(&o);
 }
 
 static void a_connected_session_tells_where_its_player_is(void **state UNUSED)
 {
-	struct office o = office_open(10);
+	struct issuer o = issuer_open(10);
 	const uint32_t session = issue(&o, 5);
 	struct session_record *record = record_of(&o, session);
 	struct pg_session_info info;
@@ -112,12 +112,12 @@ static void a_connected_session_tells_where_its_player_is(void **state UNUSED)
 	assert_true(pg_session_inspect(o.state, session, &info));
 	assert_int_equal(info.peer.family, 6);
 	assert_memory_equal(info.peer.bytes, "\xfd\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x07", 16);
-	office_close(&o);
+	issuer_close(&o);
 }
 
 static void a_motion_that_is_being_written_is_left_out(void **state UNUSED)
 {
-	struct office o = office_open(10);
+	struct issuer o = issuer_open(10);
 	const uint32_t session = issue(&o, 5);
 	struct session_record *record = record_of(&o, session);
 	struct pg_session_info info;
@@ -130,12 +130,12 @@ static void a_motion_that_is_being_written_is_left_out(void **state UNUSED)
 	assert_int_equal(info.has_motion, 0);
 	assert_true(info.position[0] == 0);
 	assert_int_equal(info.max_datagram, 508);
-	office_close(&o);
+	issuer_close(&o);
 }
 
 static void many_that_end_at_once_are_collected_a_part_at_a_time(void **state UNUSED)
 {
-	struct office o = office_open(5000);
+	struct issuer o = issuer_open(5000);
 
 	for (uint32_t player = 1; player <= 5000; player++)
 		end_now(&o, issue(&o, player));
@@ -143,12 +143,12 @@ static void many_that_end_at_once_are_collected_a_part_at_a_time(void **state UN
 	for (uint32_t player = 6000; player < 11000; player++)
 		assert_int_not_equal(issue(&o, player), 0);
 	assert_int_equal(pg_session_count(o.state), 5000);
-	office_close(&o);
+	issuer_close(&o);
 }
 
 static void a_revoked_session_is_over_but_its_player_can_be_told(void **state UNUSED)
 {
-	struct office o = office_open(10);
+	struct issuer o = issuer_open(10);
 	const uint32_t session = issue(&o, 9);
 	const struct session_record *record = record_of(&o, session);
 	struct pg_session_info info;
@@ -164,12 +164,12 @@ static void a_revoked_session_is_over_but_its_player_can_be_told(void **state UN
 	assert_int_equal(pg_session_of_player(o.state, 9), 0);
 	assert_int_equal(pg_session_count(o.state), 0);
 	assert_false(pg_session_revoke(o.state, session));
-	office_close(&o);
+	issuer_close(&o);
 }
 
 static void a_player_who_gets_another_session_loses_the_first(void **state UNUSED)
 {
-	struct office o = office_open(10);
+	struct issuer o = issuer_open(10);
 	const uint32_t first = issue(&o, 9), second = issue(&o, 9);
 
 	assert_int_not_equal(first, second);
@@ -177,12 +177,12 @@ static void a_player_who_gets_another_session_loses_the_first(void **state UNUSE
 	assert_int_equal(record_of(&o, first)->expired_or_revoked, SESSION_DENIED_REVOKED);
 	assert_int_equal(pg_session_of_player(o.state, 9), second);
 	assert_int_equal(pg_session_count(o.state), 1);
-	office_close(&o);
+	issuer_close(&o);
 }
 
 static void a_session_whose_time_is_over_is_not_told_and_is_collected(void **state UNUSED)
 {
-	struct office o = office_open(10);
+	struct issuer o = issuer_open(10);
 	const uint32_t session = issue(&o, 9);
 	struct pg_session_info info;
 	uint32_t from = 0;
@@ -195,12 +195,12 @@ static void a_session_whose_time_is_over_is_not_told_and_is_collected(void **sta
 	assert_false(pg_session_revoke(o.state, session));
 	assert_int_equal(record_of(&o, session)->session, 0);
 	assert_int_equal(record_of(&o, session)->expired_or_revoked, SESSION_DENIED_EXPIRED);
-	office_close(&o);
+	issuer_close(&o);
 }
 
 static void requests_that_cannot_be_are_refused_in_a_sentence(void **state UNUSED)
 {
-	struct office o = office_open(10), none = office_open(0);
+	struct issuer o = issuer_open(10), none = issuer_open(0);
 	const struct pg_issue_request wrong[] = {
 		{.player_id = 0, .ttl_s = 1},
 		{.player_id = 1, .ttl_s = 0},
@@ -224,15 +224,15 @@ static void requests_that_cannot_be_are_refused_in_a_sentence(void **state UNUSE
 	assert_int_equal(pg_session_list(none.state, &from, &info, 1), 0);
 	assert_int_equal(from, UINT32_MAX);
 	assert_int_equal(pg_session_count(none.state), 0);
-	office_close(&o);
-	office_close(&none);
+	issuer_close(&o);
+	issuer_close(&none);
 }
 
 // ---------------------------------------------------------------- lists
 
 static void a_list_goes_on_where_it_stopped(void **state UNUSED)
 {
-	struct office o = office_open(100);
+	struct issuer o = issuer_open(100);
 	struct pg_session_info info[7];
 	uint32_t from = 0, seen = 0, last_slot = 0;
 
@@ -251,19 +251,19 @@ static void a_list_goes_on_where_it_stopped(void **state UNUSED)
 	}
 	assert_int_equal(seen, 30);
 	assert_int_equal(pg_session_count(o.state), 30);
-	office_close(&o);
+	issuer_close(&o);
 }
 
 static void a_list_from_beyond_the_end_is_empty(void **state UNUSED)
 {
-	struct office o = office_open(4);
+	struct issuer o = issuer_open(4);
 	struct pg_session_info info;
 	uint32_t from = 1000000;
 
 	issue(&o, 1);
 	assert_int_equal(pg_session_list(o.state, &from, &info, 1), 0);
 	assert_int_equal(from, UINT32_MAX);
-	office_close(&o);
+	issuer_close(&o);
 }
 
 int main(void)

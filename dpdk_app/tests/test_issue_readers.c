@@ -7,12 +7,12 @@
 #include <stdatomic.h>
 #include <string.h>
 
-#include "office.h"
+#include "issuer.h"
 
 #define REISSUES 20000
 
 struct watch {
-	struct office office;
+	struct issuer issuer;
 	atomic_bool stop;
 	atomic_uint missed, wrong;
 };
@@ -21,7 +21,7 @@ struct watch {
 static void *read_all_the_time(void *argument)
 {
 	struct watch *w = argument;
-	const struct state_parts *parts = &w->office.parts;
+	const struct state_parts *parts = &w->issuer.parts;
 
 	while (!atomic_load(&w->stop)) {
 		if (player_index_find(parts->players, parts->records, 1) != 0)
@@ -44,29 +44,29 @@ static void *read_all_the_time(void *argument)
 /// A small index is renewed every few steps.
 static void a_reader_never_misses_who_stands_nor_reads_a_key_of_two(void **state UNUSED)
 {
-	struct watch w = {.office = office_open(6)};
+	struct watch w = {.issuer = issuer_open(6)};
 	pthread_t reader;
 
-	assert_int_equal(slot_in(&w.office, issue(&w.office, 1)), 0);
+	assert_int_equal(slot_in(&w.issuer, issue(&w.issuer, 1)), 0);
 	assert_int_equal(pthread_create(&reader, NULL, read_all_the_time, &w), 0);
 	for (uint32_t n = 0; n < REISSUES; n++) {
 		if (n >= 4)
-			assert_true(pg_session_revoke(w.office.state, pg_session_of_player(w.office.state, n - 2)));
-		assert_int_not_equal(issue(&w.office, 2 + n), 0);
+			assert_true(pg_session_revoke(w.issuer.state, pg_session_of_player(w.issuer.state, n - 2)));
+		assert_int_not_equal(issue(&w.issuer, 2 + n), 0);
 	}
 	atomic_store(&w.stop, true);
 	assert_int_equal(pthread_join(reader, NULL), 0);
 	assert_int_equal(w.missed, 0);
 	assert_int_equal(w.wrong, 0);
-	assert_true(w.office.parts.players->version > REISSUES / 32);
-	office_close(&w.office);
+	assert_true(w.issuer.parts.players->version > REISSUES / 32);
+	issuer_close(&w.issuer);
 }
 
 /// Claims what it can of what it reads; lets go at once.
 static void *claim_all_the_time(void *argument)
 {
 	struct watch *w = argument;
-	const struct state_parts *parts = &w->office.parts;
+	const struct state_parts *parts = &w->issuer.parts;
 
 	while (!atomic_load(&w->stop)) {
 		struct session_record *record = &parts->records[0];
@@ -85,17 +85,17 @@ static void *claim_all_the_time(void *argument)
 
 static void an_owner_never_finds_his_slot_given_away(void **state UNUSED)
 {
-	struct watch w = {.office = office_open(1)};
+	struct watch w = {.issuer = issuer_open(1)};
 	pthread_t worker;
 
-	assert_int_not_equal(issue(&w.office, 1), 0);
+	assert_int_not_equal(issue(&w.issuer, 1), 0);
 	assert_int_equal(pthread_create(&worker, NULL, claim_all_the_time, &w), 0);
 	for (uint32_t n = 0; n < REISSUES; n++)
-		issue(&w.office, 1 + n % 2);
+		issue(&w.issuer, 1 + n % 2);
 	atomic_store(&w.stop, true);
 	assert_int_equal(pthread_join(worker, NULL), 0);
 	assert_int_equal(w.wrong, 0);
-	office_close(&w.office);
+	issuer_close(&w.issuer);
 }
 
 int main(void)

@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-#include "office.h"
+#include "issuer.h"
 #include "rig.h"
 
 #define PLAYERS 40  // of the model
@@ -16,7 +16,7 @@
 
 static void the_slot_that_rested_longest_is_used_again_first(void **state UNUSED)
 {
-	struct office o = office_open(3);
+	struct issuer o = issuer_open(3);
 	const uint32_t a = issue(&o, 1), b = issue(&o, 2);
 
 	assert_true(pg_session_revoke(o.state, b));
@@ -24,28 +24,28 @@ static void the_slot_that_rested_longest_is_used_again_first(void **state UNUSED
 	assert_int_equal(slot_in(&o, issue(&o, 3)), 2); // never used: before any that was
 	assert_int_equal(slot_in(&o, issue(&o, 4)), slot_in(&o, b));
 	assert_int_equal(slot_in(&o, issue(&o, 5)), slot_in(&o, a));
-	office_close(&o);
+	issuer_close(&o);
 }
 
 static void when_every_slot_is_taken_nothing_is_issued_until_one_ends(void **state UNUSED)
 {
-	struct office o = office_open(2);
+	struct issuer o = issuer_open(2);
 	const uint32_t a = issue(&o, 1);
 
 	issue(&o, 2);
 	assert_int_equal(issue(&o, 3), 0);
-	assert_int_equal(office_error.code, PG_ERROR_MEMORY);
+	assert_int_equal(issuer_error.code, PG_ERROR_MEMORY);
 	assert_int_equal(pg_session_count(o.state), 2);
 	end_now(&o, a);
 	assert_int_not_equal(issue(&o, 3), 0);
 	assert_int_equal(issue(&o, 1), 0);
 	assert_int_not_equal(issue(&o, 3), 0); // the player's own slot comes free
-	office_close(&o);
+	issuer_close(&o);
 }
 
 static void a_slot_whose_connection_lives_is_not_used_again(void **state UNUSED)
 {
-	struct office o = office_open(2);
+	struct issuer o = issuer_open(2);
 	const uint32_t a = issue(&o, 1), b = issue(&o, 2);
 
 	connect_to(&o, a, 0);
@@ -55,12 +55,12 @@ static void a_slot_whose_connection_lives_is_not_used_again(void **state UNUSED)
 	assert_int_equal(slot_in(&o, issue(&o, 4)), slot_in(&o, b)); // though the other rested longer
 	record_release(record_of(&o, a));
 	assert_int_equal(slot_in(&o, issue(&o, 5)), slot_in(&o, a));
-	office_close(&o);
+	issuer_close(&o);
 }
 
 static void a_slot_used_again_remembers_nothing_of_its_last_player(void **state UNUSED)
 {
-	struct office o = office_open(1);
+	struct issuer o = issuer_open(1);
 	const uint32_t first = issue(&o, 1);
 	struct session_record *record = record_of(&o, first), want;
 
@@ -80,16 +80,16 @@ static void a_slot_used_again_remembers_nothing_of_its_last_player(void **state 
 	memset(want.key, 2, sizeof(want.key));
 	assert_memory_equal(record, &want, offsetof(struct session_record, expired_or_revoked));
 	assert_int_equal(record->expired_or_revoked, 0);
-	office_close(&o);
+	issuer_close(&o);
 }
 
 static void generations_go_round_and_no_session_is_0(void **state UNUSED)
 {
-	struct office o = office_open(1);
+	struct issuer o = issuer_open(1);
 	const uint32_t generations = 0xffff; // beside 16 bits of a gateway, and none of slots
 	uint32_t first, session;
 
-	assert_int_equal(pg_state_gateway(o.state, 16, 0, &office_error), PG_OK);
+	assert_int_equal(pg_state_gateway(o.state, 16, 0, &issuer_error), PG_OK);
 	first = session = issue(&o, 1);
 	for (uint32_t n = 0; n < generations; n++) {
 		const uint32_t next = issue(&o, 1);
@@ -101,13 +101,13 @@ static void generations_go_round_and_no_session_is_0(void **state UNUSED)
 		session = next;
 	}
 	assert_int_equal(session, first);
-	office_close(&o);
+	issuer_close(&o);
 }
 
 /// A worker that was about to claim when the session ended.
 static void a_claim_of_a_session_that_is_over_fails_and_leaves_the_slot(void **state UNUSED)
 {
-	struct office o = office_open(1);
+	struct issuer o = issuer_open(1);
 	const uint32_t first = issue(&o, 1), second = issue(&o, 1);
 
 	assert_false(record_claim(record_of(&o, first), first, 7));
@@ -115,15 +115,15 @@ static void a_claim_of_a_session_that_is_over_fails_and_leaves_the_slot(void **s
 	assert_true(record_claim(record_of(&o, second), second, 7));
 	assert_false(record_claim(record_of(&o, second), second, 8));
 	assert_int_equal(record_owner(record_of(&o, second)), 7);
-	office_close(&o);
+	issuer_close(&o);
 }
 
 static void a_packet_that_names_session_0_finds_nothing(void **state UNUSED)
 {
-	struct office o = office_open(1);
+	struct issuer o = issuer_open(1);
 
 	assert_false(record_stands(&o.parts.records[0], 0));
-	office_close(&o);
+	issuer_close(&o);
 }
 
 // ---------------------------------------------------------------- against a model
@@ -150,7 +150,7 @@ static void forget(struct model *m, uint32_t player)
 	m->session[player] = 0;
 }
 
-static void model_issue(const struct office *o, struct model *m, uint32_t player)
+static void model_issue(const struct issuer *o, struct model *m, uint32_t player)
 {
 	forget(m, player);
 
@@ -162,7 +162,7 @@ static void model_issue(const struct office *o, struct model *m, uint32_t player
 	m->standing += session != 0;
 }
 
-static void model_connect(const struct office *o, struct model *m, uint32_t player)
+static void model_connect(const struct issuer *o, struct model *m, uint32_t player)
 {
 	if (m->connected[player]) {
 		record_release(record_of(o, m->connected[player]));
@@ -173,7 +173,7 @@ static void model_connect(const struct office *o, struct model *m, uint32_t play
 	}
 }
 
-static void assert_model(const struct office *o, const struct model *m)
+static void assert_model(const struct issuer *o, const struct model *m)
 {
 	assert_int_equal(pg_session_count(o->state), m->standing);
 	for (uint32_t p = 0; p < PLAYERS; p++) {
@@ -188,7 +188,7 @@ static void what_stands_is_what_a_model_says(void **state UNUSED)
 	const uint32_t capacities[] = {1, 3, 16, 25, 64};
 
 	for (unsigned c = 0; c < COUNT(capacities); c++) {
-		struct office o = office_open(capacities[c]);
+		struct issuer o = issuer_open(capacities[c]);
 		struct model m = {0};
 		uint64_t seed = c + 1;
 
@@ -213,7 +213,7 @@ static void what_stands_is_what_a_model_says(void **state UNUSED)
 			}
 			assert_model(&o, &m);
 		}
-		office_close(&o);
+		issuer_close(&o);
 	}
 }
 

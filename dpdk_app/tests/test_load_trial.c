@@ -16,7 +16,7 @@
 
 /// What becomes of message k, by k modulo 10. PLAYERS is 1 more than 10: the next message of the player of a held one,
 /// whose fate is 8, has fate 9, and is answered.
-enum fate { FATE_REFUSED = 3, FATE_LOST = 5, FATE_TWICE = 7, FATE_HELD = 8, FATE_MANGLED = 1 };
+enum frame_outcome { FATE_REFUSED = 3, FATE_LOST = 5, FATE_TWICE = 7, FATE_HELD = 8, FATE_MANGLED = 1 };
 
 struct held_answer {
 	uint8_t payload[MESSAGE_MAX];

@@ -11,12 +11,12 @@
 
 #define WORKERS 3
 
-struct town {
+struct process_fixture {
 	struct mailboxes mailboxes;
 	struct mail mail[WORKERS], control;
 };
 
-static void settle(struct town *t)
+static void settle(struct process_fixture *t)
 {
 	memset(t, 0, sizeof(*t));
 	assert_true(mailboxes_make(&t->mailboxes, WORKERS, true));
@@ -33,7 +33,7 @@ static void send_datagram(struct mail *from, uint32_t to, uint32_t number)
 	mail_datagram(from, to, &peer, 7, (const uint8_t *)&number, sizeof(number));
 }
 
-static bool rings(const struct town *t, uint32_t worker)
+static bool rings(const struct process_fixture *t, uint32_t worker)
 {
 	struct pollfd bell = {.fd = t->mailboxes.box[worker].bell, .events = POLLIN};
 
@@ -42,7 +42,7 @@ static bool rings(const struct town *t, uint32_t worker)
 
 static void mail_takes_what_the_plan_says(void **state UNUSED)
 {
-	struct town t;
+	struct process_fixture t;
 	size_t size = 0;
 
 	settle(&t);
@@ -56,7 +56,7 @@ static void mail_takes_what_the_plan_says(void **state UNUSED)
 
 static void datagrams_of_one_writer_come_in_order(void **state UNUSED)
 {
-	struct town t;
+	struct process_fixture t;
 	const struct mailed_datagram *mail;
 	uint32_t next[WORKERS] = {0};
 
@@ -85,7 +85,7 @@ static void datagrams_of_one_writer_come_in_order(void **state UNUSED)
 
 static void nobody_waits_for_ever_behind_who_writes_a_lot(void **state UNUSED)
 {
-	struct town t;
+	struct process_fixture t;
 	unsigned others = 0;
 
 	settle(&t);
@@ -106,7 +106,7 @@ static void nobody_waits_for_ever_behind_who_writes_a_lot(void **state UNUSED)
 
 static void only_who_sleeps_is_rung_for(void **state UNUSED)
 {
-	struct town t;
+	struct process_fixture t;
 
 	settle(&t);
 	send_datagram(&t.mail[1], 0, 1);
@@ -129,7 +129,7 @@ static void who_has_too_much_to_do_is_not_sent_more(void **state UNUSED)
 {
 	static const uint8_t body[SESSION_MESSAGE_MAX];
 	const struct outgoing message = {.type = SESSION_BULK_EVENT, .body = body, .length = sizeof(body)};
-	struct town t;
+	struct process_fixture t;
 	unsigned sent = 0;
 
 	settle(&t);

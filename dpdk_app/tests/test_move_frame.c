@@ -15,13 +15,13 @@ static const char *const levels[] = {"v2", "v3", "v4"};
 #define GOOD (RX_IP_CHECKSUM_GOOD | RX_L4_CHECKSUM_GOOD)
 
 /// The same ingress twice: one has the lane, the other takes every frame through frame_is_common and the parser.
-struct twins {
+struct pipeline_pair {
 	struct rig *with, *without;
 };
 
-static struct twins twins_open(const char *level, unsigned offload)
+static struct pipeline_pair pair_open(const char *level, unsigned offload)
 {
-	const struct twins t = {rig_open(level, 64), rig_open(level, 64)};
+	const struct pipeline_pair t = {rig_open(level, 64), rig_open(level, 64)};
 
 	fast_frame_close(&t.without->identity.fast);
 	rig_offload(t.with, offload);
@@ -29,7 +29,7 @@ static struct twins twins_open(const char *level, unsigned offload)
 	return t;
 }
 
-static void twins_close(struct twins t)
+static void pair_close(struct pipeline_pair t)
 {
 	assert_memory_equal(&t.with->stats, &t.without->stats, sizeof(t.with->stats));
 	assert_memory_equal(t.with->region, t.without->region, plain_region_size(64));
@@ -38,7 +38,7 @@ static void twins_close(struct twins t)
 	rig_close(t.without);
 }
 
-static struct outcome assert_same(struct twins t, const struct frame *f, unsigned rx)
+static struct outcome assert_same(struct pipeline_pair t, const struct frame *f, unsigned rx)
 {
 	const struct outcome a = rig_send_with_flags(t.with, f, rx), b = rig_send_with_flags(t.without, f, rx);
 
@@ -51,8 +51,8 @@ static struct outcome assert_same(struct twins t, const struct frame *f, unsigne
 
 #define GROUP 8 // frames that a level looks at together, or one by one
 
-/// Frames as one burst, with one frame of each kind of twin after the other.
-static void assert_same_burst(struct twins t, const struct frame *f, unsigned n, unsigned rx)
+/// Frames as one burst, with one frame of each kind of variant after the other.
+static void assert_same_burst(struct pipeline_pair t, const struct frame *f, unsigned n, unsigned rx)
 {
 	struct burst burst[2];
 	struct rig *rig[] = {t.with, t.without};
@@ -74,7 +74,7 @@ static void assert_same_burst(struct twins t, const struct frame *f, unsigned n,
 }
 
 /// In each place among seven that are right.
-static void assert_same_in_group(struct twins t, const struct frame *f, unsigned rx)
+static void assert_same_in_group(struct pipeline_pair t, const struct frame *f, unsigned rx)
 {
 	static unsigned place;
 	struct frame group[GROUP];
@@ -89,7 +89,7 @@ static void assert_same_in_group(struct twins t, const struct frame *f, unsigned
 }
 
 /// As it is, and as it would be with right checksums; alone, and among others.
-static void assert_same_either_way(struct twins t, struct frame *f)
+static void assert_same_either_way(struct pipeline_pair t, struct frame *f)
 {
 	assert_same_in_group(t, f, 0);
 	assert_same_in_group(t, f, GOOD);
@@ -112,14 +112,14 @@ static void a_move(struct frame *f)
 }
 
 /// Call `check` on every level with every combination of offloads.
-static void on_every_level(void (*check)(struct twins t))
+static void on_every_level(void (*check)(struct pipeline_pair t))
 {
 	for (size_t level = 0; level < COUNT(levels); level++)
 		for (unsigned offload = 0; offload < RIG_OFFLOADS && hot_path_select(levels[level]); offload++) {
-			const struct twins t = twins_open(levels[level], offload);
+			const struct pipeline_pair t = pair_open(levels[level], offload);
 
 			check(t);
-			twins_close(t);
+			pair_close(t);
 		}
 }
 
@@ -193,7 +193,7 @@ static void what_is_not_quite_a_move_does_not_take_the_lane(void **state UNUSED)
 
 // ---------------------------------------------------------------- as the other lanes would
 
-static void check_changed_bits(struct twins t)
+static void check_changed_bits(struct pipeline_pair t)
 {
 	struct frame f;
 
@@ -211,7 +211,7 @@ static void a_move_with_any_one_bit_changed_is_treated_as_by_the_other_lanes(voi
 	on_every_level(check_changed_bits);
 }
 
-static void check_changed_bytes(struct twins t)
+static void check_changed_bytes(struct pipeline_pair t)
 {
 	static const uint8_t values[] = {0, 1, 5, 0x46, 0x7f, 0x80, 0xe0, 0xff};
 	struct frame f;
@@ -229,7 +229,7 @@ static void a_move_with_any_one_byte_changed_is_treated_as_by_the_other_lanes(vo
 	on_every_level(check_changed_bytes);
 }
 
-static void check_lengths(struct twins t)
+static void check_lengths(struct pipeline_pair t)
 {
 	struct frame f;
 
@@ -248,7 +248,7 @@ static void a_move_cut_short_or_padded_is_treated_as_by_the_other_lanes(void **s
 	on_every_level(check_lengths);
 }
 
-static void check_sources(struct twins t)
+static void check_sources(struct pipeline_pair t)
 {
 	static const uint8_t addresses[][4] = {
 		{0, 0, 0, 0},      {0, 1, 2, 3},       {1, 0, 0, 0},        {126, 255, 255, 255}, {127, 0, 0, 1},
@@ -289,7 +289,7 @@ static void a_move_from_anybody_is_treated_as_by_the_other_lanes(void **state UN
 	on_every_level(check_sources);
 }
 
-static void check_floats(struct twins t)
+static void check_floats(struct pipeline_pair t)
 {
 	static const uint32_t floats[] = {0x7f800000, 0xff800000, 0x7fc00000, 0x7f800001, 0xffffffff,
 					  0x7f7fffff, 0x80000000, 0x00000001, 0xff7fffff, 0};
@@ -314,7 +314,7 @@ static void a_move_that_is_not_finite_is_refused_whichever_float_it_is(void **st
 }
 
 /// Every value of both checksums, the ones that a carry makes among them, and every hop limit.
-static void check_checksums(struct twins t)
+static void check_checksums(struct pipeline_pair t)
 {
 	struct frame group[GROUP];
 
@@ -337,7 +337,7 @@ static void every_checksum_is_verified_and_updated_as_by_the_other_lanes(void **
 	on_every_level(check_checksums);
 }
 
-static void check_limits(struct twins t)
+static void check_limits(struct pipeline_pair t)
 {
 	struct flow flow;
 	struct frame f;
@@ -364,7 +364,7 @@ static void limits_hold_for_moves_too(void **state UNUSED)
 }
 
 /// MOVEs and others in turns of any length, of known and new players.
-static void check_bursts(struct twins t)
+static void check_bursts(struct pipeline_pair t)
 {
 	struct batch {
 		struct burst burst;

@@ -8,7 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "stand.h"
+#include "plain_table_fixture.h"
 
 #define LOST_IN_A_LOOP_S 20 // a look-up takes nanoseconds; this bounds one that does not end
 
@@ -28,7 +28,7 @@ static void peers_of_bucket(const struct plain_table *table, uint32_t bucket, ui
 
 static void an_admitted_peer_is_found_and_no_other(void **state UNUSED)
 {
-	struct stand *s = stand_open(100);
+	struct plain_table_fixture *s = plain_table_fixture_open(100);
 	const struct peer peer = peer_number(7);
 	struct peer other = peer;
 	const uint32_t slot = plain_admit(&s->table, &peer, 70, 123);
@@ -45,12 +45,12 @@ static void an_admitted_peer_is_found_and_no_other(void **state UNUSED)
 	other = peer;
 	other.high = 0x20; // an IPv6 address that ends like the IPv4 one
 	assert_int_equal(plain_find(&s->table, &other), PLAIN_NONE);
-	stand_close(s);
+	plain_table_fixture_close(s);
 }
 
 static void a_slot_that_is_used_again_remembers_nothing_of_its_last_player(void **state UNUSED)
 {
-	struct stand *s = stand_open(1);
+	struct plain_table_fixture *s = plain_table_fixture_open(1);
 	const struct peer first = peer_number(1), second = peer_number(2);
 	const uint32_t slot = plain_admit(&s->table, &first, 1, 10);
 	const struct motion motion = {{1, 2, 3}, {4, 5, 6}};
@@ -68,7 +68,7 @@ static void a_slot_that_is_used_again_remembers_nothing_of_its_last_player(void 
 	assert_int_equal(record->last_seen, 20);
 	assert_memory_equal(&record->motion, &still, sizeof(still));
 	assert_int_equal(record->generation & 1, 0);
-	stand_close(s);
+	plain_table_fixture_close(s);
 }
 
 static void a_move_leaves_an_even_version_for_ever(void **state UNUSED)
@@ -92,7 +92,7 @@ struct model {
 	uint64_t seen[4096];
 };
 
-static void step_admit_or_find(struct stand *s, struct model *m, uint32_t n, uint64_t now)
+static void step_admit_or_find(struct plain_table_fixture *s, struct model *m, uint32_t n, uint64_t now)
 {
 	const struct peer peer = peer_number(n);
 	const uint32_t found = plain_find(&s->table, &peer);
@@ -114,7 +114,7 @@ static void step_admit_or_find(struct stand *s, struct model *m, uint32_t n, uin
 	m->count++;
 }
 
-static void step_remove(struct stand *s, struct model *m, uint32_t n)
+static void step_remove(struct plain_table_fixture *s, struct model *m, uint32_t n)
 {
 	if (m->slot[n] == PLAIN_NONE)
 		return;
@@ -123,7 +123,7 @@ static void step_remove(struct stand *s, struct model *m, uint32_t n)
 	m->count--;
 }
 
-static void step_expire(struct stand *s, struct model *m, uint64_t now, uint64_t idle)
+static void step_expire(struct plain_table_fixture *s, struct model *m, uint64_t now, uint64_t idle)
 {
 	uint32_t expected = 0;
 
@@ -136,7 +136,7 @@ static void step_expire(struct stand *s, struct model *m, uint64_t now, uint64_t
 	assert_int_equal(plain_expire(&s->table, now, idle, s->table.capacity), expected);
 }
 
-static void model_agrees(const struct stand *s, const struct model *m)
+static void model_agrees(const struct plain_table_fixture *s, const struct model *m)
 {
 	assert_int_equal(s->active, m->count);
 	for (uint32_t n = 0; n < m->peers; n++) {
@@ -150,7 +150,7 @@ static void model_agrees(const struct stand *s, const struct model *m)
 
 static void run_model(uint32_t capacity, uint32_t peers, unsigned steps)
 {
-	struct stand *s = stand_open(capacity);
+	struct plain_table_fixture *s = plain_table_fixture_open(capacity);
 	struct model *m = zeroed_lines(sizeof(*m));
 	uint64_t seed = capacity * 31 + peers;
 
@@ -173,7 +173,7 @@ static void run_model(uint32_t capacity, uint32_t peers, unsigned steps)
 	model_agrees(s, m);
 	assert_int_equal(passed_sum(&s->table), 0);
 	free(m);
-	stand_close(s);
+	plain_table_fixture_close(s);
 }
 
 static void a_table_that_is_always_full_agrees_with_a_model(void **state UNUSED)
@@ -197,7 +197,7 @@ static void a_large_table_agrees_with_a_model(void **state UNUSED)
 
 static void sessions_that_ran_over_are_found_and_leave_no_trace(void **state UNUSED)
 {
-	struct stand *s = stand_open(100);
+	struct plain_table_fixture *s = plain_table_fixture_open(100);
 	struct peer peer[30];
 	uint32_t slot[30], from = 0;
 
@@ -214,12 +214,12 @@ static void sessions_that_ran_over_are_found_and_leave_no_trace(void **state UNU
 	for (unsigned i = 1; i < 30; i += 2)
 		plain_remove(&s->table, slot[i]);
 	assert_int_equal(passed_sum(&s->table), 0);
-	stand_close(s);
+	plain_table_fixture_close(s);
 }
 
 static void the_last_bucket_runs_over_into_the_first(void **state UNUSED)
 {
-	struct stand *s = stand_open(20);
+	struct plain_table_fixture *s = plain_table_fixture_open(20);
 	const uint32_t last = s->table.bucket_count - 1;
 	struct peer peer[10];
 	uint32_t from = 0;
@@ -230,11 +230,11 @@ static void the_last_bucket_runs_over_into_the_first(void **state UNUSED)
 	assert_int_equal(s->table.buckets[last].passed, 2);
 	for (unsigned i = 0; i < 10; i++)
 		assert_int_not_equal(plain_find(&s->table, &peer[i]), PLAIN_NONE);
-	stand_close(s);
+	plain_table_fixture_close(s);
 }
 
 /// Leave one session behind that passed every bucket in turn: fill each, run over, take the fillers away.
-static void pass_every_bucket(struct stand *s)
+static void pass_every_bucket(struct plain_table_fixture *s)
 {
 	uint32_t from = 0;
 
@@ -256,7 +256,7 @@ static void pass_every_bucket(struct stand *s)
 
 static void a_stranger_is_not_found_even_when_every_bucket_was_passed(void **state UNUSED)
 {
-	struct stand *s = stand_open(40);
+	struct plain_table_fixture *s = plain_table_fixture_open(40);
 	const struct peer stranger = peer_number(0xabcdef);
 	int status;
 
@@ -275,7 +275,7 @@ static void a_stranger_is_not_found_even_when_every_bucket_was_passed(void **sta
 	if (WIFSIGNALED(status))
 		fail_msg("plain_find did not come back: killed by signal %d", WTERMSIG(status));
 	assert_int_equal(WEXITSTATUS(status), 0);
-	stand_close(s);
+	plain_table_fixture_close(s);
 }
 
 // ---------------------------------------------------------------- probe
@@ -313,7 +313,7 @@ static void every_hash_maps_into_the_range(void **state UNUSED)
 
 static void a_session_expires_after_its_idle_time_and_not_at_it(void **state UNUSED)
 {
-	struct stand *s = stand_open(4);
+	struct plain_table_fixture *s = plain_table_fixture_open(4);
 	const struct peer peer = peer_number(1);
 
 	plain_admit(&s->table, &peer, 1, 1000);
@@ -321,22 +321,22 @@ static void a_session_expires_after_its_idle_time_and_not_at_it(void **state UNU
 	assert_int_equal(plain_expire(&s->table, 1501, 500, 4), 1);
 	assert_int_equal(plain_find(&s->table, &peer), PLAIN_NONE);
 	assert_int_equal(s->active, 0);
-	stand_close(s);
+	plain_table_fixture_close(s);
 }
 
 static void a_session_seen_in_the_future_does_not_expire(void **state UNUSED)
 {
-	struct stand *s = stand_open(4);
+	struct plain_table_fixture *s = plain_table_fixture_open(4);
 	const struct peer peer = peer_number(1);
 
 	plain_admit(&s->table, &peer, 1, 1000);
 	assert_int_equal(plain_expire(&s->table, 900, 50, 4), 0);
-	stand_close(s);
+	plain_table_fixture_close(s);
 }
 
 static void a_small_budget_reaches_every_slot_in_turn(void **state UNUSED)
 {
-	struct stand *s = stand_open(100);
+	struct plain_table_fixture *s = plain_table_fixture_open(100);
 	uint32_t freed = 0;
 
 	for (uint32_t n = 0; n < 100; n++) {
@@ -348,7 +348,7 @@ static void a_small_budget_reaches_every_slot_in_turn(void **state UNUSED)
 		freed += plain_expire(&s->table, 1000, 10, 3);
 	assert_int_equal(freed, 100);
 	assert_int_equal(plain_expire(&s->table, 1000, 10, 1000), 0);
-	stand_close(s);
+	plain_table_fixture_close(s);
 }
 
 int main(void)

@@ -5,18 +5,18 @@
 
 #include <string.h>
 
-#include "gatehouse.h"
+#include "pipeline_fixture.h"
 
 // ---------------------------------------------------------------- answers
 
 static void test_move_is_taken_and_acknowledged_in_place(void **state)
 {
-	struct gatehouse *g = *state;
+	struct pipeline_fixture *g = *state;
 	struct player player = connected(g, 1);
 	const struct message move = a_move();
 	struct reply reply = say(g, &player, true, &move);
-	const struct session_record *record = house_record(g->house, &player);
-	const struct pg_worker_stats *stats = &g->house->stats[0];
+	const struct session_record *record = fixture_record(g->fixture, &player);
+	const struct pg_worker_stats *stats = &g->fixture->stats[0];
 
 	assert_int_equal(reply.result, PG_DROP_NONE);
 	assert_int_equal(reply.length, SESSION_SEALED_MIN);
@@ -32,13 +32,13 @@ static void test_move_is_taken_and_acknowledged_in_place(void **state)
 
 static void test_acknowledgement_that_is_not_urgent_leaves_later(void **state)
 {
-	struct gatehouse *g = *state;
+	struct pipeline_fixture *g = *state;
 	struct player player = connected(g, 1);
 	const struct message move = a_move();
 	struct left left[BURST_MAX];
 
 	assert_int_equal(say(g, &player, false, &move).result, PACKET_ABSORBED);
-	assert_int_equal(g->house->stats[0].unanswered, 1);
+	assert_int_equal(g->fixture->stats[0].unanswered, 1);
 	assert_int_equal(drain_egress(g, left), 0);
 	assert_int_equal(await_egress(g, 30, left), 1);
 	assert_true(peer_equal(&left[0].peer, &player.peer));
@@ -48,7 +48,7 @@ static void test_acknowledgement_that_is_not_urgent_leaves_later(void **state)
 
 static void test_data_without_messages_asks_for_nothing(void **state)
 {
-	struct gatehouse *g = *state;
+	struct pipeline_fixture *g = *state;
 	struct player player = connected(g, 1);
 	struct left left[BURST_MAX];
 
@@ -58,7 +58,7 @@ static void test_data_without_messages_asks_for_nothing(void **state)
 
 static void test_bits_tell_which_were_taken(void **state)
 {
-	struct gatehouse *g = *state;
+	struct pipeline_fixture *g = *state;
 	struct player player = connected(g, 1);
 	const struct message move = a_move();
 	uint64_t seed = 7, taken = 0;
@@ -94,14 +94,14 @@ static void test_bits_tell_which_were_taken(void **state)
 		for (unsigned bit = 0; bit < 32; bit++)
 			assert_int_equal(header.ack_bits >> bit & 1, newest > bit + 1 && seen[newest - 1 - bit]);
 	}
-	assert_int_equal(g->house->stats[0].messages.received[PG_REQUEST_MOVE], taken);
+	assert_int_equal(g->fixture->stats[0].messages.received[PG_REQUEST_MOVE], taken);
 }
 
 static void test_counters_go_on_beyond_32_bits(void **state)
 {
-	struct gatehouse *g = *state;
+	struct pipeline_fixture *g = *state;
 	struct player player = connected(g, 1);
-	struct session_record *record = house_record(g->house, &player);
+	struct session_record *record = fixture_record(g->fixture, &player);
 	const struct message move = a_move();
 
 	player.sent = record->replay.newest = record->taken = (1ULL << 32) - 3;
@@ -119,7 +119,7 @@ static void test_counters_go_on_beyond_32_bits(void **state)
 
 static void test_packet_of_another_workers_session_is_handed_over_untouched(void **state)
 {
-	struct gatehouse *g = *state;
+	struct pipeline_fixture *g = *state;
 	struct player player = connected(g, 1);
 	const struct message move = a_move();
 	uint8_t datagram[PLAYER_BUFFER];
@@ -129,7 +129,7 @@ static void test_packet_of_another_workers_session_is_handed_over_untouched(void
 	assert_int_equal(reply.result, PACKET_ELSEWHERE);
 	assert_int_equal(reply.owner, 0);
 	assert_memory_equal(reply.bytes, datagram, length);
-	g->house->stats[1].handed_out++; // as the loop counts it
+	g->fixture->stats[1].handed_out++; // as the loop counts it
 	g->ingress[1].settles_here = true;
 	assert_int_equal(send_from(g, 1, &player.peer, datagram, length).result, PG_DROP_SESSION_STATE);
 	g->ingress[1].settles_here = false;
@@ -140,13 +140,13 @@ static void test_packet_of_another_workers_session_is_handed_over_untouched(void
 
 static void test_confirm_of_another_workers_session_is_handed_over(void **state)
 {
-	struct gatehouse *g = *state;
+	struct pipeline_fixture *g = *state;
 	struct player player = connected(g, 1);
 	uint8_t datagram[PLAYER_BUFFER], original[PLAYER_BUFFER];
 	uint16_t length = player_hello(&player, datagram);
 	struct reply reply;
 
-	house_wait(g->house, 10);
+	fixture_wait(g->fixture, 10);
 	reply = send_from(g, 1, &player.peer, datagram, length);
 	assert_int_equal(reply.result, PG_DROP_NONE); // anybody can bake a cookie
 	assert_true(player_take_challenge(&player, reply.bytes, reply.length));
@@ -156,16 +156,16 @@ static void test_confirm_of_another_workers_session_is_handed_over(void **state)
 	assert_int_equal(reply.result, PACKET_ELSEWHERE);
 	assert_int_equal(reply.owner, 0);
 	assert_memory_equal(reply.bytes, original, length);
-	g->house->stats[1].handed_out++;
+	g->fixture->stats[1].handed_out++;
 	reply = send_from(g, 0, &player.peer, original, length);
-	assert_true(player_take_welcome(g->house, &player, reply.bytes, reply.length));
+	assert_true(player_take_welcome(g->fixture, &player, reply.bytes, reply.length));
 }
 
 // ---------------------------------------------------------------- bursts
 
 static void test_burst_of_many_sessions_is_answered_one_by_one(void **state)
 {
-	struct gatehouse *g = *state;
+	struct pipeline_fixture *g = *state;
 	struct player player[BURST_MAX - 4];
 	const struct message move = a_move();
 	struct peer peers[BURST_MAX];
@@ -190,7 +190,7 @@ static void test_burst_of_many_sessions_is_answered_one_by_one(void **state)
 
 static void test_whatever_comes_ends_in_one_counter(void **state)
 {
-	struct gatehouse *g = *state;
+	struct pipeline_fixture *g = *state;
 	struct player player[8];
 	const struct message move = a_move();
 	static uint8_t payload[BURST_MAX][1500];
@@ -217,10 +217,10 @@ static void test_whatever_comes_ends_in_one_counter(void **state)
 		}
 		deliver(g, 0, peers, payload, length, reply, BURST_MAX);
 		check_conserved(g);
-		house_wait(g->house, 5);
+		fixture_wait(g->fixture, 5);
 		drain_egress(g, left);
 	}
-	assert_true(g->house->stats[0].handled[PG_MESSAGE_SESSION_DATA] > 1000);
+	assert_true(g->fixture->stats[0].handled[PG_MESSAGE_SESSION_DATA] > 1000);
 }
 
 int main(void)

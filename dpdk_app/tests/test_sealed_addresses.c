@@ -5,11 +5,11 @@
 
 #include <string.h>
 
-#include "gatehouse.h"
+#include "pipeline_fixture.h"
 
 static void test_new_address_is_asked_before_it_is_believed(void **state)
 {
-	struct gatehouse *g = *state;
+	struct pipeline_fixture *g = *state;
 	struct player player = connected(g, 1);
 	const struct peer before = player.peer;
 	const struct message move = a_move();
@@ -17,7 +17,7 @@ static void test_new_address_is_asked_before_it_is_believed(void **state)
 	struct left left[BURST_MAX];
 	struct reply reply;
 
-	house_wait(g->house, 2000);
+	fixture_wait(g->fixture, 2000);
 	player.peer = peer_number(g, 9);
 	reply = say(g, &player, true, &move);
 	assert_int_equal(reply.result, PG_DROP_NONE);
@@ -30,10 +30,10 @@ static void test_new_address_is_asked_before_it_is_believed(void **state)
 	assert_int_equal(reply.result, PACKET_ABSORBED);
 
 	reply = send_from(g, 0, &player.peer, datagram,
-			  player_seal(g->house, &player, SESSION_PATH_RESPONSE, token, sizeof(token), datagram));
+			  player_seal(g->fixture, &player, SESSION_PATH_RESPONSE, token, sizeof(token), datagram));
 	assert_int_equal(reply.result, PACKET_ABSORBED);
-	assert_int_equal(g->house->stats[0].path_changes, 1);
-	assert_int_equal(g->house->stats[0].handled[PG_MESSAGE_SESSION_PATH_RESPONSE], 1);
+	assert_int_equal(g->fixture->stats[0].path_changes, 1);
+	assert_int_equal(g->fixture->stats[0].handled[PG_MESSAGE_SESSION_PATH_RESPONSE], 1);
 	assert_int_equal(say(g, &player, false, &move).result, PACKET_ABSORBED);
 	assert_int_equal(await_egress(g, 30, left), 1);
 	assert_true(peer_equal(&left[0].peer, &player.peer));
@@ -41,24 +41,24 @@ static void test_new_address_is_asked_before_it_is_believed(void **state)
 
 static void test_old_packet_from_elsewhere_asks_nobody(void **state)
 {
-	struct gatehouse *g = *state;
+	struct pipeline_fixture *g = *state;
 	struct player player = connected(g, 1);
 	uint8_t late[PLAYER_BUFFER];
 	const uint16_t length = seal_data(g, &player, true, &nothing, late);
 	const struct peer elsewhere = peer_number(g, 9);
 
-	house_wait(g->house, 2000);
+	fixture_wait(g->fixture, 2000);
 	assert_int_equal(say(g, &player, true, &nothing).result, PG_DROP_NONE);
 	assert_int_equal(send_from(g, 0, &elsewhere, late, length).result, PACKET_ABSORBED);
 }
 
 static void test_who_is_replaced_is_told_at_his_address(void **state)
 {
-	struct gatehouse *g = *state;
+	struct pipeline_fixture *g = *state;
 	struct player first = connected(g, 1), again = first;
 	struct left left[BURST_MAX];
 
-	house_wait(g->house, 10);
+	fixture_wait(g->fixture, 10);
 	again.peer = peer_number(g, 9);
 	assert_true(connect_by(g, 0, &again));
 	assert_int_equal(drain_egress(g, left), 1);
@@ -70,7 +70,7 @@ static void test_who_is_replaced_is_told_at_his_address(void **state)
 /// A neighbour that has the player's address, or sees what the player sends, but has not the player's key.
 static void test_no_confirm_that_anybody_can_send_teaches_a_way(void **state)
 {
-	struct gatehouse *g = *state;
+	struct pipeline_fixture *g = *state;
 	struct player player = issue(g, 1), neighbour;
 	const struct message move = a_move();
 	uint8_t confirm[PLAYER_BUFFER], datagram[PLAYER_BUFFER];
@@ -81,12 +81,12 @@ static void test_no_confirm_that_anybody_can_send_teaches_a_way(void **state)
 	assert_true(player_take_challenge(&player, reply.bytes, reply.length));
 	length = player_confirm(&player, confirm);
 	reply = send_from(g, 0, &player.peer, confirm, length);
-	assert_true(player_take_welcome(g->house, &player, reply.bytes, reply.length));
+	assert_true(player_take_welcome(g->fixture, &player, reply.bytes, reply.length));
 	neighbour = player;
 	g->from_a_neighbour = true;
 	reply = send_from(g, 0, &player.peer, confirm, length); // seen
 	assert_int_equal(reply.result, PG_DROP_NONE);
-	house_wait(g->house, 10);
+	fixture_wait(g->fixture, 10);
 	length = player_hello(&neighbour, datagram);
 	reply = send_from(g, 0, &player.peer, datagram, length);
 	assert_true(player_take_challenge(&neighbour, reply.bytes, reply.length));
@@ -101,18 +101,18 @@ static void test_no_confirm_that_anybody_can_send_teaches_a_way(void **state)
 	opened(g, &player, left[0].bytes, left[0].length, SESSION_DATA);
 }
 
-static void restart(struct gatehouse *g)
+static void restart(struct pipeline_fixture *g)
 {
-	assert_int_equal(house_restart(g->house), 1);
-	for (unsigned i = 0; i < HOUSE_SHARDS; i++) {
-		g->ingress[i].shard = g->house->shard[i];
-		session_side_use(g->house->shard[i], &g->rig->policy.sessions);
+	assert_int_equal(fixture_restart(g->fixture), 1);
+	for (unsigned i = 0; i < FIXTURE_SHARDS; i++) {
+		g->ingress[i].shard = g->fixture->shard[i];
+		session_side_use(g->fixture->shard[i], &g->rig->policy.sessions);
 	}
 }
 
 static void test_whom_a_crash_made_lost_sight_of_is_reached_when_he_was_heard_however_soon(void **state)
 {
-	struct gatehouse *g = *state;
+	struct pipeline_fixture *g = *state;
 	struct player player = connected(g, 1);
 	const struct message move = a_move();
 	struct left left[BURST_MAX];
@@ -125,13 +125,13 @@ static void test_whom_a_crash_made_lost_sight_of_is_reached_when_he_was_heard_ho
 
 static void test_session_goes_on_after_a_crash_and_is_reached_when_it_was_heard(void **state)
 {
-	struct gatehouse *g = *state;
+	struct pipeline_fixture *g = *state;
 	struct player player = connected(g, 1);
 	const struct message move = a_move();
 	struct left left[BURST_MAX];
 
 	assert_int_equal(say(g, &player, true, &move).result, PG_DROP_NONE);
-	house_wait(g->house, 3000);
+	fixture_wait(g->fixture, 3000);
 	restart(g);
 	assert_int_equal(say(g, &player, false, &move).result, PACKET_ABSORBED);
 	assert_int_equal(await_egress(g, 30, left), 1);

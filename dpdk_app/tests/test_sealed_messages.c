@@ -5,13 +5,13 @@
 
 #include <string.h>
 
-#include "gatehouse.h"
+#include "pipeline_fixture.h"
 
 // ---------------------------------------------------------------- whom they reach
 
 static void test_attack_reaches_its_target(void **state)
 {
-	struct gatehouse *g = *state;
+	struct pipeline_fixture *g = *state;
 	struct player attacker = connected(g, 1), target = connected(g, 2);
 	const struct message attack = an_attack(2, 0, 0);
 	struct left left[BURST_MAX];
@@ -30,7 +30,7 @@ static void test_attack_reaches_its_target(void **state)
 
 static void test_player_may_write_to_himself(void **state)
 {
-	struct gatehouse *g = *state;
+	struct pipeline_fixture *g = *state;
 	struct player player = connected(g, 1);
 	const struct message attack = an_attack(1, 0, 0);
 	struct reply reply = say(g, &player, true, &attack);
@@ -42,20 +42,20 @@ static void test_player_may_write_to_himself(void **state)
 
 static void test_message_for_nobody_is_counted_lost(void **state)
 {
-	struct gatehouse *g = *state;
+	struct pipeline_fixture *g = *state;
 	struct player player = connected(g, 1), idle = issue(g, 2);
 	const struct message absent = an_attack(99, 0, 0), away = an_attack(idle.id, 0, 0);
 
 	assert_int_equal(say(g, &player, true, &absent).result, PG_DROP_NONE);
 	assert_int_equal(say(g, &player, true, &away).result, PG_DROP_NONE);
-	assert_int_equal(g->house->stats[0].messages.lost[PG_LOSS_NO_PLAYER], 2);
-	assert_int_equal(g->house->stats[0].messages.lost[PG_LOSS_NO_RECEIVER], 0);
+	assert_int_equal(g->fixture->stats[0].messages.lost[PG_LOSS_NO_PLAYER], 2);
+	assert_int_equal(g->fixture->stats[0].messages.lost[PG_LOSS_NO_RECEIVER], 0);
 }
 
 /// A target_id of 0 wherever the type has it, beside what is for nobody else than its sender's session.
 static void test_message_for_everyone_near_is_taken_and_counted_lost(void **state)
 {
-	struct gatehouse *g = *state;
+	struct pipeline_fixture *g = *state;
 	struct player player = connected(g, 1);
 	const uint8_t chat[] = {0, 0, 0, 0, 7, 0, 2, 0, 'h', 'i'}, skill[] = {9, 0, 0, 0, 0, 0, 0, 0}, bulk[5] = {0};
 	struct message all = an_attack(0, 0, 0);
@@ -66,8 +66,8 @@ static void test_message_for_everyone_near_is_taken_and_counted_lost(void **stat
 	add_message(&all, SESSION_HEARTBEAT, 0, 0, "", 0);
 	add_message(&all, SESSION_MOVE, 0, 0, &a_motion, sizeof(a_motion));
 	assert_int_equal(say(g, &player, true, &all).result, PG_DROP_NONE);
-	assert_int_equal(g->house->stats[0].messages.lost[PG_LOSS_NO_RECEIVER], 4);
-	assert_int_equal(g->house->stats[0].messages.lost[PG_LOSS_NO_PLAYER], 0);
+	assert_int_equal(g->fixture->stats[0].messages.lost[PG_LOSS_NO_RECEIVER], 4);
+	assert_int_equal(g->fixture->stats[0].messages.lost[PG_LOSS_NO_PLAYER], 0);
 }
 
 struct taken_by_relay {
@@ -93,16 +93,16 @@ static bool pass(struct relay *relay, uint8_t owner, uint32_t session, const str
 
 static void test_message_for_another_workers_player_is_passed_on(void **state)
 {
-	struct gatehouse *g = *state;
+	struct pipeline_fixture *g = *state;
 	struct player player = connected(g, 1), other = issue(g, 2);
 	struct taken_by_relay taken = {.relay.pass = pass};
 	const struct message attack = an_attack(2, 0, 0);
-	struct pg_message_stats *stats = &g->house->stats[0].messages;
+	struct pg_message_stats *stats = &g->fixture->stats[0].messages;
 
 	assert_true(connect_by(g, 1, &other));
 	say(g, &player, true, &attack);
 	assert_int_equal(stats->lost[PG_LOSS_OWNER_BUSY], 1); // nobody takes it
-	g->house->shard[0]->relay = &taken.relay;
+	g->fixture->shard[0]->relay = &taken.relay;
 	say(g, &player, true, &attack);
 	assert_int_equal(taken.count, 1);
 	assert_int_equal(taken.owner, 1);
@@ -114,9 +114,9 @@ static void test_message_for_another_workers_player_is_passed_on(void **state)
 
 static void test_undelivered_messages_and_ids_are_kept_with_the_record(void **state)
 {
-	struct gatehouse *g = *state;
+	struct pipeline_fixture *g = *state;
 	struct player player = connected(g, 1);
-	const struct session_record *record = house_record(g->house, &player);
+	const struct session_record *record = fixture_record(g->fixture, &player);
 	const struct message attack = an_attack(1, SESSION_MESSAGE_RELIABLE, 0);
 	struct reply reply = say(g, &player, true, &attack);
 
@@ -133,7 +133,7 @@ static void test_undelivered_messages_and_ids_are_kept_with_the_record(void **st
 
 static void test_who_never_acknowledges_is_closed(void **state)
 {
-	struct gatehouse *g = *state;
+	struct pipeline_fixture *g = *state;
 	struct player player = connected(g, 1);
 	const struct message attack = an_attack(1, SESSION_MESSAGE_RELIABLE, 0);
 	struct left left[BURST_MAX];
@@ -146,13 +146,13 @@ static void test_who_never_acknowledges_is_closed(void **state)
 	assert_int_equal(sent, 3);
 	opened(g, &player, left[0].bytes, left[0].length, SESSION_CLOSE);
 	assert_int_equal(left[0].bytes[sizeof(struct session_header)], SESSION_CLOSED_UNDELIVERABLE);
-	assert_int_equal(g->house->stats[0].closed[SESSION_CLOSED_UNDELIVERABLE], 1);
-	assert_int_equal(g->house->stats[0].connected, 0);
+	assert_int_equal(g->fixture->stats[0].closed[SESSION_CLOSED_UNDELIVERABLE], 1);
+	assert_int_equal(g->fixture->stats[0].connected, 0);
 }
 
 static void test_violation_ends_the_connection(void **state)
 {
-	struct gatehouse *g = *state;
+	struct pipeline_fixture *g = *state;
 	struct player player = connected(g, 1);
 	struct message second_first = {.length = 0};
 	const uint8_t piece[] = {1, 0, 2, 0, 'x'}; // index 1 of 2, though none came before
@@ -164,12 +164,12 @@ static void test_violation_ends_the_connection(void **state)
 	assert_int_equal(drain_egress(g, left), 1);
 	opened(g, &player, left[0].bytes, left[0].length, SESSION_CLOSE);
 	assert_int_equal(left[0].bytes[sizeof(struct session_header)], SESSION_CLOSED_PROTOCOL);
-	assert_int_equal(g->house->stats[0].handled[PG_MESSAGE_SESSION_DATA], 1);
+	assert_int_equal(g->fixture->stats[0].handled[PG_MESSAGE_SESSION_DATA], 1);
 }
 
 static void test_close_ends_it_also_for_what_follows_in_the_burst(void **state)
 {
-	struct gatehouse *g = *state;
+	struct pipeline_fixture *g = *state;
 	struct player player = connected(g, 1);
 	const struct session_close_body leave = {.reason = SESSION_CLOSED_LEFT};
 	const struct peer peers[2] = {player.peer, player.peer};
@@ -177,13 +177,13 @@ static void test_close_ends_it_also_for_what_follows_in_the_burst(void **state)
 	static struct reply reply[2];
 	uint16_t length[2];
 
-	length[0] = player_seal(g->house, &player, SESSION_CLOSE, &leave, sizeof(leave), payload[0]);
+	length[0] = player_seal(g->fixture, &player, SESSION_CLOSE, &leave, sizeof(leave), payload[0]);
 	length[1] = seal_data(g, &player, true, &nothing, payload[1]);
 	deliver(g, 0, peers, payload, length, reply, 2);
 	assert_int_equal(reply[0].result, PACKET_ABSORBED);
 	check_dropped(g, &reply[1], PG_DROP_SESSION_STATE);
-	assert_int_equal(g->house->stats[0].handled[PG_MESSAGE_SESSION_CLOSE], 1);
-	house_wait(g->house, 10);
+	assert_int_equal(g->fixture->stats[0].handled[PG_MESSAGE_SESSION_CLOSE], 1);
+	fixture_wait(g->fixture, 10);
 	assert_true(connect_by(g, 0, &player)); // the session still stands
 }
 

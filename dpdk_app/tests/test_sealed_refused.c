@@ -5,11 +5,11 @@
 
 #include <string.h>
 
-#include "gatehouse.h"
+#include "pipeline_fixture.h"
 
 static void test_replay_is_dropped_before_its_tag(void **state)
 {
-	struct gatehouse *g = *state;
+	struct pipeline_fixture *g = *state;
 	struct player player = connected(g, 1);
 	const struct message move = a_move();
 	uint8_t datagram[PLAYER_BUFFER];
@@ -24,7 +24,7 @@ static void test_replay_is_dropped_before_its_tag(void **state)
 
 static void test_of_two_copies_in_a_burst_one_is_taken(void **state)
 {
-	struct gatehouse *g = *state;
+	struct pipeline_fixture *g = *state;
 	struct player player = connected(g, 1);
 	const struct message move = a_move();
 	const struct peer peers[2] = {player.peer, player.peer};
@@ -37,12 +37,12 @@ static void test_of_two_copies_in_a_burst_one_is_taken(void **state)
 	deliver(g, 0, peers, payload, length, reply, 2);
 	assert_int_equal(reply[0].result, PG_DROP_NONE);
 	check_dropped(g, &reply[1], PG_DROP_REPLAYED);
-	assert_int_equal(g->house->stats[0].messages.received[PG_REQUEST_MOVE], 1);
+	assert_int_equal(g->fixture->stats[0].messages.received[PG_REQUEST_MOVE], 1);
 }
 
 static void test_changed_bytes_are_found_out(void **state)
 {
-	struct gatehouse *g = *state;
+	struct pipeline_fixture *g = *state;
 	struct player player = connected(g, 1);
 	const struct message move = a_move();
 	uint8_t datagram[PLAYER_BUFFER];
@@ -92,7 +92,7 @@ static void test_wrong_headers_are_named(void **state)
 		{SESSION_PATH_CHALLENGE, 0, 44, 0, PG_DROP_SESSION_STATE},
 		{SESSION_DENIED, 0, 56, 0, PG_DROP_SESSION_STATE},
 	};
-	struct gatehouse *g = *state;
+	struct pipeline_fixture *g = *state;
 	struct player player = connected(g, 1);
 
 	for (unsigned i = 0; i < COUNT(cases); i++) {
@@ -113,10 +113,10 @@ static void test_wrong_headers_are_named(void **state)
 
 static void test_numbers_of_another_gateway_are_dropped_as_such(void **state)
 {
-	struct gatehouse *g = *state;
+	struct pipeline_fixture *g = *state;
 	struct player player = connected(g, 1), idle = issue(g, 2);
 	const uint32_t foreign[] = {player.session ^ 1U << 24, player.session ^ 1U << 31, idle.session ^ 1U << 28,
-				    0xff000000 | GATEHOUSE_CAPACITY, UINT32_MAX};
+				    0xff000000 | PIPELINE_FIXTURE_CAPACITY, UINT32_MAX};
 	const uint32_t real = player.session;
 
 	for (unsigned i = 0; i < COUNT(foreign); i++) {
@@ -135,11 +135,11 @@ static void test_numbers_of_another_gateway_are_dropped_as_such(void **state)
 
 static void test_numbers_that_name_nobody_are_dropped(void **state)
 {
-	struct gatehouse *g = *state;
+	struct pipeline_fixture *g = *state;
 	struct player player = connected(g, 1), idle = issue(g, 2);
 	const uint32_t real = player.session;
-	const uint32_t strange[] = {0, house_next_number(g->house, real), GATEHOUSE_CAPACITY - 1, SESSION_SLOTS_MAX - 1,
-				    7};
+	const uint32_t strange[] = {0, fixture_next_number(g->fixture, real), PIPELINE_FIXTURE_CAPACITY - 1,
+				    SESSION_SLOTS_MAX - 1, 7};
 	struct reply reply;
 
 	for (unsigned i = 0; i < COUNT(strange); i++) {
@@ -151,14 +151,14 @@ static void test_numbers_that_name_nobody_are_dropped(void **state)
 	idle.cipher = player.cipher;
 	reply = say(g, &idle, true, &nothing);
 	check_dropped(g, &reply, PG_DROP_SESSION_STATE);
-	assert_true(pg_session_revoke(g->house->state, real));
+	assert_true(pg_session_revoke(g->fixture->state, real));
 	reply = say(g, &player, true, &nothing);
 	check_dropped(g, &reply, PG_DROP_SESSION_OVER);
 }
 
 static void test_longer_than_agreed_is_dropped(void **state)
 {
-	struct gatehouse *g = *state;
+	struct pipeline_fixture *g = *state;
 	struct player player = issue(g, 1);
 	struct message bulk = {.length = 0};
 	uint8_t body[600] = {0};
@@ -176,7 +176,7 @@ static void test_longer_than_agreed_is_dropped(void **state)
 
 static void test_session_has_a_rate_of_its_own(void **state)
 {
-	struct gatehouse *g = *state;
+	struct pipeline_fixture *g = *state;
 	struct player player = connected(g, 1), other = connected(g, 2);
 	unsigned answers = 0;
 	struct reply reply;
@@ -188,13 +188,13 @@ static void test_session_has_a_rate_of_its_own(void **state)
 	reply = say(g, &player, true, &nothing);
 	check_dropped(g, &reply, PG_DROP_SESSION_RATE_LIMITED);
 	assert_int_equal(say(g, &other, true, &nothing).result, PG_DROP_NONE);
-	house_wait(g->house, 1000);
+	fixture_wait(g->fixture, 1000);
 	assert_int_equal(say(g, &player, true, &nothing).result, PG_DROP_NONE);
 }
 
 static void test_forgeries_do_not_use_up_the_session_rate(void **state)
 {
-	struct gatehouse *g = *state;
+	struct pipeline_fixture *g = *state;
 	struct player player = connected(g, 1), forger = player;
 
 	g->rig->policy.sessions.session[listener_of(g)] = rate_make(100, 10, pg_tsc_hz());
@@ -209,7 +209,7 @@ static void test_forgeries_do_not_use_up_the_session_rate(void **state)
 
 static void test_only_unproved_addresses_have_a_source_rate(void **state)
 {
-	struct gatehouse *g = *state;
+	struct pipeline_fixture *g = *state;
 	struct player player = connected(g, 1), elsewhere = player;
 	struct reply reply;
 
@@ -228,7 +228,7 @@ static void test_only_unproved_addresses_have_a_source_rate(void **state)
 
 static void test_one_bad_message_refuses_its_datagram(void **state)
 {
-	struct gatehouse *g = *state;
+	struct pipeline_fixture *g = *state;
 	struct player player = connected(g, 1);
 	struct message two = a_move();
 	static const float infinite[6] = {__builtin_inff()};
@@ -237,7 +237,7 @@ static void test_one_bad_message_refuses_its_datagram(void **state)
 	add_message(&two, SESSION_MOVE, 0, 0, infinite, sizeof(infinite));
 	reply = say(g, &player, true, &two);
 	check_dropped(g, &reply, PG_DROP_NOT_FINITE);
-	assert_int_equal(house_record(g->house, &player)->motion_version, 0);
+	assert_int_equal(fixture_record(g->fixture, &player)->motion_version, 0);
 	reply = say(g, &player, true, &nothing);
 	assert_int_equal(header_of(reply.bytes).ack, 2);
 	assert_int_equal(header_of(reply.bytes).ack_bits, 0); // the first was not taken

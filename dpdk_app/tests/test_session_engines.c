@@ -18,7 +18,7 @@
 #define PATIENCE_MS 20000
 
 /// An appliance and its players.
-struct town {
+struct process_fixture {
 	struct appliance appliance;
 	uint32_t session[PLAYERS];
 	pgc_client *player[PLAYERS];
@@ -48,7 +48,7 @@ static struct pg_delivery_policy delivery(void)
 	return policy;
 }
 
-static void allot(struct town *t, uint8_t engine)
+static void allot(struct process_fixture *t, uint8_t engine)
 {
 	struct pg_plan *plan = &t->appliance.plan;
 
@@ -64,7 +64,7 @@ static void allot(struct town *t, uint8_t engine)
 
 // ---------------------------------------------------------------- players
 
-static void issue(struct town *t, unsigned i)
+static void issue(struct process_fixture *t, unsigned i)
 {
 	struct pg_issue_request request = {.player_id = i + 1, .ttl_s = 3600};
 	struct pgc_options options;
@@ -81,7 +81,7 @@ static void issue(struct town *t, unsigned i)
 	assert_int_equal(pgc_open(t->player[i], "127.0.0.1", t->appliance.plan.listener_port[0]), PGC_OK);
 }
 
-static void note(struct town *t, unsigned i, const struct pgc_event *event)
+static void note(struct process_fixture *t, unsigned i, const struct pgc_event *event)
 {
 	switch (event->type) {
 	case PGC_EVENT_CONNECTED:
@@ -109,7 +109,7 @@ static void note(struct town *t, unsigned i, const struct pgc_event *event)
 	}
 }
 
-static void listen_once(struct town *t)
+static void listen_once(struct process_fixture *t)
 {
 	struct pgc_event event;
 
@@ -119,25 +119,25 @@ static void listen_once(struct town *t)
 				note(t, i, &event);
 }
 
-typedef bool player_did(const struct town *t, unsigned i, unsigned count);
+typedef bool player_did(const struct process_fixture *t, unsigned i, unsigned count);
 
-static bool has_connected(const struct town *t, unsigned i, unsigned count)
+static bool has_connected(const struct process_fixture *t, unsigned i, unsigned count)
 {
 	return t->connected[i] >= count;
 }
 
-static bool has_heard(const struct town *t, unsigned i, unsigned count)
+static bool has_heard(const struct process_fixture *t, unsigned i, unsigned count)
 {
 	return t->heard[i] >= count;
 }
 
-static bool was_told_of_the_end(const struct town *t, unsigned i, unsigned count)
+static bool was_told_of_the_end(const struct process_fixture *t, unsigned i, unsigned count)
 {
 	(void)count;
 	return t->closed[i] == PGC_CLOSED_SHUTDOWN;
 }
 
-static bool everybody(const struct town *t, player_did *did, unsigned count)
+static bool everybody(const struct process_fixture *t, player_did *did, unsigned count)
 {
 	for (unsigned i = 0; i < PLAYERS; i++)
 		if (!did(t, i, count))
@@ -153,7 +153,7 @@ static uint64_t now_ms(void)
 	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
-static void await(struct town *t, player_did *did, unsigned count)
+static void await(struct process_fixture *t, player_did *did, unsigned count)
 {
 	const struct timespec pause = {.tv_nsec = 500000};
 	const uint64_t deadline = now_ms() + PATIENCE_MS;
@@ -166,7 +166,7 @@ static void await(struct town *t, player_did *did, unsigned count)
 }
 
 /// Nothing is on its way any more: acknowledgements have been sent, too.
-static void fall_silent(struct town *t)
+static void fall_silent(struct process_fixture *t)
 {
 	const struct timespec pause = {.tv_nsec = 500000};
 	const uint64_t until = now_ms() + 300;
@@ -177,7 +177,7 @@ static void fall_silent(struct town *t)
 	}
 }
 
-static void settle_town(struct town *t, uint8_t engine)
+static void fixture_open(struct process_fixture *t, uint8_t engine)
 {
 	allot(t, engine);
 	appliance_start(&t->appliance);
@@ -186,7 +186,7 @@ static void settle_town(struct town *t, uint8_t engine)
 	await(t, has_connected, 1);
 }
 
-static void leave_town(struct town *t)
+static void fixture_close(struct process_fixture *t)
 {
 	for (unsigned i = 0; i < PLAYERS; i++)
 		pgc_free(t->player[i]);
@@ -194,7 +194,7 @@ static void leave_town(struct town *t)
 }
 
 /// Every player writes to all.
-static void chat(struct town *t)
+static void chat(struct process_fixture *t)
 {
 	const struct pgc_delivery kept = {.reliable = true, .channel = 1, .priority = PGC_NORMAL, .receipt = 1};
 
@@ -217,9 +217,9 @@ static uint8_t *pattern(size_t length)
 
 static void test_players_of_two_workers_hear_each_other(void **state)
 {
-	struct town t;
+	struct process_fixture t;
 
-	settle_town(&t, engine_of(state));
+	fixture_open(&t, engine_of(state));
 	chat(&t);
 	await(&t, has_heard, PLAYERS);
 	fall_silent(&t);
@@ -229,15 +229,15 @@ static void test_players_of_two_workers_hear_each_other(void **state)
 	assert_true(t.appliance.page->worker[1].connections > 0);
 	assert_int_equal(TOTAL(&t.appliance, messages.sent[PG_EVENT_CHAT]), PLAYERS * PLAYERS);
 	assert_int_equal(t.lost, 0);
-	leave_town(&t);
+	fixture_close(&t);
 }
 
 static void test_the_longest_message_goes_to_the_next_player(void **state)
 {
-	struct town t;
+	struct process_fixture t;
 	uint8_t *bytes = pattern(PGC_BULK_MAX);
 
-	settle_town(&t, engine_of(state));
+	fixture_open(&t, engine_of(state));
 	for (unsigned i = 0; i < PLAYERS; i++)
 		assert_int_equal(pgc_bulk(t.player[i], (i + 1) % PLAYERS + 1, bytes, PGC_BULK_MAX, NULL), PGC_OK);
 	await(&t, has_heard, 1);
@@ -246,14 +246,14 @@ static void test_the_longest_message_goes_to_the_next_player(void **state)
 	for (unsigned i = 0; i < PLAYERS; i++)
 		assert_int_equal(t.bytes[i], PGC_BULK_MAX);
 	free(bytes);
-	leave_town(&t);
+	fixture_close(&t);
 }
 
 static void test_players_whose_address_changes_stay_with_their_worker(void **state)
 {
-	struct town t;
+	struct process_fixture t;
 
-	settle_town(&t, engine_of(state));
+	fixture_open(&t, engine_of(state));
 	for (unsigned i = 0; i < PLAYERS; i++)
 		assert_int_equal(pgc_rebind(t.player[i]), PGC_OK);
 	chat(&t);
@@ -264,15 +264,15 @@ static void test_players_whose_address_changes_stay_with_their_worker(void **sta
 	assert_true(TOTAL(&t.appliance, handed_out) > 0);
 	assert_int_equal(TOTAL(&t.appliance, path_changes), PLAYERS);
 	assert_int_equal(TOTAL(&t.appliance, connections), PLAYERS);
-	leave_town(&t);
+	fixture_close(&t);
 }
 
 static void test_a_letter_of_the_operator_arrives(void **state)
 {
-	struct town t;
+	struct process_fixture t;
 	uint8_t *bytes = pattern(30000);
 
-	settle_town(&t, engine_of(state));
+	fixture_open(&t, engine_of(state));
 	for (unsigned i = 0; i < PLAYERS; i++) {
 		const struct pg_letter letter = {
 			.session = t.session[i],
@@ -291,16 +291,16 @@ static void test_a_letter_of_the_operator_arrives(void **state)
 	assert_int_equal(t.bytes[PLAYERS - 1], 30000);
 	assert_int_equal(TOTAL(&t.appliance, messages.sent[PG_EVENT_INVENTORY]), PLAYERS);
 	free(bytes);
-	leave_town(&t);
+	fixture_close(&t);
 }
 
 static void test_a_letter_to_nobody_is_refused(void **state)
 {
-	struct town t;
+	struct process_fixture t;
 	const uint8_t body[4] = {0};
 	struct pg_letter letter = {.type = SESSION_INVENTORY, .length = sizeof(body), .body = body};
 
-	settle_town(&t, engine_of(state));
+	fixture_open(&t, engine_of(state));
 	letter.session = t.session[0] ^ 1U << 31;
 	assert_int_equal(pg_send(t.appliance.gateway, &letter, &t.appliance.error), PG_ERROR_USAGE);
 	assert_non_null(strstr(t.appliance.error.message, "not connected"));
@@ -309,28 +309,28 @@ static void test_a_letter_to_nobody_is_refused(void **state)
 	assert_int_equal(pg_send(t.appliance.gateway, &letter, &t.appliance.error), PG_ERROR_USAGE);
 	appliance_stop(&t.appliance);
 	appliance_assert_conserved(&t.appliance);
-	leave_town(&t);
+	fixture_close(&t);
 }
 
 static void test_players_are_told_when_the_gateway_ends(void **state)
 {
-	struct town t;
+	struct process_fixture t;
 
-	settle_town(&t, engine_of(state));
+	fixture_open(&t, engine_of(state));
 	assert_true(pg_dismiss(t.appliance.gateway, SETTLE_MS));
 	appliance_stop(&t.appliance);
 	await(&t, was_told_of_the_end, 0);
 	appliance_assert_conserved(&t.appliance);
 	assert_int_equal(TOTAL(&t.appliance, closed[SESSION_CLOSED_SHUTDOWN]), PLAYERS);
 	assert_int_equal(TOTAL(&t.appliance, connected), 0);
-	leave_town(&t);
+	fixture_close(&t);
 }
 
 static void test_connections_outlive_the_process_of_the_workers(void **state)
 {
-	struct town t;
+	struct process_fixture t;
 
-	settle_town(&t, engine_of(state));
+	fixture_open(&t, engine_of(state));
 	for (unsigned round = 1; round <= 3; round++) {
 		chat(&t);
 		await(&t, has_heard, round * PLAYERS);
@@ -346,14 +346,14 @@ static void test_connections_outlive_the_process_of_the_workers(void **state)
 	assert_int_equal(t.lost, 0);
 	for (unsigned i = 0; i < PLAYERS; i++)
 		assert_int_equal(t.connected[i], 1);
-	leave_town(&t);
+	fixture_close(&t);
 }
 
 static void test_an_end_in_the_middle_of_talk_keeps_conservation(void **state)
 {
-	struct town t;
+	struct process_fixture t;
 
-	settle_town(&t, engine_of(state));
+	fixture_open(&t, engine_of(state));
 	for (unsigned round = 0; round < 4; round++) {
 		await(&t, has_connected, 1);
 		chat(&t);
@@ -368,15 +368,15 @@ static void test_an_end_in_the_middle_of_talk_keeps_conservation(void **state)
 	}
 	appliance_stop(&t.appliance);
 	appliance_assert_conserved(&t.appliance);
-	leave_town(&t);
+	fixture_close(&t);
 }
 
 static void test_a_new_policy_holds_for_sessions_at_once(void **state)
 {
-	struct town t;
+	struct process_fixture t;
 	struct pg_policy policy;
 
-	settle_town(&t, engine_of(state));
+	fixture_open(&t, engine_of(state));
 	policy = t.appliance.plan.policy;
 	policy.delivery.message_pps[PG_REQUEST_CHAT] = 1;
 	policy.delivery.message_burst[PG_REQUEST_CHAT] = 1;
@@ -386,7 +386,7 @@ static void test_a_new_policy_holds_for_sessions_at_once(void **state)
 	appliance_stop(&t.appliance);
 	appliance_assert_conserved(&t.appliance);
 	assert_true(TOTAL(&t.appliance, dropped[PG_DROP_MESSAGE_RATE_LIMITED]) > 0);
-	leave_town(&t);
+	fixture_close(&t);
 }
 
 int main(void)

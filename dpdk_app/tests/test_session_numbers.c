@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-#include "office.h"
+#include "issuer.h"
 #include "rig.h"
 
 #define CASES 20000
@@ -134,10 +134,10 @@ static void all_sessions_and_16_generations_of_each_fit_beside_the_gateway(void 
 
 static void as_many_sessions_as_fit_have_numbers_of_the_gateway_and_each_its_own(void **state UNUSED)
 {
-	struct office o = office_open(4096);
+	struct issuer o = issuer_open(4096);
 	static uint32_t session[4096];
 
-	assert_int_equal(pg_state_gateway(o.state, 16, 0xbeef, &office_error), PG_OK);
+	assert_int_equal(pg_state_gateway(o.state, 16, 0xbeef, &issuer_error), PG_OK);
 	o.parts = state_parts(o.state);
 	for (uint32_t i = 0; i < COUNT(session); i++) {
 		struct pg_session_info info;
@@ -148,15 +148,15 @@ static void as_many_sessions_as_fit_have_numbers_of_the_gateway_and_each_its_own
 		assert_int_equal(info.player_id, i + 1);
 	}
 	assert_int_equal(issue(&o, COUNT(session) + 1), 0);
-	assert_non_null(strstr(office_error.message, "4096"));
+	assert_non_null(strstr(issuer_error.message, "4096"));
 	for (uint32_t i = 0; i < COUNT(session); i++)
 		assert_int_equal(pg_session_of_player(o.state, i + 1), session[i]);
-	office_close(&o);
+	issuer_close(&o);
 }
 
 static void a_session_of_another_gateway_is_neither_told_nor_revoked(void **state UNUSED)
 {
-	struct office o = office_open(10);
+	struct issuer o = issuer_open(10);
 	const uint32_t session = issue(&o, 1);
 	struct pg_session_info info;
 
@@ -165,36 +165,36 @@ static void a_session_of_another_gateway_is_neither_told_nor_revoked(void **stat
 		assert_false(pg_session_revoke(o.state, session ^ 1U << bit));
 	}
 	assert_int_equal(pg_session_of_player(o.state, 1), session);
-	office_close(&o);
+	issuer_close(&o);
 }
 
 static void a_gateway_that_does_not_fit_is_refused_in_a_sentence(void **state UNUSED)
 {
-	struct office o = office_open(4097);
+	struct issuer o = issuer_open(4097);
 
-	assert_int_equal(pg_state_gateway(o.state, 16, 0, &office_error), PG_ERROR_USAGE);
-	assert_non_null(strstr(office_error.message, "with 4097 sessions at most 15 bits"));
-	assert_int_equal(pg_state_gateway(o.state, 8, 256, &office_error), PG_ERROR_USAGE);
-	assert_non_null(strstr(office_error.message, "gateway 256 in 8 bits"));
+	assert_int_equal(pg_state_gateway(o.state, 16, 0, &issuer_error), PG_ERROR_USAGE);
+	assert_non_null(strstr(issuer_error.message, "with 4097 sessions at most 15 bits"));
+	assert_int_equal(pg_state_gateway(o.state, 8, 256, &issuer_error), PG_ERROR_USAGE);
+	assert_non_null(strstr(issuer_error.message, "gateway 256 in 8 bits"));
 	assert_int_equal(issue(&o, 1) >> 24, 0); // nothing was changed
-	office_close(&o);
+	issuer_close(&o);
 }
 
 /// Those that are out would name nobody any more, or somebody else.
 static void the_gateway_of_a_state_stays_once_a_session_is_issued(void **state UNUSED)
 {
-	struct office o = office_open(10);
+	struct issuer o = issuer_open(10);
 	struct pg_session_info info;
 	uint32_t session;
 
-	assert_int_equal(pg_state_gateway(o.state, 8, 7, &office_error), PG_OK);
-	assert_int_equal(pg_state_gateway(o.state, 4, 3, &office_error), PG_OK);
+	assert_int_equal(pg_state_gateway(o.state, 8, 7, &issuer_error), PG_OK);
+	assert_int_equal(pg_state_gateway(o.state, 4, 3, &issuer_error), PG_OK);
 	session = issue(&o, 1);
 	assert_int_equal(session >> 28, 3);
-	assert_int_equal(pg_state_gateway(o.state, 8, 7, &office_error), PG_ERROR_USAGE);
-	assert_non_null(strstr(office_error.message, "issued already"));
+	assert_int_equal(pg_state_gateway(o.state, 8, 7, &issuer_error), PG_ERROR_USAGE);
+	assert_non_null(strstr(issuer_error.message, "issued already"));
 	assert_true(pg_session_inspect(o.state, session, &info));
-	office_close(&o);
+	issuer_close(&o);
 }
 
 int main(void)

@@ -11,7 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "visitors.h"
+#include "socket_players.h"
 
 // ---------------------------------------------------------------- players
 

@@ -6,15 +6,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "house.h"
 #include "rig.h"
 #include "session/state.h"
+#include "session_fixture.h"
 
 #define CAPACITY 16
 #define SLOTS 10
 #define OTHER_VERSION 77
 
-static const struct state_shape shape = {CAPACITY, HOUSE_SHARDS, SLOTS};
+static const struct state_shape shape = {CAPACITY, FIXTURE_SHARDS, SLOTS};
 static struct pg_error error;
 static struct state_dropped dropped;
 
@@ -29,10 +29,10 @@ struct made {
 
 static struct made make_state(void)
 {
-	const size_t size = pg_state_size(CAPACITY, HOUSE_SHARDS, SLOTS) + ROOM;
+	const size_t size = pg_state_size(CAPACITY, FIXTURE_SHARDS, SLOTS) + ROOM;
 	struct made made = {.state = zeroed_lines(size), .size = size};
 
-	assert_int_equal(pg_state_init(made.state, size, CAPACITY, HOUSE_SHARDS, SLOTS, &error), PG_OK);
+	assert_int_equal(pg_state_init(made.state, size, CAPACITY, FIXTURE_SHARDS, SLOTS, &error), PG_OK);
 	made.directory = (struct directory *)made.state;
 	return made;
 }
@@ -91,7 +91,7 @@ static void sections_follow_each_other_in_whole_lines(void **state UNUSED)
 /// Players of the plain profile, in the regions of all workers.
 static void admit_all(const struct made *made)
 {
-	for (uint32_t worker = 0; worker < HOUSE_SHARDS; worker++) {
+	for (uint32_t worker = 0; worker < FIXTURE_SHARDS; worker++) {
 		struct plain_region *region = state_region(made->state, worker);
 
 		region->high_water = CAPACITY;
@@ -103,7 +103,7 @@ static void assert_nobody_is_admitted(const struct made *made)
 {
 	static const uint8_t nothing[sizeof(struct plain_session)];
 
-	for (uint32_t worker = 0; worker < HOUSE_SHARDS; worker++) {
+	for (uint32_t worker = 0; worker < FIXTURE_SHARDS; worker++) {
 		const struct plain_region *region = state_region(made->state, worker);
 
 		assert_int_equal(region->high_water, 0);
@@ -134,19 +134,19 @@ static void what_workers_keep_in_another_version_is_begun_anew_and_told(void **s
 
 static void players_of_one_profile_go_on_where_those_of_the_other_are_dropped(void **state UNUSED)
 {
-	struct house *house = house_open(SLOTS, STORE_SOCKETS);
-	struct made made = {house->state, house->state_size, house->state};
-	struct player player = house_issue(house, 7, 60, false);
+	struct session_fixture *fixture = fixture_open(SLOTS, STORE_SOCKETS);
+	struct made made = {fixture->state, fixture->state_size, fixture->state};
+	struct player player = fixture_issue(fixture, 7, 60, false);
 
-	assert_true(house_connect(house, 0, &player));
+	assert_true(fixture_connect(fixture, 0, &player));
 	admit_all(&made);
 	section_of(&made, "plain")->version = OTHER_VERSION;
 	assert_int_equal(adopt(&made), PG_OK);
 	assert_int_equal(dropped.count, 1);
 	assert_nobody_is_admitted(&made);
-	assert_int_equal(house_restart(house), 1);
-	assert_int_equal(pg_session_of_player(house->state, 7), player.session);
-	house_close(house);
+	assert_int_equal(fixture_restart(fixture), 1);
+	assert_int_equal(pg_session_of_player(fixture->state, 7), player.session);
+	fixture_close(fixture);
 }
 
 static void a_section_that_this_build_does_not_have_is_dropped_once(void **state UNUSED)
@@ -245,7 +245,7 @@ static void a_section_that_is_missing_or_too_small_is_refused(void **state UNUSE
 	assert_refused(&made, "no section plain");
 	strcpy(plain->name, "plain");
 	plain->version = OTHER_VERSION;
-	plain->size -= (size_t)HOUSE_SHARDS * CACHE_LINE;
+	plain->size -= (size_t)FIXTURE_SHARDS * CACHE_LINE;
 	assert_refused(&made, "are needed");
 	free(made.state);
 }

@@ -17,7 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "visitors.h"
+#include "socket_players.h"
 
 /// Chat of so many bytes in all.
 static void chat(const struct appliance *a, int fd, uint32_t player, size_t length)

@@ -8,7 +8,7 @@
 
 #define KEPT_MAX 1024
 
-struct house *house;
+struct session_fixture *fixture;
 
 /// Everything that was ever sealed by the gateway, of whatever process.
 struct sealing {
@@ -36,9 +36,9 @@ static void encrypt_and_log(const struct gcm_key_data *key, struct gcm_context_d
 
 static void log_sealings(void)
 {
-	real_encrypt = house->shard[0]->code.encrypt;
-	for (unsigned shard = 0; shard < HOUSE_SHARDS; shard++)
-		house->shard[shard]->code.encrypt = encrypt_and_log;
+	real_encrypt = fixture->shard[0]->code.encrypt;
+	for (unsigned shard = 0; shard < FIXTURE_SHARDS; shard++)
+		fixture->shard[shard]->code.encrypt = encrypt_and_log;
 }
 
 size_t sealings_logged(void)
@@ -78,9 +78,9 @@ void assert_no_nonce_was_used_twice(void)
 	free(sorted);
 }
 
-int open_watched_house(void **state UNUSED)
+int open_watched_fixture(void **state UNUSED)
 {
-	house = house_open(16, STORE_SOCKETS);
+	fixture = fixture_open(16, STORE_SOCKETS);
 	sealing_count = 0;
 	sealing_room = 100000;
 	sealings = malloc(sealing_room * sizeof(*sealings));
@@ -89,17 +89,17 @@ int open_watched_house(void **state UNUSED)
 	return 0;
 }
 
-int close_watched_house(void **state UNUSED)
+int close_watched_fixture(void **state UNUSED)
 {
 	assert_no_nonce_was_used_twice();
-	house_close(house);
+	fixture_close(fixture);
 	free(sealings);
 	return 0;
 }
 
 uint32_t restart(void)
 {
-	const uint32_t going_on = house_restart(house);
+	const uint32_t going_on = fixture_restart(fixture);
 
 	log_sealings();
 	return going_on;
@@ -109,27 +109,27 @@ uint32_t restart(void)
 
 uint32_t slot_of(const struct player *player)
 {
-	return house_slot(house, player);
+	return fixture_slot(fixture, player);
 }
 
 struct player connected_player(void)
 {
-	struct player player = house_issue(house, 7, 600, false);
+	struct player player = fixture_issue(fixture, 7, 600, false);
 
-	assert_true(house_connect(house, 0, &player));
+	assert_true(fixture_connect(fixture, 0, &player));
 	return player;
 }
 
 void assert_told(struct player *player, const struct peer *where, enum session_close_reason why)
 {
-	struct outbox *outbox = &house->shard[0]->outbox;
+	struct outbox *outbox = &fixture->shard[0]->outbox;
 	const struct outbox_entry *entry = outbox_oldest(outbox);
 	uint8_t datagram[OUTBOX_PAYLOAD];
 
 	assert_int_equal(outbox->count, 1);
 	assert_true(peer_equal(&entry->peer, where));
 	memcpy(datagram, entry->payload, sizeof(datagram));
-	assert_true(player_open(house, player, datagram, entry->length));
+	assert_true(player_open(fixture, player, datagram, entry->length));
 	assert_int_equal(datagram[0], SESSION_CLOSE);
 	assert_int_equal(datagram[20], why);
 	assert_int_equal(datagram[21] | datagram[22] | datagram[23], 0);
@@ -138,9 +138,9 @@ void assert_told(struct player *player, const struct peer *where, enum session_c
 
 void assert_nobody_is_connected(const struct player *player)
 {
-	const struct session_record *record = house_record(house, player);
+	const struct session_record *record = fixture_record(fixture, player);
 
 	assert_int_equal(record->phase, RECORD_IDLE);
 	assert_int_equal(record->owner, RECORD_NO_OWNER);
-	assert_int_equal(house->stats[0].connected, 0);
+	assert_int_equal(fixture->stats[0].connected, 0);
 }

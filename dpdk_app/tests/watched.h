@@ -1,20 +1,21 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// watched.h: a house whose every sealing is logged, by whatever process, so that none repeats a key and nonce.
+// watched.h: a session fixture whose every sealing is logged, by whatever process, so that none repeats a key and
+// nonce.
 
 #ifndef POLLGATE_TESTS_WATCHED_H
 #define POLLGATE_TESTS_WATCHED_H
 
-#include "house.h"
+#include "session_fixture.h"
 #include "unit.h"
 
-/// The house of the test that runs. Nothing was sealed twice with the same nonce when it closes.
-extern struct house *house;
-int open_watched_house(void **state);
-int close_watched_house(void **state);
+/// The session fixture of the test that runs. Nothing was sealed twice with the same nonce when it closes.
+extern struct session_fixture *fixture;
+int open_watched_fixture(void **state);
+int close_watched_fixture(void **state);
 
-#define house_test(name) cmocka_unit_test_setup_teardown(name, open_watched_house, close_watched_house)
+#define fixture_test(name) cmocka_unit_test_setup_teardown(name, open_watched_fixture, close_watched_fixture)
 
-/// As house_restart(); the log goes on.
+/// As fixture_restart(); the log goes on.
 uint32_t restart(void);
 
 // ---------------------------------------------------------------- the log

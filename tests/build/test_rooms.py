@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
-def house(tmp_path: Path) -> Path:
+def checkout(tmp_path: Path) -> Path:
     """Two rooms of each half, of which one uses the other."""
     (tmp_path / "dpdk_app/net").mkdir(parents=True)
     (tmp_path / "dpdk_app/engine/dpdk").mkdir(parents=True)
@@ -44,7 +44,7 @@ def scratch(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_this_house_keeps_its_table() -> None:
+def test_this_checkout_keeps_its_table() -> None:
     assert check(ROOT) == []
 
 
@@ -64,33 +64,37 @@ def test_the_planner_may_not_import_the_command_line(scratch: Path) -> None:
     assert check(scratch) == [told]
 
 
-def test_rooms_that_keep_the_table_are_no_finding(house: Path) -> None:
-    assert check(house) == []
+def test_rooms_that_keep_the_table_are_no_finding(checkout: Path) -> None:
+    assert check(checkout) == []
 
 
-def test_an_include_that_calls_back_up_is_named_with_its_line(house: Path) -> None:
-    (house / "dpdk_app/net/parse.h").write_text('#include <stdint.h>\n#include "engine/dpdk/loop.h"\n')
-    assert check(house) == [f"dpdk_app/net/parse.h:2: net may not use engine/dpdk; {TABLE} says what it may"]
+def test_an_include_that_calls_back_up_is_named_with_its_line(checkout: Path) -> None:
+    (checkout / "dpdk_app/net/parse.h").write_text('#include <stdint.h>\n#include "engine/dpdk/loop.h"\n')
+    assert check(checkout) == [
+        f"dpdk_app/net/parse.h:2: net may not use engine/dpdk; {TABLE} says what it may"
+    ]
 
 
-def test_an_import_within_a_function_counts_like_any_other(house: Path) -> None:
-    (house / "pyshim/errors.py").write_text("def late():\n    from pyshim.run import worker\n")
-    assert check(house) == [f"pyshim/errors.py:2: errors may not use run; {TABLE} says what it may"]
+def test_an_import_within_a_function_counts_like_any_other(checkout: Path) -> None:
+    (checkout / "pyshim/errors.py").write_text("def late():\n    from pyshim.run import worker\n")
+    assert check(checkout) == [f"pyshim/errors.py:2: errors may not use run; {TABLE} says what it may"]
 
 
-def test_a_room_that_nobody_entered_is_named(house: Path) -> None:
-    (house / "dpdk_app/world").mkdir()
-    (house / "dpdk_app/world/grid.c").write_text('#include "net/parse.h"\n')
-    assert check(house) == [f"dpdk_app/world/grid.c:1: the room world is not in {TABLE}"]
+def test_a_room_that_nobody_entered_is_named(checkout: Path) -> None:
+    (checkout / "dpdk_app/world").mkdir()
+    (checkout / "dpdk_app/world/grid.c").write_text('#include "net/parse.h"\n')
+    assert check(checkout) == [f"dpdk_app/world/grid.c:1: the room world is not in {TABLE}"]
 
 
-def test_what_is_allowed_and_not_used_is_named(house: Path) -> None:
-    (house / "dpdk_app/engine/dpdk/loop.c").write_text("")
-    assert check(house) == [f"{TABLE}: engine/dpdk may use net, and does not; take it out"]
+def test_what_is_allowed_and_not_used_is_named(checkout: Path) -> None:
+    (checkout / "dpdk_app/engine/dpdk/loop.c").write_text("")
+    assert check(checkout) == [f"{TABLE}: engine/dpdk may use net, and does not; take it out"]
 
 
-def test_a_circle_in_the_table_is_named(house: Path) -> None:
-    (house / "dpdk_app/net/parse.h").write_text('#include "engine/dpdk/loop.h"\n')
-    allow(house, c={"net": ["engine/dpdk"], "engine/dpdk": ["net"]}, python={"errors": [], "run": ["errors"]})
-    (found,) = check(house)
+def test_a_circle_in_the_table_is_named(checkout: Path) -> None:
+    (checkout / "dpdk_app/net/parse.h").write_text('#include "engine/dpdk/loop.h"\n')
+    allow(
+        checkout, c={"net": ["engine/dpdk"], "engine/dpdk": ["net"]}, python={"errors": [], "run": ["errors"]}
+    )
+    (found,) = check(checkout)
     assert found.startswith(f"{TABLE}: a circle: ")

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// office.c: see office.h.
+// issuer.c: see issuer.h.
 
-#include "office.h"
+#include "issuer.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -9,48 +9,48 @@
 #include "rig.h"
 #include "unit.h"
 
-struct pg_error office_error;
+struct pg_error issuer_error;
 
-struct office office_open(uint32_t slots)
+struct issuer issuer_open(uint32_t slots)
 {
 	const size_t size = pg_state_size(64, 2, slots);
-	struct office o = {.state = zeroed_lines(size)};
+	struct issuer o = {.state = zeroed_lines(size)};
 
-	assert_int_equal(pg_state_init(o.state, size, 64, 2, slots, &office_error), PG_OK);
+	assert_int_equal(pg_state_init(o.state, size, 64, 2, slots, &issuer_error), PG_OK);
 	o.parts = state_parts(o.state);
 	return o;
 }
 
-void office_close(struct office *o)
+void issuer_close(struct issuer *o)
 {
 	free(o->state);
 }
 
-uint32_t issue_for(const struct office *o, uint32_t player, uint32_t ttl_s)
+uint32_t issue_for(const struct issuer *o, uint32_t player, uint32_t ttl_s)
 {
 	struct pg_issue_request request = {.player_id = player, .ttl_s = ttl_s};
 	uint32_t session = 0;
 
 	memset(request.key, (int)player, sizeof(request.key));
-	return pg_session_issue(o->state, &request, &session, &office_error) == PG_OK ? session : 0;
+	return pg_session_issue(o->state, &request, &session, &issuer_error) == PG_OK ? session : 0;
 }
 
-uint32_t issue(const struct office *o, uint32_t player)
+uint32_t issue(const struct issuer *o, uint32_t player)
 {
 	return issue_for(o, player, 1000);
 }
 
-uint32_t slot_in(const struct office *o, uint32_t session)
+uint32_t slot_in(const struct issuer *o, uint32_t session)
 {
 	return session_slot(&o->parts.numbers, session);
 }
 
-struct session_record *record_of(const struct office *o, uint32_t session)
+struct session_record *record_of(const struct issuer *o, uint32_t session)
 {
 	return &o->parts.records[slot_in(o, session)];
 }
 
-void end_now(const struct office *o, uint32_t session)
+void end_now(const struct issuer *o, uint32_t session)
 {
 	struct session_record *record = record_of(o, session);
 
@@ -59,7 +59,7 @@ void end_now(const struct office *o, uint32_t session)
 	deadlines_add(&o->parts.deadlines, slot_in(o, session));
 }
 
-void connect_to(const struct office *o, uint32_t session, uint8_t worker)
+void connect_to(const struct issuer *o, uint32_t session, uint8_t worker)
 {
 	struct session_record *record = record_of(o, session);
 

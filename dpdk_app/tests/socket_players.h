@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// visitors.h: players with sockets of their own, and an appliance with a socket engine.
+// socket_players.h: players with sockets of their own, and an appliance with a socket engine.
 
-#ifndef POLLGATE_TESTS_VISITORS_H
-#define POLLGATE_TESTS_VISITORS_H
+#ifndef POLLGATE_TESTS_SOCKET_PLAYERS_H
+#define POLLGATE_TESTS_SOCKET_PLAYERS_H
 
 #include <sys/types.h>
 

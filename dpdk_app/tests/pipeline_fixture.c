@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// gatehouse.c: see gatehouse.h.
+// pipeline_fixture.c: see pipeline_fixture.h.
 
-#include "gatehouse.h"
+#include "pipeline_fixture.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -10,36 +10,36 @@
 #include "pipeline/egress.h"
 #include "unit.h"
 
-const unsigned gatehouse_ways[WAYS] = {WAY_COMMON, WAY_TAGGED4, WAY_IPV6, WAY_OFFLOAD, WAY_OFFLOAD_UDP, WAY_KERNEL};
+const unsigned fixture_paths[WAYS] = {WAY_COMMON, WAY_TAGGED4, WAY_IPV6, WAY_OFFLOAD, WAY_OFFLOAD_UDP, WAY_KERNEL};
 
-uint8_t listener_of(const struct gatehouse *g)
+uint8_t listener_of(const struct pipeline_fixture *g)
 {
 	return g->way == WAY_TAGGED4 || g->way == WAY_IPV6;
 }
 
-int gatehouse_open(void **state)
+int pipeline_fixture_open(void **state)
 {
-	struct gatehouse *g = zeroed_lines(sizeof(*g));
+	struct pipeline_fixture *g = zeroed_lines(sizeof(*g));
 
 	g->way = *(const unsigned *)*state;
-	g->house = house_open(GATEHOUSE_CAPACITY, g->way == WAY_KERNEL ? STORE_SOCKETS : STORE_FRAMES);
+	g->fixture = fixture_open(PIPELINE_FIXTURE_CAPACITY, g->way == WAY_KERNEL ? STORE_SOCKETS : STORE_FRAMES);
 	g->rig = rig_open("auto", 16);
 	if (g->way == WAY_OFFLOAD || g->way == WAY_OFFLOAD_UDP)
 		rig_offload(g->rig, 1 | (g->way == WAY_OFFLOAD ? TX_CHECKSUM_IP | TX_CHECKSUM_UDP : TX_CHECKSUM_UDP)
 						    << 1);
-	g->rig->registry.tables = HOUSE_SHARDS;
-	g->rig->policy.sessions = g->house->rules;
-	for (unsigned i = 0; i < HOUSE_SHARDS; i++) {
+	g->rig->registry.tables = FIXTURE_SHARDS;
+	g->rig->policy.sessions = g->fixture->rules;
+	for (unsigned i = 0; i < FIXTURE_SHARDS; i++) {
 		g->rig->registry.ports[i] = 1;
 		g->ingress[i] = g->rig->ingress;
 		g->ingress[i].worker = i;
 		g->ingress[i].port_bit = 1;
 		g->ingress[i].port = 5;
 		g->ingress[i].profile[listener_of(g)] = PG_PROFILE_SESSION;
-		g->ingress[i].shard = g->house->shard[i];
-		g->ingress[i].stats = &g->house->stats[i];
-		g->ingress[i].arrivals = &g->house->stats[i].received;
-		session_side_use(g->house->shard[i], &g->rig->policy.sessions);
+		g->ingress[i].shard = g->fixture->shard[i];
+		g->ingress[i].stats = &g->fixture->stats[i];
+		g->ingress[i].arrivals = &g->fixture->stats[i].received;
+		session_side_use(g->fixture->shard[i], &g->rig->policy.sessions);
 	}
 	g->rig->ingress = g->ingress[0];
 	if (g->ingress[0].profile[0] == PG_PROFILE_SESSION)
@@ -48,10 +48,10 @@ int gatehouse_open(void **state)
 	return 0;
 }
 
-void check_conserved(const struct gatehouse *g)
+void check_conserved(const struct pipeline_fixture *g)
 {
-	for (unsigned k = 0; k < HOUSE_SHARDS; k++) {
-		const struct pg_worker_stats *s = &g->house->stats[k];
+	for (unsigned k = 0; k < FIXTURE_SHARDS; k++) {
+		const struct pg_worker_stats *s = &g->fixture->stats[k];
 		uint64_t ended = s->handed_out;
 
 		for (unsigned i = 0; i < PG_MESSAGES; i++)
@@ -63,12 +63,12 @@ void check_conserved(const struct gatehouse *g)
 	}
 }
 
-int gatehouse_close(void **state)
+int pipeline_fixture_close(void **state)
 {
-	struct gatehouse *g = *state;
+	struct pipeline_fixture *g = *state;
 
 	check_conserved(g);
-	house_close(g->house);
+	fixture_close(g->fixture);
 	rig_close(g->rig);
 	free(g);
 	return 0;
@@ -76,7 +76,7 @@ int gatehouse_close(void **state)
 
 // ---------------------------------------------------------------- ways
 
-static struct flow flow_of(const struct gatehouse *g, const struct peer *peer)
+static struct flow flow_of(const struct pipeline_fixture *g, const struct peer *peer)
 {
 	// Of number 1: a MAC that ends in four zeros takes the longer way (net/fast_frame.h).
 	struct flow flow = g->way == WAY_IPV6 ? flow6(0) : flow4(1);
@@ -140,7 +140,7 @@ static void check_frame(const struct flow *flow, const uint8_t *frame, uint16_t 
 	assert_true(checksums_right(completed, length));
 }
 
-static void deliver_frames(struct gatehouse *g, struct ingress *ingress, const struct peer *peer,
+static void deliver_frames(struct pipeline_fixture *g, struct ingress *ingress, const struct peer *peer,
 			   uint8_t (*payload)[1500], const uint16_t *length, struct reply *reply, unsigned n)
 {
 	struct flow flow[BURST_MAX];
@@ -155,7 +155,7 @@ static void deliver_frames(struct gatehouse *g, struct ingress *ingress, const s
 		burst.length[i] = f[i].len;
 		burst.rx[i] = RX_L4_CHECKSUM_GOOD | (g->way == WAY_OFFLOAD ? RX_IP_CHECKSUM_GOOD : 0);
 	}
-	g->rig->path->run[g->rig->rx_offload][g->rig->tx_offload](ingress, &burst, n, g->house->now);
+	g->rig->path->run[g->rig->rx_offload][g->rig->tx_offload](ingress, &burst, n, g->fixture->now);
 	for (unsigned i = 0; i < n; i++) {
 		const uint16_t headers = f[i].payload;
 
@@ -170,7 +170,7 @@ static void deliver_frames(struct gatehouse *g, struct ingress *ingress, const s
 	}
 }
 
-static void deliver_datagrams(struct gatehouse *g, struct ingress *ingress, const struct peer *peer,
+static void deliver_datagrams(struct pipeline_fixture *g, struct ingress *ingress, const struct peer *peer,
 			      uint8_t (*payload)[1500], const uint16_t *length, struct reply *reply, unsigned n)
 {
 	struct datagram_burst burst;
@@ -183,7 +183,7 @@ static void deliver_datagrams(struct gatehouse *g, struct ingress *ingress, cons
 		burst.socket_index[i] = g->from_a_neighbour ? 8 : 9;
 		memcpy(reply[i].bytes, payload[i], length[i]);
 	}
-	g->rig->path->run_datagrams(ingress, &burst, n, g->house->now);
+	g->rig->path->run_datagrams(ingress, &burst, n, g->fixture->now);
 	for (unsigned i = 0; i < n; i++) {
 		reply[i].result = burst.drop[i];
 		reply[i].owner = burst.owner[i];
@@ -191,7 +191,7 @@ static void deliver_datagrams(struct gatehouse *g, struct ingress *ingress, cons
 	}
 }
 
-void deliver(struct gatehouse *g, unsigned shard, const struct peer *peer, uint8_t (*payload)[1500],
+void deliver(struct pipeline_fixture *g, unsigned shard, const struct peer *peer, uint8_t (*payload)[1500],
 	     const uint16_t *length, struct reply *reply, unsigned n)
 {
 	memset(reply, 0, n * sizeof(*reply));
@@ -201,7 +201,7 @@ void deliver(struct gatehouse *g, unsigned shard, const struct peer *peer, uint8
 		deliver_frames(g, &g->ingress[shard], peer, payload, length, reply, n);
 }
 
-struct reply send_from(struct gatehouse *g, unsigned shard, const struct peer *peer, const uint8_t *payload,
+struct reply send_from(struct pipeline_fixture *g, unsigned shard, const struct peer *peer, const uint8_t *payload,
 		       uint16_t length)
 {
 	static uint8_t room[1][1500];
@@ -212,15 +212,15 @@ struct reply send_from(struct gatehouse *g, unsigned shard, const struct peer *p
 	return reply;
 }
 
-void check_dropped(struct gatehouse *g, const struct reply *reply, enum pg_drop reason)
+void check_dropped(struct pipeline_fixture *g, const struct reply *reply, enum pg_drop reason)
 {
 	assert_string_equal(pg_drop_name(reply->result), pg_drop_name(reason));
-	assert_true(g->house->stats[0].dropped[reason] > 0);
+	assert_true(g->fixture->stats[0].dropped[reason] > 0);
 }
 
 // ---------------------------------------------------------------- egress
 
-static unsigned egress_as_frames(struct gatehouse *g, struct left *left)
+static unsigned egress_as_frames(struct pipeline_fixture *g, struct left *left)
 {
 	static uint8_t room[BURST_MAX][ETHERNET_MAX];
 	struct frame_egress out;
@@ -228,7 +228,7 @@ static unsigned egress_as_frames(struct gatehouse *g, struct left *left)
 
 	for (unsigned i = 0; i < BURST_MAX; i++)
 		out.frame[i] = room[i];
-	n = egress_frames(g->house->shard[0], &out, BURST_MAX, g->house->now);
+	n = egress_frames(g->fixture->shard[0], &out, BURST_MAX, g->fixture->now);
 	for (unsigned i = 0; i < n; i++) {
 		const struct flow any = flow_of(g, &(struct peer){0});
 		const unsigned l3 = 14 + 4 * any.tags, l4 = l3 + (any.family == 4 ? 20 : 40);
@@ -249,14 +249,14 @@ static unsigned egress_as_frames(struct gatehouse *g, struct left *left)
 	return n;
 }
 
-static unsigned egress_as_datagrams(struct gatehouse *g, struct left *left)
+static unsigned egress_as_datagrams(struct pipeline_fixture *g, struct left *left)
 {
 	struct datagram_egress out;
 	unsigned n;
 
 	for (unsigned i = 0; i < BURST_MAX; i++)
 		out.payload[i] = left[i].bytes;
-	n = egress_datagrams(g->house->shard[0], &out, BURST_MAX, g->house->now);
+	n = egress_datagrams(g->fixture->shard[0], &out, BURST_MAX, g->fixture->now);
 	for (unsigned i = 0; i < n; i++) {
 		assert_int_equal(out.socket_index[i], 9);
 		left[i].peer = out.peer[i];
@@ -265,33 +265,33 @@ static unsigned egress_as_datagrams(struct gatehouse *g, struct left *left)
 	return n;
 }
 
-unsigned drain_egress(struct gatehouse *g, struct left left[BURST_MAX])
+unsigned drain_egress(struct pipeline_fixture *g, struct left left[BURST_MAX])
 {
-	const uint64_t before = g->house->stats[0].tx_originated;
-	const struct session_shard *shard = g->house->shard[0];
-	const bool waits = egress_ready(shard) || egress_due(shard) <= g->house->now;
+	const uint64_t before = g->fixture->stats[0].tx_originated;
+	const struct session_shard *shard = g->fixture->shard[0];
+	const bool waits = egress_ready(shard) || egress_due(shard) <= g->fixture->now;
 	const unsigned n = g->way == WAY_KERNEL ? egress_as_datagrams(g, left) : egress_as_frames(g, left);
 
 	assert_true(waits || n == 0);
-	assert_int_equal(g->house->stats[0].tx_originated, before + n);
+	assert_int_equal(g->fixture->stats[0].tx_originated, before + n);
 	return n;
 }
 
-unsigned await_egress(struct gatehouse *g, unsigned ms, struct left left[BURST_MAX])
+unsigned await_egress(struct pipeline_fixture *g, unsigned ms, struct left left[BURST_MAX])
 {
 	for (unsigned i = 0; i < ms; i++) {
 		const unsigned n = drain_egress(g, left);
 
 		if (n > 0)
 			return n;
-		house_wait(g->house, 1);
+		fixture_wait(g->fixture, 1);
 	}
 	return 0;
 }
 
 // ---------------------------------------------------------------- players
 
-struct peer peer_number(const struct gatehouse *g, uint32_t n)
+struct peer peer_number(const struct pipeline_fixture *g, uint32_t n)
 {
 	struct peer peer = peer_at(0x14000000 + n, 5000, listener_of(g));
 
@@ -303,15 +303,15 @@ struct peer peer_number(const struct gatehouse *g, uint32_t n)
 	return peer;
 }
 
-struct player issue(struct gatehouse *g, uint32_t id)
+struct player issue(struct pipeline_fixture *g, uint32_t id)
 {
-	struct player player = house_issue(g->house, id, 3600, false);
+	struct player player = fixture_issue(g->fixture, id, 3600, false);
 
 	player.peer = peer_number(g, id);
 	return player;
 }
 
-bool connect_by(struct gatehouse *g, unsigned shard, struct player *player)
+bool connect_by(struct pipeline_fixture *g, unsigned shard, struct player *player)
 {
 	uint8_t datagram[PLAYER_BUFFER];
 	uint16_t length = player_hello(player, datagram);
@@ -323,10 +323,10 @@ bool connect_by(struct gatehouse *g, unsigned shard, struct player *player)
 	length = player_confirm(player, datagram);
 	reply = send_from(g, shard, &player->peer, datagram, length);
 	return reply.result == PG_DROP_NONE && reply.length == length &&
-	       player_take_welcome(g->house, player, reply.bytes, reply.length);
+	       player_take_welcome(g->fixture, player, reply.bytes, reply.length);
 }
 
-struct player connected(struct gatehouse *g, uint32_t id)
+struct player connected(struct pipeline_fixture *g, uint32_t id)
 {
 	struct player player = issue(g, id);
 
@@ -372,7 +372,7 @@ struct message an_attack(uint32_t target, uint8_t flags, uint16_t id)
 	return m;
 }
 
-uint16_t seal_data(struct gatehouse *g, struct player *player, bool now, const struct message *m, uint8_t *out)
+uint16_t seal_data(struct pipeline_fixture *g, struct player *player, bool now, const struct message *m, uint8_t *out)
 {
 	const struct session_header header = {
 		.kind = SESSION_DATA,
@@ -385,11 +385,12 @@ uint16_t seal_data(struct gatehouse *g, struct player *player, bool now, const s
 
 	memcpy(out, &header, sizeof(header));
 	memcpy(out + sizeof(header), m->bytes, m->length);
-	cipher_seal(&g->house->shard[0]->code, &player->cipher.seal, player->sent, out, sizeof(header), header.length);
+	cipher_seal(&g->fixture->shard[0]->code, &player->cipher.seal, player->sent, out, sizeof(header),
+		    header.length);
 	return header.length;
 }
 
-struct reply say(struct gatehouse *g, struct player *player, bool now, const struct message *m)
+struct reply say(struct pipeline_fixture *g, struct player *player, bool now, const struct message *m)
 {
 	uint8_t datagram[PLAYER_BUFFER];
 
@@ -404,10 +405,10 @@ struct session_header header_of(const uint8_t *bytes)
 	return header;
 }
 
-struct session_header opened(struct gatehouse *g, struct player *player, uint8_t *bytes, uint16_t length,
+struct session_header opened(struct pipeline_fixture *g, struct player *player, uint8_t *bytes, uint16_t length,
 			     enum session_kind kind)
 {
-	assert_true(player_open(g->house, player, bytes, length));
+	assert_true(player_open(g->fixture, player, bytes, length));
 	assert_int_equal(bytes[0], kind);
 	return header_of(bytes);
 }

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// sealed_twins.h: the same ingress and house twice. One has the fast lane of DATA, the other takes every frame the
-// general path.
+// sealed_pair.h: the same ingress and session fixture twice. One has the fast lane of DATA, the other takes every frame
+// the general path.
 //
 // Whatever comes to both must come of it in both. Both begin with the same players, cookies, random numbers and time.
 
-#ifndef POLLGATE_TESTS_SEALED_TWINS_H
-#define POLLGATE_TESTS_SEALED_TWINS_H
+#ifndef POLLGATE_TESTS_SEALED_PAIR_H
+#define POLLGATE_TESTS_SEALED_PAIR_H
 
-#include "house.h"
 #include "rig.h"
+#include "session_fixture.h"
 #include "told.h"
 
-/// Players of the twins. To each sender belongs one who only listens: what two senders say to one is in no order.
+/// Players of the pair. To each sender belongs one who only listens: what two senders say to one is in no order.
 enum cast {
 	SENDER, // the first of them
 	SENDERS = 8,
@@ -23,15 +23,15 @@ enum cast {
 	CAST,
 };
 
-#define TWINS_CAPACITY 32
+#define PAIR_CAPACITY 32
 
 /// Bytes of messages in the longest datagram.
 #define LONGEST ((uint16_t)(SESSION_DATAGRAM_MAX - SESSION_SEALED_MIN))
 
-enum which { WITH, WITHOUT, TWINS };
+enum which { WITH, WITHOUT, VARIANTS };
 
-struct twin {
-	struct house *house;
+struct pipeline_variant {
+	struct session_fixture *fixture;
 	struct rig *rig;
 	struct ingress ingress;
 	struct told_book told;
@@ -39,14 +39,14 @@ struct twin {
 };
 
 /// What became of a frame, in both.
-struct fate {
+struct frame_outcome {
 	unsigned result; // enum pg_drop, PACKET_…
 	uint16_t length; // of the payload of an answer
 	uint8_t payload[ETHERNET_MAX];
 };
 
-struct twins {
-	struct twin twin[TWINS];
+struct pipeline_pair {
+	struct pipeline_variant variant[VARIANTS];
 	struct player player[CAST];
 	uint8_t token[CAST][SESSION_PATH_TOKEN_LEN]; // of each player's last PATH_CHALLENGE
 
@@ -55,17 +55,18 @@ struct twins {
 	uint8_t rx[BURST_MAX];
 	unsigned n;
 
-	struct fate fate[BURST_MAX];  // of the last burst
-	uint64_t in_lane, all_frames; // so many of all frames took the lane
+	struct frame_outcome outcome[BURST_MAX]; // of the last burst
+	uint64_t in_lane, all_frames;            // so many of all frames took the lane
 };
 
 #define GOOD (RX_IP_CHECKSUM_GOOD | RX_L4_CHECKSUM_GOOD)
 
-/// Call `check` on every level that this CPU has with every combination of offloads, each time with twins as at first.
-void on_every_level(void (*check)(struct twins *t));
+/// Call `check` on every level that this CPU has with every combination of offloads, each time with the pair as at
+/// first.
+void on_every_level(void (*check)(struct pipeline_pair *t));
 
 /// Which listeners speak the session profile, as in struct ingress. At first it is the first one alone.
-void twins_speak(struct twins *t, uint32_t sealed);
+void pair_speak(struct pipeline_pair *t, uint32_t sealed);
 
 /// Is it a frame for the lane, as the pipeline asks without offload?
 bool takes_the_lane(const struct identity *identity, const struct frame *f);
@@ -73,7 +74,7 @@ bool takes_the_lane(const struct identity *identity, const struct frame *f);
 // ---------------------------------------------------------------- frames
 
 /// DATA or another sealed kind, before it is sealed.
-struct letter {
+struct plaintext {
 	unsigned kind; // 0: DATA
 	uint8_t flags;
 	uint64_t counter; // 0: the player's next
@@ -87,61 +88,62 @@ struct letter {
 };
 
 /// @return bytes of the datagram
-uint16_t write_letter(struct twins *t, unsigned player, const struct letter *letter, uint8_t *out);
+uint16_t write_plaintext(struct pipeline_pair *t, unsigned player, const struct plaintext *plaintext, uint8_t *out);
 
 /// From where a player is proved to be, and from where not: each player has two places, which no other has.
-struct flow flow_from(const struct twins *t, unsigned player);
-struct flow flow_from_elsewhere(const struct twins *t, unsigned player);
+struct flow flow_from(const struct pipeline_pair *t, unsigned player);
+struct flow flow_from_elsewhere(const struct pipeline_pair *t, unsigned player);
 
 /// A frame for the burst; for devices that verify checksums, those are as they are.
-void add(struct twins *t, const struct frame *f);
-void add_with_flags(struct twins *t, const struct frame *f, unsigned rx);
-void add_letter(struct twins *t, unsigned player, const struct letter *letter);
-void add_from_elsewhere(struct twins *t, unsigned player, struct letter letter);
-void build_letter(struct twins *t, unsigned player, struct letter letter, struct frame *f); // as add_letter() does
+void add(struct pipeline_pair *t, const struct frame *f);
+void add_with_flags(struct pipeline_pair *t, const struct frame *f, unsigned rx);
+void add_plaintext(struct pipeline_pair *t, unsigned player, const struct plaintext *plaintext);
+void add_from_elsewhere(struct pipeline_pair *t, unsigned player, struct plaintext plaintext);
+void build_plaintext(struct pipeline_pair *t, unsigned player, struct plaintext plaintext,
+		     struct frame *f); // as add_plaintext() does
 
 /// By a frame that is none for the lane, but comes from where the player is proved to be.
 enum general { WITHOUT_CHECKSUM, TAGGED, PADDED, OTHER_MAC, GENERAL };
-void add_general(struct twins *t, unsigned player, struct letter letter, enum general how);
+void add_general(struct pipeline_pair *t, unsigned player, struct plaintext plaintext, enum general how);
 
 /// A movement, different each time; with ACK_NOW or not.
-struct letter a_movement(bool now);
+struct plaintext a_movement(bool now);
 
 /// One message, or none, or a body of another kind; with ACK_NOW.
-struct letter a_message(unsigned type, unsigned flags, unsigned id, const void *body, uint16_t length);
-struct letter no_message(bool now);
-struct letter a_letter(enum session_kind kind, const void *body, uint16_t length); // without
-struct letter farewell(void);                                                      // CLOSE
-struct letter an_violation(unsigned id);                                           // a fragment that follows none
-struct letter path_response(const struct twins *t, unsigned player);
-struct letter a_blow(uint32_t target, unsigned flags, unsigned id); // ATTACK
+struct plaintext a_message(unsigned type, unsigned flags, unsigned id, const void *body, uint16_t length);
+struct plaintext no_message(bool now);
+struct plaintext a_plaintext(enum session_kind kind, const void *body, uint16_t length); // without
+struct plaintext farewell(void);                                                         // CLOSE
+struct plaintext an_violation(unsigned id);                                              // a fragment that follows none
+struct plaintext path_response(const struct pipeline_pair *t, unsigned player);
+struct plaintext a_blow(uint32_t target, unsigned flags, unsigned id); // ATTACK
 
 // ---------------------------------------------------------------- what happens
 
 /// Let both have the burst, and hold them to each other in all that can be seen.
-void run(struct twins *t);
+void run(struct pipeline_pair *t);
 
 /// run() of one frame.
-const struct fate *run_letter(struct twins *t, unsigned player, const struct letter *letter);
+const struct frame_outcome *run_plaintext(struct pipeline_pair *t, unsigned player, const struct plaintext *plaintext);
 
 /// Milliseconds go by, what is due leaves, and connections are swept.
-void let_pass(struct twins *t, unsigned ms);
+void let_pass(struct pipeline_pair *t, unsigned ms);
 
-bool is_connected(const struct twins *t, unsigned player);
+bool is_connected(const struct pipeline_pair *t, unsigned player);
 
 /// HELLO and CONFIRM.
-void connect(struct twins *t, unsigned player);
+void connect(struct pipeline_pair *t, unsigned player);
 
 /// Datagrams that were dropped for this reason.
-uint64_t stat_of(const struct twins *t, enum pg_drop reason);
+uint64_t stat_of(const struct pipeline_pair *t, enum pg_drop reason);
 
 /// All frames since the beginning took the lane.
-void check_all_in_lane(const struct twins *t);
+void check_all_in_lane(const struct pipeline_pair *t);
 
 /// `burst` at once, then one in so many seconds.
 struct rate once_in(unsigned seconds, unsigned burst);
 
 /// What unproved addresses may send.
-void limit_sources(struct twins *t, struct rate rate);
+void limit_sources(struct pipeline_pair *t, struct rate rate);
 
 #endif

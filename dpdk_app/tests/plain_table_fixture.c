@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// stand.c: see stand.h.
+// plain_table_fixture.c: see plain_table_fixture.h.
 
-#include "stand.h"
+#include "plain_table_fixture.h"
 
 #include <stdlib.h>
 
 #include "unit.h"
 
-uint32_t stand_adopt(struct stand *s, uint32_t capacity, uint64_t now)
+uint32_t plain_table_fixture_adopt(struct plain_table_fixture *s, uint32_t capacity, uint64_t now)
 {
 	free(s->index);
 	s->index = zeroed_lines(plain_index_size(capacity));
@@ -19,16 +19,16 @@ uint32_t stand_adopt(struct stand *s, uint32_t capacity, uint64_t now)
 	return plain_table_init(&s->table, s->region, capacity, s->index, &s->registry, &s->active, &secret, now);
 }
 
-struct stand *stand_open(uint32_t capacity)
+struct plain_table_fixture *plain_table_fixture_open(uint32_t capacity)
 {
-	struct stand *s = zeroed_lines(sizeof(*s));
+	struct plain_table_fixture *s = zeroed_lines(sizeof(*s));
 
 	s->region = zeroed_lines(plain_region_size(capacity));
-	assert_int_equal(stand_adopt(s, capacity, 0), 0);
+	assert_int_equal(plain_table_fixture_adopt(s, capacity, 0), 0);
 	return s;
 }
 
-void stand_close(struct stand *s)
+void plain_table_fixture_close(struct plain_table_fixture *s)
 {
 	free(s->region);
 	free(s->index);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// sealed_twins.c: see sealed_twins.h.
+// sealed_pair.c: see sealed_pair.h.
 
-#include "sealed_twins.h"
+#include "sealed_pair.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +20,7 @@ static const char *const levels[] = {"v2", "v3", "v4"};
 
 /// What both begin with: made once, because a connection costs more than a test.
 struct beginning {
-	struct house *house[2];
+	struct session_fixture *fixture[2];
 	struct player player[CAST];
 	void *state;
 	uint64_t now;
@@ -29,88 +29,88 @@ struct beginning {
 static struct beginning beginning_make(void)
 {
 	struct beginning b = {
-		.house = {house_open(TWINS_CAPACITY, STORE_FRAMES), house_open(TWINS_CAPACITY, STORE_FRAMES)}};
-	struct house *house = b.house[0];
+		.fixture = {fixture_open(PAIR_CAPACITY, STORE_FRAMES), fixture_open(PAIR_CAPACITY, STORE_FRAMES)}};
+	struct session_fixture *fixture = b.fixture[0];
 
 	for (unsigned i = 0; i < CAST; i++) {
-		b.player[i] = house_issue(house, FIRST_ID + i, 3600, false);
+		b.player[i] = fixture_issue(fixture, FIRST_ID + i, 3600, false);
 		if (i == SHORT)
 			b.player[i].max_datagram = SESSION_DATAGRAM_MIN;
 		if (i != IDLE)
-			assert_true(house_connect(house, i == OF_ANOTHER, &b.player[i]));
+			assert_true(fixture_connect(fixture, i == OF_ANOTHER, &b.player[i]));
 	}
-	assert_true(pg_session_revoke(house->state, b.player[REVOKED].session));
-	b.now = house->now;
-	b.state = malloc(house->state_size);
+	assert_true(pg_session_revoke(fixture->state, b.player[REVOKED].session));
+	b.now = fixture->now;
+	b.state = malloc(fixture->state_size);
 	assert_non_null(b.state);
-	memcpy(b.state, house->state, house->state_size);
+	memcpy(b.state, fixture->state, fixture->state_size);
 	return b;
 }
 
 static void beginning_free(struct beginning *b)
 {
-	house_close(b->house[0]);
-	house_close(b->house[1]);
+	fixture_close(b->fixture[0]);
+	fixture_close(b->fixture[1]);
 	free(b->state);
 }
 
-static void twin_open(struct twin *twin, struct house *house, const struct beginning *b, const char *level,
-		      unsigned offload)
+static void variant_open(struct pipeline_variant *variant, struct session_fixture *fixture, const struct beginning *b,
+			 const char *level, unsigned offload)
 {
 	struct rig *rig = rig_open(level, PLAIN_CAPACITY);
 
-	house_reset(house, b->state, b->now);
-	for (unsigned i = 0; i < HOUSE_SHARDS; i++)
-		session_side_use(house->shard[i], &rig->policy.sessions);
+	fixture_reset(fixture, b->state, b->now);
+	for (unsigned i = 0; i < FIXTURE_SHARDS; i++)
+		session_side_use(fixture->shard[i], &rig->policy.sessions);
 	rig_offload(rig, offload);
-	rig->registry.tables = HOUSE_SHARDS;
-	rig->registry.active[1] = &house->stats[1].sessions_active;
+	rig->registry.tables = FIXTURE_SHARDS;
+	rig->registry.active[1] = &fixture->stats[1].sessions_active;
 	rig->registry.ports[0] = rig->registry.ports[1] = 1;
-	rig->policy.sessions = house->rules;
-	*twin = (struct twin){.house = house, .rig = rig, .ingress = rig->ingress};
-	twin->ingress.port_bit = 1;
-	twin->ingress.port = 5;
-	twin->ingress.shard = house->shard[0];
-	twin->ingress.stats = &house->stats[0];
-	twin->ingress.arrivals = &house->stats[0].received;
-	told_open(&twin->told, &house->store);
-	twin->listener = (struct acknowledged_listener){told_write_down, &twin->told};
-	house->shard[0]->ctx.listener = &twin->listener;
-	house->shard[0]->ctx.listeners = 1;
+	rig->policy.sessions = fixture->rules;
+	*variant = (struct pipeline_variant){.fixture = fixture, .rig = rig, .ingress = rig->ingress};
+	variant->ingress.port_bit = 1;
+	variant->ingress.port = 5;
+	variant->ingress.shard = fixture->shard[0];
+	variant->ingress.stats = &fixture->stats[0];
+	variant->ingress.arrivals = &fixture->stats[0].received;
+	told_open(&variant->told, &fixture->store);
+	variant->listener = (struct acknowledged_listener){told_write_down, &variant->told};
+	fixture->shard[0]->ctx.listener = &variant->listener;
+	fixture->shard[0]->ctx.listeners = 1;
 }
 
-void twins_speak(struct twins *t, uint32_t sealed)
+void pair_speak(struct pipeline_pair *t, uint32_t sealed)
 {
-	for (unsigned k = 0; k < TWINS; k++) {
-		struct twin *twin = &t->twin[k];
+	for (unsigned k = 0; k < VARIANTS; k++) {
+		struct pipeline_variant *variant = &t->variant[k];
 
-		rig_identity(&twin->rig->identity);
+		rig_identity(&variant->rig->identity);
 		for (unsigned i = 0; i < PG_LISTENERS_MAX; i++)
-			twin->ingress.profile[i] = sealed >> i & 1 ? PG_PROFILE_SESSION : PG_PROFILE_PLAIN;
+			variant->ingress.profile[i] = sealed >> i & 1 ? PG_PROFILE_SESSION : PG_PROFILE_PLAIN;
 		if (sealed & 1)
-			identity_expect_sealed(&twin->rig->identity);
+			identity_expect_sealed(&variant->rig->identity);
 	}
-	fast_frame_close(&t->twin[WITHOUT].rig->identity.fast);
+	fast_frame_close(&t->variant[WITHOUT].rig->identity.fast);
 }
 
 /// Answers and egress go where players were heard: once after the beginning, all of them are.
-static void be_heard(struct twins *t)
+static void be_heard(struct pipeline_pair *t)
 {
 	let_pass(t, 3000);
 	for (unsigned i = 0; i <= SHORT; i++) {
-		const struct letter letter = no_message(true);
+		const struct plaintext plaintext = no_message(true);
 
-		add_letter(t, i, &letter);
+		add_plaintext(t, i, &plaintext);
 	}
 	run(t);
 	for (unsigned i = 0; i <= SHORT; i++)
-		assert_int_equal(t->fate[i].result, PG_DROP_NONE);
+		assert_int_equal(t->outcome[i].result, PG_DROP_NONE);
 	let_pass(t, 10);
 }
 
-static void check_books(const struct twin *twin)
+static void check_books(const struct pipeline_variant *variant)
 {
-	const struct pg_worker_stats *s = &twin->house->stats[0];
+	const struct pg_worker_stats *s = &variant->fixture->stats[0];
 	uint64_t ended = s->handed_out;
 
 	for (unsigned i = 0; i < PG_MESSAGES; i++)
@@ -121,31 +121,33 @@ static void check_books(const struct twin *twin)
 	assert_int_equal(s->dropped[PG_DROP_NONE], 0);
 }
 
-static void check_level(void (*check)(struct twins *t), const struct beginning *b, const char *level, unsigned offload)
+static void check_level(void (*check)(struct pipeline_pair *t), const struct beginning *b, const char *level,
+			unsigned offload)
 {
-	struct twins *t = zeroed_lines(sizeof(*t));
+	struct pipeline_pair *t = zeroed_lines(sizeof(*t));
 
 	memcpy(t->player, b->player, sizeof(t->player));
-	twin_open(&t->twin[WITH], b->house[0], b, level, offload);
-	twin_open(&t->twin[WITHOUT], b->house[1], b, level, offload);
-	twins_speak(t, 1);
+	variant_open(&t->variant[WITH], b->fixture[0], b, level, offload);
+	variant_open(&t->variant[WITHOUT], b->fixture[1], b, level, offload);
+	pair_speak(t, 1);
 	be_heard(t);
 	check(t);
-	assert_memory_equal(&t->twin[WITH].rig->sources, &t->twin[WITHOUT].rig->sources,
-			    sizeof(t->twin[WITH].rig->sources));
-	assert_memory_equal(t->twin[WITH].rig->region, t->twin[WITHOUT].rig->region, plain_region_size(PLAIN_CAPACITY));
-	for (unsigned k = 0; k < TWINS; k++) {
-		struct twin *twin = &t->twin[k];
+	assert_memory_equal(&t->variant[WITH].rig->sources, &t->variant[WITHOUT].rig->sources,
+			    sizeof(t->variant[WITH].rig->sources));
+	assert_memory_equal(t->variant[WITH].rig->region, t->variant[WITHOUT].rig->region,
+			    plain_region_size(PLAIN_CAPACITY));
+	for (unsigned k = 0; k < VARIANTS; k++) {
+		struct pipeline_variant *variant = &t->variant[k];
 
-		check_books(twin);
-		told_close(&twin->told);
-		twin->house->shard[0]->ctx.listeners = 0;
-		rig_close(twin->rig);
+		check_books(variant);
+		told_close(&variant->told);
+		variant->fixture->shard[0]->ctx.listeners = 0;
+		rig_close(variant->rig);
 	}
 	free(t);
 }
 
-void on_every_level(void (*check)(struct twins *t))
+void on_every_level(void (*check)(struct pipeline_pair *t))
 {
 	struct beginning b = beginning_make();
 
@@ -157,7 +159,7 @@ void on_every_level(void (*check)(struct twins *t))
 
 // ---------------------------------------------------------------- a burst
 
-static void give(struct twin *twin, const struct twins *t, struct burst *burst, uint8_t behind)
+static void give(struct pipeline_variant *variant, const struct pipeline_pair *t, struct burst *burst, uint8_t behind)
 {
 	memset(burst, 0, sizeof(*burst));
 	for (unsigned i = 0; i < t->n; i++) {
@@ -170,14 +172,14 @@ static void give(struct twin *twin, const struct twins *t, struct burst *burst, 
 		burst->length[i] = t->frame[i].len;
 		burst->rx[i] = t->rx[i];
 	}
-	twin->rig->path->run[twin->rig->rx_offload][twin->rig->tx_offload](&twin->ingress, burst, t->n,
-									   twin->house->now);
+	variant->rig->path->run[variant->rig->rx_offload][variant->rig->tx_offload](&variant->ingress, burst, t->n,
+										    variant->fixture->now);
 }
 
 /// All that players, the operator and another worker can ever see of a delivery.
 static void check_conversations(const struct session_store *a, const struct session_store *b)
 {
-	for (uint32_t slot = 0; slot < TWINS_CAPACITY; slot++) {
+	for (uint32_t slot = 0; slot < PAIR_CAPACITY; slot++) {
 		const struct delivery *x = store_delivery(a, slot), *y = store_delivery(b, slot);
 
 		assert_int_equal(x->wake, y->wake);
@@ -193,24 +195,24 @@ static void check_conversations(const struct session_store *a, const struct sess
 	}
 }
 
-static void check_alike(const struct twins *t)
+static void check_alike(const struct pipeline_pair *t)
 {
-	const struct house *a = t->twin[WITH].house, *b = t->twin[WITHOUT].house;
+	const struct session_fixture *a = t->variant[WITH].fixture, *b = t->variant[WITHOUT].fixture;
 	const struct session_shard *x = a->shard[0], *y = b->shard[0];
 
 	assert_memory_equal(a->stats, b->stats, sizeof(a->stats));
-	assert_memory_equal(a->store.records, b->store.records, TWINS_CAPACITY * sizeof(struct session_record));
+	assert_memory_equal(a->store.records, b->store.records, PAIR_CAPACITY * sizeof(struct session_record));
 	assert_memory_equal(a->store.return_headers, b->store.return_headers,
-			    TWINS_CAPACITY * sizeof(struct return_headers));
+			    PAIR_CAPACITY * sizeof(struct return_headers));
 	check_conversations(&a->store, &b->store);
-	assert_true(told_alike(&t->twin[WITH].told, &t->twin[WITHOUT].told));
+	assert_true(told_alike(&t->variant[WITH].told, &t->variant[WITHOUT].told));
 	assert_int_equal(x->outbox.count, y->outbox.count);
 	assert_int_equal(x->wheel.scheduled, y->wheel.scheduled);
 	assert_int_equal(x->ctx.pool->used, y->ctx.pool->used);
 }
 
 /// An answer is a whole frame to who asked.
-static void check_answer(const struct twins *t, const struct burst *burst, unsigned i)
+static void check_answer(const struct pipeline_pair *t, const struct burst *burst, unsigned i)
 {
 	uint8_t completed[ETHERNET_MAX];
 
@@ -224,7 +226,7 @@ static void check_answer(const struct twins *t, const struct burst *burst, unsig
 	assert_memory_equal(completed + 6, our_mac, 6);
 }
 
-static void check_frame(const struct twins *t, const struct burst *a, const struct burst *b, unsigned i)
+static void check_frame(const struct pipeline_pair *t, const struct burst *a, const struct burst *b, unsigned i)
 {
 	assert_int_equal(a->drop[i], b->drop[i]);
 	assert_int_equal(a->owner[i], b->owner[i]);
@@ -241,7 +243,7 @@ static void check_frame(const struct twins *t, const struct burst *a, const stru
 }
 
 /// As far as it is for one of the players: what this player has seen, and the token of the challenge.
-static void show(struct twins *t, const uint8_t *payload, uint16_t length)
+static void show(struct pipeline_pair *t, const uint8_t *payload, uint16_t length)
 {
 	uint8_t copy[ETHERNET_MAX];
 	struct session_header header;
@@ -254,7 +256,7 @@ static void show(struct twins *t, const uint8_t *payload, uint16_t length)
 		const uint64_t newest = t->player[i].newest;
 
 		if (t->player[i].session != header.session ||
-		    !player_open(t->twin[WITH].house, &t->player[i], copy, length))
+		    !player_open(t->variant[WITH].fixture, &t->player[i], copy, length))
 			continue;
 		assert_int_not_equal(t->player[i].newest, newest);
 		if (header.kind == SESSION_PATH_CHALLENGE)
@@ -262,25 +264,25 @@ static void show(struct twins *t, const uint8_t *payload, uint16_t length)
 	}
 }
 
-static void tell(struct twins *t, const struct burst *burst, unsigned i)
+static void tell(struct pipeline_pair *t, const struct burst *burst, unsigned i)
 {
-	struct fate *fate = &t->fate[i];
+	struct frame_outcome *outcome = &t->outcome[i];
 	const uint16_t headers = t->frame[i].payload;
 
-	*fate = (struct fate){.result = burst->drop[i]};
-	if (fate->result != PG_DROP_NONE || headers == 0 || burst->length[i] < headers)
+	*outcome = (struct frame_outcome){.result = burst->drop[i]};
+	if (outcome->result != PG_DROP_NONE || headers == 0 || burst->length[i] < headers)
 		return;
-	fate->length = (uint16_t)(burst->length[i] - headers);
-	memcpy(fate->payload, burst->frame[i] + headers, fate->length);
-	show(t, fate->payload, fate->length);
+	outcome->length = (uint16_t)(burst->length[i] - headers);
+	memcpy(outcome->payload, burst->frame[i] + headers, outcome->length);
+	show(t, outcome->payload, outcome->length);
 }
 
-void run(struct twins *t)
+void run(struct pipeline_pair *t)
 {
 	struct burst a, b;
 
-	give(&t->twin[WITH], t, &a, 0x00);
-	give(&t->twin[WITHOUT], t, &b, 0xff);
+	give(&t->variant[WITH], t, &a, 0x00);
+	give(&t->variant[WITHOUT], t, &b, 0xff);
 	assert_int_equal(a.unanswered, b.unanswered);
 	assert_true(a.resized || !b.resized); // said once too often does no harm
 	for (unsigned i = 0; i < t->n; i++) {
@@ -292,24 +294,24 @@ void run(struct twins *t)
 	check_alike(t);
 	for (unsigned i = 0; i < CAST; i++)
 		if (is_connected(t, i)) // where the player is proved to be by now
-			t->player[i].peer = house_record(t->twin[WITH].house, &t->player[i])->peer;
+			t->player[i].peer = fixture_record(t->variant[WITH].fixture, &t->player[i])->peer;
 	t->n = 0;
 }
 
-const struct fate *run_letter(struct twins *t, unsigned player, const struct letter *letter)
+const struct frame_outcome *run_plaintext(struct pipeline_pair *t, unsigned player, const struct plaintext *plaintext)
 {
 	assert_int_equal(t->n, 0);
-	add_letter(t, player, letter);
+	add_plaintext(t, player, plaintext);
 	run(t);
-	return &t->fate[0];
+	return &t->outcome[0];
 }
 
-uint64_t stat_of(const struct twins *t, enum pg_drop reason)
+uint64_t stat_of(const struct pipeline_pair *t, enum pg_drop reason)
 {
-	return t->twin[WITH].house->stats[0].dropped[reason];
+	return t->variant[WITH].fixture->stats[0].dropped[reason];
 }
 
-void check_all_in_lane(const struct twins *t)
+void check_all_in_lane(const struct pipeline_pair *t)
 {
 	assert_int_equal(t->in_lane, t->all_frames);
 }
@@ -319,12 +321,12 @@ struct rate once_in(unsigned seconds, unsigned burst)
 	return (struct rate){.interval = seconds * pg_tsc_hz(), .tolerance = (burst - 1) * seconds * pg_tsc_hz()};
 }
 
-void limit_sources(struct twins *t, struct rate rate)
+void limit_sources(struct pipeline_pair *t, struct rate rate)
 {
-	for (unsigned k = 0; k < TWINS; k++) {
-		struct twin *twin = &t->twin[k];
+	for (unsigned k = 0; k < VARIANTS; k++) {
+		struct pipeline_variant *variant = &t->variant[k];
 
-		rig_limit_sources(twin->rig, 0, rate);
+		rig_limit_sources(variant->rig, 0, rate);
 	}
 }
 
@@ -339,7 +341,7 @@ struct leaving_frame {
 
 #define LEAVING_MAX (16 * BURST_MAX)
 
-static unsigned leave(struct twin *twin, struct leaving_frame *leaving)
+static unsigned leave(struct pipeline_variant *variant, struct leaving_frame *leaving)
 {
 	static uint8_t room[BURST_MAX][ETHERNET_MAX];
 	struct frame_egress out;
@@ -348,7 +350,7 @@ static unsigned leave(struct twin *twin, struct leaving_frame *leaving)
 	do {
 		for (unsigned i = 0; i < BURST_MAX; i++)
 			out.frame[i] = room[i];
-		n = egress_frames(twin->house->shard[0], &out, BURST_MAX, twin->house->now);
+		n = egress_frames(variant->fixture->shard[0], &out, BURST_MAX, variant->fixture->now);
 		assert_true(total + n <= LEAVING_MAX);
 		for (unsigned i = 0; i < n; i++, total++) {
 			leaving[total].at = total;
@@ -369,12 +371,12 @@ static int compare_leaving(const void *a, const void *b)
 	return to != 0 ? to : (x->at > y->at) - (x->at < y->at);
 }
 
-static void drain_egress(struct twins *t)
+static void drain_egress(struct pipeline_pair *t)
 {
 	static struct leaving_frame a[LEAVING_MAX], b[LEAVING_MAX];
-	const unsigned n = leave(&t->twin[WITH], a);
+	const unsigned n = leave(&t->variant[WITH], a);
 
-	assert_int_equal(leave(&t->twin[WITHOUT], b), n);
+	assert_int_equal(leave(&t->variant[WITHOUT], b), n);
 	qsort(a, n, sizeof(a[0]), compare_leaving);
 	qsort(b, n, sizeof(b[0]), compare_leaving);
 	for (unsigned i = 0; i < n; i++) {
@@ -384,26 +386,27 @@ static void drain_egress(struct twins *t)
 	}
 }
 
-void let_pass(struct twins *t, unsigned ms)
+void let_pass(struct pipeline_pair *t, unsigned ms)
 {
-	for (unsigned k = 0; k < TWINS; k++) {
-		struct twin *twin = &t->twin[k];
+	for (unsigned k = 0; k < VARIANTS; k++) {
+		struct pipeline_variant *variant = &t->variant[k];
 
-		house_wait(twin->house, ms);
-		connection_sweep(twin->house->shard[0], twin->house->now, TWINS_CAPACITY);
+		fixture_wait(variant->fixture, ms);
+		connection_sweep(variant->fixture->shard[0], variant->fixture->now, PAIR_CAPACITY);
 	}
 	drain_egress(t);
 	check_alike(t);
 }
 
-bool is_connected(const struct twins *t, unsigned player)
+bool is_connected(const struct pipeline_pair *t, unsigned player)
 {
-	const struct session_record *record = house_record(t->twin[WITH].house, &t->player[player]);
+	const struct session_record *record = fixture_record(t->variant[WITH].fixture, &t->player[player]);
 
 	return record_owner(record) == 0 && record->phase == RECORD_CONNECTED;
 }
 
-static const struct fate *run_handshake(struct twins *t, unsigned player, const uint8_t *payload, uint16_t length)
+static const struct frame_outcome *run_handshake(struct pipeline_pair *t, unsigned player, const uint8_t *payload,
+						 uint16_t length)
 {
 	const struct flow flow = flow_from(t, player);
 	struct frame f;
@@ -411,20 +414,20 @@ static const struct fate *run_handshake(struct twins *t, unsigned player, const 
 	build_udp(&f, &flow, payload, length);
 	add(t, &f);
 	run(t);
-	return &t->fate[0];
+	return &t->outcome[0];
 }
 
-void connect(struct twins *t, unsigned player)
+void connect(struct pipeline_pair *t, unsigned player)
 {
 	struct player *p = &t->player[player];
 	uint8_t payload[PLAYER_BUFFER];
-	const struct fate *fate = run_handshake(t, player, payload, player_hello(p, payload));
+	const struct frame_outcome *outcome = run_handshake(t, player, payload, player_hello(p, payload));
 
-	assert_int_equal(fate->result, PG_DROP_NONE);
-	assert_true(player_take_challenge(p, fate->payload, fate->length));
-	fate = run_handshake(t, player, payload, player_confirm(p, payload));
-	if (fate->result != PG_DROP_NONE)
-		fail_msg("player %u cannot connect: %s", player, pg_drop_name(fate->result));
-	memcpy(payload, fate->payload, fate->length);
-	assert_true(player_take_welcome(t->twin[WITH].house, p, payload, fate->length));
+	assert_int_equal(outcome->result, PG_DROP_NONE);
+	assert_true(player_take_challenge(p, outcome->payload, outcome->length));
+	outcome = run_handshake(t, player, payload, player_confirm(p, payload));
+	if (outcome->result != PG_DROP_NONE)
+		fail_msg("player %u cannot connect: %s", player, pg_drop_name(outcome->result));
+	memcpy(payload, outcome->payload, outcome->length);
+	assert_true(player_take_welcome(t->variant[WITH].fixture, p, payload, outcome->length));
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// visitors.c: see visitors.h.
+// socket_players.c: see socket_players.h.
 
-#include "visitors.h"
+#include "socket_players.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

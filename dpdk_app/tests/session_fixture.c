@@ -1,0 +1,327 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// session_fixture.c: see session_fixture.h.
+
+#include "session_fixture.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "rig.h"
+#include "session/state.h"
+
+#define MESSAGE_BYTES ((size_t)1 << 20)
+
+static void require(bool condition, const char *what)
+{
+	if (condition)
+		return;
+	(void)fprintf(stderr, "session fixture: %s\n", what);
+	abort();
+}
+
+static void open_shard(struct session_fixture *fixture, uint8_t worker)
+{
+	struct session_shard *shard = zeroed_lines(sizeof(*shard));
+	struct pg_error error;
+	struct shard_setup setup = {
+		.store = &fixture->store,
+		.stats = &fixture->stats[worker],
+		.rules = &fixture->rules,
+		.secret = RIG_SECRET,
+		.message_bytes = MESSAGE_BYTES,
+		.tsc_hz = pg_tsc_hz(),
+		.compression_level = 6,
+		.worker = worker,
+	};
+
+	setup.message_memory = fixture->message_memory[worker] = zeroed_lines(message_pool_size(MESSAGE_BYTES));
+	require(session_shard_init(shard, &setup, &error) == PG_OK, "a side cannot be made here");
+	fixture->shard[worker] = shard;
+}
+
+static uint32_t begin(struct session_fixture *fixture)
+{
+	uint32_t going_on = 0;
+
+	for (unsigned worker = 0; worker < FIXTURE_SHARDS; worker++)
+		going_on += session_side_begin(fixture->shard[worker], fixture->now);
+	return going_on;
+}
+
+/// What a worker process has beside the state.
+/// @return connections that go on
+static uint32_t open_process(struct session_fixture *fixture)
+{
+	store_open(&fixture->store, fixture->state);
+	fixture->process = zeroed_lines(store_local_size(fixture->capacity, fixture->reach));
+	store_attach_local(&fixture->store, fixture->process, fixture->reach);
+	for (uint8_t worker = 0; worker < FIXTURE_SHARDS; worker++)
+		open_shard(fixture, worker);
+	return begin(fixture);
+}
+
+static void close_process(struct session_fixture *fixture)
+{
+	for (unsigned worker = 0; worker < FIXTURE_SHARDS; worker++) {
+		session_shard_free(fixture->shard[worker]);
+		free(fixture->shard[worker]);
+		free(fixture->message_memory[worker]);
+	}
+	free(fixture->process);
+}
+
+struct session_fixture *fixture_open(uint32_t capacity, unsigned reach)
+{
+	struct session_fixture *fixture = zeroed_lines(sizeof(*fixture));
+	struct pg_error error;
+
+	fixture->capacity = capacity;
+	fixture->reach = reach;
+	fixture->now = pg_tsc();
+	fixture->rules.idle_timeout = 30 * pg_tsc_hz();
+	fixture->rules.delivery = (struct delivery_rules){
+		.flush_after = pg_tsc_hz() / 200,
+		.acknowledge_after = pg_tsc_hz() / 40,
+		.resend_after_min = pg_tsc_hz() / 10,
+		.tsc_hz = pg_tsc_hz(),
+		.queue_bytes = 65536,
+		.resends = 3,
+	};
+	for (unsigned i = 0; i < PG_COMPRESSIBLE; i++)
+		fixture->rules.delivery.compress_min[i] = UINT32_MAX;
+	fixture->state_size = pg_state_size(16, FIXTURE_SHARDS, capacity);
+	fixture->state = zeroed_lines(fixture->state_size);
+	require(pg_state_init(fixture->state, fixture->state_size, 16, FIXTURE_SHARDS, capacity, &error) == PG_OK,
+		"no state");
+	(void)open_process(fixture);
+	return fixture;
+}
+
+void fixture_close(struct session_fixture *fixture)
+{
+	close_process(fixture);
+	free(fixture->state);
+	free(fixture);
+}
+
+uint32_t fixture_restart(struct session_fixture *fixture)
+{
+	close_process(fixture);
+	return open_process(fixture);
+}
+
+uint32_t fixture_restart_in_place(struct session_fixture *fixture)
+{
+	memset(fixture->process, 0, store_local_size(fixture->capacity, fixture->reach));
+	for (unsigned worker = 0; worker < FIXTURE_SHARDS; worker++) {
+		struct session_shard *shard = fixture->shard[worker];
+
+		memset(fixture->message_memory[worker], 0, (shard->ctx.pool->touched + 1) * (size_t)POOL_BLOCK);
+		message_pool_init(fixture->message_memory[worker], MESSAGE_BYTES);
+		memset(&shard->connections, 0, sizeof(shard->connections));
+		fixture->stats[worker].messages.memory_used = 0;
+		shard->outbox = (struct outbox){0};
+		shard->handshake_conforms_at = 0;
+		shard->cursor = 0;
+	}
+	return begin(fixture);
+}
+
+uint32_t fixture_reset(struct session_fixture *fixture, const void *state, uint64_t now)
+{
+	memcpy(fixture->state, state, fixture->state_size);
+	store_open(&fixture->store, fixture->state);
+	memset(fixture->stats, 0, sizeof(fixture->stats));
+	fixture->now = now;
+	for (uint8_t worker = 0; worker < FIXTURE_SHARDS; worker++)
+		fixture->shard[worker]->random = (struct random_source){.seed = {worker}};
+	return fixture_restart_in_place(fixture);
+}
+
+void fixture_wait(struct session_fixture *fixture, uint64_t ms)
+{
+	fixture->now += ms * (pg_tsc_hz() / 1000);
+}
+
+// ---------------------------------------------------------------- players
+
+struct peer peer_at(uint32_t address, uint16_t port, uint8_t listener)
+{
+	struct peer peer;
+
+	peer_set4(&peer, BE32(address));
+	peer_set_channel(&peer, BE16(port), listener);
+	return peer;
+}
+
+struct player fixture_issue(struct session_fixture *fixture, uint32_t id, uint32_t ttl_s, bool once)
+{
+	struct player player = {.id = id, .peer = peer_at(0x14000000 + id, 5000, 0), .max_datagram = 1400};
+	struct pg_issue_request request = {.player_id = id, .ttl_s = ttl_s, .once = once};
+	struct pg_error error;
+
+	memset(request.key, (int)(id * 7 + 1), sizeof(request.key));
+	memcpy(player.key, request.key, sizeof(player.key));
+	require(pg_session_issue(fixture->state, &request, &player.session, &error) == PG_OK,
+		"a session was not issued");
+	return player;
+}
+
+uint32_t fixture_slot(const struct session_fixture *fixture, const struct player *player)
+{
+	return session_slot(&fixture->store.numbers, player->session);
+}
+
+struct session_record *fixture_record(const struct session_fixture *fixture, const struct player *player)
+{
+	return &fixture->store.records[fixture_slot(fixture, player)];
+}
+
+uint32_t fixture_next_number(const struct session_fixture *fixture, uint32_t session)
+{
+	const struct session_numbers *numbers = &fixture->store.numbers;
+
+	return session_number_next(numbers, session_slot(numbers, session), session);
+}
+
+uint16_t player_hello(struct player *player, uint8_t *out)
+{
+	static uint64_t nonces;
+	struct session_hello hello = {
+		.header = {.kind = SESSION_HELLO, .length = sizeof(hello), .session = player->session},
+		.version = SESSION_VERSION,
+	};
+
+	nonces++;
+	memcpy(player->client_nonce, &nonces, sizeof(nonces));
+	memcpy(hello.client_nonce, player->client_nonce, sizeof(hello.client_nonce));
+	memcpy(out, &hello, sizeof(hello));
+	return sizeof(hello);
+}
+
+bool player_take_challenge(struct player *player, const uint8_t *challenge, uint16_t length)
+{
+	struct session_challenge answer;
+	const struct session_header should = {
+		.kind = SESSION_CHALLENGE, .length = sizeof(answer), .session = player->session};
+
+	if (length != sizeof(answer))
+		return false;
+	memcpy(&answer, challenge, sizeof(answer));
+	memcpy(player->cookie, answer.cookie, sizeof(player->cookie));
+	return memcmp(&answer.header, &should, sizeof(should)) == 0 &&
+	       memcmp(answer.client_nonce, player->client_nonce, SESSION_NONCE_LEN) == 0;
+}
+
+uint16_t player_confirm(const struct player *player, uint8_t *out)
+{
+	struct session_confirm confirm = {
+		.header = {.kind = SESSION_CONFIRM, .length = player->max_datagram, .session = player->session},
+		.version = SESSION_VERSION,
+		.max_datagram = player->max_datagram,
+	};
+
+	memcpy(confirm.client_nonce, player->client_nonce, SESSION_NONCE_LEN);
+	memcpy(confirm.cookie, player->cookie, SESSION_COOKIE_LEN);
+	memset(out, 0, player->max_datagram);
+	memcpy(out, &confirm, sizeof(confirm));
+	proof_write(PROOF_OF_CONFIRM, player->key, out, player->max_datagram);
+	return player->max_datagram;
+}
+
+static void derive(const struct session_fixture *fixture, struct player *player)
+{
+	struct traffic_secrets secrets;
+
+	traffic_secrets_derive(&secrets, player->key, player->session, player->client_nonce, player->server_nonce);
+	cipher_key_init(&fixture->shard[0]->code, &player->cipher.seal, secrets.to_gateway, secrets.to_gateway_salt);
+	cipher_key_init(&fixture->shard[0]->code, &player->cipher.open, secrets.to_client, secrets.to_client_salt);
+}
+
+/// Open what carries no more than 32 bits of counter yet.
+static bool open_sealed(const struct session_fixture *fixture, struct player *player, uint8_t *sealed, size_t clear,
+			uint16_t length)
+{
+	struct session_header header;
+
+	memcpy(&header, sealed, sizeof(header));
+	if (header.length != length || header.session != player->session || header.flags != 0)
+		return false;
+
+	const uint64_t counter =
+		player->newest + (uint64_t)(int64_t)(int32_t)(header.sequence - (uint32_t)player->newest);
+
+	if (!cipher_open(&fixture->shard[0]->code, &player->cipher.open, counter, sealed, clear, length))
+		return false;
+	player->newest = counter;
+	return true;
+}
+
+bool player_take_welcome(const struct session_fixture *fixture, struct player *player, uint8_t *welcome,
+			 uint16_t length)
+{
+	uint8_t before[SESSION_NONCE_LEN];
+
+	if (length < sizeof(player->welcome) + SESSION_TAG_LEN || welcome[0] != SESSION_WELCOME)
+		return false;
+	memcpy(before, player->server_nonce, sizeof(before));
+	memcpy(player->server_nonce, welcome + sizeof(struct session_header), SESSION_NONCE_LEN);
+	derive(fixture, player);
+	if (memcmp(before, player->server_nonce, sizeof(before)) != 0)
+		player->sent = 0;
+	if (!open_sealed(fixture, player, welcome, SESSION_WELCOME_CLEAR, length))
+		return false;
+	memcpy(&player->welcome, welcome, sizeof(player->welcome));
+	for (size_t i = sizeof(player->welcome); i < (size_t)length - SESSION_TAG_LEN; i++)
+		if (welcome[i] != 0)
+			return false;
+	return true;
+}
+
+bool player_open(const struct session_fixture *fixture, struct player *player, uint8_t *sealed, uint16_t length)
+{
+	return length >= SESSION_SEALED_MIN &&
+	       open_sealed(fixture, player, sealed, sizeof(struct session_header), length);
+}
+
+uint16_t player_seal(const struct session_fixture *fixture, struct player *player, enum session_kind kind,
+		     const void *body, uint16_t body_len, uint8_t *out)
+{
+	const uint16_t length = (uint16_t)(SESSION_SEALED_MIN + body_len);
+	const struct session_header header = {
+		.kind = (uint8_t)kind,
+		.length = length,
+		.session = player->session,
+		.sequence = (uint32_t)++player->sent,
+		.ack = (uint32_t)player->newest,
+	};
+
+	memcpy(out, &header, sizeof(header));
+	memcpy(out + sizeof(header), body, body_len);
+	cipher_seal(&fixture->shard[0]->code, &player->cipher.seal, player->sent, out, sizeof(header), length);
+	return length;
+}
+
+uint16_t fixture_ask(struct session_fixture *fixture, unsigned shard, struct player *player, uint8_t *confirm)
+{
+	uint8_t hello[PLAYER_BUFFER];
+	const uint16_t length = player_hello(player, hello);
+	const struct handshake_outcome outcome =
+		handshake_receive(fixture->shard[shard], &player->peer, hello, length, fixture->now);
+
+	if (outcome.drop != PG_DROP_NONE || !player_take_challenge(player, hello, outcome.answer))
+		return 0;
+	return player_confirm(player, confirm);
+}
+
+bool fixture_connect(struct session_fixture *fixture, unsigned shard, struct player *player)
+{
+	uint8_t datagram[PLAYER_BUFFER];
+	const uint16_t length = fixture_ask(fixture, shard, player, datagram);
+	const struct handshake_outcome outcome =
+		handshake_receive(fixture->shard[shard], &player->peer, datagram, length, fixture->now);
+
+	return length != 0 && outcome.drop == PG_DROP_NONE &&
+	       player_take_welcome(fixture, player, datagram, outcome.answer);
+}
