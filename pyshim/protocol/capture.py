@@ -4,7 +4,8 @@
     python -m pyshim.protocol.capture OUT.pcap [--players 4000] [--packets 20000] [--seed 1] ...
 
 The same arguments give the same bytes. Players are built with `struct`, because there are many of them, and a
-sample is built again by scapy to prove it; rarities come from `pyshim.protocol.rarities`, which is all scapy.
+sample is built again by scapy to prove it; edge cases come from `pyshim.protocol.edge_cases`, which is all
+scapy.
 """
 
 from __future__ import annotations
@@ -25,8 +26,8 @@ from types import MappingProxyType
 from pyshim.errors import ExitCode, InternalError, PollgateError, UnavailableError
 
 try:
+    from pyshim.protocol.edge_cases import FOOTHOLD, HOSTILE, NEIGHBORLY, Gate
     from pyshim.protocol.plain import MESSAGES, MessageType, Plain
-    from pyshim.protocol.rarities import FOOTHOLD, HOSTILE, NEIGHBORLY, Gate
 except ModuleNotFoundError as missing:
     if __name__ != "__main__" or missing.name != "scapy":
         raise

@@ -19,7 +19,7 @@ import pytest
 import yaml
 
 from pyshim.protocol.capture import Scene, write
-from pyshim.protocol.rarities import Gate as Target
+from pyshim.protocol.edge_cases import Gate as Target
 from tests.appliance.conservation import assert_no_buffer_is_missing, books
 from tests.appliance.refusals import (
     CONFIG,

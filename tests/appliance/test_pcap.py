@@ -14,8 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pyshim.protocol.capture import Scene, frames
-from pyshim.protocol.rarities import FOOTHOLD, HOSTILE, NEIGHBORLY, Rarity
-from pyshim.protocol.rarities import Gate as Target
+from pyshim.protocol.edge_cases import FOOTHOLD, HOSTILE, NEIGHBORLY, EdgeCase
+from pyshim.protocol.edge_cases import Gate as Target
 from tests.appliance.conservation import assert_no_buffer_is_missing
 from tests.appliance.replay import Ended, announcements, replay, sample, unlike
 from tests.core_harness import CoreHarness, Result
@@ -132,10 +132,10 @@ def test_every_spoiled_host_request_is_dropped_under_its_reason_and_never_answer
     assert [verdict.drop for verdict in verdicts] == [case.drop for case in cases]
 
 
-def test_every_rarity_of_the_generator_gets_what_it_says(tmp_path: Path) -> None:
-    order: tuple[Rarity, ...] = (FOOTHOLD, *HOSTILE, *NEIGHBORLY)
-    verdicts = agree(tmp_path, [rarity.build(TARGET) for rarity in order])
-    assert [verdict.drop for verdict in verdicts] == [rarity.drop for rarity in order]
+def test_every_edge_case_of_the_generator_gets_what_it_says(tmp_path: Path) -> None:
+    order: tuple[EdgeCase, ...] = (FOOTHOLD, *HOSTILE, *NEIGHBORLY)
+    verdicts = agree(tmp_path, [edge_case.build(TARGET) for edge_case in order])
+    assert [verdict.drop for verdict in verdicts] == [edge_case.drop for edge_case in order]
 
 
 @given(st.data())
@@ -156,7 +156,7 @@ def test_every_cut_of_a_datagram_is_truncated(tmp_path: Path) -> None:
 def test_whole_demo_capture_gets_the_same_answers(tmp_path: Path) -> None:
     scene = Scene(TARGET, players=4000, packets=20_000, seed=1, hostile=0.02)
     verdicts = agree(tmp_path, [frame for _, frame in frames(scene)])
-    assert {rarity.drop for rarity in HOSTILE} <= {verdict.drop for verdict in verdicts}
+    assert {edge_case.drop for edge_case in HOSTILE} <= {verdict.drop for verdict in verdicts}
 
 
 # ---- limits

@@ -16,7 +16,7 @@ from scapy.layers.inet6 import ICMPv6MLReport2, IPv6, RouterAlert
 from scapy.layers.l2 import Ether
 
 from pyshim.protocol.capture import Scene, frames
-from pyshim.protocol.rarities import Gate
+from pyshim.protocol.edge_cases import Gate
 from tests.core_harness import BURST_MAX, CoreHarness, Result
 from tests.mutations import NEEDS, Mutation, Spoiled, spoiled, spoiled_datagrams
 from tests.oracle import Oracle, SourceLimit, Verdict, ones_complement_sum

@@ -14,7 +14,7 @@ from scapy.utils import rdpcap
 
 from pyshim.protocol import capture
 from pyshim.protocol.capture import Scene, frames, write
-from pyshim.protocol.rarities import HOSTILE, NEIGHBORLY, Gate, Rarity
+from pyshim.protocol.edge_cases import HOSTILE, NEIGHBORLY, EdgeCase, Gate
 from tests.oracle import Oracle, Verdict
 
 GATE = Gate(bytes.fromhex("020000000002"), IPv4Address("10.0.0.1"), IPv6Address("fd00::1"), 8080)
@@ -93,7 +93,7 @@ def test_every_refusal_of_the_document_is_there() -> None:
 @pytest.mark.parametrize(
     "case", [c for c in HOSTILE if c.drop != "player_mismatch"], ids=lambda case: case.name
 )
-def test_hostile_packet_is_refused_for_what_it_is(case: Rarity) -> None:
+def test_hostile_packet_is_refused_for_what_it_is(case: EdgeCase) -> None:
     assert oracle().answer(case.build(GATE), 0).drop == case.drop
 
 

@@ -65,7 +65,7 @@ class Gate:
 
 
 @dataclass(frozen=True, slots=True)
-class Rarity:
+class EdgeCase:
     """One packet of its kind; `drop` is the reason for which it must be refused, None when it is answered."""
 
     name: str
@@ -205,113 +205,115 @@ def _impostor(gate: Gate) -> bytes:
     return _saying(gate, Plain() / Heartbeat(player_id=ATTACKER_ID + 1))
 
 
-NEIGHBORLY: tuple[Rarity, ...] = (
-    Rarity("arp_request", None, _arp),
-    Rarity("icmp_echo", None, _ping),
-    Rarity("neighbor_solicitation", None, _solicit),
-    Rarity("icmpv6_echo", None, _ping6),
-    Rarity("arp_probe", None, partial(_arp, psrc="0.0.0.0")),
-    Rarity("duplicate_address_detection", None, partial(_solicit, probe=True)),
+NEIGHBORLY: tuple[EdgeCase, ...] = (
+    EdgeCase("arp_request", None, _arp),
+    EdgeCase("icmp_echo", None, _ping),
+    EdgeCase("neighbor_solicitation", None, _solicit),
+    EdgeCase("icmpv6_echo", None, _ping6),
+    EdgeCase("arp_probe", None, partial(_arp, psrc="0.0.0.0")),
+    EdgeCase("duplicate_address_detection", None, partial(_solicit, probe=True)),
 )
 
 # The attacker's one valid message, which makes its session. A capture begins with it, so that `other_player`
 # below is refused for what it is.
-FOOTHOLD = Rarity("attacker_session", None, lambda gate: _saying(gate, _heartbeat()))
+FOOTHOLD = EdgeCase("attacker_session", None, lambda gate: _saying(gate, _heartbeat()))
 
 _NAN, _INFINITY = float("nan"), float("inf")
-HOSTILE: tuple[Rarity, ...] = (
+HOSTILE: tuple[EdgeCase, ...] = (
     # Ethernet
-    Rarity("cut_in_ethernet", "truncated", partial(_cut, length=13)),
-    Rarity("cut_in_tag", "truncated", _cut_tag),
-    Rarity("cut_in_ipv4", "truncated", partial(_cut, length=14 + 19)),
-    Rarity("cut_in_ipv6", "truncated", partial(_cut6, length=14 + 39)),
-    Rarity("cut_in_udp", "truncated", partial(_cut, length=14 + 20 + 7)),
-    Rarity("cut_in_message", "truncated", partial(_cut6, length=14 + 40 + 8 + 15)),
-    Rarity("ip_says_less_than_udp_header", "truncated", partial(_with_ip, len=27)),
-    Rarity("jumbo", "too_long", lambda gate: _saying(gate, Plain() / Raw(bytes(1600)))),
-    Rarity("ieee_802_3", "not_ethernet_ii", partial(_with_ether, type=46)),
-    Rarity("other_mac", "not_for_us", partial(_with_ether, dst="02:00:00:00:00:99")),
-    Rarity("other_ethertype", "not_for_us", partial(_with_ether, type=0x88CC)),
-    Rarity("third_tag", "not_for_us", _third_tag),
-    Rarity("multicast_mac_source", "bad_source", partial(_with_ether, src="01:00:5e:00:00:01")),
-    Rarity("zero_mac_source", "bad_source", partial(_with_ether, src="00:00:00:00:00:00")),
-    Rarity("own_mac_source", "bad_source", lambda gate: _with_ether(gate, src=gate.mac.hex(":"))),
-    Rarity("broadcast_mac", "group_frame", partial(_with_ether, dst="ff:ff:ff:ff:ff:ff")),
+    EdgeCase("cut_in_ethernet", "truncated", partial(_cut, length=13)),
+    EdgeCase("cut_in_tag", "truncated", _cut_tag),
+    EdgeCase("cut_in_ipv4", "truncated", partial(_cut, length=14 + 19)),
+    EdgeCase("cut_in_ipv6", "truncated", partial(_cut6, length=14 + 39)),
+    EdgeCase("cut_in_udp", "truncated", partial(_cut, length=14 + 20 + 7)),
+    EdgeCase("cut_in_message", "truncated", partial(_cut6, length=14 + 40 + 8 + 15)),
+    EdgeCase("ip_says_less_than_udp_header", "truncated", partial(_with_ip, len=27)),
+    EdgeCase("jumbo", "too_long", lambda gate: _saying(gate, Plain() / Raw(bytes(1600)))),
+    EdgeCase("ieee_802_3", "not_ethernet_ii", partial(_with_ether, type=46)),
+    EdgeCase("other_mac", "not_for_us", partial(_with_ether, dst="02:00:00:00:00:99")),
+    EdgeCase("other_ethertype", "not_for_us", partial(_with_ether, type=0x88CC)),
+    EdgeCase("third_tag", "not_for_us", _third_tag),
+    EdgeCase("multicast_mac_source", "bad_source", partial(_with_ether, src="01:00:5e:00:00:01")),
+    EdgeCase("zero_mac_source", "bad_source", partial(_with_ether, src="00:00:00:00:00:00")),
+    EdgeCase("own_mac_source", "bad_source", lambda gate: _with_ether(gate, src=gate.mac.hex(":"))),
+    EdgeCase("broadcast_mac", "group_frame", partial(_with_ether, dst="ff:ff:ff:ff:ff:ff")),
     # IPv4
-    Rarity("ipv4_version", "bad_ip_header", partial(_with_ip, version=5)),
-    Rarity("ipv4_short_header", "bad_ip_header", partial(_with_ip, ihl=4)),
-    Rarity("ipv4_total_length", "bad_ip_header", partial(_with_ip, len=19)),
-    Rarity("ipv4_longer_than_frame", "truncated", partial(_with_ip, len=0xFFFF)),
-    Rarity("ipv4_options", "ip_options", partial(_with_ip, options=[IPOption_NOP()] * 4)),
-    Rarity("ipv4_checksum", "ip_checksum", partial(_with_ip, chksum=0xDEAD)),
-    Rarity("ipv4_first_fragment", "ip_fragment", partial(_with_ip, flags="MF")),
-    Rarity("ipv4_later_fragment", "ip_fragment", partial(_with_ip, frag=185)),
-    Rarity("own_source", "bad_source", _own_source),
-    Rarity("zero_source", "bad_source", partial(_with_ip, src="0.0.0.0")),
-    Rarity("loopback_source", "bad_source", partial(_with_ip, src="127.0.0.1")),
-    Rarity("multicast_source", "bad_source", partial(_with_ip, src="224.0.0.1")),
-    Rarity("broadcast_source", "bad_source", partial(_with_ip, src="255.255.255.255")),
-    Rarity("other_destination", "not_for_us", partial(_with_ip, dst="192.0.2.99")),
-    Rarity("tcp", "not_for_us", partial(_with_ip, proto=6)),
+    EdgeCase("ipv4_version", "bad_ip_header", partial(_with_ip, version=5)),
+    EdgeCase("ipv4_short_header", "bad_ip_header", partial(_with_ip, ihl=4)),
+    EdgeCase("ipv4_total_length", "bad_ip_header", partial(_with_ip, len=19)),
+    EdgeCase("ipv4_longer_than_frame", "truncated", partial(_with_ip, len=0xFFFF)),
+    EdgeCase("ipv4_options", "ip_options", partial(_with_ip, options=[IPOption_NOP()] * 4)),
+    EdgeCase("ipv4_checksum", "ip_checksum", partial(_with_ip, chksum=0xDEAD)),
+    EdgeCase("ipv4_first_fragment", "ip_fragment", partial(_with_ip, flags="MF")),
+    EdgeCase("ipv4_later_fragment", "ip_fragment", partial(_with_ip, frag=185)),
+    EdgeCase("own_source", "bad_source", _own_source),
+    EdgeCase("zero_source", "bad_source", partial(_with_ip, src="0.0.0.0")),
+    EdgeCase("loopback_source", "bad_source", partial(_with_ip, src="127.0.0.1")),
+    EdgeCase("multicast_source", "bad_source", partial(_with_ip, src="224.0.0.1")),
+    EdgeCase("broadcast_source", "bad_source", partial(_with_ip, src="255.255.255.255")),
+    EdgeCase("other_destination", "not_for_us", partial(_with_ip, dst="192.0.2.99")),
+    EdgeCase("tcp", "not_for_us", partial(_with_ip, proto=6)),
     # IPv6
-    Rarity("ipv6_version", "bad_ip_header", partial(_with_ip6, version=7)),
-    Rarity("ipv6_longer_than_frame", "truncated", partial(_with_ip6, plen=0xFFFF)),
-    Rarity("ipv6_fragment", "ip_fragment", partial(_with_extension, header=IPv6ExtHdrFragment)),
-    Rarity("ipv6_hop_by_hop", "ip_options", partial(_with_extension, header=IPv6ExtHdrHopByHop)),
-    Rarity("ipv6_routing", "ip_options", partial(_with_extension, header=IPv6ExtHdrRouting)),
-    Rarity("ipv6_destination_options", "ip_options", partial(_with_extension, header=IPv6ExtHdrDestOpt)),
-    Rarity("own_source6", "bad_source", _own_source6),
-    Rarity("unspecified_source6", "bad_source", partial(_with_ip6, src="::")),
-    Rarity("loopback_source6", "bad_source", partial(_with_ip6, src="::1")),
-    Rarity("multicast_source6", "bad_source", partial(_with_ip6, src="ff02::1")),
-    Rarity("mapped_source6", "bad_source", partial(_with_ip6, src="::ffff:203.0.113.66")),
+    EdgeCase("ipv6_version", "bad_ip_header", partial(_with_ip6, version=7)),
+    EdgeCase("ipv6_longer_than_frame", "truncated", partial(_with_ip6, plen=0xFFFF)),
+    EdgeCase("ipv6_fragment", "ip_fragment", partial(_with_extension, header=IPv6ExtHdrFragment)),
+    EdgeCase("ipv6_hop_by_hop", "ip_options", partial(_with_extension, header=IPv6ExtHdrHopByHop)),
+    EdgeCase("ipv6_routing", "ip_options", partial(_with_extension, header=IPv6ExtHdrRouting)),
+    EdgeCase("ipv6_destination_options", "ip_options", partial(_with_extension, header=IPv6ExtHdrDestOpt)),
+    EdgeCase("own_source6", "bad_source", _own_source6),
+    EdgeCase("unspecified_source6", "bad_source", partial(_with_ip6, src="::")),
+    EdgeCase("loopback_source6", "bad_source", partial(_with_ip6, src="::1")),
+    EdgeCase("multicast_source6", "bad_source", partial(_with_ip6, src="ff02::1")),
+    EdgeCase("mapped_source6", "bad_source", partial(_with_ip6, src="::ffff:203.0.113.66")),
     # UDP
-    Rarity("udp_length_minus_1", "udp_length", partial(_with_udp, len=27)),
-    Rarity("udp_length_plus_1", "udp_length", partial(_with_udp, len=29)),
-    Rarity("udp_length_zero", "udp_length", partial(_with_udp, len=0)),
-    Rarity("udp_length_max", "udp_length", partial(_with_udp, len=0xFFFF)),
-    Rarity("udp_checksum", "udp_checksum", partial(_with_udp, chksum=0xDEAD)),
-    Rarity("udp_checksum6", "udp_checksum", partial(_with_udp6, chksum=0xDEAD)),
-    Rarity("udp_checksum_missing6", "udp_checksum_missing", partial(_with_udp6, chksum=0)),
-    Rarity("source_port_zero", "bad_source", partial(_with_udp, sport=0)),
-    Rarity("other_port", "not_for_us", lambda gate: _with_udp(gate, dport=gate.port ^ 1)),
+    EdgeCase("udp_length_minus_1", "udp_length", partial(_with_udp, len=27)),
+    EdgeCase("udp_length_plus_1", "udp_length", partial(_with_udp, len=29)),
+    EdgeCase("udp_length_zero", "udp_length", partial(_with_udp, len=0)),
+    EdgeCase("udp_length_max", "udp_length", partial(_with_udp, len=0xFFFF)),
+    EdgeCase("udp_checksum", "udp_checksum", partial(_with_udp, chksum=0xDEAD)),
+    EdgeCase("udp_checksum6", "udp_checksum", partial(_with_udp6, chksum=0xDEAD)),
+    EdgeCase("udp_checksum_missing6", "udp_checksum_missing", partial(_with_udp6, chksum=0)),
+    EdgeCase("source_port_zero", "bad_source", partial(_with_udp, sport=0)),
+    EdgeCase("other_port", "not_for_us", lambda gate: _with_udp(gate, dport=gate.port ^ 1)),
     # the message
-    Rarity("half_a_header", "truncated", lambda gate: _saying(gate, Raw(bytes(8)))),
-    Rarity("type_zero", "message_type", lambda gate: _saying(gate, Plain(packet_type=0) / Raw(bytes(4)))),
-    Rarity("type_unknown", "message_type", lambda gate: _saying(gate, Plain(packet_type=6) / Raw(bytes(4)))),
-    Rarity("an_ack", "message_type", lambda gate: _saying(gate, Plain(packet_type=101) / Raw(bytes(28)))),
-    Rarity("move_too_long", "message_size", lambda gate: _saying(gate, _move() / Raw(b"\0"))),
-    Rarity(
+    EdgeCase("half_a_header", "truncated", lambda gate: _saying(gate, Raw(bytes(8)))),
+    EdgeCase("type_zero", "message_type", lambda gate: _saying(gate, Plain(packet_type=0) / Raw(bytes(4)))),
+    EdgeCase(
+        "type_unknown", "message_type", lambda gate: _saying(gate, Plain(packet_type=6) / Raw(bytes(4)))
+    ),
+    EdgeCase("an_ack", "message_type", lambda gate: _saying(gate, Plain(packet_type=101) / Raw(bytes(28)))),
+    EdgeCase("move_too_long", "message_size", lambda gate: _saying(gate, _move() / Raw(b"\0"))),
+    EdgeCase(
         "size_lies",
         "message_size",
         lambda gate: _saying(gate, Plain(packet_size=44) / Heartbeat(player_id=ATTACKER_ID)),
     ),
-    Rarity("chat_empty", "message_size", lambda gate: _saying(gate, _chat(text=b""))),
-    Rarity("chat_too_long", "message_size", lambda gate: _saying(gate, _chat(text=b"a" * 513))),
-    Rarity("chat_length_lies", "message_size", lambda gate: _saying(gate, _chat(text_bytes=512))),
-    Rarity("chat_reserved", "message_reserved", lambda gate: _saying(gate, _chat(reserved=1))),
-    Rarity("chat_overlong", "bad_utf8", lambda gate: _saying(gate, _chat(text=b"\xc0\xaf"))),
-    Rarity("chat_surrogate", "bad_utf8", lambda gate: _saying(gate, _chat(text=b"\xed\xa0\x80"))),
-    Rarity("chat_cut_character", "bad_utf8", lambda gate: _saying(gate, _chat(text=b"gg \xf0\x9f\x90"))),
-    Rarity("position_nan", "not_finite", lambda gate: _saying(gate, _move(position_y=_NAN))),
-    Rarity("velocity_infinite", "not_finite", lambda gate: _saying(gate, _move(velocity_z=-_INFINITY))),
-    Rarity(
+    EdgeCase("chat_empty", "message_size", lambda gate: _saying(gate, _chat(text=b""))),
+    EdgeCase("chat_too_long", "message_size", lambda gate: _saying(gate, _chat(text=b"a" * 513))),
+    EdgeCase("chat_length_lies", "message_size", lambda gate: _saying(gate, _chat(text_bytes=512))),
+    EdgeCase("chat_reserved", "message_reserved", lambda gate: _saying(gate, _chat(reserved=1))),
+    EdgeCase("chat_overlong", "bad_utf8", lambda gate: _saying(gate, _chat(text=b"\xc0\xaf"))),
+    EdgeCase("chat_surrogate", "bad_utf8", lambda gate: _saying(gate, _chat(text=b"\xed\xa0\x80"))),
+    EdgeCase("chat_cut_character", "bad_utf8", lambda gate: _saying(gate, _chat(text=b"gg \xf0\x9f\x90"))),
+    EdgeCase("position_nan", "not_finite", lambda gate: _saying(gate, _move(position_y=_NAN))),
+    EdgeCase("velocity_infinite", "not_finite", lambda gate: _saying(gate, _move(velocity_z=-_INFINITY))),
+    EdgeCase(
         "direction_infinite",
         "not_finite",
         lambda gate: _saying(gate, Plain() / PlayerAttack(player_id=ATTACKER_ID, direction_x=_INFINITY)),
     ),
-    Rarity(
+    EdgeCase(
         "skill_too_short",
         "message_size",
         lambda gate: _saying(gate, Plain(packet_type=5) / Raw(bytes(Skill(player_id=ATTACKER_ID))[:-1])),
     ),
     # Refused because of FOOTHOLD.
-    Rarity("other_player", "player_mismatch", _impostor),
+    EdgeCase("other_player", "player_mismatch", _impostor),
     # the host side
-    Rarity("arp_hardware", "bad_arp", partial(_arp, hwtype=6)),
-    Rarity("arp_from_everybody", "bad_arp", partial(_arp, hwsrc="ff:ff:ff:ff:ff:ff")),
-    Rarity("arp_own_mac", "bad_source", lambda gate: _arp(gate, hwsrc=gate.mac.hex(":"))),
-    Rarity("ping_checksum", "bad_icmp", partial(_ping, chksum=0xDEAD)),
-    Rarity("ping6_checksum", "bad_icmp", partial(_ping6, cksum=0xDEAD)),
-    Rarity("solicitation_from_afar", "bad_neighbor_discovery", partial(_solicit, hlim=254)),
+    EdgeCase("arp_hardware", "bad_arp", partial(_arp, hwtype=6)),
+    EdgeCase("arp_from_everybody", "bad_arp", partial(_arp, hwsrc="ff:ff:ff:ff:ff:ff")),
+    EdgeCase("arp_own_mac", "bad_source", lambda gate: _arp(gate, hwsrc=gate.mac.hex(":"))),
+    EdgeCase("ping_checksum", "bad_icmp", partial(_ping, chksum=0xDEAD)),
+    EdgeCase("ping6_checksum", "bad_icmp", partial(_ping6, cksum=0xDEAD)),
+    EdgeCase("solicitation_from_afar", "bad_neighbor_discovery", partial(_solicit, hlim=254)),
 )
