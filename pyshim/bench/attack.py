@@ -16,8 +16,8 @@ from tempfile import TemporaryDirectory
 from pyshim.bench.description import Request
 from pyshim.bench.reports.report import GATEWAY, Note, Row
 from pyshim.bench.rig.forgery import Attack
+from pyshim.bench.rig.placement import Placement, choose_placement
 from pyshim.bench.rig.served import BUSY_ENOUGH
-from pyshim.bench.rig.sides import Sides, choose_sides
 from pyshim.errors import UnavailableError
 
 SESSIONS = 10_000
@@ -67,36 +67,36 @@ def _replayed(directory: Path, kind: Attack, request: Request) -> Row:
 def _end_to_end(directory: Path, request: Request) -> Iterator[Row | Note]:
     """A player on a cable that a flood fills: the share of the player's packets that the gateway took."""
     # Loads the protocol's cryptography, which the benchmarks' other commands can do without.
-    from pyshim.bench.rig.flooded import siege  # noqa: PLC0415
+    from pyshim.bench.rig.flooded import flood_run  # noqa: PLC0415
 
-    sides = choose_sides()
+    placement = choose_placement()
     with ExitStack() as stack:
         try:
-            besieged = stack.enter_context(siege(directory, sides))
+            flooded_gateway = stack.enter_context(flood_run(directory, placement))
         except UnavailableError as problem:
             yield Note(f"{VETH} was left out: {problem}")
             return
         measured = request.compare(
             VETH,
-            lambda: besieged.under_flood(request.seconds),
-            lambda: besieged.alone(request.seconds),
+            lambda: flooded_gateway.under_flood(request.seconds),
+            lambda: flooded_gateway.alone(request.seconds),
         )
-    limited_by, why = limit([one.busy for one in besieged.war], sides)
+    limited_by, why = limit([one.busy for one in flooded_gateway.war], placement)
     yield Row.of(
         VETH,
         measured,
         "without attack",
         unit=PLAYER_SHARE,
         limited_by=limited_by,
-        details=besieged.details(),
+        details=flooded_gateway.details(),
         note=why,
     )
 
 
-def limit(busy: Sequence[float], sides: Sides) -> tuple[str, str]:
+def limit(busy: Sequence[float], placement: Placement) -> tuple[str, str]:
     """What bounded the attack: the gateway that could take no more, or the flood that brought no more."""
-    if sides.shared:
-        return CPUS, sides.note
+    if placement.shared:
+        return CPUS, placement.note
     if median(busy) >= BUSY_ENOUGH:
         return GATEWAY, ""
     return GENERATOR, (

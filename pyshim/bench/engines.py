@@ -14,8 +14,8 @@ from pyshim.bench.pairs import Comparison
 from pyshim.bench.reports.report import GATEWAY, Note, Row
 from pyshim.bench.rig.contest import Contest, Sample, Standing
 from pyshim.bench.rig.contestants import BASE, FRAME_BYTES, Link
+from pyshim.bench.rig.placement import Placement, choose_placement
 from pyshim.bench.rig.private_network import private_network
-from pyshim.bench.rig.sides import Sides, choose_sides
 from pyshim.errors import UnavailableError
 
 GENERATOR = "generator"
@@ -34,12 +34,12 @@ def engines(request: Request) -> Iterator[Row | Note]:
         PollgateError: there is no private network, no compiler, or the traditional server does not run.
         KeyboardInterrupt: after the rows of the rounds so far.
     """
-    sides = choose_sides()
+    placement = choose_placement()
     steer = request.option("steer", bool)
     with (
         TemporaryDirectory(prefix="pollgate-bench-") as directory,
-        private_network((sides.server, sides.generator) if steer else None) as network,
-        closing(Contest(request, sides, Path(directory), network)) as contest,
+        private_network((placement.server, placement.generator) if steer else None) as network,
+        closing(Contest(request, placement, Path(directory), network)) as contest,
     ):
         ended: BaseException | None = None
         try:
@@ -48,19 +48,21 @@ def engines(request: Request) -> Iterator[Row | Note]:
         except (UnavailableError, KeyboardInterrupt) as problem:
             ended = problem
         yield Note(_ESTIMATE)
-        if sides.shared:
-            yield Note(sides.note)
+        if placement.shared:
+            yield Note(placement.note)
         base = contest.standings[0]
         for standing in contest.standings:
             if standing.left_out:
                 yield Note(f"{standing.engine.name} was left out: {standing.left_out}")
             if standing.samples:
-                yield _row(standing, base, contest, sides, complete=ended is None)
+                yield _row(standing, base, contest, placement, complete=ended is None)
         if ended is not None:
             raise ended
 
 
-def _row(standing: Standing, base: Standing, contest: Contest, sides: Sides, *, complete: bool) -> Row:
+def _row(
+    standing: Standing, base: Standing, contest: Contest, placement: Placement, *, complete: bool
+) -> Row:
     rounds = sorted(standing.samples)
     samples = [standing.samples[number] for number in rounds]
     measured = Comparison(
@@ -68,7 +70,7 @@ def _row(standing: Standing, base: Standing, contest: Contest, sides: Sides, *, 
         theirs=tuple(base.samples[number].packets_per_s for number in rounds),
         complete=complete and not standing.left_out,
     )
-    limited_by, why = limit(samples, sides)
+    limited_by, why = limit(samples, placement)
     notes = [why, late(samples), standing.engine.note]
     if contest.steered:
         notes.append(standing.engine.note_if_steered)
@@ -77,14 +79,14 @@ def _row(standing: Standing, base: Standing, contest: Contest, sides: Sides, *, 
         measured,
         BASE.name,
         limited_by=limited_by,
-        details={**_details(standing, samples), **contest.details(), **_cpus(sides)},
+        details={**_details(standing, samples), **contest.details(), **_cpus(placement)},
         note=" ".join(filter(None, notes)),
     )
 
 
-def limit(samples: Sequence[Sample], sides: Sides) -> tuple[str, str]:
+def limit(samples: Sequence[Sample], placement: Placement) -> tuple[str, str]:
     """What bounded a server's figure, and a sentence about it when that was not the server."""
-    if sides.shared:
+    if placement.shared:
         return CPUS, ""
     reasons = _typical([sample.why_generator for sample in samples])
     return (GENERATOR, f"Limited by the generator: {'; '.join(reasons)}.") if reasons else (GATEWAY, "")
@@ -102,8 +104,8 @@ def _typical(reasons: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
     return given[len(given) // 2] if 2 * len(given) > len(reasons) else ()
 
 
-def _cpus(sides: Sides) -> dict[str, object]:
-    return {"worker_cpus": [sides.server], "generator_cpu": sides.generator, "huge_pages": False}
+def _cpus(placement: Placement) -> dict[str, object]:
+    return {"worker_cpus": [placement.server], "generator_cpu": placement.generator, "huge_pages": False}
 
 
 def _details(standing: Standing, samples: Sequence[Sample]) -> dict[str, object]:

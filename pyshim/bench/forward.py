@@ -18,7 +18,7 @@ from pyshim.bench.description import Request
 from pyshim.bench.reports.report import Note, Row
 from pyshim.bench.rig.frames import write_moves
 from pyshim.bench.rig.replay import NEVER_REACHED, UNLIMITED, Setting, prepare
-from pyshim.bench.rig.sealed_run import Side
+from pyshim.bench.rig.sealed_run import Server
 from pyshim.bench.rig.testpmd import measure_testpmd, testpmd_path
 
 if TYPE_CHECKING:
@@ -107,14 +107,14 @@ def _sealed_rows(directory: Path, huge_pages: bool, request: Request) -> Iterato
     against: tuple[tuple[str, str, Callable[[], float], str], ...] = (
         (
             name,
-            Side.CRYPTO_ONLY,
-            lambda: sealed.measure(Side.CRYPTO_ONLY, request.seconds),
+            Server.CRYPTO_ONLY,
+            lambda: sealed.measure(Server.CRYPTO_ONLY, request.seconds),
             _CRYPTO_ONLY_NOTE,
         ),
         (
             f"{name}-answers",
-            Side.CRYPTO_ANSWERS,
-            lambda: sealed.measure(Side.CRYPTO_ANSWERS, request.seconds),
+            Server.CRYPTO_ANSWERS,
+            lambda: sealed.measure(Server.CRYPTO_ANSWERS, request.seconds),
             "crypto-answers is crypto-only that seals no more than the gateway answers, 36 bytes of 64: the "
             "same cryptography on both sides.",
         ),
@@ -137,8 +137,8 @@ def _unlimited_sealed_row(directory: Path, huge_pages: bool, request: Request) -
     return _sealed_row(
         name,
         sealed,
-        Side.CRYPTO_ONLY,
-        lambda: sealed.measure(Side.CRYPTO_ONLY, request.seconds),
+        Server.CRYPTO_ONLY,
+        lambda: sealed.measure(Server.CRYPTO_ONLY, request.seconds),
         request,
         limited=False,
         note=f"{_UNLIMITED_NOTE} {_CRYPTO_ONLY_NOTE}",
@@ -155,7 +155,7 @@ def _sealed_row(  # noqa: PLR0913 - what a row is made of
     limited: bool,
     note: str,
 ) -> Row:
-    measured = request.compare(name, lambda: sealed.measure(Side.GATEWAY, request.seconds), theirs)
+    measured = request.compare(name, lambda: sealed.measure(Server.GATEWAY, request.seconds), theirs)
     details = {**sealed.details(), "limits": limited, "pages": request.option("pages", str)}
     return Row.of(name, measured, opponent, details=details, note=note)
 

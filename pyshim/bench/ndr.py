@@ -15,8 +15,8 @@ from pyshim.bench.pairs import Comparison
 from pyshim.bench.reports.report import GATEWAY, Note, Row
 from pyshim.bench.rig.memif import MemifPair, memif_pair
 from pyshim.bench.rig.ndr_search import Effort, Ended, Loss, Throughput, search
+from pyshim.bench.rig.placement import Placement, choose_placement
 from pyshim.bench.rig.served import BUSY_ENOUGH, Played
-from pyshim.bench.rig.sides import Sides, choose_sides
 from pyshim.load.result import CEILING_FACTOR_MIN, Result
 from pyshim.load.scenario import Crowd, Trial
 
@@ -49,7 +49,7 @@ def ndr(request: Request) -> Iterator[Row | Note]:
         PollgateError: the gateway, the generator or MLRsearch does not run here, or there is no answer.
         KeyboardInterrupt: after the rows of the trials so far.
     """
-    sides = choose_sides()
+    placement = choose_placement()
     players = request.option("players", int)
     effort = Effort(
         trial_s=request.seconds,
@@ -57,7 +57,7 @@ def ndr(request: Request) -> Iterator[Row | Note]:
         width=request.option("width", float),
         limit_s=request.option("limit", float),
     )
-    with memif_pair(Crowd(players=players, mix=(("move", 1),)), sides) as pair:
+    with memif_pair(Crowd(players=players, mix=(("move", 1),)), placement) as pair:
         trials = _Trials(pair, players, request)
         mrr_pps = trials.flood(request.seconds)
         found = search(trials.measure, mrr_pps * ABOVE_MRR, effort)
@@ -67,10 +67,10 @@ def ndr(request: Request) -> Iterator[Row | Note]:
     )
     if found.ended is not Ended.FOUND:
         yield Note(_CUT_SHORT)
-    if sides.shared:
-        yield Note(sides.note)
+    if placement.shared:
+        yield Note(placement.note)
     for name, goal in (("ndr", found.ndr), ("pdr", found.pdr)):
-        row = _row(name, goal, trials.nearest(goal.lower_pps), mrr_pps, sides)
+        row = _row(name, goal, trials.nearest(goal.lower_pps), mrr_pps, placement)
         row = replace(row, complete=found.ended is not Ended.INTERRUPT)
         common = {"players": players, "flows": players, "width": effort.width, "trials": found.trials}
         common |= {"pairs": effort.trials, "limit_s": effort.limit_s}
@@ -148,8 +148,8 @@ def limit(rate_pps: float, played: Played) -> tuple[str, str]:
     return GATEWAY, ""
 
 
-def _row(name: str, goal: Throughput, played: Played, mrr_pps: float, sides: Sides) -> Row:
-    limited_by, why = (CPUS, "") if sides.shared else limit(goal.lower_pps, played)
+def _row(name: str, goal: Throughput, played: Played, mrr_pps: float, placement: Placement) -> Row:
+    limited_by, why = (CPUS, "") if placement.shared else limit(goal.lower_pps, played)
     notes = [why]
     if goal.upper_pps is None:
         notes.append("No rate was too high: the true figure is above the highest that was tried.")

@@ -15,8 +15,8 @@ from pyshim.bench.description import Request
 from pyshim.bench.pairs import Comparison
 from pyshim.bench.reports.report import GATEWAY, Note, Row
 from pyshim.bench.rig.memif import MemifPair, memif_pair
+from pyshim.bench.rig.placement import Placement, choose_placement
 from pyshim.bench.rig.served import Played
-from pyshim.bench.rig.sides import Sides, choose_sides
 from pyshim.load.scenario import LADDER, Crowd, Step, Trial
 
 PACED = (500_000, 1_000_000)
@@ -53,16 +53,16 @@ def players(request: Request) -> Iterator[Row | Note]:
     Raises:
         PollgateError: the gateway or the generator does not run here, or there is no answer.
     """
-    sides = choose_sides()
+    placement = choose_placement()
     wanted = paces(ladder=request.option("ladder", bool))
-    with memif_pair(Crowd(players=max(pace.players for pace in wanted)), sides) as pair:
-        if sides.shared:
-            yield Note(sides.note)
+    with memif_pair(Crowd(players=max(pace.players for pace in wanted)), placement) as pair:
+        if placement.shared:
+            yield Note(placement.note)
         for pace in wanted:
-            yield _row(pace, pair, sides, request)
+            yield _row(pace, pair, placement, request)
 
 
-def _row(pace: Pace, pair: MemifPair, sides: Sides, request: Request) -> Row:
+def _row(pace: Pace, pair: MemifPair, placement: Placement, request: Request) -> Row:
     played: list[Played] = []
     complete = True
     try:
@@ -78,7 +78,7 @@ def _row(pace: Pace, pair: MemifPair, sides: Sides, request: Request) -> Row:
     measured = Comparison(
         tuple(one.packets_per_s for one in played), (pace.rate_pps,) * len(played), complete=complete
     )
-    limited_by, notes = _limit(played, sides)
+    limited_by, notes = _limit(played, placement)
     return Row.of(
         pace.name,
         measured,
@@ -93,8 +93,8 @@ def _play(pair: MemifPair, trial: Trial) -> Played:
     return pair.served.play(pair.generator, trial)
 
 
-def _limit(played: list[Played], sides: Sides) -> tuple[str, str]:
-    if sides.shared:
+def _limit(played: list[Played], placement: Placement) -> tuple[str, str]:
+    if placement.shared:
         return CPUS, ""
     # What is paced is about latency: a message that left late is the generator's, whatever made it late.
     reasons = [why for one in played if (why := one.result.limits + one.result.delays)]

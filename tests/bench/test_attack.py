@@ -14,15 +14,15 @@ from pyshim.bench.attack import limit
 from pyshim.bench.rig.attacked import check
 from pyshim.bench.rig.forged_frames import write_attack
 from pyshim.bench.rig.forgery import Attack, line_rate
+from pyshim.bench.rig.placement import Placement
 from pyshim.bench.rig.sealed_frames import BURST, Connection, frame_of
-from pyshim.bench.rig.sealed_run import SideRun
-from pyshim.bench.rig.sides import Sides
+from pyshim.bench.rig.sealed_run import ServerRun
 from pyshim.errors import UnavailableError
 from tests.bench.commands import BRIEFLY, bench
 from tests.network.namespace import why_not
 
 LENGTHS = {Attack.SPOOFED: 78, Attack.SPOOFED_MOVES: 106, Attack.ELSEWHERE: 78}
-RIGHT = SideRun(1e6, 1000.0, 63, received=64, answered=1, dropped={"bad_tag": 63})
+RIGHT = ServerRun(1e6, 1000.0, 63, received=64, answered=1, dropped={"bad_tag": 63})
 
 
 def test_attack_has_a_row_per_kind_of_forgery_beside_what_a_wire_brings(tmp_path: Path) -> None:
@@ -49,11 +49,11 @@ def test_attack_has_a_row_per_kind_of_forgery_beside_what_a_wire_brings(tmp_path
         assert note.startswith("veth-spoofed was left out: ")
     else:
         assert report["notes"] == []
-        is_a_whole_siege(rows["veth-spoofed"])
+        is_a_whole_flood_run(rows["veth-spoofed"])
     assert list(tmp_path.iterdir()) == []
 
 
-def is_a_whole_siege(row: dict[str, Any]) -> None:
+def is_a_whole_flood_run(row: dict[str, Any]) -> None:
     assert (row["unit"], row["against"]) == (
         "share of the player's packets acknowledged",
         "without attack",
@@ -107,14 +107,14 @@ def frames_in(path: Path) -> list[bytes]:
         replace(RIGHT, dropped={"bad_tag": 62, "source_rate_limited": 1}),
     ],
 )
-def test_a_run_in_which_anything_else_happened_is_refused(wrong: SideRun) -> None:
+def test_a_run_in_which_anything_else_happened_is_refused(wrong: ServerRun) -> None:
     check(RIGHT, Attack.SPOOFED)
     with pytest.raises(UnavailableError, match="authentic packets"):
         check(wrong, Attack.SPOOFED)
 
 
 def test_what_bounded_an_attack_is_told() -> None:
-    apart, together = Sides(1, 0), Sides(0, 0)
+    apart, together = Placement(1, 0), Placement(0, 0)
 
     assert limit([0.95, 1.0, 0.2], apart) == ("gateway", "")
     assert limit([0.3, 0.4, 1.0], apart)[0] == "generator"

@@ -160,8 +160,8 @@ def test_memory_bandwidth_is_judged_on_each_side() -> None:
             row("traditional", 1e5, memory_bandwidth_bytes_per_s=traditional),
             row("dpdk-memif", 1e6, memory_bandwidth_bytes_per_s=dpdk),
         )
-        sides = ("memory bandwidth, traditional", "memory bandwidth, DPDK")
-        before, after = (judge(about, made).verdict for about in sides)
+        placement = ("memory bandwidth, traditional", "memory bandwidth, DPDK")
+        before, after = (judge(about, made).verdict for about in placement)
         return before, after
 
     assert measured(15.2e9, 0.8e9) == (HOLDS, HOLDS)

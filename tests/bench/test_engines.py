@@ -19,14 +19,14 @@ from pyshim.bench.engines import late, limit
 from pyshim.bench.rig.contest import Sample
 from pyshim.bench.rig.contestants import ENGINES
 from pyshim.bench.rig.handling import quantile
-from pyshim.bench.rig.sides import Sides
+from pyshim.bench.rig.placement import Placement
 from tests.bench.commands import BRIEFLY, COMMAND, LIMIT_S, bench
 from tests.bench.test_interrupt import as_a_shell_sees_it
 from tests.network.namespace import why_not
 
 NAMES = [engine.name for engine in ENGINES]
 EVERYWHERE = {"traditional", "epoll", "af_packet", "dpdk-pcap", "dpdk-memif"}
-APART, TOGETHER = Sides(1, 0), Sides(0, 0)
+APART, TOGETHER = Placement(1, 0), Placement(0, 0)
 SAMPLE = Sample(packets_per_s=1e6, busy=1.0, busy_at_rate=0.1, p50_s=1e-6, p99_s=2e-6, ceiling_pps=3e6)
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from pyshim.bench.rig.placement import choose_placement, cpu_time
 from pyshim.bench.rig.private_network import (
     GENERATOR_INTERFACE,
     GENERATOR_MAC,
@@ -21,7 +22,6 @@ from pyshim.bench.rig.private_network import (
     PrivateNetwork,
     private_network,
 )
-from pyshim.bench.rig.sides import choose_sides, cpu_time
 from pyshim.errors import InternalError, UnavailableError
 from pyshim.system.namespaces import with_mount
 from tests.network.namespace import why_not
@@ -169,7 +169,7 @@ def test_without_iproute2_the_package_is_named(monkeypatch: pytest.MonkeyPatch, 
 
 
 def test_each_side_has_a_cpu_and_one_cpu_is_said_to_be_shared() -> None:
-    apart, together = choose_sides([3, 1, 2]), choose_sides([4])
+    apart, together = choose_placement([3, 1, 2]), choose_placement([4])
 
     assert (apart.server, apart.generator, apart.note) == (3, 1, "")
     assert (together.server, together.generator) == (4, 4)

@@ -11,7 +11,7 @@ from pyshim.bench.rig.forged_frames import write_attack
 from pyshim.bench.rig.forgery import Attack, line_rate
 from pyshim.bench.rig.sealed import SealedReplay, prepare_sealed
 from pyshim.bench.rig.sealed_frames import BURST
-from pyshim.bench.rig.sealed_run import Side, SideRun
+from pyshim.bench.rig.sealed_run import Server, ServerRun
 from pyshim.errors import UnavailableError
 
 _DROPS = {
@@ -35,7 +35,7 @@ class AttackedReplay:
         Raises:
             UnavailableError: it does not run, or did with some packets what it should not.
         """
-        run = self.attacked.serve(Side.GATEWAY, seconds)
+        run = self.attacked.serve(Server.GATEWAY, seconds)
         check(run, self.attack)
         return run.packets_per_s
 
@@ -45,7 +45,7 @@ class AttackedReplay:
         Raises:
             UnavailableError: it does not run, or refused packets.
         """
-        self.peace.measure(Side.GATEWAY, seconds)
+        self.peace.measure(Server.GATEWAY, seconds)
         return self.line_rate_pps
 
     @property
@@ -56,7 +56,7 @@ class AttackedReplay:
     def details(self) -> dict[str, object]:
         """What a row tells of how it was measured, and what a forged packet cost beside an authentic one."""
         authentic = self.peace.cycles_per_packet
-        runs = self.attacked.runs[Side.GATEWAY]
+        runs = self.attacked.runs[Server.GATEWAY]
         forged = sum(sum(run.dropped.values()) for run in runs)
         reasons = sorted({reason for run in runs for reason in run.dropped})
         return {
@@ -86,7 +86,7 @@ def prepare_attacked(directory: Path, name: str, attack: Attack, sessions: int) 
     )
 
 
-def check(run: SideRun, attack: Attack) -> None:
+def check(run: ServerRun, attack: Attack) -> None:
     """Whether every authentic packet was answered, and every forged one dropped for what is wrong with it.
 
     Raises:

@@ -25,6 +25,7 @@ from pyshim.bench.rig.handling import handling_histogram, quantile
 from pyshim.bench.rig.memif import TARGET, gateway_config, memif_generator
 from pyshim.bench.rig.observe import observe
 from pyshim.bench.rig.opponent import traditional, traditional_server
+from pyshim.bench.rig.placement import Placement
 from pyshim.bench.rig.private_network import (
     GENERATOR_ADDRESS,
     GENERATOR_INTERFACE,
@@ -35,7 +36,6 @@ from pyshim.bench.rig.private_network import (
 from pyshim.bench.rig.processes import WARM_UP_S, all_received, gateway, run_between, scrape
 from pyshim.bench.rig.replay import Setting, prepare
 from pyshim.bench.rig.served import Played, Served
-from pyshim.bench.rig.sides import Sides
 from pyshim.errors import UnavailableError
 from pyshim.load.scenario import Crowd, Device, Trial
 from pyshim.system.interruption import sleep
@@ -91,9 +91,16 @@ class Standing:
 class Contest:
     """All servers, and what it takes to run them and to play against them."""
 
-    def __init__(self, request: Request, sides: Sides, directory: Path, network: PrivateNetwork) -> None:
+    def __init__(
+        self, request: Request, placement: Placement, directory: Path, network: PrivateNetwork
+    ) -> None:
         """Nothing is started yet; `close` ends what will be."""
-        self._request, self._sides, self._directory, self._network = request, sides, directory, network
+        self._request, self._placement, self._directory, self._network = (
+            request,
+            placement,
+            directory,
+            network,
+        )
         self._program = traditional_server(request.option("traditional", Path), directory)
         self._players = request.option("players", int)
         self._rate_pps = request.option("rate", int)
@@ -149,7 +156,7 @@ class Contest:
                 generator = self._on_cable()
             else:
                 generator = stack.enter_context(
-                    memif_generator(self._directory, self._crowd, self._sides.generator)
+                    memif_generator(self._directory, self._crowd, self._placement.generator)
                 )
             standing.window = standing.window or self._best_window(served, generator)
             # Every player has a session before anything counts.
@@ -178,18 +185,18 @@ class Contest:
             url = None
             if not engine.engine:
                 stack.enter_context(
-                    traditional(self._program, SERVER_ADDRESS.ip, GATE_PORT, self._sides.server)
+                    traditional(self._program, SERVER_ADDRESS.ip, GATE_PORT, self._placement.server)
                 )
             else:
                 url = stack.enter_context(gateway(self._config(engine), self._network.inside))
             interrupted = engine.link is Link.CABLE and self.steered
-            yield Served(self._sides.server, url, polls=engine.polls, interrupted=interrupted)
+            yield Served(self._placement.server, url, polls=engine.polls, interrupted=interrupted)
 
     def _config(self, engine: Engine) -> Path:
         if engine.link is Link.MEMIF:
-            return gateway_config(self._directory, self._sides.server)
+            return gateway_config(self._directory, self._placement.server)
         path = self._directory / f"{engine.name}.yaml"
-        path.write_text(settings(engine.engine, engine.vdev, self._sides.server))
+        path.write_text(settings(engine.engine, engine.vdev, self._placement.server))
         return path
 
     def _on_cable(self) -> Generator:
@@ -202,7 +209,7 @@ class Contest:
                 f"net_af_packet0,iface={GENERATOR_INTERFACE},framecnt=4096",
                 (GENERATOR_ADDRESS,),
                 GENERATOR_MAC,
-                self._sides.generator,
+                self._placement.generator,
             )
             self._cable = self._stack.enter_context(
                 Generator(self._crowd, TARGET, device, prefix=self._network.inside)
@@ -212,7 +219,7 @@ class Contest:
     def _replay(self) -> Sample:
         """The gateway on its own, with a device that brings as many packets as it takes."""
         capture = write_moves(self._directory / "moves.pcap", self._players)
-        replay = prepare(self._directory, "replay", [capture], Setting(cpus=[self._sides.server]))
+        replay = prepare(self._directory, "replay", [capture], Setting(cpus=[self._placement.server]))
         with gateway(replay.config) as url:
             sleep(WARM_UP_S)
             (handled_before, before), (handled_after, after) = observe(

@@ -17,6 +17,7 @@ from pyshim.bench.rig.flood import flood
 from pyshim.bench.rig.forgery import forged_datagram
 from pyshim.bench.rig.frames import GATE_PORT, Capture, udp_frame, write_capture
 from pyshim.bench.rig.observe import PATIENCE_S
+from pyshim.bench.rig.placement import Placement
 from pyshim.bench.rig.private_network import (
     GENERATOR_ADDRESS,
     GENERATOR_INTERFACE,
@@ -26,7 +27,6 @@ from pyshim.bench.rig.private_network import (
     private_network,
 )
 from pyshim.bench.rig.processes import gateway, scrape, total
-from pyshim.bench.rig.sides import Sides
 from pyshim.bench.rig.steady_player import Moved, SteadyPlayer, bound
 from pyshim.bench.rig.testpmd import testpmd_path
 from pyshim.config import load_config
@@ -70,14 +70,14 @@ class Flooded:
 
 
 @dataclass(slots=True)
-class Siege:
+class FloodRun:
     """What runs, and what the measurements showed beside the share."""
 
     player: SteadyPlayer
     url: str
     capture: Capture
-    sides: Sides
-    inside: tuple[str, ...]  # before a command: it runs in the siege's network
+    placement: Placement
+    inside: tuple[str, ...]  # before a command: it runs in the run's network
     peace: list[Moved] = field(default_factory=list)
     war: list[Flooded] = field(default_factory=list)
 
@@ -94,7 +94,7 @@ class Siege:
             UnavailableError: the flood does not run, or does not reach the gateway.
         """
         deadline = time.monotonic() + PATIENCE_S
-        with flood(self.capture.path, GENERATOR_INTERFACE, self.sides.generator, self.inside) as running:
+        with flood(self.capture.path, GENERATOR_INTERFACE, self.placement.generator, self.inside) as running:
             forged = 0.0
             while not forged and time.monotonic() < deadline:
                 before, began = scrape(self.url), time.monotonic()
@@ -124,8 +124,8 @@ class Siege:
         return {
             "frame_bytes": self.capture.frame_bytes,
             "device": DEVICE,
-            "worker_cpus": [self.sides.server],
-            "generator_cpu": self.sides.generator,
+            "worker_cpus": [self.placement.server],
+            "generator_cpu": self.placement.generator,
             "huge_pages": False,
             "rate_pps": RATE_PPS,
             "sent": [each.moved.sent for each in self.war],
@@ -140,20 +140,20 @@ class Siege:
 
 
 @contextmanager
-def siege(directory: Path, sides: Sides) -> Iterator[Siege]:
+def flood_run(directory: Path, placement: Placement) -> Iterator[FloodRun]:
     """A player who is connected, while the block lasts.
 
     Raises:
         UnavailableError: something of it does not run here.
     """
     testpmd_path()
-    config = directory / "siege.yaml"
+    config = directory / "flood.yaml"
     config.write_text(
         _CONFIG.format(
             interface=SERVER_INTERFACE,
             address=SERVER_ADDRESS,
             mac=SERVER_MAC,
-            cpu=sides.server,
+            cpu=placement.server,
             port=GATE_PORT,
             directory=directory,
         )
@@ -162,7 +162,7 @@ def siege(directory: Path, sides: Sides) -> Iterator[Siege]:
         network = stack.enter_context(private_network())
         address = stack.enter_context(network.generator_address())
         url = stack.enter_context(gateway(config, network.inside))
-        stack.enter_context(_on_cpu(sides.generator))
+        stack.enter_context(_on_cpu(placement.generator))
         with Issuer(load_config(config)) as issuer:
             issued = issuer.ask("POST", "/v1/sessions", {"player_id": 1, "ttl": _TTL_S})
         ticket = Ticket.from_json(json.dumps(issued))
@@ -170,7 +170,7 @@ def siege(directory: Path, sides: Sides) -> Iterator[Siege]:
         player = SteadyPlayer(ticket, own)
         player.connect()
         capture = _forge(directory / "forged.pcap", ticket.session, own.getsockname()[1])
-        yield Siege(player, url, capture, sides, network.inside)
+        yield FloodRun(player, url, capture, placement, network.inside)
 
 
 @contextmanager

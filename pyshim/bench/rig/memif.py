@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 from pyshim.bench.rig.contestants import FRAME_BYTES, settings
 from pyshim.bench.rig.frames import GATE_PORT
+from pyshim.bench.rig.placement import Placement
 from pyshim.bench.rig.private_network import GENERATOR_ADDRESS, GENERATOR_MAC, SERVER_ADDRESS, SERVER_MAC
 from pyshim.bench.rig.processes import gateway
 from pyshim.bench.rig.served import Served
-from pyshim.bench.rig.sides import Sides
 from pyshim.load.scenario import Crowd, Device, Target
 
 if TYPE_CHECKING:
@@ -57,21 +57,21 @@ class MemifPair:
 
     served: Served
     generator: Generator
-    sides: Sides
+    placement: Placement
 
     def details(self) -> dict[str, object]:
         """What every row tells of how it was measured."""
         return {
             "frame_bytes": FRAME_BYTES,
             "device": DEVICE,
-            "worker_cpus": [self.sides.server],
-            "generator_cpu": self.sides.generator,
+            "worker_cpus": [self.placement.server],
+            "generator_cpu": self.placement.generator,
             "huge_pages": False,
         }
 
 
 @contextmanager
-def memif_pair(crowd: Crowd, sides: Sides) -> Iterator[MemifPair]:
+def memif_pair(crowd: Crowd, placement: Placement) -> Iterator[MemifPair]:
     """Both sides, while the block lasts.
 
     Raises:
@@ -79,6 +79,6 @@ def memif_pair(crowd: Crowd, sides: Sides) -> Iterator[MemifPair]:
     """
     with TemporaryDirectory(prefix="pollgate-bench-") as name, ExitStack() as stack:
         directory = Path(name)
-        url = stack.enter_context(gateway(gateway_config(directory, sides.server)))
-        generator = stack.enter_context(memif_generator(directory, crowd, sides.generator))
-        yield MemifPair(Served(sides.server, url, polls=True, interrupted=False), generator, sides)
+        url = stack.enter_context(gateway(gateway_config(directory, placement.server)))
+        generator = stack.enter_context(memif_generator(directory, crowd, placement.generator))
+        yield MemifPair(Served(placement.server, url, polls=True, interrupted=False), generator, placement)

@@ -12,7 +12,7 @@ from pyshim.bench.rig.frames import GATE_ADDRESS, GATE_MAC, GATE_PORT, Capture, 
 from pyshim.bench.rig.replay import DEVICE, memory_mib
 from pyshim.bench.rig.sealed_frames import BURST, Connection, write_sealed_moves
 from pyshim.bench.rig.sealed_native import issue_all
-from pyshim.bench.rig.sealed_run import Side, SideRun, serve_once
+from pyshim.bench.rig.sealed_run import Server, ServerRun, serve_once
 from pyshim.config import load_config
 from pyshim.dataplane import new_state
 from pyshim.errors import UnavailableError
@@ -60,37 +60,37 @@ class SealedReplay:
     config: Path
     capture: Capture
     plan: Plan
-    runs: dict[Side, list[SideRun]] = field(default_factory=lambda: {side: [] for side in Side})
+    runs: dict[Server, list[ServerRun]] = field(default_factory=lambda: {server: [] for server in Server})
 
-    def measure(self, side: Side, seconds: float) -> float:
+    def measure(self, server: Server, seconds: float) -> float:
         """Packets per second.
 
         Raises:
             UnavailableError: it does not run, or refuses packets: a rate of those would be no figure at all.
         """
-        run = self.serve(side, seconds)
+        run = self.serve(server, seconds)
         if run.refused:
-            raise UnavailableError(f"{side}: {run.refused:,} of the capture's packets were refused")
+            raise UnavailableError(f"{server}: {run.refused:,} of the capture's packets were refused")
         return run.packets_per_s
 
-    def serve(self, side: Side, seconds: float) -> SideRun:
+    def serve(self, server: Server, seconds: float) -> ServerRun:
         """One measurement, whatever became of the packets.
 
         Raises:
             UnavailableError: it does not run.
         """
-        run = serve_once(self.config, side, self.capture.sessions, seconds)
-        self.runs[side].append(run)
+        run = serve_once(self.config, server, self.capture.sessions, seconds)
+        self.runs[server].append(run)
         return run
 
     @property
     def cycles_per_packet(self) -> float:
         """Cycles of the gateway's busy turns per packet: the median over the measurements so far."""
-        return median(run.cycles_per_packet for run in self.runs[Side.GATEWAY])
+        return median(run.cycles_per_packet for run in self.runs[Server.GATEWAY])
 
     def details(self) -> dict[str, object]:
         """What a row tells of how it was measured."""
-        cycles = {side: [run.cycles_per_packet for run in runs] for side, runs in self.runs.items()}
+        cycles = {server: [run.cycles_per_packet for run in runs] for server, runs in self.runs.items()}
         return {
             "frame_bytes": self.capture.frame_bytes,
             "flows": self.capture.sessions,
@@ -103,9 +103,9 @@ class SealedReplay:
             "huge_pages": self.plan.huge_pages,
             "cycles_per_packet": self.cycles_per_packet,
             **{
-                f"cycles_{side.replace('-', '_')}": median(cycles[side])
-                for side in (Side.CRYPTO_ONLY, Side.CRYPTO_ANSWERS)
-                if cycles[side]
+                f"cycles_{server.replace('-', '_')}": median(cycles[server])
+                for server in (Server.CRYPTO_ONLY, Server.CRYPTO_ANSWERS)
+                if cycles[server]
             },
         }
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from pyshim.bench.rig.sealed_frames import Connection, issued_key
-from pyshim.bench.rig.sealed_run import SideRun
+from pyshim.bench.rig.sealed_run import ServerRun
 from pyshim.dataplane import Gateway, check, new_error, tsc_hz
 from pyshim.system.memory_file import SessionState
 
@@ -68,7 +68,7 @@ def rewinding_cycles() -> int:
     return int(lib.pg_bench_rewinding_cycles())
 
 
-def crypto_only(gateway: Gateway, seconds: float, *, answers: bool) -> SideRun:
+def crypto_only(gateway: Gateway, seconds: float, *, answers: bool) -> ServerRun:
     """Receive, open, seal and send on the first worker's CPU, instead of the gateway's loops.
 
     Args:
@@ -83,7 +83,7 @@ def crypto_only(gateway: Gateway, seconds: float, *, answers: bool) -> SideRun:
         error,
     )
     refused = run.refused + run.unsent
-    return SideRun(
+    return ServerRun(
         packets_per_s=run.packets * tsc_hz() / run.cycles,
         cycles_per_packet=run.cycles / run.packets,
         refused=refused,

@@ -17,7 +17,7 @@ from pyshim.errors import UnavailableError
 _BESIDE_S = 120.0  # start, adopting all connections, waiting for a CPU, end
 
 
-class Side(StrEnum):
+class Server(StrEnum):
     """Who serves the capture."""
 
     GATEWAY = "gateway"
@@ -26,7 +26,7 @@ class Side(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class SideRun:
+class ServerRun:
     """What one measurement showed."""
 
     packets_per_s: float
@@ -37,19 +37,19 @@ class SideRun:
     dropped: Mapping[str, int]  # by reason; those that there were
 
 
-def serve_once(config: Path, side: Side, sessions: int, seconds: float) -> SideRun:
+def serve_once(config: Path, server: Server, sessions: int, seconds: float) -> ServerRun:
     """Measure once, in a process of its own: EAL starts once in a process.
 
     Raises:
         UnavailableError: it does not run.
     """
     numbers = (str(sessions), str(seconds))
-    command = [sys.executable, "-P", "-m", "pyshim.bench.rig.sealed_side", str(config), side, *numbers]
+    command = [sys.executable, "-P", "-m", "pyshim.bench.rig.sealed_server", str(config), server, *numbers]
     try:
         done = run_to_end(command, seconds + _BESIDE_S)
     except subprocess.TimeoutExpired as problem:
-        raise UnavailableError(f"{side}: the measurement did not end") from problem
+        raise UnavailableError(f"{server}: the measurement did not end") from problem
     if done.returncode != 0:
         last = (done.stderr.strip().splitlines() or ["it says no more"])[-1]
-        raise UnavailableError(f"{side}: the measurement failed: {last}")
-    return SideRun(**json.loads(done.stdout.splitlines()[-1]))
+        raise UnavailableError(f"{server}: the measurement failed: {last}")
+    return ServerRun(**json.loads(done.stdout.splitlines()[-1]))

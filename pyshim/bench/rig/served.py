@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pyshim.bench.rig.observe import PATIENCE_S
+from pyshim.bench.rig.placement import CpuTime, cpu_time
 from pyshim.bench.rig.processes import scrape, total
-from pyshim.bench.rig.sides import CpuTime, cpu_time
 from pyshim.errors import UnavailableError
 from pyshim.load.scenario import Trial
 

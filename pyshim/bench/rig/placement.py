@@ -18,7 +18,7 @@ SHARED_NOTE = (
 
 
 @dataclass(frozen=True, slots=True)
-class Sides:
+class Placement:
     """A CPU for each side; the control processes live with the generator."""
 
     server: int
@@ -35,10 +35,10 @@ class Sides:
         return SHARED_NOTE.format(cpu=self.server) if self.shared else ""
 
 
-def choose_sides(allowed: Sequence[int] | None = None) -> Sides:
+def choose_placement(allowed: Sequence[int] | None = None) -> Placement:
     """The last CPU that this process may use is the server's, the first one is for everything else."""
     cpus = sorted(allowed if allowed is not None else (cpu.cpu for cpu in gather_cpus()))
-    return Sides(server=cpus[-1], generator=cpus[0])
+    return Placement(server=cpus[-1], generator=cpus[0])
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from pyshim.bench.rig.sealed_native import (
     rewind,
     rewinding_cycles,
 )
-from pyshim.bench.rig.sealed_run import Side, SideRun
+from pyshim.bench.rig.sealed_run import Server, ServerRun
 from pyshim.config import load_config
 from pyshim.dataplane import Gateway, PageNames, RunState, StatsPage, new_state, tsc_hz
 from pyshim.errors import PollgateError, UnavailableError
@@ -39,15 +39,15 @@ def main(arguments: Sequence[str]) -> None:
     Raises:
         PollgateError: the gateway cannot be opened.
     """
-    config, side, sessions, seconds = arguments
+    config, server, sessions, seconds = arguments
     loaded = load_config(Path(config))
     decided = plan(loaded, gather(loaded))
     state = new_state(decided)
     connect_all(state, issue_all(state, int(sessions)))
     page = StatsPage.create(len(decided.workers), PageNames.of(decided))
     gateway = Gateway(decided, page, state)
-    if side in (Side.CRYPTO_ONLY, Side.CRYPTO_ANSWERS):
-        run = crypto_only(gateway, float(seconds), answers=side == Side.CRYPTO_ANSWERS)
+    if server in (Server.CRYPTO_ONLY, Server.CRYPTO_ANSWERS):
+        run = crypto_only(gateway, float(seconds), answers=server == Server.CRYPTO_ANSWERS)
     else:
         rewind(gateway)
         run = _serve(gateway, lambda: page.snapshot(decided.engine, RunState()).workers[0], float(seconds))
@@ -55,7 +55,7 @@ def main(arguments: Sequence[str]) -> None:
     print(json.dumps(dataclasses.asdict(run)))
 
 
-def _serve(gateway: Gateway, look: Callable[[], WorkerSnapshot], seconds: float) -> SideRun:
+def _serve(gateway: Gateway, look: Callable[[], WorkerSnapshot], seconds: float) -> ServerRun:
     gateway.start()
     time.sleep(WARM_UP_S)
     (before, harness_before), (after, harness_after) = observe(
@@ -72,7 +72,7 @@ def _serve(gateway: Gateway, look: Callable[[], WorkerSnapshot], seconds: float)
     idle = after.cycles_idle - before.cycles_idle
     # What others had of its CPU is part of its rate, and not of its work.
     cycles = busy + idle + after.cycles_off_cpu - before.cycles_off_cpu
-    return SideRun(
+    return ServerRun(
         packets_per_s=received * tsc_hz() / cycles,
         cycles_per_packet=busy / received,
         refused=_not_answered(after) - _not_answered(before),
