@@ -10,7 +10,7 @@
 #include "runtime/engine.h"
 #include "runtime/profile_life.h"
 #include "runtime/worker.h"
-#include "session/letter.h"
+#include "session/operator_message.h"
 #include "session/state.h"
 #include "stats/error.h"
 
@@ -290,7 +290,7 @@ int pg_send(struct pg_gateway *g, const struct pg_letter *letter, struct pg_erro
 
 	if (store->capacity == 0)
 		return error_set(error, PG_ERROR_USAGE, "no listener has profile session");
-	rc = letter_open(store, letter, &message, error);
+	rc = operator_message_open(store, letter, &message, error);
 	if (rc != PG_OK)
 		return rc;
 	owner = record_owner(&store->records[session_slot(&store->numbers, letter->session)]);

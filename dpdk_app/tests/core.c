@@ -10,7 +10,7 @@
 #include "pipeline/pipeline.h"
 #include "pipeline/profile.h"
 #include "session/connection.h"
-#include "session/letter.h"
+#include "session/operator_message.h"
 #include "session/state.h"
 #include "stats/error.h"
 
@@ -263,7 +263,7 @@ int pg_core_send(struct pg_core *core, uint64_t now, const struct pg_letter *let
 
 	if (!core->ingress.shard)
 		return error_set(error, PG_ERROR_USAGE, "no listener speaks the session profile");
-	rc = letter_open(&core->store, letter, &message, error);
+	rc = operator_message_open(&core->store, letter, &message, error);
 	if (rc == PG_OK)
 		session_deliver(&core->shard, letter->session, &message, now);
 	return rc;

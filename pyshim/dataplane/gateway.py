@@ -6,10 +6,19 @@ from __future__ import annotations
 from typing import Any
 
 from pyshim.confinement import Confinement
-from pyshim.dataplane.library import check, decode, encode, ffi, letter_struct, lib, milliseconds, new_error
+from pyshim.dataplane.library import (
+    check,
+    decode,
+    encode,
+    ffi,
+    lib,
+    milliseconds,
+    new_error,
+    operator_message_struct,
+)
 from pyshim.dataplane.page import StatsPage
 from pyshim.dataplane.process import eal_init
-from pyshim.letters import Fate, Letter, Verdict
+from pyshim.operator_messages import OperatorMessage, SendOutcome, SendResult
 from pyshim.plan import Plan, Policy
 from pyshim.system.memory_file import SessionState
 
@@ -91,13 +100,15 @@ class Gateway:
         error = new_error()
         check(lib.pg_apply(self.native, encode.policy_struct(policy), milliseconds(timeout_s), error), error)
 
-    def send(self, letter: Letter) -> Verdict:
+    def send(self, operator_message: OperatorMessage) -> SendResult:
         """Give a player a message of the operator's; what becomes of it after that is counted."""
-        native, _body = letter_struct(letter)
+        native, _body = operator_message_struct(operator_message)
         error = new_error()
         code = lib.pg_send(self.native, native, error)
-        fate = {lib.PG_OK: Fate.SENT, lib.PG_ERROR_TIMEOUT: Fate.BUSY}.get(code, Fate.REFUSED)
-        return Verdict(fate, decode.text(error.message))
+        outcome = {lib.PG_OK: SendOutcome.SENT, lib.PG_ERROR_TIMEOUT: SendOutcome.BUSY}.get(
+            code, SendOutcome.REFUSED
+        )
+        return SendResult(outcome, decode.text(error.message))
 
     def housekeep(self) -> None:
         """Refresh what devices and pools say of themselves in the statistics page."""

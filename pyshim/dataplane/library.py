@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 from pyshim.errors import InternalError, PollgateError, UnavailableError
-from pyshim.letters import Letter
+from pyshim.operator_messages import OperatorMessage
 
 try:
     from pyshim._native import decode, encode, instances
@@ -23,10 +23,10 @@ __all__ = [
     "encode",
     "ffi",
     "instances",
-    "letter_struct",
     "lib",
     "milliseconds",
     "new_error",
+    "operator_message_struct",
 ]
 
 
@@ -44,13 +44,17 @@ def check(code: int, error: Any) -> None:
     raise kind(decode.text(error.message) or f"the data plane failed with code {code} and said nothing")
 
 
-def letter_struct(letter: Letter) -> tuple[Any, Any]:
-    """The letter as the data plane takes it, and its body, which must live as long."""
+def operator_message_struct(operator_message: OperatorMessage) -> tuple[Any, Any]:
+    """The message as the data plane takes it, and its body, which must live as long."""
     native: Any = ffi.new("struct pg_letter *")
-    body = _buffer(letter.body)
-    native.session, native.type, native.channel = letter.session, letter.type, letter.channel
-    native.reliable, native.priority = letter.reliable, letter.priority
-    native.length, native.body = len(letter.body), body
+    body = _buffer(operator_message.body)
+    native.session, native.type, native.channel = (
+        operator_message.session,
+        operator_message.type,
+        operator_message.channel,
+    )
+    native.reliable, native.priority = operator_message.reliable, operator_message.priority
+    native.length, native.body = len(operator_message.body), body
     return native, body
 
 

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from pyshim import messages
 from pyshim.config.load import key_path
-from pyshim.letters import Letter
+from pyshim.operator_messages import OperatorMessage
 
 TTL_MAX_S = 366 * 86_400
 CHAT_BYTES_MAX = 512
@@ -74,7 +74,7 @@ class MessageRequest(_Body):
             raise ValueError("what is not reliable has channel 0")
         return self
 
-    def letter(self, session: int, player_id: int, max_datagram: int) -> Letter:
+    def operator_message(self, session: int, player_id: int, max_datagram: int) -> OperatorMessage:
         """The message as the data plane sends it to this player.
 
         Raises:
@@ -89,7 +89,7 @@ class MessageRequest(_Body):
             of = "one that is not reliable, or on channel 3, to this player"
         if len(content) > limit:
             raise TooLongError(f"{len(content)} bytes of message; the limit of {of} is {limit}")
-        return Letter(
+        return OperatorMessage(
             session, _TYPES[self.type], content, self.channel, self.reliable, _PRIORITIES[self.priority]
         )
 

@@ -17,7 +17,6 @@ from starlette.routing import Route
 
 from pyshim.config.values import Endpoint
 from pyshim.errors import UsageError
-from pyshim.letters import Fate, Letter, Post, Verdict
 from pyshim.management.answers import numbers, refusal
 from pyshim.management.requests import (
     BadRequestError,
@@ -26,12 +25,13 @@ from pyshim.management.requests import (
     TooLongError,
     parse_body,
 )
+from pyshim.operator_messages import OperatorMessage, OperatorQueue, SendOutcome, SendResult
 from pyshim.sessions import LIST_MAX, NUMBERS, NoRoomError, Page, SessionInfo, SessionTable
 
 LIST_DEFAULT = 100
 ANSWER_LIMIT_S = 5.0  # of the worker process
 
-_STATUS = {Fate.SENT: 202, Fate.REFUSED: 404, Fate.BUSY: 503}
+_STATUS = {SendOutcome.SENT: 202, SendOutcome.REFUSED: 404, SendOutcome.BUSY: 503}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Gateway:
     """What the API works on."""
 
     sessions: SessionTable
-    post: Post
+    operator_queue: OperatorQueue
     address: Endpoint  # that players are told
 
 
@@ -97,7 +97,7 @@ def _telling(handler: Handler) -> Handler:
 class _Handlers:
     def __init__(self, gateway: Gateway) -> None:
         self._sessions = gateway.sessions
-        self._post = gateway.post
+        self._operator_queue = gateway.operator_queue
         self._address = gateway.address
 
     @_telling
@@ -152,31 +152,33 @@ class _Handlers:
             return _unknown(request)
         if found.connection is None:
             return refusal(404, f"player {found.player_id} is not connected, so nothing can be sent to him")
-        letter = wanted.letter(found.session, found.player_id, found.connection.max_datagram)
-        verdict = await self._deliver(letter)
-        status = _STATUS[verdict.fate]
-        if verdict.fate is not Fate.SENT:
-            return refusal(status, verdict.text)
-        return JSONResponse({"session": found.session, "bytes": len(letter.body)}, status)
+        operator_message = wanted.operator_message(
+            found.session, found.player_id, found.connection.max_datagram
+        )
+        result = await self._deliver(operator_message)
+        status = _STATUS[result.outcome]
+        if result.outcome is not SendOutcome.SENT:
+            return refusal(status, result.text)
+        return JSONResponse({"session": found.session, "bytes": len(operator_message.body)}, status)
 
-    async def _deliver(self, letter: Letter) -> Verdict:
+    async def _deliver(self, operator_message: OperatorMessage) -> SendResult:
         loop = asyncio.get_running_loop()
-        future: asyncio.Future[Verdict] = loop.create_future()
+        future: asyncio.Future[SendResult] = loop.create_future()
 
-        def settle(verdict: Verdict) -> None:
+        def settle(result: SendResult) -> None:
             if not future.done():
-                future.set_result(verdict)
+                future.set_result(result)
 
-        def answer(verdict: Verdict) -> None:
+        def answer(result: SendResult) -> None:
             with contextlib.suppress(RuntimeError):  # the server has ended meanwhile
-                loop.call_soon_threadsafe(settle, verdict)
+                loop.call_soon_threadsafe(settle, result)
 
-        self._post.send(letter, answer)
+        self._operator_queue.send(operator_message, answer)
         try:
             return await asyncio.wait_for(future, ANSWER_LIMIT_S)
         except TimeoutError:
-            return Verdict(
-                Fate.BUSY,
+            return SendResult(
+                SendOutcome.BUSY,
                 f"the worker process did not answer within {ANSWER_LIMIT_S:g} s; whether the message was "
                 "sent is unknown",
             )

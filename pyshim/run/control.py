@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from pyshim.errors import ExitCode, InternalError
-from pyshim.letters import Fate, Letter, Verdict
+from pyshim.operator_messages import OperatorMessage, SendOutcome, SendResult
 from pyshim.plan import Plan, Policy, plan_from_json, plan_to_json, rebuild
 from pyshim.system.packet_socket import PacketSocket
 
@@ -41,7 +41,7 @@ class Deliver:
     """Give a player a message of the operator's; answered before the next one is sent."""
 
     number: int
-    letter: Letter
+    operator_message: OperatorMessage
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ class Delivered:
     """What became of the message of this number."""
 
     number: int
-    verdict: Verdict
+    result: SendResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +111,7 @@ def encode(message: Message) -> bytes:
         case _:
             body = asdict(message)
     if isinstance(message, Deliver):
-        body["letter"]["body"] = base64.b64encode(message.letter.body).decode()
+        body["operator_message"]["body"] = base64.b64encode(message.operator_message.body).decode()
     return json.dumps({"version": VERSION, "kind": type(message).__name__, **body}, allow_nan=False).encode()
 
 
@@ -136,10 +136,12 @@ def decode(data: bytes) -> Message:
         if kind is Reload:
             body["policy"] = _policy(body["policy"])
         if kind is Deliver:
-            body["letter"]["body"] = base64.b64decode(body["letter"]["body"], validate=True)
-            body["letter"] = Letter(**body["letter"])
+            body["operator_message"]["body"] = base64.b64decode(
+                body["operator_message"]["body"], validate=True
+            )
+            body["operator_message"] = OperatorMessage(**body["operator_message"])
         if kind is Delivered:
-            body["verdict"] = Verdict(Fate(body["verdict"]["fate"]), body["verdict"]["text"])
+            body["result"] = SendResult(SendOutcome(body["result"]["outcome"]), body["result"]["text"])
         return kind(**body)
     except (ValueError, KeyError, TypeError, AttributeError) as problem:
         raise InternalError(f"a control message that nobody can read: {problem!r}") from problem

@@ -17,7 +17,7 @@ from pyshim.conditions import Conditions
 from pyshim.dataplane import Pulse, RunState, StatsPage
 from pyshim.eal.messages import crash_error, explain, last_meaningful
 from pyshim.errors import ExitCode, InternalError, PollgateError, UnavailableError
-from pyshim.letters import Post
+from pyshim.operator_messages import OperatorQueue
 from pyshim.plan import Plan
 from pyshim.run import control
 from pyshim.run.child import Child, start_limit_s
@@ -76,7 +76,7 @@ class Memory:
 
     page: StatsPage
     state: SessionState
-    post: Post
+    operator_queue: OperatorQueue
 
 
 class Supervision:
@@ -92,7 +92,7 @@ class Supervision:
         self._live = live
         self._page = memory.page
         self._state = memory.state
-        self._post = memory.post
+        self._operator_queue = memory.operator_queue
         self._status = status
 
         self._clock = RunningClock()
@@ -127,7 +127,9 @@ class Supervision:
     def run(self, signals: Signals) -> None:
         """Everything from the first start to the end."""
         self._selector.register(signals.fileno(), selectors.EVENT_READ, lambda: self._on_signals(signals))
-        self._selector.register(self._post.fileno(), selectors.EVENT_READ, self._on_letters)
+        self._selector.register(
+            self._operator_queue.fileno(), selectors.EVENT_READ, self._on_operator_messages
+        )
         self._selector.register(self._reload_socket.fileno(), selectors.EVENT_READ, self._on_reload_socket)
         for warning in self._live.plan.warnings:
             self._tell("warning", warning)
@@ -290,9 +292,9 @@ class Supervision:
             case control.Refused(generation, text):
                 if self._live.pending == generation:
                     self._refuse(text)
-            case control.Delivered(number, verdict):
-                self._post.settle(number, verdict)
-                self._on_letters()
+            case control.Delivered(number, result):
+                self._operator_queue.settle(number, result)
+                self._on_operator_messages()
             case control.Failed():
                 self._failure = message
             case control.Stopped():
@@ -306,12 +308,12 @@ class Supervision:
 
     # ------------------------------------------------------------ the operator's messages
 
-    def _on_letters(self) -> None:
+    def _on_operator_messages(self) -> None:
         """Messages were posted, or the worker process is done with one: give it the next."""
-        self._post.hear()
+        self._operator_queue.hear()
         if self._child is None or self._life.phase is not Phase.RUNNING:
-            self._post.lose()
-        elif (next_one := self._post.take()) is not None:
+            self._operator_queue.lose()
+        elif (next_one := self._operator_queue.take()) is not None:
             self._child.channel.send(control.Deliver(*next_one))
 
     def _on_started(self, now_s: float) -> None:
@@ -381,7 +383,7 @@ class Supervision:
 
     def _bury(self) -> None:
         """Let go of the worker process; one that still runs is killed."""
-        self._post.lose()
+        self._operator_queue.lose()
         if self._child is not None:
             for fd in (self._child.pidfd, self._child.channel.fileno(), self._child.log_fd):
                 self._unregister(fd)

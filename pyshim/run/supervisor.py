@@ -16,9 +16,9 @@ from pyshim.errors import UnavailableError
 from pyshim.host import gather
 from pyshim.host.users import has_file_capabilities
 from pyshim.issuing.access import advertised
-from pyshim.letters import Post
 from pyshim.management.server import ManagementServer
 from pyshim.management.sessions import Gateway
+from pyshim.operator_messages import OperatorQueue
 from pyshim.plan import Plan
 from pyshim.planner import plan
 from pyshim.planner.descriptors import descriptors_needed
@@ -68,8 +68,8 @@ def run(options: RunOptions, view: View, lost: Callable[[], Mapping[str, int]]) 
                 f"the control CPUs {list(decided.control_cpus)} cannot be used: {problem.strerror}; "
                 "compare workers.cpus with `taskset -cp $$`"
             ) from problem
-        post = stack.enter_context(closing(Post()))
-        gateway = stack.enter_context(_issuing(config, state, post))
+        operator_queue = stack.enter_context(closing(OperatorQueue()))
+        gateway = stack.enter_context(_issuing(config, state, operator_queue))
         status = Status(page, decided.engine, gateway.sessions if gateway else None, lost)
         server = stack.enter_context(ManagementServer(status.snapshot, status.age_s, gateway))
         if gateway is not None:
@@ -78,19 +78,19 @@ def run(options: RunOptions, view: View, lost: Callable[[], Mapping[str, int]]) 
         live = stack.enter_context(
             LiveConfig(options.config_path, config, decided, server, served.metrics.listen)
         )
-        memory = Memory(page, state, post)
+        memory = Memory(page, state, operator_queue)
         supervisor = stack.enter_context(closing(Supervision(options, view, live, memory, status)))
         supervisor.run(signals)
 
 
 @contextmanager
-def _issuing(config: Config, state: SessionState, post: Post) -> Iterator[Gateway | None]:
+def _issuing(config: Config, state: SessionState, operator_queue: OperatorQueue) -> Iterator[Gateway | None]:
     """What sessions are issued with, if there is anything to issue."""
     if not config.issues_sessions:
         yield None
         return
     with SessionTable(state) as sessions:
-        yield Gateway(sessions, post, advertised(config))
+        yield Gateway(sessions, operator_queue, advertised(config))
 
 
 def _keep_little(decided: Plan) -> None:

@@ -135,8 +135,8 @@ def _attend(channel: control.Channel, gateway: Gateway) -> control.Stop:
                 else:
                     log_to(_STDERR, debug=debug)
                     channel.send(control.Applied(generation))
-            case control.Deliver(number, letter):
-                channel.send(control.Delivered(number, gateway.send(letter)))
+            case control.Deliver(number, operator_message):
+                channel.send(control.Delivered(number, gateway.send(operator_message)))
             case control.Stop() as stop:
                 return stop
             case None:

@@ -33,7 +33,7 @@ SAYS = """
 import json, struct
 from pathlib import Path
 from pyshim.config import Config
-from pyshim.letters import Letter
+from pyshim.operator_messages import OperatorMessage
 from pyshim.plan import REQUEST_TYPES
 from pyshim.protocol.client.events import Message
 from pyshim.protocol.client.outgoing import Outgoing, Priority
@@ -59,7 +59,7 @@ with CoreGateway() as gateway:
     seven.session.send(Outgoing.unreliable(MessageType.DANCE, b"", Priority.URGENT), internet.now)
     internet.run(2)
     seven.session.send(Outgoing.unreliable(MessageType.EMOTE, emote(8, 1), Priority.URGENT), internet.now)
-    gateway.send(Letter(tickets[1].session, MessageType.REWARD, b"gold", 0, True, 0), internet.now)
+    gateway.send(OperatorMessage(tickets[1].session, MessageType.REWARD, b"gold", 0, True, 0), internet.now)
     internet.run(2)
     gateway.check_books()
     stats = gateway.stats()

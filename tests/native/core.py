@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any, Self
 
-from pyshim.dataplane.library import check, decode, encode, letter_struct, new_error
+from pyshim.dataplane.library import check, decode, encode, new_error, operator_message_struct
 from pyshim.errors import UnavailableError, UsageError
-from pyshim.letters import Letter
+from pyshim.operator_messages import OperatorMessage
 from pyshim.plan import Plan
 from pyshim.stats import WorkerSnapshot
 from pyshim.system.memory_file import SessionState
@@ -131,13 +131,13 @@ class Core:
             egress += [_own_datagram(burst[index]) for index in range(count)]
         return egress
 
-    def send(self, letter: Letter, now_tsc: int) -> None:
+    def send(self, operator_message: OperatorMessage, now_tsc: int) -> None:
         """Give a player a message; it leaves with what is due.
 
         Raises:
             InternalError: the player is not connected, or there is no such message.
         """
-        native, _body = letter_struct(letter)
+        native, _body = operator_message_struct(operator_message)
         error = new_error()
         check(lib.pg_core_send(self._handle, now_tsc, native, error), error)
 

@@ -23,4 +23,4 @@ uint32_t pg_core_expire(struct pg_core *core, uint64_t now);
 void pg_core_link_up(struct pg_core *core, uint64_t now);
 uint16_t pg_core_duty(struct pg_core *core, uint64_t now, uint8_t *frame);
 uint32_t pg_core_due(struct pg_core *core, uint64_t now, struct pg_datagram *datagram, uint32_t n);
-int pg_core_send(struct pg_core *core, uint64_t now, const struct pg_letter *letter, struct pg_error *error);
+int pg_core_send(struct pg_core *core, uint64_t now, const struct pg_letter *operator_message, struct pg_error *error);

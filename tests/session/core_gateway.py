@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Self
 
 from pyshim.dataplane import new_state, tsc, tsc_hz
-from pyshim.letters import Letter
+from pyshim.operator_messages import OperatorMessage
 from pyshim.plan import (
     DEFAULT_DELIVERY,
     AddressPlan,
@@ -132,8 +132,8 @@ class CoreGateway:
     def expire(self, now: float) -> int:
         return self.core.expire(self.tsc(now))
 
-    def send(self, letter: Letter, now: float) -> None:
-        self.core.send(letter, self.tsc(now))
+    def send(self, operator_message: OperatorMessage, now: float) -> None:
+        self.core.send(operator_message, self.tsc(now))
 
     def stats(self) -> WorkerSnapshot:
         return self.core.stats()

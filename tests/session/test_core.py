@@ -9,7 +9,7 @@ import pytest
 
 from pyshim import messages
 from pyshim.errors import InternalError
-from pyshim.letters import Letter
+from pyshim.operator_messages import OperatorMessage
 from pyshim.protocol.client import Bulk, Chat, Connected, Disconnected, Ending, Expired, Inventory, Revoked
 from pyshim.protocol.client.outgoing import Outgoing, Priority
 from pyshim.protocol.session_wire import MessageType, bulk_body, chat_body, move_body
@@ -178,8 +178,10 @@ def test_operator_writes_to_a_player(gateway: CoreGateway) -> None:
     ticket = gateway.issue(7)
     alice = internet.join(ticket)
     assert internet.run(5, lambda: alice.session.is_connected)
-    gateway.send(Letter(ticket.session, MessageType.INVENTORY, b"sword " * 50), internet.now)
-    gateway.send(Letter(ticket.session, MessageType.CHAT_EVENT, chat_body(7, 3, "maintenance")), internet.now)
+    gateway.send(OperatorMessage(ticket.session, MessageType.INVENTORY, b"sword " * 50), internet.now)
+    gateway.send(
+        OperatorMessage(ticket.session, MessageType.CHAT_EVENT, chat_body(7, 3, "maintenance")), internet.now
+    )
     internet.run(1)
     assert alice.heard[1:] == [Inventory(b"sword " * 50), Chat(0, 7, 3, "maintenance")]
 
@@ -264,4 +266,4 @@ def test_a_type_that_an_operator_cannot_send_is_refused_with_all_that_can(gatewa
     alice = internet.join(ticket)
     assert internet.run(5, lambda: alice.session.is_connected)
     with pytest.raises(InternalError, match=f"^message type 9 cannot be sent; allowed are {allowed}$"):
-        gateway.send(Letter(ticket.session, 9, b"x"), internet.now)
+        gateway.send(OperatorMessage(ticket.session, 9, b"x"), internet.now)

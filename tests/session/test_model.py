@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from pyshim.errors import InternalError
-from pyshim.letters import Letter
+from pyshim.operator_messages import OperatorMessage
 from pyshim.protocol.client import Bulk, Connected, Inventory, NotConnectedError, QueueFull, Ticket
 from pyshim.protocol.client.outgoing import Delivery, Outgoing, Priority
 from pyshim.protocol.session_wire import MessageType, bulk_body, move_body
@@ -82,7 +82,7 @@ class Play(RuleBasedStateMachine):
         self.keys = {ticket.session: ticket.key for ticket in self.tickets}
         self.clients: list[tuple[int, Player, Book]] = []
         self.said: list[Said] = []
-        self.letters = 0
+        self.operator_messages = 0
         self.disturbed = False  # a connection may have ended with messages on their way
         for index in range(PLAYERS):
             self._join(index)
@@ -174,14 +174,16 @@ class Play(RuleBasedStateMachine):
 
     @rule(index=st.integers(0, PLAYERS - 1), size=st.integers(0, 5000))
     def write(self, index: int, size: int) -> None:
-        letter = Letter(
-            self.tickets[index].session, MessageType.INVENTORY, struct.pack("<I", self.letters) + bytes(size)
+        operator_message = OperatorMessage(
+            self.tickets[index].session,
+            MessageType.INVENTORY,
+            struct.pack("<I", self.operator_messages) + bytes(size),
         )
         try:
-            self.gateway.send(letter, self.internet.now)
+            self.gateway.send(operator_message, self.internet.now)
         except InternalError:
             return  # not connected
-        self.letters += 1
+        self.operator_messages += 1
 
     @rule()
     def sweep(self) -> None:
@@ -211,7 +213,7 @@ class Play(RuleBasedStateMachine):
         assert settled, "a message that is neither acknowledged nor given up"
         self._check_order()
         self._check_completeness()
-        self._check_letters()
+        self._check_operator_messages()
         self.books_balance()
         found = nonces(self.internet.tap, self.keys)
         assert len(found) == len(set(found)), "a key and nonce sealed two datagrams"
@@ -248,15 +250,15 @@ class Play(RuleBasedStateMachine):
             assert not missing
             assert not said - taken
 
-    def _check_letters(self) -> None:
+    def _check_operator_messages(self) -> None:
         for _, player, _ in self.clients:
-            letters = [
+            operator_messages = [
                 struct.unpack_from("<I", event.data)[0]
                 for event in player.heard
                 if isinstance(event, Inventory)
             ]
-            assert letters == sorted(set(letters)), "a letter twice or out of order"
-            assert any(isinstance(event, Connected) for event in player.heard) or not letters
+            assert operator_messages == sorted(set(operator_messages)), "a letter twice or out of order"
+            assert any(isinstance(event, Connected) for event in player.heard) or not operator_messages
 
 
 TestPlay = Play.TestCase

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// session/letter.c: see letter.h.
+// session/operator_message.c: see operator_message.h.
 
-#include "session/letter.h"
+#include "session/operator_message.h"
 
 #include "message/session_check.h"
 #include "stats/error.h"
@@ -58,8 +58,8 @@ static int check_body(const struct pg_letter *letter, struct pg_error *error)
 	return PG_OK;
 }
 
-int letter_open(const struct session_store *store, const struct pg_letter *letter, struct outgoing *out,
-		struct pg_error *error)
+int operator_message_open(const struct session_store *store, const struct pg_letter *letter, struct outgoing *out,
+			  struct pg_error *error)
 {
 	const uint32_t slot = session_slot(&store->numbers, letter->session);
 	int rc;
