@@ -20,12 +20,12 @@ from pyshim.errors import ExitCode, InternalError, PollgateError, UnavailableErr
 from pyshim.operator_messages import OperatorQueue
 from pyshim.plan import Plan
 from pyshim.run import control
+from pyshim.run.address_conflicts import AddressConflicts
 from pyshim.run.child import Child, start_limit_s
 from pyshim.run.liveness import Liveness
 from pyshim.run.reload_socket import Outcome
 from pyshim.run.reloading import LiveConfig, RefusedError
 from pyshim.run.restarts import Restarts
-from pyshim.run.rivals import Rivals
 from pyshim.run.run_status import Status
 from pyshim.run.runtime_directory import remove_runtime_directory
 from pyshim.run.shortfall import queue_shortfalls
@@ -110,7 +110,7 @@ class Supervision:
         self._reload_socket = live.reload_socket
 
         self._liveness = Liveness()
-        self._rivals = Rivals()
+        self._address_conflicts = AddressConflicts()
         self._started_s: float | None = None  # of the first worker process
         self._received = 0
         self._received_s = 0.0  # when that number last grew
@@ -175,7 +175,7 @@ class Supervision:
         self._view.update(snapshot)
         for sentence in self._adviser.news(snapshot):
             self._tell("warning", sentence)
-        self._rivals, sentences = self._rivals.look(snapshot.ports, now_s)
+        self._address_conflicts, sentences = self._address_conflicts.look(snapshot.ports, now_s)
         for told in sentences:
             self._tell("warning", told)
 

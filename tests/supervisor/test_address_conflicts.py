@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from pyshim.run.rivals import Rivals
+from pyshim.run.address_conflicts import AddressConflicts
 from pyshim.stats import PortSnapshot, Rival
 from tests.metrics.synthetic import snapshot
 
@@ -18,33 +18,33 @@ def seen(times: int, mac: str = MAC, name: str = "game0") -> PortSnapshot:
 
 
 def test_a_port_without_a_rival_is_not_spoken_of() -> None:
-    assert Rivals().look([PORT], 0.0)[1] == ()
+    assert AddressConflicts().look([PORT], 0.0)[1] == ()
 
 
 def test_the_sentence_has_the_port_the_address_and_both_macs() -> None:
-    _, (sentence,) = Rivals().look([seen(1)], 0.0)
+    _, (sentence,) = AddressConflicts().look([seen(1)], 0.0)
     for part in ("game0", "10.0.0.1", MAC, PORT.mac):
         assert part in sentence
 
 
 def test_a_rival_that_goes_on_is_told_once_a_minute() -> None:
-    rivals = Rivals()
+    address_conflicts = AddressConflicts()
     told = []
     for second in range(121):
-        rivals, sentences = rivals.look([seen(1 + second)], float(second))
+        address_conflicts, sentences = address_conflicts.look([seen(1 + second)], float(second))
         told += [second] * len(sentences)
     assert told == [0, 60, 120]
 
 
 def test_a_rival_that_is_silent_is_not_told_again() -> None:
-    rivals, first = Rivals().look([seen(1)], 0.0)
-    rivals, later = rivals.look([seen(1)], 1000.0)
-    _, again = rivals.look([seen(2)], 1001.0)
+    address_conflicts, first = AddressConflicts().look([seen(1)], 0.0)
+    address_conflicts, later = address_conflicts.look([seen(1)], 1000.0)
+    _, again = address_conflicts.look([seen(2)], 1001.0)
     assert (len(first), len(later), len(again)) == (1, 0, 1)
 
 
 def test_each_port_has_a_minute_of_its_own() -> None:
-    rivals, _ = Rivals().look([seen(1)], 0.0)
-    _, sentences = rivals.look([seen(2), seen(1, name="game1")], 1.0)
+    address_conflicts, _ = AddressConflicts().look([seen(1)], 0.0)
+    _, sentences = address_conflicts.look([seen(2), seen(1, name="game1")], 1.0)
     assert len(sentences) == 1
     assert "game1" in sentences[0]

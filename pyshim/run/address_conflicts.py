@@ -19,7 +19,7 @@ class _Told:
 
 
 @dataclass(frozen=True, slots=True)
-class Rivals:
+class AddressConflicts:
     """What was told of each port. Immutable; times are of any clock that does not go back."""
 
     told: dict[str, _Told] = field(default_factory=dict)
