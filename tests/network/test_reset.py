@@ -18,7 +18,7 @@ import pytest
 from pyshim.protocol.client import Chat, Client, Connected, Disconnected
 from tests.network.namespace import Wire
 from tests.network.players import Crowd, NetworkGate, Traffic, all_play, config, heartbeat, serving
-from tests.session.town import Town, heard, playing, quiet, settings
+from tests.session.deployment import Deployment, heard, playing, quiet, settings
 
 NOTICED_S = 30.0  # a bound for busy machines
 REOPENINGS = "pollgate_worker_reopenings_total"
@@ -96,8 +96,8 @@ def test_players_of_the_session_profile_are_told_nothing_and_miss_nothing(
 ) -> None:
     control = {"listen": f"unix:{tmp_path}/control.sock"}
     with serving(wire, settings("dpdk", control=control), tmp_path, prefix=driver.prefix) as gate:
-        town = Town(wire, gate)
-        tickets = [town.issue(7), town.issue(8, family=6)]
+        deployment = Deployment(wire, gate)
+        tickets = [deployment.issue(7), deployment.issue(8, family=6)]
 
         async def talk(alice: Client, bob: Client, said: str) -> None:
             receipt = alice.chat(said, to=8)
@@ -116,6 +116,6 @@ def test_players_of_the_session_profile_are_told_nothing_and_miss_nothing(
                 for player in (alice, bob):
                     assert not any(isinstance(event, Disconnected) for event in player.session.events)
 
-        town.play(game)
-        assert town.total("session_connections_total") == len(tickets)
-        assert town.total("worker_restarts_total") == 0
+        deployment.play(game)
+        assert deployment.total("session_connections_total") == len(tickets)
+        assert deployment.total("worker_restarts_total") == 0

@@ -16,9 +16,9 @@ from pyshim.protocol.client import Attack, Bulk, Chat, Client, Connected, Discon
 from pyshim.protocol.session_wire import Kind
 from tests.engines.engines import ALL
 from tests.network.namespace import Wire
-from tests.session.town import (
+from tests.session.deployment import (
     PATIENCE_S,
-    Town,
+    Deployment,
     founded,
     heard,
     kill,
@@ -31,30 +31,30 @@ pytestmark = ALL
 
 
 @pytest.fixture
-def town(wire: Wire, engine: str, tmp_path: Path) -> Iterator[Town]:
+def deployment(wire: Wire, engine: str, tmp_path: Path) -> Iterator[Deployment]:
     with founded(wire, settings(engine), tmp_path) as it:
         yield it
 
 
 @pytest.mark.parametrize("family", [4, 6])
-def test_player_connects_moves_and_leaves(town: Town, family: int) -> None:
-    ticket = town.issue(7, family=family)
+def test_player_connects_moves_and_leaves(deployment: Deployment, family: int) -> None:
+    ticket = deployment.issue(7, family=family)
 
     async def game() -> None:
         async with playing(ticket) as (alice,):
             (connected,) = await heard(alice, Connected)
             assert (connected.player_id, connected.max_datagram) == (7, 1400)
             alice.move((1.5, -2.25, 3.0), (0.0, 1.0, 0.0))
-            await until(lambda: moved(town, ticket.session))
+            await until(lambda: moved(deployment, ticket.session))
 
-    town.play(game)
-    assert town.position(ticket.session) == [1.5, -2.25, 3.0]
-    town.gate.wait_until(lambda: town.total("sessions", state="connected") == 0)
-    assert town.total("session_closed_total", reason="left") == 1
+    deployment.play(game)
+    assert deployment.position(ticket.session) == [1.5, -2.25, 3.0]
+    deployment.gate.wait_until(lambda: deployment.total("sessions", state="connected") == 0)
+    assert deployment.total("session_closed_total", reason="left") == 1
 
 
-def test_everything_that_can_be_said_is_heard_by_whom_it_is_for(town: Town) -> None:
-    tickets = [town.issue(7), town.issue(8, family=6)]
+def test_everything_that_can_be_said_is_heard_by_whom_it_is_for(deployment: Deployment) -> None:
+    tickets = [deployment.issue(7), deployment.issue(8, family=6)]
 
     async def game() -> None:
         async with playing(*tickets) as (alice, bob):
@@ -66,11 +66,11 @@ def test_everything_that_can_be_said_is_heard_by_whom_it_is_for(town: Town) -> N
             assert await heard(bob, Skill) == [Skill(7, 9, 8)]
             assert await heard(bob, Chat, 2) == [Chat(7, 8, 0, "héllo ✓"), Chat(8, 8, 0, "to myself")]
 
-    town.play(game)
+    deployment.play(game)
 
 
-def test_longest_bulk_travels_both_ways(town: Town) -> None:
-    tickets = [town.issue(7), town.issue(8)]
+def test_longest_bulk_travels_both_ways(deployment: Deployment) -> None:
+    tickets = [deployment.issue(7), deployment.issue(8)]
     data = random.Random(1).randbytes(65_528)
 
     async def game() -> None:
@@ -81,11 +81,11 @@ def test_longest_bulk_travels_both_ways(town: Town) -> None:
             await there
             await back
 
-    town.play(game)
+    deployment.play(game)
 
 
-def test_player_who_moves_to_another_address_goes_on(town: Town) -> None:
-    ticket = town.issue(7)
+def test_player_who_moves_to_another_address_goes_on(deployment: Deployment) -> None:
+    ticket = deployment.issue(7)
 
     async def game() -> None:
         async with playing(ticket) as (alice,):
@@ -96,12 +96,12 @@ def test_player_who_moves_to_another_address_goes_on(town: Town) -> None:
             assert [chat.text for chat in await heard(alice, Chat, 4)] == ["0", "1", "2", "3"]
             assert not any(isinstance(event, Disconnected) for event in alice.session.events)
 
-    town.play(game)
-    assert town.total("session_path_changes_total") == 3
+    deployment.play(game)
+    assert deployment.total("session_path_changes_total") == 3
 
 
-def test_player_whose_address_changes_five_times_a_second_misses_nothing(town: Town) -> None:
-    tickets = [town.issue(7), town.issue(8)]
+def test_player_whose_address_changes_five_times_a_second_misses_nothing(deployment: Deployment) -> None:
+    tickets = [deployment.issue(7), deployment.issue(8)]
 
     async def move_house(alice: Client) -> None:
         for step in range(200):
@@ -125,13 +125,15 @@ def test_player_whose_address_changes_five_times_a_second_misses_nothing(town: T
             assert texts == [str(number) for number in range(said + 1)]
             assert not any(isinstance(event, Disconnected | Connected) for event in alice.session.events)
 
-    town.play(game)
-    assert 10 < town.total("session_path_changes_total") <= 20  # a busy machine misses some, and no message
-    assert town.total("session_connections_total") == 2
+    deployment.play(game)
+    assert (
+        10 < deployment.total("session_path_changes_total") <= 20
+    )  # a busy machine misses some, and no message
+    assert deployment.total("session_connections_total") == 2
 
 
-def test_worker_that_is_killed_is_not_noticed_by_idle_players(town: Town) -> None:
-    tickets = [town.issue(7), town.issue(8, family=6)]
+def test_worker_that_is_killed_is_not_noticed_by_idle_players(deployment: Deployment) -> None:
+    tickets = [deployment.issue(7), deployment.issue(8, family=6)]
 
     async def game() -> None:
         async with playing(*tickets) as players:
@@ -141,7 +143,7 @@ def test_worker_that_is_killed_is_not_noticed_by_idle_players(town: Town) -> Non
             await heard(players[1], Connected)
             await quiet(players[0])
             for restarts in range(1, 3):
-                await asyncio.to_thread(partial(kill, town, restarts))
+                await asyncio.to_thread(partial(kill, deployment, restarts))
                 for alice in players:
                     await alice.chat("after", to=7)
                 await heard(players[0], Chat, 2)
@@ -149,12 +151,12 @@ def test_worker_that_is_killed_is_not_noticed_by_idle_players(town: Town) -> Non
             for alice in players:
                 assert not any(isinstance(event, Disconnected | Connected) for event in alice.session.events)
 
-    town.play(game)
-    assert town.total("session_connections_total") == 2
+    deployment.play(game)
+    assert deployment.total("session_connections_total") == 2
 
 
-def test_what_was_said_before_a_crash_is_refused_when_it_is_replayed_after_it(town: Town) -> None:
-    ticket = town.issue(7)
+def test_what_was_said_before_a_crash_is_refused_when_it_is_replayed_after_it(deployment: Deployment) -> None:
+    ticket = deployment.issue(7)
 
     async def game() -> None:
         async with playing(ticket) as (alice,):
@@ -165,29 +167,29 @@ def test_what_was_said_before_a_crash_is_refused_when_it_is_replayed_after_it(to
             await quiet(alice)
             replayed = [datagram for datagram in sent if datagram[0] == Kind.DATA]
             assert len(replayed) >= 3
-            await asyncio.to_thread(partial(kill, town, 1))
+            await asyncio.to_thread(partial(kill, deployment, 1))
             for datagram in replayed:
                 repeat(alice, datagram)
-            await until(lambda: town.total("drops_total", reason="replayed") == len(replayed))
+            await until(lambda: deployment.total("drops_total", reason="replayed") == len(replayed))
             await alice.chat("four", to=7)
             assert [chat.text for chat in await heard(alice, Chat)] == ["four"]
 
-    town.play(game)
-    assert town.total("session_connections_total") == 1
-    assert town.total("session_messages_received_total", type="chat") == 4
+    deployment.play(game)
+    assert deployment.total("session_connections_total") == 1
+    assert deployment.total("session_messages_received_total", type="chat") == 4
 
 
-def test_players_are_told_when_the_appliance_ends(town: Town) -> None:
-    tickets = [town.issue(player) for player in range(1, 101)]
+def test_players_are_told_when_the_appliance_ends(deployment: Deployment) -> None:
+    tickets = [deployment.issue(player) for player in range(1, 101)]
 
     async def game() -> None:
         async with playing(*tickets, keep_trying_s=0.0) as players:
-            await asyncio.to_thread(town.gate.stop)
+            await asyncio.to_thread(deployment.gate.stop)
             for player in players:
                 (over,) = await heard(player, Disconnected)
                 assert over.reason == Ending.SHUTDOWN
 
-    town.play(game)
+    deployment.play(game)
 
 
 # ---------------------------------------------------------------- helpers
@@ -225,5 +227,5 @@ def repeat(client: Client, datagram: bytes) -> None:
     transport(client).sendto(datagram)
 
 
-def moved(town: Town, session: int) -> bool:
-    return town.position(session) is not None
+def moved(deployment: Deployment, session: int) -> bool:
+    return deployment.position(session) is not None

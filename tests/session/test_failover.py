@@ -17,7 +17,7 @@ import pytest
 
 from pyshim.protocol.client import Chat, Client
 from tests.network.namespace import PLAYERS_INTERFACE, PLAYERS_MAC, Wire
-from tests.session.town import founded, heard, playing, settings
+from tests.session.deployment import founded, heard, playing, settings
 
 pytestmark = pytest.mark.parametrize("engine", ["dpdk"], indirect=True, scope="module")
 
@@ -45,8 +45,8 @@ async def moving(*players: Client) -> AsyncIterator[None]:
 def test_what_a_session_sends_on_its_own_follows_its_player_to_another_mac(
     wire: Wire, tmp_path: Path
 ) -> None:
-    with founded(wire, settings("dpdk"), tmp_path) as town:
-        tickets = [town.issue(7), town.issue(8)]
+    with founded(wire, settings("dpdk"), tmp_path) as deployment:
+        tickets = [deployment.issue(7), deployment.issue(8)]
 
         async def game() -> None:
             async with playing(*tickets) as (alice, bob), moving(alice, bob):
@@ -60,8 +60,8 @@ def test_what_a_session_sends_on_its_own_follows_its_player_to_another_mac(
                     assert [chat.text for chat in await heard(alice, Chat)] == [str(number)]
 
         try:
-            town.play(game)
+            deployment.play(game)
         finally:
             wire.players.run("ip", "link", "set", PLAYERS_INTERFACE, "address", PLAYERS_MAC)
-        assert town.total("session_connections_total") == len(tickets)
-        assert town.total("session_path_changes_total") == 0  # the addresses are the same
+        assert deployment.total("session_connections_total") == len(tickets)
+        assert deployment.total("session_path_changes_total") == 0  # the addresses are the same

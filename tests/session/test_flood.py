@@ -26,7 +26,7 @@ NEWCOMERS = 10
 TIMES = 10
 
 
-class Town:
+class Deployment:
     """Players who chat, and newcomers; how long each word and each connection took."""
 
     def __init__(self, gateway: CoreGateway) -> None:
@@ -72,34 +72,34 @@ class Town:
 Step = Callable[[int], None]
 
 
-def nobody(_town: Town) -> Step:
+def nobody(_deployment: Deployment) -> Step:
     """All is quiet."""
     return lambda _at: None
 
 
-def stranger(town: Town) -> Step:
+def stranger(deployment: Deployment) -> Step:
     """From one address: HELLOs for a session, and sealed datagrams in the name of everybody who is there."""
-    random, ticket = Random(1), town.gateway.issue(1000)
+    random, ticket = Random(1), deployment.gateway.issue(1000)
     count = round(TIMES * as_configured().listeners[0].source_pps * STEP_S)
-    sessions = [one.session for one in town.tickets[:PLAYERS]]
+    sessions = [one.session for one in deployment.tickets[:PLAYERS]]
 
     def step(_at: int) -> None:
         burst = [pack_hello(ticket.session, random.randbytes(16)) for _ in range(count // 2)]
         burst += [forged(random.choice(sessions), random.randrange(1 << 32), random) for _ in burst]
-        town.gateway.burst([STRANGER] * len(burst), burst, town.internet.now)
+        deployment.gateway.burst([STRANGER] * len(burst), burst, deployment.internet.now)
 
     return step
 
 
-def player(town: Town) -> Step:
+def player(deployment: Deployment) -> Step:
     """By one who is connected: movements."""
-    greedy = join(town.internet, town.gateway.issue(1000))
+    greedy = join(deployment.internet, deployment.gateway.issue(1000))
     count = ceil(TIMES * as_configured().delivery.message_pps[REQUEST_TYPES.index("move")] * STEP_S)
 
     def step(_at: int) -> None:
         for _ in range(count):
             message = Outgoing.unreliable(MessageType.MOVE, MOVE, Priority.URGENT)
-            greedy.session.send(message, town.internet.now)
+            greedy.session.send(message, deployment.internet.now)
 
     return step
 
@@ -108,17 +108,17 @@ def player(town: Town) -> Step:
     ("flood", "reason"), [(stranger, "source_rate_limited"), (player, "message_rate_limited")]
 )
 def test_one_address_at_ten_times_its_rate_makes_nobody_else_wait(
-    flood: Callable[[Town], Step], reason: str
+    flood: Callable[[Deployment], Step], reason: str
 ) -> None:
     p99_s = []
     for kind in (nobody, flood):
         with CoreGateway(plan(as_configured())) as gateway:
-            town = Town(gateway)
-            disturb = kind(town)
+            deployment = Deployment(gateway)
+            disturb = kind(deployment)
             for at in range(STEPS):
                 disturb(at)
-                town.step(at)
-            p99_s.append(town.p99_s())
+                deployment.step(at)
+            p99_s.append(deployment.p99_s())
             assert (gateway.drops[reason] > 100) == (kind is flood)
             gateway.check_books()
     quiet_s, flooded_s = p99_s

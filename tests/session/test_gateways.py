@@ -19,7 +19,7 @@ import pytest
 from pyshim.protocol.client import Chat, Client, Settings, Ticket, TimedOut
 from tests.gate import Gate
 from tests.issuing.gateway import Api, configuration
-from tests.session.town import heard, playing
+from tests.session.deployment import heard, playing
 
 IDS = (3, 0xF1)
 TIMEOUT_S = 120

@@ -21,7 +21,7 @@ from tests.gate import Samples
 from tests.issuing.gateway import Api
 from tests.network.namespace import GATE4, GATE6, PLAYERS4, PLAYERS6, Wire
 from tests.network.players import ANSWER_TIMEOUT_S, acknowledgement, every_kind
-from tests.session.town import Town, founded, heard, kill, playing, quiet, settings
+from tests.session.deployment import Deployment, founded, heard, kill, playing, quiet, settings
 
 pytestmark = ALL
 
@@ -53,9 +53,9 @@ def both(engine: str, ports: tuple[int, int], gates: tuple[str, ...]) -> dict[st
 
 
 @pytest.fixture
-def town(
+def deployment(
     wire: Wire, engine: str, ports: tuple[int, int], gates: tuple[str, ...], tmp_path: Path
-) -> Iterator[Town]:
+) -> Iterator[Deployment]:
     with founded(wire, both(engine, ports, gates), tmp_path) as it:
         yield it
 
@@ -63,7 +63,7 @@ def town(
 class Stranger:
     """A UDP socket that asks, and what comes back."""
 
-    def __init__(self, town: Town, to: str, port: int) -> None:
+    def __init__(self, deployment: Deployment, to: str, port: int) -> None:
         family, own = (socket.AF_INET6, PLAYERS6) if ":" in to else (socket.AF_INET, PLAYERS4)
 
         def connect() -> socket.socket:
@@ -72,7 +72,7 @@ class Stranger:
             made.connect((to, port))
             return made
 
-        self._socket = town.wire.players.call(connect)
+        self._socket = deployment.wire.players.call(connect)
 
     def __enter__(self) -> Stranger:
         return self
@@ -105,9 +105,9 @@ def dropped(samples: Samples) -> int:
     return int(samples.value(name) - samples.value(name, reason="not_for_us"))
 
 
-def await_drops(town: Town, count: int) -> None:
+def await_drops(deployment: Deployment, count: int) -> None:
     """Whoever is not answered by now was not only not looked at yet."""
-    town.gate.wait_until(lambda: dropped(town.gate.metrics()) >= count)
+    deployment.gate.wait_until(lambda: dropped(deployment.gate.metrics()) >= count)
 
 
 def sealed_kinds(session: int) -> list[bytes]:
@@ -125,40 +125,42 @@ def sealed_kinds(session: int) -> list[bytes]:
 
 
 def test_plain_messages_are_nothing_to_a_listener_of_profile_session(
-    town: Town, gates: tuple[str, ...]
+    deployment: Deployment, gates: tuple[str, ...]
 ) -> None:
     for number, target in enumerate(targets(gates)):
         messages = every_kind(1000 + number)
-        before = dropped(town.gate.metrics())
-        with Stranger(town, target, SESSION) as stranger:
+        before = dropped(deployment.gate.metrics())
+        with Stranger(deployment, target, SESSION) as stranger:
             stranger.say(*messages)
-            await_drops(town, before + len(messages))
+            await_drops(deployment, before + len(messages))
             stranger.is_not_answered()
-        assert dropped(town.gate.metrics()) == before + len(messages)
-        with Stranger(town, target, PLAIN) as stranger:
+        assert dropped(deployment.gate.metrics()) == before + len(messages)
+        with Stranger(deployment, target, PLAIN) as stranger:
             assert [stranger.ask(message) for message in messages] == [*map(acknowledgement, messages)]
-    assert town.total("sessions", state="active") == len(gates)
+    assert deployment.total("sessions", state="active") == len(gates)
 
 
-def test_the_session_profile_is_nothing_to_a_plain_listener(town: Town, gates: tuple[str, ...]) -> None:
-    ticket = town.issue(7)
+def test_the_session_profile_is_nothing_to_a_plain_listener(
+    deployment: Deployment, gates: tuple[str, ...]
+) -> None:
+    ticket = deployment.issue(7)
     hello = pack_hello(ticket.session, NONCE)
     for target in targets(gates):
         datagrams = [hello, *sealed_kinds(ticket.session)]
-        before = dropped(town.gate.metrics())
-        with Stranger(town, target, PLAIN) as stranger:
+        before = dropped(deployment.gate.metrics())
+        with Stranger(deployment, target, PLAIN) as stranger:
             stranger.say(*datagrams)
-            await_drops(town, before + len(datagrams))
+            await_drops(deployment, before + len(datagrams))
             stranger.is_not_answered()
-        assert dropped(town.gate.metrics()) == before + len(datagrams)
-        with Stranger(town, target, SESSION) as stranger:
+        assert dropped(deployment.gate.metrics()) == before + len(datagrams)
+        with Stranger(deployment, target, SESSION) as stranger:
             assert read_challenge(stranger.ask(hello)).client_nonce == NONCE
 
 
 def test_what_is_not_sealed_by_the_player_is_not_answered_and_stops_nobody(
-    town: Town, gates: tuple[str, ...]
+    deployment: Deployment, gates: tuple[str, ...]
 ) -> None:
-    ticket = town.issue(7)
+    ticket = deployment.issue(7)
 
     async def game() -> None:
         async with playing(ticket) as (alice,):
@@ -170,14 +172,14 @@ def test_what_is_not_sealed_by_the_player_is_not_answered_and_stops_nobody(
     def forge(session: int) -> None:
         handshakes = (Kind.HELLO, Kind.CONFIRM)
         for target in targets(gates):
-            with Stranger(town, target, SESSION) as stranger:
+            with Stranger(deployment, target, SESSION) as stranger:
                 for named in (session, session ^ 1, session ^ 1 << 31, 0, 2**32 - 1):
                     stranger.say(*(forged for forged in sealed_kinds(named) if forged[0] not in handshakes))
                 stranger.is_not_answered()
 
-    town.play(game, timeout_s=120)
-    assert town.total("session_connections_total") == 1
-    assert town.total("session_path_changes_total") == 0
+    deployment.play(game, timeout_s=120)
+    assert deployment.total("session_connections_total") == 1
+    assert deployment.total("session_path_changes_total") == 0
 
 
 def test_silent_players_are_reached_after_a_crash_from_where_they_expect_it(
@@ -189,7 +191,7 @@ def test_silent_players_are_reached_after_a_crash_from_where_they_expect_it(
                 await alice.chat("before", to=7 + tickets.index(ticket))
                 await heard(alice, Chat)
                 await quiet(alice)
-            await asyncio.to_thread(partial(kill, town, 1))
+            await asyncio.to_thread(partial(kill, deployment, 1))
             for ticket in tickets:
                 await asyncio.to_thread(partial(send, ticket.session))
             for alice in players:
@@ -198,9 +200,9 @@ def test_silent_players_are_reached_after_a_crash_from_where_they_expect_it(
 
     def send(session: int) -> None:
         body = {"type": "chat", "text": "after"}
-        assert Api(town.gate)("POST", f"/v1/sessions/{session}/messages", body).status == 202
+        assert Api(deployment.gate)("POST", f"/v1/sessions/{session}/messages", body).status == 202
 
-    with founded(wire, both(engine, (PLAIN, SESSION), GATES), tmp_path) as town:
-        tickets = [replace(town.issue(7 + n), host=host) for n, host in enumerate(targets(GATES))]
-        town.play(game)
-        assert town.total("session_connections_total") == len(tickets)
+    with founded(wire, both(engine, (PLAIN, SESSION), GATES), tmp_path) as deployment:
+        tickets = [replace(deployment.issue(7 + n), host=host) for n, host in enumerate(targets(GATES))]
+        deployment.play(game)
+        assert deployment.total("session_connections_total") == len(tickets)

@@ -19,7 +19,7 @@ from pyshim.protocol.client import Chat, Client
 from tests.engines.engines import CPUS
 from tests.network.namespace import Wire
 from tests.network.players import NetworkGate, serving
-from tests.session.town import Town, heard, playing, settings
+from tests.session.deployment import Deployment, heard, playing, settings
 
 pytestmark = pytest.mark.parametrize("engine", ["dpdk"], indirect=True, scope="module")
 
@@ -76,8 +76,8 @@ def test_what_sessions_send_by_the_second_port_returns_to_the_pool_of_the_first(
 ) -> None:
     (tmp_path / "sitecustomize.py").write_text(TWO_NODES)
     with serving(wire, two_ports(tmp_path), tmp_path, prefix=("env", f"PYTHONPATH={tmp_path}")) as gate:
-        town = Town(wire, gate)
-        here, there = town.issue(7), replace(town.issue(8), host=OTHER_GATE)
+        deployment = Deployment(wire, gate)
+        here, there = deployment.issue(7), replace(deployment.issue(8), host=OTHER_GATE)
         assert len(in_use(gate)) == 2
 
         async def game() -> dict[str, float]:
@@ -89,10 +89,10 @@ def test_what_sessions_send_by_the_second_port_returns_to_the_pool_of_the_first(
                     await say(bob, alice, 7)
                 return before
 
-        before = town.play(game)
+        before = deployment.play(game)
         gate.wait_until(lambda: all(now <= before[pool] for pool, now in in_use(gate).items()))
-        assert town.total("port_transmit_packets_total", port="game1") > CHATS // 10
-        assert town.total("transmit_originated_packets_total") > CHATS // 10
+        assert deployment.total("port_transmit_packets_total", port="game1") > CHATS // 10
+        assert deployment.total("transmit_originated_packets_total") > CHATS // 10
 
 
 async def say(speaker: Client, listener: Client, to: int) -> None:

@@ -14,7 +14,7 @@ import pytest
 from pyshim.protocol.client import Chat, Client, Connected, Disconnected, Ending, Undelivered
 from tests.engines.engines import ALL, CPUS, needs_two_cpus
 from tests.network.namespace import Wire
-from tests.session.town import Town, founded, heard, kill, playing, quiet, settings
+from tests.session.deployment import Deployment, founded, heard, kill, playing, quiet, settings
 
 pytestmark = [ALL, needs_two_cpus]
 
@@ -22,7 +22,7 @@ PLAYERS = range(1, 25)  # that all of them hash to one of two workers has a prob
 
 
 @pytest.fixture
-def town(wire: Wire, engine: str, tmp_path: Path) -> Iterator[Town]:
+def deployment(wire: Wire, engine: str, tmp_path: Path) -> Iterator[Deployment]:
     changes: dict[str, Any] = {"workers": {"cpus": CPUS[:2]}}
     if engine == "dpdk":
         changes |= {"device": ",qpairs=2", "port": {"queues": 2}}
@@ -43,26 +43,26 @@ async def everyone_hears_everyone(players: list[Client]) -> None:
         assert texts == sorted(f"{sender} to {target}" for sender in PLAYERS)
 
 
-def test_players_of_both_workers_hear_each_other(town: Town) -> None:
-    tickets = [town.issue(player) for player in PLAYERS]
+def test_players_of_both_workers_hear_each_other(deployment: Deployment) -> None:
+    tickets = [deployment.issue(player) for player in PLAYERS]
 
     async def game() -> None:
         async with playing(*tickets) as players:
             await everyone_hears_everyone(players)
 
-    town.play(game)
-    assert all(town.total("session_connections_total", worker=worker) > 0 for worker in "01")
-    lost = town.gate.metrics().matching("pollgate_session_messages_lost_total")
+    deployment.play(game)
+    assert all(deployment.total("session_connections_total", worker=worker) > 0 for worker in "01")
+    lost = deployment.gate.metrics().matching("pollgate_session_messages_lost_total")
     # A player who leaves may not have acknowledged the last message.
     assert sum(count for labels, count in lost if labels["reason"] != "closed") == 0, lost
 
 
-def handed_over(town: Town, direction: str) -> int:
-    return town.total("handed_over_packets_total", direction=direction)
+def handed_over(deployment: Deployment, direction: str) -> int:
+    return deployment.total("handed_over_packets_total", direction=direction)
 
 
-def test_player_whose_new_address_is_another_workers_stays_where_he_is(town: Town) -> None:
-    tickets = [town.issue(player) for player in PLAYERS]
+def test_player_whose_new_address_is_another_workers_stays_where_he_is(deployment: Deployment) -> None:
+    tickets = [deployment.issue(player) for player in PLAYERS]
 
     async def game() -> None:
         async with playing(*tickets) as players:
@@ -73,14 +73,14 @@ def test_player_whose_new_address_is_another_workers_stays_where_he_is(town: Tow
             for player in players:
                 assert not any(isinstance(event, Disconnected | Connected) for event in player.session.events)
 
-    town.play(game)
-    assert town.total("session_connections_total") == len(PLAYERS)
-    assert town.total("session_path_changes_total") == len(PLAYERS)
-    town.gate.wait_until(lambda: handed_over(town, "in") == handed_over(town, "out") > 0)
+    deployment.play(game)
+    assert deployment.total("session_connections_total") == len(PLAYERS)
+    assert deployment.total("session_path_changes_total") == len(PLAYERS)
+    deployment.gate.wait_until(lambda: handed_over(deployment, "in") == handed_over(deployment, "out") > 0)
 
 
-def test_idle_players_go_on_with_the_same_keys_when_the_workers_are_killed(town: Town) -> None:
-    tickets = [town.issue(player) for player in PLAYERS]
+def test_idle_players_go_on_with_the_same_keys_when_the_workers_are_killed(deployment: Deployment) -> None:
+    tickets = [deployment.issue(player) for player in PLAYERS]
 
     async def game() -> None:
         async with playing(*tickets) as players:
@@ -88,18 +88,18 @@ def test_idle_players_go_on_with_the_same_keys_when_the_workers_are_killed(town:
             for restarts in range(1, 3):
                 for player in players:
                     await quiet(player)
-                await asyncio.to_thread(partial(kill, town, restarts))
+                await asyncio.to_thread(partial(kill, deployment, restarts))
                 await everyone_hears_everyone(players)
             for player in players:
                 assert not any(isinstance(event, Disconnected | Connected) for event in player.session.events)
 
-    town.play(game)
-    assert town.total("session_connections_total") == len(PLAYERS)
-    assert town.total("sessions_recovered_total") == 2 * len(PLAYERS)
+    deployment.play(game)
+    assert deployment.total("session_connections_total") == len(PLAYERS)
+    assert deployment.total("sessions_recovered_total") == 2 * len(PLAYERS)
 
 
-def test_talkative_players_go_on_or_are_told_when_the_workers_are_killed(town: Town) -> None:
-    tickets = [town.issue(player) for player in PLAYERS]
+def test_talkative_players_go_on_or_are_told_when_the_workers_are_killed(deployment: Deployment) -> None:
+    tickets = [deployment.issue(player) for player in PLAYERS]
     over = asyncio.Event()
 
     async def talk(player: Client, target: int) -> None:
@@ -115,7 +115,7 @@ def test_talkative_players_go_on_or_are_told_when_the_workers_are_killed(town: T
                 talks.create_task(talk(player, target))
             for restarts in range(1, 4):
                 await asyncio.sleep(0.2)
-                await asyncio.to_thread(partial(kill, town, restarts))
+                await asyncio.to_thread(partial(kill, deployment, restarts))
             over.set()
         # Outside: everybody has been heard after the last crash.
 
@@ -123,7 +123,7 @@ def test_talkative_players_go_on_or_are_told_when_the_workers_are_killed(town: T
         async with playing(*tickets) as players:
             await everyone_hears_everyone(players)
 
-    town.play(game)
-    town.play(after)
-    closed = town.total("session_closed_total", reason=str(Ending.RESTARTED))
-    assert town.total("session_connections_total") <= 2 * len(PLAYERS) + closed + 3 * len(PLAYERS)
+    deployment.play(game)
+    deployment.play(after)
+    closed = deployment.total("session_closed_total", reason=str(Ending.RESTARTED))
+    assert deployment.total("session_connections_total") <= 2 * len(PLAYERS) + closed + 3 * len(PLAYERS)

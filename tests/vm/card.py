@@ -18,7 +18,7 @@ from pyshim.protocol.client import Bulk, Chat, Connected, Disconnected
 from tests.network.namespace import GATE4, GATE6, PLAYERS_INTERFACE
 from tests.network.players import Crowd, Growth, all_play, is_balanced
 from tests.network.tagged import STACKS, TaggedPlayers
-from tests.session.town import PATIENCE_S, Town, heard, kill, playing, quiet
+from tests.session.deployment import PATIENCE_S, Deployment, heard, kill, playing, quiet
 from tests.vm.guest import CARD_MAC, Guest
 from tests.vm.wire import acknowledged_moves, echoes, inject, refused_frames
 
@@ -40,13 +40,15 @@ class Card:
     settings: ClassVar[dict[str, Any]]
     computes_checksums = True  # of what we send, by qemu's model of the card
 
-    def test_2048_moves_are_all_answered(self, town: Town, crowd: Crowd) -> None:
+    def test_2048_moves_are_all_answered(self, deployment: Deployment, crowd: Crowd) -> None:
         players = crowd.players(32) + crowd.players(32, family=6)
         assert acknowledged_moves(players, 32) == 2048
-        town.gate.wait_until(lambda: is_balanced(town.gate.metrics()))
+        deployment.gate.wait_until(lambda: is_balanced(deployment.gate.metrics()))
 
-    def test_a_neighbour_finds_us_by_arp_and_by_neighbour_discovery(self, guest: Guest, town: Town) -> None:
-        grown = Growth(town.gate)
+    def test_a_neighbour_finds_us_by_arp_and_by_neighbour_discovery(
+        self, guest: Guest, deployment: Deployment
+    ) -> None:
+        grown = Growth(deployment.gate)
         said = guest.wire.players.run("arping", "-c", "2", "-w", "60", "-I", PLAYERS_INTERFACE, GATE4)
         assert set(re.findall(r"\[([0-9A-F:]{17})\]", said)) == {CARD_MAC.upper()}
         for address, kind in ((GATE4, "arp"), (GATE6, "neighbor_solicitation")):
@@ -58,11 +60,11 @@ class Card:
 
     @pytest.mark.parametrize(("address", "longest"), [(GATE4, LONGEST4), (GATE6, LONGEST6)])
     def test_pings_of_every_size_come_back(
-        self, guest: Guest, town: Town, address: str, longest: int
+        self, guest: Guest, deployment: Deployment, address: str, longest: int
     ) -> None:
         assert echoes(guest.wire.players, address, range(longest + 1)) == []
 
-    def test_players_behind_vlan_tags_play(self, guest: Guest, town: Town, stack: str) -> None:
+    def test_players_behind_vlan_tags_play(self, guest: Guest, deployment: Deployment, stack: str) -> None:
         with TaggedPlayers(guest.wire, STACKS[stack]) as tagged:
             for address in (GATE4, GATE6):
                 assert echoes(tagged.namespace, address, (0, 56, 1400)) == []
@@ -75,18 +77,20 @@ class Card:
             finally:
                 behind.close()
 
-    def test_wrong_checksums_are_refused_and_counted(self, guest: Guest, town: Town, crowd: Crowd) -> None:
+    def test_wrong_checksums_are_refused_and_counted(
+        self, guest: Guest, deployment: Deployment, crowd: Crowd
+    ) -> None:
         player = crowd.player()
         for name, (reason, frame) in refused_frames().items():
-            grown = Growth(town.gate)
+            grown = Growth(deployment.gate)
             inject(guest.wire.players, frame)
-            town.gate.wait_until(partial(is_dropped, grown, reason))
+            deployment.gate.wait_until(partial(is_dropped, grown, reason))
             assert acknowledged_moves([player], 1) == 1, name
             assert grown.dropped(reason) == 1, name
             assert grown.of("pollgate_messages_total", type="heartbeat") == 0, name
 
-    def test_a_session_says_and_hears_everything(self, guest: Guest, town: Town) -> None:
-        tickets = [town.issue(7), town.issue(8, family=6)]
+    def test_a_session_says_and_hears_everything(self, guest: Guest, deployment: Deployment) -> None:
+        tickets = [deployment.issue(7), deployment.issue(8, family=6)]
         data = bytes(range(256)) * 255
 
         async def game() -> None:
@@ -99,40 +103,42 @@ class Card:
                 assert await heard(alice, Bulk) == [Bulk(8, 7, data)]
                 await there
 
-        town.play(game)
-        assert town.position(tickets[0].session) == [1.5, -2.25, 3.0]
+        deployment.play(game)
+        assert deployment.position(tickets[0].session) == [1.5, -2.25, 3.0]
 
-    def test_a_killed_worker_takes_no_session_with_it(self, guest: Guest, town: Town, crowd: Crowd) -> None:
+    def test_a_killed_worker_takes_no_session_with_it(
+        self, guest: Guest, deployment: Deployment, crowd: Crowd
+    ) -> None:
         players = crowd.players(20) + crowd.players(20, family=6)
         all_play(players)
-        restarts = town.total("worker_restarts_total") + 1
-        grown = Growth(town.gate)
-        ticket = town.issue(9)
+        restarts = deployment.total("worker_restarts_total") + 1
+        grown = Growth(deployment.gate)
+        ticket = deployment.issue(9)
 
         async def game() -> None:
             async with playing(ticket) as (alice,):
                 await alice.chat("before", to=9)
                 await heard(alice, Chat)
                 await quiet(alice)
-                await asyncio.to_thread(partial(kill, town, restarts))
+                await asyncio.to_thread(partial(kill, deployment, restarts))
                 await alice.chat("after", to=9)
                 await heard(alice, Chat)
                 assert not any(isinstance(event, Disconnected | Connected) for event in alice.session.events)
 
-        town.play(game, PATIENCE_S * town.gate.patience)
+        deployment.play(game, PATIENCE_S * deployment.gate.patience)
         assert acknowledged_moves(players, 1) == len(players)
         assert grown.of("pollgate_sessions_admitted_total") == 0
 
-    def test_a_reload_loses_no_packet(self, guest: Guest, town: Town, crowd: Crowd) -> None:
+    def test_a_reload_loses_no_packet(self, guest: Guest, deployment: Deployment, crowd: Crowd) -> None:
         players = crowd.players(20)
-        said = town.gate.stderr.count("configuration reloaded")
-        town.gate.write_config({**self.settings, "host": {"reply_pps": 10_000, "reply_burst": 10_000}})
+        said = deployment.gate.stderr.count("configuration reloaded")
+        deployment.gate.write_config({**self.settings, "host": {"reply_pps": 10_000, "reply_burst": 10_000}})
         over = threading.Event()
         rounds = 0
 
         def reload() -> None:
-            town.gate.reload()
-            town.gate.wait_until(lambda: town.gate.stderr.count("configuration reloaded") > said)
+            deployment.gate.reload()
+            deployment.gate.wait_until(lambda: deployment.gate.stderr.count("configuration reloaded") > said)
 
         def reloading() -> None:
             try:
@@ -146,20 +152,20 @@ class Card:
             assert acknowledged_moves(players, 1) == len(players)
             rounds += 1
         thread.join()
-        assert town.gate.stderr.count("configuration reloaded") > said
+        assert deployment.gate.stderr.count("configuration reloaded") > said
 
     def test_a_cable_that_is_pulled_and_plugged_in_again_is_noticed(
-        self, guest: Guest, town: Town, crowd: Crowd
+        self, guest: Guest, deployment: Deployment, crowd: Crowd
     ) -> None:
         def link(state: int) -> bool:
-            return town.total("port_link_up") == state
+            return deployment.total("port_link_up") == state
 
         players = crowd.players(10)
         assert link(1)
         guest.set_link(False)
-        town.gate.wait_until(lambda: link(0))
+        deployment.gate.wait_until(lambda: link(0))
         guest.set_link(True)
-        town.gate.wait_until(lambda: link(1))
+        deployment.gate.wait_until(lambda: link(1))
         assert acknowledged_moves(players, 2) == 2 * len(players)
 
 
@@ -167,9 +173,9 @@ class Spread:
     """A card with two queues, each served by a worker of its own."""
 
     def test_flows_are_spread_over_the_queues_and_each_stays_at_its_own(
-        self, town: Town, crowd: Crowd
+        self, deployment: Deployment, crowd: Crowd
     ) -> None:
-        grown = Growth(town.gate)
+        grown = Growth(deployment.gate)
         players = crowd.players(100) + crowd.players(100, family=6)
         assert acknowledged_moves(players, 2) == 2 * len(players)
         admitted = [grown.of("pollgate_sessions_admitted_total", worker=worker) for worker in "01"]

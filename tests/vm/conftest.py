@@ -9,7 +9,7 @@ import pytest
 
 from tests.network.players import Crowd
 from tests.network.tagged import STACKS
-from tests.session.town import Town
+from tests.session.deployment import Deployment
 from tests.vm import image
 from tests.vm.gate import checked, serving, settings
 from tests.vm.guest import Guest, Machine
@@ -39,9 +39,9 @@ def bound(guest: Guest, request: pytest.FixtureRequest, tmp_path_factory: pytest
 
 
 @pytest.fixture(scope="class")
-def town(
+def deployment(
     bound: Guest, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Town]:
+) -> Iterator[Deployment]:
     """An appliance with the class's `settings`."""
     with serving(bound, request.cls.settings, tmp_path_factory.mktemp("gate")) as running:
         yield running

@@ -15,8 +15,8 @@ from typing import Any
 from tests.appliance.conservation import books
 from tests.issuing.gateway import Api
 from tests.network.players import PORT, NetworkGate, ended_well
-from tests.session.town import Town
-from tests.session.town import settings as session_settings
+from tests.session.deployment import Deployment
+from tests.session.deployment import settings as session_settings
 from tests.vm import agent, remote
 from tests.vm.guest import CARD, Guest
 
@@ -91,11 +91,11 @@ def checked(guest: Guest, config: Mapping[str, Any], directory: Path) -> subproc
 
 
 @contextlib.contextmanager
-def serving(guest: Guest, config: Mapping[str, Any], directory: Path) -> Iterator[Town]:
+def serving(guest: Guest, config: Mapping[str, Any], directory: Path) -> Iterator[Deployment]:
     """A running appliance that must end well: books balanced, every huge page back, no wild access."""
     faults = len(guest.faults())
     with GuestGate(guest, config, directory) as gate:
-        yield Town(guest.wire, gate, GuestApi(guest))
+        yield Deployment(guest.wire, gate, GuestApi(guest))
         assert gate.stop() == 0, gate.stderr
         ended_well(gate)
         books(gate.summary)

@@ -7,7 +7,7 @@ import pytest
 
 from tests.network.namespace import GATE4, GATE6
 from tests.network.players import Crowd
-from tests.session.town import Town
+from tests.session.deployment import Deployment
 from tests.vm.card import Card
 from tests.vm.gate import settings
 from tests.vm.guest import Guest, Machine
@@ -27,10 +27,12 @@ class TestOnOrdinaryPages:
 
     settings = settings(huge_pages=False)
 
-    def test_2048_moves_are_all_answered(self, town: Town, crowd: Crowd) -> None:
+    def test_2048_moves_are_all_answered(self, deployment: Deployment, crowd: Crowd) -> None:
         players = crowd.players(32) + crowd.players(32, family=6)
         assert acknowledged_moves(players, 32) == 2048
 
     @pytest.mark.parametrize("address", [GATE4, GATE6])
-    def test_long_pings_come_back_in_every_buffer(self, guest: Guest, town: Town, address: str) -> None:
+    def test_long_pings_come_back_in_every_buffer(
+        self, guest: Guest, deployment: Deployment, address: str
+    ) -> None:
         assert echoes(guest.wire.players, address, [1400] * 3000) == []

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import pytest
 
 from tests.network.players import Crowd, Growth, all_play
-from tests.session.town import Town
+from tests.session.deployment import Deployment
 from tests.vm.gate import settings
 from tests.vm.guest import CARD, Guest
 from tests.vm.wire import acknowledged_moves
@@ -25,9 +25,9 @@ class Unplugged:
     settings: ClassVar[dict[str, Any]] = settings()
 
     def test_a_card_that_goes_is_waited_for_and_takes_no_session_with_it(
-        self, request: pytest.FixtureRequest, bound: Guest, town: Town, crowd: Crowd
+        self, request: pytest.FixtureRequest, bound: Guest, deployment: Deployment, crowd: Crowd
     ) -> None:
-        gate = town.gate
+        gate = deployment.gate
         players = crowd.players(10) + crowd.players(10, family=6)
         all_play(players)
         grown = Growth(gate)

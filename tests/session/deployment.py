@@ -22,7 +22,7 @@ T = TypeVar("T")
 PATIENCE_S = 60.0  # a bound on what must come
 
 
-class Town:
+class Deployment:
     """One appliance, who may play in it, and where they are."""
 
     def __init__(self, wire: Wire, gate: NetworkGate, api: Api | None = None) -> None:
@@ -63,11 +63,11 @@ def settings(engine: str, *, listener: dict[str, Any] | None = None, **changes: 
 
 
 @contextlib.contextmanager
-def founded(wire: Wire, config: dict[str, Any], directory: Path) -> Iterator[Town]:
-    """A town that must end well, with its books balanced."""
+def founded(wire: Wire, config: dict[str, Any], directory: Path) -> Iterator[Deployment]:
+    """A deployment that must end well, with its books balanced."""
     control = {"listen": f"unix:{directory}/control.sock"}
     with serving(wire, config | {"control": control}, directory) as gate:
-        yield Town(wire, gate)
+        yield Deployment(wire, gate)
         if gate.process.poll() is None:
             gate.stop()
         books(gate.summary)  # of each worker
@@ -103,8 +103,8 @@ async def quiet(client: Client) -> None:
     await asyncio.sleep(0.3)  # acknowledgements of the last message that came
 
 
-def kill(town: Town, restarts: int) -> None:
-    dead = town.gate.kill_worker()
-    town.gate.wait_until(lambda: dead not in town.gate.worker_pids())
-    town.gate.wait_metric("pollgate_worker_restarts_total", restarts)
-    town.gate.wait_ready()
+def kill(deployment: Deployment, restarts: int) -> None:
+    dead = deployment.gate.kill_worker()
+    deployment.gate.wait_until(lambda: dead not in deployment.gate.worker_pids())
+    deployment.gate.wait_metric("pollgate_worker_restarts_total", restarts)
+    deployment.gate.wait_ready()
