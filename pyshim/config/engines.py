@@ -29,7 +29,7 @@ _LINK_LOCAL = IPv6Network("fe80::/10")
 
 
 @dataclass(frozen=True, slots=True)
-class Misfit:
+class Incompatibility:
     """A key that the engine has no use for, or does not go without."""
 
     path: Path
@@ -37,7 +37,7 @@ class Misfit:
     missing: bool = False  # the engine needs it, and it is not there
 
 
-def find_misfits(config: object) -> list[Misfit]:
+def find_incompatibilities(config: object) -> list[Incompatibility]:
     """All of them in a configuration of plain dicts and lists that has only what was written.
 
     None when the engine is not one that there is: whatever suits nobody knows.
@@ -49,26 +49,26 @@ def find_misfits(config: object) -> list[Misfit]:
     return list(found)
 
 
-def _with_dpdk(config: object) -> Iterator[Misfit]:
+def _with_dpdk(config: object) -> Iterator[Incompatibility]:
     for port, path in items(get(config, "ports"), ("ports",)):
         if isinstance(port, dict) and "device" not in port:
-            yield Misfit((*path, "device"), f"missing; write {values.DEVICE_IN_WORDS}", missing=True)
+            yield Incompatibility((*path, "device"), f"missing; write {values.DEVICE_IN_WORDS}", missing=True)
         for written, address, at in _addresses(port, path):
             if address.is_loopback:
                 text = f"found {values.quoted(written)}, a loopback address"
-                yield Misfit(at, f"{text}; a port needs a unicast address of its own")
+                yield Incompatibility(at, f"{text}; a port needs a unicast address of its own")
     sockets = get(config, "sockets")
     for key, default in _SOCKET_DEFAULTS.items():
         if isinstance(sockets, dict) and sockets.get(key, default) != default:
             text = "engine dpdk receives from devices and opens no socket"
-            yield Misfit(("sockets", key), f"{text}; remove it, or use engine: io_uring or epoll")
+            yield Incompatibility(("sockets", key), f"{text}; remove it, or use engine: io_uring or epoll")
 
 
-def _with_sockets(config: object, engine: str) -> Iterator[Misfit]:
+def _with_sockets(config: object, engine: str) -> Iterator[Incompatibility]:
     instead = "or use engine: dpdk"
     for key in _written(get(config, "eal"), _EAL_SETTINGS):
         text = f"engine {engine} runs without DPDK, whose setting this is; remove it, {instead}"
-        yield Misfit(("eal", key), text)
+        yield Incompatibility(("eal", key), text)
     for port, path in items(get(config, "ports"), ("ports",)):
         yield from _device_settings(port, path, engine, instead)
         for _, address, at in _addresses(port, path):
@@ -77,42 +77,42 @@ def _with_sockets(config: object, engine: str) -> Iterator[Misfit]:
                     f"{address.ip} is a link-local address, which engine {engine} cannot open without an "
                     f"interface; use a global or unique local one such as fd00::1/64, {instead}"
                 )
-                yield Misfit(at, text)
+                yield Incompatibility(at, text)
     for key in _written(get(config, "host"), _HOST_SETTINGS):
         text = (
             f"with engine {engine} the kernel answers ARP, neighbour discovery and ping; remove it, {instead}"
         )
-        yield Misfit(("host", key), text)
+        yield Incompatibility(("host", key), text)
     if engine == "epoll":
         yield from _with_epoll(config)
     yield from _too_many_sockets(config, engine)
 
 
-def _device_settings(port: object, path: Path, engine: str, instead: str) -> Iterator[Misfit]:
+def _device_settings(port: object, path: Path, engine: str, instead: str) -> Iterator[Incompatibility]:
     """What only a device can be told."""
     receives = f"engine {engine} receives through the kernel's sockets"
     for key in _written(port, ("device",)):
-        yield Misfit((*path, key), f"{receives} and takes no device; remove it, {instead}")
+        yield Incompatibility((*path, key), f"{receives} and takes no device; remove it, {instead}")
     for key in _written(port, _DEVICE_SETTINGS):
         text = f"{receives}, which have no such setting; remove it, {instead}"
-        yield Misfit((*path, key), text)
+        yield Incompatibility((*path, key), text)
     if get(port, "queues") not in (None, "auto"):
         text = f"engine {engine} gives every worker sockets of its own"
-        yield Misfit((*path, "queues"), f"{text}; remove it and list workers.cpus, {instead}")
+        yield Incompatibility((*path, "queues"), f"{text}; remove it and list workers.cpus, {instead}")
 
 
-def _with_epoll(config: object) -> Iterator[Misfit]:
+def _with_epoll(config: object) -> Iterator[Incompatibility]:
     """What only io_uring can."""
     if get(get(config, "eal"), "huge_pages") is True:
         text = "engine epoll has no packet buffers to put in huge pages"
-        yield Misfit(("eal", "huge_pages"), f"{text}; remove it, or use engine: io_uring")
+        yield Incompatibility(("eal", "huge_pages"), f"{text}; remove it, or use engine: io_uring")
     sockets = get(config, "sockets")
     if isinstance(sockets, dict) and sockets.get("zero_copy_bytes", 0) != 0:
         text = "engine epoll sends every answer as a copy"
-        yield Misfit(("sockets", "zero_copy_bytes"), f"{text}; remove it, or use engine: io_uring")
+        yield Incompatibility(("sockets", "zero_copy_bytes"), f"{text}; remove it, or use engine: io_uring")
 
 
-def _too_many_sockets(config: object, engine: str) -> Iterator[Misfit]:
+def _too_many_sockets(config: object, engine: str) -> Iterator[Incompatibility]:
     """Every worker has a socket for each pair of an address and a UDP port."""
     ports = items(get(config, "ports"), ("ports",))
     addresses = sum(len(list(items(get(port, "address"), path))) for port, path in ports)
@@ -125,7 +125,7 @@ def _too_many_sockets(config: object, engine: str) -> Iterator[Misfit]:
             f"{addresses} addresses with {listeners} UDP ports each are {sockets} sockets for every worker "
             f"of engine {engine}, which can have {SOCKETS_PER_WORKER_MAX}; remove addresses or UDP ports"
         )
-        yield Misfit(("ports",), text)
+        yield Incompatibility(("ports",), text)
 
 
 def _written(section: object, keys: tuple[str, ...]) -> Iterator[str]:

@@ -14,7 +14,7 @@ from pydantic_core import ErrorDetails
 
 from pyshim.config import yaml_source
 from pyshim.config.clashes import find_clashes
-from pyshim.config.engines import find_misfits
+from pyshim.config.engines import find_incompatibilities
 from pyshim.config.models import Config, export_schema
 from pyshim.config.profiles import find_contradictions
 from pyshim.config.section import OWN_ERROR
@@ -101,10 +101,10 @@ def _validate(root: Node, known: Sequence[Problem]) -> tuple[Config | None, list
         explainer = _Explainer(root)
         problems += explainer.problems(details)
         misspelt = explainer.misspelt(details)
-    misfits = _misfit_problems(root, data, misspelt)
+    incompatibilities = _incompatibility_problems(root, data, misspelt)
     # A key that is to go is not told how it should be.
-    to_go = {problem.path for problem in misfits}
-    problems = [*misfits, *(p for p in problems if to_go.isdisjoint({p.path, *_parents(p.path)}))]
+    to_go = {problem.path for problem in incompatibilities}
+    problems = [*incompatibilities, *(p for p in problems if to_go.isdisjoint({p.path, *_parents(p.path)}))]
     return config, [p for p in problems if hidden.isdisjoint({p.path, *_parents(p.path)})]
 
 
@@ -115,14 +115,14 @@ def _clash_problems(root: Node, data: object) -> Iterator[Problem]:
         yield Problem(line, clash.path, f"{clash.text} {first}; {clash.advice}")
 
 
-def _misfit_problems(root: Node, data: object, misspelt: set[KeyPath]) -> list[Problem]:
+def _incompatibility_problems(root: Node, data: object, misspelt: set[KeyPath]) -> list[Problem]:
     """What does not suit engine and profiles; nothing about an engine that is not known for a misspelling."""
-    misfits = [] if ("engine",) in misspelt else find_misfits(data)
-    misfits += find_contradictions(data)
+    incompatibilities = [] if ("engine",) in misspelt else find_incompatibilities(data)
+    incompatibilities += find_contradictions(data)
     return [
-        Problem(yaml_source.line_of(root, misfit.path), misfit.path, misfit.text)
-        for misfit in misfits
-        if not (misfit.missing and misfit.path in misspelt)
+        Problem(yaml_source.line_of(root, incompatibility.path), incompatibility.path, incompatibility.text)
+        for incompatibility in incompatibilities
+        if not (incompatibility.missing and incompatibility.path in misspelt)
     ]
 
 

@@ -20,7 +20,7 @@ from pyshim.config.clashes import find_clashes
 from pyshim.config.control import ControlConfig
 from pyshim.config.defined import defined
 from pyshim.config.delivery import DeliveryConfig
-from pyshim.config.engines import EngineName, find_misfits
+from pyshim.config.engines import EngineName, find_incompatibilities
 from pyshim.config.listen import ListenConfig
 from pyshim.config.profiles import GATEWAY_BITS, GATEWAY_BITS_MAX, find_contradictions
 from pyshim.config.section import Section, sentence, text_schema
@@ -259,9 +259,12 @@ class Config(Section):
     def _no_clashes(self) -> Config:
         """For configurations made in code; `load_config` looks for all this itself, to give the lines."""
         written = self.model_dump(mode="json", exclude_unset=True)
-        misfits = [*find_misfits(written), *find_contradictions(written)]
+        incompatibilities = [*find_incompatibilities(written), *find_contradictions(written)]
         texts = [clash.text for clash in find_clashes(written)]
-        texts += [f"{'.'.join(map(str, misfit.path))}: {misfit.text}" for misfit in misfits]
+        texts += [
+            f"{'.'.join(map(str, incompatibility.path))}: {incompatibility.text}"
+            for incompatibility in incompatibilities
+        ]
         if texts:
             raise ValueError("; ".join(texts))
         return self

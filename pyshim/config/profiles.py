@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pyshim.config import values
 from pyshim.config.clashes import Path, get, items
 from pyshim.config.delivery import DeliveryConfig
-from pyshim.config.engines import Misfit
+from pyshim.config.engines import Incompatibility
 from pyshim.config.listen import PROFILES
 from pyshim.settings import defaults, in_section
 
@@ -28,14 +28,16 @@ _ISSUED_LIMITS = {
 _NO_SESSION = "no entry of listen has profile: session"
 
 
-def find_contradictions(config: object) -> list[Misfit]:
+def find_contradictions(config: object) -> list[Incompatibility]:
     """All of them in a configuration of plain dicts and lists that has only what was written.
 
     None about the profiles when one of them is not one that there is: whatever suits it nobody knows.
     """
     listeners = list(items(get(config, "listen"), ("listen",)))
     names = [get(listener, "profile") or "plain" for listener, _ in listeners]
-    found = [misfit for listener, path in listeners for misfit in _of_listener(listener, path)]
+    found = [
+        incompatibility for listener, path in listeners for incompatibility in _of_listener(listener, path)
+    ]
     profiles = [PROFILES[name] for name in names if isinstance(name, str) and name in PROFILES]
     if len(profiles) == len(names):
         issued = any(profile.admission == "issued" for profile in profiles)
@@ -43,20 +45,20 @@ def find_contradictions(config: object) -> list[Misfit]:
     return [*found, *_of_control(get(config, "control"))]
 
 
-def _of_listener(listener: object, path: Path) -> Iterator[Misfit]:
+def _of_listener(listener: object, path: Path) -> Iterator[Incompatibility]:
     name, admission = get(listener, "profile") or "plain", get(listener, "admission")
     if not isinstance(name, str) or name not in PROFILES:
         return
     issued = PROFILES[name].admission == "issued"
     if not issued and admission == "issued":
         text = f"profile {name} has no keys that could be issued; write admission: open, or profile: session"
-        yield Misfit((*path, "admission"), text)
+        yield Incompatibility((*path, "admission"), text)
     if issued and admission == "open":
         text = (
             f"with profile {name} only who was issued a key gets in; write admission: issued, or profile: "
             "plain"
         )
-        yield Misfit((*path, "admission"), text)
+        yield Incompatibility((*path, "admission"), text)
     limits = get(listener, "limits")
     for key, default in _ISSUED_LIMITS.items():
         if not issued and isinstance(limits, dict) and limits.get(key, default) != default:
@@ -64,20 +66,20 @@ def _of_listener(listener: object, path: Path) -> Iterator[Misfit]:
                 f"profile {name} has no such limit, as it has no connections; remove it, or write profile: "
                 "session"
             )
-            yield Misfit((*path, "limits", key), text)
+            yield Incompatibility((*path, "limits", key), text)
 
 
-def _with_sessions(config: object) -> Iterator[Misfit]:
+def _with_sessions(config: object) -> Iterator[Incompatibility]:
     sessions = get(config, "sessions")
     capacity = get(sessions, "capacity")
     if isinstance(capacity, int) and capacity > ISSUED_MAX:
         text = f"found {capacity}, allowed with profile: session: a whole number from 1 to {ISSUED_MAX}"
-        yield Misfit(("sessions", "capacity"), text)
+        yield Incompatibility(("sessions", "capacity"), text)
     else:
         yield from _of_gateway(get(sessions, "gateway"), capacity)
 
 
-def _of_gateway(gateway: object, capacity: object) -> Iterator[Misfit]:
+def _of_gateway(gateway: object, capacity: object) -> Iterator[Incompatibility]:
     """Is there room in a session's number for the gateway, beside what is written of the others?"""
     where = ("sessions", "gateway")
     bits = _number_or(get(gateway, "bits"), GATEWAY_BITS)
@@ -91,32 +93,34 @@ def _of_gateway(gateway: object, capacity: object) -> Iterator[Misfit]:
             f"takes {slot_bits}, and at least {_GENERATION_BITS_MIN} tell apart who had one place: write at "
             f"most {most}, or lower sessions.capacity"
         )
-        yield Misfit((*where, "bits"), text)
+        yield Incompatibility((*where, "bits"), text)
     elif 0 <= bits <= GATEWAY_BITS_MAX and own >> bits:
         allowed = f"a whole number from 0 to {(1 << bits) - 1}" if bits else "0 alone"
         room = f"sessions.gateway.bits: {bits}"
         text = f"found {own}, allowed with {room}: {allowed}; write another, or more bits"
-        yield Misfit((*where, "id"), text)
+        yield Incompatibility((*where, "id"), text)
 
 
 def _number_or(value: object, default: int) -> int:
     return value if isinstance(value, int) and not isinstance(value, bool) else default
 
 
-def _without_sessions(config: object) -> Iterator[Misfit]:
+def _without_sessions(config: object) -> Iterator[Incompatibility]:
     """What is only of sessions that were issued."""
     gateway = get(get(config, "sessions"), "gateway")
     for key, default in (("id", 0), ("bits", GATEWAY_BITS)):
         if get(gateway, key) not in (None, default):
             text = f"{_NO_SESSION}, and sessions of plain have no numbers; remove it, or add one"
-            yield Misfit(("sessions", "gateway", key), text)
+            yield Incompatibility(("sessions", "gateway", key), text)
     delivery = get(config, "delivery")
     if isinstance(delivery, dict) and delivery != _default_delivery(delivery):
-        yield Misfit(("delivery",), f"{_NO_SESSION}, and plain sends no messages; remove it, or add one")
+        yield Incompatibility(
+            ("delivery",), f"{_NO_SESSION}, and plain sends no messages; remove it, or add one"
+        )
     for key in ("listen", "token_file", "tls", "advertise"):
         if get(get(config, "control"), key) is not None:
             text = f"{_NO_SESSION}, so there is nothing to issue; remove it, or add one"
-            yield Misfit(("control", key), text)
+            yield Incompatibility(("control", key), text)
 
 
 def _default_delivery(written: dict[str, object]) -> dict[str, object]:
@@ -125,7 +129,7 @@ def _default_delivery(written: dict[str, object]) -> dict[str, object]:
     return {key: defaults.get(key) for key in written}
 
 
-def _of_control(control: object) -> Iterator[Misfit]:
+def _of_control(control: object) -> Iterator[Incompatibility]:
     """The address decides how those who ask are known, and who can listen."""
     listen = get(control, "listen")
     try:
@@ -134,7 +138,7 @@ def _of_control(control: object) -> Iterator[Misfit]:
         return
     is_unix = isinstance(address, values.UnixSocket) or listen is None  # the default
     if is_unix and get(control, "tls") is not None:
-        yield Misfit(
+        yield Incompatibility(
             ("control", "tls"),
             "a unix socket never leaves this host and has no TLS; remove it, or listen on host:port",
         )
@@ -144,10 +148,10 @@ def _of_control(control: object) -> Iterator[Misfit]:
                 f"missing; {address} is open to every user who can reach it: name a file with a token, or "
                 "listen on unix:/path"
             )
-            yield Misfit(("control", "token_file"), text, missing=True)
+            yield Incompatibility(("control", "token_file"), text, missing=True)
         if get(control, "tls") is None and not values.is_loopback(address):
             text = (
                 f"missing; {address} is not a loopback address, and issued keys would travel in the clear: "
                 "add a certificate and key, or listen on 127.0.0.1 or unix:/path"
             )
-            yield Misfit(("control", "tls"), text, missing=True)
+            yield Incompatibility(("control", "tls"), text, missing=True)
