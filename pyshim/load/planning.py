@@ -127,7 +127,7 @@ def device_plan(order: Open, gather: Callable[[Config], HostFacts]) -> Plan:
 
     from pyshim.config import Config  # noqa: PLC0415
     from pyshim.planner import plan  # noqa: PLC0415
-    from pyshim.planner.surroundings import keeps_what_it_sends  # noqa: PLC0415
+    from pyshim.planner.environment import keeps_what_it_sends  # noqa: PLC0415
 
     port = {"name": "players0", "device": order.device, "address": order.interfaces, "queues": 1}
     settings = {

@@ -26,13 +26,13 @@ from pyshim.plan import (
 from pyshim.planner.cpus import CpuChoice, choose_cpus, return_idle
 from pyshim.planner.descriptors import descriptor_problem
 from pyshim.planner.devices import find_device_problems
+from pyshim.planner.environment import down_behind, warn_of_environment
 from pyshim.planner.layout import Layout
 from pyshim.planner.locks import check_locks
 from pyshim.planner.memory import MemoryChoice, check_mail, choose_memory, state_bytes
 from pyshim.planner.mtu import check_mtus
 from pyshim.planner.queues import Assignment, assign_queues, queue_demand
 from pyshim.planner.sockets import lay_out_sockets
-from pyshim.planner.surroundings import down_behind, warn_of_surroundings
 from pyshim.planner.user import check_user
 from pyshim.settings import numbers
 
@@ -86,7 +86,7 @@ def _plan(config: Config, host: HostFacts, layout: Layout, mtu_notes: Sequence[s
         isa=config.workers.isa,
         log_level=config.log.level,
         policy=policy_of(config),
-        warnings=warn_of_surroundings(config, host),
+        warnings=warn_of_environment(config, host),
         notes=(*layout.cpus.notes, *layout.notes, *mtu_notes),
         issued_capacity=issued_capacity,
         gateway_id=config.sessions.gateway.id,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pyshim.errors import ExitCode, Problem
 from pyshim.host import HostFacts
-from pyshim.planner.surroundings import interfaces_of
+from pyshim.planner.environment import interfaces_of
 
 if TYPE_CHECKING:
     from pyshim.config.models import Config

@@ -22,7 +22,7 @@ _TAKES_ALL = ("net_af_xdp",)  # the kernel gets nothing of what arrives; and so 
 _NULL_KEEPS_SINCE = (25, 2)  # the ABI of DPDK 25.07
 
 
-def warn_of_surroundings(config: Config, host: HostFacts) -> tuple[str, ...]:
+def warn_of_environment(config: Config, host: HostFacts) -> tuple[str, ...]:
     """One sentence for each thing that an operator will want to change."""
     of_ports = (text for port in config.ports for text in _of_port(config, port, host))
     return (*_of_processes(host), *of_ports)
