@@ -13,11 +13,11 @@ from pyshim.plan import ListenerPolicy, Policy
 from tests.client.c_client import Library
 from tests.client.world import World, c, heard
 from tests.session.core_gateway import NO_LIMITS, CoreGateway, plan
-from tests.session.internet import Player, Weather
+from tests.session.internet import LinkConditions, Player
 
 PLAYERS = (7, 8, 9)
 UNORDERED = 3
-BAD = Weather(loss=0.05, doubling=0.2, delay_s=(0.005, 0.06))
+BAD = LinkConditions(loss=0.05, doubling=0.2, delay_s=(0.005, 0.06))
 
 
 PATIENT = replace(NO_LIMITS, resends=7)  # one message in ten thousand finds three repetitions too few here
@@ -117,12 +117,12 @@ def test_what_is_said_through_a_storm_is_heard_as_the_model_says(
     world = World(library, gateway, seed=seed)
     players = {number: world.connected(number, resends=7, receipts=10_000) for number in PLAYERS}
     model = Model()
-    world.internet.weather = BAD
+    world.internet.conditions = BAD
     for _ in range(300):
         chatter(world, players, model, random)
         if random.random() < 0.5:
             world.internet.run(random.uniform(0, 0.05))
-    world.internet.weather = Weather()
+    world.internet.conditions = LinkConditions()
     world.internet.run(20)
     check(players, model)
     receipts = {receipt for player in players.values() for (receipt,) in heard(player, "DELIVERED")}
@@ -162,7 +162,7 @@ def test_reconnecting_players_hear_nothing_twice_and_their_receipts_are_settled(
         if turn % 40 == 20:
             player = random.choice(list(players.values()))
             assert library.lib.pgc_reconnect(c(player).client) == 0
-    world.internet.weather = Weather()
+    world.internet.conditions = LinkConditions()
     world.internet.run(30)
     for number, player in players.items():
         texts = [text for _, text in heard(player, "CHAT")]

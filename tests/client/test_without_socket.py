@@ -14,10 +14,10 @@ from pyshim.protocol.client.outgoing import Outgoing, Priority
 from pyshim.protocol.session_wire import CloseReason, Denial, Kind, MessageType, chat_body, read_header
 from tests.client.c_client import Heard, Library
 from tests.client.world import World, c, heard
-from tests.session.internet import Weather
+from tests.session.internet import LinkConditions
 from tests.session.model_gateway import ModelGateway
 
-STORM = Weather(loss=0.2, doubling=0.2, delay_s=(0.005, 0.12))
+STORM = LinkConditions(loss=0.2, doubling=0.2, delay_s=(0.005, 0.12))
 OK, ARGUMENT, STATE, FULL, TOO_LONG, EVENTS = 0, -1, -2, -3, -4, -5
 
 
@@ -27,9 +27,9 @@ class ModelWorld(World):
     gateway: ModelGateway
 
     def __init__(
-        self, library: Library, weather: Weather | None = None, path_mtu: int = 1400, seed: int = 1
+        self, library: Library, conditions: LinkConditions | None = None, path_mtu: int = 1400, seed: int = 1
     ) -> None:
-        super().__init__(library, ModelGateway(Random(seed).randbytes, path_mtu), weather, seed)
+        super().__init__(library, ModelGateway(Random(seed).randbytes, path_mtu), conditions, seed)
 
 
 # ---------------------------------------------------------------- connecting
@@ -201,7 +201,7 @@ def test_messages_of_one_moment_share_a_datagram(library: Library) -> None:
 
 
 def test_long_way_is_measured_so_that_nothing_is_sent_twice_for_long(library: Library) -> None:
-    world = ModelWorld(library, Weather(delay_s=(0.04, 0.04)))
+    world = ModelWorld(library, LinkConditions(delay_s=(0.04, 0.04)))
     player = world.connected(7)
     for _ in range(20):
         c(player).chat(0, "ping")

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from pyshim.protocol.client import Ticket
 from tests.client.c_client import CSession, Heard, Library
-from tests.session.internet import Gateway, Internet, Player, Weather
+from tests.session.internet import Gateway, Internet, LinkConditions, Player
 
 
 class Issuer(Gateway, Protocol):
@@ -20,12 +20,12 @@ class World:
     """A gateway, a network, and who is on it."""
 
     def __init__(
-        self, library: Library, gateway: Issuer, weather: Weather | None = None, seed: int = 1
+        self, library: Library, gateway: Issuer, conditions: LinkConditions | None = None, seed: int = 1
     ) -> None:
         """An empty network around `gateway`."""
         self.library = library
         self.gateway = gateway
-        self.internet = Internet(gateway, weather or Weather(), seed)
+        self.internet = Internet(gateway, conditions or LinkConditions(), seed)
 
     def join(self, ticket: Ticket, **options: int) -> Player:
         """A C client that begins to connect."""

@@ -27,7 +27,7 @@ class Gateway(Protocol):
 
 
 @dataclass
-class Weather:
+class LinkConditions:
     """What the network does to a datagram."""
 
     loss: float = 0.0
@@ -49,7 +49,7 @@ class Internet:
     """The network and everybody on it. Time passes in `run`."""
 
     gateway: Gateway
-    weather: Weather = field(default_factory=Weather)
+    conditions: LinkConditions = field(default_factory=LinkConditions)
     seed: int = 1
     now: float = 100.0
     players: list[Player] = field(default_factory=list)
@@ -85,16 +85,16 @@ class Internet:
 
     def inject(self, source: int, datagram: bytes) -> None:
         """Somebody else sends a datagram to the gateway."""
-        at = self.now + self.weather.delay_s[0]
+        at = self.now + self.conditions.delay_s[0]
         heapq.heappush(self._flying, (at, next(self._order), source, True, datagram))
 
     def _fly(self, address: int, datagram: bytes, *, to_gateway: bool) -> None:
         self.wire.append(datagram)
         self.tap.append((to_gateway, datagram))
-        if not self.on_wire(to_gateway, datagram) or self.random.random() < self.weather.loss:
+        if not self.on_wire(to_gateway, datagram) or self.random.random() < self.conditions.loss:
             return
-        for _ in range(1 + (self.random.random() < self.weather.doubling)):
-            at = self.now + self.random.uniform(*self.weather.delay_s)
+        for _ in range(1 + (self.random.random() < self.conditions.doubling)):
+            at = self.now + self.random.uniform(*self.conditions.delay_s)
             heapq.heappush(self._flying, (at, next(self._order), address, to_gateway, datagram))
 
     def _speak(self) -> None:

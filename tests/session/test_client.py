@@ -39,17 +39,17 @@ from pyshim.protocol.session_wire import (
     move_body,
     read_header,
 )
-from tests.session.internet import Internet, Player, Weather
+from tests.session.internet import Internet, LinkConditions, Player
 from tests.session.model_gateway import ModelGateway
 
-STORM = Weather(loss=0.2, doubling=0.2, delay_s=(0.005, 0.12))
+STORM = LinkConditions(loss=0.2, doubling=0.2, delay_s=(0.005, 0.12))
 
 
 def world(
-    weather: Weather | None = None, path_mtu: int = 1400, seed: int = 1
+    conditions: LinkConditions | None = None, path_mtu: int = 1400, seed: int = 1
 ) -> tuple[Internet, ModelGateway]:
     gateway = ModelGateway(Random(seed).randbytes, path_mtu)
-    internet = Internet(gateway, weather or Weather(), seed)
+    internet = Internet(gateway, conditions or LinkConditions(), seed)
     return internet, gateway
 
 
@@ -182,7 +182,7 @@ def test_every_message_arrives_once_and_in_order_through_a_storm(seed: int) -> N
 
 @pytest.mark.parametrize("size", [0, 1, 1300, 1353, 1354, 1355, 5000, 65528])
 def test_bulk_of_any_size_arrives_whole(size: int) -> None:
-    internet, gateway = world(Weather(loss=0.05, delay_s=(0.01, 0.03)))
+    internet, gateway = world(LinkConditions(loss=0.05, delay_s=(0.01, 0.03)))
     alice = connected(internet, gateway, 7, resends=20)
     data = internet.random.randbytes(size)
     outgoing = Outgoing.reliable(MessageType.BULK, bulk_body(7, data), Priority.BULK, 2)
@@ -254,7 +254,7 @@ def test_urgent_message_leaves_at_once_and_first() -> None:
 
 
 def test_lost_message_is_sent_again_after_100_ms_and_then_twice_as_late() -> None:
-    internet, gateway = world(Weather(delay_s=(0.01, 0.01)))
+    internet, gateway = world(LinkConditions(delay_s=(0.01, 0.01)))
     alice = connected(internet, gateway, 7)
     sent_at: list[float] = []
 

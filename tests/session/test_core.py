@@ -14,7 +14,7 @@ from pyshim.protocol.client import Bulk, Chat, Connected, Disconnected, Ending, 
 from pyshim.protocol.client.outgoing import Outgoing, Priority
 from pyshim.protocol.session_wire import MessageType, bulk_body, chat_body, move_body
 from tests.session.core_gateway import CoreGateway
-from tests.session.internet import Internet, Player, Weather
+from tests.session.internet import Internet, LinkConditions, Player
 from tests.session.test_client import STORM, say, texts
 
 MOVE = move_body((1.0, 2.0, 3.0), (0.0, 0.0, 0.0))
@@ -74,11 +74,11 @@ def test_chat_travels_through_the_core(gateway: CoreGateway) -> None:
 def test_every_message_arrives_once_through_a_storm(seed: int, channel: int, gateway: CoreGateway) -> None:
     internet = Internet(gateway, seed=seed)
     alice = connected(internet)
-    internet.weather = Weather(loss=0.05, doubling=0.2, delay_s=(0.005, 0.06))
+    internet.conditions = LinkConditions(loss=0.05, doubling=0.2, delay_s=(0.005, 0.06))
     said = [f"message {index}" for index in range(300)]
     deliveries = [say(internet, alice, text, to=7, channel=channel) for text in said]
     internet.run(60, lambda: all(delivery.done for delivery in deliveries))
-    internet.weather = Weather()
+    internet.conditions = LinkConditions()
     internet.run(5)
     gateway.check_books()
     connections = sum(isinstance(event, Connected) for event in alice.heard)
@@ -156,7 +156,7 @@ def test_player_whose_address_changes_all_the_time_keeps_his_session(
     round_trip_s: float, moves_hz: int, gateway: CoreGateway
 ) -> None:
     """Each address lasts for two round trips and one movement: long enough to be asked, and to be told."""
-    internet = Internet(gateway, Weather(delay_s=(round_trip_s / 2, round_trip_s / 2)))
+    internet = Internet(gateway, LinkConditions(delay_s=(round_trip_s / 2, round_trip_s / 2)))
     alice, bob = connected(internet, 7), connected(internet, 8)
     said = []
     for step in range(10 * moves_hz):
@@ -244,12 +244,12 @@ def test_idle_player_is_kept_by_heartbeats(gateway: CoreGateway) -> None:
 
 
 def test_memory_for_messages_comes_back(gateway: CoreGateway) -> None:
-    internet = Internet(gateway, weather=STORM)
+    internet = Internet(gateway, conditions=STORM)
     alice = connected(internet)
     for index in range(50):
         say(internet, alice, f"{index}" * 100, to=7, channel=index % 4)
     internet.run(10)
-    internet.weather = Weather()
+    internet.conditions = LinkConditions()
     internet.run(10)
     alice.session.close(internet.now)
     internet.run(1)

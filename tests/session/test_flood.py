@@ -14,7 +14,7 @@ from pyshim.protocol.client.outgoing import Outgoing, Priority
 from pyshim.protocol.session_wire import MessageType, pack_hello
 from tests.session.attack import MOVE, STRANGER, as_configured, forged, join
 from tests.session.core_gateway import CoreGateway, plan
-from tests.session.internet import Internet, Player, Weather
+from tests.session.internet import Internet, LinkConditions, Player
 from tests.session.test_client import say
 
 STEP_S = 0.002
@@ -31,7 +31,7 @@ class Deployment:
 
     def __init__(self, gateway: CoreGateway) -> None:
         self.gateway = gateway
-        self.internet = Internet(gateway, Weather(delay_s=WAY_S))
+        self.internet = Internet(gateway, LinkConditions(delay_s=WAY_S))
         self.tickets = [gateway.issue(number) for number in range(1, PLAYERS + NEWCOMERS + 1)]
         self.players = [join(self.internet, ticket) for ticket in self.tickets[:PLAYERS]]
         self.arriving: list[tuple[float, Player]] = []

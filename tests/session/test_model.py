@@ -19,7 +19,7 @@ from pyshim.protocol.client import Bulk, Connected, Inventory, NotConnectedError
 from pyshim.protocol.client.outgoing import Delivery, Outgoing, Priority
 from pyshim.protocol.session_wire import MessageType, bulk_body, move_body
 from tests.session.core_gateway import CoreGateway
-from tests.session.internet import Internet, Player, Weather
+from tests.session.internet import Internet, LinkConditions, Player
 from tests.session.wiretap import nonces
 
 PLAYERS = 3
@@ -48,8 +48,8 @@ class Words:
     random: bool  # or zeros, which are compressed
 
 
-WEATHER = st.builds(
-    lambda loss, doubling, least_s, spread_s: Weather(loss, doubling, (least_s, least_s + spread_s)),
+CONDITIONS = st.builds(
+    lambda loss, doubling, least_s, spread_s: LinkConditions(loss, doubling, (least_s, least_s + spread_s)),
     loss=st.sampled_from([0.0, 0.02, 0.1, 0.3]),
     doubling=st.sampled_from([0.0, 0.3]),
     least_s=st.sampled_from([0.001, 0.03]),
@@ -74,8 +74,8 @@ class Book:
 class Play(RuleBasedStateMachine):
     """Any number of clients of three players, one core."""
 
-    @initialize(seed=st.integers(0, 1 << 32), weather=WEATHER)
-    def open(self, seed: int, weather: Weather) -> None:
+    @initialize(seed=st.integers(0, 1 << 32), conditions=CONDITIONS)
+    def open(self, seed: int, conditions: LinkConditions) -> None:
         self.gateway = CoreGateway()
         self.internet = Internet(self.gateway, seed=seed)
         self.tickets: list[Ticket] = [self.gateway.issue(index + 1) for index in range(PLAYERS)]
@@ -87,7 +87,7 @@ class Play(RuleBasedStateMachine):
         for index in range(PLAYERS):
             self._join(index)
         self.internet.run(5, lambda: all(player.session.is_connected for _, player, _ in self.clients))
-        self.change(weather)
+        self.change(conditions)
 
     def _join(self, index: int) -> None:
         self.clients.append((index + 1, self.internet.join(self.tickets[index]), Book()))
@@ -135,10 +135,10 @@ class Play(RuleBasedStateMachine):
     def wait(self, seconds: float) -> None:
         self.internet.run(seconds)
 
-    @rule(weather=WEATHER)
-    def change(self, weather: Weather) -> None:
-        self.internet.weather = weather
-        self.disturbed |= weather.loss > 0 or weather.delay_s[1] > 0.1
+    @rule(conditions=CONDITIONS)
+    def change(self, conditions: LinkConditions) -> None:
+        self.internet.conditions = conditions
+        self.disturbed |= conditions.loss > 0 or conditions.delay_s[1] > 0.1
 
     @rule(
         index=st.integers(0, PLAYERS - 1),
@@ -207,7 +207,7 @@ class Play(RuleBasedStateMachine):
     def teardown(self) -> None:
         if not hasattr(self, "gateway"):
             return
-        self.internet.weather = Weather()
+        self.internet.conditions = LinkConditions()
         settled = self.internet.run(60, lambda: all(said.delivery.done for said in self.said))
         self.internet.run(5)
         assert settled, "a message that is neither acknowledged nor given up"
@@ -271,9 +271,11 @@ TestPlay.settings = settings(
 )
 
 
-def drawn_weather(random: Random) -> Weather:
+def drawn_conditions(random: Random) -> LinkConditions:
     least_s, spread_s = random.choice([0.001, 0.03]), random.choice([0.0, 0.01, 0.15])
-    return Weather(random.choice([0.0, 0.02, 0.1]), random.choice([0.0, 0.3]), (least_s, least_s + spread_s))
+    return LinkConditions(
+        random.choice([0.0, 0.02, 0.1]), random.choice([0.0, 0.3]), (least_s, least_s + spread_s)
+    )
 
 
 def act_at_random(play: Play, random: Random, words: Words) -> None:
@@ -282,7 +284,7 @@ def act_at_random(play: Play, random: Random, words: Words) -> None:
         (0.5, lambda: play.say(words, to, random.randint(1, 40), index)),
         (0.1, lambda: play.talk(words, random.randint(1, 40), 0.1)),
         (0.2, lambda: play.walk(index, random.randint(1, 60))),
-        (0.05, lambda: play.change(drawn_weather(random))),
+        (0.05, lambda: play.change(drawn_conditions(random))),
         (0.02, lambda: play.disturb(index, "starts again")),
         (0.05, lambda: play.disturb(index, "moves away")),
         (0.1, lambda: play.replay(random.randint(1, 400), 5, random.random() < 0.5)),
@@ -300,7 +302,7 @@ def test_long_play_ends_well(seed: int) -> None:
     """Hypothesis finds small plays; these are long ones, of which a failing one is repeated by its seed."""
     random = Random(seed)
     play = Play()
-    play.open(seed, drawn_weather(random))
+    play.open(seed, drawn_conditions(random))
     for _ in range(120):
         size = random.choice([random.randrange(60), random.randrange(400), random.randrange(1300, 20_000)])
         words = Words(random.randrange(4), random.choice(list(Priority)), size, random.random() < 0.5)

@@ -13,7 +13,7 @@ from pyshim.protocol.session_crypto import BadTagError, DirectionKey, TrafficKey
 from pyshim.protocol.session_wire import Denial, Kind, MessageType, read_header
 from tests.session.attack import MOVE, STRANGER, join
 from tests.session.core_gateway import CoreGateway
-from tests.session.internet import Internet, Weather
+from tests.session.internet import Internet, LinkConditions
 from tests.session.test_client import say, texts
 
 # ---------------------------------------------------------------- keys
@@ -88,7 +88,7 @@ def _opener(keys: list[TrafficKeys], datagram: bytes, sequence: int, clear: int)
 
 
 def test_no_key_ever_seals_two_datagrams_under_one_counter(gateway: CoreGateway) -> None:
-    internet = Internet(gateway, weather=Weather(loss=0.1, doubling=0.2, delay_s=(0.005, 0.06)))
+    internet = Internet(gateway, conditions=LinkConditions(loss=0.1, doubling=0.2, delay_s=(0.005, 0.06)))
     ticket = gateway.issue(7)
     for _ in range(4):  # four clients, one after the other, of one ticket
         alice = join(internet, ticket)

@@ -26,7 +26,7 @@ from pyshim.protocol.session_wire import (
     move_body,
     pack_messages,
 )
-from tests.session.internet import Internet, Weather
+from tests.session.internet import Internet, LinkConditions
 from tests.session.model_gateway import ModelGateway
 from tests.wireshark.dissection import Datagram, Shown, lines, run, show, tshark, write
 
@@ -314,7 +314,7 @@ def test_keys_that_cannot_be_are_told(tmp_path: Path, option: str, sentence: str
 
 def test_delivery_with_losses_and_a_reconnection_is_opened_whole(tmp_path: Path) -> None:
     gateway = ModelGateway(Random(1).randbytes)
-    internet = Internet(gateway, Weather(loss=0.1, doubling=0.1, delay_s=(0.005, 0.06)), 3)
+    internet = Internet(gateway, LinkConditions(loss=0.1, doubling=0.1, delay_s=(0.005, 0.06)), 3)
     wire: list[Datagram] = []
 
     def hear(to_gateway: bool, payload: bytes) -> bool:
