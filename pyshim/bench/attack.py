@@ -81,7 +81,7 @@ def _end_to_end(directory: Path, request: Request) -> Iterator[Row | Note]:
             lambda: flooded_gateway.under_flood(request.seconds),
             lambda: flooded_gateway.alone(request.seconds),
         )
-    limited_by, why = limit([one.busy for one in flooded_gateway.war], placement)
+    limited_by, why = limit([one.busy for one in flooded_gateway.under_attack], placement)
     yield Row.of(
         VETH,
         measured,

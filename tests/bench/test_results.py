@@ -55,7 +55,7 @@ def test_the_page_tells_the_machine_and_the_commands(tmp_path: Path) -> None:
     assert f"{results} var/forward.json var/attack.json var/engines.json" in page
 
 
-def test_sealed_packets_in_peace_and_under_attack_are_on_the_page() -> None:
+def test_sealed_packets_are_on_the_page_with_and_without_an_attack() -> None:
     sealed = {"device": "net_pcap infinite_rx", "frame_bytes": 106, "flows": 10_000}
     forward = report(
         "forward",
@@ -72,15 +72,15 @@ def test_sealed_packets_in_peace_and_under_attack_are_on_the_page() -> None:
     page = results_page(evidence(attack, forward))
 
     how = "net_pcap infinite_rx, 106-byte frames, 10,000 flows, 2 × 1.5 s"
-    peace, _, war = page.partition("### bench attack")
+    forward_section, _, attack_section = page.partition("### bench attack")
     assert (
         f"| session-10000 | 4.00 M | packets/s | crypto-only | 0.83 | 0.83 … 0.83 | gateway | {how} |"
-        in peace
+        in forward_section
     )
-    assert "| session-10000-answers | 4.00 M | packets/s | crypto-answers | 0.71 |" in peace
-    assert f"{how}, a session keeps 95.6 % |" in war
-    assert f"| veth-spoofed | 0.97 | {shares} | without attack |" in war
-    assert "pollgate bench attack --json --pairs 2 --seconds 1.5 >var/attack.json" in war
+    assert "| session-10000-answers | 4.00 M | packets/s | crypto-answers | 0.71 |" in forward_section
+    assert f"{how}, a session keeps 95.6 % |" in attack_section
+    assert f"| veth-spoofed | 0.97 | {shares} | without attack |" in attack_section
+    assert "pollgate bench attack --json --pairs 2 --seconds 1.5 >var/attack.json" in attack_section
 
 
 def test_the_same_files_give_the_same_page_and_nothing_measured_gives_one_too() -> None:

@@ -23,11 +23,11 @@ _DROPS = {
 
 @dataclass(frozen=True, slots=True)
 class AttackedReplay:
-    """A capture of an attack, and the one of the same sessions in peace."""
+    """A capture of an attack, and the one of the same sessions alone."""
 
     attack: Attack
     attacked: SealedReplay
-    peace: SealedReplay
+    baseline: SealedReplay
 
     def measure(self, seconds: float) -> float:
         """Packets per second that the worker gets through, authentic and forged.
@@ -40,12 +40,12 @@ class AttackedReplay:
         return run.packets_per_s
 
     def beside(self, seconds: float) -> float:
-        """Measure the same sessions in peace, for what their packets cost now; returns what the line carries.
+        """Measure the same sessions alone, for what their packets cost now; returns what the line carries.
 
         Raises:
             UnavailableError: it does not run, or refused packets.
         """
-        self.peace.measure(Server.GATEWAY, seconds)
+        self.baseline.measure(Server.GATEWAY, seconds)
         return self.line_rate_pps
 
     @property
@@ -55,7 +55,7 @@ class AttackedReplay:
 
     def details(self) -> dict[str, object]:
         """What a row tells of how it was measured, and what a forged packet cost beside an authentic one."""
-        authentic = self.peace.cycles_per_packet
+        authentic = self.baseline.cycles_per_packet
         runs = self.attacked.runs[Server.GATEWAY]
         forged = sum(sum(run.dropped.values()) for run in runs)
         reasons = sorted({reason for run in runs for reason in run.dropped})

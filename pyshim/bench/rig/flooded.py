@@ -78,13 +78,13 @@ class FloodRun:
     capture: Capture
     placement: Placement
     inside: tuple[str, ...]  # before a command: it runs in the run's network
-    peace: list[Moved] = field(default_factory=list)
-    war: list[Flooded] = field(default_factory=list)
+    baseline: list[Moved] = field(default_factory=list)
+    under_attack: list[Flooded] = field(default_factory=list)
 
     def alone(self, seconds: float) -> float:
         """Share of the player's packets that were acknowledged."""
         moved = self.player.play(RATE_PPS, seconds)
-        self.peace.append(moved)
+        self.baseline.append(moved)
         return moved.share
 
     def under_flood(self, seconds: float) -> float:
@@ -116,7 +116,7 @@ class FloodRun:
             taken=int(gained("pollgate_session_messages_received_total")),
             busy=gained("pollgate_worker_cycles_total", "busy") / cycles,
         )
-        self.war.append(flooded)
+        self.under_attack.append(flooded)
         return moved.share
 
     def details(self) -> dict[str, object]:
@@ -128,14 +128,14 @@ class FloodRun:
             "generator_cpu": self.placement.generator,
             "huge_pages": False,
             "rate_pps": RATE_PPS,
-            "sent": [each.moved.sent for each in self.war],
-            "taken": [each.taken for each in self.war],
-            "acknowledged": [each.moved.acknowledged for each in self.war],
-            "against_sent": [each.sent for each in self.peace],
-            "against_acknowledged": [each.acknowledged for each in self.peace],
-            "flood_sent_pps": median(each.sent_pps for each in self.war),
-            "flood_received_pps": median(each.received_pps for each in self.war),
-            "worker_busy": median(each.busy for each in self.war),
+            "sent": [each.moved.sent for each in self.under_attack],
+            "taken": [each.taken for each in self.under_attack],
+            "acknowledged": [each.moved.acknowledged for each in self.under_attack],
+            "against_sent": [each.sent for each in self.baseline],
+            "against_acknowledged": [each.acknowledged for each in self.baseline],
+            "flood_sent_pps": median(each.sent_pps for each in self.under_attack),
+            "flood_received_pps": median(each.received_pps for each in self.under_attack),
+            "worker_busy": median(each.busy for each in self.under_attack),
         }
 
 
