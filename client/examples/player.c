@@ -41,7 +41,7 @@ static const char usage[] =
 	"  --to       the player who gets it (myself)\n";
 
 /// What the command line asks for.
-struct wishes {
+struct arguments {
 	uint32_t session;
 	uint8_t key[PGC_KEY_BYTES];
 	char host[256];
@@ -54,7 +54,7 @@ struct wishes {
 
 /// How it goes.
 struct course {
-	const struct wishes *wishes;
+	const struct arguments *arguments;
 	bool connected, ended, lost;
 	uint32_t waiting; // receipts that are not settled
 	int reason;       // enum pgc_closed
@@ -113,21 +113,21 @@ static bool parse_base64url(const char *text, uint8_t key[PGC_KEY_BYTES])
 	return (bits & ((1U << have) - 1)) == 0;
 }
 
-static bool parse_key(const char *text, struct wishes *wishes)
+static bool parse_key(const char *text, struct arguments *arguments)
 {
 	const size_t length = strcspn(text, "\"");
 
 	if (length == (size_t)2 * PGC_KEY_BYTES)
-		wishes->has_key = parse_hex(text, wishes->key);
+		arguments->has_key = parse_hex(text, arguments->key);
 	else
-		wishes->has_key = length == (PGC_KEY_BYTES * 8 + 5) / 6 && parse_base64url(text, wishes->key);
-	return wishes->has_key || wrong("key", "expected 43 characters of base64url, or 64 hexadecimal digits");
+		arguments->has_key = length == (PGC_KEY_BYTES * 8 + 5) / 6 && parse_base64url(text, arguments->key);
+	return arguments->has_key || wrong("key", "expected 43 characters of base64url, or 64 hexadecimal digits");
 }
 
 /// HOST:PORT or [HOST]:PORT.
-static bool split_address(const char *text, size_t length, struct wishes *wishes)
+static bool split_address(const char *text, size_t length, struct arguments *arguments)
 {
-	char copy[sizeof(wishes->host)];
+	char copy[sizeof(arguments->host)];
 	char *colon, *host = copy;
 	unsigned long port;
 
@@ -146,14 +146,14 @@ static bool split_address(const char *text, size_t length, struct wishes *wishes
 	}
 	if (port == 0 || port > UINT16_MAX || !*host)
 		return false;
-	(void)snprintf(wishes->host, sizeof(wishes->host), "%s", host);
-	wishes->port = (uint16_t)port;
+	(void)snprintf(arguments->host, sizeof(arguments->host), "%s", host);
+	arguments->port = (uint16_t)port;
 	return true;
 }
 
-static bool parse_address(const char *text, size_t length, struct wishes *wishes)
+static bool parse_address(const char *text, size_t length, struct arguments *arguments)
 {
-	return split_address(text, length, wishes) || wrong("address", "expected HOST:PORT or [HOST]:PORT");
+	return split_address(text, length, arguments) || wrong("address", "expected HOST:PORT or [HOST]:PORT");
 }
 
 /// The value of a name in a flat JSON object: a string without its quotes, or a number. Enough for a ticket.
@@ -171,19 +171,19 @@ static const char *json_value(const char *json, const char *name)
 	return *at == '"' ? at + 1 : at;
 }
 
-static bool parse_ticket(const char *json, struct wishes *wishes)
+static bool parse_ticket(const char *json, struct arguments *arguments)
 {
 	const char *session = json_value(json, "session"), *key = json_value(json, "key"),
 		   *address = json_value(json, "address");
 
 	if (!session || !key || !address)
 		return wrong("ticket", "expected what `pollgate token issue --out` writes: session, key and address");
-	wishes->session = (uint32_t)strtoul(session, NULL, 10);
-	wishes->has_session = true;
-	return parse_key(key, wishes) && parse_address(address, strcspn(address, "\""), wishes);
+	arguments->session = (uint32_t)strtoul(session, NULL, 10);
+	arguments->has_session = true;
+	return parse_key(key, arguments) && parse_address(address, strcspn(address, "\""), arguments);
 }
 
-static bool read_ticket(const char *path, struct wishes *wishes)
+static bool read_ticket(const char *path, struct arguments *arguments)
 {
 	char json[TICKET_MAX + 1] = {0};
 	const bool piped = strcmp(path, "-") == 0;
@@ -194,7 +194,7 @@ static bool read_ticket(const char *path, struct wishes *wishes)
 	const bool empty = fread(json, 1, TICKET_MAX, file) == 0;
 	if (!piped)
 		fclose(file);
-	return empty ? wrong(path, "there is nothing in it") : parse_ticket(json, wishes);
+	return empty ? wrong(path, "there is nothing in it") : parse_ticket(json, arguments);
 }
 
 // ---------------------------------------------------------------- the command line
@@ -218,42 +218,42 @@ static bool parse_seconds(const char *text, double *seconds)
 	return (end != text && !*end && *seconds >= 0) || wrong("--seconds", "expected a number that is not negative");
 }
 
-static bool parse_option(const char *name, const char *value, struct wishes *wishes)
+static bool parse_option(const char *name, const char *value, struct arguments *arguments)
 {
 	if (strcmp(name, "--ticket") == 0)
-		return read_ticket(value, wishes);
+		return read_ticket(value, arguments);
 	if (strcmp(name, "--key") == 0)
-		return parse_key(value, wishes);
+		return parse_key(value, arguments);
 	if (strcmp(name, "--address") == 0)
-		return parse_address(value, strlen(value), wishes);
+		return parse_address(value, strlen(value), arguments);
 	if (strcmp(name, "--session") == 0)
-		return wishes->has_session = parse_number(name, value, &wishes->session);
+		return arguments->has_session = parse_number(name, value, &arguments->session);
 	if (strcmp(name, "--seconds") == 0)
-		return parse_seconds(value, &wishes->seconds);
+		return parse_seconds(value, &arguments->seconds);
 	if (strcmp(name, "--to") == 0)
-		return parse_number(name, value, &wishes->to);
+		return parse_number(name, value, &arguments->to);
 	if (strcmp(name, "--say") != 0)
 		return wrong(name, "there is no such option");
-	wishes->say = value;
+	arguments->say = value;
 	return true;
 }
 
-static bool parse_options(int argc, char *argv[], struct wishes *wishes)
+static bool parse_options(int argc, char *argv[], struct arguments *arguments)
 {
-	*wishes = (struct wishes){.seconds = 5};
+	*arguments = (struct arguments){.seconds = 5};
 	for (int i = 1; i < argc; i += 2) {
 		if (i + 1 == argc)
 			return wrong(argv[i], "its value is missing");
-		if (!parse_option(argv[i], argv[i + 1], wishes))
+		if (!parse_option(argv[i], argv[i + 1], arguments))
 			return false;
 	}
-	return (wishes->has_session && wishes->has_key && wishes->port != 0) ||
+	return (arguments->has_session && arguments->has_key && arguments->port != 0) ||
 	       wrong("--ticket", "missing, and so is one of --session, --key and --address");
 }
 
-static bool parse_arguments(int argc, char *argv[], struct wishes *wishes)
+static bool parse_arguments(int argc, char *argv[], struct arguments *arguments)
 {
-	if (parse_options(argc, argv, wishes))
+	if (parse_options(argc, argv, arguments))
 		return true;
 	(void)fputs(usage, stderr);
 	return false;
@@ -272,8 +272,8 @@ static double seconds_now(void)
 static void send_handshake(pgc_client *client, struct course *course)
 {
 	const struct pgc_delivery delivery = {.reliable = true, .channel = 1, .priority = PGC_NORMAL, .receipt = 1};
-	const char *say = course->wishes->say;
-	const uint32_t to = course->wishes->to ? course->wishes->to : course->myself;
+	const char *say = course->arguments->say;
+	const uint32_t to = course->arguments->to ? course->arguments->to : course->myself;
 	int error;
 
 	if (!say)
@@ -355,7 +355,7 @@ static int play(pgc_client *client, struct course *course)
 
 		if (!course->connected)
 			begin = now;
-		if (course->connected && now - begin >= course->wishes->seconds && course->waiting == 0)
+		if (course->connected && now - begin >= course->arguments->seconds && course->waiting == 0)
 			break;
 		if (course->connected && now >= next_move) {
 			walk(client, now - begin);
@@ -381,28 +381,28 @@ static int play(pgc_client *client, struct course *course)
 
 int main(int argc, char *argv[])
 {
-	struct wishes wishes;
-	struct course course = {.wishes = &wishes};
+	struct arguments arguments;
+	struct course course = {.arguments = &arguments};
 	struct pgc_options options;
 	pgc_client *client;
 	int result;
 
-	if (!parse_arguments(argc, argv, &wishes))
+	if (!parse_arguments(argc, argv, &arguments))
 		return EXIT_USAGE;
 	pgc_options_init(&options);
-	options.session = wishes.session;
-	memcpy(options.key, wishes.key, sizeof(options.key));
+	options.session = arguments.session;
+	memcpy(options.key, arguments.key, sizeof(options.key));
 	client = pgc_new(&options);
 	if (!client) {
 		(void)fputs("player: session 0 was never issued, or memory is short\n", stderr);
 		return EXIT_USAGE;
 	}
-	result = pgc_open(client, wishes.host, wishes.port);
+	result = pgc_open(client, arguments.host, arguments.port);
 	if (result == PGC_OK) {
 		result = play(client, &course);
 	} else {
-		(void)fprintf(stderr, "player: %s:%u: %s (%s)\n", wishes.host, wishes.port, pgc_error_text(result),
-			      strerror(errno));
+		(void)fprintf(stderr, "player: %s:%u: %s (%s)\n", arguments.host, arguments.port,
+			      pgc_error_text(result), strerror(errno));
 		result = EXIT_SYSTEM;
 	}
 	pgc_free(client);

@@ -14,12 +14,12 @@ static uint64_t next(uint64_t *state)
 }
 
 /// A worker that dies after so many stores: counts as engine/dpdk/loop.c and engine/dpdk/transmit.c do, in their order.
-struct mortal {
+struct crashing_worker {
 	struct pg_worker_stats stats;
 	uint64_t stores_left;
 };
 
-static bool store(struct mortal *m, uint64_t *counter, uint64_t n)
+static bool store(struct crashing_worker *m, uint64_t *counter, uint64_t n)
 {
 	if (m->stores_left == 0)
 		return false;
@@ -28,7 +28,7 @@ static bool store(struct mortal *m, uint64_t *counter, uint64_t n)
 	return true;
 }
 
-static void transmit_some(struct mortal *m, uint64_t n, uint64_t *seed)
+static void transmit_some(struct crashing_worker *m, uint64_t n, uint64_t *seed)
 {
 	const uint64_t sent = next(seed) % (n + 1);
 	struct pg_port_counts *port = &m->stats.port[next(seed) % PG_PORTS_MAX];
@@ -40,7 +40,7 @@ static void transmit_some(struct mortal *m, uint64_t n, uint64_t *seed)
 	store(m, &m->stats.tx_dropped[next(seed) % 2], n - sent);
 }
 
-static void serve_burst(struct mortal *m, uint64_t *seed)
+static void serve_burst(struct crashing_worker *m, uint64_t *seed)
 {
 	const uint64_t n = 1 + next(seed) % 64;
 	struct pg_port_counts *port = &m->stats.port[next(seed) % PG_PORTS_MAX];
@@ -66,7 +66,7 @@ static void serve_burst(struct mortal *m, uint64_t *seed)
 }
 
 /// Announcements, and what sessions say without having been asked.
-static void originate(struct mortal *m, uint64_t *seed)
+static void originate(struct crashing_worker *m, uint64_t *seed)
 {
 	const uint64_t n = 1 + next(seed) % 64;
 
@@ -117,7 +117,7 @@ static void a_worker_that_dies_anywhere_leaves_conserved_counters(void **state U
 	uint64_t seed = 12;
 
 	for (unsigned round = 0; round < 5000; round++) {
-		struct mortal m = {.stores_left = next(&seed) % 400};
+		struct crashing_worker m = {.stores_left = next(&seed) % 400};
 
 		while (m.stores_left > 0)
 			if (next(&seed) % 8 == 0)
@@ -137,7 +137,7 @@ static void a_worker_that_dies_anywhere_leaves_conserved_counters(void **state U
 
 static void many_deaths_in_a_row_stay_conserved(void **state UNUSED)
 {
-	struct mortal m = {0};
+	struct crashing_worker m = {0};
 	uint64_t seed = 34;
 
 	for (unsigned death = 0; death < 500; death++) {
@@ -151,7 +151,7 @@ static void many_deaths_in_a_row_stay_conserved(void **state UNUSED)
 
 static void settling_twice_changes_nothing(void **state UNUSED)
 {
-	struct mortal m = {.stores_left = 1234};
+	struct crashing_worker m = {.stores_left = 1234};
 	uint64_t seed = 56;
 
 	while (m.stores_left > 0)
@@ -166,7 +166,7 @@ static void settling_twice_changes_nothing(void **state UNUSED)
 
 static void a_worker_that_ended_well_lost_nothing(void **state UNUSED)
 {
-	struct mortal m = {.stores_left = UINT64_MAX};
+	struct crashing_worker m = {.stores_left = UINT64_MAX};
 	uint64_t seed = 78;
 
 	for (unsigned i = 0; i < 100; i++)

@@ -36,7 +36,7 @@ def cut(body: bytes, max_datagram: int) -> list[bytes]:
 
 
 @dataclass(slots=True)
-class Joiner:
+class Reassembly:
     """Joins the pieces of one channel, which come in order."""
 
     _pieces: list[bytes] = field(default_factory=list)

@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from pyshim.protocol.client.compression import expand
-from pyshim.protocol.client.fragments import Joiner, ViolationError
+from pyshim.protocol.client.fragments import Reassembly, ViolationError
 from pyshim.protocol.session_wire import (
     CHANNEL_WINDOW,
     CHANNELS,
@@ -44,7 +44,7 @@ def _ahead(message_id: int, expected: int) -> int:
 class _Channel:
     expected: int = 0  # oldest id not received
     held: dict[int, Message | None] = field(default_factory=dict)  # ahead of it; None: delivered already
-    joiner: Joiner = field(default_factory=Joiner)
+    reassembly: Reassembly = field(default_factory=Reassembly)
 
 
 class Intake:
@@ -60,7 +60,7 @@ class Intake:
     @property
     def held_bytes(self) -> int:
         """What waits for a message before it, and what is being joined."""
-        return self._held_bytes + sum(channel.joiner.held_bytes for channel in self._channels)
+        return self._held_bytes + sum(channel.reassembly.held_bytes for channel in self._channels)
 
     def admit(self, messages: list[Message]) -> list[Message]:
         """May all of a datagram's messages be taken? Expanded and checked, for `take`; nothing is changed.
@@ -132,7 +132,7 @@ class Intake:
                 self._deliver(channel, turn, taken)
 
     def _deliver(self, channel: _Channel, message: Message, taken: list[Whole]) -> None:
-        whole = channel.joiner.feed(message)
+        whole = channel.reassembly.feed(message)
         if whole is None:
             return
         if message.piece is not None:
