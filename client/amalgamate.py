@@ -8,7 +8,7 @@
 taken that something taken names. All functions but those of the public header become `static`, so that they
 never collide with a game's own; names that two files use for different things get their file's name in front.
 
-It relies on the house's layout (clang-format): a declaration begins at column 0 and ends in `;` or `}` there.
+It relies on clang-format's layout: a declaration begins at column 0 and ends in `;` or `}` there.
 """
 
 from __future__ import annotations

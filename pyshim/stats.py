@@ -95,7 +95,7 @@ class WorkerSnapshot:
 
 
 @dataclass(frozen=True, slots=True)
-class Rival:
+class AddressConflict:
     """Another host that uses an address of ours."""
 
     address: str
@@ -117,7 +117,7 @@ class PortSnapshot:
     queues: int
     offloads: frozenset[str]  # of "rx_checksum", "tx_checksum", "rss"
     mac: str
-    rival: Rival | None = None  # the last one seen
+    conflict: AddressConflict | None = None  # the last one seen
     others: Mapping[str, Count] = field(default_factory=lambda: _NONE)  # by name: that no view asks for
 
 

@@ -198,9 +198,9 @@ struct pg_port_stats {
 	uint8_t pad[4];
 
 	// another host that uses an address of ours: the last one seen
-	struct pg_address rival_address;
-	uint8_t rival_mac[6];
-	uint64_t rivals_seen; // behind what it counts: a copy is never older than its count
+	struct pg_address conflict_address;
+	uint8_t conflict_mac[6];
+	uint64_t conflicts_seen; // behind what it counts: a copy is never older than its count
 };
 
 enum pg_offload { PG_OFFLOAD_RX_CHECKSUM = 1, PG_OFFLOAD_TX_CHECKSUM = 2, PG_OFFLOAD_RSS = 4 };

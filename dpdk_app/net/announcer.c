@@ -47,34 +47,34 @@ bool announcer_query(struct announcer *announcer, const struct identity *id, con
 	return room;
 }
 
-static void tell(struct announcer *announcer, const struct rival *rival)
+static void tell(struct announcer *announcer, const struct conflict *conflict)
 {
 	uint64_t word = 0;
 
-	static_assert(sizeof(*rival) == sizeof(word), "told at once");
-	memcpy(&word, rival, sizeof(word));
-	atomic_store_explicit(&announcer->rival, word, memory_order_relaxed);
+	static_assert(sizeof(*conflict) == sizeof(word), "told at once");
+	memcpy(&word, conflict, sizeof(word));
+	atomic_store_explicit(&announcer->conflict, word, memory_order_relaxed);
 }
 
-struct rival announcer_take_rival(struct announcer *announcer)
+struct conflict announcer_take_conflict(struct announcer *announcer)
 {
-	const uint64_t word = atomic_exchange_explicit(&announcer->rival, 0, memory_order_relaxed);
-	struct rival rival;
+	const uint64_t word = atomic_exchange_explicit(&announcer->conflict, 0, memory_order_relaxed);
+	struct conflict conflict;
 
-	memcpy(&rival, &word, sizeof(rival));
-	return rival;
+	memcpy(&conflict, &word, sizeof(conflict));
+	return conflict;
 }
 
-void announcer_contest(struct announcer *announcer, const struct rival *rival, uint64_t now)
+void announcer_contest(struct announcer *announcer, const struct conflict *conflict, uint64_t now)
 {
-	const bool v4 = rival->family == 4;
-	uint64_t *defended = v4 ? &announcer->defended4[rival->index] : &announcer->defended6[rival->index];
+	const bool v4 = conflict->family == 4;
+	uint64_t *defended = v4 ? &announcer->defended4[conflict->index] : &announcer->defended6[conflict->index];
 
-	tell(announcer, rival);
+	tell(announcer, conflict);
 	if (*defended != 0 && now - *defended < DEFEND_INTERVAL_S * announcer->hz)
 		return;
 	*defended = now;
-	*(v4 ? &announcer->waiting4 : &announcer->waiting6) |= (uint8_t)(1U << rival->index);
+	*(v4 ? &announcer->waiting4 : &announcer->waiting6) |= (uint8_t)(1U << conflict->index);
 	announcer->due = now;
 }
 

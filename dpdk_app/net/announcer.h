@@ -2,7 +2,7 @@
 // net/announcer.h: what a host owes its link at a later time: announcements, the defence of its addresses, and its
 // multicast groups.
 //
-// One for each port that a worker serves; only that worker writes, but for the word in which it tells of a rival. Times are
+// One for each port that a worker serves; only that worker writes, but for the word in which it tells of a conflict. Times are
 // the TSC's. Nothing here is done by itself: whoever turns the loop looks at `due`.
 
 #ifndef POLLGATE_NET_ANNOUNCER_H
@@ -21,7 +21,7 @@
 static_assert(MLD_REPORT_MAX <= ANNOUNCER_FRAME_MAX, "the longest");
 
 /// Another host with address `index` of ours.
-struct rival {
+struct conflict {
 	uint8_t family; // 4 or 6; 0: none
 	uint8_t index;  // into identity.v4 or .v6
 	uint8_t mac[MAC_LEN];
@@ -45,7 +45,7 @@ struct announcer {
 	struct membership membership;
 
 	// written by the worker and the control thread
-	_Atomic uint64_t rival; // the newest, as announcer_take_rival() reads it
+	_Atomic uint64_t conflict; // the newest, as announcer_take_conflict() reads it
 };
 
 /// @param seed  of random delays
@@ -64,14 +64,14 @@ bool announcer_query(struct announcer *announcer, const struct identity *id, con
 
 /// Another host showed that it has an address of ours: defend it, but not again and again (RFC 5227 2.4 (c); RFC 4862
 /// 5.4.4 leaves it to us, and we do the same).
-void announcer_contest(struct announcer *announcer, const struct rival *rival, uint64_t now);
+void announcer_contest(struct announcer *announcer, const struct conflict *conflict, uint64_t now);
 
 /// Write the next frame that is due.
 /// @param frame  ANNOUNCER_FRAME_MAX bytes
 /// @return its length, or 0 when none is: then `due` is when to come again
 uint16_t announcer_next(struct announcer *announcer, const struct identity *id, uint64_t now, uint8_t *frame);
 
-/// The last rival since the last call, for another thread. Its family is 0 when there was none.
-struct rival announcer_take_rival(struct announcer *announcer);
+/// The last conflict since the last call, for another thread. Its family is 0 when there was none.
+struct conflict announcer_take_conflict(struct announcer *announcer);
 
 #endif

@@ -25,10 +25,10 @@ static struct host_request conflict(unsigned family, unsigned index, const uint8
 {
 	struct host_request request = {
 		.drop = PG_DROP_ADDRESS_CONFLICT,
-		.rival = {.family = (uint8_t)family, .index = (uint8_t)index},
+		.conflict = {.family = (uint8_t)family, .index = (uint8_t)index},
 	};
 
-	mac_copy(request.rival.mac, mac);
+	mac_copy(request.conflict.mac, mac);
 	return request;
 }
 

@@ -18,10 +18,10 @@
 
 /// What a frame asks of the host, decided before anything is rewritten.
 struct host_request {
-	enum pg_drop drop;       // PG_DROP_NONE: to be answered
-	enum pg_message message; // what it is
-	struct rival rival;      // of PG_DROP_ADDRESS_CONFLICT
-	struct mld_query query;  // of PG_MESSAGE_MLD_QUERY, which is not answered at once
+	enum pg_drop drop;        // PG_DROP_NONE: to be answered
+	enum pg_message message;  // what it is
+	struct conflict conflict; // of PG_DROP_ADDRESS_CONFLICT
+	struct mld_query query;   // of PG_MESSAGE_MLD_QUERY, which is not answered at once
 };
 
 /// Examine a frame whose packet.host is set. Does not write.

@@ -164,7 +164,7 @@ ALWAYS_INLINE enum pg_drop parse_ipv4(const uint8_t *frame, uint16_t len, const 
 /// solicited-node groups.
 COLD bool owns_destination6(const struct identity *id, const struct ipv6_header *ip);
 
-/// Loopback, multicast and mapped addresses are nobody's; :: is only a solicitation's, and our own only a rival's.
+/// Loopback, multicast and mapped addresses are nobody's; :: is only a solicitation's, and our own only that of a host in conflict with us.
 COLD bool source6_impossible(const struct identity *id, const struct ipv6_header *ip);
 
 /// Is there a router alert, which only multicast listener discovery has business with? Steps over the header then.

@@ -116,7 +116,7 @@ static COLD void serve_host(struct ingress *ingress, struct burst *burst, const 
 	const struct host_request request = host_examine(burst->frame[i], &parsed->packet, ingress->identity);
 
 	if (request.drop == PG_DROP_ADDRESS_CONFLICT)
-		announcer_contest(ingress->announcer, &request.rival, now);
+		announcer_contest(ingress->announcer, &request.conflict, now);
 	if (request.drop != PG_DROP_NONE) {
 		drop_frame(ingress, burst, i, request.drop);
 		return;

@@ -115,22 +115,22 @@ static void an_ipv6_address_is_defended_by_itself(void **state UNUSED)
 	rig_close(rig);
 }
 
-static void the_last_rival_is_told_once(void **state UNUSED)
+static void the_last_conflict_is_told_once(void **state UNUSED)
 {
 	static const uint8_t second[6] = {0x06, 0, 0, 0, 0, 2};
 	struct rig *rig = rig_open("auto", 4);
-	struct rival rival = announcer_take_rival(&rig->announcer);
+	struct conflict conflict = announcer_take_conflict(&rig->announcer);
 
-	assert_int_equal(rival.family, 0);
+	assert_int_equal(conflict.family, 0);
 	claim4(rig, 1);
 	claim4(rig, 2);
-	rival = announcer_take_rival(&rig->announcer);
-	assert_int_equal(rival.family, 4);
-	assert_int_equal(rival.index, 0);
-	assert_memory_equal(rival.mac, second, 6);
-	assert_int_equal(announcer_take_rival(&rig->announcer).family, 0);
+	conflict = announcer_take_conflict(&rig->announcer);
+	assert_int_equal(conflict.family, 4);
+	assert_int_equal(conflict.index, 0);
+	assert_memory_equal(conflict.mac, second, 6);
+	assert_int_equal(announcer_take_conflict(&rig->announcer).family, 0);
 	claim6(rig);
-	assert_int_equal(announcer_take_rival(&rig->announcer).family, 6);
+	assert_int_equal(announcer_take_conflict(&rig->announcer).family, 6);
 	rig_close(rig);
 }
 
@@ -141,7 +141,7 @@ int main(void)
 		cmocka_unit_test(every_address_is_announced_twice_two_seconds_apart),
 		cmocka_unit_test(an_address_that_another_host_has_is_defended_once_in_ten_seconds),
 		cmocka_unit_test(an_ipv6_address_is_defended_by_itself),
-		cmocka_unit_test(the_last_rival_is_told_once),
+		cmocka_unit_test(the_last_conflict_is_told_once),
 	};
 
 	return cmocka_run_group_tests_name("announcer", tests, NULL, NULL);

@@ -261,7 +261,7 @@ static void numbers_that_cannot_be_are_refused(void **state UNUSED)
 		struct made made = make_state();
 		uint8_t *issuing = section_part(made.state, section_of(&made, "issuing"), 0);
 
-		memcpy(issuing + 32, &cases[i], sizeof(cases[i])); // behind the desk and the secret
+		memcpy(issuing + 32, &cases[i], sizeof(cases[i])); // behind the allocator and the secret
 		assert_refused(&made, "have no numbers");
 		free(made.state);
 	}
@@ -274,7 +274,7 @@ static void more_issued_sessions_than_slots_are_refused(void **state UNUSED)
 	uint8_t *issuing = section_part(made.state, section_of(&made, "issuing"), 0);
 	const uint32_t used = issued->slots + 1;
 
-	memcpy(issuing, &used, sizeof(used)); // the desk is first in its section, and this in the desk
+	memcpy(issuing, &used, sizeof(used)); // the allocator is first in its section, and this in the allocator
 	assert_refused(&made, "sessions were issued");
 	free(made.state);
 }

@@ -14,12 +14,12 @@ from pyshim._native._pollgate import ffi, lib
 from pyshim.conditions import Condition, DeviceState
 from pyshim.counters import COUNTERS, of
 from pyshim.stats import (
+    AddressConflict,
     Histogram,
     MessageSnapshot,
     PoolSnapshot,
     PortCounts,
     PortSnapshot,
-    Rival,
     WorkerSnapshot,
 )
 
@@ -97,7 +97,7 @@ def port(stats: Any, name: str, counts: PortCounts) -> PortSnapshot:
         link_mbps=stats.link_mbps,
         offloads=frozenset(text for bit, text in bits.items() if stats.offloads & bit),
         mac=_mac(stats.mac),
-        rival=_rival(stats),
+        conflict=_conflict(stats),
         **_counted(stats, PortSnapshot, {}, "DEVICE", "DEVICE_STATE")
         | {"link_up": bool(stats.link_up) if stats.link_known else None},
     )
@@ -108,12 +108,12 @@ def condition(stats: Any) -> Condition:
     return Condition(DeviceState(stats.device), text(stats.about), stats.longest_frame)
 
 
-def _rival(stats: Any) -> Rival | None:
-    if stats.rivals_seen == 0:
+def _conflict(stats: Any) -> AddressConflict | None:
+    if stats.conflicts_seen == 0:
         return None
-    packed = bytes(stats.rival_address.bytes)
-    address = ip_address(packed[:4] if stats.rival_address.family == 4 else packed)
-    return Rival(str(address), _mac(stats.rival_mac), stats.rivals_seen)
+    packed = bytes(stats.conflict_address.bytes)
+    address = ip_address(packed[:4] if stats.conflict_address.family == 4 else packed)
+    return AddressConflict(str(address), _mac(stats.conflict_mac), stats.conflicts_seen)
 
 
 def _mac(raw: Any) -> str:

@@ -29,12 +29,15 @@ class AddressConflicts:
         told = dict(self.told)
         sentences = []
         for port in ports:
-            rival, before = port.rival, told.get(port.name)
-            if rival is None or (before and (rival.seen <= before.seen or now_s - before.at_s < PAUSE_S)):
+            conflict, before = port.conflict, told.get(port.name)
+            if conflict is None or (
+                before and (conflict.seen <= before.seen or now_s - before.at_s < PAUSE_S)
+            ):
                 continue
-            told[port.name] = _Told(now_s, rival.seen)
+            told[port.name] = _Told(now_s, conflict.seen)
             sentences.append(
-                f"port {port.name}: another host, {rival.mac}, says that {rival.address} is its address; it "
-                f"is ours, {port.mac}, and players reach the one or the other: give one of the two another"
+                f"port {port.name}: another host, {conflict.mac}, says that {conflict.address} is its "
+                f"address; it is ours, {port.mac}, and players reach the one or the other: give one of "
+                f"the two another"
             )
         return type(self)(told), tuple(sentences)

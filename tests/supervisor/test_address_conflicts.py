@@ -6,7 +6,7 @@ from __future__ import annotations
 import dataclasses
 
 from pyshim.run.address_conflicts import AddressConflicts
-from pyshim.stats import PortSnapshot, Rival
+from pyshim.stats import AddressConflict, PortSnapshot
 from tests.metrics.synthetic import snapshot
 
 MAC = "06:00:00:00:00:05"
@@ -14,10 +14,10 @@ PORT = snapshot().ports[0]
 
 
 def seen(times: int, mac: str = MAC, name: str = "game0") -> PortSnapshot:
-    return dataclasses.replace(PORT, name=name, rival=Rival("10.0.0.1", mac, times))
+    return dataclasses.replace(PORT, name=name, conflict=AddressConflict("10.0.0.1", mac, times))
 
 
-def test_a_port_without_a_rival_is_not_spoken_of() -> None:
+def test_a_port_without_a_conflict_is_not_spoken_of() -> None:
     assert AddressConflicts().look([PORT], 0.0)[1] == ()
 
 
@@ -27,7 +27,7 @@ def test_the_sentence_has_the_port_the_address_and_both_macs() -> None:
         assert part in sentence
 
 
-def test_a_rival_that_goes_on_is_told_once_a_minute() -> None:
+def test_a_conflict_that_goes_on_is_told_once_a_minute() -> None:
     address_conflicts = AddressConflicts()
     told = []
     for second in range(121):
@@ -36,7 +36,7 @@ def test_a_rival_that_goes_on_is_told_once_a_minute() -> None:
     assert told == [0, 60, 120]
 
 
-def test_a_rival_that_is_silent_is_not_told_again() -> None:
+def test_a_conflict_that_is_silent_is_not_told_again() -> None:
     address_conflicts, first = AddressConflicts().look([seen(1)], 0.0)
     address_conflicts, later = address_conflicts.look([seen(1)], 1000.0)
     _, again = address_conflicts.look([seen(2)], 1001.0)

@@ -248,19 +248,19 @@ static void look_for_standing_queues(struct pg_gateway *g, struct port *port)
 	}
 }
 
-static struct pg_address address_of(const struct identity *id, const struct rival *rival)
+static struct pg_address address_of(const struct identity *id, const struct conflict *conflict)
 {
-	struct pg_address address = {.family = rival->family};
+	struct pg_address address = {.family = conflict->family};
 
-	if (rival->family == 4)
-		memcpy(address.bytes, &id->v4[rival->index].address, sizeof(be32));
+	if (conflict->family == 4)
+		memcpy(address.bytes, &id->v4[conflict->index].address, sizeof(be32));
 	else
-		memcpy(address.bytes, id->v6[rival->index], sizeof(address.bytes));
+		memcpy(address.bytes, id->v6[conflict->index], sizeof(address.bytes));
 	return address;
 }
 
 /// Report address conflicts that workers saw.
-static void note_rivals(struct pg_gateway *g, uint32_t port)
+static void note_conflicts(struct pg_gateway *g, uint32_t port)
 {
 	struct pg_port_stats *stats = &g->page->port[port];
 
@@ -270,13 +270,13 @@ static void note_rivals(struct pg_gateway *g, uint32_t port)
 		if (!w->queue_of[port])
 			continue;
 
-		const struct rival rival = announcer_take_rival(&w->announcer[port]);
+		const struct conflict conflict = announcer_take_conflict(&w->announcer[port]);
 
-		if (rival.family == 0)
+		if (conflict.family == 0)
 			continue;
-		stats->rival_address = address_of(&devices_of(g)->port[port].identity, &rival);
-		mac_copy(stats->rival_mac, rival.mac);
-		__atomic_store_n(&stats->rivals_seen, stats->rivals_seen + 1, __ATOMIC_RELEASE);
+		stats->conflict_address = address_of(&devices_of(g)->port[port].identity, &conflict);
+		mac_copy(stats->conflict_mac, conflict.mac);
+		__atomic_store_n(&stats->conflicts_seen, stats->conflicts_seen + 1, __ATOMIC_RELEASE);
 	}
 }
 
@@ -292,7 +292,7 @@ static void housekeep(struct pg_gateway *g)
 		port_refresh(&devices->port[i], &g->page->port[i]);
 		if (!was_up && g->page->port[i].link_up)
 			announce_port(g, i);
-		note_rivals(g, i);
+		note_conflicts(g, i);
 	}
 	for (uint32_t i = 0; i < g->plan.pool_count; i++) {
 		g->page->pool[i].available = rte_mempool_avail_count(devices->pool[i]);

@@ -40,9 +40,9 @@ struct pg_port_stats {
 	uint32_t longest_frame;
 	char about[PG_ABOUT_MAX];
 	uint8_t pad[4];
-	struct pg_address rival_address;
-	uint8_t rival_mac[6];
-	uint64_t rivals_seen;
+	struct pg_address conflict_address;
+	uint8_t conflict_mac[6];
+	uint64_t conflicts_seen;
 };
 
 enum pg_device_state {
