@@ -35,7 +35,7 @@ bool intake_next_any(struct delivery_context *ctx, struct delivery *c, struct in
 void delivery_tell(struct delivery_context *ctx, struct delivery *c, struct arrived arrived, uint64_t now)
 {
 	if (!delivery_quiet(c) && outbound_acknowledged(ctx, &c->out, arrived, now)) {
-		c->wake = fillers_due(ctx, c);
+		c->wake = outbound_wake(ctx, &c->out);
 		delivery_gauge(ctx);
 	}
 	for (uint32_t i = 0; i < ctx->listeners; i++)
@@ -49,7 +49,7 @@ enum pg_loss delivery_queue(struct delivery_context *ctx, struct delivery *c, co
 
 	if (loss != PG_LOSS_NONE)
 		return loss;
-	c->wake = fillers_due(ctx, c);
+	c->wake = outbound_wake(ctx, &c->out);
 	delivery_gauge(ctx);
 	return PG_LOSS_NONE;
 }
@@ -57,12 +57,12 @@ enum pg_loss delivery_queue(struct delivery_context *ctx, struct delivery *c, co
 void delivery_moved(const struct delivery_context *ctx, struct delivery *c)
 {
 	outbound_moved(ctx, &c->out);
-	c->wake = fillers_due(ctx, c);
+	c->wake = outbound_wake(ctx, &c->out);
 }
 
-void delivery_refill(struct delivery_context *ctx, struct delivery *c)
+void delivery_refill(const struct delivery_context *ctx, struct delivery *c)
 {
-	c->wake = fillers_due(ctx, c);
+	c->next_fill = fillers_due(ctx, c);
 }
 
 uint16_t delivery_fill_any(struct delivery_context *ctx, struct delivery *c, uint64_t counter, uint64_t now,
@@ -71,7 +71,8 @@ uint16_t delivery_fill_any(struct delivery_context *ctx, struct delivery *c, uin
 	struct leaving leaving = {.at = body, .end = body + room, .counter = counter, .now = now};
 	const bool leaves = fillers_fill(ctx, c, &leaving);
 
-	c->wake = fillers_due(ctx, c);
+	c->wake = outbound_wake(ctx, &c->out);
+	c->next_fill = fillers_due(ctx, c);
 	delivery_gauge(ctx);
 	return leaves ? (uint16_t)(leaving.at - body) : 0;
 }

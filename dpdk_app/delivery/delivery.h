@@ -24,11 +24,12 @@
 /// All zero is a delivery in which nothing was said. Its fields are for the functions here.
 /// A datagram of one movement, with nothing to send, touches the first line and no other.
 struct delivery {
-	uint64_t wake; // TSC at which something is to be sent; 0: nothing waits, nothing is on its way
-	uint64_t owed; // TSC until which an acknowledgement must have left; 0: none is owed
-	bool hears;    // something waits for what is still to come
-	uint8_t owing; // datagrams that wait for the acknowledgement that is owed
-	uint32_t who;  // as in delivery_begin()
+	uint64_t wake;      // TSC at which a message is to be sent or repeated; 0: none waits, none is on its way
+	uint64_t owed;      // TSC until which an acknowledgement must have left; 0: none is owed
+	uint64_t next_fill; // TSC at which one of the context's fillers has something to write; 0: none said so
+	bool hears;         // something waits for what is still to come
+	uint8_t owing;      // datagrams that wait for the acknowledgement that is owed
+	uint32_t who;       // as in delivery_begin()
 	struct acknowledged acknowledged;
 	uint64_t conforms_at[PG_REQUESTS];
 	struct inbound in;
@@ -109,10 +110,17 @@ ALWAYS_INLINE bool intake_next(struct delivery_context *ctx, struct delivery *c,
 	return true;
 }
 
-/// Nothing is queued or on its way: neither acknowledgements nor filling would do anything.
+/// No message is queued or on its way: acknowledgements would do nothing here, and nothing is lost with this process. The
+/// context's fillers do not count. What they write lies nowhere until it leaves.
 ALWAYS_INLINE bool delivery_quiet(const struct delivery *c)
 {
 	return c->wake == 0;
+}
+
+/// Has one of the context's fillers something to write?
+ALWAYS_INLINE bool delivery_fill_due(const struct delivery *c, uint64_t now)
+{
+	return c->next_fill - 1 < now; // 0 is none: one less is later than everything
 }
 
 void delivery_tell(struct delivery_context *ctx, struct delivery *c, struct arrived arrived, uint64_t now);
@@ -135,10 +143,10 @@ ALWAYS_INLINE void delivery_acknowledged(struct delivery_context *ctx, struct de
 
 /// Is an opened DATA one movement alone, and is there nothing else to do in its delivery? Then delivery_take_move()
 /// does to it what acknowledging, admitting and taking do.
-ALWAYS_INLINE bool delivery_takes_move(const struct delivery *c, const uint8_t *body, uint16_t length)
+ALWAYS_INLINE bool delivery_takes_move(const struct delivery *c, const uint8_t *body, uint16_t length, uint64_t now)
 {
 	return likely(delivery_is_move(body, length)) && likely(delivery_quiet(c)) &&
-	       likely(floats6_finite(body + sizeof(struct session_message)));
+	       likely(!delivery_fill_due(c, now)) && likely(floats6_finite(body + sizeof(struct session_message)));
 }
 
 /// @param header  its own; what it acknowledges is told whatever becomes of the movement
@@ -176,11 +184,12 @@ enum pg_loss delivery_queue(struct delivery_context *ctx, struct delivery *c, co
 			    uint64_t now);
 
 /// TSC at which delivery_fill() should next be called, though the packet may have no message: to flush, to repeat, to
-/// acknowledge. UINT64_MAX: nothing is waiting.
+/// acknowledge, for a filler of the context. UINT64_MAX: nothing is waiting.
 ALWAYS_INLINE uint64_t delivery_due(const struct delivery *c)
 {
 	// 0 is none: one less is later than everything
-	const uint64_t wake = c->wake - 1, owed = c->owed - 1, due = wake < owed ? wake : owed;
+	const uint64_t wake = c->wake - 1, owed = c->owed - 1, fill = c->next_fill - 1;
+	const uint64_t sooner = wake < owed ? wake : owed, due = sooner < fill ? sooner : fill;
 
 	return due == UINT64_MAX ? due : due + 1;
 }
@@ -192,7 +201,7 @@ uint16_t delivery_fill_any(struct delivery_context *ctx, struct delivery *c, uin
 			   uint8_t *body, uint16_t room);
 
 /// One of the context's fillers has something to write, or no longer has: when, it is asked.
-void delivery_refill(struct delivery_context *ctx, struct delivery *c);
+void delivery_refill(const struct delivery_context *ctx, struct delivery *c);
 
 /// Messages for the packet `counter`, which leaves now and acknowledges what was owed, in the order of fillers.h.
 /// Ask delivery_gave_up() after it.
@@ -201,7 +210,7 @@ void delivery_refill(struct delivery_context *ctx, struct delivery *c);
 ALWAYS_INLINE uint16_t delivery_fill(struct delivery_context *ctx, struct delivery *c, uint64_t counter, uint64_t now,
 				     uint8_t *body, uint16_t room)
 {
-	if (unlikely(!delivery_quiet(c)))
+	if (unlikely(!delivery_quiet(c)) || unlikely(delivery_fill_due(c, now)))
 		return delivery_fill_any(ctx, c, counter, now, body, room);
 	c->owed = 0;
 	return 0;

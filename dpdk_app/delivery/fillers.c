@@ -189,7 +189,7 @@ bool fillers_fill(struct delivery_context *ctx, struct delivery *c, struct leavi
 
 uint64_t fillers_due(const struct delivery_context *ctx, const struct delivery *c)
 {
-	uint64_t due = outbound_wake(ctx, &c->out);
+	uint64_t due = 0;
 
 	for (unsigned i = 0; i < ctx->fillers; i++) {
 		const uint64_t at = ctx->filler[i].due(ctx->filler[i].context, c->who);

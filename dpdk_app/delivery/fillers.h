@@ -10,7 +10,8 @@
 // that was passed over most often goes first. With n of them, each goes first in one of 2n
 // datagrams, and the delivery's own do in every second one.
 //
-// An answer in place with nothing to say but an acknowledgement asks none of them: delivery_quiet().
+// An answer in place with nothing to say but an acknowledgement asks none of them: no message waits or is on its way
+// (delivery_quiet()), and none of the context's is due (delivery_fill_due()).
 
 #ifndef POLLGATE_DELIVERY_FILLERS_H
 #define POLLGATE_DELIVERY_FILLERS_H
@@ -65,7 +66,7 @@ ALWAYS_INLINE uint8_t *leaving_room(struct leaving *leaving, size_t bytes)
 /// @return false when the delivery gives up: the datagram is not to leave
 bool fillers_fill(struct delivery_context *ctx, struct delivery *c, struct leaving *leaving);
 
-/// TSC at which one of them next has something; 0: none has.
+/// TSC at which one of the context's next has something; 0: none that it knew.
 uint64_t fillers_due(const struct delivery_context *ctx, const struct delivery *c);
 
 #endif

@@ -203,7 +203,7 @@ ALWAYS_INLINE unsigned take_fast(struct session_shard *shard, struct fast_data *
 	enum pg_drop drop;
 
 	if (unlikely(!is_next_from_home(shard, data, record, frame)) ||
-	    unlikely(!delivery_takes_move(c, body, (uint16_t)(data->length - SESSION_SEALED_MIN))))
+	    unlikely(!delivery_takes_move(c, body, (uint16_t)(data->length - SESSION_SEALED_MIN), now)))
 		return PACKET_UNDECIDED;
 	replay_mark_next(&record->replay, data->counter); // whatever was taken last, it is older
 	data->learn = (now ^ record->last_seen) >> RECORD_LEARN_SHIFT != 0;

@@ -184,6 +184,7 @@ static void check_conversations(const struct session_store *a, const struct sess
 
 		assert_int_equal(x->wake, y->wake);
 		assert_int_equal(x->owed, y->owed);
+		assert_int_equal(x->next_fill, y->next_fill);
 		if (x->owed != 0) // else the next one starts to count
 			assert_int_equal(x->owing, y->owing);
 		assert_int_equal(x->hears, y->hears);

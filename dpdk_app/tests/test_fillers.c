@@ -177,6 +177,38 @@ static void test_one_with_nothing_to_write_is_not_asked_where_all_is_quiet(UNUSE
 	assert_true(delivery_due(&ingress.c) == UINT64_MAX);
 }
 
+/// What a filler writes lies nowhere before: nothing is lost with the process, so the record need not say that there was
+/// something.
+static void test_a_filler_that_has_something_is_no_message_that_is_held(UNUSED void **state)
+{
+	marker[0] = (struct marker){.mark = 'x', .length = 1, .left = 1, .due = T + 50};
+	use(1);
+	delivery_refill(&ingress.ctx, &ingress.c);
+	assert_int_equal(delivery_due(&ingress.c), T + 50);
+	assert_true(delivery_quiet(&ingress.c));
+	assert_false(delivery_holds_messages(&ingress.c));
+	say("r", true, PRIORITY_NORMAL, T);
+	assert_true(delivery_holds_messages(&ingress.c));
+}
+
+static void test_a_movement_is_taken_by_itself_until_a_filler_is_due(UNUSED void **state)
+{
+	uint8_t body[DELIVERY_MOVE_LEN] = {0};
+	const struct session_message head = {.type = SESSION_MOVE, .body_len = sizeof(struct motion)};
+
+	memcpy(body, &head, sizeof(head));
+	marker[0] = (struct marker){.mark = 'x', .length = 1, .left = 1, .due = T + 50};
+	use(1);
+	delivery_refill(&ingress.ctx, &ingress.c);
+	assert_true(delivery_takes_move(&ingress.c, body, sizeof(body), T + 49));
+	assert_false(delivery_takes_move(&ingress.c, body, sizeof(body), T + 50));
+	fill(T + 49);
+	assert_int_equal(packet.length, 0);
+	fill(T + 50);
+	assert_string_equal(marks(), "x");
+	assert_true(delivery_takes_move(&ingress.c, body, sizeof(body), T + 50));
+}
+
 static void test_who_did_not_get_all_it_had_into_a_datagram_makes_another_due_at_once(UNUSED void **state)
 {
 	marker[0] = (struct marker){.mark = 'x', .length = 900, .left = 3, .due = T};
@@ -323,6 +355,8 @@ int main(void)
 		INGRESS(test_no_datagram_has_more_messages_than_allowed_whoever_writes_them),
 		INGRESS(test_a_datagram_is_due_when_a_filler_has_something),
 		INGRESS(test_one_with_nothing_to_write_is_not_asked_where_all_is_quiet),
+		INGRESS(test_a_filler_that_has_something_is_no_message_that_is_held),
+		INGRESS(test_a_movement_is_taken_by_itself_until_a_filler_is_due),
 		INGRESS(test_who_did_not_get_all_it_had_into_a_datagram_makes_another_due_at_once),
 		INGRESS(test_none_starves_whoever_has_how_much),
 		INGRESS(test_one_that_found_room_waits_its_turn),
