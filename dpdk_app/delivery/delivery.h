@@ -34,6 +34,7 @@ struct delivery {
 	uint64_t conforms_at[PG_REQUESTS];
 	struct inbound in;
 	struct outbound out;
+	uint64_t unfinished;              // TSC of the last datagram, if a filler of the context had more; 0: none had
 	uint8_t passed_over[FILLERS_MAX]; // datagrams in a row in which one of the context's fillers found no room
 	bool out_of_order;                // the last datagram began with one of those
 } CACHE_ALIGNED;

@@ -145,14 +145,22 @@ static own_filler *const own_fillers[] = {
 	fill_acknowledgement, fill_repetitions, fill_urgent, fill_normal, fill_bulk,
 };
 
-static void fill_by(const struct delivery_context *ctx, struct delivery *c, struct leaving *leaving, unsigned i)
+/// One goes first at the latest in the datagram after 2 * FILLERS_MAX that it found no room in, and is not passed over then:
+/// among the others, each that goes before it is behind it afterwards.
+static_assert(2 * FILLERS_MAX + 1 <= UINT8_MAX, "passed_over does not run over");
+
+/// @param first  it was asked before the delivery's own: what found no room in this datagram finds none in any
+static void fill_by(const struct delivery_context *ctx, struct delivery *c, struct leaving *leaving, unsigned i,
+		    bool first)
 {
 	const uint8_t *before = leaving->at;
 	const bool more = ctx->filler[i].fill(ctx->filler[i].context, c->who, leaving);
 
-	if (!more || leaving->at != before)
+	if (more)
+		c->unfinished = leaving->now;
+	if (!more || first || leaving->at != before)
 		c->passed_over[i] = 0;
-	else if (c->passed_over[i] != UINT8_MAX)
+	else
 		c->passed_over[i]++;
 }
 
@@ -173,9 +181,10 @@ bool fillers_fill(struct delivery_context *ctx, struct delivery *c, struct leavi
 	const unsigned first = goes_first(ctx, c);
 
 	c->out.overdue = 0;
+	c->unfinished = 0;
 	c->out_of_order = first != ctx->fillers;
 	if (c->out_of_order)
-		fill_by(ctx, c, leaving, first);
+		fill_by(ctx, c, leaving, first, true);
 	for (size_t i = 0; i < sizeof(own_fillers) / sizeof(own_fillers[0]); i++) {
 		own_fillers[i](ctx, c, leaving);
 		if (c->out.gave_up)
@@ -183,13 +192,13 @@ bool fillers_fill(struct delivery_context *ctx, struct delivery *c, struct leavi
 	}
 	for (unsigned i = 0; i < ctx->fillers; i++)
 		if (i != first)
-			fill_by(ctx, c, leaving, i);
+			fill_by(ctx, c, leaving, i, false);
 	return true;
 }
 
 uint64_t fillers_due(const struct delivery_context *ctx, const struct delivery *c)
 {
-	uint64_t due = 0;
+	uint64_t due = c->unfinished;
 
 	for (unsigned i = 0; i < ctx->fillers; i++) {
 		const uint64_t at = ctx->filler[i].due(ctx->filler[i].context, c->who);

@@ -7,8 +7,8 @@
 //
 // Nobody starves. Who still has something is due at once, so another datagram leaves; what lies in queues is bounded; and
 // a filler of the context that had something and found no room is passed over. In at most every second datagram the one
-// that was passed over most often goes first. With n of them, each goes first in one of 2n
-// datagrams, and the delivery's own do in every second one.
+// that was passed over most often goes first. With n of them, each that is passed over goes first in one of 2n datagrams,
+// whether or not it then finds room, and the delivery's own do in every second one.
 //
 // An answer in place with nothing to say but an acknowledgement asks none of them: no message waits or is on its way
 // (delivery_quiet()), and none of the context's is due (delivery_fill_due()).
@@ -38,9 +38,10 @@ struct leaving {
 
 /// In a table of struct delivery_context.
 struct filler {
-	/// Write what there is room for: leaving_room(). Must not call back into the delivery.
+	/// Write what there is room for: leaving_room(). Must not call back into the delivery. No message may be longer than
+	/// the delivery's room, or it never leaves.
 	/// @param who  as in delivery_begin()
-	/// @return has it more that should leave now?
+	/// @return has it more that should leave now? Then another datagram is due at once, whatever due() says
 	bool (*fill)(void *context, uint32_t who, struct leaving *leaving);
 
 	/// TSC at which it next has something to write; UINT64_MAX: not that it knew. One that has something before then of

@@ -222,6 +222,23 @@ static void test_who_did_not_get_all_it_had_into_a_datagram_makes_another_due_at
 	assert_true(delivery_due(&ingress.c) == UINT64_MAX);
 }
 
+/// One that knows of its next time, and says beside it that it has more.
+static void test_who_says_that_it_has_more_is_due_at_once_whatever_its_time(UNUSED void **state)
+{
+	marker[0] = (struct marker){.mark = 'x', .length = 900, .left = 2, .due = T};
+	use(1);
+	delivery_refill(&ingress.ctx, &ingress.c);
+	marker[0].due = T + 1000;
+	fill(T);
+	assert_string_equal(marks(), "x");
+	assert_int_equal(delivery_due(&ingress.c), T);
+	delivery_refill(&ingress.ctx, &ingress.c); // somebody else's asking does not put it off
+	assert_int_equal(delivery_due(&ingress.c), T);
+	fill(T);
+	assert_string_equal(marks(), "x");
+	assert_true(delivery_due(&ingress.c) == UINT64_MAX);
+}
+
 // ---------------------------------------------------------------- fairness
 
 /// Each time as much is queued as leaves, so that the delivery alone could fill every datagram.
@@ -254,6 +271,26 @@ static void test_none_starves_whoever_has_how_much(UNUSED void **state)
 	assert_int_equal(first['m'], DATAGRAMS / 2);
 	assert_int_equal(first['x'], DATAGRAMS / 4);
 	assert_int_equal(first['y'], DATAGRAMS / 4);
+}
+
+/// The first has a message that fits no datagram. It is asked in its turn and goes to the end of the line again.
+static void test_one_that_never_finds_room_keeps_no_other_from_going_first(UNUSED void **state)
+{
+	unsigned first[256] = {0};
+	enum { DATAGRAMS = 4000 };
+
+	marker[0] = (struct marker){.mark = 'x', .length = 2000, .left = UINT32_MAX, .due = T};
+	marker[1] = (struct marker){.mark = 'y', .length = 1200, .left = UINT32_MAX, .due = T};
+	use(2);
+	for (unsigned i = 0; i < DATAGRAMS; i++) {
+		keep_full(T + i);
+		fill(T + i);
+		assert_int_equal(strlen(marks()), 1);
+		first[(uint8_t)marks()[0]]++;
+	}
+	assert_int_equal(first['x'], 0);
+	assert_int_equal(first['y'], DATAGRAMS / 4);
+	assert_int_equal(first['m'], DATAGRAMS / 4 * 3);
 }
 
 static void test_one_that_found_room_waits_its_turn(UNUSED void **state)
@@ -358,7 +395,9 @@ int main(void)
 		INGRESS(test_a_filler_that_has_something_is_no_message_that_is_held),
 		INGRESS(test_a_movement_is_taken_by_itself_until_a_filler_is_due),
 		INGRESS(test_who_did_not_get_all_it_had_into_a_datagram_makes_another_due_at_once),
+		INGRESS(test_who_says_that_it_has_more_is_due_at_once_whatever_its_time),
 		INGRESS(test_none_starves_whoever_has_how_much),
+		INGRESS(test_one_that_never_finds_room_keeps_no_other_from_going_first),
 		INGRESS(test_one_that_found_room_waits_its_turn),
 		INGRESS(test_pieces_of_a_long_message_leave_beside_a_greedy_filler),
 		TEST(test_what_leaves_is_to_a_byte_what_left_before_there_were_fillers),
