@@ -64,7 +64,7 @@ bool link_begin(pgc_client *client, const uint8_t *datagram, uint16_t length, ui
 	    !welcome_is_as_asked(client, welcome, length))
 		return false;
 	reset(&client->link, welcome, now);
-	delivery_begin(client->delivery, 0, (uint16_t)(welcome->max_datagram - SESSION_SEALED_MIN));
+	delivery_begin(&client->ctx, client->delivery, 0, (uint16_t)(welcome->max_datagram - SESSION_SEALED_MIN));
 	client->link.answer_now = true; // the gateway hears that its keys are in use
 	client->state = PGC_CONNECTED;
 	client->statistics.connections++;

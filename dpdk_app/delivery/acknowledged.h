@@ -26,10 +26,15 @@ struct arrived {
 
 /// Somebody beside the repetition of messages who is told, in a table of struct delivery_context.
 struct acknowledged_listener {
-	/// Must not call back into the delivery. A datagram of a worker process that died may be among them.
+	/// Between begun() and ended(). Must not call back into the delivery. A datagram of a worker process that died may be
+	/// among them.
 	/// @param who  as in delivery_begin()
 	void (*told)(void *context, uint32_t who, struct arrived arrived, uint64_t now);
 	void *context;
+
+	/// As in struct filler. Counters begin with 1 again, unless the connection goes on after a crash.
+	void (*begun)(void *context, uint32_t who);
+	void (*ended)(void *context, uint32_t who);
 };
 
 /// The counter whose low half a header acknowledges.

@@ -10,10 +10,37 @@ size_t delivery_size(void)
 	return sizeof(struct delivery);
 }
 
-void delivery_begin(struct delivery *c, uint32_t who, uint16_t room)
+static void tell_begun(const struct delivery_context *ctx, uint32_t who)
 {
+	for (uint32_t i = 0; i < ctx->listeners; i++)
+		if (ctx->listener[i].begun)
+			ctx->listener[i].begun(ctx->listener[i].context, who);
+	for (uint32_t i = 0; i < ctx->fillers; i++)
+		if (ctx->filler[i].begun)
+			ctx->filler[i].begun(ctx->filler[i].context, who);
+}
+
+static void tell_ended(const struct delivery_context *ctx, uint32_t who)
+{
+	for (uint32_t i = 0; i < ctx->listeners; i++)
+		if (ctx->listener[i].ended)
+			ctx->listener[i].ended(ctx->listener[i].context, who);
+	for (uint32_t i = 0; i < ctx->fillers; i++)
+		if (ctx->filler[i].ended)
+			ctx->filler[i].ended(ctx->filler[i].context, who);
+}
+
+void delivery_begin(const struct delivery_context *ctx, struct delivery *c, uint32_t who, uint16_t room)
+{
+	assert(ctx->fillers <= FILLERS_MAX);
 	memset(c, 0, sizeof(*c));
 	c->who = who;
+	c->out.room = room;
+	tell_begun(ctx, who);
+}
+
+void delivery_shorten(struct delivery *c, uint16_t room)
+{
 	c->out.room = room;
 }
 
@@ -95,6 +122,7 @@ void delivery_resume(struct delivery *c, const uint16_t tx[SESSION_CHANNELS], co
 
 void delivery_end(struct delivery_context *ctx, struct delivery *c, enum pg_loss why)
 {
+	tell_ended(ctx, c->who);
 	outbound_end(ctx, &c->out, why);
 	inbound_end(ctx, &c->in);
 	memset(c, 0, sizeof(*c));

@@ -41,10 +41,14 @@ struct delivery {
 static_assert(offsetof(struct delivery, conforms_at) + sizeof(uint64_t) * (PG_REQUEST_MOVE + 1) <= CACHE_LINE,
 	      "a movement's line");
 
-/// Before the first message of a connection. Of a delivery that is all zero, or over.
-/// @param who   what its context's listeners know it by; a gateway's: the session's slot
+/// Before the first message of a connection. Of a delivery that is all zero, or over. The context's fillers and listeners are
+/// told, here and in delivery_end() and nowhere else.
+/// @param who   what they know it by; a gateway's: the session's slot
 /// @param room  bytes of messages in its longest datagram: max_datagram - SESSION_SEALED_MIN
-void delivery_begin(struct delivery *c, uint32_t who, uint16_t room);
+void delivery_begin(const struct delivery_context *ctx, struct delivery *c, uint32_t who, uint16_t room);
+
+/// The peer takes datagrams of no more than so many bytes of messages, as it says before anything is queued.
+void delivery_shorten(struct delivery *c, uint16_t room);
 
 // ---------------------------------------------------------------- in
 
@@ -239,7 +243,7 @@ ALWAYS_INLINE uint32_t delivery_undelivered(const struct delivery *c)
 void delivery_ids(const struct delivery *c, uint16_t tx[SESSION_CHANNELS], uint16_t rx[SESSION_CHANNELS]);
 void delivery_resume(struct delivery *c, const uint16_t tx[SESSION_CHANNELS], const uint16_t rx[SESSION_CHANNELS]);
 
-/// Forget everything and give the memory back; what was not delivered is counted as `why`.
+/// A delivery that was begun is over: forget everything and give the memory back. What was not delivered is counted as `why`.
 void delivery_end(struct delivery_context *ctx, struct delivery *c, enum pg_loss why);
 
 size_t delivery_size(void); // a multiple of CACHE_LINE

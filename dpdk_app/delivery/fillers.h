@@ -48,6 +48,12 @@ struct filler {
 	/// its own accord says so: delivery_refill().
 	uint64_t (*due)(void *context, uint32_t who);
 	void *context;
+
+	/// A delivery begins that has this `who` from now on, or is over: what was known of `who` is of another connection. Either
+	/// may be NULL, and must not call back into the delivery. Nobody is asked anything about a `who` after ended() and
+	/// before the next begun(). A worker that ends says nothing of its deliveries.
+	void (*begun)(void *context, uint32_t who);
+	void (*ended)(void *context, uint32_t who);
 };
 
 /// Room for a message of so many bytes, its header included.

@@ -94,7 +94,8 @@ void connection_begin(struct session_shard *shard, uint32_t slot, const struct c
 	record->last_seen = now;
 	make_keys(shard, slot);
 	wheel_link_init(&shard->wheel, slot);
-	delivery_begin(store_delivery(shard->store, slot), slot, request->max_datagram - SESSION_SEALED_MIN);
+	delivery_begin(&shard->ctx, store_delivery(shard->store, slot), slot,
+		       request->max_datagram - SESSION_SEALED_MIN);
 	in_order();
 	record_set_phase(record, RECORD_CONNECTED);
 	counter_add(&shard->stats->connected, 1);
@@ -198,7 +199,8 @@ static void adopt(struct session_shard *shard, uint32_t slot, uint64_t now)
 	record->last_seen = heard_before(record->last_seen, now);
 	make_keys(shard, slot);
 	wheel_link_init(&shard->wheel, slot);
-	delivery_begin(store_delivery(shard->store, slot), slot, record->max_datagram - SESSION_SEALED_MIN);
+	delivery_begin(&shard->ctx, store_delivery(shard->store, slot), slot,
+		       record->max_datagram - SESSION_SEALED_MIN);
 	delivery_resume(store_delivery(shard->store, slot), record->tx_id, record->rx_id);
 }
 

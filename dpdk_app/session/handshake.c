@@ -223,7 +223,7 @@ static struct handshake_outcome welcome_again(struct session_shard *shard, uint3
 
 	if (c->length < record->max_datagram && record->replay.newest == 0 && !delivery_holds_messages(delivery)) {
 		record_set_max_datagram(record, c->length);
-		delivery_begin(delivery, slot, c->length - SESSION_SEALED_MIN);
+		delivery_shorten(delivery, c->length - SESSION_SEALED_MIN);
 	}
 	return welcome(shard, slot, c->payload, now);
 }

@@ -234,7 +234,7 @@ static void begin(uint8_t settings)
 	arena_used = 0;
 	for (unsigned channel = 0; channel < SESSION_CHANNELS; channel++)
 		model.channel[channel].oldest = first;
-	delivery_begin(&end.c, 0, end.room);
+	delivery_begin(&end.ctx, &end.c, 0, end.room);
 	delivery_resume(&end.c, ids, ids);
 }
 

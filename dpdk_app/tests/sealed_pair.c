@@ -74,7 +74,7 @@ static void variant_open(struct pipeline_variant *variant, struct session_fixtur
 	variant->ingress.stats = &fixture->stats[0];
 	variant->ingress.arrivals = &fixture->stats[0].received;
 	told_open(&variant->told, &fixture->store);
-	variant->listener = (struct acknowledged_listener){told_write_down, &variant->told};
+	variant->listener = told_listener(&variant->told);
 	fixture->shard[0]->ctx.listener = &variant->listener;
 	fixture->shard[0]->ctx.listeners = 1;
 }

@@ -29,7 +29,7 @@ void talk_open_without_compressor(struct talk_end *end, bool gateway, size_t mem
 		.stats = &end->stats,
 		.gateway = gateway,
 	};
-	delivery_begin(&end->c, 0, end->room);
+	delivery_begin(&end->ctx, &end->c, 0, end->room);
 }
 
 void talk_open(struct talk_end *end, bool gateway, size_t memory, uint16_t max_datagram)

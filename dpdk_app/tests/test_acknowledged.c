@@ -120,12 +120,13 @@ static void converse_open(struct conversing *t, uint64_t *counted, uint64_t base
 	talk_open(&t->ingress, true, 1 << 20, TALK_DATAGRAM);
 	talk_open(&t->client, false, 1 << 20, TALK_DATAGRAM);
 	told_open(&t->book, NULL);
-	told_from(&t->book, 3, base);
-	t->listener[0] = (struct acknowledged_listener){told_write_down, &t->book};
-	t->listener[1] = (struct acknowledged_listener){count, counted};
+	t->listener[0] = told_listener(&t->book);
+	t->listener[1] = (struct acknowledged_listener){.told = count, .context = counted};
+	delivery_end(&t->ingress.ctx, &t->ingress.c, PG_LOSS_CLOSED);
 	t->ingress.ctx.listener = t->listener;
 	t->ingress.ctx.listeners = 2;
-	delivery_begin(&t->ingress.c, 3, t->ingress.room);
+	delivery_begin(&t->ingress.ctx, &t->ingress.c, 3, t->ingress.room);
+	told_from(&t->book, 3, base);
 	t->ingress.c.acknowledged = (struct acknowledged){base, UINT64_MAX};
 	t->ingress.counter = t->client.replay.newest = t->client.taken = base;
 }

@@ -100,7 +100,7 @@ static void test_ids_go_on_where_they_were_after_a_restart(UNUSED void **state)
 	assert_int_equal(take(&ingress), PG_DROP_NONE);
 	delivery_ids(&ingress.c, tx, rx);
 	assert_int_equal(rx[1], 3);
-	delivery_begin(&ingress.c, 0, ingress.room);
+	delivery_begin(&ingress.ctx, &ingress.c, 0, ingress.room);
 	delivery_resume(&ingress.c, tx, rx);
 	put(bulk(1, 2));
 	put(bulk(1, 3));
@@ -218,7 +218,7 @@ static void offends(struct talk_raw raw, uint16_t index, uint16_t count)
 	assert_true(ingress.violation);
 	assert_int_equal(got.n, 0);
 	delivery_end(&ingress.ctx, &ingress.c, PG_LOSS_CLOSED);
-	delivery_begin(&ingress.c, 0, ingress.room);
+	delivery_begin(&ingress.ctx, &ingress.c, 0, ingress.room);
 	ingress.violation = false;
 }
 

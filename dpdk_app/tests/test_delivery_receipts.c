@@ -239,7 +239,7 @@ static void test_ids_go_on_where_they_were_after_a_restart(UNUSED void **state)
 	delivery_ids(&ingress.c, tx, rx);
 	assert_int_equal(tx[2], 3);
 	delivery_end(&ingress.ctx, &ingress.c, PG_LOSS_CLOSED);
-	delivery_begin(&ingress.c, 0, ingress.room);
+	delivery_begin(&ingress.ctx, &ingress.c, 0, ingress.room);
 	delivery_resume(&ingress.c, tx, rx);
 	reliable(2, 10, T);
 	fill(T);

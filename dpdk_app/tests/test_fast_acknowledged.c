@@ -69,7 +69,6 @@ static void begin_at(struct pipeline_pair *t, uint64_t counter)
 		fixture_record(variant->fixture, &t->player[SENDER])->tx_counter = counter;
 		store_delivery(&variant->fixture->store, slot)->acknowledged =
 			(struct acknowledged){counter, UINT64_MAX};
-		variant->told.of[slot].connections = fixture_record(variant->fixture, &t->player[SENDER])->connections;
 		told_from(&variant->told, slot, counter);
 	}
 	t->player[SENDER].newest = counter;

@@ -54,7 +54,7 @@ static void wind_up(struct pipeline_pair *t, unsigned every_ms)
 		const uint64_t every = every_ms * pg_tsc_hz() / 1000;
 
 		clockwork[k] = (struct clockwork){.who = slot, .next = fixture->now + every, .every = every};
-		filler[k] = (struct filler){clockwork_fill, clockwork_due, &clockwork[k]};
+		filler[k] = (struct filler){.fill = clockwork_fill, .due = clockwork_due, .context = &clockwork[k]};
 		shard->ctx.filler = &filler[k];
 		shard->ctx.fillers = 1;
 		delivery_refill(&shard->ctx, store_delivery(&fixture->store, slot));

@@ -58,11 +58,11 @@ static struct filler fillers[2];
 static void use(unsigned n)
 {
 	for (unsigned i = 0; i < n; i++)
-		fillers[i] = (struct filler){marker_fill, marker_due, &marker[i]};
+		fillers[i] = (struct filler){.fill = marker_fill, .due = marker_due, .context = &marker[i]};
 	ingress.ctx.filler = fillers;
 	ingress.ctx.fillers = n;
 	delivery_end(&ingress.ctx, &ingress.c, PG_LOSS_CLOSED);
-	delivery_begin(&ingress.c, WHO, ingress.room);
+	delivery_begin(&ingress.ctx, &ingress.c, WHO, ingress.room);
 }
 
 static void say(const char *mark, bool reliable, enum priority priority, uint64_t now)

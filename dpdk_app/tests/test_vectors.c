@@ -145,7 +145,7 @@ static bool is_taken(struct delivery_context *ctx, struct vector_bytes secret)
 
 	assert_non_null(body);
 	memcpy(body, secret.at, secret.n);
-	delivery_begin(c, 0, SESSION_DATAGRAM_MAX - SESSION_SEALED_MIN);
+	delivery_begin(ctx, c, 0, SESSION_DATAGRAM_MAX - SESSION_SEALED_MIN);
 	taken = delivery_admit(ctx, c, body, (uint16_t)secret.n, 1000) == PG_DROP_NONE;
 	if (taken) {
 		intake_begin(&intake, body, (uint16_t)secret.n);

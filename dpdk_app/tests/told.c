@@ -32,28 +32,35 @@ void told_from(struct told_book *book, uint32_t who, uint64_t base)
 	memset(of->has, 0, TOLD_SPAN);
 }
 
-static void check_connection(struct told_book *book, uint32_t who, uint64_t newest)
+static void begun(void *context, uint32_t who)
 {
-	const struct session_record *record = &book->store->records[who];
-	struct told_of *of = &book->of[who];
+	struct told_book *book = context;
 
-	assert_true(newest <= record->tx_counter);
-	if (of->connections != record->connections) {
-		of->connections = record->connections;
-		told_from(book, who, 0);
-	}
+	assert_true(who < TOLD_WHO);
+	book->of[who].over = false;
+	told_from(book, who, 0);
 }
 
-void told_write_down(void *context, uint32_t who, struct arrived arrived, uint64_t now UNUSED)
+static void ended(void *context, uint32_t who)
+{
+	struct told_book *book = context;
+
+	assert_true(who < TOLD_WHO);
+	assert_false(book->of[who].over);
+	book->of[who].over = true;
+}
+
+static void write_down(void *context, uint32_t who, struct arrived arrived, uint64_t now UNUSED)
 {
 	struct told_book *book = context;
 
 	assert_true(who < TOLD_WHO && arrived.packets != 0);
 	if (book->store)
-		check_connection(book, who, arrived.newest);
+		assert_true(arrived.newest <= book->store->records[who].tx_counter);
 
 	struct told_of *of = &book->of[who];
 
+	assert_false(of->over);
 	of->order = (of->order ^ arrived.newest ^ arrived.packets << 20) * 0x9e3779b97f4a7c15;
 	for (uint64_t rest = arrived.packets; rest != 0; rest &= rest - 1) {
 		const uint64_t counter = arrived.newest - (uint64_t)__builtin_ctzll(rest);
@@ -63,6 +70,11 @@ void told_write_down(void *context, uint32_t who, struct arrived arrived, uint64
 		of->has[counter - of->base] = 1;
 		of->count++;
 	}
+}
+
+struct acknowledged_listener told_listener(struct told_book *book)
+{
+	return (struct acknowledged_listener){.told = write_down, .context = book, .begun = begun, .ended = ended};
 }
 
 bool told_has(const struct told_book *book, uint32_t who, uint64_t counter)

@@ -11,11 +11,11 @@
 #define TOLD_SPAN (1 << 16) // counters around `base` that are remembered of each
 
 struct told_of {
-	uint64_t base;        // counters from here on are written down
-	uint32_t connections; // of the record when it was told last: another connection counts anew
-	uint64_t count;       // datagrams
-	uint64_t order;       // all that was told, in its order, made one number
-	uint8_t *has;         // by counter - base
+	uint64_t base;  // counters from here on are written down
+	uint64_t count; // datagrams
+	uint64_t order; // all that was told, in its order, made one number
+	uint8_t *has;   // by counter - base
+	bool over;      // it ended, and no other has begun
 };
 
 struct told_book {
@@ -26,8 +26,8 @@ struct told_book {
 void told_open(struct told_book *book, const struct session_store *store);
 void told_close(struct told_book *book);
 
-/// struct acknowledged_listener.told; its context is the book.
-void told_write_down(void *context, uint32_t who, struct arrived arrived, uint64_t now);
+/// As a listener. A connection that begins counts anew; between two of a `who`, nothing is told of it.
+struct acknowledged_listener told_listener(struct told_book *book);
 
 /// Counters begin here, and nothing was told yet.
 void told_from(struct told_book *book, uint32_t who, uint64_t base);
