@@ -87,11 +87,18 @@ static enum pg_drop check_chat(const uint8_t *body, uint32_t length)
 	}
 #include "wire/messages.def"
 
+enum {
+#define BODY(name, least, ...) LEAST_##name = (least),
+#define CHECKED BODY
+#include "wire/messages.def"
+};
+
 #define BODY(name, least, most, ...) \
 	static_assert((most) >= (least) && (most) <= SESSION_MESSAGE_MAX, "a body of messages.def");
 #define CHECKED BODY
-#define RELAYED(NAME, name, title, number, body, compress, target, ...) \
-	static_assert((number) < SESSION_EVENT && (target) <= UINT8_MAX, "a message of messages.def");
+#define RELAYED(NAME, name, title, number, body, compress, target, ...)                                \
+	static_assert((number) < SESSION_EVENT && (target) <= UINT8_MAX, "a message of messages.def"); \
+	static_assert((target) + sizeof(uint32_t) <= LEAST_##body, "every " #title " of messages.def names its target");
 #include "wire/messages.def"
 
 enum pg_drop session_body_check(uint8_t type, const uint8_t *body, uint32_t length)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import inspect
 import re
 import struct
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import get_args
@@ -34,6 +35,37 @@ def requests() -> list[tuple[str, ...]]:
     text = (ROOT / "dpdk_app" / "wire" / "messages.def").read_text()
     both = [*entries("wire/messages.def", "OWN"), *entries("wire/messages.def", "RELAYED")]
     return sorted(both, key=lambda entry: text.index(f"({entry[0]}, {entry[1]}, {entry[2]},"))
+
+
+def compiler_refuses(tmp_path: Path, line: str, instead: str) -> str:
+    """What the C compiler says of the check of bodies, with another line of messages.def; "": nothing."""
+    text = (ROOT / "dpdk_app" / "wire" / "messages.def").read_text()
+    assert text.count(line) == 1
+    (tmp_path / "wire").mkdir()
+    (tmp_path / "wire" / "messages.def").write_text(text.replace(line, instead))
+    rooms = [tmp_path, ROOT / "dpdk_app", ROOT / "dpdk_app" / "include"]
+    command = ["cc", "-std=gnu17", "-fsyntax-only", "-I", rooms[0], "-I", rooms[1], "-I", rooms[2]]
+    source = ROOT / "dpdk_app" / "message" / "session_check.c"
+    return subprocess.run([*command, source], capture_output=True, text=True, check=False, timeout=60).stderr
+
+
+@pytest.mark.parametrize(
+    ("line", "instead"),
+    [
+        ("skill, NEVER, 4, URGENT", "skill, NEVER, 5, URGENT"),
+        ("BODY(bulk, 4, 65532,", "BODY(bulk, 3, 65532,"),
+    ],
+    ids=["behind the end", "shorter than it"],
+)
+def test_a_type_whose_shortest_body_does_not_name_its_target_is_not_built(
+    tmp_path: Path, line: str, instead: str
+) -> None:
+    assert "names its target" in compiler_refuses(tmp_path, line, instead)
+
+
+def test_a_type_whose_shortest_body_ends_with_its_target_is_built(tmp_path: Path) -> None:
+    line = "BODY(bulk, 4, 65532,"
+    assert compiler_refuses(tmp_path, line, line) == ""
 
 
 # ---------------------------------------------------------------- what the data plane made of it
