@@ -16,9 +16,8 @@ from typing import Any, Self
 
 from pyshim._native import decode
 from pyshim._native._pollgate import ffi, lib
-from pyshim.dataplane import check, new_error
+from pyshim.dataplane import OwnState, check, new_error
 from pyshim.errors import PollgateError, UsageError
-from pyshim.system.memory_file import SessionState
 
 KEY_BYTES = 32
 NUMBERS = range(1, 2**32)  # of sessions and of players
@@ -81,17 +80,12 @@ class Page:
 
 
 class SessionTable:
-    """The issued sessions of one session state; `state` must outlive it."""
+    """The issued sessions of the session state that this process made; `state` must outlive it."""
 
-    def __init__(self, state: SessionState) -> None:
-        """Map the state.
-
-        Raises:
-            UnavailableError: there is not enough memory.
-        """
+    def __init__(self, state: OwnState) -> None:
+        """Open it."""
         self._lock = threading.Lock()
-        self._memory = state.map()
-        self._native: Any = ffi.from_buffer(self._memory, require_writable=True)
+        self._native: Any = state.native
 
     def issue(self, player_id: int, ttl_s: int, *, once: bool = False) -> Issued:
         """A new session with a new key for `ttl_s` seconds; the player's session of before is revoked.
@@ -158,11 +152,8 @@ class SessionTable:
             yield self._native
 
     def close(self) -> None:
-        """Unmap; the sessions stay with the state."""
+        """Issue no more; the sessions stay with the state."""
         with self._lock:
-            if self._native is not None:
-                ffi.release(self._native)
-                self._memory.close()
             self._native = None
 
     def __enter__(self) -> Self:

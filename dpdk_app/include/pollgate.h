@@ -167,9 +167,13 @@ size_t pg_state_size(uint32_t capacity, uint32_t workers, uint32_t issued_capaci
 /// Bytes of mail that may wait for all of so many workers; ordinary memory, taken as mail comes.
 size_t pg_mail_size(uint32_t workers);
 
-/// Make zeroed memory of that size a session state. Called once, by the supervisor.
+/// Make zeroed memory of that size a session state. Called once, by the supervisor, which keeps in its own memory what it
+/// goes by: a worker process can write to the state. So sessions are issued in it by this process alone, at this address.
 int pg_state_init(void *state, size_t size, uint32_t capacity, uint32_t workers, uint32_t issued_capacity,
 		  struct pg_error *error);
+
+/// No more sessions are issued in a state that pg_state_init() made: free what was kept of it. The state stays the caller's.
+void pg_state_release(void *state);
 
 /// Say whose numbers the sessions of a state get, before the first is issued: gateway `id` in the upper `bits` of each, 0 in 8
 /// where nobody says so. What is left below is for slots, of which all that can be issued must fit, and for at least 4 bits
@@ -255,7 +259,7 @@ struct pg_letter {
 };
 int pg_send(struct pg_gateway *gateway, const struct pg_letter *letter, struct pg_error *error);
 
-// ---------------------------------------------------------------- issued sessions (supervisor's process only)
+// ---------------------------------------------------------------- issued sessions (the process that made the state only)
 
 struct pg_issue_request {
 	uint32_t player_id; // not 0

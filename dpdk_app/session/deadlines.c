@@ -35,9 +35,9 @@ static void sink(const struct deadlines *d, uint32_t place)
 	for (;;) {
 		uint32_t child = 2 * place + 1;
 
-		if (child >= *d->count)
+		if (child >= d->count)
 			return;
-		if (child + 1 < *d->count && end_of(d, child + 1) < end_of(d, child))
+		if (child + 1 < d->count && end_of(d, child + 1) < end_of(d, child))
 			child++;
 		if (end_of(d, place) <= end_of(d, child))
 			return;
@@ -46,27 +46,31 @@ static void sink(const struct deadlines *d, uint32_t place)
 	}
 }
 
-void deadlines_add(const struct deadlines *d, uint32_t slot)
+void deadlines_add(struct deadlines *d, uint32_t slot)
 {
-	put(d, *d->count, slot);
-	rise(d, (*d->count)++);
+	put(d, d->count, slot);
+	rise(d, d->count++);
 }
 
-void deadlines_remove(const struct deadlines *d, uint32_t slot)
+bool deadlines_remove(struct deadlines *d, uint32_t slot)
 {
 	const uint32_t place = d->place[slot];
-	const uint32_t last = --*d->count;
+	uint32_t last;
 
+	if (place >= d->count || d->heap[place] != slot)
+		return false;
+	last = --d->count;
 	if (place == last)
-		return;
+		return true;
 	put(d, place, d->heap[last]);
 	rise(d, place);
 	sink(d, place);
+	return true;
 }
 
 uint32_t deadlines_over(const struct deadlines *d, uint64_t now)
 {
-	return *d->count > 0 && end_of(d, 0) <= now ? d->heap[0] : DEADLINES_NONE;
+	return d->count > 0 && end_of(d, 0) <= now ? d->heap[0] : DEADLINES_NONE;
 }
 
 uint32_t deadlines_count_over(const struct deadlines *d, uint64_t now)
@@ -74,8 +78,8 @@ uint32_t deadlines_count_over(const struct deadlines *d, uint64_t now)
 	uint32_t over = 0, place = 0;
 
 	// In depth first, without a stack: down to the left while it is over, else to the next on the right.
-	while (place < *d->count || place > 0) {
-		if (place < *d->count && end_of(d, place) <= now) {
+	while (place < d->count || place > 0) {
+		if (place < d->count && end_of(d, place) <= now) {
 			over++;
 			place = 2 * place + 1;
 			continue;

@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-#include "session/state.h"
+#include "session/issuing.h"
 #include "stats/error.h"
 
 #define TTL_MAX_S (366U * 86400)
@@ -20,45 +20,45 @@ static uint64_t after(uint64_t now, uint32_t seconds)
 	return now + seconds * pg_tsc_hz();
 }
 
-static void rest(const struct state_parts *parts, uint32_t slot)
+static void rest(struct issuing *issuing, uint32_t slot)
 {
-	struct slot_allocator *allocator = parts->allocator;
+	struct slot_allocator *allocator = &issuing->allocator;
 
-	parts->retired[(allocator->retired_first + allocator->retired) % parts->issued_capacity] = slot;
+	allocator->ring[(allocator->retired_first + allocator->retired) % issuing->capacity] = slot;
 	allocator->retired++;
 }
 
-static uint32_t longest_resting(const struct state_parts *parts)
+static uint32_t longest_resting(struct issuing *issuing)
 {
-	struct slot_allocator *allocator = parts->allocator;
-	const uint32_t slot = parts->retired[allocator->retired_first];
+	struct slot_allocator *allocator = &issuing->allocator;
+	const uint32_t slot = allocator->ring[allocator->retired_first];
 
-	allocator->retired_first = (allocator->retired_first + 1) % parts->issued_capacity;
+	allocator->retired_first = (allocator->retired_first + 1) % issuing->capacity;
 	allocator->retired--;
 	return slot;
 }
 
 /// Nobody looks at slots beyond `used`, whose memory may be a page that does not exist yet.
-static uint32_t fresh_slot(const struct state_parts *parts)
+static uint32_t fresh_slot(struct issuing *issuing)
 {
-	const uint32_t slot = parts->allocator->used;
+	const uint32_t slot = issuing->allocator.used++;
 
-	parts->records[slot].owner = RECORD_NO_OWNER;
-	__atomic_store_n(&parts->allocator->used, slot + 1, __ATOMIC_RELEASE);
+	issuing->records[slot].owner = RECORD_NO_OWNER;
+	__atomic_store_n(&issuing->section->used, issuing->allocator.used, __ATOMIC_RELEASE);
 	return slot;
 }
 
 /// A slot to issue: never used, or that which has rested longest among those whose owners have let go.
-static uint32_t take_slot(const struct state_parts *parts)
+static uint32_t take_slot(struct issuing *issuing)
 {
-	if (parts->allocator->used < parts->issued_capacity)
-		return fresh_slot(parts);
-	for (uint32_t left = parts->allocator->retired; left > 0; left--) {
-		const uint32_t slot = longest_resting(parts);
+	if (issuing->allocator.used < issuing->capacity)
+		return fresh_slot(issuing);
+	for (uint32_t left = issuing->allocator.retired; left > 0; left--) {
+		const uint32_t slot = longest_resting(issuing);
 
-		if (__atomic_load_n(&parts->records[slot].owner, __ATOMIC_SEQ_CST) == RECORD_NO_OWNER)
+		if (__atomic_load_n(&issuing->records[slot].owner, __ATOMIC_SEQ_CST) == RECORD_NO_OWNER)
 			return slot;
-		rest(parts, slot); // its connection has still to be closed
+		rest(issuing, slot); // its connection has still to be closed
 	}
 	return PLAIN_NONE;
 }
@@ -66,26 +66,26 @@ static uint32_t take_slot(const struct state_parts *parts)
 // ---------------------------------------------------------------- the life of a session
 
 /// Key and number stay, so that its player can be told, and believes it.
-static void retire(const struct state_parts *parts, uint32_t slot, enum session_denial why)
+static void retire(struct issuing *issuing, uint32_t slot, enum session_denial why)
 {
-	struct session_record *record = &parts->records[slot];
+	struct session_record *record = &issuing->records[slot];
 
 	__atomic_store_n(&record->expired_or_revoked, (uint8_t)why, __ATOMIC_RELAXED);
 	__atomic_store_n(&record->session, 0, __ATOMIC_SEQ_CST);
-	player_index_remove(parts->players, parts->records, slot);
-	deadlines_remove(&parts->deadlines, slot);
-	rest(parts, slot);
+	player_writer_remove(&issuing->players, slot);
+	if (deadlines_remove(&issuing->deadlines, slot)) // else only its record says that it stands
+		rest(issuing, slot);
 }
 
 /// Free the slots of sessions that are over. What is left over is told to nobody: every look compares the time.
-static void collect(const struct state_parts *parts, uint64_t now)
+static void collect(struct issuing *issuing, uint64_t now)
 {
 	for (uint32_t n = 0; n < COLLECT_MAX; n++) {
-		const uint32_t slot = deadlines_over(&parts->deadlines, now);
+		const uint32_t slot = deadlines_over(&issuing->deadlines, now);
 
 		if (slot == DEADLINES_NONE)
 			return;
-		retire(parts, slot, SESSION_DENIED_EXPIRED);
+		retire(issuing, slot, SESSION_DENIED_EXPIRED);
 	}
 }
 
@@ -107,10 +107,11 @@ static void write_record(struct session_record *record, const struct pg_issue_re
 	__atomic_store_n(&record->number, number, __ATOMIC_RELEASE);
 }
 
-static int check_request(const struct state_parts *parts, const struct pg_issue_request *request,
-			 struct pg_error *error)
+static int check_request(const struct issuing *issuing, const struct pg_issue_request *request, struct pg_error *error)
 {
-	if (parts->issued_capacity == 0)
+	if (!issuing)
+		return error_set(error, PG_ERROR_USAGE, "this process did not make the session state");
+	if (issuing->capacity == 0)
 		return error_set(error, PG_ERROR_USAGE, "no listener has profile session");
 	if (request->player_id == 0)
 		return error_set(error, PG_ERROR_USAGE, "player 0 is the operator; players count from 1");
@@ -122,58 +123,60 @@ static int check_request(const struct state_parts *parts, const struct pg_issue_
 
 int pg_session_issue(void *state, const struct pg_issue_request *request, uint32_t *session, struct pg_error *error)
 {
-	const struct state_parts parts = state_parts(state);
+	struct issuing *issuing = issuing_of(state);
 	const uint64_t now = pg_tsc();
-	const int rc = check_request(&parts, request, error);
+	const int rc = check_request(issuing, request, error);
 	uint32_t slot;
 
 	if (rc != PG_OK)
 		return rc;
-	collect(&parts, now);
-	slot = player_index_find(parts.players, parts.records, request->player_id);
+	collect(issuing, now);
+	slot = player_writer_find(&issuing->players, request->player_id);
 	if (slot != PLAYER_NONE)
-		retire(&parts, slot, SESSION_DENIED_REVOKED);
-	slot = take_slot(&parts);
+		retire(issuing, slot, SESSION_DENIED_REVOKED);
+	slot = take_slot(issuing);
 	if (slot == PLAIN_NONE)
 		return error_set(error, PG_ERROR_MEMORY,
 				 "all %u sessions are issued; revoke some, or raise sessions.capacity",
-				 parts.issued_capacity);
+				 issuing->capacity);
 
-	struct session_record *record = &parts.records[slot];
-	const uint32_t number = session_number_next(&parts.numbers, slot, record->number);
+	struct session_record *record = &issuing->records[slot];
+	const uint32_t number = session_number_next(&issuing->numbers, slot, record->number);
 
 	write_record(record, request, number, after(now, request->ttl_s));
-	deadlines_add(&parts.deadlines, slot);
+	deadlines_add(&issuing->deadlines, slot);
 	__atomic_store_n(&record->session, number, __ATOMIC_RELEASE);
-	player_index_enter(parts.players, parts.records, slot);
+	player_writer_enter(&issuing->players, slot);
 	*session = number;
 	return PG_OK;
 }
 
 /// @return the record of a session that stands, or NULL
-static struct session_record *standing(const struct state_parts *parts, uint32_t session, uint64_t now)
+static struct session_record *standing(const struct issuing *issuing, uint32_t session, uint64_t now)
 {
-	const uint32_t slot = session_slot(&parts->numbers, session);
+	const uint32_t slot = session_slot(&issuing->numbers, session);
 
-	if (slot >= parts->allocator->used)
+	if (slot >= issuing->allocator.used)
 		return NULL;
 
-	struct session_record *record = &parts->records[slot];
+	struct session_record *record = &issuing->records[slot];
 
 	return record_stands(record, session) && record->expires_at > now ? record : NULL;
 }
 
 bool pg_session_revoke(void *state, uint32_t session)
 {
-	const struct state_parts parts = state_parts(state);
+	struct issuing *issuing = issuing_of(state);
 	const uint64_t now = pg_tsc();
 	const struct session_record *record;
 
-	collect(&parts, now);
-	record = standing(&parts, session, now);
+	if (!issuing)
+		return false;
+	collect(issuing, now);
+	record = standing(issuing, session, now);
 	if (!record)
 		return false;
-	retire(&parts, (uint32_t)(record - parts.records), SESSION_DENIED_REVOKED);
+	retire(issuing, (uint32_t)(record - issuing->records), SESSION_DENIED_REVOKED);
 	return true;
 }
 
@@ -293,51 +296,47 @@ static bool tell(const struct session_record *record, uint64_t now, struct pg_se
 	return true;
 }
 
-/// Functions that only look take the state as const; its parts are found as if it were not.
-static struct state_parts parts_of(const void *state)
-{
-	return state_parts((void *)(uintptr_t)state);
-}
-
 bool pg_session_inspect(const void *state, uint32_t session, struct pg_session_info *out)
 {
-	const struct state_parts parts = parts_of(state);
+	const struct issuing *issuing = issuing_of(state);
 	const uint64_t now = pg_tsc();
-	const struct session_record *record = parts.issued_capacity > 0 ? standing(&parts, session, now) : NULL;
+	const struct session_record *record = issuing ? standing(issuing, session, now) : NULL;
 
 	return record && tell(record, now, out);
 }
 
 uint32_t pg_session_of_player(const void *state, uint32_t player_id)
 {
-	const struct state_parts parts = parts_of(state);
+	const struct issuing *issuing = issuing_of(state);
 	const uint32_t slot =
-		parts.issued_capacity > 0 ? player_index_find(parts.players, parts.records, player_id) : PLAYER_NONE;
+		issuing && issuing->capacity > 0 ? player_writer_find(&issuing->players, player_id) : PLAYER_NONE;
 
-	if (slot == PLAYER_NONE || parts.records[slot].expires_at <= pg_tsc())
+	if (slot == PLAYER_NONE || issuing->records[slot].expires_at <= pg_tsc())
 		return 0;
-	return record_session(&parts.records[slot]);
+	return record_session(&issuing->records[slot]);
 }
 
 uint32_t pg_session_list(const void *state, uint32_t *from, struct pg_session_info *out, uint32_t n)
 {
-	const struct state_parts parts = parts_of(state);
+	const struct issuing *issuing = issuing_of(state);
+	const uint32_t used = issuing ? issuing->allocator.used : 0;
 	const uint64_t now = pg_tsc();
 	uint32_t slot = *from, written = 0;
 
-	for (; slot < parts.allocator->used && written < n; slot++) {
-		const uint32_t session = record_session(&parts.records[slot]);
+	for (; slot < used && written < n; slot++) {
+		const uint32_t session = record_session(&issuing->records[slot]);
 
-		if (session != 0 && standing(&parts, session, now) && tell(&parts.records[slot], now, &out[written]))
+		if (session != 0 && standing(issuing, session, now) &&
+		    tell(&issuing->records[slot], now, &out[written]))
 			written++;
 	}
-	*from = slot < parts.allocator->used ? slot : UINT32_MAX;
+	*from = slot < used ? slot : UINT32_MAX;
 	return written;
 }
 
 uint32_t pg_session_count(const void *state)
 {
-	const struct state_parts parts = parts_of(state);
+	const struct issuing *issuing = issuing_of(state);
 
-	return parts.allocator->standing - deadlines_count_over(&parts.deadlines, pg_tsc());
+	return issuing ? issuing->deadlines.count - deadlines_count_over(&issuing->deadlines, pg_tsc()) : 0;
 }

@@ -24,11 +24,6 @@ size_t player_index_size(uint32_t capacity)
 	return sizeof(struct player_index) + ((halves + CACHE_LINE - 1) & ~(size_t)(CACHE_LINE - 1));
 }
 
-void player_index_init(struct player_index *index, uint32_t capacity)
-{
-	index->mask = place_count(capacity) - 1;
-}
-
 /// Player ids are the operator's to choose: mixed for spread, not against an enemy (finaliser of MurmurHash3).
 static uint32_t home_of(uint32_t player_id)
 {
@@ -39,35 +34,38 @@ static uint32_t home_of(uint32_t player_id)
 	return player_id ^ player_id >> 16;
 }
 
-static const uint32_t *half_of(const struct player_index *index, uint32_t version)
+static const uint32_t *half_of(const struct player_index *index, uint32_t mask, uint32_t version)
 {
-	return &index->place[(version & 1) * ((size_t)index->mask + 1)];
+	return &index->place[(version & 1) * ((size_t)mask + 1)];
 }
 
-// ---------------------------------------------------------------- readers
-
-static uint32_t find_in(const struct player_index *index, const uint32_t *half, const struct session_record *records,
+/// @param slots  that there are: an entry of another one is passed over, as a mark is
+static uint32_t find_in(const uint32_t *half, uint32_t mask, uint32_t slots, const struct session_record *records,
 			uint32_t player_id)
 {
 	uint32_t at = home_of(player_id);
 
-	for (uint32_t seen = 0; seen <= index->mask; seen++, at++) {
-		const uint32_t entry = __atomic_load_n(&half[at & index->mask], __ATOMIC_ACQUIRE);
+	for (uint32_t seen = 0; seen <= mask; seen++, at++) {
+		const uint32_t entry = __atomic_load_n(&half[at & mask], __ATOMIC_ACQUIRE);
 
 		if (entry == FREE)
 			return PLAYER_NONE;
-		if (entry != MARK && __atomic_load_n(&records[entry - 1].player_id, __ATOMIC_RELAXED) == player_id &&
+		if (entry - 1 < slots &&
+		    __atomic_load_n(&records[entry - 1].player_id, __ATOMIC_RELAXED) == player_id &&
 		    record_session(&records[entry - 1]) != 0)
 			return entry - 1;
 	}
 	return PLAYER_NONE;
 }
 
+// ---------------------------------------------------------------- readers
+
 uint32_t player_index_find(const struct player_index *index, const struct session_record *records, uint32_t player_id)
 {
 	for (;;) {
 		const uint32_t version = __atomic_load_n(&index->version, __ATOMIC_ACQUIRE);
-		const uint32_t slot = find_in(index, half_of(index, version), records, player_id);
+		const uint32_t slot =
+			find_in(half_of(index, index->mask, version), index->mask, MARK - 1, records, player_id);
 
 		// A half that is no longer read may have been emptied under us. What was found was there.
 		__atomic_thread_fence(__ATOMIC_ACQUIRE);
@@ -78,56 +76,84 @@ uint32_t player_index_find(const struct player_index *index, const struct sessio
 
 // ---------------------------------------------------------------- the supervisor
 
-static uint32_t *writable_half(struct player_index *index, uint32_t version)
+static uint32_t *writable_half(const struct player_writer *w, uint32_t version)
 {
-	return &index->place[(version & 1) * ((size_t)index->mask + 1)];
+	return &w->index->place[(version & 1) * ((size_t)w->mask + 1)];
 }
 
-/// @return false when a mark was overwritten: no place more is filled
-static bool place_entry(uint32_t *half, uint32_t mask, uint32_t player_id, uint32_t entry)
+void player_writer_init(struct player_writer *w, struct player_index *index, const struct session_record *records,
+			uint32_t capacity)
 {
-	uint32_t at = home_of(player_id) & mask;
+	*w = (struct player_writer){
+		.index = index,
+		.records = records,
+		.capacity = capacity,
+		.mask = place_count(capacity) - 1,
+	};
+	index->mask = w->mask;
+}
 
-	while (half[at] != FREE && half[at] != MARK)
-		at = (at + 1) & mask;
+uint32_t player_writer_find(const struct player_writer *w, uint32_t player_id)
+{
+	return find_in(writable_half(w, w->version), w->mask, w->capacity, w->records, player_id);
+}
 
-	const bool was_free = half[at] == FREE;
+static uint32_t player_of(const struct player_writer *w, uint32_t slot)
+{
+	return __atomic_load_n(&w->records[slot].player_id, __ATOMIC_RELAXED);
+}
 
-	__atomic_store_n(&half[at], entry, __ATOMIC_RELEASE);
-	return was_free;
+/// @return false when a mark was overwritten: no place more is filled. Or when somebody else filled them all
+static bool place_slot(const struct player_writer *w, uint32_t *half, uint32_t slot)
+{
+	uint32_t at = home_of(player_of(w, slot));
+
+	for (uint32_t seen = 0; seen <= w->mask; seen++, at++) {
+		uint32_t *place = &half[at & w->mask];
+		const uint32_t was = __atomic_load_n(place, __ATOMIC_RELAXED);
+
+		if (was != FREE && was != MARK)
+			continue;
+		__atomic_store_n(place, slot + 1, __ATOMIC_RELEASE);
+		return was == FREE;
+	}
+	return false;
 }
 
 /// Move those that stand to the other half. It happens once for every quarter of the places that was filled, so it
 /// costs each entering a few steps.
-static void renew(struct player_index *index, const struct session_record *records)
+static void renew(struct player_writer *w)
 {
-	const uint32_t version = index->version;
-	const uint32_t *from = half_of(index, version);
-	uint32_t *to = writable_half(index, version + 1);
+	const uint32_t *from = half_of(w->index, w->mask, w->version);
+	uint32_t *to = writable_half(w, w->version + 1);
 
-	index->filled = 0;
-	for (uint32_t at = 0; at <= index->mask; at++)
+	w->filled = 0;
+	for (uint32_t at = 0; at <= w->mask; at++)
 		__atomic_store_n(&to[at], FREE, __ATOMIC_RELEASE); // who reads it sees that this half was given up
-	for (uint32_t at = 0; at <= index->mask; at++)
-		if (from[at] != FREE && from[at] != MARK)
-			index->filled += place_entry(to, index->mask, records[from[at] - 1].player_id, from[at]);
-	__atomic_store_n(&index->version, version + 1, __ATOMIC_SEQ_CST);
+	for (uint32_t at = 0; at <= w->mask; at++) {
+		const uint32_t entry = __atomic_load_n(&from[at], __ATOMIC_RELAXED);
+
+		if (entry - 1 < w->capacity) // neither free nor a mark
+			w->filled += place_slot(w, to, entry - 1);
+	}
+	__atomic_store_n(&w->index->version, ++w->version, __ATOMIC_SEQ_CST);
 }
 
-void player_index_enter(struct player_index *index, const struct session_record *records, uint32_t slot)
+void player_writer_enter(struct player_writer *w, uint32_t slot)
 {
-	if (index->filled >= (index->mask + 1) / 4 * 3)
-		renew(index, records);
-	index->filled +=
-		place_entry(writable_half(index, index->version), index->mask, records[slot].player_id, slot + 1);
+	if (w->filled >= (w->mask + 1) / 4 * 3)
+		renew(w);
+	w->filled += place_slot(w, writable_half(w, w->version), slot);
 }
 
-void player_index_remove(struct player_index *index, const struct session_record *records, uint32_t slot)
+void player_writer_remove(struct player_writer *w, uint32_t slot)
 {
-	uint32_t *half = writable_half(index, index->version);
-	uint32_t at = home_of(records[slot].player_id) & index->mask;
+	uint32_t *half = writable_half(w, w->version);
+	uint32_t at = home_of(player_of(w, slot));
 
-	while (half[at] != slot + 1)
-		at = (at + 1) & index->mask;
-	__atomic_store_n(&half[at], MARK, __ATOMIC_RELEASE);
+	for (uint32_t seen = 0; seen <= w->mask; seen++, at++)
+		if (__atomic_load_n(&half[at & w->mask], __ATOMIC_RELAXED) == slot + 1) {
+			__atomic_store_n(&half[at & w->mask], MARK, __ATOMIC_RELEASE);
+			return;
+		}
 }

@@ -4,6 +4,9 @@
 // Open addressing over slots, in the state file. There are two halves: what was removed leaves a mark behind, and when
 // the marks are too many, those that stand are put into the other half, which is then published. So a reader never
 // misses a player who stands.
+//
+// A worker process can write to it. What the supervisor goes by is in struct player_writer, in its own memory; of the
+// places it believes only slots that there are, and no walk is longer than a half.
 
 #ifndef POLLGATE_SESSION_PLAYERS_H
 #define POLLGATE_SESSION_PLAYERS_H
@@ -19,23 +22,36 @@
 struct player_index {
 	uint32_t mask;                  // places of a half, minus 1
 	uint32_t version;               // published; its low bit says which half is to be read
-	uint32_t filled;                // the supervisor's: places of that half that are not free, marks among them
 	uint32_t place[] CACHE_ALIGNED; // two halves of: slot + 1; 0: free; UINT32_MAX: a mark
+};
+
+/// The one who writes it.
+struct player_writer {
+	struct player_index *index;
+	const struct session_record *records;
+	uint32_t capacity; // slots that there are
+	uint32_t mask;     // as published
+	uint32_t version;  // as published
+	uint32_t filled;   // places of that half that are not free, marks among them
 };
 
 /// Bytes of an index of `capacity` sessions.
 size_t player_index_size(uint32_t capacity);
 
-/// @param index  zeroed
-void player_index_init(struct player_index *index, uint32_t capacity);
-
-/// Any thread: the slot of a player's session, connected or not, or PLAYER_NONE.
+/// A worker, any thread of it: the slot of a player's session, connected or not, or PLAYER_NONE.
 uint32_t player_index_find(const struct player_index *index, const struct session_record *records, uint32_t player_id);
 
-/// The supervisor: enter a slot whose record names its player. The player is not in the index, and the index has room.
-void player_index_enter(struct player_index *index, const struct session_record *records, uint32_t slot);
+/// @param index  zeroed
+void player_writer_init(struct player_writer *writer, struct player_index *index, const struct session_record *records,
+			uint32_t capacity);
 
-/// The supervisor: take out a slot that was entered. Its record still names its player.
-void player_index_remove(struct player_index *index, const struct session_record *records, uint32_t slot);
+/// The same as player_index_find(), for the one who writes.
+uint32_t player_writer_find(const struct player_writer *writer, uint32_t player_id);
+
+/// Enter a slot whose record names its player. The player is not in the index, and the index has room.
+void player_writer_enter(struct player_writer *writer, uint32_t slot);
+
+/// Take out a slot that was entered. Its record still names its player.
+void player_writer_remove(struct player_writer *writer, uint32_t slot);
 
 #endif

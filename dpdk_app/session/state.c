@@ -1,50 +1,38 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// session/state.c: see state.h, and pollgate.h for what the supervisor calls.
+// session/state.c: see state.h.
 
 #include "session/state.h"
 
 #include <string.h>
-#include <sys/random.h>
 
 #include "stats/error.h"
 
-/// Section "issuing".
-struct issuing {
-	struct slot_allocator allocator;
-	uint8_t cookie_secret[STATE_COOKIE_SECRET_LEN];
-	uint32_t gateway_bits, gateway_id; // of all numbers; for good, once one is issued
-};
-
 // The versions of this build. Another size is another version; so is the same size with another meaning.
-#define ISSUING_VERSION 2 // 1 had no gateway in its numbers
-static_assert(sizeof(struct issuing) == 40, "or ISSUING_VERSION");
+#define ISSUING_VERSION 3 // 1 had no gateway in its numbers, 2 all that the supervisor knew of slots
+static_assert(sizeof(struct issuing_section) == 28, "or ISSUING_VERSION");
 #define PLAIN_VERSION 1
 static_assert(sizeof(struct plain_session) == 64 && sizeof(struct plain_region) == 64, "or PLAIN_VERSION");
 #define PLAYERS_VERSION 1
 static_assert(sizeof(struct player_index) == 64, "or PLAYERS_VERSION");
 #define ISSUED_VERSION 1
 static_assert(sizeof(struct session_record) == 256, "or ISSUED_VERSION");
-#define QUEUES_VERSION 1
 
-/// Where everything lies in a state of this shape that this build makes.
-static void lay_out(struct directory *directory, const struct state_shape *shape)
+void state_lay_out(struct directory *directory, const struct state_shape *shape)
 {
 	const uint32_t slots = shape->issued_capacity;
 	const struct section issuing = {"issuing", ISSUING_VERSION, 1, slots, SECTION_OF_SUPERVISOR, 0, 0},
 			     plain = {"plain", PLAIN_VERSION, shape->workers, shape->capacity, SECTION_OF_WORKERS, 0,
 				      0},
 			     players = {"players", PLAYERS_VERSION, 1, slots, SECTION_OF_SUPERVISOR, 0, 0},
-			     issued = {"issued", ISSUED_VERSION, 1, slots, SECTION_OF_SUPERVISOR, 0, 0},
-			     queues = {"queues", QUEUES_VERSION, 1, slots, SECTION_OF_SUPERVISOR, 0, 0};
+			     issued = {"issued", ISSUED_VERSION, 1, slots, SECTION_OF_SUPERVISOR, 0, 0};
 
 	directory_begin(directory);
-	directory_add(directory, &issuing, sizeof(struct issuing));
+	directory_add(directory, &issuing, sizeof(struct issuing_section));
 	directory_add(directory, &plain, plain_region_size(shape->capacity));
 	if (slots == 0)
 		return;
 	directory_add(directory, &players, player_index_size(slots));
 	directory_add(directory, &issued, slots * sizeof(struct session_record));
-	directory_add(directory, &queues, 3 * (size_t)slots * sizeof(uint32_t));
 }
 
 size_t pg_state_size(uint32_t capacity, uint32_t workers, uint32_t issued_capacity)
@@ -52,11 +40,9 @@ size_t pg_state_size(uint32_t capacity, uint32_t workers, uint32_t issued_capaci
 	const struct state_shape shape = {capacity, workers, issued_capacity};
 	struct directory directory;
 
-	lay_out(&directory, &shape);
+	state_lay_out(&directory, &shape);
 	return directory.size;
 }
-
-// ---------------------------------------------------------------- everybody's
 
 /// @return NULL when there is none
 static void *only_part(void *state, const char *name)
@@ -73,78 +59,23 @@ struct plain_region *state_region(void *state, uint32_t worker)
 
 struct state_parts state_parts(void *state)
 {
-	struct issuing *issuing = only_part(state, "issuing");
+	struct issuing_section *issuing = only_part(state, "issuing");
 	const struct section *section = directory_find(state, "issued");
 	const uint32_t slots = section ? section->slots : 0;
 	struct state_parts parts = {
 		.issued_capacity = slots,
-		.cookie_secret = issuing->cookie_secret,
-		.allocator = &issuing->allocator,
+		.issuing = issuing,
 		.numbers = session_numbers(slots, issuing->gateway_bits, issuing->gateway_id),
-		.deadlines.count = &issuing->allocator.standing,
 	};
-	uint32_t *queues;
 
 	if (slots == 0)
 		return parts;
-	queues = only_part(state, "queues");
 	parts.players = only_part(state, "players");
 	parts.records = section_part(state, section, 0);
-	parts.deadlines.heap = queues;
-	parts.deadlines.place = queues + slots;
-	parts.deadlines.records = parts.records;
-	parts.retired = queues + 2 * (size_t)slots;
 	return parts;
 }
 
-// ---------------------------------------------------------------- the supervisor's
-
-int pg_state_init(void *state, size_t size, uint32_t capacity, uint32_t workers, uint32_t issued_capacity,
-		  struct pg_error *error)
-{
-	const struct state_shape shape = {capacity, workers, issued_capacity};
-	struct directory *directory = state, made;
-	struct issuing *issuing;
-
-	if (issued_capacity > SESSION_SLOTS_MAX)
-		return error_set(error, PG_ERROR_USAGE, "%u sessions to be issued; at most %u can", issued_capacity,
-				 SESSION_SLOTS_MAX);
-	lay_out(&made, &shape);
-	if (size < made.size)
-		return error_set(error, PG_ERROR_USAGE, "the session state has %zu bytes, %zu are needed", size,
-				 (size_t)made.size);
-	if (directory->magic != 0)
-		return error_set(error, PG_ERROR_USAGE, "the session state is in use already");
-	*directory = made;
-	issuing = only_part(state, "issuing");
-	issuing->gateway_bits = SESSION_GATEWAY_BITS;
-	issuing->gateway_id = SESSION_GATEWAY_ID;
-	if (getrandom(issuing->cookie_secret, sizeof(issuing->cookie_secret), 0) != sizeof(issuing->cookie_secret))
-		return error_set(error, PG_ERROR_SYSTEM, "the kernel gave no random bytes");
-	if (issued_capacity > 0)
-		player_index_init(state_parts(state).players, issued_capacity);
-	directory->magic = DIRECTORY_MAGIC;
-	return PG_OK;
-}
-
-int pg_state_gateway(void *state, uint32_t bits, uint32_t id, struct pg_error *error)
-{
-	struct issuing *issuing = only_part(state, "issuing");
-	const struct state_parts parts = state_parts(state);
-
-	if (parts.allocator->used > 0)
-		return error_set(error, PG_ERROR_USAGE, "sessions were issued already, under other numbers");
-	if (!session_numbers_fit(parts.issued_capacity, bits, id))
-		return error_set(
-			error, PG_ERROR_USAGE,
-			"gateway %u in %u bits of a session's number; with %u sessions at most %u bits can be its", id,
-			bits, parts.issued_capacity, session_gateway_bits_most(parts.issued_capacity));
-	issuing->gateway_bits = bits;
-	issuing->gateway_id = id;
-	return PG_OK;
-}
-
-// ---------------------------------------------------------------- a worker process's
+// ---------------------------------------------------------------- adopting
 
 #define WHAT_TO_DO "restart pollgate, which begins a new one and ends all sessions"
 
@@ -172,14 +103,14 @@ static int check_section(const struct section *wanted, const struct section *fou
 /// How sessions are numbered is what the supervisor says in the state, so that no other process can be of another mind.
 static int check_numbers(void *state, struct pg_error *error)
 {
-	const struct issuing *issuing = only_part(state, "issuing");
+	const struct issuing_section *issuing = only_part(state, "issuing");
 	const struct section *issued = directory_find(state, "issued");
 	const uint32_t slots = issued ? issued->slots : 0;
 
-	if (issuing->allocator.used > slots) // up to there workers look for a session
+	if (issuing->used > slots) // up to there workers look for a session
 		return error_set(error, PG_ERROR_USAGE,
 				 "the session state cannot be read: %u of %u sessions were issued; " WHAT_TO_DO,
-				 issuing->allocator.used, slots);
+				 issuing->used, slots);
 	if (session_numbers_fit(slots, issuing->gateway_bits, issuing->gateway_id))
 		return PG_OK;
 	return error_set(
@@ -238,7 +169,7 @@ int state_adopt(void *state, size_t size, const struct state_shape *shape, struc
 	dropped->count = 0;
 	if (fault)
 		return error_set(error, PG_ERROR_USAGE, "the session state cannot be read: %s; " WHAT_TO_DO, fault);
-	lay_out(&wanted, shape);
+	state_lay_out(&wanted, shape);
 	for (uint32_t i = 0; i < wanted.count; i++) {
 		const struct section *found = directory_find(directory, wanted.section[i].name);
 

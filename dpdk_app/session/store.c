@@ -16,11 +16,11 @@ void store_open(struct session_store *store, void *state)
 	const struct state_parts parts = state_parts(state);
 
 	store->capacity = parts.issued_capacity;
-	store->used = &parts.allocator->used;
+	store->used = &parts.issuing->used;
 	store->records = parts.records;
 	store->players = parts.players;
 	store->numbers = parts.numbers;
-	memcpy(store->cookies.bytes, parts.cookie_secret, sizeof(store->cookies.bytes));
+	memcpy(store->cookies.bytes, parts.issuing->cookie_secret, sizeof(store->cookies.bytes));
 }
 
 /// Bytes of each private array.

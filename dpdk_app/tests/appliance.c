@@ -64,6 +64,7 @@ void appliance_prepare(struct appliance *a)
 void appliance_give_up(struct appliance *a)
 {
 	free(a->page);
+	pg_state_release(a->state);
 	munmap(a->state, a->state_size);
 }
 

@@ -160,6 +160,8 @@ void pg_core_close(struct pg_core *core)
 	free(core->messages);
 	free(core->private);
 	free(core->index);
+	if (core->own)
+		pg_state_release(core->own);
 	free(core->own);
 	free(core);
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "rig.h"
+#include "session/issuing.h"
 #include "unit.h"
 
 struct pg_error issuer_error;
@@ -23,6 +24,7 @@ struct issuer issuer_open(uint32_t slots)
 
 void issuer_close(struct issuer *o)
 {
+	pg_state_release(o->state);
 	free(o->state);
 }
 
@@ -54,9 +56,11 @@ void end_now(const struct issuer *o, uint32_t session)
 {
 	struct session_record *record = record_of(o, session);
 
-	deadlines_remove(&o->parts.deadlines, slot_in(o, session));
+	struct deadlines *deadlines = &issuing_of(o->state)->deadlines;
+
+	assert_true(deadlines_remove(deadlines, slot_in(o, session)));
 	record->expires_at = 1;
-	deadlines_add(&o->parts.deadlines, slot_in(o, session));
+	deadlines_add(deadlines, slot_in(o, session));
 }
 
 void connect_to(const struct issuer *o, uint32_t session, uint8_t worker)

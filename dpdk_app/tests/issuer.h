@@ -10,7 +10,7 @@
 /// A state that the test may look into.
 struct issuer {
 	void *state;
-	struct state_parts parts;
+	struct state_parts parts; // as a worker process sees them
 };
 
 /// Why the last session was not issued.

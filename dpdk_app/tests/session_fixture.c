@@ -101,6 +101,7 @@ struct session_fixture *fixture_open(uint32_t capacity, unsigned reach)
 void fixture_close(struct session_fixture *fixture)
 {
 	close_process(fixture);
+	pg_state_release(fixture->state);
 	free(fixture->state);
 	free(fixture);
 }

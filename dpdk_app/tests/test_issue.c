@@ -30,6 +30,7 @@ static void a_state_of_another_shape_is_refused(void **state UNUSED)
 	for (unsigned i = 0; i < COUNT(wrong); i++)
 		assert_int_equal(state_adopt(memory, size, &wrong[i], &dropped, &error), PG_ERROR_USAGE);
 	assert_int_equal(pg_state_init(memory, size, 64, 2, 10, &error), PG_ERROR_USAGE); // would forget players
+	pg_state_release(memory);
 	free(memory);
 }
 
@@ -38,20 +39,47 @@ static void parts_of_a_state_do_not_overlap(void **state UNUSED)
 	struct issuer o = issuer_open(10);
 	const uint8_t *base = o.state;
 
-	assert_true((uint8_t *)(o.parts.allocator + 1) <= (uint8_t *)state_region(o.state, 0));
+	assert_true((uint8_t *)(o.parts.issuing + 1) <= (uint8_t *)state_region(o.state, 0));
 	assert_true((uint8_t *)o.parts.players >= (uint8_t *)state_region(o.state, 1) + plain_region_size(64));
 	assert_ptr_equal(o.parts.records, (uint8_t *)o.parts.players + player_index_size(10));
 	assert_int_equal((uintptr_t)o.parts.records % CACHE_LINE, 0);
-	assert_ptr_equal(o.parts.deadlines.heap, o.parts.records + 10);
-	assert_true((uint8_t *)(o.parts.retired + 10) <= base + pg_state_size(64, 2, 10));
+	assert_ptr_equal((uint8_t *)(o.parts.records + 10), base + pg_state_size(64, 2, 10));
 	issuer_close(&o);
+}
+
+/// Where another process, or this one at another address, would have nothing of its own to go by.
+static void in_a_state_that_this_process_did_not_make_nothing_is_issued(void **state UNUSED)
+{
+	struct issuer o = issuer_open(10);
+	const uint32_t session = issue(&o, 1);
+	const struct pg_issue_request request = {.player_id = 2, .ttl_s = 60};
+	uint8_t *copy = zeroed_lines(pg_state_size(64, 2, 10));
+	struct pg_session_info info;
+	uint32_t from = 0, other;
+
+	memcpy(copy, o.state, pg_state_size(64, 2, 10));
+	assert_int_equal(pg_session_issue(copy, &request, &other, &error), PG_ERROR_USAGE);
+	assert_non_null(strstr(error.message, "did not make"));
+	assert_int_equal(pg_state_gateway(copy, 8, 1, &error), PG_ERROR_USAGE);
+	assert_non_null(strstr(error.message, "did not make"));
+	assert_false(pg_session_revoke(copy, session));
+	assert_false(pg_session_inspect(copy, session, &info));
+	assert_int_equal(pg_session_of_player(copy, 1), 0);
+	assert_int_equal(pg_session_list(copy, &from, &info, 1), 0);
+	assert_int_equal(from, UINT32_MAX);
+	assert_int_equal(pg_session_count(copy), 0);
+	pg_state_release(copy); // nor is there anything to free
+	assert_int_equal(pg_session_of_player(o.state, 1), session);
+	issuer_close(&o);
+	free(copy);
 }
 
 static void cookie_secrets_of_two_states_differ(void **state UNUSED)
 {
 	struct issuer a = issuer_open(1), b = issuer_open(1);
 
-	assert_memory_not_equal(a.parts.cookie_secret, b.parts.cookie_secret, STATE_COOKIE_SECRET_LEN);
+	assert_memory_not_equal(a.parts.issuing->cookie_secret, b.parts.issuing->cookie_secret,
+				STATE_COOKIE_SECRET_LEN);
 	issuer_close(&a);
 	issuer_close(&b);
 }
@@ -271,6 +299,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_state_of_another_shape_is_refused),
 		cmocka_unit_test(parts_of_a_state_do_not_overlap),
+		cmocka_unit_test(in_a_state_that_this_process_did_not_make_nothing_is_issued),
 		cmocka_unit_test(cookie_secrets_of_two_states_differ),
 		cmocka_unit_test(an_issued_session_is_told_as_it_was_issued),
 		cmocka_unit_test(a_connected_session_tells_where_its_player_is),

@@ -26,7 +26,7 @@ static void *read_all_the_time(void *argument)
 	while (!atomic_load(&w->stop)) {
 		if (player_index_find(parts->players, parts->records, 1) != 0)
 			atomic_fetch_add(&w->missed, 1);
-		for (uint32_t slot = 0; slot < __atomic_load_n(&parts->allocator->used, __ATOMIC_ACQUIRE); slot++) {
+		for (uint32_t slot = 0; slot < __atomic_load_n(&parts->issuing->used, __ATOMIC_ACQUIRE); slot++) {
 			const struct session_record *record = &parts->records[slot];
 			const uint32_t session = record_session(record);
 			uint8_t key[SESSION_KEY_LEN], want[SESSION_KEY_LEN];

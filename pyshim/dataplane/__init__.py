@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The C data plane as Python values: typed calls, errors as exceptions, lifetimes as context managers.
 
-The supervisor uses `StatsPage` and `SessionState`, memory files that outlive a worker process; the worker
+The supervisor uses `StatsPage` and `OwnState`, memory files that outlive a worker process; the worker
 process attaches to both and runs a `Gateway`. Every call releases the interpreter lock.
 """
 
@@ -17,10 +17,11 @@ from pyshim.dataplane.process import (
     wake_when_orphaned,
     watchdog,
 )
-from pyshim.dataplane.state import mail_bytes, new_state, state_bytes
+from pyshim.dataplane.state import OwnState, mail_bytes, new_state, state_bytes
 
 __all__ = [
     "Gateway",
+    "OwnState",
     "PageNames",
     "Pulse",
     "RunState",

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The session state: how large it is, and its making."""
+"""The session state: how large it is, and the process that makes it."""
 
 from __future__ import annotations
+
+from typing import Any
 
 from pyshim.dataplane.library import check, ffi, lib, new_error
 from pyshim.plan import Plan
@@ -18,16 +20,40 @@ def mail_bytes(workers: int) -> int:
     return lib.pg_mail_size(workers)
 
 
-def new_state(plan: Plan) -> SessionState:
+class OwnState(SessionState):
+    """A session state that this process made, and in which it alone issues sessions.
+
+    It is mapped once, at the address by which the data plane knows what it keeps of it in this process's own
+    memory: worker processes can write to the state.
+    """
+
+    def __init__(self, fd: int, *, huge_pages: bool) -> None:
+        """Map the memory behind `fd`, which becomes this object's to close.
+
+        Raises:
+            UnavailableError: there is not enough of it.
+        """
+        super().__init__(fd, huge_pages=huge_pages)
+        self._memory = self.map()
+        self.native: Any = ffi.from_buffer(self._memory, require_writable=True)
+
+    def close(self) -> None:
+        """Unmap and close; the memory lives on in worker processes that have it."""
+        lib.pg_state_release(self.native)
+        ffi.release(self.native)
+        self._memory.close()
+        super().close()
+
+
+def new_state(plan: Plan) -> OwnState:
     """The session state that worker processes with this plan share; the caller closes it.
 
     Raises:
         UnavailableError: there is not enough memory.
     """
     shape = plan.session_capacity, len(plan.workers), plan.issued_capacity
-    state = SessionState.create(state_bytes(*shape), huge_pages=plan.state_huge_pages)
-    with state.map() as memory, ffi.from_buffer(memory, require_writable=True) as native:
-        error = new_error()
-        check(lib.pg_state_init(native, len(memory), *shape, error), error)
-        check(lib.pg_state_gateway(native, plan.gateway_bits, plan.gateway_id, error), error)
+    state = OwnState.create(state_bytes(*shape), huge_pages=plan.state_huge_pages)
+    error = new_error()
+    check(lib.pg_state_init(state.native, state.size_bytes, *shape, error), error)
+    check(lib.pg_state_gateway(state.native, plan.gateway_bits, plan.gateway_id, error), error)
     return state

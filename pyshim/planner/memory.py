@@ -64,13 +64,11 @@ def state_bytes(capacity: int, workers: int, issued_capacity: int = 0) -> int:
 
 
 def _issued_bytes(capacity: int) -> int:
-    """Records of issued sessions, two hash tables of their players, when they end and which slots rest."""
+    """Records of issued sessions, and two hash tables of their players."""
     if capacity == 0:
         return 0
     places = max(_PLAYER_PLACES_MIN, 1 << (2 * capacity - 1).bit_length())
-    index = _STATE_HEADER_BYTES + 2 * 4 * places
-    queues = -(-3 * 4 * capacity // _LINE_BYTES) * _LINE_BYTES
-    return index + _ISSUED_BYTES * capacity + queues
+    return _STATE_HEADER_BYTES + 2 * 4 * places + _ISSUED_BYTES * capacity
 
 
 def index_bytes(capacity: int, workers: int) -> int:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 
 from pyshim.config import Config, load_config
-from pyshim.dataplane import PageNames, StatsPage, gain_nothing, limit_capabilities, new_state
+from pyshim.dataplane import OwnState, PageNames, StatsPage, gain_nothing, limit_capabilities, new_state
 from pyshim.errors import UnavailableError
 from pyshim.host import gather
 from pyshim.host.users import has_file_capabilities
@@ -27,7 +27,6 @@ from pyshim.run.resolving import resolved
 from pyshim.run.run_status import Status
 from pyshim.run.supervision import Memory, RunOptions, Supervision, View
 from pyshim.sessions import SessionTable
-from pyshim.system.memory_file import SessionState
 from pyshim.system.process_limits import raise_cpu_time_limit, raise_descriptor_limit
 from pyshim.system.signals import Signals
 
@@ -84,7 +83,7 @@ def run(options: RunOptions, view: View, lost: Callable[[], Mapping[str, int]]) 
 
 
 @contextmanager
-def _issuing(config: Config, state: SessionState, operator_queue: OperatorQueue) -> Iterator[Gateway | None]:
+def _issuing(config: Config, state: OwnState, operator_queue: OperatorQueue) -> Iterator[Gateway | None]:
     """What sessions are issued with, if there is anything to issue."""
     if not config.issues_sessions:
         yield None

@@ -3,46 +3,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any
 
 from pyshim.bench.rig.sealed_frames import Connection, issued_key
 from pyshim.bench.rig.sealed_run import ServerRun
-from pyshim.dataplane import Gateway, check, new_error, tsc_hz
-from pyshim.system.memory_file import SessionState
+from pyshim.dataplane import Gateway, OwnState, check, new_error, tsc_hz
 
 from pyshim._native._pollgate import ffi, lib  # isort: skip
 
 _TTL_S = 86_400
 
 
-@contextmanager
-def _mapped(state: SessionState) -> Iterator[Any]:
-    with state.map() as memory, ffi.from_buffer(memory, require_writable=True) as native:
-        yield native
-
-
-def issue_all(state: SessionState, count: int) -> list[Connection]:
+def issue_all(state: OwnState, count: int) -> list[Connection]:
     """Issue sessions with the keys of their numbers, from 0; a new state gives the same ones each time.
 
     Raises:
         PollgateError: there is no room for so many.
     """
     connections = []
-    with _mapped(state) as native:
-        request: Any = ffi.new("struct pg_issue_request *", {"ttl_s": _TTL_S})
-        session: Any = ffi.new("uint32_t *")
-        for number in range(count):
-            request.player_id = number + 1
-            request.key = list(issued_key(number))
-            error = new_error()
-            check(lib.pg_session_issue(native, request, session, error), error)
-            connections.append(Connection(number, session[0]))
+    request: Any = ffi.new("struct pg_issue_request *", {"ttl_s": _TTL_S})
+    session: Any = ffi.new("uint32_t *")
+    for number in range(count):
+        request.player_id = number + 1
+        request.key = list(issued_key(number))
+        error = new_error()
+        check(lib.pg_session_issue(state.native, request, session, error), error)
+        connections.append(Connection(number, session[0]))
     return connections
 
 
-def connect_all(state: SessionState, connections: Sequence[Connection]) -> None:
+def connect_all(state: OwnState, connections: Sequence[Connection]) -> None:
     """Leave connections in the state as a worker process that died would have."""
     native: Any = ffi.new("struct pg_bench_connection[]", len(connections))
     for to, connection in zip(native, connections, strict=True):
@@ -53,8 +44,7 @@ def connect_all(state: SessionState, connections: Sequence[Connection]) -> None:
         ffi.memmove(to.peer.bytes, connection.address.packed, 4)
         to.peer_port = connection.port
     error = new_error()
-    with _mapped(state) as memory:
-        check(lib.pg_bench_connect(memory, native, len(connections), error), error)
+    check(lib.pg_bench_connect(state.native, native, len(connections), error), error)
 
 
 def rewind(gateway: Gateway) -> None:
