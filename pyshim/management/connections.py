@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -24,7 +24,7 @@ from pyshim.system.spare_descriptor import SpareDescriptor, is_scarce
 CONNECTIONS_MAX = 64  # of the control API
 OPEN_CONNECTIONS_MAX = 16  # of metrics
 REQUEST_LIMIT_S = 5.0  # for the head of a request to arrive: from the connection, or from its first byte
-ANSWER_LIMIT_S = 5.0  # for a piece of an answer to be taken
+ANSWER_LIMIT_S = 5.0  # for a piece of an answer to be taken, the last one and the end of TLS among them
 SLOW_READER_S = 1.0  # an answer leaves in milliseconds, unless its reader does not take it
 
 _KEY = "pollgate.connection"  # of an ASGI scope
@@ -67,8 +67,16 @@ class Connection:
     def cut(self) -> None:
         """End it, whatever has not been sent yet."""
         if self.transport is not None:
-            self.transport.abort()
-        else:
+            with contextlib.suppress(AttributeError):  # CPython: of TLS, once it was closed twice
+                self.transport.abort()
+        cut(self.socket)
+
+    def expect_handshake(self) -> None:
+        """End it unless it is ready for requests in time; without TLS it is ready at once."""
+        asyncio.get_running_loop().call_later(REQUEST_LIMIT_S, self._no_handshake)
+
+    def _no_handshake(self) -> None:
+        if self.transport is None:
             cut(self.socket)
 
 
@@ -124,6 +132,7 @@ class BoundedListener(socket.socket):
         self._open = [one for one in self._open if one.socket.fileno() >= 0]
         if len(self._open) < self._most or self._make_room():
             self._open.append(Connection(accepted, source_of(address), self._remembers))
+            self._open[-1].expect_handshake()
         else:
             cut(accepted)
         return accepted, address
@@ -167,6 +176,7 @@ def protocol_of(listener: BoundedListener) -> type[asyncio.Protocol]:
     class Protocol(H11Protocol):
         _connection: Connection | None = None
         _late: asyncio.TimerHandle | None = None  # until the head of a request is whole
+        _leaving: asyncio.TimerHandle | None = None  # until what is closed is gone
 
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
             super().connection_made(transport)
@@ -175,7 +185,7 @@ def protocol_of(listener: BoundedListener) -> type[asyncio.Protocol]:
                 transport.abort()
                 return
             self._connection.transport = transport
-            self.app = _over(self._connection, self.app, self._head_is_whole)
+            self.app = _over(self._connection, self.app, self._head_is_whole, self._answered)
             self._expect_head()
 
         def data_received(self, data: bytes) -> None:
@@ -201,13 +211,22 @@ def protocol_of(listener: BoundedListener) -> type[asyncio.Protocol]:
 
         def connection_lost(self, exc: Exception | None) -> None:
             self._head_is_whole()
+            if self._leaving is not None:
+                self._leaving.cancel()
             super().connection_lost(exc)
 
         def timeout_keep_alive_handler(self) -> None:
-            if self.transport.get_write_buffer_size():
-                self.transport.abort()  # a close would wait for who does not read
-            else:
-                super().timeout_keep_alive_handler()
+            super().timeout_keep_alive_handler()
+            self._leave(SLOW_READER_S)  # its last answer was given long ago
+
+        def _answered(self) -> None:
+            if self.transport.is_closing():
+                self._leave(ANSWER_LIMIT_S)
+
+        def _leave(self, limit_s: float) -> None:
+            """Close waits for who does not read, and with TLS for who does not close: only so long."""
+            if self._leaving is None and self._connection is not None:
+                self._leaving = self.loop.call_later(limit_s, self._connection.cut)
 
         def _expect_head(self) -> None:
             if self._late is None:
@@ -221,7 +240,9 @@ def protocol_of(listener: BoundedListener) -> type[asyncio.Protocol]:
     return Protocol
 
 
-def _over(connection: Connection, app: ASGIApp, begins: Any) -> ASGIApp:
+def _over(
+    connection: Connection, app: ASGIApp, begins: Callable[[], None], ends: Callable[[], None]
+) -> ASGIApp:
     """The application, whose every request knows its connection, and whose answers have deadlines."""
 
     async def asked(scope: Scope, receive: Receive, send: Send) -> None:
@@ -242,15 +263,9 @@ def _over(connection: Connection, app: ASGIApp, begins: Any) -> ASGIApp:
             await app(scope, receive, bounded)
         finally:
             connection.asked = False
-            _end_in_time(connection.transport)
+            ends()
 
     return asked
-
-
-def _end_in_time(transport: asyncio.Transport | None) -> None:
-    """A connection that is closed with its last answer waits for its reader only so long."""
-    if transport is not None and transport.is_closing() and transport.get_write_buffer_size():
-        asyncio.get_running_loop().call_later(ANSWER_LIMIT_S, transport.abort)
 
 
 def connection_of(scope: Scope) -> Connection | None:

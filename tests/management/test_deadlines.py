@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import ssl
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +17,7 @@ from pyshim.config import Config
 from pyshim.management.bounds import Bounds
 from pyshim.management.connections import BoundedListener
 from pyshim.management.server import Address, ManagementServer
-from tests.issuing.gateway import configuration
+from tests.issuing.gateway import certificate, configuration
 from tests.management.clients import LIMIT_S, address, connected, get, until
 from tests.metrics.synthetic import snapshot
 
@@ -38,12 +39,33 @@ def is_ended(client: socket.socket) -> bool:
     return True
 
 
-def serve(server: ManagementServer, app: ASGIApp) -> tuple[str, int]:
+def serve(server: ManagementServer, app: ASGIApp, tls: ssl.SSLContext | None = None) -> tuple[str, int]:
     """Where an application of the test's own is served, with the bounds of all."""
     listener = BoundedListener.of(socket.create_server(("127.0.0.1", 0)), "test", CONNECTIONS, remembers=True)
     host, port = listener.getsockname()
-    server.open(Address(listener, Bounds(app, None, "test"), f"{host}:{port}"))
+    server.open(Address(listener, Bounds(app, None, "test"), f"{host}:{port}", tls))
     return host, port
+
+
+@pytest.fixture
+def tls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ssl.SSLContext:
+    """A server's side of TLS, where asyncio's own deadlines never come."""
+    monkeypatch.setattr("asyncio.constants.SSL_SHUTDOWN_TIMEOUT", 1e6)
+    monkeypatch.setattr("asyncio.constants.SSL_HANDSHAKE_TIMEOUT", 1e6)
+    files = certificate(tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(files["certificate"], files["key"])
+    return context
+
+
+@contextlib.contextmanager
+def secured(where: tuple[str, int], data: bytes) -> Iterator[ssl.SSLSocket]:
+    """As `connected`, with TLS, whoever serves."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    with socket.create_connection(where, LIMIT_S) as client, context.wrap_socket(client) as wrapped:
+        wrapped.sendall(data)
+        yield wrapped
 
 
 def descriptors() -> int:
@@ -153,3 +175,56 @@ def test_a_last_piece_that_is_not_taken_ends_its_connection(
     with connected(where, get("/", version)):
         assert answered.wait(LIMIT_S)
         until(lambda: descriptors() == before + 1)  # the client's own
+
+
+@pytest.mark.parametrize("version", ["1.0", "1.1"])
+@pytest.mark.parametrize("body", [64 * PIECE, b"done"], ids=["long", "short"])
+def test_with_tls_a_last_piece_that_is_not_taken_ends_its_connection_as_soon(
+    server: ManagementServer,
+    tls: ssl.SSLContext,
+    monkeypatch: pytest.MonkeyPatch,
+    version: str,
+    body: bytes,
+) -> None:
+    monkeypatch.setattr("pyshim.management.connections.ANSWER_LIMIT_S", 0.2)
+    monkeypatch.setattr("pyshim.management.connections.SLOW_READER_S", 0.2)
+    answered = threading.Event()
+
+    async def app(_: Scope, receive: Receive, send: Send) -> None:
+        await receive()
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": body})
+        answered.set()
+
+    where = serve(server, app, tls)
+    before = descriptors()
+    with secured(where, get("/", version)):  # and reads nothing: not even that TLS ends
+        assert answered.wait(LIMIT_S)
+        until(lambda: descriptors() == before + 1)  # the client's own
+
+
+def test_with_tls_who_takes_a_long_answer_gets_all_of_it(
+    server: ManagementServer, tls: ssl.SSLContext
+) -> None:
+    async def app(_: Scope, receive: Receive, send: Send) -> None:
+        await receive()
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": 64 * PIECE})
+
+    with secured(serve(server, app, tls), get("/", "1.0")) as client:
+        received = 0
+        while more := client.recv(1 << 16):
+            received += len(more)
+    assert received > 64 * len(PIECE)
+
+
+def test_a_handshake_of_tls_that_never_begins_ends_its_connection(
+    server: ManagementServer, tls: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pyshim.management.connections.REQUEST_LIMIT_S", 0.2)
+
+    async def nothing(_: Scope, __: Receive, ___: Send) -> None:
+        """Nobody gets here."""
+
+    with connected(serve(server, nothing, tls), b"") as client:
+        assert is_ended(client)
