@@ -29,7 +29,7 @@ from pyshim.stats import Snapshot
 from pyshim.system.eviction import oldest_of_most
 
 PATHS: Final = ("/metrics", "/healthz", "/readyz", "/v1/stats", "/v1/stats/stream")
-STREAMS_MAX = 8
+STREAMS_MAX = 8  # of strangers, and as many of those who are entitled
 INTERVALS_S = range(1, 61)  # between the events of a stream
 
 _TEXT = "text/plain; charset=utf-8"
@@ -51,7 +51,7 @@ class Figures:
         self._age_s = age_s
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(SnapshotCollector(source))
-        self._streams = Streams()
+        self._streams = {entitled: Streams() for entitled in (False, True)}
 
     def routes(self) -> list[Route]:
         """The requests."""
@@ -103,7 +103,8 @@ class Figures:
         connection = connection_of(request.scope)
         if request.method == "HEAD" or connection is None:
             return Response(headers=_NO_STORE, media_type="text/event-stream")
-        return _Events(self._events(connection, wanted.get("interval", 1)), self._streams, connection)
+        events = self._events(connection, wanted.get("interval", 1))
+        return _Events(events, self._streams[connection.entitled], connection)
 
     async def _events(self, connection: Connection, interval_s: int) -> AsyncIterator[bytes]:
         while not connection.ended.is_set():
@@ -132,7 +133,7 @@ def _encoder(accept: str) -> tuple[Callable[[CollectorRegistry], bytes], str]:
 
 
 class Streams:
-    """The streams that are open: so many at most, then one of whoever has most of them ends."""
+    """Streams that are open: so many at most, then one of whoever has most of them ends."""
 
     def __init__(self) -> None:
         """None yet."""

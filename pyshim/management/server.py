@@ -52,9 +52,21 @@ class Address:
     listener: BoundedListener
     app: ASGIApp
     where: str  # in sentences
+    url: str | None = None  # of its metrics; a socket in the file system has none
     tls: ssl.SSLContext | None = None
     headers: tuple[tuple[str, str], ...] = ()
     file: Path | None = None  # of a unix socket, removed at the end
+
+    def give_up(self) -> None:
+        """Nobody serves it."""
+        self.listener.close()
+        self.remove_file()
+
+    def remove_file(self) -> None:
+        """Its file goes, if it has one and it is there."""
+        if self.file is not None:
+            with contextlib.suppress(OSError):
+                self.file.unlink()
 
 
 class Served:
@@ -66,18 +78,12 @@ class Served:
         self._address = address
         self._task = task
         self.where = address.where
-
-    @property
-    def url(self) -> str:
-        """Where Prometheus scrapes, with the port that is really bound: `http://127.0.0.1:9464/metrics`."""
-        return f"http://{self.where}/metrics"
+        self.url = address.url  # where Prometheus scrapes, with the port that is really bound
 
     def close(self) -> None:
         """Give the address up; requests in hand have a second more. May be called twice."""
         self._server.end(self._task)
-        if self._address.file is not None:
-            with contextlib.suppress(OSError):
-                self._address.file.unlink()
+        self._address.remove_file()
 
 
 class Serving:
@@ -112,6 +118,11 @@ class Serving:
         while not self._server.started and not self._task.done():
             await asyncio.sleep(0.005)
         return not self._task.done()
+
+    def abandon(self) -> None:
+        """End before it came up."""
+        self._task.cancel()
+        self._listener.close()
 
     async def stop(self) -> None:
         """Free the address; what is in hand goes on, until `ended`."""
@@ -164,7 +175,8 @@ class ManagementServer:
         where = host_port(*bound.getsockname()[:2])
         listener = BoundedListener.of(bound, "metrics", OPEN_CONNECTIONS_MAX, remembers=False)
         app = Bounds(Open(self._app), None, "metrics")
-        return self.open(Address(listener, app, where, headers=(("server", f"pollgate/{__version__}"),)))
+        headers = (("server", f"pollgate/{__version__}"),)
+        return self.open(Address(listener, app, where, f"http://{where}/metrics", headers=headers))
 
     def open_control(self, config: Config) -> Served:
         """Serve everything, at the control API's address, to who has its token.
@@ -177,12 +189,13 @@ class ManagementServer:
         address = control_address(config)
         bound = bind(address, is_default=config.control.listen is None)
         listener = BoundedListener.of(bound, "control", CONNECTIONS_MAX, remembers=True)
+        app = Bounds(self._app, token)
         if isinstance(address, UnixSocket):
-            where, file = str(address), Path(address.path)
-        else:
-            where, file = str(Endpoint(address.host, listener.getsockname()[1])), None
-        where += " with TLS" if tls else ""
-        return self.open(Address(listener, Bounds(self._app, token), where, tls, file=file))
+            return self.open(Address(listener, app, str(address), file=Path(address.path)))
+        where = str(Endpoint(address.host, listener.getsockname()[1]))
+        if tls is None:
+            return self.open(Address(listener, app, where, f"http://{where}/metrics"))
+        return self.open(Address(listener, app, f"{where} with TLS", f"https://{where}/metrics", tls))
 
     def open(self, address: Address) -> Served:
         """Serve at an address.
@@ -190,28 +203,38 @@ class ManagementServer:
         Raises:
             InternalError: the server did not come up.
         """
+        what = f"the management server at {address.where}"
         try:
-            serving = self._ask(self._begin(address), START_LIMIT_S)
+            serving = self._ask(self._begin(address), START_LIMIT_S, or_never=True)
+        except TimeoutError:
+            address.give_up()
+            raise InternalError(
+                f"{what} was not up within {START_LIMIT_S:g} s; its machine is overloaded, start it again "
+                "when it is less so"
+            ) from None
         except BaseException:
-            address.listener.close()
+            address.give_up()
             raise
         if serving is None:
-            address.listener.close()
-            raise InternalError(f"the management server at {address.where} did not start")
+            address.give_up()
+            raise InternalError(f"{what} did not start")
         return Served(self, address, serving)
 
     async def _begin(self, address: Address) -> Serving | None:
         serving = Serving(address)
-        if not await serving.started():
-            return None
+        try:
+            if not await serving.started():
+                return None
+        except asyncio.CancelledError:
+            serving.abandon()
+            raise
         self._serving.add(serving)
         return serving
 
     def end(self, serving: Serving) -> None:
         """Free the address of one; returns before its last answers are given."""
-        if not self._over:
-            with contextlib.suppress(TimeoutError):
-                self._ask(self._end(serving), STOP_LIMIT_S)
+        with contextlib.suppress(TimeoutError, InternalError):  # after the server's end it is closed
+            self._ask(self._end(serving), STOP_LIMIT_S)
 
     async def _end(self, serving: Serving) -> None:
         await serving.stop()
@@ -221,14 +244,18 @@ class ManagementServer:
             self._endings.add(ending)
             ending.add_done_callback(self._endings.discard)
 
-    def _ask(self, work: Coroutine[Any, Any, T], limit_s: float) -> T:
-        """Have the server's thread do it.
+    def _ask(self, work: Coroutine[Any, Any, T], limit_s: float, *, or_never: bool = False) -> T:
+        """Have the server's thread do it, which begins with the first work; `or_never`: not after the limit.
 
         Raises:
+            InternalError: the server has ended.
             RuntimeError: the kernel starts no thread.
             TimeoutError: it takes too long.
         """
         with self._lock:
+            if self._over:
+                work.close()
+                raise InternalError("the management server has ended")
             if self._loop is None:
                 loop = asyncio.new_event_loop()
                 loop.set_default_executor(self._readers)
@@ -240,7 +267,13 @@ class ManagementServer:
                     work.close()
                     raise
                 self._loop, self._thread = loop, thread
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(limit_s)
+            doing = asyncio.run_coroutine_threadsafe(work, self._loop)
+        try:
+            return doing.result(limit_s)
+        except TimeoutError:
+            if or_never:
+                doing.cancel()
+            raise
 
     def __enter__(self) -> Self:
         """Nothing more to do: its thread begins with its first address."""
@@ -248,10 +281,11 @@ class ManagementServer:
 
     def __exit__(self, *_: object) -> None:
         """End: addresses are given up, requests in hand have a second."""
-        if self._loop is not None and self._thread is not None and not self._over:
+        with self._lock:
+            was_over, self._over = self._over, True
+        if self._loop is not None and self._thread is not None and not was_over:
             with contextlib.suppress(TimeoutError):
-                self._ask(self._end_all(), 2 * STOP_LIMIT_S)
-            self._over = True
+                asyncio.run_coroutine_threadsafe(self._end_all(), self._loop).result(2 * STOP_LIMIT_S)
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join(STOP_LIMIT_S)
         self._readers.shutdown(cancel_futures=True)  # what they read goes next

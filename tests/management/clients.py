@@ -18,6 +18,7 @@ LIMIT_S = 60.0  # a bound for busy machines
 
 def address(served: Served) -> tuple[str, int]:
     """Where it listens."""
+    assert served.url is not None
     parts = urlsplit(served.url)
     assert parts.hostname is not None
     assert parts.port is not None

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import threading
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,8 +14,9 @@ from typing import Any
 import pytest
 
 from pyshim.config import Config
+from pyshim.errors import InternalError
 from pyshim.management.server import ManagementServer, Served
-from tests.issuing.gateway import TOKEN, UnixConnection, configuration, token_file
+from tests.issuing.gateway import TOKEN, UnixConnection, certificate, configuration, token_file
 from tests.management.clients import LIMIT_S, address
 from tests.metrics.synthetic import snapshot
 
@@ -69,4 +72,53 @@ def test_a_socket_file_goes_with_its_address(server: ManagementServer, tmp_path:
     served = control(server, tmp_path)
     assert (tmp_path / "control.sock").is_socket()
     served.close()
+    assert not (tmp_path / "control.sock").exists()
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_the_url_of_the_control_address_is_where_its_metrics_are(
+    server: ManagementServer, tmp_path: Path, scheme: str
+) -> None:
+    tls = {"tls": certificate(tmp_path)} if scheme == "https" else {}
+    served = control(server, tmp_path, listen="127.0.0.1:0", token_file=token_file(tmp_path), **tls)
+    assert served.url == f"{scheme}://127.0.0.1:{address(served)[1]}/metrics"
+
+
+def test_a_socket_in_the_file_system_has_no_url(server: ManagementServer, tmp_path: Path) -> None:
+    assert control(server, tmp_path).url is None
+
+
+def test_an_address_that_is_not_up_in_time_is_a_sentence_and_leaves_no_file(
+    server: ManagementServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pyshim.management.server.START_LIMIT_S", 0.1)
+    server.open_figures(("127.0.0.1", 0))
+    loop = server._loop
+    assert loop is not None
+    go_on = threading.Event()
+    loop.call_soon_threadsafe(go_on.wait, LIMIT_S)
+    try:
+        with pytest.raises(InternalError) as failure:
+            control(server, tmp_path)
+        assert not (tmp_path / "control.sock").exists()
+    finally:
+        go_on.set()
+    assert str(failure.value) == (
+        f"the management server at unix:{tmp_path}/control.sock was not up within 0.1 s; its machine is "
+        "overloaded, start it again when it is less so"
+    )
+    control(server, tmp_path)  # nothing of the first one is in its way
+
+
+@pytest.mark.parametrize("was_open", [True, False])
+def test_after_its_end_a_server_opens_nothing_and_says_so(tmp_path: Path, was_open: bool) -> None:
+    with ManagementServer(snapshot) as server:
+        if was_open:
+            server.open_figures(("127.0.0.1", 0))
+    threads = threading.active_count()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # that a coroutine was never awaited is one
+        with pytest.raises(InternalError, match=r"the management server has ended$"):
+            control(server, tmp_path)
+    assert threading.active_count() == threads
     assert not (tmp_path / "control.sock").exists()

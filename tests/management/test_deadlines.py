@@ -43,7 +43,7 @@ def serve(server: ManagementServer, app: ASGIApp, tls: ssl.SSLContext | None = N
     """Where an application of the test's own is served, with the bounds of all."""
     listener = BoundedListener.of(socket.create_server(("127.0.0.1", 0)), "test", CONNECTIONS, remembers=True)
     host, port = listener.getsockname()
-    server.open(Address(listener, Bounds(app, None, "test"), f"{host}:{port}", tls))
+    server.open(Address(listener, Bounds(app, None, "test"), f"{host}:{port}", tls=tls))
     return host, port
 
 

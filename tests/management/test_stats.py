@@ -8,14 +8,17 @@ import http.client
 import json
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from pyshim.config import Config
 from pyshim.management.figures import STREAMS_MAX
 from pyshim.management.server import ManagementServer, Served
 from pyshim.metrics import values
 from pyshim.stats import Snapshot
+from tests.issuing.gateway import TOKEN, configuration, token_file
 from tests.management.clients import LIMIT_S, Stream, address, connected, get
 from tests.metrics.synthetic import snapshot
 
@@ -140,6 +143,25 @@ def test_one_stream_too_many_ends_the_oldest_of_the_source_that_has_most(served:
         assert many[1].event() is None
         assert alone.event()
         assert late.event()
+
+
+def test_streams_at_the_open_address_end_none_at_the_one_with_a_token(
+    server: ManagementServer, served: Served, tmp_path: Path
+) -> None:
+    listen = {"listen": "127.0.0.1:0", "token_file": token_file(tmp_path)}
+    control = server.open_control(Config.model_validate(configuration(tmp_path, **listen)))
+    with contextlib.ExitStack() as stack:
+        asked = get("/v1/stats/stream").replace(
+            b"\r\n\r\n", f"\r\nAuthorization: Bearer {TOKEN}\r\n\r\n".encode()
+        )
+        operators = Stream(stack.enter_context(connected(address(control), asked)))
+        assert operators.event()
+        for number in range(2 * STREAMS_MAX):  # each source has one, as the operator has
+            source = f"127.0.1.{1 + number}"
+            asked = get("/v1/stats/stream?interval=60")
+            assert Stream(stack.enter_context(connected(address(served), asked, source))).event()
+        for _ in range(3):  # one may be on its way at the end of a stream
+            assert operators.event()
 
 
 def test_a_client_that_goes_away_leaves_its_place() -> None:

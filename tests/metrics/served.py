@@ -42,4 +42,5 @@ class MetricsServer:
     @property
     def url(self) -> str:
         assert self._served is not None
+        assert self._served.url is not None
         return self._served.url
