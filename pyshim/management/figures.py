@@ -103,7 +103,7 @@ class Figures:
         connection = connection_of(request.scope)
         if request.method == "HEAD" or connection is None:
             return Response(headers=_NO_STORE, media_type="text/event-stream")
-        events = self._events(connection, wanted.get("interval", 1))
+        events = self._events(connection, wanted.get("interval", INTERVALS_S[0]))
         return _Events(events, self._streams[connection.entitled], connection)
 
     async def _events(self, connection: Connection, interval_s: int) -> AsyncIterator[bytes]:

@@ -8,9 +8,17 @@ from typing import Any
 from pydantic import BaseModel
 
 from pyshim import __version__
+from pyshim.management.figures import INTERVALS_S
 from pyshim.management.requests import IssueRequest, MessageRequest
+from pyshim.management.sessions import LIST_DEFAULT, LIST_QUERY
+from pyshim.sessions import NUMBERS
 
-_NUMBER = {"type": "integer", "minimum": 1, "maximum": 2**32 - 1}
+
+def _integer(allowed: range, **more: Any) -> dict[str, Any]:
+    return {"type": "integer", "minimum": allowed[0], "maximum": allowed[-1], **more}
+
+
+_NUMBER = _integer(NUMBERS)
 _ISSUED = {
     "session": _NUMBER,
     "key": {"type": "string", "description": "32 bytes in base64url without padding; told only now"},
@@ -18,7 +26,7 @@ _ISSUED = {
     "expires": {"type": "string", "format": "date-time"},
     "player_id": _NUMBER,
 }
-_INTERVAL = {"type": "integer", "minimum": 1, "maximum": 60, "default": 1, "description": "seconds"}
+_INTERVAL = _integer(INTERVALS_S, default=INTERVALS_S[0], description="seconds")
 _VECTOR = {"type": ["array", "null"], "items": {"type": "number"}, "minItems": 3, "maxItems": 3}
 _INFO = {
     "session": _NUMBER,
@@ -39,9 +47,10 @@ _INFO = {
 def openapi() -> dict[str, Any]:
     """The description of every request."""
     session = [{"name": "session", "in": "path", "required": True, "schema": _NUMBER}]
+    defaults = {"from": {"default": 0}, "limit": {"default": LIST_DEFAULT}}
     query = [
-        {"name": name, "in": "query", "schema": {"type": "integer"}}
-        for name in ("player_id", "from", "limit")
+        {"name": name, "in": "query", "schema": _integer(allowed, **defaults.get(name, {}))}
+        for name, allowed in LIST_QUERY.items()
     ]
     infos = {"type": "array", "items": _object(_INFO)}
     page = {"sessions": infos, "next": {"type": ["integer", "null"]}, "issued": {"type": "integer"}}

@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -29,6 +29,7 @@ from pyshim.operator_messages import OperatorMessage, OperatorQueue, SendOutcome
 from pyshim.sessions import LIST_MAX, NUMBERS, NoRoomError, Page, SessionInfo, SessionTable
 
 LIST_DEFAULT = 100
+LIST_QUERY = {"player_id": NUMBERS, "from": range(2**32), "limit": range(1, LIST_MAX + 1)}
 ANSWER_LIMIT_S = 5.0  # of the worker process
 
 _STATUS = {SendOutcome.SENT: 202, SendOutcome.REFUSED: 404, SendOutcome.BUSY: 503}
@@ -119,9 +120,10 @@ class _Handlers:
 
     @_telling
     async def list(self, request: Request) -> Response:
-        wanted = numbers(
-            request, {"player_id": NUMBERS, "from": range(2**32), "limit": range(1, LIST_MAX + 1)}
-        )
+        # A long one takes its time, and the server's loop has others to answer.
+        return await asyncio.to_thread(self._list, numbers(request, LIST_QUERY))
+
+    def _list(self, wanted: Mapping[str, int]) -> Response:
         if "player_id" in wanted:
             found = self._sessions.of_player(wanted["player_id"])
             page = Page((found,) if found else (), None)
