@@ -50,7 +50,14 @@ def parse(text: str) -> Iterator[Counter]:
         )
 
 
+# Groups by whose they are. All others are of what is named at run time and has no record in `pyshim.stats`.
+PORTS: Final = ("PORT_COUNT", "DEVICE", "DEVICE_STATE")
+WORKERS: Final = ("RECEIVE", "TRANSMIT", "SESSION", "MESSAGE", "TIME", "DISTRIBUTION")
+POOLS: Final = ("POOL",)
+
 COUNTERS: Final = tuple(parse(definitions("stats/counters.def")))
+
+NAMED: Final = tuple(dict.fromkeys(one.group for one in COUNTERS if one.group not in PORTS + WORKERS + POOLS))
 
 
 @cache

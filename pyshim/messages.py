@@ -12,6 +12,8 @@ from pyshim.definitions import definitions
 
 EVENT = 200  # a message of number n arrives as an event of number n + EVENT
 UNRELIABLE = "UNRELIABLE"
+PRIORITIES: Final = ("urgent", "normal", "bulk")  # by number: the least goes first
+_OPERATORS = ("chat", "bulk")  # RELAYED that an operator can say, too, as from the player himself
 
 _STRING = r'"[^"]*"'
 _LINE = re.compile(rf"^([A-Z]+)\(((?:[^()\"]|{_STRING})*)\)", re.MULTILINE)
@@ -141,6 +143,13 @@ COMPRESSED: Final = tuple(
     for kind, said in entries(_TEXT)
     if kind == "COMPRESSED"
 )
+
+# What an operator can send a player: the number under which the player gets it, by name.
+SENDABLE: Final = {
+    one.name: one.event
+    for one in MESSAGES
+    if one.event is not None and (one.kind == "GIVEN" or one.name in _OPERATORS)
+}
 
 
 def numbers() -> dict[int, str]:

@@ -9,11 +9,8 @@ from typing import Any
 
 from pyshim._native._pollgate import ffi
 from pyshim._native.decode import text
-from pyshim.counters import COUNTERS, Counter
+from pyshim.counters import COUNTERS, NAMED, Counter
 from pyshim.stats import Count, Instance
-
-# They have records of their own in `pyshim.stats`, with attributes for those who show them.
-_WITH_RECORDS = frozenset({"PORT_COUNT", "DEVICE", "DEVICE_STATE", "POOL"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +40,7 @@ def instances(page: Any) -> Instances:
     labels = tuple(text(one.label) for one in directory.set)
     places: dict[str, list[Place]] = {}
     for counter, entry in zip(COUNTERS, directory.entry, strict=True):
-        if entry.set and counter.group not in _WITH_RECORDS:
+        if entry.set and counter.group in NAMED:
             strides = (entry.offset, entry.worker_stride, entry.index_stride, entry.width)
             places.setdefault(counter.group, []).append(Place(counter, *strides, labels[entry.set - 1]))
     return Instances(

@@ -36,17 +36,16 @@ SessionArgument = Annotated[int, typer.Argument(metavar="SESSION", min=1, help="
 class MessageType(StrEnum):
     """What can be sent."""
 
-    CHAT = "chat"
-    vars().update({one.name.upper(): one.name for one in messages.GIVEN})
-    BULK = "bulk"
+    vars().update({name.upper(): name for name in messages.SENDABLE})
 
 
 class Priority(StrEnum):
     """How urgent it is."""
 
-    URGENT = "urgent"
-    NORMAL = "normal"
-    BULK = "bulk"
+    vars().update({name.upper(): name for name in messages.PRIORITIES})
+
+
+_CHAT, _NORMAL = MessageType("chat"), Priority("normal")
 
 
 @cli_app.command()
@@ -120,8 +119,8 @@ def send(  # noqa: PLR0913, PLR0917 - each is an option of the command
         Path | None,
         typer.Option("--file", metavar="FILE", help="Of all but chat: the bytes; - is stdin."),
     ] = None,
-    kind: Annotated[MessageType, typer.Option("--type", help="What it is.")] = MessageType.CHAT,
-    priority: Annotated[Priority, typer.Option("--priority", help="How urgent it is.")] = Priority.NORMAL,
+    kind: Annotated[MessageType, typer.Option("--type", help="What it is.")] = _CHAT,
+    priority: Annotated[Priority, typer.Option("--priority", help="How urgent it is.")] = _NORMAL,
     channel: Annotated[int, typer.Option("--channel", min=0, max=3, help="0 to 2 are in order.")] = 0,
     unreliable: Annotated[bool, typer.Option("--unreliable", help="It may be lost.")] = False,
 ) -> None:

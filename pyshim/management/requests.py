@@ -23,16 +23,16 @@ UNORDERED = 3  # the channel without order, on which nothing travels in pieces
 
 Model = TypeVar("Model", bound=BaseModel)
 
-_GIVEN = {one.name: one.number for one in messages.GIVEN}
-_TYPES = {"chat": 203, **_GIVEN, "bulk": 207}
-_PRIORITIES = {"urgent": 0, "normal": 1, "bulk": 2}
+_GIVEN = frozenset(one.name for one in messages.GIVEN)
 _DATAGRAM_OVERHEAD_BYTES = 20 + 16 + 6  # header, tag, a message's own
 
 
 if TYPE_CHECKING:
     _Type: TypeAlias = str
+    _Priority: TypeAlias = str
 else:
-    _Type = Literal[tuple(_TYPES)]
+    _Type = Literal[tuple(messages.SENDABLE)]
+    _Priority = Literal[messages.PRIORITIES]
 
 
 class BadRequestError(Exception):
@@ -63,7 +63,7 @@ class MessageRequest(_Body):
     body: Annotated[str | None, Field(description="of all but chat: bytes in base64")] = None
     reliable: bool = True
     channel: Annotated[int, Field(ge=0, le=3)] = 0
-    priority: Literal["urgent", "normal", "bulk"] = "normal"
+    priority: _Priority = "normal"
 
     @model_validator(mode="after")
     def _fits(self) -> MessageRequest:
@@ -89,9 +89,8 @@ class MessageRequest(_Body):
             of = "one that is not reliable, or on channel 3, to this player"
         if len(content) > limit:
             raise TooLongError(f"{len(content)} bytes of message; the limit of {of} is {limit}")
-        return OperatorMessage(
-            session, _TYPES[self.type], content, self.channel, self.reliable, _PRIORITIES[self.priority]
-        )
+        number, priority = messages.SENDABLE[self.type], messages.PRIORITIES.index(self.priority)
+        return OperatorMessage(session, number, content, self.channel, self.reliable, priority)
 
     def _content(self, player_id: int) -> bytes:
         """Body of the event behind the sender's number: as a player's message to this one would have it."""

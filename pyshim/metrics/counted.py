@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final
 
-from pyshim.counters import Counter
+from pyshim.counters import POOLS, PORTS, WORKERS, Counter
 from pyshim.metrics.family import Family, Kind, Sample
 from pyshim.stats import Record, Snapshot, count
 
@@ -56,16 +56,15 @@ def _labels(one: Counter, owner: str, element: str) -> tuple[str, ...]:
 
 
 def _records(group: str, snapshot: Snapshot) -> Iterator[tuple[str, Record]]:
-    match group:
-        case "PORT_COUNT":
-            yield from ((port.name, port.counts) for port in snapshot.ports)
-        case "DEVICE" | "DEVICE_STATE":
-            yield from ((port.name, port) for port in snapshot.ports)
-        case "POOL":
-            yield from ((pool.name, pool) for pool in snapshot.pools)
-        case "MESSAGE":
-            yield from ((str(worker.index), worker.messages) for worker in snapshot.workers)
-        case "RECEIVE" | "TRANSMIT" | "TIME" | "SESSION" | "DISTRIBUTION":
-            yield from ((str(worker.index), worker) for worker in snapshot.workers)
-        case _:
-            yield from ((instance.name, instance) for instance in snapshot.instances.get(group, ()))
+    if group == "PORT_COUNT":
+        yield from ((port.name, port.counts) for port in snapshot.ports)
+    elif group == "MESSAGE":
+        yield from ((str(worker.index), worker.messages) for worker in snapshot.workers)
+    elif group in PORTS:
+        yield from ((port.name, port) for port in snapshot.ports)
+    elif group in POOLS:
+        yield from ((pool.name, pool) for pool in snapshot.pools)
+    elif group in WORKERS:
+        yield from ((str(worker.index), worker) for worker in snapshot.workers)
+    else:
+        yield from ((instance.name, instance) for instance in snapshot.instances.get(group, ()))

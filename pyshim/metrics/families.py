@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import groupby
 
 from pyshim import __version__
-from pyshim.counters import COUNTERS, of
+from pyshim.counters import NAMED, POOLS, PORTS, WORKERS, of
 from pyshim.metrics.counted import PREFIX, counted
 from pyshim.metrics.family import Family, Kind, Sample, Scalar, as_json
 from pyshim.stats import Snapshot
@@ -109,14 +109,9 @@ def _gauge(
     return Family(PREFIX + name, Kind.GAUGE, labels, unit, meaning, read)
 
 
-_PORTS = ("PORT_COUNT", "DEVICE", "DEVICE_STATE")
-_WORKERS = ("RECEIVE", "TRANSMIT", "SESSION", "MESSAGE", "TIME", "DISTRIBUTION")
-_POOLS = ("POOL",)
-_NAMED = tuple(dict.fromkeys(one.group for one in COUNTERS if one.group not in _PORTS + _WORKERS + _POOLS))
-
 FAMILIES: tuple[Family, ...] = (
     # ports: what went over the wire
-    *_counted(*_PORTS),
+    *_counted(*PORTS),
     _gauge(
         "port_offload_enabled",
         ("port", "offload"),
@@ -126,9 +121,9 @@ FAMILIES: tuple[Family, ...] = (
         _offloads,
     ),
     # what else is counted by names that are known at run time
-    *_counted(*_NAMED),
+    *_counted(*NAMED),
     # where received packets ended, and what left; sessions, connections and what is said in them; time
-    *_counted(*_WORKERS),
+    *_counted(*WORKERS),
     _gauge(
         "worker_heartbeat_age_seconds",
         ("worker",),
@@ -166,7 +161,7 @@ FAMILIES: tuple[Family, ...] = (
         lambda snapshot: (((stream,), lines) for stream, lines in snapshot.output_lost.items()),
     ),
     # memory, configuration, build
-    *_counted(*_POOLS),
+    *_counted(*POOLS),
     _gauge(
         "config_last_reload_successful",
         (),
