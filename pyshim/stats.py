@@ -7,7 +7,8 @@ A snapshot is taken by `pyshim.dataplane.StatsPage.snapshot` in one C call; ever
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import operator
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
@@ -148,6 +149,23 @@ def count(record: Record, name: str) -> Count:
         return record.others[name]
     value: Count = getattr(record, name)
     return value
+
+
+def total(counts: Iterable[Count]) -> Count:
+    """The sum of what several say under one name: of an array, by element."""
+    first, *others = counts
+    for other in others:
+        match first, other:
+            case int(), int():
+                first = first + other
+            case Mapping(), Mapping():
+                first = {name: number + other[name] for name, number in first.items()}
+            case Histogram(), Histogram():
+                summed = tuple(map(operator.add, first.counts, other.counts))
+                first = Histogram(first.bounds, summed, first.total + other.total)
+            case _:
+                raise TypeError(f"{first!r} and {other!r} are no counts of one name")
+    return first
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,7 +84,7 @@ def worker(stats: Any, index: int, names: Labels, ports: int, clock: Clock) -> W
     )
 
 
-def port(stats: Any, name: str, counts: PortCounts) -> PortSnapshot:
+def port(stats: Any, name: str, counts: PortCounts, names: Labels) -> PortSnapshot:
     """A device's own view; `counts` is what the workers moved through it."""
     bits = {
         lib.PG_OFFLOAD_RX_CHECKSUM: "rx_checksum",
@@ -98,7 +98,7 @@ def port(stats: Any, name: str, counts: PortCounts) -> PortSnapshot:
         offloads=frozenset(text for bit, text in bits.items() if stats.offloads & bit),
         mac=_mac(stats.mac),
         conflict=_conflict(stats),
-        **_counted(stats, PortSnapshot, {}, "DEVICE", "DEVICE_STATE")
+        **_counted(stats, PortSnapshot, names.names, "DEVICE", "DEVICE_STATE")
         | {"link_up": bool(stats.link_up) if stats.link_known else None},
     )
 
@@ -120,9 +120,9 @@ def _mac(raw: Any) -> str:
     return ":".join(f"{byte:02x}" for byte in raw)
 
 
-def pool(stats: Any, name: str) -> PoolSnapshot:
+def pool(stats: Any, name: str, names: Labels) -> PoolSnapshot:
     """One mbuf pool's level."""
-    return PoolSnapshot(name=name, **_counted(stats, PoolSnapshot, {}, "POOL"))
+    return PoolSnapshot(name=name, **_counted(stats, PoolSnapshot, names.names, "POOL"))
 
 
 def text(value: Any) -> str:

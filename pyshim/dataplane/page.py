@@ -14,7 +14,7 @@ from pyshim.conditions import Condition
 from pyshim.dataplane.library import decode, ffi, instances, lib
 from pyshim.errors import InternalError
 from pyshim.plan import Plan
-from pyshim.stats import PortCounts, Snapshot, WorkerSnapshot, count
+from pyshim.stats import PortCounts, Snapshot, WorkerSnapshot, total
 from pyshim.system.memory_file import memory_file
 
 
@@ -142,11 +142,12 @@ class StatsPage:
             output_lost=state.output_lost,
             workers=workers,
             ports=tuple(
-                decode.port(page.port[index], name, _sum(workers, index))
+                decode.port(page.port[index], name, _sum(workers, index), self._labels)
                 for index, name in instances.names_of(page, said, "port")
             ),
             pools=tuple(
-                decode.pool(page.pool[index], name) for index, name in instances.names_of(page, said, "pool")
+                decode.pool(page.pool[index], name, self._labels)
+                for index, name in instances.names_of(page, said, "pool")
             ),
             instances=instances.counted(page, said, self._labels.names),
         )
@@ -196,14 +197,10 @@ def _other_build() -> InternalError:
 def _sum(workers: Sequence[WorkerSnapshot], port: int) -> PortCounts:
     parts = [worker.ports[port] for worker in workers]
 
-    def total(name: str) -> int:
-        numbers = (count(part, name) for part in parts)
-        return sum(number for number in numbers if isinstance(number, int))
-
     return PortCounts(
-        rx_packets=total("rx_packets"),
-        rx_bytes=total("rx_bytes"),
-        tx_packets=total("tx_packets"),
-        tx_bytes=total("tx_bytes"),
-        others={name: total(name) for part in parts[:1] for name in part.others},
+        rx_packets=sum(part.rx_packets for part in parts),
+        rx_bytes=sum(part.rx_bytes for part in parts),
+        tx_packets=sum(part.tx_packets for part in parts),
+        tx_bytes=sum(part.tx_bytes for part in parts),
+        others={name: total(part.others[name] for part in parts) for one in parts[:1] for name in one.others},
     )
