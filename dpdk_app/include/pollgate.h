@@ -115,6 +115,7 @@ struct pg_policy {
 #include "settings.def"
 	struct pg_listener_policy {
 #define LISTENER PG_SETTING
+#define ISSUED PG_SETTING
 #include "settings.def"
 	} listener[PG_LISTENERS_MAX];
 	// profile session, whatever the listener

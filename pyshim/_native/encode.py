@@ -110,7 +110,7 @@ def _fill_policy(out: Any, policy: Policy) -> None:
     _fill_settings(out, policy, "SESSIONS", "HOST")
     _count(policy.listeners, lib.PG_LISTENERS_MAX, "UDP ports")
     for index, listener in enumerate(policy.listeners):
-        _fill_settings(out.listener[index], listener, "LISTENER")
+        _fill_settings(out.listener[index], listener, "LISTENER", "ISSUED")
     _fill_delivery(out.delivery, policy.delivery)
 
 

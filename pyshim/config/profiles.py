@@ -13,7 +13,7 @@ from pyshim.config.clashes import Path, get, items
 from pyshim.config.delivery import DeliveryConfig
 from pyshim.config.engines import Incompatibility
 from pyshim.config.listen import PROFILES
-from pyshim.settings import defaults, in_section
+from pyshim.settings import defaults, of
 
 ISSUED_MAX = 1 << 20
 _NUMBER_BITS = 32  # of a session: gateway, generation, slot
@@ -22,9 +22,7 @@ GATEWAY_BITS = 8
 GATEWAY_BITS_MAX = 16
 
 # As written in full, for instance by another program, they say nothing: only other values are refused.
-_ISSUED_LIMITS = {
-    one.name: one.default for one in in_section("listen.limits") if not one.name.startswith("source_")
-}
+_ISSUED_LIMITS = {one.name: one.default for one in of("ISSUED")}
 _NO_SESSION = "no entry of listen has profile: session"
 
 

@@ -38,6 +38,7 @@ from pyshim.settings import numbers
 
 if TYPE_CHECKING:
     from pyshim.config.delivery import MessageBurstsConfig, MessageRatesConfig
+    from pyshim.config.listen import ListenConfig
     from pyshim.config.models import Config, PortConfig
     from pyshim.host import HostFacts
 
@@ -133,11 +134,14 @@ def policy_of(config: Config) -> Policy:
     return filled(
         Policy,
         numbers("SESSIONS", config) | numbers("HOST", config),
-        listeners=tuple(
-            filled(ListenerPolicy, numbers("LISTENER", entry, "listen")) for entry in config.listen
-        ),
+        listeners=tuple(map(_listener, config.listen)),
         delivery=_delivery(config),
     )
+
+
+def _listener(entry: ListenConfig) -> ListenerPolicy:
+    said = numbers("LISTENER", entry, "listen") | numbers("ISSUED", entry, "listen")
+    return filled(ListenerPolicy, said)
 
 
 def _delivery(config: Config) -> DeliveryPolicy:

@@ -24,6 +24,7 @@ STRUCTURES = {
     "SESSIONS": lambda plan: plan.policy,
     "HOST": lambda plan: plan.policy,
     "LISTENER": lambda plan: plan.policy.listener[0],
+    "ISSUED": lambda plan: plan.policy.listener[0],
     "DELIVERY": lambda plan: plan.policy.delivery,
 }
 each = pytest.mark.parametrize("one", SETTINGS, ids=lambda one: one.key)

@@ -4,10 +4,11 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
-from tests.handbook.scratch import Recipe, Scratch, recipe
+from tests.handbook.scratch import Edit, Recipe, Scratch, recipe
 
 # What a file with the key makes of two echo requests, by the way that a plan takes to a worker process.
 OBEYS = """
@@ -54,6 +55,25 @@ try:
     load_config(Path("gate.yaml"))
 except ConfigError as error:
     print(error)
+"""
+# Whether a listener of each profile may have a limit that is new.
+LIMITS = """
+import json, sys
+from pathlib import Path
+from pyshim.config import load_config
+from pyshim.errors import ConfigError
+text = (
+    "ports: [{name: game0, device: net_null0, address: [10.0.0.1/24]}]\\n"
+    "listen: [{port: 8080, profile: PROFILE, limits: {of_group: 7}}]\\n"
+)
+said = {}
+for profile in ("plain", "session"):
+    Path("gate.yaml").write_text(text.replace("PROFILE", profile).replace("of_group", sys.argv[1]))
+    try:
+        said[profile] = getattr(load_config(Path("gate.yaml")).listen[0].limits, sys.argv[1])
+    except ConfigError as error:
+        said[profile] = str(error)
+print(json.dumps(said))
 """
 
 
@@ -102,3 +122,26 @@ def test_editors_know_it(scratch: Scratch) -> None:
         "minimum": 60,
         "type": "integer",
     }
+
+
+@pytest.mark.parametrize("group", ["LISTENER", "ISSUED"])
+def test_a_limit_of_a_listener_is_of_every_profile_unless_its_group_says_otherwise(
+    tmp_path: Path, group: str
+) -> None:
+    copy = Scratch(tmp_path)
+    name = f"strange_{group.lower()}_pps"
+    line = f'{group}({name}, "listen.limits.{name}", NUMBER, 0, 9, 0,\n\t"Of the test.")\n'
+    copy.edit(
+        Edit(
+            "dpdk_app/include/settings.def",
+            "above",
+            f"{group}(session_pps" if group == "ISSUED" else f"{group}(source_pps",
+            line,
+        )
+    )
+    said = json.loads(copy.python("-c", LIMITS, name))
+    assert said["session"] == 7
+    if group == "LISTENER":
+        assert said["plain"] == 7
+    else:
+        assert f"listen[0].limits.{name}: profile plain has no such limit" in said["plain"]

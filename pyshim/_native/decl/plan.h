@@ -56,6 +56,7 @@ struct pg_policy {
 	SETTINGS(HOST)
 	struct pg_listener_policy {
 		SETTINGS(LISTENER)
+		SETTINGS(ISSUED)
 	} listener[PG_LISTENERS_MAX];
 	struct pg_delivery_policy {
 		SETTINGS(DELIVERY)
