@@ -108,13 +108,21 @@ def test_every_series_exists_before_the_first_packet() -> None:
 
 
 @pytest.mark.parametrize("field", ["to_kernel", "forwarded"])
-def test_what_nothing_counts_yet_is_hidden_and_shown_for_every_worker_once_it_does(field: str) -> None:
+def test_what_nothing_counts_yet_is_an_empty_object_and_shown_for_every_worker_once_it_does(
+    field: str,
+) -> None:
     name = f"pollgate_{field}_packets_total"
     nothing = with_workers(snapshot(), worker(0, 9), worker(1, 9))
     assert values(nothing)[name] == {}
     assert not [key for key in samples(nothing) if key[0] == name]
     some = with_workers(snapshot(), worker(0, 9), dataclasses.replace(worker(1, 9), **{field: 3}))
     assert values(some)[name] == {"0": 0, "1": 3}
+
+
+def test_a_link_of_which_nobody_can_tell_is_an_empty_object_too() -> None:
+    source = snapshot()
+    ports = tuple(dataclasses.replace(port, link_up=None) for port in source.ports)
+    assert values(dataclasses.replace(source, ports=ports))["pollgate_port_link_up"] == {}
 
 
 def test_counters_are_per_worker_and_named_by_reason() -> None:
