@@ -181,6 +181,9 @@ void pg_state_release(void *state);
 /// that tell the sessions of one slot apart. Called by the supervisor.
 int pg_state_gateway(void *state, uint32_t bits, uint32_t id, struct pg_error *error);
 
+/// What pg_dropped() says has been told: it is not said again. Called by the supervisor.
+void pg_state_told(void *state);
+
 /// Initialise EAL. Once per process; may start threads, which inherit the caller's CPU affinity.
 int pg_eal_init(int argc, char *argv[], struct pg_error *error);
 
@@ -190,7 +193,8 @@ int pg_eal_init(int argc, char *argv[], struct pg_error *error);
 struct pg_gateway *pg_open(const struct pg_plan *plan, struct pg_stats_page *page, void *state, size_t state_size,
 			   struct pg_error *error);
 
-/// What pg_open() found in `state` of a worker process of another version, and did not keep: the sections, for a sentence.
+/// What was found in `state` of a worker process of another version, and not kept, by pg_open() or by processes before this
+/// one, since pg_state_told() was called: the sections, for a sentence.
 /// @param size  of `text`, at least 1; it is ended by a zero
 /// @return 0: everything was kept
 size_t pg_dropped(const struct pg_gateway *gateway, char *text, size_t size);

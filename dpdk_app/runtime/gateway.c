@@ -130,7 +130,7 @@ static void first_policy(struct pg_gateway *g)
 static int open_gateway(struct pg_gateway *g, void *state, size_t state_size, struct pg_error *error)
 {
 	const struct state_shape shape = {g->plan.session_capacity, g->plan.worker_count, g->plan.issued_capacity};
-	int rc = state_adopt(state, state_size, &shape, &g->dropped, error);
+	int rc = state_check(state, state_size, &shape, error);
 
 	if (rc == PG_OK)
 		rc = g->engine->open(g, error);
@@ -144,6 +144,9 @@ static int open_gateway(struct pg_gateway *g, void *state, size_t state_size, st
 	rc = profiles_open(g, state, error);
 	for (uint32_t i = 0; i < g->plan.worker_count && rc == PG_OK; i++)
 		rc = make_worker(g, i, state, error);
+	// Last: a device that cannot be opened must not cost what another version of pollgate would have kept.
+	if (rc == PG_OK)
+		state_take(state, &shape, &g->dropped);
 	return rc;
 }
 

@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-static_assert(sizeof(struct section) == 48 && sizeof(struct directory) == 12 * CACHE_LINE,
+static_assert(sizeof(struct section) == 56 && sizeof(struct directory) == 14 * CACHE_LINE,
 	      "one layout for all versions");
 
 void directory_begin(struct directory *directory)

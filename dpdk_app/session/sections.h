@@ -29,8 +29,10 @@ struct section {
 	uint32_t parts;   // pieces of one size, one behind the other
 	uint32_t slots;   // what a piece has room for, in the section's own unit
 	uint32_t keeper;  // enum section_keeper
-	uint64_t offset;  // from the beginning of the state; of whole lines, as the size of each part is
-	uint64_t size;    // bytes of all parts
+	uint32_t untold;  // version of content that was dropped, of which the supervisor has not been told; 0: none
+	uint32_t unused;
+	uint64_t offset; // from the beginning of the state; of whole lines, as the size of each part is
+	uint64_t size;   // bytes of all parts
 };
 
 /// At the beginning of the state. The magic is written last of all.
@@ -42,7 +44,7 @@ struct directory {
 	struct section section[SECTIONS_MAX];
 } CACHE_ALIGNED;
 
-#define DIRECTORY_MAGIC 0x6574617473677002ULL
+#define DIRECTORY_MAGIC 0x6574617473677003ULL
 
 /// Make an empty one; its magic is left to the caller.
 void directory_begin(struct directory *directory);

@@ -20,11 +20,11 @@ static_assert(sizeof(struct session_record) == 256, "or ISSUED_VERSION");
 void state_lay_out(struct directory *directory, const struct state_shape *shape)
 {
 	const uint32_t slots = shape->issued_capacity;
-	const struct section issuing = {"issuing", ISSUING_VERSION, 1, slots, SECTION_OF_SUPERVISOR, 0, 0},
-			     plain = {"plain", PLAIN_VERSION, shape->workers, shape->capacity, SECTION_OF_WORKERS, 0,
-				      0},
-			     players = {"players", PLAYERS_VERSION, 1, slots, SECTION_OF_SUPERVISOR, 0, 0},
-			     issued = {"issued", ISSUED_VERSION, 1, slots, SECTION_OF_SUPERVISOR, 0, 0};
+	const struct section
+		issuing = {"issuing", ISSUING_VERSION, 1, slots, SECTION_OF_SUPERVISOR, 0, 0, 0, 0},
+		plain = {"plain", PLAIN_VERSION, shape->workers, shape->capacity, SECTION_OF_WORKERS, 0, 0, 0, 0},
+		players = {"players", PLAYERS_VERSION, 1, slots, SECTION_OF_SUPERVISOR, 0, 0, 0, 0},
+		issued = {"issued", ISSUED_VERSION, 1, slots, SECTION_OF_SUPERVISOR, 0, 0, 0, 0};
 
 	directory_begin(directory);
 	directory_add(directory, &issuing, sizeof(struct issuing_section));
@@ -75,7 +75,7 @@ struct state_parts state_parts(void *state)
 	return parts;
 }
 
-// ---------------------------------------------------------------- adopting
+// ---------------------------------------------------------------- checking
 
 #define WHAT_TO_DO "restart pollgate, which begins a new one and ends all sessions"
 
@@ -119,14 +119,25 @@ static int check_numbers(void *state, struct pg_error *error)
 		slots, issuing->gateway_id, issuing->gateway_bits);
 }
 
-static void note(struct state_dropped *dropped, const struct section *section, uint32_t known)
+int state_check(void *state, size_t size, const struct state_shape *shape, struct pg_error *error)
 {
-	struct dropped_section *one = &dropped->section[dropped->count++];
+	struct directory *directory = state, wanted;
+	const char *fault = directory_fault(directory, size);
 
-	memcpy(one->name, section->name, SECTION_NAME_SIZE);
-	one->version = section->version;
-	one->known = known;
+	if (fault)
+		return error_set(error, PG_ERROR_USAGE, "the session state cannot be read: %s; " WHAT_TO_DO, fault);
+	state_lay_out(&wanted, shape);
+	for (uint32_t i = 0; i < wanted.count; i++) {
+		const struct section *found = directory_find(directory, wanted.section[i].name);
+		const int rc = check_section(&wanted.section[i], found, error);
+
+		if (rc != PG_OK)
+			return rc;
+	}
+	return check_numbers(state, error);
 }
+
+// ---------------------------------------------------------------- taking over
 
 static void set_version(struct section *section, uint32_t version)
 {
@@ -135,10 +146,19 @@ static void set_version(struct section *section, uint32_t version)
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 }
 
+/// Noted first, so that a process that dies in the middle of what follows leaves the note.
+static void drop(struct section *section)
+{
+	if (section->untold == 0) // else nobody was told of what was there before, which players may have had
+		section->untold = section->version;
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	set_version(section, SECTION_DROPPED);
+}
+
 /// Another worker process that dies in the middle of it leaves a section that is dropped.
 static void begin_anew(void *state, struct section *section, const struct section *wanted)
 {
-	set_version(section, SECTION_DROPPED);
+	drop(section);
 	memset(section_part(state, section, 0), 0, section->size);
 	section->slots = wanted->slots;
 	section->keeper = wanted->keeper;
@@ -146,48 +166,53 @@ static void begin_anew(void *state, struct section *section, const struct sectio
 }
 
 /// What a worker of another version keeps here, and would take up again when this one is gone, will be old by then.
-static void drop_unknown(struct directory *directory, struct directory *wanted, struct state_dropped *dropped)
+static void drop_unknown(struct directory *directory, struct directory *wanted)
 {
 	for (uint32_t i = 0; i < directory->count; i++) {
 		struct section *section = &directory->section[i];
 
-		if (section->keeper != SECTION_OF_WORKERS || section->version == SECTION_DROPPED ||
-		    directory_find(wanted, section->name))
-			continue;
-		note(dropped, section, 0);
-		set_version(section, SECTION_DROPPED);
+		if (section->keeper == SECTION_OF_WORKERS && section->version != SECTION_DROPPED &&
+		    !directory_find(wanted, section->name))
+			drop(section);
 	}
 }
 
-int state_adopt(void *state, size_t size, const struct state_shape *shape, struct state_dropped *dropped,
-		struct pg_error *error)
+static void tell(struct directory *directory, struct directory *wanted, struct state_dropped *dropped)
+{
+	dropped->count = 0;
+	for (uint32_t i = 0; i < directory->count; i++) {
+		const struct section *section = &directory->section[i];
+		const struct section *ours = directory_find(wanted, section->name);
+		struct dropped_section *one = &dropped->section[dropped->count];
+
+		if (section->untold == 0)
+			continue;
+		memcpy(one->name, section->name, SECTION_NAME_SIZE);
+		one->version = section->untold;
+		one->known = ours ? ours->version : 0;
+		dropped->count++;
+	}
+}
+
+void state_take(void *state, const struct state_shape *shape, struct state_dropped *dropped)
 {
 	struct directory *directory = state, wanted;
-	const char *fault = directory_fault(directory, size);
-	int rc;
 
-	dropped->count = 0;
-	if (fault)
-		return error_set(error, PG_ERROR_USAGE, "the session state cannot be read: %s; " WHAT_TO_DO, fault);
 	state_lay_out(&wanted, shape);
-	for (uint32_t i = 0; i < wanted.count; i++) {
-		const struct section *found = directory_find(directory, wanted.section[i].name);
-
-		rc = check_section(&wanted.section[i], found, error);
-		if (rc != PG_OK)
-			return rc;
-	}
-	rc = check_numbers(state, error);
-	if (rc != PG_OK)
-		return rc;
 	for (uint32_t i = 0; i < wanted.count; i++) {
 		struct section *found = directory_find(directory, wanted.section[i].name);
 
-		if (found->version == wanted.section[i].version)
-			continue;
-		note(dropped, found, wanted.section[i].version);
-		begin_anew(state, found, &wanted.section[i]);
+		if (found->version != wanted.section[i].version)
+			begin_anew(state, found, &wanted.section[i]);
 	}
-	drop_unknown(directory, &wanted, dropped);
-	return PG_OK;
+	drop_unknown(directory, &wanted);
+	tell(directory, &wanted, dropped);
+}
+
+void pg_state_told(void *state)
+{
+	struct directory *directory = state;
+
+	for (uint32_t i = 0; i < SECTIONS_MAX; i++) // whatever a worker process says how many there are
+		directory->section[i].untold = 0;
 }

@@ -8,7 +8,7 @@
 //   players     player_id to slot
 //   issued      records, four lines to a slot
 //
-// The supervisor makes it, and a worker process adopts it: sections that it knows are kept. No pointers inside. Whoever
+// The supervisor makes it, and a worker process takes it over: sections that it knows are kept. No pointers inside. Whoever
 // changes how a section is laid out gives it another version in state.c. What the supervisor goes by is not in here but in
 // its own memory (issuing.h).
 
@@ -49,25 +49,30 @@ struct state_parts {
 /// Where everything lies in a state of this shape that this build makes.
 void state_lay_out(struct directory *directory, const struct state_shape *shape);
 
-/// Sections that a worker process of another version left and that this one does not know: begun anew, or left alone when
-/// this build has none of the name.
+/// What worker processes did not keep of what those of another version left, and the supervisor has not been told: sections
+/// that were begun anew, or left alone when this build has none of the name.
 struct state_dropped {
 	uint32_t count;
 	struct dropped_section {
 		char name[SECTION_NAME_SIZE];
-		uint32_t
-			version; // in which it was found; SECTION_DROPPED: whoever began it anew did not come to an end
-		uint32_t known;  // in which this build has it; 0: it has none
+		uint32_t version; // in which it was found
+		uint32_t known;   // in which this build has it; 0: it has none
 	} section[SECTIONS_MAX];
 };
 
-/// Is this a state of this shape? A worker process asks before it uses one, and nobody may use it meanwhile. What the
-/// workers keep is dropped where it is of another version. What the supervisor keeps, and goes on writing, cannot be.
-/// @return PG_OK, or PG_ERROR_USAGE: then nothing was changed
-int state_adopt(void *state, size_t size, const struct state_shape *shape, struct state_dropped *dropped,
-		struct pg_error *error);
+/// Is this a state of this shape, which a worker process of this build can use? Writes nothing: as long as it may still fail
+/// to start, what another version left is there for a process that knows it. What the workers keep may be of another
+/// version. What the supervisor keeps, and goes on writing, may not.
+/// @return PG_OK, or PG_ERROR_USAGE
+int state_check(void *state, size_t size, const struct state_shape *shape, struct pg_error *error);
 
-/// Of a state that was made or adopted, by whoever may believe its directory: not the supervisor, once there was a worker
+/// Take a state over that was checked, before the first worker looks into a section that workers keep; nobody else may use
+/// it meanwhile. Sections of another version are begun anew.
+/// @param dropped  out: what was not kept, now or by processes before this one. It is noted in the state until
+///                 pg_state_told(), so that it is told also when this process ends first
+void state_take(void *state, const struct state_shape *shape, struct state_dropped *dropped);
+
+/// Of a state that was made or checked, by whoever may believe its directory: not the supervisor, once there was a worker
 /// process.
 struct plain_region *state_region(void *state, uint32_t worker);
 struct state_parts state_parts(void *state);

@@ -18,17 +18,16 @@ static void a_state_of_another_shape_is_refused(void **state UNUSED)
 	const size_t size = pg_state_size(64, 2, 10);
 	const struct state_shape right = {64, 2, 10};
 	const struct state_shape wrong[] = {{65, 2, 10}, {64, 1, 10}, {64, 2, 9}, {64, 2, 0}};
-	struct state_dropped dropped;
 	void *memory = zeroed_lines(size);
 
-	assert_int_equal(state_adopt(memory, size, &right, &dropped, &error), PG_ERROR_USAGE);
+	assert_int_equal(state_check(memory, size, &right, &error), PG_ERROR_USAGE);
 	assert_int_equal(pg_state_init(memory, size - 1, 64, 2, 10, &error), PG_ERROR_USAGE);
 	assert_int_equal(pg_state_init(memory, size, 64, 2, SESSION_SLOTS_MAX + 1, &error), PG_ERROR_USAGE);
 	assert_int_equal(pg_state_init(memory, size, 64, 2, 10, &error), PG_OK);
-	assert_int_equal(state_adopt(memory, size, &right, &dropped, &error), PG_OK);
-	assert_int_equal(state_adopt(memory, size - 1, &right, &dropped, &error), PG_ERROR_USAGE);
+	assert_int_equal(state_check(memory, size, &right, &error), PG_OK);
+	assert_int_equal(state_check(memory, size - 1, &right, &error), PG_ERROR_USAGE);
 	for (unsigned i = 0; i < COUNT(wrong); i++)
-		assert_int_equal(state_adopt(memory, size, &wrong[i], &dropped, &error), PG_ERROR_USAGE);
+		assert_int_equal(state_check(memory, size, &wrong[i], &error), PG_ERROR_USAGE);
 	assert_int_equal(pg_state_init(memory, size, 64, 2, 10, &error), PG_ERROR_USAGE); // would forget players
 	pg_state_release(memory);
 	free(memory);

@@ -45,7 +45,11 @@ static void drop_state(const struct made *made)
 
 static int adopt(const struct made *made)
 {
-	return state_adopt(made->state, made->size, &shape, &dropped, &error);
+	const int rc = state_check(made->state, made->size, &shape, &error);
+
+	if (rc == PG_OK)
+		state_take(made->state, &shape, &dropped);
+	return rc;
 }
 
 static struct section *section_of(const struct made *made, const char *name)
@@ -133,6 +137,7 @@ static void what_workers_keep_in_another_version_is_begun_anew_and_told(void **s
 	assert_int_equal(dropped.section[0].known, plain->version);
 	assert_nobody_is_admitted(&made);
 	assert_int_equal(plain->slots, CAPACITY);
+	pg_state_told(made.state);
 	assert_int_equal(adopt(&made), PG_OK); // the next one finds its own
 	assert_int_equal(dropped.count, 0);
 	drop_state(&made);
@@ -158,7 +163,7 @@ static void players_of_one_profile_go_on_where_those_of_the_other_are_dropped(vo
 static void a_section_that_this_build_does_not_have_is_dropped_once(void **state UNUSED)
 {
 	struct made made = make_state();
-	const struct section world = {"world", 3, 2, 50, SECTION_OF_WORKERS, 0, 0};
+	const struct section world = {"world", 3, 2, 50, SECTION_OF_WORKERS, 0, 0, 0, 0};
 
 	directory_add(made.directory, &world, 4 * CACHE_LINE);
 	assert_null(directory_fault(made.directory, made.size));
@@ -168,15 +173,30 @@ static void a_section_that_this_build_does_not_have_is_dropped_once(void **state
 	assert_int_equal(dropped.section[0].version, 3);
 	assert_int_equal(dropped.section[0].known, 0);
 	assert_int_equal(section_of(&made, "world")->version, SECTION_DROPPED); // whoever knows it begins it anew
+	pg_state_told(made.state);
 	assert_int_equal(adopt(&made), PG_OK);
 	assert_int_equal(dropped.count, 0);
+	drop_state(&made);
+}
+
+static void what_was_dropped_twice_before_it_was_told_is_told_as_players_had_it(void **state UNUSED)
+{
+	struct made made = make_state();
+	struct section *plain = section_of(&made, "plain");
+
+	plain->version = OTHER_VERSION;
+	assert_int_equal(adopt(&made), PG_OK);
+	plain->version = OTHER_VERSION + 1; // begun anew by a process of a third version, which did not say so either
+	assert_int_equal(adopt(&made), PG_OK);
+	assert_int_equal(dropped.count, 1);
+	assert_int_equal(dropped.section[0].version, OTHER_VERSION);
 	drop_state(&made);
 }
 
 static void a_section_of_the_supervisor_that_this_build_does_not_have_is_left_alone(void **state UNUSED)
 {
 	struct made made = make_state();
-	const struct section bans = {"bans", 1, 1, 50, SECTION_OF_SUPERVISOR, 0, 0};
+	const struct section bans = {"bans", 1, 1, 50, SECTION_OF_SUPERVISOR, 0, 0, 0, 0};
 	void *before;
 
 	directory_add(made.directory, &bans, 4 * CACHE_LINE);
@@ -193,9 +213,11 @@ static void a_worker_that_died_while_it_began_a_section_anew_is_followed_by_one_
 	struct made made = make_state();
 
 	admit_all(&made);
+	section_of(&made, "plain")->untold = OTHER_VERSION;
 	section_of(&made, "plain")->version = SECTION_DROPPED;
 	assert_int_equal(adopt(&made), PG_OK);
 	assert_int_equal(dropped.count, 1);
+	assert_int_equal(dropped.section[0].version, OTHER_VERSION);
 	assert_nobody_is_admitted(&made);
 	drop_state(&made);
 }
@@ -413,7 +435,7 @@ static void no_directory_is_read_behind_the_end_of_the_state(void **state UNUSED
 
 		assert_int_equal(posix_memalign(&part, CACHE_LINE, size + 1), 0);
 		memcpy(part, made.state, size);
-		assert_int_equal(state_adopt(part, size, &shape, &dropped, &error), PG_ERROR_USAGE);
+		assert_int_equal(state_check(part, size, &shape, &error), PG_ERROR_USAGE);
 		free(part);
 	}
 	drop_state(&made);
@@ -427,6 +449,7 @@ int main(void)
 		cmocka_unit_test(what_workers_keep_in_another_version_is_begun_anew_and_told),
 		cmocka_unit_test(players_of_one_profile_go_on_where_those_of_the_other_are_dropped),
 		cmocka_unit_test(a_section_that_this_build_does_not_have_is_dropped_once),
+		cmocka_unit_test(what_was_dropped_twice_before_it_was_told_is_told_as_players_had_it),
 		cmocka_unit_test(a_section_of_the_supervisor_that_this_build_does_not_have_is_left_alone),
 		cmocka_unit_test(a_worker_that_died_while_it_began_a_section_anew_is_followed_by_one_that_does),
 		cmocka_unit_test(sections_may_lie_in_another_order),

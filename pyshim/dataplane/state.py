@@ -37,6 +37,10 @@ class OwnState(SessionState):
         self._memory = self.map()
         self.native: Any = ffi.from_buffer(self._memory, require_writable=True)
 
+    def told(self) -> None:
+        """The operator has been told what a worker process did not keep: none says it again."""
+        lib.pg_state_told(self.native)
+
     def close(self) -> None:
         """Unmap and close; the memory lives on in worker processes that have it."""
         lib.pg_state_release(self.native)

@@ -30,7 +30,7 @@ _EAL_BYTES = 32 * _MIB
 _INDEX_BYTES_PER_SESSION = 64 / 5 + 4  # five sessions to a bucket of one line; a slot number
 _SOURCE_LIMITS_BYTES = 8192 * 64  # fixed: sets of four addresses
 
-_STATE_DIRECTORY_BYTES = 768
+_STATE_DIRECTORY_BYTES = 896
 _STATE_HEADER_BYTES = 64  # of each of its sections
 _SESSION_BYTES = 64
 _ISSUED_BYTES = 256

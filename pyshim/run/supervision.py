@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Protocol
 
 from pyshim.conditions import Conditions
-from pyshim.dataplane import Pulse, RunState, StatsPage
+from pyshim.dataplane import OwnState, Pulse, RunState, StatsPage
 from pyshim.eal.messages import crash_error, explain, last_meaningful
 from pyshim.errors import ExitCode, InternalError, PollgateError, UnavailableError
 from pyshim.operator_messages import OperatorQueue
@@ -32,7 +32,6 @@ from pyshim.run.shortfall import queue_shortfalls
 from pyshim.run.stale_sockets import remove_stale_sockets
 from pyshim.run.worker_life import Death, Do, Life, Phase, Step
 from pyshim.stats import Snapshot
-from pyshim.system.memory_file import SessionState
 from pyshim.system.running_clock import RunningClock
 from pyshim.system.signals import Signals
 from pyshim.views.advice import Adviser
@@ -75,7 +74,7 @@ class Memory:
     """What outlives every worker process."""
 
     page: StatsPage
-    state: SessionState
+    state: OwnState
     operator_queue: OperatorQueue
 
 
@@ -285,6 +284,7 @@ class Supervision:
                         "the worker process before this one was of another version of pollgate; of what it "
                         f"left in the session state, this could not be kept: {dropped}",
                     )
+                    self._state.told()
                 self._on_started(self._clock.now_s())
             case control.Applied(generation):
                 if self._live.pending == generation:

@@ -5,6 +5,7 @@ size_t pg_state_size(uint32_t capacity, uint32_t workers, uint32_t issued_capaci
 int pg_state_init(void *state, size_t size, uint32_t capacity, uint32_t workers, uint32_t issued_capacity,
 		  struct pg_error *error);
 void pg_state_release(void *state);
+void pg_state_told(void *state);
 int pg_state_gateway(void *state, uint32_t bits, uint32_t id, struct pg_error *error);
 
 struct pg_issue_request {
