@@ -12,8 +12,9 @@ import pytest
 from tests.gate import Gate
 from tests.supervisor.conftest import PLAYERS
 
-# dpdk_app/session/sections.h: name, version, parts, slots, keeper, offset, size; behind magic, size, count.
-SECTION = struct.Struct("<16sIIIIQQ")
+# dpdk_app/session/sections.h: name, version, parts, slots, keeper, untold, unused, offset, size; the first
+# behind magic, size, count.
+SECTION = struct.Struct("<16sIIIIIIQQ")
 FIRST_SECTION = 24
 OTHER_VERSION = 77
 
@@ -21,7 +22,7 @@ OTHER_VERSION = 77
 def rewrite_version(gate: Gate, section: str) -> None:
     """Have the session state say that a section of it is of another version, as a newer worker leaves it."""
     fds = Path(f"/proc/{gate.process.pid}/fd")
-    (path,) = [fd for fd in fds.iterdir() if "pollgate-sessions" in str(fd.readlink())]
+    path = next(fd for fd in fds.iterdir() if "pollgate-sessions" in str(fd.readlink()))
     with path.open("r+b") as file, mmap.mmap(file.fileno(), 0) as memory:
         (count,) = struct.unpack_from("<I", memory, 16)
         for index in range(count):
@@ -40,6 +41,9 @@ def test_a_worker_of_another_version_drops_what_it_does_not_know_and_says_so(gat
     gate.wait_until(lambda: dead not in gate.worker_pids())
     after = gate.wait_metric("pollgate_sessions", PLAYERS, state="active")  # admitted again
     assert after.value("pollgate_sessions_recovered_total") == 0
+    gate.kill_worker()  # the next one knows all of it, and that was told
+    gate.wait_metric("pollgate_sessions_recovered_total", PLAYERS)
+    assert gate.stderr.count("could not be kept") == 1
 
 
 def test_a_worker_of_the_same_version_keeps_everything_and_says_nothing(gate: Gate) -> None:
