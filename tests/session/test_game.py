@@ -142,6 +142,28 @@ def test_moves_arrive(server: ModelServer) -> None:
         assert [number for _, number, _ in server.gateway.taken].count(MessageType.MOVE) == 100
 
 
+@pytest.mark.parametrize("call", ["move", "say"])
+def test_what_is_urgent_leaves_at_once_though_it_may_be_lost(server: ModelServer, call: str) -> None:
+    async def play() -> None:
+        patient = Settings(flush_s=10 * TIMEOUT_S)  # what is not urgent waits for longer than the test
+        async with Client(server.issue(7), patient) as game:
+            if call == "move":
+                game.move((1.0, 2.0, 3.0))
+            else:
+                assert game.say(MessageType.MOVE, struct.pack("<6f", *6 * [1.0])) is None
+            async with asyncio.timeout(TIMEOUT_S):
+                while MessageType.MOVE not in taken(server):
+                    await asyncio.sleep(0.01)
+
+    asyncio.run(play())
+
+
+def taken(server: ModelServer) -> list[int]:
+    """The types that the gateway was told."""
+    with server.lock:
+        return [number for _, number, _ in server.gateway.taken]
+
+
 def test_client_goes_on_from_another_port(server: ModelServer) -> None:
     async def play() -> list[Event]:
         async with Client(server.issue(7)) as game:

@@ -141,10 +141,10 @@ class Client:
     # ------------------------------------------------------------ saying
 
     def move(self, position: Vector, velocity: Vector = (0.0, 0.0, 0.0)) -> None:
-        """Tell the player's position and velocity. May be lost: the next one makes up for it."""
+        """Tell the player's position and velocity; leaves at once, and may be lost: the next one makes up."""
         _check_finite("position", position)
         _check_finite("velocity", velocity)
-        self._unreliable(MessageType.MOVE, move_body(position, velocity))
+        self._unreliable(MessageType.MOVE, move_body(position, velocity), Priority.URGENT)
 
     def attack(self, to: int, attack_id: int, direction: Vector, *, channel: int = 0) -> Receipt:
         """Attack a player; leaves at once."""
@@ -186,8 +186,8 @@ class Client:
     def say(self, kind: MessageType, body: bytes, *, channel: int | None = None) -> Receipt | None:
         """Send a message of any type, also of one that has no method of its own.
 
-        Without `channel` it travels as dpdk_app/wire/messages.def says: on a channel, or unreliable, and then
-        nobody can wait for it.
+        It has the priority that dpdk_app/wire/messages.def says: what is urgent leaves at once. Without
+        `channel` it travels as that says, too: on a channel, or unreliable, and then nobody can wait for it.
 
         Raises:
             UsageError: the body is not one of this type; dpdk_app/wire/PROTOCOL.md says what is.
@@ -206,7 +206,7 @@ class Client:
                 "0, 1 or 2"
             )
         if its_channel is None:
-            self._unreliable(kind, body)
+            self._unreliable(kind, body, Priority[said.priority])
             return None
         return self._reliable(kind, body, Priority[said.priority], its_channel)
 
@@ -228,9 +228,9 @@ class Client:
         """Bytes of body that fit a datagram of either side, with the sender's number before them."""
         return room(min(self._settings.datagram_sizes)) - RELIABLE_HEAD_BYTES - 8
 
-    def _unreliable(self, number: MessageType, body: bytes) -> None:
+    def _unreliable(self, number: MessageType, body: bytes, priority: Priority) -> None:
         assert len(body) < room(min(self._settings.datagram_sizes))
-        self.session.send(Outgoing.unreliable(number, body, Priority.NORMAL), self._now())
+        self.session.send(Outgoing.unreliable(number, body, priority), self._now())
         self._schedule()
 
     def _reliable(self, number: MessageType, body: bytes, priority: Priority, channel: int) -> Receipt:
