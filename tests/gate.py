@@ -29,6 +29,8 @@ from typing import Any, Self
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from pyshim.system.worker_process import is_worker
+
 URL = re.compile(r"https?://[^\s/]+:\d+")
 # Bounds, no measurements: on a machine that others use all of this takes many times as long, and nobody waits
 # for the end of a bound but a test that fails.
@@ -295,9 +297,9 @@ class Gate:
                 continue
             with contextlib.suppress(OSError):
                 parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
-                command = (entry / "cmdline").read_bytes().split(b"\0")
+                command = (entry / "cmdline").read_bytes()
                 # Between fork and exec a child still has its parent's command line: it is not a worker yet.
-                if parent == self.process.pid and b"pyshim.run.worker" in command:
+                if parent == self.process.pid and is_worker(command):
                     found.append(int(entry.name))
         return found
 

@@ -8,7 +8,8 @@ from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
-_WORKER = b"pyshim.run.worker"
+from pyshim.system.worker_process import is_worker
+
 _INTERFACE, _INODE = 4, 8  # columns of /proc/net/packet
 
 
@@ -20,7 +21,7 @@ def gates_by_interface(proc: Path = Path("/proc")) -> dict[int, set[int]]:
         return found
     for process in proc.glob("[0-9]*"):
         with contextlib.suppress(OSError):
-            if _WORKER not in (process / "cmdline").read_bytes().split(b"\0"):
+            if not is_worker((process / "cmdline").read_bytes()):
                 continue
             for inode in _sockets(process):
                 if interface := of_socket.get(inode):

@@ -17,6 +17,7 @@ from pyshim.eal.messages import TAIL_LINES
 from pyshim.errors import RAISE_PROCESS_LIMIT, UnavailableError
 from pyshim.run.control import Channel
 from pyshim.system import oom
+from pyshim.system.worker_process import MODULE
 
 START_LIMIT_S = 30.0  # for opening devices and making tables
 _START_GRACE_S = 5  # the supervisor is the first to end what does not start
@@ -91,7 +92,7 @@ class Child:
             for end in (self.log_fd, log_end):
                 os.set_blocking(end, False)
             inherited = (theirs.fileno(), stats_fd, state_fd)
-            command = [sys.executable, "-P", "-m", "pyshim.run.worker"]
+            command = [sys.executable, "-P", "-m", MODULE]
             for name, fd in zip(("control", "stats", "state"), inherited, strict=True):
                 command += [f"--{name}", str(fd)]
             command += ["--start-limit", str(math.ceil(start_limit_s) + _START_GRACE_S)]

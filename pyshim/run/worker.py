@@ -31,6 +31,7 @@ from pyshim.dataplane import (
 from pyshim.errors import ExitCode, InternalError, PollgateError, UnavailableError
 from pyshim.run import control
 from pyshim.system.memory_file import SessionState
+from pyshim.system.worker_process import MODULE
 
 HOUSEKEEPING_MS = 100
 DRAIN_S = 2.0  # when the supervisor is gone and cannot say how long
@@ -53,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     # The supervisor alone decides on these, even when a service manager sends them to every process. First of
     # all, so that every thread of EAL inherits it.
     signal.pthread_sigmask(signal.SIG_BLOCK, _SUPERVISORS)
-    parser = argparse.ArgumentParser(prog="pyshim.run.worker", description=__doc__)
+    parser = argparse.ArgumentParser(prog=MODULE, description=__doc__)
     for name in ("control", "stats", "state"):
         parser.add_argument(f"--{name}", type=int, required=True, metavar="FD", help="inherited descriptor")
     parser.add_argument("--start-limit", type=int, required=True, metavar="SECONDS")

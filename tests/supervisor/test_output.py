@@ -23,6 +23,7 @@ from typing import IO, Any
 
 import pytest
 
+from pyshim.system.worker_process import is_worker
 from tests.gate import Samples
 from tests.ports import free_port
 
@@ -68,7 +69,7 @@ class Running:
                     with contextlib.suppress(OSError):
                         parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
                         command = (entry / "cmdline").read_bytes()
-                        if parent == self.process.pid and b"pyshim.run.worker" in command:
+                        if parent == self.process.pid and is_worker(command):
                             return int(entry.name)
             return None
 
