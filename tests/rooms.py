@@ -17,7 +17,9 @@ from pathlib import Path
 
 TABLE = "rooms.toml"
 CLIENT = "client"  # the C client: a room beside those of dpdk_app/
-INCLUDE = re.compile(r'^#include "([^"]+)"', re.MULTILINE)
+INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*"([^"]+)"', re.MULTILINE)
+HEADERS = "include"  # of dpdk_app/: everybody's, and so they use nobody's
+SUFFIXES = frozenset({".c", ".h", ".def"})
 Rooms = Mapping[str, frozenset[str]]
 
 
@@ -31,32 +33,43 @@ class Use:
 
 
 def c_room(path: str) -> str | None:
-    """The room of a file below `dpdk_app/`; None for a header that is everybody's."""
+    """The room of a file below `dpdk_app/`; None for one that is in none."""
     parts = path.split("/")
-    if len(parts) == 1 or parts[0] == "include":
+    if len(parts) == 1:
         return None
     return "/".join(parts[:2]) if parts[0] == "engine" else parts[0]
 
 
 def c_files(root: Path) -> Iterator[tuple[Path, str]]:
     """Each C source with its room, but for the tests, which may use what they test."""
-    for file in sorted((root / "dpdk_app").rglob("*.[ch]")):
+    for file in sorted((root / "dpdk_app").rglob("*")):
         room = c_room(file.relative_to(root / "dpdk_app").as_posix())
-        if room not in {None, "tests"}:
+        if file.suffix in SUFFIXES and room not in {None, "tests"}:
             yield file, str(room)
-    for file in sorted((root / CLIENT).glob("*.[ch]")):
-        yield file, CLIENT
+    for file in sorted((root / CLIENT).glob("*.*")):
+        if file.suffix in SUFFIXES:
+            yield file, CLIENT
 
 
 def c_uses(root: Path) -> Iterator[Use]:
-    """What the sources in C include of other rooms."""
+    """What the sources in C include of other rooms, from wherever they say it."""
     for file, room in c_files(root):
         text = file.read_text()
         for found in INCLUDE.finditer(text):
-            used = c_room(found[1])
-            if used is not None and used != room:
+            used = c_room(_below_data_plane(root, file, found[1]))
+            if used not in {None, HEADERS, room}:
                 line = text.count("\n", 0, found.start()) + 1
-                yield Use(f"{file.relative_to(root)}:{line}", room, used)
+                yield Use(f"{file.relative_to(root)}:{line}", room, str(used))
+
+
+def _below_data_plane(root: Path, file: Path, included: str) -> str:
+    """The file that an include means, from `dpdk_app/` on; it may be said from its reader's place."""
+    data_plane = (root / "dpdk_app").resolve()
+    beside = (file.parent / included).resolve()
+    is_beside = included.startswith(".") or (beside.is_file() and not (data_plane / included).is_file())
+    if is_beside and beside.is_relative_to(data_plane):
+        return beside.relative_to(data_plane).as_posix()
+    return included
 
 
 def python_room(module: str) -> str | None:
@@ -65,12 +78,15 @@ def python_room(module: str) -> str | None:
     return parts[1] if len(parts) > 1 and parts[1] != "__main__" else None
 
 
-def _imported(node: ast.AST, modules: frozenset[str]) -> list[str]:
+def _imported(node: ast.AST, package: str, modules: frozenset[str]) -> list[str]:
+    """The modules that a statement imports; `package`: that of the module it is in."""
     if isinstance(node, ast.Import):
         return [alias.name for alias in node.names]
-    if isinstance(node, ast.ImportFrom) and node.module is not None:
-        names = [f"{node.module}.{alias.name}" for alias in node.names]
-        return [name if name in modules else node.module for name in names]
+    if isinstance(node, ast.ImportFrom):
+        start = package.split(".")[: 1 - node.level or None] if node.level else []
+        base = ".".join([*start, *([node.module] if node.module else [])])
+        names = [f"{base}.{alias.name}" for alias in node.names]
+        return [name if name in modules else base for name in names]
     return []
 
 
@@ -82,8 +98,9 @@ def python_uses(root: Path) -> Iterator[Use]:
     names = frozenset(modules)
     for module, file in modules.items():
         room = python_room(module)
+        package = module if file.name == "__init__.py" else module.rpartition(".")[0]
         for node in ast.walk(ast.parse(file.read_text())):
-            for imported in _imported(node, names):
+            for imported in _imported(node, package, names):
                 used = python_room(imported) if imported.split(".")[0] == "pyshim" else None
                 if room is not None and used is not None and used != room:
                     yield Use(f"{file.relative_to(root)}:{getattr(node, 'lineno', 1)}", room, used)
@@ -98,8 +115,8 @@ def circle(rooms: Rooms) -> list[str]:
     return []
 
 
-def findings(rooms: Rooms, uses: list[Use]) -> Iterator[str]:
-    """What the table forbids, what it allows in vain, and a circle in it."""
+def findings(rooms: Rooms, uses: list[Use], there: frozenset[str]) -> Iterator[str]:
+    """What the table forbids, what it allows in vain, rooms that are not `there`, and a circle in it."""
     for use in dict.fromkeys(uses):
         if use.room not in rooms:
             yield f"{use.where}: the room {use.room} is not in {TABLE}"
@@ -110,6 +127,9 @@ def findings(rooms: Rooms, uses: list[Use]) -> Iterator[str]:
         for other in sorted(others):
             if (room, other) not in used:
                 yield f"{TABLE}: {room} may use {other}, and does not; take it out"
+    for room in rooms:
+        if room not in there:
+            yield f"{TABLE}: the room {room} is in it, and is not there; take it out"
     if found := circle(rooms):
         yield f"{TABLE}: a circle: {' -> '.join(found)}"
 
@@ -118,9 +138,12 @@ def check(root: Path) -> list[str]:
     """What is wrong below `root`, a sentence each."""
     table = tomllib.loads((root / TABLE).read_text())
     found = []
-    for part, uses in (("c", c_uses(root)), ("python", python_uses(root))):
+    in_c = frozenset(room for _, room in c_files(root))
+    modules = (root / "pyshim").rglob("*.py")
+    in_python = frozenset(file.relative_to(root / "pyshim").parts[0].removesuffix(".py") for file in modules)
+    for part, uses, there in (("c", c_uses(root), in_c), ("python", python_uses(root), in_python)):
         rooms = {room: frozenset(others) for room, others in table[part].items()}
-        found += findings(rooms, list(uses))
+        found += findings(rooms, list(uses), there)
     return found
 
 

@@ -98,3 +98,40 @@ def test_a_circle_in_the_table_is_named(checkout: Path) -> None:
     )
     (found,) = check(checkout)
     assert found.startswith(f"{TABLE}: a circle: ")
+
+
+@pytest.mark.parametrize("line", ['#  include "session/session.h"', '\t#include "../session/session.h"'])
+def test_an_include_is_found_however_it_is_written(scratch: Path, line: str) -> None:
+    (scratch / "dpdk_app/net/upward.c").write_text(f"{line}\n")
+    assert check(scratch) == [f"dpdk_app/net/upward.c:1: net may not use session; {TABLE} says what it may"]
+
+
+def test_a_list_that_includes_is_a_source_like_any_other(scratch: Path) -> None:
+    (scratch / "dpdk_app/net/upward.def").write_text('#include "session/session.h"\n')
+    assert check(scratch) == [f"dpdk_app/net/upward.def:1: net may not use session; {TABLE} says what it may"]
+
+
+def test_headers_of_everybody_use_no_more_than_the_table_says(scratch: Path) -> None:
+    with (scratch / "dpdk_app/include/pollgate.h").open("a") as header:
+        header.write('#include "session/session.h"\n')
+    (found,) = check(scratch)
+    assert found.endswith(f"include may not use session; {TABLE} says what it may")
+
+
+@pytest.mark.parametrize(
+    "line", ["from .. import cli", "from ..cli import main", "from ..management import app"]
+)
+def test_a_relative_import_counts_like_any_other(scratch: Path, line: str) -> None:
+    (scratch / "pyshim/planner/upward.py").write_text(f"{line}\n")
+    used = "management" if "management" in line else "cli"
+    told = f"pyshim/planner/upward.py:1: planner may not use {used}; {TABLE} says what it may"
+    assert check(scratch) == [told]
+
+
+def test_a_room_that_is_gone_is_named(checkout: Path) -> None:
+    rooms: dict[str, list[str]] = {"net": [], "engine/dpdk": ["net"], "world": []}
+    allow(checkout, c=rooms, python={"errors": [], "run": ["errors"], "letters": []})
+    assert check(checkout) == [
+        f"{TABLE}: the room world is in it, and is not there; take it out",
+        f"{TABLE}: the room letters is in it, and is not there; take it out",
+    ]
