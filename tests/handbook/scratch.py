@@ -142,13 +142,13 @@ class Scratch:
         file.write_text("".join(lines))
 
     def changed(self) -> set[str]:
-        """The files that are not what they were, by their names below the root."""
-        files = (file.relative_to(self.original) for file in self.original.rglob("*") if file.is_file())
-        return {
-            file.as_posix()
-            for file in files
-            if not filecmp.cmp(self.original / file, self.path / file, shallow=False)
-        }
+        """The sources that are not what they were, or are new, or gone, by their names below the root."""
+        before, now = (set(_sources_of(root)) for root in (self.original, self.path))
+        both = [name for name in before & now if not self._is_as_it_was(name)]
+        return {*(before ^ now), *both}
+
+    def _is_as_it_was(self, name: str) -> bool:
+        return filecmp.cmp(self.original / name, self.path / name, shallow=False)
 
     def python(self, *arguments: str, text: str | None = None) -> str:
         """What a Python program of the copy prints; `text` is what it reads."""
@@ -211,6 +211,14 @@ class Scratch:
         listed = re.search(rf"^ *{what}\s+files\((.*?)^ *\)", build, re.MULTILINE | re.DOTALL)
         assert listed, f"dpdk_app/meson.build lists no files of: {what}"
         return (f"dpdk_app/{name}" for name in re.findall(r"'([^']+)'", listed[1]))
+
+
+def _sources_of(root: Path) -> Iterator[str]:
+    """The files of what is copied, by their names below the root; not what is made of them."""
+    for name in COPIED:
+        for file in (root / name).rglob("*") if (root / name).is_dir() else [root / name]:
+            if file.is_file() and file.suffix != ".so" and "__pycache__" not in file.parts:
+                yield file.relative_to(root).as_posix()
 
 
 # What the whole library and its devices are needed for is left out of the declarations.

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from tests.handbook.scratch import Edit, Scratch, recipe
@@ -72,3 +74,14 @@ def test_a_place_that_is_not_there_once_is_refused(scratch: Scratch, anchor: str
     (scratch.path / "rooms.toml").write_text("one\ntwo\n")
     with pytest.raises(AssertionError, match="not in one"):
         scratch.edit(Edit("rooms.toml", "above", anchor, "NEW\n"))
+
+
+def test_what_is_new_or_gone_is_changed_too_and_what_is_made_of_sources_is_not(tmp_path: Path) -> None:
+    scratch = Scratch(tmp_path)
+    assert scratch.changed() == set()
+    (scratch.path / "pyshim/new.py").write_text("")
+    (scratch.path / "pyshim/errors.py").unlink()
+    (scratch.path / "pyshim/_native/made.so").write_text("")
+    (scratch.path / "objects").mkdir()
+    (scratch.path / "objects/made.o").write_text("")
+    assert scratch.changed() == {"pyshim/new.py", "pyshim/errors.py"}

@@ -235,15 +235,36 @@ def test_clients_that_never_finish_their_request_do_not_block_a_scrape(server: M
         assert ask(server, "/metrics")[0] == 200
 
 
-def test_the_oldest_connection_gives_way_and_threads_stay_bounded(server: MetricsServer) -> None:
+def test_the_oldest_connection_gives_way(server: MetricsServer) -> None:
     with contextlib.ExitStack() as stack:
         oldest = stack.enter_context(socket.create_connection(address(server), timeout=30))
         oldest.sendall(b"GET ")
         for _ in range(CONNECTIONS_MAX):
             stack.enter_context(socket.create_connection(address(server), timeout=30)).sendall(b"GET ")
         assert oldest.recv(1) == b""
+
+
+def test_however_many_ask_at_once_so_many_threads_read_and_all_are_answered() -> None:
+    inside, go_on = threading.Semaphore(0), threading.Event()
+
+    def source() -> Snapshot:
+        inside.release()
+        assert go_on.wait(60)
+        return snapshot()
+
+    with MetricsServer(LOOPBACK, source) as server, contextlib.ExitStack() as stack:
+        scrapes = []
+        for _ in range(2 * READERS_MAX):
+            scrapes.append(stack.enter_context(socket.create_connection(address(server), timeout=60)))
+            scrapes[-1].sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
+        for _ in range(READERS_MAX):
+            assert inside.acquire(timeout=60)
+        assert ask(server, "/healthz")[0] == 200  # behind them all: each was seen by now
         serving = [thread for thread in threading.enumerate() if thread.name.startswith("management")]
-        assert len(serving) <= 1 + READERS_MAX
+        assert len(serving) == 1 + READERS_MAX
+        assert not inside.acquire(blocking=False)
+        go_on.set()
+        assert all(scrape.recv(100).startswith(b"HTTP/1.1 200 ") for scrape in scrapes)
 
 
 def test_a_request_in_hand_is_not_cut_to_make_room() -> None:

@@ -118,11 +118,17 @@ def test_events_are_what_is_relayed_or_given() -> None:
     assert events == {*names("wire/messages.def", "RELAYED"), *names("wire/messages.def", "GIVEN")}
 
 
-@pytest.mark.parametrize("file", ["stats/reasons.def", "wire/closed.def"])
-def test_a_label_is_its_enumerator_in_small_letters(file: str) -> None:
-    for kind in ("HANDLED", "DROP", "TX_DROP", "LOSS", "CLOSED", "DENIED"):
-        for upper, lower, *_ in entries(file, kind):
-            assert lower == upper.lower()
+@pytest.mark.parametrize(
+    ("file", "kind"),
+    [
+        *(("stats/reasons.def", kind) for kind in ("HANDLED", "DROP", "TX_DROP", "LOSS")),
+        *(("wire/closed.def", kind) for kind in ("CLOSED", "DENIED")),
+    ],
+)
+def test_a_label_is_its_enumerator_in_small_letters(file: str, kind: str) -> None:
+    labels = {upper: lower for upper, lower, *_ in entries(file, kind)}
+    assert labels
+    assert labels == {upper: upper.lower() for upper in labels}
 
 
 def test_the_version_of_the_layout_stands_in_one_place() -> None:
