@@ -136,13 +136,17 @@ void delivery_tell(struct delivery_context *ctx, struct delivery *c, struct arri
 ALWAYS_INLINE void delivery_acknowledged(struct delivery_context *ctx, struct delivery *c, uint64_t sent, uint32_t ack,
 					 uint32_t ack_bits, uint64_t now)
 {
-	const uint64_t newest = acknowledged_counter(sent, ack);
 	struct arrived arrived;
+	uint64_t newest;
 
+	// When nobody waits to be told, what was said is not even remembered: the line of the delivery is only read.
+	if (likely(delivery_quiet(c) && ctx->listeners == 0))
+		return;
+	newest = acknowledged_counter(sent, ack);
 	if (newest == 0)
 		return;
 	arrived = acknowledged_take(&c->acknowledged, newest, ack_bits);
-	if (unlikely(!delivery_quiet(c) || ctx->listeners != 0) && arrived.packets != 0)
+	if (arrived.packets != 0)
 		delivery_tell(ctx, c, arrived, now);
 }
 
