@@ -14,7 +14,7 @@
 #include "net/peer.h"
 #include "wire/session.h"
 
-/// Both directions' keys of one connection, from the gateway's side or the client's.
+/// Both directions' keys of one connection, as the gateway or the client has them.
 struct traffic_secrets {
 	uint8_t to_gateway[CIPHER_KEY_LEN], to_client[CIPHER_KEY_LEN];
 	uint8_t to_gateway_salt[CIPHER_SALT_LEN], to_client_salt[CIPHER_SALT_LEN];

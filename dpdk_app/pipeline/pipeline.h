@@ -77,7 +77,7 @@ struct policy {
 	bool source_limited; // any listener limits its sources
 	struct rate host;
 	struct rate source[PG_LISTENERS_MAX];
-	struct session_rules sessions; // of the session profile; a side is given them by session_side_use()
+	struct session_rules sessions; // of the session profile; a shard is given them by session_shard_use()
 };
 
 void policy_init(struct policy *policy, const struct pg_policy *from, uint64_t generation, uint64_t tsc_hz);

@@ -64,7 +64,7 @@ static int reserve_memory(struct pg_gateway *g, struct worker *w, struct pg_erro
 {
 	w->shard = pages_alloc(sizeof(*w->shard));
 	if (!w->shard)
-		return error_set(error, PG_ERROR_MEMORY, "worker %u: no memory for its side of the sessions",
+		return error_set(error, PG_ERROR_MEMORY, "worker %u: no memory for its shard of the sessions",
 				 w->number);
 	pages_withhold(w->shard, sizeof(*w->shard));
 	w->message_bytes = message_pool_size(pool_bytes(&g->plan));

@@ -25,7 +25,7 @@ struct engine_parts {
 /// Housekeeping: the policy, sessions that are over, players who are told that the gateway ends. After worker_begin().
 void worker_add_housekeeping(struct worker *w, const struct engine_parts *parts);
 
-/// Mail and egress, of a worker with a side that can send; after housekeeping.
+/// Mail and egress, of a worker with a shard that can send; after housekeeping.
 void worker_add_session_tasks(struct worker *w);
 
 #endif

@@ -61,7 +61,7 @@ struct session_shard {
 	uint32_t cursor;                  // next slot that the sweep looks at
 };
 
-/// What a side is made from. All of it stays the caller's, and outlives the side.
+/// What a shard is made from. All of it stays the caller's, and outlives the shard.
 struct shard_setup {
 	struct session_store *store; // open, with its local part attached
 	struct pg_worker_stats *stats;

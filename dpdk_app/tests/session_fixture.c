@@ -36,7 +36,7 @@ static void open_shard(struct session_fixture *fixture, uint8_t worker)
 	};
 
 	setup.message_memory = fixture->message_memory[worker] = zeroed_lines(message_pool_size(MESSAGE_BYTES));
-	require(session_shard_init(shard, &setup, &error) == PG_OK, "a side cannot be made here");
+	require(session_shard_init(shard, &setup, &error) == PG_OK, "a shard cannot be made here");
 	fixture->shard[worker] = shard;
 }
 

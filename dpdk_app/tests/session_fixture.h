@@ -38,7 +38,7 @@ void fixture_close(struct session_fixture *fixture);
 /// @return connections that go on, of all shards
 uint32_t fixture_restart(struct session_fixture *fixture);
 
-/// The same with the sides that there are, which is faster.
+/// The same with the shards that there are, which is faster.
 uint32_t fixture_restart_in_place(struct session_fixture *fixture);
 
 /// As it was when `state` was copied, for a process that has just started in place. Random numbers are the same each time.
