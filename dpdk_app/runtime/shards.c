@@ -110,12 +110,12 @@ void shard_free(struct worker *w)
 
 void shard_begin(struct worker *w)
 {
-	counter_add(&w->stats->sessions_recovered, session_side_begin(w->shard, pg_tsc()));
+	counter_add(&w->stats->sessions_recovered, session_shard_begin(w->shard, pg_tsc()));
 }
 
-void side_use_new_policy(struct worker *w)
+void shard_use_new_policy(struct worker *w)
 {
-	session_side_use(w->shard, &w->current->sessions);
+	session_shard_use(w->shard, &w->current->sessions);
 }
 
 static bool is_ours(const struct session_shard *shard, uint32_t slot)

@@ -32,7 +32,7 @@ void shard_free(struct worker *w);
 void shard_begin(struct worker *w);
 
 /// Go by w->current from now on.
-void side_use_new_policy(struct worker *w);
+void shard_use_new_policy(struct worker *w);
 
 /// A bit of it every turn: connections that are over, and all of them when the gateway ends.
 /// @param slots  that the sweep looks at

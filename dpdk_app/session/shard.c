@@ -24,7 +24,7 @@ int session_shard_init(struct session_shard *shard, const struct shard_setup *se
 		.gateway = true,
 	};
 	counter_set(&shard->ctx.stats->memory_used, 0); // what a dead worker had is gone
-	session_side_use(shard, setup->rules);
+	session_shard_use(shard, setup->rules);
 	if (!cipher_code_init(&shard->code))
 		return error_set(error, PG_ERROR_SYSTEM,
 				 "profile session needs a CPU with AES instructions (AES-NI), this one has none");
@@ -43,7 +43,7 @@ void session_shard_free(struct session_shard *shard)
 	shard->ctx.compressor = NULL;
 }
 
-uint32_t session_side_begin(struct session_shard *shard, uint64_t now)
+uint32_t session_shard_begin(struct session_shard *shard, uint64_t now)
 {
 	wheel_init(&shard->wheel, shard->store->links, shard->tsc_hz / TICKS_PER_S, now);
 	return connection_adopt(shard, now);

@@ -83,10 +83,10 @@ void session_shard_free(struct session_shard *shard);
 
 /// In the worker's own thread, before its first packet: take over what a dead worker left.
 /// @return connections that go on
-uint32_t session_side_begin(struct session_shard *shard, uint64_t now);
+uint32_t session_shard_begin(struct session_shard *shard, uint64_t now);
 
 /// The rules from now on.
-ALWAYS_INLINE void session_side_use(struct session_shard *shard, const struct session_rules *rules)
+ALWAYS_INLINE void session_shard_use(struct session_shard *shard, const struct session_rules *rules)
 {
 	shard->rules = rules;
 	shard->ctx.rules = &rules->delivery;

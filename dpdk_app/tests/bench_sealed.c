@@ -249,7 +249,7 @@ static struct bench *open_bench(uint32_t sessions)
 	b->rig->ingress.shard = b->fixture->shard[0];
 	b->rig->ingress.profile[0] = PG_PROFILE_SESSION;
 	identity_expect_sealed(&b->rig->identity);
-	session_side_use(b->fixture->shard[0], &b->rig->policy.sessions);
+	session_shard_use(b->fixture->shard[0], &b->rig->policy.sessions);
 	make_players(b, sessions);
 	make_frames(b, sessions);
 	return b;

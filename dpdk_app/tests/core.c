@@ -90,7 +90,7 @@ static bool open_shard(struct pg_core *core, const struct pg_plan *plan)
 	core->ingress.shard = &core->shard;
 	if (session_shard_init(&core->shard, &setup, &error) != PG_OK)
 		return false;
-	(void)session_side_begin(&core->shard, pg_tsc()); // nobody was here before
+	(void)session_shard_begin(&core->shard, pg_tsc()); // nobody was here before
 	return true;
 }
 

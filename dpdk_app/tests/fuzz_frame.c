@@ -178,7 +178,7 @@ static void prepare(struct pair *p)
 		p->rig[k] = rig_open(k == 0 ? "v2" : "auto", CAPACITY);
 		p->rig[k]->ingress.shard = p->fixture->shard[k];
 		p->rig[k]->ingress.profile[1] = PG_PROFILE_SESSION;
-		session_side_use(p->fixture->shard[k], &p->rig[k]->policy.sessions);
+		session_shard_use(p->fixture->shard[k], &p->rig[k]->policy.sessions);
 	}
 	fast_frame_close(&p->rig[0]->identity.fast);
 	rig_identity_of_many(&p->many);

@@ -73,7 +73,7 @@ static void open_world(struct world *w, const char *isa)
 	w->ingress.stats = &w->fixture->stats[0];
 	w->ingress.arrivals = &w->fixture->stats[0].received;
 	identity_expect_sealed(&w->rig->identity);
-	session_side_use(w->fixture->shard[0], &w->rig->policy.sessions);
+	session_shard_use(w->fixture->shard[0], &w->rig->policy.sessions);
 }
 
 static void prepare(struct table *t)

@@ -39,7 +39,7 @@ int pipeline_fixture_open(void **state)
 		g->ingress[i].shard = g->fixture->shard[i];
 		g->ingress[i].stats = &g->fixture->stats[i];
 		g->ingress[i].arrivals = &g->fixture->stats[i].received;
-		session_side_use(g->fixture->shard[i], &g->rig->policy.sessions);
+		session_shard_use(g->fixture->shard[i], &g->rig->policy.sessions);
 	}
 	g->rig->ingress = g->ingress[0];
 	if (g->ingress[0].profile[0] == PG_PROFILE_SESSION)

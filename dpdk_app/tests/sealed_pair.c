@@ -61,7 +61,7 @@ static void variant_open(struct pipeline_variant *variant, struct session_fixtur
 
 	fixture_reset(fixture, b->state, b->now);
 	for (unsigned i = 0; i < FIXTURE_SHARDS; i++)
-		session_side_use(fixture->shard[i], &rig->policy.sessions);
+		session_shard_use(fixture->shard[i], &rig->policy.sessions);
 	rig_offload(rig, offload);
 	rig->registry.tables = FIXTURE_SHARDS;
 	rig->registry.active[1] = &fixture->stats[1].sessions_active;

@@ -45,7 +45,7 @@ static uint32_t begin(struct session_fixture *fixture)
 	uint32_t going_on = 0;
 
 	for (unsigned worker = 0; worker < FIXTURE_SHARDS; worker++)
-		going_on += session_side_begin(fixture->shard[worker], fixture->now);
+		going_on += session_shard_begin(fixture->shard[worker], fixture->now);
 	return going_on;
 }
 

@@ -106,7 +106,7 @@ static void restart(struct pipeline_fixture *g)
 	assert_int_equal(fixture_restart(g->fixture), 1);
 	for (unsigned i = 0; i < FIXTURE_SHARDS; i++) {
 		g->ingress[i].shard = g->fixture->shard[i];
-		session_side_use(g->fixture->shard[i], &g->rig->policy.sessions);
+		session_shard_use(g->fixture->shard[i], &g->rig->policy.sessions);
 	}
 }
 
