@@ -68,7 +68,7 @@ static void make_rules(pgc_client *client)
 /// Zeroed, on cache lines of its own.
 static void *allocate(size_t size)
 {
-	const size_t whole = (size + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE;
+	const size_t whole = whole_lines(size);
 	void *memory = aligned_alloc(CACHE_LINE, whole);
 
 	if (memory)

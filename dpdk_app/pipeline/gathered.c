@@ -3,14 +3,6 @@
 
 #include "pipeline/gathered.h"
 
-static bool conforms(struct ingress *ingress, const struct peer *peer, uint64_t now)
-{
-	const struct rate rate = ingress->policy->source[peer_listener(peer)];
-
-	return rate.interval == 0 ||
-	       source_admit(ingress->sources, source_hash(peer, &ingress->sessions->secret), rate, now);
-}
-
 /// Index behind the last that goes with the k-th.
 static unsigned end_of_group(const struct gathered *gathered, unsigned k)
 {
@@ -28,7 +20,7 @@ void run_gathered(struct ingress *ingress, struct gathered *gathered, uint64_t n
 	unsigned end;
 
 	for (unsigned k = 0; k < gathered->count; k++)
-		if (!conforms(ingress, gathered->arrival[k].peer, now))
+		if (!sender_conforms(ingress, *gathered->arrival[k].peer, now))
 			gathered->arrival[k].result = PG_DROP_SOURCE_RATE_LIMITED;
 	for (unsigned k = 0; k < gathered->count; k = end) {
 		end = k + 1;

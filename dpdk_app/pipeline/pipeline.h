@@ -112,6 +112,10 @@ struct ingress {
 	uint64_t *arrivals; // of stats: received, or handed_in
 };
 
+/// May the source of this peer send another datagram, by the limit of its listener? Of those that are limited one by one, not
+/// burst by burst. Peers go to cold functions by value: a pointer would keep them out of registers in the loop.
+COLD bool sender_conforms(struct ingress *ingress, struct peer peer, uint64_t now);
+
 /// Take a burst through. Every frame is answered in place or dropped, and counted as one of them, or is another
 /// worker's.
 typedef void burst_run(struct ingress *ingress, struct burst *burst, unsigned n, uint64_t now);

@@ -169,15 +169,6 @@ static COLD enum pg_drop no_such_session(const struct session_store *store, cons
 	return session != 0 && record->number == session ? PG_DROP_SESSION_OVER : nobodys(store, session);
 }
 
-/// Peers go to cold functions by value: see settle().
-static COLD bool unproved_conforms(struct ingress *ingress, struct peer peer, uint64_t now)
-{
-	const struct rate rate = ingress->policy->source[peer_listener(&peer)];
-
-	return rate.interval == 0 ||
-	       source_admit(ingress->sources, source_hash(&peer, &ingress->sessions->secret), rate, now);
-}
-
 /// Why this worker does not serve it.
 static COLD unsigned not_served(const struct ingress *ingress, const struct session_record *record, uint32_t session,
 				uint8_t *owner)
@@ -202,7 +193,7 @@ ALWAYS_INLINE unsigned sealed_admissible(struct ingress *ingress, struct sealed 
 		return not_served(ingress, record, header->session, &s->owner);
 	if (unlikely(s->length > record->max_datagram))
 		return PG_DROP_SESSION_HEADER;
-	if (unlikely(!peer_equal(&record->peer, s->peer)) && !unproved_conforms(ingress, *s->peer, now))
+	if (unlikely(!peer_equal(&record->peer, s->peer)) && !sender_conforms(ingress, *s->peer, now))
 		return PG_DROP_SOURCE_RATE_LIMITED;
 	s->counter = replay_counter(&record->replay, header->sequence);
 	if (unlikely(!replay_fresh(&record->replay, s->counter)))
@@ -403,7 +394,7 @@ static COLD void send_handshake(struct ingress *ingress, struct sealed *s, uint6
 {
 	struct handshake_outcome outcome;
 
-	if (!unproved_conforms(ingress, *s->peer, now)) {
+	if (!sender_conforms(ingress, *s->peer, now)) {
 		s->result = PG_DROP_SOURCE_RATE_LIMITED;
 		return;
 	}

@@ -50,7 +50,7 @@ static const struct hash_secret fixed_secret = {
 
 static void *zeroed_lines(size_t size)
 {
-	const size_t rounded = (size + CACHE_LINE - 1) & ~(size_t)(CACHE_LINE - 1);
+	const size_t rounded = whole_lines(size);
 	void *memory = aligned_alloc(CACHE_LINE, rounded);
 
 	return memory ? memset(memory, 0, rounded) : NULL;
