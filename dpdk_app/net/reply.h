@@ -124,13 +124,16 @@ ALWAYS_INLINE unsigned reply_datagram(uint8_t *frame, const struct packet *p, co
 	return ip_bit | TX_CHECKSUM_UDP;
 }
 
-/// As reply_ipv4(), with another length, and not to be fragmented. Sums are of what is still in registers: a load from
-/// what was just stored in parts waits until it has left the core's store buffer.
+/// As reply_ipv4(), with another length. Sums are of what is still in registers: a load from what was just stored in parts
+/// waits until it has left the core's store buffer.
+/// @param unfragmented  as in reply_resized()
 /// @return sum of the pseudo-header
-ALWAYS_INLINE uint64_t resize_ipv4(struct ipv4_header *ip, uint16_t datagram_len, const unsigned tx_offload)
+ALWAYS_INLINE uint64_t resize_ipv4(struct ipv4_header *ip, uint16_t datagram_len, const bool unfragmented,
+				   const unsigned tx_offload)
 {
+	const be16 not_fragmented = BE16(IPV4_DO_NOT_FRAGMENT);
 	const uint64_t addresses = load64((const uint8_t *)&ip->source), exchanged = addresses << 32 | addresses >> 32;
-	const struct fresh4 fresh = freshen4(ip, 0, BE16(IPV4_DO_NOT_FRAGMENT));
+	const struct fresh4 fresh = unfragmented ? freshen4(ip, 0, not_fragmented) : freshen4(ip, not_fragmented, 0);
 	const be16 length = BE16(sizeof(*ip) + datagram_len);
 	const uint32_t before = fresh.before + ip->total_length, after = fresh.after + length;
 
@@ -152,19 +155,20 @@ ALWAYS_INLINE uint64_t resize_ipv6(struct ipv6_header *ip, uint16_t datagram_len
 	return pseudo;
 }
 
-/// Answer a datagram with another payload, of any length, that lies in its place already. Over IPv4 it is not to be
-/// fragmented.
-/// @param p  in: as received; out: its end is the answer's
+/// Answer a datagram with another payload, of any length, that lies in its place already.
+/// @param p             in: as received; out: its end is the answer's
+/// @param unfragmented  over IPv4 it is not to be fragmented; else as the request
 /// @return as reply_datagram()
 ALWAYS_INLINE unsigned reply_resized(uint8_t *frame, struct packet *p, const struct identity *id, uint16_t payload_len,
-				     const unsigned tx_offload)
+				     const bool unfragmented, const unsigned tx_offload)
 {
 	struct udp_header *udp = (struct udp_header *)(frame + p->l4);
 	const uint16_t datagram_len = (uint16_t)(sizeof(*udp) + payload_len);
 	const uint32_t ports = load32((const uint8_t *)udp);
 	const bool ipv4 = likely(p->layer == LAYER_IPV4), checked = udp->checksum != 0;
-	const uint64_t pseudo = ipv4 ? resize_ipv4((struct ipv4_header *)(frame + p->l3), datagram_len, tx_offload) :
-				       resize_ipv6((struct ipv6_header *)(frame + p->l3), datagram_len);
+	const uint64_t pseudo =
+		ipv4 ? resize_ipv4((struct ipv4_header *)(frame + p->l3), datagram_len, unfragmented, tx_offload) :
+		       resize_ipv6((struct ipv6_header *)(frame + p->l3), datagram_len);
 	struct udp_header answer = {
 		.source = (be16)(ports >> 16),
 		.destination = (be16)ports,

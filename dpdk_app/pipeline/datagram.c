@@ -193,19 +193,26 @@ static void gather_datagrams(struct ingress *ingress, struct datagram_burst *bur
 	}
 }
 
+/// Workers have mail for each other where a listener speaks the session profile, and only there.
+static void conclude_gathered_datagram(struct ingress *ingress, struct datagram_burst *burst,
+				       const struct arrival *arrival)
+{
+	if (arrival->result == PG_DROP_NONE) {
+		burst->length[arrival->at] = arrival->length;
+		return;
+	}
+	burst->owner[arrival->at] = arrival->owner;
+	leave_unanswered(ingress, burst, arrival->at,
+			 arrival->result == PACKET_ELSEWHERE && !ingress->shard ? PG_DROP_OWNER_BUSY : arrival->result);
+}
+
 /// The lane is of all such profiles together: who comes first serves it.
 static void serve_gathered_datagrams(struct ingress *ingress, struct datagram_burst *burst,
 				     struct datagram_lanes *lanes, uint64_t now)
 {
 	run_gathered(ingress, &lanes->others, now);
-	for (unsigned k = 0; k < lanes->others.count; k++) {
-		const struct arrival *arrival = &lanes->others.arrival[k];
-
-		if (arrival->result == PG_DROP_NONE)
-			burst->length[arrival->at] = arrival->length;
-		else
-			leave_unanswered(ingress, burst, arrival->at, arrival->result);
-	}
+	for (unsigned k = 0; k < lanes->others.count; k++)
+		conclude_gathered_datagram(ingress, burst, &lanes->others.arrival[k]);
 	lanes->others.count = 0;
 }
 

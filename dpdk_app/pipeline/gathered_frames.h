@@ -4,6 +4,8 @@
 #ifndef POLLGATE_PIPELINE_GATHERED_FRAMES_H
 #define POLLGATE_PIPELINE_GATHERED_FRAMES_H
 
+#include <string.h>
+
 #include "net/reply.h"
 #include "pipeline/frames.h"
 #include "pipeline/lanes.h"
@@ -47,17 +49,28 @@ static unsigned sort_gathered_verified(struct ingress *ingress, struct burst *bu
 	return sort_gathered(ingress, burst, i, n, lanes, true);
 }
 
+/// An answer may be shorter than the shortest frame: what is left up to there is zero, not the request's (RFC 894).
+static void pad(uint8_t *frame, uint16_t received, struct packet *p)
+{
+	const uint16_t length = reply_length(received, p->end);
+
+	memset(frame + p->end, 0, (size_t)(length - p->end));
+	p->end = length;
+}
+
 static void conclude_gathered(struct ingress *ingress, struct burst *burst, const struct arrival *arrival,
 			      struct packet *p, const unsigned tx_offload)
 {
 	const unsigned i = arrival->at;
+	const bool unfragmented = profile_of(arrival->profile)->unfragmented;
 	unsigned checksums;
 
 	if (arrival->result != PG_DROP_NONE) {
-		conclude_unanswered(ingress, burst, i, arrival->result, 0);
+		conclude_unanswered(ingress, burst, i, arrival->result, arrival->owner);
 		return;
 	}
-	checksums = reply_resized(burst->frame[i], p, ingress->identity, arrival->length, tx_offload);
+	checksums = reply_resized(burst->frame[i], p, ingress->identity, arrival->length, unfragmented, tx_offload);
+	pad(burst->frame[i], burst->length[i], p);
 	finish_answer(burst, i, p, checksums, tx_offload);
 }
 

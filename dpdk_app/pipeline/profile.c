@@ -17,6 +17,12 @@ static const struct profile *const profiles[PG_PROFILES] = {
 #define PROFILE(NAME, name, loops) [PG_PROFILE_##NAME] = &name##_profile,
 #include "wire/profiles.def"
 };
+
+/// Who takes its datagrams through a burst, as wire/profiles.def names it.
+static const char *const loops_of[PG_PROFILES] = {
+#define PROFILE(NAME, name, loops) [PG_PROFILE_##NAME] = #loops,
+#include "wire/profiles.def"
+};
 static_assert(PG_PROFILES <= 32, "sets of profiles are 32 bits");
 
 const struct profile *profile_of(unsigned number)
@@ -46,13 +52,20 @@ uint32_t profiles_spoken(const struct pg_plan *plan)
 	return spoken;
 }
 
+/// Is there somebody who handles its datagrams?
+static bool is_served(unsigned number)
+{
+	return profile_of(number)->take || strcmp(loops_of[number], "gathered") != 0;
+}
+
 bool profiles_fit(const struct pg_plan *plan)
 {
 	for (uint32_t i = 0; i < plan->listener_count; i++) {
 		const unsigned number = plan->listener_profile[i];
 
 		// A listener without sessions to be issued would have nowhere to look for them.
-		if (number >= PG_PROFILES || (profile_of(number)->issued && plan->issued_capacity == 0))
+		if (number >= PG_PROFILES || !is_served(number) ||
+		    (profile_of(number)->issued && plan->issued_capacity == 0))
 			return false;
 	}
 	return true;

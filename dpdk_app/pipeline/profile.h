@@ -18,11 +18,12 @@ struct arrival {
 	uint16_t length; // as received; then of the answer, which is no longer
 	uint8_t at;      // index into the burst
 	uint8_t profile; // enum pg_profile
-	uint8_t result;  // PG_DROP_NONE: answered; another enum pg_drop; or PACKET_ABSORBED
+	uint8_t result;  // PG_DROP_NONE: answered; another enum pg_drop; or PACKET_…
+	uint8_t owner;   // of PACKET_ELSEWHERE: another worker, who is to have the payload as received
 };
 
 /// Handle a group of datagrams of one burst, in the order of their arrival. Each is PG_DROP_NONE before; what is not
-/// dropped is counted among stats->handled, and what is dropped is counted by the caller.
+/// dropped is counted among stats->handled, by who handles it; what is dropped is counted by the caller.
 typedef void profile_take(struct ingress *ingress, struct arrival *arrival, unsigned n, uint64_t now);
 
 /// What is known of a profile before the first packet.
@@ -31,7 +32,7 @@ struct profile {
 	/// none.
 	void (*expect)(struct identity *identity);
 
-	/// Of a profile without loops of its own. The limit of sources was applied.
+	/// Of a profile without loops of its own, which has one. The limit of sources was applied.
 	profile_take *take;
 
 	bool issued;       // its sessions are issued: it needs a worker's shard

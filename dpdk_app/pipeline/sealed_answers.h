@@ -22,7 +22,7 @@ ALWAYS_INLINE void answer_sealed(const struct ingress *ingress, struct burst *bu
 				 struct packet *p, const unsigned tx_offload)
 {
 	const unsigned i = s->at;
-	const unsigned checksums = reply_resized(burst->frame[i], p, ingress->identity, s->length, tx_offload);
+	const unsigned checksums = reply_resized(burst->frame[i], p, ingress->identity, s->length, true, tx_offload);
 
 	finish_answer(burst, i, p, checksums, tx_offload);
 }

@@ -57,8 +57,8 @@ static int check_plan(const struct pg_plan *plan, struct pg_error *error)
 		return error_set(error, PG_ERROR_USAGE, "the plan has more parts than this build can hold");
 	if (!profiles_fit(plan))
 		return error_set(error, PG_ERROR_USAGE,
-				 "a listener's profile is none of this build, or its sessions are issued and there is "
-				 "room for none");
+				 "a listener's profile is none of this build, or nobody handles its datagrams, or its "
+				 "sessions are issued and there is room for none");
 	for (uint32_t i = 0; i < plan->port_count; i++)
 		if (!port_plan_fits(plan, &plan->port[i]))
 			return error_set(error, PG_ERROR_USAGE, "port %s: its part of the plan is out of range",
