@@ -7,21 +7,16 @@
 
 #include "session/shard.h"
 
-/// Where a player is and moves goes into the player's own session.
-/// @param motion  a struct motion, of any alignment
-ALWAYS_INLINE void dispatch_move(struct session_record *from, const uint8_t *motion)
-{
-	record_move(from, motion);
-}
-
 /// Deliver an event: an action of one player on another, or a message to another.
 COLD void dispatch_event(struct session_shard *shard, const struct session_record *from,
 			 const struct delivered *message, uint64_t now);
 
 // Effects on who says it, as wire/messages.def names them.
+
+/// Where a player is and moves goes into the player's own session.
 ALWAYS_INLINE void effect_move(struct session_record *from, const uint8_t *body)
 {
-	dispatch_move(from, body);
+	record_move(from, body);
 }
 
 ALWAYS_INLINE void effect_none(struct session_record *from, const uint8_t *body)
@@ -31,23 +26,30 @@ ALWAYS_INLINE void effect_none(struct session_record *from, const uint8_t *body)
 	(void)body;
 }
 
+/// A message that a player says to the gateway itself. Where the type is a constant, as in the lane of movements, no more than
+/// its effect is left of this.
+/// @param from  the sender's record, which is ours
+/// @param body  of any alignment, whole
+/// @return false: it is of another type, for another player
+ALWAYS_INLINE bool dispatch_own(struct session_record *from, uint8_t type, const uint8_t *body)
+{
+	switch (__builtin_expect(type, SESSION_MOVE)) {
+#define OWN(NAME, name, title, number, kind, compress, effect, ...) \
+	case SESSION_##NAME:                                        \
+		effect_##effect(from, body);                        \
+		return true;
+#include "wire/messages.def"
+	default:
+		return false;
+	}
+}
+
 /// @param from  the sender's record, which is ours
 ALWAYS_INLINE void dispatch(struct session_shard *shard, struct session_record *from, const struct delivered *message,
 			    uint64_t now)
 {
-	if (likely(message->type == SESSION_MOVE)) {
-		dispatch_move(from, message->body);
-		return;
-	}
-	switch (message->type) {
-#define OWN(NAME, name, title, number, kind, compress, effect, ...) \
-	case SESSION_##NAME:                                        \
-		effect_##effect(from, message->body);               \
-		break;
-#include "wire/messages.def"
-	default:
+	if (unlikely(!dispatch_own(from, message->type, message->body)))
 		dispatch_event(shard, from, message, now);
-	}
 }
 
 #endif

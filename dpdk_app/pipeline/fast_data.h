@@ -213,7 +213,7 @@ ALWAYS_INLINE unsigned take_fast(struct session_shard *shard, struct fast_data *
 	drop = delivery_take_move(&shard->ctx, c, record->tx_counter, header, now);
 	if (unlikely(drop != PG_DROP_NONE))
 		return drop;
-	dispatch_move(record, body + sizeof(struct session_message));
+	(void)dispatch_own(record, SESSION_MOVE, body + sizeof(struct session_message));
 	mark_taken(record, data->counter);
 	if (unlikely(!(header->flags & SESSION_FLAG_ACK_NOW)) && owe_fast(shard, data, c, now))
 		return PACKET_ABSORBED;
