@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Where sessions are issued: the control API's address, and who may ask it."""
+"""The control API, which issues sessions: its address, and who may send requests to it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ FileName: TypeAlias = Annotated[
 
 
 class TlsConfig(Section):
-    """What the control API proves itself with."""
+    """The certificate and key by which clients recognise the control API."""
 
     certificate: FileName = Field(description="PEM file of the certificate and those that it was issued by.")
     key: FileName = Field(description="PEM file of its private key.")

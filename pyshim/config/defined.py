@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Sections of which keys are lines of `settings.def`."""
+"""Sections whose keys are lines of `settings.def`."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ Model = TypeVar("Model", bound=Section)
 
 
 def defined(section: str, *, behind: bool = False) -> Callable[[type[Model]], type[Model]]:
-    """The model with the keys that `settings.def` has for the section: before those of its own, or behind.
+    """Add the section's keys of `settings.def` to a model: before the model's own keys, or `behind` them.
 
-    One that Python itself reads stands in the model, too, with its type alone.
+    A key that Python itself reads is declared in the model, too: its type alone, without default or range.
     """
 
     def with_keys(model: type[Model]) -> type[Model]:
@@ -30,7 +30,7 @@ def defined(section: str, *, behind: bool = False) -> Callable[[type[Model]], ty
         }
         declared = keys.keys() & model.model_fields.keys()
         assert all(model.model_fields[name].annotation is keys[name][0] for name in declared)
-        # In a base, which has its place among the keys; the model's checks and properties are kept.
+        # The order of the bases is the order of the keys. A base keeps its checks and properties.
         base: Any = create_model(f"_{model.__name__}", __base__=Section, **keys)
         made: Any = create_model(
             model.__name__,

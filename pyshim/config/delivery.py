@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""How messages of the session profile travel: together, acknowledged, repeated, compressed; and how many."""
+"""Messages of the session profile: batching, acknowledgement, repetition, compression and rate limits."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class DeliveryConfig(Section):
     compression_level reload live.
     """
 
-    memory_mib: int = Field(default=...)  # that Python asks for: settings.def has the rest
+    memory_mib: int = Field(default=...)  # declared because Python reads it: see `defined`
 
     compress: CompressConfig = Field(
         default=CompressConfig(), description="Types of message that are compressed, where it saves a tenth."

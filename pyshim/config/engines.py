@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Keys that do not suit the engine: what an engine has no use for is refused, not ignored.
+"""Keys that the engine has no use for: they are refused, not ignored.
 
-Works on unvalidated data and skips what it cannot read, so that these are reported beside all other errors.
+Works on unvalidated data and skips what it cannot read, so that all errors are reported at once.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ _SOCKET_DEFAULTS = {one.name: one.default for one in in_section("sockets")}
 _DEVICE_SETTINGS = ("mac", "promiscuous", "checksums", *(one.name for one in in_section("ports")))
 _EAL_SETTINGS = ("memory_mib", "file_prefix", "in_memory")
 _HOST_SETTINGS = tuple(one.name for one in in_section("host"))
-# The kernel wants to know the interface of these; `is_link_local` would also mean 169.254.0.0/16.
+# To bind such an address, the kernel needs an interface. `is_link_local` would include 169.254.0.0/16.
 _LINK_LOCAL = IPv6Network("fe80::/10")
 
 
 @dataclass(frozen=True, slots=True)
 class Incompatibility:
-    """A key that the engine has no use for, or does not go without."""
+    """A key that the engine has no use for, or a missing key that it needs."""
 
     path: Path
     text: str
@@ -38,9 +38,9 @@ class Incompatibility:
 
 
 def find_incompatibilities(config: object) -> list[Incompatibility]:
-    """All of them in a configuration of plain dicts and lists that has only what was written.
+    """All such keys in a configuration of plain dicts and lists, which has only the written keys.
 
-    None when the engine is not one that there is: whatever suits nobody knows.
+    When the engine is unknown, none is reported: the user may mean any engine.
     """
     engine = "dpdk" if not isinstance(config, dict) else config.get("engine", "dpdk")
     if engine not in get_args(EngineName):
@@ -89,7 +89,7 @@ def _with_sockets(config: object, engine: str) -> Iterator[Incompatibility]:
 
 
 def _device_settings(port: object, path: Path, engine: str, instead: str) -> Iterator[Incompatibility]:
-    """What only a device can be told."""
+    """A port's keys that only a device can obey."""
     receives = f"engine {engine} receives through the kernel's sockets"
     for key in _written(port, ("device",)):
         yield Incompatibility((*path, key), f"{receives} and takes no device; remove it, {instead}")
@@ -102,7 +102,7 @@ def _device_settings(port: object, path: Path, engine: str, instead: str) -> Ite
 
 
 def _with_epoll(config: object) -> Iterator[Incompatibility]:
-    """What only io_uring can."""
+    """Keys that only engine io_uring can obey."""
     if get(get(config, "eal"), "huge_pages") is True:
         text = "engine epoll has no packet buffers to put in huge pages"
         yield Incompatibility(("eal", "huge_pages"), f"{text}; remove it, or use engine: io_uring")
@@ -113,14 +113,14 @@ def _with_epoll(config: object) -> Iterator[Incompatibility]:
 
 
 def _too_many_sockets(config: object, engine: str) -> Iterator[Incompatibility]:
-    """Every worker has a socket for each pair of an address and a UDP port."""
+    """Whether a worker has room for its sockets: one for each pair of an address and a UDP port."""
     ports = items(get(config, "ports"), ("ports",))
     addresses = sum(len(list(items(get(port, "address"), path))) for port, path in ports)
     listen = get(config, "listen")
     listeners = _LISTENERS_BY_DEFAULT if listen is None else len(list(items(listen, ("listen",))))
     sockets = addresses * listeners
     if sockets > SOCKETS_PER_WORKER_MAX:
-        # Neither can be one of them: 8 ports have 64 addresses at most, and there are 16 UDP ports at most.
+        # Both numbers are above 1: there are at most 64 addresses (8 ports with 8 each) and 16 UDP ports.
         text = (
             f"{addresses} addresses with {listeners} UDP ports each are {sockets} sockets for every worker "
             f"of engine {engine}, which can have {SOCKETS_PER_WORKER_MAX}; remove addresses or UDP ports"
@@ -129,12 +129,12 @@ def _too_many_sockets(config: object, engine: str) -> Iterator[Incompatibility]:
 
 
 def _written(section: object, keys: tuple[str, ...]) -> Iterator[str]:
-    """Those of the keys that are there; null is as good as not there."""
+    """The keys that have a value; null counts as absent."""
     return (key for key in keys if get(section, key) is not None)
 
 
 def _addresses(port: object, path: Path) -> Iterator[tuple[str, IPv4Interface | IPv6Interface, Path]]:
-    """The readable addresses of a port: as written, as a value, and where."""
+    """The valid addresses of a port: each as written, as a value, and with its path."""
     for written, at in items(get(port, "address"), (*path, "address")):
         if isinstance(written, str):
             try:

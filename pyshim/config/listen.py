@@ -21,7 +21,7 @@ _DEFAULT: ProfileName = "plain"
 class Profile:
     """What the configuration knows of a profile."""
 
-    admission: Admission  # of issued ones, connections and sessions have limits, too
+    admission: Admission  # "issued": limits of connections and of sessions apply, too
     limits: Mapping[str, int] = field(default_factory=dict)  # defaults that differ from LimitsConfig's
 
 
@@ -33,11 +33,11 @@ PROFILES: dict[str, Profile] = {  # those of dpdk_app/wire/profiles.def; there i
 
 @defined("listen.limits")
 class LimitsConfig(Section):
-    """Rate limits: of a source address, whatever its UDP port (IPv6: of its /64), and of a session."""
+    """Rate limits: per source address, whatever its UDP port (per /64 with IPv6), and per session."""
 
 
 def _by_profile_schema(schema: dict[str, Any]) -> None:
-    """For editors: the admission of each profile, and the defaults that only it has."""
+    """For editors: the admission of each profile, and the defaults that only this profile has."""
     rest = _profile_schema(PROFILES[_DEFAULT])
     for name, profile in PROFILES.items():
         if name != _DEFAULT:

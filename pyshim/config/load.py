@@ -102,7 +102,7 @@ def _validate(root: Node, known: Sequence[Problem]) -> tuple[Config | None, list
         problems += explainer.problems(details)
         misspelt = explainer.misspelt(details)
     incompatibilities = _incompatibility_problems(root, data, misspelt)
-    # A key that is to go is not told how it should be.
+    # A key that must be removed gets no advice about its value.
     to_go = {problem.path for problem in incompatibilities}
     problems = [*incompatibilities, *(p for p in problems if to_go.isdisjoint({p.path, *_parents(p.path)}))]
     return config, [p for p in problems if hidden.isdisjoint({p.path, *_parents(p.path)})]
@@ -116,7 +116,7 @@ def _clash_problems(root: Node, data: object) -> Iterator[Problem]:
 
 
 def _incompatibility_problems(root: Node, data: object, misspelt: set[KeyPath]) -> list[Problem]:
-    """What does not suit engine and profiles; nothing about an engine that is not known for a misspelling."""
+    """Keys that do not suit engine and profiles; none by the engine when the key `engine` is misspelt."""
     incompatibilities = [] if ("engine",) in misspelt else find_incompatibilities(data)
     incompatibilities += find_contradictions(data)
     return [
@@ -127,7 +127,7 @@ def _incompatibility_problems(root: Node, data: object, misspelt: set[KeyPath]) 
 
 
 class _Explainer:
-    """Makes sentences of pydantic's errors: the tree says what was found, the schema what is allowed."""
+    """Turns pydantic's errors into sentences: the tree has what was found, the schema what is allowed."""
 
     def __init__(self, root: Node) -> None:
         self.root = root
@@ -140,11 +140,11 @@ class _Explainer:
         for detail in details:
             path = self._path(detail)
             if detail["type"] == "missing" and path in meant:
-                continue  # it is there, misspelt, and reported as such
+                continue  # the key is there, misspelt, and reported as misspelt
             if path == () and detail["type"] == "value_error":
-                continue  # a clash, which the caller finds itself to give its line
+                continue  # a clash: the caller reports it, with its line
             by_path.setdefault(path, self._problem(path, detail))
-        # Only a union reports a list and its items both: the items say more.
+        # Only a union reports both a list and its items. The errors of the items say more.
         parents = {parent for path in by_path for parent in _parents(path)}
         return [problem for path, problem in by_path.items() if path not in parents]
 
@@ -176,7 +176,7 @@ class _Explainer:
         return Problem(line, path, text)
 
     def _meant(self, unknown: KeyPath) -> KeyPath:
-        """The path of the key that an unknown one is a misspelling of; itself when there is none."""
+        """The path of the known key that `unknown` is a misspelling of; without one, `unknown` itself."""
         near = _nearest(str(unknown[-1]), self._keys(unknown[:-1]))
         return unknown if near is None else (*unknown[:-1], near)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Where in a configuration file a failure lies that names one of its keys."""
+"""Adds file and line to a failure that names a key of the configuration."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _KEY_PART = re.compile(r"[a-z_]+|\d+")
 
 
 class _LocatedError(PollgateError):
-    """A failure whose message names file and line; ends with the exit code of the original."""
+    """A failure whose message names file and line; it keeps the exit code of the original failure."""
 
     def __init__(self, message: str, exit_code: ExitCode) -> None:
         super().__init__(message)
@@ -26,7 +26,7 @@ class _LocatedError(PollgateError):
 
 @contextmanager
 def located(config: Path) -> Iterator[None]:
-    """Give every line of a failure that begins with a configuration key the place of that key."""
+    """Add file and line to every line of a failure that begins with a configuration key."""
     try:
         yield
     except PollgateError as error:
@@ -36,8 +36,8 @@ def located(config: Path) -> Iterator[None]:
 def locate(message: str, config: Path) -> str:
     """`workers.cpus: …` → `gate.yaml:12: workers.cpus: …`, for every line that begins with a key.
 
-    A key that the file leaves to its default has the place of the nearest enclosing one that is written; a
-    line without a known key, or a file that cannot be read any more, leaves the line as it is.
+    A key that is not written gets the line of the nearest enclosing key that is. A line without a known key
+    stays as it is, and so do all lines when the file can no longer be read.
     """
     try:
         root = yaml_source.parse(read_regular(config).decode("utf-8-sig")).root

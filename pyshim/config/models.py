@@ -74,7 +74,7 @@ CpuId: TypeAlias = Annotated[int, Field(ge=0, le=1023)]
 
 
 class EalConfig(Section):
-    """DPDK's environment: memory and run-time files. Engine io_uring has huge_pages of it too."""
+    """DPDK's environment: memory and run-time files. Engine io_uring obeys its key huge_pages, too."""
 
     huge_pages: bool | Auto = Field(
         default=False,
@@ -97,9 +97,9 @@ class EalConfig(Section):
 class SocketsConfig(Section):
     """The kernel's sockets, of the engines epoll and io_uring."""
 
-    receive_buffer_kib: int = Field(default=...)  # that Python asks for: settings.def has the rest
-    send_buffer_kib: int = Field(default=...)  # that Python asks for: settings.def has the rest
-    zero_copy_bytes: int = Field(default=...)  # that Python asks for: settings.def has the rest
+    receive_buffer_kib: int = Field(default=...)  # declared because Python reads it: see `defined`
+    send_buffer_kib: int = Field(default=...)  # declared because Python reads it: see `defined`
+    zero_copy_bytes: int = Field(default=...)  # declared because Python reads it: see `defined`
 
 
 @defined("ports", behind=True)
@@ -130,8 +130,8 @@ class PortConfig(Section):
         default="auto",
         description="auto uses the device's checksum engines where it has them; software never does.",
     )
-    rx_descriptors: int = Field(default=...)  # that Python asks for: settings.def has the rest
-    tx_descriptors: int = Field(default=...)  # that Python asks for: settings.def has the rest
+    rx_descriptors: int = Field(default=...)  # declared because Python reads it: see `defined`
+    tx_descriptors: int = Field(default=...)  # declared because Python reads it: see `defined`
 
     @property
     def is_pci(self) -> bool:
@@ -176,9 +176,9 @@ class WorkersConfig(Section):
 
 
 class GatewayConfig(Section):
-    """Of which of several gateways a session is: in the upper bits of the number of each, of profile session.
+    """The gateway's id, which is in the upper bits of each session number of profile session.
 
-    Whatever stands in front of them finds it in the first bytes of a datagram.
+    A program in front of several gateways finds the id in the first bytes of a datagram.
     """
 
     id: int = Field(
@@ -197,7 +197,7 @@ class GatewayConfig(Section):
 class SessionsConfig(Section):
     """The table of players."""
 
-    capacity: int = Field(default=...)  # that Python asks for: settings.def has the rest
+    capacity: int = Field(default=...)  # declared because Python reads it: see `defined`
     gateway: GatewayConfig = GatewayConfig()
 
 
@@ -257,7 +257,7 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _no_clashes(self) -> Config:
-        """For configurations made in code; `load_config` looks for all this itself, to give the lines."""
+        """For configurations made in code; `load_config` reports the same itself, with lines."""
         written = self.model_dump(mode="json", exclude_unset=True)
         incompatibilities = [*find_incompatibilities(written), *find_contradictions(written)]
         texts = [clash.text for clash in find_clashes(written)]
@@ -281,7 +281,7 @@ class Config(Section):
 
 
 class _WithoutGeneratedTitles(GenerateJsonSchema):
-    """Titles made from names say nothing new; ours describe the allowed text."""
+    """Remove titles that pydantic makes from names; a title of ours describes the allowed text."""
 
     def field_title_should_be_set(self, schema: Any) -> bool:
         return False

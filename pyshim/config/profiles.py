@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Keys that do not suit the profiles that are listened for, or that contradict each other.
+"""Keys that no listener's profile uses, and keys that contradict each other.
 
-Works on unvalidated data and skips what it cannot read, so that these are reported beside all other errors.
+Works on unvalidated data and skips what it cannot read, so that all errors are reported at once.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ _GENERATION_BITS_MIN = 4
 GATEWAY_BITS = 8
 GATEWAY_BITS_MAX = 16
 
-# As written in full, for instance by another program, they say nothing: only other values are refused.
+# A program may write every key with its default, which asks for nothing: only other values are refused.
 _ISSUED_LIMITS = {one.name: one.default for one in of("ISSUED")}
 _NO_SESSION = "no entry of listen has profile: session"
 
 
 def find_contradictions(config: object) -> list[Incompatibility]:
-    """All of them in a configuration of plain dicts and lists that has only what was written.
+    """All contradictions in a configuration of plain dicts and lists, which has only the written keys.
 
-    None about the profiles when one of them is not one that there is: whatever suits it nobody knows.
+    When a profile is unknown, no key is judged by the profiles: the user may mean any of them.
     """
     listeners = list(items(get(config, "listen"), ("listen",)))
     names = [get(listener, "profile") or "plain" for listener, _ in listeners]
@@ -78,7 +78,7 @@ def _with_sessions(config: object) -> Iterator[Incompatibility]:
 
 
 def _of_gateway(gateway: object, capacity: object) -> Iterator[Incompatibility]:
-    """Is there room in a session's number for the gateway, beside what is written of the others?"""
+    """Whether the gateway's bits fit into a session number beside slot and generation."""
     where = ("sessions", "gateway")
     bits = _number_or(get(gateway, "bits"), GATEWAY_BITS)
     own = _number_or(get(gateway, "id"), 0)
@@ -104,7 +104,7 @@ def _number_or(value: object, default: int) -> int:
 
 
 def _without_sessions(config: object) -> Iterator[Incompatibility]:
-    """What is only of sessions that were issued."""
+    """Keys that only issued sessions use, where no listener has such sessions."""
     gateway = get(get(config, "sessions"), "gateway")
     for key, default in (("id", 0), ("bits", GATEWAY_BITS)):
         if get(gateway, key) not in (None, default):
@@ -122,13 +122,13 @@ def _without_sessions(config: object) -> Iterator[Incompatibility]:
 
 
 def _default_delivery(written: dict[str, object]) -> dict[str, object]:
-    """The written keys with their defaults, to compare with."""
+    """The defaults of the written keys, to compare the written values with."""
     defaults = DeliveryConfig().model_dump(mode="json")
     return {key: defaults.get(key) for key in written}
 
 
 def _of_control(control: object) -> Iterator[Incompatibility]:
-    """The address decides how those who ask are known, and who can listen."""
+    """Whether token and TLS suit the address: it decides who can connect and who can eavesdrop."""
     listen = get(control, "listen")
     try:
         address = values.parse_control_address(listen) if isinstance(listen, str) else None

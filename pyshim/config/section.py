@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What every section of a configuration has in common, and how a text value gets its own check and schema."""
+"""The base of every section of a configuration, and how a text value gets a check and schema of its own."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Section(BaseModel):
 
 
 def sentence(parse: Callable[[str], T]) -> Callable[[Any], T]:
-    """`parse` as a validator: its ValueError becomes ours, anything but text a plain type error."""
+    """`parse` as a validator: its ValueError becomes an OWN_ERROR, a value other than text a type error."""
 
     def validate(found: Any) -> T:
         if not isinstance(found, str):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The words a user writes for devices and addresses: each checked and put into its one canonical form."""
+"""Text values such as devices and addresses: each is checked and brought into its canonical form."""
 
 from __future__ import annotations
 
@@ -267,7 +267,7 @@ def parse_file_name(text: str) -> str:
 
 
 def is_loopback(endpoint: Endpoint) -> bool:
-    """Whether only this host can reach it; a host name other than localhost is taken for any address."""
+    """Whether only this host can reach the endpoint; of host names, only localhost counts as such."""
     try:
         return ip_address(endpoint.host).is_loopback
     except ValueError:

@@ -77,7 +77,7 @@ Node: TypeAlias = Scalar | Sequence | Mapping
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Something wrong at a line; `hides` when nothing sensible can be said of the value at `path`."""
+    """An error at a line. `hides`: later errors about the value at `path` would mislead and are left out."""
 
     line: int
     path: Path
