@@ -97,13 +97,13 @@ def _plan(config: Config, host: HostFacts, layout: Layout, mtu_notes: Sequence[s
 
 
 def _kinds(config: Config) -> Iterator[str]:
-    """Drivers of the ports, as `confine` names them."""
+    """The kinds of drivers that the ports need, named as in `pyshim.confinement`."""
     for port in () if config.uses_sockets else config.ports:
         yield "pci" if port.is_pci else parse_vdev(port.device).kind
 
 
 def _lay_out_devices(config: Config, host: HostFacts, problems: list[Problem]) -> Layout:
-    """DPDK: queues of devices, polled; what is wrong is appended to `problems`."""
+    """The layout of engine dpdk, whose workers poll queues of devices; errors are appended to `problems`."""
     problems += find_device_problems(config, host)
     demands = [queue_demand(index, port, problems) for index, port in enumerate(config.ports)]
     nodes = [_port_node(port, host) for port in config.ports]
@@ -205,7 +205,7 @@ def _eal_args(config: Config, cpus: CpuChoice, memory: MemoryChoice) -> Iterator
     for port in config.ports:
         if not port.is_pci:
             yield from ("--vdev", port.device)
-    # Its socket would be one more thing to leave behind; the supervisor's metrics do not need it.
+    # DPDK's telemetry socket would be left behind by a crash; the supervisor's metrics do not need it.
     yield "--no-telemetry"
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""How a PCI device gets from the kernel to DPDK on this very host."""
+"""How to bind a PCI device on this host to a driver that gives it to DPDK."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ _NOIOMMU = "/sys/module/vfio/parameters/enable_unsafe_noiommu_mode"
 def how_to_take(device: PciDevice, host: HostFacts) -> str:
     """What to do so that DPDK can have a device, as the rest of a sentence.
 
-    vfio-pci binds only what is in an IOMMU group. Without one, either the IOMMU comes on, or a driver that
-    protects nothing takes its place.
+    vfio-pci binds only devices in an IOMMU group. Where there is none, the operator turns the IOMMU on, or
+    binds a driver that protects no memory.
     """
     take = f"{_what_is_lost(device, host)}run: {_down(device)}"
     if device.iommu_group is not None or host.passthrough.noiommu:
@@ -71,7 +71,7 @@ def _unprotected(device: PciDevice, host: HostFacts) -> str:
 
 
 def _what_is_lost(device: PciDevice, host: HostFacts) -> str:
-    """The interfaces of a device that are up, with their addresses: they go when DPDK takes it."""
+    """The device's interfaces that are up, with their addresses: they vanish when DPDK takes the device."""
     if not device.interfaces_up:
         return ""
     addresses = {found.name: found.addresses for found in host.interfaces}

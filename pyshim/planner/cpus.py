@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Which CPUs poll, and which are left to everything else."""
+"""Which CPUs the workers poll on, and which are left to all other threads."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ WORKERS_MAX = 32  # PG_WORKERS_MAX
 
 @dataclass(frozen=True, slots=True)
 class CpuChoice:
-    """The CPUs of the poll loops in order, and of the control side."""
+    """The CPUs of the poll loops, in order, and the CPUs of supervisor and control thread."""
 
     workers: tuple[Cpu, ...]
     why: tuple[str, ...]  # one per worker
@@ -36,14 +36,14 @@ def choose_cpus(
     nodes: Sequence[int],
     problems: list[Problem],
 ) -> CpuChoice:
-    """Take the configured CPUs, or choose; what is wrong is appended to `problems`."""
+    """Take the configured CPUs, or choose them; errors are appended to `problems`."""
     if config.workers.cpus == "auto":
         return _automatic(host, demands, nodes)
     return _listed(config.workers.cpus, host, problems)
 
 
 def return_idle(host: HostFacts, choice: CpuChoice, assignment: Assignment) -> tuple[CpuChoice, Assignment]:
-    """Give CPUs that got no queue back to the control side."""
+    """Remove workers without a queue; their CPUs go to supervisor and control thread."""
     busy = [index for index, queues in enumerate(assignment.workers) if queues]
     if len(busy) == len(choice.workers):
         return choice, assignment
@@ -58,7 +58,7 @@ def return_idle(host: HostFacts, choice: CpuChoice, assignment: Assignment) -> t
 
 
 def _automatic(host: HostFacts, demands: Sequence[QueueDemand], nodes: Sequence[int]) -> CpuChoice:
-    # Kernel work lands on CPUs that are not isolated, and on CPU 0 first: that is the place for control.
+    # The kernel works on CPUs that are not isolated, on CPU 0 first. The control thread runs there, too.
     main = next((cpu for cpu in host.cpus if not cpu.isolated), host.cpus[0])
     rest = [cpu for cpu in host.cpus if cpu is not main]
     if not rest:
@@ -102,7 +102,7 @@ def _listed(listed: tuple[int, ...], host: HostFacts, problems: list[Problem]) -
 
 
 def _control(allowed: Sequence[Cpu], workers: Sequence[Cpu], main: int) -> tuple[int, ...]:
-    """All that no worker has; isolated ones only if the control thread itself is on one."""
+    """The CPUs without a worker; isolated ones only if there are no others."""
     rest = [cpu for cpu in allowed if cpu not in workers]
     friendly = [cpu.cpu for cpu in rest if not cpu.isolated]
     return tuple(friendly or [cpu.cpu for cpu in rest] or [main])

@@ -11,18 +11,18 @@ from pyshim.plan import Plan
 if TYPE_CHECKING:
     from pyshim.host import HostFacts
 
-# The interpreter, memory files, the control channel and the log; what libraries and drivers open while they
-# start; of the supervisor, connections of metrics (16) and of the control API (64).
+# The interpreter, memory files, the control channel, the log, and what libraries and drivers open while they
+# start. In the supervisor also connections of metrics (16) and of the control API (64).
 _EVERY_PROCESS = 128
-_PER_WORKER = 4  # its ring, the bell that its mail rings
-_PER_PORT = 4  # what the kernel is asked with, and what its driver holds once
-_PER_QUEUE = 4  # a tap: one for each direction, in driver and kernel; AF_XDP: a socket and its memory
+_PER_WORKER = 4  # its io_uring or epoll descriptor, the eventfd that wakes it for mail
+_PER_PORT = 4  # sockets to ask the kernel with, and what the driver opens once
+_PER_QUEUE = 4  # tap: one per direction, in driver and kernel; AF_XDP: socket and memory
 _HUGE_PAGE_BYTES = 2 << 20  # the smallest
 _MIB = 1 << 20
 
 
 def descriptors_needed(plan: Plan, host: HostFacts) -> tuple[int, str]:
-    """An upper bound, and what it is made of."""
+    """An upper bound, and its parts in words."""
     parts = {"each process": _EVERY_PROCESS, "workers": _PER_WORKER * len(plan.workers)}
     if plan.uses_sockets:
         addresses = sum(len(port.addresses) for port in plan.ports)
@@ -31,13 +31,13 @@ def descriptors_needed(plan: Plan, host: HostFacts) -> tuple[int, str]:
     else:
         queues = sum(len(worker.queues) for worker in plan.workers)
         parts["ports and queues"] = _PER_PORT * len(plan.ports) + _PER_QUEUE * queues
-        if plan.huge_pages:  # DPDK holds a descriptor for each
+        if plan.huge_pages:  # DPDK holds a descriptor for each page
             parts["huge pages"] = -(-_memory_mib(plan) * _MIB // _page_bytes(host))
     return sum(parts.values()), ", ".join(f"{count} for {what}" for what, count in parts.items())
 
 
 def descriptor_problem(plan: Plan, host: HostFacts) -> Problem | None:
-    """Why the host's limit does not let it carry the plan out; None: it does, or nobody knows."""
+    """Why the host's limit is too low for the plan; None: it is high enough, or unknown."""
     needed, why = descriptors_needed(plan, host)
     limit = host.descriptor_limit
     if limit is None or needed <= limit:
@@ -52,7 +52,7 @@ def descriptor_problem(plan: Plan, host: HostFacts) -> Problem | None:
 
 
 def _memory_mib(plan: Plan) -> int:
-    """What DPDK is told to take, of all nodes."""
+    """The memory that DPDK is told to take, summed over all nodes."""
     words = dict(zip(plan.eal_args, plan.eal_args[1:], strict=False))
     return sum(int(share) for share in words.get("--socket-mem", words.get("-m", "0")).split(","))
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Devices that cannot work, refused before DPDK starts, each with the sentence that says what to do."""
+"""Refuses devices that cannot work before DPDK starts, and says of each what to do."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _PCAP_INTERFACE_KEYS = ("iface", "rx_iface", "rx_iface_in", "tx_iface")
 
 
 def find_device_problems(config: Config, host: HostFacts) -> list[Problem]:
-    """Why ports cannot be opened on this host; every one is a thing of the host that is missing."""
+    """Why ports cannot be opened on this host: what is missing on the host, for each port."""
     problems = []
     if host.pool_driver_hint:
         problems.append(Problem("ports", host.pool_driver_hint, ExitCode.UNAVAILABLE))
@@ -70,8 +70,8 @@ def _missing_capabilities(vdev: VdevArgs, privileges: Privileges) -> Iterator[st
     )
     if raw and not privileges.net_raw:
         yield "NET_RAW"
-    # af_packet's too: starting any device restores what it was set to, promiscuous or not, and that is the
-    # interface's there.
+    # When DPDK starts a device, it sets promiscuous mode on or off. With af_packet it is the mode of the
+    # interface, which takes the capability.
     if vdev.kind in ("net_tap", "net_af_xdp", "net_af_packet") and not privileges.net_admin:
         yield "NET_ADMIN"
     # libxdp finds the interface's program by its number, which CAP_BPF does not allow.
@@ -80,7 +80,7 @@ def _missing_capabilities(vdev: VdevArgs, privileges: Privileges) -> Iterator[st
 
 
 def _pci_problems(address: str, config: Config, host: HostFacts) -> Iterator[str]:
-    """The first thing that stands in the way: fixing a later one would not help before it."""
+    """The first problem only: as long as it lasts, solving a later one would not help."""
     device = host.pci_device(address)
     if device is None:
         yield _absent(address, host)
@@ -109,14 +109,14 @@ def _absent(address: str, host: HostFacts) -> str:
 
 
 def _wrong_driver(device: PciDevice, host: HostFacts) -> str | None:
-    """The driver that it is bound to, against those that its DPDK driver works with."""
+    """Whether the device is bound to a kernel driver that its DPDK driver works with; if not, a sentence."""
     names = ", ".join(sorted({claim.driver for claim in device.claims}))
     bifurcated = [claim for claim in device.claims if claim.bifurcated]
     if bifurcated:
         modules = bifurcated[0].kmods[0]
         if device.driver in modules:
             return None
-        # Of ib_uverbs, mlx5_core and mlx5_ib, the one that binds PCI devices is the core.
+        # Of the modules ib_uverbs, mlx5_core and mlx5_ib, only mlx5_core binds PCI devices.
         core = next((module for module in modules if module.endswith("_core")), modules[0])
         found = f"bound to {device.driver}" if device.driver else "not bound to a driver"
         return (

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What the kernel does with the interfaces and addresses of ports, and with us: not what one expects.
+"""Warnings of what an operator may not expect the kernel to do with the interfaces and addresses of ports.
 
-Warnings and no refusals: a firewall, a route or a later `ip link set up` can make each of them right.
+These are not errors: a firewall, a route or a later `ip link set up` can make each of them right.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from pyshim.host.vdev import VdevArgs
 if TYPE_CHECKING:
     from pyshim.config.models import Config, PortConfig
 
-_MTU_MAX = 1504  # with two VLAN tags a frame has 1,522 bytes: PG's longest
-_TAKES_ALL = ("net_af_xdp",)  # the kernel gets nothing of what arrives; and so a tap with remote=
+_MTU_MAX = 1504  # with two VLAN tags the frame has 1,522 bytes, the longest that the gateway takes
+_TAKES_ALL = ("net_af_xdp",)  # the kernel gets no frame that arrives; nor does it with remote= of a tap
 _NULL_KEEPS_SINCE = (25, 2)  # the ABI of DPDK 25.07
 
 
 def warn_of_environment(config: Config, host: HostFacts) -> tuple[str, ...]:
-    """One sentence for each thing that an operator will want to change."""
+    """One sentence for each thing that an operator may want to change."""
     of_ports = (text for port in config.ports for text in _of_port(config, port, host))
     return (*_of_processes(host), *of_ports)
 
@@ -44,7 +44,7 @@ def down_behind(config: Config, port: PortConfig, host: HostFacts) -> tuple[str,
 
 
 def keeps_what_it_sends(device: str, pmd_directory: Path | None) -> bool:
-    """Whether this is net_null with copy=1 of a DPDK that never frees the packets sent over it."""
+    """Whether the device is net_null with copy=1, in a DPDK that never frees the packets sent over it."""
     vdev = parse_vdev(device)
     if vdev.kind != "net_null" or not vdev.number("copy", 0) or pmd_directory is None:
         return False
@@ -80,7 +80,7 @@ def _of_port(config: Config, port: PortConfig, host: HostFacts) -> Iterator[str]
 
 
 def _taken_from_the_kernel(config: Config, port: PortConfig, host: HostFacts) -> Iterator[str]:
-    """The interface is the port's alone: the kernel's own addresses on it fall silent."""
+    """The port takes all frames of its interface, so the kernel's own addresses there no longer answer."""
     for interface in interfaces_of(config, port, host):
         own = [text for text in interface.addresses if not ip_address(text).is_link_local]
         if own:
@@ -93,7 +93,7 @@ def _taken_from_the_kernel(config: Config, port: PortConfig, host: HostFacts) ->
 def _shared_with_the_kernel(
     config: Config, port: PortConfig, vdev: VdevArgs, host: HostFacts
 ) -> Iterator[str]:
-    """The kernel sees the same frames, or is the other end of the wire: an address is one of the two's."""
+    """The kernel sees the same frames, or is the tap's other end: no address may belong to both."""
     listening = ", ".join(str(entry.port) for entry in config.listen)
     for address in map(str, (own.ip for own in port.address)):
         for interface in (found for found in host.interfaces if address in found.addresses):

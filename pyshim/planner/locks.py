@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """How much memory the kernel must let this process lock for its devices, against RLIMIT_MEMLOCK.
 
-The kernel counts twice: what a process has mapped (af_packet's rings, which its driver locks; all of DPDK's
-memory where vfio-pci gives a card away), and what a user has registered (af_xdp: a pool, for each queue).
-What BPF takes is charged to the cgroup, since Linux 5.11. Who has CAP_IPC_LOCK is not asked.
+The kernel counts twice. It counts the memory that a process has mapped: af_packet's rings, which its driver
+locks, and all of DPDK's memory where vfio-pci gives a card away. It counts the memory that a user has
+registered: for af_xdp, a pool for each queue. Since Linux 5.11 BPF's memory is charged to the cgroup instead.
+The limit does not hold for processes with CAP_IPC_LOCK.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ _FRAMES, _FRAME_BYTES = 512, 2048  # of a ring of af_packet's driver, unless its
 def check_locks(
     config: Config, host: HostFacts, queues: Sequence[int], memory: MemoryChoice, problems: list[Problem]
 ) -> None:
-    """Is the limit on locked memory wide enough for every device? If not, `problems` grows.
+    """Check that the limit on locked memory is high enough for the devices; errors go to `problems`.
 
     Args:
         config: its ports in order.
@@ -41,7 +42,7 @@ def check_locks(
         return
     mapped, registered = _rings(config, queues), _pools(config, queues, memory)
     if cards := [index for index, port in enumerate(config.ports) if _is_given_by_vfio(port, host)]:
-        mapped[cards[0]] = config.eal.memory_mib << 20  # of all cards
+        mapped[cards[0]] = config.eal.memory_mib << 20  # all cards share DPDK's memory
     for need, what in (
         (mapped, "rings of af_packet; all of DPDK's memory where a card reaches it through vfio-pci"),
         (registered, "all packet buffers, once for each queue of af_xdp"),
@@ -62,7 +63,7 @@ def _is_given_by_vfio(port: PortConfig, host: HostFacts) -> bool:
 
 
 def _rings(config: Config, queues: Sequence[int]) -> dict[int, int]:
-    """Bytes for each port of af_packet: a ring is whole blocks, as many as its frames fill."""
+    """Bytes for each port of af_packet: a ring is as many whole blocks as its frames fill."""
     found = {}
     for index, vdev in _virtual(config, "net_af_packet"):
         frame = max(1, vdev.number("framesz", _FRAME_BYTES))

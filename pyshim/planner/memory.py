@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pyshim.planner.layout import Layout
 
 _MIB = 1 << 20
-_AF_XDP_FILLED = 2048  # buffers that the driver takes for a queue when it starts, whatever is asked of it
+_AF_XDP_FILLED = 2048  # buffers that the driver takes per queue at its start, whatever rx_descriptors says
 DATA_ROOM_BYTES = 2048 + 128  # a frame of 2,048 bytes behind DPDK's headroom
 CACHE = 256  # objects per lcore; a flush happens at one and a half times this
 _BURST = 64
@@ -27,18 +27,18 @@ MBUF_BYTES = DATA_ROOM_BYTES + 128 + 64  # data, struct rte_mbuf, the pool's own
 _POOL_FIXED_BYTES = 2 * _MIB  # the caches of every possible lcore, used or not
 _DESCRIPTOR_BYTES = 64  # ring entry and the driver's shadow of it
 _EAL_BYTES = 32 * _MIB
-_INDEX_BYTES_PER_SESSION = 64 / 5 + 4  # five sessions to a bucket of one line; a slot number
+_INDEX_BYTES_PER_SESSION = 64 / 5 + 4  # a bucket of one line for five sessions; a slot number
 _SOURCE_LIMITS_BYTES = 8192 * 64  # fixed: sets of four addresses
 
 _STATE_DIRECTORY_BYTES = 896
 _STATE_HEADER_BYTES = 64  # of each of its sections
 _SESSION_BYTES = 64
 _ISSUED_BYTES = 256
-_CONNECTION_BYTES = 3281  # two prepared AES-GCM keys, a delivery, the way back, when it is due
+_CONNECTION_BYTES = 3281  # two prepared AES-GCM keys, delivery, return headers, place in the wheel
 _PLAYER_PLACES_MIN = 8
 _LINE_BYTES = 64
 
-_MAIL_WAITING_BYTES = 8 << 20  # for one worker, from all who write to it
+_MAIL_WAITING_BYTES = 8 << 20  # per receiving worker, from all senders
 _MAILBOX_BYTES_MIN = 256 << 10
 _MAILBOX_HEAD_BYTES = 3 * _LINE_BYTES
 
@@ -54,10 +54,10 @@ class MemoryChoice:
 
 
 def state_bytes(capacity: int, workers: int, issued_capacity: int = 0) -> int:
-    """Size of the session state file: every worker has room for all sessions, however they spread.
+    """Size of the session state file: each worker's section has room for all sessions.
 
-    What the data plane's pg_state_size() says, without loading it; a test holds them equal. Pages are taken
-    as sessions come, so the file's size is a bound.
+    The data plane's pg_state_size() returns the same, and a test holds them equal; this needs no data plane.
+    The kernel takes pages as sessions come, so the file's size is an upper bound.
     """
     tables = workers * (_STATE_HEADER_BYTES + _SESSION_BYTES * capacity)
     return _STATE_DIRECTORY_BYTES + _STATE_HEADER_BYTES + tables + _issued_bytes(issued_capacity)
@@ -72,7 +72,7 @@ def _issued_bytes(capacity: int) -> int:
 
 
 def index_bytes(capacity: int, workers: int) -> int:
-    """Memory of the look-up tables of sessions and limited sources: ordinary pages beside DPDK's."""
+    """Memory of the look-up tables of sessions and of limited sources, in ordinary pages, not in DPDK's."""
     return workers * (int(_INDEX_BYTES_PER_SESSION * capacity) + _SOURCE_LIMITS_BYTES)
 
 
@@ -84,9 +84,9 @@ def connection_bytes(issued_capacity: int) -> int:
 def mail_bytes(workers: int) -> int:
     """Memory of messages and datagrams on their way between workers; pages are taken as mail comes.
 
-    What the data plane's pg_mail_size() says, without loading it; a test holds them equal. Each worker has a
-    ring from every other one and from the control thread. Rings are used from end to end, so all of it is
-    taken in time.
+    The data plane's pg_mail_size() returns the same, and a test holds them equal; this needs no data plane.
+    Each worker has a ring from every other worker and from the control thread. Writers go round each ring, so
+    in time all pages are taken.
     """
     ring = _MAILBOX_BYTES_MIN
     while ring * 2 * (workers + 1) <= _MAIL_WAITING_BYTES:
@@ -95,7 +95,7 @@ def mail_bytes(workers: int) -> int:
 
 
 def check_mail(config: Config, host: HostFacts, layout: Layout, problems: list[Problem]) -> None:
-    """Is there room for the workers' mail, beside DPDK's memory where that is of the same pages?"""
+    """Check that memory has room for the workers' mail, and for DPDK's if it is in ordinary pages, too."""
     workers = len(layout.workers)
     if not config.issues_sessions or workers == 0:
         return
@@ -117,7 +117,7 @@ def choose_memory(
     assignment: Assignment,
     problems: list[Problem],
 ) -> MemoryChoice:
-    """Size the pools and decide about huge pages; what is wrong is appended to `problems`."""
+    """Size the pools and decide about huge pages; errors are appended to `problems`."""
     homes = _homes(cpus, assignment)
     nodes = sorted(set(homes))
     built = [
@@ -150,7 +150,7 @@ def choose_memory(
 
 
 def _homes(cpus: CpuChoice, assignment: Assignment) -> list[int]:
-    """The node whose memory each port's packets live in: its own, else that of its first worker."""
+    """For each port, the node of its packet buffers: the device's node, else that of the first worker."""
     homes = list(assignment.nodes)
     for cpu, queues in zip(cpus.workers, assignment.workers, strict=True):
         for queue in queues:
@@ -162,9 +162,9 @@ def _homes(cpus: CpuChoice, assignment: Assignment) -> list[int]:
 def _pool(
     config: Config, host: HostFacts, assignment: Assignment, ports: Sequence[int], node: int
 ) -> tuple[PoolPlan, int]:
-    """The pool of a node, and the bytes that it and its ports' queues take beside the buffers themselves."""
+    """The pool of a node, and the bytes that pool and queues take in addition to the packet buffers."""
     descriptors = sum(assignment.queues[port] * _descriptors(config.ports[port]) for port in ports)
-    # The control thread is one of them: it sends the announcements.
+    # The control thread has a cache, too: when it opens a net_null, it sends a frame (dpdk_app/port/port.c).
     lcores = 1 + sum(any(queue.port in ports for queue in queues) for queues in assignment.workers)
     replayed = [
         packets for port in ports for packets in replayed_packets(config.ports[port], host) if packets
@@ -190,7 +190,7 @@ def _descriptors(port: PortConfig) -> int:
 
 
 def _need(built: Sequence[tuple[PoolPlan, int]], main_node: int) -> dict[int, int]:
-    """Bytes per node for pools, each with what it takes beside its buffers, and for DPDK itself."""
+    """Bytes per node: pools, what each takes in addition to its buffers, and DPDK itself."""
     need = {main_node: _EAL_BYTES}
     for pool, beside in built:
         node = max(pool.node, 0)
@@ -199,7 +199,7 @@ def _need(built: Sequence[tuple[PoolPlan, int]], main_node: int) -> dict[int, in
 
 
 def replayed_packets(port: PortConfig, host: HostFacts) -> list[int]:
-    """Packets that net_pcap copies into the pool and keeps, for each capture it replays for ever."""
+    """For each capture that net_pcap replays for ever, the packets that it copies into the pool and keeps."""
     vdev = host.vdev(port.device)
     if port.is_pci or vdev is None or not parse_vdev(port.device).infinite_rx:
         return []
@@ -207,7 +207,7 @@ def replayed_packets(port: PortConfig, host: HostFacts) -> list[int]:
 
 
 def _share(config: Config, need: dict[int, int]) -> dict[int, int]:
-    """MiB per node: what it needs and an equal part of the rest of what is configured."""
+    """MiB per node: its need, and an equal part of the configured memory that no node needs."""
     nodes = sorted(need)
     rest = max(0, config.eal.memory_mib - sum(_mib(size) for size in need.values()))
     return {
@@ -217,7 +217,7 @@ def _share(config: Config, need: dict[int, int]) -> dict[int, int]:
 
 
 def _check_ordinary(config: Config, host: HostFacts, problems: list[Problem]) -> None:
-    """Ordinary pages: is there enough memory, and can every device work with them?"""
+    """Check that there is enough memory in ordinary pages, and that every device works with them."""
     available = host.memory.available_bytes // _MIB
     if config.eal.memory_mib > available:
         text = f"{config.eal.memory_mib} MiB asked, {available} MiB available; set it lower or free memory"
@@ -237,9 +237,9 @@ def _check_ordinary(config: Config, host: HostFacts, problems: list[Problem]) ->
 def _eal_args(config: Config, share: dict[int, int], huge_pages: bool) -> tuple[str, ...]:
     shared = () if config.eal.in_memory else ("--file-prefix", config.eal.file_prefix)
     if not huge_pages:
-        # DPDK refuses --in-memory next to --no-huge; --no-shconf is what is left of it there.
+        # DPDK refuses --in-memory together with --no-huge. There, --no-shconf is what remains of it.
         return ("--no-huge", *(shared or ("--no-shconf",)), "-m", str(sum(share.values())))
-    # Files of huge pages are unlinked once mapped: nothing is left of them, however the process ends.
+    # DPDK unlinks the files of huge pages once they are mapped, so none is left, however the process ends.
     unlinked = () if config.eal.in_memory else ("--huge-unlink=always",)
     per_node = ",".join(str(share.get(node, 0)) for node in range(max(share) + 1))
     return (*(shared or ("--in-memory",)), *unlinked, "--socket-mem", per_node)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Whether what carries a port's packets is wide enough for the session profile's datagrams."""
+"""Whether the MTU behind each port is large enough for the session profile's datagrams."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from pyshim.planner.environment import interfaces_of
 if TYPE_CHECKING:
     from pyshim.config.models import Config
 
-_DATAGRAM_SIZES = (1400, 1232, 1000, 508)  # that a client asks for in turn: wire/PROTOCOL.md, "Path MTU"
+_DATAGRAM_SIZES = (1400, 1232, 1000, 508)  # that a client tries in this order: wire/PROTOCOL.md, "Path MTU"
 _HEADERS = {4: 20 + 8, 6: 40 + 8}  # bytes of IP and UDP
 
 
 def check_mtus(config: Config, host: HostFacts, problems: list[Problem]) -> tuple[str, ...]:
-    """Notes on ports that carry shorter datagrams than the longest; those that carry none go to `problems`.
+    """Notes on ports that cannot carry the longest datagram; ports that carry none go to `problems`.
 
-    A card of its own is not looked at: its MTU is what DPDK sets, the 1500 bytes of Ethernet.
+    A PCI card is not checked: DPDK sets its MTU to the 1500 bytes of Ethernet.
     """
     if not config.issues_sessions:
         return ()

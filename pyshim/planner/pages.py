@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""From which kind of page DPDK's memory and the session state come."""
+"""Whether DPDK's memory and the session state are in huge pages or in ordinary ones."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ STATE_PAGE_BYTES = 2 * _MIB  # the only size that the session state takes: pyshi
 
 @dataclass(frozen=True, slots=True)
 class PageChoice:
-    """What is in huge pages."""
+    """Which memory is in huge pages."""
 
     dpdk: bool
     state: bool  # the session state
@@ -29,9 +29,9 @@ class PageChoice:
 def choose_pages(
     config: Config, host: HostFacts, share: Mapping[int, int], state_bytes: int, problems: list[Problem]
 ) -> PageChoice:
-    """Decide for DPDK's MiB per node and for the session state; what is wrong is appended to `problems`.
+    """Decide for DPDK's MiB per node and for the session state; errors are appended to `problems`.
 
-    The state is made first, so it may only have what DPDK leaves: else DPDK finds too few.
+    The session state takes its pages before DPDK does, so it may only take pages that DPDK does not need.
     """
     if config.eal.huge_pages is False:
         return PageChoice(False, False)
@@ -52,7 +52,7 @@ def choose_pages(
 def too_few_huge_pages(
     huge: Sequence[HugePages], need_mib: Mapping[int, int], state_pages: int = 0
 ) -> Iterable[str]:
-    """The nodes on which fewer pages are free than the MiB needed there, each with its command.
+    """The nodes with too few free huge pages for the MiB needed there, each with the command that adds them.
 
     The first command also reserves `state_pages` for the session state, which may be on any node.
     """
@@ -71,7 +71,7 @@ def too_few_huge_pages(
 
 
 def _missing(config: Config, host: HostFacts, share: Mapping[int, int], state_pages: int) -> Iterable[str]:
-    """What stands in the way of huge pages for DPDK, each with its command."""
+    """Why DPDK cannot have huge pages: each reason with the command that removes it."""
     yield from too_few_huge_pages(host.memory.huge, share, state_pages)
     if not config.eal.in_memory and not host.memory.hugetlbfs:
         yield (
@@ -89,7 +89,7 @@ def _state_note(huge: Sequence[HugePages], share: Mapping[int, int], state_pages
 
 
 def _reserve(huge: Sequence[HugePages], node: int, mib: int, state_pages: int) -> str:
-    """The command after which a node has these MiB and pages free beside those in use."""
+    """The command after which a node has so many MiB and `state_pages` free, in addition to pages in use."""
     small = min((pages for pages in huge if pages.node == node), key=lambda pages: pages.page_bytes)
     wanted = small.total - small.free
     wanted += -(-mib * _MIB // small.page_bytes)

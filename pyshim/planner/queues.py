@@ -21,24 +21,24 @@ _ANY_NUMBER = 64  # the most that a configuration may ask for
 
 _PCAP_QUEUES_MAX = 16
 _NET_NULL_QUEUES_MAX = 1024
-# Of DPDK 22.11: when a tap starts, its driver puts a descriptor per queue, receiving and sending, into a
-# message for other processes that has room for 8 (RTE_MP_MAX_FD_NUM). It says that it takes 16 pairs, and
-# ends the process from 5 on.
+# In DPDK 22.11 a tap's driver says that it takes 16 queue pairs, but ends the process from 5 on: when a tap
+# starts, the driver puts a descriptor for each receive and each transmit queue into a message for other
+# processes, which has room for 8 (RTE_MP_MAX_FD_NUM).
 _TAP_QUEUES_MAX = 4
 _VIRTIO_USER_QUEUES_MAX = 8  # VIRTIO_MAX_VIRTQUEUE_PAIRS of its driver
 
 
 @dataclass(frozen=True, slots=True)
 class QueueDemand:
-    """What a port wants polled."""
+    """The queues that a port asks for."""
 
-    count: int | None  # decided; None: one per worker that is near enough
+    count: int | None  # fixed; None: one for each worker that is near enough
     most: int  # workers that the port can keep busy
 
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
-    """Every queue of every port, given to one worker each."""
+    """Which worker serves each queue of each port."""
 
     nodes: tuple[int, ...]  # NUMA node per port, -1 unknown
     queues: tuple[int, ...]  # number per port
@@ -51,7 +51,7 @@ class _Device:
 
     automatic: int | None  # queues when the configuration does not say; None: one per worker
     most: int
-    exact: bool  # it spreads packets over all of them: none may stay without a poll loop
+    exact: bool  # the device sends packets to every queue, so each needs a poll loop
     per: str  # "1 per rx_pcap", where the number comes from
     more: str  # how to get another number
 
@@ -68,7 +68,7 @@ def queue_demand(index: int, port: PortConfig, problems: list[Problem]) -> Queue
     """Queues that a port asks for, checked against what its kind of device has."""
     asked = None if port.queues == "auto" else port.queues
     if port.is_pci:
-        # How many the device allows is known when it is opened; the data plane takes fewer then.
+        # How many queues the device allows is known when it is opened; the data plane then takes fewer.
         return QueueDemand(asked, asked or _ANY_NUMBER)
     vdev = parse_vdev(port.device)
     device = _describe(vdev, f"ports[{index}].device", problems)
@@ -129,7 +129,7 @@ def assign_queues(
     nodes: Sequence[int],
     problems: list[Problem],
 ) -> Assignment:
-    """Give each queue to the worker that has the fewest of its port's, then of all, then is nearest.
+    """Give each queue to the worker with the fewest queues of its port, then of all ports, then the nearest.
 
     A port that takes one queue per worker leaves out workers whose own NUMA node has another port.
     """
@@ -154,7 +154,7 @@ _FAR = 2
 
 
 def _distance(cpu: Cpu, node: int, nodes: Sequence[int]) -> int:
-    """0: the port's own node, or nobody knows which; 1: a node without ports; 2: another port's node."""
+    """0: the port's own node, or its node is unknown; 1: a node without ports; 2: another port's node."""
     if node < 0 or cpu.node == node:
         return 0
     return _FAR if cpu.node in nodes else 1

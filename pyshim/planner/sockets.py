@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""A plan for the kernel's sockets: a thread per CPU, sockets for each, and the memory behind them."""
+"""The layout of the socket engines: a thread per CPU, the sockets of each thread, and its buffers."""
 
 from __future__ import annotations
 
@@ -20,15 +20,14 @@ if TYPE_CHECKING:
 
 IO_URING_BUFFER_BYTES = 2 << 20  # a worker's packet buffers: one huge page of the smaller size
 _MIB = 1 << 20
-# Answers of a worker that can be on their way at once (dpdk_app/engine/socket/uring.h: buffers and places),
-# and what the kernel charges for each that leaves without a copy: two pages, although one holds it
-# (io_uring/notif.c).
+# The answers that a worker can have on their way (dpdk_app/engine/socket/uring.h: buffers and places). For
+# each that leaves without a copy, the kernel charges two pages, although one holds it (io_uring/notif.c).
 IO_URING_ANSWERS = 1024 + 128
 UNCOPIED_BYTES = 2 * 4096
 
 
 def lay_out_sockets(config: Config, host: HostFacts, problems: list[Problem]) -> Layout:
-    """Take CPUs and decide about memory; what is wrong is appended to `problems`.
+    """Choose CPUs and decide about memory; errors are appended to `problems`.
 
     Whether an address is this host's and a UDP port free is known when a socket is bound, not here.
     """
@@ -45,7 +44,7 @@ def lay_out_sockets(config: Config, host: HostFacts, problems: list[Problem]) ->
 
 
 def _workers(config: Config, cpus: CpuChoice) -> Iterator[WorkerPlan]:
-    """Queue k of every port, the sockets of worker k, belongs to worker k."""
+    """Worker k serves queue k of every port, which stands for the sockets of worker k."""
     names = ", ".join(port.name for port in config.ports)
     for index, cpu in enumerate(cpus.workers):
         queues = tuple(QueueRef(port, index) for port in range(len(config.ports)))
@@ -56,7 +55,7 @@ def _ports(config: Config, workers: int) -> Iterator[PortPlan]:
     for port in config.ports:
         yield filled(
             PortPlan,
-            dict.fromkeys((one.field for one in of("PORT")), 0),  # there is no device to obey them
+            dict.fromkeys((one.field for one in of("PORT")), 0),  # no device reads these
             name=port.name,
             device="",
             vdev_args=None,
@@ -73,7 +72,7 @@ def _ports(config: Config, workers: int) -> Iterator[PortPlan]:
 def _choose_pages(
     config: Config, host: HostFacts, cpus: CpuChoice, problems: list[Problem]
 ) -> tuple[str, tuple[str, ...]]:
-    """Where io_uring's packet buffers are: the worker takes them, and falls back when it may."""
+    """Whether io_uring's packet buffers are in huge pages; the worker takes them, or falls back if it may."""
     if config.engine != "io_uring" or config.eal.huge_pages is False:
         return "ordinary", ()
     need_mib: dict[int, int] = {}
@@ -91,7 +90,7 @@ def _choose_pages(
 
 
 def _buffer_notes(config: Config, host: HostFacts) -> Iterator[str]:
-    """Socket buffers that this process may not have as large as asked."""
+    """Socket buffers that the kernel will not make as large as configured for this process."""
     if host.privileges.net_admin:
         return
     for key, kib, limit_bytes, sysctl in (
@@ -106,7 +105,7 @@ def _buffer_notes(config: Config, host: HostFacts) -> Iterator[str]:
 
 
 def _lock_notes(config: Config, host: HostFacts, workers: int) -> Iterator[str]:
-    """Answers without a copy are charged to the user's locked memory."""
+    """Whether the user may lock enough memory for the answers that leave without a copy."""
     limit_bytes = host.memory.memlock_bytes
     if config.sockets.zero_copy_bytes == 0 or limit_bytes is None or host.privileges.ipc_lock:
         return

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def check_user(config: Config, host: HostFacts, problems: list[Problem]) -> None:
-    """What is wrong with workers.user is appended to `problems`."""
+    """Check workers.user; errors are appended to `problems`."""
     name = config.workers.user
     if name is None:
         return
