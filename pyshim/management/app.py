@@ -18,7 +18,7 @@ from pyshim.management.sessions import Gateway, routes
 
 def make_app(figures: Figures, gateway: Gateway | None) -> ASGIApp:
     """Every request: figures, and if there is a gateway that issues sessions, these."""
-    return Starlette(
+    app = Starlette(
         routes=[
             *figures.routes(),
             *(routes(gateway) if gateway is not None else ()),
@@ -26,6 +26,9 @@ def make_app(figures: Figures, gateway: Gateway | None) -> ASGIApp:
         ],
         exception_handlers={HTTPException: http_error, Exception: failure},
     )
+    # A path has one spelling, at either address; a redirect would lead to whatever Host the client named.
+    app.router.redirect_slashes = False
+    return app
 
 
 class Open:

@@ -20,6 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from pyshim.issuing.access import Token
 from pyshim.management.connections import serving
 
+HEAD_BYTES_MAX = 16 * 1024  # of a request: its line and headers
 BODY_BYTES_MAX = 128 * 1024  # the longest message in base64 and JSON is three quarters of it
 BODY_LIMIT_S = 20.0  # for a body to arrive as a whole: a request in hand keeps its connection
 REQUESTS_PER_S = 2000
@@ -68,8 +69,7 @@ class Bounds:
         """One request."""
         if scope["type"] != "http":
             return
-        headers = Headers(scope=scope)
-        if refusal := self._refusal(headers):
+        if refusal := self._refusal(Headers(scope=scope), _head_bytes(scope)):
             await refuse(send, *refusal)
             return
         try:
@@ -81,17 +81,25 @@ class Bounds:
             # It was answered inside. Only what kind it was: the text of an error may have a key in it.
             _log.error("%s: a request failed unexpectedly: %s", self._name, type(error).__name__)
 
-    def _refusal(self, headers: Headers) -> tuple[int, str] | None:
+    def _refusal(self, headers: Headers, head_bytes: int) -> tuple[int, str] | None:
         if self._token is not None and not self._token.opens(headers.get("authorization")):
             if not self._strangers.takes():
                 return 429, "too many requests without the right token; wait a moment"
             return 401, "the Authorization header must carry the token of control.token_file: Bearer TOKEN"
         if not self._rate.takes():
             return 429, f"more than {REQUESTS_PER_S} requests a second; wait a moment"
+        if head_bytes > HEAD_BYTES_MAX:
+            return 431, f"the line and headers of the request have more than {HEAD_BYTES_MAX} bytes"
         length = headers.get("content-length", "0")
         if length.isascii() and length.isdecimal() and int(length[:20]) > BODY_BYTES_MAX:
             return 413, _TOO_LONG
         return None
+
+
+def _head_bytes(scope: Scope) -> int:
+    """Of a request; a server that reads it in one piece does not ask how long it is."""
+    line = len(scope.get("raw_path", b"")) + len(scope["query_string"])
+    return line + sum(len(name) + len(value) for name, value in scope["headers"])
 
 
 class _Body:

@@ -206,6 +206,8 @@ def protocol_of(listener: BoundedListener) -> type[asyncio.Protocol]:
             """What is no HTTP is answered, unless an answer has begun."""
             if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
                 super().send_400_response(msg)
+                if self.cycle is not None:
+                    self.cycle.disconnected = True  # this was its answer
             else:
                 self.transport.abort()
 

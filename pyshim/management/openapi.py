@@ -96,7 +96,7 @@ def _operation(
     body: type[BaseModel] | None = None,
 ) -> dict[str, Any]:
     responses = {str(status): _response("done", fields) for status, fields in answers.items()}
-    for status in (*errors, 401, 429):
+    for status in (*errors, 401, 429, 431):
         responses[str(status)] = _response("refused, in a sentence", {"error": {"type": "string"}})
     described: dict[str, Any] = {"summary": summary, "responses": responses}
     if body is not None:

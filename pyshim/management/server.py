@@ -26,7 +26,7 @@ from pyshim.errors import InternalError
 from pyshim.issuing.access import bind, control_address, read_token, server_tls
 from pyshim.management.addresses import host_port, listen_openly
 from pyshim.management.app import Open, make_app
-from pyshim.management.bounds import Bounds
+from pyshim.management.bounds import HEAD_BYTES_MAX, Bounds
 from pyshim.management.connections import (
     CONNECTIONS_MAX,
     OPEN_CONNECTIONS_MAX,
@@ -40,7 +40,6 @@ from pyshim.stats import Snapshot
 START_LIMIT_S = 10.0
 STOP_LIMIT_S = 3.0
 READERS_MAX = 4  # threads that read the statistics page
-_HEADERS_BYTES_MAX = 16 * 1024
 
 T = TypeVar("T")
 
@@ -106,7 +105,7 @@ class Serving:
             headers=list(address.headers),
             timeout_keep_alive=5,
             timeout_graceful_shutdown=1,
-            h11_max_incomplete_event_size=_HEADERS_BYTES_MAX,
+            h11_max_incomplete_event_size=HEAD_BYTES_MAX,
         )
         settings.load()
         settings.ssl = address.tls

@@ -122,3 +122,23 @@ def test_after_its_end_a_server_opens_nothing_and_says_so(tmp_path: Path, was_op
             control(server, tmp_path)
     assert threading.active_count() == threads
     assert not (tmp_path / "control.sock").exists()
+
+
+@pytest.mark.parametrize("path", ["/metrics/", "/v1/stats/", "/v1/sessions/", "/v1/sessions/1/"])
+def test_a_path_with_a_slash_too_many_is_not_found_at_either_address(
+    server: ManagementServer, tmp_path: Path, path: str
+) -> None:
+    tcp = http.client.HTTPConnection(*address(server.open_figures(("127.0.0.1", 0))), timeout=LIMIT_S)
+    control(server, tmp_path)
+    assert get(tcp, path)[0] == get(UnixConnection(f"{tmp_path}/control.sock"), path)[0] == 404
+
+
+def test_a_head_longer_than_16_kib_is_refused_at_either_address_however_it_arrives(
+    server: ManagementServer, tmp_path: Path
+) -> None:
+    tcp = http.client.HTTPConnection(*address(server.open_figures(("127.0.0.1", 0))), timeout=LIMIT_S)
+    control(server, tmp_path)
+    for connection in (tcp, UnixConnection(f"{tmp_path}/control.sock")):
+        status, sentence = get(connection, "/healthz", **{"X-Long": "x" * 16_384})
+        assert status in {400, 431}  # in pieces it is refused before it is whole
+        assert "16384 bytes" in sentence or status == 400

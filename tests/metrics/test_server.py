@@ -357,6 +357,21 @@ def test_a_body_that_is_none_after_its_answer_ends_the_connection_without_a_word
     assert quiet()
 
 
+def test_a_body_that_is_none_is_answered_once_and_without_a_word(
+    server: MetricsServer, quiet: Callable[[], bool]
+) -> None:
+    with socket.create_connection(address(server), timeout=60) as rude:
+        rude.sendall(b"POST /metrics HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n")
+        answer = b""
+        with contextlib.suppress(ConnectionResetError):
+            while more := rude.recv(4096):
+                answer += more
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert answer.count(b"HTTP/1.1") == 1
+    ask(server, "/metrics")
+    assert quiet()
+
+
 @pytest.mark.parametrize("path", ["/metrics", "/readyz", "/v1/stats"])
 def test_a_client_that_has_said_all_gets_its_answer(server: MetricsServer, path: str) -> None:
     with socket.create_connection(address(server), timeout=60) as client:
