@@ -24,7 +24,7 @@ static const struct frame_loops *const frame_loops[PG_PROFILES] = {
 
 // ---------------------------------------------------------------- what is in each frame?
 
-/// What the general parser took apart, while it is all of one profile.
+/// Neighbouring datagrams of one profile that the general parser took apart.
 struct group {
 	struct parsed parsed[BURST_MAX];
 	unsigned count;
@@ -40,7 +40,7 @@ static void close_group(struct ingress *ingress, struct burst *burst, struct gro
 	group->count = 0;
 }
 
-/// @return true if it is in the group
+/// @return true if it is a datagram for the group
 static bool take_apart(struct ingress *ingress, struct burst *burst, unsigned i, struct parsed *parsed,
 		       struct lanes *lanes, const bool rx_offload)
 {
@@ -57,9 +57,9 @@ static bool take_apart(struct ingress *ingress, struct burst *burst, unsigned i,
 	return false;
 }
 
-/// From the i-th on, as many as are anything but common frames: tagged, IPv6, to another address or listener, the host's, or
-/// to be dropped.
-/// @return index of the first common one, or n
+/// Sort frames from the i-th on up to the next common frame: tagged ones, IPv6, to another address or listener, the
+/// host's, and those to be dropped.
+/// @return index of that common frame, or n
 static __attribute__((noinline)) unsigned sort_others(struct ingress *ingress, struct burst *burst, unsigned i,
 						      unsigned n, struct lanes *lanes, const bool rx_offload)
 {
@@ -93,7 +93,7 @@ static bool host_conforms(struct ingress *ingress, enum pg_message message, uint
 	return ingress->policy->host_reply_pps != 0 && rate_admit(bucket, ingress->policy->host, now);
 }
 
-/// A report leaves when its time has come, by the way that the query came.
+/// The report leaves later, at a random time, in the VLAN in which the query came.
 static COLD void take_query(struct ingress *ingress, struct burst *burst, const struct parsed *parsed,
 			    const struct mld_query *query, uint64_t now)
 {

@@ -206,7 +206,7 @@ static void conclude_gathered_datagram(struct ingress *ingress, struct datagram_
 			 arrival->result == PACKET_ELSEWHERE && !ingress->shard ? PG_DROP_OWNER_BUSY : arrival->result);
 }
 
-/// The lane is of all such profiles together: who comes first serves it.
+/// All profiles without loops share one lane: the first that is called serves it.
 static void serve_gathered_datagrams(struct ingress *ingress, struct datagram_burst *burst,
 				     struct datagram_lanes *lanes, uint64_t now)
 {
@@ -233,7 +233,7 @@ ALWAYS_INLINE unsigned profile_of_datagram(const struct ingress *ingress, const 
 	return ingress->profile[peer_listener(&burst->peer[i])];
 }
 
-/// Neighbours of one profile together: what one socket gave is.
+/// Sort neighbours of one profile together: all that one socket gave has one profile.
 ALWAYS_INLINE void sort_datagrams(struct ingress *ingress, struct datagram_burst *burst, struct datagram_lanes *lanes,
 				  unsigned n)
 {

@@ -12,7 +12,7 @@
 /// Sessions that are looked at per buffer asked for: one that is due need not have anything to send.
 #define LOOKS_PER_BUFFER 4
 
-/// A session to which the way is not known, after a crash, waits for its peer's next packet for so many parts of a second.
+/// After a crash a session without return headers waits for its peer's next packet: one second divided by this.
 #define RETURN_HEADERS_WAITS_PER_S 50
 
 /// Something to send: the oldest of the outbox, or the next data of a session.
@@ -97,7 +97,7 @@ static uint16_t write_egress(struct session_shard *shard, const struct egress_it
 			     write_data(shard, item->slot, payload, now);
 }
 
-/// No way to the peer is known.
+/// The peer's return headers are not known.
 static void put_off(struct session_shard *shard, const struct egress_item *item, uint64_t now)
 {
 	if (item->entry)

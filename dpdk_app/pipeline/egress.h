@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // pipeline/egress.h: what the gateway sends to its sessions on its own: flushed, repeated, acknowledged, closed.
 //
-// Called between bursts, when egress_due() is over or egress_ready() says so.
+// Called between bursts, when the time of egress_due() has come or egress_ready() says so.
 
 #ifndef POLLGATE_PIPELINE_EGRESS_H
 #define POLLGATE_PIPELINE_EGRESS_H
@@ -20,8 +20,8 @@ struct frame_egress {
 struct datagram_egress {
 	uint8_t *payload[BURST_MAX]; // in: buffers of SESSION_DATAGRAM_MAX bytes
 	uint16_t length[BURST_MAX];
-	struct peer peer[BURST_MAX];     // to whom; its listener is from whom
-	uint8_t socket_index[BURST_MAX]; // datagram_burst.way of the peer's
+	struct peer peer[BURST_MAX];     // the destination; its listener is the source
+	uint8_t socket_index[BURST_MAX]; // datagram_burst.socket_index of the peer's own datagrams
 };
 
 /// Is something waiting, whatever the time?

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// pipeline/fast_data.h: what nearly every frame of the session profile is, in stages made for it.
+// pipeline/fast_data.h: the fast lane of the session profile: stages for the one kind of frame that nearly all are.
 //
-// A DATA in a common frame to the first listener: all offsets are constants, and what is kept between the stages is who and
-// how far. A movement in order, from where its player is proved to be, in a delivery where nothing is on its way, is
-// handled here to the end. Whatever turns out to be more takes the general path (session_stages.h) once it is opened,
-// with the same outcome: tests and fuzzers hold the two to each other.
+// The kind is a DATA in a common frame to the first listener: all offsets are constants, and between the stages only
+// slot, counter and lengths are kept. A movement in order, from where its player is proved to be, in a delivery where
+// nothing is on its way, is handled here to the end. A datagram that turns out to be more takes the general path
+// (session_stages.h) once it is opened, with the same outcome: tests and fuzzers hold the two to each other.
 //
-// What one session sends is taken in the order of its arrival: what is more than a movement at its turn, and behind a
-// datagram that the other lane has, that lane has the rest of its session, too.
+// The datagrams of one session are taken in the order of their arrival. One that is more than a movement is taken at
+// its turn. Once the other lane has a datagram of a session, it gets all later ones of that session in the burst.
 //
 // In the order in which a frame goes through it: sort, look up, serve (open, take, answer), conclude. The way before and
 // behind it is in ../README.md, "The way of a movement".
@@ -19,7 +19,7 @@
 #include "pipeline/sealed_answers.h"
 #include "pipeline/session_stages.h"
 
-/// Between the stages, and what became of it.
+/// A datagram between the stages, and its result.
 struct fast_data {
 	uint64_t counter;
 	uint32_t slot;
@@ -33,7 +33,7 @@ struct fast_data {
 
 struct fast_lane {
 	struct fast_data data[BURST_MAX];
-	uint8_t admitted[BURST_MAX]; // which of them are
+	uint8_t admitted[BURST_MAX]; // indexes into `data` of those that are to be opened
 	unsigned count;
 };
 
@@ -155,8 +155,9 @@ ALWAYS_INLINE void fast_prefetch(const struct session_shard *shard, const struct
 		cipher_bring(&local->cipher.seal, lines.seal);
 }
 
-/// Opened: is it from where its player is proved to be, and the next of a session that is served here? Another of the burst
-/// may have come before it, with its counter or with the end of the connection. None in this lane moves one.
+/// Is an opened datagram from its player's proved address, and the next one of a session that is served here? A
+/// datagram before it in the burst may have had its counter, or ended the connection. None in this lane changes a
+/// peer's address.
 ALWAYS_INLINE bool is_next_from_home(const struct session_shard *shard, const struct fast_data *data,
 				     const struct session_record *record, const uint8_t *frame)
 {
@@ -192,7 +193,7 @@ ALWAYS_INLINE bool owe_fast(struct session_shard *shard, const struct fast_data 
 	return true;
 }
 
-/// A movement alone, in order, of a delivery in which nothing else is to be done; if it is none, nothing has changed.
+/// Take a datagram of one movement, in order, in a delivery with nothing else to do. Of any other, nothing is changed.
 /// @return PG_DROP_NONE for an acknowledgement in its place; what became of it; or PACKET_UNDECIDED
 ALWAYS_INLINE unsigned take_fast(struct session_shard *shard, struct fast_data *data, struct session_record *record,
 				 struct session_local *local, uint8_t *frame, uint64_t now)
@@ -236,7 +237,7 @@ ALWAYS_INLINE unsigned serve_fast_one(struct session_shard *shard, struct fast_d
 	return take_fast(shard, data, record, local, frame, now);
 }
 
-/// One that was opened and is more than this lane knows.
+/// Take an opened datagram that is more than a movement, by the general path.
 static __attribute__((noinline)) void take_opened(struct ingress *ingress, struct fast_data *data, uint8_t *frame,
 						  uint64_t now)
 {
@@ -256,7 +257,7 @@ static __attribute__((noinline)) void take_opened(struct ingress *ingress, struc
 	data->learn = s.learn;
 }
 
-/// Open, take and answer, one after the other, while the keys of those a little later are on their way.
+/// Open, take and answer one datagram after the other, while the keys of later ones are prefetched.
 ALWAYS_INLINE void serve_fast(struct ingress *ingress, struct fast_lane *lane, uint8_t *const *frame, unsigned n,
 			      uint64_t now)
 {

@@ -30,8 +30,8 @@ ALWAYS_INLINE void gather(const struct ingress *ingress, struct gathered *gather
 	};
 }
 
-/// Those whose source has sent too much are dropped; neighbours of one profile are handled together. After this each has its
-/// result; what is dropped is not counted yet. What another worker cannot have is dropped as owner_busy.
+/// Drop datagrams whose source has sent too much, and handle the others, neighbours of one profile together. Each
+/// datagram then has its result; drops are not counted yet. What another worker cannot have is dropped as owner_busy.
 void run_gathered(struct ingress *ingress, struct gathered *gathered, uint64_t now);
 
 #endif

@@ -74,7 +74,7 @@ static void conclude_gathered(struct ingress *ingress, struct burst *burst, cons
 	finish_answer(burst, i, p, checksums, tx_offload);
 }
 
-/// The lane is of all such profiles together: who comes first serves it.
+/// All profiles without loops share one lane: the first that is called serves it.
 static void serve_gathered_for(struct ingress *ingress, struct burst *burst, struct gathered_frames *frames,
 			       uint64_t now, const unsigned tx_offload)
 {

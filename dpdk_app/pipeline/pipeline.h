@@ -22,10 +22,10 @@
 
 #define BURST_MAX 64
 
-/// Beside enum pg_drop: neither answered nor dropped here, and counted by whom it is given to.
+/// Not an enum pg_drop: neither answered nor dropped here; the worker that gets it counts it.
 #define PACKET_ELSEWHERE PG_DROPS
 
-/// Beside enum pg_drop, too: handled without an answer. The receiver has its buffer back.
+/// Not an enum pg_drop either: handled without an answer. The receiver has its buffer back.
 #define PACKET_ABSORBED (PG_DROPS + 1)
 
 /// What the device must know to complete an answer's checksums; only written by tx-offload variants.
@@ -53,14 +53,14 @@ struct burst {
 	struct tx_request tx[BURST_MAX];
 };
 
-/// Datagrams on their way through, whose frames somebody else took off: the kernel. An answer lies where its request
-/// lay, and goes to who sent that. Those of the plain profile are as long.
+/// Datagrams on their way through, from the kernel's sockets. An answer lies where its request lay and goes to the
+/// sender of the request. An answer of the plain profile is as long as its request.
 struct datagram_burst {
 	// written by the receiving side
 	struct peer peer[BURST_MAX];
 	uint8_t *payload[BURST_MAX]; // where a listener speaks the session profile: PG_DATAGRAM_MAX writable bytes
 	uint16_t length[BURST_MAX];  // bytes; what is longer than PG_DATAGRAM_MAX need not be there. Then the answer's
-	uint8_t socket_index[BURST_MAX]; // which socket it came by, as egress names it; read for the session profile
+	uint8_t socket_index[BURST_MAX]; // the socket it came by, numbered as in egress; read for the session profile
 
 	// written by the pipeline
 	unsigned unanswered;      // datagrams that are no answers
@@ -116,8 +116,7 @@ struct ingress {
 /// burst by burst. Peers go to cold functions by value: a pointer would keep them out of registers in the loop.
 COLD bool sender_conforms(struct ingress *ingress, struct peer peer, uint64_t now);
 
-/// Take a burst through. Every frame is answered in place or dropped, and counted as one of them, or is another
-/// worker's.
+/// Take a burst through. Every frame is answered in place or dropped, and counted as such, or goes to another worker.
 typedef void burst_run(struct ingress *ingress, struct burst *burst, unsigned n, uint64_t now);
 
 /// The same for datagrams. Of the ingress, what belongs to frames is not looked at: identity, listeners, host. The

@@ -181,7 +181,7 @@ static unsigned sort_plain_verified(struct ingress *ingress, struct burst *burst
 
 // ---------------------------------------------------------------- has its source sent too much?
 
-/// All are to the first listener, as in most bursts: one loop that only the source varies in, with the probe.
+/// All datagrams are to the first listener, as in most bursts: one loop probes them and limits their sources.
 static __attribute__((noinline)) void probe_limited(const struct plain_table *sessions, struct plain_frames *lanes,
 						    struct rate rate, uint64_t now)
 {

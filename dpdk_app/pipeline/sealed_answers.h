@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// pipeline/sealed_answers.h: what became of a datagram of the session profile is turned into a frame, in either lane.
+// pipeline/sealed_answers.h: the answers of the session profile as frames, in either lane.
 
 #ifndef POLLGATE_PIPELINE_SEALED_ANSWERS_H
 #define POLLGATE_PIPELINE_SEALED_ANSWERS_H

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // pipeline/sealed_frames.h: the session profile in frames: two lanes, and in which order they are served.
 //
-// Included by burst.c. DATA in common frames go through stages made for them (fast_data.h), all else through those that
-// datagrams without frames go through, too (session_stages.h).
+// Included by burst.c. DATA in common frames take the fast lane (fast_data.h), all else takes the general path, as
+// datagrams from sockets do (session_stages.h).
 
 #ifndef POLLGATE_PIPELINE_SEALED_FRAMES_H
 #define POLLGATE_PIPELINE_SEALED_FRAMES_H
@@ -45,7 +45,7 @@ static __attribute__((noinline)) void serve_sealed(struct ingress *ingress, stru
 		conclude_sealed(ingress, burst, &frames->lane.datagram[k], &frames->packet[k], tx_offload);
 }
 
-/// All are looked up before any is served, as in one lane: what one ends or moves on is not known to those behind it yet.
+/// All datagrams are looked up before any is served, as in one lane: what one of them changes, no look-up sees.
 static __attribute__((noinline)) void serve_both_lanes(struct ingress *ingress, struct burst *burst,
 						       struct sealed_frames *frames, uint64_t now,
 						       const unsigned tx_offload)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// pipeline/session_stages.h: what every datagram of the session profile meets, whoever took its frame off.
+// pipeline/session_stages.h: the general path of the session profile, for datagrams from frames and from sockets.
 //
 // Included like stages.h. Stage by stage over the burst, as there: sort (prefetch records), look up (prefetch keys and
 // deliveries), open, take and answer. What a forgery costs grows with how far it comes: an index, a comparison of
@@ -16,7 +16,7 @@
 #include "session/handshake.h"
 #include "wire/session.h"
 
-/// So many datagrams ahead keys are brought.
+/// How many datagrams ahead keys are prefetched.
 #ifndef SEALED_AHEAD
 #define SEALED_AHEAD 4
 #endif
@@ -35,12 +35,12 @@ struct sealed {
 	uint8_t at;      // index into the burst
 	uint8_t result;  // enum pg_drop, PACKET_…
 	uint8_t owner;   // of PACKET_ELSEWHERE
-	bool learn;      // answers to this session go where it came from: remember the way
+	bool learn;      // answers to this session go where the datagram came from: keep its return headers
 };
 
 struct sealed_lane {
 	struct sealed datagram[BURST_MAX];
-	uint8_t sealed[BURST_MAX]; // which of them are
+	uint8_t sealed[BURST_MAX]; // indexes of those that are sealed
 	uint8_t handshake_datagram[BURST_MAX];
 	uint64_t sessions; // of the sealed ones: see session_bit()
 	unsigned count;
@@ -104,14 +104,14 @@ ALWAYS_INLINE enum pg_drop check_header(const struct session_header *header, uin
 	return PG_DROP_NONE;
 }
 
-/// No session has this number. Whether one of another gateway has it is asked of those alone that found nobody here.
+/// No session here has this number. Only such numbers are asked whether they are another gateway's.
 static COLD enum pg_drop nobodys(const struct session_store *store, uint32_t session)
 {
 	return session_is_foreign(&store->numbers, session) ? PG_DROP_SESSION_FOREIGN : PG_DROP_SESSION_UNKNOWN;
 }
 
-/// Take a datagram into the lane; the record that it names is on its way.
-/// @return PG_DROP_NONE, or why it is not in it
+/// Take a datagram into the lane, and prefetch the record of its session.
+/// @return PG_DROP_NONE, or why the datagram is refused
 ALWAYS_INLINE enum pg_drop sort_sealed(const struct ingress *ingress, struct sealed_lane *lane, uint8_t *payload,
 				       uint16_t length, const struct peer *peer, unsigned i)
 {
@@ -149,7 +149,7 @@ ALWAYS_INLINE enum pg_drop sort_sealed(const struct ingress *ingress, struct sea
 
 // ---------------------------------------------------------------- whose is it?
 
-/// Of another worker, or of nobody.
+/// The session is another worker's, or no worker's.
 /// @return PACKET_ELSEWHERE when the owner is to have it, or enum pg_drop
 static COLD unsigned sealed_elsewhere(const struct ingress *ingress, uint8_t owner)
 {
@@ -169,7 +169,7 @@ static COLD enum pg_drop no_such_session(const struct session_store *store, cons
 	return session != 0 && record->number == session ? PG_DROP_SESSION_OVER : nobodys(store, session);
 }
 
-/// Why this worker does not serve it.
+/// Why this worker does not serve the session.
 static COLD unsigned not_served(const struct ingress *ingress, const struct session_record *record, uint32_t session,
 				uint8_t *owner)
 {
@@ -181,7 +181,7 @@ static COLD unsigned not_served(const struct ingress *ingress, const struct sess
 	return PG_DROP_SESSION_STATE;
 }
 
-/// All that can be told without the key. Another worker's record is not looked into.
+/// All checks that need no key. Of another worker's record, peer and counters are not read.
 /// @return PG_DROP_NONE for one whose tag is to be checked; enum pg_drop or PACKET_ELSEWHERE
 ALWAYS_INLINE unsigned sealed_admissible(struct ingress *ingress, struct sealed *s, uint64_t now)
 {
@@ -251,7 +251,7 @@ ALWAYS_INLINE bool open_sealed(const struct ingress *ingress, struct sealed *s)
 
 // ---------------------------------------------------------------- what does it do?
 
-/// Its messages, all of them or none.
+/// Take all messages of a datagram, or none.
 /// @param ids  out: message ids have moved on
 /// @return PG_DROP_NONE, or why none was taken
 ALWAYS_INLINE enum pg_drop take_messages(struct session_shard *shard, const struct sealed *s,
@@ -354,8 +354,7 @@ static COLD void take_control(struct ingress *ingress, struct sealed *s, struct 
 	s->result = outcome.answer ? PG_DROP_NONE : PACKET_ABSORBED;
 }
 
-/// An opened datagram. Another of the same burst may have come before it, with its counter or with the end of the
-/// connection.
+/// Take an opened datagram. A datagram before it in the burst may have had its counter, or ended the connection.
 ALWAYS_INLINE void take_sealed(struct ingress *ingress, struct sealed *s, uint64_t now)
 {
 	const struct session_header *header = (const struct session_header *)s->payload;
@@ -381,7 +380,7 @@ ALWAYS_INLINE void take_sealed(struct ingress *ingress, struct sealed *s, uint64
 
 // ---------------------------------------------------------------- HELLO and CONFIRM
 
-/// Do answers to this session go where this came from?
+/// Do answers to this session go where the datagram came from?
 static bool leads_back(const struct session_shard *shard, const struct sealed *s)
 {
 	const struct session_record *record = &shard->store->records[s->slot];
@@ -405,7 +404,7 @@ static COLD void send_handshake(struct ingress *ingress, struct sealed *s, uint6
 		return;
 	}
 	counter_add(&ingress->stats->handled[outcome.message], 1);
-	// Not from a repeated CONFIRM, nor one that is denied: an attacker who saw the first, or its cookie, can send it from
+	// Not from a repeated or denied CONFIRM: an attacker who saw the first one, or its cookie, can send it from
 	// anywhere.
 	s->learn = outcome.moved && leads_back(ingress->shard, s);
 	s->length = outcome.answer;
@@ -414,7 +413,7 @@ static COLD void send_handshake(struct ingress *ingress, struct sealed *s, uint6
 
 // ---------------------------------------------------------------- all of it
 
-/// Open, take and answer, one after the other, while the keys of those a little later are on their way.
+/// Open, take and answer one datagram after the other, while the keys of later ones are prefetched.
 ALWAYS_INLINE void serve_sealed_ones(struct ingress *ingress, struct sealed_lane *lane, unsigned n, uint64_t now)
 {
 	for (unsigned k = 0; k < n && k < SEALED_AHEAD; k++)

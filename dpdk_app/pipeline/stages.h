@@ -28,10 +28,10 @@ struct lookup {
 
 /// How a game datagram lies in its frame.
 enum lane {
-	LANE_OTHER,  // somehow: lanes.packet says how. Or it came without a frame
-	LANE_COMMON, // as most do
-	LANE_MOVE,   // as nearly all do, and it is a PLAYER_MOVE, up to its last byte
-	LANE_LIMITED // however; its source has sent too much
+	LANE_OTHER,  // as plain_frames.packet says; or there is no frame
+	LANE_COMMON, // as in a common frame
+	LANE_MOVE,   // as in a common frame, which has a PLAYER_MOVE and nothing behind it
+	LANE_LIMITED // not said: its source has sent too much
 };
 
 // ---------------------------------------------------------------- whose is it?
@@ -51,7 +51,7 @@ ALWAYS_INLINE struct lookup look_up(const struct plain_table *sessions, const st
 	return lookup;
 }
 
-/// The bucket of its source is on its way.
+/// Prefetches the bucket of the datagram's source.
 ALWAYS_INLINE struct source look_up_source(struct source_limits *sources, const struct plain_table *sessions,
 					   const struct peer *peer)
 {
@@ -102,8 +102,8 @@ static COLD uint32_t settle(struct ingress *ingress, struct peer peer, uint32_t 
 
 // ---------------------------------------------------------------- has its source sent too much?
 
-/// One whose source has is marked.
-/// @param rate  of its listener
+/// Mark the datagram if its source has sent too much.
+/// @param rate  of the datagram's listener
 ALWAYS_INLINE void limit_source(struct lookup *lookup, struct source source, struct rate rate, uint64_t now)
 {
 	if (unlikely(!source_conforms(source, rate, now)))
@@ -114,7 +114,7 @@ ALWAYS_INLINE void limit_source(struct lookup *lookup, struct source source, str
 
 /// Session or admission, and the message's effect.
 /// @param slot   what the probe found
-/// @param owner  out: of PACKET_ELSEWHERE; NULL: no other worker can have its session
+/// @param owner  out: of PACKET_ELSEWHERE; NULL: no other worker can have the session
 /// @return enum pg_drop, or PACKET_ELSEWHERE
 ALWAYS_INLINE unsigned handle(struct ingress *ingress, const struct peer *peer, uint32_t slot, const uint8_t *payload,
 			      uint64_t now, uint8_t *owner)
