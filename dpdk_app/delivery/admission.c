@@ -17,10 +17,10 @@ struct admission {
 	uint64_t now;
 	uint16_t next[INBOUND_ORDERED]; // id that the messages so far leave a channel waiting for
 	uint32_t waiting;               // blocks for messages that must wait
-	uint32_t reassembly;            // and for fragments
+	uint32_t reassembly;            // blocks for fragments
 	uint32_t messages;
 	bool compressed;
-	bool expanded; // work was done for it
+	bool expanded; // a body was expanded, which costs time even if the datagram is refused
 };
 
 static enum pg_drop flags_check(const struct piece *piece)
@@ -60,12 +60,12 @@ static enum pg_drop piece_check(const struct piece *piece, bool gateway)
 	if (is_fragment(piece))
 		return fragment_check(piece);
 	if (piece->flags & SESSION_MESSAGE_COMPRESSED)
-		return PG_DROP_NONE; // later: what is cheap to find comes first
+		return PG_DROP_NONE; // checked later: cheap checks come first
 	return session_body_check(piece->type, piece->body, piece->length);
 }
 
-/// How many messages of its type a piece counts as: a message as one, however many pieces it comes in, and as one more
-/// for every datagram that it says it expands to.
+/// How many messages of its type a piece counts as. A message counts as one, in however many pieces it comes, and as
+/// one more for every datagram that it says it expands to.
 static uint32_t weight(const struct piece *piece)
 {
 	const uint32_t from = is_fragment(piece) ? (uint32_t)sizeof(struct session_fragment) : 0;
@@ -106,12 +106,12 @@ static void claim(struct admission *a, const struct piece *piece)
 	if (is_fragment(piece))
 		a->reassembly += pieces_of(piece->length);
 	(*next)++;
-	// Those that waited for it follow it. One lap around the ring at most: this id's own bit is not set.
+	// Messages that waited for this one follow it. At most one lap around the ring: this id's own bit is not set.
 	while (window_ahead(window, *next) < SESSION_CHANNEL_WINDOW && window_done(window, *next))
 		(*next)++;
 }
 
-/// Was it delivered before, or does it wait already? Then it is only acknowledged, and charged to nobody.
+/// Was the message delivered before, or does it wait already? Then it is only acknowledged, and no rate is charged.
 static bool seen_before(const struct inbound *in, const struct piece *piece)
 {
 	const struct id_window *window = &in->window[piece->channel];
@@ -149,8 +149,8 @@ static enum pg_drop admit_piece(struct admission *a, const struct piece *piece)
 	return charge(a, piece) ? PG_DROP_NONE : PG_DROP_MESSAGE_RATE_LIMITED;
 }
 
-/// Those that wait for others have a bound; what they wait for has none but the pool's, or it could never come. Each
-/// channel joins one message at a time, and that has a length.
+/// Messages that wait for others are bounded per session. A message that others wait for is bounded by the pool alone,
+/// or it could never be taken. Each channel joins one message at a time, whose length is bounded.
 static bool admit_room(const struct admission *a)
 {
 	const uint64_t waiting = a->in->waiting_blocks + (uint64_t)a->waiting;

@@ -14,12 +14,12 @@
 #include "limit/rate.h"
 #include "pollgate.h"
 
-/// More than this is not asked of a message, whatever the rules say: it remembers every packet that carried it.
+/// The most repetitions of a message, whatever the rules say: a stored message names every packet that carried it.
 #define DELIVERY_RESENDS_MAX 7
 
 /// The reloadable part, in the units of the fast path. Immutable once published.
 struct delivery_rules {
-	uint64_t flush_after;       // TSC: what is not urgent waits so long for company
+	uint64_t flush_after;       // TSC: how long messages that are not urgent wait for others
 	uint64_t acknowledge_after; // TSC
 	uint64_t resend_after_min;  // TSC
 	uint64_t tsc_hz;

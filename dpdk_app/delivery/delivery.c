@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// delivery/delivery.c: the parts of a delivery together: what it says, what it hears, and when it is due.
+// delivery/delivery.c: the parts of a delivery together: what it sends, what it receives, and when it is due.
 
 #include "delivery/delivery.h"
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// delivery/inbound.c: what was admitted is delivered once, in the order of its channel; what comes too early waits.
+// delivery/inbound.c: an admitted message is delivered once, in the order of its channel; one that comes too early
+// waits.
 
 #include "delivery/inbound.h"
 
@@ -59,7 +60,7 @@ static bool keep(struct delivery_context *ctx, struct inbound *in, const struct 
 	return true;
 }
 
-/// The message that waited and is next on its channel, out of the pool.
+/// Take the waiting message that is next on its channel out of the pool.
 static struct piece unkeep(struct delivery_context *ctx, struct inbound *in, unsigned channel)
 {
 	struct id_window *window = &in->window[channel];
@@ -125,7 +126,7 @@ static enum verdict take(struct delivery_context *ctx, struct inbound *in, struc
 	return take_in_order(ctx, in, piece, out);
 }
 
-/// The next message: one that waited in the channel that just went on, else the datagram's next.
+/// The next message: one that waited on the channel of the last message, else the datagram's next.
 static enum verdict take_next(struct delivery_context *ctx, struct inbound *in, struct intake *intake,
 			      struct delivered *out)
 {

@@ -7,8 +7,8 @@
 #include "delivery/context.h"
 #include "delivery/window.h"
 
-/// A whole message that arrived. Valid until the next delivery_admit() or intake_next() in its context; queueing it for
-/// somebody is no harm to it.
+/// A whole message that arrived. Valid until the next delivery_admit() or intake_next() in its context;
+/// delivery_queue() leaves it valid.
 struct delivered {
 	uint8_t type;
 	uint8_t channel;
@@ -17,7 +17,8 @@ struct delivered {
 	uint32_t length;
 };
 
-/// The messages of a datagram that was admitted: in its order, and behind one that closes a gap those that waited for it.
+/// The messages of an admitted datagram, in its order; behind a message that closes a gap come those that waited for
+/// it.
 struct intake {
 	const uint8_t *at, *end;
 	uint32_t state; // enum intake_state
@@ -42,9 +43,9 @@ struct reassembly {
 
 struct inbound {
 	uint32_t waiting_blocks; // of messages that wait for those before them
-	uint32_t ahead;          // ids of the channel without order that came before the oldest
+	uint32_t ahead;          // ids of the unordered channel that arrived before the oldest missing one
 	struct reassembly reassembly[INBOUND_ORDERED];
-	/// Where those that wait are: a block per 32 ids, while there are any.
+	/// Where the waiting messages are: a block per 32 ids, while one of them waits.
 	uint32_t page[INBOUND_ORDERED][SESSION_CHANNEL_WINDOW / INBOUND_PAGE];
 	struct id_window window[SESSION_CHANNELS];
 };
@@ -56,7 +57,7 @@ enum pg_drop inbound_admit(struct delivery_context *ctx, const struct inbound *i
 /// @return false when there are no more
 bool inbound_next(struct delivery_context *ctx, struct inbound *in, struct intake *intake, struct delivered *out);
 
-/// Is anything here that the peer need not send again?
+/// Is anything stored here that the peer will not send again?
 bool inbound_holds(const struct inbound *in);
 
 /// Give all memory back.

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // delivery/lists.h: the lists that a message to be sent is in, one after the other: what waits, and what is on its way.
 //
-// What is on its way lies in one list per number of sends: the timeout of a list is one and the same, so its first is due
-// first; and its last is of the newest packet, so an acknowledgement looks no further back than it reaches.
+// Messages in flight are in one list per number of sends. All messages of a list have the same timeout, so the first is
+// due first. The last is of the newest packet, so an acknowledgement looks no further back than it reaches.
 
 #ifndef POLLGATE_DELIVERY_LISTS_H
 #define POLLGATE_DELIVERY_LISTS_H
@@ -71,7 +71,7 @@ static inline void flying_remove(struct delivery_context *ctx, struct outbound *
 		out->flying_mask &= (uint8_t) ~(1U << list);
 }
 
-/// May this one be sent, or does its channel wait for acknowledgements?
+/// May the message be sent, or does its channel wait for acknowledgements?
 static inline bool in_window(const struct outbound *out, const struct stored *message)
 {
 	return !(message->flags & SESSION_MESSAGE_RELIABLE) ||

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// delivery/outbound.h: messages that a session is sent: queues by priority, packets filled with them, repetition until acknowledged.
+// delivery/outbound.h: messages to the peer: queues by priority, and repetition until they are acknowledged.
 
 #ifndef POLLGATE_DELIVERY_OUTBOUND_H
 #define POLLGATE_DELIVERY_OUTBOUND_H
@@ -36,16 +36,16 @@ struct outbound {
 	uint32_t messages;      // whole ones, waiting or on their way
 	uint32_t blocks;        // of the pool
 	uint32_t waiting;       // messages and pieces that were never sent
-	uint32_t waiting_bytes; // theirs, on the wire
+	uint32_t waiting_bytes; // on the wire, of those messages and pieces
 	uint32_t order;         // of the next one
-	uint64_t overdue;       // since then more waits than one packet carries; 0: it does not
+	uint64_t overdue;       // TSC since which more waits than one packet carries; 0: no more waits
 	struct round_trip round_trip;
-	uint64_t timed;    // a packet whose way there and back is being measured, one at a time; 0: none
+	uint64_t timed;    // counter of the packet whose round trip is being measured; 0: none
 	uint64_t timed_at; // when it left
 	struct message_list waiting_in[PRIORITIES * OUTBOUND_QUEUES];
 	struct message_list flying[1 + DELIVERY_RESENDS_MAX]; // by times sent - 1: each list is in the order of sending
 	struct message_list
-		held[SESSION_CHANNEL_UNORDERED]; // acknowledged, but one before them is not: nobody has read them
+		held[SESSION_CHANNEL_UNORDERED]; // acknowledged, but one before them is not: the peer has not read them
 	struct id_window window[SESSION_CHANNELS];
 };
 
@@ -53,12 +53,12 @@ struct outbound {
 enum pg_loss outbound_queue(struct delivery_context *ctx, struct outbound *out, const struct outgoing *message,
 			    uint64_t now);
 
-/// The peer has these packets, which it was not known to have.
+/// The peer has these packets, named for the first time.
 /// @return was anything acknowledged?
 bool outbound_acknowledged(struct delivery_context *ctx, struct outbound *out, struct arrived arrived, uint64_t now);
 
-/// Messages in flight went to an address that the peer has left: they are due again at once, unless they were sent as often as
-/// allowed.
+/// The peer has left the address that messages in flight were sent to: they are due again at once, unless they were
+/// sent as often as allowed.
 void outbound_moved(const struct delivery_context *ctx, struct outbound *out);
 
 /// When a packet should next be filled; 0: nothing waits.

@@ -19,9 +19,9 @@
 struct message_pool {
 	uint32_t blocks;
 	uint32_t used;
-	uint32_t touched;  // blocks that were ever used: the memory behind them does not exist before
+	uint32_t touched;  // blocks that were ever used: the kernel gives them no page before
 	uint32_t given;    // first of those given back, chained by their first word
-	uint32_t reserved; // promised to the datagram in hand: not for others
+	uint32_t reserved; // for the datagram that is being taken
 } CACHE_ALIGNED;
 
 /// Bytes on their own: what is longer than the first block of a message, and bodies that are being joined.
@@ -40,7 +40,7 @@ ALWAYS_INLINE size_t message_pool_free_bytes(const struct message_pool *pool)
 	return (size_t)(pool->blocks - pool->used) * POOL_BLOCK;
 }
 
-/// May a message take so many blocks, without those that are promised?
+/// Are so many blocks free, without the reserved ones?
 ALWAYS_INLINE bool pool_has(const struct message_pool *pool, uint32_t blocks)
 {
 	return pool->blocks - pool->used >= (uint64_t)blocks + pool->reserved;

@@ -11,7 +11,7 @@
 #define SMALLEST_ROOM (SESSION_DATAGRAM_MIN - SESSION_SEALED_MIN)
 #define RELIABLE_HEAD (sizeof(struct session_message) + sizeof(uint16_t))
 #define FRAGMENT_HEAD (RELIABLE_HEAD + sizeof(struct session_fragment))
-#define IDS_MAX 0x4000 // of a channel, waiting or on their way: far from where ids would be ambiguous
+#define IDS_MAX 0x4000 // of a channel, waiting or in flight: far below the 2^15 at which ids are ambiguous
 
 static_assert((SMALLEST_ROOM - FRAGMENT_HEAD) * SESSION_FRAGMENTS_MAX >= SESSION_MESSAGE_MAX,
 	      "the smallest datagrams carry the largest message");

@@ -8,7 +8,7 @@
 #include "delivery/stored.h"
 #include "message/session_check.h"
 
-/// @return false when it is not what its type says
+/// @return false when the body is not valid for its type
 static bool deliver(struct delivery_context *ctx, const struct piece *piece, const uint8_t *body, uint32_t length,
 		    struct delivered *out)
 {
@@ -51,8 +51,8 @@ uint32_t reassembly_block(struct message_pool *pool)
 	return index;
 }
 
-/// Put bytes behind those of a message that is being joined.
-/// @return false when there is no memory, though it was promised
+/// Append bytes to a message that is being joined.
+/// @return false when there is no memory, although blocks were reserved
 static bool join_bytes(struct delivery_context *ctx, struct reassembly *reassembly, const uint8_t *from,
 		       uint32_t length)
 {

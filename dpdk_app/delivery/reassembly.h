@@ -10,7 +10,7 @@
 enum verdict { VERDICT_DELIVERED, VERDICT_MORE, VERDICT_VIOLATION };
 
 /// Hand a whole body over.
-/// @return VERDICT_VIOLATION when it is not what its type says: a sender knows what it cuts
+/// @return VERDICT_VIOLATION when the body is not valid for its type: the sender should have checked it
 enum verdict reassembly_deliver(struct delivery_context *ctx, const struct piece *piece, const uint8_t *body,
 				uint32_t length, struct delivered *out);
 
@@ -18,10 +18,10 @@ enum verdict reassembly_deliver(struct delivery_context *ctx, const struct piece
 enum verdict reassembly_take(struct delivery_context *ctx, struct inbound *in, const struct piece *piece,
 			     struct delivered *out);
 
-/// A block of those that were promised to a datagram when it was admitted.
+/// Take one of the blocks that were reserved for a datagram when it was admitted.
 uint32_t reassembly_block(struct message_pool *pool);
 
-/// Forget what came so far.
+/// Drop the fragments that came so far.
 void reassembly_end(struct delivery_context *ctx, struct reassembly *reassembly);
 
 #endif

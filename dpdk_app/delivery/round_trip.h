@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// delivery/round_trip.h: how long an answer may take: the retransmission timeout of RFC 6298.
+// delivery/round_trip.h: the retransmission timeout of RFC 6298.
 
 #ifndef POLLGATE_DELIVERY_ROUND_TRIP_H
 #define POLLGATE_DELIVERY_ROUND_TRIP_H
@@ -29,7 +29,7 @@ static inline void round_trip_sample(struct round_trip *rtt, uint64_t sample)
 	rtt->smoothed = rtt->smoothed - rtt->smoothed / 8 + sample / 8;
 }
 
-/// Before the first sample it is the least.
+/// Before the first sample the timeout is the least one.
 ALWAYS_INLINE uint64_t round_trip_timeout(const struct round_trip *rtt, uint64_t least)
 {
 	const uint64_t timeout = rtt->smoothed + 4 * rtt->variance;

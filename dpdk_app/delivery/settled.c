@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// delivery/settled.c: how a message ends: the peer has it, or the connection is over; whoever asked is told.
+// delivery/settled.c: how a message ends: the peer has it, or the connection is over; delivery_context.settled is told.
 
 #include "delivery/lists.h"
 #include "delivery/outbound.h"
 #include "delivery/stored.h"
 
-#define ACK_REACH 32 // packets before the newest that ack_bits speak of
+#define ACK_REACH 32 // packets before the newest that ack_bits name
 
 // ---------------------------------------------------------------- acknowledgement
 
-/// Is this packet among them? By low halves of counters.
+/// Is the packet acknowledged? Compares the low halves of counters.
 static bool covers(struct arrived arrived, uint32_t counter)
 {
 	const uint32_t back = (uint32_t)arrived.newest - counter;
@@ -40,7 +40,7 @@ static void id_acknowledged(struct id_window *window, uint16_t id)
 		window_clear(window, window->oldest++);
 }
 
-/// Are so many pieces of the message that this one is a piece of acknowledged, from the first on?
+/// Of the message that this piece belongs to, are so many pieces acknowledged, counted from the first?
 static bool pieces_done(const struct id_window *window, const struct stored *message, uint16_t count)
 {
 	const uint16_t first = (uint16_t)(message->id - message->fragment.index);
@@ -72,7 +72,8 @@ static void delivered(struct delivery_context *ctx, struct outbound *out, uint32
 	forget(ctx, out, index);
 }
 
-/// On a channel in order nobody reads a message before those before it: should the connection end first, it is lost.
+/// On an ordered channel the peer reads a message after those before it. If the connection ends first, the message is
+/// lost.
 static void release_held(struct delivery_context *ctx, struct outbound *out, uint8_t channel)
 {
 	for (uint32_t index = out->held[channel].first, next; index != POOL_NONE; index = next) {
@@ -93,7 +94,7 @@ static void arrived_at_peer(struct delivery_context *ctx, struct outbound *out, 
 	id_acknowledged(window, message->id);
 	flying_remove(ctx, out, index);
 	if (!pieces_done(window, message, message->fragment.count))
-		forget(ctx, out, index); // the last of its pieces speaks for it
+		forget(ctx, out, index); // the last piece settles the message
 	else if (channel == SESSION_CHANNEL_UNORDERED)
 		delivered(ctx, out, index);
 	else
@@ -102,8 +103,9 @@ static void arrived_at_peer(struct delivery_context *ctx, struct outbound *out, 
 		release_held(ctx, out, channel);
 }
 
-/// The list's messages that came with these packets. An acknowledgement reaches so far back; what is older comes before them.
-/// @return the time that its newest packet was sent at, if it was the last to carry one of them; else 0
+/// Settle the list's messages that arrived with these packets. The search begins at the newest message and ends at the
+/// first that is older than an acknowledgement reaches.
+/// @return when the newest of these packets was sent, if it was the last to carry one of the messages; else 0
 static uint64_t acknowledge_list(struct delivery_context *ctx, struct outbound *out, unsigned list,
 				 struct arrived arrived, bool *any)
 {
@@ -127,9 +129,9 @@ static uint64_t acknowledge_list(struct delivery_context *ctx, struct outbound *
 	return sent;
 }
 
-/// A message that was repeated remembers when it was sent last, but its first packet may be the one that arrived. Were only
-/// messages measured, a way longer than the least timeout never would be, and all on it be sent twice for ever.
-/// @return the time that the timed packet was sent at, if it is acknowledged here; else 0
+/// A repeated message stores when it was sent last, but its first packet may be the one that arrived. If only messages
+/// were measured, no round trip longer than the least timeout would ever be, and every message would be sent twice.
+/// @return when the timed packet was sent, if it is acknowledged here; else 0
 static uint64_t timed_packet(struct outbound *out, struct arrived arrived)
 {
 	const uint64_t timed = out->timed;
@@ -157,7 +159,7 @@ bool outbound_acknowledged(struct delivery_context *ctx, struct outbound *out, s
 
 // ---------------------------------------------------------------- end
 
-/// For a message in fragments, its first fragment that was not acknowledged decides.
+/// Of a message in fragments, the first fragment that was not acknowledged decides.
 static void list_end(struct delivery_context *ctx, const struct outbound *out, const struct message_list *list,
 		     enum pg_loss why)
 {

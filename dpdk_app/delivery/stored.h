@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// delivery/stored.h: one message that waits in the pool: to be sent, to be acknowledged, or for those before it.
+// delivery/stored.h: a message in the pool, which waits to be sent, to be acknowledged, or for the messages before it.
 
 #ifndef POLLGATE_DELIVERY_STORED_H
 #define POLLGATE_DELIVERY_STORED_H
@@ -10,12 +10,12 @@
 #include "delivery/pool.h"
 #include "wire/session.h"
 
-/// First block of a message; what does not fit its body is in pieces. Short events need no second block.
+/// The first block of a message, with the beginning of its body; the rest is in pieces. A short event needs no piece.
 struct stored {
 	uint32_t next, previous; // in its list
 	uint32_t more;           // pieces with the rest of the body
 	uint32_t order;          // of being queued
-	uint64_t time;           // of one that waits: when it should leave; of one on its way: when it was last sent
+	uint64_t time;           // of a waiting message: when it should leave; of one in flight: when it was last sent
 	uint16_t id;             // if reliable
 	uint16_t length;         // of the body
 	uint8_t type;
@@ -23,8 +23,8 @@ struct stored {
 	uint8_t sends; // packets that carried it
 	uint8_t pad;
 	uint32_t receipt;
-	struct session_fragment fragment;           // of a piece of a longer one: what its body begins with
-	uint32_t carrier[1 + DELIVERY_RESENDS_MAX]; // low halves of their counters
+	struct session_fragment fragment;           // of a fragment: what its body begins with
+	uint32_t carrier[1 + DELIVERY_RESENDS_MAX]; // low halves of the counters of those packets
 	uint8_t body[56];
 };
 static_assert(sizeof(struct stored) == POOL_BLOCK, "a message begins with a block");
@@ -60,8 +60,8 @@ ALWAYS_INLINE uint32_t stored_wire_length(const struct stored *message)
 	       (message->flags & SESSION_MESSAGE_RELIABLE ? (uint32_t)sizeof(message->id) : 0) + message->length;
 }
 
-/// Keep a body of `head` and then `body`; all other fields are zero. The head fits the first block.
-/// @return POOL_NONE when the pool has not that much
+/// Store a body of `head` and then `body`; all other fields are zero. The head fits the first block.
+/// @return POOL_NONE when the pool has too few blocks
 uint32_t stored_make(struct message_pool *pool, const void *head, uint32_t head_length, const uint8_t *body,
 		     uint32_t length);
 
