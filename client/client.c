@@ -54,8 +54,7 @@ static void make_rules(pgc_client *client)
 	const struct pgc_options *options = &client->options;
 	struct delivery_rules *rules = &client->rules;
 
-	rules->tsc_hz = 1000000000U; // its clock is ours
-	rules->flush_after = options->flush_ms * NS_PER_MS;
+	rules->flush_after = options->flush_ms * NS_PER_MS; // our clock's cycles are nanoseconds
 	rules->acknowledge_after = ACKNOWLEDGE_AFTER_NS;
 	rules->resend_after_min = RESEND_AFTER_MIN_NS;
 	rules->resends = options->resends;

@@ -13,6 +13,7 @@
 #include "delivery/pool.h"
 #include "limit/rate.h"
 #include "pollgate.h"
+#include "rules.h"
 
 /// The most repetitions of a message, whatever the rules say: a stored message names every packet that carried it.
 #define DELIVERY_RESENDS_MAX 7
@@ -22,10 +23,9 @@ struct delivery_rules {
 	uint64_t flush_after;       // TSC: how long messages that are not urgent wait for others
 	uint64_t acknowledge_after; // TSC
 	uint64_t resend_after_min;  // TSC
-	uint64_t tsc_hz;
 	/// As configured. queue_bytes, per session: of messages waiting or unacknowledged, where one is always possible, and again
 	/// of those that came before others. What is being joined is bounded by its channels: a longest message each.
-#define DELIVERY PG_SETTING
+#define DELIVERY RULE_FIELD
 #include "settings.def"
 	uint32_t compress_min[PG_COMPRESSIBLE]; // bytes of body from which a type is compressed; UINT32_MAX: never
 	/// Per session and type of what comes in. A piece counts as one; so does each datagram that something expands to.

@@ -17,6 +17,7 @@
 #include "net/identity.h"
 #include "net/reply.h"
 #include "pollgate.h"
+#include "rules.h"
 #include "session/shard.h"
 #include "table/table.h"
 
@@ -71,13 +72,13 @@ struct datagram_burst {
 /// The reloadable part of the configuration in the units of the fast path. Immutable once published.
 struct policy {
 	uint64_t generation;
-	uint64_t idle_timeout; // TSC
-#define HOST PG_SETTING        // as configured
+#define HOST RULE_FIELD // as configured
 #include "settings.def"
 	bool source_limited; // any listener limits its sources
 	struct rate host;
 	struct rate source[PG_LISTENERS_MAX];
-	struct session_rules sessions; // of the session profile; a shard is given them by session_shard_use()
+	/// Of the session profile, but for the idle timeout, which is every profile's. A shard is given them by session_shard_use().
+	struct session_rules sessions;
 };
 
 void policy_init(struct policy *policy, const struct pg_policy *from, uint64_t generation, uint64_t tsc_hz);

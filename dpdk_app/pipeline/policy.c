@@ -6,9 +6,6 @@
 #define NS_PER_S 1000000000ULL
 #define US_PER_S 1000000ULL
 
-/// A setting that is obeyed in the unit in which it is configured.
-#define AS_CONFIGURED(field, ...) .field = from->field,
-
 static uint64_t cycles_of_us(uint64_t us, uint64_t tsc_hz)
 {
 	return (uint64_t)((unsigned __int128)us * tsc_hz / US_PER_S);
@@ -20,8 +17,7 @@ static struct delivery_rules delivery_rules(const struct pg_delivery_policy *fro
 		.flush_after = cycles_of_us(from->flush_us, tsc_hz),
 		.acknowledge_after = cycles_of_us(from->acknowledge_us, tsc_hz),
 		.resend_after_min = cycles_of_us(from->resend_min_us, tsc_hz),
-		.tsc_hz = tsc_hz,
-#define DELIVERY AS_CONFIGURED
+#define DELIVERY RULE_COPY
 #include "settings.def"
 	};
 
@@ -32,12 +28,17 @@ static struct delivery_rules delivery_rules(const struct pg_delivery_policy *fro
 	return rules;
 }
 
-static struct session_rules session_rules(const struct pg_policy *from, uint64_t idle_timeout, uint64_t tsc_hz)
+static uint64_t cycles_of_ns(uint64_t ns, uint64_t tsc_hz)
+{
+	return (uint64_t)((unsigned __int128)ns * tsc_hz / NS_PER_S);
+}
+
+static struct session_rules session_rules(const struct pg_policy *from, uint64_t tsc_hz)
 {
 	struct session_rules rules = {
-#define SESSIONS AS_CONFIGURED
+#define SESSIONS RULE_COPY
 #include "settings.def"
-		.idle_timeout = idle_timeout,
+		.idle_timeout = cycles_of_ns(from->idle_timeout_ns, tsc_hz),
 		.handshake = handshake_budget_make(from->delivery.handshake_permille, tsc_hz),
 		.delivery = delivery_rules(&from->delivery, tsc_hz),
 	};
@@ -53,15 +54,12 @@ static struct session_rules session_rules(const struct pg_policy *from, uint64_t
 
 void policy_init(struct policy *policy, const struct pg_policy *from, uint64_t generation, uint64_t tsc_hz)
 {
-	const uint64_t idle_timeout = (uint64_t)((unsigned __int128)from->idle_timeout_ns * tsc_hz / NS_PER_S);
-
 	*policy = (struct policy){
 		.generation = generation,
-		.idle_timeout = idle_timeout,
-#define HOST AS_CONFIGURED
+#define HOST RULE_COPY
 #include "settings.def"
 		.host = rate_make(from->host_reply_pps, from->host_reply_burst, tsc_hz),
-		.sessions = session_rules(from, idle_timeout, tsc_hz),
+		.sessions = session_rules(from, tsc_hz),
 	};
 	for (unsigned i = 0; i < PG_LISTENERS_MAX; i++) {
 		policy->source[i] = rate_make(from->listener[i].source_pps, from->listener[i].source_burst, tsc_hz);

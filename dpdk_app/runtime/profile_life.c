@@ -10,7 +10,7 @@
 
 static void expire_addresses(struct worker *w, uint64_t now, uint32_t slots)
 {
-	const uint32_t expired = plain_expire(&w->sessions, now, w->current->idle_timeout, slots);
+	const uint32_t expired = plain_expire(&w->sessions, now, w->current->sessions.idle_timeout, slots);
 
 	if (unlikely(expired > 0))
 		counter_add(&w->stats->sessions_expired, expired);

@@ -7,6 +7,7 @@
 
 #include "delivery/delivery.h"
 #include "limit/source_limit.h"
+#include "rules.h"
 #include "session/outbox.h"
 #include "session/relay.h"
 #include "session/store.h"
@@ -29,9 +30,9 @@ ALWAYS_INLINE struct handshake_budget handshake_budget_make(uint32_t permille, u
 
 /// The reloadable rules that are not in struct delivery_rules, in the units of the fast path.
 struct session_rules {
-#define SESSIONS PG_SETTING // as configured
+#define SESSIONS RULE_FIELD // as configured
 #include "settings.def"
-	uint64_t idle_timeout;                    // TSC
+	uint64_t idle_timeout;                    // TSC; of every profile
 	struct handshake_budget handshake;        // of a worker
 	struct rate connection[PG_LISTENERS_MAX]; // HELLOs of one source, by listener: limits.connections_pps
 	struct rate session[PG_LISTENERS_MAX];    // datagrams of one session whose tag proved right: limits.session_pps

@@ -278,7 +278,8 @@ const struct pg_worker_stats *pg_core_stats(const struct pg_core *core)
 
 uint32_t pg_core_expire(struct pg_core *core, uint64_t now)
 {
-	const uint32_t freed = plain_expire(&core->sessions, now, core->policy.idle_timeout, core->sessions.capacity);
+	const uint32_t freed =
+		plain_expire(&core->sessions, now, core->policy.sessions.idle_timeout, core->sessions.capacity);
 
 	counter_add(&core->stats.sessions_expired, freed);
 	if (!core->ingress.shard)

@@ -160,7 +160,7 @@ static void let_time_pass(struct pair *p)
 		struct rig *rig = p->rig[k];
 
 		rig->now += 40 * RIG_HZ;
-		plain_expire(&rig->sessions, rig->now, rig->policy.idle_timeout, CAPACITY);
+		plain_expire(&rig->sessions, rig->now, rig->policy.sessions.idle_timeout, CAPACITY);
 		require(rig->stats.sessions_active == 0);
 	}
 }

@@ -84,7 +84,6 @@ struct session_fixture *fixture_open(uint32_t capacity, unsigned reach)
 		.flush_after = pg_tsc_hz() / 200,
 		.acknowledge_after = pg_tsc_hz() / 40,
 		.resend_after_min = pg_tsc_hz() / 10,
-		.tsc_hz = pg_tsc_hz(),
 		.queue_bytes = 65536,
 		.resends = 3,
 	};

@@ -14,7 +14,6 @@ void talk_open_without_compressor(struct talk_end *end, bool gateway, size_t mem
 				.flush_after = 5 * TALK_MS,
 				.acknowledge_after = 25 * TALK_MS,
 				.resend_after_min = 100 * TALK_MS,
-				.tsc_hz = TALK_HZ,
 				.queue_bytes = 256 * 1024,
 				.resends = 3,
 				.compress_min = {UINT32_MAX, UINT32_MAX, UINT32_MAX},

@@ -321,8 +321,8 @@ static void a_full_table_refuses_strangers_and_serves_its_players(void **state U
 	assert_int_equal(send_game(rig, 50, 4, 50), PG_DROP_TABLE_FULL);
 	assert_int_equal(rig->stats.dropped[PG_DROP_TABLE_FULL], 15);
 	assert_int_equal(rig->stats.sessions_active, 50);
-	rig->now += rig->policy.idle_timeout + 1;
-	assert_int_equal(plain_expire(&rig->sessions, rig->now, rig->policy.idle_timeout, 50), 50);
+	rig->now += rig->policy.sessions.idle_timeout + 1;
+	assert_int_equal(plain_expire(&rig->sessions, rig->now, rig->policy.sessions.idle_timeout, 50), 50);
 	assert_int_equal(send_game(rig, 50, 4, 50), PG_DROP_NONE);
 	batch_close(b);
 	rig_close(rig);

@@ -298,8 +298,8 @@ static void a_session_that_expired_makes_room_for_another(void **state UNUSED)
 	build_game(&b, &second, 4, 2);
 	assert_int_equal(rig_send(rig, &a).drop, PG_DROP_NONE);
 	assert_int_equal(rig_send(rig, &b).drop, PG_DROP_TABLE_FULL);
-	rig->now += rig->policy.idle_timeout + 1;
-	assert_int_equal(plain_expire(&rig->sessions, rig->now, rig->policy.idle_timeout, 1), 1);
+	rig->now += rig->policy.sessions.idle_timeout + 1;
+	assert_int_equal(plain_expire(&rig->sessions, rig->now, rig->policy.sessions.idle_timeout, 1), 1);
 	assert_int_equal(rig_send(rig, &b).drop, PG_DROP_NONE);
 	rig_close(rig);
 }

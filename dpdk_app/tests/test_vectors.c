@@ -161,7 +161,7 @@ static bool is_taken(struct delivery_context *ctx, struct vector_bytes secret)
 
 static void messages_are_taken_or_refused_alike(void **state UNUSED)
 {
-	static const struct delivery_rules rules = {.tsc_hz = RIG_HZ, .queue_bytes = 65536, .resends = 3};
+	static const struct delivery_rules rules = {.queue_bytes = 65536, .resends = 3};
 	void *memory = zeroed_lines(message_pool_size(POOL_BYTES));
 	struct pg_message_stats stats = {0};
 	struct delivery_context ctx = {

@@ -66,7 +66,7 @@ static int open_fixture(void **state)
 	fixture->sends = true;
 	fixture->policy[0].generation = 1;
 	fixture->policy[1].generation = 2;
-	fixture->policy[0].idle_timeout = fixture->policy[1].idle_timeout = UINT64_MAX / 2;
+	fixture->policy[0].sessions.idle_timeout = fixture->policy[1].sessions.idle_timeout = UINT64_MAX / 2;
 	fixture->policy[0].sessions = fixture->policy[1].sessions = fixture->session_fixture->rules;
 	assert_true(mailboxes_make(&fixture->mailboxes, WORKERS, true));
 	mail_init(&w->mail, &fixture->mailboxes, 0);
