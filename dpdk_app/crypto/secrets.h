@@ -26,8 +26,8 @@ void traffic_secrets_derive(struct traffic_secrets *out, const uint8_t key[SESSI
 
 void traffic_secrets_forget(struct traffic_secrets *secrets);
 
-/// The proof at the end of a datagram of `length` bytes, proof included. A player proves to have the key by his CONFIRM, the
-/// gateway by its DENIED.
+/// The proof at the end of a datagram of `length` bytes, proof included. A player proves to have the key by a CONFIRM,
+/// the gateway by a DENIED.
 enum proof { PROOF_OF_CONFIRM, PROOF_OF_DENIED };
 void proof_write(enum proof what, const uint8_t key[SESSION_KEY_LEN], uint8_t *datagram, size_t length);
 bool proof_is_right(enum proof what, const uint8_t key[SESSION_KEY_LEN], const uint8_t *datagram, size_t length);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // runtime/task.h: what a worker does between bursts: by time or when something is ready, a bounded bit of it each turn.
 //
-// A loop's turn is: receive, run the tasks, transmit, sleep until one is due. It knows none of them: a new one is added
-// where a worker is made (runtime/worker_tasks.c, or an engine's own), and no loop changes. Tasks are asked once a turn,
-// never once a packet. The worker's own: no other thread looks at them.
+// A loop's turn is: receive, run the tasks, transmit, sleep until one is due. The loop knows no task: a new task is
+// added where a worker is made (runtime/worker_tasks.c, or an engine's own), and no loop changes. Tasks are asked once
+// a turn, never once a packet. Only the worker's own thread uses them.
 
 #ifndef POLLGATE_RUNTIME_TASK_H
 #define POLLGATE_RUNTIME_TASK_H
@@ -15,7 +15,7 @@
 
 #define TASKS_MAX 16
 
-/// In task.due: in every turn, and: not by time.
+/// Values of task.due: the task runs in every turn, or only when it is ready.
 #define TASK_ALWAYS 0
 #define TASK_NEVER UINT64_MAX
 
@@ -52,7 +52,7 @@ struct tasks {
 	struct task task[TASKS_MAX];
 };
 
-/// To be run after those that are there. How many there can be is known when the program is written: TASKS_MAX of them.
+/// Add a task, to run after the tasks that were added before it; TASKS_MAX at most.
 void tasks_add(struct tasks *tasks, const struct task *task);
 
 ALWAYS_INLINE bool task_wants_to_run(const struct task *task, uint64_t now)

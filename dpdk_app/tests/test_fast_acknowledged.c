@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // test_fast_acknowledged.c: which of our datagrams a peer has is read by the fast lane of DATA as by the general path,
-// on every micro-architecture level that this CPU has. The pair' listeners insist on being told alike, and of each
-// once.
+// on every micro-architecture level that this CPU has. The listeners of the pair check that both are told the
+// same, and of each datagram once.
 
 #include "unit.h"
 
@@ -57,7 +57,7 @@ static void speak(struct pipeline_pair *t, struct named *named, uint64_t *seed)
 
 static struct named naming; // too large for a stack
 
-/// The player is from now on where his datagrams and ours have these counters.
+/// Let the counters of the player and of the gateway go on from `counter`.
 static void begin_at(struct pipeline_pair *t, uint64_t counter)
 {
 	const uint32_t slot = fixture_slot(t->variant[WITH].fixture, &t->player[SENDER]);

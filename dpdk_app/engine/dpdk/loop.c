@@ -33,7 +33,7 @@ static uint8_t rx_verdict(uint64_t ol_flags)
 	return verdict;
 }
 
-/// The sender's kernel left the checksum to its device. From now on it is one like any other.
+/// The sender's kernel left the checksum to its device: compute it, so that the frame is like any other.
 static COLD void complete_checksum(const struct worker_queue *q, struct rte_mbuf *m)
 {
 	m->ol_flags &= ~RTE_MBUF_F_RX_L4_CKSUM_MASK;
@@ -42,8 +42,8 @@ static COLD void complete_checksum(const struct worker_queue *q, struct rte_mbuf
 				 q->ingress.listeners);
 }
 
-/// A chain is longer than any frame of ours: refused as too long, its first part is not looked at.
-/// @param bytes  received, but for what chains have beside their first parts
+/// A chain of buffers is longer than any frame that we take, so it is refused as too long, unread.
+/// @param bytes  received, of each chain only the first buffer's
 /// @return bytes received
 static COLD uint64_t refuse_chains(struct burst *burst, struct rte_mbuf **mbufs, unsigned n, uint64_t bytes)
 {
@@ -164,7 +164,7 @@ static void use_policy(struct worker *common)
 		w->queue[i].ingress.policy = w->queue[i].inbox_ingress.policy = common->current;
 }
 
-/// Messages from other workers' players. Packets among them there are none: these go to inboxes.
+/// Take messages from other workers' players. Packets do not come by mail here, but through inboxes.
 static unsigned serve_mail(struct worker *w, uint32_t most, uint64_t now)
 {
 	(void)most;
@@ -172,7 +172,7 @@ static unsigned serve_mail(struct worker *w, uint32_t most, uint64_t now)
 	return 0;
 }
 
-/// What a host owes its link; when, a burst that is received may change.
+/// Is an announcement or a report due? Asked in every turn, because a received burst can change the time.
 static bool announcer_wait(const struct task *task, uint64_t now)
 {
 	const struct dpdk_worker *w = task->worker;
@@ -206,7 +206,7 @@ static const struct engine_parts parts = {
 	.slots = EXPIRY_PER_TURN,
 };
 
-/// A worker without queues has nothing to send by.
+/// A worker without queues cannot send, so it has no task that sends.
 static void add_tasks(struct dpdk_worker *w)
 {
 	worker_add_housekeeping(&w->common, &parts);

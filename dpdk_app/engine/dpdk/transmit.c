@@ -55,8 +55,8 @@ static COLD void give_up(struct dpdk_worker *w, struct worker_queue *q, struct r
 	counter_add(&q->refused, n);
 }
 
-/// When the kernel refuses a frame, the driver gives back that frame and all that are behind it: these are tried
-/// without it. Where one of them leaves there is room, and what was passed over was refused for itself.
+/// When the kernel refuses a frame, the driver gives back that frame and all frames behind it: try those without it. If
+/// one of them leaves, the queue has room, so the frames passed over were refused for their own sake.
 /// @param mbufs  the first was tried in vain
 static COLD void pass_over(struct dpdk_worker *w, struct worker_queue *q, struct rte_mbuf **mbufs, unsigned n)
 {
@@ -145,7 +145,7 @@ static void transmit_prepared(struct dpdk_worker *w, struct worker_queue *q, str
 {
 	unsigned ready = rte_eth_tx_prepare(q->port_id, q->queue, mbufs, (uint16_t)n);
 
-	while (unlikely(ready < n)) { // what stands in the way is dropped, the rest closes up
+	while (unlikely(ready < n)) { // drop the packet that the driver refuses, and close the gap
 		bytes -= mbufs[ready]->pkt_len;
 		drop_refused(w, mbufs[ready]);
 		n--;
@@ -189,8 +189,8 @@ static COLD void hand_over(struct dpdk_worker *w, const struct worker_queue *q, 
 	}
 }
 
-/// All are answered, and by nothing that the device is to complete: only lengths have changed.
-/// @return their bytes
+/// Every frame is an answer with all checksums: only lengths have changed.
+/// @return bytes of the answers
 static uint64_t set_lengths(const struct burst *burst, struct rte_mbuf *const *mbufs, unsigned n)
 {
 	uint64_t bytes = 0;
@@ -297,7 +297,7 @@ void send_announcements(struct dpdk_worker *w, struct worker_queue *q, uint64_t 
 
 // ---------------------------------------------------------------- sessions
 
-/// Buffers for what has to be said: fewer than n when there are not so many.
+/// Allocate buffers to send from: fewer than n when the pool has too few.
 static unsigned empty_buffers(struct rte_mempool *pool, struct rte_mbuf **mbufs, unsigned n)
 {
 	while (n > 0 && rte_pktmbuf_alloc_bulk(pool, mbufs, n) != 0)
@@ -305,7 +305,7 @@ static unsigned empty_buffers(struct rte_mempool *pool, struct rte_mbuf **mbufs,
 	return n;
 }
 
-/// Neither port nor queue: no frame of ours has such a route.
+/// Drop frames for a port that this worker has no queue of.
 static COLD void nowhere(struct dpdk_worker *w, struct rte_mbuf **mbufs, unsigned n)
 {
 	rte_pktmbuf_free_bulk(mbufs, n);
