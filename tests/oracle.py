@@ -7,7 +7,6 @@ plane,
 
 from __future__ import annotations
 
-import math
 import struct
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -25,6 +24,18 @@ from scapy.layers.inet import ICMP, IP, UDP
 from scapy.layers.inet6 import ICMPv6EchoReply, ICMPv6ND_NA, ICMPv6NDOptDstLLAddr, IPv6
 from scapy.packet import Packet, Raw
 
+from tests.oracle_checks import (
+    MESSAGE_KINDS,
+    DropError,
+    check_message,
+    has_router_alert,
+    is_station,
+    neighbor_options,
+    ones_complement_sum,
+    require,
+    solicited_node,
+)
+
 Interface = IPv4Interface | IPv6Interface
 Address = IPv4Address | IPv6Address
 
@@ -32,10 +43,6 @@ FRAME_MAX_BYTES = 1518 + 8  # with two tags; the FCS is not part of a received f
 FRAME_MIN_BYTES = 60
 OUTER_TPIDS = (0x8100, 0x88A8, 0x9100)
 INNER_TPID = 0x8100
-
-MESSAGE_KINDS = {1: "move", 2: "attack", 3: "chat", 4: "heartbeat", 5: "skill"}
-MESSAGE_BYTES = {1: 44, 2: 40, 4: 20, 5: 28}
-FLOATS_AT = {1: range(20, 44, 4), 2: range(28, 40, 4)}
 
 ALL_NODES = IPv6Address("ff02::1")
 ALL_NODES_MAC = bytes.fromhex("333300000001")
@@ -59,10 +66,6 @@ class SourceLimit:
 
     source_pps: int = 0
     source_burst: int = 64
-
-
-class _DropError(Exception):
-    """The frame is refused for the reason in `args[0]`."""
 
 
 @dataclass(slots=True)
@@ -131,26 +134,6 @@ class _Network:
         return self.source.packed + self.destination.packed + tail
 
 
-def ones_complement_sum(data: bytes) -> int:
-    """RFC 1071: the sum of 16-bit words with end-around carry; 0xffff over data that holds its checksum."""
-    total = 0
-    for (word,) in struct.iter_unpack("!H", data + b"\0" * (len(data) % 2)):
-        total += word
-    while total > 0xFFFF:
-        total = (total & 0xFFFF) + (total >> 16)
-    return total
-
-
-def solicited_node(address: IPv6Address) -> IPv6Address:
-    """RFC 4291 2.7.1: the multicast group at which neighbours ask for `address`."""
-    return IPv6Address(IPv6Address("ff02::1:ff00:0").packed[:13] + address.packed[13:])
-
-
-def _require(condition: bool, reason: str) -> None:
-    if not condition:
-        raise _DropError(reason)
-
-
 class Oracle:
     """A gate on one port. Keeps sessions and buckets; frames are judged in the order they are given.
 
@@ -211,66 +194,66 @@ class Oracle:
                 return self._arp(link, now_s)
             if link.ether_type == 0x0800:
                 return self._dispatch(frame, link, self._ipv4(link), now_s)
-            _require(link.ether_type == 0x86DD, "not_for_us")
+            require(link.ether_type == 0x86DD, "not_for_us")
             return self._dispatch(frame, link, self._ipv6(link), now_s)
-        except _DropError as refusal:
+        except DropError as refusal:
             return Verdict(drop=refusal.args[0])
 
     # ---- layers, outside in
 
     def _ethernet(self, frame: bytes) -> _Link:
-        _require(len(frame) >= 14, "truncated")
-        _require(len(frame) <= FRAME_MAX_BYTES, "too_long")
+        require(len(frame) >= 14, "truncated")
+        require(len(frame) <= FRAME_MAX_BYTES, "too_long")
         destination, source = frame[:6], frame[6:12]
-        _require(destination == self._mac or bool(destination[0] & 1), "not_for_us")
-        _require(not source[0] & 1 and source not in {bytes(6), self._mac}, "bad_source")
+        require(destination == self._mac or bool(destination[0] & 1), "not_for_us")
+        require(not source[0] & 1 and source not in {bytes(6), self._mac}, "bad_source")
         end = 14
         if int.from_bytes(frame[12:14], "big") in OUTER_TPIDS:
             end = 18
             if int.from_bytes(frame[16:18], "big") == INNER_TPID:
                 end = 22
-        _require(len(frame) >= end, "truncated")
+        require(len(frame) >= end, "truncated")
         ether_type = int.from_bytes(frame[end - 2 : end], "big")
-        _require(ether_type >= 0x0600, "not_ethernet_ii")
+        require(ether_type >= 0x0600, "not_ethernet_ii")
         to_group = bool(destination[0] & 1)
         return _Link(to_group, source, frame[12 : end - 2], ether_type, frame[end:], len(frame))
 
     def _ipv4(self, link: _Link) -> _Network:
         data = link.payload
-        _require(len(data) >= 20, "truncated")
-        _require(data[0] >> 4 == 4 and data[0] & 15 >= 5, "bad_ip_header")
-        _require(data[0] & 15 == 5, "ip_options")
+        require(len(data) >= 20, "truncated")
+        require(data[0] >> 4 == 4 and data[0] & 15 >= 5, "bad_ip_header")
+        require(data[0] & 15 == 5, "ip_options")
         total = int.from_bytes(data[2:4], "big")
-        _require(total >= 20, "bad_ip_header")
-        _require(total <= len(data), "truncated")
-        _require(ones_complement_sum(data[:20]) == 0xFFFF, "ip_checksum")
+        require(total >= 20, "bad_ip_header")
+        require(total <= len(data), "truncated")
+        require(ones_complement_sum(data[:20]) == 0xFFFF, "ip_checksum")
         source, destination = IPv4Address(data[12:16]), IPv4Address(data[16:20])
-        _require(destination in self._ours, "not_for_us")
-        _require(source not in self._ours and source not in self._directed_broadcasts, "bad_source")
-        _require(source not in IPv4Network("0.0.0.0/8") and not source.is_loopback, "bad_source")
-        _require(source < IPv4Address("224.0.0.0"), "bad_source")
-        _require(not link.to_group, "group_frame")
-        _require(int.from_bytes(data[6:8], "big") & 0x3FFF == 0, "ip_fragment")
+        require(destination in self._ours, "not_for_us")
+        require(source not in self._ours and source not in self._directed_broadcasts, "bad_source")
+        require(source not in IPv4Network("0.0.0.0/8") and not source.is_loopback, "bad_source")
+        require(source < IPv4Address("224.0.0.0"), "bad_source")
+        require(not link.to_group, "group_frame")
+        require(int.from_bytes(data[6:8], "big") & 0x3FFF == 0, "ip_fragment")
         return _Network(data[:20], source, destination, data[20:total])
 
     def _ipv6(self, link: _Link) -> _Network:
         data = link.payload
-        _require(len(data) >= 40, "truncated")
-        _require(data[0] >> 4 == 6, "bad_ip_header")
+        require(len(data) >= 40, "truncated")
+        require(data[0] >> 4 == 6, "bad_ip_header")
         length = int.from_bytes(data[4:6], "big")
-        _require(length <= len(data) - 40, "truncated")
+        require(length <= len(data) - 40, "truncated")
         payload = data[40 : 40 + length]
         source, destination = IPv6Address(data[8:24]), IPv6Address(data[24:40])
         next_header = data[6]
         icmpv6 = next_header in {0, 58}  # with a router alert in front, or without
         to_group = icmpv6 and destination in {*self._groups, ALL_NODES}
-        _require(destination in self._ours or to_group, "not_for_us")
+        require(destination in self._ours or to_group, "not_for_us")
         # RFC 4862: a solicitation may come from ::, which is judged once its checksum is known to be right.
-        _require(not source.is_unspecified or icmpv6, "bad_source")
-        _require(source not in self._ours or icmpv6, "bad_source")
-        _require(not source.is_loopback, "bad_source")
-        _require(not source.is_multicast and source not in V4_MAPPED, "bad_source")
-        _require(destination.is_multicast or not link.to_group, "group_frame")
+        require(not source.is_unspecified or icmpv6, "bad_source")
+        require(source not in self._ours or icmpv6, "bad_source")
+        require(not source.is_loopback, "bad_source")
+        require(not source.is_multicast and source not in V4_MAPPED, "bad_source")
+        require(destination.is_multicast or not link.to_group, "group_frame")
         return _Network(data[:40], source, destination, payload)
 
     def _dispatch(self, frame: bytes, link: _Link, net: _Network, now_s: float) -> Verdict:
@@ -280,27 +263,27 @@ class Oracle:
                 return self._icmp(frame, link, net, now_s)
         else:
             protocol = net.header[6]
-            _require(protocol != 44, "ip_fragment")
-            _require(protocol not in {43, 60}, "ip_options")
+            require(protocol != 44, "ip_fragment")
+            require(protocol not in {43, 60}, "ip_options")
             if protocol == 0:
                 return self._hop_by_hop(net, now_s)
             if protocol == 58:
                 return self._icmpv6(frame, link, net, now_s)
-        _require(protocol == 17, "not_for_us")
+        require(protocol == 17, "not_for_us")
         return self._udp(frame, link, net, now_s)
 
     def _udp(self, frame: bytes, link: _Link, net: _Network, now_s: float) -> Verdict:
-        _require(len(net.payload) >= 8, "truncated")
+        require(len(net.payload) >= 8, "truncated")
         source_port, port, length, checksum = struct.unpack_from("!4H", net.payload)
-        _require(length == len(net.payload), "udp_length")
-        _require(port in self._listeners, "not_for_us")
-        _require(source_port != 0, "bad_source")
+        require(length == len(net.payload), "udp_length")
+        require(port in self._listeners, "not_for_us")
+        require(source_port != 0, "bad_source")
         if checksum == 0:
-            _require(net.version == 4, "udp_checksum_missing")
+            require(net.version == 4, "udp_checksum_missing")
         else:
-            _require(ones_complement_sum(net.pseudo_header(17) + net.payload) == 0xFFFF, "udp_checksum")
+            require(ones_complement_sum(net.pseudo_header(17) + net.payload) == 0xFFFF, "udp_checksum")
         message = net.payload[8:]
-        packet_type = _check_message(message)
+        packet_type = check_message(message)
         self._limit(port, net.source, now_s)
         self._admit((net.source, source_port, port), int.from_bytes(message[16:20], "little"), now_s)
         answer = struct.pack("<I", packet_type + 100) + message[4:]
@@ -317,37 +300,37 @@ class Oracle:
         bucket = self._source_buckets.setdefault(
             (port, source), _Bucket(limit.source_pps, limit.source_burst, Fraction(limit.source_burst), now)
         )
-        _require(bucket.take(now), "source_rate_limited")
+        require(bucket.take(now), "source_rate_limited")
 
     def _admit(self, key: tuple[Address, int, int], player_id: int, now_s: float) -> None:
         session = self._sessions.get(key)
         if session is None:
-            _require(len(self._sessions) < self._capacity, "table_full")
+            require(len(self._sessions) < self._capacity, "table_full")
             self._sessions[key] = _Session(player_id, now_s)
             return
-        _require(session.player_id == player_id, "player_mismatch")
+        require(session.player_id == player_id, "player_mismatch")
         session.last_seen_s = now_s
 
     # ---- being a host
 
     def _host_token(self, bucket: _Bucket, now_s: float) -> None:
-        _require(self._host_reply_pps > 0 and bucket.take(Fraction(now_s)), "host_rate_limited")
+        require(self._host_reply_pps > 0 and bucket.take(Fraction(now_s)), "host_rate_limited")
 
     def _arp(self, link: _Link, now_s: float) -> Verdict:
-        _require(len(link.payload) >= 28, "truncated")
+        require(len(link.payload) >= 28, "truncated")
         hardware, protocol, hlen, plen, operation, sha, spa, _, tpa = struct.unpack_from(
             "!HHBBH6s4s6s4s", link.payload
         )
-        _require((hardware, protocol, hlen, plen) == (1, 0x0800, 6, 4), "bad_arp")
+        require((hardware, protocol, hlen, plen) == (1, 0x0800, 6, 4), "bad_arp")
         sender, target = IPv4Address(spa), IPv4Address(tpa)
-        _require(operation == 1 or (operation == 2 and sender in self._ours), "not_for_us")
-        _require(_is_station(sha), "bad_arp")
-        _require(sender == IPv4Address("0.0.0.0") or sender not in IPv4Network("0.0.0.0/8"), "bad_arp")
-        _require(not sender.is_loopback and sender < IPv4Address("224.0.0.0"), "bad_arp")
-        _require(sender not in self._directed_broadcasts, "bad_arp")
-        _require(sha != self._mac, "bad_source")
-        _require(sender not in self._ours, "address_conflict")
-        _require(target in self._ours, "not_for_us")
+        require(operation == 1 or (operation == 2 and sender in self._ours), "not_for_us")
+        require(is_station(sha), "bad_arp")
+        require(sender == IPv4Address("0.0.0.0") or sender not in IPv4Network("0.0.0.0/8"), "bad_arp")
+        require(not sender.is_loopback and sender < IPv4Address("224.0.0.0"), "bad_arp")
+        require(sender not in self._directed_broadcasts, "bad_arp")
+        require(sha != self._mac, "bad_source")
+        require(sender not in self._ours, "address_conflict")
+        require(target in self._ours, "not_for_us")
         self._host_token(self._neighbor_bucket, now_s)
         head = struct.pack("!HHBBH", 1, 0x0800, 6, 4, 2)
         body = head + self._mac + target.packed + sha + spa
@@ -355,26 +338,26 @@ class Oracle:
         return Verdict(reply=frame[: _answer_bytes(link, 28)], kind="arp")
 
     def _icmp(self, frame: bytes, link: _Link, net: _Network, now_s: float) -> Verdict:
-        _require(len(net.payload) >= 8, "truncated")
-        _require(ones_complement_sum(net.payload) == 0xFFFF, "bad_icmp")
-        _require(net.payload[:2] == b"\x08\x00", "not_for_us")
+        require(len(net.payload) >= 8, "truncated")
+        require(ones_complement_sum(net.payload) == 0xFFFF, "bad_icmp")
+        require(net.payload[:2] == b"\x08\x00", "not_for_us")
         self._host_token(self._echo_bucket, now_s)
         identifier, sequence = struct.unpack_from("!HH", net.payload, 4)
         echo = ICMP(type=0, code=0, id=identifier, seq=sequence) / Raw(net.payload[8:])
         return Verdict(reply=self._reply(frame, link, net, echo), kind="icmp_echo")
 
     def _icmpv6(self, frame: bytes, link: _Link, net: _Network, now_s: float) -> Verdict:
-        _require(len(net.payload) >= 4, "truncated")
-        _require(ones_complement_sum(net.pseudo_header(58) + net.payload) == 0xFFFF, "bad_icmp")
+        require(len(net.payload) >= 4, "truncated")
+        require(ones_complement_sum(net.pseudo_header(58) + net.payload) == 0xFFFF, "bad_icmp")
         kind, code = net.payload[:2]
         if kind == 135:
             return self._neighbor_solicitation(link, net, now_s)
-        _require(not net.source.is_unspecified, "bad_source")
+        require(not net.source.is_unspecified, "bad_source")
         if kind == 136:
             self._neighbor_advertisement(link, net)
-        _require(net.source not in self._ours, "bad_source")
-        _require((kind, code) == (128, 0) and net.destination in self._ours, "not_for_us")
-        _require(len(net.payload) >= 8, "truncated")
+        require(net.source not in self._ours, "bad_source")
+        require((kind, code) == (128, 0) and net.destination in self._ours, "not_for_us")
+        require(len(net.payload) >= 8, "truncated")
         self._host_token(self._echo_bucket, now_s)
         identifier, sequence = struct.unpack_from("!HH", net.payload, 4)
         echo = ICMPv6EchoReply(id=identifier, seq=sequence, data=net.payload[8:])
@@ -383,17 +366,17 @@ class Oracle:
     def _neighbor_solicitation(self, link: _Link, net: _Network, now_s: float) -> Verdict:
         reason = "bad_neighbor_discovery"
         message = net.payload
-        _require(net.hop_limit == 255 and message[1] == 0 and len(message) >= 24, reason)
+        require(net.hop_limit == 255 and message[1] == 0 and len(message) >= 24, reason)
         target = IPv6Address(message[8:24])
-        _require(not target.is_multicast, reason)
-        options = _options(message[24:])
+        require(not target.is_multicast, reason)
+        options = neighbor_options(message[24:])
         asker = options.get(1, link.source)
         if net.source.is_unspecified:
-            _require(net.destination in self._groups and 1 not in options, reason)
-        _require(_is_station(asker), reason)
-        _require(asker != self._mac, "bad_source")
-        _require(net.source not in self._ours, "address_conflict")
-        _require(target in self._ours, "not_for_us")
+            require(net.destination in self._groups and 1 not in options, reason)
+        require(is_station(asker), reason)
+        require(asker != self._mac, "bad_source")
+        require(net.source not in self._ours, "address_conflict")
+        require(target in self._ours, "not_for_us")
         self._host_token(self._neighbor_bucket, now_s)
         probe = net.source.is_unspecified
         ip = IPv6(src=str(target), dst=str(ALL_NODES if probe else net.source), hlim=255)
@@ -408,35 +391,35 @@ class Oracle:
         """RFC 4861 7.1.2; never answered."""
         reason = "bad_neighbor_discovery"
         message = net.payload
-        _require(net.hop_limit == 255 and message[1] == 0 and len(message) >= 24, reason)
+        require(net.hop_limit == 255 and message[1] == 0 and len(message) >= 24, reason)
         target = IPv6Address(message[8:24])
-        _require(not target.is_multicast, reason)
-        _require(not (net.destination.is_multicast and message[4] & 0x40), reason)
-        mac = _options(message[24:]).get(2, link.source)
-        _require(target in self._ours, "not_for_us")
-        _require(_is_station(mac), reason)
-        _require(mac != self._mac, "bad_source")
-        _require(False, "address_conflict")
+        require(not target.is_multicast, reason)
+        require(not (net.destination.is_multicast and message[4] & 0x40), reason)
+        mac = neighbor_options(message[24:]).get(2, link.source)
+        require(target in self._ours, "not_for_us")
+        require(is_station(mac), reason)
+        require(mac != self._mac, "bad_source")
+        require(False, "address_conflict")
 
     def _hop_by_hop(self, net: _Network, now_s: float) -> Verdict:
         """A query for multicast listeners (RFC 3810 6.2); its report comes later."""
         header = net.payload
-        _require(len(header) >= 8 and header[0] == 58, "ip_options")
+        require(len(header) >= 8 and header[0] == 58, "ip_options")
         length = 8 * (header[1] + 1)
-        _require(length <= len(header) and _has_router_alert(header[2:length]), "ip_options")
+        require(length <= len(header) and has_router_alert(header[2:length]), "ip_options")
         net = replace(net, payload=header[length:])
         message = net.payload
-        _require(len(message) >= 4, "truncated")
-        _require(ones_complement_sum(net.pseudo_header(58) + message) == 0xFFFF, "bad_icmp")
-        _require(message[0] not in {131, 132, 143}, "not_for_us")
-        _require(message[0] == 130, "ip_options")
-        _require(net.source not in self._ours, "bad_source")
-        _require(net.hop_limit == 1 and net.source.is_link_local, "bad_mld")
-        _require(len(message) == 24 or len(message) >= 28, "bad_mld")
+        require(len(message) >= 4, "truncated")
+        require(ones_complement_sum(net.pseudo_header(58) + message) == 0xFFFF, "bad_icmp")
+        require(message[0] not in {131, 132, 143}, "not_for_us")
+        require(message[0] == 130, "ip_options")
+        require(net.source not in self._ours, "bad_source")
+        require(net.hop_limit == 1 and net.source.is_link_local, "bad_mld")
+        require(len(message) == 24 or len(message) >= 28, "bad_mld")
         group = IPv6Address(message[8:24])
-        _require(group.is_unspecified or group in self._groups, "not_for_us")
+        require(group.is_unspecified or group in self._groups, "not_for_us")
         if len(message) >= 28:
-            _require(len(message) >= 28 + 16 * int.from_bytes(message[26:28], "big"), "bad_mld")
+            require(len(message) >= 28 + 16 * int.from_bytes(message[26:28], "big"), "bad_mld")
         self._host_token(self._neighbor_bucket, now_s)
         return Verdict(kind="mld_query")
 
@@ -476,58 +459,3 @@ class Oracle:
 def _answer_bytes(link: _Link, payload_bytes: int) -> int:
     """Trailing bytes go, but a frame that came padded to the Ethernet minimum stays padded."""
     return min(link.received, max(FRAME_MIN_BYTES, link.header_bytes + payload_bytes))
-
-
-def _check_message(message: bytes) -> int:
-    """The packet_type of a message of the `plain` profile that is right in every byte."""
-    _require(len(message) >= 16, "truncated")
-    packet_type: int
-    packet_type, packet_size = struct.unpack_from("<II", message)
-    _require(packet_type in MESSAGE_KINDS, "message_type")
-    _require(packet_size == len(message), "message_size")
-    if packet_type == 3:
-        _require(len(message) >= 28, "message_size")
-        _, reserved, text_bytes = struct.unpack_from("<BBH", message, 24)
-        _require(1 <= text_bytes <= 512 and 28 + text_bytes == len(message), "message_size")
-        _require(reserved == 0, "message_reserved")
-        try:
-            message[28:].decode("utf-8", "strict")
-        except UnicodeDecodeError:
-            raise _DropError("bad_utf8") from None
-        return packet_type
-    _require(len(message) == MESSAGE_BYTES[packet_type], "message_size")
-    for at in FLOATS_AT.get(packet_type, ()):
-        _require(math.isfinite(struct.unpack_from("<f", message, at)[0]), "not_finite")
-    return packet_type
-
-
-def _has_router_alert(options: bytes) -> bool:
-    """RFC 2711's for MLD, among options that may be skipped (RFC 8200 4.2)."""
-    found = False
-    while options:
-        if options[0] == 0:
-            options = options[1:]
-            continue
-        if len(options) < 2 or len(options) < 2 + options[1]:
-            return False
-        if options[:2] == b"\x05\x02":
-            found |= options[2:4] == bytes(2)
-        elif options[0] & 0xC0:
-            return False
-        options = options[2 + options[1] :]
-    return found
-
-
-def _is_station(mac: bytes) -> bool:
-    """Can it be one station's?"""
-    return not mac[0] & 1 and mac != bytes(6)
-
-
-def _options(data: bytes) -> dict[int, bytes]:
-    """The neighbour discovery options in `data` by type, the first of each: six bytes of it, a MAC or not."""
-    found: dict[int, bytes] = {}
-    while data:
-        _require(len(data) >= 2 and data[1] > 0 and len(data) >= 8 * data[1], "bad_neighbor_discovery")
-        found.setdefault(data[0], data[2:8])
-        data = data[8 * data[1] :]
-    return found

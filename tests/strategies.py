@@ -25,7 +25,8 @@ from scapy.layers.inet6 import (
 )
 from scapy.packet import Packet, Raw
 
-from tests.oracle import Interface, solicited_node
+from tests.oracle import Interface
+from tests.oracle_checks import solicited_node
 
 # ---- the gate that the frames are for
 

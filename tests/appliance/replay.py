@@ -32,7 +32,8 @@ from scapy.layers.l2 import ARP, Ether
 from pyshim.protocol.capture import PCAP_HEADER
 from tests.appliance.conservation import Books, books
 from tests.gate import Gate
-from tests.oracle import Interface, solicited_node
+from tests.oracle import Interface
+from tests.oracle_checks import solicited_node
 from tests.strategies import INTERFACES, LISTENERS, MAC
 
 LEFT, JOINED = 3, 4  # RFC 3810 5.2.12: CHANGE_TO_INCLUDE_MODE, CHANGE_TO_EXCLUDE_MODE

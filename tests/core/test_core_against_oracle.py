@@ -19,7 +19,8 @@ from pyshim.protocol.capture import Scene, frames
 from pyshim.protocol.edge_cases import Gate
 from tests.core_harness import BURST_MAX, CoreHarness, Result
 from tests.mutations import NEEDS, Mutation, Spoiled, spoiled, spoiled_datagrams
-from tests.oracle import Oracle, SourceLimit, Verdict, ones_complement_sum
+from tests.oracle import Oracle, SourceLimit, Verdict
+from tests.oracle_checks import ones_complement_sum
 from tests.strategies import (
     GROUPS,
     INTERFACES,

@@ -15,7 +15,8 @@ from scapy.layers.l2 import Ether
 
 from pyshim.protocol.plain import ACK_OFFSET, Plain
 from tests.mutations import NEEDS, Mutation, Spoiled, spoiled, spoiled_datagrams
-from tests.oracle import MESSAGE_KINDS, Oracle, SourceLimit
+from tests.oracle import Oracle, SourceLimit
+from tests.oracle_checks import MESSAGE_KINDS
 from tests.strategies import INTERFACES, LISTENERS, MAC, Datagram, Request, datagrams, requests
 
 
