@@ -9,11 +9,13 @@ from random import Random
 import pytest
 
 from pyshim import messages
+from pyshim.protocol import session as layers
 from pyshim.protocol.client import Chat, Settings, Ticket
 from pyshim.protocol.client.outgoing import Outgoing, Priority
 from pyshim.protocol.session_wire import CloseReason, Denial, Kind, MessageType, chat_body, read_header
 from tests.client.c_client import Heard, Library
 from tests.client.world import World, c, heard
+from tests.definitions import numbers
 from tests.session.internet import LinkConditions
 from tests.session.model_gateway import ModelGateway
 
@@ -287,6 +289,34 @@ def test_gateways_reason_is_told(library: Library, reason: CloseReason) -> None:
     c(player).receive(sent[1], world.internet.now)
     world.internet.run(0.1)
     assert heard(player, "CLOSED") == [(reason, 0)]
+
+
+def closing(world: ModelWorld, reason: int) -> bytes:
+    """A sealed CLOSE with any number for a reason."""
+    session, seat = world.gateway.seat(7)
+    return world.gateway._seal(session, seat, Kind.CLOSE, bytes(layers.Close(reason=reason)))
+
+
+HIGHEST = max(numbers("CLOSED").values())  # of the list that the data plane has
+
+
+def test_the_highest_reason_of_the_list_is_told(library: Library) -> None:
+    world = ModelWorld(library)
+    player = world.connected(7)
+    c(player).receive(closing(world, HIGHEST), world.internet.now)
+    world.internet.run(0.1)
+    assert heard(player, "CLOSED") == [(HIGHEST, 0)]
+
+
+@pytest.mark.parametrize("reason", [0, HIGHEST + 1, 255])
+def test_a_reason_that_is_not_in_the_list_ends_nothing(library: Library, reason: int) -> None:
+    world = ModelWorld(library)
+    player = world.connected(7)
+    refused = c(player).statistics().datagrams_refused
+    c(player).receive(closing(world, reason), world.internet.now)
+    world.internet.run(0.1)
+    assert heard(player, "CLOSED") == []
+    assert c(player).statistics().datagrams_refused == refused + 1
 
 
 def test_gateway_that_falls_silent_is_noticed_and_found_again(library: Library) -> None:
