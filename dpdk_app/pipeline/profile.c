@@ -58,15 +58,24 @@ static bool is_served(unsigned number)
 	return profile_of(number)->take || strcmp(loops_of[number], "gathered") != 0;
 }
 
+const char *profile_misfit(const struct pg_plan *plan, uint32_t listener)
+{
+	const unsigned number = plan->listener_profile[listener];
+
+	if (number >= PG_PROFILES)
+		return "its profile is none of this build";
+	if (!is_served(number))
+		return "nobody handles the datagrams of its profile";
+	// It would have nowhere to look for them.
+	if (profile_of(number)->issued && plan->issued_capacity == 0)
+		return "its sessions are issued, and the plan has room for none";
+	return NULL;
+}
+
 bool profiles_fit(const struct pg_plan *plan)
 {
-	for (uint32_t i = 0; i < plan->listener_count; i++) {
-		const unsigned number = plan->listener_profile[i];
-
-		// A listener without sessions to be issued would have nowhere to look for them.
-		if (number >= PG_PROFILES || !is_served(number) ||
-		    (profile_of(number)->issued && plan->issued_capacity == 0))
+	for (uint32_t i = 0; i < plan->listener_count; i++)
+		if (profile_misfit(plan, i))
 			return false;
-	}
 	return true;
 }

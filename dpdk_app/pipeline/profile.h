@@ -52,7 +52,11 @@ void identity_expect(struct identity *identity, const struct pg_plan *plan);
 /// Bit n: a listener of the plan speaks profile n.
 uint32_t profiles_spoken(const struct pg_plan *plan);
 
-/// Is every listener's profile one that there is, with all that it needs?
+/// What is wrong with a listener's profile, in words that follow its name. NULL: it is one that there is, with all that it
+/// needs.
+const char *profile_misfit(const struct pg_plan *plan, uint32_t listener);
+
+/// Is nothing wrong with any?
 bool profiles_fit(const struct pg_plan *plan);
 
 #endif

@@ -47,6 +47,18 @@ static bool worker_plan_fits(const struct pg_worker_plan *worker, uint32_t port_
 	return true;
 }
 
+static int check_listeners(const struct pg_plan *plan, struct pg_error *error)
+{
+	for (uint32_t i = 0; i < plan->listener_count; i++) {
+		const char *misfit = profile_misfit(plan, i);
+
+		if (misfit)
+			return error_set(error, PG_ERROR_USAGE, "the listener at UDP port %u: %s",
+					 plan->listener_port[i], misfit);
+	}
+	return PG_OK;
+}
+
 static int check_plan(const struct pg_plan *plan, struct pg_error *error)
 {
 	if (plan->abi_version != PG_ABI_VERSION)
@@ -55,10 +67,8 @@ static int check_plan(const struct pg_plan *plan, struct pg_error *error)
 	if (plan->port_count > PG_PORTS_MAX || plan->worker_count > PG_WORKERS_MAX || plan->pool_count > PG_POOLS_MAX ||
 	    plan->listener_count > PG_LISTENERS_MAX)
 		return error_set(error, PG_ERROR_USAGE, "the plan has more parts than this build can hold");
-	if (!profiles_fit(plan))
-		return error_set(error, PG_ERROR_USAGE,
-				 "a listener's profile is none of this build, or nobody handles its datagrams, or its "
-				 "sessions are issued and there is room for none");
+	if (check_listeners(plan, error) != PG_OK)
+		return PG_ERROR_USAGE;
 	for (uint32_t i = 0; i < plan->port_count; i++)
 		if (!port_plan_fits(plan, &plan->port[i]))
 			return error_set(error, PG_ERROR_USAGE, "port %s: its part of the plan is out of range",

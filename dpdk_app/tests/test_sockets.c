@@ -293,11 +293,16 @@ static void test_a_plan_that_cannot_be_is_refused_before_anybody_goes_by_it(void
 	struct appliance a;
 
 	allot(&a, engine_of(state), 1);
-	a.plan.listener_profile[0] = PG_PROFILES;
-	assert_refused(&a, PG_ERROR_USAGE, "a listener's profile is none of this build");
-	a.plan.listener_profile[0] = UINT8_MAX;
-	assert_refused(&a, PG_ERROR_USAGE, "a listener's profile is none of this build");
-	a.plan.listener_profile[0] = PG_PROFILE_PLAIN;
+	a.plan.listener_count = 2;
+	a.plan.listener_port[1] = 4711;
+	a.plan.listener_profile[1] = PG_PROFILES;
+	assert_refused(&a, PG_ERROR_USAGE, "the listener at UDP port 4711: its profile is none of this build");
+	a.plan.listener_profile[1] = UINT8_MAX;
+	assert_refused(&a, PG_ERROR_USAGE, "the listener at UDP port 4711: its profile is none of this build");
+	a.plan.listener_profile[1] = PG_PROFILE_SESSION;
+	a.plan.issued_capacity = 0;
+	assert_refused(&a, PG_ERROR_USAGE,
+		       "the listener at UDP port 4711: its sessions are issued, and the plan has room for none");
 	a.plan.listener_count = UINT32_MAX;
 	assert_refused(&a, PG_ERROR_USAGE, "more parts than this build can hold");
 	a.plan.listener_count = 1;
