@@ -95,7 +95,9 @@ def _of_gateway(gateway: object, capacity: object) -> Iterator[Incompatibility]:
     elif 0 <= bits <= GATEWAY_BITS_MAX and own >> bits:
         allowed = f"a whole number from 0 to {(1 << bits) - 1}" if bits else "0 alone"
         room = f"sessions.gateway.bits: {bits}"
-        text = f"found {own}, allowed with {room}: {allowed}; write another, or more bits"
+        fits = own.bit_length() <= min(most, GATEWAY_BITS_MAX)
+        advice = "write another, or more bits" if own > 0 and fits else "write another"
+        text = f"found {own}, allowed with {room}: {allowed}; {advice}"
         yield Incompatibility((*where, "id"), text)
 
 

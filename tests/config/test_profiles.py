@@ -164,7 +164,11 @@ def test_what_does_not_suit_the_profiles_gets_one_sentence(addition: str, senten
         ("sessions: {gateway: {bits: 0, id: 1}}", "sessions.gateway.id: found 1, allowed with sessions.gateway.bits: 0: 0 alone; "
          "write another, or more bits"),
         ("sessions: {gateway: {id: -1}}", "sessions.gateway.id: found -1, allowed with sessions.gateway.bits: 8: a whole number "
-         "from 0 to 255; write another, or more bits"),
+         "from 0 to 255; write another"),
+        ("sessions: {capacity: 1048576, gateway: {id: 256}}", "sessions.gateway.id: found 256, allowed with "
+         "sessions.gateway.bits: 8: a whole number from 0 to 255; write another"),
+        ("sessions: {capacity: 1, gateway: {bits: 16, id: 65536}}", "sessions.gateway.id: found 65536, allowed with "
+         "sessions.gateway.bits: 16: a whole number from 0 to 65535; write another"),
         ("sessions: {gateway: {id: five}}", 'sessions.gateway.id: found "five", allowed: a whole number from 0 to 65535'),
         ("sessions: {gateway: {idd: 1}}", 'sessions.gateway.idd: unknown key; did you mean "id"?'),
         ("delivery: {resends: 8}", "delivery.resends: found 8, allowed: a whole number from 1 to 7"),
