@@ -17,6 +17,9 @@
 #include "compiler.h"
 
 #define SESSION_SLOTS_MAX (1U << 20)
+/// Fewest bits that may tell the sessions of one slot apart: what is left by the default of 8 for a gateway beside the largest
+/// capacity. A larger minimum would refuse that; nothing but how soon a number comes again depends on it, since a session has
+/// a key of its own.
 #define SESSION_GENERATION_BITS_MIN 4
 #define SESSION_GATEWAY_BITS_MAX 16
 

@@ -87,6 +87,29 @@ static void generations_begin_again_behind_the_last_and_none_is_0(void **state U
 	assert_int_equal(session_number_next(&n.numbers, 0, number), number_of(&n, 0, 1));
 }
 
+/// The table of PROTOCOL.md.
+static void a_number_comes_again_when_its_slot_was_issued_as_often_as_the_document_says(void **state UNUSED)
+{
+	static const struct {
+		uint32_t slots, bits, times;
+	} cases[] = {
+		{65536, 0, 65535},          {65536, 4, 4095}, {65536, 8, 255}, {SESSION_SLOTS_MAX, 0, 4095},
+		{SESSION_SLOTS_MAX, 8, 15},
+	};
+
+	for (unsigned i = 0; i < COUNT(cases); i++) {
+		const struct session_numbers numbers = session_numbers(cases[i].slots, cases[i].bits, 0);
+		const uint32_t first = session_number_next(&numbers, 1, 0);
+		uint32_t number = first, times = 0;
+
+		do {
+			number = session_number_next(&numbers, 1, number);
+			times++;
+		} while (number != first);
+		assert_int_equal(times, cases[i].times);
+	}
+}
+
 static void a_number_is_foreign_when_a_bit_of_the_gateway_differs_and_only_then(void **state UNUSED)
 {
 	uint64_t seed = 2;
@@ -203,6 +226,7 @@ int main(void)
 		cmocka_unit_test(a_number_has_the_gateway_on_top_then_the_generation_then_the_slot),
 		cmocka_unit_test(with_8_bits_the_eighth_byte_of_a_datagram_is_the_gateway),
 		cmocka_unit_test(generations_begin_again_behind_the_last_and_none_is_0),
+		cmocka_unit_test(a_number_comes_again_when_its_slot_was_issued_as_often_as_the_document_says),
 		cmocka_unit_test(a_number_is_foreign_when_a_bit_of_the_gateway_differs_and_only_then),
 		cmocka_unit_test(all_sessions_and_16_generations_of_each_fit_beside_the_gateway),
 		cmocka_unit_test(as_many_sessions_as_fit_have_numbers_of_the_gateway_and_each_its_own),
