@@ -13,9 +13,6 @@
 /// Memory that was never written is not there.
 #define WAITING_MAX (8U << 20)
 
-/// Messages that a worker delivers before it looks at its packets again.
-#define ENTRIES_PER_TURN 64
-
 enum mail_kind { MAIL_MESSAGE, MAIL_DATAGRAM };
 
 struct entry {
@@ -207,14 +204,16 @@ static void deliver(struct session_shard *shard, const struct entry *entry, uint
 	session_deliver(shard, entry->session, &message, now);
 }
 
-const struct mailed_datagram *mail_oldest_datagram(struct mail *mail, struct session_shard *shard, uint64_t now)
+const struct mailed_datagram *mail_oldest_datagram(struct mail *mail, struct session_shard *shard, uint32_t *left,
+						   uint64_t now)
 {
 	collect(mail);
-	for (unsigned i = 0; i < ENTRIES_PER_TURN; i++) {
+	while (*left > 0) {
 		const struct entry *entry = next_entry(mail);
 
 		if (!entry)
 			return NULL;
+		--*left;
 		if (entry->kind == MAIL_DATAGRAM)
 			return &entry->datagram;
 		deliver(shard, entry, now);

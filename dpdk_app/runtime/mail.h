@@ -80,9 +80,11 @@ ALWAYS_INLINE bool mail_waits(const struct mail *mail)
 	       atomic_load_explicit(&mail->mailboxes->box[mail->number].waiting, memory_order_relaxed) != 0;
 }
 
-/// Messages are delivered to sessions of `shard`, up to a bounded number of them and to the first datagram.
-/// @return that datagram, which stays until mail_remove(); NULL: none, or there is more to do in the next turn
-const struct mailed_datagram *mail_oldest_datagram(struct mail *mail, struct session_shard *shard, uint64_t now);
+/// Messages are delivered to sessions of `shard`, up to the first datagram.
+/// @param left  in and out: how much mail may still be looked at in this turn, messages and datagrams
+/// @return that datagram, which stays until mail_remove(); NULL: none, or nothing is left, and mail_waits() tells which
+const struct mailed_datagram *mail_oldest_datagram(struct mail *mail, struct session_shard *shard, uint32_t *left,
+						   uint64_t now);
 void mail_remove(struct mail *mail);
 
 /// From now on the bell rings for mail.

@@ -9,9 +9,6 @@
 #include "session/connection.h"
 #include "stats/error.h"
 
-/// Slots that a worker looks at in one turn when all players are to be told that the gateway ends.
-#define DISMISSED_PER_TURN 4096
-
 #define MIB (1ULL << 20)
 
 // ---------------------------------------------------------------- what all workers share
@@ -125,13 +122,12 @@ static bool is_ours(const struct session_shard *shard, uint32_t slot)
 	return record_owner(record) == shard->worker && record->phase == RECORD_CONNECTED;
 }
 
-/// Tell our players that the gateway ends: as many as the outbox takes, the others in later turns.
-static COLD void dismiss(struct worker *w, uint64_t now)
+COLD void shard_dismiss(struct worker *w, uint64_t now, uint32_t slots)
 {
 	struct session_shard *shard = w->shard;
 	const uint32_t used = store_used(shard->store);
 
-	for (unsigned i = 0; i < DISMISSED_PER_TURN && w->dismissed < used; i++) {
+	for (unsigned i = 0; i < slots && w->dismissed < used; i++) {
 		if (shard->outbox.count == OUTBOX_SIZE)
 			return;
 		if (is_ours(shard, w->dismissed))
@@ -145,6 +141,4 @@ static COLD void dismiss(struct worker *w, uint64_t now)
 void shard_housekeep(struct worker *w, uint64_t now, uint32_t slots)
 {
 	connection_sweep(w->shard, now, slots);
-	if (unlikely(atomic_load_explicit(&w->dismissal, memory_order_relaxed) == DISMISSAL_ASKED))
-		dismiss(w, now);
 }

@@ -34,8 +34,12 @@ void shard_begin(struct worker *w);
 /// Go by w->current from now on.
 void shard_use_new_policy(struct worker *w);
 
-/// A bit of it every turn: connections that are over, and all of them when the gateway ends.
+/// A bit of it every turn: connections that are over.
 /// @param slots  that the sweep looks at
 void shard_housekeep(struct worker *w, uint64_t now, uint32_t slots);
+
+/// The gateway ends: tell our players so, as many as the outbox takes.
+/// @param slots  that are looked at
+void shard_dismiss(struct worker *w, uint64_t now, uint32_t slots);
 
 #endif

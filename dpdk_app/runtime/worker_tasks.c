@@ -4,6 +4,7 @@
 #include "runtime/worker_tasks.h"
 
 #include "pipeline/egress.h"
+#include "runtime/shards.h"
 
 // ---------------------------------------------------------------- housekeeping
 
@@ -68,6 +69,26 @@ static void stop_the_bell(struct task *task)
 	mail_wake(&w->mail);
 }
 
+// ---------------------------------------------------------------- the end
+
+/// Slots that a worker looks at in one turn when all players are to be told that the gateway ends.
+#define DISMISSED_PER_TURN 4096
+
+static bool dismissal_is_asked(const struct task *task, uint64_t now)
+{
+	const struct worker *w = task->worker;
+
+	(void)now;
+	return unlikely(atomic_load_explicit(&w->dismissal, memory_order_relaxed) == DISMISSAL_ASKED);
+}
+
+static unsigned dismiss(struct task *task, uint64_t now)
+{
+	shard_dismiss(task->worker, now, task->budget);
+	task->due = dismissal_is_asked(task, now) ? TASK_ALWAYS : TASK_NEVER;
+	return 0;
+}
+
 // ---------------------------------------------------------------- egress
 
 static unsigned send_egress(struct task *task, uint64_t now)
@@ -105,7 +126,14 @@ void worker_add_session_tasks(struct worker *w)
 				     .budget = BURST_MAX,
 				     .due = TASK_NEVER,
 			     });
-	// After mail and housekeeping: what these bring about leaves in the same turn.
+	tasks_add(&w->tasks, &(struct task){
+				     .worker = w,
+				     .run = dismiss,
+				     .ready = dismissal_is_asked, // found at the latest when the loop turns for its heartbeat
+				     .budget = DISMISSED_PER_TURN,
+				     .due = TASK_NEVER,
+			     });
+	// After all these: what they bring about leaves in the same turn.
 	tasks_add(&w->tasks, &(struct task){
 				     .worker = w,
 				     .run = send_egress,

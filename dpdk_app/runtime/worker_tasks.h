@@ -12,6 +12,7 @@ struct engine_parts {
 	void (*use_policy)(struct worker *w);
 
 	/// Deliver mail of other workers, and take the datagrams among it through the pipeline.
+	/// @param most  messages and datagrams, together; BURST_MAX or fewer
 	/// @return datagrams
 	unsigned (*serve_mail)(struct worker *w, uint32_t most, uint64_t now);
 
@@ -22,10 +23,10 @@ struct engine_parts {
 	uint32_t slots; // that expiry looks at in a turn: a loop that turns often looks at a few
 };
 
-/// Housekeeping: the policy, sessions that are over, players who are told that the gateway ends. After worker_begin().
+/// Housekeeping: the policy, sessions that are over. After worker_begin().
 void worker_add_housekeeping(struct worker *w, const struct engine_parts *parts);
 
-/// Mail and egress, of a worker with a shard that can send; after housekeeping.
+/// Mail, players who are told that the gateway ends, and egress, of a worker with a shard that can send; after housekeeping.
 void worker_add_session_tasks(struct worker *w);
 
 #endif

@@ -39,7 +39,7 @@ static unsigned serve_mail(struct worker *w, uint32_t most, uint64_t now)
 {
 	((struct task_fixture *)w)->mails++;
 	assert_int_equal(most, BURST_MAX);
-	return mail_oldest_datagram(&w->mail, w->shard, now) != NULL;
+	return mail_oldest_datagram(&w->mail, w->shard, &most, now) != NULL;
 }
 
 static unsigned send_egress(struct worker *w, uint32_t most, uint64_t now)
@@ -243,6 +243,34 @@ static void a_worker_sleeps_until_a_session_has_something_to_send(void **state)
 	tasks_wake(&fixture->worker.tasks);
 }
 
+static void players_are_told_that_the_gateway_ends_a_bit_in_each_turn_and_nobody_sleeps_until_all_are(void **state)
+{
+	struct task_fixture *fixture = *state;
+	struct worker *w = &fixture->worker;
+	struct task *dismissal = &w->tasks.task[2]; // after housekeeping and mail
+
+	for (uint32_t i = 0; i < 3; i++) {
+		struct player player = fixture_issue(fixture->session_fixture, 1 + i, 60, false);
+
+		assert_true(fixture_connect(fixture->session_fixture, 0, &player));
+		w->shard->store->socket_indices[fixture_slot(fixture->session_fixture, &player)] = 1;
+	}
+	turn(fixture);
+	dismissal->budget = 1;
+	atomic_store(&w->dismissal, DISMISSAL_ASKED);
+	for (unsigned told = 1; told <= 3; told++) {
+		assert_int_equal(turn(fixture), 1); // a CLOSE
+		assert_int_equal(w->stats->closed[PG_CLOSED_SHUTDOWN], told);
+		assert_false(sleeps(fixture));
+		tasks_wake(&w->tasks);
+	}
+	turn(fixture);
+	assert_int_equal(atomic_load(&w->dismissal), DISMISSAL_DONE);
+	turn(fixture);
+	assert_true(sleeps(fixture));
+	tasks_wake(&w->tasks);
+}
+
 static void a_worker_without_the_session_profile_has_housekeeping_only(void **state)
 {
 	struct task_fixture *fixture = *state;
@@ -270,6 +298,7 @@ int main(void)
 		WITH_FIXTURE(egress_are_looked_for_at_most_once_in_a_tick_of_the_wheel),
 		WITH_FIXTURE(what_waits_in_the_outbox_leaves_at_once_and_until_then_nobody_sleeps),
 		WITH_FIXTURE(a_worker_sleeps_until_a_session_has_something_to_send),
+		WITH_FIXTURE(players_are_told_that_the_gateway_ends_a_bit_in_each_turn_and_nobody_sleeps_until_all_are),
 		WITH_FIXTURE(a_worker_without_the_session_profile_has_housekeeping_only),
 	};
 

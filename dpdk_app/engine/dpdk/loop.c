@@ -167,8 +167,7 @@ static void use_policy(struct worker *common)
 /// Take messages from other workers' players. Packets do not come by mail here, but through inboxes.
 static unsigned serve_mail(struct worker *w, uint32_t most, uint64_t now)
 {
-	(void)most;
-	mail_oldest_datagram(&w->mail, w->shard, now);
+	mail_oldest_datagram(&w->mail, w->shard, &most, now);
 	return 0;
 }
 
@@ -185,18 +184,24 @@ static bool announcer_wait(const struct task *task, uint64_t now)
 	return false;
 }
 
-static unsigned send_all_announcements(struct task *task, uint64_t now)
+/// From the queue on at which the last turn ended, so that one with ever more to say keeps no other from it.
+static unsigned send_due_announcements(struct task *task, uint64_t now)
 {
 	struct dpdk_worker *w = task->worker;
+	unsigned sent = 0;
 
 	if (atomic_load_explicit(&w->announce, memory_order_relaxed)) {
 		atomic_store_explicit(&w->announce, false, memory_order_relaxed);
 		announce(w, now);
 	}
-	for (unsigned i = 0; i < w->queue_count; i++)
-		if (w->queue[i].ingress.announcer->due <= now)
-			send_announcements(w, &w->queue[i], now);
-	return 0;
+	for (unsigned i = 0; i < w->queue_count && sent < task->budget; i++) {
+		struct worker_queue *q = &w->queue[w->announcing];
+
+		w->announcing = (w->announcing + 1) % w->queue_count;
+		if (q->ingress.announcer->due <= now)
+			sent += send_announcements(w, q, task->budget - sent, now);
+	}
+	return sent;
 }
 
 static const struct engine_parts parts = {
@@ -214,8 +219,9 @@ static void add_tasks(struct dpdk_worker *w)
 		return;
 	tasks_add(&w->common.tasks, &(struct task){
 					    .worker = w,
-					    .run = send_all_announcements,
+					    .run = send_due_announcements,
 					    .ready = announcer_wait,
+					    .budget = BURST_MAX,
 					    .due = TASK_NEVER,
 				    });
 	profiles_add_tasks(&w->common);

@@ -272,27 +272,30 @@ void leave_groups(struct dpdk_worker *w, uint64_t now)
 	for (unsigned i = 0; i < w->queue_count; i++)
 		if (w->queue[i].queue == 0) {
 			announcer_end(w->queue[i].ingress.announcer, now);
-			send_announcements(w, &w->queue[i], now);
+			send_announcements(w, &w->queue[i], UINT32_MAX, now);
 		}
 }
 
-void send_announcements(struct dpdk_worker *w, struct worker_queue *q, uint64_t now)
+unsigned send_announcements(struct dpdk_worker *w, struct worker_queue *q, unsigned most, uint64_t now)
 {
-	for (;;) {
+	unsigned sent = 0;
+
+	for (; sent < most; sent++) {
 		struct rte_mbuf *m = rte_pktmbuf_alloc(q->port->pool);
 
 		if (!m) // the next turn tries again
-			return;
+			break;
 		m->data_len =
 			announcer_next(q->ingress.announcer, &q->port->identity, now, rte_pktmbuf_mtod(m, uint8_t *));
 		m->pkt_len = m->data_len;
 		if (m->data_len == 0) {
 			rte_pktmbuf_free(m);
-			return;
+			break;
 		}
 		counter_add(&w->common.stats->tx_originated, 1);
 		transmit(w, q, &m, 1, m->pkt_len);
 	}
+	return sent;
 }
 
 // ---------------------------------------------------------------- sessions

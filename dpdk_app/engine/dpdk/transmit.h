@@ -24,8 +24,9 @@ void announce(struct dpdk_worker *w, uint64_t now);
 /// No more is received: leave the groups of the ports that this worker speaks for.
 void leave_groups(struct dpdk_worker *w, uint64_t now);
 
-/// Send what is due of what a host owes its link, by this queue.
-void send_announcements(struct dpdk_worker *w, struct worker_queue *q, uint64_t now);
+/// Send what is due of what a host owes its link, by this queue. What is left over stays due.
+/// @return frames, at most `most`
+unsigned send_announcements(struct dpdk_worker *w, struct worker_queue *q, unsigned most, uint64_t now);
 
 /// What sessions have to say without having been asked: engine_parts.send_egress.
 /// @param w     of a struct dpdk_worker

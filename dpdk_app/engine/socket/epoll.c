@@ -172,7 +172,7 @@ static COLD unsigned serve_mail(struct worker *common, uint32_t most, uint64_t n
 
 	for (unsigned i = 0; i < BURST_MAX; i++)
 		burst.payload[i] = w->room.bytes[i];
-	n = sockets_take_mail(&w->common, &burst, most, now);
+	n = sockets_take_mail(&w->common, &burst, BURST_MAX, most, now);
 	for (unsigned i = 0; i < n; i++)
 		address(&w->room, i, &burst.peer[i]);
 	if (n > 0)

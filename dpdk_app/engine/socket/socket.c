@@ -391,12 +391,13 @@ void sockets_hand_over(struct socket_worker *w, const struct datagram_burst *bur
 			hand_over(w, burst, i);
 }
 
-unsigned sockets_take_mail(struct socket_worker *w, struct datagram_burst *burst, unsigned n, uint64_t now)
+unsigned sockets_take_mail(struct socket_worker *w, struct datagram_burst *burst, unsigned room, uint32_t most,
+			   uint64_t now)
 {
 	const struct mailed_datagram *mail;
 	unsigned taken = 0;
 
-	while (taken < n && (mail = mail_oldest_datagram(&w->common.mail, w->common.shard, now))) {
+	while ((mail = mail_oldest_datagram(&w->common.mail, w->common.shard, &most, now)) && taken < room) {
 		burst->peer[taken] = mail->peer;
 		burst->length[taken] = mail->length;
 		burst->socket_index[taken] = mail->socket_index;

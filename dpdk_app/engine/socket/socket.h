@@ -106,10 +106,12 @@ int sockets_bell(const struct socket_worker *w);
 /// Datagrams of a burst whose sessions are other workers': each is sent there, or counted as dropped.
 COLD void sockets_hand_over(struct socket_worker *w, const struct datagram_burst *burst, unsigned n);
 
-/// What other workers received for our sessions: the pieces of burst->payload are filled, as far as there are.
-/// @param n  buffers, at most BURST_MAX
+/// Mail: messages are delivered; of what other workers received for our sessions the pieces of burst->payload are filled.
+/// @param room  buffers, at most BURST_MAX: the first datagram that has none waits, and all that is behind it
+/// @param most  messages and datagrams, together
 /// @return how many were filled
-COLD unsigned sockets_take_mail(struct socket_worker *w, struct datagram_burst *burst, unsigned n, uint64_t now);
+COLD unsigned sockets_take_mail(struct socket_worker *w, struct datagram_burst *burst, unsigned room, uint32_t most,
+				uint64_t now);
 
 /// Nothing more is handed over by this loop.
 void sockets_egress(struct socket_worker *w);

@@ -115,7 +115,7 @@ static COLD unsigned serve_mail(struct worker *common, uint32_t most, uint64_t n
 	unsigned n;
 
 	take_places(w, burst.payload, id, room);
-	n = sockets_take_mail(&w->common, &burst, room, now);
+	n = sockets_take_mail(&w->common, &burst, room, most, now);
 	if (n == 0)
 		return 0;
 	w->common.run(&w->common.inbox_ingress, &burst, n, now);
