@@ -316,7 +316,8 @@ size_t pg_stats_page_size(void);
 void pg_stats_page_init(struct pg_stats_page *page, uint32_t workers, uint32_t ports, uint32_t pools);
 
 /// Name an instance: a port, a pool, a UDP port. Its counters are read by that name from now on.
-/// @return false when the set has no such slot, the slot has another name, or the name has no place in PG_STATS_NAME bytes
+/// @return false when the set has no such slot, the slot has another name, another slot has this one, or the name has no place
+///         in PG_STATS_NAME bytes
 bool pg_stats_name(struct pg_stats_page *page, unsigned set, uint32_t slot, const char *name);
 
 /// Is this a page of this very build's layout, every name in its directory included? To be asked once, before it is used.

@@ -133,17 +133,32 @@ void stats_directory_write(struct pg_stats_directory *directory)
 	}
 }
 
+static char *name_of(struct pg_stats_page *page, unsigned set, uint32_t slot)
+{
+	return (char *)page + sets[set].names + (size_t)slot * PG_STATS_NAME;
+}
+
+/// Is it a name of another slot? Both would be one series of a metric, and the counts of one of them lost.
+static bool is_taken(struct pg_stats_page *page, unsigned set, uint32_t slot, const char *name)
+{
+	for (uint32_t other = 0; other < sets[set].most; other++)
+		if (other != slot && strncmp(name_of(page, set, other), name, PG_STATS_NAME) == 0)
+			return true;
+	return false;
+}
+
 bool pg_stats_name(struct pg_stats_page *page, unsigned set, uint32_t slot, const char *name)
 {
 	const size_t length = strlen(name);
 
-	if (set >= PG_STATS_SETS || slot >= sets[set].most || length == 0 || length >= PG_STATS_NAME)
+	if (set >= PG_STATS_SETS || slot >= sets[set].most || length == 0 || length >= PG_STATS_NAME ||
+	    is_taken(page, set, slot, name))
 		return false;
 
-	char *to = (char *)page + sets[set].names + (size_t)slot * PG_STATS_NAME;
+	char *to = name_of(page, set, slot);
 
 	if (to[0] != '\0')
-		return strcmp(to, name) == 0;
+		return strncmp(to, name, PG_STATS_NAME) == 0;
 	memcpy(to + 1, name + 1, length);
 	// Who sees its beginning sees all of it.
 	__atomic_store_n(to, name[0], __ATOMIC_RELEASE);

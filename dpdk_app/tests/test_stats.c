@@ -160,6 +160,7 @@ static void a_name_is_given_once_and_where_there_is_room(void **state UNUSED)
 	assert_false(pg_stats_name(page, PG_STATS_LISTENER, PG_LISTENERS_MAX, "8080"));
 	assert_false(pg_stats_name(page, PG_STATS_LISTENER, 0, longer));
 	assert_false(pg_stats_name(page, PG_STATS_LISTENER, 0, ""));
+	assert_false(pg_stats_name(page, PG_STATS_LISTENER, 0, longest)); // which would be the same series
 	assert_false(pg_stats_name(page, PG_STATS_SETS, 0, "8080"));
 	assert_true(pg_stats_name(page, PG_STATS_PORT, 0, "game0"));
 	assert_int_equal(pg_stats_snapshot(page, copy), PG_OK);

@@ -108,11 +108,13 @@ class StatsPage:
         """Name an instance: its counters are read by that name from now on. Only the supervisor does.
 
         Raises:
-            InternalError: the page has no such slot, or it is taken, or the name is too long for it.
+            InternalError: the page has no such slot, or it or the name is taken, or the name is too long for it.
         """
         which = self._instances().labels.index(label)
         if not lib.pg_stats_name(self.native, which, slot, name.encode()):
-            raise InternalError(f"the statistics page has no place for {label} {name!r} as number {slot}")
+            raise InternalError(
+                f"the statistics page has no place for {label} {name!r} as number {slot}, or another one has it"
+            )
 
     def snapshot(self, engine: str, state: RunState) -> Snapshot:
         """Everything at this moment, from one C call. Any thread may ask.
