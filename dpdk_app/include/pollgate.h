@@ -178,7 +178,8 @@ void pg_state_release(void *state);
 
 /// Say whose numbers the sessions of a state get, before the first is issued: gateway `id` in the upper `bits` of each, 0 in 8
 /// where nobody says so. What is left below is for slots, of which all that can be issued must fit, and for at least 4 bits
-/// that tell the sessions of one slot apart. Called by the supervisor.
+/// that tell the sessions of one slot apart. Called by the supervisor, before the first worker process has the state: after
+/// that it is refused.
 int pg_state_gateway(void *state, uint32_t bits, uint32_t id, struct pg_error *error);
 
 /// What pg_dropped() says has been told: it is not said again. Called by the supervisor.

@@ -126,13 +126,14 @@ void worker_add_session_tasks(struct worker *w)
 				     .budget = BURST_MAX,
 				     .due = TASK_NEVER,
 			     });
-	tasks_add(&w->tasks, &(struct task){
-				     .worker = w,
-				     .run = dismiss,
-				     .ready = dismissal_is_asked, // found at the latest when the loop turns for its heartbeat
-				     .budget = DISMISSED_PER_TURN,
-				     .due = TASK_NEVER,
-			     });
+	tasks_add(&w->tasks,
+		  &(struct task){
+			  .worker = w,
+			  .run = dismiss,
+			  .ready = dismissal_is_asked, // found at the latest when the loop turns for its heartbeat
+			  .budget = DISMISSED_PER_TURN,
+			  .due = TASK_NEVER,
+		  });
 	// After all these: what they bring about leaves in the same turn.
 	tasks_add(&w->tasks, &(struct task){
 				     .worker = w,

@@ -117,6 +117,11 @@ int pg_state_gateway(void *state, uint32_t bits, uint32_t id, struct pg_error *e
 			error, PG_ERROR_USAGE,
 			"gateway %u in %u bits of a session's number; with %u sessions at most %u bits can be its", id,
 			bits, issuing->capacity, session_gateway_bits_most(issuing->capacity));
+	if (__atomic_load_n(&issuing->section->numbered, __ATOMIC_SEQ_CST))
+		return error_set(
+			error, PG_ERROR_USAGE,
+			"a worker process goes by the numbers of the session state already; say whose they are before it "
+			"is started");
 	issuing->section->gateway_bits = bits;
 	issuing->section->gateway_id = id;
 	issuing->numbers = session_numbers(issuing->capacity, bits, id);

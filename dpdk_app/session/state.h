@@ -30,11 +30,12 @@ struct state_shape {
 	uint32_t issued_capacity; // slots of issued sessions; 0: none
 };
 
-/// Section "issuing": written by the supervisor.
+/// Section "issuing": written by the supervisor, but for `numbered`.
 struct issuing_section {
 	uint32_t used;                     // slots from here on were never issued, and their memory never touched
 	uint32_t gateway_bits, gateway_id; // of all numbers; for good, once one is issued
 	uint8_t cookie_secret[STATE_COOKIE_SECRET_LEN];
+	uint32_t numbered; // a worker process has taken the numbering over: it can be no other any more
 };
 
 /// The parts of a state, found.

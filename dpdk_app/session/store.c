@@ -13,8 +13,11 @@ static_assert(sizeof(struct cookie_secret) == STATE_COOKIE_SECRET_LEN, "is kept 
 
 void store_open(struct session_store *store, void *state)
 {
-	const struct state_parts parts = state_parts(state);
+	struct state_parts parts = state_parts(state);
 
+	// First: whoever finds it unsaid and changes the numbers has changed them before they are copied.
+	__atomic_store_n(&parts.issuing->numbered, 1, __ATOMIC_SEQ_CST);
+	parts = state_parts(state);
 	store->capacity = parts.issued_capacity;
 	store->used = &parts.issuing->used;
 	store->records = parts.records;

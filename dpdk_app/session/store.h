@@ -44,7 +44,8 @@ struct session_store {
 	struct cookie_secret cookies; // of the state file
 };
 
-/// Set what of a store lies in the state: capacity, used, records, players, numbers, cookies.
+/// Set what of a store lies in the state: capacity, used, records, players, numbers, cookies. From now on its sessions are
+/// numbered as they are.
 void store_open(struct session_store *store, void *state);
 
 /// How the process reaches peers, and so what it keeps of each: the headers of the peer's frames, or a socket of the kernel's.

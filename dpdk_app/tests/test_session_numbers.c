@@ -7,6 +7,7 @@
 
 #include "issuer.h"
 #include "rig.h"
+#include "session/store.h"
 
 #define CASES 20000
 
@@ -220,6 +221,20 @@ static void the_gateway_of_a_state_stays_once_a_session_is_issued(void **state U
 	issuer_close(&o);
 }
 
+/// It has copied them: what it takes and what is issued would be of two minds.
+static void the_gateway_of_a_state_stays_once_a_worker_process_has_it(void **state UNUSED)
+{
+	struct issuer o = issuer_open(10);
+	struct session_store store = {0};
+
+	assert_int_equal(pg_state_gateway(o.state, 8, 7, &issuer_error), PG_OK);
+	store_open(&store, o.state);
+	assert_int_equal(pg_state_gateway(o.state, 8, 6, &issuer_error), PG_ERROR_USAGE);
+	assert_non_null(strstr(issuer_error.message, "before it is started"));
+	assert_false(session_is_foreign(&store.numbers, issue(&o, 1)));
+	issuer_close(&o);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -233,6 +248,7 @@ int main(void)
 		cmocka_unit_test(a_session_of_another_gateway_is_neither_told_nor_revoked),
 		cmocka_unit_test(a_gateway_that_does_not_fit_is_refused_in_a_sentence),
 		cmocka_unit_test(the_gateway_of_a_state_stays_once_a_session_is_issued),
+		cmocka_unit_test(the_gateway_of_a_state_stays_once_a_worker_process_has_it),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

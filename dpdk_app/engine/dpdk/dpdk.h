@@ -54,7 +54,7 @@ struct dpdk_worker {
 	struct worker_queue *queue_of[PG_PORTS_MAX]; // the first of each port; NULL: none
 
 	// written by the worker
-	unsigned announcing; // queue whose announcements are sent next
+	unsigned announcing;                                    // queue whose announcements are sent next
 	struct announcer announcer[PG_PORTS_MAX] CACHE_ALIGNED; // of each port that it has queues of
 
 	// written by the control thread
