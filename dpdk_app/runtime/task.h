@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // runtime/task.h: what a worker does between bursts: by time or when something is ready, a bounded bit of it each turn.
 //
-// A loop's turn is: receive, run the tasks, transmit, sleep until one is due. The loop knows no task: a new task is
-// added where a worker is made (runtime/worker_tasks.c, or an engine's own), and no loop changes. Tasks are asked once
-// a turn, never once a packet. Only the worker's own thread uses them.
+// A loop's turn is: receive, answer, run the tasks, sleep until one is due. A burst is answered before the tasks run, so
+// that no task adds to the time of an answer; what a task has to send it transmits itself. (io_uring hands over both with the
+// system call in which it sleeps, so its turn is: receive, run the tasks, transmit, sleep.) A loop knows no task: a new one
+// is added where a worker is made (runtime/worker_tasks.c, or an engine's own), and no loop changes. Tasks are asked once a
+// turn, never once a packet. Only the worker's own thread uses them.
 
 #ifndef POLLGATE_RUNTIME_TASK_H
 #define POLLGATE_RUNTIME_TASK_H

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// engine/dpdk/loop.c: receive, run the tasks, transmit; a loop that polls never sleeps.
+// engine/dpdk/loop.c: receive and answer, queue by queue, then run the tasks; a loop that polls never sleeps.
 
 #include <rte_cycles.h>
 #include <rte_ethdev.h>
