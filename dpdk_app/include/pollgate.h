@@ -42,6 +42,13 @@ struct pg_error {
 
 // ---------------------------------------------------------------- plan
 
+// Of each port and worker; pollgate_stats.h has how many of these there can be.
+#define PG_ADDRESSES_MAX 8
+#define PG_QUEUES_PER_WORKER_MAX 16
+
+/// Bytes of UDP payload that fit an Ethernet frame; longer ones are too_long.
+#define PG_DATAGRAM_MAX 1472
+
 // Each number of the configuration is one line of settings.def, which makes its field.
 #define PG_KIND_NUMBER uint32_t
 #define PG_KIND_KIB uint32_t

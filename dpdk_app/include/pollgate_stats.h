@@ -12,14 +12,13 @@
 extern "C" {
 #endif
 
+// What the page has room for, and so what a plan can have at most.
 #define PG_WORKERS_MAX 32
 #define PG_PORTS_MAX 8
 #define PG_POOLS_MAX 8
 #define PG_LISTENERS_MAX 16
-#define PG_ADDRESSES_MAX 8
-#define PG_QUEUES_PER_WORKER_MAX 16
+
 #define PG_BURST_BUCKETS 9     // upper bounds 1, 2, 4, 8, 16, 24, 32, 48, 64 packets
-#define PG_DATAGRAM_MAX 1472   // bytes of UDP payload that fit an Ethernet frame; longer ones are too_long
 #define PG_ABOUT_MAX 112       // an interface's name, an address as text, or a path
 #define PG_HANDLING_BUCKETS 26 // see pg_handling_bound_ns(); the last one is unbounded
 

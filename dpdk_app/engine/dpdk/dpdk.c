@@ -3,7 +3,6 @@
 
 #include "engine/dpdk/dpdk.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,6 +12,7 @@
 #include <rte_lcore.h>
 #include <rte_mbuf.h>
 
+#include "engine/dpdk/inbox.h"
 #include "pipeline/profile.h"
 #include "port/pool.h"
 #include "port/promises.h"
@@ -157,25 +157,6 @@ static void add_queue(struct pg_gateway *g, struct dpdk_worker *w, const struct 
 	w->announcer[ref->port].membership.older_until = &devices_of(g)->older_querier_until[ref->port];
 }
 
-#define INBOX_PACKETS 1024
-
-/// With one worker there is no other worker to hand a packet to.
-static int make_inbox(struct pg_gateway *g, struct dpdk_worker *w, struct pg_error *error)
-{
-	char name[RTE_RING_NAMESIZE];
-
-	if (g->plan.worker_count == 1)
-		return PG_OK;
-	snprintf(name, sizeof(name), "inbox%u", w->common.number);
-	w->inbox =
-		rte_ring_create(name, INBOX_PACKETS, (int)rte_lcore_to_socket_id(w->common.plan->lcore), RING_F_SC_DEQ);
-	if (!w->inbox)
-		return error_set(error, PG_ERROR_MEMORY, "worker %u: no memory for its inbox: %s", w->common.number,
-				 rte_strerror(rte_errno));
-	w->devices->inbox[w->common.number] = w->inbox;
-	return PG_OK;
-}
-
 static int attach(struct pg_gateway *g, struct worker *common, struct pg_error *error)
 {
 	struct dpdk_worker *w = dpdk_worker_of(common);
@@ -184,7 +165,7 @@ static int attach(struct pg_gateway *g, struct worker *common, struct pg_error *
 	w->announce = true;
 	for (uint32_t k = 0; k < common->plan->queue_count; k++)
 		add_queue(g, w, &common->plan->queue[k]);
-	return make_inbox(g, w, error);
+	return inbox_make(w, g->plan.worker_count, error);
 }
 
 // ---------------------------------------------------------------- life
@@ -302,7 +283,7 @@ static void housekeep(struct pg_gateway *g)
 
 static void detach(struct worker *w)
 {
-	rte_ring_free(dpdk_worker_of(w)->inbox);
+	inbox_free(dpdk_worker_of(w));
 }
 
 static void close_devices(struct pg_gateway *g)

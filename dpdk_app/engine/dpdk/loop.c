@@ -7,6 +7,7 @@
 #include <rte_pause.h>
 
 #include "engine/dpdk/dpdk.h"
+#include "engine/dpdk/inbox.h"
 #include "engine/dpdk/transmit.h"
 #include "net/partial.h"
 #include "runtime/profile_life.h"
@@ -126,7 +127,7 @@ static COLD unsigned serve_inbox(struct dpdk_worker *w, uint64_t now)
 {
 	struct rte_mbuf *mbufs[BURST_MAX];
 	struct burst burst;
-	const unsigned n = rte_ring_sc_dequeue_burst(w->inbox, (void **)mbufs, BURST_MAX, NULL);
+	const unsigned n = inbox_take(w, mbufs);
 
 	for (unsigned first = 0, count = 0; first < n; first += count) {
 		struct worker_queue *q = queue_of_port(w, mbufs[first]->port);

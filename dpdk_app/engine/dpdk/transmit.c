@@ -6,6 +6,7 @@
 #include <rte_ethdev.h>
 #include <rte_pause.h>
 
+#include "engine/dpdk/inbox.h"
 #include "net/announcer.h"
 #include "pipeline/egress.h"
 #include "port/promises.h"
@@ -172,23 +173,6 @@ static void request_checksums(struct rte_mbuf *m, const struct tx_request *reque
 		m->ol_flags |= RTE_MBUF_F_TX_UDP_CKSUM;
 }
 
-/// Give a packet to the worker whose session it is. Takes ownership.
-static COLD void hand_over(struct dpdk_worker *w, const struct worker_queue *q, uint8_t owner, struct rte_mbuf *m)
-{
-	struct rte_ring *inbox = w->devices->inbox[owner];
-
-	m->port = q->port_id; // not every driver says so
-	// Each worker takes one place at a time, so with a place for each none can find it full after looking.
-	if (rte_ring_free_count(inbox) >= PG_WORKERS_MAX) {
-		// Counted first: should this process die, a packet in an inbox is one that was counted out.
-		counter_add(&w->common.stats->handed_out, 1);
-		rte_ring_mp_enqueue(inbox, m);
-	} else {
-		rte_pktmbuf_free(m);
-		counter_add(&w->common.stats->dropped[PG_DROP_OWNER_BUSY], 1);
-	}
-}
-
 /// Every frame is an answer with all checksums: only lengths have changed.
 /// @return bytes of the answers
 static uint64_t set_lengths(const struct burst *burst, struct rte_mbuf *const *mbufs, unsigned n)
@@ -225,7 +209,7 @@ static unsigned keep_answers(struct dpdk_worker *w, const struct worker_queue *q
 		struct rte_mbuf *m = mbufs[i];
 
 		if (unlikely(burst->drop[i] == PACKET_ELSEWHERE)) {
-			hand_over(w, q, burst->owner[i], m);
+			inbox_hand_over(w, q, burst->owner[i], m);
 			continue;
 		}
 		if (unlikely(burst->drop[i] != PG_DROP_NONE)) {

@@ -12,7 +12,7 @@
 /// @param bytes  of all n
 void transmit(struct dpdk_worker *w, struct worker_queue *q, struct rte_mbuf **mbufs, unsigned n, uint64_t bytes);
 
-/// Send what a burst has become, by the queue's port: answers leave, the rest is freed or handed over to whose it is.
+/// Send what a burst has become, by the queue's port: answers leave, the rest is freed or goes to whose it is (inbox.h).
 /// @param bytes  received
 /// @return how many answers there were
 unsigned transmit_answers(struct dpdk_worker *w, struct worker_queue *q, const struct burst *burst,
