@@ -72,6 +72,7 @@ class StatsPage:
         self.native: Any = ffi.from_buffer("struct pg_stats_page *", self._map, require_writable=True)
         self._labels = decode.labels()
         self._said: instances.Instances | None = None
+        self._parts: tuple[int, int, int] | None = None
 
     @classmethod
     def create(cls, workers: int, names: PageNames) -> Self:
@@ -82,7 +83,8 @@ class StatsPage:
             InternalError: a name has no place in the page; `pyshim.plan` should have refused it.
         """
         made = cls(memory_file("pollgate-stats", lib.pg_stats_page_size()))
-        lib.pg_stats_page_init(made.native, workers, len(names.ports), len(names.pools))
+        made._parts = workers, len(names.ports), len(names.pools)
+        lib.pg_stats_page_init(made.native, *made._parts)
         for label, called in (("port", names.ports), ("pool", names.pools), ("listener", names.listeners)):
             for slot, name in enumerate(called):
                 made.name(label, slot, name)
@@ -108,12 +110,13 @@ class StatsPage:
         """Name an instance: its counters are read by that name from now on. Only the supervisor does.
 
         Raises:
-            InternalError: the page has no such slot, or it or the name is taken, or the name is too long for it.
+            InternalError: the page has no such slot, or it or the name is taken, or the name is too long.
         """
         which = self._instances().labels.index(label)
         if not lib.pg_stats_name(self.native, which, slot, name.encode()):
             raise InternalError(
-                f"the statistics page has no place for {label} {name!r} as number {slot}, or another one has it"
+                f"the statistics page has no place for {label} {name!r} as number {slot}, or another one has "
+                "that name"
             )
 
     def snapshot(self, engine: str, state: RunState) -> Snapshot:
@@ -146,10 +149,12 @@ class StatsPage:
             ports=tuple(
                 decode.port(page.port[index], name, _sum(workers, index), self._labels)
                 for index, name in instances.names_of(page, said, "port")
+                if index < page.port_count
             ),
             pools=tuple(
                 decode.pool(page.pool[index], name, self._labels)
                 for index, name in instances.names_of(page, said, "pool")
+                if index < page.pool_count
             ),
             instances=instances.counted(page, said, self._labels.names),
         )
@@ -175,6 +180,10 @@ class StatsPage:
         out: Any = ffi.new("struct pg_stats_page *")
         if lib.pg_stats_snapshot(self.native, out) != lib.PG_OK:
             raise _other_build()
+        if (
+            self._parts is not None
+        ):  # a worker process can write to the page; how much is in it, its maker knows
+            out.worker_count, out.port_count, out.pool_count = self._parts
         return out
 
     def close(self) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from pyshim._native.instances import instances
 from pyshim.counters import COUNTERS, Counter
 from pyshim.dataplane.library import ffi, lib
 from pyshim.dataplane.page import PageNames, RunState, StatsPage
@@ -70,6 +71,18 @@ def test_a_page_says_of_itself_what_the_line_says(page: StatsPage, counter: Coun
 def test_no_two_fields_are_at_the_same_place(page: StatsPage) -> None:
     taken = sorted((entry.offset, entry.offset + entry.count * entry.width) for entry in directory(raw(page)))
     assert all(end <= start for (_, end), (start, _) in pairwise(taken))
+
+
+def test_what_a_worker_scribbles_over_the_head_of_a_page_leads_its_maker_nowhere(page: StatsPage) -> None:
+    native = page.native
+    native.worker_count = native.port_count = native.pool_count = 0xFFFFFFFF
+    memory: Any = ffi.buffer(native)
+    for start, most, size in instances(native).names:
+        memory[start : start + most * size] = b"\xff" * (most * size)
+    snapshot = page.snapshot("dpdk", RunState())
+    assert (len(snapshot.workers), len(snapshot.ports), len(snapshot.pools)) == (2, 2, 1)
+    assert len(page.pulse().heartbeats) == 2
+    assert len(page.pulse().ports) == 2
 
 
 def fill(page: StatsPage) -> None:
