@@ -26,6 +26,24 @@ static uint64_t housekeeping_can_wait(const struct task *task)
 	return TASK_NEVER;
 }
 
+/// Slots that a worker looks at in one turn when all players are to be told that the gateway ends.
+#define DISMISSED_PER_TURN 4096
+
+static bool dismissal_is_asked(const struct task *task, uint64_t now)
+{
+	const struct worker *w = task->worker;
+
+	(void)now;
+	return unlikely(atomic_load_explicit(&w->dismissal, memory_order_relaxed) == DISMISSAL_ASKED);
+}
+
+static unsigned dismiss(struct task *task, uint64_t now)
+{
+	shard_dismiss(task->worker, now, task->budget);
+	task->due = dismissal_is_asked(task, now) ? TASK_ALWAYS : TASK_NEVER;
+	return 0;
+}
+
 void worker_add_housekeeping(struct worker *w, const struct engine_parts *parts)
 {
 	w->parts = parts;
@@ -36,6 +54,16 @@ void worker_add_housekeeping(struct worker *w, const struct engine_parts *parts)
 				     .budget = parts->slots,
 				     .due = TASK_ALWAYS,
 			     });
+	if (!w->shard)
+		return;
+	tasks_add(&w->tasks,
+		  &(struct task){
+			  .worker = w,
+			  .run = dismiss,
+			  .ready = dismissal_is_asked, // seen at the latest when the loop turns for its heartbeat
+			  .budget = DISMISSED_PER_TURN,
+			  .due = TASK_NEVER,
+		  });
 }
 
 // ---------------------------------------------------------------- mail
@@ -67,26 +95,6 @@ static void stop_the_bell(struct task *task)
 	struct worker *w = task->worker;
 
 	mail_wake(&w->mail);
-}
-
-// ---------------------------------------------------------------- the end
-
-/// Slots that a worker looks at in one turn when all players are to be told that the gateway ends.
-#define DISMISSED_PER_TURN 4096
-
-static bool dismissal_is_asked(const struct task *task, uint64_t now)
-{
-	const struct worker *w = task->worker;
-
-	(void)now;
-	return unlikely(atomic_load_explicit(&w->dismissal, memory_order_relaxed) == DISMISSAL_ASKED);
-}
-
-static unsigned dismiss(struct task *task, uint64_t now)
-{
-	shard_dismiss(task->worker, now, task->budget);
-	task->due = dismissal_is_asked(task, now) ? TASK_ALWAYS : TASK_NEVER;
-	return 0;
 }
 
 // ---------------------------------------------------------------- egress
@@ -126,14 +134,6 @@ void worker_add_session_tasks(struct worker *w)
 				     .budget = BURST_MAX,
 				     .due = TASK_NEVER,
 			     });
-	tasks_add(&w->tasks,
-		  &(struct task){
-			  .worker = w,
-			  .run = dismiss,
-			  .ready = dismissal_is_asked, // found at the latest when the loop turns for its heartbeat
-			  .budget = DISMISSED_PER_TURN,
-			  .due = TASK_NEVER,
-		  });
 	// After all these: what they bring about leaves in the same turn.
 	tasks_add(&w->tasks, &(struct task){
 				     .worker = w,

@@ -23,10 +23,11 @@ struct engine_parts {
 	uint32_t slots; // that expiry looks at in a turn: a loop that turns often looks at a few
 };
 
-/// Housekeeping: the policy, sessions that are over. After worker_begin().
+/// Housekeeping: the policy, sessions that are over; and, where there is a shard, players who are told that the gateway ends.
+/// After worker_begin().
 void worker_add_housekeeping(struct worker *w, const struct engine_parts *parts);
 
-/// Mail, players who are told that the gateway ends, and egress, of a worker with a shard that can send; after housekeeping.
+/// Mail and egress, of a worker with a shard that can send; after housekeeping.
 void worker_add_session_tasks(struct worker *w);
 
 #endif

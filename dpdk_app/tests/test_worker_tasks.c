@@ -247,7 +247,7 @@ static void players_are_told_that_the_gateway_ends_a_bit_in_each_turn_and_nobody
 {
 	struct task_fixture *fixture = *state;
 	struct worker *w = &fixture->worker;
-	struct task *dismissal = &w->tasks.task[2]; // after housekeeping and mail
+	struct task *dismissal = &w->tasks.task[1]; // after housekeeping
 
 	for (uint32_t i = 0; i < 3; i++) {
 		struct player player = fixture_issue(fixture->session_fixture, 1 + i, 60, false);
