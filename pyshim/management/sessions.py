@@ -153,7 +153,7 @@ class _Handlers:
         if found is None:
             return _unknown(request)
         if found.connection is None:
-            return refusal(404, f"player {found.player_id} is not connected, so nothing can be sent to him")
+            return refusal(404, f"player {found.player_id} is not connected, so nothing can be sent")
         operator_message = wanted.operator_message(
             found.session, found.player_id, found.connection.max_datagram
         )
