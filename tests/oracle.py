@@ -2,7 +2,7 @@
 """What a gate must answer to a frame, decided by plain Python and built by scapy.
 
 Written from the protocol document alone, for a reader and not for speed; it shares no code with the data
-plane,
+plane.
 """
 
 from __future__ import annotations
