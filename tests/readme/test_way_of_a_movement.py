@@ -32,7 +32,6 @@ BESIDE = {
         "complete_checksum",
         "conclude_all_fast_in_part",
         "give_up",
-        "hand_over",
         "keep_back",
         "pass_over",
         "refuse_chains",
