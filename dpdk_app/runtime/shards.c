@@ -30,10 +30,11 @@ int shards_open(struct pg_gateway *g, void *state, struct pg_error *error)
 	store_open(&shards->store, state);
 	shards->memory = pages_reserve(private_size(g));
 	if (!shards->memory)
-		return error_set(error, PG_ERROR_MEMORY,
-				 "no address space for the connections of %u sessions; a smaller sessions.issued, or a "
-				 "higher limit (ulimit -v)",
-				 g->plan.issued_capacity);
+		return error_set(
+			error, PG_ERROR_MEMORY,
+			"no address space for the connections of %u sessions; a smaller sessions.capacity, or a "
+			"higher limit (ulimit -v)",
+			g->plan.issued_capacity);
 	pages_withhold(shards->memory, private_size(g));
 	store_attach_local(&shards->store, shards->memory, reach(g));
 	if (!mailboxes_make(&shards->mailboxes, g->plan.worker_count, !g->engine->frames))
