@@ -180,9 +180,8 @@ class StatsPage:
         out: Any = ffi.new("struct pg_stats_page *")
         if lib.pg_stats_snapshot(self.native, out) != lib.PG_OK:
             raise _other_build()
-        if (
-            self._parts is not None
-        ):  # a worker process can write to the page; how much is in it, its maker knows
+        # A worker process can write to the page: how much is in it, its maker knows.
+        if self._parts is not None:
             out.worker_count, out.port_count, out.pool_count = self._parts
         return out
 

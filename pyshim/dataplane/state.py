@@ -58,6 +58,10 @@ def new_state(plan: Plan) -> OwnState:
     shape = plan.session_capacity, len(plan.workers), plan.issued_capacity
     state = OwnState.create(state_bytes(*shape), huge_pages=plan.state_huge_pages)
     error = new_error()
-    check(lib.pg_state_init(state.native, state.size_bytes, *shape, error), error)
-    check(lib.pg_state_gateway(state.native, plan.gateway_bits, plan.gateway_id, error), error)
+    try:
+        check(lib.pg_state_init(state.native, state.size_bytes, *shape, error), error)
+        check(lib.pg_state_gateway(state.native, plan.gateway_bits, plan.gateway_id, error), error)
+    except BaseException:
+        state.close()
+        raise
     return state

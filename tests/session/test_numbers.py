@@ -17,7 +17,7 @@ from pyshim.config.profiles import ISSUED_MAX
 from pyshim.dataplane import new_state, tsc
 from pyshim.dataplane.library import ffi, lib, new_error
 from pyshim.dataplane.state import state_bytes
-from pyshim.errors import ConfigError
+from pyshim.errors import ConfigError, PollgateError
 from pyshim.protocol.session_wire import pack_hello
 from pyshim.system.memory_file import SessionState
 from tests.native.core import Core, Datagram
@@ -67,6 +67,18 @@ def test_which_bits_are_a_gateways_is_the_same_whoever_left_them_out(tmp_path: P
     with new_state(plan()) as state:  # that does not say it
         of_plan = of_others(state)
     assert of_data_plane == of_configuration == of_plan == list(range(24, 32))
+
+
+def _descriptors() -> int:
+    return sum(1 for _ in Path("/proc/self/fd").iterdir())
+
+
+def test_a_state_whose_sessions_cannot_be_numbered_is_not_kept_open() -> None:
+    impossible = replace(plan(), issued_capacity=ISSUED_MAX, gateway_bits=16)
+    before = _descriptors()
+    with pytest.raises(PollgateError, match="of a session's number"):
+        new_state(impossible)
+    assert _descriptors() == before
 
 
 @pytest.mark.parametrize("capacity", CAPACITIES)
