@@ -192,18 +192,6 @@ static void drain_egress(struct table *t)
 
 // ---------------------------------------------------------------- a burst
 
-static void check_books(const struct world *w)
-{
-	const struct pg_worker_stats *s = &w->fixture->stats[0];
-	uint64_t ended = s->handed_out;
-
-	for (unsigned i = 0; i < PG_MESSAGES; i++)
-		ended += s->handled[i];
-	for (unsigned i = 0; i < PG_DROPS; i++)
-		ended += s->dropped[i];
-	require(ended == s->received && s->dropped[PG_DROP_NONE] == 0);
-}
-
 /// A frame around a datagram; number 0x5500 and not 0 or 2, whose MACs take the longer way.
 static void frame_of(struct frame *f, const struct datagram_burst *burst, unsigned i)
 {
@@ -250,7 +238,7 @@ static void run_level(struct table *t, unsigned level)
 		run_in_frames(w, t->n);
 	else
 		w->rig->path->run_datagrams(&w->ingress, &w->burst, t->n, w->fixture->now);
-	check_books(w);
+	require(stats_conserved(&w->fixture->stats[0]));
 }
 
 static void run_burst(struct table *t)

@@ -132,16 +132,32 @@ void rig_limit_sources(struct rig *rig, unsigned listener, struct rate rate)
 	rig->policy.source_limited = true;
 }
 
-bool rig_conserved(const struct rig *rig)
+struct peer rig_peer(const struct flow *flow)
 {
-	const struct pg_worker_stats *s = &rig->stats;
-	uint64_t ended = s->to_kernel + s->forwarded;
+	struct peer peer;
+
+	if (flow->family == 4)
+		peer_set4(&peer, load32(flow->from));
+	else
+		peer_set6(&peer, flow->from);
+	peer_set_channel(&peer, BE16(flow->port_from), flow->port_to == 8081);
+	return peer;
+}
+
+bool stats_conserved(const struct pg_worker_stats *s)
+{
+	uint64_t ended = s->to_kernel + s->forwarded + s->handed_out;
 
 	for (unsigned i = 0; i < PG_MESSAGES; i++)
 		ended += s->handled[i];
 	for (unsigned i = 0; i < PG_DROPS; i++)
 		ended += s->dropped[i];
 	return ended == s->received && s->dropped[PG_DROP_NONE] == 0;
+}
+
+bool rig_conserved(const struct rig *rig)
+{
+	return stats_conserved(&rig->stats);
 }
 
 uint8_t *rig_buffer(const struct rig *rig, const struct frame *f)

@@ -74,7 +74,11 @@ uint8_t *rig_buffer(const struct rig *rig, const struct frame *f);
 /// Limit what each source may send to a listener.
 void rig_limit_sources(struct rig *rig, unsigned listener, struct rate rate);
 
-/// received = handled + dropped.
+/// Who sent a frame of this flow, to either listener.
+struct peer rig_peer(const struct flow *flow);
+
+/// received = handled + dropped + handed over, and nothing is dropped for no reason.
+bool stats_conserved(const struct pg_worker_stats *stats);
 bool rig_conserved(const struct rig *rig);
 
 /// Zeroed memory on a cache line; never NULL. Freed with free().

@@ -32,25 +32,13 @@ static void batch_close(struct batch *b)
 	free(b);
 }
 
-static struct peer peer_of(const struct flow *flow)
-{
-	struct peer peer;
-
-	if (flow->family == 4)
-		peer_set4(&peer, load32(flow->from));
-	else
-		peer_set6(&peer, flow->from);
-	peer_set_channel(&peer, BE16(flow->port_from), flow->port_to == 8081);
-	return peer;
-}
-
 static void batch_add(struct batch *b, const struct flow *flow, const uint8_t *payload, size_t len)
 {
 	uint8_t *exact = malloc(len ? len : 1);
 
 	assert_non_null(exact);
 	memcpy(exact, payload, len);
-	b->burst.peer[b->n] = peer_of(flow);
+	b->burst.peer[b->n] = rig_peer(flow);
 	b->burst.payload[b->n] = exact;
 	b->burst.length[b->n] = (uint16_t)len;
 	b->n++;

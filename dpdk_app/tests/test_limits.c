@@ -109,18 +109,6 @@ static void run_frames(struct trial *t, struct rig *rig)
 	}
 }
 
-static struct peer peer_of(const struct flow *flow)
-{
-	struct peer peer;
-
-	if (flow->family == 4)
-		peer_set4(&peer, load32(flow->from));
-	else
-		peer_set6(&peer, flow->from);
-	peer_set_channel(&peer, BE16(flow->port_from), flow->port_to == 8081);
-	return peer;
-}
-
 static void run_datagrams(struct trial *t, struct rig *rig)
 {
 	struct datagram_burst burst;
@@ -129,7 +117,7 @@ static void run_datagrams(struct trial *t, struct rig *rig)
 	for (unsigned i = 0; i < t->n; i++) {
 		struct frame *f = &t->asked[i].frame;
 
-		burst.peer[i] = peer_of(&t->asked[i].flow);
+		burst.peer[i] = rig_peer(&t->asked[i].flow);
 		burst.payload[i] = f->bytes + f->payload;
 		burst.length[i] = (uint16_t)get_le32(burst.payload[i] + 4);
 	}

@@ -36,23 +36,11 @@ static void learn(struct return_headers *return_headers, const struct flow *flow
 	return_headers_learn(return_headers, f.bytes, &p, &identity, PORT);
 }
 
-static struct peer peer_of(const struct flow *flow)
-{
-	struct peer peer;
-
-	if (flow->family == 4)
-		peer_set4(&peer, load32(flow->from));
-	else
-		peer_set6(&peer, flow->from);
-	peer_set_channel(&peer, BE16(flow->port_from), flow->port_to == 8081);
-	return peer;
-}
-
 /// What the peer gets is what frames.c builds for the way back, byte for byte, with DF over IPv4.
 static void check_arrives(const struct return_headers *return_headers, const struct flow *flow)
 {
 	const struct flow back = flow_back(flow);
-	const struct peer peer = peer_of(flow);
+	const struct peer peer = rig_peer(flow);
 	const struct path *path = return_headers_to(return_headers, &peer);
 	struct frame expected;
 	uint8_t frame[ETHERNET_MAX];
@@ -126,7 +114,7 @@ static void test_who_moved_is_known_at_both_places(void **state UNUSED)
 {
 	struct return_headers return_headers = {0};
 	struct flow before = flow4(4), after = flow4(5), stranger = flow4(6);
-	const struct peer unknown = peer_of(&stranger);
+	const struct peer unknown = rig_peer(&stranger);
 
 	before.ip_id = after.ip_id = 0;
 	flow_tag(&after, 0x8100, 7);
@@ -142,7 +130,7 @@ static void test_nothing_is_known_at_first(void **state UNUSED)
 {
 	const struct return_headers return_headers = {0};
 	const struct flow flow = flow4(7);
-	const struct peer peer = peer_of(&flow), zero = {0};
+	const struct peer peer = rig_peer(&flow), zero = {0};
 
 	assert_null(return_headers_to(&return_headers, &peer));
 	assert_null(return_headers_to(&return_headers, &zero));
