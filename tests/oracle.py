@@ -68,6 +68,13 @@ class SourceLimit:
     source_burst: int = 64
 
 
+BURSTS_APART_S = 0.26
+"""Between bursts that `SourceLimit(10, …)` judges: no sum of up to four of these is a whole number of tokens.
+
+A message at the very moment of a new token is taken or not as the clock's ticks are rounded.
+"""
+
+
 @dataclass(slots=True)
 class _Bucket:
     """A token bucket: full at first sight, `rate` tokens a second, never more than `burst`."""

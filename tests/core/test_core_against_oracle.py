@@ -19,7 +19,7 @@ from pyshim.protocol.capture import Scene, frames
 from pyshim.protocol.edge_cases import Gate
 from tests.core_harness import BURST_MAX, CoreHarness, Result
 from tests.mutations import NEEDS, Mutation, Spoiled, spoiled, spoiled_datagrams
-from tests.oracle import Oracle, SourceLimit, Verdict
+from tests.oracle import BURSTS_APART_S, Oracle, SourceLimit, Verdict
 from tests.oracle_checks import ones_complement_sum
 from tests.strategies import (
     GROUPS,
@@ -156,7 +156,6 @@ def test_small_table_fills_at_the_same_message(burst: list[Datagram], capacity: 
 
 @given(st.lists(st.lists(datagrams(packet_type=4), max_size=8), min_size=1, max_size=4), st.integers(1, 5))
 def test_source_limit_refuses_the_same_messages(bursts: list[list[Datagram]], limit: int) -> None:
-    # 10 a second and bursts 0.25 s apart: no message arrives at the very moment of a new token.
     few = [
         [
             replace(datagram, source=IPv4Address("10.0.0.7"), destination=OWN4[0], ip={}).frame()
@@ -164,7 +163,7 @@ def test_source_limit_refuses_the_same_messages(bursts: list[list[Datagram]], li
         ]
         for burst in bursts
     ]
-    agree(few, limits={LISTENERS[0]: SourceLimit(10, limit)}, step_s=0.25)
+    agree(few, limits={LISTENERS[0]: SourceLimit(10, limit)}, step_s=BURSTS_APART_S)
 
 
 @given(st.lists(requests.map(lambda request: request.frame), min_size=1, max_size=12), st.integers(1, 6))

@@ -18,7 +18,7 @@ from pyshim.plan import AddressPlan, ListenerPlan, ListenerPolicy, Plan, Policy,
 from tests import strategies
 from tests.mutations import BAD_TEXTS, NON_FINITE
 from tests.native.core import CORE_BURST_MAX, Answer, Core, Datagram
-from tests.oracle import Oracle, SourceLimit
+from tests.oracle import BURSTS_APART_S, Oracle, SourceLimit
 from tests.strategies import INTERFACES, LISTENERS, MAC, OWN4
 
 NO_LIMITS = (SourceLimit(), SourceLimit())
@@ -126,10 +126,9 @@ def test_small_table_fills_at_the_same_message(burst: list[strategies.Datagram],
 
 @given(st.lists(st.lists(strategies.datagrams(), max_size=8), min_size=1, max_size=4), st.integers(1, 5))
 def test_source_limit_refuses_the_same_messages(bursts: list[list[strategies.Datagram]], limit: int) -> None:
-    # 10 a second and bursts 0.25 s apart: no message arrives at the very moment of a new token.
     near = {"source": IPv4Address("10.0.0.7"), "destination": OWN4[0], "ip": {}}
     few = [[replace(datagram, **near) for datagram in burst] for burst in bursts]
-    agree(few, limits=(SourceLimit(10, limit), SourceLimit()), step_s=0.25)
+    agree(few, limits=(SourceLimit(10, limit), SourceLimit()), step_s=BURSTS_APART_S)
 
 
 @pytest.mark.parametrize("length", [1473, 1474, 9000, 65507])
