@@ -20,12 +20,10 @@ from tests.network.players import (
     Growth,
     NetworkGate,
     acknowledgement,
-    at_rest,
     chat,
     config,
     heartbeat,
     serving,
-    wait_for_rest,
 )
 
 pytestmark = SOCKETS
@@ -63,7 +61,7 @@ def test_datagrams_that_a_full_receive_buffer_loses_are_missed_to_the_last(
 ) -> None:
     player = crowd.player(family=family)
     player.plays(heartbeat(player.id))
-    grown = at_rest(gate)
+    grown = Growth(gate)
     with stopped(gate):
         player.send(*[heartbeat(player.id, number) for number in range(FLOOD)])
     gate.wait_until(lambda: missed(grown) + grown.handled("heartbeat") == FLOOD)
@@ -73,7 +71,6 @@ def test_datagrams_that_a_full_receive_buffer_loses_are_missed_to_the_last(
     answers = [player.receive() for _ in range(kept)]
     assert answers == [acknowledgement(heartbeat(player.id, number)) for number in range(kept)]
     player.plays(heartbeat(player.id))  # it goes on
-    wait_for_rest(gate)
     assert missed(grown) == FLOOD - kept
     assert grown.of("pollgate_received_packets_total") == kept + 1
     assert grown.of("pollgate_drops_total") == 0
@@ -85,7 +82,7 @@ def test_wrong_checksums_and_empty_datagrams_are_errors_and_nobody_is_too_slow(
 ) -> None:
     player = crowd.player(family=family)
     player.plays(heartbeat(player.id))
-    grown = at_rest(gate)
+    grown = Growth(gate)
     kind = socket.AF_INET if family == 4 else socket.AF_INET6
     words = chat(7, b"a" * 100)  # up to 76 bytes the kernel finds it out before it looks for a socket
     header = b"".join(n.to_bytes(2, "big") for n in (40_000, PORTS[0], 8 + len(words)))
@@ -108,7 +105,7 @@ def test_answers_that_the_firewall_does_not_let_out_are_refused_and_the_others_l
     muted, heard = crowd.players(2, family=family)
     for player in (muted, heard):
         player.plays(heartbeat(player.id))
-    grown = at_rest(gate)
+    grown = Growth(gate)
     to_muted = ("-p", "udp", "--dport", str(muted.id))
     with dropping(wire.gate, "OUTPUT", *to_muted, family=family) as rule:
         with stopped(gate):  # so that one burst has both kinds in it
@@ -121,7 +118,6 @@ def test_answers_that_the_firewall_does_not_let_out_are_refused_and_the_others_l
         # sendmmsg does not say why it stopped halfway: what it stopped at is offered again, to hear.
         assert rule.packets() >= 10
     muted.plays(heartbeat(muted.id))
-    wait_for_rest(gate)
     assert grown.handled("heartbeat") == grown.of("pollgate_transmit_offered_packets_total") == 21
     assert grown.of("pollgate_transmit_drops_total") == 10
 
@@ -129,13 +125,12 @@ def test_answers_that_the_firewall_does_not_let_out_are_refused_and_the_others_l
 def test_answers_without_a_way_are_refused(gate: NetworkGate, wire: Wire, crowd: Crowd) -> None:
     player = crowd.player()
     player.plays(heartbeat(player.id))
-    grown = at_rest(gate)
+    grown = Growth(gate)
     wire.gate.run("ip", "route", "add", "unreachable", f"{PLAYERS4}/32")
     player.send(heartbeat(player.id, 1))
     gate.wait_until(lambda: unsent(grown, "refused") == 1)
     wire.gate.run("ip", "route", "del", "unreachable", f"{PLAYERS4}/32")
     player.plays(heartbeat(player.id, 2))
-    wait_for_rest(gate)
     assert grown.of("pollgate_transmit_drops_total") == 1
 
 
@@ -148,12 +143,11 @@ def test_a_full_table_refuses_strangers_and_serves_its_players(
         players += crowd.players(SMALL // 2, family=6, port=ELSEWHERE)
         for player in players:
             player.plays(heartbeat(player.id))
-        grown = at_rest(gate)
+        grown = Growth(gate)
         stranger = crowd.player(port=ELSEWHERE)
         stranger.send(*[heartbeat(stranger.id)] * 3)
         for player in players:
             player.plays(heartbeat(player.id))
-        wait_for_rest(gate)
         assert (grown.dropped("table_full"), grown.of("pollgate_drops_total")) == (3, 3)
         assert grown.of("pollgate_sessions_admitted_total") == 0
         stranger.socket.setblocking(False)

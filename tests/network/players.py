@@ -439,21 +439,10 @@ class Growth:
 OWN_PACKETS = 6  # with an IPv4 and an IPv6 address: each announced, and a group reported, twice
 
 
-def wait_for_rest(gate: Gate) -> None:
-    """A player may have an answer before it counts."""
-    gate.wait_until(lambda: is_balanced(gate.metrics()))
-
-
-def at_rest(gate: Gate) -> Growth:
-    """Growth from when the gate has counted what it has answered."""
-    wait_for_rest(gate)
-    return Growth(gate)
-
-
 def settled(gate: Gate) -> Growth:
-    """Growth from when the gate has said what it says by itself, and is at rest.
+    """Growth from when the gate has said what it says by itself, and counted what it has answered.
 
-    It announces itself again two seconds after its start.
+    It announces itself again two seconds after its start; and a player may have an answer before it counts.
     """
 
     def has_settled() -> bool:
