@@ -8,23 +8,24 @@
 #include "runtime/shards.h"
 #include "runtime/worker_tasks.h"
 
-static void expire_addresses(struct worker *w, uint64_t now, uint32_t slots)
+static uint32_t expire_addresses(struct worker *w, uint64_t now, uint32_t slots)
 {
 	const uint32_t expired = plain_expire(&w->sessions, now, w->current->sessions.idle_timeout, slots);
 
 	if (unlikely(expired > 0))
 		counter_add(&w->stats->sessions_expired, expired);
+	return w->sessions.region->high_water;
 }
 
 /// Its table is part of every worker: all profiles ask it whose worker's an address is.
-static const struct profile_life plain_life = {.housekeep = expire_addresses};
+static const struct profile_life plain_life = {.sweep = expire_addresses};
 
 static const struct profile_life session_life = {
 	.open = shards_open,
 	.make = shard_make,
 	.begin = shard_begin,
 	.use_policy = shard_use_new_policy,
-	.housekeep = shard_housekeep,
+	.sweep = shard_sweep,
 	.add_tasks = worker_add_session_tasks,
 	.free = shard_free,
 	.close = shards_close,
@@ -89,13 +90,13 @@ void profiles_use_policy(struct worker *w)
 			life->use_policy(w);
 }
 
-void profiles_housekeep(struct worker *w, uint64_t now, uint32_t slots)
+void profiles_add_sweeps(struct worker *w)
 {
 	uint32_t left = w->spoken;
 
 	for (const struct profile_life *life = next_life(&left); life; life = next_life(&left))
-		if (life->housekeep)
-			life->housekeep(w, now, slots);
+		if (life->sweep)
+			worker_add_sweep(w, life);
 }
 
 void profiles_add_tasks(struct worker *w)

@@ -11,6 +11,8 @@
 
 struct pg_gateway;
 
+#define SWEEP_AGAIN UINT32_MAX
+
 /// Each may be NULL.
 struct profile_life {
 	/// Once per process, before the workers are made.
@@ -25,11 +27,12 @@ struct profile_life {
 	/// The policy is a new one: w->current, to be used from now on.
 	void (*use_policy)(struct worker *w);
 
-	/// A bit of it in every turn.
+	/// Look at the next slots of what it keeps, for sessions that are over: a task of its own, as often as sweep.h says.
 	/// @param slots  that are looked at
-	void (*housekeep)(struct worker *w, uint64_t now, uint32_t slots);
+	/// @return slots that there are; SWEEP_AGAIN: these could not all be looked at, it is to be called in the next turn
+	uint32_t (*sweep)(struct worker *w, uint64_t now, uint32_t slots);
 
-	/// Of a worker that can send: its tasks (task.h), after housekeeping.
+	/// Of a worker that can send: its tasks (task.h), after housekeeping and sweeps.
 	void (*add_tasks)(struct worker *w);
 
 	/// Free a worker's own, and then what all shared. Both also after a failure half-way.
@@ -41,7 +44,7 @@ int profiles_open(struct pg_gateway *g, void *state, struct pg_error *error);
 int profiles_make(struct pg_gateway *g, struct worker *w, struct pg_error *error);
 void profiles_begin(struct worker *w);
 void profiles_use_policy(struct worker *w);
-void profiles_housekeep(struct worker *w, uint64_t now, uint32_t slots);
+void profiles_add_sweeps(struct worker *w); // a task for each table
 void profiles_add_tasks(struct worker *w);
 void profiles_free(struct worker *w);
 void profiles_close(struct pg_gateway *g);

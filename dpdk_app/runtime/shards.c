@@ -6,6 +6,7 @@
 #include <sys/random.h>
 
 #include "runtime/engine.h"
+#include "runtime/profile_life.h"
 #include "session/connection.h"
 #include "stats/error.h"
 
@@ -139,7 +140,9 @@ COLD void shard_dismiss(struct worker *w, uint64_t now, uint32_t slots)
 		atomic_store_explicit(&w->dismissal, DISMISSAL_DONE, memory_order_relaxed);
 }
 
-void shard_housekeep(struct worker *w, uint64_t now, uint32_t slots)
+uint32_t shard_sweep(struct worker *w, uint64_t now, uint32_t slots)
 {
 	connection_sweep(w->shard, now, slots);
+	// Whoever is told that it is over has to leave first.
+	return w->shard->outbox.count < OUTBOX_SIZE ? store_used(w->shard->store) : SWEEP_AGAIN;
 }

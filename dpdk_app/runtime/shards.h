@@ -34,9 +34,8 @@ void shard_begin(struct worker *w);
 /// Go by w->current from now on.
 void shard_use_new_policy(struct worker *w);
 
-/// A bit of it every turn: connections that are over.
-/// @param slots  that the sweep looks at
-void shard_housekeep(struct worker *w, uint64_t now, uint32_t slots);
+/// Close connections that are over: as profile_life.sweep().
+uint32_t shard_sweep(struct worker *w, uint64_t now, uint32_t slots);
 
 /// The gateway ends: tell our players so, as many as the outbox takes.
 /// @param slots  that are looked at

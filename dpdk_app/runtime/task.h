@@ -23,7 +23,8 @@
 
 struct task {
 	// set when it is added
-	void *worker; // whoever it works for
+	void *worker;     // whoever it works for
+	const void *part; // what it is about, where one of them is not like another; NULL
 
 	/// Do what is due, at most `budget` of it; what is left over must leave the task due or ready.
 	/// @return packets that it moved

@@ -108,7 +108,7 @@ void worker_acknowledge_policy(struct worker *w)
 	__atomic_store_n(&w->stats->policy_generation, w->current->generation, __ATOMIC_RELEASE);
 }
 
-bool worker_housekeep(struct worker *w, uint64_t now, uint32_t slots)
+bool worker_use_newest_policy(struct worker *w)
 {
 	const struct policy *policy = atomic_load_explicit(&w->policy, memory_order_acquire);
 	const bool fresh = policy != w->current;
@@ -116,6 +116,5 @@ bool worker_housekeep(struct worker *w, uint64_t now, uint32_t slots)
 	w->current = policy;
 	if (unlikely(fresh))
 		profiles_use_policy(w);
-	profiles_housekeep(w, now, slots);
 	return fresh;
 }

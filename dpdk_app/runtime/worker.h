@@ -65,10 +65,8 @@ struct worker {
 /// so. The control thread bounds the wait.
 void worker_begin(struct worker *w);
 
-/// The little that is not packets, a bit of it every turn: the policy, and sessions whose players are gone.
-/// @param  slots  sessions that expiry looks at: a loop that turns often looks at a few
 /// @return true when the policy is a new one: w->current, which is to be used from now on, and then acknowledged
-bool worker_housekeep(struct worker *w, uint64_t now, uint32_t slots);
+bool worker_use_newest_policy(struct worker *w);
 
 /// The policy of w->current is in use everywhere in this worker.
 void worker_acknowledge_policy(struct worker *w);

@@ -4,7 +4,9 @@
 #include "runtime/worker_tasks.h"
 
 #include "pipeline/egress.h"
+#include "runtime/profile_life.h"
 #include "runtime/shards.h"
+#include "runtime/sweep.h"
 
 // ---------------------------------------------------------------- housekeeping
 
@@ -12,7 +14,8 @@ static unsigned housekeep(struct task *task, uint64_t now)
 {
 	struct worker *w = task->worker;
 
-	if (unlikely(worker_housekeep(w, now, task->budget))) {
+	(void)now;
+	if (unlikely(worker_use_newest_policy(w))) {
 		w->parts->use_policy(w);
 		worker_acknowledge_policy(w);
 	}
@@ -24,6 +27,29 @@ static uint64_t housekeeping_can_wait(const struct task *task)
 {
 	(void)task;
 	return TASK_NEVER;
+}
+
+static unsigned sweep(struct task *task, uint64_t now)
+{
+	struct worker *w = task->worker;
+	const struct profile_life *life = task->part;
+	const uint32_t used = life->sweep(w, now, task->budget);
+	const uint64_t round = sweep_round(w->current->sessions.idle_timeout, pg_tsc_hz(), used);
+
+	if (likely(used != SWEEP_AGAIN))
+		task->due = sweep_next(task->due, now, round, task->budget, used);
+	return 0;
+}
+
+void worker_add_sweep(struct worker *w, const struct profile_life *life)
+{
+	tasks_add(&w->tasks, &(struct task){
+				     .worker = w,
+				     .part = life,
+				     .run = sweep,
+				     .budget = w->parts->slots,
+				     .due = pg_tsc(),
+			     });
 }
 
 /// Slots that a worker looks at in one turn when all players are to be told that the gateway ends.
@@ -51,9 +77,9 @@ void worker_add_housekeeping(struct worker *w, const struct engine_parts *parts)
 				     .worker = w,
 				     .run = housekeep,
 				     .next = housekeeping_can_wait,
-				     .budget = parts->slots,
 				     .due = TASK_ALWAYS,
 			     });
+	profiles_add_sweeps(w);
 	if (!w->shard)
 		return;
 	tasks_add(&w->tasks,

@@ -20,12 +20,17 @@ struct engine_parts {
 	/// @return packets
 	unsigned (*send_egress)(struct worker *w, uint32_t most, uint64_t now);
 
-	uint32_t slots; // that expiry looks at in a turn: a loop that turns often looks at a few
+	uint32_t slots; // that a sweep looks at in one turn: a loop that turns often looks at a few
 };
 
-/// Housekeeping: the policy, sessions that are over; and, where there is a shard, players who are told that the gateway ends.
+struct profile_life;
+
+/// Housekeeping: the policy; sessions that are over; and, where there is a shard, players who are told that the gateway ends.
 /// After worker_begin().
 void worker_add_housekeeping(struct worker *w, const struct engine_parts *parts);
+
+/// A part of it: look through what a profile keeps.
+void worker_add_sweep(struct worker *w, const struct profile_life *life);
 
 /// Mail and egress, of a worker with a shard that can send; after housekeeping.
 void worker_add_session_tasks(struct worker *w);

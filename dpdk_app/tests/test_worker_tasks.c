@@ -9,6 +9,7 @@
 #include "pipeline/egress.h"
 #include "rig.h"
 #include "runtime/profile_life.h"
+#include "runtime/sweep.h"
 #include "runtime/worker_tasks.h"
 #include "session/connection.h"
 #include "session/state.h"
@@ -16,6 +17,10 @@
 
 #define WORKERS 2
 #define SLOTS 256
+
+// In the order in which worker_add_housekeeping() adds them: after the policy.
+#define FIRST_SWEEP 1
+#define SWEEPS 2
 
 /// A worker whose engine only notes what is asked of it.
 struct task_fixture {
@@ -105,15 +110,21 @@ static bool sleeps(struct task_fixture *fixture)
 	return tasks_sleep(&fixture->worker.tasks, fixture->session_fixture->now) > fixture->session_fixture->now;
 }
 
+static void sweeps_are_due(struct task_fixture *fixture)
+{
+	for (unsigned i = FIRST_SWEEP; i < FIRST_SWEEP + SWEEPS; i++)
+		fixture->worker.tasks.task[i].due = fixture->session_fixture->now;
+}
+
 // ---------------------------------------------------------------- housekeeping
 
-static void housekeeping_is_done_in_every_turn_and_keeps_nobody_awake(void **state)
+static void a_new_policy_is_seen_in_every_turn_and_keeps_nobody_awake(void **state)
 {
 	struct task_fixture *fixture = *state;
 
 	turn(fixture);
 	assert_int_equal(fixture->policies, 0);
-	assert_int_equal(tasks_sleep(&fixture->worker.tasks, fixture->session_fixture->now), TASK_NEVER);
+	assert_true(sleeps(fixture));
 	tasks_wake(&fixture->worker.tasks);
 	atomic_store(&fixture->worker.policy, &fixture->policy[1]);
 	turn(fixture);
@@ -124,7 +135,7 @@ static void housekeeping_is_done_in_every_turn_and_keeps_nobody_awake(void **sta
 	assert_int_equal(fixture->policies, 1);
 }
 
-static void what_housekeeping_closes_leaves_in_the_same_turn(void **state)
+static void what_a_sweep_closes_leaves_in_the_same_turn(void **state)
 {
 	struct task_fixture *fixture = *state;
 	struct player player = fixture_issue(fixture->session_fixture, 1, 60, false);
@@ -135,6 +146,108 @@ static void what_housekeeping_closes_leaves_in_the_same_turn(void **state)
 						     fixture->session_fixture->store.records] = 1;
 	assert_int_equal(turn(fixture), 1); // its CLOSE
 	assert_int_equal(fixture->worker.stats->tx_originated, 1);
+}
+
+// ---------------------------------------------------------------- sweeps
+
+/// Connect so many, which are over at the time that it returns, with sweeps that look at four slots at a time and are due now.
+static void all_expire(struct task_fixture *fixture, unsigned players)
+{
+	struct session_fixture *sessions = fixture->session_fixture;
+
+	for (uint32_t i = 0; i < players; i++) {
+		struct player player = fixture_issue(sessions, 1 + i, 60, false);
+
+		assert_true(fixture_connect(sessions, 0, &player));
+		fixture->worker.shard->store->socket_indices[fixture_slot(sessions, &player)] = 1;
+	}
+	fixture_wait(sessions, 61000);
+	for (unsigned i = FIRST_SWEEP; i < FIRST_SWEEP + SWEEPS; i++)
+		fixture->worker.tasks.task[i].budget = 4;
+	sweeps_are_due(fixture);
+}
+
+static void a_worker_that_turns_often_and_one_that_sleeps_look_through_a_table_equally_fast(void **state)
+{
+	struct task_fixture *fixture = *state;
+	struct session_fixture *sessions = fixture->session_fixture;
+	const uint64_t *closed = &fixture->worker.stats->closed[PG_CLOSED_EXPIRED];
+	uint64_t began;
+
+	all_expire(fixture, 48);
+	began = sessions->now;
+	// Busy: it turns every 20 us for half a round of a second.
+	for (; sessions->now < began + pg_tsc_hz() / 2; sessions->now += pg_tsc_hz() / 50000)
+		turn(fixture);
+	assert_uint_in_range(*closed, 20, 28);
+	// Idle: it turns only when it is woken.
+	while (sessions->now < began + pg_tsc_hz()) {
+		turn(fixture);
+		sessions->now = tasks_sleep(&fixture->worker.tasks, sessions->now);
+		tasks_wake(&fixture->worker.tasks);
+	}
+	assert_uint_in_range(*closed, 44, 48);
+	sessions->now += pg_tsc_hz() / 8;
+	turn(fixture);
+	assert_int_equal(*closed, 48);
+}
+
+static void a_sweep_that_was_kept_from_its_time_makes_up_for_it_a_bit_in_each_turn(void **state)
+{
+	struct task_fixture *fixture = *state;
+	const uint64_t *closed = &fixture->worker.stats->closed[PG_CLOSED_EXPIRED];
+
+	all_expire(fixture, 48);
+	fixture_wait(fixture->session_fixture, 100000); // a hundred rounds
+	for (unsigned told = 4; told <= 48; told += 4) {
+		turn(fixture);
+		assert_int_equal(*closed, told);
+	}
+	turn(fixture);
+	turn(fixture);
+	assert_true(sleeps(fixture)); // one round is made up for, not a hundred
+	tasks_wake(&fixture->worker.tasks);
+}
+
+static void a_sweep_goes_on_in_the_next_turn_when_there_is_no_room_to_tell_players_that_it_is_over(void **state)
+{
+	struct task_fixture *fixture = *state;
+	struct outbox *outbox = &fixture->worker.shard->outbox;
+	const uint64_t *closed = &fixture->worker.stats->closed[PG_CLOSED_EXPIRED];
+
+	all_expire(fixture, 4);
+	fixture->sends = false;
+	outbox->count = OUTBOX_SIZE - 1;
+	turn(fixture);
+	assert_int_equal(*closed, 1);
+	assert_false(sleeps(fixture));
+	tasks_wake(&fixture->worker.tasks);
+	outbox->count = 0;
+	turn(fixture);
+	assert_int_equal(*closed, 4);
+}
+
+static void who_is_silent_is_noticed_soon_after_the_time_out_whatever_it_is(void **state UNUSED)
+{
+	const uint64_t hz = 2000000000;
+
+	assert_int_equal(sweep_round(hz * 30, hz, 10000), hz);
+	assert_int_equal(sweep_round(hz * 4, hz, 10000), hz / 2);
+	assert_int_equal(sweep_round(hz / 10, hz, 10000), hz / 20);
+}
+
+static void a_million_sessions_take_no_larger_share_of_a_worker_than_a_quarter_of_them(void **state UNUSED)
+{
+	const uint64_t hz = 2000000000, begin = hz * 1000;
+	const uint32_t most = 1048576, slots = 256;
+
+	assert_int_equal(sweep_round(hz * 30, hz, SWEEP_SLOTS_PER_S), hz);
+	for (uint32_t used = SWEEP_SLOTS_PER_S; used <= most; used += 65536) {
+		const uint64_t round = sweep_round(hz * 30, hz, used);
+
+		assert_uint_in_range(sweep_next(begin, begin, round, slots, used) - begin,
+				     slots * (hz / SWEEP_SLOTS_PER_S) - slots, slots * (hz / SWEEP_SLOTS_PER_S));
+	}
 }
 
 // ---------------------------------------------------------------- mail
@@ -235,7 +348,8 @@ static void a_worker_sleeps_until_a_session_has_something_to_send(void **state)
 	uint64_t due;
 
 	assert_true(fixture_connect(fixture->session_fixture, 0, &player));
-	turn(fixture);
+	sweeps_are_due(fixture);
+	turn(fixture); // the next sweeps are a second away
 	due = fixture->session_fixture->now + shard->tsc_hz / 10;
 	wheel_schedule(&shard->wheel, fixture_slot(fixture->session_fixture, &player), due);
 	assert_uint_in_range(tasks_sleep(&fixture->worker.tasks, fixture->session_fixture->now), due,
@@ -247,7 +361,7 @@ static void players_are_told_that_the_gateway_ends_a_bit_in_each_turn_and_nobody
 {
 	struct task_fixture *fixture = *state;
 	struct worker *w = &fixture->worker;
-	struct task *dismissal = &w->tasks.task[1]; // after housekeeping
+	struct task *dismissal = &w->tasks.task[FIRST_SWEEP + SWEEPS];
 
 	for (uint32_t i = 0; i < 3; i++) {
 		struct player player = fixture_issue(fixture->session_fixture, 1 + i, 60, false);
@@ -281,9 +395,9 @@ static void a_worker_without_the_session_profile_has_housekeeping_only(void **st
 	fixture->worker.tasks.count = 0;
 	worker_add_housekeeping(&fixture->worker, &parts);
 	profiles_add_tasks(&fixture->worker);
-	assert_int_equal(fixture->worker.tasks.count, 1);
+	assert_int_equal(fixture->worker.tasks.count, 2); // the policy, and its sweep
 	turn(fixture);
-	assert_int_equal(tasks_sleep(&fixture->worker.tasks, fixture->session_fixture->now), TASK_NEVER);
+	assert_true(sleeps(fixture));
 	fixture->worker.shard = shard;
 }
 
@@ -291,8 +405,13 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define WITH_FIXTURE(test) cmocka_unit_test_setup_teardown(test, open_fixture, close_fixture)
-		WITH_FIXTURE(housekeeping_is_done_in_every_turn_and_keeps_nobody_awake),
-		WITH_FIXTURE(what_housekeeping_closes_leaves_in_the_same_turn),
+		WITH_FIXTURE(a_new_policy_is_seen_in_every_turn_and_keeps_nobody_awake),
+		WITH_FIXTURE(what_a_sweep_closes_leaves_in_the_same_turn),
+		WITH_FIXTURE(a_worker_that_turns_often_and_one_that_sleeps_look_through_a_table_equally_fast),
+		WITH_FIXTURE(a_sweep_that_was_kept_from_its_time_makes_up_for_it_a_bit_in_each_turn),
+		WITH_FIXTURE(a_sweep_goes_on_in_the_next_turn_when_there_is_no_room_to_tell_players_that_it_is_over),
+		cmocka_unit_test(who_is_silent_is_noticed_soon_after_the_time_out_whatever_it_is),
+		cmocka_unit_test(a_million_sessions_take_no_larger_share_of_a_worker_than_a_quarter_of_them),
 		WITH_FIXTURE(mail_is_served_when_there_is_some_and_only_then),
 		WITH_FIXTURE(mail_rings_for_a_worker_that_sleeps_and_for_no_other),
 		WITH_FIXTURE(egress_are_looked_for_at_most_once_in_a_tick_of_the_wheel),

@@ -25,8 +25,8 @@
 /// A loop that waits turns at least so often: for its heartbeat, a new policy, and the end.
 #define WAIT_MS 10
 
-/// Sessions that expiry looks at per turn: 25,000 a second of an idle loop.
-#define SOCKET_EXPIRY_PER_TURN 256
+/// Sessions that a sweep looks at in one turn. An idle loop wakes once for so many.
+#define SOCKET_SWEPT_AT_ONCE 256
 
 /// What a buffer for a datagram holds: one byte more than the longest tells that it was longer.
 #define DATAGRAM_ROOM 1536

@@ -153,7 +153,7 @@ static const struct engine_parts parts = {
 	.use_policy = sockets_use_policy,
 	.serve_mail = serve_mail,
 	.send_egress = send_egress,
-	.slots = SOCKET_EXPIRY_PER_TURN,
+	.slots = SOCKET_SWEPT_AT_ONCE,
 };
 
 // ---------------------------------------------------------------- loop
