@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Datagrams on their way: acknowledged, lost, or refused. Sections 6, 10 and 15 of PROTOCOL.md.
+
+import { PathMtu, RoundTrip, Window } from './path.js';
+import { acknowledged } from './replay.js';
+
+const LATER = 3;
+const MOST_RELIABLE = 32;
+const BULK_EXCESS_MS = 50;
+const UNKNOWN_DELAY = 65_535;
+const UNMEASURED_MS = 200;
+const PROBE_MS = 1000; // how long one may take; what it waits for is no timeout
+
+export class Flight {
+  #records = new Map(); // by counter, in the order in which they left
+  #reliable = 0;
+  #bulk = 0;
+  #lastTimeout = -1;
+  roundTrip = new RoundTrip();
+  window = new Window();
+  mtu;
+
+  constructor(maxDatagram) {
+    this.mtu = new PathMtu(maxDatagram);
+  }
+
+  // ---------------------------------------------------------------- leaving
+
+  /** When what a window bounds may leave, what is reliable, and bulk; Infinity: when something has come. */
+  allowed(now) {
+    const window = this.window.when(now, this.roundTrip.smoothed ?? UNMEASURED_MS);
+    return {
+      window,
+      reliable: this.#reliable < MOST_RELIABLE ? now : Infinity,
+      // One of them leaves even where the path is full: it measures.
+      bulk: this.#bulk > 0 && this.roundTrip.excess(now) > BULK_EXCESS_MS ? Infinity : now,
+    };
+  }
+
+  /** A datagram that asks for an acknowledgement left. `bounded`: it counts for the window. */
+  left(counter, { items = [], size, bounded = false, bulk = false, probe = false }, now) {
+    const reliable = items.some((item) => item.reliable);
+    this.#records.set(counter, { counter, at: now, items, size, bounded, bulk, probe, reliable });
+    if (bounded) this.window.left();
+    if (reliable) this.#reliable++;
+    if (bulk) this.#bulk++;
+  }
+
+  #take(record) {
+    this.#records.delete(record.counter);
+    if (record.reliable) this.#reliable--;
+    if (record.bulk) this.#bulk--;
+    return record.items.filter((item) => item.reliable);
+  }
+
+  // ---------------------------------------------------------------- what became of them
+
+  /** An acknowledgement came: the items that it acknowledges, and those that it shows to be lost. */
+  acknowledge(fields, sent, now) {
+    const arrived = [];
+    let newest = 0;
+    for (const counter of acknowledged(fields, sent)) {
+      newest = Math.max(newest, counter);
+      const record = this.#records.get(counter);
+      if (!record) continue;
+      if (counter === fields.ack && fields.delay !== UNKNOWN_DELAY) {
+        this.roundTrip.sample(now - record.at, fields.delay / 16, now);
+      }
+      arrived.push(...this.#take(record));
+      this.roundTrip.backoff = 0;
+      if (record.bounded) this.window.came(counter);
+      if (record.probe) this.mtu.proved(record.size, now);
+      else this.mtu.came(record.size);
+    }
+    const lost = [];
+    for (const record of this.#records.values()) {
+      if (record.counter + LATER > newest) break;
+      lost.push(...this.#lose(record, sent));
+    }
+    return { arrived, lost };
+  }
+
+  #lose(record, sent) {
+    if (record.bounded) this.window.lost(record.counter, sent);
+    if (!record.probe) this.mtu.lost(record.size, this.roundTrip.backoff);
+    return this.#take(record);
+  }
+
+  /** Those whose time is over, and what was in them. */
+  expire(sent, now, silentMs) {
+    const timeout = this.roundTrip.timeout(silentMs);
+    const lost = [];
+    for (const record of this.#records.values()) {
+      if (record.at + timeout > now) break;
+      if (record.probe) {
+        if (record.at + PROBE_MS <= now) this.#take(record);
+        continue;
+      }
+      if (record.at > this.#lastTimeout) this.#countTimeout(now);
+      lost.push(...this.#lose(record, sent));
+    }
+    return lost;
+  }
+
+  /** One more timeout in a row: what left before it is of the same. */
+  #countTimeout(now) {
+    this.#lastTimeout = now;
+    this.roundTrip.backoff++;
+    if (this.roundTrip.backoff >= 2) this.window.restart();
+  }
+
+  nextTimeout(silentMs) {
+    const first = [...this.#records.values()].find((record) => !record.probe);
+    return first ? first.at + this.roundTrip.timeout(silentMs) : Infinity;
+  }
+
+  /** BUSY came for this datagram: its reliable items, or null where it does not wait for an acknowledgement. */
+  refused(counter) {
+    const record = this.#records.get(counter);
+    if (!record) return null;
+    if (record.bounded) this.window.released();
+    return this.#take(record);
+  }
+
+  /** Forget all that is on its way; what was in it. */
+  abandon() {
+    const items = [];
+    for (const record of this.#records.values()) {
+      if (record.bounded) this.window.released();
+      items.push(...this.#take(record));
+    }
+    return items;
+  }
+}

@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What is known of the path: its round trip, how much it carries, how long its datagrams may be. Sections 6, 10, 15.
+
+import { LEAST_DATAGRAM, SIZES } from './wire.js';
+
+const FIRST_TIMEOUT_MS = 200;
+const MOST_TIMEOUT_MS = 1000;
+const SILENT_TIMEOUT_MS = 2000;
+const SILENT_AFTER_MS = 10_000;
+const PEER_WAITS_MS = 25;
+const LEAST_FOR_MS = 10_000;
+
+export class RoundTrip {
+  smoothed = null;
+  #variation = 0;
+  #least = Infinity;
+  #latest = 0;
+  #recent = []; // [time, sample], samples rising: the first is the least of the last 10 s
+  /** How often in a row the timeout passed. */
+  backoff = 0;
+
+  sample(ms, peerDelayMs, now) {
+    this.#least = Math.min(this.#least, ms);
+    const rtt = ms - peerDelayMs >= this.#least ? ms - peerDelayMs : ms;
+    this.#latest = rtt;
+    if (this.smoothed === null) {
+      this.smoothed = rtt;
+      this.#variation = rtt / 2;
+    } else {
+      this.#variation += (Math.abs(this.smoothed - rtt) - this.#variation) / 4;
+      this.smoothed += (rtt - this.smoothed) / 8;
+    }
+    while (this.#recent.length && this.#recent.at(-1)[1] >= rtt) this.#recent.pop();
+    this.#recent.push([now, rtt]);
+  }
+
+  /** How much longer the round trip is than the least of the last 10 s. */
+  excess(now) {
+    while (this.#recent.length > 1 && this.#recent[0][0] < now - LEAST_FOR_MS) this.#recent.shift();
+    return this.#recent.length ? this.#latest - this.#recent[0][1] : 0;
+  }
+
+  timeout(silentMs) {
+    if (silentMs >= SILENT_AFTER_MS) return SILENT_TIMEOUT_MS;
+    const once =
+      this.smoothed === null
+        ? FIRST_TIMEOUT_MS
+        : this.smoothed + Math.max(4 * this.#variation, 10) + PEER_WAITS_MS;
+    return Math.min(once * 2 ** this.backoff, MOST_TIMEOUT_MS);
+  }
+}
+
+const LEAST_WINDOW = 4;
+const AT_ONCE = 4;
+const FASTER = 1.25;
+
+/** How many datagrams may be on their way: NewReno as of RFC 9002 section 7, paced. */
+export class Window {
+  size = LEAST_WINDOW;
+  flying = 0;
+  #threshold = Infinity;
+  #recovery = 0; // newest counter that was sent when the window was halved
+  #allowance = AT_ONCE;
+  #at = 0;
+
+  /** When the next datagram may leave; Infinity: not before one that flies has come. */
+  when(now, roundTripMs) {
+    if (this.flying >= this.size) return Infinity;
+    const perMs = (FASTER * this.size) / Math.max(roundTripMs, 1);
+    this.#allowance = Math.min(AT_ONCE, this.#allowance + (now - this.#at) * perMs);
+    this.#at = now;
+    return this.#allowance >= 1 - 1e-9 ? now : now + (1 - this.#allowance) / perMs;
+  }
+
+  left() {
+    this.#allowance -= 1;
+    this.flying++;
+  }
+
+  came(counter) {
+    const full = this.flying >= this.size / 2; // a window that is not used says nothing
+    this.flying--;
+    if (!full || counter <= this.#recovery) return;
+    this.size += this.size < this.#threshold ? 1 : 1 / this.size;
+  }
+
+  lost(counter, newest) {
+    this.flying--;
+    if (counter <= this.#recovery) return;
+    this.#recovery = newest;
+    this.#threshold = this.size = Math.max(this.size / 2, LEAST_WINDOW);
+  }
+
+  /** What flew is neither here nor lost: it was refused, or the path is another. */
+  released() {
+    this.flying--;
+  }
+
+  /** Nothing comes any more, or the path is another. */
+  restart() {
+    this.size = LEAST_WINDOW;
+  }
+}
+
+const PROBES_OF_ONE_SIZE = 3;
+const BETWEEN_PROBES_MS = 1000;
+const NEXT_SEARCH_MS = 600_000;
+const LOSSES_IN_A_ROW = 3;
+const TIMEOUTS_IN_A_ROW = 2;
+
+/** How long datagrams may be, and when to ask the path for more (RFC 8899). */
+export class PathMtu {
+  #lost = 0; // long ones, in a row
+  #shorterCame = false;
+  #tried = 0;
+  nextProbe = 0;
+
+  constructor(most) {
+    this.most = most;
+    this.size = most;
+  }
+
+  came(size) {
+    if (size > LEAST_DATAGRAM) this.#lost = 0;
+    else this.#shorterCame = true;
+    this.#shrinkWhereBlack(0);
+  }
+
+  lost(size, backoff) {
+    if (size <= LEAST_DATAGRAM || this.size === LEAST_DATAGRAM) return;
+    if (this.#lost++ === 0) this.#shorterCame = false;
+    this.#shrinkWhereBlack(backoff);
+  }
+
+  #shrinkWhereBlack(backoff) {
+    const hole = this.#lost >= LOSSES_IN_A_ROW && this.#shorterCame;
+    if (hole || backoff >= TIMEOUTS_IN_A_ROW) this.shrink();
+  }
+
+  /** The path is another, or carries no more. */
+  shrink(now = 0) {
+    this.size = LEAST_DATAGRAM;
+    this.#lost = 0;
+    this.#tried = 0;
+    this.nextProbe = now;
+  }
+
+  /** The size of a PROBE that is to leave now, or null. */
+  probe(now) {
+    if (this.size >= this.most || now < this.nextProbe) return null;
+    if (this.#tried === PROBES_OF_ONE_SIZE) {
+      this.#tried = 0;
+      this.nextProbe = now + NEXT_SEARCH_MS;
+      return null;
+    }
+    this.#tried++;
+    this.nextProbe = now + BETWEEN_PROBES_MS;
+    return Math.min(...SIZES.filter((size) => size > this.size && size < this.most), this.most);
+  }
+
+  /** A PROBE of this size was acknowledged. */
+  proved(size, now) {
+    if (size <= this.size) return;
+    this.size = size;
+    this.#tried = 0;
+    this.nextProbe = now;
+  }
+
+  get searchAt() {
+    return this.size >= this.most ? Infinity : this.nextProbe;
+  }
+}
