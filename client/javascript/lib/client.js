@@ -23,7 +23,7 @@ export class Client {
   }
 
   get isOver() {
-    return !this.#handshake && (!this.connection || this.connection.state === 'over');
+    return !this.#handshake && (!this.connection || ['over', 'reset'].includes(this.connection.state));
   }
 
   receive(datagram, now) {

@@ -237,8 +237,8 @@ export class Connection {
 
   #busy({ counter, reason, retryMs, type }, now) {
     const items = this.#flight.refused(counter);
+    if (reason === REASON_FORGOTTEN) this.#outgoing.forgotten(this.#flight.abandon());
     if (items) this.#outgoing.again(items, now + retryMs);
-    if (reason === REASON_FORGOTTEN) this.#outgoing.forgotten();
     if (items || reason === REASON_FORGOTTEN) this.#tell('busy', { type, reason, retryMs });
   }
 

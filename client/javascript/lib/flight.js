@@ -7,12 +7,17 @@ import { acknowledged } from './replay.js';
 const LATER = 3;
 const MOST_RELIABLE = 32;
 const BULK_EXCESS_MS = 50;
+const BULK_AGAIN_MS = 100; // when to look again
 const UNKNOWN_DELAY = 65_535;
+const MOST_MISSED = 256;
 const UNMEASURED_MS = 200;
 const PROBE_MS = 1000; // how long one may take; what it waits for is no timeout
 
+const reliableOf = (record) => record.items.filter((item) => item.reliable);
+
 export class Flight {
   #records = new Map(); // by counter, in the order in which they left
+  #missed = new Map(); // those that were held for lost: they may be acknowledged after all
   #reliable = 0;
   #bulk = 0;
   #lastTimeout = -1;
@@ -28,12 +33,12 @@ export class Flight {
 
   /** When what a window bounds may leave, what is reliable, and bulk; Infinity: when something has come. */
   allowed(now) {
-    const window = this.window.when(now, this.roundTrip.smoothed ?? UNMEASURED_MS);
+    const excess = this.roundTrip.excess(now);
+    const bulk = excess === null ? this.#bulk === 0 || this.roundTrip.smoothed === null : excess <= BULK_EXCESS_MS;
     return {
-      window,
+      window: this.window.when(now, this.roundTrip.smoothed ?? UNMEASURED_MS),
       reliable: this.#reliable < MOST_RELIABLE ? now : Infinity,
-      // One of them leaves even where the path is full: it measures.
-      bulk: this.#bulk > 0 && this.roundTrip.excess(now) > BULK_EXCESS_MS ? Infinity : now,
+      bulk: bulk ? now : now + BULK_AGAIN_MS,
     };
   }
 
@@ -50,7 +55,7 @@ export class Flight {
     this.#records.delete(record.counter);
     if (record.reliable) this.#reliable--;
     if (record.bulk) this.#bulk--;
-    return record.items.filter((item) => item.reliable);
+    return reliableOf(record);
   }
 
   // ---------------------------------------------------------------- what became of them
@@ -61,16 +66,17 @@ export class Flight {
     let newest = 0;
     for (const counter of acknowledged(fields, sent)) {
       newest = Math.max(newest, counter);
-      const record = this.#records.get(counter);
+      const record = this.#records.get(counter) ?? this.#missed.get(counter);
       if (!record) continue;
       if (counter === fields.ack && fields.delay !== UNKNOWN_DELAY) {
         this.roundTrip.sample(now - record.at, fields.delay / 16, now);
       }
-      arrived.push(...this.#take(record));
       this.roundTrip.backoff = 0;
+      arrived.push(...reliableOf(record));
+      this.mtu.came(record.size, now);
+      if (this.#missed.delete(counter)) continue;
+      this.#take(record);
       if (record.bounded) this.window.came(counter);
-      if (record.probe) this.mtu.proved(record.size, now);
-      else this.mtu.came(record.size);
     }
     const lost = [];
     for (const record of this.#records.values()) {
@@ -83,6 +89,8 @@ export class Flight {
   #lose(record, sent) {
     if (record.bounded) this.window.lost(record.counter, sent);
     if (!record.probe) this.mtu.lost(record.size, this.roundTrip.backoff);
+    this.#missed.set(record.counter, record);
+    if (this.#missed.size > MOST_MISSED) this.#missed.delete(this.#missed.keys().next().value);
     return this.#take(record);
   }
 
@@ -125,6 +133,7 @@ export class Flight {
   /** Forget all that is on its way; what was in it. */
   abandon() {
     const items = [];
+    this.#missed.clear();
     for (const record of this.#records.values()) {
       if (record.bounded) this.window.released();
       items.push(...this.#take(record));

@@ -195,8 +195,9 @@ export class Outgoing {
     return this.#channels.flatMap((channel) => [...channel.release()].filter(isUsers).map((whole) => whole.ticket));
   }
 
-  /** BUSY, reason 6: all that is kept on channels 0 to 2 leaves again, but for what is on its way. */
-  forgotten() {
+  /** BUSY, reason 6: all that is kept on channels 0 to 2 leaves again, and `flying`, which was on its way. */
+  forgotten(flying) {
+    this.again(flying);
     for (const channel of this.#channels.filter(({ isOrdered }) => isOrdered)) {
       for (const item of channel.items) if (item.acked) this.#set(item, false);
     }

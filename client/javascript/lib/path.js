@@ -9,17 +9,20 @@ const SILENT_TIMEOUT_MS = 2000;
 const SILENT_AFTER_MS = 10_000;
 const PEER_WAITS_MS = 25;
 const LEAST_FOR_MS = 10_000;
+const FRESH_MS = 1000;
 
 export class RoundTrip {
   smoothed = null;
   #variation = 0;
   #least = Infinity;
   #latest = 0;
+  #measured = -Infinity;
   #recent = []; // [time, sample], samples rising: the first is the least of the last 10 s
   /** How often in a row the timeout passed. */
   backoff = 0;
 
   sample(ms, peerDelayMs, now) {
+    this.#measured = now;
     this.#least = Math.min(this.#least, ms);
     const rtt = ms - peerDelayMs >= this.#least ? ms - peerDelayMs : ms;
     this.#latest = rtt;
@@ -34,10 +37,11 @@ export class RoundTrip {
     this.#recent.push([now, rtt]);
   }
 
-  /** How much longer the round trip is than the least of the last 10 s. */
+  /** How much longer the round trip is than the least of the last 10 s; null: nothing was measured for a second. */
   excess(now) {
+    if (now >= this.#measured + FRESH_MS) return null;
     while (this.#recent.length > 1 && this.#recent[0][0] < now - LEAST_FOR_MS) this.#recent.shift();
-    return this.#recent.length ? this.#latest - this.#recent[0][1] : 0;
+    return this.#latest - this.#recent[0][1];
   }
 
   timeout(silentMs) {
@@ -46,7 +50,7 @@ export class RoundTrip {
       this.smoothed === null
         ? FIRST_TIMEOUT_MS
         : this.smoothed + Math.max(4 * this.#variation, 10) + PEER_WAITS_MS;
-    return Math.min(once * 2 ** this.backoff, MOST_TIMEOUT_MS);
+    return Math.min(once * 2 ** this.backoff, Math.max(MOST_TIMEOUT_MS, once));
   }
 }
 
@@ -120,7 +124,9 @@ export class PathMtu {
     this.size = most;
   }
 
-  came(size) {
+  /** A datagram of this size was acknowledged, and if it is longer than any was believed to be, proves it. */
+  came(size, now) {
+    this.#prove(size, now);
     if (size > LEAST_DATAGRAM) this.#lost = 0;
     else this.#shorterCame = true;
     this.#shrinkWhereBlack(0);
@@ -158,8 +164,7 @@ export class PathMtu {
     return Math.min(...SIZES.filter((size) => size > this.size && size < this.most), this.most);
   }
 
-  /** A PROBE of this size was acknowledged. */
-  proved(size, now) {
+  #prove(size, now) {
     if (size <= this.size) return;
     this.size = size;
     this.#tried = 0;

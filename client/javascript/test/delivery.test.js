@@ -188,6 +188,22 @@ test('an outage of ten seconds is survived, and what was said in it is delivered
   assert.equal(world.of('ended').length, 0);
 });
 
+for (const delayMs of [300, 700, 1500]) {
+  test(`a round trip of ${2 * delayMs} ms is a path like any other`, () => {
+    const world = new World({ path: { delayMs } }).connected();
+    for (const i of upTo(50)) world.say(GAME, Buffer.alloc(400, i));
+    assert.ok(world.until(() => world.of('delivered').length === 50, 60_000));
+    for (const i of upTo(50)) world.say(GAME, Buffer.alloc(400, i));
+    let datagrams = 0;
+    world.tap = (direction, datagram) => {
+      datagrams += direction === 'up' && datagram.length > 300;
+      return datagram;
+    };
+    assert.ok(world.until(() => world.of('delivered').length === 100, 60_000));
+    assert.equal(datagrams, 17, 'nothing is said twice once the round trip is known');
+  });
+}
+
 test('urgent messages overtake bulk on another channel', () => {
   const world = new World({ path: { msPerByte: 0.1 } }).connected();
   world.say(TYPE.BULK, { data: bytesOf(dice(8))(60_000) }, { channel: 1, priority: 2 });
