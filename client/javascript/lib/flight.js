@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Datagrams on their way: acknowledged, lost, or refused. Sections 6, 10 and 15 of PROTOCOL.md.
 
-import { PathMtu, RoundTrip, Window } from './path.js';
+import { BulkWindow, PathMtu, RoundTrip, Window } from './path.js';
 import { acknowledged } from './replay.js';
 
 const LATER = 3;
 const MOST_RELIABLE = 32;
-const BULK_EXCESS_MS = 50;
 const BULK_AGAIN_MS = 100; // when to look again
 const UNKNOWN_DELAY = 65_535;
 const MOST_MISSED = 256;
@@ -19,10 +18,10 @@ export class Flight {
   #records = new Map(); // by counter, in the order in which they left
   #missed = new Map(); // those that were held for lost: they may be acknowledged after all
   #reliable = 0;
-  #bulk = 0;
   #lastTimeout = -1;
   roundTrip = new RoundTrip();
   window = new Window();
+  bulk = new BulkWindow();
   mtu;
 
   constructor(maxDatagram) {
@@ -33,12 +32,10 @@ export class Flight {
 
   /** When what a window bounds may leave, what is reliable, and bulk; Infinity: when something has come. */
   allowed(now) {
-    const excess = this.roundTrip.excess(now);
-    const bulk = excess === null ? this.#bulk === 0 || this.roundTrip.smoothed === null : excess <= BULK_EXCESS_MS;
     return {
       window: this.window.when(now, this.roundTrip.smoothed ?? UNMEASURED_MS),
       reliable: this.#reliable < MOST_RELIABLE ? now : Infinity,
-      bulk: bulk ? now : now + BULK_AGAIN_MS,
+      bulk: this.bulk.may(this.roundTrip.excess(now)) ? now : now + BULK_AGAIN_MS,
     };
   }
 
@@ -48,13 +45,13 @@ export class Flight {
     this.#records.set(counter, { counter, at: now, items, size, bounded, bulk, probe, reliable });
     if (bounded) this.window.left();
     if (reliable) this.#reliable++;
-    if (bulk) this.#bulk++;
+    if (bulk) this.bulk.flying++;
   }
 
   #take(record) {
     this.#records.delete(record.counter);
     if (record.reliable) this.#reliable--;
-    if (record.bulk) this.#bulk--;
+    if (record.bulk) this.bulk.flying--;
     return reliableOf(record);
   }
 
@@ -77,6 +74,7 @@ export class Flight {
       if (this.#missed.delete(counter)) continue;
       this.#take(record);
       if (record.bounded) this.window.came(counter);
+      if (record.bulk) this.bulk.came(this.roundTrip.excess(now));
     }
     const lost = [];
     for (const record of this.#records.values()) {
@@ -88,6 +86,7 @@ export class Flight {
 
   #lose(record, sent) {
     if (record.bounded) this.window.lost(record.counter, sent);
+    if (record.bulk) this.bulk.lost();
     if (!record.probe) this.mtu.lost(record.size, this.roundTrip.backoff);
     this.#missed.set(record.counter, record);
     if (this.#missed.size > MOST_MISSED) this.#missed.delete(this.#missed.keys().next().value);

@@ -10,12 +10,13 @@ const SILENT_AFTER_MS = 10_000;
 const PEER_WAITS_MS = 25;
 const LEAST_FOR_MS = 10_000;
 const FRESH_MS = 1000;
+const LATEST = 4;
 
 export class RoundTrip {
   smoothed = null;
   #variation = 0;
   #least = Infinity;
-  #latest = 0;
+  #latest = []; // samples: the least of a few is the round trip of now (RFC 6817 3.4.2)
   #measured = -Infinity;
   #recent = []; // [time, sample], samples rising: the first is the least of the last 10 s
   /** How often in a row the timeout passed. */
@@ -25,7 +26,7 @@ export class RoundTrip {
     this.#measured = now;
     this.#least = Math.min(this.#least, ms);
     const rtt = ms - peerDelayMs >= this.#least ? ms - peerDelayMs : ms;
-    this.#latest = rtt;
+    this.#latest = [rtt, ...this.#latest].slice(0, LATEST);
     if (this.smoothed === null) {
       this.smoothed = rtt;
       this.#variation = rtt / 2;
@@ -41,7 +42,7 @@ export class RoundTrip {
   excess(now) {
     if (now >= this.#measured + FRESH_MS) return null;
     while (this.#recent.length > 1 && this.#recent[0][0] < now - LEAST_FOR_MS) this.#recent.shift();
-    return this.#latest - this.#recent[0][1];
+    return Math.min(...this.#latest) - this.#recent[0][1];
   }
 
   timeout(silentMs) {
@@ -103,6 +104,33 @@ export class Window {
   /** Nothing comes any more, or the path is another. */
   restart() {
     this.size = LEAST_WINDOW;
+  }
+}
+
+const BULK_EXCESS_MS = 50;
+const BULK_TARGET_MS = 25;
+
+/** How many datagrams of bulk may be on their way besides: as many as do not make the others wait (RFC 6817). */
+export class BulkWindow {
+  #size = 1;
+  #grows = true; // by one for each that comes, until others would wait
+  flying = 0;
+
+  may(excess) {
+    if (excess === null) return this.flying === 0; // one, to measure
+    return excess <= BULK_EXCESS_MS && this.flying < Math.floor(this.#size);
+  }
+
+  came(excess) {
+    if (excess === null) return;
+    const room = (BULK_TARGET_MS - excess) / BULK_TARGET_MS; // of the round trip, which at most halves it
+    this.#grows &&= room > 0.5;
+    this.#size = Math.max(this.#size + (this.#grows ? 1 : Math.max(room, -1) / this.#size), 1);
+  }
+
+  lost() {
+    this.#grows = false;
+    this.#size = Math.max(this.#size / 2, 1);
   }
 }
 
