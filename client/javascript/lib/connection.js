@@ -201,6 +201,7 @@ export class Connection {
     const since = (epoch - this.#epoch) & 0xffff;
     if (this.#epoch !== null && (since === 0 || since >= 0x8000)) return;
     this.#epoch = epoch;
+    this.#limits.restart();
     this.#flight.abandon();
     this.#delivered(this.#outgoing.restart({ nextIn, seen }));
     this.#tell('restarted', { lost: this.#incoming.restart(nextOut) });

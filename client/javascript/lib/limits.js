@@ -67,6 +67,11 @@ export class Limits {
     return true;
   }
 
+  /** The gateway's next process counts its versions anew. */
+  restart() {
+    this.#version = 0;
+  }
+
   #cost(type, bytes) {
     const bucket = this.#buckets.get(type);
     return bucket ? Math.min(Math.max(1, Math.ceil(bytes / COST_BYTES)), bucket.burst) : 0;
