@@ -112,15 +112,9 @@ uint64_t pg_bench_rewinding_cycles(void)
 
 // ---------------------------------------------------------------- crypto only
 
-/// As far apart as they are cheapest: see struct session_local.
-struct keys {
-	struct cipher cipher;
-	uint8_t apart[CACHE_LINE];
-};
-
 struct crypto_only {
 	struct cipher_code code;
-	struct keys *keys;
+	struct key_store keys; // as the gateway keeps them
 	struct session_numbers numbers;
 	uint32_t capacity;
 	uint16_t port;
@@ -134,26 +128,28 @@ static void make_keys(struct crypto_only *c, const struct session_record *record
 	for (uint32_t slot = 0; slot < c->capacity; slot++) {
 		const struct session_record *record = &records[slot];
 		struct traffic_secrets secrets;
+		struct session_keys keys;
 
 		if (record->session == 0)
 			continue;
 		traffic_secrets_derive(&secrets, record->key, record->session, record->client_nonce,
 				       record->server_nonce);
-		cipher_key_init(&c->code, &c->keys[slot].cipher.open, secrets.to_gateway, secrets.to_gateway_salt);
-		cipher_key_init(&c->code, &c->keys[slot].cipher.seal, secrets.to_client, secrets.to_client_salt);
+		keys = key_store_at(&c->keys, slot);
+		key_store_set(&c->keys, &c->code, keys.open, secrets.to_gateway, secrets.to_gateway_salt);
+		key_store_set(&c->keys, &c->code, keys.seal, secrets.to_client, secrets.to_client_salt);
 	}
 }
 
 static bool open_then_seal(const struct crypto_only *c, struct rte_mbuf *m)
 {
 	struct session_header *header = rte_pktmbuf_mtod_offset(m, struct session_header *, FRAME_HEADERS);
-	const struct cipher *cipher = &c->keys[session_slot(&c->numbers, header->session)].cipher;
+	const struct session_keys keys = key_store_at(&c->keys, session_slot(&c->numbers, header->session));
 	const uint32_t counter = header->sequence;
 	const uint16_t came = m->data_len - FRAME_HEADERS, answer = c->answer ? c->answer : came;
 
-	if (!cipher_open(&c->code, &cipher->open, counter, (uint8_t *)header, sizeof(*header), came))
+	if (!cipher_open(&c->code, keys.open, counter, (uint8_t *)header, sizeof(*header), came))
 		return false;
-	cipher_seal(&c->code, &cipher->seal, counter, (uint8_t *)header, sizeof(*header), answer);
+	cipher_seal(&c->code, keys.seal, counter, (uint8_t *)header, sizeof(*header), answer);
 	m->data_len = FRAME_HEADERS + answer;
 	m->pkt_len = m->data_len;
 	return true;
@@ -163,12 +159,12 @@ static bool open_then_seal(const struct crypto_only *c, struct rte_mbuf *m)
 ALWAYS_INLINE void bring_keys(const struct crypto_only *c, const struct rte_mbuf *m)
 {
 	const struct session_header *header = rte_pktmbuf_mtod_offset(m, const struct session_header *, FRAME_HEADERS);
-	const struct cipher *cipher = &c->keys[session_slot(&c->numbers, header->session)].cipher;
+	const struct session_keys keys = key_store_at(&c->keys, session_slot(&c->numbers, header->session));
 
 	const uint16_t came = m->data_len - FRAME_HEADERS, answer = c->answer ? c->answer : came;
 
-	cipher_prefetch(&c->code, &cipher->open, came - SESSION_SEALED_MIN);
-	cipher_prefetch(&c->code, &cipher->seal, answer - SESSION_SEALED_MIN);
+	cipher_prefetch(&c->code, keys.open, came - SESSION_SEALED_MIN);
+	cipher_prefetch(&c->code, keys.seal, answer - SESSION_SEALED_MIN);
 }
 
 /// All packets' first lines, then one after the other while the keys of those a little later are on their way: as a burst
@@ -229,12 +225,13 @@ int pg_bench_crypto_only(struct pg_gateway *gateway, void *state, bool answers, 
 		.capacity = gateway->plan.issued_capacity,
 		.answer = answers ? SESSION_SEALED_MIN : 0,
 	};
-	const size_t size = c.capacity * sizeof(*c.keys);
+	const struct key_places places = key_places_find(cipher_lines_kept());
+	const size_t size = key_store_size(&places, c.capacity);
 	const uint32_t lcore = gateway->plan.worker[0].lcore;
 	int rc = PG_OK;
 
-	c.keys = pages_alloc(size);
-	if (!c.keys)
+	c.keys = (struct key_store){places, pages_alloc(size)};
+	if (!c.keys.memory)
 		return error_set(error, PG_ERROR_MEMORY, "no memory for %u keys", c.capacity);
 	if (!cipher_code_init(&c.code))
 		rc = error_set(error, PG_ERROR_SYSTEM, "intel-ipsec-mb does not run on this CPU");
@@ -247,6 +244,6 @@ int pg_bench_crypto_only(struct pg_gateway *gateway, void *state, bool answers, 
 			rc = error_set(error, PG_ERROR_SYSTEM, "lcore %u could not be launched", lcore);
 	}
 	cipher_code_free(&c.code);
-	pages_free(c.keys, size);
+	pages_free(c.keys.memory, size);
 	return rc;
 }

@@ -5,15 +5,73 @@
 
 #include <sodium.h>
 
-#define TRIAL_CLEAR 20 // as long as the header: hashing it takes a part of the key, too
-#define TRIAL_MAX (TRIAL_CLEAR + CIPHER_BROUGHT_BYTES + CIPHER_TAG_LEN)
+// ---------------------------------------------------------------- long packets
 
-/// What comes of a header and so many bytes. None is zero: a power of the hash's key would go unseen that is only
-/// multiplied with zeros, such as the header's.
-static void try_key(const struct cipher_code *code, const struct cipher_key *key, uint8_t *out, size_t sealed)
+/// What each piece goes through: one way or the other.
+typedef void (*update)(const struct gcm_key_data *key, struct gcm_context_data *context, uint8_t *out,
+		       const uint8_t *in, uint64_t length);
+
+static void in_pieces(const struct cipher_code *code, const struct cipher_key *key, struct gcm_context_data *context,
+		      uint64_t counter, uint8_t *packet, size_t clear, size_t length, update update)
 {
-	memset(out, 0xa5, TRIAL_MAX);
-	cipher_seal(code, key, 1, out, TRIAL_CLEAR, TRIAL_CLEAR + sealed + CIPHER_TAG_LEN);
+	const cipher_nonce nonce = cipher_nonce_of(key, counter);
+	const uint8_t *end = packet + length - CIPHER_TAG_LEN;
+
+	code->manager->gcm128_init(&key->data, context, (const uint8_t *)&nonce, packet, clear);
+	for (uint8_t *at = packet + clear; at < end; at += CIPHER_PIECE) {
+		const size_t left = (size_t)(end - at);
+
+		update(&key->data, context, at, at, left < CIPHER_PIECE ? left : CIPHER_PIECE);
+	}
+}
+
+bool cipher_open_pieces(const struct cipher_code *code, const struct cipher_key *key, uint64_t counter, uint8_t *packet,
+			size_t clear, size_t length)
+{
+	struct gcm_context_data context;
+	uint64_t is[2];
+
+	in_pieces(code, key, &context, counter, packet, clear, length, code->manager->gcm128_dec_update);
+	code->manager->gcm128_dec_finalize(&key->data, &context, (uint8_t *)is, CIPHER_TAG_LEN);
+	return cipher_tag_is(is, packet + length - CIPHER_TAG_LEN);
+}
+
+static void seal_pieces(const struct cipher_code *code, const struct cipher_key *key, uint64_t counter, uint8_t *packet,
+			size_t clear, size_t length)
+{
+	struct gcm_context_data context;
+
+	in_pieces(code, key, &context, counter, packet, clear, length, code->manager->gcm128_enc_update);
+	code->manager->gcm128_enc_finalize(&key->data, &context, packet + length - CIPHER_TAG_LEN, CIPHER_TAG_LEN);
+}
+
+// ---------------------------------------------------------------- lines of a key
+
+#define TRIAL_CLEAR 20 // as long as a header: hashing it takes a part of the key, too
+#define TRIAL_CLEAR_MAX 64
+#define TRIAL_SEALED_MAX 1361 // many blocks at once, and a block that is begun
+#define TRIAL_MAX (TRIAL_CLEAR_MAX + TRIAL_SEALED_MAX + CIPHER_TAG_LEN)
+
+/// More lines of a key are not kept: packets that need them are sealed in pieces.
+#define KEPT_MAX 8
+
+/// A packet that a key is tried on.
+struct trial {
+	size_t clear, sealed;
+};
+
+/// What comes of it, sealed and opened. No byte is zero: a power of the hash's key would go unseen that is only multiplied
+/// with zeros.
+/// @return bytes of `out`
+static size_t try_key(const struct cipher_code *code, const struct cipher_key *key, struct trial trial,
+		      uint8_t out[2 * TRIAL_MAX])
+{
+	const size_t length = trial.clear + trial.sealed + CIPHER_TAG_LEN;
+
+	memset(out, 0xa5, 2 * length);
+	cipher_seal(code, key, 1, out, trial.clear, length);
+	(void)cipher_open(code, key, 1, out + length, trial.clear, length);
+	return 2 * length;
 }
 
 /// Another number in every word: the library keeps sums of two of them, too.
@@ -28,32 +86,52 @@ static void change_line(struct cipher_key *key, size_t line)
 	memcpy(at, words, sizeof(words));
 }
 
-static uint32_t lines_that_matter(const struct cipher_code *code, struct cipher_key *key, size_t sealed)
+static uint32_t lines_that_matter(const struct cipher_code *code, struct cipher_key *key, struct trial trial)
 {
-	uint8_t right[TRIAL_MAX], changed[TRIAL_MAX];
+	uint8_t right[2 * TRIAL_MAX], changed[2 * TRIAL_MAX];
+	const size_t length = try_key(code, key, trial, right);
 	uint32_t lines = 0;
 
-	try_key(code, key, right, sealed);
 	for (size_t line = 0; line < CIPHER_KEY_LINES; line++) {
 		change_line(key, line);
-		try_key(code, key, changed, sealed);
-		if (memcmp(right, changed, sizeof(right)) != 0)
+		try_key(code, key, trial, changed);
+		if (memcmp(right, changed, length) != 0)
 			lines |= 1U << line;
 		change_line(key, line);
 	}
 	return lines;
 }
 
-static void find_lines(struct cipher_code *code)
+/// Of packets of every length, some of them with as much in clear as any has.
+static struct cipher_lines_read lines_read(const struct cipher_code *code)
 {
 	static const uint8_t secret[CIPHER_KEY_LEN] = {1}, salt[CIPHER_SALT_LEN] = {2};
+	struct cipher_lines_read read = {.kept = 0};
 	struct cipher_key key;
 
 	memset(&key, 0, sizeof(key));
 	cipher_key_init(code, &key, secret, salt);
-	for (size_t length = 0; length < CIPHER_BROUGHT; length++)
-		code->lines[length] = lines_that_matter(code, &key, length / 2 * 16 + length % 2);
+	for (size_t length = 0; length < CIPHER_BROUGHT; length++) {
+		read.lines[length] =
+			lines_that_matter(code, &key, (struct trial){TRIAL_CLEAR, length / 2 * 16 + length % 2});
+		read.kept |= read.lines[length];
+	}
+	for (size_t sealed = TRIAL_SEALED_MAX; sealed > CIPHER_BROUGHT_BYTES; sealed = sealed / 2 + 1)
+		read.kept |= lines_that_matter(code, &key, (struct trial){TRIAL_CLEAR_MAX, sealed});
+	return read;
 }
+
+static void find_lines(struct cipher_code *code)
+{
+	code->at_once = SIZE_MAX;
+	code->read = lines_read(code);
+	if (__builtin_popcount(code->read.kept) <= KEPT_MAX)
+		return;
+	code->at_once = CIPHER_PIECE;
+	code->read = lines_read(code);
+}
+
+// ---------------------------------------------------------------- code
 
 static bool take_code(struct cipher_code *code)
 {
@@ -62,19 +140,28 @@ static bool take_code(struct cipher_code *code)
 	code->encrypt = code->manager->gcm128_enc;
 	code->decrypt = code->manager->gcm128_dec;
 	code->prepare = code->manager->gcm128_pre;
-	find_lines(code);
+	code->seal_long = seal_pieces;
 	return true;
 }
 
 bool cipher_code_init(struct cipher_code *code)
 {
+	static struct cipher_code best; // the same for every caller; the first is alone
 	IMB_ARCH arch = IMB_ARCH_NONE;
 
 	*code = (struct cipher_code){.manager = alloc_mb_mgr(0)};
 	if (!code->manager)
 		return false;
 	init_mb_mgr_auto(code->manager, &arch);
-	return arch != IMB_ARCH_NONE && take_code(code);
+	if (arch == IMB_ARCH_NONE || !take_code(code))
+		return false;
+	if (best.read.kept == 0) {
+		find_lines(code);
+		best = *code;
+	}
+	code->at_once = best.at_once;
+	code->read = best.read;
+	return true;
 }
 
 bool cipher_code_init_at(struct cipher_code *code, enum cipher_level level)
@@ -86,13 +173,25 @@ bool cipher_code_init_at(struct cipher_code *code, enum cipher_level level)
 	if (!code->manager || (code->manager->features & needs[level]) != needs[level])
 		return false;
 	init[level](code->manager);
-	return take_code(code);
+	if (!take_code(code))
+		return false;
+	find_lines(code);
+	return true;
 }
 
 void cipher_code_free(struct cipher_code *code)
 {
 	free_mb_mgr(code->manager);
 	*code = (struct cipher_code){.manager = NULL};
+}
+
+uint32_t cipher_lines_kept(void)
+{
+	struct cipher_code code;
+	const uint32_t kept = cipher_code_init(&code) ? code.read.kept : UINT32_MAX >> (32 - CIPHER_KEY_LINES);
+
+	cipher_code_free(&code);
+	return kept;
 }
 
 void cipher_key_init(const struct cipher_code *code, struct cipher_key *key, const uint8_t secret[CIPHER_KEY_LEN],

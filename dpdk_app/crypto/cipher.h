@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // crypto/cipher.h: AES-128-GCM (NIST SP 800-38D) both ways, by intel-ipsec-mb.
 //
-// A prepared key is 1,008 bytes (1,280 from release 2.0 of the library on), of which a short packet needs a few lines: they lie in memory of the worker process,
-// apart from the records, two keys to a session, each on its own lines.
+// A prepared key is 1,008 bytes (1,280 from release 2.0 of the library on), of which a short packet needs a few lines. A long
+// one needs more where the code works on many blocks at once; there it is sealed in pieces of CIPHER_PIECE bytes, which need
+// no more lines than one of them. That takes longer (1,200 bytes: 740 cycles, not 310), and keys take less than half of the
+// memory and of the cache (key_store.h).
 
 #ifndef POLLGATE_CRYPTO_CIPHER_H
 #define POLLGATE_CRYPTO_CIPHER_H
@@ -27,20 +29,48 @@ enum cipher_level { CIPHER_AVX512, CIPHER_AVX2, CIPHER_SSE };
 #define CIPHER_BROUGHT_BYTES 256
 #define CIPHER_BROUGHT (CIPHER_BROUGHT_BYTES / 16 * 2 + 1)
 
+/// Sealed bytes that are sealed at once, whatever the code.
+#define CIPHER_PIECE 128
+
+/// Lines of a key that the code reads, one bit each.
+struct cipher_lines_read {
+	uint32_t kept;                  // whatever the packet's length
+	uint32_t lines[CIPHER_BROUGHT]; // see cipher_lines()
+};
+
+struct cipher_code;
+struct cipher_key;
+
+/// As cipher_seal(), of a packet that is too long to be sealed at once.
+typedef void (*cipher_seal_long)(const struct cipher_code *code, const struct cipher_key *key, uint64_t counter,
+				 uint8_t *packet, size_t clear, size_t length);
+
 /// The best code of the library for this CPU. Each worker has one.
 struct cipher_code {
 	IMB_MGR *manager;
 	aes_gcm_enc_dec_t encrypt;
 	aes_gcm_enc_dec_t decrypt;
 	aes_gcm_pre_t prepare;
-	uint32_t lines[CIPHER_BROUGHT]; // of a key, one bit each: see cipher_lines()
+	cipher_seal_long seal_long;
+	size_t at_once; // sealed bytes that the first two take; more go in pieces
+	struct cipher_lines_read read;
 };
 
-/// The key of one direction. A short packet needs its first lines and its last.
+/// Round keys of AES-128: what is behind them belongs to longer keys, and is ours.
+#define CIPHER_ROUND_KEYS_LEN (11 * 16)
+
+/// The key of one direction.
 struct cipher_key {
-	struct gcm_key_data data;
-	uint8_t salt[CIPHER_SALT_LEN];
+	union {
+		struct gcm_key_data data;
+		struct {
+			uint8_t round_keys[CIPHER_ROUND_KEYS_LEN];
+			uint8_t salt[CIPHER_SALT_LEN];
+		};
+	};
 } CACHE_ALIGNED;
+static_assert(sizeof(((struct gcm_key_data *)NULL)->expanded_keys) >= CIPHER_ROUND_KEYS_LEN + CIPHER_SALT_LEN,
+	      "the salt is in none of the library's fields that are read");
 #define CIPHER_KEY_LINES (sizeof(struct cipher_key) / CACHE_LINE)
 static_assert(CIPHER_KEY_LINES <= 32, "a bit for each line");
 
@@ -62,14 +92,17 @@ void cipher_key_init(const struct cipher_code *code, struct cipher_key *key, con
 /// Overwrite the keys of a connection that is over.
 void cipher_forget(struct cipher *cipher);
 
+/// The lines that the best code for this CPU keeps of a key: see cipher_lines_read. All, where there is none.
+uint32_t cipher_lines_kept(void);
+
 /// The lines of a key that a packet with `sealed` sealed bytes reads, one bit each. For packets longer than
-/// CIPHER_BROUGHT_BYTES these are not all lines. The library's layout is not documented, and differs between releases and
+/// CIPHER_BROUGHT_BYTES these may not be all lines. The library's layout is not documented, and differs between releases and
 /// levels, so cipher_code_init() changes one line after the other and sees which ones change the result.
 ALWAYS_INLINE uint32_t cipher_lines(const struct cipher_code *code, size_t sealed)
 {
 	const size_t length = sealed / 16 * 2 + (sealed % 16 != 0);
 
-	return code->lines[length < CIPHER_BROUGHT ? length : CIPHER_BROUGHT - 1];
+	return code->read.lines[length < CIPHER_BROUGHT ? length : CIPHER_BROUGHT - 1];
 }
 
 /// Prefetch these lines of a key: cipher_lines(). The first three lines always hold round keys.
@@ -90,6 +123,10 @@ ALWAYS_INLINE void cipher_prefetch(const struct cipher_code *code, const struct 
 	cipher_bring(key, cipher_lines(code, sealed));
 }
 
+/// As cipher_open(), of a packet that was too long to be sealed at once.
+bool cipher_open_pieces(const struct cipher_code *code, const struct cipher_key *key, uint64_t counter, uint8_t *packet,
+			size_t clear, size_t length);
+
 typedef uint64_t cipher_nonce __attribute__((vector_size(16))); // of which 12 bytes count
 
 /// The nonce is salt and counter: no two packets under one key have the same. It is written with one store: a load of bytes
@@ -102,6 +139,15 @@ ALWAYS_INLINE cipher_nonce cipher_nonce_of(const struct cipher_key *key, uint64_
 	return (cipher_nonce){salt | counter << 32, counter >> 32};
 }
 
+/// Compare in constant time.
+ALWAYS_INLINE bool cipher_tag_is(const uint64_t is[2], const uint8_t *packet_tag)
+{
+	uint64_t should[2];
+
+	memcpy(should, packet_tag, CIPHER_TAG_LEN);
+	return ((is[0] ^ should[0]) | (is[1] ^ should[1])) == 0;
+}
+
 /// Decrypt in place and compare the tag in constant time. What lies between `clear` and the tag is garbage after false.
 /// @param clear   bytes at the beginning that are authenticated only
 /// @param length  tag included, at least clear + CIPHER_TAG_LEN
@@ -109,13 +155,14 @@ ALWAYS_INLINE bool cipher_open(const struct cipher_code *code, const struct ciph
 			       uint8_t *packet, size_t clear, size_t length)
 {
 	struct gcm_context_data context;
-	uint64_t is[2], should[2];
+	uint64_t is[2];
 	const cipher_nonce nonce = cipher_nonce_of(key, counter);
 
+	if (unlikely(length - clear - CIPHER_TAG_LEN > code->at_once))
+		return cipher_open_pieces(code, key, counter, packet, clear, length);
 	code->decrypt(&key->data, &context, packet + clear, packet + clear, length - clear - CIPHER_TAG_LEN,
 		      (const uint8_t *)&nonce, packet, clear, (uint8_t *)is, CIPHER_TAG_LEN);
-	memcpy(should, packet + length - CIPHER_TAG_LEN, CIPHER_TAG_LEN);
-	return ((is[0] ^ should[0]) | (is[1] ^ should[1])) == 0;
+	return cipher_tag_is(is, packet + length - CIPHER_TAG_LEN);
 }
 
 /// Encrypt in place and write the tag into the last bytes. No counter is ever used twice with one key.
@@ -125,6 +172,10 @@ ALWAYS_INLINE void cipher_seal(const struct cipher_code *code, const struct ciph
 	struct gcm_context_data context;
 	const cipher_nonce nonce = cipher_nonce_of(key, counter);
 
+	if (unlikely(length - clear - CIPHER_TAG_LEN > code->at_once)) {
+		code->seal_long(code, key, counter, packet, clear, length);
+		return;
+	}
 	code->encrypt(&key->data, &context, packet + clear, packet + clear, length - clear - CIPHER_TAG_LEN,
 		      (const uint8_t *)&nonce, packet, clear, packet + length - CIPHER_TAG_LEN, CIPHER_TAG_LEN);
 }

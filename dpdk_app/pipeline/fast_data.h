@@ -145,14 +145,13 @@ ALWAYS_INLINE struct fast_lines fast_lines(const struct cipher_code *code)
 ALWAYS_INLINE void fast_prefetch(const struct session_shard *shard, const struct fast_data *data, const uint8_t *frame,
 				 struct fast_lines lines)
 {
-	const struct session_local *local = &shard->store->locals[data->slot];
+	const struct session_keys keys = store_keys(shard->store, data->slot);
 	const uint16_t sealed = data->length - SESSION_SEALED_MIN;
 
-	cipher_bring(&local->cipher.open,
-		     likely(sealed == DELIVERY_MOVE_LEN) ? lines.open : cipher_lines(&shard->code, sealed));
-	prefetch_for_write(&local->delivery);
+	cipher_bring(keys.open, likely(sealed == DELIVERY_MOVE_LEN) ? lines.open : cipher_lines(&shard->code, sealed));
+	prefetch_for_write(store_delivery(shard->store, data->slot));
 	if (likely(fast_header(frame)->flags & SESSION_FLAG_ACK_NOW))
-		cipher_bring(&local->cipher.seal, lines.seal);
+		cipher_bring(keys.seal, lines.seal);
 }
 
 /// Is an opened datagram from its player's proved address, and the next one of a session that is served here? A
@@ -196,9 +195,9 @@ ALWAYS_INLINE bool owe_fast(struct session_shard *shard, const struct fast_data 
 /// Take a datagram of one movement, in order, in a delivery with nothing else to do. Of any other, nothing is changed.
 /// @return PG_DROP_NONE for an acknowledgement in its place; what became of it; or PACKET_UNDECIDED
 ALWAYS_INLINE unsigned take_fast(struct session_shard *shard, struct fast_data *data, struct session_record *record,
-				 struct session_local *local, uint8_t *frame, uint64_t now)
+				 const struct cipher_key *seal, uint8_t *frame, uint64_t now)
 {
-	struct delivery *c = &local->delivery;
+	struct delivery *c = store_delivery(shard->store, data->slot);
 	const struct session_header *header = fast_header(frame);
 	const uint8_t *body = fast_body(frame);
 	enum pg_drop drop;
@@ -220,7 +219,7 @@ ALWAYS_INLINE unsigned take_fast(struct session_shard *shard, struct fast_data *
 		return PACKET_ABSORBED;
 	if (unlikely(c->owed != 0)) // else its line is only read
 		c->owed = 0;
-	seal_acknowledgement(&shard->code, record, &local->cipher.seal, header->session, fast_payload(frame));
+	seal_acknowledgement(&shard->code, record, seal, header->session, fast_payload(frame));
 	data->length = SESSION_SEALED_MIN;
 	return PG_DROP_NONE;
 }
@@ -229,12 +228,12 @@ ALWAYS_INLINE unsigned take_fast(struct session_shard *shard, struct fast_data *
 ALWAYS_INLINE unsigned serve_fast_one(struct session_shard *shard, struct fast_data *data, uint8_t *frame, uint64_t now)
 {
 	struct session_record *record = &shard->store->records[data->slot];
-	struct session_local *local = &shard->store->locals[data->slot];
+	const struct session_keys keys = store_keys(shard->store, data->slot);
 
-	if (unlikely(!cipher_open(&shard->code, &local->cipher.open, data->counter, fast_payload(frame),
+	if (unlikely(!cipher_open(&shard->code, keys.open, data->counter, fast_payload(frame),
 				  sizeof(struct session_header), data->length)))
 		return not_authentic(record);
-	return take_fast(shard, data, record, local, frame, now);
+	return take_fast(shard, data, record, keys.seal, frame, now);
 }
 
 /// Take an opened datagram that is more than a movement, by the general path.

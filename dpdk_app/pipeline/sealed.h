@@ -49,7 +49,7 @@ ALWAYS_INLINE uint16_t sealed_data(struct session_shard *shard, uint32_t slot, u
 		delivery_fill(&shard->ctx, store_delivery(store, slot), counter, now,
 			      payload + sizeof(struct session_header), record->max_datagram - SEALED_AROUND);
 
-	return seal_data(&shard->code, record, &store->locals[slot].cipher.seal, session, counter, payload, body);
+	return seal_data(&shard->code, record, store_keys(store, slot).seal, session, counter, payload, body);
 }
 
 #endif

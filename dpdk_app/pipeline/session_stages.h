@@ -205,12 +205,12 @@ ALWAYS_INLINE unsigned sealed_admissible(struct ingress *ingress, struct sealed 
 ALWAYS_INLINE void sealed_prefetch(const struct session_shard *shard, const struct sealed *s)
 {
 	const struct session_header *header = (const struct session_header *)s->payload;
-	const struct cipher *cipher = &shard->store->locals[s->slot].cipher;
+	const struct session_keys keys = store_keys(shard->store, s->slot);
 
-	cipher_prefetch(&shard->code, &cipher->open, s->length - SESSION_SEALED_MIN);
+	cipher_prefetch(&shard->code, keys.open, s->length - SESSION_SEALED_MIN);
 	prefetch_for_write(store_delivery(shard->store, s->slot));
 	if (header->flags & SESSION_FLAG_ACK_NOW)
-		cipher_prefetch(&shard->code, &cipher->seal, 0);
+		cipher_prefetch(&shard->code, keys.seal, 0);
 }
 
 /// @return how many of the lane's sealed datagrams are left; they are moved to the front
@@ -242,7 +242,7 @@ ALWAYS_INLINE bool open_sealed(const struct ingress *ingress, struct sealed *s)
 {
 	const struct session_shard *shard = ingress->shard;
 
-	if (likely(cipher_open(&shard->code, &shard->store->locals[s->slot].cipher.open, s->counter, s->payload,
+	if (likely(cipher_open(&shard->code, store_keys(shard->store, s->slot).open, s->counter, s->payload,
 			       sizeof(struct session_header), s->length)))
 		return true;
 	s->result = (uint8_t)not_authentic(&shard->store->records[s->slot]);

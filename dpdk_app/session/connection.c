@@ -20,12 +20,12 @@ static void in_order(void)
 static void make_keys(struct session_shard *shard, uint32_t slot)
 {
 	const struct session_record *record = &shard->store->records[slot];
-	struct cipher *cipher = &shard->store->locals[slot].cipher;
+	const struct session_keys keys = store_keys(shard->store, slot);
 	struct traffic_secrets secrets;
 
 	traffic_secrets_derive(&secrets, record->key, record->number, record->client_nonce, record->server_nonce);
-	cipher_key_init(&shard->code, &cipher->open, secrets.to_gateway, secrets.to_gateway_salt);
-	cipher_key_init(&shard->code, &cipher->seal, secrets.to_client, secrets.to_client_salt);
+	key_store_set(&shard->store->keys, &shard->code, keys.open, secrets.to_gateway, secrets.to_gateway_salt);
+	key_store_set(&shard->store->keys, &shard->code, keys.seal, secrets.to_client, secrets.to_client_salt);
 	traffic_secrets_forget(&secrets);
 }
 
@@ -47,7 +47,7 @@ static void say_close(struct session_shard *shard, uint32_t slot, enum session_c
 	entry->length = CLOSE_LEN;
 	memcpy(entry->payload, &header, sizeof(header));
 	memcpy(entry->payload + sizeof(header), &body, sizeof(body));
-	cipher_seal(&shard->code, &shard->store->locals[slot].cipher.seal, counter, entry->payload, sizeof(header),
+	cipher_seal(&shard->code, store_keys(shard->store, slot).seal, counter, entry->payload, sizeof(header),
 		    CLOSE_LEN);
 }
 
@@ -125,7 +125,7 @@ void connection_close(struct session_shard *shard, uint32_t slot, enum session_c
 	if (reason != SESSION_CLOSED_LEFT)
 		say_close(shard, slot, reason);
 	forget(shard, slot, reason);
-	cipher_forget(&shard->store->locals[slot].cipher);
+	key_store_forget(&shard->store->keys, slot);
 	record_set_phase(record, RECORD_IDLE);
 	in_order();
 	record->undelivered = 0;

@@ -208,8 +208,7 @@ static struct handshake_outcome welcome(struct session_shard *shard, uint32_t sl
 	memcpy(answer.server_nonce, record->server_nonce, SESSION_NONCE_LEN);
 	memcpy(payload, &answer, sizeof(answer));
 	memset(payload + sizeof(answer), 0, length - sizeof(answer));
-	cipher_seal(&shard->code, &shard->store->locals[slot].cipher.seal, counter, payload, SESSION_WELCOME_CLEAR,
-		    length);
+	cipher_seal(&shard->code, store_keys(shard->store, slot).seal, counter, payload, SESSION_WELCOME_CLEAR, length);
 	return answered(PG_MESSAGE_SESSION_CONFIRM, length);
 }
 
@@ -487,6 +486,6 @@ uint16_t handshake_challenge_path(struct session_shard *shard, uint32_t slot, co
 	memcpy(payload, &header, sizeof(header));
 	path_token(payload + sizeof(header), &shard->store->cookies, from, record->number, record->server_nonce,
 		   record->challenged_ms);
-	cipher_seal(&shard->code, &shard->store->locals[slot].cipher.seal, counter, payload, sizeof(header), PATH_LEN);
+	cipher_seal(&shard->code, store_keys(shard->store, slot).seal, counter, payload, sizeof(header), PATH_LEN);
 	return PATH_LEN;
 }

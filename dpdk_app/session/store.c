@@ -28,33 +28,38 @@ void store_open(struct session_store *store, void *state)
 
 /// Bytes of each private array.
 struct array_sizes {
-	size_t locals, links, return_headers, socket_indices;
+	size_t keys, deliveries, links, return_headers, socket_indices;
 };
 
-static struct array_sizes array_sizes(size_t slots, unsigned reach)
+static struct array_sizes array_sizes(const struct key_places *places, uint32_t slots, unsigned reach)
 {
 	return (struct array_sizes){
-		.locals = whole_lines(slots * sizeof(struct session_local)),
-		.links = whole_lines(slots * sizeof(struct wheel_link)),
-		.return_headers = reach & STORE_FRAMES ? whole_lines(slots * sizeof(struct return_headers)) : 0,
+		.keys = key_store_size(places, slots),
+		.deliveries = (size_t)slots * sizeof(struct session_delivery),
+		.links = whole_lines((size_t)slots * sizeof(struct wheel_link)),
+		.return_headers = reach & STORE_FRAMES ? (size_t)slots * sizeof(struct return_headers) : 0,
 		.socket_indices = reach & STORE_SOCKETS ? whole_lines(slots) : 0,
 	};
 }
 
 size_t store_local_size(uint32_t capacity, unsigned reach)
 {
-	const struct array_sizes size = array_sizes(capacity, reach);
+	const struct key_places places = key_places_find(cipher_lines_kept());
+	const struct array_sizes size = array_sizes(&places, capacity, reach);
 
-	return size.locals + size.links + size.return_headers + size.socket_indices;
+	return size.keys + size.deliveries + size.links + size.return_headers + size.socket_indices;
 }
 
 void store_attach_local(struct session_store *store, void *memory, unsigned reach)
 {
-	const struct array_sizes size = array_sizes(store->capacity, reach);
+	const struct key_places places = key_places_find(cipher_lines_kept());
+	const struct array_sizes size = array_sizes(&places, store->capacity, reach);
 	uint8_t *at = memory;
 
-	store->locals = (struct session_local *)at;
-	at += size.locals;
+	store->keys = (struct key_store){places, at};
+	at += size.keys;
+	store->deliveries = (struct session_delivery *)at;
+	at += size.deliveries;
 	store->links = (struct wheel_link *)at;
 	at += size.links;
 	store->return_headers = reach & STORE_FRAMES ? (struct return_headers *)at : NULL;

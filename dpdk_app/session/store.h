@@ -6,7 +6,7 @@
 #ifndef POLLGATE_SESSION_STORE_H
 #define POLLGATE_SESSION_STORE_H
 
-#include "crypto/cipher.h"
+#include "crypto/key_store.h"
 #include "crypto/secrets.h"
 #include "delivery/delivery.h"
 #include "session/number.h"
@@ -16,18 +16,13 @@
 struct return_headers;
 struct wheel_link;
 
-/// The part of a session that only the worker process has, beside the record. The fields are in the order in which a packet
-/// needs them, so that hot lines lie together: the first and last lines of each key, and the first of the delivery.
-///
-/// Sessions are an odd number of lines apart: in all of them the same lines are hot, and a power of two apart those of all
-/// sessions would share a part of the cache's sets (10,000 sessions, two keys of 16 lines each: 570 cycles to open and seal
-/// 28 bytes; of 17 lines each: 220).
-struct session_local {
-	struct cipher cipher;
+/// The delivery of a session, which only the worker process has. Sessions are an odd number of lines apart: in all of them
+/// the first line is hot, and a power of two apart those of all sessions would share a part of the cache's sets.
+struct session_delivery {
 	struct delivery delivery;
-	uint8_t apart[((sizeof(struct cipher) + sizeof(struct delivery)) / CACHE_LINE + 1) % 2 * CACHE_LINE];
+	uint8_t apart[(sizeof(struct delivery) / CACHE_LINE + 1) % 2 * CACHE_LINE];
 };
-static_assert(sizeof(struct session_local) / CACHE_LINE % 2 == 1, "an odd number of lines");
+static_assert(sizeof(struct session_delivery) / CACHE_LINE % 2 == 1, "an odd number of lines");
 
 struct session_store {
 	// set before the workers start
@@ -36,7 +31,8 @@ struct session_store {
 	const uint32_t *used;                  // in the state file: see store_used()
 	struct session_record *records;        // in the state file
 	struct player_index *players;          // in the state file
-	struct session_local *locals;          // private; pages of it exist once touched
+	struct key_store keys;                 // private; pages of it exist once touched
+	struct session_delivery *deliveries;   // private, likewise
 	struct wheel_link *links;              // private
 	struct return_headers *return_headers; // private: how frames reach the peer; NULL where the kernel makes them
 	uint8_t *
@@ -60,9 +56,14 @@ size_t store_local_size(uint32_t capacity, unsigned reach);
 /// @param memory  store_local_size() bytes, zeroed, cache-aligned, kept by the caller
 void store_attach_local(struct session_store *store, void *memory, unsigned reach);
 
+ALWAYS_INLINE struct session_keys store_keys(const struct session_store *store, uint32_t slot)
+{
+	return key_store_at(&store->keys, slot);
+}
+
 ALWAYS_INLINE struct delivery *store_delivery(const struct session_store *store, uint32_t slot)
 {
-	return &store->locals[slot].delivery;
+	return &store->deliveries[slot].delivery;
 }
 
 /// Slots from here on were never issued: records of them are all zero, which says that worker 0 owns them. A sweep ends here.

@@ -194,17 +194,16 @@ static void timed_datagrams(struct bench *b, uint32_t next, uint64_t *cycles)
 ALWAYS_INLINE void prefetch_keys(const struct bench *b, uint32_t frame, uint16_t length)
 {
 	const struct cipher_code *code = &b->fixture->shard[0]->code;
-	const struct cipher *cipher = &b->fixture->store.locals[b->session[frame]].cipher;
+	const struct session_keys keys = store_keys(&b->fixture->store, b->session[frame]);
 
-	cipher_prefetch(code, &cipher->open, length - SESSION_SEALED_MIN);
-	cipher_prefetch(code, &cipher->seal, 0);
+	cipher_prefetch(code, keys.open, length - SESSION_SEALED_MIN);
+	cipher_prefetch(code, keys.seal, 0);
 }
 
 /// Nothing but what nobody can leave out: the same keys, as well prepared.
 static void timed_crypto(struct bench *b, uint32_t next, uint64_t *cycles)
 {
 	const struct cipher_code *code = &b->fixture->shard[0]->code;
-	const struct session_local *locals = b->fixture->store.locals;
 	const uint16_t length = (uint16_t)(b->length - COMMON_L4 - sizeof(struct udp_header));
 	struct burst burst;
 	uint64_t then;
@@ -217,12 +216,12 @@ static void timed_crypto(struct bench *b, uint32_t next, uint64_t *cycles)
 	for (unsigned i = 0; i < BURST_MAX; i++) {
 		uint8_t *payload = burst.frame[i] + COMMON_L4 + sizeof(struct udp_header);
 		const struct session_header *header = (const struct session_header *)payload;
-		const struct cipher *cipher = &locals[b->session[next + i]].cipher;
+		const struct session_keys keys = store_keys(&b->fixture->store, b->session[next + i]);
 
 		if (i + CRYPTO_AHEAD < BURST_MAX)
 			prefetch_keys(b, next + i + CRYPTO_AHEAD, length);
-		right &= cipher_open(code, &cipher->open, header->sequence, payload, sizeof(*header), length);
-		cipher_seal(code, &cipher->seal, next + i, payload, sizeof(*header), ACKNOWLEDGEMENT);
+		right &= cipher_open(code, keys.open, header->sequence, payload, sizeof(*header), length);
+		cipher_seal(code, keys.seal, next + i, payload, sizeof(*header), ACKNOWLEDGEMENT);
 	}
 	cycles[STAGE_CRYPTO] += pg_tsc() - then;
 	if (!right)

@@ -186,6 +186,20 @@ static void exactly_the_lines_that_matter_are_brought(void **state UNUSED)
 	with_all_code(names_the_lines);
 }
 
+static void keeps_few_lines(const struct cipher_code *code)
+{
+	const size_t lengths[] = {0, 17, CIPHER_PIECE, CIPHER_PIECE + 1, 2 * CIPHER_PIECE, 700, 1364};
+
+	for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++)
+		assert_int_equal(lines_that_matter(code, lengths[i]) & ~code->read.kept, 0);
+	assert_uint_in_range(__builtin_popcount(code->read.kept), 1, 8);
+}
+
+static void a_packet_of_any_length_needs_no_more_lines_of_a_key_than_are_kept(void **state UNUSED)
+{
+	with_all_code(keeps_few_lines);
+}
+
 static void a_forgotten_cipher_has_no_key_left(void **state UNUSED)
 {
 	static const struct cipher nothing;
@@ -207,6 +221,7 @@ int main(void)
 		cmocka_unit_test(every_length_opens_as_it_was_sealed_by_whatever_code),
 		cmocka_unit_test(one_changed_bit_anywhere_or_another_counter_is_refused),
 		cmocka_unit_test(exactly_the_lines_that_matter_are_brought),
+		cmocka_unit_test(a_packet_of_any_length_needs_no_more_lines_of_a_key_than_are_kept),
 		cmocka_unit_test(a_forgotten_cipher_has_no_key_left),
 	};
 

@@ -30,7 +30,7 @@ static void a_connection_goes_on_after_a_restart(void **state UNUSED)
 	assert_false(replay_fresh(&record->replay, 2));           // and what may have been seen
 	length = player_seal(fixture, &player, SESSION_DATA, "after", 5, datagram);
 	assert_true(replay_fresh(&record->replay, player.sent));
-	assert_true(cipher_open(&fixture->shard[0]->code, &fixture->store.locals[slot_of(&player)].cipher.open,
+	assert_true(cipher_open(&fixture->shard[0]->code, store_keys(&fixture->store, slot_of(&player)).open,
 				player.sent, datagram, 20, length));
 	connection_close(fixture->shard[0], slot_of(&player), SESSION_CLOSED_SHUTDOWN, fixture->now);
 	assert_told(&player, &player.peer, SESSION_CLOSED_SHUTDOWN);

@@ -50,15 +50,15 @@ static void both_directions_have_keys_of_their_own(void **state UNUSED)
 {
 	struct player player = fixture_issue(fixture, 7, 600, false);
 	uint8_t datagram[PLAYER_BUFFER];
-	const struct cipher *cipher;
+	struct session_keys keys;
 	uint16_t length;
 
 	assert_true(fixture_connect(fixture, 0, &player));
-	cipher = &fixture->store.locals[fixture_slot(fixture, &player)].cipher;
+	keys = store_keys(&fixture->store, fixture_slot(fixture, &player));
 	length = player_seal(fixture, &player, SESSION_DATA, "hello", 5, datagram);
-	assert_false(cipher_open(&fixture->shard[0]->code, &cipher->seal, 1, datagram, 20, length));
+	assert_false(cipher_open(&fixture->shard[0]->code, keys.seal, 1, datagram, 20, length));
 	length = player_seal(fixture, &player, SESSION_DATA, "hello", 5, datagram);
-	assert_true(cipher_open(&fixture->shard[0]->code, &cipher->open, 2, datagram, 20, length));
+	assert_true(cipher_open(&fixture->shard[0]->code, keys.open, 2, datagram, 20, length));
 	assert_memory_equal(datagram + 20, "hello", 5);
 }
 

@@ -19,10 +19,9 @@ static struct sealing *sealings;
 static size_t sealing_count, sealing_room;
 static struct sealing kept[KEPT_MAX];
 static aes_gcm_enc_dec_t real_encrypt;
+static cipher_seal_long real_seal_long;
 
-static void encrypt_and_log(const struct gcm_key_data *key, struct gcm_context_data *context, uint8_t *out,
-			    const uint8_t *in, uint64_t len, const uint8_t *nonce, const uint8_t *clear,
-			    uint64_t clear_len, uint8_t *tag, uint64_t tag_len)
+static void log_sealing(const struct gcm_key_data *key, const uint8_t *nonce)
 {
 	struct sealing *sealing;
 
@@ -31,14 +30,33 @@ static void encrypt_and_log(const struct gcm_key_data *key, struct gcm_context_d
 	sealing = &sealings[sealing_count++];
 	memcpy(sealing->key, key->expanded_keys, sizeof(sealing->key)); // the first round key of AES is the key
 	memcpy(sealing->nonce, nonce, sizeof(sealing->nonce));
+}
+
+static void encrypt_and_log(const struct gcm_key_data *key, struct gcm_context_data *context, uint8_t *out,
+			    const uint8_t *in, uint64_t len, const uint8_t *nonce, const uint8_t *clear,
+			    uint64_t clear_len, uint8_t *tag, uint64_t tag_len)
+{
+	log_sealing(key, nonce);
 	real_encrypt(key, context, out, in, len, nonce, clear, clear_len, tag, tag_len);
+}
+
+static void seal_long_and_log(const struct cipher_code *code, const struct cipher_key *key, uint64_t counter,
+			      uint8_t *packet, size_t clear, size_t length)
+{
+	const cipher_nonce nonce = cipher_nonce_of(key, counter);
+
+	log_sealing(&key->data, (const uint8_t *)&nonce);
+	real_seal_long(code, key, counter, packet, clear, length);
 }
 
 static void log_sealings(void)
 {
+	real_seal_long = fixture->shard[0]->code.seal_long;
 	real_encrypt = fixture->shard[0]->code.encrypt;
-	for (unsigned shard = 0; shard < FIXTURE_SHARDS; shard++)
+	for (unsigned shard = 0; shard < FIXTURE_SHARDS; shard++) {
 		fixture->shard[shard]->code.encrypt = encrypt_and_log;
+		fixture->shard[shard]->code.seal_long = seal_long_and_log;
+	}
 }
 
 size_t sealings_logged(void)
