@@ -29,14 +29,20 @@ export class Client {
   receive(datagram, now) {
     this.connection?.receive(datagram, now);
     if (this.#handshake) this.#heed(this.#handshake.receive(datagram, now), now);
-    else if (this.connection?.state === 'reset') this.connect(now);
+    else if (this.#isLost) this.connect(now);
+  }
+
+  /** Whether the gateway lost the connection: another attempt follows. */
+  get #isLost() {
+    const { state, reason } = this.connection ?? {};
+    return state === 'reset' || (state !== 'open' && reason === CLOSE.RESTARTED);
   }
 
   poll(now) {
     if (this.#handshake) this.#heed(this.#handshake.poll(now), now);
     this.connection?.poll(now);
     if (this.connection?.state === 'open' && this.connection.isLastCounterNear) {
-      this.connection.close(CLOSE.LEFT, now);
+      this.connection.close(CLOSE.RESTARTED, now);
       this.connect(now);
     }
   }

@@ -41,6 +41,8 @@ export class Connection {
   #closing = null; // { reason, until } after our CLOSE
   /** 'open', 'closing' (our CLOSE is repeated), 'over', or 'reset' (the gateway has lost it). */
   state = 'open';
+  /** Of CLOSE, once there was one. */
+  reason = null;
 
   /** `welcome`: what Handshake's { connected } holds. `tell(event, detail)` is told what happens. */
   constructor(session, welcome, { send, tell, random, now, phaseDatagrams }) {
@@ -58,7 +60,7 @@ export class Connection {
   }
 
   get isLastCounterNear() {
-    return this.#sealing.sent >= LAST_COUNTER - 1000;
+    return this.#sealing.sent >= LAST_COUNTER;
   }
 
   /** For those who look: round trip in ms, the present number, phase, and how long datagrams are. */
@@ -113,6 +115,7 @@ export class Connection {
 
   #end(state, reason) {
     this.state = state;
+    this.reason = reason;
     const undelivered = this.#outgoing.undelivered();
     this.#tell('ended', { reason: CLOSED[reason] ?? String(reason), byUs: state === 'closing', undelivered });
   }
@@ -153,7 +156,7 @@ export class Connection {
         return this.#send(this.#sealing.seal(KIND.PATH_RESPONSE, plain, now));
       case KIND.PROBE:
         if (!isZero(plain)) return this.close(CLOSE.PROTOCOL, now);
-        return this.#acks.taken(counter, { asks: true }, now);
+        return this.#acks.taken(counter, { asks: true, atOnce: true }, now);
     }
   }
 

@@ -65,13 +65,14 @@ export class Flight {
       newest = Math.max(newest, counter);
       const record = this.#records.get(counter) ?? this.#missed.get(counter);
       if (!record) continue;
+      const isMissed = this.#missed.delete(counter);
       if (counter === fields.ack && fields.delay !== UNKNOWN_DELAY) {
         this.roundTrip.sample(now - record.at, fields.delay / 16, now);
       }
       this.roundTrip.backoff = 0;
       arrived.push(...reliableOf(record));
       this.mtu.came(record.size, now);
-      if (this.#missed.delete(counter)) continue;
+      if (isMissed) continue;
       this.#take(record);
       if (record.bounded) this.window.came(counter);
       if (record.bulk) this.bulk.came(this.roundTrip.excess(now));

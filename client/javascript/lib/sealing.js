@@ -9,7 +9,7 @@ const PHASE_DATAGRAMS = 2 ** 22 - 2 ** 10;
 const PHASE_MS = 3_600_000 - 60_000;
 const BEFORE_MS = 3000; // how long the keys and the number before are still good
 const NEXT_PHASE_TRIES_MS = 100;
-export const LAST_COUNTER = 2 ** 32 - 2;
+export const LAST_COUNTER = 2 ** 32 - 2 ** 24;
 
 /** Keys by phase: those that are present, the next, and for a while those before. */
 class Phases {

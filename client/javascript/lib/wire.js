@@ -33,7 +33,7 @@ export const CLOSED = Object.freeze({
   8: 'restarted',
   9: 'shutdown',
 });
-export const CLOSE = Object.freeze({ LEFT: 1, IDLE: 2, PROTOCOL: 7 });
+export const CLOSE = Object.freeze({ LEFT: 1, IDLE: 2, PROTOCOL: 7, RESTARTED: 8 });
 
 /** The lengths that a datagram from a gateway may have, by its kind: at least, at most. */
 const FROM_GATEWAY = {

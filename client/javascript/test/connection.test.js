@@ -108,6 +108,13 @@ test('a RESET with the token of the connection connects anew, and any other does
   assert.deepEqual(world.of('reset'), [{ undelivered: [ticket] }]);
 });
 
+test('a CLOSE 8 from the gateway, which has lost the connection, is followed by another attempt', () => {
+  const world = established();
+  world.inject('down', world.gateway.seal(KIND.CLOSE, Buffer.of(8, 0, 0, 0, 0, 0, 0, 0)));
+  assert.ok(world.until(() => world.of('connected').length === 2, 5000));
+  assert.equal(world.of('ended')[0].reason, 'restarted');
+});
+
 test('the answer to a ping is told with its round trip', () => {
   const world = established();
   const token = world.client.connection.ping(world.now);
@@ -140,7 +147,7 @@ test('a PATH_CHALLENGE is answered at once with its token', () => {
 
 // ---------------------------------------------------------------- acknowledgements
 
-test('a PROBE and DATA are acknowledged within 25 ms, at once where it is asked for, and at the sixteenth', () => {
+test('DATA is acknowledged within 25 ms, at once where it is asked for and at the sixteenth, and a PROBE at once', () => {
   const world = established();
   const times = [];
   world.tap = (direction, datagram) => {
@@ -148,17 +155,20 @@ test('a PROBE and DATA are acknowledged within 25 ms, at once where it is asked 
     return datagram;
   };
   const began = world.now;
-  world.inject('down', world.gateway.seal(KIND.PROBE, Buffer.alloc(972)));
+  inject(world, [message({ type: 200, reliable: false })]);
   world.run(100);
   assert.equal(times.length, 1);
-  assert.ok(times[0] - began <= 25);
-  inject(world, [message({ type: 200, reliable: false })], { wants: 1 });
+  assert.ok(times[0] - began > 0 && times[0] - began <= 25);
+  world.inject('down', world.gateway.seal(KIND.PROBE, Buffer.alloc(972)));
+  world.run(1);
   assert.equal(times.length, 2);
-  for (let i = 0; i < 16; i++) inject(world, [message({ type: 200, reliable: false })]);
+  inject(world, [message({ type: 200, reliable: false })], { wants: 1 });
   assert.equal(times.length, 3);
+  for (let i = 0; i < 16; i++) inject(world, [message({ type: 200, reliable: false })]);
+  assert.equal(times.length, 4);
   inject(world, [], { wants: 1 });
   world.run(100);
-  assert.equal(times.length, 3, 'what has no messages asks for nothing');
+  assert.equal(times.length, 4, 'what has no messages asks for nothing');
 });
 
 test('an acknowledgement of what was not sent, and bits below 1, are ignored', () => {
