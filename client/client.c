@@ -57,6 +57,7 @@ static void make_rules(pgc_client *client)
 	rules->flush_after = options->flush_ms * NS_PER_MS; // our clock's cycles are nanoseconds
 	rules->acknowledge_after = ACKNOWLEDGE_AFTER_NS;
 	rules->resend_after_min = RESEND_AFTER_MIN_NS;
+	rules->ack_delay_unit = NS_PER_S / SESSION_ACK_DELAY_HZ;
 	rules->resends = options->resends;
 	rules->queue_bytes = options->queue_bytes;
 	for (unsigned i = 0; i < PG_COMPRESSIBLE; i++)

@@ -14,10 +14,12 @@
 #include "aead.h"
 #include "crypto/replay.h"
 #include "delivery/delivery.h"
+#include "delivery/taken.h"
 #include "pollgate_client.h"
 #include "wire/session.h"
 
 #define NS_PER_MS 1000000ULL
+#define NS_PER_S 1000000000ULL
 
 /// Two of this connection, two of the next: pgc_connect() asks for the older ones to be taken first.
 #define CHANGES_MAX 4
@@ -45,12 +47,12 @@ struct handshake {
 struct link {
 	struct aead *open, *seal; // one direction each
 	uint8_t server_nonce[SESSION_NONCE_LEN];
-	uint64_t tx_counter; // of the last packet that may have left
+	uint32_t tx_counter; // of the last packet that may have left
 	struct replay replay;
-	uint64_t taken;      // newest counter whose messages were taken
-	uint32_t taken_bits; // header's ack_bits, of `taken`
-	uint64_t heard_at;   // ns
-	uint64_t said_at;    // ns
+	struct taken taken;
+	uint64_t taken_at; // ns: when the newest of `taken` came
+	uint64_t heard_at; // ns
+	uint64_t said_at;  // ns
 	uint16_t max_datagram;
 	bool answer_now; // the peer asked for an acknowledgement at once
 	bool path_challenged;

@@ -78,7 +78,7 @@ static bool next_settled(pgc_client *client, struct pgc_event *event)
 
 void events_take(pgc_client *client, uint16_t length)
 {
-	intake_begin(&client->intake, client->opened + sizeof(struct session_header), length);
+	intake_begin(&client->intake, client->opened + SESSION_BEFORE_MESSAGES, length);
 	client->taking = true;
 }
 

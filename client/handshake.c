@@ -101,7 +101,7 @@ static void denied(pgc_client *client, const uint8_t *datagram, uint16_t length)
 
 static bool unsealed_header(const struct session_header *header)
 {
-	return header->sequence == 0 && header->ack == 0 && header->ack_bits == 0;
+	return header->flags == 0 && header->counter == 0;
 }
 
 void handshake_receive(pgc_client *client, const uint8_t *datagram, uint16_t length, uint64_t now)

@@ -8,17 +8,9 @@
 #include <sodium.h>
 
 #include "keys.h"
+#include "wire/zero.h"
 
 // ---------------------------------------------------------------- the beginning
-
-static bool all_zero(const uint8_t *bytes, size_t length)
-{
-	uint8_t any = 0;
-
-	for (size_t i = 0; i < length; i++)
-		any |= bytes[i];
-	return any == 0;
-}
 
 static bool set_keys(pgc_client *client, const uint8_t server_nonce[SESSION_NONCE_LEN])
 {
@@ -48,8 +40,9 @@ static void reset(struct link *link, const struct session_welcome *welcome, uint
 	*link = (struct link){.open = open, .seal = seal, .heard_at = now, .said_at = now};
 	memcpy(link->server_nonce, welcome->server_nonce, SESSION_NONCE_LEN);
 	link->max_datagram = welcome->max_datagram;
-	replay_mark(&link->replay, welcome->header.sequence);
-	link->taken = welcome->header.sequence;
+	replay_mark(&link->replay, welcome->header.counter);
+	link->taken.newest = welcome->header.counter;
+	link->taken_at = now;
 }
 
 bool link_begin(pgc_client *client, const uint8_t *datagram, uint16_t length, uint64_t now)
@@ -57,14 +50,14 @@ bool link_begin(pgc_client *client, const uint8_t *datagram, uint16_t length, ui
 	const struct session_welcome *sealed = (const struct session_welcome *)datagram;
 	const struct session_welcome *welcome = (const struct session_welcome *)client->opened;
 
-	if (length != client->handshake.size || sealed->header.sequence == 0 || sealed->header.sequence > INT32_MAX ||
+	if (length != client->handshake.size || sealed->header.flags != 0 || sealed->header.counter == 0 ||
 	    !set_keys(client, sealed->server_nonce) ||
-	    !aead_open(client->link.open, sealed->header.sequence, datagram, SESSION_WELCOME_CLEAR, length,
+	    !aead_open(client->link.open, sealed->header.counter, datagram, SESSION_WELCOME_CLEAR, length,
 		       client->opened) ||
 	    !welcome_is_as_asked(client, welcome, length))
 		return false;
 	reset(&client->link, welcome, now);
-	delivery_begin(&client->ctx, client->delivery, 0, (uint16_t)(welcome->max_datagram - SESSION_SEALED_MIN));
+	delivery_begin(&client->ctx, client->delivery, 0, (uint16_t)(welcome->max_datagram - SESSION_DATA_MIN));
 	client->link.answer_now = true; // the gateway hears that its keys are in use
 	client->state = PGC_CONNECTED;
 	client->statistics.connections++;
@@ -74,32 +67,26 @@ bool link_begin(pgc_client *client, const uint8_t *datagram, uint16_t length, ui
 
 // ---------------------------------------------------------------- in
 
-static void mark_taken(struct link *link, uint64_t counter)
+static void mark_taken(struct link *link, uint32_t counter, uint64_t now)
 {
-	if (counter > link->taken) {
-		const uint64_t ahead = counter - link->taken;
-
-		link->taken_bits = ahead < 32 ? link->taken_bits << ahead : 0;
-		if (ahead <= 32 && link->taken != 0)
-			link->taken_bits |= 1U << (ahead - 1);
-		link->taken = counter;
-		return;
-	}
-
-	const uint64_t behind = link->taken - counter;
-
-	if (behind >= 1 && behind <= 32)
-		link->taken_bits |= 1U << (behind - 1);
+	if (taken_mark(&link->taken, counter))
+		link->taken_at = now;
 }
 
-static void take_data(pgc_client *client, uint64_t counter, uint16_t length, uint64_t now)
+static void take_data(pgc_client *client, uint32_t counter, uint16_t length, uint64_t now)
 {
-	const struct session_header *header = (const struct session_header *)client->opened;
-	const uint8_t *body = client->opened + sizeof(*header);
-	const uint16_t body_len = (uint16_t)(length - SESSION_SEALED_MIN);
+	const struct session_prefix *prefix =
+		(const struct session_prefix *)(client->opened + sizeof(struct session_header));
+	const uint8_t *body = client->opened + SESSION_BEFORE_MESSAGES;
+	const uint16_t body_len = (uint16_t)(length - SESSION_DATA_MIN);
 
+	if (!prefix_is_right(prefix)) {
+		client->statistics.datagrams_refused++;
+		return;
+	}
+	delivery_acknowledged(&client->ctx, client->delivery, client->link.tx_counter, prefix, now);
 	if (body_len == 0) {
-		mark_taken(&client->link, counter);
+		mark_taken(&client->link, counter, now);
 		return;
 	}
 	// Refused ones are not acknowledged: what was reliable in them comes again.
@@ -107,11 +94,22 @@ static void take_data(pgc_client *client, uint64_t counter, uint16_t length, uin
 		client->statistics.datagrams_refused++;
 		return;
 	}
-	mark_taken(&client->link, counter);
+	mark_taken(&client->link, counter, now);
 	delivery_owe(&client->ctx, client->delivery, now);
-	if (header->flags & SESSION_FLAG_ACK_NOW)
+	if (prefix->wants & SESSION_WANTS_ANSWER)
 		client->link.answer_now = true;
 	events_take(client, body_len);
+}
+
+/// The gateway asks whether its path carries so many bytes.
+static void take_probe(pgc_client *client, uint32_t counter, uint16_t length, uint64_t now)
+{
+	if (!all_zero(client->opened + sizeof(struct session_header), length - SESSION_AROUND)) {
+		client->statistics.datagrams_refused++;
+		return;
+	}
+	mark_taken(&client->link, counter, now);
+	client->link.answer_now = true;
 }
 
 static void take_close(pgc_client *client, uint16_t length)
@@ -119,7 +117,7 @@ static void take_close(pgc_client *client, uint16_t length)
 	const struct session_close_body *body =
 		(const struct session_close_body *)(client->opened + sizeof(struct session_header));
 
-	if (length != SESSION_SEALED_MIN + sizeof(*body) || body->reason < SESSION_CLOSED_LEFT ||
+	if (length != SESSION_AROUND + sizeof(*body) || body->reason < SESSION_CLOSED_LEFT ||
 	    body->reason >= PG_CLOSE_REASONS || !all_zero(body->reserved, sizeof(body->reserved))) {
 		client->statistics.datagrams_refused++;
 		return;
@@ -129,7 +127,7 @@ static void take_close(pgc_client *client, uint16_t length)
 
 static void take_path_challenge(pgc_client *client, uint16_t length)
 {
-	if (length != SESSION_SEALED_MIN + SESSION_PATH_TOKEN_LEN) {
+	if (length != SESSION_AROUND + SESSION_PATH_TOKEN_LEN) {
 		client->statistics.datagrams_refused++;
 		return;
 	}
@@ -139,82 +137,81 @@ static void take_path_challenge(pgc_client *client, uint16_t length)
 
 static bool header_is_sealed_kind(const struct session_header *header, uint16_t length)
 {
-	if (length < SESSION_SEALED_MIN)
+	if (header->flags != 0)
 		return false;
-	if (header->flags != 0 && (header->kind != SESSION_DATA || header->flags != SESSION_FLAG_ACK_NOW))
+	switch (header->kind) {
+	case SESSION_DATA:
+	case SESSION_PROBE:
+		return length >= SESSION_DATA_MIN;
+	case SESSION_CLOSE:
+	case SESSION_PATH_CHALLENGE:
+		return length >= SESSION_AROUND;
+	case SESSION_WELCOME: // ours was repeated, so its answer was, too
+		return length >= sizeof(struct session_welcome) + SESSION_TAG_LEN;
+	default:
 		return false;
-	return header->kind == SESSION_DATA || header->kind == SESSION_CLOSE ||
-	       header->kind == SESSION_PATH_CHALLENGE || header->kind == SESSION_WELCOME;
+	}
 }
 
 /// Is it fresh and authentic? Opens it.
-static bool opened(pgc_client *client, const uint8_t *datagram, uint16_t length, uint64_t *counter)
+static bool opened(pgc_client *client, const uint8_t *datagram, uint16_t length)
 {
 	const struct session_header *header = (const struct session_header *)datagram;
+	const size_t clear = header->kind == SESSION_WELCOME ? SESSION_WELCOME_CLEAR : sizeof(*header);
 	struct link *link = &client->link;
-	size_t clear = sizeof(*header);
 
-	*counter = replay_counter(&link->replay, header->sequence);
-	if (!replay_fresh(&link->replay, *counter))
+	if (!replay_fresh(&link->replay, header->counter) ||
+	    !aead_open(link->open, header->counter, datagram, clear, length, client->opened))
 		return false;
-	if (header->kind == SESSION_WELCOME) { // ours was repeated, so its answer was, too
-		clear = SESSION_WELCOME_CLEAR;
-		if (length < sizeof(struct session_welcome) + SESSION_TAG_LEN)
-			return false;
-	}
-	if (!aead_open(link->open, *counter, datagram, clear, length, client->opened))
-		return false;
-	replay_mark(&link->replay, *counter);
+	replay_mark(&link->replay, header->counter);
 	return true;
 }
 
 void link_receive(pgc_client *client, const uint8_t *datagram, uint16_t length, uint64_t now)
 {
 	const struct session_header *header = (const struct session_header *)datagram;
-	uint64_t counter;
 
-	if (!header_is_sealed_kind(header, length) || !opened(client, datagram, length, &counter)) {
+	if (!header_is_sealed_kind(header, length) || !opened(client, datagram, length)) {
 		client->statistics.datagrams_refused++;
 		return;
 	}
 	client->statistics.datagrams_received++;
 	client->link.heard_at = now;
-	delivery_acknowledged(&client->ctx, client->delivery, client->link.tx_counter, header->ack, header->ack_bits,
-			      now);
 	switch (header->kind) {
 	case SESSION_DATA:
-		take_data(client, counter, length, now);
+		take_data(client, header->counter, length, now);
+		break;
+	case SESSION_PROBE:
+		take_probe(client, header->counter, length, now);
 		break;
 	case SESSION_CLOSE:
 		take_close(client, length);
 		break;
 	case SESSION_PATH_CHALLENGE:
-		mark_taken(&client->link, counter);
+		mark_taken(&client->link, header->counter, now);
 		take_path_challenge(client, length);
 		break;
 	default: // WELCOME
-		mark_taken(&client->link, counter);
+		mark_taken(&client->link, header->counter, now);
 		break;
 	}
 }
 
 // ---------------------------------------------------------------- out
 
-/// The header of the next counter, in front of `body_len` bytes; then the tag.
-static size_t seal(pgc_client *client, uint8_t *out, enum session_kind kind, size_t body_len, uint64_t now)
+/// The header of the next counter, in front of `sealed` bytes; then the tag.
+static size_t seal(pgc_client *client, uint8_t *out, enum session_kind kind, size_t sealed, uint64_t now)
 {
 	struct link *link = &client->link;
 	struct session_header *header = (struct session_header *)out;
-	const size_t length = SESSION_SEALED_MIN + body_len;
+	const size_t length = SESSION_AROUND + sealed;
 
 	link->tx_counter++;
 	*header = (struct session_header){
 		.kind = (uint8_t)kind,
 		.length = (uint16_t)length,
 		.session = client->options.session,
-		.sequence = (uint32_t)link->tx_counter,
-		.ack = (uint32_t)link->taken,
-		.ack_bits = link->taken_bits,
+		.counter = link->tx_counter,
 	};
 	link->said_at = now;
 	return aead_seal(link->seal, link->tx_counter, out, sizeof(*header), length) ? length : 0;
@@ -259,7 +256,7 @@ static void beat(pgc_client *client, uint64_t now)
 static size_t write_data(pgc_client *client, uint8_t *out, uint64_t now)
 {
 	struct link *link = &client->link;
-	const uint16_t room = (uint16_t)(link->max_datagram - SESSION_SEALED_MIN);
+	const uint16_t room = (uint16_t)(link->max_datagram - SESSION_DATA_MIN);
 	uint16_t written;
 
 	if (now >= heartbeat_at(client))
@@ -267,13 +264,14 @@ static size_t write_data(pgc_client *client, uint8_t *out, uint64_t now)
 	if (!link->answer_now && now < delivery_due(client->delivery))
 		return 0;
 	written = delivery_fill(&client->ctx, client->delivery, link->tx_counter + 1, now,
-				out + sizeof(struct session_header), room);
+				out + SESSION_BEFORE_MESSAGES, room);
 	if (delivery_gave_up(client->delivery)) {
 		link_end(client, PGC_CLOSED_UNDELIVERABLE, SESSION_CLOSED_UNDELIVERABLE, PG_LOSS_UNACKNOWLEDGED);
 		return write_close(client, out, now);
 	}
 	link->answer_now = false;
-	return seal(client, out, SESSION_DATA, written, now);
+	taken_write(&link->taken, taken_delay(now - link->taken_at, NS_PER_S), out + sizeof(struct session_header));
+	return seal(client, out, SESSION_DATA, sizeof(struct session_prefix) + written, now);
 }
 
 size_t link_transmit(pgc_client *client, uint8_t *out, uint64_t now)
@@ -285,6 +283,10 @@ size_t link_transmit(pgc_client *client, uint8_t *out, uint64_t now)
 	if (now >= silent_at(client)) {
 		link_end(client, PGC_CLOSED_SILENT, 0, PG_LOSS_CLOSED);
 		return 0;
+	}
+	if (client->link.tx_counter >= SESSION_COUNTERS) {
+		link_end(client, SESSION_CLOSED_RESTARTED, SESSION_CLOSED_RESTARTED, PG_LOSS_CLOSED);
+		return write_close(client, out, now);
 	}
 	if (client->link.path_challenged)
 		return write_path_response(client, out, now);

@@ -333,11 +333,14 @@ for number, name in ipairs(PLAIN_TYPES) do
 end
 PLAIN_NAMES[101] = "MOVE_ACK"
 
-local KINDS = { "HELLO", "CHALLENGE", "CONFIRM", "WELCOME", "DATA", "CLOSE", "PATH_CHALLENGE", "PATH_RESPONSE", "DENIED" }
+local KINDS = { "HELLO", "CHALLENGE", "CONFIRM", "WELCOME", "DATA", "CLOSE", "PATH_CHALLENGE", "PATH_RESPONSE", "DENIED",
+	"RESET", "PROBE" }
 local HELLO, CHALLENGE, CONFIRM, WELCOME, DATA, CLOSE, PATH_CHALLENGE, PATH_RESPONSE, DENIED = 1, 2, 3, 4, 5, 6, 7, 8, 9
+local RESET, PROBE = 10, 11
 local TO_GATEWAY = { [HELLO] = true, [CONFIRM] = true, [PATH_RESPONSE] = true }
-local TO_CLIENT = { [CHALLENGE] = true, [WELCOME] = true, [PATH_CHALLENGE] = true, [DENIED] = true }
-local SEALED = { [WELCOME] = true, [DATA] = true, [CLOSE] = true, [PATH_CHALLENGE] = true, [PATH_RESPONSE] = true }
+local TO_CLIENT = { [CHALLENGE] = true, [WELCOME] = true, [PATH_CHALLENGE] = true, [DENIED] = true, [RESET] = true }
+local SEALED = { [WELCOME] = true, [DATA] = true, [CLOSE] = true, [PATH_CHALLENGE] = true, [PATH_RESPONSE] = true,
+	[PROBE] = true }
 
 local DENIALS = { "unknown session", "version", "expired", "revoked", "consumed", "full" }
 local CLOSES = {
@@ -469,14 +472,16 @@ local p = {
 local s = {
 	kind = ProtoField.uint8("pollgate.kind", "Kind", base.DEC, KINDS),
 	flags = ProtoField.uint8("pollgate.flags", "Flags", base.HEX),
-	ack_now = ProtoField.bool("pollgate.flags.ack_now", "Answer at once", 8, nil, 0x01),
 	length = ProtoField.uint16("pollgate.length", "Length"),
 	session = ProtoField.uint32("pollgate.session", "Session"),
 	slot = ProtoField.uint32("pollgate.session.slot", "Slot", base.DEC, nil, 0x000fffff),
 	generation = ProtoField.uint32("pollgate.session.generation", "Generation", base.DEC, nil, 0xfff00000),
-	sequence = ProtoField.uint32("pollgate.sequence", "Sequence"),
+	counter = ProtoField.uint32("pollgate.counter", "Packet counter"),
 	ack = ProtoField.uint32("pollgate.ack", "Acknowledged"),
 	ack_bits = ProtoField.uint32("pollgate.ack_bits", "Acknowledged before it", base.HEX),
+	ack_delay = ProtoField.uint16("pollgate.ack_delay", "Acknowledged after (1/16 ms; 65535: longer, or unknown)"),
+	wants = ProtoField.uint8("pollgate.wants", "Wants", base.HEX),
+	wants_answer = ProtoField.bool("pollgate.wants.answer", "An answer at once", 8, nil, 0x01),
 	version = ProtoField.uint16("pollgate.version", "Version"),
 	reserved = ProtoField.bytes("pollgate.reserved", "Reserved"),
 	padding = ProtoField.bytes("pollgate.padding", "Padding"),
@@ -488,7 +493,6 @@ local s = {
 	denial = ProtoField.uint8("pollgate.denied.reason", "Reason", base.DEC, DENIALS),
 	sealed = ProtoField.bytes("pollgate.sealed", "Sealed bytes"),
 	tag = ProtoField.bytes("pollgate.tag", "Tag"),
-	counter = ProtoField.uint64("pollgate.counter", "Packet counter"),
 	opened = ProtoField.bool("pollgate.opened", "Opened: the tag is right"),
 	to_gateway = ProtoField.bool("pollgate.to_gateway", "From client to gateway"),
 	player_id = ProtoField.uint32("pollgate.player_id", "Player id"),
@@ -496,6 +500,7 @@ local s = {
 	idle_timeout = ProtoField.uint32("pollgate.idle_timeout", "Idle timeout (ms)"),
 	close = ProtoField.uint8("pollgate.close.reason", "Reason", base.DEC, CLOSES),
 	path_token = ProtoField.bytes("pollgate.path_token", "Path token"),
+	reset_token = ProtoField.bytes("pollgate.reset_token", "Reset token"),
 	message = ProtoField.none("pollgate.message", "Message"),
 	message_type = ProtoField.uint8("pollgate.message.type", "Type", base.DEC, MESSAGES),
 	message_flags = ProtoField.uint8("pollgate.message.flags", "Flags", base.HEX),
@@ -829,8 +834,8 @@ end
 -- A connection from its 40 bytes of keys and salts.
 local function connection_of(okm)
 	return {
-		to_gateway = { gcm = Gcm.new(okm:sub(1, 16), okm:sub(33, 36)), newest = 0, pieces = {} },
-		to_client = { gcm = Gcm.new(okm:sub(17, 32), okm:sub(37, 40)), newest = 0, pieces = {} },
+		to_gateway = { gcm = Gcm.new(okm:sub(1, 16), okm:sub(33, 36)), pieces = {} },
+		to_client = { gcm = Gcm.new(okm:sub(17, 32), okm:sub(37, 40)), pieces = {} },
 	}
 end
 
@@ -838,26 +843,10 @@ local function bytes_of_session(id)
 	return bytes_le(id)
 end
 
--- The value with these low 32 bits that is nearest to the newest.
-local function counter_of(newest, low)
-	local counter = newest - newest % TWO_32 + low
-	if counter - newest >= TWO_32 / 2 and counter >= TWO_32 then
-		return counter - TWO_32
-	elseif newest - counter > TWO_32 / 2 then
-		return counter + TWO_32
-	end
-	return counter
-end
-
 local function try_open(connection, packet)
 	local way = packet.to_gateway and connection.to_gateway or connection.to_client
-	local counter = counter_of(way.newest, packet.sequence)
-	local text = way.gcm:open(counter, packet.clear, packet.sealed, packet.tag)
-	if text then
-		way.newest = math.max(way.newest, counter)
-		return { text = text, counter = counter, way = way }
-	end
-	return nil
+	local text = way.gcm:open(packet.counter, packet.clear, packet.sealed, packet.tag)
+	return text and { text = text, way = way }
 end
 
 -- The connection that a WELCOME begins, if one of the keys and one of the nonces before it fit.
@@ -1062,7 +1051,7 @@ READERS[HELLO] = function(reader, context)
 	reader:number(s.version, 2)
 	reader:zeros(s.reserved, 2, "The reserved byte")
 	local nonce = reader:bytes(s.client_nonce, 16)
-	reader:zeros(s.padding, 24, "Padding")
+	reader:zeros(s.padding, 40, "Padding")
 	return nonce, context
 end
 
@@ -1098,7 +1087,7 @@ READERS[CONFIRM] = function(reader, context)
 		end
 	end
 	reader:bytes(s.cookie, 24)
-	reader:zeros(s.padding, math.max(0, length - 64 - 16), "Padding")
+	reader:zeros(s.padding, math.max(0, length - 56 - 16), "Padding")
 	local proof, proof_item = reader:bytes(s.proof, 16)
 	check_proof(context, "pollgate confirm", proof, proof_item)
 end
@@ -1117,6 +1106,10 @@ READERS[DENIED] = function(reader, context)
 	context.pinfo.cols.info:append(" " .. (DENIALS[reason] or "?"))
 end
 
+READERS[RESET] = function(reader)
+	reader:bytes(s.reset_token, 16)
+end
+
 -- What lies inside of sealed datagrams, once opened.
 local INSIDES = {}
 
@@ -1130,14 +1123,33 @@ INSIDES[WELCOME] = function(reader, context)
 	context.pinfo.cols.info:append(" player " .. player)
 end
 
-INSIDES[DATA] = read_messages
+INSIDES[DATA] = function(reader, context)
+	reader:number(s.ack, 4)
+	reader:number(s.ack_bits, 4)
+	reader:number(s.ack_delay, 2)
+	local range = reader:range(1)
+	local item = reader.tree:add(s.wants, range)
+	item:add(s.wants_answer, range)
+	if range:uint() > 1 then
+		reader:malformed("Bits that are not used must be 0", item)
+	end
+	reader:zeros(s.reserved, 1, "The reserved byte")
+	read_messages(reader, context)
+end
+
+INSIDES[PROBE] = function(reader)
+	if reader:left() < 12 then
+		reader:malformed("Shorter than a probe may be")
+	end
+	reader:zeros(s.padding, reader:left(), "A probe")
+end
 
 INSIDES[CLOSE] = function(reader, context)
 	local reason, item = reader:number(s.close, 1)
 	if not CLOSES[reason] then
 		reader:malformed("No CLOSE has this reason", item)
 	end
-	reader:zeros(s.reserved, 3, "The reserved byte")
+	reader:zeros(s.reserved, 7, "The reserved byte")
 	context.pinfo.cols.info:append(" " .. (CLOSES[reason] or "?"))
 end
 
@@ -1149,7 +1161,6 @@ INSIDES[PATH_CHALLENGE], INSIDES[PATH_RESPONSE] = read_token, read_token
 local function show_inside(reader, context, found)
 	local tree = reader.tree
 	tree:add(s.opened, true):set_generated()
-	tree:add(s.counter, UInt64.new(found.counter % TWO_32, math.floor(found.counter / TWO_32))):set_generated()
 	if #found.text == 0 then
 		INSIDES[context.kind](Reader.new(ByteArray.new():tvb("Opened"), tree, s), context)
 		return
@@ -1174,7 +1185,7 @@ local function find_inside(context, packet)
 end
 
 local function read_sealed(reader, context)
-	local packet = { to_gateway = context.to_gateway, sequence = context.sequence }
+	local packet = { to_gateway = context.to_gateway, counter = context.counter }
 	if context.kind == WELCOME then
 		packet.server_nonce = reader:bytes(s.server_nonce, 16)
 	end
@@ -1199,11 +1210,8 @@ end
 local function read_header(reader, context)
 	local tree, item = reader.tree, nil
 	context.kind, item = reader:number(s.kind, 1)
-	local flags_range = reader:range(1)
-	local flags = flags_range:uint()
-	local flags_item = tree:add(s.flags, flags_range)
-	flags_item:add(s.ack_now, flags_range)
-	if flags > 1 or (flags == 1 and context.kind ~= DATA) then
+	local flags, flags_item = reader:number(s.flags, 1)
+	if flags ~= 0 then
 		reader:malformed("Flag bits that are not used must be 0", flags_item)
 	end
 	local length, length_item = reader:number(s.length, 2)
@@ -1215,13 +1223,12 @@ local function read_header(reader, context)
 	local session_item = tree:add_le(s.session, session_range)
 	session_item:add_le(s.slot, session_range)
 	session_item:add_le(s.generation, session_range)
-	context.sequence = reader:number(s.sequence, 4)
-	local ack, ack_item = reader:number(s.ack, 4)
-	local ack_bits = reader:number(s.ack_bits, 4)
+	local counter_item
+	context.counter, counter_item = reader:number(s.counter, 4)
 	if not KINDS[context.kind] then
 		reader:malformed("No datagram has this kind", item)
-	elseif not SEALED[context.kind] and (context.sequence ~= 0 or ack ~= 0 or ack_bits ~= 0) then
-		reader:malformed("Not sealed: sequence and acknowledgements must be 0", ack_item)
+	elseif not SEALED[context.kind] and context.counter ~= 0 then
+		reader:malformed("Not sealed: the counter must be 0", counter_item)
 	end
 end
 
@@ -1247,7 +1254,7 @@ local function read_session(reader, context)
 	pinfo.cols.info:set(KINDS[kind])
 	reader.tree:append_text(", " .. KINDS[kind])
 	if SEALED[kind] then
-		pinfo.cols.info:append(" " .. context.sequence)
+		pinfo.cols.info:append(" " .. context.counter)
 	end
 	context.to_gateway = goes_to_gateway(kind, pinfo)
 	reader.tree:add(s.to_gateway, context.to_gateway):set_generated()

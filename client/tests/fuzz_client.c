@@ -19,8 +19,8 @@ enum step { STEP_RAW, STEP_DATA, STEP_OTHER_KIND, STEP_WAIT, STEP_SAY, STEP_RECO
 /// The gateway's side of one connection.
 struct gateway {
 	uint64_t now;
-	uint64_t counter;
-	uint64_t taken; // of the client's, so that acknowledgements can be right
+	uint32_t counter;
+	uint32_t taken; // of the client's, so that acknowledgements can be right
 	struct aead *seal;
 	uint8_t client_nonce[SESSION_NONCE_LEN];
 };
@@ -87,7 +87,7 @@ static void send_out(pgc_client *client, struct gateway *gateway)
 			memcpy(gateway->client_nonce, ((const struct session_hello *)out)->client_nonce,
 			       SESSION_NONCE_LEN);
 		else if (header->kind != SESSION_CONFIRM)
-			gateway->taken = header->sequence;
+			gateway->taken = header->counter;
 	}
 }
 
@@ -107,26 +107,25 @@ static void hand_over(pgc_client *client, struct gateway *gateway, const uint8_t
 
 static struct session_header header_of(const struct gateway *gateway, enum session_kind kind, size_t length)
 {
-	return (struct session_header){.kind = (uint8_t)kind,
-				       .length = (uint16_t)length,
-				       .session = 1,
-				       .sequence = (uint32_t)gateway->counter,
-				       .ack = (uint32_t)gateway->taken};
+	return (struct session_header){
+		.kind = (uint8_t)kind, .length = (uint16_t)length, .session = 1, .counter = gateway->counter};
 }
 
-static void seal_and_send(pgc_client *client, struct gateway *gateway, enum session_kind kind, const uint8_t *body,
-			  size_t body_len, uint8_t flags)
+/// @param prefix  of a DATA
+static void seal_and_send(pgc_client *client, struct gateway *gateway, enum session_kind kind,
+			  const struct session_prefix *prefix, const uint8_t *body, size_t body_len)
 {
 	uint8_t datagram[PGC_DATAGRAM_MAX];
-	const size_t length = SESSION_SEALED_MIN + body_len;
+	const size_t before = prefix ? sizeof(*prefix) : 0, length = SESSION_AROUND + before + body_len;
 
 	gateway->counter++;
 
 	struct session_header header = header_of(gateway, kind, length);
 
-	header.flags = flags;
 	memcpy(datagram, &header, sizeof(header));
-	memcpy(datagram + sizeof(header), body, body_len);
+	if (prefix)
+		memcpy(datagram + sizeof(header), prefix, before);
+	memcpy(datagram + sizeof(header) + before, body, body_len);
 	if (!aead_seal(gateway->seal, gateway->counter, datagram, sizeof(header), length))
 		abort();
 	hand_over(client, gateway, datagram, length);
@@ -183,8 +182,8 @@ static void say(pgc_client *client, struct input *input)
 
 static void run_step(pgc_client *client, struct gateway *gateway, struct input *input)
 {
-	static const enum session_kind kinds[] = {SESSION_CLOSE, SESSION_PATH_CHALLENGE, SESSION_WELCOME,
-						  SESSION_HELLO};
+	static const enum session_kind kinds[] = {SESSION_CLOSE, SESSION_PATH_CHALLENGE, SESSION_WELCOME, SESSION_HELLO,
+						  SESSION_PROBE};
 	const uint8_t step = next_byte(input);
 	uint8_t bytes[PGC_DATAGRAM_MAX];
 	size_t length;
@@ -195,12 +194,13 @@ static void run_step(pgc_client *client, struct gateway *gateway, struct input *
 		hand_over(client, gateway, bytes, length);
 		break;
 	case STEP_DATA:
-		length = next_bytes(input, bytes, sizeof(bytes) - SESSION_SEALED_MIN);
-		seal_and_send(client, gateway, SESSION_DATA, bytes, length, step >= 128);
+		length = next_bytes(input, bytes, sizeof(bytes) - SESSION_DATA_MIN);
+		seal_and_send(client, gateway, SESSION_DATA,
+			      &(struct session_prefix){.ack = gateway->taken, .wants = step >> 7}, bytes, length);
 		break;
 	case STEP_OTHER_KIND:
-		length = next_bytes(input, bytes, sizeof(bytes) - SESSION_SEALED_MIN);
-		seal_and_send(client, gateway, kinds[step / STEPS % 4], bytes, length, 0);
+		length = next_bytes(input, bytes, sizeof(bytes) - SESSION_AROUND);
+		seal_and_send(client, gateway, kinds[step / STEPS % 5], NULL, bytes, length);
 		break;
 	case STEP_WAIT:
 		gateway->now += next_byte(input) * 10 * NS_PER_MS;

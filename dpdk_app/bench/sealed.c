@@ -144,7 +144,7 @@ static bool open_then_seal(const struct crypto_only *c, struct rte_mbuf *m)
 {
 	struct session_header *header = rte_pktmbuf_mtod_offset(m, struct session_header *, FRAME_HEADERS);
 	const struct session_keys keys = key_store_at(&c->keys, session_slot(&c->numbers, header->session));
-	const uint32_t counter = header->sequence;
+	const uint32_t counter = header->counter;
 	const uint16_t came = m->data_len - FRAME_HEADERS, answer = c->answer ? c->answer : came;
 
 	if (!cipher_open(&c->code, keys.open, counter, (uint8_t *)header, sizeof(*header), came))
@@ -163,8 +163,8 @@ ALWAYS_INLINE void bring_keys(const struct crypto_only *c, const struct rte_mbuf
 
 	const uint16_t came = m->data_len - FRAME_HEADERS, answer = c->answer ? c->answer : came;
 
-	cipher_prefetch(&c->code, keys.open, came - SESSION_SEALED_MIN);
-	cipher_prefetch(&c->code, keys.seal, answer - SESSION_SEALED_MIN);
+	cipher_prefetch(&c->code, keys.open, came - SESSION_AROUND);
+	cipher_prefetch(&c->code, keys.seal, answer - SESSION_AROUND);
 }
 
 /// All packets' first lines, then one after the other while the keys of those a little later are on their way: as a burst
@@ -223,7 +223,7 @@ int pg_bench_crypto_only(struct pg_gateway *gateway, void *state, bool answers, 
 		.port = first_port(gateway),
 		.numbers = parts.numbers,
 		.capacity = gateway->plan.issued_capacity,
-		.answer = answers ? SESSION_SEALED_MIN : 0,
+		.answer = answers ? SESSION_DATA_MIN : 0,
 	};
 	const struct key_places places = key_places_find(cipher_lines_kept());
 	const size_t size = key_store_size(&places, c.capacity);

@@ -47,7 +47,7 @@ static void seal_pieces(const struct cipher_code *code, const struct cipher_key 
 
 // ---------------------------------------------------------------- lines of a key
 
-#define TRIAL_CLEAR 20 // as long as a header: hashing it takes a part of the key, too
+#define TRIAL_CLEAR 12 // as long as a header: hashing it takes a part of the key, too
 #define TRIAL_CLEAR_MAX 64
 #define TRIAL_SEALED_MAX 1361 // many blocks at once, and a block that is begun
 #define TRIAL_MAX (TRIAL_CLEAR_MAX + TRIAL_SEALED_MAX + CIPHER_TAG_LEN)

@@ -17,48 +17,40 @@
 
 /// All zero before the first packet: counters start at 1. The bits are a ring: a window that moves by one changes one bit.
 struct replay {
-	uint64_t newest;
 	uint64_t seen[REPLAY_WORDS]; // counter n, of newest - 255 to newest: bit n modulo 256
+	uint32_t newest;
 };
 
-ALWAYS_INLINE uint64_t replay_bit(uint64_t counter)
+ALWAYS_INLINE uint64_t replay_bit(uint32_t counter)
 {
 	return 1ULL << counter % 64;
 }
 
-ALWAYS_INLINE unsigned replay_word(uint64_t counter)
+ALWAYS_INLINE unsigned replay_word(uint32_t counter)
 {
 	return counter / 64 % REPLAY_WORDS;
 }
 
-/// The 64-bit counter that a header's low half stands for: the one nearest to the newest.
-ALWAYS_INLINE uint64_t replay_counter(const struct replay *replay, uint32_t low)
+/// Can this counter be new? 0 cannot, nor can one that is too old.
+ALWAYS_INLINE bool replay_fresh(const struct replay *replay, uint32_t counter)
 {
-	const int32_t ahead = (int32_t)(low - (uint32_t)replay->newest);
-
-	return replay->newest + (uint64_t)(int64_t)ahead;
-}
-
-/// Can this counter be new? A counter that is negative, 0 or too old cannot.
-ALWAYS_INLINE bool replay_fresh(const struct replay *replay, uint64_t counter)
-{
-	if (likely((int64_t)(counter - replay->newest) > 0))
+	if (likely(counter > replay->newest))
 		return true;
 
-	const uint64_t behind = replay->newest - counter;
+	const uint32_t behind = replay->newest - counter;
 
-	if (unlikely((int64_t)counter <= 0 || behind >= REPLAY_WINDOW))
+	if (unlikely(counter == 0 || behind >= REPLAY_WINDOW))
 		return false;
 	return !(replay->seen[replay_word(counter)] & replay_bit(counter));
 }
 
 /// The window jumps: none of the counters in between was seen.
-static inline void replay_jump(struct replay *replay, uint64_t counter)
+static inline void replay_jump(struct replay *replay, uint32_t counter)
 {
-	uint64_t at = counter - replay->newest < REPLAY_WINDOW ? replay->newest + 1 : counter - REPLAY_WINDOW;
+	uint32_t at = counter - replay->newest < REPLAY_WINDOW ? replay->newest + 1 : counter - REPLAY_WINDOW;
 
 	while (at != counter) {
-		const uint64_t left = counter - at, in_word = 64 - at % 64, n = left < in_word ? left : in_word;
+		const uint32_t left = counter - at, in_word = 64 - at % 64, n = left < in_word ? left : in_word;
 
 		replay->seen[replay_word(at)] &= ~(UINT64_MAX >> (64 - n) << at % 64);
 		at += n;
@@ -66,19 +58,18 @@ static inline void replay_jump(struct replay *replay, uint64_t counter)
 }
 
 /// Mark a fresh counter whose packet proved authentic.
-ALWAYS_INLINE void replay_mark(struct replay *replay, uint64_t counter)
+ALWAYS_INLINE void replay_mark(struct replay *replay, uint32_t counter)
 {
-	const int64_t ahead = (int64_t)(counter - replay->newest);
-
-	if (unlikely(ahead > 1))
-		replay_jump(replay, counter);
-	if (likely(ahead > 0))
+	if (likely(counter > replay->newest)) {
+		if (unlikely(counter - replay->newest > 1))
+			replay_jump(replay, counter);
 		replay->newest = counter;
+	}
 	replay->seen[replay_word(counter)] |= replay_bit(counter);
 }
 
 /// As replay_mark(), for the counter newest + 1.
-ALWAYS_INLINE void replay_mark_next(struct replay *replay, uint64_t counter)
+ALWAYS_INLINE void replay_mark_next(struct replay *replay, uint32_t counter)
 {
 	replay->newest = counter;
 	replay->seen[replay_word(counter)] |= replay_bit(counter);

@@ -8,20 +8,22 @@
 #ifndef POLLGATE_DELIVERY_ACKNOWLEDGED_H
 #define POLLGATE_DELIVERY_ACKNOWLEDGED_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "compiler.h"
 
 /// All zero: nothing was acknowledged.
 struct acknowledged {
-	uint64_t newest; // counter of the newest that was named
+	uint32_t newest; // counter of the newest that was named
 	uint64_t named;  // bit n: newest - n was
 };
 
 /// Datagrams that the peer has, named for the first time.
 struct arrived {
-	uint64_t newest;  // counter that the acknowledgement begins with; it need not be new itself
 	uint64_t packets; // bit n: newest - n is new; 0: none is
+	uint64_t delay;   // TSC cycles that the peer has kept the newest; UINT64_MAX: it does not say
+	uint32_t newest;  // counter that the acknowledgement begins with; it need not be new itself
 };
 
 /// Somebody beside the repetition of messages who is told, in a table of struct delivery_context.
@@ -37,28 +39,24 @@ struct acknowledged_listener {
 	void (*ended)(void *context, uint32_t who);
 };
 
-/// The counter whose low half a header acknowledges.
-/// @param sent  of the last datagram that may have left
-/// @return 0 when it says nothing: none was taken, or one that was not sent
-ALWAYS_INLINE uint64_t acknowledged_counter(uint64_t sent, uint32_t ack)
+/// Does an acknowledgement say anything? It does not when none was taken, nor when it names what was not sent.
+/// @param sent  counter of the last datagram that may have left
+ALWAYS_INLINE bool acknowledged_says(uint32_t sent, uint32_t ack)
 {
-	const int32_t ahead = (int32_t)(ack - (uint32_t)sent);
-	const uint64_t newest = sent + (uint64_t)(int64_t)ahead;
-
-	return likely(ahead <= 0 && (int64_t)newest > 0) ? newest : 0;
+	return likely(ack - 1 < sent); // 0 is none: one less is more than every counter
 }
 
 /// Remember what an acknowledgement says.
-/// @param newest  acknowledged_counter()
-/// @param bits    the header's ack_bits
-ALWAYS_INLINE struct arrived acknowledged_take(struct acknowledged *a, uint64_t newest, uint32_t bits)
+/// @param newest  `ack`
+/// @param bits    `ack_bits`
+ALWAYS_INLINE struct arrived acknowledged_take(struct acknowledged *a, uint32_t newest, uint32_t bits)
 {
-	const uint64_t ahead = newest - a->newest, behind = a->newest - newest;
+	const uint32_t ahead = newest - a->newest, behind = a->newest - newest;
 	uint64_t packets = (uint64_t)bits << 1 | 1;
 
 	if (unlikely(newest <= 32)) // counters begin with 1
 		packets &= (1ULL << newest) - 1;
-	if (likely((int64_t)ahead > 0)) {
+	if (likely(newest > a->newest)) {
 		const uint64_t named = ahead < 64 ? a->named << ahead : 0;
 
 		a->newest = newest;
@@ -69,7 +67,7 @@ ALWAYS_INLINE struct arrived acknowledged_take(struct acknowledged *a, uint64_t 
 		if (packets != 0) // else the line is only read
 			a->named |= packets << behind;
 	}
-	return (struct arrived){newest, packets};
+	return (struct arrived){.newest = newest, .packets = packets};
 }
 
 #endif

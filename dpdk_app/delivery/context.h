@@ -23,6 +23,7 @@ struct delivery_rules {
 	uint64_t flush_after;       // TSC: how long messages that are not urgent wait for others
 	uint64_t acknowledge_after; // TSC
 	uint64_t resend_after_min;  // TSC
+	uint64_t ack_delay_unit;    // TSC cycles of one of ack_delay
 	/// As configured. queue_bytes, per session: of messages waiting or unacknowledged, where one is always possible, and again
 	/// of those that came before others. What is being joined is bounded by its channels: a longest message each.
 #define DELIVERY RULE_FIELD

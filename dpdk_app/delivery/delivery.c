@@ -92,7 +92,7 @@ void delivery_refill(const struct delivery_context *ctx, struct delivery *c)
 	c->next_fill = fillers_due(ctx, c);
 }
 
-uint16_t delivery_fill_any(struct delivery_context *ctx, struct delivery *c, uint64_t counter, uint64_t now,
+uint16_t delivery_fill_any(struct delivery_context *ctx, struct delivery *c, uint32_t counter, uint64_t now,
 			   uint8_t *body, uint16_t room)
 {
 	struct leaving leaving = {.at = body, .end = body + room, .counter = counter, .now = now};

@@ -44,7 +44,7 @@ static_assert(offsetof(struct delivery, conforms_at) + sizeof(uint64_t) * (PG_RE
 /// Before the first message of a connection. Of a delivery that is all zero, or over. The context's fillers and listeners are
 /// told, here and in delivery_end() and nowhere else.
 /// @param who   what they know it by; a gateway's: the session's slot
-/// @param room  bytes of messages in its longest datagram: max_datagram - SESSION_SEALED_MIN
+/// @param room  bytes of messages in its longest datagram: max_datagram - SESSION_DATA_MIN
 void delivery_begin(const struct delivery_context *ctx, struct delivery *c, uint32_t who, uint16_t room);
 
 /// The peer takes datagrams of no more than so many bytes of messages, as it says before anything is queued.
@@ -130,24 +130,26 @@ ALWAYS_INLINE bool delivery_fill_due(const struct delivery *c, uint64_t now)
 
 void delivery_tell(struct delivery_context *ctx, struct delivery *c, struct arrived arrived, uint64_t now);
 
-/// An authentic datagram came: which of ours does its header say that the peer has? Whoever is to be told is told of each
-/// once, the repetition of messages first.
+/// A DATA came: which of our datagrams does it say that the peer has? Whoever is to be told is told of each once, the
+/// repetition of messages first.
 /// @param sent  counter of the last that may have left
-ALWAYS_INLINE void delivery_acknowledged(struct delivery_context *ctx, struct delivery *c, uint64_t sent, uint32_t ack,
-					 uint32_t ack_bits, uint64_t now)
+ALWAYS_INLINE void delivery_acknowledged(struct delivery_context *ctx, struct delivery *c, uint32_t sent,
+					 const struct session_prefix *prefix, uint64_t now)
 {
 	struct arrived arrived;
-	uint64_t newest;
 
 	// When nobody waits to be told, what was said is not even remembered: the line of the delivery is only read.
 	if (likely(delivery_quiet(c) && ctx->listeners == 0))
 		return;
-	newest = acknowledged_counter(sent, ack);
-	if (newest == 0)
+	if (!acknowledged_says(sent, prefix->ack))
 		return;
-	arrived = acknowledged_take(&c->acknowledged, newest, ack_bits);
-	if (arrived.packets != 0)
-		delivery_tell(ctx, c, arrived, now);
+	arrived = acknowledged_take(&c->acknowledged, prefix->ack, prefix->ack_bits);
+	if (arrived.packets == 0)
+		return;
+	arrived.delay = prefix->ack_delay != SESSION_ACK_DELAY_UNKNOWN ?
+				prefix->ack_delay * ctx->rules->ack_delay_unit :
+				UINT64_MAX;
+	delivery_tell(ctx, c, arrived, now);
 }
 
 /// Is an opened DATA one movement alone, and is there nothing else to do in its delivery? Then delivery_take_move()
@@ -158,19 +160,19 @@ ALWAYS_INLINE bool delivery_takes_move(const struct delivery *c, const uint8_t *
 	       likely(!delivery_fill_due(c, now)) && likely(floats6_finite(body + sizeof(struct session_message)));
 }
 
-/// @param header  its own; what it acknowledges is told whatever becomes of the movement
+/// @param prefix  its own; what it acknowledges is told whatever becomes of the movement
 /// @return PG_DROP_NONE, or that it is over its rate
-ALWAYS_INLINE enum pg_drop delivery_take_move(struct delivery_context *ctx, struct delivery *c, uint64_t sent,
-					      const struct session_header *header, uint64_t now)
+ALWAYS_INLINE enum pg_drop delivery_take_move(struct delivery_context *ctx, struct delivery *c, uint32_t sent,
+					      const struct session_prefix *prefix, uint64_t now)
 {
 	const struct rate rate = ctx->rules->message_rate[PG_REQUEST_MOVE];
 
-	delivery_acknowledged(ctx, c, sent, header->ack, header->ack_bits, now);
+	delivery_acknowledged(ctx, c, sent, prefix, now);
 	return likely(rate_admit(&c->conforms_at[PG_REQUEST_MOVE], rate, now)) ? PG_DROP_NONE :
 										 PG_DROP_MESSAGE_RATE_LIMITED;
 }
 
-/// The most datagrams that wait for one acknowledgement: a header names 33, and a datagram that none names is sent again.
+/// The most datagrams that wait for one acknowledgement: one names 33, and a datagram that none names is sent again.
 #define DELIVERY_OWING_MAX 16
 
 /// A datagram with messages was taken: it wants an acknowledgement.
@@ -206,7 +208,7 @@ ALWAYS_INLINE uint64_t delivery_due(const struct delivery *c)
 /// The peer has a new address: what it was sent and has not acknowledged is sent to the new address.
 void delivery_moved(const struct delivery_context *ctx, struct delivery *c);
 
-uint16_t delivery_fill_any(struct delivery_context *ctx, struct delivery *c, uint64_t counter, uint64_t now,
+uint16_t delivery_fill_any(struct delivery_context *ctx, struct delivery *c, uint32_t counter, uint64_t now,
 			   uint8_t *body, uint16_t room);
 
 /// One of the context's fillers has something to write, or no longer has: when, it is asked.
@@ -216,7 +218,7 @@ void delivery_refill(const struct delivery_context *ctx, struct delivery *c);
 /// Ask delivery_gave_up() after it.
 /// @param room  of a packet that leaves because it is due: that of delivery_begin(), or a long message never fits
 /// @return bytes written, 0 to room
-ALWAYS_INLINE uint16_t delivery_fill(struct delivery_context *ctx, struct delivery *c, uint64_t counter, uint64_t now,
+ALWAYS_INLINE uint16_t delivery_fill(struct delivery_context *ctx, struct delivery *c, uint32_t counter, uint64_t now,
 				     uint8_t *body, uint16_t room)
 {
 	if (unlikely(!delivery_quiet(c)) || unlikely(delivery_fill_due(c, now)))

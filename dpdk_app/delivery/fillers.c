@@ -11,7 +11,7 @@
 
 // ---------------------------------------------------------------- acknowledgement
 
-/// Its room is in the header, which is written when the datagram is sealed. Whatever leaves has it.
+/// Its room is in front of the messages, and is written when the datagram is sealed. Whatever leaves has it.
 static void fill_acknowledgement(struct delivery_context *ctx, struct delivery *c, struct leaving *leaving)
 {
 	(void)ctx, (void)leaving;
@@ -44,7 +44,7 @@ static void fly(struct delivery_context *ctx, struct outbound *out, const struct
 {
 	struct stored *message = stored_at(ctx->pool, index);
 
-	message->carrier[message->sends++] = (uint32_t)leaving->counter;
+	message->carrier[message->sends++] = leaving->counter;
 	message->time = leaving->now;
 	flying_append(ctx, out, index);
 	if (out->timed == 0) {

@@ -31,7 +31,7 @@ struct delivery_context;
 /// A datagram of ours that leaves now: what room is left in it for messages.
 struct leaving {
 	uint8_t *at, *end;
-	uint64_t counter; // the datagram's, as acknowledged.h tells of it
+	uint32_t counter; // the datagram's, as acknowledged.h tells of it
 	uint64_t now;
 	uint32_t messages; // that are in it
 };

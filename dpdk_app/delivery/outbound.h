@@ -40,7 +40,7 @@ struct outbound {
 	uint32_t order;         // of the next one
 	uint64_t overdue;       // TSC since which more waits than one packet carries; 0: no more waits
 	struct round_trip round_trip;
-	uint64_t timed;    // counter of the packet whose round trip is being measured; 0: none
+	uint32_t timed;    // counter of the packet whose round trip is being measured; 0: none
 	uint64_t timed_at; // when it left
 	struct message_list waiting_in[PRIORITIES * OUTBOUND_QUEUES];
 	struct message_list flying[1 + DELIVERY_RESENDS_MAX]; // by times sent - 1: each list is in the order of sending

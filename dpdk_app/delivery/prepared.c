@@ -8,7 +8,7 @@
 #include "delivery/stored.h"
 #include "message/session_check.h"
 
-#define SMALLEST_ROOM (SESSION_DATAGRAM_MIN - SESSION_SEALED_MIN)
+#define SMALLEST_ROOM (SESSION_DATAGRAM_MIN - SESSION_DATA_MIN)
 #define RELIABLE_HEAD (sizeof(struct session_message) + sizeof(uint16_t))
 #define FRAGMENT_HEAD (RELIABLE_HEAD + sizeof(struct session_fragment))
 #define IDS_MAX 0x4000 // of a channel, waiting or in flight: far below the 2^15 at which ids are ambiguous

@@ -12,11 +12,17 @@
 struct round_trip {
 	uint64_t smoothed; // SRTT; 0: nothing was measured
 	uint64_t variance; // RTTVAR
+	uint64_t least;    // of all samples, as they were measured
 };
 
 /// RFC 6298 2.2 and 2.3, with alpha 1/8 and beta 1/4. No packet's counter is used twice, so no sample is ambiguous.
-static inline void round_trip_sample(struct round_trip *rtt, uint64_t sample)
+/// @param delay  that the peer says it has made: believed as far as the path can have taken the rest (RFC 9002 5.3)
+static inline void round_trip_sample(struct round_trip *rtt, uint64_t sample, uint64_t delay)
 {
+	if (rtt->least == 0 || sample < rtt->least)
+		rtt->least = sample;
+	if (delay <= sample - rtt->least)
+		sample -= delay;
 	if (rtt->smoothed == 0) {
 		rtt->smoothed = sample;
 		rtt->variance = sample / 2;

@@ -9,10 +9,10 @@
 
 // ---------------------------------------------------------------- acknowledgement
 
-/// Is the packet acknowledged? Compares the low halves of counters.
+/// Is the packet acknowledged?
 static bool covers(struct arrived arrived, uint32_t counter)
 {
-	const uint32_t back = (uint32_t)arrived.newest - counter;
+	const uint32_t back = arrived.newest - counter;
 
 	return back <= ACK_REACH && arrived.packets >> back & 1;
 }
@@ -109,7 +109,6 @@ static void arrived_at_peer(struct delivery_context *ctx, struct outbound *out, 
 static uint64_t acknowledge_list(struct delivery_context *ctx, struct outbound *out, unsigned list,
 				 struct arrived arrived, bool *any)
 {
-	const uint32_t newest = (uint32_t)arrived.newest;
 	uint64_t sent = 0;
 
 	for (uint32_t index = out->flying[list].last, previous; index != POOL_NONE; index = previous) {
@@ -117,11 +116,11 @@ static uint64_t acknowledge_list(struct delivery_context *ctx, struct outbound *
 		const uint32_t last = message->carrier[message->sends - 1];
 
 		previous = message->previous;
-		if ((int32_t)(last - newest) < -ACK_REACH)
+		if ((int32_t)(last - arrived.newest) < -ACK_REACH)
 			break;
 		if (!carried(message, arrived))
 			continue;
-		if (last == newest)
+		if (last == arrived.newest)
 			sent = message->time;
 		arrived_at_peer(ctx, out, index);
 		*any = true;
@@ -130,21 +129,26 @@ static uint64_t acknowledge_list(struct delivery_context *ctx, struct outbound *
 }
 
 /// A repeated message stores when it was sent last, but its first packet may be the one that arrived. If only messages
-/// were measured, no round trip longer than the least timeout would ever be, and every message would be sent twice.
-/// @return when the timed packet was sent, if it is acknowledged here; else 0
-static uint64_t timed_packet(struct outbound *out, struct arrived arrived)
+/// were measured, no round trip longer than the least timeout would ever be, and every message would be sent twice. So a packet
+/// whose messages were repeated is measured also where it is not the one that the peer's delay is of.
+/// @return when the timed packet was sent, if it is to be measured; else 0
+static uint64_t timed_packet(const struct delivery_context *ctx, struct outbound *out, struct arrived arrived,
+			     uint64_t now)
 {
-	const uint64_t timed = out->timed;
+	const uint32_t timed = out->timed;
 
 	if (timed == 0 || arrived.newest < timed)
 		return 0;
 	out->timed = 0;
-	return arrived.newest - timed <= ACK_REACH && covers(arrived, (uint32_t)timed) ? out->timed_at : 0;
+	if (arrived.newest != timed &&
+	    now - out->timed_at <= round_trip_timeout(&out->round_trip, ctx->rules->resend_after_min))
+		return 0;
+	return covers(arrived, timed) ? out->timed_at : 0;
 }
 
 bool outbound_acknowledged(struct delivery_context *ctx, struct outbound *out, struct arrived arrived, uint64_t now)
 {
-	uint64_t sent = timed_packet(out, arrived);
+	uint64_t sent = timed_packet(ctx, out, arrived, now);
 	bool any = false;
 
 	for (unsigned mask = out->flying_mask; mask != 0; mask &= mask - 1) {
@@ -152,8 +156,8 @@ bool outbound_acknowledged(struct delivery_context *ctx, struct outbound *out, s
 
 		sent = at != 0 ? at : sent;
 	}
-	if (sent != 0 && now > sent)
-		round_trip_sample(&out->round_trip, now - sent);
+	if (sent != 0 && now > sent && arrived.delay != UINT64_MAX)
+		round_trip_sample(&out->round_trip, now - sent, arrived.delay);
 	return any;
 }
 

@@ -24,7 +24,7 @@ struct stored {
 	uint8_t pad;
 	uint32_t receipt;
 	struct session_fragment fragment;           // of a fragment: what its body begins with
-	uint32_t carrier[1 + DELIVERY_RESENDS_MAX]; // low halves of the counters of those packets
+	uint32_t carrier[1 + DELIVERY_RESENDS_MAX]; // counters of those packets
 	uint8_t body[56];
 };
 static_assert(sizeof(struct stored) == POOL_BLOCK, "a message begins with a block");

@@ -72,7 +72,7 @@ void fast_frame_seal(struct fast_frame *template)
 	struct sealed_frame *fixed = (struct sealed_frame *)template->fixed;
 	struct sealed_frame *mask = (struct sealed_frame *)template->fixed_mask;
 
-	static_assert(sizeof(struct sealed_frame) <= SPAN_BYTES, "all that is fixed");
+	static_assert(offsetof(struct sealed_frame, prefix) <= SPAN_BYTES, "all that is fixed");
 	template->sealed = true;
 	// Lengths, which session it is, and all counters are anything; so is what is encrypted.
 	mask->front.ip.total_length = 0;
@@ -82,7 +82,7 @@ void fast_frame_seal(struct fast_frame *template)
 	fixed->header.kind = SESSION_DATA;
 	fixed->header.flags = 0;
 	mask->header.kind = 0xff;
-	mask->header.flags = (uint8_t)~SESSION_FLAG_ACK_NOW;
+	mask->header.flags = 0xff;
 	for (unsigned i = WORD_MOTION; i < SPAN_WORDS; i++)
 		refuse(template, i, NO_WORD, 0);
 }

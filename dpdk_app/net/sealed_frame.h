@@ -12,10 +12,11 @@
 struct sealed_frame {
 	struct frame_front front;
 	struct session_header header;
-	uint8_t sealed[]; // messages, tag
+	struct session_prefix prefix; // sealed from here
+	uint8_t messages[];           // and the tag
 } PACKED;
 
-#define SEALED_FRAME_MIN (sizeof(struct frame_front) + SESSION_SEALED_MIN)
+#define SEALED_FRAME_MIN (sizeof(struct frame_front) + SESSION_DATA_MIN)
 #define SEALED_FRAME_MAX (sizeof(struct frame_front) + SESSION_DATAGRAM_MAX)
 #define SEALED_FRAME_MOVE (SEALED_FRAME_MIN + sizeof(struct session_message) + sizeof(struct motion))
 static_assert(FRAME_WORDS + SPAN_BYTES <= ETHERNET_MAX, "where frames of this profile may be, words are readable");
@@ -39,14 +40,12 @@ ALWAYS_INLINE uint64_t sealed_frame_sum(const uint8_t *frame, uint16_t len, cons
 {
 	const uint8_t *addresses = frame + FRAME_WORD_AT(WORD_SOURCE), *rest = frame + FRAME_WORD_AT(SPAN_WORDS);
 
-	static_assert((SEALED_FRAME_MIN - FRAME_WORD_AT(WORD_SOURCE)) % 8 == 4, "words and a half");
-	static_assert(SEALED_FRAME_MOVE - FRAME_WORD_AT(SPAN_WORDS) == 20, "two words and a half");
+	static_assert((SEALED_FRAME_MIN - FRAME_WORD_AT(WORD_SOURCE)) % 8 == 0, "whole words");
+	static_assert(SEALED_FRAME_MOVE - FRAME_WORD_AT(SPAN_WORDS) == 24, "three words");
 	if (likely(len == SEALED_FRAME_MOVE))
-		return add_around(sum_words(rest, 2, span_sum(span_load(frame + FRAME_WORDS), spans->sum_mask)),
-				  load32(rest + 16));
+		return sum_words(rest, 3, span_sum(span_load(frame + FRAME_WORDS), spans->sum_mask));
 	if (len == SEALED_FRAME_MIN)
-		return add_around(sum_words(addresses, (SEALED_FRAME_MIN - FRAME_WORD_AT(WORD_SOURCE)) / 8, 0),
-				  load32(frame + SEALED_FRAME_MIN - 4));
+		return sum_words(addresses, (SEALED_FRAME_MIN - FRAME_WORD_AT(WORD_SOURCE)) / 8, 0);
 	return checksum_sum(addresses, len - FRAME_WORD_AT(WORD_SOURCE));
 }
 
@@ -70,10 +69,10 @@ ALWAYS_INLINE uint64_t sealed_answer_sum(const uint8_t *frame, uint64_t pseudo)
 	const uint8_t *payload = frame + offsetof(struct sealed_frame, header);
 	const uint64_t ports = load32(frame + offsetof(struct frame_front, udp));
 
-	static_assert(SESSION_SEALED_MIN == 36, "four words and a half");
+	static_assert(SESSION_DATA_MIN % 8 == 0, "whole words");
 
-	return add_around(sum_words(payload, 4, pseudo),
-			  ports + load32(payload + 32) + BE16(sizeof(struct udp_header) + SESSION_SEALED_MIN));
+	return add_around(sum_words(payload, SESSION_DATA_MIN / 8, pseudo),
+			  ports + BE16(sizeof(struct udp_header) + SESSION_DATA_MIN));
 }
 
 /// Turn a frame round an acknowledgement, a DATA without messages, that lies where the payload lay: as reply_resized() does
@@ -81,7 +80,7 @@ ALWAYS_INLINE uint64_t sealed_answer_sum(const uint8_t *frame, uint64_t pseudo)
 ALWAYS_INLINE void sealed_frame_answer(uint8_t *frame, const unsigned tx_offload)
 {
 	struct sealed_frame *f = (struct sealed_frame *)frame;
-	const be16 udp_len = BE16(sizeof(struct udp_header) + SESSION_SEALED_MIN);
+	const be16 udp_len = BE16(sizeof(struct udp_header) + SESSION_DATA_MIN);
 	const be16 length = BE16(SEALED_FRAME_MIN - sizeof(struct ethernet_header));
 	const be16 fragment = BE16(IPV4_DO_NOT_FRAGMENT);
 	const uint64_t pseudo = pseudo_header4(&f->front.ip, udp_len);

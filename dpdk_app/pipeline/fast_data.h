@@ -21,7 +21,7 @@
 
 /// A datagram between the stages, and its result.
 struct fast_data {
-	uint64_t counter;
+	uint32_t counter;
 	uint32_t slot;
 	uint16_t length; // of the payload; then of the answer
 	uint8_t at;      // index into the burst
@@ -47,9 +47,14 @@ ALWAYS_INLINE const struct session_header *fast_header(const uint8_t *frame)
 	return &((const struct sealed_frame *)frame)->header;
 }
 
+ALWAYS_INLINE const struct session_prefix *fast_prefix(const uint8_t *frame)
+{
+	return &((const struct sealed_frame *)frame)->prefix;
+}
+
 ALWAYS_INLINE const uint8_t *fast_body(const uint8_t *frame)
 {
-	return ((const struct sealed_frame *)frame)->sealed;
+	return ((const struct sealed_frame *)frame)->messages;
 }
 
 // ---------------------------------------------------------------- is it one, and whose?
@@ -79,7 +84,7 @@ static __attribute__((noinline)) unsigned sort_fast_frames(const struct ingress 
 		if (unlikely(slot >= used) || unlikely(others & session_bit(slot)))
 			break;
 		prefetch_for_write(&store->records[slot]);
-		prefetch_for_write(&store->records[slot].taken);
+		prefetch_for_write(&store->records[slot].taken_at);
 		lane->data[lane->count++] = (struct fast_data){
 			.slot = slot,
 			.length = (uint16_t)(len - sizeof(struct frame_front)),
@@ -107,7 +112,7 @@ ALWAYS_INLINE unsigned fast_admissible(struct ingress *ingress, struct fast_data
 	data->elsewhere = !peer_equal(&record->peer, &peer);
 	if (unlikely(data->elsewhere) && !sender_conforms(ingress, peer, now))
 		return PG_DROP_SOURCE_RATE_LIMITED;
-	data->counter = replay_counter(&record->replay, header->sequence);
+	data->counter = header->counter;
 	if (unlikely(!replay_fresh(&record->replay, data->counter)))
 		return PG_DROP_REPLAYED;
 	return PG_DROP_NONE;
@@ -132,6 +137,9 @@ ALWAYS_INLINE unsigned look_up_fast(struct ingress *ingress, struct fast_lane *l
 
 // ---------------------------------------------------------------- what does it do?
 
+/// Sealed bytes of a movement.
+#define FAST_MOVE (sizeof(struct session_prefix) + DELIVERY_MOVE_LEN)
+
 /// Lines of keys: to open a movement, and to seal an acknowledgement.
 struct fast_lines {
 	uint32_t open, seal;
@@ -139,19 +147,18 @@ struct fast_lines {
 
 ALWAYS_INLINE struct fast_lines fast_lines(const struct cipher_code *code)
 {
-	return (struct fast_lines){cipher_lines(code, DELIVERY_MOVE_LEN), cipher_lines(code, 0)};
+	return (struct fast_lines){cipher_lines(code, FAST_MOVE), cipher_lines(code, sizeof(struct session_prefix))};
 }
 
-ALWAYS_INLINE void fast_prefetch(const struct session_shard *shard, const struct fast_data *data, const uint8_t *frame,
+ALWAYS_INLINE void fast_prefetch(const struct session_shard *shard, const struct fast_data *data,
 				 struct fast_lines lines)
 {
 	const struct session_keys keys = store_keys(shard->store, data->slot);
-	const uint16_t sealed = data->length - SESSION_SEALED_MIN;
+	const uint16_t sealed = data->length - SESSION_AROUND;
 
-	cipher_bring(keys.open, likely(sealed == DELIVERY_MOVE_LEN) ? lines.open : cipher_lines(&shard->code, sealed));
+	cipher_bring(keys.open, likely(sealed == FAST_MOVE) ? lines.open : cipher_lines(&shard->code, sealed));
 	prefetch_for_write(store_delivery(shard->store, data->slot));
-	if (likely(fast_header(frame)->flags & SESSION_FLAG_ACK_NOW))
-		cipher_bring(keys.seal, lines.seal);
+	cipher_bring(keys.seal, lines.seal);
 }
 
 /// Is an opened datagram from its player's proved address, and the next one of a session that is served here? A
@@ -164,22 +171,23 @@ ALWAYS_INLINE bool is_next_from_home(const struct session_shard *shard, const st
 	       likely(data->counter == record->replay.newest + 1) && likely(!data->elsewhere);
 }
 
-/// An acknowledgement where the request lay. Its header is stored at once, with a part of the tag's place behind it: what seals
-/// loads it at once, and a load of what was stored in pieces waits until all before it is done.
+/// An acknowledgement where the request lay, of the newest datagram, which came now. It is stored at once, with a part of the
+/// tag's place behind it: what seals loads it at once, and a load of what was stored in pieces waits until all before it is
+/// done.
 ALWAYS_INLINE void seal_acknowledgement(const struct cipher_code *code, struct session_record *record,
 					const struct cipher_key *key, uint32_t session, uint8_t *payload)
 {
 	typedef uint64_t words __attribute__((vector_size(32)));
-	const uint64_t counter = connection_count(record);
-	const words header = {
-		SESSION_DATA | SESSION_SEALED_MIN << 16 | (uint64_t)session << 32,
-		(uint32_t)counter | record->taken << 32,
-		record->taken_bits,
+	const uint32_t counter = connection_count(record);
+	const words whole = {
+		SESSION_DATA | SESSION_DATA_MIN << 16 | (uint64_t)session << 32,
+		counter | (uint64_t)record->taken.newest << 32,
+		record->taken.bits,
 	};
 
-	static_assert(sizeof(header) <= SESSION_SEALED_MIN, "header and tag");
-	memcpy(payload, &header, sizeof(header));
-	cipher_seal(code, key, counter, payload, sizeof(struct session_header), SESSION_SEALED_MIN);
+	static_assert(sizeof(whole) <= SESSION_DATA_MIN, "header, acknowledgement and tag");
+	memcpy(payload, &whole, sizeof(whole));
+	cipher_seal(code, key, counter, payload, sizeof(struct session_header), SESSION_DATA_MIN);
 }
 
 /// No acknowledgement was asked for at once: is none due either?
@@ -198,29 +206,29 @@ ALWAYS_INLINE unsigned take_fast(struct session_shard *shard, struct fast_data *
 				 const struct cipher_key *seal, uint8_t *frame, uint64_t now)
 {
 	struct delivery *c = store_delivery(shard->store, data->slot);
-	const struct session_header *header = fast_header(frame);
+	const struct session_prefix *prefix = fast_prefix(frame);
 	const uint8_t *body = fast_body(frame);
 	enum pg_drop drop;
 
-	if (unlikely(!is_next_from_home(shard, data, record, frame)) ||
-	    unlikely(!delivery_takes_move(c, body, (uint16_t)(data->length - SESSION_SEALED_MIN), now)))
+	if (unlikely(!is_next_from_home(shard, data, record, frame)) || unlikely(!prefix_is_right(prefix)) ||
+	    unlikely(!delivery_takes_move(c, body, (uint16_t)(data->length - SESSION_DATA_MIN), now)))
 		return PACKET_UNDECIDED;
 	replay_mark_next(&record->replay, data->counter); // whatever was taken last, it is older
 	data->learn = (now ^ record->last_seen) >> RECORD_LEARN_SHIFT != 0;
 	record->last_seen = now;
 	if (unlikely(!rate_admit_short(&record->conforms_at, shard->rules->session[0], now)))
 		return PG_DROP_SESSION_RATE_LIMITED;
-	drop = delivery_take_move(&shard->ctx, c, record->tx_counter, header, now);
+	drop = delivery_take_move(&shard->ctx, c, record->tx_counter, prefix, now);
 	if (unlikely(drop != PG_DROP_NONE))
 		return drop;
 	(void)dispatch_own(record, SESSION_MOVE, body + sizeof(struct session_message));
-	mark_taken(record, data->counter);
-	if (unlikely(!(header->flags & SESSION_FLAG_ACK_NOW)) && owe_fast(shard, data, c, now))
+	connection_take(record, data->counter, now);
+	if (unlikely(!(prefix->wants & SESSION_WANTS_ANSWER)) && owe_fast(shard, data, c, now))
 		return PACKET_ABSORBED;
 	if (unlikely(c->owed != 0)) // else its line is only read
 		c->owed = 0;
-	seal_acknowledgement(&shard->code, record, seal, header->session, fast_payload(frame));
-	data->length = SESSION_SEALED_MIN;
+	seal_acknowledgement(&shard->code, record, seal, fast_header(frame)->session, fast_payload(frame));
+	data->length = SESSION_DATA_MIN;
 	return PG_DROP_NONE;
 }
 
@@ -266,7 +274,7 @@ ALWAYS_INLINE void serve_fast(struct ingress *ingress, struct fast_lane *lane, u
 	for (unsigned k = 0; k < n && k < SEALED_AHEAD; k++) {
 		const struct fast_data *next = &lane->data[lane->admitted[k]];
 
-		fast_prefetch(ingress->shard, next, frame[next->at], lines);
+		fast_prefetch(ingress->shard, next, lines);
 	}
 	for (unsigned k = 0; k < n; k++) {
 		struct fast_data *data = &lane->data[lane->admitted[k]];
@@ -274,7 +282,7 @@ ALWAYS_INLINE void serve_fast(struct ingress *ingress, struct fast_lane *lane, u
 		if (likely(k + SEALED_AHEAD < n)) {
 			const struct fast_data *next = &lane->data[lane->admitted[k + SEALED_AHEAD]];
 
-			fast_prefetch(ingress->shard, next, frame[next->at], lines);
+			fast_prefetch(ingress->shard, next, lines);
 		}
 		data->result = (uint8_t)serve_fast_one(ingress->shard, data, frame[data->at], now);
 		taken += data->result == PG_DROP_NONE || data->result == PACKET_ABSORBED;
@@ -308,7 +316,7 @@ ALWAYS_INLINE void conclude_fast(struct ingress *ingress, struct burst *burst, c
 		conclude_unanswered(ingress, burst, i, data->result, data->owner);
 		return;
 	}
-	if (unlikely(data->length != SESSION_SEALED_MIN)) {
+	if (unlikely(data->length != SESSION_DATA_MIN)) {
 		answer_longer(ingress, burst, data, tx_offload);
 		return;
 	}

@@ -17,6 +17,7 @@ static struct delivery_rules delivery_rules(const struct pg_delivery_policy *fro
 		.flush_after = cycles_of_us(from->flush_us, tsc_hz),
 		.acknowledge_after = cycles_of_us(from->acknowledge_us, tsc_hz),
 		.resend_after_min = cycles_of_us(from->resend_min_us, tsc_hz),
+		.ack_delay_unit = tsc_hz / SESSION_ACK_DELAY_HZ,
 #define DELIVERY RULE_COPY
 #include "settings.def"
 	};

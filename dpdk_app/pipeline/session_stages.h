@@ -15,6 +15,7 @@
 #include "pipeline/stages.h"
 #include "session/handshake.h"
 #include "wire/session.h"
+#include "wire/zero.h"
 
 /// How many datagrams ahead keys are prefetched.
 #ifndef SEALED_AHEAD
@@ -29,7 +30,7 @@ static_assert(PACKET_ABSORBED < PACKET_UNDECIDED, "results fit a byte");
 struct sealed {
 	uint8_t *payload;
 	const struct peer *peer;
-	uint64_t counter;
+	uint32_t counter;
 	uint32_t slot;
 	uint16_t length; // as received; then of the answer
 	uint8_t at;      // index into the burst
@@ -68,13 +69,13 @@ struct sealed_lengths {
 };
 
 static const struct sealed_lengths sealed_lengths[] = {
-	[SESSION_DATA] = {SESSION_SEALED_MIN, SESSION_DATAGRAM_MAX},
-	[SESSION_CLOSE] = {SESSION_SEALED_MIN + sizeof(struct session_close_body),
-			   SESSION_SEALED_MIN + sizeof(struct session_close_body)},
-	[SESSION_PATH_RESPONSE] = {SESSION_SEALED_MIN + SESSION_PATH_TOKEN_LEN,
-				   SESSION_SEALED_MIN + SESSION_PATH_TOKEN_LEN},
-	[SESSION_DENIED] = {0, 0},
+	[SESSION_DATA] = {SESSION_DATA_MIN, SESSION_DATAGRAM_MAX},
+	[SESSION_CLOSE] = {SESSION_AROUND + sizeof(struct session_close_body),
+			   SESSION_AROUND + sizeof(struct session_close_body)},
+	[SESSION_PATH_RESPONSE] = {SESSION_AROUND + SESSION_PATH_TOKEN_LEN, SESSION_AROUND + SESSION_PATH_TOKEN_LEN},
+	[SESSION_PROBE] = {SESSION_DATA_MIN, SESSION_DATAGRAM_MAX},
 };
+static_assert(sizeof(sealed_lengths) / sizeof(sealed_lengths[0]) == SESSION_KIND_LAST + 1, "of each kind");
 
 ALWAYS_INLINE bool is_handshake(unsigned kind)
 {
@@ -83,7 +84,7 @@ ALWAYS_INLINE bool is_handshake(unsigned kind)
 
 static COLD enum pg_drop refuse_kind(unsigned kind)
 {
-	return kind == 0 || kind > SESSION_DENIED ? PG_DROP_SESSION_HEADER : PG_DROP_SESSION_STATE;
+	return kind == 0 || kind > SESSION_KIND_LAST ? PG_DROP_SESSION_HEADER : PG_DROP_SESSION_STATE;
 }
 
 /// Check what the header alone shows.
@@ -93,11 +94,11 @@ ALWAYS_INLINE enum pg_drop check_header(const struct session_header *header, uin
 		return PG_DROP_TRUNCATED;
 	if (unlikely(header->length != length || length > SESSION_DATAGRAM_MAX))
 		return PG_DROP_SESSION_HEADER;
-	if (unlikely(header->flags != 0) && (header->flags != SESSION_FLAG_ACK_NOW || header->kind != SESSION_DATA))
+	if (unlikely(header->flags != 0))
 		return PG_DROP_SESSION_HEADER;
 	if (unlikely(is_handshake(header->kind)))
 		return PG_DROP_NONE;
-	if (unlikely(header->kind > SESSION_DENIED || sealed_lengths[header->kind].most == 0))
+	if (unlikely(header->kind > SESSION_KIND_LAST || sealed_lengths[header->kind].most == 0))
 		return refuse_kind(header->kind);
 	if (unlikely(length < sealed_lengths[header->kind].least || length > sealed_lengths[header->kind].most))
 		return PG_DROP_SESSION_HEADER;
@@ -131,7 +132,7 @@ ALWAYS_INLINE enum pg_drop sort_sealed(const struct ingress *ingress, struct sea
 		return nobodys(store, header->session);
 	} else {
 		prefetch_for_write(&store->records[slot]);
-		prefetch_for_write(&store->records[slot].taken);
+		prefetch_for_write(&store->records[slot].taken_at);
 		lane->sealed[lane->sealed_count++] = (uint8_t)k;
 		lane->sessions |= session_bit(slot);
 	}
@@ -195,7 +196,7 @@ ALWAYS_INLINE unsigned sealed_admissible(struct ingress *ingress, struct sealed 
 		return PG_DROP_SESSION_HEADER;
 	if (unlikely(!peer_equal(&record->peer, s->peer)) && !sender_conforms(ingress, *s->peer, now))
 		return PG_DROP_SOURCE_RATE_LIMITED;
-	s->counter = replay_counter(&record->replay, header->sequence);
+	s->counter = header->counter;
 	if (unlikely(!replay_fresh(&record->replay, s->counter)))
 		return PG_DROP_REPLAYED;
 	return PG_DROP_NONE;
@@ -204,13 +205,11 @@ ALWAYS_INLINE unsigned sealed_admissible(struct ingress *ingress, struct sealed 
 /// Prefetch what opening, taking and answering will touch.
 ALWAYS_INLINE void sealed_prefetch(const struct session_shard *shard, const struct sealed *s)
 {
-	const struct session_header *header = (const struct session_header *)s->payload;
 	const struct session_keys keys = store_keys(shard->store, s->slot);
 
-	cipher_prefetch(&shard->code, keys.open, s->length - SESSION_SEALED_MIN);
+	cipher_prefetch(&shard->code, keys.open, s->length - SESSION_AROUND);
 	prefetch_for_write(store_delivery(shard->store, s->slot));
-	if (header->flags & SESSION_FLAG_ACK_NOW)
-		cipher_prefetch(&shard->code, keys.seal, 0);
+	cipher_prefetch(&shard->code, keys.seal, sizeof(struct session_prefix));
 }
 
 /// @return how many of the lane's sealed datagrams are left; they are moved to the front
@@ -258,8 +257,8 @@ ALWAYS_INLINE enum pg_drop take_messages(struct session_shard *shard, const stru
 					 struct session_record *record, struct delivery *c, struct intake *intake,
 					 bool *ids, uint64_t now)
 {
-	const uint8_t *body = s->payload + sizeof(struct session_header);
-	const uint16_t length = (uint16_t)(s->length - SESSION_SEALED_MIN);
+	const uint8_t *body = s->payload + SESSION_BEFORE_MESSAGES;
+	const uint16_t length = (uint16_t)(s->length - SESSION_DATA_MIN);
 	const enum pg_drop drop = delivery_admit(&shard->ctx, c, body, length, now);
 	struct delivered message;
 
@@ -270,7 +269,7 @@ ALWAYS_INLINE enum pg_drop take_messages(struct session_shard *shard, const stru
 		*ids |= message.reliable;
 		dispatch(shard, record, &message, now);
 	}
-	mark_taken(record, s->counter);
+	connection_take(record, s->counter, now);
 	if (length > 0)
 		delivery_owe(&shard->ctx, c, now);
 	return PG_DROP_NONE;
@@ -286,12 +285,14 @@ static COLD void challenge_path(struct session_shard *shard, struct sealed *s, b
 	s->result = answer ? PG_DROP_NONE : PACKET_ABSORBED;
 }
 
-ALWAYS_INLINE void answer_data(struct session_shard *shard, struct sealed *s, struct delivery *c, uint64_t now)
+/// @param at_once  the peer wants to hear now
+ALWAYS_INLINE void answer_data(struct session_shard *shard, struct sealed *s, struct delivery *c, bool at_once,
+			       uint64_t now)
 {
 	const struct session_header *header = (const struct session_header *)s->payload;
 
 	s->result = PACKET_ABSORBED;
-	if (header->flags & SESSION_FLAG_ACK_NOW || delivery_due(c) <= now) {
+	if (at_once || delivery_due(c) <= now) {
 		s->length = sealed_data(shard, s->slot, header->session, s->payload, now);
 		s->result = PG_DROP_NONE;
 	}
@@ -302,7 +303,8 @@ ALWAYS_INLINE void take_data(struct ingress *ingress, struct sealed *s, struct s
 			     uint64_t now)
 {
 	struct session_shard *shard = ingress->shard;
-	const struct session_header *header = (const struct session_header *)s->payload;
+	const struct session_prefix *prefix =
+		(const struct session_prefix *)(s->payload + sizeof(struct session_header));
 	struct delivery *c = store_delivery(shard->store, s->slot);
 	struct intake intake = {.violation = false};
 	bool ids = false;
@@ -311,7 +313,11 @@ ALWAYS_INLINE void take_data(struct ingress *ingress, struct sealed *s, struct s
 		s->result = PG_DROP_SESSION_RATE_LIMITED;
 		return;
 	}
-	delivery_acknowledged(&shard->ctx, c, record->tx_counter, header->ack, header->ack_bits, now);
+	if (unlikely(!prefix_is_right(prefix))) {
+		s->result = PG_DROP_SESSION_HEADER;
+		return;
+	}
+	delivery_acknowledged(&shard->ctx, c, record->tx_counter, prefix, now);
 
 	const enum pg_drop drop = take_messages(shard, s, record, c, &intake, &ids, now);
 
@@ -327,28 +333,48 @@ ALWAYS_INLINE void take_data(struct ingress *ingress, struct sealed *s, struct s
 		return;
 	}
 	if (likely(peer_equal(&record->peer, s->peer)))
-		answer_data(shard, s, c, now);
+		answer_data(shard, s, c, prefix->wants & SESSION_WANTS_ANSWER, now);
 	else
 		challenge_path(shard, s, newest, now);
 	session_note(shard, s->slot, ids);
 }
 
+/// The peer asks whether its path carries so many bytes: it hears at once.
+static COLD void take_probe(struct ingress *ingress, struct sealed *s, struct session_record *record, bool newest,
+			    uint64_t now)
+{
+	struct session_shard *shard = ingress->shard;
+	struct delivery *c = store_delivery(shard->store, s->slot);
+
+	if (!rate_admit_short(&record->conforms_at, shard->rules->session[peer_listener(s->peer)], now)) {
+		s->result = PG_DROP_SESSION_RATE_LIMITED;
+		return;
+	}
+	if (!all_zero(s->payload + sizeof(struct session_header), s->length - SESSION_AROUND)) {
+		s->result = PG_DROP_SESSION_HEADER;
+		return;
+	}
+	connection_take(record, s->counter, now);
+	counter_add(&ingress->stats->handled[PG_MESSAGE_SESSION_PROBE], 1);
+	if (peer_equal(&record->peer, s->peer))
+		answer_data(shard, s, c, true, now);
+	else
+		challenge_path(shard, s, newest, now);
+	session_note(shard, s->slot, false);
+}
+
 static COLD void take_control(struct ingress *ingress, struct sealed *s, struct session_record *record, uint64_t now)
 {
-	const struct session_header *header = (const struct session_header *)s->payload;
-	struct handshake_outcome outcome;
+	const struct handshake_outcome outcome =
+		handshake_control(ingress->shard, s->slot, s->peer, s->payload, s->length, now);
 
-	delivery_acknowledged(&ingress->shard->ctx, store_delivery(ingress->shard->store, s->slot), record->tx_counter,
-			      header->ack, header->ack_bits, now);
-	session_note(ingress->shard, s->slot, false);
-	outcome = handshake_control(ingress->shard, s->slot, s->peer, s->payload, s->length, now);
 	if (outcome.drop != PG_DROP_NONE) {
 		s->result = (uint8_t)outcome.drop;
 		return;
 	}
 	counter_add(&ingress->stats->handled[outcome.message], 1);
 	if (outcome.message == PG_MESSAGE_SESSION_PATH_RESPONSE)
-		mark_taken(record, s->counter);
+		connection_take(record, s->counter, now);
 	s->learn = outcome.moved;
 	s->length = outcome.answer;
 	s->result = outcome.answer ? PG_DROP_NONE : PACKET_ABSORBED;
@@ -359,7 +385,7 @@ ALWAYS_INLINE void take_sealed(struct ingress *ingress, struct sealed *s, uint64
 {
 	const struct session_header *header = (const struct session_header *)s->payload;
 	struct session_record *record = &ingress->shard->store->records[s->slot];
-	const bool newest = (int64_t)(s->counter - record->replay.newest) > 0;
+	const bool newest = s->counter > record->replay.newest;
 
 	if (unlikely(record_owner(record) != ingress->shard->worker || record->phase != RECORD_CONNECTED)) {
 		s->result = PG_DROP_SESSION_STATE;
@@ -374,6 +400,8 @@ ALWAYS_INLINE void take_sealed(struct ingress *ingress, struct sealed *s, uint64
 	record->last_seen = now;
 	if (likely(header->kind == SESSION_DATA))
 		take_data(ingress, s, record, newest, now);
+	else if (header->kind == SESSION_PROBE)
+		take_probe(ingress, s, record, newest, now);
 	else
 		take_control(ingress, s, record, now);
 }

@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-#define CLOSE_LEN (SESSION_SEALED_MIN + sizeof(struct session_close_body))
+#define CLOSE_LEN (SESSION_AROUND + sizeof(struct session_close_body))
 static_assert(CLOSE_LEN <= OUTBOX_PAYLOAD, "a CLOSE fits the outbox");
 
 /// A crash sees stores in program order, if the compiler leaves them so.
@@ -36,12 +36,12 @@ static void say_close(struct session_shard *shard, uint32_t slot, enum session_c
 	struct outbox_entry *entry = outbox_add(&shard->outbox);
 	const struct session_close_body body = {.reason = (uint8_t)reason};
 	struct session_header header;
-	uint64_t counter;
+	uint32_t counter;
 
 	if (!entry)
 		return;
 	counter = connection_count(record);
-	connection_header(record, SESSION_CLOSE, CLOSE_LEN, counter, &header);
+	header = connection_header(record, SESSION_CLOSE, CLOSE_LEN, counter);
 	entry->peer = record->peer;
 	entry->slot = slot;
 	entry->length = CLOSE_LEN;
@@ -84,8 +84,8 @@ void connection_begin(struct session_shard *shard, uint32_t slot, const struct c
 	random_draw(&shard->random, record->server_nonce, SESSION_NONCE_LEN);
 	record->tx_counter = 0;
 	record->replay = (struct replay){0};
-	record->taken = 0;
-	record->taken_bits = 0;
+	record->taken = (struct taken){0};
+	record->taken_at = 0;
 	memset(record->tx_id, 0, sizeof(record->tx_id));
 	memset(record->rx_id, 0, sizeof(record->rx_id));
 	record->undelivered = 0;
@@ -94,8 +94,7 @@ void connection_begin(struct session_shard *shard, uint32_t slot, const struct c
 	record->last_seen = now;
 	make_keys(shard, slot);
 	wheel_link_init(&shard->wheel, slot);
-	delivery_begin(&shard->ctx, store_delivery(shard->store, slot), slot,
-		       request->max_datagram - SESSION_SEALED_MIN);
+	delivery_begin(&shard->ctx, store_delivery(shard->store, slot), slot, request->max_datagram - SESSION_DATA_MIN);
 	in_order();
 	record_set_phase(record, RECORD_CONNECTED);
 	counter_add(&shard->stats->connected, 1);
@@ -150,6 +149,8 @@ static enum session_close_reason over(const struct session_shard *shard, uint32_
 		return SESSION_CLOSED_IDLE;
 	if (delivery_gave_up(store_delivery(shard->store, slot)))
 		return SESSION_CLOSED_UNDELIVERABLE;
+	if (record->tx_counter >= SESSION_COUNTERS)
+		return SESSION_CLOSED_RESTARTED;
 	return 0;
 }
 
@@ -208,12 +209,12 @@ static void adopt(struct session_shard *shard, uint32_t slot, uint64_t now)
 	if (record->undelivered)
 		record_set_phase(record, RECORD_LOST);
 	replay_distrust(&record->replay);
-	record->taken_bits = 0;
+	record->taken.bits = 0;
+	record->taken_at = 0; // of another run of the clock, perhaps
 	record->last_seen = heard_before(record->last_seen, now);
 	make_keys(shard, slot);
 	wheel_link_init(&shard->wheel, slot);
-	delivery_begin(&shard->ctx, store_delivery(shard->store, slot), slot,
-		       record->max_datagram - SESSION_SEALED_MIN);
+	delivery_begin(&shard->ctx, store_delivery(shard->store, slot), slot, record->max_datagram - SESSION_DATA_MIN);
 	delivery_resume(store_delivery(shard->store, slot), record->tx_id, record->rx_id);
 }
 

@@ -43,42 +43,27 @@ ALWAYS_INLINE uint64_t shard_ms(const struct session_shard *shard, uint64_t now)
 }
 
 /// The counter of a packet that is about to be sealed. Nobody else gets it, not after a crash either.
-ALWAYS_INLINE uint64_t connection_count(struct session_record *record)
+ALWAYS_INLINE uint32_t connection_count(struct session_record *record)
 {
-	const uint64_t counter = record->tx_counter + 1;
+	const uint32_t counter = record->tx_counter + 1;
 
-	counter_set(&record->tx_counter, counter);
+	__atomic_store_n(&record->tx_counter, counter, __ATOMIC_RELAXED);
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 	return counter;
 }
 
-/// Our own acknowledgement fields, once a datagram is taken.
-ALWAYS_INLINE void mark_taken(struct session_record *record, uint64_t counter)
+/// A datagram is taken.
+ALWAYS_INLINE void connection_take(struct session_record *record, uint32_t counter, uint64_t now)
 {
-	const uint64_t ahead = counter - record->taken, behind = record->taken - counter;
-
-	if (likely((int64_t)ahead > 0)) {
-		const uint64_t bits = (uint64_t)record->taken_bits << 1 | (record->taken != 0); // bit n: taken - n
-
-		record->taken_bits = ahead <= 32 ? (uint32_t)(bits << (ahead - 1)) : 0;
-		record->taken = counter;
-	} else if (behind >= 1 && behind <= 32) {
-		record->taken_bits |= 1U << (behind - 1);
-	}
+	if (likely(taken_mark(&record->taken, counter)))
+		record->taken_at = now;
 }
 
-/// The header of a sealed packet: it acknowledges, whatever its kind.
-ALWAYS_INLINE void connection_header(const struct session_record *record, enum session_kind kind, uint16_t length,
-				     uint64_t counter, struct session_header *out)
+ALWAYS_INLINE struct session_header connection_header(const struct session_record *record, enum session_kind kind,
+						      uint16_t length, uint32_t counter)
 {
-	*out = (struct session_header){
-		.kind = (uint8_t)kind,
-		.length = length,
-		.session = record->number,
-		.sequence = (uint32_t)counter,
-		.ack = (uint32_t)record->taken,
-		.ack_bits = record->taken_bits,
-	};
+	return (struct session_header){
+		.kind = (uint8_t)kind, .length = length, .session = record->number, .counter = counter};
 }
 
 #endif

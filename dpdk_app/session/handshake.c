@@ -5,8 +5,10 @@
 
 #include <string.h>
 
-#define PATH_LEN (SESSION_SEALED_MIN + SESSION_PATH_TOKEN_LEN)
-#define CLOSE_LEN (SESSION_SEALED_MIN + sizeof(struct session_close_body))
+#include "wire/zero.h"
+
+#define PATH_LEN (SESSION_AROUND + SESSION_PATH_TOKEN_LEN)
+#define CLOSE_LEN (SESSION_AROUND + sizeof(struct session_close_body))
 
 #define PATH_CHALLENGE_EVERY_MS 1000
 #define PATH_TOKEN_LIFE_MS 4000
@@ -23,15 +25,6 @@ static struct handshake_outcome dropped(enum pg_drop drop)
 static struct handshake_outcome answered(enum pg_message message, size_t length)
 {
 	return (struct handshake_outcome){.message = message, .answer = (uint16_t)length};
-}
-
-static bool all_zero(const uint8_t *bytes, size_t n)
-{
-	uint8_t any = 0;
-
-	for (size_t i = 0; i < n; i++)
-		any |= bytes[i];
-	return any == 0;
 }
 
 // ---------------------------------------------------------------- the budget
@@ -196,15 +189,15 @@ static struct handshake_outcome welcome(struct session_shard *shard, uint32_t sl
 {
 	struct session_record *record = &shard->store->records[slot];
 	const uint16_t length = record->max_datagram;
-	const uint64_t counter = connection_count(record);
+	const uint32_t counter = connection_count(record);
 	struct session_welcome answer = {
+		.header = connection_header(record, SESSION_WELCOME, length, counter),
 		.player_id = record->player_id,
 		.expires_in_s = seconds_left(shard, record, now),
 		.idle_timeout_ms = (uint32_t)(shard->rules->idle_timeout / (shard->tsc_hz / 1000)),
 		.max_datagram = length,
 	};
 
-	connection_header(record, SESSION_WELCOME, length, counter, &answer.header);
 	memcpy(answer.server_nonce, record->server_nonce, SESSION_NONCE_LEN);
 	memcpy(payload, &answer, sizeof(answer));
 	memset(payload + sizeof(answer), 0, length - sizeof(answer));
@@ -222,7 +215,7 @@ static struct handshake_outcome welcome_again(struct session_shard *shard, uint3
 
 	if (c->length < record->max_datagram && record->replay.newest == 0 && !delivery_holds_messages(delivery)) {
 		record_set_max_datagram(record, c->length);
-		delivery_shorten(delivery, c->length - SESSION_SEALED_MIN);
+		delivery_shorten(delivery, c->length - SESSION_DATA_MIN);
 	}
 	return welcome(shard, slot, c->payload, now);
 }
@@ -360,8 +353,7 @@ static bool handshake_header(const uint8_t *payload, uint16_t length)
 {
 	const struct session_header *header = (const struct session_header *)payload;
 
-	return length >= sizeof(*header) && header->length == length && header->flags == 0 &&
-	       (header->sequence | header->ack | header->ack_bits) == 0;
+	return length >= sizeof(*header) && header->length == length && header->flags == 0 && header->counter == 0;
 }
 
 struct handshake_outcome handshake_receive(struct session_shard *shard, const struct peer *peer, uint8_t *payload,
@@ -460,9 +452,7 @@ struct handshake_outcome handshake_control(struct session_shard *shard, uint32_t
 /// wait. Those are sent no more than came, so that who copies datagrams to many addresses gains nothing.
 static bool to_be_challenged(struct session_record *record, uint16_t whom, uint16_t received, uint32_t now_ms)
 {
-	static_assert(PATH_LEN <= AMPLIFICATION_MAX * SESSION_SEALED_MIN, "once a second to anybody is not too much");
-	if (received < SESSION_SEALED_MIN)
-		return false;
+	static_assert(PATH_LEN <= SESSION_DATA_MIN, "no datagram that brings a challenge is shorter");
 	if (now_ms - record->challenged_ms >= PATH_CHALLENGE_EVERY_MS)
 		record->challenged_ms = now_ms;
 	else if (whom == record->challenged || received < PATH_LEN)
@@ -477,12 +467,12 @@ uint16_t handshake_challenge_path(struct session_shard *shard, uint32_t slot, co
 	struct session_record *record = &shard->store->records[slot];
 	const uint16_t whom = path_hash(shard, from);
 	struct session_header header;
-	uint64_t counter;
+	uint32_t counter;
 
 	if (!to_be_challenged(record, whom, received, (uint32_t)shard_ms(shard, now)))
 		return 0;
 	counter = connection_count(record);
-	connection_header(record, SESSION_PATH_CHALLENGE, PATH_LEN, counter, &header);
+	header = connection_header(record, SESSION_PATH_CHALLENGE, PATH_LEN, counter);
 	memcpy(payload, &header, sizeof(header));
 	path_token(payload + sizeof(header), &shard->store->cookies, from, record->number, record->server_nonce,
 		   record->challenged_ms);

@@ -186,7 +186,7 @@ bool pg_session_revoke(void *state, uint32_t session)
 struct connection_view {
 	uint8_t phase;
 	uint16_t max_datagram;
-	uint64_t tx_counter;
+	uint32_t tx_counter;
 	uint64_t last_seen;
 	struct peer peer;
 	uint32_t connections;
@@ -201,7 +201,7 @@ static void view(const struct session_record *record, struct connection_view *ou
 	memset(out, 0, sizeof(*out)); // its padding is compared
 	out->phase = record->phase;
 	out->max_datagram = record->max_datagram;
-	out->tx_counter = counter_get(&record->tx_counter);
+	out->tx_counter = __atomic_load_n(&record->tx_counter, __ATOMIC_RELAXED);
 	out->last_seen = counter_get(&record->last_seen);
 	out->peer = record->peer;
 	out->connections = record->connections;

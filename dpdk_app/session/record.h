@@ -15,6 +15,7 @@
 
 #include "compiler.h"
 #include "crypto/replay.h"
+#include "delivery/taken.h"
 #include "net/peer.h"
 #include "wire/session.h"
 
@@ -38,17 +39,17 @@ struct session_record {
 	uint8_t phase; // enum record_phase; from here the owner's
 	uint8_t owner; // index of a worker, or RECORD_NO_OWNER: see record_claim()
 	uint16_t max_datagram;
-	uint64_t tx_counter; // of the last packet that may have left; advanced before it is sealed
 	struct replay replay;
-	uint32_t taken_bits;  // header's ack_bits, of `taken`
+	uint32_t tx_counter; // of the last packet that may have left; advanced before it is sealed
+	struct taken taken;
 	uint32_t conforms_at; // bucket of limits.session_pps, in the terms of rate_admit_short()
 
 	// per packet, second line
-	uint64_t taken CACHE_ALIGNED; // newest counter whose messages were taken; 0: none
-	uint64_t last_seen;           // TSC
-	struct peer peer;             // where answers go: proved
-	uint8_t motion_version;       // odd while motion is being written
-	uint8_t undelivered;          // messages of this connection are in the worker's memory: they would die with it
+	uint64_t taken_at CACHE_ALIGNED; // TSC at which the newest of `taken` came; 0: not known
+	uint64_t last_seen;              // TSC
+	struct peer peer;                // where answers go: proved
+	uint8_t motion_version;          // odd while motion is being written
+	uint8_t undelivered; // messages of this connection are in the worker's memory: they would die with it
 	struct motion motion;
 	uint16_t challenged; // where the last PATH_CHALLENGE went to: a keyed hash of it
 
@@ -69,7 +70,7 @@ struct session_record {
 	uint8_t once;               // confirmed once only
 	uint8_t expired_or_revoked; // enum session_denial of a session that is over; 0
 } CACHE_ALIGNED;
-static_assert(offsetof(struct session_record, taken) == CACHE_LINE &&
+static_assert(offsetof(struct session_record, taken_at) == CACHE_LINE &&
 		      offsetof(struct session_record, client_nonce) == 2 * CACHE_LINE &&
 		      offsetof(struct session_record, key) == 3 * CACHE_LINE &&
 		      sizeof(struct session_record) == 4 * CACHE_LINE,

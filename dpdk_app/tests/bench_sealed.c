@@ -4,7 +4,7 @@
 //
 //   bench_sealed [SESSIONS [ROUNDS]]
 //
-// A PLAYER_MOVE of every session in random order, with ACK_NOW, in common frames, which acknowledges all answers to those
+// A PLAYER_MOVE of every session in random order, that wants an answer at once, in common frames, which acknowledges all answers to those
 // before it and is answered with an acknowledgement; limits are on. Each packet is played once in a round; before the next, all windows are emptied. As in bench_stages.c, the pipeline's own source
 // is included, frames are copied in first, and figures are medians over the bursts.
 
@@ -24,7 +24,7 @@
 #define FRAME_BYTES 128
 #define BUFFER_BYTES 2304
 #define HEADROOM 128
-#define ACKNOWLEDGEMENT SESSION_SEALED_MIN
+#define ACKNOWLEDGEMENT SESSION_DATA_MIN
 
 /// So many packets ahead keys are brought where nothing else is done.
 #ifndef CRYPTO_AHEAD
@@ -57,7 +57,7 @@ struct bench {
 	struct player *player;
 	uint8_t (*frame)[FRAME_BYTES];
 	uint32_t *session; // of each frame
-	uint64_t greeted;  // counter of every WELCOME
+	uint32_t greeted;  // counter of every WELCOME
 	uint32_t frames;
 	uint16_t length;
 	uint8_t buffer[BURST_MAX][BUFFER_BYTES] CACHE_ALIGNED;
@@ -75,17 +75,20 @@ static uint16_t seal_move(const struct bench *b, struct player *player, uint8_t 
 	const struct motion motion = {.position = {1, 2, 3}};
 	struct session_header header = {
 		.kind = SESSION_DATA,
-		.flags = SESSION_FLAG_ACK_NOW,
-		.length = SESSION_SEALED_MIN + sizeof(head) + sizeof(motion),
+		.length = SESSION_DATA_MIN + sizeof(head) + sizeof(motion),
 		.session = player->session,
-		.sequence = (uint32_t)++player->sent,
-		.ack = (uint32_t)(b->greeted + player->sent - 1),
+		.counter = ++player->sent,
+	};
+	const struct session_prefix prefix = {
+		.ack = b->greeted + player->sent - 1,
 		.ack_bits = UINT32_MAX,
+		.wants = SESSION_WANTS_ANSWER,
 	};
 
 	memcpy(out, &header, sizeof(header));
-	memcpy(out + sizeof(header), &head, sizeof(head));
-	memcpy(out + sizeof(header) + sizeof(head), &motion, sizeof(motion));
+	memcpy(out + sizeof(header), &prefix, sizeof(prefix));
+	memcpy(out + SESSION_BEFORE_MESSAGES, &head, sizeof(head));
+	memcpy(out + SESSION_BEFORE_MESSAGES + sizeof(head), &motion, sizeof(motion));
 	cipher_seal(&b->fixture->shard[0]->code, &player->cipher.seal, player->sent, out, sizeof(header),
 		    header.length);
 	return header.length;
@@ -134,8 +137,7 @@ static void rewind_windows(struct bench *b)
 		store_delivery(&b->fixture->store, i)->acknowledged = (struct acknowledged){0};
 		record->tx_counter = b->greeted;
 		record->replay = (struct replay){0};
-		record->taken = 0;
-		record->taken_bits = 0;
+		record->taken = (struct taken){0};
 	}
 }
 
@@ -196,8 +198,8 @@ ALWAYS_INLINE void prefetch_keys(const struct bench *b, uint32_t frame, uint16_t
 	const struct cipher_code *code = &b->fixture->shard[0]->code;
 	const struct session_keys keys = store_keys(&b->fixture->store, b->session[frame]);
 
-	cipher_prefetch(code, keys.open, length - SESSION_SEALED_MIN);
-	cipher_prefetch(code, keys.seal, 0);
+	cipher_prefetch(code, keys.open, length - SESSION_AROUND);
+	cipher_prefetch(code, keys.seal, ACKNOWLEDGEMENT - SESSION_AROUND);
 }
 
 /// Nothing but what nobody can leave out: the same keys, as well prepared.
@@ -220,7 +222,7 @@ static void timed_crypto(struct bench *b, uint32_t next, uint64_t *cycles)
 
 		if (i + CRYPTO_AHEAD < BURST_MAX)
 			prefetch_keys(b, next + i + CRYPTO_AHEAD, length);
-		right &= cipher_open(code, keys.open, header->sequence, payload, sizeof(*header), length);
+		right &= cipher_open(code, keys.open, header->counter, payload, sizeof(*header), length);
 		cipher_seal(code, keys.seal, next + i, payload, sizeof(*header), ACKNOWLEDGEMENT);
 	}
 	cycles[STAGE_CRYPTO] += pg_tsc() - then;

@@ -263,8 +263,8 @@ static void deliver_expected(const struct delivered *message, uint32_t i)
 static bool opened(struct input *in)
 {
 	const uint32_t asked = number(in, 2), rest = (uint32_t)(in->end - in->at);
-	const uint16_t length = (uint16_t)(asked % (SESSION_DATAGRAM_MAX - SESSION_SEALED_MIN + 1) < rest ?
-						   asked % (SESSION_DATAGRAM_MAX - SESSION_SEALED_MIN + 1) :
+	const uint16_t length = (uint16_t)(asked % (SESSION_DATAGRAM_MAX - SESSION_DATA_MIN + 1) < rest ?
+						   asked % (SESSION_DATAGRAM_MAX - SESSION_DATA_MIN + 1) :
 						   rest);
 	uint8_t *copy = malloc(length != 0 ? length : 1); // exactly: a byte too many is seen
 	uint8_t *kept = arena_take(length);
@@ -297,10 +297,10 @@ static bool opened(struct input *in)
 
 static void acknowledged(struct input *in)
 {
-	const uint64_t behind = number(in, 1);
-	const uint32_t bits = number(in, 4);
+	const uint32_t behind = number(in, 1);
+	const struct session_prefix prefix = {.ack = end.counter - behind, .ack_bits = number(in, 4)};
 
-	delivery_acknowledged(&end.ctx, &end.c, end.counter, (uint32_t)(end.counter - behind), bits, now);
+	delivery_acknowledged(&end.ctx, &end.c, end.counter, &prefix, now);
 }
 
 static void queue(struct input *in)

@@ -114,10 +114,10 @@ static void check_sealed(struct table *t, uint8_t *datagram, uint16_t length)
 	struct session_header header;
 
 	memcpy(&header, datagram, sizeof(header));
-	require(header.length == length && length >= SESSION_SEALED_MIN && length <= SESSION_DATAGRAM_MAX);
+	require(header.length == length && length >= SESSION_AROUND && length <= SESSION_DATAGRAM_MAX);
 	for (unsigned i = 0; i < PLAYERS; i++) {
 		struct player *player = &t->player[i];
-		const uint64_t before = player->newest;
+		const uint32_t before = player->newest;
 
 		if (player->session != header.session)
 			continue;
@@ -268,23 +268,31 @@ static void run_burst(struct table *t)
 	t->authentic = false;
 }
 
-/// Seal what the input says for a player, under the player's next counter or an earlier one.
+/// Seal what the input says for a player, under the player's next counter or an earlier one. What a DATA wants is the lower half
+/// of its flags.
 static uint16_t seal(struct table *t, struct player *player, const uint8_t *bytes, uint16_t length, uint8_t *out)
 {
 	struct session_header header = {.session = player->session};
-	uint64_t counter;
+	struct session_prefix prefix = {.ack = 0};
+	uint16_t before = 0;
+	uint32_t counter;
 
 	if (length < 4)
 		return 0;
-	counter = bytes[3] ? player->sent + 1 - (bytes[3] < player->sent ? bytes[3] : player->sent) : ++player->sent;
 	header.kind = bytes[0];
-	header.flags = bytes[1];
-	header.length = (uint16_t)(length - 4 + SESSION_SEALED_MIN);
-	header.sequence = (uint32_t)counter;
-	header.ack = bytes[2] ? (uint32_t)player->newest + 1 - bytes[2] : 0;
-	header.ack_bits = bytes[2] ? 0xfffffff0U : 0;
+	counter = bytes[3] ? player->sent + 1 - (bytes[3] < player->sent ? bytes[3] : player->sent) : ++player->sent;
+	header.flags = bytes[1] >> 4;
+	if (header.kind == SESSION_DATA) {
+		prefix.ack = bytes[2] ? player->newest + 1 - bytes[2] : 0;
+		prefix.ack_bits = bytes[2] ? 0xfffffff0U : 0;
+		prefix.wants = bytes[1] & 15;
+		before = sizeof(prefix);
+	}
+	header.length = (uint16_t)(SESSION_AROUND + before + length - 4);
+	header.counter = counter;
 	memcpy(out, &header, sizeof(header));
-	memcpy(out + sizeof(header), bytes + 4, length - 4U);
+	memcpy(out + sizeof(header), &prefix, before);
+	memcpy(out + sizeof(header) + before, bytes + 4, length - 4U);
 	if (header.kind == SESSION_PATH_RESPONSE && length == 4 + sizeof(t->token) && bytes[4] == 'T')
 		memcpy(out + sizeof(header), t->token, sizeof(t->token));
 	cipher_seal(&t->world[0].fixture->shard[0]->code, &player->cipher.seal, counter, out, sizeof(header),
@@ -385,7 +393,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	start_again(&t);
 	while (size >= 5) {
 		const uint8_t *head = data;
-		size_t length = (size_t)(data[3] | data[4] << 8) % (PG_DATAGRAM_MAX - SESSION_SEALED_MIN + 1);
+		size_t length = (size_t)(data[3] | data[4] << 8) % (PG_DATAGRAM_MAX - SESSION_DATA_MIN + 1);
 
 		data += 5;
 		size -= 5;

@@ -128,8 +128,8 @@ static void check_denied(const struct table *t, const uint8_t *answer)
 
 static void keep_cookie(struct player *player, const uint8_t *challenge)
 {
-	memcpy(player->client_nonce, challenge + 20, SESSION_NONCE_LEN);
-	memcpy(player->cookie, challenge + 36, SESSION_COOKIE_LEN);
+	memcpy(player->client_nonce, challenge + sizeof(struct session_header), SESSION_NONCE_LEN);
+	memcpy(player->cookie, challenge + sizeof(struct session_header) + SESSION_NONCE_LEN, SESSION_COOKIE_LEN);
 }
 
 static void check_answer(struct table *t, struct player *proved, uint8_t *datagram, uint16_t asked, uint16_t answer)
@@ -192,8 +192,8 @@ static void challenge(struct table *t, struct player *player, const struct peer 
 	if (record->phase != RECORD_CONNECTED)
 		return;
 	length = handshake_challenge_path(t->fixture->shard[record->owner], fixture_slot(t->fixture, player), peer,
-					  datagram, SESSION_SEALED_MIN, t->fixture->now);
-	require(length <= 3 * SESSION_SEALED_MIN);
+					  datagram, SESSION_DATA_MIN, t->fixture->now);
+	require(length <= SESSION_DATA_MIN);
 	if (length && player_open(t->fixture, player, datagram, length))
 		memcpy(t->token, datagram + sizeof(struct session_header), sizeof(t->token));
 }
@@ -204,10 +204,10 @@ static void control(struct table *t, struct player *player, const struct peer *p
 	struct session_record *record = fixture_record(t->fixture, player), before = *record;
 	struct handshake_outcome outcome;
 
-	if (record->phase != RECORD_CONNECTED || length < SESSION_SEALED_MIN)
+	if (record->phase != RECORD_CONNECTED || length < SESSION_AROUND)
 		return;
-	if (datagram[0] == SESSION_PATH_RESPONSE && length == 44 && datagram[20] == 'T')
-		memcpy(datagram + 20, t->token, sizeof(t->token));
+	if (datagram[0] == SESSION_PATH_RESPONSE && length == 36 && datagram[12] == 'T')
+		memcpy(datagram + 12, t->token, sizeof(t->token));
 	outcome = handshake_control(t->fixture->shard[record->owner], fixture_slot(t->fixture, player), peer, datagram,
 				    length, t->fixture->now);
 	require(outcome.drop < PG_DROPS && outcome.answer == 0 && !outcome.elsewhere);
@@ -234,7 +234,7 @@ static void make_right(const struct player *player, unsigned flags, uint8_t *dat
 		header->flags = 0;
 		header->length = length;
 		header->session = player->session;
-		header->sequence = header->ack = header->ack_bits = 0;
+		header->counter = 0;
 	}
 	if (flags & RIGHT_PROOF && length >= sizeof(struct session_confirm) + SESSION_TAG_LEN) {
 		struct session_confirm *confirm = (struct session_confirm *)datagram;

@@ -44,7 +44,7 @@ def message(kind: int, player: int, body: bytes) -> bytes:
 
 def session_header(kind: int, length: int) -> bytes:
     """The header of a datagram of the session profile, for slot 1."""
-    return struct.pack("<BBHIIII", kind, 0, length, 1, 0, 0, 0)
+    return struct.pack("<BBHII", kind, 0, length, 1, 0)
 
 
 def messages() -> dict[str, bytes]:
@@ -151,10 +151,10 @@ def game_frames() -> dict[str, bytes]:
     frames |= {f"v6-{name}": ethernet() / ipv6() / Raw(payload[name]) for name in ("move", "chat", "skill")}
     frames |= {
         "second-listener": ethernet() / ipv4(8081) / heartbeat,
-        "session-hello": ethernet() / ipv4(8081) / Raw(session_header(1, 64) + struct.pack("<HH40x", 1, 0)),
-        "session-confirm": ethernet() / ipv4(8081) / Raw(session_header(3, 508) + bytes(488)),
-        "session-data": ethernet() / ipv4(8081) / Raw(session_header(5, 64) + bytes(44)),
-        "session-welcome": ethernet() / ipv4(8081) / Raw(session_header(4, 508) + bytes(488)),
+        "session-hello": ethernet() / ipv4(8081) / Raw(session_header(1, 72) + struct.pack("<HH56x", 2, 0)),
+        "session-confirm": ethernet() / ipv4(8081) / Raw(session_header(3, 508) + bytes(496)),
+        "session-data": ethernet() / ipv4(8081) / Raw(session_header(5, 68) + bytes(56)),
+        "session-welcome": ethernet() / ipv4(8081) / Raw(session_header(4, 508) + bytes(496)),
         "no-listener": ethernet() / ipv4(9) / heartbeat,
         "tagged": ethernet() / Dot1Q(vlan=5) / ipv4() / move,
         "tagged-twice": ethernet() / Dot1AD(vlan=5) / Dot1Q(vlan=6) / ipv6() / move,
@@ -374,8 +374,9 @@ def gateways() -> dict[str, bytes]:
         "inventory": sealed(said(206, b"a sword")),
         "compressed": sealed(said(207, squeezed(bulk), COMPRESSED | RELIABLE)),
         "fragments": sealed(halves[0]) + sealed(halves[1]),
-        "close": sealed(b"\x09\0\0\0", kind=OTHER),
+        "close": sealed(b"\x09" + bytes(7), kind=OTHER),
         "path-challenge": sealed(b"8 bytes.", kind=OTHER + KINDS),
+        "probe": sealed(bytes(100), kind=OTHER + 4 * KINDS),
         "raw": sealed(bytes(20), kind=RAW),
         "answer-at-once": sealed(chat[0], kind=DATA + 22 * KINDS),
         "say": bytes([SAY, 1, 0, SAY, 0x45, 255, WAIT, 200, WAIT, 200, WAIT, 250]),

@@ -367,15 +367,15 @@ uint16_t seal_data(struct pipeline_fixture *g, struct player *player, bool now, 
 {
 	const struct session_header header = {
 		.kind = SESSION_DATA,
-		.flags = now ? SESSION_FLAG_ACK_NOW : 0,
-		.length = (uint16_t)(SESSION_SEALED_MIN + m->length),
+		.length = (uint16_t)(SESSION_DATA_MIN + m->length),
 		.session = player->session,
-		.sequence = (uint32_t)++player->sent,
-		.ack = (uint32_t)player->newest,
+		.counter = ++player->sent,
 	};
+	const struct session_prefix prefix = player_prefix(player, now);
 
 	memcpy(out, &header, sizeof(header));
-	memcpy(out + sizeof(header), m->bytes, m->length);
+	memcpy(out + sizeof(header), &prefix, sizeof(prefix));
+	memcpy(out + SESSION_BEFORE_MESSAGES, m->bytes, m->length);
 	cipher_seal(&g->fixture->shard[0]->code, &player->cipher.seal, player->sent, out, sizeof(header),
 		    header.length);
 	return header.length;
@@ -396,10 +396,25 @@ struct session_header header_of(const uint8_t *bytes)
 	return header;
 }
 
+struct session_prefix prefix_of(const uint8_t *opened)
+{
+	struct session_prefix prefix;
+
+	memcpy(&prefix, opened + sizeof(struct session_header), sizeof(prefix));
+	return prefix;
+}
+
 struct session_header opened(struct pipeline_fixture *g, struct player *player, uint8_t *bytes, uint16_t length,
 			     enum session_kind kind)
 {
 	assert_true(player_open(g->fixture, player, bytes, length));
 	assert_int_equal(bytes[0], kind);
 	return header_of(bytes);
+}
+
+struct session_prefix acknowledged_by(struct pipeline_fixture *g, struct player *player, uint8_t *bytes,
+				      uint16_t length)
+{
+	opened(g, player, bytes, length, SESSION_DATA);
+	return prefix_of(bytes);
 }

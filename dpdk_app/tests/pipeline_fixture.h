@@ -128,6 +128,13 @@ struct reply say(struct pipeline_fixture *g, struct player *player, bool now, co
 
 struct session_header header_of(const uint8_t *bytes);
 
+/// Of a DATA that was opened in place.
+struct session_prefix prefix_of(const uint8_t *opened);
+
+/// Open a DATA and tell what it acknowledges.
+struct session_prefix acknowledged_by(struct pipeline_fixture *g, struct player *player, uint8_t *bytes,
+				      uint16_t length);
+
 /// Open an answer or datagram of egress of this kind.
 struct session_header opened(struct pipeline_fixture *g, struct player *player, uint8_t *bytes, uint16_t length,
 			     enum session_kind kind);

@@ -236,12 +236,12 @@ static void show(struct pipeline_pair *t, const uint8_t *payload, uint16_t lengt
 	uint8_t copy[ETHERNET_MAX];
 	struct session_header header;
 
-	if (length < SESSION_SEALED_MIN)
+	if (length < SESSION_AROUND)
 		return;
 	memcpy(copy, payload, length);
 	memcpy(&header, copy, sizeof(header));
 	for (unsigned i = 0; i < CAST; i++) {
-		const uint64_t newest = t->player[i].newest;
+		const uint32_t newest = t->player[i].newest;
 
 		if (t->player[i].session != header.session ||
 		    !player_open(t->variant[WITH].fixture, &t->player[i], copy, length))

@@ -26,7 +26,7 @@ enum cast {
 #define PAIR_CAPACITY 32
 
 /// Bytes of messages in the longest datagram.
-#define LONGEST ((uint16_t)(SESSION_DATAGRAM_MAX - SESSION_SEALED_MIN))
+#define LONGEST ((uint16_t)(SESSION_DATAGRAM_MAX - SESSION_DATA_MIN))
 
 enum which { WITH, WITHOUT, VARIANTS };
 
@@ -77,11 +77,14 @@ bool takes_the_lane(const struct identity *identity, const struct frame *f);
 struct plaintext {
 	unsigned kind; // 0: DATA
 	uint8_t flags;
-	uint64_t counter; // 0: the player's next
+	uint8_t wants; // from here to `ack`: of DATA
+	uint8_t reserved;
+	uint16_t ack_delay;
 	uint32_t ack_bits;
-	uint32_t behind; // of the newest that the player has seen: what is acknowledged
-	bool ack;        // else 0
-	bool astray;     // it names `session`, not the player's
+	uint32_t behind;  // of the newest that the player has seen: what is acknowledged
+	bool ack;         // else 0
+	uint32_t counter; // 0: the player's next
+	bool astray;      // it names `session`, not the player's
 	uint32_t session;
 	uint16_t length;
 	uint8_t body[SESSION_DATAGRAM_MAX];
@@ -106,10 +109,10 @@ void build_plaintext(struct pipeline_pair *t, unsigned player, struct plaintext 
 enum general { WITHOUT_CHECKSUM, TAGGED, PADDED, OTHER_MAC, GENERAL };
 void add_general(struct pipeline_pair *t, unsigned player, struct plaintext plaintext, enum general how);
 
-/// A movement, different each time; with ACK_NOW or not.
+/// A movement, different each time; that wants an answer at once, or not.
 struct plaintext a_movement(bool now);
 
-/// One message, or none, or a body of another kind; with ACK_NOW.
+/// One message, or none, or a body of another kind; it wants an answer at once.
 struct plaintext a_message(unsigned type, unsigned flags, unsigned id, const void *body, uint16_t length);
 struct plaintext no_message(bool now);
 struct plaintext a_plaintext(enum session_kind kind, const void *body, uint16_t length); // without

@@ -23,20 +23,28 @@ bool takes_the_lane(const struct identity *identity, const struct frame *f)
 uint16_t write_plaintext(struct pipeline_pair *t, unsigned player, const struct plaintext *plaintext, uint8_t *out)
 {
 	struct player *p = &t->player[player];
-	const uint64_t counter = plaintext->counter != 0 ? plaintext->counter : p->sent + 1;
-	const struct session_header header = {
-		.kind = plaintext->kind != 0 ? (uint8_t)plaintext->kind : SESSION_DATA,
-		.flags = plaintext->flags,
-		.length = (uint16_t)(SESSION_SEALED_MIN + plaintext->length),
-		.session = plaintext->astray ? plaintext->session : p->session,
-		.sequence = (uint32_t)counter,
-		.ack = plaintext->ack ? (uint32_t)p->newest - plaintext->behind : 0,
+	const uint32_t counter = plaintext->counter != 0 ? plaintext->counter : p->sent + 1;
+	const uint8_t kind = plaintext->kind != 0 ? (uint8_t)plaintext->kind : SESSION_DATA;
+	const struct session_prefix prefix = {
+		.ack = plaintext->ack ? p->newest - plaintext->behind : 0,
 		.ack_bits = plaintext->ack_bits,
+		.ack_delay = plaintext->ack_delay,
+		.wants = plaintext->wants,
+		.reserved = plaintext->reserved,
+	};
+	const uint16_t before = kind == SESSION_DATA ? sizeof(prefix) : 0;
+	const struct session_header header = {
+		.kind = kind,
+		.flags = plaintext->flags,
+		.length = (uint16_t)(SESSION_AROUND + before + plaintext->length),
+		.session = plaintext->astray ? plaintext->session : p->session,
+		.counter = counter,
 	};
 
 	p->sent = counter > p->sent ? counter : p->sent;
 	memcpy(out, &header, sizeof(header));
-	memcpy(out + sizeof(header), plaintext->body, plaintext->length);
+	memcpy(out + sizeof(header), &prefix, before);
+	memcpy(out + sizeof(header) + before, plaintext->body, plaintext->length);
 	cipher_seal(&t->variant[WITH].fixture->shard[0]->code, &p->cipher.seal, counter, out, sizeof(header),
 		    header.length);
 	return header.length;
@@ -95,7 +103,7 @@ void add_plaintext(struct pipeline_pair *t, unsigned player, const struct plaint
 
 struct plaintext a_message(unsigned type, unsigned flags, unsigned id, const void *body, uint16_t length)
 {
-	struct plaintext plaintext = {.flags = SESSION_FLAG_ACK_NOW, .ack = true};
+	struct plaintext plaintext = {.wants = SESSION_WANTS_ANSWER, .ack = true};
 	const struct session_message head = {.type = (uint8_t)type, .flags = (uint8_t)flags, .body_len = length};
 	const uint16_t number = (uint16_t)id;
 	uint16_t at = sizeof(head);
@@ -125,7 +133,7 @@ struct plaintext a_movement(bool now)
 	const struct motion motion = {.position = {step += 1, 2, 3}, .velocity = {4, 5, 6}};
 	struct plaintext plaintext = a_message(SESSION_MOVE, 0, 0, &motion, sizeof(motion));
 
-	plaintext.flags = now ? SESSION_FLAG_ACK_NOW : 0;
+	plaintext.wants = now ? SESSION_WANTS_ANSWER : 0;
 	return plaintext;
 }
 
@@ -139,7 +147,7 @@ struct plaintext a_blow(uint32_t target, unsigned flags, unsigned id)
 
 struct plaintext no_message(bool now)
 {
-	return (struct plaintext){.flags = now ? SESSION_FLAG_ACK_NOW : 0, .ack = true};
+	return (struct plaintext){.wants = now ? SESSION_WANTS_ANSWER : 0, .ack = true};
 }
 
 struct plaintext farewell(void)

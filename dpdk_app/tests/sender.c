@@ -76,7 +76,16 @@ void fill(uint64_t now)
 	talk_fill(&ingress, &packet, now);
 }
 
+void acknowledge_after(uint32_t newest, uint16_t delay, uint64_t now)
+{
+	const struct session_prefix prefix = {.ack = newest, .ack_delay = delay};
+
+	delivery_acknowledged(&ingress.ctx, &ingress.c, ingress.counter, &prefix, now);
+}
+
 void acknowledge(uint64_t newest, uint32_t bits, uint64_t now)
 {
-	delivery_acknowledged(&ingress.ctx, &ingress.c, ingress.counter, (uint32_t)newest, bits, now);
+	const struct session_prefix prefix = {.ack = (uint32_t)newest, .ack_bits = bits};
+
+	delivery_acknowledged(&ingress.ctx, &ingress.c, ingress.counter, &prefix, now);
 }

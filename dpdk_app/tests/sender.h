@@ -35,4 +35,7 @@ uint8_t first_byte(uint32_t n);
 
 void acknowledge(uint64_t newest, uint32_t bits, uint64_t now);
 
+/// @param delay  as it travels
+void acknowledge_after(uint32_t newest, uint16_t delay, uint64_t now);
+
 #endif

@@ -239,7 +239,6 @@ static void derive(const struct session_fixture *fixture, struct player *player)
 	cipher_key_init(&fixture->shard[0]->code, &player->cipher.open, secrets.to_client, secrets.to_client_salt);
 }
 
-/// Open what carries no more than 32 bits of counter yet.
 static bool open_sealed(const struct session_fixture *fixture, struct player *player, uint8_t *sealed, size_t clear,
 			uint16_t length)
 {
@@ -248,13 +247,9 @@ static bool open_sealed(const struct session_fixture *fixture, struct player *pl
 	memcpy(&header, sealed, sizeof(header));
 	if (header.length != length || header.session != player->session || header.flags != 0)
 		return false;
-
-	const uint64_t counter =
-		player->newest + (uint64_t)(int64_t)(int32_t)(header.sequence - (uint32_t)player->newest);
-
-	if (!cipher_open(&fixture->shard[0]->code, &player->cipher.open, counter, sealed, clear, length))
+	if (!cipher_open(&fixture->shard[0]->code, &player->cipher.open, header.counter, sealed, clear, length))
 		return false;
-	player->newest = counter;
+	player->newest = header.counter;
 	return true;
 }
 
@@ -281,20 +276,26 @@ bool player_take_welcome(const struct session_fixture *fixture, struct player *p
 
 bool player_open(const struct session_fixture *fixture, struct player *player, uint8_t *sealed, uint16_t length)
 {
-	return length >= SESSION_SEALED_MIN &&
-	       open_sealed(fixture, player, sealed, sizeof(struct session_header), length);
+	return length >= SESSION_AROUND && open_sealed(fixture, player, sealed, sizeof(struct session_header), length);
+}
+
+struct session_prefix player_prefix(const struct player *player, bool wants_answer)
+{
+	return (struct session_prefix){
+		.ack = player->newest,
+		.wants = wants_answer ? SESSION_WANTS_ANSWER : 0,
+	};
 }
 
 uint16_t player_seal(const struct session_fixture *fixture, struct player *player, enum session_kind kind,
 		     const void *body, uint16_t body_len, uint8_t *out)
 {
-	const uint16_t length = (uint16_t)(SESSION_SEALED_MIN + body_len);
+	const uint16_t length = (uint16_t)(SESSION_AROUND + body_len);
 	const struct session_header header = {
 		.kind = (uint8_t)kind,
 		.length = length,
 		.session = player->session,
-		.sequence = (uint32_t)++player->sent,
-		.ack = (uint32_t)player->newest,
+		.counter = ++player->sent,
 	};
 
 	memcpy(out, &header, sizeof(header));

@@ -59,7 +59,7 @@ struct player {
 	uint16_t max_datagram;
 	uint8_t server_nonce[SESSION_NONCE_LEN]; // of the last WELCOME
 	struct cipher cipher;
-	uint64_t sent, newest; // counters
+	uint32_t sent, newest; // counters
 	struct session_welcome welcome;
 };
 
@@ -86,6 +86,10 @@ uint16_t player_seal(const struct session_fixture *fixture, struct player *playe
 bool player_take_challenge(struct player *player, const uint8_t *challenge, uint16_t length);
 bool player_take_welcome(const struct session_fixture *fixture, struct player *player, uint8_t *welcome,
 			 uint16_t length);
+
+/// What the acknowledgement of the player's next DATA is.
+struct session_prefix player_prefix(const struct player *player, bool wants_answer);
+
 bool player_open(const struct session_fixture *fixture, struct player *player, uint8_t *sealed, uint16_t length);
 
 /// HELLO, CHALLENGE, CONFIRM, WELCOME by one shard.

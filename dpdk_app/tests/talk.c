@@ -14,12 +14,13 @@ void talk_open_without_compressor(struct talk_end *end, bool gateway, size_t mem
 				.flush_after = 5 * TALK_MS,
 				.acknowledge_after = 25 * TALK_MS,
 				.resend_after_min = 100 * TALK_MS,
+				.ack_delay_unit = TALK_HZ / SESSION_ACK_DELAY_HZ,
 				.queue_bytes = 256 * 1024,
 				.resends = 3,
 				.compress_min = {UINT32_MAX, UINT32_MAX, UINT32_MAX},
 			},
 		.memory_bytes = memory,
-		.room = (uint16_t)(max_datagram - SESSION_SEALED_MIN),
+		.room = (uint16_t)(max_datagram - SESSION_DATA_MIN),
 	};
 	end->memory = aligned_alloc(CACHE_LINE, message_pool_size(memory));
 	end->ctx = (struct delivery_context){
@@ -46,23 +47,8 @@ void talk_close(struct talk_end *end)
 void talk_fill(struct talk_end *end, struct talk_packet *packet, uint64_t now)
 {
 	packet->counter = ++end->counter;
-	packet->ack = end->taken;
-	packet->ack_bits = end->taken_bits;
+	taken_write(&end->taken, taken_delay(now - end->taken_at, TALK_HZ), (uint8_t *)&packet->prefix);
 	packet->length = delivery_fill(&end->ctx, &end->c, packet->counter, now, packet->body, end->room);
-}
-
-static void taken_mark(struct talk_end *end, uint64_t counter)
-{
-	if (counter > end->taken) {
-		const uint64_t by = counter - end->taken;
-
-		end->taken_bits = by < 32 ? end->taken_bits << by : 0;
-		if (end->taken != 0 && by <= 32)
-			end->taken_bits |= 1U << (by - 1);
-		end->taken = counter;
-	} else if (end->taken - counter <= 32) {
-		end->taken_bits |= 1U << (end->taken - counter - 1);
-	}
 }
 
 bool talk_take(struct talk_end *end, const struct talk_packet *packet, uint64_t now)
@@ -73,7 +59,7 @@ bool talk_take(struct talk_end *end, const struct talk_packet *packet, uint64_t 
 	if (!replay_fresh(&end->replay, packet->counter))
 		return false;
 	replay_mark(&end->replay, packet->counter);
-	delivery_acknowledged(&end->ctx, &end->c, end->counter, (uint32_t)packet->ack, packet->ack_bits, now);
+	delivery_acknowledged(&end->ctx, &end->c, end->counter, &packet->prefix, now);
 	end->drop = delivery_admit(&end->ctx, &end->c, packet->body, packet->length, now);
 	if (end->drop != PG_DROP_NONE)
 		return false;
@@ -83,7 +69,8 @@ bool talk_take(struct talk_end *end, const struct talk_packet *packet, uint64_t 
 			end->deliver(end->context, end, &message);
 	}
 	end->violation |= intake.violation;
-	taken_mark(end, packet->counter);
+	if (taken_mark(&end->taken, packet->counter))
+		end->taken_at = now;
 	if (packet->length != 0)
 		delivery_owe(&end->ctx, &end->c, now);
 	return true;

@@ -6,6 +6,7 @@
 
 #include "crypto/replay.h"
 #include "delivery/delivery.h"
+#include "delivery/taken.h"
 
 #define TALK_HZ 1000000U // a cycle is a microsecond
 #define TALK_MS 1000U
@@ -13,9 +14,8 @@
 #define TALK_DATAGRAM 1400
 
 struct talk_packet {
-	uint64_t counter;
-	uint64_t ack;
-	uint32_t ack_bits;
+	uint32_t counter;
+	struct session_prefix prefix;
 	uint16_t length;
 	uint8_t body[TALK_DATAGRAM];
 };
@@ -29,10 +29,10 @@ struct talk_end {
 	void *memory;
 	size_t memory_bytes;
 	uint16_t room;
-	uint64_t counter;
+	uint32_t counter;
 	struct replay replay;
-	uint64_t taken;
-	uint32_t taken_bits;
+	struct taken taken;
+	uint64_t taken_at;
 	enum pg_drop drop; // of the last packet
 	bool violation;
 

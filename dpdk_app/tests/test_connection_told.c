@@ -84,9 +84,10 @@ static void assert_sweep_closes(unsigned connections)
 static void acknowledge_newest(const struct player *player)
 {
 	struct session_shard *shard = fixture->shard[0];
-	const uint64_t sent = fixture_record(fixture, player)->tx_counter;
+	const uint32_t sent = fixture_record(fixture, player)->tx_counter;
+	const struct session_prefix prefix = {.ack = sent};
 
-	delivery_acknowledged(&shard->ctx, store_delivery(&fixture->store, slot_of(player)), sent, (uint32_t)sent, 0,
+	delivery_acknowledged(&shard->ctx, store_delivery(&fixture->store, slot_of(player)), sent, &prefix,
 			      fixture->now);
 }
 
@@ -130,7 +131,7 @@ static void a_repeated_confirm_begins_nothing(void **state UNUSED)
 				 .answer,
 			 1232);
 	assert_int_equal(fixture_record(fixture, &player)->max_datagram, 1232);
-	assert_int_equal(store_delivery(&fixture->store, 0)->out.room, 1232 - SESSION_SEALED_MIN);
+	assert_int_equal(store_delivery(&fixture->store, 0)->out.room, 1232 - SESSION_DATA_MIN);
 	assert_journals("b0 ", "b0 ");
 }
 

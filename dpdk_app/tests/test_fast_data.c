@@ -22,7 +22,7 @@ static void check_movements(struct pipeline_pair *t)
 		const struct frame_outcome *outcome = run_plaintext(t, SENDER, &plaintext);
 
 		assert_int_equal(outcome->result, now ? PG_DROP_NONE : PACKET_ABSORBED);
-		assert_int_equal(outcome->length, now ? SESSION_SEALED_MIN : 0);
+		assert_int_equal(outcome->length, now ? SESSION_DATA_MIN : 0);
 		assert_memory_equal(&record->motion, plaintext.body + 4, sizeof(record->motion));
 		let_pass(t, i % 7);
 	}
@@ -151,7 +151,7 @@ static void check_lengths(struct pipeline_pair *t)
 	for (unsigned length = 0; length + 4 <= LONGEST; length += length < 64 || length > LONGEST - 40 ? 1 : 23) {
 		struct plaintext plaintext = a_message(SESSION_BULK, 0, 0, zeros, (uint16_t)length);
 
-		plaintext.flags = length % 2;
+		plaintext.wants = length % 2;
 		run_plaintext(t, SENDER, &plaintext);
 		plaintext.length--; // the message is cut
 		run_plaintext(t, SENDER, &plaintext);
@@ -353,7 +353,7 @@ static void check_max_datagram(struct pipeline_pair *t)
 	static const uint8_t zeros[SESSION_DATAGRAM_MAX];
 
 	for (unsigned over = 0; over < 8; over++) {
-		const uint16_t length = (uint16_t)(SESSION_DATAGRAM_MIN - SESSION_SEALED_MIN - 4 - 4 + over);
+		const uint16_t length = (uint16_t)(SESSION_DATAGRAM_MIN - SESSION_DATA_MIN - 4 - 4 + over);
 		const struct plaintext plaintext = a_message(SESSION_BULK, 0, 0, zeros, length);
 
 		assert_int_equal(run_plaintext(t, SHORT, &plaintext)->result,
@@ -375,7 +375,7 @@ static void check_elsewhere(struct pipeline_pair *t)
 		add_plaintext(t, SENDER, &(struct plaintext){0});
 		add_from_elsewhere(t, SENDER, a_movement(true));
 		add_from_elsewhere(t, SENDER, a_movement(true)); // is asked once a second
-		add_plaintext(t, SENDER, &(struct plaintext){.flags = SESSION_FLAG_ACK_NOW});
+		add_plaintext(t, SENDER, &(struct plaintext){.wants = SESSION_WANTS_ANSWER});
 		run(t);
 		assert_int_equal(t->outcome[1].result, PG_DROP_NONE);
 		assert_int_equal(t->outcome[1].payload[0], SESSION_PATH_CHALLENGE);
@@ -386,12 +386,13 @@ static void check_elsewhere(struct pipeline_pair *t)
 		add_from_elsewhere(t, SENDER, a_movement(false));
 		add_from_elsewhere(t, SENDER, path_response(t, SENDER));
 		add_from_elsewhere(t, SENDER, a_movement(true));
-		add_plaintext(t, SENDER, &(struct plaintext){.flags = SESSION_FLAG_ACK_NOW});
+		add_plaintext(t, SENDER, &(struct plaintext){.wants = SESSION_WANTS_ANSWER});
 		run(t);
 		assert_int_equal(t->outcome[1].result, PACKET_ABSORBED);
 		assert_int_equal(t->outcome[2].result, PG_DROP_NONE);
 		assert_int_equal(t->outcome[2].payload[0], SESSION_DATA);
-		assert_int_equal(t->outcome[3].result, PACKET_ABSORBED);
+		assert_int_equal(t->outcome[3].result, PG_DROP_NONE); // who was asked last is elsewhere
+		assert_int_equal(t->outcome[3].payload[0], SESSION_PATH_CHALLENGE);
 		assert_int_equal(t->variant[WITH].fixture->stats[0].path_changes, round + 1);
 		let_pass(t, 1500);
 	}

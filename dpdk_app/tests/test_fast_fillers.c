@@ -71,7 +71,7 @@ static void run_down(struct pipeline_pair *t)
 /// Did the last answer have a message in it?
 static bool says_something(const struct frame_outcome *outcome)
 {
-	return outcome->result == PG_DROP_NONE && outcome->length > SESSION_SEALED_MIN;
+	return outcome->result == PG_DROP_NONE && outcome->length > SESSION_DATA_MIN;
 }
 
 static void check_answers(struct pipeline_pair *t)

@@ -12,12 +12,12 @@
 // ---------------------------------------------------------------- which frames take it
 
 /// DATA of a session that nobody has: only its frame matters.
-static void a_frame(struct frame *f, const struct flow *flow, uint8_t flags, uint16_t messages)
+static void a_frame(struct frame *f, const struct flow *flow, uint16_t messages)
 {
 	uint8_t payload[SESSION_DATAGRAM_MAX];
-	const uint16_t length = (uint16_t)(SESSION_SEALED_MIN + messages);
+	const uint16_t length = (uint16_t)(SESSION_DATA_MIN + messages);
 	const struct session_header header = {
-		.kind = SESSION_DATA, .flags = flags, .length = length, .session = 0x12345, .sequence = 77};
+		.kind = SESSION_DATA, .length = length, .session = 0x12345, .counter = 77};
 
 	memset(payload, 0x5c, sizeof(payload));
 	memcpy(payload, &header, sizeof(header));
@@ -37,13 +37,12 @@ static void data_of_every_length_takes_the_lane(void **state UNUSED)
 	struct frame f;
 
 	sealed_identity(&identity);
-	for (uint16_t messages = 0; messages <= LONGEST; messages++)
-		for (uint8_t flags = 0; flags <= SESSION_FLAG_ACK_NOW; flags++) {
-			a_frame(&f, &flow, flags, messages);
-			assert_true(takes_the_lane(&identity, &f));
-			f.bytes[f.len - 1] ^= 1;
-			assert_false(takes_the_lane(&identity, &f)); // checksum
-		}
+	for (uint16_t messages = 0; messages <= LONGEST; messages++) {
+		a_frame(&f, &flow, messages);
+		assert_true(takes_the_lane(&identity, &f));
+		f.bytes[f.len - 1] ^= 1;
+		assert_false(takes_the_lane(&identity, &f)); // checksum
+	}
 }
 
 static void padding_and_missing_checksums_take_the_longer_way(void **state UNUSED)
@@ -53,16 +52,16 @@ static void padding_and_missing_checksums_take_the_longer_way(void **state UNUSE
 	struct frame f;
 
 	sealed_identity(&identity);
-	a_frame(&f, &flow, 0, 28);
+	a_frame(&f, &flow, 28);
 	f.len++;
 	assert_false(takes_the_lane(&identity, &f));
 	f.len -= 2;
 	assert_false(takes_the_lane(&identity, &f));
 	flow.no_checksum = true;
-	a_frame(&f, &flow, 0, 28);
+	a_frame(&f, &flow, 28);
 	assert_false(takes_the_lane(&identity, &f));
 	flow = flow4(0); // a MAC that ends in zeros
-	a_frame(&f, &flow, 0, 28);
+	a_frame(&f, &flow, 28);
 	assert_false(takes_the_lane(&identity, &f));
 }
 
@@ -76,13 +75,13 @@ static void nothing_takes_the_lane_of_a_port_with_several_addresses_or_none(void
 	rig_identity_of_many(&identity);
 	identity_expect_sealed(&identity);
 	memcpy(flow.to, first, sizeof(first));
-	a_frame(&f, &flow, 0, 28);
+	a_frame(&f, &flow, 28);
 	assert_false(takes_the_lane(&identity, &f));
 	identity_init(&identity, NULL, 0, 8080);
 	identity_set_mac(&identity, our_mac);
 	identity_expect_sealed(&identity);
 	memset(flow.to, 0, sizeof(flow.to));
-	a_frame(&f, &flow, 0, 28);
+	a_frame(&f, &flow, 28);
 	assert_false(takes_the_lane(&identity, &f));
 }
 
@@ -95,8 +94,6 @@ static bool is_free(unsigned byte, unsigned bit)
 		return bit == 6; // don't fragment
 	if (byte == 15)
 		return bit >= 2; // DSCP
-	if (byte == 43)
-		return 1U << bit == SESSION_FLAG_ACK_NOW;
 	return (byte > 6 && byte < 12) || byte == 18 || byte == 19 || byte == 22 || (byte >= 26 && byte < 30) ||
 	       byte == 34 || byte == 35 || byte >= 46;
 }
@@ -106,11 +103,11 @@ static void check_bits(const struct identity *identity, uint16_t messages)
 	const struct flow flow = flow4(0x5555);
 	struct frame f;
 
-	a_frame(&f, &flow, 0, messages);
+	a_frame(&f, &flow, messages);
 	for (unsigned bit = 0; bit < f.len * 8U; bit++) {
 		if (bit / 8 == 24 || bit / 8 == 25 || bit / 8 == 40 || bit / 8 == 41) // checksums, which are made right
 			continue;
-		a_frame(&f, &flow, 0, messages);
+		a_frame(&f, &flow, messages);
 		f.bytes[bit / 8] ^= (uint8_t)(1 << bit % 8);
 		repair_checksums(f.bytes, f.len);
 		// Where the frame can no longer be followed, its checksums can be right by accident only.
@@ -146,7 +143,7 @@ static void neither_profile_has_frames_for_the_others_lane(void **state UNUSED)
 		assert_false(is_move_frame(f.bytes, f.len, &spans));
 	}
 	for (uint16_t messages = 0; messages <= LONGEST; messages++) {
-		a_frame(&f, &flow, 0, messages);
+		a_frame(&f, &flow, messages);
 		assert_false(takes_the_lane(&plain, &f));
 		spans = fast_spans(&plain.fast);
 		assert_false(is_move_frame(f.bytes, f.len, &spans));

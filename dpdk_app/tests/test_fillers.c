@@ -324,64 +324,6 @@ static void test_pieces_of_a_long_message_leave_beside_a_greedy_filler(UNUSED vo
 	assert_uint_in_range(datagrams, 15, 2 * 15 + 1);
 }
 
-// ---------------------------------------------------------------- without them
-
-/// All that two ends say to each other over a network that loses and reorders, as one number.
-static uint64_t digest_of(uint64_t seed)
-{
-	static struct talk_packet late[2][4];
-	struct talk_end end[2];
-	uint64_t digest = 0xcbf29ce484222325; // FNV-1a
-
-	memset(late, 0, sizeof(late));
-	talk_open(&end[0], true, 1 << 20, TALK_DATAGRAM);
-	talk_open(&end[1], false, 1 << 20, TALK_DATAGRAM);
-	for (unsigned round = 0; round < 3000; round++) {
-		static uint8_t body[4000];
-		const uint64_t now = T + round * 3 * TALK_MS;
-		const unsigned shard = round % 2;
-		const uint64_t chance = talk_random(&seed);
-		struct talk_packet *one = &late[shard][chance % 4], *other = &late[!shard][chance / 4 % 4];
-
-		memset(body, (int)chance, sizeof(body));
-		if (chance >> 8 & 1)
-			(void)talk_say(&end[shard],
-				       (struct talk_say){
-					       .reliable = chance >> 9 & 1,
-					       .channel = chance >> 9 & 1 ? chance >> 10 & 3 : 0,
-					       .priority = (chance >> 12) % PRIORITIES,
-					       .body = body,
-					       .length = (uint32_t)(chance >> 16) % (chance >> 14 & 3 ? 200 : 4000),
-				       },
-				       now);
-		if (other->counter != 0 && chance >> 40 & 3)
-			talk_take(&end[shard], other, now);
-		if (now < delivery_due(&end[shard].c))
-			continue;
-		talk_fill(&end[shard], one, now);
-		for (unsigned i = 0; i < one->length; i++)
-			digest = (digest ^ one->body[i]) * 0x100000001b3;
-		digest = (digest ^ one->length ^ one->counter << 16) * 0x100000001b3;
-	}
-	for (unsigned shard = 0; shard < 2; shard++) {
-		assert_true(end[shard].stats.resent > 10);
-		delivery_end(&end[shard].ctx, &end[shard].c, PG_LOSS_CLOSED);
-		talk_close(&end[shard]);
-	}
-	return digest;
-}
-
-/// As recorded when each of them was still written straight into the datagram.
-static void test_what_leaves_is_to_a_byte_what_left_before_there_were_fillers(UNUSED void **state)
-{
-	static const uint64_t recorded[] = {0x1455524c79ff2ba0, 0xcad47640c1326afb, 0xcd971ca4d4be9951,
-					    0x15e8e5631a15fc85};
-
-	for (size_t i = 0; i < COUNT(recorded); i++)
-		assert_true(digest_of(i + 1) == recorded[i]);
-}
-
-#define TEST(name) cmocka_unit_test(name)
 #define INGRESS(name) ingress_test(name)
 
 int main(void)
@@ -401,7 +343,6 @@ int main(void)
 		INGRESS(test_one_that_never_finds_room_keeps_no_other_from_going_first),
 		INGRESS(test_one_that_found_room_waits_its_turn),
 		INGRESS(test_pieces_of_a_long_message_leave_beside_a_greedy_filler),
-		TEST(test_what_leaves_is_to_a_byte_what_left_before_there_were_fillers),
 	};
 
 	return cmocka_run_group_tests_name("fillers", tests, NULL, NULL);

@@ -19,8 +19,8 @@ static void test_move_is_taken_and_acknowledged_in_place(void **state)
 	const struct pg_worker_stats *stats = &g->fixture->stats[0];
 
 	assert_int_equal(reply.result, PG_DROP_NONE);
-	assert_int_equal(reply.length, SESSION_SEALED_MIN);
-	assert_int_equal(opened(g, &player, reply.bytes, reply.length, SESSION_DATA).ack, 1);
+	assert_int_equal(reply.length, SESSION_DATA_MIN);
+	assert_int_equal(acknowledged_by(g, &player, reply.bytes, reply.length).ack, 1);
 	assert_memory_equal(&record->motion, &a_motion, sizeof(a_motion));
 	assert_int_equal(record->motion_version % 2, 0);
 	assert_int_equal(stats->handled[PG_MESSAGE_SESSION_HELLO], 1);
@@ -42,7 +42,7 @@ static void test_acknowledgement_that_is_not_urgent_leaves_later(void **state)
 	assert_int_equal(drain_egress(g, left), 0);
 	assert_int_equal(await_egress(g, 30, left), 1);
 	assert_true(peer_equal(&left[0].peer, &player.peer));
-	assert_int_equal(opened(g, &player, left[0].bytes, left[0].length, SESSION_DATA).ack, 1);
+	assert_int_equal(acknowledged_by(g, &player, left[0].bytes, left[0].length).ack, 1);
 	assert_int_equal(await_egress(g, 2000, left), 0); // and once
 }
 
@@ -69,50 +69,56 @@ static void test_bits_tell_which_were_taken(void **state)
 		counters[i] = i + 1;
 	for (unsigned i = 0; i + 8 < COUNT(counters); i++) {
 		const unsigned j = i + random_below(&seed, 8);
-		const uint64_t counter = counters[j];
+		const uint32_t counter = counters[j];
 
 		counters[j] = counters[i];
 		counters[i] = counter;
 	}
-	uint64_t newest = 0;
+	uint32_t newest = 0;
 	bool seen[COUNT(counters) + 1] = {false};
 
 	for (unsigned i = 0; i < COUNT(counters); i++) {
 		struct reply reply;
-		struct session_header header;
+		struct session_prefix prefix;
 
 		if (random_below(&seed, 3) == 0)
 			continue;
 		player.sent = counters[i] - 1;
 		reply = say(g, &player, true, &move);
 		assert_int_equal(reply.result, PG_DROP_NONE);
-		header = opened(g, &player, reply.bytes, reply.length, SESSION_DATA);
+		opened(g, &player, reply.bytes, reply.length, SESSION_DATA);
+		prefix = prefix_of(reply.bytes);
 		seen[counters[i]] = true;
 		newest = counters[i] > newest ? counters[i] : newest;
 		taken++;
-		assert_int_equal(header.ack, newest);
+		assert_int_equal(prefix.ack, newest);
 		for (unsigned bit = 0; bit < 32; bit++)
-			assert_int_equal(header.ack_bits >> bit & 1, newest > bit + 1 && seen[newest - 1 - bit]);
+			assert_int_equal(prefix.ack_bits >> bit & 1, newest > bit + 1 && seen[newest - 1 - bit]);
 	}
 	assert_int_equal(g->fixture->stats[0].messages.received[PG_REQUEST_MOVE], taken);
 }
 
-static void test_counters_go_on_beyond_32_bits(void **state)
+static void test_counters_go_on_to_the_last(void **state)
 {
 	struct pipeline_fixture *g = *state;
 	struct player player = connected(g, 1);
 	struct session_record *record = fixture_record(g->fixture, &player);
 	const struct message move = a_move();
 
-	player.sent = record->replay.newest = record->taken = (1ULL << 32) - 3;
-	record->taken_bits = 0;
-	for (unsigned i = 0; i < 6; i++) {
-		const struct reply reply = say(g, &player, true, &move);
+	player.sent = record->replay.newest = record->taken.newest = UINT32_MAX - 3;
+	for (unsigned i = 0; i < 3; i++) {
+		struct reply reply = say(g, &player, true, &move);
 
 		assert_int_equal(reply.result, PG_DROP_NONE);
-		assert_int_equal(header_of(reply.bytes).ack, (uint32_t)player.sent);
+		opened(g, &player, reply.bytes, reply.length, SESSION_DATA);
+		assert_int_equal(prefix_of(reply.bytes).ack, player.sent);
 	}
-	assert_int_equal(record->replay.newest, (1ULL << 32) + 3);
+	assert_int_equal(record->replay.newest, UINT32_MAX);
+	for (unsigned i = 0; i < 3; i++) { // none comes after it
+		const struct reply reply = say(g, &player, true, &move);
+
+		check_dropped(g, &reply, PG_DROP_REPLAYED);
+	}
 }
 
 // ---------------------------------------------------------------- workers
@@ -184,7 +190,7 @@ static void test_burst_of_many_sessions_is_answered_one_by_one(void **state)
 	for (unsigned i = 0; i < COUNT(player); i++) {
 		assert_int_equal(reply[i].result, i % 7 == 3 ? PG_DROP_BAD_TAG : PG_DROP_NONE);
 		if (i % 7 != 3)
-			assert_int_equal(opened(g, &player[i], reply[i].bytes, reply[i].length, SESSION_DATA).ack, 1);
+			assert_int_equal(acknowledged_by(g, &player[i], reply[i].bytes, reply[i].length).ack, 1);
 	}
 }
 
@@ -230,7 +236,7 @@ int main(void)
 		BY_EVERY_WAY(test_acknowledgement_that_is_not_urgent_leaves_later),
 		BY_EVERY_WAY(test_data_without_messages_asks_for_nothing),
 		BY_EVERY_WAY(test_bits_tell_which_were_taken),
-		BY_EVERY_WAY(test_counters_go_on_beyond_32_bits),
+		BY_EVERY_WAY(test_counters_go_on_to_the_last),
 		BY_EVERY_WAY(test_packet_of_another_workers_session_is_handed_over_untouched),
 		BY_EVERY_WAY(test_confirm_of_another_workers_session_is_handed_over),
 		BY_EVERY_WAY(test_burst_of_many_sessions_is_answered_one_by_one),

@@ -25,7 +25,7 @@ static void test_new_address_is_asked_before_it_is_believed(void **state)
 	memcpy(token, reply.bytes + sizeof(struct session_header), sizeof(token));
 	assert_int_equal(await_egress(g, 30, left), 1); // acknowledgements go to the proved address
 	assert_true(peer_equal(&left[0].peer, &before));
-	assert_int_equal(opened(g, &player, left[0].bytes, left[0].length, SESSION_DATA).ack, 1);
+	assert_int_equal(acknowledged_by(g, &player, left[0].bytes, left[0].length).ack, 1);
 	reply = say(g, &player, true, &move); // not asked again within the second
 	assert_int_equal(reply.result, PACKET_ABSORBED);
 

@@ -21,11 +21,11 @@ static void test_attack_reaches_its_target(void **state)
 	assert_int_equal(await_egress(g, 10, left), 1);
 	assert_true(peer_equal(&left[0].peer, &target.peer));
 	opened(g, &target, left[0].bytes, left[0].length, SESSION_DATA);
-	memcpy(&head, left[0].bytes + sizeof(struct session_header), sizeof(head));
+	memcpy(&head, left[0].bytes + SESSION_BEFORE_MESSAGES, sizeof(head));
 	assert_int_equal(head.type, SESSION_ATTACK_EVENT);
 	assert_int_equal(head.body_len, 24);
-	assert_int_equal(get_le32(left[0].bytes + 24), 1); // whose blow it was
-	assert_memory_equal(left[0].bytes + 28, attack.bytes + 4, 20);
+	assert_int_equal(get_le32(left[0].bytes + SESSION_BEFORE_MESSAGES + 4), 1); // whose blow it was
+	assert_memory_equal(left[0].bytes + SESSION_BEFORE_MESSAGES + 8, attack.bytes + 4, 20);
 }
 
 static void test_player_may_write_to_himself(void **state)
@@ -37,7 +37,7 @@ static void test_player_may_write_to_himself(void **state)
 
 	assert_int_equal(reply.result, PG_DROP_NONE);
 	opened(g, &player, reply.bytes, reply.length, SESSION_DATA);
-	assert_int_equal(reply.bytes[sizeof(struct session_header)], SESSION_ATTACK_EVENT);
+	assert_int_equal(reply.bytes[SESSION_BEFORE_MESSAGES], SESSION_ATTACK_EVENT);
 }
 
 static void test_message_for_nobody_is_counted_lost(void **state)

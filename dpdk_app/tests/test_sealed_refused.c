@@ -68,29 +68,34 @@ static void test_wrong_headers_are_named(void **state)
 	} cases[] = {
 		{SESSION_DATA, 0, 100, -1, PG_DROP_SESSION_HEADER},
 		{SESSION_DATA, 0, 100, 1, PG_DROP_SESSION_HEADER},
+		{SESSION_DATA, 1, 100, 0, PG_DROP_SESSION_HEADER},
 		{SESSION_DATA, 2, 100, 0, PG_DROP_SESSION_HEADER},
 		{SESSION_DATA, 0x80, 100, 0, PG_DROP_SESSION_HEADER},
-		{SESSION_DATA, 0, SESSION_SEALED_MIN - 1, 0, PG_DROP_SESSION_HEADER},
-		{SESSION_DATA, 0, 20, 0, PG_DROP_SESSION_HEADER},
-		{SESSION_DATA, 0, 19, 0, PG_DROP_TRUNCATED},
+		{SESSION_DATA, 0, SESSION_DATA_MIN - 1, 0, PG_DROP_SESSION_HEADER},
+		{SESSION_DATA, 0, 12, 0, PG_DROP_SESSION_HEADER},
+		{SESSION_DATA, 0, 11, 0, PG_DROP_TRUNCATED},
 		{SESSION_DATA, 0, 0, 0, PG_DROP_TRUNCATED},
 		{SESSION_DATA, 0, SESSION_DATAGRAM_MAX + 1, 0, PG_DROP_SESSION_HEADER},
-		{SESSION_CLOSE, 0, 39, 0, PG_DROP_SESSION_HEADER},
-		{SESSION_CLOSE, 0, 41, 0, PG_DROP_SESSION_HEADER},
-		{SESSION_CLOSE, 1, 40, 0, PG_DROP_SESSION_HEADER},
-		{SESSION_PATH_RESPONSE, 0, 43, 0, PG_DROP_SESSION_HEADER},
-		{SESSION_PATH_RESPONSE, 0, 45, 0, PG_DROP_SESSION_HEADER},
-		{SESSION_HELLO, 0, 63, 0, PG_DROP_SESSION_HEADER},
-		{SESSION_HELLO, 0, 65, 0, PG_DROP_SESSION_HEADER},
-		{SESSION_HELLO, 1, 64, 0, PG_DROP_SESSION_HEADER},
+		{SESSION_CLOSE, 0, 35, 0, PG_DROP_SESSION_HEADER},
+		{SESSION_CLOSE, 0, 37, 0, PG_DROP_SESSION_HEADER},
+		{SESSION_CLOSE, 1, 36, 0, PG_DROP_SESSION_HEADER},
+		{SESSION_PATH_RESPONSE, 0, 35, 0, PG_DROP_SESSION_HEADER},
+		{SESSION_PATH_RESPONSE, 0, 37, 0, PG_DROP_SESSION_HEADER},
+		{SESSION_HELLO, 0, 71, 0, PG_DROP_SESSION_HEADER},
+		{SESSION_HELLO, 0, 73, 0, PG_DROP_SESSION_HEADER},
+		{SESSION_HELLO, 1, 72, 0, PG_DROP_SESSION_HEADER},
 		{SESSION_CONFIRM, 0, 507, 0, PG_DROP_SESSION_HEADER},
 		{0, 0, 100, 0, PG_DROP_SESSION_HEADER},
-		{10, 0, 100, 0, PG_DROP_SESSION_HEADER},
+		{SESSION_PROBE, 0, SESSION_DATA_MIN - 1, 0, PG_DROP_SESSION_HEADER},
+		{SESSION_PROBE, 0, SESSION_DATAGRAM_MAX + 1, 0, PG_DROP_SESSION_HEADER},
+		{SESSION_PROBE, 1, 100, 0, PG_DROP_SESSION_HEADER},
+		{12, 0, 100, 0, PG_DROP_SESSION_HEADER},
 		{255, 0, 100, 0, PG_DROP_SESSION_HEADER},
-		{SESSION_CHALLENGE, 0, 60, 0, PG_DROP_SESSION_STATE},
+		{SESSION_CHALLENGE, 0, 52, 0, PG_DROP_SESSION_STATE},
 		{SESSION_WELCOME, 0, 508, 0, PG_DROP_SESSION_STATE},
-		{SESSION_PATH_CHALLENGE, 0, 44, 0, PG_DROP_SESSION_STATE},
-		{SESSION_DENIED, 0, 56, 0, PG_DROP_SESSION_STATE},
+		{SESSION_PATH_CHALLENGE, 0, 36, 0, PG_DROP_SESSION_STATE},
+		{SESSION_DENIED, 0, 48, 0, PG_DROP_SESSION_STATE},
+		{SESSION_RESET, 0, 28, 0, PG_DROP_SESSION_STATE},
 	};
 	struct pipeline_fixture *g = *state;
 	struct player player = connected(g, 1);
@@ -166,10 +171,10 @@ static void test_longer_than_agreed_is_dropped(void **state)
 
 	player.max_datagram = SESSION_DATAGRAM_MIN;
 	assert_true(connect_by(g, 0, &player));
-	add_message(&bulk, SESSION_BULK, 0, 0, body, SESSION_DATAGRAM_MIN - SESSION_SEALED_MIN - 4);
+	add_message(&bulk, SESSION_BULK, 0, 0, body, SESSION_DATAGRAM_MIN - SESSION_DATA_MIN - 4);
 	assert_int_equal(say(g, &player, true, &bulk).result, PG_DROP_NONE);
 	bulk.length = 0;
-	add_message(&bulk, SESSION_BULK, 0, 0, body, SESSION_DATAGRAM_MIN - SESSION_SEALED_MIN - 3);
+	add_message(&bulk, SESSION_BULK, 0, 0, body, SESSION_DATAGRAM_MIN - SESSION_DATA_MIN - 3);
 	reply = say(g, &player, true, &bulk);
 	check_dropped(g, &reply, PG_DROP_SESSION_HEADER);
 }
@@ -239,8 +244,9 @@ static void test_one_bad_message_refuses_its_datagram(void **state)
 	check_dropped(g, &reply, PG_DROP_NOT_FINITE);
 	assert_int_equal(fixture_record(g->fixture, &player)->motion_version, 0);
 	reply = say(g, &player, true, &nothing);
-	assert_int_equal(header_of(reply.bytes).ack, 2);
-	assert_int_equal(header_of(reply.bytes).ack_bits, 0); // the first was not taken
+	opened(g, &player, reply.bytes, reply.length, SESSION_DATA);
+	assert_int_equal(prefix_of(reply.bytes).ack, 2);
+	assert_int_equal(prefix_of(reply.bytes).ack_bits, 0); // the first was not taken
 }
 
 int main(void)

@@ -19,7 +19,6 @@ SECTIONS = {
         "gateway_key": "bytes",
         "gateway_salt": "bytes",
     },
-    "counters": {"newest": "number", "sequence": "number", "counter": "signed"},
     "replay": {"name": "text", "steps": "steps"},
     "datagrams": {
         "name": "text",
@@ -37,7 +36,6 @@ SECTIONS = {
 }
 TYPES = {
     "number": "uint64_t {}",
-    "signed": "int64_t {}",
     "flag": "bool {}",
     "text": "const char *{}",
     "bytes": "struct vector_bytes {}",
@@ -55,7 +53,7 @@ def literal(kind: str, value: Any) -> str:
         return f"{{(const struct vector_step[]){{{steps}}}, {len(value)}}}"
     if kind == "text":
         return json.dumps(value)
-    return str(value).lower() if kind == "flag" else f"{value}{'' if kind == 'signed' else 'U'}"
+    return str(value).lower() if kind == "flag" else f"{value}U"
 
 
 def section(name: str, vectors: list[dict[str, Any]]) -> str:
@@ -76,7 +74,7 @@ def main(source: str, target: str) -> None:
     document = json.loads(Path(source).read_text(encoding="utf-8"))
     types = (
         "struct vector_bytes { const uint8_t *at; size_t n; };\n"
-        "struct vector_step { uint64_t counter; bool fresh; };\n"
+        "struct vector_step { uint32_t counter; bool fresh; };\n"
         "struct vector_steps { const struct vector_step *at; size_t n; };\n"
     )
     sections = "\n".join(section(name, document[name]) for name in SECTIONS)

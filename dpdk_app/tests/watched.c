@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "wire/zero.h"
+
 #define KEPT_MAX 1024
 
 struct session_fixture *fixture;
@@ -149,8 +151,8 @@ void assert_told(struct player *player, const struct peer *where, enum session_c
 	memcpy(datagram, entry->payload, sizeof(datagram));
 	assert_true(player_open(fixture, player, datagram, entry->length));
 	assert_int_equal(datagram[0], SESSION_CLOSE);
-	assert_int_equal(datagram[20], why);
-	assert_int_equal(datagram[21] | datagram[22] | datagram[23], 0);
+	assert_int_equal(datagram[sizeof(struct session_header)], why);
+	assert_true(all_zero(datagram + sizeof(struct session_header) + 1, 7));
 	outbox_remove(outbox);
 }
 

@@ -6,13 +6,14 @@
 #ifndef POLLGATE_WIRE_SESSION_H
 #define POLLGATE_WIRE_SESSION_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "compiler.h"
 #include "wire/plain.h"
 
-#define SESSION_VERSION 1
+#define SESSION_VERSION 2
 
 #define SESSION_NONCE_LEN 16
 #define SESSION_COOKIE_LEN 24
@@ -33,41 +34,42 @@ enum session_kind {
 	SESSION_PATH_CHALLENGE = 7,
 	SESSION_PATH_RESPONSE = 8,
 	SESSION_DENIED = 9,
+	SESSION_RESET = 10,
+	SESSION_PROBE = 11,
 };
+#define SESSION_KIND_LAST SESSION_PROBE
 
-/// A flag of DATA: answer at once rather than with the next packet.
-#define SESSION_FLAG_ACK_NOW 1
+/// Who has sent so many ends the connection, long before a counter would come twice.
+#define SESSION_COUNTERS (UINT32_MAX - (1U << 24))
 
 struct session_header {
 	uint8_t kind;
-	uint8_t flags;
-	uint16_t length;   // of the whole UDP payload
-	uint32_t session;  // session/number.h says what is in it
-	uint32_t sequence; // low half of the counter of the sender's direction; its first packet has 1
-	uint32_t ack;      // newest sequence that was taken from the peer; 0: none
-	uint32_t ack_bits; // bit n: ack-1-n was taken
+	uint8_t flags;    // 0
+	uint16_t length;  // of the whole UDP payload
+	uint32_t session; // session/number.h says what is in it
+	uint32_t counter; // of the sender's direction; its first sealed packet has 1
 } PACKED;
-static_assert(sizeof(struct session_header) == 20, "header");
+static_assert(sizeof(struct session_header) == 12, "header");
 
 // ---------------------------------------------------------------- not sealed
 
 struct session_hello {
-	struct session_header header; // sequence, ack and ack_bits are 0
+	struct session_header header; // counter is 0
 	uint16_t version;
 	uint16_t reserved;
 	uint8_t client_nonce[SESSION_NONCE_LEN];
-	uint8_t padding[24]; // 0: no answer is longer
+	uint8_t padding[40]; // 0: no answer is longer
 } PACKED;
 
 struct session_challenge {
-	struct session_header header; // sequence, ack and ack_bits are 0
+	struct session_header header; // counter is 0
 	uint8_t client_nonce[SESSION_NONCE_LEN];
 	uint8_t cookie[SESSION_COOKIE_LEN];
 } PACKED;
 
 /// Padded with 0 to max_datagram, the proof at its end.
 struct session_confirm {
-	struct session_header header; // sequence, ack and ack_bits are 0
+	struct session_header header; // counter is 0
 	uint16_t version;
 	uint16_t
 		max_datagram; // length of this datagram and of the WELCOME: the path carries it, or the client asks for less
@@ -82,17 +84,17 @@ enum session_denial {
 };
 
 struct session_denied {
-	struct session_header header; // sequence, ack and ack_bits are 0
+	struct session_header header; // counter is 0
 	uint8_t client_nonce[SESSION_NONCE_LEN];
 	uint8_t reason; // enum session_denial
 	uint8_t reserved[3];
 	uint8_t proof[SESSION_TAG_LEN]; // 0 where the gateway has no key for it
 } PACKED;
 
-static_assert(sizeof(struct session_hello) == 64, "HELLO");
-static_assert(sizeof(struct session_challenge) == 60, "CHALLENGE");
-static_assert(sizeof(struct session_confirm) == 64, "CONFIRM without padding and proof");
-static_assert(sizeof(struct session_denied) == 56, "DENIED");
+static_assert(sizeof(struct session_hello) == 72, "HELLO");
+static_assert(sizeof(struct session_challenge) == 52, "CHALLENGE");
+static_assert(sizeof(struct session_confirm) == 56, "CONFIRM without padding and proof");
+static_assert(sizeof(struct session_denied) == 48, "DENIED");
 
 // ---------------------------------------------------------------- sealed
 
@@ -108,7 +110,7 @@ struct session_welcome {
 	uint16_t reserved;
 	uint8_t padding[];
 } PACKED;
-static_assert(sizeof(struct session_welcome) == 52, "WELCOME without padding and tag");
+static_assert(sizeof(struct session_welcome) == 44, "WELCOME without padding and tag");
 #define SESSION_WELCOME_CLEAR offsetof(struct session_welcome, player_id)
 
 enum session_close_reason {
@@ -118,13 +120,41 @@ enum session_close_reason {
 
 struct session_close_body {
 	uint8_t reason; // enum session_close_reason
-	uint8_t reserved[3];
+	uint8_t reserved[7];
 } PACKED;
+static_assert(sizeof(struct session_close_body) == 8, "CLOSE");
 
 #define SESSION_PATH_TOKEN_LEN 8 // body of PATH_CHALLENGE and PATH_RESPONSE
 
-/// The shortest sealed datagram: nothing but acknowledgements.
-#define SESSION_SEALED_MIN (sizeof(struct session_header) + SESSION_TAG_LEN)
+/// What every DATA seals in front of its messages.
+struct session_prefix {
+	uint32_t ack;       // newest counter that was taken from the peer; 0: none
+	uint32_t ack_bits;  // bit n: ack-1-n was taken
+	uint16_t ack_delay; // since the datagram `ack` came, in SESSION_ACK_DELAY_HZ; SESSION_ACK_DELAY_UNKNOWN
+	uint8_t wants;      // SESSION_WANTS_ANSWER
+	uint8_t reserved;
+} PACKED;
+static_assert(sizeof(struct session_prefix) == 12, "DATA");
+
+#define SESSION_WANTS_ANSWER 1 // at once, rather than with the next packet
+
+#define SESSION_ACK_DELAY_HZ 16000
+#define SESSION_ACK_DELAY_UNKNOWN UINT16_MAX // or longer than all others
+
+/// Is what it does not use 0?
+ALWAYS_INLINE bool prefix_is_right(const struct session_prefix *prefix)
+{
+	return ((prefix->wants & ~SESSION_WANTS_ANSWER) | prefix->reserved) == 0;
+}
+
+/// The bytes of a sealed datagram that are not sealed.
+#define SESSION_AROUND (sizeof(struct session_header) + SESSION_TAG_LEN)
+
+/// In front of the messages of a DATA.
+#define SESSION_BEFORE_MESSAGES (sizeof(struct session_header) + sizeof(struct session_prefix))
+
+/// The shortest DATA: nothing but an acknowledgement.
+#define SESSION_DATA_MIN (SESSION_BEFORE_MESSAGES + SESSION_TAG_LEN)
 
 // ---------------------------------------------------------------- messages inside DATA
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The `session` profile as scapy layers: nine kinds of datagram, and the messages inside opened DATA.
+"""The `session` profile as scapy layers: eleven kinds of datagram, and the messages inside opened DATA.
 
 A datagram is `Session(session=5) / Hello(client_nonce=...)`, a sealed one comes from `seal()`, and `opened()`
 takes it apart. Lengths follow from the bytes unless they are given: that is how a test builds a wrong one.
@@ -54,7 +54,7 @@ from pyshim.protocol.session_wire import (
 
 
 class Session(Packet):
-    """The 20-byte header of every datagram."""
+    """The 12-byte header of every datagram."""
 
     name = "pollgate session"
     fields_desc = [  # noqa: RUF012 - scapy's metaclass consumes it
@@ -62,9 +62,7 @@ class Session(Packet):
         ByteField("flags", 0),
         LEShortField("length", None),  # of the whole UDP payload; None: computed
         XLEIntField("session", 0),
-        LEIntField("sequence", 0),
-        LEIntField("ack", 0),
-        XLEIntField("ack_bits", 0),
+        LEIntField("counter", 0),
     ]
 
     def post_build(self, pkt: bytes, pay: bytes) -> bytes:
@@ -89,10 +87,10 @@ class Hello(_Layer):
 
     name = "HELLO"
     fields_desc = [  # noqa: RUF012
-        LEShortField("version", 1),
+        LEShortField("version", 2),
         LEShortField("reserved", 0),
         StrFixedLenField("client_nonce", bytes(16), 16),
-        StrFixedLenField("padding", bytes(24), 24),
+        StrFixedLenField("padding", bytes(40), 40),
     ]
 
 
@@ -111,11 +109,11 @@ class Confirm(_Layer):
 
     name = "CONFIRM"
     fields_desc = [  # noqa: RUF012
-        LEShortField("version", 1),
+        LEShortField("version", 2),
         LEShortField("max_datagram", 1400),
         StrFixedLenField("client_nonce", bytes(16), 16),
         StrFixedLenField("cookie", bytes(24), 24),
-        StrLenField("padding", b"", length_from=lambda packet: max(0, packet.max_datagram - 80)),
+        StrLenField("padding", b"", length_from=lambda packet: max(0, packet.max_datagram - 72)),
         StrFixedLenField("proof", bytes(16), 16),
     ]
 
@@ -130,6 +128,13 @@ class Denied(_Layer):
         StrFixedLenField("reserved", bytes(3), 3),
         StrFixedLenField("proof", bytes(16), 16),
     ]
+
+
+class Reset(_Layer):
+    """The gateway has no connection of this session; who can make the token knows which one it lost."""
+
+    name = "RESET"
+    fields_desc = [StrFixedLenField("token", bytes(16), 16)]  # noqa: RUF012
 
 
 # ---------------------------------------------------------------- sealed, as they travel
@@ -147,7 +152,7 @@ class SealedWelcome(_Layer):
 
 
 class Sealed(_Layer):
-    """DATA, CLOSE, PATH_CHALLENGE or PATH_RESPONSE."""
+    """DATA, CLOSE, PATH_CHALLENGE, PATH_RESPONSE or PROBE."""
 
     name = "sealed"
     fields_desc = [  # noqa: RUF012
@@ -166,6 +171,8 @@ for _kind, _layer in {
     Kind.PATH_CHALLENGE: Sealed,
     Kind.PATH_RESPONSE: Sealed,
     Kind.DENIED: Denied,
+    Kind.RESET: Reset,
+    Kind.PROBE: Sealed,
 }.items():
     bind_layers(Session, _layer, kind=int(_kind))
 
@@ -183,7 +190,7 @@ class Welcome(_Layer):
         LEIntField("idle_timeout_ms", 0),
         LEShortField("max_datagram", 1400),
         LEShortField("reserved", 0),
-        StrLenField("padding", b"", length_from=lambda packet: max(0, packet.max_datagram - 68)),
+        StrLenField("padding", b"", length_from=lambda packet: max(0, packet.max_datagram - 60)),
     ]
 
 
@@ -193,7 +200,7 @@ class Close(_Layer):
     name = "CLOSE, opened"
     fields_desc = [  # noqa: RUF012
         ByteEnumField("reason", CloseReason.LEFT, {int(reason): reason.name for reason in CloseReason}),
-        StrFixedLenField("reserved", bytes(3), 3),
+        StrFixedLenField("reserved", bytes(7), 7),
     ]
 
 
@@ -202,6 +209,13 @@ class Path(_Layer):
 
     name = "path, opened"
     fields_desc = [StrFixedLenField("token", bytes(8), 8)]  # noqa: RUF012
+
+
+class Probe(_Layer):
+    """What a PROBE seals: as many zeros as its size asks for."""
+
+    name = "PROBE, opened"
+    fields_desc = [StrField("zeros", bytes(12))]  # noqa: RUF012
 
 
 class Message(Packet):
@@ -241,7 +255,14 @@ class Data(_Layer):
     """What a DATA seals."""
 
     name = "DATA, opened"
-    fields_desc = [PacketListField("messages", [], Message)]  # noqa: RUF012
+    fields_desc = [  # noqa: RUF012
+        LEIntField("ack", 0),
+        XLEIntField("ack_bits", 0),
+        LEShortField("ack_delay", 0),
+        ByteField("wants", 0),
+        ByteField("reserved", 0),
+        PacketListField("messages", [], Message),
+    ]
 
 
 class Fragment(_Layer):
@@ -381,6 +402,7 @@ OPENED: dict[int, type[Packet]] = {
     Kind.CLOSE: Close,
     Kind.PATH_CHALLENGE: Path,
     Kind.PATH_RESPONSE: Path,
+    Kind.PROBE: Probe,
 }
 
 
@@ -389,7 +411,7 @@ OPENED: dict[int, type[Packet]] = {
 
 def prove(header: Session, confirm: Confirm, key: bytes) -> bytes:
     """A CONFIRM, padded and proved with the issued key."""
-    confirm.padding = bytes(max(0, confirm.max_datagram - 80))
+    confirm.padding = bytes(max(0, confirm.max_datagram - 72))
     before = bytes(header / confirm)[:-16]
     return before + confirm_proof(key, before)
 
@@ -403,12 +425,12 @@ def refuse(header: Session, denied: Denied, key: bytes) -> bytes:
 def seal(
     header: Session, body: bytes | Packet, key: DirectionKey, counter: int, server_nonce: bytes = b""
 ) -> bytes:
-    """A sealed datagram; `sequence` and `length` are filled in where the header leaves them at 0 and None.
+    """A sealed datagram; `counter` and `length` are filled in where the header leaves them at 0 and None.
 
     `server_nonce` is a WELCOME's.
     """
     header, secret = header.copy(), bytes(body)
-    header.sequence = header.sequence or counter & 0xFFFFFFFF
+    header.counter = header.counter or counter
     if header.length is None:
         header.length = HEADER_BYTES + len(server_nonce) + len(secret) + TAG_BYTES
     return key.seal(counter, bytes(header) + server_nonce, secret)
@@ -420,7 +442,7 @@ def clear_bytes(kind: int) -> int:
 
 
 def opened(datagram: bytes, key: DirectionKey, counter: int) -> Packet:
-    """What a sealed datagram holds, as `Welcome`, `Data`, `Close` or `Path`.
+    """What a sealed datagram holds, as `Welcome`, `Data`, `Close`, `Path` or `Probe`.
 
     Raises:
         BadTagError: it is not what was sealed under this key and counter.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The cryptography of the `session` profile: proofs, traffic keys, sealing, counters and the replay window.
+"""The cryptography of the `session` profile: proofs, traffic keys, sealing and the replay window.
 
 Written from dpdk_app/wire/PROTOCOL.md alone, over hashlib and the `cryptography` package, so that it can be
 held against the C code. Nothing here knows what is inside a datagram.
@@ -26,8 +26,6 @@ DENIED_CONTEXT = b"pollgate denied "
 TRAFFIC_CONTEXT = b"pollgate traffic"
 
 _OKM_BYTES = 64
-_HALF = 1 << 31  # of the 32 bits of a counter that travel
-_LOW = (1 << 32) - 1
 _NEWER = (1 << REPLAY_WINDOW) - 1
 
 
@@ -95,11 +93,6 @@ def confirm_proof(key: bytes, before: bytes) -> bytes:
 def denied_proof(key: bytes, before: bytes) -> bytes:
     """The end of a DENIED: its sender has the issued key."""
     return blake2b(DENIED_CONTEXT + before, digest_size=PROOF_BYTES, key=key).digest()
-
-
-def nearest_counter(sequence: int, newest: int) -> int:
-    """The counter with the low half `sequence` that is nearest to `newest`; below 1 where none can be."""
-    return newest + ((sequence - newest + _HALF) & _LOW) - _HALF
 
 
 class ReplayWindow:

@@ -15,17 +15,20 @@ from enum import IntEnum
 
 from pyshim import messages
 
-VERSION = 1
+VERSION = 2
 DEFAULT_PORT = 8081
 
-HEADER_BYTES = 20
+HEADER_BYTES = 12
 TAG_BYTES = 16
+AROUND_BYTES = HEADER_BYTES + TAG_BYTES  # of a sealed datagram: what is not sealed
+PREFIX_BYTES = 12
+DATA_MIN_BYTES = AROUND_BYTES + PREFIX_BYTES
 NONCE_BYTES = 16
 PATH_TOKEN_BYTES = 8
-HELLO_BYTES = 64
-CHALLENGE_BYTES = 60
-DENIED_BYTES = 56
-WELCOME_CLEAR_BYTES = 36
+HELLO_BYTES = 72
+CHALLENGE_BYTES = 52
+DENIED_BYTES = 48
+WELCOME_CLEAR_BYTES = 28
 DATAGRAM_MAX_BYTES = 1400
 DATAGRAM_SIZES = (1400, 1232, 1000, 508)  # what a client tries, largest first
 
@@ -42,10 +45,15 @@ UNORDERED = 3
 CHANNEL_WINDOW = 256  # ids on their way
 EVENT = messages.EVENT  # a message of type t arrives as an event of type t + EVENT
 
-FLAG_ACK_NOW = 1
+COUNTER_MAX = (1 << 32) - 1
+COUNTERS = COUNTER_MAX - (1 << 24)  # who has sent so many ends the connection
+WANTS_ANSWER = 1
+ACK_DELAY_HZ = 16_000
+ACK_DELAY_UNKNOWN = 0xFFFF  # or longer than all others
 
-_HEADER = struct.Struct("<BBHIIII")
-_HELLO = struct.Struct("<HH16s24x")
+_HEADER = struct.Struct("<BBHII")
+_PREFIX = struct.Struct("<IIHBB")
+_HELLO = struct.Struct("<HH16s40x")
 _CONFIRM = struct.Struct("<HH16s24s")
 _WELCOME = struct.Struct("<IIIHH")
 
@@ -66,9 +74,11 @@ class Kind(IntEnum):
     PATH_CHALLENGE = 7
     PATH_RESPONSE = 8
     DENIED = 9
+    RESET = 10
+    PROBE = 11
 
 
-SEALED = frozenset({Kind.WELCOME, Kind.DATA, Kind.CLOSE, Kind.PATH_CHALLENGE, Kind.PATH_RESPONSE})
+SEALED = frozenset({Kind.WELCOME, Kind.DATA, Kind.CLOSE, Kind.PATH_CHALLENGE, Kind.PATH_RESPONSE, Kind.PROBE})
 
 
 class Denial(IntEnum):
@@ -132,16 +142,12 @@ class Header:
     kind: Kind
     length: int
     session: int
-    sequence: int = 0
-    ack: int = 0
-    ack_bits: int = 0
+    counter: int = 0
     flags: int = 0
 
     def pack(self) -> bytes:
-        """Its 20 bytes."""
-        return _HEADER.pack(
-            self.kind, self.flags, self.length, self.session, self.sequence, self.ack, self.ack_bits
-        )
+        """Its 12 bytes."""
+        return _HEADER.pack(self.kind, self.flags, self.length, self.session, self.counter)
 
 
 def read_header(datagram: bytes) -> Header:
@@ -151,22 +157,22 @@ def read_header(datagram: bytes) -> Header:
         WireError: no datagram of the profile begins or ends like this.
     """
     if not HEADER_BYTES <= len(datagram) <= DATAGRAM_MAX_BYTES:
-        raise WireError(f"{len(datagram)} bytes; a datagram has 20 to 1400")
-    number, flags, length, session, sequence, ack, ack_bits = _HEADER.unpack_from(datagram)
+        raise WireError(f"{len(datagram)} bytes; a datagram has 12 to 1400")
+    number, flags, length, session, counter = _HEADER.unpack_from(datagram)
     try:
         kind = Kind(number)
     except ValueError as error:
-        raise WireError(f"kind {number}; there are 1 to 9") from error
+        raise WireError(f"kind {number}; there are 1 to 11") from error
     if length != len(datagram):
         raise WireError(f"length {length} in a datagram of {len(datagram)} bytes")
-    if flags & ~(FLAG_ACK_NOW if kind is Kind.DATA else 0):
+    if flags:
         raise WireError(f"flags {flags:#04x} of a {kind.name}")
     if kind in SEALED:
-        if len(datagram) < HEADER_BYTES + TAG_BYTES:
-            raise WireError(f"{len(datagram)} bytes; a sealed datagram has at least 36")
-    elif sequence or ack or ack_bits:
-        raise WireError(f"sequence or acknowledgement in a {kind.name}")
-    return Header(kind, length, session, sequence, ack, ack_bits, flags)
+        if len(datagram) < AROUND_BYTES:
+            raise WireError(f"{len(datagram)} bytes; a sealed datagram has more than {AROUND_BYTES}")
+    elif counter:
+        raise WireError(f"counter in a {kind.name}")
+    return Header(kind, length, session, counter, flags)
 
 
 # ---------------------------------------------------------------- handshake
@@ -198,8 +204,8 @@ def read_challenge(datagram: bytes) -> Challenge:
     Raises:
         WireError: it has another length.
     """
-    _expect(len(datagram) == CHALLENGE_BYTES, f"a CHALLENGE of {len(datagram)} bytes; it has 60")
-    return Challenge(datagram[20:36], datagram[36:60])
+    _expect(len(datagram) == CHALLENGE_BYTES, f"a CHALLENGE of {len(datagram)} bytes; it has 52")
+    return Challenge(datagram[12:28], datagram[28:52])
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,13 +229,13 @@ def read_denied(datagram: bytes) -> Refusal:
     Raises:
         WireError: another length, reason or reserved bytes.
     """
-    _expect(len(datagram) == DENIED_BYTES, f"a DENIED of {len(datagram)} bytes; it has 56")
-    _expect(not any(datagram[37:40]), "reserved bytes of a DENIED")
+    _expect(len(datagram) == DENIED_BYTES, f"a DENIED of {len(datagram)} bytes; it has 48")
+    _expect(not any(datagram[29:32]), "reserved bytes of a DENIED")
     try:
-        reason = Denial(datagram[36])
+        reason = Denial(datagram[28])
     except ValueError as error:
-        raise WireError(f"DENIED for reason {datagram[36]}") from error
-    return Refusal(datagram[20:36], reason, datagram[40:56], datagram[:40])
+        raise WireError(f"DENIED for reason {datagram[28]}") from error
+    return Refusal(datagram[12:28], reason, datagram[32:48], datagram[:32])
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,7 +268,7 @@ def read_welcome(secret: bytes, length: int) -> Welcome:
 
 def pack_close(reason: CloseReason) -> bytes:
     """What is sealed in a CLOSE."""
-    return struct.pack("<B3x", reason)
+    return struct.pack("<B7x", reason)
 
 
 def read_close(secret: bytes) -> CloseReason:
@@ -271,11 +277,64 @@ def read_close(secret: bytes) -> CloseReason:
     Raises:
         WireError: another length, reason or reserved bytes.
     """
-    _expect(len(secret) == 4 and not any(secret[1:]), "body of a CLOSE")
+    _expect(len(secret) == 8 and not any(secret[1:]), "body of a CLOSE")
     try:
         return CloseReason(secret[0])
     except ValueError as error:
         raise WireError(f"CLOSE for reason {secret[0]}") from error
+
+
+# ---------------------------------------------------------------- acknowledgement
+
+
+@dataclass(frozen=True, slots=True)
+class Prefix:
+    """What every DATA seals in front of its messages."""
+
+    ack: int = 0  # newest counter that was taken; 0: none
+    ack_bits: int = 0  # bit n: ack - 1 - n was taken
+    ack_delay: int = 0  # since the datagram `ack` came
+    wants: int = 0
+
+    @property
+    def wants_answer(self) -> bool:
+        """Whether its sender wants to hear at once."""
+        return bool(self.wants & WANTS_ANSWER)
+
+    @property
+    def delay_s(self) -> float | None:
+        """How long the datagram `ack` has waited; None: longer than can be said, or unknown."""
+        return None if self.ack_delay == ACK_DELAY_UNKNOWN else self.ack_delay / ACK_DELAY_HZ
+
+    def pack(self) -> bytes:
+        """Its 12 bytes."""
+        return _PREFIX.pack(self.ack, self.ack_bits, self.ack_delay, self.wants, 0)
+
+
+def ack_delay(waited_s: float) -> int:
+    """A time as it is said in a Prefix."""
+    return min(int(waited_s * ACK_DELAY_HZ), ACK_DELAY_UNKNOWN)
+
+
+def read_data(secret: bytes) -> tuple[Prefix, bytes]:
+    """What was opened of a DATA: its acknowledgement, and the bytes of its messages.
+
+    Raises:
+        WireError: it is short, or something is not 0.
+    """
+    _expect(len(secret) >= PREFIX_BYTES, f"{len(secret)} sealed bytes of a DATA; there are at least 12")
+    ack, ack_bits, delay, wants, reserved = _PREFIX.unpack_from(secret)
+    _expect(not wants & ~WANTS_ANSWER and not reserved, f"a DATA that wants {wants:#04x}, {reserved:#04x}")
+    return Prefix(ack, ack_bits, delay, wants), secret[PREFIX_BYTES:]
+
+
+def check_probe(secret: bytes) -> None:
+    """Whether a PROBE is zeros.
+
+    Raises:
+        WireError: it is not.
+    """
+    _expect(len(secret) >= PREFIX_BYTES and not any(secret), "body of a PROBE")
 
 
 # ---------------------------------------------------------------- messages
@@ -309,12 +368,12 @@ class Message:
 
 
 def pack_messages(messages: Iterable[Message]) -> bytes:
-    """What is sealed in DATA."""
+    """The messages of a DATA."""
     return b"".join(message.pack() for message in messages)
 
 
 def read_messages(secret: bytes) -> list[Message]:
-    """The messages of an opened DATA: flags and lengths are right, types and bodies were not looked at.
+    """The messages of a DATA: flags and lengths are right, types and bodies were not looked at.
 
     Raises:
         WireError: one of them cannot be, so none is taken.

@@ -49,7 +49,7 @@ def state_of(gateway: CoreGateway) -> bytes:
         return bytes(memory)
 
 
-def forged(session: int, sequence: int, random: Random, size: int = 100, kind: Kind = Kind.DATA) -> bytes:
+def forged(session: int, counter: int, random: Random, size: int = 100, kind: Kind = Kind.DATA) -> bytes:
     """A sealed datagram by somebody who knows a session's number and nothing else."""
-    head = struct.pack("<BBHIIII", kind, 0, size, session, sequence & 0xFFFFFFFF, sequence, 0xFFFFFFFF)
+    head = struct.pack("<BBHII", kind, 0, size, session, counter)
     return head + random.randbytes(size - len(head))

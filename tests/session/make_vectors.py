@@ -6,12 +6,11 @@
 The same bytes every time. All byte strings are hexadecimal, all numbers below 2^53. Shape:
 
     derive     session, key, client_nonce, server_nonce -> okm and its parts
-    counters   newest, sequence -> counter (signed; below 1: no packet has it)
     replay     name, steps: counter, fresh (a fresh one is marked)
     datagrams  name, kind, from_client, session, counter, clear_bytes, key, salt, secret -> datagram
                not sealed: counter, clear_bytes 0, no key; with `proof_key`: what the proof at its end
                is made with
-    data       name, from_client, secret, valid: is a DATA with these sealed bytes taken?
+    data       name, from_client, secret, valid: is a DATA with these messages taken?
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ from scapy.packet import Packet
 from pyshim.messages import REQUESTS
 from pyshim.protocol import session as layers
 from pyshim.protocol.session import Message, Session
-from pyshim.protocol.session_crypto import TrafficKeys, derive, key_material, nearest_counter
+from pyshim.protocol.session_crypto import TrafficKeys, derive, key_material
 from pyshim.protocol.session_wire import CloseReason, Denial, Kind, MessageType
 
 OUT = Path(__file__).resolve().parents[2] / "dpdk_app" / "wire" / "session_vectors.json"
@@ -47,7 +46,7 @@ CLIENT_NONCE = drawn("client nonce", 16)
 SERVER_NONCE = drawn("server nonce", 16)
 COOKIE = drawn("cookie", 24)
 KEYS = derive(KEY, SESSION, CLIENT_NONCE, SERVER_NONCE)
-GB = 1 << 32  # counters, not bytes: where the half that travels wraps
+LAST = (1 << 32) - 1  # counter
 
 
 def derivations() -> Iterator[dict[str, Any]]:
@@ -70,30 +69,6 @@ def derivations() -> Iterator[dict[str, Any]]:
         }
 
 
-def counters() -> Iterator[dict[str, int]]:
-    """The counter that a header's low half stands for."""
-    half = 1 << 31
-    pairs = [
-        (0, 1),
-        (0, half - 1),
-        (1, 0),
-        (5, 0xFFFFFFFF),  # would be negative: nothing was sent before the first
-        (100, 99),
-        (GB - 1, 0),
-        (GB - 1, 1),
-        (GB, 0xFFFFFFFF),
-        (GB + 255, 0xFFFFFF00),
-        (GB + 5, 5),
-        (half, 0),
-        (half + 1, 0),
-        (7 * GB + 3, (3 + half - 1) % GB),
-        (7 * GB + 3, (3 + half) % GB),  # as far ahead as behind: behind
-        (7 * GB + 3, (3 + half + 1) % GB),
-    ]
-    for newest, sequence in pairs:
-        yield {"newest": newest, "sequence": sequence, "counter": nearest_counter(sequence, newest)}
-
-
 def replays() -> Iterator[dict[str, Any]]:
     """Windows, by hand: each step says whether the counter is fresh."""
     cases: dict[str, Sequence[tuple[int, bool]]] = {
@@ -102,7 +77,21 @@ def replays() -> Iterator[dict[str, Any]]:
         "a jump empties the window": [(1, True), (2, True), (258, True), (2, False), (3, True), (257, True)],
         "a jump of more than the window": [(10, True), (10_000, True), (9_745, True), (9_744, False)],
         "jumps of a word": [(64, True), (128, True), (64, False), (63, True), (192, True), (63, False)],
-        "through 32 bits": [(GB - 2, True), (GB + 1, True), (GB, True), (GB - 1, True), (GB - 2, False)],
+        "through 31 bits": [
+            (2**31 - 2, True),
+            (2**31 + 1, True),
+            (2**31, True),
+            (2**31 - 1, True),
+            (2**31, False),
+        ],
+        "up to the last": [
+            (LAST - 1, True),
+            (LAST, True),
+            (LAST, False),
+            (1, False),
+            (0, False),
+            (LAST - 2, True),
+        ],
         "the window's end, then its beginning": [(256, True), (1, True), (257, True), (1, False), (2, True)],
     }
     for name, steps in cases.items():
@@ -167,7 +156,7 @@ def _welcome(max_datagram: int) -> layers.Welcome:
         expires_in_s=86_400,
         idle_timeout_ms=30_000,
         max_datagram=max_datagram,
-        padding=bytes(max_datagram - 68),
+        padding=bytes(max_datagram - 60),
     )
 
 
@@ -187,24 +176,28 @@ def datagrams() -> Iterator[dict[str, Any]]:
         denied = layers.Denied(client_nonce=CLIENT_NONCE, reason=int(reason))
         datagram = layers.refuse(_header(Kind.DENIED), denied, KEY)
         yield _clear(f"denied, {reason.name.lower()}", datagram, proof_key=KEY)
-    data = _header(Kind.DATA, ack=1)
-    yield _sealed("client: nothing but an acknowledgement", data, b"", 1)
+    yield _sealed("client: nothing but an acknowledgement", _header(Kind.DATA), layers.Data(ack=1), 1)
+    waited = layers.Data(ack=1, ack_delay=400)
+    yield _sealed("gateway: an acknowledgement after 25 ms", _header(Kind.DATA), waited, 2)
+    unknown = layers.Data(ack=1, ack_delay=65_535)
+    yield _sealed("gateway: an acknowledgement after longer than can be said", _header(Kind.DATA), unknown, 3)
     for name, messages in _batches():
         from_client = name.startswith("client")
-        header = _header(Kind.DATA, ack=40, ack_bits=0x80000001, flags=int(from_client))
-        yield _sealed(name, header, layers.Data(messages=messages), 42 if from_client else 9)
-    for counter in (GB - 1, GB, GB + 1, 5 * GB + 17):
-        header = _header(Kind.DATA, ack=(counter - 1) % GB, ack_bits=0xFFFFFFFF)
-        yield _sealed(f"client: packet {counter}", header, bytes(Message(type=4)), counter)
+        body = layers.Data(ack=40, ack_bits=0x80000001, wants=int(from_client), messages=messages)
+        yield _sealed(name, _header(Kind.DATA), body, 42 if from_client else 9)
+    for counter in (2**31 - 1, 2**31, LAST):
+        body = layers.Data(ack=counter - 1, ack_bits=0xFFFFFFFF, messages=[Message(type=4)])
+        yield _sealed(f"client: packet {counter}", _header(Kind.DATA), body, counter)
     for reason in CloseReason:
         close = layers.Close(reason=int(reason))
-        yield _sealed(
-            f"gateway: close, {reason.name.lower()}", _header(Kind.CLOSE, ack=7), close, 100 + reason
-        )
-    yield _sealed("client: close, left", _header(Kind.CLOSE, ack=7), layers.Close(reason=1), 77)
+        yield _sealed(f"gateway: close, {reason.name.lower()}", _header(Kind.CLOSE), close, 100 + reason)
+    yield _sealed("client: close, left", _header(Kind.CLOSE), layers.Close(reason=1), 77)
     path = layers.Path(token=drawn("token", 8))
-    yield _sealed("gateway: path challenge", _header(Kind.PATH_CHALLENGE, ack=8), path, 200)
-    yield _sealed("client: path response", _header(Kind.PATH_RESPONSE, ack=200), path, 78)
+    yield _sealed("gateway: path challenge", _header(Kind.PATH_CHALLENGE), path, 200)
+    yield _sealed("client: path response", _header(Kind.PATH_RESPONSE), path, 78)
+    for sender, size, counter in (("client", 40, 79), ("client", 1400, 80), ("gateway", 1232, 201)):
+        probe = layers.Probe(zeros=bytes(size - 28))
+        yield _sealed(f"{sender}: probe of {size}", _header(Kind.PROBE), probe, counter)
 
 
 # ---------------------------------------------------------------- messages
@@ -386,9 +379,8 @@ def _of_the_list() -> dict[str, tuple[bytes, bool]]:
 def document() -> dict[str, Any]:
     """All of it."""
     return {
-        "version": 1,
+        "version": 2,
         "derive": list(derivations()),
-        "counters": list(counters()),
         "replay": list(replays()),
         "datagrams": list(datagrams()),
         "data": list(data()),

@@ -20,11 +20,11 @@ from pyshim.protocol.session_crypto import (
     TrafficKeys,
     confirm_proof,
     derive,
-    nearest_counter,
 )
 from pyshim.protocol.session_wire import (
+    DATA_MIN_BYTES,
     EVENT,
-    FLAG_ACK_NOW,
+    HEADER_BYTES,
     REQUESTS,
     CloseReason,
     Denial,
@@ -32,6 +32,7 @@ from pyshim.protocol.session_wire import (
     MessageType,
     WireError,
     pack_messages,
+    read_data,
     read_header,
     read_messages,
 )
@@ -100,7 +101,7 @@ class ModelGateway:
         return self._sealed(header.session, seat, source, datagram, now) if seat.keys else []
 
     def _greet(self, session: int, seat: Seat | None, hello: bytes) -> bytes:
-        nonce = hello[24:40]
+        nonce = hello[16:32]
         head = Session(kind=int(Kind.DENIED), session=session)
         if seat is None:
             return bytes(head / layers.Denied(client_nonce=nonce, reason=int(Denial.UNKNOWN)))
@@ -112,7 +113,7 @@ class ModelGateway:
     def _confirm(self, session: int, seat: Seat, source: int, confirm: bytes) -> Sent:
         if confirm[-16:] != confirm_proof(seat.key, confirm[:-16]):
             return []
-        cookie, client_nonce = confirm[40:64], confirm[24:40]
+        cookie, client_nonce = confirm[32:56], confirm[16:32]
         if cookie != seat.cookie:
             nonce = self._draw(16)
             fresh = Seat(seat.key, seat.player_id, address=source, cookie=cookie, server_nonce=nonce)
@@ -128,7 +129,7 @@ class ModelGateway:
             expires_in_s=3600,
             idle_timeout_ms=30_000,
             max_datagram=size,
-            padding=bytes(size - 68),
+            padding=bytes(size - 60),
         )
         return self._fits(
             source, self._seal(session, seat, Kind.WELCOME, bytes(body), nonce=seat.server_nonce)
@@ -137,16 +138,15 @@ class ModelGateway:
     def _sealed(self, session: int, seat: Seat, source: int, datagram: bytes, now: float) -> Sent:
         assert seat.keys is not None
         header = read_header(datagram)
-        counter = nearest_counter(header.sequence, seat.window.newest)
+        counter = header.counter
         if not seat.window.is_fresh(counter):
             return []
         try:
-            secret = seat.keys.client_to_gateway.open(counter, datagram, 20)
+            secret = seat.keys.client_to_gateway.open(counter, datagram, HEADER_BYTES)
         except BadTagError:
             return []
         newest = counter > seat.window.newest
         seat.window.mark(counter)
-        seat.sender.acknowledged(header.ack, header.ack_bits, seat.sent, now)
         out: Sent = []
         if header.kind is Kind.CLOSE:
             seat.keys = None
@@ -159,12 +159,14 @@ class ModelGateway:
             seat.candidate = (source, self._draw(8))
             out.append((source, self._seal(session, seat, Kind.PATH_CHALLENGE, seat.candidate[1])))
         try:
-            messages = seat.intake.admit(read_messages(secret))
+            prefix, body = read_data(secret)
+            seat.sender.acknowledged(prefix, seat.sent, now)
+            messages = seat.intake.admit(read_messages(body))
         except (WireError, NoRoomError):
             return out
-        seat.acknowledgements.take(counter)
+        seat.acknowledgements.take(counter, now)
         if messages:
-            seat.acknowledgements.owe(now, at_once=bool(header.flags & FLAG_ACK_NOW))
+            seat.acknowledgements.owe(now, at_once=prefix.wants_answer)
         for whole in seat.intake.take(messages):
             self._said(seat, whole.type, whole.body, whole.channel, reliable=whole.reliable, now=now)
         return out + self.due(now)
@@ -207,18 +209,20 @@ class ModelGateway:
                 out += self.close(seat.player_id, CloseReason.UNDELIVERABLE)
                 continue
             while seat.sender.due() <= now:
-                messages = seat.sender.fill(seat.sent + 1, now, seat.max_datagram - 36)
-                out.append((seat.address, self._seal(session, seat, Kind.DATA, pack_messages(messages))))
+                messages = seat.sender.fill(seat.sent + 1, now, seat.max_datagram - DATA_MIN_BYTES)
+                out.append((seat.address, self._say(session, seat, pack_messages(messages), now)))
             if seat.acknowledgements.due <= now:
-                out.append((seat.address, self._seal(session, seat, Kind.DATA, b"")))
+                out.append((seat.address, self._say(session, seat, b"", now)))
         return [sent for one in out for sent in self._fits(*one)]
 
     def _fits(self, address: int, datagram: bytes) -> Sent:
         return [(address, datagram)] if len(datagram) <= self.path_mtu else []
 
+    def _say(self, session: int, seat: Seat, messages: bytes, now: float) -> bytes:
+        return self._seal(session, seat, Kind.DATA, seat.acknowledgements.prefix(now).pack() + messages)
+
     def _seal(self, session: int, seat: Seat, kind: Kind, body: bytes, nonce: bytes = b"") -> bytes:
         assert seat.keys is not None
         seat.sent += 1
-        ack, ack_bits = seat.acknowledgements.header_fields()
-        header = Session(kind=int(kind), session=session, ack=ack, ack_bits=ack_bits)
+        header = Session(kind=int(kind), session=session)
         return layers.seal(header, body, seat.keys.gateway_to_client, seat.sent, nonce)

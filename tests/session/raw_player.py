@@ -12,13 +12,12 @@ from pyshim.protocol import session as layers
 from pyshim.protocol.client.ticket import Ticket
 from pyshim.protocol.session import Session
 from pyshim.protocol.session_crypto import TrafficKeys, derive
-from pyshim.protocol.session_wire import FLAG_ACK_NOW, Header, Kind, MessageType
+from pyshim.protocol.session_wire import WANTS_ANSWER, Header, Kind, MessageType, Prefix
 from tests.session.core_gateway import CoreGateway
 from tests.session.make_vectors import MOVE, message
 
 NONCE = bytes(range(16))
 MOVED = message(MessageType.MOVE, MOVE)
-WRAP = 1 << 32
 
 
 @dataclass
@@ -54,7 +53,7 @@ class RawPlayer:
     def sealed(
         self, kind: Kind, body: bytes | Packet = b"", counter: int | None = None, **fields: Any
     ) -> bytes:
-        """A sealed datagram; the next counter unless one is given."""
+        """A sealed datagram of any kind; the next counter unless one is given."""
         assert self.keys is not None
         if counter is None:
             counter = self.sent + 1
@@ -62,18 +61,23 @@ class RawPlayer:
         return layers.seal(self.head(kind, **fields), body, self.keys.client_to_gateway, counter)
 
     def data(
-        self, *messages: bytes | Packet, counter: int | None = None, at_once: bool = True, **fields: Any
+        self,
+        *messages: bytes | Packet,
+        counter: int | None = None,
+        at_once: bool = True,
+        prefix: dict[str, int] | None = None,
+        **fields: Any,
     ) -> bytes:
-        """DATA with messages that asks for an answer at once."""
-        fields.setdefault("flags", FLAG_ACK_NOW if at_once else 0)
-        return self.sealed(Kind.DATA, b"".join(map(bytes, messages)), counter, **fields)
+        """DATA with messages that asks for an answer at once; `fields` are the header's."""
+        before = layers.Data(**{"wants": WANTS_ANSWER if at_once else 0, **(prefix or {})})
+        return self.sealed(Kind.DATA, b"".join(map(bytes, (before, *messages))), counter, **fields)
 
     def quick(self, secret: bytes) -> bytes:
         """DATA without scapy, where a test needs thousands."""
         assert self.keys is not None
         self.sent += 1
-        header = Header(Kind.DATA, 36 + len(secret), self.ticket.session, self.sent)
-        return self.keys.client_to_gateway.seal(self.sent, header.pack(), secret)
+        header = Header(Kind.DATA, 40 + len(secret), self.ticket.session, self.sent)
+        return self.keys.client_to_gateway.seal(self.sent, header.pack(), Prefix().pack() + secret)
 
     # ------------------------------------------------------------ conversation
 
@@ -108,12 +112,12 @@ class RawPlayer:
         assert packet.kind == Kind.WELCOME, packet
         nonce = packet[layers.SealedWelcome].server_nonce
         self.keys = derive(self.ticket.key, self.ticket.session, self.nonce, nonce)
-        return layers.opened(answer, self.keys.gateway_to_client, packet.sequence)
+        return layers.opened(answer, self.keys.gateway_to_client, packet.counter)
 
     def opened(self, answer: bytes) -> Packet:
-        """What the gateway sealed, while its counter is below 2^32."""
+        """What the gateway sealed."""
         assert self.keys is not None
-        return layers.opened(answer, self.keys.gateway_to_client, Session(answer).sequence)
+        return layers.opened(answer, self.keys.gateway_to_client, Session(answer).counter)
 
     def said(self) -> list[Packet]:
         """All messages and closes that are due to this player now."""
@@ -128,4 +132,4 @@ class RawPlayer:
 def is_alive(player: RawPlayer) -> bool:
     """Whether the connection still takes a datagram and answers it."""
     drop, answer = player.send(player.data(message(MessageType.HEARTBEAT)))
-    return drop is None and Session(answer).ack == player.sent % WRAP
+    return drop is None and player.opened(answer).ack == player.sent

@@ -126,17 +126,17 @@ def test_denial_that_anybody_can_have_sent_is_only_the_likely_reason() -> None:
     assert "no such session" in str(player.session.failure)
 
 
-@pytest.mark.parametrize("sequence", [0, 1, 2**31 - 1, 2**31, 2**32 - 1])
-def test_welcome_that_anybody_can_have_sent_changes_nothing(sequence: int) -> None:
+@pytest.mark.parametrize("counter", [0, 1, 2**31 - 1, 2**31, 2**32 - 1])
+def test_welcome_that_anybody_can_have_sent_changes_nothing(counter: int) -> None:
     internet, gateway = world()
     ticket = gateway.issue(7)
     forged: list[int] = []
 
     def forge(to_gateway: bool, datagram: bytes) -> bool:
         if to_gateway and datagram[0] == Kind.CONFIRM:
-            header = Header(Kind.WELCOME, len(datagram), ticket.session, sequence, 0, 0)
+            header = Header(Kind.WELCOME, len(datagram), ticket.session, counter)
             player.session.receive(header.pack() + bytes(len(datagram) - HEADER_BYTES), internet.now)
-            forged.append(sequence)
+            forged.append(counter)
         return True
 
     player = internet.join(ticket)
@@ -214,7 +214,7 @@ def test_lossless_bulk_is_sent_once() -> None:
     assert outgoing.delivery is not None
     assert internet.run(60, lambda: outgoing.delivery is not None and outgoing.delivery.done)
     sent = [datagram for datagram in internet.wire[before:] if len(datagram) > 400]
-    assert len(sent) == -(-60004 // 462)
+    assert len(sent) == 60004 // 458  # and a short one
 
 
 def test_messages_of_one_moment_share_a_datagram() -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Counters and what is made of them in the C core: replays, wraps, acknowledgements."""
+"""Counters and what is made of them in the C core: replays, the last one, acknowledgements."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ import struct
 import pytest
 
 from pyshim.protocol import session as layers
-from pyshim.protocol.session import Session
-from pyshim.protocol.session_wire import Kind, MessageType, pack_messages
+from pyshim.protocol.session_wire import COUNTER_MAX, Kind, MessageType, pack_messages
 from pyshim.protocol.session_wire import Message as Wire
-from tests.session.raw_player import MOVED, WRAP, RawPlayer, is_alive
+from tests.session.raw_player import MOVED, RawPlayer, is_alive
 
 # ---------------------------------------------------------------- replays
 
@@ -63,35 +62,24 @@ def test_forged_datagram_does_not_move_the_window(player: RawPlayer) -> None:
     assert player.drop(player.data(MOVED, counter=1)) is None
 
 
-# ---------------------------------------------------------------- counters that wrap
+# ---------------------------------------------------------------- far and last counters
 
 
-def test_sequence_wraps_at_32_bits(player: RawPlayer) -> None:
-    leap = (1 << 31) - 1
-    first, last = (1, leap, 2 * leap - 9), (WRAP + leap, 2 * WRAP - 2, 2 * WRAP + 1)
-    counters = (*first, *range(WRAP - 2, WRAP + 3), *last)
+def test_counters_are_whole_and_leap_as_far_as_they_like(player: RawPlayer) -> None:
+    counters = (1, 2**31 - 1, 2**31, 2**31 + 5, *range(COUNTER_MAX - 3, COUNTER_MAX + 1))
     for counter in counters:
         drop, answer = player.send(player.data(MOVED, counter=counter))
         assert drop is None, counter
-        assert Session(answer).ack == counter % WRAP
-    assert player.drop(player.data(MOVED, counter=2 * WRAP - 300)) == "replayed"
+        assert player.opened(answer).ack == counter
+    assert player.drop(player.data(MOVED, counter=COUNTER_MAX - 256)) == "replayed"
     assert player.gateway.stats().messages.received["move"] == len(counters)
 
 
-def test_window_reaches_over_the_wrap(player: RawPlayer) -> None:
-    leap = (1 << 31) - 1
-    for counter in (leap, 2 * leap - 20, WRAP - 10):
-        assert player.drop(player.data(MOVED, counter=counter)) is None
-    assert player.drop(player.data(MOVED, counter=WRAP + 5)) is None
-    for counter in range(WRAP - 9, WRAP + 5):
-        assert player.drop(player.data(MOVED, counter=counter)) is None, counter
+def test_no_counter_follows_the_last(player: RawPlayer) -> None:
+    assert player.drop(player.data(MOVED, counter=COUNTER_MAX)) is None
+    for counter in (0, 1, 2, 300, COUNTER_MAX):
         assert player.drop(player.data(MOVED, counter=counter)) == "replayed", counter
-
-
-def test_same_sequence_half_a_wrap_away_is_another_counter(player: RawPlayer) -> None:
-    assert player.drop(player.data(MOVED, counter=(1 << 31) + 5)) == "replayed"  # taken for one behind 0
-    player.sent = 0
-    assert is_alive(player)
+    assert player.drop(player.data(MOVED, counter=COUNTER_MAX - 1)) is None
 
 
 @pytest.mark.parametrize("channel", range(4))
@@ -117,15 +105,15 @@ def test_messages_are_acknowledged_within_25_ms(player: RawPlayer) -> None:
     assert player.drop(player.data(MOVED, at_once=False)) is None
     assert player.gateway.due(player.now + 0.020) == []
     ((to, datagram),) = player.gateway.due(player.now + 0.026)
-    assert (to, Session(datagram).ack) == (player.address, 1)
+    assert (to, player.opened(datagram).ack) == (player.address, 1)
     assert player.gateway.due(player.now + 10) == []
 
 
 def test_sixteen_datagrams_are_acknowledged_without_waiting(player: RawPlayer) -> None:
     answers = [player.send(player.data(MOVED, at_once=False))[1] for _ in range(16)]
     answers += [datagram for _, datagram in player.gateway.due(player.now + 0.002)]
-    (header,) = [Session(answer) for answer in answers if answer]
-    assert (header.ack, header.ack_bits) == (16, 0x7FFF)
+    (said,) = [player.opened(answer) for answer in answers if answer]
+    assert (said.ack, said.ack_bits) == (16, 0x7FFF)
 
 
 def test_nothing_but_an_acknowledgement_is_not_acknowledged(player: RawPlayer) -> None:
@@ -137,11 +125,45 @@ def test_bits_name_what_was_taken_before_the_newest(player: RawPlayer) -> None:
     for counter in (1, 3, 4, 9):
         assert player.drop(player.data(MOVED, at_once=False, counter=counter)) is None
     _, answer = player.send(player.data(MOVED, counter=40))
-    assert (Session(answer).ack, Session(answer).ack_bits) == (40, 1 << 30)  # 9; 4 is 36 behind
+    said = player.opened(answer)
+    assert (said.ack, said.ack_bits) == (40, 1 << 30)  # 9; 4 is 36 behind
 
 
 def test_refused_datagram_is_not_acknowledged(player: RawPlayer) -> None:
     wrong = struct.pack("<BBH", MessageType.MOVE, 0, 1) + b"\0"
     assert player.drop(player.data(wrong)) == "message_size"
     _, answer = player.send(player.data(MOVED))
-    assert (Session(answer).ack, Session(answer).ack_bits) == (2, 0)
+    said = player.opened(answer)
+    assert (said.ack, said.ack_bits) == (2, 0)
+
+
+def test_answer_at_once_has_waited_for_nothing_and_a_later_one_says_how_long(player: RawPlayer) -> None:
+    _, answer = player.send(player.data(MOVED))
+    assert player.opened(answer).ack_delay == 0
+    assert player.drop(player.data(MOVED, at_once=False)) is None
+    ((_, datagram),) = player.gateway.due(player.now + 0.026)
+    assert player.opened(datagram).ack_delay == pytest.approx(0.026 * 16_000, abs=1)
+
+
+@pytest.mark.parametrize("prefix", [{"wants": 2}, {"wants": 0x81}, {"reserved": 1}])
+def test_prefix_with_a_bit_that_must_be_0_is_refused(prefix: dict[str, int], player: RawPlayer) -> None:
+    assert player.drop(player.data(MOVED, prefix=prefix)) == "session_header"
+    assert player.gateway.stats().messages.received["move"] == 0
+    assert is_alive(player)
+
+
+# ---------------------------------------------------------------- probes
+
+
+@pytest.mark.parametrize("size", [40, 41, 68, 508])
+def test_probe_is_acknowledged_at_once(size: int, player: RawPlayer) -> None:
+    drop, answer = player.send(player.sealed(Kind.PROBE, bytes(size - 28)))
+    assert drop is None
+    assert player.opened(answer).ack == player.sent
+    assert player.gateway.stats().handled["session_probe"] == 1
+
+
+def test_probe_that_is_not_zeros_or_longer_than_agreed_is_dropped(player: RawPlayer) -> None:
+    assert player.drop(player.sealed(Kind.PROBE, bytes(100) + b"\1")) == "session_header"
+    assert player.drop(player.sealed(Kind.PROBE, bytes(509 - 28))) == "session_header"
+    assert is_alive(player)

@@ -63,27 +63,27 @@ def sealed_with(wire: list[bytes], ticket: Ticket) -> Iterator[tuple[DirectionKe
     keys: list[TrafficKeys] = []
     for datagram in wire:
         header = read_header(datagram)
-        if header.kind is Kind.CONFIRM and datagram[24:40] not in nonces:
-            nonces.append(datagram[24:40])
+        if header.kind is Kind.CONFIRM and datagram[16:32] not in nonces:
+            nonces.append(datagram[16:32])
         if header.kind is Kind.WELCOME:
             for nonce in nonces:
-                made = derive(ticket.key, ticket.session, nonce, datagram[20:36])
+                made = derive(ticket.key, ticket.session, nonce, datagram[12:28])
                 if made not in keys:
                     keys.append(made)
         if header.kind in (Kind.HELLO, Kind.CHALLENGE, Kind.CONFIRM, Kind.DENIED):
             continue
-        clear = 36 if header.kind is Kind.WELCOME else 20
-        yield *_opener(keys, datagram, header.sequence, clear), datagram
+        clear = 28 if header.kind is Kind.WELCOME else 12
+        yield *_opener(keys, datagram, header.counter, clear), datagram
 
 
-def _opener(keys: list[TrafficKeys], datagram: bytes, sequence: int, clear: int) -> tuple[DirectionKey, int]:
+def _opener(keys: list[TrafficKeys], datagram: bytes, counter: int, clear: int) -> tuple[DirectionKey, int]:
     for both in reversed(keys):
         for key in (both.client_to_gateway, both.gateway_to_client):
             try:
-                key.open(sequence, datagram, clear)
+                key.open(counter, datagram, clear)
             except BadTagError:
                 continue
-            return key, sequence
+            return key, counter
     raise AssertionError(f"nobody sealed this {Kind(datagram[0]).name}")
 
 

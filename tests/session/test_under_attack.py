@@ -85,8 +85,7 @@ def flood(session: int, port: int) -> Iterator[list[int]]:
     """An attacker sends forged packets for a session as fast as it can; how many is in the list."""
     random, over, sent = Random(9), threading.Event(), [0]
     datagrams = [
-        struct.pack("<BBHIIII", Kind.DATA, 0, 100, session, random.randrange(1 << 32), 0, 0)
-        + random.randbytes(80)
+        struct.pack("<BBHII", Kind.DATA, 0, 100, session, random.randrange(1 << 32)) + random.randbytes(88)
         for _ in range(1000)
     ]
 

@@ -13,7 +13,7 @@ def nonces(tap: Iterable[tuple[bool, bytes]], keys: Mapping[int, bytes]) -> list
     """(key, nonce) of every sealed datagram, in the order in which they were sent.
 
     Args:
-        tap: what was sent, and whether to the gateway; counters are below 2^32.
+        tap: what was sent, and whether to the gateway.
         keys: issued keys by session.
 
     Raises:
@@ -25,13 +25,13 @@ def nonces(tap: Iterable[tuple[bool, bytes]], keys: Mapping[int, bytes]) -> list
     for to_gateway, datagram in tap:
         header = read_header(datagram)
         if header.kind is Kind.CONFIRM:
-            client_nonces.setdefault(header.session, []).append(datagram[24:40])
+            client_nonces.setdefault(header.session, []).append(datagram[16:32])
         if header.kind not in SEALED:
             continue
         if header.kind is Kind.WELCOME:
             _learn(traffic, client_nonces[header.session], datagram, keys[header.session])
-        clear = 36 if header.kind is Kind.WELCOME else 20
-        found.append(_sealed_with(traffic[header.session, to_gateway], header.sequence, datagram, clear))
+        clear = 28 if header.kind is Kind.WELCOME else 12
+        found.append(_sealed_with(traffic[header.session, to_gateway], header.counter, datagram, clear))
     return found
 
 
@@ -43,7 +43,7 @@ def _learn(
 ) -> None:
     header = read_header(welcome)
     for client_nonce in dict.fromkeys(client_nonces):
-        keys = derive(key, header.session, client_nonce, welcome[20:36])
+        keys = derive(key, header.session, client_nonce, welcome[12:28])
         for to_gateway, direction in ((True, keys.client_to_gateway), (False, keys.gateway_to_client)):
             known = traffic.setdefault((header.session, to_gateway), [])
             if direction not in known:

@@ -21,6 +21,7 @@ from pyshim.protocol.session_wire import (
     Kind,
     Message,
     MessageType,
+    Prefix,
     bulk_body,
     chat_body,
     move_body,
@@ -41,8 +42,6 @@ KEYS: TrafficKeys = derive(
 )
 ISSUED = f"pollgate.keys:{SESSION}:{FIRST['key']}"
 TRAFFIC = f"pollgate.keys:{SESSION}:{FIRST['okm'][:80]}"
-# Beyond what 32 bits on the wire can say when nothing came before.
-FAR = 1 << 33
 
 
 def vector(name: str) -> dict[str, Any]:
@@ -59,7 +58,7 @@ HANDSHAKE = [
 
 
 def data(counter: int, *messages: Message, from_client: bool = True) -> Datagram:
-    return secret(counter, pack_messages(messages), from_client=from_client)
+    return secret(counter, Prefix().pack() + pack_messages(messages), from_client=from_client)
 
 
 def secret(counter: int, body: bytes, *, from_client: bool = True) -> Datagram:
@@ -75,7 +74,7 @@ def malformed(shown: Shown) -> bool:
 
 
 def test_every_sealed_datagram_of_the_vectors_is_opened(tmp_path: Path) -> None:
-    sealed = [found for found in VECTORS["datagrams"] if found["counter"] and found["counter"] < FAR]
+    sealed = [found for found in VECTORS["datagrams"] if found["counter"]]
     sealed.sort(key=lambda found: (found["kind"] != "WELCOME", found["counter"]))
     welcomes = [datagram(vector(name)) for name in ("confirm of 508", "confirm of 1400")]
     shown = show(tmp_path, [*welcomes, *map(datagram, sealed)], ISSUED)[2:]
@@ -133,7 +132,7 @@ def test_nothing_inside_is_shown_without_keys(tmp_path: Path) -> None:
     assert shown.has("pollgate.no_key")
     assert not shown.has("pollgate.message.type")
     assert not any("secret" in value for _, value in shown.pairs)
-    assert shown.one("pollgate.sequence") == "2"
+    assert shown.one("pollgate.counter") == "2"
 
 
 def test_changed_datagram_is_not_opened(tmp_path: Path) -> None:
@@ -214,7 +213,7 @@ TEXT = {"chat that is not UTF-8"}  # Wireshark shows it with replacement charact
 def test_data_of_the_vectors_is_remarked_where_it_is_malformed(tmp_path: Path) -> None:
     cases = [found for found in VECTORS["data"] if found["name"] not in HISTORY | TEXT]
     sent = [
-        secret(n, bytes.fromhex(found["secret"]), from_client=found["from_client"])
+        secret(n, Prefix().pack() + bytes.fromhex(found["secret"]), from_client=found["from_client"])
         for n, found in enumerate(cases, 2)
     ]
     shown = show(tmp_path, [*HANDSHAKE, *sent], ISSUED)[4:]
@@ -271,7 +270,8 @@ def test_mutated_messages_are_never_a_mistake(tmp_path: Path) -> None:
         body = bytearray(random.choice(bodies))
         for _ in range(random.choice((1, 2, 4))):
             body[random.randrange(len(body))] = random.randrange(256)
-        mutated.append(secret(counter, bytes(body[: random.randrange(1, len(body) + 1)])))
+        cut = bytes(body[: random.randrange(1, len(body) + 1)])
+        mutated.append(secret(counter, Prefix().pack() + cut))
     shown = show(tmp_path, [*HANDSHAKE, *mutated], ISSUED)[4:]
     assert all(frame.has("pollgate.opened") for frame in shown)
 

@@ -11,9 +11,9 @@ import struct
 from enum import StrEnum
 from random import Random
 
-_HEADER = struct.Struct("<BBHIIII")
+_HEADER = struct.Struct("<BBHII")
 _DATA = 5
-_ACK_NOW = 1
+_PREFIX_BYTES = 12
 _TAG_BYTES = 16
 
 _AHEAD = range(1 << 16, 1 << 31)  # counters that no player of a benchmark comes to
@@ -30,10 +30,10 @@ class Attack(StrEnum):
 
 
 def forged_datagram(session: int, random: Random, body_bytes: int = 0) -> bytes:
-    """DATA of a session, made by somebody who has not its key; it would have a body of so many bytes."""
-    length = _HEADER.size + body_bytes + _TAG_BYTES
-    header = _HEADER.pack(_DATA, _ACK_NOW, length, session, random.choice(_AHEAD), 0, 0)
-    return header + random.randbytes(body_bytes + _TAG_BYTES)
+    """DATA of a session, made by somebody who has not its key; it would have so many bytes of messages."""
+    rest = _PREFIX_BYTES + body_bytes + _TAG_BYTES
+    header = _HEADER.pack(_DATA, 0, _HEADER.size + rest, session, random.choice(_AHEAD))
+    return header + random.randbytes(rest)
 
 
 def line_rate(frame_bytes: float) -> float:

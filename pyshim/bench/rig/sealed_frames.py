@@ -18,11 +18,12 @@ from pyshim.bench.rig.frames import CLIENT_PORT, CLIENTS, Capture, udp_frame, wr
 from pyshim.protocol.session_crypto import DirectionKey, derive
 from pyshim.system.interruption import interruptible
 
-_HEADER = struct.Struct("<BBHIIII")
+_HEADER = struct.Struct("<BBHII")
+_PREFIX = struct.Struct("<IIHBB")
 _MESSAGE = struct.Struct("<BBH6f")
 MOVE_BYTES = _MESSAGE.size  # of the message in a datagram
 _DATA = 5
-_ACK_NOW = 1
+_WANTS_ANSWER = 1
 _MOVE = 1
 _TAG_BYTES = 16
 
@@ -68,9 +69,9 @@ def _drawn(what: str, number: int, size: int) -> bytes:
 
 def _sealed_move(connection: Connection, key: DirectionKey, counter: int) -> bytes:
     body = _MESSAGE.pack(_MOVE, 0, 24, connection.number, 0.5, counter, 1.0, 0.0, -1.0)
-    length = _HEADER.size + len(body) + _TAG_BYTES
-    header = _HEADER.pack(_DATA, _ACK_NOW, length, connection.session, counter, 0, 0)
-    return key.seal(counter, header, body)
+    secret = _PREFIX.pack(0, 0, 0, _WANTS_ANSWER, 0) + body
+    header = _HEADER.pack(_DATA, 0, _HEADER.size + len(secret) + _TAG_BYTES, connection.session, counter)
+    return key.seal(counter, header, secret)
 
 
 def frame_of(connection: Connection) -> bytes:

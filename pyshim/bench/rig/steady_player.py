@@ -16,7 +16,7 @@ from pyshim.errors import UnavailableError
 from pyshim.protocol.client import Settings, Ticket
 from pyshim.protocol.client.connection import Connection, Phase
 from pyshim.protocol.client.outgoing import Outgoing, Priority
-from pyshim.protocol.session_wire import Header, Kind, MessageType, WireError, move_body, read_header
+from pyshim.protocol.session_wire import MessageType, Prefix, move_body, read_header
 from pyshim.system.interruption import interruptible
 
 DRAIN_S = 2.0  # at most, for the last answers: others may have the gateway's CPU
@@ -47,7 +47,7 @@ class SteadyPlayer:
         self._socket = own
         settings = Settings(silence_s=_LONG_S, heartbeat_s=_LONG_S)
         self._connection = Connection(ticket, settings, secrets.token_bytes, time.monotonic())
-        self._waiting: set[int] = set()  # sequences of moves that are not acknowledged
+        self._waiting: set[int] = set()  # counters of moves that are not acknowledged
 
     def connect(self) -> None:
         """Shake hands.
@@ -85,7 +85,7 @@ class SteadyPlayer:
         body = move_body((float(number), 0.0, 0.0), (0.0, 0.0, 0.0))
         self._connection.queue(Outgoing.unreliable(MessageType.MOVE, body, Priority.URGENT), now)
         for datagram in self._connection.due(now):
-            self._waiting.add(read_header(datagram).sequence)
+            self._waiting.add(read_header(datagram).counter)
             self._socket.send(datagram)
 
     def _turn(self, until: float, enough: Callable[[], bool] = lambda: False) -> None:
@@ -100,19 +100,14 @@ class SteadyPlayer:
 
     def _hear(self, datagram: bytes) -> None:
         self._connection.receive(datagram, time.monotonic())
-        try:
-            header = read_header(datagram)
-        except WireError:
-            return
-        if header.kind is Kind.DATA:
-            self._waiting.difference_update(_acknowledged(header))
+        self._waiting.difference_update(_acknowledged(self._connection.acknowledged))
 
 
-def _acknowledged(header: Header) -> Iterator[int]:
-    yield header.ack
+def _acknowledged(prefix: Prefix) -> Iterator[int]:
+    yield prefix.ack
     for bit in range(_ACK_BITS):
-        if header.ack_bits >> bit & 1:
-            yield header.ack - 1 - bit
+        if prefix.ack_bits >> bit & 1:
+            yield prefix.ack - 1 - bit
 
 
 @contextmanager

@@ -16,28 +16,29 @@ from pyshim.protocol.client.outgoing import Outgoing
 from pyshim.protocol.client.reliability import NEVER, RoundTrip, Sender
 from pyshim.protocol.client.settings import Settings
 from pyshim.protocol.client.ticket import Ticket
-from pyshim.protocol.session_crypto import BadTagError, nearest_counter
+from pyshim.protocol.session_crypto import BadTagError
 from pyshim.protocol.session_wire import (
+    AROUND_BYTES,
+    COUNTERS,
     EVENTS,
-    FLAG_ACK_NOW,
     HEADER_BYTES,
     PATH_TOKEN_BYTES,
-    TAG_BYTES,
     CloseReason,
     Header,
     Kind,
     Message,
     MessageType,
+    Prefix,
     Welcome,
     WireError,
+    check_probe,
     pack_close,
     pack_messages,
     read_close,
+    read_data,
     read_header,
     read_messages,
 )
-
-_SEQUENCE = (1 << 32) - 1
 
 
 class Phase(Enum):
@@ -86,6 +87,7 @@ class Connection:
         self.ending: Ending | None = None
         self.failure: NotConnectedError | None = None  # why it could not be made
         self.arrived: deque[Whole] = deque()
+        self.acknowledged = Prefix()  # the last acknowledgement that came
         self.room_for_events = True  # cleared by the reader of `arrived` when it has no room for more
         self.ignored = Ignored()
 
@@ -124,7 +126,7 @@ class Connection:
         if established.round_trip_s is not None:
             round_trip.measured(established.round_trip_s)
         acknowledgements = Acknowledgements(self._settings.acknowledge_s)
-        acknowledgements.take(established.window.newest)
+        acknowledgements.take(established.window.newest, now)
         self._open = _Open(
             established,
             Sender(self._settings, established.welcome.max_datagram, round_trip),
@@ -136,45 +138,51 @@ class Connection:
         self.phase = Phase.OPEN
 
     def _opened(self, it: _Open, header: Header, datagram: bytes, now: float) -> None:
-        if header.kind not in (Kind.DATA, Kind.CLOSE, Kind.PATH_CHALLENGE):
+        if header.kind not in (Kind.DATA, Kind.CLOSE, Kind.PATH_CHALLENGE, Kind.PROBE):
             self.ignored.unexpected += 1
             return
         window = it.established.window
-        counter = nearest_counter(header.sequence, window.newest)
-        if not window.is_fresh(counter):
+        if not window.is_fresh(header.counter):
             self.ignored.replayed += 1
             return
         try:
-            secret = it.established.keys.gateway_to_client.open(counter, datagram, HEADER_BYTES)
+            secret = it.established.keys.gateway_to_client.open(header.counter, datagram, HEADER_BYTES)
         except BadTagError:
             self.ignored.forged += 1
             return
-        window.mark(counter)
+        window.mark(header.counter)
         it.heard_at = now
-        it.sender.acknowledged(header.ack, header.ack_bits, it.sent, now)
         if header.kind is Kind.DATA:
-            self._take(it, header, counter, secret, now)
+            self._take(it, header.counter, secret, now)
+            return
+        if header.kind is Kind.PROBE:
+            check_probe(secret)
+            it.acknowledgements.take(header.counter, now)
+            it.acknowledgements.owe(now, at_once=True)
             return
         if header.kind is Kind.CLOSE:
             self._end(Ending(read_close(secret).name.lower()))
             return
         if len(secret) != PATH_TOKEN_BYTES:
             raise WireError("body of a PATH_CHALLENGE")
-        it.acknowledgements.take(counter)
+        it.acknowledgements.take(header.counter, now)
         self._urgent.append(self._seal(it, Kind.PATH_RESPONSE, secret))
 
-    def _take(self, it: _Open, header: Header, counter: int, secret: bytes, now: float) -> None:
+    def _take(self, it: _Open, counter: int, secret: bytes, now: float) -> None:
+        prefix, body = read_data(secret)
+        it.sender.acknowledged(prefix, it.sent, now)
+        self.acknowledged = prefix
         try:
-            messages = it.intake.admit(read_messages(secret))
+            messages = it.intake.admit(read_messages(body))
         except NoRoomError:
             self.ignored.no_room += 1
             return
         if messages and not self.room_for_events:
             self.ignored.no_room += 1
             return
-        it.acknowledgements.take(counter)
+        it.acknowledgements.take(counter, now)
         if messages:
-            it.acknowledgements.owe(now, at_once=bool(header.flags & FLAG_ACK_NOW))
+            it.acknowledgements.owe(now, at_once=prefix.wants_answer)
         try:
             self.arrived.extend(it.intake.take(messages))
         except ViolationError:
@@ -258,6 +266,9 @@ class Connection:
         if now >= silent_at:
             self._end(Ending.SILENT)
             return []
+        if it.sent >= COUNTERS:
+            self._close(it, CloseReason.RESTARTED)
+            return []
         it.sender.expire(now)
         if it.sender.gave_up:
             self._close(it, CloseReason.UNDELIVERABLE)
@@ -268,30 +279,24 @@ class Connection:
         if not datagrams and now >= ask_at:
             it.asked_at = now
             heartbeat = pack_messages([Message(MessageType.HEARTBEAT, b"")])
-            datagrams.append(self._seal(it, Kind.DATA, heartbeat, FLAG_ACK_NOW))
+            datagrams.append(self._say(it, heartbeat, now, wants_answer=True))
         if it.acknowledgements.due <= now:
-            datagrams.append(self._seal(it, Kind.DATA, b""))
+            datagrams.append(self._say(it, b"", now))
         return datagrams
 
     def _data(self, it: _Open, now: float) -> bytes:
         messages = it.sender.fill(it.sent + 1, now, self._room)
         assert messages, "due, but nothing to say"
         it.asked_at = now
-        flags = FLAG_ACK_NOW if it.sender.asks_at_once else 0
-        return self._seal(it, Kind.DATA, pack_messages(messages), flags)
+        return self._say(it, pack_messages(messages), now, wants_answer=it.sender.asks_at_once)
 
-    def _seal(self, it: _Open, kind: Kind, secret: bytes, flags: int = 0) -> bytes:
+    def _say(self, it: _Open, messages: bytes, now: float, *, wants_answer: bool = False) -> bytes:
+        prefix = it.acknowledgements.prefix(now, wants_answer=wants_answer)
+        return self._seal(it, Kind.DATA, prefix.pack() + messages)
+
+    def _seal(self, it: _Open, kind: Kind, secret: bytes) -> bytes:
         it.sent += 1
-        ack, ack_bits = it.acknowledgements.header_fields()
-        header = Header(
-            kind,
-            HEADER_BYTES + len(secret) + TAG_BYTES,
-            self._ticket.session,
-            it.sent & _SEQUENCE,
-            ack,
-            ack_bits,
-            flags,
-        )
+        header = Header(kind, AROUND_BYTES + len(secret), self._ticket.session, it.sent)
         return it.established.keys.client_to_gateway.seal(it.sent, header.pack(), secret)
 
     # ------------------------------------------------------------ the end

@@ -7,11 +7,10 @@ from dataclasses import dataclass, field
 
 from pyshim.protocol.session_wire import (
     BODY_MAX_BYTES,
+    DATA_MIN_BYTES,
     FRAGMENT_HEAD_BYTES,
     FRAGMENTS_MAX,
-    HEADER_BYTES,
     RELIABLE_HEAD_BYTES,
-    TAG_BYTES,
     Message,
 )
 
@@ -22,7 +21,7 @@ class ViolationError(Exception):
 
 def room(max_datagram: int) -> int:
     """Bytes for messages in a datagram."""
-    return max_datagram - HEADER_BYTES - TAG_BYTES
+    return max_datagram - DATA_MIN_BYTES
 
 
 def cut(body: bytes, max_datagram: int) -> list[bytes]:

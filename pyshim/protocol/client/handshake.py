@@ -17,9 +17,9 @@ from pyshim.protocol.session_crypto import (
     confirm_proof,
     denied_proof,
     derive,
-    nearest_counter,
 )
 from pyshim.protocol.session_wire import (
+    HEADER_BYTES,
     NONCE_BYTES,
     WELCOME_CLEAR_BYTES,
     Denial,
@@ -149,20 +149,19 @@ class Handshake:
     def _welcomed(self, header: Header, datagram: bytes, now: float) -> Established | None:
         if len(datagram) <= WELCOME_CLEAR_BYTES:
             raise WireError(f"a WELCOME of {len(datagram)} bytes")
-        server_nonce = datagram[20:WELCOME_CLEAR_BYTES]
+        server_nonce = datagram[HEADER_BYTES:WELCOME_CLEAR_BYTES]
         keys = derive(self._ticket.key, self._ticket.session, self._nonce, server_nonce)
         window = ReplayWindow()
-        counter = nearest_counter(header.sequence, window.newest)
-        if not window.is_fresh(counter):
-            raise WireError(f"a WELCOME under counter {counter}")
+        if not window.is_fresh(header.counter):
+            raise WireError(f"a WELCOME under counter {header.counter}")
         try:
-            secret = keys.gateway_to_client.open(counter, datagram, WELCOME_CLEAR_BYTES)
+            secret = keys.gateway_to_client.open(header.counter, datagram, WELCOME_CLEAR_BYTES)
         except BadTagError:
             return None
         welcome = read_welcome(secret, len(datagram))
         if welcome.max_datagram > self._max_datagram:  # late, of more than is asked for by now
             return None
-        window.mark(counter)
+        window.mark(header.counter)
         return Established(keys, welcome, window, now - self._sent_at if self._sends == 1 else None)
 
     def _likely(self) -> str:

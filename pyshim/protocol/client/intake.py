@@ -11,13 +11,16 @@ from pyshim.protocol.session_wire import (
     CHANNEL_WINDOW,
     CHANNELS,
     UNORDERED,
+    WANTS_ANSWER,
     Message,
     MessageType,
+    Prefix,
     WireError,
+    ack_delay,
     check_body,
 )
 
-ACKNOWLEDGE_AT = 16  # datagrams that wait for it: a header names 33
+ACKNOWLEDGE_AT = 16  # datagrams that wait for it: one names 33
 _ACK_BITS = 32
 
 
@@ -162,17 +165,18 @@ class Acknowledgements:
         """None yet."""
         self._delay_s = delay_s
         self._newest = 0
+        self._came_at = 0.0  # the newest
         self._bits = 0
         self._waiting = 0
         self.due = float("inf")
 
-    def take(self, counter: int) -> None:
+    def take(self, counter: int, now: float) -> None:
         """A datagram was opened and, if it has messages, they were taken."""
         age = self._newest - counter
         if age < 0:
             before = self._bits << 1 | 1 if self._newest else 0
             self._bits = (before << min(-age - 1, _ACK_BITS)) & ((1 << _ACK_BITS) - 1)
-            self._newest = counter
+            self._newest, self._came_at = counter, now
         elif 0 < age <= _ACK_BITS:
             self._bits |= 1 << (age - 1)
 
@@ -182,8 +186,9 @@ class Acknowledgements:
         soon = at_once or self._waiting >= ACKNOWLEDGE_AT
         self.due = min(self.due, now if soon else now + self._delay_s)
 
-    def header_fields(self) -> tuple[int, int]:
-        """`ack` and `ack_bits` of a datagram that leaves now."""
+    def prefix(self, now: float, *, wants_answer: bool = False) -> Prefix:
+        """What a DATA that leaves now acknowledges."""
         self._waiting = 0
         self.due = float("inf")
-        return self._newest & 0xFFFFFFFF, self._bits
+        wants = WANTS_ANSWER if wants_answer else 0
+        return Prefix(self._newest, self._bits, ack_delay(now - self._came_at), wants)

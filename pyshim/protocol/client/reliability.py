@@ -12,11 +12,17 @@ from itertools import count
 from pyshim.protocol.client.fragments import cut
 from pyshim.protocol.client.outgoing import Outgoing, Priority
 from pyshim.protocol.client.settings import Settings
-from pyshim.protocol.session_crypto import nearest_counter
-from pyshim.protocol.session_wire import CHANNEL_WINDOW, CHANNELS, MESSAGES_MAX, UNORDERED, Message
+from pyshim.protocol.session_wire import (
+    CHANNEL_WINDOW,
+    CHANNELS,
+    MESSAGES_MAX,
+    UNORDERED,
+    Message,
+    Prefix,
+)
 
 NEVER = float("inf")
-FLIGHTS_MAX = 32  # datagrams with reliable messages on their way: a header names 33
+FLIGHTS_MAX = 32  # datagrams with reliable messages on their way: one names 33
 ASK_EVERY = 8  # of them, the last asks to be acknowledged at once
 _ACK_BITS = 32
 _UNMEASURED_S = 1.0  # RFC 6298 2.1
@@ -30,9 +36,13 @@ class RoundTrip:
         self._floor_s = floor_s
         self.smoothed_s: float | None = None
         self._variation_s = 0.0
+        self._least_s = float("inf")
 
-    def measured(self, sample_s: float) -> None:
-        """One round trip took `sample_s`."""
+    def measured(self, sample_s: float, delay_s: float = 0.0) -> None:
+        """One round trip took `sample_s`, of which the peer says that it waited `delay_s` (RFC 9002 5.3)."""
+        self._least_s = min(self._least_s, sample_s)
+        if sample_s - delay_s >= self._least_s:
+            sample_s -= delay_s
         if self.smoothed_s is None:
             self.smoothed_s, self._variation_s = sample_s, sample_s / 2
             return
@@ -235,18 +245,17 @@ class Sender:
 
     # ------------------------------------------------------------ acknowledgements
 
-    def acknowledged(self, ack: int, ack_bits: int, last_sent: int, now: float) -> None:
-        """The peer's header: it has taken `ack`, and by bits those before it."""
-        newest = nearest_counter(ack, last_sent)
-        if ack == 0 or not 1 <= newest <= last_sent:
+    def acknowledged(self, prefix: Prefix, last_sent: int, now: float) -> None:
+        """The peer has taken `ack`, and by bits those before it."""
+        if not 1 <= prefix.ack <= last_sent:
             return
-        flight = self._flights.get(newest)
-        if flight is not None:
-            self._round_trip.measured(now - flight.sent_at)
-        self._taken(newest)
+        flight = self._flights.get(prefix.ack)
+        if flight is not None and prefix.delay_s is not None:
+            self._round_trip.measured(now - flight.sent_at, prefix.delay_s)
+        self._taken(prefix.ack)
         for bit in range(_ACK_BITS):
-            if ack_bits >> bit & 1:
-                self._taken(newest - 1 - bit)
+            if prefix.ack_bits >> bit & 1:
+                self._taken(prefix.ack - 1 - bit)
 
     def _taken(self, counter: int) -> None:
         flight = self._flights.pop(counter, None)

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// test_round_trip.c: which acknowledgements are samples of the round trip, and of how much.
+
+#include "unit.h"
+
+#include "sender.h"
+
+#define UNITS_OF_10_MS 160U // of ack_delay
+
+/// Say something reliable that leaves in a datagram of its own now.
+static uint32_t leave(uint64_t now)
+{
+	assert_int_equal(reliable(0, 10, now), PG_LOSS_NONE);
+	fill(now + 5 * TALK_MS);
+	return packet.counter;
+}
+
+static uint64_t smoothed_ms(void)
+{
+	return (ingress.c.out.round_trip.smoothed + TALK_MS / 2) / TALK_MS;
+}
+
+static void test_what_the_peer_waited_is_no_part_of_the_round_trip(UNUSED void **state)
+{
+	uint64_t now = T;
+
+	acknowledge_after(leave(now), 0, now + 55 * TALK_MS);
+	assert_int_equal(smoothed_ms(), 50);
+	for (unsigned waited = 0; waited <= 5; waited++) {
+		now += 1000 * TALK_MS;
+		acknowledge_after(leave(now), (uint16_t)(waited * UNITS_OF_10_MS), now + (55 + 10 * waited) * TALK_MS);
+		assert_int_equal(smoothed_ms(), 50);
+	}
+}
+
+static void test_a_delay_that_the_path_leaves_no_room_for_is_not_believed(UNUSED void **state)
+{
+	acknowledge_after(leave(T), 0, T + 55 * TALK_MS);
+	acknowledge_after(leave(T + 1000 * TALK_MS), 20 * UNITS_OF_10_MS, T + 1063 * TALK_MS);
+	assert_int_equal(smoothed_ms(), 51); // 7/8 of 50 and 1/8 of 58
+}
+
+static void test_a_delay_that_is_not_known_is_no_sample(UNUSED void **state)
+{
+	acknowledge_after(leave(T), SESSION_ACK_DELAY_UNKNOWN, T + 55 * TALK_MS);
+	assert_int_equal(ingress.c.out.round_trip.smoothed, 0);
+	assert_true(delivery_quiet(&ingress.c)); // but an acknowledgement
+	acknowledge_after(leave(T + 1000 * TALK_MS), 0, T + 1055 * TALK_MS);
+	assert_int_equal(smoothed_ms(), 50);
+}
+
+static void test_only_the_datagram_that_the_delay_is_of_is_a_sample(UNUSED void **state)
+{
+	const uint32_t first = leave(T);
+
+	fill(T + 40 * TALK_MS); // nothing but an acknowledgement
+	acknowledge(first + 1, 1, T + 80 * TALK_MS);
+	assert_int_equal(ingress.c.out.round_trip.smoothed, 0);
+	assert_true(delivery_quiet(&ingress.c));
+}
+
+static void test_a_datagram_that_is_named_after_its_timeout_is_a_sample(UNUSED void **state)
+{
+	const uint32_t first = leave(T);
+
+	fill(T + 200 * TALK_MS); // again
+	assert_int_equal(ingress.stats.resent, 1);
+	fill(T + 210 * TALK_MS);
+	acknowledge(first + 2, 2, T + 305 * TALK_MS);
+	assert_int_equal(smoothed_ms(), 300);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		ingress_test(test_what_the_peer_waited_is_no_part_of_the_round_trip),
+		ingress_test(test_a_delay_that_the_path_leaves_no_room_for_is_not_believed),
+		ingress_test(test_a_delay_that_is_not_known_is_no_sample),
+		ingress_test(test_only_the_datagram_that_the_delay_is_of_is_a_sample),
+		ingress_test(test_a_datagram_that_is_named_after_its_timeout_is_a_sample),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
