@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Bodies of messages: those that the kit says, and whether those of the other are what their types say."""
+
+from __future__ import annotations
+
+import math
+import struct
+import zlib
+
+MOVE, ATTACK, CHAT, HEARTBEAT, SKILL, BULK = 1, 2, 3, 4, 5, 7
+LIMITS, BUSY, RESTARTED, NUMBER, PING, PONG = 8, 9, 10, 11, 12, 13
+EVENT = 200  # a message of type t arrives as one of type t + EVENT
+INVENTORY = 206
+UNKNOWN = 63  # nobody's
+COMPRESSIBLE = frozenset({CHAT, BULK, CHAT + EVENT, INVENTORY, BULK + EVENT})
+FROM_CLIENT = frozenset({MOVE, ATTACK, CHAT, HEARTBEAT, SKILL, BULK, BUSY, PING, PONG})
+FROM_GATEWAY = frozenset(
+    {LIMITS, BUSY, RESTARTED, NUMBER, PING, PONG, 201, INVENTORY, *(EVENT + t for t in (ATTACK, CHAT, SKILL, BULK))}
+)
+BODY_MAX_BYTES = 65536
+
+
+def move(x: float = 0.0) -> bytes:
+    """A MOVE."""
+    return struct.pack("<6f", x, 0, 0, 1, 0, 0)
+
+
+def attack(target: int, number: int = 1) -> bytes:
+    """An ATTACK."""
+    return struct.pack("<II3f", target, number, 0, 0, 1)
+
+
+def chat(target: int, text: str) -> bytes:
+    """A CHAT_MESSAGE."""
+    data = text.encode()
+    return struct.pack("<IBBH", target, 0, 0, len(data)) + data
+
+
+def bulk(target: int, data: bytes) -> bytes:
+    """A BULK."""
+    return struct.pack("<I", target) + data
+
+
+def busy(counter: int, reason: int, kind: int, retry_ms: int) -> bytes:
+    """A BUSY."""
+    return struct.pack("<IBBH", counter, reason, kind, retry_ms)
+
+
+def event(sender: int, body: bytes) -> bytes:
+    """An event of a body."""
+    return struct.pack("<I", sender) + body
+
+
+def compress(body: bytes, original: int | None = None) -> bytes:
+    """A compressed body, which may say another length."""
+    return struct.pack("<I", len(body) if original is None else original) + zlib.compress(body)
+
+
+def expand(body: bytes) -> bytes | None:
+    """What a compressed body expands to; None where it does not."""
+    if len(body) < 4:
+        return None
+    (length,) = struct.unpack_from("<I", body)
+    stream = zlib.decompressobj()
+    try:
+        found = stream.decompress(body[4:], BODY_MAX_BYTES + 1)
+    except zlib.error:
+        return None
+    whole = stream.eof and not stream.unused_data and not stream.unconsumed_tail
+    return found if whole and len(found) == length and 1 <= length <= BODY_MAX_BYTES else None
+
+
+def what_is_wrong(kind: int, body: bytes) -> str:
+    """Why a whole, expanded body of a type cannot be; empty where it can, or where the type is not known."""
+    if len(body) > BODY_MAX_BYTES:
+        return f"{len(body)} bytes; at most {BODY_MAX_BYTES} are allowed"
+    if kind in (EVENT + ATTACK, EVENT + CHAT, EVENT + SKILL, EVENT + BULK):
+        if len(body) < 4:
+            return f"{len(body)} bytes, which hold no sender"
+        kind, body = kind - EVENT, body[4:]
+    if kind == CHAT:
+        return _of_chat(body)
+    least, most = _LENGTHS.get(kind, (0, BODY_MAX_BYTES))
+    if not least <= len(body) <= most:
+        return f"{len(body)} bytes; {least if least == most else f'{least} to {most}'} are allowed"
+    floats = body if kind == MOVE else body[8:] if kind == ATTACK else b""
+    if not all(map(math.isfinite, struct.unpack(f"<{len(floats) // 4}f", floats))):
+        return "a number that is not finite"
+    return ""
+
+
+_LENGTHS = {
+    MOVE: (24, 24),
+    ATTACK: (20, 20),
+    HEARTBEAT: (0, 0),
+    SKILL: (8, 8),
+    BULK: (4, 4 + 65528),
+    LIMITS: (4, 4 + 8 * 48),
+    BUSY: (8, 8),
+    RESTARTED: (50, 50),
+    NUMBER: (12, 12),
+    PING: (4, 4),
+    PONG: (4, 4),
+}
+
+
+def _of_chat(body: bytes) -> str:
+    if len(body) < 9:
+        return f"{len(body)} bytes; at least 9 are needed"
+    _, _, zero, length = struct.unpack_from("<IBBH", body)
+    if zero:
+        return f"its reserved byte is {zero}"
+    if length != len(body) - 8 or length > 512:
+        return f"a text length of {length} before {len(body) - 8} bytes"
+    try:
+        body[8:].decode()
+    except UnicodeDecodeError:
+        return "text that is not UTF-8"
+    return ""

@@ -1,0 +1,291 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The kit's end of the line, as a client or as a gateway: seals, opens, keeps what it heard, and acknowledges it.
+
+It does what the document says unless a scenario turns that off; what breaks the rules is said by the scenarios.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from pyshim.conformance import layout
+from pyshim.conformance.checks import Verdicts
+from pyshim.conformance.layout import Data, Header, Kind, Message
+from pyshim.conformance.loop import Arrival, Port, Steps
+
+PATIENCE_S = 6.0  # for what must come: a bound, no measurement
+SILENCE_S = 0.6  # for what must not come
+
+
+class StoppedError(Exception):
+    """The scenario cannot go on; says why."""
+
+
+@dataclass(slots=True)
+class Traffic:
+    """One connection: its keys by phase, both counters, what was said and heard under it."""
+
+    secrets: list[bytes]  # secret_n
+    is_client: bool  # the kit is
+    session: int  # that the kit writes
+    size: int  # max_datagram
+    offsets: dict[int, tuple[int, int]]  # by number: from client, from gateway
+    counter: int = 0  # the kit's newest
+    phase: int = 0  # in which the kit seals
+    heard_phase: int = 0  # the newest of the other
+    heard: list[Heard] = field(default_factory=list)
+    taken: set[int] = field(default_factory=set)  # counters that the kit acknowledges
+    sent: set[int] = field(default_factory=set)  # the kit's counters that the other may have got
+    over: bool = False  # the kit says nothing more of itself
+    closed_s: float | None = None  # the other closed
+
+    def direction(self, phase: int, *, mine: bool) -> layout.Direction:
+        """The key of a phase."""
+        while len(self.secrets) <= phase:
+            self.secrets.append(layout.next_secret(self.secrets[-1]))
+        return layout.directions(self.secrets[phase])[0 if self.is_client == mine else 1]
+
+    def seal(
+        self,
+        kind: int,
+        secret: bytes,
+        *,
+        counter: int | None = None,
+        flags: int | None = None,
+        clear: bytes = b"",
+        length: int | None = None,
+    ) -> bytes:
+        """A datagram of the next counter, or of one that is given."""
+        if counter is None:
+            self.counter += 1
+            counter = self.counter
+        self.sent.add(counter)
+        offset = self.offsets[self.session][0 if self.is_client else 1]
+        whole = layout.HEADER_BYTES + len(clear) + len(secret) + layout.TAG_BYTES
+        header = Header(
+            kind,
+            whole if length is None else length,
+            self.session,
+            (counter + offset) & 0xFFFFFFFF,
+            self.phase & 1 if flags is None else flags,
+        )
+        return self.direction(self.phase, mine=True).seal(counter, header.pack() + clear, secret)
+
+    def open(self, datagram: bytes, header: Header) -> tuple[int, int, bytes] | None:
+        """Counter, phase and what was sealed; None where it is not of this connection."""
+        if header.session not in self.offsets:
+            return None
+        counter = (header.counter - self.offsets[header.session][1 if self.is_client else 0]) & 0xFFFFFFFF
+        clear = layout.WELCOME_CLEAR_BYTES if header.kind == Kind.WELCOME else layout.HEADER_BYTES
+        for phase in (self.heard_phase, self.heard_phase + 1, self.heard_phase - 1):
+            if phase >= 0 and phase & 1 == header.flags & 1:
+                secret = self.direction(phase, mine=False).open(counter, datagram, clear)
+                if secret is not None:
+                    return counter, phase, secret
+        return None
+
+    def acknowledgement(self, *, wants: int = 0, messages: tuple[Message, ...] = ()) -> Data:
+        """DATA that names what the kit took."""
+        newest = max(self.taken, default=0)
+        bits = sum(1 << n for n in range(32) if newest - 1 - n in self.taken)
+        return Data(newest, bits, 0 if newest else 65535, wants, 0, messages)
+
+    def acknowledged(self, *, since: int = 0) -> set[int]:
+        """The kit's counters that the other named, in what came from the `since`-th datagram on."""
+        return {
+            counter
+            for heard in self.heard[since:]
+            if heard.data is not None
+            for counter in layout.named(heard.data.ack, heard.data.ack_bits)
+        }
+
+    def messages(self, *kinds: int, since: int = 0) -> list[tuple[Heard, Message]]:
+        """The messages of these types that came, each as often as it came."""
+        return [(heard, one) for heard in self.heard[since:] for one in heard.messages if one.type in kinds]
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A datagram of the other, taken apart."""
+
+    at_s: float
+    via: int
+    source: Any
+    datagram: bytes
+    header: Header
+    traffic: Traffic | None = None  # None: not sealed, or with what nobody knows
+    counter: int = 0
+    phase: int = 0
+    secret: bytes = b""
+    data: Data | None = None
+
+    @property
+    def kind(self) -> int:
+        """What it is."""
+        return self.header.kind
+
+    @property
+    def messages(self) -> tuple[Message, ...]:
+        """Of DATA that was opened."""
+        return () if self.data is None else self.data.messages
+
+    def __str__(self) -> str:
+        """Its kind and length, for a sentence."""
+        name = Kind(self.kind).name if self.kind in list(Kind) else f"kind {self.kind}"
+        return f"a {name} of {len(self.datagram)} bytes"
+
+
+Want = Callable[[Heard], bool]
+
+
+@dataclass(slots=True)
+class Manners:
+    """What the kit does of its own accord."""
+
+    acknowledges: bool = True
+    answers_paths: bool = True  # as a client
+    answers_pings: bool = True
+
+
+class Peer:
+    """One end. A subclass knows the handshake of its role."""
+
+    is_client: bool
+
+    def __init__(self, port: Port, now: Callable[[], float], verdicts: Verdicts, watch: Watcher) -> None:
+        """Nothing is said or heard yet."""
+        self.port, self.now, self.verdicts, self.watch = port, now, verdicts, watch
+        self.manners = Manners()
+        self.traffics: list[Traffic] = []
+        self.heard: list[Heard] = []  # everything
+        self.takes: Want = lambda heard: True  # whether the kit acknowledges it
+        self.to: Any = None  # where the other is, as a gateway
+
+    # ------------------------------------------------------------ hearing
+
+    def listen(self, until_s: float, want: Want = lambda heard: False) -> Steps[Heard | None]:
+        """Take what comes until something is wanted; None when it is `until_s`."""
+        while True:
+            arrival = yield until_s
+            if arrival is None:
+                return None
+            heard = self._take(arrival)
+            if heard is not None and want(heard):
+                return heard
+
+    def pause(self, seconds: float) -> Steps[None]:
+        """Take what comes for a time."""
+        yield from self.listen(self.now() + seconds)
+
+    def expect(self, want: Want, seconds: float = PATIENCE_S) -> Steps[Heard | None]:
+        """The first that is wanted of what comes from now on."""
+        return (yield from self.listen(self.now() + seconds, want))
+
+    def _take(self, arrival: Arrival) -> Heard | None:
+        self.verdicts.heard += 1
+        if len(arrival.datagram) < layout.HEADER_BYTES:
+            self.watch.too_short(arrival)
+            return None
+        header = layout.read_header(arrival.datagram)
+        heard = Heard(arrival.at_s, arrival.via, arrival.source, arrival.datagram, header)
+        if header.kind in layout.SEALED:
+            heard = self._open(heard)
+        self.watch.see(self, heard)
+        self.heard.append(heard)
+        if heard.traffic is None:
+            self.answer_clear(heard)
+        else:
+            self._answer_sealed(heard, heard.traffic)
+        return heard
+
+    def _open(self, heard: Heard) -> Heard:
+        for traffic in self.candidates(heard):
+            found = traffic.open(heard.datagram, heard.header)
+            if found is None:
+                continue
+            counter, phase, secret = found
+            data = None
+            if heard.kind == Kind.DATA:
+                try:
+                    data = layout.read_data(secret)
+                except layout.BrokenMessageError as error:
+                    self.watch.broken(error)
+            return Heard(
+                heard.at_s,
+                heard.via,
+                heard.source,
+                heard.datagram,
+                heard.header,
+                traffic,
+                counter,
+                phase,
+                secret,
+                data,
+            )
+        return heard
+
+    def candidates(self, heard: Heard) -> Iterable[Traffic]:
+        """The connections that a sealed datagram may be of, the newest first."""
+        return reversed(self.traffics)
+
+    # ------------------------------------------------------------ answering
+
+    def answer_clear(self, heard: Heard) -> None:
+        """What is not sealed."""
+
+    def _answer_sealed(self, heard: Heard, traffic: Traffic) -> None:
+        traffic.heard.append(heard)
+        traffic.heard_phase = max(traffic.heard_phase, heard.phase)
+        if heard.kind == Kind.CLOSE:
+            traffic.closed_s = heard.at_s
+            return
+        if self.takes(heard):
+            traffic.taken.add(heard.counter)
+        self.answer_sealed(heard, traffic)
+        if traffic.over or traffic.closed_s is not None:
+            return
+        for message in heard.messages:
+            if message.type == PING and self.manners.answers_pings:
+                self.say(traffic, Message(PONG, message.body), via=heard.via)
+        if self.manners.acknowledges and (heard.messages or heard.kind == Kind.PROBE):
+            self.say(traffic, via=heard.via)
+
+    def answer_sealed(self, heard: Heard, traffic: Traffic) -> None:
+        """What a role does beside acknowledging."""
+
+    # ------------------------------------------------------------ saying
+
+    def send(self, datagram: bytes, via: int = 0) -> None:
+        """As it is."""
+        self.port.send(datagram, via, self.to)
+
+    def say(self, traffic: Traffic, *messages: Message, wants: int = 0, via: int = 0) -> int:
+        """DATA with these messages and the acknowledgement of what came; returns its counter."""
+        return self.say_data(traffic, traffic.acknowledgement(wants=wants, messages=messages), via=via)
+
+    def say_data(self, traffic: Traffic, data: Data, *, rest: bytes = b"", via: int = 0) -> int:
+        """DATA as it is given."""
+        return self.seal(traffic, Kind.DATA, data.pack(rest), via=via)
+
+    def seal(self, traffic: Traffic, kind: int, secret: bytes, *, via: int = 0) -> int:
+        """A sealed datagram; returns its counter."""
+        self.send(traffic.seal(kind, secret), via)
+        return traffic.counter
+
+
+PING, PONG = 12, 13
+
+
+class Watcher:
+    """Looks at every datagram of the other. The base sees nothing."""
+
+    def see(self, peer: Peer, heard: Heard) -> None:
+        """A datagram, taken apart as far as that goes."""
+
+    def too_short(self, arrival: Arrival) -> None:
+        """A datagram without a whole header."""
+
+    def broken(self, error: layout.BrokenMessageError) -> None:
+        """DATA whose messages cannot be."""
