@@ -33,10 +33,10 @@ INTERRUPTED = 128 + 2  # what a shell reports for SIGINT
 
 
 class _Commands(TyperGroup):
-    """The commands: three are loaded only when asked for, and an interrupt ends quietly."""
+    """The commands: four are loaded only when asked for, and an interrupt ends quietly."""
 
     def list_commands(self, ctx: Any) -> list[str]:
-        return [*super().list_commands(ctx), "token", "load", "bench"]
+        return [*super().list_commands(ctx), "token", "load", "bench", "conformance"]
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         if cmd_name == "bench":
@@ -51,6 +51,12 @@ class _Commands(TyperGroup):
             token = typer.main.get_group(token_app)
             token.name = "token"
             return token
+        if cmd_name == "conformance":
+            from pyshim.conformance.commands import cli_app as conformance_app
+
+            conformance = typer.main.get_group(conformance_app)
+            conformance.name = "conformance"
+            return conformance
         if cmd_name == "load":
             from pyshim.load.commands import cli_app as load_app
 

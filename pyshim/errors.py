@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Every failure that a user can meet, with the exit code it ends in.
 
-The codes follow sysexits(3) and are a contract: 0 done, 2 usage, 69 unavailable, 70 internal,
-78 configuration.
+The codes follow sysexits(3) and are a contract: 0 done, 1 what was looked at does not pass, 2 usage,
+69 unavailable, 70 internal, 78 configuration.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ class ExitCode(IntEnum):
     """What a shell sees."""
 
     DONE = 0
+    FAILED = 1  # of a command that judges something: it does not pass
     USAGE = 2
     UNAVAILABLE = 69
     INTERNAL = 70

@@ -26,13 +26,17 @@ player.on('refused', ({ reason }) => {
   console.error(`not connected to ${ticket.address}: ${reason}`);
   process.exitCode = 69;
 });
+let isOpen = false;
+let lines;
 player.on('connected', ({ playerId }) => {
   console.log(`connected as player ${playerId}`);
+  isOpen = true;
+  if (lines) return; // connected again
   const said = new Set(); // and not known to be delivered
   let isLast = false;
   const leaveWhenDone = () => isLast && said.size === 0 && player.close();
-  const lines = createInterface({ input: process.stdin });
-  lines.on('line', (text) => text && said.add(player.send(TYPE.CHAT_MESSAGE, { targetId: Number(to), text })));
+  lines = createInterface({ input: process.stdin });
+  lines.on('line', (text) => text && isOpen && said.add(player.send(TYPE.CHAT_MESSAGE, { targetId: Number(to), text })));
   lines.on('close', () => {
     isLast = true;
     leaveWhenDone();
@@ -46,5 +50,6 @@ player.on('message', ({ name, body }) => {
   console.log(name === 'CHAT_EVENT' ? `${body.playerId}: ${body.text}` : `${name} ${JSON.stringify(body)}`);
 });
 player.on('ended', ({ reason, undelivered }) => {
+  isOpen = false;
   console.log(`over: ${reason}; not known to be delivered: ${undelivered.length}`);
 });

@@ -8,18 +8,18 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
-from pyshim.conformance import layout
+from pyshim.conformance import bodies, layout
 from pyshim.conformance.checks import Check, Verdicts
 from pyshim.conformance.layout import Kind, Secret, Welcome
 from pyshim.conformance.loop import Port, Steps
-from pyshim.conformance.peer import PATIENCE_S, Heard, Peer, StoppedError, Traffic
+from pyshim.conformance.peer import Heard, Peer, StoppedError, Traffic
 from pyshim.conformance.watch import RuleWatch
 from pyshim.protocol.client.ticket import Ticket
 
 WELCOME_LAYOUT = Check(
     "welcome-layout",
     "3",
-    "A WELCOME is as long as its CONFIRM, says that length, and has a time-out, limits each once and padding of 0",
+    "A WELCOME is as long as was granted, says so, and has a time-out, limits each once and padding of 0",
 )
 _TRIES, _EACH_S = 6, 1.0
 
@@ -59,6 +59,7 @@ class Player(Peer):
     """A client that does what a scenario says."""
 
     is_client = True
+    long_type = bodies.BULK
 
     def __init__(
         self, port: Port, now: Callable[[], float], verdicts: Verdicts, ticket: Ticket, issuer: Issuer
@@ -192,38 +193,21 @@ class Player(Peer):
         if heard.kind == Kind.PATH_CHALLENGE and self.manners.answers_paths and traffic.closed_s is None:
             self.seal(traffic, Kind.PATH_RESPONSE, heard.secret, via=heard.via)
 
-    def taken(self, traffic: Traffic, counter: int, seconds: float = PATIENCE_S) -> Steps[bool]:
-        """Whether a datagram is acknowledged within a time."""
-        if counter in traffic.acknowledged():
-            return True
-        heard = yield from self.expect(
-            lambda heard: heard.traffic is traffic
-            and heard.data is not None
-            and counter in layout.named(heard.data.ack, heard.data.ack_bits),
-            seconds,
-        )
-        return heard is not None
+    def begin(self) -> Steps[Traffic]:
+        """A connection.
 
-    def alive(self, traffic: Traffic, *, via: int = 0) -> Steps[bool]:
-        """Whether a PING under these keys is answered."""
-        token = os.urandom(4)
-        for _ in range(3):
-            self.say(traffic, layout.Message(12, token), via=via)
-            heard = yield from self.expect(
-                lambda heard: heard.traffic is traffic
-                and any(one.type == 13 and one.body == token for one in heard.messages),
-                PATIENCE_S / 3,
-            )
-            if heard is not None:
-                return True
-        return False
+        Raises:
+            StoppedError: there is no answer.
+        """
+        return (yield from self.connect())
 
-    def closed(self, traffic: Traffic, seconds: float = PATIENCE_S) -> Steps[int | None]:
-        """The reason with which the gateway closes within a time; None where it does not."""
-        earlier = [one for one in traffic.heard if one.kind == Kind.CLOSE]
-        heard = earlier[0] if earlier else None
-        if heard is None:
-            heard = yield from self.expect(
-                lambda heard: heard.kind == Kind.CLOSE and heard.traffic is traffic, seconds
-            )
-        return None if heard is None else heard.secret[0]
+    def harmless(self, identity: int | None = None) -> layout.Message:
+        """A HEARTBEAT, or a movement."""
+        if identity is None:
+            return layout.Message(bodies.MOVE, bodies.move())
+        return layout.Message(bodies.HEARTBEAT, b"", 3, identity)
+
+    def may_say(self, traffic: Traffic) -> int:
+        """So many movements at once."""
+        bursts = [one.burst for one in self.welcome(traffic).limits if one.type in (0, bodies.MOVE)]
+        return min(bursts, default=1000)

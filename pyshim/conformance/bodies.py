@@ -15,7 +15,17 @@ UNKNOWN = 63  # nobody's
 COMPRESSIBLE = frozenset({CHAT, BULK, CHAT + EVENT, INVENTORY, BULK + EVENT})
 FROM_CLIENT = frozenset({MOVE, ATTACK, CHAT, HEARTBEAT, SKILL, BULK, BUSY, PING, PONG})
 FROM_GATEWAY = frozenset(
-    {LIMITS, BUSY, RESTARTED, NUMBER, PING, PONG, 201, INVENTORY, *(EVENT + t for t in (ATTACK, CHAT, SKILL, BULK))}
+    {
+        LIMITS,
+        BUSY,
+        RESTARTED,
+        NUMBER,
+        PING,
+        PONG,
+        201,
+        INVENTORY,
+        *(EVENT + t for t in (ATTACK, CHAT, SKILL, BULK)),
+    }
 )
 BODY_MAX_BYTES = 65536
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What is checked: each check's name, its place in PROTOCOL.md and its sentence; and what came of all of them."""
+"""What is checked: each check's name, its place in PROTOCOL.md and its sentence; and what came of them."""
 
 from __future__ import annotations
 

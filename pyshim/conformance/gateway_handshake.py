@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Against a gateway: sections 2 and 3, from HELLO to WELCOME, and everything that must be met with silence."""
+"""Against a gateway: sections 2 and 3, from HELLO to WELCOME, and all that must be met with silence."""
 
 from __future__ import annotations
 
@@ -15,36 +15,66 @@ from pyshim.conformance.peer import SILENCE_S, StoppedError
 from pyshim.conformance.scenario import Scenario
 
 CHALLENGE = Check("challenge", "3", "A HELLO is answered by a CHALLENGE of 68 bytes with its nonce")
-CHALLENGE_PROOF = Check("challenge-proof", "3", "The proof of a CHALLENGE is made with the key of the session")
-COOKIES_DIFFER = Check("cookies-differ", "3", "Two HELLOs with different nonces get different cookies")
-HELLO_REFUSED = Check("hello-refused", "2", "A HELLO with another length, flag, counter or padding is not answered")
-HELLO_VERSION = Check(
-    "hello-version", "3", "A HELLO of another version gets DENIED 2, with the versions spoken and a proof of 0"
+CHALLENGE_PROOF = Check(
+    "challenge-proof", "3", "The proof of a CHALLENGE is made with the key of the session"
 )
-UNKNOWN_HELLO = Check("unknown-hello", "3", "A HELLO for a number never issued gets a CHALLENGE like any other")
+COOKIES_DIFFER = Check("cookies-differ", "3", "Two HELLOs with different nonces get different cookies")
+HELLO_REFUSED = Check(
+    "hello-refused", "2", "A HELLO with another length, flag, counter or padding is not answered"
+)
+HELLO_VERSION = Check(
+    "hello-version",
+    "3",
+    "A HELLO of another version gets DENIED 2, with the versions spoken and a proof of 0",
+)
+UNKNOWN_HELLO = Check(
+    "unknown-hello", "3", "A HELLO for a number never issued gets a CHALLENGE like any other"
+)
 UNKNOWN_CONFIRM = Check("unknown-confirm", "3", "A CONFIRM for a number never issued gets nothing")
 OTHER_GATEWAY = Check("other-gateway", "1", "A number of another gateway is not answered")
 CONFIRM_REFUSED = Check(
-    "confirm-refused", "3", "A CONFIRM with a wrong proof, cookie, nonce, address, size, share or padding gets nothing"
+    "confirm-refused",
+    "3",
+    "A CONFIRM with a wrong proof, cookie, nonce, address, size, share or padding gets nothing",
 )
-CONFIRM_VERSION = Check("confirm-version", "3", "A CONFIRM of another version gets DENIED 2 or nothing, never a WELCOME")
+CONFIRM_VERSION = Check(
+    "confirm-version", "3", "A CONFIRM of another version gets DENIED 2 or nothing, never a WELCOME"
+)
 COOKIE_LIVES = Check("cookie-lives", "3", "A cookie is good for nearly 4 s")
 COOKIE_DIES = Check("cookie-dies", "3", "A cookie is good for no more than 4 s")
-COOKIE_OLDER = Check("cookie-older", "3", "A CONFIRM whose cookie is older than the last accepted one is dropped")
+COOKIE_OLDER = Check(
+    "cookie-older", "3", "A CONFIRM whose cookie is older than the last accepted one is dropped"
+)
 WELCOME_REPEATED = Check(
-    "welcome-repeated", "3", "A repeated CONFIRM gets the same server nonce and share, in a WELCOME of the next counter"
+    "welcome-repeated",
+    "3",
+    "A repeated CONFIRM gets the same server nonce and share, in a WELCOME of the next counter",
 )
 WELCOME_SMALLER = Check(
     "welcome-smaller", "3", "Before DATA a repeated CONFIRM may ask for less, and its WELCOME grants that"
 )
-WELCOME_LARGER = Check("welcome-larger", "3", "To a repeated CONFIRM that asks for more the WELCOME is as long as before")
+WELCOME_LARGER = Check(
+    "welcome-larger", "3", "To a repeated CONFIRM that asks for more the WELCOME is as long as before"
+)
 SIZES = Check("sizes", "3", "Each of 1,400, 1,232, 1,000 and 508 bytes is granted")
-NEW_KEYS = Check("new-keys", "3", "A CONFIRM with a newer cookie gets another server nonce and begins with counter 1")
-OLD_KEYS = Check("old-keys", "3", "After another CONFIRM was accepted and its keys used, the keys before are dead")
-ONCE_LOST = Check("once-lost", "3", "A ticket for one confirmation stands until DATA came, whatever became of WELCOMEs")
-ONCE_USED = Check("once-used", "3", "A ticket for one confirmation that was used gets DENIED 5 with a right proof")
-REVOKED = Check("revoked", "3", "A revoked session is closed with reason 4, and its CONFIRM gets DENIED 4, proved")
-EXPIRED = Check("expired", "3", "An expired session is closed with reason 3, and its CONFIRM gets DENIED 3, proved")
+NEW_KEYS = Check(
+    "new-keys", "3", "A CONFIRM with a newer cookie gets another server nonce and begins with counter 1"
+)
+OLD_KEYS = Check(
+    "old-keys", "3", "After another CONFIRM was accepted and its keys used, the keys before are dead"
+)
+ONCE_LOST = Check(
+    "once-lost", "3", "A ticket for one confirmation stands until DATA came, whatever became of WELCOMEs"
+)
+ONCE_USED = Check(
+    "once-used", "3", "A ticket for one confirmation that was used gets DENIED 5 with a right proof"
+)
+REVOKED = Check(
+    "revoked", "3", "A revoked session is closed with reason 4, and its CONFIRM gets DENIED 4, proved"
+)
+EXPIRED = Check(
+    "expired", "3", "An expired session is closed with reason 3, and its CONFIRM gets DENIED 3, proved"
+)
 
 
 def hello(player: Player) -> Script:
@@ -54,7 +84,9 @@ def hello(player: Player) -> Script:
     for asked in (first, second):
         datagram = asked.challenge.datagram
         player.verdicts.judge(
-            CHALLENGE, len(datagram) == layout.CHALLENGE_BYTES, f"{asked.challenge} with the nonce of the HELLO"
+            CHALLENGE,
+            len(datagram) == layout.CHALLENGE_BYTES,
+            f"{asked.challenge} with the nonce of the HELLO",
         )
         proved = layout.challenge_is_proved(datagram, player.ticket.key)
         player.verdicts.judge(CHALLENGE_PROOF, proved, "a right proof" if proved else "a wrong proof")
@@ -94,7 +126,9 @@ def hellos_refused(player: Player) -> Script:
     player.send(b"\1\0\5\0\0")
     yield from player.pause(SILENCE_S)
     answered = [
-        name for name, nonce in zip(names, nonces, strict=True) if any(nonce in one.datagram for one in player.heard)
+        name
+        for name, nonce in zip(names, nonces, strict=True)
+        if any(nonce in one.datagram for one in player.heard)
     ]
     player.verdicts.judge(
         HELLO_REFUSED, not answered, f"answered was the one with {answered[0]}" if answered else "silence"
@@ -132,7 +166,9 @@ def unknown_numbers(player: Player) -> Script:
         heard = yield from player.expect(lambda heard: nonce in heard.datagram, 2.0)
         if heard is not None:
             break
-    right = heard is not None and heard.kind == Kind.CHALLENGE and len(heard.datagram) == layout.CHALLENGE_BYTES
+    right = (
+        heard is not None and heard.kind == Kind.CHALLENGE and len(heard.datagram) == layout.CHALLENGE_BYTES
+    )
     player.verdicts.judge(UNKNOWN_HELLO, right, f"{heard or 'nothing'} came")
     if heard is not None and right:
         share = layout.Secret().share
@@ -151,7 +187,7 @@ def unknown_numbers(player: Player) -> Script:
 def _wrong_confirms(player: Player, asked: Asked) -> Iterator[tuple[str, bytes, int]]:
     session, key = player.ticket.session, player.ticket.key
 
-    def confirm(
+    def confirm(  # noqa: PLR0913 - what can be wrong
         *,
         nonce: bytes = asked.nonce,
         cookie: bytes = asked.cookie,
@@ -192,11 +228,18 @@ def confirms_refused(player: Player) -> Script:
     asked = yield from player.ask()
     player.send(
         layout.pack_confirm(
-            player.ticket.session, asked.nonce, asked.cookie, asked.secret.share, player.ticket.key, version=999
+            player.ticket.session,
+            asked.nonce,
+            asked.cookie,
+            asked.secret.share,
+            player.ticket.key,
+            version=999,
         )
     )
     heard = yield from player.expect(lambda heard: heard.kind in (Kind.WELCOME, Kind.DENIED), SILENCE_S)
-    holds = heard is None or (heard.kind == Kind.DENIED and heard.datagram[28] == 2 and not any(heard.datagram[32:48]))
+    holds = heard is None or (
+        heard.kind == Kind.DENIED and heard.datagram[28] == 2 and not any(heard.datagram[32:48])
+    )
     player.verdicts.judge(CONFIRM_VERSION, holds, f"{heard or 'nothing'} came")
 
 
@@ -227,7 +270,9 @@ def cookie_order(player: Player) -> Script:
     traffic = yield from player.welcomed(newer)
     player.say(traffic)
     granted = yield from _granted(player, older)
-    player.verdicts.judge(COOKIE_OLDER, not granted, f"{'a WELCOME' if granted else 'nothing'} came for the older one")
+    player.verdicts.judge(
+        COOKIE_OLDER, not granted, f"{'a WELCOME' if granted else 'nothing'} came for the older one"
+    )
 
 
 def welcome(player: Player) -> Script:
@@ -265,12 +310,16 @@ def reconnect(player: Player) -> Script:
     before = yield from player.connect()
     after = yield from player.connect()
     first = after.heard[0]
-    player.verdicts.judge(NEW_KEYS, after is not before and first.counter == 1, f"counter {first.counter} came first")
+    player.verdicts.judge(
+        NEW_KEYS, after is not before and first.counter == 1, f"counter {first.counter} came first"
+    )
     lives = yield from player.alive(after)
     if not lives:
         raise StoppedError("no PING under the new keys was answered")
     answered = yield from player.alive(before)
-    player.verdicts.judge(OLD_KEYS, not answered, f"a PING under the old keys was {'answered' if answered else 'not'}")
+    player.verdicts.judge(
+        OLD_KEYS, not answered, f"a PING under the old keys was {'answered' if answered else 'not'}"
+    )
 
 
 def once(player: Player) -> Script:
@@ -344,5 +393,3 @@ SCENARIOS = (
     Scenario(revoked, (REVOKED,)),
     Scenario(expired, (EXPIRED,), ttl_s=4),
 )
-
-

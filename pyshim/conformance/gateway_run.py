@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
-from pyshim.conformance import gateway_handshake, gateway_messages, gateway_sealed
+from pyshim.conformance import both_messages, both_sealed, gateway_handshake, gateway_messages, gateway_sealed
 from pyshim.conformance.as_client import Issuer, Player
 from pyshim.conformance.checks import Check, Verdict, Verdicts, settle
 from pyshim.conformance.loop import Network, Play, Port, Script, drive
@@ -18,7 +18,9 @@ from pyshim.protocol.client.ticket import Ticket
 
 SCENARIOS: tuple[Scenario[Player], ...] = (
     *gateway_handshake.SCENARIOS,
+    *both_sealed.SCENARIOS,
     *gateway_sealed.SCENARIOS,
+    *both_messages.SCENARIOS,
     *gateway_messages.SCENARIOS,
 )
 
@@ -77,8 +79,8 @@ def play_all(
     issuer: Issuer,
     open_port: Callable[[Ticket], Port],
     at_once: int,
-) -> list[Verdict]:
-    """Play them, and say what came of each check that they decide."""
+) -> tuple[list[Verdict], int]:
+    """Play them; what came of each check that they decide, and how many datagrams came at all."""
     books: list[Verdicts] = []
 
     def begin(scenario: Scenario[Player]) -> Play:
@@ -99,4 +101,4 @@ def play_all(
         return Play(port, scenario.script(player), end)
 
     drive(network, [partial(begin, scenario) for scenario in scenarios], at_once)
-    return settle(checks(scenarios), books)
+    return settle(checks(scenarios), books), sum(book.heard for book in books)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Datagrams as bytes, right and wrong: every field can be given, so that a scenario can break each rule alone."""
+"""Datagrams as bytes, right and wrong: every field can be given, so a scenario breaks each rule alone."""
 
 from __future__ import annotations
 
@@ -47,12 +47,8 @@ class Kind(IntEnum):
     PROBE = 11
 
 
-SEALED = frozenset(
-    {Kind.WELCOME, Kind.DATA, Kind.CLOSE, Kind.PATH_CHALLENGE, Kind.PATH_RESPONSE, Kind.PROBE}
-)
-FROM_CLIENT = frozenset(
-    {Kind.HELLO, Kind.CONFIRM, Kind.DATA, Kind.CLOSE, Kind.PATH_RESPONSE, Kind.PROBE}
-)
+SEALED = frozenset({Kind.WELCOME, Kind.DATA, Kind.CLOSE, Kind.PATH_CHALLENGE, Kind.PATH_RESPONSE, Kind.PROBE})
+FROM_CLIENT = frozenset({Kind.HELLO, Kind.CONFIRM, Kind.DATA, Kind.CLOSE, Kind.PATH_RESPONSE, Kind.PROBE})
 _HEADER = struct.Struct("<BBHII")
 
 
@@ -103,7 +99,7 @@ def challenge_is_proved(datagram: bytes, key: bytes) -> bool:
     return hmac.compare_digest(datagram[52:68], _mac(key, b"pollgate challenge", datagram[:52]))
 
 
-def pack_confirm(
+def pack_confirm(  # noqa: PLR0913 - what can be wrong
     session: int,
     nonce: bytes,
     cookie: bytes,
@@ -331,7 +327,9 @@ def _read_message(secret: bytes, at: int) -> tuple[Message, int]:
         (identity,) = struct.unpack_from("<H", secret, at)
         at += 2
     if at + length > len(secret):
-        raise BrokenMessageError(f"a message of type {number} of {length} bytes; {len(secret) - at} are there")
+        raise BrokenMessageError(
+            f"a message of type {number} of {length} bytes; {len(secret) - at} are there"
+        )
     message = Message(
         number,
         secret[at : at + length],
@@ -404,7 +402,8 @@ def read_data(secret: bytes) -> Data:
     Raises:
         BrokenMessageError: one of its messages cannot be.
     """
-    return Data(*_DATA.unpack_from(secret), read_messages(secret[_DATA.size :]))
+    ack, bits, delay, wants, reserved = _DATA.unpack_from(secret)
+    return Data(ack, bits, delay, wants, reserved, read_messages(secret[_DATA.size :]))
 
 
 def named(ack: int, bits: int) -> Iterable[int]:

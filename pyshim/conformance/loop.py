@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Drives scenarios: each is a generator that says until when it waits and is given what came, or that nothing did.
+"""Drives scenarios: each is a generator that yields until when it waits, and is sent what came.
 
-Time and network are injected: sockets and the clock of the machine (`sockets.py`), or a model with a clock of its own.
+Time and network are injected: sockets and the clock of this machine (`sockets.py`), or models with their own.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Network(Protocol):
 
 T = TypeVar("T")
 Steps = Generator[float, Arrival | None, T]
-"""Yields until when to wait; is sent what came, or None. May be part of a scenario, and then return something."""
+"""Yields until when to wait; is sent what came, or None. A part of a scenario may return something."""
 Script = Steps[None]
 
 

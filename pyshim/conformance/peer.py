@@ -1,16 +1,18 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The kit's end of the line, as a client or as a gateway: seals, opens, keeps what it heard, and acknowledges it.
+"""The kit's end of the line, as a client or as a gateway: seals, opens, keeps what it heard, acknowledges.
 
-It does what the document says unless a scenario turns that off; what breaks the rules is said by the scenarios.
+It does what the document says unless a scenario turns that off; what breaks rules is said by scenarios.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 from pyshim.conformance import layout
+from pyshim.conformance.bodies import PING, PONG
 from pyshim.conformance.checks import Verdicts
 from pyshim.conformance.layout import Data, Header, Kind, Message
 from pyshim.conformance.loop import Arrival, Port, Steps
@@ -47,7 +49,7 @@ class Traffic:
             self.secrets.append(layout.next_secret(self.secrets[-1]))
         return layout.directions(self.secrets[phase])[0 if self.is_client == mine else 1]
 
-    def seal(
+    def seal(  # noqa: PLR0913 - what can be wrong
         self,
         kind: int,
         secret: bytes,
@@ -153,6 +155,7 @@ class Peer:
     """One end. A subclass knows the handshake of its role."""
 
     is_client: bool
+    long_type: int  # of messages to the other end that may be long
 
     def __init__(self, port: Port, now: Callable[[], float], verdicts: Verdicts, watch: Watcher) -> None:
         """Nothing is said or heard yet."""
@@ -230,6 +233,24 @@ class Peer:
         """The connections that a sealed datagram may be of, the newest first."""
         return reversed(self.traffics)
 
+    # ------------------------------------------------------------ what a role does its own way
+
+    def begin(self) -> Steps[Traffic]:
+        """Another connection, from its beginning.
+
+        Raises:
+            StoppedError: there is none.
+        """
+        raise NotImplementedError
+
+    def harmless(self, identity: int | None = None) -> Message:
+        """A message that changes nothing at the other end; reliable, on channel 3, with an id."""
+        raise NotImplementedError
+
+    def may_say(self, traffic: Traffic) -> int:
+        """How many of these, unreliable, may be said at once."""
+        raise NotImplementedError
+
     # ------------------------------------------------------------ answering
 
     def answer_clear(self, heard: Heard) -> None:
@@ -274,8 +295,47 @@ class Peer:
         self.send(traffic.seal(kind, secret), via)
         return traffic.counter
 
+    # ------------------------------------------------------------ what came of it
 
-PING, PONG = 12, 13
+    def taken(self, traffic: Traffic, counter: int, seconds: float = PATIENCE_S) -> Steps[bool]:
+        """Whether a datagram is acknowledged within a time."""
+        if counter in traffic.acknowledged():
+            return True
+        heard = yield from self.expect(
+            lambda heard: (
+                heard.traffic is traffic
+                and heard.data is not None
+                and counter in layout.named(heard.data.ack, heard.data.ack_bits)
+            ),
+            seconds,
+        )
+        return heard is not None
+
+    def alive(self, traffic: Traffic, *, via: int = 0) -> Steps[bool]:
+        """Whether a PING under these keys is answered."""
+        token = os.urandom(4)
+        for _ in range(3):
+            self.say(traffic, Message(PING, token), via=via)
+            heard = yield from self.expect(
+                lambda heard: (
+                    heard.traffic is traffic
+                    and any(one.type == PONG and one.body == token for one in heard.messages)
+                ),
+                PATIENCE_S / 3,
+            )
+            if heard is not None:
+                return True
+        return False
+
+    def closed(self, traffic: Traffic, seconds: float = PATIENCE_S) -> Steps[int | None]:
+        """The reason with which the other closes within a time; None where it does not."""
+        earlier = [one for one in traffic.heard if one.kind == Kind.CLOSE]
+        heard = earlier[0] if earlier else None
+        if heard is None:
+            heard = yield from self.expect(
+                lambda heard: heard.kind == Kind.CLOSE and heard.traffic is traffic, seconds
+            )
+        return None if heard is None else heard.secret[0]
 
 
 class Watcher:

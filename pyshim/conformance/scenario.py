@@ -11,14 +11,14 @@ from pyshim.conformance.checks import Check
 from pyshim.conformance.loop import Script
 from pyshim.conformance.peer import Peer, StoppedError
 
-P = TypeVar("P", bound=Peer)
+P_contra = TypeVar("P_contra", bound=Peer, contravariant=True)
 
 
 @dataclass(frozen=True, slots=True)
-class Scenario(Generic[P]):
+class Scenario(Generic[P_contra]):
     """One function, by name."""
 
-    play: Callable[[P], Script]
+    play: Callable[[P_contra], Script]
     checks: tuple[Check, ...]
     once: bool = False  # the ticket is for one confirmation
     ttl_s: int = 3600  # of the ticket
@@ -34,7 +34,7 @@ class Scenario(Generic[P]):
         """What it does, in a sentence."""
         return (self.play.__doc__ or "").strip().splitlines()[0]
 
-    def script(self, peer: P) -> Script:
+    def script(self, peer: P_contra) -> Script:
         """To be driven; why it stopped before its end is in the verdicts."""
         try:
             yield from self.play(peer)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The network and the clock of this machine: UDP sockets whose datagrams carry the time at which the kernel had them."""
+"""The network and the clock of this machine: UDP sockets, with the time when the kernel had a datagram."""
 
 from __future__ import annotations
 
@@ -23,12 +23,16 @@ _BUFFER_BYTES = 1 << 20
 class SocketPort:
     """Sockets towards one gateway, or one that a client talks to and others beside it."""
 
-    def __init__(self, *, remote: tuple[str, int] | None = None, local: tuple[str, int] | None = None) -> None:
+    def __init__(
+        self, *, remote: tuple[str, int] | None = None, local: tuple[str, int] | None = None
+    ) -> None:
         """As a client of `remote`, or as a gateway at `local`.
 
         Raises:
             UnavailableError: the address cannot be had, or is none.
         """
+        self._family: int
+        self._address: Any
         self._host = remote or local or ("127.0.0.1", 0)
         try:
             kind = socket.SOCK_DGRAM
@@ -84,7 +88,12 @@ class SystemNetwork:
 
     def wait(self, ports: Sequence[Port], until_s: float) -> tuple[Port, Arrival] | None:
         """The next datagram."""
-        mine = [(port, via, one) for port in ports if isinstance(port, SocketPort) for via, one in enumerate(port.sockets)]
+        mine = [
+            (port, via, one)
+            for port in ports
+            if isinstance(port, SocketPort)
+            for via, one in enumerate(port.sockets)
+        ]
         poll = select.poll()
         by_fd = {}
         for port, via, one in mine:

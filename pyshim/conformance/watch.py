@@ -12,20 +12,38 @@ from pyshim.conformance.loop import Arrival
 from pyshim.conformance.peer import Heard, Peer, Traffic, Watcher
 
 HEADER = Check(
-    "header", "2", "Every datagram begins with its kind, length and session, and no flag or counter that is not its own"
+    "header",
+    "2",
+    "Every datagram begins with its kind, length and session, and no flag or counter that is not its own",
 )
-LENGTH = Check("length", "2", "Every kind has its length; DATA and PROBE have at most the max_datagram that was granted")
-OPENS = Check("opens", "5", "What is sealed opens with the connection's keys, under the counter of its header")
+LENGTH = Check(
+    "length", "2", "Every kind has its length; DATA and PROBE have at most the max_datagram that was granted"
+)
+OPENS = Check(
+    "opens", "5", "What is sealed opens with the connection's keys, under the counter of its header"
+)
 COUNTER_ONCE = Check("counter-once", "5", "No counter is sent twice under the same keys")
-COUNTER_FIRST = Check("counter-next", "5", "Counters begin at 1 and go up by one in each sealed datagram that follows")
-ACKS = Check("acknowledges-received", "5", "ack and ack_bits name only what was sent to their sender and came")
+COUNTER_FIRST = Check(
+    "counter-next", "5", "Counters begin at 1 and go up by one in each sealed datagram that follows"
+)
+ACKS = Check(
+    "acknowledges-received", "5", "ack and ack_bits name only what was sent to their sender and came"
+)
 DATA_ZEROS = Check("data-zeros", "5", "Of wants only bit 0 is set, and the reserved byte of DATA is 0")
 SEALED_ZEROS = Check("sealed-zeros", "9", "The reserved bytes of CLOSE and the bytes of a PROBE are 0")
 MESSAGES = Check("messages", "14", "What lies in DATA are whole messages, at most 50, with flags that can be")
 BODIES = Check("bodies", "14", "A message is of a type of its direction, with a body that its type allows")
-IDS = Check("message-ids", "6", "Ids of a channel begin at 0 and go up by one; a repeated id is the same message")
-UNRELIABLE = Check("reliable-types", "14", "HEARTBEAT, LIMITS and NUMBER are reliable on channel 3; BUSY, PING and PONG are not")
-PIECES = Check("pieces", "14", "A reliable body of more than 458 bytes goes in pieces of 458, with ids in a row")
+IDS = Check(
+    "message-ids", "6", "Ids of a channel begin at 0 and go up by one; a repeated id is the same message"
+)
+UNRELIABLE = Check(
+    "reliable-types",
+    "14",
+    "HEARTBEAT, LIMITS and NUMBER are reliable on channel 3; BUSY, PING and PONG are not",
+)
+PIECES = Check(
+    "pieces", "14", "A reliable body of more than 458 bytes goes in pieces of 458, with ids in a row"
+)
 
 EVERY_DATAGRAM = (
     HEADER,
@@ -56,6 +74,9 @@ _LENGTHS: Mapping[int, tuple[int, int]] = {
     Kind.RESET: (28, 28),
     Kind.PROBE: (40, 1400),
 }
+_BOTH_WAYS = frozenset({Kind.DATA, Kind.CLOSE, Kind.PROBE})
+_FROM_CLIENT = layout.FROM_CLIENT
+_FROM_GATEWAY = frozenset(Kind) - layout.FROM_CLIENT | _BOTH_WAYS
 _ON_CHANNEL_3 = frozenset({bodies.HEARTBEAT, bodies.LIMITS, bodies.NUMBER})
 _NEVER_RELIABLE = frozenset({bodies.BUSY, bodies.PING, bodies.PONG, bodies.RESTARTED})
 
@@ -109,9 +130,7 @@ class RuleWatch(Watcher):
     def _header_is_right(self, heard: Heard) -> bool:
         header = heard.header
         wrong = ""
-        if header.kind not in _LENGTHS or (header.kind in layout.FROM_CLIENT) < self._of_client:
-            wrong = f"kind {header.kind}, which does not go this way"
-        elif not self._of_client and header.kind in {Kind.HELLO, Kind.CONFIRM, Kind.PATH_RESPONSE}:
+        if header.kind not in (_FROM_CLIENT if self._of_client else _FROM_GATEWAY):
             wrong = f"kind {header.kind}, which does not go this way"
         elif header.length != len(heard.datagram):
             wrong = f"length {header.length} in {len(heard.datagram)} bytes"
@@ -140,7 +159,9 @@ class RuleWatch(Watcher):
         data = heard.data
         self._verdicts.judge(MESSAGES, True, f"{len(data.messages)} whole messages in {heard}")
         self._verdicts.judge(
-            DATA_ZEROS, not data.wants & 0xFE and not data.reserved, f"wants {data.wants}, reserved {data.reserved}"
+            DATA_ZEROS,
+            not data.wants & 0xFE and not data.reserved,
+            f"wants {data.wants}, reserved {data.reserved}",
         )
         never = sorted(set(layout.named(data.ack, data.ack_bits)) - traffic.sent)
         self._verdicts.judge(
@@ -195,7 +216,7 @@ class _Said:
         twice = heard.counter in self._counters
         verdicts.judge(COUNTER_ONCE, not twice, f"counter {heard.counter} {'again' if twice else 'once'}")
         self._counters.add(heard.counter)
-        # Datagrams may overtake each other on their way, and a few may be lost; a counter that jumps is neither.
+        # Datagrams may overtake each other, and a few may be lost; a counter that jumps is neither.
         gap = heard.counter - len(self._counters)
         holds = heard.counter >= 1 and gap <= max(8, len(self._counters) // 2)
         verdicts.judge(
@@ -208,7 +229,9 @@ class _Said:
         before = self._messages.get((message.channel, message.id))
         if before is not None:
             verdicts.judge(
-                IDS, before == message, f"id {message.id} of channel {message.channel}: other bytes than before"
+                IDS,
+                before == message,
+                f"id {message.id} of channel {message.channel}: other bytes than before",
             )
             return
         self._messages[message.channel, message.id] = message

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The kit against gateways in a network with a clock of its own: a right one, and one for each thing that can be wrong."""
+"""The kit against gateways in a network with a clock of its own: a right one, and one for each fault."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def verdicts(fault: str = "", only: str | None = None) -> dict[str, Verdict]:
         for one in gateway_run.SCENARIOS
         if only is None or only in {check.id for check in one.checks} or only in _OF_EVERY_DATAGRAM
     ]
-    found = gateway_run.play_all(network, wanted, gateway, lambda ticket: network.open(gateway), at_once=1)
+    found, _ = gateway_run.play_all(network, wanted, gateway, lambda ticket: network.open(gateway), at_once=1)
     return {one.check.id: one for one in found}
 
 
@@ -137,7 +137,9 @@ def test_every_check_has_a_gateway_that_fails_it() -> None:
     assert FAULTS.keys() == {check.id for check in gateway_run.checks()}
 
 
-@pytest.mark.parametrize(("check", "fault"), [(name, fault) for name, faults in FAULTS.items() for fault in faults])
+@pytest.mark.parametrize(
+    ("check", "fault"), [(name, fault) for name, faults in FAULTS.items() for fault in faults]
+)
 def test_gateway_with_a_fault_fails_the_check_of_that_fault(check: str, fault: str) -> None:
     found = verdicts(fault, only=check)[check]
     assert found.outcome is Outcome.FAIL, found.came
