@@ -45,6 +45,18 @@ test('a silent player is there for ten minutes at a fifth lost both ways', () =>
   }
 });
 
+test('players who talk once a second at a fifth lost both ways are all heard, for ten minutes', () => {
+  for (let seed = 1; seed <= 10; seed++) {
+    const world = established({ seed, path: { loss: 0.2, doubled: 0.2, jitterMs: 80 }, gateway: { idleTimeoutMs: 10_000 } });
+    for (let said = 0; said < 600; said++) {
+      world.say(TYPE.CHAT_MESSAGE, { text: `${said}` });
+      world.run(1000);
+    }
+    assert.ok(world.until(() => world.of('delivered').length === 600));
+    assert.deepEqual(world.of('ended'), []);
+  }
+});
+
 test('a gateway that says nothing is given up after the idle time, by CLOSE 2', () => {
   const world = established();
   world.gateway.silent = true;

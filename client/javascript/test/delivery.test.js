@@ -215,6 +215,21 @@ test('urgent messages overtake bulk on another channel', () => {
   assert.ok(world.gateway.side.delivered.every(({ type }) => type !== TYPE.BULK));
 });
 
+test('a movement beside bulk at 1 Mbit/s waits no 100 ms, and the bulk arrives', () => {
+  const world = new World({ path: { msPerByte: 0.008 } }).connected();
+  world.say(TYPE.BULK, { data: bytesOf(dice(8))(65_528) }, { channel: 1, priority: 2 });
+  const moves = () => world.gateway.side.delivered.filter(({ type }) => type === TYPE.PLAYER_MOVE).length;
+  let worst = 0;
+  for (let i = 1; world.of('delivered').length === 0; i++) {
+    const said = world.now;
+    world.say(TYPE.PLAYER_MOVE, { position: [i, 0, 0], velocity: [0, 0, 0] });
+    assert.ok(world.until(() => moves() === i, 1000));
+    worst = Math.max(worst, world.now - said - 20);
+    world.run(Math.max(16 - (world.now - said), 1));
+  }
+  assert.ok(worst < 100, `${worst} ms`); // on a clock of its own: the same in each run
+});
+
 test('movements leave while the window is full, and are never repeated', () => {
   const world = new World().connected();
   world.say(TYPE.BULK, { data: bytesOf(dice(8))(60_000) }, { priority: 2 });

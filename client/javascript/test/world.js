@@ -32,9 +32,10 @@ export class World {
   onEvent = () => {};
   #queue = []; // [time, order, deliver]
   #order = 0;
-  #busyUntil = { up: 0, down: 0 };
+  #busyUntil; // of the bottleneck, which several players may share
 
-  constructor({ seed = 1, path = {}, gateway = {}, client = {}, ticket = TICKET } = {}) {
+  constructor({ seed = 1, path = {}, gateway = {}, client = {}, ticket = TICKET, bottleneck = { up: 0, down: 0 } } = {}) {
+    this.#busyUntil = bottleneck;
     this.roll = dice(seed);
     Object.assign(this.upward, path);
     Object.assign(this.downward, path);
