@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from pyshim.conformance import bodies
 from pyshim.conformance.checks import Check
-from pyshim.conformance.layout import Data, Message
+from pyshim.conformance.layout import Data, Kind, Message
 from pyshim.conformance.loop import Script
 from pyshim.conformance.peer import SILENCE_S, Peer, Traffic
 from pyshim.conformance.scenario import Scenario
@@ -24,6 +24,11 @@ BODY_SKIPPED = Check(
 )
 BROKEN = Check(
     "broken-closed", "14", "What is no message of the document at all ends the connection: CLOSE 7"
+)
+ZEROS_REFUSED = Check(
+    "zeros-refused",
+    "5",
+    "DATA with other bits in wants or its reserved byte, and a PROBE that is not zeros, are not taken",
 )
 FIFTY = Check("fifty", "5", "Fifty messages in one datagram are taken")
 FAR_REFUSED = Check(
@@ -122,6 +127,23 @@ def broken(peer: Peer) -> Script:
         traffic.over = True
 
 
+def zeros(peer: Peer) -> Script:
+    """Sealed datagrams with something where zeros belong; a CLOSE for them is right, too."""
+    messages = (Message(bodies.PING, b"zero"),)
+    rows = (
+        ("wants 3", Kind.DATA, Data(wants=3, messages=messages).pack()),
+        ("a reserved byte of 1", Kind.DATA, Data(wants=1, reserved=1, messages=messages).pack()),
+        ("a PROBE with a 1 in it", Kind.PROBE, bytes(99) + b"\1"),
+    )
+    for name, kind, secret in rows:
+        traffic = yield from peer.begin()
+        yield from peer.alive(traffic)
+        counter = peer.seal(traffic, kind, secret)
+        named = yield from peer.taken(traffic, counter, SILENCE_S)
+        peer.verdicts.judge(ZEROS_REFUSED, not named, f"{name} was {'' if named else 'not '}acknowledged")
+        traffic.over = True
+
+
 def fifty(peer: Peer) -> Script:
     """As many messages as a datagram may have."""
     traffic = yield from peer.begin()
@@ -163,6 +185,7 @@ def judge_busy(  # noqa: PLR0913, PLR0917 - what a BUSY says
 SCENARIOS = (
     Scenario(skipped, (UNKNOWN_TAKEN, UNKNOWN_OTHERS, BODY_SKIPPED, COMPRESSED_WRONG)),
     Scenario(broken, (BROKEN,)),
+    Scenario(zeros, (ZEROS_REFUSED,)),
     Scenario(fifty, (FIFTY,)),
     Scenario(far, (FAR_REFUSED, FAR_BUSY)),
 )

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import typer
 
 from pyshim.errors import ExitCode, PollgateError, UnavailableError, UsageError
+from pyshim.system.interruption import interrupts_held
 
 if TYPE_CHECKING:
     from pyshim.conformance.checks import Verdict
@@ -97,15 +98,15 @@ def gateway(  # noqa: PLR0913, PLR0917 - each is an option of the command
 
     if config is None:
         files = gateway_run.TicketFiles([_read_ticket(path) for path in ticket or ()])
-        found, heard = gateway_run.play_all(
-            SystemNetwork(), scenarios, files, port, min(jobs, len(files.free))
-        )
+        at_once = min(jobs, len(files.free))
+        with interrupts_held():
+            found, heard = gateway_run.play_all(SystemNetwork(), scenarios, files, port, at_once)
     else:
         from pyshim.config import load_config
         from pyshim.conformance.issuing import ControlApi
         from pyshim.issuing.client import Client
 
-        with Client(load_config(config)) as api:
+        with interrupts_held(), Client(load_config(config)) as api:
             issuer = ControlApi(api, first_player)
             found, heard = gateway_run.play_all(SystemNetwork(), scenarios, issuer, port, jobs)
     _tell(found, heard, "gateway", _asked(scenarios, only), json=json)
@@ -150,7 +151,7 @@ def client(  # noqa: PLR0913, PLR0917 - each is an option of the command
         _list(scenarios)
         return
     address = _address(listen)
-    with tempfile.TemporaryDirectory(prefix="pollgate-conformance-") as directory:
+    with interrupts_held(), tempfile.TemporaryDirectory(prefix="pollgate-conformance-") as directory:
 
         def end(scenario: str) -> tuple[SocketPort, Subject, tuple[str, int]]:
             port = SocketPort(local=address)

@@ -13,6 +13,7 @@ from typing import Any
 
 from pyshim.conformance.loop import Arrival, Port
 from pyshim.errors import UnavailableError
+from pyshim.system.interruption import interruptible
 
 _RECEIVE_MAX = 2048
 _SO_TIMESTAMPNS = 35  # Linux; the socket module has no name for it
@@ -101,7 +102,8 @@ class SystemNetwork:
             by_fd[one.fileno()] = (port, via, one)
         while True:
             left_s = until_s - self.now()
-            ready = poll.poll(max(0.0, left_s) * 1000)
+            with interruptible():
+                ready = poll.poll(max(0.0, left_s) * 1000)
             for fd, _ in ready:
                 port, via, one = by_fd[fd]
                 arrival = self._receive(one, via)

@@ -132,7 +132,7 @@ class TalkingClient:
             traffic.taken.add(counter)
             token = bytes(8) if self.has("path-token") else secret
             self._send(traffic.seal(Kind.PATH_RESPONSE, token))
-        elif kind == Kind.PROBE:
+        elif kind == Kind.PROBE and (not any(secret) or self.has("takes-probes")):
             traffic.taken.add(counter)
             if not self.has("no-probe-ack"):
                 self._data(connection)
@@ -145,6 +145,8 @@ class TalkingClient:
         except layout.BrokenMessageError:
             if not self.has("forgives"):
                 self._close(connection, 7)
+            return
+        if (data.wants & 0xFE or data.reserved) and not self.has("takes-wants"):
             return
         if any(one.type == bodies.BUSY for one in data.messages):
             self._heed(connection, data)

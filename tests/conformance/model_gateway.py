@@ -332,6 +332,8 @@ class ModelGateway(TalkingGateway):
         elif header.kind == Kind.PATH_RESPONSE:
             line.traffic.taken.add(counter)
             self._response(line, secret, source)
+        elif header.kind == Kind.PROBE and any(secret) and not self.has("takes-probes"):
+            pass
         elif header.kind == Kind.PROBE:
             line.traffic.taken.add(counter)
             if not self.has("no-probe-ack"):

@@ -88,6 +88,8 @@ class TalkingGateway:
             if not self.has("forgives"):
                 self._close(line, 7)
             return
+        if (data.wants & 0xFE or data.reserved) and not self.has("takes-wants"):
+            return
         sent = line.traffic.counter
         if data.ack <= sent or self.has("believes-any-ack"):
             named = set(layout.named(data.ack, data.ack_bits)) if data.ack <= sent else set(range(sent + 1))

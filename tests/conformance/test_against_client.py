@@ -96,6 +96,7 @@ FAULTS = {
     "body-skipped": ["bad-body-closes"],
     "compressed-wrong": ["bad-body-closes", "bad-stream-closes"],
     "broken-closed": ["forgives", "forgives-pieces"],
+    "zeros-refused": ["takes-wants", "takes-probes"],
     "fifty": ["at-most-49"],
     "far-refused": ["takes-far"],
     "far-busy": ["no-busy"],

@@ -89,6 +89,7 @@ FAULTS = {
     "unknown-others": ["skips-datagrams"],
     "body-skipped": ["bad-body-closes"],
     "broken-closed": ["forgives", "forgives-pieces"],
+    "zeros-refused": ["takes-wants", "takes-probes"],
     "fifty": ["at-most-49"],
     "event-body": ["event-sender"],
     "event-flags": ["event-priority", "event-channel"],

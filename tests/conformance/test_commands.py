@@ -6,6 +6,8 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -25,6 +27,13 @@ with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as out:
         out.sendto(hello, (host, int(port)))
         time.sleep(0.05)
 """
+
+
+def wait_until(holds: Callable[[], bool], seconds: float = 60.0) -> None:
+    until = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < until
+        time.sleep(0.05)
 
 
 def conformance(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -62,6 +71,23 @@ def test_command_that_cannot_be_run_is_named() -> None:
     assert done.returncode == 69
     assert "/nowhere/client cannot be run" in done.stdout
     assert "Traceback" not in done.stderr
+
+
+def test_client_ends_with_the_kit(tmp_path: Path) -> None:
+    told = tmp_path / "pid"
+    script = (
+        f"import os, pathlib, time; pathlib.Path({str(told)!r}).write_text(str(os.getpid())); time.sleep(600)"
+    )
+    command = [sys.executable, "-P", "-m", "pyshim.cli", "conformance", "client", "--only", "denied"]
+    with subprocess.Popen([*command, "--", sys.executable, "-c", script]) as kit:
+        try:
+            wait_until(lambda: told.exists() and told.read_text() != "")
+            kit.terminate()
+            assert kit.wait(60) == 130
+        finally:
+            kit.kill()
+    pid = int(told.read_text())
+    wait_until(lambda: not Path(f"/proc/{pid}").exists())
 
 
 def test_gateway_that_is_not_there_ends_in_69(tmp_path: Path) -> None:
