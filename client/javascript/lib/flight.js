@@ -75,7 +75,7 @@ export class Flight {
       if (isMissed) continue;
       this.#take(record);
       if (record.bounded) this.window.came(counter);
-      if (record.bulk) this.bulk.came(this.roundTrip.excess(now));
+      if (record.bulk) this.bulk.came(this.roundTrip.excess(now), this.roundTrip.lastExcess);
     }
     const lost = [];
     for (const record of this.#records.values()) {

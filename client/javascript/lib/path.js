@@ -45,6 +45,11 @@ export class RoundTrip {
     return Math.min(...this.#latest) - this.#recent[0][1];
   }
 
+  /** The same of the last sample alone: it tells earlier, and less. */
+  get lastExcess() {
+    return this.#recent.length ? this.#latest[0] - this.#recent[0][1] : Infinity;
+  }
+
   timeout(silentMs) {
     if (silentMs >= SILENT_AFTER_MS) return SILENT_TIMEOUT_MS;
     const once =
@@ -121,10 +126,10 @@ export class BulkWindow {
     return excess <= BULK_EXCESS_MS && this.flying < Math.floor(this.#size);
   }
 
-  came(excess) {
+  came(excess, lastExcess) {
     if (excess === null) return;
+    this.#grows &&= lastExcess < BULK_TARGET_MS / 2;
     const room = (BULK_TARGET_MS - excess) / BULK_TARGET_MS; // of the round trip, which at most halves it
-    this.#grows &&= room > 0.5;
     this.#size = Math.max(this.#size + (this.#grows ? 1 : Math.max(room, -1) / this.#size), 1);
   }
 

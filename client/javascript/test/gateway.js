@@ -213,6 +213,7 @@ export class Gateway {
 
   #take(side, counter, asks, now) {
     side.taken.add(counter);
+    if (counter > side.newest) side.newestAt = now;
     side.newest = Math.max(side.newest, counter);
     if (asks) side.ackAt = Math.min(side.ackAt, now + ACK_MS);
   }
@@ -336,13 +337,13 @@ export class Gateway {
     }
   }
 
-  #say(side, messages) {
+  #say(side, messages, now) {
     const head = Buffer.alloc(12);
     head.writeUInt32LE(side.newest, 0);
     let bits = 0;
     for (let n = 0; n < 32; n++) if (side.taken.has(side.newest - 1 - n)) bits |= 1 << n;
     head.writeUInt32LE(bits >>> 0, 4);
-    head.writeUInt16LE(0, 8);
+    head.writeUInt16LE(side.newestAt === undefined ? 65_535 : Math.min(Math.round((now - side.newestAt) * 16), 65_535), 8);
     side.ackAt = Infinity;
     side.restartedIn?.push(side.sent + 1);
     this.send(side.address, this.seal(KIND.DATA, Buffer.concat([head, ...messages.map(writeMessage)]), side));
