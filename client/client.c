@@ -76,18 +76,60 @@ static void *allocate(size_t size)
 	return memory;
 }
 
-static bool make_parts(pgc_client *client)
+static void tell_arrived(void *context, uint32_t who, struct arrived arrived, uint64_t now)
+{
+	const pgc_client *client = context;
+
+	(void)who;
+	(void)now;
+	client->options.arrived(client->options.arrived_context, arrived.newest, arrived.packets);
+}
+
+static void listen_for_arrivals(pgc_client *client)
+{
+	client->arrived = (struct acknowledged_listener){.told = tell_arrived, .context = client};
+	client->ctx.listener = &client->arrived;
+	client->ctx.listeners = client->options.arrived ? 1 : 0;
+}
+
+/// What clients of one thread can share.
+static bool make_shared(pgc_client *client)
 {
 	client->pool = allocate(message_pool_size(client->options.memory_bytes));
-	client->delivery = allocate(delivery_size());
-	client->settled = calloc(client->options.receipts, sizeof(*client->settled));
+	client->body = allocate(SESSION_MESSAGE_MAX);
 	client->ctx.compressor = compressor_new(COMPRESSION_LEVEL);
-	client->link.open = aead_new();
-	client->link.seal = aead_new();
-	if (!client->pool || !client->delivery || !client->settled || !client->ctx.compressor || !client->link.open ||
-	    !client->link.seal)
+	if (!client->pool || !client->body || !client->ctx.compressor)
 		return false;
 	client->ctx.pool = message_pool_init(client->pool, client->options.memory_bytes);
+	return true;
+}
+
+static void borrow_shared(pgc_client *client, const pgc_client *from)
+{
+	client->borrows = true;
+	client->body = from->body;
+	client->ctx.compressor = from->ctx.compressor;
+	client->ctx.pool = from->ctx.pool;
+}
+
+static void free_shared(pgc_client *client)
+{
+	if (client->borrows)
+		return;
+	compressor_free(client->ctx.compressor);
+	free(client->body);
+	free(client->pool);
+}
+
+static bool make_parts(pgc_client *client)
+{
+	client->delivery = allocate(delivery_size());
+	client->settled = calloc(client->options.receipts, sizeof(*client->settled));
+	client->link.open = aead_new();
+	client->link.seal = aead_new();
+	if (!client->delivery || !client->settled || !client->link.open || !client->link.seal)
+		return false;
+	listen_for_arrivals(client);
 	client->ctx.rules = &client->rules;
 	client->ctx.stats = &client->messages;
 	client->ctx.settled = events_settled;
@@ -95,7 +137,8 @@ static bool make_parts(pgc_client *client)
 	return true;
 }
 
-pgc_client *pgc_new(const struct pgc_options *options)
+/// @param first  whose memory it shares; NULL: it has its own
+static pgc_client *new_client(const struct pgc_options *options, const pgc_client *first)
 {
 	pgc_client *client;
 
@@ -109,10 +152,22 @@ pgc_client *pgc_new(const struct pgc_options *options)
 	if (!client->options.clock_ns)
 		client->options.clock_ns = system_clock_ns;
 	make_rules(client);
-	if (make_parts(client))
+	if (first)
+		borrow_shared(client, first);
+	if ((first || make_shared(client)) && make_parts(client))
 		return client;
 	pgc_free(client);
 	return NULL;
+}
+
+pgc_client *pgc_new(const struct pgc_options *options)
+{
+	return new_client(options, NULL);
+}
+
+pgc_client *pgc_new_beside(const struct pgc_options *options, pgc_client *first)
+{
+	return new_client(options, first);
 }
 
 void pgc_free(pgc_client *client)
@@ -124,10 +179,12 @@ void pgc_free(pgc_client *client)
 #endif
 	aead_free(client->link.open);
 	aead_free(client->link.seal);
-	compressor_free(client->ctx.compressor);
+	// What is under way lies in memory that others go on with.
+	if (client->borrows && client->state == PGC_CONNECTED)
+		delivery_end(&client->ctx, client->delivery, PG_LOSS_CLOSED);
+	free_shared(client);
 	free(client->settled);
 	free(client->delivery);
-	free(client->pool);
 	sodium_memzero(client, sizeof(*client));
 	free(client);
 }
@@ -207,6 +264,11 @@ size_t pgc_transmit(pgc_client *client, void *out)
 
 	client->statistics.datagrams_sent += length > 0;
 	return length;
+}
+
+uint64_t pgc_last_datagram(const pgc_client *client)
+{
+	return client->link.tx_counter;
 }
 
 uint64_t pgc_due_ns(const pgc_client *client)

@@ -78,6 +78,8 @@ struct pgc_client {
 	struct pg_message_stats messages;
 	struct delivery *delivery;
 	void *pool;
+	bool borrows; // what clients share is another's: see pgc_new_beside()
+	struct acknowledged_listener arrived;
 
 	// events.c: what the game has not asked for yet
 	struct pgc_event changes[CHANGES_MAX]; // CONNECTED and CLOSED, a ring
@@ -92,7 +94,7 @@ struct pgc_client {
 	struct delivered next;
 
 	struct pgc_statistics statistics;
-	uint8_t body[SESSION_MESSAGE_MAX]; // of a bulk message, while it is being copied
+	uint8_t *body; // SESSION_MESSAGE_MAX bytes, of a bulk message, while it is being copied
 	struct udp_socket socket;
 };
 

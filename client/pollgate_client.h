@@ -80,6 +80,13 @@ struct pgc_options {
 	uint32_t compress_chat; /* bytes of text from which chat is compressed; UINT32_MAX: never */
 	uint32_t compress_bulk; /* the same for bulk, and for types that have no function of their own */
 
+	/** For measuring: every datagram with messages asks to be acknowledged at once, and who wants to know is told which
+	 *  datagrams the gateway says that it has: `newest`, and newest - n for each bit n of `others`; each datagram once. Their
+	 *  numbers are those of pgc_last_datagram(). It is told within pgc_receive(), and must not call back. NULL: nobody is. */
+	bool answer_at_once;
+	void (*arrived)(void *context, uint64_t newest, uint64_t others);
+	void *arrived_context;
+
 	/** The clock, in ns, monotonic; NULL: the system's. For tests and simulations. */
 	uint64_t (*clock_ns)(void *context);
 	void *clock_context;
@@ -89,6 +96,10 @@ void pgc_options_init(struct pgc_options *options);
 
 /** @return NULL: an option is outside of its range, or out of memory. Freed with pgc_free(). */
 pgc_client *pgc_new(const struct pgc_options *options);
+
+/** The same for many clients in one thread, such as a load generator's: they share the memory for messages that `first` was
+ *  made with, whose options.memory_bytes is for all of them. `first` is freed last. */
+pgc_client *pgc_new_beside(const struct pgc_options *options, pgc_client *first);
 
 /** Does not say goodbye: pgc_close() does. NULL is allowed. Wipes the keys. */
 void pgc_free(pgc_client *client);
@@ -312,6 +323,9 @@ int pgc_receive(pgc_client *client, const void *datagram, size_t bytes);
  *  @param out  PGC_DATAGRAM_MAX bytes
  *  @return bytes */
 size_t pgc_transmit(pgc_client *client, void *out);
+
+/** The number of the last datagram of pgc_transmit() in this connection: they are counted from 1. */
+uint64_t pgc_last_datagram(const pgc_client *client);
 
 /** When pgc_transmit() has something to do next, by the client's clock; PGC_NEVER. */
 uint64_t pgc_due_ns(const pgc_client *client);

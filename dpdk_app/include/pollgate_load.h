@@ -30,16 +30,24 @@ enum pg_load_transport { PG_LOAD_SOCKETS, PG_LOAD_DPDK };
 /// 1996). Crowd: to places near a few that all players share.
 enum pg_load_motion { PG_LOAD_WAYPOINT, PG_LOAD_CROWD };
 
+/// What lets a player of the session profile in.
+struct pg_load_ticket {
+	uint32_t session;
+	uint8_t key[32];
+};
+
 struct pg_load_plan {
 	uint32_t abi_version; // PG_ABI_VERSION
 	uint32_t players;     // most that any trial uses
 	uint32_t first_player_id;
-	uint8_t transport;              // enum pg_load_transport
-	uint8_t motion;                 // enum pg_load_motion
-	uint16_t weight[PG_LOAD_TYPES]; // how often each type is sent; not all 0
-	uint16_t chat_bytes;            // text of a chat message, 1 to 512
-	float arena_m;                  // side of the square that players walk in
-	uint64_t seed;                  // the same seed sends the same messages in the same order
+	uint8_t transport;                    // enum pg_load_transport
+	uint8_t motion;                       // enum pg_load_motion
+	uint16_t weight[PG_LOAD_TYPES];       // how often each type is sent; not all 0
+	uint16_t chat_bytes;                  // text of a chat message, 1 to 512
+	float arena_m;                        // side of the square that players walk in
+	uint64_t seed;                        // the same seed sends the same messages in the same order
+	uint8_t profile;                      // PG_PROFILE_PLAIN or PG_PROFILE_SESSION
+	const struct pg_load_ticket *tickets; // of profile session: one for each player; the caller's, until it is open
 
 	struct pg_address target;
 	uint16_t target_port;
@@ -68,6 +76,7 @@ struct pg_load_trial {
 	double end_pps;   // reached linearly over the duration: a ramp; the same as start_pps: steady
 	uint64_t duration_ns;
 	uint64_t drain_ns; // answers are awaited for so long after the last message; 0 … 10 s
+	bool storm;        // of profile session: all players connect anew at once, before it begins
 };
 
 /// What became of a trial. One writer: the generator. Reset when a trial begins.
@@ -92,6 +101,11 @@ struct pg_load_counts {
 	uint64_t total_cycles; // TSC cycles until the end of sending
 	uint64_t latency_sum_ns;
 	uint64_t latency_max_ns;
+	// of profile session
+	uint64_t connected;  // players who were when the trial began
+	uint64_t connect_ns; // that it took until all were
+	uint64_t handshakes; // connections that were made, also during the trial
+	uint64_t closed;     // connections, or attempts, that ended
 	uint64_t sent_of_type[PG_LOAD_TYPES];
 	uint64_t acknowledged_of_type[PG_LOAD_TYPES];
 	uint64_t latency[PG_LOAD_LATENCY_BUCKETS];
@@ -115,7 +129,7 @@ struct pg_load; // a generator
 struct pg_load *pg_load_open(const struct pg_load_plan *plan, struct pg_load_page *page, struct pg_error *error);
 
 /// Play one trial in the calling thread; returns when it has ended or page->stop was set. EAL's main thread for DPDK.
-/// PG_ERROR_TIMEOUT: the target's MAC address could not be found within 3 s.
+/// PG_ERROR_TIMEOUT: the target's MAC address could not be found within 3 s, or not all players got a connection within 30 s.
 /// PG_ERROR_SYSTEM: the target refuses (ICMP unreachable), or the kernel does.
 int pg_load_run(struct pg_load *load, const struct pg_load_trial *trial, struct pg_error *error);
 

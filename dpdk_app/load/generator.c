@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "load/sessions.h"
 #include "load/trial.h"
 
 static bool any_weight(const struct pg_load_plan *plan)
@@ -51,6 +52,11 @@ static int check_plan(const struct pg_load_plan *plan, struct pg_error *error)
 				 PG_LOAD_PLAYERS_MAX);
 	if (plan->transport > PG_LOAD_DPDK || plan->motion > PG_LOAD_CROWD)
 		return error_set(error, PG_ERROR_USAGE, "the plan names a transport or motion that this build lacks");
+	if (plan->profile != PG_PROFILE_PLAIN && plan->profile != PG_PROFILE_SESSION)
+		return error_set(error, PG_ERROR_USAGE, "the plan names profile %u, which players here do not speak",
+				 plan->profile);
+	if (plan->profile == PG_PROFILE_SESSION && !plan->tickets)
+		return error_set(error, PG_ERROR_USAGE, "players of profile session need a ticket each");
 	if (!any_weight(plan))
 		return error_set(error, PG_ERROR_USAGE, "every message type has weight 0; give one at least 1");
 	if (plan->chat_bytes == 0 || plan->chat_bytes > PLAIN_CHAT_TEXT_MAX)
@@ -72,6 +78,8 @@ static int open_parts(struct pg_load *load, struct pg_error *error)
 		return error_set(error, PG_ERROR_MEMORY, "no memory for %u players", plan->players);
 	load->transport = plan->transport == PG_LOAD_SOCKETS ? transport_over_sockets(plan, page, error) :
 							       transport_over_device(plan, page, error);
+	if (load->transport && plan->profile == PG_PROFILE_SESSION)
+		load->transport = transport_of_sessions(plan, page, load->transport, error);
 	return load->transport ? PG_OK : error->code;
 }
 

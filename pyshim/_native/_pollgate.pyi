@@ -49,6 +49,8 @@ class _Lib:
     PG_LOAD_LATENCY_BUCKETS: Final[int]
     PG_LOAD_SOCKETS: Final[int]
     PG_LOAD_DPDK: Final[int]
+    PG_PROFILE_PLAIN: Final[int]
+    PG_PROFILE_SESSION: Final[int]
     PG_LOAD_WAYPOINT: Final[int]
     PG_LOAD_CROWD: Final[int]
 

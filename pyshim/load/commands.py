@@ -6,7 +6,8 @@ from __future__ import annotations
 
 import json as jsonlib
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -15,13 +16,15 @@ from pyshim.errors import UsageError
 
 if TYPE_CHECKING:
     from pyshim.load.run import Load, Name, Outcome, Round
-    from pyshim.load.scenario import Device, Sockets, Step, Target
+    from pyshim.load.scenario import Crowd, Device, Sockets, Step, Target
+    from pyshim.load.tickets import Ticket
 
 _DEFAULT_PLAYERS, _DEFAULT_RATE_PPS, _DEFAULT_SECONDS = 100, 10.0, 10.0
 
 cli_app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 _PACE, _PLAYERS, _VIA = "How much", "Players", "Over which way"
+_SESSION = "Profile session"
 
 
 _HELP = """Players against a gateway: what is acknowledged, what is lost, and how long it takes.
@@ -185,6 +188,32 @@ def load(  # noqa: PLR0913, PLR0917 - one parameter per option
     huge_pages: Annotated[
         bool, typer.Option("--huge-pages", rich_help_panel=_VIA, help="Take packet buffers from huge pages.")
     ] = False,
+    tickets: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            rich_help_panel=_SESSION,
+            help="Players speak profile session, each with a ticket of this file: one JSON object a line, as "
+            "`pollgate token issue --json` prints it.",
+        ),
+    ] = None,
+    issue: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="CONFIG",
+            rich_help_panel=_SESSION,
+            help="The same with tickets that the gateway which runs with this configuration issues to them "
+            "now, for a day; sessions that they had are revoked.",
+        ),
+    ] = None,
+    storm: Annotated[
+        bool,
+        typer.Option(
+            "--storm",
+            rich_help_panel=_SESSION,
+            help="Before each step, all players connect anew at once.",
+        ),
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
     json_schema: Annotated[
         bool, typer.Option("--json-schema", help="Print the JSON Schema of that object, and end.")
@@ -217,7 +246,43 @@ def load(  # noqa: PLR0913, PLR0917 - one parameter per option
     way = _Way(tuple(address or ()), cpu, device, mac, target_mac, memory, huge_pages)
     found, via = _reach(target, way)
     opening(crowd, found, via)  # refuses what does not fit together, before anything starts
-    _play(Load(name, crowd, found, via, rounds, drain), json=json)
+    held = _tickets(tickets, issue, crowd)
+    if storm:
+        rounds = _storms(rounds, there=bool(held))
+    _play(Load(name, crowd, found, via, rounds, drain, held), json=json)
+
+
+def _tickets(file: Path | None, config: Path | None, crowd: Crowd) -> tuple[Ticket, ...]:
+    """One for each player, or none.
+
+    Raises:
+        PollgateError: they cannot be read, or are not issued.
+    """
+    from pyshim.load.tickets import issue_tickets, read_tickets
+
+    if file is not None and config is not None:
+        raise UsageError("--tickets and --issue exclude each other; give one of them")
+    if file is not None:
+        found = read_tickets(file)
+        if len(found) < crowd.players:
+            raise UsageError(
+                f"--tickets: {file} has {len(found):,} tickets for {crowd.players:,} players; each needs one"
+            )
+        return found[: crowd.players]
+    if config is None:
+        return ()
+    from pyshim.config import load_config
+    from pyshim.config.located import located
+    from pyshim.issuing.client import Client
+
+    with located(config), Client(load_config(config)) as client:
+        return issue_tickets(client, range(crowd.first_player_id, crowd.first_player_id + crowd.players))
+
+
+def _storms(rounds: tuple[Round, ...], *, there: bool) -> tuple[Round, ...]:
+    if not there:
+        raise UsageError("--storm needs --tickets or --issue: players of profile plain have no connections")
+    return tuple(replace(each, trial=replace(each.trial, storm=True)) for each in rounds)
 
 
 def _rounds(pace: _Pace) -> tuple[Name, tuple[Round, ...]]:

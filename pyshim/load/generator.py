@@ -24,12 +24,14 @@ from pyshim.load.native import Page
 from pyshim.load.planning import in_options, opening
 from pyshim.load.result import Counts, Latency, Result
 from pyshim.load.scenario import Crowd, Device, Sockets, Target, Trial
+from pyshim.load.tickets import Ticket, pack
 from pyshim.plan import Plan
 from pyshim.run.child import LogTail
 from pyshim.system.interruption import interruptible
 
 OPEN_LIMIT_S = 40.0
 TRIAL_SLACK_S = 20.0  # beyond its duration and drain: to find the target, and to wait for a CPU
+CONNECT_LIMIT_S = 30.0  # for all players of profile session, before a trial begins
 STOP_LIMIT_S = 15.0
 WATCH_S = 0.25
 _PIPE_BYTES = 65_536
@@ -43,19 +45,27 @@ class Generator:
     """
 
     def __init__(
-        self, crowd: Crowd, target: Target, via: Sockets | Device, *, prefix: Sequence[str] = ()
+        self,
+        crowd: Crowd,
+        target: Target,
+        via: Sockets | Device,
+        *,
+        prefix: Sequence[str] = (),
+        tickets: Sequence[Ticket] = (),
     ) -> None:
         """Check that these fit each other; the process starts with the block.
 
         Args:
             crowd: its `players` is the most that any trial may use.
+            tickets: one for each player, who then speaks profile session; (): profile plain.
             prefix: goes before the command of the process: `ip netns exec NAME`, say.
 
         Raises:
             UsageError: they do not.
         """
         self.crowd, self.target, self.via = crowd, target, via
-        self._order = opening(crowd, target, via)
+        self._order = opening(crowd, target, via, tickets=len(tickets))
+        self._tickets = pack(tickets)
         self._prefix = tuple(prefix)
         self._log = LogTail()
         self._plan: Plan | None = None
@@ -100,7 +110,8 @@ class Generator:
             raise UsageError(f"{trial.players:,} players of {self.crowd.players:,}: make the crowd larger")
         self._wire.send(Play(trial))
         watched = (lambda: watch(self._page.counts())) if watch else None
-        message = self._await(trial.seconds + trial.drain_s + TRIAL_SLACK_S, watched)
+        slack_s = TRIAL_SLACK_S + (CONNECT_LIMIT_S if self._tickets else 0.0)
+        message = self._await(trial.seconds + trial.drain_s + slack_s, watched)
         if not isinstance(message, Ended):
             raise self._failure(message)
         page = self._page
@@ -140,9 +151,10 @@ class Generator:
         # At both ends: an owner that does not read, because it is frozen, must not hold up who plays.
         for end in (self._log_fd, log_end):
             os.set_blocking(end, False)
-        inherited = (theirs.fileno(), self._page.fd)
+        tickets = self._ticket_file()
+        inherited = (theirs.fileno(), self._page.fd, tickets)
         command = [*self._prefix, sys.executable, "-P", "-m", "pyshim.load.process"]
-        for name, fd in zip(("wire", "page"), inherited, strict=True):
+        for name, fd in zip(("wire", "page", "tickets"), inherited, strict=True):
             command += [f"--{name}", str(fd)]
         try:
             self._process = subprocess.Popen(
@@ -160,7 +172,16 @@ class Generator:
         finally:
             theirs.close()
             os.close(log_end)
+            os.close(tickets)
         self._stack.callback(self._end)
+
+    def _ticket_file(self) -> int:
+        """A file without a name, which only the process reads."""
+        fd = os.memfd_create("pollgate-tickets", os.MFD_CLOEXEC)
+        with open(fd, "wb", closefd=False) as file:
+            file.write(self._tickets)
+        os.lseek(fd, 0, os.SEEK_SET)
+        return fd
 
     def _end(self) -> None:
         """Let it close its device; a process that takes too long is killed."""

@@ -40,6 +40,7 @@ class Open:
     interfaces: tuple[str, ...]
     memory_mib: int
     huge_pages: bool
+    sessions: bool = False  # players of profile session: the process inherits a file of their tickets
 
 
 @dataclass(frozen=True, slots=True)

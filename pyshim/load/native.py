@@ -77,6 +77,10 @@ class Page:
             total_cycles=page.total_cycles,
             latency_sum_s=page.latency_sum_ns * _NANOSECOND,
             latency_max_s=page.latency_max_ns * _NANOSECOND,
+            connected=page.connected,
+            connect_s=page.connect_ns * _NANOSECOND,
+            handshakes=page.handshakes,
+            closed=page.closed,
             sent_of_type=dict(zip(TYPES, page.sent_of_type, strict=True)),
             acknowledged_of_type=dict(zip(TYPES, page.acknowledged_of_type, strict=True)),
         )
@@ -96,8 +100,11 @@ class Page:
 class Players:
     """An open generator; a process has one, once in its life."""
 
-    def __init__(self, order: Open, plan: Plan | None, page: Page) -> None:
+    def __init__(self, order: Open, plan: Plan | None, page: Page, tickets: bytes = b"") -> None:
         """Open the sockets, or with a `plan` initialise DPDK and the device. `page` must outlive this.
+
+        Args:
+            tickets: of players of profile session, as tickets.pack() gives them.
 
         Raises:
             UnavailableError: a socket, a device, memory or a permission is missing.
@@ -107,7 +114,11 @@ class Players:
         if plan is not None:
             # DPDK keeps pointers into its arguments: they live as long as this.
             self._arguments = eal_init(plan.eal_args)
-        self._handle = lib.pg_load_open(_plan_struct(order, plan), page.native, error)
+        native = _plan_struct(order, plan)
+        if order.sessions:
+            held = ffi.from_buffer("struct pg_load_ticket[]", tickets)  # until it is open
+            native.profile, native.tickets = lib.PG_PROFILE_SESSION, held
+        self._handle = lib.pg_load_open(native, page.native, error)
         if self._handle == ffi.NULL:
             raise _failure(error)
 
@@ -124,6 +135,7 @@ class Players:
         native.end_pps = trial.last_rate_pps
         native.duration_ns = round(trial.seconds * _NANOSECONDS)
         native.drain_ns = round(trial.drain_s * _NANOSECONDS)
+        native.storm = trial.storm
         error = ffi.new("struct pg_error *")
         if lib.pg_load_run(self._handle, native, error) != lib.PG_OK:
             raise _failure(error)

@@ -46,13 +46,20 @@ _OPTIONS = (
 )
 
 
-def opening(crowd: Crowd, target: Target, via: Sockets | Device) -> Open:
+def opening(crowd: Crowd, target: Target, via: Sockets | Device, *, tickets: int = 0) -> Open:
     """What a generator's process needs to know.
+
+    Args:
+        tickets: how many there are; 0: profile plain, which needs none.
 
     Raises:
         UsageError: these do not fit each other.
     """
     _check(crowd, target, via)
+    if 0 < tickets < crowd.players:
+        raise UsageError(
+            f"--tickets: there are {tickets:,} tickets for {crowd.players:,} players; each needs one"
+        )
     weights = dict(crowd.mix)
     over_device = isinstance(via, Device)
     addresses = tuple(address_plan(address) for address in via.addresses)
@@ -76,6 +83,7 @@ def opening(crowd: Crowd, target: Target, via: Sockets | Device) -> Open:
         interfaces=tuple(str(address) for address in via.addresses) if over_device else (),
         memory_mib=via.memory_mib if isinstance(via, Device) else 0,
         huge_pages=via.huge_pages if isinstance(via, Device) else False,
+        sessions=tickets > 0,
     )
 
 

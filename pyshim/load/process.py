@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     # The owner alone decides on these. First of all, so that every thread inherits it.
     signal.pthread_sigmask(signal.SIG_BLOCK, _OWNERS)
     parser = argparse.ArgumentParser(prog="pyshim.load.process", description=__doc__)
-    for name in ("wire", "page"):
+    for name in ("wire", "page", "tickets"):
         parser.add_argument(f"--{name}", type=int, required=True, metavar="FD", help="inherited descriptor")
     options = parser.parse_args(arguments)
 
@@ -44,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     inbox: SimpleQueue[Message | None] = SimpleQueue()
     threading.Thread(target=_listen, args=(wire, page, inbox), daemon=True).start()
     try:
-        serve(wire, page, inbox)
+        serve(wire, page, inbox, options.tickets)
     except PollgateError as problem:
         wire.send(Failed(int(problem.exit_code), str(problem)))
         _end(problem.exit_code)
@@ -69,8 +69,11 @@ def _listen(wire: Wire, page: Page, inbox: SimpleQueue[Message | None]) -> None:
         _end(ExitCode.INTERNAL)
 
 
-def serve(wire: Wire, page: Page, inbox: SimpleQueue[Message | None]) -> None:
+def serve(wire: Wire, page: Page, inbox: SimpleQueue[Message | None], tickets: int) -> None:
     """From Open to the end of the stream.
+
+    Args:
+        tickets: descriptor of the file with the players' tickets, which is read once.
 
     Raises:
         PollgateError: sockets or device cannot be opened, or the target refuses.
@@ -78,7 +81,9 @@ def serve(wire: Wire, page: Page, inbox: SimpleQueue[Message | None]) -> None:
     order = inbox.get()
     if not isinstance(order, Open):
         return
-    players = Players(order, _prepare(order, wire), page)
+    with open(tickets, "rb") as file:
+        held = file.read()
+    players = Players(order, _prepare(order, wire), page, held)
     wire.send(Opened())
     while (message := inbox.get()) is not None:
         if not isinstance(message, Play):

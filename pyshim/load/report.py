@@ -50,6 +50,15 @@ class GeneratorReport(_Part):
     )
 
 
+class SessionsReport(_Part):
+    """How the players of profile session got their connections."""
+
+    connected: int = Field(description="Players who had one when the step began: all.")
+    connect_s: float = Field(description="That it took until all had one; 0 where all had one already.")
+    handshakes: int = Field(description="Connections that were made, also during the step.")
+    closed: int = Field(description="Connections, and attempts to get one, that ended.")
+
+
 class StepReport(_Part):
     """One step: offered = sent + not_sent, and sent = acknowledged + lost."""
 
@@ -75,6 +84,7 @@ class StepReport(_Part):
     acknowledged_pps: float
     sent_bytes: int = Field(description="Of UDP payload.")
     latency: LatencyReport
+    sessions: SessionsReport | None = Field(description="Of profile session; null of profile plain.")
     by_type: dict[str, TypeReport]
     generator: GeneratorReport
     limited_by: Literal["generator", "target", "none"]
@@ -142,7 +152,7 @@ def load_report(load: Load, played: list[Played]) -> LoadReport:
         target=str(load.target),
         via=_via(load.via, load.target),
         scenario=_scenario(load.crowd, load.drain_s),
-        steps=[_step(each) for each in played],
+        steps=[_step(each, sessions=bool(load.tickets)) for each in played],
     )
 
 
@@ -177,7 +187,7 @@ def _scenario(crowd: Crowd, drain_s: float) -> ScenarioReport:
     )
 
 
-def _step(played: Played) -> StepReport:
+def _step(played: Played, *, sessions: bool) -> StepReport:
     result, round_ = played.result, played.round
     return StepReport(
         players=round_.trial.players,
@@ -202,9 +212,19 @@ def _step(played: Played) -> StepReport:
         acknowledged_pps=result.acknowledged_pps,
         sent_bytes=result.sent_bytes,
         latency=_latency(result.latency),
+        sessions=_sessions(result) if sessions else None,
         by_type=_by_type(result),
         generator=_generator(result),
         limited_by=result.limited_by,
+    )
+
+
+def _sessions(result: Result) -> SessionsReport:
+    return SessionsReport(
+        connected=result.connected,
+        connect_s=result.connect_s,
+        handshakes=result.handshakes,
+        closed=result.closed,
     )
 
 

@@ -43,6 +43,10 @@ class Counts:
     total_cycles: int
     latency_sum_s: float
     latency_max_s: float
+    connected: int  # of profile session, as the three below: players who were when the trial began
+    connect_s: float  # that it took until all were
+    handshakes: int  # connections that were made, also during the trial
+    closed: int  # connections, or attempts, that ended
     sent_of_type: dict[str, int]
     acknowledged_of_type: dict[str, int]
 

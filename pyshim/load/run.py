@@ -14,6 +14,7 @@ from pyshim.errors import PollgateError, UnavailableError, UsageError
 from pyshim.load.generator import Generator
 from pyshim.load.result import Counts, Result
 from pyshim.load.scenario import Crowd, Device, Sockets, Step, Target, Trial
+from pyshim.load.tickets import Ticket
 
 Name: TypeAlias = Literal["rate", "steps", "ladder", "window"]
 
@@ -45,6 +46,7 @@ class Load:
     via: Sockets | Device
     rounds: tuple[Round, ...]
     drain_s: float
+    tickets: tuple[Ticket, ...] = ()  # a player each, of profile session; (): profile plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +105,8 @@ def play(load: Load, view: View) -> Outcome:
         PollgateError: before anything was acknowledged.
     """
     outcome = Outcome([])
-    with Generator(load.crowd, load.target, load.via) as generator, _stopped_by_signals(generator, outcome):
+    opened = Generator(load.crowd, load.target, load.via, tickets=load.tickets)
+    with opened as generator, _stopped_by_signals(generator, outcome):
         for index, each in enumerate(load.rounds):
             view.begin(index)
             try:
@@ -134,8 +137,9 @@ def _check_answered(target: Target, played: list[Played]) -> None:
         )
     raise UnavailableError(
         f"{target} answered none of {sent:,} messages; is the gateway running, does it listen there with "
-        "profile: plain (profile: session takes none of these), does a firewall drop it? If they arrive, the "
-        "gateway says why it drops them; udp_checksum: `ethtool -K INTERFACE tx off` on this side's veth"
+        "profile: plain (profile: session takes none of these: give --tickets or --issue), does a firewall "
+        "drop it? If they arrive, the gateway says why it drops them; udp_checksum: `ethtool -K INTERFACE tx "
+        "off` on this side's veth"
     )
 
 

@@ -140,6 +140,7 @@ class Trial:
     end_rate_pps: float | None = None  # reached linearly over the duration; None: the rate is steady
     window: int = 0  # messages that may be unanswered at a time; 0: paced
     drain_s: float = 0.5  # answers are awaited for so long after the last message
+    storm: bool = False  # of profile session: all players connect anew, at once, before it begins
 
     def __post_init__(self) -> None:
         """Refuse what cannot be measured."""

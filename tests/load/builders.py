@@ -33,6 +33,10 @@ def counts(**changes: Any) -> Counts:
         "total_cycles": TSC_HZ,
         "latency_sum_s": 0.0,
         "latency_max_s": 0.0,
+        "connected": 0,
+        "connect_s": 0.0,
+        "handshakes": 0,
+        "closed": 0,
         "sent_of_type": {name: 1000 if name == "move" else 0 for name in TYPES},
         "acknowledged_of_type": {name: 1000 if name == "move" else 0 for name in TYPES},
     }

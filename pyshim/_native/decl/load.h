@@ -3,12 +3,19 @@
 
 #define PG_LOAD_PLAYERS_MAX 1048576
 #define PG_LOAD_TYPES 5
+#define PG_PROFILE_PLAIN ...
+#define PG_PROFILE_SESSION ...
 #define PG_LOAD_LATENCY_BUCKETS ...
 
 uint64_t pg_load_latency_ns(unsigned bucket);
 
 enum pg_load_transport { PG_LOAD_SOCKETS, PG_LOAD_DPDK };
 enum pg_load_motion { PG_LOAD_WAYPOINT, PG_LOAD_CROWD };
+
+struct pg_load_ticket {
+	uint32_t session;
+	uint8_t key[32];
+};
 
 struct pg_load_plan {
 	uint32_t abi_version;
@@ -20,6 +27,8 @@ struct pg_load_plan {
 	uint16_t chat_bytes;
 	float arena_m;
 	uint64_t seed;
+	uint8_t profile;
+	const struct pg_load_ticket *tickets;
 	struct pg_address target;
 	uint16_t target_port;
 	struct pg_address address[PG_ADDRESSES_MAX];
@@ -39,6 +48,7 @@ struct pg_load_trial {
 	double end_pps;
 	uint64_t duration_ns;
 	uint64_t drain_ns;
+	bool storm;
 };
 
 struct pg_load_counts {
@@ -61,6 +71,10 @@ struct pg_load_counts {
 	uint64_t total_cycles;
 	uint64_t latency_sum_ns;
 	uint64_t latency_max_ns;
+	uint64_t connected;
+	uint64_t connect_ns;
+	uint64_t handshakes;
+	uint64_t closed;
 	uint64_t sent_of_type[PG_LOAD_TYPES];
 	uint64_t acknowledged_of_type[PG_LOAD_TYPES];
 	uint64_t latency[...];

@@ -1,0 +1,512 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// load/sessions.c: see sessions.h.
+
+#include "load/sessions.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "load/pace.h"
+#include "pollgate_client.h"
+
+/// Datagrams and receipts of a player that may be unanswered at a time; an answer to an older one is lost.
+#define DATAGRAMS_KEPT 64
+#define RECEIPTS_KEPT 32
+
+/// Clients look at their clocks so often: repetitions, acknowledgements that are owed, heartbeats.
+#define ROUND_NS 2000000ULL
+
+/// All that is said by all, and not yet acknowledged.
+#define MEMORY_BYTES (64U << 20)
+
+/// What carries plain messages carries no longer datagrams: the shortest that a client may ask for.
+#define DATAGRAM_BYTES 508
+static_assert(DATAGRAM_BYTES <= MESSAGE_MAX, "a carrier's buffers hold a datagram");
+
+#define CONNECT_NS (30 * SECOND_NS)
+
+#define ANSWERS_KEPT 8192 // answers of one burst of datagrams that wait for the trial to ask
+
+/// A message that waits for its answer.
+struct unanswered {
+	uint64_t key;   // number of the datagram, or the receipt; 0: none
+	uint64_t stamp; // the message's
+	uint16_t length;
+	uint8_t type;
+};
+
+struct session_player {
+	struct sessions *all;
+	pgc_client *client;
+	uint32_t number;
+	uint32_t receipts; // the last that was given
+	struct unanswered by_datagram[DATAGRAMS_KEPT];
+	struct unanswered by_receipt[RECEIPTS_KEPT];
+};
+
+struct sessions {
+	struct transport transport;
+	struct transport *carrier;
+	struct session_player *player;
+	uint64_t *due; // of each player: when the client's clock is to be looked at, in its time
+	uint32_t players;
+	uint32_t first_player_id;
+	uint64_t tsc_hz;
+	uint64_t ns_of_tsc; // fixed point, 32 bits of fraction
+
+	// of the trial
+	uint32_t playing;   // players
+	int failure;        // enum pgc_closed of the last attempt that failed; 0
+	uint64_t round;     // TSC: when the clients' clocks were last looked at from the first on
+	uint32_t looked_at; // in this round
+
+	// of the turn
+	uint64_t now; // TSC
+	unsigned staged;
+	struct staged {
+		uint32_t player;
+		uint16_t length;
+		uint8_t bytes[PGC_DATAGRAM_MAX];
+	} stage[LOAD_BURST];
+	uint8_t said[LOAD_BURST][MESSAGE_MAX];
+
+	// answers
+	unsigned answers_first, answers_count;
+	struct ready {
+		struct plain_heartbeat text; // as the plain profile acknowledges
+		uint64_t when;
+		uint32_t player;
+		uint16_t length;
+	} ready[ANSWERS_KEPT];
+	uint8_t told[LOAD_BURST][sizeof(struct plain_heartbeat)];
+};
+
+static uint64_t clock_ns(void *context)
+{
+	const struct sessions *s = context;
+
+	return (uint64_t)((unsigned __int128)pg_tsc() * s->ns_of_tsc >> 32);
+}
+
+// ---------------------------------------------------------------- answers
+
+static void answer(struct session_player *p, struct unanswered *message)
+{
+	struct sessions *s = p->all;
+	struct ready *ready = &s->ready[(s->answers_first + s->answers_count) % ANSWERS_KEPT];
+
+	message->key = 0;
+	if (s->answers_count == ANSWERS_KEPT) // counted as lost
+		return;
+	*ready = (struct ready){
+		.text = {.header = {.packet_type = message->type + PLAIN_ACK,
+				    .packet_size = message->length,
+				    .timestamp = message->stamp},
+			 .player_id = s->first_player_id + p->number},
+		.when = s->now,
+		.player = p->number,
+		.length = message->length,
+	};
+	s->answers_count++;
+}
+
+/// pgc_options.arrived
+static void datagrams_arrived(void *context, uint64_t newest, uint64_t others)
+{
+	struct session_player *p = context;
+
+	for (uint64_t rest = others; rest; rest &= rest - 1) {
+		const uint64_t number = newest - (uint64_t)__builtin_ctzll(rest);
+		struct unanswered *message = &p->by_datagram[number % DATAGRAMS_KEPT];
+
+		if (message->key == number)
+			answer(p, message);
+	}
+}
+
+static unsigned hand_up(struct sessions *s, struct answer *out)
+{
+	unsigned n = 0;
+
+	for (; n < LOAD_BURST && s->answers_count > 0; n++) {
+		const struct ready *ready = &s->ready[s->answers_first];
+
+		memcpy(s->told[n], &ready->text, sizeof(ready->text));
+		out[n] = (struct answer){
+			.payload = s->told[n], .when = ready->when, .player = ready->player, .length = ready->length};
+		s->answers_first = (s->answers_first + 1) % ANSWERS_KEPT;
+		s->answers_count--;
+	}
+	return n;
+}
+
+// ---------------------------------------------------------------- datagrams
+
+/// @return datagrams that were taken
+static uint64_t send_staged(struct sessions *s)
+{
+	struct outgoing_message outgoing[LOAD_BURST];
+	const unsigned room = s->carrier->ops->room(s->carrier, outgoing, s->staged);
+	uint64_t taken;
+
+	for (unsigned i = 0; i < room; i++) {
+		const struct staged *staged = &s->stage[i];
+
+		memcpy(outgoing[i].payload, staged->bytes, staged->length);
+		outgoing[i].message = (struct message){.player = staged->player, .length = staged->length};
+	}
+	s->staged = 0; // what found no room is lost, as on a network: the client repeats what matters
+	taken = room > 0 ? s->carrier->ops->send(s->carrier, outgoing, room) : 0;
+	s->transport.refusal = s->carrier->refusal;
+	return taken;
+}
+
+/// Stage all that a client has to send now.
+/// @return number of the first datagram that has messages in it; 0: there was none
+static uint64_t flush(struct session_player *p)
+{
+	struct sessions *s = p->all;
+	uint64_t said = 0;
+
+	for (;;) {
+		struct staged *staged = &s->stage[s->staged];
+
+		staged->length = (uint16_t)pgc_transmit(p->client, staged->bytes);
+		if (staged->length == 0) {
+			s->due[p->number] = pgc_due_ns(p->client);
+			return said;
+		}
+		staged->player = p->number;
+		if (said == 0 && pgc_state(p->client) == PGC_CONNECTED)
+			said = pgc_last_datagram(p->client);
+		if (++s->staged == s->carrier->burst)
+			send_staged(s);
+	}
+}
+
+static void handle_closed(struct session_player *p, int reason)
+{
+	struct sessions *s = p->all;
+
+	memset(p->by_datagram, 0, sizeof(p->by_datagram));
+	memset(p->by_receipt, 0, sizeof(p->by_receipt));
+	if (reason == PGC_CLOSED_LEFT)
+		return;
+	s->failure = reason;
+	counter_add(&s->transport.page->counts.closed, 1);
+	if (reason < PGC_DENIED_UNKNOWN || reason > PGC_DENIED_FULL)
+		(void)pgc_connect(p->client);
+}
+
+static void handle_events(struct session_player *p)
+{
+	struct sessions *s = p->all;
+	struct unanswered *message;
+	struct pgc_event event;
+
+	while (pgc_next_event(p->client, &event))
+		switch (event.type) {
+		case PGC_EVENT_CONNECTED:
+			counter_add(&s->transport.page->counts.handshakes, 1);
+			break;
+		case PGC_EVENT_CLOSED:
+			handle_closed(p, event.as.closed.reason);
+			break;
+		case PGC_EVENT_DELIVERED:
+			message = &p->by_receipt[event.as.delivery.receipt % RECEIPTS_KEPT];
+			if (message->key == event.as.delivery.receipt)
+				answer(p, message);
+			break;
+		default: // what others say, or a loss, which is counted when the trial ends
+			break;
+		}
+}
+
+/// Whatever happened to a client: tell what it has to tell, send what it has to send.
+static void attend(struct session_player *p)
+{
+	handle_events(p);
+	(void)flush(p);
+	handle_events(p); // that it gave up, for example
+}
+
+/// Look at the clocks of as many clients as are due.
+static void look_at_clocks(struct sessions *s)
+{
+	const uint64_t round = s->tsc_hz / SECOND_NS * ROUND_NS, passed = s->now - s->round;
+	const uint64_t due = passed < round ? passed * s->players / round : s->players, now_ns = clock_ns(s);
+
+	for (; s->looked_at < due; s->looked_at++)
+		if (s->due[s->looked_at] <= now_ns)
+			attend(&s->player[s->looked_at]);
+	if (s->looked_at < s->players)
+		return;
+	s->looked_at = 0;
+	s->round = s->now;
+}
+
+static unsigned take_datagrams(struct sessions *s)
+{
+	struct answer datagram[LOAD_BURST];
+	const unsigned n = s->carrier->ops->receive(s->carrier, datagram);
+
+	for (unsigned i = 0; i < n; i++) {
+		struct session_player *p = &s->player[datagram[i].player];
+
+		s->now = datagram[i].when;
+		(void)pgc_receive(p->client, datagram[i].payload, datagram[i].length);
+		attend(p);
+	}
+	return n;
+}
+
+static unsigned sessions_receive(struct transport *t, struct answer *out)
+{
+	struct sessions *s = (struct sessions *)t;
+
+	if (s->answers_count < ANSWERS_KEPT / 2)
+		(void)take_datagrams(s);
+	s->now = pg_tsc();
+	look_at_clocks(s);
+	if (s->staged > 0)
+		send_staged(s);
+	return hand_up(s, out);
+}
+
+// ---------------------------------------------------------------- messages
+
+static unsigned sessions_room(struct transport *t, struct outgoing_message *outgoing, unsigned n)
+{
+	struct sessions *s = (struct sessions *)t;
+
+	for (unsigned i = 0; i < n; i++)
+		outgoing[i].payload = s->said[i];
+	return n;
+}
+
+/// Reliable: what a player would miss; on the channels on which the client sends it of its own accord.
+static struct pgc_delivery delivery_of(uint8_t type, uint32_t receipt)
+{
+	const bool reliable = type == PLAIN_ATTACK || type == PLAIN_CHAT || type == PLAIN_SKILL;
+
+	return (struct pgc_delivery){
+		.reliable = reliable,
+		.channel = type == PLAIN_CHAT ? 1 : 0,
+		.priority = PGC_URGENT,
+		.receipt = reliable ? receipt : 0,
+	};
+}
+static_assert((int)PGC_MESSAGE_MOVE == PLAIN_MOVE && (int)PGC_MESSAGE_ATTACK == PLAIN_ATTACK &&
+		      (int)PGC_MESSAGE_CHAT == PLAIN_CHAT && (int)PGC_MESSAGE_HEARTBEAT == PLAIN_HEARTBEAT &&
+		      (int)PGC_MESSAGE_SKILL == PLAIN_SKILL,
+	      "a type has one number");
+
+/// @return false: it was not sent
+static bool say(struct session_player *p, const struct outgoing_message *outgoing)
+{
+	const struct plain_header *header = (const struct plain_header *)outgoing->payload;
+	const uint32_t receipt = p->receipts + 1 ? p->receipts + 1 : 1;
+	const struct pgc_delivery delivery = delivery_of(outgoing->message.type, receipt);
+	const struct unanswered message = {
+		.key = receipt,
+		.stamp = header->timestamp,
+		.length = outgoing->message.length,
+		.type = outgoing->message.type,
+	};
+	uint64_t number;
+
+	if (pgc_say(p->client, (enum pgc_message)message.type, outgoing->payload + PLAIN_PREFIX,
+		    message.length - PLAIN_PREFIX, &delivery) != PGC_OK)
+		return false;
+	if (delivery.reliable) {
+		p->receipts = receipt;
+		p->by_receipt[receipt % RECEIPTS_KEPT] = message;
+		(void)flush(p);
+		return true;
+	}
+	number = flush(p);
+	if (number == 0)
+		return false;
+	p->by_datagram[number % DATAGRAMS_KEPT] = message;
+	p->by_datagram[number % DATAGRAMS_KEPT].key = number;
+	return true;
+}
+
+static uint64_t sessions_send(struct transport *t, struct outgoing_message *outgoing, unsigned n)
+{
+	struct sessions *s = (struct sessions *)t;
+	uint64_t taken = 0;
+
+	s->now = pg_tsc();
+	for (unsigned i = 0; i < n; i++)
+		taken |= (uint64_t)say(&s->player[outgoing[i].message.player], &outgoing[i]) << i;
+	if (s->staged > 0)
+		send_staged(s);
+	return taken;
+}
+
+static void sessions_wait(struct transport *t, uint64_t until)
+{
+	struct sessions *s = (struct sessions *)t;
+	const uint64_t look = pg_tsc() + s->tsc_hz / 1000;
+
+	s->carrier->ops->wait(s->carrier, until < look ? until : look);
+}
+
+// ---------------------------------------------------------------- a trial
+
+static uint32_t count_connected(const struct sessions *s)
+{
+	uint32_t connected = 0;
+
+	for (uint32_t i = 0; i < s->playing; i++)
+		connected += pgc_state(s->player[i].client) == PGC_CONNECTED;
+	return connected;
+}
+
+static int say_who_is_missing(const struct sessions *s, uint32_t connected, struct pg_error *error)
+{
+	if (s->transport.refusal != 0)
+		return s->carrier->ops->explain(s->carrier, error);
+	return error_set(error, PG_ERROR_TIMEOUT,
+			 "%u of %u players are connected after %llu s%s%s; are their tickets of this "
+			 "gateway, and does it have a listener of profile session there?",
+			 connected, s->playing, CONNECT_NS / SECOND_NS, s->failure ? ": " : "",
+			 s->failure ? pgc_closed_text(s->failure) : "");
+}
+
+/// So many attempts are under way at a time; in a storm, all.
+static void begin_attempts(struct sessions *s, const struct pg_load_trial *trial)
+{
+	for (uint32_t i = 0; i < s->playing; i++) {
+		struct session_player *p = &s->player[i];
+
+		if (trial->storm)
+			(void)pgc_reconnect(p->client);
+		else
+			(void)pgc_connect(p->client);
+		attend(p);
+		if (!trial->storm && i % LOAD_BURST == 0) {
+			struct answer out[LOAD_BURST];
+
+			(void)sessions_receive(&s->transport, out);
+		}
+	}
+}
+
+/// Before the trial: everybody has a connection.
+static int sessions_begin(struct transport *t, const struct pg_load_trial *trial, struct pg_error *error)
+{
+	struct sessions *s = (struct sessions *)t;
+	const uint64_t began = pg_tsc(), until = began + s->tsc_hz * (CONNECT_NS / SECOND_NS);
+	struct pg_load_counts *counts = &t->page->counts;
+	struct answer out[LOAD_BURST];
+	uint32_t connected = 0;
+	int rc = s->carrier->ops->begin(s->carrier, trial, error);
+
+	if (rc != PG_OK)
+		return rc;
+	t->burst = s->carrier->burst;
+	s->playing = trial->players;
+	s->failure = 0;
+	begin_attempts(s, trial);
+	for (;;) {
+		connected = count_connected(s);
+		if (connected == s->playing || load_stopped(t->page) || pg_tsc() > until)
+			break;
+		for (unsigned turn = 0; turn < LOAD_BURST; turn++) {
+			sessions_wait(t, until);
+			(void)sessions_receive(t, out);
+		}
+	}
+	counter_set(&counts->connect_ns, (uint64_t)((unsigned __int128)(pg_tsc() - began) * SECOND_NS / s->tsc_hz));
+	counter_set(&counts->connected, connected);
+	s->answers_count = 0; // of the trial before
+	return connected == s->playing || load_stopped(t->page) ? PG_OK : say_who_is_missing(s, connected, error);
+}
+
+static int sessions_explain(const struct transport *t, struct pg_error *error)
+{
+	const struct sessions *s = (const struct sessions *)t;
+
+	return s->carrier->ops->explain(s->carrier, error);
+}
+
+// ---------------------------------------------------------------- opening
+
+static void sessions_close(struct transport *t)
+{
+	struct sessions *s = (struct sessions *)t;
+
+	for (uint32_t i = s->player ? s->players : 0; i-- > 0;) { // the first, whose memory is shared, last
+		if (s->player[i].client && pgc_close(s->player[i].client) == PGC_OK)
+			(void)flush(&s->player[i]);
+		if (s->staged > 0)
+			send_staged(s);
+		pgc_free(s->player[i].client);
+	}
+	s->carrier->ops->close(s->carrier);
+	free(s->due);
+	free(s->player);
+	free(s);
+}
+
+static const struct transport_ops sessions_ops = {
+	.begin = sessions_begin,
+	.room = sessions_room,
+	.send = sessions_send,
+	.receive = sessions_receive,
+	.wait = sessions_wait,
+	.explain = sessions_explain,
+	.close = sessions_close,
+};
+
+static bool open_player(struct sessions *s, const struct pg_load_plan *plan, uint32_t number)
+{
+	struct session_player *p = &s->player[number];
+	struct pgc_options options;
+
+	pgc_options_init(&options);
+	options.session = plan->tickets[number].session;
+	memcpy(options.key, plan->tickets[number].key, sizeof(options.key));
+	options.max_datagram = DATAGRAM_BYTES;
+	options.memory_bytes = MEMORY_BYTES;
+	options.connect_timeout_ms = (uint32_t)(CONNECT_NS / 1000000);
+	options.receipts = RECEIPTS_KEPT;
+	options.answer_at_once = true;
+	options.arrived = datagrams_arrived;
+	options.arrived_context = p;
+	options.clock_ns = clock_ns;
+	options.clock_context = s;
+	*p = (struct session_player){.all = s, .number = number};
+	p->client = number == 0 ? pgc_new(&options) : pgc_new_beside(&options, s->player[0].client);
+	return p->client != NULL;
+}
+
+struct transport *transport_of_sessions(const struct pg_load_plan *plan, struct pg_load_page *page,
+					struct transport *carrier, struct pg_error *error)
+{
+	struct sessions *s = calloc(1, sizeof(*s));
+	bool opened = s && (s->player = calloc(plan->players, sizeof(*s->player))) &&
+		      (s->due = calloc(plan->players, sizeof(*s->due)));
+
+	if (!s) {
+		carrier->ops->close(carrier);
+		error_set(error, PG_ERROR_MEMORY, "no memory for the clients of %u players", plan->players);
+		return NULL;
+	}
+	s->transport = (struct transport){.ops = &sessions_ops, .page = page, .burst = carrier->burst};
+	s->carrier = carrier;
+	s->players = plan->players;
+	s->first_player_id = plan->first_player_id;
+	s->tsc_hz = pg_tsc_hz();
+	s->ns_of_tsc = (uint64_t)(((unsigned __int128)SECOND_NS << 32) / s->tsc_hz);
+	for (uint32_t i = 0; i < plan->players && opened; i++)
+		opened = open_player(s, plan, i);
+	if (opened)
+		return &s->transport;
+	error_set(error, PG_ERROR_MEMORY, "no memory for the clients of %u players, or a ticket is none",
+		  plan->players);
+	sessions_close(&s->transport);
+	return NULL;
+}
