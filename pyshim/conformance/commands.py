@@ -104,10 +104,9 @@ def gateway(  # noqa: PLR0913, PLR0917 - each is an option of the command
     else:
         from pyshim.config import load_config
         from pyshim.conformance.issuing import ControlApi
-        from pyshim.issuing.client import Client
 
-        with interrupts_held(), Client(load_config(config)) as api:
-            issuer = ControlApi(api, first_player)
+        issuer = ControlApi(load_config(config), first_player)
+        with interrupts_held():
             found, heard = gateway_run.play_all(SystemNetwork(), scenarios, issuer, port, jobs)
     _tell(found, heard, "gateway", _asked(scenarios, only), json=json)
 
