@@ -170,7 +170,7 @@ def check(config: ConfigOption) -> None:
     with located(config):
         settings = load_config(config)
         decided = plan(settings, gather(settings))
-        if settings.issues_sessions:
+        if settings.lets_in:
             check_files(settings)
     console = Console(highlight=False)
     # Written by us and not by rich, which ends the process its own way when the reader of a pipe has gone.

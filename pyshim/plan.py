@@ -14,7 +14,7 @@ from pyshim.confinement import UNCONFINED, Confinement
 from pyshim.settings import defaults
 
 if TYPE_CHECKING:
-    from ipaddress import IPv4Interface, IPv6Interface
+    from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +177,33 @@ class SocketPlan:
 
 
 @dataclass(frozen=True, slots=True)
+class NetcodeServer:
+    """An address and UDP port at which clients of profile netcode reach a gateway."""
+
+    family: int  # 4 or 6
+    packed: str  # hex of the network-order bytes, 4 or 16 of them
+    port: int
+
+    @classmethod
+    def of(cls, address: IPv4Address | IPv6Address, port: int) -> NetcodeServer:
+        """The same, as it travels."""
+        return cls(address.version, address.packed.hex(), port)
+
+
+@dataclass(frozen=True, slots=True)
+class NetcodePlan:
+    """Profile netcode, whatever the listener."""
+
+    capacity: int = 0  # clients; 0: no listener speaks it
+    protocol_id: int = 0
+    servers: tuple[NetcodeServer, ...] = ()  # of which a connect token must name one
+    private_key: str = field(default="", repr=False)  # hex; filled in by who starts a worker process
+
+
+NO_NETCODE = NetcodePlan()
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """All that a worker process needs; travels to it as JSON."""
 
@@ -203,6 +230,7 @@ class Plan:
     compression_level: int = 1
     warnings: tuple[str, ...] = ()  # of what works otherwise than expected, one sentence each
     state_huge_pages: bool = False  # the session state, in what DPDK leaves of them
+    netcode: NetcodePlan = NO_NETCODE
     confinement: Confinement = UNCONFINED
     others: Others = field(default_factory=dict)
 

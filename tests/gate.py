@@ -123,7 +123,7 @@ class Gate:
     def _places_of_its_own(self, config: Mapping[str, Any]) -> dict[str, Any]:
         """Where several appliances at once would meet: another address for each."""
         places = {"metrics": {"listen": "127.0.0.1:0"}}
-        if any(entry.get("profile") == "session" for entry in config.get("listen", ())):
+        if any(entry.get("profile") in ("session", "netcode") for entry in config.get("listen", ())):
             places["control"] = {"listen": f"unix:{self.directory}/control.sock"}
         return places
 

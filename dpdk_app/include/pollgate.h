@@ -20,7 +20,7 @@ extern "C" {
 #endif
 
 /// Bumped when a structure or the meaning of a field changes; kept in every shared page.
-#define PG_ABI_VERSION 8
+#define PG_ABI_VERSION 9
 
 // ---------------------------------------------------------------- errors
 
@@ -145,6 +145,28 @@ enum pg_profile {
 /// Its name; NULL when out of range. Static storage.
 const char *pg_profile_name(unsigned profile);
 
+/// An address and UDP port at which clients reach us.
+struct pg_netcode_server {
+	uint8_t family;    // 4 or 6
+	uint8_t bytes[16]; // network order; the first 4 when family is 4, the others are 0
+	uint16_t port;
+};
+
+/// Servers that a connect token can name, as the standard has it; and so how many we can be.
+#define PG_NETCODE_SERVERS_MAX 32
+#define PG_NETCODE_KEY_BYTES 32
+#define PG_NETCODE_USER_BYTES 256
+#define PG_NETCODE_TOKEN_BYTES 2048
+
+/// Profile netcode, whatever the listener.
+struct pg_netcode_plan {
+	uint32_t capacity; // clients, at most 2^20; 0: no listener speaks it
+	uint32_t server_count;
+	uint64_t protocol_id;
+	uint8_t private_key[PG_NETCODE_KEY_BYTES];
+	struct pg_netcode_server server[PG_NETCODE_SERVERS_MAX]; // what a connect token must name one of
+};
+
 struct pg_plan {
 	uint32_t abi_version; // PG_ABI_VERSION
 	uint32_t port_count;
@@ -162,6 +184,7 @@ struct pg_plan {
 	struct pg_pool_plan pool[PG_POOLS_MAX];
 	struct pg_worker_plan worker[PG_WORKERS_MAX];
 	struct pg_socket_plan sockets;
+	struct pg_netcode_plan netcode;
 	struct pg_policy policy;
 };
 
@@ -171,6 +194,18 @@ struct pg_gateway;
 
 /// Bytes that the session state of this many sessions, workers and issued sessions needs.
 size_t pg_state_size(uint32_t capacity, uint32_t workers, uint32_t issued_capacity);
+
+/// What a session state is for. Fields that are 0 ask for nothing.
+struct pg_state_plan {
+	uint32_t capacity; // as the arguments of pg_state_size()
+	uint32_t workers;
+	uint32_t issued_capacity;
+	uint32_t netcode_capacity; // clients of profile netcode, at most 2^20
+};
+
+/// As pg_state_size() and pg_state_init(), for profile netcode, too.
+size_t pg_state_size_for(const struct pg_state_plan *plan);
+int pg_state_init_for(void *state, size_t size, const struct pg_state_plan *plan, struct pg_error *error);
 
 /// Bytes of mail that may wait for all of so many workers; ordinary memory, taken as mail comes.
 size_t pg_mail_size(uint32_t workers);
@@ -316,6 +351,25 @@ uint32_t pg_session_list(const void *state, uint32_t *from, struct pg_session_in
 
 /// How many sessions stand.
 uint32_t pg_session_count(const void *state);
+
+// ---------------------------------------------------------------- connect tokens of profile netcode (any process)
+
+/// What a connect token says.
+struct pg_netcode_grant {
+	uint64_t protocol_id;
+	uint64_t client_id;
+	uint64_t created_s; // Unix time
+	uint64_t expires_s;
+	int32_t timeout_s; // of silence after which both sides give up; negative: never
+	uint32_t server_count;
+	struct pg_netcode_server server[PG_NETCODE_SERVERS_MAX];
+	uint8_t user_data[PG_NETCODE_USER_BYTES];
+};
+
+/// Make a connect token, with keys of its own.
+/// @return PG_OK; PG_ERROR_USAGE: there can be no such token
+int pg_netcode_token(const struct pg_netcode_grant *grant, const uint8_t private_key[PG_NETCODE_KEY_BYTES],
+		     uint8_t token[PG_NETCODE_TOKEN_BYTES], struct pg_error *error);
 
 #ifdef __cplusplus
 }

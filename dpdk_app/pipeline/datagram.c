@@ -197,6 +197,9 @@ static void gather_datagrams(struct ingress *ingress, struct datagram_burst *bur
 static void conclude_gathered_datagram(struct ingress *ingress, struct datagram_burst *burst,
 				       const struct arrival *arrival)
 {
+	const struct way_in way = {.socket_index = burst->socket_index[arrival->at]};
+
+	learn_arrival(ingress, arrival, &way);
 	if (arrival->result == PG_DROP_NONE) {
 		burst->length[arrival->at] = arrival->length;
 		return;
@@ -216,9 +219,7 @@ static void serve_gathered_datagrams(struct ingress *ingress, struct datagram_bu
 	lanes->others.count = 0;
 }
 
-/// Unused while every profile has loops of its own.
-static const struct datagram_loops gathered_datagram_loops
-	__attribute__((unused)) = {gather_datagrams, serve_gathered_datagrams};
+static const struct datagram_loops gathered_datagram_loops = {gather_datagrams, serve_gathered_datagrams};
 
 // ---------------------------------------------------------------- all of them
 

@@ -150,3 +150,15 @@ unsigned egress_datagrams(struct session_shard *shard, struct datagram_egress *o
 	counter_add(&shard->stats->tx_originated, filled);
 	return filled;
 }
+
+static unsigned session_frames(void *of, struct frame_egress *out, unsigned n, uint64_t now)
+{
+	return egress_frames(of, out, n, now);
+}
+
+static unsigned session_datagrams(void *of, struct datagram_egress *out, unsigned n, uint64_t now)
+{
+	return egress_datagrams(of, out, n, now);
+}
+
+const struct egress_source session_egress = {session_frames, session_datagrams};

@@ -24,6 +24,19 @@ struct datagram_egress {
 	uint8_t socket_index[BURST_MAX]; // datagram_burst.socket_index of the peer's own datagrams
 };
 
+/// What a profile sends on its own, for whatever engine.
+struct egress_source {
+	/// Fill up to n buffers. Counted as tx_originated: each is to be offered to a transmit queue, whatever becomes of it.
+	/// @param of  the profile's part of the worker
+	/// @param n   at most BURST_MAX
+	/// @return how many were filled; when it is n there may be more
+	unsigned (*frames)(void *of, struct frame_egress *out, unsigned n, uint64_t now);
+	unsigned (*datagrams)(void *of, struct datagram_egress *out, unsigned n, uint64_t now);
+};
+
+extern const struct egress_source session_egress; // of struct session_shard
+extern const struct egress_source netcode_egress; // of struct netcode_shard
+
 /// Is something waiting, whatever the time?
 ALWAYS_INLINE bool egress_ready(const struct session_shard *shard)
 {

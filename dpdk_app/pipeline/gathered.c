@@ -29,7 +29,8 @@ void run_gathered(struct ingress *ingress, struct gathered *gathered, uint64_t n
 	unsigned end;
 
 	for (unsigned k = 0; k < gathered->count; k++)
-		if (!sender_conforms(ingress, *gathered->arrival[k].peer, now))
+		if (!profile_of(gathered->arrival[k].profile)->limits_sources &&
+		    !sender_conforms(ingress, *gathered->arrival[k].peer, now))
 			gathered->arrival[k].result = PG_DROP_SOURCE_RATE_LIMITED;
 	for (unsigned k = 0; k < gathered->count; k = end) {
 		end = k + 1;

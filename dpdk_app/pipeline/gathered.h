@@ -34,4 +34,11 @@ ALWAYS_INLINE void gather(const struct ingress *ingress, struct gathered *gather
 /// datagram then has its result; drops are not counted yet. What another worker cannot have is dropped as owner_busy.
 void run_gathered(struct ingress *ingress, struct gathered *gathered, uint64_t now);
 
+/// Have the profile of an arrival remember how it came, if it asks for it. Before the answer is written.
+ALWAYS_INLINE void learn_arrival(struct ingress *ingress, const struct arrival *arrival, const struct way_in *way)
+{
+	if (arrival->learn)
+		profile_of(arrival->profile)->learn(ingress, arrival->slot, way);
+}
+
 #endif

@@ -63,8 +63,10 @@ static void conclude_gathered(struct ingress *ingress, struct burst *burst, cons
 {
 	const unsigned i = arrival->at;
 	const bool unfragmented = profile_of(arrival->profile)->unfragmented;
+	const struct way_in way = {.frame = burst->frame[i], .packet = p};
 	unsigned checksums;
 
+	learn_arrival(ingress, arrival, &way);
 	if (arrival->result != PG_DROP_NONE) {
 		conclude_unanswered(ingress, burst, i, arrival->result, arrival->owner);
 		return;
@@ -94,8 +96,7 @@ static void serve_gathered_in_part(struct ingress *ingress, struct burst *burst,
 	serve_gathered_for(ingress, burst, &lanes->others, now, ingress->completes);
 }
 
-/// Unused while every profile has loops of its own.
-static const struct frame_loops gathered_frame_loops __attribute__((unused)) = {
+static const struct frame_loops gathered_frame_loops = {
 	.sort = {sort_gathered_computed, sort_gathered_verified},
 	.sort_parsed = sort_parsed_gathered,
 	.serve = {serve_gathered, serve_gathered_in_part},

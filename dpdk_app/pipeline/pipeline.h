@@ -90,6 +90,8 @@ struct host_buckets {
 	uint64_t echo_conforms_at;
 };
 
+struct netcode_shard;
+
 /// One worker's view of one port.
 struct ingress {
 	// read-mostly: set at start, policy at every turn of the loop
@@ -108,7 +110,8 @@ struct ingress {
 	struct source_limits *sources;
 	struct host_buckets *host;
 	struct announcer *announcer;
-	struct session_shard *shard; // of the session profile; NULL: no listener speaks it
+	struct session_shard *shard;   // of the session profile; NULL: no listener speaks it
+	struct netcode_shard *netcode; // of the netcode profile; likewise
 	struct pg_worker_stats *stats;
 	uint64_t *arrivals; // of stats: received, or handed_in
 };

@@ -69,6 +69,8 @@ const char *profile_misfit(const struct pg_plan *plan, uint32_t listener)
 	// It would have nowhere to look for them.
 	if (profile_of(number)->issued && plan->issued_capacity == 0)
 		return "its sessions are issued, and the plan has room for none";
+	if (profile_of(number)->netcode && plan->netcode.capacity == 0)
+		return "it speaks netcode, and the plan has no private key and room for no client";
 	return NULL;
 }
 

@@ -20,6 +20,15 @@ struct arrival {
 	uint8_t profile; // enum pg_profile
 	uint8_t result;  // PG_DROP_NONE: answered; another enum pg_drop; or PACKET_…
 	uint8_t owner;   // of PACKET_ELSEWHERE: another worker, who is to have the payload as received
+	bool learn;      // the way that it came leads to the peer of `slot`: profile.learn() is called for it
+	uint32_t slot;   // of whom it is, in the profile's own terms
+};
+
+/// How a datagram came in.
+struct way_in {
+	const uint8_t *frame; // its headers are as received; NULL: by a socket
+	const struct packet *packet;
+	uint8_t socket_index; // as in struct datagram_burst
 };
 
 /// Handle a group of datagrams of one burst, in the order of their arrival. Each is PG_DROP_NONE before; what is not
@@ -32,11 +41,16 @@ struct profile {
 	/// none.
 	void (*expect)(struct identity *identity);
 
-	/// Of a profile without loops of its own, which has one. The limit of sources was applied.
+	/// Of a profile without loops of its own, which has one. The limit of sources was applied, unless it does so itself.
 	profile_take *take;
 
-	bool issued;       // its sessions are issued: it needs a worker's shard
-	bool unfragmented; // what does not fit the path is lost rather than cut
+	/// Of an arrival that asks for it, before its answer is written: remember how the peer is reached. NULL: nothing asks.
+	void (*learn)(struct ingress *ingress, uint32_t slot, const struct way_in *way);
+
+	bool issued;         // its sessions are issued: it needs a worker's shard
+	bool netcode;        // it needs the plan's part of netcode, and a worker's
+	bool limits_sources; // take() applies the limit of sources itself, to those who have proved nothing
+	bool unfragmented;   // what does not fit the path is lost rather than cut
 };
 
 #define PROFILE(NAME, name, loops) extern const struct profile name##_profile;

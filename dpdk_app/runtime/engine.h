@@ -7,6 +7,7 @@
 #ifndef POLLGATE_RUNTIME_ENGINE_H
 #define POLLGATE_RUNTIME_ENGINE_H
 
+#include "netcode/shard.h"
 #include "pollgate.h"
 #include "runtime/shards.h"
 #include "runtime/worker.h"
@@ -22,8 +23,10 @@ struct pg_gateway {
 	struct worker *worker[PG_WORKERS_MAX];
 	struct barrier barrier;
 	struct listeners listeners;
-	struct shards shards;    // of the session profile
-	struct policy policy[2]; // the one in use, and the one that the next reload fills
+	struct shards shards;         // of the session profile
+	struct netcode_store netcode; // of the netcode profile
+	void *netcode_memory;         // private, of the store
+	struct policy policy[2];      // the one in use, and the one that the next reload fills
 	unsigned policy_in_use;
 	uint64_t generation;
 	struct state_dropped dropped; // of what a process of another version left

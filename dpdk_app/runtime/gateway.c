@@ -139,7 +139,8 @@ static void first_policy(struct pg_gateway *g)
 
 static int open_gateway(struct pg_gateway *g, void *state, size_t state_size, struct pg_error *error)
 {
-	const struct state_shape shape = {g->plan.session_capacity, g->plan.worker_count, g->plan.issued_capacity};
+	const struct state_shape shape = {g->plan.session_capacity, g->plan.worker_count, g->plan.issued_capacity,
+					  g->plan.netcode.capacity};
 	int rc = state_check(state, state_size, &shape, error);
 
 	if (rc == PG_OK)
@@ -317,7 +318,8 @@ int pg_send(struct pg_gateway *g, const struct pg_letter *letter, struct pg_erro
 static bool has_dismissed(const struct pg_gateway *g, const struct worker *w)
 {
 	(void)g;
-	return !w->shard || atomic_load_explicit(&w->dismissal, memory_order_relaxed) == DISMISSAL_DONE;
+	return !worker_has_players_to_tell(w) ||
+	       atomic_load_explicit(&w->dismissal, memory_order_relaxed) == DISMISSAL_DONE;
 }
 
 bool pg_dismiss(struct pg_gateway *g, uint32_t timeout_ms)

@@ -5,6 +5,7 @@
 
 #include "pipeline/profile.h"
 #include "runtime/engine.h"
+#include "runtime/netcode_shards.h"
 #include "runtime/shards.h"
 #include "runtime/worker_tasks.h"
 
@@ -31,9 +32,20 @@ static const struct profile_life session_life = {
 	.close = shards_close,
 };
 
+static const struct profile_life netcode_life = {
+	.open = netcode_shards_open,
+	.make = netcode_shard_make,
+	.begin = netcode_shard_adopt,
+	.use_policy = netcode_shard_use_new_policy,
+	.add_tasks = worker_add_netcode_tasks,
+	.free = netcode_shard_free,
+	.close = netcode_shards_close,
+};
+
 static const struct profile_life *const lives[PG_PROFILES] = {
 	[PG_PROFILE_PLAIN] = &plain_life,
 	[PG_PROFILE_SESSION] = &session_life,
+	[PG_PROFILE_NETCODE] = &netcode_life,
 };
 
 /// Of the first of a set of profiles that keeps something, which is taken out of the set.

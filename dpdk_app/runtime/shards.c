@@ -124,20 +124,19 @@ static bool is_ours(const struct session_shard *shard, uint32_t slot)
 	return record_owner(record) == shard->worker && record->phase == RECORD_CONNECTED;
 }
 
-COLD void shard_dismiss(struct worker *w, uint64_t now, uint32_t slots)
+COLD bool shard_dismiss(struct worker *w, uint64_t now, uint32_t slots)
 {
 	struct session_shard *shard = w->shard;
 	const uint32_t used = store_used(shard->store);
 
 	for (unsigned i = 0; i < slots && w->dismissed < used; i++) {
 		if (shard->outbox.count == OUTBOX_SIZE)
-			return;
+			return false;
 		if (is_ours(shard, w->dismissed))
 			connection_close(shard, w->dismissed, SESSION_CLOSED_SHUTDOWN, now);
 		w->dismissed++;
 	}
-	if (w->dismissed >= used && shard->outbox.count == 0)
-		atomic_store_explicit(&w->dismissal, DISMISSAL_DONE, memory_order_relaxed);
+	return w->dismissed >= used && shard->outbox.count == 0;
 }
 
 uint32_t shard_sweep(struct worker *w, uint64_t now, uint32_t slots)

@@ -39,6 +39,7 @@ uint32_t shard_sweep(struct worker *w, uint64_t now, uint32_t slots);
 
 /// The gateway ends: tell our players so, as many as the outbox takes.
 /// @param slots  that are looked at
-void shard_dismiss(struct worker *w, uint64_t now, uint32_t slots);
+/// @return true: all were told
+bool shard_dismiss(struct worker *w, uint64_t now, uint32_t slots);
 
 #endif

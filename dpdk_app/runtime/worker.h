@@ -25,7 +25,7 @@ struct barrier {
 	_Atomic uint32_t finished; // loops that receive no more
 };
 
-/// Are the players of the session profile told that the gateway ends?
+/// Are the players of the session and netcode profiles told that the gateway ends?
 enum dismissal { DISMISSAL_NONE, DISMISSAL_ASKED, DISMISSAL_DONE };
 
 struct worker {
@@ -44,6 +44,8 @@ struct worker {
 	struct session_shard *shard; // of the session profile; NULL: no listener speaks it
 	void *messages;              // memory of its message pool
 	size_t message_bytes;
+	struct netcode_shard *netcode; // of the netcode profile; NULL: no listener speaks it
+	size_t netcode_bytes;
 
 	// written by the control thread
 	_Atomic(const struct policy *) policy CACHE_ALIGNED;
@@ -67,6 +69,12 @@ void worker_begin(struct worker *w);
 
 /// @return true when the policy is a new one: w->current, which is to be used from now on, and then acknowledged
 bool worker_use_newest_policy(struct worker *w);
+
+/// Has it players who are to be told that the gateway ends?
+ALWAYS_INLINE bool worker_has_players_to_tell(const struct worker *w)
+{
+	return w->shard || w->netcode;
+}
 
 /// The policy of w->current is in use everywhere in this worker.
 void worker_acknowledge_policy(struct worker *w);

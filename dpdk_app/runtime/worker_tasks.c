@@ -3,7 +3,7 @@
 
 #include "runtime/worker_tasks.h"
 
-#include "pipeline/egress.h"
+#include "netcode/shard.h"
 #include "runtime/profile_life.h"
 #include "runtime/shards.h"
 #include "runtime/sweep.h"
@@ -65,7 +65,12 @@ static bool dismissal_is_asked(const struct task *task, uint64_t now)
 
 static unsigned dismiss(struct task *task, uint64_t now)
 {
-	shard_dismiss(task->worker, now, task->budget);
+	struct worker *w = task->worker;
+	const bool sessions = !w->shard || shard_dismiss(w, now, task->budget);
+	const bool clients = !w->netcode || netcode_dismiss(w->netcode, now, task->budget);
+
+	if (sessions && clients)
+		atomic_store_explicit(&w->dismissal, DISMISSAL_DONE, memory_order_relaxed);
 	task->due = dismissal_is_asked(task, now) ? TASK_ALWAYS : TASK_NEVER;
 	return 0;
 }
@@ -80,7 +85,7 @@ void worker_add_housekeeping(struct worker *w, const struct engine_parts *parts)
 				     .due = TASK_ALWAYS,
 			     });
 	profiles_add_sweeps(w);
-	if (!w->shard)
+	if (!worker_has_players_to_tell(w))
 		return;
 	tasks_add(&w->tasks,
 		  &(struct task){
@@ -128,7 +133,7 @@ static void stop_the_bell(struct task *task)
 static unsigned send_egress(struct task *task, uint64_t now)
 {
 	struct worker *w = task->worker;
-	const unsigned sent = w->parts->send_egress(w, task->budget, now);
+	const unsigned sent = w->parts->send_egress(w, &session_egress, w->shard, task->budget, now);
 
 	task->due = egress_due(w->shard);
 	return sent;
@@ -168,5 +173,34 @@ void worker_add_session_tasks(struct worker *w)
 				     .next = next_egress,
 				     .budget = BURST_MAX,
 				     .due = egress_due(w->shard),
+			     });
+}
+
+// ---------------------------------------------------------------- netcode
+
+static unsigned send_netcode_egress(struct task *task, uint64_t now)
+{
+	struct worker *w = task->worker;
+	const unsigned sent = w->parts->send_egress(w, &netcode_egress, w->netcode, task->budget, now);
+
+	task->due = wheel_turns(&w->netcode->wheel);
+	return sent;
+}
+
+static uint64_t next_netcode_egress(const struct task *task)
+{
+	const struct worker *w = task->worker;
+
+	return wheel_next(&w->netcode->wheel);
+}
+
+void worker_add_netcode_tasks(struct worker *w)
+{
+	tasks_add(&w->tasks, &(struct task){
+				     .worker = w,
+				     .run = send_netcode_egress,
+				     .next = next_netcode_egress,
+				     .budget = BURST_MAX,
+				     .due = wheel_turns(&w->netcode->wheel),
 			     });
 }

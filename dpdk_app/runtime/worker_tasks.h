@@ -4,6 +4,7 @@
 #ifndef POLLGATE_RUNTIME_WORKER_TASKS_H
 #define POLLGATE_RUNTIME_WORKER_TASKS_H
 
+#include "pipeline/egress.h"
 #include "runtime/worker.h"
 
 /// What an engine does for them, in its own buffers.
@@ -16,9 +17,11 @@ struct engine_parts {
 	/// @return datagrams
 	unsigned (*serve_mail)(struct worker *w, uint32_t most, uint64_t now);
 
-	/// Send what sessions have to say without having been asked.
+	/// Send what a profile has to say without having been asked.
+	/// @param of  the profile's part of the worker
 	/// @return packets
-	unsigned (*send_egress)(struct worker *w, uint32_t most, uint64_t now);
+	unsigned (*send_egress)(struct worker *w, const struct egress_source *source, void *of, uint32_t most,
+				uint64_t now);
 
 	uint32_t slots; // that a sweep looks at in one turn: a loop that turns often looks at a few
 };
@@ -34,5 +37,8 @@ void worker_add_sweep(struct worker *w, const struct profile_life *life);
 
 /// Mail and egress, of a worker with a shard that can send; after housekeeping.
 void worker_add_session_tasks(struct worker *w);
+
+/// Egress to netcode clients, of a worker that can send; after housekeeping.
+void worker_add_netcode_tasks(struct worker *w);
 
 #endif

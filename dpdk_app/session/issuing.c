@@ -79,10 +79,21 @@ static bool keep(void *state, uint32_t slots)
 int pg_state_init(void *state, size_t size, uint32_t capacity, uint32_t workers, uint32_t issued_capacity,
 		  struct pg_error *error)
 {
-	const struct state_shape shape = {capacity, workers, issued_capacity};
+	const struct pg_state_plan plan = {capacity, workers, issued_capacity, 0};
+
+	return pg_state_init_for(state, size, &plan, error);
+}
+
+int pg_state_init_for(void *state, size_t size, const struct pg_state_plan *plan, struct pg_error *error)
+{
+	const struct state_shape shape = state_shape_of(plan);
+	const uint32_t issued_capacity = plan->issued_capacity;
 	struct directory *directory = state, made;
 	struct issuing_section *section;
 
+	if (plan->netcode_capacity > SESSION_SLOTS_MAX)
+		return error_set(error, PG_ERROR_USAGE, "%u netcode clients; at most %u can be", plan->netcode_capacity,
+				 SESSION_SLOTS_MAX);
 	if (issued_capacity > SESSION_SLOTS_MAX)
 		return error_set(error, PG_ERROR_USAGE, "%u sessions to be issued; at most %u can", issued_capacity,
 				 SESSION_SLOTS_MAX);

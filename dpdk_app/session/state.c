@@ -16,6 +16,20 @@ static_assert(sizeof(struct plain_session) == 64 && sizeof(struct plain_region) 
 static_assert(sizeof(struct player_index) == 64, "or PLAYERS_VERSION");
 #define ISSUED_VERSION 1
 static_assert(sizeof(struct session_record) == 256, "or ISSUED_VERSION");
+#define NETCODE_VERSION 1
+static_assert(sizeof(struct netcode_record) == 512, "or NETCODE_VERSION");
+#define NETCODE_TOKENS_VERSION 1
+static_assert(sizeof(struct netcode_history) == 320 && sizeof(struct netcode_use) == 64, "or NETCODE_TOKENS_VERSION");
+
+static void add_netcode(struct directory *directory, uint32_t clients)
+{
+	const struct section
+		records = {"netcode", NETCODE_VERSION, 1, clients, SECTION_OF_WORKERS, 0, 0, 0, 0},
+		tokens = {"netcode-tokens", NETCODE_TOKENS_VERSION, 1, clients, SECTION_OF_WORKERS, 0, 0, 0, 0};
+
+	directory_add(directory, &records, clients * sizeof(struct netcode_record));
+	directory_add(directory, &tokens, netcode_history_size(clients));
+}
 
 void state_lay_out(struct directory *directory, const struct state_shape *shape)
 {
@@ -29,19 +43,33 @@ void state_lay_out(struct directory *directory, const struct state_shape *shape)
 	directory_begin(directory);
 	directory_add(directory, &issuing, sizeof(struct issuing_section));
 	directory_add(directory, &plain, plain_region_size(shape->capacity));
-	if (slots == 0)
-		return;
-	directory_add(directory, &players, player_index_size(slots));
-	directory_add(directory, &issued, slots * sizeof(struct session_record));
+	if (slots > 0) {
+		directory_add(directory, &players, player_index_size(slots));
+		directory_add(directory, &issued, slots * sizeof(struct session_record));
+	}
+	if (shape->netcode_capacity > 0)
+		add_netcode(directory, shape->netcode_capacity);
 }
 
-size_t pg_state_size(uint32_t capacity, uint32_t workers, uint32_t issued_capacity)
+struct state_shape state_shape_of(const struct pg_state_plan *plan)
 {
-	const struct state_shape shape = {capacity, workers, issued_capacity};
+	return (struct state_shape){plan->capacity, plan->workers, plan->issued_capacity, plan->netcode_capacity};
+}
+
+size_t pg_state_size_for(const struct pg_state_plan *plan)
+{
+	const struct state_shape shape = state_shape_of(plan);
 	struct directory directory;
 
 	state_lay_out(&directory, &shape);
 	return directory.size;
+}
+
+size_t pg_state_size(uint32_t capacity, uint32_t workers, uint32_t issued_capacity)
+{
+	const struct pg_state_plan plan = {capacity, workers, issued_capacity, 0};
+
+	return pg_state_size_for(&plan);
 }
 
 /// @return NULL when there is none
@@ -65,6 +93,8 @@ struct state_parts state_parts(void *state)
 	struct state_parts parts = {
 		.issued_capacity = slots,
 		.issuing = issuing,
+		.netcode = only_part(state, "netcode"),
+		.netcode_history = only_part(state, "netcode-tokens"),
 		.numbers = session_numbers(slots, issuing->gateway_bits, issuing->gateway_id),
 	};
 

@@ -7,6 +7,9 @@
 //   and if sessions can be issued:
 //   players     player_id to slot
 //   issued      records, four lines to a slot
+// and if a listener has profile netcode:
+//   netcode         records of clients (table/netcode_record.h), eight lines to a slot
+//   netcode-tokens  which address used which connect token
 //
 // The supervisor makes it, and a worker process takes it over: sections that it knows are kept. No pointers inside. Whoever
 // changes how a section is laid out gives it another version in state.c. What the supervisor goes by is not in here but in
@@ -20,14 +23,16 @@
 #include "session/players.h"
 #include "session/record.h"
 #include "session/sections.h"
+#include "table/netcode_record.h"
 #include "table/table.h"
 
 #define STATE_COOKIE_SECRET_LEN 16
 
 struct state_shape {
-	uint32_t capacity;        // of each worker's region
-	uint32_t workers;         // regions
-	uint32_t issued_capacity; // slots of issued sessions; 0: none
+	uint32_t capacity;         // of each worker's region
+	uint32_t workers;          // regions
+	uint32_t issued_capacity;  // slots of issued sessions; 0: none
+	uint32_t netcode_capacity; // clients of profile netcode; 0: none
 };
 
 /// Section "issuing": written by the supervisor, but for `numbered`.
@@ -45,7 +50,12 @@ struct state_parts {
 	struct session_numbers numbers;
 	struct player_index *players;
 	struct session_record *records;
+	struct netcode_record *netcode; // NULL: no listener has profile netcode
+	struct netcode_history *netcode_history;
 };
+
+/// As pollgate.h says it.
+struct state_shape state_shape_of(const struct pg_state_plan *plan);
 
 /// Where everything lies in a state of this shape that this build makes.
 void state_lay_out(struct directory *directory, const struct state_shape *shape);

@@ -7,6 +7,7 @@ The result is committed; run it again only when a seed is added. The same seeds 
 
 from __future__ import annotations
 
+import json
 import struct
 import zlib
 from collections.abc import Iterator
@@ -345,6 +346,33 @@ def conversations() -> dict[str, bytes]:
     }
 
 
+STRANGER, CHALLENGED, CONNECTED = range(3)  # who sends in fuzz_netcode.c
+
+
+def netcode() -> dict[str, bytes]:
+    """What comes to the netcode profile: a request, packets that are sealed first, and headers that cannot be."""
+    vectors = json.loads((CORPUS.parents[1] / "wire" / "netcode_vectors.json").read_text())
+    request = bytes.fromhex(vectors["tokens"][0]["request"])
+    keep_alive = bytes.fromhex(vectors["packets"][0]["packet"])
+    response = next(bytes.fromhex(one["packet"]) for one in vectors["packets"] if one["kind"] == "response")
+    sealed = bytes([CONNECTED, 1])
+    return {
+        "request": bytes([STRANGER, 0]) + request,
+        "request-short": bytes([STRANGER, 0]) + request[:-1],
+        "request-again": bytes([CHALLENGED, 0]) + request,
+        "request-connected": bytes([CONNECTED, 0]) + request,
+        "keep-alive": bytes([CONNECTED, 0]) + keep_alive,
+        "response": bytes([CHALLENGED, 0]) + response,
+        "sealed-response": bytes([CHALLENGED, 1, 3]) + bytes(308),
+        "sealed-keep-alive": sealed + bytes([4]) + bytes(8),
+        "sealed-payload": sealed + bytes([5]) + b"payload",
+        "sealed-payload-longest": sealed + bytes([5]) + bytes(1200),
+        "sealed-disconnect": sealed + bytes([6]),
+        "sealed-skips": sealed + bytes([0xF4]) + bytes(8),
+        "sealed-empty": sealed + bytes([5]),
+    }
+
+
 RAW, DATA, OTHER, WAIT, SAY, RECONNECT, KINDS = range(7)  # steps of client/tests/fuzz_client.c
 
 
@@ -390,6 +418,7 @@ def main() -> None:
     everything = game | host
     write("fuzz_plain", messages())
     write("fuzz_utf8", TEXTS)
+    write("fuzz_netcode", netcode())
     write("fuzz_host", {name: bytes([0]) + frame for name, frame in host.items()})
     write("fuzz_datagram", datagrams())
     write("fuzz_opened", conversations())

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// test_gathered.c: profiles without loops of their own, in frames and in datagrams. The product has none yet, so this test is
-// built with a list of its own (gathered/wire/profiles.def) and the stages that follow from it.
+// test_gathered.c: profiles without loops of their own, in frames and in datagrams. This test is built with a list of its own
+// (gathered/wire/profiles.def) and the stages that follow from it.
 
 #include "unit.h"
 

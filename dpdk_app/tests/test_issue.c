@@ -16,8 +16,9 @@ static struct pg_error error;
 static void a_state_of_another_shape_is_refused(void **state UNUSED)
 {
 	const size_t size = pg_state_size(64, 2, 10);
-	const struct state_shape right = {64, 2, 10};
-	const struct state_shape wrong[] = {{65, 2, 10}, {64, 1, 10}, {64, 2, 9}, {64, 2, 0}};
+	const struct state_shape right = {64, 2, 10, 0};
+	const struct state_shape wrong[] = {
+		{65, 2, 10, 0}, {64, 1, 10, 0}, {64, 2, 9, 0}, {64, 2, 0, 0}, {64, 2, 10, 1}};
 	void *memory = zeroed_lines(size);
 
 	assert_int_equal(state_check(memory, size, &right, &error), PG_ERROR_USAGE);

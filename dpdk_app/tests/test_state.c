@@ -14,7 +14,7 @@
 #define SLOTS 10
 #define OTHER_VERSION 77
 
-static const struct state_shape shape = {CAPACITY, FIXTURE_SHARDS, SLOTS};
+static const struct state_shape shape = {CAPACITY, FIXTURE_SHARDS, SLOTS, 0};
 static struct pg_error error;
 static struct state_dropped dropped;
 

@@ -47,7 +47,7 @@ static unsigned serve_mail(struct worker *w, uint32_t most, uint64_t now)
 	return mail_oldest_datagram(&w->mail, w->shard, &most, now) != NULL;
 }
 
-static unsigned send_egress(struct worker *w, uint32_t most, uint64_t now)
+static unsigned send_egress(struct worker *w, const struct egress_source *source, void *of, uint32_t most, uint64_t now)
 {
 	struct task_fixture *fixture = (struct task_fixture *)w;
 	static uint8_t bytes[BURST_MAX][ETHERNET_MAX];
@@ -57,7 +57,7 @@ static unsigned send_egress(struct worker *w, uint32_t most, uint64_t now)
 	assert_int_equal(most, BURST_MAX);
 	for (unsigned i = 0; i < BURST_MAX; i++)
 		out.payload[i] = bytes[i];
-	return fixture->sends ? egress_datagrams(w->shard, &out, most, now) : 0;
+	return fixture->sends ? source->datagrams(of, &out, most, now) : 0;
 }
 
 static const struct engine_parts parts = {use_policy, serve_mail, send_egress, SLOTS};

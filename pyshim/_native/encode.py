@@ -8,7 +8,17 @@ from typing import Any
 from pyshim._native._pollgate import ffi, lib
 from pyshim._native.decode import text
 from pyshim.errors import InternalError
-from pyshim.plan import AddressPlan, DeliveryPolicy, Plan, Policy, PoolPlan, PortPlan, setting
+from pyshim.plan import (
+    AddressPlan,
+    DeliveryPolicy,
+    NetcodePlan,
+    NetcodeServer,
+    Plan,
+    Policy,
+    PoolPlan,
+    PortPlan,
+    setting,
+)
 from pyshim.settings import of
 
 _ENGINES = {text(lib.pg_engine_name(number)): number for number in range(lib.PG_ENGINES)}
@@ -60,6 +70,7 @@ def plan_struct(plan: Plan) -> Any:
     _fill_settings(out.sockets, plan.sockets, "SOCKETS")
     out.sockets.pages = _PAGES[plan.sockets.pages]
 
+    _fill_netcode(out.netcode, plan.netcode)
     _fill_policy(out.policy, plan.policy)
     return out
 
@@ -104,6 +115,22 @@ def fill_address(out: Any, address: AddressPlan) -> None:
     out.prefix_len = address.prefix_len
     packed = bytes.fromhex(address.packed)
     ffi.memmove(out.bytes, packed, len(packed))
+
+
+def fill_servers(out: Any, servers: tuple[NetcodeServer, ...]) -> None:
+    """Fill the servers of a `struct pg_netcode_plan` or `pg_netcode_grant`."""
+    out.server_count = _count(servers, lib.PG_NETCODE_SERVERS_MAX, "addresses of profile netcode")
+    for index, server in enumerate(servers):
+        to, packed = out.server[index], bytes.fromhex(server.packed)
+        to.family, to.port = server.family, server.port
+        ffi.memmove(to.bytes, packed, len(packed))
+
+
+def _fill_netcode(out: Any, netcode: NetcodePlan) -> None:
+    out.capacity, out.protocol_id = netcode.capacity, netcode.protocol_id
+    fill_servers(out, netcode.servers)
+    key = bytes.fromhex(netcode.private_key)
+    ffi.memmove(out.private_key, key, len(key))
 
 
 def _fill_policy(out: Any, policy: Policy) -> None:

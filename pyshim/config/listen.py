@@ -13,7 +13,7 @@ from pyshim.config.defined import defined
 from pyshim.config.section import Section
 
 Admission = Literal["open", "issued"]
-ProfileName = Literal["plain", "session"]
+ProfileName = Literal["plain", "session", "netcode"]
 _DEFAULT: ProfileName = "plain"
 
 
@@ -23,11 +23,13 @@ class Profile:
 
     admission: Admission  # "issued": limits of connections and of sessions apply, too
     limits: Mapping[str, int] = field(default_factory=dict)  # defaults that differ from LimitsConfig's
+    sessions: bool = False  # they are issued one by one, and have numbers and keys of their own
 
 
 PROFILES: dict[str, Profile] = {  # those of dpdk_app/wire/profiles.def; there is no other
     "plain": Profile("open"),
-    "session": Profile("issued", limits={"source_pps": 500, "connections_pps": 20}),
+    "session": Profile("issued", limits={"source_pps": 500, "connections_pps": 20}, sessions=True),
+    "netcode": Profile("issued", limits={"source_pps": 500, "connections_pps": 20}),
 }
 
 
@@ -66,13 +68,14 @@ class ListenConfig(Section):
     profile: ProfileName = Field(
         default=_DEFAULT,
         description="Protocol of this port. session: issued keys, encryption, reliable messages "
-        "(dpdk_app/wire/PROTOCOL.md); plain is for laboratories and trusted networks.",
+        "(dpdk_app/wire/PROTOCOL.md); netcode: netcode 1.02 (dpdk_app/wire/NETCODE.md); plain "
+        "is for laboratories and trusted networks.",
     )
     admission: Admission = Field(
         default="open",
         description="Who gets a session. open, of profile plain: the first valid message of an address "
         "makes one; "
-        "issued, of profile session: who proves a key that the control API issued.",
+        "issued, of profiles session and netcode: who proves a key that the control API issued.",
     )
     limits: LimitsConfig = Field(
         default=LimitsConfig(), description="Rate limits per source and session. Reloads live."
@@ -95,4 +98,4 @@ class ListenConfig(Section):
     @property
     def is_issued(self) -> bool:
         """Whether its sessions are issued by the control API."""
-        return self.admission == "issued"
+        return PROFILES[self.profile].sessions

@@ -22,6 +22,7 @@ from pyshim.config.defined import defined
 from pyshim.config.delivery import DeliveryConfig
 from pyshim.config.engines import EngineName, find_incompatibilities
 from pyshim.config.listen import ListenConfig
+from pyshim.config.netcode import NetcodeConfig
 from pyshim.config.profiles import GATEWAY_BITS, GATEWAY_BITS_MAX, find_contradictions
 from pyshim.config.section import Section, sentence, text_schema
 
@@ -250,6 +251,7 @@ class Config(Section):
     )
     sessions: SessionsConfig = SessionsConfig()
     delivery: DeliveryConfig = DeliveryConfig()
+    netcode: NetcodeConfig = NetcodeConfig()
     control: ControlConfig = ControlConfig()
     host: HostConfig = HostConfig()
     metrics: MetricsConfig = MetricsConfig()
@@ -278,6 +280,16 @@ class Config(Section):
     def issues_sessions(self) -> bool:
         """Whether a listener has a profile whose sessions are issued."""
         return any(entry.is_issued for entry in self.listen)
+
+    @property
+    def speaks_netcode(self) -> bool:
+        """Whether a listener has profile netcode, for whose clients connect tokens are made."""
+        return any(entry.profile == "netcode" for entry in self.listen)
+
+    @property
+    def lets_in(self) -> bool:
+        """Whether there is something that the control API gives to players."""
+        return self.issues_sessions or self.speaks_netcode
 
 
 class _WithoutGeneratedTitles(GenerateJsonSchema):

@@ -36,10 +36,14 @@ def find_contradictions(config: object) -> list[Incompatibility]:
     found = [
         incompatibility for listener, path in listeners for incompatibility in _of_listener(listener, path)
     ]
-    profiles = [PROFILES[name] for name in names if isinstance(name, str) and name in PROFILES]
-    if len(profiles) == len(names):
-        issued = any(profile.admission == "issued" for profile in profiles)
-        found += _with_sessions(config) if issued else _without_sessions(config)
+    known = {name for name in names if isinstance(name, str) and name in PROFILES}
+    if all(isinstance(name, str) and name in PROFILES for name in names):
+        sessions = any(PROFILES[name].sessions for name in known)
+        netcode = "netcode" in known
+        clients = "session" if sessions else "netcode" if netcode else None
+        found += _with_clients(config, clients) if clients else _without_control(config)
+        found += _with_sessions(config) if sessions else _without_sessions(config, netcode=netcode)
+        found += _with_netcode(config) if netcode else _without_netcode(config)
     return [*found, *_of_control(get(config, "control"))]
 
 
@@ -67,14 +71,42 @@ def _of_listener(listener: object, path: Path) -> Iterator[Incompatibility]:
             yield Incompatibility((*path, "limits", key), text)
 
 
+def _is_too_much(capacity: object) -> bool:
+    return isinstance(capacity, int) and capacity > ISSUED_MAX
+
+
+def _with_clients(config: object, profile: str) -> Iterator[Incompatibility]:
+    capacity = get(get(config, "sessions"), "capacity")
+    if _is_too_much(capacity):
+        text = f"found {capacity}, allowed with profile: {profile}: a whole number from 1 to {ISSUED_MAX}"
+        yield Incompatibility(("sessions", "capacity"), text)
+
+
 def _with_sessions(config: object) -> Iterator[Incompatibility]:
     sessions = get(config, "sessions")
     capacity = get(sessions, "capacity")
-    if isinstance(capacity, int) and capacity > ISSUED_MAX:
-        text = f"found {capacity}, allowed with profile: session: a whole number from 1 to {ISSUED_MAX}"
-        yield Incompatibility(("sessions", "capacity"), text)
-    else:
+    if not _is_too_much(capacity):
         yield from _of_gateway(get(sessions, "gateway"), capacity)
+
+
+def _with_netcode(config: object) -> Iterator[Incompatibility]:
+    netcode = get(config, "netcode")
+    if get(netcode, "protocol_id") is None:
+        text = "missing; profile netcode needs the number that the game's clients have built in"
+        yield Incompatibility(("netcode", "protocol_id"), text, missing=True)
+    if get(netcode, "private_key_file") is None:
+        text = (
+            "missing; profile netcode needs the key of its connect tokens: `openssl rand -hex 32` makes one"
+        )
+        yield Incompatibility(("netcode", "private_key_file"), text, missing=True)
+
+
+def _without_netcode(config: object) -> Iterator[Incompatibility]:
+    netcode = get(config, "netcode")
+    for key in ("protocol_id", "private_key_file", "addresses"):
+        if get(netcode, key) not in (None, [], ()):
+            text = "no entry of listen has profile: netcode; remove it, or add one"
+            yield Incompatibility(("netcode", key), text)
 
 
 def _of_gateway(gateway: object, capacity: object) -> Iterator[Incompatibility]:
@@ -105,18 +137,23 @@ def _number_or(value: object, default: int) -> int:
     return value if isinstance(value, int) and not isinstance(value, bool) else default
 
 
-def _without_sessions(config: object) -> Iterator[Incompatibility]:
-    """Keys that only issued sessions use, where no listener has such sessions."""
+def _without_sessions(config: object, *, netcode: bool) -> Iterator[Incompatibility]:
+    """Keys that only issued sessions use, where there are none; netcode has handshakes, too."""
     gateway = get(get(config, "sessions"), "gateway")
     for key, default in (("id", 0), ("bits", GATEWAY_BITS)):
         if get(gateway, key) not in (None, default):
             text = f"{_NO_SESSION}, and sessions of plain have no numbers; remove it, or add one"
             yield Incompatibility(("sessions", "gateway", key), text)
     delivery = get(config, "delivery")
+    if netcode and isinstance(delivery, dict):
+        delivery = {key: value for key, value in delivery.items() if key != "handshake_cpu"}
     if isinstance(delivery, dict) and delivery != _default_delivery(delivery):
         yield Incompatibility(
             ("delivery",), f"{_NO_SESSION}, and plain sends no messages; remove it, or add one"
         )
+
+
+def _without_control(config: object) -> Iterator[Incompatibility]:
     for key in ("listen", "token_file", "tls", "advertise"):
         if get(get(config, "control"), key) is not None:
             text = f"{_NO_SESSION}, so there is nothing to issue; remove it, or add one"

@@ -259,6 +259,21 @@ def parse_gateway_address(text: str) -> Endpoint:
     return endpoint
 
 
+def parse_server_address(text: str) -> Endpoint:
+    """`address:port` of a gateway. Raises ValueError with a finished sentence."""
+    endpoint = parse_endpoint(text, lowest=1, allowed="203.0.113.9:8082")
+    try:
+        address = ip_address(endpoint.host)
+    except ValueError:
+        raise ValueError(
+            f"found {quoted(text)}; a connect token has addresses and no names: write an address such as "
+            "203.0.113.9:8082"
+        ) from None
+    if address.is_unspecified:
+        raise ValueError(f"found {quoted(text)}, which is every address; name the one that clients reach")
+    return Endpoint(str(address), endpoint.port)
+
+
 def parse_file_name(text: str) -> str:
     """The name of a file. Raises ValueError with a finished sentence."""
     if not text or "\0" in text:

@@ -10,9 +10,16 @@ from pyshim.plan import Plan
 from pyshim.system.memory_file import SessionState
 
 
-def state_bytes(capacity: int, workers: int, issued_capacity: int) -> int:
+def state_bytes(capacity: int, workers: int, issued_capacity: int, netcode_capacity: int = 0) -> int:
     """Bytes of session state that this many sessions need."""
-    return lib.pg_state_size(capacity, workers, issued_capacity)
+    return lib.pg_state_size_for(_shape(capacity, workers, issued_capacity, netcode_capacity))
+
+
+def _shape(capacity: int, workers: int, issued_capacity: int, netcode_capacity: int) -> Any:
+    shape: Any = ffi.new("struct pg_state_plan *")
+    shape.capacity, shape.workers = capacity, workers
+    shape.issued_capacity, shape.netcode_capacity = issued_capacity, netcode_capacity
+    return shape
 
 
 def mail_bytes(workers: int) -> int:
@@ -55,11 +62,11 @@ def new_state(plan: Plan) -> OwnState:
     Raises:
         UnavailableError: there is not enough memory.
     """
-    shape = plan.session_capacity, len(plan.workers), plan.issued_capacity
-    state = OwnState.create(state_bytes(*shape), huge_pages=plan.state_huge_pages)
+    shape = _shape(plan.session_capacity, len(plan.workers), plan.issued_capacity, plan.netcode.capacity)
+    state = OwnState.create(lib.pg_state_size_for(shape), huge_pages=plan.state_huge_pages)
     error = new_error()
     try:
-        check(lib.pg_state_init(state.native, state.size_bytes, *shape, error), error)
+        check(lib.pg_state_init_for(state.native, state.size_bytes, shape, error), error)
         check(lib.pg_state_gateway(state.native, plan.gateway_bits, plan.gateway_id, error), error)
     except BaseException:
         state.close()

@@ -6,6 +6,7 @@ Both the gateway and the commands that ask it decide this from the same configur
 
 from __future__ import annotations
 
+import base64
 import hmac
 import os
 import re
@@ -22,10 +23,12 @@ from pyshim.system.unix_socket import listen_at
 
 TOKEN_CHARS_MIN = 16
 TOKEN_CHARS_MAX = 512
+KEY_BYTES = 32  # of the key of connect tokens
 
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")  # what a bearer token may be (RFC 6750 2.1)
 _PEM_END = "-----END CERTIFICATE-----\n"
 _BACKLOG = 64
+_KEY_CHARS_MAX = 200
 
 
 def control_address(config: Config) -> Endpoint | UnixSocket:
@@ -56,6 +59,8 @@ def check_files(config: Config) -> None:
     """
     read_token(config)
     server_tls(config)
+    if config.speaks_netcode:
+        read_private_key(config)
 
 
 # ---------------------------------------------------------------- the token
@@ -97,7 +102,7 @@ def read_token(config: Config) -> Token | None:
         ) from problem
     except UnicodeDecodeError:
         text, mode = "", 0
-    _check_mode("token_file", path, mode)
+    _check_mode("control.token_file", path, mode)
     if not TOKEN_CHARS_MIN <= len(text) <= TOKEN_CHARS_MAX or not _TOKEN.fullmatch(text):
         raise _wrong(
             "token_file",
@@ -110,11 +115,49 @@ def read_token(config: Config) -> Token | None:
 def _check_mode(key: str, path: Path, mode: int) -> None:
     """Of a file with a secret in it."""
     if mode & (stat.S_IRWXO | stat.S_IWGRP):
-        raise _wrong(
-            key,
+        text = (
             f"{path} has mode {stat.S_IMODE(mode):04o}: others than its owner and group can read it, or more "
-            "than its owner can write it; chmod 600 it",
+            "than its owner can write it; chmod 600 it"
         )
+        raise PlanError([Problem(key, text)])
+
+
+# ---------------------------------------------------------------- the key of connect tokens
+
+
+def read_private_key(config: Config) -> bytes:
+    """The 32 bytes in netcode.private_key_file.
+
+    Raises:
+        PlanError: the file cannot be read, others may read it, or there is no key in it.
+    """
+    key, path = "netcode.private_key_file", Path(config.netcode.private_key_file or "")
+    try:
+        fd = open_regular(path)
+        mode = os.fstat(fd).st_mode
+        text = read_open(fd, path, _KEY_CHARS_MAX).decode("ascii").strip()
+    except OSError as problem:
+        text = f"{path} cannot be read: {problem.strerror}"
+        raise PlanError([Problem(key, text, ExitCode.UNAVAILABLE)]) from problem
+    except UnicodeDecodeError:
+        text, mode = "", 0
+    _check_mode(key, path, mode)
+    found = _key_in(text)
+    if found is None:
+        text = (
+            f"{path} has no key: 64 hexadecimal digits, or 32 bytes in base64, are needed; "
+            "`openssl rand -hex 32` makes one"
+        )
+        raise PlanError([Problem(key, text)])
+    return found
+
+
+def _key_in(text: str) -> bytes | None:
+    try:
+        found = bytes.fromhex(text) if len(text) == 2 * KEY_BYTES else base64.b64decode(text, validate=True)
+    except ValueError:
+        return None
+    return found if len(found) == KEY_BYTES else None
 
 
 # ---------------------------------------------------------------- TLS
@@ -136,7 +179,7 @@ def server_tls(config: Config) -> ssl.SSLContext | None:
             os.close(open_regular(Path(name)))
         except OSError as problem:
             raise _wrong(key, f"{name} cannot be read: {problem.strerror}", ExitCode.UNAVAILABLE) from problem
-    _check_mode("tls.key", Path(files.key), Path(files.key).stat().st_mode)
+    _check_mode("control.tls.key", Path(files.key), Path(files.key).stat().st_mode)
     try:
         # A key with a passphrase must not make the gateway ask for it on a terminal.
         context.load_cert_chain(files.certificate, files.key, password="")

@@ -39,7 +39,7 @@ class Client:
             PlanError: the token or certificate cannot be read.
             UsageError: no session is issued by this configuration, or its address is not known beforehand.
         """
-        if not config.issues_sessions:
+        if not config.lets_in:
             raise UsageError("listen: no entry has profile: session, so this gateway issues nothing")
         self._address = control_address(config)
         token = read_token(config)

@@ -79,6 +79,54 @@ def issue(  # noqa: PLR0913, PLR0917 - each is an option of the command
     _print(answer, json=json)
 
 
+@cli_app.command()
+def connect(  # noqa: PLR0913, PLR0917 - each is an option of the command
+    config: ConfigOption,
+    client_id: Annotated[
+        int, typer.Option("--client", metavar="N", min=0, max=2**64 - 1, help="The client's number.")
+    ],
+    ttl: Annotated[
+        int, typer.Option("--ttl", metavar="SECONDS", min=1, help="How long the token lets in.")
+    ] = 30,
+    timeout: Annotated[
+        int,
+        typer.Option(
+            "--timeout", metavar="SECONDS", min=-1, help="Silence after which both sides give up; -1 never."
+        ),
+    ] = 10,
+    user_data: Annotated[
+        Path | None,
+        typer.Option("--user-data", metavar="FILE", help="Up to 256 bytes for the game; - is stdin."),
+    ] = None,
+    address: Annotated[
+        list[str] | None,
+        typer.Option("--address", metavar="ADDRESS:PORT", help="Another gateway to try, in this order."),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", metavar="FILE", help="Write the token's 2048 bytes there, for its owner's eyes only."
+        ),
+    ] = None,
+    json: JsonOption = False,
+) -> None:
+    """Make a connect token of profile netcode; it is told here and never again."""
+    wanted: dict[str, Any] = {"client_id": client_id, "ttl": ttl, "timeout": timeout}
+    if user_data is not None:
+        wanted["user_data"] = base64.b64encode(_read(user_data)).decode()
+    if address:
+        wanted["addresses"] = address
+    if out is None:
+        with _client(config) as client:
+            answer = client.ask("POST", "/v1/netcode/tokens", wanted)
+    else:
+        with private_file(out, "--out") as file, _client(config) as client:
+            answer = client.ask("POST", "/v1/netcode/tokens", wanted)
+            file.flush()
+            file.buffer.write(base64.b64decode(answer.pop("token")))
+    _print(answer, json=json)
+
+
 @cli_app.command("list")
 def list_sessions(
     config: ConfigOption,

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Iterator
+
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -12,6 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from pyshim.management.answers import failure, http_error
 from pyshim.management.figures import PATHS, Figures
+from pyshim.management.netcode import netcode_routes
 from pyshim.management.openapi import openapi
 from pyshim.management.sessions import Gateway, routes
 
@@ -21,14 +24,21 @@ def make_app(figures: Figures, gateway: Gateway | None) -> ASGIApp:
     app = Starlette(
         routes=[
             *figures.routes(),
-            *(routes(gateway) if gateway is not None else ()),
-            Route("/v1/openapi.json", _openapi, methods=["GET"]),
+            *_for_players(gateway),
+            Route("/v1/openapi.json", _openapi_of(gateway), methods=["GET"]),
         ],
         exception_handlers={HTTPException: http_error, Exception: failure},
     )
     # A path has one spelling, at either address; a redirect would lead to whatever Host the client named.
     app.router.redirect_slashes = False
     return app
+
+
+def _for_players(gateway: Gateway | None) -> Iterator[Route]:
+    if gateway is not None:
+        yield from routes(gateway)
+        if gateway.tokens is not None:
+            yield from netcode_routes(gateway.tokens)
 
 
 class Open:
@@ -59,5 +69,11 @@ class Open:
         return None
 
 
-async def _openapi(_: Request) -> Response:
-    return JSONResponse(openapi())
+def _openapi_of(gateway: Gateway | None) -> Callable[[Request], Awaitable[Response]]:
+    sessions = gateway is not None and gateway.address is not None
+    described = openapi(sessions=sessions, tokens=gateway is not None and gateway.tokens is not None)
+
+    async def answer(_: Request) -> Response:
+        return JSONResponse(described)
+
+    return answer

@@ -8,8 +8,9 @@ from typing import Any
 from pydantic import BaseModel
 
 from pyshim import __version__
+from pyshim.management import netcode
 from pyshim.management.figures import INTERVALS_S
-from pyshim.management.requests import IssueRequest, MessageRequest
+from pyshim.management.requests import ConnectTokenRequest, IssueRequest, MessageRequest
 from pyshim.management.sessions import LIST_DEFAULT, LIST_QUERY
 from pyshim.sessions import NUMBERS
 
@@ -25,6 +26,11 @@ _ISSUED = {
     "address": {"type": "string", "description": "host:port or [IPv6]:port that the player connects to"},
     "expires": {"type": "string", "format": "date-time"},
     "player_id": _NUMBER,
+}
+_TOKEN = {
+    "client_id": {"type": "integer", "minimum": 0, "maximum": 2**64 - 1},
+    "expires": {"type": "string", "format": "date-time"},
+    "token": {"type": "string", "description": "2048 bytes in base64, for its client alone"},
 }
 _INTERVAL = _integer(INTERVALS_S, default=INTERVALS_S[0], description="seconds")
 _VECTOR = {"type": ["array", "null"], "items": {"type": "number"}, "minItems": 3, "maxItems": 3}
@@ -44,8 +50,36 @@ _INFO = {
 }
 
 
-def openapi() -> dict[str, Any]:
-    """The description of every request."""
+def openapi(*, sessions: bool, tokens: bool) -> dict[str, Any]:
+    """The description of every request: figures, and what is given to players, as the listeners are."""
+    asked = _figures() | (_sessions() if sessions else {}) | (_tokens() if tokens else {})
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "pollgate control API", "version": __version__},
+        "security": [{"token": []}, {}],
+        "components": {"securitySchemes": {"token": {"type": "http", "scheme": "bearer"}}},
+        "paths": asked,
+    }
+
+
+def _figures() -> dict[str, Any]:
+    return {
+        "/v1/stats": {"get": _operation("Every metric by its name", {200: {}}, (400, 500))},
+        "/v1/stats/stream": {
+            "parameters": [{"name": "interval", "in": "query", "schema": _INTERVAL}],
+            "get": _stream(),
+        },
+    }
+
+
+def _tokens() -> dict[str, Any]:
+    made = _operation(
+        "Make a connect token of profile netcode", {201: _TOKEN}, (400,), body=ConnectTokenRequest
+    )
+    return {netcode.PATH: {"post": made}}
+
+
+def _sessions() -> dict[str, Any]:
     session = [{"name": "session", "in": "path", "required": True, "schema": _NUMBER}]
     defaults = {"from": {"default": 0}, "limit": {"default": LIST_DEFAULT}}
     query = [
@@ -56,34 +90,23 @@ def openapi() -> dict[str, Any]:
     page = {"sessions": infos, "next": {"type": ["integer", "null"]}, "issued": {"type": "integer"}}
     sent = {"session": _NUMBER, "bytes": {"type": "integer"}}
     return {
-        "openapi": "3.1.0",
-        "info": {"title": "pollgate control API", "version": __version__},
-        "security": [{"token": []}, {}],
-        "components": {"securitySchemes": {"token": {"type": "http", "scheme": "bearer"}}},
-        "paths": {
-            "/v1/stats": {"get": _operation("Every metric by its name", {200: {}}, (400, 500))},
-            "/v1/stats/stream": {
-                "parameters": [{"name": "interval", "in": "query", "schema": _INTERVAL}],
-                "get": _stream(),
-            },
-            "/v1/sessions": {
-                "post": _operation("Issue a session", {201: _ISSUED}, (400, 503), body=IssueRequest),
-                "get": {**_operation("List sessions", {200: page}, (400,)), "parameters": query},
-            },
-            "/v1/sessions/{session}": {
-                "parameters": session,
-                "get": _operation("Inspect a session", {200: _INFO}, (404,)),
-                "delete": _operation("Revoke a session", {204: None}, (404,)),
-            },
-            "/v1/sessions/{session}/messages": {
-                "parameters": session,
-                "post": _operation(
-                    "Send a message to a connected player",
-                    {202: sent},
-                    (400, 404, 413, 503),
-                    body=MessageRequest,
-                ),
-            },
+        "/v1/sessions": {
+            "post": _operation("Issue a session", {201: _ISSUED}, (400, 503), body=IssueRequest),
+            "get": {**_operation("List sessions", {200: page}, (400,)), "parameters": query},
+        },
+        "/v1/sessions/{session}": {
+            "parameters": session,
+            "get": _operation("Inspect a session", {200: _INFO}, (404,)),
+            "delete": _operation("Revoke a session", {204: None}, (404,)),
+        },
+        "/v1/sessions/{session}/messages": {
+            "parameters": session,
+            "post": _operation(
+                "Send a message to a connected player",
+                {202: sent},
+                (400, 404, 413, 503),
+                body=MessageRequest,
+            ),
         },
     }
 

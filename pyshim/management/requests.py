@@ -55,6 +55,26 @@ class IssueRequest(_Body):
     once: Annotated[bool, Field(description="may be connected once only")] = False
 
 
+class ConnectTokenRequest(_Body):
+    """A connect token for a client of profile netcode."""
+
+    client_id: Annotated[int, Field(ge=0, le=2**64 - 1)]
+    ttl: Annotated[int, Field(ge=1, le=TTL_MAX_S, description="seconds in which it lets in")] = 30
+    timeout: Annotated[
+        int,
+        Field(
+            ge=-1,
+            le=86_400,
+            description="seconds of silence after which both sides give up; -1 is never, for debugging",
+        ),
+    ] = 10
+    user_data: Annotated[str, Field(description="up to 256 bytes in base64")] = ""
+    addresses: Annotated[
+        tuple[str, ...],
+        Field(max_length=32, strict=False, description="address:port of gateways, in the order to try"),
+    ] = ()
+
+
 class MessageRequest(_Body):
     """A message to a player."""
 

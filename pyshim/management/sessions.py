@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -16,17 +16,12 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from pyshim.config.values import Endpoint
-from pyshim.errors import UsageError
+from pyshim.connect_tokens import TokenMaker
 from pyshim.management.answers import numbers, refusal
-from pyshim.management.requests import (
-    BadRequestError,
-    IssueRequest,
-    MessageRequest,
-    TooLongError,
-    parse_body,
-)
+from pyshim.management.refusals import telling
+from pyshim.management.requests import IssueRequest, MessageRequest, parse_body
 from pyshim.operator_messages import OperatorMessage, OperatorQueue, SendOutcome, SendResult
-from pyshim.sessions import LIST_MAX, NUMBERS, NoRoomError, Page, SessionInfo, SessionTable
+from pyshim.sessions import LIST_MAX, NUMBERS, Page, SessionInfo, SessionTable
 
 LIST_DEFAULT = 100
 LIST_QUERY = {"player_id": NUMBERS, "from": range(2**32), "limit": range(1, LIST_MAX + 1)}
@@ -41,11 +36,14 @@ class Gateway:
 
     sessions: SessionTable
     operator_queue: OperatorQueue
-    address: Endpoint  # that players are told
+    address: Endpoint | None  # that players are told; None: no listener has profile session
+    tokens: TokenMaker | None = None  # of profile netcode
 
 
 def routes(gateway: Gateway) -> list[Route]:
-    """The requests."""
+    """The requests about sessions, if there can be any."""
+    if gateway.address is None:
+        return []
     handlers = _Handlers(gateway)
     one = "/v1/sessions/{session}"
     return [
@@ -76,32 +74,13 @@ def describe(info: SessionInfo) -> dict[str, Any]:
     }
 
 
-Handler = Callable[["_Handlers", Request], Awaitable[Response]]
-
-
-def _telling(handler: Handler) -> Handler:
-    """The handler with what can be wrong about a request turned into an answer."""
-
-    async def telling(self: _Handlers, request: Request) -> Response:
-        try:
-            return await handler(self, request)
-        except TooLongError as problem:
-            return refusal(413, str(problem))
-        except (BadRequestError, UsageError) as problem:
-            return refusal(400, str(problem))
-        except NoRoomError as problem:
-            return refusal(503, str(problem))
-
-    return telling
-
-
 class _Handlers:
     def __init__(self, gateway: Gateway) -> None:
         self._sessions = gateway.sessions
         self._operator_queue = gateway.operator_queue
         self._address = gateway.address
 
-    @_telling
+    @telling
     async def issue(self, request: Request) -> Response:
         wanted = parse_body(IssueRequest, await request.body())
         expires = datetime.now(UTC) + timedelta(seconds=wanted.ttl)
@@ -118,7 +97,7 @@ class _Handlers:
             {"cache-control": "no-store", "location": f"/v1/sessions/{issued.session}"},
         )
 
-    @_telling
+    @telling
     async def list(self, request: Request) -> Response:
         # A long one takes its time, and the server's loop has others to answer.
         return await asyncio.to_thread(self._list, numbers(request, LIST_QUERY))
@@ -137,16 +116,16 @@ class _Handlers:
             }
         )
 
-    @_telling
+    @telling
     async def inspect(self, request: Request) -> Response:
         found = self._sessions.inspect(_number(request))
         return _unknown(request) if found is None else JSONResponse(describe(found))
 
-    @_telling
+    @telling
     async def revoke(self, request: Request) -> Response:
         return Response(status_code=204) if self._sessions.revoke(_number(request)) else _unknown(request)
 
-    @_telling
+    @telling
     async def send(self, request: Request) -> Response:
         wanted = parse_body(MessageRequest, await request.body())
         found = self._sessions.inspect(_number(request))

@@ -31,6 +31,7 @@ from pyshim.planner.layout import Layout
 from pyshim.planner.locks import check_locks
 from pyshim.planner.memory import MemoryChoice, check_mail, choose_memory, state_bytes
 from pyshim.planner.mtu import check_mtus
+from pyshim.planner.netcode import check_netcode, plan_netcode
 from pyshim.planner.queues import Assignment, assign_queues, queue_demand
 from pyshim.planner.sockets import lay_out_sockets
 from pyshim.planner.user import check_user
@@ -59,6 +60,7 @@ def plan(config: Config, host: HostFacts) -> Plan:
     check_mail(config, host, layout, problems)
     mtu_notes = check_mtus(config, host, problems)
     check_user(config, host, problems)
+    check_netcode(config, problems)
     if problems:
         raise PlanError(problems)
     made = _plan(config, host, layout, mtu_notes)
@@ -69,6 +71,7 @@ def plan(config: Config, host: HostFacts) -> Plan:
 
 def _plan(config: Config, host: HostFacts, layout: Layout, mtu_notes: Sequence[str]) -> Plan:
     issued_capacity = config.sessions.capacity if config.issues_sessions else 0
+    netcode = plan_netcode(config)
     return filled(
         Plan,
         numbers("PLAN", config),
@@ -80,7 +83,9 @@ def _plan(config: Config, host: HostFacts, layout: Layout, mtu_notes: Sequence[s
         ports=layout.ports,
         pools=layout.pools,
         listeners=tuple(ListenerPlan(entry.port, entry.profile, entry.admission) for entry in config.listen),
-        state_bytes=state_bytes(config.sessions.capacity, len(layout.workers), issued_capacity),
+        state_bytes=state_bytes(
+            config.sessions.capacity, len(layout.workers), issued_capacity, netcode.capacity
+        ),
         sockets=filled(SocketPlan, numbers("SOCKETS", config), pages=layout.socket_pages),
         huge_pages=layout.huge_pages,
         state_huge_pages=layout.state_huge_pages,
@@ -90,6 +95,7 @@ def _plan(config: Config, host: HostFacts, layout: Layout, mtu_notes: Sequence[s
         warnings=warn_of_environment(config, host),
         notes=(*layout.cpus.notes, *layout.notes, *mtu_notes),
         issued_capacity=issued_capacity,
+        netcode=netcode,
         gateway_id=config.sessions.gateway.id,
         gateway_bits=config.sessions.gateway.bits,
         confinement=confine(_kinds(config), host.user),

@@ -36,6 +36,10 @@ _SESSION_BYTES = 64
 _ISSUED_BYTES = 256
 _CONNECTION_BYTES = 3281  # two prepared AES-GCM keys, delivery, return headers, place in the wheel
 _PLAYER_PLACES_MIN = 8
+_NETCODE_BYTES = 512
+_NETCODE_USE_BYTES = 64
+_NETCODE_USES_MIN = 8
+_NETCODE_HEADER_BYTES = 320
 _LINE_BYTES = 64
 
 _MAIL_WAITING_BYTES = 8 << 20  # per receiving worker, from all senders
@@ -53,14 +57,23 @@ class MemoryChoice:
     eal_args: tuple[str, ...]
 
 
-def state_bytes(capacity: int, workers: int, issued_capacity: int = 0) -> int:
+def state_bytes(capacity: int, workers: int, issued_capacity: int = 0, netcode_capacity: int = 0) -> int:
     """Size of the session state file: each worker's section has room for all sessions.
 
     The data plane's pg_state_size() returns the same, and a test holds them equal; this needs no data plane.
     The kernel takes pages as sessions come, so the file's size is an upper bound.
     """
     tables = workers * (_STATE_HEADER_BYTES + _SESSION_BYTES * capacity)
-    return _STATE_DIRECTORY_BYTES + _STATE_HEADER_BYTES + tables + _issued_bytes(issued_capacity)
+    beside = _issued_bytes(issued_capacity) + _netcode_bytes(netcode_capacity)
+    return _STATE_DIRECTORY_BYTES + _STATE_HEADER_BYTES + tables + beside
+
+
+def _netcode_bytes(capacity: int) -> int:
+    """Records of netcode clients, and who used which connect token."""
+    if capacity == 0:
+        return 0
+    uses = max(_NETCODE_USES_MIN, 1 << (4 * capacity - 1).bit_length())
+    return _NETCODE_BYTES * capacity + _NETCODE_HEADER_BYTES + _NETCODE_USE_BYTES * uses
 
 
 def _issued_bytes(capacity: int) -> int:
@@ -129,7 +142,12 @@ def choose_memory(
     need = _need(built, main_node)
     share = _share(config, need)
     capacity = config.sessions.capacity
-    state = state_bytes(capacity, len(cpus.workers), capacity if config.issues_sessions else 0)
+    state = state_bytes(
+        capacity,
+        len(cpus.workers),
+        capacity if config.issues_sessions else 0,
+        capacity if config.speaks_netcode else 0,
+    )
     pages = choose_pages(config, host, share, state, problems)
     needed_mib = sum(_mib(size) for size in need.values())
     if needed_mib > config.eal.memory_mib:

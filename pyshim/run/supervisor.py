@@ -9,13 +9,15 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
+from dataclasses import replace
 
 from pyshim.config import Config, load_config
+from pyshim.connect_tokens import TokenMaker
 from pyshim.dataplane import OwnState, PageNames, StatsPage, gain_nothing, limit_capabilities, new_state
 from pyshim.errors import UnavailableError
 from pyshim.host import gather
 from pyshim.host.users import has_file_capabilities
-from pyshim.issuing.access import advertised
+from pyshim.issuing.access import advertised, read_private_key
 from pyshim.management.server import ManagementServer
 from pyshim.management.sessions import Gateway
 from pyshim.operator_messages import OperatorQueue
@@ -50,7 +52,7 @@ def run(options: RunOptions, view: View, lost: Callable[[], Mapping[str, int]]) 
     # Before the signals are taken: nobody attends to them while a name is waited for.
     served = resolved(config)
     host = gather(config)
-    decided = plan(config, host)
+    decided, tokens = _with_private_key(config, plan(config, host))
     raise_descriptor_limit(descriptors_needed(decided, host)[0])
     raise_cpu_time_limit()
     _keep_little(decided)
@@ -68,7 +70,7 @@ def run(options: RunOptions, view: View, lost: Callable[[], Mapping[str, int]]) 
                 "compare workers.cpus with `taskset -cp $$`"
             ) from problem
         operator_queue = stack.enter_context(closing(OperatorQueue()))
-        gateway = stack.enter_context(_issuing(config, state, operator_queue))
+        gateway = stack.enter_context(_issuing(config, state, operator_queue, tokens))
         status = Status(page, decided.engine, gateway.sessions if gateway else None, lost)
         server = stack.enter_context(ManagementServer(status.snapshot, status.age_s, gateway))
         if gateway is not None:
@@ -83,13 +85,31 @@ def run(options: RunOptions, view: View, lost: Callable[[], Mapping[str, int]]) 
 
 
 @contextmanager
-def _issuing(config: Config, state: OwnState, operator_queue: OperatorQueue) -> Iterator[Gateway | None]:
-    """What sessions are issued with, if there is anything to issue."""
-    if not config.issues_sessions:
+def _issuing(
+    config: Config, state: OwnState, operator_queue: OperatorQueue, tokens: TokenMaker | None
+) -> Iterator[Gateway | None]:
+    """What sessions are issued and connect tokens made with, if there is anything to give to players."""
+    if not config.lets_in:
         yield None
         return
     with SessionTable(state) as sessions:
-        yield Gateway(sessions, operator_queue, advertised(config))
+        yield Gateway(
+            sessions, operator_queue, advertised(config) if config.issues_sessions else None, tokens
+        )
+
+
+def _with_private_key(config: Config, decided: Plan) -> tuple[Plan, TokenMaker | None]:
+    """The plan with the key of connect tokens, and what makes such; neither without profile netcode.
+
+    Raises:
+        PlanError: the key cannot be had.
+    """
+    netcode = decided.netcode
+    if netcode.capacity == 0:
+        return decided, None
+    key = read_private_key(config)
+    tokens = TokenMaker(netcode.protocol_id, netcode.servers, key)
+    return replace(decided, netcode=replace(netcode, private_key=key.hex())), tokens
 
 
 def _keep_little(decided: Plan) -> None:

@@ -160,8 +160,8 @@ sessions: {capacity: 1e6}
     ("addition", "sentence"),
     [
         ("lisen: []", 'lisen: unknown key; did you mean "listen"?'),
-        ("x: 1", "x: unknown key; allowed: engine, eal, sockets, ports, workers, listen, sessions, delivery, control, host, metrics, log"),
-        ('"a b": 1', '"a b": unknown key; allowed: engine, eal, sockets, ports, workers, listen, sessions, delivery, control, host, metrics, log'),
+        ("x: 1", "x: unknown key; allowed: engine, eal, sockets, ports, workers, listen, sessions, delivery, netcode, control, host, metrics, log"),
+        ('"a b": 1', '"a b": unknown key; allowed: engine, eal, sockets, ports, workers, listen, sessions, delivery, netcode, control, host, metrics, log'),
         ("log:", "log: found nothing, allowed: a mapping with the keys level"),
         ("log: {level: warn}", 'log.level: found "warn", allowed: debug, info, warning or error; '
          'did you mean "warning"?'),
@@ -175,7 +175,7 @@ sessions: {capacity: 1e6}
         ("listen: [{}]", "listen[0].port: missing; write a whole number from 1 to 65535"),
         ("listen: [{port: 1}, {port: 1}]", "listen[1].port: UDP port 1 is taken already by listen[0].port "
          "on line 5; one profile per UDP port"),
-        ("listen: [{port: 1, profile: sesion}]", 'listen[0].profile: found "sesion", allowed: plain or session; '
+        ("listen: [{port: 1, profile: sesion}]", 'listen[0].profile: found "sesion", allowed: plain, session or netcode; '
          'did you mean "session"?'),
         ("listen: [{port: 1, limits: {source_burst: 0}}]", "listen[0].limits.source_burst: found 0, allowed: "
          "a whole number from 1 to 1000000"),
@@ -302,7 +302,7 @@ def test_a_byte_order_mark_is_not_text(load: Load) -> None:
         (b"a: 1\nb: \xff\n", "gate.yaml:2: byte 0xff is not UTF-8; save the file as UTF-8"),
         (b" " * (1 << 20) + b"\n", "gate.yaml:1: the file is larger than 1048576 bytes; is it a configuration?"),
         (b"- 1\n", "gate.yaml:1: found a list of 1 entry, allowed: a mapping with the keys engine, eal, sockets, "
-         "ports, workers, listen, sessions, delivery, control, host, metrics, log"),
+         "ports, workers, listen, sessions, delivery, netcode, control, host, metrics, log"),
     ],
 )  # fmt: skip
 def test_a_file_that_is_no_configuration_is_refused(

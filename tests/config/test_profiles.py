@@ -83,14 +83,14 @@ def test_what_was_read_survives_a_round_trip(text: str) -> None:
 
 def test_an_editor_is_told_the_defaults_of_each_profile() -> None:
     entry = export_schema()["$defs"]["ListenConfig"]
-    then = entry["then"]["properties"]
-    assert entry["if"]["properties"]["profile"] == {"const": "session"}
-    assert then["limits"]["properties"]["source_pps"]["default"] == 500
-    assert then["limits"]["properties"]["connections_pps"]["default"] == 20
-    assert (then["admission"]["default"], entry["else"]["properties"]["admission"]["default"]) == (
-        "issued",
-        "open",
-    )
+    for profile in ("netcode", "session"):
+        then = entry["then"]["properties"]
+        assert entry["if"]["properties"]["profile"] == {"const": profile}
+        assert then["limits"]["properties"]["source_pps"]["default"] == 500
+        assert then["limits"]["properties"]["connections_pps"]["default"] == 20
+        assert then["admission"]["default"] == "issued"
+        entry = entry["else"]
+    assert entry["properties"]["admission"]["default"] == "open"
     assert "500" in export_schema()["$defs"]["LimitsConfig"]["properties"]["source_pps"]["description"]
 
 
@@ -245,7 +245,7 @@ def test_contradictions_stand_beside_all_other_errors() -> None:
 def test_of_a_profile_that_is_misspelt_nothing_else_is_said() -> None:
     text = PORTS + "listen: [{port: 1, profile: sesion, limits: {session_pps: 9}}]\ndelivery: {flush_ms: 1}\n"
     assert errors(text) == [
-        'gate.yaml:5: listen[0].profile: found "sesion", allowed: plain or session; did you mean "session"?'
+        'gate.yaml:5: listen[0].profile: found "sesion", allowed: plain, session or netcode; did you mean "session"?'
     ]
 
 

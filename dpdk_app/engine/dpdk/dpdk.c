@@ -135,6 +135,7 @@ static void add_queue(struct pg_gateway *g, struct dpdk_worker *w, const struct 
 			    .host = &w->common.host,
 			    .announcer = &w->announcer[ref->port],
 			    .shard = w->common.shard,
+			    .netcode = w->common.netcode,
 			    .stats = w->common.stats,
 			    .arrivals = &w->common.stats->received},
 		.port = port,

@@ -311,7 +311,7 @@ static void transmit_from(struct dpdk_worker *w, uint8_t port, struct rte_mbuf *
 		nowhere(w, mbufs, n);
 }
 
-unsigned send_egress(struct worker *common, uint32_t most, uint64_t now)
+unsigned send_egress(struct worker *common, const struct egress_source *source, void *of, uint32_t most, uint64_t now)
 {
 	struct dpdk_worker *w = (struct dpdk_worker *)common;
 	struct rte_mbuf *mbufs[BURST_MAX];
@@ -323,7 +323,7 @@ unsigned send_egress(struct worker *common, uint32_t most, uint64_t now)
 		return 0;
 	for (unsigned i = 0; i < room; i++)
 		out.frame[i] = rte_pktmbuf_mtod(mbufs[i], uint8_t *);
-	n = egress_frames(w->common.shard, &out, room, now);
+	n = source->frames(of, &out, room, now);
 	rte_pktmbuf_free_bulk(mbufs + n, room - n);
 	for (unsigned i = 0; i < n; i++)
 		mbufs[i]->data_len = (uint16_t)(mbufs[i]->pkt_len = out.length[i]);

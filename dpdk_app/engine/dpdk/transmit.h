@@ -7,6 +7,7 @@
 #include <rte_mbuf.h>
 
 #include "engine/dpdk/dpdk.h"
+#include "pipeline/egress.h"
 
 /// Send; a full queue is tried again a bounded number of times. Takes ownership of the mbufs.
 /// @param bytes  of all n
@@ -32,6 +33,6 @@ unsigned send_announcements(struct dpdk_worker *w, struct worker_queue *q, unsig
 /// @param w     of a struct dpdk_worker
 /// @param most  BURST_MAX or fewer
 /// @return packets
-unsigned send_egress(struct worker *w, uint32_t most, uint64_t now);
+unsigned send_egress(struct worker *w, const struct egress_source *source, void *of, uint32_t most, uint64_t now);
 
 #endif

@@ -182,7 +182,8 @@ static COLD unsigned serve_mail(struct worker *common, uint32_t most, uint64_t n
 
 /// What sessions have to say without having been asked.
 /// @return datagrams
-static unsigned send_egress(struct worker *common, uint32_t most, uint64_t now)
+static unsigned send_egress(struct worker *common, const struct egress_source *source, void *of, uint32_t most,
+			    uint64_t now)
 {
 	struct epoll_worker *w = (struct epoll_worker *)common;
 	struct datagram_egress out;
@@ -190,7 +191,7 @@ static unsigned send_egress(struct worker *common, uint32_t most, uint64_t now)
 
 	for (unsigned i = 0; i < BURST_MAX; i++)
 		out.payload[i] = w->room.bytes[i];
-	n = egress_datagrams(common->shard, &out, most, now);
+	n = source->datagrams(of, &out, most, now);
 	for (unsigned i = 0; i < n; i++) {
 		address(&w->room, i, &out.peer[i]);
 		w->room.part[i].iov_len = out.length[i];

@@ -144,6 +144,7 @@ int sockets_attach(struct pg_gateway *g, struct worker *common, struct pg_error 
 		.arrivals = &common->stats->received,
 		.port_bit = EVERY_SOCKET,
 		.shard = common->shard,
+		.netcode = common->netcode,
 	};
 	ingress_speak(&w->ingress, &g->plan);
 	w->inbox_ingress = w->ingress;

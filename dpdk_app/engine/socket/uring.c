@@ -131,7 +131,8 @@ static COLD unsigned serve_mail(struct worker *common, uint32_t most, uint64_t n
 }
 
 /// What sessions have to say without having been asked.
-static unsigned send_egress(struct worker *common, uint32_t most, uint64_t now)
+static unsigned send_egress(struct worker *common, const struct egress_source *source, void *of, uint32_t most,
+			    uint64_t now)
 {
 	struct uring_worker *w = (struct uring_worker *)common;
 	struct datagram_egress out;
@@ -140,7 +141,7 @@ static unsigned send_egress(struct worker *common, uint32_t most, uint64_t now)
 	unsigned n;
 
 	take_places(w, out.payload, id, room);
-	n = room > 0 ? egress_datagrams(common->shard, &out, room, now) : 0;
+	n = room > 0 ? source->datagrams(of, &out, room, now) : 0;
 	assert(n <= room);
 	counter_add(&common->stats->tx_offered, n);
 	w->places.free_count -= n;

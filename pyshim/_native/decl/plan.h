@@ -66,6 +66,21 @@ struct pg_policy {
 	} delivery;
 };
 
+#define PG_NETCODE_SERVERS_MAX ...
+
+struct pg_netcode_server {
+	uint8_t family;
+	uint8_t bytes[16];
+	uint16_t port;
+};
+
+struct pg_netcode_plan {
+	uint32_t capacity;
+	uint32_t server_count;
+	uint64_t protocol_id;
+	uint8_t private_key[32];
+	struct pg_netcode_server server[...];
+};
 
 struct pg_plan {
 	uint32_t abi_version;
@@ -83,5 +98,6 @@ struct pg_plan {
 	struct pg_pool_plan pool[PG_POOLS_MAX];
 	struct pg_worker_plan worker[PG_WORKERS_MAX];
 	struct pg_socket_plan sockets;
+	struct pg_netcode_plan netcode;
 	struct pg_policy policy;
 };

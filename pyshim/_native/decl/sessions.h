@@ -4,6 +4,16 @@
 size_t pg_state_size(uint32_t capacity, uint32_t workers, uint32_t issued_capacity);
 int pg_state_init(void *state, size_t size, uint32_t capacity, uint32_t workers, uint32_t issued_capacity,
 		  struct pg_error *error);
+
+struct pg_state_plan {
+	uint32_t capacity;
+	uint32_t workers;
+	uint32_t issued_capacity;
+	uint32_t netcode_capacity;
+};
+
+size_t pg_state_size_for(const struct pg_state_plan *plan);
+int pg_state_init_for(void *state, size_t size, const struct pg_state_plan *plan, struct pg_error *error);
 void pg_state_release(void *state);
 void pg_state_told(void *state);
 int pg_state_gateway(void *state, uint32_t bits, uint32_t id, struct pg_error *error);
@@ -50,3 +60,18 @@ struct pg_letter {
 	uint32_t length;
 	const uint8_t *body;
 };
+
+/* Connect tokens of profile netcode: in any process. */
+struct pg_netcode_grant {
+	uint64_t protocol_id;
+	uint64_t client_id;
+	uint64_t created_s;
+	uint64_t expires_s;
+	int32_t timeout_s;
+	uint32_t server_count;
+	struct pg_netcode_server server[...];
+	uint8_t user_data[256];
+};
+
+int pg_netcode_token(const struct pg_netcode_grant *grant, const uint8_t *private_key, uint8_t *token,
+		     struct pg_error *error);

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// netcode/shard.h: one worker's part of the `netcode` profile.
+
+#ifndef POLLGATE_NETCODE_SHARD_H
+#define POLLGATE_NETCODE_SHARD_H
+
+#include "limit/source_limit.h"
+#include "net/return_headers.h"
+#include "netcode/addresses.h"
+#include "netcode/clients.h"
+#include "session/shard.h"
+#include "session/wheel.h"
+
+/// What all workers share, beside the clients.
+struct netcode_store {
+	// set before the workers start
+	struct netcode_clients clients;
+	const struct pg_netcode_plan *plan;    // protocol, private key, our addresses
+	struct wheel_link *links;              // by slot
+	struct return_headers *return_headers; // by slot: how frames reach the client; NULL where the kernel makes them
+	uint8_t *
+		sockets; // by slot: by which socket the kernel reaches it, plus 1; 0: not known; NULL where frames are ours
+	uint8_t challenge_key[NETCODE_KEY_LEN]; // random in each process
+
+	/// Unix time in seconds; a test has its own.
+	uint64_t (*unix_s)(void);
+};
+
+struct netcode_shard {
+	// set before the worker starts
+	struct netcode_store *store;
+	struct pg_worker_stats *stats;
+	uint64_t tsc_hz;
+	struct hash_secret secret; // of addresses
+	uint8_t worker;            // our index: what record.owner says of ours
+
+	// every turn
+	const struct session_rules *rules; // of limits and of the handshakes' share of time
+
+	// the worker's own
+	struct address_index index;
+	struct attempts *attempts;
+	struct wheel wheel;               // when which client is to be sent something, or is over
+	struct source_limits connections; // requests by source
+	uint64_t handshake_conforms_at;   // TSC, as in limit/rate.h
+	uint64_t challenges;              // sequence of the next challenge token
+	uint32_t clients;                 // of this worker
+	uint32_t dismissed;               // slots up to here were told that the gateway ends
+};
+
+/// Packets to a client who is sent nothing else, per second; and those that tell it that it is disconnected.
+#define NETCODE_KEEP_ALIVES_PER_S 10
+#define NETCODE_DISCONNECTS 10
+#define NETCODE_DISCONNECTS_PER_S 200
+
+/// Bytes of what lies beside the records, private. Of a slot that is never used none is ever touched.
+/// @param frames  the process makes frames; else it has sockets
+size_t netcode_store_size(uint32_t capacity, bool frames);
+
+/// Take over the state.
+/// @param memory  netcode_store_size() bytes, zeroed, kept by the caller
+/// @return false: there are no random bytes, or libsodium does not run here
+bool netcode_store_open(struct netcode_store *store, const struct pg_netcode_plan *plan, struct netcode_record *records,
+			struct netcode_history *history, void *memory, bool frames);
+
+/// What a shard is made from. All of it stays the caller's, and outlives the shard.
+struct netcode_setup {
+	struct netcode_store *store;
+	struct pg_worker_stats *stats;
+	const struct session_rules *rules;
+	struct hash_secret secret;
+	void *memory; // netcode_shard_size() bytes, zeroed
+	uint64_t tsc_hz;
+	uint8_t worker;
+};
+
+size_t netcode_shard_size(uint32_t capacity);
+void netcode_shard_init(struct netcode_shard *shard, const struct netcode_setup *setup);
+
+/// In the worker's own thread, before its first packet: take over the clients that a dead worker left.
+/// @return how many
+uint32_t netcode_shard_begin(struct netcode_shard *shard, uint64_t now);
+
+/// The gateway ends: tell clients so.
+/// @param slots  that are looked at in this turn
+/// @return true: all were told
+bool netcode_dismiss(struct netcode_shard *shard, uint64_t now, uint32_t slots);
+
+// ---------------------------------------------------------------- clients of this worker
+
+/// A client has proved its address.
+/// @return its slot; NETCODE_NONE: there is none. With the lock held
+uint32_t netcode_admit(struct netcode_shard *shard, const struct attempt *attempt,
+		       const struct netcode_challenge_token *token, uint64_t now);
+
+/// It is gone.
+/// @return false: the lock is another's; the slot is a client's still
+bool netcode_forget(struct netcode_shard *shard, uint32_t slot);
+
+/// It said that it goes. Its slot is free at once, or as soon as the lock is ours.
+void netcode_leave(struct netcode_shard *shard, uint32_t slot, uint64_t now);
+
+/// The sequence of the next packet to a client, advanced before that can leave.
+uint64_t netcode_next_sequence(struct netcode_record *record);
+
+/// The same, of a packet that is no client's.
+uint64_t netcode_handshake_sequence(struct netcode_shard *shard);
+
+/// @return its bytes
+uint16_t netcode_write_keep_alive(struct netcode_shard *shard, uint32_t slot, uint8_t *payload, uint64_t now);
+
+/// When is there something to do for this client next?
+uint64_t netcode_due(const struct netcode_shard *shard, uint32_t slot);
+
+#endif
