@@ -182,7 +182,7 @@ static void adopt(struct netcode_clients *clients, uint32_t slot)
 		record->phase = NETCODE_FREE;
 		return;
 	}
-	replay_distrust(&record->replay);
+	netcode_window_distrust(&record->window);
 	occupy(clients, slot, place);
 }
 

@@ -33,12 +33,12 @@ static enum pg_drop check(struct netcode_shard *shard, struct netcode_record *re
 		return PG_DROP_NETCODE_CONNECTED;
 	if (record->phase != NETCODE_CONNECTED)
 		return PG_DROP_SESSION_STATE;
-	if (!replay_fresh(&record->replay, header->sequence + 1))
+	if (!netcode_window_fresh(&record->window, header->sequence))
 		return PG_DROP_REPLAYED;
 	// Nobody takes payloads yet, so nothing of a client's need be opened: that it is authentic is enough.
 	if (!netcode_open(NULL, payload, header, store->plan->protocol_id, record->to_server))
 		return PG_DROP_BAD_TAG;
-	replay_mark(&record->replay, header->sequence + 1);
+	netcode_window_mark(&record->window, header->sequence);
 	if (!netcode_length_fits(header->kind, header->length))
 		return PG_DROP_MESSAGE_SIZE;
 	if (!rate_admit_short(&record->conforms_at, shard->rules->session[peer_listener(&record->peer)], now))

@@ -11,9 +11,9 @@
 #include <stdbool.h>
 
 #include "compiler.h"
-#include "crypto/replay.h"
 #include "net/peer.h"
 #include "pollgate.h"
+#include "table/netcode_window.h"
 #include "wire/netcode.h"
 
 enum netcode_phase {
@@ -36,7 +36,7 @@ struct netcode_record {
 	uint64_t last_received; // TSC
 	uint64_t last_sent;     // TSC
 
-	struct replay replay CACHE_ALIGNED; // its counters are sequences + 1
+	struct netcode_window window CACHE_ALIGNED;
 	uint64_t client_id;
 
 	uint8_t to_server[NETCODE_KEY_LEN] CACHE_ALIGNED;
