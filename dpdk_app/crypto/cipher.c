@@ -3,6 +3,7 @@
 
 #include "crypto/cipher.h"
 
+#include <immintrin.h>
 #include <sodium.h>
 
 // ---------------------------------------------------------------- long packets
@@ -131,6 +132,90 @@ static void find_lines(struct cipher_code *code)
 	code->read = lines_read(code);
 }
 
+// ---------------------------------------------------------------- powers of the hash's key
+
+/// A number of GCM's field, its bytes reversed (NIST SP 800-38D 6.3).
+struct number {
+	uint64_t low, high;
+};
+
+/// Towards the higher powers of x, whose places are the lower ones.
+static struct number times_x(struct number n)
+{
+	const uint64_t carry = n.low & 1;
+
+	return (struct number){n.low >> 1 | n.high << 63, n.high >> 1 ^ (carry ? 0xe100000000000000ULL : 0)};
+}
+
+static struct number product(struct number a, struct number b)
+{
+	struct number sum = {0, 0};
+
+	for (unsigned power = 0; power < 128; power++) {
+		if ((power < 64 ? a.high >> (63 - power) : a.low >> (127 - power)) & 1)
+			sum = (struct number){sum.low ^ b.low, sum.high ^ b.high};
+		b = times_x(b);
+	}
+	return sum;
+}
+
+/// As the library keeps it: divided by x, so that products need no shift.
+static struct number as_kept(struct number n)
+{
+	const uint64_t carry = n.high >> 63;
+
+	return (struct number){n.low << 1 ^ carry, (n.high << 1 | n.low >> 63) ^ (carry ? 0xc200000000000000ULL : 0)};
+}
+
+/// What a block of zeros is encrypted to.
+__attribute__((target("aes"))) static struct number hash_key(const struct cipher_key *key)
+{
+	uint64_t words[2];
+	__m128i block;
+
+	memcpy(&block, key->round_keys, sizeof(block));
+	for (unsigned round = 1; round <= 10; round++) {
+		__m128i round_key;
+
+		memcpy(&round_key, key->round_keys + (size_t)round * sizeof(round_key), sizeof(round_key));
+		block = round < 10 ? _mm_aesenc_si128(block, round_key) : _mm_aesenclast_si128(block, round_key);
+	}
+	memcpy(words, &block, sizeof(words));
+	return (struct number){__builtin_bswap64(words[1]), __builtin_bswap64(words[0])};
+}
+
+/// @return 0: a key has it nowhere
+static uint16_t place_of(const struct cipher_key *key, struct number n)
+{
+	for (size_t at = CIPHER_ROUND_KEYS_LEN; at + sizeof(n) <= sizeof(key->data); at += sizeof(n))
+		if (memcmp((const uint8_t *)key + at, &n, sizeof(n)) == 0)
+			return (uint16_t)at;
+	return 0;
+}
+
+/// The library's header tells that it keeps them, but not where for which code. Of those that are not kept in memory
+/// (key_store.h), none is used.
+static void find_powers(struct cipher_code *code)
+{
+	static const uint8_t secret[CIPHER_KEY_LEN] = {3}, salt[CIPHER_SALT_LEN] = {4};
+	uint16_t at[CIPHER_POWERS];
+	struct number hash, power;
+	struct cipher_key key;
+
+	if (!__builtin_cpu_supports("aes") || !__builtin_cpu_supports("pclmul"))
+		return;
+	memset(&key, 0, sizeof(key));
+	cipher_key_init(code, &key, secret, salt);
+	hash = power = hash_key(&key);
+	for (unsigned i = 0; i < CIPHER_POWERS; i++) {
+		at[i] = place_of(&key, as_kept(power));
+		if (at[i] == 0 || !(code->read.lines[1] >> at[i] / CACHE_LINE & 1))
+			return;
+		power = product(power, hash);
+	}
+	memcpy(code->powers_at, at, sizeof(at));
+}
+
 // ---------------------------------------------------------------- code
 
 static bool take_code(struct cipher_code *code)
@@ -157,10 +242,12 @@ bool cipher_code_init(struct cipher_code *code)
 		return false;
 	if (best.read.kept == 0) {
 		find_lines(code);
+		find_powers(code);
 		best = *code;
 	}
 	code->at_once = best.at_once;
 	code->read = best.read;
+	memcpy(code->powers_at, best.powers_at, sizeof(code->powers_at));
 	return true;
 }
 
@@ -176,6 +263,7 @@ bool cipher_code_init_at(struct cipher_code *code, enum cipher_level level)
 	if (!take_code(code))
 		return false;
 	find_lines(code);
+	find_powers(code);
 	return true;
 }
 

@@ -29,6 +29,9 @@ enum cipher_level { CIPHER_AVX512, CIPHER_AVX2, CIPHER_SSE };
 #define CIPHER_BROUGHT_BYTES 256
 #define CIPHER_BROUGHT (CIPHER_BROUGHT_BYTES / 16 * 2 + 1)
 
+/// Powers of the hash's key that short.h takes from a key.
+#define CIPHER_POWERS 3
+
 /// Sealed bytes that are sealed at once, whatever the code.
 #define CIPHER_PIECE 128
 
@@ -54,6 +57,7 @@ struct cipher_code {
 	cipher_seal_long seal_long;
 	size_t at_once; // sealed bytes that the first two take; more go in pieces
 	struct cipher_lines_read read;
+	uint16_t powers_at[CIPHER_POWERS]; // where a key has the hash's key, its square and its cube; 0: not known
 };
 
 /// Round keys of AES-128: what is behind them belongs to longer keys, and is ours.

@@ -129,26 +129,21 @@ static uint64_t acknowledge_list(struct delivery_context *ctx, struct outbound *
 }
 
 /// A repeated message stores when it was sent last, but its first packet may be the one that arrived. If only messages
-/// were measured, no round trip longer than the least timeout would ever be, and every message would be sent twice. So a packet
-/// whose messages were repeated is measured also where it is not the one that the peer's delay is of.
+/// were measured, no round trip longer than the least timeout would ever be, and every message would be sent twice.
 /// @return when the timed packet was sent, if it is to be measured; else 0
-static uint64_t timed_packet(const struct delivery_context *ctx, struct outbound *out, struct arrived arrived,
-			     uint64_t now)
+static uint64_t timed_packet(struct outbound *out, struct arrived arrived)
 {
 	const uint32_t timed = out->timed;
 
 	if (timed == 0 || arrived.newest < timed)
 		return 0;
 	out->timed = 0;
-	if (arrived.newest != timed &&
-	    now - out->timed_at <= round_trip_timeout(&out->round_trip, ctx->rules->resend_after_min))
-		return 0;
-	return covers(arrived, timed) ? out->timed_at : 0;
+	return arrived.newest == timed && covers(arrived, timed) ? out->timed_at : 0;
 }
 
 bool outbound_acknowledged(struct delivery_context *ctx, struct outbound *out, struct arrived arrived, uint64_t now)
 {
-	uint64_t sent = timed_packet(ctx, out, arrived, now);
+	uint64_t sent = timed_packet(out, arrived);
 	bool any = false;
 
 	for (unsigned mask = out->flying_mask; mask != 0; mask &= mask - 1) {

@@ -137,9 +137,6 @@ ALWAYS_INLINE unsigned look_up_fast(struct ingress *ingress, struct fast_lane *l
 
 // ---------------------------------------------------------------- what does it do?
 
-/// Sealed bytes of a movement.
-#define FAST_MOVE (sizeof(struct session_prefix) + DELIVERY_MOVE_LEN)
-
 /// Lines of keys: to open a movement, and to seal an acknowledgement.
 struct fast_lines {
 	uint32_t open, seal;
@@ -147,7 +144,7 @@ struct fast_lines {
 
 ALWAYS_INLINE struct fast_lines fast_lines(const struct cipher_code *code)
 {
-	return (struct fast_lines){cipher_lines(code, FAST_MOVE), cipher_lines(code, sizeof(struct session_prefix))};
+	return (struct fast_lines){cipher_lines(code, SEALED_MOVE), cipher_lines(code, sizeof(struct session_prefix))};
 }
 
 ALWAYS_INLINE void fast_prefetch(const struct session_shard *shard, const struct fast_data *data,
@@ -156,7 +153,7 @@ ALWAYS_INLINE void fast_prefetch(const struct session_shard *shard, const struct
 	const struct session_keys keys = store_keys(shard->store, data->slot);
 	const uint16_t sealed = data->length - SESSION_AROUND;
 
-	cipher_bring(keys.open, likely(sealed == FAST_MOVE) ? lines.open : cipher_lines(&shard->code, sealed));
+	cipher_bring(keys.open, likely(sealed == SEALED_MOVE) ? lines.open : cipher_lines(&shard->code, sealed));
 	prefetch_for_write(store_delivery(shard->store, data->slot));
 	cipher_bring(keys.seal, lines.seal);
 }
@@ -187,7 +184,7 @@ ALWAYS_INLINE void seal_acknowledgement(const struct cipher_code *code, struct s
 
 	static_assert(sizeof(whole) <= SESSION_DATA_MIN, "header, acknowledgement and tag");
 	memcpy(payload, &whole, sizeof(whole));
-	cipher_seal(code, key, counter, payload, sizeof(struct session_header), SESSION_DATA_MIN);
+	short_seal(code, key, counter, payload, sizeof(struct session_header), sizeof(struct session_prefix));
 }
 
 /// No acknowledgement was asked for at once: is none due either?
@@ -238,8 +235,7 @@ ALWAYS_INLINE unsigned serve_fast_one(struct session_shard *shard, struct fast_d
 	struct session_record *record = &shard->store->records[data->slot];
 	const struct session_keys keys = store_keys(shard->store, data->slot);
 
-	if (unlikely(!cipher_open(&shard->code, keys.open, data->counter, fast_payload(frame),
-				  sizeof(struct session_header), data->length)))
+	if (unlikely(!open_packet(&shard->code, keys.open, data->counter, fast_payload(frame), data->length)))
 		return not_authentic(record);
 	return take_fast(shard, data, record, keys.seal, frame, now);
 }

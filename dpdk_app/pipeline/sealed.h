@@ -4,8 +4,23 @@
 #ifndef POLLGATE_PIPELINE_SEALED_H
 #define POLLGATE_PIPELINE_SEALED_H
 
+#include "crypto/short.h"
 #include "session/connection.h"
 #include "wire/session.h"
+
+/// Sealed bytes of a movement.
+#define SEALED_MOVE (sizeof(struct session_prefix) + DELIVERY_MOVE_LEN)
+
+/// Any sealed kind but WELCOME; nearly all are movements.
+ALWAYS_INLINE bool open_packet(const struct cipher_code *code, const struct cipher_key *key, uint32_t counter,
+			       uint8_t *payload, uint16_t length)
+{
+	const size_t clear = sizeof(struct session_header);
+
+	if (likely(length == SESSION_AROUND + SEALED_MOVE))
+		return short_open(code, key, counter, payload, clear, SEALED_MOVE);
+	return cipher_open(code, key, counter, payload, clear, length);
+}
 
 /// Header, acknowledgement and tag around messages that lie in their place already.
 /// @param key      the session's, to seal with
@@ -24,7 +39,10 @@ ALWAYS_INLINE uint16_t seal_data(const struct cipher_code *code, const struct se
 	*header =
 		(struct session_header){.kind = SESSION_DATA, .length = length, .session = session, .counter = counter};
 	taken_write(&record->taken, delay, payload + sizeof(*header));
-	cipher_seal(code, key, counter, payload, sizeof(*header), length);
+	if (likely(body == 0))
+		short_seal(code, key, counter, payload, sizeof(*header), sizeof(struct session_prefix));
+	else
+		cipher_seal(code, key, counter, payload, sizeof(*header), length);
 	return length;
 }
 

@@ -241,8 +241,8 @@ ALWAYS_INLINE bool open_sealed(const struct ingress *ingress, struct sealed *s)
 {
 	const struct session_shard *shard = ingress->shard;
 
-	if (likely(cipher_open(&shard->code, store_keys(shard->store, s->slot).open, s->counter, s->payload,
-			       sizeof(struct session_header), s->length)))
+	if (likely(open_packet(&shard->code, store_keys(shard->store, s->slot).open, s->counter, s->payload,
+			       s->length)))
 		return true;
 	s->result = (uint8_t)not_authentic(&shard->store->records[s->slot]);
 	return false;
