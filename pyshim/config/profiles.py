@@ -145,6 +145,9 @@ def _without_sessions(config: object, *, netcode: bool) -> Iterator[Incompatibil
             text = f"{_NO_SESSION}, and sessions of plain have no numbers; remove it, or add one"
             yield Incompatibility(("sessions", "gateway", key), text)
     delivery = get(config, "delivery")
+    if netcode and get(get(config, "control"), "advertise") is not None:
+        text = f"{_NO_SESSION}, whose players are told it; remove it: of netcode there is netcode.addresses"
+        yield Incompatibility(("control", "advertise"), text)
     if netcode and isinstance(delivery, dict):
         delivery = {key: value for key, value in delivery.items() if key != "handshake_cpu"}
     if isinstance(delivery, dict) and delivery != _default_delivery(delivery):

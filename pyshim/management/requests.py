@@ -74,6 +74,12 @@ class ConnectTokenRequest(_Body):
         Field(max_length=32, strict=False, description="address:port of gateways, in the order to try"),
     ] = ()
 
+    @model_validator(mode="after")
+    def _gives_up_at_some_time(self) -> ConnectTokenRequest:
+        if self.timeout == 0:
+            raise ValueError("timeout: allowed is a whole number from 1 to 86400, or -1: never")
+        return self
+
 
 class MessageRequest(_Body):
     """A message to a player."""

@@ -182,8 +182,7 @@ def _reserved(plan: Plan) -> str:
 
 def _listeners(plan: Plan) -> Table:
     table = _table("UDP ports", "port", "profile", "admission", "limit per source address")
-    sessions = plan.issued_capacity > 0
-    if sessions:
+    if any(listener.admission == "issued" for listener in plan.listeners):
         table.add_column("connections per source", overflow="fold")
         table.add_column("limit per session", overflow="fold")
     for listener, policy in zip(plan.listeners, plan.policy.listeners, strict=True):

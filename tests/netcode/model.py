@@ -228,7 +228,8 @@ class Client:
     payloads: list[bytes] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        family = socket.AF_INET6 if ":" in self.address else socket.AF_INET
+        self.socket = socket.socket(family, socket.SOCK_DGRAM)
         self.socket.bind((self.address, 0))
         self.socket.connect(self.server)
         self.socket.settimeout(0.02)

@@ -23,7 +23,17 @@ _BLOCK = re.compile(
 _COMMENT = re.compile(r"^#   (?P<command>\S.*?)(?:  +\S.*)?$", re.MULTILINE)
 _GATE = re.compile(r"(?:pollgate run|scripts/run)(?!.*--for)")
 _NEEDS = {"bare-metal.yaml": "two network cards, which would be taken from the kernel"}
-_COMMANDS = ("ip", "ping", "curl", "dpdk-devbind.py", "echo", "docker", "./scripts/run", ".venv/bin/pollgate")
+_COMMANDS = (
+    "ip",
+    "ping",
+    "curl",
+    "mkdir",
+    "dpdk-devbind.py",
+    "echo",
+    "docker",
+    "./scripts/run",
+    ".venv/bin/pollgate",
+)
 
 
 @dataclass(frozen=True, slots=True)
