@@ -63,11 +63,22 @@ IDS_AHEAD = Check(
 )
 
 
-def _stop_acknowledging(gateway: Gateway, traffic: Traffic) -> Data:
-    """From now on the kit takes no DATA; what it says then acknowledges no more than this."""
+def _begin_unacknowledged(gateway: Gateway) -> Steps[tuple[Traffic, Heard, Message]]:
+    """A connection of which nothing is acknowledged from its beginning, and its first reliable message.
+
+    Raises:
+        StoppedError: it does not connect, or says nothing reliable.
+    """
     gateway.manners.acknowledges = False
     gateway.takes = lambda heard: False
-    return traffic.acknowledgement()
+    gateway.start()
+    traffic = yield from gateway.connected(STARTS_S)
+    for heard in traffic.heard:
+        for message in heard.messages:
+            if message.id is not None:
+                return traffic, heard, message
+    heard, message = yield from gateway.reliable(traffic, 2 * PATIENCE_S)
+    return traffic, heard, message
 
 
 def _acknowledge_again(gateway: Gateway, traffic: Traffic) -> None:
@@ -104,10 +115,7 @@ def first_ids(gateway: Gateway) -> Script:
 
 def repetition(gateway: Gateway) -> Script:
     """A reliable message that is not acknowledged, then by what names other datagrams, then rightly."""
-    traffic = yield from gateway.begin()
-    yield from gateway.alive(traffic)
-    known = _stop_acknowledging(gateway, traffic)
-    _, message = yield from gateway.reliable(traffic, PATIENCE_S)
+    traffic, _, message = yield from _begin_unacknowledged(gateway)
     yield from gateway.pause(2.5)
     times = _times(traffic, message)
     counters = {heard.counter for heard in times}
@@ -115,7 +123,6 @@ def repetition(gateway: Gateway) -> Script:
     gateway.verdicts.judge(BACKS_OFF, 2 <= len(times) <= 14, f"it came {len(times)} times within 2.5 s")
     for _ in range(3):
         gateway.say_data(traffic, Data(0xFFFF0000, 0xFFFFFFFF, 0))
-    gateway.say_data(traffic, known)
     before = len(traffic.heard)
     yield from gateway.pause(2.5)
     more = _times(traffic, message, before)
@@ -130,10 +137,7 @@ def repetition(gateway: Gateway) -> Script:
 
 def outage(gateway: Gateway) -> Script:
     """Five seconds in which nothing reaches the client, with a message under way."""
-    traffic = yield from gateway.begin()
-    yield from gateway.alive(traffic)
-    _stop_acknowledging(gateway, traffic)
-    _, message = yield from gateway.reliable(traffic, 2 * PATIENCE_S)
+    traffic, _, message = yield from _begin_unacknowledged(gateway)
     yield from gateway.pause(5.0)
     before = len(traffic.heard)
     yield from gateway.pause(2.5)
@@ -151,8 +155,7 @@ def idle(gateway: Gateway) -> Script:
     """A gateway that is silent for good."""
     traffic = yield from gateway.begin()
     yield from gateway.alive(traffic)
-    _stop_acknowledging(gateway, traffic)
-    gateway.manners.answers_pings = False
+    gateway.manners.acknowledges = gateway.manners.answers_pings = False
     gateway.handshake.challenges = False
     last_s = gateway.now()
     limit_s = gateway.setting.idle_timeout_ms / 1000
@@ -204,24 +207,11 @@ def delivered(gateway: Gateway) -> Script:
 
 def busy(gateway: Gateway) -> Script:
     """BUSY for a reliable message, and for a datagram that is nobody's."""
-    traffic = yield from gateway.begin()
-    yield from gateway.alive(traffic)
-    gateway.say(traffic, Message(bodies.BUSY, bodies.busy(0x7FFFFFFF, 1, 4, 60_000)))
-    lives = yield from gateway.alive(traffic)
-    gateway.verdicts.judge(BUSY_STRANGE, lives, f"a PING was {'' if lives else 'not '}answered afterwards")
-    known = _stop_acknowledging(gateway, traffic)
-    heard, message = yield from gateway.reliable(traffic, PATIENCE_S)
-    asked = Data(
-        known.ack,
-        known.ack_bits,
-        0,
-        0,
-        0,
-        (Message(bodies.BUSY, bodies.busy(heard.counter, 1, message.type, 2000)),),
-    )
+    traffic, heard, message = yield from _begin_unacknowledged(gateway)
+    asked = Data(messages=(Message(bodies.BUSY, bodies.busy(heard.counter, 1, message.type, 2000)),))
     # A copy may be on its way already: BUSY is said for each datagram that holds the message.
     gateway.say_data(traffic, asked)
-    settled = yield from _settle_busy(gateway, traffic, known, message)
+    settled = yield from _settle_busy(gateway, traffic, message)
     if not settled:
         gateway.verdicts.judge(BUSY_WAITS, False, "it came in more than 8 datagrams, each of which got BUSY")
         return
@@ -235,9 +225,13 @@ def busy(gateway: Gateway) -> Script:
         yield from gateway.pause(2.6)
     again = _times(traffic, message, before)
     gateway.verdicts.judge(BUSY_AGAIN, bool(again), f"it came {len(again)} times within 4 s")
+    _acknowledge_again(gateway, traffic)
+    gateway.say(traffic, Message(bodies.BUSY, bodies.busy(0x7FFFFFFF, 1, message.type, 60_000)))
+    lives = yield from gateway.alive(traffic)
+    gateway.verdicts.judge(BUSY_STRANGE, lives, f"a PING was {'' if lives else 'not '}answered afterwards")
 
 
-def _settle_busy(gateway: Gateway, traffic: Traffic, known: Data, message: Message) -> Steps[bool]:
+def _settle_busy(gateway: Gateway, traffic: Traffic, message: Message) -> Steps[bool]:
     """BUSY for what was on its way before the first BUSY came; whether it has become quiet."""
     for _ in range(8):
         heard = yield from gateway.expect(
@@ -246,7 +240,7 @@ def _settle_busy(gateway: Gateway, traffic: Traffic, known: Data, message: Messa
         if heard is None:
             return True
         said = Message(bodies.BUSY, bodies.busy(heard.counter, 1, message.type, 2000))
-        gateway.say_data(traffic, Data(known.ack, known.ack_bits, 0, 0, 0, (said,)))
+        gateway.say_data(traffic, Data(messages=(said,)))
     return False
 
 
@@ -301,10 +295,7 @@ def limits(gateway: Gateway) -> Script:
 
 def restarted(gateway: Gateway) -> Script:
     """RESTARTED, with a reliable message of the client under way, and ids of the gateway that jump."""
-    traffic = yield from gateway.begin()
-    yield from gateway.alive(traffic)
-    known = _stop_acknowledging(gateway, traffic)
-    _, message = yield from gateway.reliable(traffic, PATIENCE_S)
+    traffic, _, message = yield from _begin_unacknowledged(gateway)
     next_in = [0, 0, 0, 0]
     for heard in traffic.heard:
         for one in heard.messages:
@@ -316,7 +307,7 @@ def restarted(gateway: Gateway) -> Script:
     )
     jumped = Message(bodies.CHAT + bodies.EVENT, gateway.harmless().body, 0, 1000)
     gateway.lose(traffic)
-    counter = gateway.say_data(traffic, Data(known.ack, known.ack_bits, 0, 1, 0, (told, jumped)))
+    counter = gateway.say_data(traffic, Data(wants=1, messages=(told, jumped)))
     named = yield from gateway.taken(traffic, counter)
     gateway.verdicts.judge(
         RESTARTED,
