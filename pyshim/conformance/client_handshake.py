@@ -55,12 +55,14 @@ DENIED = Check("denied", "3", "A DENIED with the right nonce and proof ends the 
 
 def _judge_times(gateway: Gateway, check: Check, heard: Sequence[Heard]) -> None:
     """Whether repetitions came at about 250 ms, 500 ms, 1 s, 2 s: one that is late is judged mildly."""
-    expected_s = 0.25
+    expected_s, due_s = 0.25, heard[0].at_s
     for before, after in pairwise(heard):
         took_s = after.at_s - before.at_s
+        due_s += 0.7 * expected_s
+        # Who was held up may be late with one and not with the next: only the sum is early for certain.
         gateway.verdicts.judge(
             check,
-            0.7 * expected_s <= took_s <= 2 * expected_s + 2,
+            after.at_s >= due_s and took_s <= 2 * expected_s + 4,
             f"a repetition came after {took_s * 1000:.0f} ms, where {expected_s * 1000:.0f} are expected",
         )
         expected_s = min(2.0, 2 * expected_s)
@@ -252,7 +254,7 @@ def welcome_lost(gateway: Gateway) -> Script:
         WELCOME_LOST, same, f"{traffic.heard[0]} came under {'its' if same else 'other'} keys"
     )
     took_s = traffic.heard[0].at_s - said_s
-    gateway.verdicts.judge(SPEAKS, took_s < 1.5, f"{traffic.heard[0]} came {took_s:.1f} s after WELCOME")
+    gateway.verdicts.judge(SPEAKS, took_s < 4.0, f"{traffic.heard[0]} came {took_s:.1f} s after WELCOME")
 
 
 def denied_forged(gateway: Gateway) -> Script:
@@ -286,7 +288,7 @@ def denied(gateway: Gateway) -> Script:
     confirm = yield from gateway.confirm(STARTS_S)
     nonce = confirm.datagram[16:32]
     gateway.send(layout.pack_denied(gateway.ticket.session, nonce, 5, gateway.ticket.key))
-    yield from gateway.pause(0.1)
+    yield from gateway.pause(1.0)
     before = len(gateway.heard)
     yield from gateway.pause(3.0)
     more = [one for one in gateway.heard[before:] if one.datagram[16:32] == nonce]
@@ -302,7 +304,7 @@ SCENARIOS = (
     Scenario(cookie_old, (COOKIE_ANEW, WELCOME_LATE)),
     Scenario(welcomes, (WELCOME_REFUSED, WELCOME_TAKEN)),
     Scenario(welcome_smaller, (WELCOME_GRANTS,), setting=Setting(idle_timeout_ms=3000, grants=508)),
-    Scenario(welcome_lost, (WELCOME_LOST, SPEAKS)),
+    Scenario(welcome_lost, (WELCOME_LOST, SPEAKS), setting=Setting(idle_timeout_ms=15_000)),
     Scenario(denied_forged, (DENIED_VERSION, DENIED_FORGED)),
     Scenario(denied, (DENIED,)),
 )

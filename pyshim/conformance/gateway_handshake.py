@@ -246,9 +246,9 @@ def confirms_refused(player: Player) -> Script:
 def cookie_age(player: Player) -> Script:
     """A cookie that is used late, and one that is used too late."""
     asked = yield from player.ask()
-    yield from player.pause(3.0)
+    yield from player.pause(2.5)
     granted = yield from _granted(player, asked)
-    player.verdicts.judge(COOKIE_LIVES, granted, f"{'a WELCOME' if granted else 'nothing'} came after 3 s")
+    player.verdicts.judge(COOKIE_LIVES, granted, f"{'a WELCOME' if granted else 'nothing'} came after 2.5 s")
     asked = yield from player.ask()
     yield from player.pause(6.0)
     granted = yield from _granted(player, asked)

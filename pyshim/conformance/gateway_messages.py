@@ -108,6 +108,15 @@ def events(player: Player) -> Script:
     player.verdicts.judge(NO_RECEIVER, named, f"a chat to 0 was {'' if named else 'not '}acknowledged")
 
 
+def _come(player: Player, traffic: Traffic, text: str) -> Steps[bool]:
+    """Whether a line of chat comes."""
+    until = player.now() + PATIENCE_S
+    while text not in _texts(traffic):
+        if (yield from player.listen(until, lambda heard: bool(heard.messages))) is None:
+            return False
+    return True
+
+
 def order(player: Player) -> Script:
     """Ids that come in another order, twice, and too far ahead."""
     traffic = yield from player.connect()
@@ -116,15 +125,13 @@ def order(player: Player) -> Script:
     yield from player.pause(0.2)
     early = "second" in _texts(traffic)
     player.say(traffic, _chat(player, traffic, "first", 0), wants=1)
-    yield from _event(player, traffic, bodies.CHAT + bodies.EVENT)
-    yield from player.pause(0.3)
+    yield from _come(player, traffic, "second")
     came = [text for text in _texts(traffic) if text in ("first", "second")]
     player.verdicts.judge(
         ORDER, not early and came == ["first", "second"], f"{came} came, {'before' * early} id 0"
     )
     player.say(traffic, _chat(player, traffic, "later", 1, channel=3), wants=1)
-    yield from player.pause(0.3)
-    loose = "later" in _texts(traffic)
+    loose = yield from _come(player, traffic, "later")
     player.verdicts.judge(
         NO_ORDER, loose, f"id 1 of channel 3 was {'' if loose else 'not '}delivered before id 0"
     )
@@ -295,6 +302,8 @@ def limits(player: Player) -> Script:
     )
     if not refused:
         return
+    if not traffic.messages(bodies.BUSY):
+        yield from player.expect(lambda heard: any(one.type == bodies.BUSY for one in heard.messages))
     judge_busy(player, traffic, LIMIT_BUSY, 0, refused, 1, bodies.CHAT)
     busy = [heard for heard, _ in traffic.messages(bodies.BUSY)]
     span = busy[-1].at_s - busy[0].at_s if busy else 0.0
