@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from pyshim.bench.attack import attack
-from pyshim.bench.description import Bench, Extra, number, one_of, whole_number, whole_numbers
+from pyshim.bench.description import Bench, Extra, number, one_of, whole_number, whole_numbers, words_of
 from pyshim.bench.engines import engines
 from pyshim.bench.forward import forward
 from pyshim.bench.ndr import ndr
@@ -12,6 +12,7 @@ from pyshim.bench.players import players
 from pyshim.bench.rig.opponent import parse_traditional
 from pyshim.bench.scaling import scaling
 from pyshim.bench.sessions import SESSIONS, SESSIONS_MAX, sessions
+from pyshim.bench.sessions_sealed import CONNECTED, CONNECTED_MAX, sessions_sealed
 
 _PLAYERS = Extra(
     name="players",
@@ -56,6 +57,28 @@ BENCHES = (
                 metavar="N,...",
                 help="How many sessions, one row each.",
                 parse=whole_numbers(1000, SESSIONS_MAX),
+            ),
+        ),
+    ),
+    Bench(
+        name="sessions-sealed",
+        measures="CPU time per sealed message on kernel sockets, beside ENet and a bare echo; connections "
+        "per CPU second, storms; memory and cost with up to a million connected.",
+        rows=sessions_sealed,
+        extras=(
+            Extra(
+                name="engines",
+                default="epoll,io_uring",
+                metavar="ENGINE,...",
+                help="Which engines play beside the others: epoll, io_uring.",
+                parse=words_of("epoll", "io_uring"),
+            ),
+            Extra(
+                name="connected",
+                default=",".join(map(str, CONNECTED)),
+                metavar="N,...",
+                help="How many are connected while 500 play, one row each.",
+                parse=whole_numbers(1000, CONNECTED_MAX),
             ),
         ),
     ),

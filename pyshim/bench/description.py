@@ -102,6 +102,18 @@ def whole_numbers(least: int, most: int) -> Callable[[str], tuple[int, ...]]:
     return parse
 
 
+def words_of(*allowed: str) -> Callable[[str], tuple[str, ...]]:
+    """A parser of lists of some words of several, for `Extra.parse`."""
+
+    def parse(text: str) -> tuple[str, ...]:
+        parts = tuple(dict.fromkeys(part.strip() for part in text.split(",")))
+        if wrong := [part for part in parts if part not in allowed]:
+            raise ValueError(f"{wrong[0]!r} is not one of {', '.join(allowed)}")
+        return parts
+
+    return parse
+
+
 def one_of(*allowed: str) -> Callable[[str], str]:
     """A parser of one word of several, for `Extra.parse`."""
 

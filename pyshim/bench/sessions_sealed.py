@@ -1,0 +1,207 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""`bench sessions-sealed`: what players of profile session cost on kernel sockets, and what others cost.
+
+A row's figure is CPU time of the server's process per message that it answered, but for those of connecting,
+which say how many players connect in a second of the server's CPU time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+from pyshim.bench.description import Request
+from pyshim.bench.reports.report import GATEWAY, Note, Row
+from pyshim.bench.rig.placement import Placement, choose_placement
+from pyshim.errors import UnavailableError
+
+if TYPE_CHECKING:
+    from pyshim.bench.rig.sealed_contest import Contestant, Crowded, Pace, Served
+
+STEADY_PPS = 10_000
+WINDOW = 64
+PLAYERS = 500
+STORMS = (1_000, 5_000)
+CONNECTED = (1_000, 10_000, 100_000, 1_000_000)
+CONNECTED_MAX = 1_000_000
+COST = "ns/message"
+RATE = "connections/CPU-second"
+_PORT = 18_600  # and those after it
+
+GENERATOR = "generator"
+CPUS = "cpus"
+
+
+def sessions_sealed(request: Request) -> Iterator[Row | Note]:
+    """The rows of the contest, then of connecting, then of crowds.
+
+    Raises:
+        PollgateError: the gateway does not run here, or there is no C compiler.
+    """
+    placement = choose_placement()
+    if placement.shared:
+        yield Note(placement.note)
+    with TemporaryDirectory(prefix="pollgate-bench-") as name:
+        directory = Path(name)
+        yield from _contest(request, directory, placement)
+        yield from _storms(request, directory, placement)
+        yield from _crowds(request, directory, placement)
+
+
+# ---------------------------------------------------------------- beside others
+
+
+def _contest(request: Request, directory: Path, placement: Placement) -> Iterator[Row | Note]:
+    # Loads the data plane, which the benchmarks' other commands can do without.
+    from pyshim.bench.rig.sealed_contest import Opponent, Pace, compile_opponents, crowded  # noqa: PLC0415
+
+    paces = {"steady": Pace(rate_pps=STEADY_PPS), "full": Pace(window=WINDOW)}
+    with ExitStack() as stack:
+        engines: dict[str, Contestant] = {
+            engine: stack.enter_context(crowded(directory, engine, 0, PLAYERS, _PORT + index, placement))
+            for index, engine in enumerate(request.option("engines", tuple))
+        }
+        program = compile_opponents(directory, enet=False)
+        others: dict[str, Contestant] = {
+            "echo": stack.enter_context(Opponent(program, "echo", PLAYERS, _PORT + 8, placement))
+        }
+        try:
+            enet = compile_opponents(directory, enet=True)
+            others["enet"] = stack.enter_context(Opponent(enet, "enet", PLAYERS, _PORT + 9, placement))
+        except UnavailableError as problem:
+            yield Note(f"Without ENet: {problem}; on Debian: apt-get install libenet-dev")
+        for pace_name, pace in paces.items():
+            for engine, gateway in engines.items():
+                for other, opponent in others.items():
+                    name = f"{pace_name}-{engine}-{other}"
+                    yield _against(request, name, gateway, (other, opponent), pace, placement)
+
+
+def _against(  # noqa: PLR0913, PLR0917 - two contestants, and how they are measured
+    request: Request,
+    name: str,
+    gateway: Contestant,
+    other: tuple[str, Contestant],
+    pace: Pace,
+    placement: Placement,
+) -> Row:
+    limits: list[str] = []
+
+    def ours() -> float:
+        served = gateway.serve(pace, request.seconds)
+        limits.extend(served.why_generator)
+        return served.ns_per_message
+
+    measured = request.compare(name, ours, lambda: other[1].serve(pace, request.seconds).ns_per_message)
+    return Row.of(
+        name,
+        measured,
+        other[0],
+        unit=COST,
+        limited_by=CPUS if placement.shared else GATEWAY,
+        details={
+            "device": "kernel UDP socket, loopback",
+            "players": PLAYERS,
+            "rate_pps": pace.rate_pps,
+            "window": pace.window,
+            "pairs": len(measured.ours),
+            "seconds": request.seconds,
+            "generator_limits": sorted(set(limits)),
+        },
+    )
+
+
+# ---------------------------------------------------------------- connecting
+
+
+def _storms(request: Request, directory: Path, placement: Placement) -> Iterator[Row | Note]:
+    from pyshim.bench.rig.sealed_contest import Opponent, compile_opponents, crowded  # noqa: PLC0415
+
+    try:
+        program = compile_opponents(directory, enet=True)
+    except UnavailableError:
+        return  # it was said
+    for index, players in enumerate(STORMS):
+        times: list[float] = []
+        port = _PORT + 10 + 2 * index
+        with (
+            crowded(directory, "epoll", 0, players, port, placement) as gateway,
+            Opponent(program, "enet", min(players, 4000), port + 1, placement) as enet,
+        ):
+            measured = request.compare(
+                f"connect-{players}",
+                _connecting(gateway, times),
+                lambda enet=enet: _per_s(enet.connect()),  # type: ignore[misc]
+            )
+        yield Row.of(
+            f"connect-{players}",
+            measured,
+            "enet",
+            unit=RATE,
+            limited_by=CPUS if placement.shared else GATEWAY,
+            details={
+                "device": "kernel UDP socket, loopback",
+                "players": players,
+                "storm_s": median(times),
+                "storm_max_s": max(times),
+                "pairs": len(measured.ours),
+                "seconds": request.seconds,
+            },
+            note="All connect anew at once; storm_s is how long it takes until the last is connected.",
+        )
+
+
+def _connecting(gateway: Crowded, times: list[float]) -> Callable[[], float]:
+    def connect() -> float:
+        served = gateway.connect()
+        times.append(gateway.connect_s)
+        return _per_s(served)
+
+    return connect
+
+
+def _per_s(served: Served) -> float:
+    return served.answered / served.cpu_s if served.cpu_s > 0 else 0.0
+
+
+# ---------------------------------------------------------------- crowds
+
+
+def _crowds(request: Request, directory: Path, placement: Placement) -> Iterator[Row | Note]:
+    from pyshim.bench.rig.sealed_contest import Pace, crowded  # noqa: PLC0415
+
+    pace = Pace(rate_pps=STEADY_PPS)
+    numbers: tuple[int, ...] = request.option("connected", tuple)
+    for index, number in enumerate(numbers):
+        port = _PORT + 20 + 2 * index
+        with (
+            crowded(directory, "epoll", number, PLAYERS, port, placement) as many,
+            crowded(directory, "epoll", CONNECTED[0], PLAYERS, port + 1, placement) as few,
+        ):
+            measured = request.compare(
+                f"connected-{number}",
+                lambda many=many: many.serve(pace, request.seconds).ns_per_message,  # type: ignore[misc]
+                lambda few=few: few.serve(pace, request.seconds).ns_per_message,  # type: ignore[misc]
+            )
+            more = number - CONNECTED[0]
+            resident = (many.resident_bytes - few.resident_bytes) / more if more > 0 else None
+        yield Row.of(
+            f"connected-{number}",
+            measured,
+            f"connected-{CONNECTED[0]}",
+            unit=COST,
+            limited_by=CPUS if placement.shared else GATEWAY,
+            details={
+                "device": "kernel UDP socket, loopback",
+                "sessions": number,
+                "players": PLAYERS,
+                "rate_pps": STEADY_PPS,
+                "bytes_per_player": resident,
+                "pairs": len(measured.ours),
+                "seconds": request.seconds,
+            },
+        )

@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""`pollgate bench sessions-sealed`: gateway, bare echo and ENet answer; each row says what it is of."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from pyshim.bench.rig.placement import choose_placement
+from pyshim.bench.rig.sealed_contest import Opponent, Pace, compile_opponents, crowded
+from pyshim.errors import UnavailableError
+from tests.bench.commands import BRIEFLY, bench
+from tests.ports import free_port
+
+PLAYERS = 50
+
+
+def test_every_row_has_a_figure_of_both_sides(tmp_path: Path) -> None:
+    ended = bench(
+        "sessions-sealed", "--engines", "epoll", "--connected", "1000,2000", "--json", *BRIEFLY, cwd=tmp_path
+    )
+    assert ended.returncode == 0, ended.stderr
+    rows = {row["name"]: row for row in json.loads(ended.stdout)["rows"]}
+    assert rows.keys() >= {"steady-epoll-echo", "full-epoll-echo", "connected-1000", "connected-2000"}
+    for name, row in rows.items():
+        assert row["unit"] == ("connections/CPU-second" if name.startswith("connect-") else "ns/message")
+        assert row["value"] > 0
+        assert row["against_samples"][0] > 0
+    assert rows["connected-2000"]["bytes_per_player"] is not None
+
+
+@pytest.mark.parametrize("kind", ["echo", "enet"])
+def test_an_opponent_answers_every_message_of_its_load(tmp_path: Path, kind: str) -> None:
+    try:
+        program = compile_opponents(tmp_path, enet=kind == "enet")
+    except UnavailableError as problem:
+        pytest.skip(str(problem))
+    with Opponent(program, kind, PLAYERS, free_port(), choose_placement()) as opponent:
+        served = opponent.serve(Pace(window=8), 0.2)
+    assert served.answered > 0
+    assert served.cpu_s > 0
+
+
+def test_a_crowd_is_connected_beside_those_who_play(tmp_path: Path) -> None:
+    with crowded(tmp_path, "epoll", 300, PLAYERS, free_port(), choose_placement()) as gateway:
+        assert gateway.connect().answered >= PLAYERS
+        assert gateway.serve(Pace(rate_pps=500), 0.2).answered > 0
+
+
+def test_an_engine_that_is_none_is_refused_with_what_is_allowed(tmp_path: Path) -> None:
+    ended = bench("sessions-sealed", "--engines", "dpdk", cwd=tmp_path)
+    assert ended.returncode == 2
+    assert "'dpdk' is not one of epoll, io_uring" in " ".join(ended.stderr.split())
