@@ -7,6 +7,10 @@ import math
 import struct
 import zlib
 
+from pyshim.protocol.session_wire import attack_body, bulk_body, chat_body, move_body
+
+bulk = bulk_body
+
 MOVE, ATTACK, CHAT, HEARTBEAT, SKILL, BULK = 1, 2, 3, 4, 5, 7
 LIMITS, BUSY, RESTARTED, NUMBER, PING, PONG = 8, 9, 10, 11, 12, 13
 EVENT = 200  # a message of type t arrives as one of type t + EVENT
@@ -32,23 +36,17 @@ BODY_MAX_BYTES = 65536
 
 def move(x: float = 0.0) -> bytes:
     """A MOVE."""
-    return struct.pack("<6f", x, 0, 0, 1, 0, 0)
+    return move_body((x, 0.0, 0.0), (1.0, 0.0, 0.0))
 
 
 def attack(target: int, number: int = 1) -> bytes:
     """An ATTACK."""
-    return struct.pack("<II3f", target, number, 0, 0, 1)
+    return attack_body(target, number, (0.0, 0.0, 1.0))
 
 
 def chat(target: int, text: str) -> bytes:
     """A CHAT_MESSAGE."""
-    data = text.encode()
-    return struct.pack("<IBBH", target, 0, 0, len(data)) + data
-
-
-def bulk(target: int, data: bytes) -> bytes:
-    """A BULK."""
-    return struct.pack("<I", target) + data
+    return chat_body(target, 0, text)
 
 
 def busy(counter: int, reason: int, kind: int, retry_ms: int) -> bytes:
