@@ -22,6 +22,7 @@ from pyshim.conformance.rules import (
     CLOSED_SILENT,
     ENDS_REPEATING,
     IDLE,
+    LOSSY,
     OUTAGE,
     REPEATED,
     UNSENT_IGNORED,
@@ -148,6 +149,31 @@ def outage(gateway: Gateway) -> Script:
         OUTAGE,
         lives and bool(still),
         f"a PING was {'' if lives else 'not '}answered, and the message came {len(still)} times after 5 s",
+    )
+
+
+def lossy(gateway: Gateway) -> Script:
+    """Each third datagram of the client is lost for a time."""
+    gateway.takes = lambda heard: heard.counter % 3 > 0 or heard.kind == Kind.WELCOME
+    traffic = yield from gateway.begin()
+    yield from gateway.pause(4.0)
+    gateway.takes = lambda heard: True
+    yield from gateway.pause(3.0)
+    seen: set[tuple[int, int]] = set()
+    most: dict[int, int] = {}
+    for heard in traffic.heard:
+        for one in heard.messages:
+            if one.id is not None:
+                most[one.channel] = max(most.get(one.channel, 0), one.id)
+                if heard.counter in traffic.taken:
+                    seen.add((one.channel, one.id))
+    if not seen:
+        raise StoppedError("the client said nothing reliable")
+    missing = [
+        (channel, n) for channel, last in most.items() for n in range(last) if (channel, n) not in seen
+    ]
+    gateway.verdicts.judge(
+        LOSSY, not missing, f"{len(seen)} came, and {len(missing)} did not, such as {missing[:3]}"
     )
 
 
@@ -435,6 +461,7 @@ SCENARIOS = (
         setting=Setting(idle_timeout_ms=9000),
     ),
     Scenario(outage, (OUTAGE,), setting=Setting(idle_timeout_ms=15000)),
+    Scenario(lossy, (LOSSY,), setting=Setting(idle_timeout_ms=4500)),
     Scenario(idle, (IDLE,), setting=Setting(idle_timeout_ms=3000)),
     Scenario(path, (PATH_ANSWERED, ELSEWHERE)),
     Scenario(delivered, (BEHIND_TAKEN, PIECES_TAKEN)),

@@ -12,7 +12,14 @@ from pyshim.conformance.checks import Check
 from pyshim.conformance.layout import Data, Kind, Message
 from pyshim.conformance.loop import Script, Steps
 from pyshim.conformance.peer import PATIENCE_S, SILENCE_S, Heard, StoppedError, Traffic
-from pyshim.conformance.rules import BACKS_OFF, ENDS_REPEATING, OUTAGE, REPEATED, UNSENT_IGNORED
+from pyshim.conformance.rules import (
+    BACKS_OFF,
+    ENDS_REPEATING,
+    LOSSY,
+    OUTAGE,
+    REPEATED,
+    UNSENT_IGNORED,
+)
 from pyshim.conformance.scenario import Scenario
 
 EVENT_BODY = Check(
@@ -255,6 +262,27 @@ def repetition(player: Player) -> Script:
     player.verdicts.judge(ENDS_REPEATING, not more, f"the event came {len(more)} times more")
 
 
+def lossy(player: Player) -> Script:
+    """Attacks on oneself, while each third datagram of the gateway is lost."""
+    traffic = yield from player.connect()
+    me = _me(player, traffic)
+    player.takes = lambda heard: heard.counter % 3 > 0
+    attacks = [Message(bodies.ATTACK, bodies.attack(me, number), 0, number) for number in range(20)]
+    yield from _say_all(player, traffic, attacks)
+    until = player.now() + 2 * PATIENCE_S
+    came: list[int] = []
+    while len(came) < len(attacks):
+        if (yield from player.listen(until, lambda heard: bool(heard.messages))) is None:
+            break
+        events = {
+            one.id: int.from_bytes(one.body[8:12], "little")
+            for heard, one in traffic.messages(bodies.ATTACK + bodies.EVENT)
+            if heard.counter in traffic.taken and one.id is not None
+        }
+        came = [events[identity] for identity in sorted(events)]
+    player.verdicts.judge(LOSSY, came == list(range(20)), f"of 20 attacks these came: {came}")
+
+
 def outage(player: Player) -> Script:
     """Five seconds in which the client hears and says nothing, with an event under way."""
     traffic = yield from player.connect()
@@ -329,6 +357,7 @@ SCENARIOS = (
     Scenario(pieces, (PIECES_TAKEN, PIECES_LONG)),
     Scenario(compressed, (COMPRESSED_TAKEN,)),
     Scenario(repetition, (REPEATED, BACKS_OFF, UNSENT_IGNORED, ENDS_REPEATING)),
+    Scenario(lossy, (LOSSY,)),
     Scenario(outage, (OUTAGE,)),
     Scenario(limits, (LIMIT_REFUSED, LIMIT_BUSY, LIMIT_SPARSE, LIMIT_LATER)),
 )

@@ -40,6 +40,7 @@ class Traffic:
     heard: list[Heard] = field(default_factory=list)
     taken: set[int] = field(default_factory=set)  # counters that the kit acknowledges
     sent: set[int] = field(default_factory=set)  # the kit's counters that the other may have got
+    sent_s: dict[int, float] = field(default_factory=dict)  # when those left that were said one by one
     over: bool = False  # the kit says nothing more of itself
     closed_s: float | None = None  # the other closed
 
@@ -292,7 +293,9 @@ class Peer:
 
     def seal(self, traffic: Traffic, kind: int, secret: bytes, *, via: int = 0) -> int:
         """A sealed datagram; returns its counter."""
-        self.send(traffic.seal(kind, secret), via)
+        datagram = traffic.seal(kind, secret)
+        traffic.sent_s[traffic.counter] = self.now()
+        self.send(datagram, via)
         return traffic.counter
 
     # ------------------------------------------------------------ what came of it

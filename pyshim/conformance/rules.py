@@ -13,6 +13,7 @@ BACKS_OFF = Check(
 )
 ENDS_REPEATING = Check("ends-repeating", "6", "What is acknowledged is not repeated")
 UNSENT_IGNORED = Check("unsent-ignored", "5", "An ack that names what was not sent is ignored, with its bits")
+LOSSY = Check("lossy", "6", "Where each third datagram is lost, each reliable message arrives")
 OUTAGE = Check(
     "outage", "6", "Five seconds without any datagram end no connection, and what was said arrives"
 )

@@ -33,6 +33,9 @@ COUNTER_FIRST = Check(
 ACKS = Check(
     "acknowledges-received", "5", "ack and ack_bits name only what was sent to their sender and came"
 )
+ACK_DELAY = Check(
+    "ack-delay", "5", "ack_delay is no longer than the time since the datagram that ack names was sent"
+)
 DATA_ZEROS = Check("data-zeros", "5", "Of wants only bit 0 is set, and the reserved byte of DATA is 0")
 SEALED_ZEROS = Check("sealed-zeros", "9", "The reserved bytes of CLOSE and the bytes of a PROBE are 0")
 MESSAGES = Check("messages", "14", "What lies in DATA are whole messages, at most 50, with flags that can be")
@@ -56,6 +59,7 @@ EVERY_DATAGRAM = (
     COUNTER_ONCE,
     COUNTER_FIRST,
     ACKS,
+    ACK_DELAY,
     DATA_ZEROS,
     SEALED_ZEROS,
     MESSAGES,
@@ -78,6 +82,7 @@ _LENGTHS: Mapping[int, tuple[int, int]] = {
     Kind.RESET: (28, 28),
     Kind.PROBE: (40, 1400),
 }
+_UNKNOWN_DELAY, _DELAY_HZ = 65_535, 16_000
 _BOTH_WAYS = frozenset({Kind.DATA, Kind.CLOSE, Kind.PROBE})
 _FROM_CLIENT = layout.FROM_CLIENT
 _FROM_GATEWAY = frozenset(Kind) - layout.FROM_CLIENT | _BOTH_WAYS
@@ -171,6 +176,15 @@ class RuleWatch(Watcher):
         self._verdicts.judge(
             ACKS, not never, f"{heard} acknowledges {never[:8] if never else 'only what it was sent'}"
         )
+
+        sent_s = traffic.sent_s.get(data.ack)
+        if sent_s is not None and data.ack_delay != _UNKNOWN_DELAY:
+            said_s, passed_s = data.ack_delay / _DELAY_HZ, heard.at_s - sent_s
+            self._verdicts.judge(
+                ACK_DELAY,
+                said_s <= passed_s + 0.005,
+                f"{said_s * 1000:.1f} ms are said where {passed_s * 1000:.1f} ms passed",
+            )
 
     def _message(self, message: Message, heard: Heard) -> None:
         name = f"a message of type {message.type}"

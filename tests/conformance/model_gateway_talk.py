@@ -280,6 +280,8 @@ class TalkingGateway:
             said = Data(said.ack + 1000, said.ack_bits, 0, 0, 0, tuple(messages))
         if kept:
             said = Data(said.ack, 0, 0, 0, 0, tuple(messages))
+        if self.has("delay-wrong"):
+            said = Data(said.ack, said.ack_bits, 60_000, 0, 0, tuple(messages))
         if self.has("data-reserved"):
             said = Data(said.ack, said.ack_bits, 0, 2, 1, tuple(messages))
         rest = b"\1" if self.has("messages-cut") else b""
