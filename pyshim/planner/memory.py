@@ -37,6 +37,9 @@ _ISSUED_BYTES = 256
 _CONNECTION_BYTES = 3281  # two prepared AES-GCM keys, delivery, return headers, place in the wheel
 _PLAYER_PLACES_MIN = 8
 _NETCODE_BYTES = 512
+_NETCODE_ATTEMPTS_BYTES = 4096 * 4 * 128  # fixed: sets of four
+_LOOK_UP_BYTES_PER_CLIENT = 16  # at most four places
+_NETCODE_REACH_BYTES = 272  # how it is reached, its place in the wheel
 _NETCODE_USE_BYTES = 64
 _NETCODE_USES_MIN = 8
 _NETCODE_HEADER_BYTES = 320
@@ -87,6 +90,14 @@ def _issued_bytes(capacity: int) -> int:
 def index_bytes(capacity: int, workers: int) -> int:
     """Memory of the look-up tables of sessions and of limited sources, in ordinary pages, not in DPDK's."""
     return workers * (int(_INDEX_BYTES_PER_SESSION * capacity) + _SOURCE_LIMITS_BYTES)
+
+
+def netcode_bytes(capacity: int, workers: int) -> int:
+    """Memory of netcode clients beside the state: attempts to connect, places of addresses and client ids."""
+    if capacity == 0:
+        return 0
+    places = _LOOK_UP_BYTES_PER_CLIENT * capacity
+    return workers * (_NETCODE_ATTEMPTS_BYTES + places) + places + _NETCODE_REACH_BYTES * capacity
 
 
 def connection_bytes(issued_capacity: int) -> int:

@@ -15,7 +15,7 @@ from rich.text import Text
 
 from pyshim.host.cpu import format_cpu_list
 from pyshim.plan import COMPRESSED_TYPES, REQUEST_TYPES, AddressPlan, Plan, QueueRef
-from pyshim.planner.memory import MBUF_BYTES, connection_bytes, index_bytes, mail_bytes
+from pyshim.planner.memory import MBUF_BYTES, connection_bytes, index_bytes, mail_bytes, netcode_bytes
 from pyshim.planner.sockets import IO_URING_BUFFER_BYTES
 
 _MIB = 1 << 20
@@ -164,6 +164,9 @@ def _memory(plan: Plan, *rows: _MemoryRow) -> Table:
     state = f"{_mib(plan.state_bytes)}" if plan.state_huge_pages else f"up to {_mib(plan.state_bytes)}"
     where = "huge pages" if plan.state_huge_pages else "ordinary pages, taken as sessions come"
     table.add_row(f"{plan.session_capacity:,} sessions", state, where)
+    if plan.netcode.capacity:
+        beside = f"up to {_mib(netcode_bytes(plan.netcode.capacity, workers))}"
+        table.add_row("netcode clients", beside, "ordinary pages, taken as clients connect")
     if plan.issued_capacity:
         connections = f"up to {_mib(connection_bytes(plan.issued_capacity))}"
         table.add_row("their connections", connections, "ordinary pages, taken as players connect")

@@ -86,6 +86,7 @@ def worker(index: int, turns: int) -> WorkerSnapshot:
         rx_burst=histogram(BURST_BOUNDS, 4, turns, 10),
         handling=histogram(HANDLING_BOUNDS, 3, 9 * turns, 1.5e-6),
         ports=(PortCounts(10 * turns, 860 * turns, 9 * turns, 774 * turns),),
+        others={"netcode_denied": 0, "netcode_payloads_lost": 0},
     )
 
 

@@ -10,11 +10,12 @@ from pyshim import dataplane
 from pyshim.planner.memory import mail_bytes, state_bytes
 
 
-@given(st.integers(1, 16_777_216), st.integers(1, 32), st.integers(0, 1 << 20))
+@given(st.integers(1, 16_777_216), st.integers(1, 32), st.integers(0, 1 << 20), st.integers(0, 1 << 20))
 def test_planned_session_state_is_as_large_as_the_data_plane_needs(
-    capacity: int, workers: int, issued: int
+    capacity: int, workers: int, issued: int, netcode: int
 ) -> None:
-    assert state_bytes(capacity, workers, issued) == dataplane.state_bytes(capacity, workers, issued)
+    shape = capacity, workers, issued, netcode
+    assert state_bytes(*shape) == dataplane.state_bytes(*shape)
 
 
 def test_planned_mail_between_workers_is_what_the_data_plane_keeps_room_for() -> None:
