@@ -36,7 +36,9 @@ player.on('connected', ({ playerId }) => {
   let isLast = false;
   const leaveWhenDone = () => isLast && said.size === 0 && player.close();
   lines = createInterface({ input: process.stdin });
-  lines.on('line', (text) => text && isOpen && said.add(player.send(TYPE.CHAT_MESSAGE, { targetId: Number(to), text })));
+  lines.on('line', (text) => {
+    if (text && isOpen) said.add(player.send(TYPE.CHAT_MESSAGE, { targetId: Number(to), text }));
+  });
   lines.on('close', () => {
     isLast = true;
     leaveWhenDone();

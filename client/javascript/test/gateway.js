@@ -44,7 +44,8 @@ export class Gateway {
     this.random = random;
     this.send = send;
     this.#options = {
-      limits: [], idleTimeoutMs: 30_000, most: 1400, spares: false, denies: null, secret: Buffer.alloc(32, 9), ...options,
+      limits: [], idleTimeoutMs: 30_000, most: 1400, spares: false, denies: null, secret: Buffer.alloc(32, 9),
+      ...options,
     };
   }
 
@@ -191,7 +192,10 @@ export class Gateway {
     const flag = datagram.readUInt8(1);
     const phases = [side.phase, side.phase + 1, side.phase - 1].filter((n) => n >= 0 && (n & 1) === flag);
     const opened = phases
-      .map((n) => [n, keys.open(this.#keys(side, n).toGateway, counter, datagram.subarray(0, 12), datagram.subarray(12))])
+      .map((n) => {
+        const { toGateway } = this.#keys(side, n);
+        return [n, keys.open(toGateway, counter, datagram.subarray(0, 12), datagram.subarray(12))];
+      })
       .find(([, plain]) => plain);
     if (!opened || side.came.has(counter)) return;
     side.came.add(counter);
@@ -286,7 +290,8 @@ export class Gateway {
     for (const part of parts) {
       const id = side.nextOut[channel];
       side.nextOut[channel] = (id + 1) & 0xffff;
-      side.open.push({ message: { ...whole, id, fragment: parts.length > 1, body: part }, counters: [], at: -Infinity });
+      const message = { ...whole, id, fragment: parts.length > 1, body: part };
+      side.open.push({ message, counters: [], at: -Infinity });
     }
   }
 
@@ -343,7 +348,8 @@ export class Gateway {
     let bits = 0;
     for (let n = 0; n < 32; n++) if (side.taken.has(side.newest - 1 - n)) bits |= 1 << n;
     head.writeUInt32LE(bits >>> 0, 4);
-    head.writeUInt16LE(side.newestAt === undefined ? 65_535 : Math.min(Math.round((now - side.newestAt) * 16), 65_535), 8);
+    const delay = side.newestAt === undefined ? Infinity : Math.round((now - side.newestAt) * 16);
+    head.writeUInt16LE(Math.min(delay, 65_535), 8);
     side.ackAt = Infinity;
     side.restartedIn?.push(side.sent + 1);
     this.send(side.address, this.seal(KIND.DATA, Buffer.concat([head, ...messages.map(writeMessage)]), side));

@@ -141,9 +141,10 @@ test('forged CHALLENGEs and WELCOMEs change nothing', () => {
   assert.equal(world.gateway.counts.confirms, 1);
 });
 
-for (const [reason, word] of [[3, 'expired'], [4, 'revoked'], [5, 'consumed'], [6, 'full'], [99, 'denied, reason 99']]) {
+const REASONS = { 3: 'expired', 4: 'revoked', 5: 'consumed', 6: 'full', 99: 'denied, reason 99' };
+for (const [reason, word] of Object.entries(REASONS)) {
   test(`a proved DENIED ends the attempt: ${word}`, () => {
-    const world = new World({ gateway: { denies: reason } });
+    const world = new World({ gateway: { denies: Number(reason) } });
     world.connect().run(1000);
     assert.deepEqual(world.of('refused'), [{ reason: word }]);
   });

@@ -34,8 +34,8 @@ export class World {
   #order = 0;
   #busyUntil; // of the bottleneck, which several players may share
 
-  constructor({ seed = 1, path = {}, gateway = {}, client = {}, ticket = TICKET, bottleneck = { up: 0, down: 0 } } = {}) {
-    this.#busyUntil = bottleneck;
+  constructor({ seed = 1, path = {}, gateway = {}, client = {}, ticket = TICKET, bottleneck } = {}) {
+    this.#busyUntil = bottleneck ?? { up: 0, down: 0 };
     this.roll = dice(seed);
     Object.assign(this.upward, path);
     Object.assign(this.downward, path);
@@ -94,7 +94,8 @@ export class World {
     this.#poll();
     for (let turns = 0; !done(); turns++) {
       if (turns > 3e6) throw new Error(`time stands still at ${this.now}`);
-      const next = Math.min(this.#queue[0]?.[0] ?? Infinity, this.client.nextAt(this.now), this.gateway.nextAt(this.now));
+      const ends = [this.client, this.gateway].map((one) => one.nextAt(this.now));
+      const next = Math.min(this.#queue[0]?.[0] ?? Infinity, ...ends);
       if (next > end) {
         this.now = end;
         return false;
