@@ -11,7 +11,6 @@
 
 #define MEMORY_MIN_BYTES (128U << 10)
 #define COMPRESSION_LEVEL 6
-#define RESEND_AFTER_MIN_NS (100 * NS_PER_MS) // PROTOCOL.md, "Reliable"
 #define ACKNOWLEDGE_AFTER_NS (20 * NS_PER_MS) // within 25 ms, says PROTOCOL.md, and a loop turns once in a while
 
 static uint64_t system_clock_ns(void *context)
@@ -28,10 +27,8 @@ void pgc_options_init(struct pgc_options *options)
 	*options = (struct pgc_options){
 		.max_datagram = SESSION_DATAGRAM_MAX,
 		.connect_timeout_ms = 10000,
-		.silence_timeout_ms = 10000,
 		.heartbeat_ms = 2000,
 		.flush_ms = 5,
-		.resends = 3,
 		.memory_bytes = 512U << 10,
 		.queue_bytes = 256U << 10,
 		.receipts = 256,
@@ -44,9 +41,8 @@ static bool options_can_be(const struct pgc_options *options)
 {
 	return options->session != 0 && options->max_datagram >= SESSION_DATAGRAM_MIN &&
 	       options->max_datagram <= SESSION_DATAGRAM_MAX && options->connect_timeout_ms > 0 &&
-	       options->silence_timeout_ms > 0 && options->heartbeat_ms > 0 &&
-	       options->memory_bytes >= MEMORY_MIN_BYTES && options->queue_bytes <= options->memory_bytes &&
-	       options->receipts > 0;
+	       options->heartbeat_ms > 0 && options->memory_bytes >= MEMORY_MIN_BYTES &&
+	       options->queue_bytes <= options->memory_bytes && options->receipts > 0;
 }
 
 static void make_rules(pgc_client *client)
@@ -56,9 +52,8 @@ static void make_rules(pgc_client *client)
 
 	rules->flush_after = options->flush_ms * NS_PER_MS; // our clock's cycles are nanoseconds
 	rules->acknowledge_after = ACKNOWLEDGE_AFTER_NS;
-	rules->resend_after_min = RESEND_AFTER_MIN_NS;
+	rules->millisecond = NS_PER_MS;
 	rules->ack_delay_unit = NS_PER_S / SESSION_ACK_DELAY_HZ;
-	rules->resends = options->resends;
 	rules->queue_bytes = options->queue_bytes;
 	for (unsigned i = 0; i < PG_COMPRESSIBLE; i++)
 		rules->compress_min[i] = options->compress_bulk;
@@ -132,6 +127,7 @@ static bool make_parts(pgc_client *client)
 	listen_for_arrivals(client);
 	client->ctx.rules = &client->rules;
 	client->ctx.stats = &client->messages;
+	client->ctx.pace = &client->pace;
 	client->ctx.settled = events_settled;
 	client->ctx.settled_context = client;
 	return true;
@@ -253,6 +249,7 @@ int pgc_receive(pgc_client *client, const void *datagram, size_t bytes)
 		link_receive(client, datagram, (uint16_t)bytes, client_now(client));
 	else
 		client->statistics.datagrams_refused++;
+	(void)pgc_event_waiting(client); // takes what is not for the game, and acknowledges
 	return PGC_OK;
 }
 

@@ -53,6 +53,7 @@ struct link {
 	uint64_t taken_at; // ns: when the newest of `taken` came
 	uint64_t heard_at; // ns
 	uint64_t said_at;  // ns
+	uint32_t idle_timeout_ms;
 	uint16_t max_datagram;
 	bool answer_now; // the peer asked for an acknowledgement at once
 	bool path_challenged;
@@ -76,6 +77,8 @@ struct pgc_client {
 	struct delivery_context ctx;
 	struct delivery_rules rules;
 	struct pg_message_stats messages;
+	struct pace pace; // the gateway's limits
+	uint16_t limits_version;
 	struct delivery *delivery;
 	void *pool;
 	bool borrows; // what clients share is another's: see pgc_new_beside()
@@ -89,6 +92,8 @@ struct pgc_client {
 	uint32_t receipts_out;                // on their way, or in the ring: never more than the ring holds
 	uint8_t opened[SESSION_DATAGRAM_MAX]; // the datagram whose messages are being taken
 	bool taking;
+	bool taken_at_once; // it asks for an acknowledgement at once
+	uint32_t taken_counter;
 	struct intake intake;
 	bool ahead; // `next` is the next message
 	struct delivered next;
@@ -121,6 +126,13 @@ bool link_begin(pgc_client *client, const uint8_t *datagram, uint16_t length, ui
 void link_receive(pgc_client *client, const uint8_t *datagram, uint16_t length, uint64_t now);
 size_t link_transmit(pgc_client *client, uint8_t *out, uint64_t now);
 uint64_t link_due(const pgc_client *client);
+/// What the gateway takes: entries of WELCOME or LIMITS.
+void link_limits(pgc_client *client, const uint8_t *entries, uint16_t count);
+/// What the gateway says to the client itself.
+/// @return false: it is for the game
+bool link_control(pgc_client *client, const struct delivered *message);
+/// All messages of the datagram in `opened` were taken, so it is acknowledged.
+void link_taken(pgc_client *client);
 /// The connection is over. Tells the peer if `say` is a reason of the wire, and the game.
 void link_end(pgc_client *client, int closed, enum session_close_reason say, enum pg_loss loss);
 
@@ -130,8 +142,8 @@ void events_connected(pgc_client *client, uint32_t player_id, uint32_t expires_i
 void events_closed(pgc_client *client, int reason, int likely_denial);
 /// struct delivery_context.settled
 void events_settled(void *client, uint32_t receipt, enum pg_loss loss);
-/// The messages of an admitted DATA, which lies in `opened`.
-void events_take(pgc_client *client, uint16_t length);
+/// The messages of a DATA, which lies in `opened`.
+void events_take(pgc_client *client, uint32_t counter, uint16_t length, uint64_t now);
 void events_drop_messages(pgc_client *client);
 /// Is there room for all that an attempt may tell?
 bool events_have_room(const pgc_client *client);

@@ -76,9 +76,9 @@ static bool next_settled(pgc_client *client, struct pgc_event *event)
 
 // ---------------------------------------------------------------- messages
 
-void events_take(pgc_client *client, uint16_t length)
+void events_take(pgc_client *client, uint32_t counter, uint16_t length, uint64_t now)
 {
-	intake_begin(&client->intake, client->opened + SESSION_BEFORE_MESSAGES, length);
+	intake_begin(&client->intake, client->opened + SESSION_BEFORE_MESSAGES, length, counter, now);
 	client->taking = true;
 }
 
@@ -93,12 +93,18 @@ static bool look_ahead(pgc_client *client)
 {
 	if (client->ahead || !client->taking)
 		return client->ahead;
-	client->ahead = intake_next(&client->ctx, client->delivery, &client->intake, &client->next);
+	do
+		client->ahead = intake_next(&client->ctx, client->delivery, &client->intake, &client->next);
+	while (client->ahead && link_control(client, &client->next));
 	if (client->ahead)
 		return true;
 	client->taking = false;
 	if (client->intake.violation)
 		link_end(client, PGC_CLOSED_PROTOCOL, SESSION_CLOSED_PROTOCOL, PG_LOSS_CLOSED);
+	else if (client->intake.refused)
+		delivery_refuse(&client->ctx, client->delivery, &client->intake);
+	else
+		link_taken(client);
 	return false;
 }
 
@@ -173,6 +179,10 @@ static void tell_message(struct pgc_event *event, const struct delivered *messag
 		break;
 	case SESSION_SKILL_EVENT:
 		tell_skill(event, body);
+		break;
+	case SESSION_PONG:
+		event->type = PGC_EVENT_PONG;
+		memcpy(&event->as.pong.token, body, sizeof(event->as.pong.token));
 		break;
 	case SESSION_BULK_EVENT:
 		memcpy(&event->as.bytes.target_id, body, sizeof(event->as.bytes.target_id));

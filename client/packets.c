@@ -8,6 +8,7 @@
 #include <sodium.h>
 
 #include "keys.h"
+#include "message/session_check.h"
 #include "wire/zero.h"
 
 // ---------------------------------------------------------------- the beginning
@@ -40,6 +41,7 @@ static void reset(struct link *link, const struct session_welcome *welcome, uint
 	*link = (struct link){.open = open, .seal = seal, .heard_at = now, .said_at = now};
 	memcpy(link->server_nonce, welcome->server_nonce, SESSION_NONCE_LEN);
 	link->max_datagram = welcome->max_datagram;
+	link->idle_timeout_ms = welcome->idle_timeout_ms;
 	replay_mark(&link->replay, welcome->header.counter);
 	link->taken.newest = welcome->header.counter;
 	link->taken_at = now;
@@ -57,6 +59,8 @@ bool link_begin(pgc_client *client, const uint8_t *datagram, uint16_t length, ui
 	    !welcome_is_as_asked(client, welcome, length))
 		return false;
 	reset(&client->link, welcome, now);
+	memset(&client->pace, 0, sizeof(client->pace));
+	client->limits_version = 0;
 	delivery_begin(&client->ctx, client->delivery, 0, (uint16_t)(welcome->max_datagram - SESSION_DATA_MIN));
 	client->link.answer_now = true; // the gateway hears that its keys are in use
 	client->state = PGC_CONNECTED;
@@ -73,6 +77,62 @@ static void mark_taken(struct link *link, uint32_t counter, uint64_t now)
 		link->taken_at = now;
 }
 
+void link_taken(pgc_client *client)
+{
+	mark_taken(&client->link, client->taken_counter, client->intake.now);
+	delivery_owe(&client->ctx, client->delivery, client->intake.now);
+	client->link.answer_now |= client->taken_at_once;
+}
+
+/// A tenth slower than the gateway: what it counts on the way is never more than it allows.
+static struct rate pace_of(struct session_limit limit)
+{
+	struct rate rate = {0, 0};
+
+	if (limit.per_minute == 0 || limit.burst == 0)
+		return rate;
+	rate.interval = 60000 * NS_PER_MS / limit.per_minute * 11 / 10;
+	rate.tolerance = rate.interval * (limit.burst - 1U);
+	return rate;
+}
+
+void link_limits(pgc_client *client, const uint8_t *entries, uint16_t count)
+{
+	struct session_limit limit;
+
+	for (unsigned i = 0; i < PG_REQUESTS; i++)
+		client->pace.rate[i] = (struct rate){0, 0};
+	for (; count > 0; count--, entries += sizeof(limit)) {
+		enum pg_request request;
+
+		memcpy(&limit, entries, sizeof(limit));
+		request = session_request(limit.type);
+		if (request != PG_REQUESTS)
+			client->pace.rate[request] = pace_of(limit);
+	}
+}
+
+static void take_limits(pgc_client *client, const struct delivered *message)
+{
+	struct session_limits limits;
+
+	memcpy(&limits, message->body, sizeof(limits));
+	if (limits.count > SESSION_LIMITS_MAX ||
+	    message->length != sizeof(limits) + limits.count * sizeof(struct session_limit) ||
+	    limits.version <= client->limits_version)
+		return;
+	client->limits_version = limits.version;
+	link_limits(client, message->body + sizeof(limits), limits.count);
+	delivery_limits_changed(&client->ctx, client->delivery, client->intake.now);
+}
+
+bool link_control(pgc_client *client, const struct delivered *message)
+{
+	if (message->type == SESSION_LIMITS)
+		take_limits(client, message);
+	return session_is_control(message->type) && message->type != SESSION_PONG;
+}
+
 static void take_data(pgc_client *client, uint32_t counter, uint16_t length, uint64_t now)
 {
 	const struct session_prefix *prefix =
@@ -84,21 +144,15 @@ static void take_data(pgc_client *client, uint32_t counter, uint16_t length, uin
 		client->statistics.datagrams_refused++;
 		return;
 	}
+	delivery_heed_busy(&client->ctx, client->delivery, body, body_len, now);
 	delivery_acknowledged(&client->ctx, client->delivery, client->link.tx_counter, prefix, now);
 	if (body_len == 0) {
 		mark_taken(&client->link, counter, now);
 		return;
 	}
-	// Refused ones are not acknowledged: what was reliable in them comes again.
-	if (delivery_admit(&client->ctx, client->delivery, body, body_len, now) != PG_DROP_NONE) {
-		client->statistics.datagrams_refused++;
-		return;
-	}
-	mark_taken(&client->link, counter, now);
-	delivery_owe(&client->ctx, client->delivery, now);
-	if (prefix->wants & SESSION_WANTS_ANSWER)
-		client->link.answer_now = true;
-	events_take(client, body_len);
+	client->taken_at_once = prefix->wants & SESSION_WANTS_ANSWER;
+	client->taken_counter = counter;
+	events_take(client, counter, body_len, now);
 }
 
 /// The gateway asks whether its path carries so many bytes.
@@ -233,24 +287,40 @@ static size_t write_path_response(pgc_client *client, uint8_t *out, uint64_t now
 	return seal(client, out, SESSION_PATH_RESPONSE, SESSION_PATH_TOKEN_LEN, now);
 }
 
+/// Of the gateway's time out, unless the game wants another.
+static uint64_t silence_ms(const pgc_client *client)
+{
+	return client->options.silence_timeout_ms != 0 ? client->options.silence_timeout_ms :
+							 client->link.idle_timeout_ms;
+}
+
+/// The gateway hears something at least three times before it gives the connection up.
 static uint64_t heartbeat_at(const pgc_client *client)
 {
-	return client->link.said_at + client->options.heartbeat_ms * NS_PER_MS;
+	const uint32_t third = client->link.idle_timeout_ms / 3;
+	const uint32_t every = client->options.heartbeat_ms < third ? client->options.heartbeat_ms : third;
+
+	return client->link.said_at + every * NS_PER_MS;
 }
 
 static uint64_t silent_at(const pgc_client *client)
 {
-	return client->link.heard_at + client->options.silence_timeout_ms * NS_PER_MS;
+	return client->link.heard_at + silence_ms(client) * NS_PER_MS;
 }
 
-/// Nothing was said for long: say so, which asks for an acknowledgement.
+/// Nothing was said for long: say something that is repeated until it is acknowledged.
 static void beat(pgc_client *client, uint64_t now)
 {
 	static const uint8_t nothing[1];
-	const struct outgoing heartbeat = {.type = SESSION_HEARTBEAT, .priority = PRIORITY_URGENT, .body = nothing};
+	const struct outgoing heartbeat = {.type = SESSION_HEARTBEAT,
+					   .channel = SESSION_CHANNEL_UNORDERED,
+					   .reliable = true,
+					   .priority = PRIORITY_URGENT,
+					   .body = nothing};
 
-	// If there is no room, then something else is about to be said.
-	(void)delivery_queue(&client->ctx, client->delivery, &heartbeat, now);
+	client->link.said_at = now;
+	if (delivery_undelivered(client->delivery) == 0) // else that is said again until it is acknowledged
+		(void)delivery_queue(&client->ctx, client->delivery, &heartbeat, now);
 }
 
 static size_t write_data(pgc_client *client, uint8_t *out, uint64_t now)
@@ -265,10 +335,6 @@ static size_t write_data(pgc_client *client, uint8_t *out, uint64_t now)
 		return 0;
 	written = delivery_fill(&client->ctx, client->delivery, link->tx_counter + 1, now,
 				out + SESSION_BEFORE_MESSAGES, room);
-	if (delivery_gave_up(client->delivery)) {
-		link_end(client, PGC_CLOSED_UNDELIVERABLE, SESSION_CLOSED_UNDELIVERABLE, PG_LOSS_UNACKNOWLEDGED);
-		return write_close(client, out, now);
-	}
 	link->answer_now = false;
 	taken_write(&link->taken, taken_delay(now - link->taken_at, NS_PER_S), out + sizeof(struct session_header));
 	if (client->options.answer_at_once && written > 0)
@@ -283,8 +349,8 @@ size_t link_transmit(pgc_client *client, uint8_t *out, uint64_t now)
 	if (client->state != PGC_CONNECTED)
 		return 0;
 	if (now >= silent_at(client)) {
-		link_end(client, PGC_CLOSED_SILENT, 0, PG_LOSS_CLOSED);
-		return 0;
+		link_end(client, PGC_CLOSED_SILENT, SESSION_CLOSED_IDLE, PG_LOSS_UNACKNOWLEDGED);
+		return write_close(client, out, now);
 	}
 	if (client->link.tx_counter >= SESSION_COUNTERS) {
 		link_end(client, SESSION_CLOSED_RESTARTED, SESSION_CLOSED_RESTARTED, PG_LOSS_CLOSED);

@@ -69,11 +69,10 @@ struct pgc_options {
 
 	uint16_t max_datagram;       /* 508 to 1400: tried first; less is found out by itself */
 	uint32_t connect_timeout_ms; /* an attempt that is not answered ends after it */
-	uint32_t silence_timeout_ms; /* a connection on which nothing comes ends after it */
-	uint32_t heartbeat_ms;       /* silence after which the client says that it is there */
+	uint32_t silence_timeout_ms; /* a connection on which nothing comes ends after it; 0: as the gateway says */
+	uint32_t heartbeat_ms;       /* silence after which the client says that it is there, or sooner */
 
 	uint32_t flush_ms;      /* what is not urgent waits so long for company */
-	uint32_t resends;       /* of a reliable message, before the connection is given up */
 	uint32_t memory_bytes;  /* for messages in both directions: at least 128 KiB; 64 KiB messages need 256 */
 	uint32_t queue_bytes;   /* of it, for messages that wait or are unacknowledged */
 	uint32_t receipts;      /* messages with a receipt that may be on their way at once */
@@ -174,6 +173,7 @@ enum pgc_message {
 	PGC_MESSAGE_HEARTBEAT = 4,
 	PGC_MESSAGE_SKILL = 5,
 	PGC_MESSAGE_BULK = 7,
+	PGC_MESSAGE_PING = 12,
 	/* messages from messages.def: end */
 };
 
@@ -182,6 +182,10 @@ enum pgc_message {
  *  NULL: as dpdk_app/wire/messages.def has it. */
 int pgc_say(pgc_client *client, enum pgc_message type, const void *body, size_t bytes,
 	    const struct pgc_delivery *delivery);
+
+/** Ask for a PGC_EVENT_PONG with this token. Neither side waits with it: the time until then is a round trip. It may be
+ *  lost. PGC_ERROR_STATE, PGC_ERROR_FULL. */
+int pgc_ping(pgc_client *client, uint32_t token);
 
 /* ---------------------------------------------------------------- events */
 
@@ -195,6 +199,7 @@ enum pgc_event_type {
 	PGC_EVENT_SKILL,
 	PGC_EVENT_BULK,
 	PGC_EVENT_INVENTORY,
+	PGC_EVENT_PONG,
 	/* the others as on the wire; events from messages.def: begin */
 	/* events from messages.def: end */
 };
@@ -202,12 +207,11 @@ enum pgc_event_type {
 /** Why a connection, or an attempt, ended. */
 enum pgc_closed {
 	/* said by either side; as on the wire */
-	PGC_CLOSED_LEFT = 1,          /* pgc_close() */
-	PGC_CLOSED_IDLE = 2,          /* the gateway heard nothing from us */
-	PGC_CLOSED_EXPIRED = 3,       /* the session is worth nothing any more */
-	PGC_CLOSED_REVOKED = 4,       /* by the operator */
-	PGC_CLOSED_REPLACED = 5,      /* the same ticket connected from elsewhere */
-	PGC_CLOSED_UNDELIVERABLE = 6, /* a reliable message was sent as often as allowed */
+	PGC_CLOSED_LEFT = 1,     /* pgc_close() */
+	PGC_CLOSED_IDLE = 2,     /* the gateway heard nothing from us */
+	PGC_CLOSED_EXPIRED = 3,  /* the session is worth nothing any more */
+	PGC_CLOSED_REVOKED = 4,  /* by the operator */
+	PGC_CLOSED_REPLACED = 5, /* the same ticket connected from elsewhere */
 	PGC_CLOSED_PROTOCOL = 7,
 	PGC_CLOSED_RESTARTED = 8, /* the gateway lost messages of ours: connect again */
 	PGC_CLOSED_SHUTDOWN = 9,
@@ -244,6 +248,9 @@ struct pgc_event {
 		struct {
 			uint32_t receipt;
 		} delivery; /* DELIVERED, LOST */
+		struct {
+			uint32_t token;
+		} pong;
 		struct {
 			uint32_t target_id;
 			uint32_t attack_id;

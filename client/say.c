@@ -92,6 +92,13 @@ int pgc_say(pgc_client *client, enum pgc_message type, const void *body, size_t 
 	return say(client, its, body, bytes, or_usual(delivery, its));
 }
 
+int pgc_ping(pgc_client *client, uint32_t token)
+{
+	static const struct pgc_delivery at_once = {.priority = PGC_URGENT};
+
+	return say(client, SESSION_PING, &token, sizeof(token), &at_once);
+}
+
 int pgc_move(pgc_client *client, const float position[3], const float velocity[3], const struct pgc_delivery *delivery)
 {
 	struct motion motion;

@@ -47,7 +47,6 @@ const char *pgc_closed_text(int reason)
 		{PGC_CLOSED_EXPIRED, "the session has expired"},
 		{PGC_CLOSED_REVOKED, "the session was revoked"},
 		{PGC_CLOSED_REPLACED, "the session was connected from elsewhere"},
-		{PGC_CLOSED_UNDELIVERABLE, "a message could not be delivered"},
 		{PGC_CLOSED_PROTOCOL, "the protocol was broken"},
 		{PGC_CLOSED_RESTARTED, "the gateway lost messages; connect again"},
 		{PGC_CLOSED_SHUTDOWN, "the gateway shuts down"},

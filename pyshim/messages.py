@@ -12,6 +12,7 @@ from pyshim.definitions import definitions
 
 EVENT = 200  # a message of number n arrives as an event of number n + EVENT
 UNRELIABLE = "UNRELIABLE"
+_SAID_BY_BOTH = ("PING",)  # OWN that a gateway says, too
 PRIORITIES: Final = ("urgent", "normal", "bulk")  # by number: the least goes first
 _OPERATORS = ("chat", "bulk")  # RELAYED that an operator can say, too, as from the player himself
 
@@ -45,7 +46,7 @@ class Body:
 class Message:
     """A type, as a player or the game says it."""
 
-    kind: str  # OWN, RELAYED, GIVEN, UNSENT
+    kind: str  # OWN, RELAYED, GIVEN, CONTROL, UNSENT
     upper: str  # of enumerators
     name: str  # of labels and keys
     title: str  # in documents
@@ -59,6 +60,8 @@ class Message:
     pps: int = 0
     burst: int = 0
     meaning: str = ""
+    said_by: str = ""  # of CONTROL: GATEWAY, EITHER
+    said: str = ""  # of CONTROL: what documents say of its body
 
     @property
     def is_request(self) -> bool:
@@ -129,6 +132,8 @@ def _messages(text: str) -> Iterator[Message]:
                 )
             case "GIVEN", [upper, name, title, number, body, rule]:
                 yield Message(kind, upper, name, title, int(number), bodies[body], rule)
+            case "CONTROL", [upper, name, title, number, body, said_by, text]:
+                yield Message(kind, upper, name, title, int(number), bodies[body], said_by=said_by, said=text)
             case "UNSENT", [upper, title, number]:
                 yield Message(kind, upper, upper.lower(), title, int(number))
 
@@ -137,6 +142,7 @@ _TEXT = definitions("wire/messages.def")
 
 MESSAGES: Final = tuple(_messages(_TEXT))
 REQUESTS: Final = tuple(one for one in MESSAGES if one.is_request)
+FROM_EITHER: Final = (*_SAID_BY_BOTH, *(one.upper for one in MESSAGES if one.said_by == "EITHER"))
 GIVEN: Final = tuple(one for one in MESSAGES if one.kind == "GIVEN")
 COMPRESSED: Final = tuple(
     Compressed(said[0], said[1], int(said[2]), said[3])

@@ -135,7 +135,6 @@ class DeliveryPolicy:
     flush_us: int
     acknowledge_us: int
     resend_min_us: int
-    resends: int
     queue_bytes: int
     handshake_permille: int  # share of a worker's time
     compress_min: tuple[int | None, ...]  # bytes, by COMPRESSED_TYPES; None: never

@@ -45,6 +45,9 @@ class MessageSnapshot:
     sent: Mapping[str, int]  # by type, of those that they get
     lost: Mapping[str, int]  # by reason
     duplicates: int
+    skipped: int  # of players: not understood
+    over_limit: int  # of players, not reliable: lost
+    refused: dict[str, int]  # of players, by reason: each time
     resent: int
     compress_in: Mapping[str, int]  # bytes before, by type
     compress_out: Mapping[str, int]  # and after

@@ -343,8 +343,10 @@ local SEALED = { [WELCOME] = true, [DATA] = true, [CLOSE] = true, [PATH_CHALLENG
 	[PROBE] = true }
 
 local DENIALS = { "unknown session", "version", "expired", "revoked", "consumed", "full" }
+local PRIORITIES = { [0] = "urgent", [1] = "normal", [2] = "bulk", [3] = "bulk" }
 local CLOSES = {
-	"left", "idle", "expired", "revoked", "replaced", "undeliverable", "protocol", "restarted", "shutdown",
+	[1] = "left", [2] = "idle", [3] = "expired", [4] = "revoked", [5] = "replaced", [7] = "protocol", [8] = "restarted",
+	[9] = "shutdown",
 }
 -- tables from messages.def: begin (tests/protocol/document.py writes them)
 local MESSAGES = {
@@ -354,6 +356,12 @@ local MESSAGES = {
 	[4] = "HEARTBEAT",
 	[5] = "SKILL",
 	[7] = "BULK",
+	[8] = "LIMITS",
+	[9] = "BUSY",
+	[10] = "RESTARTED",
+	[11] = "NUMBER",
+	[12] = "PING",
+	[13] = "PONG",
 	[201] = "WORLD_STATE",
 	[202] = "ATTACK_EVENT",
 	[203] = "CHAT_EVENT",
@@ -362,6 +370,8 @@ local MESSAGES = {
 	[207] = "BULK_EVENT",
 }
 local COMPRESSIBLE = { [3] = true, [7] = true, [203] = true, [206] = true, [207] = true }
+local FROM_GATEWAY = { [8] = true, [10] = true, [11] = true }
+local FROM_EITHER = { [9] = true, [12] = true, [13] = true }
 local HAS_SENDER = { [202] = true, [203] = true, [205] = true, [207] = true }
 local LAYOUTS = {
 	[1] = { { kind = "f32", name = "position", count = 3 }, { kind = "f32", name = "velocity", count = 3 } },
@@ -370,6 +380,12 @@ local LAYOUTS = {
 	[4] = {},
 	[5] = { { kind = "u32", name = "skill_id" }, { kind = "u32", name = "target_id" } },
 	[7] = { { kind = "u32", name = "target_id" }, { kind = "bytes", name = "data" } },
+	[8] = { { kind = "u16", name = "version" }, { kind = "u16", name = "limits" }, { kind = "bytes", name = "entries" } },
+	[9] = { { kind = "u32", name = "counter" }, { kind = "u8", name = "reason" }, { kind = "u8", name = "type" }, { kind = "u16", name = "retry_ms" } },
+	[10] = { { kind = "u16", name = "epoch" }, { kind = "u16", name = "next_in", count = 4 }, { kind = "u8", name = "seen", count = 32 }, { kind = "u16", name = "next_out", count = 4 } },
+	[11] = { { kind = "u32", name = "spare" }, { kind = "u32", name = "offset", count = 2 } },
+	[12] = { { kind = "u32", name = "token" } },
+	[13] = { { kind = "u32", name = "token" } },
 	[206] = { { kind = "bytes", name = "data" } },
 }
 -- tables from messages.def: end
@@ -508,6 +524,7 @@ local s = {
 	reliable = ProtoField.bool("pollgate.message.reliable", "Reliable", 8, nil, 0x02),
 	fragment = ProtoField.bool("pollgate.message.fragment", "Fragment", 8, nil, 0x04),
 	channel = ProtoField.uint8("pollgate.message.channel", "Channel", base.DEC, nil, 0x30),
+	priority = ProtoField.uint8("pollgate.message.priority", "Priority", base.DEC, PRIORITIES, 0xc0),
 	body_length = ProtoField.uint16("pollgate.message.length", "Body length"),
 	message_id = ProtoField.uint16("pollgate.message.id", "Id"),
 	fragment_index = ProtoField.uint16("pollgate.fragment.index", "Fragment"),
@@ -961,14 +978,18 @@ local function read_fragment(reader, message, context)
 	local index_item
 	message.index, index_item = reader:number(s.fragment_index, 2)
 	message.count = reader:number(s.fragment_count, 2)
-	if message.count < 2 or message.count > 160 or message.index >= message.count then
-		reader:malformed("A fragment is one of 2 to 160, counted from 0", index_item)
+	if message.count < 2 or message.count > 144 or message.index >= message.count then
+		reader:malformed("A fragment is one of 2 to 144, counted from 0", index_item)
 		return
+	end
+	local length, last = reader:left(), message.index + 1 == message.count
+	if (not last and length ~= 458) or length == 0 or length > 458 or message.index * 458 + length > 65536 then
+		reader:malformed("All pieces but the last have 458 bytes, and all together at most 65,536", index_item)
 	end
 	if not message.reliable then
 		return
 	end
-	message.data = reader:bytes(s.fragment_data, reader:left())
+	message.data = reader:bytes(s.fragment_data, length)
 	local joined = context.joined[message.order]
 	if joined == nil and not context.visited then
 		joined = join(context.pieces, message) or false
@@ -985,11 +1006,11 @@ local function read_flags(reader)
 	local range = reader:range(1)
 	local flags = range:uint()
 	local item = reader.tree:add(s.message_flags, range)
-	for _, field in ipairs({ s.compressed, s.reliable, s.fragment, s.channel }) do
+	for _, field in ipairs({ s.compressed, s.reliable, s.fragment, s.channel, s.priority }) do
 		item:add(field, range)
 	end
-	if band(flags, 0xc8) ~= 0 then
-		reader:malformed("Flag bits that are not used must be 0", item)
+	if band(flags, 0x08) ~= 0 then
+		reader:malformed("Bit 3 is 0", item)
 	end
 	local message = {
 		compressed = band(flags, 1) ~= 0,
@@ -1020,7 +1041,7 @@ local function read_message(reader, order, context)
 		message.id = number:number(s.message_id, 2)
 	end
 	local body = reader:part(length, item)
-	if not MESSAGES[kind] or (kind < 200) ~= context.to_gateway then
+	if not MESSAGES[kind] or not (FROM_EITHER[kind] or (kind < 200 and not FROM_GATEWAY[kind]) == context.to_gateway) then
 		head:malformed("No message of this direction has this type", kind_item)
 	elseif message.fragment then
 		read_fragment(body, message, context)

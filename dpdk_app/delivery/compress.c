@@ -58,20 +58,16 @@ bool expand_body(struct compressor *compressor, const uint8_t *body, uint32_t le
 	struct session_compressed head;
 	size_t consumed = 0;
 
-	if (compressor->expanded_of == body)
-		return true;
 	if (length <= sizeof(head))
 		return false;
 	memcpy(&head, body, sizeof(head));
 	if (head.original_len == 0 || head.original_len > sizeof(compressor->expanded))
 		return false;
-	compressor->expanded_of = NULL;
 	if (libdeflate_zlib_decompress_ex(compressor->inflate, body + sizeof(head), length - sizeof(head),
 					  compressor->expanded, head.original_len, &consumed,
 					  NULL) != LIBDEFLATE_SUCCESS ||
 	    consumed != length - sizeof(head))
 		return false;
-	compressor->expanded_of = body;
 	compressor->expanded_length = head.original_len;
 	return true;
 }

@@ -17,7 +17,6 @@ struct libdeflate_decompressor;
 struct compressor {
 	struct libdeflate_compressor *deflate;
 	struct libdeflate_decompressor *inflate;
-	const uint8_t *expanded_of; // the compressed body that `expanded` was made of
 	uint32_t expanded_length;
 	uint8_t joined[SESSION_MESSAGE_MAX];   // fragments of a body that arrived
 	uint8_t expanded[SESSION_MESSAGE_MAX]; // a body that arrived compressed
@@ -35,14 +34,8 @@ void compressor_free(struct compressor *compressor);
 /// @return bytes, or 0 when that saves less than a tenth
 uint32_t compress_body(struct compressor *compressor, const uint8_t *body, uint32_t length);
 
-/// Expand a body into `expanded`, unless it lies there already.
+/// Expand a body into `expanded`.
 /// @return false when it is not exactly one stream that expands to exactly the length that it says
 bool expand_body(struct compressor *compressor, const uint8_t *body, uint32_t length);
-
-/// The body at an address is another one from now on.
-ALWAYS_INLINE void expand_forget(struct compressor *compressor)
-{
-	compressor->expanded_of = NULL;
-}
 
 #endif

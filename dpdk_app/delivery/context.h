@@ -15,22 +15,26 @@
 #include "pollgate.h"
 #include "rules.h"
 
-/// The most repetitions of a message, whatever the rules say: a stored message names every packet that carried it.
-#define DELIVERY_RESENDS_MAX 7
-
 /// The reloadable part, in the units of the fast path. Immutable once published.
 struct delivery_rules {
+	uint64_t millisecond;       // TSC
 	uint64_t flush_after;       // TSC: how long messages that are not urgent wait for others
 	uint64_t acknowledge_after; // TSC
 	uint64_t resend_after_min;  // TSC
 	uint64_t ack_delay_unit;    // TSC cycles of one of ack_delay
 	/// As configured. queue_bytes, per session: of messages waiting or unacknowledged, where one is always possible, and again
-	/// of those that came before others. What is being joined is bounded by its channels: a longest message each.
+	/// of those that came before others or are being joined.
 #define DELIVERY RULE_FIELD
 #include "settings.def"
 	uint32_t compress_min[PG_COMPRESSIBLE]; // bytes of body from which a type is compressed; UINT32_MAX: never
-	/// Per session and type of what comes in. A piece counts as one; so does each datagram that something expands to.
+	/// Per session and type of what comes in: SESSION_COST_BYTES.
 	struct rate message_rate[PG_REQUESTS];
+};
+
+/// What a client may say: the gateway's limits, a tenth slower, so that nothing is ever refused for them.
+struct pace {
+	struct rate rate[PG_REQUESTS];
+	uint64_t conforms_at[PG_REQUESTS];
 };
 
 /// One writer.
@@ -39,12 +43,19 @@ struct delivery_context {
 	struct message_pool *pool;
 	struct compressor *compressor;
 	struct pg_message_stats *stats;
-	bool gateway; // which types may come in
+	struct pace *pace; // what goes out; NULL: at the gateway
+	bool gateway;      // which types may come in
 
 	/// Told once of every message that was queued with a receipt: its last part was acknowledged (PG_LOSS_NONE), or why it is
 	/// lost. NULL where nobody asks, as in the gateway. It must not call back into the delivery.
 	void (*settled)(void *context, uint32_t receipt, enum pg_loss loss);
 	void *settled_context;
+
+	/// Memory of a delivery was taken back for others: it has something to say, and its ids went back. It must not call back into
+	/// the delivery.
+	/// @param who  as in delivery_begin()
+	void (*robbed)(void *context, uint32_t who);
+	void *robbed_context;
 
 	/// Who is told which of our datagrams a peer has, after the repetition of messages; fixed before the first is sent.
 	const struct acknowledged_listener *listener;

@@ -5,6 +5,12 @@
 
 #include <string.h>
 
+#include "delivery/holding.h"
+#include "delivery/piece.h"
+#include "message/session_check.h"
+
+#define BUSY_EVERY_MS 100
+
 size_t delivery_size(void)
 {
 	return sizeof(struct delivery);
@@ -44,30 +50,109 @@ void delivery_shorten(struct delivery *c, uint16_t room)
 	c->out.room = room;
 }
 
-enum pg_drop delivery_admit_any(struct delivery_context *ctx, struct delivery *c, const uint8_t *body, uint16_t length,
-				uint64_t now)
+static void reckon(const struct delivery_context *ctx, struct delivery *c, uint64_t now)
 {
-	return inbound_admit(ctx, &c->in, c->conforms_at, body, length, now);
+	c->wake = c->busy.reason != PG_REFUSED_NONE ? now : outbound_wake(ctx, &c->out, now);
+}
+
+// ---------------------------------------------------------------- in
+
+/// The peer did not take a datagram, or gave up what it had of messages that it did not read.
+static void take_busy(struct delivery_context *ctx, struct delivery *c, const uint8_t *body, uint64_t now)
+{
+	struct session_busy busy;
+
+	memcpy(&busy, body, sizeof(busy));
+	if (busy.reason == SESSION_REFUSED_FORGOTTEN)
+		outbound_unacknowledged(ctx, &c->out);
+	outbound_refused(ctx, &c->out, busy.counter, now + busy.retry_ms * ctx->rules->millisecond);
+	reckon(ctx, c, now);
+}
+
+void delivery_heed_busy(struct delivery_context *ctx, struct delivery *c, const uint8_t *body, uint16_t length,
+			uint64_t now)
+{
+	const uint8_t *at = body;
+	struct piece piece;
+
+	while (at != body + length && piece_read(&at, body + length, &piece))
+		if (piece.type == SESSION_BUSY && !is_reliable(&piece) && piece.length == sizeof(struct session_busy))
+			take_busy(ctx, c, piece.body, now);
+}
+
+static void take_ping(struct delivery_context *ctx, struct delivery *c, const struct delivered *message, uint64_t now)
+{
+	const struct outgoing pong = {
+		.type = SESSION_PONG, .priority = PRIORITY_URGENT, .body = message->body, .length = message->length};
+
+	(void)delivery_queue(ctx, c, &pong, now); // if there is no room it is lost, and counted
+}
+
+/// What the ends say to each other for themselves.
+/// @return false: it is for whoever takes messages
+static bool take_control(struct delivery_context *ctx, struct delivery *c, const struct delivered *message,
+			 uint64_t now)
+{
+	switch (message->type) {
+	case SESSION_BUSY: // heeded before, unless it is reliable
+		return true;
+	case SESSION_PING:
+		take_ping(ctx, c, message, now);
+		return true;
+	default:
+		return ctx->gateway && session_is_control(message->type);
+	}
 }
 
 bool intake_next_any(struct delivery_context *ctx, struct delivery *c, struct intake *intake, struct delivered *out)
 {
-	const bool more = inbound_next(ctx, &c->in, intake, out);
+	bool more;
 
+	if (intake->state == INTAKE_MOVE)
+		intake->state = INTAKE_DATAGRAM;
+	do
+		more = inbound_next(ctx, c, intake, out);
+	while (more && take_control(ctx, c, out, intake->now));
 	c->hears = inbound_holds(&c->in);
 	delivery_gauge(ctx);
 	return more;
 }
 
+void delivery_say_busy(struct delivery_context *ctx, struct delivery *c, uint32_t counter, enum pg_refusal why,
+		       uint8_t type, uint64_t retry, uint64_t now)
+{
+	const uint64_t ms = retry > now ? (retry - now) / ctx->rules->millisecond + 1 : 0;
+
+	if (now < c->busy_from)
+		return;
+	c->busy_from = now + BUSY_EVERY_MS * ctx->rules->millisecond;
+	c->busy = (struct session_busy){
+		.counter = counter,
+		.reason = (uint8_t)why,
+		.type = type,
+		.retry_ms = ms < UINT16_MAX ? (uint16_t)ms : UINT16_MAX,
+	};
+	reckon(ctx, c, now);
+}
+
+void delivery_refuse(struct delivery_context *ctx, struct delivery *c, const struct intake *intake)
+{
+	delivery_say_busy(ctx, c, intake->counter, (enum pg_refusal)intake->refused, intake->refused_type,
+			  intake->retry, intake->now);
+}
+
 void delivery_tell(struct delivery_context *ctx, struct delivery *c, struct arrived arrived, uint64_t now)
 {
-	if (!delivery_quiet(c) && outbound_acknowledged(ctx, &c->out, arrived, now)) {
-		c->wake = outbound_wake(ctx, &c->out);
+	if (!delivery_quiet(c)) {
+		outbound_acknowledged(ctx, &c->out, arrived, now);
+		reckon(ctx, c, now);
 		delivery_gauge(ctx);
 	}
 	for (uint32_t i = 0; i < ctx->listeners; i++)
 		ctx->listener[i].told(ctx->listener[i].context, c->who, arrived, now);
 }
+
+// ---------------------------------------------------------------- out
 
 enum pg_loss delivery_queue(struct delivery_context *ctx, struct delivery *c, const struct outgoing *message,
 			    uint64_t now)
@@ -76,15 +161,20 @@ enum pg_loss delivery_queue(struct delivery_context *ctx, struct delivery *c, co
 
 	if (loss != PG_LOSS_NONE)
 		return loss;
-	c->wake = outbound_wake(ctx, &c->out);
+	reckon(ctx, c, now);
 	delivery_gauge(ctx);
 	return PG_LOSS_NONE;
 }
 
-void delivery_moved(const struct delivery_context *ctx, struct delivery *c)
+void delivery_limits_changed(const struct delivery_context *ctx, struct delivery *c, uint64_t now)
+{
+	reckon(ctx, c, now);
+}
+
+void delivery_moved(struct delivery_context *ctx, struct delivery *c)
 {
 	outbound_moved(ctx, &c->out);
-	c->wake = outbound_wake(ctx, &c->out);
+	reckon(ctx, c, 1); // long ago: what was on its way is due
 }
 
 void delivery_refill(const struct delivery_context *ctx, struct delivery *c)
@@ -96,19 +186,19 @@ uint16_t delivery_fill_any(struct delivery_context *ctx, struct delivery *c, uin
 			   uint8_t *body, uint16_t room)
 {
 	struct leaving leaving = {.at = body, .end = body + room, .counter = counter, .now = now};
-	const bool leaves = fillers_fill(ctx, c, &leaving);
 
-	c->wake = outbound_wake(ctx, &c->out);
+	fillers_fill(ctx, c, &leaving);
+	reckon(ctx, c, now);
 	c->next_fill = fillers_due(ctx, c);
 	delivery_gauge(ctx);
-	return leaves ? (uint16_t)(leaving.at - body) : 0;
+	return (uint16_t)(leaving.at - body);
 }
 
 void delivery_ids(const struct delivery *c, uint16_t tx[SESSION_CHANNELS], uint16_t rx[SESSION_CHANNELS])
 {
 	for (unsigned channel = 0; channel < SESSION_CHANNELS; channel++) {
 		tx[channel] = c->out.window[channel].next;
-		rx[channel] = c->in.window[channel].oldest;
+		rx[channel] = inbound_next_id(&c->in, channel);
 	}
 }
 

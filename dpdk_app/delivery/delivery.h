@@ -37,6 +37,10 @@ struct delivery {
 	uint64_t unfinished;              // TSC of the last datagram, if a filler of the context had more; 0: none had
 	uint8_t passed_over[FILLERS_MAX]; // datagrams in a row in which one of the context's fillers found no room
 	bool out_of_order;                // the last datagram began with one of those
+	struct session_busy busy;         // to be said: why a datagram was not taken; no reason: nothing
+	uint64_t busy_from;               // TSC before which no other is
+	uint16_t limits_first;            // the gateway's: version of the limits that the client was first told
+	uint16_t limits_told;             // and last
 } CACHE_ALIGNED;
 static_assert(offsetof(struct delivery, conforms_at) + sizeof(uint64_t) * (PG_REQUEST_MOVE + 1) <= CACHE_LINE,
 	      "a movement's line");
@@ -66,54 +70,62 @@ ALWAYS_INLINE bool delivery_is_move(const uint8_t *body, uint16_t length)
 	return head == DELIVERY_MOVE;
 }
 
-enum pg_drop delivery_admit_any(struct delivery_context *ctx, struct delivery *c, const uint8_t *body, uint16_t length,
-				uint64_t now);
-
-/// May all of an opened DATA's messages be taken: well-formed, within the rates, and is there room for those that must wait?
-/// The rates are charged when the answer is yes, and when bodies had to be expanded to say no; else nothing changes. The
-/// messages of an admitted datagram must be taken before the next datagram is asked for in this context: room is
-/// promised to one datagram at a time.
-/// @return PG_DROP_NONE, or why the whole datagram is refused
-ALWAYS_INLINE enum pg_drop delivery_admit(struct delivery_context *ctx, struct delivery *c, const uint8_t *body,
-					  uint16_t length, uint64_t now)
-{
-	if (unlikely(!delivery_is_move(body, length)) || unlikely(!ctx->gateway))
-		return delivery_admit_any(ctx, c, body, length, now);
-	if (unlikely(!floats6_finite(body + sizeof(struct session_message))))
-		return PG_DROP_NOT_FINITE;
-	return likely(rate_admit(&c->conforms_at[PG_REQUEST_MOVE], ctx->rules->message_rate[PG_REQUEST_MOVE], now)) ?
-		       PG_DROP_NONE :
-		       PG_DROP_MESSAGE_RATE_LIMITED;
-}
-
-ALWAYS_INLINE void intake_begin(struct intake *intake, const uint8_t *body, uint16_t length)
+/// @param counter  low half, of the datagram
+ALWAYS_INLINE void intake_begin(struct intake *intake, const uint8_t *body, uint16_t length, uint32_t counter,
+				uint64_t now)
 {
 	*intake = (struct intake){
 		.at = body,
 		.end = body + length,
+		.now = now,
+		.counter = counter,
 		.state = delivery_is_move(body, length) ? INTAKE_MOVE : INTAKE_DATAGRAM,
 	};
 }
 
 bool intake_next_any(struct delivery_context *ctx, struct delivery *c, struct intake *intake, struct delivered *out);
 
+/// A movement that came alone.
+ALWAYS_INLINE bool intake_move(struct delivery_context *ctx, struct delivery *c, struct intake *intake,
+			       struct delivered *out)
+{
+	const uint8_t *body = intake->at + sizeof(struct session_message);
+
+	intake->state = INTAKE_OVER;
+	if (unlikely(!floats6_finite(body))) {
+		counter_add(&ctx->stats->skipped, 1);
+		return false;
+	}
+	if (unlikely(!rate_admit(&c->conforms_at[PG_REQUEST_MOVE], ctx->rules->message_rate[PG_REQUEST_MOVE],
+				 intake->now))) {
+		intake->drop = PG_DROP_MESSAGE_RATE_LIMITED;
+		return false;
+	}
+	*out = (struct delivered){.type = SESSION_MOVE, .body = body, .length = sizeof(struct motion)};
+	counter_add(&ctx->stats->received[PG_REQUEST_MOVE], 1);
+	return true;
+}
+
+/// The messages of an opened DATA, one after the other. Where it was refused, `intake->refused` says why: the datagram is not
+/// taken, and delivery_refuse() is called when there are no more.
 /// @return false when there are no more, or when there was a violation
 ALWAYS_INLINE bool intake_next(struct delivery_context *ctx, struct delivery *c, struct intake *intake,
 			       struct delivered *out)
 {
-	if (unlikely(intake->state > INTAKE_OVER))
+	if (unlikely(intake->state > INTAKE_OVER) || unlikely(!ctx->gateway))
 		return intake_next_any(ctx, c, intake, out);
 	if (intake->state == INTAKE_OVER)
 		return false;
-	intake->state = INTAKE_OVER;
-	*out = (struct delivered){
-		.type = SESSION_MOVE,
-		.body = intake->at + sizeof(struct session_message),
-		.length = sizeof(struct motion),
-	};
-	counter_add(&ctx->stats->received[PG_REQUEST_MOVE], 1);
-	return true;
+	return intake_move(ctx, c, intake, out);
 }
+
+/// Tell the peer why a datagram was not taken, as often as that is told.
+void delivery_refuse(struct delivery_context *ctx, struct delivery *c, const struct intake *intake);
+
+/// @param counter  low half, of the datagram
+/// @param retry    TSC: what was refused is refused again before
+void delivery_say_busy(struct delivery_context *ctx, struct delivery *c, uint32_t counter, enum pg_refusal why,
+		       uint8_t type, uint64_t retry, uint64_t now);
 
 /// No message is queued or on its way: acknowledgements would do nothing here, and nothing is lost with this process. The
 /// context's fillers do not count. What they write lies nowhere until it leaves.
@@ -130,6 +142,11 @@ ALWAYS_INLINE bool delivery_fill_due(const struct delivery *c, uint64_t now)
 
 void delivery_tell(struct delivery_context *ctx, struct delivery *c, struct arrived arrived, uint64_t now);
 
+/// An authentic DATA came, while messages are on their way: does it say that the peer refused a datagram? That is heeded before
+/// what its header acknowledges.
+void delivery_heed_busy(struct delivery_context *ctx, struct delivery *c, const uint8_t *body, uint16_t length,
+			uint64_t now);
+
 /// A DATA came: which of our datagrams does it say that the peer has? Whoever is to be told is told of each once, the
 /// repetition of messages first.
 /// @param sent  counter of the last that may have left
@@ -143,6 +160,7 @@ ALWAYS_INLINE void delivery_acknowledged(struct delivery_context *ctx, struct de
 		return;
 	if (!acknowledged_says(sent, prefix->ack))
 		return;
+	c->out.heard = now;
 	arrived = acknowledged_take(&c->acknowledged, prefix->ack, prefix->ack_bits);
 	if (arrived.packets == 0)
 		return;
@@ -205,8 +223,11 @@ ALWAYS_INLINE uint64_t delivery_due(const struct delivery *c)
 	return due == UINT64_MAX ? due : due + 1;
 }
 
+/// The context's `pace` is another one.
+void delivery_limits_changed(const struct delivery_context *ctx, struct delivery *c, uint64_t now);
+
 /// The peer has a new address: what it was sent and has not acknowledged is sent to the new address.
-void delivery_moved(const struct delivery_context *ctx, struct delivery *c);
+void delivery_moved(struct delivery_context *ctx, struct delivery *c);
 
 uint16_t delivery_fill_any(struct delivery_context *ctx, struct delivery *c, uint32_t counter, uint64_t now,
 			   uint8_t *body, uint16_t room);
@@ -215,7 +236,6 @@ uint16_t delivery_fill_any(struct delivery_context *ctx, struct delivery *c, uin
 void delivery_refill(const struct delivery_context *ctx, struct delivery *c);
 
 /// Messages for the packet `counter`, which leaves now and acknowledges what was owed, in the order of fillers.h.
-/// Ask delivery_gave_up() after it.
 /// @param room  of a packet that leaves because it is due: that of delivery_begin(), or a long message never fits
 /// @return bytes written, 0 to room
 ALWAYS_INLINE uint16_t delivery_fill(struct delivery_context *ctx, struct delivery *c, uint32_t counter, uint64_t now,
@@ -225,12 +245,6 @@ ALWAYS_INLINE uint16_t delivery_fill(struct delivery_context *ctx, struct delive
 		return delivery_fill_any(ctx, c, counter, now, body, room);
 	c->owed = 0;
 	return 0;
-}
-
-/// A reliable message was sent as often as allowed: the connection is to be closed as undeliverable.
-ALWAYS_INLINE bool delivery_gave_up(const struct delivery *c)
-{
-	return unlikely(!delivery_quiet(c)) && c->out.gave_up;
 }
 
 /// Are messages here that nobody else has: queued, unacknowledged, or waiting for one before them?

@@ -8,6 +8,7 @@
 #include "delivery/delivery.h"
 #include "delivery/lists.h"
 #include "delivery/stored.h"
+#include "message/session_check.h"
 
 // ---------------------------------------------------------------- acknowledgement
 
@@ -16,6 +17,23 @@ static void fill_acknowledgement(struct delivery_context *ctx, struct delivery *
 {
 	(void)ctx, (void)leaving;
 	c->owed = 0;
+}
+
+/// Why a datagram of the peer's was not taken.
+static void fill_busy(struct delivery_context *ctx, struct delivery *c, struct leaving *leaving)
+{
+	const struct session_message head = {.type = SESSION_BUSY, .body_len = sizeof(c->busy)};
+	uint8_t *at;
+
+	(void)ctx;
+	if (c->busy.reason == PG_REFUSED_NONE)
+		return;
+	at = leaving_room(leaving, sizeof(head) + sizeof(c->busy));
+	if (!at)
+		return;
+	memcpy(at, &head, sizeof(head));
+	memcpy(at + sizeof(head), &c->busy, sizeof(c->busy));
+	c->busy.reason = PG_REFUSED_NONE;
 }
 
 // ---------------------------------------------------------------- messages
@@ -40,11 +58,23 @@ static bool put(struct message_pool *pool, struct leaving *leaving, const struct
 	return true;
 }
 
+/// The datagram has a message that counts as on its way: it leaves within the window.
+static void within_window(struct outbound *out, uint64_t now)
+{
+	if (out->filling)
+		return;
+	out->filling = true;
+	congestion_left(&out->congestion, out->round_trip.smoothed, now);
+}
+
 static void fly(struct delivery_context *ctx, struct outbound *out, const struct leaving *leaving, uint32_t index)
 {
 	struct stored *message = stored_at(ctx->pool, index);
 
-	message->carrier[message->sends++] = leaving->counter;
+	memmove(message->carrier + 1, message->carrier, sizeof(message->carrier) - sizeof(message->carrier[0]));
+	message->carrier[0] = leaving->counter;
+	if (message->carriers < STORED_CARRIERS)
+		message->carriers++;
 	message->time = leaving->now;
 	flying_append(ctx, out, index);
 	if (out->timed == 0) {
@@ -53,30 +83,63 @@ static void fly(struct delivery_context *ctx, struct outbound *out, const struct
 	}
 }
 
-/// Repetitions that are due, those that were sent most often first. Gives up when one was sent as often as allowed.
+/// What is on its way for longer than the timeout is lost. Twice in a row, and the window begins again.
+static void expire_flying(struct delivery_context *ctx, struct outbound *out, uint64_t now)
+{
+	uint32_t lost = 0;
+	bool any = false;
+
+	while (out->flying.first != POOL_NONE && outbound_timeout_at(ctx, out) <= now) {
+		lost = stored_at(ctx->pool, out->flying.first)->carrier[0];
+		congestion_lost(&out->congestion, lost, out->sent);
+		flying_lost(ctx, out, out->flying.first);
+		any = true;
+	}
+	if (!any || (int32_t)(lost - out->timed_out) <= 0) // of the same time
+		return;
+	out->timed_out = out->sent;
+	if (out->timeouts != 0)
+		congestion_persists(&out->congestion);
+	if (out->timeouts < UINT8_MAX)
+		out->timeouts++;
+}
+
+static void retry_refused(struct delivery_context *ctx, struct outbound *out, uint64_t now)
+{
+	if (out->later.first == POOL_NONE || out->later_at > now)
+		return;
+	while (out->later.first != POOL_NONE) {
+		const uint32_t index = out->later.first;
+
+		list_remove(ctx->pool, &out->later, index);
+		list_insert_in_order(ctx->pool, &out->again, index);
+	}
+	out->paused = 0;
+	out->later_at = 0;
+}
+
+/// What was lost or refused, in its order; what does not fit waits for the next datagram.
 static void fill_repetitions(struct delivery_context *ctx, struct delivery *c, struct leaving *leaving)
 {
 	struct outbound *out = &c->out;
 
-	for (unsigned list = 1 + DELIVERY_RESENDS_MAX; list-- > 0;) {
-		while (out->flying_mask >> list & 1 && repetition_due(ctx, out, list) <= leaving->now) {
-			const uint32_t index = out->flying[list].first;
-
-			if (list >= ctx->rules->resends || list == DELIVERY_RESENDS_MAX) {
-				out->gave_up = true;
-				return;
-			}
-			if (!put(ctx->pool, leaving, stored_at(ctx->pool, index)))
-				break;
-			flying_remove(ctx, out, index);
-			fly(ctx, out, leaving, index);
-			counter_add(&ctx->stats->resent, 1);
-		}
+	expire_flying(ctx, out, leaving->now);
+	retry_refused(ctx, out, leaving->now);
+	if (outbound_window_open_from(out) > leaving->now)
+		return;
+	for (uint32_t index = out->again.first, next; index != POOL_NONE; index = next) {
+		next = stored_at(ctx->pool, index)->next;
+		if (!put(ctx->pool, leaving, stored_at(ctx->pool, index)))
+			continue;
+		within_window(out, leaving->now);
+		list_remove(ctx->pool, &out->again, index);
+		fly(ctx, out, leaving, index);
+		counter_add(&ctx->stats->resent, 1);
 	}
 }
 
 /// The queue among `queues` whose first was queued first and may be sent, or 0 when there is none.
-static unsigned eldest(const struct delivery_context *ctx, const struct outbound *out, unsigned queues)
+static unsigned eldest(const struct delivery_context *ctx, const struct outbound *out, unsigned queues, uint64_t now)
 {
 	unsigned best = 0;
 	uint32_t best_order = 0;
@@ -85,12 +148,36 @@ static unsigned eldest(const struct delivery_context *ctx, const struct outbound
 		const unsigned queue = (unsigned)__builtin_ctz(mask);
 		const struct stored *first = stored_at(ctx->pool, out->waiting_in[queue].first);
 
-		if (!in_window(out, first) || (best != 0 && (int32_t)(first->order - best_order) > 0))
+		if ((best != 0 && (int32_t)(first->order - best_order) > 0) ||
+		    outbound_leaves_from(ctx, out, queue, now) > now)
 			continue;
 		best = 1U << queue;
 		best_order = first->order;
 	}
 	return best;
+}
+
+static void leave(struct delivery_context *ctx, struct outbound *out, const struct leaving *leaving, unsigned queue,
+		  uint32_t index)
+{
+	const struct stored *message = stored_at(ctx->pool, index);
+
+	waiting_remove(ctx, out, queue, index);
+	if (queue / OUTBOUND_QUEUES == PRIORITY_BULK)
+		out->round_trip.latest_ms = (uint32_t)(leaving->now / ctx->rules->millisecond);
+	if (stored_is_reliable(message) || queue / OUTBOUND_QUEUES != PRIORITY_URGENT)
+		within_window(out, leaving->now);
+	if (message->cost != 0) {
+		const enum pg_request request = session_request(message->type);
+
+		rate_charge(&ctx->pace->conforms_at[request], ctx->pace->rate[request], message->cost, leaving->now);
+	}
+	if (stored_is_reliable(message)) {
+		fly(ctx, out, leaving, index);
+	} else {
+		forget(ctx, out, index);
+		out->messages--;
+	}
 }
 
 /// Of one priority. A queue whose first does not fit waits for the next datagram.
@@ -101,23 +188,16 @@ static void fill_waiting(struct delivery_context *ctx, struct delivery *c, struc
 	struct outbound *out = &c->out;
 	unsigned queues = all, best;
 
-	while ((best = eldest(ctx, out, queues)) != 0) {
+	while ((best = eldest(ctx, out, queues, leaving->now)) != 0) {
 		const unsigned queue = (unsigned)__builtin_ctz(best);
 		const uint32_t index = out->waiting_in[queue].first;
 
-		if (!put(ctx->pool, leaving, stored_at(ctx->pool, index))) {
+		if (put(ctx->pool, leaving, stored_at(ctx->pool, index)))
+			leave(ctx, out, leaving, queue, index);
+		else
 			queues &= ~best; // a shorter one of another queue may fit
-			continue;
-		}
-		waiting_remove(ctx, out, queue, index);
-		if (stored_at(ctx->pool, index)->flags & SESSION_MESSAGE_RELIABLE) {
-			fly(ctx, out, leaving, index);
-		} else {
-			forget(ctx, out, index);
-			out->messages--;
-		}
 	}
-	if (eldest(ctx, out, all) != 0)
+	if (eldest(ctx, out, all, leaving->now) != 0)
 		out->overdue = leaving->now;
 }
 
@@ -142,7 +222,7 @@ static void fill_bulk(struct delivery_context *ctx, struct delivery *c, struct l
 typedef void own_filler(struct delivery_context *ctx, struct delivery *c, struct leaving *leaving);
 
 static own_filler *const own_fillers[] = {
-	fill_acknowledgement, fill_repetitions, fill_urgent, fill_normal, fill_bulk,
+	fill_acknowledgement, fill_busy, fill_repetitions, fill_urgent, fill_normal, fill_bulk,
 };
 
 /// One goes first at the latest in the datagram after 2 * FILLERS_MAX that it found no room in, and is not passed over then:
@@ -176,24 +256,23 @@ static unsigned goes_first(const struct delivery_context *ctx, const struct deli
 	return first;
 }
 
-bool fillers_fill(struct delivery_context *ctx, struct delivery *c, struct leaving *leaving)
+void fillers_fill(struct delivery_context *ctx, struct delivery *c, struct leaving *leaving)
 {
 	const unsigned first = goes_first(ctx, c);
 
 	c->out.overdue = 0;
+	c->out.sent = (uint32_t)leaving->counter - 1;
 	c->unfinished = 0;
 	c->out_of_order = first != ctx->fillers;
 	if (c->out_of_order)
 		fill_by(ctx, c, leaving, first, true);
-	for (size_t i = 0; i < sizeof(own_fillers) / sizeof(own_fillers[0]); i++) {
+	for (size_t i = 0; i < sizeof(own_fillers) / sizeof(own_fillers[0]); i++)
 		own_fillers[i](ctx, c, leaving);
-		if (c->out.gave_up)
-			return false;
-	}
 	for (unsigned i = 0; i < ctx->fillers; i++)
 		if (i != first)
 			fill_by(ctx, c, leaving, i, false);
-	return true;
+	c->out.filling = false;
+	c->out.sent++;
 }
 
 uint64_t fillers_due(const struct delivery_context *ctx, const struct delivery *c)

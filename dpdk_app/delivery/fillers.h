@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // delivery/fillers.h: who writes into a datagram that leaves, in which order, into what room is left.
 //
-// First those of every delivery, in the order of fillers.c: the acknowledgement, repetitions, what waits by priority.
+// First those of every delivery, in the order of fillers.c: the acknowledgement, BUSY, repetitions, what waits by priority.
 // Each gets the room that those before it left. Then those of the context, in their order: they write messages that lie
 // nowhere until they leave, like the state of a world.
 //
@@ -70,8 +70,7 @@ ALWAYS_INLINE uint8_t *leaving_room(struct leaving *leaving, size_t bytes)
 }
 
 /// Fill a datagram.
-/// @return false when the delivery gives up: the datagram is not to leave
-bool fillers_fill(struct delivery_context *ctx, struct delivery *c, struct leaving *leaving);
+void fillers_fill(struct delivery_context *ctx, struct delivery *c, struct leaving *leaving);
 
 /// TSC at which one of the context's next has something; 0: none that it knew.
 uint64_t fillers_due(const struct delivery_context *ctx, const struct delivery *c);

@@ -1,63 +1,60 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// delivery/inbound.c: an admitted message is delivered once, in the order of its channel; one that comes too early
-// waits.
+// delivery/inbound.c: a message is delivered once, in the order of its channel; one that comes too early waits; what is not
+// understood is skipped, and what cannot be taken now is refused, alone.
 
 #include "delivery/inbound.h"
 
 #include <string.h>
 
+#include "delivery/admission.h"
+#include "delivery/delivery.h"
+#include "delivery/holding.h"
 #include "delivery/piece.h"
 #include "delivery/reassembly.h"
 #include "delivery/stored.h"
 
-/// The next message of a channel in order.
-static enum verdict take_in_order(struct delivery_context *ctx, struct inbound *in, const struct piece *piece,
-				  struct delivered *out)
+/// It comes again: the datagram is not taken, and what follows on its channel is refused, too.
+static enum verdict refuse(struct delivery_context *ctx, struct intake *intake, const struct piece *piece,
+			   enum pg_refusal why, uint64_t retry)
 {
-	if (is_fragment(piece))
-		return reassembly_take(ctx, in, piece, out);
-	if (in->reassembly[piece->channel].count != 0)
-		return VERDICT_VIOLATION;
-	return reassembly_deliver(ctx, piece, piece->body, piece->length, out);
+	counter_add(&ctx->stats->refused[why], 1);
+	intake->blocked |= (uint8_t)(1U << piece->channel);
+	if (retry > intake->retry)
+		intake->retry = retry;
+	if (intake->refused == PG_REFUSED_NONE) {
+		intake->refused = (uint8_t)why;
+		intake->refused_type = piece->type;
+	}
+	return VERDICT_MORE;
 }
 
 // ---------------------------------------------------------------- messages that wait
 
-struct page {
-	uint32_t message[INBOUND_PAGE];
-};
-static_assert(sizeof(struct page) == POOL_BLOCK, "a page is a block");
-
-static uint32_t *page_of(struct inbound *in, unsigned channel, uint16_t id)
+static uint32_t *page_of(struct delivery_context *ctx, struct inbound *in, unsigned channel, uint16_t id)
 {
-	return &in->page[channel][(id & WINDOW_MASK) / INBOUND_PAGE];
+	return &holding_at(ctx->pool, in->holding)->page[channel][(id & WINDOW_MASK) / HOLDING_PAGE];
 }
 
-/// Keep a message until those before it came.
-static bool keep(struct delivery_context *ctx, struct inbound *in, const struct piece *piece)
+/// Keep a message until those before it came. There is room for it, and for a page.
+static void keep(struct delivery_context *ctx, struct inbound *in, const struct intake *intake,
+		 const struct piece *piece)
 {
-	uint32_t *page = page_of(in, piece->channel, piece->id);
-	const uint32_t blocks = stored_blocks(piece->length);
+	uint32_t *page = page_of(ctx, in, piece->channel, piece->id);
+	uint32_t blocks = stored_blocks(piece->length);
 	uint32_t index;
 	struct stored *stored;
 
 	if (*page == POOL_NONE) {
-		*page = reassembly_block(ctx->pool);
-		if (*page == POOL_NONE)
-			return false;
-		in->waiting_blocks++;
+		*page = pool_take(ctx->pool);
+		blocks++;
 	}
 	index = stored_make(ctx->pool, NULL, 0, piece->body, piece->length);
-	if (index == POOL_NONE)
-		return false;
-	ctx->pool->reserved -= blocks < ctx->pool->reserved ? blocks : ctx->pool->reserved;
-	in->waiting_blocks += blocks;
 	stored = stored_at(ctx->pool, index);
 	stored->type = piece->type;
 	stored->flags = piece->flags;
-	((struct page *)pool_block(ctx->pool, *page))->message[piece->id % INBOUND_PAGE] = index;
+	((struct holding_page *)pool_block(ctx->pool, *page))->message[piece->id % HOLDING_PAGE] = index;
 	window_mark(&in->window[piece->channel], piece->id);
-	return true;
+	holding_grew(ctx, in, blocks, intake);
 }
 
 /// Take the waiting message that is next on its channel out of the pool.
@@ -65,8 +62,8 @@ static struct piece unkeep(struct delivery_context *ctx, struct inbound *in, uns
 {
 	struct id_window *window = &in->window[channel];
 	const uint16_t id = window->oldest++;
-	uint32_t *page = page_of(in, channel, id);
-	const uint32_t index = ((struct page *)pool_block(ctx->pool, *page))->message[id % INBOUND_PAGE];
+	uint32_t *page = page_of(ctx, in, channel, id);
+	const uint32_t index = ((struct holding_page *)pool_block(ctx->pool, *page))->message[id % HOLDING_PAGE];
 	const struct stored *stored = stored_at(ctx->pool, index);
 	const struct piece piece = {
 		.type = stored->type,
@@ -76,58 +73,141 @@ static struct piece unkeep(struct delivery_context *ctx, struct inbound *in, uns
 		.length = stored->length,
 		.body = ctx->compressor->piece,
 	};
+	uint32_t blocks;
 
 	stored_copy(ctx->pool, stored, ctx->compressor->piece);
-	expand_forget(ctx->compressor);
-	in->waiting_blocks -= stored_free(ctx->pool, index);
+	blocks = stored_free(ctx->pool, index);
 	window_clear(window, id);
-	if (window->done[(id & WINDOW_MASK) / INBOUND_PAGE] == 0) {
+	if (window->done[(id & WINDOW_MASK) / HOLDING_PAGE] == 0) {
 		pool_give(ctx->pool, *page);
 		*page = POOL_NONE;
-		in->waiting_blocks--;
+		blocks++;
 	}
+	holding_shrank(ctx, in, blocks);
 	return piece;
 }
-static_assert(INBOUND_PAGE == 32, "a word of the window says whether a page is in use");
+static_assert(HOLDING_PAGE == 32, "a word of the window says whether a page is in use");
 
 // ---------------------------------------------------------------- take
 
-static enum verdict take_unordered(struct delivery_context *ctx, struct inbound *in, const struct piece *piece,
-				   struct delivered *out)
+/// The next message of a channel in order, whose id is used up.
+static enum verdict take_in_order(struct delivery_context *ctx, struct inbound *in, const struct intake *intake,
+				  const struct piece *piece, struct delivered *out)
+{
+	if (piece->type == PIECE_SKIPPED)
+		return VERDICT_MORE;
+	if (is_fragment(piece))
+		return reassembly_take(ctx, in, intake, piece, out);
+	if (in->reassembly[piece->channel].count != 0)
+		return VERDICT_VIOLATION;
+	return reassembly_deliver(ctx, piece, piece->body, piece->length, out);
+}
+
+static void unordered_taken(struct inbound *in, uint16_t id)
 {
 	struct id_window *window = &in->window[SESSION_CHANNEL_UNORDERED];
 
-	window_mark(window, piece->id);
+	window_mark(window, id);
 	in->ahead++;
 	while (window_done(window, window->oldest)) {
 		window_clear(window, window->oldest++);
 		in->ahead--;
 	}
-	return reassembly_deliver(ctx, piece, piece->body, piece->length, out);
 }
 
-static enum verdict take(struct delivery_context *ctx, struct inbound *in, struct intake *intake,
-			 const struct piece *piece, struct delivered *out)
+/// Blocks that a message on a channel in order needs until it can be delivered: to wait, or to be joined.
+static uint32_t blocks_for(const struct inbound *in, const struct piece *piece)
 {
+	if (piece->id != in->window[piece->channel].oldest)
+		return stored_blocks(piece->length) + 1; // a page
+	return is_fragment(piece) ? pieces_of(piece->length) + 1 : 0;
+}
+
+static enum verdict take_ordered(struct delivery_context *ctx, struct delivery *c, struct intake *intake,
+				 const struct piece *piece, struct delivered *out)
+{
+	struct inbound *in = &c->in;
 	struct id_window *window = &in->window[piece->channel];
 
-	if (!is_reliable(piece))
-		return reassembly_deliver(ctx, piece, piece->body, piece->length, out);
-	if (window_behind(window, piece->id) || window_done(window, piece->id)) {
+	if (piece->id != window->oldest) {
+		keep(ctx, in, intake, piece);
+		return VERDICT_MORE;
+	}
+	window->oldest++;
+	intake->state = INTAKE_CHANNEL + piece->channel;
+	return take_in_order(ctx, in, intake, piece, out);
+}
+
+/// A new reliable message: it is taken, or refused. Its limit is charged once, when it is taken.
+static enum verdict take_new(struct delivery_context *ctx, struct delivery *c, struct intake *intake,
+			     const struct piece *piece, struct delivered *out)
+{
+	const uint32_t blocks = piece->channel != SESSION_CHANNEL_UNORDERED ? blocks_for(&c->in, piece) : 0;
+	enum pg_refusal refusal = PG_REFUSED_NONE;
+	uint64_t conforms;
+
+	if (blocks != 0)
+		refusal = holding_make_room(ctx, c, blocks, piece->id == c->in.window[piece->channel].oldest,
+					    intake->now);
+	if (refusal != PG_REFUSED_NONE)
+		return refuse(ctx, intake, piece, refusal, intake->now + ADMISSION_MEMORY_MS * ctx->rules->millisecond);
+	conforms = holding_dropped(ctx, &c->in, piece) == DROPPED_THIS ?
+			   intake->now : // it was taken and charged before
+			   admission_charge(ctx, c->conforms_at, piece, intake->now);
+	if (conforms > intake->now)
+		return refuse(ctx, intake, piece, PG_REFUSED_RATE, conforms);
+	holding_came_again(ctx, &c->in, piece);
+	if (piece->channel != SESSION_CHANNEL_UNORDERED)
+		return take_ordered(ctx, c, intake, piece, out);
+	unordered_taken(&c->in, piece->id);
+	return piece->type == PIECE_SKIPPED ? VERDICT_MORE :
+					      reassembly_deliver(ctx, piece, piece->body, piece->length, out);
+}
+
+static enum verdict take_reliable(struct delivery_context *ctx, struct delivery *c, struct intake *intake,
+				  struct piece *piece, struct delivered *out)
+{
+	const struct id_window *window = &c->in.window[piece->channel];
+	enum dropped dropped;
+
+	if (window_behind(window, piece->id) ||
+	    (window_ahead(window, piece->id) < SESSION_CHANNEL_WINDOW && window_done(window, piece->id))) {
 		counter_add(&ctx->stats->duplicates, 1);
 		return VERDICT_MORE;
 	}
-	if (piece->channel == SESSION_CHANNEL_UNORDERED)
-		return take_unordered(ctx, in, piece, out);
-	if (piece->id != window->oldest)
-		return keep(ctx, in, piece) ? VERDICT_MORE : VERDICT_VIOLATION;
-	window->oldest++;
-	intake->state = INTAKE_CHANNEL + piece->channel;
-	return take_in_order(ctx, in, piece, out);
+	dropped = holding_dropped(ctx, &c->in, piece);
+	if (dropped == DROPPED_OTHERS) // its acknowledgement would let the peer forget those
+		return refuse(ctx, intake, piece, PG_REFUSED_FORGOTTEN, intake->now);
+	if (intake->blocked >> piece->channel & 1 && dropped == DROPPED_NONE)
+		return refuse(ctx, intake, piece, (enum pg_refusal)intake->refused, 0);
+	if (window_ahead(window, piece->id) >= SESSION_CHANNEL_WINDOW)
+		return refuse(ctx, intake, piece, PG_REFUSED_ORDER,
+			      intake->now + ADMISSION_ORDER_MS * ctx->rules->millisecond);
+	if (!admission_understood(ctx, piece)) {
+		counter_add(&ctx->stats->skipped, 1);
+		piece->type = PIECE_SKIPPED;
+		piece->flags &= (uint8_t) ~(SESSION_MESSAGE_FRAGMENT | SESSION_MESSAGE_COMPRESSED);
+		piece->length = 0;
+	}
+	return take_new(ctx, c, intake, piece, out);
+}
+
+static enum verdict take_unreliable(struct delivery_context *ctx, struct delivery *c, const struct intake *intake,
+				    const struct piece *piece, struct delivered *out)
+{
+	if (!admission_understood(ctx, piece)) {
+		counter_add(&ctx->stats->skipped, 1);
+		return VERDICT_MORE;
+	}
+	if (admission_charge(ctx, c->conforms_at, piece, intake->now) > intake->now) {
+		counter_add(&ctx->stats->over_limit, 1);
+		return VERDICT_MORE;
+	}
+	return reassembly_deliver(ctx, piece, piece->body, piece->length, out);
 }
 
 /// The next message: one that waited on the channel of the last message, else the datagram's next.
-static enum verdict take_next(struct delivery_context *ctx, struct inbound *in, struct intake *intake,
+static enum verdict take_next(struct delivery_context *ctx, struct delivery *c, struct intake *intake,
 			      struct delivered *out)
 {
 	struct piece piece;
@@ -135,23 +215,27 @@ static enum verdict take_next(struct delivery_context *ctx, struct inbound *in, 
 	if (intake->state >= INTAKE_CHANNEL) {
 		const unsigned channel = intake->state - INTAKE_CHANNEL;
 
-		if (window_done(&in->window[channel], in->window[channel].oldest)) {
-			piece = unkeep(ctx, in, channel);
-			return take_in_order(ctx, in, &piece, out);
+		if (window_done(&c->in.window[channel], c->in.window[channel].oldest)) {
+			piece = unkeep(ctx, &c->in, channel);
+			return take_in_order(ctx, &c->in, intake, &piece, out);
 		}
 		intake->state = INTAKE_DATAGRAM;
 	}
-	if (intake->at == intake->end || piece_read(&intake->at, intake->end, &piece) != PG_DROP_NONE) {
+	if (intake->at == intake->end) {
 		intake->state = INTAKE_OVER;
 		return VERDICT_MORE;
 	}
-	return take(ctx, in, intake, &piece, out);
+	if (!piece_read(&intake->at, intake->end, &piece) || !piece_can_be(&piece) ||
+	    ++intake->messages > SESSION_MESSAGES_MAX)
+		return VERDICT_VIOLATION;
+	return is_reliable(&piece) ? take_reliable(ctx, c, intake, &piece, out) :
+				     take_unreliable(ctx, c, intake, &piece, out);
 }
 
-bool inbound_next(struct delivery_context *ctx, struct inbound *in, struct intake *intake, struct delivered *out)
+bool inbound_next(struct delivery_context *ctx, struct delivery *c, struct intake *intake, struct delivered *out)
 {
 	while (intake->state != INTAKE_OVER) {
-		const enum verdict verdict = take_next(ctx, in, intake, out);
+		const enum verdict verdict = take_next(ctx, c, intake, out);
 
 		if (verdict == VERDICT_DELIVERED)
 			return true;
@@ -160,37 +244,18 @@ bool inbound_next(struct delivery_context *ctx, struct inbound *in, struct intak
 			intake->state = INTAKE_OVER;
 		}
 	}
-	ctx->pool->reserved = 0;
+	holding_settle(ctx, &c->in);
 	return false;
 }
 
 bool inbound_holds(const struct inbound *in)
 {
-	return in->waiting_blocks != 0 || in->ahead != 0 || in->reassembly[0].count != 0 ||
-	       in->reassembly[1].count != 0 || in->reassembly[2].count != 0;
-}
-
-// ---------------------------------------------------------------- end
-
-static void pages_end(struct delivery_context *ctx, struct inbound *in, unsigned channel)
-{
-	struct id_window *window = &in->window[channel];
-
-	for (unsigned bit = 0; bit < SESSION_CHANNEL_WINDOW; bit++) {
-		const uint32_t page = in->page[channel][bit / INBOUND_PAGE];
-
-		if (window->done[bit / INBOUND_PAGE] >> bit % INBOUND_PAGE & 1)
-			stored_free(ctx->pool,
-				    ((struct page *)pool_block(ctx->pool, page))->message[bit % INBOUND_PAGE]);
-		if (bit % INBOUND_PAGE == INBOUND_PAGE - 1 && page != POOL_NONE)
-			pool_give(ctx->pool, page);
-	}
+	return in->holding != POOL_NONE || in->ahead != 0;
 }
 
 void inbound_end(struct delivery_context *ctx, struct inbound *in)
 {
-	for (unsigned channel = 0; channel < INBOUND_ORDERED; channel++) {
-		pages_end(ctx, in, channel);
-		reassembly_end(ctx, &in->reassembly[channel]);
-	}
+	holding_end(ctx, in);
+	if (in->dropped != POOL_NONE)
+		pool_give(ctx->pool, in->dropped);
 }

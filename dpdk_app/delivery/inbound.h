@@ -7,22 +7,30 @@
 #include "delivery/context.h"
 #include "delivery/window.h"
 
-/// A whole message that arrived. Valid until the next delivery_admit() or intake_next() in its context;
-/// delivery_queue() leaves it valid.
+/// A whole message that arrived. Valid until the next intake_next() in its context; delivery_queue() leaves it valid.
 struct delivered {
 	uint8_t type;
 	uint8_t channel;
+	uint8_t priority; // enum priority
 	bool reliable;
 	const uint8_t *body;
 	uint32_t length;
 };
 
-/// The messages of an admitted datagram, in its order; behind a message that closes a gap come those that waited for
-/// it.
+/// The messages of a datagram, in its order, each taken, skipped, lost or refused; behind a message that closes a gap come those
+/// that waited for it.
 struct intake {
 	const uint8_t *at, *end;
-	uint32_t state; // enum intake_state
-	bool violation; // the peer broke the protocol: the connection is to be closed
+	uint64_t now;
+	uint32_t counter; // low half, of the datagram
+	uint32_t state;   // enum intake_state
+	bool violation;   // the peer broke the protocol: the connection is to be closed
+	uint8_t messages;
+	uint8_t blocked;      // channels on which one was refused
+	uint8_t refused;      // enum pg_refusal of the first that was: the datagram is not taken
+	uint8_t refused_type; // of it
+	enum pg_drop drop;    // of a movement that came alone and is lost
+	uint64_t retry;       // TSC: what was refused is refused again before
 };
 
 /// From INTAKE_CHANNEL on: messages of channel state - INTAKE_CHANNEL that waited are next.
@@ -39,26 +47,30 @@ struct reassembly {
 	uint8_t flags;
 };
 
-#define INBOUND_PAGE 32 // messages that one block has room to name
-
 struct inbound {
-	uint32_t waiting_blocks; // of messages that wait for those before them
-	uint32_t ahead;          // ids of the unordered channel that arrived before the oldest missing one
+	uint32_t holding; // in the pool: what it keeps, see holding.h; POOL_NONE: nothing
+	uint32_t ahead;   // ids of the unordered channel that arrived before the oldest missing one
+	uint32_t dropped; // in the pool: ids that were kept and are to come again, see holding.h; POOL_NONE: none
 	struct reassembly reassembly[INBOUND_ORDERED];
-	/// Where the waiting messages are: a block per 32 ids, while one of them waits.
-	uint32_t page[INBOUND_ORDERED][SESSION_CHANNEL_WINDOW / INBOUND_PAGE];
 	struct id_window window[SESSION_CHANNELS];
 };
 
-/// @param conforms_at  buckets of the session, charged if the datagram is admitted
-enum pg_drop inbound_admit(struct delivery_context *ctx, const struct inbound *in, uint64_t conforms_at[PG_REQUESTS],
-			   const uint8_t *body, uint16_t length, uint64_t now);
+struct delivery;
 
+/// Take the next message of a datagram.
 /// @return false when there are no more
-bool inbound_next(struct delivery_context *ctx, struct inbound *in, struct intake *intake, struct delivered *out);
+bool inbound_next(struct delivery_context *ctx, struct delivery *c, struct intake *intake, struct delivered *out);
 
-/// Is anything stored here that the peer will not send again?
+/// Is anything stored here that would be lost with this process?
 bool inbound_holds(const struct inbound *in);
+
+/// The id before which everything was delivered: a message that is being joined was not.
+ALWAYS_INLINE uint16_t inbound_next_id(const struct inbound *in, unsigned channel)
+{
+	const uint16_t pieces = channel < INBOUND_ORDERED ? in->reassembly[channel].next : 0;
+
+	return (uint16_t)(in->window[channel].oldest - pieces);
+}
 
 /// Give all memory back.
 void inbound_end(struct delivery_context *ctx, struct inbound *in);

@@ -2,23 +2,46 @@
 // delivery/outbound.c: a message waits in the queue of its priority and channel until a packet has room for it (fillers.c).
 //
 // Ids are given when a message is queued, so a channel is in that order whatever the priorities; a queue stands still
-// while its first id is not in the window.
+// while its first id is not in the window, or while its channel has something that the peer refused.
 
 #include "delivery/outbound.h"
 
 #include "delivery/lists.h"
+#include "delivery/piece.h"
 #include "delivery/prepared.h"
 #include "delivery/stored.h"
 #include "message/session_check.h"
+
+// ---------------------------------------------------------------- into the queues
+
+/// What a message costs of the peer's limits; 0 where nobody paces.
+static uint8_t cost_of(const struct delivery_context *ctx, const struct stored *stored, const struct prepared *prepared,
+		       uint32_t whole)
+{
+	const enum pg_request request = session_request(stored->type);
+	const struct rate *rate = ctx->pace && request != PG_REQUESTS ? &ctx->pace->rate[request] : NULL;
+	const uint32_t from = (uint32_t)stored->fragment.index * SESSION_PIECE;
+	uint32_t burst, cost;
+
+	if (!rate || rate->interval == 0)
+		return 0;
+	burst = rate_burst(*rate);
+	if (prepared->flags & SESSION_MESSAGE_COMPRESSED)
+		cost = from == 0 ? costs_before(whole, burst) : 0;
+	else
+		cost = costs_before(from + stored->length - (prepared->pieces > 1 ? 4 : 0), burst) -
+		       costs_before(from, burst);
+	return (uint8_t)(cost == 0 && from == 0 ? 1 : cost);
+}
 
 /// One piece, or all of it, into its queue.
 static void queue_piece(struct delivery_context *ctx, struct outbound *out, const struct prepared *prepared,
 			const struct outgoing *message, uint16_t piece, uint64_t due)
 {
 	const struct session_fragment fragment = {.index = piece, .count = prepared->pieces};
-	const uint32_t from = (uint32_t)piece * prepared->slice;
+	const uint32_t from = (uint32_t)piece * SESSION_PIECE;
 	const uint32_t rest = prepared->length - from;
-	const uint32_t length = rest < prepared->slice ? rest : prepared->slice;
+	const uint32_t length = prepared->pieces > 1 && rest > SESSION_PIECE ? SESSION_PIECE : rest;
 	const uint32_t head = prepared->pieces > 1 ? (uint32_t)sizeof(fragment) : 0;
 	const uint32_t index = stored_make(ctx->pool, &fragment, head, prepared->body + from, length);
 	struct stored *stored = stored_at(ctx->pool, index);
@@ -33,6 +56,7 @@ static void queue_piece(struct delivery_context *ctx, struct outbound *out, cons
 	if (message->reliable) {
 		stored->id = out->window[message->channel].next++;
 		stored->receipt = message->receipt;
+		stored->cost = cost_of(ctx, stored, prepared, message->length);
 	}
 	waiting_append(ctx, out, message->priority * OUTBOUND_QUEUES + lane, index);
 }
@@ -70,44 +94,161 @@ enum pg_loss outbound_queue(struct delivery_context *ctx, struct outbound *out, 
 	}
 	for (uint16_t piece = 0; piece < prepared.pieces; piece++)
 		queue_piece(ctx, out, &prepared, message, piece, due);
+	if (out->messages++ == 0)
+		out->heard = now;
 	out->blocks += prepared.blocks;
-	out->messages++;
 	if (out->overdue == 0 && packet_full(ctx, out))
 		out->overdue = now;
 	count_sent(ctx, message->type);
 	return PG_LOSS_NONE;
 }
 
-/// A message's time of 0 is long ago, and not measured when it is acknowledged.
-void outbound_moved(const struct delivery_context *ctx, struct outbound *out)
-{
-	for (unsigned list = 0; list < ctx->rules->resends && list < DELIVERY_RESENDS_MAX; list++) {
-		for (uint32_t index = out->flying[list].first; index != POOL_NONE;) {
-			struct stored *message = stored_at(ctx->pool, index);
+// ---------------------------------------------------------------- lost, refused, moved
 
-			message->time = 0;
-			index = message->next;
-		}
+static void all_lost(struct delivery_context *ctx, struct outbound *out, struct message_list *list)
+{
+	while (list->first != POOL_NONE) {
+		const uint32_t index = list->first;
+
+		list_remove(ctx->pool, list, index);
+		list_insert_in_order(ctx->pool, &out->again, index);
 	}
 }
 
-uint64_t outbound_wake(const struct delivery_context *ctx, const struct outbound *out)
+void outbound_moved(struct delivery_context *ctx, struct outbound *out)
+{
+	all_lost(ctx, out, &out->flying);
+	out->flights = 0;
+	out->timeouts = 0;
+	out->timed = 0;
+	out->congestion = (struct congestion){0};
+	out->round_trip = (struct round_trip){0};
+}
+
+void outbound_refused(struct delivery_context *ctx, struct outbound *out, uint32_t counter, uint64_t retry)
+{
+	for (uint32_t index = out->flying.last, previous; index != POOL_NONE; index = previous) {
+		const struct stored *message = stored_at(ctx->pool, index);
+
+		previous = message->previous;
+		if ((int32_t)(message->carrier[0] - counter) < 0)
+			break;
+		if (message->carrier[0] != counter)
+			continue;
+		flying_remove(ctx, out, index);
+		list_insert_in_order(ctx->pool, &out->later, index);
+		out->paused |= (uint8_t)(1U << stored_channel(message));
+	}
+	if (out->later.first != POOL_NONE && retry > out->later_at)
+		out->later_at = retry;
+}
+
+/// No packet that carried them so far counts: what is acknowledged of those is of before.
+static void forget_carriers(struct delivery_context *ctx, const struct message_list *list)
+{
+	for (uint32_t index = list->first; index != POOL_NONE; index = stored_at(ctx->pool, index)->next)
+		if (stored_channel(stored_at(ctx->pool, index)) != SESSION_CHANNEL_UNORDERED)
+			stored_at(ctx->pool, index)->carriers = 0;
+}
+
+void outbound_unacknowledged(struct delivery_context *ctx, struct outbound *out)
+{
+	for (uint32_t index = out->flying.first, next; index != POOL_NONE; index = next) {
+		next = stored_at(ctx->pool, index)->next;
+		if (stored_channel(stored_at(ctx->pool, index)) != SESSION_CHANNEL_UNORDERED)
+			flying_lost(ctx, out, index);
+	}
+	for (unsigned channel = 0; channel < SESSION_CHANNEL_UNORDERED; channel++) {
+		for (uint32_t index = out->held[channel].first; index != POOL_NONE;
+		     index = stored_at(ctx->pool, index)->next)
+			window_clear(&out->window[channel], stored_at(ctx->pool, index)->id);
+		all_lost(ctx, out, &out->held[channel]);
+	}
+	forget_carriers(ctx, &out->again);
+	forget_carriers(ctx, &out->later);
+}
+
+// ---------------------------------------------------------------- when
+
+uint64_t outbound_timeout_at(const struct delivery_context *ctx, const struct outbound *out)
+{
+	const struct delivery_rules *rules = ctx->rules;
+	const uint64_t sent = stored_at(ctx->pool, out->flying.first)->time;
+	const bool silent = sent > out->heard + ROUND_TRIP_SILENT_MS * rules->millisecond;
+
+	return sent +
+	       round_trip_timeout(&out->round_trip, rules->resend_after_min, out->timeouts, silent, rules->millisecond);
+}
+
+uint64_t outbound_window_open_from(const struct outbound *out)
+{
+	if (out->filling)
+		return 0;
+	if (out->flights >= congestion_window(&out->congestion))
+		return UINT64_MAX;
+	return congestion_paced_from(&out->congestion, out->round_trip.smoothed);
+}
+
+uint64_t outbound_leaves_from(const struct delivery_context *ctx, const struct outbound *out, unsigned queue,
+			      uint64_t now)
+{
+	const struct stored *first = stored_at(ctx->pool, out->waiting_in[queue].first);
+	const unsigned priority = queue / OUTBOUND_QUEUES;
+	uint64_t from = 0;
+
+	if (!stored_is_reliable(first))
+		return priority == PRIORITY_URGENT ? 0 : outbound_window_open_from(out);
+	if (!in_window(out, first) || out->paused >> stored_channel(first) & 1)
+		return UINT64_MAX;
+	if (priority == PRIORITY_BULK && !out->filling && round_trip_queued(&out->round_trip))
+		from = round_trip_look_again(&out->round_trip, ctx->rules->millisecond, now);
+	if (ctx->pace && first->cost != 0) {
+		const enum pg_request request = session_request(first->type);
+
+		const uint64_t conforms =
+			rate_conforms(ctx->pace->conforms_at[request], ctx->pace->rate[request], first->cost, now);
+
+		from = conforms > from ? conforms : from;
+	}
+
+	const uint64_t open = outbound_window_open_from(out);
+
+	return open > from ? open : from;
+}
+
+static uint64_t waiting_wake(const struct delivery_context *ctx, const struct outbound *out, uint64_t now)
 {
 	uint64_t wake = UINT64_MAX;
 
-	for (unsigned mask = out->flying_mask; mask != 0; mask &= mask - 1) {
-		const uint64_t due = repetition_due(ctx, out, (unsigned)__builtin_ctz(mask));
-
-		wake = due < wake ? due : wake;
-	}
 	for (unsigned mask = out->waiting_mask; mask != 0; mask &= mask - 1) {
-		const struct stored *first = stored_at(ctx->pool, out->waiting_in[__builtin_ctz(mask)].first);
+		const unsigned queue = (unsigned)__builtin_ctz(mask);
+		const struct stored *first = stored_at(ctx->pool, out->waiting_in[queue].first);
 		const uint64_t due = out->overdue != 0 && out->overdue < first->time ? out->overdue : first->time;
+		const uint64_t from = outbound_leaves_from(ctx, out, queue, now);
+		const uint64_t at = due > from ? due : from;
 
-		if (in_window(out, first) && due < wake)
-			wake = due;
+		wake = at < wake ? at : wake;
 	}
+	return wake;
+}
+
+uint64_t outbound_wake(const struct delivery_context *ctx, const struct outbound *out, uint64_t now)
+{
+	uint64_t wake = waiting_wake(ctx, out, now);
+
+	if (out->flying.first != POOL_NONE) {
+		const uint64_t at = outbound_timeout_at(ctx, out);
+
+		wake = at < wake ? at : wake;
+	}
+	if (out->again.first != POOL_NONE) {
+		const uint64_t open = outbound_window_open_from(out);
+
+		wake = open < wake ? open : wake;
+	}
+	if (out->later.first != POOL_NONE && out->later_at < wake)
+		wake = out->later_at;
 	if (wake == UINT64_MAX)
-		return 0;
+		return out->messages != 0 ? UINT64_MAX - 1 : 0;
 	return wake != 0 ? wake : 1;
 }

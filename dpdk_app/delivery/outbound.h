@@ -4,6 +4,7 @@
 #ifndef POLLGATE_DELIVERY_OUTBOUND_H
 #define POLLGATE_DELIVERY_OUTBOUND_H
 
+#include "delivery/congestion.h"
 #include "delivery/context.h"
 #include "delivery/round_trip.h"
 #include "delivery/window.h"
@@ -29,23 +30,33 @@ struct message_list {
 };
 
 struct outbound {
-	uint16_t room;         // of the longest packet; 0: as of the shortest that a client may ask for
-	uint16_t waiting_mask; // queues that are not empty
-	uint8_t flying_mask;
-	bool gave_up;
+	uint16_t room;          // of the longest packet; 0: as of the shortest that a client may ask for
+	uint16_t waiting_mask;  // queues that are not empty
+	uint8_t timeouts;       // in a row
+	uint8_t flights;        // datagrams with reliable messages that are on their way
+	uint8_t paused;         // channels of which something was refused: nothing new leaves on them
+	bool filling;           // the datagram that is being filled is within the window
 	uint32_t messages;      // whole ones, waiting or on their way
 	uint32_t blocks;        // of the pool
 	uint32_t waiting;       // messages and pieces that were never sent
 	uint32_t waiting_bytes; // on the wire, of those messages and pieces
 	uint32_t order;         // of the next one
+	uint32_t sent;          // low half of the counter of the last packet that was filled
+	uint32_t timed_out;     // likewise, when the last of `timeouts` was counted
 	uint64_t overdue;       // TSC since which more waits than one packet carries; 0: no more waits
+	uint64_t heard;         // TSC at which something authentic came last, while messages are on their way
 	struct round_trip round_trip;
 	uint32_t timed;    // counter of the packet whose round trip is being measured; 0: none
 	uint64_t timed_at; // when it left
+	struct congestion congestion;
 	struct message_list waiting_in[PRIORITIES * OUTBOUND_QUEUES];
-	struct message_list flying[1 + DELIVERY_RESENDS_MAX]; // by times sent - 1: each list is in the order of sending
+	struct message_list flying; // in the order of the packets that carried them last
+	struct message_list again;  // lost: in the order of being queued
+	struct message_list later;  // refused: they go again at `later_at`
+	uint64_t later_at;
 	struct message_list
-		held[SESSION_CHANNEL_UNORDERED]; // acknowledged, but one before them is not: the peer has not read them
+		held[SESSION_CHANNEL_UNORDERED]; // acknowledged, in the order of being queued; but one before
+						 // them, or a piece of them, is not: the peer has not read them
 	struct id_window window[SESSION_CHANNELS];
 };
 
@@ -54,15 +65,29 @@ enum pg_loss outbound_queue(struct delivery_context *ctx, struct outbound *out, 
 			    uint64_t now);
 
 /// The peer has these packets, named for the first time.
-/// @return was anything acknowledged?
-bool outbound_acknowledged(struct delivery_context *ctx, struct outbound *out, struct arrived arrived, uint64_t now);
+void outbound_acknowledged(struct delivery_context *ctx, struct outbound *out, struct arrived arrived, uint64_t now);
 
-/// The peer has left the address that messages in flight were sent to: they are due again at once, unless they were
-/// sent as often as allowed.
-void outbound_moved(const struct delivery_context *ctx, struct outbound *out);
+/// The peer refused a packet: what it carried goes again at `retry`.
+void outbound_refused(struct delivery_context *ctx, struct outbound *out, uint32_t counter, uint64_t retry);
+
+/// The peer gave up what it kept of messages that it has not read: they go again, though they were acknowledged.
+void outbound_unacknowledged(struct delivery_context *ctx, struct outbound *out);
+
+/// The peer has left the address that messages in flight were sent to: they are lost.
+void outbound_moved(struct delivery_context *ctx, struct outbound *out);
 
 /// When a packet should next be filled; 0: nothing waits.
-uint64_t outbound_wake(const struct delivery_context *ctx, const struct outbound *out);
+uint64_t outbound_wake(const struct delivery_context *ctx, const struct outbound *out, uint64_t now);
+
+/// When this message may leave, which is the first of its queue; UINT64_MAX: when something else happens.
+uint64_t outbound_leaves_from(const struct delivery_context *ctx, const struct outbound *out, unsigned queue,
+			      uint64_t now);
+
+/// When another datagram may leave within the window; UINT64_MAX: when something is acknowledged or lost.
+uint64_t outbound_window_open_from(const struct outbound *out);
+
+/// When what is on its way longest counts as lost.
+uint64_t outbound_timeout_at(const struct delivery_context *ctx, const struct outbound *out);
 
 /// Give all memory back.
 void outbound_end(struct delivery_context *ctx, struct outbound *out, enum pg_loss why);

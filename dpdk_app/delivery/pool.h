@@ -19,9 +19,10 @@
 struct message_pool {
 	uint32_t blocks;
 	uint32_t used;
-	uint32_t touched;  // blocks that were ever used: the kernel gives them no page before
-	uint32_t given;    // first of those given back, chained by their first word
-	uint32_t reserved; // for the datagram that is being taken
+	uint32_t touched; // blocks that were ever used: the kernel gives them no page before
+	uint32_t given;   // first of those given back, chained by their first word
+	// Of messages that are not complete, see holding.h: how many of those used, and whose, in the order of their last progress.
+	uint32_t held, held_first, held_last;
 } CACHE_ALIGNED;
 
 /// Bytes on their own: what is longer than the first block of a message, and bodies that are being joined.
@@ -40,10 +41,10 @@ ALWAYS_INLINE size_t message_pool_free_bytes(const struct message_pool *pool)
 	return (size_t)(pool->blocks - pool->used) * POOL_BLOCK;
 }
 
-/// Are so many blocks free, without the reserved ones?
+/// Are so many blocks free?
 ALWAYS_INLINE bool pool_has(const struct message_pool *pool, uint32_t blocks)
 {
-	return pool->blocks - pool->used >= (uint64_t)blocks + pool->reserved;
+	return pool->blocks - pool->used >= blocks;
 }
 
 ALWAYS_INLINE void *pool_block(struct message_pool *pool, uint32_t index)

@@ -10,11 +10,10 @@
 
 #define SMALLEST_ROOM (SESSION_DATAGRAM_MIN - SESSION_DATA_MIN)
 #define RELIABLE_HEAD (sizeof(struct session_message) + sizeof(uint16_t))
-#define FRAGMENT_HEAD (RELIABLE_HEAD + sizeof(struct session_fragment))
 #define IDS_MAX 0x4000 // of a channel, waiting or in flight: far below the 2^15 at which ids are ambiguous
 
-static_assert((SMALLEST_ROOM - FRAGMENT_HEAD) * SESSION_FRAGMENTS_MAX >= SESSION_MESSAGE_MAX,
-	      "the smallest datagrams carry the largest message");
+static_assert(RELIABLE_HEAD + sizeof(struct session_fragment) + SESSION_PIECE <= SMALLEST_ROOM,
+	      "the smallest datagram carries a piece");
 
 uint32_t prepared_room_of(const struct outbound *out)
 {
@@ -57,28 +56,27 @@ static void prepared_compress(struct delivery_context *ctx, struct prepared *pre
 	prepared->flags |= SESSION_MESSAGE_COMPRESSED;
 }
 
-/// Into how many pieces?
-/// @return false when it cannot be sent at all
+/// Into how many pieces? They fit any datagram, so nothing must be cut again when the path carries less.
+/// @return false when it does not fit a datagram and must not be cut
 static bool prepared_cut(struct prepared *prepared, const struct outgoing *message, uint32_t room)
 {
 	const uint32_t head = message->reliable ? (uint32_t)RELIABLE_HEAD : (uint32_t)sizeof(struct session_message);
-	const uint32_t slice = room - (uint32_t)FRAGMENT_HEAD;
 	const uint32_t fragment = (uint32_t)sizeof(struct session_fragment);
 	uint32_t last;
 
 	prepared->pieces = 1;
-	if (head + prepared->length <= room) {
-		prepared->slice = (uint16_t)prepared->length;
-		prepared->blocks = stored_blocks(prepared->length);
+	prepared->blocks = stored_blocks(prepared->length);
+	if (!message->reliable)
+		return head + prepared->length <= room;
+	if (message->channel == SESSION_CHANNEL_UNORDERED) // always fits, whatever becomes of the path
+		return prepared->length <= SESSION_PIECE + (session_has_sender(message->type) ? sizeof(uint32_t) : 0);
+	if (prepared->length <= SESSION_PIECE)
 		return true;
-	}
-	if (!message->reliable || message->channel == SESSION_CHANNEL_UNORDERED)
-		return false;
 	prepared->flags |= SESSION_MESSAGE_FRAGMENT;
-	prepared->slice = (uint16_t)slice;
-	prepared->pieces = (uint16_t)((prepared->length + slice - 1) / slice);
-	last = prepared->length - (prepared->pieces - 1U) * slice;
-	prepared->blocks = (prepared->pieces - 1U) * stored_blocks(fragment + slice) + stored_blocks(fragment + last);
+	prepared->pieces = (uint16_t)((prepared->length + SESSION_PIECE - 1) / SESSION_PIECE);
+	last = prepared->length - (prepared->pieces - 1U) * SESSION_PIECE;
+	prepared->blocks =
+		(prepared->pieces - 1U) * stored_blocks(fragment + SESSION_PIECE) + stored_blocks(fragment + last);
 	return true;
 }
 
@@ -99,7 +97,7 @@ static enum pg_loss prepared_room(const struct delivery_context *ctx, const stru
 enum pg_loss prepared_pack(struct delivery_context *ctx, const struct outbound *out, struct prepared *prepared,
 			   const struct outgoing *message)
 {
-	prepared->flags = 0;
+	prepared->flags = (uint8_t)(message->priority << SESSION_MESSAGE_PRIORITY_SHIFT);
 	if (message->reliable)
 		prepared->flags |=
 			(uint8_t)(SESSION_MESSAGE_RELIABLE | message->channel << SESSION_MESSAGE_CHANNEL_SHIFT);

@@ -13,7 +13,6 @@ struct prepared {
 	uint32_t length;
 	uint8_t flags;
 	uint16_t pieces; // 1: not a fragment
-	uint16_t slice;  // bytes of the body per piece
 	uint32_t blocks;
 };
 

@@ -10,18 +10,16 @@
 enum verdict { VERDICT_DELIVERED, VERDICT_MORE, VERDICT_VIOLATION };
 
 /// Hand a whole body over.
-/// @return VERDICT_VIOLATION when the body is not valid for its type: the sender should have checked it
+/// @return VERDICT_MORE when it is not what its type says: it is skipped
 enum verdict reassembly_deliver(struct delivery_context *ctx, const struct piece *piece, const uint8_t *body,
 				uint32_t length, struct delivered *out);
 
-/// The next fragment of a channel in order.
-enum verdict reassembly_take(struct delivery_context *ctx, struct inbound *in, const struct piece *piece,
-			     struct delivered *out);
-
-/// Take one of the blocks that were reserved for a datagram when it was admitted.
-uint32_t reassembly_block(struct message_pool *pool);
+/// The next fragment of a channel in order. There is room for it.
+enum verdict reassembly_take(struct delivery_context *ctx, struct inbound *in, const struct intake *intake,
+			     const struct piece *piece, struct delivered *out);
 
 /// Drop the fragments that came so far.
-void reassembly_end(struct delivery_context *ctx, struct reassembly *reassembly);
+/// @return blocks given back
+uint32_t reassembly_end(struct delivery_context *ctx, struct reassembly *reassembly);
 
 #endif

@@ -1,28 +1,70 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// delivery/round_trip.h: the retransmission timeout of RFC 6298.
+// delivery/round_trip.h: how long a datagram and its acknowledgement take: the timeout of RFC 6298, and whether a queue on the
+// path has grown (RFC 6817).
 
 #ifndef POLLGATE_DELIVERY_ROUND_TRIP_H
 #define POLLGATE_DELIVERY_ROUND_TRIP_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "compiler.h"
 
-/// In TSC cycles.
+#define ROUND_TRIP_UNMEASURED_MS 200
+#define ROUND_TRIP_VARIANCE_MIN_MS 10
+#define ROUND_TRIP_ACK_DELAY_MS 25 // a peer may wait so long with its acknowledgement
+#define ROUND_TRIP_TIMEOUT_MAX_MS 1000
+#define ROUND_TRIP_SILENT_MS 10000     // nothing authentic came for so long:
+#define ROUND_TRIP_SILENT_MAX_MS 2000  // the timeout then
+#define ROUND_TRIP_QUEUE_MS 50         // bulk adds no more than this
+#define ROUND_TRIP_LOOK_MS 1000        // but for a datagram in so long
+#define ROUND_TRIP_LEAST_OVER_MS 5000U // the least of this time and of as much before it: 5 to 10 s
+
+/// In TSC cycles, or as it says.
 struct round_trip {
 	uint64_t smoothed; // SRTT; 0: nothing was measured
 	uint64_t variance; // RTTVAR
-	uint64_t least;    // of all samples, as they were measured
+	uint32_t latest_us;
+	uint32_t least_us;        // since `least_since`; 0: none
+	uint32_t least_before_us; // in the time before; 0: none
+	uint32_t least_since_ms;  // modulo 2^32
+	uint32_t latest_ms;       // likewise: when something was measured, or was to be
 };
 
-/// RFC 6298 2.2 and 2.3, with alpha 1/8 and beta 1/4. No packet's counter is used twice, so no sample is ambiguous.
-/// @param delay  that the peer says it has made: believed as far as the path can have taken the rest (RFC 9002 5.3)
-static inline void round_trip_sample(struct round_trip *rtt, uint64_t sample, uint64_t delay)
+/// The least of the last seconds; 0: nothing was measured.
+static inline uint32_t round_trip_least_us(const struct round_trip *rtt)
 {
-	if (rtt->least == 0 || sample < rtt->least)
-		rtt->least = sample;
-	if (delay <= sample - rtt->least)
-		sample -= delay;
+	return rtt->least_before_us != 0 && rtt->least_before_us < rtt->least_us ? rtt->least_before_us : rtt->least_us;
+}
+
+static inline void round_trip_note_least(struct round_trip *rtt, uint32_t us, uint32_t now_ms)
+{
+	rtt->latest_us = us;
+	rtt->latest_ms = now_ms;
+	if (rtt->least_us == 0 || now_ms - rtt->least_since_ms >= ROUND_TRIP_LEAST_OVER_MS) {
+		rtt->least_before_us = rtt->least_us;
+		rtt->least_since_ms = now_ms;
+		rtt->least_us = us;
+	} else if (us < rtt->least_us) {
+		rtt->least_us = us;
+	}
+}
+
+/// RFC 6298 2.2 and 2.3, with alpha 1/8 and beta 1/4. No packet's counter is used twice, so no sample is ambiguous.
+/// @param delay  of it, what the peer waited with the acknowledgement; is subtracted if that leaves no less than the least
+static inline void round_trip_sample(struct round_trip *rtt, uint64_t sample, uint64_t delay, uint64_t millisecond,
+				     uint64_t now)
+{
+	const uint64_t us = sample * 1000 / millisecond, without = sample > delay ? sample - delay : 0;
+	const uint32_t least = round_trip_least_us(rtt);
+
+	round_trip_note_least(rtt,
+			      us == 0         ? 1 :
+			      us < UINT32_MAX ? (uint32_t)us :
+						UINT32_MAX,
+			      (uint32_t)(now / millisecond));
+	if (without * 1000 / millisecond >= least && least != 0)
+		sample = without;
 	if (rtt->smoothed == 0) {
 		rtt->smoothed = sample;
 		rtt->variance = sample / 2;
@@ -35,12 +77,40 @@ static inline void round_trip_sample(struct round_trip *rtt, uint64_t sample, ui
 	rtt->smoothed = rtt->smoothed - rtt->smoothed / 8 + sample / 8;
 }
 
-/// Before the first sample the timeout is the least one.
-ALWAYS_INLINE uint64_t round_trip_timeout(const struct round_trip *rtt, uint64_t least)
+/// After this a datagram counts as lost.
+/// @param least   no timeout is shorter
+/// @param row     timeouts in a row before
+/// @param silent  nothing authentic came for ROUND_TRIP_SILENT_MS
+static inline uint64_t round_trip_timeout(const struct round_trip *rtt, uint64_t least, unsigned row, bool silent,
+					  uint64_t millisecond)
 {
-	const uint64_t timeout = rtt->smoothed + 4 * rtt->variance;
+	const uint64_t spread = 4 * rtt->variance, spread_min = ROUND_TRIP_VARIANCE_MIN_MS * millisecond;
+	uint64_t most = millisecond * (silent ? ROUND_TRIP_SILENT_MAX_MS : ROUND_TRIP_TIMEOUT_MAX_MS);
+	uint64_t timeout = ROUND_TRIP_UNMEASURED_MS * millisecond;
 
-	return timeout > least ? timeout : least;
+	if (rtt->smoothed != 0)
+		timeout = rtt->smoothed + (spread > spread_min ? spread : spread_min) +
+			  ROUND_TRIP_ACK_DELAY_MS * millisecond;
+	if (timeout < least)
+		timeout = least;
+	if (timeout > most) // or on a longer path everything would be sent twice
+		most = timeout;
+	timeout <<= row < 8 ? row : 8;
+	return timeout < most ? timeout : most;
+}
+
+/// Does a queue on the path stand, so that what can wait should?
+static inline bool round_trip_queued(const struct round_trip *rtt)
+{
+	return rtt->latest_us > round_trip_least_us(rtt) + ROUND_TRIP_QUEUE_MS * 1000U;
+}
+
+/// If so, when one datagram is to leave all the same: to see whether it still does.
+static inline uint64_t round_trip_look_again(const struct round_trip *rtt, uint64_t millisecond, uint64_t now)
+{
+	const uint32_t since_ms = (uint32_t)(now / millisecond) - rtt->latest_ms;
+
+	return since_ms >= ROUND_TRIP_LOOK_MS ? now : now + (ROUND_TRIP_LOOK_MS - since_ms) * millisecond;
 }
 
 #endif

@@ -10,6 +10,9 @@
 #include "delivery/pool.h"
 #include "wire/session.h"
 
+/// The last datagrams that carried it which are remembered: an acknowledgement of an earlier one says nothing.
+#define STORED_CARRIERS 8
+
 /// The first block of a message, with the beginning of its body; the rest is in pieces. A short event needs no piece.
 struct stored {
 	uint32_t next, previous; // in its list
@@ -19,12 +22,12 @@ struct stored {
 	uint16_t id;             // if reliable
 	uint16_t length;         // of the body
 	uint8_t type;
-	uint8_t flags; // of the wire
-	uint8_t sends; // packets that carried it
-	uint8_t pad;
+	uint8_t flags;    // of the wire
+	uint8_t carriers; // packets that carried it, as far as they are remembered
+	uint8_t cost;     // of its limit
 	uint32_t receipt;
-	struct session_fragment fragment;           // of a fragment: what its body begins with
-	uint32_t carrier[1 + DELIVERY_RESENDS_MAX]; // counters of those packets
+	struct session_fragment fragment;  // of a fragment: what its body begins with
+	uint32_t carrier[STORED_CARRIERS]; // counters of those packets, the last first
 	uint8_t body[56];
 };
 static_assert(sizeof(struct stored) == POOL_BLOCK, "a message begins with a block");
@@ -48,6 +51,11 @@ ALWAYS_INLINE struct stored *stored_at(struct message_pool *pool, uint32_t index
 	return pool_block(pool, index);
 }
 
+ALWAYS_INLINE bool stored_is_reliable(const struct stored *message)
+{
+	return message->flags & SESSION_MESSAGE_RELIABLE;
+}
+
 ALWAYS_INLINE uint8_t stored_channel(const struct stored *message)
 {
 	return (message->flags & SESSION_MESSAGE_CHANNEL_MASK) >> SESSION_MESSAGE_CHANNEL_SHIFT;
@@ -57,7 +65,7 @@ ALWAYS_INLINE uint8_t stored_channel(const struct stored *message)
 ALWAYS_INLINE uint32_t stored_wire_length(const struct stored *message)
 {
 	return (uint32_t)sizeof(struct session_message) +
-	       (message->flags & SESSION_MESSAGE_RELIABLE ? (uint32_t)sizeof(message->id) : 0) + message->length;
+	       (stored_is_reliable(message) ? (uint32_t)sizeof(message->id) : 0) + message->length;
 }
 
 /// Store a body of `head` and then `body`; all other fields are zero. The head fits the first block.

@@ -47,4 +47,14 @@ ALWAYS_INLINE void window_clear(struct id_window *window, uint16_t id)
 	window->done[(id & WINDOW_MASK) / 32] &= ~(1U << id % 32);
 }
 
+/// Is none of those ahead done?
+ALWAYS_INLINE bool window_empty(const struct id_window *window)
+{
+	uint32_t any = 0;
+
+	for (unsigned i = 0; i < SESSION_CHANNEL_WINDOW / 32; i++)
+		any |= window->done[i];
+	return any == 0;
+}
+
 #endif

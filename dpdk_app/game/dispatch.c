@@ -5,28 +5,21 @@
 
 #include "net/headers.h"
 
-/// What wire/messages.def says of a type that is for another player.
-struct relayed {
-	uint8_t target; // where in the body the player is named whom it is for
-	uint8_t priority;
-};
-
-static const struct relayed relayed[UINT8_MAX + 1] = {
-#define RELAYED(NAME, name, title, number, body, compress, target, urgency, ...) \
-	[number] = {target, PRIORITY_##urgency},
+/// Where in the body of a type that is for another player that player is named.
+static const uint8_t target_at[UINT8_MAX + 1] = {
+#define RELAYED(NAME, name, title, number, body, compress, target, ...) [number] = (target),
 #include "wire/messages.def"
 };
 
 void dispatch_event(struct session_shard *shard, const struct session_record *from, const struct delivered *message,
 		    uint64_t now)
 {
-	const struct relayed *kind = &relayed[message->type];
-	const uint32_t target = load32(message->body + kind->target);
+	const uint32_t target = load32(message->body + target_at[message->type]);
 	const struct outgoing event = {
 		.type = (uint8_t)(message->type + SESSION_EVENT),
 		.channel = message->channel,
 		.reliable = message->reliable,
-		.priority = (enum priority)kind->priority,
+		.priority = (enum priority)message->priority, // it travels
 		.sender = from->player_id,
 		.body = message->body,
 		.length = message->length,

@@ -108,12 +108,22 @@ enum pg_denial {
 	PG_DENIALS
 };
 
+/// Why reliable messages of players were not taken yet: label `reason` of pollgate_session_messages_refused_total. As on the
+/// wire.
+enum pg_refusal {
+	PG_REFUSED_NONE, // never counted, has no label
+#define REFUSED(NAME, name, number) PG_REFUSED_##NAME = (number),
+#include "wire/closed.def"
+	PG_REFUSALS
+};
+
 const char *pg_request_name(unsigned request);
 const char *pg_event_name(unsigned event);
 const char *pg_compressible_name(unsigned type);
 const char *pg_loss_name(unsigned loss);
 const char *pg_denial_name(unsigned reason);
 const char *pg_close_name(unsigned reason);
+const char *pg_refusal_name(unsigned reason);
 
 // ---------------------------------------------------------------- statistics
 

@@ -64,19 +64,44 @@ ALWAYS_INLINE bool rate_admit(uint64_t *conforms_at, struct rate rate, uint64_t 
 	return rate.interval == 0 || rate_admit_limited(conforms_at, rate, now);
 }
 
-/// As rate_admit() for `n` datagrams at once: all are accounted for, or none is. More datagrams than the burst conform when
-/// the bucket is full.
-static inline bool rate_admit_many(uint64_t *conforms_at, struct rate rate, uint32_t n, uint64_t now)
+/// How many may come at once.
+/// @param rate  not unlimited
+ALWAYS_INLINE uint32_t rate_burst(struct rate rate)
 {
-	const uint64_t holds = rate.interval != 0 ? rate.tolerance / rate.interval + 1 : 1;
-	uint64_t bucket = *conforms_at;
+	const uint64_t burst = rate.tolerance / rate.interval + 1;
 
-	for (uint64_t i = 0; i < n && i < holds; i++) {
-		if (!rate_admit(&bucket, rate, now))
-			return false;
-	}
-	*conforms_at = bucket;
-	return true;
+	return burst < UINT32_MAX ? (uint32_t)burst : UINT32_MAX;
+}
+
+/// When `n` at once conform.
+/// @param n  at most the burst
+/// @return `now` or before: they do
+ALWAYS_INLINE uint64_t rate_conforms(uint64_t conforms_at, struct rate rate, uint32_t n, uint64_t now)
+{
+	uint64_t from = conforms_at > now ? conforms_at : now;
+
+	if (rate.interval == 0 || n == 0)
+		return now;
+	if (unlikely(from - now > rate.tolerance + rate.interval)) // as in rate_admit_limited()
+		from = now;
+	from += (n - 1) * rate.interval;
+	return from > rate.tolerance ? from - rate.tolerance : 0;
+}
+
+/// As rate_admit() for `n` at once: all are accounted for, or none is.
+/// @param n  at most the burst
+/// @return `now` or before: they conform; else when they do
+ALWAYS_INLINE uint64_t rate_charge(uint64_t *conforms_at, struct rate rate, uint32_t n, uint64_t now)
+{
+	const uint64_t conforms = rate_conforms(*conforms_at, rate, n, now);
+	uint64_t from = *conforms_at > now ? *conforms_at : now;
+
+	if (conforms > now || rate.interval == 0 || n == 0)
+		return conforms;
+	if (unlikely(from - now > rate.tolerance + rate.interval))
+		from = now;
+	*conforms_at = from + n * rate.interval;
+	return conforms;
 }
 
 /// A bucket of 32 bits, for records that have no room for more: in units of 1,024 cycles, modulo 2^32 of them (half an

@@ -13,6 +13,18 @@
 
 bool session_type_known(uint8_t type, bool gateway)
 {
+	static const bool from_either[UINT8_MAX + 1] = {
+#define FROM_GATEWAY false
+#define FROM_EITHER true
+#define CONTROL(NAME, name, title, number, body, from, ...) [number] = FROM_##from,
+#include "wire/messages.def"
+		[SESSION_PING] = true,
+	};
+
+	if (from_either[type])
+		return true;
+	if (session_is_control(type))
+		return !gateway;
 	return gateway ? session_request(type) != PG_REQUESTS : session_event(type) != PG_EVENTS;
 }
 
@@ -116,6 +128,7 @@ enum pg_drop session_body_check(uint8_t type, const uint8_t *body, uint32_t leng
 		return check_##kind(body, length);
 #define RELAYED OWN
 #define GIVEN OWN
+#define CONTROL OWN
 #include "wire/messages.def"
 	default:
 		return PG_DROP_MESSAGE_TYPE;

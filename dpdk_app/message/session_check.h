@@ -27,6 +27,18 @@ enum pg_event session_event(uint8_t type);
 /// PG_COMPRESSIBLE: it is never compressed.
 enum pg_compressible session_compressible(uint8_t type);
 
+/// Do the ends say it to each other on their own behalf?
+ALWAYS_INLINE bool session_is_control(uint8_t type)
+{
+	switch (type) {
+#define CONTROL(NAME, ...) case SESSION_##NAME:
+#include "wire/messages.def"
+		return true;
+	default:
+		return false;
+	}
+}
+
 /// Does a sender's player_id precede the body of this type?
 ALWAYS_INLINE bool session_has_sender(uint8_t type)
 {

@@ -22,7 +22,7 @@ struct egress_item {
 	const struct peer *peer;
 };
 
-/// A session of ours that is due and connected; one that gave up is closed, which leaves something in the outbox.
+/// A session of ours that is due and connected.
 static bool is_due(struct session_shard *shard, uint32_t slot, uint64_t now)
 {
 	const struct session_store *store = shard->store;
@@ -32,10 +32,6 @@ static bool is_due(struct session_shard *shard, uint32_t slot, uint64_t now)
 	// The sweep closes what was revoked.
 	if (record_owner(record) != shard->worker || record->phase != RECORD_CONNECTED || record_session(record) == 0)
 		return false;
-	if (delivery_gave_up(c)) {
-		connection_close(shard, slot, SESSION_CLOSED_UNDELIVERABLE, now);
-		return false;
-	}
 	if (delivery_due(c) > now) { // something happened since it was scheduled
 		session_note(shard, slot, false);
 		return false;
@@ -77,15 +73,10 @@ static uint16_t write_outbox_entry(struct session_shard *shard, const struct out
 	return length;
 }
 
-/// @return bytes, or 0: with this packet the session gave up, and is closed instead
 static uint16_t write_data(struct session_shard *shard, uint32_t slot, uint8_t *payload, uint64_t now)
 {
 	const uint16_t length = sealed_data(shard, slot, shard->store->records[slot].number, payload, now);
 
-	if (delivery_gave_up(store_delivery(shard->store, slot))) {
-		connection_close(shard, slot, SESSION_CLOSED_UNDELIVERABLE, now);
-		return 0;
-	}
 	session_note(shard, slot, false);
 	return length;
 }
@@ -119,11 +110,8 @@ unsigned egress_frames(struct session_shard *shard, struct frame_egress *out, un
 			put_off(shard, &item, now);
 			continue;
 		}
-		const uint16_t length = write_egress(shard, &item, frame + path->length, now);
-
-		if (length == 0)
-			continue;
-		out->length[filled] = return_headers_write(path, frame, length);
+		out->length[filled] =
+			return_headers_write(path, frame, write_egress(shard, &item, frame + path->length, now));
 		out->port[filled++] = path->port;
 	}
 	counter_add(&shard->stats->tx_originated, filled);
@@ -145,7 +133,7 @@ unsigned egress_datagrams(struct session_shard *shard, struct datagram_egress *o
 		out->peer[filled] = *item.peer;
 		out->socket_index[filled] = socket_index - 1;
 		out->length[filled] = write_egress(shard, &item, out->payload[filled], now);
-		filled += out->length[filled] != 0;
+		filled++;
 	}
 	counter_add(&shard->stats->tx_originated, filled);
 	return filled;

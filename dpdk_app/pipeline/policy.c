@@ -2,6 +2,7 @@
 // pipeline/policy.c: a policy as configured, in the units of the fast path.
 
 #include "pipeline/pipeline.h"
+#include "session/limits.h"
 
 #define NS_PER_S 1000000000ULL
 #define US_PER_S 1000000ULL
@@ -14,6 +15,7 @@ static uint64_t cycles_of_us(uint64_t us, uint64_t tsc_hz)
 static struct delivery_rules delivery_rules(const struct pg_delivery_policy *from, uint64_t tsc_hz)
 {
 	struct delivery_rules rules = {
+		.millisecond = tsc_hz / 1000,
 		.flush_after = cycles_of_us(from->flush_us, tsc_hz),
 		.acknowledge_after = cycles_of_us(from->acknowledge_us, tsc_hz),
 		.resend_after_min = cycles_of_us(from->resend_min_us, tsc_hz),
@@ -44,12 +46,17 @@ static struct session_rules session_rules(const struct pg_policy *from, uint64_t
 		.delivery = delivery_rules(&from->delivery, tsc_hz),
 	};
 
+	rules.message_limits =
+		limits_of_messages(from->delivery.message_pps, from->delivery.message_burst, rules.message_limit);
 	for (unsigned i = 0; i < PG_LISTENERS_MAX; i++) {
 		const struct pg_listener_policy *listener = &from->listener[i];
 
 		rules.connection[i] = rate_make(listener->connections_pps, listener->connections_burst, tsc_hz);
 		rules.session[i] = rate_make(listener->session_pps, listener->session_burst, tsc_hz);
+		if (listener->session_pps != 0)
+			rules.datagram_limit[i] = session_limit_make(0, listener->session_pps, listener->session_burst);
 	}
+	rules.limits_digest = limits_digest(&rules);
 	return rules;
 }
 

@@ -250,24 +250,28 @@ ALWAYS_INLINE bool open_sealed(const struct ingress *ingress, struct sealed *s)
 
 // ---------------------------------------------------------------- what does it do?
 
-/// Take all messages of a datagram, or none.
+/// Take the messages of a datagram: each is taken, skipped, lost or refused for itself. With one that was refused the datagram is
+/// not acknowledged, and comes again.
 /// @param ids  out: message ids have moved on
-/// @return PG_DROP_NONE, or why none was taken
+/// @return PG_DROP_NONE, or why a movement that came alone was not taken
 ALWAYS_INLINE enum pg_drop take_messages(struct session_shard *shard, const struct sealed *s,
 					 struct session_record *record, struct delivery *c, struct intake *intake,
 					 bool *ids, uint64_t now)
 {
 	const uint8_t *body = s->payload + SESSION_BEFORE_MESSAGES;
 	const uint16_t length = (uint16_t)(s->length - SESSION_DATA_MIN);
-	const enum pg_drop drop = delivery_admit(&shard->ctx, c, body, length, now);
 	struct delivered message;
 
-	if (unlikely(drop != PG_DROP_NONE))
-		return drop;
-	intake_begin(intake, body, length);
+	intake_begin(intake, body, length, (uint32_t)s->counter, now);
 	while (intake_next(&shard->ctx, c, intake, &message)) {
 		*ids |= message.reliable;
 		dispatch(shard, record, &message, now);
+	}
+	if (unlikely(intake->drop != PG_DROP_NONE))
+		return intake->drop;
+	if (unlikely(intake->refused)) {
+		delivery_refuse(&shard->ctx, c, intake);
+		return PG_DROP_NONE;
 	}
 	connection_take(record, s->counter, now);
 	if (length > 0)
@@ -317,6 +321,9 @@ ALWAYS_INLINE void take_data(struct ingress *ingress, struct sealed *s, struct s
 		s->result = PG_DROP_SESSION_HEADER;
 		return;
 	}
+	if (unlikely(!delivery_quiet(c)))
+		delivery_heed_busy(&shard->ctx, c, s->payload + SESSION_BEFORE_MESSAGES,
+				   (uint16_t)(s->length - SESSION_DATA_MIN), now);
 	delivery_acknowledged(&shard->ctx, c, record->tx_counter, prefix, now);
 
 	const enum pg_drop drop = take_messages(shard, s, record, c, &intake, &ids, now);

@@ -8,6 +8,9 @@
 
 #include <string.h>
 
+#include "delivery/holding.h"
+#include "session/limits.h"
+
 #define CLOSE_LEN (SESSION_AROUND + sizeof(struct session_close_body))
 static_assert(CLOSE_LEN <= OUTBOX_PAYLOAD, "a CLOSE fits the outbox");
 
@@ -55,7 +58,7 @@ static void say_close(struct session_shard *shard, uint32_t slot, enum session_c
 static void forget(struct session_shard *shard, uint32_t slot, enum session_close_reason reason)
 {
 	delivery_end(&shard->ctx, store_delivery(shard->store, slot),
-		     reason == SESSION_CLOSED_UNDELIVERABLE ? PG_LOSS_UNACKNOWLEDGED : PG_LOSS_CLOSED);
+		     reason == SESSION_CLOSED_IDLE ? PG_LOSS_UNACKNOWLEDGED : PG_LOSS_CLOSED);
 	wheel_cancel(&shard->wheel, slot);
 	counter_set(&shard->stats->connected, shard->stats->connected - 1);
 	counter_add(&shard->stats->closed[reason], 1);
@@ -95,6 +98,7 @@ void connection_begin(struct session_shard *shard, uint32_t slot, const struct c
 	make_keys(shard, slot);
 	wheel_link_init(&shard->wheel, slot);
 	delivery_begin(&shard->ctx, store_delivery(shard->store, slot), slot, request->max_datagram - SESSION_DATA_MIN);
+	limits_begin(shard, slot);
 	in_order();
 	record_set_phase(record, RECORD_CONNECTED);
 	counter_add(&shard->stats->connected, 1);
@@ -147,8 +151,6 @@ static enum session_close_reason over(const struct session_shard *shard, uint32_
 		return SESSION_CLOSED_EXPIRED;
 	if ((int64_t)(now - record->last_seen) > (int64_t)shard->rules->idle_timeout)
 		return SESSION_CLOSED_IDLE;
-	if (delivery_gave_up(store_delivery(shard->store, slot)))
-		return SESSION_CLOSED_UNDELIVERABLE;
 	if (record->tx_counter >= SESSION_COUNTERS)
 		return SESSION_CLOSED_RESTARTED;
 	return 0;
@@ -171,6 +173,7 @@ uint32_t connection_sweep(struct session_shard *shard, uint64_t now, uint32_t bu
 	const uint32_t used = store_used(shard->store);
 	uint32_t closed = 0;
 
+	holding_expire(&shard->ctx, now);
 	if (budget > used)
 		budget = used;
 	for (; budget > 0 && shard->outbox.count < OUTBOX_SIZE; budget--) {
@@ -182,8 +185,10 @@ uint32_t connection_sweep(struct session_shard *shard, uint64_t now, uint32_t bu
 		if (record_owner(&shard->store->records[slot]) != shard->worker)
 			continue;
 		reason = over(shard, slot, now);
-		if (reason == 0)
+		if (reason == 0) {
+			limits_tell(shard, slot, now);
 			continue;
+		}
 		connection_close(shard, slot, reason, now);
 		closed++;
 	}
@@ -216,6 +221,7 @@ static void adopt(struct session_shard *shard, uint32_t slot, uint64_t now)
 	wheel_link_init(&shard->wheel, slot);
 	delivery_begin(&shard->ctx, store_delivery(shard->store, slot), slot, record->max_datagram - SESSION_DATA_MIN);
 	delivery_resume(store_delivery(shard->store, slot), record->tx_id, record->rx_id);
+	limits_begin(shard, slot);
 }
 
 uint32_t connection_adopt(struct session_shard *shard, uint64_t now)

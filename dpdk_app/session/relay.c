@@ -56,7 +56,7 @@ void session_note(struct session_shard *shard, uint32_t slot, bool ids)
 	struct session_record *record = &shard->store->records[slot];
 	const struct delivery *c = store_delivery(shard->store, slot);
 	const bool holds = delivery_holds_messages(c);
-	const uint64_t due = delivery_gave_up(c) ? 0 : delivery_due(c);
+	const uint64_t due = delivery_due(c);
 
 	if (due != UINT64_MAX)
 		wheel_schedule(&shard->wheel, slot, due);

@@ -9,6 +9,12 @@
 /// Of the wheel.
 #define TICKS_PER_S 1000
 
+/// struct delivery_context.robbed: what it has to say is due, and its ids went back.
+static void note_robbed(void *shard, uint32_t slot)
+{
+	session_note(shard, slot, true);
+}
+
 int session_shard_init(struct session_shard *shard, const struct shard_setup *setup, struct pg_error *error)
 {
 	shard->store = setup->store;
@@ -22,6 +28,8 @@ int session_shard_init(struct session_shard *shard, const struct shard_setup *se
 		.compressor = compressor_new(setup->compression_level),
 		.stats = &setup->stats->messages,
 		.gateway = true,
+		.robbed = note_robbed,
+		.robbed_context = shard,
 	};
 	counter_set(&shard->ctx.stats->memory_used, 0); // what a dead worker had is gone
 	session_shard_use(shard, setup->rules);

@@ -37,6 +37,11 @@ struct session_rules {
 	struct rate connection[PG_LISTENERS_MAX]; // HELLOs of one source, by listener: limits.connections_pps
 	struct rate session[PG_LISTENERS_MAX];    // datagrams of one session whose tag proved right: limits.session_pps
 	struct delivery_rules delivery;
+	// As clients are told.
+	struct session_limit message_limit[PG_REQUESTS];
+	struct session_limit datagram_limit[PG_LISTENERS_MAX]; // of no rate: none
+	uint8_t message_limits;
+	uint64_t limits_digest; // of all of these: others have another
 };
 
 struct session_shard {
@@ -51,6 +56,8 @@ struct session_shard {
 
 	// every turn
 	const struct session_rules *rules;
+	uint64_t limits_digest;  // of them
+	uint16_t limits_version; // one more for each time that clients are to be told
 
 	// the worker's own
 	struct delivery_context ctx;
@@ -89,6 +96,9 @@ uint32_t session_shard_begin(struct session_shard *shard, uint64_t now);
 /// The rules from now on.
 ALWAYS_INLINE void session_shard_use(struct session_shard *shard, const struct session_rules *rules)
 {
+	if (shard->rules && shard->limits_digest != rules->limits_digest)
+		shard->limits_version++;
+	shard->limits_digest = rules->limits_digest;
 	shard->rules = rules;
 	shard->ctx.rules = &rules->delivery;
 }

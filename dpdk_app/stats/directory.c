@@ -28,6 +28,7 @@ LABELS(compressible)
 LABELS(loss)
 LABELS(close)
 LABELS(denial)
+LABELS(refusal)
 #undef LABELS
 
 static int write_one(char *to, size_t room, unsigned element)

@@ -48,6 +48,11 @@ static const char *const denial_names[PG_DENIALS] = {
 #include "wire/closed.def"
 };
 
+static const char *const refusal_names[PG_REFUSALS] = {
+#define REFUSED(NAME, name, number) [PG_REFUSED_##NAME] = #name,
+#include "wire/closed.def"
+};
+
 static const char *const close_names[PG_CLOSE_REASONS] = {
 #define CLOSED(NAME, name, number) [PG_CLOSED_##NAME] = #name,
 #include "wire/closed.def"
@@ -116,4 +121,9 @@ const char *pg_denial_name(unsigned reason)
 const char *pg_close_name(unsigned reason)
 {
 	return reason < PG_CLOSE_REASONS ? close_names[reason] : NULL;
+}
+
+const char *pg_refusal_name(unsigned reason)
+{
+	return reason < PG_REFUSALS ? refusal_names[reason] : NULL;
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// fuzz_opened.c: any messages and acknowledgements against one delivery, held to a plain model of what must come of
-// them.
+// fuzz_opened.c: any messages and acknowledgements against one delivery: nothing is delivered that is not valid,
+// all memory is accounted for, and it ends only for what is no message at all.
 //
 // Input: a byte of settings (bit 0 client, bit 1 little memory, bit 2 small datagrams, bit 3 ids about to wrap), then records of
 // a step and its bytes: TAKE u16 length, bytes; TOLD u8 how far behind, u32 bits; SAY u8 type, u8 how, u16 length; FILL
@@ -9,45 +9,20 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "delivery/holding.h"
+#include "delivery/piece.h"
 #include "message/session_check.h"
 #include "talk.h"
 
 enum setting { CLIENT = 1, LITTLE_MEMORY = 2, SMALL_DATAGRAMS = 4, LAST_IDS = 8 };
 enum step { TAKE, TOLD, SAY, FILL, WAIT, OVER, STEPS };
 
-#define ARENA (64 << 20)
-#define EXPECTED_MAX 1024 // a datagram's messages, and windows that waited for them
-
-/// A message that must be delivered next, as the model sees it.
-struct copy {
-	uint8_t type, flags;
-	uint8_t channel;
-	uint32_t length;
-	const uint8_t *body;
-};
-
-/// What must come of the datagrams so far: every message that was taken and not delivered, in memory without bounds.
-struct model {
-	struct {
-		uint16_t oldest;
-		bool here[SESSION_CHANNEL_WINDOW];
-		struct copy kept[SESSION_CHANNEL_WINDOW];
-		struct copy joined; // length: so far; no body: none
-		uint16_t next, count;
-	} channel[SESSION_CHANNELS];
-	struct copy expected[EXPECTED_MAX];
-	uint32_t n;
-	bool violation;
-};
-
 struct input {
 	const uint8_t *at, *end;
 };
 
 static struct talk_end end;
-static struct model model;
-static uint8_t arena[ARENA];
-static size_t arena_used;
+static uint32_t peer_counter;
 static uint64_t now;
 
 static void require(bool condition)
@@ -69,158 +44,53 @@ static uint32_t number(struct input *in, size_t bytes)
 	return value;
 }
 
-static uint8_t *arena_take(size_t bytes)
+// ---------------------------------------------------------------- form
+
+/// Has the datagram nothing but whole messages that can be, as many as may be?
+static bool is_well_formed(const uint8_t *at, const uint8_t *stop)
 {
-	require(arena_used + bytes <= sizeof(arena));
-	arena_used += bytes;
-	return arena + arena_used - bytes;
+	struct piece piece;
+
+	for (uint32_t messages = 0; at != stop; messages++)
+		if (messages == SESSION_MESSAGES_MAX || !piece_read(&at, stop, &piece) || !piece_can_be(&piece))
+			return false;
+	return true;
 }
 
-// ---------------------------------------------------------------- model
-
-static void expect(struct copy message)
+/// What became of all messages that came: each is counted once.
+static uint64_t accounted(const struct pg_message_stats *stats)
 {
-	require(model.n < EXPECTED_MAX);
-	if (model.violation)
-		return;
-	// A whole that came in pieces, or compressed, is looked at when it is whole.
-	if (message.flags & SESSION_MESSAGE_FRAGMENT) {
-		struct compressor *compressor = end.ctx.compressor;
-		enum pg_drop drop;
+	uint64_t n = stats->duplicates + stats->skipped + stats->over_limit;
 
-		expand_forget(compressor);
-		if (!(message.flags & SESSION_MESSAGE_COMPRESSED))
-			drop = session_body_check(message.type, message.body, message.length);
-		else if (!expand_body(compressor, message.body, message.length))
-			drop = PG_DROP_MESSAGE_COMPRESSION;
-		else
-			drop = session_body_check(message.type, compressor->expanded, compressor->expanded_length);
-		expand_forget(compressor);
-		if (drop != PG_DROP_NONE) {
-			model.violation = true;
-			return;
-		}
-	}
-	model.expected[model.n++] = message;
-}
-
-static void model_join(const struct copy *message)
-{
-	const uint8_t channel = message->channel;
-	struct copy *joined = &model.channel[channel].joined;
-	uint16_t index, count;
-
-	memcpy(&index, message->body, sizeof(index));
-	memcpy(&count, message->body + 2, sizeof(count));
-	if (index == 0 && !joined->body) {
-		*joined = *message;
-		joined->length = 0;
-		joined->body = arena_take(SESSION_MESSAGE_MAX);
-		model.channel[channel].next = 0;
-		model.channel[channel].count = count;
-	}
-	if (!joined->body || index != model.channel[channel].next || count != model.channel[channel].count ||
-	    joined->type != message->type || joined->flags != message->flags ||
-	    joined->length + message->length - 4 > SESSION_MESSAGE_MAX) {
-		model.violation = true;
-		return;
-	}
-	memcpy((uint8_t *)(uintptr_t)joined->body + joined->length, message->body + 4, message->length - 4);
-	joined->length += message->length - 4;
-	if (++model.channel[channel].next != count)
-		return;
-	expect(*joined);
-	joined->body = NULL;
-}
-
-static void model_in_order(const struct copy *message)
-{
-	if (message->flags & SESSION_MESSAGE_FRAGMENT)
-		model_join(message);
-	else if (model.channel[message->channel].joined.body)
-		model.violation = true;
-	else
-		expect(*message);
-}
-
-static void model_reliable(const struct copy *message, uint16_t id)
-{
-	const uint8_t channel = message->channel;
-	uint16_t *oldest = &model.channel[channel].oldest;
-	const uint16_t ahead = (uint16_t)(id - *oldest);
-	bool *here = model.channel[channel].here;
-
-	if (ahead >= 0x8000 || here[id % SESSION_CHANNEL_WINDOW])
-		return;
-	require(ahead < SESSION_CHANNEL_WINDOW);
-	here[id % SESSION_CHANNEL_WINDOW] = true;
-	model.channel[channel].kept[id % SESSION_CHANNEL_WINDOW] = *message;
-	if (channel == SESSION_CHANNEL_UNORDERED)
-		expect(*message);
-	while (here[*oldest % SESSION_CHANNEL_WINDOW] && !model.violation) {
-		here[*oldest % SESSION_CHANNEL_WINDOW] = false;
-		if (channel != SESSION_CHANNEL_UNORDERED)
-			model_in_order(&model.channel[channel].kept[*oldest % SESSION_CHANNEL_WINDOW]);
-		(*oldest)++;
-	}
-}
-
-/// A datagram that was admitted, so it is well-formed.
-static void model_datagram(const uint8_t *at, const uint8_t *stop)
-{
-	uint32_t messages = 0;
-
-	model.n = 0;
-	while (at != stop && !model.violation) {
-		struct session_message head;
-		struct copy message;
-		uint16_t id = 0;
-
-		require(++messages <= SESSION_MESSAGES_MAX && (size_t)(stop - at) >= sizeof(head));
-		memcpy(&head, at, sizeof(head));
-		at += sizeof(head);
-		require((head.flags & SESSION_MESSAGE_UNUSED) == 0 && session_type_known(head.type, end.ctx.gateway));
-		if (head.flags & SESSION_MESSAGE_RELIABLE) {
-			memcpy(&id, at, sizeof(id));
-			at += sizeof(id);
-		}
-		require(at + head.body_len <= stop);
-		message = (struct copy){head.type, head.flags, head.flags >> SESSION_MESSAGE_CHANNEL_SHIFT,
-					head.body_len, at};
-		at += head.body_len;
-		if (head.flags & SESSION_MESSAGE_RELIABLE)
-			model_reliable(&message, id);
-		else
-			expect(message);
-	}
+	for (unsigned i = 0; i < PG_REFUSALS; i++)
+		n += stats->refused[i];
+	for (unsigned i = 0; i < PG_REQUESTS; i++)
+		n += stats->received[i];
+	return n;
 }
 
 // ---------------------------------------------------------------- what must always be
 
-static uint32_t reassembly_blocks(void)
+static uint32_t held_blocks(void)
 {
-	const uint32_t piece = sizeof(((struct pool_piece *)0)->bytes);
-	uint32_t blocks = 0;
+	const struct inbound *in = &end.c.in;
 
-	for (unsigned channel = 0; channel < INBOUND_ORDERED; channel++)
-		blocks += (end.c.in.reassembly[channel].length + piece - 1) / piece;
-	return blocks;
+	return (in->holding != POOL_NONE ? holding_at(end.ctx.pool, in->holding)->blocks : 0);
 }
 
 static void check_always(void)
 {
 	const struct delivery *c = &end.c;
-	const bool nothing = c->out.messages == 0;
+	const bool nothing = c->out.messages == 0 && c->busy.reason == 0;
 
-	require(end.ctx.pool->used == c->out.blocks + c->in.waiting_blocks + reassembly_blocks());
-	require(end.ctx.pool->reserved == 0);
+	require(end.ctx.pool->held == held_blocks());
+	require(end.ctx.pool->used == c->out.blocks + held_blocks() + (c->in.dropped != POOL_NONE ? 1 : 0));
 	require(end.stats.memory_used == (uint64_t)end.ctx.pool->used * POOL_BLOCK);
 	require(delivery_quiet(c) == nothing);
-	require(nothing == (c->out.blocks == 0));
+	require((c->out.messages == 0) == (c->out.blocks == 0));
 	require((delivery_due(c) == UINT64_MAX) == (nothing && c->owed == 0));
-	require((uint64_t)c->in.waiting_blocks * POOL_BLOCK <= end.rules.queue_bytes);
-	for (unsigned channel = 0; channel < SESSION_CHANNELS; channel++)
-		require(c->in.window[channel].oldest == model.channel[channel].oldest || model.violation);
+	require(end.ctx.pool->held <= end.ctx.pool->blocks / 2);
+	require(c->out.flights <= CONGESTION_MOST);
 }
 
 // ---------------------------------------------------------------- steps
@@ -230,10 +100,6 @@ static void begin(uint8_t settings)
 	const uint16_t first = settings & LAST_IDS ? 65500 : 0;
 	const uint16_t ids[SESSION_CHANNELS] = {first, first, first, first};
 
-	memset(&model, 0, sizeof(model));
-	arena_used = 0;
-	for (unsigned channel = 0; channel < SESSION_CHANNELS; channel++)
-		model.channel[channel].oldest = first;
 	delivery_begin(&end.ctx, &end.c, 0, end.room);
 	delivery_resume(&end.c, ids, ids);
 }
@@ -244,21 +110,6 @@ static void finish(void)
 	require(message_pool_free_bytes(end.ctx.pool) == end.memory_bytes);
 }
 
-static void deliver_expected(const struct delivered *message, uint32_t i)
-{
-	const struct copy *expected = &model.expected[i];
-
-	require(i < model.n);
-	require(message->type == expected->type);
-	require(message->reliable == ((expected->flags & SESSION_MESSAGE_RELIABLE) != 0));
-	require(!message->reliable || message->channel == expected->channel);
-	require(message->length <= SESSION_MESSAGE_MAX);
-	require(session_body_check(message->type, message->body, message->length) == PG_DROP_NONE);
-	if (!(expected->flags & SESSION_MESSAGE_COMPRESSED))
-		require(message->length == expected->length &&
-			memcmp(message->body, expected->body, message->length) == 0);
-}
-
 /// @return false when the connection is to be closed
 static bool opened(struct input *in)
 {
@@ -267,29 +118,25 @@ static bool opened(struct input *in)
 						   asked % (SESSION_DATAGRAM_MAX - SESSION_DATA_MIN + 1) :
 						   rest);
 	uint8_t *copy = malloc(length != 0 ? length : 1); // exactly: a byte too many is seen
-	uint8_t *kept = arena_take(length);
-	const struct delivery before = end.c;
+	const uint64_t before = accounted(&end.stats);
 	struct intake intake;
 	struct delivered message;
 	uint32_t n = 0;
 
-	if (length != 0) {
-		memcpy(copy, in->at, length);
-		memcpy(kept, in->at, length);
-	}
-	in->at += length;
-	const enum pg_drop drop = delivery_admit(&end.ctx, &end.c, copy, length, now);
-	if (drop != PG_DROP_NONE) {
-		require(drop < PG_DROPS && memcmp(&before, &end.c, sizeof(before)) == 0);
-		free(copy);
-		return true;
-	}
-	model_datagram(kept, kept + length);
-	intake_begin(&intake, copy, length);
-	while (intake_next(&end.ctx, &end.c, &intake, &message))
-		deliver_expected(&message, n++);
-	require(n == model.n && intake.violation == model.violation);
 	if (length != 0)
+		memcpy(copy, in->at, length);
+	in->at += length;
+	holding_expire(&end.ctx, now);
+	intake_begin(&intake, copy, length, ++peer_counter, now);
+	for (; intake_next(&end.ctx, &end.c, &intake, &message); n++)
+		require(message.length <= SESSION_MESSAGE_MAX &&
+			session_body_check(message.type, message.body, message.length) == PG_DROP_NONE);
+	require(intake.violation || is_well_formed(copy, copy + length));
+	require(n <= SESSION_MESSAGES_MAX + SESSION_CHANNEL_WINDOW * INBOUND_ORDERED);
+	require(accounted(&end.stats) >= before);
+	if (intake.refused)
+		delivery_refuse(&end.ctx, &end.c, &intake);
+	else if (length != 0 && intake.drop == PG_DROP_NONE)
 		delivery_owe(&end.ctx, &end.c, now);
 	free(copy);
 	return !intake.violation;
@@ -336,8 +183,9 @@ static void check_packet(const uint8_t *at, const uint8_t *stop)
 			uint16_t id;
 
 			memcpy(&id, at, sizeof(id));
-			require(window_ahead(&end.c.out.window[head.flags >> SESSION_MESSAGE_CHANNEL_SHIFT], id) <
-				SESSION_CHANNEL_WINDOW);
+			require(window_ahead(&end.c.out.window[(head.flags & SESSION_MESSAGE_CHANNEL_MASK) >>
+							       SESSION_MESSAGE_CHANNEL_SHIFT],
+					     id) < SESSION_CHANNEL_WINDOW);
 			at += sizeof(id);
 		}
 		at += head.body_len;
@@ -345,22 +193,19 @@ static void check_packet(const uint8_t *at, const uint8_t *stop)
 	}
 }
 
-/// @return false when the connection is to be closed
-static bool fill(struct input *in)
+static void fill(struct input *in)
 {
 	const uint32_t asked = number(in, 2);
 	const uint16_t room = asked < end.room ? (uint16_t)asked : end.room;
 	uint8_t *body = malloc(room != 0 ? room : 1);
-	const bool owed = end.c.owed != 0, due = delivery_due(&end.c) <= now;
+	const bool owed = end.c.owed != 0, due = delivery_due(&end.c) <= now, flying = end.c.out.flights != 0;
 	const uint16_t length = delivery_fill(&end.ctx, &end.c, ++end.counter, now, body, room);
-	const bool gave_up = delivery_gave_up(&end.c);
 
 	require(length <= room && end.c.owed == 0);
 	check_packet(body, body + length);
 	if (due && !owed && room == end.room)
-		require(length != 0 || gave_up); // nobody is called for nothing
+		require(length != 0 || flying); // nobody is called for nothing, but to see that something is lost
 	free(body);
-	return !gave_up;
 }
 
 static bool step(struct input *in)
@@ -375,7 +220,8 @@ static bool step(struct input *in)
 		queue(in);
 		return true;
 	case FILL:
-		return fill(in);
+		fill(in);
+		return true;
 	case WAIT:
 		now += number(in, 2) * (uint64_t)TALK_MS;
 		return true;
@@ -409,7 +255,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	now = 1000;
 	open_end(settings);
 	begin(settings);
-	while (in.at != in.end && arena_used < sizeof(arena) / 2) {
+	while (in.at != in.end) {
 		const bool goes_on = step(&in);
 
 		check_always();

@@ -11,6 +11,7 @@ import json
 import struct
 import zlib
 from collections.abc import Iterator
+from hashlib import blake2b
 from pathlib import Path
 
 from scapy.layers.inet import ICMP, IP, UDP
@@ -295,8 +296,9 @@ def conversations() -> dict[str, bytes]:
     acknowledged = struct.pack("<BBI", TOLD, 0, 0xFFFFFFFF)
     move = said(1, struct.pack("<6f", 1, 2, 3, -1, 0, 0.5))
     text = struct.pack("<IBBH", 0, 3, 0, 200) + b"la " * 66 + b"la"
-    pieces = [said(7, struct.pack("<HH", i, 4) + bytes([i]) * 100, RELIABLE | FRAGMENT, i) for i in range(4)]
-    halves = [squeezed(b"x" * 3000)[:20], squeezed(b"x" * 3000)[20:]]
+    pieces = [said(7, struct.pack("<HH", i, 4) + bytes([i]) * 458, RELIABLE | FRAGMENT, i) for i in range(4)]
+    noise = squeezed(b"".join(blake2b(bytes([n])).digest() for n in range(12)) + bytes(900))
+    halves = [noise[:458], noise[458:]]
     packed = [
         said(7, struct.pack("<HH", i, 2) + half, RELIABLE | FRAGMENT | COMPRESSED, i)
         for i, half in enumerate(halves)

@@ -34,25 +34,32 @@ struct datagram_in_hand {
 };
 extern struct datagram_in_hand datagram;
 
+/// When take() takes; T at first.
+extern uint64_t now_of_takes;
+
 extern const uint8_t zeros[SESSION_MESSAGE_MAX];
 
 /// Write a message behind those that are in it.
 void put(struct talk_raw raw);
 
-/// What becomes of the datagram in hand, as the next packet; when it is refused, nothing has changed.
-enum pg_drop take(struct talk_end *end);
+/// What became of a datagram: the worst that became of its messages.
+enum fate { TAKEN, SKIPPED, OVER_LIMIT, REFUSED, CLOSES };
+
+/// Of the datagram in hand, as the next packet.
+enum fate take(struct talk_end *end);
 
 /// Who takes messages of this type.
 struct talk_end *receiver(uint8_t type);
 
 /// Of a datagram with this message alone.
-enum pg_drop take_one(struct talk_raw raw);
+enum fate take_one(struct talk_raw raw);
 
 /// A short reliable message, whose last byte tells its id.
 struct talk_raw bulk(uint8_t channel, uint16_t id);
 
-/// A piece of a message: put() it, or take() it alone.
+/// A piece of a message: put() it, or take() it alone. PIECE is as long as all but the last are.
+#define PIECE SESSION_PIECE
 void put_piece(uint8_t channel, uint16_t id, uint16_t index, uint16_t count, uint32_t length);
-enum pg_drop take_piece(uint8_t channel, uint16_t id, uint16_t index, uint16_t count, uint32_t length);
+enum fate take_piece(uint8_t channel, uint16_t id, uint16_t index, uint16_t count, uint32_t length);
 
 #endif

@@ -81,11 +81,11 @@ struct session_fixture *fixture_open(uint32_t capacity, unsigned reach)
 	fixture->now = pg_tsc();
 	fixture->rules.idle_timeout = 30 * pg_tsc_hz();
 	fixture->rules.delivery = (struct delivery_rules){
+		.millisecond = pg_tsc_hz() / 1000,
 		.flush_after = pg_tsc_hz() / 200,
 		.acknowledge_after = pg_tsc_hz() / 40,
 		.resend_after_min = pg_tsc_hz() / 10,
 		.queue_bytes = 65536,
-		.resends = 3,
 	};
 	for (unsigned i = 0; i < PG_COMPRESSIBLE; i++)
 		fixture->rules.delivery.compress_min[i] = UINT32_MAX;

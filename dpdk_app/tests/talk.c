@@ -11,12 +11,12 @@ void talk_open_without_compressor(struct talk_end *end, bool gateway, size_t mem
 	*end = (struct talk_end){
 		.rules =
 			{
+				.millisecond = TALK_MS,
 				.flush_after = 5 * TALK_MS,
 				.acknowledge_after = 25 * TALK_MS,
-				.resend_after_min = 100 * TALK_MS,
+				.resend_after_min = 10 * TALK_MS,
 				.ack_delay_unit = TALK_HZ / SESSION_ACK_DELAY_HZ,
 				.queue_bytes = 256 * 1024,
-				.resends = 3,
 				.compress_min = {UINT32_MAX, UINT32_MAX, UINT32_MAX},
 			},
 		.memory_bytes = memory,
@@ -53,22 +53,24 @@ void talk_fill(struct talk_end *end, struct talk_packet *packet, uint64_t now)
 
 bool talk_take(struct talk_end *end, const struct talk_packet *packet, uint64_t now)
 {
-	struct intake intake;
+	struct intake *intake = &end->intake;
 	struct delivered message;
 
 	if (!replay_fresh(&end->replay, packet->counter))
 		return false;
 	replay_mark(&end->replay, packet->counter);
+	delivery_heed_busy(&end->ctx, &end->c, packet->body, packet->length, now);
 	delivery_acknowledged(&end->ctx, &end->c, end->counter, &packet->prefix, now);
-	end->drop = delivery_admit(&end->ctx, &end->c, packet->body, packet->length, now);
-	if (end->drop != PG_DROP_NONE)
-		return false;
-	intake_begin(&intake, packet->body, packet->length);
-	while (intake_next(&end->ctx, &end->c, &intake, &message)) {
+	intake_begin(intake, packet->body, packet->length, packet->counter, now);
+	while (intake_next(&end->ctx, &end->c, intake, &message)) {
 		if (end->deliver)
 			end->deliver(end->context, end, &message);
 	}
-	end->violation |= intake.violation;
+	end->violation |= intake->violation;
+	if (intake->refused)
+		delivery_refuse(&end->ctx, &end->c, intake);
+	if (intake->refused || intake->drop != PG_DROP_NONE)
+		return false;
 	if (taken_mark(&end->taken, packet->counter))
 		end->taken_at = now;
 	if (packet->length != 0)

@@ -33,7 +33,7 @@ struct talk_end {
 	struct replay replay;
 	struct taken taken;
 	uint64_t taken_at;
-	enum pg_drop drop; // of the last packet
+	struct intake intake; // of the last packet
 	bool violation;
 
 	/// Every message that is delivered.

@@ -127,13 +127,13 @@ static void check_floats(struct pipeline_pair *t)
 
 			memcpy((uint8_t *)&motion + 4 * which, &floats[i], 4);
 			plaintext = a_message(SESSION_MOVE, 0, 0, &motion, sizeof(motion));
-			assert_int_equal(run_plaintext(t, SENDER, &plaintext)->result,
-					 i < 5 ? PG_DROP_NOT_FINITE : PG_DROP_NONE);
+			assert_int_equal(run_plaintext(t, SENDER, &plaintext)->result, PG_DROP_NONE);
 		}
+	assert_int_equal(t->variant[WITH].fixture->stats[0].messages.skipped, 6 * 5);
 	check_all_in_lane(t);
 }
 
-static void a_movement_that_is_not_finite_is_refused_whichever_float_it_is(void **state UNUSED)
+static void a_movement_that_is_not_finite_is_skipped_whichever_float_it_is(void **state UNUSED)
 {
 	on_every_level(check_floats);
 }
@@ -224,7 +224,7 @@ static void check_conversations(struct pipeline_pair *t)
 		let_pass(t, random_below(&seed, 40));
 		assert_true(is_connected(t, SENDER));
 	}
-	assert_true(restless > 300);
+	assert_true(restless > 150);
 	assert_true(t->variant[WITH].fixture->stats[0].messages.sent[PG_EVENT_ATTACK] >= 150);
 	check_all_in_lane(t);
 }
@@ -465,7 +465,7 @@ int main(void)
 		cmocka_unit_test(movements_out_of_order_and_replayed_are_sorted_out),
 		cmocka_unit_test(of_copies_in_one_burst_the_first_is_taken),
 		cmocka_unit_test(movements_that_overtook_each_other_are_taken_as_they_come),
-		cmocka_unit_test(a_movement_that_is_not_finite_is_refused_whichever_float_it_is),
+		cmocka_unit_test(a_movement_that_is_not_finite_is_skipped_whichever_float_it_is),
 		cmocka_unit_test(data_of_any_length_is_taken_as_the_general_way_takes_it),
 		cmocka_unit_test(several_movements_in_one_datagram_are_taken),
 		cmocka_unit_test(conversations_that_are_not_quiet_go_on_as_by_the_general_way),

@@ -92,16 +92,18 @@ static void several_at_once_are_all_admitted_or_none(void **state UNUSED)
 	const struct rate rate = rate_make(10, 8, RIG_HZ);
 	uint64_t conforms_at = 0;
 
-	assert_true(rate_admit_many(&conforms_at, rate, 5, RIG_HZ));
+	assert_true(rate_charge(&conforms_at, rate, 5, RIG_HZ) <= RIG_HZ);
 
 	const uint64_t before = conforms_at;
 
-	assert_false(rate_admit_many(&conforms_at, rate, 4, RIG_HZ));
+	assert_int_equal(rate_charge(&conforms_at, rate, 4, RIG_HZ), RIG_HZ + RIG_HZ / 10); // one of them is too many
 	assert_int_equal(conforms_at, before);
-	assert_true(rate_admit_many(&conforms_at, rate, 3, RIG_HZ));
+	assert_true(rate_charge(&conforms_at, rate, 3, RIG_HZ) <= RIG_HZ);
 	assert_false(rate_admit(&conforms_at, rate, RIG_HZ));
-	assert_true(rate_admit_many(&conforms_at, rate, UINT32_MAX, 10 * RIG_HZ)); // full: as many as it ever holds
+	assert_int_equal(rate_burst(rate), 8);
+	assert_true(rate_charge(&conforms_at, rate, 8, 10 * RIG_HZ) <= 10 * RIG_HZ); // full: as many as it ever holds
 	assert_false(rate_admit(&conforms_at, rate, 10 * RIG_HZ));
+	assert_int_equal(rate_charge(&conforms_at, rate, 8, 10 * RIG_HZ), 10 * RIG_HZ + 8 * (RIG_HZ / 10));
 }
 
 static void zero_per_second_is_no_limit(void **state UNUSED)

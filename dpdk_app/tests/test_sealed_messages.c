@@ -131,23 +131,75 @@ static void test_undelivered_messages_and_ids_are_kept_with_the_record(void **st
 
 // ---------------------------------------------------------------- what becomes of the connection
 
-static void test_who_never_acknowledges_is_closed(void **state)
+static void test_who_acknowledges_nothing_is_told_again_and_again_and_stays(void **state)
 {
 	struct pipeline_fixture *g = *state;
 	struct player player = connected(g, 1);
 	const struct message attack = an_attack(1, SESSION_MESSAGE_RELIABLE, 0);
 	struct left left[BURST_MAX];
-	unsigned sent = 0;
 
 	assert_int_equal(say(g, &player, true, &attack).result, PG_DROP_NONE);
-	for (unsigned n = await_egress(g, 5000, left); n > 0; n = await_egress(g, 5000, left), sent++)
-		if (left[0].bytes[0] == SESSION_CLOSE)
-			break;
-	assert_int_equal(sent, 3);
-	opened(g, &player, left[0].bytes, left[0].length, SESSION_CLOSE);
-	assert_int_equal(left[0].bytes[sizeof(struct session_header)], SESSION_CLOSED_UNDELIVERABLE);
-	assert_int_equal(g->fixture->stats[0].closed[SESSION_CLOSED_UNDELIVERABLE], 1);
-	assert_int_equal(g->fixture->stats[0].connected, 0);
+	for (unsigned i = 0; i < 12; i++) {
+		assert_int_equal(await_egress(g, 3000, left), 1);
+		opened(g, &player, left[0].bytes, left[0].length, SESSION_DATA);
+		assert_int_equal(left[0].bytes[SESSION_BEFORE_MESSAGES], SESSION_ATTACK_EVENT);
+	}
+	assert_int_equal(g->fixture->stats[0].connected, 1);
+}
+
+static void test_what_is_over_its_limit_is_refused_alone_and_its_sender_is_told(void **state)
+{
+	struct pipeline_fixture *g = *state;
+	struct player player = connected(g, 1), target = connected(g, 2);
+	struct message three = an_attack(2, SESSION_MESSAGE_RELIABLE, 0);
+	const uint8_t chat[] = {2, 0, 0, 0, 7, 0, 2, 0, 'h', 'i'};
+	struct session_busy busy;
+	struct reply reply;
+
+	(void)target;
+	g->rig->policy.sessions.delivery.message_rate[PG_REQUEST_CHAT] = rate_make(1, 1, pg_tsc_hz());
+	add_message(&three, SESSION_CHAT, SESSION_MESSAGE_RELIABLE | 1 << SESSION_MESSAGE_CHANNEL_SHIFT, 0, chat,
+		    sizeof(chat));
+	add_message(&three, SESSION_CHAT, SESSION_MESSAGE_RELIABLE | 1 << SESSION_MESSAGE_CHANNEL_SHIFT, 1, chat,
+		    sizeof(chat));
+	reply = say(g, &player, true, &three);
+	assert_int_equal(reply.result, PG_DROP_NONE);
+	opened(g, &player, reply.bytes, reply.length, SESSION_DATA);
+	assert_int_equal(reply.bytes[SESSION_BEFORE_MESSAGES], SESSION_BUSY);
+	memcpy(&busy, reply.bytes + SESSION_BEFORE_MESSAGES + sizeof(struct session_message), sizeof(busy));
+	assert_int_equal(busy.reason, PG_REFUSED_RATE);
+	assert_int_equal(busy.type, SESSION_CHAT);
+	assert_int_equal(busy.counter, 1);
+	assert_int_equal(prefix_of(reply.bytes).ack, 0); // it comes again
+	assert_int_equal(g->fixture->stats[0].messages.received[PG_REQUEST_ATTACK], 1);
+	assert_int_equal(g->fixture->stats[0].messages.received[PG_REQUEST_CHAT], 1);
+	assert_int_equal(g->fixture->stats[0].messages.refused[PG_REFUSED_RATE], 1);
+	assert_int_equal(g->fixture->stats[0].handled[PG_MESSAGE_SESSION_DATA], 1);
+}
+
+static void test_an_event_has_the_priority_with_which_its_message_was_said(void **state)
+{
+	struct pipeline_fixture *g = *state;
+	struct player player = connected(g, 1), target = connected(g, 2);
+	const uint8_t chat[] = {2, 0, 0, 0, 7, 0, 2, 0, 'h', 'i'};
+	struct left left[BURST_MAX];
+	struct session_message head;
+
+	for (unsigned priority = 0; priority < 4; priority++) {
+		struct message one = {.length = 0};
+
+		add_message(&one, SESSION_CHAT, (uint8_t)(priority << SESSION_MESSAGE_PRIORITY_SHIFT), 0, chat,
+			    sizeof(chat));
+		say(g, &player, true, &one);
+		assert_int_equal(delivery_due(store_delivery(&g->fixture->store, fixture_slot(g->fixture, &target))) <=
+					 g->fixture->now,
+				 priority == 0);
+		assert_int_equal(await_egress(g, 10, left), 1);
+		opened(g, &target, left[0].bytes, left[0].length, SESSION_DATA);
+		memcpy(&head, left[0].bytes + SESSION_BEFORE_MESSAGES, sizeof(head));
+		assert_int_equal(head.type, SESSION_CHAT_EVENT);
+		assert_int_equal(head.flags >> SESSION_MESSAGE_PRIORITY_SHIFT, priority < 2 ? priority : 2);
+	}
 }
 
 static void test_violation_ends_the_connection(void **state)
@@ -196,7 +248,9 @@ int main(void)
 		BY_EVERY_WAY(test_message_for_everyone_near_is_taken_and_counted_lost),
 		BY_EVERY_WAY(test_message_for_another_workers_player_is_passed_on),
 		BY_EVERY_WAY(test_undelivered_messages_and_ids_are_kept_with_the_record),
-		BY_EVERY_WAY(test_who_never_acknowledges_is_closed),
+		BY_EVERY_WAY(test_who_acknowledges_nothing_is_told_again_and_again_and_stays),
+		BY_EVERY_WAY(test_what_is_over_its_limit_is_refused_alone_and_its_sender_is_told),
+		BY_EVERY_WAY(test_an_event_has_the_priority_with_which_its_message_was_said),
 		BY_EVERY_WAY(test_violation_ends_the_connection),
 		BY_EVERY_WAY(test_close_ends_it_also_for_what_follows_in_the_burst),
 	};

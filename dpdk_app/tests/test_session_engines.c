@@ -37,7 +37,6 @@ static struct pg_delivery_policy delivery(void)
 		.flush_us = 5000,
 		.acknowledge_us = 25000,
 		.resend_min_us = 100000,
-		.resends = 6,
 		.queue_bytes = 256 << 10,
 		.handshake_permille = 1000,
 		.compress_min = {32, 100, 100},
@@ -74,7 +73,6 @@ static void issue(struct process_fixture *t, unsigned i)
 	pgc_options_init(&options);
 	options.session = t->session[i];
 	options.memory_bytes = 512 << 10;
-	options.resends = 6;
 	memcpy(options.key, request.key, sizeof(options.key));
 	t->player[i] = pgc_new(&options);
 	assert_non_null(t->player[i]);
@@ -385,7 +383,7 @@ static void test_a_new_policy_holds_for_sessions_at_once(void **state)
 	fall_silent(&t);
 	appliance_stop(&t.appliance);
 	appliance_assert_conserved(&t.appliance);
-	assert_true(TOTAL(&t.appliance, dropped[PG_DROP_MESSAGE_RATE_LIMITED]) > 0);
+	assert_true(TOTAL(&t.appliance, messages.refused[PG_REFUSED_RATE]) > 0);
 	fixture_close(&t);
 }
 

@@ -32,7 +32,7 @@ SECTIONS = {
         "secret": "bytes",
         "datagram": "bytes",
     },
-    "data": {"name": "text", "secret": "bytes", "valid": "flag"},
+    "data": {"name": "text", "secret": "bytes", "fate": "text"},
 }
 TYPES = {
     "number": "uint64_t {}",

@@ -167,6 +167,7 @@ enum session_message_type {
 #define RELAYED(NAME, name, title, number, ...) \
 	SESSION_##NAME = (number), SESSION_##NAME##_EVENT = (number) + SESSION_EVENT,
 #define GIVEN(NAME, name, title, number, ...) SESSION_##NAME = (number),
+#define CONTROL(NAME, name, title, number, ...) SESSION_##NAME = (number),
 #define UNSENT(NAME, title, number) SESSION_##NAME = (number),
 #include "wire/messages.def"
 };
@@ -180,7 +181,8 @@ static_assert((int)SESSION_MOVE == PLAIN_MOVE && (int)SESSION_ATTACK == PLAIN_AT
 #define SESSION_MESSAGE_FRAGMENT 0x04 // only reliable, only on channels in order
 #define SESSION_MESSAGE_CHANNEL_SHIFT 4
 #define SESSION_MESSAGE_CHANNEL_MASK 0x30
-#define SESSION_MESSAGE_UNUSED 0xc8 // bits that are 0
+#define SESSION_MESSAGE_UNUSED 0x08      // a bit that is 0
+#define SESSION_MESSAGE_PRIORITY_SHIFT 6 // 0 urgent, 1 normal, 2 and 3 bulk
 
 #define SESSION_CHANNELS 4
 #define SESSION_CHANNEL_UNORDERED 3 // 0 to 2 deliver in order; 0 for what is not reliable
@@ -200,7 +202,12 @@ struct session_fragment {
 } PACKED;
 
 #define SESSION_MESSAGE_MAX 65536 // bytes of a body, whole and not compressed
-#define SESSION_FRAGMENTS_MAX 160 // that many of the smallest datagram's carry the largest message
+#define SESSION_PIECE 458 // bytes of it in a fragment, whatever the path carries: the smallest datagram has room
+#define SESSION_FRAGMENTS_MAX 144
+static_assert(SESSION_PIECE * SESSION_FRAGMENTS_MAX >= SESSION_MESSAGE_MAX, "pieces carry the largest message");
+
+/// A message costs 1 of its limit, and 1 more for each so many bytes, or part of them, that its whole body is longer.
+#define SESSION_COST_BYTES 1400
 
 /// First in a compressed body (of all fragments together); a zlib stream (RFC 1950) follows.
 struct session_compressed {
@@ -209,5 +216,44 @@ struct session_compressed {
 
 /// A sender keeps so many ids of a channel on their way at most: a receiver has room for no more.
 #define SESSION_CHANNEL_WINDOW 256
+
+/// Of one type of message: a bucket that is filled evenly.
+struct session_limit {
+	uint8_t type; // 0: datagrams
+	uint8_t reserved;
+	uint16_t burst;
+	uint32_t per_minute;
+} PACKED;
+static_assert(sizeof(struct session_limit) == 8, "limit");
+#define SESSION_LIMITS_MAX 48
+
+/// @param per_second  not 0
+static inline struct session_limit session_limit_make(uint8_t type, uint32_t per_second, uint32_t burst)
+{
+	return (struct session_limit){
+		.type = type,
+		.burst = (uint16_t)(burst < UINT16_MAX ? burst : UINT16_MAX),
+		.per_minute = per_second < UINT32_MAX / 60 ? per_second * 60 : UINT32_MAX,
+	};
+}
+
+/// LIMITS; the entries follow.
+struct session_limits {
+	uint16_t version; // 0 is WELCOME's
+	uint16_t count;
+} PACKED;
+
+enum session_refusal {
+#define REFUSED(NAME, name, number) SESSION_REFUSED_##NAME = (number),
+#include "wire/closed.def"
+};
+
+struct session_busy {
+	uint32_t counter; // of the datagram with the message
+	uint8_t reason;   // enum session_refusal
+	uint8_t type;     // of the first message that was refused
+	uint16_t retry_ms;
+} PACKED;
+static_assert(sizeof(struct session_busy) == 8, "BUSY");
 
 #endif

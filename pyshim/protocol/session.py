@@ -224,7 +224,7 @@ class Message(Packet):
     name = "message"
     fields_desc = [  # noqa: RUF012
         ByteEnumField("type", MessageType.HEARTBEAT, {int(kind): kind.name for kind in MessageType}),
-        BitField("unused_high", 0, 2),
+        BitField("priority", 0, 2),
         BitField("channel", 0, 2),
         BitField("unused", 0, 1),
         BitField("is_fragment", 0, 1),

@@ -36,7 +36,10 @@ MESSAGES_MAX = 50
 MESSAGE_HEAD_BYTES = 4
 RELIABLE_HEAD_BYTES = 6
 FRAGMENT_HEAD_BYTES = 4
-FRAGMENTS_MAX = 160
+FRAGMENTS_MAX = 144
+PIECE_BYTES = 458  # of a body in a fragment: any datagram carries it
+COST_BYTES = 1400  # a message costs one of its limit for each, or part of them
+LIMITS_MAX = 48
 BODY_MAX_BYTES = 65536
 BULK_MAX_BYTES = BODY_MAX_BYTES - 8  # of the game's own, so that its event is a body, too
 CHAT_TEXT_MAX_BYTES = 512
@@ -100,10 +103,20 @@ class CloseReason(IntEnum):
     EXPIRED = 3
     REVOKED = 4
     REPLACED = 5
-    UNDELIVERABLE = 6
     PROTOCOL = 7
     RESTARTED = 8
     SHUTDOWN = 9
+
+
+class BusyReason(IntEnum):
+    """Why a message was not taken."""
+
+    RATE = 1
+    SESSION_MEMORY = 2
+    MEMORY = 3
+    ORDER = 4
+    RECEIVER = 5
+    FORGOTTEN = 6
 
 
 class MessageType(IntEnum):
@@ -116,6 +129,12 @@ class MessageType(IntEnum):
     HEARTBEAT = 4
     SKILL = 5
     BULK = 7
+    LIMITS = 8
+    BUSY = 9
+    RESTARTED = 10
+    NUMBER = 11
+    PING = 12
+    PONG = 13
     WORLD_STATE = 201
     ATTACK_EVENT = 202
     CHAT_EVENT = 203
@@ -128,8 +147,13 @@ class MessageType(IntEnum):
 COMPRESSIBLE = frozenset(
     kind for kind in MessageType if (one := messages.of(kind)) is not None and one.compressed != "NEVER"
 )
-REQUESTS = frozenset(kind for kind in MessageType if kind < EVENT)
-EVENTS = frozenset(MessageType(one.event) for one in messages.MESSAGES if one.event is not None)
+_EITHER = {kind for kind in MessageType if kind.name in messages.FROM_EITHER}
+REQUESTS = frozenset(MessageType(one.number) for one in messages.REQUESTS) | _EITHER
+EVENTS = (
+    frozenset(MessageType(one.event) for one in messages.MESSAGES if one.event is not None)
+    | {MessageType(one.number) for one in messages.MESSAGES if one.kind == "CONTROL"}
+    | _EITHER
+)
 
 
 # ---------------------------------------------------------------- header
@@ -350,12 +374,13 @@ class Message:
     message_id: int | None = None  # None: not reliable
     compressed: bool = False
     piece: tuple[int, int] | None = None  # index, count of a fragment
+    priority: int = 0  # 0 urgent, 1 normal, 2 bulk; 3 is as 2
 
     def pack(self) -> bytes:
         """Its bytes."""
         body = self.body if self.piece is None else struct.pack("<HH", *self.piece) + self.body
         flags = self.compressed | (self.message_id is not None) << 1 | (self.piece is not None) << 2
-        head = struct.pack("<BBH", self.type, flags | self.channel << 4, len(body))
+        head = struct.pack("<BBH", self.type, flags | self.channel << 4 | self.priority << 6, len(body))
         if self.message_id is not None:
             head += struct.pack("<H", self.message_id)
         return head + body
@@ -376,7 +401,7 @@ def read_messages(secret: bytes) -> list[Message]:
     """The messages of a DATA: flags and lengths are right, types and bodies were not looked at.
 
     Raises:
-        WireError: one of them cannot be, so none is taken.
+        WireError: one of them cannot be: the connection is to be closed.
     """
     messages = []
     at = 0
@@ -392,7 +417,7 @@ def _read_message(secret: bytes, at: int) -> tuple[Message, int]:
     number, flags, length = struct.unpack_from("<BBH", secret, at)
     channel = flags >> 4 & 3
     at += MESSAGE_HEAD_BYTES
-    _expect(not flags & 0xC8, f"message of type {number}: flags {flags:#04x}")
+    _expect(not flags & 8, f"message of type {number}: flags {flags:#04x}")
     message_id = None
     if flags & 2:
         _expect(at + 2 <= len(secret), f"message of type {number}: its id is cut off")
@@ -409,14 +434,109 @@ def _read_message(secret: bytes, at: int) -> tuple[Message, int]:
             message_id is not None and channel != UNORDERED, f"message of type {number}: a loose fragment"
         )
         piece, body = _read_piece(body)
-    return Message(number, body, channel, message_id, bool(flags & 1), piece), at
+    return Message(number, body, channel, message_id, bool(flags & 1), piece, flags >> 6), at
 
 
 def _read_piece(body: bytes) -> tuple[tuple[int, int], bytes]:
     _expect(len(body) >= FRAGMENT_HEAD_BYTES, "a fragment without index and count")
     index, count = struct.unpack_from("<HH", body)
     _expect(2 <= count <= FRAGMENTS_MAX and index < count, f"fragment {index} of {count}")
-    return (index, count), body[FRAGMENT_HEAD_BYTES:]
+    piece = body[FRAGMENT_HEAD_BYTES:]
+    is_last = index + 1 == count
+    _expect(
+        (1 <= len(piece) <= PIECE_BYTES if is_last else len(piece) == PIECE_BYTES)
+        and index * PIECE_BYTES + len(piece) <= BODY_MAX_BYTES,
+        f"fragment {index} of {count} with {len(piece)} bytes",
+    )
+    return (index, count), piece
+
+
+# ---------------------------------------------------------------- what the ends say to each other
+
+_LIMIT = struct.Struct("<BBHI")
+_LIMITS = struct.Struct("<HH")
+_BUSY = struct.Struct("<IBBH")
+_RESTARTED = struct.Struct("<H4H32s4H")
+BUSY_BYTES = _BUSY.size
+RESTARTED_BYTES = _RESTARTED.size
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """So many of a type of message at once, and so many a minute; type 0: datagrams."""
+
+    type: int
+    burst: int
+    per_minute: int
+
+
+def pack_limits(limits: Iterable[Limit]) -> bytes:
+    """Entries of WELCOME or LIMITS."""
+    return b"".join(_LIMIT.pack(limit.type, 0, limit.burst, limit.per_minute) for limit in limits)
+
+
+def read_limits(entries: bytes, number: int) -> tuple[Limit, ...]:
+    """The first entries.
+
+    Raises:
+        WireError: there are fewer, or one of them cannot be.
+    """
+    _expect(number <= LIMITS_MAX and len(entries) >= number * _LIMIT.size, f"{number} limits")
+    limits = []
+    for kind, reserved, burst, per_minute in _LIMIT.iter_unpack(entries[: number * _LIMIT.size]):
+        _expect(reserved == 0, "reserved byte of a limit")
+        limits.append(Limit(kind, burst, per_minute))
+    return tuple(limits)
+
+
+def read_limits_message(body: bytes) -> tuple[int, tuple[Limit, ...]]:
+    """Version and entries of LIMITS.
+
+    Raises:
+        WireError: it has another length.
+    """
+    version, number = _LIMITS.unpack_from(body)
+    _expect(len(body) == _LIMITS.size + number * _LIMIT.size, f"{len(body)} bytes of {number} limits")
+    return version, read_limits(body[_LIMITS.size :], number)
+
+
+@dataclass(frozen=True, slots=True)
+class Busy:
+    """A datagram was not taken, and why."""
+
+    counter: int
+    reason: int
+    type: int
+    retry_ms: int
+
+    def pack(self) -> bytes:
+        """Its body."""
+        return _BUSY.pack(self.counter, self.reason, self.type, self.retry_ms)
+
+
+def read_busy(body: bytes) -> Busy:
+    """The body of a BUSY, which was checked."""
+    return Busy(*_BUSY.unpack(body))
+
+
+@dataclass(frozen=True, slots=True)
+class Restarted:
+    """What the gateway knows of a connection after a crash."""
+
+    epoch: int
+    next_in: tuple[int, ...]  # of each channel: all before it were delivered
+    seen: int  # of channel 3: bit n: next_in[3] + n was delivered
+    next_out: tuple[int, ...]  # of each channel: the next id that it uses
+
+    def pack(self) -> bytes:
+        """Its body."""
+        return _RESTARTED.pack(self.epoch, *self.next_in, self.seen.to_bytes(32, "little"), *self.next_out)
+
+
+def read_restarted(body: bytes) -> Restarted:
+    """The body of a RESTARTED, which was checked."""
+    epoch, *others = _RESTARTED.unpack(body)
+    return Restarted(epoch, tuple(others[:4]), int.from_bytes(others[4], "little"), tuple(others[5:]))
 
 
 # ---------------------------------------------------------------- bodies

@@ -212,7 +212,7 @@ def _messages(plan: Plan) -> list[RenderableType]:
     travel.add_row(
         f"{delivery.flush_us / 1000:g} ms",
         f"{delivery.acknowledge_us / 1000:g} ms",
-        f"{delivery.resends} times, first after {delivery.resend_min_us / 1000:g} ms or more",
+        f"after {delivery.resend_min_us / 1000:g} ms or more",
         f"{delivery.queue_bytes >> 10} KiB",
         str(plan.compression_level),
     )

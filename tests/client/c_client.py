@@ -91,6 +91,9 @@ class CClient:
     def say(self, number: int, body: bytes, delivery: Any = None) -> int:
         return int(self.lib.pgc_say(self.client, number, body, len(body), delivery or self.ffi.NULL))
 
+    def ping(self, token: int) -> int:
+        return int(self.lib.pgc_ping(self.client, token))
+
     def statistics(self) -> Any:
         out = self.ffi.new("struct pgc_statistics *")
         self.lib.pgc_read_statistics(self.client, out)
@@ -117,6 +120,7 @@ class CClient:
             "CHAT": lambda: (said.chat.target_id, self._bytes(said.chat.text, said.chat.bytes).decode()),
             "ATTACK": lambda: (said.attack.attack_id, tuple(map(float, said.attack.direction))),
             "SKILL": lambda: (said.skill.skill_id, said.skill.target_id),
+            "PONG": lambda: (said.pong.token,),
             "BULK": lambda: (self._bytes(said.bytes.data, said.bytes.bytes),),
             "INVENTORY": lambda: (self._bytes(said.bytes.data, said.bytes.bytes),),
         }

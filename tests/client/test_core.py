@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from random import Random
 
 import pytest
@@ -20,12 +20,9 @@ UNORDERED = 3
 BAD = LinkConditions(loss=0.05, doubling=0.2, delay_s=(0.005, 0.06))
 
 
-PATIENT = replace(NO_LIMITS, resends=7)  # one message in ten thousand finds three repetitions too few here
-
-
 @pytest.fixture
 def gateway() -> Iterator[CoreGateway]:
-    with CoreGateway(plan(Policy(30 * 10**9, 0, 1, (ListenerPolicy(0, 1),), PATIENT))) as it:
+    with CoreGateway(plan(Policy(30 * 10**9, 0, 1, (ListenerPolicy(0, 1),), NO_LIMITS))) as it:
         yield it
 
 
@@ -115,7 +112,7 @@ def test_what_is_said_through_a_storm_is_heard_as_the_model_says(
 ) -> None:
     random = Random(seed)
     world = World(library, gateway, seed=seed)
-    players = {number: world.connected(number, resends=7, receipts=10_000) for number in PLAYERS}
+    players = {number: world.connected(number, receipts=10_000) for number in PLAYERS}
     model = Model()
     world.internet.conditions = BAD
     for _ in range(300):
@@ -135,7 +132,7 @@ def test_wandering_players_hear_everything(library: Library, gateway: CoreGatewa
     """Their addresses change all the time, as those of phones do."""
     random = Random(seed)
     world = World(library, gateway, seed=seed)
-    players = {number: world.connected(number, resends=7, receipts=10_000) for number in PLAYERS}
+    players = {number: world.connected(number, receipts=10_000) for number in PLAYERS}
     model = Model()
     for turn in range(100):
         chatter(world, players, model, random)

@@ -80,7 +80,7 @@ def session(**sections: Any) -> Config:
 @pytest.mark.parametrize(
     "change",
     [
-        {"flush_ms": 1, "acknowledge_ms": 1, "resend_min_ms": 50, "resends": 1},
+        {"flush_ms": 1, "acknowledge_ms": 1, "resend_min_ms": 50},
         {"queue_kib": 64, "handshake_cpu": 0.5},
         {"compress": {"chat": "never"}, "messages_pps": {"move": 1}, "messages_burst": {"bulk": 1}},
     ],

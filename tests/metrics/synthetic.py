@@ -28,6 +28,7 @@ COMPRESSIBLE = ("chat", "inventory", "bulk")
 LOSSES = ("queue_full", "closed")
 CLOSES = ("left", "idle")
 DENIALS = ("unknown", "full")
+REFUSALS = ("rate", "forgotten")
 TX_REASONS = ("queue_full", "link_down", "refused", "worker_lost")
 
 
@@ -43,6 +44,9 @@ def messages(turns: int) -> MessageSnapshot:
         sent={name: {"chat": 1}.get(name, 0) * turns for name in EVENTS},
         lost=dict.fromkeys(LOSSES, 0),
         duplicates=turns,
+        skipped=turns + 9,
+        over_limit=turns + 10,
+        refused=dict.fromkeys(REFUSALS, turns),
         resent=2 * turns,
         compress_in={name: {"chat": 100}.get(name, 0) * turns for name in COMPRESSIBLE},
         compress_out={name: {"chat": 40}.get(name, 0) * turns for name in COMPRESSIBLE},

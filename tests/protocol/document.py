@@ -64,7 +64,9 @@ def _number(one: Message) -> int:
 
 
 def _row(one: Message) -> str:
-    said = "gateway to client; not sent yet" if one.body is None else _body(one, one.body)
+    if one.body is None:
+        return f"| {one.number} | {one.title} | gateway to client; not sent yet |"
+    said = one.said if one.kind == "CONTROL" else _body(one, one.body)
     return f"| {one.number} | {one.title} | {said} |"
 
 
@@ -129,6 +131,11 @@ def lua() -> Iterator[str]:
     yield "}"
     compressed = [one for one in MESSAGES if one.compressed != "NEVER"]
     yield _lua_set("COMPRESSIBLE", {n for one in compressed for n in (one.number, one.event) if n})
+    from_gateway = {one.number for one in MESSAGES if one.said_by == "GATEWAY"}
+    yield _lua_set("FROM_GATEWAY", from_gateway)
+    yield _lua_set(
+        "FROM_EITHER", {n for n, upper in messages.numbers().items() if upper in messages.FROM_EITHER}
+    )
     yield _lua_set("HAS_SENDER", {one.number + EVENT for one in MESSAGES if one.kind == "RELAYED"})
     yield "local LAYOUTS = {"
     for one in sorted(MESSAGES, key=_number):

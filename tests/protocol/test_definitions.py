@@ -80,6 +80,7 @@ def test_a_type_whose_shortest_body_ends_with_its_target_is_built(tmp_path: Path
         (lib.pg_loss_name, 1, lib.PG_LOSSES, names("stats/reasons.def", "LOSS")),
         (lib.pg_close_name, 1, lib.PG_CLOSE_REASONS, names("wire/closed.def", "CLOSED")),
         (lib.pg_denial_name, 1, lib.PG_DENIALS, names("wire/closed.def", "DENIED")),
+        (lib.pg_refusal_name, 1, lib.PG_REFUSALS, names("wire/closed.def", "REFUSED")),
         (lib.pg_request_name, 0, lib.PG_REQUESTS, [name for _, name, *_ in requests()]),
         (lib.pg_compressible_name, 0, lib.PG_COMPRESSIBLE, names("wire/messages.def", "COMPRESSED")),
         (lib.pg_profile_name, 0, lib.PG_PROFILES, names("wire/profiles.def", "PROFILE")),
@@ -92,6 +93,7 @@ def test_a_type_whose_shortest_body_ends_with_its_target_is_built(tmp_path: Path
         "loss",
         "closed",
         "denied",
+        "refused",
         "request",
         "compressed",
         "profile",
@@ -101,7 +103,8 @@ def test_a_type_whose_shortest_body_ends_with_its_target_is_built(tmp_path: Path
 def test_labels_are_those_of_the_lists_in_their_order(
     name: Callable[[int], object], first: int, end: int, expected: list[str]
 ) -> None:
-    assert [ffi.string(name(n)).decode() for n in range(first, end)] == expected
+    numbered = [name(n) for n in range(first, end)]  # a number that is nobody's any more has no name
+    assert [ffi.string(text).decode() for text in numbered if text != ffi.NULL] == expected
     assert name(end) == ffi.NULL
 
 
@@ -122,7 +125,7 @@ def test_events_are_what_is_relayed_or_given() -> None:
     ("file", "kind"),
     [
         *(("stats/reasons.def", kind) for kind in ("HANDLED", "DROP", "TX_DROP", "LOSS")),
-        *(("wire/closed.def", kind) for kind in ("CLOSED", "DENIED")),
+        *(("wire/closed.def", kind) for kind in ("CLOSED", "DENIED", "REFUSED")),
     ],
 )
 def test_a_label_is_its_enumerator_in_small_letters(file: str, kind: str) -> None:
@@ -226,6 +229,7 @@ def test_the_plain_profiles_types_have_the_same_numbers_and_titles() -> None:
 def test_pythons_reasons_are_those_of_the_list() -> None:
     assert {reason.name: int(reason) for reason in session_wire.CloseReason} == numbers("CLOSED")
     assert {reason.name: int(reason) for reason in session_wire.Denial} == numbers("DENIED")
+    assert {reason.name: int(reason) for reason in session_wire.BusyReason} == numbers("REFUSED")
 
 
 @pytest.mark.parametrize(
@@ -247,12 +251,14 @@ def test_the_dissector_has_the_types_of_the_list() -> None:
 
 
 def test_the_dissector_has_the_reasons_of_the_list() -> None:
-    assert _lua_list("CLOSES") == names("wire/closed.def", "CLOSED")
+    closes = {number: f'"{name.lower()}"' for name, number in numbers("CLOSED").items()}
+    assert _lua_table("CLOSES") == closes
     assert [said.split()[0] for said in _lua_list("DENIALS")] == names("wire/closed.def", "DENIED")
 
 
 def test_the_document_has_the_types_of_the_list() -> None:
-    rows = re.findall(r"^\| ([0-9, ]+) \| ([A-Z_, ]+) \| .* \|$", PROTOCOL, re.MULTILINE)
+    _, _, table = PROTOCOL.partition("| type | name | body |\n|---|---|---|\n")
+    rows = re.findall(r"^\| ([0-9, ]+) \| ([A-Z_, ]+) \| .* \|$", table.partition("\n\n")[0], re.MULTILINE)
     documented = {
         int(number): title
         for left, right in rows
@@ -269,12 +275,18 @@ def test_the_document_says_of_whatever_is_for_somebody_that_it_may_be_for_everyo
 
 
 def test_the_document_has_the_reasons_of_the_list() -> None:
-    (closes,) = re.findall(r"^Reasons of CLOSE: (.*?)\n\n", PROTOCOL, re.MULTILINE | re.DOTALL)
-    said = {word.upper(): int(number) for number, word in re.findall(r"\b(\d)\s+([a-z]+)", closes)}
-    assert said == numbers("CLOSED")
-    (denials,) = re.findall(r"u8 reason \| (1 unknown.*) \|$", PROTOCOL, re.MULTILINE)
-    said = {word.upper(): int(number) for number, word in re.findall(r"\b(\d)\s+([a-z]+)", denials)}
-    assert said == numbers("DENIED")
+    closes, denials = (_reasons(f"| {at} | u8 reason | ") for at in (12, 28))
+    assert closes == numbers("CLOSED")
+    assert denials.items() <= numbers("DENIED").items()
+    refusals = _reasons("| 4 | u8 reason | ")
+    assert sorted(refusals.values()) == sorted(numbers("REFUSED").values())
+
+
+def _reasons(row: str) -> dict[str, int]:
+    """What a row of PROTOCOL.md says of reasons: a number and a word each."""
+    (said,) = re.findall(rf"^{re.escape(row)}(.*) \|$", PROTOCOL, re.MULTILINE)
+    without = re.sub(r"\(.*?\)", "", said)
+    return {word.upper(): int(number) for number, word in re.findall(r"\b(\d)\s+([a-z]+)", without)}
 
 
 def test_the_client_has_the_reasons_of_the_list_and_its_events_have_a_type() -> None:

@@ -30,7 +30,7 @@ from pyshim.messages import REQUESTS
 from pyshim.protocol import session as layers
 from pyshim.protocol.session import Message, Session
 from pyshim.protocol.session_crypto import TrafficKeys, derive, key_material
-from pyshim.protocol.session_wire import CloseReason, Denial, Kind, MessageType
+from pyshim.protocol.session_wire import PIECE_BYTES, CloseReason, Denial, Kind, MessageType
 
 OUT = Path(__file__).resolve().parents[2] / "dpdk_app" / "wire" / "session_vectors.json"
 
@@ -202,6 +202,9 @@ def datagrams() -> Iterator[dict[str, Any]]:
 
 # ---------------------------------------------------------------- messages
 
+# What becomes of a datagram of one message, or more of a kind.
+TAKEN, SKIPPED, REFUSED, CLOSES = "taken", "skipped", "refused", "closes"
+
 
 # What zlib made of a CHAT of 40 times "na " to player 7 on channel 1: fixed, because libraries differ.
 DEFLATED_CHAT = bytes.fromhex("78da636760606064a860c84b54181004001daf25d9")
@@ -241,7 +244,7 @@ def _batches() -> Iterator[tuple[str, list[Message]]]:
             message(request.BULK, BULK, reliable=1, channel=2, id=1),
         ],
     )
-    piece = layers.Fragment(index=1, count=3, piece=drawn("piece", 48))
+    piece = layers.Fragment(index=1, count=3, piece=drawn("piece", 48).ljust(PIECE_BYTES, b"."))
     yield "client: a fragment", [message(request.BULK, piece, reliable=1, is_fragment=1, channel=2, id=2)]
     small = layers.Compressed(original_len=4 + 60, zlib=stored(struct.pack("<I", 7) + b"abc" * 20))
     yield "client: compressed", [message(request.BULK, small, reliable=1, compressed=1, channel=2, id=3)]
@@ -259,10 +262,8 @@ def _batches() -> Iterator[tuple[str, list[Message]]]:
     )
 
 
-def _whole(
-    kind: MessageType, body: Packet | bytes, *, valid: bool = True, **fields: int
-) -> tuple[bytes, bool]:
-    return bytes(message(kind, body, **fields)), valid
+def _whole(kind: MessageType, body: Packet | bytes, *, fate: str = TAKEN, **fields: int) -> tuple[bytes, str]:
+    return bytes(message(kind, body, **fields)), fate
 
 
 def _chat(text: bytes, text_bytes: int | None = None, reserved: int = 0) -> bytes:
@@ -271,70 +272,75 @@ def _chat(text: bytes, text_bytes: int | None = None, reserved: int = 0) -> byte
 
 
 def data() -> Iterator[dict[str, Any]]:
-    """What a gateway that has just connected takes, and what it refuses."""
+    """What a gateway that has just connected takes, skips, or refuses, and for what it closes."""
     request = MessageType
     floats = struct.Struct("<6f")
-    cases: dict[str, tuple[bytes, bool]] = {
-        "nothing": (b"", True),
-        "fifty": (bytes(message(request.HEARTBEAT)) * 50, True),
-        "fifty-one": (bytes(message(request.HEARTBEAT)) * 51, False),
-        "a header cut off": (bytes(message(request.HEARTBEAT))[:3], False),
+    cases: dict[str, tuple[bytes, str]] = {
+        "nothing": (b"", TAKEN),
+        "fifty": (bytes(message(request.HEARTBEAT)) * 50, TAKEN),
+        "fifty-one": (bytes(message(request.HEARTBEAT)) * 51, CLOSES),
+        "a header cut off": (bytes(message(request.HEARTBEAT))[:3], CLOSES),
         "a move": _whole(request.MOVE, MOVE),
-        "a move, one byte short": _whole(request.MOVE, bytes(MOVE)[:-1], valid=False),
-        "a move, one byte long": _whole(request.MOVE, bytes(MOVE) + b"\0", valid=False),
-        "a move with a player_id": _whole(request.MOVE, bytes(4) + bytes(MOVE), valid=False),
-        "a body cut off": (bytes(message(request.MOVE, MOVE))[:-1], False),
-        "a move to infinity": _whole(request.MOVE, floats.pack(float("inf"), *[0.0] * 5), valid=False),
+        "a move, one byte short": _whole(request.MOVE, bytes(MOVE)[:-1], fate=SKIPPED),
+        "a move, one byte long": _whole(request.MOVE, bytes(MOVE) + b"\0", fate=SKIPPED),
+        "a move with a player_id": _whole(request.MOVE, bytes(4) + bytes(MOVE), fate=SKIPPED),
+        "a body cut off": (bytes(message(request.MOVE, MOVE))[:-1], CLOSES),
+        "a move to infinity": _whole(request.MOVE, floats.pack(float("inf"), *[0.0] * 5), fate=SKIPPED),
         "a move with NaN at the end": _whole(
-            request.MOVE, floats.pack(*[0.0] * 5, float("nan")), valid=False
+            request.MOVE, floats.pack(*[0.0] * 5, float("nan")), fate=SKIPPED
         ),
-        "a heartbeat with a body": _whole(request.HEARTBEAT, b"\0", valid=False),
+        "a heartbeat with a body": _whole(request.HEARTBEAT, b"\0", fate=SKIPPED),
         "an attack": _whole(request.ATTACK, ATTACK),
-        "an attack, one byte short": _whole(request.ATTACK, bytes(ATTACK)[:-1], valid=False),
+        "an attack, one byte short": _whole(request.ATTACK, bytes(ATTACK)[:-1], fate=SKIPPED),
         "a skill": _whole(request.SKILL, SKILL),
-        "a skill, one byte long": _whole(request.SKILL, bytes(SKILL) + b"\0", valid=False),
+        "a skill, one byte long": _whole(request.SKILL, bytes(SKILL) + b"\0", fate=SKIPPED),
         "chat of 1 byte": _whole(request.CHAT, _chat(b"a")),
         "chat of 512 bytes": _whole(request.CHAT, _chat(b"a" * 512)),
-        "chat of 513 bytes": _whole(request.CHAT, _chat(b"a" * 513), valid=False),
-        "chat of nothing": _whole(request.CHAT, _chat(b""), valid=False),
-        "chat that is longer than it says": _whole(request.CHAT, _chat(b"abc", 2), valid=False),
-        "chat that is shorter than it says": _whole(request.CHAT, _chat(b"abc", 4), valid=False),
-        "chat with a reserved byte": _whole(request.CHAT, _chat(b"abc", reserved=1), valid=False),
-        "chat that is not UTF-8": _whole(request.CHAT, _chat(b"\xc0\x80"), valid=False),
+        "chat of 513 bytes": _whole(request.CHAT, _chat(b"a" * 513), fate=SKIPPED),
+        "chat of nothing": _whole(request.CHAT, _chat(b""), fate=SKIPPED),
+        "chat that is longer than it says": _whole(request.CHAT, _chat(b"abc", 2), fate=SKIPPED),
+        "chat that is shorter than it says": _whole(request.CHAT, _chat(b"abc", 4), fate=SKIPPED),
+        "chat with a reserved byte": _whole(request.CHAT, _chat(b"abc", reserved=1), fate=SKIPPED),
+        "chat that is not UTF-8": _whole(request.CHAT, _chat(b"\xc0\x80"), fate=SKIPPED),
         "bulk of nothing": _whole(request.BULK, bytes(4)),
-        "bulk without a target": _whole(request.BULK, bytes(3), valid=False),
-        "type 0": _whole(0, b"", valid=False),  # type: ignore[arg-type]
-        "type 6": _whole(6, b"", valid=False),  # type: ignore[arg-type]
-        "type 199": _whole(199, b"", valid=False),  # type: ignore[arg-type]
-        "an event to the gateway": _whole(request.CHAT_EVENT, bytes(4) + _chat(b"a"), valid=False),
-        "flag bit 3": _whole(request.HEARTBEAT, b"", unused=1, valid=False),
-        "flag bit 6": _whole(request.HEARTBEAT, b"", unused_high=1, valid=False),
-        "flag bit 7": _whole(request.HEARTBEAT, b"", unused_high=2, valid=False),
-        "a channel without being reliable": _whole(request.SKILL, SKILL, channel=1, valid=False),
-        "an id cut off": (struct.pack("<BBH", request.HEARTBEAT, 2, 0) + b"\0", False),
+        "bulk without a target": _whole(request.BULK, bytes(3), fate=SKIPPED),
+        "type 0": _whole(0, b"", fate=SKIPPED),  # type: ignore[arg-type]
+        "type 6": _whole(6, b"", fate=SKIPPED),  # type: ignore[arg-type]
+        "type 199": _whole(199, b"", fate=SKIPPED),  # type: ignore[arg-type]
+        "an event to the gateway": _whole(request.CHAT_EVENT, bytes(4) + _chat(b"a"), fate=SKIPPED),
+        "flag bit 3": _whole(request.HEARTBEAT, b"", unused=1, fate=CLOSES),
+        "of normal priority": _whole(request.HEARTBEAT, b"", priority=1),
+        "of the priority of bulk": _whole(request.HEARTBEAT, b"", priority=2),
+        "of priority 3": _whole(request.HEARTBEAT, b"", priority=3),
+        "a channel without being reliable": _whole(request.SKILL, SKILL, channel=1, fate=CLOSES),
+        "an id cut off": (struct.pack("<BBH", request.HEARTBEAT, 2, 0) + b"\0", CLOSES),
         "id 0": _whole(request.SKILL, SKILL, reliable=1, id=0),
         "id 255 before id 0": _whole(request.SKILL, SKILL, reliable=1, id=255),
-        "id 256 before id 0": _whole(request.SKILL, SKILL, reliable=1, id=256, valid=False),
+        "id 256 before id 0": _whole(request.SKILL, SKILL, reliable=1, id=256, fate=REFUSED),
         "id 255 before id 0, not in order": _whole(request.SKILL, SKILL, reliable=1, channel=3, id=255),
         "id 256 before id 0, not in order": _whole(
-            request.SKILL, SKILL, reliable=1, channel=3, id=256, valid=False
+            request.SKILL, SKILL, reliable=1, channel=3, id=256, fate=REFUSED
         ),
-        "a fragment that is not reliable": _whole(request.BULK, bytes(8), is_fragment=1, valid=False),
+        "a fragment that is not reliable": _whole(request.BULK, bytes(8), is_fragment=1, fate=CLOSES),
     }
-    for name, (index, count, channel, valid) in {
-        "a fragment": (0, 2, 2, True),
-        "a fragment of one": (0, 1, 2, False),
-        "the last of 160 first": (159, 160, 2, True),
-        "a fragment of 161": (0, 161, 2, False),
-        "a fragment behind the last": (2, 2, 2, False),
-        "a fragment without order": (0, 2, 3, False),
+    for name, (index, count, channel, length, fate) in {
+        "a fragment": (0, 2, 2, PIECE_BYTES, TAKEN),
+        "a fragment of one": (0, 1, 2, 5, CLOSES),
+        "the last of 144 first": (143, 144, 2, 42, TAKEN),
+        "a fragment of 145": (0, 145, 2, PIECE_BYTES, CLOSES),
+        "a fragment behind the last": (2, 2, 2, 5, CLOSES),
+        "a fragment without order": (0, 2, 3, PIECE_BYTES, CLOSES),
+        "a fragment that is too short": (0, 2, 2, PIECE_BYTES - 1, CLOSES),
+        "a fragment that is too long": (0, 2, 2, PIECE_BYTES + 1, CLOSES),
+        "a last fragment of nothing": (1, 2, 2, 0, CLOSES),
+        "a last fragment behind 65,536 bytes": (143, 144, 2, 43, CLOSES),
     }.items():
         # One that waits for others is looked at when it is its turn: id 255 of the last piece.
-        body = struct.pack("<HH", index, count) + b"piece"
+        body = struct.pack("<HH", index, count) + bytes(length)
         cases[name] = _whole(
-            request.BULK, body, reliable=1, is_fragment=1, channel=channel, id=index, valid=valid
+            request.BULK, body, reliable=1, is_fragment=1, channel=channel, id=index, fate=fate
         )
-    cases["a fragment cut off"] = _whole(request.BULK, bytes(3), reliable=1, is_fragment=1, id=0, valid=False)
+    cases["a fragment cut off"] = _whole(request.BULK, bytes(3), reliable=1, is_fragment=1, id=0, fate=CLOSES)
     text = _chat(b"na " * 40)
     packed = struct.pack("<I", len(text)) + stored(text)
     cases["chat, compressed"] = _whole(request.CHAT, packed, compressed=1)
@@ -346,20 +352,20 @@ def data() -> Iterator[dict[str, Any]]:
         "compressed, cut off": packed[:-1],
         "compressed, no length": packed[:3],
     }.items():
-        cases[name] = _whole(request.CHAT, body, compressed=1, valid=False)
+        cases[name] = _whole(request.CHAT, body, compressed=1, fate=SKIPPED)
     moved = struct.pack("<I", 24) + stored(bytes(MOVE))
     deflated = struct.pack("<I", len(text)) + DEFLATED_CHAT
     cases["chat, deflated"] = _whole(request.CHAT, deflated, compressed=1)
     cases["chat, deflated and reliable"] = _whole(
         request.CHAT, deflated, compressed=1, reliable=1, channel=1, id=0
     )
-    cases["a compressed move"] = _whole(request.MOVE, moved, compressed=1, valid=False)
+    cases["a compressed move"] = _whole(request.MOVE, moved, compressed=1, fate=SKIPPED)
     cases |= _of_the_list()
-    for name, (secret, valid) in cases.items():
-        yield {"name": name, "from_client": True, "secret": secret.hex(), "valid": valid}
+    for name, (secret, fate) in cases.items():
+        yield {"name": name, "from_client": True, "secret": secret.hex(), "fate": fate}
 
 
-def _of_the_list() -> dict[str, tuple[bytes, bool]]:
+def _of_the_list() -> dict[str, tuple[bytes, str]]:
     """A shortest body of each type, and what is a byte too short or too long; text has its own cases."""
     cases = {}
     for one in REQUESTS:
@@ -370,9 +376,9 @@ def _of_the_list() -> dict[str, tuple[bytes, bool]]:
         kind, name = MessageType(one.number), one.name
         cases[f"{name}: {least} bytes"] = _whole(kind, bytes(least))
         if least > 0:
-            cases[f"{name}: {least - 1} bytes"] = _whole(kind, bytes(least - 1), valid=False)
+            cases[f"{name}: {least - 1} bytes"] = _whole(kind, bytes(least - 1), fate=SKIPPED)
         if most < 1000:  # fits a datagram
-            cases[f"{name}: {most + 1} bytes"] = _whole(kind, bytes(most + 1), valid=False)
+            cases[f"{name}: {most + 1} bytes"] = _whole(kind, bytes(most + 1), fate=SKIPPED)
     return cases
 
 

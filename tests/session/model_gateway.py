@@ -8,9 +8,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from pyshim.protocol import session as layers
-from pyshim.protocol.client.intake import Acknowledgements, Intake, NoRoomError
+from pyshim.protocol.client.congestion import RoundTrip
+from pyshim.protocol.client.fragments import ViolationError
+from pyshim.protocol.client.intake import Acknowledgements, Intake, Whole
 from pyshim.protocol.client.outgoing import Delivery, Outgoing, Priority
-from pyshim.protocol.client.reliability import RoundTrip, Sender
+from pyshim.protocol.client.reliability import Sender
 from pyshim.protocol.client.settings import Settings
 from pyshim.protocol.client.ticket import Ticket
 from pyshim.protocol.session import Session
@@ -56,7 +58,7 @@ class Seat:
     window: ReplayWindow = field(default_factory=ReplayWindow)
     intake: Intake = field(default_factory=lambda: Intake(REQUESTS, 1 << 20))
     acknowledgements: Acknowledgements = field(default_factory=lambda: Acknowledgements(0.025))
-    sender: Sender = field(default_factory=lambda: Sender(Settings(), 508, RoundTrip(0.1)))
+    sender: Sender = field(default_factory=lambda: Sender(Settings(), 508, RoundTrip()))
     sent: int = 0
     candidate: tuple[int, bytes] | None = None  # an address that is to prove itself, and its token
 
@@ -119,7 +121,7 @@ class ModelGateway:
             fresh = Seat(seat.key, seat.player_id, address=source, cookie=cookie, server_nonce=nonce)
             fresh.keys = derive(seat.key, session, client_nonce, nonce)
             fresh.max_datagram = len(confirm)
-            fresh.sender = Sender(Settings(), fresh.max_datagram, RoundTrip(0.1))
+            fresh.sender = Sender(Settings(), fresh.max_datagram, RoundTrip())
             self.seats[session] = seat = fresh
         if seat.keys is None:
             return []
@@ -150,44 +152,50 @@ class ModelGateway:
         out: Sent = []
         if header.kind is Kind.CLOSE:
             seat.keys = None
-            return []
-        if header.kind is Kind.PATH_RESPONSE:
+        elif header.kind is Kind.PATH_RESPONSE:
             if seat.candidate is not None and secret == seat.candidate[1]:
                 seat.address = seat.candidate[0]
-            return []
-        if newest and source != seat.address:
-            seat.candidate = (source, self._draw(8))
-            out.append((source, self._seal(session, seat, Kind.PATH_CHALLENGE, seat.candidate[1])))
+        else:
+            if newest and source != seat.address:
+                seat.candidate = (source, self._draw(8))
+                out.append((source, self._seal(session, seat, Kind.PATH_CHALLENGE, seat.candidate[1])))
+            out += self._take(seat, counter, secret, now)
+        return out
+
+    def _take(self, seat: Seat, counter: int, secret: bytes, now: float) -> Sent:
         try:
             prefix, body = read_data(secret)
             seat.sender.acknowledged(prefix, seat.sent, now)
-            messages = seat.intake.admit(read_messages(body))
-        except (WireError, NoRoomError):
-            return out
+            messages = read_messages(body)
+            taken = seat.intake.take(messages)
+        except (WireError, ViolationError):
+            return self.close(seat.player_id, CloseReason.PROTOCOL)
+        for whole in taken.whole:
+            self._said(seat, whole, now)
+        if taken.refused is not None:
+            return []
         seat.acknowledgements.take(counter, now)
         if messages:
             seat.acknowledgements.owe(now, at_once=prefix.wants_answer)
-        for whole in seat.intake.take(messages):
-            self._said(seat, whole.type, whole.body, whole.channel, reliable=whole.reliable, now=now)
-        return out + self.due(now)
+        return self.due(now)
 
-    def _said(
-        self, seat: Seat, number: int, body: bytes, channel: int, *, reliable: bool, now: float
-    ) -> None:
-        self.taken.append((seat.player_id, number, body))
-        if number not in RELAYED:
+    def _said(self, seat: Seat, whole: Whole, now: float) -> None:
+        self.taken.append((seat.player_id, whole.type, whole.body))
+        if whole.type == MessageType.PING:
+            seat.sender.queue(Outgoing.unreliable(MessageType.PONG, whole.body, Priority.URGENT), now)
+        if whole.type not in RELAYED:
             return
-        at = 4 if number == MessageType.SKILL else 0
-        (target,) = struct.unpack_from("<I", body, at)
+        at = 4 if whole.type == MessageType.SKILL else 0
+        (target,) = struct.unpack_from("<I", whole.body, at)
         for other in self.seats.values():
             if other.player_id == target and other.keys is not None:
                 event = Outgoing(
-                    number + EVENT,
-                    struct.pack("<I", seat.player_id) + body,
+                    whole.type + EVENT,
+                    struct.pack("<I", seat.player_id) + whole.body,
                     compressed=False,
-                    channel=channel,
-                    priority=Priority.NORMAL,
-                    delivery=Delivery() if reliable else None,
+                    channel=whole.channel,
+                    priority=Priority(whole.priority),
+                    delivery=Delivery() if whole.reliable else None,
                 )
                 other.sender.queue(event, now)
 
@@ -205,9 +213,6 @@ class ModelGateway:
             if seat.keys is None:
                 continue
             seat.sender.expire(now)
-            if seat.sender.gave_up:
-                out += self.close(seat.player_id, CloseReason.UNDELIVERABLE)
-                continue
             while seat.sender.due() <= now:
                 messages = seat.sender.fill(seat.sent + 1, now, seat.max_datagram - DATA_MIN_BYTES)
                 out.append((seat.address, self._say(session, seat, pack_messages(messages), now)))

@@ -11,14 +11,15 @@ from scapy.packet import Packet
 
 from pyshim.protocol import session as layers
 from pyshim.protocol.session import Message
-from pyshim.protocol.session_wire import MessageType
+from pyshim.protocol.session_wire import PIECE_BYTES, MessageType
 from tests.session.make_vectors import CHAT, SKILL, message
 from tests.session.raw_player import MOVED, RawPlayer, is_alive
 
 
 def piece(index: int, count: int, body: bytes, number: int, **fields: int) -> Message:
     fields = {"reliable": 1, "is_fragment": 1, "channel": 2, **fields}
-    fragment = layers.Fragment(index=index, count=count, piece=body)
+    whole = body if index + 1 == count else body.ljust(PIECE_BYTES, b"\0")
+    fragment = layers.Fragment(index=index, count=count, piece=whole)
     return message(MessageType.BULK, fragment, id=number, **fields)
 
 
@@ -31,8 +32,7 @@ def piece(index: int, count: int, body: bytes, number: int, **fields: int) -> Me
         [piece(0, 3, bytes(8), 0), piece(0, 3, b"x", 1)],
         [piece(0, 2, bytes(8), 0), piece(1, 2, b"x", 1, compressed=1)],
         [piece(0, 2, bytes(8), 0), message(MessageType.SKILL, SKILL, reliable=1, channel=2, id=1)],
-        [piece(0, 2, b"\1", 0), piece(1, 2, b"\0", 1)],
-        [piece(0, 2, struct.pack("<I", 9), 0, compressed=1), piece(1, 2, b"no zlib", 1, compressed=1)],
+        [piece(0, 2, bytes(8), 0), piece(1, 2, b"x", 1, priority=1)],
     ],
     ids=[
         "begins in the middle",
@@ -41,8 +41,7 @@ def piece(index: int, count: int, body: bytes, number: int, **fields: int) -> Me
         "doubled",
         "compression changed",
         "something between",
-        "joined too short",
-        "joined not to be expanded",
+        "priority changed",
     ],
 )
 def test_pieces_that_do_not_follow_end_the_connection(pieces: list[Message], player: RawPlayer) -> None:
@@ -55,11 +54,34 @@ def test_pieces_that_do_not_follow_end_the_connection(pieces: list[Message], pla
     assert player.drop(player.data(MOVED)) == "session_state"
 
 
-def test_more_than_65536_bytes_in_pieces_end_the_connection(stranger: RawPlayer) -> None:
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        [piece(0, 2, b"\1", 0, compressed=1), piece(1, 2, b"\0", 1, compressed=1)],
+        [piece(0, 2, struct.pack("<I", 9), 0, compressed=1), piece(1, 2, b"no zlib", 1, compressed=1)],
+    ],
+    ids=["of no length", "not to be expanded"],
+)
+def test_what_is_joined_and_not_understood_is_skipped(pieces: list[Message], player: RawPlayer) -> None:
+    for one in pieces:
+        assert player.drop(player.data(one)) is None
+    assert player.gateway.stats().messages.skipped == 1
+    assert player.gateway.stats().messages.memory_used == 0
+    assert is_alive(player)
+
+
+@pytest.mark.parametrize(
+    ("index", "count", "length"),
+    [(0, 145, PIECE_BYTES), (143, 144, 43), (0, 2, PIECE_BYTES - 1), (0, 2, PIECE_BYTES + 1), (1, 2, 0)],
+)
+def test_a_piece_that_cannot_be_ends_the_connection(
+    stranger: RawPlayer, index: int, count: int, length: int
+) -> None:
     stranger.max_datagram = 1400
     stranger.connect()
-    outcome = [stranger.drop(stranger.data(piece(n, 60, bytes(1300), n), at_once=False)) for n in range(52)]
-    assert None in outcome
+    fragment = layers.Fragment(index=index, count=count, piece=bytes(length))
+    one = message(MessageType.BULK, fragment, id=0, reliable=1, is_fragment=1, channel=2)
+    stranger.send(stranger.data(one))
     assert stranger.gateway.stats().closed["protocol"] == 1
     assert stranger.gateway.stats().messages.memory_used == 0
 
@@ -68,7 +90,7 @@ def test_pieces_that_never_end_are_bounded_and_given_back(stranger: RawPlayer) -
     stranger.max_datagram = 1400
     stranger.connect()
     for number in range(1, 200):  # the first is missing for ever
-        stranger.send(stranger.data(piece(number % 40, 40, bytes(1300), number), at_once=False))
+        stranger.send(stranger.data(piece(number % 40, 40, bytes(8), number), at_once=False))
     assert stranger.gateway.stats().messages.memory_used <= 2 * 256 * 1024
     assert is_alive(stranger)
     stranger.gateway.expire(stranger.now + 100)
@@ -80,8 +102,9 @@ def test_compressed_bomb_expands_to_no_more_than_it_says(claimed: int, stranger:
     stranger.max_datagram = 1400
     stranger.connect()
     bomb = struct.pack("<I", claimed) + zlib.compress(bytes(1_000_000), 9)
-    drop = stranger.drop(stranger.data(message(MessageType.BULK, bomb, compressed=1, reliable=1, channel=2)))
-    assert drop == "message_compression"
+    body = message(MessageType.BULK, bomb, compressed=1, reliable=1, channel=2)
+    assert stranger.drop(stranger.data(body)) is None
+    assert stranger.gateway.stats().messages.skipped == 1
     assert is_alive(stranger)
 
 
@@ -111,7 +134,7 @@ def test_what_everyone_near_should_get_is_taken_and_counted_as_lost(
 
 
 def test_a_player_gets_what_is_addressed_to_that_player(player: RawPlayer) -> None:
-    assert player.drop(player.data(message(MessageType.CHAT, CHAT), at_once=False)) is None
+    assert player.drop(player.data(message(MessageType.CHAT, CHAT, priority=1), at_once=False)) is None
     player.now += 0.1
     (event,) = [body for body in player.said() if isinstance(body, Message)]
     assert event[layers.ChatEvent].sender_id == 7

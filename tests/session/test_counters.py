@@ -10,6 +10,7 @@ import pytest
 from pyshim.protocol import session as layers
 from pyshim.protocol.session_wire import COUNTER_MAX, Kind, MessageType, pack_messages
 from pyshim.protocol.session_wire import Message as Wire
+from tests.session.make_vectors import message
 from tests.session.raw_player import MOVED, RawPlayer, is_alive
 
 # ---------------------------------------------------------------- replays
@@ -129,12 +130,15 @@ def test_bits_name_what_was_taken_before_the_newest(player: RawPlayer) -> None:
     assert (said.ack, said.ack_bits) == (40, 1 << 30)  # 9; 4 is 36 behind
 
 
-def test_refused_datagram_is_not_acknowledged(player: RawPlayer) -> None:
+def test_refused_datagram_is_not_acknowledged_and_a_skipped_one_is(player: RawPlayer) -> None:
+    too_early = message(MessageType.HEARTBEAT, b"", reliable=1, channel=1, id=256)
+    assert player.drop(player.data(too_early, at_once=False)) is None
+    assert player.gateway.stats().messages.refused["order"] == 1
     wrong = struct.pack("<BBH", MessageType.MOVE, 0, 1) + b"\0"
-    assert player.drop(player.data(wrong)) == "message_size"
+    assert player.drop(player.data(wrong, at_once=False)) is None
     _, answer = player.send(player.data(MOVED))
     said = player.opened(answer)
-    assert (said.ack, said.ack_bits) == (2, 0)
+    assert (said.ack, said.ack_bits) == (3, 1)
 
 
 def test_answer_at_once_has_waited_for_nothing_and_a_later_one_says_how_long(player: RawPlayer) -> None:

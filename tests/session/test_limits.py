@@ -10,14 +10,18 @@ from ipaddress import IPv6Address
 
 import pytest
 
-from pyshim.plan import DEFAULT_DELIVERY, REQUEST_TYPES, ListenerPolicy
+from pyshim.plan import DEFAULT_DELIVERY, REQUEST_TYPES, DeliveryPolicy, ListenerPolicy
+from pyshim.protocol.client import Bulk
+from pyshim.protocol.client.limits import Pace
 from pyshim.protocol.client.outgoing import Outgoing, Priority
-from pyshim.protocol.session_wire import DATAGRAM_MAX_BYTES, MessageType, pack_hello
+from pyshim.protocol.session_wire import DATAGRAM_MAX_BYTES, MessageType, bulk_body, pack_hello
 from pyshim.sessions import NoRoomError
 from tests.native.core import Datagram
 from tests.session.attack import BURST, MOVE, STRANGER, as_configured, join, policy
 from tests.session.core_gateway import NO_LIMITS, CoreGateway, plan
 from tests.session.internet import Internet, Player
+from tests.session.make_vectors import message
+from tests.session.raw_player import RawPlayer
 from tests.session.test_client import say, texts
 
 # ---------------------------------------------------------------- of a source
@@ -104,13 +108,14 @@ def bodies() -> dict[str, tuple[int, bytes]]:
         "heartbeat": (MessageType.HEARTBEAT, b""),
         "skill": (MessageType.SKILL, struct.pack("<II", 1, 0)),
         "bulk": (MessageType.BULK, struct.pack("<I", 0) + b"data"),
+        "ping": (MessageType.PING, bytes(4)),
     }
 
 
 @pytest.mark.parametrize("name", REQUEST_TYPES)
 def test_messages_are_limited_by_type_in_each_session(name: str) -> None:
     at = REQUEST_TYPES.index(name)
-    pps, burst = [0] * 6, [1] * 6
+    pps, burst = [0] * len(REQUEST_TYPES), [1] * len(REQUEST_TYPES)
     pps[at], burst[at] = 1, 10
     delivery = replace(NO_LIMITS, message_pps=tuple(pps), message_burst=tuple(burst))
     with CoreGateway(plan(policy(delivery=delivery))) as gateway:
@@ -128,28 +133,116 @@ def test_messages_are_limited_by_type_in_each_session(name: str) -> None:
         internet.run(0.1)
         stats = gateway.stats()
         assert 10 <= stats.messages.received[name] - 1 <= 12
-        assert stats.dropped["message_rate_limited"] >= 28
+        assert stats.dropped["message_rate_limited"] + stats.messages.over_limit >= 28
         assert stats.messages.received[other] >= 20
         assert (mallory.session.is_connected, alice.session.is_connected) == (True, True)
         gateway.check_books()
 
 
+def limited(name: str, pps: int, burst: int) -> DeliveryPolicy:
+    """Nothing is limited but one type."""
+    at = REQUEST_TYPES.index(name)
+    rates, bursts = [0] * len(REQUEST_TYPES), [1] * len(REQUEST_TYPES)
+    rates[at], bursts[at] = pps, burst
+    return replace(NO_LIMITS, message_pps=tuple(rates), message_burst=tuple(bursts))
+
+
 def test_a_reliable_message_beyond_the_limit_comes_again_and_is_taken_once() -> None:
-    at = REQUEST_TYPES.index("chat")
-    pps, burst = [0] * 6, [1] * 6
-    pps[at], burst[at] = 20, 5
-    delivery = replace(NO_LIMITS, message_pps=tuple(pps), message_burst=tuple(burst))
-    with CoreGateway(plan(policy(delivery=delivery))) as gateway:
+    with CoreGateway(plan(policy(delivery=limited("chat", 20, 5)))) as gateway:
         internet = Internet(gateway)
         alice = join(internet, gateway.issue(7))
+        unpaced(alice)
         deliveries = []
         for number in range(12):
             deliveries.append(say(internet, alice, f"{number}", to=7))
             internet.run(0.02)
         assert internet.run(10, lambda: all(delivery.done for delivery in deliveries))
         assert texts(alice) == [f"{number}" for number in range(12)]
-        assert gateway.stats().dropped["message_rate_limited"] > 0
+        assert gateway.stats().messages.refused["rate"] > 0
         gateway.check_books()
+
+
+def unpaced(player: Player) -> None:
+    """The client does not keep to what the gateway said."""
+    it = player.session._connection._open
+    assert it is not None
+    it.sender.pace = Pace(())
+
+
+@pytest.mark.parametrize("paces", [True, False], ids=["who knows the limits", "who does not"])
+def test_33_words_said_at_once_all_arrive_though_32_may_be(paces: bool) -> None:
+    with CoreGateway(plan(as_configured())) as gateway:
+        internet = Internet(gateway)
+        alice = join(internet, gateway.issue(7))
+        if not paces:
+            unpaced(alice)
+        deliveries = [say(internet, alice, f"{number}", to=7) for number in range(33)]
+        assert internet.run(10, lambda: all(delivery.done for delivery in deliveries))
+        internet.run(1)
+        assert [delivery.failure for delivery in deliveries] == [None] * 33
+        assert texts(alice) == [f"{number}" for number in range(33)]
+        assert alice.session.is_connected
+        assert gateway.stats().messages.received["chat"] == 33
+        gateway.check_books()
+
+
+@pytest.mark.parametrize("paces", [True, False], ids=["who knows the limits", "who does not"])
+@pytest.mark.parametrize("compressible", [True, False], ids=["compressed", "in pieces"])
+def test_bulk_after_bulk_of_64_kib_each_awaited_arrives(paces: bool, compressible: bool) -> None:
+    with CoreGateway(plan(as_configured())) as gateway:
+        internet = Internet(gateway)
+        alice = join(internet, gateway.issue(7))
+        if not paces:
+            unpaced(alice)
+        for number in range(1, 4):
+            data = bytes([number]) * 65_528 if compressible else internet.random.randbytes(65_528)
+            outgoing = Outgoing.reliable(MessageType.BULK, bulk_body(7, data), Priority.BULK, 2)
+            alice.session.send(outgoing, internet.now)
+            assert outgoing.delivery is not None
+            delivery = outgoing.delivery
+            assert internet.run(30, lambda delivery=delivery: delivery.done)  # type: ignore[misc]
+            assert delivery.failure is None
+        internet.run(10)
+        assert gateway.stats().messages.received["bulk"] == 3
+        assert len([event for event in alice.heard if isinstance(event, Bulk)]) == 3
+        assert alice.session.is_connected
+        gateway.check_books()
+
+
+def cost(body_bytes: int, way: str) -> int:
+    """Of a limit of 100 bulks: how many a message of so many bytes leaves less."""
+    with CoreGateway(plan(policy(delivery=limited("bulk", 1, 100)))) as gateway:
+        internet = Internet(gateway)
+        alice = join(internet, gateway.issue(7))
+        unpaced(alice)
+        noise = internet.random.randbytes(body_bytes - 4)
+        body = bytes(body_bytes) if way == "compressed" else bytes(4) + noise
+        outgoing = Outgoing.reliable(MessageType.BULK, body, Priority.BULK, 2)
+        assert outgoing.compressed == (way == "compressed")
+        alice.session.send(outgoing, internet.now)
+        assert outgoing.delivery is not None
+        delivery = outgoing.delivery
+        assert internet.run(2, lambda: delivery.done)
+        for _ in range(120):
+            alice.session.send(Outgoing.unreliable(MessageType.BULK, bytes(4), Priority.URGENT), internet.now)
+        internet.run(0.1)
+        return 100 - gateway.stats().messages.received["bulk"] + 1
+
+
+@pytest.mark.parametrize(("body_bytes", "costs"), [(1400, 1), (1401, 2), (14_000, 10), (65_532, 47)])
+@pytest.mark.parametrize("way", ["compressed", "in pieces"])
+def test_a_message_costs_the_same_by_every_way(body_bytes: int, costs: int, way: str) -> None:
+    assert costs - 3 <= cost(body_bytes, way) <= costs  # the bucket fills meanwhile
+
+
+def test_what_is_not_understood_leaves_the_others_of_its_datagram_alone(player: RawPlayer) -> None:
+    unknown = message(63, b"of a newer client", reliable=1, channel=1, id=0)  # type: ignore[arg-type]
+    skill = message(MessageType.SKILL, bytes(8), reliable=1, channel=1, id=1)
+    drop, answer = player.send(player.data(unknown, skill))
+    assert drop is None
+    said = player.gateway.stats().messages
+    assert (said.skipped, said.received["skill"]) == (1, 1)
+    assert player.opened(answer).ack == player.sent
 
 
 def test_datagrams_of_a_session_are_limited_and_another_session_does_not_feel_it() -> None:

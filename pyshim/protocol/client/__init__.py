@@ -21,6 +21,7 @@ from pyshim.protocol.client.events import (
     Ending,
     Event,
     Inventory,
+    Lost,
     Message,
     Skill,
 )
@@ -42,6 +43,7 @@ __all__ = [
     "Event",
     "Expired",
     "Inventory",
+    "Lost",
     "Message",
     "NotConnectedError",
     "QueueFull",

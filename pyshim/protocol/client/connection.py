@@ -7,38 +7,51 @@ from collections import deque
 from dataclasses import dataclass
 from enum import Enum, auto
 
+from pyshim.protocol.client.congestion import NEVER, RoundTrip
 from pyshim.protocol.client.errors import NotConnectedError, Undelivered
 from pyshim.protocol.client.events import Ending
 from pyshim.protocol.client.fragments import ViolationError, room
 from pyshim.protocol.client.handshake import Draw, Established, Handshake
-from pyshim.protocol.client.intake import Acknowledgements, Intake, NoRoomError, Whole
-from pyshim.protocol.client.outgoing import Outgoing
-from pyshim.protocol.client.reliability import NEVER, RoundTrip, Sender
+from pyshim.protocol.client.intake import Acknowledgements, Intake, Taken, Whole
+from pyshim.protocol.client.limits import Pace
+from pyshim.protocol.client.outgoing import Outgoing, Priority
+from pyshim.protocol.client.reliability import Sender
 from pyshim.protocol.client.settings import Settings
 from pyshim.protocol.client.ticket import Ticket
 from pyshim.protocol.session_crypto import BadTagError
 from pyshim.protocol.session_wire import (
     AROUND_BYTES,
+    BUSY_BYTES,
     COUNTERS,
     EVENTS,
     HEADER_BYTES,
     PATH_TOKEN_BYTES,
+    RESTARTED_BYTES,
+    UNORDERED,
+    Busy,
     CloseReason,
     Header,
     Kind,
-    Message,
     MessageType,
     Prefix,
+    Restarted,
     Welcome,
     WireError,
     check_probe,
     pack_close,
     pack_messages,
+    read_busy,
     read_close,
     read_data,
     read_header,
+    read_limits_message,
     read_messages,
+    read_restarted,
 )
+
+_BUSY_EVERY_S = 0.1
+_RETRY_MS = 100
+_FOR_THE_CONNECTION = frozenset({MessageType.BUSY, MessageType.NUMBER, MessageType.RESTARTED})
 
 
 class Phase(Enum):
@@ -58,6 +71,7 @@ class Ignored:
     forged: int = 0
     unexpected: int = 0
     no_room: int = 0
+    skipped: int = 0  # messages that were not understood
 
 
 @dataclass(slots=True)
@@ -71,6 +85,9 @@ class _Open:
     heard_at: float
     asked_at: float  # when something that is to be acknowledged was sent last
     sent: int = 0  # counter of the last packet
+    limits_version: int = 0
+    epoch: int | None = None  # processes of the gateway that died
+    busy_from: float = 0.0  # no BUSY before
 
 
 class Connection:
@@ -88,6 +105,8 @@ class Connection:
         self.failure: NotConnectedError | None = None  # why it could not be made
         self.arrived: deque[Whole] = deque()
         self.acknowledged = Prefix()  # the last acknowledgement that came
+        self.pongs: deque[int] = deque()  # tokens that came back
+        self.lost: deque[tuple[int, int]] = deque()  # by channel, how many messages a gateway's crash took
         self.room_for_events = True  # cleared by the reader of `arrived` when it has no room for more
         self.ignored = Ignored()
 
@@ -122,9 +141,9 @@ class Connection:
             return
         if established is None:
             return
-        round_trip = RoundTrip(self._settings.resend_min_s)
+        round_trip = RoundTrip()
         if established.round_trip_s is not None:
-            round_trip.measured(established.round_trip_s)
+            round_trip.measured(established.round_trip_s, now)
         acknowledgements = Acknowledgements(self._settings.acknowledge_s)
         acknowledgements.take(established.window.newest, now)
         self._open = _Open(
@@ -170,23 +189,72 @@ class Connection:
 
     def _take(self, it: _Open, counter: int, secret: bytes, now: float) -> None:
         prefix, body = read_data(secret)
+        try:
+            messages = read_messages(body)
+        except WireError:
+            self._close(it, CloseReason.PROTOCOL)
+            return
+        for message in messages:  # before anything else of the datagram
+            if message.message_id is not None:
+                continue
+            if message.type == MessageType.RESTARTED and len(message.body) == RESTARTED_BYTES:
+                self._restarted(it, read_restarted(message.body))
+            if message.type == MessageType.BUSY and len(message.body) == BUSY_BYTES:
+                it.sender.refused(read_busy(message.body), now)
         it.sender.acknowledged(prefix, it.sent, now)
         self.acknowledged = prefix
         try:
-            messages = it.intake.admit(read_messages(body))
-        except NoRoomError:
-            self.ignored.no_room += 1
+            taken = it.intake.take(messages, has_room=self.room_for_events)
+        except ViolationError:
+            self._close(it, CloseReason.PROTOCOL)
             return
-        if messages and not self.room_for_events:
-            self.ignored.no_room += 1
+        self.ignored.skipped += taken.skipped
+        for whole in taken.whole:
+            self._heard(it, whole, now)
+        if taken.refused is not None:
+            self._refuse(it, counter, taken, now)
             return
         it.acknowledgements.take(counter, now)
         if messages:
             it.acknowledgements.owe(now, at_once=prefix.wants_answer)
-        try:
-            self.arrived.extend(it.intake.take(messages))
-        except ViolationError:
-            self._close(it, CloseReason.PROTOCOL)
+
+    def _restarted(self, it: _Open, restarted: Restarted) -> None:
+        """Another process of the gateway goes on with this connection."""
+        if it.epoch is not None and not 1 <= (restarted.epoch - it.epoch) & 0xFFFF < 1 << 15:
+            return
+        it.epoch = restarted.epoch
+        it.limits_version = -1
+        it.sender.restarted(restarted)
+        self.lost.extend(
+            (channel, lost) for channel, lost in enumerate(it.intake.restarted(restarted)) if lost
+        )
+
+    def _heard(self, it: _Open, whole: Whole, now: float) -> None:
+        """A message is for the game, unless it is for the connection."""
+        if whole.type == MessageType.PING:
+            self._queue(it, MessageType.PONG, whole.body, now)
+        elif whole.type == MessageType.PONG:
+            self.pongs.append(int.from_bytes(whole.body, "little"))
+        elif whole.type == MessageType.LIMITS:
+            version, limits = read_limits_message(whole.body)
+            if version > it.limits_version:
+                it.limits_version = version
+                it.sender.pace = Pace(limits)
+        elif whole.type not in _FOR_THE_CONNECTION:
+            self.arrived.append(whole)
+
+    @staticmethod
+    def _queue(it: _Open, kind: MessageType, body: bytes, now: float) -> None:
+        it.sender.queue(Outgoing.unreliable(kind, body, Priority.URGENT), now)
+
+    def _refuse(self, it: _Open, counter: int, taken: Taken, now: float) -> None:
+        """It comes again; the gateway is told why, ten times a second at most."""
+        self.ignored.no_room += 1
+        if taken.refused is None or now < it.busy_from:
+            return
+        it.busy_from = now + _BUSY_EVERY_S
+        busy = Busy(counter, taken.refused, taken.refused_type, _RETRY_MS)
+        self._queue(it, MessageType.BUSY, busy.pack(), now)
 
     # ------------------------------------------------------------ out
 
@@ -199,6 +267,11 @@ class Connection:
     def queued_bytes(self) -> int:
         """Bytes of messages that wait or are not acknowledged."""
         return self._open.sender.queued_bytes if self._open else 0
+
+    def ping(self, token: int, now: float) -> None:
+        """Ask for `token` to come back; only while open."""
+        assert self._open is not None
+        self._queue(self._open, MessageType.PING, token.to_bytes(4, "little"), now)
 
     @property
     def has_reliable(self) -> bool:
@@ -214,8 +287,6 @@ class Connection:
         if self._open is None:
             return self._handshake.due_at
         it = self._open
-        if it.sender.is_full(self._room):
-            return 0.0
         return min(it.sender.due(), it.acknowledgements.due, *self._watch(it))
 
     def due(self, now: float) -> list[bytes]:
@@ -259,27 +330,29 @@ class Connection:
 
     def _watch(self, it: _Open) -> tuple[float, float]:
         """When to ask whether the gateway is there, and when to believe that it is not."""
-        return it.asked_at + self._settings.heartbeat_s, it.heard_at + self._settings.silence_s
+        idle_s = self.welcome.idle_timeout_ms / 1000
+        silence_s = idle_s if self._settings.silence_s is None else self._settings.silence_s
+        return it.asked_at + min(self._settings.heartbeat_s, idle_s / 3), it.heard_at + silence_s
 
     def _speak(self, it: _Open, now: float) -> list[bytes]:
         ask_at, silent_at = self._watch(it)
         if now >= silent_at:
-            self._end(Ending.SILENT)
+            self._close(it, CloseReason.IDLE, Ending.SILENT)
             return []
         if it.sent >= COUNTERS:
             self._close(it, CloseReason.RESTARTED)
             return []
         it.sender.expire(now)
-        if it.sender.gave_up:
-            self._close(it, CloseReason.UNDELIVERABLE)
-            return []
-        datagrams = []
-        while it.sender.due() <= now or it.sender.is_full(self._room):
-            datagrams.append(self._data(it, now))
-        if not datagrams and now >= ask_at:
+        if now >= ask_at:
             it.asked_at = now
-            heartbeat = pack_messages([Message(MessageType.HEARTBEAT, b"")])
-            datagrams.append(self._say(it, heartbeat, now, wants_answer=True))
+            if not it.sender.has_reliable:  # else that is said again until it is acknowledged
+                beat = Outgoing.reliable(MessageType.HEARTBEAT, b"", Priority.URGENT, UNORDERED)
+                it.sender.queue(beat, now)
+        datagrams = []
+        while it.sender.due() <= now:
+            it.sender.expire(now)
+            if it.sender.due() <= now:
+                datagrams.append(self._data(it, now))
         if it.acknowledgements.due <= now:
             datagrams.append(self._say(it, b"", now))
         return datagrams
@@ -301,9 +374,9 @@ class Connection:
 
     # ------------------------------------------------------------ the end
 
-    def _close(self, it: _Open, reason: CloseReason) -> None:
+    def _close(self, it: _Open, reason: CloseReason, ending: Ending | None = None) -> None:
         self._urgent.append(self._seal(it, Kind.CLOSE, pack_close(reason)))
-        self._end(Ending(reason.name.lower()))
+        self._end(ending or Ending(reason.name.lower()))
 
     def _end(self, ending: Ending) -> None:
         self.ending = ending

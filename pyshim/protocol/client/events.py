@@ -22,7 +22,6 @@ class Ending(StrEnum):
     EXPIRED = "expired"
     REVOKED = "revoked"
     REPLACED = "replaced"  # the same session was confirmed elsewhere
-    UNDELIVERABLE = "undeliverable"  # a reliable message was sent as often as allowed
     PROTOCOL = "protocol"  # one side broke a rule: a bug
     RESTARTED = "restarted"  # the gateway lost messages of this session
     SHUTDOWN = "shutdown"
@@ -100,8 +99,16 @@ class Message:
     body: bytes  # behind the sender's number
 
 
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """A process of the gateway died with messages to this player: so many, on this channel."""
+
+    channel: int
+    messages: int
+
+
 Said = Attack | Chat | Skill | Bulk | Inventory | Message
-Event = Connected | Disconnected | Said
+Event = Connected | Disconnected | Lost | Said
 
 
 def _attack(body: bytes) -> Attack:

@@ -3,14 +3,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from pyshim.protocol.session_wire import (
-    BODY_MAX_BYTES,
     DATA_MIN_BYTES,
-    FRAGMENT_HEAD_BYTES,
     FRAGMENTS_MAX,
-    RELIABLE_HEAD_BYTES,
+    PIECE_BYTES,
     Message,
 )
 
@@ -24,13 +22,10 @@ def room(max_datagram: int) -> int:
     return max_datagram - DATA_MIN_BYTES
 
 
-def cut(body: bytes, max_datagram: int) -> list[bytes]:
-    """A body as pieces; one that fits is one piece."""
-    if len(body) <= room(max_datagram) - RELIABLE_HEAD_BYTES:
-        return [body]
-    piece = room(max_datagram) - RELIABLE_HEAD_BYTES - FRAGMENT_HEAD_BYTES
-    pieces = [body[at : at + piece] for at in range(0, len(body), piece)]
-    assert len(pieces) <= FRAGMENTS_MAX, f"a body of {len(body)} bytes in datagrams of {max_datagram}"
+def cut(body: bytes) -> list[bytes]:
+    """A body as pieces, each of which fits any datagram; a short one is one piece."""
+    pieces = [body[at : at + PIECE_BYTES] for at in range(0, len(body), PIECE_BYTES)] or [body]
+    assert len(pieces) <= FRAGMENTS_MAX, f"a body of {len(body)} bytes"
     return pieces
 
 
@@ -39,7 +34,12 @@ class Reassembly:
     """Joins the pieces of one channel, which come in order."""
 
     _pieces: list[bytes] = field(default_factory=list)
-    _of: tuple[int, int, bool] | None = None  # type, count and compression of what is being joined
+    _of: tuple[int, int, bool, int] | None = None  # type, count, compression and priority of it
+
+    @property
+    def pieces(self) -> int:
+        """How many of a message that is not whole have come."""
+        return len(self._pieces)
 
     @property
     def held_bytes(self) -> int:
@@ -57,15 +57,13 @@ class Reassembly:
                 raise ViolationError("a message between two pieces")
             return message
         index, count = message.piece
-        of = (message.type, count, message.compressed)
+        of = (message.type, count, message.compressed, message.priority)
         if index != len(self._pieces) or (self._of is not None and of != self._of):
             raise ViolationError(f"piece {index} of {count} does not follow")
         self._of = of
         self._pieces.append(message.body)
-        if self.held_bytes > BODY_MAX_BYTES:
-            raise ViolationError("pieces of more than 65536 bytes")
         if index + 1 < count:
             return None
         body = b"".join(self._pieces)
         self._pieces, self._of = [], None
-        return Message(message.type, body, message.channel, message.message_id, message.compressed)
+        return replace(message, body=body, piece=None)

@@ -23,7 +23,7 @@ from pyshim.protocol.session_wire import (
     BULK_MAX_BYTES,
     CHANNELS,
     CHAT_TEXT_MAX_BYTES,
-    RELIABLE_HEAD_BYTES,
+    PIECE_BYTES,
     REQUESTS,
     UNORDERED,
     MessageType,
@@ -36,6 +36,7 @@ from pyshim.protocol.session_wire import (
     skill_body,
 )
 
+_PING_EVERY_S = 0.5  # until one is answered
 _LEAVE_S = 2.0  # for what was sent to be acknowledged, when the game leaves
 _SOCKET_BYTES = 1 << 20  # of the kernel's buffers: a burst of fragments fits
 
@@ -78,6 +79,7 @@ class Client:
         self._session: Session | None = None
         self._transport: asyncio.DatagramTransport | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._pings: dict[int, tuple[float, asyncio.Future[float]]] = {}  # by token: when, and who waits
         self._changed = asyncio.Event()  # something arrived, or the connection's state is another one
 
     # ------------------------------------------------------------ life
@@ -210,6 +212,29 @@ class Client:
             return None
         return self._reliable(kind, body, Priority[said.priority], its_channel)
 
+    async def ping(self) -> float:
+        """Ask the gateway, and return the seconds until its answer came: a round trip to show to a player.
+
+        Raises:
+            NotConnectedError: the connection ended for good before.
+        """
+        answer: asyncio.Future[float] = asyncio.get_running_loop().create_future()
+        tokens = []
+        try:
+            while not answer.done():
+                token = secrets.randbits(32)
+                tokens.append(token)
+                self._pings[token] = (self._now(), answer)
+                self.session.ping(token, self._now())
+                self._schedule()
+                await asyncio.wait([answer], timeout=_PING_EVERY_S)
+                if self.session.failure is not None and not answer.done():
+                    raise self.session.failure
+            return answer.result()
+        finally:
+            for token in tokens:
+                self._pings.pop(token, None)
+
     # ------------------------------------------------------------ hearing
 
     async def events(self) -> AsyncIterator[Event]:
@@ -225,8 +250,8 @@ class Client:
     # ------------------------------------------------------------ the socket
 
     def _longest_whole(self) -> int:
-        """Bytes of body that fit a datagram of either side, with the sender's number before them."""
-        return room(min(self._settings.datagram_sizes)) - RELIABLE_HEAD_BYTES - 8
+        """Bytes of body that fit any datagram of either side, with the sender's number before them."""
+        return PIECE_BYTES
 
     def _unreliable(self, number: MessageType, body: bytes, priority: Priority) -> None:
         assert len(body) < room(min(self._settings.datagram_sizes))
@@ -283,8 +308,16 @@ class Client:
         if self._session is None:
             return
         self._session.receive(datagram, self._now())
+        self._answered()
         self._changed.set()
         self._turn()
+
+    def _answered(self) -> None:
+        pongs = self.session.pongs
+        while pongs:
+            asked_at, answer = self._pings.get(pongs.popleft(), (0.0, None))
+            if answer is not None and not answer.done():
+                answer.set_result(self._now() - asked_at)
 
     async def _change(self) -> None:
         self._changed.clear()

@@ -3,18 +3,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from pyshim.protocol.client.compression import expand
-from pyshim.protocol.client.fragments import Reassembly, ViolationError
+from pyshim.protocol.client.fragments import Reassembly
 from pyshim.protocol.session_wire import (
     CHANNEL_WINDOW,
     CHANNELS,
     UNORDERED,
     WANTS_ANSWER,
+    BusyReason,
     Message,
     MessageType,
     Prefix,
+    Restarted,
     WireError,
     ack_delay,
     check_body,
@@ -22,10 +24,6 @@ from pyshim.protocol.session_wire import (
 
 ACKNOWLEDGE_AT = 16  # datagrams that wait for it: one names 33
 _ACK_BITS = 32
-
-
-class NoRoomError(Exception):
-    """Too much waits already; the datagram is not taken, and its messages come again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +34,18 @@ class Whole:
     body: bytes
     channel: int
     reliable: bool
+    priority: int = 0
+
+
+@dataclass(slots=True)
+class Taken:
+    """What came of a datagram."""
+
+    whole: list[Whole] = field(default_factory=list)
+    skipped: int = 0  # that were not understood
+    refused: BusyReason | None = None  # of the first that was: the datagram is not taken
+    refused_type: int = 0
+    blocked: set[int] = field(default_factory=set)  # channels on which one was
 
 
 def _ahead(message_id: int, expected: int) -> int:
@@ -46,7 +56,7 @@ def _ahead(message_id: int, expected: int) -> int:
 @dataclass(slots=True)
 class _Channel:
     expected: int = 0  # oldest id not received
-    held: dict[int, Message | None] = field(default_factory=dict)  # ahead of it; None: delivered already
+    held: dict[int, Message | None] = field(default_factory=dict)  # ahead of it; None: nothing to deliver
     reassembly: Reassembly = field(default_factory=Reassembly)
 
 
@@ -65,68 +75,65 @@ class Intake:
         """What waits for a message before it, and what is being joined."""
         return self._held_bytes + sum(channel.reassembly.held_bytes for channel in self._channels)
 
-    def admit(self, messages: list[Message]) -> list[Message]:
-        """May all of a datagram's messages be taken? Expanded and checked, for `take`; nothing is changed.
-
-        Raises:
-            WireError: one of them cannot be.
-            NoRoomError: too much would have to wait.
-        """
-        admitted = []
-        waiting = 0
-        for message in messages:
-            ahead = self._ahead(message)
-            whole = message
-            if message.piece is None:
-                whole = _expanded(message)
-                check_body(whole.type, whole.body, self._allowed)
-            elif message.type not in self._allowed:
-                raise WireError(f"message type {message.type} is not one that comes this way")
-            if ahead > 0 and message.channel != UNORDERED:
-                waiting += len(whole.body)  # as it is held
-            admitted.append(whole)
-        if waiting and self._held_bytes + waiting > self._hold_bytes:
-            raise NoRoomError
-        return admitted
-
-    def _ahead(self, message: Message) -> int:
-        """How far a message is ahead of the oldest missing one of its channel; 0 if it is not reliable.
-
-        Raises:
-            WireError: further than it can be.
-        """
-        if message.message_id is None:
-            return 0
-        expected = self._channels[message.channel].expected
-        ahead = _ahead(message.message_id, expected)
-        if ahead >= CHANNEL_WINDOW:
-            raise WireError(f"id {message.message_id}, when {expected} is the oldest missing")
-        return ahead
-
-    def take(self, admitted: list[Message]) -> list[Whole]:
-        """The messages of an admitted datagram that are new and whose turn it is.
+    def take(self, messages: list[Message], *, has_room: bool = True) -> Taken:
+        """Take each message of a datagram that is new and understood; `has_room`: the game takes messages.
 
         Raises:
             ViolationError: the peer broke a rule that only shows when it is a message's turn.
         """
-        taken: list[Whole] = []
-        for message in admitted:
+        taken = Taken()
+        for message in messages:
             if message.message_id is None:
-                taken.append(_whole(message))
-                continue
-            channel = self._channels[message.channel]
-            if _ahead(message.message_id, channel.expected) >= 0 and message.message_id not in channel.held:
-                self._receive(channel, message, taken)
+                self._take_unreliable(message, taken, has_room=has_room)
+            else:
+                self._take_reliable(message, message.message_id, taken, has_room=has_room)
         return taken
 
-    def _receive(self, channel: _Channel, message: Message, taken: list[Whole]) -> None:
-        assert message.message_id is not None
-        if message.channel == UNORDERED:
-            taken.append(_whole(message))
-            channel.held[message.message_id] = None
-        else:
-            channel.held[message.message_id] = message
-            self._held_bytes += len(message.body)
+    def _take_unreliable(self, message: Message, taken: Taken, *, has_room: bool) -> None:
+        whole = self._whole(message)
+        if whole is None:
+            taken.skipped += 1
+        elif has_room or whole.type < MessageType.WORLD_STATE:
+            taken.whole.append(whole)
+
+    def _take_reliable(self, message: Message, message_id: int, taken: Taken, *, has_room: bool) -> None:
+        channel = self._channels[message.channel]
+        ahead = _ahead(message_id, channel.expected)
+        if ahead < 0 or message_id in channel.held:
+            return
+        refused = None
+        if message.channel in taken.blocked:
+            refused = taken.refused
+        elif ahead >= CHANNEL_WINDOW:
+            refused = BusyReason.ORDER
+        elif not has_room:
+            refused = BusyReason.RECEIVER
+        elif ahead and message.channel != UNORDERED and self._is_too_much(message):
+            refused = BusyReason.SESSION_MEMORY
+        if refused is not None:
+            taken.blocked.add(message.channel)
+            if taken.refused is None:
+                taken.refused, taken.refused_type = refused, message.type
+            return
+        self._receive(channel, message_id, message, taken)
+
+    def _is_too_much(self, message: Message) -> bool:
+        return self._held_bytes + len(message.body) > self._hold_bytes
+
+    def _receive(self, channel: _Channel, message_id: int, message: Message, taken: Taken) -> None:
+        kept: Message | None = message
+        if message.piece is None or message.type not in self._allowed:
+            whole = self._whole(message)
+            if whole is None:
+                taken.skipped += 1
+                kept = None
+            elif message.channel == UNORDERED:
+                taken.whole.append(whole)
+                kept = None
+            else:
+                kept = replace(message, body=whole.body, compressed=False)
+        channel.held[message_id] = kept
+        self._held_bytes += 0 if kept is None else len(kept.body)
         while channel.expected in channel.held:
             turn = channel.held.pop(channel.expected)
             channel.expected = (channel.expected + 1) & 0xFFFF
@@ -134,28 +141,41 @@ class Intake:
                 self._held_bytes -= len(turn.body)
                 self._deliver(channel, turn, taken)
 
-    def _deliver(self, channel: _Channel, message: Message, taken: list[Whole]) -> None:
-        whole = channel.reassembly.feed(message)
-        if whole is None:
+    def _deliver(self, channel: _Channel, message: Message, taken: Taken) -> None:
+        joined = channel.reassembly.feed(message)
+        if joined is None:
             return
-        if message.piece is not None:
-            try:
-                whole = _expanded(whole)
-                check_body(whole.type, whole.body, self._allowed)
-            except WireError as error:
-                raise ViolationError(f"joined: {error}") from error
-        taken.append(_whole(whole))
+        whole = self._whole(joined)
+        if whole is None:
+            taken.skipped += 1
+        else:
+            taken.whole.append(whole)
 
+    def _whole(self, message: Message) -> Whole | None:
+        """Expanded and checked; None: it is not understood."""
+        try:
+            body = expand(message.type, message.body) if message.compressed else message.body
+            check_body(message.type, body, self._allowed)
+        except WireError:
+            return None
+        return Whole(
+            message.type, body, message.channel, message.message_id is not None, min(message.priority, 2)
+        )
 
-def _expanded(message: Message) -> Message:
-    if not message.compressed:
-        return message
-    body = expand(message.type, message.body)
-    return Message(message.type, body, message.channel, message.message_id)
-
-
-def _whole(message: Message) -> Whole:
-    return Whole(message.type, message.body, message.channel, message.message_id is not None)
+    def restarted(self, restarted: Restarted) -> list[int]:
+        """The gateway forgot what it said: go on where it does; returns how many are lost, by channel."""
+        lost = []
+        for number, channel in enumerate(self._channels):
+            expected = (channel.expected - channel.reassembly.pieces) & 0xFFFF
+            missing = max(0, _ahead(restarted.next_out[number], expected))
+            if number == UNORDERED:
+                missing -= sum(_ahead(message_id, expected) < missing for message_id in channel.held)
+            lost.append(missing)
+            self._channels[number].expected = restarted.next_out[number]
+            channel.held.clear()
+            channel.reassembly = Reassembly()
+        self._held_bytes = 0
+        return lost
 
 
 class Acknowledgements:

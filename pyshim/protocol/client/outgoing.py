@@ -59,12 +59,21 @@ class Outgoing:
     delivery: Delivery | None  # None: not reliable
     was_sent: bool = False  # some of it, in this connection
     missing: int = 0  # pieces that are not acknowledged
+    cost_bytes: int = 0  # of the body, not compressed: what it costs of its limit
     flush_at: float = field(default=float("inf"))
 
     @classmethod
     def unreliable(cls, number: int, body: bytes, priority: Priority) -> Outgoing:
         """One that may be lost."""
-        return cls(number, body, compressed=False, channel=0, priority=priority, delivery=None)
+        return cls(
+            number,
+            body,
+            compressed=False,
+            channel=0,
+            priority=priority,
+            delivery=None,
+            cost_bytes=len(body),
+        )
 
     @classmethod
     def reliable(cls, number: int, body: bytes, priority: Priority, channel: int) -> Outgoing:
@@ -77,4 +86,5 @@ class Outgoing:
             channel=channel,
             priority=priority,
             delivery=Delivery(),
+            cost_bytes=len(body),
         )

@@ -3,13 +3,15 @@
 
 from __future__ import annotations
 
-import heapq
+from bisect import insort
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import count
 
-from pyshim.protocol.client.fragments import cut
+from pyshim.protocol.client.congestion import NEVER, RoundTrip, Window
+from pyshim.protocol.client.fragments import cut, room
+from pyshim.protocol.client.limits import Pace
 from pyshim.protocol.client.outgoing import Outgoing, Priority
 from pyshim.protocol.client.settings import Settings
 from pyshim.protocol.session_wire import (
@@ -17,44 +19,17 @@ from pyshim.protocol.session_wire import (
     CHANNELS,
     MESSAGES_MAX,
     UNORDERED,
+    Busy,
+    BusyReason,
     Message,
     Prefix,
+    Restarted,
 )
 
-NEVER = float("inf")
-FLIGHTS_MAX = 32  # datagrams with reliable messages on their way: one names 33
-ASK_EVERY = 8  # of them, the last asks to be acknowledged at once
+ASK_EVERY = 8  # of datagrams on their way, the last asks to be acknowledged at once
 _ACK_BITS = 32
-_UNMEASURED_S = 1.0  # RFC 6298 2.1
-
-
-class RoundTrip:
-    """Smoothed round trip and its variation (RFC 6298)."""
-
-    def __init__(self, floor_s: float) -> None:
-        """Nothing was measured. `floor_s`: no time-out is shorter."""
-        self._floor_s = floor_s
-        self.smoothed_s: float | None = None
-        self._variation_s = 0.0
-        self._least_s = float("inf")
-
-    def measured(self, sample_s: float, delay_s: float = 0.0) -> None:
-        """One round trip took `sample_s`, of which the peer says that it waited `delay_s` (RFC 9002 5.3)."""
-        self._least_s = min(self._least_s, sample_s)
-        if sample_s - delay_s >= self._least_s:
-            sample_s -= delay_s
-        if self.smoothed_s is None:
-            self.smoothed_s, self._variation_s = sample_s, sample_s / 2
-            return
-        self._variation_s += (abs(self.smoothed_s - sample_s) - self._variation_s) / 4
-        self.smoothed_s += (sample_s - self.smoothed_s) / 8
-
-    @property
-    def timeout_s(self) -> float:
-        """After this, what was not acknowledged counts as lost."""
-        if self.smoothed_s is None:
-            return _UNMEASURED_S
-        return max(self._floor_s, self.smoothed_s + 4 * self._variation_s)
+_LOST_BEHIND = 3  # one that so many later ones overtook is lost
+_REMEMBERED = 128  # datagrams that were lost, and whose acknowledgement may still come
 
 
 @dataclass(slots=True, eq=False)
@@ -65,8 +40,8 @@ class _Queued:
     of: Outgoing
     order: int  # in which it was queued
     number: int = 0  # of its channel: the id, but it does not wrap around
-    sends: int = 0
     done: bool = False
+    waits: bool = False  # is to be sent again
 
 
 @dataclass(slots=True)
@@ -75,6 +50,7 @@ class _Flight:
 
     sent_at: float
     queued_messages: list[_Queued]
+    is_lost: bool = False
 
 
 @dataclass(slots=True)
@@ -89,8 +65,9 @@ class Sender:
     def __init__(self, settings: Settings, max_datagram: int, round_trip: RoundTrip) -> None:
         """Nothing was queued."""
         self._settings = settings
-        self._max_datagram = max_datagram
+        self._room = room(max_datagram)
         self._round_trip = round_trip
+        self._window = Window(round_trip)
         self._order = count()
         self._channels = tuple(_Channel() for _ in range(CHANNELS))
         self._queues: dict[
@@ -98,12 +75,19 @@ class Sender:
         ] = {  # by channel, the last of what is not reliable
             priority: tuple(deque() for _ in range(CHANNELS + 1)) for priority in Priority
         }
-        self._repeats: deque[_Queued] = deque()
-        self._timers: list[tuple[float, int, _Queued, int]] = []  # when, order, whose, after how many sends
-        self._on_their_way: dict[int, _Flight] = {}  # by counter, of which no message was repeated
-        self._flights: dict[int, _Flight] = {}  # all that may still be acknowledged
+        self._repeats: list[_Queued] = []  # in the order in which they were queued
+        self._refused: list[_Queued] = []
+        self._refused_until = 0.0
+        self._paused: set[int] = set()  # channels of what was refused
+        self._flights: dict[int, _Flight] = {}  # by counter: all that may still be acknowledged
+        self._on_their_way = 0  # of them, those that are not lost
+        self._timeouts = 0  # in a row
+        self._timed_out = 0  # counter of the last datagram when the last of them was counted
+        self._last = 0  # counter of the last datagram
+        self._filling = False  # a datagram within the window
+        self.heard_at = 0.0  # when something authentic came last
+        self.pace = Pace(())
         self.queued_bytes = 0
-        self.gave_up = False
 
     # ------------------------------------------------------------ in
 
@@ -113,11 +97,14 @@ class Sender:
         outgoing.was_sent = False
         outgoing.flush_at = now if outgoing.priority is Priority.URGENT else now + settings.flush_s
         if outgoing.delivery is None:
-            queued = _Queued(Message(outgoing.type, outgoing.body), outgoing, next(self._order))
+            message = Message(outgoing.type, outgoing.body, priority=outgoing.priority)
+            queued = _Queued(message, outgoing, next(self._order))
             self.queued_bytes += queued.message.size
             self._queues[outgoing.priority][CHANNELS].append(queued)
             return
-        pieces = cut(outgoing.body, self._max_datagram)
+        if not self.has_reliable:
+            self.heard_at = max(self.heard_at, now)
+        pieces = [outgoing.body] if outgoing.channel == UNORDERED else cut(outgoing.body)
         outgoing.missing = len(pieces)
         channel = self._channels[outgoing.channel]
         for index, body in enumerate(pieces):
@@ -128,6 +115,7 @@ class Sender:
                 channel.next_number & 0xFFFF,
                 outgoing.compressed,
                 (index, len(pieces)) if len(pieces) > 1 else None,
+                outgoing.priority,
             )
             queued = _Queued(message, outgoing, next(self._order), channel.next_number)
             self.queued_bytes += message.size
@@ -138,40 +126,73 @@ class Sender:
     # ------------------------------------------------------------ out
 
     def due(self) -> float:
-        """When `fill` has something to say."""
-        while self._timers and self._is_stale(self._timers[0]):
-            heapq.heappop(self._timers)
-        at = self._timers[0][0] if self._timers else NEVER
-        if any(not queued.done for queued in self._repeats):
-            return 0.0
-        waiting = [queued.of.flush_at for queued in self._heads()]
-        return min(at, *waiting, NEVER)
+        """When `fill` has something to say, or something counts as lost."""
+        at = NEVER
+        if self._on_their_way:
+            at = self._oldest().sent_at + self._timeout_s()
+        if self._repeats:
+            at = min(at, self._opens_at())
+        if self._refused:
+            at = min(at, self._refused_until)
+        is_full = self._is_full()
+        for head in self._heads():
+            flush_at = 0.0 if is_full else head.of.flush_at
+            at = min(at, max(flush_at, self._leaves_from(head)))
+        return at
+
+    def _oldest(self) -> _Flight:
+        return next(flight for flight in self._flights.values() if not flight.is_lost)
+
+    def _timeout_s(self) -> float:
+        silent_for_s = self._oldest().sent_at - self.heard_at
+        return max(self._settings.resend_min_s, self._round_trip.timeout_s(self._timeouts, silent_for_s))
+
+    def _opens_at(self) -> float:
+        return 0.0 if self._filling else self._window.opens_at(self._on_their_way)
 
     def expire(self, now: float) -> None:
-        """Put what was not acknowledged in time among what is sent again, or give up."""
-        while self._timers and (self._timers[0][0] <= now or self._is_stale(self._timers[0])):
-            timer = heapq.heappop(self._timers)
-            queued = timer[2]
-            if self._is_stale(timer):
-                continue
-            if queued.sends > self._settings.resends:
-                self.gave_up = True
-                return
-            self._repeats.append(queued)
-            for counter in [
-                c for c, flight in self._on_their_way.items() if queued in flight.queued_messages
-            ]:
-                del self._on_their_way[counter]
+        """Send again what was not acknowledged in time, or was refused until now."""
+        lost = 0
+        while self._on_their_way and self._oldest().sent_at + self._timeout_s() <= now:
+            lost = next(counter for counter, flight in self._flights.items() if not flight.is_lost)
+            self._lost(lost)
+        if lost > self._timed_out:
+            self._timed_out = self._last
+            if self._timeouts:
+                self._window.persists()
+            self._timeouts += 1
+        if self._refused and self._refused_until <= now:
+            for queued in self._refused:
+                insort(self._repeats, queued, key=lambda one: one.order)
+            self._refused.clear()
+            self._paused.clear()
 
-    def is_full(self, room: int) -> bool:
-        """Whether what may leave now fills a datagram: no company is worth waiting for."""
+    def _lost(self, counter: int, *, reduces: bool = True) -> list[_Queued]:
+        """A datagram is not on its way any more; returns what is to be sent again."""
+        flight = self._flights[counter]
+        flight.is_lost = True
+        self._on_their_way -= 1
+        if reduces:
+            self._window.lost(counter, self._last)
+        again = [queued for queued in flight.queued_messages if not (queued.done or queued.waits)]
+        for queued in again:
+            queued.waits = True
+            if reduces:
+                insort(self._repeats, queued, key=lambda one: one.order)
+        for old in list(self._flights)[: max(0, len(self._flights) - _REMEMBERED)]:
+            if self._flights[old].is_lost:
+                del self._flights[old]
+        return again
+
+    def _is_full(self) -> bool:
+        """Whether what waits fills a datagram: no company is worth waiting for."""
         size = number = 0
         for queues in self._queues.values():
             for queue in queues:
                 for queued in queue:
                     size, number = size + queued.message.size, number + 1
-                    if size > room or number >= MESSAGES_MAX:
-                        return any(True for _ in self._heads())
+                    if size > self._room or number >= MESSAGES_MAX:
+                        return True
         return False
 
     def fill(self, counter: int, now: float, room: int) -> list[Message]:
@@ -180,46 +201,83 @@ class Sender:
         Repetitions first, then what is urgent, normal and bulk.
         """
         chosen: list[_Queued] = []
+        if self._opens_at() <= now:
+            for queued in self._repeats:
+                if len(chosen) < MESSAGES_MAX and queued.message.size <= room:
+                    room -= queued.message.size
+                    chosen.append(queued)
+                    self._within_window(now)
+            self._repeats = [queued for queued in self._repeats if queued not in chosen]
+            for queued in chosen:
+                queued.waits = False
         while len(chosen) < MESSAGES_MAX:
-            queued = self._next(room)
-            if queued is None:
+            fresh = self._next(room, now)
+            if fresh is None:
                 break
-            room -= queued.message.size
-            chosen.append(queued)
-            self._sent(queued, now)
+            room -= fresh.message.size
+            chosen.append(fresh)
+            self._leaves(fresh, now)
+        self._filling = False
+        self._last = counter
         reliable = [queued for queued in chosen if queued.of.delivery is not None]
         if reliable:
-            flight = _Flight(now, reliable)
-            self._flights[counter] = self._on_their_way[counter] = flight
+            self._flights[counter] = _Flight(now, reliable)
+            self._on_their_way += 1
         return [queued.message for queued in chosen]
 
     @property
     def asks_at_once(self) -> bool:
         """Whether the datagram that was just filled is to ask for an acknowledgement at once."""
-        return len(self._on_their_way) % ASK_EVERY == ASK_EVERY - 1
+        return self._on_their_way % ASK_EVERY == ASK_EVERY - 1
 
-    def _next(self, room: int) -> _Queued | None:
-        while self._repeats:
-            if self._repeats[0].done:
-                self._repeats.popleft()
-            elif self._repeats[0].message.size <= room:
-                return self._repeats.popleft()
-            else:
-                return None
+    def _within_window(self, now: float) -> None:
+        if not self._filling:
+            self._filling = True
+            self._window.left(now)
+
+    def _next(self, room: int, now: float) -> _Queued | None:
         for head in self._heads():
-            if head.message.size <= room:
-                queue = self._queues[head.of.priority][self._queue_index(head)]
-                return queue.popleft()
+            if head.message.size <= room and self._leaves_from(head) <= now:
+                return self._queues[head.of.priority][self._queue_index(head)].popleft()
         return None
+
+    def _leaves(self, queued: _Queued, now: float) -> None:
+        queued.of.was_sent = True
+        if queued.of.priority is Priority.BULK:
+            self._round_trip.looked_at = now
+        if self._is_windowed(queued):
+            self._within_window(now)
+        if queued.of.delivery is None:
+            queued.done = True
+            self.queued_bytes -= queued.message.size
+        elif queued.message.piece is None or queued.message.piece[0] == 0:
+            self.pace.take(queued.of.type, queued.of.cost_bytes, now)
 
     def _heads(self) -> Iterator[_Queued]:
         """What may be sent next, as it should be: by priority, in each the longest waiting first."""
-        is_closed = len(self._on_their_way) >= FLIGHTS_MAX
         for priority in Priority:
             heads = [queue[0] for queue in self._queues[priority] if queue]
-            for head in sorted(heads, key=lambda queued: queued.order):
-                if head.of.delivery is None or not (is_closed or self._is_beyond_window(head)):
-                    yield head
+            yield from sorted(heads, key=lambda queued: queued.order)
+
+    @staticmethod
+    def _is_windowed(queued: _Queued) -> bool:
+        return queued.of.delivery is not None or queued.of.priority is not Priority.URGENT
+
+    def _leaves_from(self, queued: _Queued) -> float:
+        """When it may leave; NEVER: when something else happens."""
+        if not self._is_windowed(queued):
+            return 0.0
+        at = self._opens_at()
+        if queued.of.priority is Priority.BULK and not self._filling:
+            at = max(at, self._round_trip.bulk_from)
+        if queued.of.delivery is None:
+            return at
+        channel = queued.message.channel
+        if channel in self._paused or self._is_beyond_window(queued):
+            return NEVER
+        if queued.message.piece is None or queued.message.piece[0] == 0:
+            at = max(at, self.pace.conforms_at(queued.of.type, queued.of.cost_bytes))
+        return at
 
     def _is_beyond_window(self, queued: _Queued) -> bool:
         outstanding = self._channels[queued.message.channel].outstanding
@@ -229,66 +287,111 @@ class Sender:
     def _queue_index(queued: _Queued) -> int:
         return CHANNELS if queued.of.delivery is None else queued.message.channel
 
-    def _sent(self, queued: _Queued, now: float) -> None:
-        queued.sends += 1
-        queued.of.was_sent = True
-        if queued.of.delivery is None:
-            queued.done = True
-            self.queued_bytes -= queued.message.size
-            return
-        wait_s = self._round_trip.timeout_s * (1 << (queued.sends - 1))
-        heapq.heappush(self._timers, (now + wait_s, queued.order, queued, queued.sends))
-
-    @staticmethod
-    def _is_stale(timer: tuple[float, int, _Queued, int]) -> bool:
-        return timer[2].done or timer[2].sends != timer[3]
-
     # ------------------------------------------------------------ acknowledgements
 
     def acknowledged(self, prefix: Prefix, last_sent: int, now: float) -> None:
         """The peer has taken `ack`, and by bits those before it."""
+        self.heard_at = now
         if not 1 <= prefix.ack <= last_sent:
             return
+        flights = self._on_their_way
         flight = self._flights.get(prefix.ack)
         if flight is not None and prefix.delay_s is not None:
-            self._round_trip.measured(now - flight.sent_at, prefix.delay_s)
-        self._taken(prefix.ack)
+            self._round_trip.measured(now - flight.sent_at, now, prefix.delay_s)
+        arrived = self._taken(prefix.ack)
         for bit in range(_ACK_BITS):
             if prefix.ack_bits >> bit & 1:
-                self._taken(prefix.ack - 1 - bit)
-
-    def _taken(self, counter: int) -> None:
-        flight = self._flights.pop(counter, None)
-        self._on_their_way.pop(counter, None)
-        if flight is None:
+                arrived += self._taken(prefix.ack - 1 - bit)
+        if not arrived:
             return
+        self._timeouts = 0
+        if self._on_their_way < flights:
+            self._window.acknowledged(flights - self._on_their_way, flights)
+        for counter in [
+            c for c, flight in self._flights.items() if not flight.is_lost and c <= prefix.ack - _LOST_BEHIND
+        ]:
+            self._lost(counter)
+
+    def _taken(self, counter: int) -> int:
+        flight = self._flights.pop(counter, None)
+        if flight is None:
+            return 0
+        self._on_their_way -= not flight.is_lost
         for queued in flight.queued_messages:
             if not queued.done:
                 self._settle(queued)
-        # Earlier copies of what arrived wait for nothing any more.
-        for other in [
-            c for c, f in self._flights.items() if all(queued.done for queued in f.queued_messages)
-        ]:
-            del self._flights[other]
-            self._on_their_way.pop(other, None)
+        return 1
 
     def _settle(self, queued: _Queued) -> None:
-        """It was taken. In order it is delivered when all before it are: until then the peer holds it."""
+        """It was taken. In order it is delivered when all before it are: until then it is kept."""
         queued.done = True
-        self.queued_bytes -= queued.message.size
+        queued.of.missing -= 1
+        if queued.waits:
+            queued.waits = False
+            self._repeats = [other for other in self._repeats if other is not queued]
+            self._refused = [other for other in self._refused if other is not queued]
         outstanding = self._channels[queued.message.channel].outstanding
         if queued.message.channel == UNORDERED:
             self._delivered(outstanding, queued)
             return
-        while outstanding and (first := next(iter(outstanding.values()))).done:
-            self._delivered(outstanding, first)
+        while outstanding and next(iter(outstanding.values())).of.missing == 0:
+            self._delivered(outstanding, next(iter(outstanding.values())))
 
-    @staticmethod
-    def _delivered(outstanding: dict[int, _Queued], queued: _Queued) -> None:
+    def _delivered(self, outstanding: dict[int, _Queued], queued: _Queued) -> None:
         del outstanding[queued.number]
-        queued.of.missing -= 1
-        if queued.of.missing == 0 and queued.of.delivery is not None:
+        self.queued_bytes -= queued.message.size
+        is_last = queued.message.piece is None or queued.message.piece[0] + 1 == queued.message.piece[1]
+        if is_last and queued.of.delivery is not None:
             queued.of.delivery.settle()
+
+    # ------------------------------------------------------------ refused, forgotten
+
+    def refused(self, busy: Busy, now: float) -> None:
+        """The peer did not take a datagram, or gave up what it had of messages that it has not read."""
+        if busy.reason == BusyReason.FORGOTTEN:
+            self._nothing_counts()
+        flight = self._flights.get(busy.counter)
+        if flight is None or flight.is_lost:
+            return
+        self._refused += self._lost(busy.counter, reduces=False)
+        self._refused_until = max(self._refused_until, now + busy.retry_ms / 1000)
+        self._paused |= {queued.message.channel for queued in flight.queued_messages}
+
+    def _nothing_counts(self) -> None:
+        """Whatever was or will be acknowledged of what was sent in order so far is sent again."""
+        for channel in self._channels[:UNORDERED]:
+            self._again(queued for queued in channel.outstanding.values() if queued.done)
+        for flight in self._flights.values():
+            for queued in flight.queued_messages:
+                if queued.message.channel != UNORDERED and not (queued.done or queued.waits):
+                    queued.waits = True
+                    insort(self._repeats, queued, key=lambda one: one.order)
+            flight.queued_messages = [
+                queued for queued in flight.queued_messages if queued.message.channel == UNORDERED
+            ]
+
+    def _again(self, messages: Iterator[_Queued]) -> None:
+        """They were acknowledged, and are not any more."""
+        for queued in messages:
+            queued.done, queued.waits = False, True
+            queued.of.missing += 1
+            insort(self._repeats, queued, key=lambda one: one.order)
+
+    def restarted(self, restarted: Restarted) -> None:
+        """The gateway's process was replaced by one that knows only which ids were delivered."""
+        for number, channel in enumerate(self._channels):
+            for queued in list(channel.outstanding.values()):
+                ahead = (queued.number - restarted.next_in[number]) & 0xFFFF
+                is_seen = number == UNORDERED and ahead < CHANNEL_WINDOW and restarted.seen >> ahead & 1
+                if (ahead >= 0x8000 or is_seen) and not queued.done:
+                    self._settle(queued)
+            self._again(
+                queued
+                for queued in list(channel.outstanding.values())
+                if queued.done and (queued.number - restarted.next_in[number]) & 0xFFFF < 0x8000
+            )
+        for counter in [c for c, flight in self._flights.items() if not flight.is_lost]:
+            self._lost(counter)
 
     # ------------------------------------------------------------ the end
 

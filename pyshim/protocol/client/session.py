@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections import deque
 
+from pyshim.protocol.client.congestion import NEVER
 from pyshim.protocol.client.connection import Connection, Ignored, Phase
 from pyshim.protocol.client.errors import (
     Closed,
@@ -15,10 +16,9 @@ from pyshim.protocol.client.errors import (
     Undelivered,
     denied,
 )
-from pyshim.protocol.client.events import Connected, Disconnected, Ending, Event, said
+from pyshim.protocol.client.events import Connected, Disconnected, Ending, Event, Lost, said
 from pyshim.protocol.client.handshake import Draw
 from pyshim.protocol.client.outgoing import Outgoing
-from pyshim.protocol.client.reliability import NEVER
 from pyshim.protocol.client.settings import Settings
 from pyshim.protocol.client.ticket import Ticket
 from pyshim.protocol.session_wire import Denial
@@ -48,6 +48,7 @@ class Session:
         self._lost_at = now
         self._waiting: deque[Outgoing] = deque()  # reliable, for the next connection
         self.events: deque[Event] = deque()
+        self.pongs: deque[int] = deque()  # tokens of pings that were answered
         self.failure: NotConnectedError | None = None  # it is over for good, and why
 
     @property
@@ -87,6 +88,11 @@ class Session:
         elif outgoing.delivery is not None:
             self._waiting.append(outgoing)
 
+    def ping(self, token: int, now: float) -> None:
+        """Ask for `token` to come back in `pongs`; without a connection nothing does."""
+        if self.is_connected:
+            self._connection.ping(token, now)
+
     def close(self, now: float) -> None:
         """The game leaves: the gateway is told, and so is whoever waits for a message to arrive."""
         self._connection.close()
@@ -120,6 +126,10 @@ class Session:
         connection = self._connection
         if connection.phase is Phase.OPEN and not self._was_open:
             self._opened(connection, now)
+        self.pongs.extend(connection.pongs)
+        connection.pongs.clear()
+        self.events.extend(Lost(channel, messages) for channel, messages in connection.lost)
+        connection.lost.clear()
         while connection.arrived:
             whole = connection.arrived.popleft()
             self.events.append(said(whole.type, whole.body))

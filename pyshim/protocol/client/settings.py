@@ -15,12 +15,11 @@ class Settings:
     connect_timeout_s: float = 10.0  # of one attempt
     keep_trying_s: float = 60.0  # to reconnect, before the game is told that it is over
     backoff_s: tuple[float, float] = (0.25, 8.0)  # between attempts to reconnect: first, longest
-    silence_s: float = 6.0  # without anything from the gateway, though heartbeats ask, it counts as gone
-    heartbeat_s: float = 2.0  # without anything to acknowledge, one asks whether the gateway is there
+    silence_s: float | None = None  # of the gateway, before it counts as gone; None: as it says
+    heartbeat_s: float = 2.0  # without anything to say, one says that the player is there; or sooner
     flush_s: float = 0.005  # what is not urgent waits so long for company
     acknowledge_s: float = 0.025
-    resend_min_s: float = 0.1
-    resends: int = 3  # of a message, before the connection is given up
+    resend_min_s: float = 0.0  # before a message is sent again, however short the round trip
     queue_bytes: int = 262_144  # of messages that wait or are not acknowledged
     hold_bytes: int = 524_288  # of received messages that wait for one before them
     events: int = 4096  # that the game has not taken; after that, messages are left to be sent again
