@@ -21,6 +21,9 @@
 #define NS_PER_MS 1000000ULL
 #define NS_PER_S 1000000000ULL
 
+/// Both addresses of a player who moves are asked, once a second.
+#define PATH_CHALLENGES_MAX 4
+
 /// Two of this connection, two of the next: pgc_connect() asks for the older ones to be taken first.
 #define CHANGES_MAX 4
 
@@ -55,9 +58,9 @@ struct link {
 	uint64_t said_at;  // ns
 	uint32_t idle_timeout_ms;
 	uint16_t max_datagram;
-	bool answer_now; // the peer asked for an acknowledgement at once
-	bool path_challenged;
-	uint8_t path_token[SESSION_PATH_TOKEN_LEN];
+	bool answer_now;         // the peer asked for an acknowledgement at once
+	uint8_t path_challenges; // that are to be answered
+	uint8_t path_token[PATH_CHALLENGES_MAX][SESSION_PATH_TOKEN_LEN];
 	uint8_t farewell; // reason of a CLOSE that is still to be sent; 0
 };
 

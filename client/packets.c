@@ -185,8 +185,10 @@ static void take_path_challenge(pgc_client *client, uint16_t length)
 		client->statistics.datagrams_refused++;
 		return;
 	}
-	memcpy(client->link.path_token, client->opened + sizeof(struct session_header), SESSION_PATH_TOKEN_LEN);
-	client->link.path_challenged = true;
+	if (client->link.path_challenges == PATH_CHALLENGES_MAX)
+		return; // none was answered meanwhile: they come again
+	memcpy(client->link.path_token[client->link.path_challenges++], client->opened + sizeof(struct session_header),
+	       SESSION_PATH_TOKEN_LEN);
 }
 
 static bool header_is_sealed_kind(const struct session_header *header, uint16_t length)
@@ -282,8 +284,8 @@ static size_t write_close(pgc_client *client, uint8_t *out, uint64_t now)
 
 static size_t write_path_response(pgc_client *client, uint8_t *out, uint64_t now)
 {
-	client->link.path_challenged = false;
-	memcpy(out + sizeof(struct session_header), client->link.path_token, SESSION_PATH_TOKEN_LEN);
+	memcpy(out + sizeof(struct session_header), client->link.path_token[--client->link.path_challenges],
+	       SESSION_PATH_TOKEN_LEN);
 	return seal(client, out, SESSION_PATH_RESPONSE, SESSION_PATH_TOKEN_LEN, now);
 }
 
@@ -356,7 +358,7 @@ size_t link_transmit(pgc_client *client, uint8_t *out, uint64_t now)
 		link_end(client, SESSION_CLOSED_RESTARTED, SESSION_CLOSED_RESTARTED, PG_LOSS_CLOSED);
 		return write_close(client, out, now);
 	}
-	if (client->link.path_challenged)
+	if (client->link.path_challenges != 0)
 		return write_path_response(client, out, now);
 	return write_data(client, out, now);
 }
@@ -372,7 +374,7 @@ uint64_t link_due(const pgc_client *client)
 		return 0;
 	if (client->state != PGC_CONNECTED)
 		return PGC_NEVER;
-	if (client->link.answer_now || client->link.path_challenged)
+	if (client->link.answer_now || client->link.path_challenges != 0)
 		return 0;
 	return earlier(delivery_due(client->delivery), earlier(heartbeat_at(client), silent_at(client)));
 }

@@ -14,6 +14,7 @@
 #include "pipeline/sealed.h"
 #include "pipeline/stages.h"
 #include "session/handshake.h"
+#include "session/path.h"
 #include "wire/session.h"
 #include "wire/zero.h"
 
@@ -282,8 +283,7 @@ ALWAYS_INLINE enum pg_drop take_messages(struct session_shard *shard, const stru
 /// A datagram came from an unproved address: is a PATH_CHALLENGE to be sent there?
 static COLD void challenge_path(struct session_shard *shard, struct sealed *s, bool newest, uint64_t now)
 {
-	const uint16_t answer =
-		newest ? handshake_challenge_path(shard, s->slot, s->peer, s->payload, s->length, now) : 0;
+	const uint16_t answer = newest ? path_challenge(shard, s->slot, s->peer, s->payload, now) : 0;
 
 	s->length = answer;
 	s->result = answer ? PG_DROP_NONE : PACKET_ABSORBED;
@@ -400,6 +400,11 @@ ALWAYS_INLINE void take_sealed(struct ingress *ingress, struct sealed *s, uint64
 	}
 	if (unlikely(!replay_fresh(&record->replay, s->counter))) {
 		s->result = PG_DROP_REPLAYED;
+		return;
+	}
+	if (unlikely(header->kind == SESSION_PATH_RESPONSE) &&
+	    !path_response_counts(ingress->shard, s->slot, s->peer, s->payload, s->length, now)) {
+		s->result = PG_DROP_BAD_PATH_RESPONSE;
 		return;
 	}
 	replay_mark(&record->replay, s->counter);

@@ -5,14 +5,10 @@
 
 #include <string.h>
 
+#include "session/path.h"
 #include "wire/zero.h"
 
-#define PATH_LEN (SESSION_AROUND + SESSION_PATH_TOKEN_LEN)
 #define CLOSE_LEN (SESSION_AROUND + sizeof(struct session_close_body))
-
-#define PATH_CHALLENGE_EVERY_MS 1000
-#define PATH_TOKEN_LIFE_MS 4000
-#define AMPLIFICATION_MAX 3 // bytes to an address that is not proved, for each that came from there (RFC 9000 8.1)
 
 /// The longest that one handshake is charged for: what takes longer was interrupted.
 #define HANDSHAKES_PER_S_MIN 10000
@@ -399,42 +395,6 @@ static struct handshake_outcome take_close(struct session_shard *shard, uint32_t
 	return answered(PG_MESSAGE_SESSION_CLOSE, 0);
 }
 
-static uint16_t path_hash(const struct session_shard *shard, const struct peer *peer)
-{
-	return peer_mark(peer, &shard->secret);
-}
-
-/// Only challenges of the latest second count, and not for ever. The token names the address that it was sent to: to challenge
-/// another address meanwhile does not invalidate it.
-static bool right_token(const struct session_shard *shard, const struct session_record *record, const struct peer *peer,
-			const uint8_t *token, uint64_t now)
-{
-	uint8_t right[SESSION_PATH_TOKEN_LEN];
-
-	if ((uint32_t)shard_ms(shard, now) - record->challenged_ms > PATH_TOKEN_LIFE_MS)
-		return false;
-	path_token(right, &shard->store->cookies, peer, record->number, record->server_nonce, record->challenged_ms);
-	return secrets_equal(right, token, sizeof(right));
-}
-
-static struct handshake_outcome take_path_response(struct session_shard *shard, uint32_t slot, const struct peer *peer,
-						   const uint8_t *payload, uint16_t length, uint64_t now)
-{
-	struct session_record *record = &shard->store->records[slot];
-	struct handshake_outcome outcome = answered(PG_MESSAGE_SESSION_PATH_RESPONSE, 0);
-
-	if (length != PATH_LEN)
-		return dropped(PG_DROP_SESSION_HEADER);
-	if (!right_token(shard, record, peer, payload + sizeof(struct session_header), now))
-		return dropped(PG_DROP_BAD_PATH_RESPONSE);
-	if (!peer_equal(&record->peer, peer)) {
-		connection_move(shard, slot, peer);
-		record->challenged = path_hash(shard, peer); // a player who is elsewhere already is asked there at once
-		outcome.moved = true;
-	}
-	return outcome;
-}
-
 struct handshake_outcome handshake_control(struct session_shard *shard, uint32_t slot, const struct peer *peer,
 					   const uint8_t *payload, uint16_t length, uint64_t now)
 {
@@ -442,40 +402,8 @@ struct handshake_outcome handshake_control(struct session_shard *shard, uint32_t
 	case SESSION_CLOSE:
 		return take_close(shard, slot, payload, length, now);
 	case SESSION_PATH_RESPONSE:
-		return take_path_response(shard, slot, peer, payload, length, now);
+		return path_answered(shard, slot, peer, payload, length, now);
 	default:
 		return dropped(PG_DROP_SESSION_STATE);
 	}
-}
-
-/// Once a second anybody. Within the second whoever was not the last to be: a player whose address changes again must not
-/// wait. Those are sent no more than came, so that who copies datagrams to many addresses gains nothing.
-static bool to_be_challenged(struct session_record *record, uint16_t whom, uint16_t received, uint32_t now_ms)
-{
-	static_assert(PATH_LEN <= SESSION_DATA_MIN, "no datagram that brings a challenge is shorter");
-	if (now_ms - record->challenged_ms >= PATH_CHALLENGE_EVERY_MS)
-		record->challenged_ms = now_ms;
-	else if (whom == record->challenged || received < PATH_LEN)
-		return false;
-	record->challenged = whom;
-	return true;
-}
-
-uint16_t handshake_challenge_path(struct session_shard *shard, uint32_t slot, const struct peer *from, uint8_t *payload,
-				  uint16_t received, uint64_t now)
-{
-	struct session_record *record = &shard->store->records[slot];
-	const uint16_t whom = path_hash(shard, from);
-	struct session_header header;
-	uint32_t counter;
-
-	if (!to_be_challenged(record, whom, received, (uint32_t)shard_ms(shard, now)))
-		return 0;
-	counter = connection_count(record);
-	header = connection_header(record, SESSION_PATH_CHALLENGE, PATH_LEN, counter);
-	memcpy(payload, &header, sizeof(header));
-	path_token(payload + sizeof(header), &shard->store->cookies, from, record->number, record->server_nonce,
-		   record->challenged_ms);
-	cipher_seal(&shard->code, store_keys(shard->store, slot).seal, counter, payload, sizeof(header), PATH_LEN);
-	return PATH_LEN;
 }

@@ -27,10 +27,4 @@ COLD struct handshake_outcome handshake_receive(struct session_shard *shard, con
 COLD struct handshake_outcome handshake_control(struct session_shard *shard, uint32_t slot, const struct peer *peer,
 						const uint8_t *payload, uint16_t length, uint64_t now);
 
-/// An authentic, newest packet came from another address than the session's. Is a PATH_CHALLENGE to be sent there now?
-/// If so it is sealed into `payload`, over the packet.
-/// @return its bytes, or 0
-COLD uint16_t handshake_challenge_path(struct session_shard *shard, uint32_t slot, const struct peer *from,
-				       uint8_t *payload, uint16_t received, uint64_t now);
-
 #endif

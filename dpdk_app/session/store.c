@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "net/return_headers.h"
+#include "session/path.h"
 #include "session/state.h"
 #include "session/wheel.h"
 
@@ -28,7 +29,7 @@ void store_open(struct session_store *store, void *state)
 
 /// Bytes of each private array.
 struct array_sizes {
-	size_t keys, deliveries, links, return_headers, socket_indices;
+	size_t keys, deliveries, links, paths, return_headers, socket_indices;
 };
 
 static struct array_sizes array_sizes(const struct key_places *places, uint32_t slots, unsigned reach)
@@ -37,6 +38,7 @@ static struct array_sizes array_sizes(const struct key_places *places, uint32_t 
 		.keys = key_store_size(places, slots),
 		.deliveries = (size_t)slots * sizeof(struct session_delivery),
 		.links = whole_lines((size_t)slots * sizeof(struct wheel_link)),
+		.paths = whole_lines((size_t)slots * sizeof(struct path_state)),
 		.return_headers = reach & STORE_FRAMES ? (size_t)slots * sizeof(struct return_headers) : 0,
 		.socket_indices = reach & STORE_SOCKETS ? whole_lines(slots) : 0,
 	};
@@ -47,7 +49,7 @@ size_t store_local_size(uint32_t capacity, unsigned reach)
 	const struct key_places places = key_places_find(cipher_lines_kept());
 	const struct array_sizes size = array_sizes(&places, capacity, reach);
 
-	return size.keys + size.deliveries + size.links + size.return_headers + size.socket_indices;
+	return size.keys + size.deliveries + size.links + size.paths + size.return_headers + size.socket_indices;
 }
 
 void store_attach_local(struct session_store *store, void *memory, unsigned reach)
@@ -62,6 +64,8 @@ void store_attach_local(struct session_store *store, void *memory, unsigned reac
 	at += size.deliveries;
 	store->links = (struct wheel_link *)at;
 	at += size.links;
+	store->paths = (struct path_state *)at;
+	at += size.paths;
 	store->return_headers = reach & STORE_FRAMES ? (struct return_headers *)at : NULL;
 	at += size.return_headers;
 	store->socket_indices = reach & STORE_SOCKETS ? at : NULL;

@@ -13,6 +13,7 @@
 #include "session/players.h"
 #include "session/record.h"
 
+struct path_state;
 struct return_headers;
 struct wheel_link;
 
@@ -34,6 +35,7 @@ struct session_store {
 	struct key_store keys;                 // private; pages of it exist once touched
 	struct session_delivery *deliveries;   // private, likewise
 	struct wheel_link *links;              // private
+	struct path_state *paths;              // private: of sessions that were heard from elsewhere
 	struct return_headers *return_headers; // private: how frames reach the peer; NULL where the kernel makes them
 	uint8_t *
 		socket_indices; // private: by which socket the kernel reaches the peer, plus 1; 0: not known; NULL where frames are ours

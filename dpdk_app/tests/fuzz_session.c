@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "session/path.h"
 #include "session_fixture.h"
 
 enum record_flag { RIGHT_HEADER = 4, RIGHT_PROOF = 8, SECOND = 16, OPENED = 32, CHALLENGE = 64, BREAK = 128 };
@@ -191,8 +192,8 @@ static void challenge(struct table *t, struct player *player, const struct peer 
 
 	if (record->phase != RECORD_CONNECTED)
 		return;
-	length = handshake_challenge_path(t->fixture->shard[record->owner], fixture_slot(t->fixture, player), peer,
-					  datagram, SESSION_DATA_MIN, t->fixture->now);
+	length = path_challenge(t->fixture->shard[record->owner], fixture_slot(t->fixture, player), peer, datagram,
+				t->fixture->now);
 	require(length <= SESSION_DATA_MIN);
 	if (length && player_open(t->fixture, player, datagram, length))
 		memcpy(t->token, datagram + sizeof(struct session_header), sizeof(t->token));
@@ -219,8 +220,10 @@ static void control(struct table *t, struct player *player, const struct peer *p
 		require(record->phase == RECORD_IDLE && record->owner == RECORD_NO_OWNER);
 		return;
 	}
-	require(datagram[0] == SESSION_PATH_RESPONSE && peer_equal(&record->peer, peer));
-	before.peer = *peer;
+	require(datagram[0] == SESSION_PATH_RESPONSE);
+	require(peer_equal(&record->peer, peer) || !outcome.moved);
+	before.peer = record->peer;
+	before.challenged = record->challenged;
 	require(memcmp(&before, record, sizeof(before)) == 0);
 }
 

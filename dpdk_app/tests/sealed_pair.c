@@ -231,7 +231,8 @@ static void check_frame(const struct pipeline_pair *t, const struct burst *a, co
 }
 
 /// As far as it is for one of the players: what this player has seen, and the token of the challenge.
-static void show(struct pipeline_pair *t, const uint8_t *payload, uint16_t length)
+/// @param answered  where it was heard, not where it is proved to be
+static void show(struct pipeline_pair *t, const uint8_t *payload, uint16_t length, bool answered)
 {
 	uint8_t copy[ETHERNET_MAX];
 	struct session_header header;
@@ -247,7 +248,7 @@ static void show(struct pipeline_pair *t, const uint8_t *payload, uint16_t lengt
 		    !player_open(t->variant[WITH].fixture, &t->player[i], copy, length))
 			continue;
 		assert_int_not_equal(t->player[i].newest, newest);
-		if (header.kind == SESSION_PATH_CHALLENGE)
+		if (header.kind == SESSION_PATH_CHALLENGE && answered)
 			memcpy(t->token[i], copy + sizeof(header), sizeof(t->token[i]));
 	}
 }
@@ -262,7 +263,7 @@ static void tell(struct pipeline_pair *t, const struct burst *burst, unsigned i)
 		return;
 	outcome->length = (uint16_t)(burst->length[i] - headers);
 	memcpy(outcome->payload, burst->frame[i] + headers, outcome->length);
-	show(t, outcome->payload, outcome->length);
+	show(t, outcome->payload, outcome->length, true);
 }
 
 void run(struct pipeline_pair *t)
@@ -370,7 +371,7 @@ static void drain_egress(struct pipeline_pair *t)
 	for (unsigned i = 0; i < n; i++) {
 		assert_int_equal(a[i].length, b[i].length);
 		assert_memory_equal(a[i].bytes, b[i].bytes, a[i].length);
-		show(t, a[i].bytes + a[i].ip + 28, (uint16_t)(a[i].length - a[i].ip - 28));
+		show(t, a[i].bytes + a[i].ip + 28, (uint16_t)(a[i].length - a[i].ip - 28), false);
 	}
 }
 

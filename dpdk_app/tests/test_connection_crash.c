@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "rig.h"
+#include "session/path.h"
 #include "watched.h"
 
 #define CRASHES_MAX 1024
@@ -149,7 +150,7 @@ static void go_on_after(const struct crash *crash, struct player *player, const 
 	if (record->phase == RECORD_IDLE)
 		assert_int_equal(record->owner, RECORD_NO_OWNER);
 	if (record->phase == RECORD_CONNECTED)
-		handshake_challenge_path(fixture->shard[0], slot_of(player), &there, datagram, 1400, fixture->now);
+		path_challenge(fixture->shard[0], slot_of(player), &there, datagram, fixture->now);
 	memcpy(datagram, confirm, length); // repeated
 	handshake_receive(fixture->shard[0], &player->peer, datagram, length, fixture->now);
 	connection_sweep(fixture->shard[0], fixture->now, 16);
@@ -287,7 +288,7 @@ static void happen(struct player *player, uint64_t *seed)
 		break;
 	case 4:
 		if (record->owner == 0 && record->phase == RECORD_CONNECTED)
-			handshake_challenge_path(shard, slot_of(player), &there, datagram, 1400, fixture->now);
+			path_challenge(shard, slot_of(player), &there, datagram, fixture->now);
 		break;
 	case 5:
 		if (record->owner == 0 && record->phase == RECORD_CONNECTED)

@@ -13,7 +13,7 @@ static void test_new_address_is_asked_before_it_is_believed(void **state)
 	struct player player = connected(g, 1);
 	const struct peer before = player.peer;
 	const struct message move = a_move();
-	uint8_t token[SESSION_PATH_TOKEN_LEN], datagram[PLAYER_BUFFER];
+	uint8_t token[SESSION_PATH_TOKEN_LEN], old[SESSION_PATH_TOKEN_LEN], datagram[PLAYER_BUFFER];
 	struct left left[BURST_MAX];
 	struct reply reply;
 
@@ -23,7 +23,11 @@ static void test_new_address_is_asked_before_it_is_believed(void **state)
 	assert_int_equal(reply.result, PG_DROP_NONE);
 	opened(g, &player, reply.bytes, reply.length, SESSION_PATH_CHALLENGE);
 	memcpy(token, reply.bytes + sizeof(struct session_header), sizeof(token));
-	assert_int_equal(await_egress(g, 30, left), 1); // acknowledgements go to the proved address
+	assert_int_equal(drain_egress(g, left), 1); // the proved address is asked
+	assert_true(peer_equal(&left[0].peer, &before));
+	opened(g, &player, left[0].bytes, left[0].length, SESSION_PATH_CHALLENGE);
+	memcpy(old, left[0].bytes + sizeof(struct session_header), sizeof(old));
+	assert_int_equal(await_egress(g, 30, left), 1); // and acknowledgements go there
 	assert_true(peer_equal(&left[0].peer, &before));
 	assert_int_equal(acknowledged_by(g, &player, left[0].bytes, left[0].length).ack, 1);
 	reply = say(g, &player, true, &move); // not asked again within the second
@@ -37,6 +41,37 @@ static void test_new_address_is_asked_before_it_is_believed(void **state)
 	assert_int_equal(say(g, &player, false, &move).result, PACKET_ABSORBED);
 	assert_int_equal(await_egress(g, 30, left), 1);
 	assert_true(peer_equal(&left[0].peer, &player.peer));
+
+	// Somebody copied it all: the player answers at the old address, too.
+	reply = send_from(g, 0, &before, datagram,
+			  player_seal(g->fixture, &player, SESSION_PATH_RESPONSE, old, sizeof(old), datagram));
+	assert_int_equal(reply.result, PACKET_ABSORBED);
+	assert_int_equal(g->fixture->stats[0].path_changes, 2);
+	assert_true(peer_equal(&fixture_record(g->fixture, &player)->peer, &before));
+}
+
+/// Who copies the answer to a challenge from elsewhere does not use it up.
+static void test_answer_from_elsewhere_is_as_if_it_had_not_come(void **state)
+{
+	struct pipeline_fixture *g = *state;
+	struct player player = connected(g, 1);
+	const struct peer there = peer_number(g, 9), elsewhere = peer_number(g, 11);
+	const struct message move = a_move();
+	uint8_t datagram[PLAYER_BUFFER], copy[PLAYER_BUFFER];
+	struct reply reply;
+	uint16_t length;
+
+	fixture_wait(g->fixture, 2000);
+	player.peer = there;
+	reply = say(g, &player, true, &move);
+	opened(g, &player, reply.bytes, reply.length, SESSION_PATH_CHALLENGE);
+	length = player_seal(g->fixture, &player, SESSION_PATH_RESPONSE, reply.bytes + sizeof(struct session_header),
+			     SESSION_PATH_TOKEN_LEN, datagram);
+	memcpy(copy, datagram, length);
+	assert_int_equal(send_from(g, 0, &elsewhere, copy, length).result, PG_DROP_BAD_PATH_RESPONSE);
+	memcpy(copy, datagram, length);
+	assert_int_equal(send_from(g, 0, &there, copy, length).result, PACKET_ABSORBED);
+	assert_true(peer_equal(&fixture_record(g->fixture, &player)->peer, &there));
 }
 
 static void test_old_packet_from_elsewhere_asks_nobody(void **state)
@@ -142,6 +177,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		BY_EVERY_WAY(test_new_address_is_asked_before_it_is_believed),
+		BY_EVERY_WAY(test_answer_from_elsewhere_is_as_if_it_had_not_come),
 		BY_EVERY_WAY(test_old_packet_from_elsewhere_asks_nobody),
 		BY_EVERY_WAY(test_who_is_replaced_is_told_at_his_address),
 		BY_EVERY_WAY(test_no_confirm_that_anybody_can_send_teaches_a_way),

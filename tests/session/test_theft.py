@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from pyshim.protocol.client import Denied
+from pyshim.protocol.client import Connected, Denied
 from pyshim.protocol.client.outgoing import Outgoing, Priority
 from pyshim.protocol.client.ticket import Ticket
 from pyshim.protocol.session_crypto import BadTagError, DirectionKey, TrafficKeys, derive
@@ -14,6 +14,7 @@ from pyshim.protocol.session_wire import Denial, Kind, MessageType, read_header
 from tests.session.attack import MOVE, STRANGER, join
 from tests.session.core_gateway import CoreGateway
 from tests.session.internet import Internet, LinkConditions
+from tests.session.raw_player import RawPlayer
 from tests.session.test_client import say, texts
 
 # ---------------------------------------------------------------- keys
@@ -157,3 +158,48 @@ def test_a_stolen_datagram_moves_no_session_and_brings_the_thief_little(gateway:
     assert STRANGER not in egress
     assert texts(alice) == ["here I am"]
     assert gateway.stats().path_changes == 0
+
+
+def test_who_copies_datagrams_faster_and_carries_challenges_does_not_take_the_session(
+    gateway: CoreGateway,
+) -> None:
+    internet = Internet(gateway, LinkConditions(delay_s=(0.02, 0.03)))
+    alice = join(internet, gateway.issue(7))
+    thief = internet.new_address()
+    to_thief = Counter[int]()
+
+    def copy(to_gateway: bool, datagram: bytes) -> bool:
+        """Everything of hers comes from the thief first, at once; what he is asked she is asked."""
+        if to_gateway:
+            for _, answer in gateway.receive(thief, datagram, internet.now):
+                to_thief[answer[0]] += 1
+                if answer[0] == Kind.PATH_CHALLENGE:
+                    alice.session.receive(answer, internet.now)
+        return True
+
+    internet.on_wire = copy
+    deliveries = []
+    for second in range(55):
+        deliveries.append(say(internet, alice, f"{second}", to=7))
+        for _ in range(20):
+            alice.session.send(Outgoing.unreliable(MessageType.MOVE, MOVE, Priority.URGENT), internet.now)
+            internet.run(0.05)
+    assert internet.run(10, lambda: all(delivery.done for delivery in deliveries))
+    assert [delivery.failure for delivery in deliveries] == [None] * len(deliveries)
+    assert texts(alice) == [f"{second}" for second in range(55)]
+    assert to_thief[Kind.PATH_CHALLENGE] > 50  # he went on
+    assert gateway.stats().path_changes == 2  # there, and back when she answered herself
+    assert sum(isinstance(event, Connected) for event in alice.heard) == 1
+    gateway.check_books()
+
+
+def test_an_answer_to_a_challenge_is_not_used_up_by_who_sends_it_from_elsewhere(gateway: CoreGateway) -> None:
+    player = RawPlayer(gateway, gateway.issue(7))
+    player.connect()
+    _, challenge = player.send(player.data(b""), source=9)
+    response = player.sealed(Kind.PATH_RESPONSE, player.opened(challenge))
+    assert player.drop(response, source=5) == "bad_path_response"
+    assert player.drop(response) == "bad_path_response"
+    assert player.drop(response, source=9) is None
+    assert gateway.stats().path_changes == 1
+    assert player.drop(response, source=9) == "replayed"
