@@ -352,7 +352,7 @@ STRANGER, CHALLENGED, CONNECTED = range(3)  # who sends in fuzz_netcode.c
 
 
 def netcode() -> dict[str, bytes]:
-    """What comes to the netcode profile: a request, packets that are sealed first, and headers that cannot be."""
+    """What comes to the netcode profile: requests, packets that are sealed first, headers that cannot be."""
     vectors = json.loads((CORPUS.parents[1] / "wire" / "netcode_vectors.json").read_text())
     request = bytes.fromhex(vectors["tokens"][0]["request"])
     keep_alive = bytes.fromhex(vectors["packets"][0]["packet"])
