@@ -332,6 +332,8 @@ static void handle(pgc_client *client, struct course *course, const struct pgc_e
 	case PGC_EVENT_INVENTORY:
 		printf("bytes: %" PRIu32 " from player %" PRIu32 "\n", event->as.bytes.bytes, event->player_id);
 		break;
+	case PGC_EVENT_PONG: // this player asks for none
+		break;
 	}
 	fflush(stdout);
 }
