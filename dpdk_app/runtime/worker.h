@@ -126,7 +126,7 @@ ALWAYS_INLINE void worker_count_nap(struct worker *w, uint64_t began, uint64_t e
 {
 	counter_add(&w->stats->cycles_idle, ended - began);
 	if (ended - began > w->off_cpu.ask_after)
-		off_cpu_skip(&w->off_cpu);
+		off_cpu_slept(&w->off_cpu, ended - began, ended);
 	counter_set(&w->stats->heartbeat_tsc, ended);
 }
 

@@ -10,6 +10,7 @@
 #define NS_PER_S 1000000000U
 /// A full burst takes a few microseconds, of a socket some tens; a time slice of the kernel's is milliseconds.
 #define ASK_AFTER_NS 50000U
+#define SKIP_AFTER_NS 1000000U
 
 static uint64_t in_cycles(uint64_t ns, uint64_t tsc_hz)
 {
@@ -36,7 +37,11 @@ static uint64_t kept_from_cpu(struct off_cpu *o)
 
 void off_cpu_begin(struct off_cpu *o, uint64_t tsc_hz)
 {
-	*o = (struct off_cpu){.ask_after = in_cycles(ASK_AFTER_NS, tsc_hz), .tsc_hz = tsc_hz};
+	*o = (struct off_cpu){
+		.ask_after = in_cycles(ASK_AFTER_NS, tsc_hz),
+		.skip_after = in_cycles(SKIP_AFTER_NS, tsc_hz),
+		.tsc_hz = tsc_hz,
+	};
 	off_cpu_skip(o);
 }
 
@@ -48,4 +53,5 @@ COLD void off_cpu_ask(struct off_cpu *o)
 COLD void off_cpu_skip(struct off_cpu *o)
 {
 	kept_from_cpu(o);
+	o->skipped_at = o->asked_at;
 }

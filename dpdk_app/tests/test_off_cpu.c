@@ -106,6 +106,27 @@ static void a_sleep_of_its_own_is_not_taken_from_what_follows(void **state)
 	assert_uint_in_range(took, cycles_of_ms(19), cycles_of_ms(25));
 }
 
+static void a_sleep_after_many_short_ones_is_told_from_work_as_well(void **state)
+{
+	const struct timespec pause = {.tv_nsec = 60000};
+	struct off_cpu o;
+	uint64_t began, took;
+
+	(void)state;
+	off_cpu_begin(&o, pg_tsc_hz());
+	for (unsigned i = 0; i < 1000; i++) {
+		began = pg_tsc();
+		nanosleep(&pause, NULL);
+		off_cpu_slept(&o, pg_tsc() - began, pg_tsc());
+	}
+	began = pg_tsc();
+	work(5);
+	be_kept(50);
+	took = pg_tsc() - began;
+	took -= off_cpu_part(&o, o.total, took);
+	assert_uint_in_range(took, cycles_of_ms(4), cycles_of_ms(9));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -114,6 +135,7 @@ int main(void)
 		cmocka_unit_test(a_short_turn_is_not_asked_about),
 		cmocka_unit_test(a_turn_is_charged_with_no_more_than_itself),
 		cmocka_unit_test(a_sleep_of_its_own_is_not_taken_from_what_follows),
+		cmocka_unit_test(a_sleep_after_many_short_ones_is_told_from_work_as_well),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
