@@ -135,7 +135,7 @@ def confirm_lost(gateway: Gateway) -> Script:
     sizes = [len(one.datagram) for one in confirms]
     tried = list(dict.fromkeys(sizes))
     steps = [at for at, size in enumerate(sizes) if at and size != sizes[at - 1]]
-    falls = all(size in layout.SIZES for size in tried) and tried == sorted(tried, reverse=True)
+    falls = all(size in layout.DATAGRAM_SIZES for size in tried) and tried == sorted(tried, reverse=True)
     holds = (
         falls and tried[-1] <= 1000 and all(sizes.count(size) >= 2 for size in tried[:-1]) and len(steps) < 4
     )
@@ -190,8 +190,8 @@ def welcomes(gateway: Gateway) -> Script:
     say("a max_datagram that is not its length", said=size - 8)
     say("padding that is not 0", padding=b"\1")
     say("a share of 0", share=bytes(32))
-    if size < layout.SIZES[0]:
-        say("more than was asked for", size=layout.SIZES[0])
+    if size < layout.DATAGRAM_SIZES[0]:
+        say("more than was asked for", size=layout.DATAGRAM_SIZES[0])
     yield from gateway.pause(0.15)
     smaller = yield from gateway.expect(lambda one: one.kind == Kind.CONFIRM and len(one.datagram) < size)
     if smaller is not None:

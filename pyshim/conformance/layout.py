@@ -7,47 +7,39 @@ import hmac
 import struct
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from enum import IntEnum
 from hashlib import sha256
 
-from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-VERSION = 2
-HEADER_BYTES = 12
-TAG_BYTES = 16
-HELLO_BYTES = 72
+from pyshim.protocol.session_crypto import BadTagError, DirectionKey
+from pyshim.protocol.session_wire import (
+    DATAGRAM_SIZES,
+    DENIED_BYTES,
+    HEADER_BYTES,
+    HELLO_BYTES,
+    MESSAGES_MAX,
+    SEALED,
+    TAG_BYTES,
+    VERSION,
+    Kind,
+)
+
+__all__ = [
+    "DATAGRAM_SIZES",
+    "HEADER_BYTES",
+    "HELLO_BYTES",
+    "SEALED",
+    "TAG_BYTES",
+    "VERSION",
+    "Kind",
+]
+
 CHALLENGE_BYTES = 68
-DENIED_BYTES = 48
 RESET_BYTES = 28
-SHORT_BYTES = 36  # CLOSE, PATH_CHALLENGE, PATH_RESPONSE
-DATA_MIN_BYTES = 40
 WELCOME_CLEAR_BYTES = 60
-SIZES = (1400, 1232, 1000, 508)
 PIECE_BYTES = 458
-MESSAGES_MAX = 50
 LIMITS_MAX = 48
-
-
-class Kind(IntEnum):
-    """What a datagram is."""
-
-    HELLO = 1
-    CHALLENGE = 2
-    CONFIRM = 3
-    WELCOME = 4
-    DATA = 5
-    CLOSE = 6
-    PATH_CHALLENGE = 7
-    PATH_RESPONSE = 8
-    DENIED = 9
-    RESET = 10
-    PROBE = 11
-
-
-SEALED = frozenset({Kind.WELCOME, Kind.DATA, Kind.CLOSE, Kind.PATH_CHALLENGE, Kind.PATH_RESPONSE, Kind.PROBE})
 FROM_CLIENT = frozenset({Kind.HELLO, Kind.CONFIRM, Kind.DATA, Kind.CLOSE, Kind.PATH_RESPONSE, Kind.PROBE})
 _HEADER = struct.Struct("<BBHII")
 
@@ -245,30 +237,18 @@ def next_secret(secret: bytes) -> bytes:
     return _expand(secret, b"pollgate update", 32)
 
 
-@dataclass(frozen=True, slots=True)
-class Direction:
-    """What one direction is sealed with in one key phase."""
-
-    key: bytes
-    salt: bytes
-
-    def seal(self, counter: int, clear: bytes, secret: bytes) -> bytes:
-        """A datagram."""
-        return clear + AESGCM(self.key).encrypt(self.salt + struct.pack("<Q", counter), secret, clear)
-
-    def open(self, counter: int, datagram: bytes, clear_bytes: int) -> bytes | None:
-        """What is sealed in it; None where it was not sealed with this."""
-        clear, sealed = datagram[:clear_bytes], datagram[clear_bytes:]
-        try:
-            return AESGCM(self.key).decrypt(self.salt + struct.pack("<Q", counter), sealed, clear)
-        except InvalidTag:
-            return None
+def opened(key: DirectionKey, counter: int, datagram: bytes, clear_bytes: int) -> bytes | None:
+    """What is sealed in a datagram; None where it was not sealed with this key and counter."""
+    try:
+        return key.open(counter, datagram, clear_bytes)
+    except BadTagError:
+        return None
 
 
-def directions(secret: bytes) -> tuple[Direction, Direction]:
+def directions(secret: bytes) -> tuple[DirectionKey, DirectionKey]:
     """From client to gateway, and from gateway to client."""
     okm = _expand(secret, b"pollgate keys", 40)
-    return Direction(okm[:16], okm[32:36]), Direction(okm[16:32], okm[36:40])
+    return DirectionKey(okm[:16], okm[32:36]), DirectionKey(okm[16:32], okm[36:40])
 
 
 # ---------------------------------------------------------------- DATA and its messages

@@ -16,6 +16,7 @@ from pyshim.conformance.bodies import PING, PONG
 from pyshim.conformance.checks import Verdicts
 from pyshim.conformance.layout import Data, Header, Kind, Message
 from pyshim.conformance.loop import Arrival, Port, Steps
+from pyshim.protocol.session_crypto import DirectionKey
 
 PATIENCE_S = 6.0  # for what must come: a bound, no measurement
 SILENCE_S = 0.6  # for what must not come
@@ -44,7 +45,7 @@ class Traffic:
     over: bool = False  # the kit says nothing more of itself
     closed_s: float | None = None  # the other closed
 
-    def direction(self, phase: int, *, mine: bool) -> layout.Direction:
+    def direction(self, phase: int, *, mine: bool) -> DirectionKey:
         """The key of a phase."""
         while len(self.secrets) <= phase:
             self.secrets.append(layout.next_secret(self.secrets[-1]))
@@ -84,7 +85,7 @@ class Traffic:
         clear = layout.WELCOME_CLEAR_BYTES if header.kind == Kind.WELCOME else layout.HEADER_BYTES
         for phase in (self.heard_phase, self.heard_phase + 1, self.heard_phase - 1):
             if phase >= 0 and phase & 1 == header.flags & 1:
-                secret = self.direction(phase, mine=False).open(counter, datagram, clear)
+                secret = layout.opened(self.direction(phase, mine=False), counter, datagram, clear)
                 if secret is not None:
                     return counter, phase, secret
         return None

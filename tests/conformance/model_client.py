@@ -108,7 +108,7 @@ class ModelClient(TalkingClient):
         else:
             attempt.tries += 1
             if attempt.tries > 2 and not self.has("keeps-size"):
-                self.size = next((one for one in layout.SIZES if one < self.size), 508)
+                self.size = next((one for one in layout.DATAGRAM_SIZES if one < self.size), 508)
                 attempt.tries = 1
             self._confirm(attempt)
         attempt.next_s = self.now + (0.05 if self.has("hurries") else attempt.wait_s)
