@@ -55,11 +55,11 @@ static void both_directions_have_keys_of_their_own(void **state UNUSED)
 	assert_true(fixture_connect(fixture, 0, &player));
 	keys = store_keys(&fixture->store, fixture_slot(fixture, &player));
 	length = player_seal(fixture, &player, SESSION_DATA, "hello", 5, datagram);
-	assert_false(cipher_open(&fixture->shard[0]->code, keys.seal, 1, datagram, sizeof(struct session_header),
-				 length));
+	assert_false(
+		cipher_open(&fixture->shard[0]->code, keys.seal, 1, datagram, sizeof(struct session_header), length));
 	length = player_seal(fixture, &player, SESSION_DATA, "hello", 5, datagram);
-	assert_true(cipher_open(&fixture->shard[0]->code, keys.open, 2, datagram, sizeof(struct session_header),
-				length));
+	assert_true(
+		cipher_open(&fixture->shard[0]->code, keys.open, 2, datagram, sizeof(struct session_header), length));
 	assert_memory_equal(datagram + sizeof(struct session_header), "hello", 5);
 }
 
