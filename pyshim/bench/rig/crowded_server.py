@@ -38,10 +38,12 @@ def main(arguments: Sequence[str]) -> None:
     state = new_state(decided)
     connections = issue_all(state, connected + players)
     connect_all(state, connections[:connected])
+    sessions = [connection.session for connection in connections[connected:]]
+    del connections  # else it would count as the gateway's memory
     page = StatsPage.create(len(decided.workers), PageNames.of(decided))
     gateway = Gateway(decided, page, state)
     gateway.start()
-    _say(sessions=[connection.session for connection in connections[connected:]])
+    _say(sessions=sessions)
     for _ in sys.stdin:
         worker = page.snapshot(decided.engine, RunState()).workers[0]
         _say(
