@@ -197,6 +197,7 @@ int pgc_connect(pgc_client *client)
 	if (!events_have_room(client))
 		return PGC_ERROR_EVENTS;
 	client->link.farewell = 0;
+	client->link.farewell_until = 0;
 	handshake_begin(client, client_now(client));
 	return PGC_OK;
 }
@@ -219,6 +220,7 @@ int pgc_close(pgc_client *client)
 	if (client->state == PGC_CONNECTED) {
 		link_end(client, PGC_CLOSED_LEFT, SESSION_CLOSED_LEFT, PG_LOSS_CLOSED);
 	} else if (client->state == PGC_CONNECTING) {
+		handshake_end(client);
 		client->state = PGC_CLOSED;
 		events_closed(client, PGC_CLOSED_LEFT, 0);
 	} else {
@@ -247,6 +249,8 @@ int pgc_receive(pgc_client *client, const void *datagram, size_t bytes)
 		handshake_receive(client, datagram, (uint16_t)bytes, client_now(client));
 	else if (client->state == PGC_CONNECTED)
 		link_receive(client, datagram, (uint16_t)bytes, client_now(client));
+	else if (client->state == PGC_CLOSED)
+		link_receive_after_end(client, datagram, (uint16_t)bytes, client_now(client));
 	else
 		client->statistics.datagrams_refused++;
 	(void)pgc_event_waiting(client); // takes what is not for the game, and acknowledges

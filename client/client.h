@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "aead.h"
+#include "crypto/keys.h"
 #include "crypto/replay.h"
 #include "delivery/delivery.h"
 #include "delivery/taken.h"
@@ -37,19 +38,22 @@ struct settled {
 struct handshake {
 	uint8_t client_nonce[SESSION_NONCE_LEN];
 	uint8_t cookie[SESSION_COOKIE_LEN];
-	bool challenged;       // the cookie is there: it is the CONFIRM's turn
-	uint64_t cookie_until; // ns: until then it is taken for CONFIRMs of other sizes, too
-	uint8_t denial;        // enum session_denial that nobody proved; 0
-	uint16_t size;         // of the CONFIRM
-	uint32_t tries;        // of this HELLO or CONFIRM
-	uint64_t repeat_at;    // ns
-	uint64_t give_up_at;   // ns
+	struct exchange_key exchange; // of this nonce; forgotten when the attempt ends
+	bool challenged;              // the cookie is there: it is the CONFIRM's turn
+	uint64_t cookie_until;        // ns: until then it is taken for CONFIRMs of other sizes, too
+	uint8_t denial;               // enum session_denial that nobody proved; 0
+	uint16_t size;                // of the CONFIRM
+	uint32_t tries;               // of this HELLO, or CONFIRM of this size
+	uint64_t asked_at;            // ns, of the last HELLO
+	uint64_t wait;                // ns, until the present datagram is repeated
+	uint64_t repeat_at;           // ns
+	uint64_t give_up_at;          // ns
 };
 
 /// packets.c: one connection's keys and counters.
 struct link {
 	struct aead *open, *seal; // one direction each
-	uint8_t server_nonce[SESSION_NONCE_LEN];
+	uint8_t reset_token[SESSION_RESET_TOKEN_LEN];
 	uint32_t tx_counter; // of the last packet that may have left
 	struct replay replay;
 	struct taken taken;
@@ -61,7 +65,10 @@ struct link {
 	bool answer_now;         // the peer asked for an acknowledgement at once
 	uint8_t path_challenges; // that are to be answered
 	uint8_t path_token[PATH_CHALLENGES_MAX][SESSION_PATH_TOKEN_LEN];
-	uint8_t farewell; // reason of a CLOSE that is still to be sent; 0
+	uint8_t farewell;        // reason of a CLOSE that is still to be sent; 0
+	uint8_t said_farewell;   // of the one that was, which is said again to whoever goes on talking; 0
+	uint64_t farewell_until; // ns: so long
+	uint64_t farewell_next;  // ns: not before
 };
 
 /// udp.c
@@ -120,6 +127,8 @@ size_t handshake_transmit(pgc_client *client, uint8_t *out, uint64_t now);
 uint64_t handshake_due(const pgc_client *client);
 /// Ask for shorter datagrams, as another attempt.
 void handshake_step_down(pgc_client *client, uint64_t now);
+/// The attempt is over: what it knew of keys is forgotten.
+void handshake_end(pgc_client *client);
 
 // packets.c
 
@@ -127,6 +136,8 @@ void handshake_step_down(pgc_client *client, uint64_t now);
 /// @return false when it is not authentic or not what was asked for; nothing is changed then
 bool link_begin(pgc_client *client, const uint8_t *datagram, uint16_t length, uint64_t now);
 void link_receive(pgc_client *client, const uint8_t *datagram, uint16_t length, uint64_t now);
+/// Of a connection that we closed lately: whoever goes on talking has not heard it.
+void link_receive_after_end(pgc_client *client, const uint8_t *datagram, uint16_t length, uint64_t now);
 size_t link_transmit(pgc_client *client, uint8_t *out, uint64_t now);
 uint64_t link_due(const pgc_client *client);
 /// What the gateway takes: entries of WELCOME or LIMITS.

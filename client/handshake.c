@@ -7,8 +7,6 @@
 
 #include <sodium.h>
 
-#include "keys.h"
-
 #define REPEAT_AFTER_NS (250 * NS_PER_MS)
 #define REPEAT_AFTER_MAX_NS (2000 * NS_PER_MS)
 #define CONFIRMS_PER_SIZE 2          // when so many bring nothing, shorter ones are tried
@@ -25,15 +23,20 @@ static uint16_t size_below(uint16_t size)
 	return 0;
 }
 
-/// From a HELLO on, with a nonce of its own.
+/// From a HELLO on, with a nonce and a share of its own.
 static void attempt(pgc_client *client, uint16_t size, uint64_t now)
 {
 	struct handshake *handshake = &client->handshake;
+	uint8_t secret[EXCHANGE_LEN];
 
 	randombytes_buf(handshake->client_nonce, sizeof(handshake->client_nonce));
+	randombytes_buf(secret, sizeof(secret));
+	exchange_begin(&handshake->exchange, secret);
+	secrets_forget(secret, sizeof(secret));
 	handshake->challenged = false;
 	handshake->size = size;
 	handshake->tries = 0;
+	handshake->wait = REPEAT_AFTER_NS;
 	handshake->repeat_at = now;
 }
 
@@ -43,6 +46,11 @@ void handshake_begin(pgc_client *client, uint64_t now)
 	client->handshake.give_up_at = now + client->options.connect_timeout_ms * NS_PER_MS;
 	client->state = PGC_CONNECTING;
 	attempt(client, client->options.max_datagram, now);
+}
+
+void handshake_end(pgc_client *client)
+{
+	exchange_forget(&client->handshake.exchange);
 }
 
 void handshake_step_down(pgc_client *client, uint64_t now)
@@ -55,10 +63,21 @@ void handshake_step_down(pgc_client *client, uint64_t now)
 		attempt(client, below != 0 ? below : client->options.max_datagram, now);
 		return;
 	}
-	// Nonce and cookie stay: only the WELCOME may have been too long for the path. A late one of more is refused.
+	// Nonce, share and cookie stay: only the WELCOME may have been too long for the path. A late one of more is refused.
+	// The wait goes on as it was: it may have been too short for the path.
 	handshake->size = below;
 	handshake->tries = 0;
 	handshake->repeat_at = now;
+}
+
+/// A path on which the CHALLENGE took long is given as long for the WELCOME, twice.
+static uint64_t first_confirm_wait(const struct handshake *handshake, uint64_t now)
+{
+	const uint64_t twice = 2 * (now - handshake->asked_at);
+
+	if (twice < REPEAT_AFTER_NS)
+		return REPEAT_AFTER_NS;
+	return twice < REPEAT_AFTER_MAX_NS ? twice : REPEAT_AFTER_MAX_NS;
 }
 
 static void challenged(pgc_client *client, const uint8_t *datagram, uint16_t length, uint64_t now)
@@ -67,7 +86,8 @@ static void challenged(pgc_client *client, const uint8_t *datagram, uint16_t len
 	struct handshake *handshake = &client->handshake;
 
 	if (length != sizeof(*challenge) || handshake->challenged ||
-	    memcmp(challenge->client_nonce, handshake->client_nonce, SESSION_NONCE_LEN) != 0) {
+	    memcmp(challenge->client_nonce, handshake->client_nonce, SESSION_NONCE_LEN) != 0 ||
+	    !proof_is_right(PROOF_OF_CHALLENGE, client->options.key, datagram, length)) {
 		client->statistics.datagrams_refused++;
 		return;
 	}
@@ -75,28 +95,31 @@ static void challenged(pgc_client *client, const uint8_t *datagram, uint16_t len
 	handshake->challenged = true;
 	handshake->cookie_until = now + COOKIE_NS;
 	handshake->tries = 0;
+	handshake->wait = first_confirm_wait(handshake, now);
 	handshake->repeat_at = now;
 	client->statistics.datagrams_received++;
 }
 
+/// Reasons but that of another version are proved. That one ends nothing: anybody can have sent it.
 static void denied(pgc_client *client, const uint8_t *datagram, uint16_t length)
 {
 	const struct session_denied *denial = (const struct session_denied *)datagram;
-	static const uint8_t zero[sizeof(denial->reserved)];
+	const bool proved = length == sizeof(*denial) && denial->reason != SESSION_DENIED_VERSION;
 
-	if (length != sizeof(*denial) || denial->reason < SESSION_DENIED_UNKNOWN || denial->reason >= PG_DENIALS ||
-	    memcmp(denial->reserved, zero, sizeof(zero)) != 0 ||
-	    memcmp(denial->client_nonce, client->handshake.client_nonce, SESSION_NONCE_LEN) != 0) {
+	if (length != sizeof(*denial) ||
+	    memcmp(denial->client_nonce, client->handshake.client_nonce, SESSION_NONCE_LEN) != 0 ||
+	    (proved && !proof_is_right(PROOF_OF_DENIED, client->options.key, datagram, length))) {
 		client->statistics.datagrams_refused++;
 		return;
 	}
 	client->statistics.datagrams_received++;
-	if (!denied_is_proved(client->options.key, denial)) {
+	if (!proved) {
 		client->handshake.denial = denial->reason;
 		return;
 	}
+	handshake_end(client);
 	client->state = PGC_CLOSED;
-	events_closed(client, PGC_DENIED_UNKNOWN - SESSION_DENIED_UNKNOWN + denial->reason, 0);
+	events_closed(client, PGC_DENIED_VERSION - SESSION_DENIED_VERSION + denial->reason, 0);
 }
 
 static bool unsealed_header(const struct session_header *header)
@@ -145,32 +168,41 @@ static size_t write_confirm(const pgc_client *client, uint8_t *out)
 	confirm->max_datagram = handshake->size;
 	memcpy(confirm->client_nonce, handshake->client_nonce, SESSION_NONCE_LEN);
 	memcpy(confirm->cookie, handshake->cookie, SESSION_COOKIE_LEN);
-	confirm_seal(client->options.key, out, handshake->size);
+	memcpy(confirm->client_share, handshake->exchange.share, SESSION_SHARE_LEN);
+	proof_write(PROOF_OF_CONFIRM, client->options.key, out, handshake->size);
 	return handshake->size;
+}
+
+static void give_up(pgc_client *client)
+{
+	const uint8_t denial = client->handshake.denial;
+	const int likely = denial != 0 ? PGC_DENIED_VERSION - SESSION_DENIED_VERSION + denial : 0;
+
+	handshake_end(client);
+	client->state = PGC_CLOSED;
+	events_closed(client, PGC_CLOSED_UNREACHABLE, likely);
 }
 
 size_t handshake_transmit(pgc_client *client, uint8_t *out, uint64_t now)
 {
 	struct handshake *handshake = &client->handshake;
-	uint64_t wait = REPEAT_AFTER_NS;
 
 	if (now >= handshake->give_up_at) {
-		const int likely =
-			handshake->denial ? PGC_DENIED_UNKNOWN - SESSION_DENIED_UNKNOWN + handshake->denial : 0;
-
-		client->state = PGC_CLOSED;
-		events_closed(client, PGC_CLOSED_UNREACHABLE, likely);
+		give_up(client);
 		return 0;
 	}
 	if (now < handshake->repeat_at)
 		return 0;
 	if (handshake->challenged && handshake->tries == CONFIRMS_PER_SIZE)
 		handshake_step_down(client, now);
-	for (uint32_t i = 0; i < handshake->tries && wait < REPEAT_AFTER_MAX_NS; i++)
-		wait *= 2;
-	handshake->repeat_at = now + wait;
+	// Up to a quarter sooner: a crowd whose gateway came back does not repeat in step.
+	handshake->repeat_at = now + handshake->wait - randombytes_uniform((uint32_t)(handshake->wait / 4));
+	handshake->wait = handshake->wait * 2 < REPEAT_AFTER_MAX_NS ? handshake->wait * 2 : REPEAT_AFTER_MAX_NS;
 	handshake->tries++;
-	return handshake->challenged ? write_confirm(client, out) : write_hello(client, out);
+	if (handshake->challenged)
+		return write_confirm(client, out);
+	handshake->asked_at = now;
+	return write_hello(client, out);
 }
 
 uint64_t handshake_due(const pgc_client *client)

@@ -5,32 +5,50 @@
 
 #include <string.h>
 
-#include <sodium.h>
-
-#include "keys.h"
 #include "message/session_check.h"
 #include "wire/zero.h"
 
+#define FAREWELL_NS (3000 * NS_PER_MS) // so long a CLOSE is said again
+#define FAREWELL_EVERY_NS (100 * NS_PER_MS)
+
 // ---------------------------------------------------------------- the beginning
 
-static bool set_keys(pgc_client *client, const uint8_t server_nonce[SESSION_NONCE_LEN])
+/// @return false: no secret can be agreed with this share, or libcrypto has no memory
+static bool set_keys(pgc_client *client, const struct session_welcome *welcome)
 {
+	const struct handshake *handshake = &client->handshake;
+	struct transcript transcript = {.session = client->options.session};
+	uint8_t agreed[EXCHANGE_LEN], secret[HASH_LEN];
 	struct traffic_keys keys;
 
-	traffic_keys_derive(&keys, client->options.key, client->options.session, client->handshake.client_nonce,
-			    server_nonce);
+	memcpy(transcript.client_nonce, handshake->client_nonce, SESSION_NONCE_LEN);
+	memcpy(transcript.server_nonce, welcome->server_nonce, SESSION_NONCE_LEN);
+	memcpy(transcript.client_share, handshake->exchange.share, EXCHANGE_LEN);
+	memcpy(transcript.server_share, welcome->server_share, EXCHANGE_LEN);
 
-	const bool set = aead_set_key(client->link.open, keys.to_client, keys.to_client_salt, false) &&
+	const bool agree = exchange_agree(agreed, &handshake->exchange, welcome->server_share);
+
+	connection_secret(secret, client->options.key, agreed, &transcript);
+	traffic_keys_derive(&keys, secret);
+
+	const bool set = agree && aead_set_key(client->link.open, keys.to_client, keys.to_client_salt, false) &&
 			 aead_set_key(client->link.seal, keys.to_gateway, keys.to_gateway_salt, true);
 
-	sodium_memzero(&keys, sizeof(keys));
+	secrets_forget(agreed, sizeof(agreed));
+	secrets_forget(secret, sizeof(secret));
+	secrets_forget(&keys, sizeof(keys));
 	return set;
 }
+static_assert(TRAFFIC_KEY_LEN == AEAD_KEY_LEN && TRAFFIC_SALT_LEN == AEAD_SALT_LEN, "AES-128-GCM");
 
 static bool welcome_is_as_asked(const pgc_client *client, const struct session_welcome *welcome, uint16_t length)
 {
-	return welcome->max_datagram >= SESSION_DATAGRAM_MIN && welcome->max_datagram <= client->handshake.size &&
-	       welcome->reserved == 0 && all_zero(welcome->padding, length - sizeof(*welcome) - SESSION_TAG_LEN);
+	const size_t limits = (size_t)welcome->limits * sizeof(struct session_limit);
+	const size_t room = length - sizeof(*welcome) - SESSION_TAG_LEN;
+
+	return welcome->max_datagram == length && length >= SESSION_DATAGRAM_MIN && length <= client->handshake.size &&
+	       welcome->limits <= SESSION_LIMITS_MAX && limits <= room &&
+	       all_zero(welcome->padding + limits, room - limits);
 }
 
 /// Counters and windows of new keys; the WELCOME has the first counters of the gateway's direction.
@@ -39,7 +57,7 @@ static void reset(struct link *link, const struct session_welcome *welcome, uint
 	struct aead *const open = link->open, *const seal = link->seal;
 
 	*link = (struct link){.open = open, .seal = seal, .heard_at = now, .said_at = now};
-	memcpy(link->server_nonce, welcome->server_nonce, SESSION_NONCE_LEN);
+	memcpy(link->reset_token, welcome->reset_token, SESSION_RESET_TOKEN_LEN);
 	link->max_datagram = welcome->max_datagram;
 	link->idle_timeout_ms = welcome->idle_timeout_ms;
 	replay_mark(&link->replay, welcome->header.counter);
@@ -52,12 +70,13 @@ bool link_begin(pgc_client *client, const uint8_t *datagram, uint16_t length, ui
 	const struct session_welcome *sealed = (const struct session_welcome *)datagram;
 	const struct session_welcome *welcome = (const struct session_welcome *)client->opened;
 
-	if (length != client->handshake.size || sealed->header.flags != 0 || sealed->header.counter == 0 ||
-	    !set_keys(client, sealed->server_nonce) ||
+	if (length < sizeof(*sealed) + SESSION_TAG_LEN || length > client->handshake.size ||
+	    sealed->header.flags != 0 || sealed->header.counter == 0 || !set_keys(client, sealed) ||
 	    !aead_open(client->link.open, sealed->header.counter, datagram, SESSION_WELCOME_CLEAR, length,
 		       client->opened) ||
 	    !welcome_is_as_asked(client, welcome, length))
 		return false;
+	handshake_end(client);
 	reset(&client->link, welcome, now);
 	memset(&client->pace, 0, sizeof(client->pace));
 	client->limits_version = 0;
@@ -171,12 +190,13 @@ static void take_close(pgc_client *client, uint16_t length)
 	const struct session_close_body *body =
 		(const struct session_close_body *)(client->opened + sizeof(struct session_header));
 
-	if (length != SESSION_AROUND + sizeof(*body) || body->reason < SESSION_CLOSED_LEFT ||
-	    body->reason >= PG_CLOSE_REASONS || !all_zero(body->reserved, sizeof(body->reserved))) {
+	if (length != SESSION_AROUND + sizeof(*body) || body->reason == 0 ||
+	    !all_zero(body->reserved, sizeof(body->reserved))) {
 		client->statistics.datagrams_refused++;
 		return;
 	}
-	link_end(client, body->reason, 0, PG_LOSS_CLOSED);
+	link_end(client, body->reason < PG_CLOSE_REASONS ? body->reason : PGC_CLOSED_OTHER + body->reason, 0,
+		 PG_LOSS_CLOSED);
 }
 
 static void take_path_challenge(pgc_client *client, uint16_t length)
@@ -223,10 +243,45 @@ static bool opened(pgc_client *client, const uint8_t *datagram, uint16_t length)
 	return true;
 }
 
+/// Only our gateway can know the token: it has lost the connection.
+static void take_reset(pgc_client *client, const uint8_t *datagram, uint16_t length)
+{
+	const struct session_reset *sent = (const struct session_reset *)datagram;
+
+	if (length != sizeof(*sent) || sent->header.flags != 0 ||
+	    !secrets_equal(sent->token, client->link.reset_token, sizeof(sent->token))) {
+		client->statistics.datagrams_refused++;
+		return;
+	}
+	client->statistics.datagrams_received++;
+	link_end(client, PGC_CLOSED_RESET, 0, PG_LOSS_CLOSED);
+}
+
+void link_receive_after_end(pgc_client *client, const uint8_t *datagram, uint16_t length, uint64_t now)
+{
+	const struct session_header *header = (const struct session_header *)datagram;
+	struct link *link = &client->link;
+
+	if (now >= link->farewell_until || !header_is_sealed_kind(header, length) ||
+	    !opened(client, datagram, length)) {
+		client->statistics.datagrams_refused++;
+		return;
+	}
+	client->statistics.datagrams_received++;
+	if (header->kind == SESSION_CLOSE) // then both know
+		link->farewell_until = 0;
+	else if (now >= link->farewell_next)
+		link->farewell = link->said_farewell;
+}
+
 void link_receive(pgc_client *client, const uint8_t *datagram, uint16_t length, uint64_t now)
 {
 	const struct session_header *header = (const struct session_header *)datagram;
 
+	if (header->kind == SESSION_RESET) {
+		take_reset(client, datagram, length);
+		return;
+	}
 	if (!header_is_sealed_kind(header, length) || !opened(client, datagram, length)) {
 		client->statistics.datagrams_refused++;
 		return;
@@ -275,9 +330,15 @@ static size_t seal(pgc_client *client, uint8_t *out, enum session_kind kind, siz
 
 static size_t write_close(pgc_client *client, uint8_t *out, uint64_t now)
 {
-	const struct session_close_body body = {.reason = client->link.farewell};
+	struct link *link = &client->link;
+	const struct session_close_body body = {.reason = link->farewell};
 
-	client->link.farewell = 0;
+	if (link->said_farewell == 0) {
+		link->said_farewell = link->farewell;
+		link->farewell_until = now + FAREWELL_NS;
+	}
+	link->farewell_next = now + FAREWELL_EVERY_NS;
+	link->farewell = 0;
 	memcpy(out + sizeof(struct session_header), &body, sizeof(body));
 	return seal(client, out, SESSION_CLOSE, sizeof(body), now);
 }

@@ -117,7 +117,8 @@ int pgc_connect(pgc_client *client);
 int pgc_reconnect(pgc_client *client);
 
 /** Say goodbye. The CLOSE leaves with the next pgc_transmit() or pgc_poll(), with pgc_open() at once. What was not
- *  acknowledged is lost: wait for its PGC_EVENT_DELIVERED first if it matters. PGC_EVENT_CLOSED follows. */
+ *  acknowledged is lost: wait for its PGC_EVENT_DELIVERED first if it matters. PGC_EVENT_CLOSED follows. A gateway that did not
+ *  hear it is told again, for 3 s, by whoever goes on polling. */
 int pgc_close(pgc_client *client);
 
 /* ---------------------------------------------------------------- messages to the gateway */
@@ -216,7 +217,6 @@ enum pgc_closed {
 	PGC_CLOSED_RESTARTED = 8, /* the gateway lost messages of ours: connect again */
 	PGC_CLOSED_SHUTDOWN = 9,
 	/* the gateway denied the attempt, and proved that it is the one to */
-	PGC_DENIED_UNKNOWN = 21,
 	PGC_DENIED_VERSION = 22,
 	PGC_DENIED_EXPIRED = 23,
 	PGC_DENIED_REVOKED = 24,
@@ -225,7 +225,10 @@ enum pgc_closed {
 	/* found out here */
 	PGC_CLOSED_UNREACHABLE = 40, /* the attempt was not answered within connect_timeout_ms */
 	PGC_CLOSED_SILENT = 41,      /* nothing came for silence_timeout_ms */
-	PGC_CLOSED_RECONNECT = 42    /* pgc_reconnect() */
+	PGC_CLOSED_RECONNECT = 42,   /* pgc_reconnect() */
+	PGC_CLOSED_RESET = 43,       /* the gateway says, and proves, that it has lost the connection: connect again */
+	/* a gateway newer than this client: this, plus its reason on the wire */
+	PGC_CLOSED_OTHER = 256
 };
 
 /** A few words about an enum pgc_closed. Static storage. */

@@ -50,7 +50,6 @@ const char *pgc_closed_text(int reason)
 		{PGC_CLOSED_PROTOCOL, "the protocol was broken"},
 		{PGC_CLOSED_RESTARTED, "the gateway lost messages; connect again"},
 		{PGC_CLOSED_SHUTDOWN, "the gateway shuts down"},
-		{PGC_DENIED_UNKNOWN, "denied: no such session"},
 		{PGC_DENIED_VERSION, "denied: another version of the protocol"},
 		{PGC_DENIED_EXPIRED, "denied: the session has expired"},
 		{PGC_DENIED_REVOKED, "denied: the session was revoked"},
@@ -59,6 +58,7 @@ const char *pgc_closed_text(int reason)
 		{PGC_CLOSED_UNREACHABLE, "the gateway did not answer"},
 		{PGC_CLOSED_SILENT, "the gateway fell silent"},
 		{PGC_CLOSED_RECONNECT, "connecting again"},
+		{PGC_CLOSED_RESET, "the gateway lost the connection; connect again"},
 	};
 
 	for (unsigned i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)

@@ -117,8 +117,8 @@ class ListenerPolicy:
 
     source_pps: int
     source_burst: int
-    connections_pps: int = 0  # HELLOs of a source
-    connections_burst: int = 100
+    connections_pps: int = 0  # that a source proves
+    connections_burst: int = 1000
     session_pps: int = 0
     session_burst: int = 256
     others: Others = field(default_factory=dict)

@@ -41,116 +41,91 @@ local function from_hex(text)
 	return (text:gsub("%x%x", function(digits) return string.char(tonumber(digits, 16)) end))
 end
 
--- ---------------------------------------------------------------- BLAKE2b (RFC 7693)
+-- ---------------------------------------------------------------- HMAC-SHA-256 (RFC 2104, FIPS 180-4)
 
-local blake2b
+local hmac_sha256
 do
-	-- 64-bit words as halves: low, high, low, high, ...
 	local IV = {
-		0xf3bcc908, 0x6a09e667, 0x84caa73b, 0xbb67ae85, 0xfe94f82b, 0x3c6ef372, 0x5f1d36f1, 0xa54ff53a,
-		0xade682d1, 0x510e527f, 0x2b3e6c1f, 0x9b05688c, 0xfb41bd6b, 0x1f83d9ab, 0x137e2179, 0x5be0cd19,
+		0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19,
 	}
-	local SIGMA = {
-		{ 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15 },
-		{ 14, 10, 4, 8, 9, 15, 13, 6, 1, 12, 0, 2, 11, 7, 5, 3 },
-		{ 11, 8, 12, 0, 5, 2, 15, 13, 10, 14, 3, 6, 7, 1, 9, 4 },
-		{ 7, 9, 3, 1, 13, 12, 11, 14, 2, 6, 5, 10, 4, 0, 15, 8 },
-		{ 9, 0, 5, 7, 2, 4, 10, 15, 14, 1, 11, 12, 6, 8, 3, 13 },
-		{ 2, 12, 6, 10, 0, 11, 8, 3, 4, 13, 7, 5, 15, 14, 1, 9 },
-		{ 12, 5, 1, 15, 14, 13, 4, 10, 0, 7, 6, 3, 9, 2, 8, 11 },
-		{ 13, 11, 7, 14, 12, 1, 3, 9, 5, 0, 15, 4, 8, 6, 2, 10 },
-		{ 6, 15, 14, 9, 11, 3, 0, 8, 12, 2, 13, 7, 1, 4, 10, 5 },
-		{ 10, 2, 8, 4, 7, 6, 1, 5, 15, 11, 9, 14, 3, 12, 13, 0 },
+	local K = {
+		0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5,
+		0xd807aa98, 0x12835b01, 0x243185be, 0x550c7dc3, 0x72be5d74, 0x80deb1fe, 0x9bdc06a7, 0xc19bf174,
+		0xe49b69c1, 0xefbe4786, 0x0fc19dc6, 0x240ca1cc, 0x2de92c6f, 0x4a7484aa, 0x5cb0a9dc, 0x76f988da,
+		0x983e5152, 0xa831c66d, 0xb00327c8, 0xbf597fc7, 0xc6e00bf3, 0xd5a79147, 0x06ca6351, 0x14292967,
+		0x27b70a85, 0x2e1b2138, 0x4d2c6dfc, 0x53380d13, 0x650a7354, 0x766a0abb, 0x81c2c92e, 0x92722c85,
+		0xa2bfe8a1, 0xa81a664b, 0xc24b8b70, 0xc76c51a3, 0xd192e819, 0xd6990624, 0xf40e3585, 0x106aa070,
+		0x19a4c116, 0x1e376c08, 0x2748774c, 0x34b0bcb5, 0x391c0cb3, 0x4ed8aa4a, 0x5b9cca4f, 0x682e6ff3,
+		0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2,
 	}
 
-	-- v[a] = v[a] + v[b] + (low, high)
-	local function add(v, a, b, low, high)
-		local sum = v[a] + v[b] + low
-		v[a] = sum % TWO_32
-		v[a + 1] = (v[a + 1] + v[b + 1] + high + (sum - v[a]) / TWO_32) % TWO_32
-	end
-	if not rawget(_G, "bit32") then -- integers are to stay integers
-		add = load([[return function(v, a, b, low, high)
-			local sum = v[a] + v[b] + low
-			v[a] = sum & 0xffffffff
-			v[a + 1] = (v[a + 1] + v[b + 1] + high + (sum >> 32)) & 0xffffffff
-		end]])()
+	local function rotate(word, by)
+		return bor(rshift(word, by), lshift(word, 32 - by))
 	end
 
-	-- v[a] = (v[a] ~ v[b]) rotated to the right
-	local function xor_rotate(v, a, b, by)
-		local low, high = bxor(v[a], v[b]), bxor(v[a + 1], v[b + 1])
-		if by == 32 then
-			v[a], v[a + 1] = high, low
-		elseif by == 63 then
-			v[a] = bor(lshift(low, 1), rshift(high, 31))
-			v[a + 1] = bor(lshift(high, 1), rshift(low, 31))
-		else
-			v[a] = bor(rshift(low, by), lshift(high, 32 - by))
-			v[a + 1] = bor(rshift(high, by), lshift(low, 32 - by))
+	local function word_at(block, at)
+		local a, b, c, d = block:byte(at, at + 3)
+		return ((a * 256 + b) * 256 + c) * 256 + d
+	end
+
+	local function sum(...)
+		local total = 0
+		for n = 1, select("#", ...) do
+			total = total + select(n, ...)
 		end
+		return band(total % TWO_32, 0xffffffff)
 	end
 
-	local function mix(v, m, a, b, c, d, x, y)
-		a, b, c, d, x, y = 2 * a + 1, 2 * b + 1, 2 * c + 1, 2 * d + 1, 2 * x + 1, 2 * y + 1
-		add(v, a, b, m[x], m[x + 1])
-		xor_rotate(v, d, a, 32)
-		add(v, c, d, 0, 0)
-		xor_rotate(v, b, c, 24)
-		add(v, a, b, m[y], m[y + 1])
-		xor_rotate(v, d, a, 16)
-		add(v, c, d, 0, 0)
-		xor_rotate(v, b, c, 63)
-	end
-
-	local function compress(h, block, total, last)
-		local v, m = {}, {}
+	local function compress(state, block)
+		local w = {}
 		for i = 1, 16 do
-			v[i], v[i + 16] = h[i], IV[i]
+			w[i] = word_at(block, 4 * i - 3)
 		end
-		v[25] = bxor(v[25], total) -- messages here are far below 4 GiB
-		if last then
-			v[29], v[30] = bxor(v[29], 0xffffffff), bxor(v[30], 0xffffffff)
+		for i = 17, 64 do
+			local x, y = w[i - 15], w[i - 2]
+			w[i] = sum(w[i - 16], bxor(rotate(x, 7), rotate(x, 18), rshift(x, 3)), w[i - 7],
+				bxor(rotate(y, 17), rotate(y, 19), rshift(y, 10)))
 		end
-		for i = 1, 32 do
-			m[i] = word_le(block, 4 * i - 3)
+		local a, b, c, d, e, f, g, h = state[1], state[2], state[3], state[4], state[5], state[6], state[7], state[8]
+		for i = 1, 64 do
+			local chosen = bxor(band(e, f), band(bxor(e, 0xffffffff), g))
+			local t1 = sum(h, bxor(rotate(e, 6), rotate(e, 11), rotate(e, 25)), chosen, K[i], w[i])
+			local most = bxor(band(a, b), band(a, c), band(b, c))
+			local t2 = sum(bxor(rotate(a, 2), rotate(a, 13), rotate(a, 22)), most)
+			a, b, c, d, e, f, g, h = sum(t1, t2), a, b, c, sum(d, t1), e, f, g
 		end
-		for round = 0, 11 do
-			local s = SIGMA[round % 10 + 1]
-			mix(v, m, 0, 4, 8, 12, s[1], s[2])
-			mix(v, m, 1, 5, 9, 13, s[3], s[4])
-			mix(v, m, 2, 6, 10, 14, s[5], s[6])
-			mix(v, m, 3, 7, 11, 15, s[7], s[8])
-			mix(v, m, 0, 5, 10, 15, s[9], s[10])
-			mix(v, m, 1, 6, 11, 12, s[11], s[12])
-			mix(v, m, 2, 7, 8, 13, s[13], s[14])
-			mix(v, m, 3, 4, 9, 14, s[15], s[16])
-		end
-		for i = 1, 16 do
-			h[i] = bxor(h[i], v[i], v[i + 16])
+		for i, word in ipairs({ a, b, c, d, e, f, g, h }) do
+			state[i] = sum(state[i], word)
 		end
 	end
 
-	-- `size` bytes of the keyed hash of `message`; the key is not empty.
-	function blake2b(size, key, message)
-		local h = {}
-		for i = 1, 16 do
-			h[i] = IV[i]
+	local function bytes_be(word)
+		return string.char(rshift(word, 24), band(rshift(word, 16), 255), band(rshift(word, 8), 255), band(word, 255))
+	end
+
+	local function sha256(message)
+		local state, out = {}, {}
+		for i = 1, 8 do
+			state[i] = IV[i]
 		end
-		h[1] = bxor(h[1], 0x01010000 + #key * 256 + size)
-		local data = key .. ("\0"):rep(128 - #key) .. message
-		local at = 1
-		while #data - at + 1 > 128 do
-			compress(h, data:sub(at, at + 127), at + 127, false)
-			at = at + 128
+		local padded = message .. "\128" .. ("\0"):rep((55 - #message) % 64) .. "\0\0\0\0" .. bytes_be(#message * 8)
+		for at = 1, #padded, 64 do
+			compress(state, padded:sub(at, at + 63))
 		end
-		local rest = data:sub(at)
-		compress(h, rest .. ("\0"):rep(128 - #rest), #data, true)
-		local out = {}
-		for i = 1, 16 do
-			out[i] = bytes_le(h[i])
+		for i = 1, 8 do
+			out[i] = bytes_be(state[i])
 		end
-		return table.concat(out):sub(1, size)
+		return table.concat(out)
+	end
+
+	-- The key is not longer than a block.
+	function hmac_sha256(key, message)
+		local inner, outer = {}, {}
+		for i = 1, 64 do
+			local byte = key:byte(i) or 0
+			inner[i], outer[i] = string.char(bxor(byte, 0x36)), string.char(bxor(byte, 0x5c))
+		end
+		return sha256(table.concat(outer) .. sha256(table.concat(inner) .. message))
 	end
 end
 
@@ -342,7 +317,7 @@ local TO_CLIENT = { [CHALLENGE] = true, [WELCOME] = true, [PATH_CHALLENGE] = tru
 local SEALED = { [WELCOME] = true, [DATA] = true, [CLOSE] = true, [PATH_CHALLENGE] = true, [PATH_RESPONSE] = true,
 	[PROBE] = true }
 
-local DENIALS = { "unknown session", "version", "expired", "revoked", "consumed", "full" }
+local DENIALS = { [2] = "version", [3] = "expired", [4] = "revoked", [5] = "consumed", [6] = "full" }
 local PRIORITIES = { [0] = "urgent", [1] = "normal", [2] = "bulk", [3] = "bulk" }
 local CLOSES = {
 	[1] = "left", [2] = "idle", [3] = "expired", [4] = "revoked", [5] = "replaced", [7] = "protocol", [8] = "restarted",
@@ -503,6 +478,13 @@ local s = {
 	padding = ProtoField.bytes("pollgate.padding", "Padding"),
 	client_nonce = ProtoField.bytes("pollgate.client_nonce", "Client nonce"),
 	server_nonce = ProtoField.bytes("pollgate.server_nonce", "Server nonce"),
+	client_share = ProtoField.bytes("pollgate.client_share", "Client share"),
+	server_share = ProtoField.bytes("pollgate.server_share", "Server share"),
+	versions = ProtoField.bytes("pollgate.versions", "Versions that the gateway speaks"),
+	limits = ProtoField.uint16("pollgate.limits", "Limits"),
+	limit = ProtoField.bytes("pollgate.limit", "Limit"),
+	spare = ProtoField.uint32("pollgate.spare", "Spare session"),
+	spare_offset = ProtoField.uint32("pollgate.spare_offset", "Its counter's offset", base.HEX),
 	cookie = ProtoField.bytes("pollgate.cookie", "Cookie"),
 	max_datagram = ProtoField.uint16("pollgate.max_datagram", "Longest datagram"),
 	proof = ProtoField.bytes("pollgate.proof", "Proof"),
@@ -537,7 +519,7 @@ local s = {
 }
 s.expert.tag = ProtoExpert.new("pollgate.bad_tag", "No key that is known opens it: forged, or another session's key",
 	expert.group.SECURITY, expert.severity.WARN)
-s.expert.no_key = ProtoExpert.new("pollgate.no_key", "Sealed; no key for this session, or its handshake is not in the capture",
+s.expert.no_key = ProtoExpert.new("pollgate.no_key", "Sealed; the traffic keys of this connection are not known",
 	expert.group.UNDECODED, expert.severity.NOTE)
 s.expert.proof = ProtoExpert.new("pollgate.bad_proof", "The proof is not of the key that is known",
 	expert.group.SECURITY, expert.severity.WARN)
@@ -745,8 +727,9 @@ end
 -- ---------------------------------------------------------------- keys
 
 session.prefs.keys = Pref.string("Keys", "",
-	"SESSION:KEY pairs, separated by spaces. KEY is the issued key (43 characters of base64url, or 64 hexadecimal digits), "
-	.. "or the first 40 bytes that a connection derives from it (80 digits).")
+	"SESSION:KEY pairs, separated by spaces. KEY is the 40 bytes of traffic keys of a connection (80 hexadecimal digits), which "
+	.. "open it, or an issued key (43 characters of base64url, or 64 digits), which shows whether proofs are right, and opens "
+	.. "nothing: that is forward secrecy.")
 session.prefs.keyfile = Pref.string("Key file", "",
 	"A file with a line 'SESSION KEY', or a ticket as it was issued, per session; # begins a comment.")
 session.prefs.port = Pref.range("UDP ports", "8081", "Ports of gateways' listeners of profile session.", 65535)
@@ -755,7 +738,7 @@ plain.prefs.port = Pref.range("UDP ports", "8080", "Ports of gateways' listeners
 -- What the user gave: session → { issued = { 32 bytes, ... }, traffic = { 40 bytes, ... } }
 local secrets = {}
 
--- What was seen of each session: nonces of its clients, and its connections in the order in which they began.
+-- The connections of each session whose keys are known.
 local seen = {}
 
 -- Frame number → what was found out about it when it was first read.
@@ -838,7 +821,7 @@ end
 local function state_of(id)
 	local state = seen[id]
 	if not state then
-		state = { nonces = {}, connections = {} }
+		state = { connections = {} }
 		seen[id] = state
 		for _, okm in ipairs(secrets[id] and secrets[id].traffic or {}) do
 			state.given = state.given or {}
@@ -856,32 +839,10 @@ local function connection_of(okm)
 	}
 end
 
-local function bytes_of_session(id)
-	return bytes_le(id)
-end
-
 local function try_open(connection, packet)
 	local way = packet.to_gateway and connection.to_gateway or connection.to_client
 	local text = way.gcm:open(packet.counter, packet.clear, packet.sealed, packet.tag)
 	return text and { text = text, way = way }
-end
-
--- The connection that a WELCOME begins, if one of the keys and one of the nonces before it fit.
-local function begin_connection(id, packet)
-	local state = state_of(id)
-	for n = #state.nonces, math.max(1, #state.nonces - 7), -1 do
-		for _, key in ipairs(secrets[id] and secrets[id].issued or {}) do
-			local okm = blake2b(64, key,
-				"pollgate traffic" .. bytes_of_session(id) .. state.nonces[n] .. packet.server_nonce)
-			local connection = connection_of(okm)
-			local opened = try_open(connection, packet)
-			if opened then
-				state.connections[#state.connections + 1] = connection
-				return opened
-			end
-		end
-	end
-	return nil
 end
 
 local function open_sealed(id, packet)
@@ -895,9 +856,6 @@ local function open_sealed(id, packet)
 		if opened then
 			return opened
 		end
-	end
-	if packet.server_nonce then
-		return begin_connection(id, packet)
 	end
 	return nil
 end
@@ -1068,24 +1026,18 @@ end
 
 local READERS = {}
 
-READERS[HELLO] = function(reader, context)
+READERS[HELLO] = function(reader)
 	reader:number(s.version, 2)
 	reader:zeros(s.reserved, 2, "The reserved byte")
-	local nonce = reader:bytes(s.client_nonce, 16)
-	reader:zeros(s.padding, 40, "Padding")
-	return nonce, context
-end
-
-READERS[CHALLENGE] = function(reader)
 	reader:bytes(s.client_nonce, 16)
-	reader:bytes(s.cookie, 24)
+	reader:zeros(s.padding, 40, "Padding")
 end
 
 -- Does a proof fit one of the keys? Unknown without keys.
 local function check_proof(context, label, proof, item)
 	local keys = secrets[context.session] and secrets[context.session].issued or {}
 	for _, key in ipairs(keys) do
-		if blake2b(16, key, label .. context.tvb:raw(0, context.tvb:len() - 16)) == proof then
+		if hmac_sha256(key, label .. context.tvb:raw(0, context.tvb:len() - 16)):sub(1, 16) == proof then
 			return
 		end
 	end
@@ -1094,21 +1046,23 @@ local function check_proof(context, label, proof, item)
 	end
 end
 
+READERS[CHALLENGE] = function(reader, context)
+	reader:bytes(s.client_nonce, 16)
+	reader:bytes(s.cookie, 24)
+	local proof, item = reader:bytes(s.proof, 16)
+	check_proof(context, "pollgate challenge", proof, item)
+end
+
 READERS[CONFIRM] = function(reader, context)
 	reader:number(s.version, 2)
 	local length, item = reader:number(s.max_datagram, 2)
 	if length ~= reader.tvb:reported_len() then
 		reader:malformed("It must be as long as the datagrams that it asks for", item)
 	end
-	local nonce = reader:bytes(s.client_nonce, 16)
-	if not context.visited then
-		local nonces = state_of(context.session).nonces
-		if nonces[#nonces] ~= nonce then
-			nonces[#nonces + 1] = nonce
-		end
-	end
+	reader:bytes(s.client_nonce, 16)
 	reader:bytes(s.cookie, 24)
-	reader:zeros(s.padding, math.max(0, length - 56 - 16), "Padding")
+	reader:bytes(s.client_share, 32)
+	reader:zeros(s.padding, math.max(0, length - 88 - 16), "Padding")
 	local proof, proof_item = reader:bytes(s.proof, 16)
 	check_proof(context, "pollgate confirm", proof, proof_item)
 end
@@ -1119,10 +1073,10 @@ READERS[DENIED] = function(reader, context)
 	if not DENIALS[reason] then
 		reader:malformed("No denial has this reason", item)
 	end
-	reader:zeros(s.reserved, 3, "The reserved byte")
+	reader:bytes(s.versions, 3)
 	local proof, proof_item = reader:bytes(s.proof, 16)
-	if proof:find("[^\0]") then
-		check_proof(context, "pollgate denied ", proof, proof_item)
+	if DENIALS[reason] ~= "version" then
+		check_proof(context, "pollgate denied", proof, proof_item)
 	end
 	context.pinfo.cols.info:append(" " .. (DENIALS[reason] or "?"))
 end
@@ -1139,7 +1093,18 @@ INSIDES[WELCOME] = function(reader, context)
 	reader:number(s.expires_in, 4)
 	reader:number(s.idle_timeout, 4)
 	reader:number(s.max_datagram, 2)
-	reader:zeros(s.reserved, 2, "The reserved byte")
+	local limits, item = reader:number(s.limits, 2)
+	reader:bytes(s.reset_token, 16)
+	reader:number(s.spare, 4)
+	reader:number(s.spare_offset, 4)
+	reader:number(s.spare_offset, 4)
+	if limits > 48 then
+		reader:malformed("A WELCOME has 48 limits at most", item)
+		limits = 0
+	end
+	for _ = 1, limits do
+		reader:bytes(s.limit, 8)
+	end
 	reader:zeros(s.padding, reader:left(), "Padding")
 	context.pinfo.cols.info:append(" player " .. player)
 end
@@ -1167,11 +1132,11 @@ end
 
 INSIDES[CLOSE] = function(reader, context)
 	local reason, item = reader:number(s.close, 1)
-	if not CLOSES[reason] then
-		reader:malformed("No CLOSE has this reason", item)
+	if reason == 0 then
+		reader:malformed("A CLOSE has a reason", item)
 	end
 	reader:zeros(s.reserved, 7, "The reserved byte")
-	context.pinfo.cols.info:append(" " .. (CLOSES[reason] or "?"))
+	context.pinfo.cols.info:append(" " .. (CLOSES[reason] or "reason " .. reason))
 end
 
 local function read_token(reader)
@@ -1208,7 +1173,8 @@ end
 local function read_sealed(reader, context)
 	local packet = { to_gateway = context.to_gateway, counter = context.counter }
 	if context.kind == WELCOME then
-		packet.server_nonce = reader:bytes(s.server_nonce, 16)
+		reader:bytes(s.server_nonce, 16)
+		reader:bytes(s.server_share, 32)
 	end
 	packet.clear = reader.tvb:raw(0, reader.at)
 	packet.sealed = reader:bytes(s.sealed, math.max(0, reader:left() - 16))

@@ -374,7 +374,7 @@ static int play(pgc_client *client, struct course *course)
 		handle(client, course, &event);
 	if (course->reason == PGC_CLOSED_UNREACHABLE)
 		return EXIT_UNREACHABLE;
-	if (course->reason >= PGC_DENIED_UNKNOWN && course->reason <= PGC_DENIED_FULL)
+	if (course->reason >= PGC_DENIED_VERSION && course->reason <= PGC_DENIED_FULL)
 		return EXIT_DENIED;
 	if (course->reason != PGC_CLOSED_LEFT)
 		return EXIT_ENDED;

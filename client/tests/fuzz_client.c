@@ -9,10 +9,11 @@
 
 #include "aead.h"
 #include "client.h"
-#include "keys.h"
 #include "pollgate_client.h"
 
 #define STEPS_MAX 200
+
+static const uint8_t issued[SESSION_KEY_LEN] = {1};
 
 enum step { STEP_RAW, STEP_DATA, STEP_OTHER_KIND, STEP_WAIT, STEP_SAY, STEP_RECONNECT, STEPS };
 
@@ -23,6 +24,7 @@ struct gateway {
 	uint32_t taken; // of the client's, so that acknowledgements can be right
 	struct aead *seal;
 	uint8_t client_nonce[SESSION_NONCE_LEN];
+	uint8_t client_share[SESSION_SHARE_LEN];
 };
 
 struct input {
@@ -86,7 +88,10 @@ static void send_out(pgc_client *client, struct gateway *gateway)
 		if (header->kind == SESSION_HELLO)
 			memcpy(gateway->client_nonce, ((const struct session_hello *)out)->client_nonce,
 			       SESSION_NONCE_LEN);
-		else if (header->kind != SESSION_CONFIRM)
+		else if (header->kind == SESSION_CONFIRM)
+			memcpy(gateway->client_share, ((const struct session_confirm *)out)->client_share,
+			       SESSION_SHARE_LEN);
+		else
 			gateway->taken = header->counter;
 	}
 }
@@ -137,22 +142,33 @@ static void challenge(pgc_client *client, struct gateway *gateway)
 		.header = {.kind = SESSION_CHALLENGE, .length = sizeof(challenge), .session = 1}};
 
 	memcpy(challenge.client_nonce, gateway->client_nonce, SESSION_NONCE_LEN);
+	proof_write(PROOF_OF_CHALLENGE, issued, (uint8_t *)&challenge, sizeof(challenge));
 	hand_over(client, gateway, (const uint8_t *)&challenge, sizeof(challenge));
 }
 
 static void welcome(pgc_client *client, struct gateway *gateway)
 {
-	uint8_t datagram[PGC_DATAGRAM_MAX] = {0};
+	static const uint8_t secret_of_ours[EXCHANGE_LEN] = {2};
+	uint8_t datagram[PGC_DATAGRAM_MAX] = {0}, agreed[EXCHANGE_LEN], secret[HASH_LEN];
 	struct session_welcome *welcome = (struct session_welcome *)datagram;
-	const uint8_t key[SESSION_KEY_LEN] = {1};
+	struct transcript transcript = {.session = 1};
+	struct exchange_key exchange;
 	struct traffic_keys keys;
 
+	exchange_begin(&exchange, secret_of_ours);
+	if (!exchange_agree(agreed, &exchange, gateway->client_share))
+		abort();
 	gateway->counter = 1;
 	gateway->taken = 0;
 	welcome->header = header_of(gateway, SESSION_WELCOME, sizeof(datagram));
+	memcpy(welcome->server_share, exchange.share, sizeof(welcome->server_share));
 	welcome->player_id = 7;
 	welcome->max_datagram = sizeof(datagram);
-	traffic_keys_derive(&keys, key, 1, gateway->client_nonce, welcome->server_nonce);
+	memcpy(transcript.client_nonce, gateway->client_nonce, SESSION_NONCE_LEN);
+	memcpy(transcript.client_share, gateway->client_share, EXCHANGE_LEN);
+	memcpy(transcript.server_share, exchange.share, EXCHANGE_LEN);
+	connection_secret(secret, issued, agreed, &transcript);
+	traffic_keys_derive(&keys, secret);
 	if (!aead_set_key(gateway->seal, keys.to_client, keys.to_client_salt, true) ||
 	    !aead_seal(gateway->seal, 1, datagram, SESSION_WELCOME_CLEAR, sizeof(datagram)))
 		abort();
@@ -163,6 +179,7 @@ static void send_handshake(pgc_client *client, struct gateway *gateway)
 {
 	send_out(client, gateway);
 	challenge(client, gateway);
+	send_out(client, gateway);
 	welcome(client, gateway);
 	if (pgc_state(client) != PGC_CONNECTED)
 		abort();

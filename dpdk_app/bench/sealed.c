@@ -25,8 +25,7 @@
 
 static void connect_peer(struct session_record *record, const struct pg_bench_connection *connection)
 {
-	memcpy(record->client_nonce, connection->client_nonce, sizeof(record->client_nonce));
-	memcpy(record->server_nonce, connection->server_nonce, sizeof(record->server_nonce));
+	memcpy(record->secret, connection->secret, sizeof(record->secret));
 	if (connection->peer.family == 4)
 		peer_set4(&record->peer, load32(connection->peer.bytes));
 	else
@@ -127,16 +126,14 @@ static void make_keys(struct crypto_only *c, const struct session_record *record
 {
 	for (uint32_t slot = 0; slot < c->capacity; slot++) {
 		const struct session_record *record = &records[slot];
-		struct traffic_secrets secrets;
-		struct session_keys keys;
+		const struct session_keys keys = key_store_at(&c->keys, slot);
+		struct traffic_keys derived;
 
 		if (record->session == 0)
 			continue;
-		traffic_secrets_derive(&secrets, record->key, record->session, record->client_nonce,
-				       record->server_nonce);
-		keys = key_store_at(&c->keys, slot);
-		key_store_set(&c->keys, &c->code, keys.open, secrets.to_gateway, secrets.to_gateway_salt);
-		key_store_set(&c->keys, &c->code, keys.seal, secrets.to_client, secrets.to_client_salt);
+		traffic_keys_derive(&derived, record->secret);
+		key_store_set(&c->keys, &c->code, keys.open, derived.to_gateway, derived.to_gateway_salt);
+		key_store_set(&c->keys, &c->code, keys.seal, derived.to_client, derived.to_client_salt);
 	}
 }
 

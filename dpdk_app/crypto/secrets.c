@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// crypto/secrets.c: BLAKE2b (RFC 7693) derives and proves, SipHash-2-4-128 makes cookies, ChaCha20 draws.
+// crypto/secrets.c: see secrets.h. SipHash-2-4-128 makes what is short-lived and frequent, HMAC-SHA-256 what tells connections
+// apart, ChaCha20 draws.
 
 #include "crypto/secrets.h"
 
@@ -8,152 +9,140 @@
 
 #include <sodium.h>
 
-#define LABEL_LEN 16
-static const uint8_t label_traffic[] = "pollgate traffic", label_confirm[] = "pollgate confirm",
-		     label_denied[] = "pollgate denied ";
-static_assert(sizeof(label_traffic) == LABEL_LEN + 1 && sizeof(label_confirm) == LABEL_LEN + 1 &&
-		      sizeof(label_denied) == LABEL_LEN + 1,
-	      "PROTOCOL.md");
+#define SIPHASH_LEN 16
+static_assert(SIPHASH_LEN == crypto_shorthash_siphashx24_BYTES && SIPHASH_LEN == crypto_shorthash_siphashx24_KEYBYTES,
+	      "SipHash-2-4-128");
 
-// ---------------------------------------------------------------- from the issued key
+void gateway_secret_init(struct gateway_secret *out, const uint8_t secret[GATEWAY_SECRET_LEN])
+{
+	static const uint8_t label[] = "pollgate gateway";
 
-void traffic_secrets_derive(struct traffic_secrets *out, const uint8_t key[SESSION_KEY_LEN], uint32_t session,
-			    const uint8_t client_nonce[SESSION_NONCE_LEN],
-			    const uint8_t server_nonce[SESSION_NONCE_LEN])
+	static_assert(sizeof(*out) == 5 * SIPHASH_LEN + HASH_LEN, "without padding");
+	static_assert(GATEWAY_SECRET_LEN == HASH_LEN, "uniform: needs no extraction");
+	hkdf_expand((uint8_t *)out, sizeof(*out), secret, (struct byte_range){label, sizeof(label) - 1});
+}
+
+// ---------------------------------------------------------------- an address is proved
+
+#define TIME_LEN sizeof(uint64_t)
+static_assert(TIME_LEN + SIPHASH_LEN == SESSION_COOKIE_LEN, "a time that cannot be read, and its MAC");
+
+static void cookie_mac(uint8_t mac[SIPHASH_LEN], const struct gateway_secret *secret, struct cookie_for whom,
+		       uint64_t time)
 {
 	struct {
-		uint8_t label[LABEL_LEN];
+		uint64_t time;
+		struct peer peer;
 		uint32_t session;
-		uint8_t client_nonce[SESSION_NONCE_LEN], server_nonce[SESSION_NONCE_LEN];
-	} PACKED from = {.session = session};
-	uint8_t okm[64];
+		uint8_t nonce[SESSION_NONCE_LEN];
+	} __attribute__((packed, aligned(4))) from = {.time = time, .peer = *whom.peer, .session = whom.session};
 
-	memcpy(from.label, label_traffic, LABEL_LEN);
-	memcpy(from.client_nonce, client_nonce, SESSION_NONCE_LEN);
-	memcpy(from.server_nonce, server_nonce, SESSION_NONCE_LEN);
-	crypto_generichash(okm, sizeof(okm), (const uint8_t *)&from, sizeof(from), key, SESSION_KEY_LEN);
-	memcpy(out->to_gateway, okm, CIPHER_KEY_LEN);
-	memcpy(out->to_client, okm + 16, CIPHER_KEY_LEN);
-	memcpy(out->to_gateway_salt, okm + 32, CIPHER_SALT_LEN);
-	memcpy(out->to_client_salt, okm + 36, CIPHER_SALT_LEN);
-	sodium_memzero(okm, sizeof(okm));
+	memcpy(from.nonce, whom.client_nonce, SESSION_NONCE_LEN);
+	crypto_shorthash_siphashx24(mac, (const uint8_t *)&from, sizeof(from), secret->cookie);
 }
 
-void traffic_secrets_forget(struct traffic_secrets *secrets)
+/// What hides the time of a cookie. Two cookies have different MACs, so each has a mask of its own.
+static uint64_t time_mask(const uint8_t mac[SIPHASH_LEN], const struct gateway_secret *secret)
 {
-	sodium_memzero(secrets, sizeof(*secrets));
+	uint64_t mask;
+
+	static_assert(sizeof(mask) == crypto_shorthash_BYTES, "SipHash-2-4");
+	crypto_shorthash((uint8_t *)&mask, mac, SIPHASH_LEN, secret->cookie_time);
+	return mask;
 }
 
-/// BLAKE2b(16, key, label ‖ everything before the last 16 bytes).
-static void proof_of(uint8_t proof[SESSION_TAG_LEN], const uint8_t key[SESSION_KEY_LEN], const uint8_t *label,
-		     const uint8_t *datagram, size_t length)
+void cookie_make(uint8_t cookie[SESSION_COOKIE_LEN], const struct gateway_secret *secret, struct cookie_for whom,
+		 uint64_t time)
 {
-	crypto_generichash_state state;
+	uint8_t *mac = cookie + TIME_LEN;
+	uint64_t masked;
 
-	crypto_generichash_init(&state, key, SESSION_KEY_LEN, SESSION_TAG_LEN);
-	crypto_generichash_update(&state, label, LABEL_LEN);
-	crypto_generichash_update(&state, datagram, length - SESSION_TAG_LEN);
-	crypto_generichash_final(&state, proof, SESSION_TAG_LEN);
-	sodium_memzero(&state, sizeof(state));
+	cookie_mac(mac, secret, whom, time);
+	masked = time ^ time_mask(mac, secret);
+	memcpy(cookie, &masked, sizeof(masked));
 }
 
-/// By what it is the proof of.
-static const uint8_t *const labels[] = {[PROOF_OF_CONFIRM] = label_confirm, [PROOF_OF_DENIED] = label_denied};
-
-void proof_write(enum proof what, const uint8_t key[SESSION_KEY_LEN], uint8_t *datagram, size_t length)
+bool cookie_check(const uint8_t cookie[SESSION_COOKIE_LEN], const struct gateway_secret *secret, struct cookie_for whom,
+		  uint64_t *time)
 {
-	proof_of(datagram + length - SESSION_TAG_LEN, key, labels[what], datagram, length);
+	uint8_t right[SIPHASH_LEN];
+	uint64_t masked;
+
+	memcpy(&masked, cookie, sizeof(masked));
+	*time = masked ^ time_mask(cookie + TIME_LEN, secret);
+	cookie_mac(right, secret, whom, *time);
+	return secrets_equal(right, cookie + TIME_LEN, SIPHASH_LEN);
 }
 
-bool proof_is_right(enum proof what, const uint8_t key[SESSION_KEY_LEN], const uint8_t *datagram, size_t length)
-{
-	uint8_t proof[SESSION_TAG_LEN];
-
-	proof_of(proof, key, labels[what], datagram, length);
-	return sodium_memcmp(proof, datagram + length - SESSION_TAG_LEN, SESSION_TAG_LEN) == 0;
-}
-
-void secrets_forget(void *secret, size_t length)
-{
-	sodium_memzero(secret, length);
-}
-
-bool secrets_equal(const uint8_t *a, const uint8_t *b, size_t length)
-{
-	return sodium_memcmp(a, b, length) == 0;
-}
-
-// ---------------------------------------------------------------- from the appliance's secret
-
-enum purpose { PURPOSE_COOKIE = 1, PURPOSE_PATH = 2 };
-
-/// The keyed hash that makes a cookie or token: only a peer at this address can have received it.
-static void address_mac(uint8_t mac[16], const struct cookie_secret *secret, enum purpose purpose,
-			const struct peer *peer, uint32_t session, const uint8_t nonce[SESSION_NONCE_LEN],
-			uint64_t time_ms)
+void path_token(uint8_t token[SESSION_PATH_TOKEN_LEN], const struct gateway_secret *secret, const struct peer *peer,
+		uint32_t session, uint32_t connection, uint64_t time_ms)
 {
 	struct {
 		uint64_t time_ms;
 		struct peer peer;
-		uint32_t session;
-		uint8_t nonce[SESSION_NONCE_LEN];
-		uint32_t purpose; // no padding: every byte is hashed
+		uint32_t session, connection;
 	} __attribute__((packed, aligned(4)))
-	from = {.time_ms = time_ms, .peer = *peer, .session = session, .purpose = purpose};
+	from = {.time_ms = time_ms, .peer = *peer, .session = session, .connection = connection};
 
-	memcpy(from.nonce, nonce, SESSION_NONCE_LEN);
-	crypto_shorthash_siphashx24(mac, (const uint8_t *)&from, sizeof(from), secret->bytes);
+	static_assert(SESSION_PATH_TOKEN_LEN == crypto_shorthash_BYTES, "SipHash-2-4");
+	crypto_shorthash(token, (const uint8_t *)&from, sizeof(from), secret->path);
 }
 
-void cookie_make(uint8_t cookie[SESSION_COOKIE_LEN], const struct cookie_secret *secret, const struct peer *peer,
-		 uint32_t session, const uint8_t client_nonce[SESSION_NONCE_LEN], uint64_t time_ms)
+// ---------------------------------------------------------------- a connection
+
+void decoy_key(uint8_t key[SESSION_KEY_LEN], const struct gateway_secret *secret, uint32_t session)
 {
-	memcpy(cookie, &time_ms, sizeof(time_ms));
-	address_mac(cookie + sizeof(time_ms), secret, PURPOSE_COOKIE, peer, session, client_nonce, time_ms);
+	static_assert(SESSION_KEY_LEN == 2 * SIPHASH_LEN, "two hashes");
+	for (uint32_t half = 0; half < 2; half++) {
+		const uint32_t from[2] = {session, half};
+
+		crypto_shorthash_siphashx24(key + (size_t)half * SIPHASH_LEN, (const uint8_t *)from, sizeof(from),
+					    secret->decoy);
+	}
 }
 
-enum cookie_verdict cookie_check(const uint8_t cookie[SESSION_COOKIE_LEN], const struct cookie_secret *secret,
-				 const struct peer *peer, uint32_t session,
-				 const uint8_t client_nonce[SESSION_NONCE_LEN], uint64_t *time_ms)
+uint32_t confirm_mark(const struct gateway_secret *secret, const struct session_confirm *confirm)
 {
-	uint8_t mac[SESSION_COOKIE_LEN - sizeof(uint64_t)];
-	uint64_t made_ms;
+	uint8_t from[SESSION_NONCE_LEN + EXCHANGE_LEN], hash[crypto_shorthash_BYTES];
+	uint32_t mark;
 
-	memcpy(&made_ms, cookie, sizeof(made_ms));
-	address_mac(mac, secret, PURPOSE_COOKIE, peer, session, client_nonce, made_ms);
-	if (sodium_memcmp(mac, cookie + sizeof(made_ms), sizeof(mac)) != 0)
-		return COOKIE_FORGED;
-	// A good cookie can be a little ahead of this worker's time: another worker made it, in a burst that began later.
-	if ((int64_t)(*time_ms - made_ms) > COOKIE_LIFE_MS)
-		return COOKIE_OLD;
-	*time_ms = made_ms;
-	return COOKIE_GOOD;
+	memcpy(from, confirm->client_nonce, SESSION_NONCE_LEN);
+	memcpy(from + SESSION_NONCE_LEN, confirm->client_share, EXCHANGE_LEN);
+	crypto_shorthash(hash, from, sizeof(from), secret->mark);
+	memcpy(&mark, hash, sizeof(mark));
+	return mark;
 }
 
-void path_token(uint8_t token[SESSION_PATH_TOKEN_LEN], const struct cookie_secret *secret, const struct peer *peer,
-		uint32_t session, const uint8_t server_nonce[SESSION_NONCE_LEN], uint64_t time_ms)
+void connection_marks(struct connection_marks *out, const struct gateway_secret *secret,
+		      const uint8_t key[SESSION_KEY_LEN], uint32_t session, uint32_t connection)
 {
-	uint8_t mac[16];
+	struct {
+		uint8_t key[SESSION_KEY_LEN];
+		uint32_t session, connection;
+	} from = {.session = session, .connection = connection};
 
-	address_mac(mac, secret, PURPOSE_PATH, peer, session, server_nonce, time_ms);
-	memcpy(token, mac, SESSION_PATH_TOKEN_LEN);
+	memcpy(from.key, key, SESSION_KEY_LEN);
+	hmac_sha256((uint8_t *)out, (struct byte_range){secret->connection, sizeof(secret->connection)},
+		    (struct byte_range){(const uint8_t *)&from, sizeof(from)});
+	sodium_memzero(&from, sizeof(from));
 }
 
 // ---------------------------------------------------------------- random bytes
 
 bool random_source_init(struct random_source *source)
 {
-	source->drawn = 0;
 	// libsodium chooses its best code for this CPU, once.
 	return sodium_init() >= 0 && getrandom(source->seed, sizeof(source->seed), 0) == sizeof(source->seed);
 }
 
 void random_draw(struct random_source *source, uint8_t *out, size_t length)
 {
-	uint8_t nonce[crypto_stream_chacha20_NONCEBYTES];
+	static const uint8_t of_seed[crypto_stream_chacha20_NONCEBYTES] = {0},
+			     of_draw[crypto_stream_chacha20_NONCEBYTES] = {1};
+	uint8_t next[sizeof(source->seed)];
 
-	static_assert(sizeof(nonce) == sizeof(source->drawn), "a stream of its own for every draw");
-	memcpy(nonce, &source->drawn, sizeof(nonce));
-	source->drawn++;
-	crypto_stream_chacha20(out, length, nonce, source->seed);
+	crypto_stream_chacha20(out, length, of_draw, source->seed);
+	crypto_stream_chacha20(next, sizeof(next), of_seed, source->seed);
+	memcpy(source->seed, next, sizeof(source->seed));
+	sodium_memzero(next, sizeof(next));
 }

@@ -16,9 +16,8 @@ extern "C" {
 
 /// A connection of the capture.
 struct pg_bench_connection {
-	uint32_t session; // as issued
-	uint8_t client_nonce[16];
-	uint8_t server_nonce[16];
+	uint32_t session;   // as issued
+	uint8_t secret[32]; // of the connection
 	struct pg_address peer;
 	uint16_t peer_port;
 };

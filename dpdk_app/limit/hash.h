@@ -94,6 +94,13 @@ ALWAYS_INLINE uint64_t source_hash(const struct peer *peer, const struct hash_se
 			     listener ^ secret->channel);
 }
 
+/// Of a number that is no address, for a limit of its own beside those by address: the two meet as seldom as networks of IPv6.
+ALWAYS_INLINE uint64_t number_hash(uint32_t number, const struct hash_secret *secret)
+{
+	return multiply_fold(multiply_fold(number ^ secret->address[1], odd(secret->address[2])) ^ secret->channel,
+			     odd(secret->address[3]));
+}
+
 /// Map a hash to 0 … n-1 by its high bits, without a division (Lemire, 2016).
 ALWAYS_INLINE uint32_t hash_to_range(uint64_t hash, uint32_t n)
 {

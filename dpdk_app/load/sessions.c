@@ -194,7 +194,7 @@ static void handle_closed(struct session_player *p, int reason)
 		return;
 	s->failure = reason;
 	counter_add(&s->transport.page->counts.closed, 1);
-	if (reason < PGC_DENIED_UNKNOWN || reason > PGC_DENIED_FULL)
+	if (reason < PGC_DENIED_VERSION || reason > PGC_DENIED_FULL)
 		(void)pgc_connect(p->client);
 }
 

@@ -44,7 +44,8 @@ static struct netcode_outcome denied(struct netcode_shard *shard, enum pg_messag
 
 static bool has_time(const struct netcode_shard *shard, bool costly, uint64_t now)
 {
-	return handshake_conforms(&shard->rules->handshake, shard->handshake_conforms_at, costly, now);
+	return handshake_conforms(&shard->rules->handshake, shard->handshake_conforms_at, handshake_rank(costly, true),
+				  now);
 }
 
 static void charge(struct netcode_shard *shard, uint64_t began, uint64_t now)

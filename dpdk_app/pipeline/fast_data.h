@@ -118,6 +118,14 @@ ALWAYS_INLINE unsigned fast_admissible(struct ingress *ingress, struct fast_data
 	return PG_DROP_NONE;
 }
 
+static COLD void answer_lost_fast(struct ingress *ingress, struct fast_data *data, uint8_t *frame, uint64_t now)
+{
+	const struct peer peer = frame_peer(frame);
+
+	data->result =
+		(uint8_t)answer_lost(ingress, data->slot, &peer, fast_payload(frame), &data->length, data->result, now);
+}
+
 /// @return how many are to be opened
 ALWAYS_INLINE unsigned look_up_fast(struct ingress *ingress, struct fast_lane *lane, uint8_t *const *frame,
 				    uint64_t now)
@@ -131,6 +139,8 @@ ALWAYS_INLINE unsigned look_up_fast(struct ingress *ingress, struct fast_lane *l
 		data->result = (uint8_t)result;
 		lane->admitted[left] = (uint8_t)k;
 		left += likely(result == PG_DROP_NONE);
+		if (unlikely(is_lost(result)))
+			answer_lost_fast(ingress, data, frame[data->at], now);
 	}
 	return left;
 }

@@ -14,6 +14,7 @@
 #include "pipeline/sealed.h"
 #include "pipeline/stages.h"
 #include "session/handshake.h"
+#include "session/lost.h"
 #include "session/path.h"
 #include "wire/session.h"
 #include "wire/zero.h"
@@ -213,6 +214,26 @@ ALWAYS_INLINE void sealed_prefetch(const struct session_shard *shard, const stru
 	cipher_prefetch(&shard->code, keys.seal, sizeof(struct session_prefix));
 }
 
+/// Nobody is connected: is whoever sent it to be told so?
+/// @param length  of the datagram; then of the answer in its place
+/// @return PG_DROP_NONE if so, else why it is dropped
+static COLD unsigned answer_lost(struct ingress *ingress, uint32_t slot, const struct peer *peer, uint8_t *payload,
+				 uint16_t *length, unsigned drop, uint64_t now)
+{
+	const uint16_t answer = lost_answer(ingress->shard, slot, peer, payload, *length, now);
+
+	if (answer == 0)
+		return drop;
+	counter_add(&ingress->stats->handled[PG_MESSAGE_SESSION_LOST], 1);
+	*length = answer;
+	return PG_DROP_NONE;
+}
+
+ALWAYS_INLINE bool is_lost(unsigned result)
+{
+	return result == PG_DROP_SESSION_STATE || result == PG_DROP_SESSION_OVER;
+}
+
 /// @return how many of the lane's sealed datagrams are left; they are moved to the front
 ALWAYS_INLINE unsigned look_up_sealed(struct ingress *ingress, struct sealed_lane *lane, uint64_t now)
 {
@@ -222,10 +243,13 @@ ALWAYS_INLINE unsigned look_up_sealed(struct ingress *ingress, struct sealed_lan
 		struct sealed *s = &lane->datagram[lane->sealed[k]];
 		const unsigned result = sealed_admissible(ingress, s, now);
 
-		if (unlikely(result != PG_DROP_NONE))
-			s->result = (uint8_t)result;
-		else
+		if (likely(result == PG_DROP_NONE))
 			lane->sealed[left++] = lane->sealed[k];
+		else if (is_lost(result))
+			s->result =
+				(uint8_t)answer_lost(ingress, s->slot, s->peer, s->payload, &s->length, result, now);
+		else
+			s->result = (uint8_t)result;
 	}
 	return left;
 }
@@ -433,11 +457,8 @@ static COLD void send_handshake(struct ingress *ingress, struct sealed *s, uint6
 {
 	struct handshake_outcome outcome;
 
-	if (!sender_conforms(ingress, *s->peer, now)) {
-		s->result = PG_DROP_SOURCE_RATE_LIMITED;
-		return;
-	}
-	outcome = handshake_receive(ingress->shard, s->peer, s->payload, s->length, now);
+	outcome = handshake_receive(ingress->shard, s->peer, s->payload, s->length,
+				    sender_conforms(ingress, *s->peer, now), now);
 	if (outcome.elsewhere || outcome.drop != PG_DROP_NONE) {
 		s->owner = outcome.owner;
 		s->result = (uint8_t)(outcome.elsewhere ? sealed_elsewhere(ingress, outcome.owner) : outcome.drop);

@@ -2,7 +2,7 @@
 // session/connection.c: see connection.h.
 //
 // A crash may come between any two stores. So the phase is idle while the connection part of a record is written, and
-// who finds it so afterwards lets the slot go: keys of half-written nonces are never used.
+// who finds it so afterwards lets the slot go: a half-written secret is never used.
 
 #include "session/connection.h"
 
@@ -11,7 +11,7 @@
 #include "delivery/holding.h"
 #include "session/limits.h"
 
-#define CLOSE_LEN (SESSION_AROUND + sizeof(struct session_close_body))
+#define CLOSE_LEN FAREWELL_LEN
 static_assert(CLOSE_LEN <= OUTBOX_PAYLOAD, "a CLOSE fits the outbox");
 
 /// A crash sees stores in program order, if the compiler leaves them so.
@@ -20,20 +20,56 @@ static void in_order(void)
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 }
 
-static void make_keys(struct session_shard *shard, uint32_t slot)
+void connection_marks_of(const struct session_shard *shard, uint32_t slot, struct connection_marks *out)
 {
 	const struct session_record *record = &shard->store->records[slot];
-	const struct session_keys keys = store_keys(shard->store, slot);
-	struct traffic_secrets secrets;
 
-	traffic_secrets_derive(&secrets, record->key, record->number, record->client_nonce, record->server_nonce);
-	key_store_set(&shard->store->keys, &shard->code, keys.open, secrets.to_gateway, secrets.to_gateway_salt);
-	key_store_set(&shard->store->keys, &shard->code, keys.seal, secrets.to_client, secrets.to_client_salt);
-	traffic_secrets_forget(&secrets);
+	connection_marks(out, &shard->store->secret, record->key, record->number, record->connections);
+}
+
+/// The secret of a new connection, whose number in the record is counted already.
+static void make_secret(struct session_shard *shard, uint32_t slot, const struct connection_request *request)
+{
+	struct session_record *record = &shard->store->records[slot];
+	const struct exchanges *exchanges = &shard->exchanges;
+	struct transcript transcript = {.session = record->number};
+	struct connection_marks marks;
+
+	connection_marks_of(shard, slot, &marks);
+	memcpy(transcript.client_nonce, request->confirm->client_nonce, SESSION_NONCE_LEN);
+	memcpy(transcript.server_nonce, marks.server_nonce, SESSION_NONCE_LEN);
+	memcpy(transcript.client_share, request->confirm->client_share, EXCHANGE_LEN);
+	memcpy(transcript.server_share, exchanges->share[exchanges->present], EXCHANGE_LEN);
+	connection_secret(record->secret, record->key, request->agreed, &transcript);
+}
+
+static void make_keys(struct session_shard *shard, uint32_t slot)
+{
+	const struct session_keys keys = store_keys(shard->store, slot);
+	struct traffic_keys derived;
+
+	traffic_keys_derive(&derived, shard->store->records[slot].secret);
+	key_store_set(&shard->store->keys, &shard->code, keys.open, derived.to_gateway, derived.to_gateway_salt);
+	key_store_set(&shard->store->keys, &shard->code, keys.seal, derived.to_client, derived.to_client_salt);
+	secrets_forget(&derived, sizeof(derived));
+}
+
+/// Keep what was sealed for whoever goes on talking.
+static void keep_farewell(struct session_shard *shard, const struct outbox_entry *said, uint32_t session, uint64_t now)
+{
+	struct farewell farewell = {
+		.until = now + FAREWELL_FOR_S * shard->tsc_hz,
+		.next = now + shard->tsc_hz / FAREWELLS_PER_S,
+		.peer = said->peer,
+		.session = session,
+	};
+
+	memcpy(farewell.close, said->payload, FAREWELL_LEN);
+	farewells_keep(&shard->farewells, said->slot, &farewell);
 }
 
 /// Seal a CLOSE into the outbox. When the outbox is full, the peer is not told.
-static void say_close(struct session_shard *shard, uint32_t slot, enum session_close_reason reason)
+static void say_close(struct session_shard *shard, uint32_t slot, enum session_close_reason reason, uint64_t now)
 {
 	struct session_record *record = &shard->store->records[slot];
 	struct outbox_entry *entry = outbox_add(&shard->outbox);
@@ -52,6 +88,7 @@ static void say_close(struct session_shard *shard, uint32_t slot, enum session_c
 	memcpy(entry->payload + sizeof(header), &body, sizeof(body));
 	cipher_seal(&shard->code, store_keys(shard->store, slot).seal, counter, entry->payload, sizeof(header),
 		    CLOSE_LEN);
+	keep_farewell(shard, entry, record->number, now);
 }
 
 /// Free what this process keeps of a connection. The record still says that it has messages, until its phase changes.
@@ -64,10 +101,10 @@ static void forget(struct session_shard *shard, uint32_t slot, enum session_clos
 	counter_add(&shard->stats->closed[reason], 1);
 }
 
-static void replace(struct session_shard *shard, uint32_t slot, const struct peer *by)
+static void replace(struct session_shard *shard, uint32_t slot, const struct peer *by, uint64_t now)
 {
 	if (!peer_equal(&shard->store->records[slot].peer, by))
-		say_close(shard, slot, SESSION_CLOSED_REPLACED);
+		say_close(shard, slot, SESSION_CLOSED_REPLACED, now);
 	forget(shard, slot, SESSION_CLOSED_REPLACED);
 }
 
@@ -77,14 +114,18 @@ void connection_begin(struct session_shard *shard, uint32_t slot, const struct c
 	struct session_record *record = &shard->store->records[slot];
 
 	if (record->phase != RECORD_IDLE)
-		replace(shard, slot, request->peer);
+		replace(shard, slot, request->peer, now);
 	record_set_phase(record, RECORD_IDLE);
 	in_order();
-	// Counted before anything else: a session that may be confirmed once is not confirmed twice.
-	record->connections++;
+	// Before what tells of it is overwritten: a session that may be confirmed once is not taken up twice.
+	record->used = record_was_used(record);
+	// Before anything is made from it: no connection has the nonce and the token of one before.
+	__atomic_store_n(&record->connections, record->connections + 1, __ATOMIC_RELEASE);
+	in_order();
 	record->cookie_time = request->cookie_time;
-	memcpy(record->client_nonce, request->client_nonce, SESSION_NONCE_LEN);
-	random_draw(&shard->random, record->server_nonce, SESSION_NONCE_LEN);
+	record->confirm_mark = confirm_mark(&shard->store->secret, request->confirm);
+	record->exchange = shard->exchanges.present;
+	make_secret(shard, slot, request);
 	record->tx_counter = 0;
 	record->replay = (struct replay){0};
 	record->taken = (struct taken){0};
@@ -92,12 +133,13 @@ void connection_begin(struct session_shard *shard, uint32_t slot, const struct c
 	memset(record->tx_id, 0, sizeof(record->tx_id));
 	memset(record->rx_id, 0, sizeof(record->rx_id));
 	record->undelivered = 0;
-	record_set_max_datagram(record, request->max_datagram);
+	record_set_max_datagram(record, request->confirm->max_datagram);
 	record->peer = *request->peer;
 	record->last_seen = now;
 	make_keys(shard, slot);
 	wheel_link_init(&shard->wheel, slot);
-	delivery_begin(&shard->ctx, store_delivery(shard->store, slot), slot, request->max_datagram - SESSION_DATA_MIN);
+	delivery_begin(&shard->ctx, store_delivery(shard->store, slot), slot,
+		       request->confirm->max_datagram - SESSION_DATA_MIN);
 	limits_begin(shard, slot);
 	in_order();
 	record_set_phase(record, RECORD_CONNECTED);
@@ -124,13 +166,13 @@ void connection_close(struct session_shard *shard, uint32_t slot, enum session_c
 {
 	struct session_record *record = &shard->store->records[slot];
 
-	(void)now;
 	if (reason != SESSION_CLOSED_LEFT)
-		say_close(shard, slot, reason);
+		say_close(shard, slot, reason, now);
 	forget(shard, slot, reason);
 	key_store_forget(&shard->store->keys, slot);
 	record_set_phase(record, RECORD_IDLE);
 	in_order();
+	secrets_forget(record->secret, sizeof(record->secret));
 	record->undelivered = 0;
 	record_release(record);
 }
@@ -174,6 +216,7 @@ uint32_t connection_sweep(struct session_shard *shard, uint64_t now, uint32_t bu
 	uint32_t closed = 0;
 
 	holding_expire(&shard->ctx, now);
+	exchanges_expire(&shard->exchanges, now);
 	if (budget > used)
 		budget = used;
 	for (; budget > 0 && shard->outbox.count < OUTBOX_SIZE; budget--) {
@@ -216,6 +259,7 @@ static void adopt(struct session_shard *shard, uint32_t slot, uint64_t now)
 	replay_distrust(&record->replay);
 	record->taken.bits = 0;
 	record->taken_at = 0; // of another run of the clock, perhaps
+	record->exchange = RECORD_NO_EXCHANGE;
 	record->last_seen = heard_before(record->last_seen, now);
 	make_keys(shard, slot);
 	wheel_link_init(&shard->wheel, slot);
@@ -235,6 +279,7 @@ uint32_t connection_adopt(struct session_shard *shard, uint64_t now)
 		if (record_owner(record) != shard->worker)
 			continue;
 		if (record->phase == RECORD_IDLE) {
+			secrets_forget(record->secret, sizeof(record->secret));
 			record->undelivered = 0;
 			record_release(record);
 			continue;

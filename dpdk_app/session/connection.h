@@ -9,12 +9,12 @@
 /// The parameters of a new connection, from an accepted CONFIRM.
 struct connection_request {
 	const struct peer *peer;
-	const uint8_t *client_nonce;
+	const struct session_confirm *confirm;
+	const uint8_t *agreed; // by the present exchange of the shard
 	uint64_t cookie_time;
-	uint16_t max_datagram;
 };
 
-/// A new server nonce and traffic keys; counters, windows, ids and delivery from the start. Of a slot that is ours;
+/// A new server nonce, secret and traffic keys; counters, windows, ids and delivery from the start. Of a slot that is ours;
 /// whoever is connected is replaced, and told so if that is another address.
 COLD void connection_begin(struct session_shard *shard, uint32_t slot, const struct connection_request *request,
 			   uint64_t now);
@@ -31,12 +31,15 @@ COLD void connection_close(struct session_shard *shard, uint32_t slot, enum sess
 /// @return how many were closed
 uint32_t connection_sweep(struct session_shard *shard, uint64_t now, uint32_t budget);
 
-/// First of all in the worker's thread: connections that a dead worker process left. Keys are derived again; those whose
+/// First of all in the worker's thread: connections that a dead worker process left. Their keys are derived again; those whose
 /// messages died with it are closed as restarted by the sweep.
 /// @return connections that go on
 uint32_t connection_adopt(struct session_shard *shard, uint64_t now);
 
-/// The gateway's own clock, of cookies and path challenges.
+/// The nonce and the token of a slot's latest connection.
+COLD void connection_marks_of(const struct session_shard *shard, uint32_t slot, struct connection_marks *out);
+
+/// The gateway's own clock, of path challenges.
 ALWAYS_INLINE uint64_t shard_ms(const struct session_shard *shard, uint64_t now)
 {
 	return now / (shard->tsc_hz / 1000);

@@ -5,13 +5,19 @@
 
 #include <string.h>
 
+#include "session/budget.h"
+#include "session/candidate.h"
 #include "session/path.h"
 #include "wire/zero.h"
 
-#define CLOSE_LEN (SESSION_AROUND + sizeof(struct session_close_body))
+#define CLOSE_LEN FAREWELL_LEN
 
-/// The longest that one handshake is charged for: what takes longer was interrupted.
-#define HANDSHAKES_PER_S_MIN 10000
+#define COOKIE_LIFE_S 4
+
+/// Of one session: so many connections a second, and at once. Whoever has a ticket shall not use up what `connections_pps`
+/// allows to the address that many players share.
+#define SESSION_CONNECTIONS_PPS 1
+#define SESSION_CONNECTIONS_BURST 10
 
 static struct handshake_outcome dropped(enum pg_drop drop)
 {
@@ -23,73 +29,32 @@ static struct handshake_outcome answered(enum pg_message message, size_t length)
 	return (struct handshake_outcome){.message = message, .answer = (uint16_t)length};
 }
 
-// ---------------------------------------------------------------- the budget
-
-/// HELLOs cost a stranger nothing, CONFIRMs at least a cookie: a flood of the former leaves time for the latter.
-static bool budget_left(const struct session_shard *shard, enum session_kind kind, uint64_t now)
+/// Why is it dropped when there is no time left?
+static enum pg_drop no_budget(bool conforms)
 {
-	const struct handshake_budget *budget = &shard->rules->handshake;
-	const uint64_t tolerance = kind == SESSION_HELLO ? budget->tolerance / 2 : budget->tolerance;
-
-	return budget->cycles_per_1024 == 0 || shard->handshake_conforms_at <= now + tolerance;
+	return conforms ? PG_DROP_HANDSHAKE_BUDGET : PG_DROP_SOURCE_RATE_LIMITED;
 }
 
-static void charge(struct session_shard *shard, uint64_t cycles, uint64_t now)
+// ---------------------------------------------------------------- DENIED
+
+/// Is a session over? Asked of who proved to have its key.
+static enum session_denial over(const struct session_record *record, uint32_t session, uint64_t now)
 {
-	const uint64_t from = shard->handshake_conforms_at > now ? shard->handshake_conforms_at : now;
-	const uint64_t most = shard->tsc_hz / HANDSHAKES_PER_S_MIN;
-
-	if (cycles > most)
-		cycles = most;
-	shard->handshake_conforms_at = from + cycles * shard->rules->handshake.cycles_per_1024 / 1024;
-}
-
-// ---------------------------------------------------------------- whom a number names
-
-/// A record that was issued under the number that a packet names. Its key is copied: the slot may be issued anew at any time.
-struct candidate {
-	struct session_record *record; // NULL: none
-	uint8_t key[SESSION_KEY_LEN];
-	enum session_denial denial; // 0: it stands
-};
-
-static enum session_denial verdict(const struct session_record *record, uint32_t session, uint64_t now)
-{
-	if (!record_stands(record, session)) {
-		const uint8_t over = __atomic_load_n(&record->expired_or_revoked, __ATOMIC_RELAXED);
-
-		return over ? over : SESSION_DENIED_UNKNOWN; // is just being issued
-	}
+	if (!record_stands(record, session))
+		return __atomic_load_n(&record->expired_or_revoked, __ATOMIC_RELAXED);
 	return now >= record->expires_at ? SESSION_DENIED_EXPIRED : 0;
 }
 
-static struct candidate look_up(const struct session_shard *shard, uint32_t session, uint64_t now)
-{
-	const uint32_t slot = session_slot(&shard->store->numbers, session);
-	struct candidate found = {.denial = SESSION_DENIED_UNKNOWN};
-	struct session_record *record;
-
-	if (session == 0 || slot >= store_used(shard->store))
-		return found;
-	record = &shard->store->records[slot];
-	if (__atomic_load_n(&record->number, __ATOMIC_ACQUIRE) != session)
-		return found;
-	found.record = record;
-	found.denial = verdict(record, session, now);
-	memcpy(found.key, record->key, SESSION_KEY_LEN);
-	return found;
-}
-
-/// Another worker may be counting: whole words are read, and one too few is found out at the CONFIRM.
+/// A ticket for one connection is used up by what its player says under its keys, not by a CONFIRM: WELCOMEs are lost.
 static bool consumed(const struct session_record *record)
 {
-	return record->once && __atomic_load_n(&record->connections, __ATOMIC_RELAXED) > 0;
+	return record->once && record_was_used(record);
 }
 
-/// Write a DENIED over the request, with a proof where there is a key. A DENIED for a wrong version has no proof: anybody on
-/// the path can read the player's nonce and ask for another version with it, and a proved answer would end the player's attempt.
-static struct handshake_outcome denied(struct session_shard *shard, uint8_t *payload, const struct candidate *found,
-				       const uint8_t *client_nonce, enum session_denial reason)
+/// Write a DENIED over the request. For a wrong version it has no proof: anybody on the path can read the player's nonce and
+/// ask for another version with it, and a proved answer would end the player's attempt.
+static struct handshake_outcome denied(struct session_shard *shard, uint8_t *payload, const uint8_t *client_nonce,
+				       enum session_denial reason, const uint8_t *key)
 {
 	const struct session_header *asked = (const struct session_header *)payload;
 	const enum pg_message message =
@@ -97,11 +62,12 @@ static struct handshake_outcome denied(struct session_shard *shard, uint8_t *pay
 	struct session_denied answer = {
 		.header = {.kind = SESSION_DENIED, .length = sizeof(answer), .session = asked->session},
 		.reason = (uint8_t)reason,
+		.versions = {SESSION_VERSION},
 	};
 
 	memcpy(answer.client_nonce, client_nonce, SESSION_NONCE_LEN);
-	if (found->record && reason != SESSION_DENIED_VERSION)
-		proof_write(PROOF_OF_DENIED, found->key, (uint8_t *)&answer, sizeof(answer));
+	if (reason != SESSION_DENIED_VERSION)
+		proof_write(PROOF_OF_DENIED, key, (uint8_t *)&answer, sizeof(answer));
 	memcpy(payload, &answer, sizeof(answer));
 	counter_add(&shard->stats->denied[reason], 1);
 	return answered(message, sizeof(answer));
@@ -109,59 +75,54 @@ static struct handshake_outcome denied(struct session_shard *shard, uint8_t *pay
 
 // ---------------------------------------------------------------- HELLO
 
-static struct handshake_outcome challenge(const struct session_shard *shard, const struct peer *peer, uint8_t *payload,
-					  uint64_t now)
+/// The time of a new cookie. No two of a worker have the same, also within a burst: two attempts of one player are told
+/// apart, and the later one is.
+static uint64_t cookie_time(struct session_shard *shard, uint64_t now)
 {
-	const struct session_hello *hello = (const struct session_hello *)payload;
-	struct session_challenge answer = {
-		.header = {.kind = SESSION_CHALLENGE, .length = sizeof(answer), .session = hello->header.session},
-	};
-
-	memcpy(answer.client_nonce, hello->client_nonce, SESSION_NONCE_LEN);
-	cookie_make(answer.cookie, &shard->store->cookies, peer, hello->header.session, hello->client_nonce,
-		    shard_ms(shard, now));
-	memcpy(payload, &answer, sizeof(answer));
-	return answered(PG_MESSAGE_SESSION_HELLO, sizeof(answer));
+	shard->cookie_time = now > shard->cookie_time ? now : shard->cookie_time + 1;
+	return shard->cookie_time;
 }
 
-static bool connection_conforms(struct session_shard *shard, const struct peer *peer, uint64_t now)
-{
-	const struct rate rate = shard->rules->connection[peer_listener(peer)];
-
-	return rate.interval == 0 || source_admit(&shard->connections, source_hash(peer, &shard->secret), rate, now);
-}
-
-static enum pg_drop check_hello(struct session_shard *shard, const struct peer *peer, const uint8_t *payload,
-				uint16_t length, uint64_t now)
+static enum pg_drop check_hello(const struct session_shard *shard, const uint8_t *payload, uint16_t length,
+				bool conforms, uint64_t now)
 {
 	const struct session_hello *hello = (const struct session_hello *)payload;
 
 	if (length != sizeof(*hello) || hello->reserved != 0 || !all_zero(hello->padding, sizeof(hello->padding)))
 		return PG_DROP_SESSION_HEADER;
-	if (session_is_foreign(&shard->store->numbers,
-			       hello->header.session)) // what DENIED says would be about another's
+	if (session_is_foreign(&shard->store->numbers, hello->header.session)) // its gateway answers
 		return PG_DROP_SESSION_FOREIGN;
-	if (!connection_conforms(shard, peer, now))
-		return PG_DROP_CONNECTION_RATE_LIMITED;
-	return budget_left(shard, SESSION_HELLO, now) ? PG_DROP_NONE : PG_DROP_HANDSHAKE_BUDGET;
+	return budget_left(shard, handshake_rank(false, conforms), now) ? PG_DROP_NONE : no_budget(conforms);
+}
+
+static struct handshake_outcome challenge(struct session_shard *shard, const struct peer *peer, uint8_t *payload,
+					  uint64_t now)
+{
+	const struct session_hello *hello = (const struct session_hello *)payload;
+	const uint32_t session = hello->header.session;
+	struct session_challenge answer = {
+		.header = {.kind = SESSION_CHALLENGE, .length = sizeof(answer), .session = session},
+	};
+	struct candidate found = candidate_find(shard, session);
+
+	memcpy(answer.client_nonce, hello->client_nonce, SESSION_NONCE_LEN);
+	cookie_make(answer.cookie, &shard->store->secret,
+		    (struct cookie_for){.peer = peer, .session = session, .client_nonce = hello->client_nonce},
+		    cookie_time(shard, now));
+	proof_write(PROOF_OF_CHALLENGE, found.key, (uint8_t *)&answer, sizeof(answer));
+	secrets_forget(found.key, sizeof(found.key));
+	memcpy(payload, &answer, sizeof(answer));
+	return answered(PG_MESSAGE_SESSION_HELLO, sizeof(answer));
 }
 
 static struct handshake_outcome take_hello(struct session_shard *shard, const struct peer *peer, uint8_t *payload,
 					   uint64_t now)
 {
 	const struct session_hello *hello = (const struct session_hello *)payload;
-	struct candidate found = look_up(shard, hello->header.session, now);
-	struct handshake_outcome outcome;
-	enum session_denial reason = found.denial;
 
 	if (hello->version != SESSION_VERSION)
-		reason = SESSION_DENIED_VERSION;
-	else if (reason == 0 && consumed(found.record))
-		reason = SESSION_DENIED_CONSUMED;
-	outcome = reason == 0 ? challenge(shard, peer, payload, now) :
-				denied(shard, payload, &found, hello->client_nonce, reason);
-	secrets_forget(found.key, sizeof(found.key));
-	return outcome;
+		return denied(shard, payload, hello->client_nonce, SESSION_DENIED_VERSION, NULL);
+	return challenge(shard, peer, payload, now);
 }
 
 // ---------------------------------------------------------------- CONFIRM
@@ -186,6 +147,7 @@ static struct handshake_outcome welcome(struct session_shard *shard, uint32_t sl
 	struct session_record *record = &shard->store->records[slot];
 	const uint16_t length = record->max_datagram;
 	const uint32_t counter = connection_count(record);
+	struct connection_marks marks;
 	struct session_welcome answer = {
 		.header = connection_header(record, SESSION_WELCOME, length, counter),
 		.player_id = record->player_id,
@@ -194,7 +156,10 @@ static struct handshake_outcome welcome(struct session_shard *shard, uint32_t sl
 		.max_datagram = length,
 	};
 
-	memcpy(answer.server_nonce, record->server_nonce, SESSION_NONCE_LEN);
+	connection_marks_of(shard, slot, &marks);
+	memcpy(answer.server_nonce, marks.server_nonce, SESSION_NONCE_LEN);
+	memcpy(answer.reset_token, marks.reset_token, sizeof(answer.reset_token));
+	memcpy(answer.server_share, shard->exchanges.share[record->exchange], EXCHANGE_LEN);
 	memcpy(payload, &answer, sizeof(answer));
 	memset(payload + sizeof(answer), 0, length - sizeof(answer));
 	cipher_seal(&shard->code, store_keys(shard->store, slot).seal, counter, payload, SESSION_WELCOME_CLEAR, length);
@@ -217,12 +182,17 @@ static struct handshake_outcome welcome_again(struct session_shard *shard, uint3
 }
 
 /// Is it the one that made the connection, come again?
-static bool repeated(const struct session_record *record, const struct confirmed *c)
+static bool repeated(const struct session_shard *shard, const struct session_record *record, const struct confirmed *c)
 {
-	const struct session_confirm *confirm = (const struct session_confirm *)c->payload;
-
 	return record->phase == RECORD_CONNECTED && record->cookie_time == c->cookie_time &&
-	       memcmp(record->client_nonce, confirm->client_nonce, SESSION_NONCE_LEN) == 0;
+	       record->confirm_mark == confirm_mark(&shard->store->secret, (const struct session_confirm *)c->payload);
+}
+
+/// The share that answered it died with a worker process, and its player has said nothing under the keys: the answer was
+/// lost, so there is another one.
+static bool never_answered(const struct session_record *record)
+{
+	return record->exchange == RECORD_NO_EXCHANGE && record->replay.newest == 0;
 }
 
 /// Is there room for another connection's messages?
@@ -231,31 +201,57 @@ static bool full(const struct session_shard *shard, const struct session_record 
 	return record->phase == RECORD_IDLE && message_pool_free_bytes(shard->ctx.pool) < SESSION_DATAGRAM_MAX;
 }
 
+/// Only what is proved is counted: who sends from somebody's address without a key takes nothing from whoever has one.
+static bool connection_conforms(struct session_shard *shard, const struct confirmed *c, uint64_t now)
+{
+	const uint32_t session = ((const struct session_header *)c->payload)->session;
+	const struct rate rate = shard->rules->connection[peer_listener(c->peer)];
+	const struct rate of_session = rate_make(SESSION_CONNECTIONS_PPS, SESSION_CONNECTIONS_BURST, shard->tsc_hz);
+
+	return rate.interval == 0 ||
+	       (source_admit(&shard->connections, number_hash(session, &shard->secret), of_session, now) &&
+		source_admit(&shard->connections, source_hash(c->peer, &shard->secret), rate, now));
+}
+
+static struct handshake_outcome begin(struct session_shard *shard, uint32_t slot, const struct confirmed *c,
+				      uint64_t now)
+{
+	const struct session_confirm *confirm = (const struct session_confirm *)c->payload;
+	const struct exchange_key *ours = exchanges_present(&shard->exchanges, &shard->random, now, shard->tsc_hz);
+	struct handshake_outcome outcome;
+	uint8_t agreed[EXCHANGE_LEN];
+
+	if (!exchange_agree(agreed, ours, confirm->client_share))
+		return dropped(PG_DROP_BAD_SHARE);
+	connection_begin(shard, slot,
+			 &(struct connection_request){
+				 .peer = c->peer, .confirm = confirm, .agreed = agreed, .cookie_time = c->cookie_time},
+			 now);
+	secrets_forget(agreed, sizeof(agreed));
+	outcome = welcome(shard, slot, c->payload, now);
+	outcome.moved = true;
+	return outcome;
+}
+
 /// Connect a slot that is ours.
 static struct handshake_outcome connect(struct session_shard *shard, uint32_t slot, const struct confirmed *c,
 					uint64_t now)
 {
 	const struct session_confirm *confirm = (const struct session_confirm *)c->payload;
 	const struct session_record *record = &shard->store->records[slot];
-	struct handshake_outcome outcome;
+	const bool again = repeated(shard, record, c);
 
-	if (repeated(record, c))
+	if (again && record->exchange != RECORD_NO_EXCHANGE)
 		return welcome_again(shard, slot, c, now);
-	if (c->cookie_time <= record->cookie_time)
+	if (c->cookie_time <= record->cookie_time && !(again && never_answered(record)))
 		return dropped(PG_DROP_COOKIE_OLD);
 	if (consumed(record))
-		return denied(shard, c->payload, c->found, confirm->client_nonce, SESSION_DENIED_CONSUMED);
+		return denied(shard, c->payload, confirm->client_nonce, SESSION_DENIED_CONSUMED, c->found->key);
 	if (full(shard, record))
-		return denied(shard, c->payload, c->found, confirm->client_nonce, SESSION_DENIED_FULL);
-	connection_begin(shard, slot,
-			 &(struct connection_request){.peer = c->peer,
-						      .client_nonce = confirm->client_nonce,
-						      .cookie_time = c->cookie_time,
-						      .max_datagram = c->length},
-			 now);
-	outcome = welcome(shard, slot, c->payload, now);
-	outcome.moved = true;
-	return outcome;
+		return denied(shard, c->payload, confirm->client_nonce, SESSION_DENIED_FULL, c->found->key);
+	if (!connection_conforms(shard, c, now))
+		return dropped(PG_DROP_CONNECTION_RATE_LIMITED);
+	return begin(shard, slot, c, now);
 }
 
 /// Whose slot is it: ours, to be ours, or another worker's? State changes from here on.
@@ -284,8 +280,21 @@ static bool padded_with_zeros(const uint8_t *payload, uint16_t length)
 			length - sizeof(struct session_confirm) - SESSION_TAG_LEN);
 }
 
-static enum pg_drop check_confirm(const struct session_shard *shard, const struct peer *peer, const uint8_t *payload,
-				  uint16_t length, uint64_t now, uint64_t *cookie_time)
+/// @param made  out: the time of its cookie
+static enum pg_drop check_cookie(const struct session_shard *shard, const struct peer *peer,
+				 const struct session_confirm *confirm, uint64_t now, uint64_t *made)
+{
+	const struct cookie_for whom = {
+		.peer = peer, .session = confirm->header.session, .client_nonce = confirm->client_nonce};
+
+	if (!cookie_check(confirm->cookie, &shard->store->secret, whom, made))
+		return PG_DROP_COOKIE_FORGED;
+	// A good cookie can be a little ahead of this worker's time: another worker made it, in a burst that began later.
+	return (int64_t)(now - *made) > (int64_t)(COOKIE_LIFE_S * shard->tsc_hz) ? PG_DROP_COOKIE_OLD : PG_DROP_NONE;
+}
+
+static enum pg_drop check_confirm(const struct session_shard *shard, const uint8_t *payload, uint16_t length,
+				  bool conforms, uint64_t now)
 {
 	const struct session_confirm *confirm = (const struct session_confirm *)payload;
 
@@ -293,52 +302,46 @@ static enum pg_drop check_confirm(const struct session_shard *shard, const struc
 		return PG_DROP_SESSION_HEADER;
 	if (session_is_foreign(&shard->store->numbers, confirm->header.session))
 		return PG_DROP_SESSION_FOREIGN;
-	if (!budget_left(shard, SESSION_CONFIRM, now))
-		return PG_DROP_HANDSHAKE_BUDGET;
-	*cookie_time = shard_ms(shard, now);
-	switch (cookie_check(confirm->cookie, &shard->store->cookies, peer, confirm->header.session,
-			     confirm->client_nonce, cookie_time)) {
-	case COOKIE_GOOD:
-		return PG_DROP_NONE;
-	case COOKIE_OLD:
-		return PG_DROP_COOKIE_OLD;
-	case COOKIE_FORGED:
-		break;
-	}
-	return PG_DROP_COOKIE_FORGED;
+	return budget_left(shard, handshake_rank(true, conforms), now) ? PG_DROP_NONE : no_budget(conforms);
 }
 
 static struct handshake_outcome judge(struct session_shard *shard, const struct confirmed *c, uint64_t now)
 {
 	const struct session_confirm *confirm = (const struct session_confirm *)c->payload;
 	const struct candidate *found = c->found;
+	enum session_denial denial;
 
-	if (confirm->version != SESSION_VERSION)
-		return denied(shard, c->payload, found, confirm->client_nonce, SESSION_DENIED_VERSION);
-	if (!found->record)
-		return denied(shard, c->payload, found, confirm->client_nonce, SESSION_DENIED_UNKNOWN);
 	if (!proof_is_right(PROOF_OF_CONFIRM, found->key, c->payload, c->length))
-		return dropped(PG_DROP_BAD_PROOF);
+		return dropped(found->record ? PG_DROP_BAD_PROOF : PG_DROP_SESSION_UNKNOWN);
+	if (!found->record)
+		return dropped(PG_DROP_SESSION_UNKNOWN);
 	if (!padded_with_zeros(c->payload, c->length))
 		return dropped(PG_DROP_SESSION_HEADER);
-	if (found->denial != 0)
-		return denied(shard, c->payload, found, confirm->client_nonce, found->denial);
+	denial = over(found->record, confirm->header.session, now);
+	if (denial != 0)
+		return denied(shard, c->payload, confirm->client_nonce, denial, found->key);
+	if (!record_stands(found->record, confirm->header.session)) // is just being issued
+		return dropped(PG_DROP_SESSION_UNKNOWN);
 	return admit(shard, c, now);
 }
 
+/// Of one whose header is right.
 static struct handshake_outcome take_confirm(struct session_shard *shard, const struct peer *peer, uint8_t *payload,
-					     uint16_t length, uint64_t cookie_time, uint64_t now)
+					     uint16_t length, uint64_t now)
 {
-	struct candidate found = look_up(shard, ((const struct session_header *)payload)->session, now);
-	const struct confirmed confirmed = {
-		.peer = peer,
-		.payload = payload,
-		.length = length,
-		.cookie_time = cookie_time,
-		.found = &found,
-	};
-	const struct handshake_outcome outcome = judge(shard, &confirmed, now);
+	const struct session_confirm *confirm = (const struct session_confirm *)payload;
+	struct confirmed confirmed = {.peer = peer, .payload = payload, .length = length};
+	const enum pg_drop drop = check_cookie(shard, peer, confirm, now, &confirmed.cookie_time);
+	struct handshake_outcome outcome;
+	struct candidate found;
 
+	if (drop != PG_DROP_NONE)
+		return dropped(drop);
+	if (confirm->version != SESSION_VERSION)
+		return denied(shard, payload, confirm->client_nonce, SESSION_DENIED_VERSION, NULL);
+	found = candidate_find(shard, confirm->header.session);
+	confirmed.found = &found;
+	outcome = judge(shard, &confirmed, now);
 	secrets_forget(found.key, sizeof(found.key));
 	return outcome;
 }
@@ -352,30 +355,34 @@ static bool handshake_header(const uint8_t *payload, uint16_t length)
 	return length >= sizeof(*header) && header->length == length && header->flags == 0 && header->counter == 0;
 }
 
+static bool was_refused_for_free(enum pg_drop drop)
+{
+	return drop == PG_DROP_HANDSHAKE_BUDGET || drop == PG_DROP_SOURCE_RATE_LIMITED;
+}
+
 struct handshake_outcome handshake_receive(struct session_shard *shard, const struct peer *peer, uint8_t *payload,
-					   uint16_t length, uint64_t now)
+					   uint16_t length, bool conforms, uint64_t now)
 {
 	const uint64_t began = pg_tsc();
 	struct handshake_outcome outcome;
-	uint64_t cookie_time = 0;
 	enum pg_drop drop;
 
 	if (!handshake_header(payload, length))
 		return dropped(PG_DROP_SESSION_HEADER);
 	switch (payload[offsetof(struct session_header, kind)]) {
 	case SESSION_HELLO:
-		drop = check_hello(shard, peer, payload, length, now);
+		drop = check_hello(shard, payload, length, conforms, now);
 		outcome = drop ? dropped(drop) : take_hello(shard, peer, payload, now);
 		break;
 	case SESSION_CONFIRM:
-		drop = check_confirm(shard, peer, payload, length, now, &cookie_time);
-		outcome = drop ? dropped(drop) : take_confirm(shard, peer, payload, length, cookie_time, now);
+		drop = check_confirm(shard, payload, length, conforms, now);
+		outcome = drop ? dropped(drop) : take_confirm(shard, peer, payload, length, now);
 		break;
 	default:
 		return dropped(PG_DROP_SESSION_STATE);
 	}
-	if (outcome.drop != PG_DROP_CONNECTION_RATE_LIMITED && outcome.drop != PG_DROP_HANDSHAKE_BUDGET)
-		charge(shard, pg_tsc() - began, now);
+	if (!was_refused_for_free(outcome.drop))
+		budget_charge(shard, pg_tsc() - began, now);
 	return outcome;
 }
 
@@ -389,7 +396,7 @@ static struct handshake_outcome take_close(struct session_shard *shard, uint32_t
 	if (length != CLOSE_LEN)
 		return dropped(PG_DROP_SESSION_HEADER);
 	memcpy(&body, payload + sizeof(struct session_header), sizeof(body));
-	if (body.reason == 0 || body.reason >= PG_CLOSE_REASONS || !all_zero(body.reserved, sizeof(body.reserved)))
+	if (body.reason == 0 || !all_zero(body.reserved, sizeof(body.reserved)))
 		return dropped(PG_DROP_SESSION_HEADER);
 	connection_close(shard, slot, SESSION_CLOSED_LEFT, now);
 	return answered(PG_MESSAGE_SESSION_CLOSE, 0);

@@ -20,8 +20,9 @@ struct handshake_outcome {
 };
 
 /// HELLO and CONFIRM: not sealed.
+/// @param conforms  its source sends no more than it may: others come last when the budget is short
 COLD struct handshake_outcome handshake_receive(struct session_shard *shard, const struct peer *peer, uint8_t *payload,
-						uint16_t length, uint64_t now);
+						uint16_t length, bool conforms, uint64_t now);
 
 /// CLOSE and PATH_RESPONSE of slot, which is ours and connected: opened, the tag was right, the counter is marked.
 COLD struct handshake_outcome handshake_control(struct session_shard *shard, uint32_t slot, const struct peer *peer,

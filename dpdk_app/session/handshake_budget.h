@@ -7,16 +7,27 @@
 #include "session/shard.h"
 
 /// The longest that one handshake is charged for: what takes longer was interrupted.
-#define HANDSHAKE_CHARGES_PER_S_MIN 10000
+#define HANDSHAKE_CHARGES_PER_S_MIN 4000
+
+/// Who comes first when time is short. What costs a stranger nothing leaves time for what costs a cookie, and whoever sends
+/// too much leaves time for all others: so neither a flood of requests nor one by a neighbour at the same address keeps a
+/// player out, as long as there is any time at all.
+enum handshake_rank { RANK_LAST = 1, RANK_MIDDLE = 2, RANK_FIRST = 4 };
+
+/// @param costly    its sender has done something for it
+/// @param conforms  its source sends no more than it may
+ALWAYS_INLINE enum handshake_rank handshake_rank(bool costly, bool conforms)
+{
+	if (costly)
+		return conforms ? RANK_FIRST : RANK_MIDDLE;
+	return conforms ? RANK_MIDDLE : RANK_LAST;
+}
 
 /// @param conforms_at  the bucket: TSC from which on a handshake conforms without the tolerance
-/// @param costly       the sender has done something for it; a flood of the others leaves time for those
-ALWAYS_INLINE bool handshake_conforms(const struct handshake_budget *budget, uint64_t conforms_at, bool costly,
-				      uint64_t now)
+ALWAYS_INLINE bool handshake_conforms(const struct handshake_budget *budget, uint64_t conforms_at,
+				      enum handshake_rank rank, uint64_t now)
 {
-	const uint64_t tolerance = costly ? budget->tolerance : budget->tolerance / 2;
-
-	return budget->cycles_per_1024 == 0 || conforms_at <= now + tolerance;
+	return budget->cycles_per_1024 == 0 || conforms_at <= now + budget->tolerance * (uint64_t)rank / RANK_FIRST;
 }
 
 /// @return the bucket when a handshake has taken so many cycles

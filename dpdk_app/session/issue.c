@@ -97,13 +97,17 @@ static void write_record(struct session_record *record, const struct pg_issue_re
 			 __ATOMIC_RELEASE); // whoever names the old one is told nothing from here on
 	record_set_phase(record, RECORD_IDLE);
 	record_set_max_datagram(record, 0);
-	memset(&record->tx_counter, 0,
-	       offsetof(struct session_record, key) - offsetof(struct session_record, tx_counter));
+	static_assert(offsetof(struct session_record, replay) == offsetof(struct session_record, max_datagram) + 2,
+		      "all behind it is a connection's");
+	memset(&record->replay, 0, offsetof(struct session_record, key) - offsetof(struct session_record, replay));
 	memcpy(record->key, request->key, sizeof(record->key));
 	record->expires_at = expires_at;
 	__atomic_store_n(&record->player_id, request->player_id, __ATOMIC_RELAXED);
 	record->once = request->once;
 	record->expired_or_revoked = 0;
+	record->used = 0;
+	record->exchange = RECORD_NO_EXCHANGE;
+	record->confirm_mark = 0;
 	__atomic_store_n(&record->number, number, __ATOMIC_RELEASE);
 }
 

@@ -107,7 +107,7 @@ int pg_state_init_for(void *state, size_t size, const struct pg_state_plan *plan
 	section = state_parts(state).issuing;
 	section->gateway_bits = SESSION_GATEWAY_BITS;
 	section->gateway_id = SESSION_GATEWAY_ID;
-	if (getrandom(section->cookie_secret, sizeof(section->cookie_secret), 0) != sizeof(section->cookie_secret))
+	if (getrandom(section->secret, sizeof(section->secret), 0) != sizeof(section->secret))
 		return error_set(error, PG_ERROR_SYSTEM, "the kernel gave no random bytes");
 	if (!keep(state, issued_capacity))
 		return error_set(error, PG_ERROR_MEMORY, "no memory to issue %u sessions", issued_capacity);

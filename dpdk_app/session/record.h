@@ -4,7 +4,8 @@
 // The records lie in the state file that the supervisor owns. The supervisor issues and revokes; the worker that a
 // player's first CONFIRM reached owns the connection until it ends. Whoever else looks reads only `session` and `owner`.
 // No pointers inside: a new worker process finds its players, their packet counters and replay windows, and derives
-// their traffic keys again.
+// their traffic keys again from the secret of the connection. That cannot be found from the issued key (it has an exchange
+// in it), so it lies here as long as the connection does, and is overwritten when the connection ends.
 
 #ifndef POLLGATE_SESSION_RECORD_H
 #define POLLGATE_SESSION_RECORD_H
@@ -14,12 +15,14 @@
 #include <stdint.h>
 
 #include "compiler.h"
+#include "crypto/hkdf.h"
 #include "crypto/replay.h"
 #include "delivery/taken.h"
 #include "net/peer.h"
 #include "wire/session.h"
 
 #define RECORD_NO_OWNER 0xff
+#define RECORD_NO_EXCHANGE 0xff
 
 /// The headers that lead back to a peer are learned again from the first datagram in each 2^31 cycles (about a second), as
 /// `last_seen` tells.
@@ -53,13 +56,12 @@ struct session_record {
 	struct motion motion;
 	uint16_t challenged; // where the last PATH_CHALLENGE went to: a keyed hash of it
 
-	// from the connection's beginning; the owner's. All zero: never confirmed
-	uint8_t client_nonce[SESSION_NONCE_LEN] CACHE_ALIGNED;
-	uint8_t server_nonce[SESSION_NONCE_LEN];
-	uint64_t cookie_time;             // of the newest accepted CONFIRM: none that is older is accepted
-	uint32_t connections;             // CONFIRMs that changed state
-	uint16_t tx_id[SESSION_CHANNELS]; // next message ids, so that a restart goes on where both sides are
+	// of the connection; the owner's. All zero: never confirmed
+	uint8_t secret[HASH_LEN] CACHE_ALIGNED; // of the key phase; zeros when nobody is connected
+	uint64_t cookie_time;                   // of the newest accepted CONFIRM: none that is older is accepted
+	uint16_t tx_id[SESSION_CHANNELS];       // next message ids, so that a restart goes on where both sides are
 	uint16_t rx_id[SESSION_CHANNELS];
+	uint32_t connections;   // CONFIRMs that changed state
 	uint32_t challenged_ms; // when the last second of PATH_CHALLENGEs began, modulo 2^32: the time in their tokens
 
 	// from issuing; the supervisor's, constant while `session` stands
@@ -69,9 +71,14 @@ struct session_record {
 	uint32_t number;            // `session` as issued; stays when that is revoked, so that the player can be told
 	uint8_t once;               // confirmed once only
 	uint8_t expired_or_revoked; // enum session_denial of a session that is over; 0
+
+	// the owner's again
+	uint8_t used;          // a connection before this one was taken up by its player
+	uint8_t exchange;      // which of the owner's shares the connection was made with, or RECORD_NO_EXCHANGE
+	uint32_t confirm_mark; // of the newest accepted CONFIRM: what tells it from another with its cookie
 } CACHE_ALIGNED;
 static_assert(offsetof(struct session_record, taken_at) == CACHE_LINE &&
-		      offsetof(struct session_record, client_nonce) == 2 * CACHE_LINE &&
+		      offsetof(struct session_record, secret) == 2 * CACHE_LINE &&
 		      offsetof(struct session_record, key) == 3 * CACHE_LINE &&
 		      sizeof(struct session_record) == 4 * CACHE_LINE,
 	      "four lines");
@@ -100,6 +107,12 @@ ALWAYS_INLINE bool record_serves(const struct session_record *record, uint32_t s
 			      offsetof(struct session_record, max_datagram) == 6,
 		      "one word");
 	return session != 0 && head == wanted << 16;
+}
+
+/// Did its player ever say something under the keys of a connection? Until then the WELCOMEs may all have been lost.
+ALWAYS_INLINE bool record_was_used(const struct session_record *record)
+{
+	return record->used || record->replay.newest != 0;
 }
 
 /// The owner alone sets these. Other workers read the word that they are in: record_serves(). What was stored before

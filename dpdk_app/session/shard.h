@@ -8,6 +8,8 @@
 #include "delivery/delivery.h"
 #include "limit/source_limit.h"
 #include "rules.h"
+#include "session/exchanges.h"
+#include "session/farewells.h"
 #include "session/outbox.h"
 #include "session/relay.h"
 #include "session/store.h"
@@ -16,10 +18,10 @@
 /// The share of time that handshakes may take: cycles that they used, made cycles that must go by before the next.
 struct handshake_budget {
 	uint64_t cycles_per_1024; // that must go by for each 1,024 that were used; 0: unlimited
-	uint64_t tolerance;       // TSC: how far ahead of time a burst may run; HELLOs half as far as CONFIRMs
+	uint64_t tolerance;       // TSC: how far ahead of time a burst may run, the first in rank as far as this
 };
 
-#define HANDSHAKE_BURST_MS 10
+#define HANDSHAKE_BURST_MS 20
 
 ALWAYS_INLINE struct handshake_budget handshake_budget_make(uint32_t permille, uint64_t tsc_hz)
 {
@@ -34,7 +36,7 @@ struct session_rules {
 #include "settings.def"
 	uint64_t idle_timeout;                    // TSC; of every profile
 	struct handshake_budget handshake;        // of a worker
-	struct rate connection[PG_LISTENERS_MAX]; // HELLOs of one source, by listener: limits.connections_pps
+	struct rate connection[PG_LISTENERS_MAX]; // connections that a source proves: limits.connections_pps
 	struct rate session[PG_LISTENERS_MAX];    // datagrams of one session whose tag proved right: limits.session_pps
 	struct delivery_rules delivery;
 	// As clients are told.
@@ -64,9 +66,12 @@ struct session_shard {
 	struct random_source random;
 	struct wheel wheel;               // when which session's next packet is due
 	struct outbox outbox;             // sealed datagrams that are no answers and not from a delivery: CLOSE, mostly
-	struct source_limits connections; // HELLOs by source
-	uint64_t handshake_conforms_at;   // TSC, as in limit/rate.h
-	uint32_t cursor;                  // next slot that the sweep looks at
+	struct source_limits connections; // proved CONFIRMs by source, and by session
+	struct exchanges exchanges;
+	struct farewells farewells;
+	uint64_t handshake_conforms_at; // TSC, as in limit/rate.h
+	uint64_t cookie_time;           // TSC, of the last one that was made
+	uint32_t cursor;                // next slot that the sweep looks at
 };
 
 /// What a shard is made from. All of it stays the caller's, and outlives the shard.

@@ -8,13 +8,14 @@
 #include "stats/error.h"
 
 // The versions of this build. Another size is another version; so is the same size with another meaning.
-#define ISSUING_VERSION 3 // 1 had no gateway in its numbers, 2 all that the supervisor knew of slots
-static_assert(sizeof(struct issuing_section) == 32, "or ISSUING_VERSION");
+// 1 had no gateway in its numbers, 2 all that the supervisor knew of slots, 3 a secret of 16 bytes
+#define ISSUING_VERSION 4
+static_assert(sizeof(struct issuing_section) == 48, "or ISSUING_VERSION");
 #define PLAIN_VERSION 1
 static_assert(sizeof(struct plain_session) == 64 && sizeof(struct plain_region) == 64, "or PLAIN_VERSION");
 #define PLAYERS_VERSION 1
 static_assert(sizeof(struct player_index) == 64, "or PLAYERS_VERSION");
-#define ISSUED_VERSION 1
+#define ISSUED_VERSION 2 // 1 had nonces, from which keys followed
 static_assert(sizeof(struct session_record) == 256, "or ISSUED_VERSION");
 #define NETCODE_VERSION 1
 static_assert(sizeof(struct netcode_record) == 512, "or NETCODE_VERSION");

@@ -2,7 +2,7 @@
 // session/state.h: the session state: the memory file that outlives worker processes.
 //
 //   directory   which sections there are, in which version, and where (sections.h)
-//   issuing     cookie secret, how many slots were ever issued, how sessions are numbered
+//   issuing     the gateway's secret, how many slots were ever issued, how sessions are numbered
 //   plain       a region for each worker: sessions of the `plain` profile
 //   and if sessions can be issued:
 //   players     player_id to slot
@@ -26,7 +26,7 @@
 #include "table/netcode_record.h"
 #include "table/table.h"
 
-#define STATE_COOKIE_SECRET_LEN 16
+#define STATE_SECRET_LEN 32
 
 struct state_shape {
 	uint32_t capacity;         // of each worker's region
@@ -39,7 +39,7 @@ struct state_shape {
 struct issuing_section {
 	uint32_t used;                     // slots from here on were never issued, and their memory never touched
 	uint32_t gateway_bits, gateway_id; // of all numbers; for good, once one is issued
-	uint8_t cookie_secret[STATE_COOKIE_SECRET_LEN];
+	uint8_t secret[STATE_SECRET_LEN];
 	uint32_t numbered; // a worker process has taken the numbering over: it can be no other any more
 };
 

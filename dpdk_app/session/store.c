@@ -10,7 +10,7 @@
 #include "session/state.h"
 #include "session/wheel.h"
 
-static_assert(sizeof(struct cookie_secret) == STATE_COOKIE_SECRET_LEN, "is kept in the state");
+static_assert(GATEWAY_SECRET_LEN == STATE_SECRET_LEN, "is kept in the state");
 
 void store_open(struct session_store *store, void *state)
 {
@@ -24,7 +24,7 @@ void store_open(struct session_store *store, void *state)
 	store->records = parts.records;
 	store->players = parts.players;
 	store->numbers = parts.numbers;
-	memcpy(store->cookies.bytes, parts.issuing->cookie_secret, sizeof(store->cookies.bytes));
+	gateway_secret_init(&store->secret, parts.issuing->secret);
 }
 
 /// Bytes of each private array.

@@ -39,10 +39,10 @@ struct session_store {
 	struct return_headers *return_headers; // private: how frames reach the peer; NULL where the kernel makes them
 	uint8_t *
 		socket_indices; // private: by which socket the kernel reaches the peer, plus 1; 0: not known; NULL where frames are ours
-	struct cookie_secret cookies; // of the state file
+	struct gateway_secret secret; // from the state file's
 };
 
-/// Set what of a store lies in the state: capacity, used, records, players, numbers, cookies. From now on its sessions are
+/// Set what of a store lies in the state: capacity, used, records, players, numbers, secret. From now on its sessions are
 /// numbered as they are.
 void store_open(struct session_store *store, void *state);
 

@@ -143,8 +143,10 @@ static void check_answer(struct table *t, unsigned i)
 		require(length == sizeof(struct session_challenge) && length <= t->asked[i]);
 		for (unsigned k = 0; k < PLAYERS; k++)
 			if (memcmp(&t->player[k].session, datagram + 4, 4) == 0) {
-				memcpy(t->player[k].client_nonce, datagram + 20, SESSION_NONCE_LEN);
-				memcpy(t->player[k].cookie, datagram + 36, SESSION_COOKIE_LEN);
+				const struct session_challenge *challenge = (const struct session_challenge *)datagram;
+
+				memcpy(t->player[k].client_nonce, challenge->client_nonce, SESSION_NONCE_LEN);
+				memcpy(t->player[k].cookie, challenge->cookie, SESSION_COOKIE_LEN);
 			}
 		return;
 	case SESSION_DENIED:
@@ -313,6 +315,7 @@ static uint16_t send_handshake(const struct player *player, const uint8_t *bytes
 	confirm->max_datagram = length;
 	memcpy(confirm->client_nonce, player->client_nonce, SESSION_NONCE_LEN);
 	memcpy(confirm->cookie, player->cookie, SESSION_COOKIE_LEN);
+	memcpy(confirm->client_share, player->exchange.share, EXCHANGE_LEN);
 	proof_write(PROOF_OF_CONFIRM, player->key, out, length);
 	return length;
 }

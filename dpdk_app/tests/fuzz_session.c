@@ -69,11 +69,11 @@ static void check_gauges(const struct table *t)
 		require(t->fixture->stats[shard].connected == connected[shard]);
 }
 
-/// Under one pair of keys, counters only grow.
+/// Under one secret, counters only grow.
 static void check_counters(const struct table *t, const struct session_record *before)
 {
 	for (uint32_t slot = 0; slot < CAPACITY; slot++)
-		if (memcmp(before[slot].server_nonce, records(t)[slot].server_nonce, SESSION_NONCE_LEN) == 0)
+		if (memcmp(before[slot].secret, records(t)[slot].secret, HASH_LEN) == 0)
 			require(records(t)[slot].tx_counter >= before[slot].tx_counter);
 }
 
@@ -82,7 +82,7 @@ static void drain(struct session_shard *shard)
 	const struct outbox_entry *entry;
 
 	while ((entry = outbox_oldest(&shard->outbox)) != NULL) {
-		require(entry->length == 40 && entry->payload[0] == SESSION_CLOSE);
+		require(entry->length == FAREWELL_LEN && entry->payload[0] == SESSION_CLOSE);
 		outbox_remove(&shard->outbox);
 	}
 }
@@ -99,12 +99,12 @@ static struct player *prover(struct table *t, const struct peer *peer, const uin
 	memcpy(&confirm, datagram, sizeof(confirm));
 	for (unsigned i = 0; i < PLAYERS; i++) {
 		struct player *player = &t->player[i];
-		uint64_t ms = shard_ms(t->fixture->shard[0], t->fixture->now);
+		const struct cookie_for whom = {peer, player->session, confirm.client_nonce};
+		uint64_t made;
 
 		if (confirm.header.session == player->session &&
 		    proof_is_right(PROOF_OF_CONFIRM, player->key, datagram, length) &&
-		    cookie_check(confirm.cookie, &t->fixture->store.cookies, peer, player->session,
-				 confirm.client_nonce, &ms) == COOKIE_GOOD)
+		    cookie_check(confirm.cookie, &t->fixture->store.secret, whom, &made))
 			return player;
 	}
 	return NULL;
@@ -114,23 +114,26 @@ static void check_denied(const struct table *t, const uint8_t *answer)
 {
 	static const uint8_t unproved[SESSION_TAG_LEN];
 	struct session_denied denied;
-	bool proved = false;
 
 	memcpy(&denied, answer, sizeof(denied));
 	require(denied.reason > 0 && denied.reason < PG_DENIALS);
-	for (unsigned i = 0; i < PLAYERS && denied.reason != SESSION_DENIED_VERSION; i++) {
-		if (denied.header.session != t->player[i].session)
-			continue;
-		proved = true;
-		require(proof_is_right(PROOF_OF_DENIED, t->player[i].key, answer, sizeof(denied)));
+	if (denied.reason == SESSION_DENIED_VERSION) {
+		require(memcmp(denied.proof, unproved, sizeof(unproved)) == 0);
+		return;
 	}
-	require(proved || memcmp(denied.proof, unproved, sizeof(unproved)) == 0);
+	for (unsigned i = 0; i < PLAYERS; i++)
+		if (denied.header.session == t->player[i].session &&
+		    proof_is_right(PROOF_OF_DENIED, t->player[i].key, answer, sizeof(denied)))
+			return;
+	require(false);
 }
 
 static void keep_cookie(struct player *player, const uint8_t *challenge)
 {
-	memcpy(player->client_nonce, challenge + sizeof(struct session_header), SESSION_NONCE_LEN);
-	memcpy(player->cookie, challenge + sizeof(struct session_header) + SESSION_NONCE_LEN, SESSION_COOKIE_LEN);
+	const struct session_challenge *from = (const struct session_challenge *)challenge;
+
+	memcpy(player->client_nonce, from->client_nonce, SESSION_NONCE_LEN);
+	memcpy(player->cookie, from->cookie, SESSION_COOKIE_LEN);
 }
 
 static void check_answer(struct table *t, struct player *proved, uint8_t *datagram, uint16_t asked, uint16_t answer)
@@ -169,7 +172,7 @@ static void send_handshake(struct table *t, unsigned worker, const struct peer *
 
 	memcpy(before, records(t), sizeof(before));
 	memcpy(original, datagram, length);
-	outcome = handshake_receive(shard, peer, datagram, length, t->fixture->now);
+	outcome = handshake_receive(shard, peer, datagram, length, true, t->fixture->now);
 	require(outcome.drop < PG_DROPS);
 	if (outcome.drop != PG_DROP_NONE || outcome.elsewhere)
 		require(outcome.answer == 0 && memcmp(original, datagram, length) == 0);
@@ -245,6 +248,7 @@ static void make_right(const struct player *player, unsigned flags, uint8_t *dat
 		confirm->max_datagram = length;
 		memcpy(confirm->client_nonce, player->client_nonce, SESSION_NONCE_LEN);
 		memcpy(confirm->cookie, player->cookie, SESSION_COOKIE_LEN);
+		memcpy(confirm->client_share, player->exchange.share, EXCHANGE_LEN);
 		proof_write(PROOF_OF_CONFIRM, player->key, datagram, length);
 	}
 }

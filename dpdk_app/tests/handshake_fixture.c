@@ -10,7 +10,7 @@ struct session_fixture *fixture;
 
 int open_fixture(void **state UNUSED)
 {
-	fixture = fixture_open(64, STORE_FRAMES);
+	fixture = fixture_open(1100, STORE_FRAMES);
 	return 0;
 }
 
@@ -22,7 +22,7 @@ int close_fixture(void **state UNUSED)
 
 struct handshake_outcome send_from(unsigned shard, const struct peer *peer, uint8_t *datagram, uint16_t length)
 {
-	return handshake_receive(fixture->shard[shard], peer, datagram, length, fixture->now);
+	return handshake_receive(fixture->shard[shard], peer, datagram, length, true, fixture->now);
 }
 
 struct handshake_outcome send_handshake(const struct player *player, uint8_t *datagram, uint16_t length)

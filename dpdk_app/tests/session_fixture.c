@@ -122,6 +122,9 @@ uint32_t fixture_restart_in_place(struct session_fixture *fixture)
 		memset(&shard->connections, 0, sizeof(shard->connections));
 		fixture->stats[worker].messages.memory_used = 0;
 		shard->outbox = (struct outbox){0};
+		shard->exchanges = (struct exchanges){.until = 0};
+		memset(&shard->farewells, 0, sizeof(shard->farewells));
+		shard->cookie_time = 0;
 		shard->handshake_conforms_at = 0;
 		shard->cursor = 0;
 	}
@@ -185,6 +188,18 @@ uint32_t fixture_next_number(const struct session_fixture *fixture, uint32_t ses
 	return session_number_next(numbers, session_slot(numbers, session), session);
 }
 
+/// The same in every run, another for every number. To multiply takes a while: shares are made in advance.
+static void player_draw_share(struct player *player, uint64_t number)
+{
+	static struct exchange_key made[16];
+	struct exchange_key *key = &made[number % 16];
+	const uint8_t secret[EXCHANGE_LEN] = {1, (uint8_t)(number % 16)};
+
+	if (key->secret[0] == 0)
+		exchange_begin(key, secret);
+	player->exchange = *key;
+}
+
 uint16_t player_hello(struct player *player, uint8_t *out)
 {
 	static uint64_t nonces;
@@ -195,6 +210,7 @@ uint16_t player_hello(struct player *player, uint8_t *out)
 
 	nonces++;
 	memcpy(player->client_nonce, &nonces, sizeof(nonces));
+	player_draw_share(player, nonces);
 	memcpy(hello.client_nonce, player->client_nonce, sizeof(hello.client_nonce));
 	memcpy(out, &hello, sizeof(hello));
 	return sizeof(hello);
@@ -210,7 +226,8 @@ bool player_take_challenge(struct player *player, const uint8_t *challenge, uint
 		return false;
 	memcpy(&answer, challenge, sizeof(answer));
 	memcpy(player->cookie, answer.cookie, sizeof(player->cookie));
-	return memcmp(&answer.header, &should, sizeof(should)) == 0 &&
+	return proof_is_right(PROOF_OF_CHALLENGE, player->key, challenge, length) &&
+	       memcmp(&answer.header, &should, sizeof(should)) == 0 &&
 	       memcmp(answer.client_nonce, player->client_nonce, SESSION_NONCE_LEN) == 0;
 }
 
@@ -224,19 +241,30 @@ uint16_t player_confirm(const struct player *player, uint8_t *out)
 
 	memcpy(confirm.client_nonce, player->client_nonce, SESSION_NONCE_LEN);
 	memcpy(confirm.cookie, player->cookie, SESSION_COOKIE_LEN);
+	memcpy(confirm.client_share, player->exchange.share, EXCHANGE_LEN);
 	memset(out, 0, player->max_datagram);
 	memcpy(out, &confirm, sizeof(confirm));
 	proof_write(PROOF_OF_CONFIRM, player->key, out, player->max_datagram);
 	return player->max_datagram;
 }
 
-static void derive(const struct session_fixture *fixture, struct player *player)
+static bool derive(const struct session_fixture *fixture, struct player *player, const uint8_t *welcome)
 {
-	struct traffic_secrets secrets;
+	struct transcript transcript = {.session = player->session};
+	uint8_t agreed[EXCHANGE_LEN], secret[HASH_LEN];
+	struct traffic_keys keys;
 
-	traffic_secrets_derive(&secrets, player->key, player->session, player->client_nonce, player->server_nonce);
-	cipher_key_init(&fixture->shard[0]->code, &player->cipher.seal, secrets.to_gateway, secrets.to_gateway_salt);
-	cipher_key_init(&fixture->shard[0]->code, &player->cipher.open, secrets.to_client, secrets.to_client_salt);
+	memcpy(transcript.client_nonce, player->client_nonce, SESSION_NONCE_LEN);
+	memcpy(transcript.server_nonce, player->server_nonce, SESSION_NONCE_LEN);
+	memcpy(transcript.client_share, player->exchange.share, EXCHANGE_LEN);
+	memcpy(transcript.server_share, welcome + offsetof(struct session_welcome, server_share), EXCHANGE_LEN);
+	if (!exchange_agree(agreed, &player->exchange, transcript.server_share))
+		return false;
+	connection_secret(secret, player->key, agreed, &transcript);
+	traffic_keys_derive(&keys, secret);
+	cipher_key_init(&fixture->shard[0]->code, &player->cipher.seal, keys.to_gateway, keys.to_gateway_salt);
+	cipher_key_init(&fixture->shard[0]->code, &player->cipher.open, keys.to_client, keys.to_client_salt);
+	return true;
 }
 
 static bool open_sealed(const struct session_fixture *fixture, struct player *player, uint8_t *sealed, size_t clear,
@@ -262,7 +290,8 @@ bool player_take_welcome(const struct session_fixture *fixture, struct player *p
 		return false;
 	memcpy(before, player->server_nonce, sizeof(before));
 	memcpy(player->server_nonce, welcome + sizeof(struct session_header), SESSION_NONCE_LEN);
-	derive(fixture, player);
+	if (!derive(fixture, player, welcome))
+		return false;
 	if (memcmp(before, player->server_nonce, sizeof(before)) != 0)
 		player->sent = 0;
 	if (!open_sealed(fixture, player, welcome, SESSION_WELCOME_CLEAR, length))
@@ -309,7 +338,7 @@ uint16_t fixture_ask(struct session_fixture *fixture, unsigned shard, struct pla
 	uint8_t hello[PLAYER_BUFFER];
 	const uint16_t length = player_hello(player, hello);
 	const struct handshake_outcome outcome =
-		handshake_receive(fixture->shard[shard], &player->peer, hello, length, fixture->now);
+		handshake_receive(fixture->shard[shard], &player->peer, hello, length, true, fixture->now);
 
 	if (outcome.drop != PG_DROP_NONE || !player_take_challenge(player, hello, outcome.answer))
 		return 0;
@@ -321,7 +350,7 @@ bool fixture_connect(struct session_fixture *fixture, unsigned shard, struct pla
 	uint8_t datagram[PLAYER_BUFFER];
 	const uint16_t length = fixture_ask(fixture, shard, player, datagram);
 	const struct handshake_outcome outcome =
-		handshake_receive(fixture->shard[shard], &player->peer, datagram, length, fixture->now);
+		handshake_receive(fixture->shard[shard], &player->peer, datagram, length, true, fixture->now);
 
 	return length != 0 && outcome.drop == PG_DROP_NONE &&
 	       player_take_welcome(fixture, player, datagram, outcome.answer);

@@ -56,6 +56,7 @@ struct player {
 	struct peer peer;
 	uint8_t client_nonce[SESSION_NONCE_LEN];
 	uint8_t cookie[SESSION_COOKIE_LEN];
+	struct exchange_key exchange; // of the attempt
 	uint16_t max_datagram;
 	uint8_t server_nonce[SESSION_NONCE_LEN]; // of the last WELCOME
 	struct cipher cipher;

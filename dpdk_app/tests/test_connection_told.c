@@ -127,7 +127,7 @@ static void a_repeated_confirm_begins_nothing(void **state UNUSED)
 
 	player.max_datagram = 1232;
 	assert_int_equal(handshake_receive(fixture->shard[0], &player.peer, confirm, player_confirm(&player, confirm),
-					   fixture->now)
+					   true, fixture->now)
 				 .answer,
 			 1232);
 	assert_int_equal(fixture_record(fixture, &player)->max_datagram, 1232);

@@ -294,7 +294,7 @@ static void check_numbers(struct pipeline_pair *t)
 		unsigned result;
 	} cases[] = {
 		{IDLE, PG_DROP_SESSION_STATE},
-		{REVOKED, PG_DROP_SESSION_OVER},
+		{REVOKED, PG_DROP_NONE}, // its CLOSE, again
 		{OF_ANOTHER, PACKET_ELSEWHERE},
 	};
 	const uint32_t real = t->player[SENDER].session;

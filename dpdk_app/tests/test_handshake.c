@@ -22,7 +22,8 @@ static void a_player_with_a_key_gets_in(void **state UNUSED)
 	assert_uint_in_range(player.welcome.expires_in_s, 590, 600);
 	assert_int_equal(player.welcome.idle_timeout_ms, 30000);
 	assert_int_equal(player.welcome.max_datagram, 1400);
-	assert_int_equal(player.welcome.reserved, 0);
+	assert_int_equal(player.welcome.limits, 0);
+	assert_int_equal(player.welcome.spare, 0);
 	assert_int_equal(player.welcome.header.counter, 1);
 	assert_int_equal(record->phase, RECORD_CONNECTED);
 	assert_int_equal(record->owner, 0);
@@ -48,6 +49,7 @@ static void the_welcome_is_as_long_as_its_confirm(void **state UNUSED)
 static void both_directions_have_keys_of_their_own(void **state UNUSED)
 {
 	struct player player = fixture_issue(fixture, 7, 600, false);
+	const size_t clear = sizeof(struct session_header);
 	uint8_t datagram[PLAYER_BUFFER];
 	struct session_keys keys;
 	uint16_t length;
@@ -55,12 +57,10 @@ static void both_directions_have_keys_of_their_own(void **state UNUSED)
 	assert_true(fixture_connect(fixture, 0, &player));
 	keys = store_keys(&fixture->store, fixture_slot(fixture, &player));
 	length = player_seal(fixture, &player, SESSION_DATA, "hello", 5, datagram);
-	assert_false(
-		cipher_open(&fixture->shard[0]->code, keys.seal, 1, datagram, sizeof(struct session_header), length));
+	assert_false(cipher_open(&fixture->shard[0]->code, keys.seal, 1, datagram, clear, length));
 	length = player_seal(fixture, &player, SESSION_DATA, "hello", 5, datagram);
-	assert_true(
-		cipher_open(&fixture->shard[0]->code, keys.open, 2, datagram, sizeof(struct session_header), length));
-	assert_memory_equal(datagram + sizeof(struct session_header), "hello", 5);
+	assert_true(cipher_open(&fixture->shard[0]->code, keys.open, 2, datagram, clear, length));
+	assert_memory_equal(datagram + clear, "hello", 5);
 }
 
 // ---------------------------------------------------------------- HELLO, bad
@@ -130,7 +130,12 @@ static void a_hello_with_anything_where_zeros_belong_is_refused(void **state UNU
 	const uint16_t length = player_hello(&player, datagram);
 
 	for (size_t i = 0; i < length; i++) {
-		const bool zero = i == 1 || (i >= 8 && i < 12) || i == 14 || i == 15 || i >= 32;
+		const bool zero =
+			i == offsetof(struct session_header, flags) ||
+			(i >= offsetof(struct session_header, session) + 4 && i < sizeof(struct session_header)) ||
+			(i >= offsetof(struct session_hello, reserved) &&
+			 i < offsetof(struct session_hello, client_nonce)) ||
+			i >= offsetof(struct session_hello, padding);
 
 		if (!zero)
 			continue;
@@ -152,7 +157,7 @@ static void kinds_that_no_client_greets_with_are_refused(void **state UNUSED)
 		datagram[0] = (uint8_t)kind;
 		assert_dropped(&player, datagram, length, PG_DROP_SESSION_STATE);
 	}
-	datagram[0] = SESSION_CONFIRM; // one of 72 bytes
+	datagram[0] = SESSION_CONFIRM; // as short as a HELLO
 	assert_dropped(&player, datagram, length, PG_DROP_SESSION_HEADER);
 	assert_state_is(before);
 }
@@ -192,29 +197,7 @@ static bool without_proof(const struct session_denied *denied)
 	return memcmp(denied->proof, zeros, sizeof(zeros)) == 0;
 }
 
-static void a_number_that_was_never_issued_is_denied_without_proof(void **state UNUSED)
-{
-	static const uint32_t strange[] = {0, 1, 63, 65, 0x000fffff, 0x00f00000, 0x00ffffff};
-	struct player player = fixture_issue(fixture, 7, 600, false);
-	const uint32_t right = player.session;
-	uint8_t datagram[PLAYER_BUFFER];
-
-	for (size_t i = 0; i < COUNT(strange); i++) {
-		player.session = strange[i];
-
-		const uint16_t length = player_hello(&player, datagram);
-		const struct session_denied denied = assert_denied(&player, datagram, length, SESSION_DENIED_UNKNOWN);
-
-		assert_true(without_proof(&denied));
-	}
-	player.session = fixture_next_number(fixture, right);
-
-	const uint16_t length = player_hello(&player, datagram);
-
-	assert_denied(&player, datagram, length, SESSION_DENIED_UNKNOWN);
-}
-
-/// DENIED would end an attempt that another gateway would have answered.
+/// Its own gateway answers.
 static void a_number_of_another_gateway_is_not_answered(void **state UNUSED)
 {
 	static const uint32_t foreign[] = {1U << 24, 1U << 31, 0xff000000};
@@ -232,64 +215,107 @@ static void a_number_of_another_gateway_is_not_answered(void **state UNUSED)
 /// With a proof, whoever read a player's nonce could make the gateway say that the player's version is wrong.
 static void another_version_is_denied_without_proof(void **state UNUSED)
 {
+	static const uint8_t versions[3] = {SESSION_VERSION};
 	struct player player = fixture_issue(fixture, 7, 600, false);
 	uint8_t datagram[PLAYER_BUFFER];
 	uint16_t length = player_hello(&player, datagram);
 	struct session_denied denied;
 
-	((struct session_hello *)datagram)->version = 1;
+	((struct session_hello *)datagram)->version = 3;
 	denied = assert_denied(&player, datagram, length, SESSION_DENIED_VERSION);
 	assert_true(without_proof(&denied));
+	assert_memory_equal(denied.versions, versions, sizeof(versions));
 	length = fixture_ask(fixture, 0, &player, datagram);
 	((struct session_confirm *)datagram)->version = 0;
 	denied = assert_denied(&player, datagram, length, SESSION_DENIED_VERSION);
 	assert_true(without_proof(&denied));
 }
 
-static void expired_and_revoked_players_are_told_with_proof(void **state UNUSED)
+/// Only who proves to have the key: a HELLO is answered as any other.
+static void expired_and_revoked_players_are_told_with_proof_when_they_prove_theirs(void **state UNUSED)
 {
 	struct player expired = fixture_issue(fixture, 7, 2, false), revoked = fixture_issue(fixture, 8, 600, false);
-	uint8_t hello[PLAYER_BUFFER], confirm[2][PLAYER_BUFFER];
-	const uint16_t confirm_len = fixture_ask(fixture, 0, &expired, confirm[0]);
+	uint8_t confirm[2][PLAYER_BUFFER];
+	const uint16_t length = fixture_ask(fixture, 0, &expired, confirm[0]);
 	struct session_denied denied;
 
-	assert_int_equal(fixture_ask(fixture, 0, &revoked, confirm[1]), confirm_len);
+	assert_int_equal(fixture_ask(fixture, 0, &revoked, confirm[1]), length);
 	fixture_wait(fixture, 3000);
 	assert_true(pg_session_revoke(fixture->state, revoked.session));
-	denied = assert_denied(&expired, confirm[0], confirm_len, SESSION_DENIED_EXPIRED);
+	denied = assert_denied(&expired, confirm[0], length, SESSION_DENIED_EXPIRED);
 	assert_true(is_proved(&expired, &denied));
-	denied = assert_denied(&revoked, confirm[1], confirm_len, SESSION_DENIED_REVOKED);
+	denied = assert_denied(&revoked, confirm[1], length, SESSION_DENIED_REVOKED);
 	assert_true(is_proved(&revoked, &denied));
-	player_hello(&expired, hello);
-	denied = assert_denied(&expired, hello, sizeof(struct session_hello), SESSION_DENIED_EXPIRED);
-	assert_true(is_proved(&expired, &denied));
-	player_hello(&revoked, hello);
-	denied = assert_denied(&revoked, hello, sizeof(struct session_hello), SESSION_DENIED_REVOKED);
-	assert_true(is_proved(&revoked, &denied));
+	assert_int_equal(fixture_ask(fixture, 0, &expired, confirm[0]), length); // a CHALLENGE that its ticket proves
+	assert_int_equal(fixture_ask(fixture, 0, &revoked, confirm[1]), length);
+	assert_denied(&expired, confirm[0], length, SESSION_DENIED_EXPIRED);
+	assert_denied(&revoked, confirm[1], length, SESSION_DENIED_REVOKED);
 	assert_int_equal(fixture->stats[0].connected, 0);
 }
 
-static void a_session_for_once_is_consumed_by_its_first_connection(void **state UNUSED)
+/// What the player says under the keys of a connection, opened.
+static void say_something(struct player *player)
+{
+	struct session_record *record = fixture_record(fixture, player);
+
+	replay_mark(&record->replay, record->replay.newest + 1);
+}
+
+static void a_session_for_once_is_consumed_by_what_is_first_said_under_its_keys(void **state UNUSED)
 {
 	struct player player = fixture_issue(fixture, 7, 600, true);
-	uint8_t first[PLAYER_BUFFER], again[PLAYER_BUFFER], hello[PLAYER_BUFFER], other[PLAYER_BUFFER];
-	struct player late = player;
+	uint8_t datagram[PLAYER_BUFFER];
 	struct session_denied denied;
-	uint16_t length;
 
+	for (unsigned lost = 0; lost < 20; lost++) { // WELCOMEs, of one attempt after the other
+		fixture_wait(fixture, 100);
+		assert_true(fixture_connect(fixture, 0, &player));
+	}
+	say_something(&player);
+	fixture_wait(fixture, 100);
+
+	const uint16_t length = fixture_ask(fixture, 0, &player, datagram);
+
+	denied = assert_denied(&player, datagram, length, SESSION_DENIED_CONSUMED);
+	assert_true(is_proved(&player, &denied));
+}
+
+static void a_session_for_once_stays_consumed_when_its_connection_has_ended(void **state UNUSED)
+{
+	struct player player = fixture_issue(fixture, 7, 600, true);
+	uint8_t datagram[PLAYER_BUFFER];
+
+	assert_true(fixture_connect(fixture, 0, &player));
+	say_something(&player);
+	connection_close(fixture->shard[0], fixture_slot(fixture, &player), SESSION_CLOSED_LEFT, fixture->now);
+	for (unsigned i = 0; i < 3; i++) {
+		fixture_wait(fixture, 100);
+
+		const uint16_t length = fixture_ask(fixture, 0, &player, datagram);
+
+		assert_denied(&player, datagram, length, SESSION_DENIED_CONSUMED);
+	}
+	assert_true(fixture_restart(fixture) == 0);
+	fixture_wait(fixture, 100);
+
+	const uint16_t length = fixture_ask(fixture, 0, &player, datagram);
+
+	assert_denied(&player, datagram, length, SESSION_DENIED_CONSUMED);
+}
+
+static void the_next_session_of_a_slot_is_not_consumed(void **state UNUSED)
+{
+	struct player player = fixture_issue(fixture, 7, 600, true);
+	const uint32_t slot = fixture_slot(fixture, &player);
+
+	assert_true(fixture_connect(fixture, 0, &player));
+	say_something(&player);
+	connection_close(fixture->shard[0], slot, SESSION_CLOSED_LEFT, fixture->now);
+	do
+		player = fixture_issue(fixture, 7, 600, true); // each revokes the one before
+	while (fixture_slot(fixture, &player) != slot);
 	fixture_wait(fixture, 1);
-	length = fixture_ask(fixture, 0, &player, first);
-	fixture_wait(fixture, 1);
-	assert_int_equal(fixture_ask(fixture, 0, &late, other), length); // a cookie from before the first connection
-	memcpy(again, first, length);
-	assert_int_equal(send_handshake(&player, first, length).answer, length);
-	assert_int_equal(send_handshake(&player, again, length).answer, length); // the same: a repetition
-	denied = assert_denied(&late, other, length, SESSION_DENIED_CONSUMED);
-	assert_true(is_proved(&late, &denied));
-	player_hello(&late, hello);
-	denied = assert_denied(&late, hello, sizeof(struct session_hello), SESSION_DENIED_CONSUMED);
-	assert_true(is_proved(&late, &denied));
-	assert_int_equal(fixture->stats[0].connections, 1);
+	assert_true(fixture_connect(fixture, 0, &player));
 }
 
 static void a_worker_without_memory_for_messages_is_full(void **state UNUSED)
@@ -308,36 +334,6 @@ static void a_worker_without_memory_for_messages_is_full(void **state UNUSED)
 }
 
 // ---------------------------------------------------------------- limits
-
-static void a_source_gets_its_hellos_a_second_and_others_are_untouched(void **state UNUSED)
-{
-	struct player loud = fixture_issue(fixture, 7, 600, false), other = fixture_issue(fixture, 8, 600, false);
-	uint8_t datagram[PLAYER_BUFFER], confirm[PLAYER_BUFFER];
-	uint16_t length = fixture_ask(fixture, 0, &loud, confirm);
-	unsigned answered = 0;
-
-	fixture->rules.connection[0] = rate_make(5, 3, pg_tsc_hz());
-	for (uint16_t i = 0; i < 50; i++) {
-		loud.peer = peer_at(0x14000007, (uint16_t)(6000 + i), 0); // changing the port evades nothing
-		player_hello(&loud, datagram);
-
-		const struct handshake_outcome outcome = send_handshake(&loud, datagram, sizeof(struct session_hello));
-
-		answered += outcome.drop == PG_DROP_NONE;
-		if (outcome.drop != PG_DROP_NONE)
-			assert_int_equal(outcome.drop, PG_DROP_CONNECTION_RATE_LIMITED);
-	}
-	assert_int_equal(answered, 3);
-	assert_true(fixture_connect(fixture, 0, &other));
-	loud.peer = peer_at(0x14000007, 6000, 1); // the other listener has no limit
-	player_hello(&loud, datagram);
-	assert_int_equal(send_handshake(&loud, datagram, sizeof(struct session_hello)).drop, PG_DROP_NONE);
-	loud.peer = peer_at(0x14000007, 5000, 0); // who has a cookie is no stranger
-	assert_int_equal(send_handshake(&loud, confirm, length).drop, PG_DROP_NONE);
-	fixture_wait(fixture, 201);
-	player_hello(&loud, datagram);
-	assert_int_equal(send_handshake(&loud, datagram, sizeof(struct session_hello)).drop, PG_DROP_NONE);
-}
 
 static void hellos_that_use_up_the_budget_leave_time_for_confirms(void **state UNUSED)
 {
@@ -387,13 +383,13 @@ int main(void)
 		fixture_test(a_hello_whose_length_field_lies_is_refused),
 		fixture_test(a_hello_with_anything_where_zeros_belong_is_refused),
 		fixture_test(kinds_that_no_client_greets_with_are_refused),
-		fixture_test(a_number_that_was_never_issued_is_denied_without_proof),
 		fixture_test(a_number_of_another_gateway_is_not_answered),
 		fixture_test(another_version_is_denied_without_proof),
-		fixture_test(expired_and_revoked_players_are_told_with_proof),
-		fixture_test(a_session_for_once_is_consumed_by_its_first_connection),
+		fixture_test(expired_and_revoked_players_are_told_with_proof_when_they_prove_theirs),
+		fixture_test(a_session_for_once_is_consumed_by_what_is_first_said_under_its_keys),
+		fixture_test(a_session_for_once_stays_consumed_when_its_connection_has_ended),
+		fixture_test(the_next_session_of_a_slot_is_not_consumed),
 		fixture_test(a_worker_without_memory_for_messages_is_full),
-		fixture_test(a_source_gets_its_hellos_a_second_and_others_are_untouched),
 		fixture_test(hellos_that_use_up_the_budget_leave_time_for_confirms),
 		fixture_test(what_the_budget_refuses_is_not_charged_to_it),
 	};

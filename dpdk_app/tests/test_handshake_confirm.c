@@ -27,7 +27,8 @@ static void a_confirm_with_one_bit_changed_changes_nothing(void **state UNUSED)
 		outcome = send_handshake(&player, copy, length);
 		assert_true(outcome.answer <= length);
 		if (outcome.drop == PG_DROP_NONE) // of the version, only
-			assert_true(bit / 8 == 12 || bit / 8 == 13);
+			assert_true(bit / 8 == offsetof(struct session_confirm, version) ||
+				    bit / 8 == offsetof(struct session_confirm, version) + 1);
 	}
 	assert_true(fixture->stats[0].connections == 0);
 	assert_state_is(before);
@@ -86,7 +87,7 @@ static void a_proved_confirm_with_padding_that_is_not_zero_is_refused(void **sta
 	uint8_t datagram[PLAYER_BUFFER], *before = state_copy();
 	const uint16_t length = fixture_ask(fixture, 0, &player, datagram);
 
-	for (size_t i = sizeof(struct session_confirm); i < (size_t)length - 16; i += 13) {
+	for (size_t i = sizeof(struct session_confirm); i < (size_t)length - SESSION_TAG_LEN; i += 13) {
 		datagram[i] = 1;
 		proof_write(PROOF_OF_CONFIRM, player.key, datagram, length);
 		assert_dropped(&player, datagram, length, PG_DROP_SESSION_HEADER);
@@ -126,7 +127,7 @@ static void cookies_are_good_for_what_they_were_made_for_and_nothing_else(void *
 	player_confirm(&at, copy);
 	assert_dropped(&at, copy, length, PG_DROP_COOKIE_FORGED);
 
-	fixture_wait(fixture, COOKIE_LIFE_MS + 1);
+	fixture_wait(fixture, 4001);
 	assert_dropped(&player, datagram, length, PG_DROP_COOKIE_OLD);
 	assert_state_is(before);
 }
@@ -135,11 +136,10 @@ static void a_cookie_without_the_key_is_worth_nothing(void **state UNUSED)
 {
 	struct player player = fixture_issue(fixture, 7, 600, false);
 	uint8_t datagram[PLAYER_BUFFER], *before = state_copy();
+	uint16_t length = fixture_ask(fixture, 0, &player, datagram);
 
 	player.key[31] ^= 1;
-
-	const uint16_t length = fixture_ask(fixture, 0, &player, datagram);
-
+	length = player_confirm(&player, datagram);
 	assert_dropped(&player, datagram, length, PG_DROP_BAD_PROOF);
 	assert_state_is(before);
 }
@@ -202,18 +202,71 @@ static void a_repeated_confirm_may_ask_for_less_until_something_was_said(void **
 
 static void a_cookie_that_is_not_newer_is_refused(void **state UNUSED)
 {
-	struct player player = fixture_issue(fixture, 7, 600, false), older = player, same = player;
-	uint8_t old_confirm[PLAYER_BUFFER], same_confirm[PLAYER_BUFFER], copy[PLAYER_BUFFER], *before;
+	struct player player = fixture_issue(fixture, 7, 600, false), older = player, other = player;
+	uint8_t old_confirm[PLAYER_BUFFER], other_confirm[PLAYER_BUFFER], *before;
 	uint16_t length = fixture_ask(fixture, 0, &older, old_confirm);
 
 	fixture_wait(fixture, 10);
-	fixture_ask(fixture, 0, &same, same_confirm); // of the same millisecond as the one that is taken
 	assert_true(fixture_connect(fixture, 0, &player));
+	other = player; // the same cookie, and another share
+	other.exchange.share[0] ^= 1;
+	assert_int_equal(player_confirm(&other, other_confirm), length);
 	before = state_copy();
 	assert_dropped(&older, old_confirm, length, PG_DROP_COOKIE_OLD);
-	memcpy(copy, same_confirm, length);
-	assert_dropped(&same, copy, length, PG_DROP_COOKIE_OLD);
+	assert_dropped(&other, other_confirm, length, PG_DROP_COOKIE_OLD);
 	assert_state_is(before);
+}
+
+/// Two attempts whose HELLOs share a burst, and so a time: the later one connects.
+static void the_second_of_two_attempts_in_one_burst_connects(void **state UNUSED)
+{
+	struct player player = fixture_issue(fixture, 7, 600, false), later = player;
+	uint8_t first[PLAYER_BUFFER], second[PLAYER_BUFFER];
+	const uint16_t length = fixture_ask(fixture, 0, &player, first);
+
+	assert_int_equal(fixture_ask(fixture, 0, &later, second), length);
+	assert_true(player_take_welcome(fixture, &player, first, send_handshake(&player, first, length).answer));
+	assert_true(player_take_welcome(fixture, &later, second, send_handshake(&later, second, length).answer));
+	assert_int_equal(fixture_record(fixture, &player)->connections, 2);
+}
+
+static void a_share_with_which_nothing_can_be_agreed_is_refused(void **state UNUSED)
+{
+	struct player player = fixture_issue(fixture, 7, 600, false);
+	uint8_t datagram[PLAYER_BUFFER], *before = state_copy();
+
+	fixture_ask(fixture, 0, &player, datagram);
+	for (uint8_t low = 0; low < 2; low++) { // points of small order: 0 and 1
+		memset(player.exchange.share, 0, EXCHANGE_LEN);
+		player.exchange.share[0] = low;
+
+		const uint16_t length = player_confirm(&player, datagram);
+
+		assert_dropped(&player, datagram, length, PG_DROP_BAD_SHARE);
+		assert_int_equal(fixture_record(fixture, &player)->owner, RECORD_NO_OWNER);
+	}
+	assert_state_is(before);
+}
+
+/// Secrets are the worker's for a second: the share is another one then, and the secret is nowhere any more.
+static void a_worker_forgets_its_secret_after_a_second(void **state UNUSED)
+{
+	static const struct exchange_key none;
+	struct player a = fixture_issue(fixture, 7, 600, false), b = fixture_issue(fixture, 8, 600, false);
+	struct session_shard *shard = fixture->shard[0];
+	struct exchange_key was;
+
+	assert_true(fixture_connect(fixture, 0, &a));
+	assert_true(fixture_connect(fixture, 0, &b));
+	assert_memory_equal(a.welcome.server_share, b.welcome.server_share, EXCHANGE_LEN);
+	was = shard->exchanges.key;
+	fixture_wait(fixture, 1001);
+	connection_sweep(shard, fixture->now, 0);
+	assert_memory_equal(&shard->exchanges.key, &none, sizeof(none));
+	assert_true(fixture_connect(fixture, 0, &b));
+	assert_memory_not_equal(a.welcome.server_share, b.welcome.server_share, EXCHANGE_LEN);
+	for (size_t at = 0; at + EXCHANGE_LEN <= sizeof(*shard); at++)
+		assert_memory_not_equal((const uint8_t *)shard + at, was.secret, EXCHANGE_LEN);
 }
 
 static void confirms_of_former_connections_are_worth_nothing(void **state UNUSED)
@@ -285,6 +338,9 @@ int main(void)
 		fixture_test(a_repeated_confirm_gets_the_same_keys_and_the_next_sequence),
 		fixture_test(a_repeated_confirm_may_ask_for_less_until_something_was_said),
 		fixture_test(a_cookie_that_is_not_newer_is_refused),
+		fixture_test(the_second_of_two_attempts_in_one_burst_connects),
+		fixture_test(a_share_with_which_nothing_can_be_agreed_is_refused),
+		fixture_test(a_worker_forgets_its_secret_after_a_second),
 		fixture_test(confirms_of_former_connections_are_worth_nothing),
 		fixture_test(a_confirm_does_not_bring_a_closed_connection_back),
 		fixture_test(a_session_of_another_worker_is_left_to_him),

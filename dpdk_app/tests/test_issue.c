@@ -74,12 +74,11 @@ static void in_a_state_that_this_process_did_not_make_nothing_is_issued(void **s
 	free(copy);
 }
 
-static void cookie_secrets_of_two_states_differ(void **state UNUSED)
+static void secrets_of_two_states_differ(void **state UNUSED)
 {
 	struct issuer a = issuer_open(1), b = issuer_open(1);
 
-	assert_memory_not_equal(a.parts.issuing->cookie_secret, b.parts.issuing->cookie_secret,
-				STATE_COOKIE_SECRET_LEN);
+	assert_memory_not_equal(a.parts.issuing->secret, b.parts.issuing->secret, STATE_SECRET_LEN);
 	issuer_close(&a);
 	issuer_close(&b);
 }
@@ -300,7 +299,7 @@ int main(void)
 		cmocka_unit_test(a_state_of_another_shape_is_refused),
 		cmocka_unit_test(parts_of_a_state_do_not_overlap),
 		cmocka_unit_test(in_a_state_that_this_process_did_not_make_nothing_is_issued),
-		cmocka_unit_test(cookie_secrets_of_two_states_differ),
+		cmocka_unit_test(secrets_of_two_states_differ),
 		cmocka_unit_test(an_issued_session_is_told_as_it_was_issued),
 		cmocka_unit_test(a_connected_session_tells_where_its_player_is),
 		cmocka_unit_test(a_motion_that_is_being_written_is_left_out),

@@ -7,25 +7,48 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "crypto/cipher.h"
+#include "crypto/keys.h"
 #include "crypto/replay.h"
-#include "crypto/secrets.h"
 #include "delivery/delivery.h"
 #include "rig.h"
 #include "session_vectors.h"
 
 #define POOL_BYTES ((size_t)1 << 20)
 
+static void secrets_are_agreed(void **state UNUSED)
+{
+	for (size_t i = 0; i < COUNT(vector_exchange); i++) {
+		struct exchange_key client, server;
+		uint8_t agreed[EXCHANGE_LEN];
+
+		exchange_begin(&client, vector_exchange[i].client_secret.at);
+		exchange_begin(&server, vector_exchange[i].server_secret.at);
+		assert_memory_equal(client.share, vector_exchange[i].client_share.at, EXCHANGE_LEN);
+		assert_memory_equal(server.share, vector_exchange[i].server_share.at, EXCHANGE_LEN);
+		assert_true(exchange_agree(agreed, &server, client.share));
+		assert_memory_equal(agreed, vector_exchange[i].agreed.at, EXCHANGE_LEN);
+	}
+}
+
 static void traffic_keys_are_derived(void **state UNUSED)
 {
 	for (size_t i = 0; i < COUNT(vector_derive); i++) {
-		struct traffic_secrets secrets;
+		struct transcript transcript = {.session = (uint32_t)vector_derive[i].session};
+		uint8_t secret[HASH_LEN];
+		struct traffic_keys keys;
 
-		traffic_secrets_derive(&secrets, vector_derive[i].key.at, (uint32_t)vector_derive[i].session,
-				       vector_derive[i].client_nonce.at, vector_derive[i].server_nonce.at);
-		assert_memory_equal(secrets.to_gateway, vector_derive[i].client_key.at, CIPHER_KEY_LEN);
-		assert_memory_equal(secrets.to_gateway_salt, vector_derive[i].client_salt.at, CIPHER_SALT_LEN);
-		assert_memory_equal(secrets.to_client, vector_derive[i].gateway_key.at, CIPHER_KEY_LEN);
-		assert_memory_equal(secrets.to_client_salt, vector_derive[i].gateway_salt.at, CIPHER_SALT_LEN);
+		memcpy(transcript.client_nonce, vector_derive[i].client_nonce.at, SESSION_NONCE_LEN);
+		memcpy(transcript.server_nonce, vector_derive[i].server_nonce.at, SESSION_NONCE_LEN);
+		memcpy(transcript.client_share, vector_derive[i].client_share.at, EXCHANGE_LEN);
+		memcpy(transcript.server_share, vector_derive[i].server_share.at, EXCHANGE_LEN);
+		connection_secret(secret, vector_derive[i].key.at, vector_derive[i].agreed.at, &transcript);
+		assert_memory_equal(secret, vector_derive[i].secret.at, HASH_LEN);
+		traffic_keys_derive(&keys, secret);
+		assert_memory_equal(keys.to_gateway, vector_derive[i].client_key.at, TRAFFIC_KEY_LEN);
+		assert_memory_equal(keys.to_gateway_salt, vector_derive[i].client_salt.at, TRAFFIC_SALT_LEN);
+		assert_memory_equal(keys.to_client, vector_derive[i].gateway_key.at, TRAFFIC_KEY_LEN);
+		assert_memory_equal(keys.to_client_salt, vector_derive[i].gateway_salt.at, TRAFFIC_SALT_LEN);
 	}
 }
 
@@ -54,14 +77,15 @@ static void check_proof(size_t i)
 
 	memcpy(datagram, proved.at, proved.n - SESSION_TAG_LEN);
 	memset(datagram + proved.n - SESSION_TAG_LEN, 0, SESSION_TAG_LEN);
-	if (proved.at[0] == SESSION_CONFIRM) {
-		assert_true(proof_is_right(PROOF_OF_CONFIRM, key, proved.at, proved.n));
-		proof_write(PROOF_OF_CONFIRM, key, datagram, proved.n);
-	} else {
-		assert_int_equal(proved.at[0], SESSION_DENIED);
-		assert_true(proof_is_right(PROOF_OF_DENIED, key, proved.at, proved.n));
-		proof_write(PROOF_OF_DENIED, key, datagram, proved.n);
-	}
+	assert_true(proved.at[0] == SESSION_CHALLENGE || proved.at[0] == SESSION_CONFIRM ||
+		    proved.at[0] == SESSION_DENIED);
+
+	const enum proof what = proved.at[0] == SESSION_CHALLENGE ? PROOF_OF_CHALLENGE :
+				proved.at[0] == SESSION_CONFIRM   ? PROOF_OF_CONFIRM :
+								    PROOF_OF_DENIED;
+
+	assert_true(proof_is_right(what, key, proved.at, proved.n));
+	proof_write(what, key, datagram, proved.n);
 	assert_memory_equal(datagram, proved.at, proved.n);
 }
 
@@ -171,6 +195,7 @@ static void messages_are_taken_skipped_and_refused_alike(void **state UNUSED)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(secrets_are_agreed),
 		cmocka_unit_test(traffic_keys_are_derived),
 		cmocka_unit_test(windows_tell_what_is_fresh),
 		cmocka_unit_test(proofs_hold_and_are_made_alike),

@@ -9,11 +9,22 @@ from pathlib import Path
 from typing import Any
 
 SECTIONS = {
+    "exchange": {
+        "client_secret": "bytes",
+        "server_secret": "bytes",
+        "client_share": "bytes",
+        "server_share": "bytes",
+        "agreed": "bytes",
+    },
     "derive": {
         "session": "number",
         "key": "bytes",
+        "agreed": "bytes",
         "client_nonce": "bytes",
         "server_nonce": "bytes",
+        "client_share": "bytes",
+        "server_share": "bytes",
+        "secret": "bytes",
         "client_key": "bytes",
         "client_salt": "bytes",
         "gateway_key": "bytes",

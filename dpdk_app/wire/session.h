@@ -18,7 +18,9 @@
 #define SESSION_NONCE_LEN 16
 #define SESSION_COOKIE_LEN 24
 #define SESSION_TAG_LEN 16
-#define SESSION_KEY_LEN 32 // the issued key
+#define SESSION_KEY_LEN 32   // the issued key
+#define SESSION_SHARE_LEN 32 // X25519
+#define SESSION_RESET_TOKEN_LEN 16
 
 #define SESSION_DATAGRAM_MAX 1400 // bytes of UDP payload
 #define SESSION_DATAGRAM_MIN 508  // what a client may ask for at least: 576 bytes of IPv4 with options (RFC 791)
@@ -65,6 +67,7 @@ struct session_challenge {
 	struct session_header header; // counter is 0
 	uint8_t client_nonce[SESSION_NONCE_LEN];
 	uint8_t cookie[SESSION_COOKIE_LEN];
+	uint8_t proof[SESSION_TAG_LEN];
 } PACKED;
 
 /// Padded with 0 to max_datagram, the proof at its end.
@@ -75,6 +78,7 @@ struct session_confirm {
 		max_datagram; // length of this datagram and of the WELCOME: the path carries it, or the client asks for less
 	uint8_t client_nonce[SESSION_NONCE_LEN];
 	uint8_t cookie[SESSION_COOKIE_LEN];
+	uint8_t client_share[SESSION_SHARE_LEN];
 	uint8_t padding[];
 } PACKED;
 
@@ -86,31 +90,43 @@ enum session_denial {
 struct session_denied {
 	struct session_header header; // counter is 0
 	uint8_t client_nonce[SESSION_NONCE_LEN];
-	uint8_t reason; // enum session_denial
-	uint8_t reserved[3];
-	uint8_t proof[SESSION_TAG_LEN]; // 0 where the gateway has no key for it
+	uint8_t reason;                 // enum session_denial
+	uint8_t versions[3];            // that the gateway speaks, the highest first; 0 where there is none
+	uint8_t proof[SESSION_TAG_LEN]; // 0 of one for the version: anybody can have sent it
+} PACKED;
+
+/// The gateway has no connection for a session that it knows.
+struct session_reset {
+	struct session_header header;           // counter is 0
+	uint8_t token[SESSION_RESET_TOKEN_LEN]; // of the latest connection's WELCOME
 } PACKED;
 
 static_assert(sizeof(struct session_hello) == 72, "HELLO");
-static_assert(sizeof(struct session_challenge) == 52, "CHALLENGE");
-static_assert(sizeof(struct session_confirm) == 56, "CONFIRM without padding and proof");
+static_assert(sizeof(struct session_challenge) == 68, "CHALLENGE");
+static_assert(sizeof(struct session_challenge) <= sizeof(struct session_hello), "nothing is amplified");
+static_assert(sizeof(struct session_confirm) == 88, "CONFIRM without padding and proof");
 static_assert(sizeof(struct session_denied) == 48, "DENIED");
+static_assert(sizeof(struct session_reset) == 28, "RESET");
 
 // ---------------------------------------------------------------- sealed
 
-/// Padded with 0 to max_datagram, the tag at its end. The server nonce is associated data, like the header.
+/// Padded with 0 to max_datagram, the tag at its end. Nonce and share of the gateway are associated data, like the header.
 struct session_welcome {
 	struct session_header header;
 	uint8_t server_nonce[SESSION_NONCE_LEN];
+	uint8_t server_share[SESSION_SHARE_LEN];
 	// sealed from here
 	uint32_t player_id;
 	uint32_t expires_in_s;
 	uint32_t idle_timeout_ms;
 	uint16_t max_datagram;
-	uint16_t reserved;
+	uint16_t limits; // entries that follow
+	uint8_t reset_token[SESSION_RESET_TOKEN_LEN];
+	uint32_t spare; // number to change to; 0: none
+	uint32_t spare_offset[2];
 	uint8_t padding[];
 } PACKED;
-static_assert(sizeof(struct session_welcome) == 44, "WELCOME without padding and tag");
+static_assert(sizeof(struct session_welcome) == 104, "WELCOME without limits and tag");
 #define SESSION_WELCOME_CLEAR offsetof(struct session_welcome, player_id)
 
 enum session_close_reason {

@@ -28,7 +28,7 @@ class Profile:
 
 PROFILES: dict[str, Profile] = {  # those of dpdk_app/wire/profiles.def; there is no other
     "plain": Profile("open"),
-    "session": Profile("issued", limits={"source_pps": 500, "connections_pps": 20}, sessions=True),
+    "session": Profile("issued", limits={"source_pps": 500, "connections_pps": 100}, sessions=True),
     "netcode": Profile("issued", limits={"source_pps": 500, "connections_pps": 20}),
 }
 

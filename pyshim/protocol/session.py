@@ -40,11 +40,13 @@ from scapy.packet import (
 
 from pyshim import messages
 from pyshim.protocol import plain
-from pyshim.protocol.session_crypto import DirectionKey, confirm_proof, denied_proof
+from pyshim.protocol.session_crypto import DirectionKey, challenge_proof, confirm_proof, denied_proof
 from pyshim.protocol.session_wire import (
     DEFAULT_PORT,
     HEADER_BYTES,
+    LIMIT_BYTES,
     TAG_BYTES,
+    VERSION,
     WELCOME_CLEAR_BYTES,
     CloseReason,
     Denial,
@@ -101,6 +103,7 @@ class Challenge(_Layer):
     fields_desc = [  # noqa: RUF012
         StrFixedLenField("client_nonce", bytes(16), 16),
         StrFixedLenField("cookie", bytes(24), 24),
+        StrFixedLenField("proof", bytes(16), 16),
     ]
 
 
@@ -113,7 +116,8 @@ class Confirm(_Layer):
         LEShortField("max_datagram", 1400),
         StrFixedLenField("client_nonce", bytes(16), 16),
         StrFixedLenField("cookie", bytes(24), 24),
-        StrLenField("padding", b"", length_from=lambda packet: max(0, packet.max_datagram - 72)),
+        StrFixedLenField("client_share", bytes(32), 32),
+        StrLenField("padding", b"", length_from=lambda packet: max(0, packet.max_datagram - 104)),
         StrFixedLenField("proof", bytes(16), 16),
     ]
 
@@ -124,8 +128,8 @@ class Denied(_Layer):
     name = "DENIED"
     fields_desc = [  # noqa: RUF012
         StrFixedLenField("client_nonce", bytes(16), 16),
-        ByteEnumField("reason", Denial.UNKNOWN, {int(reason): reason.name for reason in Denial}),
-        StrFixedLenField("reserved", bytes(3), 3),
+        ByteEnumField("reason", Denial.VERSION, {int(reason): reason.name for reason in Denial}),
+        StrFixedLenField("versions", bytes((VERSION, 0, 0)), 3),
         StrFixedLenField("proof", bytes(16), 16),
     ]
 
@@ -141,11 +145,12 @@ class Reset(_Layer):
 
 
 class SealedWelcome(_Layer):
-    """A WELCOME: the server's nonce can be read, the rest is sealed."""
+    """A WELCOME: the gateway's nonce and share can be read, the rest is sealed."""
 
     name = "WELCOME"
     fields_desc = [  # noqa: RUF012
         StrFixedLenField("server_nonce", bytes(16), 16),
+        StrFixedLenField("server_share", bytes(32), 32),
         StrField("sealed", b"", remain=16),
         StrFixedLenField("tag", bytes(16), 16),
     ]
@@ -189,8 +194,17 @@ class Welcome(_Layer):
         LEIntField("expires_in_s", 0),
         LEIntField("idle_timeout_ms", 0),
         LEShortField("max_datagram", 1400),
-        LEShortField("reserved", 0),
-        StrLenField("padding", b"", length_from=lambda packet: max(0, packet.max_datagram - 60)),
+        LEShortField("limits", 0),
+        StrFixedLenField("reset_token", bytes(16), 16),
+        XLEIntField("spare", 0),
+        XLEIntField("spare_offset_client", 0),
+        XLEIntField("spare_offset_gateway", 0),
+        StrLenField("entries", b"", length_from=lambda packet: packet.limits * LIMIT_BYTES),
+        StrLenField(
+            "padding",
+            b"",
+            length_from=lambda packet: max(0, packet.max_datagram - 120 - packet.limits * LIMIT_BYTES),
+        ),
     ]
 
 
@@ -411,9 +425,15 @@ OPENED: dict[int, type[Packet]] = {
 
 def prove(header: Session, confirm: Confirm, key: bytes) -> bytes:
     """A CONFIRM, padded and proved with the issued key."""
-    confirm.padding = bytes(max(0, confirm.max_datagram - 72))
+    confirm.padding = bytes(max(0, confirm.max_datagram - 104))
     before = bytes(header / confirm)[:-16]
     return before + confirm_proof(key, before)
+
+
+def challenge(header: Session, answer: Challenge, key: bytes) -> bytes:
+    """A CHALLENGE, proved with the issued key."""
+    before = bytes(header / answer)[:-16]
+    return before + challenge_proof(key, before)
 
 
 def refuse(header: Session, denied: Denied, key: bytes) -> bytes:
@@ -422,18 +442,16 @@ def refuse(header: Session, denied: Denied, key: bytes) -> bytes:
     return before + denied_proof(key, before)
 
 
-def seal(
-    header: Session, body: bytes | Packet, key: DirectionKey, counter: int, server_nonce: bytes = b""
-) -> bytes:
+def seal(header: Session, body: bytes | Packet, key: DirectionKey, counter: int, clear: bytes = b"") -> bytes:
     """A sealed datagram; `counter` and `length` are filled in where the header leaves them at 0 and None.
 
-    `server_nonce` is a WELCOME's.
+    `clear` is what a WELCOME has in front of what it seals: nonce and share.
     """
     header, secret = header.copy(), bytes(body)
     header.counter = header.counter or counter
     if header.length is None:
-        header.length = HEADER_BYTES + len(server_nonce) + len(secret) + TAG_BYTES
-    return key.seal(counter, bytes(header) + server_nonce, secret)
+        header.length = HEADER_BYTES + len(clear) + len(secret) + TAG_BYTES
+    return key.seal(counter, bytes(header) + clear, secret)
 
 
 def clear_bytes(kind: int) -> int:

@@ -1,18 +1,20 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The cryptography of the `session` profile: proofs, traffic keys, sealing and the replay window.
 
-Written from dpdk_app/wire/PROTOCOL.md alone, over hashlib and the `cryptography` package, so that it can be
-held against the C code. Nothing here knows what is inside a datagram.
+Written from dpdk_app/wire/PROTOCOL.md alone, over hashlib, hmac and the `cryptography` package, so that it
+can be held against the C code. Nothing here knows what is inside a datagram.
 """
 
 from __future__ import annotations
 
+import hmac
 import struct
 from dataclasses import dataclass
 from functools import cached_property
-from hashlib import blake2b
+from hashlib import sha256
 
 from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 ISSUED_KEY_BYTES = 32
@@ -21,11 +23,14 @@ PROOF_BYTES = 16
 TAG_BYTES = 16
 REPLAY_WINDOW = 256  # counters
 
+CHALLENGE_CONTEXT = b"pollgate challenge"
 CONFIRM_CONTEXT = b"pollgate confirm"
-DENIED_CONTEXT = b"pollgate denied "
-TRAFFIC_CONTEXT = b"pollgate traffic"
+DENIED_CONTEXT = b"pollgate denied"
+TRANSCRIPT_CONTEXT = b"pollgate 2"
+TRAFFIC_CONTEXT = b"pollgate keys"
 
-_OKM_BYTES = 64
+SHARE_BYTES = 32  # X25519, public and secret
+_OKM_BYTES = 40
 _NEWER = (1 << REPLAY_WINDOW) - 1
 
 
@@ -73,26 +78,98 @@ class TrafficKeys:
     gateway_to_client: DirectionKey
 
 
-def key_material(key: bytes, session: int, client_nonce: bytes, server_nonce: bytes) -> bytes:
-    """The 64 bytes from which traffic keys are cut."""
-    message = TRAFFIC_CONTEXT + struct.pack("<I", session) + client_nonce + server_nonce
-    return blake2b(message, digest_size=_OKM_BYTES, key=key).digest()
+# ---------------------------------------------------------------- HKDF-SHA-256 (RFC 5869)
 
 
-def derive(key: bytes, session: int, client_nonce: bytes, server_nonce: bytes) -> TrafficKeys:
-    """The keys of a connection, from the issued key and what both sides drew for it."""
-    okm = key_material(key, session, client_nonce, server_nonce)
+def _mac(key: bytes, *parts: bytes) -> bytes:
+    return hmac.digest(key, b"".join(parts), sha256)
+
+
+def expand(secret: bytes, context: bytes, length: int) -> bytes:
+    """RFC 5869 2.3."""
+    okm = block = b""
+    while len(okm) < length:
+        block = _mac(secret, block, context, bytes([len(okm) // sha256().digest_size + 1]))
+        okm += block
+    return okm[:length]
+
+
+# ---------------------------------------------------------------- a connection's secrets
+
+
+class Exchange:
+    """One end's X25519 secret (RFC 7748), of one nonce of a client."""
+
+    def __init__(self, secret: bytes) -> None:
+        """From 32 bytes that nobody else has."""
+        self._secret = X25519PrivateKey.from_private_bytes(secret)
+        self.share = self._secret.public_key().public_bytes_raw()
+
+    def agree(self, share: bytes) -> bytes | None:
+        """What both ends know; None where nothing can be agreed with this share (RFC 7748 6.1)."""
+        try:
+            return self._secret.exchange(X25519PublicKey.from_public_bytes(share))
+        except ValueError:
+            return None
+
+
+@dataclass(frozen=True, slots=True)
+class Transcript:
+    """What a connection is made from and everybody may know."""
+
+    session: int  # as issued
+    client_nonce: bytes
+    server_nonce: bytes
+    client_share: bytes
+    server_share: bytes
+
+    def digest(self) -> bytes:
+        """Its hash."""
+        return sha256(
+            TRANSCRIPT_CONTEXT
+            + struct.pack("<I", self.session)
+            + self.client_nonce
+            + self.server_nonce
+            + self.client_share
+            + self.server_share
+        ).digest()
+
+
+def connection_secret(key: bytes, agreed: bytes, transcript: Transcript) -> bytes:
+    """`secret_0`, from the issued key and what was agreed: neither alone is enough."""
+    return _mac(transcript.digest(), key, agreed)
+
+
+def key_material(secret: bytes) -> bytes:
+    """The 40 bytes from which the traffic keys of a phase are cut."""
+    return expand(secret, TRAFFIC_CONTEXT, _OKM_BYTES)
+
+
+def traffic_keys(secret: bytes) -> TrafficKeys:
+    """The keys of a phase, from its secret."""
+    okm = key_material(secret)
     return TrafficKeys(DirectionKey(okm[0:16], okm[32:36]), DirectionKey(okm[16:32], okm[36:40]))
 
 
+# ---------------------------------------------------------------- proofs
+
+
+def challenge_proof(key: bytes, before: bytes) -> bytes:
+    """The end of a CHALLENGE: its sender has the issued key."""
+    return _mac(key, CHALLENGE_CONTEXT, before)[:PROOF_BYTES]
+
+
 def confirm_proof(key: bytes, before: bytes) -> bytes:
-    """The end of a CONFIRM: its sender has the issued key."""
-    return blake2b(CONFIRM_CONTEXT + before, digest_size=PROOF_BYTES, key=key).digest()
+    """The end of a CONFIRM: likewise."""
+    return _mac(key, CONFIRM_CONTEXT, before)[:PROOF_BYTES]
 
 
 def denied_proof(key: bytes, before: bytes) -> bytes:
-    """The end of a DENIED: its sender has the issued key."""
-    return blake2b(DENIED_CONTEXT + before, digest_size=PROOF_BYTES, key=key).digest()
+    """The end of a DENIED: likewise."""
+    return _mac(key, DENIED_CONTEXT, before)[:PROOF_BYTES]
+
+
+# ---------------------------------------------------------------- counters
 
 
 class ReplayWindow:

@@ -26,9 +26,11 @@ DATA_MIN_BYTES = AROUND_BYTES + PREFIX_BYTES
 NONCE_BYTES = 16
 PATH_TOKEN_BYTES = 8
 HELLO_BYTES = 72
-CHALLENGE_BYTES = 52
+CHALLENGE_BYTES = 68
 DENIED_BYTES = 48
-WELCOME_CLEAR_BYTES = 28
+WELCOME_CLEAR_BYTES = 60
+RESET_BYTES = 28
+SHARE_BYTES = 32
 DATAGRAM_MAX_BYTES = 1400
 DATAGRAM_SIZES = (1400, 1232, 1000, 508)  # what a client tries, largest first
 
@@ -48,6 +50,8 @@ UNORDERED = 3
 CHANNEL_WINDOW = 256  # ids on their way
 EVENT = messages.EVENT  # a message of type t arrives as an event of type t + EVENT
 
+LIMIT_BYTES = 8  # an entry of a WELCOME
+
 COUNTER_MAX = (1 << 32) - 1
 COUNTERS = COUNTER_MAX - (1 << 24)  # who has sent so many ends the connection
 WANTS_ANSWER = 1
@@ -57,8 +61,8 @@ ACK_DELAY_UNKNOWN = 0xFFFF  # or longer than all others
 _HEADER = struct.Struct("<BBHII")
 _PREFIX = struct.Struct("<IIHBB")
 _HELLO = struct.Struct("<HH16s40x")
-_CONFIRM = struct.Struct("<HH16s24s")
-_WELCOME = struct.Struct("<IIIHH")
+_CONFIRM = struct.Struct("<HH16s24s32s")
+_WELCOME = struct.Struct("<IIIHH16sIII")
 
 
 class WireError(ValueError):
@@ -87,7 +91,6 @@ SEALED = frozenset({Kind.WELCOME, Kind.DATA, Kind.CLOSE, Kind.PATH_CHALLENGE, Ki
 class Denial(IntEnum):
     """Why a HELLO or CONFIRM was refused."""
 
-    UNKNOWN = 1
     VERSION = 2
     EXPIRED = 3
     REVOKED = 4
@@ -207,10 +210,12 @@ def pack_hello(session: int, client_nonce: bytes, version: int = VERSION) -> byt
     return Header(Kind.HELLO, HELLO_BYTES, session).pack() + _HELLO.pack(version, 0, client_nonce)
 
 
-def confirm_without_proof(session: int, max_datagram: int, client_nonce: bytes, cookie: bytes) -> bytes:
+def confirm_without_proof(
+    session: int, max_datagram: int, client_nonce: bytes, cookie: bytes, share: bytes
+) -> bytes:
     """A CONFIRM up to its proof, which is made over this."""
     head = Header(Kind.CONFIRM, max_datagram, session).pack()
-    body = _CONFIRM.pack(VERSION, max_datagram, client_nonce, cookie)
+    body = _CONFIRM.pack(VERSION, max_datagram, client_nonce, cookie, share)
     return (head + body).ljust(max_datagram - TAG_BYTES, b"\0")
 
 
@@ -220,6 +225,8 @@ class Challenge:
 
     client_nonce: bytes
     cookie: bytes
+    proof: bytes
+    before_proof: bytes
 
 
 def read_challenge(datagram: bytes) -> Challenge:
@@ -228,8 +235,8 @@ def read_challenge(datagram: bytes) -> Challenge:
     Raises:
         WireError: it has another length.
     """
-    _expect(len(datagram) == CHALLENGE_BYTES, f"a CHALLENGE of {len(datagram)} bytes; it has 52")
-    return Challenge(datagram[12:28], datagram[28:52])
+    _expect(len(datagram) == CHALLENGE_BYTES, f"a CHALLENGE of {len(datagram)} bytes; it has 68")
+    return Challenge(datagram[12:28], datagram[28:52], datagram[52:68], datagram[:52])
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,28 +245,34 @@ class Refusal:
 
     client_nonce: bytes
     reason: Denial
-    proof: bytes
+    versions: tuple[int, ...]  # that the gateway speaks, the highest first
+    proof: bytes  # of reasons but VERSION, which anybody can have said
     before_proof: bytes
-
-    @property
-    def is_unproved(self) -> bool:
-        """Whether the gateway had no key to prove it with."""
-        return not any(self.proof)
 
 
 def read_denied(datagram: bytes) -> Refusal:
     """A DENIED whose header was read.
 
     Raises:
-        WireError: another length, reason or reserved bytes.
+        WireError: another length or reason.
     """
     _expect(len(datagram) == DENIED_BYTES, f"a DENIED of {len(datagram)} bytes; it has 48")
-    _expect(not any(datagram[29:32]), "reserved bytes of a DENIED")
     try:
         reason = Denial(datagram[28])
     except ValueError as error:
         raise WireError(f"DENIED for reason {datagram[28]}") from error
-    return Refusal(datagram[12:28], reason, datagram[32:48], datagram[:32])
+    versions = tuple(version for version in datagram[29:32] if version)
+    return Refusal(datagram[12:28], reason, versions, datagram[32:48], datagram[:32])
+
+
+def read_reset(datagram: bytes) -> bytes:
+    """The token of a RESET whose header was read.
+
+    Raises:
+        WireError: it has another length.
+    """
+    _expect(len(datagram) == RESET_BYTES, f"a RESET of {len(datagram)} bytes; it has 28")
+    return datagram[HEADER_BYTES:]
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,11 +283,24 @@ class Welcome:
     expires_in_s: int
     idle_timeout_ms: int
     max_datagram: int
+    reset_token: bytes = bytes(16)
+    limits: bytes = b""  # 8 bytes each
+    spare: int = 0
+    spare_offset: tuple[int, int] = (0, 0)
 
     def pack(self, sealed_bytes: int) -> bytes:
         """Padded to `sealed_bytes`."""
-        body = _WELCOME.pack(self.player_id, self.expires_in_s, self.idle_timeout_ms, self.max_datagram, 0)
-        return body.ljust(sealed_bytes, b"\0")
+        body = _WELCOME.pack(
+            self.player_id,
+            self.expires_in_s,
+            self.idle_timeout_ms,
+            self.max_datagram,
+            len(self.limits) // LIMIT_BYTES,
+            self.reset_token,
+            self.spare,
+            *self.spare_offset,
+        )
+        return (body + self.limits).ljust(sealed_bytes, b"\0")
 
 
 def read_welcome(secret: bytes, length: int) -> Welcome:
@@ -283,11 +309,18 @@ def read_welcome(secret: bytes, length: int) -> Welcome:
     Raises:
         WireError: it is short, its limit is not its length, or its padding is not 0.
     """
-    _expect(len(secret) >= _WELCOME.size, f"{len(secret)} sealed bytes of a WELCOME; there are at least 16")
-    player_id, expires_in_s, idle_timeout_ms, max_datagram, reserved = _WELCOME.unpack_from(secret)
+    least = _WELCOME.size
+    _expect(len(secret) >= least, f"{len(secret)} sealed bytes of a WELCOME; there are at least {least}")
+    fields = _WELCOME.unpack_from(secret)
+    player_id, expires_in_s, idle_timeout_ms, max_datagram, count, token, spare, *offset = fields
     _expect(max_datagram == length, f"a WELCOME of {length} bytes says max_datagram {max_datagram}")
-    _expect(not reserved and not any(secret[_WELCOME.size :]), "padding of a WELCOME")
-    return Welcome(player_id, expires_in_s, idle_timeout_ms, max_datagram)
+    end = least + count * LIMIT_BYTES
+    _expect(count <= LIMITS_MAX and end <= len(secret), f"a WELCOME with {count} limits")
+    _expect(not any(secret[end:]), "padding of a WELCOME")
+    limits = secret[least:end]
+    return Welcome(
+        player_id, expires_in_s, idle_timeout_ms, max_datagram, token, limits, spare, (offset[0], offset[1])
+    )
 
 
 def pack_close(reason: CloseReason) -> bytes:
@@ -295,17 +328,14 @@ def pack_close(reason: CloseReason) -> bytes:
     return struct.pack("<B7x", reason)
 
 
-def read_close(secret: bytes) -> CloseReason:
-    """Why the peer ended the connection.
+def read_close(secret: bytes) -> int:
+    """Why the peer ended the connection; newer ones know more reasons.
 
     Raises:
-        WireError: another length, reason or reserved bytes.
+        WireError: another length, no reason, or reserved bytes.
     """
-    _expect(len(secret) == 8 and not any(secret[1:]), "body of a CLOSE")
-    try:
-        return CloseReason(secret[0])
-    except ValueError as error:
-        raise WireError(f"CLOSE for reason {secret[0]}") from error
+    _expect(len(secret) == 8 and secret[0] != 0 and not any(secret[1:]), "body of a CLOSE")
+    return secret[0]
 
 
 # ---------------------------------------------------------------- acknowledgement

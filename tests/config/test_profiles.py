@@ -52,8 +52,8 @@ def listeners(*entries: dict[str, Any]) -> dict[str, Any]:
 def test_a_session_listener_has_limits_and_issued_sessions_by_default() -> None:
     (entry,) = load(SESSION).listen
     limits = entry.limits
-    assert (entry.admission, limits.source_pps, limits.connections_pps) == ("issued", 500, 20)
-    assert (limits.connections_burst, limits.session_pps, limits.session_burst) == (100, 0, 256)
+    assert (entry.admission, limits.source_pps, limits.connections_pps) == ("issued", 500, 100)
+    assert (limits.connections_burst, limits.session_pps, limits.session_burst) == (1000, 0, 256)
 
 
 @pytest.mark.parametrize("text", [PORTS, PORTS + "listen: [{port: 1, profile: plain}]\n"])
@@ -64,7 +64,7 @@ def test_a_plain_listener_has_none_and_is_open(text: str) -> None:
 
 def test_a_limit_that_is_written_leaves_the_defaults_of_the_others() -> None:
     (entry,) = load(PORTS + "listen: [{port: 1, profile: session, limits: {source_pps: 0}}]\n").listen
-    assert (entry.limits.source_pps, entry.limits.connections_pps) == (0, 20)
+    assert (entry.limits.source_pps, entry.limits.connections_pps) == (0, 100)
 
 
 def test_each_listener_has_the_defaults_of_its_own_profile() -> None:
@@ -83,11 +83,11 @@ def test_what_was_read_survives_a_round_trip(text: str) -> None:
 
 def test_an_editor_is_told_the_defaults_of_each_profile() -> None:
     entry = export_schema()["$defs"]["ListenConfig"]
-    for profile in ("netcode", "session"):
+    for profile, connections in (("netcode", 20), ("session", 100)):
         then = entry["then"]["properties"]
         assert entry["if"]["properties"]["profile"] == {"const": profile}
         assert then["limits"]["properties"]["source_pps"]["default"] == 500
-        assert then["limits"]["properties"]["connections_pps"]["default"] == 20
+        assert then["limits"]["properties"]["connections_pps"]["default"] == connections
         assert then["admission"]["default"] == "issued"
         entry = entry["else"]
     assert entry["properties"]["admission"]["default"] == "open"

@@ -27,7 +27,7 @@ EVENTS = ("attack", "chat", "skill", "inventory", "bulk")
 COMPRESSIBLE = ("chat", "inventory", "bulk")
 LOSSES = ("queue_full", "closed")
 CLOSES = ("left", "idle")
-DENIALS = ("unknown", "full")
+DENIALS = ("version", "full")
 REFUSALS = ("rate", "forgotten")
 TX_REASONS = ("queue_full", "link_down", "refused", "worker_lost")
 

@@ -14,6 +14,7 @@ from pyshim.protocol.client.events import Event
 from pyshim.protocol.client.session import Session
 from pyshim.protocol.client.settings import Settings
 from pyshim.protocol.client.ticket import Ticket
+from pyshim.protocol.session_wire import SHARE_BYTES
 
 Sent = list[tuple[int, bytes]]
 
@@ -57,6 +58,7 @@ class Internet:
     tap: list[tuple[bool, bytes]] = field(
         default_factory=list
     )  # by players and gateway: to the gateway, what
+    secrets: list[bytes] = field(default_factory=list)  # of the clients' exchanges
     on_wire: Callable[[bool, bytes], bool] = lambda _to_gateway, _datagram: True  # False: it is lost
 
     def __post_init__(self) -> None:
@@ -66,7 +68,10 @@ class Internet:
         self._flying: list[tuple[float, int, int, bool, bytes]] = []  # when, order, address, to gateway
 
     def draw(self, size: int) -> bytes:
-        return self.random.randbytes(size)
+        drawn = self.random.randbytes(size)
+        if size == SHARE_BYTES:
+            self.secrets.append(drawn)
+        return drawn
 
     def join(self, ticket: Ticket, settings: Settings | None = None) -> Player:
         """A player begins to connect."""

@@ -5,7 +5,8 @@
 
 The same bytes every time. All byte strings are hexadecimal, all numbers below 2^53. Shape:
 
-    derive     session, key, client_nonce, server_nonce -> okm and its parts
+    exchange   client_secret, server_secret -> shares and what both agree on
+    derive     session, key, agreed, nonces, shares -> transcript, secret, okm and its parts
     replay     name, steps: counter, fresh (a fresh one is marked)
     datagrams  name, kind, from_client, session, counter, clear_bytes, key, salt, secret -> datagram
                not sealed: counter, clear_bytes 0, no key; with `proof_key`: what the proof at its end
@@ -29,7 +30,14 @@ from scapy.packet import Packet
 from pyshim.messages import REQUESTS
 from pyshim.protocol import session as layers
 from pyshim.protocol.session import Message, Session
-from pyshim.protocol.session_crypto import TrafficKeys, derive, key_material
+from pyshim.protocol.session_crypto import (
+    Exchange,
+    TrafficKeys,
+    Transcript,
+    connection_secret,
+    key_material,
+    traffic_keys,
+)
 from pyshim.protocol.session_wire import PIECE_BYTES, CloseReason, Denial, Kind, MessageType
 
 OUT = Path(__file__).resolve().parents[2] / "dpdk_app" / "wire" / "session_vectors.json"
@@ -45,23 +53,62 @@ KEY = drawn("issued key", 32)
 CLIENT_NONCE = drawn("client nonce", 16)
 SERVER_NONCE = drawn("server nonce", 16)
 COOKIE = drawn("cookie", 24)
-KEYS = derive(KEY, SESSION, CLIENT_NONCE, SERVER_NONCE)
+CLIENT = Exchange(drawn("client secret", 32))
+SERVER = Exchange(drawn("server secret", 32))
+
+
+def agreed_by(ours: Exchange, theirs: Exchange) -> bytes:
+    """What both ends know."""
+    agreed = ours.agree(theirs.share)
+    assert agreed is not None
+    assert agreed == theirs.agree(ours.share)
+    return agreed
+
+
+AGREED = agreed_by(CLIENT, SERVER)
+SECRET = connection_secret(
+    KEY, AGREED, Transcript(SESSION, CLIENT_NONCE, SERVER_NONCE, CLIENT.share, SERVER.share)
+)
+KEYS = traffic_keys(SECRET)
+RESET_TOKEN = drawn("reset token", 16)
 LAST = (1 << 32) - 1  # counter
 
 
+def exchanges() -> Iterator[dict[str, str]]:
+    """What two secrets agree on."""
+    for label in ("", " 2", " 3"):
+        client, server = drawn("client secret" + label, 32), drawn("server secret" + label, 32)
+        ends = Exchange(client), Exchange(server)
+        yield {
+            "client_secret": client.hex(),
+            "server_secret": server.hex(),
+            "client_share": ends[0].share.hex(),
+            "server_share": ends[1].share.hex(),
+            "agreed": agreed_by(*ends).hex(),
+        }
+
+
 def derivations() -> Iterator[dict[str, Any]]:
-    """Traffic keys from issued keys."""
+    """Secrets and traffic keys from issued keys, exchanges and nonces."""
     for session, label in ((SESSION, ""), (1, " 2"), (0xFFFFFFFF, " 3")):
-        key = KEY if not label else drawn("issued key" + label, 32)
-        client = CLIENT_NONCE if not label else drawn("client nonce" + label, 16)
-        server = SERVER_NONCE if not label else drawn("server nonce" + label, 16)
-        keys = derive(key, session, client, server)
+        key = drawn("issued key" + label, 32)
+        client, server = drawn("client nonce" + label, 16), drawn("server nonce" + label, 16)
+        ends = Exchange(drawn("client secret" + label, 32)), Exchange(drawn("server secret" + label, 32))
+        agreed = agreed_by(*ends)
+        transcript = Transcript(session, client, server, ends[0].share, ends[1].share)
+        secret = connection_secret(key, agreed, transcript)
+        keys = traffic_keys(secret)
         yield {
             "session": session,
             "key": key.hex(),
             "client_nonce": client.hex(),
             "server_nonce": server.hex(),
-            "okm": key_material(key, session, client, server).hex(),
+            "client_share": ends[0].share.hex(),
+            "server_share": ends[1].share.hex(),
+            "agreed": agreed.hex(),
+            "transcript": transcript.digest().hex(),
+            "secret": secret.hex(),
+            "okm": key_material(secret).hex(),
             "client_key": keys.client_to_gateway.key.hex(),
             "client_salt": keys.client_to_gateway.salt.hex(),
             "gateway_key": keys.gateway_to_client.key.hex(),
@@ -122,11 +169,11 @@ def _clear(name: str, datagram: bytes, *, proof_key: bytes = b"") -> dict[str, A
 
 
 def _sealed(
-    name: str, header: Session, body: Packet | bytes, counter: int, nonce: bytes = b""
+    name: str, header: Session, body: Packet | bytes, counter: int, clear: bytes = b""
 ) -> dict[str, Any]:
     from_client = name.startswith("client")
     key = _direction(KEYS, from_client=from_client)
-    datagram = layers.seal(header, body, key, counter, nonce)
+    datagram = layers.seal(header, body, key, counter, clear)
     return {
         "name": name,
         "kind": Kind(header.kind).name,
@@ -156,23 +203,28 @@ def _welcome(max_datagram: int) -> layers.Welcome:
         expires_in_s=86_400,
         idle_timeout_ms=30_000,
         max_datagram=max_datagram,
-        padding=bytes(max_datagram - 60),
+        reset_token=RESET_TOKEN,
+        padding=bytes(max_datagram - 120),
     )
 
 
 def datagrams() -> Iterator[dict[str, Any]]:
     """A connection's datagrams, of every kind."""
     yield _clear("hello", bytes(_header(Kind.HELLO) / layers.Hello(client_nonce=CLIENT_NONCE)))
-    challenge = layers.Challenge(client_nonce=CLIENT_NONCE, cookie=COOKIE)
-    yield _clear("challenge", bytes(_header(Kind.CHALLENGE) / challenge))
+    answer = layers.Challenge(client_nonce=CLIENT_NONCE, cookie=COOKIE)
+    challenge = layers.challenge(_header(Kind.CHALLENGE), answer, KEY)
+    yield _clear("challenge", challenge, proof_key=KEY)
+    clear = SERVER_NONCE + SERVER.share
     for size in (508, 1400):
-        confirm = layers.Confirm(max_datagram=size, client_nonce=CLIENT_NONCE, cookie=COOKIE)
+        confirm = layers.Confirm(
+            max_datagram=size, client_nonce=CLIENT_NONCE, cookie=COOKIE, client_share=CLIENT.share
+        )
         datagram = layers.prove(_header(Kind.CONFIRM), confirm, KEY)
         yield _clear(f"confirm of {size}", datagram, proof_key=KEY)
-        yield _sealed(f"gateway: welcome of {size}", _header(Kind.WELCOME), _welcome(size), 1, SERVER_NONCE)
-    unknown = layers.Denied(client_nonce=CLIENT_NONCE, reason=int(Denial.UNKNOWN))
-    yield _clear("denied, unknown: no key to prove it", bytes(_header(Kind.DENIED) / unknown))
-    for reason in (Denial.VERSION, Denial.EXPIRED, Denial.REVOKED, Denial.CONSUMED, Denial.FULL):
+        yield _sealed(f"gateway: welcome of {size}", _header(Kind.WELCOME), _welcome(size), 1, clear)
+    version = layers.Denied(client_nonce=CLIENT_NONCE, reason=int(Denial.VERSION))
+    yield _clear("denied, version: without proof", bytes(_header(Kind.DENIED) / version))
+    for reason in (Denial.EXPIRED, Denial.REVOKED, Denial.CONSUMED, Denial.FULL):
         denied = layers.Denied(client_nonce=CLIENT_NONCE, reason=int(reason))
         datagram = layers.refuse(_header(Kind.DENIED), denied, KEY)
         yield _clear(f"denied, {reason.name.lower()}", datagram, proof_key=KEY)
@@ -386,6 +438,7 @@ def document() -> dict[str, Any]:
     """All of it."""
     return {
         "version": 2,
+        "exchange": list(exchanges()),
         "derive": list(derivations()),
         "replay": list(replays()),
         "datagrams": list(datagrams()),

@@ -18,10 +18,13 @@ from pyshim.protocol.client.ticket import Ticket
 from pyshim.protocol.session import Session
 from pyshim.protocol.session_crypto import (
     BadTagError,
+    Exchange,
     ReplayWindow,
     TrafficKeys,
+    Transcript,
     confirm_proof,
-    derive,
+    connection_secret,
+    traffic_keys,
 )
 from pyshim.protocol.session_wire import (
     DATA_MIN_BYTES,
@@ -52,7 +55,8 @@ class Seat:
     denial: Denial | None = None
     address: int = 0
     cookie: bytes = b""
-    server_nonce: bytes = b""
+    clear: bytes = b""  # of its WELCOMEs: nonce and share
+    reset_token: bytes = bytes(16)
     keys: TrafficKeys | None = None  # None: not connected
     max_datagram: int = 0
     window: ReplayWindow = field(default_factory=ReplayWindow)
@@ -103,23 +107,43 @@ class ModelGateway:
         return self._sealed(header.session, seat, source, datagram, now) if seat.keys else []
 
     def _greet(self, session: int, seat: Seat | None, hello: bytes) -> bytes:
-        nonce = hello[16:32]
-        head = Session(kind=int(Kind.DENIED), session=session)
-        if seat is None:
-            return bytes(head / layers.Denied(client_nonce=nonce, reason=int(Denial.UNKNOWN)))
-        if seat.denial is not None:
-            return layers.refuse(head, layers.Denied(client_nonce=nonce, reason=int(seat.denial)), seat.key)
-        challenge = layers.Challenge(client_nonce=nonce, cookie=self._draw(24))
-        return bytes(Session(kind=int(Kind.CHALLENGE), session=session) / challenge)
+        if seat is not None and seat.denial is Denial.VERSION:  # which nobody proves
+            head = Session(kind=int(Kind.DENIED), session=session)
+            return bytes(head / layers.Denied(client_nonce=hello[16:32], reason=int(seat.denial)))
+        challenge = layers.Challenge(client_nonce=hello[16:32], cookie=self._draw(24))
+        key = seat.key if seat is not None else self._draw(32)
+        return layers.challenge(Session(kind=int(Kind.CHALLENGE), session=session), challenge, key)
+
+    def say(self, player_id: int, now: float) -> bytes:
+        """A DATA without messages."""
+        session, seat = self.seat(player_id)
+        return self._say(session, seat, b"", now)
+
+    def reset(self, player_id: int) -> Sent:
+        """Forget the connection of a player, and say so."""
+        session, seat = self.seat(player_id)
+        seat.keys = None
+        head = Session(kind=int(Kind.RESET), session=session)
+        return [(seat.address, bytes(head / layers.Reset(token=seat.reset_token)))]
 
     def _confirm(self, session: int, seat: Seat, source: int, confirm: bytes) -> Sent:
         if confirm[-16:] != confirm_proof(seat.key, confirm[:-16]):
             return []
-        cookie, client_nonce = confirm[32:56], confirm[16:32]
+        cookie, client_nonce, share = confirm[32:56], confirm[16:32], confirm[56:88]
+        if seat.denial is not None:
+            head = Session(kind=int(Kind.DENIED), session=session)
+            denied = layers.Denied(client_nonce=client_nonce, reason=int(seat.denial))
+            return [(source, layers.refuse(head, denied, seat.key))]
         if cookie != seat.cookie:
-            nonce = self._draw(16)
-            fresh = Seat(seat.key, seat.player_id, address=source, cookie=cookie, server_nonce=nonce)
-            fresh.keys = derive(seat.key, session, client_nonce, nonce)
+            nonce, exchange = self._draw(16), Exchange(self._draw(32))
+            fresh = Seat(
+                seat.key, seat.player_id, address=source, cookie=cookie, clear=nonce + exchange.share
+            )
+            agreed = exchange.agree(share)
+            assert agreed is not None
+            transcript = Transcript(session, client_nonce, nonce, share, exchange.share)
+            fresh.keys = traffic_keys(connection_secret(seat.key, agreed, transcript))
+            fresh.reset_token = self._draw(16)
             fresh.max_datagram = len(confirm)
             fresh.sender = Sender(Settings(), fresh.max_datagram, RoundTrip())
             self.seats[session] = seat = fresh
@@ -131,11 +155,10 @@ class ModelGateway:
             expires_in_s=3600,
             idle_timeout_ms=30_000,
             max_datagram=size,
-            padding=bytes(size - 60),
+            reset_token=seat.reset_token,
+            padding=bytes(size - 120),
         )
-        return self._fits(
-            source, self._seal(session, seat, Kind.WELCOME, bytes(body), nonce=seat.server_nonce)
-        )
+        return self._fits(source, self._seal(session, seat, Kind.WELCOME, bytes(body), clear=seat.clear))
 
     def _sealed(self, session: int, seat: Seat, source: int, datagram: bytes, now: float) -> Sent:
         assert seat.keys is not None
@@ -226,8 +249,8 @@ class ModelGateway:
     def _say(self, session: int, seat: Seat, messages: bytes, now: float) -> bytes:
         return self._seal(session, seat, Kind.DATA, seat.acknowledgements.prefix(now).pack() + messages)
 
-    def _seal(self, session: int, seat: Seat, kind: Kind, body: bytes, nonce: bytes = b"") -> bytes:
+    def _seal(self, session: int, seat: Seat, kind: Kind, body: bytes, clear: bytes = b"") -> bytes:
         assert seat.keys is not None
         seat.sent += 1
         header = Session(kind=int(kind), session=session)
-        return layers.seal(header, body, seat.keys.gateway_to_client, seat.sent, nonce)
+        return layers.seal(header, body, seat.keys.gateway_to_client, seat.sent, clear)

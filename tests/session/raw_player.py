@@ -11,7 +11,13 @@ from scapy.packet import Packet
 from pyshim.protocol import session as layers
 from pyshim.protocol.client.ticket import Ticket
 from pyshim.protocol.session import Session
-from pyshim.protocol.session_crypto import TrafficKeys, derive
+from pyshim.protocol.session_crypto import (
+    Exchange,
+    TrafficKeys,
+    Transcript,
+    connection_secret,
+    traffic_keys,
+)
 from pyshim.protocol.session_wire import WANTS_ANSWER, Header, Kind, MessageType, Prefix
 from tests.session.core_gateway import CoreGateway
 from tests.session.make_vectors import MOVE, message
@@ -30,6 +36,7 @@ class RawPlayer:
     now: float = 100.0
     nonce: bytes = NONCE
     cookie: bytes = b""
+    exchange: Exchange = field(default_factory=lambda: Exchange(bytes(range(32))))
     keys: TrafficKeys | None = None
     sent: int = 0
     max_datagram: int = 508
@@ -46,7 +53,13 @@ class RawPlayer:
 
     def confirm(self, header: dict[str, Any] | None = None, **fields: Any) -> bytes:
         body = layers.Confirm(
-            **{"max_datagram": self.max_datagram, "client_nonce": self.nonce, "cookie": self.cookie, **fields}
+            **{
+                "max_datagram": self.max_datagram,
+                "client_nonce": self.nonce,
+                "cookie": self.cookie,
+                "client_share": self.exchange.share,
+                **fields,
+            }
         )
         return layers.prove(self.head(Kind.CONFIRM, **(header or {})), body, self.ticket.key)
 
@@ -110,8 +123,14 @@ class RawPlayer:
     def welcome(self, answer: bytes) -> layers.Welcome:
         packet = Session(answer)
         assert packet.kind == Kind.WELCOME, packet
-        nonce = packet[layers.SealedWelcome].server_nonce
-        self.keys = derive(self.ticket.key, self.ticket.session, self.nonce, nonce)
+        sealed = packet[layers.SealedWelcome]
+        share = sealed.server_share
+        agreed = self.exchange.agree(share)
+        assert agreed is not None
+        transcript = Transcript(
+            self.ticket.session, self.nonce, sealed.server_nonce, self.exchange.share, share
+        )
+        self.keys = traffic_keys(connection_secret(self.ticket.key, agreed, transcript))
         return layers.opened(answer, self.keys.gateway_to_client, packet.counter)
 
     def opened(self, answer: bytes) -> Packet:

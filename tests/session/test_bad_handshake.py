@@ -10,8 +10,8 @@ import pytest
 
 from pyshim.protocol import session as layers
 from pyshim.protocol.session import Session
-from pyshim.protocol.session_crypto import confirm_proof
-from pyshim.protocol.session_wire import Denial, Kind
+from pyshim.protocol.session_crypto import challenge_proof, confirm_proof
+from pyshim.protocol.session_wire import CHALLENGE_BYTES, Denial, Kind
 from tests.session.core_gateway import CoreGateway
 from tests.session.raw_player import MOVED, RawPlayer, is_alive
 
@@ -20,7 +20,7 @@ def test_no_answer_to_a_stranger_is_longer_than_what_came(gateway: CoreGateway, 
     unknown = RawPlayer(gateway, stranger.ticket)
     for datagram in (
         stranger.hello(),
-        stranger.hello(version=2),
+        stranger.hello(version=3),
         unknown.hello({"session": 0x00FFFFFF}),
         unknown.hello({"session": 0}),
         unknown.hello({"session": 0x00F0FFFF}),
@@ -50,7 +50,7 @@ def test_million_spoofed_hellos_leave_nothing_behind(gateway: CoreGateway, stran
     stranger.connect()
 
 
-@pytest.mark.parametrize("reserved", [{"reserved": 1}, {"padding": b"\0" * 23 + b"\x01"}])
+@pytest.mark.parametrize("reserved", [{"reserved": 1}, {"padding": b"\0" * 39 + b"\x01"}])
 def test_hello_with_something_in_its_padding_is_refused(
     reserved: dict[str, Any], stranger: RawPlayer
 ) -> None:
@@ -68,10 +68,14 @@ def test_other_version_is_denied_without_proof(version: int, stranger: RawPlayer
     assert stranger.gateway.stats().denied["version"] == 1
 
 
-def test_unknown_session_is_denied_without_proof(stranger: RawPlayer) -> None:
-    _, answer = stranger.send(stranger.hello({"session": stranger.ticket.session ^ 0x00000100}))
-    denied = Session(answer)[layers.Denied]
-    assert (denied.reason, denied.proof) == (Denial.UNKNOWN, bytes(16))
+def test_a_session_that_was_never_issued_is_challenged_like_any_other(stranger: RawPlayer) -> None:
+    _, real = stranger.send(stranger.hello())
+    _, none = stranger.send(stranger.hello({"session": stranger.ticket.session ^ 0x00000100}))
+    assert none[0] == real[0] == Kind.CHALLENGE
+    assert len(none) == len(real) == CHALLENGE_BYTES
+    assert none[12:28] == real[12:28]
+    assert challenge_proof(stranger.ticket.key, real[:-16]) == real[-16:]
+    assert challenge_proof(stranger.ticket.key, none[:-16]) != none[-16:] != bytes(16)
 
 
 def test_session_of_another_gateway_is_not_answered(stranger: RawPlayer) -> None:
@@ -121,8 +125,13 @@ def test_max_datagram_outside_its_limits_is_refused(size: int, stranger: RawPlay
 
 def test_proved_confirm_with_something_in_its_padding_is_refused(stranger: RawPlayer) -> None:
     stranger.challenge()
-    body = layers.Confirm(max_datagram=508, client_nonce=stranger.nonce, cookie=stranger.cookie)
-    body.padding = bytes(100) + b"\1" + bytes(508 - 80 - 101)
+    body = layers.Confirm(
+        max_datagram=508,
+        client_nonce=stranger.nonce,
+        cookie=stranger.cookie,
+        client_share=stranger.exchange.share,
+    )
+    body.padding = bytes(100) + b"\1" + bytes(508 - 104 - 101)
     before = bytes(stranger.head(Kind.CONFIRM) / body)[:-16]
     assert stranger.drop(before + confirm_proof(stranger.ticket.key, before)) == "session_header"
 
@@ -131,7 +140,7 @@ def test_repeated_confirm_brings_the_same_nonce_and_changes_nothing(player: RawP
     assert is_alive(player)
     _, first = player.send(player.log[1])
     _, second = player.send(player.log[1])
-    assert first[12:28] == second[12:28]
+    assert first[12:60] == second[12:60]  # nonce and share
     assert Session(first).counter < Session(second).counter
     player.welcome(second)
     assert is_alive(player)
@@ -141,11 +150,10 @@ def test_repeated_confirm_brings_the_same_nonce_and_changes_nothing(player: RawP
 def test_session_that_may_be_confirmed_once_is_consumed(gateway: CoreGateway) -> None:
     player = RawPlayer(gateway, gateway.issue(7, once=True))
     player.connect()
+    assert is_alive(player)
     thief = RawPlayer(gateway, player.ticket, address=2, nonce=bytes(16), now=101.0)
-    _, answer = thief.send(thief.hello())
-    if answer[0] == Kind.CHALLENGE:
-        thief.cookie = Session(answer)[layers.Challenge].cookie
-        _, answer = thief.send(thief.confirm())
+    thief.challenge()
+    _, answer = thief.send(thief.confirm())
     assert Session(answer)[layers.Denied].reason == Denial.CONSUMED
     player.now = 101.0
     assert is_alive(player)

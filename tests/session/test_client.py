@@ -9,6 +9,7 @@ from random import Random
 
 import pytest
 
+from pyshim.protocol import session as layers
 from pyshim.protocol.client import (
     BadTicketError,
     Bulk,
@@ -27,6 +28,7 @@ from pyshim.protocol.client import (
     Undelivered,
 )
 from pyshim.protocol.client.outgoing import Delivery, Outgoing, Priority
+from pyshim.protocol.session import Session
 from pyshim.protocol.session_wire import (
     HEADER_BYTES,
     CloseReason,
@@ -100,7 +102,6 @@ def test_client_connects_through_a_storm(seed: int) -> None:
 @pytest.mark.parametrize(
     ("denial", "kind"),
     [
-        (Denial.VERSION, Denied),
         (Denial.EXPIRED, Expired),
         (Denial.REVOKED, Revoked),
         (Denial.CONSUMED, Denied),
@@ -117,13 +118,74 @@ def test_proved_denial_ends_the_attempt(denial: Denial, kind: type[Denied]) -> N
 
 
 def test_denial_that_anybody_can_have_sent_is_only_the_likely_reason() -> None:
-    internet, _ = world()
-    player = internet.join(Ticket(99, bytes(32), "192.0.2.1", 8081))
+    internet, gateway = world()
+    player = internet.join(gateway.issue(7))
+    gateway.seat(7)[1].denial = Denial.VERSION
     internet.run(9)
     assert player.session.failure is None
     assert internet.run(2, lambda: player.session.failure is not None)
     assert isinstance(player.session.failure, TimedOut)
-    assert "no such session" in str(player.session.failure)
+    assert "another version" in str(player.session.failure)
+
+
+def test_a_forged_challenge_keeps_nobody_out() -> None:
+    internet, gateway = world()
+    ticket = gateway.issue(7)
+    forged = 0
+
+    def forge(to_gateway: bool, datagram: bytes) -> bool:
+        nonlocal forged
+        if to_gateway and datagram[0] == Kind.HELLO:  # before the gateway's own can come
+            head = Session(kind=int(Kind.CHALLENGE), session=ticket.session)
+            challenge = layers.Challenge(client_nonce=datagram[16:32], cookie=bytes(24))
+            for _ in range(100):
+                player.session.receive(layers.challenge(head, challenge, bytes(32)), internet.now)
+            forged += 100
+        return True
+
+    player = internet.join(ticket)
+    internet.on_wire = forge
+    assert internet.run(1, lambda: player.session.is_connected)
+    assert forged >= 100
+
+
+def test_a_reset_ends_a_connection_only_with_its_token_and_the_client_comes_back() -> None:
+    internet, gateway = world()
+    player = connected(internet, gateway, 7)
+    head = Session(kind=int(Kind.RESET), session=gateway.seat(7)[0])
+    for guess in range(1000):
+        token = guess.to_bytes(16, "little")
+        player.session.receive(bytes(head / layers.Reset(token=token)), internet.now)
+    assert player.session.is_connected
+    ((_, reset),) = gateway.reset(7)
+    player.session.receive(reset, internet.now)
+    assert not player.session.is_connected
+    assert player.heard[-1:] != [Disconnected(Ending.RESET, final=True)]
+    assert internet.run(2, lambda: player.session.is_connected)
+    assert Disconnected(Ending.RESET) in player.heard
+
+
+def test_a_close_that_was_lost_is_said_again() -> None:
+    internet, gateway = world()
+    player = connected(internet, gateway, 7)
+    lost = 0
+
+    def lose(to_gateway: bool, datagram: bytes) -> bool:
+        nonlocal lost
+        if to_gateway and datagram[0] == Kind.CLOSE and lost < 3:
+            lost += 1
+            return False
+        return True
+
+    internet.on_wire = lose
+    player.session.close(internet.now)
+    _, seat = gateway.seat(7)
+    for _ in range(20):  # the gateway talks on, as it has not heard it
+        if seat.keys is not None:
+            player.session.receive(gateway.say(7, internet.now), internet.now)
+        internet.run(0.1)
+    assert lost == 3
+    assert seat.keys is None
 
 
 @pytest.mark.parametrize("counter", [0, 1, 2**31 - 1, 2**31, 2**32 - 1])
@@ -151,7 +213,7 @@ def test_wrong_key_is_the_likely_reason_of_a_challenge_without_welcome() -> None
     ticket = gateway.issue(7)
     player = internet.join(Ticket(ticket.session, bytes(32), ticket.host, ticket.port))
     assert internet.run(11, lambda: player.session.failure is not None)
-    assert "the key is wrong" in str(player.session.failure)
+    assert "not with this session's key" in str(player.session.failure)
 
 
 def test_chat_reaches_another_player_and_its_sender_knows() -> None:

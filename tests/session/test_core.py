@@ -54,7 +54,6 @@ def test_a_session_for_once_finds_what_a_narrow_path_carries(
     (event,) = player.heard
     assert isinstance(event, Connected)
     assert event.max_datagram == 1000
-    assert gateway.stats().handled["session_hello"] == 1
     gateway.check_books()
 
 
@@ -125,7 +124,6 @@ def test_client_asks_the_core_for_less_where_the_path_loses_large_datagrams(gate
     alice = connected(internet)
     assert isinstance(alice.heard[0], Connected)
     assert alice.heard[0].max_datagram == 1000
-    assert gateway.stats().connections == 1
 
 
 def test_welcome_that_is_too_long_for_the_way_back_is_asked_for_again_shorter(gateway: CoreGateway) -> None:
@@ -134,7 +132,6 @@ def test_welcome_that_is_too_long_for_the_way_back_is_asked_for_again_shorter(ga
     alice = connected(internet)
     assert isinstance(alice.heard[0], Connected)
     assert alice.heard[0].max_datagram == 1000
-    assert gateway.stats().connections == 1
 
 
 def test_players_new_address_is_challenged_and_used(gateway: CoreGateway) -> None:

@@ -14,17 +14,29 @@ from pyshim.plan import DEFAULT_DELIVERY, REQUEST_TYPES, DeliveryPolicy, Listene
 from pyshim.protocol.client import Bulk
 from pyshim.protocol.client.limits import Pace
 from pyshim.protocol.client.outgoing import Outgoing, Priority
-from pyshim.protocol.session_wire import DATAGRAM_MAX_BYTES, MessageType, bulk_body, pack_hello
+from pyshim.protocol.session_wire import (
+    DATAGRAM_MAX_BYTES,
+    Header,
+    Kind,
+    MessageType,
+    bulk_body,
+    pack_hello,
+)
 from pyshim.sessions import NoRoomError
 from tests.native.core import Datagram
 from tests.session.attack import BURST, MOVE, STRANGER, as_configured, join, policy
 from tests.session.core_gateway import NO_LIMITS, CoreGateway, plan
 from tests.session.internet import Internet, Player
 from tests.session.make_vectors import message
-from tests.session.raw_player import RawPlayer
+from tests.session.raw_player import RawPlayer, is_alive
 from tests.session.test_client import say, texts
 
 # ---------------------------------------------------------------- of a source
+
+
+def sealed_by_nobody(session: int) -> bytes:
+    """A datagram that only its tag shows to be forged."""
+    return Header(Kind.DATA, 40, session, 1 << 20).pack() + bytes(28)
 
 
 def ipv6(prefix: int, host: int, payload: bytes) -> Datagram:
@@ -33,14 +45,17 @@ def ipv6(prefix: int, host: int, payload: bytes) -> Datagram:
 
 def test_unproved_datagrams_are_limited_by_ipv4_address_and_by_64_of_ipv6() -> None:
     with CoreGateway(plan(policy(ListenerPolicy(10, 8)))) as gateway:
-        hello = pack_hello(gateway.issue(7).session, bytes(16))
-        now = gateway.tsc(100.0)
-        one = gateway.core.datagrams([ipv6(1, host, hello) for host in range(1, 41)], now)
-        assert Counter(answer.drop for answer in one) == {None: 8, "source_rate_limited": 32}
-        other = gateway.core.datagrams([ipv6(2, 1, hello)], now)
-        assert [answer.drop for answer in other] == [None]
-        assert [drop for drop, _ in gateway.burst([1] * 10, [hello] * 10, 100.0)][7:] == [
-            None,
+        internet = Internet(gateway)
+        ticket = gateway.issue(7)
+        join(internet, ticket)
+        forged = sealed_by_nobody(ticket.session)
+        now = gateway.tsc(internet.now)
+        one = gateway.core.datagrams([ipv6(1, host, forged) for host in range(1, 41)], now)
+        assert Counter(answer.drop for answer in one) == {"bad_tag": 8, "source_rate_limited": 32}
+        other = gateway.core.datagrams([ipv6(2, 1, forged)], now)
+        assert [answer.drop for answer in other] == ["bad_tag"]
+        assert [drop for drop, _ in gateway.burst([STRANGER] * 10, [forged] * 10, internet.now)][7:] == [
+            "bad_tag",
             "source_rate_limited",
             "source_rate_limited",
         ]
@@ -51,8 +66,10 @@ def test_a_connected_player_is_not_counted_with_strangers_behind_his_address() -
     with CoreGateway(plan(policy(ListenerPolicy(1, 4)))) as gateway:
         internet = Internet(gateway)
         alice = join(internet, gateway.issue(7))
-        hello = pack_hello(gateway.issue(8).session, bytes(16))
-        drops = Counter(drop for drop, _ in gateway.burst([alice.address] * 64, [hello] * 64, internet.now))
+        bob = gateway.issue(8)
+        join(internet, bob)
+        forged = [sealed_by_nobody(bob.session)] * 64
+        drops = Counter(drop for drop, _ in gateway.burst([alice.address] * 64, forged, internet.now))
         assert drops["source_rate_limited"] >= 60
         deliveries = [say(internet, alice, f"{at}", to=7) for at in range(30)]
         assert internet.run(5, lambda: all(delivery.done for delivery in deliveries))
@@ -60,15 +77,32 @@ def test_a_connected_player_is_not_counted_with_strangers_behind_his_address() -
         gateway.check_books()
 
 
-def test_connections_are_limited_by_source_and_others_get_in() -> None:
+def test_connections_that_are_proved_are_limited_by_source_and_others_get_in() -> None:
     limits = ListenerPolicy(0, 1, connections_pps=1, connections_burst=20)
     with CoreGateway(plan(policy(limits))) as gateway:
         internet = Internet(gateway)
-        hello = pack_hello(gateway.issue(7).session, bytes(16))
-        drops = Counter(drop for drop, _ in gateway.burst([STRANGER] * 64, [hello] * 64, internet.now))
-        assert drops == {None: 20, "connection_rate_limited": 44}
+        drops: Counter[str | None] = Counter()
+        for number in range(60):
+            player = RawPlayer(gateway, gateway.issue(100 + number), address=STRANGER, now=internet.now)
+            player.challenge()
+            drops[player.drop(player.confirm())] += 1
+        assert drops == {None: 20, "connection_rate_limited": 40}
         join(internet, gateway.issue(8))
-        assert gateway.stats().dropped["connection_rate_limited"] == 44
+        assert gateway.stats().dropped["connection_rate_limited"] == 40
+        gateway.check_books()
+
+
+def test_a_flood_of_hellos_from_a_players_own_address_does_not_keep_the_player_out() -> None:
+    limits = ListenerPolicy(10, 8, connections_pps=1, connections_burst=4)
+    with CoreGateway(plan(policy(limits))) as gateway:
+        internet = Internet(gateway)
+        ticket = gateway.issue(7)
+        hello = pack_hello(ticket.session, bytes(16))
+        player = RawPlayer(gateway, ticket, now=internet.now)
+        for _ in range(20):  # a hundred times what the address may send
+            gateway.burst([player.address] * 64, [hello] * 64, internet.now)
+        player.connect()
+        assert is_alive(player)
         gateway.check_books()
 
 

@@ -215,7 +215,7 @@ class Play(RuleBasedStateMachine):
         self._check_completeness()
         self._check_operator_messages()
         self.books_balance()
-        found = nonces(self.internet.tap, self.keys)
+        found = nonces(self.internet.tap, self.keys, self.internet.secrets)
         assert len(found) == len(set(found)), "a key and nonce sealed two datagrams"
         for _, player, _ in self.clients:
             player.session.close(self.internet.now)

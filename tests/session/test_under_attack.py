@@ -56,10 +56,10 @@ def test_a_million_spoofed_hellos_pass_through_the_appliance_and_leave_no_sessio
     books, summary = ended.books, ended.summary
     assert books.received == MILLION
     assert books.handled.keys() <= {"session_hello"}
-    assert books.dropped.keys() <= {"source_rate_limited", "connection_rate_limited", "handshake_budget"}
+    assert books.dropped.keys() <= {"source_rate_limited", "handshake_budget"}
     assert summary["pollgate_sessions"] == {"active": 0, "issued": 0, "connected": 0}
     assert summary["pollgate_message_memory_bytes"] == {"0": 0}
-    assert sum(summary["pollgate_session_denied_total"]["0"].values()) == books.handled["session_hello"]
+    assert sum(summary["pollgate_session_denied_total"]["0"].values()) == 0  # a HELLO tells nothing
     answers = ended.answers()
     assert len(answers) == books.handled["session_hello"]
     assert sum(map(len, answers)) <= sum(map(len, hellos))

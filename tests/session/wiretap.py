@@ -1,60 +1,107 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Someone who has all issued keys reads along: which key and nonce sealed each datagram? None may repeat."""
+"""Someone with all keys, and all secrets of the clients, reads along: which key and nonce sealed each datagram?
+
+None may repeat.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 
-from pyshim.protocol.session_crypto import BadTagError, DirectionKey, derive
-from pyshim.protocol.session_wire import SEALED, Kind, read_header
+from pyshim.protocol.session_crypto import (
+    BadTagError,
+    DirectionKey,
+    Exchange,
+    TrafficKeys,
+    Transcript,
+    connection_secret,
+    traffic_keys,
+)
+from pyshim.protocol.session_wire import (
+    HEADER_BYTES,
+    NONCE_BYTES,
+    SEALED,
+    SHARE_BYTES,
+    WELCOME_CLEAR_BYTES,
+    Kind,
+    read_header,
+)
+
+_NONCE = slice(16, 16 + NONCE_BYTES)  # of a CONFIRM
+_SHARE = slice(56, 56 + SHARE_BYTES)
 
 
-def nonces(tap: Iterable[tuple[bool, bytes]], keys: Mapping[int, bytes]) -> list[tuple[bytes, bytes]]:
+@dataclass
+class Wiretap:
+    """What was learned of the connections that were seen."""
+
+    keys: Mapping[int, bytes]  # issued, by session
+    exchanges: Mapping[bytes, Exchange]  # of clients, by their share
+    confirms: dict[int, list[tuple[bytes, bytes]]] = field(default_factory=dict)  # nonce, share
+    connections: dict[int, list[TrafficKeys]] = field(default_factory=dict)
+
+    def confirmed(self, confirm: bytes) -> None:
+        """A CONFIRM was seen."""
+        seen = self.confirms.setdefault(read_header(confirm).session, [])
+        said = confirm[_NONCE], confirm[_SHARE]
+        if said not in seen:
+            seen.append(said)
+
+    def welcomed(self, welcome: bytes) -> None:
+        """A WELCOME was seen: what could it be sealed with?"""
+        session = read_header(welcome).session
+        server_nonce = welcome[HEADER_BYTES : HEADER_BYTES + NONCE_BYTES]
+        server_share = welcome[HEADER_BYTES + NONCE_BYTES : WELCOME_CLEAR_BYTES]
+        known = self.connections.setdefault(session, [])
+        for client_nonce, share in self.confirms[session]:
+            agreed = self.exchanges[share].agree(server_share)
+            assert agreed is not None
+            transcript = Transcript(session, client_nonce, server_nonce, share, server_share)
+            keys = traffic_keys(connection_secret(self.keys[session], agreed, transcript))
+            if keys not in known:
+                known.append(keys)
+
+    def sealed_with(self, datagram: bytes, *, to_gateway: bool) -> tuple[bytes, bytes]:
+        """Key and nonce of a sealed datagram.
+
+        Raises:
+            AssertionError: it was sealed with no key of its session.
+        """
+        header = read_header(datagram)
+        clear = WELCOME_CLEAR_BYTES if header.kind is Kind.WELCOME else HEADER_BYTES
+        for keys in reversed(self.connections[header.session]):
+            key: DirectionKey = keys.client_to_gateway if to_gateway else keys.gateway_to_client
+            try:
+                key.open(header.counter, datagram, clear)
+            except BadTagError:
+                continue
+            return key.key, key.nonce(header.counter)
+        raise AssertionError(f"sealed with no key of its session: {datagram.hex()}")
+
+
+def nonces(
+    tap: Iterable[tuple[bool, bytes]], keys: Mapping[int, bytes], secrets: Iterable[bytes]
+) -> list[tuple[bytes, bytes]]:
     """(key, nonce) of every sealed datagram, in the order in which they were sent.
 
     Args:
         tap: what was sent, and whether to the gateway.
         keys: issued keys by session.
+        secrets: X25519 secrets of the clients.
 
     Raises:
         AssertionError: a sealed datagram was sealed with no key of its session.
     """
-    client_nonces: dict[int, list[bytes]] = {}
-    traffic: dict[tuple[int, bool], list[DirectionKey]] = {}
+    exchanges = {exchange.share: exchange for exchange in map(Exchange, secrets)}
+    wiretap = Wiretap(keys, exchanges)
     found = []
     for to_gateway, datagram in tap:
-        header = read_header(datagram)
-        if header.kind is Kind.CONFIRM:
-            client_nonces.setdefault(header.session, []).append(datagram[16:32])
-        if header.kind not in SEALED:
-            continue
-        if header.kind is Kind.WELCOME:
-            _learn(traffic, client_nonces[header.session], datagram, keys[header.session])
-        clear = 28 if header.kind is Kind.WELCOME else 12
-        found.append(_sealed_with(traffic[header.session, to_gateway], header.counter, datagram, clear))
+        kind = read_header(datagram).kind
+        if kind is Kind.CONFIRM:
+            wiretap.confirmed(datagram)
+        if kind is Kind.WELCOME:
+            wiretap.welcomed(datagram)
+        if kind in SEALED:
+            found.append(wiretap.sealed_with(datagram, to_gateway=to_gateway))
     return found
-
-
-def _learn(
-    traffic: dict[tuple[int, bool], list[DirectionKey]],
-    client_nonces: list[bytes],
-    welcome: bytes,
-    key: bytes,
-) -> None:
-    header = read_header(welcome)
-    for client_nonce in dict.fromkeys(client_nonces):
-        keys = derive(key, header.session, client_nonce, welcome[12:28])
-        for to_gateway, direction in ((True, keys.client_to_gateway), (False, keys.gateway_to_client)):
-            known = traffic.setdefault((header.session, to_gateway), [])
-            if direction not in known:
-                known.append(direction)
-
-
-def _sealed_with(known: list[DirectionKey], counter: int, datagram: bytes, clear: int) -> tuple[bytes, bytes]:
-    for key in reversed(known):
-        try:
-            key.open(counter, datagram, clear)
-        except BadTagError:
-            continue
-        return key.key, key.nonce(counter)
-    raise AssertionError(f"sealed with no key of its session: {datagram.hex()}")

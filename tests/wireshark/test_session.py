@@ -16,7 +16,7 @@ import pytest
 from pyshim.protocol.client import Settings
 from pyshim.protocol.client.outgoing import Outgoing, Priority
 from pyshim.protocol.session import Session, seal
-from pyshim.protocol.session_crypto import TrafficKeys, derive
+from pyshim.protocol.session_crypto import TrafficKeys, traffic_keys
 from pyshim.protocol.session_wire import (
     Kind,
     Message,
@@ -36,12 +36,9 @@ VECTORS: dict[str, Any] = json.loads(
 )
 FIRST = VECTORS["derive"][0]
 SESSION: int = FIRST["session"]
-KEYS: TrafficKeys = derive(
-    *(FIRST["session"] if name == "session" else bytes.fromhex(FIRST[name]) for name in ("key", "session")),
-    *(bytes.fromhex(FIRST[name]) for name in ("client_nonce", "server_nonce")),
-)
+KEYS: TrafficKeys = traffic_keys(bytes.fromhex(FIRST["secret"]))
 ISSUED = f"pollgate.keys:{SESSION}:{FIRST['key']}"
-TRAFFIC = f"pollgate.keys:{SESSION}:{FIRST['okm'][:80]}"
+TRAFFIC = f"pollgate.keys:{SESSION}:{FIRST['okm']}"
 
 
 def vector(name: str) -> dict[str, Any]:
@@ -77,7 +74,7 @@ def test_every_sealed_datagram_of_the_vectors_is_opened(tmp_path: Path) -> None:
     sealed = [found for found in VECTORS["datagrams"] if found["counter"]]
     sealed.sort(key=lambda found: (found["kind"] != "WELCOME", found["counter"]))
     welcomes = [datagram(vector(name)) for name in ("confirm of 508", "confirm of 1400")]
-    shown = show(tmp_path, [*welcomes, *map(datagram, sealed)], ISSUED)[2:]
+    shown = show(tmp_path, [*welcomes, *map(datagram, sealed)], TRAFFIC)[2:]
     assert len(shown) == len(sealed) > 20
     for found, frame in zip(sealed, shown, strict=True):
         assert frame.one("pollgate.counter") == str(found["counter"]), found["name"]
@@ -99,22 +96,26 @@ def test_what_is_not_sealed_is_shown_without_keys(tmp_path: Path) -> None:
     assert not any(map(malformed, (hello, challenge, confirm, welcome)))
 
 
-def test_welcome_is_opened_with_the_issued_key(tmp_path: Path) -> None:
-    welcome = show(tmp_path, HANDSHAKE, ISSUED)[3]
+def test_welcome_is_opened_with_its_traffic_keys(tmp_path: Path) -> None:
+    welcome = show(tmp_path, HANDSHAKE, TRAFFIC)[3]
     assert welcome.one("pollgate.player_id") == "4711"
     assert welcome.one("pollgate.idle_timeout") == "30000"
     assert welcome.one("pollgate.max_datagram") == "1400"
 
 
-@pytest.mark.parametrize("option", [ISSUED, TRAFFIC])
-def test_move_and_chat_are_shown_with_keys(tmp_path: Path, option: str) -> None:
+def test_the_issued_key_opens_nothing(tmp_path: Path) -> None:
+    shown = show(tmp_path, [*HANDSHAKE, data(2)], ISSUED)
+    assert [frame.has("pollgate.no_key") for frame in shown] == [False, False, False, True, True]
+    assert not any(frame.has("pollgate.opened") or frame.has("pollgate.bad_proof") for frame in shown)
+
+
+def test_move_and_chat_are_shown_with_keys(tmp_path: Path) -> None:
     said = data(
         2,
         Message(MessageType.MOVE, move_body((1.5, -2.0, 3.0), (0.5, 0.0, 0.0))),
         Message(MessageType.CHAT, chat_body(9, 2, "grüße"), channel=1, message_id=7),
     )
-    before = HANDSHAKE if option == ISSUED else []
-    shown = show(tmp_path, [*before, said], option)[-1]
+    shown = show(tmp_path, [said], TRAFFIC)[-1]
     assert shown.all("pollgate.message.type") == ["1", "3"]
     assert shown.one("pollgate.position.x") == "1.5"
     assert shown.one("pollgate.position.y") == "-2"
@@ -140,7 +141,7 @@ def test_changed_datagram_is_not_opened(tmp_path: Path) -> None:
     for at in (8, 20, len(said.payload) - 1):  # header, ciphertext, tag
         broken = bytearray(said.payload)
         broken[at] ^= 1
-        shown = show(tmp_path, [*HANDSHAKE, Datagram(bytes(broken))], ISSUED)[-1]
+        shown = show(tmp_path, [*HANDSHAKE, Datagram(bytes(broken))], TRAFFIC)[-1]
         assert shown.has("pollgate.bad_tag")
         assert not shown.has("pollgate.message.type")
 
@@ -155,13 +156,13 @@ def test_proof_of_another_key_is_remarked(tmp_path: Path) -> None:
 
 def test_denial_and_close_tell_their_reason(tmp_path: Path) -> None:
     names = ("denied, revoked", "gateway: close, shutdown")
-    shown = lines(tmp_path, [*HANDSHAKE, *(datagram(vector(name)) for name in names)], ISSUED)
+    shown = lines(tmp_path, [*HANDSHAKE, *(datagram(vector(name)) for name in names)], TRAFFIC)
     assert shown[-2:] == ["DENIED revoked", "CLOSE 109 shutdown"]
 
 
 def test_column_names_the_messages(tmp_path: Path) -> None:
     said = data(2, Message(MessageType.HEARTBEAT, b""), Message(MessageType.CHAT, chat_body(0, 0, "x")))
-    assert lines(tmp_path, [*HANDSHAKE, said, data(3)], ISSUED)[-2:] == [
+    assert lines(tmp_path, [*HANDSHAKE, said, data(3)], TRAFFIC)[-2:] == [
         "DATA 2 HEARTBEAT, CHAT_MESSAGE",
         "DATA 3 (acknowledgement)",
     ]
@@ -186,7 +187,7 @@ def test_fragments_are_joined_in_any_order(tmp_path: Path, two_passes: bool) -> 
     sent = [data(counter, piece) for counter, piece in enumerate(order, 2)]
     path = tmp_path / "capture.pcap"
     write(path, [*HANDSHAKE, *sent])
-    fields = ["-T", "fields", "-e", "pollgate.bytes", "-e", "pollgate.fragment.index", "-o", ISSUED]
+    fields = ["-T", "fields", "-e", "pollgate.bytes", "-e", "pollgate.fragment.index", "-o", TRAFFIC]
     text = tshark(path, *fields, *(["-2"] if two_passes else []))
     shown = [line.split("\t") for line in text.splitlines()][4:]
     assert [index for _, index in shown] == ["1", "0", "0", "2"]
@@ -198,7 +199,7 @@ def test_compressed_fragments_are_joined_and_expanded(tmp_path: Path) -> None:
     whole = bulk_body(5, Random(1).randbytes(900) * 3)
     body = struct.pack("<I", len(whole)) + zlib.compress(whole)
     sent = [data(2 + n, piece) for n, piece in enumerate(pieces(body, 458, 0, compressed=True))]
-    shown = show(tmp_path, [*HANDSHAKE, *sent], ISSUED)[-1]
+    shown = show(tmp_path, [*HANDSHAKE, *sent], TRAFFIC)[-1]
     assert shown.one("pollgate.compressed.length") == str(len(whole))
     assert bytes.fromhex(shown.one("pollgate.bytes").replace(":", "")) == whole[4:]
     assert not malformed(shown)
@@ -216,7 +217,7 @@ def test_data_of_the_vectors_is_remarked_where_it_is_malformed(tmp_path: Path) -
         secret(n, Prefix().pack() + bytes.fromhex(found["secret"]), from_client=found["from_client"])
         for n, found in enumerate(cases, 2)
     ]
-    shown = show(tmp_path, [*HANDSHAKE, *sent], ISSUED)[4:]
+    shown = show(tmp_path, [*HANDSHAKE, *sent], TRAFFIC)[4:]
     wrong = [
         found["name"]
         for found, frame in zip(cases, shown, strict=True)
@@ -233,7 +234,7 @@ def test_shorter_datagrams_are_malformed_and_never_a_mistake(tmp_path: Path) -> 
         for whole in wholes
         for length in range(1, len(whole.payload))
     ]
-    shown = show(tmp_path, [*HANDSHAKE, *cut], ISSUED)[4:]
+    shown = show(tmp_path, [*HANDSHAKE, *cut], TRAFFIC)[4:]
     assert all(malformed(frame) for frame in shown)
 
 
@@ -244,7 +245,7 @@ def test_datagrams_that_the_capture_cut_short_are_not_called_malformed(tmp_path:
         for whole in wholes
         for length in range(1, len(whole.payload), 7)
     ]
-    shown = show(tmp_path, cut, ISSUED)
+    shown = show(tmp_path, cut, TRAFFIC)
     assert all(frame.has("pollgate.cut") for frame in shown)
     assert not any(map(malformed, shown))
 
@@ -259,7 +260,7 @@ def test_mutated_datagrams_are_never_a_mistake(tmp_path: Path) -> None:
         for _ in range(random.choice((1, 1, 2, 8))):
             payload[random.randrange(min(len(payload), 80))] = random.randrange(256)
         mutated.append(Datagram(bytes(payload), whole.from_client))
-    show(tmp_path, [*HANDSHAKE, *mutated], ISSUED)
+    show(tmp_path, [*HANDSHAKE, *mutated], TRAFFIC)
 
 
 def test_mutated_messages_are_never_a_mistake(tmp_path: Path) -> None:
@@ -272,7 +273,7 @@ def test_mutated_messages_are_never_a_mistake(tmp_path: Path) -> None:
             body[random.randrange(len(body))] = random.randrange(256)
         cut = bytes(body[: random.randrange(1, len(body) + 1)])
         mutated.append(secret(counter, Prefix().pack() + cut))
-    shown = show(tmp_path, [*HANDSHAKE, *mutated], ISSUED)[4:]
+    shown = show(tmp_path, [*HANDSHAKE, *mutated], TRAFFIC)[4:]
     assert all(frame.has("pollgate.opened") for frame in shown)
 
 
@@ -282,15 +283,18 @@ def test_mutated_messages_are_never_a_mistake(tmp_path: Path) -> None:
 def test_key_file_takes_lines_and_tickets(tmp_path: Path) -> None:
     key = bytes.fromhex(FIRST["key"])
     issued = base64.urlsafe_b64encode(key).rstrip(b"=").decode()
+    broken = Datagram(HANDSHAKE[1].payload[:-1] + b"\0", False)
+    path = tmp_path / "keys"
     for text in (
         f"# players\n\n{SESSION} {FIRST['key']} # Ann\n",
         f"{SESSION:#x} {issued}\n",
         json.dumps({"session": SESSION, "key": issued, "address": "192.0.2.1:8081"}) + "\n",
     ):
-        path = tmp_path / "keys"
         path.write_text(text)
-        shown = show(tmp_path, HANDSHAKE, f"pollgate.keyfile:{path}")
-        assert shown[3].has("pollgate.opened"), text
+        shown = show(tmp_path, [*HANDSHAKE, broken], f"pollgate.keyfile:{path}")
+        assert [frame.has("pollgate.bad_proof") for frame in shown] == [False] * 4 + [True], text
+    path.write_text(f"{SESSION} {FIRST['okm']}\n")
+    assert show(tmp_path, HANDSHAKE, f"pollgate.keyfile:{path}")[3].has("pollgate.opened")
 
 
 @pytest.mark.parametrize(
@@ -324,6 +328,7 @@ def test_delivery_with_losses_and_a_reconnection_is_opened_whole(tmp_path: Path)
     internet.on_wire = hear
     ticket = gateway.issue(7)
     said = [f"message {n}" for n in range(30)]
+    opening = []
     for part in (said[:15], said[15:]):
         player = internet.join(ticket, Settings())
         internet.run(10)
@@ -334,7 +339,12 @@ def test_delivery_with_losses_and_a_reconnection_is_opened_whole(tmp_path: Path)
             internet.run(0.1)
         internet.run(3)
         internet.players.remove(player)
-    shown = show(tmp_path, wire, f"pollgate.keys:{ticket.session}:{ticket.key.hex()}")
+        keys = gateway.seat(7)[1].keys
+        assert keys is not None
+        both = keys.client_to_gateway, keys.gateway_to_client
+        okm = b"".join([key.key for key in both] + [key.salt for key in both])
+        opening.append(f"{ticket.session}:{okm.hex()}")
+    shown = show(tmp_path, wire, f"pollgate.keys:{' '.join(opening)}")
     assert not any(map(malformed, shown))
     sealed = [frame for frame in shown if frame.has("pollgate.tag")]
     assert all(frame.has("pollgate.opened") for frame in sealed)

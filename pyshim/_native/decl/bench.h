@@ -3,8 +3,7 @@
 
 struct pg_bench_connection {
 	uint32_t session;
-	uint8_t client_nonce[16];
-	uint8_t server_nonce[16];
+	uint8_t secret[32];
 	struct pg_address peer;
 	uint16_t peer_port;
 };

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Captures for the session profile: sealed MOVEs of many connections that never shook hands.
 
-Keys and nonces come from the number of the connection, so that whoever asks makes the same ones.
+Keys and secrets come from the number of the connection, so that whoever asks makes the same ones.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from ipaddress import IPv4Address
 from pathlib import Path
 
 from pyshim.bench.rig.frames import CLIENT_PORT, CLIENTS, Capture, udp_frame, write_capture
-from pyshim.protocol.session_crypto import DirectionKey, derive
+from pyshim.protocol.session_crypto import DirectionKey, traffic_keys
 from pyshim.system.interruption import interruptible
 
 _HEADER = struct.Struct("<BBHII")
@@ -48,14 +48,9 @@ class Connection:
         return CLIENT_PORT + self.number % 40000
 
     @property
-    def client_nonce(self) -> bytes:
-        """As in the HELLO that was never sent."""
-        return _drawn("client nonce", self.number, 16)
-
-    @property
-    def server_nonce(self) -> bytes:
-        """As in the WELCOME."""
-        return _drawn("server nonce", self.number, 16)
+    def secret(self) -> bytes:
+        """As both ends would have agreed."""
+        return _drawn("secret", self.number, 32)
 
 
 def issued_key(number: int) -> bytes:
@@ -76,10 +71,7 @@ def _sealed_move(connection: Connection, key: DirectionKey, counter: int) -> byt
 
 def frame_of(connection: Connection) -> bytes:
     """Its first packet."""
-    keys = derive(
-        issued_key(connection.number), connection.session, connection.client_nonce, connection.server_nonce
-    )
-    payload = _sealed_move(connection, keys.client_to_gateway, 1)
+    payload = _sealed_move(connection, traffic_keys(connection.secret).client_to_gateway, 1)
     return udp_frame(int(connection.address), connection.port, payload)
 
 

@@ -38,8 +38,7 @@ def connect_all(state: OwnState, connections: Sequence[Connection]) -> None:
     native: Any = ffi.new("struct pg_bench_connection[]", len(connections))
     for to, connection in zip(native, connections, strict=True):
         to.session = connection.session
-        to.client_nonce = list(connection.client_nonce)
-        to.server_nonce = list(connection.server_nonce)
+        to.secret = list(connection.secret)
         to.peer.family = 4
         ffi.memmove(to.peer.bytes, connection.address.packed, 4)
         to.peer_port = connection.port

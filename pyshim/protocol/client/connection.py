@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass
 from enum import Enum, auto
+from hmac import compare_digest
 
 from pyshim.protocol.client.congestion import NEVER, RoundTrip
 from pyshim.protocol.client.errors import NotConnectedError, Undelivered
@@ -27,6 +28,7 @@ from pyshim.protocol.session_wire import (
     HEADER_BYTES,
     PATH_TOKEN_BYTES,
     RESTARTED_BYTES,
+    SEALED,
     UNORDERED,
     Busy,
     CloseReason,
@@ -46,10 +48,13 @@ from pyshim.protocol.session_wire import (
     read_header,
     read_limits_message,
     read_messages,
+    read_reset,
     read_restarted,
 )
 
 _BUSY_EVERY_S = 0.1
+_CLOSE_EVERY_S = 0.1
+_CLOSE_FOR_S = 3.0
 _RETRY_MS = 100
 _FOR_THE_CONNECTION = frozenset({MessageType.BUSY, MessageType.NUMBER, MessageType.RESTARTED})
 
@@ -88,6 +93,17 @@ class _Open:
     limits_version: int = 0
     epoch: int | None = None  # processes of the gateway that died
     busy_from: float = 0.0  # no BUSY before
+    closed: CloseReason | None = None  # by this end, which says so again
+    closed_until: float = 0.0
+    close_again_at: float = 0.0
+
+
+def _ending(reason: int) -> Ending:
+    """A reason of the wire, as a game is told."""
+    try:
+        return Ending(CloseReason(reason).name.lower())
+    except ValueError:
+        return Ending.OTHER
 
 
 class Connection:
@@ -120,14 +136,16 @@ class Connection:
 
     def receive(self, datagram: bytes, now: float) -> None:
         """A datagram came. Whatever is in it, this does not fail."""
-        if self.phase is Phase.OVER:
-            return
         try:
             header = read_header(datagram)
-            if header.session != self._ticket.session:
+            if self.phase is Phase.OVER:
+                self._after_the_end(header, datagram, now)
+            elif header.session != self._ticket.session:
                 self.ignored.unexpected += 1
             elif self._open is None:
                 self._greeted(header, datagram, now)
+            elif header.kind is Kind.RESET:
+                self._reset(self._open, datagram)
             else:
                 self._opened(self._open, header, datagram, now)
         except WireError:
@@ -146,6 +164,7 @@ class Connection:
             round_trip.measured(established.round_trip_s, now)
         acknowledgements = Acknowledgements(self._settings.acknowledge_s)
         acknowledgements.take(established.window.newest, now)
+        acknowledgements.owe(now, at_once=True)  # the gateway hears that its keys are in use
         self._open = _Open(
             established,
             Sender(self._settings, established.welcome.max_datagram, round_trip),
@@ -155,6 +174,34 @@ class Connection:
             asked_at=now,
         )
         self.phase = Phase.OPEN
+
+    def _after_the_end(self, header: Header, datagram: bytes, now: float) -> None:
+        """Who goes on talking has not heard that this end closed: it is said again, for a while."""
+        it = self._open
+        if it is None or it.closed is None or now >= it.closed_until or header.kind not in SEALED:
+            return
+        if header.session != self._ticket.session or header.kind is Kind.WELCOME:
+            return
+        if not it.established.window.is_fresh(header.counter):
+            return
+        try:
+            it.established.keys.gateway_to_client.open(header.counter, datagram, HEADER_BYTES)
+        except BadTagError:
+            self.ignored.forged += 1
+            return
+        it.established.window.mark(header.counter)
+        if header.kind is Kind.CLOSE:
+            it.closed = None  # both know
+        elif now >= it.close_again_at:
+            it.close_again_at = now + _CLOSE_EVERY_S
+            self._urgent.append(self._seal(it, Kind.CLOSE, pack_close(it.closed)))
+
+    def _reset(self, it: _Open, datagram: bytes) -> None:
+        """Only the gateway can know the token."""
+        if compare_digest(read_reset(datagram), it.established.welcome.reset_token):
+            self._end(Ending.RESET)
+        else:
+            self.ignored.forged += 1
 
     def _opened(self, it: _Open, header: Header, datagram: bytes, now: float) -> None:
         if header.kind not in (Kind.DATA, Kind.CLOSE, Kind.PATH_CHALLENGE, Kind.PROBE):
@@ -180,7 +227,7 @@ class Connection:
             it.acknowledgements.owe(now, at_once=True)
             return
         if header.kind is Kind.CLOSE:
-            self._end(Ending(read_close(secret).name.lower()))
+            self._end(_ending(read_close(secret)))
             return
         if len(secret) != PATH_TOKEN_BYTES:
             raise WireError("body of a PATH_CHALLENGE")
@@ -192,7 +239,7 @@ class Connection:
         try:
             messages = read_messages(body)
         except WireError:
-            self._close(it, CloseReason.PROTOCOL)
+            self._close(it, CloseReason.PROTOCOL, now)
             return
         for message in messages:  # before anything else of the datagram
             if message.message_id is not None:
@@ -206,7 +253,7 @@ class Connection:
         try:
             taken = it.intake.take(messages, has_room=self.room_for_events)
         except ViolationError:
-            self._close(it, CloseReason.PROTOCOL)
+            self._close(it, CloseReason.PROTOCOL, now)
             return
         self.ignored.skipped += taken.skipped
         for whole in taken.whole:
@@ -303,10 +350,10 @@ class Connection:
         self._urgent.clear()
         return datagrams
 
-    def close(self) -> None:
+    def close(self, now: float) -> None:
         """The game leaves."""
         if self._open is not None and self.phase is Phase.OPEN:
-            self._close(self._open, CloseReason.LEFT)
+            self._close(self._open, CloseReason.LEFT, now)
         elif self.phase is Phase.CONNECTING:
             self._end(Ending.LEFT)
 
@@ -337,10 +384,10 @@ class Connection:
     def _speak(self, it: _Open, now: float) -> list[bytes]:
         ask_at, silent_at = self._watch(it)
         if now >= silent_at:
-            self._close(it, CloseReason.IDLE, Ending.SILENT)
+            self._close(it, CloseReason.IDLE, now, Ending.SILENT)
             return []
         if it.sent >= COUNTERS:
-            self._close(it, CloseReason.RESTARTED)
+            self._close(it, CloseReason.RESTARTED, now)
             return []
         it.sender.expire(now)
         if now >= ask_at:
@@ -374,7 +421,8 @@ class Connection:
 
     # ------------------------------------------------------------ the end
 
-    def _close(self, it: _Open, reason: CloseReason, ending: Ending | None = None) -> None:
+    def _close(self, it: _Open, reason: CloseReason, now: float, ending: Ending | None = None) -> None:
+        it.closed, it.closed_until, it.close_again_at = reason, now + _CLOSE_FOR_S, now + _CLOSE_EVERY_S
         self._urgent.append(self._seal(it, Kind.CLOSE, pack_close(reason)))
         self._end(ending or Ending(reason.name.lower()))
 

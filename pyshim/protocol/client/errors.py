@@ -54,8 +54,7 @@ class BadTicketError(UsageError):
 
 
 _DENIALS = {
-    Denial.UNKNOWN: "the gateway knows no such session; was it issued by this one, and since its start?",
-    Denial.VERSION: "the gateway speaks another version of the protocol; this client speaks version 1",
+    Denial.VERSION: "the gateway speaks another version of the protocol; this client speaks version 2",
     Denial.EXPIRED: "the session has expired; issue another one",
     Denial.REVOKED: "the session was revoked; a player who is issued another one loses the first",
     Denial.CONSUMED: "the session may be confirmed once only, and was; issue another one",

@@ -26,6 +26,8 @@ class Ending(StrEnum):
     RESTARTED = "restarted"  # the gateway lost messages of this session
     SHUTDOWN = "shutdown"
     SILENT = "silent"  # the gateway does not answer
+    RESET = "reset"  # the gateway says, and proves, that it has lost the connection
+    OTHER = "other"  # for a reason that this client does not know
 
 
 @dataclass(frozen=True, slots=True)

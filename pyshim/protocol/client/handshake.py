@@ -12,15 +12,20 @@ from pyshim.protocol.client.settings import Settings
 from pyshim.protocol.client.ticket import Ticket
 from pyshim.protocol.session_crypto import (
     BadTagError,
+    Exchange,
     ReplayWindow,
     TrafficKeys,
+    Transcript,
+    challenge_proof,
     confirm_proof,
+    connection_secret,
     denied_proof,
-    derive,
+    traffic_keys,
 )
 from pyshim.protocol.session_wire import (
     HEADER_BYTES,
     NONCE_BYTES,
+    SHARE_BYTES,
     WELCOME_CLEAR_BYTES,
     Denial,
     Header,
@@ -55,7 +60,7 @@ class Handshake:
     """One attempt to connect."""
 
     def __init__(self, ticket: Ticket, settings: Settings, draw: Draw, now: float) -> None:
-        """Begin at `now`. `draw` must be unpredictable: it makes the client's nonces."""
+        """Begin at `now`. `draw` must be unpredictable: it makes the client's nonces and secrets."""
         self._ticket = ticket
         self._settings = settings
         self._draw = draw
@@ -66,6 +71,7 @@ class Handshake:
 
     def _begin(self, now: float) -> None:
         self._nonce = self._draw(NONCE_BYTES)
+        self._exchange = Exchange(self._draw(SHARE_BYTES))
         self._request = pack_hello(self._ticket.session, self._nonce)
         self._is_confirming = False
         self._sends = 0
@@ -84,19 +90,22 @@ class Handshake:
         if now < self.due_at:
             return []
         if self._is_confirming and self._sends >= _CONFIRMS:
-            self._heard = self._heard or (
-                "the gateway answers, but not to a proof of the key: the key is wrong, or the path loses "
-                f"datagrams of {self._max_datagram} bytes"
+            self._heard = (
+                f"the gateway answers, but not to a CONFIRM: the path loses datagrams of {self._max_datagram} "
+                "bytes, or too many connect at once"
             )
             self._size = min(self._size + 1, len(self._settings.datagram_sizes) - 1)
             if now < self._cookie_ends_at:
                 self._confirm(now)
             else:
                 self._begin(now)
-        if self._sends:
-            self._wait_s = min(self._wait_s * 2, _REPEAT_S[1])
         self._sends += 1
-        self.due_at = min(now + self._wait_s, self._ends_at)
+        if not self._is_confirming:
+            self._sent_at = now
+        # Up to a quarter sooner: a crowd whose gateway came back does not repeat in step.
+        sooner = self._draw(1)[0] / 1024
+        self.due_at = min(now + self._wait_s * (1 - sooner), self._ends_at)
+        self._wait_s = min(self._wait_s * 2, _REPEAT_S[1])
         return [self._request]
 
     def receive(self, header: Header, datagram: bytes, now: float) -> Established | None:
@@ -122,18 +131,30 @@ class Handshake:
         challenge = read_challenge(datagram)
         if self._is_confirming or challenge.client_nonce != self._nonce:
             return
+        if not compare_digest(
+            challenge.proof, challenge_proof(self._ticket.key, challenge.before_proof)
+        ):  # it leads nowhere: who sees a HELLO can send such
+            self._heard = self._heard or (
+                "something answers, but not with this session's key: was it issued by this gateway, and since "
+                "its start? Did it expire long ago?"
+            )
+            return
         self._is_confirming = True
         self._cookie, self._cookie_ends_at = challenge.cookie, now + _COOKIE_S
-        # Not before twice the time that the CHALLENGE took, however often the HELLO was sent for it.
-        self._confirm_wait_s = min(max(_REPEAT_S[0], 2 * (now - self._sent_at)), _REPEAT_S[1])
+        # Not before twice the time that the CHALLENGE took.
+        self._wait_s = min(max(_REPEAT_S[0], 2 * (now - self._sent_at)), _REPEAT_S[1])
         self._confirm(now)
 
     def _confirm(self, now: float) -> None:
-        """Ask for the present size. Nonce and cookie stay: only the WELCOME may have been too long."""
+        """Ask for the present size. Nonce, share and cookie stay: only the WELCOME may have been too long.
+
+        The wait goes on as it was, as it may have been too short for the path.
+        """
         session, key = self._ticket.session, self._ticket.key
-        before = confirm_without_proof(session, self._max_datagram, self._nonce, self._cookie)
+        before = confirm_without_proof(
+            session, self._max_datagram, self._nonce, self._cookie, self._exchange.share
+        )
         self._request = before + confirm_proof(key, before)
-        self._wait_s = self._confirm_wait_s
         self._sends, self._sent_at = 0, now
         self.due_at = now
 
@@ -141,16 +162,17 @@ class Handshake:
         refusal = read_denied(datagram)
         if refusal.client_nonce != self._nonce:
             return
-        if compare_digest(refusal.proof, denied_proof(self._ticket.key, refusal.before_proof)):
+        if refusal.reason is Denial.VERSION:  # anybody can have sent this; it is told if nothing better comes
+            self._heard = likely(refusal.reason)
+        elif compare_digest(refusal.proof, denied_proof(self._ticket.key, refusal.before_proof)):
             raise denied(refusal.reason)
-        # Anybody can have sent this; it is told if nothing better comes.
-        self._heard = likely(refusal.reason if refusal.is_unproved else Denial.UNKNOWN)
 
     def _welcomed(self, header: Header, datagram: bytes, now: float) -> Established | None:
         if len(datagram) <= WELCOME_CLEAR_BYTES:
             raise WireError(f"a WELCOME of {len(datagram)} bytes")
-        server_nonce = datagram[HEADER_BYTES:WELCOME_CLEAR_BYTES]
-        keys = derive(self._ticket.key, self._ticket.session, self._nonce, server_nonce)
+        keys = self._keys(datagram[HEADER_BYTES:WELCOME_CLEAR_BYTES])
+        if keys is None:
+            return None
         window = ReplayWindow()
         if not window.is_fresh(header.counter):
             raise WireError(f"a WELCOME under counter {header.counter}")
@@ -163,6 +185,15 @@ class Handshake:
             return None
         window.mark(header.counter)
         return Established(keys, welcome, window, now - self._sent_at if self._sends == 1 else None)
+
+    def _keys(self, clear: bytes) -> TrafficKeys | None:
+        """Those of a WELCOME with this nonce and share; None where nothing can be agreed with it."""
+        server_nonce, share = clear[:NONCE_BYTES], clear[NONCE_BYTES:]
+        agreed = self._exchange.agree(share)
+        if agreed is None:
+            return None
+        transcript = Transcript(self._ticket.session, self._nonce, server_nonce, self._exchange.share, share)
+        return traffic_keys(connection_secret(self._ticket.key, agreed, transcript))
 
     def _likely(self) -> str:
         return self._heard or (

@@ -95,7 +95,7 @@ class Session:
 
     def close(self, now: float) -> None:
         """The game leaves: the gateway is told, and so is whoever waits for a message to arrive."""
-        self._connection.close()
+        self._connection.close(now)
         self._look(now)
         if self.failure is None:
             self._finish(Ending.LEFT, Closed(_FINAL[Ending.LEFT]))
