@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Someone with all keys, and all secrets of the clients, reads along: which key and nonce sealed each datagram?
+"""Someone who has all keys and the clients' secrets reads along: which key and nonce sealed each datagram?
 
 None may repeat.
 """

@@ -91,8 +91,8 @@ class Handshake:
             return []
         if self._is_confirming and self._sends >= _CONFIRMS:
             self._heard = (
-                f"the gateway answers, but not to a CONFIRM: the path loses datagrams of {self._max_datagram} "
-                "bytes, or too many connect at once"
+                f"the gateway answers, but not to a CONFIRM: the path loses datagrams of "
+                f"{self._max_datagram} bytes, or too many connect at once"
             )
             self._size = min(self._size + 1, len(self._settings.datagram_sizes) - 1)
             if now < self._cookie_ends_at:
@@ -135,8 +135,8 @@ class Handshake:
             challenge.proof, challenge_proof(self._ticket.key, challenge.before_proof)
         ):  # it leads nowhere: who sees a HELLO can send such
             self._heard = self._heard or (
-                "something answers, but not with this session's key: was it issued by this gateway, and since "
-                "its start? Did it expire long ago?"
+                "something answers, but not with this session's key: was it issued by this gateway, and "
+                "since its start? Did it expire long ago?"
             )
             return
         self._is_confirming = True
