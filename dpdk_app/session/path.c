@@ -45,7 +45,7 @@ static void seal_challenge(struct session_shard *shard, uint32_t slot, const str
 	const struct session_header header = connection_header(record, SESSION_PATH_CHALLENGE, PATH_LEN, counter);
 
 	memcpy(payload, &header, sizeof(header));
-	path_token(payload + sizeof(header), &shard->store->cookies, to, record->number, record->server_nonce,
+	path_token(payload + sizeof(header), &shard->store->secret, to, record->number, record->connections,
 		   record->challenged_ms);
 	cipher_seal(&shard->code, store_keys(shard->store, slot).seal, counter, payload, sizeof(header), PATH_LEN);
 }
@@ -107,7 +107,7 @@ static bool right_token(const struct session_shard *shard, const struct session_
 
 	if (now_ms - record->challenged_ms > PATH_TOKEN_LIFE_MS)
 		return false;
-	path_token(right, &shard->store->cookies, peer, record->number, record->server_nonce, record->challenged_ms);
+	path_token(right, &shard->store->secret, peer, record->number, record->connections, record->challenged_ms);
 	return secrets_equal(right, token, sizeof(right));
 }
 
