@@ -67,19 +67,21 @@ static void a_close_is_said_again_to_who_goes_on_talking_for_three_seconds(void 
 static void nothing_of_the_keys_is_left_when_a_connection_has_ended(void **state UNUSED)
 {
 	static const uint8_t none[HASH_LEN];
-	static const struct cipher no_cipher;
 	struct player player = fixture_issue(fixture, 7, 600, false);
 	const struct session_record *record = fixture_record(fixture, &player);
-	uint8_t secret[HASH_LEN];
+	const uint32_t slot = fixture_slot(fixture, &player);
+	uint8_t secret[HASH_LEN], datagram[PLAYER_BUFFER];
+	uint16_t length;
 
 	assert_true(fixture_connect(fixture, 0, &player));
+	length = player_seal(fixture, &player, SESSION_DATA, "hello", 5, datagram);
 	memcpy(secret, record->secret, sizeof(secret));
 	assert_memory_not_equal(secret, none, sizeof(none));
 	end(&player, SESSION_CLOSED_REVOKED);
 	for (size_t at = 0; at + HASH_LEN <= fixture->state_size; at++)
 		assert_memory_not_equal((const uint8_t *)fixture->state + at, secret, sizeof(secret));
-	assert_memory_equal(&fixture->store.locals[fixture_slot(fixture, &player)].cipher, &no_cipher,
-			    sizeof(no_cipher));
+	assert_false(cipher_open(&fixture->shard[0]->code, store_keys(&fixture->store, slot).open, 1, datagram,
+				 sizeof(struct session_header), length));
 }
 
 static void only_the_address_of_the_connection_is_told_its_close_again(void **state UNUSED)
