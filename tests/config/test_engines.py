@@ -5,12 +5,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
-from pyshim.config import Config, load_config
-from pyshim.errors import ConfigError
+from pyshim.config import Config
+from tests.config.written import errors, load
 
 DPDK = """\
 ports:
@@ -24,22 +22,6 @@ ports:
   - name: game0
     address: [127.0.0.1/8, "::1/128"]
 """
-
-
-@pytest.fixture(autouse=True)
-def _directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-
-
-def load(text: str) -> Config:
-    Path("gate.yaml").write_text(text)
-    return load_config(Path("gate.yaml"))
-
-
-def errors(text: str) -> list[str]:
-    with pytest.raises(ConfigError) as caught:
-        load(text)
-    return list(caught.value.problems)
 
 
 @pytest.mark.parametrize("engine", ["epoll", "io_uring"])

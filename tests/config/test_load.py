@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,6 +15,7 @@ from hypothesis import strategies as st
 from pyshim.config import Config, Endpoint, load_config
 from pyshim.config.values import quoted
 from pyshim.errors import ConfigError, ExitCode
+from tests.config.written import errors, load
 
 PORTS = """\
 ports:
@@ -24,43 +24,23 @@ ports:
     address: [10.0.0.1/24]
 """  # four lines: what a test adds starts on line 5
 
-Load = Callable[[str], Config]
 
-
-@pytest.fixture
-def load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Load:
-    monkeypatch.chdir(tmp_path)
-    return _load
-
-
-def _load(text: str) -> Config:
-    file = Path("gate.yaml")
-    file.write_bytes(text.encode("utf-8"))
-    return load_config(file)
-
-
-def errors(load: Load, text: str) -> list[str]:
-    with pytest.raises(ConfigError) as caught:
-        load(text)
-    return list(caught.value.problems)
-
-
-def outcome(load: Load, text: str) -> Config | ConfigError:
+def outcome(text: str) -> Config | ConfigError:
     try:
         return load(text)
     except ConfigError as error:
         return error
 
 
-def port(load: Load, key_and_value: str) -> list[str]:
+def port(key_and_value: str) -> list[str]:
     """Errors of a port with `key_and_value` on line 3, which may stand for one of the required keys."""
     required = ["name: game0", "device: net_null0", "address: [10.0.0.1/24]"]
     key = key_and_value.partition(":")[0]
     lines = [key_and_value, *(line for line in required if not line.startswith(f"{key}:"))]
-    return errors(load, "ports:\n  -\n" + "".join(f"    {line}\n" for line in lines))
+    return errors("ports:\n  -\n" + "".join(f"    {line}\n" for line in lines))
 
 
-def test_the_shortest_file_gets_every_default(load: Load) -> None:
+def test_the_shortest_file_gets_every_default() -> None:
     config = load(PORTS)
     assert [listener.port for listener in config.listen] == [8080]
     assert config.ports[0].queues == "auto"
@@ -72,13 +52,13 @@ def test_the_shortest_file_gets_every_default(load: Load) -> None:
     assert config.log.level == "info"
 
 
-def test_defaults_survive_a_round_trip(load: Load) -> None:
+def test_defaults_survive_a_round_trip() -> None:
     config = load(PORTS)
     assert Config.model_validate(config.model_dump(mode="json")) == config
     assert isinstance(config.workers.stall_timeout_s, float)
 
 
-def test_the_example_of_the_design_is_valid(load: Load) -> None:
+def test_the_example_of_the_design_is_valid() -> None:
     config = load("""\
 eal:
   huge_pages: false            # true | false | auto
@@ -106,7 +86,7 @@ metrics: {listen: "127.0.0.1:9464"}   # port 0: any free one, printed at start
     assert [str(address) for address in game.address] == ["10.0.0.1/24", "fd00::1/64"]
 
 
-def test_unquoted_pci_and_mac_addresses_are_text(load: Load) -> None:
+def test_unquoted_pci_and_mac_addresses_are_text() -> None:
     config = load("""\
 ports:
   - {name: a, device: 0000:03:00.0, address: [10.0.0.1/24], mac: 52:54:00:12:34:56}
@@ -116,9 +96,8 @@ ports:
     assert config.ports[0].mac == "52:54:00:12:34:56"
 
 
-def test_every_error_is_reported_at_once_in_the_order_of_lines(load: Load) -> None:
+def test_every_error_is_reported_at_once_in_the_order_of_lines() -> None:
     found = errors(
-        load,
         """\
 eal: {huge_pages: on, memory_mib: 010}
 ports:
@@ -203,8 +182,8 @@ sessions: {capacity: 1e6}
         ("log: *nowhere", "log: alias *nowhere has no anchor &nowhere before it"),
     ],
 )  # fmt: skip
-def test_a_wrong_value_gets_one_sentence(load: Load, addition: str, sentence: str) -> None:
-    assert errors(load, PORTS + addition + "\n") == [f"gate.yaml:5: {sentence}"]
+def test_a_wrong_value_gets_one_sentence(addition: str, sentence: str) -> None:
+    assert errors(PORTS + addition + "\n") == [f"gate.yaml:5: {sentence}"]
 
 
 @pytest.mark.parametrize(
@@ -222,75 +201,73 @@ def test_a_wrong_value_gets_one_sentence(load: Load, addition: str, sentence: st
         ("promiscuous: 1", "promiscuous: found 1, allowed: true or false"),
     ],
 )  # fmt: skip
-def test_a_wrong_port_gets_one_sentence(load: Load, key_and_value: str, sentence: str) -> None:
-    assert port(load, key_and_value) == [f"gate.yaml:3: ports[0].{sentence}"]
+def test_a_wrong_port_gets_one_sentence(key_and_value: str, sentence: str) -> None:
+    assert port(key_and_value) == [f"gate.yaml:3: ports[0].{sentence}"]
 
 
-def test_a_missing_key_is_named_with_what_to_write(load: Load) -> None:
-    assert errors(load, "ports:\n  - name: a\n    device: net_null0\n") == [
+def test_a_missing_key_is_named_with_what_to_write() -> None:
+    assert errors("ports:\n  - name: a\n    device: net_null0\n") == [
         "gate.yaml:2: ports[0].address: missing; write a list of 1 to 8 entries"
     ]
-    assert errors(load, "log: {level: info}\n") == [
-        "gate.yaml:1: ports: missing; write a list of 1 to 8 entries"
-    ]
+    assert errors("log: {level: info}\n") == ["gate.yaml:1: ports: missing; write a list of 1 to 8 entries"]
 
 
-def test_a_ninth_port_is_refused(load: Load) -> None:
+def test_a_ninth_port_is_refused() -> None:
     entries = [f"  - {{name: p{n}, device: net_null{n}, address: [10.0.{n}.1/24]}}\n" for n in range(9)]
     load("ports:\n" + "".join(entries[:8]))
-    assert errors(load, "ports:\n" + "".join(entries)) == [
+    assert errors("ports:\n" + "".join(entries)) == [
         "gate.yaml:1: ports: found a list of 9 entries, allowed: a list of 1 to 8 entries"
     ]
 
 
-def test_a_duplicate_key_names_both_lines(load: Load) -> None:
-    assert errors(load, PORTS + "log: {level: info}\n\nlog: {level: debug}\n") == [
+def test_a_duplicate_key_names_both_lines() -> None:
+    assert errors(PORTS + "log: {level: info}\n\nlog: {level: debug}\n") == [
         "gate.yaml:7: log: key given twice, first on line 5; keep one"
     ]
 
 
-def test_a_comma_in_a_flow_mapping_suggests_quotes(load: Load) -> None:
+def test_a_comma_in_a_flow_mapping_suggests_quotes() -> None:
     text = "ports: [{name: a, device: net_pcap0,rx_pcap=in.pcap, address: [10.0.0.1/24]}]\n"
-    assert errors(load, text) == [
+    assert errors(text) == [
         'gate.yaml:1: ports[0]."rx_pcap=in.pcap": unknown key; quote a value that contains commas'
     ]
 
 
-def test_the_same_card_in_two_spellings_is_a_clash(load: Load) -> None:
+def test_the_same_card_in_two_spellings_is_a_clash() -> None:
     text = """\
 ports:
   - {name: a, device: 03:00.0, address: [10.0.0.1/24]}
   - {name: b, device: 0000:03:00.0, address: [10.0.1.1/24]}
 """
-    assert errors(load, text) == [
+    assert errors(text) == [
         "gate.yaml:3: ports[1].device: device 0000:03:00.0 is taken already by ports[0].device on line 2; "
         "a device can be only one port"
     ]
 
 
-def test_a_clash_is_refused_in_a_configuration_made_in_code(load: Load) -> None:
+def test_a_clash_is_refused_in_a_configuration_made_in_code() -> None:
     data = load(PORTS).model_dump(mode="json")
     data["listen"] = [{"port": 1}, {"port": 1}]
     with pytest.raises(ValueError, match="UDP port 1 is taken already"):
         Config.model_validate(data)
 
 
-def test_values_are_immutable(load: Load) -> None:
+def test_values_are_immutable() -> None:
     config = load(PORTS)
     with pytest.raises(ValueError, match="frozen"):
         config.log.level = "debug"
 
 
-def test_an_alias_repeats_a_value(load: Load) -> None:
+def test_an_alias_repeats_a_value() -> None:
     config = load(PORTS + "listen:\n  - {port: 1, limits: &l {source_pps: 5}}\n  - {port: 2, limits: *l}\n")
     assert [listener.limits.source_pps for listener in config.listen] == [5, 5]
 
 
-def test_no_metrics_is_null(load: Load) -> None:
+def test_no_metrics_is_null() -> None:
     assert load(PORTS + "metrics: {listen: null}\n").metrics.listen is None
 
 
-def test_a_byte_order_mark_is_not_text(load: Load) -> None:
+def test_a_byte_order_mark_is_not_text() -> None:
     assert load("\ufeff" + PORTS).ports[0].name == "game0"
 
 
@@ -305,10 +282,7 @@ def test_a_byte_order_mark_is_not_text(load: Load) -> None:
          "ports, workers, listen, sessions, delivery, netcode, control, host, metrics, log"),
     ],
 )  # fmt: skip
-def test_a_file_that_is_no_configuration_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, data: bytes, sentence: str
-) -> None:
-    monkeypatch.chdir(tmp_path)
+def test_a_file_that_is_no_configuration_is_refused(data: bytes, sentence: str) -> None:
     file = Path("gate.yaml")
     file.write_bytes(data)
     with pytest.raises(ConfigError) as caught:
@@ -352,8 +326,8 @@ TREES = st.recursive(
     | TREES
     | TREES.map(lambda tree: PORTS + f"eal: {tree}")
 )
-def test_any_text_is_a_configuration_or_lines_that_say_why_not(load: Load, text: str) -> None:
-    result = outcome(load, text)
+def test_any_text_is_a_configuration_or_lines_that_say_why_not(text: str) -> None:
+    result = outcome(text)
     if isinstance(result, ConfigError):
         assert result.problems
         assert all(LINE.match(problem) for problem in result.problems)

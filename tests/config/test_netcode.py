@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from pyshim.config import Config, load_config
-from pyshim.errors import ConfigError, PlanError
+from pyshim.config import load_config
+from pyshim.errors import PlanError
 from pyshim.plan import NO_NETCODE, plan_from_json, plan_to_json
 from pyshim.planner import plan
+from tests.config.written import errors, load
 from tests.plan.builders import make_host
 
 PORTS = """\
@@ -22,22 +23,6 @@ ports: [{name: game0, address: [127.0.0.1/8, "::1/128"]}]
 LISTEN = "listen: [{port: 1, profile: netcode}, {port: 2}, {port: 3, profile: netcode}]\n"
 NETCODE = "netcode: {protocol_id: 0x1122334455667788, private_key_file: key}\n"
 WHOLE = PORTS + LISTEN + NETCODE
-
-
-@pytest.fixture(autouse=True)
-def _directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-
-
-def load(text: str) -> Config:
-    Path("gate.yaml").write_text(text)
-    return load_config(Path("gate.yaml"))
-
-
-def errors(text: str) -> list[str]:
-    with pytest.raises(ConfigError) as caught:
-        load(text)
-    return list(caught.value.problems)
 
 
 def test_a_netcode_listener_has_limits_and_lets_in_who_has_a_token() -> None:

@@ -5,15 +5,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
 
-from pyshim.config import Config, Endpoint, UnixSocket, export_schema, load_config
+from pyshim.config import Config, Endpoint, UnixSocket, export_schema
 from pyshim.config.values import parse_control_address, parse_gateway_address
-from pyshim.errors import ConfigError
+from tests.config.written import errors, load
 
 PORTS = """\
 engine: epoll
@@ -23,22 +22,6 @@ ports:
 """  # four lines: what a test adds starts on line 5
 DEVICE = "    device: net_null0\n    address: [10.0.0.1/24]"
 SESSION = PORTS + "listen: [{port: 8080, profile: session}]\n"  # and here on line 6
-
-
-@pytest.fixture(autouse=True)
-def _directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-
-
-def load(text: str) -> Config:
-    Path("gate.yaml").write_text(text)
-    return load_config(Path("gate.yaml"))
-
-
-def errors(text: str) -> list[str]:
-    with pytest.raises(ConfigError) as caught:
-        load(text)
-    return list(caught.value.problems)
 
 
 def listeners(*entries: dict[str, Any]) -> dict[str, Any]:
