@@ -16,7 +16,7 @@ from pyshim.protocol.session_wire import CloseReason, Denial, Kind, MessageType,
 from tests.client.c_client import Heard, Library
 from tests.client.world import World, c, heard
 from tests.definitions import numbers
-from tests.session.internet import LinkConditions
+from tests.session.internet import FirstToGatewayLost, LinkConditions
 from tests.session.model_gateway import ModelGateway
 
 STORM = LinkConditions(loss=0.2, doubling=0.2, delay_s=(0.005, 0.12))
@@ -394,23 +394,14 @@ def test_a_reset_ends_a_connection_only_with_its_token(library: Library) -> None
 def test_a_close_that_was_lost_is_said_again(library: Library) -> None:
     world = ModelWorld(library)
     player = world.connected(7)
-    lost = 0
-
-    def lose(to_gateway: bool, datagram: bytes) -> bool:
-        nonlocal lost
-        if to_gateway and datagram[0] == Kind.CLOSE and lost < 3:
-            lost += 1
-            return False
-        return True
-
-    world.internet.on_wire = lose
+    world.internet.on_wire = closes = FirstToGatewayLost(Kind.CLOSE, 3)
     assert c(player).lib.pgc_close(c(player).client) == OK
     _, seat = world.gateway.seat(7)
     for _ in range(20):  # the gateway talks on, as it has not heard it
         if seat.keys is not None:
             c(player).receive(world.gateway.say(7, world.internet.now), world.internet.now)
         world.internet.run(0.1)
-    assert lost == 3
+    assert closes.left == 0
     assert seat.keys is None
 
 

@@ -19,6 +19,20 @@ from pyshim.protocol.session_wire import SHARE_BYTES
 Sent = list[tuple[int, bytes]]
 
 
+@dataclass
+class FirstToGatewayLost:
+    """`Internet.on_wire`: the first `left` datagrams of a kind are lost on their way to the gateway."""
+
+    kind: int
+    left: int
+
+    def __call__(self, to_gateway: bool, datagram: bytes) -> bool:
+        if not to_gateway or datagram[0] != self.kind or self.left == 0:
+            return True
+        self.left -= 1
+        return False
+
+
 class Gateway(Protocol):
     """What answers; addresses are numbers."""
 

@@ -41,7 +41,7 @@ from pyshim.protocol.session_wire import (
     move_body,
     read_header,
 )
-from tests.session.internet import Internet, LinkConditions, Player
+from tests.session.internet import FirstToGatewayLost, Internet, LinkConditions, Player
 from tests.session.model_gateway import ModelGateway
 
 STORM = LinkConditions(loss=0.2, doubling=0.2, delay_s=(0.005, 0.12))
@@ -168,23 +168,14 @@ def test_a_reset_ends_a_connection_only_with_its_token_and_the_client_comes_back
 def test_a_close_that_was_lost_is_said_again() -> None:
     internet, gateway = world()
     player = connected(internet, gateway, 7)
-    lost = 0
-
-    def lose(to_gateway: bool, datagram: bytes) -> bool:
-        nonlocal lost
-        if to_gateway and datagram[0] == Kind.CLOSE and lost < 3:
-            lost += 1
-            return False
-        return True
-
-    internet.on_wire = lose
+    internet.on_wire = closes = FirstToGatewayLost(Kind.CLOSE, 3)
     player.session.close(internet.now)
     _, seat = gateway.seat(7)
     for _ in range(20):  # the gateway talks on, as it has not heard it
         if seat.keys is not None:
             player.session.receive(gateway.say(7, internet.now), internet.now)
         internet.run(0.1)
-    assert lost == 3
+    assert closes.left == 0
     assert seat.keys is None
 
 
