@@ -10,6 +10,7 @@ from pydantic import Field, create_model
 
 from pyshim import messages
 from pyshim.config.defined import defined
+from pyshim.config.former import former
 from pyshim.config.section import Section
 
 CompressFrom: TypeAlias = Annotated[int, Field(ge=1, le=65_536)] | Literal["never"]
@@ -57,6 +58,12 @@ class DeliveryConfig(Section):
 
     memory_mib: int = Field(default=...)  # declared because Python reads it: see `defined`
 
+    resends: int | None = former(
+        "Does nothing: a reliable message is sent again for as long as the connection lasts, see "
+        "sessions.idle_timeout_s.",
+        ge=1,
+        le=7,
+    )
     compress: CompressConfig = Field(
         default=CompressConfig(), description="Types of message that are compressed, where it saves a tenth."
     )

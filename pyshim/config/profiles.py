@@ -12,6 +12,7 @@ from pyshim.config import values
 from pyshim.config.clashes import Path, get, items
 from pyshim.config.delivery import DeliveryConfig
 from pyshim.config.engines import Incompatibility
+from pyshim.config.former import asks_for_nothing
 from pyshim.config.listen import PROFILES
 from pyshim.settings import defaults, of
 
@@ -63,7 +64,8 @@ def _of_listener(listener: object, path: Path) -> Iterator[Incompatibility]:
         yield Incompatibility((*path, "admission"), text)
     limits = get(listener, "limits")
     for key, default in _ISSUED_LIMITS.items():
-        if not issued and isinstance(limits, dict) and limits.get(key, default) != default:
+        written = limits.get(key, default) if isinstance(limits, dict) else default
+        if not issued and not asks_for_nothing(key, written, default):
             text = (
                 f"profile {name} has no such limit, as it has no connections; remove it, or write profile: "
                 "session"
@@ -150,7 +152,7 @@ def _without_sessions(config: object, *, netcode: bool) -> Iterator[Incompatibil
         yield Incompatibility(("control", "advertise"), text)
     if netcode and isinstance(delivery, dict):
         delivery = {key: value for key, value in delivery.items() if key != "handshake_cpu"}
-    if isinstance(delivery, dict) and delivery != _default_delivery(delivery):
+    if isinstance(delivery, dict) and _asks_for_something(delivery):
         yield Incompatibility(
             ("delivery",), f"{_NO_SESSION}, and plain sends no messages; remove it, or add one"
         )
@@ -163,10 +165,13 @@ def _without_control(config: object) -> Iterator[Incompatibility]:
             yield Incompatibility(("control", key), text)
 
 
-def _default_delivery(written: dict[str, object]) -> dict[str, object]:
-    """The defaults of the written keys, to compare the written values with."""
-    defaults = DeliveryConfig().model_dump(mode="json")
-    return {key: defaults.get(key) for key in written}
+def _asks_for_something(written: dict[str, object]) -> bool:
+    """Whether a written key of `delivery` has another value than it has unwritten."""
+    unwritten = DeliveryConfig().model_dump(mode="json")
+    return any(
+        key != "resends" and not asks_for_nothing(key, value, unwritten.get(key))
+        for key, value in written.items()
+    )
 
 
 def _of_control(control: object) -> Iterator[Incompatibility]:

@@ -27,6 +27,7 @@ from pyshim.planner.cpus import CpuChoice, choose_cpus, return_idle
 from pyshim.planner.descriptors import descriptor_problem
 from pyshim.planner.devices import find_device_problems
 from pyshim.planner.environment import down_behind, warn_of_environment
+from pyshim.planner.former import warn_of_former
 from pyshim.planner.layout import Layout
 from pyshim.planner.locks import check_locks
 from pyshim.planner.memory import MemoryChoice, check_mail, choose_memory, state_bytes
@@ -92,7 +93,7 @@ def _plan(config: Config, host: HostFacts, layout: Layout, mtu_notes: Sequence[s
         isa=config.workers.isa,
         log_level=config.log.level,
         policy=policy_of(config),
-        warnings=warn_of_environment(config, host),
+        warnings=(*warn_of_former(config), *warn_of_environment(config, host)),
         notes=(*layout.cpus.notes, *layout.notes, *mtu_notes),
         issued_capacity=issued_capacity,
         netcode=netcode,

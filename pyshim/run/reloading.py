@@ -16,6 +16,7 @@ from pyshim.errors import RAISE_PROCESS_LIMIT, ConfigError, UnavailableError
 from pyshim.management.server import ManagementServer, Served
 from pyshim.plan import Plan
 from pyshim.planner import policy_of
+from pyshim.planner.former import warn_of_former
 from pyshim.run.control import Reload
 from pyshim.run.reload_socket import ReloadSocket
 
@@ -257,12 +258,13 @@ class LiveConfig:
         done, self._pending = self._pending, None
         change = done.proposal.change
         self.config, self.plan = change.config, change.plan
-        if not change.metrics_moved:
-            return "configuration reloaded"
-        old, self._metrics = self._metrics, done.proposal.metrics
-        if old is not None:
-            old.close()
-        return f"configuration reloaded; metrics: {self.metrics_url or 'none'}"
+        told = ["configuration reloaded"]
+        if change.metrics_moved:
+            old, self._metrics = self._metrics, done.proposal.metrics
+            if old is not None:
+                old.close()
+            told.append(f"metrics: {self.metrics_url or 'none'}")
+        return "; ".join((*told, *warn_of_former(change.config)))
 
     def drop(self) -> None:
         """Forget the change under way, if there is one."""

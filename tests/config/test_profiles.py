@@ -154,7 +154,7 @@ def test_what_does_not_suit_the_profiles_gets_one_sentence(addition: str, senten
          "sessions.gateway.bits: 16: a whole number from 0 to 65535; write another"),
         ("sessions: {gateway: {id: five}}", 'sessions.gateway.id: found "five", allowed: a whole number from 0 to 65535'),
         ("sessions: {gateway: {idd: 1}}", 'sessions.gateway.idd: unknown key; did you mean "id"?'),
-        ("delivery: {resend_min_ms: 9}", "delivery.resend_min_ms: found 9, allowed: a number from 10 to 1000"),
+        ("delivery: {resend_min_ms: 9}", "delivery.resend_min_ms: found 9, allowed: a number from 10 to 10000"),
         ("delivery: {acknowledge_ms: 26}", "delivery.acknowledge_ms: found 26, allowed: a number from 0 to 25"),
         ("delivery: {handshake_cpu: 0}", "delivery.handshake_cpu: found 0, allowed: a number from 0.01 to 1"),
         ("delivery: {queue_kib: 63}", "delivery.queue_kib: found 63, allowed: a whole number from 64 to 65536"),

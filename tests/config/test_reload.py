@@ -82,6 +82,7 @@ def session(**sections: Any) -> Config:
     [
         {"flush_ms": 1, "acknowledge_ms": 1, "resend_min_ms": 50},
         {"queue_kib": 64, "handshake_cpu": 0.5},
+        {"resends": 3},
         {"compress": {"chat": "never"}, "messages_pps": {"move": 1}, "messages_burst": {"bulk": 1}},
     ],
 )
