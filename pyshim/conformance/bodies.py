@@ -7,7 +7,7 @@ import math
 import struct
 import zlib
 
-from pyshim.protocol.session_wire import attack_body, bulk_body, chat_body, move_body
+from pyshim.protocol.session_bodies import attack_body, bulk_body, chat_body, move_body
 
 bulk = bulk_body
 

@@ -7,7 +7,6 @@ tests hold against this. All of it is values in, values out; whatever cannot be 
 
 from __future__ import annotations
 
-import math
 import struct
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -235,7 +234,7 @@ def read_challenge(datagram: bytes) -> Challenge:
     Raises:
         WireError: it has another length.
     """
-    _expect(len(datagram) == CHALLENGE_BYTES, f"a CHALLENGE of {len(datagram)} bytes; it has 68")
+    expect(len(datagram) == CHALLENGE_BYTES, f"a CHALLENGE of {len(datagram)} bytes; it has 68")
     return Challenge(datagram[12:28], datagram[28:52], datagram[52:68], datagram[:52])
 
 
@@ -256,7 +255,7 @@ def read_denied(datagram: bytes) -> Refusal:
     Raises:
         WireError: another length or reason.
     """
-    _expect(len(datagram) == DENIED_BYTES, f"a DENIED of {len(datagram)} bytes; it has 48")
+    expect(len(datagram) == DENIED_BYTES, f"a DENIED of {len(datagram)} bytes; it has 48")
     try:
         reason = Denial(datagram[28])
     except ValueError as error:
@@ -271,7 +270,7 @@ def read_reset(datagram: bytes) -> bytes:
     Raises:
         WireError: it has another length.
     """
-    _expect(len(datagram) == RESET_BYTES, f"a RESET of {len(datagram)} bytes; it has 28")
+    expect(len(datagram) == RESET_BYTES, f"a RESET of {len(datagram)} bytes; it has 28")
     return datagram[HEADER_BYTES:]
 
 
@@ -310,13 +309,13 @@ def read_welcome(secret: bytes, length: int) -> Welcome:
         WireError: it is short, its limit is not its length, or its padding is not 0.
     """
     least = _WELCOME.size
-    _expect(len(secret) >= least, f"{len(secret)} sealed bytes of a WELCOME; there are at least {least}")
+    expect(len(secret) >= least, f"{len(secret)} sealed bytes of a WELCOME; there are at least {least}")
     fields = _WELCOME.unpack_from(secret)
     player_id, expires_in_s, idle_timeout_ms, max_datagram, count, token, spare, *offset = fields
-    _expect(max_datagram == length, f"a WELCOME of {length} bytes says max_datagram {max_datagram}")
+    expect(max_datagram == length, f"a WELCOME of {length} bytes says max_datagram {max_datagram}")
     end = least + count * LIMIT_BYTES
-    _expect(count <= LIMITS_MAX and end <= len(secret), f"a WELCOME with {count} limits")
-    _expect(not any(secret[end:]), "padding of a WELCOME")
+    expect(count <= LIMITS_MAX and end <= len(secret), f"a WELCOME with {count} limits")
+    expect(not any(secret[end:]), "padding of a WELCOME")
     limits = secret[least:end]
     return Welcome(
         player_id, expires_in_s, idle_timeout_ms, max_datagram, token, limits, spare, (offset[0], offset[1])
@@ -334,7 +333,7 @@ def read_close(secret: bytes) -> int:
     Raises:
         WireError: another length, no reason, or reserved bytes.
     """
-    _expect(len(secret) == 8 and secret[0] != 0 and not any(secret[1:]), "body of a CLOSE")
+    expect(len(secret) == 8 and secret[0] != 0 and not any(secret[1:]), "body of a CLOSE")
     return secret[0]
 
 
@@ -376,9 +375,9 @@ def read_data(secret: bytes) -> tuple[Prefix, bytes]:
     Raises:
         WireError: it is short, or something is not 0.
     """
-    _expect(len(secret) >= PREFIX_BYTES, f"{len(secret)} sealed bytes of a DATA; there are at least 12")
+    expect(len(secret) >= PREFIX_BYTES, f"{len(secret)} sealed bytes of a DATA; there are at least 12")
     ack, ack_bits, delay, wants, reserved = _PREFIX.unpack_from(secret)
-    _expect(not wants & ~WANTS_ANSWER and not reserved, f"a DATA that wants {wants:#04x}, {reserved:#04x}")
+    expect(not wants & ~WANTS_ANSWER and not reserved, f"a DATA that wants {wants:#04x}, {reserved:#04x}")
     return Prefix(ack, ack_bits, delay, wants), secret[PREFIX_BYTES:]
 
 
@@ -388,7 +387,7 @@ def check_probe(secret: bytes) -> None:
     Raises:
         WireError: it is not.
     """
-    _expect(len(secret) >= PREFIX_BYTES and not any(secret), "body of a PROBE")
+    expect(len(secret) >= PREFIX_BYTES and not any(secret), "body of a PROBE")
 
 
 # ---------------------------------------------------------------- messages
@@ -438,42 +437,40 @@ def read_messages(secret: bytes) -> list[Message]:
     while at < len(secret):
         message, at = _read_message(secret, at)
         messages.append(message)
-    _expect(len(messages) <= MESSAGES_MAX, f"{len(messages)} messages; a datagram has at most 50")
+    expect(len(messages) <= MESSAGES_MAX, f"{len(messages)} messages; a datagram has at most 50")
     return messages
 
 
 def _read_message(secret: bytes, at: int) -> tuple[Message, int]:
-    _expect(at + MESSAGE_HEAD_BYTES <= len(secret), f"message at {at}: its header is cut off")
+    expect(at + MESSAGE_HEAD_BYTES <= len(secret), f"message at {at}: its header is cut off")
     number, flags, length = struct.unpack_from("<BBH", secret, at)
     channel = flags >> 4 & 3
     at += MESSAGE_HEAD_BYTES
-    _expect(not flags & 8, f"message of type {number}: flags {flags:#04x}")
+    expect(not flags & 8, f"message of type {number}: flags {flags:#04x}")
     message_id = None
     if flags & 2:
-        _expect(at + 2 <= len(secret), f"message of type {number}: its id is cut off")
+        expect(at + 2 <= len(secret), f"message of type {number}: its id is cut off")
         (message_id,) = struct.unpack_from("<H", secret, at)
         at += 2
     else:
-        _expect(channel == 0, f"message of type {number}: channel {channel} without being reliable")
-    _expect(at + length <= len(secret), f"message of type {number}: {length} bytes of body are cut off")
+        expect(channel == 0, f"message of type {number}: channel {channel} without being reliable")
+    expect(at + length <= len(secret), f"message of type {number}: {length} bytes of body are cut off")
     body = secret[at : at + length]
     at += length
     piece = None
     if flags & 4:
-        _expect(
-            message_id is not None and channel != UNORDERED, f"message of type {number}: a loose fragment"
-        )
+        expect(message_id is not None and channel != UNORDERED, f"message of type {number}: a loose fragment")
         piece, body = _read_piece(body)
     return Message(number, body, channel, message_id, bool(flags & 1), piece, flags >> 6), at
 
 
 def _read_piece(body: bytes) -> tuple[tuple[int, int], bytes]:
-    _expect(len(body) >= FRAGMENT_HEAD_BYTES, "a fragment without index and count")
+    expect(len(body) >= FRAGMENT_HEAD_BYTES, "a fragment without index and count")
     index, count = struct.unpack_from("<HH", body)
-    _expect(2 <= count <= FRAGMENTS_MAX and index < count, f"fragment {index} of {count}")
+    expect(2 <= count <= FRAGMENTS_MAX and index < count, f"fragment {index} of {count}")
     piece = body[FRAGMENT_HEAD_BYTES:]
     is_last = index + 1 == count
-    _expect(
+    expect(
         (1 <= len(piece) <= PIECE_BYTES if is_last else len(piece) == PIECE_BYTES)
         and index * PIECE_BYTES + len(piece) <= BODY_MAX_BYTES,
         f"fragment {index} of {count} with {len(piece)} bytes",
@@ -481,224 +478,7 @@ def _read_piece(body: bytes) -> tuple[tuple[int, int], bytes]:
     return (index, count), piece
 
 
-# ---------------------------------------------------------------- what the ends say to each other
-
-_LIMIT = struct.Struct("<BBHI")
-_LIMITS = struct.Struct("<HH")
-_BUSY = struct.Struct("<IBBH")
-_RESTARTED = struct.Struct("<H4H32s4H")
-BUSY_BYTES = _BUSY.size
-RESTARTED_BYTES = _RESTARTED.size
-
-
-@dataclass(frozen=True, slots=True)
-class Limit:
-    """So many of a type of message at once, and so many a minute; type 0: datagrams."""
-
-    type: int
-    burst: int
-    per_minute: int
-
-
-def pack_limits(limits: Iterable[Limit]) -> bytes:
-    """Entries of WELCOME or LIMITS."""
-    return b"".join(_LIMIT.pack(limit.type, 0, limit.burst, limit.per_minute) for limit in limits)
-
-
-def read_limits(entries: bytes, number: int) -> tuple[Limit, ...]:
-    """The first entries.
-
-    Raises:
-        WireError: there are fewer, or one of them cannot be.
-    """
-    _expect(number <= LIMITS_MAX and len(entries) >= number * _LIMIT.size, f"{number} limits")
-    limits = []
-    for kind, reserved, burst, per_minute in _LIMIT.iter_unpack(entries[: number * _LIMIT.size]):
-        _expect(reserved == 0, "reserved byte of a limit")
-        limits.append(Limit(kind, burst, per_minute))
-    return tuple(limits)
-
-
-def read_limits_message(body: bytes) -> tuple[int, tuple[Limit, ...]]:
-    """Version and entries of LIMITS.
-
-    Raises:
-        WireError: it has another length.
-    """
-    version, number = _LIMITS.unpack_from(body)
-    _expect(len(body) == _LIMITS.size + number * _LIMIT.size, f"{len(body)} bytes of {number} limits")
-    return version, read_limits(body[_LIMITS.size :], number)
-
-
-@dataclass(frozen=True, slots=True)
-class Busy:
-    """A datagram was not taken, and why."""
-
-    counter: int
-    reason: int
-    type: int
-    retry_ms: int
-
-    def pack(self) -> bytes:
-        """Its body."""
-        return _BUSY.pack(self.counter, self.reason, self.type, self.retry_ms)
-
-
-def read_busy(body: bytes) -> Busy:
-    """The body of a BUSY, which was checked."""
-    return Busy(*_BUSY.unpack(body))
-
-
-@dataclass(frozen=True, slots=True)
-class Restarted:
-    """What the gateway knows of a connection after a crash."""
-
-    epoch: int
-    next_in: tuple[int, ...]  # of each channel: all before it were delivered
-    seen: int  # of channel 3: bit n: next_in[3] + n was delivered
-    next_out: tuple[int, ...]  # of each channel: the next id that it uses
-
-    def pack(self) -> bytes:
-        """Its body."""
-        return _RESTARTED.pack(self.epoch, *self.next_in, self.seen.to_bytes(32, "little"), *self.next_out)
-
-
-def read_restarted(body: bytes) -> Restarted:
-    """The body of a RESTARTED, which was checked."""
-    epoch, *others = _RESTARTED.unpack(body)
-    return Restarted(epoch, tuple(others[:4]), int.from_bytes(others[4], "little"), tuple(others[5:]))
-
-
-# ---------------------------------------------------------------- bodies
-
-_MOVE = struct.Struct("<6f")
-_ATTACK = struct.Struct("<II3f")
-_CHAT = struct.Struct("<IBBH")
-_SKILL = struct.Struct("<II")
-_ID = struct.Struct("<I")
-_NUMBERS = {"u8": "B", "u16": "H", "u32": "I", "f32": "f"}
-
-
-def check_body(number: int, body: bytes, allowed: frozenset[MessageType]) -> None:
-    """Whether a whole, expanded body may be of this type.
-
-    Raises:
-        WireError: it may not, or the type is not among those `allowed`.
-    """
-    if number not in allowed:
-        raise WireError(f"message type {number} is not one that comes this way")
-    _expect(len(body) <= BODY_MAX_BYTES, f"a body of {len(body)} bytes; there are at most 65536")
-    kind = MessageType(number)
-    one = messages.of(number)
-    if one is not None and one.number != number:  # an event
-        _expect(len(body) >= _ID.size, f"{kind.name} without its sender")
-        kind, body = MessageType(one.number), body[_ID.size :]
-    if kind in _CHECKS:
-        _CHECKS[kind](body)
-    elif one is not None and one.body is not None:
-        _check_fields(kind, one.body, body)
-
-
-def _check_fields(kind: MessageType, layout: messages.Body, body: bytes) -> None:
-    """By what messages.def says of a type that has no check of its own."""
-    least, most = layout.least_bytes, layout.most_bytes
-    _expect(least <= len(body) <= most, f"a {kind.name} of {len(body)} bytes; it has {least} to {most}")
-    at = 0
-    for one in layout.fields:
-        if one.kind == "bytes":
-            return
-        if one.kind == "text":
-            _check_text(kind, body[at:])
-            return
-        part = struct.Struct(f"<{one.count or 1}{_NUMBERS[one.kind]}")
-        _expect(at + part.size <= len(body), f"a {kind.name} that is cut off")
-        found = part.unpack_from(body, at)
-        at += part.size
-        _expect(one.kind != "f32" or all(map(math.isfinite, found)), f"a {kind.name} that is not finite")
-        _expect(one.name != "0" or not any(found), f"reserved bytes of a {kind.name}")
-    _expect(at == len(body), f"a {kind.name} of {len(body)} bytes; it has {at}")
-
-
-def _check_text(kind: MessageType, rest: bytes) -> None:
-    _expect(len(rest) > 2, f"a {kind.name} without its text")
-    (text_bytes,) = struct.unpack_from("<H", rest)
-    _expect(text_bytes == len(rest) - 2, f"text length {text_bytes} of a {kind.name}")
-    try:
-        rest[2:].decode()
-    except UnicodeDecodeError as error:
-        raise WireError(f"a {kind.name} whose text is not UTF-8") from error
-
-
-def _check_move(body: bytes) -> None:
-    _expect(len(body) == _MOVE.size, f"a MOVE of {len(body)} bytes; it has 24")
-    _expect(all(map(math.isfinite, _MOVE.unpack(body))), "a MOVE that is not finite")
-
-
-def _check_attack(body: bytes) -> None:
-    _expect(len(body) == _ATTACK.size, f"an ATTACK of {len(body)} bytes; it has 20")
-    _expect(all(map(math.isfinite, _ATTACK.unpack(body)[2:])), "an ATTACK that is not finite")
-
-
-def _check_chat(body: bytes) -> None:
-    _expect(len(body) > _CHAT.size, f"a CHAT of {len(body)} bytes; it has at least 9")
-    _, _, reserved, text_bytes = _CHAT.unpack_from(body)
-    text = body[_CHAT.size :]
-    _expect(reserved == 0, "reserved byte of a CHAT")
-    _expect(text_bytes == len(text) <= CHAT_TEXT_MAX_BYTES, f"text length {text_bytes} of a CHAT")
-    try:
-        text.decode()
-    except UnicodeDecodeError as error:
-        raise WireError("a CHAT whose text is not UTF-8") from error
-
-
-def _check_heartbeat(body: bytes) -> None:
-    _expect(not body, f"a HEARTBEAT of {len(body)} bytes; it has none")
-
-
-def _check_skill(body: bytes) -> None:
-    _expect(len(body) == _SKILL.size, f"a SKILL of {len(body)} bytes; it has 8")
-
-
-def _check_bulk(body: bytes) -> None:
-    _expect(_ID.size <= len(body) <= _ID.size + BULK_MAX_BYTES, f"a BULK of {len(body)} bytes")
-
-
-_CHECKS = {
-    MessageType.MOVE: _check_move,
-    MessageType.ATTACK: _check_attack,
-    MessageType.CHAT: _check_chat,
-    MessageType.HEARTBEAT: _check_heartbeat,
-    MessageType.SKILL: _check_skill,
-    MessageType.BULK: _check_bulk,
-}
-
-
-def move_body(position: tuple[float, float, float], velocity: tuple[float, float, float]) -> bytes:
-    """Body of a MOVE."""
-    return _MOVE.pack(*position, *velocity)
-
-
-def attack_body(target_id: int, attack_id: int, direction: tuple[float, float, float]) -> bytes:
-    """Body of an ATTACK."""
-    return _ATTACK.pack(target_id, attack_id, *direction)
-
-
-def chat_body(target_id: int, channel: int, text: str) -> bytes:
-    """Body of a CHAT."""
-    data = text.encode()
-    return _CHAT.pack(target_id, channel, 0, len(data)) + data
-
-
-def skill_body(skill_id: int, target_id: int) -> bytes:
-    """Body of a SKILL."""
-    return _SKILL.pack(skill_id, target_id)
-
-
-def bulk_body(target_id: int, data: bytes) -> bytes:
-    """Body of a BULK."""
-    return _ID.pack(target_id) + data
-
-
-def _expect(condition: bool, text: str) -> None:
+def expect(condition: bool, text: str) -> None:
+    """Raise WireError with `text` unless the bytes are as the document says."""
     if not condition:
         raise WireError(text)

@@ -13,7 +13,8 @@ import pytest
 from pyshim.plan import ListenerPolicy, Policy
 from pyshim.protocol.client.events import Bulk, Chat, Disconnected
 from pyshim.protocol.client.outgoing import Outgoing, Priority
-from pyshim.protocol.session_wire import MessageType, bulk_body, chat_body, move_body
+from pyshim.protocol.session_bodies import bulk_body, chat_body, move_body
+from pyshim.protocol.session_wire import MessageType
 from tests.client.c_client import CSession, Heard, Library
 from tests.client.world import World
 from tests.session.core_gateway import NO_LIMITS, CoreGateway, plan

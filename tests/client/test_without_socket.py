@@ -12,7 +12,8 @@ from pyshim import messages
 from pyshim.protocol import session as layers
 from pyshim.protocol.client import Chat, Settings, Ticket
 from pyshim.protocol.client.outgoing import Outgoing, Priority
-from pyshim.protocol.session_wire import CloseReason, Denial, Kind, MessageType, chat_body, read_header
+from pyshim.protocol.session_bodies import chat_body
+from pyshim.protocol.session_wire import CloseReason, Denial, Kind, MessageType, read_header
 from tests.client.c_client import Heard, Library
 from tests.client.world import World, c, heard
 from tests.definitions import numbers

@@ -38,7 +38,8 @@ from pyshim.plan import REQUEST_TYPES
 from pyshim.protocol.client.events import Message
 from pyshim.protocol.client.outgoing import Outgoing, Priority
 from pyshim.protocol.session import BODIES
-from pyshim.protocol.session_wire import MessageType, REQUESTS, check_body
+from pyshim.protocol.session_bodies import check_body
+from pyshim.protocol.session_wire import MessageType, REQUESTS
 from tests.session.core_gateway import CoreGateway
 from tests.session.internet import Internet
 from tests.wireshark.dissection import Datagram, write

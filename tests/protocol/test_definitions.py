@@ -19,7 +19,7 @@ from pyshim.config import Config
 from pyshim.config.engines import EngineName
 from pyshim.config.listen import PROFILES, ProfileName
 from pyshim.plan import COMPRESSED_TYPES, REQUEST_TYPES
-from pyshim.protocol import plain, session, session_wire
+from pyshim.protocol import plain, session, session_bodies, session_wire
 from pyshim.protocol.client import Client
 from tests.definitions import EVENT, Type, entries, names, numbers, types
 from tests.protocol import document
@@ -177,11 +177,11 @@ def test_a_body_of_another_length_is_refused_in_python_and_one_of_the_shortest_t
     kind = session_wire.MessageType(one.number)
     with_text = one.body.fields and one.body.fields[-1].kind == "text"
     shortest = bytes(least - 3) + b"\1\0a" if with_text else bytes(least)
-    session_wire.check_body(kind, shortest, session_wire.REQUESTS)
+    session_bodies.check_body(kind, shortest, session_wire.REQUESTS)
     for wrong in (least - 1, most + 1):
         if 0 <= wrong <= session_wire.BODY_MAX_BYTES:
             with pytest.raises(session_wire.WireError):
-                session_wire.check_body(kind, bytes(wrong), session_wire.REQUESTS)
+                session_bodies.check_body(kind, bytes(wrong), session_wire.REQUESTS)
 
 
 def test_pythons_channels_are_those_of_the_list_where_the_game_says_nothing() -> None:

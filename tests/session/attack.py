@@ -11,7 +11,8 @@ from pyshim.config import Config
 from pyshim.plan import DeliveryPolicy, ListenerPolicy, Policy
 from pyshim.planner import policy_of
 from pyshim.protocol.client.ticket import Ticket
-from pyshim.protocol.session_wire import Kind, move_body
+from pyshim.protocol.session_bodies import move_body
+from pyshim.protocol.session_wire import Kind
 from tests.session.core_gateway import NO_LIMITS, CoreGateway
 from tests.session.internet import Internet, Player
 

@@ -29,6 +29,7 @@ from pyshim.protocol.client import (
 )
 from pyshim.protocol.client.outgoing import Delivery, Outgoing, Priority
 from pyshim.protocol.session import Session
+from pyshim.protocol.session_bodies import bulk_body, chat_body, move_body
 from pyshim.protocol.session_wire import (
     HEADER_BYTES,
     CloseReason,
@@ -36,9 +37,6 @@ from pyshim.protocol.session_wire import (
     Header,
     Kind,
     MessageType,
-    bulk_body,
-    chat_body,
-    move_body,
     read_header,
 )
 from tests.session.internet import FirstToGatewayLost, Internet, LinkConditions, Player

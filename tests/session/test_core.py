@@ -12,7 +12,8 @@ from pyshim.errors import InternalError
 from pyshim.operator_messages import OperatorMessage
 from pyshim.protocol.client import Bulk, Chat, Connected, Disconnected, Ending, Expired, Inventory, Revoked
 from pyshim.protocol.client.outgoing import Outgoing, Priority
-from pyshim.protocol.session_wire import MessageType, bulk_body, chat_body, move_body
+from pyshim.protocol.session_bodies import bulk_body, chat_body, move_body
+from pyshim.protocol.session_wire import MessageType
 from tests.session.core_gateway import CoreGateway
 from tests.session.internet import Internet, LinkConditions, Player
 from tests.session.test_client import STORM, say, texts

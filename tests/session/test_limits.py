@@ -14,14 +14,8 @@ from pyshim.plan import DEFAULT_DELIVERY, REQUEST_TYPES, DeliveryPolicy, Listene
 from pyshim.protocol.client import Bulk
 from pyshim.protocol.client.limits import Pace
 from pyshim.protocol.client.outgoing import Outgoing, Priority
-from pyshim.protocol.session_wire import (
-    DATAGRAM_MAX_BYTES,
-    Header,
-    Kind,
-    MessageType,
-    bulk_body,
-    pack_hello,
-)
+from pyshim.protocol.session_bodies import bulk_body
+from pyshim.protocol.session_wire import DATAGRAM_MAX_BYTES, Header, Kind, MessageType, pack_hello
 from pyshim.sessions import NoRoomError
 from tests.native.core import Datagram
 from tests.session.attack import BURST, MOVE, STRANGER, as_configured, join, policy

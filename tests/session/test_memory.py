@@ -9,7 +9,8 @@ import pytest
 
 from pyshim.plan import ListenerPolicy, Policy
 from pyshim.protocol.client.outgoing import Outgoing, Priority
-from pyshim.protocol.session_wire import MESSAGE_HEAD_BYTES, PIECE_BYTES, MessageType, bulk_body
+from pyshim.protocol.session_bodies import bulk_body
+from pyshim.protocol.session_wire import MESSAGE_HEAD_BYTES, PIECE_BYTES, MessageType
 from tests.session.attack import MIB, join
 from tests.session.core_gateway import NO_LIMITS, CoreGateway, plan
 from tests.session.internet import Internet

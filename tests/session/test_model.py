@@ -17,7 +17,8 @@ from pyshim.errors import InternalError
 from pyshim.operator_messages import OperatorMessage
 from pyshim.protocol.client import Bulk, Connected, Inventory, NotConnectedError, QueueFull, Ticket
 from pyshim.protocol.client.outgoing import Delivery, Outgoing, Priority
-from pyshim.protocol.session_wire import MessageType, bulk_body, move_body
+from pyshim.protocol.session_bodies import bulk_body, move_body
+from pyshim.protocol.session_wire import MessageType
 from tests.session.core_gateway import CoreGateway
 from tests.session.internet import Internet, LinkConditions, Player
 from tests.session.wiretap import nonces

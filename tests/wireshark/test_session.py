@@ -16,17 +16,9 @@ import pytest
 from pyshim.protocol.client import Settings
 from pyshim.protocol.client.outgoing import Outgoing, Priority
 from pyshim.protocol.session import Session, seal
+from pyshim.protocol.session_bodies import bulk_body, chat_body, move_body
 from pyshim.protocol.session_crypto import TrafficKeys, traffic_keys
-from pyshim.protocol.session_wire import (
-    Kind,
-    Message,
-    MessageType,
-    Prefix,
-    bulk_body,
-    chat_body,
-    move_body,
-    pack_messages,
-)
+from pyshim.protocol.session_wire import Kind, Message, MessageType, Prefix, pack_messages
 from tests.session.internet import Internet, LinkConditions
 from tests.session.model_gateway import ModelGateway
 from tests.wireshark.dissection import Datagram, Shown, lines, run, show, tshark, write

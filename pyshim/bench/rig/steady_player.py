@@ -16,7 +16,8 @@ from pyshim.errors import UnavailableError
 from pyshim.protocol.client import Settings, Ticket
 from pyshim.protocol.client.connection import Connection, Phase
 from pyshim.protocol.client.outgoing import Outgoing, Priority
-from pyshim.protocol.session_wire import MessageType, Prefix, move_body, read_header
+from pyshim.protocol.session_bodies import move_body
+from pyshim.protocol.session_wire import MessageType, Prefix, read_header
 from pyshim.system.interruption import interruptible
 
 DRAIN_S = 2.0  # at most, for the last answers: others may have the gateway's CPU

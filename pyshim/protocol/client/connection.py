@@ -19,37 +19,39 @@ from pyshim.protocol.client.outgoing import Outgoing, Priority
 from pyshim.protocol.client.reliability import Sender
 from pyshim.protocol.client.settings import Settings
 from pyshim.protocol.client.ticket import Ticket
+from pyshim.protocol.session_control import (
+    BUSY_BYTES,
+    RESTARTED_BYTES,
+    Busy,
+    Restarted,
+    read_busy,
+    read_limits_message,
+    read_restarted,
+)
 from pyshim.protocol.session_crypto import BadTagError
 from pyshim.protocol.session_wire import (
     AROUND_BYTES,
-    BUSY_BYTES,
     COUNTERS,
     EVENTS,
     HEADER_BYTES,
     PATH_TOKEN_BYTES,
-    RESTARTED_BYTES,
     SEALED,
     UNORDERED,
-    Busy,
     CloseReason,
     Header,
     Kind,
     MessageType,
     Prefix,
-    Restarted,
     Welcome,
     WireError,
     check_probe,
     pack_close,
     pack_messages,
-    read_busy,
     read_close,
     read_data,
     read_header,
-    read_limits_message,
     read_messages,
     read_reset,
-    read_restarted,
 )
 
 _BUSY_EVERY_S = 0.1

@@ -5,12 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from pyshim.protocol.session_wire import (
-    DATA_MIN_BYTES,
-    FRAGMENTS_MAX,
-    PIECE_BYTES,
-    Message,
-)
+from pyshim.protocol.session_wire import DATA_MIN_BYTES, FRAGMENTS_MAX, PIECE_BYTES, Message
 
 
 class ViolationError(Exception):

@@ -19,6 +19,14 @@ from pyshim.protocol.client.outgoing import Delivery, Outgoing, Priority
 from pyshim.protocol.client.session import Session
 from pyshim.protocol.client.settings import Settings
 from pyshim.protocol.client.ticket import Ticket
+from pyshim.protocol.session_bodies import (
+    attack_body,
+    bulk_body,
+    chat_body,
+    check_body,
+    move_body,
+    skill_body,
+)
 from pyshim.protocol.session_wire import (
     BULK_MAX_BYTES,
     CHANNELS,
@@ -28,12 +36,6 @@ from pyshim.protocol.session_wire import (
     UNORDERED,
     MessageType,
     WireError,
-    attack_body,
-    bulk_body,
-    chat_body,
-    check_body,
-    move_body,
-    skill_body,
 )
 
 _PING_EVERY_S = 0.5  # until one is answered

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, replace
 
 from pyshim.protocol.client.compression import expand
 from pyshim.protocol.client.fragments import Reassembly
+from pyshim.protocol.session_bodies import check_body
+from pyshim.protocol.session_control import Restarted
 from pyshim.protocol.session_wire import (
     CHANNEL_WINDOW,
     CHANNELS,
@@ -16,10 +18,8 @@ from pyshim.protocol.session_wire import (
     Message,
     MessageType,
     Prefix,
-    Restarted,
     WireError,
     ack_delay,
-    check_body,
 )
 
 ACKNOWLEDGE_AT = 16  # datagrams that wait for it: one names 33

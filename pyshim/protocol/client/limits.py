@@ -6,7 +6,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from pyshim.protocol.session_wire import COST_BYTES, Limit
+from pyshim.protocol.session_control import Limit
+from pyshim.protocol.session_wire import COST_BYTES
 
 _SLOWER = 1.1  # who fills a bucket a tenth more slowly than the gateway is not refused
 

@@ -14,16 +14,15 @@ from pyshim.protocol.client.fragments import cut, room
 from pyshim.protocol.client.limits import Pace
 from pyshim.protocol.client.outgoing import Outgoing, Priority
 from pyshim.protocol.client.settings import Settings
+from pyshim.protocol.session_control import Busy, Restarted
 from pyshim.protocol.session_wire import (
     CHANNEL_WINDOW,
     CHANNELS,
     MESSAGES_MAX,
     UNORDERED,
-    Busy,
     BusyReason,
     Message,
     Prefix,
-    Restarted,
 )
 
 ASK_EVERY = 8  # of datagrams on their way, the last asks to be acknowledged at once

@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Bodies of what the ends of the `session` profile say to each other and no game hears: limits, refusals,
+what a crash left.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from pyshim.protocol.session_wire import LIMITS_MAX, expect
+
+_LIMIT = struct.Struct("<BBHI")
+_LIMITS = struct.Struct("<HH")
+_BUSY = struct.Struct("<IBBH")
+_RESTARTED = struct.Struct("<H4H32s4H")
+BUSY_BYTES = _BUSY.size
+RESTARTED_BYTES = _RESTARTED.size
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """So many of a type of message at once, and so many a minute; type 0: datagrams."""
+
+    type: int
+    burst: int
+    per_minute: int
+
+
+def pack_limits(limits: Iterable[Limit]) -> bytes:
+    """Entries of WELCOME or LIMITS."""
+    return b"".join(_LIMIT.pack(limit.type, 0, limit.burst, limit.per_minute) for limit in limits)
+
+
+def read_limits(entries: bytes, number: int) -> tuple[Limit, ...]:
+    """The first entries.
+
+    Raises:
+        WireError: there are fewer, or one of them cannot be.
+    """
+    expect(number <= LIMITS_MAX and len(entries) >= number * _LIMIT.size, f"{number} limits")
+    limits = []
+    for kind, reserved, burst, per_minute in _LIMIT.iter_unpack(entries[: number * _LIMIT.size]):
+        expect(reserved == 0, "reserved byte of a limit")
+        limits.append(Limit(kind, burst, per_minute))
+    return tuple(limits)
+
+
+def read_limits_message(body: bytes) -> tuple[int, tuple[Limit, ...]]:
+    """Version and entries of LIMITS.
+
+    Raises:
+        WireError: it has another length.
+    """
+    version, number = _LIMITS.unpack_from(body)
+    expect(len(body) == _LIMITS.size + number * _LIMIT.size, f"{len(body)} bytes of {number} limits")
+    return version, read_limits(body[_LIMITS.size :], number)
+
+
+@dataclass(frozen=True, slots=True)
+class Busy:
+    """A datagram was not taken, and why."""
+
+    counter: int
+    reason: int
+    type: int
+    retry_ms: int
+
+    def pack(self) -> bytes:
+        """Its body."""
+        return _BUSY.pack(self.counter, self.reason, self.type, self.retry_ms)
+
+
+def read_busy(body: bytes) -> Busy:
+    """The body of a BUSY, which was checked."""
+    return Busy(*_BUSY.unpack(body))
+
+
+@dataclass(frozen=True, slots=True)
+class Restarted:
+    """What the gateway knows of a connection after a crash."""
+
+    epoch: int
+    next_in: tuple[int, ...]  # of each channel: all before it were delivered
+    seen: int  # of channel 3: bit n: next_in[3] + n was delivered
+    next_out: tuple[int, ...]  # of each channel: the next id that it uses
+
+    def pack(self) -> bytes:
+        """Its body."""
+        return _RESTARTED.pack(self.epoch, *self.next_in, self.seen.to_bytes(32, "little"), *self.next_out)
+
+
+def read_restarted(body: bytes) -> Restarted:
+    """The body of a RESTARTED, which was checked."""
+    epoch, *others = _RESTARTED.unpack(body)
+    return Restarted(epoch, tuple(others[:4]), int.from_bytes(others[4], "little"), tuple(others[5:]))
