@@ -128,7 +128,7 @@ def test_a_plan_with_sessions_travels_as_json() -> None:
 def test_check_shows_limits_memory_and_how_messages_travel() -> None:
     listen = [{"port": 80}, SESSION | {"limits": {"session_pps": 300}}]
     text = printed(decided(listen=listen, sessions={"capacity": 1 << 20}, delivery={"memory_mib": 100}))
-    for shown in ("500/s, bursts of 64", "20/s, bursts of 100", "300/s, bursts of 256", "issued"):
+    for shown in ("500/s, bursts of 64", "100/s, bursts of 1000", "300/s, bursts of 256", "issued"):
         assert shown in text
     assert "up to 3281" in text  # MiB of connections, 3,281 bytes for each of 2^20 sessions
     assert "up to 100" in text
