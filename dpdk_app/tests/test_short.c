@@ -21,12 +21,14 @@ typedef void seal_function(const struct cipher_code *code, const struct cipher_k
 typedef bool open_function(const struct cipher_code *code, const struct cipher_key *key, uint64_t counter,
 			   uint8_t *packet);
 
-#define LENGTHS(X)                                                                                                   \
-	X(12, 1)                                                                                                     \
-	X(12, 8)                                                                                                     \
-	X(12, 12)                                                                                                    \
-	X(12, 15) X(12, 16) X(12, 17) X(12, 28) X(12, 32) X(12, 33) X(12, 40) X(12, 48) X(12, 63) X(12, 64) X(1, 12) \
-		X(1, 40) X(16, 12) X(16, 40)
+#define LENGTHS(X) \
+	X(12, 1)   \
+	X(12, 8)   \
+	X(12, 12)  \
+	X(12, 15)  \
+	X(12, 16)  \
+	X(12, 17)  \
+	X(12, 28) X(12, 32) X(12, 33) X(12, 40) X(12, 48) X(12, 63) X(12, 64) X(1, 12) X(1, 40) X(16, 12) X(16, 40)
 
 #define FUNCTIONS(CLEAR, SEALED)                                                                          \
 	static void seal_##CLEAR##_##SEALED(const struct cipher_code *code, const struct cipher_key *key, \

@@ -153,20 +153,30 @@ static unsigned take_echoes(int epoll, int timeout_ms)
 	return taken;
 }
 
-static int echo_load(int port, struct play *play)
+static bool open_players(int *fd, unsigned players, int epoll, int port)
 {
 	const struct sockaddr_in address = at_port(port);
-	int *fd = calloc(play->players, sizeof(*fd)), epoll = epoll_create1(0);
-	uint8_t bytes[REQUEST_BYTES] = {0};
 
-	for (unsigned i = 0; i < play->players; i++) {
+	for (unsigned i = 0; i < players; i++) {
 		struct epoll_event event = {.events = EPOLLIN};
 
 		fd[i] = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0);
 		if (fd[i] < 0 || connect(fd[i], (const struct sockaddr *)&address, sizeof(address)) < 0)
-			return die("socket");
+			return false;
 		event.data.fd = fd[i];
 		epoll_ctl(epoll, EPOLL_CTL_ADD, fd[i], &event);
+	}
+	return true;
+}
+
+static int echo_load(int port, struct play *play)
+{
+	int *fd = calloc(play->players, sizeof(*fd)), epoll = epoll_create1(0);
+	uint8_t bytes[REQUEST_BYTES] = {0};
+
+	if (!fd || !open_players(fd, play->players, epoll, port)) {
+		free(fd);
+		return die("socket");
 	}
 	begin(play);
 	while (!over(play)) {
@@ -175,6 +185,7 @@ static int echo_load(int port, struct play *play)
 				break;
 		play->answered += take_echoes(epoll, 0);
 	}
+	free(fd);
 	return end(play);
 }
 
