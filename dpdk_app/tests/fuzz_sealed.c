@@ -307,7 +307,7 @@ static uint16_t send_handshake(const struct player *player, const uint8_t *bytes
 	struct session_confirm *confirm = (struct session_confirm *)out;
 
 	memcpy(out, bytes, length);
-	if (length < sizeof(*confirm))
+	if (length < sizeof(confirm->header))
 		return length;
 	confirm->header = (struct session_header){.kind = out[0], .length = length, .session = player->session};
 	if (out[0] != SESSION_CONFIRM || length < SESSION_DATAGRAM_MIN)

@@ -258,6 +258,7 @@ def write(target: str, seeds: dict[str, bytes]) -> None:
 CLIENT, LITTLE_MEMORY, SMALL_DATAGRAMS, LAST_IDS = 1, 2, 4, 8  # settings of fuzz_opened.c, and its steps
 TAKE, TOLD, SAY, FILL, WAIT, OVER = range(6)
 COMPRESSED, RELIABLE, FRAGMENT = 1, 2, 4  # flags of a message of the session profile
+PIECE_BYTES = 458  # of a body in a fragment, but for the last
 
 
 def said(kind: int, body: bytes, flags: int = 0, number: int = 0, channel: int = 0) -> bytes:
@@ -296,9 +297,11 @@ def conversations() -> dict[str, bytes]:
     acknowledged = struct.pack("<BBI", TOLD, 0, 0xFFFFFFFF)
     move = said(1, struct.pack("<6f", 1, 2, 3, -1, 0, 0.5))
     text = struct.pack("<IBBH", 0, 3, 0, 200) + b"la " * 66 + b"la"
-    pieces = [said(7, struct.pack("<HH", i, 4) + bytes([i]) * 458, RELIABLE | FRAGMENT, i) for i in range(4)]
+    pieces = [
+        said(7, struct.pack("<HH", i, 4) + bytes([i]) * PIECE_BYTES, RELIABLE | FRAGMENT, i) for i in range(4)
+    ]
     noise = squeezed(b"".join(blake2b(bytes([n])).digest() for n in range(12)) + bytes(900))
-    halves = [noise[:458], noise[458:]]
+    halves = [noise[:PIECE_BYTES], noise[PIECE_BYTES:]]
     packed = [
         said(7, struct.pack("<HH", i, 2) + half, RELIABLE | FRAGMENT | COMPRESSED, i)
         for i, half in enumerate(halves)
@@ -388,10 +391,10 @@ def gateways() -> dict[str, bytes]:
     """What a gateway says to a client, by name."""
     sender = struct.pack("<I", 8)
     text = sender + struct.pack("<IBBH", 7, 0, 0, 2) + b"hi"
-    bulk = sender + struct.pack("<I", 7) + bytes(200)
+    bulk = sender + struct.pack("<I", 7) + bytes(600)
     chat = [said(203, text, RELIABLE, number) for number in range(2)]
     halves = [
-        said(207, struct.pack("<HH", n, 2) + bulk[n * 104 :][:104], FRAGMENT | RELIABLE, n, 2)
+        said(207, struct.pack("<HH", n, 2) + bulk[n * PIECE_BYTES :][:PIECE_BYTES], FRAGMENT | RELIABLE, n, 2)
         for n in range(2)
     ]
     return {
@@ -408,6 +411,15 @@ def gateways() -> dict[str, bytes]:
         "path-challenge": sealed(b"8 bytes.", kind=OTHER + KINDS),
         "probe": sealed(bytes(100), kind=OTHER + 4 * KINDS),
         "raw": sealed(bytes(20), kind=RAW),
+        "reset": sealed(session_header(10, 28) + bytes(16), kind=RAW),
+        "denied": sealed(session_header(9, 48) + bytes(36), kind=RAW),
+        "limits": sealed(said(8, struct.pack("<HHBBHI", 1, 1, 7, 0, 8, 60), RELIABLE, 0, 3)),
+        "busy": bytes([SAY, 1, 9]) + sealed(said(9, struct.pack("<IBBH", 2, 1, 7, 500))),
+        "busy-forgotten": bytes([SAY, 1, 9]) + sealed(said(9, struct.pack("<IBBH", 2, 6, 7, 0))),
+        "restarted": bytes([SAY, 1, 9]) + sealed(said(10, struct.pack("<H4H32x4H", 1, *[0] * 4, *[9] * 4))),
+        "number": sealed(said(11, struct.pack("<III", 9, 5, 6), RELIABLE, 0, 3)),
+        "ping": sealed(said(12, b"ping") + said(13, b"pong")),
+        "unknown-type": sealed(said(99, b"whatever", RELIABLE) + said(203, text)),
         "answer-at-once": sealed(chat[0], kind=DATA + 22 * KINDS),
         "say": bytes([SAY, 1, 0, SAY, 0x45, 255, WAIT, 200, WAIT, 200, WAIT, 250]),
         "reconnect": bytes([SAY, 0x41, 9, RECONNECT]) + sealed(chat[0]),
