@@ -19,6 +19,7 @@ RETURNS_AT_MOST = 4
 BESIDE = {
     "another datagram's": {
         "answer_longer",
+        "answer_lost_fast",
         "owe_fast",
         "serve_sealed",
         "sort_others",
@@ -49,6 +50,7 @@ BESIDE = {
         "fast_header",
         "fast_lines",
         "fast_payload",
+        "fast_prefix",
     },
 }
 
