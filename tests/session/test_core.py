@@ -16,7 +16,7 @@ from pyshim.protocol.session_bodies import bulk_body, chat_body, move_body
 from pyshim.protocol.session_wire import MessageType
 from tests.session.core_gateway import CoreGateway
 from tests.session.internet import Internet, LinkConditions, Player
-from tests.session.test_client import STORM, say, texts
+from tests.session.model_world import STORM, say, texts
 
 MOVE = move_body((1.0, 2.0, 3.0), (0.0, 0.0, 0.0))
 

@@ -15,7 +15,7 @@ from pyshim.protocol.session_wire import MessageType, pack_hello
 from tests.session.attack import MOVE, STRANGER, as_configured, forged, join
 from tests.session.core_gateway import CoreGateway, plan
 from tests.session.internet import Internet, LinkConditions, Player
-from tests.session.test_client import say
+from tests.session.model_world import say
 
 STEP_S = 0.002
 STEPS = 1000

@@ -14,8 +14,8 @@ from pyshim.protocol.session_wire import MESSAGE_HEAD_BYTES, PIECE_BYTES, Messag
 from tests.session.attack import MIB, join
 from tests.session.core_gateway import NO_LIMITS, CoreGateway, plan
 from tests.session.internet import Internet
+from tests.session.model_world import say, texts
 from tests.session.raw_player import RawPlayer
-from tests.session.test_client import say, texts
 
 ACCOUNTS = 257
 MEMORY_MIB = 64

@@ -16,7 +16,7 @@ from pyshim.protocol.session_wire import Kind, confirm_without_proof, pack_hello
 from tests.session.attack import BURST, MIB, STRANGER, as_configured, forged, join, resident_bytes, state_of
 from tests.session.core_gateway import CoreGateway, plan
 from tests.session.internet import Internet
-from tests.session.test_client import say
+from tests.session.model_world import say
 
 
 def test_a_million_spoofed_hellos_leave_nothing_behind_and_get_no_more_than_they_bring() -> None:

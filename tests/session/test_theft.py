@@ -11,8 +11,8 @@ from pyshim.protocol.session_wire import Denial, Kind, MessageType
 from tests.session.attack import MOVE, STRANGER, join
 from tests.session.core_gateway import CoreGateway
 from tests.session.internet import Internet, LinkConditions
+from tests.session.model_world import say, texts
 from tests.session.raw_player import RawPlayer
-from tests.session.test_client import say, texts
 from tests.session.wiretap import nonces
 
 # ---------------------------------------------------------------- keys
