@@ -146,7 +146,8 @@ static void challenge(pgc_client *client, struct gateway *gateway)
 	hand_over(client, gateway, (const uint8_t *)&challenge, sizeof(challenge));
 }
 
-static void welcome(pgc_client *client, struct gateway *gateway)
+/// @param input  what it says of limits; NULL: nothing
+static void welcome(pgc_client *client, struct gateway *gateway, struct input *input)
 {
 	static const uint8_t secret_of_ours[EXCHANGE_LEN] = {2};
 	uint8_t datagram[PGC_DATAGRAM_MAX] = {0}, agreed[EXCHANGE_LEN], secret[HASH_LEN];
@@ -164,6 +165,10 @@ static void welcome(pgc_client *client, struct gateway *gateway)
 	memcpy(welcome->server_share, exchange.share, sizeof(welcome->server_share));
 	welcome->player_id = 7;
 	welcome->max_datagram = sizeof(datagram);
+	if (input) {
+		welcome->limits = next_byte(input);
+		next_bytes(input, datagram + sizeof(*welcome), sizeof(datagram) - sizeof(*welcome) - SESSION_TAG_LEN);
+	}
 	memcpy(transcript.client_nonce, gateway->client_nonce, SESSION_NONCE_LEN);
 	memcpy(transcript.client_share, gateway->client_share, EXCHANGE_LEN);
 	memcpy(transcript.server_share, exchange.share, EXCHANGE_LEN);
@@ -175,12 +180,14 @@ static void welcome(pgc_client *client, struct gateway *gateway)
 	hand_over(client, gateway, datagram, sizeof(datagram));
 }
 
-static void send_handshake(pgc_client *client, struct gateway *gateway)
+static void send_handshake(pgc_client *client, struct gateway *gateway, struct input *input)
 {
 	send_out(client, gateway);
 	challenge(client, gateway);
 	send_out(client, gateway);
-	welcome(client, gateway);
+	welcome(client, gateway, input);
+	if (pgc_state(client) != PGC_CONNECTED) // by limits that cannot be
+		welcome(client, gateway, NULL);
 	if (pgc_state(client) != PGC_CONNECTED)
 		abort();
 }
@@ -230,7 +237,7 @@ static void run_step(pgc_client *client, struct gateway *gateway, struct input *
 		break;
 	default:
 		if (pgc_reconnect(client) == PGC_OK)
-			send_handshake(client, gateway);
+			send_handshake(client, gateway, input);
 		break;
 	}
 }
@@ -253,7 +260,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	client = pgc_new(&options);
 	if (!client || !gateway.seal || pgc_connect(client) != PGC_OK)
 		abort();
-	send_handshake(client, &gateway);
+	send_handshake(client, &gateway, NULL);
 	take_events(client);
 	for (unsigned i = 0; i < STEPS_MAX && input.at < input.end; i++)
 		run_step(client, &gateway, &input);

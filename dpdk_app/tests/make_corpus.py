@@ -422,7 +422,13 @@ def gateways() -> dict[str, bytes]:
         "unknown-type": sealed(said(99, b"whatever", RELIABLE) + said(203, text)),
         "answer-at-once": sealed(chat[0], kind=DATA + 22 * KINDS),
         "say": bytes([SAY, 1, 0, SAY, 0x45, 255, WAIT, 200, WAIT, 200, WAIT, 250]),
-        "reconnect": bytes([SAY, 0x41, 9, RECONNECT]) + sealed(chat[0]),
+        "reconnect": bytes([SAY, 0x41, 9, RECONNECT, 0, 0, 0]) + sealed(chat[0]),
+        "limits-at-first": bytes([RECONNECT, 2, 16, 0])
+        + struct.pack("<BBHIBBHI", 7, 0, 8, 60, 0, 0, 256, 6000)
+        + bytes([SAY, 1, 9, WAIT, 250]),
+        "limits-that-cannot-be": bytes([RECONNECT, 2, 16, 0])
+        + struct.pack("<BBHIBBHI", 7, 1, 8, 60, 7, 0, 8, 60)
+        + bytes([SAY, 1, 9]),
     }
 
 

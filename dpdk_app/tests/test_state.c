@@ -431,7 +431,7 @@ static void no_directory_is_read_behind_the_end_of_the_state(void **state UNUSED
 	struct made made = make_state();
 
 	for (size_t size = 0; size < made.size - ROOM; size += 8) {
-		void *part; // to the byte, so that a sanitizer sees what is beyond
+		void *part = NULL; // to the byte, so that a sanitizer sees what is beyond
 
 		assert_int_equal(posix_memalign(&part, CACHE_LINE, size + 1), 0);
 		memcpy(part, made.state, size);
