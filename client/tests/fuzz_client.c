@@ -164,6 +164,7 @@ static void welcome(pgc_client *client, struct gateway *gateway, struct input *i
 	welcome->header = header_of(gateway, SESSION_WELCOME, sizeof(datagram));
 	memcpy(welcome->server_share, exchange.share, sizeof(welcome->server_share));
 	welcome->player_id = 7;
+	welcome->idle_timeout_ms = 30000;
 	welcome->max_datagram = sizeof(datagram);
 	if (input) {
 		welcome->limits = next_byte(input);

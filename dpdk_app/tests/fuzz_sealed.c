@@ -45,6 +45,7 @@ struct table {
 	struct player player[PLAYERS];
 	unsigned speaker;                      // whose the burst is, with FRAMES
 	uint8_t token[SESSION_PATH_TOKEN_LEN]; // of the last PATH_CHALLENGE
+	uint8_t farewell[PLAYERS][FAREWELL_LEN];
 	unsigned n;
 	uint16_t asked[BURST_MAX];
 	bool authentic; // something in the burst may change state
@@ -97,6 +98,7 @@ static void prepare(struct table *t)
 static void start_again(struct table *t)
 {
 	memcpy(t->player, t->at_first, sizeof(t->player));
+	memset(t->farewell, 0, sizeof(t->farewell));
 	t->n = 0;
 	t->authentic = false;
 	for (unsigned k = 0; k < LEVELS; k++) {
@@ -121,13 +123,41 @@ static void check_sealed(struct table *t, uint8_t *datagram, uint16_t length)
 
 		if (player->session != header.session)
 			continue;
+		if (header.kind == SESSION_CLOSE && length == FAREWELL_LEN)
+			memcpy(t->farewell[i], datagram, FAREWELL_LEN);
 		if (header.kind == SESSION_WELCOME) {
+			t->farewell[i][0] = 0;
 			require(player_take_welcome(t->world[0].fixture, player, datagram, length));
 			return;
 		}
 		require(player_open(t->world[0].fixture, player, datagram, length) && player->newest > before);
 		if (header.kind == SESSION_PATH_CHALLENGE)
 			memcpy(t->token, datagram + sizeof(header), sizeof(t->token));
+		return;
+	}
+	require(false);
+}
+
+/// What a session without connection is told: the CLOSE that was said, byte for byte, unless no way to the player was known
+/// then; or the token of the last connection.
+static void check_lost(struct table *t, uint8_t *datagram, uint16_t length, uint16_t asked)
+{
+	struct session_reset reset;
+
+	require(length <= asked && length >= sizeof(reset));
+	memcpy(&reset, datagram, sizeof(reset));
+	for (unsigned i = 0; i < PLAYERS; i++) {
+		const struct player *player = &t->player[i];
+
+		if (player->session != reset.header.session)
+			continue;
+		if (datagram[0] == SESSION_CLOSE && t->farewell[i][0] == 0)
+			check_sealed(t, datagram, length);
+		else if (datagram[0] == SESSION_CLOSE)
+			require(length == FAREWELL_LEN && memcmp(datagram, t->farewell[i], FAREWELL_LEN) == 0);
+		else
+			require(length == sizeof(reset) && length < asked && reset.header.length == length &&
+				memcmp(reset.token, player->welcome.reset_token, sizeof(reset.token)) == 0);
 		return;
 	}
 	require(false);
@@ -151,6 +181,10 @@ static void check_answer(struct table *t, unsigned i)
 		return;
 	case SESSION_DENIED:
 		require(length == sizeof(struct session_denied) && length <= t->asked[i]);
+		return;
+	case SESSION_CLOSE:
+	case SESSION_RESET:
+		check_lost(t, datagram, length, t->asked[i]);
 		return;
 	default:
 		require(datagram[0] == SESSION_WELCOME || datagram[0] == SESSION_DATA ||
