@@ -334,6 +334,7 @@ ALWAYS_INLINE void take_data(struct ingress *ingress, struct sealed *s, struct s
 	const struct session_prefix *prefix =
 		(const struct session_prefix *)(s->payload + sizeof(struct session_header));
 	struct delivery *c = store_delivery(shard->store, s->slot);
+	const uint16_t length = s->length; // before it is the answer's
 	struct intake intake = {.violation = false};
 	bool ids = false;
 
@@ -347,7 +348,7 @@ ALWAYS_INLINE void take_data(struct ingress *ingress, struct sealed *s, struct s
 	}
 	if (unlikely(!delivery_quiet(c)))
 		delivery_heed_busy(&shard->ctx, c, s->payload + SESSION_BEFORE_MESSAGES,
-				   (uint16_t)(s->length - SESSION_DATA_MIN), now);
+				   (uint16_t)(length - SESSION_DATA_MIN), now);
 	delivery_acknowledged(&shard->ctx, c, record->tx_counter, prefix, now);
 
 	const enum pg_drop drop = take_messages(shard, s, record, c, &intake, &ids, now);
@@ -364,7 +365,7 @@ ALWAYS_INLINE void take_data(struct ingress *ingress, struct sealed *s, struct s
 		return;
 	}
 	if (likely(peer_equal(&record->peer, s->peer)))
-		answer_data(shard, s, c, prefix->wants & SESSION_WANTS_ANSWER, now);
+		answer_data(shard, s, c, (prefix->wants & SESSION_WANTS_ANSWER) && length > SESSION_DATA_MIN, now);
 	else
 		challenge_path(shard, s, newest, now);
 	session_note(shard, s->slot, ids);

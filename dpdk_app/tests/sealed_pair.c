@@ -93,19 +93,27 @@ void pair_speak(struct pipeline_pair *t, uint32_t sealed)
 	fast_frame_close(&t->variant[WITHOUT].rig->identity.fast);
 }
 
-/// Answers and egress go where players were heard: once after the beginning, all of them are.
-static void be_heard(struct pipeline_pair *t)
+static void all_say(struct pipeline_pair *t, const struct plaintext *plaintext, unsigned result)
 {
-	let_pass(t, 3000);
-	for (unsigned i = 0; i <= SHORT; i++) {
-		const struct plaintext plaintext = no_message(true);
-
-		add_plaintext(t, i, &plaintext);
-	}
+	for (unsigned i = 0; i <= SHORT; i++)
+		add_plaintext(t, i, plaintext);
 	run(t);
 	for (unsigned i = 0; i <= SHORT; i++)
-		assert_int_equal(t->outcome[i].result, PG_DROP_NONE);
+		assert_int_equal(t->outcome[i].result, result);
+}
+
+/// Answers and egress go where players were heard: once after the beginning, all of them are. What an answer brought is
+/// acknowledged, so that nothing is on its way.
+static void be_heard(struct pipeline_pair *t)
+{
+	const struct plaintext movement = a_movement(true);
+	struct plaintext acknowledgement = no_message(false);
+
+	acknowledgement.ack_bits = UINT32_MAX;
+	let_pass(t, 3000);
+	all_say(t, &movement, PG_DROP_NONE);
 	let_pass(t, 10);
+	all_say(t, &acknowledgement, PACKET_ABSORBED);
 }
 
 static void check_level(void (*check)(struct pipeline_pair *t), const struct beginning *b, const char *level,

@@ -54,7 +54,8 @@ static void check_end(struct pipeline_pair *t, unsigned player, const struct pla
 	add_general(t, player, a_movement(true), WITHOUT_CHECKSUM);
 	again.counter = 1;
 	add_general(t, player, again, TAGGED);
-	add_plaintext(t, player + 1, &(struct plaintext){.wants = SESSION_WANTS_ANSWER});
+	again = a_movement(true);
+	add_plaintext(t, player + 1, &again);
 	run(t);
 	assert_int_equal(t->outcome[0].result, PG_DROP_NONE);
 	assert_int_equal(t->outcome[1].result, PACKET_ABSORBED);

@@ -180,7 +180,7 @@ static void data_of_any_length_is_taken_as_the_general_way_takes_it(void **state
 
 static void check_several(struct pipeline_pair *t)
 {
-	struct plaintext plaintext = no_message(true);
+	struct plaintext plaintext = a_movement(true);
 
 	for (unsigned n = 1; n <= LONGEST / DELIVERY_MOVE_LEN; n++) {
 		const struct plaintext movement = a_movement(true);
@@ -372,10 +372,12 @@ static void what_is_longer_than_agreed_is_refused(void **state UNUSED)
 static void check_elsewhere(struct pipeline_pair *t)
 {
 	for (unsigned round = 0; round < 8; round++) {
+		const struct plaintext movement = a_movement(true);
+
 		add_plaintext(t, SENDER, &(struct plaintext){0});
 		add_from_elsewhere(t, SENDER, a_movement(true));
 		add_from_elsewhere(t, SENDER, a_movement(true)); // is asked once a second
-		add_plaintext(t, SENDER, &(struct plaintext){.wants = SESSION_WANTS_ANSWER});
+		add_plaintext(t, SENDER, &movement);
 		run(t);
 		assert_int_equal(t->outcome[1].result, PG_DROP_NONE);
 		assert_int_equal(t->outcome[1].payload[0], SESSION_PATH_CHALLENGE);

@@ -81,9 +81,10 @@ static void test_old_packet_from_elsewhere_asks_nobody(void **state)
 	uint8_t late[PLAYER_BUFFER];
 	const uint16_t length = seal_data(g, &player, true, &nothing, late);
 	const struct peer elsewhere = peer_number(g, 9);
+	const struct message move = a_move();
 
 	fixture_wait(g->fixture, 2000);
-	assert_int_equal(say(g, &player, true, &nothing).result, PG_DROP_NONE);
+	assert_int_equal(say(g, &player, true, &move).result, PG_DROP_NONE);
 	assert_int_equal(send_from(g, 0, &elsewhere, late, length).result, PACKET_ABSORBED);
 }
 

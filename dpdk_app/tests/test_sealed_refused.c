@@ -119,6 +119,7 @@ static void test_wrong_headers_are_named(void **state)
 static void test_numbers_of_another_gateway_are_dropped_as_such(void **state)
 {
 	struct pipeline_fixture *g = *state;
+	const struct message move = a_move();
 	struct player player = connected(g, 1), idle = issue(g, 2);
 	const uint32_t foreign[] = {player.session ^ 1U << 24, player.session ^ 1U << 31, idle.session ^ 1U << 28,
 				    0xff000000 | PIPELINE_FIXTURE_CAPACITY, UINT32_MAX};
@@ -128,19 +129,20 @@ static void test_numbers_of_another_gateway_are_dropped_as_such(void **state)
 		struct reply reply;
 
 		player.session = foreign[i];
-		reply = say(g, &player, true, &nothing);
+		reply = say(g, &player, true, &move);
 		check_dropped(g, &reply, PG_DROP_SESSION_FOREIGN);
 		reply.length = player_hello(&player, reply.bytes);
 		reply = send_from(g, 0, &player.peer, reply.bytes, reply.length);
 		check_dropped(g, &reply, PG_DROP_SESSION_FOREIGN);
 	}
 	player.session = real;
-	assert_int_equal(say(g, &player, true, &nothing).result, PG_DROP_NONE);
+	assert_int_equal(say(g, &player, true, &move).result, PG_DROP_NONE);
 }
 
 static void test_numbers_that_name_nobody_are_dropped(void **state)
 {
 	struct pipeline_fixture *g = *state;
+	const struct message move = a_move();
 	struct player player = connected(g, 1), idle = issue(g, 2);
 	const uint32_t real = player.session;
 	const uint32_t strange[] = {0, fixture_next_number(g->fixture, real), PIPELINE_FIXTURE_CAPACITY - 1,
@@ -149,15 +151,15 @@ static void test_numbers_that_name_nobody_are_dropped(void **state)
 
 	for (unsigned i = 0; i < COUNT(strange); i++) {
 		player.session = strange[i];
-		reply = say(g, &player, true, &nothing);
+		reply = say(g, &player, true, &move);
 		check_dropped(g, &reply, PG_DROP_SESSION_UNKNOWN);
 	}
 	player.session = real;
 	idle.cipher = player.cipher;
-	reply = say(g, &idle, true, &nothing);
+	reply = say(g, &idle, true, &move);
 	check_dropped(g, &reply, PG_DROP_SESSION_STATE);
 	assert_true(pg_session_revoke(g->fixture->state, real));
-	reply = say(g, &player, true, &nothing);
+	reply = say(g, &player, true, &move);
 	check_dropped(g, &reply, PG_DROP_SESSION_OVER);
 }
 
@@ -182,58 +184,62 @@ static void test_longer_than_agreed_is_dropped(void **state)
 static void test_session_has_a_rate_of_its_own(void **state)
 {
 	struct pipeline_fixture *g = *state;
+	const struct message move = a_move();
 	struct player player = connected(g, 1), other = connected(g, 2);
 	unsigned answers = 0;
 	struct reply reply;
 
 	g->rig->policy.sessions.session[listener_of(g)] = rate_make(100, 10, pg_tsc_hz());
 	for (unsigned i = 0; i < 20; i++)
-		answers += say(g, &player, true, &nothing).result == PG_DROP_NONE;
+		answers += say(g, &player, true, &move).result == PG_DROP_NONE;
 	assert_int_equal(answers, 10);
-	reply = say(g, &player, true, &nothing);
+	reply = say(g, &player, true, &move);
 	check_dropped(g, &reply, PG_DROP_SESSION_RATE_LIMITED);
-	assert_int_equal(say(g, &other, true, &nothing).result, PG_DROP_NONE);
+	assert_int_equal(say(g, &other, true, &move).result, PG_DROP_NONE);
 	fixture_wait(g->fixture, 1000);
-	assert_int_equal(say(g, &player, true, &nothing).result, PG_DROP_NONE);
+	assert_int_equal(say(g, &player, true, &move).result, PG_DROP_NONE);
 }
 
 static void test_forgeries_do_not_use_up_the_session_rate(void **state)
 {
 	struct pipeline_fixture *g = *state;
+	const struct message move = a_move();
 	struct player player = connected(g, 1), forger = player;
 
 	g->rig->policy.sessions.session[listener_of(g)] = rate_make(100, 10, pg_tsc_hz());
 	memset(&forger.cipher.seal.data, 0x5a, 64);
 	for (unsigned i = 0; i < 50; i++) {
-		const struct reply reply = say(g, &forger, true, &nothing);
+		const struct reply reply = say(g, &forger, true, &move);
 
 		check_dropped(g, &reply, PG_DROP_BAD_TAG);
 	}
-	assert_int_equal(say(g, &player, true, &nothing).result, PG_DROP_NONE);
+	assert_int_equal(say(g, &player, true, &move).result, PG_DROP_NONE);
 }
 
 static void test_only_unproved_addresses_have_a_source_rate(void **state)
 {
 	struct pipeline_fixture *g = *state;
+	const struct message move = a_move();
 	struct player player = connected(g, 1), elsewhere = player;
 	struct reply reply;
 
 	rig_limit_sources(g->rig, listener_of(g), (struct rate){.interval = pg_tsc_hz(), .tolerance = 0});
 	elsewhere.peer = peer_number(g, 9);
 	for (unsigned i = 0; i < 20; i++)
-		assert_int_equal(say(g, &player, true, &nothing).result, PG_DROP_NONE);
+		assert_int_equal(say(g, &player, true, &move).result, PG_DROP_NONE);
 	elsewhere.sent = player.sent;
-	say(g, &elsewhere, true, &nothing);
-	reply = say(g, &elsewhere, true, &nothing);
+	say(g, &elsewhere, true, &move);
+	reply = say(g, &elsewhere, true, &move);
 	check_dropped(g, &reply, PG_DROP_SOURCE_RATE_LIMITED);
 	player.sent = elsewhere.sent;
-	assert_int_equal(say(g, &player, true, &nothing).result, PG_DROP_NONE);
+	assert_int_equal(say(g, &player, true, &move).result, PG_DROP_NONE);
 	assert_true(connect_by(g, 0, &elsewhere)); // handshakes have a budget: it is not short
 }
 
 static void test_one_bad_message_is_skipped_alone(void **state)
 {
 	struct pipeline_fixture *g = *state;
+	const struct message move = a_move();
 	struct player player = connected(g, 1);
 	struct message two = a_move();
 	static const float infinite[6] = {__builtin_inff()};
@@ -243,7 +249,7 @@ static void test_one_bad_message_is_skipped_alone(void **state)
 	assert_int_equal(say(g, &player, true, &two).result, PG_DROP_NONE);
 	assert_int_equal(fixture_record(g->fixture, &player)->motion_version, 2);
 	assert_int_equal(g->fixture->stats[0].messages.skipped, 1);
-	reply = say(g, &player, true, &nothing);
+	reply = say(g, &player, true, &move);
 	opened(g, &player, reply.bytes, reply.length, SESSION_DATA);
 	assert_int_equal(prefix_of(reply.bytes).ack, 2);
 	assert_int_equal(prefix_of(reply.bytes).ack_bits, 1); // the first was taken, too

@@ -117,8 +117,9 @@ def test_sixteen_datagrams_are_acknowledged_without_waiting(player: RawPlayer) -
     assert (said.ack, said.ack_bits) == (16, 0x7FFF)
 
 
-def test_nothing_but_an_acknowledgement_is_not_acknowledged(player: RawPlayer) -> None:
-    assert player.drop(player.data(at_once=False)) is None
+@pytest.mark.parametrize("at_once", [False, True])
+def test_nothing_but_an_acknowledgement_is_not_acknowledged(at_once: bool, player: RawPlayer) -> None:
+    assert player.send(player.data(at_once=at_once)) == (None, b"")
     assert player.gateway.due(player.now + 10) == []
 
 
