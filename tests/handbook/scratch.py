@@ -43,6 +43,7 @@ COPIED = (
     "tests",
     "wireshark",
 )
+_OF_CLIENT = {"sources": "--source", "shared_sources": "--shared"}
 NOT_COPIED = shutil.ignore_patterns("corpus", "__pycache__", "*.so")
 BOUND_S = 300
 
@@ -174,8 +175,26 @@ class Scratch:
         dpdk, libraries = (
             run(["pkg-config", what, "libdpdk"], self.path).split() for what in ("--cflags", "--libs")
         )
+        self.make_client("pollgate_client.c")
+        sources.append("pollgate_client.c")
         ends = {"pyshim/_native/_pollgate": ["_pollgate.c"]}
-        self._build(sources, dpdk, ends, [*libraries, "-luring", "-lseccomp"], set())
+        flags = [*dpdk, "-Iclient", "-DPGC_NO_SOCKET"]
+        self._build(sources, flags, ends, [*libraries, "-luring", "-lseccomp", "-lcrypto"], set())
+
+    def make_client(self, file: str) -> None:
+        """The C client as one file: the players of `pollgate load`."""
+        build = "client/one_file/meson.build"
+        arguments = []
+        for what, option in _OF_CLIENT.items():
+            for name in self._listed(build, rf"^client_{what} = files\((.*?)^\)"):
+                arguments += [option, os.path.normpath(f"client/one_file/{name}")]
+        include = [
+            word for room in ("client", "dpdk_app", "dpdk_app/include") for word in ("--include", room)
+        ]
+        self.python(
+            "client/amalgamate.py",
+            *(*arguments, *include, "--public", "pollgate_client.h", "--output", file),
+        )
 
     def _build(
         self,
@@ -191,11 +210,12 @@ class Scratch:
         include = [f"-I{sysconfig.get_path('include')}", "-Idpdk_app", "-Idpdk_app/include"]
         flags = ["-std=gnu17", "-D_GNU_SOURCE", "-O0", "-w", "-fPIC", *include, *more_flags, "-c"]
         jobs = []
+        levels = self._listed("dpdk_app/meson.build", r"^hot_args = \[(.*?)\]")
         for source in sources:
             jobs.append(["cc", *flags, source, "-o", str(folder / f"{source.replace('/', '-')}.o")])
         for isa in ("v2", "v3", "v4"):
             for hot in ("burst", "datagram"):
-                special = [f"-march=x86-64-{isa}", f"-DISA={isa}", f"dpdk_app/pipeline/{hot}.c"]
+                special = [f"-march=x86-64-{isa}", *levels, f"-DISA={isa}", f"dpdk_app/pipeline/{hot}.c"]
                 jobs.append(["cc", *flags, *special, "-o", str(folder / f"{hot}-{isa}.o")])
         with ThreadPoolExecutor(2) as pool:
             list(pool.map(lambda job: run(job, self.path), jobs))
@@ -207,10 +227,14 @@ class Scratch:
             run([*shared, "-o", out, *own, *objects, *libraries], self.path)
 
     def _sources(self, what: str) -> Iterator[str]:
-        build = (self.path / "dpdk_app" / "meson.build").read_text()
-        listed = re.search(rf"^ *{what}\s+files\((.*?)^ *\)", build, re.MULTILINE | re.DOTALL)
-        assert listed, f"dpdk_app/meson.build lists no files of: {what}"
-        return (f"dpdk_app/{name}" for name in re.findall(r"'([^']+)'", listed[1]))
+        listed = self._listed("dpdk_app/meson.build", rf"^ *{what}\s+files\((.*?)^ *\)")
+        return (f"dpdk_app/{name}" for name in listed)
+
+    def _listed(self, build: str, what: str) -> list[str]:
+        """The words of a list in a file of meson's."""
+        found = re.search(what, (self.path / build).read_text(), re.MULTILINE | re.DOTALL)
+        assert found, f"{build} has no list like: {what}"
+        return re.findall(r"'([^']+)'", found[1])
 
 
 def _sources_of(root: Path) -> Iterator[str]:
