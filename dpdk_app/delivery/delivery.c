@@ -197,7 +197,7 @@ uint16_t delivery_fill_any(struct delivery_context *ctx, struct delivery *c, uin
 void delivery_ids(const struct delivery *c, uint16_t tx[SESSION_CHANNELS], uint16_t rx[SESSION_CHANNELS])
 {
 	for (unsigned channel = 0; channel < SESSION_CHANNELS; channel++) {
-		tx[channel] = c->out.window[channel].next;
+		tx[channel] = c->out.next[channel];
 		rx[channel] = inbound_next_id(&c->in, channel);
 	}
 }
@@ -205,8 +205,8 @@ void delivery_ids(const struct delivery *c, uint16_t tx[SESSION_CHANNELS], uint1
 void delivery_resume(struct delivery *c, const uint16_t tx[SESSION_CHANNELS], const uint16_t rx[SESSION_CHANNELS])
 {
 	for (unsigned channel = 0; channel < SESSION_CHANNELS; channel++) {
-		c->out.window[channel].oldest = c->out.window[channel].next = tx[channel];
-		c->in.window[channel].oldest = rx[channel];
+		c->out.oldest[channel] = c->out.next[channel] = tx[channel];
+		c->in.oldest[channel] = rx[channel];
 	}
 }
 

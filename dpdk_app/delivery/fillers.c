@@ -86,13 +86,14 @@ static void fly(struct delivery_context *ctx, struct outbound *out, const struct
 /// What is on its way for longer than the timeout is lost. Twice in a row, and the window begins again.
 static void expire_flying(struct delivery_context *ctx, struct outbound *out, uint64_t now)
 {
+	const message_list *flying = &outbound_lists(ctx, out)->flying;
 	uint32_t lost = 0;
 	bool any = false;
 
-	while (out->flying.first != POOL_NONE && outbound_timeout_at(ctx, out) <= now) {
-		lost = stored_at(ctx->pool, out->flying.first)->carrier[0];
+	while (*flying != POOL_NONE && outbound_timeout_at(ctx, out) <= now) {
+		lost = stored_at(ctx->pool, *flying)->carrier[0];
 		congestion_lost(&out->congestion, lost, out->sent);
-		flying_lost(ctx, out, out->flying.first);
+		flying_lost(ctx, out, *flying);
 		any = true;
 	}
 	if (!any || (int32_t)(lost - out->timed_out) <= 0) // of the same time
@@ -106,33 +107,38 @@ static void expire_flying(struct delivery_context *ctx, struct outbound *out, ui
 
 static void retry_refused(struct delivery_context *ctx, struct outbound *out, uint64_t now)
 {
-	if (out->later.first == POOL_NONE || out->later_at > now)
-		return;
-	while (out->later.first != POOL_NONE) {
-		const uint32_t index = out->later.first;
+	struct out_lists *lists = outbound_lists(ctx, out);
 
-		list_remove(ctx->pool, &out->later, index);
-		list_insert_in_order(ctx->pool, &out->again, index);
+	if (lists->later == POOL_NONE || lists->later_at > now)
+		return;
+	while (lists->later != POOL_NONE) {
+		const uint32_t index = lists->later;
+
+		list_remove(ctx->pool, &lists->later, index);
+		list_insert_in_order(ctx->pool, &lists->again, index);
 	}
 	out->paused = 0;
-	out->later_at = 0;
+	lists->later_at = 0;
 }
 
 /// What was lost or refused, in its order; what does not fit waits for the next datagram.
 static void fill_repetitions(struct delivery_context *ctx, struct delivery *c, struct leaving *leaving)
 {
 	struct outbound *out = &c->out;
+	message_list *again = &outbound_lists(ctx, out)->again;
 
+	if (out->lists == POOL_NONE)
+		return;
 	expire_flying(ctx, out, leaving->now);
 	retry_refused(ctx, out, leaving->now);
 	if (outbound_window_open_from(out) > leaving->now)
 		return;
-	for (uint32_t index = out->again.first, next; index != POOL_NONE; index = next) {
+	for (uint32_t index = *again, next; index != POOL_NONE; index = next) {
 		next = stored_at(ctx->pool, index)->next;
 		if (!put(ctx->pool, leaving, stored_at(ctx->pool, index)))
 			continue;
 		within_window(out, leaving->now);
-		list_remove(ctx->pool, &out->again, index);
+		list_remove(ctx->pool, again, index);
 		fly(ctx, out, leaving, index);
 		counter_add(&ctx->stats->resent, 1);
 	}
@@ -146,7 +152,7 @@ static unsigned eldest(const struct delivery_context *ctx, const struct outbound
 
 	for (unsigned mask = out->waiting_mask & queues; mask != 0; mask &= mask - 1) {
 		const unsigned queue = (unsigned)__builtin_ctz(mask);
-		const struct stored *first = stored_at(ctx->pool, out->waiting_in[queue].first);
+		const struct stored *first = stored_at(ctx->pool, outbound_lists(ctx, out)->waiting_in[queue]);
 
 		if ((best != 0 && (int32_t)(first->order - best_order) > 0) ||
 		    outbound_leaves_from(ctx, out, queue, now) > now)
@@ -190,7 +196,7 @@ static void fill_waiting(struct delivery_context *ctx, struct delivery *c, struc
 
 	while ((best = eldest(ctx, out, queues, leaving->now)) != 0) {
 		const unsigned queue = (unsigned)__builtin_ctz(best);
-		const uint32_t index = out->waiting_in[queue].first;
+		const uint32_t index = outbound_lists(ctx, out)->waiting_in[queue];
 
 		if (put(ctx->pool, leaving, stored_at(ctx->pool, index)))
 			leave(ctx, out, leaving, queue, index);
@@ -271,6 +277,7 @@ void fillers_fill(struct delivery_context *ctx, struct delivery *c, struct leavi
 	for (unsigned i = 0; i < ctx->fillers; i++)
 		if (i != first)
 			fill_by(ctx, c, leaving, i, false);
+	outbound_settle(ctx, &c->out);
 	c->out.filling = false;
 	c->out.sent++;
 }

@@ -38,20 +38,16 @@ static void link_newest(struct delivery_context *ctx, uint32_t index)
 	ctx->pool->held_last = index;
 }
 
-static void pages_end(struct delivery_context *ctx, struct holding *holding, struct inbound *in, unsigned channel)
+static void page_end(struct delivery_context *ctx, uint32_t index)
 {
-	struct id_window *window = &in->window[channel];
+	const struct holding_page *page = pool_block(ctx->pool, index);
 
-	for (unsigned bit = 0; bit < SESSION_CHANNEL_WINDOW; bit++) {
-		const uint32_t page = holding->page[channel][bit / HOLDING_PAGE];
-
-		if (window->done[bit / HOLDING_PAGE] >> bit % HOLDING_PAGE & 1)
-			stored_free(ctx->pool,
-				    ((struct holding_page *)pool_block(ctx->pool, page))->message[bit % HOLDING_PAGE]);
-		if (bit % HOLDING_PAGE == HOLDING_PAGE - 1 && page != POOL_NONE)
-			pool_give(ctx->pool, page);
-	}
-	memset(window->done, 0, sizeof(window->done));
+	if (index == POOL_NONE)
+		return;
+	for (unsigned i = 0; i < HOLDING_PAGE; i++)
+		if (page->message[i] != POOL_NONE)
+			stored_free(ctx->pool, page->message[i]);
+	pool_give(ctx->pool, index);
 }
 
 void holding_end(struct delivery_context *ctx, struct inbound *in)
@@ -62,9 +58,10 @@ void holding_end(struct delivery_context *ctx, struct inbound *in)
 		return;
 	holding = holding_at(ctx->pool, in->holding);
 	for (unsigned channel = 0; channel < INBOUND_ORDERED; channel++) {
-		pages_end(ctx, holding, in, channel);
-		in->window[channel].oldest = inbound_next_id(in, channel);
-		reassembly_end(ctx, &in->reassembly[channel]);
+		for (unsigned i = 0; i < SESSION_CHANNEL_WINDOW / HOLDING_PAGE; i++)
+			page_end(ctx, holding->page[channel][i]);
+		in->oldest[channel] = inbound_next_id(in, channel);
+		reassembly_end(ctx, in, channel);
 	}
 	ctx->pool->held -= holding->blocks;
 	unlink_holding(ctx, in->holding);
@@ -82,7 +79,7 @@ enum dropped holding_dropped(const struct delivery_context *ctx, const struct in
 	if (likely(in->dropped == POOL_NONE) || piece->channel == SESSION_CHANNEL_UNORDERED)
 		return DROPPED_NONE;
 	dropped = pool_block(ctx->pool, in->dropped);
-	if (window_ahead(&in->window[piece->channel], piece->id) < SESSION_CHANNEL_WINDOW &&
+	if (id_ahead(in->oldest[piece->channel], piece->id) < SESSION_CHANNEL_WINDOW &&
 	    dropped->id[piece->channel][(piece->id & WINDOW_MASK) / 32] >> piece->id % 32 & 1)
 		return DROPPED_THIS;
 	for (unsigned i = 0; i < SESSION_CHANNEL_WINDOW / 32; i++)
@@ -113,16 +110,14 @@ static void note_dropped(struct dropped_ids *dropped, unsigned channel, uint16_t
 }
 
 /// The ids that a delivery keeps: pieces that are being joined, and what waits.
-static void note_all_dropped(const struct inbound *in, struct dropped_ids *dropped)
+static void note_all_dropped(const struct delivery_context *ctx, const struct inbound *in, struct dropped_ids *dropped)
 {
 	for (unsigned channel = 0; channel < INBOUND_ORDERED; channel++) {
-		const struct id_window *window = &in->window[channel];
-
-		for (uint16_t i = 0; i < in->reassembly[channel].next; i++)
+		for (uint16_t i = 0; i < in->joined[channel]; i++)
 			note_dropped(dropped, channel, (uint16_t)(inbound_next_id(in, channel) + i));
 		for (uint16_t i = 1; i < SESSION_CHANNEL_WINDOW; i++)
-			if (window_done(window, (uint16_t)(window->oldest + i)))
-				note_dropped(dropped, channel, (uint16_t)(window->oldest + i));
+			if (holding_waits(ctx, in, channel, (uint16_t)(in->oldest[channel] + i)) != POOL_NONE)
+				note_dropped(dropped, channel, (uint16_t)(in->oldest[channel] + i));
 	}
 }
 
@@ -140,7 +135,7 @@ static void rob(struct delivery_context *ctx, uint32_t index, uint64_t now)
 		pool_give(ctx->pool, in->dropped);
 		in->dropped = POOL_NONE;
 	}
-	note_all_dropped(in, &ids);
+	note_all_dropped(ctx, in, &ids);
 	holding_end(ctx, in);
 	if (ids.count != 0) { // the block is there: at least the holding's was given back
 		in->dropped = pool_take(ctx->pool);

@@ -20,19 +20,33 @@ struct holding {
 	uint64_t progress; // TSC at which something was added that the peer sent for the first time
 	uint32_t blocks;   // of the pool, this one included
 	uint32_t counter;  // low half, of the last datagram of which something is kept
-	/// Where the waiting messages are: a block per 32 ids, while one of them waits.
+	/// Where the waiting messages are: a block for each 32 ids, while one of them waits.
 	uint32_t page[INBOUND_ORDERED][SESSION_CHANNEL_WINDOW / HOLDING_PAGE];
 };
 static_assert(sizeof(struct holding) == POOL_BLOCK, "a holding is a block");
 
 struct holding_page {
-	uint32_t message[HOLDING_PAGE];
+	uint32_t message[HOLDING_PAGE]; // POOL_NONE: this id does not wait
 };
 static_assert(sizeof(struct holding_page) == POOL_BLOCK, "a page is a block");
 
 ALWAYS_INLINE struct holding *holding_at(struct message_pool *pool, uint32_t index)
 {
 	return pool_block(pool, index);
+}
+
+/// The message that waits with this id, 0 to 255 ahead of the oldest; POOL_NONE: none does.
+ALWAYS_INLINE uint32_t holding_waits(const struct delivery_context *ctx, const struct inbound *in, unsigned channel,
+				     uint16_t id)
+{
+	uint32_t page;
+
+	if (in->holding == POOL_NONE)
+		return POOL_NONE;
+	page = holding_at(ctx->pool, in->holding)->page[channel][(id & WINDOW_MASK) / HOLDING_PAGE];
+	if (page == POOL_NONE)
+		return POOL_NONE;
+	return ((const struct holding_page *)pool_block(ctx->pool, page))->message[id % HOLDING_PAGE];
 }
 
 /// In the pool while ids that were acknowledged and given up have not come again: their bits, by channel.

@@ -46,6 +46,7 @@ static void keep(struct delivery_context *ctx, struct inbound *in, const struct 
 
 	if (*page == POOL_NONE) {
 		*page = pool_take(ctx->pool);
+		memset(pool_block(ctx->pool, *page), 0, sizeof(struct holding_page));
 		blocks++;
 	}
 	index = stored_make(ctx->pool, NULL, 0, piece->body, piece->length);
@@ -53,17 +54,26 @@ static void keep(struct delivery_context *ctx, struct inbound *in, const struct 
 	stored->type = piece->type;
 	stored->flags = piece->flags;
 	((struct holding_page *)pool_block(ctx->pool, *page))->message[piece->id % HOLDING_PAGE] = index;
-	window_mark(&in->window[piece->channel], piece->id);
 	holding_grew(ctx, in, blocks, intake);
 }
 
-/// Take the waiting message that is next on its channel out of the pool.
-static struct piece unkeep(struct delivery_context *ctx, struct inbound *in, unsigned channel)
+/// A message of a page does not wait any more.
+/// @return is it the last of its page?
+static bool page_emptied(struct holding_page *page, uint16_t id)
 {
-	struct id_window *window = &in->window[channel];
-	const uint16_t id = window->oldest++;
+	uint32_t any = 0;
+
+	page->message[id % HOLDING_PAGE] = POOL_NONE;
+	for (unsigned i = 0; i < HOLDING_PAGE; i++)
+		any |= page->message[i];
+	return any == POOL_NONE;
+}
+
+/// Take the waiting message that is next on its channel out of the pool.
+static struct piece unkeep(struct delivery_context *ctx, struct inbound *in, unsigned channel, uint32_t index)
+{
+	const uint16_t id = in->oldest[channel]++;
 	uint32_t *page = page_of(ctx, in, channel, id);
-	const uint32_t index = ((struct holding_page *)pool_block(ctx->pool, *page))->message[id % HOLDING_PAGE];
 	const struct stored *stored = stored_at(ctx->pool, index);
 	const struct piece piece = {
 		.type = stored->type,
@@ -77,8 +87,7 @@ static struct piece unkeep(struct delivery_context *ctx, struct inbound *in, uns
 
 	stored_copy(ctx->pool, stored, ctx->compressor->piece);
 	blocks = stored_free(ctx->pool, index);
-	window_clear(window, id);
-	if (window->done[(id & WINDOW_MASK) / HOLDING_PAGE] == 0) {
+	if (page_emptied(pool_block(ctx->pool, *page), id)) {
 		pool_give(ctx->pool, *page);
 		*page = POOL_NONE;
 		blocks++;
@@ -86,7 +95,6 @@ static struct piece unkeep(struct delivery_context *ctx, struct inbound *in, uns
 	holding_shrank(ctx, in, blocks);
 	return piece;
 }
-static_assert(HOLDING_PAGE == 32, "a word of the window says whether a page is in use");
 
 // ---------------------------------------------------------------- take
 
@@ -98,19 +106,19 @@ static enum verdict take_in_order(struct delivery_context *ctx, struct inbound *
 		return VERDICT_MORE;
 	if (is_fragment(piece))
 		return reassembly_take(ctx, in, intake, piece, out);
-	if (in->reassembly[piece->channel].count != 0)
+	if (in->joined[piece->channel] != 0)
 		return VERDICT_VIOLATION;
 	return reassembly_deliver(ctx, piece, piece->body, piece->length, out);
 }
 
 static void unordered_taken(struct inbound *in, uint16_t id)
 {
-	struct id_window *window = &in->window[SESSION_CHANNEL_UNORDERED];
+	uint16_t *oldest = &in->oldest[SESSION_CHANNEL_UNORDERED];
 
-	window_mark(window, id);
+	id_mark(&in->unordered, id);
 	in->ahead++;
-	while (window_done(window, window->oldest)) {
-		window_clear(window, window->oldest++);
+	while (id_is_done(&in->unordered, *oldest)) {
+		id_clear(&in->unordered, (*oldest)++);
 		in->ahead--;
 	}
 }
@@ -118,7 +126,7 @@ static void unordered_taken(struct inbound *in, uint16_t id)
 /// Blocks that a message on a channel in order needs until it can be delivered: to wait, or to be joined.
 static uint32_t blocks_for(const struct inbound *in, const struct piece *piece)
 {
-	if (piece->id != in->window[piece->channel].oldest)
+	if (piece->id != in->oldest[piece->channel])
 		return stored_blocks(piece->length) + 1; // a page
 	return is_fragment(piece) ? pieces_of(piece->length) + 1 : 0;
 }
@@ -127,13 +135,12 @@ static enum verdict take_ordered(struct delivery_context *ctx, struct delivery *
 				 const struct piece *piece, struct delivered *out)
 {
 	struct inbound *in = &c->in;
-	struct id_window *window = &in->window[piece->channel];
 
-	if (piece->id != window->oldest) {
+	if (piece->id != in->oldest[piece->channel]) {
 		keep(ctx, in, intake, piece);
 		return VERDICT_MORE;
 	}
-	window->oldest++;
+	in->oldest[piece->channel]++;
 	intake->state = INTAKE_CHANNEL + piece->channel;
 	return take_in_order(ctx, in, intake, piece, out);
 }
@@ -147,8 +154,7 @@ static enum verdict take_new(struct delivery_context *ctx, struct delivery *c, s
 	uint64_t conforms;
 
 	if (blocks != 0)
-		refusal = holding_make_room(ctx, c, blocks, piece->id == c->in.window[piece->channel].oldest,
-					    intake->now);
+		refusal = holding_make_room(ctx, c, blocks, piece->id == c->in.oldest[piece->channel], intake->now);
 	if (refusal != PG_REFUSED_NONE)
 		return refuse(ctx, intake, piece, refusal, intake->now + ADMISSION_MEMORY_MS * ctx->rules->millisecond);
 	conforms = holding_dropped(ctx, &c->in, piece) == DROPPED_THIS ?
@@ -164,14 +170,23 @@ static enum verdict take_new(struct delivery_context *ctx, struct delivery *c, s
 					      reassembly_deliver(ctx, piece, piece->body, piece->length, out);
 }
 
+/// Was it taken after the oldest of its channel that was not?
+static bool taken_ahead(const struct delivery_context *ctx, const struct inbound *in, const struct piece *piece)
+{
+	if (id_ahead(in->oldest[piece->channel], piece->id) >= SESSION_CHANNEL_WINDOW)
+		return false;
+	if (piece->channel == SESSION_CHANNEL_UNORDERED)
+		return id_is_done(&in->unordered, piece->id);
+	return holding_waits(ctx, in, piece->channel, piece->id) != POOL_NONE;
+}
+
 static enum verdict take_reliable(struct delivery_context *ctx, struct delivery *c, struct intake *intake,
 				  struct piece *piece, struct delivered *out)
 {
-	const struct id_window *window = &c->in.window[piece->channel];
+	const uint16_t oldest = c->in.oldest[piece->channel];
 	enum dropped dropped;
 
-	if (window_behind(window, piece->id) ||
-	    (window_ahead(window, piece->id) < SESSION_CHANNEL_WINDOW && window_done(window, piece->id))) {
+	if (id_behind(oldest, piece->id) || taken_ahead(ctx, &c->in, piece)) {
 		counter_add(&ctx->stats->duplicates, 1);
 		return VERDICT_MORE;
 	}
@@ -180,7 +195,7 @@ static enum verdict take_reliable(struct delivery_context *ctx, struct delivery 
 		return refuse(ctx, intake, piece, PG_REFUSED_FORGOTTEN, intake->now);
 	if (intake->blocked >> piece->channel & 1 && dropped == DROPPED_NONE)
 		return refuse(ctx, intake, piece, (enum pg_refusal)intake->refused, 0);
-	if (window_ahead(window, piece->id) >= SESSION_CHANNEL_WINDOW)
+	if (id_ahead(oldest, piece->id) >= SESSION_CHANNEL_WINDOW)
 		return refuse(ctx, intake, piece, PG_REFUSED_ORDER,
 			      intake->now + ADMISSION_ORDER_MS * ctx->rules->millisecond);
 	if (!admission_understood(ctx, piece)) {
@@ -214,9 +229,10 @@ static enum verdict take_next(struct delivery_context *ctx, struct delivery *c, 
 
 	if (intake->state >= INTAKE_CHANNEL) {
 		const unsigned channel = intake->state - INTAKE_CHANNEL;
+		const uint32_t index = holding_waits(ctx, &c->in, channel, c->in.oldest[channel]);
 
-		if (window_done(&c->in.window[channel], c->in.window[channel].oldest)) {
-			piece = unkeep(ctx, &c->in, channel);
+		if (index != POOL_NONE) {
+			piece = unkeep(ctx, &c->in, channel, index);
 			return take_in_order(ctx, &c->in, intake, &piece, out);
 		}
 		intake->state = INTAKE_DATAGRAM;

@@ -38,21 +38,15 @@ enum intake_state { INTAKE_MOVE, INTAKE_OVER, INTAKE_DATAGRAM, INTAKE_CHANNEL };
 
 #define INBOUND_ORDERED SESSION_CHANNEL_UNORDERED // channels 0 to 2
 
-/// Fragments that came so far of one message.
-struct reassembly {
-	uint32_t first, last; // pieces of the pool
-	uint32_t length;
-	uint16_t next, count; // fragment that must come; count 0: none is being joined
-	uint8_t type;
-	uint8_t flags;
-};
-
+/// What is kept of messages that are not complete is in the pool: POOL_NONE where there is none.
 struct inbound {
-	uint32_t holding; // in the pool: what it keeps, see holding.h; POOL_NONE: nothing
-	uint32_t ahead;   // ids of the unordered channel that arrived before the oldest missing one
-	uint32_t dropped; // in the pool: ids that were kept and are to come again, see holding.h; POOL_NONE: none
-	struct reassembly reassembly[INBOUND_ORDERED];
-	struct id_window window[SESSION_CHANNELS];
+	uint32_t holding;                  // see holding.h
+	uint32_t dropped;                  // ids that were kept and are to come again, see holding.h
+	uint32_t joining[INBOUND_ORDERED]; // the message that is being joined, see reassembly.h
+	uint16_t joined[INBOUND_ORDERED];  // fragments of it that came
+	uint16_t oldest[SESSION_CHANNELS]; // id that was not taken
+	uint16_t ahead;                    // ids of the unordered channel that were taken after it
+	struct id_bits unordered;          // which
 };
 
 struct delivery;
@@ -67,9 +61,9 @@ bool inbound_holds(const struct inbound *in);
 /// The id before which everything was delivered: a message that is being joined was not.
 ALWAYS_INLINE uint16_t inbound_next_id(const struct inbound *in, unsigned channel)
 {
-	const uint16_t pieces = channel < INBOUND_ORDERED ? in->reassembly[channel].next : 0;
+	const uint16_t pieces = channel < INBOUND_ORDERED ? in->joined[channel] : 0;
 
-	return (uint16_t)(in->window[channel].oldest - pieces);
+	return (uint16_t)(in->oldest[channel] - pieces);
 }
 
 /// Give all memory back.

@@ -54,7 +54,7 @@ static void queue_piece(struct delivery_context *ctx, struct outbound *out, cons
 	if (prepared->pieces > 1)
 		stored->fragment = fragment;
 	if (message->reliable) {
-		stored->id = out->window[message->channel].next++;
+		stored->id = out->next[message->channel]++;
 		stored->receipt = message->receipt;
 		stored->cost = cost_of(ctx, stored, prepared, message->length);
 	}
@@ -64,13 +64,22 @@ static void queue_piece(struct delivery_context *ctx, struct outbound *out, cons
 /// Would waiting for more fill the packet no better?
 static bool packet_full(const struct delivery_context *ctx, const struct outbound *out)
 {
+	const message_list *waiting_in = outbound_lists(ctx, out)->waiting_in;
+
 	if (out->waiting_bytes < prepared_room_of(out) && out->waiting < SESSION_MESSAGES_MAX)
 		return false;
 	for (unsigned mask = out->waiting_mask; mask != 0; mask &= mask - 1) {
-		if (!in_window(out, stored_at(ctx->pool, out->waiting_in[__builtin_ctz(mask)].first)))
+		if (!in_window(out, stored_at(ctx->pool, waiting_in[__builtin_ctz(mask)])))
 			return false;
 	}
 	return true;
+}
+
+/// For the first message. There is a block for them.
+static void make_lists(struct delivery_context *ctx, struct outbound *out)
+{
+	out->lists = pool_take(ctx->pool);
+	*outbound_lists(ctx, out) = (struct out_lists){0};
 }
 
 static void count_sent(const struct delivery_context *ctx, uint8_t type)
@@ -92,6 +101,8 @@ enum pg_loss outbound_queue(struct delivery_context *ctx, struct outbound *out, 
 		counter_add(&ctx->stats->lost[loss], 1);
 		return loss;
 	}
+	if (out->lists == POOL_NONE)
+		make_lists(ctx, out);
 	for (uint16_t piece = 0; piece < prepared.pieces; piece++)
 		queue_piece(ctx, out, &prepared, message, piece, due);
 	if (out->messages++ == 0)
@@ -105,19 +116,20 @@ enum pg_loss outbound_queue(struct delivery_context *ctx, struct outbound *out, 
 
 // ---------------------------------------------------------------- lost, refused, moved
 
-static void all_lost(struct delivery_context *ctx, struct outbound *out, struct message_list *list)
+static void all_lost(struct delivery_context *ctx, struct out_lists *lists, message_list *list)
 {
-	while (list->first != POOL_NONE) {
-		const uint32_t index = list->first;
+	while (*list != POOL_NONE) {
+		const uint32_t index = *list;
 
 		list_remove(ctx->pool, list, index);
-		list_insert_in_order(ctx->pool, &out->again, index);
+		list_insert_in_order(ctx->pool, &lists->again, index);
 	}
 }
 
 void outbound_moved(struct delivery_context *ctx, struct outbound *out)
 {
-	all_lost(ctx, out, &out->flying);
+	if (out->lists != POOL_NONE)
+		all_lost(ctx, outbound_lists(ctx, out), &outbound_lists(ctx, out)->flying);
 	out->flights = 0;
 	out->timeouts = 0;
 	out->timed = 0;
@@ -127,45 +139,49 @@ void outbound_moved(struct delivery_context *ctx, struct outbound *out)
 
 void outbound_refused(struct delivery_context *ctx, struct outbound *out, uint32_t counter, uint64_t retry)
 {
-	for (uint32_t index = out->flying.last, previous; index != POOL_NONE; index = previous) {
+	struct out_lists *lists = outbound_lists(ctx, out);
+
+	if (out->lists == POOL_NONE)
+		return;
+	for (uint32_t index = list_last(ctx->pool, lists->flying), previous; index != POOL_NONE; index = previous) {
 		const struct stored *message = stored_at(ctx->pool, index);
 
-		previous = message->previous;
+		previous = list_previous(ctx->pool, lists->flying, index);
 		if ((int32_t)(message->carrier[0] - counter) < 0)
 			break;
 		if (message->carrier[0] != counter)
 			continue;
 		flying_remove(ctx, out, index);
-		list_insert_in_order(ctx->pool, &out->later, index);
+		list_insert_in_order(ctx->pool, &lists->later, index);
 		out->paused |= (uint8_t)(1U << stored_channel(message));
 	}
-	if (out->later.first != POOL_NONE && retry > out->later_at)
-		out->later_at = retry;
+	if (lists->later != POOL_NONE && retry > lists->later_at)
+		lists->later_at = retry;
 }
 
 /// No packet that carried them so far counts: what is acknowledged of those is of before.
-static void forget_carriers(struct delivery_context *ctx, const struct message_list *list)
+static void forget_carriers(struct delivery_context *ctx, message_list list)
 {
-	for (uint32_t index = list->first; index != POOL_NONE; index = stored_at(ctx->pool, index)->next)
+	for (uint32_t index = list; index != POOL_NONE; index = stored_at(ctx->pool, index)->next)
 		if (stored_channel(stored_at(ctx->pool, index)) != SESSION_CHANNEL_UNORDERED)
 			stored_at(ctx->pool, index)->carriers = 0;
 }
 
 void outbound_unacknowledged(struct delivery_context *ctx, struct outbound *out)
 {
-	for (uint32_t index = out->flying.first, next; index != POOL_NONE; index = next) {
+	struct out_lists *lists = outbound_lists(ctx, out);
+
+	if (out->lists == POOL_NONE)
+		return;
+	for (uint32_t index = lists->flying, next; index != POOL_NONE; index = next) {
 		next = stored_at(ctx->pool, index)->next;
 		if (stored_channel(stored_at(ctx->pool, index)) != SESSION_CHANNEL_UNORDERED)
 			flying_lost(ctx, out, index);
 	}
-	for (unsigned channel = 0; channel < SESSION_CHANNEL_UNORDERED; channel++) {
-		for (uint32_t index = out->held[channel].first; index != POOL_NONE;
-		     index = stored_at(ctx->pool, index)->next)
-			window_clear(&out->window[channel], stored_at(ctx->pool, index)->id);
-		all_lost(ctx, out, &out->held[channel]);
-	}
-	forget_carriers(ctx, &out->again);
-	forget_carriers(ctx, &out->later);
+	for (unsigned channel = 0; channel < SESSION_CHANNEL_UNORDERED; channel++)
+		all_lost(ctx, lists, &lists->held[channel]);
+	forget_carriers(ctx, lists->again);
+	forget_carriers(ctx, lists->later);
 }
 
 // ---------------------------------------------------------------- when
@@ -173,7 +189,7 @@ void outbound_unacknowledged(struct delivery_context *ctx, struct outbound *out)
 uint64_t outbound_timeout_at(const struct delivery_context *ctx, const struct outbound *out)
 {
 	const struct delivery_rules *rules = ctx->rules;
-	const uint64_t sent = stored_at(ctx->pool, out->flying.first)->time;
+	const uint64_t sent = stored_at(ctx->pool, outbound_lists(ctx, out)->flying)->time;
 	const bool silent = sent > out->heard + ROUND_TRIP_SILENT_MS * rules->millisecond;
 
 	return sent +
@@ -192,7 +208,7 @@ uint64_t outbound_window_open_from(const struct outbound *out)
 uint64_t outbound_leaves_from(const struct delivery_context *ctx, const struct outbound *out, unsigned queue,
 			      uint64_t now)
 {
-	const struct stored *first = stored_at(ctx->pool, out->waiting_in[queue].first);
+	const struct stored *first = stored_at(ctx->pool, outbound_lists(ctx, out)->waiting_in[queue]);
 	const unsigned priority = queue / OUTBOUND_QUEUES;
 	uint64_t from = 0;
 
@@ -222,7 +238,7 @@ static uint64_t waiting_wake(const struct delivery_context *ctx, const struct ou
 
 	for (unsigned mask = out->waiting_mask; mask != 0; mask &= mask - 1) {
 		const unsigned queue = (unsigned)__builtin_ctz(mask);
-		const struct stored *first = stored_at(ctx->pool, out->waiting_in[queue].first);
+		const struct stored *first = stored_at(ctx->pool, outbound_lists(ctx, out)->waiting_in[queue]);
 		const uint64_t due = out->overdue != 0 && out->overdue < first->time ? out->overdue : first->time;
 		const uint64_t from = outbound_leaves_from(ctx, out, queue, now);
 		const uint64_t at = due > from ? due : from;
@@ -234,21 +250,25 @@ static uint64_t waiting_wake(const struct delivery_context *ctx, const struct ou
 
 uint64_t outbound_wake(const struct delivery_context *ctx, const struct outbound *out, uint64_t now)
 {
-	uint64_t wake = waiting_wake(ctx, out, now);
+	const struct out_lists *lists = outbound_lists(ctx, out);
+	uint64_t wake;
 
-	if (out->flying.first != POOL_NONE) {
+	if (out->lists == POOL_NONE)
+		return 0;
+	wake = waiting_wake(ctx, out, now);
+	if (lists->flying != POOL_NONE) {
 		const uint64_t at = outbound_timeout_at(ctx, out);
 
 		wake = at < wake ? at : wake;
 	}
-	if (out->again.first != POOL_NONE) {
+	if (lists->again != POOL_NONE) {
 		const uint64_t open = outbound_window_open_from(out);
 
 		wake = open < wake ? open : wake;
 	}
-	if (out->later.first != POOL_NONE && out->later_at < wake)
-		wake = out->later_at;
+	if (lists->later != POOL_NONE && lists->later_at < wake)
+		wake = lists->later_at;
 	if (wake == UINT64_MAX)
-		return out->messages != 0 ? UINT64_MAX - 1 : 0;
+		return UINT64_MAX - 1;
 	return wake != 0 ? wake : 1;
 }

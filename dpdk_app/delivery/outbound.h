@@ -25,9 +25,21 @@ struct outgoing {
 
 #define OUTBOUND_QUEUES (SESSION_CHANNELS + 1) // a queue per channel, and one of what is not reliable
 
-struct message_list {
-	uint32_t first, last;
+/// The first of a list; POOL_NONE: it is empty. Before the first is the last: see lists.h.
+typedef uint32_t message_list;
+
+/// In the pool while a message waits or is on its way.
+struct out_lists {
+	uint64_t later_at;
+	message_list waiting_in[PRIORITIES * OUTBOUND_QUEUES];
+	message_list flying;                          // in the order of the packets that carried them last
+	message_list again;                           // lost: in the order of being queued
+	message_list later;                           // refused: they go again at `later_at`
+	message_list held[SESSION_CHANNEL_UNORDERED]; // acknowledged, in the order of being queued; but one before
+						      // them, or a piece of them, is not: the peer has not read them
+	struct id_bits acknowledged;                  // of the unordered channel, ids after the oldest that is not
 };
+static_assert(sizeof(struct out_lists) == POOL_BLOCK, "they are a block");
 
 struct outbound {
 	uint16_t room;          // of the longest packet; 0: as of the shortest that a client may ask for
@@ -36,29 +48,38 @@ struct outbound {
 	uint8_t flights;        // datagrams with reliable messages that are on their way
 	uint8_t paused;         // channels of which something was refused: nothing new leaves on them
 	bool filling;           // the datagram that is being filled is within the window
+	uint32_t lists;         // struct out_lists in the pool; POOL_NONE: no message waits or is on its way
 	uint32_t messages;      // whole ones, waiting or on their way
-	uint32_t blocks;        // of the pool
+	uint32_t blocks;        // of the pool, of those messages
 	uint32_t waiting;       // messages and pieces that were never sent
 	uint32_t waiting_bytes; // on the wire, of those messages and pieces
 	uint32_t order;         // of the next one
 	uint32_t sent;          // low half of the counter of the last packet that was filled
 	uint32_t timed_out;     // likewise, when the last of `timeouts` was counted
+	uint32_t timed;         // counter of the packet whose round trip is being measured; 0: none
+	uint64_t timed_at;      // when it left
 	uint64_t overdue;       // TSC since which more waits than one packet carries; 0: no more waits
 	uint64_t heard;         // TSC at which something authentic came last, while messages are on their way
 	struct round_trip round_trip;
-	uint32_t timed;    // counter of the packet whose round trip is being measured; 0: none
-	uint64_t timed_at; // when it left
 	struct congestion congestion;
-	struct message_list waiting_in[PRIORITIES * OUTBOUND_QUEUES];
-	struct message_list flying; // in the order of the packets that carried them last
-	struct message_list again;  // lost: in the order of being queued
-	struct message_list later;  // refused: they go again at `later_at`
-	uint64_t later_at;
-	struct message_list
-		held[SESSION_CHANNEL_UNORDERED]; // acknowledged, in the order of being queued; but one before
-						 // them, or a piece of them, is not: the peer has not read them
-	struct id_window window[SESSION_CHANNELS];
+	uint16_t oldest[SESSION_CHANNELS]; // id that is not acknowledged, or is kept
+	uint16_t next[SESSION_CHANNELS];   // id to give
 };
+
+ALWAYS_INLINE struct out_lists *outbound_lists(const struct delivery_context *ctx, const struct outbound *out)
+{
+	return pool_block(ctx->pool, out->lists);
+}
+
+/// No message waits or is on its way any more: their lists are given back.
+ALWAYS_INLINE void outbound_settle(const struct delivery_context *ctx, struct outbound *out)
+{
+	if (out->messages != 0 || out->lists == POOL_NONE)
+		return;
+	pool_give(ctx->pool, out->lists);
+	out->lists = POOL_NONE;
+	out->paused = 0;
+}
 
 /// @return PG_LOSS_NONE, or why it is not sent
 enum pg_loss outbound_queue(struct delivery_context *ctx, struct outbound *out, const struct outgoing *message,

@@ -83,13 +83,14 @@ static bool prepared_cut(struct prepared *prepared, const struct outgoing *messa
 static enum pg_loss prepared_room(const struct delivery_context *ctx, const struct outbound *out,
 				  const struct prepared *prepared, const struct outgoing *message)
 {
-	const struct id_window *window = &out->window[message->reliable ? message->channel : 0];
+	const unsigned channel = message->reliable ? message->channel : 0;
+	const uint16_t under_way = (uint16_t)(out->next[channel] - out->oldest[channel]);
 
 	if (out->blocks != 0 && (uint64_t)(out->blocks + prepared->blocks) * POOL_BLOCK > ctx->rules->queue_bytes)
 		return PG_LOSS_QUEUE_FULL;
-	if (message->reliable && (uint16_t)(window->next - window->oldest) + prepared->pieces > IDS_MAX)
+	if (message->reliable && under_way + prepared->pieces > IDS_MAX)
 		return PG_LOSS_QUEUE_FULL;
-	if (!pool_has(ctx->pool, prepared->blocks))
+	if (!pool_has(ctx->pool, prepared->blocks + (out->lists == POOL_NONE ? 1U : 0U)))
 		return PG_LOSS_NO_MEMORY;
 	return PG_LOSS_NONE;
 }

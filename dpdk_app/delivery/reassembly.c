@@ -56,77 +56,123 @@ enum verdict reassembly_deliver(struct delivery_context *ctx, const struct piece
 	return VERDICT_DELIVERED;
 }
 
-/// Append bytes to a message that is being joined.
-/// @return blocks that they took; those were free
-static uint32_t join_bytes(struct delivery_context *ctx, struct reassembly *reassembly, const uint8_t *from,
-			   uint32_t length)
+static struct joining *joining_at(struct message_pool *pool, uint32_t index)
 {
-	const uint32_t size = sizeof(((struct pool_piece *)0)->bytes);
+	return pool_block(pool, index);
+}
+
+/// Begin a message. There is a block for it.
+static struct joining *begin(struct delivery_context *ctx, struct inbound *in, const struct piece *piece)
+{
+	const uint32_t index = pool_take(ctx->pool);
+	struct joining *joining = joining_at(ctx->pool, index);
+
+	*joining = (struct joining){
+		.last = index,
+		.count = fragment_of(piece).count,
+		.type = piece->type,
+		.flags = piece->flags,
+	};
+	in->joining[piece->channel] = index;
+	return joining;
+}
+
+/// Room behind what was joined: in the last block, or in another.
+/// @param size  out: of the room; 0: the last block is full
+static uint8_t *room_behind(struct delivery_context *ctx, struct joining *joining, uint32_t *size)
+{
+	const uint32_t first = sizeof(joining->bytes), each = sizeof(((struct pool_piece *)0)->bytes);
+	uint32_t used;
+
+	if (joining->length < first) {
+		*size = first - joining->length;
+		return joining->bytes + joining->length;
+	}
+	used = (joining->length - first) % each;
+	*size = used != 0 ? each - used : 0;
+	return ((struct pool_piece *)pool_block(ctx->pool, joining->last))->bytes + used;
+}
+
+/// Append bytes.
+/// @return blocks that they took; those were free
+static uint32_t join_bytes(struct delivery_context *ctx, struct joining *joining, const uint8_t *from, uint32_t length)
+{
 	uint32_t blocks = 0;
 
 	while (length != 0) {
-		const uint32_t used = reassembly->length % size;
-		const uint32_t n = length < size - used ? length : size - used;
-		struct pool_piece *last;
+		uint32_t size;
+		uint8_t *room = room_behind(ctx, joining, &size);
 
-		if (used == 0) {
+		if (size == 0) {
 			const uint32_t index = pool_take(ctx->pool);
+			struct pool_piece *piece = pool_block(ctx->pool, index);
 
-			((struct pool_piece *)pool_block(ctx->pool, index))->more = POOL_NONE;
-			if (reassembly->first == POOL_NONE)
-				reassembly->first = index;
-			else
-				((struct pool_piece *)pool_block(ctx->pool, reassembly->last))->more = index;
-			reassembly->last = index;
+			piece->more = POOL_NONE;
+			((struct pool_piece *)pool_block(ctx->pool, joining->last))->more = index;
+			joining->last = index;
+			room = piece->bytes;
+			size = sizeof(piece->bytes);
 			blocks++;
 		}
-		last = pool_block(ctx->pool, reassembly->last);
-		memcpy(last->bytes + used, from, n);
-		reassembly->length += n;
-		from += n;
-		length -= n;
+		if (size > length)
+			size = length;
+		memcpy(room, from, size);
+		joining->length += size;
+		from += size;
+		length -= size;
 	}
 	return blocks;
 }
 
-uint32_t reassembly_end(struct delivery_context *ctx, struct reassembly *reassembly)
+/// Copy the whole out and give its blocks back.
+static uint32_t join(struct delivery_context *ctx, struct inbound *in, unsigned channel)
 {
-	const uint32_t blocks = pool_give_pieces(ctx->pool, reassembly->first);
+	const struct joining *joining = joining_at(ctx->pool, in->joining[channel]);
+	const uint32_t length = joining->length;
+	const uint32_t here = length < sizeof(joining->bytes) ? length : (uint32_t)sizeof(joining->bytes);
 
-	*reassembly = (struct reassembly){0};
+	memcpy(ctx->compressor->joined, joining->bytes, here);
+	pool_copy_pieces(ctx->pool, joining->more, ctx->compressor->joined + here, length - here);
+	holding_shrank(ctx, in, reassembly_end(ctx, in, channel));
+	return length;
+}
+
+uint32_t reassembly_end(struct delivery_context *ctx, struct inbound *in, unsigned channel)
+{
+	const uint32_t blocks = pool_give_pieces(ctx->pool, in->joining[channel]);
+
+	in->joining[channel] = POOL_NONE;
+	in->joined[channel] = 0;
 	return blocks;
 }
 
-static bool fragment_follows(const struct reassembly *reassembly, const struct piece *piece,
-			     struct session_fragment fragment)
+/// @param joining  NULL: the message begins
+static bool fragment_follows(const struct joining *joining, const struct piece *piece, uint16_t joined)
 {
-	if (fragment.index != reassembly->next)
+	const struct session_fragment fragment = fragment_of(piece);
+
+	if (fragment.index != joined)
 		return false;
-	if (fragment.index == 0)
-		return reassembly->count == 0;
-	return fragment.count == reassembly->count && piece->type == reassembly->type &&
-	       piece->flags == reassembly->flags;
+	return !joining ||
+	       (fragment.count == joining->count && piece->type == joining->type && piece->flags == joining->flags);
 }
 
 enum verdict reassembly_take(struct delivery_context *ctx, struct inbound *in, const struct intake *intake,
 			     const struct piece *piece, struct delivered *out)
 {
-	const struct session_fragment fragment = fragment_of(piece);
-	struct reassembly *reassembly = &in->reassembly[piece->channel];
-	const uint32_t length = piece->length - (uint32_t)sizeof(fragment);
-	uint32_t whole;
+	const uint32_t head = (uint32_t)sizeof(struct session_fragment), index = in->joining[piece->channel];
+	struct joining *joining = index != POOL_NONE ? joining_at(ctx->pool, index) : NULL;
+	uint32_t blocks = 0;
 
-	if (!fragment_follows(reassembly, piece, fragment))
+	if (!fragment_follows(joining, piece, in->joined[piece->channel]))
 		return VERDICT_VIOLATION;
-	holding_grew(ctx, in, join_bytes(ctx, reassembly, piece->body + sizeof(fragment), length), intake);
-	reassembly->count = fragment.count;
-	reassembly->type = piece->type;
-	reassembly->flags = piece->flags;
-	reassembly->next++;
-	if (reassembly->next != reassembly->count)
+	if (!joining) {
+		joining = begin(ctx, in, piece);
+		blocks = 1;
+	}
+	blocks += join_bytes(ctx, joining, piece->body + head, piece->length - head);
+	holding_grew(ctx, in, blocks, intake);
+	if (++in->joined[piece->channel] != joining->count)
 		return VERDICT_MORE;
-	whole = reassembly->length;
-	pool_copy_pieces(ctx->pool, reassembly->first, ctx->compressor->joined, whole);
-	holding_shrank(ctx, in, reassembly_end(ctx, reassembly));
-	return reassembly_deliver(ctx, piece, ctx->compressor->joined, whole, out);
+	return reassembly_deliver(ctx, piece, ctx->compressor->joined, join(ctx, in, piece->channel), out);
 }

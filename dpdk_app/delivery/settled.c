@@ -57,40 +57,33 @@ static void delivered(struct delivery_context *ctx, struct outbound *out, uint32
 	forget(ctx, out, index);
 }
 
-/// Before this id of a channel all are acknowledged.
-static uint16_t first_missing(const struct id_window *window)
+/// So many ids of an ordered channel, from the oldest on, are acknowledged.
+static uint16_t acknowledged_in_a_row(const struct delivery_context *ctx, message_list held, uint16_t oldest)
 {
-	uint16_t id = window->oldest;
+	uint16_t row = 0;
 
-	while (window_ahead(window, id) < SESSION_CHANNEL_WINDOW && window_done(window, id))
-		id++;
-	return id;
+	for (uint32_t index = held; index != POOL_NONE; index = stored_at(ctx->pool, index)->next, row++)
+		if (id_ahead(oldest, stored_at(ctx->pool, index)->id) != row)
+			break;
+	return row;
 }
 
 /// On an ordered channel the peer reads a message after those before it, and when all of its pieces are there. Until then all of
 /// it is kept: the peer may have to give up what it has.
 static void release_held(struct delivery_context *ctx, struct outbound *out, uint8_t channel)
 {
-	struct id_window *window = &out->window[channel];
-	const uint16_t missing = window_ahead(window, first_missing(window));
-	uint16_t oldest = missing;
+	message_list *held = &outbound_lists(ctx, out)->held[channel];
+	const uint16_t oldest = out->oldest[channel], missing = acknowledged_in_a_row(ctx, *held, oldest);
 
-	if (missing == 0)
-		return;
-	for (uint32_t index = out->held[channel].first, next; index != POOL_NONE; index = next) {
-		const struct stored *message = stored_at(ctx->pool, index);
-		const uint16_t first = window_ahead(window, first_id(message));
+	for (uint16_t row = 0; row < missing; row++) {
+		const uint32_t index = *held;
 
-		next = message->next;
-		if (window_ahead(window, last_id(message)) < missing) {
-			list_remove(ctx->pool, &out->held[channel], index);
-			delivered(ctx, out, index);
-		} else if (first < oldest) {
-			oldest = first;
-		}
+		if (id_ahead(oldest, last_id(stored_at(ctx->pool, index))) >= missing)
+			return;
+		out->oldest[channel]++;
+		list_remove(ctx->pool, held, index);
+		delivered(ctx, out, index);
 	}
-	for (; oldest > 0; oldest--)
-		window_clear(window, window->oldest++);
 }
 
 /// @param index  of a message that is in no list
@@ -98,15 +91,16 @@ static void arrived_at_peer(struct delivery_context *ctx, struct outbound *out, 
 {
 	const struct stored *message = stored_at(ctx->pool, index);
 	const uint8_t channel = stored_channel(message);
-	struct id_window *window = &out->window[channel];
+	struct out_lists *lists = outbound_lists(ctx, out);
+	uint16_t *oldest = &out->oldest[channel];
 
-	window_mark(window, message->id);
 	if (channel != SESSION_CHANNEL_UNORDERED) {
-		list_insert_in_order(ctx->pool, &out->held[channel], index);
+		list_insert_in_order(ctx->pool, &lists->held[channel], index);
 		return;
 	}
-	while (window_done(window, window->oldest))
-		window_clear(window, window->oldest++);
+	id_mark(&lists->acknowledged, message->id);
+	while (id_is_done(&lists->acknowledged, *oldest))
+		id_clear(&lists->acknowledged, (*oldest)++);
 	delivered(ctx, out, index);
 }
 
@@ -115,12 +109,13 @@ static void arrived_at_peer(struct delivery_context *ctx, struct outbound *out, 
 /// @return when the newest of these packets was sent, if it was the last to carry one of the messages; else 0
 static uint64_t acknowledge_flying(struct delivery_context *ctx, struct outbound *out, struct arrived arrived)
 {
+	const message_list *flying = &outbound_lists(ctx, out)->flying;
 	uint64_t sent = 0;
 
-	for (uint32_t index = out->flying.last, previous; index != POOL_NONE; index = previous) {
+	for (uint32_t index = list_last(ctx->pool, *flying), previous; index != POOL_NONE; index = previous) {
 		const struct stored *message = stored_at(ctx->pool, index);
 
-		previous = message->previous;
+		previous = list_previous(ctx->pool, *flying, index);
 		if ((int32_t)(message->carrier[0] - arrived.newest) < -ACK_REACH)
 			break;
 		if (!carried(message, arrived))
@@ -134,10 +129,10 @@ static uint64_t acknowledge_flying(struct delivery_context *ctx, struct outbound
 }
 
 /// Messages that were taken for lost and were not.
-static void acknowledge_list(struct delivery_context *ctx, struct outbound *out, struct message_list *list,
+static void acknowledge_list(struct delivery_context *ctx, struct outbound *out, message_list *list,
 			     struct arrived arrived)
 {
-	for (uint32_t index = list->first, next; index != POOL_NONE; index = next) {
+	for (uint32_t index = *list, next; index != POOL_NONE; index = next) {
 		const struct stored *message = stored_at(ctx->pool, index);
 
 		next = message->next;
@@ -164,8 +159,10 @@ static uint64_t timed_packet(struct outbound *out, struct arrived arrived)
 /// Three later than these were acknowledged (RFC 9002 6.1.1).
 static void overtaken(struct delivery_context *ctx, struct outbound *out, struct arrived arrived)
 {
-	while (out->flying.first != POOL_NONE) {
-		const uint32_t index = out->flying.first, carrier = stored_at(ctx->pool, index)->carrier[0];
+	const message_list *flying = &outbound_lists(ctx, out)->flying;
+
+	while (*flying != POOL_NONE) {
+		const uint32_t index = *flying, carrier = stored_at(ctx->pool, index)->carrier[0];
 
 		if ((int32_t)(arrived.newest - carrier) < LOST_BEHIND)
 			return;
@@ -174,20 +171,35 @@ static void overtaken(struct delivery_context *ctx, struct outbound *out, struct
 	}
 }
 
-void outbound_acknowledged(struct delivery_context *ctx, struct outbound *out, struct arrived arrived, uint64_t now)
+/// @return as acknowledge_flying()
+static uint64_t acknowledge_messages(struct delivery_context *ctx, struct outbound *out, struct arrived arrived)
 {
 	const unsigned flights = out->flights;
-	uint64_t sent = timed_packet(out, arrived);
 	const uint64_t flew = acknowledge_flying(ctx, out, arrived);
+	struct out_lists *lists = outbound_lists(ctx, out);
 
-	sent = flew != 0 ? flew : sent;
-	acknowledge_list(ctx, out, &out->again, arrived);
-	acknowledge_list(ctx, out, &out->later, arrived);
+	acknowledge_list(ctx, out, &lists->again, arrived);
+	acknowledge_list(ctx, out, &lists->later, arrived);
+	if (lists->later == POOL_NONE) // what was refused had come before
+		out->paused = 0;
 	for (uint8_t channel = 0; channel < SESSION_CHANNEL_UNORDERED; channel++)
 		release_held(ctx, out, channel);
 	if (out->flights < flights)
 		congestion_acknowledged(&out->congestion, flights - out->flights, flights);
 	overtaken(ctx, out, arrived);
+	outbound_settle(ctx, out);
+	return flew;
+}
+
+void outbound_acknowledged(struct delivery_context *ctx, struct outbound *out, struct arrived arrived, uint64_t now)
+{
+	uint64_t sent = timed_packet(out, arrived);
+
+	if (out->lists != POOL_NONE) {
+		const uint64_t flew = acknowledge_messages(ctx, out, arrived);
+
+		sent = flew != 0 ? flew : sent;
+	}
 	out->timeouts = 0;
 	if (sent != 0 && now > sent && arrived.delay != UINT64_MAX)
 		round_trip_sample(&out->round_trip, now - sent, arrived.delay, ctx->rules->millisecond, now);
@@ -196,9 +208,9 @@ void outbound_acknowledged(struct delivery_context *ctx, struct outbound *out, s
 // ---------------------------------------------------------------- end
 
 /// The last piece of a message decides: it is kept until the peer has read all of it.
-static void list_end(struct delivery_context *ctx, const struct message_list *list, enum pg_loss why)
+static void list_end(struct delivery_context *ctx, message_list list, enum pg_loss why)
 {
-	for (uint32_t index = list->first, next; index != POOL_NONE; index = next) {
+	for (uint32_t index = list, next; index != POOL_NONE; index = next) {
 		const struct stored *message = stored_at(ctx->pool, index);
 
 		next = message->next;
@@ -210,13 +222,18 @@ static void list_end(struct delivery_context *ctx, const struct message_list *li
 
 void outbound_end(struct delivery_context *ctx, struct outbound *out, enum pg_loss why)
 {
-	if (out->messages != 0)
-		counter_add(&ctx->stats->lost[why], out->messages);
+	const struct out_lists *lists = outbound_lists(ctx, out);
+
+	if (out->lists == POOL_NONE)
+		return;
+	counter_add(&ctx->stats->lost[why], out->messages);
 	for (unsigned queue = 0; queue < PRIORITIES * OUTBOUND_QUEUES; queue++)
-		list_end(ctx, &out->waiting_in[queue], why);
-	list_end(ctx, &out->flying, why);
-	list_end(ctx, &out->again, why);
-	list_end(ctx, &out->later, why);
+		list_end(ctx, lists->waiting_in[queue], why);
+	list_end(ctx, lists->flying, why);
+	list_end(ctx, lists->again, why);
+	list_end(ctx, lists->later, why);
 	for (unsigned channel = 0; channel < SESSION_CHANNEL_UNORDERED; channel++)
-		list_end(ctx, &out->held[channel], why);
+		list_end(ctx, lists->held[channel], why);
+	out->messages = 0;
+	outbound_settle(ctx, out);
 }

@@ -84,10 +84,12 @@ static void check_always(void)
 	const bool nothing = c->out.messages == 0 && c->busy.reason == 0;
 
 	require(end.ctx.pool->held == held_blocks());
-	require(end.ctx.pool->used == c->out.blocks + held_blocks() + (c->in.dropped != POOL_NONE ? 1 : 0));
+	require(end.ctx.pool->used == c->out.blocks + (c->out.lists != POOL_NONE ? 1 : 0) + held_blocks() +
+					      (c->in.dropped != POOL_NONE ? 1 : 0));
 	require(end.stats.memory_used == (uint64_t)end.ctx.pool->used * POOL_BLOCK);
 	require(delivery_quiet(c) == nothing);
-	require((c->out.messages == 0) == (c->out.blocks == 0));
+	require((c->out.messages == 0) == (c->out.blocks == 0) &&
+		(c->out.messages == 0) == (c->out.lists == POOL_NONE));
 	require((delivery_due(c) == UINT64_MAX) == (nothing && c->owed == 0));
 	require(end.ctx.pool->held <= end.ctx.pool->blocks / 2);
 	require(c->out.flights <= CONGESTION_MOST);
@@ -183,9 +185,9 @@ static void check_packet(const uint8_t *at, const uint8_t *stop)
 			uint16_t id;
 
 			memcpy(&id, at, sizeof(id));
-			require(window_ahead(&end.c.out.window[(head.flags & SESSION_MESSAGE_CHANNEL_MASK) >>
-							       SESSION_MESSAGE_CHANNEL_SHIFT],
-					     id) < SESSION_CHANNEL_WINDOW);
+			require(id_ahead(end.c.out.oldest[(head.flags & SESSION_MESSAGE_CHANNEL_MASK) >>
+							  SESSION_MESSAGE_CHANNEL_SHIFT],
+					 id) < SESSION_CHANNEL_WINDOW);
 			at += sizeof(id);
 		}
 		at += head.body_len;

@@ -185,8 +185,10 @@ static void check_conversations(const struct session_store *a, const struct sess
 		assert_int_equal(x->hears, y->hears);
 		assert_memory_equal(x->conforms_at, y->conforms_at, sizeof(x->conforms_at));
 		assert_int_equal(delivery_undelivered(x), delivery_undelivered(y));
-		assert_memory_equal(x->in.window, y->in.window, sizeof(x->in.window));
-		assert_memory_equal(x->out.window, y->out.window, sizeof(x->out.window));
+		assert_memory_equal(x->in.oldest, y->in.oldest, sizeof(x->in.oldest));
+		assert_memory_equal(&x->in.unordered, &y->in.unordered, sizeof(x->in.unordered));
+		assert_memory_equal(x->out.oldest, y->out.oldest, sizeof(x->out.oldest));
+		assert_memory_equal(x->out.next, y->out.next, sizeof(x->out.next));
 		assert_int_equal(a->links[slot].due, b->links[slot].due);
 	}
 }

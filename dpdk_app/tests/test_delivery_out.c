@@ -172,6 +172,36 @@ static void test_sixteen_datagrams_do_not_wait_for_their_acknowledgement(UNUSED 
 	assert_int_equal(delivery_due(&ingress.c), T + 200 + 25 * TALK_MS);
 }
 
+/// The peer did not take this datagram.
+static void refuse(uint32_t counter, uint16_t retry_ms, uint64_t now)
+{
+	const struct session_message head = {.type = SESSION_BUSY, .body_len = sizeof(struct session_busy)};
+	const struct session_busy busy = {.counter = counter, .reason = PG_REFUSED_RATE, .retry_ms = retry_ms};
+	uint8_t body[sizeof(head) + sizeof(busy)];
+
+	memcpy(body, &head, sizeof(head));
+	memcpy(body + sizeof(head), &busy, sizeof(busy));
+	delivery_heed_busy(&ingress.ctx, &ingress.c, body, sizeof(body), now);
+}
+
+static void test_a_channel_goes_on_when_what_was_refused_had_come_before(UNUSED void **state)
+{
+	const uint64_t again = T + 5 * TALK_MS + 200 * TALK_MS;
+	uint32_t first;
+
+	reliable(0, 20, T);
+	fill(T + 5 * TALK_MS);
+	first = packet.counter;
+	fill(again);
+	assert_int_equal(ingress.stats.resent, 1);
+	refuse(packet.counter, 1000, again + TALK_MS);
+	reliable(0, 20, again + TALK_MS);
+	acknowledge(first, 0, again + 2 * TALK_MS);
+	assert_true(delivery_due(&ingress.c) <= again + 100 * TALK_MS);
+	fill(again + 100 * TALK_MS);
+	assert_int_equal(count(), 1);
+}
+
 // ---------------------------------------------------------------- bounds
 
 static void test_a_slow_player_loses_what_his_queue_has_no_room_for(UNUSED void **state)
@@ -185,7 +215,7 @@ static void test_a_slow_player_loses_what_his_queue_has_no_room_for(UNUSED void 
 	assert_int_equal(reliable(0, 20, T), PG_LOSS_QUEUE_FULL);
 	assert_int_equal(ingress.stats.lost[PG_LOSS_QUEUE_FULL], 2);
 	assert_int_equal(ingress.stats.sent[PG_EVENT_INVENTORY], 10);
-	assert_int_equal(ingress.stats.memory_used, 10 * POOL_BLOCK);
+	assert_int_equal(ingress.stats.memory_used, (10 + 1) * POOL_BLOCK); // and their lists
 	fill(T);
 	assert_int_equal(reliable(0, 20, T), PG_LOSS_QUEUE_FULL); // sent is not delivered
 	acknowledge(packet.counter, 0, T);
@@ -248,6 +278,7 @@ int main(void)
 		ingress_test(test_a_long_message_holds_up_only_its_own_queue),
 		ingress_test(test_an_acknowledgement_is_due_in_time_and_leaves_with_any_packet),
 		ingress_test(test_sixteen_datagrams_do_not_wait_for_their_acknowledgement),
+		ingress_test(test_a_channel_goes_on_when_what_was_refused_had_come_before),
 		ingress_test(test_a_slow_player_loses_what_his_queue_has_no_room_for),
 		ingress_test(test_one_message_of_any_length_fits_the_smallest_queue),
 		ingress_test(test_all_players_together_have_so_much_memory),

@@ -125,7 +125,7 @@ static unsigned next_id(struct storm *s, unsigned player)
 	const struct session_fixture *fixture = s->t->variant[WITH].fixture;
 	const struct delivery *c = store_delivery(&fixture->store, fixture_slot(fixture, &s->t->player[player]));
 
-	return c->in.window[0].oldest + s->said[player]++ + one_in(s, 8);
+	return c->in.oldest[0] + s->said[player]++ + one_in(s, 8);
 }
 
 static struct plaintext a_random_message(struct storm *s, unsigned player)
