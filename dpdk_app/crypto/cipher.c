@@ -6,6 +6,8 @@
 #include <immintrin.h>
 #include <sodium.h>
 
+#include "crypto/wide.h"
+
 // ---------------------------------------------------------------- long packets
 
 /// What each piece goes through: one way or the other.
@@ -26,7 +28,7 @@ static void in_pieces(const struct cipher_code *code, const struct cipher_key *k
 	}
 }
 
-bool cipher_open_pieces(const struct cipher_code *code, const struct cipher_key *key, uint64_t counter, uint8_t *packet,
+static bool open_pieces(const struct cipher_code *code, const struct cipher_key *key, uint64_t counter, uint8_t *packet,
 			size_t clear, size_t length)
 {
 	struct gcm_context_data context;
@@ -193,6 +195,42 @@ static uint16_t place_of(const struct cipher_key *key, struct number n)
 	return 0;
 }
 
+/// The first powers, if a key has them one behind the other, the highest first, in lines that are kept.
+/// @return where, or 0
+static uint16_t wide_powers(const struct cipher_code *code, const struct cipher_key *key)
+{
+	const struct number hash = hash_key(key);
+	struct number power = hash;
+	uint16_t at = 0;
+
+	for (uint16_t n = 1; n <= WIDE_POWERS; n++) {
+		at = place_of(key, as_kept(power));
+		if (at == 0 || !(code->read.kept >> at / CACHE_LINE & 1) ||
+		    (n > 1 && at != place_of(key, as_kept(hash)) - (n - 1) * sizeof(power)))
+			return 0;
+		power = product(power, hash);
+	}
+	return at;
+}
+
+/// Packets that the library would seal in pieces are sealed by wide.h, where this CPU and the keys are such.
+static void widen(struct cipher_code *code)
+{
+	static const uint8_t secret[CIPHER_KEY_LEN] = {5}, salt[CIPHER_SALT_LEN] = {6};
+	struct cipher_key key;
+
+	if (code->at_once == SIZE_MAX || !wide_runs(code))
+		return;
+	memset(&key, 0, sizeof(key));
+	cipher_key_init(code, &key, secret, salt);
+	code->wide_at = wide_powers(code, &key);
+	if (code->wide_at == 0)
+		return;
+	code->seal_long = wide_seal;
+	code->open_long = wide_open;
+	code->read = lines_read(code);
+}
+
 /// The library's header tells that it keeps them, but not where for which code. Of those that are not kept in memory
 /// (key_store.h), none is used.
 static void find_powers(struct cipher_code *code)
@@ -216,6 +254,13 @@ static void find_powers(struct cipher_code *code)
 	memcpy(code->powers_at, at, sizeof(at));
 }
 
+static void find_all(struct cipher_code *code)
+{
+	find_lines(code);
+	find_powers(code);
+	widen(code);
+}
+
 // ---------------------------------------------------------------- code
 
 static bool take_code(struct cipher_code *code)
@@ -226,6 +271,7 @@ static bool take_code(struct cipher_code *code)
 	code->decrypt = code->manager->gcm128_dec;
 	code->prepare = code->manager->gcm128_pre;
 	code->seal_long = seal_pieces;
+	code->open_long = open_pieces;
 	return true;
 }
 
@@ -241,13 +287,11 @@ bool cipher_code_init(struct cipher_code *code)
 	if (arch == IMB_ARCH_NONE || !take_code(code))
 		return false;
 	if (best.read.kept == 0) {
-		find_lines(code);
-		find_powers(code);
+		find_all(code);
 		best = *code;
 	}
-	code->at_once = best.at_once;
-	code->read = best.read;
-	memcpy(code->powers_at, best.powers_at, sizeof(code->powers_at));
+	best.manager = code->manager;
+	*code = best;
 	return true;
 }
 
@@ -262,8 +306,7 @@ bool cipher_code_init_at(struct cipher_code *code, enum cipher_level level)
 	init[level](code->manager);
 	if (!take_code(code))
 		return false;
-	find_lines(code);
-	find_powers(code);
+	find_all(code);
 	return true;
 }
 

@@ -2,9 +2,9 @@
 // crypto/cipher.h: AES-128-GCM (NIST SP 800-38D) both ways, by intel-ipsec-mb.
 //
 // A prepared key is 1,008 bytes (1,280 from release 2.0 of the library on), of which a short packet needs a few lines. A long
-// one needs more where the code works on many blocks at once; there it is sealed in pieces of CIPHER_PIECE bytes, which need
-// no more lines than one of them. That takes longer (1,200 bytes: 740 cycles, not 310), and keys take less than half of the
-// memory and of the cache (key_store.h).
+// one needs more where the code works on many blocks at once; there it is sealed by wide.h, or where that does not run, in
+// pieces of CIPHER_PIECE bytes, which need no more lines than one of them. So keys take less than half of the memory and of the
+// cache (key_store.h).
 
 #ifndef POLLGATE_CRYPTO_CIPHER_H
 #define POLLGATE_CRYPTO_CIPHER_H
@@ -44,8 +44,10 @@ struct cipher_lines_read {
 struct cipher_code;
 struct cipher_key;
 
-/// As cipher_seal(), of a packet that is too long to be sealed at once.
+/// As cipher_seal() and cipher_open(), of a packet that is too long for the library to do it at once.
 typedef void (*cipher_seal_long)(const struct cipher_code *code, const struct cipher_key *key, uint64_t counter,
+				 uint8_t *packet, size_t clear, size_t length);
+typedef bool (*cipher_open_long)(const struct cipher_code *code, const struct cipher_key *key, uint64_t counter,
 				 uint8_t *packet, size_t clear, size_t length);
 
 /// The best code of the library for this CPU. Each worker has one.
@@ -55,9 +57,11 @@ struct cipher_code {
 	aes_gcm_enc_dec_t decrypt;
 	aes_gcm_pre_t prepare;
 	cipher_seal_long seal_long;
-	size_t at_once; // sealed bytes that the first two take; more go in pieces
+	cipher_open_long open_long;
+	size_t at_once; // sealed bytes that the library takes; more go to the two before
 	struct cipher_lines_read read;
 	uint16_t powers_at[CIPHER_POWERS]; // where a key has the hash's key, its square and its cube; 0: not known
+	uint16_t wide_at;                  // where it has the powers of wide.h; 0: it does not run
 };
 
 /// Round keys of AES-128: what is behind them belongs to longer keys, and is ours.
@@ -127,10 +131,6 @@ ALWAYS_INLINE void cipher_prefetch(const struct cipher_code *code, const struct 
 	cipher_bring(key, cipher_lines(code, sealed));
 }
 
-/// As cipher_open(), of a packet that was too long to be sealed at once.
-bool cipher_open_pieces(const struct cipher_code *code, const struct cipher_key *key, uint64_t counter, uint8_t *packet,
-			size_t clear, size_t length);
-
 typedef uint64_t cipher_nonce __attribute__((vector_size(16))); // of which 12 bytes count
 
 /// The nonce is salt and counter: no two packets under one key have the same. It is written with one store: a load of bytes
@@ -163,7 +163,7 @@ ALWAYS_INLINE bool cipher_open(const struct cipher_code *code, const struct ciph
 	const cipher_nonce nonce = cipher_nonce_of(key, counter);
 
 	if (unlikely(length - clear - CIPHER_TAG_LEN > code->at_once))
-		return cipher_open_pieces(code, key, counter, packet, clear, length);
+		return code->open_long(code, key, counter, packet, clear, length);
 	code->decrypt(&key->data, &context, packet + clear, packet + clear, length - clear - CIPHER_TAG_LEN,
 		      (const uint8_t *)&nonce, packet, clear, (uint8_t *)is, CIPHER_TAG_LEN);
 	return cipher_tag_is(is, packet + length - CIPHER_TAG_LEN);

@@ -71,27 +71,35 @@ static void a_published_case_is_sealed_byte_for_byte(void **state UNUSED)
 	with_all_code(seals_case_4);
 }
 
-static void opens_every_length(const struct cipher_code *code)
+static void opens_every_length_behind(const struct cipher_code *code, const struct cipher_code *other, size_t clear)
 {
-	struct cipher_code other;
 	struct cipher_key key, others_key;
 	uint8_t packet[1400], original[1400], others[1400];
 	uint64_t seed = 7;
 
-	assert_true(cipher_code_init_at(&other, CIPHER_SSE));
 	cipher_key_init(code, &key, secret, salt);
-	cipher_key_init(&other, &others_key, secret, salt);
-	for (size_t length = 36; length <= sizeof(packet); length++) {
+	cipher_key_init(other, &others_key, secret, salt);
+	for (size_t length = clear + CIPHER_TAG_LEN; length <= sizeof(packet); length++) {
 		for (size_t i = 0; i < length; i++)
 			original[i] = (uint8_t)random_next(&seed);
 		memcpy(packet, original, length);
 		memcpy(others, original, length);
-		cipher_seal(code, &key, length, packet, 20, length);
-		cipher_seal(&other, &others_key, length, others, 20, length);
+		cipher_seal(code, &key, length, packet, clear, length);
+		cipher_seal(other, &others_key, length, others, clear, length);
 		assert_memory_equal(packet, others, length);
-		assert_true(cipher_open(code, &key, length, packet, 20, length));
+		assert_true(cipher_open(code, &key, length, packet, clear, length));
 		assert_memory_equal(packet, original, length - CIPHER_TAG_LEN);
 	}
+}
+
+static void opens_every_length(const struct cipher_code *code)
+{
+	static const size_t clear[] = {12, 16, 20, 60};
+	struct cipher_code other;
+
+	assert_true(cipher_code_init_at(&other, CIPHER_SSE));
+	for (size_t i = 0; i < sizeof(clear) / sizeof(clear[0]); i++)
+		opens_every_length_behind(code, &other, clear[i]);
 	cipher_code_free(&other);
 }
 
@@ -102,22 +110,27 @@ static void every_length_opens_as_it_was_sealed_by_whatever_code(void **state UN
 
 static void refuses_each_changed_bit(const struct cipher_code *code)
 {
-	uint8_t packet[80] = {1, 2, 3}, changed[80];
+	const size_t lengths[] = {80, 500};
+	uint8_t packet[500] = {1, 2, 3}, changed[500];
 	struct cipher_key key;
 
 	cipher_key_init(code, &key, secret, salt);
-	cipher_seal(code, &key, 9, packet, 20, sizeof(packet));
-	for (size_t bit = 0; bit < sizeof(packet) * 8; bit++) {
-		memcpy(changed, packet, sizeof(packet));
-		changed[bit / 8] ^= (uint8_t)(1U << bit % 8);
-		assert_false(cipher_open(code, &key, 9, changed, 20, sizeof(changed)));
+	for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
+		const size_t length = lengths[i];
+
+		cipher_seal(code, &key, 9, packet, 20, length);
+		for (size_t bit = 0; bit < length * 8; bit++) {
+			memcpy(changed, packet, length);
+			changed[bit / 8] ^= (uint8_t)(1U << bit % 8);
+			assert_false(cipher_open(code, &key, 9, changed, 20, length));
+		}
+		memcpy(changed, packet, length);
+		assert_false(cipher_open(code, &key, 10, changed, 20, length));
+		memcpy(changed, packet, length);
+		assert_false(cipher_open(code, &key, 9 + (1ULL << 32), changed, 20, length));
+		memcpy(changed, packet, length);
+		assert_false(cipher_open(code, &key, 9, changed, 36, length));
 	}
-	memcpy(changed, packet, sizeof(packet));
-	assert_false(cipher_open(code, &key, 10, changed, 20, sizeof(changed)));
-	memcpy(changed, packet, sizeof(packet));
-	assert_false(cipher_open(code, &key, 9 + (1ULL << 32), changed, 20, sizeof(changed)));
-	memcpy(changed, packet, sizeof(packet));
-	assert_false(cipher_open(code, &key, 9, changed, 36, sizeof(changed)));
 }
 
 static void one_changed_bit_anywhere_or_another_counter_is_refused(void **state UNUSED)
