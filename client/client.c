@@ -204,7 +204,7 @@ int pgc_connect(pgc_client *client)
 
 int pgc_reconnect(pgc_client *client)
 {
-	if (client->changes_count > 1)
+	if (client->changes_count >= CHANGES_OF_CONNECTION)
 		return PGC_ERROR_EVENTS;
 	// No CLOSE: the CONFIRM to come replaces the connection, and a CLOSE that is late would end the new one's attempt.
 	if (client->state == PGC_CONNECTED)

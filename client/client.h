@@ -25,8 +25,9 @@
 /// Both addresses of a player who moves are asked, once a second.
 #define PATH_CHALLENGES_MAX 4
 
-/// Two of this connection, two of the next: pgc_connect() asks for the older ones to be taken first.
-#define CHANGES_MAX 4
+/// Three of this connection, three of the next: pgc_connect() asks for the older ones to be taken first.
+#define CHANGES_OF_CONNECTION 3
+#define CHANGES_MAX (2 * CHANGES_OF_CONNECTION)
 
 /// What became of messages with a receipt, until the game has asked.
 struct settled {
@@ -50,6 +51,12 @@ struct handshake {
 	uint64_t give_up_at;          // ns
 };
 
+/// The gateway's limit of datagrams, as we keep to it.
+struct datagram_pace {
+	struct rate rate;
+	uint64_t conforms_at; // ns
+};
+
 /// packets.c: one connection's keys and counters.
 struct link {
 	struct aead *open, *seal; // one direction each
@@ -60,6 +67,7 @@ struct link {
 	uint64_t taken_at; // ns: when the newest of `taken` came
 	uint64_t heard_at; // ns
 	uint64_t said_at;  // ns
+	struct datagram_pace datagrams;
 	uint32_t idle_timeout_ms;
 	uint16_t max_datagram;
 	bool answer_now;         // the peer asked for an acknowledgement at once
@@ -89,13 +97,14 @@ struct pgc_client {
 	struct pg_message_stats messages;
 	struct pace pace; // the gateway's limits
 	uint16_t limits_version;
+	bool limits_any; // the next LIMITS hold, whatever their version
 	struct delivery *delivery;
 	void *pool;
 	bool borrows; // what clients share is another's: see pgc_new_beside()
 	struct acknowledged_listener arrived;
 
 	// events.c: what the game has not asked for yet
-	struct pgc_event changes[CHANGES_MAX]; // CONNECTED and CLOSED, a ring
+	struct pgc_event changes[CHANGES_MAX]; // CONNECTED, RESTARTED and CLOSED, a ring
 	uint32_t changes_first, changes_count;
 	struct settled *settled; // a ring of options.receipts
 	uint32_t settled_first, settled_count;
@@ -153,6 +162,8 @@ void link_end(pgc_client *client, int closed, enum session_close_reason say, enu
 // events.c
 
 void events_connected(pgc_client *client, uint32_t player_id, uint32_t expires_in_s, uint32_t idle_timeout_ms);
+/// Two that the game has not asked for yet are one.
+void events_restarted(pgc_client *client, const uint32_t lost[SESSION_CHANNELS]);
 void events_closed(pgc_client *client, int reason, int likely_denial);
 /// struct delivery_context.settled
 void events_settled(void *client, uint32_t receipt, enum pg_loss loss);

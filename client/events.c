@@ -14,9 +14,17 @@ static void tell_change(pgc_client *client, const struct pgc_event *event)
 	client->changes[(client->changes_first + client->changes_count++) % CHANGES_MAX] = *event;
 }
 
+/// @return NULL: none waits
+static struct pgc_event *last_change(pgc_client *client)
+{
+	return client->changes_count == 0 ?
+		       NULL :
+		       &client->changes[(client->changes_first + client->changes_count - 1) % CHANGES_MAX];
+}
+
 bool events_have_room(const pgc_client *client)
 {
-	return client->changes_count + 2 <= CHANGES_MAX;
+	return client->changes_count + CHANGES_OF_CONNECTION <= CHANGES_MAX;
 }
 
 void events_connected(pgc_client *client, uint32_t player_id, uint32_t expires_in_s, uint32_t idle_timeout_ms)
@@ -27,6 +35,19 @@ void events_connected(pgc_client *client, uint32_t player_id, uint32_t expires_i
 	event.as.connected.idle_timeout_ms = idle_timeout_ms;
 	event.as.connected.max_datagram = client->link.max_datagram;
 	tell_change(client, &event);
+}
+
+void events_restarted(pgc_client *client, const uint32_t lost[SESSION_CHANNELS])
+{
+	const struct pgc_event nothing_lost = {.type = PGC_EVENT_RESTARTED};
+	struct pgc_event *last = last_change(client);
+
+	if (!last || last->type != PGC_EVENT_RESTARTED) {
+		tell_change(client, &nothing_lost);
+		last = last_change(client);
+	}
+	for (unsigned channel = 0; channel < SESSION_CHANNELS; channel++)
+		last->as.restarted.lost[channel] += lost[channel];
 }
 
 void events_closed(pgc_client *client, int reason, int likely_denial)

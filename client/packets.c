@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "delivery/restart.h"
 #include "message/session_check.h"
 #include "wire/zero.h"
 
@@ -79,7 +80,10 @@ bool link_begin(pgc_client *client, const uint8_t *datagram, uint16_t length, ui
 	handshake_end(client);
 	reset(&client->link, welcome, now);
 	memset(&client->pace, 0, sizeof(client->pace));
+	memset(&client->link.datagrams, 0, sizeof(client->link.datagrams));
+	link_limits(client, welcome->padding, welcome->limits);
 	client->limits_version = 0;
+	client->limits_any = false;
 	delivery_begin(&client->ctx, client->delivery, 0, (uint16_t)(welcome->max_datagram - SESSION_DATA_MIN));
 	client->link.answer_now = true; // the gateway hears that its keys are in use
 	client->state = PGC_CONNECTED;
@@ -119,12 +123,15 @@ void link_limits(pgc_client *client, const uint8_t *entries, uint16_t count)
 {
 	struct session_limit limit;
 
+	client->link.datagrams.rate = (struct rate){0, 0};
 	for (unsigned i = 0; i < PG_REQUESTS; i++)
 		client->pace.rate[i] = (struct rate){0, 0};
 	for (; count > 0; count--, entries += sizeof(limit)) {
 		enum pg_request request;
 
 		memcpy(&limit, entries, sizeof(limit));
+		if (limit.type == SESSION_LIMIT_DATAGRAMS)
+			client->link.datagrams.rate = pace_of(limit);
 		request = session_request(limit.type);
 		if (request != PG_REQUESTS)
 			client->pace.rate[request] = pace_of(limit);
@@ -138,8 +145,9 @@ static void take_limits(pgc_client *client, const struct delivered *message)
 	memcpy(&limits, message->body, sizeof(limits));
 	if (limits.count > SESSION_LIMITS_MAX ||
 	    message->length != sizeof(limits) + limits.count * sizeof(struct session_limit) ||
-	    limits.version <= client->limits_version)
+	    (limits.version <= client->limits_version && !client->limits_any))
 		return;
+	client->limits_any = false;
 	client->limits_version = limits.version;
 	link_limits(client, message->body + sizeof(limits), limits.count);
 	delivery_limits_changed(&client->ctx, client->delivery, client->intake.now);
@@ -150,6 +158,17 @@ bool link_control(pgc_client *client, const struct delivered *message)
 	if (message->type == SESSION_LIMITS)
 		take_limits(client, message);
 	return session_is_control(message->type) && message->type != SESSION_PONG;
+}
+
+/// A process of the gateway died, and the next one goes on. Its limits may be others, and their versions begin anew.
+static void heed_restarted(pgc_client *client, const uint8_t *body, uint16_t length, uint64_t now)
+{
+	uint32_t lost[SESSION_CHANNELS];
+
+	if (!delivery_heed_restarted(&client->ctx, client->delivery, body, length, lost, now))
+		return;
+	client->limits_any = true;
+	events_restarted(client, lost);
 }
 
 static void take_data(pgc_client *client, uint32_t counter, uint16_t length, uint64_t now)
@@ -163,6 +182,7 @@ static void take_data(pgc_client *client, uint32_t counter, uint16_t length, uin
 		client->statistics.datagrams_refused++;
 		return;
 	}
+	heed_restarted(client, body, body_len, now);
 	delivery_heed_busy(&client->ctx, client->delivery, body, body_len, now);
 	delivery_acknowledged(&client->ctx, client->delivery, client->link.tx_counter, prefix, now);
 	if (body_len == 0) {
@@ -386,6 +406,12 @@ static void beat(pgc_client *client, uint64_t now)
 		(void)delivery_queue(&client->ctx, client->delivery, &heartbeat, now);
 }
 
+/// When another DATA conforms to the limit of datagrams.
+static uint64_t datagram_from(const pgc_client *client, uint64_t now)
+{
+	return rate_conforms(client->link.datagrams.conforms_at, client->link.datagrams.rate, 1, now);
+}
+
 static size_t write_data(pgc_client *client, uint8_t *out, uint64_t now)
 {
 	struct link *link = &client->link;
@@ -394,8 +420,9 @@ static size_t write_data(pgc_client *client, uint8_t *out, uint64_t now)
 
 	if (now >= heartbeat_at(client))
 		beat(client, now);
-	if (!link->answer_now && now < delivery_due(client->delivery))
+	if ((!link->answer_now && now < delivery_due(client->delivery)) || datagram_from(client, now) > now)
 		return 0;
+	(void)rate_charge(&link->datagrams.conforms_at, link->datagrams.rate, 1, now);
 	written = delivery_fill(&client->ctx, client->delivery, link->tx_counter + 1, now,
 				out + SESSION_BEFORE_MESSAGES, room);
 	link->answer_now = false;
@@ -429,15 +456,24 @@ static uint64_t earlier(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
+static uint64_t data_due(const pgc_client *client)
+{
+	const uint64_t due =
+		client->link.answer_now ? 0 : earlier(delivery_due(client->delivery), heartbeat_at(client));
+	const uint64_t from = datagram_from(client, client_now(client));
+
+	return due > from || client->link.datagrams.rate.interval == 0 ? due : from;
+}
+
 uint64_t link_due(const pgc_client *client)
 {
 	if (client->link.farewell != 0)
 		return 0;
 	if (client->state != PGC_CONNECTED)
 		return PGC_NEVER;
-	if (client->link.answer_now || client->link.path_challenges != 0)
+	if (client->link.path_challenges != 0)
 		return 0;
-	return earlier(delivery_due(client->delivery), earlier(heartbeat_at(client), silent_at(client)));
+	return earlier(data_due(client), silent_at(client));
 }
 
 void link_end(pgc_client *client, int closed, enum session_close_reason say, enum pg_loss loss)

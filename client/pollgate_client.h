@@ -200,6 +200,7 @@ enum pgc_event_type {
 	PGC_EVENT_SKILL,
 	PGC_EVENT_BULK,
 	PGC_EVENT_INVENTORY,
+	PGC_EVENT_RESTARTED, /* a process of the gateway died; the connection goes on, with the next one */
 	PGC_EVENT_PONG,
 	/* the others as on the wire; events from messages.def: begin */
 	/* events from messages.def: end */
@@ -214,7 +215,7 @@ enum pgc_closed {
 	PGC_CLOSED_REVOKED = 4,  /* by the operator */
 	PGC_CLOSED_REPLACED = 5, /* the same ticket connected from elsewhere */
 	PGC_CLOSED_PROTOCOL = 7,
-	PGC_CLOSED_RESTARTED = 8, /* the gateway lost messages of ours: connect again */
+	PGC_CLOSED_RESTARTED = 8, /* the gateway cannot go on with the connection: connect again */
 	PGC_CLOSED_SHUTDOWN = 9,
 	/* the gateway denied the attempt, and proved that it is the one to */
 	PGC_DENIED_VERSION = 22,
@@ -254,6 +255,9 @@ struct pgc_event {
 		struct {
 			uint32_t token;
 		} pong;
+		struct {
+			uint32_t lost[4]; /* of each channel: pieces of reliable messages to us that will not come */
+		} restarted;
 		struct {
 			uint32_t target_id;
 			uint32_t attack_id;

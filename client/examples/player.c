@@ -332,6 +332,11 @@ static void handle(pgc_client *client, struct course *course, const struct pgc_e
 	case PGC_EVENT_INVENTORY:
 		printf("bytes: %" PRIu32 " from player %" PRIu32 "\n", event->as.bytes.bytes, event->player_id);
 		break;
+	case PGC_EVENT_RESTARTED:
+		for (unsigned channel = 0; channel < 4; channel++)
+			if (event->as.restarted.lost[channel] != 0)
+				printf("lost on channel %u: %" PRIu32 "\n", channel, event->as.restarted.lost[channel]);
+		break;
 	case PGC_EVENT_PONG: // this player asks for none
 		break;
 	}

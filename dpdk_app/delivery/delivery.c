@@ -7,6 +7,7 @@
 
 #include "delivery/holding.h"
 #include "delivery/piece.h"
+#include "delivery/restart.h"
 #include "message/session_check.h"
 
 #define BUSY_EVERY_MS 100
@@ -50,9 +51,18 @@ void delivery_shorten(struct delivery *c, uint16_t room)
 	c->out.room = room;
 }
 
-static void reckon(const struct delivery_context *ctx, struct delivery *c, uint64_t now)
+/// The gateway's: the peer is to hear first that a process died.
+static bool tells_restart(const struct delivery_context *ctx, const struct delivery *c)
 {
-	c->wake = c->busy.reason != PG_REFUSED_NONE ? now : outbound_wake(ctx, &c->out, now);
+	return unlikely(c->restarted) && ctx->gateway;
+}
+
+void delivery_reckon(const struct delivery_context *ctx, struct delivery *c, uint64_t now)
+{
+	if (tells_restart(ctx, c))
+		c->wake = restart_wake(ctx, c, now);
+	else
+		c->wake = c->busy.reason != PG_REFUSED_NONE ? now : outbound_wake(ctx, &c->out, now);
 }
 
 // ---------------------------------------------------------------- in
@@ -64,9 +74,9 @@ static void take_busy(struct delivery_context *ctx, struct delivery *c, const ui
 
 	memcpy(&busy, body, sizeof(busy));
 	if (busy.reason == SESSION_REFUSED_FORGOTTEN)
-		outbound_unacknowledged(ctx, &c->out);
+		outbound_unacknowledged(ctx, &c->out, OUTBOUND_IN_ORDER);
 	outbound_refused(ctx, &c->out, busy.counter, now + busy.retry_ms * ctx->rules->millisecond);
-	reckon(ctx, c, now);
+	delivery_reckon(ctx, c, now);
 }
 
 void delivery_heed_busy(struct delivery_context *ctx, struct delivery *c, const uint8_t *body, uint16_t length,
@@ -132,7 +142,7 @@ void delivery_say_busy(struct delivery_context *ctx, struct delivery *c, uint32_
 		.type = type,
 		.retry_ms = ms < UINT16_MAX ? (uint16_t)ms : UINT16_MAX,
 	};
-	reckon(ctx, c, now);
+	delivery_reckon(ctx, c, now);
 }
 
 void delivery_refuse(struct delivery_context *ctx, struct delivery *c, const struct intake *intake)
@@ -143,9 +153,13 @@ void delivery_refuse(struct delivery_context *ctx, struct delivery *c, const str
 
 void delivery_tell(struct delivery_context *ctx, struct delivery *c, struct arrived arrived, uint64_t now)
 {
+	if (tells_restart(ctx, c)) {
+		restart_acknowledged(c, arrived);
+		c->next_fill = c->restarted ? 0 : fillers_due(ctx, c);
+	}
 	if (!delivery_quiet(c)) {
 		outbound_acknowledged(ctx, &c->out, arrived, now);
-		reckon(ctx, c, now);
+		delivery_reckon(ctx, c, now);
 		delivery_gauge(ctx);
 	}
 	for (uint32_t i = 0; i < ctx->listeners; i++)
@@ -161,25 +175,25 @@ enum pg_loss delivery_queue(struct delivery_context *ctx, struct delivery *c, co
 
 	if (loss != PG_LOSS_NONE)
 		return loss;
-	reckon(ctx, c, now);
+	delivery_reckon(ctx, c, now);
 	delivery_gauge(ctx);
 	return PG_LOSS_NONE;
 }
 
 void delivery_limits_changed(const struct delivery_context *ctx, struct delivery *c, uint64_t now)
 {
-	reckon(ctx, c, now);
+	delivery_reckon(ctx, c, now);
 }
 
 void delivery_moved(struct delivery_context *ctx, struct delivery *c)
 {
 	outbound_moved(ctx, &c->out);
-	reckon(ctx, c, 1); // long ago: what was on its way is due
+	delivery_reckon(ctx, c, 1); // long ago: what was on its way is due
 }
 
 void delivery_refill(const struct delivery_context *ctx, struct delivery *c)
 {
-	c->next_fill = fillers_due(ctx, c);
+	c->next_fill = tells_restart(ctx, c) ? 0 : fillers_due(ctx, c);
 }
 
 uint16_t delivery_fill_any(struct delivery_context *ctx, struct delivery *c, uint32_t counter, uint64_t now,
@@ -187,27 +201,14 @@ uint16_t delivery_fill_any(struct delivery_context *ctx, struct delivery *c, uin
 {
 	struct leaving leaving = {.at = body, .end = body + room, .counter = counter, .now = now};
 
-	fillers_fill(ctx, c, &leaving);
-	reckon(ctx, c, now);
-	c->next_fill = fillers_due(ctx, c);
+	if (tells_restart(ctx, c))
+		fillers_fill_restarted(ctx, c, &leaving);
+	else
+		fillers_fill(ctx, c, &leaving);
+	delivery_reckon(ctx, c, now);
+	delivery_refill(ctx, c);
 	delivery_gauge(ctx);
 	return (uint16_t)(leaving.at - body);
-}
-
-void delivery_ids(const struct delivery *c, uint16_t tx[SESSION_CHANNELS], uint16_t rx[SESSION_CHANNELS])
-{
-	for (unsigned channel = 0; channel < SESSION_CHANNELS; channel++) {
-		tx[channel] = c->out.next[channel];
-		rx[channel] = inbound_next_id(&c->in, channel);
-	}
-}
-
-void delivery_resume(struct delivery *c, const uint16_t tx[SESSION_CHANNELS], const uint16_t rx[SESSION_CHANNELS])
-{
-	for (unsigned channel = 0; channel < SESSION_CHANNELS; channel++) {
-		c->out.oldest[channel] = c->out.next[channel] = tx[channel];
-		c->in.oldest[channel] = rx[channel];
-	}
 }
 
 void delivery_end(struct delivery_context *ctx, struct delivery *c, enum pg_loss why)

@@ -41,6 +41,9 @@ struct delivery {
 	uint64_t busy_from;               // TSC before which no other is
 	uint16_t limits_first;            // the gateway's: version of the limits that the client was first told
 	uint16_t limits_told;             // and last
+	uint16_t epoch;                   // processes of the gateway that died, see restart.h; if `restarted`
+	bool restarted;                   // of the gateway: the peer is to hear it; of the client: it has heard of one
+	uint32_t restarted_in;            // counter of a datagram that told it; 0: none is looked for
 } CACHE_ALIGNED;
 static_assert(offsetof(struct delivery, conforms_at) + sizeof(uint64_t) * (PG_REQUEST_MOVE + 1) <= CACHE_LINE,
 	      "a movement's line");
@@ -232,6 +235,9 @@ void delivery_moved(struct delivery_context *ctx, struct delivery *c);
 uint16_t delivery_fill_any(struct delivery_context *ctx, struct delivery *c, uint32_t counter, uint64_t now,
 			   uint8_t *body, uint16_t room);
 
+/// Find out anew when the next datagram is due.
+void delivery_reckon(const struct delivery_context *ctx, struct delivery *c, uint64_t now);
+
 /// One of the context's fillers has something to write, or no longer has: when, it is asked.
 void delivery_refill(const struct delivery_context *ctx, struct delivery *c);
 
@@ -258,10 +264,6 @@ ALWAYS_INLINE uint32_t delivery_undelivered(const struct delivery *c)
 {
 	return c->out.messages;
 }
-
-/// Message ids, to be kept with the session; and a delivery that goes on with them, after delivery_begin().
-void delivery_ids(const struct delivery *c, uint16_t tx[SESSION_CHANNELS], uint16_t rx[SESSION_CHANNELS]);
-void delivery_resume(struct delivery *c, const uint16_t tx[SESSION_CHANNELS], const uint16_t rx[SESSION_CHANNELS]);
 
 /// A delivery that was begun is over: forget everything and give the memory back. What was not delivered is counted as `why`.
 void delivery_end(struct delivery_context *ctx, struct delivery *c, enum pg_loss why);

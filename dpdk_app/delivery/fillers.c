@@ -7,6 +7,7 @@
 
 #include "delivery/delivery.h"
 #include "delivery/lists.h"
+#include "delivery/restart.h"
 #include "delivery/stored.h"
 #include "message/session_check.h"
 
@@ -77,10 +78,6 @@ static void fly(struct delivery_context *ctx, struct outbound *out, const struct
 		message->carriers++;
 	message->time = leaving->now;
 	flying_append(ctx, out, index);
-	if (out->timed == 0) {
-		out->timed = leaving->counter;
-		out->timed_at = leaving->now;
-	}
 }
 
 /// What is on its way for longer than the timeout is lost. Twice in a row, and the window begins again.
@@ -88,15 +85,21 @@ static void expire_flying(struct delivery_context *ctx, struct outbound *out, ui
 {
 	const message_list *flying = &outbound_lists(ctx, out)->flying;
 	uint32_t lost = 0;
-	bool any = false;
+	uint64_t sent = 0;
 
 	while (*flying != POOL_NONE && outbound_timeout_at(ctx, out) <= now) {
 		lost = stored_at(ctx->pool, *flying)->carrier[0];
+		sent = stored_at(ctx->pool, *flying)->time;
 		congestion_lost(&out->congestion, lost, out->sent);
 		flying_lost(ctx, out, *flying);
-		any = true;
 	}
-	if (!any || (int32_t)(lost - out->timed_out) <= 0) // of the same time
+	if (lost == 0)
+		return;
+	if (out->timed == 0) {
+		out->timed = lost;
+		out->timed_at = sent;
+	}
+	if ((int32_t)(lost - out->timed_out) <= 0) // of the same time
 		return;
 	out->timed_out = out->sent;
 	if (out->timeouts != 0)
@@ -176,7 +179,8 @@ static void leave(struct delivery_context *ctx, struct outbound *out, const stru
 	if (message->cost != 0) {
 		const enum pg_request request = session_request(message->type);
 
-		rate_charge(&ctx->pace->conforms_at[request], ctx->pace->rate[request], message->cost, leaving->now);
+		rate_charge(&ctx->pace->conforms_at[request], ctx->pace->rate[request], cost_now(ctx->pace, message),
+			    leaving->now);
 	}
 	if (stored_is_reliable(message)) {
 		fly(ctx, out, leaving, index);
@@ -280,6 +284,14 @@ void fillers_fill(struct delivery_context *ctx, struct delivery *c, struct leavi
 	outbound_settle(ctx, &c->out);
 	c->out.filling = false;
 	c->out.sent++;
+}
+
+void fillers_fill_restarted(struct delivery_context *ctx, struct delivery *c, struct leaving *leaving)
+{
+	restart_fill(c, leaving);
+	fill_acknowledgement(ctx, c, leaving);
+	fill_busy(ctx, c, leaving);
+	c->out.sent = leaving->counter;
 }
 
 uint64_t fillers_due(const struct delivery_context *ctx, const struct delivery *c)

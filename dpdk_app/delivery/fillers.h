@@ -72,6 +72,9 @@ ALWAYS_INLINE uint8_t *leaving_room(struct leaving *leaving, size_t bytes)
 /// Fill a datagram.
 void fillers_fill(struct delivery_context *ctx, struct delivery *c, struct leaving *leaving);
 
+/// Fill one that tells of a restart. The rest waits until that is heard: so nothing finds too little room beside it.
+void fillers_fill_restarted(struct delivery_context *ctx, struct delivery *c, struct leaving *leaving);
+
 /// TSC at which one of the context's next has something; 0: none that it knew.
 uint64_t fillers_due(const struct delivery_context *ctx, const struct delivery *c);
 

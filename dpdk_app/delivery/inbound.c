@@ -269,6 +269,30 @@ bool inbound_holds(const struct inbound *in)
 	return in->holding != POOL_NONE || in->ahead != 0;
 }
 
+/// Before an id of a channel: how many were not delivered.
+static uint32_t missing_before(const struct inbound *in, unsigned channel, uint16_t next)
+{
+	const uint16_t ids = (uint16_t)(next - inbound_next_id(in, channel));
+	uint32_t missing = ids;
+
+	if (ids >= 0x8000)
+		return 0;
+	for (uint16_t i = 0; channel == SESSION_CHANNEL_UNORDERED && i < ids && i < SESSION_CHANNEL_WINDOW; i++)
+		missing -= id_is_done(&in->unordered, (uint16_t)(next - ids + i));
+	return missing;
+}
+
+void inbound_restarted(struct delivery_context *ctx, struct inbound *in, const struct session_restarted *restarted,
+		       uint32_t lost[SESSION_CHANNELS])
+{
+	for (unsigned channel = 0; channel < SESSION_CHANNELS; channel++)
+		lost[channel] = missing_before(in, channel, restarted->next_out[channel]);
+	inbound_end(ctx, in);
+	*in = (struct inbound){0};
+	for (unsigned channel = 0; channel < SESSION_CHANNELS; channel++)
+		in->oldest[channel] = restarted->next_out[channel];
+}
+
 void inbound_end(struct delivery_context *ctx, struct inbound *in)
 {
 	holding_end(ctx, in);

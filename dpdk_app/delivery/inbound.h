@@ -66,6 +66,11 @@ ALWAYS_INLINE uint16_t inbound_next_id(const struct inbound *in, unsigned channe
 	return (uint16_t)(in->oldest[channel] - pieces);
 }
 
+/// A process of the peer died, and what it said is said no more: go on with these ids.
+/// @param lost  out: of each channel, how many ids before them were not delivered
+void inbound_restarted(struct delivery_context *ctx, struct inbound *in, const struct session_restarted *restarted,
+		       uint32_t lost[SESSION_CHANNELS]);
+
 /// Give all memory back.
 void inbound_end(struct delivery_context *ctx, struct inbound *in);
 

@@ -10,6 +10,7 @@
 
 #include "delivery/outbound.h"
 #include "delivery/stored.h"
+#include "message/session_check.h"
 
 /// @return POOL_NONE when it is empty
 static inline uint32_t list_last(struct message_pool *pool, message_list list)
@@ -129,6 +130,14 @@ static inline bool in_window(const struct outbound *out, const struct stored *me
 {
 	return !stored_is_reliable(message) ||
 	       id_ahead(out->oldest[stored_channel(message)], message->id) < SESSION_CHANNEL_WINDOW;
+}
+
+/// What a message costs of its limit of now, which may be less than when it was queued: at most the burst.
+static inline uint32_t cost_now(const struct pace *pace, const struct stored *message)
+{
+	const struct rate rate = pace->rate[session_request(message->type)];
+
+	return rate.interval == 0 || message->cost < rate_burst(rate) ? message->cost : rate_burst(rate);
 }
 
 static inline void forget(struct delivery_context *ctx, struct outbound *out, uint32_t index)

@@ -160,14 +160,14 @@ void outbound_refused(struct delivery_context *ctx, struct outbound *out, uint32
 }
 
 /// No packet that carried them so far counts: what is acknowledged of those is of before.
-static void forget_carriers(struct delivery_context *ctx, message_list list)
+static void forget_carriers(struct delivery_context *ctx, message_list list, unsigned channels)
 {
 	for (uint32_t index = list; index != POOL_NONE; index = stored_at(ctx->pool, index)->next)
-		if (stored_channel(stored_at(ctx->pool, index)) != SESSION_CHANNEL_UNORDERED)
+		if (channels >> stored_channel(stored_at(ctx->pool, index)) & 1)
 			stored_at(ctx->pool, index)->carriers = 0;
 }
 
-void outbound_unacknowledged(struct delivery_context *ctx, struct outbound *out)
+void outbound_unacknowledged(struct delivery_context *ctx, struct outbound *out, unsigned channels)
 {
 	struct out_lists *lists = outbound_lists(ctx, out);
 
@@ -175,13 +175,13 @@ void outbound_unacknowledged(struct delivery_context *ctx, struct outbound *out)
 		return;
 	for (uint32_t index = lists->flying, next; index != POOL_NONE; index = next) {
 		next = stored_at(ctx->pool, index)->next;
-		if (stored_channel(stored_at(ctx->pool, index)) != SESSION_CHANNEL_UNORDERED)
+		if (channels >> stored_channel(stored_at(ctx->pool, index)) & 1)
 			flying_lost(ctx, out, index);
 	}
 	for (unsigned channel = 0; channel < SESSION_CHANNEL_UNORDERED; channel++)
 		all_lost(ctx, lists, &lists->held[channel]);
-	forget_carriers(ctx, lists->again);
-	forget_carriers(ctx, lists->later);
+	forget_carriers(ctx, lists->again, channels);
+	forget_carriers(ctx, lists->later, channels);
 }
 
 // ---------------------------------------------------------------- when
@@ -221,8 +221,8 @@ uint64_t outbound_leaves_from(const struct delivery_context *ctx, const struct o
 	if (ctx->pace && first->cost != 0) {
 		const enum pg_request request = session_request(first->type);
 
-		const uint64_t conforms =
-			rate_conforms(ctx->pace->conforms_at[request], ctx->pace->rate[request], first->cost, now);
+		const uint64_t conforms = rate_conforms(ctx->pace->conforms_at[request], ctx->pace->rate[request],
+							cost_now(ctx->pace, first), now);
 
 		from = conforms > from ? conforms : from;
 	}

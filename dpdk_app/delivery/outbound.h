@@ -56,7 +56,7 @@ struct outbound {
 	uint32_t order;         // of the next one
 	uint32_t sent;          // low half of the counter of the last packet that was filled
 	uint32_t timed_out;     // likewise, when the last of `timeouts` was counted
-	uint32_t timed;         // counter of the packet whose round trip is being measured; 0: none
+	uint32_t timed;         // counter of the last of those that timed out together, which may arrive yet; 0: none
 	uint64_t timed_at;      // when it left
 	uint64_t overdue;       // TSC since which more waits than one packet carries; 0: no more waits
 	uint64_t heard;         // TSC at which something authentic came last, while messages are on their way
@@ -92,7 +92,13 @@ void outbound_acknowledged(struct delivery_context *ctx, struct outbound *out, s
 void outbound_refused(struct delivery_context *ctx, struct outbound *out, uint32_t counter, uint64_t retry);
 
 /// The peer gave up what it kept of messages that it has not read: they go again, though they were acknowledged.
-void outbound_unacknowledged(struct delivery_context *ctx, struct outbound *out);
+/// @param channels  bits: those in order, and those of which what is on its way does not count either
+void outbound_unacknowledged(struct delivery_context *ctx, struct outbound *out, unsigned channels);
+#define OUTBOUND_IN_ORDER ((1U << SESSION_CHANNEL_UNORDERED) - 1)
+
+/// A process of the peer died: what the next one has is delivered, and all else that was sent goes again, whatever was
+/// acknowledged.
+void outbound_restarted(struct delivery_context *ctx, struct outbound *out, const struct session_restarted *restarted);
 
 /// The peer has left the address that messages in flight were sent to: they are lost.
 void outbound_moved(struct delivery_context *ctx, struct outbound *out);

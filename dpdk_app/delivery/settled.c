@@ -143,8 +143,9 @@ static void acknowledge_list(struct delivery_context *ctx, struct outbound *out,
 	}
 }
 
-/// A repeated message stores when it was sent last, but its first packet may be the one that arrived. If only messages
-/// were measured, no round trip longer than the timeout would ever be, and every message would be sent twice.
+/// A repeated message stores when it was sent last, but an earlier packet may be the one that arrived. If only messages
+/// were measured, no round trip longer than the timeout would ever be, and every message would be sent twice. So of those that
+/// time out together, the last is remembered: the peer names it, if they come to it together.
 /// @return when the timed packet was sent, if it is to be measured; else 0
 static uint64_t timed_packet(struct outbound *out, struct arrived arrived)
 {
@@ -203,6 +204,50 @@ void outbound_acknowledged(struct delivery_context *ctx, struct outbound *out, s
 	out->timeouts = 0;
 	if (sent != 0 && now > sent && arrived.delay != UINT64_MAX)
 		round_trip_sample(&out->round_trip, now - sent, arrived.delay, ctx->rules->millisecond, now);
+}
+
+// ---------------------------------------------------------------- a process of the peer died
+
+static bool next_process_has(const struct session_restarted *restarted, const struct stored *message)
+{
+	const uint8_t channel = stored_channel(message);
+	const uint16_t ahead = (uint16_t)(message->id - restarted->next_in[channel]);
+
+	if (channel == SESSION_CHANNEL_UNORDERED && ahead < SESSION_CHANNEL_WINDOW)
+		return restarted->seen[ahead / 8] >> ahead % 8 & 1;
+	return ahead >= 0x8000;
+}
+
+static void deliver_known(struct delivery_context *ctx, struct outbound *out, message_list *list,
+			  const struct session_restarted *restarted)
+{
+	for (uint32_t index = *list, next; index != POOL_NONE; index = next) {
+		const struct stored *message = stored_at(ctx->pool, index);
+
+		next = message->next;
+		if (!next_process_has(restarted, message))
+			continue;
+		list_remove(ctx->pool, list, index);
+		arrived_at_peer(ctx, out, index);
+	}
+}
+
+void outbound_restarted(struct delivery_context *ctx, struct outbound *out, const struct session_restarted *restarted)
+{
+	struct out_lists *lists = outbound_lists(ctx, out);
+
+	out->timeouts = 0;
+	out->timed = 0;
+	if (out->lists == POOL_NONE)
+		return;
+	outbound_unacknowledged(ctx, out, OUTBOUND_IN_ORDER | 1U << SESSION_CHANNEL_UNORDERED);
+	deliver_known(ctx, out, &lists->again, restarted);
+	deliver_known(ctx, out, &lists->later, restarted);
+	if (lists->later == POOL_NONE)
+		out->paused = 0;
+	for (uint8_t channel = 0; channel < SESSION_CHANNEL_UNORDERED; channel++)
+		release_held(ctx, out, channel);
+	outbound_settle(ctx, out);
 }
 
 // ---------------------------------------------------------------- end

@@ -19,6 +19,12 @@ struct id_bits {
 	uint32_t done[SESSION_CHANNEL_WINDOW / 32];
 };
 
+/// The ids of a connection, as they are kept with the session.
+struct delivery_ids {
+	uint16_t tx[SESSION_CHANNELS]; // of each channel, the next that we use
+	uint16_t rx[SESSION_CHANNELS]; // and that before which everything was delivered
+};
+
 /// How far ahead of the oldest; ids behind it are far ahead.
 ALWAYS_INLINE uint16_t id_ahead(uint16_t oldest, uint16_t id)
 {

@@ -277,21 +277,18 @@ ALWAYS_INLINE bool open_sealed(const struct ingress *ingress, struct sealed *s)
 
 /// Take the messages of a datagram: each is taken, skipped, lost or refused for itself. With one that was refused the datagram is
 /// not acknowledged, and comes again.
-/// @param ids  out: message ids have moved on
 /// @return PG_DROP_NONE, or why a movement that came alone was not taken
 ALWAYS_INLINE enum pg_drop take_messages(struct session_shard *shard, const struct sealed *s,
 					 struct session_record *record, struct delivery *c, struct intake *intake,
-					 bool *ids, uint64_t now)
+					 uint64_t now)
 {
 	const uint8_t *body = s->payload + SESSION_BEFORE_MESSAGES;
 	const uint16_t length = (uint16_t)(s->length - SESSION_DATA_MIN);
 	struct delivered message;
 
 	intake_begin(intake, body, length, (uint32_t)s->counter, now);
-	while (intake_next(&shard->ctx, c, intake, &message)) {
-		*ids |= message.reliable;
+	while (intake_next(&shard->ctx, c, intake, &message))
 		dispatch(shard, record, &message, now);
-	}
 	if (unlikely(intake->drop != PG_DROP_NONE))
 		return intake->drop;
 	if (unlikely(intake->refused)) {
@@ -334,9 +331,10 @@ ALWAYS_INLINE void take_data(struct ingress *ingress, struct sealed *s, struct s
 	const struct session_prefix *prefix =
 		(const struct session_prefix *)(s->payload + sizeof(struct session_header));
 	struct delivery *c = store_delivery(shard->store, s->slot);
-	const uint16_t length = s->length; // before it is the answer's
+	const uint8_t *body = s->payload + SESSION_BEFORE_MESSAGES;
+	const uint16_t length = (uint16_t)(s->length - SESSION_DATA_MIN); // before it is the answer's
+	const bool ids = length > 0 && !delivery_is_move(body, length);   // those of messages may have moved on
 	struct intake intake = {.violation = false};
-	bool ids = false;
 
 	if (unlikely(!rate_admit_short(&record->conforms_at, shard->rules->session[peer_listener(s->peer)], now))) {
 		s->result = PG_DROP_SESSION_RATE_LIMITED;
@@ -347,11 +345,10 @@ ALWAYS_INLINE void take_data(struct ingress *ingress, struct sealed *s, struct s
 		return;
 	}
 	if (unlikely(!delivery_quiet(c)))
-		delivery_heed_busy(&shard->ctx, c, s->payload + SESSION_BEFORE_MESSAGES,
-				   (uint16_t)(length - SESSION_DATA_MIN), now);
+		delivery_heed_busy(&shard->ctx, c, body, length, now);
 	delivery_acknowledged(&shard->ctx, c, record->tx_counter, prefix, now);
 
-	const enum pg_drop drop = take_messages(shard, s, record, c, &intake, &ids, now);
+	const enum pg_drop drop = take_messages(shard, s, record, c, &intake, now);
 
 	if (unlikely(drop != PG_DROP_NONE)) {
 		s->result = (uint8_t)drop;
@@ -365,7 +362,7 @@ ALWAYS_INLINE void take_data(struct ingress *ingress, struct sealed *s, struct s
 		return;
 	}
 	if (likely(peer_equal(&record->peer, s->peer)))
-		answer_data(shard, s, c, (prefix->wants & SESSION_WANTS_ANSWER) && length > SESSION_DATA_MIN, now);
+		answer_data(shard, s, c, (prefix->wants & SESSION_WANTS_ANSWER) && length > 0, now);
 	else
 		challenge_path(shard, s, newest, now);
 	session_note(shard, s->slot, ids);

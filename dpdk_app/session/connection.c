@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "delivery/holding.h"
+#include "delivery/restart.h"
 #include "session/limits.h"
 
 #define CLOSE_LEN FAREWELL_LEN
@@ -91,7 +92,7 @@ static void say_close(struct session_shard *shard, uint32_t slot, enum session_c
 	keep_farewell(shard, entry, record->number, now);
 }
 
-/// Free what this process keeps of a connection. The record still says that it has messages, until its phase changes.
+/// Free what this process keeps of a connection.
 static void forget(struct session_shard *shard, uint32_t slot, enum session_close_reason reason)
 {
 	delivery_end(&shard->ctx, store_delivery(shard->store, slot),
@@ -130,9 +131,9 @@ void connection_begin(struct session_shard *shard, uint32_t slot, const struct c
 	record->replay = (struct replay){0};
 	record->taken = (struct taken){0};
 	record->taken_at = 0;
-	memset(record->tx_id, 0, sizeof(record->tx_id));
-	memset(record->rx_id, 0, sizeof(record->rx_id));
-	record->undelivered = 0;
+	record->ids = (struct delivery_ids){0};
+	record->seen = RECORD_SEEN_NONE;
+	record->epoch = 0;
 	record_set_max_datagram(record, request->confirm->max_datagram);
 	record->peer = *request->peer;
 	record->last_seen = now;
@@ -173,7 +174,6 @@ void connection_close(struct session_shard *shard, uint32_t slot, enum session_c
 	record_set_phase(record, RECORD_IDLE);
 	in_order();
 	secrets_forget(record->secret, sizeof(record->secret));
-	record->undelivered = 0;
 	record_release(record);
 }
 
@@ -254,8 +254,11 @@ static void adopt(struct session_shard *shard, uint32_t slot, uint64_t now)
 {
 	struct session_record *record = &shard->store->records[slot];
 
-	if (record->undelivered)
+	const bool stored = record->seen == RECORD_SEEN_STORED;
+
+	if (record->seen == RECORD_SEEN_WRITING)
 		record_set_phase(record, RECORD_LOST);
+	record->epoch++;
 	replay_distrust(&record->replay);
 	record->taken.bits = 0;
 	record->taken_at = 0; // of another run of the clock, perhaps
@@ -264,8 +267,9 @@ static void adopt(struct session_shard *shard, uint32_t slot, uint64_t now)
 	make_keys(shard, slot);
 	wheel_link_init(&shard->wheel, slot);
 	delivery_begin(&shard->ctx, store_delivery(shard->store, slot), slot, record->max_datagram - SESSION_DATA_MIN);
-	delivery_resume(store_delivery(shard->store, slot), record->tx_id, record->rx_id);
-	limits_begin(shard, slot);
+	delivery_resume(store_delivery(shard->store, slot), &record->ids, stored ? &shard->store->seen[slot] : NULL);
+	restart_begin(store_delivery(shard->store, slot), record->epoch);
+	limits_resume(shard, slot);
 }
 
 uint32_t connection_adopt(struct session_shard *shard, uint64_t now)
@@ -280,7 +284,6 @@ uint32_t connection_adopt(struct session_shard *shard, uint64_t now)
 			continue;
 		if (record->phase == RECORD_IDLE) {
 			secrets_forget(record->secret, sizeof(record->secret));
-			record->undelivered = 0;
 			record_release(record);
 			continue;
 		}

@@ -26,13 +26,13 @@ COLD void connection_move(struct session_shard *shard, uint32_t slot, const stru
 /// delivery, give the slot up. The session may be confirmed again if it still stands.
 COLD void connection_close(struct session_shard *shard, uint32_t slot, enum session_close_reason reason, uint64_t now);
 
-/// Look at the next `budget` slots: idle, expired and revoked connections of ours are closed. Also those that gave up, and
-/// those whose messages died with a worker. It waits while the outbox is full.
+/// Look at the next `budget` slots: idle, expired and revoked connections of ours are closed. Also those
+/// that cannot go on after a crash. It waits while the outbox is full.
 /// @return how many were closed
 uint32_t connection_sweep(struct session_shard *shard, uint64_t now, uint32_t budget);
 
-/// First of all in the worker's thread: connections that a dead worker process left. Their keys are derived again; those whose
-/// messages died with it are closed as restarted by the sweep.
+/// First of all in the worker's thread: connections that a dead worker process left. Their keys are derived again, and their
+/// clients hear what was delivered. Where that was being written, the sweep closes them as restarted.
 /// @return connections that go on
 uint32_t connection_adopt(struct session_shard *shard, uint64_t now);
 

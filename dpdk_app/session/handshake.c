@@ -7,6 +7,7 @@
 
 #include "session/budget.h"
 #include "session/candidate.h"
+#include "session/limits.h"
 #include "session/path.h"
 #include "wire/zero.h"
 
@@ -160,8 +161,9 @@ static struct handshake_outcome welcome(struct session_shard *shard, uint32_t sl
 	memcpy(answer.server_nonce, marks.server_nonce, SESSION_NONCE_LEN);
 	memcpy(answer.reset_token, marks.reset_token, sizeof(answer.reset_token));
 	memcpy(answer.server_share, shard->exchanges.share[record->exchange], EXCHANGE_LEN);
-	memcpy(payload, &answer, sizeof(answer));
 	memset(payload + sizeof(answer), 0, length - sizeof(answer));
+	answer.limits = limits_write(shard->rules, peer_listener(&record->peer), payload + sizeof(answer));
+	memcpy(payload, &answer, sizeof(answer));
 	cipher_seal(&shard->code, store_keys(shard->store, slot).seal, counter, payload, SESSION_WELCOME_CLEAR, length);
 	return answered(PG_MESSAGE_SESSION_CONFIRM, length);
 }

@@ -47,8 +47,11 @@ static inline uint64_t limits_digest(const struct session_rules *rules)
 static_assert(LIMITS_MOST <= SESSION_LIMITS_MAX, "WELCOME has room for all limits");
 uint16_t limits_write(const struct session_rules *rules, unsigned listener, uint8_t *out);
 
-/// A connection begins, or goes on after a crash: its client knows the limits of now.
+/// A connection begins: its WELCOME has the limits of now.
 void limits_begin(const struct session_shard *shard, uint32_t slot);
+
+/// It goes on after a crash: its client is told the limits, unless they are still those of its WELCOME.
+void limits_resume(const struct session_shard *shard, uint32_t slot);
 
 /// Tell a connected client the limits, if they are not those that it knows.
 void limits_tell(struct session_shard *shard, uint32_t slot, uint64_t now);

@@ -18,6 +18,7 @@
 #include "crypto/hkdf.h"
 #include "crypto/replay.h"
 #include "delivery/taken.h"
+#include "delivery/window.h"
 #include "net/peer.h"
 #include "wire/session.h"
 
@@ -31,7 +32,14 @@
 enum record_phase {
 	RECORD_IDLE, // nobody is connected, or the connection part is being written: a crash then ends the connection
 	RECORD_CONNECTED, // confirmed; packets flow
-	RECORD_LOST,      // messages of the connection died with a worker: it is to be closed as restarted
+	RECORD_LOST,      // what was delivered of it died with a worker: it is to be closed as restarted
+};
+
+/// What the next process knows of messages that were delivered though one before them was not: see store.h.
+enum record_seen {
+	RECORD_SEEN_NONE,    // there are none
+	RECORD_SEEN_STORED,  // they are in the store
+	RECORD_SEEN_WRITING, // they and the ids are being written: a crash now ends the connection
 };
 
 /// What a packet needs, in two lines; what a connection was made from, in the others.
@@ -52,16 +60,15 @@ struct session_record {
 	uint64_t last_seen;              // TSC
 	struct peer peer;                // where answers go: proved
 	uint8_t motion_version;          // odd while motion is being written
-	uint8_t undelivered; // messages of this connection are in the worker's memory: they would die with it
+	uint8_t seen;                    // enum record_seen
 	struct motion motion;
 	uint16_t challenged; // where the last PATH_CHALLENGE went to: a keyed hash of it
 
 	// of the connection; the owner's. All zero: never confirmed
 	uint8_t secret[HASH_LEN] CACHE_ALIGNED; // of the key phase; zeros when nobody is connected
 	uint64_t cookie_time;                   // of the newest accepted CONFIRM: none that is older is accepted
-	uint16_t tx_id[SESSION_CHANNELS];       // next message ids, so that a restart goes on where both sides are
-	uint16_t rx_id[SESSION_CHANNELS];
-	uint32_t connections;   // CONFIRMs that changed state
+	struct delivery_ids ids;                // so that the next process knows what was said and what was delivered
+	uint32_t connections;                   // CONFIRMs that changed state
 	uint32_t challenged_ms; // when the last second of PATH_CHALLENGEs began, modulo 2^32: the time in their tokens
 
 	// from issuing; the supervisor's, constant while `session` stands
@@ -76,6 +83,8 @@ struct session_record {
 	uint8_t used;          // a connection before this one was taken up by its player
 	uint8_t exchange;      // which of the owner's shares the connection was made with, or RECORD_NO_EXCHANGE
 	uint32_t confirm_mark; // of the newest accepted CONFIRM: what tells it from another with its cookie
+	uint16_t epoch;        // processes that this connection has outlived
+	uint16_t limits_mark;  // of the limits in its WELCOME; 0: it was told others
 } CACHE_ALIGNED;
 static_assert(offsetof(struct session_record, taken_at) == CACHE_LINE &&
 		      offsetof(struct session_record, secret) == 2 * CACHE_LINE &&

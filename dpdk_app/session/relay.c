@@ -3,6 +3,9 @@
 
 #include "session/relay.h"
 
+#include <string.h>
+
+#include "delivery/restart.h"
 #include "session/shard.h"
 
 static enum pg_loss lose(struct session_shard *shard, enum pg_loss why)
@@ -28,7 +31,7 @@ enum pg_loss session_deliver(struct session_shard *shard, uint32_t session, cons
 	if (slot >= store->capacity || !is_here(shard, &store->records[slot], session))
 		return lose(shard, PG_LOSS_NO_PLAYER);
 	loss = delivery_queue(&shard->ctx, store_delivery(store, slot), message, now);
-	session_note(shard, slot, false);
+	session_note(shard, slot, message->reliable);
 	return loss;
 }
 
@@ -51,19 +54,42 @@ void session_relay(struct session_shard *shard, uint32_t player_id, const struct
 		lose(shard, PG_LOSS_OWNER_BUSY);
 }
 
+/// The ids, and which were delivered though one before them was not, are of one moment.
+static void note_seen(struct session_record *record, struct id_bits *stored, const struct delivery *c,
+		      const struct delivery_ids *ids)
+{
+	record->seen = RECORD_SEEN_WRITING;
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	*stored = c->in.unordered;
+	record->ids = *ids;
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	record->seen = c->in.ahead != 0 ? RECORD_SEEN_STORED : RECORD_SEEN_NONE;
+}
+
+/// Before anything leaves that tells of them, as an acknowledgement does. A crash sees stores in program order, and each half of
+/// the ids is stored at once.
+static void note_ids(const struct session_store *store, uint32_t slot, const struct delivery *c)
+{
+	struct session_record *record = &store->records[slot];
+	const struct delivery_ids ids = delivery_ids(c);
+
+	if (unlikely(c->in.ahead != 0) || unlikely(record->seen != RECORD_SEEN_NONE)) {
+		note_seen(record, &store->seen[slot], c, &ids);
+		return;
+	}
+	memcpy(record->ids.tx, ids.tx, sizeof(ids.tx));
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	memcpy(record->ids.rx, ids.rx, sizeof(ids.rx));
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+}
+
 void session_note(struct session_shard *shard, uint32_t slot, bool ids)
 {
-	struct session_record *record = &shard->store->records[slot];
 	const struct delivery *c = store_delivery(shard->store, slot);
-	const bool holds = delivery_holds_messages(c);
 	const uint64_t due = delivery_due(c);
 
 	if (due != UINT64_MAX)
 		wheel_schedule(&shard->wheel, slot, due);
-	if (likely(!ids && record->undelivered == holds))
-		return;
-	// When nothing is on its way any more, these are where both sides are. A crash sees stores in program order.
-	delivery_ids(c, record->tx_id, record->rx_id);
-	__atomic_signal_fence(__ATOMIC_SEQ_CST);
-	record->undelivered = holds;
+	if (unlikely(ids))
+		note_ids(shard->store, slot, c);
 }

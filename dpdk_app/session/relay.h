@@ -27,8 +27,8 @@ enum pg_loss session_deliver(struct session_shard *shard, uint32_t session, cons
 /// shard->relay.
 void session_relay(struct session_shard *shard, uint32_t player_id, const struct outgoing *message, uint64_t now);
 
-/// Something was queued for, owed to or acknowledged by a session of ours: when is it due, and what would die with us?
-/// @param ids  message ids have moved on, too
+/// Something was queued for, owed to or acknowledged by a session of ours: when is it due?
+/// @param ids  message ids have moved on: the next process is to know, should we die
 void session_note(struct session_shard *shard, uint32_t slot, bool ids);
 
 #endif

@@ -15,8 +15,8 @@ static_assert(sizeof(struct issuing_section) == 48, "or ISSUING_VERSION");
 static_assert(sizeof(struct plain_session) == 64 && sizeof(struct plain_region) == 64, "or PLAIN_VERSION");
 #define PLAYERS_VERSION 1
 static_assert(sizeof(struct player_index) == 64, "or PLAYERS_VERSION");
-#define ISSUED_VERSION 2 // 1 had nonces, from which keys followed
-static_assert(sizeof(struct session_record) == 256, "or ISSUED_VERSION");
+#define ISSUED_VERSION 3 // 1 had nonces, from which keys followed, 2 no count of crashes
+static_assert(sizeof(struct session_record) == 256 && sizeof(struct id_bits) == 32, "or ISSUED_VERSION");
 #define NETCODE_VERSION 1
 static_assert(sizeof(struct netcode_record) == 512, "or NETCODE_VERSION");
 #define NETCODE_TOKENS_VERSION 1
@@ -46,7 +46,7 @@ void state_lay_out(struct directory *directory, const struct state_shape *shape)
 	directory_add(directory, &plain, plain_region_size(shape->capacity));
 	if (slots > 0) {
 		directory_add(directory, &players, player_index_size(slots));
-		directory_add(directory, &issued, slots * sizeof(struct session_record));
+		directory_add(directory, &issued, slots * (sizeof(struct session_record) + sizeof(struct id_bits)));
 	}
 	if (shape->netcode_capacity > 0)
 		add_netcode(directory, shape->netcode_capacity);
@@ -103,6 +103,7 @@ struct state_parts state_parts(void *state)
 		return parts;
 	parts.players = only_part(state, "players");
 	parts.records = section_part(state, section, 0);
+	parts.seen = (struct id_bits *)(parts.records + slots);
 	return parts;
 }
 

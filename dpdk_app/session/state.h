@@ -6,7 +6,8 @@
 //   plain       a region for each worker: sessions of the `plain` profile
 //   and if sessions can be issued:
 //   players     player_id to slot
-//   issued      records, four lines to a slot
+//   issued      records, four lines to a slot; behind them half a line to a slot: which messages its client need not say
+//               again, though one before them is missing
 // and if a listener has profile netcode:
 //   netcode         records of clients (table/netcode_record.h), eight lines to a slot
 //   netcode-tokens  which address used which connect token
@@ -50,6 +51,7 @@ struct state_parts {
 	struct session_numbers numbers;
 	struct player_index *players;
 	struct session_record *records;
+	struct id_bits *seen;
 	struct netcode_record *netcode; // NULL: no listener has profile netcode
 	struct netcode_history *netcode_history;
 };

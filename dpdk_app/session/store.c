@@ -23,6 +23,7 @@ void store_open(struct session_store *store, void *state)
 	store->used = &parts.issuing->used;
 	store->records = parts.records;
 	store->players = parts.players;
+	store->seen = parts.seen;
 	store->numbers = parts.numbers;
 	gateway_secret_init(&store->secret, parts.issuing->secret);
 }

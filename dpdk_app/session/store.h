@@ -32,6 +32,7 @@ struct session_store {
 	const uint32_t *used;                  // in the state file: see store_used()
 	struct session_record *records;        // in the state file
 	struct player_index *players;          // in the state file
+	struct id_bits *seen;                  // in the state file: as struct inbound has them, while there are any
 	struct key_store keys;                 // private; pages of it exist once touched
 	struct session_delivery *deliveries;   // private, likewise
 	struct wheel_link *links;              // private

@@ -11,6 +11,7 @@
 
 #include "delivery/holding.h"
 #include "delivery/piece.h"
+#include "delivery/restart.h"
 #include "message/session_check.h"
 #include "talk.h"
 
@@ -100,10 +101,10 @@ static void check_always(void)
 static void begin(uint8_t settings)
 {
 	const uint16_t first = settings & LAST_IDS ? 65500 : 0;
-	const uint16_t ids[SESSION_CHANNELS] = {first, first, first, first};
+	const struct delivery_ids ids = {.tx = {first, first, first, first}, .rx = {first, first, first, first}};
 
 	delivery_begin(&end.ctx, &end.c, 0, end.room);
-	delivery_resume(&end.c, ids, ids);
+	delivery_resume(&end.c, &ids, NULL);
 }
 
 static void finish(void)

@@ -60,13 +60,13 @@ static void variant_open(struct pipeline_variant *variant, struct session_fixtur
 	struct rig *rig = rig_open(level, PLAIN_CAPACITY);
 
 	fixture_reset(fixture, b->state, b->now);
+	rig->policy.sessions = fixture->rules; // the same: nobody is told other limits
 	for (unsigned i = 0; i < FIXTURE_SHARDS; i++)
 		session_shard_use(fixture->shard[i], &rig->policy.sessions);
 	rig_offload(rig, offload);
 	rig->registry.tables = FIXTURE_SHARDS;
 	rig->registry.active[1] = &fixture->stats[1].sessions_active;
 	rig->registry.ports[0] = rig->registry.ports[1] = 1;
-	rig->policy.sessions = fixture->rules;
 	*variant = (struct pipeline_variant){.fixture = fixture, .rig = rig, .ingress = rig->ingress};
 	variant->ingress.port_bit = 1;
 	variant->ingress.port = 5;

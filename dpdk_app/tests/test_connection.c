@@ -61,15 +61,15 @@ static void a_new_connection_remembers_nothing_of_the_last(void **state UNUSED)
 	record->taken = (struct taken){1000, 7};
 	record->taken_at = fixture->now;
 	record->tx_counter = 5000;
-	record->tx_id[1] = 9;
-	record->rx_id[2] = 8;
-	record->undelivered = 1;
+	record->ids = (struct delivery_ids){.tx = {0, 9}, .rx = {0, 0, 8}};
+	record->seen = RECORD_SEEN_STORED;
+	record->epoch = 3;
 	fixture_wait(fixture, 50);
 	assert_true(fixture_connect(fixture, 0, &player));
 	assert_int_equal(player.welcome.header.counter, 1);
 	assert_int_equal(record->taken.newest | record->taken.bits | record->taken_at, 0);
 	assert_true(replay_fresh(&record->replay, 1));
-	assert_int_equal(record->tx_id[1] | record->rx_id[2] | record->undelivered, 0);
+	assert_int_equal(record->ids.tx[1] | record->ids.rx[2] | record->seen | record->epoch, 0);
 }
 
 // ---------------------------------------------------------------- moved

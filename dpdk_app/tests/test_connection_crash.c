@@ -82,13 +82,13 @@ static void a_confirm_repeated_after_a_restart_changes_nothing_that_is_in_use(vo
 	assert_memory_equal(&before, record, sizeof(before));
 }
 
-static void a_connection_whose_messages_died_is_closed_as_restarted(void **state UNUSED)
+static void a_connection_of_which_half_was_written_is_closed_as_restarted(void **state UNUSED)
 {
 	struct player player = connected_player();
 	uint8_t datagram[PLAYER_BUFFER];
 	const uint16_t length = player_confirm(&player, datagram);
 
-	fixture_record(fixture, &player)->undelivered = 1;
+	fixture_record(fixture, &player)->seen = RECORD_SEEN_WRITING;
 	assert_int_equal(restart(), 0);
 	assert_int_equal(fixture_record(fixture, &player)->phase, RECORD_LOST);
 	assert_int_equal(handshake_receive(fixture->shard[0], &player.peer, datagram, length, true, fixture->now).drop,
@@ -310,7 +310,7 @@ static void happen(struct player *player, uint64_t *seed)
 		break;
 	case 6:
 		if (random_below(seed, 4) == 0)
-			fixture_record(fixture, player)->undelivered = 1;
+			fixture_record(fixture, player)->seen = RECORD_SEEN_WRITING;
 		restart();
 		break;
 	default:
@@ -343,7 +343,7 @@ int main(void)
 		fixture_test(confirms_from_before_a_restart_are_worth_nothing_after_it),
 		fixture_test(a_confirm_repeated_after_a_restart_connects_when_nothing_was_said),
 		fixture_test(a_confirm_repeated_after_a_restart_changes_nothing_that_is_in_use),
-		fixture_test(a_connection_whose_messages_died_is_closed_as_restarted),
+		fixture_test(a_connection_of_which_half_was_written_is_closed_as_restarted),
 		fixture_test(a_session_revoked_while_no_worker_ran_is_closed_as_revoked),
 		fixture_test(a_crash_after_any_store_of_a_confirm_repeats_no_nonce),
 		fixture_test(a_crash_in_a_confirm_leaves_the_old_connection_the_new_one_or_none),

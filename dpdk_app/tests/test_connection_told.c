@@ -169,7 +169,7 @@ static void a_connection_that_a_crash_costs_begins_and_ends(void **state UNUSED)
 {
 	struct player player = connected_player();
 
-	fixture_record(fixture, &player)->undelivered = 1;
+	fixture_record(fixture, &player)->seen = RECORD_SEEN_WRITING;
 	attend();
 	assert_int_equal(fixture_restart_in_place(fixture), 0);
 	assert_sweep_closes(1);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "delivery/restart.h"
 #include "talk.h"
 #include "unit.h"
 
@@ -250,8 +251,8 @@ static bool run(uint64_t seed, struct setting setting)
 				  setting.delay_min,
 				  setting.delay_spread};
 	struct shard *shards = calloc(2, sizeof(*shards));
-	const uint16_t ids[SESSION_CHANNELS] = {setting.first_id, setting.first_id, (uint16_t)(setting.first_id + 9),
-						setting.first_id};
+	const uint16_t first = setting.first_id, other = (uint16_t)(first + 9);
+	const struct delivery_ids ids = {.tx = {first, first, other, first}, .rx = {first, first, other, first}};
 	bool complete;
 
 	for (unsigned i = 0; i < 2; i++) {
@@ -263,7 +264,7 @@ static bool run(uint64_t seed, struct setting setting)
 		end->deliver = hold_to_script;
 		end->ctx.settled = settled;
 		end->context = end->ctx.settled_context = &shards[i];
-		delivery_resume(&end->c, ids, ids);
+		delivery_resume(&end->c, &ids, NULL);
 		shards[i].other = &shards[1 - i];
 	}
 	talk(&network, shards, setting.messages, setting.longest);

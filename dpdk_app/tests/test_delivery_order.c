@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "delivery/restart.h"
 #include "receiver.h"
 
 // ---------------------------------------------------------------- once, in order
@@ -93,15 +94,15 @@ static void test_a_whole_window_that_waits_is_delivered_when_its_first_comes(UNU
 
 static void test_ids_go_on_where_they_were_after_a_restart(UNUSED void **state)
 {
-	uint16_t tx[SESSION_CHANNELS], rx[SESSION_CHANNELS];
+	struct delivery_ids ids;
 
 	for (uint16_t id = 0; id < 3; id++)
 		put(bulk(1, id));
 	assert_int_equal(take(&ingress), TAKEN);
-	delivery_ids(&ingress.c, tx, rx);
-	assert_int_equal(rx[1], 3);
+	ids = delivery_ids(&ingress.c);
+	assert_int_equal(ids.rx[1], 3);
 	delivery_begin(&ingress.ctx, &ingress.c, 0, ingress.room);
-	delivery_resume(&ingress.c, tx, rx);
+	delivery_resume(&ingress.c, &ids, NULL);
 	put(bulk(1, 2));
 	put(bulk(1, 3));
 	assert_int_equal(take(&ingress), TAKEN);

@@ -263,6 +263,30 @@ static void test_what_cannot_be_sent_whole_is_refused_as_too_long(UNUSED void **
 			 PG_LOSS_NONE);
 }
 
+/// Its limit became less than what a message that waits would have cost of it.
+static void test_a_message_costs_no_more_than_the_burst_of_a_limit_that_changed(UNUSED void **state)
+{
+	static struct pace pace;
+	const enum pg_request request = PG_REQUEST_BULK;
+	struct talk_end client;
+	struct talk_packet sent;
+
+	pace = (struct pace){.rate[PG_REQUEST_BULK] = rate_make(1, 100, TALK_HZ)};
+	talk_open(&client, false, 1 << 20, 1400);
+	client.ctx.pace = &pace;
+	client.rules.compress_min[PG_COMPRESS_BULK] = 100;
+	assert_int_equal(
+		talk_say(&client, (struct talk_say){.reliable = true, .body = zeros, .length = 65532}, T), // costs 47
+		PG_LOSS_NONE);
+	pace.rate[request] = rate_make(1, 2, TALK_HZ);
+	delivery_limits_changed(&client.ctx, &client.c, T);
+	assert_true(delivery_due(&client.c) <= T + 5 * TALK_MS);
+	talk_fill(&client, &sent, T + 5 * TALK_MS);
+	assert_true(sent.length > 0);
+	delivery_end(&client.ctx, &client.c, PG_LOSS_CLOSED);
+	talk_close(&client);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -283,6 +307,7 @@ int main(void)
 		ingress_test(test_one_message_of_any_length_fits_the_smallest_queue),
 		ingress_test(test_all_players_together_have_so_much_memory),
 		ingress_test(test_what_cannot_be_sent_whole_is_refused_as_too_long),
+		ingress_test(test_a_message_costs_no_more_than_the_burst_of_a_limit_that_changed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "delivery/restart.h"
 #include "sender.h"
 
 // ---------------------------------------------------------------- repetition
@@ -301,7 +302,7 @@ static void test_a_fragmented_message_does_not_hold_up_urgent_ones(UNUSED void *
 
 static void test_ids_go_on_where_they_were_after_a_restart(UNUSED void **state)
 {
-	uint16_t tx[SESSION_CHANNELS], rx[SESSION_CHANNELS];
+	struct delivery_ids ids;
 	struct session_message head;
 	uint16_t id;
 
@@ -309,11 +310,11 @@ static void test_ids_go_on_where_they_were_after_a_restart(UNUSED void **state)
 		reliable(2, 10, T);
 	fill(T);
 	acknowledge(packet.counter, 0, T);
-	delivery_ids(&ingress.c, tx, rx);
-	assert_int_equal(tx[2], 3);
+	ids = delivery_ids(&ingress.c);
+	assert_int_equal(ids.tx[2], 3);
 	delivery_end(&ingress.ctx, &ingress.c, PG_LOSS_CLOSED);
 	delivery_begin(&ingress.ctx, &ingress.c, 0, ingress.room);
-	delivery_resume(&ingress.c, tx, rx);
+	delivery_resume(&ingress.c, &ids, NULL);
 	reliable(2, 10, T);
 	fill(T);
 	memcpy(&head, packet.body, sizeof(head));

@@ -69,6 +69,33 @@ static void test_a_datagram_that_was_repeated_too_early_is_a_sample(UNUSED void 
 	assert_int_equal(smoothed_ms(), 300);
 }
 
+/// A peer acknowledges datagrams that come together at once, and names the last of them. If that made no sample, a path on which
+/// the timeout is too short would never be measured.
+static void test_the_last_of_several_that_were_repeated_too_early_is_a_sample(UNUSED void **state)
+{
+	uint32_t last = 0;
+
+	for (unsigned i = 0; i < 3; i++)
+		last = leave(T);
+	for (unsigned ms = 205; ms <= 1205; ms += 200)
+		fill(T + ms * TALK_MS);
+	assert_true(ingress.stats.resent >= 6);
+	acknowledge(last, 3, T + 1505 * TALK_MS);
+	assert_int_equal(smoothed_ms(), 1500);
+}
+
+static void test_what_only_ack_bits_name_is_no_sample_when_it_was_repeated_either(UNUSED void **state)
+{
+	const uint32_t first = leave(T);
+
+	fill(T + 205 * TALK_MS); // again
+	assert_int_equal(ingress.stats.resent, 1);
+	fill(T + 210 * TALK_MS); // nothing but an acknowledgement
+	acknowledge(packet.counter, 1U << (packet.counter - 1 - first), T + 405 * TALK_MS);
+	assert_int_equal(ingress.c.out.round_trip.smoothed, 0);
+	assert_true(delivery_quiet(&ingress.c));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -77,6 +104,8 @@ int main(void)
 		ingress_test(test_a_delay_that_is_not_known_is_no_sample),
 		ingress_test(test_only_the_datagram_that_the_delay_is_of_is_a_sample),
 		ingress_test(test_a_datagram_that_was_repeated_too_early_is_a_sample),
+		ingress_test(test_the_last_of_several_that_were_repeated_too_early_is_a_sample),
+		ingress_test(test_what_only_ack_bits_name_is_no_sample_when_it_was_repeated_either),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

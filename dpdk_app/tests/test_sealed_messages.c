@@ -112,21 +112,48 @@ static void test_message_for_another_workers_player_is_passed_on(void **state)
 	assert_int_equal(stats->lost[PG_LOSS_OWNER_BUSY], 2);
 }
 
-static void test_undelivered_messages_and_ids_are_kept_with_the_record(void **state)
+static void test_ids_are_kept_with_the_record_before_anything_leaves_that_tells_of_them(void **state)
 {
 	struct pipeline_fixture *g = *state;
 	struct player player = connected(g, 1);
 	const struct session_record *record = fixture_record(g->fixture, &player);
-	const struct message attack = an_attack(1, SESSION_MESSAGE_RELIABLE, 0);
-	struct reply reply = say(g, &player, true, &attack);
+	const struct message attack = an_attack(1, SESSION_MESSAGE_RELIABLE, 0); // to itself
 
-	assert_int_equal(reply.result, PG_DROP_NONE);
-	assert_int_equal(record->undelivered, 1);
-	assert_int_equal(record->rx_id[0], 1);
-	opened(g, &player, reply.bytes, reply.length, SESSION_DATA);
-	say(g, &player, false, &nothing); // acknowledges it
-	assert_int_equal(record->undelivered, 0);
-	assert_int_equal(record->tx_id[0], 1);
+	assert_int_equal(say(g, &player, true, &attack).result, PG_DROP_NONE);
+	assert_int_equal(record->ids.rx[0], 1);
+	assert_int_equal(record->ids.tx[0], 1);
+}
+
+static void test_ids_of_what_is_skipped_are_kept_with_the_record(void **state)
+{
+	struct pipeline_fixture *g = *state;
+	struct player player = connected(g, 1);
+	struct message unknown = an_attack(1, SESSION_MESSAGE_RELIABLE, 0);
+
+	unknown.bytes[0] = 100; // its type
+	assert_int_equal(say(g, &player, true, &unknown).result, PG_DROP_NONE);
+	assert_int_equal(fixture_record(g->fixture, &player)->ids.rx[0], 1);
+}
+
+static void test_what_came_before_others_without_order_is_kept_with_the_record(void **state)
+{
+	struct pipeline_fixture *g = *state;
+	struct player player = connected(g, 1);
+	const struct session_record *record = fixture_record(g->fixture, &player);
+	const struct id_bits *seen = &g->fixture->store.seen[fixture_slot(g->fixture, &player)];
+	const uint8_t flags = SESSION_MESSAGE_RELIABLE | SESSION_CHANNEL_UNORDERED << SESSION_MESSAGE_CHANNEL_SHIFT;
+	const struct message first = an_attack(1, flags, 0), second = an_attack(1, flags, 1),
+			     third = an_attack(1, flags, 2);
+
+	say(g, &player, true, &third);
+	assert_int_equal(record->seen, RECORD_SEEN_STORED);
+	assert_int_equal(record->ids.rx[SESSION_CHANNEL_UNORDERED], 0);
+	assert_int_equal(seen->done[0], 1U << 2);
+	say(g, &player, true, &first);
+	assert_int_equal(record->ids.rx[SESSION_CHANNEL_UNORDERED], 1);
+	say(g, &player, true, &second);
+	assert_int_equal(record->seen, RECORD_SEEN_NONE);
+	assert_int_equal(record->ids.rx[SESSION_CHANNEL_UNORDERED], 3);
 }
 
 // ---------------------------------------------------------------- what becomes of the connection
@@ -247,7 +274,9 @@ int main(void)
 		BY_EVERY_WAY(test_message_for_nobody_is_counted_lost),
 		BY_EVERY_WAY(test_message_for_everyone_near_is_taken_and_counted_lost),
 		BY_EVERY_WAY(test_message_for_another_workers_player_is_passed_on),
-		BY_EVERY_WAY(test_undelivered_messages_and_ids_are_kept_with_the_record),
+		BY_EVERY_WAY(test_ids_are_kept_with_the_record_before_anything_leaves_that_tells_of_them),
+		BY_EVERY_WAY(test_ids_of_what_is_skipped_are_kept_with_the_record),
+		BY_EVERY_WAY(test_what_came_before_others_without_order_is_kept_with_the_record),
 		BY_EVERY_WAY(test_who_acknowledges_nothing_is_told_again_and_again_and_stays),
 		BY_EVERY_WAY(test_what_is_over_its_limit_is_refused_alone_and_its_sender_is_told),
 		BY_EVERY_WAY(test_an_event_has_the_priority_with_which_its_message_was_said),

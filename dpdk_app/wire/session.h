@@ -235,13 +235,14 @@ struct session_compressed {
 
 /// Of one type of message: a bucket that is filled evenly.
 struct session_limit {
-	uint8_t type; // 0: datagrams
+	uint8_t type; // of message, or SESSION_LIMIT_DATAGRAMS
 	uint8_t reserved;
 	uint16_t burst;
 	uint32_t per_minute;
 } PACKED;
 static_assert(sizeof(struct session_limit) == 8, "limit");
 #define SESSION_LIMITS_MAX 48
+#define SESSION_LIMIT_DATAGRAMS 0
 
 /// @param per_second  not 0
 static inline struct session_limit session_limit_make(uint8_t type, uint32_t per_second, uint32_t burst)
@@ -271,5 +272,14 @@ struct session_busy {
 	uint16_t retry_ms;
 } PACKED;
 static_assert(sizeof(struct session_busy) == 8, "BUSY");
+
+/// First in each DATA of the process after one that died, until the client has heard it.
+struct session_restarted {
+	uint16_t epoch;                           // so many processes that died
+	uint16_t next_in[SESSION_CHANNELS];       // all before it were delivered
+	uint8_t seen[SESSION_CHANNEL_WINDOW / 8]; // bit n: next_in + n of the unordered channel was delivered
+	uint16_t next_out[SESSION_CHANNELS];      // the first id that this process uses
+} PACKED;
+static_assert(sizeof(struct session_restarted) == 50, "RESTARTED");
 
 #endif

@@ -33,15 +33,15 @@ def pack_limits(limits: Iterable[Limit]) -> bytes:
     return b"".join(_LIMIT.pack(limit.type, 0, limit.burst, limit.per_minute) for limit in limits)
 
 
-def read_limits(entries: bytes, number: int) -> tuple[Limit, ...]:
-    """The first entries.
+def read_limits(entries: bytes) -> tuple[Limit, ...]:
+    """Entries of WELCOME or LIMITS.
 
     Raises:
-        WireError: there are fewer, or one of them cannot be.
+        WireError: there are too many, or one of them cannot be.
     """
-    expect(number <= LIMITS_MAX and len(entries) >= number * _LIMIT.size, f"{number} limits")
+    expect(len(entries) <= LIMITS_MAX * _LIMIT.size, f"{len(entries)} bytes of limits")
     limits = []
-    for kind, reserved, burst, per_minute in _LIMIT.iter_unpack(entries[: number * _LIMIT.size]):
+    for kind, reserved, burst, per_minute in _LIMIT.iter_unpack(entries):
         expect(reserved == 0, "reserved byte of a limit")
         limits.append(Limit(kind, burst, per_minute))
     return tuple(limits)
@@ -55,7 +55,7 @@ def read_limits_message(body: bytes) -> tuple[int, tuple[Limit, ...]]:
     """
     version, number = _LIMITS.unpack_from(body)
     expect(len(body) == _LIMITS.size + number * _LIMIT.size, f"{len(body)} bytes of {number} limits")
-    return version, read_limits(body[_LIMITS.size :], number)
+    return version, read_limits(body[_LIMITS.size :])
 
 
 @dataclass(frozen=True, slots=True)

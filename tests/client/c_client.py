@@ -120,6 +120,7 @@ class CClient:
             "CHAT": lambda: (said.chat.target_id, self._bytes(said.chat.text, said.chat.bytes).decode()),
             "ATTACK": lambda: (said.attack.attack_id, tuple(map(float, said.attack.direction))),
             "SKILL": lambda: (said.skill.skill_id, said.skill.target_id),
+            "RESTARTED": lambda: tuple(said.restarted.lost),
             "PONG": lambda: (said.pong.token,),
             "BULK": lambda: (self._bytes(said.bytes.data, said.bytes.bytes),),
             "INVENTORY": lambda: (self._bytes(said.bytes.data, said.bytes.bytes),),

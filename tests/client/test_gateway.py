@@ -23,7 +23,7 @@ from tests.gate import Gate
 from tests.ports import free_port
 
 TIMEOUT_S = 60.0
-REVOKED, REPLACED, RESTARTED = 4, 5, 8
+REVOKED, REPLACED = 4, 5
 DENIED_REVOKED, DENIED_CONSUMED = 24, 25
 UNREACHABLE, SILENT = 40, 41
 
@@ -190,11 +190,22 @@ def test_player_goes_on_when_a_worker_dies(library: Library, gate: Gate) -> None
     gate.wait_ready()
     # Its sockets are new ones; what the connection was made from is not.
     assert game.chat(111, "still here", game.delivery(receipt=1)) == 0
-    until(game, lambda: values(game, "CHAT") or values(game, "CLOSED"))
-    if values(game, "CLOSED"):  # the worker died with messages of ours, and said so
-        assert values(game, "CLOSED") == [(RESTARTED, 0)]
-        assert library.lib.pgc_connect(game.client) == 0
-        until(game, lambda: len(values(game, "CONNECTED")) == 2)
-        assert game.chat(111, "still here") == 0
-        until(game, lambda: values(game, "CHAT"))
+    until(game, lambda: values(game, "CHAT") and values(game, "DELIVERED"))
     assert values(game, "CHAT") == [(111, "still here")]
+    assert values(game, "CLOSED") == values(game, "LOST") == []
+    assert values(game, "RESTARTED") == [(0, 0, 0, 0)]
+
+
+def test_ticket_for_once_survives_a_crash_with_messages_under_way(library: Library, gate: Gate) -> None:
+    game = Game(library, Ticket.from_json(issue(gate, 112, "--once")))
+    until(game, lambda: values(game, "CONNECTED"))
+    for receipt in range(1, 4):
+        assert game.chat(112, f"{receipt}", game.delivery(receipt=receipt)) == 0
+        gate.kill_worker()
+    gate.wait_ready()
+    until(game, lambda: len(values(game, "DELIVERED")) == 3)
+    assert game.chat(112, "last", game.delivery(receipt=4)) == 0
+    until(game, lambda: (112, "last") in values(game, "CHAT"))
+    lost = sum(sum(one) for one in values(game, "RESTARTED"))
+    assert len(values(game, "CHAT")) + lost == 4
+    assert values(game, "CLOSED") == values(game, "LOST") == []

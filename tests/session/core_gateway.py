@@ -84,8 +84,9 @@ class CoreGateway:
     """A context manager. `epoch` is the tests' time at which the core was opened."""
 
     def __init__(self, plan_: Plan | None = None, epoch: float = 100.0) -> None:
-        self.state = new_state(plan_ or plan())
-        self.core = Core(plan_ or plan(), self.state)
+        self._plan = plan_ or plan()
+        self.state = new_state(self._plan)
+        self.core = Core(self._plan, self.state)
         self.table = SessionTable(self.state)
         self._epoch = epoch
         self._hz = tsc_hz()
@@ -131,6 +132,13 @@ class CoreGateway:
 
     def expire(self, now: float) -> int:
         return self.core.expire(self.tsc(now))
+
+    def crash(self) -> None:
+        """The worker process dies, and the next one takes over what outlives it."""
+        self.core.close()
+        self.core = Core(self._plan, self.state)
+        self.answers = self.egress = 0
+        self.drops.clear()
 
     def send(self, operator_message: OperatorMessage, now: float) -> None:
         self.core.send(operator_message, self.tsc(now))

@@ -211,6 +211,7 @@ def test_33_words_said_at_once_all_arrive_though_32_may_be(paces: bool) -> None:
         assert texts(alice) == [f"{number}" for number in range(33)]
         assert alice.session.is_connected
         assert gateway.stats().messages.received["chat"] == 33
+        assert any(gateway.stats().messages.refused.values()) != paces
         gateway.check_books()
 
 
@@ -233,6 +234,7 @@ def test_bulk_after_bulk_of_64_kib_each_awaited_arrives(paces: bool, compressibl
         internet.run(10)
         assert gateway.stats().messages.received["bulk"] == 3
         assert len([event for event in alice.heard if isinstance(event, Bulk)]) == 3
+        assert any(gateway.stats().messages.refused.values()) != paces
         assert alice.session.is_connected
         gateway.check_books()
 
@@ -277,6 +279,7 @@ def test_datagrams_of_a_session_are_limited_and_another_session_does_not_feel_it
     limits = ListenerPolicy(0, 1, session_pps=10, session_burst=20)
     with CoreGateway(plan(policy(limits))) as gateway:
         internet, mallory, alice = greedy(gateway)
+        unpaced(mallory)
         for _ in range(100):
             mallory.session.send(Outgoing.unreliable(MessageType.MOVE, MOVE, Priority.URGENT), internet.now)
             internet.run(0.001)
@@ -290,6 +293,21 @@ def test_datagrams_of_a_session_are_limited_and_another_session_does_not_feel_it
         delivery = say(internet, mallory, "sorry", to=8)
         assert internet.run(5, lambda: delivery.done)  # the player is heard again within the limit
         assert gateway.stats().dropped["session_rate_limited"] >= refused
+        gateway.check_books()
+
+
+def test_who_keeps_to_the_limit_of_datagrams_says_all_of_it_in_fewer() -> None:
+    with CoreGateway(plan(policy(ListenerPolicy(0, 1, session_pps=10, session_burst=20)))) as gateway:
+        internet = Internet(gateway)
+        alice = join(internet, gateway.issue(7))
+        deliveries = []
+        for number in range(100):
+            deliveries.append(say(internet, alice, f"{number}", to=7))
+            alice.session.send(Outgoing.unreliable(MessageType.MOVE, MOVE, Priority.URGENT), internet.now)
+            internet.run(0.01)
+        assert internet.run(20, lambda: all(delivery.done for delivery in deliveries))
+        assert gateway.stats().messages.received["move"] == 100
+        assert gateway.stats().dropped["session_rate_limited"] == 0
         gateway.check_books()
 
 

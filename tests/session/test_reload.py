@@ -71,6 +71,24 @@ def test_new_limits_apply_to_a_player_who_is_connected(
     assert gate.metrics().value(SUCCESSFUL) == 1
 
 
+def test_client_is_told_limits_that_changed_and_keeps_to_them(gate: Gate) -> None:
+    ticket = Ticket.from_json(json.dumps(Api(gate).issue(7)))
+    fewer = {"messages_pps": {"chat": 20}, "messages_burst": {"chat": 2}}
+
+    async def play() -> None:
+        async with asyncio.timeout(TIMEOUT_S), Client(ticket) as game:
+            await game.chat("before", to=7)
+            await asyncio.to_thread(reload, gate, changed(gate, delivery=fewer), "configuration reloaded")
+            while (it := game.session._connection._open) is None or it.limits_version == 0:
+                await asyncio.sleep(0.01)
+            for said in [game.chat(f"{number}", to=7) for number in range(20)]:
+                await said
+
+    asyncio.run(play())
+    assert gate.metrics().value("pollgate_session_messages_refused_total", reason="rate") == 0
+    assert gate.metrics().value("pollgate_session_messages_received_total", type="chat") == 21
+
+
 @pytest.mark.parametrize(
     ("section", "key"),
     [

@@ -14,7 +14,7 @@ from pyshim.protocol.client.events import Ending
 from pyshim.protocol.client.fragments import ViolationError, room
 from pyshim.protocol.client.handshake import Draw, Established, Handshake
 from pyshim.protocol.client.intake import Acknowledgements, Intake, Taken, Whole
-from pyshim.protocol.client.limits import Pace
+from pyshim.protocol.client.limits import DATAGRAMS, Pace
 from pyshim.protocol.client.outgoing import Outgoing, Priority
 from pyshim.protocol.client.reliability import Sender
 from pyshim.protocol.client.settings import Settings
@@ -25,6 +25,7 @@ from pyshim.protocol.session_control import (
     Busy,
     Restarted,
     read_busy,
+    read_limits,
     read_limits_message,
     read_restarted,
 )
@@ -167,9 +168,11 @@ class Connection:
         acknowledgements = Acknowledgements(self._settings.acknowledge_s)
         acknowledgements.take(established.window.newest, now)
         acknowledgements.owe(now, at_once=True)  # the gateway hears that its keys are in use
+        sender = Sender(self._settings, established.welcome.max_datagram, round_trip)
+        sender.pace = Pace(read_limits(established.welcome.limits))
         self._open = _Open(
             established,
-            Sender(self._settings, established.welcome.max_datagram, round_trip),
+            sender,
             Intake(EVENTS, self._settings.hold_bytes),
             acknowledgements,
             heard_at=now,
@@ -288,7 +291,7 @@ class Connection:
             version, limits = read_limits_message(whole.body)
             if version > it.limits_version:
                 it.limits_version = version
-                it.sender.pace = Pace(limits)
+                it.sender.pace = it.sender.pace.changed(limits)
         elif whole.type not in _FOR_THE_CONNECTION:
             self.arrived.append(whole)
 
@@ -336,7 +339,8 @@ class Connection:
         if self._open is None:
             return self._handshake.due_at
         it = self._open
-        return min(it.sender.due(), it.acknowledgements.due, *self._watch(it))
+        ask_at, silent_at = self._watch(it)
+        return min(max(min(it.sender.due(), it.acknowledgements.due, ask_at), self._data_from(it)), silent_at)
 
     def due(self, now: float) -> list[bytes]:
         """Datagrams to send now; call again at `next_due()`."""
@@ -398,13 +402,18 @@ class Connection:
                 beat = Outgoing.reliable(MessageType.HEARTBEAT, b"", Priority.URGENT, UNORDERED)
                 it.sender.queue(beat, now)
         datagrams = []
-        while it.sender.due() <= now:
+        while max(it.sender.due(), self._data_from(it)) <= now:
             it.sender.expire(now)
             if it.sender.due() <= now:
                 datagrams.append(self._data(it, now))
-        if it.acknowledgements.due <= now:
+        if max(it.acknowledgements.due, self._data_from(it)) <= now:
             datagrams.append(self._say(it, b"", now))
         return datagrams
+
+    @staticmethod
+    def _data_from(it: _Open) -> float:
+        """When another DATA keeps to the limit of datagrams."""
+        return it.sender.pace.conforms_at(DATAGRAMS, 0)
 
     def _data(self, it: _Open, now: float) -> bytes:
         messages = it.sender.fill(it.sent + 1, now, self._room)
@@ -414,6 +423,7 @@ class Connection:
 
     def _say(self, it: _Open, messages: bytes, now: float, *, wants_answer: bool = False) -> bytes:
         prefix = it.acknowledgements.prefix(now, wants_answer=wants_answer)
+        it.sender.pace.take(DATAGRAMS, 0, now)
         return self._seal(it, Kind.DATA, prefix.pack() + messages)
 
     def _seal(self, it: _Open, kind: Kind, secret: bytes) -> bytes:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pyshim.protocol.session_control import Limit
 from pyshim.protocol.session_wire import COST_BYTES
 
+DATAGRAMS = 0  # the type of their limit
 _SLOWER = 1.1  # who fills a bucket a tenth more slowly than the gateway is not refused
 
 
@@ -23,15 +24,15 @@ class Bucket:
 
     burst: int
     interval_s: float
-    _full_at: float = 0.0  # when it would be full
+    full_at: float = 0.0  # when it would be full
 
     def conforms_at(self, costs: int) -> float:
         """When so much is in it."""
-        return self._full_at - (self.burst - costs) * self.interval_s
+        return self.full_at - (self.burst - costs) * self.interval_s
 
     def take(self, costs: int, now: float) -> None:
         """It is in it."""
-        self._full_at = max(self._full_at, now) + costs * self.interval_s
+        self.full_at = max(self.full_at, now) + costs * self.interval_s
 
 
 class Pace:
@@ -44,6 +45,14 @@ class Pace:
             for limit in limits
             if limit.per_minute and limit.burst
         }
+
+    def changed(self, limits: Iterable[Limit]) -> Pace:
+        """Other limits; what was drawn from the buckets is."""
+        pace = Pace(limits)
+        for number, bucket in pace._buckets.items():
+            if number in self._buckets:
+                bucket.full_at = self._buckets[number].full_at
+        return pace
 
     def conforms_at(self, number: int, body_bytes: int) -> float:
         """When a message of this type may leave."""

@@ -379,18 +379,19 @@ class Sender:
     def restarted(self, restarted: Restarted) -> None:
         """The gateway's process was replaced by one that knows only which ids were delivered."""
         for number, channel in enumerate(self._channels):
-            for queued in list(channel.outstanding.values()):
-                ahead = (queued.number - restarted.next_in[number]) & 0xFFFF
-                is_seen = number == UNORDERED and ahead < CHANNEL_WINDOW and restarted.seen >> ahead & 1
-                if (ahead >= 0x8000 or is_seen) and not queued.done:
-                    self._settle(queued)
-            self._again(
-                queued
-                for queued in list(channel.outstanding.values())
-                if queued.done and (queued.number - restarted.next_in[number]) & 0xFFFF < 0x8000
-            )
+            kept = list(channel.outstanding.values())
+            ahead = [(queued.number - restarted.next_in[number]) & 0xFFFF for queued in kept]
+            is_there = [
+                at >= 0x8000 or (number == UNORDERED and at < CHANNEL_WINDOW and restarted.seen >> at & 1)
+                for at in ahead
+            ]
+            self._again(one for one, there in zip(kept, is_there, strict=True) if one.done and not there)
+            for one, there in zip(kept, is_there, strict=True):
+                if there and not one.done:
+                    self._settle(one)
         for counter in [c for c, flight in self._flights.items() if not flight.is_lost]:
             self._lost(counter)
+        self._flights.clear()  # what is acknowledged from now on of what was sent before says nothing
 
     # ------------------------------------------------------------ the end
 
