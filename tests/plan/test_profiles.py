@@ -130,7 +130,7 @@ def test_check_shows_limits_memory_and_how_messages_travel() -> None:
     text = printed(decided(listen=listen, sessions={"capacity": 1 << 20}, delivery={"memory_mib": 100}))
     for shown in ("500/s, bursts of 64", "100/s, bursts of 1000", "300/s, bursts of 256", "issued"):
         assert shown in text
-    assert "up to 3281" in text  # MiB of connections, 3,281 bytes for each of 2^20 sessions
+    assert "up to 1600" in text  # MiB of connections, 1,600 bytes for each of 2^20 sessions
     assert "up to 100" in text
     for shown in ("5 ms", "25 ms", "after 35 ms or more", "256 KiB", "128/s, bursts of 256"):
         assert shown in text
