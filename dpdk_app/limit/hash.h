@@ -94,6 +94,14 @@ ALWAYS_INLINE uint64_t source_hash(const struct peer *peer, const struct hash_se
 			     listener ^ secret->channel);
 }
 
+/// Of one place: the whole address and the port. For what a neighbour of the same address is not to use up.
+ALWAYS_INLINE uint64_t place_hash(const struct peer *peer, const struct hash_secret *secret)
+{
+	return multiply_fold(multiply_fold(peer->high ^ secret->address[1], peer->low ^ secret->address[2]) ^
+				     secret->address[3],
+			     peer->channel ^ secret->channel);
+}
+
 /// Of a number that is no address, for a limit of its own beside those by address: the two meet as seldom as networks of IPv6.
 ALWAYS_INLINE uint64_t number_hash(uint32_t number, const struct hash_secret *secret)
 {

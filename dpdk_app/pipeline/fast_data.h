@@ -110,7 +110,7 @@ ALWAYS_INLINE unsigned fast_admissible(struct ingress *ingress, struct fast_data
 	if (unlikely(data->length > record->max_datagram))
 		return PG_DROP_SESSION_HEADER;
 	data->elsewhere = !peer_equal(&record->peer, &peer);
-	if (unlikely(data->elsewhere) && !sender_conforms(ingress, peer, now))
+	if (unlikely(data->elsewhere) && !place_conforms(ingress, peer, now))
 		return PG_DROP_SOURCE_RATE_LIMITED;
 	data->counter = header->counter;
 	if (unlikely(!replay_fresh(&record->replay, data->counter)))

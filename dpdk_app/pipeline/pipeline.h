@@ -120,6 +120,10 @@ struct ingress {
 /// burst by burst. Peers go to cold functions by value: a pointer would keep them out of registers in the loop.
 COLD bool sender_conforms(struct ingress *ingress, struct peer peer, uint64_t now);
 
+/// The same of this address and port alone: for what names a connection and comes from where it is not proved to be. Whoever
+/// shares the address of a player who moves could keep the player's datagrams from being opened, if all were counted together.
+COLD bool place_conforms(struct ingress *ingress, struct peer peer, uint64_t now);
+
 /// Take a burst through. Every frame is answered in place or dropped, and counted as such, or goes to another worker.
 typedef void burst_run(struct ingress *ingress, struct burst *burst, unsigned n, uint64_t now);
 

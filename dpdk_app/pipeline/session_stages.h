@@ -196,7 +196,7 @@ ALWAYS_INLINE unsigned sealed_admissible(struct ingress *ingress, struct sealed 
 		return not_served(ingress, record, header->session, &s->owner);
 	if (unlikely(s->length > record->max_datagram))
 		return PG_DROP_SESSION_HEADER;
-	if (unlikely(!peer_equal(&record->peer, s->peer)) && !sender_conforms(ingress, *s->peer, now))
+	if (unlikely(!peer_equal(&record->peer, s->peer)) && !place_conforms(ingress, *s->peer, now))
 		return PG_DROP_SOURCE_RATE_LIMITED;
 	s->counter = header->counter;
 	if (unlikely(!replay_fresh(&record->replay, s->counter)))

@@ -10,6 +10,7 @@ from random import Random
 from pyshim.config import Config
 from pyshim.plan import DeliveryPolicy, ListenerPolicy, Policy
 from pyshim.planner import policy_of
+from pyshim.protocol.client.limits import Pace
 from pyshim.protocol.client.ticket import Ticket
 from pyshim.protocol.session_bodies import move_body
 from pyshim.protocol.session_wire import Kind
@@ -37,6 +38,13 @@ def join(internet: Internet, ticket: Ticket) -> Player:
     player = internet.join(ticket)
     assert internet.run(30, lambda: player.session.is_connected), player.session.failure
     return player
+
+
+def unpaced(player: Player) -> None:
+    """The client does not keep to what the gateway said."""
+    it = player.session._connection._open
+    assert it is not None
+    it.sender.pace = Pace(())
 
 
 def resident_bytes() -> int:

@@ -12,7 +12,7 @@ import pytest
 from pyshim.plan import REQUEST_TYPES
 from pyshim.protocol.client.outgoing import Outgoing, Priority
 from pyshim.protocol.session_wire import MessageType, pack_hello
-from tests.session.attack import MOVE, STRANGER, as_configured, forged, join
+from tests.session.attack import MOVE, STRANGER, as_configured, forged, join, unpaced
 from tests.session.core_gateway import CoreGateway, plan
 from tests.session.internet import Internet, LinkConditions, Player
 from tests.session.model_world import say
@@ -94,6 +94,7 @@ def stranger(deployment: Deployment) -> Step:
 def player(deployment: Deployment) -> Step:
     """By one who is connected: movements."""
     greedy = join(deployment.internet, deployment.gateway.issue(1000))
+    unpaced(greedy)
     count = ceil(TIMES * as_configured().delivery.message_pps[REQUEST_TYPES.index("move")] * STEP_S)
 
     def step(_at: int) -> None:

@@ -6,19 +6,26 @@ from __future__ import annotations
 import struct
 from collections import Counter
 from dataclasses import replace
-from ipaddress import IPv6Address
+from ipaddress import IPv4Address, IPv6Address
 
 import pytest
 
 from pyshim.plan import DEFAULT_DELIVERY, REQUEST_TYPES, DeliveryPolicy, ListenerPolicy
 from pyshim.protocol.client import Bulk
-from pyshim.protocol.client.limits import Pace
 from pyshim.protocol.client.outgoing import Outgoing, Priority
 from pyshim.protocol.session_bodies import bulk_body
-from pyshim.protocol.session_wire import DATAGRAM_MAX_BYTES, Header, Kind, MessageType, pack_hello
+from pyshim.protocol.session_wire import (
+    DATAGRAM_MAX_BYTES,
+    HEADER_BYTES,
+    Header,
+    Kind,
+    MessageType,
+    pack_hello,
+    read_header,
+)
 from pyshim.sessions import NoRoomError
 from tests.native.core import Datagram
-from tests.session.attack import BURST, MOVE, STRANGER, as_configured, join, policy
+from tests.session.attack import BURST, MOVE, STRANGER, as_configured, join, policy, unpaced
 from tests.session.core_gateway import NO_LIMITS, CoreGateway, plan
 from tests.session.internet import Internet, Player
 from tests.session.make_vectors import message
@@ -33,27 +40,57 @@ def sealed_by_nobody(session: int) -> bytes:
     return Header(Kind.DATA, 40, session, 1 << 20).pack() + bytes(28)
 
 
-def ipv6(prefix: int, host: int, payload: bytes) -> Datagram:
-    return Datagram(IPv6Address((0x20010DB8 << 96) + (prefix << 64) + host), 4000 + host % 1000, 0, payload)
+def at(address: IPv4Address | IPv6Address, port: int, payload: bytes) -> Datagram:
+    return Datagram(address, port, 0, payload)
 
 
-def test_unproved_datagrams_are_limited_by_ipv4_address_and_by_64_of_ipv6() -> None:
+SOMEWHERE = [IPv4Address("203.0.113.9"), IPv6Address("2001:db8::9")]
+
+
+@pytest.mark.parametrize("address", SOMEWHERE, ids=str)
+def test_datagrams_from_where_their_session_is_not_are_limited_by_address_and_port(
+    address: IPv4Address | IPv6Address,
+) -> None:
     with CoreGateway(plan(policy(ListenerPolicy(10, 8)))) as gateway:
         internet = Internet(gateway)
         ticket = gateway.issue(7)
         join(internet, ticket)
         forged = sealed_by_nobody(ticket.session)
         now = gateway.tsc(internet.now)
-        one = gateway.core.datagrams([ipv6(1, host, forged) for host in range(1, 41)], now)
+        one = gateway.core.datagrams([at(address, 4000, forged)] * 40, now)
         assert Counter(answer.drop for answer in one) == {"bad_tag": 8, "source_rate_limited": 32}
-        other = gateway.core.datagrams([ipv6(2, 1, forged)], now)
-        assert [answer.drop for answer in other] == ["bad_tag"]
-        assert [drop for drop, _ in gateway.burst([STRANGER] * 10, [forged] * 10, internet.now)][7:] == [
-            "bad_tag",
-            "source_rate_limited",
-            "source_rate_limited",
-        ]
-        assert gateway.stats().dropped["source_rate_limited"] == 34
+        others = [at(address + 1, 4000, forged), at(address, 4001, forged)]
+        assert [answer.drop for answer in gateway.core.datagrams(others, now)] == ["bad_tag"] * 2
+        assert gateway.stats().dropped["source_rate_limited"] == 32
+        gateway.check_books()
+
+
+@pytest.mark.parametrize("address", SOMEWHERE, ids=str)
+def test_a_flood_from_a_neighbours_port_does_not_keep_a_player_from_moving_behind_the_same_address(
+    address: IPv4Address | IPv6Address,
+) -> None:
+    with CoreGateway(plan(as_configured())) as gateway:
+        internet = Internet(gateway)
+        player = RawPlayer(gateway, gateway.issue(7), now=internet.now)
+        player.connect()
+        assert player.keys is not None
+        forged = sealed_by_nobody(player.ticket.session)
+        held_off = 0
+        for step in range(20):  # so many moves, each beside ten times what the address may send
+            now = gateway.tsc(internet.now + 2 * step + 2)
+            flood = gateway.core.datagrams([at(address, 4000, forged)] * BURST * 10, now)
+            held_off += sum(answer.drop == "source_rate_limited" for answer in flood)
+            (asked,) = gateway.core.datagrams([at(address, 5000 + step, player.data())], now)
+            assert asked.drop is None
+            assert asked.reply is not None
+            header = read_header(asked.reply)
+            assert header.kind is Kind.PATH_CHALLENGE
+            token = player.keys.gateway_to_client.open(header.counter, asked.reply, HEADER_BYTES)
+            answer = player.sealed(Kind.PATH_RESPONSE, token)
+            gateway.core.datagrams([at(address, 5000 + step, answer)], now)
+            assert gateway.stats().path_changes == step + 1
+        assert held_off == 20 * BURST * 9
+        gateway.check_books()
 
 
 def test_a_connected_player_is_not_counted_with_strangers_behind_his_address() -> None:
@@ -188,13 +225,6 @@ def test_a_reliable_message_beyond_the_limit_comes_again_and_is_taken_once() -> 
         assert texts(alice) == [f"{number}" for number in range(12)]
         assert gateway.stats().messages.refused["rate"] > 0
         gateway.check_books()
-
-
-def unpaced(player: Player) -> None:
-    """The client does not keep to what the gateway said."""
-    it = player.session._connection._open
-    assert it is not None
-    it.sender.pace = Pace(())
 
 
 @pytest.mark.parametrize("paces", [True, False], ids=["who knows the limits", "who does not"])
