@@ -30,6 +30,7 @@ from scapy.packet import Packet
 from pyshim.messages import REQUESTS
 from pyshim.protocol import session as layers
 from pyshim.protocol.session import Message, Session
+from pyshim.protocol.session_control import Busy, Limit, Restarted, pack_limits
 from pyshim.protocol.session_crypto import (
     Exchange,
     TrafficKeys,
@@ -38,7 +39,7 @@ from pyshim.protocol.session_crypto import (
     key_material,
     traffic_keys,
 )
-from pyshim.protocol.session_wire import PIECE_BYTES, CloseReason, Denial, Kind, MessageType
+from pyshim.protocol.session_wire import PIECE_BYTES, BusyReason, CloseReason, Denial, Kind, MessageType
 
 OUT = Path(__file__).resolve().parents[2] / "dpdk_app" / "wire" / "session_vectors.json"
 
@@ -222,6 +223,7 @@ def datagrams() -> Iterator[dict[str, Any]]:
         datagram = layers.prove(_header(Kind.CONFIRM), confirm, KEY)
         yield _clear(f"confirm of {size}", datagram, proof_key=KEY)
         yield _sealed(f"gateway: welcome of {size}", _header(Kind.WELCOME), _welcome(size), 1, clear)
+    yield _clear("reset", bytes(_header(Kind.RESET) / layers.Reset(token=RESET_TOKEN)))
     version = layers.Denied(client_nonce=CLIENT_NONCE, reason=int(Denial.VERSION))
     yield _clear("denied, version: without proof", bytes(_header(Kind.DENIED) / version))
     for reason in (Denial.EXPIRED, Denial.REVOKED, Denial.CONSUMED, Denial.FULL):
@@ -312,6 +314,27 @@ def _batches() -> Iterator[tuple[str, list[Message]]]:
             message(request.BULK_EVENT, sender + bytes(BULK), reliable=1, channel=2, id=1),
         ],
     )
+    busy = Busy(0xFFFFFFFF, BusyReason.FORGOTTEN, request.CHAT, 1500).pack()
+    yield (
+        "client: busy, ping and pong",
+        [
+            message(request.BUSY, busy),
+            message(request.PING, struct.pack("<I", 0x01020304)),
+            message(request.PONG, struct.pack("<I", 0xFFFFFFFF)),
+        ],
+    )
+    limits = pack_limits([Limit(0, 256, 60_000), Limit(request.CHAT, 32, 480), Limit(64, 1, 1)])
+    yield (
+        "gateway: busy, limits, ping and pong",
+        [
+            message(request.BUSY, Busy(7, BusyReason.RATE, request.MOVE, 0).pack()),
+            message(request.LIMITS, struct.pack("<HH", 1, 3) + limits, reliable=1, channel=3, id=1),
+            message(request.PING, struct.pack("<I", 0)),
+            message(request.PONG, struct.pack("<I", 0x01020304)),
+        ],
+    )
+    restarted = Restarted(65_535, (1, 0, 65_535, 300), 1 << 255 | 6, (2, 0, 300, 65_535))
+    yield "gateway: restarted", [message(request.RESTARTED, restarted.pack())]
 
 
 def _whole(kind: MessageType, body: Packet | bytes, *, fate: str = TAKEN, **fields: int) -> tuple[bytes, str]:
@@ -353,6 +376,10 @@ def data() -> Iterator[dict[str, Any]]:
         "chat that is longer than it says": _whole(request.CHAT, _chat(b"abc", 2), fate=SKIPPED),
         "chat that is shorter than it says": _whole(request.CHAT, _chat(b"abc", 4), fate=SKIPPED),
         "chat with a reserved byte": _whole(request.CHAT, _chat(b"abc", reserved=1), fate=SKIPPED),
+        "chat with a NUL": _whole(request.CHAT, _chat(b"a\0b")),
+        "chat of a NUL": _whole(request.CHAT, _chat(b"\0")),
+        "chat with a byte order mark": _whole(request.CHAT, _chat("\ufeffa".encode())),
+        "chat with a surrogate": _whole(request.CHAT, _chat(b"\xed\xa0\x80"), fate=SKIPPED),
         "chat that is not UTF-8": _whole(request.CHAT, _chat(b"\xc0\x80"), fate=SKIPPED),
         "bulk of nothing": _whole(request.BULK, bytes(4)),
         "bulk without a target": _whole(request.BULK, bytes(3), fate=SKIPPED),

@@ -118,6 +118,18 @@ def test_a_reset_ends_a_connection_only_with_its_token_and_the_client_comes_back
     assert Disconnected(Ending.RESET) in player.heard
 
 
+def test_a_reset_of_an_earlier_connection_ends_none() -> None:
+    internet, gateway = world()
+    player = connected(internet, gateway, 7)
+    ((_, reset),) = gateway.reset(7)
+    player.session.receive(reset, internet.now)
+    assert internet.run(2, lambda: player.session.is_connected)
+    player.session.receive(reset, internet.now)
+    internet.run(1)
+    assert player.session.is_connected
+    assert len([event for event in player.heard if isinstance(event, Disconnected)]) == 1
+
+
 def test_a_close_that_was_lost_is_said_again() -> None:
     internet, gateway = world()
     player = connected(internet, gateway, 7)
