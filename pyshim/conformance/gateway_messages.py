@@ -270,17 +270,21 @@ def lossy(player: Player) -> Script:
     attacks = [Message(bodies.ATTACK, bodies.attack(me, number), 0, number) for number in range(20)]
     yield from _say_all(player, traffic, attacks)
     until = player.now() + 2 * PATIENCE_S
-    came: list[int] = []
-    while len(came) < len(attacks):
+    while len(_attacks_taken(traffic)) < len(attacks):
         if (yield from player.listen(until, lambda heard: bool(heard.messages))) is None:
             break
-        events = {
-            one.id: int.from_bytes(one.body[8:12], "little")
-            for heard, one in traffic.messages(bodies.ATTACK + bodies.EVENT)
-            if heard.counter in traffic.taken and one.id is not None
-        }
-        came = [events[identity] for identity in sorted(events)]
+    came = _attacks_taken(traffic)
     player.verdicts.judge(LOSSY, came == list(range(20)), f"of 20 attacks these came: {came}")
+
+
+def _attacks_taken(traffic: Traffic) -> list[int]:
+    """Their numbers, in the order of their ids."""
+    events = {
+        one.id: int.from_bytes(one.body[8:12], "little")
+        for heard, one in traffic.messages(bodies.ATTACK + bodies.EVENT)
+        if heard.counter in traffic.taken and one.id is not None
+    }
+    return [events[identity] for identity in sorted(events)]
 
 
 def outage(player: Player) -> Script:

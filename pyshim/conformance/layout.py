@@ -198,6 +198,9 @@ def read_welcome(secret: bytes) -> tuple[Welcome, int, bytes]:
 
 # ---------------------------------------------------------------- keys
 
+# Section 4 is written out once more, though pyshim.protocol.session_crypto has it: the Python client uses
+# that, and a fault that both ends of a check share is never found. What a library does (AES-GCM) is shared.
+
 
 class Secret:
     """An X25519 secret and its public value."""

@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import json
 import random
 import struct
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +15,7 @@ import pytest
 from tests.gate import Gate
 from tests.issuing.gateway import Api, configuration
 from tests.javascript.players import ATTACK, BULK, CHAT, MOVE, PATIENCE_S, SKILL, Player
+from tests.readme.documents import fences
 
 pytestmark = pytest.mark.timeout(5 * PATIENCE_S)
 TTL_S = 3600
@@ -187,3 +190,23 @@ def test_what_the_operator_says_is_heard(api: Api) -> None:
         assert answer.status == 202, answer
         chat = alice.messages("CHAT_EVENT")[0]
         assert (chat["playerId"], chat["text"]) == (0, said["text"])
+
+
+def test_program_of_the_readme_says_hello(api: Api, tmp_path: Path) -> None:
+    client = Path(__file__).parents[2] / "client" / "javascript"
+    readme = (client / "README.md").read_text()
+    ((_, _, script),) = [fence for fence in fences(readme) if fence[0] == "js"]
+    assert "'./client/javascript/index.js'" in script
+    program = script.replace("./client/javascript/index.js", str(client / "index.js"))
+    ticket = "const { session, key, address } = JSON.parse(process.argv[2]);\n"
+    path = tmp_path / "program.mjs"
+    path.write_text(ticket + program)
+    with Player(api.issue(8, TTL_S)) as bob:
+        bob.heard("connected")
+        command = ("setpriv", "--pdeathsig", "KILL", "node", str(path), json.dumps(api.issue(7, TTL_S)))
+        with subprocess.Popen(command) as alice:
+            try:
+                (said,) = bob.messages("CHAT_EVENT")
+            finally:
+                alice.kill()
+    assert (said["playerId"], said["text"]) == (7, "hello")
