@@ -33,7 +33,7 @@ _SOURCE_LIMITS_BYTES = 8192 * 64  # fixed: sets of four addresses
 _STATE_DIRECTORY_BYTES = 896
 _STATE_HEADER_BYTES = 64  # of each of its sections
 _SESSION_BYTES = 64
-_ISSUED_BYTES = 256
+_ISSUED_BYTES = 256 + 32  # a record, and what came before its turn
 _CONNECTION_BYTES = 1600  # two prepared AES-GCM keys, delivery, return headers, place in the wheel
 _PLAYER_PLACES_MIN = 8
 _NETCODE_BYTES = 512
@@ -84,7 +84,8 @@ def _issued_bytes(capacity: int) -> int:
     if capacity == 0:
         return 0
     places = max(_PLAYER_PLACES_MIN, 1 << (2 * capacity - 1).bit_length())
-    return _STATE_HEADER_BYTES + 2 * 4 * places + _ISSUED_BYTES * capacity
+    records = -(-_ISSUED_BYTES * capacity // _LINE_BYTES) * _LINE_BYTES
+    return _STATE_HEADER_BYTES + 2 * 4 * places + records
 
 
 def index_bytes(capacity: int, workers: int) -> int:
