@@ -153,6 +153,7 @@ def test_at_a_fifth_lost_doubled_and_reordered_everybody_stays_and_everything_ar
 
 
 @pytest.mark.full
+@pytest.mark.timeout(3600)  # an hour of work for a machine that does other things, too
 def test_sixty_players_stay_ten_minutes_at_a_fifth_lost_and_twenty_transfers_arrive(
     library: Library, gateway: CoreGateway
 ) -> None:

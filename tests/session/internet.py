@@ -80,6 +80,9 @@ class Internet:
         self._order = count()
         self._addresses = count(1)
         self._flying: list[tuple[float, int, int, bool, bytes]] = []  # when, order, address, to gateway
+        self._dues: list[
+            float
+        ] = []  # of the players, in their order: asked again when they were told something
 
     def draw(self, size: int) -> bytes:
         drawn = self.random.randbytes(size)
@@ -116,15 +119,26 @@ class Internet:
             at = self.now + self.random.uniform(*self.conditions.delay_s)
             heapq.heappush(self._flying, (at, next(self._order), address, to_gateway, datagram))
 
+    def _ask(self) -> None:
+        """When is each due? Who is told something between two calls of `run` is asked in the next."""
+        self._dues = [player.session.next_due() for player in self.players]
+
     def _speak(self) -> None:
-        for player in self.players:
+        for index, player in enumerate(self.players):
+            if self._dues[index] > self.now:
+                continue
             while player.session.next_due() <= self.now:
                 for datagram in player.session.due(self.now):
                     self._fly(player.address, datagram, to_gateway=True)
-            player.heard.extend(player.session.events)
-            player.session.events.clear()
+            self._listen(index)
         for address, datagram in self.gateway.due(self.now):
             self._fly(address, datagram, to_gateway=False)
+
+    def _listen(self, index: int) -> None:
+        player = self.players[index]
+        player.heard.extend(player.session.events)
+        player.session.events.clear()
+        self._dues[index] = player.session.next_due()
 
     def _land(self) -> None:
         while self._flying and self._flying[0][0] <= self.now:
@@ -133,22 +147,27 @@ class Internet:
                 for to, answer in self.gateway.receive(address, datagram, self.now):
                     self._fly(to, answer, to_gateway=False)
                 continue
-            for player in self.players:
+            for index, player in enumerate(self.players):
                 if player.address == address:
                     player.session.receive(datagram, self.now)
+                    self._listen(index)
 
     def step(self, until: float) -> None:
         """On to the next thing that happens, or to `until`."""
-        dues = [player.session.next_due() for player in self.players]
+        self._ask()
+        self._step(until)
+
+    def _step(self, until: float) -> None:
         flying = self._flying[0][0] if self._flying else until
-        self.now = max(self.now, min(until, flying, self.gateway.next_due(), *dues))
+        self.now = max(self.now, min(until, flying, self.gateway.next_due(), *self._dues))
         self._land()
         self._speak()
 
     def run(self, seconds: float, until: Callable[[], bool] = lambda: False) -> bool:
         """Let time pass, at most that long; whether `until` came true."""
         end = self.now + seconds
+        self._ask()
         self._speak()
         while self.now < end and not until():
-            self.step(end)
+            self._step(end)
         return until()
