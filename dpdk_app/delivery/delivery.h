@@ -137,6 +137,12 @@ ALWAYS_INLINE bool delivery_quiet(const struct delivery *c)
 	return c->wake == 0;
 }
 
+/// The datagram that was filled last asks for an answer at once.
+ALWAYS_INLINE bool delivery_asks(const struct delivery *c)
+{
+	return c->out.bulk.asks;
+}
+
 /// Has one of the context's fillers something to write?
 ALWAYS_INLINE bool delivery_fill_due(const struct delivery *c, uint64_t now)
 {

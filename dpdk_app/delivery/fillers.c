@@ -91,6 +91,7 @@ static void expire_flying(struct delivery_context *ctx, struct outbound *out, ui
 		lost = stored_at(ctx->pool, *flying)->carrier[0];
 		sent = stored_at(ctx->pool, *flying)->time;
 		congestion_lost(&out->congestion, lost, out->sent);
+		bulk_lost(&out->bulk);
 		flying_lost(ctx, out, *flying);
 	}
 	if (lost == 0)
@@ -172,8 +173,10 @@ static void leave(struct delivery_context *ctx, struct outbound *out, const stru
 	const struct stored *message = stored_at(ctx->pool, index);
 
 	waiting_remove(ctx, out, queue, index);
-	if (queue / OUTBOUND_QUEUES == PRIORITY_BULK)
-		out->round_trip.latest_ms = (uint32_t)(leaving->now / ctx->rules->millisecond);
+	if (queue / OUTBOUND_QUEUES == PRIORITY_BULK) {
+		out->bulk.left = leaving->now;
+		out->bulk.filling = true;
+	}
 	if (stored_is_reliable(message) || queue / OUTBOUND_QUEUES != PRIORITY_URGENT)
 		within_window(out, leaving->now);
 	if (message->cost != 0) {
@@ -282,7 +285,8 @@ void fillers_fill(struct delivery_context *ctx, struct delivery *c, struct leavi
 		if (i != first)
 			fill_by(ctx, c, leaving, i, false);
 	outbound_settle(ctx, &c->out);
-	c->out.filling = false;
+	c->out.bulk.asks = c->out.bulk.filling && c->out.flights == 1;
+	c->out.filling = c->out.bulk.filling = false;
 	c->out.sent++;
 }
 

@@ -134,6 +134,7 @@ void outbound_moved(struct delivery_context *ctx, struct outbound *out)
 	out->timeouts = 0;
 	out->timed = 0;
 	out->congestion = (struct congestion){0};
+	out->bulk = (struct bulk_pace){0};
 	out->round_trip = (struct round_trip){0};
 }
 
@@ -210,14 +211,17 @@ uint64_t outbound_leaves_from(const struct delivery_context *ctx, const struct o
 {
 	const struct stored *first = stored_at(ctx->pool, outbound_lists(ctx, out)->waiting_in[queue]);
 	const unsigned priority = queue / OUTBOUND_QUEUES;
-	uint64_t from = 0;
+	const uint64_t open = outbound_window_open_from(out);
+	uint64_t from = open;
 
+	if (priority == PRIORITY_BULK && !out->bulk.filling) {
+		from = bulk_leaves_from(&out->bulk, &out->round_trip, ctx->rules->millisecond);
+		from = open > from ? open : from;
+	}
 	if (!stored_is_reliable(first))
-		return priority == PRIORITY_URGENT ? 0 : outbound_window_open_from(out);
+		return priority == PRIORITY_URGENT ? 0 : from;
 	if (!in_window(out, first) || out->paused >> stored_channel(first) & 1)
 		return UINT64_MAX;
-	if (priority == PRIORITY_BULK && !out->filling && round_trip_queued(&out->round_trip))
-		from = round_trip_look_again(&out->round_trip, ctx->rules->millisecond, now);
 	if (ctx->pace && first->cost != 0) {
 		const enum pg_request request = session_request(first->type);
 
@@ -226,10 +230,7 @@ uint64_t outbound_leaves_from(const struct delivery_context *ctx, const struct o
 
 		from = conforms > from ? conforms : from;
 	}
-
-	const uint64_t open = outbound_window_open_from(out);
-
-	return open > from ? open : from;
+	return from;
 }
 
 static uint64_t waiting_wake(const struct delivery_context *ctx, const struct outbound *out, uint64_t now)

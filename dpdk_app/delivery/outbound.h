@@ -4,6 +4,7 @@
 #ifndef POLLGATE_DELIVERY_OUTBOUND_H
 #define POLLGATE_DELIVERY_OUTBOUND_H
 
+#include "delivery/bulk_pace.h"
 #include "delivery/congestion.h"
 #include "delivery/context.h"
 #include "delivery/round_trip.h"
@@ -62,6 +63,7 @@ struct outbound {
 	uint64_t heard;         // TSC at which something authentic came last, while messages are on their way
 	struct round_trip round_trip;
 	struct congestion congestion;
+	struct bulk_pace bulk;
 	uint16_t oldest[SESSION_CHANNELS]; // id that is not acknowledged, or is kept
 	uint16_t next[SESSION_CHANNELS];   // id to give
 };

@@ -14,21 +14,18 @@
 #define ROUND_TRIP_VARIANCE_MIN_MS 10
 #define ROUND_TRIP_ACK_DELAY_MS 25 // a peer may wait so long with its acknowledgement
 #define ROUND_TRIP_TIMEOUT_MAX_MS 1000
-#define ROUND_TRIP_SILENT_MS 10000     // nothing authentic came for so long:
-#define ROUND_TRIP_SILENT_MAX_MS 2000  // the timeout then
-#define ROUND_TRIP_QUEUE_MS 50         // bulk adds no more than this
-#define ROUND_TRIP_LOOK_MS 1000        // but for a datagram in so long
-#define ROUND_TRIP_LEAST_OVER_MS 5000U // the least of this time and of as much before it: 5 to 10 s
+#define ROUND_TRIP_SILENT_MS 10000      // nothing authentic came for so long:
+#define ROUND_TRIP_SILENT_MAX_MS 2000   // the timeout then
+#define ROUND_TRIP_LEAST_OVER_MS 30000U // the least of this time and of as much before it: 30 to 60 s
 
 /// In TSC cycles, or as it says.
 struct round_trip {
-	uint64_t smoothed; // SRTT; 0: nothing was measured
-	uint64_t variance; // RTTVAR
-	uint32_t latest_us;
+	uint64_t smoothed;        // SRTT; 0: nothing was measured
+	uint64_t variance;        // RTTVAR
+	uint32_t latest_us;       // less what the peer waited; 0: nothing was measured
 	uint32_t least_us;        // since `least_since`; 0: none
 	uint32_t least_before_us; // in the time before; 0: none
 	uint32_t least_since_ms;  // modulo 2^32
-	uint32_t latest_ms;       // likewise: when something was measured, or was to be
 };
 
 /// The least of the last seconds; 0: nothing was measured.
@@ -40,7 +37,6 @@ static inline uint32_t round_trip_least_us(const struct round_trip *rtt)
 static inline void round_trip_note_least(struct round_trip *rtt, uint32_t us, uint32_t now_ms)
 {
 	rtt->latest_us = us;
-	rtt->latest_ms = now_ms;
 	if (rtt->least_us == 0 || now_ms - rtt->least_since_ms >= ROUND_TRIP_LEAST_OVER_MS) {
 		rtt->least_before_us = rtt->least_us;
 		rtt->least_since_ms = now_ms;
@@ -55,7 +51,7 @@ static inline void round_trip_note_least(struct round_trip *rtt, uint32_t us, ui
 static inline void round_trip_sample(struct round_trip *rtt, uint64_t sample, uint64_t delay, uint64_t millisecond,
 				     uint64_t now)
 {
-	const uint64_t us = sample * 1000 / millisecond, without = sample > delay ? sample - delay : 0;
+	const uint64_t without = sample > delay ? sample - delay : 0, us = without * 1000 / millisecond;
 	const uint32_t least = round_trip_least_us(rtt);
 
 	round_trip_note_least(rtt,
@@ -63,7 +59,7 @@ static inline void round_trip_sample(struct round_trip *rtt, uint64_t sample, ui
 			      us < UINT32_MAX ? (uint32_t)us :
 						UINT32_MAX,
 			      (uint32_t)(now / millisecond));
-	if (without * 1000 / millisecond >= least && least != 0)
+	if (us >= least && least != 0)
 		sample = without;
 	if (rtt->smoothed == 0) {
 		rtt->smoothed = sample;
@@ -99,18 +95,10 @@ static inline uint64_t round_trip_timeout(const struct round_trip *rtt, uint64_t
 	return timeout < most ? timeout : most;
 }
 
-/// Does a queue on the path stand, so that what can wait should?
-static inline bool round_trip_queued(const struct round_trip *rtt)
+/// How much longer the latest one was than the least: what waits in queues on the path.
+static inline uint32_t round_trip_excess_us(const struct round_trip *rtt)
 {
-	return rtt->latest_us > round_trip_least_us(rtt) + ROUND_TRIP_QUEUE_MS * 1000U;
-}
-
-/// If so, when one datagram is to leave all the same: to see whether it still does.
-static inline uint64_t round_trip_look_again(const struct round_trip *rtt, uint64_t millisecond, uint64_t now)
-{
-	const uint32_t since_ms = (uint32_t)(now / millisecond) - rtt->latest_ms;
-
-	return since_ms >= ROUND_TRIP_LOOK_MS ? now : now + (ROUND_TRIP_LOOK_MS - since_ms) * millisecond;
+	return rtt->latest_us - round_trip_least_us(rtt);
 }
 
 #endif

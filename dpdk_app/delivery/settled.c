@@ -168,6 +168,7 @@ static void overtaken(struct delivery_context *ctx, struct outbound *out, struct
 		if ((int32_t)(arrived.newest - carrier) < LOST_BEHIND)
 			return;
 		congestion_lost(&out->congestion, carrier, out->sent);
+		bulk_lost(&out->bulk);
 		flying_lost(ctx, out, index);
 	}
 }
@@ -202,8 +203,10 @@ void outbound_acknowledged(struct delivery_context *ctx, struct outbound *out, s
 		sent = flew != 0 ? flew : sent;
 	}
 	out->timeouts = 0;
-	if (sent != 0 && now > sent && arrived.delay != UINT64_MAX)
+	if (sent != 0 && now > sent && arrived.delay != UINT64_MAX) {
 		round_trip_sample(&out->round_trip, now - sent, arrived.delay, ctx->rules->millisecond, now);
+		bulk_sample(&out->bulk, &out->round_trip, sent, now, ctx->rules->millisecond);
+	}
 }
 
 // ---------------------------------------------------------------- a process of the peer died

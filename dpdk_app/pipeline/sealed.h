@@ -28,10 +28,11 @@ ALWAYS_INLINE bool open_packet(const struct cipher_code *code, const struct ciph
 /// @param counter  connection_count()
 /// @param delay    taken_delay()
 /// @param body     bytes of messages
+/// @param asks     for an answer at once, if there are messages
 /// @return bytes of the datagram
 ALWAYS_INLINE uint16_t seal_data(const struct cipher_code *code, const struct session_record *record,
 				 const struct cipher_key *key, uint32_t session, uint32_t counter, uint16_t delay,
-				 uint8_t *payload, uint16_t body)
+				 uint8_t *payload, uint16_t body, bool asks)
 {
 	struct session_header *header = (struct session_header *)payload;
 	const uint16_t length = (uint16_t)(SESSION_DATA_MIN + body);
@@ -39,10 +40,13 @@ ALWAYS_INLINE uint16_t seal_data(const struct cipher_code *code, const struct se
 	*header =
 		(struct session_header){.kind = SESSION_DATA, .length = length, .session = session, .counter = counter};
 	taken_write(&record->taken, delay, payload + sizeof(*header));
-	if (likely(body == 0))
+	if (likely(body == 0)) {
 		short_seal(code, key, counter, payload, sizeof(*header), sizeof(struct session_prefix));
-	else
-		cipher_seal(code, key, counter, payload, sizeof(*header), length);
+		return length;
+	}
+	if (asks)
+		((struct session_prefix *)(payload + sizeof(*header)))->wants = SESSION_WANTS_ANSWER;
+	cipher_seal(code, key, counter, payload, sizeof(*header), length);
 	return length;
 }
 
@@ -56,12 +60,13 @@ ALWAYS_INLINE uint16_t sealed_data(struct session_shard *shard, uint32_t slot, u
 	const struct session_store *store = shard->store;
 	struct session_record *record = &store->records[slot];
 	const uint32_t counter = connection_count(record);
-	const uint16_t body =
-		delivery_fill(&shard->ctx, store_delivery(store, slot), counter, now, payload + SESSION_BEFORE_MESSAGES,
-			      (uint16_t)(record->max_datagram - SESSION_DATA_MIN));
+	struct delivery *c = store_delivery(store, slot);
+	const uint16_t body = delivery_fill(&shard->ctx, c, counter, now, payload + SESSION_BEFORE_MESSAGES,
+					    (uint16_t)(record->max_datagram - SESSION_DATA_MIN));
 
 	return seal_data(&shard->code, record, store_keys(store, slot).seal, session, counter,
-			 taken_delay(now - record->taken_at, shard->tsc_hz), payload, body);
+			 taken_delay(now - record->taken_at, shard->tsc_hz), payload, body,
+			 body != 0 && delivery_asks(c));
 }
 
 #endif

@@ -97,7 +97,7 @@ export class Connection {
     this.#sealing.moveOn();
     this.#outgoing.again(this.#flight.abandon());
     this.#flight.mtu.shrink(now);
-    this.#flight.window.restart();
+    this.#flight.newPath();
     this.#lastAsked = -Infinity; // so that the gateway sees the new address at once
   }
 
@@ -283,9 +283,11 @@ export class Connection {
     const { items, bytes, wake } = this.#outgoing.pick(this.#room(), now, may, this.#limits);
     this.#wake = wake;
     if (items.length === 0) return false;
-    const wants = items.some((item) => item.again) || this.#flight.roundTrip.smoothed === null;
-    const size = this.#seal(wants ? AT_ONCE : 0, bytes, now);
     const kinds = { bounded: !items.every(isFree), bulk: items.some((item) => item.priority >= BULK) };
+    const isFirst = this.#flight.roundTrip.smoothed === null;
+    const tellsOfPath = kinds.bulk && !this.#flight.hasReliable;
+    const wants = isFirst || tellsOfPath || items.some((item) => item.again);
+    const size = this.#seal(wants ? AT_ONCE : 0, bytes, now);
     this.#flight.left(this.#sealing.sent, { items, size, ...kinds }, now);
     for (const item of items) item.again = true;
     this.#lastAsked = now;

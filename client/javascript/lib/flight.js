@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Datagrams on their way: acknowledged, lost, or refused. Sections 6, 10 and 15 of PROTOCOL.md.
 
-import { BulkWindow, PathMtu, RoundTrip, Window } from './path.js';
+import { BulkPace, PathMtu, RoundTrip, Window } from './path.js';
 import { acknowledged } from './replay.js';
 
 const LATER = 3;
 const MOST_RELIABLE = 32;
-const BULK_AGAIN_MS = 100; // when to look again
 const UNKNOWN_DELAY = 65_535;
 const MOST_MISSED = 256;
 const UNMEASURED_MS = 200;
@@ -21,7 +20,7 @@ export class Flight {
   #lastTimeout = -1;
   roundTrip = new RoundTrip();
   window = new Window();
-  bulk = new BulkWindow();
+  bulk = new BulkPace();
   mtu;
 
   constructor(maxDatagram) {
@@ -35,23 +34,26 @@ export class Flight {
     return {
       window: this.window.when(now, this.roundTrip.smoothed ?? UNMEASURED_MS),
       reliable: this.#reliable < MOST_RELIABLE ? now : Infinity,
-      bulk: this.bulk.may(this.roundTrip.excess(now)) ? now : now + BULK_AGAIN_MS,
+      bulk: this.bulk.when(this.roundTrip),
     };
   }
 
   /** A datagram that asks for an acknowledgement left. `bounded`: it counts for the window. */
   left(counter, { items = [], size, bounded = false, bulk = false, probe = false }, now) {
     const reliable = items.some((item) => item.reliable);
-    this.#records.set(counter, { counter, at: now, items, size, bounded, bulk, probe, reliable });
+    this.#records.set(counter, { counter, at: now, items, size, bounded, probe, reliable });
     if (bounded) this.window.left();
     if (reliable) this.#reliable++;
-    if (bulk) this.bulk.flying++;
+    if (bulk) this.bulk.left(now);
+  }
+
+  get hasReliable() {
+    return this.#reliable > 0;
   }
 
   #take(record) {
     this.#records.delete(record.counter);
     if (record.reliable) this.#reliable--;
-    if (record.bulk) this.bulk.flying--;
     return reliableOf(record);
   }
 
@@ -68,6 +70,7 @@ export class Flight {
       const isMissed = this.#missed.delete(counter);
       if (counter === fields.ack && fields.delay !== UNKNOWN_DELAY) {
         this.roundTrip.sample(now - record.at, fields.delay / 16, now);
+        this.bulk.sample(record.at, this.roundTrip, now);
       }
       this.roundTrip.backoff = 0;
       arrived.push(...reliableOf(record));
@@ -75,7 +78,6 @@ export class Flight {
       if (isMissed) continue;
       this.#take(record);
       if (record.bounded) this.window.came(counter);
-      if (record.bulk) this.bulk.came(this.roundTrip.excess(now), this.roundTrip.lastExcess);
     }
     const lost = [];
     for (const record of this.#records.values()) {
@@ -87,7 +89,7 @@ export class Flight {
 
   #lose(record, sent) {
     if (record.bounded) this.window.lost(record.counter, sent);
-    if (record.bulk) this.bulk.lost();
+    if (record.bounded) this.bulk.lost();
     if (!record.probe) this.mtu.lost(record.size, this.roundTrip.backoff);
     this.#missed.set(record.counter, record);
     if (this.#missed.size > MOST_MISSED) this.#missed.delete(this.#missed.keys().next().value);
@@ -128,6 +130,13 @@ export class Flight {
     if (!record) return null;
     if (record.bounded) this.window.released();
     return this.#take(record);
+  }
+
+  /** Nothing is known of the path. */
+  newPath() {
+    this.window.restart();
+    this.roundTrip = new RoundTrip();
+    this.bulk = new BulkPace();
   }
 
   /** Forget all that is on its way; what was in it. */

@@ -8,25 +8,22 @@ const MOST_TIMEOUT_MS = 1000;
 const SILENT_TIMEOUT_MS = 2000;
 const SILENT_AFTER_MS = 10_000;
 const PEER_WAITS_MS = 25;
-const LEAST_FOR_MS = 10_000;
-const FRESH_MS = 1000;
-const LATEST = 4;
+const LEAST_FOR_MS = 45_000;
 
 export class RoundTrip {
   smoothed = null;
   #variation = 0;
   #least = Infinity;
-  #latest = []; // samples: the least of a few is the round trip of now (RFC 6817 3.4.2)
-  #measured = -Infinity;
-  #recent = []; // [time, sample], samples rising: the first is the least of the last 10 s
+  /** The last sample, less what the peer waited; null: nothing was measured. */
+  latest = null;
+  #recent = []; // [time, sample], samples rising: the first is the least of LEAST_FOR_MS
   /** How often in a row the timeout passed. */
   backoff = 0;
 
   sample(ms, peerDelayMs, now) {
-    this.#measured = now;
     this.#least = Math.min(this.#least, ms);
     const rtt = ms - peerDelayMs >= this.#least ? ms - peerDelayMs : ms;
-    this.#latest = [rtt, ...this.#latest].slice(0, LATEST);
+    this.latest = Math.max(ms - peerDelayMs, 0.001);
     if (this.smoothed === null) {
       this.smoothed = rtt;
       this.#variation = rtt / 2;
@@ -34,20 +31,14 @@ export class RoundTrip {
       this.#variation += (Math.abs(this.smoothed - rtt) - this.#variation) / 4;
       this.smoothed += (rtt - this.smoothed) / 8;
     }
-    while (this.#recent.length && this.#recent.at(-1)[1] >= rtt) this.#recent.pop();
-    this.#recent.push([now, rtt]);
+    while (this.#recent.length && this.#recent.at(-1)[1] >= this.latest) this.#recent.pop();
+    this.#recent.push([now, this.latest]);
+    while (this.#recent[0][0] < now - LEAST_FOR_MS) this.#recent.shift();
   }
 
-  /** How much longer the round trip is than the least of the last 10 s; null: nothing was measured for a second. */
-  excess(now) {
-    if (now >= this.#measured + FRESH_MS) return null;
-    while (this.#recent.length > 1 && this.#recent[0][0] < now - LEAST_FOR_MS) this.#recent.shift();
-    return Math.min(...this.#latest) - this.#recent[0][1];
-  }
-
-  /** The same of the last sample alone: it tells earlier, and less. */
-  get lastExcess() {
-    return this.#recent.length ? this.#latest[0] - this.#recent[0][1] : Infinity;
+  /** How much longer the last sample is than the least. */
+  get excess() {
+    return this.latest - this.#recent[0][1];
   }
 
   timeout(silentMs) {
@@ -112,30 +103,53 @@ export class Window {
   }
 }
 
-const BULK_EXCESS_MS = 50;
-const BULK_TARGET_MS = 25;
+const BULK_EXCESS_MS = 20;
+const BULK_FIRST = 1 / 4;
+const BULK_LEAST = 1 / 64;
+const BULK_MOST = 32;
+const BULK_LONGEST_MS = [200, 1000];
 
-/** How many datagrams of bulk may be on their way besides: as many as do not make the others wait (RFC 6817). */
-export class BulkWindow {
-  #size = 1;
-  #grows = true; // by one for each that comes, until others would wait
-  flying = 0;
+/** How soon after each other datagrams with bulk leave, so that others do not wait for them (RFC 6817). Section 15. */
+export class BulkPace {
+  #pace = BULK_FIRST; // datagrams in a round trip
+  #doubles = true; // until a queue is seen
+  #above = 0; // samples in a row
+  #changedAt = -Infinity;
+  #leftAt = -Infinity;
 
-  may(excess) {
-    if (excess === null) return this.flying === 0; // one, to measure
-    return excess <= BULK_EXCESS_MS && this.flying < Math.floor(this.#size);
+  when({ latest }) {
+    const [least, most] = BULK_LONGEST_MS;
+    if (latest === null) return this.#leftAt + least;
+    return this.#leftAt + Math.min(latest / this.#pace, Math.max(least, Math.min(4 * latest, most)));
   }
 
-  came(excess, lastExcess) {
-    if (excess === null) return;
-    this.#grows &&= lastExcess < BULK_TARGET_MS / 2;
-    const room = (BULK_TARGET_MS - excess) / BULK_TARGET_MS; // of the round trip, which at most halves it
-    this.#size = Math.max(this.#size + (this.#grows ? 1 : Math.max(room, -1) / this.#size), 1);
+  left(now) {
+    this.#leftAt = now;
   }
 
   lost() {
-    this.#grows = false;
-    this.#size = Math.max(this.#size / 2, 1);
+    this.#doubles = false;
+  }
+
+  /** A sample of a datagram that left then; one before the last change says nothing of it. */
+  sample(sentAt, { latest, excess }, now) {
+    if (sentAt < this.#changedAt) return;
+    this.#doubles &&= excess <= BULK_EXCESS_MS / 2;
+    this.#above = excess > BULK_EXCESS_MS ? this.#above + 1 : 0;
+    if (this.#above >= 2 || excess > 2 * BULK_EXCESS_MS) this.#change(this.#pace / 2, now);
+    else if (!this.#above && this.#used(sentAt, latest)) this.#change(this.#pace * (this.#doubles ? 2 : 17 / 16), now);
+  }
+
+  /** Since it changed. While it doubles, its whole effect is to be seen first: one round trip later. */
+  #used(sentAt, latest) {
+    if (this.#doubles && sentAt < this.#changedAt + latest) return false;
+    return this.#leftAt >= this.#changedAt;
+  }
+
+  #change(pace, now) {
+    this.#pace = Math.min(Math.max(pace, BULK_LEAST), BULK_MOST);
+    this.#changedAt = now;
+    this.#above = 0;
   }
 }
 

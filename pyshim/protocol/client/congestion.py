@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""How much may be on its way: the round trip, and a window of datagrams as of RFC 9002, section 7."""
+"""How much may be on its way: the round trip, a window as of RFC 9002, section 7, and a pace of bulk."""
 
 from __future__ import annotations
 
@@ -12,9 +12,16 @@ _ACKNOWLEDGE_S = 0.025  # a peer may wait so long with its acknowledgement
 _TIMEOUT_MAX_S = 1.0
 _SILENT_S = 10.0  # nothing authentic came for so long:
 _SILENT_MAX_S = 2.0  # the time-out then
-_QUEUE_S = 0.05  # bulk adds no more than this
-_LOOK_S = 1.0
-_LEAST_OF_S = 5.0  # the least round trip is of so long, and as long before
+_LEAST_OF_S = 30.0  # the least round trip is of so long, and as long before
+BULK_EXCESS_S = (
+    0.02  # of the round trip over the least: more of it twice in a row, or twice as much, and bulk slows down
+)
+BULK_FIRST = 1 / 4  # of a datagram in a round trip: what ten say at once is gone before they say more
+BULK_LEAST = 1 / 64
+_BULK_INTERVAL_S = (
+    0.2,
+    1.0,
+)  # the longest between two datagrams of bulk is four round trips, but within these
 
 
 class RoundTrip:
@@ -24,29 +31,22 @@ class RoundTrip:
         """Nothing was measured."""
         self.smoothed_s: float | None = None
         self._variation_s = 0.0
-        self._latest_s = 0.0
+        self.latest_s = 0.0  # 0: nothing was measured
         self._least_s = self._least_before_s = NEVER
         self._least_since = -NEVER
-        self.looked_at = -NEVER  # when something was measured, or was to be
 
     @property
-    def least_s(self) -> float:
-        """The least of the last five to ten seconds."""
-        return min(self._least_s, self._least_before_s)
-
-    @property
-    def bulk_from(self) -> float:
-        """When bulk may leave: where a queue on the path has grown, a datagram each second."""
-        has_queue = self._latest_s > self.least_s + _QUEUE_S
-        return self.looked_at + _LOOK_S if has_queue else 0.0
+    def excess_s(self) -> float:
+        """How much longer the last one was than the least of the last 30 to 60 seconds."""
+        return self.latest_s - min(self._least_s, self._least_before_s)
 
     def measured(self, sample_s: float, now: float, delay_s: float = 0.0) -> None:
         """One round trip took `sample_s`, of which the peer waited `delay_s`."""
-        least_s = self.least_s
-        self._latest_s, self.looked_at = sample_s, now
+        least_s = min(self._least_s, self._least_before_s)
+        self.latest_s = max(sample_s - delay_s, 1e-6)
         if now - self._least_since >= _LEAST_OF_S:
-            self._least_before_s, self._least_s, self._least_since = self._least_s, sample_s, now
-        self._least_s = min(self._least_s, sample_s)
+            self._least_before_s, self._least_s, self._least_since = self._least_s, NEVER, now
+        self._least_s = min(self._least_s, self.latest_s)
         if sample_s - delay_s >= least_s:
             sample_s -= delay_s
         if self.smoothed_s is None:
@@ -109,3 +109,60 @@ class Window:
     def persists(self) -> None:
         """Nothing is acknowledged for a while."""
         self._size = float(WINDOW_FIRST)
+
+
+class BulkPace:
+    """How soon after each other datagrams with bulk leave, so that they make nobody wait for long (RFC 6817).
+
+    By a rate, as one datagram of each of several players on one link would already be too much.
+    """
+
+    def __init__(self, round_trip: RoundTrip) -> None:
+        """Nothing was sent."""
+        self._round_trip = round_trip
+        self._size = BULK_FIRST  # datagrams in a round trip
+        self._doubles = True  # until a queue is seen for the first time
+        self._above = 0  # samples in a row
+        self._changed_at = self._left_at = -NEVER
+
+    @property
+    def leaves_from(self) -> float:
+        """When the next one may leave."""
+        return self._left_at + self._interval_s()
+
+    def _interval_s(self) -> float:
+        shortest_s, longest_s = _BULK_INTERVAL_S
+        latest_s = self._round_trip.latest_s
+        if not latest_s:
+            return shortest_s
+        return min(latest_s / self._size, max(shortest_s, min(4 * latest_s, longest_s)))
+
+    def left(self, now: float) -> None:
+        """One left."""
+        self._left_at = now
+
+    def lost(self) -> None:
+        """A datagram was lost: the queue may be a short one."""
+        self._doubles = False
+
+    def measured(self, sent_at: float, now: float) -> None:
+        """A round trip was measured. Of a datagram before the last change, it says nothing."""
+        if sent_at < self._changed_at:
+            return
+        excess_s = self._round_trip.excess_s
+        self._doubles &= excess_s <= BULK_EXCESS_S / 2
+        self._above = self._above + 1 if excess_s > BULK_EXCESS_S else 0
+        if self._above >= 2 or excess_s > 2 * BULK_EXCESS_S:
+            self._change(self._size / 2, now)
+        elif not self._above and self._was_used(sent_at):
+            self._change(self._size * (2 if self._doubles else 17 / 16), now)
+
+    def _was_used(self, sent_at: float) -> bool:
+        """Since it changed. While it doubles, its whole effect is to be seen first: one round trip later."""
+        if self._doubles and sent_at < self._changed_at + self._round_trip.latest_s:
+            return False
+        return self._left_at >= self._changed_at
+
+    def _change(self, size: float, now: float) -> None:
+        self._size = min(max(size, BULK_LEAST), WINDOW_MOST)
+        self._changed_at, self._above = now, 0

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import count
 
-from pyshim.protocol.client.congestion import NEVER, RoundTrip, Window
+from pyshim.protocol.client.congestion import NEVER, BulkPace, RoundTrip, Window
 from pyshim.protocol.client.fragments import cut, room
 from pyshim.protocol.client.limits import Pace
 from pyshim.protocol.client.outgoing import Outgoing, Priority
@@ -67,6 +67,7 @@ class Sender:
         self._room = room(max_datagram)
         self._round_trip = round_trip
         self._window = Window(round_trip)
+        self._bulk = BulkPace(round_trip)
         self._order = count()
         self._channels = tuple(_Channel() for _ in range(CHANNELS))
         self._queues: dict[
@@ -84,6 +85,8 @@ class Sender:
         self._timed_out = 0  # counter of the last datagram when the last of them was counted
         self._last = 0  # counter of the last datagram
         self._filling = False  # a datagram within the window
+        self._filling_bulk = False  # and within the pace of bulk
+        self._tells_of_path = False  # the last one has bulk, and alone was on its way
         self.heard_at = 0.0  # when something authentic came last
         self.pace = Pace(())
         self.queued_bytes = 0
@@ -173,6 +176,7 @@ class Sender:
         self._on_their_way -= 1
         if reduces:
             self._window.lost(counter, self._last)
+            self._bulk.lost()
         again = [queued for queued in flight.queued_messages if not (queued.done or queued.waits)]
         for queued in again:
             queued.waits = True
@@ -216,18 +220,19 @@ class Sender:
             room -= fresh.message.size
             chosen.append(fresh)
             self._leaves(fresh, now)
-        self._filling = False
+        is_bulk, self._filling, self._filling_bulk = self._filling_bulk, False, False
         self._last = counter
         reliable = [queued for queued in chosen if queued.of.delivery is not None]
         if reliable:
             self._flights[counter] = _Flight(now, reliable)
             self._on_their_way += 1
+        self._tells_of_path = is_bulk and self._on_their_way == 1
         return [queued.message for queued in chosen]
 
     @property
     def asks_at_once(self) -> bool:
         """Whether the datagram that was just filled is to ask for an acknowledgement at once."""
-        return self._on_their_way % ASK_EVERY == ASK_EVERY - 1
+        return self._tells_of_path or self._on_their_way % ASK_EVERY == ASK_EVERY - 1
 
     def _within_window(self, now: float) -> None:
         if not self._filling:
@@ -243,7 +248,8 @@ class Sender:
     def _leaves(self, queued: _Queued, now: float) -> None:
         queued.of.was_sent = True
         if queued.of.priority is Priority.BULK:
-            self._round_trip.looked_at = now
+            self._filling_bulk = True
+            self._bulk.left(now)
         if self._is_windowed(queued):
             self._within_window(now)
         if queued.of.delivery is None:
@@ -267,8 +273,8 @@ class Sender:
         if not self._is_windowed(queued):
             return 0.0
         at = self._opens_at()
-        if queued.of.priority is Priority.BULK and not self._filling:
-            at = max(at, self._round_trip.bulk_from)
+        if queued.of.priority is Priority.BULK and not self._filling_bulk:
+            at = max(at, self._bulk.leaves_from)
         if queued.of.delivery is None:
             return at
         channel = queued.message.channel
@@ -297,6 +303,7 @@ class Sender:
         flight = self._flights.get(prefix.ack)
         if flight is not None and prefix.delay_s is not None:
             self._round_trip.measured(now - flight.sent_at, now, prefix.delay_s)
+            self._bulk.measured(flight.sent_at, now)
         arrived = self._taken(prefix.ack)
         for bit in range(_ACK_BITS):
             if prefix.ack_bits >> bit & 1:

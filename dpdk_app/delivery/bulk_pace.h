@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// delivery/bulk_pace.h: how soon after each other datagrams with bulk leave, so that they make nobody wait for long (RFC 6817).
+//
+// By a rate and not by a window: one datagram of each of several players on one link would already be too much.
+
+#ifndef POLLGATE_DELIVERY_BULK_PACE_H
+#define POLLGATE_DELIVERY_BULK_PACE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "compiler.h"
+#include "delivery/round_trip.h"
+
+#define BULK_PARTS 64               // of a datagram: the pace is so many of them in a round trip, at least one
+#define BULK_FIRST (BULK_PARTS / 4) // what ten say at once is gone before they say more
+#define BULK_MOST (32 * BULK_PARTS)
+#define BULK_EXCESS_US \
+	20000U // of the round trip over the least: twice in a row more, or once twice as much, is too fast
+#define BULK_INTERVAL_US 200000       // the longest between two datagrams is four round trips, but at least this
+#define BULK_INTERVAL_MOST_US 1000000 // and at most this
+
+/// All zero is the pace at first.
+struct bulk_pace {
+	uint64_t left;       // TSC at which the last one left; 0: none did
+	uint32_t changed_ms; // modulo 2^32: when the pace changed
+	uint16_t pace;       // parts in a round trip; 0: BULK_FIRST
+	bool above : 1;      // the last sample was
+	bool steady : 1;     // a queue was seen: from now on the pace grows slowly
+	bool filling : 1;    // the datagram that is being filled has bulk
+	bool asks : 1;       // the last one is to be answered at once: it alone was on its way, and tells of the path
+};
+
+ALWAYS_INLINE uint64_t bulk_parts(const struct bulk_pace *bulk)
+{
+	return bulk->pace != 0 ? bulk->pace : BULK_FIRST;
+}
+
+static inline uint64_t bulk_interval_us(const struct bulk_pace *bulk, const struct round_trip *rtt)
+{
+	const uint64_t latest = rtt->latest_us, even = latest * BULK_PARTS / bulk_parts(bulk);
+	uint64_t longest = 4 * latest < BULK_INTERVAL_MOST_US ? 4 * latest : BULK_INTERVAL_MOST_US;
+
+	if (latest == 0) // nothing was measured
+		return BULK_INTERVAL_US;
+	if (longest < BULK_INTERVAL_US)
+		longest = BULK_INTERVAL_US;
+	return even < longest ? even : longest;
+}
+
+/// TSC from which another datagram with bulk may leave.
+static inline uint64_t bulk_leaves_from(const struct bulk_pace *bulk, const struct round_trip *rtt,
+					uint64_t millisecond)
+{
+	return bulk->left != 0 ? bulk->left + bulk_interval_us(bulk, rtt) * millisecond / 1000 : 0;
+}
+
+static inline void bulk_change(struct bulk_pace *bulk, uint64_t parts, uint32_t now_ms)
+{
+	bulk->pace = (uint16_t)(parts < 1 ? 1 : parts < BULK_MOST ? parts : BULK_MOST);
+	bulk->changed_ms = now_ms;
+	bulk->above = false;
+}
+
+/// Has bulk used the pace since it changed? While it doubles, its whole effect is to be seen first: one round trip later.
+static inline bool bulk_used(const struct bulk_pace *bulk, const struct round_trip *rtt, uint32_t sent_ms,
+			     uint64_t millisecond)
+{
+	const uint32_t left_ms = (uint32_t)(bulk->left / millisecond);
+
+	if (bulk->left == 0 || bulk->pace == 0)
+		return bulk->left != 0;
+	if (!bulk->steady && sent_ms - bulk->changed_ms < rtt->latest_us / 1000)
+		return false;
+	return (int32_t)(left_ms - bulk->changed_ms) >= 0;
+}
+
+/// The round trip of a datagram was measured. One that left before the pace changed says nothing of it; a pace that is not used
+/// does not grow.
+/// @param sent  TSC at which it left
+static inline void bulk_sample(struct bulk_pace *bulk, const struct round_trip *rtt, uint64_t sent, uint64_t now,
+			       uint64_t millisecond)
+{
+	const uint32_t now_ms = (uint32_t)(now / millisecond), sent_ms = (uint32_t)(sent / millisecond);
+	const uint32_t excess = round_trip_excess_us(rtt);
+	const uint64_t parts = bulk_parts(bulk);
+
+	if ((int32_t)(sent_ms - bulk->changed_ms) < 0 && bulk->pace != 0)
+		return;
+	if (excess > BULK_EXCESS_US / 2)
+		bulk->steady = true;
+	if (excess > 2 * BULK_EXCESS_US || (bulk->above && excess > BULK_EXCESS_US))
+		bulk_change(bulk, parts / 2, now_ms);
+	else if (excess > BULK_EXCESS_US)
+		bulk->above = true;
+	else if (bulk_used(bulk, rtt, sent_ms, millisecond))
+		bulk_change(bulk, bulk->steady ? parts + (parts + 15) / 16 : 2 * parts, now_ms);
+	else
+		bulk->above = false;
+}
+
+/// A datagram was lost: the queue may be a short one.
+ALWAYS_INLINE void bulk_lost(struct bulk_pace *bulk)
+{
+	bulk->steady = true;
+}
+
+#endif
