@@ -26,6 +26,7 @@ from pyshim.protocol.client.events import (
     Skill,
 )
 from pyshim.protocol.client.game import Client, Receipt
+from pyshim.protocol.client.outgoing import Priority
 from pyshim.protocol.client.settings import Settings
 from pyshim.protocol.client.ticket import Ticket
 
@@ -46,6 +47,7 @@ __all__ = [
     "Lost",
     "Message",
     "NotConnectedError",
+    "Priority",
     "QueueFull",
     "Receipt",
     "Revoked",

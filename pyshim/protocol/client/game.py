@@ -161,8 +161,19 @@ class Client:
         body = skill_body(_number("skill_id", skill_id), _number("to", to))
         return self._reliable(MessageType.SKILL, body, Priority.URGENT, channel)
 
-    def chat(self, text: str, to: int, *, topic: int = 0, channel: int = 1) -> Receipt:
-        """Write to a player. `topic` is the game's own number; `channel` is the order in which it arrives."""
+    def chat(
+        self,
+        text: str,
+        to: int,
+        *,
+        topic: int = 0,
+        channel: int = 1,
+        priority: Priority = Priority.NORMAL,
+    ) -> Receipt:
+        """Write to a player. `topic` is the game's own number; `channel` is the order in which it arrives.
+
+        What is urgent waits neither here nor in the gateway for company.
+        """
         try:
             size = len(text.encode())
         except UnicodeEncodeError as error:
@@ -172,7 +183,7 @@ class Client:
         if not 0 <= topic <= 255:
             raise UsageError(f"topic: {topic}, allowed are 0 to 255")
         body = chat_body(_number("to", to), topic, text)
-        return self._reliable(MessageType.CHAT, body, Priority.NORMAL, channel)
+        return self._reliable(MessageType.CHAT, body, priority, channel)
 
     def bulk(self, data: bytes, to: int, *, channel: int = 2) -> Receipt:
         """Send a player bytes of the game's own, when nothing else wants to be sent."""
@@ -187,11 +198,19 @@ class Client:
         body = bulk_body(_number("to", to), data)
         return self._reliable(MessageType.BULK, body, Priority.BULK, channel)
 
-    def say(self, kind: MessageType, body: bytes, *, channel: int | None = None) -> Receipt | None:
+    def say(
+        self,
+        kind: MessageType,
+        body: bytes,
+        *,
+        channel: int | None = None,
+        priority: Priority | None = None,
+    ) -> Receipt | None:
         """Send a message of any type, also of one that has no method of its own.
 
-        It has the priority that dpdk_app/wire/messages.def says: what is urgent leaves at once. Without
-        `channel` it travels as that says, too: on a channel, or unreliable, and then nobody can wait for it.
+        Without `priority` it has the one that dpdk_app/wire/messages.def says: what is urgent leaves at once.
+        Without `channel` it travels as that says, too: on a channel, or unreliable, and then nobody can wait
+        for it.
 
         Raises:
             UsageError: the body is not one of this type; dpdk_app/wire/PROTOCOL.md says what is.
@@ -209,10 +228,11 @@ class Client:
                 f"body: {len(body)} bytes where no pieces are joined, which takes {longest}; use channel "
                 "0, 1 or 2"
             )
+        its_priority = Priority[said.priority] if priority is None else priority
         if its_channel is None:
-            self._unreliable(kind, body, Priority[said.priority])
+            self._unreliable(kind, body, its_priority)
             return None
-        return self._reliable(kind, body, Priority[said.priority], its_channel)
+        return self._reliable(kind, body, its_priority, its_channel)
 
     async def ping(self) -> float:
         """Ask the gateway, and return the seconds until its answer came: a round trip to show to a player.
