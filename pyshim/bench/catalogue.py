@@ -9,10 +9,10 @@ from pyshim.bench.engines import engines
 from pyshim.bench.forward import forward
 from pyshim.bench.ndr import ndr
 from pyshim.bench.players import players
-from pyshim.bench.rig.opponent import parse_traditional
+from pyshim.bench.rig.opponent import parse_netcode, parse_traditional
 from pyshim.bench.scaling import scaling
 from pyshim.bench.sessions import SESSIONS, SESSIONS_MAX, sessions
-from pyshim.bench.sessions_sealed import CONNECTED, CONNECTED_MAX, sessions_sealed
+from pyshim.bench.sessions_sealed import CONNECTED, CONNECTED_MAX, PARTS, sessions_sealed
 
 _PLAYERS = Extra(
     name="players",
@@ -62,8 +62,8 @@ BENCHES = (
     ),
     Bench(
         name="sessions-sealed",
-        measures="CPU time per sealed message on kernel sockets, beside ENet and a bare echo; connections "
-        "per CPU second, storms; memory and cost with up to a million connected.",
+        measures="CPU time per sealed message on kernel sockets, beside ENet, netcode and a bare echo; "
+        "connections per CPU second, storms; memory and cost with up to a million connected.",
         rows=sessions_sealed,
         extras=(
             Extra(
@@ -79,6 +79,20 @@ BENCHES = (
                 metavar="N,...",
                 help="How many are connected while 500 play, one row each.",
                 parse=whole_numbers(1000, CONNECTED_MAX),
+            ),
+            Extra(
+                name="parts",
+                default=",".join(PARTS),
+                metavar="PART,...",
+                help="What to measure: contest, connecting, crowds.",
+                parse=words_of(*PARTS),
+            ),
+            Extra(
+                name="netcode",
+                default="",
+                metavar="DIRECTORY",
+                help="The source of netcode's reference implementation, which plays, too.",
+                parse=parse_netcode,
             ),
         ),
     ),

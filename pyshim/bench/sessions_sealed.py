@@ -7,7 +7,7 @@ which say how many players connect in a second of the server's CPU time.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from statistics import median
@@ -25,7 +25,10 @@ if TYPE_CHECKING:
 STEADY_PPS = 10_000
 WINDOW = 64
 PLAYERS = 500
-STORMS = (1_000, 5_000)
+NETCODE_PLAYERS = 256  # its reference implementation has no more
+STORMS = (("enet", 1_000), ("enet", 5_000), ("netcode", NETCODE_PLAYERS))
+ENET_PLAYERS = 4_000
+PARTS = ("contest", "connecting", "crowds")
 CONNECTED = (1_000, 10_000, 100_000, 1_000_000)
 CONNECTED_MAX = 1_000_000
 COST = "ns/message"
@@ -45,40 +48,66 @@ def sessions_sealed(request: Request) -> Iterator[Row | Note]:
     placement = choose_placement()
     if placement.shared:
         yield Note(placement.note)
+    steps = {"contest": _contest, "connecting": _storms, "crowds": _crowds}
     with TemporaryDirectory(prefix="pollgate-bench-") as name:
         directory = Path(name)
-        yield from _contest(request, directory, placement)
-        yield from _storms(request, directory, placement)
-        yield from _crowds(request, directory, placement)
+        others = yield from _compiled(request, directory)
+        for part in request.option("parts", tuple):
+            yield from steps[part](request, directory, placement, others)
+
+
+def _compiled(request: Request, directory: Path) -> Generator[Note, None, dict[str, Path]]:
+    """The programs of those who can be compiled here."""
+    # Loads the data plane, which the benchmarks' other commands can do without.
+    from pyshim.bench.rig.sealed_contest import compile_opponents  # noqa: PLC0415
+
+    programs = {"echo": compile_opponents(directory, "echo")}
+    try:
+        programs["enet"] = compile_opponents(directory, "enet")
+    except UnavailableError as problem:
+        yield Note(f"Without ENet: {problem}; on Debian: apt-get install libenet-dev")
+    netcode = request.option("netcode", Path)
+    if netcode == Path():
+        yield Note("Without netcode: give its reference implementation's source with --netcode DIRECTORY.")
+    else:
+        programs["netcode"] = compile_opponents(directory, "netcode", netcode)
+    return programs
 
 
 # ---------------------------------------------------------------- beside others
 
 
-def _contest(request: Request, directory: Path, placement: Placement) -> Iterator[Row | Note]:
-    # Loads the data plane, which the benchmarks' other commands can do without.
-    from pyshim.bench.rig.sealed_contest import Opponent, Pace, compile_opponents, crowded  # noqa: PLC0415
+def _contest(
+    request: Request, directory: Path, placement: Placement, programs: dict[str, Path]
+) -> Iterator[Row | Note]:
+    many = {name: program for name, program in programs.items() if name != "netcode"}
+    yield from _contest_of(request, directory, placement, many, PLAYERS)
+    if "netcode" in programs:
+        yield from _contest_of(
+            request, directory, placement, {"netcode": programs["netcode"]}, NETCODE_PLAYERS
+        )
+
+
+def _contest_of(
+    request: Request, directory: Path, placement: Placement, programs: dict[str, Path], players: int
+) -> Iterator[Row]:
+    from pyshim.bench.rig.sealed_contest import Opponent, Pace, crowded  # noqa: PLC0415
 
     paces = {"steady": Pace(rate_pps=STEADY_PPS), "full": Pace(window=WINDOW)}
     with ExitStack() as stack:
         engines: dict[str, Contestant] = {
-            engine: stack.enter_context(crowded(directory, engine, 0, PLAYERS, _PORT + index, placement))
+            engine: stack.enter_context(crowded(directory, engine, 0, players, _PORT + index, placement))
             for index, engine in enumerate(request.option("engines", tuple))
         }
-        program = compile_opponents(directory, enet=False)
         others: dict[str, Contestant] = {
-            "echo": stack.enter_context(Opponent(program, "echo", PLAYERS, _PORT + 8, placement))
+            name: stack.enter_context(Opponent(program, name, players, _PORT + 8 + index, placement))
+            for index, (name, program) in enumerate(programs.items())
         }
-        try:
-            enet = compile_opponents(directory, enet=True)
-            others["enet"] = stack.enter_context(Opponent(enet, "enet", PLAYERS, _PORT + 9, placement))
-        except UnavailableError as problem:
-            yield Note(f"Without ENet: {problem}; on Debian: apt-get install libenet-dev")
         for pace_name, pace in paces.items():
             for engine, gateway in engines.items():
                 for other, opponent in others.items():
                     name = f"{pace_name}-{engine}-{other}"
-                    yield _against(request, name, gateway, (other, opponent), pace, placement)
+                    yield _against(request, name, gateway, (other, opponent), pace, placement, players)
 
 
 def _against(  # noqa: PLR0913, PLR0917 - two contestants, and how they are measured
@@ -88,6 +117,7 @@ def _against(  # noqa: PLR0913, PLR0917 - two contestants, and how they are meas
     other: tuple[str, Contestant],
     pace: Pace,
     placement: Placement,
+    players: int,
 ) -> Row:
     limits: list[str] = []
 
@@ -105,7 +135,7 @@ def _against(  # noqa: PLR0913, PLR0917 - two contestants, and how they are meas
         limited_by=CPUS if placement.shared else GATEWAY,
         details={
             "device": "kernel UDP socket, loopback",
-            "players": PLAYERS,
+            "players": players,
             "rate_pps": pace.rate_pps,
             "window": pace.window,
             "pairs": len(measured.ours),
@@ -118,29 +148,29 @@ def _against(  # noqa: PLR0913, PLR0917 - two contestants, and how they are meas
 # ---------------------------------------------------------------- connecting
 
 
-def _storms(request: Request, directory: Path, placement: Placement) -> Iterator[Row | Note]:
-    from pyshim.bench.rig.sealed_contest import Opponent, compile_opponents, crowded  # noqa: PLC0415
+def _storms(
+    request: Request, directory: Path, placement: Placement, programs: dict[str, Path]
+) -> Iterator[Row | Note]:
+    from pyshim.bench.rig.sealed_contest import Opponent, crowded  # noqa: PLC0415
 
-    try:
-        program = compile_opponents(directory, enet=True)
-    except UnavailableError:
-        return  # it was said
-    for index, players in enumerate(STORMS):
+    for index, (other, players) in enumerate(STORMS):
+        if other not in programs:
+            continue  # it was said
         times: list[float] = []
         port = _PORT + 10 + 2 * index
         with (
             crowded(directory, "epoll", 0, players, port, placement) as gateway,
-            Opponent(program, "enet", min(players, 4000), port + 1, placement) as enet,
+            Opponent(programs[other], other, min(players, ENET_PLAYERS), port + 1, placement) as opponent,
         ):
             measured = request.compare(
                 f"connect-{players}",
                 _connecting(gateway, times),
-                lambda enet=enet: _per_s(enet.connect()),  # type: ignore[misc]
+                lambda opponent=opponent: _per_s(opponent.connect()),  # type: ignore[misc]
             )
         yield Row.of(
             f"connect-{players}",
             measured,
-            "enet",
+            other,
             unit=RATE,
             limited_by=CPUS if placement.shared else GATEWAY,
             details={
@@ -171,7 +201,9 @@ def _per_s(served: Served) -> float:
 # ---------------------------------------------------------------- crowds
 
 
-def _crowds(request: Request, directory: Path, placement: Placement) -> Iterator[Row | Note]:
+def _crowds(
+    request: Request, directory: Path, placement: Placement, _programs: dict[str, Path]
+) -> Iterator[Row | Note]:
     from pyshim.bench.rig.sealed_contest import Pace, crowded  # noqa: PLC0415
 
     pace = Pace(rate_pps=STEADY_PPS)

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""`pollgate bench sessions-sealed`: gateway, bare echo and ENet answer; each row says what it is of."""
+"""`pollgate bench sessions-sealed`: gateway, bare echo and ENet answer; each row says what it is of.
+
+Netcode's reference implementation is in no registry: who has its source runs the bench with --netcode.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +37,7 @@ def test_every_row_has_a_figure_of_both_sides(tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", ["echo", "enet"])
 def test_an_opponent_answers_every_message_of_its_load(tmp_path: Path, kind: str) -> None:
     try:
-        program = compile_opponents(tmp_path, enet=kind == "enet")
+        program = compile_opponents(tmp_path, kind)
     except UnavailableError as problem:
         pytest.skip(str(problem))
     with Opponent(program, kind, PLAYERS, free_port(), choose_placement()) as opponent:
@@ -47,6 +50,22 @@ def test_a_crowd_is_connected_beside_those_who_play(tmp_path: Path) -> None:
     with crowded(tmp_path, "epoll", 300, PLAYERS, free_port(), choose_placement()) as gateway:
         assert gateway.connect().answered >= PLAYERS
         assert gateway.serve(Pace(rate_pps=500), 0.2).answered > 0
+
+
+def test_who_gives_no_source_of_netcode_is_told_that_it_does_not_play(tmp_path: Path) -> None:
+    ended = bench(
+        "sessions-sealed", "--parts", "crowds", "--connected", "1000", "--json", *BRIEFLY, cwd=tmp_path
+    )
+    assert ended.returncode == 0, ended.stderr
+    said = json.loads(ended.stdout)
+    assert [row["name"] for row in said["rows"]] == ["connected-1000"]
+    assert any("--netcode DIRECTORY" in note for note in said["notes"])
+
+
+def test_a_directory_without_netcode_is_refused_with_what_is_missing(tmp_path: Path) -> None:
+    ended = bench("sessions-sealed", "--netcode", str(tmp_path), cwd=tmp_path)
+    assert ended.returncode == 2
+    assert f"{tmp_path} has no netcode.c; give the directory" in " ".join(ended.stderr.split())
 
 
 def test_an_engine_that_is_none_is_refused_with_what_is_allowed(tmp_path: Path) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The traditional game server that pollgate is compared with: built from its source, and run."""
+"""Others that pollgate is compared with: the traditional game server, built and run, and where netcode is."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ _COMPILERS = ("c++", "g++", "clang++")
 _FLAGS = ("-std=c++17", "-O2", "-pthread")
 _COMPILE_TIMEOUT_S = 120.0
 _START_TIMEOUT_S = 10.0
+_NETCODE_FILES = ("netcode.c", "netcode.h")
 
 
 def parse_traditional(text: str) -> Path:
@@ -30,6 +31,22 @@ def parse_traditional(text: str) -> Path:
     path = Path(text)
     if text and not (path.is_file() and os.access(path, os.X_OK)):
         raise ValueError(f"{text} is not a program; give the traditional server's, or leave the option out")
+    return path
+
+
+def parse_netcode(text: str) -> Path:
+    """The option --netcode: a directory with the reference implementation's source, or nothing.
+
+    Raises:
+        ValueError: it has none.
+    """
+    path = Path(text)
+    missing = [name for name in _NETCODE_FILES if not (path / name).is_file()]
+    if text and missing:
+        raise ValueError(
+            f"{text} has no {missing[0]}; give the directory of netcode's reference implementation, or leave "
+            "the option out"
+        )
     return path
 
 

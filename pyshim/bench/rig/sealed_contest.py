@@ -154,7 +154,7 @@ def crowded(  # noqa: PLR0913, PLR0917 - what a gateway is made from
     directory: Path, engine: str, connected: int, players: int, port: int, placement: Placement
 ) -> Crowded:
     """A gateway of this engine; it starts with the block."""
-    path = directory / f"{engine}-{connected}.yaml"
+    path = directory / f"{engine}-{port}.yaml"
     capacity = max(1024, connected + players)
     path.write_text(_SETTINGS.format(engine=engine, cpu=placement.server, port=port, capacity=capacity))
     return Crowded(path, connected, players, port, placement)
@@ -163,8 +163,8 @@ def crowded(  # noqa: PLR0913, PLR0917 - what a gateway is made from
 # ---------------------------------------------------------------- the others
 
 
-def compile_opponents(directory: Path, *, enet: bool) -> Path:
-    """The other servers, compiled into `directory`.
+def compile_opponents(directory: Path, kind: str, netcode: Path = Path()) -> Path:
+    """The other servers, of which `kind` is one, compiled into `directory`; `netcode` is where its source is.
 
     Raises:
         UnavailableError: there is no compiler, or it fails: without ENet's headers, for example.
@@ -172,10 +172,14 @@ def compile_opponents(directory: Path, *, enet: bool) -> Path:
     compiler = next(filter(None, map(shutil.which, _COMPILERS)), None)
     if compiler is None:
         raise UnavailableError("no C compiler for the other servers; on Debian: apt-get install gcc")
-    program = directory / ("opponents-enet" if enet else "opponents")
-    command = [compiler, "-std=gnu17", "-O2", "-D_GNU_SOURCE", "-o", str(program), str(SOURCE)]
-    if enet:
-        command += ["-DWITH_ENET", "-lenet"]
+    program = directory / f"opponents-{kind}"
+    source = str(netcode.absolute())
+    more = {
+        "echo": [],
+        "enet": ["-DWITH_ENET", "-lenet"],
+        "netcode": ["-DWITH_NETCODE", f"-I{source}", f"{source}/netcode.c", "-lsodium", "-lm"],
+    }
+    command = [compiler, "-std=gnu17", "-O2", "-D_GNU_SOURCE", "-o", str(program), str(SOURCE), *more[kind]]
     try:
         done = run_to_end(tuple(command), _COMPILE_TIMEOUT_S, {**os.environ, "TMPDIR": str(directory)})
     except subprocess.TimeoutExpired as problem:
@@ -187,7 +191,7 @@ def compile_opponents(directory: Path, *, enet: bool) -> Path:
 
 
 class Opponent:
-    """A bare echo, or ENet."""
+    """A bare echo, ENet, or netcode."""
 
     def __init__(self, program: Path, kind: str, players: int, port: int, placement: Placement) -> None:
         """Nothing is started yet."""
