@@ -120,9 +120,7 @@ static bool make_parts(pgc_client *client)
 {
 	client->delivery = allocate(delivery_size());
 	client->settled = calloc(client->options.receipts, sizeof(*client->settled));
-	client->link.open = aead_new();
-	client->link.seal = aead_new();
-	if (!client->delivery || !client->settled || !client->link.open || !client->link.seal)
+	if (!phases_make(&client->link.phases) || !client->delivery || !client->settled)
 		return false;
 	listen_for_arrivals(client);
 	client->ctx.rules = &client->rules;
@@ -173,8 +171,7 @@ void pgc_free(pgc_client *client)
 #ifndef PGC_NO_SOCKET
 	udp_close(&client->socket);
 #endif
-	aead_free(client->link.open);
-	aead_free(client->link.seal);
+	phases_free(&client->link.phases);
 	// What is under way lies in memory that others go on with.
 	if (client->borrows && client->state == PGC_CONNECTED)
 		delivery_end(&client->ctx, client->delivery, PG_LOSS_CLOSED);

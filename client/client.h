@@ -57,9 +57,22 @@ struct datagram_pace {
 	uint64_t conforms_at; // ns
 };
 
-/// packets.c: one connection's keys and counters.
+/// phases.c: one connection's keys.
+struct phases {
+	struct aead *open, *seal;   // one direction each
+	struct aead *next, *before; // to open with, in the next phase and the one before
+	uint8_t secret[HASH_LEN];   // of the phase of `opens`
+	uint8_t opens, seals;       // flags of datagrams: `seals` is in the phase of `opens`, or in the next
+	bool has_next;
+	bool acknowledged;     // something of the phase in which we seal was
+	uint32_t began;        // counter before the first of it
+	uint64_t began_at;     // ns
+	uint64_t before_until; // ns
+};
+
+/// packets.c: one connection's counters.
 struct link {
-	struct aead *open, *seal; // one direction each
+	struct phases phases;
 	uint8_t reset_token[SESSION_RESET_TOKEN_LEN];
 	uint32_t tx_counter; // of the last packet that may have left
 	struct replay replay;
@@ -138,6 +151,24 @@ uint64_t handshake_due(const pgc_client *client);
 void handshake_step_down(pgc_client *client, uint64_t now);
 /// The attempt is over: what it knew of keys is forgotten.
 void handshake_end(pgc_client *client);
+
+// phases.c
+
+bool phases_make(struct phases *phases);
+void phases_free(struct phases *phases);
+/// The keys of a first phase, which nothing has come under yet.
+bool phases_set(struct phases *phases, const uint8_t secret[HASH_LEN]);
+/// Something has: the connection begins.
+void phases_begin(struct phases *phases, uint64_t now);
+/// Decrypt and compare the tag. Of the next phase, if it is authentic: the connection goes there.
+bool phases_open(struct link *link, const uint8_t *datagram, uint16_t length, uint8_t *out, uint64_t now);
+/// The gateway says that it has `ack`.
+void phases_acknowledged(struct phases *phases, uint32_t tx_counter, uint32_t ack);
+/// Something is to be sealed: go to the next phase, if it is time.
+/// @return false: libcrypto has no memory
+bool phases_seal(struct phases *phases, uint32_t tx_counter, uint64_t now);
+/// The gateway acknowledges nothing, and the keys wear out.
+bool phases_exhausted(const struct phases *phases, uint32_t tx_counter);
 
 // packets.c
 

@@ -20,7 +20,6 @@ static bool set_keys(pgc_client *client, const struct session_welcome *welcome)
 	const struct handshake *handshake = &client->handshake;
 	struct transcript transcript = {.session = client->options.session};
 	uint8_t agreed[EXCHANGE_LEN], secret[HASH_LEN];
-	struct traffic_keys keys;
 
 	memcpy(transcript.client_nonce, handshake->client_nonce, SESSION_NONCE_LEN);
 	memcpy(transcript.server_nonce, welcome->server_nonce, SESSION_NONCE_LEN);
@@ -30,14 +29,11 @@ static bool set_keys(pgc_client *client, const struct session_welcome *welcome)
 	const bool agree = exchange_agree(agreed, &handshake->exchange, welcome->server_share);
 
 	connection_secret(secret, client->options.key, agreed, &transcript);
-	traffic_keys_derive(&keys, secret);
 
-	const bool set = agree && aead_set_key(client->link.open, keys.to_client, keys.to_client_salt, false) &&
-			 aead_set_key(client->link.seal, keys.to_gateway, keys.to_gateway_salt, true);
+	const bool set = agree && phases_set(&client->link.phases, secret);
 
 	secrets_forget(agreed, sizeof(agreed));
 	secrets_forget(secret, sizeof(secret));
-	secrets_forget(&keys, sizeof(keys));
 	return set;
 }
 static_assert(TRAFFIC_KEY_LEN == AEAD_KEY_LEN && TRAFFIC_SALT_LEN == AEAD_SALT_LEN, "AES-128-GCM");
@@ -55,9 +51,10 @@ static bool welcome_is_as_asked(const pgc_client *client, const struct session_w
 /// Counters and windows of new keys; the WELCOME has the first counters of the gateway's direction.
 static void reset(struct link *link, const struct session_welcome *welcome, uint64_t now)
 {
-	struct aead *const open = link->open, *const seal = link->seal;
+	const struct phases phases = link->phases;
 
-	*link = (struct link){.open = open, .seal = seal, .heard_at = now, .said_at = now};
+	*link = (struct link){.phases = phases, .heard_at = now, .said_at = now};
+	phases_begin(&link->phases, now);
 	memcpy(link->reset_token, welcome->reset_token, SESSION_RESET_TOKEN_LEN);
 	link->max_datagram = welcome->max_datagram;
 	link->idle_timeout_ms = welcome->idle_timeout_ms;
@@ -73,7 +70,7 @@ bool link_begin(pgc_client *client, const uint8_t *datagram, uint16_t length, ui
 
 	if (length < sizeof(*sealed) + SESSION_TAG_LEN || length > client->handshake.size ||
 	    sealed->header.flags != 0 || sealed->header.counter == 0 || !set_keys(client, sealed) ||
-	    !aead_open(client->link.open, sealed->header.counter, datagram, SESSION_WELCOME_CLEAR, length,
+	    !aead_open(client->link.phases.open, sealed->header.counter, datagram, SESSION_WELCOME_CLEAR, length,
 		       client->opened) ||
 	    !welcome_is_as_asked(client, welcome, length))
 		return false;
@@ -185,6 +182,7 @@ static void take_data(pgc_client *client, uint32_t counter, uint16_t length, uin
 	heed_restarted(client, body, body_len, now);
 	delivery_heed_busy(&client->ctx, client->delivery, body, body_len, now);
 	delivery_acknowledged(&client->ctx, client->delivery, client->link.tx_counter, prefix, now);
+	phases_acknowledged(&client->link.phases, client->link.tx_counter, prefix->ack);
 	if (body_len == 0) {
 		mark_taken(&client->link, counter, now);
 		return;
@@ -233,7 +231,7 @@ static void take_path_challenge(pgc_client *client, uint16_t length)
 
 static bool header_is_sealed_kind(const struct session_header *header, uint16_t length)
 {
-	if (header->flags != 0)
+	if (header->flags & ~SESSION_FLAG_PHASE)
 		return false;
 	switch (header->kind) {
 	case SESSION_DATA:
@@ -250,14 +248,12 @@ static bool header_is_sealed_kind(const struct session_header *header, uint16_t 
 }
 
 /// Is it fresh and authentic? Opens it.
-static bool opened(pgc_client *client, const uint8_t *datagram, uint16_t length)
+static bool opened(pgc_client *client, const uint8_t *datagram, uint16_t length, uint64_t now)
 {
 	const struct session_header *header = (const struct session_header *)datagram;
-	const size_t clear = header->kind == SESSION_WELCOME ? SESSION_WELCOME_CLEAR : sizeof(*header);
 	struct link *link = &client->link;
 
-	if (!replay_fresh(&link->replay, header->counter) ||
-	    !aead_open(link->open, header->counter, datagram, clear, length, client->opened))
+	if (!replay_fresh(&link->replay, header->counter) || !phases_open(link, datagram, length, client->opened, now))
 		return false;
 	replay_mark(&link->replay, header->counter);
 	return true;
@@ -283,7 +279,7 @@ void link_receive_after_end(pgc_client *client, const uint8_t *datagram, uint16_
 	struct link *link = &client->link;
 
 	if (now >= link->farewell_until || !header_is_sealed_kind(header, length) ||
-	    !opened(client, datagram, length)) {
+	    !opened(client, datagram, length, now)) {
 		client->statistics.datagrams_refused++;
 		return;
 	}
@@ -302,7 +298,7 @@ void link_receive(pgc_client *client, const uint8_t *datagram, uint16_t length, 
 		take_reset(client, datagram, length);
 		return;
 	}
-	if (!header_is_sealed_kind(header, length) || !opened(client, datagram, length)) {
+	if (!header_is_sealed_kind(header, length) || !opened(client, datagram, length, now)) {
 		client->statistics.datagrams_refused++;
 		return;
 	}
@@ -337,15 +333,18 @@ static size_t seal(pgc_client *client, uint8_t *out, enum session_kind kind, siz
 	struct session_header *header = (struct session_header *)out;
 	const size_t length = SESSION_AROUND + sealed;
 
+	if (!phases_seal(&link->phases, link->tx_counter, now))
+		return 0;
 	link->tx_counter++;
 	*header = (struct session_header){
 		.kind = (uint8_t)kind,
+		.flags = link->phases.seals,
 		.length = (uint16_t)length,
 		.session = client->options.session,
 		.counter = link->tx_counter,
 	};
 	link->said_at = now;
-	return aead_seal(link->seal, link->tx_counter, out, sizeof(*header), length) ? length : 0;
+	return aead_seal(link->phases.seal, link->tx_counter, out, sizeof(*header), length) ? length : 0;
 }
 
 static size_t write_close(pgc_client *client, uint8_t *out, uint64_t now)
@@ -444,6 +443,10 @@ size_t link_transmit(pgc_client *client, uint8_t *out, uint64_t now)
 	}
 	if (client->link.tx_counter >= SESSION_COUNTERS) {
 		link_end(client, SESSION_CLOSED_RESTARTED, SESSION_CLOSED_RESTARTED, PG_LOSS_CLOSED);
+		return write_close(client, out, now);
+	}
+	if (phases_exhausted(&client->link.phases, client->link.tx_counter)) {
+		link_end(client, SESSION_CLOSED_PROTOCOL, SESSION_CLOSED_PROTOCOL, PG_LOSS_CLOSED);
 		return write_close(client, out, now);
 	}
 	if (client->link.path_challenges != 0)

@@ -91,6 +91,7 @@ class WorkerSnapshot:
     closed: Mapping[str, int]  # by reason; every reason is present
     denied: Mapping[str, int]  # by reason; every reason is present
     path_changes: int
+    key_updates: int
     messages: MessageSnapshot
     rx_burst: Histogram  # packets
     handling: Histogram  # seconds

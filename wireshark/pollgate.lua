@@ -463,6 +463,7 @@ local p = {
 local s = {
 	kind = ProtoField.uint8("pollgate.kind", "Kind", base.DEC, KINDS),
 	flags = ProtoField.uint8("pollgate.flags", "Flags", base.HEX),
+	key_phase = ProtoField.bool("pollgate.key_phase", "Key phase", 8, nil, 0x01),
 	length = ProtoField.uint16("pollgate.length", "Length"),
 	session = ProtoField.uint32("pollgate.session", "Session"),
 	slot = ProtoField.uint32("pollgate.session.slot", "Slot", base.DEC, nil, 0x000fffff),
@@ -727,8 +728,8 @@ end
 -- ---------------------------------------------------------------- keys
 
 session.prefs.keys = Pref.string("Keys", "",
-	"SESSION:KEY pairs, separated by spaces. KEY is the 40 bytes of traffic keys of a connection (80 hexadecimal digits), which "
-	.. "open it, or an issued key (43 characters of base64url, or 64 digits), which shows whether proofs are right, and opens "
+	"SESSION:KEY pairs, separated by spaces. KEY is the 40 bytes of traffic keys of a connection (80 hexadecimal digits), of "
+	.. "any key phase, which open it, or an issued key (43 characters of base64url, or 64 digits), which shows whether proofs are right, and opens "
 	.. "nothing: that is forward secrecy.")
 session.prefs.keyfile = Pref.string("Key file", "",
 	"A file with a line 'SESSION KEY', or a ticket as it was issued, per session; # begins a comment.")
@@ -831,7 +832,7 @@ local function state_of(id)
 	return state
 end
 
--- A connection from its 40 bytes of keys and salts.
+-- A key phase of a connection, from its 40 bytes of keys and salts.
 local function connection_of(okm)
 	return {
 		to_gateway = { gcm = Gcm.new(okm:sub(1, 16), okm:sub(33, 36)), pieces = {} },
@@ -1197,8 +1198,12 @@ end
 local function read_header(reader, context)
 	local tree, item = reader.tree, nil
 	context.kind, item = reader:number(s.kind, 1)
-	local flags, flags_item = reader:number(s.flags, 1)
-	if flags ~= 0 then
+	local flags_range = reader:range(1)
+	local flags, flags_item = flags_range:uint(), tree:add(s.flags, flags_range)
+	if SEALED[context.kind] then
+		flags_item:add(s.key_phase, flags_range)
+	end
+	if band(flags, SEALED[context.kind] and 0xfe or 0xff) ~= 0 then
 		reader:malformed("Flag bits that are not used must be 0", flags_item)
 	end
 	local length, length_item = reader:number(s.length, 2)

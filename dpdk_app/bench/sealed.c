@@ -34,6 +34,7 @@ static void connect_peer(struct session_record *record, const struct pg_bench_co
 	record_set_max_datagram(record, SESSION_DATAGRAM_MAX);
 	record->connections = 1;
 	record->last_seen = rte_rdtsc();
+	record->phase_began_at = (uint16_t)(record->last_seen / (pg_tsc_hz() * PHASE_TICK_S)); // the keys are new
 	__atomic_store_n(&record->owner, 0, __ATOMIC_RELEASE);
 	record_set_phase(record, RECORD_CONNECTED);
 }

@@ -9,6 +9,7 @@
 
 #define TRANSCRIPT_LABEL "pollgate 2"
 #define TRAFFIC_LABEL "pollgate keys"
+#define UPDATE_LABEL "pollgate update"
 
 static struct byte_range text(const char *characters)
 {
@@ -43,6 +44,15 @@ void connection_secret(uint8_t secret[HASH_LEN], const uint8_t key[SESSION_KEY_L
 void traffic_keys_derive(struct traffic_keys *out, const uint8_t secret[HASH_LEN])
 {
 	hkdf_expand((uint8_t *)out, sizeof(*out), secret, text(TRAFFIC_LABEL));
+}
+
+void next_secret(uint8_t next[HASH_LEN], const uint8_t secret[HASH_LEN])
+{
+	uint8_t expanded[HASH_LEN];
+
+	hkdf_expand(expanded, sizeof(expanded), secret, text(UPDATE_LABEL));
+	memcpy(next, expanded, sizeof(expanded));
+	sodium_memzero(expanded, sizeof(expanded));
 }
 
 // ---------------------------------------------------------------- proofs

@@ -39,6 +39,10 @@ void connection_secret(uint8_t secret[HASH_LEN], const uint8_t key[SESSION_KEY_L
 
 void traffic_keys_derive(struct traffic_keys *out, const uint8_t secret[HASH_LEN]);
 
+/// The secret of the phase that follows. Nobody finds the one before from it.
+/// @param next  may be `secret` itself
+void next_secret(uint8_t next[HASH_LEN], const uint8_t secret[HASH_LEN]);
+
 /// What a datagram that is not sealed ends in, or a CHALLENGE: its sender has the issued key.
 enum proof { PROOF_OF_CHALLENGE, PROOF_OF_CONFIRM, PROOF_OF_DENIED };
 

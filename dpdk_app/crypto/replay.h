@@ -19,7 +19,7 @@
 struct replay {
 	uint64_t seen[REPLAY_WORDS]; // counter n, of newest - 255 to newest: bit n modulo 256
 	uint32_t newest;
-};
+} __attribute__((packed, aligned(4))); // so that a record has room behind it
 
 ALWAYS_INLINE uint64_t replay_bit(uint32_t counter)
 {

@@ -82,7 +82,7 @@ void fast_frame_seal(struct fast_frame *template)
 	fixed->header.kind = SESSION_DATA;
 	fixed->header.flags = 0;
 	mask->header.kind = 0xff;
-	mask->header.flags = 0xff;
+	mask->header.flags = (uint8_t)~SESSION_FLAG_PHASE;
 	for (unsigned i = WORD_MOTION; i < SPAN_WORDS; i++)
 		refuse(template, i, NO_WORD, 0);
 }

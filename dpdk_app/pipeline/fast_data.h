@@ -187,7 +187,7 @@ ALWAYS_INLINE void seal_acknowledgement(const struct cipher_code *code, struct s
 	typedef uint64_t words __attribute__((vector_size(32)));
 	const uint32_t counter = connection_count(record);
 	const words whole = {
-		SESSION_DATA | SESSION_DATA_MIN << 16 | (uint64_t)session << 32,
+		SESSION_DATA | record->seal_flags << 8 | SESSION_DATA_MIN << 16 | (uint64_t)session << 32,
 		counter | (uint64_t)record->taken.newest << 32,
 		record->taken.bits,
 	};
@@ -245,7 +245,8 @@ ALWAYS_INLINE unsigned serve_fast_one(struct session_shard *shard, struct fast_d
 	struct session_record *record = &shard->store->records[data->slot];
 	const struct session_keys keys = store_keys(shard->store, data->slot);
 
-	if (unlikely(!open_packet(&shard->code, keys.open, data->counter, fast_payload(frame), data->length)))
+	if (unlikely(!open_of_session(shard, data->slot, keys.open, data->counter, fast_payload(frame), data->length,
+				      now)))
 		return not_authentic(record);
 	return take_fast(shard, data, record, keys.seal, frame, now);
 }

@@ -42,6 +42,7 @@ static struct session_rules session_rules(const struct pg_policy *from, uint64_t
 #define SESSIONS RULE_COPY
 #include "settings.def"
 		.idle_timeout = cycles_of_ns(from->idle_timeout_ns, tsc_hz),
+		.phases = {PHASE_DATAGRAMS, PHASE_SECONDS},
 		.handshake = handshake_budget_make(from->delivery.handshake_permille, tsc_hz),
 		.delivery = delivery_rules(&from->delivery, tsc_hz),
 	};

@@ -6,6 +6,7 @@
 
 #include "crypto/short.h"
 #include "session/connection.h"
+#include "session/phases.h"
 #include "wire/session.h"
 
 /// Sealed bytes of a movement.
@@ -20,6 +21,17 @@ ALWAYS_INLINE bool open_packet(const struct cipher_code *code, const struct ciph
 	if (likely(length == SESSION_AROUND + SEALED_MOVE))
 		return short_open(code, key, counter, payload, clear, SEALED_MOVE);
 	return cipher_open(code, key, counter, payload, clear, length);
+}
+
+/// Open a datagram of a session. Nearly all are of its present phase.
+ALWAYS_INLINE bool open_of_session(struct session_shard *shard, uint32_t slot, const struct cipher_key *key,
+				   uint32_t counter, uint8_t *payload, uint16_t length, uint64_t now)
+{
+	const uint8_t flags = ((const struct session_header *)payload)->flags;
+
+	if (unlikely(flags != shard->store->records[slot].open_flags))
+		return phases_open(shard, slot, payload, length, now);
+	return open_packet(&shard->code, key, counter, payload, length);
 }
 
 /// Header, acknowledgement and tag around messages that lie in their place already.
@@ -37,8 +49,13 @@ ALWAYS_INLINE uint16_t seal_data(const struct cipher_code *code, const struct se
 	struct session_header *header = (struct session_header *)payload;
 	const uint16_t length = (uint16_t)(SESSION_DATA_MIN + body);
 
-	*header =
-		(struct session_header){.kind = SESSION_DATA, .length = length, .session = session, .counter = counter};
+	*header = (struct session_header){
+		.kind = SESSION_DATA,
+		.flags = record->seal_flags,
+		.length = length,
+		.session = session,
+		.counter = counter,
+	};
 	taken_write(&record->taken, delay, payload + sizeof(*header));
 	if (likely(body == 0)) {
 		short_seal(code, key, counter, payload, sizeof(*header), sizeof(struct session_prefix));

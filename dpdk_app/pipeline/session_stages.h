@@ -96,9 +96,9 @@ ALWAYS_INLINE enum pg_drop check_header(const struct session_header *header, uin
 		return PG_DROP_TRUNCATED;
 	if (unlikely(header->length != length || length > SESSION_DATAGRAM_MAX))
 		return PG_DROP_SESSION_HEADER;
-	if (unlikely(header->flags != 0))
+	if (unlikely(header->flags & ~SESSION_FLAG_PHASE))
 		return PG_DROP_SESSION_HEADER;
-	if (unlikely(is_handshake(header->kind)))
+	if (unlikely(is_handshake(header->kind))) // has no flags either: handshake_receive()
 		return PG_DROP_NONE;
 	if (unlikely(header->kind > SESSION_KIND_LAST || sealed_lengths[header->kind].most == 0))
 		return refuse_kind(header->kind);
@@ -262,12 +262,12 @@ ALWAYS_INLINE enum pg_drop not_authentic(const struct session_record *record)
 	return record->phase == RECORD_CONNECTED ? PG_DROP_BAD_TAG : PG_DROP_SESSION_STATE;
 }
 
-ALWAYS_INLINE bool open_sealed(const struct ingress *ingress, struct sealed *s)
+ALWAYS_INLINE bool open_sealed(const struct ingress *ingress, struct sealed *s, uint64_t now)
 {
-	const struct session_shard *shard = ingress->shard;
+	struct session_shard *shard = ingress->shard;
 
-	if (likely(open_packet(&shard->code, store_keys(shard->store, s->slot).open, s->counter, s->payload,
-			       s->length)))
+	if (likely(open_of_session(shard, s->slot, store_keys(shard->store, s->slot).open, s->counter, s->payload,
+				   s->length, now)))
 		return true;
 	s->result = (uint8_t)not_authentic(&shard->store->records[s->slot]);
 	return false;
@@ -482,7 +482,7 @@ ALWAYS_INLINE void serve_sealed_ones(struct ingress *ingress, struct sealed_lane
 
 		if (likely(k + SEALED_AHEAD < n))
 			sealed_prefetch(ingress->shard, &lane->datagram[lane->sealed[k + SEALED_AHEAD]]);
-		if (likely(open_sealed(ingress, s)))
+		if (likely(open_sealed(ingress, s, now)))
 			take_sealed(ingress, s, now);
 	}
 }

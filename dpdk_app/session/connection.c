@@ -15,12 +15,6 @@
 #define CLOSE_LEN FAREWELL_LEN
 static_assert(CLOSE_LEN <= OUTBOX_PAYLOAD, "a CLOSE fits the outbox");
 
-/// A crash sees stores in program order, if the compiler leaves them so.
-static void in_order(void)
-{
-	__atomic_signal_fence(__ATOMIC_SEQ_CST);
-}
-
 void connection_marks_of(const struct session_shard *shard, uint32_t slot, struct connection_marks *out)
 {
 	const struct session_record *record = &shard->store->records[slot];
@@ -42,17 +36,6 @@ static void make_secret(struct session_shard *shard, uint32_t slot, const struct
 	memcpy(transcript.client_share, request->confirm->client_share, EXCHANGE_LEN);
 	memcpy(transcript.server_share, exchanges->share[exchanges->present], EXCHANGE_LEN);
 	connection_secret(record->secret, record->key, request->agreed, &transcript);
-}
-
-static void make_keys(struct session_shard *shard, uint32_t slot)
-{
-	const struct session_keys keys = store_keys(shard->store, slot);
-	struct traffic_keys derived;
-
-	traffic_keys_derive(&derived, shard->store->records[slot].secret);
-	key_store_set(&shard->store->keys, &shard->code, keys.open, derived.to_gateway, derived.to_gateway_salt);
-	key_store_set(&shard->store->keys, &shard->code, keys.seal, derived.to_client, derived.to_client_salt);
-	secrets_forget(&derived, sizeof(derived));
 }
 
 /// Keep what was sealed for whoever goes on talking.
@@ -117,12 +100,12 @@ void connection_begin(struct session_shard *shard, uint32_t slot, const struct c
 	if (record->phase != RECORD_IDLE)
 		replace(shard, slot, request->peer, now);
 	record_set_phase(record, RECORD_IDLE);
-	in_order();
+	record_in_order();
 	// Before what tells of it is overwritten: a session that may be confirmed once is not taken up twice.
 	record->used = record_was_used(record);
 	// Before anything is made from it: no connection has the nonce and the token of one before.
 	__atomic_store_n(&record->connections, record->connections + 1, __ATOMIC_RELEASE);
-	in_order();
+	record_in_order();
 	record->cookie_time = request->cookie_time;
 	record->confirm_mark = confirm_mark(&shard->store->secret, request->confirm);
 	record->exchange = shard->exchanges.present;
@@ -137,12 +120,13 @@ void connection_begin(struct session_shard *shard, uint32_t slot, const struct c
 	record_set_max_datagram(record, request->confirm->max_datagram);
 	record->peer = *request->peer;
 	record->last_seen = now;
-	make_keys(shard, slot);
+	phases_begin(shard, slot, now);
+	phases_make_keys(shard, slot);
 	wheel_link_init(&shard->wheel, slot);
 	delivery_begin(&shard->ctx, store_delivery(shard->store, slot), slot,
 		       request->confirm->max_datagram - SESSION_DATA_MIN);
 	limits_begin(shard, slot);
-	in_order();
+	record_in_order();
 	record_set_phase(record, RECORD_CONNECTED);
 	counter_add(&shard->stats->connected, 1);
 	counter_add(&shard->stats->connections, 1);
@@ -154,9 +138,9 @@ void connection_move(struct session_shard *shard, uint32_t slot, const struct pe
 	struct session_record *record = &shard->store->records[slot];
 
 	record_set_phase(record, RECORD_IDLE); // nothing is ever sent to half of an address
-	in_order();
+	record_in_order();
 	record->peer = *peer;
-	in_order();
+	record_in_order();
 	record_set_phase(record, RECORD_CONNECTED);
 	counter_add(&shard->stats->path_changes, 1);
 	delivery_moved(&shard->ctx, store_delivery(shard->store, slot));
@@ -171,8 +155,9 @@ void connection_close(struct session_shard *shard, uint32_t slot, enum session_c
 		say_close(shard, slot, reason, now);
 	forget(shard, slot, reason);
 	key_store_forget(&shard->store->keys, slot);
+	phases_forget(shard, slot);
 	record_set_phase(record, RECORD_IDLE);
-	in_order();
+	record_in_order();
 	secrets_forget(record->secret, sizeof(record->secret));
 	record_release(record);
 }
@@ -195,6 +180,8 @@ static enum session_close_reason over(const struct session_shard *shard, uint32_
 		return SESSION_CLOSED_IDLE;
 	if (record->tx_counter >= SESSION_COUNTERS)
 		return SESSION_CLOSED_RESTARTED;
+	if (phases_exhausted(record))
+		return SESSION_CLOSED_PROTOCOL;
 	return 0;
 }
 
@@ -217,6 +204,7 @@ uint32_t connection_sweep(struct session_shard *shard, uint64_t now, uint32_t bu
 
 	holding_expire(&shard->ctx, now);
 	exchanges_expire(&shard->exchanges, now);
+	phases_expire(shard, now);
 	if (budget > used)
 		budget = used;
 	for (; budget > 0 && shard->outbox.count < OUTBOX_SIZE; budget--) {
@@ -230,6 +218,7 @@ uint32_t connection_sweep(struct session_shard *shard, uint64_t now, uint32_t bu
 		reason = over(shard, slot, now);
 		if (reason == 0) {
 			limits_tell(shard, slot, now);
+			phases_look(shard, slot, now);
 			continue;
 		}
 		connection_close(shard, slot, reason, now);
@@ -264,7 +253,8 @@ static void adopt(struct session_shard *shard, uint32_t slot, uint64_t now)
 	record->taken_at = 0; // of another run of the clock, perhaps
 	record->exchange = RECORD_NO_EXCHANGE;
 	record->last_seen = heard_before(record->last_seen, now);
-	make_keys(shard, slot);
+	record->open_flags &= SESSION_FLAG_PHASE;
+	phases_make_keys(shard, slot);
 	wheel_link_init(&shard->wheel, slot);
 	delivery_begin(&shard->ctx, store_delivery(shard->store, slot), slot, record->max_datagram - SESSION_DATA_MIN);
 	delivery_resume(store_delivery(shard->store, slot), &record->ids, stored ? &shard->store->seen[slot] : NULL);

@@ -66,7 +66,12 @@ ALWAYS_INLINE struct session_header connection_header(const struct session_recor
 						      uint16_t length, uint32_t counter)
 {
 	return (struct session_header){
-		.kind = (uint8_t)kind, .length = length, .session = record->number, .counter = counter};
+		.kind = (uint8_t)kind,
+		.flags = record->seal_flags,
+		.length = length,
+		.session = record->number,
+		.counter = counter,
+	};
 }
 
 #endif

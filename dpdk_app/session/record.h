@@ -54,6 +54,9 @@ struct session_record {
 	uint32_t tx_counter; // of the last packet that may have left; advanced before it is sealed
 	struct taken taken;
 	uint32_t conforms_at; // bucket of limits.session_pps, in the terms of rate_admit_short()
+	uint8_t open_flags; // of a datagram that the present keys open, no more being to be done: see session/phases.h
+	uint8_t seal_flags; // of what is sent: the phase of `seal_flags` is that of `open_flags`, or the next
+	uint16_t phase_began_at; // when that went to its present phase: TSC in PHASE_TICK_S, modulo 2^16
 
 	// per packet, second line
 	uint64_t taken_at CACHE_ALIGNED; // TSC at which the newest of `taken` came; 0: not known
@@ -65,7 +68,7 @@ struct session_record {
 	uint16_t challenged; // where the last PATH_CHALLENGE went to: a keyed hash of it
 
 	// of the connection; the owner's. All zero: never confirmed
-	uint8_t secret[HASH_LEN] CACHE_ALIGNED; // of the key phase; zeros when nobody is connected
+	uint8_t secret[HASH_LEN] CACHE_ALIGNED; // of the phase of `open_flags`; zeros when nobody is connected
 	uint64_t cookie_time;                   // of the newest accepted CONFIRM: none that is older is accepted
 	struct delivery_ids ids;                // so that the next process knows what was said and what was delivered
 	uint32_t connections;                   // CONFIRMs that changed state
@@ -85,12 +88,14 @@ struct session_record {
 	uint32_t confirm_mark; // of the newest accepted CONFIRM: what tells it from another with its cookie
 	uint16_t epoch;        // processes that this connection has outlived
 	uint16_t limits_mark;  // of the limits in its WELCOME; 0: it was told others
+	uint32_t phase_began;  // tx_counter when what is sent went to its present phase
 } CACHE_ALIGNED;
 static_assert(offsetof(struct session_record, taken_at) == CACHE_LINE &&
 		      offsetof(struct session_record, secret) == 2 * CACHE_LINE &&
 		      offsetof(struct session_record, key) == 3 * CACHE_LINE &&
 		      sizeof(struct session_record) == 4 * CACHE_LINE,
 	      "four lines");
+static_assert(offsetof(struct session_record, seal_flags) < CACHE_LINE, "each packet needs the flags");
 
 /// The number that a packet must name to be of this record; 0: none. After this call the rest of the record may be read: it
 /// is that session's.
@@ -122,6 +127,12 @@ ALWAYS_INLINE bool record_serves(const struct session_record *record, uint32_t s
 ALWAYS_INLINE bool record_was_used(const struct session_record *record)
 {
 	return record->used || record->replay.newest != 0;
+}
+
+/// A crash sees stores in program order, if the compiler leaves them so.
+ALWAYS_INLINE void record_in_order(void)
+{
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 }
 
 /// The owner alone sets these. Other workers read the word that they are in: record_serves(). What was stored before

@@ -11,6 +11,7 @@
 #include "session/exchanges.h"
 #include "session/farewells.h"
 #include "session/outbox.h"
+#include "session/phases.h"
 #include "session/relay.h"
 #include "session/store.h"
 #include "session/wheel.h"
@@ -34,7 +35,8 @@ ALWAYS_INLINE struct handshake_budget handshake_budget_make(uint32_t permille, u
 struct session_rules {
 #define SESSIONS RULE_FIELD // as configured
 #include "settings.def"
-	uint64_t idle_timeout;                    // TSC; of every profile
+	uint64_t idle_timeout; // TSC; of every profile
+	struct phase_rules phases;
 	struct handshake_budget handshake;        // of a worker
 	struct rate connection[PG_LISTENERS_MAX]; // connections that a source proves: limits.connections_pps
 	struct rate session[PG_LISTENERS_MAX];    // datagrams of one session whose tag proved right: limits.session_pps
@@ -69,6 +71,7 @@ struct session_shard {
 	struct source_limits connections; // proved CONFIRMs by source, and by session
 	struct exchanges exchanges;
 	struct farewells farewells;
+	struct kept_phases phases;
 	uint64_t handshake_conforms_at; // TSC, as in limit/rate.h
 	uint64_t cookie_time;           // TSC, of the last one that was made
 	uint32_t cursor;                // next slot that the sweep looks at

@@ -305,7 +305,7 @@ static void run_burst(struct table *t)
 }
 
 /// Seal what the input says for a player, under the player's next counter or an earlier one. What a DATA wants is the lower half
-/// of its flags.
+/// of its flags. The lowest bit of the other half begins the next key phase.
 static uint16_t seal(struct table *t, struct player *player, const uint8_t *bytes, uint16_t length, uint8_t *out)
 {
 	struct session_header header = {.session = player->session};
@@ -317,7 +317,9 @@ static uint16_t seal(struct table *t, struct player *player, const uint8_t *byte
 		return 0;
 	header.kind = bytes[0];
 	counter = bytes[3] ? player->sent + 1 - (bytes[3] < player->sent ? bytes[3] : player->sent) : ++player->sent;
-	header.flags = bytes[1] >> 4;
+	if (bytes[1] >> 4 & SESSION_FLAG_PHASE)
+		player_seal_in(t->world[0].fixture, player, player->seal_phase + 1);
+	header.flags = (uint8_t)((bytes[1] >> 4 & ~SESSION_FLAG_PHASE) | player->seal_phase % 2);
 	if (header.kind == SESSION_DATA) {
 		prefix.ack = bytes[2] ? player->newest + 1 - bytes[2] : 0;
 		prefix.ack_bits = bytes[2] ? 0xfffffff0U : 0;

@@ -367,6 +367,7 @@ uint16_t seal_data(struct pipeline_fixture *g, struct player *player, bool now, 
 {
 	const struct session_header header = {
 		.kind = SESSION_DATA,
+		.flags = player->seal_phase % 2,
 		.length = (uint16_t)(SESSION_DATA_MIN + m->length),
 		.session = player->session,
 		.counter = ++player->sent,

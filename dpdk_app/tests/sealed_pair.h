@@ -76,7 +76,7 @@ bool takes_the_lane(const struct identity *identity, const struct frame *f);
 /// DATA or another sealed kind, before it is sealed.
 struct plaintext {
 	unsigned kind; // 0: DATA
-	uint8_t flags;
+	uint8_t flags; // beside that of the player's key phase
 	uint8_t wants; // from here to `ack`: of DATA
 	uint8_t reserved;
 	uint16_t ack_delay;

@@ -35,7 +35,7 @@ uint16_t write_plaintext(struct pipeline_pair *t, unsigned player, const struct 
 	const uint16_t before = kind == SESSION_DATA ? sizeof(prefix) : 0;
 	const struct session_header header = {
 		.kind = kind,
-		.flags = plaintext->flags,
+		.flags = (uint8_t)(plaintext->flags | p->seal_phase % 2),
 		.length = (uint16_t)(SESSION_AROUND + before + plaintext->length),
 		.session = plaintext->astray ? plaintext->session : p->session,
 		.counter = counter,

@@ -80,6 +80,7 @@ struct session_fixture *fixture_open(uint32_t capacity, unsigned reach)
 	fixture->reach = reach;
 	fixture->now = pg_tsc();
 	fixture->rules.idle_timeout = 30 * pg_tsc_hz();
+	fixture->rules.phases = (struct phase_rules){PHASE_DATAGRAMS, PHASE_SECONDS};
 	fixture->rules.delivery = (struct delivery_rules){
 		.millisecond = pg_tsc_hz() / 1000,
 		.flush_after = pg_tsc_hz() / 200,
@@ -124,6 +125,7 @@ uint32_t fixture_restart_in_place(struct session_fixture *fixture)
 		shard->outbox = (struct outbox){0};
 		shard->exchanges = (struct exchanges){.until = 0};
 		memset(&shard->farewells, 0, sizeof(shard->farewells));
+		memset(&shard->phases, 0, sizeof(shard->phases));
 		shard->cookie_time = 0;
 		shard->handshake_conforms_at = 0;
 		shard->cursor = 0;
@@ -248,11 +250,38 @@ uint16_t player_confirm(const struct player *player, uint8_t *out)
 	return player->max_datagram;
 }
 
+static struct traffic_keys keys_of(const struct player *player, unsigned phase)
+{
+	uint8_t secret[HASH_LEN];
+	struct traffic_keys keys;
+
+	memcpy(secret, player->secret, sizeof(secret));
+	for (unsigned i = 0; i < phase; i++)
+		next_secret(secret, secret);
+	traffic_keys_derive(&keys, secret);
+	return keys;
+}
+
+void player_seal_in(const struct session_fixture *fixture, struct player *player, unsigned phase)
+{
+	const struct traffic_keys keys = keys_of(player, phase);
+
+	player->seal_phase = phase;
+	cipher_key_init(&fixture->shard[0]->code, &player->cipher.seal, keys.to_gateway, keys.to_gateway_salt);
+}
+
+static void open_in(const struct session_fixture *fixture, struct player *player, unsigned phase)
+{
+	const struct traffic_keys keys = keys_of(player, phase);
+
+	player->open_phase = phase;
+	cipher_key_init(&fixture->shard[0]->code, &player->cipher.open, keys.to_client, keys.to_client_salt);
+}
+
 static bool derive(const struct session_fixture *fixture, struct player *player, const uint8_t *welcome)
 {
 	struct transcript transcript = {.session = player->session};
-	uint8_t agreed[EXCHANGE_LEN], secret[HASH_LEN];
-	struct traffic_keys keys;
+	uint8_t agreed[EXCHANGE_LEN];
 
 	memcpy(transcript.client_nonce, player->client_nonce, SESSION_NONCE_LEN);
 	memcpy(transcript.server_nonce, player->server_nonce, SESSION_NONCE_LEN);
@@ -260,10 +289,9 @@ static bool derive(const struct session_fixture *fixture, struct player *player,
 	memcpy(transcript.server_share, welcome + offsetof(struct session_welcome, server_share), EXCHANGE_LEN);
 	if (!exchange_agree(agreed, &player->exchange, transcript.server_share))
 		return false;
-	connection_secret(secret, player->key, agreed, &transcript);
-	traffic_keys_derive(&keys, secret);
-	cipher_key_init(&fixture->shard[0]->code, &player->cipher.seal, keys.to_gateway, keys.to_gateway_salt);
-	cipher_key_init(&fixture->shard[0]->code, &player->cipher.open, keys.to_client, keys.to_client_salt);
+	connection_secret(player->secret, player->key, agreed, &transcript);
+	player_seal_in(fixture, player, 0);
+	open_in(fixture, player, 0);
 	return true;
 }
 
@@ -273,10 +301,14 @@ static bool open_sealed(const struct session_fixture *fixture, struct player *pl
 	struct session_header header;
 
 	memcpy(&header, sealed, sizeof(header));
-	if (header.length != length || header.session != player->session || header.flags != 0)
+	if (header.length != length || header.session != player->session || header.flags > 1)
 		return false;
+	if (header.flags != player->open_phase % 2)
+		open_in(fixture, player, player->open_phase + 1);
 	if (!cipher_open(&fixture->shard[0]->code, &player->cipher.open, header.counter, sealed, clear, length))
 		return false;
+	if (player->seal_phase < player->open_phase)
+		player_seal_in(fixture, player, player->open_phase);
 	player->newest = header.counter;
 	return true;
 }
@@ -322,6 +354,7 @@ uint16_t player_seal(const struct session_fixture *fixture, struct player *playe
 	const uint16_t length = (uint16_t)(SESSION_AROUND + body_len);
 	const struct session_header header = {
 		.kind = (uint8_t)kind,
+		.flags = player->seal_phase % 2,
 		.length = length,
 		.session = player->session,
 		.counter = ++player->sent,

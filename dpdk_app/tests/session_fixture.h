@@ -60,7 +60,9 @@ struct player {
 	uint16_t max_datagram;
 	uint8_t server_nonce[SESSION_NONCE_LEN]; // of the last WELCOME
 	struct cipher cipher;
-	uint32_t sent, newest; // counters
+	uint8_t secret[HASH_LEN];        // of the first key phase
+	unsigned open_phase, seal_phase; // of which `cipher` has the keys
+	uint32_t sent, newest;           // counters
 	struct session_welcome welcome;
 };
 
@@ -83,6 +85,9 @@ uint16_t player_confirm(const struct player *player, uint8_t *out);
 uint16_t player_seal(const struct session_fixture *fixture, struct player *player, enum session_kind kind,
 		     const void *body, uint16_t body_len, uint8_t *out);
 
+/// What is sent goes to another key phase.
+void player_seal_in(const struct session_fixture *fixture, struct player *player, unsigned phase);
+
 /// Read an answer; false when it is not what it should be.
 bool player_take_challenge(struct player *player, const uint8_t *challenge, uint16_t length);
 bool player_take_welcome(const struct session_fixture *fixture, struct player *player, uint8_t *welcome,
@@ -91,6 +96,7 @@ bool player_take_welcome(const struct session_fixture *fixture, struct player *p
 /// What the acknowledgement of the player's next DATA is.
 struct session_prefix player_prefix(const struct player *player, bool wants_answer);
 
+/// Of the present phase, or the next: then the player goes there.
 bool player_open(const struct session_fixture *fixture, struct player *player, uint8_t *sealed, uint16_t length);
 
 /// HELLO, CHALLENGE, CONFIRM, WELCOME by one shard.

@@ -49,6 +49,8 @@ static void traffic_keys_are_derived(void **state UNUSED)
 		assert_memory_equal(keys.to_gateway_salt, vector_derive[i].client_salt.at, TRAFFIC_SALT_LEN);
 		assert_memory_equal(keys.to_client, vector_derive[i].gateway_key.at, TRAFFIC_KEY_LEN);
 		assert_memory_equal(keys.to_client_salt, vector_derive[i].gateway_salt.at, TRAFFIC_SALT_LEN);
+		next_secret(secret, secret);
+		assert_memory_equal(secret, vector_derive[i].next_secret.at, HASH_LEN);
 	}
 }
 

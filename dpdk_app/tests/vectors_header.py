@@ -25,6 +25,7 @@ SECTIONS = {
         "client_share": "bytes",
         "server_share": "bytes",
         "secret": "bytes",
+        "next_secret": "bytes",
         "client_key": "bytes",
         "client_salt": "bytes",
         "gateway_key": "bytes",

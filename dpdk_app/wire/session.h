@@ -46,12 +46,23 @@ enum session_kind {
 
 struct session_header {
 	uint8_t kind;
-	uint8_t flags;    // 0
+	uint8_t flags;    // SESSION_FLAG_PHASE; 0 of what is not sealed
 	uint16_t length;  // of the whole UDP payload
 	uint32_t session; // session/number.h says what is in it
 	uint32_t counter; // of the sender's direction; its first sealed packet has 1
 } PACKED;
 static_assert(sizeof(struct session_header) == 12, "header");
+
+/// The lowest bit of the key phase in which a datagram is sealed.
+#define SESSION_FLAG_PHASE 0x01
+
+/// A sender goes to the next phase before so many datagrams, and so many seconds, of one.
+#define SESSION_PHASE_DATAGRAMS (1U << 22)
+#define SESSION_PHASE_S 3600
+
+/// So many are never sealed in one phase. Whose peer acknowledges none of them ends the
+/// connection (RFC 9001 6.6).
+#define SESSION_PHASE_MOST (1U << 23)
 
 // ---------------------------------------------------------------- not sealed
 

@@ -19,6 +19,7 @@ from scapy.fields import (
     ByteField,
     ConditionalField,
     FieldLenField,
+    FlagsField,
     LEIntField,
     LEShortField,
     PacketListField,
@@ -61,7 +62,7 @@ class Session(Packet):
     name = "pollgate session"
     fields_desc = [  # noqa: RUF012 - scapy's metaclass consumes it
         ByteEnumField("kind", Kind.HELLO, {int(kind): kind.name for kind in Kind}),
-        ByteField("flags", 0),
+        FlagsField("flags", 0, 8, ["key_phase"]),
         LEShortField("length", None),  # of the whole UDP payload; None: computed
         XLEIntField("session", 0),
         LEIntField("counter", 0),

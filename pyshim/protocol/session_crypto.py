@@ -28,6 +28,7 @@ CONFIRM_CONTEXT = b"pollgate confirm"
 DENIED_CONTEXT = b"pollgate denied"
 TRANSCRIPT_CONTEXT = b"pollgate 2"
 TRAFFIC_CONTEXT = b"pollgate keys"
+UPDATE_CONTEXT = b"pollgate update"
 
 SHARE_BYTES = 32  # X25519, public and secret
 _OKM_BYTES = 40
@@ -149,6 +150,11 @@ def traffic_keys(secret: bytes) -> TrafficKeys:
     """The keys of a phase, from its secret."""
     okm = key_material(secret)
     return TrafficKeys(DirectionKey(okm[0:16], okm[32:36]), DirectionKey(okm[16:32], okm[36:40]))
+
+
+def next_secret(secret: bytes) -> bytes:
+    """The secret of the phase that follows."""
+    return expand(secret, UPDATE_CONTEXT, sha256().digest_size)
 
 
 # ---------------------------------------------------------------- proofs

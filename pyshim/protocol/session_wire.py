@@ -53,6 +53,10 @@ LIMIT_BYTES = 8  # an entry of a WELCOME
 
 COUNTER_MAX = (1 << 32) - 1
 COUNTERS = COUNTER_MAX - (1 << 24)  # who has sent so many ends the connection
+KEY_PHASE = 1  # flag of a sealed datagram: the lowest bit of its key phase
+PHASE_DATAGRAMS = 1 << 22  # a sender goes to the next phase before so many of one
+PHASE_S = 3600.0  # and before so long
+PHASE_MOST = 1 << 23  # who is acknowledged nothing of so many ends the connection
 WANTS_ANSWER = 1
 ACK_DELAY_HZ = 16_000
 ACK_DELAY_UNKNOWN = 0xFFFF  # or longer than all others
@@ -191,7 +195,7 @@ def read_header(datagram: bytes) -> Header:
         raise WireError(f"kind {number}; there are 1 to 11") from error
     if length != len(datagram):
         raise WireError(f"length {length} in a datagram of {len(datagram)} bytes")
-    if flags:
+    if flags & ~(KEY_PHASE if kind in SEALED else 0):
         raise WireError(f"flags {flags:#04x} of a {kind.name}")
     if kind in SEALED:
         if len(datagram) < AROUND_BYTES:

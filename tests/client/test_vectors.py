@@ -30,6 +30,7 @@ DECLARATIONS = """
     bool exchange_agree(uint8_t *, const struct exchange_key *, const uint8_t *);
     void connection_secret(uint8_t *, const uint8_t *, const uint8_t *, const struct transcript *);
     void traffic_keys_derive(struct traffic_keys *, const uint8_t *);
+    void next_secret(uint8_t *, const uint8_t *);
     void proof_write(enum proof, const uint8_t *, uint8_t *, size_t);
     bool proof_is_right(enum proof, const uint8_t *, const uint8_t *, size_t);
     struct aead *aead_new(void);
@@ -93,6 +94,8 @@ def test_traffic_keys_are_derived_as_in_the_vectors(
     lib.connection_secret(secret, key, agreed, transcript)
     assert bytes(secret).hex() == vector["secret"]
     lib.traffic_keys_derive(keys, secret)
+    lib.next_secret(secret, secret)
+    assert bytes(secret).hex() == vector["next_secret"]
     assert bytes(keys.to_gateway).hex() == vector["client_key"]
     assert bytes(keys.to_client).hex() == vector["gateway_key"]
     assert bytes(keys.to_gateway_salt).hex() == vector["client_salt"]

@@ -6,7 +6,8 @@
 The same bytes every time. All byte strings are hexadecimal, all numbers below 2^53. Shape:
 
     exchange   client_secret, server_secret -> shares and what both agree on
-    derive     session, key, agreed, nonces, shares -> transcript, secret, okm and its parts
+    derive     session, key, agreed, nonces, shares -> transcript, secret, okm and its parts;
+               next_secret: of the key phase that follows
     replay     name, steps: counter, fresh (a fresh one is marked)
     datagrams  name, kind, from_client, session, counter, clear_bytes, key, salt, secret -> datagram
                not sealed: counter, clear_bytes 0, no key; with `proof_key`: what the proof at its end
@@ -37,6 +38,7 @@ from pyshim.protocol.session_crypto import (
     Transcript,
     connection_secret,
     key_material,
+    next_secret,
     traffic_keys,
 )
 from pyshim.protocol.session_wire import PIECE_BYTES, BusyReason, CloseReason, Denial, Kind, MessageType
@@ -71,6 +73,7 @@ SECRET = connection_secret(
     KEY, AGREED, Transcript(SESSION, CLIENT_NONCE, SERVER_NONCE, CLIENT.share, SERVER.share)
 )
 KEYS = traffic_keys(SECRET)
+NEXT_KEYS = traffic_keys(next_secret(SECRET))
 RESET_TOKEN = drawn("reset token", 16)
 LAST = (1 << 32) - 1  # counter
 
@@ -109,6 +112,7 @@ def derivations() -> Iterator[dict[str, Any]]:
             "agreed": agreed.hex(),
             "transcript": transcript.digest().hex(),
             "secret": secret.hex(),
+            "next_secret": next_secret(secret).hex(),
             "okm": key_material(secret).hex(),
             "client_key": keys.client_to_gateway.key.hex(),
             "client_salt": keys.client_to_gateway.salt.hex(),
@@ -173,7 +177,7 @@ def _sealed(
     name: str, header: Session, body: Packet | bytes, counter: int, clear: bytes = b""
 ) -> dict[str, Any]:
     from_client = name.startswith("client")
-    key = _direction(KEYS, from_client=from_client)
+    key = _direction(KEYS if header.flags == 0 else NEXT_KEYS, from_client=from_client)
     datagram = layers.seal(header, body, key, counter, clear)
     return {
         "name": name,
@@ -245,6 +249,9 @@ def datagrams() -> Iterator[dict[str, Any]]:
     for reason in CloseReason:
         close = layers.Close(reason=int(reason))
         yield _sealed(f"gateway: close, {reason.name.lower()}", _header(Kind.CLOSE), close, 100 + reason)
+    for way in ("client", "gateway"):
+        body = layers.Data(ack=40)
+        yield _sealed(f"{way}: in the second key phase", _header(Kind.DATA, flags=1), body, 50)
     yield _sealed("client: close, left", _header(Kind.CLOSE), layers.Close(reason=1), 77)
     path = layers.Path(token=drawn("token", 8))
     yield _sealed("gateway: path challenge", _header(Kind.PATH_CHALLENGE), path, 200)

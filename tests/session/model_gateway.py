@@ -12,6 +12,7 @@ from pyshim.protocol.client.congestion import RoundTrip
 from pyshim.protocol.client.fragments import ViolationError
 from pyshim.protocol.client.intake import Acknowledgements, Intake, Whole
 from pyshim.protocol.client.outgoing import Delivery, Outgoing, Priority
+from pyshim.protocol.client.phases import RULES, PhaseRules, Phases
 from pyshim.protocol.client.reliability import Sender
 from pyshim.protocol.client.settings import Settings
 from pyshim.protocol.client.ticket import Ticket
@@ -20,19 +21,18 @@ from pyshim.protocol.session_crypto import (
     BadTagError,
     Exchange,
     ReplayWindow,
-    TrafficKeys,
     Transcript,
     confirm_proof,
     connection_secret,
-    traffic_keys,
 )
 from pyshim.protocol.session_wire import (
+    AROUND_BYTES,
     DATA_MIN_BYTES,
     EVENT,
-    HEADER_BYTES,
     REQUESTS,
     CloseReason,
     Denial,
+    Header,
     Kind,
     MessageType,
     WireError,
@@ -57,7 +57,8 @@ class Seat:
     cookie: bytes = b""
     clear: bytes = b""  # of its WELCOMEs: nonce and share
     reset_token: bytes = bytes(16)
-    keys: TrafficKeys | None = None  # None: not connected
+    secret: bytes = b""  # of the first key phase
+    keys: Phases | None = None  # None: not connected
     max_datagram: int = 0
     window: ReplayWindow = field(default_factory=ReplayWindow)
     intake: Intake = field(default_factory=lambda: Intake(REQUESTS, 1 << 20))
@@ -70,8 +71,12 @@ class Seat:
 class ModelGateway:
     """Sans-IO; addresses are numbers."""
 
-    def __init__(self, draw: Callable[[int], bytes], path_mtu: int = 1400) -> None:
+    def __init__(
+        self, draw: Callable[[int], bytes], path_mtu: int = 1400, phases: PhaseRules = RULES
+    ) -> None:
         self._draw = draw
+        self._now = 0.0
+        self.phases = phases
         self.path_mtu = path_mtu
         self.seats: dict[int, Seat] = {}
         self.taken: list[tuple[int, int, bytes]] = []  # player, type, body
@@ -94,6 +99,7 @@ class ModelGateway:
     # ------------------------------------------------------------ in
 
     def receive(self, source: int, datagram: bytes, now: float) -> Sent:
+        self._now = now
         if len(datagram) > self.path_mtu:
             return []
         header = read_header(datagram)
@@ -142,7 +148,9 @@ class ModelGateway:
             agreed = exchange.agree(share)
             assert agreed is not None
             transcript = Transcript(session, client_nonce, nonce, share, exchange.share)
-            fresh.keys = traffic_keys(connection_secret(seat.key, agreed, transcript))
+            secret = connection_secret(seat.key, agreed, transcript)
+            fresh.secret = secret
+            fresh.keys = Phases(secret, self.phases, self._now, is_gateway=True)
             fresh.reset_token = self._draw(16)
             fresh.max_datagram = len(confirm)
             fresh.sender = Sender(Settings(), fresh.max_datagram, RoundTrip())
@@ -167,7 +175,8 @@ class ModelGateway:
         if not seat.window.is_fresh(counter):
             return []
         try:
-            secret = seat.keys.client_to_gateway.open(counter, datagram, HEADER_BYTES)
+            is_newest = counter > seat.window.newest
+            secret = seat.keys.open(header, datagram, now, counter=counter, is_newest=is_newest)
         except BadTagError:
             return []
         newest = counter > seat.window.newest
@@ -189,6 +198,8 @@ class ModelGateway:
         try:
             prefix, body = read_data(secret)
             seat.sender.acknowledged(prefix, seat.sent, now)
+            if seat.keys is not None and prefix.ack <= seat.sent:
+                seat.keys.acknowledged(prefix.ack)
             messages = read_messages(body)
             taken = seat.intake.take(messages)
         except (WireError, ViolationError):
@@ -231,6 +242,7 @@ class ModelGateway:
         )
 
     def due(self, now: float) -> Sent:
+        self._now = now
         out: Sent = []
         for session, seat in self.seats.items():
             if seat.keys is None:
@@ -252,5 +264,5 @@ class ModelGateway:
     def _seal(self, session: int, seat: Seat, kind: Kind, body: bytes, clear: bytes = b"") -> bytes:
         assert seat.keys is not None
         seat.sent += 1
-        header = Session(kind=int(kind), session=session)
-        return layers.seal(header, body, seat.keys.gateway_to_client, seat.sent, clear)
+        header = Header(kind, AROUND_BYTES + len(clear) + len(body), session, seat.sent)
+        return seat.keys.seal(header, clear, body, self._now, counter=seat.sent)

@@ -19,6 +19,7 @@ from pyshim.protocol.session_crypto import (
     connection_secret,
     denied_proof,
     key_material,
+    next_secret,
     traffic_keys,
 )
 from pyshim.protocol.session_wire import (
@@ -70,6 +71,7 @@ def test_traffic_keys_are_derived_as_in_the_vectors(vector: dict[str, Any]) -> N
     secret = connection_secret(bytes.fromhex(vector["key"]), bytes.fromhex(vector["agreed"]), transcript)
     assert secret.hex() == vector["secret"]
     assert key_material(secret).hex() == vector["okm"]
+    assert next_secret(secret).hex() == vector["next_secret"]
     keys = traffic_keys(secret)
     assert keys.client_to_gateway == DirectionKey(
         bytes.fromhex(vector["client_key"]), bytes.fromhex(vector["client_salt"])

@@ -13,13 +13,14 @@ from pyshim.protocol.session_crypto import (
     BadTagError,
     DirectionKey,
     Exchange,
-    TrafficKeys,
     Transcript,
     connection_secret,
+    next_secret,
     traffic_keys,
 )
 from pyshim.protocol.session_wire import (
     HEADER_BYTES,
+    KEY_PHASE,
     NONCE_BYTES,
     SEALED,
     SHARE_BYTES,
@@ -39,7 +40,7 @@ class Wiretap:
     keys: Mapping[int, bytes]  # issued, by session
     exchanges: Mapping[bytes, Exchange]  # of clients, by their share
     confirms: dict[int, list[tuple[bytes, bytes]]] = field(default_factory=dict)  # nonce, share
-    connections: dict[int, list[TrafficKeys]] = field(default_factory=dict)
+    connections: dict[int, list[list[bytes]]] = field(default_factory=dict)  # secrets by key phase
 
     def confirmed(self, confirm: bytes) -> None:
         """A CONFIRM was seen."""
@@ -58,9 +59,9 @@ class Wiretap:
             agreed = self.exchanges[share].agree(server_share)
             assert agreed is not None
             transcript = Transcript(session, client_nonce, server_nonce, share, server_share)
-            keys = traffic_keys(connection_secret(self.keys[session], agreed, transcript))
-            if keys not in known:
-                known.append(keys)
+            secret = connection_secret(self.keys[session], agreed, transcript)
+            if all(secret != phases[0] for phases in known):
+                known.append([secret, next_secret(secret)])
 
     def sealed_with(self, datagram: bytes, *, to_gateway: bool) -> tuple[bytes, bytes]:
         """Key and nonce of a sealed datagram.
@@ -70,13 +71,17 @@ class Wiretap:
         """
         header = read_header(datagram)
         clear = WELCOME_CLEAR_BYTES if header.kind is Kind.WELCOME else HEADER_BYTES
-        for keys in reversed(self.connections[header.session]):
-            key: DirectionKey = keys.client_to_gateway if to_gateway else keys.gateway_to_client
-            try:
-                key.open(header.counter, datagram, clear)
-            except BadTagError:
-                continue
-            return key.key, key.nonce(header.counter)
+        for phases in reversed(self.connections[header.session]):
+            for phase in range(header.flags & KEY_PHASE, len(phases), 2)[::-1]:
+                keys = traffic_keys(phases[phase])
+                key: DirectionKey = keys.client_to_gateway if to_gateway else keys.gateway_to_client
+                try:
+                    key.open(header.counter, datagram, clear)
+                except BadTagError:
+                    continue
+                if phase == len(phases) - 1:
+                    phases.append(next_secret(phases[-1]))
+                return key.key, key.nonce(header.counter)
         raise AssertionError(f"sealed with no key of its session: {datagram.hex()}")
 
 

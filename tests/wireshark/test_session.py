@@ -15,9 +15,10 @@ import pytest
 
 from pyshim.protocol.client import Settings
 from pyshim.protocol.client.outgoing import Outgoing, Priority
+from pyshim.protocol.client.phases import PhaseRules
 from pyshim.protocol.session import Session, seal
 from pyshim.protocol.session_bodies import bulk_body, chat_body, move_body
-from pyshim.protocol.session_crypto import TrafficKeys, traffic_keys
+from pyshim.protocol.session_crypto import TrafficKeys, key_material, next_secret, traffic_keys
 from pyshim.protocol.session_wire import Kind, Message, MessageType, Prefix, pack_messages
 from tests.session.internet import Internet, LinkConditions
 from tests.session.model_gateway import ModelGateway
@@ -30,7 +31,8 @@ FIRST = VECTORS["derive"][0]
 SESSION: int = FIRST["session"]
 KEYS: TrafficKeys = traffic_keys(bytes.fromhex(FIRST["secret"]))
 ISSUED = f"pollgate.keys:{SESSION}:{FIRST['key']}"
-TRAFFIC = f"pollgate.keys:{SESSION}:{FIRST['okm']}"
+NEXT = key_material(bytes.fromhex(FIRST["next_secret"])).hex()
+TRAFFIC = f"pollgate.keys:{SESSION}:{FIRST['okm']} {SESSION}:{NEXT}"
 
 
 def vector(name: str) -> dict[str, Any]:
@@ -73,6 +75,18 @@ def test_every_sealed_datagram_of_the_vectors_is_opened(tmp_path: Path) -> None:
         assert frame.all("pollgate.counter")[0] == str(found["counter"]), found["name"]
         assert frame.one("pollgate.opened") == "1"
         assert not malformed(frame), found["name"]
+
+
+def test_key_phase_is_shown_of_what_is_sealed(tmp_path: Path) -> None:
+    said = [datagram(vector(f"client: {name}")) for name in ("close, left", "in the second key phase")]
+    hello = bytearray(bytes.fromhex(vector("hello")["datagram"]))
+    hello[1] = 1
+    first, second, wrong = show(tmp_path, [*said, Datagram(bytes(hello), True)])
+    assert (first.one("pollgate.key_phase"), second.one("pollgate.key_phase")) == ("0", "1")
+    assert not malformed(first)
+    assert not malformed(second)
+    assert not wrong.has("pollgate.key_phase")
+    assert malformed(wrong)
 
 
 def test_what_is_not_sealed_is_shown_without_keys(tmp_path: Path) -> None:
@@ -310,7 +324,7 @@ def test_keys_that_cannot_be_are_told(tmp_path: Path, option: str, sentence: str
 
 
 def test_delivery_with_losses_and_a_reconnection_is_opened_whole(tmp_path: Path) -> None:
-    gateway = ModelGateway(Random(1).randbytes)
+    gateway = ModelGateway(Random(1).randbytes, phases=PhaseRules(datagrams=10))
     internet = Internet(gateway, LinkConditions(loss=0.1, doubling=0.1, delay_s=(0.005, 0.06)), 3)
     wire: list[Datagram] = []
 
@@ -334,9 +348,11 @@ def test_delivery_with_losses_and_a_reconnection_is_opened_whole(tmp_path: Path)
         internet.players.remove(player)
         keys = gateway.seat(7)[1].keys
         assert keys is not None
-        both = keys.client_to_gateway, keys.gateway_to_client
-        okm = b"".join([key.key for key in both] + [key.salt for key in both])
-        opening.append(f"{ticket.session}:{okm.hex()}")
+        secret = gateway.seat(7)[1].secret
+        for _ in range(keys.seals + 1):
+            opening.append(f"{ticket.session}:{key_material(secret).hex()}")
+            secret = next_secret(secret)
+    assert len(opening) > 4, "keys were updated, too"
     shown = show(tmp_path, wire, f"pollgate.keys:{' '.join(opening)}")
     assert not any(map(malformed, shown))
     sealed = [frame for frame in shown if frame.has("pollgate.tag")]

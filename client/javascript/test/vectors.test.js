@@ -70,6 +70,7 @@ for (const [i, vector] of vectors.derive.entries()) {
       agreed: hex(vector.agreed),
     });
     assert.deepEqual(secret, hex(vector.secret));
+    assert.deepEqual(keys.nextSecret(secret), hex(vector.next_secret));
     const { toGateway, toClient } = keys.trafficKeys(secret);
     assert.deepEqual(toGateway, { key: hex(vector.client_key), salt: hex(vector.client_salt) });
     assert.deepEqual(toClient, { key: hex(vector.gateway_key), salt: hex(vector.gateway_salt) });

@@ -34,7 +34,6 @@ from pyshim.protocol.session_wire import (
     AROUND_BYTES,
     COUNTERS,
     EVENTS,
-    HEADER_BYTES,
     PATH_TOKEN_BYTES,
     SEALED,
     UNORDERED,
@@ -190,7 +189,7 @@ class Connection:
         if not it.established.window.is_fresh(header.counter):
             return
         try:
-            it.established.keys.gateway_to_client.open(header.counter, datagram, HEADER_BYTES)
+            self._open_sealed(it, header, datagram, now)
         except BadTagError:
             self.ignored.forged += 1
             return
@@ -199,7 +198,7 @@ class Connection:
             it.closed = None  # both know
         elif now >= it.close_again_at:
             it.close_again_at = now + _CLOSE_EVERY_S
-            self._urgent.append(self._seal(it, Kind.CLOSE, pack_close(it.closed)))
+            self._urgent.append(self._seal(it, Kind.CLOSE, pack_close(it.closed), now))
 
     def _reset(self, it: _Open, datagram: bytes) -> None:
         """Only the gateway can know the token."""
@@ -207,6 +206,13 @@ class Connection:
             self._end(Ending.RESET)
         else:
             self.ignored.forged += 1
+
+    @staticmethod
+    def _open_sealed(it: _Open, header: Header, datagram: bytes, now: float) -> bytes:
+        window = it.established.window
+        return it.established.phases.open(
+            header, datagram, now, counter=header.counter, is_newest=header.counter > window.newest
+        )
 
     def _opened(self, it: _Open, header: Header, datagram: bytes, now: float) -> None:
         if header.kind not in (Kind.DATA, Kind.CLOSE, Kind.PATH_CHALLENGE, Kind.PROBE):
@@ -217,7 +223,7 @@ class Connection:
             self.ignored.replayed += 1
             return
         try:
-            secret = it.established.keys.gateway_to_client.open(header.counter, datagram, HEADER_BYTES)
+            secret = self._open_sealed(it, header, datagram, now)
         except BadTagError:
             self.ignored.forged += 1
             return
@@ -237,7 +243,7 @@ class Connection:
         if len(secret) != PATH_TOKEN_BYTES:
             raise WireError("body of a PATH_CHALLENGE")
         it.acknowledgements.take(header.counter, now)
-        self._urgent.append(self._seal(it, Kind.PATH_RESPONSE, secret))
+        self._urgent.append(self._seal(it, Kind.PATH_RESPONSE, secret, now))
 
     def _take(self, it: _Open, counter: int, secret: bytes, now: float) -> None:
         prefix, body = read_data(secret)
@@ -254,6 +260,8 @@ class Connection:
             if message.type == MessageType.BUSY and len(message.body) == BUSY_BYTES:
                 it.sender.refused(read_busy(message.body), now)
         it.sender.acknowledged(prefix, it.sent, now)
+        if prefix.ack <= it.sent:
+            it.established.phases.acknowledged(prefix.ack)
         self.acknowledged = prefix
         try:
             taken = it.intake.take(messages, has_room=self.room_for_events)
@@ -395,6 +403,9 @@ class Connection:
         if it.sent >= COUNTERS:
             self._close(it, CloseReason.RESTARTED, now)
             return []
+        if it.established.phases.is_worn_out:
+            self._close(it, CloseReason.PROTOCOL, now)
+            return []
         it.sender.expire(now)
         if now >= ask_at:
             it.asked_at = now
@@ -424,18 +435,18 @@ class Connection:
     def _say(self, it: _Open, messages: bytes, now: float, *, wants_answer: bool = False) -> bytes:
         prefix = it.acknowledgements.prefix(now, wants_answer=wants_answer)
         it.sender.pace.take(DATAGRAMS, 0, now)
-        return self._seal(it, Kind.DATA, prefix.pack() + messages)
+        return self._seal(it, Kind.DATA, prefix.pack() + messages, now)
 
-    def _seal(self, it: _Open, kind: Kind, secret: bytes) -> bytes:
+    def _seal(self, it: _Open, kind: Kind, secret: bytes, now: float) -> bytes:
         it.sent += 1
         header = Header(kind, AROUND_BYTES + len(secret), self._ticket.session, it.sent)
-        return it.established.keys.client_to_gateway.seal(it.sent, header.pack(), secret)
+        return it.established.phases.seal(header, b"", secret, now, counter=it.sent)
 
     # ------------------------------------------------------------ the end
 
     def _close(self, it: _Open, reason: CloseReason, now: float, ending: Ending | None = None) -> None:
         it.closed, it.closed_until, it.close_again_at = reason, now + _CLOSE_FOR_S, now + _CLOSE_EVERY_S
-        self._urgent.append(self._seal(it, Kind.CLOSE, pack_close(reason)))
+        self._urgent.append(self._seal(it, Kind.CLOSE, pack_close(reason), now))
         self._end(ending or Ending(reason.name.lower()))
 
     def _end(self, ending: Ending) -> None:

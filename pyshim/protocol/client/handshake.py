@@ -8,19 +8,18 @@ from dataclasses import dataclass
 from hmac import compare_digest
 
 from pyshim.protocol.client.errors import TimedOut, denied, likely
+from pyshim.protocol.client.phases import Phases
 from pyshim.protocol.client.settings import Settings
 from pyshim.protocol.client.ticket import Ticket
 from pyshim.protocol.session_crypto import (
     BadTagError,
     Exchange,
     ReplayWindow,
-    TrafficKeys,
     Transcript,
     challenge_proof,
     confirm_proof,
     connection_secret,
     denied_proof,
-    traffic_keys,
 )
 from pyshim.protocol.session_wire import (
     HEADER_BYTES,
@@ -50,7 +49,7 @@ _COOKIE_S = 3.0  # the gateway takes one for 4 s: some of that is spent on the w
 class Established:
     """What a connection begins with."""
 
-    keys: TrafficKeys
+    phases: Phases
     welcome: Welcome
     window: ReplayWindow  # of what comes in
     round_trip_s: float | None  # None: not known, something was sent twice
@@ -170,30 +169,33 @@ class Handshake:
     def _welcomed(self, header: Header, datagram: bytes, now: float) -> Established | None:
         if len(datagram) <= WELCOME_CLEAR_BYTES:
             raise WireError(f"a WELCOME of {len(datagram)} bytes")
-        keys = self._keys(datagram[HEADER_BYTES:WELCOME_CLEAR_BYTES])
-        if keys is None:
+        first = self._secret(datagram[HEADER_BYTES:WELCOME_CLEAR_BYTES])
+        if first is None:
             return None
+        phases = Phases(first, self._settings.phases, now)
         window = ReplayWindow()
         if not window.is_fresh(header.counter):
             raise WireError(f"a WELCOME under counter {header.counter}")
+        if header.flags:
+            raise WireError("a WELCOME that begins with another key phase than the first")
         try:
-            secret = keys.gateway_to_client.open(header.counter, datagram, WELCOME_CLEAR_BYTES)
+            secret = phases.open(header, datagram, now, counter=header.counter, is_newest=True)
         except BadTagError:
             return None
         welcome = read_welcome(secret, len(datagram))
         if welcome.max_datagram > self._max_datagram:  # late, of more than is asked for by now
             return None
         window.mark(header.counter)
-        return Established(keys, welcome, window, now - self._sent_at if self._sends == 1 else None)
+        return Established(phases, welcome, window, now - self._sent_at if self._sends == 1 else None)
 
-    def _keys(self, clear: bytes) -> TrafficKeys | None:
-        """Those of a WELCOME with this nonce and share; None where nothing can be agreed with it."""
+    def _secret(self, clear: bytes) -> bytes | None:
+        """That of a WELCOME with this nonce and share; None where nothing can be agreed with it."""
         server_nonce, share = clear[:NONCE_BYTES], clear[NONCE_BYTES:]
         agreed = self._exchange.agree(share)
         if agreed is None:
             return None
         transcript = Transcript(self._ticket.session, self._nonce, server_nonce, self._exchange.share, share)
-        return traffic_keys(connection_secret(self._ticket.key, agreed, transcript))
+        return connection_secret(self._ticket.key, agreed, transcript)
 
     def _likely(self) -> str:
         return self._heard or (

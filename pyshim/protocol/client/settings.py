@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from pyshim.protocol.client.phases import RULES, PhaseRules
 from pyshim.protocol.session_wire import DATAGRAM_SIZES
 
 
@@ -24,3 +25,4 @@ class Settings:
     hold_bytes: int = 524_288  # of received messages that wait for one before them
     events: int = 4096  # that the game has not taken; after that, messages are left to be sent again
     datagram_sizes: tuple[int, ...] = DATAGRAM_SIZES  # to try, largest first
+    phases: PhaseRules = RULES  # when keys are updated
