@@ -120,7 +120,7 @@ static bool make_parts(pgc_client *client)
 {
 	client->delivery = allocate(delivery_size());
 	client->settled = calloc(client->options.receipts, sizeof(*client->settled));
-	if (!phases_make(&client->link.phases) || !client->delivery || !client->settled)
+	if (!phases_make(&client->link.phases, &client->options) || !client->delivery || !client->settled)
 		return false;
 	listen_for_arrivals(client);
 	client->ctx.rules = &client->rules;

@@ -64,10 +64,11 @@ struct phases {
 	uint8_t secret[HASH_LEN];   // of the phase of `opens`
 	uint8_t opens, seals;       // flags of datagrams: `seals` is in the phase of `opens`, or in the next
 	bool has_next;
-	bool acknowledged;     // something of the phase in which we seal was
-	uint32_t began;        // counter before the first of it
-	uint64_t began_at;     // ns
-	uint64_t before_until; // ns
+	bool acknowledged;                 // something of the phase in which we seal was
+	uint32_t began;                    // counter before the first of it
+	uint64_t began_at;                 // ns
+	uint64_t before_until;             // ns
+	const struct pgc_options *options; // whose key log is told
 };
 
 /// packets.c: one connection's counters.
@@ -154,7 +155,7 @@ void handshake_end(pgc_client *client);
 
 // phases.c
 
-bool phases_make(struct phases *phases);
+bool phases_make(struct phases *phases, const struct pgc_options *options);
 void phases_free(struct phases *phases);
 /// The keys of a first phase, which nothing has come under yet.
 bool phases_set(struct phases *phases, const uint8_t secret[HASH_LEN]);

@@ -6,7 +6,11 @@
 
 #include "client.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
+
+#include <sodium.h>
 
 #define BEFORE_NS (3 * NS_PER_S)
 #define DATAGRAMS_OF_A_PHASE (SESSION_PHASE_DATAGRAMS / 2)
@@ -32,8 +36,24 @@ static void next_keys(const struct phases *phases, struct traffic_keys *keys)
 	secrets_forget(secret, sizeof(secret));
 }
 
-bool phases_make(struct phases *phases)
+/// As the dissector reads it: session and keys, of a phase that begins.
+static void log_keys(const struct phases *phases, const struct traffic_keys *keys)
 {
+	const struct pgc_options *options = phases->options;
+	char hex[2 * sizeof(*keys) + 1], line[sizeof("4294967295 ") + sizeof(hex)];
+
+	if (!options->key_log)
+		return;
+	sodium_bin2hex(hex, sizeof(hex), (const uint8_t *)keys, sizeof(*keys));
+	(void)snprintf(line, sizeof(line), "%" PRIu32 " %s", options->session, hex);
+	options->key_log(options->key_log_context, line);
+	secrets_forget(hex, sizeof(hex));
+	secrets_forget(line, sizeof(line));
+}
+
+bool phases_make(struct phases *phases, const struct pgc_options *options)
+{
+	phases->options = options;
 	phases->open = aead_new();
 	phases->seal = aead_new();
 	phases->next = aead_new();
@@ -63,11 +83,16 @@ bool phases_set(struct phases *phases, const uint8_t secret[HASH_LEN])
 
 void phases_begin(struct phases *phases, uint64_t now)
 {
+	struct traffic_keys keys;
+
 	phases->opens = phases->seals = 0;
 	phases->has_next = phases->acknowledged = false;
 	phases->before_until = 0;
 	phases->began = 0;
 	phases->began_at = now;
+	traffic_keys_derive(&keys, phases->secret);
+	log_keys(phases, &keys);
+	secrets_forget(&keys, sizeof(keys));
 }
 
 // ---------------------------------------------------------------- out
@@ -79,6 +104,7 @@ static bool seal_in_next(struct phases *phases, uint32_t tx_counter, uint64_t no
 
 	next_keys(phases, &keys);
 	set = set_seal(phases->seal, &keys);
+	log_keys(phases, &keys);
 	secrets_forget(&keys, sizeof(keys));
 	phases->seals ^= SESSION_FLAG_PHASE;
 	phases->acknowledged = false;

@@ -86,6 +86,12 @@ struct pgc_options {
 	void (*arrived)(void *context, uint64_t newest, uint64_t others);
 	void *arrived_context;
 
+	/** For debugging: told the traffic keys of a connection, of each key phase, as a line of a key file of wireshark/README.md.
+	 *  Whoever has it can read the connection. It is told within pgc_receive() and pgc_transmit(), and must not call back.
+	 *  NULL: nobody is. */
+	void (*key_log)(void *context, const char *line);
+	void *key_log_context;
+
 	/** The clock, in ns, monotonic; NULL: the system's. For tests and simulations. */
 	uint64_t (*clock_ns)(void *context);
 	void *clock_context;

@@ -78,6 +78,12 @@ class TrafficKeys:
     client_to_gateway: DirectionKey
     gateway_to_client: DirectionKey
 
+    @property
+    def material(self) -> bytes:
+        """The 40 bytes from which they were cut."""
+        both = self.client_to_gateway, self.gateway_to_client
+        return b"".join([one.key for one in both] + [one.salt for one in both])
+
 
 # ---------------------------------------------------------------- HKDF-SHA-256 (RFC 5869)
 

@@ -9,6 +9,7 @@ from random import Random
 import pytest
 
 from pyshim.protocol.client.phases import PhaseRules
+from pyshim.protocol.session_crypto import key_material, next_secret
 from pyshim.protocol.session_wire import SEALED, Kind, read_header
 from tests.client.c_client import Library
 from tests.client.world import World, c, heard
@@ -85,6 +86,22 @@ def test_client_and_core_go_through_hours_together(library: Library, core: CoreG
     assert core.drops["bad_tag"] == 0
     assert heard(player, "CLOSED") == []
     core.check_books()
+
+
+def test_client_tells_the_keys_of_each_phase_that_it_is_asked_for(library: Library) -> None:
+    world = World(library, ModelGateway(Random(1).randbytes, phases=PhaseRules(datagrams=25)))
+    told: list[str] = []
+    log = library.ffi.callback(
+        "void (*)(void *, const char *)", lambda _, line: told.append(library.ffi.string(line).decode())
+    )
+    player = world.connected(key_log=log)
+    chat(world, player, 100)
+    session, seat = world.gateway.seat(7)  # type: ignore[attr-defined]
+    secrets = [seat.secret]
+    while len(secrets) < len(told):
+        secrets.append(next_secret(secrets[-1]))
+    assert len(told) == seat.keys.seals + 1 > 3
+    assert told == [f"{session} {key_material(secret).hex()}" for secret in secrets]
 
 
 def test_whoever_flips_flags_delays_no_update(library: Library) -> None:

@@ -45,11 +45,11 @@ export class Connection {
   reason = null;
 
   /** `welcome`: what Handshake's { connected } holds. `tell(event, detail)` is told what happens. */
-  constructor(session, welcome, { send, tell, random, now, phaseDatagrams }) {
+  constructor(session, welcome, { send, tell, random, now, phaseDatagrams, keyLog }) {
     this.#send = send;
     this.#tell = tell;
     this.#random = random;
-    this.#sealing = new Sealing({ session, ...welcome, now, phaseDatagrams });
+    this.#sealing = new Sealing({ session, ...welcome, now, phaseDatagrams, keyLog });
     this.#flight = new Flight(welcome.maxDatagram);
     this.#limits = new Limits(welcome.limits, now);
     this.#idleMs = welcome.idleTimeoutMs;

@@ -62,9 +62,11 @@ export function firstSecret({ session, key, clientNonce, serverNonce, clientShar
 
 export const nextSecret = (secret) => expand(secret, 'pollgate update', 32);
 
+export const keyMaterial = (secret) => expand(secret, 'pollgate keys', 40);
+
 /** The traffic keys of the phase of `secret`, for each direction. */
 export function trafficKeys(secret) {
-  const okm = expand(secret, 'pollgate keys', 40);
+  const okm = keyMaterial(secret);
   return {
     toGateway: { key: okm.subarray(0, 16), salt: okm.subarray(32, 36) },
     toClient: { key: okm.subarray(16, 32), salt: okm.subarray(36, 40) },

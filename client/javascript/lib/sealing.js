@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Sealed datagrams of one connection: counters, key phases, visible numbers. Sections 5, 11 and 12 of PROTOCOL.md.
 
-import { nextSecret, open, seal, trafficKeys } from './keys.js';
+import { keyMaterial, nextSecret, open, seal, trafficKeys } from './keys.js';
 import { ReplayWindow } from './replay.js';
 import { HEADER_BYTES, TAG_BYTES, blank } from './wire.js';
 
@@ -14,18 +14,24 @@ export const LAST_COUNTER = 2 ** 32 - 2 ** 24;
 class Phases {
   #secret;
   #keys = new Map(); // by phase
+  #log;
   present = 0;
   #beforeEnds = 0;
 
-  constructor(secret) {
+  constructor(secret, log) {
+    this.#log = log;
+    this.#make(0, secret);
+  }
+
+  #make(phase, secret) {
     this.#secret = secret;
-    this.#keys.set(0, trafficKeys(secret));
+    this.#keys.set(phase, trafficKeys(secret));
+    this.#log(secret);
   }
 
   keys(phase) {
     if (!this.#keys.has(phase)) {
-      this.#secret = nextSecret(this.#secret); // only ever the one that follows
-      this.#keys.set(phase, trafficKeys(this.#secret));
+      this.#make(phase, nextSecret(this.#secret)); // only ever the one that follows
     }
     return this.#keys.get(phase);
   }
@@ -54,8 +60,8 @@ export class Sealing {
   /** The counter of the newest datagram that was sealed. */
   sent = 0;
 
-  constructor({ session, secret, counter, spare, now, phaseDatagrams = PHASE_DATAGRAMS }) {
-    this.#phases = new Phases(secret);
+  constructor({ session, secret, counter, spare, now, phaseDatagrams = PHASE_DATAGRAMS, keyLog }) {
+    this.#phases = new Phases(secret, (of) => keyLog?.(`${session} ${keyMaterial(of).toString('hex')}`));
     this.#window.add(counter);
     this.#numbers = [{ number: session, out: 0, in: 0, until: Infinity }];
     this.#spare = spare;

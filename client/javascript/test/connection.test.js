@@ -232,7 +232,9 @@ test('PROBEs leave three of one size, a second apart, and again after ten minute
 
 test('keys are updated without a pause, from either side, on a bad path', () => {
   const path = { loss: 0.1, doubled: 0.1, jitterMs: 50 };
-  const world = new World({ path, client: { phaseDatagrams: 50 } }).connected();
+  const told = [];
+  const client = { phaseDatagrams: 50, keyLog: (line) => told.push(line) };
+  const world = new World({ path, client }).connected();
   world.until(() => world.gateway.side.tookData);
   for (let i = 0; i < 1000; i++) {
     world.say(GAME, Buffer.from(`${i}`));
@@ -247,6 +249,9 @@ test('keys are updated without a pause, from either side, on a bad path', () => 
   assert.equal(world.of('delivered').length, 1000);
   assert.ok(world.client.connection.status.phase > 15);
   assert.equal(world.of('message').length, 10);
+  assert.ok(told.every((line) => /^\d+ [0-9a-f]{80}$/.test(line)));
+  assert.equal(new Set(told).size, told.length);
+  assert.equal(told.length, world.client.connection.status.phase + 1);
 });
 
 test('no counter is sealed twice, through phases and numbers', () => {

@@ -29,7 +29,7 @@ from pyshim.protocol.session_control import (
     read_limits_message,
     read_restarted,
 )
-from pyshim.protocol.session_crypto import BadTagError
+from pyshim.protocol.session_crypto import BadTagError, TrafficKeys
 from pyshim.protocol.session_wire import (
     AROUND_BYTES,
     COUNTERS,
@@ -178,6 +178,12 @@ class Connection:
             asked_at=now,
         )
         self.phase = Phase.OPEN
+        if self._settings.key_log is not None:
+            established.phases.tell(self._log_keys)
+
+    def _log_keys(self, keys: TrafficKeys) -> None:
+        assert self._settings.key_log is not None
+        self._settings.key_log(f"{self._ticket.session} {keys.material.hex()}")
 
     def _after_the_end(self, header: Header, datagram: bytes, now: float) -> None:
         """Who goes on talking has not heard that this end closed: it is said again, for a while."""

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from pyshim.protocol.session_crypto import (
@@ -52,8 +53,14 @@ class Phases:
         self._is_acknowledged = False
         self._sent = 0
         self._began, self._began_at = 0, now  # the counter before the first datagram of it
+        self._log: Callable[[TrafficKeys], None] = lambda _keys: None
         self.opens = 0
         self.seals = 0
+
+    def tell(self, log: Callable[[TrafficKeys], None]) -> None:
+        """From now on `log` is told the keys of each phase that begins, and those of the first now."""
+        self._log = log
+        log(self._present)
 
     # ------------------------------------------------------------ out
 
@@ -79,6 +86,7 @@ class Phases:
 
     def _seal_in_next(self, now: float) -> None:
         self._sealing = self._next_keys()
+        self._log(self._sealing)
         self.seals += 1
         self._is_acknowledged = False
         self._began, self._began_at = self._sent, now

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from pyshim.protocol.client.phases import RULES, PhaseRules
@@ -26,3 +27,4 @@ class Settings:
     events: int = 4096  # that the game has not taken; after that, messages are left to be sent again
     datagram_sizes: tuple[int, ...] = DATAGRAM_SIZES  # to try, largest first
     phases: PhaseRules = RULES  # when keys are updated
+    key_log: Callable[[str], None] | None = None  # told a line of a key file for each key phase
