@@ -29,14 +29,19 @@ BITS = range(18)
 
 @contextlib.contextmanager
 def initialised(capacity: int) -> Iterator[tuple[SessionState, Any]]:
-    """A state as `pg_state_init` leaves it, of which nobody said which gateway's it is."""
+    """A state as `pg_state_init_for` leaves it, of which nobody said which gateway's it is."""
     shape = (capacity, 1, capacity)
     with (
         SessionState.create(state_bytes(*shape), huge_pages=False) as state,
         state.map() as memory,
         ffi.from_buffer(memory, require_writable=True) as native,
     ):
-        assert lib.pg_state_init(native, len(memory), *shape, new_error()) == lib.PG_OK
+        assert (
+            lib.pg_state_init_for(
+                native, len(memory), ffi.new("struct pg_state_plan *", [*shape, 0]), new_error()
+            )
+            == lib.PG_OK
+        )
         yield state, native
 
 
@@ -109,4 +114,7 @@ def test_the_configuration_issues_as_many_sessions_as_the_data_plane(tmp_path: P
         state.map() as memory,
         ffi.from_buffer(memory, require_writable=True) as native,
     ):
-        assert lib.pg_state_init(native, size, *shape, new_error()) == lib.PG_ERROR_USAGE
+        assert (
+            lib.pg_state_init_for(native, size, ffi.new("struct pg_state_plan *", [*shape, 0]), new_error())
+            == lib.PG_ERROR_USAGE
+        )

@@ -1,10 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /* The session state, and the sessions issued in it; called in the supervisor's process only, by one thread at a time. */
 
-size_t pg_state_size(uint32_t capacity, uint32_t workers, uint32_t issued_capacity);
-int pg_state_init(void *state, size_t size, uint32_t capacity, uint32_t workers, uint32_t issued_capacity,
-		  struct pg_error *error);
-
 struct pg_state_plan {
 	uint32_t capacity;
 	uint32_t workers;
