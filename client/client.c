@@ -126,6 +126,7 @@ static bool make_parts(pgc_client *client)
 	client->ctx.rules = &client->rules;
 	client->ctx.stats = &client->messages;
 	client->ctx.pace = &client->pace;
+	client->ctx.datagram_max = client->options.max_datagram;
 	client->ctx.settled = events_settled;
 	client->ctx.settled_context = client;
 	return true;
@@ -278,6 +279,14 @@ void pgc_too_long_for_path(pgc_client *client)
 {
 	if (client->state == PGC_CONNECTING && client->handshake.challenged)
 		handshake_step_down(client, client_now(client));
+	else if (client->state == PGC_CONNECTED)
+		link_too_long(client);
+}
+
+void pgc_moved(pgc_client *client)
+{
+	if (client->state == PGC_CONNECTED)
+		link_moved(client);
 }
 
 void pgc_read_statistics(const pgc_client *client, struct pgc_statistics *out)

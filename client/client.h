@@ -83,7 +83,6 @@ struct link {
 	uint64_t said_at;  // ns
 	struct datagram_pace datagrams;
 	uint32_t idle_timeout_ms;
-	uint16_t max_datagram;
 	bool answer_now;         // the peer asked for an acknowledgement at once
 	uint8_t path_challenges; // that are to be answered
 	uint8_t path_token[PATH_CHALLENGES_MAX][SESSION_PATH_TOKEN_LEN];
@@ -186,6 +185,10 @@ void link_limits(pgc_client *client, const uint8_t *entries, uint16_t count);
 /// What the gateway says to the client itself.
 /// @return false: it is for the game
 bool link_control(pgc_client *client, const struct delivered *message);
+/// The client, which is connected, is on another network.
+void link_moved(pgc_client *client);
+/// The host refused the last datagram, as longer than the path carries.
+void link_too_long(pgc_client *client);
 /// All messages of the datagram in `opened` were taken, so it is acknowledged.
 void link_taken(pgc_client *client);
 /// The connection is over. Tells the peer if `say` is a reason of the wire, and the game.

@@ -33,7 +33,7 @@ void events_connected(pgc_client *client, uint32_t player_id, uint32_t expires_i
 
 	event.as.connected.expires_in_s = expires_in_s;
 	event.as.connected.idle_timeout_ms = idle_timeout_ms;
-	event.as.connected.max_datagram = client->link.max_datagram;
+	event.as.connected.max_datagram = delivery_carries(client->delivery);
 	tell_change(client, &event);
 }
 

@@ -10,7 +10,7 @@
 #define REPEAT_AFTER_NS (250 * NS_PER_MS)
 #define REPEAT_AFTER_MAX_NS (2000 * NS_PER_MS)
 #define CONFIRMS_PER_SIZE 2          // when so many bring nothing, shorter ones are tried
-#define COOKIE_NS (3000 * NS_PER_MS) // the gateway takes one for 4 s: some of that is spent on the way
+#define COOKIE_NS (4000 * NS_PER_MS) // in which two sizes below the longest are tried
 
 /// Ethernet, IPv6's minimum, a tunnel or two, and what IPv4 must carry.
 static const uint16_t sizes[] = {1400, 1232, 1000, SESSION_DATAGRAM_MIN};

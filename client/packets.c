@@ -56,7 +56,6 @@ static void reset(struct link *link, const struct session_welcome *welcome, uint
 	*link = (struct link){.phases = phases, .heard_at = now, .said_at = now};
 	phases_begin(&link->phases, now);
 	memcpy(link->reset_token, welcome->reset_token, SESSION_RESET_TOKEN_LEN);
-	link->max_datagram = welcome->max_datagram;
 	link->idle_timeout_ms = welcome->idle_timeout_ms;
 	replay_mark(&link->replay, welcome->header.counter);
 	link->taken.newest = welcome->header.counter;
@@ -411,10 +410,27 @@ static uint64_t datagram_from(const pgc_client *client, uint64_t now)
 	return rate_conforms(client->link.datagrams.conforms_at, client->link.datagrams.rate, 1, now);
 }
 
+/// Does the path carry more than is believed?
+/// @return bytes, or 0
+static size_t write_probe(pgc_client *client, uint8_t *out, uint64_t now)
+{
+	uint16_t length;
+
+	if (datagram_from(client, now) > now)
+		return 0;
+	delivery_search(&client->ctx, client->delivery, now);
+	length = delivery_probe(&client->ctx, client->delivery, now);
+	if (length == 0)
+		return 0;
+	(void)rate_charge(&client->link.datagrams.conforms_at, client->link.datagrams.rate, 1, now);
+	memset(out + sizeof(struct session_header), 0, length - SESSION_AROUND);
+	delivery_probed(&client->ctx, client->delivery, client->link.tx_counter + 1, now);
+	return seal(client, out, SESSION_PROBE, length - SESSION_AROUND, now);
+}
+
 static size_t write_data(pgc_client *client, uint8_t *out, uint64_t now)
 {
 	struct link *link = &client->link;
-	const uint16_t room = (uint16_t)(link->max_datagram - SESSION_DATA_MIN);
 	uint16_t written;
 
 	if (now >= heartbeat_at(client))
@@ -423,7 +439,7 @@ static size_t write_data(pgc_client *client, uint8_t *out, uint64_t now)
 		return 0;
 	(void)rate_charge(&link->datagrams.conforms_at, link->datagrams.rate, 1, now);
 	written = delivery_fill(&client->ctx, client->delivery, link->tx_counter + 1, now,
-				out + SESSION_BEFORE_MESSAGES, room);
+				out + SESSION_BEFORE_MESSAGES, SESSION_DATAGRAM_MAX - SESSION_DATA_MIN);
 	link->answer_now = false;
 	taken_write(&link->taken, taken_delay(now - link->taken_at, NS_PER_S), out + sizeof(struct session_header));
 	if (written > 0 && (client->options.answer_at_once || delivery_asks(client->delivery)))
@@ -433,6 +449,8 @@ static size_t write_data(pgc_client *client, uint8_t *out, uint64_t now)
 
 size_t link_transmit(pgc_client *client, uint8_t *out, uint64_t now)
 {
+	size_t length;
+
 	if (client->link.farewell != 0)
 		return write_close(client, out, now);
 	if (client->state != PGC_CONNECTED)
@@ -451,7 +469,19 @@ size_t link_transmit(pgc_client *client, uint8_t *out, uint64_t now)
 	}
 	if (client->link.path_challenges != 0)
 		return write_path_response(client, out, now);
-	return write_data(client, out, now);
+	length = client->link.answer_now ? 0 : write_probe(client, out, now);
+	return length != 0 ? length : write_data(client, out, now);
+}
+
+void link_moved(pgc_client *client)
+{
+	delivery_moved(&client->ctx, client->delivery, client_now(client));
+	client->link.answer_now = true; // the gateway sees the new address at once
+}
+
+void link_too_long(pgc_client *client)
+{
+	delivery_too_long(&client->ctx, client->delivery, client->link.tx_counter, client_now(client));
 }
 
 static uint64_t earlier(uint64_t a, uint64_t b)
@@ -462,7 +492,11 @@ static uint64_t earlier(uint64_t a, uint64_t b)
 static uint64_t data_due(const pgc_client *client)
 {
 	const uint64_t due =
-		client->link.answer_now ? 0 : earlier(delivery_due(client->delivery), heartbeat_at(client));
+		client->link.answer_now ?
+			0 :
+			earlier(earlier(delivery_due(client->delivery),
+					delivery_search_at(&client->ctx, client->delivery, client_now(client))),
+				heartbeat_at(client));
 	const uint64_t from = datagram_from(client, client_now(client));
 
 	return due > from || client->link.datagrams.rate.interval == 0 ? due : from;

@@ -67,7 +67,7 @@ struct pgc_options {
 	uint32_t session;           /* as issued */
 	uint8_t key[PGC_KEY_BYTES]; /* as issued; secret */
 
-	uint16_t max_datagram;       /* 508 to 1400: tried first; less is found out by itself */
+	uint16_t max_datagram;       /* 508 to 1400: none that is sent is longer; what the path carries is found out */
 	uint32_t connect_timeout_ms; /* an attempt that is not answered ends after it */
 	uint32_t silence_timeout_ms; /* a connection on which nothing comes ends after it; 0: as the gateway says */
 	uint32_t heartbeat_ms;       /* silence after which the client says that it is there, or sooner */
@@ -249,7 +249,7 @@ struct pgc_event {
 		struct {
 			uint32_t expires_in_s;
 			uint32_t idle_timeout_ms;
-			uint16_t max_datagram;
+			uint16_t max_datagram; /* of which it is known so far that the path carries it */
 		} connected;
 		struct {
 			int reason;        /* enum pgc_closed */
@@ -350,8 +350,12 @@ uint64_t pgc_last_datagram(const pgc_client *client);
 /** When pgc_transmit() has something to do next, by the client's clock; PGC_NEVER. */
 uint64_t pgc_due_ns(const pgc_client *client);
 
-/** The last datagram of pgc_transmit() was too long for the path (EMSGSIZE): tries shorter ones, if it is connecting. */
+/** The last datagram of pgc_transmit() was too long for the path (EMSGSIZE): goes on with shorter ones. */
 void pgc_too_long_for_path(pgc_client *client);
+
+/** The device is on another network: what is on its way is sent again, in short datagrams until it is known what the new path
+ *  carries. pgc_rebind() does it itself. Without a connection nothing happens. */
+void pgc_moved(pgc_client *client);
 
 #ifdef __cplusplus
 }

@@ -113,7 +113,10 @@ int pgc_rebind(pgc_client *client)
 {
 	if (client->socket.fd < 0)
 		return PGC_ERROR_STATE;
-	return renew(client);
+	if (renew(client) != PGC_OK)
+		return PGC_ERROR_SYSTEM;
+	pgc_moved(client);
+	return PGC_OK;
 }
 
 int pgc_fd(const pgc_client *client)

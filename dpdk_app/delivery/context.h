@@ -45,6 +45,8 @@ struct delivery_context {
 	struct pg_message_stats *stats;
 	struct pace *pace; // what goes out; NULL: at the gateway
 	bool gateway;      // which types may come in
+	uint16_t
+		datagram_max; // bytes of the longest datagram that leaves where the path carries it; 0: of the longest there is
 
 	/// Told once of every message that was queued with a receipt: its last part was acknowledged (PG_LOSS_NONE), or why it is
 	/// lost. NULL where nobody asks, as in the gateway. It must not call back into the delivery.

@@ -42,13 +42,13 @@ void delivery_begin(const struct delivery_context *ctx, struct delivery *c, uint
 	assert(ctx->fillers <= FILLERS_MAX);
 	memset(c, 0, sizeof(*c));
 	c->who = who;
-	c->out.room = room;
+	path_mtu_begin(ctx, c, room);
 	tell_begun(ctx, who);
 }
 
-void delivery_shorten(struct delivery *c, uint16_t room)
+void delivery_shorten(const struct delivery_context *ctx, struct delivery *c, uint16_t room)
 {
-	c->out.room = room;
+	path_mtu_begin(ctx, c, room);
 }
 
 /// The gateway's: the peer is to hear first that a process died.
@@ -59,10 +59,16 @@ static bool tells_restart(const struct delivery_context *ctx, const struct deliv
 
 void delivery_reckon(const struct delivery_context *ctx, struct delivery *c, uint64_t now)
 {
-	if (tells_restart(ctx, c))
+	if (tells_restart(ctx, c)) {
 		c->wake = restart_wake(ctx, c, now);
-	else
-		c->wake = c->busy.reason != PG_REFUSED_NONE ? now : outbound_wake(ctx, &c->out, now);
+		return;
+	}
+	c->wake = c->busy.reason != PG_REFUSED_NONE ? now : outbound_wake(ctx, &c->out, now);
+	if (unlikely(c->path.search == PATH_SEARCHING)) {
+		const uint64_t probe = path_mtu_wake(ctx, c, now);
+
+		c->wake = c->wake == 0 || probe < c->wake ? probe : c->wake;
+	}
 }
 
 // ---------------------------------------------------------------- in
@@ -157,6 +163,7 @@ void delivery_tell(struct delivery_context *ctx, struct delivery *c, struct arri
 		restart_acknowledged(c, arrived);
 		c->next_fill = c->restarted ? 0 : fillers_due(ctx, c);
 	}
+	path_mtu_told(ctx, c, arrived, now);
 	if (!delivery_quiet(c)) {
 		outbound_acknowledged(ctx, &c->out, arrived, now);
 		delivery_reckon(ctx, c, now);
@@ -185,10 +192,50 @@ void delivery_limits_changed(const struct delivery_context *ctx, struct delivery
 	delivery_reckon(ctx, c, now);
 }
 
-void delivery_moved(struct delivery_context *ctx, struct delivery *c)
+void delivery_moved(struct delivery_context *ctx, struct delivery *c, uint64_t now)
 {
 	outbound_moved(ctx, &c->out);
-	delivery_reckon(ctx, c, 1); // long ago: what was on its way is due
+	path_mtu_shrink(ctx, c, now);
+	delivery_reckon(ctx, c, now);
+}
+
+void delivery_too_long(struct delivery_context *ctx, struct delivery *c, uint32_t counter, uint64_t now)
+{
+	if (counter == c->path.probe) // it asked just that
+		return;
+	path_mtu_shrink(ctx, c, now);
+	delivery_reckon(ctx, c, now);
+}
+
+void delivery_search(const struct delivery_context *ctx, struct delivery *c, uint64_t now)
+{
+	if (c->path.search == PATH_TO_SEARCH)
+		path_mtu_put_off(ctx, c, now);
+	else if (unlikely(path_mtu_search(ctx, c, now)))
+		delivery_reckon(ctx, c, now);
+}
+
+uint64_t delivery_search_at(const struct delivery_context *ctx, const struct delivery *c, uint64_t now)
+{
+	return path_mtu_search_at(ctx, c, now);
+}
+
+uint16_t delivery_probe(const struct delivery_context *ctx, struct delivery *c, uint64_t now)
+{
+	uint16_t bytes;
+
+	if (likely(c->path.search != PATH_SEARCHING) || tells_restart(ctx, c))
+		return 0;
+	bytes = path_mtu_probe(ctx, c, now);
+	if (bytes == 0)
+		delivery_reckon(ctx, c, now);
+	return bytes;
+}
+
+void delivery_probed(const struct delivery_context *ctx, struct delivery *c, uint32_t counter, uint64_t now)
+{
+	path_mtu_probed(ctx, c, counter, now);
+	delivery_reckon(ctx, c, now);
 }
 
 void delivery_refill(const struct delivery_context *ctx, struct delivery *c)

@@ -17,6 +17,7 @@
 #include "delivery/context.h"
 #include "delivery/inbound.h"
 #include "delivery/outbound.h"
+#include "delivery/path_mtu.h"
 #include "message/finite.h"
 #include "pollgate.h"
 #include "wire/session.h"
@@ -29,6 +30,7 @@ struct delivery {
 	uint64_t next_fill; // TSC at which one of the context's fillers has something to write; 0: none said so
 	bool hears;         // something waits for what is still to come
 	uint8_t owing;      // datagrams that wait for the acknowledgement that is owed
+	uint16_t epoch;     // processes of the gateway that died, see restart.h; if `restarted`
 	uint32_t who;       // as in delivery_begin()
 	struct acknowledged acknowledged;
 	uint64_t conforms_at[PG_REQUESTS];
@@ -38,12 +40,12 @@ struct delivery {
 	uint8_t passed_over[FILLERS_MAX]; // datagrams in a row in which one of the context's fillers found no room
 	bool out_of_order;                // the last datagram began with one of those
 	struct session_busy busy;         // to be said: why a datagram was not taken; no reason: nothing
+	bool restarted;                   // of the gateway: the peer is to hear it; of the client: it has heard of one
 	uint64_t busy_from;               // TSC before which no other is
 	uint16_t limits_first;            // the gateway's: version of the limits that the client was first told
 	uint16_t limits_told;             // and last
-	uint16_t epoch;                   // processes of the gateway that died, see restart.h; if `restarted`
-	bool restarted;                   // of the gateway: the peer is to hear it; of the client: it has heard of one
 	uint32_t restarted_in;            // counter of a datagram that told it; 0: none is looked for
+	struct path_mtu path;
 } CACHE_ALIGNED;
 static_assert(offsetof(struct delivery, conforms_at) + sizeof(uint64_t) * (PG_REQUEST_MOVE + 1) <= CACHE_LINE,
 	      "a movement's line");
@@ -51,11 +53,11 @@ static_assert(offsetof(struct delivery, conforms_at) + sizeof(uint64_t) * (PG_RE
 /// Before the first message of a connection. Of a delivery that is all zero, or over. The context's fillers and listeners are
 /// told, here and in delivery_end() and nowhere else.
 /// @param who   what they know it by; a gateway's: the session's slot
-/// @param room  bytes of messages in its longest datagram: max_datagram - SESSION_DATA_MIN
+/// @param room  bytes of messages in the longest datagram that its path carries: that one - SESSION_DATA_MIN
 void delivery_begin(const struct delivery_context *ctx, struct delivery *c, uint32_t who, uint16_t room);
 
-/// The peer takes datagrams of no more than so many bytes of messages, as it says before anything is queued.
-void delivery_shorten(struct delivery *c, uint16_t room);
+/// The path carries datagrams of no more than so many bytes of messages, as the peer says before anything is queued.
+void delivery_shorten(const struct delivery_context *ctx, struct delivery *c, uint16_t room);
 
 // ---------------------------------------------------------------- in
 
@@ -235,8 +237,31 @@ ALWAYS_INLINE uint64_t delivery_due(const struct delivery *c)
 /// The context's `pace` is another one.
 void delivery_limits_changed(const struct delivery_context *ctx, struct delivery *c, uint64_t now);
 
-/// The peer has a new address: what it was sent and has not acknowledged is sent to the new address.
-void delivery_moved(struct delivery_context *ctx, struct delivery *c);
+/// The peer has a new address, or we have: what it was sent and has not acknowledged is sent again, and the path is another.
+void delivery_moved(struct delivery_context *ctx, struct delivery *c, uint64_t now);
+
+/// Our own host says that a datagram was longer than the path to the peer carries, or than its first link does.
+/// @param counter  the datagram's
+void delivery_too_long(struct delivery_context *ctx, struct delivery *c, uint32_t counter, uint64_t now);
+
+/// Bytes of the longest datagram that its path is believed to carry.
+ALWAYS_INLINE uint16_t delivery_carries(const struct delivery *c)
+{
+	return (uint16_t)(c->out.room + SESSION_DATA_MIN);
+}
+
+/// To be asked now and then: is it time to find out whether the path carries more? Then PROBEs are due, as delivery_due() says.
+void delivery_search(const struct delivery_context *ctx, struct delivery *c, uint64_t now);
+
+/// When delivery_search() next does something; UINT64_MAX: when the path is another.
+uint64_t delivery_search_at(const struct delivery_context *ctx, const struct delivery *c, uint64_t now);
+
+/// Is a PROBE to leave now instead of a DATA? To be asked before each DATA that leaves because it is due.
+/// @return bytes of it, or 0
+uint16_t delivery_probe(const struct delivery_context *ctx, struct delivery *c, uint64_t now);
+
+/// It leaves as the datagram `counter`.
+void delivery_probed(const struct delivery_context *ctx, struct delivery *c, uint32_t counter, uint64_t now);
 
 uint16_t delivery_fill_any(struct delivery_context *ctx, struct delivery *c, uint32_t counter, uint64_t now,
 			   uint8_t *body, uint16_t room);
@@ -248,7 +273,7 @@ void delivery_reckon(const struct delivery_context *ctx, struct delivery *c, uin
 void delivery_refill(const struct delivery_context *ctx, struct delivery *c);
 
 /// Messages for the packet `counter`, which leaves now and acknowledges what was owed, in the order of fillers.h.
-/// @param room  of a packet that leaves because it is due: that of delivery_begin(), or a long message never fits
+/// @param room  that `body` has; what is more than the path carries is not used
 /// @return bytes written, 0 to room
 ALWAYS_INLINE uint16_t delivery_fill(struct delivery_context *ctx, struct delivery *c, uint32_t counter, uint64_t now,
 				     uint8_t *body, uint16_t room)
@@ -262,7 +287,7 @@ ALWAYS_INLINE uint16_t delivery_fill(struct delivery_context *ctx, struct delive
 /// Are messages here that nobody else has: queued, unacknowledged, or waiting for one before them?
 ALWAYS_INLINE bool delivery_holds_messages(const struct delivery *c)
 {
-	return !delivery_quiet(c) || c->hears;
+	return (!delivery_quiet(c) && c->out.messages != 0) || c->hears;
 }
 
 /// Whole messages that are queued or unacknowledged.

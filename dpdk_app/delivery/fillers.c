@@ -7,6 +7,7 @@
 
 #include "delivery/delivery.h"
 #include "delivery/lists.h"
+#include "delivery/prepared.h"
 #include "delivery/restart.h"
 #include "delivery/stored.h"
 #include "message/session_check.h"
@@ -131,11 +132,7 @@ static void fill_repetitions(struct delivery_context *ctx, struct delivery *c, s
 	struct outbound *out = &c->out;
 	message_list *again = &outbound_lists(ctx, out)->again;
 
-	if (out->lists == POOL_NONE)
-		return;
-	expire_flying(ctx, out, leaving->now);
-	retry_refused(ctx, out, leaving->now);
-	if (outbound_window_open_from(out) > leaving->now)
+	if (out->lists == POOL_NONE || outbound_window_open_from(out) > leaving->now)
 		return;
 	for (uint32_t index = *again, next; index != POOL_NONE; index = next) {
 		next = stored_at(ctx->pool, index)->next;
@@ -269,12 +266,31 @@ static unsigned goes_first(const struct delivery_context *ctx, const struct deli
 	return first;
 }
 
+/// What is lost, or no longer refused, is to be repeated; and where the path swallows long datagrams, in short ones.
+static void look_back(struct delivery_context *ctx, struct delivery *c, uint64_t now)
+{
+	if (c->out.lists == POOL_NONE)
+		return;
+	retry_refused(ctx, &c->out, now);
+	expire_flying(ctx, &c->out, now);
+	path_mtu_timed_out(ctx, c, now);
+}
+
+static void limit_to_path(const struct outbound *out, struct leaving *leaving)
+{
+	if (leaving->end - leaving->at > (ptrdiff_t)prepared_room_of(out))
+		leaving->end = leaving->at + prepared_room_of(out);
+}
+
 void fillers_fill(struct delivery_context *ctx, struct delivery *c, struct leaving *leaving)
 {
+	const uint8_t *const begin = leaving->at;
 	const unsigned first = goes_first(ctx, c);
 
 	c->out.overdue = 0;
 	c->out.sent = (uint32_t)leaving->counter - 1;
+	look_back(ctx, c, leaving->now);
+	limit_to_path(&c->out, leaving);
 	c->unfinished = 0;
 	c->out_of_order = first != ctx->fillers;
 	if (c->out_of_order)
@@ -288,6 +304,7 @@ void fillers_fill(struct delivery_context *ctx, struct delivery *c, struct leavi
 	c->out.bulk.asks = c->out.bulk.filling && c->out.flights == 1;
 	c->out.filling = c->out.bulk.filling = false;
 	c->out.sent++;
+	path_mtu_left(c, leaving->counter, (uint32_t)(leaving->at - begin));
 }
 
 void fillers_fill_restarted(struct delivery_context *ctx, struct delivery *c, struct leaving *leaving)

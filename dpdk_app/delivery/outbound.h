@@ -43,7 +43,7 @@ struct out_lists {
 static_assert(sizeof(struct out_lists) == POOL_BLOCK, "they are a block");
 
 struct outbound {
-	uint16_t room;          // of the longest packet; 0: as of the shortest that a client may ask for
+	uint16_t room;          // of the longest packet that the path carries, see path_mtu.h; 0: of the shortest
 	uint16_t waiting_mask;  // queues that are not empty
 	uint8_t timeouts;       // in a row
 	uint8_t flights;        // datagrams with reliable messages that are on their way

@@ -73,9 +73,29 @@ static uint16_t write_outbox_entry(struct session_shard *shard, const struct out
 	return length;
 }
 
+/// Does the session's path carry so many bytes? As sealed_data(), see there.
+/// @param length  as delivery_probe() says
+static uint16_t sealed_probe(struct session_shard *shard, uint32_t slot, uint32_t session, uint8_t *payload,
+			     uint16_t length, uint64_t now)
+{
+	const struct session_store *store = shard->store;
+	const uint32_t counter = connection_count(&store->records[slot]);
+	struct session_header *header = (struct session_header *)payload;
+
+	*header = (struct session_header){
+		.kind = SESSION_PROBE, .length = length, .session = session, .counter = counter};
+	memset(payload + sizeof(*header), 0, length - sizeof(*header));
+	cipher_seal(&shard->code, store_keys(store, slot).seal, counter, payload, sizeof(*header), length);
+	delivery_probed(&shard->ctx, store_delivery(store, slot), counter, now);
+	return length;
+}
+
 static uint16_t write_data(struct session_shard *shard, uint32_t slot, uint8_t *payload, uint64_t now)
 {
-	const uint16_t length = sealed_data(shard, slot, shard->store->records[slot].number, payload, now);
+	const uint32_t session = shard->store->records[slot].number;
+	const uint16_t probe = delivery_probe(&shard->ctx, store_delivery(shard->store, slot), now);
+	const uint16_t length = probe != 0 ? sealed_probe(shard, slot, session, payload, probe, now) :
+					     sealed_data(shard, slot, session, payload, now);
 
 	session_note(shard, slot, false);
 	return length;

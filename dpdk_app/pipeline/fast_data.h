@@ -107,8 +107,6 @@ ALWAYS_INLINE unsigned fast_admissible(struct ingress *ingress, struct fast_data
 
 	if (unlikely(!record_serves(record, header->session, shard->worker)))
 		return not_served(ingress, record, header->session, &data->owner);
-	if (unlikely(data->length > record->max_datagram))
-		return PG_DROP_SESSION_HEADER;
 	data->elsewhere = !peer_equal(&record->peer, &peer);
 	if (unlikely(data->elsewhere) && !place_conforms(ingress, peer, now))
 		return PG_DROP_SOURCE_RATE_LIMITED;

@@ -69,7 +69,7 @@ ALWAYS_INLINE uint16_t seal_data(const struct cipher_code *code, const struct se
 
 /// Whatever the session has to say now, and the acknowledgements: header, messages, tag.
 /// @param session  as in seal_data()
-/// @param payload  the session's max_datagram writable bytes
+/// @param payload  SESSION_DATAGRAM_MAX writable bytes
 /// @return bytes
 ALWAYS_INLINE uint16_t sealed_data(struct session_shard *shard, uint32_t slot, uint32_t session, uint8_t *payload,
 				   uint64_t now)
@@ -79,7 +79,7 @@ ALWAYS_INLINE uint16_t sealed_data(struct session_shard *shard, uint32_t slot, u
 	const uint32_t counter = connection_count(record);
 	struct delivery *c = store_delivery(store, slot);
 	const uint16_t body = delivery_fill(&shard->ctx, c, counter, now, payload + SESSION_BEFORE_MESSAGES,
-					    (uint16_t)(record->max_datagram - SESSION_DATA_MIN));
+					    SESSION_DATAGRAM_MAX - SESSION_DATA_MIN);
 
 	return seal_data(&shard->code, record, store_keys(store, slot).seal, session, counter,
 			 taken_delay(now - record->taken_at, shard->tsc_hz), payload, body,

@@ -194,8 +194,6 @@ ALWAYS_INLINE unsigned sealed_admissible(struct ingress *ingress, struct sealed 
 
 	if (unlikely(!record_serves(record, header->session, shard->worker)))
 		return not_served(ingress, record, header->session, &s->owner);
-	if (unlikely(s->length > record->max_datagram))
-		return PG_DROP_SESSION_HEADER;
 	if (unlikely(!peer_equal(&record->peer, s->peer)) && !place_conforms(ingress, *s->peer, now))
 		return PG_DROP_SOURCE_RATE_LIMITED;
 	s->counter = header->counter;

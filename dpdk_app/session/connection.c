@@ -133,17 +133,18 @@ void connection_begin(struct session_shard *shard, uint32_t slot, const struct c
 	counter_add(&shard->stats->listener[peer_listener(request->peer)].sessions, 1);
 }
 
-void connection_move(struct session_shard *shard, uint32_t slot, const struct peer *peer)
+void connection_move(struct session_shard *shard, uint32_t slot, const struct peer *peer, uint64_t now)
 {
 	struct session_record *record = &shard->store->records[slot];
 
 	record_set_phase(record, RECORD_IDLE); // nothing is ever sent to half of an address
 	record_in_order();
 	record->peer = *peer;
+	record_set_max_datagram(record, SESSION_DATAGRAM_MIN);
 	record_in_order();
 	record_set_phase(record, RECORD_CONNECTED);
 	counter_add(&shard->stats->path_changes, 1);
-	delivery_moved(&shard->ctx, store_delivery(shard->store, slot));
+	delivery_moved(&shard->ctx, store_delivery(shard->store, slot), now);
 	session_note(shard, slot, false);
 }
 
@@ -185,6 +186,23 @@ static enum session_close_reason over(const struct session_shard *shard, uint32_
 	return 0;
 }
 
+/// How much its path carries is kept with the session, and looked for again.
+static void look_at_path(struct session_shard *shard, uint32_t slot, uint64_t now)
+{
+	struct session_record *record = &shard->store->records[slot];
+	struct delivery *c = store_delivery(shard->store, slot);
+
+	if (likely(c->path.search == PATH_WHOLE) && likely(!c->path.changed))
+		return;
+	if (c->path.changed)
+		record_set_max_datagram(record, delivery_carries(c));
+	c->path.changed = false;
+	if (record->replay.newest == 0) // its player has no keys yet, or says so
+		return;
+	delivery_search(&shard->ctx, c, now);
+	session_note(shard, slot, false);
+}
+
 /// So many slots before over() reads it, a record's lines are on their way: they are in no cache when many are connected.
 #define SWEPT_AHEAD 4
 
@@ -219,6 +237,7 @@ uint32_t connection_sweep(struct session_shard *shard, uint64_t now, uint32_t bu
 		if (reason == 0) {
 			limits_tell(shard, slot, now);
 			phases_look(shard, slot, now);
+			look_at_path(shard, slot, now);
 			continue;
 		}
 		connection_close(shard, slot, reason, now);

@@ -20,7 +20,7 @@ COLD void connection_begin(struct session_shard *shard, uint32_t slot, const str
 			   uint64_t now);
 
 /// The peer has proved to be at another address.
-COLD void connection_move(struct session_shard *shard, uint32_t slot, const struct peer *peer);
+COLD void connection_move(struct session_shard *shard, uint32_t slot, const struct peer *peer, uint64_t now);
 
 /// Seal a CLOSE for the peer into the outbox (unless the peer itself closed, `reason` SESSION_CLOSED_LEFT), forget the
 /// delivery, give the slot up. The session may be confirmed again if it still stands.

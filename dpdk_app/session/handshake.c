@@ -143,10 +143,12 @@ static uint32_t seconds_left(const struct session_shard *shard, const struct ses
 	return now < record->expires_at ? (uint32_t)((record->expires_at - now) / shard->tsc_hz) : 0;
 }
 
-static struct handshake_outcome welcome(struct session_shard *shard, uint32_t slot, uint8_t *payload, uint64_t now)
+/// @param most  bytes, of the CONFIRM that it answers
+static struct handshake_outcome welcome(struct session_shard *shard, uint32_t slot, uint8_t *payload, uint16_t most,
+					uint64_t now)
 {
 	struct session_record *record = &shard->store->records[slot];
-	const uint16_t length = record->max_datagram;
+	const uint16_t length = record->max_datagram < most ? record->max_datagram : most;
 	const uint32_t counter = connection_count(record);
 	struct connection_marks marks;
 	struct session_welcome answer = {
@@ -178,9 +180,9 @@ static struct handshake_outcome welcome_again(struct session_shard *shard, uint3
 
 	if (c->length < record->max_datagram && record->replay.newest == 0 && !delivery_holds_messages(delivery)) {
 		record_set_max_datagram(record, c->length);
-		delivery_shorten(delivery, c->length - SESSION_DATA_MIN);
+		delivery_shorten(&shard->ctx, delivery, c->length - SESSION_DATA_MIN);
 	}
-	return welcome(shard, slot, c->payload, now);
+	return welcome(shard, slot, c->payload, c->length, now);
 }
 
 /// Is it the one that made the connection, come again?
@@ -230,7 +232,7 @@ static struct handshake_outcome begin(struct session_shard *shard, uint32_t slot
 				 .peer = c->peer, .confirm = confirm, .agreed = agreed, .cookie_time = c->cookie_time},
 			 now);
 	secrets_forget(agreed, sizeof(agreed));
-	outcome = welcome(shard, slot, c->payload, now);
+	outcome = welcome(shard, slot, c->payload, c->length, now);
 	outcome.moved = true;
 	return outcome;
 }

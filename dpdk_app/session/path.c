@@ -141,9 +141,10 @@ static bool may_move(struct path_state *state, uint32_t now_ms)
 }
 
 static void move(struct session_shard *shard, uint32_t slot, struct path_state *state, const struct peer *peer,
-		 uint32_t now_ms)
+		 uint64_t now)
 {
 	struct session_record *record = &shard->store->records[slot];
+	const uint32_t now_ms = (uint32_t)shard_ms(shard, now);
 	const bool back = is_back(state, record, peer);
 
 	if (back)
@@ -152,7 +153,7 @@ static void move(struct session_shard *shard, uint32_t slot, struct path_state *
 	state->moved = !back;
 	state->moved_in = record->challenged_ms;
 	state->asked = state->answered = false;
-	connection_move(shard, slot, peer);
+	connection_move(shard, slot, peer, now);
 	record->challenged = path_hash(shard, peer); // a player who is elsewhere already is asked there at once
 }
 
@@ -182,7 +183,7 @@ struct handshake_outcome path_answered(struct session_shard *shard, uint32_t slo
 		state->answered = true;
 		state->answered_ms = now_ms;
 	} else if (is_back(state, record, peer) || may_move(state, now_ms)) {
-		move(shard, slot, state, peer, now_ms);
+		move(shard, slot, state, peer, now);
 		outcome.moved = true;
 	}
 	return outcome;

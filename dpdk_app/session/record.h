@@ -47,9 +47,9 @@ struct session_record {
 	// per packet, first line
 	uint32_t
 		session; // as packets name it; 0: not issued, or revoked. The supervisor's; its release publishes the rest
-	uint8_t phase; // enum record_phase; from here the owner's
-	uint8_t owner; // index of a worker, or RECORD_NO_OWNER: see record_claim()
-	uint16_t max_datagram;
+	uint8_t phase;         // enum record_phase; from here the owner's
+	uint8_t owner;         // index of a worker, or RECORD_NO_OWNER: see record_claim()
+	uint16_t max_datagram; // that the path carries: by the handshake, and what the delivery found out since
 	struct replay replay;
 	uint32_t tx_counter; // of the last packet that may have left; advanced before it is sealed
 	struct taken taken;

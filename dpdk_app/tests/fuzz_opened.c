@@ -82,7 +82,7 @@ static uint32_t held_blocks(void)
 static void check_always(void)
 {
 	const struct delivery *c = &end.c;
-	const bool nothing = c->out.messages == 0 && c->busy.reason == 0;
+	const bool nothing = c->out.messages == 0 && c->busy.reason == 0 && c->path.search != PATH_SEARCHING;
 
 	require(end.ctx.pool->held == held_blocks());
 	require(end.ctx.pool->used == c->out.blocks + (c->out.lists != POOL_NONE ? 1 : 0) + held_blocks() +
@@ -200,6 +200,12 @@ static void fill(struct input *in)
 {
 	const uint32_t asked = number(in, 2);
 	const uint16_t room = asked < end.room ? (uint16_t)asked : end.room;
+
+	if (delivery_probe(&end.ctx, &end.c, now) != 0) {
+		delivery_probed(&end.ctx, &end.c, ++end.counter, now);
+		return;
+	}
+
 	uint8_t *body = malloc(room != 0 ? room : 1);
 	const bool owed = end.c.owed != 0, due = delivery_due(&end.c) <= now, flying = end.c.out.flights != 0;
 	const uint16_t length = delivery_fill(&end.ctx, &end.c, ++end.counter, now, body, room);

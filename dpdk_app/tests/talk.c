@@ -47,8 +47,15 @@ void talk_close(struct talk_end *end)
 void talk_fill(struct talk_end *end, struct talk_packet *packet, uint64_t now)
 {
 	packet->counter = ++end->counter;
+	packet->probe = delivery_probe(&end->ctx, &end->c, now);
+	packet->length = 0;
+	if (packet->probe != 0) {
+		delivery_probed(&end->ctx, &end->c, packet->counter, now);
+		return;
+	}
 	taken_write(&end->taken, taken_delay(now - end->taken_at, TALK_HZ), (uint8_t *)&packet->prefix);
-	packet->length = delivery_fill(&end->ctx, &end->c, packet->counter, now, packet->body, end->room);
+	packet->length =
+		delivery_fill(&end->ctx, &end->c, packet->counter, now, packet->body, TALK_DATAGRAM - SESSION_DATA_MIN);
 }
 
 bool talk_take(struct talk_end *end, const struct talk_packet *packet, uint64_t now)
@@ -59,6 +66,12 @@ bool talk_take(struct talk_end *end, const struct talk_packet *packet, uint64_t 
 	if (!replay_fresh(&end->replay, packet->counter))
 		return false;
 	replay_mark(&end->replay, packet->counter);
+	if (packet->probe != 0) {
+		if (taken_mark(&end->taken, packet->counter))
+			end->taken_at = now;
+		end->c.owed = now;
+		return true;
+	}
 	delivery_heed_busy(&end->ctx, &end->c, packet->body, packet->length, now);
 	delivery_acknowledged(&end->ctx, &end->c, end->counter, &packet->prefix, now);
 	intake_begin(intake, packet->body, packet->length, packet->counter, now);

@@ -17,6 +17,7 @@ struct talk_packet {
 	uint32_t counter;
 	struct session_prefix prefix;
 	uint16_t length;
+	uint16_t probe; // bytes of it, if it is a PROBE
 	uint8_t body[TALK_DATAGRAM];
 };
 

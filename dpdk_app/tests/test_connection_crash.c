@@ -266,7 +266,7 @@ static void nothing_is_ever_sent_to_half_of_an_address(void **state UNUSED)
 
 	watch(record);
 	trap_on();
-	connection_move(fixture->shard[0], slot_of(&player), &there);
+	connection_move(fixture->shard[0], slot_of(&player), &there, fixture->now);
 	trap_off();
 	assert_true(crash_count > 2);
 	for (size_t i = 0; i < crash_count; i++) {

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import pairwise, takewhile
 
 from pyshim.conformance import layout
 from pyshim.conformance.as_gateway import STARTS_S, Gateway, Setting
@@ -224,7 +224,8 @@ def welcome_smaller(gateway: Gateway) -> Script:
         gateway.verdicts.judge(WELCOME_GRANTS, False, str(why))
         return
     yield from gateway.pause(3.0)
-    longest = max(len(one.datagram) for one in traffic.heard)
+    unproved = takewhile(lambda one: one.kind != Kind.PROBE, traffic.heard)
+    longest = max((len(one.datagram) for one in unproved), default=0)
     asked = [len(one.datagram) for one in gateway.heard if one.kind == Kind.CONFIRM]
     taken = asked[-1] > 508 or asked[0] <= 508  # else it dropped what granted less than it asked for
     gateway.verdicts.judge(

@@ -17,7 +17,7 @@ HEADER = Check(
     "Every datagram begins with its kind, length and session, and no flag or counter that is not its own",
 )
 LENGTH = Check(
-    "length", "2", "Every kind has its length; DATA and PROBE have at most the max_datagram that was granted"
+    "length", "2", "Every kind has its length; DATA has at most what the handshake or a PROBE proved"
 )
 OPENS = Check(
     "opens", "5", "What is sealed opens with the connection's keys, under the counter of its header"
@@ -153,11 +153,17 @@ class RuleWatch(Watcher):
 
     def _length(self, heard: Heard) -> None:
         least, most = _LENGTHS[heard.kind]
-        if heard.kind in (Kind.DATA, Kind.PROBE) and heard.traffic is not None:
-            most = heard.traffic.size
+        if heard.kind == Kind.DATA and heard.traffic is not None:
+            most = self._proved(heard.traffic)
         holds = least <= len(heard.datagram) <= most
         allowed = f"{least}" if least == most else f"{least} to {most}"
         self._verdicts.judge(LENGTH, holds, f"{heard}; {allowed} are allowed")
+
+    @staticmethod
+    def _proved(traffic: Traffic) -> int:
+        """What the path may be believed to carry: each PROBE that came was acknowledged."""
+        probes = (len(heard.datagram) for heard in traffic.heard if heard.kind == Kind.PROBE)
+        return max(traffic.size, *probes, 0)
 
     def _sealed(self, heard: Heard, traffic: Traffic) -> None:
         if heard.kind in (Kind.CLOSE, Kind.PROBE):

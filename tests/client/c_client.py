@@ -155,6 +155,10 @@ class CSession(CClient):
         self.listen()
         return datagrams
 
+    def moved(self, now: float) -> None:
+        self.now_ns = max(self.now_ns, round(now * NS))
+        self.lib.pgc_moved(self.client)
+
     def receive(self, datagram: bytes, now: float) -> None:
         self.now_ns = max(self.now_ns, round(now * NS))
         self.listen()

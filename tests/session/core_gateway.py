@@ -92,6 +92,7 @@ class CoreGateway:
         self._hz = tsc_hz()
         self._start = tsc()
         self._now = epoch
+        self.poll_s = POLL_S
         self.answers = 0
         self.egress = 0
         self.drops: Counter[str] = Counter()
@@ -128,7 +129,7 @@ class CoreGateway:
         return [(int(packet.to) - FIRST, packet.payload) for packet in egress]
 
     def next_due(self) -> float:
-        return self._now + POLL_S
+        return self._now + self.poll_s
 
     def expire(self, now: float) -> int:
         return self.core.expire(self.tsc(now))

@@ -27,7 +27,6 @@ from pyshim.protocol.session_crypto import (
 )
 from pyshim.protocol.session_wire import (
     AROUND_BYTES,
-    DATA_MIN_BYTES,
     EVENT,
     REQUESTS,
     CloseReason,
@@ -187,6 +186,9 @@ class ModelGateway:
         elif header.kind is Kind.PATH_RESPONSE:
             if seat.candidate is not None and secret == seat.candidate[1]:
                 seat.address = seat.candidate[0]
+        elif header.kind is Kind.PROBE:
+            seat.acknowledgements.take(counter, now)
+            out.append((source, self._say(session, seat, b"", now)))
         else:
             if newest and source != seat.address:
                 seat.candidate = (source, self._draw(8))
@@ -249,7 +251,7 @@ class ModelGateway:
                 continue
             seat.sender.expire(now)
             while seat.sender.due() <= now:
-                messages = seat.sender.fill(seat.sent + 1, now, seat.max_datagram - DATA_MIN_BYTES)
+                messages = seat.sender.fill(seat.sent + 1, now)
                 out.append((seat.address, self._say(session, seat, pack_messages(messages), now)))
             if seat.acknowledgements.due <= now:
                 out.append((seat.address, self._say(session, seat, b"", now)))

@@ -9,7 +9,7 @@ import { TYPE, nameOf, readBody, readMessages } from './messages.js';
 import { BULK, Outgoing, isFree } from './outgoing.js';
 import { Acknowledgements } from './replay.js';
 import { LAST_COUNTER, Sealing } from './sealing.js';
-import { CLOSE, CLOSED, HEADER_BYTES, KIND, TAG_BYTES, isZero, readHeader } from './wire.js';
+import { CLOSE, CLOSED, HEADER_BYTES, KIND, SIZES, TAG_BYTES, isZero, readHeader } from './wire.js';
 
 const DATA_HEAD_BYTES = 12;
 const OVERHEAD_BYTES = HEADER_BYTES + DATA_HEAD_BYTES + TAG_BYTES;
@@ -45,12 +45,12 @@ export class Connection {
   reason = null;
 
   /** `welcome`: what Handshake's { connected } holds. `tell(event, detail)` is told what happens. */
-  constructor(session, welcome, { send, tell, random, now, phaseDatagrams, keyLog }) {
+  constructor(session, welcome, { send, tell, random, now, phaseDatagrams, keyLog, maxDatagram = SIZES[0] }) {
     this.#send = send;
     this.#tell = tell;
     this.#random = random;
     this.#sealing = new Sealing({ session, ...welcome, now, phaseDatagrams, keyLog });
-    this.#flight = new Flight(welcome.maxDatagram);
+    this.#flight = new Flight(welcome.maxDatagram, maxDatagram);
     this.#limits = new Limits(welcome.limits, now);
     this.#idleMs = welcome.idleTimeoutMs;
     this.#resetToken = welcome.resetToken;
@@ -314,7 +314,7 @@ export class Connection {
   }
 
   #search(now) {
-    if (!this.#outgoing.isEmpty || this.#limits.when(DATAGRAMS, 1, now) > now) return;
+    if (this.#outgoing.waits || this.#limits.when(DATAGRAMS, 1, now) > now) return;
     const size = this.#flight.mtu.probe(now);
     if (size === null) return;
     const zeros = Buffer.alloc(size - HEADER_BYTES - TAG_BYTES);
@@ -336,7 +336,7 @@ export class Connection {
       heartbeat,
       acks,
       this.#wake,
-      this.#outgoing.isEmpty ? Math.max(this.#flight.mtu.searchAt, now + 1) : Infinity,
+      this.#outgoing.waits ? Infinity : Math.max(this.#flight.mtu.searchAt, now + 1),
     );
   }
 }

@@ -23,8 +23,9 @@ export class Flight {
   bulk = new BulkPace();
   mtu;
 
-  constructor(maxDatagram) {
-    this.mtu = new PathMtu(maxDatagram);
+  /** @param most  bytes of the longest datagram that ever leaves; the handshake proved `size` */
+  constructor(size, most) {
+    this.mtu = new PathMtu(size, most);
   }
 
   // ---------------------------------------------------------------- leaving

@@ -106,6 +106,12 @@ export class Outgoing {
     return this.#unreliable.length === 0 && this.#channels.every((channel) => channel.items.length === 0);
   }
 
+  /** Is there anything that is not on its way? */
+  get waits() {
+    const isLeft = (item) => !item.flies && !item.acked;
+    return this.#unreliable.length > 0 || this.#channels.some((channel) => channel.items.some(isLeft));
+  }
+
   holds(type) {
     return this.#channels.some((channel) => channel.items.some((item) => item.whole.type === type));
   }

@@ -166,9 +166,9 @@ export class PathMtu {
   #tried = 0;
   nextProbe = 0;
 
-  constructor(most) {
+  constructor(size, most) {
     this.most = most;
-    this.size = most;
+    this.size = size;
   }
 
   /** A datagram of this size was acknowledged, and if it is longer than any was believed to be, proves it. */

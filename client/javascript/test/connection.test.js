@@ -211,6 +211,26 @@ test('a path that shrinks in mid-session is found, and nothing is lost', () => {
   assert.equal(world.client.connection.status.datagramBytes, 1232);
 });
 
+test('a connection that began on a narrow path finds out that the path carries more', () => {
+  const world = new World({ path: { mtu: 1100 } }).connected();
+  assert.equal(world.client.connection.status.datagramBytes, 1000);
+  world.run(5000); // a search in vain
+  assert.equal(world.client.connection.status.datagramBytes, 1000);
+  world.upward.mtu = 1500;
+  world.run(610_000);
+  assert.equal(world.client.connection.status.datagramBytes, 1400);
+});
+
+test('a path is searched while messages are on their way, if none waits to leave', () => {
+  const world = established();
+  world.client.connection.moved(world.now);
+  for (let i = 0; i < 100; i++) {
+    world.say(GAME, Buffer.from(`${i}`)); // one is always on its way
+    world.run(20);
+  }
+  assert.equal(world.client.connection.status.datagramBytes, 1400);
+});
+
 test('PROBEs leave three of one size, a second apart, and again after ten minutes', () => {
   const world = established();
   const probes = [];

@@ -11,7 +11,7 @@ from hmac import compare_digest
 from pyshim.protocol.client.congestion import NEVER, RoundTrip
 from pyshim.protocol.client.errors import NotConnectedError, Undelivered
 from pyshim.protocol.client.events import Ending
-from pyshim.protocol.client.fragments import ViolationError, room
+from pyshim.protocol.client.fragments import ViolationError
 from pyshim.protocol.client.handshake import Draw, Established, Handshake
 from pyshim.protocol.client.intake import Acknowledgements, Intake, Taken, Whole
 from pyshim.protocol.client.limits import DATAGRAMS, Pace
@@ -354,7 +354,8 @@ class Connection:
             return self._handshake.due_at
         it = self._open
         ask_at, silent_at = self._watch(it)
-        return min(max(min(it.sender.due(), it.acknowledgements.due, ask_at), self._data_from(it)), silent_at)
+        says_at = min(it.sender.due(), it.sender.probe_due(), it.acknowledgements.due, ask_at)
+        return min(max(says_at, self._data_from(it)), silent_at)
 
     def due(self, now: float) -> list[bytes]:
         """Datagrams to send now; call again at `next_due()`."""
@@ -369,6 +370,18 @@ class Connection:
         datagrams = [*self._urgent, *datagrams]
         self._urgent.clear()
         return datagrams
+
+    def moved(self, now: float) -> None:
+        """This end is on another network."""
+        if self._open is not None and self.phase is Phase.OPEN:
+            self._open.sender.moved(now)
+            self._open.acknowledgements.owe(now, at_once=True)  # the gateway sees the new address at once
+
+    @property
+    def datagram_bytes(self) -> int:
+        """What the path is believed to carry; of an open connection."""
+        assert self._open is not None
+        return self._open.sender.path.size
 
     def close(self, now: float) -> None:
         """The game leaves."""
@@ -390,10 +403,6 @@ class Connection:
                     )
                 )
         return [outgoing for outgoing in undelivered if not outgoing.was_sent]
-
-    @property
-    def _room(self) -> int:
-        return room(self.welcome.max_datagram)
 
     def _watch(self, it: _Open) -> tuple[float, float]:
         """When to ask whether the gateway is there, and when to believe that it is not."""
@@ -425,6 +434,8 @@ class Connection:
                 datagrams.append(self._data(it, now))
         if max(it.acknowledgements.due, self._data_from(it)) <= now:
             datagrams.append(self._say(it, b"", now))
+        if max(it.sender.probe_due(), self._data_from(it)) <= now:
+            datagrams += self._probe(it, now)
         return datagrams
 
     @staticmethod
@@ -432,8 +443,18 @@ class Connection:
         """When another DATA keeps to the limit of datagrams."""
         return it.sender.pace.conforms_at(DATAGRAMS, 0)
 
+    def _probe(self, it: _Open, now: float) -> list[bytes]:
+        """Whether the path carries more than is believed."""
+        size = it.sender.path.probe(now)
+        if size is None:
+            return []
+        it.asked_at = now
+        it.sender.probed(it.sent + 1, size, now)
+        it.sender.pace.take(DATAGRAMS, 0, now)
+        return [self._seal(it, Kind.PROBE, bytes(size - AROUND_BYTES))]
+
     def _data(self, it: _Open, now: float) -> bytes:
-        messages = it.sender.fill(it.sent + 1, now, self._room)
+        messages = it.sender.fill(it.sent + 1, now)
         assert messages, "due, but nothing to say"
         it.asked_at = now
         return self._say(it, pack_messages(messages), now, wants_answer=it.sender.asks_at_once)

@@ -141,6 +141,8 @@ class Client:
         await self._listen()
         if before is not None:
             before.close()
+        self.session.moved(self._now())
+        self._schedule()
 
     # ------------------------------------------------------------ saying
 

@@ -42,7 +42,7 @@ Draw = Callable[[int], bytes]  # that many random bytes
 
 _REPEAT_S = (0.25, 2.0)  # first, longest
 _CONFIRMS = 2  # of one size that may bring nothing
-_COOKIE_S = 3.0  # the gateway takes one for 4 s: some of that is spent on the way
+_COOKIE_S = 4.0  # in which two sizes below the longest are tried
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,11 +13,13 @@ from pyshim.protocol.client.congestion import NEVER, BulkPace, RoundTrip, Window
 from pyshim.protocol.client.fragments import cut, room
 from pyshim.protocol.client.limits import Pace
 from pyshim.protocol.client.outgoing import Outgoing, Priority
+from pyshim.protocol.client.path_mtu import PathMtu
 from pyshim.protocol.client.settings import Settings
 from pyshim.protocol.session_control import Busy, Restarted
 from pyshim.protocol.session_wire import (
     CHANNEL_WINDOW,
     CHANNELS,
+    DATA_MIN_BYTES,
     MESSAGES_MAX,
     UNORDERED,
     BusyReason,
@@ -64,7 +66,7 @@ class Sender:
     def __init__(self, settings: Settings, max_datagram: int, round_trip: RoundTrip) -> None:
         """Nothing was queued."""
         self._settings = settings
-        self._room = room(max_datagram)
+        self.path = PathMtu(max_datagram, max(settings.datagram_sizes))
         self._round_trip = round_trip
         self._window = Window(round_trip)
         self._bulk = BulkPace(round_trip)
@@ -163,6 +165,7 @@ class Sender:
             if self._timeouts:
                 self._window.persists()
             self._timeouts += 1
+            self.path.timed_out(self._timeouts, now)
         if self._refused and self._refused_until <= now:
             for queued in self._refused:
                 insort(self._repeats, queued, key=lambda one: one.order)
@@ -194,40 +197,50 @@ class Sender:
             for queue in queues:
                 for queued in queue:
                     size, number = size + queued.message.size, number + 1
-                    if size > self._room or number >= MESSAGES_MAX:
+                    if size > room(self.path.size) or number >= MESSAGES_MAX:
                         return True
         return False
 
-    def fill(self, counter: int, now: float, room: int) -> list[Message]:
-        """The messages of the datagram `counter`, which leaves now with `room` bytes for them.
+    def fill(self, counter: int, now: float) -> list[Message]:
+        """The messages of the datagram `counter`, which leaves now, as many as the path carries.
 
         Repetitions first, then what is urgent, normal and bulk.
         """
         chosen: list[_Queued] = []
+        left = whole = room(self.path.size)
         if self._opens_at() <= now:
             for queued in self._repeats:
-                if len(chosen) < MESSAGES_MAX and queued.message.size <= room:
-                    room -= queued.message.size
+                if len(chosen) < MESSAGES_MAX and queued.message.size <= left:
+                    left -= queued.message.size
                     chosen.append(queued)
                     self._within_window(now)
             self._repeats = [queued for queued in self._repeats if queued not in chosen]
             for queued in chosen:
                 queued.waits = False
         while len(chosen) < MESSAGES_MAX:
-            fresh = self._next(room, now)
+            fresh = self._next(left, now)
             if fresh is None:
                 break
-            room -= fresh.message.size
+            left -= fresh.message.size
             chosen.append(fresh)
             self._leaves(fresh, now)
         is_bulk, self._filling, self._filling_bulk = self._filling_bulk, False, False
         self._last = counter
+        self.path.left(counter, DATA_MIN_BYTES + whole - left)
         reliable = [queued for queued in chosen if queued.of.delivery is not None]
         if reliable:
             self._flights[counter] = _Flight(now, reliable)
             self._on_their_way += 1
         self._tells_of_path = is_bulk and self._on_their_way == 1
         return [queued.message for queued in chosen]
+
+    def probe_due(self) -> float:
+        """When to ask `path` for a PROBE, which takes nobody's place."""
+        return NEVER if self._repeats or any(True for _ in self._heads()) else self.path.due
+
+    def probed(self, counter: int, size: int, now: float) -> None:
+        """A PROBE left."""
+        self.path.probed(counter, size, now, self._round_trip.timeout_s(0, 0.0))
 
     @property
     def asks_at_once(self) -> bool:
@@ -301,13 +314,16 @@ class Sender:
             return
         flights = self._on_their_way
         flight = self._flights.get(prefix.ack)
+        bits = (bit for bit in range(_ACK_BITS) if prefix.ack_bits >> bit & 1)
+        counters = {prefix.ack, *(prefix.ack - 1 - bit for bit in bits)}
+        sent_at = self.path.acknowledged(counters, prefix.ack, now)
+        if flight is not None:
+            sent_at = flight.sent_at
+        if sent_at is not None and prefix.delay_s is not None:
+            self._round_trip.measured(now - sent_at, now, prefix.delay_s)
         if flight is not None and prefix.delay_s is not None:
-            self._round_trip.measured(now - flight.sent_at, now, prefix.delay_s)
             self._bulk.measured(flight.sent_at, now)
-        arrived = self._taken(prefix.ack)
-        for bit in range(_ACK_BITS):
-            if prefix.ack_bits >> bit & 1:
-                arrived += self._taken(prefix.ack - 1 - bit)
+        arrived = sum(self._taken(counter) for counter in sorted(counters, reverse=True))
         if not arrived:
             return
         self._timeouts = 0
@@ -399,6 +415,15 @@ class Sender:
         for counter in [c for c, flight in self._flights.items() if not flight.is_lost]:
             self._lost(counter)
         self._flights.clear()  # what is acknowledged from now on of what was sent before says nothing
+
+    def moved(self, now: float) -> None:
+        """This end is on another network: what is on its way is lost, and the path is another."""
+        self.path.shrink(now)
+        for counter in [c for c, flight in self._flights.items() if not flight.is_lost]:
+            self._lost(counter)
+        self._window = Window(self._round_trip)
+        self._bulk = BulkPace(self._round_trip)
+        self._timeouts = 0
 
     # ------------------------------------------------------------ the end
 

@@ -102,6 +102,10 @@ class Session:
 
     # ------------------------------------------------------------ the network
 
+    def moved(self, now: float) -> None:
+        """The game is on another network."""
+        self._connection.moved(now)
+
     def receive(self, datagram: bytes, now: float) -> None:
         """A datagram came."""
         self._connection.room_for_events = len(self.events) < self._settings.events
