@@ -48,7 +48,7 @@ def move(listener: int, player: int) -> bytes:
 
 def data(listener: int, number: int) -> bytes:
     """DATA of the session profile, of a session that was never issued."""
-    return frame(listener, struct.pack("<BBHIIII", 5, 1, 44, number, 1, 0, 0) + bytes(24), 5000 + number)
+    return frame(listener, struct.pack("<BBHII", 5, 0, 44, number, 1) + bytes(32), 5000 + number)
 
 
 def answers(ended: Ended) -> list[bytes]:
