@@ -53,10 +53,10 @@ static void queue_piece(struct delivery_context *ctx, struct outbound *out, cons
 	stored->time = due;
 	if (prepared->pieces > 1)
 		stored->fragment = fragment;
+	stored->cost = cost_of(ctx, stored, prepared, message->length);
 	if (message->reliable) {
 		stored->id = out->next[message->channel]++;
 		stored->receipt = message->receipt;
-		stored->cost = cost_of(ctx, stored, prepared, message->length);
 	}
 	waiting_append(ctx, out, message->priority * OUTBOUND_QUEUES + lane, index);
 }
@@ -219,8 +219,8 @@ uint64_t outbound_leaves_from(const struct delivery_context *ctx, const struct o
 		from = open > from ? open : from;
 	}
 	if (!stored_is_reliable(first))
-		return priority == PRIORITY_URGENT ? 0 : from;
-	if (!in_window(out, first) || out->paused >> stored_channel(first) & 1)
+		from = priority == PRIORITY_URGENT ? 0 : from;
+	else if (!in_window(out, first) || out->paused >> stored_channel(first) & 1)
 		return UINT64_MAX;
 	if (ctx->pace && first->cost != 0) {
 		const enum pg_request request = session_request(first->type);

@@ -53,6 +53,7 @@ def read_limits_message(body: bytes) -> tuple[int, tuple[Limit, ...]]:
     Raises:
         WireError: it has another length.
     """
+    expect(len(body) >= _LIMITS.size, f"{len(body)} bytes of LIMITS")
     version, number = _LIMITS.unpack_from(body)
     expect(len(body) == _LIMITS.size + number * _LIMIT.size, f"{len(body)} bytes of {number} limits")
     return version, read_limits(body[_LIMITS.size :])

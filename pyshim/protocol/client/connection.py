@@ -302,12 +302,20 @@ class Connection:
         elif whole.type == MessageType.PONG:
             self.pongs.append(int.from_bytes(whole.body, "little"))
         elif whole.type == MessageType.LIMITS:
-            version, limits = read_limits_message(whole.body)
-            if version > it.limits_version:
-                it.limits_version = version
-                it.sender.pace = it.sender.pace.changed(limits)
+            self._limited(it, whole.body)
         elif whole.type not in _FOR_THE_CONNECTION:
             self.arrived.append(whole)
+
+    def _limited(self, it: _Open, body: bytes) -> None:
+        """LIMITS, or what is none: skipped like every body that is not what its type says."""
+        try:
+            version, limits = read_limits_message(body)
+        except WireError:
+            self.ignored.skipped += 1
+            return
+        if version > it.limits_version:
+            it.limits_version = version
+            it.sender.pace = it.sender.pace.changed(limits)
 
     @staticmethod
     def _queue(it: _Open, kind: MessageType, body: bytes, now: float) -> None:

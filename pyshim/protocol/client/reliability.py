@@ -268,7 +268,7 @@ class Sender:
         if queued.of.delivery is None:
             queued.done = True
             self.queued_bytes -= queued.message.size
-        elif queued.message.piece is None or queued.message.piece[0] == 0:
+        if queued.message.piece is None or queued.message.piece[0] == 0:
             self.pace.take(queued.of.type, queued.of.cost_bytes, now)
 
     def _heads(self) -> Iterator[_Queued]:
@@ -283,18 +283,17 @@ class Sender:
 
     def _leaves_from(self, queued: _Queued) -> float:
         """When it may leave; NEVER: when something else happens."""
-        if not self._is_windowed(queued):
-            return 0.0
-        at = self._opens_at()
+        if queued.of.delivery is not None and (
+            queued.message.channel in self._paused or self._is_beyond_window(queued)
+        ):
+            return NEVER
+        at = 0.0
+        if queued.message.piece is None or queued.message.piece[0] == 0:
+            at = self.pace.conforms_at(queued.of.type, queued.of.cost_bytes)
+        if self._is_windowed(queued):
+            at = max(at, self._opens_at())
         if queued.of.priority is Priority.BULK and not self._filling_bulk:
             at = max(at, self._bulk.leaves_from)
-        if queued.of.delivery is None:
-            return at
-        channel = queued.message.channel
-        if channel in self._paused or self._is_beyond_window(queued):
-            return NEVER
-        if queued.message.piece is None or queued.message.piece[0] == 0:
-            at = max(at, self.pace.conforms_at(queued.of.type, queued.of.cost_bytes))
         return at
 
     def _is_beyond_window(self, queued: _Queued) -> bool:
