@@ -94,6 +94,8 @@ static bool is_free(unsigned byte, unsigned bit)
 		return bit == 6; // don't fragment
 	if (byte == 15)
 		return bit >= 2; // DSCP
+	if (byte == 43)
+		return bit == 0; // the key phase
 	return (byte > 6 && byte < 12) || byte == 18 || byte == 19 || byte == 22 || (byte >= 26 && byte < 30) ||
 	       byte == 34 || byte == 35 || byte >= 46;
 }
