@@ -15,7 +15,7 @@ static inline uint8_t limits_of_messages(const uint32_t pps[PG_REQUESTS], const 
 					 struct session_limit entry[PG_REQUESTS])
 {
 	static const uint8_t types[PG_REQUESTS] = {
-#define OWN(NAME, ...) [PG_REQUEST_##NAME] = SESSION_##NAME,
+#define OWN(NAME, ...) SESSION_##NAME, // in the order of enum pg_request
 #define RELAYED OWN
 #include "wire/messages.def"
 	};

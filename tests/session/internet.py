@@ -121,7 +121,9 @@ class Internet:
 
     def _ask(self) -> None:
         """When is each due? Who is told something between two calls of `run` is asked in the next."""
-        self._dues = [player.session.next_due() for player in self.players]
+        self._dues = [0.0 for _ in self.players]
+        for index in range(len(self.players)):
+            self._listen(index)
 
     def _speak(self) -> None:
         for index, player in enumerate(self.players):

@@ -459,7 +459,7 @@ class Connection:
         it.asked_at = now
         it.sender.probed(it.sent + 1, size, now)
         it.sender.pace.take(DATAGRAMS, 0, now)
-        return [self._seal(it, Kind.PROBE, bytes(size - AROUND_BYTES))]
+        return [self._seal(it, Kind.PROBE, bytes(size - AROUND_BYTES), now)]
 
     def _data(self, it: _Open, now: float) -> bytes:
         messages = it.sender.fill(it.sent + 1, now)
