@@ -118,9 +118,10 @@ class SystemNetwork:
             datagram, extra, _, source = one.recvmsg(_RECEIVE_MAX, 64)
         except OSError:
             return None
-        at_s = self.now()
+        waited_s = 0.0
         for level, kind, data in extra:
             if level == socket.SOL_SOCKET and kind == _SO_TIMESTAMPNS and len(data) >= _STAMP.size:
                 seconds, nanoseconds = _STAMP.unpack_from(data)
-                at_s -= max(0.0, time.time() - (seconds + nanoseconds * 1e-9))
-        return Arrival(datagram, at_s, via, source)
+                waited_s = max(0.0, time.time() - (seconds + nanoseconds * 1e-9))
+        # The clock is read last: a busy machine makes it late, never before it was sent.
+        return Arrival(datagram, self.now() - waited_s, via, source)

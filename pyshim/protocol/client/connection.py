@@ -161,13 +161,10 @@ class Connection:
             return
         if established is None:
             return
-        round_trip = RoundTrip()
-        if established.round_trip_s is not None:
-            round_trip.measured(established.round_trip_s, now)
         acknowledgements = Acknowledgements(self._settings.acknowledge_s)
         acknowledgements.take(established.window.newest, now)
         acknowledgements.owe(now, at_once=True)  # the gateway hears that its keys are in use
-        sender = Sender(self._settings, established.welcome.max_datagram, round_trip)
+        sender = Sender(self._settings, established.welcome.max_datagram, RoundTrip())
         sender.pace = Pace(read_limits(established.welcome.limits))
         self._open = _Open(
             established,

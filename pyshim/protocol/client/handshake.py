@@ -52,7 +52,6 @@ class Established:
     phases: Phases
     welcome: Welcome
     window: ReplayWindow  # of what comes in
-    round_trip_s: float | None  # None: not known, something was sent twice
 
 
 class Handshake:
@@ -186,7 +185,7 @@ class Handshake:
         if welcome.max_datagram > self._max_datagram:  # late, of more than is asked for by now
             return None
         window.mark(header.counter)
-        return Established(phases, welcome, window, now - self._sent_at if self._sends == 1 else None)
+        return Established(phases, welcome, window)
 
     def _secret(self, clear: bytes) -> bytes | None:
         """That of a WELCOME with this nonce and share; None where nothing can be agreed with it."""
