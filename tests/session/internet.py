@@ -121,9 +121,7 @@ class Internet:
 
     def _ask(self) -> None:
         """When is each due? Who is told something between two calls of `run` is asked in the next."""
-        self._dues = [0.0 for _ in self.players]
-        for index in range(len(self.players)):
-            self._listen(index)
+        self._dues = [player.session.next_due() for player in self.players]
 
     def _speak(self) -> None:
         for index, player in enumerate(self.players):
@@ -169,6 +167,8 @@ class Internet:
         """Let time pass, at most that long; whether `until` came true."""
         end = self.now + seconds
         self._ask()
+        for index in range(len(self.players)):  # a test may have told a player something itself
+            self._listen(index)
         self._speak()
         while self.now < end and not until():
             self._step(end)

@@ -110,8 +110,8 @@ def test_compressed_bomb_expands_to_no_more_than_it_says(claimed: int, stranger:
     assert is_alive(stranger)
 
 
-def test_datagram_above_the_agreed_size_is_refused(player: RawPlayer) -> None:
-    big = message(MessageType.BULK, layers.Bulk(target_id=7, data=bytes(600)))
+def test_datagram_above_the_longest_that_there_are_is_refused(player: RawPlayer) -> None:
+    big = message(MessageType.BULK, layers.Bulk(target_id=7, data=bytes(1400)))
     assert player.drop(player.data(big)) is not None
     assert is_alive(player)
 

@@ -160,7 +160,7 @@ def test_prefix_with_a_bit_that_must_be_0_is_refused(prefix: dict[str, int], pla
 # ---------------------------------------------------------------- probes
 
 
-@pytest.mark.parametrize("size", [40, 41, 68, 508])
+@pytest.mark.parametrize("size", [40, 41, 68, 508, 509, 1400])
 def test_probe_is_acknowledged_at_once(size: int, player: RawPlayer) -> None:
     drop, answer = player.send(player.sealed(Kind.PROBE, bytes(size - 28)))
     assert drop is None
@@ -168,7 +168,7 @@ def test_probe_is_acknowledged_at_once(size: int, player: RawPlayer) -> None:
     assert player.gateway.stats().handled["session_probe"] == 1
 
 
-def test_probe_that_is_not_zeros_or_longer_than_agreed_is_dropped(player: RawPlayer) -> None:
+def test_probe_that_is_not_zeros_or_longer_than_any_datagram_is_dropped(player: RawPlayer) -> None:
     assert player.drop(player.sealed(Kind.PROBE, bytes(100) + b"\1")) == "session_header"
-    assert player.drop(player.sealed(Kind.PROBE, bytes(509 - 28))) == "session_header"
+    assert player.drop(player.sealed(Kind.PROBE, bytes(1401 - 28))) == "session_header"
     assert is_alive(player)
