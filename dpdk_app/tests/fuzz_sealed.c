@@ -37,12 +37,19 @@ struct world {
 	uint8_t bytes[BURST_MAX][DATAGRAM_ROOM];
 };
 
+/// Counters that a player heard under the keys of now.
+struct heard {
+	uint32_t newest;
+	uint64_t before; // bit n: newest - n
+};
+
 struct table {
 	struct world world[LEVELS];
 	void *state;
 	uint64_t now;
 	struct player at_first[PLAYERS];
 	struct player player[PLAYERS];
+	struct heard heard[PLAYERS];
 	unsigned speaker;                      // whose the burst is, with FRAMES
 	uint8_t token[SESSION_PATH_TOKEN_LEN]; // of the last PATH_CHALLENGE
 	uint8_t farewell[PLAYERS][FAREWELL_LEN];
@@ -99,6 +106,8 @@ static void start_again(struct table *t)
 {
 	memcpy(t->player, t->at_first, sizeof(t->player));
 	memset(t->farewell, 0, sizeof(t->farewell));
+	for (unsigned i = 0; i < PLAYERS; i++)
+		t->heard[i] = (struct heard){t->player[i].newest, 1};
 	t->n = 0;
 	t->authentic = false;
 	for (unsigned k = 0; k < LEVELS; k++) {
@@ -110,7 +119,23 @@ static void start_again(struct table *t)
 
 // ---------------------------------------------------------------- what players see
 
-/// Of either world's, which are the same. Its counter is newer than any before: no nonce comes twice.
+/// No nonce comes twice. What waits in the outbox leaves after what is answered at once, though its counter is less.
+static bool comes_first(struct heard *heard, uint32_t counter)
+{
+	const uint32_t ahead = counter - heard->newest, back = heard->newest - counter;
+	bool first;
+
+	if (counter > heard->newest) {
+		heard->before = (ahead < 64 ? heard->before << ahead : 0) | 1;
+		heard->newest = counter;
+		return true;
+	}
+	first = back < 64 && !(heard->before >> back & 1);
+	heard->before |= back < 64 ? 1ULL << back : 0;
+	return first;
+}
+
+/// Of either world's, which are the same.
 static void check_sealed(struct table *t, uint8_t *datagram, uint16_t length)
 {
 	struct session_header header;
@@ -119,7 +144,6 @@ static void check_sealed(struct table *t, uint8_t *datagram, uint16_t length)
 	require(header.length == length && length >= SESSION_AROUND && length <= SESSION_DATAGRAM_MAX);
 	for (unsigned i = 0; i < PLAYERS; i++) {
 		struct player *player = &t->player[i];
-		const uint32_t before = player->newest;
 
 		if (player->session != header.session)
 			continue;
@@ -128,9 +152,11 @@ static void check_sealed(struct table *t, uint8_t *datagram, uint16_t length)
 		if (header.kind == SESSION_WELCOME) {
 			t->farewell[i][0] = 0;
 			require(player_take_welcome(t->world[0].fixture, player, datagram, length));
+			t->heard[i] = (struct heard){player->newest, 1};
 			return;
 		}
-		require(player_open(t->world[0].fixture, player, datagram, length) && player->newest > before);
+		require(player_open(t->world[0].fixture, player, datagram, length));
+		require(comes_first(&t->heard[i], header.counter));
 		if (header.kind == SESSION_PATH_CHALLENGE)
 			memcpy(t->token, datagram + sizeof(header), sizeof(t->token));
 		return;

@@ -27,11 +27,11 @@ from pyshim.run import control
 from pyshim.system.packet_socket import PACKET_BYTES_MAX
 
 U32 = st.integers(0, 2**32 - 1)
-BY_TYPE = st.tuples(*[U32] * 6)
+BY_TYPE = st.tuples(*[U32] * 7)
 TEXT = st.text(max_size=200)
 DELIVERIES = st.builds(
     DeliveryPolicy,
-    *[U32] * 6,
+    *[U32] * 5,
     compress_min=st.tuples(*[st.none() | U32] * 3),
     message_pps=BY_TYPE,
     message_burst=BY_TYPE,
