@@ -215,7 +215,7 @@ def test_compressed_fragments_are_joined_and_expanded(tmp_path: Path) -> None:
 # ---------------------------------------------------------------- what should not be
 
 MALFORMED = {"skipped", "closes"}  # what is refused, only who remembers ids can tell
-TEXT = {"chat that is not UTF-8"}  # Wireshark shows it with replacement characters
+TEXT = {"chat with a surrogate", "chat that is not UTF-8"}  # Wireshark shows it with replacement characters
 
 
 def test_data_of_the_vectors_is_remarked_where_it_is_malformed(tmp_path: Path) -> None:
