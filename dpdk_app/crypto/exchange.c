@@ -8,9 +8,8 @@
 
 #include <sodium.h>
 
-static_assert(EXCHANGE_LEN == crypto_scalarmult_curve25519_BYTES &&
-		      EXCHANGE_LEN == crypto_scalarmult_curve25519_SCALARBYTES,
-	      "X25519");
+static_assert(EXCHANGE_LEN == crypto_scalarmult_curve25519_BYTES, "X25519");
+static_assert(EXCHANGE_LEN == crypto_scalarmult_curve25519_SCALARBYTES, "and its secret");
 
 void exchange_begin(struct exchange_key *key, const uint8_t secret[EXCHANGE_LEN])
 {

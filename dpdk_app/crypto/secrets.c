@@ -10,8 +10,8 @@
 #include <sodium.h>
 
 #define SIPHASH_LEN 16
-static_assert(SIPHASH_LEN == crypto_shorthash_siphashx24_BYTES && SIPHASH_LEN == crypto_shorthash_siphashx24_KEYBYTES,
-	      "SipHash-2-4-128");
+static_assert(SIPHASH_LEN == crypto_shorthash_siphashx24_BYTES, "SipHash-2-4-128");
+static_assert(SIPHASH_LEN == crypto_shorthash_siphashx24_KEYBYTES, "and its key");
 
 void gateway_secret_init(struct gateway_secret *out, const uint8_t secret[GATEWAY_SECRET_LEN])
 {

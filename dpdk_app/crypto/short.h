@@ -126,7 +126,7 @@ ALWAYS_INLINE __m128i short_tag(const struct cipher_code *code, const struct cip
 #pragma GCC unroll 8
 	for (unsigned i = 0; i < blocks; i++)
 		block[i + 1] = short_reversed(cipher[i]);
-	block[blocks + 1] = _mm_set_epi64x((long long)(clear * 8), (long long)(sealed * 8));
+	block[blocks + 1] = _mm_set_epi64x((long long)clear * 8, (long long)sealed * 8);
 	return _mm_xor_si128(short_reversed(short_hash(code, key, block, blocks + 2)), mask);
 }
 

@@ -33,6 +33,7 @@ ALWAYS_INLINE void effect_none(struct session_record *from, const uint8_t *body)
 /// @return false: it is of another type, for another player
 ALWAYS_INLINE bool dispatch_own(struct session_record *from, uint8_t type, const uint8_t *body)
 {
+	// Types may have the same effect. NOLINTBEGIN(bugprone-branch-clone)
 	switch (__builtin_expect(type, SESSION_MOVE)) {
 #define OWN(NAME, name, title, number, kind, compress, effect, ...) \
 	case SESSION_##NAME:                                        \
@@ -42,6 +43,7 @@ ALWAYS_INLINE bool dispatch_own(struct session_record *from, uint8_t type, const
 	default:
 		return false;
 	}
+	// NOLINTEND(bugprone-branch-clone)
 }
 
 /// @param from  the sender's record, which is ours

@@ -38,13 +38,12 @@ ALWAYS_INLINE bool open_of_session(struct session_shard *shard, uint32_t slot, c
 /// @param key      the session's, to seal with
 /// @param session  the slot's: its `number`, which lies in a line that packets do not touch
 /// @param counter  connection_count()
-/// @param delay    taken_delay()
+/// @param payload  its prefix is there, and the messages
 /// @param body     bytes of messages
-/// @param asks     for an answer at once, if there are messages
 /// @return bytes of the datagram
 ALWAYS_INLINE uint16_t seal_data(const struct cipher_code *code, const struct session_record *record,
-				 const struct cipher_key *key, uint32_t session, uint32_t counter, uint16_t delay,
-				 uint8_t *payload, uint16_t body, bool asks)
+				 const struct cipher_key *key, uint32_t session, uint32_t counter, uint8_t *payload,
+				 uint16_t body)
 {
 	struct session_header *header = (struct session_header *)payload;
 	const uint16_t length = (uint16_t)(SESSION_DATA_MIN + body);
@@ -56,13 +55,10 @@ ALWAYS_INLINE uint16_t seal_data(const struct cipher_code *code, const struct se
 		.session = session,
 		.counter = counter,
 	};
-	taken_write(&record->taken, delay, payload + sizeof(*header));
 	if (likely(body == 0)) {
 		short_seal(code, key, counter, payload, sizeof(*header), sizeof(struct session_prefix));
 		return length;
 	}
-	if (asks)
-		((struct session_prefix *)(payload + sizeof(*header)))->wants = SESSION_WANTS_ANSWER;
 	cipher_seal(code, key, counter, payload, sizeof(*header), length);
 	return length;
 }
@@ -81,9 +77,11 @@ ALWAYS_INLINE uint16_t sealed_data(struct session_shard *shard, uint32_t slot, u
 	const uint16_t body = delivery_fill(&shard->ctx, c, counter, now, payload + SESSION_BEFORE_MESSAGES,
 					    SESSION_DATAGRAM_MAX - SESSION_DATA_MIN);
 
-	return seal_data(&shard->code, record, store_keys(store, slot).seal, session, counter,
-			 taken_delay(now - record->taken_at, shard->tsc_hz), payload, body,
-			 body != 0 && delivery_asks(c));
+	taken_write(&record->taken, taken_delay(now - record->taken_at, shard->tsc_hz),
+		    payload + sizeof(struct session_header));
+	if (body != 0 && delivery_asks(c))
+		((struct session_prefix *)(payload + sizeof(struct session_header)))->wants = SESSION_WANTS_ANSWER;
+	return seal_data(&shard->code, record, store_keys(store, slot).seal, session, counter, payload, body);
 }
 
 #endif

@@ -451,7 +451,7 @@ static void test_a_delivered_body_survives_being_queued_for_somebody(UNUSED void
 {
 	struct talk_packet packet = {.counter = 1};
 	struct intake intake;
-	struct delivered message;
+	struct delivered message = {.body = NULL};
 
 	memset(body, 'q', 1000);
 	pack(1000);

@@ -231,7 +231,7 @@ static void test_a_repetition_that_is_acknowledged_measures_itself(UNUSED void *
 	fill(now);
 	fill(now += 200 * TALK_MS);
 	assert_int_equal(count(), 1);
-	acknowledge(packet.counter, 0, now += 60 * TALK_MS);
+	acknowledge(packet.counter, 0, now + 60 * TALK_MS);
 	assert_int_equal(ingress.c.out.round_trip.smoothed, 60 * TALK_MS);
 }
 
@@ -245,7 +245,7 @@ static void test_a_way_longer_than_the_timeout_is_measured(UNUSED void **state)
 	first = packet.counter;
 	fill(now += 200 * TALK_MS); // too early: the acknowledgement is on its way
 	assert_int_equal(count(), 1);
-	acknowledge(first, 0, now += 5 * TALK_MS);
+	acknowledge(first, 0, now + 5 * TALK_MS);
 	assert_int_equal(ingress.c.out.round_trip.smoothed, 205 * TALK_MS);
 }
 

@@ -19,9 +19,10 @@ static void a_secret_depends_on_all_that_it_is_made_from(void **state UNUSED)
 		offsetof(struct transcript, server_nonce), offsetof(struct transcript, client_share),
 		offsetof(struct transcript, server_share),
 	};
-	struct transcript transcript = {.session = 7};
+	struct transcript transcript;
 	uint8_t secret[3 + COUNT(parts)][HASH_LEN];
 
+	memset(&transcript, 7, sizeof(transcript));
 	connection_secret(secret[0], key, agreed, &transcript);
 	connection_secret(secret[1], other_key, agreed, &transcript);
 	connection_secret(secret[2], key, other_agreed, &transcript);
