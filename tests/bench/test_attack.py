@@ -21,7 +21,7 @@ from pyshim.errors import UnavailableError
 from tests.bench.commands import BRIEFLY, bench
 from tests.network.namespace import why_not
 
-LENGTHS = {Attack.SPOOFED: 78, Attack.SPOOFED_MOVES: 106, Attack.ELSEWHERE: 78}
+LENGTHS = {Attack.SPOOFED: 82, Attack.SPOOFED_MOVES: 110, Attack.ELSEWHERE: 82}
 RIGHT = ServerRun(1e6, 1000.0, 63, received=64, answered=1, dropped={"bad_tag": 63})
 
 
@@ -32,7 +32,7 @@ def test_attack_has_a_row_per_kind_of_forgery_beside_what_a_wire_brings(tmp_path
     report = json.loads(ended.stdout)
     rows = {row["name"]: row for row in report["rows"]}
     assert [*rows][:3] == ["spoofed-10000", "spoofed-moves-10000", "elsewhere-10000"]
-    assert [row["frame_bytes"] for row in rows.values()][:3] == [78, 106, 78]
+    assert [row["frame_bytes"] for row in rows.values()][:3] == [82, 110, 82]
     for row in [*rows.values()][:3]:
         assert (row["unit"], row["against"]) == ("packets/s", "10 GbE line rate")
         assert (row["device"], row["sessions"]) == ("net_pcap infinite_rx", 10_000)
