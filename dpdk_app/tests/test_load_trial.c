@@ -336,8 +336,9 @@ static void a_window_without_answers_goes_on_when_messages_are_given_up(void **s
 
 	stage->fake->perfect = true;
 	stage->fake->hold_all = true;
-	assert_int_equal(play_one(stage, 0, 10), PG_OK);
-	// 50 ms hold two periods of 20 ms, and the beginning.
+	// 50 ms hold two periods of 20 ms, and the beginning; fewer where the machine was busy with something else.
+	for (unsigned i = 0; i < 100 && stage->page.counts.sent < 20; i++)
+		assert_int_equal(play_one(stage, 0, 10), PG_OK);
 	assert_uint_in_range(stage->page.counts.sent, 20, 30);
 	assert_int_equal(stage->page.counts.lost, stage->page.counts.sent);
 	assert_conserved(&stage->page.counts);
