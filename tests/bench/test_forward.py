@@ -27,7 +27,7 @@ def test_forward_prints_a_row_for_each_thing_that_it_was_measured_against(tmp_pa
         ("session-10000-5tswap", 10_000, "testpmd-5tswap"),
         ("session-10000-unlimited", 10_000, "crypto-only"),
     ]
-    assert [row["frame_bytes"] for row in report["rows"]] == [86] * 5 + [106] * 4
+    assert [row["frame_bytes"] for row in report["rows"]] == [86] * 5 + [110] * 4
     assert [row["limits"] for row in report["rows"]] == [
         "unlimited" not in row["name"] for row in report["rows"]
     ]
