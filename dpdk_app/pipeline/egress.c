@@ -83,7 +83,12 @@ static uint16_t sealed_probe(struct session_shard *shard, uint32_t slot, uint32_
 	struct session_header *header = (struct session_header *)payload;
 
 	*header = (struct session_header){
-		.kind = SESSION_PROBE, .length = length, .session = session, .counter = counter};
+		.kind = SESSION_PROBE,
+		.flags = store->records[slot].seal_flags,
+		.length = length,
+		.session = session,
+		.counter = counter,
+	};
 	memset(payload + sizeof(*header), 0, length - sizeof(*header));
 	cipher_seal(&shard->code, store_keys(store, slot).seal, counter, payload, sizeof(*header), length);
 	delivery_probed(&shard->ctx, store_delivery(store, slot), counter, now);
