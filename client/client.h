@@ -71,7 +71,7 @@ struct phases {
 	const struct pgc_options *options; // whose key log is told
 };
 
-/// packets.c: one connection's counters.
+/// receive.c and transmit.c: one connection's counters.
 struct link {
 	struct phases phases;
 	uint8_t reset_token[SESSION_RESET_TOKEN_LEN];
@@ -170,7 +170,7 @@ bool phases_seal(struct phases *phases, uint32_t tx_counter, uint64_t now);
 /// The gateway acknowledges nothing, and the keys wear out.
 bool phases_exhausted(const struct phases *phases, uint32_t tx_counter);
 
-// packets.c
+// receive.c
 
 /// A WELCOME of this attempt: keys, counters and delivery from the start.
 /// @return false when it is not authentic or not what was asked for; nothing is changed then
@@ -178,19 +178,22 @@ bool link_begin(pgc_client *client, const uint8_t *datagram, uint16_t length, ui
 void link_receive(pgc_client *client, const uint8_t *datagram, uint16_t length, uint64_t now);
 /// Of a connection that we closed lately: whoever goes on talking has not heard it.
 void link_receive_after_end(pgc_client *client, const uint8_t *datagram, uint16_t length, uint64_t now);
-size_t link_transmit(pgc_client *client, uint8_t *out, uint64_t now);
-uint64_t link_due(const pgc_client *client);
 /// What the gateway takes: entries of WELCOME or LIMITS.
 void link_limits(pgc_client *client, const uint8_t *entries, uint16_t count);
 /// What the gateway says to the client itself.
 /// @return false: it is for the game
 bool link_control(pgc_client *client, const struct delivered *message);
+/// All messages of the datagram in `opened` were taken, so it is acknowledged.
+void link_taken(pgc_client *client);
+
+// transmit.c
+
+size_t link_transmit(pgc_client *client, uint8_t *out, uint64_t now);
+uint64_t link_due(const pgc_client *client);
 /// The client, which is connected, is on another network.
 void link_moved(pgc_client *client);
 /// The host refused the last datagram, as longer than the path carries.
 void link_too_long(pgc_client *client);
-/// All messages of the datagram in `opened` were taken, so it is acknowledged.
-void link_taken(pgc_client *client);
 /// The connection is over. Tells the peer if `say` is a reason of the wire, and the game.
 void link_end(pgc_client *client, int closed, enum session_close_reason say, enum pg_loss loss);
 
