@@ -8,10 +8,10 @@
 
 #include <sodium.h>
 
+#include "limit/handshake_budget.h"
 #include "netcode/packet.h"
 #include "netcode/receive.h"
 #include "netcode/token.h"
-#include "session/handshake_budget.h"
 
 /// An attempt whose token never times out is given up with these: the address would be remembered for ever.
 #define ATTEMPT_S_MAX 60
@@ -44,14 +44,12 @@ static struct netcode_outcome denied(struct netcode_shard *shard, enum pg_messag
 
 static bool has_time(const struct netcode_shard *shard, bool costly, uint64_t now)
 {
-	return handshake_conforms(&shard->rules->handshake, shard->handshake_conforms_at, handshake_rank(costly, true),
-				  now);
+	return handshake_conforms(&shard->rules->handshake, shard->handshakes, handshake_rank(costly, true), now);
 }
 
 static void charge(struct netcode_shard *shard, uint64_t began, uint64_t now)
 {
-	shard->handshake_conforms_at = handshake_charge(&shard->rules->handshake, shard->handshake_conforms_at,
-							pg_tsc() - began, shard->tsc_hz, now);
+	handshake_charge(&shard->rules->handshake, shard->handshakes, pg_tsc() - began, shard->tsc_hz, now);
 }
 
 static bool connection_conforms(struct netcode_shard *shard, const struct peer *peer, uint64_t now)

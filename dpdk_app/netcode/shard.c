@@ -66,6 +66,7 @@ void netcode_shard_init(struct netcode_shard *shard, const struct netcode_setup 
 	shard->store = setup->store;
 	shard->stats = setup->stats;
 	shard->rules = setup->rules;
+	shard->handshakes = setup->handshakes;
 	shard->tsc_hz = setup->tsc_hz;
 	shard->secret = setup->secret;
 	shard->worker = setup->worker;

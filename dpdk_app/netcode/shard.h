@@ -31,8 +31,9 @@ struct netcode_shard {
 	struct netcode_store *store;
 	struct pg_worker_stats *stats;
 	uint64_t tsc_hz;
-	struct hash_secret secret; // of addresses
-	uint8_t worker;            // our index: what record.owner says of ours
+	struct hash_secret secret;           // of addresses
+	uint8_t worker;                      // our index: what record.owner says of ours
+	struct handshake_bucket *handshakes; // the worker's, of all profiles
 
 	// every turn
 	const struct session_rules *rules; // of limits and of the handshakes' share of time
@@ -42,7 +43,6 @@ struct netcode_shard {
 	struct attempts *attempts;
 	struct wheel wheel;               // when which client is to be sent something, or is over
 	struct source_limits connections; // requests by source
-	uint64_t handshake_conforms_at;   // TSC, as in limit/rate.h
 	uint64_t challenges;              // sequence of the next challenge token
 	uint32_t clients;                 // of this worker
 	uint32_t dismissed;               // slots up to here were told that the gateway ends
@@ -68,6 +68,7 @@ struct netcode_setup {
 	struct netcode_store *store;
 	struct pg_worker_stats *stats;
 	const struct session_rules *rules;
+	struct handshake_bucket *handshakes; // as in struct netcode_shard
 	struct hash_secret secret;
 	void *memory; // netcode_shard_size() bytes, zeroed
 	uint64_t tsc_hz;

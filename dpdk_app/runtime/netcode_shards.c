@@ -46,6 +46,7 @@ int netcode_shard_make(struct pg_gateway *g, struct worker *w, struct pg_error *
 		.store = &g->netcode,
 		.stats = w->stats,
 		.rules = &w->current->sessions,
+		.handshakes = &w->handshakes,
 		.tsc_hz = pg_tsc_hz(),
 		.worker = (uint8_t)w->number,
 	};

@@ -81,6 +81,7 @@ int shard_make(struct pg_gateway *g, struct worker *w, struct pg_error *error)
 		.stats = w->stats,
 		.rules = &w->current->sessions,
 		.relay = &w->mail.relay,
+		.handshakes = &w->handshakes,
 		.message_bytes = pool_bytes(&g->plan),
 		.tsc_hz = pg_tsc_hz(),
 		.compression_level = (int)g->plan.compression_level,

@@ -57,10 +57,11 @@ struct worker {
 	struct plain_table sessions CACHE_ALIGNED;
 	struct source_limits sources;
 	struct host_buckets host;
-	const struct policy *current; // policy in use
-	struct mail mail;             // mail of other workers; made where there is a shard
-	uint32_t dismissed;           // slots up to here are told that the gateway ends
-	struct tasks tasks;           // between bursts
+	struct handshake_bucket handshakes; // of all profiles
+	const struct policy *current;       // policy in use
+	struct mail mail;                   // mail of other workers; made where there is a shard
+	uint32_t dismissed;                 // slots up to here are told that the gateway ends
+	struct tasks tasks;                 // between bursts
 };
 
 /// First of all in a loop's own thread: adopt the sessions that a dead worker left, and wait for everybody to have done

@@ -4,17 +4,16 @@
 #ifndef POLLGATE_SESSION_BUDGET_H
 #define POLLGATE_SESSION_BUDGET_H
 
-#include "session/handshake_budget.h"
+#include "session/shard.h"
 
 static inline bool budget_left(const struct session_shard *shard, enum handshake_rank rank, uint64_t now)
 {
-	return handshake_conforms(&shard->rules->handshake, shard->handshake_conforms_at, rank, now);
+	return handshake_conforms(&shard->rules->handshake, shard->handshakes, rank, now);
 }
 
 static inline void budget_charge(struct session_shard *shard, uint64_t cycles, uint64_t now)
 {
-	shard->handshake_conforms_at =
-		handshake_charge(&shard->rules->handshake, shard->handshake_conforms_at, cycles, shard->tsc_hz, now);
+	handshake_charge(&shard->rules->handshake, shard->handshakes, cycles, shard->tsc_hz, now);
 }
 
 #endif

@@ -23,6 +23,7 @@ int session_shard_init(struct session_shard *shard, const struct shard_setup *se
 	shard->secret = setup->secret;
 	shard->worker = setup->worker;
 	shard->relay = setup->relay;
+	shard->handshakes = setup->handshakes;
 	shard->ctx = (struct delivery_context){
 		.pool = message_pool_init(setup->message_memory, setup->message_bytes),
 		.compressor = compressor_new(setup->compression_level),

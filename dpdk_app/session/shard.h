@@ -6,6 +6,7 @@
 #define POLLGATE_SESSION_SHARD_H
 
 #include "delivery/delivery.h"
+#include "limit/handshake_budget.h"
 #include "limit/source_limit.h"
 #include "rules.h"
 #include "session/exchanges.h"
@@ -15,21 +16,6 @@
 #include "session/relay.h"
 #include "session/store.h"
 #include "session/wheel.h"
-
-/// The share of time that handshakes may take: cycles that they used, made cycles that must go by before the next.
-struct handshake_budget {
-	uint64_t cycles_per_1024; // that must go by for each 1,024 that were used; 0: unlimited
-	uint64_t tolerance;       // TSC: how far ahead of time a burst may run, the first in rank as far as this
-};
-
-#define HANDSHAKE_BURST_MS 20
-
-ALWAYS_INLINE struct handshake_budget handshake_budget_make(uint32_t permille, uint64_t tsc_hz)
-{
-	if (permille == 0 || permille >= 1000)
-		return (struct handshake_budget){0, 0};
-	return (struct handshake_budget){1024ULL * 1000 / permille, tsc_hz / 1000 * HANDSHAKE_BURST_MS};
-}
 
 /// The reloadable rules that are not in struct delivery_rules, in the units of the fast path.
 struct session_rules {
@@ -54,9 +40,10 @@ struct session_shard {
 	struct cipher_code code;
 	struct pg_worker_stats *stats;
 	uint64_t tsc_hz;
-	struct hash_secret secret; // of source addresses
-	uint8_t worker;            // our index: what issued.owner says of ours
-	struct relay *relay;       // takes messages for players of other workers; NULL: there are none
+	struct hash_secret secret;           // of source addresses
+	uint8_t worker;                      // our index: what issued.owner says of ours
+	struct relay *relay;                 // takes messages for players of other workers; NULL: there are none
+	struct handshake_bucket *handshakes; // the worker's, of all profiles
 
 	// every turn
 	const struct session_rules *rules;
@@ -72,17 +59,17 @@ struct session_shard {
 	struct exchanges exchanges;
 	struct farewells farewells;
 	struct kept_phases phases;
-	uint64_t handshake_conforms_at; // TSC, as in limit/rate.h
-	uint64_t cookie_time;           // TSC, of the last one that was made
-	uint32_t cursor;                // next slot that the sweep looks at
+	uint64_t cookie_time; // TSC, of the last one that was made
+	uint32_t cursor;      // next slot that the sweep looks at
 };
 
 /// What a shard is made from. All of it stays the caller's, and outlives the shard.
 struct shard_setup {
 	struct session_store *store; // open, with its local part attached
 	struct pg_worker_stats *stats;
-	const struct session_rules *rules; // the first; a new policy brings others
-	struct relay *relay;               // as in struct session_shard
+	const struct session_rules *rules;   // the first; a new policy brings others
+	struct relay *relay;                 // as in struct session_shard
+	struct handshake_bucket *handshakes; // as in struct session_shard
 	struct hash_secret secret;
 	void *message_memory; // message_pool_size(message_bytes), zeroed, cache-aligned
 	size_t message_bytes;

@@ -49,16 +49,20 @@ void appliance_plan(struct appliance *a, uint8_t engine, uint32_t workers, uint3
 
 void appliance_prepare(struct appliance *a)
 {
-	const uint32_t plain = a->plan.session_capacity, issued = a->plan.issued_capacity,
-		       workers = a->plan.worker_count;
+	const struct pg_state_plan state = {
+		.capacity = a->plan.session_capacity,
+		.workers = a->plan.worker_count,
+		.issued_capacity = a->plan.issued_capacity,
+		.netcode_capacity = a->plan.netcode.capacity,
+	};
 
 	a->page = calloc(1, pg_stats_page_size());
-	a->state_size = pg_state_size(plain, workers, issued);
+	a->state_size = pg_state_size_for(&state);
 	a->state = mmap(NULL, a->state_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	assert_non_null(a->page);
 	assert_true(a->state != MAP_FAILED);
-	assert_int_equal(pg_state_init(a->state, a->state_size, plain, workers, issued, &a->error), PG_OK);
-	pg_stats_page_init(a->page, workers, 1, 0);
+	assert_int_equal(pg_state_init_for(a->state, a->state_size, &state, &a->error), PG_OK);
+	pg_stats_page_init(a->page, state.workers, 1, 0);
 }
 
 void appliance_give_up(struct appliance *a)

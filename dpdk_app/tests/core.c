@@ -31,6 +31,7 @@ struct pg_core {
 	struct ingress ingress;
 	struct session_store store;
 	struct session_shard shard;
+	struct handshake_bucket handshakes;
 	const struct hot_path *hot_path;
 	void *state; // the caller's, or `own`
 	void *own;   // NULL: the caller's is used
@@ -74,6 +75,7 @@ static bool open_shard(struct pg_core *core, const struct pg_plan *plan)
 		.store = &core->store,
 		.stats = &core->stats,
 		.rules = &core->policy.sessions,
+		.handshakes = &core->handshakes,
 		.secret = fixed_secret,
 		.message_bytes = (size_t)plan->message_memory_mib << 20,
 		.tsc_hz = pg_tsc_hz(),

@@ -50,6 +50,7 @@ static void start(struct netcode_fixture *f)
 			.store = &f->store,
 			.stats = &f->stats[i],
 			.rules = &f->rules,
+			.handshakes = &f->handshakes[i],
 			.secret = secret,
 			.memory = f->memory[1 + i] = lines(netcode_shard_size(f->plan.capacity)),
 			.tsc_hz = FIXTURE_HZ,

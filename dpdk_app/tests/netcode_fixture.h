@@ -20,6 +20,7 @@ struct netcode_fixture {
 	struct pg_worker_stats *stats; // of each
 	struct pg_netcode_plan plan;
 	struct session_rules rules;
+	struct handshake_bucket handshakes[FIXTURE_WORKERS];
 	struct netcode_record *records; // the state
 	struct netcode_history *history;
 	void *memory[1 + FIXTURE_WORKERS]; // private

@@ -28,6 +28,7 @@ static void open_shard(struct session_fixture *fixture, uint8_t worker)
 		.store = &fixture->store,
 		.stats = &fixture->stats[worker],
 		.rules = &fixture->rules,
+		.handshakes = &fixture->handshakes[worker],
 		.secret = RIG_SECRET,
 		.message_bytes = MESSAGE_BYTES,
 		.tsc_hz = pg_tsc_hz(),
@@ -127,7 +128,7 @@ uint32_t fixture_restart_in_place(struct session_fixture *fixture)
 		memset(&shard->farewells, 0, sizeof(shard->farewells));
 		memset(&shard->phases, 0, sizeof(shard->phases));
 		shard->cookie_time = 0;
-		shard->handshake_conforms_at = 0;
+		fixture->handshakes[worker] = (struct handshake_bucket){0};
 		shard->cursor = 0;
 	}
 	return begin(fixture);

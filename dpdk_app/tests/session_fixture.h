@@ -21,6 +21,7 @@ struct session_fixture {
 	struct session_store store;
 	struct session_shard *shard[FIXTURE_SHARDS];
 	struct session_rules rules;
+	struct handshake_bucket handshakes[FIXTURE_SHARDS];
 	struct pg_worker_stats stats[FIXTURE_SHARDS];
 	uint64_t now; // TSC: real at first, then the test's
 	uint32_t capacity;

@@ -358,18 +358,17 @@ static void hellos_that_use_up_the_budget_leave_time_for_confirms(void **state U
 static void what_the_budget_refuses_is_not_charged_to_it(void **state UNUSED)
 {
 	struct player player = fixture_issue(fixture, 7, 600, false);
-	struct session_shard *shard = fixture->shard[0];
 	uint8_t datagram[PLAYER_BUFFER];
 
 	fixture->rules.handshake = handshake_budget_make(100, pg_tsc_hz());
-	shard->handshake_conforms_at = fixture->now + pg_tsc_hz();
+	fixture->handshakes[0].conforms_at = fixture->now + pg_tsc_hz();
 
-	const uint64_t before = shard->handshake_conforms_at;
+	const uint64_t before = fixture->handshakes[0].conforms_at;
 	const uint16_t length = player_hello(&player, datagram);
 
 	for (unsigned i = 0; i < 100; i++)
 		assert_dropped(&player, datagram, length, PG_DROP_HANDSHAKE_BUDGET);
-	assert_true(shard->handshake_conforms_at == before);
+	assert_true(fixture->handshakes[0].conforms_at == before);
 }
 
 int main(void)

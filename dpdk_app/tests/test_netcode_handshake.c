@@ -404,10 +404,10 @@ static void handshakes_beyond_their_share_of_time_are_dropped_requests_first(voi
 {
 	fixture->rules.handshake = handshake_budget_make(200, FIXTURE_HZ);
 	netcode_ask(fixture, 0, &player);
-	fixture->shard[0]->handshake_conforms_at = fixture->now + fixture->rules.handshake.tolerance;
+	fixture->handshakes[0].conforms_at = fixture->now + fixture->rules.handshake.tolerance;
 	assert_int_equal(netcode_ask(fixture, 0, &player).outcome.drop, PG_DROP_HANDSHAKE_BUDGET);
 	assert_int_equal(netcode_answer(fixture, 0, &player).outcome.drop, PG_DROP_NONE);
-	fixture->shard[0]->handshake_conforms_at = fixture->now + 2 * fixture->rules.handshake.tolerance;
+	fixture->handshakes[0].conforms_at = fixture->now + 2 * fixture->rules.handshake.tolerance;
 	netcode_player_init(&player, 78, 4001);
 	assert_int_equal(netcode_ask(fixture, 0, &player).outcome.drop, PG_DROP_HANDSHAKE_BUDGET);
 }
