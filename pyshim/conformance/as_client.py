@@ -188,6 +188,9 @@ class Player(Peer):
 
     # ------------------------------------------------------------ afterwards
 
+    def answer_clear(self, heard: Heard) -> None:
+        """Nothing: whoever asked for it waits for it."""
+
     def answer_sealed(self, heard: Heard, traffic: Traffic) -> None:
         """A challenge is answered to where it came from."""
         if heard.kind == Kind.PATH_CHALLENGE and self.manners.answers_paths and traffic.closed_s is None:

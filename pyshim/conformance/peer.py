@@ -7,6 +7,7 @@ It does what the document says unless a scenario turns that off; what breaks rul
 from __future__ import annotations
 
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -153,7 +154,7 @@ class Manners:
     answers_pings: bool = True
 
 
-class Peer:
+class Peer(ABC):
     """One end. A subclass knows the handshake of its role."""
 
     is_client: bool
@@ -237,26 +238,31 @@ class Peer:
 
     # ------------------------------------------------------------ what a role does its own way
 
+    @abstractmethod
     def begin(self) -> Steps[Traffic]:
         """Another connection, from its beginning.
 
         Raises:
             StoppedError: there is none.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def harmless(self, identity: int | None = None) -> Message:
         """A message that changes nothing at the other end; reliable, on channel 3, with an id."""
-        raise NotImplementedError
 
+    @abstractmethod
     def may_say(self, traffic: Traffic) -> int:
         """How many of these, unreliable, may be said at once."""
-        raise NotImplementedError
+
+    @abstractmethod
+    def answer_clear(self, heard: Heard) -> None:
+        """Answer what is not sealed."""
+
+    @abstractmethod
+    def answer_sealed(self, heard: Heard, traffic: Traffic) -> None:
+        """What a role does beside acknowledging."""
 
     # ------------------------------------------------------------ answering
-
-    def answer_clear(self, heard: Heard) -> None:
-        """What is not sealed."""
 
     def _answer_sealed(self, heard: Heard, traffic: Traffic) -> None:
         traffic.heard.append(heard)
@@ -274,9 +280,6 @@ class Peer:
                 self.say(traffic, Message(PONG, message.body), via=heard.via)
         if self.manners.acknowledges and (heard.messages or heard.kind == Kind.PROBE):
             self.say(traffic, via=heard.via)
-
-    def answer_sealed(self, heard: Heard, traffic: Traffic) -> None:
-        """What a role does beside acknowledging."""
 
     # ------------------------------------------------------------ saying
 
@@ -342,14 +345,17 @@ class Peer:
         return None if heard is None else heard.secret[0]
 
 
-class Watcher:
-    """Looks at every datagram of the other. The base sees nothing."""
+class Watcher(ABC):
+    """Looks at every datagram of the other."""
 
+    @abstractmethod
     def see(self, peer: Peer, heard: Heard) -> None:
         """A datagram, taken apart as far as that goes."""
 
+    @abstractmethod
     def too_short(self, arrival: Arrival) -> None:
         """A datagram without a whole header."""
 
+    @abstractmethod
     def broken(self, error: layout.BrokenMessageError) -> None:
         """DATA whose messages cannot be."""
