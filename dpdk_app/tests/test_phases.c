@@ -310,6 +310,30 @@ static void test_close_is_sealed_in_the_present_phase(void **state)
 	assert_int_equal(opened(g, &player, left[0].bytes, left[0].length, SESSION_CLOSE).flags, 1);
 }
 
+/// The handshake proved less than the longest datagram.
+static void test_path_is_searched_with_the_keys_of_the_phase(void **state)
+{
+	struct pipeline_fixture *g = *state;
+	static const uint16_t size[] = {1232, 1400}; // each when that before was acknowledged
+	struct player player = issue(g, 1);
+	struct left left[BURST_MAX];
+
+	player.max_datagram = 1000;
+	assert_true(connect_by(g, 0, &player));
+	check_answered_in(g, &player, 0);
+	sweep(g);
+	fixture_wait(g->fixture, 10100);
+	for (unsigned phase = 1; phase <= COUNT(size); phase++) {
+		player_seal_in(g->fixture, &player, phase);
+		check_answered_in(g, &player, phase);
+		sweep(g);
+		assert_int_equal(await_egress(g, 2000, left), 1);
+		assert_int_equal(left[0].length, size[phase - 1]);
+		assert_int_equal(opened(g, &player, left[0].bytes, left[0].length, SESSION_PROBE).flags, phase % 2);
+		assert_int_equal(player.open_phase, phase);
+	}
+}
+
 static void test_another_connection_begins_in_the_first_phase(void **state)
 {
 	struct pipeline_fixture *g = *state;
@@ -450,6 +474,7 @@ int main(void)
 		BY_EVERY_WAY(test_peer_that_acknowledges_nothing_is_closed_before_keys_wear_out),
 		BY_EVERY_WAY(test_connection_whose_counters_run_out_is_closed_as_restarted),
 		BY_EVERY_WAY(test_close_is_sealed_in_the_present_phase),
+		BY_EVERY_WAY(test_path_is_searched_with_the_keys_of_the_phase),
 		BY_EVERY_WAY(test_another_connection_begins_in_the_first_phase),
 		BY_EVERY_WAY(test_flipped_flags_change_nothing_and_delay_no_update),
 		BY_EVERY_WAY(test_flipped_flags_of_a_crowd_make_bounded_work),
