@@ -20,6 +20,7 @@ from pyshim.bench.rig.frames import write_moves
 from pyshim.bench.rig.replay import NEVER_REACHED, UNLIMITED, Setting, prepare
 from pyshim.bench.rig.sealed_run import Server
 from pyshim.bench.rig.testpmd import measure_testpmd, testpmd_path
+from pyshim.protocol.session_wire import DATA_MIN_BYTES
 
 if TYPE_CHECKING:
     from pyshim.bench.rig.sealed import SealedReplay
@@ -101,6 +102,7 @@ def _sealed_rows(directory: Path, huge_pages: bool, request: Request) -> Iterato
     # Loads DPDK, which the benchmarks' other commands can do without.
     from pyshim.bench.rig.sealed import NEVER_REACHED as SEALED_LIMITS  # noqa: PLC0415
     from pyshim.bench.rig.sealed import prepare_sealed  # noqa: PLC0415
+    from pyshim.bench.rig.sealed_frames import SEALED_MOVE_BYTES  # noqa: PLC0415
 
     name = f"session-{_SEALED_SESSIONS}" + ("-huge" if huge_pages else "")
     sealed = prepare_sealed(directory, name, _SEALED_SESSIONS, huge_pages=huge_pages, limits=SEALED_LIMITS)
@@ -115,8 +117,8 @@ def _sealed_rows(directory: Path, huge_pages: bool, request: Request) -> Iterato
             f"{name}-answers",
             Server.CRYPTO_ANSWERS,
             lambda: sealed.measure(Server.CRYPTO_ANSWERS, request.seconds),
-            "crypto-answers is crypto-only that seals no more than the gateway answers, 36 bytes of 64: the "
-            "same cryptography on both sides.",
+            f"crypto-answers is crypto-only that seals no more than the gateway answers, {DATA_MIN_BYTES} "
+            f"bytes of {SEALED_MOVE_BYTES}: the same cryptography on both sides.",
         ),
         (
             f"{name}-5tswap",

@@ -10,6 +10,7 @@ from yaml import safe_load as load_yaml
 from pyshim.bench.forward import why_longer
 from pyshim.bench.rig.replay import NEVER_REACHED
 from pyshim.bench.rig.sealed import NEVER_REACHED as SEALED_LIMITS
+from pyshim.protocol.session_wire import VERSION
 from tests.bench.commands import bench, report_of
 
 
@@ -31,6 +32,9 @@ def test_forward_prints_a_row_for_each_thing_that_it_was_measured_against(tmp_pa
     assert [row["limits"] for row in report["rows"]] == [
         "unlimited" not in row["name"] for row in report["rows"]
     ]
+    assert [row.get("protocol_version") for row in report["rows"]] == [None] * 5 + [VERSION] * 4
+    answers = next(row["note"] for row in report["rows"] if row["name"] == "session-10000-answers")
+    assert "40 bytes of 68" in answers
     assert {row["limited_by"] for row in report["rows"]} == {"gateway"}
     assert "upper bound" in report["rows"][4]["note"]
 

@@ -10,6 +10,7 @@ import pytest
 
 from pyshim.bench.reports.claims import CLAIMS
 from pyshim.bench.reports.results import results_page
+from pyshim.protocol.session_wire import VERSION
 from tests.bench.commands import bench
 from tests.bench.synthetic import HOST, evidence, ratio, report, row, write
 
@@ -81,6 +82,24 @@ def test_sealed_packets_are_on_the_page_with_and_without_an_attack() -> None:
     assert f"{how}, a session keeps 95.6 % |" in attack_section
     assert f"| veth-spoofed | 0.97 | {shares} | without attack |" in attack_section
     assert "pollgate bench attack --json --pairs 2 --seconds 1.5 >var/attack.json" in attack_section
+
+
+def test_rows_of_another_version_of_the_protocol_are_named() -> None:
+    forward = report(
+        "forward",
+        row("plain-512", 1e7),
+        row("session-10000", 4e6),
+        row("session-10000-answers", 4e6),
+        row("session-10000-huge", 4e6, protocol_version=VERSION),
+    )
+
+    page = results_page(evidence(forward))
+
+    assert (
+        f"Measured with version 1 of the protocol, not with version {VERSION}, which this is: "
+        "session-10000, session-10000-answers.\n" in page
+    )
+    assert page.count("version 1") == 1
 
 
 def test_the_same_files_give_the_same_page_and_nothing_measured_gives_one_too() -> None:

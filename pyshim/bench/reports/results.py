@@ -12,11 +12,15 @@ from pyshim.bench.reports.evidence import Evidence, FoundReport, FoundRow, read_
 from pyshim.bench.reports.report import GATEWAY, amount
 from pyshim.errors import UnavailableError
 from pyshim.host.machine import machine_line
+from pyshim.protocol.session_wire import VERSION
 from pyshim.system.regular_file import write_file
 from pyshim.views.units import share
 
 PAGE_BENCHES = ("forward", "attack", "engines", "ndr", "players", "sessions", "scaling")
 """In the order of the page; what else was measured comes after them, by name."""
+
+_SEALED = "session-"  # rows of sealed packets begin so
+_UNTOLD = 1  # version of the protocol of those that do not tell it
 
 _HEAD = """\
 # What was measured, beside what was claimed
@@ -107,7 +111,24 @@ def _figures(name: str, report: FoundReport | None) -> str:
     heads = ("row", "median", "unit", "against", "ratio", "min … max", "limited by", "how")
     lines.append(_table(heads, [_figure(row) for row in report.rows]))
     lines += [f"{row.name}: {row.note}\n" for row in report.rows if row.note]
+    lines += _earlier_protocols(report)
     return "\n".join(lines)
+
+
+def _earlier_protocols(report: FoundReport) -> list[str]:
+    """Rows of sealed packets whose layout and keys were those of another version than today's."""
+    named: dict[int, list[str]] = {}
+    for row in report.rows:
+        version = row.number("protocol_version")
+        if version is None and row.name.startswith(_SEALED):
+            version = _UNTOLD
+        if version is not None and version != VERSION:
+            named.setdefault(int(version), []).append(row.name)
+    return [
+        f"Measured with version {version} of the protocol, not with version {VERSION}, which this is: "
+        f"{', '.join(names)}.\n"
+        for version, names in named.items()
+    ]
 
 
 def _figure(row: FoundRow) -> tuple[str, ...]:

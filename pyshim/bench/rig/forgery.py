@@ -7,14 +7,10 @@ its tag is random. The shortest is the worst: the most of them fit on a wire.
 
 from __future__ import annotations
 
-import struct
 from enum import StrEnum
 from random import Random
 
-_HEADER = struct.Struct("<BBHII")
-_DATA = 5
-_PREFIX_BYTES = 12
-_TAG_BYTES = 16
+from pyshim.protocol.session_wire import HEADER_BYTES, PREFIX_BYTES, TAG_BYTES, Header, Kind
 
 _AHEAD = range(1 << 16, 1 << 31)  # counters that no player of a benchmark comes to
 _ON_WIRE_BYTES = 8 + 4 + 12  # preamble, FCS, gap between frames
@@ -31,9 +27,9 @@ class Attack(StrEnum):
 
 def forged_datagram(session: int, random: Random, body_bytes: int = 0) -> bytes:
     """DATA of a session, made by somebody who has not its key; it would have so many bytes of messages."""
-    rest = _PREFIX_BYTES + body_bytes + _TAG_BYTES
-    header = _HEADER.pack(_DATA, 0, _HEADER.size + rest, session, random.choice(_AHEAD))
-    return header + random.randbytes(rest)
+    rest = PREFIX_BYTES + body_bytes + TAG_BYTES
+    header = Header(Kind.DATA, HEADER_BYTES + rest, session, random.choice(_AHEAD))
+    return header.pack() + random.randbytes(rest)
 
 
 def line_rate(frame_bytes: float) -> float:

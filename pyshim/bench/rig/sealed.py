@@ -19,6 +19,7 @@ from pyshim.errors import UnavailableError
 from pyshim.host import gather
 from pyshim.plan import Plan
 from pyshim.planner import plan
+from pyshim.protocol.session_wire import VERSION
 
 Writer = Callable[[Path, Sequence[Connection]], Capture]
 
@@ -97,6 +98,7 @@ class SealedReplay:
             "sessions": self.capture.sessions,
             "frames": self.capture.frames,
             "device": DEVICE,
+            "protocol_version": VERSION,
             "fed": "replay windows of a burst are rewound once it is served; those cycles are left out",
             "worker_cpus": [worker.cpu for worker in self.plan.workers],
             "control_cpus": list(self.plan.control_cpus),

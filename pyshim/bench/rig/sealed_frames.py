@@ -7,7 +7,6 @@ Keys and secrets come from the number of the connection, so that whoever asks ma
 from __future__ import annotations
 
 import random
-import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -15,17 +14,19 @@ from ipaddress import IPv4Address
 from pathlib import Path
 
 from pyshim.bench.rig.frames import CLIENT_PORT, CLIENTS, Capture, udp_frame, write_capture
+from pyshim.protocol.session_bodies import move_body
 from pyshim.protocol.session_crypto import DirectionKey, traffic_keys
+from pyshim.protocol.session_wire import (
+    AROUND_BYTES,
+    DATA_MIN_BYTES,
+    WANTS_ANSWER,
+    Header,
+    Kind,
+    Message,
+    MessageType,
+    Prefix,
+)
 from pyshim.system.interruption import interruptible
-
-_HEADER = struct.Struct("<BBHII")
-_PREFIX = struct.Struct("<IIHBB")
-_MESSAGE = struct.Struct("<BBH6f")
-MOVE_BYTES = _MESSAGE.size  # of the message in a datagram
-_DATA = 5
-_WANTS_ANSWER = 1
-_MOVE = 1
-_TAG_BYTES = 16
 
 BURST = 64  # frames that the gateway takes at once
 
@@ -62,11 +63,19 @@ def _drawn(what: str, number: int, size: int) -> bytes:
     return blake2b(f"{what} {number}".encode(), digest_size=size).digest()
 
 
+def _move(number: int, counter: int) -> bytes:
+    """A player's movement, as it lies in DATA."""
+    return Message(MessageType.MOVE, move_body((number, 0.5, counter), (1.0, 0.0, -1.0))).pack()
+
+
+MOVE_BYTES = len(_move(0, 0))
+SEALED_MOVE_BYTES = DATA_MIN_BYTES + MOVE_BYTES  # of the datagram, of which it is the only message
+
+
 def _sealed_move(connection: Connection, key: DirectionKey, counter: int) -> bytes:
-    body = _MESSAGE.pack(_MOVE, 0, 24, connection.number, 0.5, counter, 1.0, 0.0, -1.0)
-    secret = _PREFIX.pack(0, 0, 0, _WANTS_ANSWER, 0) + body
-    header = _HEADER.pack(_DATA, 0, _HEADER.size + len(secret) + _TAG_BYTES, connection.session, counter)
-    return key.seal(counter, header, secret)
+    secret = Prefix(wants=WANTS_ANSWER).pack() + _move(connection.number, counter)
+    header = Header(Kind.DATA, AROUND_BYTES + len(secret), connection.session, counter)
+    return key.seal(counter, header.pack(), secret)
 
 
 def frame_of(connection: Connection) -> bytes:
