@@ -238,8 +238,7 @@ int pgc_receive(pgc_client *client, const void *datagram, size_t bytes)
 
 	if (pgc_event_waiting(client))
 		return PGC_ERROR_EVENTS;
-	if (bytes < sizeof(*header) || bytes > SESSION_DATAGRAM_MAX || header->length != bytes ||
-	    header->session != client->options.session) {
+	if (bytes < sizeof(*header) || bytes > SESSION_DATAGRAM_MAX || header->length != bytes) {
 		client->statistics.datagrams_refused++;
 		return PGC_OK;
 	}

@@ -71,9 +71,24 @@ struct phases {
 	const struct pgc_options *options; // whose key log is told
 };
 
+/// A number under which the connection is seen, and what is added to the counter of the header under it.
+struct number {
+	uint32_t session; // 0: none
+	uint32_t to_gateway, to_client;
+};
+
+/// numbers.c: those of one connection.
+struct numbers {
+	struct number used; // in all that is sent
+	struct number before;
+	struct number spare;   // for the next network
+	uint64_t before_until; // ns; PGC_NEVER while the gateway may not have heard of `used`
+};
+
 /// receive.c and transmit.c: one connection's counters.
 struct link {
 	struct phases phases;
+	struct numbers numbers;
 	uint8_t reset_token[SESSION_RESET_TOKEN_LEN];
 	uint32_t tx_counter; // of the last packet that may have left
 	struct replay replay;
@@ -152,6 +167,19 @@ void handshake_step_down(pgc_client *client, uint64_t now);
 /// The attempt is over: what it knew of keys is forgotten.
 void handshake_end(pgc_client *client);
 
+// numbers.c
+
+/// The number issued, and the first spare.
+void numbers_begin(struct numbers *numbers, uint32_t issued, const struct session_welcome *welcome);
+/// The body of a NUMBER: another spare, instead of one that was not used.
+void numbers_give(struct numbers *numbers, const uint8_t *body);
+/// On another network: use the spare, if there is one.
+void numbers_move(struct numbers *numbers);
+/// @return NULL: it is none of ours
+const struct number *numbers_find(const struct numbers *numbers, uint32_t session, uint64_t now);
+/// Something authentic came under one of them.
+void numbers_heard(struct numbers *numbers, const struct number *under, uint64_t now);
+
 // phases.c
 
 bool phases_make(struct phases *phases, const struct pgc_options *options);
@@ -161,7 +189,8 @@ bool phases_set(struct phases *phases, const uint8_t secret[HASH_LEN]);
 /// Something has: the connection begins.
 void phases_begin(struct phases *phases, uint64_t now);
 /// Decrypt and compare the tag. Of the next phase, if it is authentic: the connection goes there.
-bool phases_open(struct link *link, const uint8_t *datagram, uint16_t length, uint8_t *out, uint64_t now);
+bool phases_open(struct link *link, const uint8_t *datagram, uint16_t length, uint32_t counter, uint8_t *out,
+		 uint64_t now);
 /// The gateway says that it has `ack`.
 void phases_acknowledged(struct phases *phases, uint32_t tx_counter, uint32_t ack);
 /// Something is to be sealed: go to the next phase, if it is time.

@@ -131,7 +131,9 @@ void handshake_receive(pgc_client *client, const uint8_t *datagram, uint16_t len
 {
 	const struct session_header *header = (const struct session_header *)datagram;
 
-	if (header->kind == SESSION_CHALLENGE && unsealed_header(header))
+	if (header->session != client->options.session)
+		client->statistics.datagrams_refused++;
+	else if (header->kind == SESSION_CHALLENGE && unsealed_header(header))
 		challenged(client, datagram, length, now);
 	else if (header->kind == SESSION_DENIED && unsealed_header(header))
 		denied(client, datagram, length);

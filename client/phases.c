@@ -163,16 +163,17 @@ static bool has_next(struct phases *phases)
 	return phases->has_next;
 }
 
-bool phases_open(struct link *link, const uint8_t *datagram, uint16_t length, uint8_t *out, uint64_t now)
+bool phases_open(struct link *link, const uint8_t *datagram, uint16_t length, uint32_t counter, uint8_t *out,
+		 uint64_t now)
 {
 	const struct session_header *header = (const struct session_header *)datagram;
 	const size_t clear = header->kind == SESSION_WELCOME ? SESSION_WELCOME_CLEAR : sizeof(*header);
 	struct phases *phases = &link->phases;
 
 	if (header->flags == phases->opens)
-		return aead_open(phases->open, header->counter, datagram, clear, length, out);
-	if (header->counter > link->replay.newest)
-		return has_next(phases) && aead_open(phases->next, header->counter, datagram, clear, length, out) &&
+		return aead_open(phases->open, counter, datagram, clear, length, out);
+	if (counter > link->replay.newest)
+		return has_next(phases) && aead_open(phases->next, counter, datagram, clear, length, out) &&
 		       go_to_next(phases, link->tx_counter, now);
-	return now < phases->before_until && aead_open(phases->before, header->counter, datagram, clear, length, out);
+	return now < phases->before_until && aead_open(phases->before, counter, datagram, clear, length, out);
 }

@@ -45,13 +45,14 @@ static bool welcome_is_as_asked(const pgc_client *client, const struct session_w
 	       all_zero(welcome->padding + limits, room - limits);
 }
 
-/// Counters and windows of new keys; the WELCOME has the first counters of the gateway's direction.
+/// Counters and windows of new keys; the WELCOME has the first counters of the gateway's direction, and the number issued.
 static void reset(struct link *link, const struct session_welcome *welcome, uint64_t now)
 {
 	const struct phases phases = link->phases;
 
 	*link = (struct link){.phases = phases, .heard_at = now, .said_at = now};
 	phases_begin(&link->phases, now);
+	numbers_begin(&link->numbers, welcome->header.session, welcome);
 	memcpy(link->reset_token, welcome->reset_token, SESSION_RESET_TOKEN_LEN);
 	link->idle_timeout_ms = welcome->idle_timeout_ms;
 	replay_mark(&link->replay, welcome->header.counter);
@@ -150,6 +151,8 @@ bool link_control(pgc_client *client, const struct delivered *message)
 {
 	if (message->type == SESSION_LIMITS)
 		take_limits(client, message);
+	else if (message->type == SESSION_NUMBER)
+		numbers_give(&client->link.numbers, message->body);
 	return session_is_control(message->type) && message->type != SESSION_PONG;
 }
 
@@ -243,24 +246,33 @@ static bool header_is_sealed_kind(const struct session_header *header, uint16_t 
 	}
 }
 
-/// Is it fresh and authentic? Opens it.
-static bool opened(pgc_client *client, const uint8_t *datagram, uint16_t length, uint64_t now)
+/// Is it under a number of ours, fresh and authentic? Opens it.
+/// @return its counter, or 0
+static uint32_t opened(pgc_client *client, const uint8_t *datagram, uint16_t length, uint64_t now)
 {
 	const struct session_header *header = (const struct session_header *)datagram;
 	struct link *link = &client->link;
+	const struct number *number = numbers_find(&link->numbers, header->session, now);
 
-	if (!replay_fresh(&link->replay, header->counter) || !phases_open(link, datagram, length, client->opened, now))
-		return false;
-	replay_mark(&link->replay, header->counter);
-	return true;
+	if (!number)
+		return 0;
+
+	const uint32_t counter = header->counter - number->to_client;
+
+	if (!replay_fresh(&link->replay, counter) || !phases_open(link, datagram, length, counter, client->opened, now))
+		return 0;
+	replay_mark(&link->replay, counter);
+	numbers_heard(&link->numbers, number, now);
+	return counter;
 }
 
 /// Only our gateway can know the token: it has lost the connection.
-static void take_reset(pgc_client *client, const uint8_t *datagram, uint16_t length)
+static void take_reset(pgc_client *client, const uint8_t *datagram, uint16_t length, uint64_t now)
 {
 	const struct session_reset *sent = (const struct session_reset *)datagram;
 
 	if (length != sizeof(*sent) || sent->header.flags != 0 ||
+	    !numbers_find(&client->link.numbers, sent->header.session, now) ||
 	    !secrets_equal(sent->token, client->link.reset_token, sizeof(sent->token))) {
 		client->statistics.datagrams_refused++;
 		return;
@@ -289,12 +301,14 @@ void link_receive_after_end(pgc_client *client, const uint8_t *datagram, uint16_
 void link_receive(pgc_client *client, const uint8_t *datagram, uint16_t length, uint64_t now)
 {
 	const struct session_header *header = (const struct session_header *)datagram;
+	uint32_t counter;
 
 	if (header->kind == SESSION_RESET) {
-		take_reset(client, datagram, length);
+		take_reset(client, datagram, length, now);
 		return;
 	}
-	if (!header_is_sealed_kind(header, length) || !opened(client, datagram, length, now)) {
+	counter = header_is_sealed_kind(header, length) ? opened(client, datagram, length, now) : 0;
+	if (counter == 0) {
 		client->statistics.datagrams_refused++;
 		return;
 	}
@@ -302,20 +316,20 @@ void link_receive(pgc_client *client, const uint8_t *datagram, uint16_t length, 
 	client->link.heard_at = now;
 	switch (header->kind) {
 	case SESSION_DATA:
-		take_data(client, header->counter, length, now);
+		take_data(client, counter, length, now);
 		break;
 	case SESSION_PROBE:
-		take_probe(client, header->counter, length, now);
+		take_probe(client, counter, length, now);
 		break;
 	case SESSION_CLOSE:
 		take_close(client, length);
 		break;
 	case SESSION_PATH_CHALLENGE:
-		mark_taken(&client->link, header->counter, now);
+		mark_taken(&client->link, counter, now);
 		take_path_challenge(client, length);
 		break;
 	default: // WELCOME
-		mark_taken(&client->link, header->counter, now);
+		mark_taken(&client->link, counter, now);
 		break;
 	}
 }

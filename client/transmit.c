@@ -22,8 +22,8 @@ static size_t seal(pgc_client *client, uint8_t *out, enum session_kind kind, siz
 		.kind = (uint8_t)kind,
 		.flags = link->phases.seals,
 		.length = (uint16_t)length,
-		.session = client->options.session,
-		.counter = link->tx_counter,
+		.session = link->numbers.used.session,
+		.counter = link->tx_counter + link->numbers.used.to_gateway,
 	};
 	link->said_at = now;
 	return aead_seal(link->phases.seal, link->tx_counter, out, sizeof(*header), length) ? length : 0;
@@ -158,6 +158,7 @@ size_t link_transmit(pgc_client *client, uint8_t *out, uint64_t now)
 
 void link_moved(pgc_client *client)
 {
+	numbers_move(&client->link.numbers);
 	delivery_moved(&client->ctx, client->delivery, client_now(client));
 	client->link.answer_now = true; // the gateway sees the new address at once
 }

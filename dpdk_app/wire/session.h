@@ -284,6 +284,13 @@ struct session_busy {
 } PACKED;
 static_assert(sizeof(struct session_busy) == 8, "BUSY");
 
+/// NUMBER: what a client changes to on another network.
+struct session_number {
+	uint32_t spare;     // 0: none
+	uint32_t offset[2]; // added to the counter of the header: from the client, from the gateway
+} PACKED;
+static_assert(sizeof(struct session_number) == 12, "NUMBER");
+
 /// First in each DATA of the process after one that died, until the client has heard it.
 struct session_restarted {
 	uint16_t epoch;                           // so many processes that died
