@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Bodies of what the ends of the `session` profile say to each other and no game hears: limits, refusals,
-what a crash left.
+what a crash left, the number for another network.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ _LIMIT = struct.Struct("<BBHI")
 _LIMITS = struct.Struct("<HH")
 _BUSY = struct.Struct("<IBBH")
 _RESTARTED = struct.Struct("<H4H32s4H")
+_NUMBER = struct.Struct("<III")
+_COUNTER_MASK = 0xFFFFFFFF
 BUSY_BYTES = _BUSY.size
 RESTARTED_BYTES = _RESTARTED.size
 
@@ -96,3 +98,29 @@ def read_restarted(body: bytes) -> Restarted:
     """The body of a RESTARTED, which was checked."""
     epoch, *others = _RESTARTED.unpack(body)
     return Restarted(epoch, tuple(others[:4]), int.from_bytes(others[4], "little"), tuple(others[5:]))
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """A number under which a connection is seen, and what is added to the counter of the header under it."""
+
+    session: int  # 0: none
+    offset: tuple[int, int] = (0, 0)  # from the client, from the gateway
+
+    def pack(self) -> bytes:
+        """The body of a NUMBER."""
+        return _NUMBER.pack(self.session, *self.offset)
+
+    def shown(self, counter: int, *, to_gateway: bool) -> int:
+        """What the header has of a counter."""
+        return (counter + self.offset[0 if to_gateway else 1]) & _COUNTER_MASK
+
+    def counter(self, shown: int, *, to_gateway: bool) -> int:
+        """The counter of what the header has."""
+        return (shown - self.offset[0 if to_gateway else 1]) & _COUNTER_MASK
+
+
+def read_number(body: bytes) -> Number:
+    """The body of a NUMBER, which was checked."""
+    session, from_client, from_gateway = _NUMBER.unpack(body)
+    return Number(session, (from_client, from_gateway))

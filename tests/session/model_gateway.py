@@ -17,6 +17,7 @@ from pyshim.protocol.client.reliability import Sender
 from pyshim.protocol.client.settings import Settings
 from pyshim.protocol.client.ticket import Ticket
 from pyshim.protocol.session import Session
+from pyshim.protocol.session_control import Number
 from pyshim.protocol.session_crypto import (
     BadTagError,
     Exchange,
@@ -29,6 +30,7 @@ from pyshim.protocol.session_wire import (
     AROUND_BYTES,
     EVENT,
     REQUESTS,
+    UNORDERED,
     CloseReason,
     Denial,
     Header,
@@ -42,6 +44,8 @@ from pyshim.protocol.session_wire import (
 )
 
 Sent = list[tuple[int, bytes]]  # to whom
+NO_NUMBER = Number(0)
+BEFORE_S = 3.0  # how long the number before is a player's
 RELAYED = frozenset({MessageType.ATTACK, MessageType.CHAT, MessageType.SKILL, MessageType.BULK})
 
 
@@ -64,6 +68,10 @@ class Seat:
     acknowledgements: Acknowledgements = field(default_factory=lambda: Acknowledgements(0.025))
     sender: Sender = field(default_factory=lambda: Sender(Settings(), 508, RoundTrip()))
     sent: int = 0
+    number: Number = NO_NUMBER  # in use
+    spare: Number = NO_NUMBER
+    before: Number = NO_NUMBER
+    before_until: float = 0.0
     candidate: tuple[int, bytes] | None = None  # an address that is to prove itself, and its token
 
 
@@ -71,9 +79,16 @@ class ModelGateway:
     """Sans-IO; addresses are numbers."""
 
     def __init__(
-        self, draw: Callable[[int], bytes], path_mtu: int = 1400, phases: PhaseRules = RULES
+        self,
+        draw: Callable[[int], bytes],
+        path_mtu: int = 1400,
+        phases: PhaseRules = RULES,
+        *,
+        gives_spares: bool = True,
     ) -> None:
         self._draw = draw
+        self.gives_spares = gives_spares
+        self.spares: dict[int, int] = {}  # the session of each
         self._now = 0.0
         self.phases = phases
         self.path_mtu = path_mtu
@@ -105,11 +120,11 @@ class ModelGateway:
         seat = self.seats.get(header.session)
         if header.kind is Kind.HELLO:
             return [(source, self._greet(header.session, seat, datagram))]
-        if seat is None:
-            return []
-        if header.kind is Kind.CONFIRM:
+        if seat is not None and header.kind is Kind.CONFIRM:
             return self._confirm(header.session, seat, source, datagram)
-        return self._sealed(header.session, seat, source, datagram, now) if seat.keys else []
+        session = self.spares.get(header.session, header.session)
+        seat = self.seats.get(session)
+        return self._sealed(session, seat, source, datagram, now) if seat and seat.keys else []
 
     def _greet(self, session: int, seat: Seat | None, hello: bytes) -> bytes:
         if seat is not None and seat.denial is Denial.VERSION:  # which nobody proves
@@ -124,11 +139,19 @@ class ModelGateway:
         session, seat = self.seat(player_id)
         return self._say(session, seat, b"", now)
 
+    def challenge(self, player_id: int, under: Number) -> bytes:
+        """A PATH_CHALLENGE under a number that need not be the player's at present."""
+        session, seat = self.seat(player_id)
+        present, seat.number = seat.number, under
+        datagram = self._seal(session, seat, Kind.PATH_CHALLENGE, self._draw(8))
+        seat.number = present
+        return datagram
+
     def reset(self, player_id: int) -> Sent:
         """Forget the connection of a player, and say so."""
-        session, seat = self.seat(player_id)
+        _, seat = self.seat(player_id)
         seat.keys = None
-        head = Session(kind=int(Kind.RESET), session=session)
+        head = Session(kind=int(Kind.RESET), session=seat.number.session)
         return [(seat.address, bytes(head / layers.Reset(token=seat.reset_token)))]
 
     def _confirm(self, session: int, seat: Seat, source: int, confirm: bytes) -> Sent:
@@ -152,6 +175,7 @@ class ModelGateway:
             fresh.keys = Phases(secret, self.phases, self._now, is_gateway=True)
             fresh.reset_token = self._draw(16)
             fresh.max_datagram = len(confirm)
+            fresh.number, fresh.spare = Number(session), self._draw_spare(session)
             fresh.sender = Sender(Settings(), fresh.max_datagram, RoundTrip())
             self.seats[session] = seat = fresh
         if seat.keys is None:
@@ -163,14 +187,48 @@ class ModelGateway:
             idle_timeout_ms=30_000,
             max_datagram=size,
             reset_token=seat.reset_token,
+            spare=seat.spare.session,
+            spare_offset_client=seat.spare.offset[0],
+            spare_offset_gateway=seat.spare.offset[1],
             padding=bytes(size - 120),
         )
         return self._fits(source, self._seal(session, seat, Kind.WELCOME, bytes(body), clear=seat.clear))
 
+    def _draw_spare(self, session: int) -> Number:
+        if not self.gives_spares:
+            return NO_NUMBER
+        number, *offset = struct.unpack("<III", self._draw(12))
+        spare = Number(0x00800000 | number & 0x007FFFFF, (offset[0], offset[1]))
+        self.spares[spare.session] = session
+        return spare
+
+    def give(self, player_id: int, now: float) -> None:
+        """Another spare, by NUMBER."""
+        session, seat = self.seat(player_id)
+        seat.spare = self._draw_spare(session)
+        body = seat.spare.pack()
+        seat.sender.queue(Outgoing.reliable(MessageType.NUMBER, body, Priority.URGENT, UNORDERED), now)
+
+    @staticmethod
+    def _known(seat: Seat, number: int, now: float) -> Number | None:
+        """Which of a player's numbers it is."""
+        known = [seat.number, seat.spare]
+        known += [seat.before] if now < seat.before_until else []
+        return next((one for one in known if one.session == number), None)
+
+    def _came_under(self, seat: Seat, number: Number, now: float) -> None:
+        """A spare that is used is the player's number."""
+        if number is seat.spare:
+            seat.before, seat.before_until, seat.number = seat.number, now + BEFORE_S, number
+            self.give(seat.player_id, now)
+
     def _sealed(self, session: int, seat: Seat, source: int, datagram: bytes, now: float) -> Sent:
         assert seat.keys is not None
         header = read_header(datagram)
-        counter = header.counter
+        number = self._known(seat, header.session, now)
+        if number is None:
+            return []
+        counter = number.counter(header.counter, to_gateway=True)
         if not seat.window.is_fresh(counter):
             return []
         try:
@@ -180,6 +238,7 @@ class ModelGateway:
             return []
         newest = counter > seat.window.newest
         seat.window.mark(counter)
+        self._came_under(seat, number, now)
         out: Sent = []
         if header.kind is Kind.CLOSE:
             seat.keys = None
@@ -266,5 +325,7 @@ class ModelGateway:
     def _seal(self, session: int, seat: Seat, kind: Kind, body: bytes, clear: bytes = b"") -> bytes:
         assert seat.keys is not None
         seat.sent += 1
-        header = Header(kind, AROUND_BYTES + len(clear) + len(body), session, seat.sent)
+        number = Number(session) if kind is Kind.WELCOME else seat.number
+        shown = number.shown(seat.sent, to_gateway=False)
+        header = Header(kind, AROUND_BYTES + len(clear) + len(body), number.session, shown)
         return seat.keys.seal(header, clear, body, self._now, counter=seat.sent)

@@ -15,6 +15,7 @@ from pyshim.protocol.client.fragments import ViolationError
 from pyshim.protocol.client.handshake import Draw, Established, Handshake
 from pyshim.protocol.client.intake import Acknowledgements, Intake, Taken, Whole
 from pyshim.protocol.client.limits import DATAGRAMS, Pace
+from pyshim.protocol.client.numbers import Numbers
 from pyshim.protocol.client.outgoing import Outgoing, Priority
 from pyshim.protocol.client.reliability import Sender
 from pyshim.protocol.client.settings import Settings
@@ -23,10 +24,12 @@ from pyshim.protocol.session_control import (
     BUSY_BYTES,
     RESTARTED_BYTES,
     Busy,
+    Number,
     Restarted,
     read_busy,
     read_limits,
     read_limits_message,
+    read_number,
     read_restarted,
 )
 from pyshim.protocol.session_crypto import BadTagError, TrafficKeys
@@ -58,7 +61,7 @@ _BUSY_EVERY_S = 0.1
 _CLOSE_EVERY_S = 0.1
 _CLOSE_FOR_S = 3.0
 _RETRY_MS = 100
-_FOR_THE_CONNECTION = frozenset({MessageType.BUSY, MessageType.NUMBER, MessageType.RESTARTED})
+_HEEDED_FIRST = frozenset({MessageType.BUSY, MessageType.RESTARTED})  # before anything else of their datagram
 
 
 class Phase(Enum):
@@ -86,6 +89,7 @@ class _Open:
     """What an open connection consists of."""
 
     established: Established
+    numbers: Numbers
     sender: Sender
     intake: Intake
     acknowledgements: Acknowledgements
@@ -98,14 +102,6 @@ class _Open:
     closed: CloseReason | None = None  # by this end, which says so again
     closed_until: float = 0.0
     close_again_at: float = 0.0
-
-
-def _ending(reason: int) -> Ending:
-    """A reason of the wire, as a game is told."""
-    try:
-        return Ending(CloseReason(reason).name.lower())
-    except ValueError:
-        return Ending.OTHER
 
 
 class Connection:
@@ -142,18 +138,19 @@ class Connection:
             header = read_header(datagram)
             if self.phase is Phase.OVER:
                 self._after_the_end(header, datagram, now)
-            elif header.session != self._ticket.session:
-                self.ignored.unexpected += 1
             elif self._open is None:
                 self._greeted(header, datagram, now)
             elif header.kind is Kind.RESET:
-                self._reset(self._open, datagram)
+                self._reset(self._open, header, datagram, now)
             else:
                 self._opened(self._open, header, datagram, now)
         except WireError:
             self.ignored.malformed += 1
 
     def _greeted(self, header: Header, datagram: bytes, now: float) -> None:
+        if header.session != self._ticket.session:
+            self.ignored.unexpected += 1
+            return
         try:
             established = self._handshake.receive(header, datagram, now)
         except NotConnectedError as error:
@@ -164,10 +161,12 @@ class Connection:
         acknowledgements = Acknowledgements(self._settings.acknowledge_s)
         acknowledgements.take(established.window.newest, now)
         acknowledgements.owe(now, at_once=True)  # the gateway hears that its keys are in use
-        sender = Sender(self._settings, established.welcome.max_datagram, RoundTrip())
-        sender.pace = Pace(read_limits(established.welcome.limits))
+        welcome = established.welcome
+        sender = Sender(self._settings, welcome.max_datagram, RoundTrip())
+        sender.pace = Pace(read_limits(welcome.limits))
         self._open = _Open(
             established,
+            Numbers(self._ticket.session, Number(welcome.spare, welcome.spare_offset)),
             sender,
             Intake(EVENTS, self._settings.hold_bytes),
             acknowledgements,
@@ -187,65 +186,66 @@ class Connection:
         it = self._open
         if it is None or it.closed is None or now >= it.closed_until or header.kind not in SEALED:
             return
-        if header.session != self._ticket.session or header.kind is Kind.WELCOME:
+        if header.kind is Kind.WELCOME or self._authentic(it, header, datagram, now) is None:
             return
-        if not it.established.window.is_fresh(header.counter):
-            return
-        try:
-            self._open_sealed(it, header, datagram, now)
-        except BadTagError:
-            self.ignored.forged += 1
-            return
-        it.established.window.mark(header.counter)
         if header.kind is Kind.CLOSE:
             it.closed = None  # both know
         elif now >= it.close_again_at:
             it.close_again_at = now + _CLOSE_EVERY_S
             self._urgent.append(self._seal(it, Kind.CLOSE, pack_close(it.closed), now))
 
-    def _reset(self, it: _Open, datagram: bytes) -> None:
+    def _reset(self, it: _Open, header: Header, datagram: bytes, now: float) -> None:
         """Only the gateway can know the token."""
-        if compare_digest(read_reset(datagram), it.established.welcome.reset_token):
+        if it.numbers.find(header.session, now) is None:
+            self.ignored.unexpected += 1
+        elif compare_digest(read_reset(datagram), it.established.welcome.reset_token):
             self._end(Ending.RESET)
         else:
             self.ignored.forged += 1
 
-    @staticmethod
-    def _open_sealed(it: _Open, header: Header, datagram: bytes, now: float) -> bytes:
-        window = it.established.window
-        return it.established.phases.open(
-            header, datagram, now, counter=header.counter, is_newest=header.counter > window.newest
-        )
+    def _authentic(self, it: _Open, header: Header, datagram: bytes, now: float) -> tuple[int, bytes] | None:
+        """Counter and secret of a sealed datagram; None, and counted: it is not ours, not new or forged."""
+        number, window = it.numbers.find(header.session, now), it.established.window
+        if number is None:
+            self.ignored.unexpected += 1
+            return None
+        counter = number.counter(header.counter, to_gateway=False)
+        if not window.is_fresh(counter):
+            self.ignored.replayed += 1
+            return None
+        is_newest = counter > window.newest
+        try:
+            secret = it.established.phases.open(header, datagram, now, counter=counter, is_newest=is_newest)
+        except BadTagError:
+            self.ignored.forged += 1
+            return None
+        window.mark(counter)
+        it.numbers.heard(number, now)
+        return counter, secret
 
     def _opened(self, it: _Open, header: Header, datagram: bytes, now: float) -> None:
         if header.kind not in (Kind.DATA, Kind.CLOSE, Kind.PATH_CHALLENGE, Kind.PROBE):
             self.ignored.unexpected += 1
             return
-        window = it.established.window
-        if not window.is_fresh(header.counter):
-            self.ignored.replayed += 1
+        opened = self._authentic(it, header, datagram, now)
+        if opened is None:
             return
-        try:
-            secret = self._open_sealed(it, header, datagram, now)
-        except BadTagError:
-            self.ignored.forged += 1
-            return
-        window.mark(header.counter)
+        counter, secret = opened
         it.heard_at = now
         if header.kind is Kind.DATA:
-            self._take(it, header.counter, secret, now)
+            self._take(it, counter, secret, now)
             return
         if header.kind is Kind.PROBE:
             check_probe(secret)
-            it.acknowledgements.take(header.counter, now)
+            it.acknowledgements.take(counter, now)
             it.acknowledgements.owe(now, at_once=True)
             return
         if header.kind is Kind.CLOSE:
-            self._end(_ending(read_close(secret)))
+            self._end(Ending.of(read_close(secret)))
             return
         if len(secret) != PATH_TOKEN_BYTES:
             raise WireError("body of a PATH_CHALLENGE")
-        it.acknowledgements.take(header.counter, now)
+        it.acknowledgements.take(counter, now)
         self._urgent.append(self._seal(it, Kind.PATH_RESPONSE, secret, now))
 
     def _take(self, it: _Open, counter: int, secret: bytes, now: float) -> None:
@@ -300,7 +300,9 @@ class Connection:
             self.pongs.append(int.from_bytes(whole.body, "little"))
         elif whole.type == MessageType.LIMITS:
             self._limited(it, whole.body)
-        elif whole.type not in _FOR_THE_CONNECTION:
+        elif whole.type == MessageType.NUMBER:
+            it.numbers.give(read_number(whole.body))
+        elif whole.type not in _HEEDED_FIRST:
             self.arrived.append(whole)
 
     def _limited(self, it: _Open, body: bytes) -> None:
@@ -379,6 +381,7 @@ class Connection:
     def moved(self, now: float) -> None:
         """This end is on another network."""
         if self._open is not None and self.phase is Phase.OPEN:
+            self._open.numbers.moved()
             self._open.sender.moved(now)
             self._open.acknowledgements.owe(now, at_once=True)  # the gateway sees the new address at once
 
@@ -471,7 +474,9 @@ class Connection:
 
     def _seal(self, it: _Open, kind: Kind, secret: bytes, now: float) -> bytes:
         it.sent += 1
-        header = Header(kind, AROUND_BYTES + len(secret), self._ticket.session, it.sent)
+        number = it.numbers.used
+        shown = number.shown(it.sent, to_gateway=True)
+        header = Header(kind, AROUND_BYTES + len(secret), number.session, shown)
         return it.established.phases.seal(header, b"", secret, now, counter=it.sent)
 
     # ------------------------------------------------------------ the end

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from pyshim import messages
-from pyshim.protocol.session_wire import MessageType
+from pyshim.protocol.session_wire import CloseReason, MessageType
 
 Vector = tuple[float, float, float]
 
@@ -28,6 +28,14 @@ class Ending(StrEnum):
     SILENT = "silent"  # the gateway does not answer
     RESET = "reset"  # the gateway says, and proves, that it has lost the connection
     OTHER = "other"  # for a reason that this client does not know
+
+    @classmethod
+    def of(cls, reason: int) -> Ending:
+        """A reason of the wire."""
+        try:
+            return cls(CloseReason(reason).name.lower())
+        except ValueError:
+            return cls.OTHER
 
 
 @dataclass(frozen=True, slots=True)
