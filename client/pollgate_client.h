@@ -317,7 +317,7 @@ void pgc_read_statistics(const pgc_client *client, struct pgc_statistics *out);
 int pgc_open(pgc_client *client, const char *host, uint16_t port);
 
 /** Go on with a new socket, hence a new source address: when the device's network has changed. The session moves along
- *  by itself. PGC_ERROR_STATE: no socket; PGC_ERROR_SYSTEM: the old one stays. */
+ *  by itself, under another number: see pgc_moved(). PGC_ERROR_STATE: no socket; PGC_ERROR_SYSTEM: the old one stays. */
 int pgc_rebind(pgc_client *client);
 
 /** Readable when pgc_poll() has something to do; as well as after pgc_timeout_ms(). -1: no socket. */
@@ -354,7 +354,10 @@ uint64_t pgc_due_ns(const pgc_client *client);
 void pgc_too_long_for_path(pgc_client *client);
 
 /** The device is on another network: what is on its way is sent again, in short datagrams until it is known what the new path
- *  carries. pgc_rebind() does it itself. Without a connection nothing happens. */
+ *  carries. From now on datagrams have another session number and other counters in clear, those that the gateway gave for
+ *  this: nobody who sees both networks can follow the player from one to the other by them. That is worth something only if
+ *  nothing else tells, so what is sent from now on leaves by another socket. Where the gateway has given none yet the number
+ *  stays. pgc_rebind() does it itself. Without a connection nothing happens. */
 void pgc_moved(pgc_client *client);
 
 #ifdef __cplusplus

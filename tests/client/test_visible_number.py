@@ -165,11 +165,12 @@ def test_a_spare_that_was_not_used_is_replaced(make: Make) -> None:
 
 def test_a_player_that_moves_again_before_it_has_a_spare_keeps_its_number_there(make: Make) -> None:
     game = make()
-    spare, since = game.seat.spare, len(game.internet.tap)
+    before, spare, since = game.seat.number, game.seat.spare, len(game.internet.tap)
     game.internet.on_wire = lambda to_gateway, _: not to_gateway
     game.moves()
     game.internet.run(1)
     game.moves()
+    assert game.takes(before), "which the gateway has not left"
     game.internet.on_wire = lambda _to_gateway, _: True
     assert game.hears("there")
     game.internet.run(5)

@@ -379,7 +379,7 @@ class Connection:
         return datagrams
 
     def moved(self, now: float) -> None:
-        """This end is on another network."""
+        """This end is on another network: goes on under its spare, if it has one."""
         if self._open is not None and self.phase is Phase.OPEN:
             self._open.numbers.moved()
             self._open.sender.moved(now)

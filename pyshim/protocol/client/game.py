@@ -136,7 +136,10 @@ class Client:
         return self._session
 
     async def rebind(self) -> None:
-        """Go on from another local port, as after a change of network. The gateway notices by itself."""
+        """Go on from another local port, as after a change of network. The gateway notices by itself.
+
+        What travels in clear changes, too: number and counters, so that nobody can follow the player by them.
+        """
         before = self._transport
         await self._listen()
         if before is not None:
