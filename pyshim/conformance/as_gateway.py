@@ -33,6 +33,7 @@ SHARE = Check(
 )
 HANDSHAKE = (HELLO_LAYOUT, CONFIRM_LAYOUT, CONFIRM_PROOF, CONFIRM_COOKIE, SHARE)
 
+_SPARE_OFFSETS = (0x01020304, 0x05060708)  # of WELCOME's
 STARTS_S = 60.0  # for a client that is to be started
 
 
@@ -84,7 +85,8 @@ class Gateway(Peer):
         setting: Setting,
     ) -> None:
         """With a ticket that is its own."""
-        super().__init__(port, now, verdicts, RuleWatch(verdicts, ticket.session, of_client=True))
+        self.rules = RuleWatch(verdicts, ticket.session, of_client=True)
+        super().__init__(port, now, verdicts, self.rules)
         self.ticket, self.subject, self.setting = ticket, subject, setting
         self.handshake = Answers()
         self.cookies: dict[bytes, bytes] = {}  # by the nonce; what a CHALLENGE said or is to say
@@ -225,6 +227,8 @@ class Gateway(Peer):
             self.ticket.key, z, session, (datagram[16:32], nonce), (datagram[56:88], public)
         )
         traffic = Traffic([first], False, session, len(datagram), {session: (0, 0)})
+        if self.setting.spare:
+            self.spare(traffic, self.setting.spare, _SPARE_OFFSETS)
         self.traffics.append(traffic)
         self._clear[id(traffic)] = nonce + public
         self.tokens[id(traffic)] = os.urandom(16)
@@ -256,7 +260,7 @@ class Gateway(Peer):
             grant,
             self.tokens[id(traffic)],
             self.setting.spare,
-            (0x01020304, 0x05060708) if self.setting.spare else (0, 0),
+            _SPARE_OFFSETS if self.setting.spare else (0, 0),
             self.setting.limits,
         )
         datagram = traffic.seal(
@@ -278,6 +282,12 @@ class Gateway(Peer):
         """A line of chat of the operator."""
         body = bodies.event(0, bodies.chat(7, "conformance"))
         return Message(bodies.CHAT + bodies.EVENT, body, 0 if identity is None else 3, identity)
+
+    def spare(self, traffic: Traffic, number: int, offsets: tuple[int, int]) -> None:
+        """A further number of the client, which it may write from now on; 0: none."""
+        if number:
+            traffic.offsets[number] = offsets
+            self.rules.allow(number)
 
     def may_say(self, traffic: Traffic) -> int:
         """A client has no limits."""

@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from pyshim.conformance import both_messages, both_sealed, client_handshake, client_sealed
+from pyshim.conformance import both_messages, both_sealed, client_handshake, client_numbers, client_sealed
 from pyshim.conformance.as_gateway import HANDSHAKE, Gateway, Setting, Subject
 from pyshim.conformance.checks import Check, Verdict, Verdicts, settle
 from pyshim.conformance.loop import Network, Play, Port, drive
@@ -19,6 +19,7 @@ SCENARIOS: tuple[Scenario[Gateway], ...] = (
     *client_handshake.SCENARIOS,
     *both_sealed.SCENARIOS,
     *client_sealed.SCENARIOS,
+    *client_numbers.SCENARIOS,
     *both_messages.SCENARIOS,
 )
 

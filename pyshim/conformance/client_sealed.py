@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Against a client: sections 5 to 13 and 16, what it does while it is connected, and how it ends.
+"""Against a client: sections 5 to 11, 13 and 16, what it does while it is connected, and how it ends.
 
 A client that says nothing of its own is enough for most of it: heartbeats are reliable. Limits and windows
 need one that says more.
@@ -49,7 +49,6 @@ LIMITS_NEW = Check("limits-new", "7", "LIMITS is acknowledged, and kept from the
 RESTARTED = Check("restarted", "16", "RESTARTED is taken, and the gateway's next ids are those that it says")
 RESTARTED_SAME = Check("restarted-same", "16", "RESTARTED of an epoch that is known changes nothing")
 RESTARTED_KEPT = Check("restarted-kept", "16", "What RESTARTED says was delivered is not said again")
-NUMBER = Check("number", "12", "NUMBER is acknowledged, and without another network the number stays")
 CLOSE_UNKNOWN = Check("close-unknown", "9", "A CLOSE of a reason that is not known is a CLOSE")
 RESET_FORGED = Check("reset-forged", "9", "A RESET with another token is dropped")
 RESET_TAKEN = Check(
@@ -358,20 +357,6 @@ def restarted(gateway: Gateway) -> Script:
     )
 
 
-def number(gateway: Gateway) -> Script:
-    """A spare in WELCOME, and another by NUMBER."""
-    traffic = yield from gateway.begin()
-    counter = gateway.say(traffic, Message(bodies.NUMBER, struct.pack("<III", 77, 8, 9), 3, 0), wants=1)
-    named = yield from gateway.taken(traffic, counter)
-    yield from gateway.pause(1.5)
-    numbers = {heard.header.session for heard in traffic.heard}
-    gateway.verdicts.judge(
-        NUMBER,
-        named and numbers == {gateway.ticket.session},
-        f"it was {'' if named else 'not '}acknowledged; the client writes {sorted(numbers)}",
-    )
-
-
 def _closed_with(gateway: Gateway, reason: int, check: Check) -> Script:
     traffic = yield from gateway.begin()
     yield from gateway.alive(traffic)
@@ -468,7 +453,6 @@ SCENARIOS = (
     Scenario(busy, (BUSY_STRANGE, BUSY_WAITS, BUSY_AGAIN), setting=Setting(idle_timeout_ms=9000)),
     Scenario(limits, (LIMITS_KEPT, LIMITS_NEW), setting=Setting(limits=_LIMITED)),
     Scenario(restarted, (RESTARTED, RESTARTED_KEPT, RESTARTED_SAME), setting=Setting(idle_timeout_ms=9000)),
-    Scenario(number, (NUMBER,), setting=Setting(spare=0x01777777)),
     Scenario(closed, (CLOSED_SILENT, CLOSE_UNKNOWN)),
     Scenario(reset, (RESET_FORGED, RESET_TAKEN)),
     Scenario(windows, (FIRST_WINDOW, ON_THEIR_WAY, IDS_AHEAD), setting=Setting(idle_timeout_ms=9000)),

@@ -52,6 +52,7 @@ class ModelClient(TalkingClient):
         self.attempt = None
         self.is_over = False
         self.size = 1400
+        self.network = None
 
     def stop(self) -> None:
         self.ticket = None

@@ -9,6 +9,7 @@ import struct
 from dataclasses import dataclass, field
 
 from pyshim.conformance import bodies, layout
+from pyshim.conformance.client_numbers import ANOTHER_NETWORK
 from pyshim.conformance.layout import Data, Header, Kind, Message
 from pyshim.conformance.peer import Traffic
 from tests.conformance.virtual import Reply
@@ -45,6 +46,7 @@ class Connection:
     chat_s: float = 0.0
     phase_s: float = -math.inf
     spare: int = 0
+    before: tuple[int, float] = (0, math.inf)  # the number before, and until when it is taken
 
 
 class TalkingClient:
@@ -55,6 +57,7 @@ class TalkingClient:
         self.is_over = False
         self.now = 1000.0
         self._out: list[Reply] = []
+        self.network: str | None = None  # where it is
 
     def has(self, *faults: str) -> bool:
         return self.fault in faults
@@ -67,7 +70,7 @@ class TalkingClient:
             }
 
     def _send(self, datagram: bytes) -> None:
-        self._out.append((datagram, None))
+        self._out.append((datagram, self.network))
 
     def _may(self, connection: Connection, kind: int) -> bool:
         if kind not in connection.bucket:
@@ -97,6 +100,8 @@ class TalkingClient:
         if header.kind in (Kind.DATA, Kind.PROBE) and len(datagram) < 40:
             return
         traffic = connection.traffic
+        if not self._is_taken(connection, header.session):
+            return
         found = traffic.open(datagram, header)
         if found is None:
             self.is_over = self.has("dies-of-forgeries")
@@ -121,6 +126,42 @@ class TalkingClient:
             if not self.has("keeps-phase"):
                 traffic.phase = phase
         self._opened(connection, header.kind, secret, counter)
+
+    # ------------------------------------------------------------ numbers
+
+    def _is_taken(self, connection: Connection, number: int) -> bool:
+        before, until_s = connection.before
+        if number == before:
+            return (self.now < until_s or self.has("keeps-before")) and not self.has("drops-before")
+        if before and number == connection.traffic.session:
+            connection.before = before, min(until_s, self.now + 3)
+            return not self.has("drops-spare")
+        return True
+
+    def _given(self, connection: Connection, body: bytes) -> None:
+        spare, *offset = struct.unpack("<III", body)
+        if self.has("uses-number"):
+            connection.traffic.session = connection.spare
+        if connection.spare and self.has("keeps-spare"):
+            return
+        connection.spare = spare
+        connection.traffic.offsets[spare] = (offset[0], offset[1])
+
+    def _moves(self, connection: Connection) -> None:
+        if self.has("stays"):
+            return
+        traffic = connection.traffic
+        self.network = f"after {self.network}"
+        connection.owes_s = self.now
+        if self.has("keeps-number"):
+            return
+        if connection.spare or self.has("writes-zero"):
+            connection.before = traffic.session, math.inf
+            traffic.session, connection.spare = connection.spare, 0
+        elif self.has("goes-back"):
+            traffic.session = min(traffic.offsets.keys() - {0})
+        if self.has("forgets-offset"):
+            traffic.offsets[traffic.session] = 0, traffic.offsets[traffic.session][1]
 
     def _opened(self, connection: Connection, kind: int, secret: bytes, counter: int) -> None:
         traffic = connection.traffic
@@ -274,8 +315,10 @@ class TalkingClient:
             return
         if message.type == bodies.LIMITS and not self.has("keeps-limits"):
             self._limit(connection, layout.read_limits(body[4:], struct.unpack_from("<H", body, 2)[0]))
-        if message.type == bodies.NUMBER and self.has("uses-number"):
-            connection.traffic.session = connection.spare or connection.traffic.session
+        if message.type == bodies.NUMBER:
+            self._given(connection, message.body)
+        if message.type == bodies.CHAT + bodies.EVENT and ANOTHER_NETWORK.encode() in message.body:
+            self._moves(connection)
 
     # ------------------------------------------------------------ DATA out
 
@@ -298,6 +341,14 @@ class TalkingClient:
             self._datagram(connection, messages)
         if queue and len(connection.under_way) >= window:
             connection.chat_s = self.now  # no room: later
+
+    def _seal_data(self, connection: Connection, said: Data, rest: bytes) -> bytes:
+        traffic, number = connection.traffic, connection.traffic.session
+        if self.has("mixes-numbers") and not said.messages and connection.before[0]:
+            traffic.session = connection.before[0]
+        datagram = traffic.seal(Kind.DATA, said.pack(rest))
+        traffic.session = number
+        return datagram
 
     def _datagram(self, connection: Connection, messages: list[Message]) -> None:
         traffic = connection.traffic
@@ -322,7 +373,7 @@ class TalkingClient:
             rest = Message(127, bytes(1400 - 100)).pack()
         if self.has("counter-jumps"):
             traffic.counter += 20
-        datagram = traffic.seal(Kind.DATA, said.pack(rest))
+        datagram = self._seal_data(connection, said, rest)
         if self.has("tag-wrong"):
             datagram = datagram[:-1] + bytes([datagram[-1] ^ 1])
         if self.has("header-session"):

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""A player with the Python client, who chats and moves twenty times a second until it is ended."""
+"""A player with the Python client, who chats and moves twenty times a second until it is ended.
+
+It goes to another network when it is told.
+"""
 
 from __future__ import annotations
 
@@ -8,15 +11,17 @@ import contextlib
 import os
 from pathlib import Path
 
+from pyshim.conformance.client_numbers import ANOTHER_NETWORK
 from pyshim.errors import PollgateError
-from pyshim.protocol.client import Client, QueueFull, Ticket
+from pyshim.protocol.client import Chat, Client, QueueFull, Ticket
 
 
 async def main() -> None:
     async with Client(Ticket.from_json(Path(os.environ["POLLGATE_TICKET"]))) as game:
         talking = asyncio.create_task(talk(game))
-        async for _ in game.events():
-            pass
+        async for event in game.events():
+            if isinstance(event, Chat) and event.text == ANOTHER_NETWORK:
+                await game.rebind()
         talking.cancel()
         await asyncio.sleep(600)  # who closed says so again
 

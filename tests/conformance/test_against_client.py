@@ -86,6 +86,12 @@ FAULTS = {
     "restarted-kept": ["says-it-again"],
     "restarted-same": ["restarts-again"],
     "number": ["uses-number"],
+    "spare-used": ["keeps-number", "mixes-numbers"],
+    "spare-counter": ["forgets-offset"],
+    "spare-both": ["drops-before", "drops-spare"],
+    "spare-left": ["keeps-before"],
+    "spare-newest": ["keeps-spare"],
+    "spare-none": ["writes-zero", "goes-back"],
     "closed-silent": ["ignores-close"],
     "close-unknown": ["ignores-unknown-close"],
     "reset-forged": ["believes-resets"],
@@ -125,6 +131,13 @@ def verdicts(fault: str = "", only: str | None = None) -> dict[str, Verdict]:
 def test_right_client_passes_every_check() -> None:
     for name, verdict in verdicts().items():
         assert verdict.outcome is Outcome.PASS, (name, verdict.came, verdict.scenario)
+
+
+def test_checks_that_need_another_network_are_not_reached_by_a_client_that_goes_to_none() -> None:
+    found = verdicts("stays", only="spare-used")
+    for check in ("spare-used", "spare-counter", "spare-both", "spare-left", "spare-newest", "spare-none"):
+        assert found[check].outcome is Outcome.NOT_REACHED
+        assert "'another network'" in found[check].came
 
 
 def test_every_check_has_a_client_that_fails_it() -> None:
