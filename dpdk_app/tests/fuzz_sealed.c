@@ -331,7 +331,8 @@ static void run_burst(struct table *t)
 }
 
 /// Seal what the input says for a player, under the player's next counter or an earlier one. What a DATA wants is the lower half
-/// of its flags. The lowest bit of the other half begins the next key phase.
+/// of its flags. The lowest bit of the other half begins the next key phase, if the gateway was heard in the present one: who
+/// goes on without would not know which phase the gateway's flag means.
 static uint16_t seal(struct table *t, struct player *player, const uint8_t *bytes, uint16_t length, uint8_t *out)
 {
 	struct session_header header = {.session = player->session};
@@ -343,7 +344,7 @@ static uint16_t seal(struct table *t, struct player *player, const uint8_t *byte
 		return 0;
 	header.kind = bytes[0];
 	counter = bytes[3] ? player->sent + 1 - (bytes[3] < player->sent ? bytes[3] : player->sent) : ++player->sent;
-	if (bytes[1] >> 4 & SESSION_FLAG_PHASE)
+	if (bytes[1] >> 4 & SESSION_FLAG_PHASE && player->seal_phase == player->open_phase)
 		player_seal_in(t->world[0].fixture, player, player->seal_phase + 1);
 	header.flags = (uint8_t)((bytes[1] >> 4 & ~SESSION_FLAG_PHASE) | player->seal_phase % 2);
 	if (header.kind == SESSION_DATA) {
