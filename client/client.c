@@ -54,6 +54,7 @@ static void make_rules(pgc_client *client)
 	rules->acknowledge_after = ACKNOWLEDGE_AFTER_NS;
 	rules->millisecond = NS_PER_MS;
 	rules->ack_delay_unit = NS_PER_S / SESSION_ACK_DELAY_HZ;
+	client->delays = delay_clock_of(NS_PER_S);
 	rules->queue_bytes = options->queue_bytes;
 	for (unsigned i = 0; i < PG_COMPRESSIBLE; i++)
 		rules->compress_min[i] = options->compress_bulk;

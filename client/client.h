@@ -122,6 +122,7 @@ struct pgc_client {
 
 	struct delivery_context ctx;
 	struct delivery_rules rules;
+	struct delay_clock delays;
 	struct pg_message_stats messages;
 	struct pace pace; // the gateway's limits
 	uint16_t limits_version;

@@ -124,7 +124,8 @@ static size_t write_data(pgc_client *client, uint8_t *out, uint64_t now)
 	written = delivery_fill(&client->ctx, client->delivery, link->tx_counter + 1, now,
 				out + SESSION_BEFORE_MESSAGES, SESSION_DATAGRAM_MAX - SESSION_DATA_MIN);
 	link->answer_now = false;
-	taken_write(&link->taken, taken_delay(now - link->taken_at, NS_PER_S), out + sizeof(struct session_header));
+	taken_write(&link->taken, taken_delay(now - link->taken_at, &client->delays),
+		    out + sizeof(struct session_header));
 	if (written > 0 && (client->options.answer_at_once || delivery_asks(client->delivery)))
 		((struct session_prefix *)(out + sizeof(struct session_header)))->wants = SESSION_WANTS_ANSWER;
 	return seal(client, out, SESSION_DATA, sizeof(struct session_prefix) + written, now);

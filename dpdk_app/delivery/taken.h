@@ -34,12 +34,33 @@ ALWAYS_INLINE bool taken_mark(struct taken *taken, uint32_t counter)
 	return false;
 }
 
-/// @param since  the newest came, in cycles of a clock of `hz`
-ALWAYS_INLINE uint16_t taken_delay(uint64_t since, uint64_t hz)
+/// A clock's cycles as an ack_delay, without a division for each datagram.
+struct delay_clock {
+	uint64_t multiplier; // ack_delay of one cycle, times 2^(64 + shift), rounded up
+	uint64_t longest;    // cycles: who waited as long says no time
+	uint8_t shift;       // as large as the multiplier allows: so what is said is exact
+};
+
+/// @param hz  of the clock, more than SESSION_ACK_DELAY_HZ and less than 2^46
+ALWAYS_INLINE struct delay_clock delay_clock_of(uint64_t hz)
 {
-	return since < SESSION_ACK_DELAY_UNKNOWN / SESSION_ACK_DELAY_HZ * hz ?
-		       (uint16_t)(since * SESSION_ACK_DELAY_HZ / hz) :
-		       SESSION_ACK_DELAY_UNKNOWN;
+	const unsigned shift = 63 - (unsigned)__builtin_clzll((hz - 1) / SESSION_ACK_DELAY_HZ);
+	const unsigned __int128 units = (unsigned __int128)SESSION_ACK_DELAY_HZ << (64 + shift);
+
+	return (struct delay_clock){
+		.multiplier = (uint64_t)((units + hz - 1) / hz),
+		.longest = (SESSION_ACK_DELAY_UNKNOWN * hz + SESSION_ACK_DELAY_HZ - 1) / SESSION_ACK_DELAY_HZ,
+		.shift = (uint8_t)shift,
+	};
+}
+
+/// @param since  the newest came, in cycles
+ALWAYS_INLINE uint16_t taken_delay(uint64_t since, const struct delay_clock *clock)
+{
+	const unsigned __int128 product = (unsigned __int128)since * clock->multiplier;
+
+	return since < clock->longest ? (uint16_t)((uint64_t)(product >> 64) >> clock->shift) :
+					SESSION_ACK_DELAY_UNKNOWN;
 }
 
 /// In front of the messages of a DATA.

@@ -77,7 +77,7 @@ ALWAYS_INLINE uint16_t sealed_data(struct session_shard *shard, uint32_t slot, u
 	const uint16_t body = delivery_fill(&shard->ctx, c, counter, now, payload + SESSION_BEFORE_MESSAGES,
 					    SESSION_DATAGRAM_MAX - SESSION_DATA_MIN);
 
-	taken_write(&record->taken, taken_delay(now - record->taken_at, shard->tsc_hz),
+	taken_write(&record->taken, taken_delay(now - record->taken_at, &shard->delays),
 		    payload + sizeof(struct session_header));
 	if (body != 0 && delivery_asks(c))
 		((struct session_prefix *)(payload + sizeof(struct session_header)))->wants = SESSION_WANTS_ANSWER;

@@ -20,6 +20,7 @@ int session_shard_init(struct session_shard *shard, const struct shard_setup *se
 	shard->store = setup->store;
 	shard->stats = setup->stats;
 	shard->tsc_hz = setup->tsc_hz;
+	shard->delays = delay_clock_of(setup->tsc_hz);
 	shard->secret = setup->secret;
 	shard->worker = setup->worker;
 	shard->relay = setup->relay;

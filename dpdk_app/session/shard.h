@@ -6,6 +6,7 @@
 #define POLLGATE_SESSION_SHARD_H
 
 #include "delivery/delivery.h"
+#include "delivery/taken.h"
 #include "limit/handshake_budget.h"
 #include "limit/source_limit.h"
 #include "rules.h"
@@ -40,6 +41,7 @@ struct session_shard {
 	struct cipher_code code;
 	struct pg_worker_stats *stats;
 	uint64_t tsc_hz;
+	struct delay_clock delays;           // of the TSC
 	struct hash_secret secret;           // of source addresses
 	uint8_t worker;                      // our index: what issued.owner says of ours
 	struct relay *relay;                 // takes messages for players of other workers; NULL: there are none

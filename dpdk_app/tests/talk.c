@@ -19,6 +19,7 @@ void talk_open_without_compressor(struct talk_end *end, bool gateway, size_t mem
 				.queue_bytes = 256 * 1024,
 				.compress_min = {UINT32_MAX, UINT32_MAX, UINT32_MAX},
 			},
+		.delays = delay_clock_of(TALK_HZ),
 		.memory_bytes = memory,
 		.room = (uint16_t)(max_datagram - SESSION_DATA_MIN),
 	};
@@ -53,7 +54,7 @@ void talk_fill(struct talk_end *end, struct talk_packet *packet, uint64_t now)
 		delivery_probed(&end->ctx, &end->c, packet->counter, now);
 		return;
 	}
-	taken_write(&end->taken, taken_delay(now - end->taken_at, TALK_HZ), (uint8_t *)&packet->prefix);
+	taken_write(&end->taken, taken_delay(now - end->taken_at, &end->delays), (uint8_t *)&packet->prefix);
 	packet->length =
 		delivery_fill(&end->ctx, &end->c, packet->counter, now, packet->body, TALK_DATAGRAM - SESSION_DATA_MIN);
 }

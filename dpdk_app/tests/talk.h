@@ -34,6 +34,7 @@ struct talk_end {
 	struct replay replay;
 	struct taken taken;
 	uint64_t taken_at;
+	struct delay_clock delays;
 	struct intake intake; // of the last packet
 	bool violation;
 

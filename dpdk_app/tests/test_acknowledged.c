@@ -32,6 +32,51 @@ static void what_was_not_sent_says_nothing(void **state UNUSED)
 	assert_false(acknowledged_says(0, 1));
 }
 
+/// As a division says it.
+static uint16_t delay_by_division(uint64_t since, uint64_t hz)
+{
+	const unsigned __int128 units = (unsigned __int128)since * SESSION_ACK_DELAY_HZ / hz;
+
+	return units < SESSION_ACK_DELAY_UNKNOWN ? (uint16_t)units : SESSION_ACK_DELAY_UNKNOWN;
+}
+
+static void check_delay(const struct delay_clock *clock, uint64_t since, uint64_t hz)
+{
+	if (taken_delay(since, clock) != delay_by_division(since, hz))
+		fail_msg("%lu cycles of %lu Hz: %u", since, hz, taken_delay(since, clock));
+}
+
+static void delay_is_what_a_division_says(void **state UNUSED)
+{
+	static const uint64_t clock_hz[] = {
+		SESSION_ACK_DELAY_HZ + 1,
+		SESSION_ACK_DELAY_HZ * 2,
+		1000000,
+		1000000000,
+		SESSION_ACK_DELAY_HZ << 16,
+		(SESSION_ACK_DELAY_HZ << 16) + 1,
+		1999999973,
+		2095078000,
+		3000000000,
+		4999999999,
+		(1ULL << 46) - 1,
+	};
+
+	for (size_t i = 0; i < COUNT(clock_hz); i++) {
+		const uint64_t hz = clock_hz[i];
+		const struct delay_clock clock = delay_clock_of(hz);
+
+		for (uint64_t units = 1; units <= SESSION_ACK_DELAY_UNKNOWN + 2; units++) {
+			const uint64_t at = (units * hz + SESSION_ACK_DELAY_HZ - 1) / SESSION_ACK_DELAY_HZ;
+
+			check_delay(&clock, at - 1, hz);
+			check_delay(&clock, at, hz);
+		}
+		check_delay(&clock, 0, hz);
+		check_delay(&clock, UINT64_MAX, hz);
+	}
+}
+
 enum { STEPS = 4000, SPAN = STEPS * 8 + 64 };
 
 /// Of a header that names `named` and, by bits, those before it: what is new is what was never named.
@@ -205,6 +250,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_was_not_sent_says_nothing),
+		cmocka_unit_test(delay_is_what_a_division_says),
 		cmocka_unit_test(each_that_is_named_is_new_once),
 		cmocka_unit_test(what_is_named_first_when_64_later_ones_are_is_told_to_nobody),
 		cmocka_unit_test(no_counter_before_the_first_is_told),
