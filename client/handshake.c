@@ -130,14 +130,13 @@ static bool unsealed_header(const struct session_header *header)
 void handshake_receive(pgc_client *client, const uint8_t *datagram, uint16_t length, uint64_t now)
 {
 	const struct session_header *header = (const struct session_header *)datagram;
+	const bool ours = header->session == client->options.session;
 
-	if (header->session != client->options.session)
-		client->statistics.datagrams_refused++;
-	else if (header->kind == SESSION_CHALLENGE && unsealed_header(header))
+	if (ours && header->kind == SESSION_CHALLENGE && unsealed_header(header))
 		challenged(client, datagram, length, now);
-	else if (header->kind == SESSION_DENIED && unsealed_header(header))
+	else if (ours && header->kind == SESSION_DENIED && unsealed_header(header))
 		denied(client, datagram, length);
-	else if (header->kind == SESSION_WELCOME && client->handshake.challenged &&
+	else if (ours && header->kind == SESSION_WELCOME && client->handshake.challenged &&
 		 link_begin(client, datagram, length, now))
 		client->statistics.datagrams_received++;
 	else

@@ -378,7 +378,7 @@ def netcode() -> dict[str, bytes]:
     }
 
 
-RAW, DATA, OTHER, WAIT, SAY, RECONNECT, KINDS = range(7)  # steps of client/tests/fuzz_client.c
+RAW, DATA, OTHER, WAIT, SAY, RECONNECT, MOVE, KINDS = range(8)  # steps of client/tests/fuzz_client.c
 
 
 def sealed(*messages: bytes, kind: int = DATA) -> bytes:
@@ -418,6 +418,11 @@ def gateways() -> dict[str, bytes]:
         "busy-forgotten": bytes([SAY, 1, 9]) + sealed(said(9, struct.pack("<IBBH", 2, 6, 7, 0))),
         "restarted": bytes([SAY, 1, 9]) + sealed(said(10, struct.pack("<H4H32x4H", 1, *[0] * 4, *[9] * 4))),
         "number": sealed(said(11, struct.pack("<III", 9, 5, 6), RELIABLE, 0, 3)),
+        "moved": bytes([MOVE]) + sealed(chat[0]) + bytes([WAIT, 250, WAIT, 100]) + sealed(chat[1]),
+        "moved-twice": bytes([MOVE, MOVE])
+        + sealed(said(11, struct.pack("<III", 9, 5, 6), RELIABLE, 0, 3))
+        + bytes([MOVE, SAY, 1, 9])
+        + sealed(chat[0]),
         "ping": sealed(said(12, b"ping") + said(13, b"pong")),
         "unknown-type": sealed(said(99, b"whatever", RELIABLE) + said(203, text)),
         "answer-at-once": sealed(chat[0], kind=DATA + 22 * KINDS),
