@@ -22,6 +22,8 @@ void numbers_give(struct numbers *numbers, const uint8_t *body)
 	struct session_number given;
 
 	memcpy(&given, body, sizeof(given));
+	if (given.spare == numbers->used.session) // late: it was used meanwhile
+		return;
 	numbers->spare = (struct number){given.spare, given.offset[0], given.offset[1]};
 }
 

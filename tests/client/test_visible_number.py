@@ -163,6 +163,23 @@ def test_a_spare_that_was_not_used_is_replaced(make: Make) -> None:
     assert game.shows(since) == {second.session} != {first.session}
 
 
+def test_a_number_that_was_used_before_it_came_is_no_spare(make: Make) -> None:
+    game = make()
+    game.gateway.give(7, game.internet.now)
+    game.internet.run(1)
+    late = game.seat.spare
+    game.moves()
+    assert game.hears("there")
+    game.internet.run(1)
+    spare, since = game.seat.spare, len(game.internet.tap)
+    game.gateway.tell(7, late, game.internet.now)
+    game.internet.run(1)
+    game.moves()
+    assert game.hears("elsewhere")
+    assert game.shows(since) == {late.session, spare.session}
+    assert game.said()[-1].session == spare.session
+
+
 def test_a_player_that_moves_again_before_it_has_a_spare_keeps_its_number_there(make: Make) -> None:
     game = make()
     before, spare, since = game.seat.number, game.seat.spare, len(game.internet.tap)

@@ -206,8 +206,12 @@ class ModelGateway:
         """Another spare, by NUMBER."""
         session, seat = self.seat(player_id)
         seat.spare = self._draw_spare(session)
-        body = seat.spare.pack()
-        seat.sender.queue(Outgoing.reliable(MessageType.NUMBER, body, Priority.URGENT, UNORDERED), now)
+        self.tell(player_id, seat.spare, now)
+
+    def tell(self, player_id: int, spare: Number, now: float) -> None:
+        """NUMBER, of whatever number."""
+        message = Outgoing.reliable(MessageType.NUMBER, spare.pack(), Priority.URGENT, UNORDERED)
+        self.seat(player_id)[1].sender.queue(message, now)
 
     @staticmethod
     def _known(seat: Seat, number: int, now: float) -> Number | None:

@@ -81,6 +81,7 @@ export class Sealing {
 
   /** NUMBER came, or WELCOME had one. */
   give(spare) {
+    if (spare?.number === this.number) return; // late: it was used meanwhile
     this.#spare = spare;
   }
 

@@ -308,6 +308,21 @@ test('on another network the client has another number, and the next move has ye
   assert.equal(world.gateway.side.number, numbers.at(-1));
 });
 
+test('a NUMBER that names the number in use is no spare', () => {
+  const world = established({ gateway: { spares: true } });
+  world.client.connection.moved(world.now);
+  world.say(GAME, Buffer.from('here'));
+  assert.ok(world.until(() => world.of('delivered').length === 1, 5000));
+  world.run(1000);
+  const { number, spare } = world.gateway.side;
+  const late = Buffer.alloc(12);
+  late.writeUInt32LE(number, 0);
+  world.gateway.say(11, late, { channel: 3 });
+  world.run(1000);
+  world.client.connection.moved(world.now);
+  assert.equal(world.client.connection.status.number, spare.number);
+});
+
 test('without a spare the client keeps its number', () => {
   const world = established();
   world.client.connection.moved(world.now);

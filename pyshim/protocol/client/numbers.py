@@ -23,8 +23,9 @@ class Numbers:
         self._spare = spare
 
     def give(self, spare: Number) -> None:
-        """NUMBER: another spare, instead of one that was not used."""
-        self._spare = spare
+        """NUMBER: another spare, instead of one that was not used; late, if it was used meanwhile."""
+        if spare.session != self.used.session:
+            self._spare = spare
 
     def moved(self) -> None:
         """On another network: write the spare from now on, if there is one."""
