@@ -30,6 +30,7 @@ from pyshim.protocol.session_wire import (
     AROUND_BYTES,
     EVENT,
     REQUESTS,
+    SEALED,
     UNORDERED,
     CloseReason,
     Denial,
@@ -45,6 +46,7 @@ from pyshim.protocol.session_wire import (
 
 Sent = list[tuple[int, bytes]]  # to whom
 NO_NUMBER = Number(0)
+RESET_ASKED_BYTES = 40  # of a sealed datagram that is answered with a RESET, at least
 BEFORE_S = 3.0  # how long the number before is a player's
 RELAYED = frozenset({MessageType.ATTACK, MessageType.CHAT, MessageType.SKILL, MessageType.BULK})
 
@@ -88,6 +90,7 @@ class ModelGateway:
     ) -> None:
         self._draw = draw
         self.gives_spares = gives_spares
+        self.resets = True  # who talks to a connection that is lost is told so
         self.spares: dict[int, int] = {}  # the session of each
         self._now = 0.0
         self.phases = phases
@@ -124,7 +127,12 @@ class ModelGateway:
             return self._confirm(header.session, seat, source, datagram)
         session = self.spares.get(header.session, header.session)
         seat = self.seats.get(session)
-        return self._sealed(session, seat, source, datagram, now) if seat and seat.keys else []
+        if seat is None or not seat.clear:
+            return []
+        if seat.keys is None:
+            is_answered = self.resets and header.kind in SEALED and len(datagram) >= RESET_ASKED_BYTES
+            return [(source, self._reset(seat))] if is_answered else []
+        return self._sealed(session, seat, source, datagram, now)
 
     def _greet(self, session: int, seat: Seat | None, hello: bytes) -> bytes:
         if seat is not None and seat.denial is Denial.VERSION:  # which nobody proves
@@ -151,8 +159,12 @@ class ModelGateway:
         """Forget the connection of a player, and say so."""
         _, seat = self.seat(player_id)
         seat.keys = None
+        return [(seat.address, self._reset(seat))]
+
+    @staticmethod
+    def _reset(seat: Seat) -> bytes:
         head = Session(kind=int(Kind.RESET), session=seat.number.session)
-        return [(seat.address, bytes(head / layers.Reset(token=seat.reset_token)))]
+        return bytes(head / layers.Reset(token=seat.reset_token))
 
     def _confirm(self, session: int, seat: Seat, source: int, confirm: bytes) -> Sent:
         if confirm[-16:] != confirm_proof(seat.key, confirm[:-16]):

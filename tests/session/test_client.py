@@ -193,6 +193,7 @@ def test_client_comes_back_when_the_gateway_falls_silent() -> None:
     internet, gateway = world()
     alice = connected(internet, gateway, 7)
     gateway.seat(7)[1].keys = None  # the gateway forgot the connection and says nothing
+    gateway.resets = False
     assert internet.run(60, lambda: len(alice.heard) >= 3)
     assert [type(event) for event in alice.heard] == [Connected, Disconnected, Connected]
     assert alice.heard[1] == Disconnected(Ending.SILENT)

@@ -11,8 +11,10 @@ from hmac import compare_digest
 from pyshim.protocol.client.congestion import NEVER, RoundTrip
 from pyshim.protocol.client.errors import NotConnectedError, Undelivered
 from pyshim.protocol.client.events import Ending
+from pyshim.protocol.client.farewell import Farewell
 from pyshim.protocol.client.fragments import ViolationError
 from pyshim.protocol.client.handshake import Draw, Established, Handshake
+from pyshim.protocol.client.ignored import Ignored
 from pyshim.protocol.client.intake import Acknowledgements, Intake, Taken, Whole
 from pyshim.protocol.client.limits import DATAGRAMS, Pace
 from pyshim.protocol.client.numbers import Numbers
@@ -43,6 +45,7 @@ from pyshim.protocol.session_wire import (
     CloseReason,
     Header,
     Kind,
+    Message,
     MessageType,
     Prefix,
     Welcome,
@@ -58,9 +61,8 @@ from pyshim.protocol.session_wire import (
 )
 
 _BUSY_EVERY_S = 0.1
-_CLOSE_EVERY_S = 0.1
-_CLOSE_FOR_S = 3.0
 _RETRY_MS = 100
+_ASKS = Message(MessageType.PING, bytes(4))  # whether the other end has heard CLOSE
 _HEEDED_FIRST = frozenset({MessageType.BUSY, MessageType.RESTARTED})  # before anything else of their datagram
 
 
@@ -70,18 +72,6 @@ class Phase(Enum):
     CONNECTING = auto()
     OPEN = auto()
     OVER = auto()
-
-
-@dataclass(slots=True)
-class Ignored:
-    """Datagrams that changed nothing, by why: they may be forged, so that is all that comes of them."""
-
-    malformed: int = 0
-    replayed: int = 0
-    forged: int = 0
-    unexpected: int = 0
-    no_room: int = 0
-    skipped: int = 0  # messages that were not understood
 
 
 @dataclass(slots=True)
@@ -99,9 +89,6 @@ class _Open:
     limits_version: int = 0
     epoch: int | None = None  # processes of the gateway that died
     busy_from: float = 0.0  # no BUSY before
-    closed: CloseReason | None = None  # by this end, which says so again
-    closed_until: float = 0.0
-    close_again_at: float = 0.0
 
 
 class Connection:
@@ -123,6 +110,7 @@ class Connection:
         self.lost: deque[tuple[int, int]] = deque()  # by channel, how many messages a gateway's crash took
         self.room_for_events = True  # cleared by the reader of `arrived` when it has no room for more
         self.ignored = Ignored()
+        self._farewell: Farewell | None = None  # this end closed, and the other may not know
 
     @property
     def welcome(self) -> Welcome:
@@ -141,7 +129,8 @@ class Connection:
             elif self._open is None:
                 self._greeted(header, datagram, now)
             elif header.kind is Kind.RESET:
-                self._reset(self._open, header, datagram, now)
+                if self._is_reset(self._open, header, datagram, now):
+                    self._end(Ending.RESET)
             else:
                 self._opened(self._open, header, datagram, now)
         except WireError:
@@ -183,25 +172,30 @@ class Connection:
 
     def _after_the_end(self, header: Header, datagram: bytes, now: float) -> None:
         """Who goes on talking has not heard that this end closed: it is said again, for a while."""
-        it = self._open
-        if it is None or it.closed is None or now >= it.closed_until or header.kind not in SEALED:
+        it, farewell = self._open, self._farewell
+        if it is None or farewell is None or now >= farewell.until:
             return
-        if header.kind is Kind.WELCOME or self._authentic(it, header, datagram, now) is None:
+        if header.kind is Kind.RESET:
+            if self._is_reset(it, header, datagram, now):
+                self._farewell = None
+            return
+        if header.kind not in SEALED or header.kind is Kind.WELCOME:
+            return
+        if self._authentic(it, header, datagram, now) is None:
             return
         if header.kind is Kind.CLOSE:
-            it.closed = None  # both know
-        elif now >= it.close_again_at:
-            it.close_again_at = now + _CLOSE_EVERY_S
-            self._urgent.append(self._seal(it, Kind.CLOSE, pack_close(it.closed), now))
+            self._farewell = None  # both know
+        elif farewell.say_again(now):
+            self._urgent.append(self._seal(it, Kind.CLOSE, pack_close(farewell.reason), now))
 
-    def _reset(self, it: _Open, header: Header, datagram: bytes, now: float) -> None:
+    def _is_reset(self, it: _Open, header: Header, datagram: bytes, now: float) -> bool:
         """Only the gateway can know the token."""
         if it.numbers.find(header.session, now) is None:
             self.ignored.unexpected += 1
-        elif compare_digest(read_reset(datagram), it.established.welcome.reset_token):
-            self._end(Ending.RESET)
-        else:
-            self.ignored.forged += 1
+            return False
+        is_ours = compare_digest(read_reset(datagram), it.established.welcome.reset_token)
+        self.ignored.forged += not is_ours
+        return is_ours
 
     def _authentic(self, it: _Open, header: Header, datagram: bytes, now: float) -> tuple[int, bytes] | None:
         """Counter and secret of a sealed datagram; None, and counted: it is not ours, not new or forged."""
@@ -356,7 +350,7 @@ class Connection:
         if self._urgent:
             return 0.0
         if self.phase is Phase.OVER:
-            return NEVER
+            return NEVER if self._farewell is None else self._farewell.ask_at
         if self._open is None:
             return self._handshake.due_at
         it = self._open
@@ -374,6 +368,8 @@ class Connection:
                 self._fail(error)
         elif self._open is not None and self.phase is Phase.OPEN:
             datagrams += self._speak(self._open, now)
+        elif self._open is not None and self._farewell is not None and self._farewell.ask(now):
+            datagrams.append(self._say(self._open, pack_messages([_ASKS]), now))
         datagrams = [*self._urgent, *datagrams]
         self._urgent.clear()
         return datagrams
@@ -481,8 +477,13 @@ class Connection:
 
     # ------------------------------------------------------------ the end
 
+    @property
+    def is_leaving(self) -> bool:
+        """Whether the game left, and the gateway may not have heard it."""
+        return self._farewell is not None and self._farewell.ask_at != NEVER
+
     def _close(self, it: _Open, reason: CloseReason, now: float, ending: Ending | None = None) -> None:
-        it.closed, it.closed_until, it.close_again_at = reason, now + _CLOSE_FOR_S, now + _CLOSE_EVERY_S
+        self._farewell = Farewell.said(reason, now)
         self._urgent.append(self._seal(it, Kind.CLOSE, pack_close(reason), now))
         self._end(ending or Ending(reason.name.lower()))
 

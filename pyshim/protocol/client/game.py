@@ -8,11 +8,13 @@ import math
 import secrets
 import socket
 from collections.abc import AsyncIterator, Generator
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
 
 from pyshim import messages
 from pyshim.errors import UnavailableError, UsageError
+from pyshim.protocol.client.errors import NotConnectedError
 from pyshim.protocol.client.events import Event, Vector
 from pyshim.protocol.client.fragments import room
 from pyshim.protocol.client.outgoing import Delivery, Outgoing, Priority
@@ -111,18 +113,21 @@ class Client:
     async def __aexit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Leave: what was sent gets a moment to arrive, then the gateway is told."""
+        """Leave: what was sent gets a moment to arrive, then the gateway is told until it has heard.
+
+        That is for 3 s at most. Who is cancelled tells it once, and waits for nothing.
+        """
         try:
             if kind is None:
-                async with asyncio.timeout(_LEAVE_S):
-                    while self.session.is_connected and self.session.has_undelivered:
-                        await self._change()
-        except TimeoutError:
-            pass
+                await self._deliver()
         finally:
             self.session.close(self._now())
             self._turn()
-            self._release()
+            try:
+                while (kind is None or issubclass(kind, Exception)) and self.session.is_leaving:
+                    await self._change()
+            finally:
+                self._release()
 
     @property
     def session(self) -> Session:
@@ -146,6 +151,13 @@ class Client:
             before.close()
         self.session.moved(self._now())
         self._schedule()
+
+    async def _deliver(self) -> None:
+        """Until all is acknowledged, for a moment."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_LEAVE_S):
+                while self.session.is_connected and self.session.has_undelivered:
+                    await self._change()
 
     # ------------------------------------------------------------ saying
 
@@ -315,15 +327,18 @@ class Client:
     def _turn(self) -> None:
         """Send what is due and come back when more is."""
         session = self.session
-        events, state = len(session.events), (session.is_connected, session.failure)
+        events, state = len(session.events), self._state()
         now = self._now()
         while session.next_due() <= now:
             for datagram in session.due(now):
                 if self._transport is not None:
                     self._transport.sendto(datagram)
         self._schedule()
-        if len(session.events) != events or (session.is_connected, session.failure) != state:
+        if len(session.events) != events or self._state() != state:
             self._changed.set()
+
+    def _state(self) -> tuple[bool, NotConnectedError | None, bool]:
+        return self.session.is_connected, self.session.failure, self.session.is_leaving
 
     def _schedule(self) -> None:
         if self._timer is not None:

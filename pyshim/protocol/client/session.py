@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections import deque
 
 from pyshim.protocol.client.congestion import NEVER
-from pyshim.protocol.client.connection import Connection, Ignored, Phase
+from pyshim.protocol.client.connection import Connection, Phase
 from pyshim.protocol.client.errors import (
     Closed,
     Denied,
@@ -18,6 +18,7 @@ from pyshim.protocol.client.errors import (
 )
 from pyshim.protocol.client.events import Connected, Disconnected, Ending, Event, Lost, said
 from pyshim.protocol.client.handshake import Draw
+from pyshim.protocol.client.ignored import Ignored
 from pyshim.protocol.client.outgoing import Outgoing
 from pyshim.protocol.client.settings import Settings
 from pyshim.protocol.client.ticket import Ticket
@@ -55,6 +56,11 @@ class Session:
     def is_connected(self) -> bool:
         """Whether messages can leave now."""
         return self._connection.phase is Phase.OPEN
+
+    @property
+    def is_leaving(self) -> bool:
+        """Whether the game left, and the gateway may not have heard it: it is told for a while."""
+        return self._connection.is_leaving
 
     @property
     def ignored(self) -> Ignored:
