@@ -92,6 +92,7 @@ class WorkerSnapshot:
     denied: Mapping[str, int]  # by reason; every reason is present
     path_changes: int
     key_updates: int
+    number_changes: int
     messages: MessageSnapshot
     rx_burst: Histogram  # packets
     handling: Histogram  # seconds

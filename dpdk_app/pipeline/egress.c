@@ -30,7 +30,7 @@ static bool is_due(struct session_shard *shard, uint32_t slot, uint64_t now)
 	const struct delivery *c = store_delivery(store, slot);
 
 	// The sweep closes what was revoked.
-	if (record_owner(record) != shard->worker || record->phase != RECORD_CONNECTED || record_session(record) == 0)
+	if (record_owner(record) != shard->worker || !record_is_connected(record) || record_session(record) == 0)
 		return false;
 	if (delivery_due(c) > now) { // something happened since it was scheduled
 		session_note(shard, slot, false);
@@ -80,14 +80,15 @@ static uint16_t sealed_probe(struct session_shard *shard, uint32_t slot, uint32_
 {
 	const struct session_store *store = shard->store;
 	const uint32_t counter = connection_count(&store->records[slot]);
+	const struct visible_as as = renames_as_now(store, slot, session, now);
 	struct session_header *header = (struct session_header *)payload;
 
 	*header = (struct session_header){
 		.kind = SESSION_PROBE,
 		.flags = store->records[slot].seal_flags,
 		.length = length,
-		.session = session,
-		.counter = counter,
+		.session = as.session,
+		.counter = counter + as.offset,
 	};
 	memset(payload + sizeof(*header), 0, length - sizeof(*header));
 	cipher_seal(&shard->code, store_keys(store, slot).seal, counter, payload, sizeof(*header), length);

@@ -96,9 +96,22 @@ static __attribute__((noinline)) unsigned sort_fast_frames(const struct ingress 
 
 // ---------------------------------------------------------------- may it be opened?
 
+/// As admissible_otherwise(). What is under another number than the one issued is opened here, and then takes the general path.
+static COLD unsigned fast_admissible_otherwise(struct ingress *ingress, struct fast_data *data, uint8_t *payload,
+					       struct peer peer, uint64_t now)
+{
+	struct sealed s = {.payload = payload, .peer = &peer, .slot = data->slot};
+	const unsigned result = admissible_otherwise(ingress, &s, now);
+
+	data->slot = s.slot;
+	data->counter = s.counter;
+	data->owner = s.owner;
+	data->elsewhere = true;
+	return result;
+}
+
 /// As sealed_admissible().
-ALWAYS_INLINE unsigned fast_admissible(struct ingress *ingress, struct fast_data *data, const uint8_t *frame,
-				       uint64_t now)
+ALWAYS_INLINE unsigned fast_admissible(struct ingress *ingress, struct fast_data *data, uint8_t *frame, uint64_t now)
 {
 	const struct session_header *header = fast_header(frame);
 	const struct session_shard *shard = ingress->shard;
@@ -106,7 +119,7 @@ ALWAYS_INLINE unsigned fast_admissible(struct ingress *ingress, struct fast_data
 	const struct peer peer = frame_peer(frame);
 
 	if (unlikely(!record_serves(record, header->session, shard->worker)))
-		return not_served(ingress, record, header->session, &data->owner);
+		return fast_admissible_otherwise(ingress, data, fast_payload(frame), peer, now);
 	data->elsewhere = !peer_equal(&record->peer, &peer);
 	if (unlikely(data->elsewhere) && !place_conforms(ingress, peer, now))
 		return PG_DROP_SOURCE_RATE_LIMITED;

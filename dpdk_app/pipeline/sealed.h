@@ -7,6 +7,7 @@
 #include "crypto/short.h"
 #include "session/connection.h"
 #include "session/phases.h"
+#include "session/renames.h"
 #include "wire/session.h"
 
 /// Sealed bytes of a movement.
@@ -30,19 +31,19 @@ ALWAYS_INLINE bool open_of_session(struct session_shard *shard, uint32_t slot, c
 	const uint8_t flags = ((const struct session_header *)payload)->flags;
 
 	if (unlikely(flags != shard->store->records[slot].open_flags))
-		return phases_open(shard, slot, payload, length, now);
+		return phases_open(shard, slot, counter, payload, length, now);
 	return open_packet(&shard->code, key, counter, payload, length);
 }
 
 /// Header, acknowledgement and tag around messages that lie in their place already.
 /// @param key      the session's, to seal with
-/// @param session  the slot's: its `number`, which lies in a line that packets do not touch
+/// @param as       renames_as_now()
 /// @param counter  connection_count()
 /// @param payload  its prefix is there, and the messages
 /// @param body     bytes of messages
 /// @return bytes of the datagram
 ALWAYS_INLINE uint16_t seal_data(const struct cipher_code *code, const struct session_record *record,
-				 const struct cipher_key *key, uint32_t session, uint32_t counter, uint8_t *payload,
+				 const struct cipher_key *key, struct visible_as as, uint32_t counter, uint8_t *payload,
 				 uint16_t body)
 {
 	struct session_header *header = (struct session_header *)payload;
@@ -52,8 +53,8 @@ ALWAYS_INLINE uint16_t seal_data(const struct cipher_code *code, const struct se
 		.kind = SESSION_DATA,
 		.flags = record->seal_flags,
 		.length = length,
-		.session = session,
-		.counter = counter,
+		.session = as.session,
+		.counter = counter + as.offset,
 	};
 	if (likely(body == 0)) {
 		short_seal(code, key, counter, payload, sizeof(*header), sizeof(struct session_prefix));
@@ -64,7 +65,7 @@ ALWAYS_INLINE uint16_t seal_data(const struct cipher_code *code, const struct se
 }
 
 /// Whatever the session has to say now, and the acknowledgements: header, messages, tag.
-/// @param session  as in seal_data()
+/// @param session  the slot's: its `number`, which lies in a line that packets do not touch
 /// @param payload  SESSION_DATAGRAM_MAX writable bytes
 /// @return bytes
 ALWAYS_INLINE uint16_t sealed_data(struct session_shard *shard, uint32_t slot, uint32_t session, uint8_t *payload,
@@ -81,7 +82,8 @@ ALWAYS_INLINE uint16_t sealed_data(struct session_shard *shard, uint32_t slot, u
 		    payload + sizeof(struct session_header));
 	if (body != 0 && delivery_asks(c))
 		((struct session_prefix *)(payload + sizeof(struct session_header)))->wants = SESSION_WANTS_ANSWER;
-	return seal_data(&shard->code, record, store_keys(store, slot).seal, session, counter, payload, body);
+	return seal_data(&shard->code, record, store_keys(store, slot).seal, renames_as_now(store, slot, session, now),
+			 counter, payload, body);
 }
 
 #endif

@@ -113,6 +113,13 @@ static COLD enum pg_drop nobodys(const struct session_store *store, uint32_t ses
 	return session_is_foreign(&store->numbers, session) ? PG_DROP_SESSION_FOREIGN : PG_DROP_SESSION_UNKNOWN;
 }
 
+/// No slot is as the number says: is it a spare that was given?
+/// @return a slot, or VISIBLE_NOBODY
+static COLD uint32_t given_to(const struct session_store *store, uint32_t session)
+{
+	return visible_find(&store->visible, session);
+}
+
 /// Take a datagram into the lane, and prefetch the record of its session.
 /// @return PG_DROP_NONE, or why the datagram is refused
 ALWAYS_INLINE enum pg_drop sort_sealed(const struct ingress *ingress, struct sealed_lane *lane, uint8_t *payload,
@@ -126,17 +133,20 @@ ALWAYS_INLINE enum pg_drop sort_sealed(const struct ingress *ingress, struct sea
 	if (unlikely(drop != PG_DROP_NONE))
 		return drop;
 
-	const uint32_t slot = session_slot(&store->numbers, header->session);
+	uint32_t slot = session_slot(&store->numbers, header->session);
 
 	if (unlikely(is_handshake(header->kind))) {
 		lane->handshake_datagram[lane->handshake_count++] = (uint8_t)k;
-	} else if (unlikely(slot >= store_used(store))) {
-		return nobodys(store, header->session);
 	} else {
+		lane->sessions |= session_bit(slot);
+		if (unlikely(slot >= store_used(store))) {
+			slot = given_to(store, header->session);
+			if (slot == VISIBLE_NOBODY)
+				return nobodys(store, header->session);
+		}
 		prefetch_for_write(&store->records[slot]);
 		prefetch_for_write(&store->records[slot].taken_at);
 		lane->sealed[lane->sealed_count++] = (uint8_t)k;
-		lane->sessions |= session_bit(slot);
 	}
 	lane->datagram[k] = (struct sealed){
 		.payload = payload,
@@ -172,16 +182,57 @@ static COLD enum pg_drop no_such_session(const struct session_store *store, cons
 	return session != 0 && record->number == session ? PG_DROP_SESSION_OVER : nobodys(store, session);
 }
 
-/// Why this worker does not serve the session.
-static COLD unsigned not_served(const struct ingress *ingress, const struct session_record *record, uint32_t session,
-				uint8_t *owner)
+/// Find whose datagram it is that no record serves under the number issued, where that number says: another number of a
+/// connection, another worker's, or nobody's.
+/// @param s       in: its payload; out: slot, owner
+/// @param offset  out: what is added to the counters under this number
+/// @return PG_DROP_NONE: it is ours; enum pg_drop or PACKET_ELSEWHERE
+static COLD unsigned look_closer(const struct ingress *ingress, struct sealed *s, uint64_t now, uint32_t *offset)
 {
-	*owner = record_owner(record);
-	if (!record_stands(record, session))
-		return no_such_session(ingress->shard->store, record, session);
-	if (*owner != ingress->shard->worker)
-		return sealed_elsewhere(ingress, *owner);
-	return PG_DROP_SESSION_STATE;
+	const struct session_store *store = ingress->shard->store;
+	const uint32_t session = ((const struct session_header *)s->payload)->session;
+	const uint32_t as_issued = session_slot(&store->numbers, session);
+	const bool has_record = as_issued < store_used(store);
+	const struct session_record *record = &store->records[has_record ? as_issued : 0];
+	const bool stands = has_record && record_stands(record, session);
+	const uint32_t given = stands ? VISIBLE_NOBODY : given_to(store, session);
+
+	if (given != VISIBLE_NOBODY) {
+		s->slot = given;
+		record = &store->records[given];
+	} else if (!stands) {
+		return has_record ? no_such_session(store, record, session) : nobodys(store, session);
+	}
+	s->owner = record_owner(record);
+	if (s->owner != ingress->shard->worker && s->owner != RECORD_NO_OWNER)
+		return sealed_elsewhere(ingress, s->owner);
+	if (!renames_has(store, s->slot, session, now, offset))
+		return stands && record->phase != RECORD_RENAMED ? PG_DROP_SESSION_STATE : nobodys(store, session);
+	if (!record_stands(record, record->number))
+		return PG_DROP_SESSION_OVER;
+	return s->owner == ingress->shard->worker && record_is_connected(record) ? PG_DROP_NONE : PG_DROP_SESSION_STATE;
+}
+
+/// May it be opened?
+ALWAYS_INLINE unsigned check_sealed(struct ingress *ingress, struct sealed *s, uint32_t offset, uint64_t now)
+{
+	const struct session_record *record = &ingress->shard->store->records[s->slot];
+
+	if (unlikely(!peer_equal(&record->peer, s->peer)) && !place_conforms(ingress, *s->peer, now))
+		return PG_DROP_SOURCE_RATE_LIMITED;
+	s->counter = ((const struct session_header *)s->payload)->counter - offset;
+	if (unlikely(!replay_fresh(&record->replay, s->counter)))
+		return PG_DROP_REPLAYED;
+	return PG_DROP_NONE;
+}
+
+/// As sealed_admissible(), of one that no record serves under the number issued.
+static COLD unsigned admissible_otherwise(struct ingress *ingress, struct sealed *s, uint64_t now)
+{
+	uint32_t offset;
+	const unsigned result = look_closer(ingress, s, now, &offset);
+
+	return result == PG_DROP_NONE ? check_sealed(ingress, s, offset, now) : result;
 }
 
 /// All checks that need no key. Of another worker's record, peer and counters are not read.
@@ -190,16 +241,10 @@ ALWAYS_INLINE unsigned sealed_admissible(struct ingress *ingress, struct sealed 
 {
 	const struct session_header *header = (const struct session_header *)s->payload;
 	const struct session_shard *shard = ingress->shard;
-	const struct session_record *record = &shard->store->records[s->slot];
 
-	if (unlikely(!record_serves(record, header->session, shard->worker)))
-		return not_served(ingress, record, header->session, &s->owner);
-	if (unlikely(!peer_equal(&record->peer, s->peer)) && !place_conforms(ingress, *s->peer, now))
-		return PG_DROP_SOURCE_RATE_LIMITED;
-	s->counter = header->counter;
-	if (unlikely(!replay_fresh(&record->replay, s->counter)))
-		return PG_DROP_REPLAYED;
-	return PG_DROP_NONE;
+	if (unlikely(!record_serves(&shard->store->records[s->slot], header->session, shard->worker)))
+		return admissible_otherwise(ingress, s, now);
+	return check_sealed(ingress, s, 0, now);
 }
 
 /// Prefetch what opening, taking and answering will touch.
@@ -257,7 +302,7 @@ ALWAYS_INLINE unsigned look_up_sealed(struct ingress *ingress, struct sealed_lan
 /// The connection may have ended since it was looked up, by a datagram of the same burst; its keys are gone then.
 ALWAYS_INLINE enum pg_drop not_authentic(const struct session_record *record)
 {
-	return record->phase == RECORD_CONNECTED ? PG_DROP_BAD_TAG : PG_DROP_SESSION_STATE;
+	return record_is_connected(record) ? PG_DROP_BAD_TAG : PG_DROP_SESSION_STATE;
 }
 
 ALWAYS_INLINE bool open_sealed(const struct ingress *ingress, struct sealed *s, uint64_t now)
@@ -414,7 +459,7 @@ ALWAYS_INLINE void take_sealed(struct ingress *ingress, struct sealed *s, uint64
 	struct session_record *record = &ingress->shard->store->records[s->slot];
 	const bool newest = s->counter > record->replay.newest;
 
-	if (unlikely(record_owner(record) != ingress->shard->worker || record->phase != RECORD_CONNECTED)) {
+	if (unlikely(record_owner(record) != ingress->shard->worker || !record_is_connected(record))) {
 		s->result = PG_DROP_SESSION_STATE;
 		return;
 	}
@@ -428,6 +473,8 @@ ALWAYS_INLINE void take_sealed(struct ingress *ingress, struct sealed *s, uint64
 		return;
 	}
 	replay_mark(&record->replay, s->counter);
+	if (unlikely(header->session != record->session))
+		renames_take(ingress->shard, s->slot, header->session, peer_equal(&record->peer, s->peer), now);
 	s->learn = (now ^ record->last_seen) >> RECORD_LEARN_SHIFT != 0 && peer_equal(&record->peer, s->peer);
 	record->last_seen = now;
 	if (likely(header->kind == SESSION_DATA))
@@ -446,7 +493,7 @@ static bool leads_back(const struct session_shard *shard, const struct sealed *s
 	const struct session_record *record = &shard->store->records[s->slot];
 
 	return s->slot < shard->store->capacity && record_owner(record) == shard->worker &&
-	       record->phase == RECORD_CONNECTED && peer_equal(&record->peer, s->peer);
+	       record_is_connected(record) && peer_equal(&record->peer, s->peer);
 }
 
 static COLD void send_handshake(struct ingress *ingress, struct sealed *s, uint64_t now)

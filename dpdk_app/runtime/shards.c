@@ -122,7 +122,7 @@ static bool is_ours(const struct session_shard *shard, uint32_t slot)
 {
 	const struct session_record *record = &shard->store->records[slot];
 
-	return record_owner(record) == shard->worker && record->phase == RECORD_CONNECTED;
+	return record_owner(record) == shard->worker && record_is_connected(record);
 }
 
 COLD bool shard_dismiss(struct worker *w, uint64_t now, uint32_t slots)

@@ -11,6 +11,7 @@
 #include "delivery/holding.h"
 #include "delivery/restart.h"
 #include "session/limits.h"
+#include "session/renames.h"
 
 #define CLOSE_LEN FAREWELL_LEN
 static_assert(CLOSE_LEN <= OUTBOX_PAYLOAD, "a CLOSE fits the outbox");
@@ -64,7 +65,8 @@ static void say_close(struct session_shard *shard, uint32_t slot, enum session_c
 	if (!entry)
 		return;
 	counter = connection_count(record);
-	header = connection_header(record, SESSION_CLOSE, CLOSE_LEN, counter);
+	header =
+		connection_header(record, SESSION_CLOSE, CLOSE_LEN, counter, renames_as(shard->store, slot, true, now));
 	entry->peer = record->peer;
 	entry->slot = slot;
 	entry->length = CLOSE_LEN;
@@ -126,6 +128,7 @@ void connection_begin(struct session_shard *shard, uint32_t slot, const struct c
 	delivery_begin(&shard->ctx, store_delivery(shard->store, slot), slot,
 		       request->confirm->max_datagram - SESSION_DATA_MIN);
 	limits_begin(shard, slot);
+	renames_begin(shard, slot);
 	record_in_order();
 	record_set_phase(record, RECORD_CONNECTED);
 	counter_add(&shard->stats->connected, 1);
@@ -136,13 +139,15 @@ void connection_begin(struct session_shard *shard, uint32_t slot, const struct c
 void connection_move(struct session_shard *shard, uint32_t slot, const struct peer *peer, uint64_t now)
 {
 	struct session_record *record = &shard->store->records[slot];
+	const enum record_phase connected = record->phase;
 
 	record_set_phase(record, RECORD_IDLE); // nothing is ever sent to half of an address
 	record_in_order();
 	record->peer = *peer;
 	record_set_max_datagram(record, SESSION_DATAGRAM_MIN);
+	renames_moved(shard->store, slot);
 	record_in_order();
-	record_set_phase(record, RECORD_CONNECTED);
+	record_set_phase(record, connected);
 	counter_add(&shard->stats->path_changes, 1);
 	delivery_moved(&shard->ctx, store_delivery(shard->store, slot), now);
 	session_note(shard, slot, false);
@@ -236,6 +241,8 @@ uint32_t connection_sweep(struct session_shard *shard, uint64_t now, uint32_t bu
 		reason = over(shard, slot, now);
 		if (reason == 0) {
 			limits_tell(shard, slot, now);
+			if (unlikely(shard->store->records[slot].phase == RECORD_RENAMED))
+				renames_tell(shard, slot, now);
 			phases_look(shard, slot, now);
 			look_at_path(shard, slot, now);
 			continue;
@@ -279,6 +286,7 @@ static void adopt(struct session_shard *shard, uint32_t slot, uint64_t now)
 	delivery_resume(store_delivery(shard->store, slot), &record->ids, stored ? &shard->store->seen[slot] : NULL);
 	restart_begin(store_delivery(shard->store, slot), record->epoch);
 	limits_resume(shard, slot);
+	renames_resume(shard, slot, now);
 }
 
 uint32_t connection_adopt(struct session_shard *shard, uint64_t now)
@@ -298,7 +306,7 @@ uint32_t connection_adopt(struct session_shard *shard, uint64_t now)
 		}
 		adopt(shard, slot, now);
 		connected++;
-		going_on += record->phase == RECORD_CONNECTED;
+		going_on += record_is_connected(record);
 	}
 	counter_set(&shard->stats->connected, connected);
 	return going_on;

@@ -62,15 +62,16 @@ ALWAYS_INLINE void connection_take(struct session_record *record, uint32_t count
 		record->taken_at = now;
 }
 
+/// @param as  renames_as()
 ALWAYS_INLINE struct session_header connection_header(const struct session_record *record, enum session_kind kind,
-						      uint16_t length, uint32_t counter)
+						      uint16_t length, uint32_t counter, struct visible_as as)
 {
 	return (struct session_header){
 		.kind = (uint8_t)kind,
 		.flags = record->seal_flags,
 		.length = length,
-		.session = record->number,
-		.counter = counter,
+		.session = as.session,
+		.counter = counter + as.offset,
 	};
 }
 

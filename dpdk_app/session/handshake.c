@@ -9,6 +9,7 @@
 #include "session/candidate.h"
 #include "session/limits.h"
 #include "session/path.h"
+#include "session/renames.h"
 #include "wire/zero.h"
 
 #define CLOSE_LEN FAREWELL_LEN
@@ -150,15 +151,20 @@ static struct handshake_outcome welcome(struct session_shard *shard, uint32_t sl
 	struct session_record *record = &shard->store->records[slot];
 	const uint16_t length = record->max_datagram < most ? record->max_datagram : most;
 	const uint32_t counter = connection_count(record);
+	// Also when the CONFIRM comes again after a change of number: whoever copies it learns no other one.
+	const struct visible_as as_issued = {record->number, 0};
+	const struct visible_number spare = renames_spare(shard->store, slot);
 	struct connection_marks marks;
 	struct session_welcome answer = {
-		.header = connection_header(record, SESSION_WELCOME, length, counter),
+		.header = connection_header(record, SESSION_WELCOME, length, counter, as_issued),
 		.player_id = record->player_id,
 		.expires_in_s = seconds_left(shard, record, now),
 		.idle_timeout_ms = (uint32_t)(shard->rules->idle_timeout / (shard->tsc_hz / 1000)),
 		.max_datagram = length,
+		.spare = spare.number,
 	};
 
+	memcpy(answer.spare_offset, spare.offset, sizeof(answer.spare_offset));
 	connection_marks_of(shard, slot, &marks);
 	memcpy(answer.server_nonce, marks.server_nonce, SESSION_NONCE_LEN);
 	memcpy(answer.reset_token, marks.reset_token, sizeof(answer.reset_token));
@@ -188,7 +194,7 @@ static struct handshake_outcome welcome_again(struct session_shard *shard, uint3
 /// Is it the one that made the connection, come again?
 static bool repeated(const struct session_shard *shard, const struct session_record *record, const struct confirmed *c)
 {
-	return record->phase == RECORD_CONNECTED && record->cookie_time == c->cookie_time &&
+	return record_is_connected(record) && record->cookie_time == c->cookie_time &&
 	       record->confirm_mark == confirm_mark(&shard->store->secret, (const struct session_confirm *)c->payload);
 }
 

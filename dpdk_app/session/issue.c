@@ -90,8 +90,7 @@ static void collect(struct issuing *issuing, uint64_t now)
 }
 
 /// Write a record but for its owner: it has none, and a worker may try to become it at any time.
-static void write_record(struct session_record *record, const struct pg_issue_request *request, uint32_t number,
-			 uint64_t expires_at)
+static void write_record(struct session_record *record, const struct pg_issue_request *request, uint64_t expires_at)
 {
 	__atomic_store_n(&record->number, 0,
 			 __ATOMIC_RELEASE); // whoever names the old one is told nothing from here on
@@ -108,7 +107,23 @@ static void write_record(struct session_record *record, const struct pg_issue_re
 	record->used = 0;
 	record->exchange = RECORD_NO_EXCHANGE;
 	record->confirm_mark = 0;
-	__atomic_store_n(&record->number, number, __ATOMIC_RELEASE);
+}
+
+/// The next number of the slot that is nobody's spare: see visible.h. The numbers of a slot lie in PLACES_TO_A_SLOT places of the
+/// table, so some are left; a worker that wrote all over it does not keep us here.
+/// @param last  of the slot
+static uint32_t number_record(struct issuing *issuing, uint32_t slot, uint32_t last)
+{
+	struct session_record *record = &issuing->records[slot];
+	uint32_t number = last;
+
+	for (unsigned tries = 0; tries < 1U << SESSION_GENERATION_BITS_MIN; tries++) {
+		number = session_number_next(&issuing->numbers, slot, number);
+		__atomic_store_n(&record->number, number, __ATOMIC_SEQ_CST);
+		if (!visible_is_given(&issuing->visible, number))
+			break;
+	}
+	return number;
 }
 
 static int check_request(const struct issuing *issuing, const struct pg_issue_request *request, struct pg_error *error)
@@ -145,9 +160,11 @@ int pg_session_issue(void *state, const struct pg_issue_request *request, uint32
 				 issuing->capacity);
 
 	struct session_record *record = &issuing->records[slot];
-	const uint32_t number = session_number_next(&issuing->numbers, slot, record->number);
+	const uint32_t last = record->number;
+	uint32_t number;
 
-	write_record(record, request, number, after(now, request->ttl_s));
+	write_record(record, request, after(now, request->ttl_s));
+	number = number_record(issuing, slot, last);
 	deadlines_add(&issuing->deadlines, slot);
 	__atomic_store_n(&record->session, number, __ATOMIC_RELEASE);
 	player_writer_enter(&issuing->players, slot);
@@ -286,7 +303,7 @@ static bool tell(const struct session_record *record, uint64_t now, struct pg_se
 		.player_id = record->player_id,
 		.expires_in_ms = milliseconds(record->expires_at - now),
 		.connections = seen.connections,
-		.connected = seen.phase == RECORD_CONNECTED,
+		.connected = seen.phase == RECORD_CONNECTED || seen.phase == RECORD_RENAMED,
 		.once = record->once,
 	};
 	tell_motion(&seen, out);

@@ -56,6 +56,7 @@ static void begin(struct issuing *issuing, void *state, uint32_t *queues, uint32
 	if (slots == 0)
 		return;
 	issuing->records = parts.records;
+	issuing->visible = parts.visible;
 	issuing->deadlines = (struct deadlines){.heap = queues, .place = queues + slots, .records = parts.records};
 	issuing->allocator.ring = queues + 2 * (size_t)slots;
 	player_writer_init(&issuing->players, parts.players, parts.records, slots);

@@ -26,6 +26,7 @@ struct issuing {
 	struct session_numbers numbers;
 	struct issuing_section *section; // what workers know of it
 	struct session_record *records;
+	struct visible_numbers visible; // where it lies; what is in it is workers', and is compared with numbers only
 	struct slot_allocator allocator;
 	struct player_writer players;
 	struct deadlines deadlines;

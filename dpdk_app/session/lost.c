@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "session/budget.h"
+#include "session/renames.h"
 
 /// The shortest sealed datagram that is answered with a RESET, which is shorter: no chain of answers goes on for ever
 /// (RFC 9000 10.3.3).
@@ -13,18 +14,23 @@
 static_assert(RESET_ASKED_MIN > sizeof(struct session_reset), "nothing is amplified");
 
 /// Had it a connection, and has it none? Its count is read first: who makes another connection becomes the owner before.
-static bool has_lost_connection(const struct session_record *record, uint32_t session, uint32_t *connections)
+static bool has_lost_connection(const struct session_store *store, uint32_t slot, uint32_t session, uint64_t now,
+				uint32_t *connections)
 {
+	const struct session_record *record = &store->records[slot];
+	uint32_t offset;
+
 	*connections = __atomic_load_n(&record->connections, __ATOMIC_ACQUIRE);
 	return *connections != 0 && session != 0 && record_owner(record) == RECORD_NO_OWNER &&
-	       __atomic_load_n(&record->number, __ATOMIC_ACQUIRE) == session;
+	       renames_has(store, slot, session, now, &offset);
 }
 
-static uint16_t write_reset(struct session_shard *shard, const struct session_record *record, uint32_t connections,
-			    uint8_t *payload)
+/// @param session  under which it was asked: another one of its numbers is nothing that whoever reads it should learn
+static uint16_t write_reset(struct session_shard *shard, const struct session_record *record, uint32_t session,
+			    uint32_t connections, uint8_t *payload)
 {
 	struct session_reset answer = {
-		.header = {.kind = SESSION_RESET, .length = sizeof(answer), .session = record->number},
+		.header = {.kind = SESSION_RESET, .length = sizeof(answer), .session = session},
 	};
 	struct connection_marks marks;
 
@@ -43,16 +49,16 @@ uint16_t lost_answer(struct session_shard *shard, uint32_t slot, const struct pe
 	uint32_t connections;
 	const uint8_t *close;
 
-	if (!has_lost_connection(record, session, &connections))
+	if (!has_lost_connection(shard->store, slot, session, now, &connections))
 		return 0;
-	close = farewells_again(&shard->farewells, slot, session, peer, now, shard->tsc_hz);
+	close = farewells_again(&shard->farewells, slot, record->number, peer, now, shard->tsc_hz);
 	if (close && length >= FAREWELL_LEN) {
 		memcpy(payload, close, FAREWELL_LEN);
 		return FAREWELL_LEN;
 	}
 	if (length < RESET_ASKED_MIN || !budget_left(shard, RANK_LAST, now))
 		return 0;
-	length = write_reset(shard, record, connections, payload);
+	length = write_reset(shard, record, session, connections, payload);
 	budget_charge(shard, pg_tsc() - began, now);
 	return length;
 }

@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#include "session/renames.h"
+
 #define PATH_LEN (SESSION_AROUND + SESSION_PATH_TOKEN_LEN)
 static_assert(PATH_LEN <= SESSION_DATA_MIN, "no datagram that brings a challenge is shorter");
 static_assert(PATH_LEN <= OUTBOX_PAYLOAD, "a challenge fits the outbox");
@@ -38,11 +40,13 @@ static uint16_t path_hash(const struct session_shard *shard, const struct peer *
 // ---------------------------------------------------------------- asking
 
 /// @param payload  PATH_LEN writable bytes
-static void seal_challenge(struct session_shard *shard, uint32_t slot, const struct peer *to, uint8_t *payload)
+static void seal_challenge(struct session_shard *shard, uint32_t slot, const struct peer *to, uint8_t *payload,
+			   uint64_t now)
 {
 	struct session_record *record = &shard->store->records[slot];
 	const uint32_t counter = connection_count(record);
-	const struct session_header header = connection_header(record, SESSION_PATH_CHALLENGE, PATH_LEN, counter);
+	const struct visible_as as = renames_as(shard->store, slot, peer_equal(&record->peer, to), now);
+	const struct session_header header = connection_header(record, SESSION_PATH_CHALLENGE, PATH_LEN, counter, as);
 
 	memcpy(payload, &header, sizeof(header));
 	path_token(payload + sizeof(header), &shard->store->secret, to, record->number, record->connections,
@@ -51,8 +55,9 @@ static void seal_challenge(struct session_shard *shard, uint32_t slot, const str
 }
 
 /// When the outbox is full, it is not asked: who is suspected then moves later.
-static void ask_proved(struct session_shard *shard, uint32_t slot, uint32_t now_ms)
+static void ask_proved(struct session_shard *shard, uint32_t slot, uint64_t now)
 {
+	const uint32_t now_ms = (uint32_t)shard_ms(shard, now);
 	struct path_state *state = state_of(shard, slot);
 	struct outbox_entry *entry = outbox_add(&shard->outbox);
 
@@ -61,7 +66,7 @@ static void ask_proved(struct session_shard *shard, uint32_t slot, uint32_t now_
 	entry->peer = shard->store->records[slot].peer;
 	entry->slot = slot;
 	entry->length = PATH_LEN;
-	seal_challenge(shard, slot, &entry->peer, entry->payload);
+	seal_challenge(shard, slot, &entry->peer, entry->payload, now);
 	if (!state->asked || now_ms - state->asked_last_ms > PATH_TOKEN_LIFE_MS)
 		state->asked_ms = now_ms;
 	state->asked = true;
@@ -91,8 +96,8 @@ uint16_t path_challenge(struct session_shard *shard, uint32_t slot, const struct
 	if (!to_be_challenged(record, path_hash(shard, from), now_ms, &first))
 		return 0;
 	if (first)
-		ask_proved(shard, slot, now_ms);
-	seal_challenge(shard, slot, from, payload);
+		ask_proved(shard, slot, now);
+	seal_challenge(shard, slot, from, payload, now);
 	return PATH_LEN;
 }
 

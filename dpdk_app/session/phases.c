@@ -245,55 +245,57 @@ static void go_to_next(struct session_shard *shard, uint32_t slot, uint64_t now)
 
 // ---------------------------------------------------------------- opening
 
-static bool open_with(const struct session_shard *shard, const struct phase_key *key, uint8_t *payload, uint16_t length)
+static bool open_with(const struct session_shard *shard, const struct phase_key *key, uint32_t counter,
+		      uint8_t *payload, uint16_t length)
 {
-	const struct session_header *header = (const struct session_header *)payload;
 	struct cipher_key prepared;
 	bool authentic;
 
 	cipher_key_init(&shard->code, &prepared, key->key, key->salt);
-	authentic = cipher_open(&shard->code, &prepared, header->counter, payload, sizeof(*header), length);
+	authentic = cipher_open(&shard->code, &prepared, counter, payload, sizeof(struct session_header), length);
 	secrets_forget(&prepared, sizeof(prepared));
 	return authentic;
 }
 
-static bool open_next(struct session_shard *shard, uint32_t slot, uint8_t *payload, uint16_t length, uint64_t now)
+static bool open_next(struct session_shard *shard, uint32_t slot, uint32_t counter, uint8_t *payload, uint16_t length,
+		      uint64_t now)
 {
 	const struct phase_key *key = next_key(shard, slot, now);
 
-	if (!key || !open_with(shard, key, payload, length))
+	if (!key || !open_with(shard, key, counter, payload, length))
 		return false;
 	go_to_next(shard, slot, now);
 	return true;
 }
 
-static bool open_before(struct session_shard *shard, uint32_t slot, uint8_t *payload, uint16_t length, uint64_t now)
+static bool open_before(struct session_shard *shard, uint32_t slot, uint32_t counter, uint8_t *payload, uint16_t length,
+			uint64_t now)
 {
 	const struct phase_keys *place = find(shard, slot);
 
 	return place && place->has_before && now < place->before_until &&
-	       open_with(shard, &place->before, payload, length);
+	       open_with(shard, &place->before, counter, payload, length);
 }
 
-static bool open_present(struct session_shard *shard, uint32_t slot, uint8_t *payload, uint16_t length, uint64_t now)
+static bool open_present(struct session_shard *shard, uint32_t slot, uint32_t counter, uint8_t *payload,
+			 uint16_t length, uint64_t now)
 {
-	const struct session_header *header = (const struct session_header *)payload;
-
-	if (!cipher_open(&shard->code, store_keys(shard->store, slot).open, header->counter, payload, sizeof(*header),
-			 length))
+	if (!cipher_open(&shard->code, store_keys(shard->store, slot).open, counter, payload,
+			 sizeof(struct session_header), length))
 		return false;
 	heed(shard, slot, payload, now);
 	return true;
 }
 
-bool phases_open(struct session_shard *shard, uint32_t slot, uint8_t *payload, uint16_t length, uint64_t now)
+bool phases_open(struct session_shard *shard, uint32_t slot, uint32_t counter, uint8_t *payload, uint16_t length,
+		 uint64_t now)
 {
 	const struct session_record *record = &shard->store->records[slot];
 	const struct session_header *header = (const struct session_header *)payload;
 
 	if (header->flags == phase_of(record->open_flags))
-		return open_present(shard, slot, payload, length, now);
-	if (header->counter > record->replay.newest)
-		return open_next(shard, slot, payload, length, now);
-	return open_before(shard, slot, payload, length, now);
+		return open_present(shard, slot, counter, payload, length, now);
+	if (counter > record->replay.newest)
+		return open_next(shard, slot, counter, payload, length, now);
+	return open_before(shard, slot, counter, payload, length, now);
 }

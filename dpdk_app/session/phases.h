@@ -83,6 +83,8 @@ void phases_expire(struct session_shard *shard, uint64_t now);
 
 /// Open a datagram whose flags are not its record's `open_flags`. It is as cipher_open(); and the connection goes to the next
 /// phase, if the datagram is of it.
-COLD bool phases_open(struct session_shard *shard, uint32_t slot, uint8_t *payload, uint16_t length, uint64_t now);
+/// @param counter  without the offset that the header has
+COLD bool phases_open(struct session_shard *shard, uint32_t slot, uint32_t counter, uint8_t *payload, uint16_t length,
+		      uint64_t now);
 
 #endif

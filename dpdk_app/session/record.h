@@ -33,6 +33,7 @@ enum record_phase {
 	RECORD_IDLE, // nobody is connected, or the connection part is being written: a crash then ends the connection
 	RECORD_CONNECTED, // confirmed; packets flow
 	RECORD_LOST,      // what was delivered of it died with a worker: it is to be closed as restarted
+	RECORD_RENAMED,   // as connected, under another number than the one issued: see session/renames.h
 };
 
 /// What the next process knows of messages that were delivered though one before them was not: see store.h.
@@ -45,8 +46,7 @@ enum record_seen {
 /// What a packet needs, in two lines; what a connection was made from, in the others.
 struct session_record {
 	// per packet, first line
-	uint32_t
-		session; // as packets name it; 0: not issued, or revoked. The supervisor's; its release publishes the rest
+	uint32_t session;      // as issued; 0: not issued, or revoked. The supervisor's; its release publishes the rest
 	uint8_t phase;         // enum record_phase; from here the owner's
 	uint8_t owner;         // index of a worker, or RECORD_NO_OWNER: see record_claim()
 	uint16_t max_datagram; // that the path carries: by the handshake, and what the delivery found out since
@@ -110,7 +110,14 @@ ALWAYS_INLINE bool record_stands(const struct session_record *record, uint32_t s
 	return session != 0 && record_session(record) == session;
 }
 
-/// Does `session` stand here, connected, with this worker as its owner? All of it lies in one word, which is read at once.
+/// Do packets flow? Asked by the owner.
+ALWAYS_INLINE bool record_is_connected(const struct session_record *record)
+{
+	return record->phase == RECORD_CONNECTED || record->phase == RECORD_RENAMED;
+}
+
+/// Does `session` stand here, connected and not renamed, with this worker as its owner? All of it lies in one word, which is read
+/// at once.
 ALWAYS_INLINE bool record_serves(const struct session_record *record, uint32_t session, uint8_t worker)
 {
 	typedef uint64_t __attribute__((may_alias)) word;

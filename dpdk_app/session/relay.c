@@ -17,8 +17,7 @@ static enum pg_loss lose(struct session_shard *shard, enum pg_loss why)
 /// Ours, and somebody is connected who can get it.
 static bool is_here(const struct session_shard *shard, const struct session_record *record, uint32_t session)
 {
-	return record_stands(record, session) && record_owner(record) == shard->worker &&
-	       record->phase == RECORD_CONNECTED;
+	return record_stands(record, session) && record_owner(record) == shard->worker && record_is_connected(record);
 }
 
 enum pg_loss session_deliver(struct session_shard *shard, uint32_t session, const struct outgoing *message,

@@ -22,6 +22,11 @@ static_assert(sizeof(struct netcode_record) == 512, "or NETCODE_VERSION");
 #define NETCODE_TOKENS_VERSION 1
 static_assert(sizeof(struct netcode_history) == 320 && sizeof(struct netcode_use) == 64, "or NETCODE_TOKENS_VERSION");
 
+#define NUMBERS_VERSION 1
+static_assert(sizeof(struct visible) == 64, "or NUMBERS_VERSION");
+
+#define NUMBERS "numbers"
+
 static void add_netcode(struct directory *directory, uint32_t clients)
 {
 	const struct section
@@ -39,7 +44,8 @@ void state_lay_out(struct directory *directory, const struct state_shape *shape)
 		issuing = {"issuing", ISSUING_VERSION, 1, slots, SECTION_OF_SUPERVISOR, 0, 0, 0, 0},
 		plain = {"plain", PLAIN_VERSION, shape->workers, shape->capacity, SECTION_OF_WORKERS, 0, 0, 0, 0},
 		players = {"players", PLAYERS_VERSION, 1, slots, SECTION_OF_SUPERVISOR, 0, 0, 0, 0},
-		issued = {"issued", ISSUED_VERSION, 1, slots, SECTION_OF_SUPERVISOR, 0, 0, 0, 0};
+		issued = {"issued", ISSUED_VERSION, 1, slots, SECTION_OF_SUPERVISOR, 0, 0, 0, 0},
+		numbers = {NUMBERS, NUMBERS_VERSION, 1, slots, SECTION_OF_WORKERS, 0, 0, 0, 0};
 
 	directory_begin(directory);
 	directory_add(directory, &issuing, sizeof(struct issuing_section));
@@ -47,6 +53,7 @@ void state_lay_out(struct directory *directory, const struct state_shape *shape)
 	if (slots > 0) {
 		directory_add(directory, &players, player_index_size(slots));
 		directory_add(directory, &issued, slots * (sizeof(struct session_record) + sizeof(struct id_bits)));
+		directory_add(directory, &numbers, visible_size(slots));
 	}
 	if (shape->netcode_capacity > 0)
 		add_netcode(directory, shape->netcode_capacity);
@@ -104,6 +111,9 @@ struct state_parts state_parts(void *state)
 	parts.players = only_part(state, "players");
 	parts.records = section_part(state, section, 0);
 	parts.seen = (struct id_bits *)(parts.records + slots);
+	section = directory_find(state, NUMBERS);
+	if (section)
+		parts.visible = visible_numbers_in(section_part(state, section, 0), slots);
 	return parts;
 }
 
@@ -111,10 +121,18 @@ struct state_parts state_parts(void *state)
 
 #define WHAT_TO_DO "restart pollgate, which begins a new one and ends all sessions"
 
+/// Releases that gave no spare numbers did not make it: what they left goes on without.
+static bool may_lack(const struct section *wanted)
+{
+	return strcmp(wanted->name, NUMBERS) == 0;
+}
+
 /// Can this build use the section, or begin it anew?
 /// @param found  of the state; NULL: it has none
 static int check_section(const struct section *wanted, const struct section *found, struct pg_error *error)
 {
+	if (!found && may_lack(wanted))
+		return PG_OK;
 	if (!found)
 		return error_set(error, PG_ERROR_USAGE, "the session state has no section %s; " WHAT_TO_DO,
 				 wanted->name);
@@ -234,7 +252,7 @@ void state_take(void *state, const struct state_shape *shape, struct state_dropp
 	for (uint32_t i = 0; i < wanted.count; i++) {
 		struct section *found = directory_find(directory, wanted.section[i].name);
 
-		if (found->version != wanted.section[i].version)
+		if (found && found->version != wanted.section[i].version)
 			begin_anew(state, found, &wanted.section[i]);
 	}
 	drop_unknown(directory, &wanted);

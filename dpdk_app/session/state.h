@@ -8,6 +8,7 @@
 //   players     player_id to slot
 //   issued      records, four lines to a slot; behind them half a line to a slot: which messages its client need not say
 //               again, though one before them is missing
+//   numbers     the visible numbers of connections (visible.h): a line to a slot, and a table of the spares
 // and if a listener has profile netcode:
 //   netcode         records of clients (table/netcode_record.h), eight lines to a slot
 //   netcode-tokens  which address used which connect token
@@ -24,6 +25,7 @@
 #include "session/players.h"
 #include "session/record.h"
 #include "session/sections.h"
+#include "session/visible.h"
 #include "table/netcode_record.h"
 #include "table/table.h"
 
@@ -52,6 +54,7 @@ struct state_parts {
 	struct player_index *players;
 	struct session_record *records;
 	struct id_bits *seen;
+	struct visible_numbers visible;
 	struct netcode_record *netcode; // NULL: no listener has profile netcode
 	struct netcode_history *netcode_history;
 };
@@ -73,7 +76,8 @@ struct state_dropped {
 	} section[SECTIONS_MAX];
 };
 
-/// Is this a state of this shape, which a worker process of this build can use? Writes nothing: as long as it may still fail
+/// Is this a state of this shape, which a worker process of this build can use? It may be without the section `numbers`: then no
+/// spares are given. Writes nothing: as long as it may still fail
 /// to start, what another version left is there for a process that knows it. What the workers keep may be of another
 /// version. What the supervisor keeps, and goes on writing, may not.
 /// @return PG_OK, or PG_ERROR_USAGE

@@ -24,6 +24,7 @@ void store_open(struct session_store *store, void *state)
 	store->records = parts.records;
 	store->players = parts.players;
 	store->seen = parts.seen;
+	store->visible = parts.visible;
 	store->numbers = parts.numbers;
 	gateway_secret_init(&store->secret, parts.issuing->secret);
 }

@@ -12,6 +12,7 @@
 #include "session/number.h"
 #include "session/players.h"
 #include "session/record.h"
+#include "session/visible.h"
 
 struct path_state;
 struct return_headers;
@@ -33,6 +34,7 @@ struct session_store {
 	struct session_record *records;        // in the state file
 	struct player_index *players;          // in the state file
 	struct id_bits *seen;                  // in the state file: as struct inbound has them, while there are any
+	struct visible_numbers visible;        // in the state file
 	struct key_store keys;                 // private; pages of it exist once touched
 	struct session_delivery *deliveries;   // private, likewise
 	struct wheel_link *links;              // private
@@ -43,7 +45,7 @@ struct session_store {
 	struct gateway_secret secret; // from the state file's
 };
 
-/// Set what of a store lies in the state: capacity, used, records, players, numbers, secret. From now on its sessions are
+/// Set what of a store lies in the state: capacity, used, records, players, numbers, visible numbers, secret. From now on its sessions are
 /// numbered as they are.
 void store_open(struct session_store *store, void *state);
 

@@ -365,13 +365,8 @@ struct message an_attack(uint32_t target, uint8_t flags, uint16_t id)
 
 uint16_t seal_data(struct pipeline_fixture *g, struct player *player, bool now, const struct message *m, uint8_t *out)
 {
-	const struct session_header header = {
-		.kind = SESSION_DATA,
-		.flags = player->seal_phase % 2,
-		.length = (uint16_t)(SESSION_DATA_MIN + m->length),
-		.session = player->session,
-		.counter = ++player->sent,
-	};
+	const struct session_header header =
+		player_header(player, SESSION_DATA, (uint16_t)(SESSION_DATA_MIN + m->length), ++player->sent);
 	const struct session_prefix prefix = player_prefix(player, now);
 
 	memcpy(out, &header, sizeof(header));

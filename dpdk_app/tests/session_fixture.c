@@ -296,14 +296,49 @@ static bool derive(const struct session_fixture *fixture, struct player *player,
 	return true;
 }
 
+static uint32_t number_now(const struct player *player)
+{
+	return player->now.number ? player->now.number : player->session;
+}
+
+void player_rename(struct player *player)
+{
+	player->before = player->now;
+	player->before.number = number_now(player);
+	player->now = player->spare;
+	player->spare.number = 0;
+}
+
+struct session_header player_header(const struct player *player, enum session_kind kind, uint16_t length,
+				    uint32_t counter)
+{
+	return (struct session_header){
+		.kind = (uint8_t)kind,
+		.flags = player->seal_phase % 2,
+		.length = length,
+		.session = number_now(player),
+		.counter = counter + player->now.offset[0],
+	};
+}
+
+static bool number_heard(const struct player *player, uint32_t number, uint32_t *offset)
+{
+	const bool now = number == number_now(player);
+
+	*offset = now ? player->now.offset[1] : player->before.offset[1];
+	return now || (number != 0 && number == player->before.number);
+}
+
 static bool open_sealed(const struct session_fixture *fixture, struct player *player, uint8_t *sealed, size_t clear,
 			uint16_t length)
 {
 	struct session_header header;
+	uint32_t offset;
 
 	memcpy(&header, sealed, sizeof(header));
-	if (header.length != length || header.session != player->session || header.flags > 1)
+	if (header.length != length || header.flags > 1 || !number_heard(player, header.session, &offset))
 		return false;
+	header.counter -= offset;
 	if (header.flags != player->open_phase % 2)
 		open_in(fixture, player, player->open_phase + 1);
 	if (!cipher_open(&fixture->shard[0]->code, &player->cipher.open, header.counter, sealed, clear, length))
@@ -311,6 +346,7 @@ static bool open_sealed(const struct session_fixture *fixture, struct player *pl
 	if (player->seal_phase < player->open_phase)
 		player_seal_in(fixture, player, player->open_phase);
 	player->newest = header.counter;
+	player->heard_under = header.session;
 	return true;
 }
 
@@ -325,11 +361,15 @@ bool player_take_welcome(const struct session_fixture *fixture, struct player *p
 	memcpy(player->server_nonce, welcome + sizeof(struct session_header), SESSION_NONCE_LEN);
 	if (!derive(fixture, player, welcome))
 		return false;
-	if (memcmp(before, player->server_nonce, sizeof(before)) != 0)
+	if (memcmp(before, player->server_nonce, sizeof(before)) != 0) {
 		player->sent = 0;
+		player->now = player->before = (struct visible_number){.number = 0};
+	}
 	if (!open_sealed(fixture, player, welcome, SESSION_WELCOME_CLEAR, length))
 		return false;
 	memcpy(&player->welcome, welcome, sizeof(player->welcome));
+	player->spare.number = player->welcome.spare;
+	memcpy(player->spare.offset, player->welcome.spare_offset, sizeof(player->spare.offset));
 	for (size_t i = sizeof(player->welcome); i < (size_t)length - SESSION_TAG_LEN; i++)
 		if (welcome[i] != 0)
 			return false;
@@ -353,13 +393,7 @@ uint16_t player_seal(const struct session_fixture *fixture, struct player *playe
 		     const void *body, uint16_t body_len, uint8_t *out)
 {
 	const uint16_t length = (uint16_t)(SESSION_AROUND + body_len);
-	const struct session_header header = {
-		.kind = (uint8_t)kind,
-		.flags = player->seal_phase % 2,
-		.length = length,
-		.session = player->session,
-		.counter = ++player->sent,
-	};
+	const struct session_header header = player_header(player, kind, length, ++player->sent);
 
 	memcpy(out, &header, sizeof(header));
 	memcpy(out + sizeof(header), body, body_len);

@@ -64,6 +64,10 @@ struct player {
 	uint8_t secret[HASH_LEN];        // of the first key phase
 	unsigned open_phase, seal_phase; // of which `cipher` has the keys
 	uint32_t sent, newest;           // counters
+	struct visible_number now;       // under which it sends; 0: `session`
+	struct visible_number before;    // and reads, too
+	struct visible_number spare;     // that it has been given; as WELCOME says at first
+	uint32_t heard_under;            // the number of the last datagram that it opened
 	struct session_welcome welcome;
 };
 
@@ -85,6 +89,13 @@ uint16_t player_hello(struct player *player, uint8_t *out); // with a new nonce
 uint16_t player_confirm(const struct player *player, uint8_t *out);
 uint16_t player_seal(const struct session_fixture *fixture, struct player *player, enum session_kind kind,
 		     const void *body, uint16_t body_len, uint8_t *out);
+
+/// Use the spare, as on another network.
+void player_rename(struct player *player);
+
+/// Of the number in use.
+struct session_header player_header(const struct player *player, enum session_kind kind, uint16_t length,
+				    uint32_t counter);
 
 /// What is sent goes to another key phase.
 void player_seal_in(const struct session_fixture *fixture, struct player *player, unsigned phase);

@@ -3,12 +3,12 @@
 
 #include "unit.h"
 
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "rig.h"
 #include "session/path.h"
+#include "single_step.h"
 #include "watched.h"
 
 #define CRASHES_MAX 1024
@@ -131,22 +131,8 @@ static void after_an_instruction(int signal UNUSED)
 	crashes[crash_count++] = (struct crash){.record = *watched, .sealings = sealings_logged()};
 }
 
-/// The CPU traps after every instruction while TF is set.
-__attribute__((noinline)) static void trap_on(void)
-{
-	__asm__ volatile("pushfq; orq $0x100, (%%rsp); popfq" ::: "memory", "cc");
-}
-
-__attribute__((noinline)) static void trap_off(void)
-{
-	__asm__ volatile("pushfq; andq $-0x101, (%%rsp); popfq" ::: "memory", "cc");
-}
-
 static void watch(const struct session_record *record)
 {
-	const struct sigaction action = {.sa_handler = after_an_instruction};
-
-	assert_int_equal(sigaction(SIGTRAP, &action, NULL), 0);
 	watched = record;
 	crashes[0] = (struct crash){.record = *record, .sealings = sealings_logged()};
 	crash_count = 1;
@@ -195,9 +181,9 @@ static uint16_t interrupted_confirm(struct player *player, uint8_t *confirm)
 	length = fixture_ask(fixture, 0, player, confirm);
 	memcpy(datagram, confirm, length);
 	watch(fixture_record(fixture, player));
-	trap_on();
+	single_step(after_an_instruction);
 	handshake_receive(fixture->shard[0], &player->peer, datagram, length, true, fixture->now);
-	trap_off();
+	single_step_end();
 	assert_true(crash_count > 20);
 	return length;
 }
@@ -251,9 +237,9 @@ static void a_crash_after_any_store_of_a_close_repeats_no_nonce(void **state UNU
 	const uint16_t length = player_confirm(&player, confirm);
 
 	watch(record);
-	trap_on();
+	single_step(after_an_instruction);
 	connection_close(fixture->shard[0], slot_of(&player), SESSION_CLOSED_IDLE, fixture->now);
-	trap_off();
+	single_step_end();
 	assert_true(crash_count > 3);
 	go_on_after_each(&player, confirm, length);
 }
@@ -265,9 +251,9 @@ static void nothing_is_ever_sent_to_half_of_an_address(void **state UNUSED)
 	const struct peer there = peer_at(0x15000063, 7000, 1), here = player.peer;
 
 	watch(record);
-	trap_on();
+	single_step(after_an_instruction);
 	connection_move(fixture->shard[0], slot_of(&player), &there, fixture->now);
-	trap_off();
+	single_step_end();
 	assert_true(crash_count > 2);
 	for (size_t i = 0; i < crash_count; i++) {
 		*record = crashes[i].record;

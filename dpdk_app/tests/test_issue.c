@@ -44,7 +44,10 @@ static void parts_of_a_state_do_not_overlap(void **state UNUSED)
 	assert_ptr_equal(o.parts.records, (uint8_t *)o.parts.players + player_index_size(10));
 	assert_int_equal((uintptr_t)o.parts.records % CACHE_LINE, 0);
 	assert_ptr_equal(o.parts.seen, o.parts.records + 10);
-	assert_ptr_equal((uint8_t *)(o.parts.seen + 10), base + pg_state_size(64, 2, 10));
+	assert_true((uint8_t *)o.parts.visible.of >= (uint8_t *)(o.parts.seen + 10));
+	assert_int_equal((uintptr_t)o.parts.visible.of % CACHE_LINE, 0);
+	assert_ptr_equal(o.parts.visible.table, o.parts.visible.of + 10);
+	assert_ptr_equal(o.parts.visible.table + o.parts.visible.mask + 1, base + pg_state_size(64, 2, 10));
 	issuer_close(&o);
 }
 

@@ -88,7 +88,7 @@ static void sections_follow_each_other_in_whole_lines(void **state UNUSED)
 	uint64_t end = sizeof(struct directory);
 
 	assert_null(directory_fault(made.directory, made.size));
-	assert_int_equal(made.directory->count, 4);
+	assert_int_equal(made.directory->count, 5);
 	for (uint32_t i = 0; i < made.directory->count; i++) {
 		assert_int_equal(made.directory->section[i].offset, end);
 		end += made.directory->section[i].size;

@@ -48,8 +48,8 @@ struct session_header {
 	uint8_t kind;
 	uint8_t flags;    // SESSION_FLAG_PHASE; 0 of what is not sealed
 	uint16_t length;  // of the whole UDP payload
-	uint32_t session; // session/number.h says what is in it
-	uint32_t counter; // of the sender's direction; its first sealed packet has 1
+	uint32_t session; // as issued (session/number.h), or a spare that was given instead (session/visible.h)
+	uint32_t counter; // of the sender's direction, whose first sealed packet has 1; and the offset of this number
 } PACKED;
 static_assert(sizeof(struct session_header) == 12, "header");
 

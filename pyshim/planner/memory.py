@@ -34,6 +34,10 @@ _STATE_DIRECTORY_BYTES = 896
 _STATE_HEADER_BYTES = 64  # of each of its sections
 _SESSION_BYTES = 64
 _ISSUED_BYTES = 256 + 32  # a record, and what came before its turn
+_VISIBLE_BYTES = 64  # the numbers of a connection
+_SPARE_BYTES = 8
+_SPARE_PLACES = 4  # of a slot, in the table of spare numbers
+_SPARE_PLACES_MIN = 16
 _CONNECTION_BYTES = 1600  # two prepared AES-GCM keys, delivery, return headers, place in the wheel
 _PLAYER_PLACES_MIN = 8
 _NETCODE_BYTES = 512
@@ -80,12 +84,14 @@ def _netcode_bytes(capacity: int) -> int:
 
 
 def _issued_bytes(capacity: int) -> int:
-    """Records of issued sessions, and two hash tables of their players."""
+    """Records of issued sessions, two hash tables of their players, the visible numbers of connections."""
     if capacity == 0:
         return 0
     places = max(_PLAYER_PLACES_MIN, 1 << (2 * capacity - 1).bit_length())
     records = -(-_ISSUED_BYTES * capacity // _LINE_BYTES) * _LINE_BYTES
-    return _STATE_HEADER_BYTES + 2 * 4 * places + records
+    spares = max(_SPARE_PLACES_MIN, _SPARE_PLACES << (capacity - 1).bit_length())
+    visible = _VISIBLE_BYTES * capacity + _SPARE_BYTES * spares
+    return _STATE_HEADER_BYTES + 2 * 4 * places + records + visible
 
 
 def index_bytes(capacity: int, workers: int) -> int:

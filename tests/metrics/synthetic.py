@@ -87,6 +87,7 @@ def worker(index: int, turns: int) -> WorkerSnapshot:
         denied=dict.fromkeys(DENIALS, 0),
         path_changes=0,
         key_updates=0,
+        number_changes=0,
         messages=messages(turns),
         rx_burst=histogram(BURST_BOUNDS, 4, turns, 10),
         handling=histogram(HANDLING_BOUNDS, 3, 9 * turns, 1.5e-6),

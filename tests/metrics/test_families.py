@@ -57,6 +57,7 @@ CONTRACT = {
     "pollgate_session_denied_total": ("worker", "reason"),
     "pollgate_session_path_changes_total": ("worker",),
     "pollgate_session_key_updates_total": ("worker",),
+    "pollgate_session_number_changes_total": ("worker",),
     "pollgate_netcode_denied_total": ("worker",),
     "pollgate_netcode_payloads_lost_total": ("worker", "reason"),
     "pollgate_session_messages_received_total": ("worker", "type"),
