@@ -190,21 +190,28 @@ static struct phase_key key_of(const struct cipher_key *prepared)
 	return key;
 }
 
+/// What is sent is a phase ahead: a datagram of the next is expected.
+static bool is_to_follow(const struct session_record *record)
+{
+	return phase_of(record->open_flags) != record->seal_flags;
+}
+
 /// Keys to open the next phase with. They are kept, so that whoever asks for them again and again makes no work.
 /// @return NULL: too many were asked for
 static const struct phase_key *next_key(struct session_shard *shard, uint32_t slot, uint64_t now)
 {
 	const struct rate rate = rate_make(PHASES_MADE_PER_S, PHASES_MADE_AT_ONCE, shard->tsc_hz);
+	const struct session_record *record = &shard->store->records[slot];
 	struct phase_keys *place = find(shard, slot);
 	struct traffic_keys keys;
 	uint8_t secret[HASH_LEN];
 
 	if (place && place->has_next)
 		return &place->next;
-	if (!rate_admit(&shard->phases.made_conforms_at, rate, now))
+	if (!rate_admit(&shard->phases.made_conforms_at[is_to_follow(record)], rate, now))
 		return NULL;
 	place = take_place(shard, slot);
-	derive_next(&shard->store->records[slot], &keys, secret);
+	derive_next(record, &keys, secret);
 	memcpy(place->next.key, keys.to_gateway, sizeof(place->next.key));
 	memcpy(place->next.salt, keys.to_gateway_salt, sizeof(place->next.salt));
 	place->has_next = true;

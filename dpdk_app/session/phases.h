@@ -38,7 +38,8 @@ struct phase_rules {
 #define PHASES_KEPT 1024
 #define PHASE_BEFORE_S 3
 /// Next keys that a worker makes, in vain or not: a datagram that nobody sealed can ask for them. They take 10,000 cycles, so this
-/// is half a per cent of its time, and no burst waits long. What comes too soon is not opened.
+/// is half a per cent of its time, and no burst waits long. What comes too soon is not opened. As many again are made for those
+/// who are to follow the gateway to a phase, so that whoever else asks for them does not hold those up.
 #define PHASES_MADE_PER_S 1000
 #define PHASES_MADE_AT_ONCE 8
 
@@ -56,7 +57,7 @@ struct phase_keys {
 
 struct kept_phases {
 	struct phase_keys of[PHASES_KEPT]; // by slot
-	uint64_t made_conforms_at;         // as in limit/rate.h
+	uint64_t made_conforms_at[2];      // as in limit/rate.h; [1]: for who is to follow the gateway
 	uint64_t expire_at; // TSC: keys of a phase before may have to be forgotten then; 0: none are kept
 };
 

@@ -401,6 +401,30 @@ static void test_flipped_flags_of_a_crowd_make_bounded_work(void **state)
 	}
 }
 
+/// Whoever has tickets, or forges, asks for next keys until none are made: who is to follow the gateway does so all the same.
+static void test_who_is_to_follow_does_not_wait_for_those_who_ask_for_keys(void **state)
+{
+	struct pipeline_fixture *g = *state;
+	struct player player = connected(g, 1), greedy = connected(g, 2);
+	struct late forged;
+	unsigned refused = 0;
+
+	make_due(g, &player);
+	assert_int_equal(header_of(say(g, &player, true, a_request()).bytes).flags, 1);
+	for (unsigned phase = 1; phase <= 2 * PHASES_MADE_AT_ONCE; phase++) {
+		player_seal_in(g->fixture, &greedy, phase);
+		refused += say(g, &greedy, true, a_request()).result == PG_DROP_BAD_TAG;
+	}
+	assert_int_equal(refused, PHASES_MADE_AT_ONCE);
+	forged = a_late_one(g, &player);
+	forged.bytes[forged.length - 1] ^= 1;
+	flip(&forged);
+	assert_int_equal(arrives(g, &player, &forged).result, PG_DROP_BAD_TAG);
+	player.sent--;
+	player_seal_in(g->fixture, &player, 1);
+	check_answered_in(g, &player, 1);
+}
+
 static void test_reordered_datagrams_around_updates_are_all_taken(void **state)
 {
 	struct pipeline_fixture *g = *state;
@@ -478,6 +502,7 @@ int main(void)
 		BY_EVERY_WAY(test_another_connection_begins_in_the_first_phase),
 		BY_EVERY_WAY(test_flipped_flags_change_nothing_and_delay_no_update),
 		BY_EVERY_WAY(test_flipped_flags_of_a_crowd_make_bounded_work),
+		BY_EVERY_WAY(test_who_is_to_follow_does_not_wait_for_those_who_ask_for_keys),
 		BY_EVERY_WAY(test_reordered_datagrams_around_updates_are_all_taken),
 		BY_EVERY_WAY(test_phases_outlive_a_crash),
 		BY_EVERY_WAY(test_crash_before_the_player_followed_costs_nothing),
