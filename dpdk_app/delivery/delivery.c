@@ -11,6 +11,7 @@
 #include "message/session_check.h"
 
 #define BUSY_EVERY_MS 100
+#define BUSY_AT_ONCE 10 // that the path may have held back
 
 size_t delivery_size(void)
 {
@@ -85,6 +86,15 @@ static void take_busy(struct delivery_context *ctx, struct delivery *c, const ui
 	delivery_reckon(ctx, c, now);
 }
 
+/// No more are heeded than a peer may say: each looks at all that is kept for it, and has it sent again at once.
+static bool busy_conforms(const struct delivery_context *ctx, struct delivery *c, uint64_t now)
+{
+	const uint64_t interval = BUSY_EVERY_MS * ctx->rules->millisecond;
+	const struct rate rate = {.interval = interval, .tolerance = (BUSY_AT_ONCE - 1) * interval};
+
+	return rate_admit_limited(&c->busy_conforms_at, rate, now);
+}
+
 void delivery_heed_busy(struct delivery_context *ctx, struct delivery *c, const uint8_t *body, uint16_t length,
 			uint64_t now)
 {
@@ -92,7 +102,8 @@ void delivery_heed_busy(struct delivery_context *ctx, struct delivery *c, const 
 	struct piece piece;
 
 	while (at != body + length && piece_read(&at, body + length, &piece))
-		if (piece.type == SESSION_BUSY && !is_reliable(&piece) && piece.length == sizeof(struct session_busy))
+		if (piece.type == SESSION_BUSY && !is_reliable(&piece) && piece.length == sizeof(struct session_busy) &&
+		    busy_conforms(ctx, c, now))
 			take_busy(ctx, c, piece.body, now);
 }
 

@@ -42,6 +42,7 @@ struct delivery {
 	struct session_busy busy;         // to be said: why a datagram was not taken; no reason: nothing
 	bool restarted;                   // of the gateway: the peer is to hear it; of the client: it has heard of one
 	uint64_t busy_from;               // TSC before which no other is
+	uint64_t busy_conforms_at;        // of those that are heeded, as in limit/rate.h
 	uint16_t limits_first;            // the gateway's: version of the limits that the client was first told
 	uint16_t limits_told;             // and last
 	uint32_t restarted_in;            // counter of a datagram that told it; 0: none is looked for

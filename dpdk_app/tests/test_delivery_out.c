@@ -205,6 +205,29 @@ static void test_a_channel_goes_on_when_what_was_refused_had_come_before(UNUSED 
 
 // ---------------------------------------------------------------- bounds
 
+/// A thousand datagrams a second, each with fifty BUSYs: what is kept is said again 20 times, not 50,000.
+static void test_a_peer_that_says_busy_all_the_time_is_heeded_ten_times_a_second(UNUSED void **state)
+{
+	static uint8_t body[50 * (sizeof(struct session_message) + sizeof(struct session_busy))];
+	const struct session_message head = {.type = SESSION_BUSY, .body_len = sizeof(struct session_busy)};
+	const struct session_busy busy = {.reason = PG_REFUSED_FORGOTTEN};
+	uint64_t now = T;
+
+	for (size_t at = 0; at < sizeof(body); at += sizeof(head) + sizeof(busy)) {
+		memcpy(body + at, &head, sizeof(head));
+		memcpy(body + at + sizeof(head), &busy, sizeof(busy));
+	}
+	reliable(0, 20, now);
+	fill(now += 5 * TALK_MS);
+	for (unsigned ms = 0; ms < 1000; ms++) {
+		delivery_heed_busy(&ingress.ctx, &ingress.c, body, sizeof(body), now);
+		while (delivery_due(&ingress.c) <= now)
+			fill(now);
+		now += TALK_MS;
+	}
+	assert_uint_in_range(ingress.stats.resent, 10, 20);
+}
+
 static void test_a_slow_player_loses_what_his_queue_has_no_room_for(UNUSED void **state)
 {
 	uint32_t queued = 0;
@@ -304,6 +327,7 @@ int main(void)
 		ingress_test(test_an_acknowledgement_is_due_in_time_and_leaves_with_any_packet),
 		ingress_test(test_sixteen_datagrams_do_not_wait_for_their_acknowledgement),
 		ingress_test(test_a_channel_goes_on_when_what_was_refused_had_come_before),
+		ingress_test(test_a_peer_that_says_busy_all_the_time_is_heeded_ten_times_a_second),
 		ingress_test(test_a_slow_player_loses_what_his_queue_has_no_room_for),
 		ingress_test(test_one_message_of_any_length_fits_the_smallest_queue),
 		ingress_test(test_all_players_together_have_so_much_memory),
