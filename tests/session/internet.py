@@ -74,6 +74,7 @@ class Internet:
     )  # by players and gateway: to the gateway, what
     secrets: list[bytes] = field(default_factory=list)  # of the clients' exchanges
     on_wire: Callable[[bool, bytes], bool] = lambda _to_gateway, _datagram: True  # False: it is lost
+    held_s: Callable[[bool, bytes], float] = lambda _to_gateway, _datagram: 0.0  # on the way, besides
 
     def __post_init__(self) -> None:
         self.random = Random(self.seed)
@@ -116,7 +117,7 @@ class Internet:
         if not self.on_wire(to_gateway, datagram) or self.random.random() < self.conditions.loss:
             return
         for _ in range(1 + (self.random.random() < self.conditions.doubling)):
-            at = self.now + self.random.uniform(*self.conditions.delay_s)
+            at = self.now + self.random.uniform(*self.conditions.delay_s) + self.held_s(to_gateway, datagram)
             heapq.heappush(self._flying, (at, next(self._order), address, to_gateway, datagram))
 
     def _ask(self) -> None:
