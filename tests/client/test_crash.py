@@ -5,12 +5,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any, Protocol
 
 import pytest
 
+from pyshim.plan import REQUEST_TYPES, DeliveryPolicy, Policy
 from pyshim.protocol.client import Bulk, Chat, Disconnected
 from pyshim.protocol.client.events import Lost
 from pyshim.protocol.client.outgoing import Outgoing, Priority
@@ -18,7 +19,8 @@ from pyshim.protocol.session_bodies import bulk_body, chat_body
 from pyshim.protocol.session_wire import PIECE_BYTES, MessageType
 from tests.client.c_client import Library
 from tests.client.world import World, c, heard
-from tests.session.core_gateway import CoreGateway
+from tests.session.attack import policy
+from tests.session.core_gateway import NO_LIMITS, CoreGateway
 from tests.session.internet import LinkConditions, Player
 
 CHANNELS = range(4)
@@ -143,9 +145,9 @@ def join(request: pytest.FixtureRequest, world: World, gateway: CoreGateway) -> 
     return in_c if request.param == "C" else in_python
 
 
-def crash(world: World, gateway: CoreGateway) -> None:
+def crash(world: World, gateway: CoreGateway, policy: Policy | None = None) -> None:
     """At a moment at which datagrams are under way both ways."""
-    gateway.crash()
+    gateway.crash(policy)
     world.internet.run(0)
 
 
@@ -233,3 +235,30 @@ def test_player_who_only_listens_hears_of_a_crash(world: World, gateway: CoreGat
     assert world.internet.run(60, lambda: bob.lost().total() > 0)
     assert bob.lost() == Counter({3: 3})
     assert bob.chats() == []
+
+
+def chats_limited(per_s: int, burst: int) -> DeliveryPolicy:
+    pps, bursts = [0] * len(REQUEST_TYPES), [1] * len(REQUEST_TYPES)
+    pps[REQUEST_TYPES.index("chat")], bursts[REQUEST_TYPES.index("chat")] = per_s, burst
+    return replace(NO_LIMITS, message_pps=tuple(pps), message_burst=tuple(bursts))
+
+
+def test_player_keeps_to_the_limits_of_each_process_although_all_say_version_1(
+    world: World, gateway: CoreGateway, join: Join
+) -> None:
+    alice = join(7)
+    said = 0
+    for per_s, burst, all_at_once in ((2, 2, False), (100, 50, True), (2, 2, False), (100, 50, True)):
+        crash(world, gateway, policy(delivery=chats_limited(per_s, burst)))
+        alice.chat(7, f"{said}", 1, 1)
+        world.internet.run(1)
+        gateway.expire(world.internet.now)  # who is connected is told in this turn
+        world.internet.run(5)
+        for number in range(1, 11):
+            alice.chat(7, f"{said + number}", 1, 1)
+        said += 11
+        assert world.internet.run(2, lambda: alice.delivered() == said) is all_at_once  # noqa: B023
+        assert world.internet.run(20, lambda: alice.delivered() == said)  # noqa: B023
+        assert not any(gateway.stats().messages.refused.values())
+    assert alice.chats() == [f"{number}" for number in range(said)]
+    assert not alice.ended()

@@ -134,9 +134,11 @@ class CoreGateway:
     def expire(self, now: float) -> int:
         return self.core.expire(self.tsc(now))
 
-    def crash(self) -> None:
-        """The worker process dies, and the next one takes over what outlives it."""
+    def crash(self, policy: Policy | None = None) -> None:
+        """The worker process dies, and the next one, with its policy, takes over what outlives it."""
         self.core.close()
+        if policy is not None:
+            self._plan = replace(self._plan, policy=policy)
         self.core = Core(self._plan, self.state)
         self.answers = self.egress = 0
         self.drops.clear()
