@@ -128,6 +128,9 @@ uint32_t fixture_restart_in_place(struct session_fixture *fixture)
 		memset(&shard->farewells, 0, sizeof(shard->farewells));
 		memset(&shard->phases, 0, sizeof(shard->phases));
 		shard->cookie_time = 0;
+		shard->limits_version = 0;
+		shard->rules = NULL; // none before
+		session_shard_use(shard, &fixture->rules);
 		fixture->handshakes[worker] = (struct handshake_bucket){0};
 		shard->cursor = 0;
 	}
@@ -354,6 +357,7 @@ bool player_take_welcome(const struct session_fixture *fixture, struct player *p
 			 uint16_t length)
 {
 	uint8_t before[SESSION_NONCE_LEN];
+	size_t end;
 
 	if (length < sizeof(player->welcome) + SESSION_TAG_LEN || welcome[0] != SESSION_WELCOME)
 		return false;
@@ -370,7 +374,8 @@ bool player_take_welcome(const struct session_fixture *fixture, struct player *p
 	memcpy(&player->welcome, welcome, sizeof(player->welcome));
 	player->spare.number = player->welcome.spare;
 	memcpy(player->spare.offset, player->welcome.spare_offset, sizeof(player->spare.offset));
-	for (size_t i = sizeof(player->welcome); i < (size_t)length - SESSION_TAG_LEN; i++)
+	end = sizeof(player->welcome) + player->welcome.limits * sizeof(struct session_limit);
+	for (size_t i = end; i < (size_t)length - SESSION_TAG_LEN; i++)
 		if (welcome[i] != 0)
 			return false;
 	return true;
