@@ -468,7 +468,9 @@ local s = {
 	session = ProtoField.uint32("pollgate.session", "Session"),
 	slot = ProtoField.uint32("pollgate.session.slot", "Slot", base.DEC, nil, 0x000fffff),
 	generation = ProtoField.uint32("pollgate.session.generation", "Generation", base.DEC, nil, 0xfff00000),
-	counter = ProtoField.uint32("pollgate.counter", "Packet counter"),
+	counter = ProtoField.uint32("pollgate.counter", "Packet counter, plus the offset of the number"),
+	issued = ProtoField.uint32("pollgate.issued", "Session as issued"),
+	own_counter = ProtoField.uint32("pollgate.own_counter", "Packet counter without its offset"),
 	ack = ProtoField.uint32("pollgate.ack", "Acknowledged"),
 	ack_bits = ProtoField.uint32("pollgate.ack_bits", "Acknowledged before it", base.HEX),
 	ack_delay = ProtoField.uint16("pollgate.ack_delay", "Acknowledged after (1/16 ms; 65535: longer, or unknown)"),
@@ -742,6 +744,9 @@ local secrets = {}
 -- The connections of each session whose keys are known.
 local seen = {}
 
+-- Numbers that were given as spares → whose they are: { issued = session, to_gateway = offset, to_client = offset }
+local spares = {}
+
 -- Frame number → what was found out about it when it was first read.
 local frames = {}
 
@@ -838,6 +843,14 @@ local function connection_of(okm)
 		to_gateway = { gcm = Gcm.new(okm:sub(1, 16), okm:sub(33, 36)), pieces = {} },
 		to_client = { gcm = Gcm.new(okm:sub(17, 32), okm:sub(37, 40)), pieces = {} },
 	}
+end
+
+-- What WELCOME or NUMBER says: spare, and the offsets of counters under it.
+local function learn_spare(issued, text)
+	local number = word_le(text, 1)
+	if number ~= 0 then
+		spares[number] = { issued = issued, to_gateway = word_le(text, 5), to_client = word_le(text, 9) }
+	end
 end
 
 local function try_open(connection, packet)
@@ -1000,6 +1013,9 @@ local function read_message(reader, order, context)
 		message.id = number:number(s.message_id, 2)
 	end
 	local body = reader:part(length, item)
+	if kind == 11 and not context.to_gateway and length == 12 and body:left() == 12 then
+		learn_spare(context.issued, body.tvb:raw(body.at, 12))
+	end
 	if not MESSAGES[kind] or not (FROM_EITHER[kind] or (kind < 200 and not FROM_GATEWAY[kind]) == context.to_gateway) then
 		head:malformed("No message of this direction has this type", kind_item)
 	elseif message.fragment then
@@ -1096,6 +1112,9 @@ INSIDES[WELCOME] = function(reader, context)
 	reader:number(s.max_datagram, 2)
 	local limits, item = reader:number(s.limits, 2)
 	reader:bytes(s.reset_token, 16)
+	if reader:left() >= 12 then
+		learn_spare(context.issued, reader.tvb:raw(reader.at, 12))
+	end
 	reader:number(s.spare, 4)
 	reader:number(s.spare_offset, 4)
 	reader:number(s.spare_offset, 4)
@@ -1163,7 +1182,12 @@ end
 local function find_inside(context, packet)
 	local found = frames[context.frame]
 	if not found then
-		found = open_sealed(context.session, packet) or {}
+		local spare = spares[context.session]
+		local offset = spare and (context.to_gateway and spare.to_gateway or spare.to_client) or 0
+		local issued = spare and spare.issued or context.session
+		packet.counter = (context.counter - offset) % TWO_32
+		found = open_sealed(issued, packet) or {}
+		found.issued, found.counter, found.spare = issued, packet.counter, spare
 		found.joined = {}
 		found.pieces = found.way and found.way.pieces or {}
 		frames[context.frame] = found
@@ -1172,7 +1196,7 @@ local function find_inside(context, packet)
 end
 
 local function read_sealed(reader, context)
-	local packet = { to_gateway = context.to_gateway, counter = context.counter }
+	local packet = { to_gateway = context.to_gateway }
 	if context.kind == WELCOME then
 		reader:bytes(s.server_nonce, 16)
 		reader:bytes(s.server_share, 32)
@@ -1184,13 +1208,18 @@ local function read_sealed(reader, context)
 		error(MISSING, 0)
 	end
 	local found = find_inside(context, packet)
+	context.issued = found.issued
+	if found.spare then
+		reader.tree:add(s.issued, found.issued):set_generated()
+		reader.tree:add(s.own_counter, found.counter):set_generated()
+	end
 	if found.text then
 		context.joined, context.pieces = found.joined, found.pieces
 		show_inside(reader, context, found)
 		return
 	end
-	local state = seen[context.session]
-	local known = secrets[context.session] and (#secrets[context.session].traffic > 0 or #state.connections > 0)
+	local state, given = seen[found.issued], secrets[found.issued]
+	local known = given and (#given.traffic > 0 or #state.connections > 0)
 	reader.tree:add_proto_expert_info(known and s.expert.tag or s.expert.no_key)
 	context.pinfo.cols.info:append(" (sealed)")
 end
@@ -1282,7 +1311,7 @@ local function register_ports(proto)
 end
 
 function session.init()
-	seen, frames = {}, {}
+	seen, frames, spares = {}, {}, {}
 	load_secrets()
 end
 

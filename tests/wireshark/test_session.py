@@ -341,6 +341,9 @@ def test_delivery_with_losses_and_a_reconnection_is_opened_whole(tmp_path: Path)
         internet.run(10)
         assert player.session.is_connected
         for text in part:
+            if text.endswith("5"):  # to another network, under another number
+                internet.move_away(player)
+                player.session.moved(internet.now)
             body = chat_body(7, 0, text)
             player.session.send(Outgoing.reliable(MessageType.CHAT, body, Priority.NORMAL, 1), internet.now)
             internet.run(0.1)
@@ -353,5 +356,9 @@ def test_delivery_with_losses_and_a_reconnection_is_opened_whole(tmp_path: Path)
     assert not any(map(malformed, shown))
     sealed = [frame for frame in shown if frame.has("pollgate.tag")]
     assert all(frame.has("pollgate.opened") for frame in sealed)
+    under = [frame for frame in sealed if int(frame.one("pollgate.session")) != ticket.session]
+    assert len({frame.one("pollgate.session") for frame in under}) == 3
+    assert {frame.one("pollgate.issued") for frame in under} == {str(ticket.session)}
+    assert all(int(frame.one("pollgate.own_counter")) < 1000 for frame in under)
     texts = {text for frame in sealed for text in frame.all("pollgate.chat.text")}
     assert texts == set(said)
