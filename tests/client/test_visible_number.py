@@ -5,72 +5,30 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from random import Random
-from typing import Any
 
 import pytest
 
 from pyshim.protocol.client.phases import PhaseRules
 from pyshim.protocol.session_control import Number
-from pyshim.protocol.session_wire import SEALED, Header, Kind, read_header
+from pyshim.protocol.session_wire import Kind, read_header
 from tests.client.c_client import CSession, Library
-from tests.client.world import World, heard
-from tests.session.internet import Internet, LinkConditions, Player
+from tests.client.either import Either
+from tests.session.internet import LinkConditions
 from tests.session.model_gateway import ModelGateway, Seat
-from tests.session.model_world import say, texts
 
 STORM = LinkConditions(loss=0.2, doubling=0.2, delay_s=(0.005, 0.12))
 
 
-class Game:
-    """A player of either client, connected to a model gateway."""
+class Game(Either):
+    """Connected to the model gateway."""
 
     def __init__(self, library: Library | None, gateway: ModelGateway, seed: int = 1) -> None:
+        super().__init__(library, gateway, seed)
         self.gateway = gateway
-        if library is None:
-            self.internet = Internet(gateway, LinkConditions(), seed)
-            self.player: Player = self.internet.join(gateway.issue(7))
-        else:
-            world = World(library, gateway, seed=seed)
-            self.internet = world.internet
-            self.player = world.join(gateway.issue(7))
-        self.session: Any = self.player.session
-        assert self.internet.run(30, lambda: bool(self.session.is_connected))
-        self.internet.run(0.2)
-        self.issued = gateway.seat(7)[0]
 
     @property
     def seat(self) -> Seat:
         return self.gateway.seat(7)[1]
-
-    def chat(self, text: str) -> None:
-        """To oneself, reliably."""
-        if isinstance(self.session, CSession):
-            assert self.session.chat(7, text, self.session.delivery(1)) == 0
-        else:
-            say(self.internet, self.player, text, 7)
-
-    def texts(self) -> list[str]:
-        if isinstance(self.session, CSession):
-            return [str(values[-1]) for values in heard(self.player, "CHAT")]
-        return texts(self.player)
-
-    def hears(self, text: str) -> bool:
-        self.chat(text)
-        return self.internet.run(60, lambda: text in self.texts())
-
-    def moves(self) -> None:
-        """To another network."""
-        self.internet.move_away(self.player)
-        self.session.moved(self.internet.now)
-
-    def said(self, since: int = 0) -> list[Header]:
-        """Headers of what the player sent, sealed."""
-        headers = [read_header(datagram) for to_gateway, datagram in self.internet.tap[since:] if to_gateway]
-        return [header for header in headers if header.kind in SEALED]
-
-    def shows(self, since: int) -> set[int]:
-        """Numbers in what the player sent, sealed."""
-        return {header.session for header in self.said(since)}
 
     def takes(self, under: Number) -> bool:
         """Whether the player takes what the gateway says under a number, to wherever it is."""

@@ -72,6 +72,9 @@ class Internet:
     tap: list[tuple[bool, bytes]] = field(
         default_factory=list
     )  # by players and gateway: to the gateway, what
+    places: list[int] = field(
+        default_factory=list
+    )  # of each in `tap`: the address that it came from or went to
     secrets: list[bytes] = field(default_factory=list)  # of the clients' exchanges
     on_wire: Callable[[bool, bytes], bool] = lambda _to_gateway, _datagram: True  # False: it is lost
     held_s: Callable[[bool, bytes], float] = lambda _to_gateway, _datagram: 0.0  # on the way, besides
@@ -114,6 +117,7 @@ class Internet:
     def _fly(self, address: int, datagram: bytes, *, to_gateway: bool) -> None:
         self.wire.append(datagram)
         self.tap.append((to_gateway, datagram))
+        self.places.append(address)
         if not self.on_wire(to_gateway, datagram) or self.random.random() < self.conditions.loss:
             return
         for _ in range(1 + (self.random.random() < self.conditions.doubling)):

@@ -143,13 +143,17 @@ class Play(RuleBasedStateMachine):
 
     @rule(
         index=st.integers(0, PLAYERS - 1),
-        what=st.sampled_from(["moves away"] * 3 + ["starts again", "leaves"]),
+        what=st.sampled_from(
+            ["moves away"] * 2 + ["comes to another network"] * 2 + ["starts again", "leaves"]
+        ),
     )
     def disturb(self, index: int, what: str) -> None:
         self.disturbed = True  # what is on its way may be lost
         player = self._latest(index)[1]
-        if what == "moves away":
+        if what in {"moves away", "comes to another network"}:
             self.internet.move_away(player)
+            if what != "moves away":
+                player.session.moved(self.internet.now)
             return
         if what == "leaves":
             player.session.close(self.internet.now)
@@ -288,6 +292,7 @@ def act_at_random(play: Play, random: Random, words: Words) -> None:
         (0.05, lambda: play.change(drawn_conditions(random))),
         (0.02, lambda: play.disturb(index, "starts again")),
         (0.05, lambda: play.disturb(index, "moves away")),
+        (0.05, lambda: play.disturb(index, "comes to another network")),
         (0.1, lambda: play.replay(random.randint(1, 400), 5, random.random() < 0.5)),
         (0.1, lambda: play.forge(random.randint(1, 50), random.randrange(1400), random.randrange(8), 0)),
         (0.1, lambda: play.write(index, random.randrange(5000))),

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from pyshim.protocol.session_control import Number, read_number
 from pyshim.protocol.session_crypto import (
     BadTagError,
     DirectionKey,
@@ -25,8 +26,13 @@ from pyshim.protocol.session_wire import (
     SEALED,
     SHARE_BYTES,
     WELCOME_CLEAR_BYTES,
+    Header,
     Kind,
+    MessageType,
+    read_data,
     read_header,
+    read_messages,
+    read_welcome,
 )
 
 _NONCE = slice(16, 16 + NONCE_BYTES)  # of a CONFIRM
@@ -41,6 +47,7 @@ class Wiretap:
     exchanges: Mapping[bytes, Exchange]  # of clients, by their share
     confirms: dict[int, list[tuple[bytes, bytes]]] = field(default_factory=dict)  # nonce, share
     connections: dict[int, list[list[bytes]]] = field(default_factory=dict)  # secrets by key phase
+    spares: dict[int, tuple[int, list[Number]]] = field(default_factory=dict)  # of which session, as given
 
     def confirmed(self, confirm: bytes) -> None:
         """A CONFIRM was seen."""
@@ -63,6 +70,24 @@ class Wiretap:
             if all(secret != phases[0] for phases in known):
                 known.append([secret, next_secret(secret)])
 
+    def _given(self, session: int, spare: Number) -> None:
+        """A spare, which may have been somebody's before."""
+        owner, given = self.spares.get(spare.session, (session, []))
+        if owner != session:
+            given = []
+        if spare.session and spare not in given:
+            self.spares[spare.session] = session, [*given, spare]
+
+    def _read(self, session: int, header: Header, secret: bytes) -> None:
+        """What was sealed may hold a spare."""
+        if header.kind is Kind.WELCOME:
+            welcome = read_welcome(secret, header.length)
+            self._given(session, Number(welcome.spare, welcome.spare_offset))
+        elif header.kind is Kind.DATA:
+            for message in read_messages(read_data(secret)[1]):
+                if message.type == MessageType.NUMBER:
+                    self._given(session, read_number(message.body))
+
     def sealed_with(self, datagram: bytes, *, to_gateway: bool) -> tuple[bytes, bytes]:
         """Key and nonce of a sealed datagram.
 
@@ -70,19 +95,35 @@ class Wiretap:
             AssertionError: it was sealed with no key of its session.
         """
         header = read_header(datagram)
-        clear = WELCOME_CLEAR_BYTES if header.kind is Kind.WELCOME else HEADER_BYTES
-        for phases in reversed(self.connections[header.session]):
-            for phase in range(header.flags & KEY_PHASE, len(phases), 2)[::-1]:
-                keys = traffic_keys(phases[phase])
-                key: DirectionKey = keys.client_to_gateway if to_gateway else keys.gateway_to_client
-                try:
-                    key.open(header.counter, datagram, clear)
-                except BadTagError:
-                    continue
-                if phase == len(phases) - 1:
-                    phases.append(next_secret(phases[-1]))
-                return key.key, key.nonce(header.counter)
+        session, given = self.spares.get(header.session, (header.session, [Number(header.session)]))
+        for number in given:
+            counter = number.counter(header.counter, to_gateway=to_gateway)
+            for phases in reversed(self.connections[session]):
+                found = self._opened(phases, header, counter, datagram, to_gateway=to_gateway)
+                if found is not None:
+                    key, secret = found
+                    if not to_gateway:
+                        self._read(session, header, secret)
+                    return key.key, key.nonce(counter)
         raise AssertionError(f"sealed with no key of its session: {datagram.hex()}")
+
+    @staticmethod
+    def _opened(
+        phases: list[bytes], header: Header, counter: int, datagram: bytes, *, to_gateway: bool
+    ) -> tuple[DirectionKey, bytes] | None:
+        """Key and secret, if it is of this connection."""
+        clear = WELCOME_CLEAR_BYTES if header.kind is Kind.WELCOME else HEADER_BYTES
+        for phase in range(header.flags & KEY_PHASE, len(phases), 2)[::-1]:
+            keys = traffic_keys(phases[phase])
+            key = keys.client_to_gateway if to_gateway else keys.gateway_to_client
+            try:
+                secret = key.open(counter, datagram, clear)
+            except BadTagError:
+                continue
+            if phase == len(phases) - 1:
+                phases.append(next_secret(phases[-1]))
+            return key, secret
+        return None
 
 
 def nonces(
