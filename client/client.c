@@ -287,6 +287,8 @@ void pgc_moved(pgc_client *client)
 {
 	if (client->state == PGC_CONNECTED)
 		link_moved(client);
+	else if (client->state == PGC_CLOSED) // a CLOSE may still leave
+		numbers_move(&client->link.numbers);
 }
 
 void pgc_read_statistics(const pgc_client *client, struct pgc_statistics *out)

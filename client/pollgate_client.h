@@ -357,7 +357,7 @@ void pgc_too_long_for_path(pgc_client *client);
  *  carries. From now on datagrams have another session number and other counters in clear, those that the gateway gave for
  *  this: nobody who sees both networks can follow the player from one to the other by them. That is worth something only if
  *  nothing else tells, so what is sent from now on leaves by another socket. Where the gateway has given none yet the number
- *  stays. pgc_rebind() does it itself. Without a connection nothing happens. */
+ *  stays. pgc_rebind() does it itself. Before the first connection nothing happens. */
 void pgc_moved(pgc_client *client);
 
 #ifdef __cplusplus

@@ -51,6 +51,12 @@ class Either:
         self.internet.move_away(self.player)
         self.session.moved(self.internet.now)
 
+    def leaves(self) -> None:
+        if isinstance(self.session, CSession):
+            assert self.session.lib.pgc_close(self.session.client) == 0
+        else:
+            self.session.close(self.internet.now)
+
     def said(self, since: int = 0) -> list[Header]:
         """Headers of what the player sent, sealed."""
         headers = [read_header(datagram) for to_gateway, datagram in self.internet.tap[since:] if to_gateway]

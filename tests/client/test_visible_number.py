@@ -156,6 +156,27 @@ def test_a_player_that_moves_again_before_it_has_a_spare_keeps_its_number_there(
     assert game.shows(since) == {given.session}
 
 
+def test_what_waits_to_leave_when_the_network_changes_leaves_under_the_spare(make: Make) -> None:
+    game = make()
+    spare, since = game.seat.spare, len(game.internet.tap)
+    game.session.receive(game.gateway.challenge(7, game.seat.number), game.internet.now)
+    game.moves()
+    game.internet.run(1)
+    assert Kind.PATH_RESPONSE in {header.kind for header in game.said(since)}
+    assert game.shows(since) == {spare.session}
+
+
+def test_a_player_who_leaves_and_is_then_on_another_network_says_so_under_the_spare(make: Make) -> None:
+    game = make()
+    spare, since = game.seat.spare, len(game.internet.tap)
+    game.leaves()
+    game.moves()
+    game.internet.run(1)
+    assert Kind.CLOSE in {header.kind for header in game.said(since)}
+    assert game.shows(since) == {spare.session}
+    assert game.seat.keys is None
+
+
 def test_a_new_connection_begins_under_the_number_issued(make: Make) -> None:
     game = make()
     game.moves()

@@ -100,7 +100,7 @@ class Connection:
         self._settings = settings
         self._handshake = Handshake(ticket, settings, draw, now)
         self._open: _Open | None = None
-        self._urgent: deque[bytes] = deque()  # datagrams that leave before all others
+        self._urgent: deque[tuple[Kind, bytes]] = deque()  # what leaves before all others
         self.phase = Phase.CONNECTING
         self.ending: Ending | None = None
         self.failure: NotConnectedError | None = None  # why it could not be made
@@ -186,7 +186,7 @@ class Connection:
         if header.kind is Kind.CLOSE:
             self._farewell = None  # both know
         elif farewell.say_again(now):
-            self._urgent.append(self._seal(it, Kind.CLOSE, pack_close(farewell.reason), now))
+            self._urgent.append((Kind.CLOSE, pack_close(farewell.reason)))
 
     def _is_reset(self, it: _Open, header: Header, datagram: bytes, now: float) -> bool:
         """Only the gateway can know the token."""
@@ -240,7 +240,7 @@ class Connection:
         if len(secret) != PATH_TOKEN_BYTES:
             raise WireError("body of a PATH_CHALLENGE")
         it.acknowledgements.take(counter, now)
-        self._urgent.append(self._seal(it, Kind.PATH_RESPONSE, secret, now))
+        self._urgent.append((Kind.PATH_RESPONSE, secret))
 
     def _take(self, it: _Open, counter: int, secret: bytes, now: float) -> None:
         prefix, body = read_data(secret)
@@ -360,7 +360,7 @@ class Connection:
 
     def due(self, now: float) -> list[bytes]:
         """Datagrams to send now; call again at `next_due()`."""
-        datagrams = []
+        datagrams = self._say_urgent(now)
         if self.phase is Phase.CONNECTING:
             try:
                 datagrams += self._handshake.due(now)
@@ -370,14 +370,18 @@ class Connection:
             datagrams += self._speak(self._open, now)
         elif self._open is not None and self._farewell is not None and self._farewell.ask(now):
             datagrams.append(self._say(self._open, pack_messages([_ASKS]), now))
-        datagrams = [*self._urgent, *datagrams]
+        return datagrams + self._say_urgent(now)
+
+    def _say_urgent(self, now: float) -> list[bytes]:
+        urgent = [self._seal(self._open, *one, now) for one in self._urgent if self._open is not None]
         self._urgent.clear()
-        return datagrams
+        return urgent
 
     def moved(self, now: float) -> None:
         """This end is on another network: goes on under its spare, if it has one."""
-        if self._open is not None and self.phase is Phase.OPEN:
+        if self._open is not None:
             self._open.numbers.moved()
+        if self._open is not None and self.phase is Phase.OPEN:
             self._open.sender.moved(now)
             self._open.acknowledgements.owe(now, at_once=True)  # the gateway sees the new address at once
 
@@ -484,7 +488,7 @@ class Connection:
 
     def _close(self, it: _Open, reason: CloseReason, now: float, ending: Ending | None = None) -> None:
         self._farewell = Farewell.said(reason, now)
-        self._urgent.append(self._seal(it, Kind.CLOSE, pack_close(reason), now))
+        self._urgent.append((Kind.CLOSE, pack_close(reason)))
         self._end(ending or Ending(reason.name.lower()))
 
     def _end(self, ending: Ending) -> None:
