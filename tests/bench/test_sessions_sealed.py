@@ -7,6 +7,9 @@ Netcode's reference implementation is in no registry: who has its source runs th
 from __future__ import annotations
 
 import json
+import os
+import socket
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -44,6 +47,52 @@ def test_an_opponent_answers_every_message_of_its_load(tmp_path: Path, kind: str
         served = opponent.serve(Pace(window=8), 0.2)
     assert served.answered > 0
     assert served.cpu_s > 0
+
+
+_REFUSING = """\
+#include <errno.h>
+#include <stddef.h>
+#include <sys/socket.h>
+
+// As a full buffer of the kernel would, every third time.
+ssize_t send(int fd, const void *bytes, size_t length, int flags)
+{
+	static unsigned calls;
+
+	if (++calls % 3 == 0) {
+		errno = EAGAIN;
+		return -1;
+	}
+	return sendto(fd, bytes, length, flags, NULL, 0);
+}
+"""
+
+
+def test_a_message_that_could_not_be_sent_is_not_counted_as_sent(tmp_path: Path) -> None:
+    try:
+        program = compile_opponents(tmp_path, "echo")
+    except UnavailableError as problem:
+        pytest.skip(str(problem))
+    (tmp_path / "refusing.c").write_text(_REFUSING)
+    library = tmp_path / "refusing.so"
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", library, tmp_path / "refusing.c"], check=True, timeout=60)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
+        server.bind(("127.0.0.1", 0))
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+        server.setblocking(False)
+        load = [str(program), "echo-load", str(server.getsockname()[1]), "10", "1000", "0", "0.2"]
+        preloaded = {**os.environ, "LD_PRELOAD": str(library)}
+        said = subprocess.run(load, input=b"\n", capture_output=True, timeout=60, check=True, env=preloaded)
+        came = sum(1 for _ in iter(lambda: _datagram(server), None))
+    assert came > 0
+    assert json.loads(said.stdout.split(b"\n")[1])["sent"] == came
+
+
+def _datagram(server: socket.socket) -> bytes | None:
+    try:
+        return server.recv(2048)
+    except BlockingIOError:
+        return None
 
 
 def test_a_crowd_is_connected_beside_those_who_play(tmp_path: Path) -> None:

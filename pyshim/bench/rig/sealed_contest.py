@@ -26,7 +26,8 @@ from pyshim.errors import UnavailableError
 from pyshim.load.scenario import Crowd, Sockets, Target, Trial
 from pyshim.load.tickets import Ticket
 
-SOURCE = Path(__file__).with_name("opponents.c")  # of tests/bench/opponents in the repository
+SOURCES = Path(__file__).with_name("opponents")  # tests/bench/opponents in the repository
+_ALWAYS = ("opponents.c", "play.c", "bare_echo.c")
 _COMPILERS = ("cc", "gcc", "clang")
 _COMPILE_TIMEOUT_S = 120.0
 _START_TIMEOUT_S = 120.0  # a million sessions are issued one by one
@@ -176,14 +177,22 @@ def compile_opponents(directory: Path, kind: str, netcode: Path = Path()) -> Pat
     source = str(netcode.absolute())
     more = {
         "echo": [],
-        "enet": ["-DWITH_ENET", "-lenet"],
-        "netcode": ["-DWITH_NETCODE", f"-I{source}", f"{source}/netcode.c", "-lsodium", "-lm"],
+        "enet": [str(SOURCES / "with_enet.c"), "-DWITH_ENET", "-lenet"],
+        "netcode": [
+            str(SOURCES / "with_netcode.c"),
+            f"{source}/netcode.c",
+            f"-I{source}",
+            "-DWITH_NETCODE",
+            "-lsodium",
+            "-lm",
+        ],
     }
-    command = [compiler, "-std=gnu17", "-O2", "-D_GNU_SOURCE", "-o", str(program), str(SOURCE), *more[kind]]
+    ours = [str(SOURCES / name) for name in _ALWAYS]
+    command = [compiler, "-std=gnu17", "-O2", "-D_GNU_SOURCE", "-o", str(program), *ours, *more[kind]]
     try:
         done = run_to_end(tuple(command), _COMPILE_TIMEOUT_S, {**os.environ, "TMPDIR": str(directory)})
     except subprocess.TimeoutExpired as problem:
-        raise UnavailableError(f"{compiler} did not compile {SOURCE} within two minutes") from problem
+        raise UnavailableError(f"{compiler} did not compile {SOURCES} within two minutes") from problem
     if done.returncode != 0:
         said = next((line for line in done.stderr.splitlines() if "error" in line), "it says no more")
         raise UnavailableError(f"{compiler} cannot compile the other servers: {said}")
