@@ -20,7 +20,7 @@ from pyshim.protocol.session_crypto import (
 )
 from pyshim.protocol.session_wire import WANTS_ANSWER, Header, Kind, MessageType, Prefix
 from tests.session.core_gateway import CoreGateway
-from tests.session.make_vectors import MOVE, message
+from tests.session.vector_messages import MOVE, message
 
 NONCE = bytes(range(16))
 MOVED = message(MessageType.MOVE, MOVE)

@@ -13,8 +13,9 @@ from pyshim.protocol import session as layers
 from pyshim.protocol.session import Session
 from pyshim.protocol.session_wire import Kind, MessageType
 from tests.session.core_gateway import CoreGateway
-from tests.session.make_vectors import OUT, SKILL, message
+from tests.session.make_vectors import OUT
 from tests.session.raw_player import MOVED, RawPlayer, is_alive
+from tests.session.vector_messages import SKILL, message
 
 DATA_VECTORS = json.loads(OUT.read_text())["data"]
 

@@ -12,8 +12,8 @@ from scapy.packet import Packet
 from pyshim.protocol import session as layers
 from pyshim.protocol.session import Message
 from pyshim.protocol.session_wire import PIECE_BYTES, Kind, MessageType
-from tests.session.make_vectors import CHAT, SKILL, message
 from tests.session.raw_player import MOVED, RawPlayer, is_alive
+from tests.session.vector_messages import CHAT, SKILL, message
 
 
 def piece(index: int, count: int, body: bytes, number: int, **fields: int) -> Message:

@@ -10,8 +10,8 @@ import pytest
 from pyshim.protocol import session as layers
 from pyshim.protocol.session_wire import COUNTER_MAX, Kind, MessageType, pack_messages
 from pyshim.protocol.session_wire import Message as Wire
-from tests.session.make_vectors import message
 from tests.session.raw_player import MOVED, RawPlayer, is_alive
+from tests.session.vector_messages import message
 
 # ---------------------------------------------------------------- replays
 

@@ -28,9 +28,9 @@ from tests.native.core import Datagram
 from tests.session.attack import BURST, MOVE, STRANGER, as_configured, join, policy, unpaced
 from tests.session.core_gateway import NO_LIMITS, CoreGateway, plan
 from tests.session.internet import Internet, Player
-from tests.session.make_vectors import message
 from tests.session.model_world import say, texts
 from tests.session.raw_player import RawPlayer, is_alive
+from tests.session.vector_messages import message
 
 # ---------------------------------------------------------------- of a source
 
