@@ -125,7 +125,7 @@ def check(world: World, talkers: list[Talker], transfers: int) -> None:
             len(talkers[one.number % len(talkers)].words()) == one.said for one in talkers
         ) and transfers == sum(len(one.transfers()) for one in talkers)
 
-    # A network that holds datagrams back by 40 ms, at random, has bulk at its least pace: 64 KiB take 40 to 80 s.
+    # Where a network holds datagrams back by 40 ms, at random, bulk has its least pace: 64 KiB in 40 to 80 s.
     assert world.internet.run(300, all_heard)
     for one in talkers:
         assert talkers[one.number % len(talkers)].words() == [f"{n}" for n in range(one.said)]

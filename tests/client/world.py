@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+from random import Random
 from typing import Any, Protocol
 
 from pyshim.protocol.client import Ticket
 from tests.client.c_client import CSession, Heard, Library
 from tests.session.internet import Gateway, Internet, LinkConditions, Player
+from tests.session.model_gateway import ModelGateway
 
 
 class Issuer(Gateway, Protocol):
@@ -40,6 +42,17 @@ class World:
         assert self.internet.run(30, lambda: player.session.is_connected)
         self.internet.run(0.2)
         return player
+
+
+class ModelWorld(World):
+    """Around the model gateway."""
+
+    gateway: ModelGateway
+
+    def __init__(
+        self, library: Library, conditions: LinkConditions | None = None, path_mtu: int = 1400, seed: int = 1
+    ) -> None:
+        super().__init__(library, ModelGateway(Random(seed).randbytes, path_mtu), conditions, seed)
 
 
 def heard(player: Player, kind: str) -> list[tuple[Any, ...]]:
