@@ -98,17 +98,21 @@ def test_at_a_fifth_lost_both_ways_everything_arrives_once_and_in_order(api: Api
         alice.heard("delivered", 31)
 
 
-def test_player_on_another_network_goes_on(gate: Gate, api: Api) -> None:
+def test_player_on_another_network_goes_on_under_another_number(gate: Gate, api: Api) -> None:
     with Player(api.issue(7, TTL_S)) as alice:
         alice.heard("connected")
+        numbers = set()
         for step in range(3):
             alice.chat(str(step), 7)
             alice.messages("CHAT_EVENT", step + 1)
             alice.heard("delivered", step + 1)
+            numbers.add(alice.status()["number"])
             alice.do("networkChanged")
             alice.heard("moved", step + 1)
         alice.chat("3", 7)
         assert [chat["text"] for chat in alice.messages("CHAT_EVENT", 4)] == ["0", "1", "2", "3"]
+        numbers.add(alice.status()["number"])
+    assert len(numbers) == 4
     gate.wait_metric("pollgate_session_path_changes_total", 3)
 
 
