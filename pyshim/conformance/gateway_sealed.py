@@ -44,6 +44,9 @@ def number(player: Player) -> Script:
     yield from player.alive(traffic)
     before = traffic.session
     traffic.session = given.spare
+    yield from player.alive(traffic, via=1)
+    # The first answer may still go to where the client was, under the number that was seen there.
+    yield from player.expect(lambda heard: heard.via == 1, SILENCE_S)
     lives = yield from player.alive(traffic, via=1)
     last = next((one.header.session for one in reversed(traffic.heard) if one.via == 1), before)
     player.verdicts.judge(
