@@ -148,18 +148,43 @@ static uint32_t take_slot(struct plain_table *table)
 	return table->region->high_water < table->capacity ? table->region->high_water++ : PLAIN_NONE;
 }
 
-static bool appliance_full(const struct plain_registry *registry)
+static void give_slot_back(struct plain_table *table, uint32_t slot)
+{
+	table->free_slots[table->free_count++] = slot;
+	publish_active(table);
+}
+
+/// Sessions of all tables.
+static uint64_t total_active(const struct plain_registry *registry)
 {
 	uint64_t active = 0;
 
 	for (uint32_t i = 0; i < registry->tables; i++)
 		active += counter_get(registry->active[i]);
-	return active >= registry->capacity;
+	return active;
+}
+
+/// A worker counts its session before it looks whether there was room: of two that want the last place at once, neither overlooks
+/// the other. Both may be refused then, and who comes next has the place.
+/// @return PLAIN_NONE: all tables together are full
+static uint32_t reserve_slot(struct plain_table *table)
+{
+	const struct plain_registry *registry = table->registry;
+	const uint32_t slot = total_active(registry) < registry->capacity ? take_slot(table) : PLAIN_NONE;
+
+	if (slot == PLAIN_NONE)
+		return PLAIN_NONE;
+	publish_active(table);
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	if (likely(total_active(registry) <= registry->capacity))
+		return slot;
+	give_slot_back(table, slot);
+	return PLAIN_NONE;
 }
 
 uint32_t plain_admit(struct plain_table *table, const struct peer *peer, uint32_t player_id, uint64_t now)
 {
-	const uint32_t slot = appliance_full(table->registry) ? PLAIN_NONE : take_slot(table);
+	const uint32_t slot = reserve_slot(table);
 
 	if (slot == PLAIN_NONE)
 		return PLAIN_NONE;
@@ -176,7 +201,6 @@ uint32_t plain_admit(struct plain_table *table, const struct peer *peer, uint32_
 	record->active = 1;
 	record_end(record);
 	index_insert(table, slot);
-	publish_active(table);
 	return slot;
 }
 
@@ -184,8 +208,7 @@ void plain_remove(struct plain_table *table, uint32_t slot)
 {
 	index_remove(table, slot);
 	record_clear(&table->records[slot]);
-	table->free_slots[table->free_count++] = slot;
-	publish_active(table);
+	give_slot_back(table, slot);
 }
 
 uint32_t plain_expire(struct plain_table *table, uint64_t now, uint64_t idle_timeout, uint32_t budget)

@@ -3,6 +3,7 @@
 
 #include "unit.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -351,6 +352,79 @@ static void a_small_budget_reaches_every_slot_in_turn(void **state UNUSED)
 	plain_table_fixture_close(s);
 }
 
+// ---------------------------------------------------------------- two workers
+
+#define SHARED_CAPACITY 20
+#define ROUNDS 2000
+
+struct admitting {
+	struct plain_table *table;
+	pthread_barrier_t *together;
+};
+
+static void admit_until_full(struct plain_table *table)
+{
+	uint32_t n = 0;
+
+	for (unsigned refused = 0; refused < 3; n++) {
+		const struct peer peer = peer_number(n);
+
+		refused += plain_admit(table, &peer, n, 0) == PLAIN_NONE;
+	}
+}
+
+static void remove_all(struct plain_table *table)
+{
+	for (uint32_t slot = 0; slot < SHARED_CAPACITY; slot++)
+		if (table->records[slot].active)
+			plain_remove(table, slot);
+}
+
+static void *admit_in_rounds(void *argument)
+{
+	const struct admitting *a = argument;
+
+	for (unsigned round = 0; round < ROUNDS; round++) {
+		pthread_barrier_wait(a->together);
+		admit_until_full(a->table);
+		pthread_barrier_wait(a->together); // the other looks at both
+		pthread_barrier_wait(a->together);
+		remove_all(a->table);
+	}
+	return NULL;
+}
+
+static void two_workers_admit_no_more_than_all_tables_have_room_for(void **state UNUSED)
+{
+	struct plain_table_fixture *one = plain_table_fixture_open(SHARED_CAPACITY);
+	struct plain_table_fixture *other = plain_table_fixture_open(SHARED_CAPACITY);
+	pthread_barrier_t together;
+	const struct admitting theirs = {&other->table, &together};
+	uint64_t most = 0;
+	pthread_t thread;
+
+	other->table.registry = &one->registry;
+	other->table.active = &one->other_active;
+	assert_int_equal(pthread_barrier_init(&together, NULL, 2), 0);
+	assert_int_equal(pthread_create(&thread, NULL, admit_in_rounds, (void *)&theirs), 0);
+	for (unsigned round = 0; round < ROUNDS; round++) {
+		pthread_barrier_wait(&together);
+		admit_until_full(&one->table);
+		pthread_barrier_wait(&together);
+		most = most < one->active + one->other_active ? one->active + one->other_active : most;
+		admit_until_full(&one->table);
+		assert_int_equal(one->active + one->other_active, SHARED_CAPACITY);
+		pthread_barrier_wait(&together);
+		remove_all(&one->table);
+	}
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	assert_int_equal(most, SHARED_CAPACITY);
+	assert_int_equal(one->active + one->other_active, 0);
+	pthread_barrier_destroy(&together);
+	plain_table_fixture_close(other);
+	plain_table_fixture_close(one);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -369,6 +443,7 @@ int main(void)
 		cmocka_unit_test(a_session_expires_after_its_idle_time_and_not_at_it),
 		cmocka_unit_test(a_session_seen_in_the_future_does_not_expire),
 		cmocka_unit_test(a_small_budget_reaches_every_slot_in_turn),
+		cmocka_unit_test(two_workers_admit_no_more_than_all_tables_have_room_for),
 	};
 
 	return cmocka_run_group_tests_name("plain_table", tests, NULL, NULL);
