@@ -164,3 +164,19 @@ void assert_nobody_is_connected(const struct player *player)
 	assert_int_equal(record->owner, RECORD_NO_OWNER);
 	assert_int_equal(fixture->stats[0].connected, 0);
 }
+
+struct handshake_outcome control(const struct player *player, const struct peer *from, enum session_kind kind,
+				 const void *body, uint16_t body_len)
+{
+	uint8_t opened[PLAYER_BUFFER] = {(uint8_t)kind};
+	uint8_t *copy = malloc(SESSION_AROUND + body_len); // of exactly its size
+	struct handshake_outcome outcome;
+
+	assert_non_null(copy);
+	memcpy(opened + sizeof(struct session_header), body, body_len);
+	memcpy(copy, opened, SESSION_AROUND + body_len);
+	outcome = handshake_control(fixture->shard[0], slot_of(player), from, copy,
+				    (uint16_t)(SESSION_AROUND + body_len), fixture->now);
+	free(copy);
+	return outcome;
+}

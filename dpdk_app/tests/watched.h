@@ -5,6 +5,7 @@
 #ifndef POLLGATE_TESTS_WATCHED_H
 #define POLLGATE_TESTS_WATCHED_H
 
+#include "session/handshake.h"
 #include "session_fixture.h"
 #include "unit.h"
 
@@ -41,5 +42,9 @@ struct player connected_player(void);
 void assert_told(struct player *player, const struct peer *where, enum session_close_reason why);
 
 void assert_nobody_is_connected(const struct player *player);
+
+/// A control datagram of the player, as it is when it was opened, comes from somewhere.
+struct handshake_outcome control(const struct player *player, const struct peer *from, enum session_kind kind,
+				 const void *body, uint16_t body_len);
 
 #endif
