@@ -2,13 +2,15 @@
 // fuzz_sealed.c: bursts of session datagrams through the whole pipeline, sealed rightly or not, on the lowest and best level.
 //
 // Input: records of flags, address, time (10 ms), length (u16, little-endian), bytes. Flags: bits 0 and 1 the player; bit 2 the
-// bytes are sealed for that player: kind, flags, ack, what was sent so far and comes again, then what is encrypted; bit 3 a
+// bytes are sealed for that player: kind, flags, ack, what was sent so far and comes again, then what is encrypted; with bit 7 of
+// the kind the player uses its spare from then on, with bit 6 it names the number before; bit 3 a
 // HELLO or CONFIRM is made right for the player; bit 4 ends the burst; bit 5 the time goes by before it; bit 6 what is due
 // leaves; bit 7 the worker process starts anew. Players 0 and 1 are connected at first, player 2 may once, player 3 was
 // revoked. A PATH_RESPONSE that begins with T has the token of the last challenge.
 //
 // With -DFRAMES (fuzz_fast): the second world gets them in frames, most of which are DATA and take the lane made for
-// them (pipeline/fast_data.h). A burst is then one player's: between players, the lanes keep no order.
+// them (pipeline/fast_data.h). A burst is then one player's, under one number: between players and between numbers, the lanes
+// keep no order.
 
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +20,7 @@
 #include "rig.h"
 #include "session_fixture.h"
 
+enum kind_flag { RENAMED = 0x80, BEFORE = 0x40 };
 enum record_flag { SEAL = 4, HANDSHAKE = 8, END_BURST = 16, LATER = 32, EGRESS = 64, BREAK = 128 };
 
 #define PLAYERS 4
@@ -135,6 +138,12 @@ static bool comes_first(struct heard *heard, uint32_t counter)
 	return first;
 }
 
+static bool is_number_of(const struct player *player, uint32_t number)
+{
+	return number != 0 &&
+	       (player_hears(player, number) || number == player->session || number == player->spare.number);
+}
+
 /// Of either world's, which are the same.
 static void check_sealed(struct table *t, uint8_t *datagram, uint16_t length)
 {
@@ -145,7 +154,7 @@ static void check_sealed(struct table *t, uint8_t *datagram, uint16_t length)
 	for (unsigned i = 0; i < PLAYERS; i++) {
 		struct player *player = &t->player[i];
 
-		if (player->session != header.session)
+		if (!is_number_of(player, header.session))
 			continue;
 		if (header.kind == SESSION_CLOSE && length == FAREWELL_LEN)
 			memcpy(t->farewell[i], datagram, FAREWELL_LEN);
@@ -156,7 +165,9 @@ static void check_sealed(struct table *t, uint8_t *datagram, uint16_t length)
 			return;
 		}
 		require(player_open(t->world[0].fixture, player, datagram, length));
-		require(comes_first(&t->heard[i], header.counter));
+		require(comes_first(&t->heard[i], player->newest));
+		if (header.kind == SESSION_DATA)
+			player_take_number(player, datagram, length);
 		if (header.kind == SESSION_PATH_CHALLENGE)
 			memcpy(t->token, datagram + sizeof(header), sizeof(t->token));
 		return;
@@ -175,7 +186,7 @@ static void check_lost(struct table *t, uint8_t *datagram, uint16_t length, uint
 	for (unsigned i = 0; i < PLAYERS; i++) {
 		const struct player *player = &t->player[i];
 
-		if (player->session != reset.header.session)
+		if (!is_number_of(player, reset.header.session))
 			continue;
 		if (datagram[0] == SESSION_CLOSE && t->farewell[i][0] == 0)
 			check_sealed(t, datagram, length);
@@ -330,22 +341,35 @@ static void run_burst(struct table *t)
 	t->authentic = false;
 }
 
+/// @param kind  with enum kind_flag
+static struct session_header numbered_header(struct player *player, uint8_t kind, uint32_t counter)
+{
+	struct player as;
+
+	if (kind & RENAMED && player->spare.number != 0)
+		player_rename(player);
+	as = *player;
+	if (kind & BEFORE && player->before.number != 0)
+		as.now = player->before;
+	return player_header(&as, kind & (uint8_t) ~(RENAMED | BEFORE), 0, counter);
+}
+
 /// Seal what the input says for a player, under the player's next counter or an earlier one. What a DATA wants is the lower half
 /// of its flags. The lowest bit of the other half begins the next key phase, if the gateway was heard in the present one: who
 /// goes on without would not know which phase the gateway's flag means.
 static uint16_t seal(struct table *t, struct player *player, const uint8_t *bytes, uint16_t length, uint8_t *out)
 {
-	struct session_header header = {.session = player->session};
+	struct session_header header;
 	struct session_prefix prefix = {.ack = 0};
 	uint16_t before = 0;
 	uint32_t counter;
 
 	if (length < 4)
 		return 0;
-	header.kind = bytes[0];
 	counter = bytes[3] ? player->sent + 1 - (bytes[3] < player->sent ? bytes[3] : player->sent) : ++player->sent;
 	if (bytes[1] >> 4 & SESSION_FLAG_PHASE && player->seal_phase == player->open_phase)
 		player_seal_in(t->world[0].fixture, player, player->seal_phase + 1);
+	header = numbered_header(player, bytes[0], counter);
 	header.flags = (uint8_t)((bytes[1] >> 4 & ~SESSION_FLAG_PHASE) | player->seal_phase % 2);
 	if (header.kind == SESSION_DATA) {
 		prefix.ack = bytes[2] ? player->newest + 1 - bytes[2] : 0;
@@ -354,7 +378,6 @@ static uint16_t seal(struct table *t, struct player *player, const uint8_t *byte
 		before = sizeof(prefix);
 	}
 	header.length = (uint16_t)(SESSION_AROUND + before + length - 4);
-	header.counter = counter;
 	memcpy(out, &header, sizeof(header));
 	memcpy(out + sizeof(header), &prefix, before);
 	memcpy(out + sizeof(header) + before, bytes + 4, length - 4U);
@@ -460,13 +483,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	while (size >= 5) {
 		const uint8_t *head = data;
 		size_t length = (size_t)(data[3] | data[4] << 8) % (PG_DATAGRAM_MAX - SESSION_DATA_MIN + 1);
+		bool numbered;
 
 		data += 5;
 		size -= 5;
 		length = length < size ? length : size;
 		if (head[0] & (LATER | EGRESS | BREAK))
 			run_burst(&t);
-		if (FRAMES && (head[0] & 3) != t.speaker)
+		numbered = head[0] & SEAL && length > 0 && data[0] & (RENAMED | BEFORE);
+		if (FRAMES && ((head[0] & 3) != t.speaker || numbered))
 			run_burst(&t);
 		t.speaker = head[0] & 3;
 		if (head[0] & BREAK)
@@ -476,7 +501,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		add(&t, head[0], head[1], data, (uint16_t)length);
 		data += length;
 		size -= length;
-		if (head[0] & END_BURST || t.n == BURST_MAX)
+		if (head[0] & END_BURST || t.n == BURST_MAX || (FRAMES && numbered))
 			run_burst(&t);
 	}
 	run_burst(&t);

@@ -82,6 +82,7 @@ def sessions() -> dict[str, bytes]:
     }
 
 
+RENAMED, BEFORE = 0x80, 0x40  # of a kind: under the spare from now on, under the number before
 SEAL, HANDSHAKE, END, PASS, EGRESS, NEW_PROCESS = 4, 8, 16, 32, 64, 128  # of fuzz_sealed.c
 AT_ONCE = 1  # what a DATA wants
 
@@ -146,6 +147,25 @@ def datagrams_of_sessions() -> dict[str, bytes]:
         "join": join,
         "not-sealed": packet(bytes([5, 0, 40, 0]) + bytes(36)),
         "hello": packet(handshake_datagram(1, 72)),
+        "renamed": packet(sealed(move, kind=5 | RENAMED), flags=seal)
+        + packet(sealed(move, kind=5 | BEFORE), flags=seal)
+        + packet(b"", tens_of_ms=2, flags=EGRESS | PASS)
+        + packet(sealed(move, kind=5 | RENAMED, ack=2), flags=seal)
+        + packet(b"", tens_of_ms=255, flags=PASS) * 2
+        + packet(sealed(move, kind=5 | BEFORE), flags=seal)
+        + packet(close, flags=seal)
+        + packet(sealed(move), flags=seal),
+        "renamed-in-a-burst": packet(sealed(move), flags=SEAL)
+        + packet(sealed(move, kind=5 | RENAMED), flags=SEAL)
+        + packet(sealed(move, kind=5 | BEFORE), flags=SEAL)
+        + packet(sealed(move), flags=seal),
+        "renamed-elsewhere": packet(sealed(chat, kind=5 | RENAMED), address=80, flags=seal)
+        + packet(sealed(b"TOKEN...", kind=8, flags=0), address=80, flags=seal)
+        + packet(sealed(move), address=80, flags=seal),
+        "renamed-restarted": packet(sealed(move, kind=5 | RENAMED), flags=seal)
+        + packet(sealed(move), flags=NEW_PROCESS | seal)
+        + packet(b"", tens_of_ms=2, flags=EGRESS | PASS)
+        + packet(sealed(move, kind=5 | RENAMED), flags=seal),
         "all-kinds": b"".join(packet(sealed(b"", kind=kind, flags=0), flags=SEAL) for kind in range(13)),
     }
 

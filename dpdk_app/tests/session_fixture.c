@@ -324,24 +324,47 @@ struct session_header player_header(const struct player *player, enum session_ki
 	};
 }
 
-static bool number_heard(const struct player *player, uint32_t number, uint32_t *offset)
+bool player_hears(const struct player *player, uint32_t number)
 {
-	const bool now = number == number_now(player);
+	return number == number_now(player) || (number != 0 && number == player->before.number);
+}
 
-	*offset = now ? player->now.offset[1] : player->before.offset[1];
-	return now || (number != 0 && number == player->before.number);
+static uint32_t offset_of(const struct player *player, uint32_t number)
+{
+	return number == number_now(player) ? player->now.offset[1] : player->before.offset[1];
+}
+
+bool player_take_number(struct player *player, const uint8_t *datagram, uint16_t length)
+{
+	const size_t end = (size_t)length - SESSION_TAG_LEN;
+	struct session_message head;
+	struct session_number body;
+
+	for (size_t at = SESSION_BEFORE_MESSAGES; at < end; at += sizeof(head) + head.body_len) {
+		memcpy(&head, datagram + at, sizeof(head));
+		at += head.flags & SESSION_MESSAGE_RELIABLE ? sizeof(uint16_t) : 0;
+		if (head.type != SESSION_NUMBER)
+			continue;
+		require(head.body_len == sizeof(body), "NUMBER of another length");
+		memcpy(&body, datagram + at + sizeof(head), sizeof(body));
+		if (body.spare == number_now(player))
+			return false;
+		player->spare.number = body.spare;
+		memcpy(player->spare.offset, body.offset, sizeof(body.offset));
+		return true;
+	}
+	return false;
 }
 
 static bool open_sealed(const struct session_fixture *fixture, struct player *player, uint8_t *sealed, size_t clear,
 			uint16_t length)
 {
 	struct session_header header;
-	uint32_t offset;
 
 	memcpy(&header, sealed, sizeof(header));
-	if (header.length != length || header.flags > 1 || !number_heard(player, header.session, &offset))
+	if (header.length != length || header.flags > 1 || !player_hears(player, header.session))
 		return false;
-	header.counter -= offset;
+	header.counter -= offset_of(player, header.session);
 	if (header.flags != player->open_phase % 2)
 		open_in(fixture, player, player->open_phase + 1);
 	if (!cipher_open(&fixture->shard[0]->code, &player->cipher.open, header.counter, sealed, clear, length))
@@ -351,6 +374,19 @@ static bool open_sealed(const struct session_fixture *fixture, struct player *pl
 	player->newest = header.counter;
 	player->heard_under = header.session;
 	return true;
+}
+
+/// It comes under the number issued, also again.
+static bool open_welcome(const struct session_fixture *fixture, struct player *player, uint8_t *welcome,
+			 uint16_t length)
+{
+	const struct visible_number now = player->now;
+	bool authentic;
+
+	player->now = (struct visible_number){.number = 0};
+	authentic = open_sealed(fixture, player, welcome, SESSION_WELCOME_CLEAR, length);
+	player->now = now;
+	return authentic;
 }
 
 bool player_take_welcome(const struct session_fixture *fixture, struct player *player, uint8_t *welcome,
@@ -369,7 +405,7 @@ bool player_take_welcome(const struct session_fixture *fixture, struct player *p
 		player->sent = 0;
 		player->now = player->before = (struct visible_number){.number = 0};
 	}
-	if (!open_sealed(fixture, player, welcome, SESSION_WELCOME_CLEAR, length))
+	if (!open_welcome(fixture, player, welcome, length))
 		return false;
 	memcpy(&player->welcome, welcome, sizeof(player->welcome));
 	player->spare.number = player->welcome.spare;

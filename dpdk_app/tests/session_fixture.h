@@ -93,6 +93,12 @@ uint16_t player_seal(const struct session_fixture *fixture, struct player *playe
 /// Use the spare, as on another network.
 void player_rename(struct player *player);
 
+/// Is it a number under which this player is spoken to?
+bool player_hears(const struct player *player, uint32_t number);
+
+/// Take the spare that an opened DATA gives, if it does.
+bool player_take_number(struct player *player, const uint8_t *datagram, uint16_t length);
+
 /// Of the number in use.
 struct session_header player_header(const struct player *player, enum session_kind kind, uint16_t length,
 				    uint32_t counter);

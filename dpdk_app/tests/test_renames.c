@@ -16,27 +16,6 @@ static uint32_t slot_of(const struct pipeline_fixture *g, const struct player *p
 	return fixture_slot(g->fixture, player);
 }
 
-/// The spare that an opened DATA gives, if it does.
-static bool take_number(struct player *player, const uint8_t *datagram, uint16_t length)
-{
-	const size_t end = (size_t)length - SESSION_TAG_LEN;
-	struct session_message head;
-	struct session_number body;
-
-	for (size_t at = SESSION_BEFORE_MESSAGES; at < end; at += sizeof(head) + head.body_len) {
-		memcpy(&head, datagram + at, sizeof(head));
-		at += head.flags & SESSION_MESSAGE_RELIABLE ? sizeof(uint16_t) : 0;
-		if (head.type != SESSION_NUMBER)
-			continue;
-		assert_int_equal(head.body_len, sizeof(body));
-		memcpy(&body, datagram + at + sizeof(head), sizeof(body));
-		player->spare.number = body.spare;
-		memcpy(player->spare.offset, body.offset, sizeof(body.offset));
-		return true;
-	}
-	return false;
-}
-
 /// Say something that is answered at once, and hear under which number.
 static uint32_t answered_under(struct pipeline_fixture *g, struct player *player)
 {
@@ -45,7 +24,7 @@ static uint32_t answered_under(struct pipeline_fixture *g, struct player *player
 
 	assert_int_equal(reply.result, PG_DROP_NONE);
 	opened(g, player, reply.bytes, reply.length, SESSION_DATA);
-	take_number(player, reply.bytes, reply.length);
+	player_take_number(player, reply.bytes, reply.length);
 	return player->heard_under;
 }
 
@@ -60,7 +39,7 @@ static void await_spare(struct pipeline_fixture *g, struct player *player)
 			continue;
 		assert_true(player_open(g->fixture, player, left[0].bytes, left[0].length));
 		if (left[0].bytes[0] == SESSION_DATA) // or a PROBE
-			take_number(player, left[0].bytes, left[0].length);
+			player_take_number(player, left[0].bytes, left[0].length);
 	}
 	assert_int_not_equal(player->spare.number, 0);
 }
@@ -242,7 +221,7 @@ static void test_another_worker_gives_it_to_the_owner(void **state)
 		reply = send_from(g, 0, &player.peer, datagram, length);
 		assert_int_equal(reply.result, PG_DROP_NONE);
 		opened(g, &player, reply.bytes, reply.length, SESSION_DATA);
-		take_number(&player, reply.bytes, reply.length);
+		player_take_number(&player, reply.bytes, reply.length);
 	}
 }
 
@@ -315,7 +294,7 @@ static void test_the_network_before_does_not_see_the_number_of_the_next(void **s
 			assert_int_equal(player.heard_under, player.before.number);
 			kinds |= left[i].bytes[0] == SESSION_DATA ? 1 : 2;
 			if (left[i].bytes[0] == SESSION_DATA)
-				take_number(&player, left[i].bytes, left[i].length);
+				player_take_number(&player, left[i].bytes, left[i].length);
 		}
 	}
 	reply = send_from(g, 0, &player.peer, datagram,
