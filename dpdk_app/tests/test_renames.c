@@ -56,16 +56,31 @@ static struct reply say_before(struct pipeline_fixture *g, struct player *player
 	return reply;
 }
 
-static void restart_workers(struct pipeline_fixture *g)
+static void use_shards(struct pipeline_fixture *g)
 {
-	assert_int_equal(fixture_restart(g->fixture), 1);
 	for (unsigned i = 0; i < FIXTURE_SHARDS; i++) {
 		g->ingress[i].shard = g->fixture->shard[i];
 		session_shard_use(g->fixture->shard[i], &g->rig->policy.sessions);
 	}
 }
 
+static void restart_workers(struct pipeline_fixture *g)
+{
+	assert_int_equal(fixture_restart(g->fixture), 1);
+	use_shards(g);
+}
+
 // ---------------------------------------------------------------- another number
+
+/// As many as there are numbers of connections: nothing is left in the table that nobody will take out.
+static unsigned entries(const struct pipeline_fixture *g)
+{
+	unsigned n = 0;
+
+	for (uint32_t i = 0; i <= g->fixture->store.visible.mask; i++)
+		n += g->fixture->store.visible.table[i] != 0;
+	return n;
+}
 
 static void test_who_uses_the_spare_is_answered_under_it_and_given_the_next(void **state)
 {
@@ -85,6 +100,7 @@ static void test_who_uses_the_spare_is_answered_under_it_and_given_the_next(void
 		assert_int_equal(answered_under(g, &player), used[i]);
 		assert_int_equal(g->fixture->stats[0].number_changes, i);
 	}
+	assert_int_equal(entries(g), 3); // of now, before and the spare
 	assert_int_equal(fixture_record(g->fixture, &player)->number, player.session);
 }
 
@@ -192,12 +208,21 @@ static void test_who_has_another_number_updates_keys_as_ever(void **state)
 {
 	struct pipeline_fixture *g = *state;
 	struct player player = connected(g, 1);
+	const struct message move = a_move();
+	uint8_t late[PLAYER_BUFFER];
+	uint16_t length;
 
 	player_rename(&player);
 	answered_under(g, &player);
-	player_seal_in(g->fixture, &player, 1);
+	length = seal_data(g, &player, true, &move, late);
+	player_seal_in(g->fixture, &player, 1); // the next phase
 	assert_int_equal(answered_under(g, &player), player.now.number);
 	assert_int_equal(player.open_phase, 1);
+	assert_int_equal(send_from(g, 0, &player.peer, late, length).result, PG_DROP_NONE); // of the one before
+	fixture_record(g->fixture, &player)->open_flags |= PHASE_DUE;
+	answered_under(g, &player); // of the present one
+	answered_under(g, &player);
+	assert_int_equal(player.open_phase, 2);
 }
 
 /// Of two workers only one has the connection, whatever a number looks like.
@@ -469,12 +494,12 @@ static void put_back(struct pipeline_fixture *g, const struct crash *crash)
 	memcpy(g->fixture->store.visible.table, crash->table, sizeof(crash->table));
 }
 
-static void test_a_crash_at_any_store_of_a_change_loses_neither_number(void **state)
+/// @param before  so many changes went before it
+static void crash_in_a_change(struct pipeline_fixture *g, unsigned before)
 {
-	struct pipeline_fixture *g = *state;
 	struct player player = connected(g, 1), was;
 
-	for (unsigned i = 0; i < 2; i++) { // so that there is one to be emptied
+	for (unsigned i = 0; i < before; i++) {
 		player_rename(&player);
 		answered_under(g, &player);
 		await_spare(g, &player);
@@ -504,14 +529,15 @@ static void test_a_crash_at_any_store_of_a_change_loses_neither_number(void **st
 	}
 }
 
-/// As many as there are numbers of connections: nothing is left in the table that nobody will take out.
-static unsigned entries(const struct pipeline_fixture *g)
+static void test_a_crash_at_any_store_of_the_first_change_loses_neither_number(void **state)
 {
-	unsigned n = 0;
+	crash_in_a_change(*state, 0);
+}
 
-	for (uint32_t i = 0; i <= g->fixture->store.visible.mask; i++)
-		n += g->fixture->store.visible.table[i] != 0;
-	return n;
+/// Where a number before is given up.
+static void test_a_crash_at_any_store_of_a_later_change_loses_neither_number(void **state)
+{
+	crash_in_a_change(*state, 2);
 }
 
 static void test_a_crash_at_any_store_of_a_beginning_leaves_nothing_in_the_table(void **state)
@@ -535,8 +561,7 @@ static void test_a_crash_at_any_store_of_a_beginning_leaves_nothing_in_the_table
 		put_back(g, &crashes[i]);
 		g->fixture->store.records[watched_slot].phase = RECORD_IDLE; // as it is then
 		fixture_restart(g->fixture);
-		for (unsigned k = 0; k < FIXTURE_SHARDS; k++)
-			g->ingress[k].shard = g->fixture->shard[k];
+		use_shards(g);
 		fixture_wait(g->fixture, 5);
 		player = was;
 		assert_true(connect_by(g, 0, &player));
@@ -564,7 +589,8 @@ int main(void)
 		BY_EVERY_WAY(test_a_revoked_session_is_closed_under_its_number),
 		BY_EVERY_WAY(test_numbers_outlive_the_worker),
 		BY_EVERY_WAY(test_without_their_section_connections_go_on_and_have_no_spare),
-		BY_WAY(test_a_crash_at_any_store_of_a_change_loses_neither_number, "common frames", WAY_COMMON),
+		BY_WAY(test_a_crash_at_any_store_of_the_first_change_loses_neither_number, "common frames", WAY_COMMON),
+		BY_WAY(test_a_crash_at_any_store_of_a_later_change_loses_neither_number, "common frames", WAY_COMMON),
 		BY_WAY(test_a_crash_at_any_store_of_a_beginning_leaves_nothing_in_the_table, "common frames",
 		       WAY_COMMON),
 	};
