@@ -76,6 +76,7 @@ def test_player_whose_new_address_is_another_workers_stays_where_he_is(deploymen
     deployment.play(game)
     assert deployment.total("session_connections_total") == len(PLAYERS)
     assert deployment.total("session_path_changes_total") == len(PLAYERS)
+    assert deployment.total("session_number_changes_total") == len(PLAYERS)
     deployment.gate.wait_until(lambda: handed_over(deployment, "in") == handed_over(deployment, "out") > 0)
 
 
@@ -96,6 +97,32 @@ def test_idle_players_go_on_with_the_same_keys_when_the_workers_are_killed(deplo
     deployment.play(game)
     assert deployment.total("session_connections_total") == len(PLAYERS)
     assert deployment.total("sessions_recovered_total") == 2 * len(PLAYERS)
+
+
+def test_players_of_many_networks_have_another_number_in_each_also_after_crashes(
+    deployment: Deployment,
+) -> None:
+    tickets = [deployment.issue(player) for player in PLAYERS]
+    networks = 4
+
+    async def game() -> None:
+        async with playing(*tickets) as players:
+            await everyone_hears_everyone(players)
+            for network in range(1, networks + 1):
+                for player in players:
+                    await player.rebind()
+                await everyone_hears_everyone(players)
+                for player in players:
+                    await quiet(player)
+                if network % 2 == 0:
+                    await asyncio.to_thread(partial(kill, deployment, network // 2))
+                    await everyone_hears_everyone(players)
+            for player in players:
+                assert not any(isinstance(event, Disconnected | Connected) for event in player.session.events)
+
+    deployment.play(game)
+    assert deployment.total("session_connections_total") == len(PLAYERS)
+    assert deployment.total("session_number_changes_total") == networks * len(PLAYERS)
 
 
 def test_talkative_players_lose_nothing_they_say_when_the_workers_are_killed(deployment: Deployment) -> None:
