@@ -6,12 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "load/answers.h"
 #include "load/pace.h"
 #include "pollgate_client.h"
-
-/// Datagrams and receipts of a player that may be unanswered at a time; an answer to an older one is lost.
-#define DATAGRAMS_KEPT 64
-#define RECEIPTS_KEPT 32
 
 /// Clients look at their clocks so often: repetitions, acknowledgements that are owed, heartbeats.
 #define ROUND_NS 2000000ULL
@@ -25,23 +22,12 @@ static_assert(DATAGRAM_BYTES <= MESSAGE_MAX, "a carrier's buffers hold a datagra
 
 #define CONNECT_NS (30 * SECOND_NS)
 
-#define ANSWERS_KEPT 8192 // answers of one burst of datagrams that wait for the trial to ask
-
-/// A message that waits for its answer.
-struct unanswered {
-	uint64_t key;   // number of the datagram, or the receipt; 0: none
-	uint64_t stamp; // the message's
-	uint16_t length;
-	uint8_t type;
-};
-
 struct session_player {
 	struct sessions *all;
 	pgc_client *client;
 	uint32_t number;
 	uint32_t receipts; // the last that was given
-	struct unanswered by_datagram[DATAGRAMS_KEPT];
-	struct unanswered by_receipt[RECEIPTS_KEPT];
+	struct unanswered_messages unanswered;
 };
 
 struct sessions {
@@ -70,15 +56,7 @@ struct sessions {
 	} stage[LOAD_BURST];
 	uint8_t said[LOAD_BURST][MESSAGE_MAX];
 
-	// answers
-	unsigned answers_first, answers_count;
-	struct ready {
-		struct plain_heartbeat text; // as the plain profile acknowledges
-		uint64_t when;
-		uint32_t player;
-		uint16_t length;
-	} ready[ANSWERS_KEPT];
-	uint8_t told[LOAD_BURST][sizeof(struct plain_heartbeat)];
+	struct answers answers;
 };
 
 static uint64_t clock_ns(void *context)
@@ -92,22 +70,8 @@ static uint64_t clock_ns(void *context)
 
 static void answer(struct session_player *p, struct unanswered *message)
 {
-	struct sessions *s = p->all;
-	struct ready *ready = &s->ready[(s->answers_first + s->answers_count) % ANSWERS_KEPT];
-
-	message->key = 0;
-	if (s->answers_count == ANSWERS_KEPT) // counted as lost
-		return;
-	*ready = (struct ready){
-		.text = {.header = {.packet_type = message->type + PLAIN_ACK,
-				    .packet_size = message->length,
-				    .timestamp = message->stamp},
-			 .player_id = s->first_player_id + p->number},
-		.when = s->now,
-		.player = p->number,
-		.length = message->length,
-	};
-	s->answers_count++;
+	if (message)
+		answers_add(&p->all->answers, message, p->number, p->all->first_player_id + p->number, p->all->now);
 }
 
 /// pgc_options.arrived
@@ -115,29 +79,8 @@ static void datagrams_arrived(void *context, uint64_t newest, uint64_t others)
 {
 	struct session_player *p = context;
 
-	for (uint64_t rest = others; rest; rest &= rest - 1) {
-		const uint64_t number = newest - (uint64_t)__builtin_ctzll(rest);
-		struct unanswered *message = &p->by_datagram[number % DATAGRAMS_KEPT];
-
-		if (message->key == number)
-			answer(p, message);
-	}
-}
-
-static unsigned hand_up(struct sessions *s, struct answer *out)
-{
-	unsigned n = 0;
-
-	for (; n < LOAD_BURST && s->answers_count > 0; n++) {
-		const struct ready *ready = &s->ready[s->answers_first];
-
-		memcpy(s->told[n], &ready->text, sizeof(ready->text));
-		out[n] = (struct answer){
-			.payload = s->told[n], .when = ready->when, .player = ready->player, .length = ready->length};
-		s->answers_first = (s->answers_first + 1) % ANSWERS_KEPT;
-		s->answers_count--;
-	}
-	return n;
+	for (uint64_t rest = others; rest; rest &= rest - 1)
+		answer(p, unanswered_by_datagram(&p->unanswered, newest - (uint64_t)__builtin_ctzll(rest)));
 }
 
 // ---------------------------------------------------------------- datagrams
@@ -188,8 +131,7 @@ static void handle_closed(struct session_player *p, int reason)
 {
 	struct sessions *s = p->all;
 
-	memset(p->by_datagram, 0, sizeof(p->by_datagram));
-	memset(p->by_receipt, 0, sizeof(p->by_receipt));
+	memset(&p->unanswered, 0, sizeof(p->unanswered));
 	if (reason == PGC_CLOSED_LEFT)
 		return;
 	s->failure = reason;
@@ -201,7 +143,6 @@ static void handle_closed(struct session_player *p, int reason)
 static void handle_events(struct session_player *p)
 {
 	struct sessions *s = p->all;
-	struct unanswered *message;
 	struct pgc_event event;
 
 	while (pgc_next_event(p->client, &event))
@@ -213,9 +154,7 @@ static void handle_events(struct session_player *p)
 			handle_closed(p, event.as.closed.reason);
 			break;
 		case PGC_EVENT_DELIVERED:
-			message = &p->by_receipt[event.as.delivery.receipt % RECEIPTS_KEPT];
-			if (message->key == event.as.delivery.receipt)
-				answer(p, message);
+			answer(p, unanswered_by_receipt(&p->unanswered, event.as.delivery.receipt));
 			break;
 		default: // what others say, or a loss, which is counted when the trial ends
 			break;
@@ -264,13 +203,13 @@ static unsigned sessions_receive(struct transport *t, struct answer *out)
 {
 	struct sessions *s = (struct sessions *)t;
 
-	if (s->answers_count < ANSWERS_KEPT / 2)
+	if (s->answers.count < ANSWERS_KEPT / 2)
 		(void)take_datagrams(s);
 	s->now = pg_tsc();
 	look_at_clocks(s);
 	if (s->staged > 0)
 		send_staged(s);
-	return hand_up(s, out);
+	return answers_hand_up(&s->answers, out);
 }
 
 // ---------------------------------------------------------------- messages
@@ -320,15 +259,15 @@ static bool say(struct session_player *p, const struct outgoing_message *outgoin
 		return false;
 	if (delivery.reliable) {
 		p->receipts = receipt;
-		p->by_receipt[receipt % RECEIPTS_KEPT] = message;
+		p->unanswered.by_receipt[receipt % RECEIPTS_KEPT] = message;
 		(void)flush(p);
 		return true;
 	}
 	number = flush(p);
 	if (number == 0)
 		return false;
-	p->by_datagram[number % DATAGRAMS_KEPT] = message;
-	p->by_datagram[number % DATAGRAMS_KEPT].key = number;
+	p->unanswered.by_datagram[number % DATAGRAMS_KEPT] = message;
+	p->unanswered.by_datagram[number % DATAGRAMS_KEPT].key = number;
 	return true;
 }
 
@@ -421,7 +360,7 @@ static int sessions_begin(struct transport *t, const struct pg_load_trial *trial
 	}
 	counter_set(&counts->connect_ns, (uint64_t)((unsigned __int128)(pg_tsc() - began) * SECOND_NS / s->tsc_hz));
 	counter_set(&counts->connected, connected);
-	s->answers_count = 0; // of the trial before
+	s->answers.count = 0; // of the trial before
 	return connected == s->playing || load_stopped(t->page) ? PG_OK : say_who_is_missing(s, connected, error);
 }
 
