@@ -1,65 +1,15 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// test_phases.c: key updates of the session profile, through the whole pipeline: who begins, who follows, what is late, what is
-// forged, what a crash leaves.
+// test_phases.c: key updates of the session profile, through the whole pipeline: who begins, who follows, what is late, what a
+// crash leaves.
 
 #include "unit.h"
 
-#include <string.h>
-
-#include "pipeline_fixture.h"
+#include "phases_talk.h"
 #include "session/connection.h"
-
-static const struct message *a_request(void)
-{
-	static struct message move;
-
-	move = a_move();
-	return &move;
-}
-
-static struct session_record *record_of(const struct pipeline_fixture *g, const struct player *player)
-{
-	return fixture_record(g->fixture, player);
-}
-
-static void sweep(struct pipeline_fixture *g)
-{
-	connection_sweep(g->fixture->shard[0], g->fixture->now, PIPELINE_FIXTURE_CAPACITY);
-}
-
-/// A movement is answered, in this phase.
-static void check_answered_in(struct pipeline_fixture *g, struct player *player, unsigned phase)
-{
-	struct reply reply = say(g, player, true, a_request());
-
-	assert_int_equal(reply.result, PG_DROP_NONE);
-	assert_int_equal(header_of(reply.bytes).flags, phase % 2);
-	assert_int_equal(acknowledged_by(g, player, reply.bytes, reply.length).ack, player->sent);
-	assert_int_equal(player->open_phase, phase);
-}
 
 static uint64_t updates(const struct pipeline_fixture *g)
 {
 	return g->fixture->stats[0].key_updates;
-}
-
-/// As it leaves the player, who may say more before it arrives.
-struct late {
-	uint16_t length;
-	uint8_t bytes[PLAYER_BUFFER];
-};
-
-static struct late a_late_one(struct pipeline_fixture *g, struct player *player)
-{
-	struct late late;
-
-	late.length = seal_data(g, player, true, a_request(), late.bytes);
-	return late;
-}
-
-static struct reply arrives(struct pipeline_fixture *g, const struct player *player, const struct late *late)
-{
-	return send_from(g, 0, &player->peer, late->bytes, late->length);
 }
 
 // ---------------------------------------------------------------- the player begins
@@ -151,14 +101,6 @@ static void test_phase_is_never_skipped(void **state)
 }
 
 // ---------------------------------------------------------------- the gateway begins
-
-static void make_due(struct pipeline_fixture *g, const struct player *player)
-{
-	struct session_record *record = record_of(g, player);
-
-	record->phase_began_at -= PHASE_SECONDS / PHASE_TICK_S;
-	sweep(g);
-}
 
 static void test_update_is_due_within_an_hour_and_not_soon(void **state)
 {
@@ -348,107 +290,6 @@ static void test_another_connection_begins_in_the_first_phase(void **state)
 	check_answered_in(g, &player, 0);
 }
 
-// ---------------------------------------------------------------- an attacker
-
-static void flip(struct late *late)
-{
-	late->bytes[offsetof(struct session_header, flags)] ^= SESSION_FLAG_PHASE;
-}
-
-static void test_flipped_flags_change_nothing_and_delay_no_update(void **state)
-{
-	struct pipeline_fixture *g = *state;
-	struct player player = connected(g, 1);
-
-	for (unsigned phase = 0; phase < 4; phase++) {
-		for (unsigned i = 0; i < 100; i++) { // faster than the player, and at the same time
-			struct late forged = a_late_one(g, &player);
-			struct reply reply;
-
-			flip(&forged);
-			reply = arrives(g, &player, &forged);
-			check_dropped(g, &reply, PG_DROP_BAD_TAG);
-			player.sent--;
-		}
-		check_answered_in(g, &player, phase);
-		player_seal_in(g->fixture, &player, phase + 1);
-	}
-}
-
-static void test_flipped_flags_of_a_crowd_make_bounded_work(void **state)
-{
-	struct pipeline_fixture *g = *state;
-	struct player player[32];
-	struct session_shard *shard = g->fixture->shard[0];
-	unsigned made = 0;
-
-	for (unsigned i = 0; i < COUNT(player); i++)
-		player[i] = connected(g, 1 + i);
-	for (unsigned i = 0; i < COUNT(player); i++) {
-		struct late forged = a_late_one(g, &player[i]);
-
-		flip(&forged);
-		assert_int_equal(arrives(g, &player[i], &forged).result, PG_DROP_BAD_TAG);
-	}
-	for (unsigned i = 0; i < PHASES_KEPT; i++)
-		made += shard->phases.of[i].has_next;
-	assert_int_equal(made, PHASES_MADE_AT_ONCE);
-	fixture_wait(g->fixture, 10);
-	for (unsigned i = 0; i < COUNT(player); i++) { // of those whose keys are there, all go on
-		fixture_wait(g->fixture, 1);
-		player_seal_in(g->fixture, &player[i], 1);
-		check_answered_in(g, &player[i], 1);
-	}
-}
-
-/// Whoever has tickets, or forges, asks for next keys until none are made: who is to follow the gateway does so all the same.
-static void test_who_is_to_follow_does_not_wait_for_those_who_ask_for_keys(void **state)
-{
-	struct pipeline_fixture *g = *state;
-	struct player player = connected(g, 1), greedy = connected(g, 2);
-	struct late forged;
-	unsigned refused = 0;
-
-	make_due(g, &player);
-	assert_int_equal(header_of(say(g, &player, true, a_request()).bytes).flags, 1);
-	for (unsigned phase = 1; phase <= 2 * PHASES_MADE_AT_ONCE; phase++) {
-		player_seal_in(g->fixture, &greedy, phase);
-		refused += say(g, &greedy, true, a_request()).result == PG_DROP_BAD_TAG;
-	}
-	assert_int_equal(refused, PHASES_MADE_AT_ONCE);
-	forged = a_late_one(g, &player);
-	forged.bytes[forged.length - 1] ^= 1;
-	flip(&forged);
-	assert_int_equal(arrives(g, &player, &forged).result, PG_DROP_BAD_TAG);
-	player.sent--;
-	player_seal_in(g->fixture, &player, 1);
-	check_answered_in(g, &player, 1);
-}
-
-static void test_reordered_datagrams_around_updates_are_all_taken(void **state)
-{
-	struct pipeline_fixture *g = *state;
-	struct player player = connected(g, 1);
-	static struct late late[256];
-	uint64_t seed = 11;
-
-	for (unsigned i = 0; i < COUNT(late); i++) {
-		if (i % 64 == 63)
-			player_seal_in(g->fixture, &player, i / 64 + 1);
-		late[i] = a_late_one(g, &player);
-	}
-	for (unsigned i = 8; i + 8 < COUNT(late); i++) { // within 16 that follow each other
-		const unsigned j = i + random_below(&seed, 16 - (i - 8) % 16);
-		const struct late other = late[j];
-
-		late[j] = late[i];
-		late[i] = other;
-	}
-	for (unsigned i = 0; i < COUNT(late); i++)
-		assert_int_equal(arrives(g, &player, &late[i]).result, PG_DROP_NONE);
-	assert_int_equal(g->fixture->stats[0].messages.received[PG_REQUEST_MOVE], COUNT(late));
-}
-
 // ---------------------------------------------------------------- a crash
 
 static void test_phases_outlive_a_crash(void **state)
@@ -500,10 +341,6 @@ int main(void)
 		BY_EVERY_WAY(test_close_is_sealed_in_the_present_phase),
 		BY_EVERY_WAY(test_path_is_searched_with_the_keys_of_the_phase),
 		BY_EVERY_WAY(test_another_connection_begins_in_the_first_phase),
-		BY_EVERY_WAY(test_flipped_flags_change_nothing_and_delay_no_update),
-		BY_EVERY_WAY(test_flipped_flags_of_a_crowd_make_bounded_work),
-		BY_EVERY_WAY(test_who_is_to_follow_does_not_wait_for_those_who_ask_for_keys),
-		BY_EVERY_WAY(test_reordered_datagrams_around_updates_are_all_taken),
 		BY_EVERY_WAY(test_phases_outlive_a_crash),
 		BY_EVERY_WAY(test_crash_before_the_player_followed_costs_nothing),
 	};
