@@ -150,6 +150,29 @@ static void headers_lie_where_the_structures_say(void **state UNUSED)
 	}
 }
 
+/// Under a spare: the header's counter has its offset, the nonce has not.
+static void counters_of_headers_have_the_offset_of_their_number(void **state UNUSED)
+{
+	struct cipher_code code;
+
+	assert_true(cipher_code_init(&code));
+	for (size_t i = 0; i < COUNT(vector_numbers); i++) {
+		const struct vector_bytes sealed = vector_numbers[i].datagram;
+		uint8_t datagram[SESSION_DATAGRAM_MAX];
+		struct session_header header;
+		struct cipher_key key;
+
+		memcpy(datagram, sealed.at, sealed.n);
+		memcpy(&header, datagram, sizeof(header));
+		assert_int_equal(header.session, vector_numbers[i].spare);
+		cipher_key_init(&code, &key, vector_numbers[i].key.at, vector_numbers[i].salt.at);
+		assert_true(cipher_open(&code, &key, (uint32_t)(header.counter - vector_numbers[i].offset), datagram,
+					sizeof(header), sealed.n));
+		assert_memory_equal(datagram + sizeof(header), vector_numbers[i].secret.at, vector_numbers[i].secret.n);
+	}
+	cipher_code_free(&code);
+}
+
 /// What becomes of a DATA with these messages at a gateway that has just connected?
 static const char *fate_of(struct delivery_context *ctx, struct vector_bytes secret)
 {
@@ -203,6 +226,7 @@ int main(void)
 		cmocka_unit_test(proofs_hold_and_are_made_alike),
 		cmocka_unit_test(sealed_datagrams_are_opened_and_sealed_alike),
 		cmocka_unit_test(headers_lie_where_the_structures_say),
+		cmocka_unit_test(counters_of_headers_have_the_offset_of_their_number),
 		cmocka_unit_test(messages_are_taken_skipped_and_refused_alike),
 	};
 

@@ -44,6 +44,17 @@ SECTIONS = {
         "secret": "bytes",
         "datagram": "bytes",
     },
+    "numbers": {
+        "name": "text",
+        "session": "number",
+        "spare": "number",
+        "offset": "number",
+        "counter": "number",
+        "key": "bytes",
+        "salt": "bytes",
+        "secret": "bytes",
+        "datagram": "bytes",
+    },
     "data": {"name": "text", "secret": "bytes", "fate": "text"},
 }
 TYPES = {

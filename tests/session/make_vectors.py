@@ -12,6 +12,8 @@ The same bytes every time. All byte strings are hexadecimal, all numbers below 2
     datagrams  name, kind, from_client, session, counter, clear_bytes, key, salt, secret -> datagram
                not sealed: counter, clear_bytes 0, no key; with `proof_key`: what the proof at its end
                is made with
+    numbers    name, from_client, session, spare, offset, counter, key, salt, secret -> datagram
+               sealed under a spare number: the header has the counter plus offset, modulo 2^32
     data       name, from_client, secret, valid: is a DATA with these messages taken?
 """
 
@@ -251,6 +253,34 @@ def datagrams() -> Iterator[dict[str, Any]]:
         yield _sealed(f"{sender}: probe of {size}", _header(Kind.PROBE), probe, counter)
 
 
+def numbers() -> Iterator[dict[str, Any]]:
+    """Datagrams under a spare number, also where the counter of the header passes 2^32."""
+    spare = 0x0000ABCD
+    for name, offset, counter in (
+        ("client: under its spare", 0x01020304, 1000),
+        ("gateway: under the client's spare", 0x05060708, 2000),
+        ("client: an offset that passes the end", 0xFFFFFFF0, 1001),
+        ("gateway: an offset that passes the end", 0xFFFFF800, 2048),
+        ("client: a header's counter of 0", 2**32 - 1002, 1002),
+    ):
+        from_client, secret = name.startswith("client"), bytes(layers.Data(ack=40))
+        key = _direction(KEYS, from_client=from_client)
+        length, shown = 12 + len(secret) + 16, (counter + offset) % 2**32
+        header = Session(kind=int(Kind.DATA), length=length, session=spare, counter=shown)
+        yield {
+            "name": name,
+            "from_client": from_client,
+            "session": SESSION,
+            "spare": spare,
+            "offset": offset,
+            "counter": counter,
+            "key": key.key.hex(),
+            "salt": key.salt.hex(),
+            "secret": secret.hex(),
+            "datagram": key.seal(counter, bytes(header), secret).hex(),
+        }
+
+
 def document() -> dict[str, Any]:
     """All of it."""
     return {
@@ -259,6 +289,7 @@ def document() -> dict[str, Any]:
         "derive": list(derivations()),
         "replay": list(replays()),
         "datagrams": list(datagrams()),
+        "numbers": list(numbers()),
         "data": list(data()),
     }
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from pyshim.protocol.client.intake import Intake
+from pyshim.protocol.session_control import Number
 from pyshim.protocol.session_crypto import (
     DirectionKey,
     Exchange,
@@ -23,6 +24,7 @@ from pyshim.protocol.session_crypto import (
     traffic_keys,
 )
 from pyshim.protocol.session_wire import (
+    HEADER_BYTES,
     REQUESTS,
     SEALED,
     CloseReason,
@@ -110,6 +112,18 @@ def test_datagrams_are_sealed_and_proved_as_in_the_vectors(vector: dict[str, Any
             Kind.DENIED: denied_proof,
         }
         assert proofs[header.kind](proof_key, datagram[:-16]) == datagram[-16:]
+
+
+@named("numbers")
+def test_counters_of_headers_have_the_offset_of_their_number(vector: dict[str, Any]) -> None:
+    datagram, to_gateway = bytes.fromhex(vector["datagram"]), vector["from_client"]
+    offset = (vector["offset"], 0) if to_gateway else (0, vector["offset"])
+    number, header = Number(vector["spare"], offset), read_header(datagram)
+    assert header.session == number.session
+    assert header.counter == number.shown(vector["counter"], to_gateway=to_gateway)
+    assert number.counter(header.counter, to_gateway=to_gateway) == vector["counter"]
+    key = DirectionKey(bytes.fromhex(vector["key"]), bytes.fromhex(vector["salt"]))
+    assert key.open(vector["counter"], datagram, HEADER_BYTES).hex() == vector["secret"]
 
 
 @named("datagrams")

@@ -45,7 +45,7 @@ for (const vector of vectors.data) {
 
 test('each list of vectors that there is is checked here', () => {
   const lists = Object.keys(vectors).filter((name) => Array.isArray(vectors[name]));
-  assert.deepEqual(lists.sort(), ['data', 'datagrams', 'derive', 'exchange', 'replay']);
+  assert.deepEqual(lists.sort(), ['data', 'datagrams', 'derive', 'exchange', 'numbers', 'replay']);
 });
 
 for (const [i, vector] of vectors.exchange.entries()) {
@@ -74,6 +74,16 @@ for (const [i, vector] of vectors.derive.entries()) {
     const { toGateway, toClient } = keys.trafficKeys(secret);
     assert.deepEqual(toGateway, { key: hex(vector.client_key), salt: hex(vector.client_salt) });
     assert.deepEqual(toClient, { key: hex(vector.gateway_key), salt: hex(vector.gateway_salt) });
+  });
+}
+
+for (const vector of vectors.numbers) {
+  test(`number: ${vector.name}`, () => {
+    const { kind, session, counter } = readHeader(hex(vector.datagram));
+    assert.deepEqual({ kind, session, counter: (counter - vector.offset) >>> 0 }, {
+      kind: KIND.DATA, session: vector.spare, counter: vector.counter,
+    });
+    opens({ ...vector, kind: 'DATA', clear_bytes: HEADER_BYTES }, hex(vector.datagram));
   });
 }
 
