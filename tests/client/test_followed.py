@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from pyshim.protocol.client import Chat, Client, Ticket
+from pyshim.protocol.session_wire import Kind, read_header
 from tests.client.c_client import Game, Library
 from tests.client.either import Either
 from tests.client.test_gateway import until, values
@@ -40,7 +41,8 @@ def core() -> Iterator[CoreGateway]:
 
 @pytest.fixture(params=["c", "python"])
 def player(request: pytest.FixtureRequest, core: CoreGateway) -> Either:
-    return Either(request.getfixturevalue("library") if request.param == "c" else None, core)
+    library = request.getfixturevalue("library") if request.param == "c" else None
+    return Either(library, core, silence_s=300)
 
 
 def seen_by(internet: Internet, address: int) -> Seen:
@@ -99,6 +101,28 @@ def test_a_crash_beside_a_change_of_network_costs_nothing(
     assert_not_followed(networks)
     assert len(player.texts()) == 4 * NETWORKS
     assert player.session.is_connected
+
+
+def test_a_gateway_that_lost_a_connection_says_so_under_the_number_that_it_has(
+    core: CoreGateway, player: Either
+) -> None:
+    player.moves()
+    assert player.hears("there")
+    (number,) = player.shows(len(player.internet.tap) - 5)
+    assert number != player.issued
+    player.internet.on_wire = lambda _to_gateway, _datagram: False
+    for _ in range(10):
+        player.internet.run(5)
+        core.expire(player.internet.now)
+    assert player.session.is_connected, "its own patience is longer"
+    player.internet.on_wire = lambda _to_gateway, _datagram: True
+    since = len(player.internet.tap)
+    assert player.internet.run(30, player.is_reset)
+    headers = [
+        read_header(datagram) for to_gateway, datagram in player.internet.tap[since:] if not to_gateway
+    ]
+    assert {one.session for one in headers if one.kind is Kind.RESET} == {number}
+    player.internet.run(1)
 
 
 def test_spares_tell_nothing_of_the_numbers_issued(core: CoreGateway) -> None:
