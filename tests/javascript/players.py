@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-PATIENCE_S = 300.0  # a bound, no measurement: bulk through a network that loses a fifth took a minute on a busy machine
+PATIENCE_S = 300.0  # a bound: bulk took a minute on a busy machine, on a network that loses a fifth
 PLAYER = Path(__file__).with_name("player.js")
 MOVE, ATTACK, CHAT, SKILL, BULK = 1, 2, 3, 5, 7
 
