@@ -172,6 +172,7 @@ class SocketPlan:
     send_buffer_bytes: int
     zero_copy_bytes: int  # io_uring: answers of at least this size leave without a copy; 0: none does
     pages: str  # of io_uring's packet buffers: "ordinary", "huge_if_free" or "huge"
+    coalesce_us: int = 200  # for so long a worker that has just served some lets others gather
     others: Others = field(default_factory=dict)
 
 

@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "engine/socket/socket.h"
 #include "socket_players.h"
 
 // ---------------------------------------------------------------- players
@@ -62,6 +63,58 @@ static void test_every_message_is_acknowledged(void **state)
 	assert_int_equal(sum(a.page->worker[0].handling, PG_HANDLING_BUCKETS), 5);
 	close(fd);
 	appliance_give_up(&a);
+}
+
+#define ROUNDS 60
+
+/// In each round one datagram right after an answer, and another a millisecond later.
+/// @return rounds in which one wake-up served both
+static unsigned rounds_of_one_wake_up(const struct appliance *a, int fd)
+{
+	const struct timespec pause = {.tv_nsec = 1000000};
+	unsigned joint = 0;
+
+	for (unsigned round = 0; round < ROUNDS; round++) {
+		const uint64_t pairs = TOTAL(a, rx_burst[1]);
+
+		say(a, fd, 4, 7);
+		hear(fd, 4);
+		say(a, fd, 4, 7);
+		nanosleep(&pause, NULL);
+		say(a, fd, 4, 7);
+		hear(fd, 4);
+		hear(fd, 4);
+		joint += TOTAL(a, rx_burst[1]) != pairs;
+	}
+	return joint;
+}
+
+static void test_what_follows_an_answer_waits_for_others(void **state)
+{
+	struct appliance a;
+	const int fd = player_socket();
+
+	assert_int_equal(burst_bucket(2), 1);
+	allot(&a, engine_of(state), 1);
+	a.plan.sockets.coalesce_us = 10000;
+	appliance_start(&a);
+	assert_true(rounds_of_one_wake_up(&a, fd) >= ROUNDS / 10);
+	appliance_stop(&a);
+	assert_conserved(&a);
+	close(fd);
+	appliance_give_up(&a);
+}
+
+static void test_how_long_others_are_waited_for(UNUSED void **state)
+{
+	const struct socket_worker w = {.coalesce_ns = 200000};
+
+	assert_int_equal(sockets_coalesce(&w, 1, 10000000), 200000);
+	assert_int_equal(sockets_coalesce(&w, BURST_MAX - 1, 10000000), 200000);
+	assert_int_equal(sockets_coalesce(&w, 1, 150000), 150000);
+	assert_int_equal(sockets_coalesce(&w, 1, 0), 0);
+	assert_int_equal(sockets_coalesce(&w, 0, 10000000), 0);
+	assert_int_equal(sockets_coalesce(&w, BURST_MAX, 10000000), 0);
 }
 
 static void test_a_player_over_ipv6_is_acknowledged(void **state)
@@ -319,6 +372,7 @@ int main(void)
 	for (unsigned i = 0; i < COUNT(engines); i++) {
 		const struct CMUnitTest tests[] = {
 			cmocka_unit_test_prestate(test_every_message_is_acknowledged, &engines[i]),
+			cmocka_unit_test_prestate(test_what_follows_an_answer_waits_for_others, &engines[i]),
 			cmocka_unit_test_prestate(test_a_player_over_ipv6_is_acknowledged, &engines[i]),
 			cmocka_unit_test_prestate(test_what_is_dropped_is_counted_by_its_reason, &engines[i]),
 			cmocka_unit_test_prestate(test_two_workers_share_the_players_and_keep_each_one, &engines[i]),
@@ -339,6 +393,7 @@ int main(void)
 						      NULL);
 	}
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_how_long_others_are_waited_for),
 		cmocka_unit_test(test_an_engine_that_this_build_lacks_is_refused),
 	};
 

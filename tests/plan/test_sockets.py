@@ -76,9 +76,9 @@ def test_there_is_nothing_of_dpdk_in_it() -> None:
 
 
 def test_buffers_are_in_bytes() -> None:
-    sizes = {"receive_buffer_kib": 64, "send_buffer_kib": 32, "zero_copy_bytes": 900}
+    sizes = {"receive_buffer_kib": 64, "send_buffer_kib": 32, "zero_copy_bytes": 900, "coalesce_us": 50}
     config = make_socket_config("io_uring", sockets=sizes)
-    assert plan(config, make_host(config)).sockets == SocketPlan(65_536, 32_768, 900, "ordinary")
+    assert plan(config, make_host(config)).sockets == SocketPlan(65_536, 32_768, 900, "ordinary", 50)
 
 
 def test_a_cpu_outside_the_cpuset_is_refused() -> None:

@@ -5,6 +5,7 @@
 #include <sched.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "engine/socket/socket.h"
@@ -241,10 +242,16 @@ static void finish(struct epoll_worker *w)
 			sched_yield();
 }
 
-static int nap(struct epoll_worker *w, struct epoll_event *events, uint64_t now)
+/// @param served  by the turn before
+static int nap(struct epoll_worker *w, struct epoll_event *events, unsigned served, uint64_t now)
 {
-	const uint64_t ns = sockets_sleep(&w->common, now);
-	const int ready = epoll_wait(w->epoll, events, SOCKETS_PER_WORKER_MAX, (int)((ns + 999999) / 1000000));
+	const uint64_t most = sockets_sleep(&w->common, now), gather = sockets_coalesce(&w->common, served, most);
+	const struct timespec pause = {.tv_nsec = (long)gather};
+	int ready;
+
+	if (gather > 0)
+		nanosleep(&pause, NULL);
+	ready = epoll_wait(w->epoll, events, SOCKETS_PER_WORKER_MAX, (int)((most - gather + 999999) / 1000000));
 
 	sockets_wake(&w->common);
 	return ready;
@@ -261,7 +268,7 @@ static void *epoll_loop(void *argument)
 	sockets_begin(&w->common, &parts);
 	now = pg_tsc();
 	while (!worker_stops(common)) {
-		const int ready = nap(w, events, now);
+		const int ready = nap(w, events, moved, now);
 		const uint64_t woken = pg_tsc();
 
 		// After a full burst there is more, and looking is part of the work; waiting is not.

@@ -135,6 +135,7 @@ int sockets_attach(struct pg_gateway *g, struct worker *common, struct pg_error 
 
 	w->run = g->hot_path->run_datagrams;
 	w->wait_cycles = WAIT_MS * (pg_tsc_hz() / 1000);
+	w->coalesce_ns = g->plan.sockets.coalesce_us * 1000ULL;
 	w->ingress = (struct ingress){
 		.policy = common->current,
 		.worker = common->number,

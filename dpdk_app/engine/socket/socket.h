@@ -62,6 +62,7 @@ struct socket_worker {
 	struct udp_socket socket[SOCKETS_PER_WORKER_MAX];
 	unsigned socket_count;
 	uint64_t wait_cycles; // WAIT_MS
+	uint64_t coalesce_ns;
 
 	// control thread only
 	pthread_t thread;
@@ -98,6 +99,20 @@ void sockets_close(struct pg_gateway *g);
 /// How long a loop may sleep, at most WAIT_MS: until a task is due, or not at all. From now on mail rings its bell.
 /// @return ns
 uint64_t sockets_sleep(struct socket_worker *w, uint64_t now);
+
+/// How much of that a loop sleeps whatever comes, because it has just served something: what comes meanwhile shares a
+/// wake-up and its system calls (interrupt moderation, as `ethtool -C rx-usecs` has it for cards). After a full burst more
+/// is there already; a loop that served nothing owes the next datagram an answer at once.
+/// @param served  by the turn before, of a burst
+/// @param sleep   what sockets_sleep() said: a task that is due is not kept waiting
+/// @return ns
+ALWAYS_INLINE uint64_t sockets_coalesce(const struct socket_worker *w, unsigned served, uint64_t sleep)
+{
+	if (served == 0 || served >= BURST_MAX)
+		return 0;
+	return w->coalesce_ns < sleep ? w->coalesce_ns : sleep;
+}
+
 void sockets_wake(struct socket_worker *w);
 
 /// The bell that mail rings; -1: there is no mail.

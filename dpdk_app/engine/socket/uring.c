@@ -193,9 +193,11 @@ static void enter(struct uring_worker *w, uint64_t now)
 	} else if (turn->took + turn->others > 0) {
 		io_uring_submit_and_get_events(&w->ring);
 	} else {
-		struct __kernel_timespec patience = {.tv_nsec = (long long)sockets_sleep(&w->common, now)};
+		const uint64_t most = sockets_sleep(&w->common, now);
+		const uint64_t gather = sockets_coalesce(&w->common, turn->before, most);
+		struct __kernel_timespec patience = {.tv_nsec = (long long)(gather > 0 ? gather : most)};
 
-		io_uring_submit_and_wait_timeout(&w->ring, &first, 1, &patience, NULL);
+		io_uring_submit_and_wait_timeout(&w->ring, &first, gather > 0 ? BURST_MAX : 1, &patience, NULL);
 		sockets_wake(&w->common);
 	}
 }
@@ -236,6 +238,7 @@ static void run_turn(struct uring_worker *w)
 		worker_count_handling(common, turn->answers, entered - turn->began);
 	turn->began = entered;
 	off_cpu_mark_handling(&common->off_cpu);
+	turn->before = turn->took + turn->others;
 	receive(w);
 	turn->others = tasks_run(&common->tasks, entered);
 	worker_count_turn(common, turn->took + turn->others != 0, entered, pg_tsc());
