@@ -37,6 +37,7 @@ class RawPlayer:
     nonce: bytes = NONCE
     cookie: bytes = b""
     exchange: Exchange = field(default_factory=lambda: Exchange(bytes(range(32))))
+    secret: bytes = b""  # of the first key phase
     keys: TrafficKeys | None = None
     sent: int = 0
     max_datagram: int = 508
@@ -130,7 +131,8 @@ class RawPlayer:
         transcript = Transcript(
             self.ticket.session, self.nonce, sealed.server_nonce, self.exchange.share, share
         )
-        self.keys = traffic_keys(connection_secret(self.ticket.key, agreed, transcript))
+        self.secret = connection_secret(self.ticket.key, agreed, transcript)
+        self.keys = traffic_keys(self.secret)
         return layers.opened(answer, self.keys.gateway_to_client, packet.counter)
 
     def opened(self, answer: bytes) -> Packet:
