@@ -107,6 +107,20 @@ static void test_who_comes_after_the_attackers_finds_room_for_the_longest_messag
 	assert_int_equal(good->bytes, 143 * SESSION_PIECE + 38);
 }
 
+/// While all of them make progress, so that nobody gives up anything.
+static void test_who_comes_after_the_attackers_has_a_share_at_once(UNUSED void **state)
+{
+	struct player *good = &players[ATTACKERS];
+	uint16_t taken = 0;
+
+	gateway.rules.queue_bytes = 256 << 10;
+	attack(T);
+	while (taken < 144 && piece(good, 2, taken, taken, 144, T))
+		taken++;
+	assert_int_equal(robbed, 0);
+	assert_uint_in_range(taken, 64, 144); // of 144 pieces, where each attacker wants three times as many
+}
+
 static void test_half_of_the_memory_is_left_for_what_is_sent(UNUSED void **state)
 {
 	uint32_t sent = 0;
@@ -200,6 +214,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_who_comes_after_the_attackers_finds_room_for_the_longest_message),
+		TEST(test_who_comes_after_the_attackers_has_a_share_at_once),
 		TEST(test_half_of_the_memory_is_left_for_what_is_sent),
 		TEST(test_pieces_that_make_no_progress_for_five_seconds_are_given_up_and_the_peer_is_told),
 		TEST(test_when_all_is_given_up_a_block_of_each_is_left_that_names_what_is_to_come_again),
