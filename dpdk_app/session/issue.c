@@ -109,8 +109,9 @@ static void write_record(struct session_record *record, const struct pg_issue_re
 	record->confirm_mark = 0;
 }
 
-/// The next number of the slot that is nobody's spare: see visible.h. The numbers of a slot lie in PLACES_TO_A_SLOT places of the
-/// table, so some are left; a worker that wrote all over it does not keep us here.
+/// The next number of the slot that is nobody's spare: see visible.h. Of so many that follow each other some are not: they share
+/// four places of the table, where there are not fewer spares than that anyway. A worker that wrote all over it does not keep us
+/// here.
 /// @param last  of the slot
 static uint32_t number_record(struct issuing *issuing, uint32_t slot, uint32_t last)
 {

@@ -473,6 +473,12 @@ static void end(struct table *t)
 	}
 }
 
+/// @param head  and its bytes behind it
+static bool names_number(const uint8_t head[5], size_t length)
+{
+	return head[0] & SEAL && length > 0 && head[5] & (RENAMED | BEFORE);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct table t;
@@ -483,15 +489,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	while (size >= 5) {
 		const uint8_t *head = data;
 		size_t length = (size_t)(data[3] | data[4] << 8) % (PG_DATAGRAM_MAX - SESSION_DATA_MIN + 1);
-		bool numbered;
 
 		data += 5;
 		size -= 5;
 		length = length < size ? length : size;
 		if (head[0] & (LATER | EGRESS | BREAK))
 			run_burst(&t);
-		numbered = head[0] & SEAL && length > 0 && data[0] & (RENAMED | BEFORE);
-		if (FRAMES && ((head[0] & 3) != t.speaker || numbered))
+		if (FRAMES && ((head[0] & 3) != t.speaker || names_number(head, length)))
 			run_burst(&t);
 		t.speaker = head[0] & 3;
 		if (head[0] & BREAK)
@@ -501,7 +505,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		add(&t, head[0], head[1], data, (uint16_t)length);
 		data += length;
 		size -= length;
-		if (head[0] & END_BURST || t.n == BURST_MAX || (FRAMES && numbered))
+		if (head[0] & END_BURST || t.n == BURST_MAX || (FRAMES && names_number(head, length)))
 			run_burst(&t);
 	}
 	run_burst(&t);

@@ -14,7 +14,7 @@ from scapy.packet import Packet
 from pyshim.messages import REQUESTS
 from pyshim.protocol import session as layers
 from pyshim.protocol.session import Message
-from pyshim.protocol.session_control import Busy, Limit, Restarted, pack_limits
+from pyshim.protocol.session_control import Busy, Limit, Number, Restarted, pack_limits
 from pyshim.protocol.session_wire import PIECE_BYTES, BusyReason, MessageType
 
 # What becomes of a datagram of one message, or more of a kind.
@@ -102,6 +102,8 @@ def batches() -> Iterator[tuple[str, list[Message]]]:
     )
     restarted = Restarted(65_535, (1, 0, 65_535, 300), 1 << 255 | 6, (2, 0, 300, 65_535))
     yield "gateway: restarted", [message(request.RESTARTED, restarted.pack())]
+    number = Number(0x00C0FFEE, (0xFFFFFF00, 0x89ABCDEF)).pack()
+    yield "gateway: number", [message(request.NUMBER, number, reliable=1, channel=3, id=2)]
 
 
 def _whole(kind: MessageType, body: Packet | bytes, *, fate: str = TAKEN, **fields: int) -> tuple[bytes, str]:
