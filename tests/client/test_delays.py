@@ -16,6 +16,7 @@ from pyshim.protocol.session_wire import Kind
 from tests.client.c_client import Library
 from tests.client.test_outages import TRANSFER_BYTES, Talker, check, joined
 from tests.client.world import World
+from tests.session.attack import as_configured
 from tests.session.core_gateway import NO_LIMITS, CoreGateway, plan
 from tests.session.internet import Internet
 
@@ -178,3 +179,23 @@ def test_a_handshake_that_is_held_keeps_nobody_out_for_longer(
     talk(world, talkers, 5)
     check(world, talkers, transfers=0)
     assert gateway.stats().connected == 2
+
+
+def test_words_that_are_held_until_they_are_over_the_limit_all_arrive(library: Library) -> None:
+    """Each client keeps to 8 a second and 32 at once; those of 10 s come together, the refused come again."""
+    with CoreGateway(plan(as_configured())) as gateway:
+        world = World(library, gateway)
+        talkers = joined(world, gateway, 2)
+        internet = world.internet
+        internet.held_s = lambda to_gateway, _datagram: 10 - internet.now % 10 if to_gateway else 0.0
+        for _ in range(40 * 7):
+            for one in talkers:
+                one.chat(one.number % 2 + 1, internet.now)
+            internet.run(1 / 7)
+        internet.held_s = lambda _to_gateway, _datagram: 0.0
+        check(world, talkers, transfers=0)
+        stats = gateway.stats()
+        assert stats.messages.refused["rate"] > 0
+        assert stats.messages.received["chat"] == 2 * 280
+        assert (stats.connections, sum(stats.closed.values())) == (2, 0)
+        gateway.check_books()

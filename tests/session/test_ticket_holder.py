@@ -12,7 +12,7 @@ import pytest
 from pyshim.protocol.client.outgoing import Outgoing, Priority
 from pyshim.protocol.session_crypto import TrafficKeys, next_secret, traffic_keys
 from pyshim.protocol.session_wire import Header, Kind, MessageType, Prefix
-from tests.session.attack import BURST, MIB, MOVE, as_configured, join
+from tests.session.attack import BURST, MIB, MOVE, STRANGER, as_configured, join
 from tests.session.core_gateway import CoreGateway, plan
 from tests.session.internet import Internet
 from tests.session.model_world import say, texts
@@ -225,3 +225,24 @@ def test_who_repeats_a_confirm_as_fast_as_it_can_keeps_nobody_out(gateway: CoreG
     assert carol.session.is_connected
     assert answered <= sent
     assert gateway.stats().connections == 3 + SECONDS
+
+
+def test_who_names_others_addresses_as_its_own_brings_them_less_than_it_sends(gateway: CoreGateway) -> None:
+    """Each datagram seems to come from somewhere else, as if its player moved all the time."""
+    internet = Internet(gateway)
+    others = Others(internet, gateway)
+    holder = held_for(gateway, others, 9)
+    sent = answered = egress = 0
+    for turn in range(TURNS):
+        sources = [STRANGER + turn * BURST + at for at in range(BURST)]
+        datagrams = [holder.data(message(MessageType.HEARTBEAT, b"")) for _ in sources]
+        sent += sum(map(len, datagrams))
+        for _, answer in gateway.burst(sources, datagrams, internet.now):
+            answered += len(answer)
+            assert not answer or answer[0] == Kind.PATH_CHALLENGE
+        egress += sum(len(answer) for to, answer in gateway.due(internet.now) if to >= STRANGER)
+        others.play(0.02)
+    assert others.lost_nothing(gateway)
+    assert 0 < answered < sent
+    assert egress == 0
+    assert (gateway.stats().path_changes, gateway.stats().connected) == (0, 3)
