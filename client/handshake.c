@@ -184,6 +184,17 @@ static void give_up(pgc_client *client)
 	events_closed(client, PGC_CLOSED_UNREACHABLE, likely);
 }
 
+/// A CONFIRM is due: of a smaller size when those before brought nothing, and not for a cookie that is over.
+static void ask_anew(pgc_client *client, uint64_t now)
+{
+	const struct handshake *handshake = &client->handshake;
+
+	if (handshake->tries == CONFIRMS_PER_SIZE)
+		handshake_step_down(client, now);
+	else if (now >= handshake->cookie_until)
+		attempt(client, handshake->size, now);
+}
+
 size_t handshake_transmit(pgc_client *client, uint8_t *out, uint64_t now)
 {
 	struct handshake *handshake = &client->handshake;
@@ -194,14 +205,17 @@ size_t handshake_transmit(pgc_client *client, uint8_t *out, uint64_t now)
 	}
 	if (now < handshake->repeat_at)
 		return 0;
-	if (handshake->challenged && handshake->tries == CONFIRMS_PER_SIZE)
-		handshake_step_down(client, now);
+	if (handshake->challenged)
+		ask_anew(client, now);
 	// Up to a quarter sooner: a crowd whose gateway came back does not repeat in step.
 	handshake->repeat_at = now + handshake->wait - randombytes_uniform((uint32_t)(handshake->wait / 4));
 	handshake->wait = handshake->wait * 2 < REPEAT_AFTER_MAX_NS ? handshake->wait * 2 : REPEAT_AFTER_MAX_NS;
 	handshake->tries++;
-	if (handshake->challenged)
+	if (handshake->challenged) {
+		if (handshake->repeat_at > handshake->cookie_until)
+			handshake->repeat_at = handshake->cookie_until;
 		return write_confirm(client, out);
+	}
 	handshake->asked_at = now;
 	return write_hello(client, out);
 }

@@ -167,13 +167,10 @@ def test_a_handshake_that_is_held_keeps_nobody_out_for_longer(
     world = World(library, gateway)
     internet = world.internet
     internet.held_s = held_kinds(kind, by_s=4.5)
-    players = [
-        world.join(gateway.issue(1), connect_timeout_ms=20_000),
-        internet.join(gateway.issue(2), Settings(connect_timeout_s=20)),
-    ]
+    players = [world.join(gateway.issue(1)), internet.join(gateway.issue(2))]
     internet.run(6)
     internet.held_s = lambda _to_gateway, _datagram: 0.0
-    assert internet.run(8, lambda: all(player.session.is_connected for player in players))
+    assert internet.run(3.5, lambda: all(player.session.is_connected for player in players))
     internet.run(5)  # what was held comes
     talkers = [Talker(number, player) for number, player in enumerate(players, start=1)]
     talk(world, talkers, 5)

@@ -97,12 +97,15 @@ class Handshake:
                 self._confirm(now)
             else:
                 self._begin(now)
+        elif self._is_confirming and now >= self._cookie_ends_at:
+            self._begin(now)
         self._sends += 1
         if not self._is_confirming:
             self._sent_at = now
         # Up to a quarter sooner: a crowd whose gateway came back does not repeat in step.
         sooner = self._draw(1)[0] / 1024
-        self.due_at = min(now + self._wait_s * (1 - sooner), self._ends_at)
+        ends_at = min(self._cookie_ends_at, self._ends_at) if self._is_confirming else self._ends_at
+        self.due_at = min(now + self._wait_s * (1 - sooner), ends_at)
         self._wait_s = min(self._wait_s * 2, _REPEAT_S[1])
         return [self._request]
 
