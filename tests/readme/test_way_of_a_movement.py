@@ -20,6 +20,7 @@ BESIDE = {
     "another datagram's": {
         "answer_longer",
         "answer_lost_fast",
+        "fast_admissible_otherwise",
         "owe_fast",
         "serve_sealed",
         "sort_others",
