@@ -129,7 +129,10 @@ export class Connection {
     if (header.kind === KIND.RESET) this.#reset(datagram);
     if (header.kind <= KIND.WELCOME || header.kind === KIND.DENIED || header.kind === KIND.RESET) return;
     const opened = this.#sealing.open(header, datagram, now);
-    if (opened) this.#authentic(header.kind, opened, now);
+    if (!opened) return;
+    this.#authentic(header.kind, opened, now);
+    // Not with what is said when all that came was read: a socket hands over more at once than one DATA can name.
+    if (this.state === 'open' && this.#acks.areMany) this.#sayOnlyAcknowledgement(now);
   }
 
   #reset(datagram) {

@@ -45,6 +45,11 @@ export class Acknowledgements {
     this.due = atOnce || this.#waiting >= AT_ONCE_FROM ? now : Math.min(this.due, now + WITHIN_MS);
   }
 
+  /** Whether so many wait that they may soon be more than one DATA can name. */
+  get areMany() {
+    return this.#waiting >= AT_ONCE_FROM;
+  }
+
   /** ack, ack_bits and ack_delay of a DATA that leaves now: nothing waits afterwards. */
   fields(now) {
     this.#waiting = 0;

@@ -248,6 +248,15 @@ test('PROBEs leave three of one size, a second apart, and again after ten minute
   ]);
 });
 
+test('of many datagrams that come before the client can say anything each is acknowledged', () => {
+  const world = established();
+  const plain = Buffer.concat([Buffer.alloc(12), message({ reliable: false })]);
+  const before = world.gateway.side.sent;
+  for (let i = 0; i < 100; i++) world.inject('down', world.gateway.seal(KIND.DATA, plain));
+  world.run(500);
+  for (let i = 1; i <= 100; i++) assert.ok(world.gateway.side.acknowledged.has(before + i), `${i}`);
+});
+
 // ---------------------------------------------------------------- keys and numbers
 
 test('keys are updated without a pause, from either side, on a bad path', () => {
