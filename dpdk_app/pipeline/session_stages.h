@@ -51,7 +51,8 @@ struct sealed_lane {
 	unsigned handshake_count;
 };
 
-/// One bit of 64 for each session: two datagrams with different bits are of different sessions.
+/// One bit of 64 for each session: two datagrams with different bits are of different sessions, or of one that changes its number:
+/// those are in no order, as the path may bring them.
 ALWAYS_INLINE uint64_t session_bit(uint32_t slot)
 {
 	return 1ULL << slot % 64;
@@ -138,12 +139,14 @@ ALWAYS_INLINE enum pg_drop sort_sealed(const struct ingress *ingress, struct sea
 	if (unlikely(is_handshake(header->kind))) {
 		lane->handshake_datagram[lane->handshake_count++] = (uint8_t)k;
 	} else {
-		lane->sessions |= session_bit(slot);
+		const uint64_t bit = session_bit(slot); // of the number, as in the other lane
+
 		if (unlikely(slot >= store_used(store))) {
 			slot = given_to(store, header->session);
 			if (slot == VISIBLE_NOBODY)
 				return nobodys(store, header->session);
 		}
+		lane->sessions |= bit;
 		prefetch_for_write(&store->records[slot]);
 		prefetch_for_write(&store->records[slot].taken_at);
 		lane->sealed[lane->sealed_count++] = (uint8_t)k;

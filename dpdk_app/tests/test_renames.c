@@ -436,6 +436,26 @@ static void test_numbers_outlive_the_worker(void **state)
 	check_dropped(g, &reply, PG_DROP_SESSION_UNKNOWN);
 }
 
+/// As where another version kept them in another way.
+static void test_whose_numbers_are_lost_is_closed_as_restarted(void **state)
+{
+	struct pipeline_fixture *g = *state;
+	struct player player = connected(g, 1), stays = connected(g, 2);
+
+	player_rename(&player);
+	answered_under(g, &player);
+	memset(g->fixture->store.visible.of, 0, visible_size(PIPELINE_FIXTURE_CAPACITY));
+	restart_workers(g);
+	assert_int_equal(fixture_record(g->fixture, &player)->phase, RECORD_LOST);
+	assert_int_equal(answered_under(g, &stays), stays.session);
+	assert_int_equal(connection_sweep(g->fixture->shard[0], g->fixture->now, 16), 1);
+	assert_int_equal(g->fixture->stats[0].closed[SESSION_CLOSED_RESTARTED], 1);
+	fixture_wait(g->fixture, 5);
+	assert_true(connect_by(g, 0, &player));
+	player_rename(&player);
+	assert_int_equal(answered_under(g, &player), player.now.number);
+}
+
 static void test_without_their_section_connections_go_on_and_have_no_spare(void **state)
 {
 	struct pipeline_fixture *g = *state;
@@ -588,6 +608,7 @@ int main(void)
 		BY_EVERY_WAY(test_a_connection_takes_no_number_of_the_one_before),
 		BY_EVERY_WAY(test_a_revoked_session_is_closed_under_its_number),
 		BY_EVERY_WAY(test_numbers_outlive_the_worker),
+		BY_EVERY_WAY(test_whose_numbers_are_lost_is_closed_as_restarted),
 		BY_EVERY_WAY(test_without_their_section_connections_go_on_and_have_no_spare),
 		BY_WAY(test_a_crash_at_any_store_of_the_first_change_loses_neither_number, "common frames", WAY_COMMON),
 		BY_WAY(test_a_crash_at_any_store_of_a_later_change_loses_neither_number, "common frames", WAY_COMMON),
