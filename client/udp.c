@@ -161,8 +161,12 @@ static void take_in(pgc_client *client)
 		length = recv(client->socket.fd, datagram, sizeof(datagram), 0);
 		if (length < 0 && errno != ECONNREFUSED && errno != EINTR) // an ICMP error, which anybody can send
 			return;
-		if (length >= 0)
-			(void)pgc_receive(client, datagram, (size_t)length);
+		if (length < 0)
+			continue;
+		(void)pgc_receive(client, datagram, (size_t)length);
+		// Before more is read than one acknowledgement can name.
+		if (pgc_due_ns(client) <= client_now(client))
+			udp_flush(client);
 	}
 }
 

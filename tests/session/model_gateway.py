@@ -142,10 +142,10 @@ class ModelGateway:
         key = seat.key if seat is not None else self._draw(32)
         return layers.challenge(Session(kind=int(Kind.CHALLENGE), session=session), challenge, key)
 
-    def say(self, player_id: int, now: float) -> bytes:
-        """A DATA without messages."""
+    def say(self, player_id: int, now: float, messages: bytes = b"") -> bytes:
+        """A DATA with these messages, which nobody repeats."""
         session, seat = self.seat(player_id)
-        return self._say(session, seat, b"", now)
+        return self._say(session, seat, messages, now)
 
     def challenge(self, player_id: int, under: Number) -> bytes:
         """A PATH_CHALLENGE under a number that need not be the player's at present."""
