@@ -92,7 +92,7 @@ static bool busy_conforms(const struct delivery_context *ctx, struct delivery *c
 	const uint64_t interval = BUSY_EVERY_MS * ctx->rules->millisecond;
 	const struct rate rate = {.interval = interval, .tolerance = (BUSY_AT_ONCE - 1) * interval};
 
-	return rate_admit_limited(&c->busy_conforms_at, rate, now);
+	return rate_admit_short(&c->busy_conforms_at, rate, now);
 }
 
 void delivery_heed_busy(struct delivery_context *ctx, struct delivery *c, const uint8_t *body, uint16_t length,

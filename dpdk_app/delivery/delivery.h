@@ -35,6 +35,7 @@ struct delivery {
 	struct acknowledged acknowledged;
 	uint64_t conforms_at[PG_REQUESTS];
 	struct inbound in;
+	uint32_t busy_conforms_at; // of BUSYs that are heeded, see rate_admit_short(); beside `in` it takes no room
 	struct outbound out;
 	uint64_t unfinished;              // TSC of the last datagram, if a filler of the context had more; 0: none had
 	uint8_t passed_over[FILLERS_MAX]; // datagrams in a row in which one of the context's fillers found no room
@@ -42,7 +43,6 @@ struct delivery {
 	struct session_busy busy;         // to be said: why a datagram was not taken; no reason: nothing
 	bool restarted;                   // of the gateway: the peer is to hear it; of the client: it has heard of one
 	uint64_t busy_from;               // TSC before which no other is
-	uint64_t busy_conforms_at;        // of those that are heeded, as in limit/rate.h
 	uint16_t limits_first;            // the gateway's: version of the limits that the client was first told
 	uint16_t limits_told;             // and last
 	uint32_t restarted_in;            // counter of a datagram that told it; 0: none is looked for
