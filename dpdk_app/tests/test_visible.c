@@ -3,6 +3,8 @@
 
 #include "unit.h"
 
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -130,6 +132,52 @@ static void a_session_is_never_issued_under_a_spare(void **state UNUSED)
 	issuer_close(&o);
 }
 
+#define ISSUED 200000
+
+/// A worker that draws, again and again, the very number that is issued next.
+struct drawing {
+	struct issuer o;
+	atomic_bool over;
+	atomic_uint given, twice; // and of these, an issued session's
+};
+
+static void *draw_the_next(void *of)
+{
+	struct drawing *drawing = of;
+	const struct session_record *record = drawing->o.parts.records;
+
+	while (!drawing->over) {
+		const uint32_t last = __atomic_load_n(&record->number, __ATOMIC_RELAXED);
+		const uint32_t next = session_number_next(&drawing->o.parts.numbers, 0, last);
+
+		if (!enter(&drawing->o, 0, 1, next))
+			continue;
+		drawing->given++;
+		for (unsigned i = 0; i < 50; i++)
+			drawing->twice += record_session(record) == next;
+		visible_remove(&drawing->o.parts.visible, 0, &drawing->o.parts.visible.of[0].place[1]);
+	}
+	return NULL;
+}
+
+static void whoever_gives_and_whoever_issues_at_once_take_different_numbers(void **state UNUSED)
+{
+	static struct drawing drawing;
+	pthread_t worker;
+
+	drawing.o = issuer_open(1);
+	assert_int_not_equal(issue(&drawing.o, 1), 0);
+	assert_int_equal(pthread_create(&worker, NULL, draw_the_next, &drawing), 0);
+	for (uint32_t player = 2; player < ISSUED || drawing.given == 0; player++) {
+		assert_true(pg_session_revoke(drawing.o.state, drawing.o.parts.records[0].session));
+		assert_int_not_equal(issue(&drawing.o, player), 0);
+	}
+	drawing.over = true;
+	assert_int_equal(pthread_join(worker, NULL), 0);
+	assert_int_equal(drawing.twice, 0);
+	issuer_close(&drawing.o);
+}
+
 /// A worker that lost its mind does not keep the supervisor from issuing.
 static void a_table_full_of_one_slots_numbers_ends_no_issuing(void **state UNUSED)
 {
@@ -150,6 +198,7 @@ int main(void)
 		cmocka_unit_test(a_spare_is_of_its_gateway_and_never_0),
 		cmocka_unit_test(there_are_spares_for_all_and_none_is_issued),
 		cmocka_unit_test(a_session_is_never_issued_under_a_spare),
+		cmocka_unit_test(whoever_gives_and_whoever_issues_at_once_take_different_numbers),
 		cmocka_unit_test(a_table_full_of_one_slots_numbers_ends_no_issuing),
 	};
 
