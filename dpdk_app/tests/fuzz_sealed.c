@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "frames.h"
+#include "heard.h"
 #include "pipeline/egress.h"
 #include "rig.h"
 #include "session_fixture.h"
@@ -38,12 +39,6 @@ struct world {
 	struct ingress ingress;
 	struct datagram_burst burst;
 	uint8_t bytes[BURST_MAX][DATAGRAM_ROOM];
-};
-
-/// Counters that a player heard under the keys of now.
-struct heard {
-	uint32_t newest;
-	uint64_t before; // bit n: newest - n
 };
 
 struct table {
@@ -121,22 +116,6 @@ static void start_again(struct table *t)
 }
 
 // ---------------------------------------------------------------- what players see
-
-/// No nonce comes twice. What waits in the outbox leaves after what is answered at once, though its counter is less.
-static bool comes_first(struct heard *heard, uint32_t counter)
-{
-	const uint32_t ahead = counter - heard->newest, back = heard->newest - counter;
-	bool first;
-
-	if (counter > heard->newest) {
-		heard->before = (ahead < 64 ? heard->before << ahead : 0) | 1;
-		heard->newest = counter;
-		return true;
-	}
-	first = back < 64 && !(heard->before >> back & 1);
-	heard->before |= back < 64 ? 1ULL << back : 0;
-	return first;
-}
 
 static bool is_number_of(const struct player *player, uint32_t number)
 {
