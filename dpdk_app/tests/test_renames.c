@@ -3,84 +3,11 @@
 
 #include "unit.h"
 
-#include <stdlib.h>
 #include <string.h>
 
-#include "pipeline_fixture.h"
-#include "session/renames.h"
-#include "session/state.h"
-#include "single_step.h"
-
-static uint32_t slot_of(const struct pipeline_fixture *g, const struct player *player)
-{
-	return fixture_slot(g->fixture, player);
-}
-
-/// Say something that is answered at once, and hear under which number.
-static uint32_t answered_under(struct pipeline_fixture *g, struct player *player)
-{
-	const struct message move = a_move();
-	struct reply reply = say(g, player, true, &move);
-
-	assert_int_equal(reply.result, PG_DROP_NONE);
-	opened(g, player, reply.bytes, reply.length, SESSION_DATA);
-	player_take_number(player, reply.bytes, reply.length);
-	return player->heard_under;
-}
-
-/// Until the player has another spare: what it says meanwhile tells that it has heard of a restart.
-static void await_spare(struct pipeline_fixture *g, struct player *player)
-{
-	struct left left[BURST_MAX];
-
-	for (unsigned i = 0; i < 100 && player->spare.number == 0; i++) {
-		answered_under(g, player);
-		if (player->spare.number != 0 || await_egress(g, 10, left) == 0)
-			continue;
-		assert_true(player_open(g->fixture, player, left[0].bytes, left[0].length));
-		if (left[0].bytes[0] == SESSION_DATA) // or a PROBE
-			player_take_number(player, left[0].bytes, left[0].length);
-	}
-	assert_int_not_equal(player->spare.number, 0);
-}
-
-static struct reply say_before(struct pipeline_fixture *g, struct player *player)
-{
-	const struct visible_number now = player->now;
-	const struct message move = a_move();
-	struct reply reply;
-
-	player->now = player->before;
-	reply = say(g, player, true, &move);
-	player->now = now;
-	return reply;
-}
-
-static void use_shards(struct pipeline_fixture *g)
-{
-	for (unsigned i = 0; i < FIXTURE_SHARDS; i++) {
-		g->ingress[i].shard = g->fixture->shard[i];
-		session_shard_use(g->fixture->shard[i], &g->rig->policy.sessions);
-	}
-}
-
-static void restart_workers(struct pipeline_fixture *g)
-{
-	assert_int_equal(fixture_restart(g->fixture), 1);
-	use_shards(g);
-}
+#include "renaming.h"
 
 // ---------------------------------------------------------------- another number
-
-/// As many as there are numbers of connections: nothing is left in the table that nobody will take out.
-static unsigned entries(const struct pipeline_fixture *g)
-{
-	unsigned n = 0;
-
-	for (uint32_t i = 0; i <= g->fixture->store.visible.mask; i++)
-		n += g->fixture->store.visible.table[i] != 0;
-	return n;
-}
 
 static void test_who_uses_the_spare_is_answered_under_it_and_given_the_next(void **state)
 {
@@ -288,6 +215,37 @@ static void test_the_operator_names_the_number_issued(void **state)
 	assert_int_equal(left[0].bytes[SESSION_BEFORE_MESSAGES], SESSION_INVENTORY);
 }
 
+/// Every number seems to be of a slot that was issued: what travels under a spare takes the lane of fast frames at first.
+static void fill_slots(struct pipeline_fixture *g)
+{
+	for (uint32_t id = 100; store_used(&g->fixture->store) < PIPELINE_FIXTURE_CAPACITY - 2; id++)
+		issue(g, id);
+}
+
+static void test_who_uses_the_spare_among_many_is_answered_under_it_and_given_the_next(void **state)
+{
+	fill_slots(*state);
+	test_who_uses_the_spare_is_answered_under_it_and_given_the_next(state);
+}
+
+static void test_two_numbers_in_one_burst_are_one_player_among_many(void **state)
+{
+	fill_slots(*state);
+	test_two_numbers_in_one_burst_are_one_player(state);
+}
+
+static void test_another_worker_of_many_players_gives_it_to_the_owner(void **state)
+{
+	fill_slots(*state);
+	test_another_worker_gives_it_to_the_owner(state);
+}
+
+static void test_the_number_before_is_somebodys_for_three_seconds_among_many(void **state)
+{
+	fill_slots(*state);
+	test_the_number_before_is_somebodys_for_three_seconds(state);
+}
+
 // ---------------------------------------------------------------- elsewhere
 
 /// Whoever sees both networks would know both numbers for one player's.
@@ -409,188 +367,6 @@ static void test_a_revoked_session_is_closed_under_its_number(void **state)
 	assert_int_equal(player.heard_under, player.now.number);
 }
 
-// ---------------------------------------------------------------- after a crash
-
-static void test_numbers_outlive_the_worker(void **state)
-{
-	struct pipeline_fixture *g = *state;
-	struct player player = connected(g, 1);
-	struct reply reply;
-
-	restart_workers(g);
-	for (unsigned i = 0; i < 3; i++) {
-		player_rename(&player);
-		answered_under(g, &player);
-		player.spare.number = 0; // if NUMBER came, it is lost
-		restart_workers(g);
-		reply = say_before(g, &player);
-		assert_int_equal(reply.result, PG_DROP_NONE);
-		assert_true(player_open(g->fixture, &player, reply.bytes, reply.length));
-		assert_int_equal(player.heard_under, player.now.number);
-		assert_int_equal(answered_under(g, &player), player.now.number);
-		connection_sweep(g->fixture->shard[0], g->fixture->now, 16);
-		await_spare(g, &player); // the same, told again
-	}
-	fixture_wait(g->fixture, 3100);
-	reply = say_before(g, &player);
-	check_dropped(g, &reply, PG_DROP_SESSION_UNKNOWN);
-}
-
-/// As where another version kept them in another way.
-static void test_whose_numbers_are_lost_is_closed_as_restarted(void **state)
-{
-	struct pipeline_fixture *g = *state;
-	struct player player = connected(g, 1), stays = connected(g, 2);
-
-	player_rename(&player);
-	answered_under(g, &player);
-	memset(g->fixture->store.visible.of, 0, visible_size(PIPELINE_FIXTURE_CAPACITY));
-	restart_workers(g);
-	assert_int_equal(fixture_record(g->fixture, &player)->phase, RECORD_LOST);
-	assert_int_equal(answered_under(g, &stays), stays.session);
-	assert_int_equal(connection_sweep(g->fixture->shard[0], g->fixture->now, 16), 1);
-	assert_int_equal(g->fixture->stats[0].closed[SESSION_CLOSED_RESTARTED], 1);
-	fixture_wait(g->fixture, 5);
-	assert_true(connect_by(g, 0, &player));
-	player_rename(&player);
-	assert_int_equal(answered_under(g, &player), player.now.number);
-}
-
-static void test_without_their_section_connections_go_on_and_have_no_spare(void **state)
-{
-	struct pipeline_fixture *g = *state;
-	struct player player = connected(g, 1);
-	struct directory *directory = g->fixture->state;
-	struct pg_error error;
-	const struct state_shape shape = {16, FIXTURE_SHARDS, PIPELINE_FIXTURE_CAPACITY, 0};
-
-	assert_string_equal(directory->section[directory->count - 1].name, "numbers");
-	directory->count--;
-	assert_int_equal(state_check(g->fixture->state, g->fixture->state_size, &shape, &error), PG_OK);
-	restart_workers(g);
-	assert_int_equal(answered_under(g, &player), player.session);
-	fixture_wait(g->fixture, 5);
-	assert_true(connect_by(g, 0, &player));
-	assert_int_equal(player.welcome.spare, 0);
-	assert_int_equal(answered_under(g, &player), player.session);
-	directory->count++;
-}
-
-// ---------------------------------------------------------------- a crash, anywhere
-
-#define CRASHES_MAX 512
-
-/// All of it that the state file has, as each store left it.
-static struct crash {
-	struct session_record record;
-	struct visible visible;
-	uint64_t table[4 * PIPELINE_FIXTURE_CAPACITY];
-} crashes[CRASHES_MAX];
-static volatile size_t crash_count;
-static const struct session_store *watched;
-static uint32_t watched_slot;
-
-static void look(struct crash *out)
-{
-	memset(out, 0, sizeof(*out));
-	out->record = watched->records[watched_slot];
-	out->visible = watched->visible.of[watched_slot];
-	memcpy(out->table, watched->visible.table, sizeof(out->table));
-}
-
-static void after_an_instruction(int signal UNUSED)
-{
-	if (crash_count == CRASHES_MAX)
-		abort();
-	look(&crashes[crash_count]);
-	if (memcmp(&crashes[crash_count], &crashes[crash_count - 1], sizeof(crashes[0])) != 0)
-		crash_count++;
-}
-
-static void put_back(struct pipeline_fixture *g, const struct crash *crash)
-{
-	g->fixture->store.records[watched_slot] = crash->record;
-	g->fixture->store.visible.of[watched_slot] = crash->visible;
-	memcpy(g->fixture->store.visible.table, crash->table, sizeof(crash->table));
-}
-
-/// @param before  so many changes went before it
-static void crash_in_a_change(struct pipeline_fixture *g, unsigned before)
-{
-	struct player player = connected(g, 1), was;
-
-	for (unsigned i = 0; i < before; i++) {
-		player_rename(&player);
-		answered_under(g, &player);
-		await_spare(g, &player);
-	}
-	player_rename(&player);
-	watched = &g->fixture->store;
-	watched_slot = slot_of(g, &player);
-	assert_int_equal(watched->visible.mask + 1, COUNT(crashes[0].table));
-	look(&crashes[0]);
-	crash_count = 1;
-	single_step(after_an_instruction);
-	renames_take(g->fixture->shard[0], watched_slot, player.now.number, true, g->fixture->now);
-	single_step_end();
-	assert_true(crash_count > 5);
-	was = player;
-	for (size_t i = 0; i < crash_count; i++) {
-		put_back(g, &crashes[i]);
-		restart_workers(g);
-		player = was;
-		assert_int_equal(say_before(g, &player).result, PG_DROP_NONE); // whether it changed or not
-		assert_int_equal(answered_under(g, &player), player.now.number);
-		connection_sweep(g->fixture->shard[0], g->fixture->now, 16);
-		await_spare(g, &player);
-		player_rename(&player);
-		assert_int_equal(answered_under(g, &player), player.now.number);
-		was.sent = player.sent;
-	}
-}
-
-static void test_a_crash_at_any_store_of_the_first_change_loses_neither_number(void **state)
-{
-	crash_in_a_change(*state, 0);
-}
-
-/// Where a number before is given up.
-static void test_a_crash_at_any_store_of_a_later_change_loses_neither_number(void **state)
-{
-	crash_in_a_change(*state, 2);
-}
-
-static void test_a_crash_at_any_store_of_a_beginning_leaves_nothing_in_the_table(void **state)
-{
-	struct pipeline_fixture *g = *state;
-	struct player player = connected(g, 1), was;
-
-	player_rename(&player);
-	answered_under(g, &player);
-	await_spare(g, &player);
-	watched = &g->fixture->store;
-	watched_slot = slot_of(g, &player);
-	look(&crashes[0]);
-	crash_count = 1;
-	single_step(after_an_instruction);
-	renames_begin(g->fixture->shard[0], watched_slot);
-	single_step_end();
-	assert_true(crash_count > 5);
-	was = player;
-	for (size_t i = 0; i < crash_count; i++) {
-		put_back(g, &crashes[i]);
-		g->fixture->store.records[watched_slot].phase = RECORD_IDLE; // as it is then
-		fixture_restart(g->fixture);
-		use_shards(g);
-		fixture_wait(g->fixture, 5);
-		player = was;
-		assert_true(connect_by(g, 0, &player));
-		assert_int_equal(entries(g), 1);
-		player_rename(&player);
-		assert_int_equal(answered_under(g, &player), player.now.number);
-	}
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -603,17 +379,14 @@ int main(void)
 		BY_EVERY_WAY(test_another_worker_gives_it_to_the_owner),
 		BY_EVERY_WAY(test_nobody_shakes_hands_under_a_spare),
 		BY_EVERY_WAY(test_the_operator_names_the_number_issued),
+		BY_EVERY_WAY(test_who_uses_the_spare_among_many_is_answered_under_it_and_given_the_next),
+		BY_EVERY_WAY(test_two_numbers_in_one_burst_are_one_player_among_many),
+		BY_EVERY_WAY(test_another_worker_of_many_players_gives_it_to_the_owner),
+		BY_EVERY_WAY(test_the_number_before_is_somebodys_for_three_seconds_among_many),
 		BY_EVERY_WAY(test_the_network_before_does_not_see_the_number_of_the_next),
 		BY_EVERY_WAY(test_whose_connection_is_lost_is_told_under_the_number_that_he_uses),
 		BY_EVERY_WAY(test_a_connection_takes_no_number_of_the_one_before),
 		BY_EVERY_WAY(test_a_revoked_session_is_closed_under_its_number),
-		BY_EVERY_WAY(test_numbers_outlive_the_worker),
-		BY_EVERY_WAY(test_whose_numbers_are_lost_is_closed_as_restarted),
-		BY_EVERY_WAY(test_without_their_section_connections_go_on_and_have_no_spare),
-		BY_WAY(test_a_crash_at_any_store_of_the_first_change_loses_neither_number, "common frames", WAY_COMMON),
-		BY_WAY(test_a_crash_at_any_store_of_a_later_change_loses_neither_number, "common frames", WAY_COMMON),
-		BY_WAY(test_a_crash_at_any_store_of_a_beginning_leaves_nothing_in_the_table, "common frames",
-		       WAY_COMMON),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
