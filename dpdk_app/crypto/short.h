@@ -14,6 +14,7 @@
 #define POLLGATE_CRYPTO_SHORT_H
 
 #include "crypto/cipher.h"
+#include "unroll.h"
 
 #if defined(__AES__) && defined(__PCLMUL__) && defined(__SSE4_1__)
 
@@ -80,12 +81,12 @@ ALWAYS_INLINE __m128i short_hash(const struct cipher_code *code, const struct ci
 {
 	__m128i hash = _mm_setzero_si128();
 
-#pragma GCC unroll 8
+	UNROLLED
 	for (unsigned at = 0; at < blocks; at += CIPHER_POWERS) {
 		const unsigned n = blocks - at < CIPHER_POWERS ? blocks - at : CIPHER_POWERS;
 		struct short_sum sum = {_mm_setzero_si128(), _mm_setzero_si128(), _mm_setzero_si128()};
 
-#pragma GCC unroll 8
+		UNROLLED
 		for (unsigned i = 0; i < n; i++)
 			short_add(&sum, i == 0 ? _mm_xor_si128(hash, block[at]) : block[at + i],
 				  short_power(code, key, n - i));
@@ -99,17 +100,18 @@ ALWAYS_INLINE void short_stream(const struct cipher_key *key, uint64_t counter, 
 {
 	const cipher_nonce nonce = cipher_nonce_of(key, counter);
 
-#pragma GCC unroll 8
+	UNROLLED
 	for (unsigned i = 0; i < blocks; i++)
 		stream[i] = _mm_xor_si128(_mm_insert_epi32((__m128i)nonce, (int)__builtin_bswap32(i + 1), 3),
 					  short_load(key->round_keys));
-#pragma GCC unroll 16
-	for (unsigned round = 1; round < SHORT_ROUNDS; round++)
-#pragma GCC unroll 8
+	UNROLLED
+	for (unsigned round = 1; round < SHORT_ROUNDS; round++) {
+		UNROLLED
 		for (unsigned i = 0; i < blocks; i++)
 			stream[i] =
 				_mm_aesenc_si128(stream[i], short_load(key->round_keys + (size_t)round * SHORT_BLOCK));
-#pragma GCC unroll 8
+	}
+	UNROLLED
 	for (unsigned i = 0; i < blocks; i++)
 		stream[i] = _mm_aesenclast_si128(stream[i],
 						 short_load(key->round_keys + (size_t)SHORT_ROUNDS * SHORT_BLOCK));
@@ -123,7 +125,7 @@ ALWAYS_INLINE __m128i short_tag(const struct cipher_code *code, const struct cip
 	__m128i block[SHORT_BLOCKS_MAX + 2];
 
 	block[0] = short_reversed(short_first(short_load(packet), clear));
-#pragma GCC unroll 8
+	UNROLLED
 	for (unsigned i = 0; i < blocks; i++)
 		block[i + 1] = short_reversed(cipher[i]);
 	block[blocks + 1] = _mm_set_epi64x((long long)clear * 8, (long long)sealed * 8);
@@ -150,11 +152,11 @@ ALWAYS_INLINE bool short_open(const struct cipher_code *code, const struct ciphe
 	if (unlikely(code->powers_at[0] == 0))
 		return cipher_open(code, key, counter, packet, clear, clear + sealed + CIPHER_TAG_LEN);
 	short_stream(key, counter, stream, blocks + 1);
-#pragma GCC unroll 8
+	UNROLLED
 	for (unsigned i = 0; i < blocks; i++)
 		cipher[i] = short_first(short_load(at + (size_t)i * SHORT_BLOCK), short_bytes(sealed, i));
 	tag = short_tag(code, key, packet, cipher, stream[0], clear, sealed);
-#pragma GCC unroll 8
+	UNROLLED
 	for (unsigned i = 0; i < blocks; i++) {
 		const __m128i plain = _mm_xor_si128(cipher[i], stream[i + 1]);
 
@@ -177,12 +179,12 @@ ALWAYS_INLINE void short_seal(const struct cipher_code *code, const struct ciphe
 		return;
 	}
 	short_stream(key, counter, stream, blocks + 1);
-#pragma GCC unroll 8
+	UNROLLED
 	for (unsigned i = 0; i < blocks; i++)
 		cipher[i] = short_first(_mm_xor_si128(short_load(at + (size_t)i * SHORT_BLOCK), stream[i + 1]),
 					short_bytes(sealed, i));
 	tag = short_tag(code, key, packet, cipher, stream[0], clear, sealed);
-#pragma GCC unroll 8
+	UNROLLED
 	for (unsigned i = 0; i < blocks; i++)
 		memcpy(at + (size_t)i * SHORT_BLOCK, &cipher[i], short_bytes(sealed, i));
 	memcpy(at + sealed, &tag, sizeof(tag));

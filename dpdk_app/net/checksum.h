@@ -14,6 +14,7 @@
 
 #include "compiler.h"
 #include "net/headers.h"
+#include "unroll.h"
 
 /// End-around addition: the carry out of the top comes in at the bottom.
 ALWAYS_INLINE uint64_t add_around(uint64_t a, uint64_t b)
@@ -26,7 +27,7 @@ ALWAYS_INLINE uint64_t add_around(uint64_t a, uint64_t b)
 /// Words of 8 bytes. Two instructions a word; vectors do not pay for what a game datagram holds.
 ALWAYS_INLINE uint64_t sum_words(const uint8_t *p, size_t words, uint64_t sum)
 {
-#pragma GCC unroll 8
+	UNROLLED
 	for (size_t i = 0; i < words; i++)
 		sum = add_around(sum, load64(p + i * sizeof(uint64_t)));
 	return sum;

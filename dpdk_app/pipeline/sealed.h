@@ -30,7 +30,7 @@ ALWAYS_INLINE bool open_of_session(struct session_shard *shard, uint32_t slot, c
 {
 	const uint8_t flags = ((const struct session_header *)payload)->flags;
 
-	if (unlikely(flags != shard->store->records[slot].open_flags))
+	if (unlikely(flags != record_open_flags(&shard->store->records[slot])))
 		return phases_open(shard, slot, counter, payload, length, now);
 	return open_packet(&shard->code, key, counter, payload, length);
 }
