@@ -44,11 +44,13 @@ static COLD enum pg_drop nobodys(const struct session_store *store, uint32_t ses
 	return session_is_foreign(&store->numbers, session) ? PG_DROP_SESSION_FOREIGN : PG_DROP_SESSION_UNKNOWN;
 }
 
-/// No slot is as the number says: is it a spare that was given?
-/// @return a slot, or VISIBLE_NOBODY
+/// No slot is as the number says: is it a spare that was given? The table may be what a worker that died scribbled over.
+/// @return a slot that was issued, or VISIBLE_NOBODY
 static COLD uint32_t given_to(const struct session_store *store, uint32_t session)
 {
-	return visible_find(&store->visible, session);
+	const uint32_t slot = visible_find(&store->visible, session);
+
+	return slot < store_used(store) ? slot : VISIBLE_NOBODY;
 }
 
 /// The session is another worker's, or no worker's.

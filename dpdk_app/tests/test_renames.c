@@ -76,6 +76,22 @@ static void test_counters_in_headers_have_an_offset_of_their_own_in_each_directi
 	check_dropped(g, &reply, PG_DROP_REPLAYED);
 }
 
+/// What a worker that died may have left there.
+static void test_a_number_that_leads_to_no_slot_is_nobodys(void **state)
+{
+	struct pipeline_fixture *g = *state;
+	struct player player = connected(g, 1);
+	const struct visible_numbers *visible = &g->fixture->store.visible;
+	const struct message move = a_move();
+	struct reply reply;
+
+	await_spare(g, &player);
+	visible->table[player.spare.number & visible->mask] = UINT64_C(0x7ffffff0) << 32 | player.spare.number;
+	player_rename(&player);
+	reply = say(g, &player, true, &move);
+	check_dropped(g, &reply, PG_DROP_SESSION_UNKNOWN);
+}
+
 static void test_the_number_before_is_somebodys_for_three_seconds(void **state)
 {
 	struct pipeline_fixture *g = *state;
@@ -373,6 +389,7 @@ int main(void)
 		BY_EVERY_WAY(test_who_uses_the_spare_is_answered_under_it_and_given_the_next),
 		BY_EVERY_WAY(test_what_leaves_unasked_has_the_number_of_now),
 		BY_EVERY_WAY(test_counters_in_headers_have_an_offset_of_their_own_in_each_direction),
+		BY_EVERY_WAY(test_a_number_that_leads_to_no_slot_is_nobodys),
 		BY_EVERY_WAY(test_the_number_before_is_somebodys_for_three_seconds),
 		BY_EVERY_WAY(test_two_numbers_in_one_burst_are_one_player),
 		BY_EVERY_WAY(test_who_has_another_number_updates_keys_as_ever),
