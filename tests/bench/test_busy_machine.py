@@ -55,6 +55,15 @@ def test_a_worker_that_had_no_cpu_is_waited_for_and_then_named() -> None:
     assert run_between(nothing, both, 1e9).packets_per_s == pytest.approx(9e7 + 4e7)
 
 
+def test_a_core_never_worked_for_more_than_all_its_time() -> None:
+    run = run_between(scraped(0), scraped(1000, busy=49.0), 2.1e9)
+
+    assert run.packets_per_s * run.cycles_per_packet / 2.1e9 > 1  # by rounding
+    assert run.core_share(run.packets_per_s, 2.1e9) == 1
+    assert run.core_share(run.packets_per_s / 2, 2.1e9) == pytest.approx(0.5)
+    assert run.core_share(run.packets_per_s * 2, 2.1e9) == 1
+
+
 def test_nothing_can_be_compared_with_nothing() -> None:
     with pytest.raises(UnavailableError, match="came to nothing"):
         compare(lambda: 1.0, lambda: 0.0, pairs=1)

@@ -232,8 +232,8 @@ class Contest:
             raise UnavailableError(f"the gateway dropped {run.dropped:,} of the capture's packets")
         return Sample(
             packets_per_s=run.packets_per_s,
-            busy=run.packets_per_s * run.cycles_per_packet / replay.tsc_hz,
-            busy_at_rate=self._rate_pps * run.cycles_per_packet / replay.tsc_hz,
+            busy=run.core_share(run.packets_per_s, replay.tsc_hz),
+            busy_at_rate=run.core_share(self._rate_pps, replay.tsc_hz),
             p50_s=quantile(handled_before, handled_after, 0.5),
             p99_s=quantile(handled_before, handled_after, 0.99),
             ceiling_pps=None,

@@ -67,3 +67,8 @@ def cpu_time(cpu: int, root: Path = Path("/")) -> CpuTime:
             tick_s = 1 / os.sysconf("SC_CLK_TCK")
             return CpuTime((user + nice + system + irq + softirq) * tick_s, (irq + softirq) * tick_s)
     raise InternalError(f"/proc/stat has no CPU {cpu}")
+
+
+def core_share(worked: float, passed: float) -> float:
+    """Share of a time in which a core worked: at most 1, whatever rounding or late readings make of it."""
+    return min(1.0, worked / passed)

@@ -21,6 +21,7 @@ from urllib.request import urlopen
 from prometheus_client.parser import text_string_to_metric_families
 
 from pyshim.bench.rig.observe import observe
+from pyshim.bench.rig.placement import core_share
 from pyshim.errors import InternalError, UnavailableError
 from pyshim.system.interruption import interruptible, sleep
 
@@ -46,6 +47,10 @@ class GatewayRun:
     cycles_per_packet: float
     dropped: int  # of what was received meanwhile
     handed_over: int  # received by another worker than has the session
+
+    def core_share(self, packets_per_s: float, tsc_hz: float) -> float:
+        """Of one core, what so many of these packets take: all of it, if it cannot serve as many."""
+        return core_share(packets_per_s * self.cycles_per_packet, tsc_hz)
 
 
 def _tail(text: str) -> str:

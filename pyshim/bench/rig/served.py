@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pyshim.bench.rig.observe import PATIENCE_S
-from pyshim.bench.rig.placement import CpuTime, cpu_time
+from pyshim.bench.rig.placement import CpuTime, core_share, cpu_time
 from pyshim.bench.rig.processes import scrape, total
 from pyshim.errors import UnavailableError
 from pyshim.load.scenario import Trial
@@ -93,12 +93,12 @@ class Served:
         """What it did from the first to the last message; before and after, it has nothing to do."""
         spent = after.cpu.since(before.cpu)
         if not self.polls:
-            return min(1.0, spent.working_s / result.elapsed_s)
-        own = min(1.0, (after.busy_cycles - before.busy_cycles) / (result.elapsed_s * result.tsc_hz))
+            return core_share(spent.working_s, result.elapsed_s)
+        own = core_share(after.busy_cycles - before.busy_cycles, result.elapsed_s * result.tsc_hz)
         if not self.interrupted:
             return own
         # Interrupts come in turns with packets and in turns without, and lengthen both alike.
-        kernel = min(1.0, spent.interrupts_s / result.elapsed_s)
+        kernel = core_share(spent.interrupts_s, result.elapsed_s)
         return own + kernel - own * kernel
 
     def _read(self) -> _Reading:
