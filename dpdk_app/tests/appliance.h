@@ -19,7 +19,7 @@ struct appliance {
 	struct pg_error error;
 };
 
-/// A UDP port that nobody has at this moment.
+/// A UDP port that nobody has, and that no other process of a test run is given before this one ends.
 uint16_t free_port(void);
 
 /// What is to run: one listener of the plain profile, and room for so many of its sessions. To be changed before it is

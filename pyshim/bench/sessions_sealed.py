@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from pyshim.bench.description import Request
 from pyshim.bench.reports.report import GATEWAY, Note, Row
 from pyshim.bench.rig.placement import Placement, choose_placement
+from pyshim.bench.rig.ports import free_port
 from pyshim.errors import UnavailableError
 
 if TYPE_CHECKING:
@@ -33,7 +34,6 @@ CONNECTED = (1_000, 10_000, 100_000, 1_000_000)
 CONNECTED_MAX = 1_000_000
 COST = "ns/message"
 RATE = "connections/CPU-second"
-_PORT = 18_600  # and those after it
 
 GENERATOR = "generator"
 CPUS = "cpus"
@@ -96,12 +96,12 @@ def _contest_of(
     paces = {"steady": Pace(rate_pps=STEADY_PPS), "full": Pace(window=WINDOW)}
     with ExitStack() as stack:
         engines: dict[str, Contestant] = {
-            engine: stack.enter_context(crowded(directory, engine, 0, players, _PORT + index, placement))
-            for index, engine in enumerate(request.option("engines", tuple))
+            engine: stack.enter_context(crowded(directory, engine, 0, players, free_port(), placement))
+            for engine in request.option("engines", tuple)
         }
         others: dict[str, Contestant] = {
-            name: stack.enter_context(Opponent(program, name, players, _PORT + 8 + index, placement))
-            for index, (name, program) in enumerate(programs.items())
+            name: stack.enter_context(Opponent(program, name, players, free_port(), placement))
+            for name, program in programs.items()
         }
         for pace_name, pace in paces.items():
             for engine, gateway in engines.items():
@@ -153,14 +153,13 @@ def _storms(
 ) -> Iterator[Row | Note]:
     from pyshim.bench.rig.sealed_contest import Opponent, crowded  # noqa: PLC0415
 
-    for index, (other, players) in enumerate(STORMS):
+    for other, players in STORMS:
         if other not in programs:
             continue  # it was said
         times: list[float] = []
-        port = _PORT + 10 + 2 * index
         with (
-            crowded(directory, "epoll", 0, players, port, placement) as gateway,
-            Opponent(programs[other], other, min(players, ENET_PLAYERS), port + 1, placement) as opponent,
+            crowded(directory, "epoll", 0, players, free_port(), placement) as gateway,
+            Opponent(programs[other], other, min(players, ENET_PLAYERS), free_port(), placement) as opponent,
         ):
             measured = request.compare(
                 f"connect-{players}",
@@ -208,11 +207,10 @@ def _crowds(
 
     pace = Pace(rate_pps=STEADY_PPS)
     numbers: tuple[int, ...] = request.option("connected", tuple)
-    for index, number in enumerate(numbers):
-        port = _PORT + 20 + 2 * index
+    for number in numbers:
         with (
-            crowded(directory, "epoll", number, PLAYERS, port, placement) as many,
-            crowded(directory, "epoll", CONNECTED[0], PLAYERS, port + 1, placement) as few,
+            crowded(directory, "epoll", number, PLAYERS, free_port(), placement) as many,
+            crowded(directory, "epoll", CONNECTED[0], PLAYERS, free_port(), placement) as few,
         ):
             measured = request.compare(
                 f"connected-{number}",

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
+from tests.ports import free_port
+
 RECEIVE_BUFFER_BYTES = 8 << 20
 SO_RCVBUFFORCE = 33  # which Python does not name
 NOTED = 500
@@ -47,7 +49,7 @@ class Server:
         self._socket = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM)
         with contextlib.suppress(PermissionError):  # as root beyond the host's limit: nothing is lost here
             self._socket.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, RECEIVE_BUFFER_BYTES)
-        self._socket.bind((address, 0))
+        self._socket.bind((address, free_port(address=address)))  # nobody else's when it is closed
         self._socket.settimeout(IDLE_S / 4)
         self.port: int = self._socket.getsockname()[1]
         self.target = f"[{address}]:{self.port}" if ":" in address else f"{address}:{self.port}"

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.gate import Gate
+from tests.ports import free_port
 from tests.supervisor.conftest import PLAYERS, Configure
 
 HEARTBEAT = struct.pack("<IIQI", 4, 20, 0, 1)
@@ -98,12 +99,12 @@ def test_too_few_for_the_supervisor_to_start_a_worker_are_waited_out_with_every_
 
 
 def test_too_few_for_a_workers_sockets_are_waited_out_with_every_session(tmp_path: Path) -> None:
-    listeners = [{"port": 20100 + index} for index in range(16)]
+    listeners = [{"port": free_port(address="127.7.7.1")} for _ in range(16)]
     addresses = [f"127.7.7.{last}/8" for last in range(1, 5)]  # 64 sockets; the supervisor needs fewer
     settings = {"engine": "epoll", "ports": [{"name": "game0", "address": addresses}], "listen": listeners}
     with Gate(settings, tmp_path) as gate, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as player:
         player.settimeout(NOTICED_S)
-        player.connect(("127.7.7.1", 20100))
+        player.connect(("127.7.7.1", listeners[0]["port"]))
         player.send(HEARTBEAT)
         assert len(player.recv(2048)) == len(HEARTBEAT)
         lose_a_worker_under(gate, 40)
