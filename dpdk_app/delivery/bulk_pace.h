@@ -15,6 +15,8 @@
 #define BULK_PARTS 64               // of a datagram: the pace is so many of them in a round trip, at least one
 #define BULK_FIRST (BULK_PARTS / 4) // what ten say at once is gone before they say more
 #define BULK_MOST (32 * BULK_PARTS)
+#define BULK_GROWS \
+	2 // parts, and a 32nd of what there is: a share of it alone would leave a small pace small beside large ones
 #define BULK_EXCESS_US \
 	20000U // of the round trip over the least: twice in a row more, or once twice as much, is too fast
 #define BULK_INTERVAL_US 200000       // the longest between two datagrams is four round trips, but at least this
@@ -28,7 +30,7 @@ struct bulk_pace {
 	bool above : 1;      // the last sample was
 	bool steady : 1;     // a queue was seen: from now on the pace grows slowly
 	bool filling : 1;    // the datagram that is being filled has bulk
-	bool asks : 1;       // the last one is to be answered at once: it alone was on its way, and tells of the path
+	bool asks : 1;       // the last one has bulk, and is to be answered at once: 25 ms later its queue has grown
 };
 
 ALWAYS_INLINE uint64_t bulk_parts(const struct bulk_pace *bulk)
@@ -94,7 +96,7 @@ static inline void bulk_sample(struct bulk_pace *bulk, const struct round_trip *
 	else if (excess > BULK_EXCESS_US)
 		bulk->above = true;
 	else if (bulk_used(bulk, rtt, sent_ms, millisecond))
-		bulk_change(bulk, bulk->steady ? parts + (parts + 15) / 16 : 2 * parts, now_ms);
+		bulk_change(bulk, bulk->steady ? parts + BULK_GROWS + parts / 32 : 2 * parts, now_ms);
 	else
 		bulk->above = false;
 }

@@ -301,7 +301,7 @@ void fillers_fill(struct delivery_context *ctx, struct delivery *c, struct leavi
 		if (i != first)
 			fill_by(ctx, c, leaving, i, false);
 	outbound_settle(ctx, &c->out);
-	c->out.bulk.asks = c->out.bulk.filling && c->out.flights == 1;
+	c->out.bulk.asks = c->out.bulk.filling;
 	c->out.filling = c->out.bulk.filling = false;
 	c->out.sent++;
 	path_mtu_left(c, leaving->counter, (uint32_t)(leaving->at - begin));

@@ -31,6 +31,11 @@ static uint64_t interval_ms(const struct path *path)
 	return bulk_interval_us(&path->bulk, &path->round_trip) / 1000;
 }
 
+static unsigned grown(unsigned pace)
+{
+	return pace + 2 + pace / 32;
+}
+
 /// So many parts in a round trip, by a path that has seen a queue.
 static struct path steady(uint16_t pace)
 {
@@ -68,9 +73,9 @@ static void test_the_pace_doubles_until_a_queue_is_seen(UNUSED void **state)
 	}
 	assert_int_equal(interval_ms(&path), FREE_MS / 8);
 	sample(&path, FREE_MS + 11);
-	assert_int_equal(path.bulk.pace, (BULK_FIRST << 5) / 16 * 17);
+	assert_int_equal(path.bulk.pace, grown(BULK_FIRST << 5));
 	sample(&path, FREE_MS);
-	assert_uint_in_range(path.bulk.pace, (BULK_FIRST << 5) * 18 / 16, (BULK_FIRST << 5) * 19 / 16);
+	assert_int_equal(path.bulk.pace, grown(grown(BULK_FIRST << 5)));
 }
 
 static void test_a_loss_ends_the_doubling(UNUSED void **state)
@@ -79,7 +84,7 @@ static void test_a_loss_ends_the_doubling(UNUSED void **state)
 
 	bulk_lost(&path.bulk);
 	sample(&path, FREE_MS);
-	assert_int_equal(path.bulk.pace, BULK_FIRST / 16 * 17);
+	assert_int_equal(path.bulk.pace, grown(BULK_FIRST));
 }
 
 static void test_the_pace_is_halved_by_an_excess_twice_in_a_row_or_once_by_twice_as_much(UNUSED void **state)
@@ -101,7 +106,7 @@ static void test_an_excess_that_is_over_is_forgotten(UNUSED void **state)
 	sample(&path, FREE_MS + 21);
 	sample(&path, FREE_MS);
 	sample(&path, FREE_MS + 21);
-	assert_int_equal(path.bulk.pace, BULK_PARTS / 16 * 17);
+	assert_int_equal(path.bulk.pace, grown(BULK_PARTS));
 }
 
 static void test_what_left_before_the_pace_changed_says_nothing_of_it(UNUSED void **state)
@@ -122,7 +127,7 @@ static void test_a_pace_that_is_not_used_does_not_grow(UNUSED void **state)
 	sample(&path, FREE_MS);
 	path.now += 100 * MS;
 	bulk_sample(&path.bulk, &path.round_trip, path.now, path.now, MS);
-	assert_int_equal(path.bulk.pace, BULK_PARTS / 16 * 17);
+	assert_int_equal(path.bulk.pace, grown(BULK_PARTS));
 }
 
 static void test_the_pace_has_a_least_and_a_most(UNUSED void **state)

@@ -16,7 +16,7 @@ from pyshim.protocol.client.outgoing import Outgoing, Priority
 from pyshim.protocol.session_bodies import bulk_body, move_body
 from pyshim.protocol.session_wire import MessageType
 from tests.client.c_client import CSession, Library
-from tests.client.world import World
+from tests.client.world import Issuer, World
 from tests.session.core_gateway import CoreGateway
 from tests.session.internet import Internet, Player
 
@@ -103,10 +103,10 @@ def run(
     world = World(library, gateway)
     world.internet = Link(gateway)
     link = world.internet
-    inside = [_join(world, gateway, number, kind) for number in range(1, PLAYERS + 1)]
+    inside = [join(world, gateway, number, kind) for number in range(1, PLAYERS + 1)]
     for address, player in enumerate(inside, 1):
         player.address = address
-    outside = [_join(world, gateway, PLAYERS + number, "python") for number in range(1, PLAYERS + 1)]
+    outside = [join(world, gateway, PLAYERS + number, "python") for number in range(1, PLAYERS + 1)]
     for address, player in enumerate(outside, OUTSIDE):
         player.address = address
     assert link.run(30, lambda: all(player.session.is_connected for player in [*inside, *outside]))
@@ -119,12 +119,12 @@ def run(
     return Figures([wait * 1e3 for wait in link.waits], [trip * 1e3 for trip in link.trips], link.carried)
 
 
-def _join(world: World, gateway: CoreGateway, number: int, kind: str) -> Player:
+def join(world: World, gateway: Issuer, number: int, kind: str) -> Player:
     ticket = gateway.issue(number)
     return world.join(ticket) if kind == "c" else world.internet.join(ticket)
 
 
-def _bulk(player: Player, to: int, link: Link) -> None:
+def say_bulk(player: Player, to: int, link: Internet) -> None:
     """One more transfer, unless as much waits as may."""
     session: Any = player.session
     data = link.random.randbytes(TRANSFER_BYTES)
@@ -159,7 +159,7 @@ def _play(link: Link, players: list[Player], flows: list[tuple[Player, Player]],
     numbers = {id(player): number for number, player in enumerate(link.players, 1)}
     for turn in range(round(seconds * MOVES_HZ)):
         for sender, receiver in flows:
-            _bulk(sender, numbers[id(receiver)], link)
+            say_bulk(sender, numbers[id(receiver)], link)
         for index, player in enumerate(players):
             _move(player, link)
             if turn % 4 == index % 4:

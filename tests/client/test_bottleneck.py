@@ -7,13 +7,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from random import Random
 
 import pytest
 
 from pyshim.plan import ListenerPolicy, Policy
-from tests.client.bottleneck import LINK_BITS_PER_S, PLAYERS, added, run
+from pyshim.protocol.session_wire import MessageType, read_data, read_messages
+from tests.client.bottleneck import LINK_BITS_PER_S, PLAYERS, added, join, run, say_bulk
 from tests.client.c_client import Library
+from tests.client.world import World
 from tests.session.core_gateway import NO_LIMITS, CoreGateway, plan
+from tests.session.internet import Sent
+from tests.session.model_gateway import ModelGateway, Seat
 
 ADDED_MS = 50
 SECONDS = 5
@@ -47,3 +52,29 @@ def test_bulk_adds_no_50_ms_to_what_others_say_over_a_link_of_1_mbit(
         assert max(middle_ms, late_ms) < ADDED_MS
     print(f"the link carried {used:.0%}")
     assert used > USED
+
+
+class Asked(ModelGateway):
+    """Keeps of each datagram with a piece of bulk whether it asked for an answer at once."""
+
+    def __init__(self) -> None:
+        super().__init__(Random(1).randbytes)
+        self.asked: list[bool] = []
+
+    def _take(self, seat: Seat, counter: int, secret: bytes, now: float) -> Sent:
+        prefix, body = read_data(secret)
+        if any(message.type == MessageType.BULK for message in read_messages(body)):
+            self.asked.append(prefix.wants_answer)
+        return super()._take(seat, counter, secret, now)
+
+
+@pytest.mark.parametrize("kind", ["c", "python"])
+def test_each_datagram_with_bulk_asks_for_an_answer_at_once(library: Library, kind: str) -> None:
+    gateway = Asked()
+    world = World(library, gateway)
+    player = join(world, gateway, 1, kind)
+    assert world.internet.run(30, lambda: bool(player.session.is_connected))
+    say_bulk(player, 1, world.internet)
+    assert world.internet.run(60, lambda: any(kind == MessageType.BULK for _, kind, _ in gateway.taken))
+    assert len(gateway.asked) > 50
+    assert all(gateway.asked)

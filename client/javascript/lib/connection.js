@@ -288,8 +288,7 @@ export class Connection {
     if (items.length === 0) return false;
     const kinds = { bounded: !items.every(isFree), bulk: items.some((item) => item.priority >= BULK) };
     const isFirst = this.#flight.roundTrip.smoothed === null;
-    const tellsOfPath = kinds.bulk && !this.#flight.hasReliable;
-    const wants = isFirst || tellsOfPath || items.some((item) => item.again);
+    const wants = isFirst || kinds.bulk || items.some((item) => item.again);
     const size = this.#seal(wants ? AT_ONCE : 0, bytes, now);
     this.#flight.left(this.#sealing.sent, { items, size, ...kinds }, now);
     for (const item of items) item.again = true;

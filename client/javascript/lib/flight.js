@@ -48,10 +48,6 @@ export class Flight {
     if (bulk) this.bulk.left(now);
   }
 
-  get hasReliable() {
-    return this.#reliable > 0;
-  }
-
   #take(record) {
     this.#records.delete(record.counter);
     if (record.reliable) this.#reliable--;

@@ -106,6 +106,7 @@ export class Window {
 const BULK_EXCESS_MS = 20;
 const BULK_FIRST = 1 / 4;
 const BULK_LEAST = 1 / 64;
+const BULK_GROWS = 1 / 32;
 const BULK_MOST = 32;
 const BULK_LONGEST_MS = [200, 1000];
 
@@ -137,7 +138,7 @@ export class BulkPace {
     this.#doubles &&= excess <= BULK_EXCESS_MS / 2;
     this.#above = excess > BULK_EXCESS_MS ? this.#above + 1 : 0;
     if (this.#above >= 2 || excess > 2 * BULK_EXCESS_MS) this.#change(this.#pace / 2, now);
-    else if (!this.#above && this.#used(sentAt, latest)) this.#change(this.#pace * (this.#doubles ? 2 : 17 / 16), now);
+    else if (!this.#above && this.#used(sentAt, latest)) this.#change(this.#doubles ? this.#pace * 2 : this.#pace * (33 / 32) + BULK_GROWS, now);
   }
 
   /** Since it changed. While it doubles, its whole effect is to be seen first: one round trip later. */

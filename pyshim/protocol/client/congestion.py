@@ -18,6 +18,7 @@ BULK_EXCESS_S = (
 )
 BULK_FIRST = 1 / 4  # of a datagram in a round trip: what ten say at once is gone before they say more
 BULK_LEAST = 1 / 64
+BULK_GROWS = 1 / 32  # and by a 32nd: by a share alone, a small pace would stay small beside large ones
 _BULK_INTERVAL_S = (
     0.2,
     1.0,
@@ -155,7 +156,7 @@ class BulkPace:
         if self._above >= 2 or excess_s > 2 * BULK_EXCESS_S:
             self._change(self._size / 2, now)
         elif not self._above and self._was_used(sent_at):
-            self._change(self._size * (2 if self._doubles else 17 / 16), now)
+            self._change(self._size * 2 if self._doubles else self._size * 33 / 32 + BULK_GROWS, now)
 
     def _was_used(self, sent_at: float) -> bool:
         """Since it changed. While it doubles, its whole effect is to be seen first: one round trip later."""

@@ -88,7 +88,7 @@ class Sender:
         self._last = 0  # counter of the last datagram
         self._filling = False  # a datagram within the window
         self._filling_bulk = False  # and within the pace of bulk
-        self._tells_of_path = False  # the last one has bulk, and alone was on its way
+        self._is_bulk = False  # the last one
         self.heard_at = 0.0  # when something authentic came last
         self.pace = Pace(())
         self.queued_bytes = 0
@@ -224,14 +224,13 @@ class Sender:
             left -= fresh.message.size
             chosen.append(fresh)
             self._leaves(fresh, now)
-        is_bulk, self._filling, self._filling_bulk = self._filling_bulk, False, False
+        self._is_bulk, self._filling, self._filling_bulk = self._filling_bulk, False, False
         self._last = counter
         self.path.left(counter, DATA_MIN_BYTES + whole - left)
         reliable = [queued for queued in chosen if queued.of.delivery is not None]
         if reliable:
             self._flights[counter] = _Flight(now, reliable)
             self._on_their_way += 1
-        self._tells_of_path = is_bulk and self._on_their_way == 1
         return [queued.message for queued in chosen]
 
     def probe_due(self) -> float:
@@ -245,7 +244,7 @@ class Sender:
     @property
     def asks_at_once(self) -> bool:
         """Whether the datagram that was just filled is to ask for an acknowledgement at once."""
-        return self._tells_of_path or self._on_their_way % ASK_EVERY == ASK_EVERY - 1
+        return self._is_bulk or self._on_their_way % ASK_EVERY == ASK_EVERY - 1
 
     def _within_window(self, now: float) -> None:
         if not self._filling:
