@@ -309,8 +309,20 @@ class Gate:
         assert len(found) == 1, found
         return int(found[0])
 
-    def kill_worker(self, number: int = signal.SIGKILL) -> int:
-        """Send a signal to the data plane's process; returns the pid that it had."""
+    def signal_worker(self, number: int) -> int:
+        """Send a signal to the data plane's process; returns its pid."""
         pid = self.worker_pid()
         os.kill(pid, number)
+        return pid
+
+    def kill_worker(self, number: int = signal.SIGKILL) -> int:
+        """End the data plane's process by a signal; returns the pid that it had.
+
+        It is gone by then. On a busy machine that takes a while, in which it would be found and killed again.
+        """
+        pid = self.signal_worker(number)
+        deadline = time.monotonic() + TIMEOUT_S * self.patience
+        while pid in self.worker_pids():
+            assert time.monotonic() < deadline, f"worker {pid} outlives signal {number}"
+            time.sleep(0.01)
         return pid

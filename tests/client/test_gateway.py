@@ -35,6 +35,7 @@ def gate(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
         "ports": [{"name": "game0", "address": ["127.0.0.1/8"]}],
         "workers": {"cpus": "auto"},
         "listen": [{"port": free_port(), "profile": "session"}],
+        "sessions": {"idle_timeout_s": 600},  # a player here is silent while a busy machine starts a worker
     }
     with Gate(config, tmp_path_factory.mktemp("gate")) as running:
         yield running
@@ -199,9 +200,12 @@ def test_player_goes_on_when_a_worker_dies(library: Library, gate: Gate) -> None
 def test_ticket_for_once_survives_a_crash_with_messages_under_way(library: Library, gate: Gate) -> None:
     game = Game(library, Ticket.from_json(issue(gate, 112, "--once")))
     until(game, lambda: values(game, "CONNECTED"))
+    restarts = gate.metrics().value("pollgate_worker_restarts_total")
     for receipt in range(1, 4):
         assert game.chat(112, f"{receipt}", game.delivery(receipt=receipt)) == 0
+        game.play(0)  # else it would only be sent afterwards
         gate.kill_worker()
+    gate.wait_metric("pollgate_worker_restarts_total", restarts + 3)
     gate.wait_ready()
     until(game, lambda: len(values(game, "DELIVERED")) == 3)
     assert game.chat(112, "last", game.delivery(receipt=4)) == 0

@@ -72,8 +72,7 @@ def test_a_killed_worker_process_serves_again_with_every_session_where_it_was(
     with Traffic(players) as traffic:
         for restarts in range(1, 4):  # each time, players meet sockets that are only just being made
             traffic.await_sent(100)
-            dead = gate.kill_worker(number)
-            gate.wait_until(lambda dead=dead: dead not in gate.worker_pids())  # type: ignore[misc]
+            gate.kill_worker(number)
             traffic.await_answer(SERVED_AGAIN_S)
             gate.wait_metric("pollgate_worker_restarts_total", restarts)
         traffic.await_sent(100)

@@ -70,7 +70,7 @@ def test_messages_to_a_worker_that_hangs_are_answered_all_the_same(tmp_path: Pat
         issued = await asyncio.to_thread(api.issue, 1)
         async with Client(Ticket.from_json(json.dumps(issued))) as game:
             await asyncio.wait_for(anext(game.events()), WAIT_S)
-            gate.kill_worker(signal.SIGSTOP)
+            gate.signal_worker(signal.SIGSTOP)
             answer = await asyncio.to_thread(
                 api, "POST", f"/v1/sessions/{issued['session']}/messages", {"type": "chat", "text": "hi"}
             )

@@ -36,9 +36,8 @@ def rewrite_version(gate: Gate, section: str) -> None:
 
 def test_a_worker_of_another_version_drops_what_it_does_not_know_and_says_so(gate: Gate) -> None:
     rewrite_version(gate, "plain")
-    dead = gate.kill_worker()
+    gate.kill_worker()
     gate.wait_for_line(r"could not be kept: plain \(version 77, this build has version \d+\)")
-    gate.wait_until(lambda: dead not in gate.worker_pids())
     after = gate.wait_metric("pollgate_sessions", PLAYERS, state="active")  # admitted again
     assert after.value("pollgate_sessions_recovered_total") == 0
     gate.kill_worker()  # the next one knows all of it, and that was told

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import contextlib
 import http.client
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -42,7 +41,7 @@ class GuestGate(NetworkGate):
         found = self.guest.attempt("pgrep", "--full", "--", "-m pyshim.run.worker").stdout.split()
         return [int(pid) for pid in found]
 
-    def kill_worker(self, number: int = signal.SIGKILL) -> int:
+    def signal_worker(self, number: int) -> int:
         pid = self.worker_pid()
         self.guest.run("kill", f"-{int(number)}", str(pid))
         return pid
