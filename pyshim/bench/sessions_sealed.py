@@ -218,7 +218,7 @@ def _crowds(
                 lambda few=few: few.serve(pace, request.seconds).ns_per_message,  # type: ignore[misc]
             )
             more = number - CONNECTED[0]
-            resident = (many.resident_bytes - few.resident_bytes) / more if more > 0 else None
+            memory_bytes_each = (many.memory_bytes - few.memory_bytes) / more if more > 0 else None
         yield Row.of(
             f"connected-{number}",
             measured,
@@ -230,7 +230,7 @@ def _crowds(
                 "sessions": number,
                 "players": PLAYERS,
                 "rate_pps": STEADY_PPS,
-                "bytes_per_player": resident,
+                "bytes_per_player": memory_bytes_each,
                 "pairs": len(measured.ours),
                 "seconds": request.seconds,
             },

@@ -92,7 +92,7 @@ class Crowded:
         self._players, self._port, self._placement = players, port, placement
         self._stack = ExitStack()
         self.connect_s = 0.0
-        self.resident_bytes = 0
+        self.memory_bytes = 0
 
     def __enter__(self) -> Crowded:
         """Start server and load."""
@@ -124,7 +124,7 @@ class Crowded:
         before = self._ask()
         result = self._generator.run(self._trial(pace, seconds))
         after = self._ask()
-        self.resident_bytes = after["resident_bytes"]
+        self.memory_bytes = after["memory_bytes"]
         return Served(after["cpu_s"] - before["cpu_s"], result.acknowledged, result.limits)
 
     def connect(self) -> Served:
