@@ -100,15 +100,17 @@ void sockets_close(struct pg_gateway *g);
 /// @return ns
 uint64_t sockets_sleep(struct socket_worker *w, uint64_t now);
 
+#define SOCKET_SHARE_ENOUGH (BURST_MAX / 4) // datagrams of a turn
+
 /// How much of that a loop sleeps whatever comes, because it has just served something: what comes meanwhile shares a
-/// wake-up and its system calls (interrupt moderation, as `ethtool -C rx-usecs` has it for cards). After a full burst more
-/// is there already; a loop that served nothing owes the next datagram an answer at once.
+/// wake-up and its system calls (interrupt moderation, as `ethtool -C rx-usecs` has it for cards). Where many share one
+/// already, sleeping saves little and keeps them waiting; a loop that served nothing owes the next datagram an answer at once.
 /// @param served  by the turn before, of a burst
 /// @param sleep   what sockets_sleep() said: a task that is due is not kept waiting
 /// @return ns
 ALWAYS_INLINE uint64_t sockets_coalesce(const struct socket_worker *w, unsigned served, uint64_t sleep)
 {
-	if (served == 0 || served >= BURST_MAX)
+	if (served == 0 || served >= SOCKET_SHARE_ENOUGH)
 		return 0;
 	return w->coalesce_ns < sleep ? w->coalesce_ns : sleep;
 }

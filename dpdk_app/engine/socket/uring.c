@@ -6,6 +6,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <time.h>
 
 #include "engine/socket/uring_worker.h"
 
@@ -20,8 +21,8 @@ static void arm(struct uring_worker *w, unsigned socket)
 
 	if (!sqe)
 		return; // the next turn tries again
-	io_uring_prep_recvmsg_multishot(sqe, w->common.socket[socket].fd, &w->shape, 0);
-	sqe->flags |= IOSQE_BUFFER_SELECT;
+	io_uring_prep_recvmsg_multishot(sqe, (int)socket, &w->shape, 0);
+	sqe->flags |= IOSQE_BUFFER_SELECT | IOSQE_FIXED_FILE;
 	sqe->buf_group = URING_GROUP;
 	io_uring_sqe_set_data64(sqe, uring_about(SUBJECT_RECEIVE, socket, 0));
 	w->reception[socket].armed = true;
@@ -182,24 +183,73 @@ static unsigned take_completions(struct uring_worker *w, struct datagram_burst *
 	return n;
 }
 
-/// One system call: the last turn's answers go, and what came meanwhile is fetched. Only an idle loop waits.
-static void enter(struct uring_worker *w, uint64_t now)
+/// The last turn's answers go. What came meanwhile is fetched in the same system call, unless more is there already, or is to
+/// gather first.
+/// @return TSC
+static uint64_t leave(struct uring_worker *w, bool gathers, uint64_t now)
 {
 	const struct turn *turn = &w->turn;
+	uint64_t left;
+
+	if (gathers || turn->took == BURST_MAX)
+		io_uring_submit(&w->ring);
+	else
+		io_uring_submit_and_get_events(&w->ring);
+	left = pg_tsc();
+	worker_count_turn(&w->common.common, true, now, left);
+	if (turn->answers > 0)
+		worker_count_handling(&w->common.common, turn->answers, left - turn->began);
+	return left;
+}
+
+/// @return TSC
+static uint64_t woken(struct uring_worker *w, uint64_t slept_from)
+{
+	const uint64_t now = pg_tsc();
+
+	sockets_wake(&w->common);
+	worker_count_nap(&w->common.common, slept_from, now);
+	return now;
+}
+
+/// Sleep until something comes.
+static uint64_t nap(struct uring_worker *w, uint64_t ns, uint64_t now)
+{
+	struct __kernel_timespec patience = {.tv_nsec = (long long)ns};
 	struct io_uring_cqe *first;
 
-	if (turn->took == BURST_MAX) { // more may be there already
-		io_uring_submit(&w->ring);
-	} else if (turn->took + turn->others > 0) {
-		io_uring_submit_and_get_events(&w->ring);
-	} else {
-		const uint64_t most = sockets_sleep(&w->common, now);
-		const uint64_t gather = sockets_coalesce(&w->common, turn->before, most);
-		struct __kernel_timespec patience = {.tv_nsec = (long long)(gather > 0 ? gather : most)};
+	io_uring_submit_and_wait_timeout(&w->ring, &first, 1, &patience, NULL);
+	return woken(w, now);
+}
 
-		io_uring_submit_and_wait_timeout(&w->ring, &first, gather > 0 ? BURST_MAX : 1, &patience, NULL);
-		sockets_wake(&w->common);
-	}
+/// Sleep whatever comes. A wait for many completions would be woken by the first datagram: receives that go on by themselves
+/// are handled there and then.
+static uint64_t gather(struct uring_worker *w, uint64_t ns, uint64_t now)
+{
+	const struct timespec pause = {.tv_nsec = (long)ns};
+
+	nanosleep(&pause, NULL);
+	io_uring_get_events(&w->ring);
+	return woken(w, now);
+}
+
+/// @return TSC, when completions are there
+static uint64_t enter(struct uring_worker *w, uint64_t now)
+{
+	const unsigned served = w->turn.took + w->turn.others;
+	uint64_t most, coalesce;
+
+	if (served >= BURST_MAX)
+		return leave(w, false, now);
+	most = sockets_sleep(&w->common, now);
+	if (served == 0)
+		return nap(w, most, now);
+	coalesce = sockets_coalesce(&w->common, served, most);
+	now = leave(w, coalesce > 0, now);
+	if (coalesce > 0)
+		return gather(w, coalesce, now);
+	sockets_wake(&w->common);
+	return now;
 }
 
 /// What came, and the answers to it, which the next turn hands over.
@@ -225,20 +275,10 @@ static void run_turn(struct uring_worker *w)
 {
 	struct worker *common = &w->common.common;
 	struct turn *turn = &w->turn;
-	const uint64_t before = pg_tsc();
-	uint64_t entered;
+	const uint64_t entered = enter(w, pg_tsc());
 
-	enter(w, before);
-	entered = pg_tsc();
-	if (turn->took + turn->others != 0)
-		worker_count_turn(common, true, before, entered);
-	else
-		worker_count_nap(common, before, entered);
-	if (turn->answers > 0) // they left in that call
-		worker_count_handling(common, turn->answers, entered - turn->began);
 	turn->began = entered;
 	off_cpu_mark_handling(&common->off_cpu);
-	turn->before = turn->took + turn->others;
 	receive(w);
 	turn->others = tasks_run(&common->tasks, entered);
 	worker_count_turn(common, turn->took + turn->others != 0, entered, pg_tsc());
@@ -281,16 +321,29 @@ static void *uring_loop(void *argument)
 		sockets_egress(&w->common);
 		return sockets_return(&w->common); // no turn: pg_start tells
 	}
+	io_uring_register_ring_fd(&w->ring); // where it fails, the kernel looks the ring up at each call
 	while (!worker_stops(&w->common.common)) {
 		arm_sockets(w, pg_tsc());
 		listen_to_bell(w);
 		run_turn(w);
 	}
 	finish(w);
+	io_uring_unregister_files(&w->ring); // the ring ends later than this thread, and would keep the ports
 	return sockets_return(&w->common);
 }
 
 // ---------------------------------------------------------------- life
+
+/// The kernel then need not look each up for each datagram.
+static int register_sockets(struct uring_worker *w, struct pg_error *error)
+{
+	int fd[SOCKETS_PER_WORKER_MAX], rc;
+
+	for (unsigned i = 0; i < w->common.socket_count; i++)
+		fd[i] = w->common.socket[i].fd;
+	rc = io_uring_register_files(&w->ring, fd, w->common.socket_count);
+	return rc == 0 ? PG_OK : uring_error(w->common.common.number, -rc, error);
+}
 
 static int attach(struct pg_gateway *g, struct worker *common, struct pg_error *error)
 {
@@ -306,7 +359,9 @@ static int attach(struct pg_gateway *g, struct worker *common, struct pg_error *
 	w->shape.msg_namelen = sizeof(((struct uring_buffer *)NULL)->from_room);
 	rc = uring_make(&w->ring, common->number, error);
 	w->made = rc == PG_OK;
-	return w->made ? uring_buffers_make(&w->buffers, &w->ring, common->number, plan->pages, error) : rc;
+	if (w->made)
+		rc = register_sockets(w, error);
+	return rc == PG_OK ? uring_buffers_make(&w->buffers, &w->ring, common->number, plan->pages, error) : rc;
 }
 
 static int launch(struct pg_gateway *g, struct worker *w, struct pg_error *error)

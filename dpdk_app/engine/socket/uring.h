@@ -76,6 +76,10 @@ ALWAYS_INLINE void uring_place_return(struct uring_places *places, unsigned id)
 	places->free[places->free_count++] = (uint8_t)id;
 }
 
+/// Why a system call of io_uring failed.
+/// @param why  errno
+int uring_error(uint32_t worker, int why, struct pg_error *error);
+
 /// A ring that the calling thread makes and another will use.
 int uring_make(struct io_uring *ring, uint32_t worker, struct pg_error *error);
 

@@ -34,7 +34,7 @@ static int disabled_for(void)
 	return value;
 }
 
-static int ring_error(uint32_t worker, int why, struct pg_error *error)
+int uring_error(uint32_t worker, int why, struct pg_error *error)
 {
 	const int disabled = why == EPERM ? disabled_for() : 0;
 
@@ -85,7 +85,7 @@ int uring_make(struct io_uring *ring, uint32_t worker, struct pg_error *error)
 
 	if (rc == 0)
 		return PG_OK;
-	return ring_error(worker, -rc, error);
+	return uring_error(worker, -rc, error);
 }
 
 bool uring_enable(struct io_uring *ring)
@@ -134,7 +134,7 @@ int uring_buffers_make(struct uring_buffers *b, struct io_uring *ring, uint32_t 
 	registration.ring_addr = (uintptr_t)b->free;
 	rc = io_uring_register_buf_ring(ring, &registration, 0);
 	if (rc != 0)
-		return ring_error(worker, -rc, error);
+		return uring_error(worker, -rc, error);
 	io_uring_buf_ring_init(b->free);
 	for (unsigned id = 0; id < URING_BUFFERS; id++)
 		uring_buffer_return(b, (uint16_t)id);

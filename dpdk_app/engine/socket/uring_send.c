@@ -42,10 +42,11 @@ static bool dispatch(struct uring_worker *w, const struct dispatch *d)
 	};
 	if (d->length >= w->zero_copy_bytes && !d->copy) {
 		uncopied_of(w, d->about)->length = d->length;
-		io_uring_prep_sendmsg_zc(sqe, w->common.socket[d->socket].fd, &message->head, MSG_DONTWAIT);
+		io_uring_prep_sendmsg_zc(sqe, (int)d->socket, &message->head, MSG_DONTWAIT);
 	} else {
-		io_uring_prep_sendmsg(sqe, w->common.socket[d->socket].fd, &message->head, MSG_DONTWAIT);
+		io_uring_prep_sendmsg(sqe, (int)d->socket, &message->head, MSG_DONTWAIT);
 	}
+	sqe->flags |= IOSQE_FIXED_FILE;
 	io_uring_sqe_set_data64(sqe, d->about);
 	w->sending++;
 	return true;

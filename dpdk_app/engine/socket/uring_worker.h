@@ -33,7 +33,6 @@ struct turn {
 	unsigned took;    // datagrams
 	unsigned answers; // of them
 	unsigned others;  // other workers' datagrams, and what was sent without having been asked
-	unsigned before;  // what the turn before served, of both
 };
 
 struct uring_worker {
