@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -47,6 +49,22 @@ def test_an_opponent_answers_every_message_of_its_load(tmp_path: Path, kind: str
         served = opponent.serve(Pace(window=8), 0.2)
     assert served.answered > 0
     assert served.cpu_s > 0
+
+
+def test_an_opponent_that_had_no_cpu_is_measured_once_more(tmp_path: Path) -> None:
+    try:
+        program = compile_opponents(tmp_path, "echo")
+    except UnavailableError as problem:
+        pytest.skip(str(problem))
+    with Opponent(program, "echo", PLAYERS, free_port(), choose_placement()) as opponent:
+        server = opponent._server.pid
+        os.kill(server, signal.SIGSTOP)
+        with ThreadPoolExecutor(1) as pool:
+            served = pool.submit(opponent.serve, Pace(window=8), 0.1)
+            with pytest.raises(TimeoutError):
+                served.result(1.0)  # several measurements, each of nothing
+            os.kill(server, signal.SIGCONT)
+            assert served.result(60).answered > 0
 
 
 _REFUSING = """\
