@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// bus/memory.c: see memory.h.
+
+#include "bus/memory.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#ifndef F_SEAL_FUTURE_WRITE
+#define F_SEAL_FUTURE_WRITE 0x0010 // Linux 5.1; glibc has it from 2.38 on
+#endif
+
+#define SEALS_NEEDED (F_SEAL_SHRINK | F_SEAL_GROW)
+
+static bool refuse(struct memory_file *file, const char *what, size_t bytes, char *why, size_t why_bytes)
+{
+	const int error = errno;
+
+	snprintf(why, why_bytes, "a memory file of %zu bytes: %s: %s", bytes, what, strerror(error));
+	memory_file_close(file);
+	return false;
+}
+
+bool memory_file_make(struct memory_file *file, const char *name, size_t bytes, char *why, size_t why_bytes)
+{
+	*file = (struct memory_file){.bytes = bytes, .fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING)};
+	if (file->fd < 0)
+		return refuse(file, "memfd_create", bytes, why, why_bytes);
+	if (ftruncate(file->fd, (off_t)bytes) != 0)
+		return refuse(file, "ftruncate", bytes, why, why_bytes);
+	file->at = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, file->fd, 0);
+	if (file->at == MAP_FAILED) {
+		file->at = NULL;
+		return refuse(file, "mmap", bytes, why, why_bytes);
+	}
+	if (fcntl(file->fd, F_ADD_SEALS, SEALS_NEEDED | F_SEAL_FUTURE_WRITE | F_SEAL_SEAL) != 0)
+		return refuse(file, "seals", bytes, why, why_bytes);
+	return true;
+}
+
+bool memory_file_map(struct memory_file *file, int fd, size_t bytes, char *why, size_t why_bytes)
+{
+	const int seals = fcntl(fd, F_GET_SEALS);
+	struct stat status;
+
+	*file = (struct memory_file){.bytes = bytes, .fd = -1};
+	if (seals < 0 || fstat(fd, &status) != 0)
+		return refuse(file, "it is none", bytes, why, why_bytes);
+	errno = EPERM;
+	if ((seals & F_SEAL_SHRINK) == 0)
+		return refuse(file, "it is not sealed against shrinking", bytes, why, why_bytes);
+	errno = EINVAL;
+	if (status.st_size < 0 || (uint64_t)status.st_size < bytes)
+		return refuse(file, "it is shorter", bytes, why, why_bytes);
+	file->at = mmap(NULL, bytes, PROT_READ, MAP_SHARED | MAP_POPULATE, fd, 0);
+	if (file->at == MAP_FAILED) {
+		file->at = NULL;
+		return refuse(file, "mmap", bytes, why, why_bytes);
+	}
+	return true;
+}
+
+void memory_file_close(struct memory_file *file)
+{
+	if (file->at)
+		munmap(file->at, file->bytes);
+	if (file->fd >= 0)
+		close(file->fd);
+	*file = (struct memory_file){.fd = -1};
+}
