@@ -210,14 +210,17 @@ enum ring_result ring_writer_attach(struct ring_writer *writer, struct ring_writ
 enum ring_result ring_reader_attach(struct ring_reader *reader, const struct ring_written *written,
 				    struct ring_read *read, uint32_t size)
 {
+	uint64_t released;
+
 	*reader = (struct ring_reader){
 		.data = written->data, .mask = size - 1, .longest = size / 4, .writer = written, .own = read};
 	reader->fault = look_at_head(written, size);
-	reader->released = reader->next = shared_acquire(&read->released);
-	if (reader->fault == RING_SOUND && reader->next % RING_WORD != 0)
+	released = shared_acquire(&read->released);
+	if (reader->fault == RING_SOUND && released % RING_WORD != 0)
 		reader->fault = RING_FAULT_RELEASED;
 	if (reader->fault != RING_SOUND)
 		return RING_BROKEN;
+	reader->next = reader->released = released;
 	ring_stay_awake(reader); // who died may have been asleep
 	return RING_OK;
 }

@@ -437,6 +437,32 @@ def gateways() -> dict[str, bytes]:
     }
 
 
+def rings() -> dict[str, bytes]:
+    """Steps of a ring's two sides; what is scribbled over their memory, and before which load."""
+    attach_writer, attach_reader, abandon, scribble, wake, sleep = (bytes([step, 0]) for step in range(6))
+    write, read = 0x80 + 28, 0x80 + 30  # three messages, committed; one, released
+    three = bytes([write, 0, 40, 1, 7, 0, 0, 8, 255, 3, 9])
+    begun = bytes([6, 0, 40, 1, 7])
+    take = bytes([read + 40, 0])
+    here = 2 + 8  # a whole word where the writer is
+    whole = three + take
+    return {
+        "exchange": whole * 3,
+        "around": (three + take * 2) * 12,
+        "full": three * 9 + take + begun + take,
+        "gap": three + begun * 3 + attach_writer + take * 3,
+        "abandoned": three + begun + abandon + three + take * 2,
+        "asleep": sleep + three + wake + sleep + take,
+        "reader-again": three + bytes([read - 0x80 + 20, 0]) + attach_reader + take,
+        "no-kind": three + scribble + bytes([here, 0, 0, 9, 0, 0, 0, 0, 0, 0, 0]) + take,
+        "endless-gap": scribble + bytes([here, 0, 0, 0, 3, 0, 0, 0xFF, 0xFF, 0xFF, 0xFF]) + take * 2,
+        "too-long": scribble + bytes([here + 4, 0, 0, 0, 1, 0, 0, 0, 0, 5, 0]) + take,
+        "released-too-far": three + scribble + bytes([1 + 2, 0, 0, 1, 0, 0]) + three * 20,
+        "marks": three + scribble + bytes([8, 0, 35, 0, 0, 0, 0, 0, 0, 0, 3]) + attach_writer,
+        "between-loads": three + bytes([0, 3, here, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0]) + take,
+    }
+
+
 def main() -> None:
     """Write every corpus."""
     host, game = host_frames(), game_frames()
@@ -448,6 +474,7 @@ def main() -> None:
     write("fuzz_datagram", datagrams())
     write("fuzz_opened", conversations())
     write("fuzz_client", gateways())
+    write("fuzz_ring", rings())
     write("fuzz_frame", {name: record(frame) for name, frame in everything.items()} | bursts(everything))
 
 

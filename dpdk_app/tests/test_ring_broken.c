@@ -197,6 +197,7 @@ static void a_reader_does_not_begin_between_words(void **state UNUSED)
 	pair_read(&pair)->released = 4;
 	assert_int_equal(ring_reader_attach(&pair.reader, pair.written_there.at, pair.read.at, SIZE), RING_BROKEN);
 	expect_fault(&pair, RING_FAULT_RELEASED);
+	assert_int_equal(pair.reader.next, 0); // nobody looks there by mistake
 	pair_close(&pair);
 }
 

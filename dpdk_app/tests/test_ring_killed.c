@@ -99,13 +99,26 @@ static void step_through(struct ring_pair *pair, unsigned batch, uint32_t length
 	single_step_end();
 }
 
+static void make_copies(void)
+{
+	pair_make(&stepping.pair, SIZE);
+	stepping.written = aligned_alloc(RING_APART, ring_written_bytes(SIZE));
+	stepping.read = aligned_alloc(RING_APART, sizeof(*stepping.read));
+	stepping.looks = stepping.gaps = 0;
+}
+
+static void free_copies(void)
+{
+	free(stepping.written);
+	free(stepping.read);
+	pair_close(&stepping.pair);
+}
+
 static void a_writer_that_dies_after_any_instruction_leaves_exact_books(void **state UNUSED)
 {
 	struct ring_pair *pair = &stepping.pair;
 
-	pair_make(pair, SIZE);
-	stepping.written = aligned_alloc(RING_APART, ring_written_bytes(SIZE));
-	stepping.read = aligned_alloc(RING_APART, sizeof(*stepping.read));
+	make_copies();
 	for (unsigned turn = 0; turn < 60; turn++) { // around the data's end, too
 		const unsigned batch = 1 + turn % 3;
 		const uint32_t length = 8 * (turn * 7 % 40);
@@ -121,9 +134,29 @@ static void a_writer_that_dies_after_any_instruction_leaves_exact_books(void **s
 	}
 	assert_true(stepping.looks > 60 * 20);
 	assert_true(stepping.gaps > 60 * 5);
-	free(stepping.written);
-	free(stepping.read);
-	pair_close(pair);
+	free_copies();
+}
+
+static void so_does_its_successor_while_it_attaches(void **state UNUSED)
+{
+	struct ring_pair *pair = &stepping.pair;
+
+	make_copies();
+	for (unsigned turn = 0; turn < 40; turn++) {
+		stepping.begun = pair_written(pair)->begun;
+		stepping.batch = 2;
+		for (unsigned i = 0; i < 2; i++)
+			assert_int_equal(pair_reserve(pair, 1, 8 * (turn * 7 % 40)), RING_OK);
+		single_step(after_an_instruction);
+		ring_writer_attach(&pair->writer, pair->written.at, pair->read_there.at, SIZE);
+		single_step_end();
+		assert_int_equal(stepping.wrong, 0);
+		pair_expect_gap(pair, 2);
+		pair_say(pair, turn, 56);
+		pair_expect(pair, turn, 56);
+	}
+	assert_int_equal(stepping.gaps, stepping.looks); // whenever it died, both are told as missing
+	free_copies();
 }
 
 // ---------------------------------------------------------------- processes
@@ -368,6 +401,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_writer_that_dies_after_any_instruction_leaves_exact_books),
+		cmocka_unit_test(so_does_its_successor_while_it_attaches),
 		cmocka_unit_test(writers_that_are_killed_leave_each_message_read_or_missing),
 		cmocka_unit_test(readers_that_are_killed_see_again_what_they_had_not_released),
 		cmocka_unit_test(both_killed_at_once_leave_exact_books),
