@@ -57,6 +57,7 @@ int pg_bench_connect(void *state, const struct pg_bench_connection *connection, 
 
 struct rewinding {
 	struct session_record *records;
+	struct session_shard *shard;
 	struct session_numbers numbers;
 	uint32_t slot[BURST_MAX]; // of the burst before
 	unsigned count;
@@ -70,6 +71,18 @@ static uint32_t slot_of(const struct session_numbers *numbers, const struct rte_
 	return session_slot(numbers, rte_pktmbuf_mtod_offset(m, const struct session_header *, FRAME_HEADERS)->session);
 }
 
+/// No packet of a capture acknowledges what a dead worker's connections are told: of the restart, in each answer, and of their
+/// limits.
+static void acknowledge(struct session_shard *shard, uint32_t slot)
+{
+	struct delivery *c = store_delivery(shard->store, slot);
+	const uint32_t sent = shard->store->records[slot].tx_counter;
+	const struct session_prefix prefix = {.ack = sent, .ack_bits = UINT32_MAX};
+
+	if (unlikely(!delivery_quiet(c)))
+		delivery_acknowledged(&shard->ctx, c, sent, &prefix, rte_rdtsc());
+}
+
 /// Between the device and the worker's loop. The burst before is through with: its records are in the cache, and none of them
 /// is needed again before all others were.
 static uint16_t on_burst(uint16_t port, uint16_t queue, struct rte_mbuf *mbufs[], uint16_t n, uint16_t max,
@@ -79,8 +92,10 @@ static uint16_t on_burst(uint16_t port, uint16_t queue, struct rte_mbuf *mbufs[]
 	struct rewinding *r = context;
 
 	(void)port, (void)queue, (void)max;
-	for (unsigned i = 0; i < r->count; i++)
+	for (unsigned i = 0; i < r->count; i++) {
 		r->records[r->slot[i]].replay = (struct replay){.newest = 0};
+		acknowledge(r->shard, r->slot[i]);
+	}
 	r->count = n;
 	for (unsigned i = 0; i < n; i++)
 		r->slot[i] = slot_of(&r->numbers, mbufs[i]);
@@ -99,7 +114,11 @@ int pg_bench_rewind(const struct pg_gateway *gateway, void *state, struct pg_err
 {
 	const struct state_parts parts = state_parts(state);
 
-	rewinding = (struct rewinding){.records = parts.records, .numbers = parts.numbers};
+	rewinding = (struct rewinding){
+		.records = parts.records,
+		.shard = gateway->worker[0]->shard,
+		.numbers = parts.numbers,
+	};
 	if (!rte_eth_add_rx_callback(first_port(gateway), 0, on_burst, &rewinding))
 		return error_set(error, PG_ERROR_SYSTEM, "this DPDK was built without callbacks of received bursts");
 	return PG_OK;

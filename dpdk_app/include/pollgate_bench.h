@@ -26,8 +26,9 @@ struct pg_bench_connection {
 /// @return PG_OK; PG_ERROR_USAGE when a session is not issued
 int pg_bench_connect(void *state, const struct pg_bench_connection *connection, uint32_t n, struct pg_error *error);
 
-/// After pg_open: when a burst of port 0, queue 0 has been served, forget that its packets were seen. A capture must have
-/// one packet of each connection, so that none is twice in a burst.
+/// After pg_open: when a burst of port 0, queue 0 has been served, forget that its packets were seen, and have its
+/// players acknowledge what they were told, as after the death of a worker. A capture must have one packet of each connection, so that none
+/// is twice in a burst.
 /// One gateway of a process can be treated so; `state` and the port live until it ends.
 int pg_bench_rewind(const struct pg_gateway *gateway, void *state, struct pg_error *error);
 
