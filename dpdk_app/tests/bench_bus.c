@@ -139,10 +139,12 @@ static int by_cycles(const void *a, const void *b)
 
 static double median_cycles(struct times *times)
 {
+	const uint32_t middle = times->n / 2;
+
 	if (times->n == 0)
 		bench_fail("a slice was too short: nothing was measured in it");
 	qsort(times->cycles, times->n, sizeof(uint64_t), by_cycles);
-	return (double)times->cycles[times->n / 2];
+	return (double)times->cycles[middle];
 }
 
 static double measure(uint32_t row, uint64_t turn, uint64_t slice)
