@@ -24,9 +24,7 @@
 #include "compiler.h"
 
 /// Bytes of data: a power of two. A message is a quarter of them at most, so an empty ring takes it wherever it stands.
-#ifndef RING_BYTES_MIN
 #define RING_BYTES_MIN 4096U
-#endif
 #define RING_BYTES_MAX (1U << 30)
 #define RING_BYTES_DEFAULT (1U << 20)
 

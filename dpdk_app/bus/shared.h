@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // bus/shared.h: how the code of a ring touches what two processes share.
 //
-// Each is named so that a test can put something else in its place: the model checker runs the ring's own code on a
-// memory of its own, and the fuzzer changes the memory between any two loads.
+// Each access has a name, so that a test can put something else in its place: the model checker, which has another file of this
+// name, runs the ring's own code on a memory of its own, and the fuzzer changes the memory between any two loads.
 
 #ifndef POLLGATE_BUS_SHARED_H
 #define POLLGATE_BUS_SHARED_H
@@ -14,8 +14,6 @@
 #include <unistd.h>
 
 #include "compiler.h"
-
-#ifndef BUS_SHARED_REPLACED
 
 /// Acquired: what the other side stored before it released the word is seen.
 ALWAYS_INLINE uint64_t shared_acquire(const uint64_t *word)
@@ -71,7 +69,5 @@ ALWAYS_INLINE void shared_wake(const uint32_t *word)
 {
 	syscall(SYS_futex, word, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
 }
-
-#endif
 
 #endif

@@ -3,6 +3,7 @@
 
 #include "ring_pair.h"
 
+#include <pthread.h>
 #include <string.h>
 
 #define SIZE RING_BYTES_MIN
@@ -223,6 +224,111 @@ static void what_a_dead_writer_left_is_checked_like_anything_else(void **state U
 	pair_close(&pair);
 }
 
+// ---------------------------------------------------------------- both sides at work while a third scribbles
+
+struct mad {
+	struct ring_pair pair;
+	bool stop;
+};
+
+static uint64_t next(uint64_t *state)
+{
+	*state = *state * 6364136223846793005ULL + 1442695040888963407ULL;
+	return *state >> 16;
+}
+
+static bool is_over(struct mad *mad)
+{
+	return __atomic_load_n(&mad->stop, __ATOMIC_ACQUIRE);
+}
+
+/// Words that could be an entry, and any others, wherever.
+static void *scribble(void *argument)
+{
+	struct mad *mad = argument;
+	uint64_t *written = mad->pair.written.at, *read = mad->pair.read.at, seed = 1;
+
+	for (unsigned i = 0; !is_over(mad); i++) {
+		const uint64_t any = next(&seed), length = next(&seed) % (2 * LONGEST);
+		const uint64_t word = any % 4 == 0 ? next(&seed) : (any % 4) << 48 | (any % 8 == 0 ? ~0U : length);
+		uint64_t *at = &written[next(&seed) % (mad->pair.written.bytes / 8)];
+
+		__atomic_store_n(i % 64 == 0 ? &read[0] : at, i % 3 == 0 ? 0 : word, __ATOMIC_RELAXED);
+	}
+	return NULL;
+}
+
+/// So that there is something to begin with again.
+static void mend(struct mad *mad)
+{
+	struct ring_written *written = mad->pair.written.at;
+
+	__atomic_store_n(&written->magic, RING_MAGIC, __ATOMIC_RELAXED);
+	__atomic_store_n(&written->size, SIZE, __ATOMIC_RELAXED);
+	for (unsigned at = 0; at < 2; at++)
+		__atomic_store_n(&written->mark[at].position, 8 * SIZE, __ATOMIC_RELAXED);
+	__atomic_store_n(&((struct ring_read *)mad->pair.read.at)->released, 8 * SIZE, __ATOMIC_RELAXED);
+}
+
+static void *write_on(void *argument)
+{
+	struct mad *mad = argument;
+	struct ring_pair *pair = &mad->pair;
+	uint32_t length = 0;
+	void *body;
+
+	while (!is_over(mad)) {
+		length = (length + 37) % LONGEST;
+		if (ring_reserve(&pair->writer, length, 1, &body) == RING_OK)
+			memset(body, 0, length);
+		ring_commit(&pair->writer);
+		ring_wake(&pair->writer);
+		if (pair->writer.fault == RING_SOUND)
+			continue;
+		mend(mad);
+		(void)ring_writer_attach(&pair->writer, pair->written.at, pair->read_there.at, SIZE);
+	}
+	return NULL;
+}
+
+static volatile uint64_t read_sum; // so that bodies are read
+
+static void read_body(const struct ring_message *message)
+{
+	for (uint32_t i = 0; message->kind == RING_MESSAGE && i < message->length; i++)
+		read_sum += ((const uint8_t *)message->body)[i];
+}
+
+static void a_live_ring_that_somebody_scribbles_over_leads_nobody_astray(void **state UNUSED)
+{
+	struct ring_message message[8];
+	pthread_t writer, scribbler;
+	uint64_t faults = 0, messages = 0;
+	struct mad mad = {0};
+
+	pair_make(&mad.pair, SIZE);
+	assert_int_equal(pthread_create(&writer, NULL, write_on, &mad), 0);
+	assert_int_equal(pthread_create(&scribbler, NULL, scribble, &mad), 0);
+	while (faults < 300 || messages < 300) {
+		const int n = ring_peek(&mad.pair.reader, message, COUNT(message));
+
+		for (int i = 0; i < n; i++)
+			read_body(&message[i]);
+		messages += n > 0 ? (uint64_t)n : 0;
+		if (n >= 0) {
+			ring_release(&mad.pair.reader);
+			continue;
+		}
+		faults++;
+		mend(&mad);
+		(void)ring_reader_attach(&mad.pair.reader, mad.pair.written_there.at, mad.pair.read.at, SIZE);
+	}
+	__atomic_store_n(&mad.stop, true, __ATOMIC_RELEASE);
+	pthread_join(writer, NULL);
+	pthread_join(scribbler, NULL);
+	pair_close(&mad.pair);
+}
+
 static void every_fault_has_words(void **state UNUSED)
 {
 	for (unsigned fault = RING_SOUND; fault < RING_FAULTS; fault++)
@@ -242,6 +348,7 @@ int main(void)
 		cmocka_unit_test(memory_that_is_no_ring_is_refused_by_both),
 		cmocka_unit_test(a_reader_does_not_begin_between_words),
 		cmocka_unit_test(what_a_dead_writer_left_is_checked_like_anything_else),
+		cmocka_unit_test(a_live_ring_that_somebody_scribbles_over_leads_nobody_astray),
 		cmocka_unit_test(every_fault_has_words),
 	};
 

@@ -8,14 +8,10 @@
 
 #include <string.h>
 
-#include "model.h"
-
-#define BUS_SHARED_REPLACED
-#define RING_BYTES_MIN 64U
 #include "bus/ring.c"
 #include "bus/wait.c"
 
-#define SIZE RING_BYTES_MIN
+#define SIZE 64U
 
 /// Nothing is stored here: it lends its addresses, and first values.
 static union {
