@@ -101,9 +101,6 @@ struct ring_entry {
 
 #define RING_WORD sizeof(uint64_t)
 
-/// So far ahead the writer takes back lines that the reader has read, so that its stores do not wait for them one by one.
-#define RING_AHEAD 512
-
 struct ring_writer {
 	uint8_t *data;
 	uint64_t mask;
@@ -230,7 +227,6 @@ ALWAYS_INLINE enum ring_result ring_reserve(struct ring_writer *writer, uint32_t
 	shared_store(&writer->own->begun, ++writer->begun);
 	if (unlikely(skip != 0))
 		ring_add_entry(writer, ring_word(RING_SKIP, 0, 0), skip);
-	shared_prefetch_for_write(writer->data + ((writer->next + RING_AHEAD) & writer->mask));
 	*body = writer->data + (writer->next & writer->mask) + RING_WORD;
 	ring_add_entry(writer, ring_word(RING_MESSAGE, type, length), extent);
 	return RING_OK;

@@ -54,16 +54,6 @@ ALWAYS_INLINE void shared_keep_order(void)
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 }
 
-/// The line, for this processor alone. The compiler's own prefetch for writing is one for reading at x86-64-v2 to -v4.
-ALWAYS_INLINE void shared_prefetch_for_write(const uint8_t *line)
-{
-#if defined(__x86_64__)
-	__asm__ volatile("prefetchw %0" : : "m"(*line));
-#else
-	__builtin_prefetch(line, 1, 3);
-#endif
-}
-
 /// Whoever waits for a change of the word looks at it again.
 ALWAYS_INLINE void shared_wake(const uint32_t *word)
 {

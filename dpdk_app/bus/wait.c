@@ -108,6 +108,16 @@ static void relax(unsigned pauses)
 		pause_cpu();
 }
 
+static bool look_for_a_while(struct ring_reader *const *readers, unsigned n)
+{
+	for (unsigned i = 0; i < PAUSES_PER_CLOCK; i++) {
+		if (any_is_ready(readers, n))
+			return true;
+		relax(1);
+	}
+	return false;
+}
+
 static bool spin(struct ring_reader *const *readers, unsigned n, struct ring_waiting *waiting)
 {
 	uint64_t until;
@@ -119,16 +129,13 @@ static bool spin(struct ring_reader *const *readers, unsigned n, struct ring_wai
 	adapt_pauses(waiting, readers, n);
 	relax(waiting->pauses);
 	waiting->was_there = any_is_ready(readers, n);
-	if (waiting->was_there)
+	if (waiting->was_there || look_for_a_while(readers, n))
 		return true;
-	until = monotonic_ns() + waiting->spin_ns;
-	do {
-		for (unsigned i = 0; i < PAUSES_PER_CLOCK; i++) {
-			if (any_is_ready(readers, n))
-				return true;
-			relax(1);
-		}
-	} while (monotonic_ns() < until);
+	until = monotonic_ns() + waiting->spin_ns; // not before: an answer is often there sooner than the time is known
+	do
+		if (look_for_a_while(readers, n))
+			return true;
+	while (monotonic_ns() < until);
 	return false;
 }
 

@@ -127,11 +127,6 @@ void shared_wake(const uint32_t *word)
 		access_memory((struct op){.kind = OP_FUTEX_WAKE, .word = word_of(word)});
 }
 
-void shared_prefetch_for_write(const uint8_t *line)
-{
-	(void)line;
-}
-
 void model_plain_store(uint64_t *word, uint64_t value)
 {
 	store(word, value, true, false);

@@ -75,6 +75,5 @@ void shared_store32(uint32_t *word, uint32_t value);
 void shared_fence(void);
 void shared_keep_order(void);
 void shared_wake(const uint32_t *word);
-void shared_prefetch_for_write(const uint8_t *line);
 
 #endif
