@@ -12,6 +12,7 @@
 
 #include "engine/dpdk/dpdk.h"
 #include "runtime/engine.h"
+#include "session/limits.h"
 #include "session/state.h"
 #include "stats/error.h"
 
@@ -51,6 +52,14 @@ int pg_bench_connect(void *state, const struct pg_bench_connection *connection, 
 		connect_peer(record, &connection[i]);
 	}
 	return PG_OK;
+}
+
+void pg_bench_know_limits(const struct pg_gateway *gateway, void *state)
+{
+	const struct state_parts parts = state_parts(state);
+
+	for (uint32_t slot = 0; slot < gateway->plan.issued_capacity; slot++)
+		parts.records[slot].limits_mark = limits_mark(gateway->worker[0]->shard);
 }
 
 // ---------------------------------------------------------------- rewinding

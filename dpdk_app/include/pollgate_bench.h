@@ -26,6 +26,10 @@ struct pg_bench_connection {
 /// @return PG_OK; PG_ERROR_USAGE when a session is not issued
 int pg_bench_connect(void *state, const struct pg_bench_connection *connection, uint32_t n, struct pg_error *error);
 
+/// Between pg_open and pg_start: these connections know their limits, as if it were this gateway that welcomed them. Nobody would
+/// acknowledge being told.
+void pg_bench_know_limits(const struct pg_gateway *gateway, void *state);
+
 /// After pg_open: when a burst of port 0, queue 0 has been served, forget that its packets were seen, and have its
 /// players acknowledge what they were told, as after the death of a worker. A capture must have one packet of each connection, so that none
 /// is twice in a burst.

@@ -94,9 +94,12 @@ ALWAYS_INLINE uint64_t source_hash(const struct peer *peer, const struct hash_se
 			     listener ^ secret->channel);
 }
 
-/// Of one place: the whole address and the port. For what a neighbour of the same address is not to use up.
+/// Of one place: the whole address and the port. For what a neighbour of the same address is not to use up. A flood to somebody's
+/// session from elsewhere comes so far; two places of IPv4 never have the same.
 ALWAYS_INLINE uint64_t place_hash(const struct peer *peer, const struct hash_secret *secret)
 {
+	if (peer->high == 0 && (uint32_t)peer->low == (uint32_t)IPV4_MAPPED)
+		return odd(secret->address[3]) * ((peer->low - IPV4_MAPPED) | peer->channel) + secret->addend;
 	return multiply_fold(multiply_fold(peer->high ^ secret->address[1], peer->low ^ secret->address[2]) ^
 				     secret->address[3],
 			     peer->channel ^ secret->channel);

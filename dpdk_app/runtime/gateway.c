@@ -14,7 +14,7 @@
 #include "session/state.h"
 #include "stats/error.h"
 
-#define START_TIMEOUT_MS 5000
+#define START_STALL_MS 5000
 #define POLL_NS 200000
 
 // ---------------------------------------------------------------- parts
@@ -227,6 +227,27 @@ static bool has_turned(const struct pg_gateway *g, const struct worker *w)
 	return counter_get(&w->stats->heartbeat_tsc) != 0;
 }
 
+/// A worker that inherits a million connections makes their keys before its first turn, which takes longer: as long as it has
+/// ever more of them, it is waited for.
+static bool await_first_turn(const struct pg_gateway *g, const struct worker *w)
+{
+	const struct timespec pause = {.tv_nsec = POLL_NS};
+	const uint64_t stall = START_STALL_MS * pg_tsc_hz() / 1000;
+	uint64_t deadline = pg_tsc() + stall, had = 0;
+
+	while (!has_turned(g, w)) {
+		const uint64_t has = counter_get(&w->stats->connected);
+
+		if (has != had)
+			deadline = pg_tsc() + stall;
+		had = has;
+		if (pg_tsc() > deadline)
+			return false;
+		nanosleep(&pause, NULL);
+	}
+	return true;
+}
+
 static bool has_policy(const struct pg_gateway *g, const struct worker *w)
 {
 	return __atomic_load_n(&w->stats->policy_generation, __ATOMIC_ACQUIRE) == g->generation;
@@ -246,9 +267,10 @@ int pg_start(struct pg_gateway *g, struct pg_error *error)
 		if (rc != PG_OK)
 			return rc;
 	}
-	if (!await_workers(g, has_turned, START_TIMEOUT_MS))
-		return error_set(error, PG_ERROR_TIMEOUT, "a worker did not begin to poll within %u ms",
-				 START_TIMEOUT_MS);
+	for (uint32_t i = 0; i < g->plan.worker_count; i++)
+		if (!await_first_turn(g, g->worker[i]))
+			return error_set(error, PG_ERROR_TIMEOUT, "worker %u did not begin to poll within %u ms", i,
+					 START_STALL_MS);
 	return PG_OK;
 }
 

@@ -294,6 +294,7 @@ uint32_t connection_adopt(struct session_shard *shard, uint64_t now)
 	const uint32_t used = store_used(shard->store);
 	uint32_t connected = 0, going_on = 0;
 
+	counter_set(&shard->stats->connected, 0);
 	for (uint32_t slot = 0; slot < used; slot++) {
 		struct session_record *record = &shard->store->records[slot];
 
@@ -305,9 +306,8 @@ uint32_t connection_adopt(struct session_shard *shard, uint64_t now)
 			continue;
 		}
 		adopt(shard, slot, now);
-		connected++;
+		counter_set(&shard->stats->connected, ++connected); // pg_start() waits as long as there are more
 		going_on += record_is_connected(record);
 	}
-	counter_set(&shard->stats->connected, connected);
 	return going_on;
 }

@@ -22,12 +22,6 @@ uint16_t limits_write(const struct session_rules *rules, unsigned listener, uint
 	return (uint16_t)(n + rules->message_limits);
 }
 
-/// As struct session_record has it.
-static uint16_t limits_mark(const struct session_shard *shard)
-{
-	return (uint16_t)shard->limits_digest | 1;
-}
-
 void limits_begin(const struct session_shard *shard, uint32_t slot)
 {
 	struct delivery *c = store_delivery(shard->store, slot);

@@ -47,6 +47,12 @@ static inline uint64_t limits_digest(const struct session_rules *rules)
 static_assert(LIMITS_MOST <= SESSION_LIMITS_MAX, "WELCOME has room for all limits");
 uint16_t limits_write(const struct session_rules *rules, unsigned listener, uint8_t *out);
 
+/// What a record has of those in a WELCOME: record.h.
+static inline uint16_t limits_mark(const struct session_shard *shard)
+{
+	return (uint16_t)shard->limits_digest | 1;
+}
+
 /// A connection begins: its WELCOME has the limits of now.
 void limits_begin(const struct session_shard *shard, uint32_t slot);
 

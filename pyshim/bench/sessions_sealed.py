@@ -157,15 +157,23 @@ def _storms(
         if other not in programs:
             continue  # it was said
         times: list[float] = []
-        with (
-            crowded(directory, "epoll", 0, players, free_port(), placement) as gateway,
-            Opponent(programs[other], other, min(players, ENET_PLAYERS), free_port(), placement) as opponent,
-        ):
-            measured = request.compare(
-                f"connect-{players}",
-                _connecting(gateway, times),
-                lambda opponent=opponent: _per_s(opponent.connect()),  # type: ignore[misc]
-            )
+        try:
+            with (
+                crowded(directory, "epoll", 0, players, free_port(), placement) as gateway,
+                Opponent(
+                    programs[other], other, min(players, ENET_PLAYERS), free_port(), placement
+                ) as opponent,
+            ):
+                measured = request.compare(
+                    f"connect-{players}",
+                    _connecting(gateway, times),
+                    lambda opponent=opponent: _per_s(opponent.connect()),  # type: ignore[misc]
+                )
+        except (
+            UnavailableError
+        ) as problem:  # one of so many players of the other is now and then never let in
+            yield Note(f"connect-{players} was left out: {problem}")
+            continue
         yield Row.of(
             f"connect-{players}",
             measured,

@@ -139,3 +139,11 @@ def test_an_engine_that_is_none_is_refused_with_what_is_allowed(tmp_path: Path) 
     ended = bench("sessions-sealed", "--engines", "dpdk", cwd=tmp_path)
     assert ended.returncode == 2
     assert "'dpdk' is not one of epoll, io_uring" in " ".join(ended.stderr.split())
+
+
+@pytest.mark.full
+def test_a_worker_that_inherits_a_million_connections_serves_each_in_1700_bytes(tmp_path: Path) -> None:
+    connected = 1_000_000
+    with crowded(tmp_path, "epoll", connected, PLAYERS, free_port(), choose_placement()) as gateway:
+        assert gateway.serve(Pace(rate_pps=1000), 0.5).answered > 0
+    assert gateway.memory_bytes / connected < 1700

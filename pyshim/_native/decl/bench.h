@@ -16,6 +16,7 @@ struct pg_bench_run {
 };
 
 int pg_bench_connect(void *state, const struct pg_bench_connection *connection, uint32_t n, struct pg_error *error);
+void pg_bench_know_limits(const struct pg_gateway *gateway, void *state);
 int pg_bench_rewind(const struct pg_gateway *gateway, void *state, struct pg_error *error);
 uint64_t pg_bench_rewinding_cycles(void);
 int pg_bench_crypto_only(struct pg_gateway *gateway, void *state, bool answers, uint32_t duration_ms,

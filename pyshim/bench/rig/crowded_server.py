@@ -15,7 +15,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from pyshim.bench.rig.sealed_native import connect_all, issue_all
+from pyshim.bench.rig.sealed_native import connect_all, issue_all, know_limits
 from pyshim.config import load_config
 from pyshim.dataplane import Gateway, PageNames, RunState, StatsPage, new_state
 from pyshim.errors import PollgateError
@@ -42,6 +42,7 @@ def main(arguments: Sequence[str]) -> None:
     del connections  # else it would count as the gateway's memory
     page = StatsPage.create(len(decided.workers), PageNames.of(decided))
     gateway = Gateway(decided, page, state)
+    know_limits(gateway)
     gateway.start()
     _say(sessions=sessions)
     for _ in sys.stdin:

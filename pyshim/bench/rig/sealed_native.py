@@ -46,6 +46,11 @@ def connect_all(state: OwnState, connections: Sequence[Connection]) -> None:
     check(lib.pg_bench_connect(state.native, native, len(connections), error), error)
 
 
+def know_limits(gateway: Gateway) -> None:
+    """Before it starts: the connections in its state need not be told of its limits."""
+    lib.pg_bench_know_limits(gateway.native, gateway.state)
+
+
 def rewind(gateway: Gateway) -> None:
     """Forget what a burst of the first port has shown, once it has been served."""
     error = new_error()

@@ -19,6 +19,7 @@ from pyshim.bench.rig.sealed_native import (
     connect_all,
     crypto_only,
     issue_all,
+    know_limits,
     rewind,
     rewinding_cycles,
 )
@@ -49,6 +50,7 @@ def main(arguments: Sequence[str]) -> None:
     if server in (Server.CRYPTO_ONLY, Server.CRYPTO_ANSWERS):
         run = crypto_only(gateway, float(seconds), answers=server == Server.CRYPTO_ANSWERS)
     else:
+        know_limits(gateway)
         rewind(gateway)
         run = _serve(gateway, lambda: page.snapshot(decided.engine, RunState()).workers[0], float(seconds))
     gateway.close()
