@@ -110,11 +110,11 @@ static void test_how_long_others_are_waited_for(UNUSED void **state)
 	const struct socket_worker w = {.coalesce_ns = 200000};
 
 	assert_int_equal(sockets_coalesce(&w, 1, 10000000), 200000);
-	assert_int_equal(sockets_coalesce(&w, BURST_MAX - 1, 10000000), 200000);
+	assert_int_equal(sockets_coalesce(&w, SOCKET_SHARE_ENOUGH - 1, 10000000), 200000);
 	assert_int_equal(sockets_coalesce(&w, 1, 150000), 150000);
 	assert_int_equal(sockets_coalesce(&w, 1, 0), 0);
 	assert_int_equal(sockets_coalesce(&w, 0, 10000000), 0);
-	assert_int_equal(sockets_coalesce(&w, BURST_MAX, 10000000), 0);
+	assert_int_equal(sockets_coalesce(&w, SOCKET_SHARE_ENOUGH, 10000000), 0);
 }
 
 static void test_a_player_over_ipv6_is_acknowledged(void **state)
