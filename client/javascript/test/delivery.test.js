@@ -230,6 +230,51 @@ test('a movement beside bulk at 1 Mbit/s waits no 50 ms, and the bulk arrives', 
   assert.ok(worst < 50, `${worst} ms`); // on a clock of its own: the same in each run
 });
 
+/** Says movements of one player, and keeps how long each that was said from `since` on waited for others. */
+class Mover {
+  waits = [];
+  #saidAt = [];
+  #seen = 0;
+
+  constructor(world) {
+    this.world = world;
+  }
+
+  move() {
+    this.#saidAt.push(this.world.now);
+    this.world.say(TYPE.PLAYER_MOVE, { position: [1, 0, 0], velocity: [0, 0, 0] });
+  }
+
+  look(since) {
+    const { delivered } = this.world.gateway.side;
+    for (; this.#seen < delivered.length; this.#seen++) {
+      if (delivered[this.#seen].type !== TYPE.PLAYER_MOVE) continue;
+      const saidAt = this.#saidAt.shift();
+      if (saidAt >= since) this.waits.push(this.world.now - saidAt - 20);
+    }
+  }
+}
+
+test('ten players who send bulk up one link of 1 Mbit/s keep no movement for 50 ms', () => {
+  const bottleneck = { up: 0, down: 0 };
+  const worlds = upTo(10).map((seed) => new World({ seed, bottleneck, path: { msPerByte: 0.008 } }).connect());
+  const movers = worlds.map((world) => new Mover(world));
+  const together = () => worlds.forEach((world) => world.run(1)); // or one would be ahead of the link
+  while (worlds.some((world) => world.of('connected').length === 0)) together();
+  for (const world of worlds) world.say(TYPE.BULK, { data: bytesOf(dice(8))(65_528) }, { channel: 1, priority: 2 });
+  const since = worlds[0].now + 2000; // until each has found its pace
+  for (let ms = 1; ms <= 6000; ms++) {
+    movers.forEach((mover, player) => (ms + 5 * player) % 50 === 0 && mover.move());
+    together();
+    for (const mover of movers) mover.look(since);
+  }
+  const waits = movers.flatMap((mover) => mover.waits).sort((a, b) => a - b);
+  const late = waits[Math.floor(waits.length * 0.95)];
+  assert.ok(waits.length > 700, `${waits.length} movements`);
+  assert.ok(late < 50, `${late} ms`); // on a clock of its own: the same in each run
+  assert.ok(bottleneck.up > worlds[0].now - 100, 'the link is used');
+});
+
 test('movements leave while the window is full, and are never repeated', () => {
   const world = new World().connected();
   world.say(TYPE.BULK, { data: bytesOf(dice(8))(60_000) }, { priority: 2 });
