@@ -72,6 +72,25 @@ static void an_ipv6_network_of_zeros_is_one_and_no_ipv4_address_is_in_it(void **
 	assert_true(hash_of(peer4(1, 1, 0)) != hash_of(peer4(2, 1, 0)));
 }
 
+static uint64_t place_of(struct peer peer)
+{
+	return place_hash(&peer, &secret);
+}
+
+static void a_place_is_an_address_a_port_and_a_listener(void **state UNUSED)
+{
+	const uint64_t place = place_of(peer4(0x14000001, 1000, 0));
+
+	assert_true(place == place_of(peer4(0x14000001, 1000, 0)));
+	assert_true(place != place_of(peer4(0x14000002, 1000, 0)));
+	assert_true(place != place_of(peer4(0x14000001, 1001, 0)));
+	assert_true(place != place_of(peer4(0x14000001, 1000, 1)));
+	assert_true(place != hash_of(peer4(0x14000001, 1000, 0)));
+	assert_true(place_of(peer6(1, 1)) == place_of(peer6(1, 1)));
+	assert_true(place_of(peer6(1, 1)) != place_of(peer6(1, 2)));
+	assert_true(place_of(peer6(1, 1)) != place_of(peer6(2, 1)));
+}
+
 static void a_source_gets_its_burst_and_others_are_untouched(void **state UNUSED)
 {
 	struct source_limits *limits = zeroed_lines(sizeof(*limits));
@@ -159,6 +178,7 @@ int main(void)
 		cmocka_unit_test(changing_the_port_evades_nothing),
 		cmocka_unit_test(another_address_or_listener_has_a_limit_of_its_own),
 		cmocka_unit_test(ipv6_is_limited_by_its_64_bit_network),
+		cmocka_unit_test(a_place_is_an_address_a_port_and_a_listener),
 		cmocka_unit_test(an_ipv6_network_of_zeros_is_one_and_no_ipv4_address_is_in_it),
 		cmocka_unit_test(a_source_gets_its_burst_and_others_are_untouched),
 		cmocka_unit_test(four_sources_of_one_set_are_each_remembered),

@@ -183,6 +183,7 @@ def _storms(
             details={
                 "device": "kernel UDP socket, loopback",
                 "players": players,
+                "against_players": min(players, ENET_PLAYERS),
                 "storm_s": median(times),
                 "storm_max_s": max(times),
                 "pairs": len(measured.ours),
