@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// bus/records.h: what a worker and a game process say to each other in their rings: the type of a ring's message, and its body.
+//
+// Little-endian, without padding. Positions in a body are multiples of four, and a body begins at a multiple of eight, so
+// all of it can be read where it lies. Whoever reads takes a record's length from the ring and believes no count that does
+// not fit it.
+
+#ifndef POLLGATE_BUS_RECORDS_H
+#define POLLGATE_BUS_RECORDS_H
+
+#include <stdint.h>
+
+#include "compiler.h"
+
+/// Types of messages from here to GAME_TYPE_LAST are the game's own, both ways.
+#define GAME_TYPE_FIRST 64
+#define GAME_TYPE_LAST 199
+
+/// Of one record: a message's longest body is SESSION_MESSAGE_MAX.
+#define GAME_LIST_MAX 4096 // players that one record names
+
+// ---------------------------------------------------------------- from a worker
+
+enum game_event_type {
+	GAME_LISTING = 1, // whoever of this worker is in follows: forget those that are not named again
+	GAME_LISTED = 2,  // that was everybody
+	GAME_JOINED = 3,
+	GAME_LEFT = 4,
+	GAME_MESSAGE = 5,
+	GAME_MOVED = 6,
+	GAME_QUALITY = 7,
+};
+
+enum game_how {
+	GAME_JOINED_NOW = 1,    // a new connection
+	GAME_JOINED_BEFORE = 2, // was in when the listing was made
+};
+
+/// Of a LEFT: enum session_close_reason, or:
+#define GAME_LEFT_UNKNOWN 0 // while the process or the worker was away
+
+struct game_joined {
+	uint32_t player;
+	uint32_t session; // as issued
+	uint16_t port;    // UDP port of the listener; 0: not known
+	uint8_t profile;  // enum pg_profile
+	uint8_t how;      // enum game_how
+} PACKED;
+
+struct game_left {
+	uint32_t player;
+	uint32_t session;
+	uint8_t why;
+	uint8_t zero[3];
+} PACKED;
+
+#define GAME_RELIABLE 0x01
+
+/// What a player says. The body follows.
+struct game_message {
+	uint32_t player;
+	uint8_t type;     // as in wire/messages.def, or the game's own
+	uint8_t channel;  // of a reliable one
+	uint8_t flags;    // GAME_RELIABLE
+	uint8_t priority; // enum priority
+	uint8_t body[];
+} PACKED;
+
+/// Where players are who moved since the last one: as many as fit the record.
+struct game_position {
+	uint32_t player;
+	float position[3];
+	float velocity[3];
+} PACKED;
+
+/// An answer to GAME_ASK.
+struct game_quality {
+	uint32_t player;
+	uint32_t cookie;
+	uint32_t round_trip_us; // smoothed; 0: not known yet
+	uint32_t deviation_us;
+	uint32_t sent; // reliable messages and pieces that left, first and repeated
+	uint32_t lost; // of those, that were sent again
+} PACKED;
+
+// ---------------------------------------------------------------- from a process
+
+enum game_order_type {
+	GAME_SEND = 1,
+	GAME_SEND_LIST = 2,
+	GAME_SEND_GROUP = 3,
+	GAME_GROUP_JOIN = 4,
+	GAME_GROUP_LEAVE = 5,
+	GAME_GROUP_END = 6,
+	GAME_KICK = 7,
+	GAME_PLACE = 8,
+	GAME_ASK = 9,
+};
+
+/// How a message travels to whoever gets it.
+struct game_outgoing {
+	uint32_t sender; // of an event: the player who is named as its sender, 0: the game; of other types 0
+	uint8_t type;    // an event (CHAT_EVENT), a given one (INVENTORY), or the game's own
+	uint8_t channel; // of a reliable one
+	uint8_t flags;   // GAME_RELIABLE
+	uint8_t priority;
+} PACKED;
+
+/// The body follows.
+struct game_send {
+	uint32_t player;
+	uint32_t zero;
+	struct game_outgoing message;
+	uint8_t body[];
+} PACKED;
+
+/// `count` players, of 4 bytes each; then, at a multiple of eight of the record, the body.
+struct game_send_list {
+	uint32_t count; // GAME_LIST_MAX at most
+	uint32_t zero;
+	struct game_outgoing message;
+	uint32_t player[];
+} PACKED;
+
+/// To those in the group whom the worker who reads it serves. The body follows.
+struct game_send_group {
+	uint32_t group;
+	uint32_t except; // a player; 0: nobody
+	struct game_outgoing message;
+	uint8_t body[];
+} PACKED;
+
+/// GAME_GROUP_JOIN, _LEAVE; of _END the player is 0. A player leaves all groups with the connection.
+struct game_group {
+	uint32_t group;
+	uint32_t player;
+} PACKED;
+
+struct game_kick {
+	uint32_t player;
+	uint8_t reason; // the game's own, told to the player
+	uint8_t zero[3];
+} PACKED;
+
+/// The player is told (CORRECTION).
+struct game_place {
+	uint32_t player;
+	float position[3];
+	float velocity[3];
+} PACKED;
+
+struct game_ask {
+	uint32_t player;
+	uint32_t cookie; // comes back
+} PACKED;
+
+static_assert(sizeof(struct game_joined) == 12 && sizeof(struct game_left) == 12 && sizeof(struct game_message) == 8 &&
+		      sizeof(struct game_position) == 28 && sizeof(struct game_quality) == 24 &&
+		      sizeof(struct game_outgoing) == 8 && sizeof(struct game_send) == 16 &&
+		      sizeof(struct game_send_list) == 16 && sizeof(struct game_send_group) == 16 &&
+		      sizeof(struct game_group) == 8 && sizeof(struct game_kick) == 8 &&
+		      sizeof(struct game_place) == 28 && sizeof(struct game_ask) == 8,
+	      "what two processes agree on");
+
+#endif
