@@ -59,6 +59,7 @@ struct walk {
 	uint64_t position;
 	uint64_t messages; // before this position, gaps included
 	uint64_t mark_at;  // the mark it began at
+	uint64_t tally_at; // the tally that holds where it ended
 };
 
 /// What may follow in a ring of this size; how far it is to the entry behind it.
@@ -103,6 +104,15 @@ static enum ring_fault walk_to_end(struct walk *walk)
 	return RING_SOUND;
 }
 
+/// The later of the two, unless its position was never committed.
+static uint64_t tally_at(const struct ring_written *written, uint64_t end)
+{
+	const uint64_t first = shared_acquire(&written->tally[0].position);
+	const uint64_t second = shared_acquire(&written->tally[1].position);
+
+	return second <= end && (second > first || first > end);
+}
+
 /// From the mark, which a writer moves whenever it learns of more room: nothing behind it has been written over.
 static enum ring_fault survey(const struct ring_written *written, uint32_t size, struct walk *walk, uint64_t *begun)
 {
@@ -120,8 +130,25 @@ static enum ring_fault survey(const struct ring_written *written, uint32_t size,
 	fault = walk_to_end(walk);
 	if (fault != RING_SOUND)
 		return fault;
+	walk->tally_at = tally_at(written, walk->position);
 	*begun = shared_acquire(&written->begun);
 	return *begun - walk->messages <= UINT32_MAX ? RING_SOUND : RING_FAULT_BEGUN;
+}
+
+enum ring_result ring_format_after(struct ring_written *written, uint32_t size, const struct ring_written *before)
+{
+	struct walk walk;
+	uint64_t begun;
+
+	if (survey(before, size, &walk, &begun) != RING_SOUND)
+		return RING_BROKEN;
+	shared_store(&written->begun, begun);
+	shared_store(&written->mark[0].position, walk.position);
+	shared_store(&written->mark[0].messages, walk.messages);
+	shared_store(&written->tally[0].count, shared_acquire(&before->tally[walk.tally_at].count));
+	shared_store(&written->tally[0].position, walk.position);
+	ring_format(written, size);
+	return RING_OK;
 }
 
 enum ring_result ring_uncommitted(const struct ring_written *written, uint32_t size, uint64_t *messages)
@@ -198,6 +225,7 @@ enum ring_result ring_writer_attach(struct ring_writer *writer, struct ring_writ
 	writer->next = walk.position;
 	writer->committed = walk.messages;
 	writer->mark_at = walk.mark_at;
+	writer->tally_at = walk.tally_at;
 	result = writer->begun != writer->committed ? commit_gap(writer) : ring_find_room(writer, writer->next);
 	if (result == RING_BROKEN)
 		return result;

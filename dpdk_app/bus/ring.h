@@ -41,6 +41,12 @@ struct ring_mark {
 	uint64_t messages;
 };
 
+/// What the writer's user counts, as it was when the ring was committed up to a position.
+struct ring_tally {
+	uint64_t position;
+	uint64_t count;
+};
+
 /// The writer's memory. Positions are counts of bytes since the ring was made, and never wrap.
 struct ring_written {
 	// written once
@@ -54,6 +60,7 @@ struct ring_written {
 	uint64_t begun RING_APART_ALIGNED; // messages, whether committed or not
 	uint64_t mark_at;                  // the index of the mark that holds
 	struct ring_mark mark[2];
+	struct ring_tally tally[2]; // of those that were committed, the later one holds
 
 	uint8_t data[] RING_APART_ALIGNED;
 };
@@ -111,6 +118,7 @@ struct ring_writer {
 	uint64_t begun;
 	uint64_t committed; // messages; those that died before they were are in it
 	uint64_t mark_at;   // the index of the mark that holds
+	uint64_t tally_at;  // and of the tally
 	uint32_t longest;   // message
 	uint32_t woken;     // the sleep out of which the reader was woken last
 	struct ring_written *own;
@@ -180,6 +188,12 @@ const char *ring_fault_text(enum ring_fault fault);
 /// Makes an empty ring in zeroed memory.
 void ring_format(struct ring_written *written, uint32_t size);
 
+/// Makes a ring in zeroed memory that goes on where another ends, whose writer died: with its positions, its tally, and what it
+/// had begun, for ring_writer_attach(). A reader reads the other to its end, releases that, and goes on with this one.
+/// @param before  of the same size
+/// @return RING_OK, RING_BROKEN
+enum ring_result ring_format_after(struct ring_written *written, uint32_t size, const struct ring_written *before);
+
 // ---------------------------------------------------------------- the writer
 
 /// Goes on where the last writer was, whatever it did when it died: what it had begun becomes a gap. Wakes the reader.
@@ -241,6 +255,26 @@ ALWAYS_INLINE void ring_commit(struct ring_writer *writer)
 	shared_release(ring_word_at(writer, writer->first), writer->first_word);
 	writer->first_word = 0;
 	writer->committed = writer->begun;
+}
+
+/// The same, together with what the writer's user counts: whoever comes after its death finds the count of what was committed.
+ALWAYS_INLINE void ring_commit_with(struct ring_writer *writer, uint64_t count)
+{
+	struct ring_tally *tally = &writer->own->tally[writer->tally_at ^ 1];
+
+	if (writer->first_word == 0)
+		return;
+	writer->tally_at ^= 1;
+	shared_store(&tally->count, count);
+	shared_keep_order(); // until it has its new position, its count is nobody's
+	shared_store(&tally->position, writer->next);
+	ring_commit(writer);
+}
+
+/// The tally with which a writer was attached, or that it committed last.
+ALWAYS_INLINE struct ring_tally ring_tally(const struct ring_writer *writer)
+{
+	return writer->own->tally[writer->tally_at];
 }
 
 /// Forgets what was reserved.

@@ -26,10 +26,12 @@
 static struct stepping {
 	struct ring_pair pair;
 	uint8_t *written; // a copy
+	uint8_t *next;    // a ring that goes on where that one ends
 	struct ring_read *read;
 	uint64_t begun;     // by all before the turn
 	uint64_t committed; // messages: by all before
 	unsigned batch;
+	bool tallied; // all that was committed has a tally
 	unsigned looks;
 	unsigned gaps; // how many of the looks found one
 	int wrong;     // the line of the first check that failed
@@ -41,16 +43,14 @@ static struct stepping {
 			stepping.wrong = __LINE__;       \
 	} while (0)
 
-/// All that a reader finds: how many messages, how many missing.
-static void read_all(uint64_t *messages, uint64_t *missing)
+/// Adds all that a reader finds: how many messages, how many missing.
+static void read_all(const uint8_t *written, uint64_t *messages, uint64_t *missing)
 {
 	struct ring_reader reader;
 	struct ring_message message;
 	int n;
 
-	CHECK(ring_reader_attach(&reader, (const struct ring_written *)stepping.written, stepping.read, SIZE) ==
-	      RING_OK);
-	*messages = *missing = 0;
+	CHECK(ring_reader_attach(&reader, (const struct ring_written *)written, stepping.read, SIZE) == RING_OK);
 	while ((n = ring_peek(&reader, &message, 1)) == 1) {
 		*messages += message.kind == RING_MESSAGE;
 		*missing += message.kind == RING_GAP ? message.length : 0;
@@ -59,24 +59,48 @@ static void read_all(uint64_t *messages, uint64_t *missing)
 	CHECK(n == 0);
 }
 
-/// The writer dies here: another goes on.
+/// Another writer goes on, with another message.
+static void go_on_with(uint8_t *written, uint64_t *tally)
+{
+	struct ring_writer writer;
+	void *body;
+
+	CHECK(ring_writer_attach(&writer, (struct ring_written *)written, stepping.read, SIZE) == RING_OK);
+	*tally = ring_tally(&writer).count - stepping.begun;
+	CHECK(ring_reserve(&writer, 8, 1, &body) == RING_OK);
+	ring_commit(&writer);
+}
+
+static void check_books(uint64_t messages, uint64_t missing, uint64_t begun, uint64_t tally)
+{
+	CHECK(messages + missing == begun + 1);
+	CHECK(missing == begun || missing == 0); // all of a batch or nothing
+	CHECK(missing == 0 || begun <= stepping.batch);
+	CHECK(tally + missing == begun || !stepping.tallied);
+}
+
+/// The writer dies here: another goes on, in the same memory, or in new memory behind it.
 static void after_an_instruction(int signal UNUSED)
 {
 	const struct ring_pair *pair = &stepping.pair;
-	uint64_t messages, missing, begun;
-	struct ring_writer writer;
-	void *body;
+	uint64_t messages = 0, missing = 0, begun, tally;
 
 	memcpy(stepping.written, pair->written.at, ring_written_bytes(SIZE));
 	memcpy(stepping.read, pair->read.at, sizeof(*stepping.read));
 	begun = ((struct ring_written *)stepping.written)->begun - stepping.begun;
-	CHECK(ring_writer_attach(&writer, (struct ring_written *)stepping.written, stepping.read, SIZE) == RING_OK);
-	CHECK(ring_reserve(&writer, 8, 1, &body) == RING_OK);
-	ring_commit(&writer);
-	read_all(&messages, &missing);
-	CHECK(messages + missing == begun + 1);
-	CHECK(missing == begun || missing == 0); // all of a batch or nothing
-	CHECK(missing == 0 || begun <= stepping.batch);
+	memset(stepping.next, 0, ring_written_bytes(SIZE));
+	CHECK(ring_format_after((struct ring_written *)stepping.next, SIZE,
+				(const struct ring_written *)stepping.written) == RING_OK);
+	go_on_with(stepping.next, &tally);
+	read_all(stepping.written, &messages, &missing);
+	read_all(stepping.next, &messages, &missing);
+	check_books(messages, missing, begun, tally);
+
+	memcpy(stepping.read, pair->read.at, sizeof(*stepping.read));
+	messages = missing = 0;
+	go_on_with(stepping.written, &tally);
+	read_all(stepping.written, &messages, &missing);
+	check_books(messages, missing, begun, tally);
 	stepping.looks++;
 	stepping.gaps += missing != 0;
 }
@@ -88,6 +112,7 @@ static void step_through(struct ring_pair *pair, unsigned batch, uint32_t length
 
 	stepping.begun = pair_written(pair)->begun;
 	stepping.batch = batch;
+	stepping.tallied = true;
 	single_step(after_an_instruction);
 	for (unsigned i = 0; i < batch; i++) {
 		void *at = NULL;
@@ -95,7 +120,7 @@ static void step_through(struct ring_pair *pair, unsigned batch, uint32_t length
 		if (ring_reserve(&pair->writer, length, 1, &at) == RING_OK)
 			memcpy(at, body, length);
 	}
-	ring_commit(&pair->writer);
+	ring_commit_with(&pair->writer, stepping.begun + batch);
 	single_step_end();
 }
 
@@ -103,6 +128,7 @@ static void make_copies(void)
 {
 	pair_make(&stepping.pair, SIZE);
 	stepping.written = aligned_alloc(RING_APART, ring_written_bytes(SIZE));
+	stepping.next = aligned_alloc(RING_APART, ring_written_bytes(SIZE));
 	stepping.read = aligned_alloc(RING_APART, sizeof(*stepping.read));
 	stepping.looks = stepping.gaps = 0;
 }
@@ -110,6 +136,7 @@ static void make_copies(void)
 static void free_copies(void)
 {
 	free(stepping.written);
+	free(stepping.next);
 	free(stepping.read);
 	pair_close(&stepping.pair);
 }
@@ -145,6 +172,7 @@ static void so_does_its_successor_while_it_attaches(void **state UNUSED)
 	for (unsigned turn = 0; turn < 40; turn++) {
 		stepping.begun = pair_written(pair)->begun;
 		stepping.batch = 2;
+		stepping.tallied = false;
 		for (unsigned i = 0; i < 2; i++)
 			assert_int_equal(pair_reserve(pair, 1, 8 * (turn * 7 % 40)), RING_OK);
 		single_step(after_an_instruction);
