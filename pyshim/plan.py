@@ -153,6 +153,28 @@ DEFAULT_DELIVERY = filled(
 
 
 @dataclass(frozen=True, slots=True)
+class GameRoute:
+    """Which messages of players go to which game processes."""
+
+    to: tuple[str, ...]  # names; a player's messages all go to one of them
+    types: tuple[int, ...]  # on the wire
+    listeners: tuple[int, ...] | None = None  # indexes into Plan.listeners; None: all
+
+
+@dataclass(frozen=True, slots=True)
+class GamePolicy:
+    """The game behind the gate: the first route that fits is a message's."""
+
+    read_budget_us: int
+    routes: tuple[GameRoute, ...] = ()
+    indexes: Mapping[str, int] = field(default_factory=dict)  # of the processes that routes name
+    others: Others = field(default_factory=dict)
+
+
+NO_GAME = filled(GamePolicy, defaults("GAME"))
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
     """What a reload may change while packets flow."""
 
@@ -161,6 +183,7 @@ class Policy:
     host_reply_burst: int
     listeners: tuple[ListenerPolicy, ...]  # same order as Plan.listeners
     delivery: DeliveryPolicy = DEFAULT_DELIVERY
+    game: GamePolicy = NO_GAME
     others: Others = field(default_factory=dict)
 
 

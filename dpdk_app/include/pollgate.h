@@ -115,6 +115,21 @@ struct pg_worker_plan {
 	struct pg_queue_ref queue[PG_QUEUES_PER_WORKER_MAX];
 };
 
+// Of the game behind the gate.
+#define PG_GAME_PROCESSES_MAX 32 // names, of processes that are there or are waited for
+#define PG_GAME_ROUTES_MAX 32
+#define PG_GAME_ROUTE_PROCESSES_MAX 8 // that share what one route takes
+#define PG_GAME_TYPES 256
+
+/// What players say, and who gets it. Of several routes that fit, the first one is it.
+struct pg_game_route {
+	uint64_t listeners;               // bits, by index into pg_plan.listener_port; all ones: all
+	uint8_t types[PG_GAME_TYPES / 8]; // bits, by number on the wire: type n is bit n % 8 of byte n / 8
+	uint8_t processes;                // at least 1
+	// by index; a player's messages all go to one of them
+	uint8_t process[PG_GAME_ROUTE_PROCESSES_MAX];
+};
+
 /// What a reload may change while packets flow. Copied by the callee.
 struct pg_policy {
 #define SESSIONS PG_SETTING
@@ -133,6 +148,12 @@ struct pg_policy {
 		uint32_t message_pps[PG_REQUESTS];      // per session; 0 is unlimited
 		uint32_t message_burst[PG_REQUESTS];
 	} delivery;
+	struct pg_game_policy {
+#define GAME PG_SETTING
+#include "settings.def"
+		uint32_t routes;
+		struct pg_game_route route[PG_GAME_ROUTES_MAX];
+	} game;
 };
 
 /// What a listener speaks: the key `profile` of the configuration.

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from pyshim._native._pollgate import ffi, lib
@@ -11,6 +12,8 @@ from pyshim.errors import InternalError
 from pyshim.plan import (
     AddressPlan,
     DeliveryPolicy,
+    GamePolicy,
+    GameRoute,
     NetcodePlan,
     NetcodeServer,
     Plan,
@@ -24,6 +27,7 @@ from pyshim.settings import of
 _ENGINES = {text(lib.pg_engine_name(number)): number for number in range(lib.PG_ENGINES)}
 _PROFILES = {text(lib.pg_profile_name(number)): number for number in range(lib.PG_PROFILES)}
 _NEVER = 2**32 - 1  # of compress_min
+_EVERY = 2**64 - 1  # of the listeners of a route
 _PAGES = {
     "ordinary": lib.PG_PAGES_ORDINARY,
     "huge_if_free": lib.PG_PAGES_HUGE_IF_FREE,
@@ -139,6 +143,7 @@ def _fill_policy(out: Any, policy: Policy) -> None:
     for index, listener in enumerate(policy.listeners):
         _fill_settings(out.listener[index], listener, "LISTENER", "ISSUED")
     _fill_delivery(out.delivery, policy.delivery)
+    _fill_game(out.game, policy.game)
 
 
 def _fill_delivery(out: Any, delivery: DeliveryPolicy) -> None:
@@ -146,6 +151,21 @@ def _fill_delivery(out: Any, delivery: DeliveryPolicy) -> None:
     out.compress_min = [_NEVER if least is None else least for least in delivery.compress_min]
     out.message_pps = list(delivery.message_pps)
     out.message_burst = list(delivery.message_burst)
+
+
+def _fill_game(out: Any, game: GamePolicy) -> None:
+    _fill_settings(out, game, "GAME")
+    out.routes = _count(game.routes, lib.PG_GAME_ROUTES_MAX, "routes to game processes")
+    for index, route in enumerate(game.routes):
+        _fill_route(out.route[index], route, game.indexes)
+
+
+def _fill_route(out: Any, route: GameRoute, indexes: Mapping[str, int]) -> None:
+    out.listeners = _EVERY if route.listeners is None else sum(1 << index for index in route.listeners)
+    for number in route.types:
+        out.types[number // 8] |= 1 << number % 8
+    out.processes = _count(route.to, lib.PG_GAME_ROUTE_PROCESSES_MAX, "game processes of one route")
+    out.process[0 : len(route.to)] = [indexes[name] for name in route.to]
 
 
 def _fill_settings(out: Any, record: object, *groups: str) -> None:

@@ -21,6 +21,7 @@ from pyshim.config.control import ControlConfig
 from pyshim.config.defined import defined
 from pyshim.config.delivery import DeliveryConfig
 from pyshim.config.engines import EngineName, find_incompatibilities
+from pyshim.config.game import GameConfig
 from pyshim.config.listen import ListenConfig
 from pyshim.config.netcode import NetcodeConfig
 from pyshim.config.profiles import GATEWAY_BITS, GATEWAY_BITS_MAX, find_contradictions
@@ -252,6 +253,7 @@ class Config(Section):
     sessions: SessionsConfig = SessionsConfig()
     delivery: DeliveryConfig = DeliveryConfig()
     netcode: NetcodeConfig = NetcodeConfig()
+    game: GameConfig = GameConfig()
     control: ControlConfig = ControlConfig()
     host: HostConfig = HostConfig()
     metrics: MetricsConfig = MetricsConfig()

@@ -14,6 +14,7 @@ from pyshim.plan import (
     REQUEST_TYPES,
     AddressPlan,
     DeliveryPolicy,
+    GamePolicy,
     ListenerPlan,
     ListenerPolicy,
     Plan,
@@ -143,6 +144,7 @@ def policy_of(config: Config) -> Policy:
         numbers("SESSIONS", config) | numbers("HOST", config),
         listeners=tuple(map(_listener, config.listen)),
         delivery=_delivery(config),
+        game=filled(GamePolicy, numbers("GAME", config)),
     )
 
 

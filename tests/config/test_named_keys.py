@@ -44,11 +44,14 @@ def python_strings() -> Iterator[tuple[str, str]]:
                 yield str(path.relative_to(ROOT)), node.value
 
 
+_NO_KEYS = frozenset("c h py md yaml json def org example".split())
+
+
 def named(text: str, sections: frozenset[str]) -> Iterator[str]:
-    """What looks like a key of one of these sections, and like no file or module."""
+    """What looks like a key of one of these sections, and like no file, module or host."""
     for found in re.findall(r"(?<![\w./])[a-z_]+(?:\.[a-z_]+)+(?![\w(/])", text):
         section, *_, last = found.split(".")
-        if section in sections and last not in {"c", "h", "py", "md", "yaml", "json", "def"}:
+        if section in sections and last not in _NO_KEYS:
             yield found
 
 

@@ -26,6 +26,7 @@ STRUCTURES = {
     "LISTENER": lambda plan: plan.policy.listener[0],
     "ISSUED": lambda plan: plan.policy.listener[0],
     "DELIVERY": lambda plan: plan.policy.delivery,
+    "GAME": lambda plan: plan.policy.game,
 }
 each = pytest.mark.parametrize("one", SETTINGS, ids=lambda one: one.key)
 

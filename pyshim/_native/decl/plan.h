@@ -51,6 +51,17 @@ struct pg_worker_plan {
 	struct pg_queue_ref queue[PG_QUEUES_PER_WORKER_MAX];
 };
 
+#define PG_GAME_PROCESSES_MAX ...
+#define PG_GAME_ROUTES_MAX ...
+#define PG_GAME_ROUTE_PROCESSES_MAX ...
+
+struct pg_game_route {
+	uint64_t listeners;
+	uint8_t types[...];
+	uint8_t processes;
+	uint8_t process[...];
+};
+
 struct pg_policy {
 	SETTINGS(SESSIONS)
 	SETTINGS(HOST)
@@ -64,6 +75,11 @@ struct pg_policy {
 		uint32_t message_pps[...];
 		uint32_t message_burst[...];
 	} delivery;
+	struct pg_game_policy {
+		SETTINGS(GAME)
+		uint32_t routes;
+		struct pg_game_route route[...];
+	} game;
 };
 
 #define PG_NETCODE_SERVERS_MAX ...
