@@ -14,7 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "bus/ring.h"
+#include "bus/file.h"
 #include "compiler.h"
 
 #define ATTACH_MAGIC 0x31425047U // GPB1
@@ -112,17 +112,5 @@ static_assert(sizeof(struct attach_hello) == 208 && sizeof(struct attach_welcome
 		      sizeof(struct attach_text) == 412 && sizeof(struct attach_rings) == 16 &&
 		      sizeof(struct attach_pair) == 48 && sizeof(struct attach_topic) == 48,
 	      "what two processes agree on");
-
-/// A file of a worker or a process.
-struct bus_file {
-	struct ring_read reader;    // of the other's file
-	struct ring_written writer; // and its data
-};
-
-/// Bytes of a file with a ring of `size`.
-ALWAYS_INLINE size_t bus_file_bytes(uint32_t size)
-{
-	return sizeof(struct bus_file) + size;
-}
 
 #endif

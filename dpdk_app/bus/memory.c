@@ -39,12 +39,20 @@ bool memory_file_make(struct memory_file *file, const char *name, size_t bytes, 
 		file->at = NULL;
 		return refuse(file, "mmap", bytes, why, why_bytes);
 	}
-	if (fcntl(file->fd, F_ADD_SEALS, SEALS_NEEDED | F_SEAL_FUTURE_WRITE | F_SEAL_SEAL) != 0)
+	if (fcntl(file->fd, F_ADD_SEALS, SEALS_NEEDED) != 0)
 		return refuse(file, "seals", bytes, why, why_bytes);
 	return true;
 }
 
-bool memory_file_map(struct memory_file *file, int fd, size_t bytes, char *why, size_t why_bytes)
+bool memory_file_seal(int fd, char *why, size_t why_bytes)
+{
+	if (fcntl(fd, F_ADD_SEALS, F_SEAL_FUTURE_WRITE | F_SEAL_SEAL) == 0)
+		return true;
+	snprintf(why, why_bytes, "a memory file cannot be sealed against writing: %s", strerror(errno));
+	return false;
+}
+
+static bool map(struct memory_file *file, int fd, size_t bytes, int access, char *why, size_t why_bytes)
 {
 	const int seals = fcntl(fd, F_GET_SEALS);
 	struct stat status;
@@ -58,12 +66,22 @@ bool memory_file_map(struct memory_file *file, int fd, size_t bytes, char *why, 
 	errno = EINVAL;
 	if (status.st_size < 0 || (uint64_t)status.st_size < bytes)
 		return refuse(file, "it is shorter", bytes, why, why_bytes);
-	file->at = mmap(NULL, bytes, PROT_READ, MAP_SHARED | MAP_POPULATE, fd, 0);
+	file->at = mmap(NULL, bytes, access, MAP_SHARED | MAP_POPULATE, fd, 0);
 	if (file->at == MAP_FAILED) {
 		file->at = NULL;
 		return refuse(file, "mmap", bytes, why, why_bytes);
 	}
 	return true;
+}
+
+bool memory_file_map(struct memory_file *file, int fd, size_t bytes, char *why, size_t why_bytes)
+{
+	return map(file, fd, bytes, PROT_READ, why, why_bytes);
+}
+
+bool memory_file_map_for_writing(struct memory_file *file, int fd, size_t bytes, char *why, size_t why_bytes)
+{
+	return map(file, fd, bytes, PROT_READ | PROT_WRITE, why, why_bytes);
 }
 
 void memory_file_close(struct memory_file *file)

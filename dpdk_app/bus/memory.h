@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // bus/memory.h: memory files, which one process writes and another reads.
 //
-// A file is sealed before anybody else has it: nobody can make it shorter, which would kill who reads it, and nobody but
-// its maker can map it for writing, or punch holes in it, which would cost the other side a page fault for each page.
+// A file is sealed before anybody else has it: nobody can make it shorter, which would kill who reads it. One that nobody
+// but its writer may change is sealed against writing, too, when the writer has mapped it: nobody can map it for writing
+// from then on, or punch holes in it, which would cost the other side a page fault for each page.
 
 #ifndef POLLGATE_BUS_MEMORY_H
 #define POLLGATE_BUS_MEMORY_H
@@ -16,14 +17,20 @@ struct memory_file {
 	int fd; // of a file that was made here; -1 of one that was mapped
 };
 
-/// Makes a file of zeros, mapped for writing here and now and never again; all its pages are there.
+/// Makes a file of zeros, mapped for writing; all its pages are there.
 /// @param name  seen in /proc/PID/maps
 /// @param why   out: a sentence, if it could not be made
 bool memory_file_make(struct memory_file *file, const char *name, size_t bytes, char *why, size_t why_bytes);
 
+/// From now on nobody can map it for writing; who has goes on. Nor can seals be added.
+bool memory_file_seal(int fd, char *why, size_t why_bytes);
+
 /// Maps another's file for reading. Refuses one that could be made shorter under the eyes of its reader.
 /// @param fd   stays the caller's
 bool memory_file_map(struct memory_file *file, int fd, size_t bytes, char *why, size_t why_bytes);
+
+/// The same for writing.
+bool memory_file_map_for_writing(struct memory_file *file, int fd, size_t bytes, char *why, size_t why_bytes);
 
 void memory_file_close(struct memory_file *file);
 

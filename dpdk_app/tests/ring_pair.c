@@ -19,6 +19,8 @@ void pair_make(struct ring_pair *pair, uint32_t size)
 	*pair = (struct ring_pair){.size = size};
 	assert_true(memory_file_make(&pair->written, "written", ring_written_bytes(size), why, sizeof(why)));
 	assert_true(memory_file_make(&pair->read, "read", sizeof(struct ring_read), why, sizeof(why)));
+	assert_true(memory_file_seal(pair->written.fd, why, sizeof(why)));
+	assert_true(memory_file_seal(pair->read.fd, why, sizeof(why)));
 	map(&pair->written_there, &pair->written);
 	map(&pair->read_there, &pair->read);
 	ring_format(pair->written.at, size);

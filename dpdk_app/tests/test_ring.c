@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // test_ring.c: messages in a ring of the bus come out as they went in, in order, or are refused; what files are refused.
 
+#include "bus/file.h"
 #include "ring_pair.h"
 
 #include <errno.h>
@@ -246,6 +247,64 @@ static void a_file_that_can_shrink_is_not_mapped(void **state UNUSED)
 	close(null);
 }
 
+/// Maps a file of size SIZE; it stays mapped until the program ends.
+static struct bus_file *file_of(int fd)
+{
+	struct memory_file file;
+	char why[200];
+
+	assert_true(memory_file_map_for_writing(&file, fd, bus_file_bytes(SIZE), why, sizeof(why)));
+	return file.at;
+}
+
+static void write_two_and_begin_one(struct bus_file *own, const struct bus_file *other)
+{
+	struct ring_writer writer;
+	void *body;
+
+	assert_int_equal(ring_writer_attach(&writer, &own->writer, &other->reader, SIZE), RING_OK);
+	for (unsigned i = 0; i < 3; i++) {
+		assert_int_equal(ring_reserve(&writer, 8, 7, &body), RING_OK);
+		if (i == 1)
+			ring_commit_with(&writer, 20);
+	}
+}
+
+static void a_file_goes_on_where_that_of_a_dead_writer_ended(void **state UNUSED)
+{
+	char why[200] = "";
+	const int process = bus_file_make("process", SIZE, -1, why, sizeof(why));
+	const int first = bus_file_make("worker", SIZE, -1, why, sizeof(why));
+	struct bus_file *theirs = file_of(process), *dead = file_of(first), *next;
+	struct ring_message message;
+	struct ring_reader reader;
+	struct ring_writer writer;
+	int second;
+
+	write_two_and_begin_one(dead, theirs);
+	dead->reader.released = 64; // of what the process wrote
+	second = bus_file_make("worker", SIZE, first, why, sizeof(why));
+	assert_true(second >= 0);
+	next = file_of(second);
+	assert_int_equal(next->reader.released, 64);
+	assert_int_equal(ring_writer_attach(&writer, &next->writer, &theirs->reader, SIZE), RING_OK);
+	assert_int_equal(ring_tally(&writer).count, 20);
+	assert_int_equal(ring_reader_attach(&reader, &dead->writer, &theirs->reader, SIZE), RING_OK);
+	assert_int_equal(ring_peek(&reader, &message, 1), 1);
+	assert_int_equal(ring_peek(&reader, &message, 1), 1);
+	assert_int_equal(ring_peek(&reader, &message, 1), 0);
+	ring_release(&reader);
+	assert_int_equal(ring_reader_attach(&reader, &next->writer, &theirs->reader, SIZE), RING_OK);
+	assert_int_equal(ring_peek(&reader, &message, 1), 1);
+	assert_int_equal(message.kind, RING_GAP);
+	assert_int_equal(message.length, 1);
+	assert_int_equal(bus_file_make("worker", SIZE * 2, first, why, sizeof(why)), -1);
+	assert_non_null(strstr(why, "it is shorter"));
+	close(process);
+	close(first);
+	close(second);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -260,6 +319,7 @@ int main(void)
 		cmocka_unit_test(sizes_that_no_ring_has_are_refused_in_a_sentence),
 		cmocka_unit_test(a_file_of_ours_is_read_by_others_and_never_written),
 		cmocka_unit_test(a_file_that_can_shrink_is_not_mapped),
+		cmocka_unit_test(a_file_goes_on_where_that_of_a_dead_writer_ended),
 	};
 
 	return cmocka_run_group_tests_name("ring", tests, NULL, NULL);

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// bus/file.h: the memory file of one of two: the ring that it writes, and how far it has read the ring in the other's file.
+
+#ifndef POLLGATE_BUS_FILE_H
+#define POLLGATE_BUS_FILE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "bus/ring.h"
+#include "compiler.h"
+
+struct bus_file {
+	struct ring_read reader;    // of the other's file
+	struct ring_written writer; // and its data
+};
+
+/// Bytes of a file with a ring of `size`.
+ALWAYS_INLINE size_t bus_file_bytes(uint32_t size)
+{
+	return sizeof(struct bus_file) + size;
+}
+
+/// Makes a file that nobody can make shorter, and everybody write who has it.
+/// @param size    of the ring, as ring_size_fits()
+/// @param before  the file of one who died, whose place the next one takes: positions go on, see ring_format_after(); -1: none
+/// @param why     out: a sentence, if it could not be made
+/// @return a descriptor, the caller's; -1
+int bus_file_make(const char *name, uint32_t size, int before, char *why, size_t why_bytes);
+
+#endif
