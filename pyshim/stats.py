@@ -99,6 +99,16 @@ class WorkerSnapshot:
     ports: tuple[PortCounts, ...]  # by index of the plan's ports
     others: Mapping[str, Count] = field(default_factory=lambda: _NONE)  # by name: that no view asks for
 
+    @property
+    def players(self) -> int:
+        """Who is in now, of every profile: plain sessions are found by address, all others connect."""
+        return self.sessions_active + self.connected
+
+    @property
+    def fallen_silent(self) -> int:
+        """Whose session was freed, or connection closed, because nothing came any more."""
+        return self.sessions_expired + self.closed.get("idle", 0)
+
 
 @dataclass(frozen=True, slots=True)
 class AddressConflict:

@@ -97,7 +97,7 @@ def line(snapshot: Snapshot, rates: Rates, uptime_s: float) -> str:
         "answers_ps": f"{rates.answers_pps:.0f}",
         "rx_mbps": f"{rates.receive_mbps:.1f}",
         "tx_mbps": f"{rates.transmit_mbps:.1f}",
-        "sessions": f"{sum(worker.sessions_active for worker in snapshot.workers)}",
+        "sessions": f"{sum(worker.players for worker in snapshot.workers)}",
         "connected": f"{sum(worker.connected for worker in snapshot.workers)}",
         "drops_ps": f"{sum(drops.values()):.0f}",
         "tx_drops_ps": f"{sum(rates.transmit_drops_pps.values()):.0f}",

@@ -180,7 +180,7 @@ def _state(frame: Frame) -> RenderableType:
     table = Table.grid(padding=(0, 2, 0, 0))
     table.add_column(style="dim", min_width=22)
     table.add_column()
-    sessions = units.count(sum(worker.sessions_active for worker in snapshot.workers))
+    sessions = units.count(sum(worker.players for worker in snapshot.workers))
     if _has_connections(snapshot):
         connected = sum(worker.connected for worker in snapshot.workers)
         sessions += f"   {units.count(connected)} connected of {units.count(snapshot.sessions_issued)} issued"
@@ -264,7 +264,7 @@ def _workers(frame: Frame) -> RenderableType:
             units.number(rates.cycles_per_packet),
             units.duration(rates.handling_p50_s),
             units.duration(rates.handling_p99_s),
-            units.count(worker.sessions_active),
+            units.count(worker.players),
         )
     return table
 

@@ -139,9 +139,9 @@ def _tail(snapshot: Snapshot) -> Text:
     workers = snapshot.workers
     sessions = Text.assemble(
         "sessions: ",
-        f"{units.count(sum(worker.sessions_active for worker in workers))} active, ",
-        f"{units.count(sum(worker.sessions_admitted for worker in workers))} admitted, ",
-        f"{units.count(sum(worker.sessions_expired for worker in workers))} expired",
+        f"{units.count(sum(worker.players for worker in workers))} active, ",
+        f"{units.count(sum(worker.sessions_admitted + worker.connections for worker in workers))} admitted, ",
+        f"{units.count(sum(worker.fallen_silent for worker in workers))} expired",
     )
     if recovered := sum(worker.sessions_recovered for worker in workers):
         sessions.append(f", {units.count(recovered)} recovered after a crash")

@@ -242,6 +242,28 @@ def test_connections_and_messages_of_sessions_are_in_the_live_table() -> None:
     assert row[2:] == ["12.0", "k", "2.00", "k"]
 
 
+def players_of(base: Snapshot, **per_worker: int) -> Snapshot:
+    """The same appliance, but each worker has just these players."""
+    nobody = {"sessions_active": 0, "sessions_admitted": 0, "connected": 0, "connections": 0}
+    workers = [dataclasses.replace(one, **nobody | per_worker) for one in base.workers]
+    return with_workers(base, *workers)
+
+
+@pytest.mark.parametrize("players", [{"sessions_active": 50}, {"connected": 50, "connections": 60}])
+def test_players_of_every_profile_are_sessions_wherever_they_are_counted(players: dict[str, int]) -> None:
+    now = players_of(snapshot(turns=2, at_s=101.0), **players)
+    out = io.StringIO()
+    view = LineView(out, io.StringIO())
+    view.started(plan(), URL)
+    view.update(now)
+    view.finished(now, 10.0)
+    assert " sessions=100 " in out.getvalue()
+    assert "sessions: 100 active" in out.getvalue()
+    rows = [line.split() for line in shown(snapshot(turns=0, at_s=100.0), now).splitlines()]
+    assert ["sessions", "100"] in [row[:2] for row in rows]
+    assert [row[-1] for row in rows if row[:2] in (["0", "4"], ["1", "5"])] == ["50", "50"]
+
+
 def test_without_profile_session_nothing_is_shown_of_it() -> None:
     bare = [quiet_sessions(snapshot(turns=turns, at_s=100.0 + turns)) for turns in (0, 1)]
     assert "issued" not in shown(*bare)
@@ -262,7 +284,7 @@ def test_a_pipe_gets_one_line_per_update_and_the_address_goes_to_stderr() -> Non
     assert len(lines) == 2
     figures = dict(pair.split("=", 1) for pair in lines[1].split())
     assert (figures["rx_pps"], figures["tx_pps"], figures["busy"]) == ("2000", "1800", "0.75")
-    assert figures["connected"] == "6"
+    assert (figures["sessions"], figures["connected"]) == ("16", "6")
     assert figures["worst_drops"] == "truncated:200"
     assert err.getvalue() == f"metrics: {URL}\nwarning: reload refused\n"
 
@@ -319,6 +341,7 @@ def test_the_summary_shows_books_that_do_not_balance() -> None:
 def test_the_summary_tells_connections_and_messages_of_sessions() -> None:
     text = summary_text(snapshot(turns=1000))
     assert "connections: 6 connected of 14 issued, 8 made, 0 denied; closed: left 2" in text
+    assert "sessions: 16 active, 18 admitted, 0 expired" in text
     rows = [line.split() for line in text.splitlines()]
     assert ["session", "messages", "in", "12,000", "1.20", "k"] in rows
     assert ["sent", "again", "4,000", "400"] in rows
