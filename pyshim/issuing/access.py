@@ -19,7 +19,7 @@ from pyshim.config import Config
 from pyshim.config.values import Endpoint, UnixSocket
 from pyshim.errors import ExitCode, PlanError, Problem
 from pyshim.system.regular_file import open_regular, read_open, read_regular
-from pyshim.system.unix_socket import listen_at
+from pyshim.system.unix_socket import listen_among_ours, listen_at
 
 TOKEN_CHARS_MIN = 16
 TOKEN_CHARS_MAX = 512
@@ -259,6 +259,7 @@ def _bind_tcp(address: Endpoint) -> socket.socket:
 def _bind_unix(path: str, *, is_default: bool) -> socket.socket:
     if is_default:
         Path(path).parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+        return listen_among_ours(Path(path))
     return listen_at(Path(path))
 
 

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from pyshim.errors import ExitCode, PollgateError, UnavailableError
 from pyshim.system.spare_descriptor import SpareDescriptor, is_scarce
-from pyshim.system.unix_socket import listen_at
+from pyshim.system.unix_socket import listen_among_ours
 
 ANSWER_LIMIT_S = 45.0  # a worker process that starts has 30 s, and the new configuration waits for it
 ASKERS_MAX = 8
@@ -108,7 +108,7 @@ class ReloadSocket:
                 if not _is_ours(directory):
                     raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
                 self._path = directory / socket_name(config)
-                self._listener = listen_at(self._path)
+                self._listener = listen_among_ours(self._path)
             except OSError as problem:
                 self.unheard = f"{directory}: {problem.strerror or problem}"
                 if problem.errno == errno.EADDRINUSE:

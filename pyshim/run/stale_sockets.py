@@ -3,12 +3,12 @@
 
 from __future__ import annotations
 
-import socket
 from contextlib import suppress
 from pathlib import Path
 
 from pyshim.host import parse_vdev
 from pyshim.plan import Plan
+from pyshim.system.unix_socket import is_left_behind
 
 _DEFAULT = "/run/memif.sock"  # of the driver
 
@@ -21,7 +21,7 @@ def remove_stale_sockets(plan: Plan) -> None:
     for port in plan.ports:
         path = _served_socket(port.vdev_args or "")
         with suppress(OSError):  # what cannot be looked at is DPDK's to complain of
-            if path is not None and path.is_socket() and not _has_listener(path):
+            if path is not None and is_left_behind(path):
                 path.unlink()
 
 
@@ -33,15 +33,3 @@ def _served_socket(device: str) -> Path | None:
     if not (vdev.serves_memif and has_file):
         return None
     return Path((vdev.values("socket") or (_DEFAULT,))[-1])
-
-
-def _has_listener(path: Path) -> bool:
-    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as probe:
-        probe.setblocking(False)  # a listener that does not accept is one, and would be waited for
-        try:
-            probe.connect(str(path))
-        except ConnectionRefusedError:
-            return False
-        except OSError:
-            return True  # who knows: better not to unlink
-    return True
