@@ -158,7 +158,7 @@ class GameRoute:
 
     to: tuple[str, ...]  # names; a player's messages all go to one of them
     types: tuple[int, ...]  # on the wire
-    listeners: tuple[int, ...] | None = None  # indexes into Plan.listeners; None: all
+    listeners: tuple[int, ...] = ()  # indexes into Plan.listeners; none: all
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,6 +227,33 @@ NO_NETCODE = NetcodePlan()
 
 
 @dataclass(frozen=True, slots=True)
+class GamePlan:
+    """Where game processes attach, who may, and the memory between them and the workers."""
+
+    path: str = ""  # of the socket; "": there is no game
+    mode: int = 0o660
+    uid: int = -1  # whose the socket's file is; -1: who starts the gateway
+    gid: int = -1
+    users: tuple[int, ...] = ()  # whose processes may attach
+    processes: int = 0
+    ring_bytes: int = 0
+
+    def memory_bytes(self, workers: int) -> int:
+        """Of the files between all processes that can be and so many workers."""
+        return self.processes * workers * 2 * game_file_bytes(self.ring_bytes)
+
+
+_GAME_FILE_HEAD_BYTES = 640
+_PAGE_BYTES = 4096
+NO_GAME_PLAN = GamePlan()
+
+
+def game_file_bytes(ring_bytes: int) -> int:
+    """Memory of a file with a ring of so many bytes: `struct bus_file` of the data plane, in whole pages."""
+    return -(-(_GAME_FILE_HEAD_BYTES + ring_bytes) // _PAGE_BYTES) * _PAGE_BYTES
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """All that a worker process needs; travels to it as JSON."""
 
@@ -254,6 +281,7 @@ class Plan:
     warnings: tuple[str, ...] = ()  # of what works otherwise than expected, one sentence each
     state_huge_pages: bool = False  # the session state, in what DPDK leaves of them
     netcode: NetcodePlan = NO_NETCODE
+    game: GamePlan = NO_GAME_PLAN
     confinement: Confinement = UNCONFINED
     others: Others = field(default_factory=dict)
 

@@ -57,9 +57,10 @@ struct attach_hello {
 	char version[32];             // of the library, for people
 } PACKED;
 
+/// One RINGS for each worker follows, and before it one for each file of a dead worker that was not read to its end.
 struct attach_welcome {
 	struct attach_head head;
-	uint32_t workers; // whose rings follow, one RINGS for each
+	uint32_t workers;
 	uint32_t ring_bytes;
 	char version[32]; // of the gateway, for people
 } PACKED;
@@ -72,6 +73,7 @@ enum attach_refusal {
 	ATTACH_REFUSED_FULL = 5,
 	ATTACH_REFUSED_MEMORY = 6,
 	ATTACH_REFUSED_MALFORMED = 7,
+	ATTACH_REFUSED_USER = 8, // it is none of those who may attach
 };
 
 /// REFUSED, DETACHED and NOBODY.

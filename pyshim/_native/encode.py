@@ -161,7 +161,7 @@ def _fill_game(out: Any, game: GamePolicy) -> None:
 
 
 def _fill_route(out: Any, route: GameRoute, indexes: Mapping[str, int]) -> None:
-    out.listeners = _EVERY if route.listeners is None else sum(1 << index for index in route.listeners)
+    out.listeners = sum(1 << index for index in route.listeners) or _EVERY
     for number in route.types:
         out.types[number // 8] |= 1 << number % 8
     out.processes = _count(route.to, lib.PG_GAME_ROUTE_PROCESSES_MAX, "game processes of one route")

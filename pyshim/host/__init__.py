@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from pyshim.errors import UnavailableError
 from pyshim.host.cpu import format_cpu_list, gather_cpus, parse_cpu_list
 from pyshim.host.facts import (
+    Accounts,
     Capture,
     Cpu,
     HostFacts,
@@ -36,13 +37,14 @@ from pyshim.host.memory import (
 from pyshim.host.passthrough import gather_passthrough
 from pyshim.host.pci import gather_network_devices, gather_pci
 from pyshim.host.pmd import find_pmd_directory, pool_driver
-from pyshim.host.users import gather_user
+from pyshim.host.users import gather_accounts, gather_user
 from pyshim.host.vdev import gather_vdevs, parse_vdev
 
 if TYPE_CHECKING:
     from pyshim.config.models import Config
 
 __all__ = [
+    "Accounts",
     "Capture",
     "Cpu",
     "HostFacts",
@@ -98,6 +100,7 @@ def gather(config: Config, *, root: Path = Path("/")) -> HostFacts:
         pool_driver_hint=pool_driver(pmd_directory).hint if pmd_directory else "",
         user=gather_user(config.workers.user),
         interfaces=gather_interfaces(root),
+        accounts=gather_accounts(config.game),
     )
 
 

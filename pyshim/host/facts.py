@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import Enum, auto
 from pathlib import Path
 
@@ -171,6 +172,15 @@ class Interface:
 
 
 @dataclass(frozen=True, slots=True)
+class Accounts:
+    """Numbers of the users and groups that `game` names, as far as there are such."""
+
+    own: int = 0  # who this process is
+    users: Mapping[str, int] = field(default_factory=dict)
+    groups: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class HostFacts:
     """Everything about this host that a plan depends on."""
 
@@ -182,6 +192,7 @@ class HostFacts:
     vdevs: tuple[Vdev, ...]  # one per port that is a virtual device
     pmd_directory: Path | None  # where DPDK looks for drivers; None: it is not installed, or not needed
     socket_limits: SocketLimits  # gathered for the engines that use sockets
+    accounts: Accounts = Accounts()
     user: ServiceUser | None = None  # of workers.user; None: none is named, or there is none of that name
     interfaces: tuple[Interface, ...] = ()  # of this process's network namespace
     passthrough: Passthrough = Passthrough()

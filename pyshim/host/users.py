@@ -3,11 +3,19 @@
 
 from __future__ import annotations
 
+import grp
+import os
 import pwd
 import re
+from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pyshim.confinement import ServiceUser
+from pyshim.host.facts import Accounts
+
+if TYPE_CHECKING:
+    from pyshim.config.game import GameConfig
 
 
 def gather_user(name: str | None) -> ServiceUser | None:
@@ -19,6 +27,18 @@ def gather_user(name: str | None) -> ServiceUser | None:
     except KeyError:
         return None
     return ServiceUser(entry.pw_name, entry.pw_uid, entry.pw_gid)
+
+
+def gather_accounts(game: GameConfig) -> Accounts:
+    """The users and groups that the section `game` names."""
+    users, groups = {}, {}
+    for name in filter(None, (*(game.users or ()), game.owner)):
+        with suppress(KeyError):
+            users[name] = pwd.getpwnam(name).pw_uid
+    if game.group is not None:
+        with suppress(KeyError):
+            groups[game.group] = grp.getgrnam(game.group).gr_gid
+    return Accounts(os.geteuid(), users, groups)
 
 
 def has_file_capabilities(root: Path = Path("/")) -> bool:

@@ -14,7 +14,6 @@ from pyshim.plan import (
     REQUEST_TYPES,
     AddressPlan,
     DeliveryPolicy,
-    GamePolicy,
     ListenerPlan,
     ListenerPolicy,
     Plan,
@@ -29,6 +28,7 @@ from pyshim.planner.descriptors import descriptor_problem
 from pyshim.planner.devices import find_device_problems
 from pyshim.planner.environment import down_behind, warn_of_environment
 from pyshim.planner.former import warn_of_former
+from pyshim.planner.game import check_game, game_policy, plan_game
 from pyshim.planner.layout import Layout
 from pyshim.planner.locks import check_locks
 from pyshim.planner.memory import MemoryChoice, check_mail, choose_memory, state_bytes
@@ -63,6 +63,7 @@ def plan(config: Config, host: HostFacts) -> Plan:
     mtu_notes = check_mtus(config, host, problems)
     check_user(config, host, problems)
     check_netcode(config, problems)
+    check_game(config, host, len(layout.workers), problems)
     if problems:
         raise PlanError(problems)
     made = _plan(config, host, layout, mtu_notes)
@@ -98,6 +99,7 @@ def _plan(config: Config, host: HostFacts, layout: Layout, mtu_notes: Sequence[s
         notes=(*layout.cpus.notes, *layout.notes, *mtu_notes),
         issued_capacity=issued_capacity,
         netcode=netcode,
+        game=plan_game(config, host),
         gateway_id=config.sessions.gateway.id,
         gateway_bits=config.sessions.gateway.bits,
         confinement=confine(_kinds(config), host.user),
@@ -144,7 +146,7 @@ def policy_of(config: Config) -> Policy:
         numbers("SESSIONS", config) | numbers("HOST", config),
         listeners=tuple(map(_listener, config.listen)),
         delivery=_delivery(config),
-        game=filled(GamePolicy, numbers("GAME", config)),
+        game=game_policy(config),
     )
 
 

@@ -24,6 +24,8 @@ _MIB = 1 << 20
 def descriptors_needed(plan: Plan, host: HostFacts) -> tuple[int, str]:
     """An upper bound, and its parts in words."""
     parts = {"each process": _EVERY_PROCESS, "workers": _PER_WORKER * len(plan.workers)}
+    if plan.game.path:
+        parts["game processes"] = _of_game(plan.game.processes, len(plan.workers))
     if plan.uses_sockets:
         addresses = sum(len(port.addresses) for port in plan.ports)
         sockets = len(plan.workers) * addresses * len(plan.listeners)
@@ -36,6 +38,11 @@ def descriptors_needed(plan: Plan, host: HostFacts) -> tuple[int, str]:
     return sum(parts.values()), ", ".join(f"{count} for {what}" for what, count in parts.items())
 
 
+def _of_game(processes: int, workers: int) -> int:
+    """Of each pair with a worker two files and an eventfd; of two processes four; two of its own."""
+    return processes * (3 * workers + 2 * (processes - 1) + 2)
+
+
 def descriptor_problem(plan: Plan, host: HostFacts) -> Problem | None:
     """Why the host's limit is too low for the plan; None: it is high enough, or unknown."""
     needed, why = descriptors_needed(plan, host)
@@ -43,6 +50,8 @@ def descriptor_problem(plan: Plan, host: HostFacts) -> Problem | None:
     if limit is None or needed <= limit:
         return None
     key = "listen" if plan.uses_sockets else "eal.memory_mib"
+    if plan.game.path and 2 * _of_game(plan.game.processes, len(plan.workers)) > needed:
+        key = "game.processes"
     return Problem(
         key,
         f"{needed} file descriptors are needed ({why}) and this process may have {limit}; raise the hard "

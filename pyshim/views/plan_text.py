@@ -42,6 +42,7 @@ def _of_devices(plan: Plan) -> list[RenderableType]:
         _memory(plan, ("DPDK", _reserved(plan), "huge pages" if plan.huge_pages else "ordinary pages")),
         _listeners(plan),
         *_messages(plan),
+        *_routes(plan),
         Text("DPDK arguments: " + shlex.join(plan.eal_args)),
     ]
 
@@ -58,6 +59,7 @@ def _of_sockets(plan: Plan) -> list[RenderableType]:
         _memory(plan, *rows),
         _listeners(plan),
         *_messages(plan),
+        *_routes(plan),
     ]
 
 
@@ -174,6 +176,11 @@ def _memory(plan: Plan, *rows: _MemoryRow) -> Table:
         table.add_row(
             "workers' mail", f"up to {_mib(mail_bytes(workers))}", "ordinary pages, taken as mail comes"
         )
+    if plan.game.path:
+        game = plan.game
+        up_to = f"up to {_mib(game.memory_bytes(workers))}"
+        where = f"ordinary pages, {game.processes} processes × {workers} × 2 rings, as processes attach"
+        table.add_row("game processes", up_to, where)
     return table
 
 
@@ -223,6 +230,21 @@ def _messages(plan: Plan) -> list[RenderableType]:
     for name, least in compressed.items():
         types.add_row(name, "", _compressed(least))
     return [travel, types]
+
+
+def _routes(plan: Plan) -> list[RenderableType]:
+    """Which messages go to which game processes; nothing without a game."""
+    if not plan.game.path:
+        return []
+    table = _table(f"Game at unix:{plan.game.path}", "route", "UDP ports", "types", "to")
+    for index, route in enumerate(plan.policy.game.routes):
+        ports = _ports_of(plan, route.listeners) or "all"
+        table.add_row(str(index), ports, format_cpu_list(route.types), escape(", ".join(route.to)))
+    return [table]
+
+
+def _ports_of(plan: Plan, listeners: tuple[int, ...]) -> str:
+    return ", ".join(str(plan.listeners[listener].port) for listener in listeners)
 
 
 def _compressed(least: int | None) -> str:

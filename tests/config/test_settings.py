@@ -39,6 +39,8 @@ def configured(one: Setting, value: float) -> dict[str, Any]:
         listener["limits"] = {one.name: value}
     else:
         written[one.section] = {one.name: value}
+    if one.section == "game":
+        written["game"]["listen"] = "unix:/run/game.sock"
     return written
 
 

@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The game behind the gate: who may attach, the memory that it takes, which messages go where."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pyshim.errors import ExitCode, Problem
+from pyshim.plan import GamePlan, GamePolicy, GameRoute, filled
+from pyshim.settings import numbers
+
+if TYPE_CHECKING:
+    from pyshim.config.game import RouteConfig
+    from pyshim.config.models import Config
+    from pyshim.host import HostFacts
+
+_MIB = 1 << 20
+_ROOT = 0
+
+
+def check_game(config: Config, host: HostFacts, workers: int, problems: list[Problem]) -> None:
+    """Check the accounts that `game` names and the memory of its rings; errors are appended to `problems`."""
+    game = config.game
+    if game.listen is None:
+        return
+    accounts = host.accounts
+    for index, user in enumerate(game.users or ()):
+        if user not in accounts.users:
+            problems.append(_missing(f"game.users[{index}]", "user", user))
+    if game.owner is not None and game.owner not in accounts.users:
+        problems.append(_missing("game.owner", "user", game.owner))
+    if game.group is not None and game.group not in accounts.groups:
+        problems.append(_missing("game.group", "group", game.group))
+    needed, available = plan_game(config, host).memory_bytes(workers), host.memory.available_bytes
+    if needed > available:
+        text = (
+            f"rings of {game.ring_kib} KiB, two for each of {game.processes} game processes and {workers} "
+            f"worker{'s' if workers > 1 else ''}, take {-(-needed // _MIB)} MiB, {available // _MIB} MiB "
+            "available; write less, or lower game.processes, or free memory"
+        )
+        problems.append(Problem("game.ring_kib", text, ExitCode.UNAVAILABLE))
+
+
+def _missing(key: str, kind: str, name: str) -> Problem:
+    command = f"useradd --system --no-create-home {name}" if kind == "user" else f"groupadd --system {name}"
+    return Problem(key, f"this host has no {kind} {name}; make one: {command}", ExitCode.UNAVAILABLE)
+
+
+def plan_game(config: Config, host: HostFacts) -> GamePlan:
+    """Where game processes attach, and who may; accounts that there are not are left out."""
+    game, accounts = config.game, host.accounts
+    if game.listen is None:
+        return GamePlan()
+    users = {accounts.own, _ROOT}
+    if game.users is not None:
+        users = {accounts.users[name] for name in game.users if name in accounts.users}
+    return GamePlan(
+        path=game.listen.path,
+        mode=int(game.permissions, 8),
+        uid=-1 if game.owner is None else accounts.users.get(game.owner, -1),
+        gid=-1 if game.group is None else accounts.groups.get(game.group, -1),
+        users=tuple(sorted(users)),
+        processes=game.processes,
+        ring_bytes=game.ring_kib << 10,
+    )
+
+
+def game_policy(config: Config) -> GamePolicy:
+    """Which messages go to which processes; their indexes are those of a gateway that has just started."""
+    ports = {entry.port: index for index, entry in enumerate(config.listen)}
+    return filled(
+        GamePolicy,
+        numbers("GAME", config),
+        routes=tuple(_route(route, ports) for route in config.game.routes),
+        indexes={name: index for index, name in enumerate(config.game.names)},
+    )
+
+
+def _route(route: RouteConfig, ports: dict[int, int]) -> GameRoute:
+    listeners = tuple(sorted({ports[port] for port in route.listen or ()}))
+    return GameRoute(route.names, route.numbers, listeners)
