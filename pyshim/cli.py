@@ -11,6 +11,7 @@ import math
 import os
 import sys
 import traceback
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,6 +23,7 @@ from pyshim.errors import RAISE_PROCESS_LIMIT, ExitCode, InternalError, Pollgate
 from pyshim.output import (
     PATIENCE_S,
     Output,
+    OutputError,
     ReaderGoneError,
     open_standard_streams,
     settle,
@@ -141,8 +143,14 @@ def run(
 
     options = RunOptions(config_path=config, for_s=for_s, until_idle_s=until_idle_s)
     with located(config), Output(tell=not json) as output:
-        with choose(json=json) as view:
-            supervise(options, view, output.lost)
+        try:
+            with choose(json=json) as view:
+                supervise(options, view, output.lost)
+        except Exception:
+            if json:
+                with suppress(OutputError):  # what ended the run is the sentence that there is
+                    output.deliver()
+            raise
         if json:
             output.deliver()
 

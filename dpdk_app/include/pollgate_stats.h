@@ -336,6 +336,9 @@ bool pg_stats_page_fits(const struct pg_stats_page *page);
 /// that was read after it. Returns 0, or PG_ERROR_USAGE when `page` is not one of this ABI.
 int pg_stats_snapshot(const struct pg_stats_page *page, struct pg_stats_page *out);
 
+/// Count what workers held when they died as lost, as the next worker process would: after the last one has ended.
+void pg_stats_settle(struct pg_stats_page *page, uint32_t workers);
+
 /// This CPU's time-stamp counter, and its rate.
 uint64_t pg_tsc(void);
 uint64_t pg_tsc_hz(void);

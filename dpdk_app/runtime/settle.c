@@ -78,3 +78,8 @@ void worker_stats_settle(struct pg_worker_stats *stats, uint32_t count)
 	for (uint32_t i = 0; i < count; i++)
 		settle_worker(&stats[i]);
 }
+
+void pg_stats_settle(struct pg_stats_page *page, uint32_t workers)
+{
+	worker_stats_settle(page->worker, workers);
+}

@@ -185,6 +185,11 @@ class StatsPage:
             out.worker_count, out.port_count, out.pool_count = self._parts
         return out
 
+    def settle(self) -> None:
+        """Count what the workers held when they died as lost; after the last worker process has ended."""
+        assert self._parts is not None, "the supervisor's"
+        lib.pg_stats_settle(self.native, self._parts[0])
+
     def close(self) -> None:
         """Unmap and close; the memory lives on in whoever else has it."""
         ffi.release(self.native)

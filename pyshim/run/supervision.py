@@ -66,7 +66,7 @@ class View(Protocol):
         """Something happened that the operator may want to know: one sentence."""
 
     def finished(self, snapshot: Snapshot, elapsed_s: float) -> None:
-        """The run has ended normally after so long; once per run."""
+        """The run has ended after so long; once per run, and not when it failed before anything served."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +141,16 @@ class Supervision:
             )
         if self._live.plan.state_huge_pages and not self._state.huge_pages:
             self._tell("info", "the session state is in ordinary pages: too few huge pages are free for it")
+        try:
+            self._attend(signals)
+        except Exception:
+            if self._started_s is not None:
+                self._finish()
+            raise
+        self._finish()
+
+    def _attend(self, signals: Signals) -> None:
+        """Everything that happens, until the run has ended."""
         self._on_signals(signals)  # of the time in which all this was set up
         while self._life.phase is not Phase.ENDED:
             self._turn(self._clock.now_s())
@@ -148,7 +158,14 @@ class Supervision:
                 # A callback may have removed another one's descriptor, and with it its worker process.
                 if key.fd in self._selector.get_map():
                     key.data()
+
+    def _finish(self) -> None:
+        """Whatever ended the run: what it came to is for the view."""
+        self._bury()
+        self._life = self._life.ended()
         self._publish()
+        if not self._said_stopped:
+            self._page.settle()
         elapsed_s = 0.0 if self._started_s is None else self._clock.now_s() - self._started_s
         self._view.finished(self._status.snapshot(), elapsed_s)
 

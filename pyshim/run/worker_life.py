@@ -146,6 +146,10 @@ class Life:
             return Step(replace(life, condemned="was told to end at once"), (Do.KILL,))
         return life.stop(now_s)
 
+    def ended(self) -> Life:
+        """The run is over, whatever was to be done."""
+        return replace(self, phase=Phase.ENDED)
+
     # ------------------------------------------------------------ after one
 
     def died(self, death: Death, now_s: float) -> Step:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.appliance.conservation import books
 from tests.gate import Gate
 from tests.processes import is_alive
 from tests.supervisor.conftest import PLAYERS, Configure
@@ -69,8 +70,41 @@ def test_worker_that_dies_too_often_ends_the_run_with_a_sentence(
         gate.wait_ready()
         gate.kill_worker()
         assert gate.wait() == 70
+        assert gate.stderr.splitlines()[-1].startswith("the worker process died 2 times within")
         assert "workers.restart_limit" in gate.stderr
         assert "Traceback" not in gate.stderr
+
+
+def test_a_run_that_gives_up_prints_what_it_came_to_and_loses_no_packet_in_it(
+    configure: Configure, tmp_path: Path
+) -> None:
+    with Gate(configure(workers={"restart_limit": 0}), tmp_path) as gate:
+        gate.wait_metric("pollgate_sessions", PLAYERS, state="active")
+        before = gate.metrics()
+        gate.kill_worker()
+        assert gate.wait() == 70
+        summary = gate.summary
+    assert summary["elapsed_seconds"] > 0
+    assert books(summary).received >= before.value("pollgate_received_packets_total") > 0
+
+
+def test_a_worker_that_has_to_be_killed_at_the_end_leaves_books_that_balance(gate: Gate) -> None:
+    gate.wait_metric("pollgate_sessions", PLAYERS, state="active")
+    gate.signal_worker(signal.SIGSTOP)
+    gate.process.send_signal(signal.SIGTERM)
+    assert gate.wait() == 0
+    assert "did not end within" in gate.stderr
+    assert books(gate.summary).received > 0
+
+
+def test_a_run_that_fails_before_it_serves_prints_nothing_but_why(
+    configure: Configure, tmp_path: Path
+) -> None:
+    config = configure()
+    config["ports"][0]["device"] += ",nonsense=1"
+    with Gate(config, tmp_path, wait_ready=False) as gate:
+        assert gate.wait() != 0
+        assert gate.stdout == ""
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
