@@ -29,7 +29,7 @@ pytestmark = [
 ]
 
 LAYERED = (str(ROOT), "/usr/local", "/etc")
-ABSENT_FROM_A_CLONE = ("var", "ticket.json", "build/client", "build/release")
+ABSENT_FROM_A_CLONE = ("var", "ticket.json", "build/client", "build/client-home", "build/release")
 WAIT_READY = """
 import sys, time, urllib.request
 while True:
@@ -167,3 +167,31 @@ def run(enter: tuple[str, ...], block: Block) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+# ---------------------------------------------------------------- another prefix
+
+PLAY = "var/player --ticket /dev/null"  # which is no ticket: 2; without its library nothing runs at all
+
+
+def test_a_client_that_was_installed_elsewhere_builds_players_that_run_in_any_terminal(
+    tmp_path: Path,
+) -> None:
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    scripts = [block.script for block in lessons()["client/README.md"].blocks]
+    (install,) = [script for script in scripts if "--prefix" in script]
+    builds = [script for script in scripts if "-o var/player" in script]
+    assert len(builds) == 2, "with the library, and with the file"
+    with private_host(scratch) as enter:
+        elsewhere = (*enter, "sh", "-c", "rm -rf /usr/local/lib/*pollgate-client* && ldconfig")
+        subprocess.run(elsewhere, check=True, timeout=60)
+        run(enter, Block(install))
+        for build in builds:
+            run(enter, Block(f"{exports_of(install)}{build}"))
+            run(enter, Block(f"{PLAY} && exit 1; test $? -eq 2"))
+
+
+def exports_of(script: str) -> str:
+    """What a terminal has kept of a block."""
+    return "".join(f"{line}\n" for line in script.splitlines() if line.startswith("export "))
