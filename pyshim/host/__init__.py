@@ -39,6 +39,7 @@ from pyshim.host.pci import gather_network_devices, gather_pci
 from pyshim.host.pmd import find_pmd_directory, pool_driver
 from pyshim.host.users import gather_accounts, gather_user
 from pyshim.host.vdev import gather_vdevs, parse_vdev
+from pyshim.system.io_uring import charges_rings
 
 if TYPE_CHECKING:
     from pyshim.config.models import Config
@@ -94,6 +95,7 @@ def gather(config: Config, *, root: Path = Path("/")) -> HostFacts:
         vdevs=gather_vdevs(devices, pmd_directory, root),
         pmd_directory=pmd_directory,
         socket_limits=gather_socket_limits(root) if config.uses_sockets else SocketLimits(),
+        rings_are_locked=config.engine == "io_uring" and charges_rings(),
         passthrough=gather_passthrough(root) if addresses else Passthrough(),
         descriptor_limit=gather_descriptor_limit(root),
         cpu_time_limit_s=gather_cpu_time_limit(),

@@ -196,6 +196,9 @@ class HostFacts:
     user: ServiceUser | None = None  # of workers.user; None: none is named, or there is none of that name
     interfaces: tuple[Interface, ...] = ()  # of this process's network namespace
     passthrough: Passthrough = Passthrough()
+    rings_are_locked: bool = (
+        False  # the limit of locked memory holds for io_uring's; gathered where it is used
+    )
     descriptor_limit: int | None = None  # file descriptors that a process may be given; None: not known
     cpu_time_limit_s: int | None = None  # that a process may use at most; None: as much as it likes
     pool_driver_hint: str = ""  # what to do when DPDK's driver for packet pools is not installed

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 
 IO_URING_BUFFER_BYTES = 2 << 20  # a worker's packet buffers: one huge page of the smaller size
 _MIB = 1 << 20
+# What the kernel charges for a worker's rings and the list of its buffers (dpdk_app/engine/socket/uring.h),
+# in pages: completions of 16 bytes and indices of submissions behind their heads, submissions of 64 bytes,
+# buffers of 16.
+IO_URING_RING_BYTES = (4096 * 16 + 4096) + 256 * 64 + 1024 * 16
 # The answers that a worker can have on their way (dpdk_app/engine/socket/uring.h: buffers and places). For
 # each that leaves without a copy, the kernel charges two pages, although one holds it (io_uring/notif.c).
 IO_URING_ANSWERS = 1024 + 128
@@ -34,11 +38,17 @@ def lay_out_sockets(config: Config, host: HostFacts, problems: list[Problem]) ->
     demands = [QueueDemand(None, WORKERS_MAX) for _ in config.ports]
     cpus = choose_cpus(config, host, demands, [-1] * len(config.ports), problems)
     pages, notes = _choose_pages(config, host, cpus, problems)
+    ring_bytes = len(cpus.workers) * IO_URING_RING_BYTES if host.rings_are_locked else 0
+    _check_rings(host, ring_bytes, problems)
     return Layout(
         cpus=cpus,
         workers=tuple(_workers(config, cpus)),
         ports=tuple(_ports(config, len(cpus.workers))),
-        notes=(*notes, *_buffer_notes(config, host), *_lock_notes(config, host, len(cpus.workers))),
+        notes=(
+            *notes,
+            *_buffer_notes(config, host),
+            *_lock_notes(config, host, len(cpus.workers), ring_bytes),
+        ),
         socket_pages=pages,
     )
 
@@ -104,16 +114,32 @@ def _buffer_notes(config: Config, host: HostFacts) -> Iterator[str]:
             )
 
 
-def _lock_notes(config: Config, host: HostFacts, workers: int) -> Iterator[str]:
-    """Whether the user may lock enough memory for the answers that leave without a copy."""
+def _check_rings(host: HostFacts, need_bytes: int, problems: list[Problem]) -> None:
+    """Whether the user may lock enough for the rings of all workers; what others have locked nobody tells."""
+    limit_bytes = host.memory.memlock_bytes
+    if limit_bytes is None or need_bytes <= limit_bytes:
+        return
+    kib = need_bytes >> 10
+    text = (
+        f"{kib} KiB of locked memory are needed ({IO_URING_RING_BYTES >> 10} for the rings of each worker), "
+        f"and all processes of this user together may lock {limit_bytes >> 10}; set ulimit -l {kib} or "
+        "unlimited (systemd: LimitMEMLOCK=infinity; container: --ulimit memlock), grant CAP_IPC_LOCK, or use "
+        "engine: epoll"
+    )
+    problems.append(Problem("engine", text, ExitCode.UNAVAILABLE))
+
+
+def _lock_notes(config: Config, host: HostFacts, workers: int, ring_bytes: int) -> Iterator[str]:
+    """Whether the user may lock enough memory for the answers that leave without a copy, beside the rings."""
     limit_bytes = host.memory.memlock_bytes
     if config.sockets.zero_copy_bytes == 0 or limit_bytes is None or host.privileges.ipc_lock:
         return
     need_bytes = workers * IO_URING_ANSWERS * UNCOPIED_BYTES
-    if limit_bytes < need_bytes:
+    if limit_bytes < ring_bytes + need_bytes:
+        rings = f" and rings {ring_bytes >> 10}" if ring_bytes else ""
         yield (
             f"sockets.zero_copy_bytes: answers without a copy take up to {need_bytes >> 10} KiB of locked "
-            f"memory, this process may lock {limit_bytes >> 10}; what is above that leaves as a copy, later "
-            f"than if copied at once: set ulimit -l {need_bytes >> 10} (systemd: LimitMEMLOCK=), or "
-            "zero_copy_bytes: 0"
+            f"memory{rings}, this process may lock {limit_bytes >> 10}; what is above that leaves as a copy, "
+            f"later than if copied at once: set ulimit -l {ring_bytes + need_bytes >> 10} (systemd: "
+            "LimitMEMLOCK=), or zero_copy_bytes: 0"
         )

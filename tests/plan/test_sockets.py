@@ -119,6 +119,36 @@ def test_locked_memory_that_answers_without_a_copy_lack_is_told_with_the_limit_t
     )
 
 
+def test_what_answers_without_a_copy_lack_counts_beside_the_rings() -> None:
+    config = make_socket_config("io_uring", sockets={"zero_copy_bytes": 900}, workers={"cpus": [1, 2]})
+    facts = {"privileges": Privileges(True, True, False), "rings_are_locked": True}
+    enough = make_memory(memlock_bytes=18632 << 10)
+    assert plan(config, make_host(config, memory=enough, **facts)).notes == ()
+    (note,) = plan(config, make_host(config, memory=make_memory(memlock_bytes=18631 << 10), **facts)).notes
+    assert "up to 18432 KiB of locked memory and rings 200" in note
+    assert "set ulimit -l 18632 " in note
+
+
+def test_rings_that_may_not_be_locked_are_refused_with_the_limit_to_set() -> None:
+    config = make_socket_config("io_uring", workers={"cpus": [1, 2, 3]})
+    little = make_memory(memlock_bytes=299 << 10)
+    assert refused(config, make_host(config, memory=little, rings_are_locked=True)) == (
+        "engine: 300 KiB of locked memory are needed (100 for the rings of each worker), and all processes "
+        "of this user together may lock 299; set ulimit -l 300 or unlimited (systemd: LimitMEMLOCK=infinity; "
+        "container: --ulimit memlock), grant CAP_IPC_LOCK, or use engine: epoll",
+        ExitCode.UNAVAILABLE,
+    )
+
+
+@pytest.mark.parametrize(("memlock_bytes", "rings_are_locked"), [(300 << 10, True), (None, True), (0, False)])
+def test_rings_that_may_be_locked_or_need_not_be_are_no_matter(
+    memlock_bytes: int | None, rings_are_locked: bool
+) -> None:
+    config = make_socket_config("io_uring", workers={"cpus": [1, 2, 3]})
+    memory = make_memory(memlock_bytes=memlock_bytes)
+    plan(config, make_host(config, memory=memory, rings_are_locked=rings_are_locked))
+
+
 @pytest.mark.parametrize(
     ("bytes_", "facts"),
     [

@@ -64,7 +64,8 @@ int uring_error(uint32_t worker, int why, struct pg_error *error)
 	case ENOMEM:
 		return error_set(error, PG_ERROR_MEMORY,
 				 "worker %u: the kernel has no memory for io_uring's rings; raise the limit of "
-				 "locked memory (ulimit -l, LimitMEMLOCK=), or use engine: epoll",
+				 "locked memory, which all processes of this user share (ulimit -l, LimitMEMLOCK=), "
+				 "or use engine: epoll",
 				 worker);
 	default:
 		return error_set(error, PG_ERROR_SYSTEM, "worker %u: io_uring: %s; use engine: epoll", worker,
