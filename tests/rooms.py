@@ -16,7 +16,7 @@ from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 TABLE = "rooms.toml"
-CLIENT = "client"  # the C client: a room beside those of dpdk_app/
+BESIDE = {"client": "client", "game": "game library"}  # folders beside dpdk_app/, and their rooms
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*"([^"]+)"', re.MULTILINE)
 HEADERS = "include"  # of dpdk_app/: everybody's, and so they use nobody's
 SUFFIXES = frozenset({".c", ".h", ".def"})
@@ -46,9 +46,10 @@ def c_files(root: Path) -> Iterator[tuple[Path, str]]:
         room = c_room(file.relative_to(root / "dpdk_app").as_posix())
         if file.suffix in SUFFIXES and room not in {None, "tests"}:
             yield file, str(room)
-    for file in sorted((root / CLIENT).glob("*.*")):
-        if file.suffix in SUFFIXES:
-            yield file, CLIENT
+    for folder, room in BESIDE.items():
+        for file in sorted((root / folder).glob("*.*")):
+            if file.suffix in SUFFIXES:
+                yield file, room
 
 
 def c_uses(root: Path) -> Iterator[Use]:

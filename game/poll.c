@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// poll.c: events, from each ring in turn.
+
+#include "game.h"
+
+#include <string.h>
+
+#define POLLS_PER_LOOK 64 // at the socket, while there is always something to read
+
+/// A worker or a process, with its ring.
+struct turn {
+	pgg *game;
+	struct source *source;
+	struct pgg_event *event;
+	int room;
+	int found;
+};
+
+// ---------------------------------------------------------------- of processes
+
+static const char *topic_of(const pgg *game, const char *name)
+{
+	for (unsigned i = 0; i < game->topics; i++)
+		if (memcmp(game->topic[i], name, ATTACH_NAME_MAX) == 0)
+			return game->topic[i];
+	return NULL;
+}
+
+static int take_gap(pgg *game, const struct peer *peer, const struct ring_message *record, struct pgg_event *event)
+{
+	*event = (struct pgg_event){.type = PGG_GAP};
+	event->as.gap.process = peer->name;
+	event->as.gap.messages = record->length;
+	game->statistics.missing += record->length;
+	return 1;
+}
+
+static int take_of_peer(pgg *game, const struct peer *peer, const struct ring_message *record, struct pgg_event *event)
+{
+	const char *body = record->body;
+	char topic[ATTACH_NAME_MAX];
+
+	if (record->kind == RING_GAP)
+		return take_gap(game, peer, record, event);
+	*event = (struct pgg_event){.type = PGG_POST};
+	event->as.post.process = peer->name;
+	event->as.post.body = body;
+	event->as.post.length = record->length;
+	if (record->type == PEER_POST)
+		return 1;
+	if (record->type != PEER_PUBLISHED || record->length < sizeof(topic))
+		return -1;
+	memcpy(topic, body, sizeof(topic));
+	event->type = PGG_PUBLISHED;
+	event->as.post.topic = topic_of(game, topic);
+	event->as.post.body = body + sizeof(topic);
+	event->as.post.length = record->length - (uint32_t)sizeof(topic);
+	return event->as.post.topic != NULL; // no longer subscribed
+}
+
+// ---------------------------------------------------------------- a ring
+
+/// What another process writes can spoil the ring of the two, and nothing else.
+static void give_up_peer(struct source *source)
+{
+	source->count = source->taken = 0;
+	source->is_spoilt = true;
+}
+
+static bool refill(struct turn *turn)
+{
+	struct source *source = turn->source;
+	const int found = ring_peek(&source->reader, source->peeked, PEEKED_MAX);
+
+	source->taken = 0;
+	source->count = found > 0 ? (unsigned)found : 0;
+	return found > 0;
+}
+
+static void consumed(struct source *source)
+{
+	source->taken_end = source->peeked[source->taken].end;
+	source->has_taken = true;
+	source->taken++;
+}
+
+static void read_worker(struct turn *turn, struct worker *worker)
+{
+	struct source *source = turn->source;
+
+	while (turn->found < turn->room) {
+		struct pgg_event *event = &turn->event[turn->found];
+		int result;
+
+		if (unlikely(worker->is_sweeping)) {
+			(void)sweep(turn->game, worker, event);
+			turn->found++;
+			continue;
+		}
+		if (source->taken == source->count && !refill(turn))
+			break;
+		result = take_record(turn->game, worker, &source->peeked[source->taken], event);
+		consumed(source);
+		if (unlikely(result < 0))
+			return;
+		turn->found += result;
+	}
+	if (unlikely(source->reader.fault != RING_SOUND && source->taken == source->count))
+		game_over(turn->game, PGG_DETACHED, PGG_ENDED, "the ring of worker %u: %s", worker->number,
+			  ring_fault_text(source->reader.fault));
+}
+
+static void read_peer(struct turn *turn, const struct peer *peer)
+{
+	struct source *source = turn->source;
+
+	while (turn->found < turn->room && !source->is_spoilt) {
+		int result;
+
+		if (source->taken == source->count && !refill(turn))
+			break;
+		result = take_of_peer(turn->game, peer, &source->peeked[source->taken], &turn->event[turn->found]);
+		consumed(source);
+		if (result < 0)
+			give_up_peer(source);
+		else
+			turn->found += result;
+	}
+	if (source->reader.fault != RING_SOUND && source->taken == source->count)
+		give_up_peer(source);
+}
+
+static void read_source(struct turn *turn, unsigned at)
+{
+	turn->source = turn->game->source[at];
+	if (turn->source->worker)
+		read_worker(turn, turn->source->worker);
+	else
+		read_peer(turn, turn->source->peer);
+}
+
+// ---------------------------------------------------------------- all of them
+
+static void go_on(pgg *game)
+{
+	for (unsigned i = 0; i < game->sources; i++)
+		if (!source_go_on(game, game->source[i]))
+			game_over(game, PGG_DETACHED, PGG_ENDED, "a ring that goes on with another: %s",
+				  ring_fault_text(game->source[i]->reader.fault));
+}
+
+static int tell_over(pgg *game, struct pgg_event *event)
+{
+	*event = (struct pgg_event){.type = game->over_type};
+	event->as.ended.text = game->over_text;
+	game->over = OVER_TOLD;
+	return 1;
+}
+
+static int read_all(pgg *game, struct pgg_event *events, int n)
+{
+	struct turn turn = {.game = game, .event = events, .room = n};
+	const unsigned first = game->turn++;
+
+	for (unsigned i = 0; i < game->sources && turn.found < n && game->over != OVER_TOLD; i++)
+		read_source(&turn, (first + i) % game->sources);
+	game->statistics.events += (uint64_t)turn.found;
+	return turn.found;
+}
+
+int pgg_poll(pgg *game, struct pgg_event *events, int n)
+{
+	int found;
+
+	if (unlikely(*game->alive == 0))
+		return PGG_FORKED;
+	if (unlikely(game->over == OVER_TOLD))
+		return PGG_ENDED;
+	if (!events || n < 1)
+		return PGG_ARGUMENT;
+	give_back(game);
+	flush(game);
+	if (game->over != OVER_NOT && game->polls_since_over++ > 0)
+		return tell_over(game, events); // who writes without end shall not keep it from being told
+	if (game->polls++ % POLLS_PER_LOOK == 0)
+		packets_take(game);
+	go_on(game);
+	found = read_all(game, events, n);
+	if (found == 0) {
+		game->polls = 0; // look at the socket the next time, too: there is time
+		packets_take(game);
+		give_back(game);
+		go_on(game);
+		found = read_all(game, events, n); // what came before an end is told before it
+	}
+	if (unlikely(game->over != OVER_NOT) && found < n)
+		found += tell_over(game, events + found);
+	return found;
+}

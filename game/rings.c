@@ -1,0 +1,274 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// rings.c: the files of workers and of other processes: mapped, read to their ends, replaced.
+
+#include "game.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+// ---------------------------------------------------------------- memory
+
+/// A child of fork() shall not write into rings whose writer is its parent.
+static void keep_from_children(const struct mapping *mapping)
+{
+	madvise(mapping->at, mapping->bytes, MADV_DONTFORK);
+}
+
+bool map_theirs(struct mapping *mapping, int fd, size_t bytes, char *why, size_t why_bytes)
+{
+	struct memory_file file;
+
+	if (!memory_file_map(&file, fd, bytes, why, why_bytes))
+		return false;
+	*mapping = (struct mapping){file.at, file.bytes};
+	keep_from_children(mapping);
+	return true;
+}
+
+bool map_own(struct mapping *mapping, int fd, size_t bytes, char *why, size_t why_bytes)
+{
+	struct memory_file file;
+
+	if (!memory_file_map_for_writing(&file, fd, bytes, why, why_bytes))
+		return false;
+	*mapping = (struct mapping){file.at, file.bytes};
+	keep_from_children(mapping);
+	return true;
+}
+
+void unmap(const pgg *game, struct mapping *mapping)
+{
+	if (!mapping->at)
+		return;
+	if (!game->options.stay_mapped ||
+	    mmap(mapping->at, mapping->bytes, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1,
+		 0) == MAP_FAILED)
+		munmap(mapping->at, mapping->bytes);
+	*mapping = (struct mapping){0};
+}
+
+// ---------------------------------------------------------------- a ring to read
+
+static bool source_attach(pgg *game, struct source *source)
+{
+	const struct bus_file *theirs = source->now.theirs.at;
+	struct bus_file *own = source->now.own.at;
+
+	if (ring_reader_attach(&source->reader, &theirs->writer, &own->reader, game->ring_bytes) != RING_OK)
+		return false;
+	if (!source->attached)
+		game->source[game->sources++] = source;
+	source->attached = true;
+	return true;
+}
+
+bool source_has_something(const struct source *source)
+{
+	if (source->nexts > 0 || source->is_spoilt)
+		return source->nexts > 0;
+	return source->taken < source->count || source->reader.fault != RING_SOUND || ring_is_ready(&source->reader);
+}
+
+static bool is_at_end(const struct source *source)
+{
+	return source->is_spoilt || (source->taken == source->count && source->reader.fault == RING_SOUND &&
+				     !ring_is_ready(&source->reader));
+}
+
+bool source_go_on(pgg *game, struct source *source)
+{
+	while (source->nexts > 0 && is_at_end(source)) {
+		const struct files next = source->next[0];
+
+		source->nexts--;
+		memmove(source->next, source->next + 1, source->nexts * sizeof(next));
+		unmap(game, &source->now.theirs);
+		source->now.theirs = next.theirs;
+		if (next.own.at) {
+			unmap(game, &source->now.own);
+			source->now.own = next.own;
+		}
+		source->is_spoilt = false;
+		if (!source_attach(game, source))
+			return false;
+	}
+	return true;
+}
+
+/// The first at once, others when it is their turn.
+static bool source_add(pgg *game, struct source *source, struct files files)
+{
+	if (!source->attached) {
+		source->now = files;
+		return source_attach(game, source);
+	}
+	if (source->nexts == NEXT_MAX)
+		return false;
+	source->next[source->nexts++] = files;
+	return true;
+}
+
+// ---------------------------------------------------------------- a worker
+
+static struct worker *worker_get(pgg *game, uint32_t number)
+{
+	struct worker *worker;
+
+	for (unsigned i = 0; i < game->workers; i++)
+		if (game->worker[i]->number == number)
+			return game->worker[i];
+	if (game->workers == WORKERS_MAX || !(worker = calloc(1, sizeof(*worker))))
+		return NULL;
+	worker->number = number;
+	worker->source.worker = worker;
+	worker->sink.bell = -1;
+	game->worker[game->workers++] = worker;
+	return worker;
+}
+
+/// What the process wrote may reach further than a dead worker had read: then it is its successor's file that tells, which follows.
+static bool worker_write_to(pgg *game, struct worker *worker, const struct mapping *theirs)
+{
+	struct bus_file *own = worker->source.now.own.at;
+	const struct bus_file *other = theirs->at;
+	struct ring_writer *writer = &worker->sink.writer;
+
+	if (worker->sink.attached) {
+		writer->reader = &other->reader;
+		writer->woken = 0; // its sleeps are counted anew
+		return true;
+	}
+	worker->sink.attached = ring_writer_attach(writer, &own->writer, &other->reader, game->ring_bytes) == RING_OK;
+	return worker->sink.attached || writer->fault == RING_FAULT_RELEASED;
+}
+
+static void worker_broken(pgg *game, const struct worker *worker)
+{
+	const enum ring_fault fault = worker->source.reader.fault;
+
+	game_over(game, PGG_DETACHED, PGG_SYSTEM, "the ring of worker %u: %s", worker->number,
+		  ring_fault_text(fault != RING_SOUND ? fault : worker->sink.writer.fault));
+}
+
+static void worker_replace(pgg *game, struct worker *worker, struct mapping theirs)
+{
+	if (!source_add(game, &worker->source, (struct files){.theirs = theirs})) {
+		unmap(game, &theirs);
+		game_over(game, PGG_DETACHED, PGG_SYSTEM, "worker %u started again more often than its rings were read",
+			  worker->number);
+		return;
+	}
+	worker->was_replaced = true;
+	if (!worker_write_to(game, worker, &theirs))
+		worker_broken(game, worker);
+}
+
+static void worker_first(pgg *game, struct worker *worker, struct mapping theirs, const int *fd)
+{
+	struct mapping own = {0};
+	char why[200];
+
+	if (!map_own(&own, fd[1], bus_file_bytes(game->ring_bytes), why, sizeof(why))) {
+		unmap(game, &theirs);
+		game_over(game, PGG_DETACHED, PGG_SYSTEM, "worker %u: %s", worker->number, why);
+		return;
+	}
+	worker->sink.bell = fcntl(fd[2], F_DUPFD_CLOEXEC, 0);
+	if (!source_add(game, &worker->source, (struct files){theirs, own}) || !worker_write_to(game, worker, &theirs))
+		worker_broken(game, worker);
+}
+
+void rings_of_worker(pgg *game, uint32_t number, const int *fd, unsigned fds)
+{
+	const size_t bytes = bus_file_bytes(game->ring_bytes);
+	struct worker *worker = worker_get(game, number);
+	struct mapping theirs = {0};
+	char why[200] = "more workers than there can be";
+
+	if (!worker || fds < 3 || !map_theirs(&theirs, fd[0], bytes, why, sizeof(why)))
+		game_over(game, PGG_DETACHED, PGG_SYSTEM, "worker %u: %s", number,
+			  worker && fds < 3 ? "its files did not come" : why);
+	else if (worker->source.attached)
+		worker_replace(game, worker, theirs);
+	else
+		worker_first(game, worker, theirs, fd);
+}
+
+// ---------------------------------------------------------------- another process
+
+struct peer *peer_find(const pgg *game, const char *name)
+{
+	for (unsigned i = 0; i < game->peers; i++)
+		if (strcmp(game->peer[i]->name, name) == 0)
+			return game->peer[i];
+	return NULL;
+}
+
+struct peer *peer_get(pgg *game, const char *name)
+{
+	struct peer *peer = peer_find(game, name);
+
+	if (peer || game->peers == PEERS_MAX || !(peer = calloc(1, sizeof(*peer))))
+		return peer;
+	memcpy(peer->name, name, strlen(name));
+	peer->source.peer = peer;
+	peer->sink.bell = -1;
+	game->peer[game->peers++] = peer;
+	return peer;
+}
+
+/// The process writes to the peer: the first file is its own.
+static bool peer_write_to(pgg *game, struct peer *peer, const int *fd, char *why, size_t why_bytes)
+{
+	struct sink *sink = &peer->sink;
+	struct mapping own, theirs;
+
+	if (!map_own(&own, fd[0], bus_file_bytes(game->ring_bytes), why, why_bytes))
+		return false;
+	if (!map_theirs(&theirs, fd[1], sizeof(struct ring_read), why, why_bytes)) {
+		unmap(game, &own);
+		return false;
+	}
+	unmap(game, &sink->own);
+	unmap(game, &sink->theirs);
+	*sink = (struct sink){.own = own, .theirs = theirs, .bell = -1};
+	sink->attached = ring_writer_attach(&sink->writer, &((struct bus_file *)own.at)->writer,
+					    &((const struct bus_file *)theirs.at)->reader, game->ring_bytes) == RING_OK;
+	snprintf(why, why_bytes, "%s", ring_fault_text(sink->writer.fault));
+	return sink->attached;
+}
+
+static bool peer_read_from(pgg *game, struct peer *peer, const int *fd, char *why, size_t why_bytes)
+{
+	struct source *source = &peer->source;
+	struct mapping own, theirs;
+
+	if (!map_theirs(&theirs, fd[0], bus_file_bytes(game->ring_bytes), why, why_bytes))
+		return false;
+	if (!map_own(&own, fd[1], sizeof(struct ring_read), why, why_bytes)) {
+		unmap(game, &theirs);
+		return false;
+	}
+	if (source_add(game, source, (struct files){theirs, own}))
+		return true;
+	snprintf(why, why_bytes, "%s", ring_fault_text(source->reader.fault));
+	return false; // what it has is unmapped with it
+}
+
+void rings_of_peer(pgg *game, const char *name, uint32_t role, const int *fd, unsigned fds)
+{
+	struct peer *peer = peer_get(game, name);
+	char why[200] = "its files did not come, or there are more processes than there can be";
+	bool done = false;
+
+	if (peer && fds >= 2 && role == ATTACH_WRITES)
+		done = peer_write_to(game, peer, fd, why, sizeof(why));
+	else if (peer && fds >= 2)
+		done = peer_read_from(game, peer, fd, why, sizeof(why));
+	if (!done)
+		game_over(game, PGG_DETACHED, PGG_SYSTEM, "the ring of process %s: %s", name, why);
+}

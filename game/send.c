@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// send.c: messages to players. Nothing is written before all is known to be right and to have room.
+
+#include "game.h"
+
+#include <math.h>
+#include <string.h>
+
+// ---------------------------------------------------------------- what may be sent
+
+/// What is sent of a type: as which number, and how long its body is.
+struct rule {
+	uint8_t number; // 0: nothing
+	bool has_sender;
+	uint32_t least;
+	uint32_t most;
+};
+
+enum body_bytes {
+#define BODY(body, least, most, fields) LEAST_##body = (least), MOST_##body = (most),
+#define CHECKED BODY
+#include "wire/messages.def"
+};
+
+static const struct rule rules[UINT8_MAX + 1] = {
+#define RELAYED(NAME, name, title, number, body, ...) \
+	[number] = {(number) + SESSION_EVENT, true, LEAST_##body, MOST_##body},
+#define GIVEN(NAME, name, title, number, body, ...) [number] = {number, false, LEAST_##body, MOST_##body},
+#include "wire/messages.def"
+};
+
+#define RELAYED(NAME, name, title, number, body, ...) \
+	static_assert((int)PGG_TYPE_##NAME == (number), "as in wire/messages.def");
+#include "wire/messages.def"
+static_assert((int)PGG_TYPE_INVENTORY == SESSION_INVENTORY, "as in wire/messages.def");
+
+static struct rule rule_of(uint8_t type)
+{
+	if (type >= PGG_OWN_FIRST && type <= PGG_OWN_LAST)
+		return (struct rule){type, false, 0, PGG_BODY_MAX};
+	return rules[type];
+}
+
+static int check_travel(const struct pgg_message *message)
+{
+	if (message->channel >= SESSION_CHANNELS || message->priority > PGG_BULK ||
+	    (!message->reliable && message->channel != 0))
+		return PGG_ARGUMENT;
+	// What is in no order is in one datagram.
+	if (message->length > SESSION_DATAGRAM_MAX &&
+	    (!message->reliable || message->channel == SESSION_CHANNEL_UNORDERED))
+		return PGG_TOO_LONG;
+	return PGG_OK;
+}
+
+int check_message(const struct pgg_message *message, struct game_outgoing *out)
+{
+	const struct rule rule = rule_of(message->type);
+
+	if (rule.number == 0)
+		return PGG_WRONG_TYPE;
+	if (message->length == 0 && rule.least > 0)
+		return PGG_EMPTY;
+	if (message->length > rule.most)
+		return PGG_TOO_LONG;
+	if (message->length < rule.least)
+		return PGG_WRONG_LENGTH;
+	*out = (struct game_outgoing){
+		.sender = rule.has_sender ? message->sender : 0,
+		.type = rule.number,
+		.channel = message->channel,
+		.flags = message->reliable ? GAME_RELIABLE : 0,
+		.priority = message->priority,
+	};
+	return check_travel(message);
+}
+
+static int check_body(const struct pgg_message *message)
+{
+	return message->length > 0 && !message->body ? PGG_ARGUMENT : PGG_OK;
+}
+
+// ---------------------------------------------------------------- a ring to write
+
+int sink_result(pgg *game, struct sink *sink, enum ring_result result)
+{
+	switch (result) {
+	case RING_OK:
+		return PGG_OK;
+	case RING_TOO_LONG:
+		return PGG_TOO_LONG;
+	case RING_FULL:
+		game->statistics.full++;
+		flush(game); // or it would stay full
+		return PGG_FULL;
+	default:
+		game_over(game, PGG_DETACHED, PGG_ENDED, "a ring that is written: %s",
+			  ring_fault_text(sink->writer.fault));
+		return PGG_ENDED;
+	}
+}
+
+int sink_reserve(pgg *game, struct sink *sink, uint16_t type, uint32_t length, void **body)
+{
+	enum ring_result result;
+
+	if (unlikely(!sink->attached))
+		return PGG_FULL; // the worker is just starting again
+	if (sink->uncommitted >= UNCOMMITTED_MAX) {
+		ring_commit(&sink->writer);
+		sink->uncommitted = 0;
+	}
+	result = ring_reserve(&sink->writer, length, type, body);
+	if (unlikely(result != RING_OK))
+		return sink_result(game, sink, result);
+	sink->uncommitted++;
+	sink->is_dirty = game->is_dirty = true;
+	game->statistics.sent++;
+	return PGG_OK;
+}
+
+/// To the worker who serves the player.
+static int order(pgg *game, uint32_t player, uint16_t type, uint32_t length, void **body)
+{
+	const int result = check_alive(game);
+	const struct player *found;
+
+	if (unlikely(result != PGG_OK))
+		return result;
+	found = players_find(&game->players, player);
+	if (unlikely(!found || player == 0))
+		return PGG_NOT_HERE;
+	return sink_reserve(game, &game->worker[found->worker]->sink, type, length, body);
+}
+
+// ---------------------------------------------------------------- to one
+
+int pgg_send_reserve(pgg *game, uint32_t player, const struct pgg_message *message, void **body)
+{
+	struct game_outgoing out;
+	struct game_send *send;
+	void *record;
+	int result = check_message(message, &out);
+
+	if (unlikely(result != PGG_OK))
+		return result;
+	result = order(game, player, GAME_SEND, (uint32_t)sizeof(*send) + message->length, &record);
+	if (unlikely(result != PGG_OK))
+		return result;
+	send = record;
+	send->player = player;
+	send->zero = 0;
+	send->message = out;
+	*body = send->body;
+	return PGG_OK;
+}
+
+int pgg_send(pgg *game, uint32_t player, const struct pgg_message *message)
+{
+	void *body;
+	int result = check_body(message);
+
+	if (result == PGG_OK)
+		result = pgg_send_reserve(game, player, message, &body);
+	if (result == PGG_OK && message->length > 0)
+		memcpy(body, message->body, message->length);
+	return result;
+}
+
+int pgg_kick(pgg *game, uint32_t player, uint8_t reason)
+{
+	void *body;
+	int result;
+
+	if (reason > PGG_REASON_MAX)
+		return PGG_ARGUMENT;
+	result = order(game, player, GAME_KICK, sizeof(struct game_kick), &body);
+	if (result == PGG_OK)
+		*(struct game_kick *)body = (struct game_kick){.player = player, .reason = reason};
+	return result;
+}
+
+static bool is_finite(const float vector[3])
+{
+	return isfinite(vector[0]) && isfinite(vector[1]) && isfinite(vector[2]);
+}
+
+int pgg_place(pgg *game, uint32_t player, const float position[3], const float velocity[3])
+{
+	struct game_place place = {.player = player};
+	void *body;
+	int result;
+
+	if (!position || !velocity || !is_finite(position) || !is_finite(velocity))
+		return PGG_ARGUMENT;
+	memcpy(place.position, position, sizeof(place.position));
+	memcpy(place.velocity, velocity, sizeof(place.velocity));
+	result = order(game, player, GAME_PLACE, sizeof(place), &body);
+	if (result == PGG_OK)
+		memcpy(body, &place, sizeof(place));
+	return result;
+}
+
+int pgg_ask(pgg *game, uint32_t player, uint32_t cookie)
+{
+	void *body;
+	const int result = order(game, player, GAME_ASK, sizeof(struct game_ask), &body);
+
+	if (result == PGG_OK)
+		*(struct game_ask *)body = (struct game_ask){.player = player, .cookie = cookie};
+	return result;
+}

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// texts.c: words for results and reasons, and what can be asked about without an event.
+
+#include "game.h"
+
+const char *pgg_result_text(int result)
+{
+	static const char *const text[] = {
+		[-PGG_OK] = "no error",
+		[-PGG_FULL] = "whoever reads it has not kept up; try again later, or leave it",
+		[-PGG_NOT_HERE] = "no such player is in, or no such process is known",
+		[-PGG_TOO_LONG] = "longer than such a message may be",
+		[-PGG_EMPTY] = "a message of this type has a body, and this one has none",
+		[-PGG_WRONG_LENGTH] = "shorter than a message of this type is",
+		[-PGG_WRONG_TYPE] = "nothing of this type is sent to players: 2, 3, 5, 7, 206 and 64 to 199 are",
+		[-PGG_TOO_MANY] = "more players or topics than there can be in one",
+		[-PGG_ARGUMENT] = "a value that cannot be",
+		[-PGG_FORKED] =
+			"this process is a child of the one that attached; it has to attach itself, under another name",
+		[-PGG_ENDED] = "not attached to the gateway any more",
+		[-PGG_LATE] = "the gateway has not answered in time",
+		[-PGG_REFUSED] = "the gateway refused",
+		[-PGG_SYSTEM] = "the operating system refused; errno says why",
+		[-PGG_MEMORY] = "out of memory",
+	};
+
+	if (result > 0 || result < PGG_MEMORY)
+		return "unknown result";
+	return text[-result];
+}
+
+const char *pgg_left_text(unsigned why)
+{
+	switch (why) {
+	case 0:
+		return "unknown";
+#define CLOSED(NAME, name, number) \
+	case (number):             \
+		return #name;
+#include "wire/closed.def"
+	default:
+		return "other";
+	}
+}
+
+bool pgg_is_here(const pgg *game, uint32_t player)
+{
+	const struct player *found = player != 0 ? players_find(&game->players, player) : NULL;
+
+	return found && found->is_named;
+}
+
+uint32_t pgg_players(const pgg *game)
+{
+	return game->players.named;
+}
+
+int pgg_fd(const pgg *game)
+{
+	return game->socket;
+}
+
+void pgg_read_statistics(const pgg *game, struct pgg_statistics *out)
+{
+	*out = game->statistics;
+}
