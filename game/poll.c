@@ -157,18 +157,24 @@ static int tell_over(pgg *game, struct pgg_event *event)
 	return 1;
 }
 
-static int read_all(pgg *game, struct pgg_event *events, int n)
+/// @param only  out: the ring that they are of; NULL: of all
+static int read_all(pgg *game, struct pgg_event *events, int n, const struct source **only)
 {
 	struct turn turn = {.game = game, .event = events, .room = n};
 	const unsigned first = game->turn++;
 
-	for (unsigned i = 0; i < game->sources && turn.found < n && game->over != OVER_TOLD; i++)
+	for (unsigned i = 0; i < game->sources && turn.found < n; i++) {
 		read_source(&turn, (first + i) % game->sources);
+		if (!only || turn.found == 0)
+			continue;
+		*only = turn.source;
+		break;
+	}
 	game->statistics.events += (uint64_t)turn.found;
 	return turn.found;
 }
 
-int pgg_poll(pgg *game, struct pgg_event *events, int n)
+static int poll_events(pgg *game, struct pgg_event *events, int n, const struct source **only)
 {
 	int found;
 
@@ -185,15 +191,30 @@ int pgg_poll(pgg *game, struct pgg_event *events, int n)
 	if (game->polls++ % POLLS_PER_LOOK == 0)
 		packets_take(game);
 	go_on(game);
-	found = read_all(game, events, n);
+	found = read_all(game, events, n, only);
 	if (found == 0) {
 		game->polls = 0; // look at the socket the next time, too: there is time
 		packets_take(game);
 		give_back(game);
 		go_on(game);
-		found = read_all(game, events, n); // what came before an end is told before it
+		found = read_all(game, events, n, only); // what came before an end is told before it
 	}
 	if (unlikely(game->over != OVER_NOT) && found < n)
 		found += tell_over(game, events + found);
+	return found;
+}
+
+int pgg_poll(pgg *game, struct pgg_event *events, int n)
+{
+	return poll_events(game, events, n, NULL);
+}
+
+int pgg_poll_ring(pgg *game, struct pgg_event *events, int n, const void **memory, size_t *bytes)
+{
+	const struct source *only = NULL;
+	const int found = poll_events(game, events, n, &only);
+
+	*memory = only ? only->now.theirs.at : NULL;
+	*bytes = only ? only->now.theirs.bytes : 0;
 	return found;
 }

@@ -215,6 +215,10 @@ const char *pgg_left_text(unsigned why);
  *  @return how many; PGG_ENDED after PGG_END or PGG_DETACHED */
 int pgg_poll(pgg *game, struct pgg_event *events, int n);
 
+/** The same, of one ring after the other, for languages that want views: all bodies of one call lie in one memory.
+ *  @param memory  out: where that is; NULL: no event has a body */
+int pgg_poll_ring(pgg *game, struct pgg_event *events, int n, const void **memory, size_t *bytes);
+
 /** Gives back what pgg_poll() returned, flushes, and waits until something has happened or a signal comes.
  *  @param timeout_ms  0: only looks; -1: no limit. A signal that comes before it sleeps ends nothing: where that matters, use a limit
  *  @return 1: pgg_poll() has something; 0: it has not */

@@ -18,7 +18,9 @@
 #include "pollgate_game.h"
 #include "wire/session.h"
 
+#ifndef RING
 #define RING 16384U
+#endif
 #define GATEWAY_WORKERS 3
 #define GATEWAY_PROCESSES 3
 

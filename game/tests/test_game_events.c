@@ -150,6 +150,35 @@ static void bodies_stay_until_the_next_poll_and_are_given_back_then(void **state
 	end(game);
 }
 
+static void a_ring_at_a_time_is_read_from_one_memory(void **state UNUSED)
+{
+	struct pgg_event event[8];
+	const void *memory;
+	bool seen[2] = {false, false};
+	size_t bytes;
+	pgg *game = begin(2);
+
+	for (unsigned i = 0; i < 3; i++) {
+		gateway_say(&gateway, 0, 7, 64, "one");
+		gateway_say(&gateway, 1, 9, 65, "other");
+	}
+	for (unsigned turn = 0; turn < 2; turn++) {
+		assert_int_equal(pgg_poll_ring(game, event, COUNT(event), &memory, &bytes), 3);
+		for (unsigned i = 0; i < 3; i++) {
+			const char *body = event[i].as.message.body;
+
+			assert_int_equal(event[i].player, event[0].player);
+			assert_true(body >= (const char *)memory &&
+				    body + event[i].as.message.length <= (const char *)memory + bytes);
+		}
+		seen[event[0].player == 9] = true;
+	}
+	assert_true(seen[0] && seen[1]);
+	assert_int_equal(pgg_poll_ring(game, event, COUNT(event), &memory, &bytes), 0);
+	assert_null(memory);
+	end(game);
+}
+
 static void a_worker_that_dies_leaves_a_gap_that_is_named_and_nothing_else(void **state UNUSED)
 {
 	struct pgg_event event;
@@ -347,6 +376,7 @@ int main(void)
 		cmocka_unit_test(where_players_moved_is_read_in_place),
 		cmocka_unit_test(an_answer_about_a_player_has_its_question_s_cookie),
 		cmocka_unit_test(bodies_stay_until_the_next_poll_and_are_given_back_then),
+		cmocka_unit_test(a_ring_at_a_time_is_read_from_one_memory),
 		cmocka_unit_test(a_worker_that_dies_leaves_a_gap_that_is_named_and_nothing_else),
 		cmocka_unit_test(workers_that_die_before_they_are_read_lose_nothing_that_they_said),
 		cmocka_unit_test(what_is_sent_goes_on_over_the_death_of_a_worker),

@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What happened, one value each. Bodies are copies, which stay."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import NamedTuple
+
+
+class How(IntEnum):
+    """How a player is in."""
+
+    NOW = 1  # a new connection
+    BEFORE = 2  # was in before this process attached
+    AGAIN = 3  # has been named before; the player's worker started again, and groups are empty there
+
+
+class Joined(NamedTuple):
+    """A player is in."""
+
+    player: int
+    session: int
+    port: int  # of the listener; 0: not known
+    profile: int  # of the listener, by its number
+    how: How
+
+
+class Left(NamedTuple):
+    """A player is out."""
+
+    player: int
+    session: int
+    why: str  # of wire/closed.def; "unknown": while this process or a worker was away
+
+
+class Message(NamedTuple):
+    """What a player said."""
+
+    player: int
+    type: int
+    body: bytes
+    reliable: bool
+    channel: int
+    priority: int
+
+
+class Moved(NamedTuple):
+    """Where players are who moved: (player, position in m, velocity in m/s) each."""
+
+    positions: tuple[tuple[int, tuple[float, float, float], tuple[float, float, float]], ...]
+
+
+class Quality(NamedTuple):
+    """An answer to `Game.ask()`."""
+
+    player: int
+    cookie: int
+    round_trip_us: int  # smoothed; 0: not known yet
+    deviation_us: int
+    sent: int  # reliable messages and pieces that left, first and repeated
+    lost: int  # of those, that were sent again
+
+
+class Listed(NamedTuple):
+    """Whoever was in at this worker has been named."""
+
+    worker: int
+
+
+class Gap(NamedTuple):
+    """Messages are missing here: a worker, or a process, died while it wrote them."""
+
+    messages: int
+    worker: int
+    process: str | None  # None: of the worker
+
+
+class Post(NamedTuple):
+    """From another process, for this one."""
+
+    process: str
+    body: bytes
+
+
+class Published(NamedTuple):
+    """From another process, for all that subscribe to the topic."""
+
+    process: str
+    topic: str
+    body: bytes
+
+
+class End(NamedTuple):
+    """The gateway ended; nothing follows."""
+
+    text: str
+
+
+class Detached(NamedTuple):
+    """The gateway ended the attachment, or its memory says what cannot be; nothing follows."""
+
+    text: str
+
+
+Event = Joined | Left | Message | Moved | Quality | Listed | Gap | Post | Published | End | Detached

@@ -1,0 +1,354 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""A process that is attached to a gateway: what it hears and what it says."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from enum import IntEnum
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, NamedTuple, Self
+
+from pyshim._native._game import ffi, lib
+from pyshim.errors import PollgateError
+from pyshim.game.batch import Batch, string
+from pyshim.game.events import Event
+
+BATCH_EVENTS: Final = 4096
+Bytes = bytes | bytearray | memoryview
+_SLEEP_MS: Final = 1000  # then it looks whether it is still wanted
+_ENDS: Final = (lib.PGG_END, lib.PGG_DETACHED)
+
+
+class Priority(IntEnum):
+    """When a message leaves."""
+
+    URGENT = 0  # at once
+    NORMAL = 1  # waits for company for some milliseconds
+    BULK = 2  # and after all others
+
+
+class MessageType(IntEnum):
+    """Types that have a form of their own; 64 to 199 are the game's."""
+
+    ATTACK = 2
+    CHAT = 3
+    SKILL = 5
+    BULK = 7
+    INVENTORY = 206  # only to players
+
+
+class GameError(PollgateError):
+    """What was asked for was not done: one sentence says why. `result` is a number of `enum pgg_result`."""
+
+    def __init__(self, result: int, text: str) -> None:
+        """With the sentence."""
+        super().__init__(text)
+        self.result = result
+
+
+class FullError(GameError):
+    """Whoever reads it has not kept up: try again later, or leave it."""
+
+
+class NotHereError(GameError):
+    """No such player is in, or no such process is known."""
+
+
+class EndedError(GameError):
+    """Not attached any more."""
+
+
+class Delivery(NamedTuple):
+    """How a message travels."""
+
+    reliable: bool = True  # repeated until it arrives
+    channel: int = 0  # of a reliable one: 0 to 2 are in order, each for itself; 3 is not
+    priority: int = Priority.URGENT
+    sender: int = 0  # the player who is named as its sender; 0: the game. The game's own types name nobody
+
+
+RELIABLE: Final = Delivery()
+
+
+class Statistics(NamedTuple):
+    """Counted since the process attached."""
+
+    events: int
+    sent: int
+    full: int
+    missing: int
+    sleeps: int
+
+
+_KINDS: Final = {lib.PGG_FULL: FullError, lib.PGG_NOT_HERE: NotHereError, lib.PGG_ENDED: EndedError}
+
+
+def _check(result: int) -> int:
+    if result < 0:
+        raise _KINDS.get(result, GameError)(result, string(lib.pgg_result_text(result)))
+    return result
+
+
+class Game:
+    """Attached from when it is made until `close()`. It belongs to one thread, or to one event loop.
+
+    What is sent is seen by the players' workers when the next events are taken, or at `flush()`.
+    """
+
+    def __init__(  # noqa: PLR0913 - keywords
+        self,
+        path: str | Path,
+        name: str,
+        *,
+        token: str | None = None,
+        wants_moves: bool = False,
+        spin_s: float = 50e-6,
+        timeout_s: float = 10.0,
+    ) -> None:
+        """Attach.
+
+        Args:
+            path: the gateway's socket: `game.listen` of its configuration
+            name: of this process, as routes and other processes call it
+            token: that the gateway asks for
+            wants_moves: `Moved`, too
+            spin_s: looks for so long before it sleeps
+            timeout_s: the gateway answers within it
+
+        Raises:
+            GameError: it cannot; a sentence says why
+        """
+        options: Any = ffi.new("struct pgg_options *")
+        error: Any = ffi.new("struct pgg_error *")
+        texts = [ffi.new("char[]", one.encode()) for one in (str(path), name, token or "")]
+        lib.pgg_options_init(options)
+        options.path, options.name = texts[0], texts[1]
+        options.token = texts[2] if token is not None else ffi.NULL
+        options.wants_moves, options.stay_mapped = wants_moves, True  # views may be looked at later
+        options.timeout_ms, options.spin_ns = round(timeout_s * 1e3), round(spin_s * 1e9)
+        self._game = lib.pgg_open(options, error)
+        if not self._game:
+            raise GameError(error.result, string(error.text))
+        self._cdata = ffi.new("struct pgg_event[]", BATCH_EVENTS)
+        self._raw = memoryview(ffi.buffer(self._cdata)).cast("B")
+        self._memory, self._bytes = ffi.new("const void **"), ffi.new("size_t *")
+        self._views: dict[int, memoryview] = {0: memoryview(b"")}  # of rings
+        self._message: Any = ffi.new("struct pgg_message *")
+        self._sleeper: ThreadPoolExecutor | None = None
+        self._is_asleep = False
+        self._is_over = False
+
+    def close(self) -> None:
+        """Detach. Players stay in, and what they say waits for the next process of this name."""
+        game, self._game = self._game, ffi.NULL
+        if game:
+            if self._sleeper:
+                lib.pgg_interrupt(game)
+                self._sleeper.shutdown()
+            lib.pgg_close(game)
+
+    def __enter__(self) -> Self:
+        """Attached already."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+    ) -> None:
+        """Detach."""
+        self.close()
+
+    def __del__(self) -> None:
+        """Detach, where nobody did."""
+        if getattr(self, "_game", None):
+            self.close()
+
+    # ------------------------------------------------------------ what happens
+
+    def wait(self, timeout_s: float | None = None) -> bool:
+        """Sleep until `poll()` has something, or the time is over, or a signal comes. None: no limit."""
+        timeout_ms = -1 if timeout_s is None else round(timeout_s * 1e3)
+        return bool(_check(lib.pgg_wait(self._attached(), timeout_ms)))
+
+    def poll(self) -> Batch:
+        """What has happened since; maybe nothing. What the last batch had is given back."""
+        found = _check(lib.game_poll(self._attached(), self._cdata, BATCH_EVENTS, self._memory, self._bytes))
+        batch = Batch(self._cdata, self._raw, found, self._view())
+        if found and batch.kinds[found - 1] in _ENDS:
+            self._is_over = True
+        return batch
+
+    def batches(self) -> Iterator[Batch]:
+        """Batches with something in them, until the end."""
+        while not self._is_over:
+            if len(batch := self.poll()):
+                yield batch
+            else:
+                self.wait(1.0)  # a second: Python looks for signals in between
+
+    def __iter__(self) -> Iterator[Event]:
+        """Events one by one, until the end."""
+        for batch in self.batches():
+            yield from batch.events()
+
+    async def events(self) -> AsyncIterator[Event]:
+        """The same in an event loop, which goes on meanwhile."""
+        async for batch in self.batches_async():
+            for event in batch.events():
+                yield event
+
+    async def batches_async(self) -> AsyncIterator[Batch]:
+        """`batches()` in an event loop."""
+        while not self._is_over:
+            if len(batch := self.poll()):
+                yield batch
+                await asyncio.sleep(0)  # others' turn
+            else:
+                await self._sleep()
+
+    async def _sleep(self) -> None:
+        """A thread waits for memory, the event loop for the socket and for that thread."""
+        game, loop = self._attached(), asyncio.get_running_loop()
+        if _check(lib.pgg_sleep_begin(game)):
+            return
+        self._sleeper = self._sleeper or ThreadPoolExecutor(1, "pollgate-game")
+        asleep: Future[None] = self._sleeper.submit(lib.pgg_sleep, game, _SLEEP_MS)
+        loop.add_reader(lib.pgg_fd(game), lib.pgg_interrupt, game)
+        self._is_asleep = True
+        try:
+            await asyncio.wrap_future(asleep)
+        finally:
+            self._is_asleep = False
+            loop.remove_reader(lib.pgg_fd(game))
+            lib.pgg_interrupt(game)
+            wait([asleep])
+            if self._game:
+                lib.pgg_sleep_end(game)
+
+    def is_here(self, player: int) -> bool:
+        """Is the player in, as far as this process has been told?"""
+        return bool(lib.pgg_is_here(self._attached(), player))
+
+    @property
+    def players(self) -> int:
+        """How many are in."""
+        return lib.pgg_players(self._attached())
+
+    @property
+    def statistics(self) -> Statistics:
+        """Counted since the process attached."""
+        out: Any = ffi.new("struct pgg_statistics *")
+        lib.pgg_read_statistics(self._attached(), out)
+        return Statistics(out.events, out.sent, out.full, out.missing, out.sleeps)
+
+    # ------------------------------------------------------------ to players
+
+    def send(self, player: int, message_type: int, body: Bytes, delivery: Delivery = RELIABLE) -> None:
+        """To one.
+
+        Args:
+            player: who gets it
+            message_type: of `MessageType`, or the game's own
+            body: as `wire/PROTOCOL.md` has it for its type, without the sender of an event
+            delivery: how it travels
+
+        Raises:
+            NotHereError, FullError, EndedError, GameError: nothing was sent
+        """
+        self._said(lib.pgg_send(self._attached(), player, self._told(message_type, body, delivery)))
+
+    def send_list(
+        self, players: Sequence[int], message_type: int, body: Bytes, delivery: Delivery = RELIABLE
+    ) -> int:
+        """To all of these who are here; how many."""
+        message = self._told(message_type, body, delivery)
+        numbers = ffi.new("uint32_t[]", list(players))
+        return self._said(lib.pgg_send_list(self._attached(), numbers, len(players), message))
+
+    def send_group(
+        self, group: int, message_type: int, body: Bytes, delivery: Delivery = RELIABLE, *, besides: int = 0
+    ) -> None:
+        """To everybody in the group, but for the player `besides`."""
+        message = self._told(message_type, body, delivery)
+        self._said(lib.pgg_send_group(self._attached(), group, besides, message))
+
+    def join_group(self, group: int, player: int) -> None:
+        """The first who joins makes it. A player leaves all groups with the connection."""
+        self._said(lib.pgg_group_join(self._attached(), group, player))
+
+    def leave_group(self, group: int, player: int) -> None:
+        """No longer in it."""
+        self._said(lib.pgg_group_leave(self._attached(), group, player))
+
+    def end_group(self, group: int) -> None:
+        """Nobody is in it any more."""
+        self._said(lib.pgg_group_end(self._attached(), group))
+
+    def kick(self, player: int, reason: int = 0) -> None:
+        """End the player's connection; the player is told the reason, 0 to 127, the game's own."""
+        self._said(lib.pgg_kick(self._attached(), player, reason))
+
+    def place(self, player: int, position: Iterable[float], velocity: Iterable[float] = (0, 0, 0)) -> None:
+        """Set where the player is (m) and how fast (m/s); the player is told."""
+        where, speed = ffi.new("float[3]", list(position)), ffi.new("float[3]", list(velocity))
+        self._said(lib.pgg_place(self._attached(), player, where, speed))
+
+    def ask(self, player: int, cookie: int = 0) -> None:
+        """Ask for the player's round trip and losses: `Quality` follows, with this cookie."""
+        self._said(lib.pgg_ask(self._attached(), player, cookie))
+
+    def flush(self) -> None:
+        """Make visible what was sent, and wake whoever sleeps."""
+        _check(lib.pgg_flush(self._attached()))
+
+    # ------------------------------------------------------------ to other processes
+
+    def post(self, process: str, body: Bytes) -> None:
+        """To another game process, in memory of the two; the gateway makes it for the first to each."""
+        data = ffi.from_buffer(body)
+        self._said(lib.pgg_post(self._attached(), process.encode(), data, len(data)))
+
+    def publish(self, topic: str, body: Bytes) -> int:
+        """To all other processes that subscribe to the topic and keep up; how many."""
+        data = ffi.from_buffer(body)
+        return self._said(lib.pgg_publish(self._attached(), topic.encode(), data, len(data)))
+
+    def subscribe(self, topic: str) -> None:
+        """`Published` from now on."""
+        _check(lib.pgg_subscribe(self._attached(), topic.encode()))
+
+    def unsubscribe(self, topic: str) -> None:
+        """No longer."""
+        _check(lib.pgg_unsubscribe(self._attached(), topic.encode()))
+
+    # ------------------------------------------------------------ how
+
+    def _attached(self) -> Any:
+        if not self._game:
+            raise EndedError(lib.PGG_ENDED, "this game was closed")
+        return self._game
+
+    def _said(self, result: int) -> int:
+        _check(result)
+        if self._is_asleep:  # nobody flushes before something happens
+            lib.pgg_flush(self._game)
+        return result
+
+    def _told(self, message_type: int, body: Bytes, delivery: Delivery) -> Any:
+        message = self._message
+        message.type = message_type
+        message.reliable, message.channel, message.priority, message.sender = delivery
+        data = ffi.from_buffer(body)
+        message.body, message.length = data, len(data)
+        return message
+
+    def _view(self) -> memoryview:
+        """Of the ring, which is the same for many batches."""
+        at = int(ffi.cast("uintptr_t", self._memory[0]))
+        view = self._views.get(at)
+        if view is None:
+            view = memoryview(ffi.buffer(self._memory[0], self._bytes[0])).cast("B").toreadonly()
+            self._views[at] = view
+        return view
