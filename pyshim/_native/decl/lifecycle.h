@@ -29,4 +29,6 @@ struct pg_confinement {
 };
 int pg_confine(const struct pg_confinement *confinement, struct pg_error *error);
 
+void pg_stats_settle(struct pg_stats_page *page, uint32_t workers);
+
 int pg_send(struct pg_gateway *gateway, const struct pg_letter *letter, struct pg_error *error);

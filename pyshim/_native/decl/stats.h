@@ -113,7 +113,6 @@ void pg_stats_page_init(struct pg_stats_page *page, uint32_t workers, uint32_t p
 bool pg_stats_name(struct pg_stats_page *page, unsigned set, uint32_t slot, const char *name);
 bool pg_stats_page_fits(const struct pg_stats_page *page);
 int pg_stats_snapshot(const struct pg_stats_page *page, struct pg_stats_page *out);
-void pg_stats_settle(struct pg_stats_page *page, uint32_t workers);
 
 uint64_t pg_tsc(void);
 uint64_t pg_tsc_hz(void);
