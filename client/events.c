@@ -168,6 +168,26 @@ static void tell_bytes(struct pgc_event *event, enum pgc_event_type type, const 
 	event->as.bytes.bytes = length;
 }
 
+static void tell_correction(struct pgc_event *event, const uint8_t *body)
+{
+	struct motion motion;
+
+	memcpy(&motion, body, sizeof(motion));
+	event->type = PGC_EVENT_CORRECTION;
+	memcpy(event->as.correction.position, motion.position, sizeof(motion.position));
+	memcpy(event->as.correction.velocity, motion.velocity, sizeof(motion.velocity));
+}
+
+static void tell_game(struct pgc_event *event, const struct delivered *message)
+{
+	event->type = PGC_EVENT_GAME;
+	event->as.game.message_type = message->type;
+	event->as.game.reliable = message->reliable;
+	event->as.game.channel = message->channel;
+	event->as.game.data = message->body;
+	event->as.game.bytes = message->length;
+}
+
 static enum pgc_event_type event_type(uint8_t type)
 {
 	static const uint8_t types[UINT8_MAX + 1] = {
@@ -191,7 +211,7 @@ static void tell_message(struct pgc_event *event, const struct delivered *messag
 		body += sizeof(event->player_id);
 		length -= (uint32_t)sizeof(event->player_id);
 	}
-	switch (message->type) {
+	switch (session_listed(message->type)) {
 	case SESSION_ATTACK_EVENT:
 		tell_attack(event, body);
 		break;
@@ -208,6 +228,12 @@ static void tell_message(struct pgc_event *event, const struct delivered *messag
 	case SESSION_BULK_EVENT:
 		memcpy(&event->as.bytes.target_id, body, sizeof(event->as.bytes.target_id));
 		tell_bytes(event, PGC_EVENT_BULK, body + sizeof(uint32_t), length - (uint32_t)sizeof(uint32_t));
+		break;
+	case SESSION_CORRECTION:
+		tell_correction(event, body);
+		break;
+	case SESSION_GAME:
+		tell_game(event, message);
 		break;
 	default: // no type is let in that the list does not have
 		tell_bytes(event, event_type(message->type), body, length);

@@ -181,6 +181,8 @@ enum pgc_message {
 	PGC_MESSAGE_SKILL = 5,
 	PGC_MESSAGE_BULK = 7,
 	PGC_MESSAGE_PING = 12,
+	PGC_MESSAGE_GAME = 64,
+	PGC_MESSAGE_GAME_LAST = 199,
 	/* messages from messages.def: end */
 };
 
@@ -189,6 +191,12 @@ enum pgc_message {
  *  NULL: as dpdk_app/wire/messages.def has it. */
 int pgc_say(pgc_client *client, enum pgc_message type, const void *body, size_t bytes,
 	    const struct pgc_delivery *delivery);
+
+/** A message of the game's own, to the game.
+ *  @param type  PGC_MESSAGE_GAME to PGC_MESSAGE_GAME_LAST; a gateway counts all of them as one type, also for its limits
+ *  @param data  at most 65536 bytes, which nobody but the game looks at; longer than a datagram as pgc_bulk()
+ *  NULL: reliable, channel 0, normal. */
+int pgc_game(pgc_client *client, uint8_t type, const void *data, size_t bytes, const struct pgc_delivery *delivery);
 
 /** Ask for a PGC_EVENT_PONG with this token. Neither side waits with it: the time until then is a round trip. It may be
  *  lost. PGC_ERROR_STATE, PGC_ERROR_FULL. */
@@ -208,8 +216,10 @@ enum pgc_event_type {
 	PGC_EVENT_INVENTORY,
 	PGC_EVENT_RESTARTED, /* a process of the gateway died; the connection goes on, with the next one */
 	PGC_EVENT_PONG,
-	/* the others as on the wire; events from messages.def: begin */
-	/* events from messages.def: end */
+	PGC_EVENT_CORRECTION, /* the game has put us elsewhere: what we say of where we are follows from there */
+	PGC_EVENT_GAME,       /* of the game's own types */
+			      /* the others as on the wire; events from messages.def: begin */
+			      /* events from messages.def: end */
 };
 
 /** Why a connection, or an attempt, ended. */
@@ -223,6 +233,7 @@ enum pgc_closed {
 	PGC_CLOSED_PROTOCOL = 7,
 	PGC_CLOSED_RESTARTED = 8, /* the gateway cannot go on with the connection: connect again */
 	PGC_CLOSED_SHUTDOWN = 9,
+	PGC_CLOSED_KICKED = 10, /* by the game, which says no reason */
 	/* the gateway denied the attempt, and proved that it is the one to */
 	PGC_DENIED_VERSION = 22,
 	PGC_DENIED_EXPIRED = 23,
@@ -235,7 +246,9 @@ enum pgc_closed {
 	PGC_CLOSED_RECONNECT = 42,   /* pgc_reconnect() */
 	PGC_CLOSED_RESET = 43,       /* the gateway says, and proves, that it has lost the connection: connect again */
 	/* a gateway newer than this client: this, plus its reason on the wire */
-	PGC_CLOSED_OTHER = 256
+	PGC_CLOSED_OTHER = 256,
+	/* by the game: this, plus the game's own reason, 0 to 127 */
+	PGC_CLOSED_GAME = 384
 };
 
 /** A few words about an enum pgc_closed. Static storage. */
@@ -279,6 +292,17 @@ struct pgc_event {
 			uint32_t skill_id;
 			uint32_t target_id;
 		} skill;
+		struct {
+			float position[3];
+			float velocity[3];
+		} correction;
+		struct {
+			uint8_t message_type; /* PGC_MESSAGE_GAME to PGC_MESSAGE_GAME_LAST */
+			bool reliable;
+			uint8_t channel; /* of a reliable one */
+			uint32_t bytes;
+			const uint8_t *data;
+		} game;
 		struct {
 			uint32_t target_id; /* of BULK */
 			uint32_t bytes;

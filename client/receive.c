@@ -127,7 +127,7 @@ void link_limits(pgc_client *client, const uint8_t *entries, uint16_t count)
 		if (limit.type == SESSION_LIMIT_DATAGRAMS)
 			client->link.datagrams.rate = pace_of(limit);
 		request = session_request(limit.type);
-		if (request != PG_REQUESTS)
+		if (request != PG_REQUESTS && limit.type == session_listed(limit.type))
 			client->pace.rate[request] = pace_of(limit);
 	}
 }

@@ -71,10 +71,12 @@ static const struct pgc_delivery *or_usual(const struct pgc_delivery *delivery, 
 #define OWN(NAME, name, title, number, body, compress, effect, priority, channel, ...) \
 	USUAL(SESSION_##NAME, priority, channel)
 #define RELAYED OWN
+#define GAME(NAME, name, title, first, last, body, compress, priority, channel, ...) \
+	USUAL(SESSION_##NAME, priority, channel)
 #include "wire/messages.def"
 	};
 
-	return delivery ? delivery : &default_delivery[type];
+	return delivery ? delivery : &default_delivery[session_listed((uint8_t)type)];
 }
 
 int pgc_say(pgc_client *client, enum pgc_message type, const void *body, size_t bytes,
@@ -90,6 +92,12 @@ int pgc_say(pgc_client *client, enum pgc_message type, const void *body, size_t 
 	const enum session_message_type its = (enum session_message_type)type;
 
 	return say(client, its, body, bytes, or_usual(delivery, its));
+}
+
+int pgc_game(pgc_client *client, uint8_t type, const void *data, size_t bytes, const struct pgc_delivery *delivery)
+{
+	return session_is_game(type) ? pgc_say(client, (enum pgc_message)type, data, bytes, delivery) :
+				       PGC_ERROR_ARGUMENT;
 }
 
 int pgc_ping(pgc_client *client, uint32_t token)

@@ -5,7 +5,10 @@
 
 #include <assert.h>
 
+#include "wire/session.h"
+
 #define CLOSED(NAME, name, number) static_assert((int)PGC_CLOSED_##NAME == (number), "closed: as on the wire");
+static_assert((int)PGC_CLOSED_GAME == (int)PGC_CLOSED_OTHER + SESSION_CLOSED_GAME, "kicked: the game's own reason");
 #define DENIED(NAME, name, number) \
 	static_assert((int)PGC_DENIED_##NAME == 20 + (number), "denied: 20 more than on the wire");
 #include "wire/closed.def"
@@ -50,6 +53,7 @@ const char *pgc_closed_text(int reason)
 		{PGC_CLOSED_PROTOCOL, "the protocol was broken"},
 		{PGC_CLOSED_RESTARTED, "the gateway lost messages; connect again"},
 		{PGC_CLOSED_SHUTDOWN, "the gateway shuts down"},
+		{PGC_CLOSED_KICKED, "kicked by the game"},
 		{PGC_DENIED_VERSION, "denied: another version of the protocol"},
 		{PGC_DENIED_EXPIRED, "denied: the session has expired"},
 		{PGC_DENIED_REVOKED, "denied: the session was revoked"},
@@ -64,5 +68,7 @@ const char *pgc_closed_text(int reason)
 	for (unsigned i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
 		if (texts[i].reason == reason)
 			return texts[i].text;
+	if (reason >= PGC_CLOSED_GAME && reason < PGC_CLOSED_GAME + SESSION_KICK_REASONS)
+		return "kicked by the game, for a reason of its own";
 	return "unknown reason";
 }

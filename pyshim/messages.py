@@ -46,7 +46,7 @@ class Body:
 class Message:
     """A type, as a player or the game says it."""
 
-    kind: str  # OWN, RELAYED, GIVEN, CONTROL, UNSENT
+    kind: str  # OWN, RELAYED, GIVEN, GAME, CONTROL, UNSENT
     upper: str  # of enumerators
     name: str  # of labels and keys
     title: str  # in documents
@@ -62,16 +62,22 @@ class Message:
     meaning: str = ""
     said_by: str = ""  # of CONTROL: GATEWAY, EITHER
     said: str = ""  # of CONTROL: what documents say of its body
+    last: int = 0  # of GAME: it stands for the numbers from `number` to this one
 
     @property
     def is_request(self) -> bool:
         """Whether players send it."""
-        return self.kind in ("OWN", "RELAYED")
+        return self.kind in ("OWN", "RELAYED", "GAME")
 
     @property
     def event(self) -> int | None:
-        """The number under which a player gets it."""
-        return {"RELAYED": self.number + EVENT, "GIVEN": self.number}.get(self.kind)
+        """The number under which a player gets it; of GAME the first."""
+        return {"RELAYED": self.number + EVENT, "GIVEN": self.number, "GAME": self.number}.get(self.kind)
+
+    @property
+    def numbers(self) -> range:
+        """Those on the wire, as it is sent; one but for GAME."""
+        return range(self.number, max(self.number, self.last) + 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +138,35 @@ def _messages(text: str) -> Iterator[Message]:
                 )
             case "GIVEN", [upper, name, title, number, body, rule]:
                 yield Message(kind, upper, name, title, int(number), bodies[body], rule)
+            case "GAME", [
+                upper,
+                name,
+                title,
+                first,
+                last,
+                body,
+                rule,
+                priority,
+                channel,
+                pps,
+                burst,
+                meaning,
+            ]:
+                yield Message(
+                    kind,
+                    upper,
+                    name,
+                    title,
+                    int(first),
+                    bodies[body],
+                    rule,
+                    priority=priority,
+                    channel=int(channel),
+                    pps=int(pps),
+                    burst=int(burst),
+                    meaning=meaning,
+                    last=int(last),
+                )
             case "CONTROL", [upper, name, title, number, body, said_by, text]:
                 yield Message(kind, upper, name, title, int(number), bodies[body], said_by=said_by, said=text)
             case "UNSENT", [upper, title, number]:
@@ -142,8 +177,11 @@ _TEXT = definitions("wire/messages.def")
 
 MESSAGES: Final = tuple(_messages(_TEXT))
 REQUESTS: Final = tuple(one for one in MESSAGES if one.is_request)
-FROM_EITHER: Final = (*_SAID_BY_BOTH, *(one.upper for one in MESSAGES if one.said_by == "EITHER"))
-GIVEN: Final = tuple(one for one in MESSAGES if one.kind == "GIVEN")
+FROM_EITHER: Final = (
+    *_SAID_BY_BOTH,
+    *(one.upper for one in MESSAGES if one.said_by == "EITHER" or one.kind == "GAME"),
+)
+GIVEN: Final = tuple(one for one in MESSAGES if one.kind in ("GIVEN", "GAME"))  # nobody's number precedes
 COMPRESSED: Final = tuple(
     Compressed(said[0], said[1], int(said[2]), said[3])
     for kind, said in entries(_TEXT)
@@ -154,8 +192,9 @@ COMPRESSED: Final = tuple(
 SENDABLE: Final = {
     one.name: one.event
     for one in MESSAGES
-    if one.event is not None and (one.kind == "GIVEN" or one.name in _OPERATORS)
+    if one.event is not None and (one.kind in ("GIVEN", "GAME") or one.name in _OPERATORS)
 }
+GAME: Final = next(one for one in MESSAGES if one.kind == "GAME")
 
 
 def numbers() -> dict[int, str]:
@@ -166,4 +205,9 @@ def numbers() -> dict[int, str]:
 
 def of(number: int) -> Message | None:
     """The type of a number on the wire, or of an event's."""
-    return next((one for one in MESSAGES if number in (one.number, one.event)), None)
+    return next((one for one in MESSAGES if number in one.numbers or number == one.event), None)
+
+
+def listed(number: int) -> int:
+    """The number that the list has for it: of the game's own types, the first."""
+    return GAME.number if number in GAME.numbers else number

@@ -53,6 +53,8 @@ def types() -> list[Type]:
     found = []
     for name, _, title, number, _, compress, *_ in (*_given("OWN"), *_given("GIVEN")):
         found.append(Type(name, title, int(number), compress != "NEVER"))
+    for name, _, title, first, _, _, compress, *_ in _given("GAME"):  # the first stands for all
+        found.append(Type(name, title, int(first), compress != "NEVER"))
     for name, _, title, number, *_ in _given("CONTROL"):
         found.append(Type(name, title, int(number)))
     for name, title, number in entries("wire/messages.def", "UNSENT"):

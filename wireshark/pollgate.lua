@@ -321,8 +321,11 @@ local DENIALS = { [2] = "version", [3] = "expired", [4] = "revoked", [5] = "cons
 local PRIORITIES = { [0] = "urgent", [1] = "normal", [2] = "bulk", [3] = "bulk" }
 local CLOSES = {
 	[1] = "left", [2] = "idle", [3] = "expired", [4] = "revoked", [5] = "replaced", [7] = "protocol", [8] = "restarted",
-	[9] = "shutdown",
+	[9] = "shutdown", [10] = "kicked",
 }
+for reason = 0, 127 do
+	CLOSES[128 + reason] = "kicked, the game's reason " .. reason
+end
 -- tables from messages.def: begin (tests/protocol/document.py writes them)
 local MESSAGES = {
 	[1] = "PLAYER_MOVE",
@@ -337,16 +340,19 @@ local MESSAGES = {
 	[11] = "NUMBER",
 	[12] = "PING",
 	[13] = "PONG",
+	[64] = "GAME",
 	[201] = "WORLD_STATE",
 	[202] = "ATTACK_EVENT",
 	[203] = "CHAT_EVENT",
 	[205] = "SKILL_EVENT",
 	[206] = "INVENTORY",
 	[207] = "BULK_EVENT",
+	[208] = "CORRECTION",
 }
+local GAME_FIRST, GAME_LAST = 64, 199
 local COMPRESSIBLE = { [3] = true, [7] = true, [203] = true, [206] = true, [207] = true }
 local FROM_GATEWAY = { [8] = true, [10] = true, [11] = true }
-local FROM_EITHER = { [9] = true, [12] = true, [13] = true }
+local FROM_EITHER = { [9] = true, [12] = true, [13] = true, [64] = true }
 local HAS_SENDER = { [202] = true, [203] = true, [205] = true, [207] = true }
 local LAYOUTS = {
 	[1] = { { kind = "f32", name = "position", count = 3 }, { kind = "f32", name = "velocity", count = 3 } },
@@ -361,9 +367,17 @@ local LAYOUTS = {
 	[11] = { { kind = "u32", name = "spare" }, { kind = "u32", name = "offset", count = 2 } },
 	[12] = { { kind = "u32", name = "token" } },
 	[13] = { { kind = "u32", name = "token" } },
+	[64] = { { kind = "bytes", name = "data" } },
 	[206] = { { kind = "bytes", name = "data" } },
+	[208] = { { kind = "f32", name = "position", count = 3 }, { kind = "f32", name = "velocity", count = 3 } },
 }
 -- tables from messages.def: end
+do
+	local title = MESSAGES[GAME_FIRST]
+	for kind = GAME_FIRST, GAME_LAST do
+		MESSAGES[kind], FROM_EITHER[kind], LAYOUTS[kind] = title .. " " .. kind, true, LAYOUTS[GAME_FIRST]
+	end
+end
 
 -- ---------------------------------------------------------------- fields
 

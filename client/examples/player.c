@@ -337,6 +337,13 @@ static void handle(pgc_client *client, struct course *course, const struct pgc_e
 			if (event->as.restarted.lost[channel] != 0)
 				printf("lost on channel %u: %" PRIu32 "\n", channel, event->as.restarted.lost[channel]);
 		break;
+	case PGC_EVENT_CORRECTION:
+		printf("put elsewhere: %.1f %.1f %.1f\n", (double)event->as.correction.position[0],
+		       (double)event->as.correction.position[1], (double)event->as.correction.position[2]);
+		break;
+	case PGC_EVENT_GAME:
+		printf("game: %" PRIu32 " bytes of type %u\n", event->as.game.bytes, event->as.game.message_type);
+		break;
 	case PGC_EVENT_PONG: // this player asks for none
 		break;
 	}

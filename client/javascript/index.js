@@ -9,7 +9,7 @@ import { isIP } from 'node:net';
 import { performance } from 'node:perf_hooks';
 import { Client } from './lib/client.js';
 
-export { TYPE } from './lib/messages.js';
+export { GAME, TYPE } from './lib/messages.js';
 
 const LONGEST_SLEEP_MS = 60_000;
 
@@ -111,7 +111,7 @@ export class Player extends EventEmitter {
     return this.#client.connection;
   }
 
-  /** Say a message of a type of TYPE, or of the game's own (64 to 127). Returns the number that 'delivered' tells. */
+  /** Say a message of a type of TYPE, or of the game's own (64 to 199). Returns the number that 'delivered' tells. */
   send(type, body, how = {}) {
     return this.#do(() => this.#connection.say(type, body, how));
   }

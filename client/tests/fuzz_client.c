@@ -73,6 +73,9 @@ static void take_events(pgc_client *client)
 		if (event.type == PGC_EVENT_BULK || event.type == PGC_EVENT_INVENTORY)
 			for (uint32_t i = 0; i < event.as.bytes.bytes; i++)
 				sink = event.as.bytes.data[i];
+		if (event.type == PGC_EVENT_GAME)
+			for (uint32_t i = 0; i < event.as.game.bytes; i++)
+				sink = event.as.game.data[i];
 	}
 }
 

@@ -138,7 +138,7 @@ struct game_group {
 
 struct game_kick {
 	uint32_t player;
-	uint8_t reason; // the game's own, told to the player
+	uint8_t reason; // the game's own, 0 to 127, told to the player
 	uint8_t zero[3];
 } PACKED;
 

@@ -3,6 +3,7 @@
 
 #include "game/dispatch.h"
 
+#include "message/session_check.h"
 #include "net/headers.h"
 
 /// Where in the body of a type that is for another player that player is named.
@@ -14,7 +15,8 @@ static const uint8_t target_at[UINT8_MAX + 1] = {
 void dispatch_event(struct session_shard *shard, const struct session_record *from, const struct delivered *message,
 		    uint64_t now)
 {
-	const uint32_t target = load32(message->body + target_at[message->type]);
+	// The game's own name nobody, and their bodies may be empty.
+	const uint32_t target = session_is_game(message->type) ? 0 : load32(message->body + target_at[message->type]);
 	const struct outgoing event = {
 		.type = (uint8_t)(message->type + SESSION_EVENT),
 		.channel = message->channel,

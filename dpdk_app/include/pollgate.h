@@ -20,7 +20,7 @@ extern "C" {
 #endif
 
 /// Bumped when a structure or the meaning of a field changes; kept in every shared page.
-#define PG_ABI_VERSION 9
+#define PG_ABI_VERSION 10
 
 // ---------------------------------------------------------------- errors
 
@@ -319,7 +319,7 @@ void pg_log_to(int fd, int debug);
 /// PG_ERROR_TIMEOUT: the worker has too much to do.
 struct pg_letter {
 	uint32_t session;
-	uint8_t type; // of the wire: CHAT_EVENT, BULK_EVENT, or what wire/messages.def calls GIVEN
+	uint8_t type; // of the wire: CHAT_EVENT, BULK_EVENT, or what wire/messages.def calls GIVEN or GAME
 	uint8_t channel;
 	uint8_t reliable;
 	uint8_t priority; // 0 urgent, 1 normal, 2 bulk

@@ -65,6 +65,7 @@ uint64_t pg_handling_bound_ns(unsigned bucket);
 enum pg_request {
 #define OWN(NAME, ...) PG_REQUEST_##NAME,
 #define RELAYED(NAME, ...) PG_REQUEST_##NAME,
+#define GAME(NAME, ...) PG_REQUEST_##NAME,
 #include "wire/messages.def"
 	PG_REQUESTS
 };
@@ -73,6 +74,7 @@ enum pg_request {
 enum pg_event {
 #define RELAYED(NAME, ...) PG_EVENT_##NAME,
 #define GIVEN(NAME, ...) PG_EVENT_##NAME,
+#define GAME(NAME, ...) PG_EVENT_##NAME,
 #include "wire/messages.def"
 	PG_EVENTS
 };

@@ -30,11 +30,12 @@ bool session_type_known(uint8_t type, bool gateway)
 
 enum pg_request session_request(uint8_t type)
 {
-	switch (type) {
+	switch (session_listed(type)) {
 #define OWN(NAME, ...)       \
 	case SESSION_##NAME: \
 		return PG_REQUEST_##NAME;
 #define RELAYED OWN
+#define GAME OWN
 #include "wire/messages.def"
 	default:
 		return PG_REQUESTS;
@@ -43,13 +44,14 @@ enum pg_request session_request(uint8_t type)
 
 enum pg_event session_event(uint8_t type)
 {
-	switch (type) {
+	switch (session_listed(type)) {
 #define RELAYED(NAME, ...)           \
 	case SESSION_##NAME##_EVENT: \
 		return PG_EVENT_##NAME;
 #define GIVEN(NAME, ...)     \
 	case SESSION_##NAME: \
 		return PG_EVENT_##NAME;
+#define GAME GIVEN
 #include "wire/messages.def"
 	default:
 		return PG_EVENTS;
@@ -65,10 +67,12 @@ enum pg_compressible session_compressible(uint8_t type)
 #define RELAYED(NAME, name, title, number, body, compress, ...)        \
 	[SESSION_##NAME] = PG_COMPRESS_NEVER - PG_COMPRESS_##compress, \
 	[SESSION_##NAME##_EVENT] = PG_COMPRESS_NEVER - PG_COMPRESS_##compress,
+#define GAME(NAME, name, title, first, last, body, compress, ...) \
+	[SESSION_##NAME] = PG_COMPRESS_NEVER - PG_COMPRESS_##compress,
 #include "wire/messages.def"
 	};
 
-	return (enum pg_compressible)(PG_COMPRESS_NEVER - below_never[type]);
+	return (enum pg_compressible)(PG_COMPRESS_NEVER - below_never[session_listed(type)]);
 }
 
 // ---------------------------------------------------------------- bodies, as messages.def names them
@@ -111,6 +115,8 @@ enum {
 #define RELAYED(NAME, name, title, number, body, compress, target, ...)                                \
 	static_assert((number) < SESSION_EVENT && (target) <= UINT8_MAX, "a message of messages.def"); \
 	static_assert((target) + sizeof(uint32_t) <= LEAST_##body, "every " #title " of messages.def names its target");
+#define GAME(NAME, name, title, first, last, ...) \
+	static_assert((first) <= (last) && (last) < SESSION_EVENT, "the game's own of messages.def");
 #include "wire/messages.def"
 
 enum pg_drop session_body_check(uint8_t type, const uint8_t *body, uint32_t length)
@@ -122,13 +128,16 @@ enum pg_drop session_body_check(uint8_t type, const uint8_t *body, uint32_t leng
 		body += SENDER_LEN;
 		length -= (uint32_t)SENDER_LEN;
 	}
-	switch (type) {
+	switch (session_listed(type)) {
 #define OWN(NAME, name, title, number, kind, ...) \
 	case SESSION_##NAME:                      \
 		return check_##kind(body, length);
 #define RELAYED OWN
 #define GIVEN OWN
 #define CONTROL OWN
+#define GAME(NAME, name, title, first, last, kind, ...) \
+	case SESSION_##NAME:                            \
+		return check_##kind(body, length);
 #include "wire/messages.def"
 	default:
 		return PG_DROP_MESSAGE_TYPE;

@@ -27,6 +27,22 @@ enum pg_event session_event(uint8_t type);
 /// PG_COMPRESSIBLE: it is never compressed.
 enum pg_compressible session_compressible(uint8_t type);
 
+/// The number of its line in wire/messages.def: of the game's own types, the first.
+ALWAYS_INLINE uint8_t session_listed(uint8_t type)
+{
+#define GAME(NAME, ...)                                              \
+	if (type >= SESSION_##NAME && type <= SESSION_##NAME##_LAST) \
+		return SESSION_##NAME;
+#include "wire/messages.def"
+	return type;
+}
+
+/// Is it of the game's own?
+ALWAYS_INLINE bool session_is_game(uint8_t type)
+{
+	return session_listed(type) == SESSION_GAME;
+}
+
 /// Do the ends say it to each other on their own behalf?
 ALWAYS_INLINE bool session_is_control(uint8_t type)
 {

@@ -54,11 +54,12 @@ static void keep_farewell(struct session_shard *shard, const struct outbox_entry
 }
 
 /// Seal a CLOSE into the outbox. When the outbox is full, the peer is not told.
-static void say_close(struct session_shard *shard, uint32_t slot, enum session_close_reason reason, uint64_t now)
+/// @param reason  as on the wire
+static void say_close(struct session_shard *shard, uint32_t slot, uint8_t reason, uint64_t now)
 {
 	struct session_record *record = &shard->store->records[slot];
 	struct outbox_entry *entry = outbox_add(&shard->outbox);
-	const struct session_close_body body = {.reason = (uint8_t)reason};
+	const struct session_close_body body = {.reason = reason};
 	struct session_header header;
 	uint32_t counter;
 
@@ -153,12 +154,11 @@ void connection_move(struct session_shard *shard, uint32_t slot, const struct pe
 	session_note(shard, slot, false);
 }
 
-void connection_close(struct session_shard *shard, uint32_t slot, enum session_close_reason reason, uint64_t now)
+/// What is left to do once the peer is told.
+static void close_silently(struct session_shard *shard, uint32_t slot, enum session_close_reason reason)
 {
 	struct session_record *record = &shard->store->records[slot];
 
-	if (reason != SESSION_CLOSED_LEFT)
-		say_close(shard, slot, reason, now);
 	forget(shard, slot, reason);
 	key_store_forget(&shard->store->keys, slot);
 	phases_forget(shard, slot);
@@ -166,6 +166,21 @@ void connection_close(struct session_shard *shard, uint32_t slot, enum session_c
 	record_in_order();
 	secrets_forget(record->secret, sizeof(record->secret));
 	record_release(record);
+}
+
+void connection_close(struct session_shard *shard, uint32_t slot, enum session_close_reason reason, uint64_t now)
+{
+	if (reason != SESSION_CLOSED_LEFT)
+		say_close(shard, slot, (uint8_t)reason, now);
+	close_silently(shard, slot, reason);
+}
+
+void connection_kick(struct session_shard *shard, uint32_t slot, uint8_t why, uint64_t now)
+{
+	const unsigned said = why < SESSION_KICK_REASONS ? SESSION_CLOSED_GAME + why : SESSION_CLOSED_KICKED;
+
+	say_close(shard, slot, (uint8_t)said, now);
+	close_silently(shard, slot, SESSION_CLOSED_KICKED);
 }
 
 // ---------------------------------------------------------------- sweep

@@ -26,6 +26,10 @@ COLD void connection_move(struct session_shard *shard, uint32_t slot, const stru
 /// delivery, give the slot up. The session may be confirmed again if it still stands.
 COLD void connection_close(struct session_shard *shard, uint32_t slot, enum session_close_reason reason, uint64_t now);
 
+/// The same, by the game.
+/// @param why  the game's own, told to the player; of SESSION_KICK_REASONS and more only that the game did it
+COLD void connection_kick(struct session_shard *shard, uint32_t slot, uint8_t why, uint64_t now);
+
 /// Look at the next `budget` slots: idle, expired and revoked connections of ours are closed. Also those
 /// that cannot go on after a crash. It waits while the outbox is full.
 /// @return how many were closed

@@ -17,6 +17,7 @@ static inline uint8_t limits_of_messages(const uint32_t pps[PG_REQUESTS], const 
 	static const uint8_t types[PG_REQUESTS] = {
 #define OWN(NAME, ...) SESSION_##NAME, // in the order of enum pg_request
 #define RELAYED OWN
+#define GAME OWN // the first stands for all
 #include "wire/messages.def"
 	};
 	uint8_t n = 0;

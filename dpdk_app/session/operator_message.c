@@ -6,11 +6,12 @@
 #include "message/session_check.h"
 #include "stats/error.h"
 
-/// What an operator can say: all that is given, words, and bytes.
-static bool can_be_sent(unsigned type)
+/// What an operator can say: all that is given, the game's own, words, and bytes.
+static bool can_be_sent(uint8_t type)
 {
-	switch (type) {
+	switch (session_listed(type)) {
 #define GIVEN(NAME, ...) case SESSION_##NAME:
+#define GAME GIVEN
 #include "wire/messages.def"
 	case SESSION_CHAT_EVENT:
 	case SESSION_BULK_EVENT:
@@ -20,9 +21,11 @@ static bool can_be_sent(unsigned type)
 	}
 }
 
-/// What can, for the operator: the numbers of those that are given, behind the two that are words and bytes.
+/// What can, for the operator: the numbers of those that are given and of the game's own, behind the two that are words and
+/// bytes.
 static const char given_numbers[] =
 #define GIVEN(NAME, name, title, number, ...) ", " #number
+#define GAME(NAME, name, title, first, last, ...) ", " #first " to " #last
 #include "wire/messages.def"
 	"";
 

@@ -24,12 +24,14 @@ static const char *const tx_drop_names[PG_TX_DROPS] = {
 static const char *const request_names[PG_REQUESTS] = {
 #define OWN(NAME, name, ...) [PG_REQUEST_##NAME] = #name,
 #define RELAYED(NAME, name, ...) [PG_REQUEST_##NAME] = #name,
+#define GAME(NAME, name, ...) [PG_REQUEST_##NAME] = #name,
 #include "wire/messages.def"
 };
 
 static const char *const event_names[PG_EVENTS] = {
 #define RELAYED(NAME, name, ...) [PG_EVENT_##NAME] = #name,
 #define GIVEN(NAME, name, ...) [PG_EVENT_##NAME] = #name,
+#define GAME(NAME, name, ...) [PG_EVENT_##NAME] = #name,
 #include "wire/messages.def"
 };
 

@@ -160,6 +160,25 @@ static void the_revoked_are_closed_as_revoked(void **state UNUSED)
 	assert_nobody_is_connected(&player);
 }
 
+/// A reason of the game's own is 128 more on the wire.
+static void who_is_kicked_is_told_why_and_may_come_again(void **state UNUSED)
+{
+	static const struct {
+		uint8_t why, said;
+	} kicks[] = {{0, 128}, {7, 135}, {127, 255}, {128, SESSION_CLOSED_KICKED}, {255, SESSION_CLOSED_KICKED}};
+	struct player player = connected_player();
+
+	for (unsigned i = 0; i < COUNT(kicks); i++) {
+		connection_kick(fixture->shard[0], slot_of(&player), kicks[i].why, fixture->now);
+		assert_told(&player, &player.peer, kicks[i].said);
+		assert_nobody_is_connected(&player);
+		assert_no_key_is_left(slot_of(&player));
+		assert_int_equal(fixture->stats[0].closed[SESSION_CLOSED_KICKED], i + 1);
+		fixture_wait(fixture, 50);
+		assert_true(fixture_connect(fixture, 0, &player));
+	}
+}
+
 static void a_sweep_looks_at_no_more_than_its_budget(void **state UNUSED)
 {
 	for (uint32_t id = 1; id <= 10; id++) {
@@ -199,6 +218,7 @@ int main(void)
 		fixture_test(the_silent_are_closed_as_idle),
 		fixture_test(the_expired_are_closed_as_expired),
 		fixture_test(the_revoked_are_closed_as_revoked),
+		fixture_test(who_is_kicked_is_told_why_and_may_come_again),
 		fixture_test(a_sweep_looks_at_no_more_than_its_budget),
 		fixture_test(a_sweep_waits_for_room_in_the_outbox),
 	};

@@ -6,6 +6,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "message/session_check.h"
 #include "receiver.h"
 
 #define MOVE_BODY ((const float[]){1, 2, 3, 0.5F, -1, 0})
@@ -21,7 +22,8 @@ static const struct valid {
 	{SESSION_HEARTBEAT, 0, zeros},    {SESSION_SKILL, 8, zeros},         {SESSION_BULK, 4, zeros},
 	{SESSION_BULK, 1000, zeros},      {SESSION_ATTACK_EVENT, 24, zeros}, {SESSION_SKILL_EVENT, 12, zeros},
 	{SESSION_INVENTORY, 0, zeros},    {SESSION_INVENTORY, 77, zeros},    {SESSION_BULK_EVENT, 8, zeros},
-	{SESSION_BULK_EVENT, 900, zeros},
+	{SESSION_BULK_EVENT, 900, zeros}, {SESSION_CORRECTION, 24, zeros},   {SESSION_GAME, 0, zeros},
+	{SESSION_GAME_LAST, 300, zeros},
 };
 
 static struct talk_raw raw_of(const struct valid *v)
@@ -46,6 +48,7 @@ static void test_every_type_is_delivered_as_it_was_sent(UNUSED void **state)
 	assert_int_equal(ingress.stats.received[PG_REQUEST_HEARTBEAT], 1);
 	assert_int_equal(ingress.stats.received[PG_REQUEST_SKILL], 1);
 	assert_int_equal(ingress.stats.received[PG_REQUEST_BULK], 2);
+	assert_int_equal(ingress.stats.received[PG_REQUEST_GAME], 2);
 }
 
 static bool is_control(unsigned type)
@@ -56,11 +59,13 @@ static bool is_control(unsigned type)
 static void test_a_message_of_the_other_direction_or_of_no_known_type_is_skipped(UNUSED void **state)
 {
 	for (unsigned i = 0; i < COUNT(valid); i++) {
+		if (session_is_game(valid[i].type))
+			continue;
 		put(raw_of(&valid[i]));
 		assert_int_equal(take(valid[i].type < SESSION_EVENT ? &player : &ingress), SKIPPED);
 	}
 	for (unsigned type = 0; type < 256; type++) {
-		bool known = is_control(type);
+		bool known = is_control(type) || session_is_game((uint8_t)type);
 
 		for (unsigned i = 0; i < COUNT(valid); i++)
 			known |= valid[i].type == type;
@@ -151,7 +156,7 @@ static void test_a_body_of_another_length_than_its_type_has_is_skipped(UNUSED vo
 		for (int by = -1; by <= 1; by += 2) {
 			struct talk_raw raw = raw_of(&valid[i]);
 			const bool free_length = raw.type == SESSION_BULK || raw.type == SESSION_INVENTORY ||
-						 raw.type == SESSION_BULK_EVENT;
+						 raw.type == SESSION_BULK_EVENT || session_is_game(raw.type);
 
 			raw.length += (uint32_t)by;
 			if (free_length || raw.length == UINT32_MAX)

@@ -447,6 +447,7 @@ static void test_events_are_counted_by_type_when_they_are_queued(UNUSED void **s
 	const uint8_t types[PG_EVENTS] = {
 #define RELAYED(NAME, ...) [PG_EVENT_##NAME] = SESSION_##NAME##_EVENT,
 #define GIVEN(NAME, ...) [PG_EVENT_##NAME] = SESSION_##NAME,
+#define GAME(NAME, ...) [PG_EVENT_##NAME] = SESSION_##NAME##_LAST,
 #include "wire/messages.def"
 	};
 

@@ -70,6 +70,20 @@ static void test_message_for_everyone_near_is_taken_and_counted_lost(void **stat
 	assert_int_equal(g->fixture->stats[0].messages.lost[PG_LOSS_NO_PLAYER], 0);
 }
 
+static void test_message_of_the_games_own_is_taken_and_counted_lost(void **state)
+{
+	struct pipeline_fixture *g = *state;
+	struct player player = connected(g, 1);
+	struct message all = an_attack(0, 0, 0);
+
+	add_message(&all, SESSION_GAME, 0, 0, "", 0);
+	add_message(&all, SESSION_GAME_LAST, SESSION_MESSAGE_RELIABLE, 0, "\xff", 1);
+	assert_int_equal(say(g, &player, true, &all).result, PG_DROP_NONE);
+	assert_int_equal(g->fixture->stats[0].messages.received[PG_REQUEST_GAME], 2);
+	assert_int_equal(g->fixture->stats[0].messages.lost[PG_LOSS_NO_RECEIVER], 3); // and the attack
+	assert_int_equal(g->fixture->stats[0].messages.skipped, 0);
+}
+
 struct taken_by_relay {
 	struct relay relay;
 	unsigned count;
@@ -273,6 +287,7 @@ int main(void)
 		BY_EVERY_WAY(test_player_may_write_to_himself),
 		BY_EVERY_WAY(test_message_for_nobody_is_counted_lost),
 		BY_EVERY_WAY(test_message_for_everyone_near_is_taken_and_counted_lost),
+		BY_EVERY_WAY(test_message_of_the_games_own_is_taken_and_counted_lost),
 		BY_EVERY_WAY(test_message_for_another_workers_player_is_passed_on),
 		BY_EVERY_WAY(test_ids_are_kept_with_the_record_before_anything_leaves_that_tells_of_them),
 		BY_EVERY_WAY(test_ids_of_what_is_skipped_are_kept_with_the_record),

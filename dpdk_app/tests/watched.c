@@ -140,7 +140,7 @@ struct player connected_player(void)
 	return player;
 }
 
-void assert_told(struct player *player, const struct peer *where, enum session_close_reason why)
+void assert_told(struct player *player, const struct peer *where, uint8_t why)
 {
 	struct outbox *outbox = &fixture->shard[0]->outbox;
 	const struct outbox_entry *entry = outbox_oldest(outbox);

@@ -39,7 +39,7 @@ uint32_t slot_of(const struct player *player);
 struct player connected_player(void);
 
 /// The outbox holds one CLOSE for this player, whose key opens it, sent to `where`; it is taken out.
-void assert_told(struct player *player, const struct peer *where, enum session_close_reason why);
+void assert_told(struct player *player, const struct peer *where, uint8_t why);
 
 void assert_nobody_is_connected(const struct player *player);
 

@@ -145,8 +145,12 @@ enum session_close_reason {
 #include "wire/closed.def"
 };
 
+/// Reasons from here on are the game's own, and so many more than it says: it kicked the player.
+#define SESSION_CLOSED_GAME 128
+#define SESSION_KICK_REASONS (UINT8_MAX + 1 - SESSION_CLOSED_GAME)
+
 struct session_close_body {
-	uint8_t reason; // enum session_close_reason
+	uint8_t reason; // enum session_close_reason, or of the game
 	uint8_t reserved[7];
 } PACKED;
 static_assert(sizeof(struct session_close_body) == 8, "CLOSE");
@@ -194,6 +198,7 @@ enum session_message_type {
 #define RELAYED(NAME, name, title, number, ...) \
 	SESSION_##NAME = (number), SESSION_##NAME##_EVENT = (number) + SESSION_EVENT,
 #define GIVEN(NAME, name, title, number, ...) SESSION_##NAME = (number),
+#define GAME(NAME, name, title, first, last, ...) SESSION_##NAME = (first), SESSION_##NAME##_LAST = (last),
 #define CONTROL(NAME, name, title, number, ...) SESSION_##NAME = (number),
 #define UNSENT(NAME, title, number) SESSION_##NAME = (number),
 #include "wire/messages.def"
@@ -215,7 +220,7 @@ static_assert((int)SESSION_MOVE == PLAIN_MOVE && (int)SESSION_ATTACK == PLAIN_AT
 #define SESSION_CHANNEL_UNORDERED 3 // 0 to 2 deliver in order; 0 for what is not reliable
 
 struct session_message {
-	uint8_t type; // enum session_message_type
+	uint8_t type; // enum session_message_type, or between the first and the last of a game's own
 	uint8_t flags;
 	uint16_t body_len;
 	// u16 message id if reliable, then the body

@@ -15,9 +15,11 @@ MOVE, ATTACK, CHAT, HEARTBEAT, SKILL, BULK = 1, 2, 3, 4, 5, 7
 LIMITS, BUSY, RESTARTED, NUMBER, PING, PONG = 8, 9, 10, 11, 12, 13
 EVENT = 200  # a message of type t arrives as one of type t + EVENT
 INVENTORY = 206
+CORRECTION = 208
+GAME = range(64, 200)  # the game's own, both ways
 UNKNOWN = 63  # nobody's
 COMPRESSIBLE = frozenset({CHAT, BULK, CHAT + EVENT, INVENTORY, BULK + EVENT})
-FROM_CLIENT = frozenset({MOVE, ATTACK, CHAT, HEARTBEAT, SKILL, BULK, BUSY, PING, PONG})
+FROM_CLIENT = frozenset({MOVE, ATTACK, CHAT, HEARTBEAT, SKILL, BULK, BUSY, PING, PONG, *GAME})
 FROM_GATEWAY = frozenset(
     {
         LIMITS,
@@ -28,6 +30,8 @@ FROM_GATEWAY = frozenset(
         PONG,
         201,
         INVENTORY,
+        CORRECTION,
+        *GAME,
         *(EVENT + t for t in (ATTACK, CHAT, SKILL, BULK)),
     }
 )
@@ -91,7 +95,7 @@ def what_is_wrong(kind: int, body: bytes) -> str:
     least, most = _LENGTHS.get(kind, (0, BODY_MAX_BYTES))
     if not least <= len(body) <= most:
         return f"{len(body)} bytes; {least if least == most else f'{least} to {most}'} are allowed"
-    floats = body if kind == MOVE else body[8:] if kind == ATTACK else b""
+    floats = body if kind in (MOVE, CORRECTION) else body[8:] if kind == ATTACK else b""
     if not all(map(math.isfinite, struct.unpack(f"<{len(floats) // 4}f", floats))):
         return "a number that is not finite"
     return ""
@@ -99,6 +103,7 @@ def what_is_wrong(kind: int, body: bytes) -> str:
 
 _LENGTHS = {
     MOVE: (24, 24),
+    CORRECTION: (24, 24),
     ATTACK: (20, 20),
     HEARTBEAT: (0, 0),
     SKILL: (8, 8),

@@ -76,7 +76,8 @@ def skipped(peer: Peer) -> Script:
     rows = (
         ("an unreliable message of type 63", Message(bodies.UNKNOWN, b"new"), UNKNOWN_TAKEN),
         ("a reliable message of type 63", Message(bodies.UNKNOWN, b"new", 0, 0), UNKNOWN_TAKEN),
-        ("a message of type 150", Message(150, b""), UNKNOWN_TAKEN),
+        ("a message of type 62", Message(bodies.UNKNOWN - 1, b""), UNKNOWN_TAKEN),
+        ("a message of the game's own type 150", Message(150, b"\xff"), UNKNOWN_TAKEN),
         *_wrong(peer),
         ("a compressed PING", Message(bodies.PING, bodies.compress(bytes(4)), compressed=True), BODY_SKIPPED),
         ("a PING of 5 bytes", Message(bodies.PING, bytes(5)), BODY_SKIPPED),

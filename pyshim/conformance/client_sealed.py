@@ -374,10 +374,12 @@ def _closed_with(gateway: Gateway, reason: int, check: Check) -> Script:
 
 
 def closed(gateway: Gateway) -> Script:
-    """CLOSE for a reason of the document, and for one of a later version."""
+    """CLOSE for a reason of the document, for one of a later version, and for one of the game's own."""
     yield from _closed_with(gateway, 9, CLOSED_SILENT)
     gateway.handshake.challenges = True
-    yield from _closed_with(gateway, 200, CLOSE_UNKNOWN)
+    yield from _closed_with(gateway, 100, CLOSE_UNKNOWN)
+    gateway.handshake.challenges = True
+    yield from _closed_with(gateway, 200, CLOSED_SILENT)
 
 
 def reset(gateway: Gateway) -> Script:

@@ -195,10 +195,10 @@ class RuleWatch(Watcher):
     def _message(self, message: Message, heard: Heard) -> None:
         name = f"a message of type {message.type}"
         known = bodies.FROM_CLIENT if self._of_client else bodies.FROM_GATEWAY
-        games_own = 64 <= message.type <= 127 or (message.type >= 200 and not self._of_client)
+        new = message.type >= 200 and not self._of_client  # of a later version
         body: bytes | None = message.body
-        wrong = "" if message.type in known or games_own else "which does not go this way"
-        if not wrong and message.compressed and message.type not in bodies.COMPRESSIBLE and not games_own:
+        wrong = "" if message.type in known or new else "which does not go this way"
+        if not wrong and message.compressed and message.type not in bodies.COMPRESSIBLE and not new:
             wrong = "compressed, which its type is not"
         if not wrong and message.compressed and not message.piece:
             body = bodies.expand(message.body)

@@ -168,6 +168,16 @@ def send(  # noqa: PLR0913, PLR0917 - each is an option of the command
         typer.Option("--file", metavar="FILE", help="Of all but chat: the bytes; - is stdin."),
     ] = None,
     kind: Annotated[MessageType, typer.Option("--type", help="What it is.")] = _CHAT,
+    number: Annotated[
+        int | None,
+        typer.Option(
+            "--number",
+            metavar="N",
+            min=messages.GAME.number,
+            max=messages.GAME.last,
+            help="Of game: which of the game's own types it is.",
+        ),
+    ] = None,
     priority: Annotated[Priority, typer.Option("--priority", help="How urgent it is.")] = _NORMAL,
     channel: Annotated[int, typer.Option("--channel", min=0, max=3, help="0 to 2 are in order.")] = 0,
     unreliable: Annotated[bool, typer.Option("--unreliable", help="It may be lost.")] = False,
@@ -179,6 +189,8 @@ def send(  # noqa: PLR0913, PLR0917 - each is an option of the command
         "channel": channel,
         "reliable": not unreliable,
     }
+    if number is not None:
+        body["number"] = number
     if text is not None:
         body["text"] = text
     if file is not None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import math
 import struct
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, TypeVar
 
@@ -19,11 +20,15 @@ TTL_MAX_S = 366 * 86_400
 CHAT_BYTES_MAX = 512
 WHOLE_BODY_BYTES_MAX = 65_536  # of a message on the wire, the sender's number included
 SENDER_BYTES = 4
+PIECE_BYTES = 458  # of a body that fits whatever the path carries
 UNORDERED = 3  # the channel without order, on which nothing travels in pieces
 
 Model = TypeVar("Model", bound=BaseModel)
 
 _GIVEN = frozenset(one.name for one in messages.GIVEN)
+_MOTION = struct.Struct("<6f")
+_GAME = messages.GAME.numbers
+_AROUND_UNRELIABLE_BYTES = 12 + 12 + 16 + 4  # header, prefix of a DATA, tag, header of a message
 _DATAGRAM_OVERHEAD_BYTES = 20 + 16 + 6  # header, tag, a message's own
 
 
@@ -87,6 +92,10 @@ class MessageRequest(_Body):
     type: _Type
     text: Annotated[str | None, Field(description=f"of chat: 1 to {CHAT_BYTES_MAX} bytes of UTF-8")] = None
     body: Annotated[str | None, Field(description="of all but chat: bytes in base64")] = None
+    number: Annotated[
+        int | None,
+        Field(ge=_GAME.start, le=_GAME.stop - 1, description="of game: which of the game's own types it is"),
+    ] = None
     reliable: bool = True
     channel: Annotated[int, Field(ge=0, le=3)] = 0
     priority: _Priority = "normal"
@@ -96,6 +105,8 @@ class MessageRequest(_Body):
         wanted, other = ("text", "body") if self.type == "chat" else ("body", "text")
         if getattr(self, wanted) is None or getattr(self, other) is not None:
             raise ValueError(f"a message of type {self.type} has {wanted}, and no {other}")
+        if (self.number is not None) != (self.type == messages.GAME.name):
+            raise ValueError(f"a message of type {messages.GAME.name}, and no other, has a number")
         if not self.reliable and self.channel != 0:
             raise ValueError("what is not reliable has channel 0")
         return self
@@ -113,9 +124,13 @@ class MessageRequest(_Body):
         if not self.reliable or self.channel == UNORDERED:
             limit = min(limit, max_datagram - _DATAGRAM_OVERHEAD_BYTES - sender)
             of = "one that is not reliable, or on channel 3, to this player"
+            if self.number is not None:  # it is not compressed, so it must fit as it is
+                whole = max_datagram - _AROUND_UNRELIABLE_BYTES
+                limit = min(limit, PIECE_BYTES if self.reliable else whole)
         if len(content) > limit:
             raise TooLongError(f"{len(content)} bytes of message; the limit of {of} is {limit}")
-        number, priority = messages.SENDABLE[self.type], messages.PRIORITIES.index(self.priority)
+        number = messages.SENDABLE[self.type] if self.number is None else self.number
+        priority = messages.PRIORITIES.index(self.priority)
         return OperatorMessage(session, number, content, self.channel, self.reliable, priority)
 
     def _content(self, player_id: int) -> bytes:
@@ -126,7 +141,16 @@ class MessageRequest(_Body):
             data = base64.b64decode(self.body or "", validate=True)
         except (binascii.Error, ValueError) as problem:
             raise BadRequestError(f"body: not base64 ({problem})") from problem
+        if self.type == "correction":
+            _check_motion(data)
         return data if self.type in _GIVEN else struct.pack("<I", player_id) + data
+
+
+def _check_motion(body: bytes) -> None:
+    if len(body) != _MOTION.size or not all(map(math.isfinite, _MOTION.unpack(body))):
+        raise BadRequestError(
+            "body: a correction is 24 bytes: position and velocity, six finite numbers of 32 bits"
+        )
 
 
 def _chat(player_id: int, text: str) -> bytes:

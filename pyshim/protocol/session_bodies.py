@@ -24,7 +24,7 @@ _ID = struct.Struct("<I")
 _NUMBERS = {"u8": "B", "u16": "H", "u32": "I", "f32": "f"}
 
 
-def check_body(number: int, body: bytes, allowed: frozenset[MessageType]) -> None:
+def check_body(number: int, body: bytes, allowed: frozenset[int]) -> None:
     """Whether a whole, expanded body may be of this type.
 
     Raises:
@@ -33,9 +33,9 @@ def check_body(number: int, body: bytes, allowed: frozenset[MessageType]) -> Non
     if number not in allowed:
         raise WireError(f"message type {number} is not one that comes this way")
     expect(len(body) <= BODY_MAX_BYTES, f"a body of {len(body)} bytes; there are at most 65536")
-    kind = MessageType(number)
+    kind = MessageType(messages.listed(number))
     one = messages.of(number)
-    if one is not None and one.number != number:  # an event
+    if one is not None and one.kind == "RELAYED" and one.number != number:  # an event
         expect(len(body) >= _ID.size, f"{kind.name} without its sender")
         kind, body = MessageType(one.number), body[_ID.size :]
     if kind in _CHECKS:

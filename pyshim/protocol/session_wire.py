@@ -112,6 +112,11 @@ class CloseReason(IntEnum):
     PROTOCOL = 7
     RESTARTED = 8
     SHUTDOWN = 9
+    KICKED = 10
+
+
+KICK_REASONS = range(128)  # of the game's own
+CLOSED_GAME = 128  # a CLOSE's reason is so much more than the game's own
 
 
 class BusyReason(IntEnum):
@@ -141,23 +146,27 @@ class MessageType(IntEnum):
     NUMBER = 11
     PING = 12
     PONG = 13
+    GAME = 64
     WORLD_STATE = 201
     ATTACK_EVENT = 202
     CHAT_EVENT = 203
     SKILL_EVENT = 205
     INVENTORY = 206
     BULK_EVENT = 207
+    CORRECTION = 208
     # types from messages.def: end
 
 
+GAME = messages.GAME.numbers  # types of the game's own: all are as MessageType.GAME
 COMPRESSIBLE = frozenset(
     kind for kind in MessageType if (one := messages.of(kind)) is not None and one.compressed != "NEVER"
 )
-_EITHER = {kind for kind in MessageType if kind.name in messages.FROM_EITHER}
-REQUESTS = frozenset(MessageType(one.number) for one in messages.REQUESTS) | _EITHER
+_EITHER = {int(kind) for kind in MessageType if kind.name in messages.FROM_EITHER}
+REQUESTS = frozenset(number for one in messages.REQUESTS for number in one.numbers) | _EITHER
 EVENTS = (
-    frozenset(MessageType(one.event) for one in messages.MESSAGES if one.event is not None)
-    | {MessageType(one.number) for one in messages.MESSAGES if one.kind == "CONTROL"}
+    frozenset(one.event for one in messages.MESSAGES if one.event is not None)
+    | {one.number for one in messages.MESSAGES if one.kind == "CONTROL"}
+    | frozenset(GAME)
     | _EITHER
 )
 

@@ -91,6 +91,9 @@ class CClient:
     def say(self, number: int, body: bytes, delivery: Any = None) -> int:
         return int(self.lib.pgc_say(self.client, number, body, len(body), delivery or self.ffi.NULL))
 
+    def game(self, number: int, body: bytes, delivery: Any = None) -> int:
+        return int(self.lib.pgc_game(self.client, number, body, len(body), delivery or self.ffi.NULL))
+
     def ping(self, token: int) -> int:
         return int(self.lib.pgc_ping(self.client, token))
 
@@ -124,6 +127,15 @@ class CClient:
             "PONG": lambda: (said.pong.token,),
             "BULK": lambda: (self._bytes(said.bytes.data, said.bytes.bytes),),
             "INVENTORY": lambda: (self._bytes(said.bytes.data, said.bytes.bytes),),
+            "CORRECTION": lambda: (
+                tuple(map(float, said.correction.position)),
+                tuple(map(float, said.correction.velocity)),
+            ),
+            "GAME": lambda: (
+                said.game.message_type,
+                self._bytes(said.game.data, said.game.bytes),
+                said.game.channel if said.game.reliable else None,
+            ),
         }
         return Heard(name, event.player_id, values[name]())
 

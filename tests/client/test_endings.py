@@ -61,7 +61,7 @@ def test_a_close_without_reason_ends_nothing(library: Library) -> None:
     assert c(player).statistics().datagrams_refused == refused + 1
 
 
-@pytest.mark.parametrize("reason", [HIGHEST + 1, 255])
+@pytest.mark.parametrize("reason", [HIGHEST + 1, 127])
 def test_a_reason_that_is_not_in_the_list_is_told_as_its_number(library: Library, reason: int) -> None:
     world = ModelWorld(library)
     player = world.connected(7)

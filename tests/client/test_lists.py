@@ -105,6 +105,7 @@ def test_what_the_one_file_has_of_the_lists_is_what_the_gateway_has(
         "PG_REQUESTS",
         "PG_EVENTS",
         "PG_EVENT_BULK",
+        "PG_EVENT_GAME",
         "PG_COMPRESSIBLE",
         "PG_LOSSES",
     ]
@@ -114,6 +115,7 @@ def test_what_the_one_file_has_of_the_lists_is_what_the_gateway_has(
         "PG_STATS_ENTRIES",
         "SESSION_INVENTORY",
         "SESSION_BULK_EVENT",
+        "SESSION_GAME_LAST",
     ]
     numbers += ["sizeof(struct pg_plan)", "sizeof(struct pg_policy)", "sizeof(struct delivery_rules)"]
     numbers += [f"sizeof(struct pg_{name}_stats)" for name in ("message", "worker", "port", "pool")]

@@ -46,18 +46,18 @@ class Speaker:
         if random.random() < 0.3:
             return some
         text = "ä\0\ufeff☃".encode() * (size // 8) or b"a"
-        right = {
+        right: dict[int, bytes] = {
             MessageType.ATTACK: struct.pack("<II", target, 1)
             + random.choice([bytes(12), random.randbytes(12)]),
             MessageType.CHAT: struct.pack("<IBBH", target, 1, random.random() < 0.1, len(text)) + text,
             MessageType.SKILL: struct.pack("<II", 1, target),
             MessageType.BULK: struct.pack("<I", target) + some,
         }
-        return right.get(MessageType(kind), some)
+        return right.get(kind, some)
 
     def message(self, target: int) -> bytes:
         random = self.random
-        kind = random.choice([2, 3, 5, 7, 7, 10, 11, 13, 202, 203, 205, 206, 207])
+        kind = random.choice([2, 3, 5, 7, 7, 10, 11, 13, 64, 199, 202, 203, 205, 206, 207, 208])
         channel = random.randrange(4) if random.random() < 0.8 else 0
         reliable = channel != 0 or random.random() < 0.5
         flags = random.randrange(4) << 6 | (RELIABLE | channel << 4 if reliable else 0)
@@ -72,7 +72,7 @@ class Speaker:
     def pieces(self, target: int) -> list[bytes]:
         """A whole of several pieces, of a type that may be so or not."""
         random = self.random
-        kind, channel = random.choice([2, 3, 7, 7, 206]), random.randrange(3)
+        kind, channel = random.choice([2, 3, 7, 7, 130, 206]), random.randrange(3)
         body = struct.pack("<I", target) + random.randbytes(random.randrange(PIECE_BYTES, 4000))
         flags = random.randrange(4) << 6 | RELIABLE | FRAGMENT | channel << 4
         cut = [body[at : at + PIECE_BYTES] for at in range(0, len(body), PIECE_BYTES)]

@@ -166,7 +166,7 @@ class TalkingClient:
     def _opened(self, connection: Connection, kind: int, secret: bytes, counter: int) -> None:
         traffic = connection.traffic
         if kind == Kind.CLOSE:
-            if self.has("ignores-close") or (secret[0] > 9 and self.has("ignores-unknown-close")):
+            if self.has("ignores-close") or (9 < secret[0] < 128 and self.has("ignores-unknown-close")):
                 return
             self.is_over = True
         elif kind == Kind.PATH_CHALLENGE:

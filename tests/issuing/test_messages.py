@@ -7,6 +7,7 @@ import asyncio
 import base64
 import json
 import random
+import struct
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -14,7 +15,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pyshim.protocol.client import Bulk, Chat, Client, Connected, Disconnected, Inventory, Ticket
+from pyshim.protocol.client import (
+    Bulk,
+    Chat,
+    Client,
+    Connected,
+    Correction,
+    Disconnected,
+    GameMessage,
+    Inventory,
+    Ticket,
+)
 from tests.issuing.gateway import Answer, Api
 
 WAIT_S = 60.0
@@ -114,6 +125,35 @@ def test_an_inventory_arrives_in_order_on_its_channel(api: Api) -> None:
     play(api, 4, story)
 
 
+def test_messages_of_the_games_own_arrive_as_they_were_sent(api: Api) -> None:
+    async def story(player: Player) -> None:
+        said = [(64, b""), (128, b"round 2"), (199, random.Random(1).randbytes(65_536))]
+        for number, data in said:
+            answer = await player.send(type="game", number=number, body=base64_of(data), priority="bulk")
+            assert answer.status == 202, answer
+        for number, data in said:
+            assert await player.event() == GameMessage(number, data)
+        for words, most in (({"reliable": False}, 1400 - 40 - 4), ({"channel": 3}, 458)):
+            data = random.Random(2).randbytes(most + 1)
+            assert (await player.send(type="game", number=77, body=base64_of(data), **words)).status == 413
+            sent = await player.send(type="game", number=77, body=base64_of(data[:-1]), **words)
+            assert sent.status == 202
+            assert await player.event() == GameMessage(77, data[:-1])
+
+    play(api, 8, story)
+
+
+def test_a_correction_says_where_the_player_is_put(api: Api) -> None:
+    async def story(player: Player) -> None:
+        body = base64_of(struct.pack("<6f", 1.0, -2.5, 3.0, 0.0, 0.5, 0.0))
+        assert (await player.send(type="correction", body=body)).status == 202
+        assert await player.event() == Correction((1.0, -2.5, 3.0), (0.0, 0.5, 0.0))
+        nowhere = base64_of(struct.pack("<6f", float("nan"), *[0.0] * 5))
+        assert (await player.send(type="correction", body=nowhere)).status == 400
+
+    play(api, 9, story)
+
+
 def test_what_is_not_reliable_fits_a_datagram_or_is_refused(api: Api) -> None:
     async def story(player: Player) -> None:
         most = 1400 - 20 - 16 - 6
@@ -150,6 +190,12 @@ def test_what_is_not_reliable_fits_a_datagram_or_is_refused(api: Api) -> None:
         ({"type": "bulk", "body": "", "priority": 1}, 400, "priority"),
         ({"type": "bulk", "body": "", "reliable": 1}, 400, "reliable"),
         ({"type": "bulk", "body": "", "to": 1}, 400, "to"),
+        ({"type": "game", "body": ""}, 400, "number"),
+        ({"type": "game", "body": "", "number": 63}, 400, "number"),
+        ({"type": "game", "body": "", "number": 200}, 400, "number"),
+        ({"type": "bulk", "body": "", "number": 64}, 400, "number"),
+        ({"type": "game", "number": 64, "body": base64_of(bytes(65_537))}, 413, "65536"),
+        ({"type": "correction", "body": base64_of(bytes(23))}, 400, "correction"),
     ],
 )
 def test_a_message_that_cannot_be_is_refused_by_name(

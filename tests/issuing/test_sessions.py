@@ -206,7 +206,7 @@ def test_a_refusal_says_what_is_allowed(api: Api, body: Any, sentence: str) -> N
 @pytest.mark.parametrize(
     ("body", "sentence"),
     [
-        ({"type": "shout"}, "type: allowed is chat, inventory or bulk"),
+        ({"type": "shout"}, "type: allowed is chat, inventory, correction, bulk or game"),
         ({"type": "chat", "text": 1}, "text: allowed is a string, of chat: 1 to 512 bytes of UTF-8"),
         ({"type": "chat", "text": "hi", "channel": 4}, "channel: allowed is a whole number from 0 to 3"),
         ({"type": "chat"}, "a message of type chat has text, and no body"),

@@ -67,7 +67,8 @@ def _row(one: Message) -> str:
     if one.body is None:
         return f"| {one.number} | {one.title} | gateway to client; not sent yet |"
     said = one.said if one.kind == "CONTROL" else _body(one, one.body)
-    return f"| {one.number} | {one.title} | {said} |"
+    numbers = f"{one.number} to {one.last}" if one.last else str(one.number)
+    return f"| {numbers} | {one.title} | {said} |"
 
 
 def _body(one: Message, body: Body) -> str:
@@ -105,8 +106,11 @@ def members() -> list[str]:
 
 def client_messages() -> list[str]:
     """Of enum pgc_message."""
-    requests = [f"\tPGC_MESSAGE_{one.upper} = {one.number}" for one in sorted(messages.REQUESTS, key=_number)]
-    return [f"{one}," for one in requests]
+    said = sorted(messages.REQUESTS, key=_number)
+    numbered = [(one.upper, one.number) for one in said] + [
+        (f"{one.upper}_LAST", one.last) for one in said if one.last
+    ]
+    return [f"\tPGC_MESSAGE_{name} = {number}," for name, number in sorted(numbered, key=lambda one: one[1])]
 
 
 def client_events(header: str) -> list[str]:
@@ -129,6 +133,7 @@ def lua() -> Iterator[str]:
     yield "local MESSAGES = {"
     yield from (f'\t[{number}] = "{name}",' for number, name in names.items())
     yield "}"
+    yield f"local GAME_FIRST, GAME_LAST = {messages.GAME.number}, {messages.GAME.last}"
     compressed = [one for one in MESSAGES if one.compressed != "NEVER"]
     yield _lua_set("COMPRESSIBLE", {n for one in compressed for n in (one.number, one.event) if n})
     from_gateway = {one.number for one in MESSAGES if one.said_by == "GATEWAY"}

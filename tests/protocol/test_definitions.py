@@ -31,10 +31,10 @@ CLIENT = (ROOT / "client" / "pollgate_client.h").read_text()
 
 
 def requests() -> list[tuple[str, ...]]:
-    """OWN and RELAYED, in the order of the file, which is that of the counters."""
+    """OWN, RELAYED and GAME, in the order of the file, which is that of the counters."""
     text = (ROOT / "dpdk_app" / "wire" / "messages.def").read_text()
-    both = [*entries("wire/messages.def", "OWN"), *entries("wire/messages.def", "RELAYED")]
-    return sorted(both, key=lambda entry: text.index(f"({entry[0]}, {entry[1]}, {entry[2]},"))
+    said = [one for kind in ("OWN", "RELAYED", "GAME") for one in entries("wire/messages.def", kind)]
+    return sorted(said, key=lambda entry: text.index(f"({entry[0]}, {entry[1]}, {entry[2]},"))
 
 
 def compiler_refuses(tmp_path: Path, line: str, instead: str) -> str:
@@ -116,9 +116,11 @@ def test_the_configuration_has_the_engines_of_the_list() -> None:
     assert set(get_args(EngineName)) == set(names("include/engines.def", "ENGINE"))
 
 
-def test_events_are_what_is_relayed_or_given() -> None:
+def test_events_are_what_is_relayed_or_given_or_of_the_game() -> None:
     events = {ffi.string(lib.pg_event_name(n)).decode() for n in range(lib.PG_EVENTS)}
-    assert events == {*names("wire/messages.def", "RELAYED"), *names("wire/messages.def", "GIVEN")}
+    assert events == {
+        one for kind in ("RELAYED", "GIVEN", "GAME") for one in names("wire/messages.def", kind)
+    }
 
 
 @pytest.mark.parametrize(
@@ -258,9 +260,9 @@ def test_the_dissector_has_the_reasons_of_the_list() -> None:
 
 def test_the_document_has_the_types_of_the_list() -> None:
     _, _, table = PROTOCOL.partition("| type | name | body |\n|---|---|---|\n")
-    rows = re.findall(r"^\| ([0-9, ]+) \| ([A-Z_, ]+) \| .* \|$", table.partition("\n\n")[0], re.MULTILINE)
+    rows = re.findall(r"^\| ([0-9, to]+) \| ([A-Z_, ]+) \| .* \|$", table.partition("\n\n")[0], re.MULTILINE)
     documented = {
-        int(number): title
+        int(number.split()[0]): title  # of "64 to 199" the first
         for left, right in rows
         for number, title in zip(left.split(", "), right.split(", "), strict=True)
     }
@@ -286,7 +288,8 @@ def _reasons(row: str) -> dict[str, int]:
     """What a row of PROTOCOL.md says of reasons: a number and a word each."""
     (said,) = re.findall(rf"^{re.escape(row)}(.*) \|$", PROTOCOL, re.MULTILINE)
     without = re.sub(r"\(.*?\)", "", said)
-    return {word.upper(): int(number) for number, word in re.findall(r"\b(\d)\s+([a-z]+)", without)}
+    listed = without.partition(";")[0]  # behind it: what is not one reason
+    return {word.upper(): int(number) for number, word in re.findall(r"\b(\d+)\s+([a-z]+)", listed)}
 
 
 def test_the_client_has_the_reasons_of_the_list_and_its_events_have_a_type() -> None:
@@ -294,7 +297,9 @@ def test_the_client_has_the_reasons_of_the_list_and_its_events_have_a_type() -> 
     assert {name: int(number) for name, number in closed.items() if int(number) < 20} == numbers("CLOSED")
     denied = dict(re.findall(r"PGC_DENIED_(\w+) = (\d+)", CLIENT))
     assert {name: int(number) - 20 for name, number in denied.items()} == numbers("DENIED")
-    events = {entry[0] for kind in ("RELAYED", "GIVEN") for entry in entries("wire/messages.def", kind)}
+    events = {
+        entry[0] for kind in ("RELAYED", "GIVEN", "GAME") for entry in entries("wire/messages.def", kind)
+    }
     assert events <= set(re.findall(r"PGC_EVENT_(\w+)", CLIENT))
 
 

@@ -38,7 +38,7 @@ from pyshim.protocol.session_crypto import (
     next_secret,
     traffic_keys,
 )
-from pyshim.protocol.session_wire import CloseReason, Denial, Kind
+from pyshim.protocol.session_wire import CLOSED_GAME, CloseReason, Denial, Kind
 from tests.session.vector_messages import batches, data, drawn
 
 OUT = Path(__file__).resolve().parents[2] / "dpdk_app" / "wire" / "session_vectors.json"
@@ -241,6 +241,8 @@ def datagrams() -> Iterator[dict[str, Any]]:
     for reason in CloseReason:
         close = layers.Close(reason=int(reason))
         yield _sealed(f"gateway: close, {reason.name.lower()}", _header(Kind.CLOSE), close, 100 + reason)
+    kicked = layers.Close(reason=CLOSED_GAME + 7)
+    yield _sealed("gateway: close, kicked for the game's reason 7", _header(Kind.CLOSE), kicked, 111)
     for way in ("client", "gateway"):
         body = layers.Data(ack=40)
         yield _sealed(f"{way}: in the second key phase", _header(Kind.DATA, flags=1), body, 50)

@@ -176,6 +176,7 @@ def bodies() -> dict[str, tuple[int, bytes]]:
         "skill": (MessageType.SKILL, struct.pack("<II", 1, 0)),
         "bulk": (MessageType.BULK, struct.pack("<I", 0) + b"data"),
         "ping": (MessageType.PING, bytes(4)),
+        "game": (MessageType.GAME, b""),
     }
 
 

@@ -24,6 +24,7 @@ from pyshim.protocol.session_crypto import (
     traffic_keys,
 )
 from pyshim.protocol.session_wire import (
+    CLOSED_GAME,
     HEADER_BYTES,
     REQUESTS,
     SEALED,
@@ -137,7 +138,9 @@ def test_datagrams_are_read_without_scapy(vector: dict[str, Any]) -> None:
         case Kind.WELCOME:
             assert read_welcome(secret, len(datagram)).player_id == 4711
         case Kind.CLOSE:
-            assert CloseReason(read_close(secret)).name.lower() in vector["name"]
+            reason = read_close(secret)
+            known = CloseReason(reason) if reason < CLOSED_GAME else CloseReason.KICKED
+            assert known.name.lower() in vector["name"]
         case Kind.DATA:
             prefix, body = read_data(secret)
             assert prefix.pack() + pack_messages(read_messages(body)) == secret

@@ -38,7 +38,7 @@ def drawn(label: str, count: int) -> bytes:
     return blake2b(label.encode(), digest_size=count).digest()
 
 
-def message(kind: MessageType, body: Packet | bytes = b"", **fields: int | None) -> Message:
+def message(kind: int, body: Packet | bytes = b"", **fields: int | None) -> Message:
     """A message with a body."""
     built = Message(type=int(kind), **fields)
     return built / body if bytes(body) else built
@@ -63,6 +63,7 @@ def batches() -> Iterator[tuple[str, list[Message]]]:
             message(request.HEARTBEAT),
             message(request.SKILL, SKILL, reliable=1, channel=3, id=256),
             message(request.BULK, BULK, reliable=1, channel=2, id=1),
+            message(request.GAME, b"the game's own"),
         ],
     )
     piece = layers.Fragment(index=1, count=3, piece=drawn("piece", 48).ljust(PIECE_BYTES, b"."))
@@ -79,6 +80,8 @@ def batches() -> Iterator[tuple[str, list[Message]]]:
             message(request.SKILL_EVENT, sender + bytes(SKILL), reliable=1, channel=3, id=0),
             message(request.INVENTORY, b"sword", reliable=1, channel=2, id=0),
             message(request.BULK_EVENT, sender + bytes(BULK), reliable=1, channel=2, id=1),
+            message(request.CORRECTION, MOVE, reliable=1, channel=0, id=0),
+            message(199, b"\0", reliable=1, channel=0, id=1),
         ],
     )
     busy = Busy(0xFFFFFFFF, BusyReason.FORGOTTEN, request.CHAT, 1500).pack()
@@ -106,7 +109,7 @@ def batches() -> Iterator[tuple[str, list[Message]]]:
     yield "gateway: number", [message(request.NUMBER, number, reliable=1, channel=3, id=2)]
 
 
-def _whole(kind: MessageType, body: Packet | bytes, *, fate: str = TAKEN, **fields: int) -> tuple[bytes, str]:
+def _whole(kind: int, body: Packet | bytes, *, fate: str = TAKEN, **fields: int) -> tuple[bytes, str]:
     return bytes(message(kind, body, **fields)), fate
 
 
@@ -152,9 +155,16 @@ def data() -> Iterator[dict[str, Any]]:
         "chat that is not UTF-8": _whole(request.CHAT, _chat(b"\xc0\x80"), fate=SKIPPED),
         "bulk of nothing": _whole(request.BULK, bytes(4)),
         "bulk without a target": _whole(request.BULK, bytes(3), fate=SKIPPED),
-        "type 0": _whole(0, b"", fate=SKIPPED),  # type: ignore[arg-type]
-        "type 6": _whole(6, b"", fate=SKIPPED),  # type: ignore[arg-type]
-        "type 199": _whole(199, b"", fate=SKIPPED),  # type: ignore[arg-type]
+        "type 0": _whole(0, b"", fate=SKIPPED),
+        "type 6": _whole(6, b"", fate=SKIPPED),
+        "type 63": _whole(63, b"", fate=SKIPPED),
+        "the game's own, type 128": _whole(128, b"\xff" * 3),
+        "the game's own, type 199": _whole(199, b""),
+        "the game's own, compressed": _whole(
+            request.GAME, struct.pack("<I", 99) + stored(bytes(99)), compressed=1, fate=SKIPPED
+        ),
+        "type 200": _whole(200, b"", fate=SKIPPED),
+        "a correction to the gateway": _whole(request.CORRECTION, MOVE, fate=SKIPPED),
         "an event to the gateway": _whole(request.CHAT_EVENT, bytes(4) + _chat(b"a"), fate=SKIPPED),
         "flag bit 3": _whole(request.HEARTBEAT, b"", unused=1, fate=CLOSES),
         "of normal priority": _whole(request.HEARTBEAT, b"", priority=1),

@@ -9,7 +9,7 @@ import { TYPE, nameOf, readBody, readMessages } from './messages.js';
 import { BULK, Outgoing, isFree } from './outgoing.js';
 import { Acknowledgements } from './replay.js';
 import { LAST_COUNTER, Sealing } from './sealing.js';
-import { CLOSE, CLOSED, HEADER_BYTES, KIND, SIZES, TAG_BYTES, isZero, readHeader } from './wire.js';
+import { CLOSE, HEADER_BYTES, KIND, SIZES, TAG_BYTES, isZero, readHeader, toldOf } from './wire.js';
 
 const DATA_HEAD_BYTES = 12;
 const OVERHEAD_BYTES = HEADER_BYTES + DATA_HEAD_BYTES + TAG_BYTES;
@@ -117,7 +117,7 @@ export class Connection {
     this.state = state;
     this.reason = reason;
     const undelivered = this.#outgoing.undelivered();
-    this.#tell('ended', { reason: CLOSED[reason] ?? String(reason), byUs: state === 'closing', undelivered });
+    this.#tell('ended', { ...toldOf(reason), byUs: state === 'closing', undelivered });
   }
 
   // ---------------------------------------------------------------- what comes

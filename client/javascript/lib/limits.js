@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What the gateway takes of this session, kept to from this side. Section 7 of PROTOCOL.md.
 
+import { limitedAs } from './messages.js';
+
 export const DATAGRAMS = 0; // the type that limits datagrams
 const MINUTE_MS = 60_000;
 const SHARE = 0.9; // a tenth more slowly than the gateway's own bucket fills
@@ -73,16 +75,16 @@ export class Limits {
   }
 
   #cost(type, bytes) {
-    const bucket = this.#buckets.get(type);
+    const bucket = this.#buckets.get(limitedAs(type));
     return bucket ? Math.min(Math.max(1, Math.ceil(bytes / COST_BYTES)), bucket.burst) : 0;
   }
 
   /** When a message of so many bytes, or a datagram, may leave. */
   when(type, bytes, now) {
-    return this.#buckets.get(type)?.when(this.#cost(type, bytes), now) ?? now;
+    return this.#buckets.get(limitedAs(type))?.when(this.#cost(type, bytes), now) ?? now;
   }
 
   draw(type, bytes, now) {
-    this.#buckets.get(type)?.draw(this.#cost(type, bytes), now);
+    this.#buckets.get(limitedAs(type))?.draw(this.#cost(type, bytes), now);
   }
 }

@@ -29,11 +29,15 @@ export const TYPE = Object.freeze({
   SKILL_EVENT: 205,
   INVENTORY: 206,
   BULK_EVENT: 207,
+  CORRECTION: 208,
 });
 const NAMES = Object.fromEntries(Object.entries(TYPE).map(([name, type]) => [type, name]));
 
 const COMPRESSIBLE = new Set([TYPE.CHAT_MESSAGE, TYPE.BULK, TYPE.CHAT_EVENT, TYPE.INVENTORY, TYPE.BULK_EVENT]);
-const isGames = (type) => type >= 64 && type <= 127;
+/** The game's own types, of which the first stands for all in the gateway's limits. */
+export const GAME = Object.freeze({ FIRST: 64, LAST: 199 });
+const isGames = (type) => type >= GAME.FIRST && type <= GAME.LAST;
+export const limitedAs = (type) => (isGames(type) ? GAME.FIRST : type);
 export const nameOf = (type) => NAMES[type] ?? String(type);
 
 // ---------------------------------------------------------------- bodies
@@ -88,6 +92,11 @@ const readSkill = (body) =>
   body.length === 8 ? { skillId: body.readUInt32LE(0), targetId: body.readUInt32LE(4) } : null;
 const readBulk = (body) =>
   body.length >= 4 && body.length <= 65_532 ? { targetId: body.readUInt32LE(0), data: body.subarray(4) } : null;
+function readMotion(body) {
+  const values = body.length === 24 ? floats(body, 0, 6) : null;
+  return values && { position: values.slice(0, 3), velocity: values.slice(3) };
+}
+
 const readToken = (body) => (body.length === 4 ? { token: body.readUInt32LE(0) } : null);
 
 function readLimitsMessage(body) {
@@ -142,6 +151,7 @@ const READ = {
   [TYPE.SKILL_EVENT]: readEvent(readSkill),
   [TYPE.INVENTORY]: (body) => ({ data: body }),
   [TYPE.BULK_EVENT]: readEvent(readBulk),
+  [TYPE.CORRECTION]: readMotion,
 };
 
 /** What a client says, by its type: its body in bytes. RangeError where it cannot be said. */
@@ -161,7 +171,7 @@ const WRITE = {
   [TYPE.PONG]: ({ token }) => u32s(token),
 };
 
-/** The body of a message that a client says; of the game's own types (64 to 127) it is bytes. */
+/** The body of a message that a client says; of the game's own types (64 to 199) it is bytes. */
 export function writeBody(type, body) {
   if (isGames(type)) {
     if (body.length > LONGEST_BODY) throw new RangeError(`a body has at most 65,536 bytes, not ${body.length}`);

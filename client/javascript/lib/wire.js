@@ -23,7 +23,7 @@ export const KIND = Object.freeze({
 });
 
 export const DENIED = Object.freeze({ 2: 'version', 3: 'expired', 4: 'revoked', 5: 'consumed', 6: 'full' });
-export const CLOSED = Object.freeze({
+const CLOSED = Object.freeze({
   1: 'left',
   2: 'idle',
   3: 'expired',
@@ -32,7 +32,15 @@ export const CLOSED = Object.freeze({
   7: 'protocol',
   8: 'restarted',
   9: 'shutdown',
+  10: 'kicked',
 });
+/** Reasons from here on are the game's own, and so much more than it says: it kicked the player. */
+const CLOSED_BY_GAME = 128;
+/** What a user is told of a CLOSE: why, and of a kick the game's own reason, if it says one. */
+export const toldOf = (reason) =>
+  reason >= CLOSED_BY_GAME
+    ? { reason: CLOSED[10], kickReason: reason - CLOSED_BY_GAME }
+    : { reason: CLOSED[reason] ?? String(reason) };
 export const CLOSE = Object.freeze({ LEFT: 1, IDLE: 2, PROTOCOL: 7, RESTARTED: 8 });
 
 /** The lengths that a datagram from a gateway may have, by its kind: at least, at most. */

@@ -90,12 +90,15 @@ test('CLOSE is said again to each datagram for three seconds, ten times a second
   assert.ok(world.client.isOver);
 });
 
-for (const [reason, word] of [[1, 'left'], [4, 'revoked'], [5, 'replaced'], [9, 'shutdown'], [77, '77']]) {
+const kicks = [0, 7, 127].map((own) => [128 + own, 'kicked', own]); // for reasons of the game's own
+const closes = [[1, 'left'], [4, 'revoked'], [5, 'replaced'], [9, 'shutdown'], [10, 'kicked'], [77, '77'], ...kicks];
+for (const [reason, word, kickReason] of closes) {
   test(`a CLOSE ${reason} from the gateway is told as ${word}, and nothing is said afterwards`, () => {
     const world = established();
     world.inject('down', world.gateway.seal(KIND.CLOSE, Buffer.of(reason, 0, 0, 0, 0, 0, 0, 0)));
     world.run(30);
-    assert.equal(world.of('ended')[0].reason, word);
+    const [ended] = world.of('ended');
+    assert.deepEqual([ended.reason, ended.kickReason], [word, kickReason]);
     let sent = 0;
     world.tap = (direction, datagram) => {
       sent += direction === 'up';
@@ -382,13 +385,13 @@ test('an epoch is heeded once, and an older one not at all', () => {
 test('types and bodies that are not understood are skipped, and the others of the datagram are told', () => {
   const world = established();
   inject(world, [
-    message({ id: 0, type: 150, body: Buffer.alloc(20) }),
+    message({ id: 0, type: 63, body: Buffer.alloc(20) }),
     message({ id: 1, type: TYPE.CHAT_EVENT, body: Buffer.alloc(3) }),
     message({ id: 2, type: TYPE.PLAYER_MOVE, body: Buffer.alloc(24) }),
     message({ id: 3, type: GAME, compressed: true, body: Buffer.alloc(24) }),
     message({ id: 4, type: GAME, body: Buffer.from('told') }),
   ]);
-  assert.deepEqual(world.of('skipped').map(({ type }) => type), [150, 203, 1, 64]);
+  assert.deepEqual(world.of('skipped').map(({ type }) => type), [63, 203, 1, 64]);
   assert.equal(world.of('message')[0].body.data.toString(), 'told');
 });
 

@@ -121,6 +121,30 @@ test('limits that change are kept to', () => {
   assert.equal(world.of('limits').length, 1);
 });
 
+test('all types of the game\'s own share the limit of the first', () => {
+  const limits = [{ type: GAME, burst: 3, perMinute: 60 }];
+  const world = new World({ gateway: { limits } }).connected();
+  const said = () => world.gateway.side.delivered.map(({ type }) => type).filter((type) => type >= 64);
+  for (const type of [199, 130, 64, 77]) world.say(type, Buffer.alloc(1));
+  world.run(900);
+  assert.deepEqual(said(), [199, 130, 64]);
+  assert.ok(world.until(() => said().length === 4, 4000));
+});
+
+test('messages of every type of the game\'s own arrive either way, whatever their length', () => {
+  const world = new World().connected();
+  for (const [type, length] of [[64, 0], [128, 1], [199, 65_536]]) {
+    world.say(type, Buffer.alloc(length, type), { channel: 1 });
+    world.gateway.say(type, Buffer.alloc(length, type), { channel: 2 });
+  }
+  assert.ok(world.until(() => world.of('delivered').length === 3 && world.of('message').length === 3, 60_000));
+  for (const [heard, bodyOf] of [[world.gateway.side.delivered.filter(({ type }) => type >= 64), (one) => one.body],
+    [world.of('message'), (one) => one.body.data]]) {
+    assert.deepEqual(heard.map((one) => [one.type, bodyOf(one).length]), [[64, 0], [128, 1], [199, 65_536]]);
+    assert.ok(heard.every((one) => bodyOf(one).every((byte) => byte === one.type)));
+  }
+});
+
 test('a limit of datagrams paces all that leaves', () => {
   const limits = [{ type: 0, burst: 5, perMinute: 600 }];
   const world = new World({ gateway: { limits } }).connected();
@@ -293,7 +317,7 @@ test('what can never be said is refused at once, in words', () => {
   assert.throws(() => world.say(TYPE.CHAT_MESSAGE, { text: 'x'.repeat(513) }), /1 to 512 bytes/);
   assert.throws(() => world.say(TYPE.BULK, { data: Buffer.alloc(65_529) }), /65,528/);
   assert.throws(() => world.say(TYPE.LIMITS, {}), /not for a client/);
-  assert.throws(() => world.say(150, Buffer.alloc(1)), /not for a client/);
+  assert.throws(() => world.say(63, Buffer.alloc(1)), /not for a client/);
   assert.throws(() => world.say(GAME, Buffer.alloc(459), { channel: 3 }), /channel 3/);
   assert.throws(() => world.say(GAME, Buffer.alloc(1361), { reliable: false }), /do not fit/);
   assert.throws(() => world.say(GAME, Buffer.alloc(1), { reliable: false, channel: 1 }), /channel 1/);

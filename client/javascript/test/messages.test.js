@@ -27,6 +27,15 @@ test('what is said to another player comes back as its event', () => {
   assert.deepEqual(read(TYPE.BULK_EVENT, event(TYPE.BULK, bulk)), { playerId: 7, ...bulk });
 });
 
+test('a correction says where the player is put', () => {
+  const motion = { position: [1, -2.5, 0.125], velocity: [3, 0, -1] };
+  const body = writeBody(TYPE.PLAYER_MOVE, motion);
+  assert.deepEqual(read(TYPE.CORRECTION, body), motion);
+  body.writeFloatLE(NaN, 20);
+  assert.equal(read(TYPE.CORRECTION, body), null);
+  for (const length of [0, 23, 25]) assert.equal(read(TYPE.CORRECTION, Buffer.alloc(length)), null);
+});
+
 test('bodies that are not what their type says are skipped', () => {
   const chat = event(TYPE.CHAT_MESSAGE, { text: 'abc' });
   const changed = (at, value) => {
@@ -72,7 +81,7 @@ test('a body is compressed only where that saves a tenth', () => {
 test('whatever a datagram holds, nothing throws', () => {
   const roll = dice(4);
   const random = bytesOf(roll);
-  const types = [...Object.values(TYPE), 64, 127, 150, 201, 255];
+  const types = [...Object.values(TYPE), 63, 64, 127, 150, 199, 201, 255];
   for (let i = 0; i < 5000; i++) {
     const incoming = new Incoming();
     const messages = Array.from({ length: 1 + Math.floor(roll() * 5) }, () => {

@@ -6,7 +6,7 @@ import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { Incoming } from '../lib/incoming.js';
 import * as keys from '../lib/keys.js';
-import { TYPE, readBody, readMessages } from '../lib/messages.js';
+import { GAME, TYPE, readBody, readMessages } from '../lib/messages.js';
 import { ReplayWindow } from '../lib/replay.js';
 import {
   HEADER_BYTES, KIND, LEAST_DATAGRAM, TAG_BYTES, confirm, hello, readChallenge, readDenied, readHeader, readWelcome,
@@ -25,6 +25,7 @@ function isRead({ type, compressed, body }) {
   if (type === TYPE.PLAYER_MOVE) {
     return plain.length === 24 && [0, 4, 8, 12, 16, 20].every((at) => Number.isFinite(plain.readFloatLE(at)));
   }
+  if (type >= GAME.FIRST && type <= GAME.LAST) return readBody({ type, body: plain }) !== null;
   if (type === TYPE.HEARTBEAT) return plain.length === 0;
   if (type === TYPE.PING) return readBody({ type, body: plain }) !== null;
   const isEvents = [TYPE.PLAYER_ATTACK, TYPE.CHAT_MESSAGE, TYPE.SKILL, TYPE.BULK].includes(type);

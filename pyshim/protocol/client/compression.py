@@ -7,11 +7,11 @@ import struct
 import zlib
 
 from pyshim import messages
-from pyshim.protocol.session_wire import BODY_MAX_BYTES, COMPRESSIBLE, MessageType, WireError
+from pyshim.protocol.session_wire import BODY_MAX_BYTES, COMPRESSIBLE, WireError
 
 LEVEL = 6
 _RULES = {rule.upper: rule.from_bytes + 1 for rule in messages.COMPRESSED}
-WORTH_FROM_BYTES = {  # bodies shorter than this are sent as they are
+WORTH_FROM_BYTES: dict[int, int] = {  # bodies shorter than this are sent as they are
     kind: _RULES[one.compressed] for kind in COMPRESSIBLE if (one := messages.of(kind)) is not None
 }
 _LENGTH = struct.Struct("<I")
@@ -19,7 +19,7 @@ _LENGTH = struct.Struct("<I")
 
 def squeeze(number: int, body: bytes) -> bytes | None:
     """The compressed body, if that saves a tenth."""
-    worth_from = WORTH_FROM_BYTES.get(MessageType(number))
+    worth_from = WORTH_FROM_BYTES.get(number)
     if worth_from is None or len(body) < worth_from:
         return None
     squeezed = _LENGTH.pack(len(body)) + zlib.compress(body, LEVEL)

@@ -103,6 +103,7 @@ class Connection:
         self._urgent: deque[tuple[Kind, bytes]] = deque()  # what leaves before all others
         self.phase = Phase.CONNECTING
         self.ending: Ending | None = None
+        self.close_reason = 0  # that a CLOSE said; 0: none came
         self.failure: NotConnectedError | None = None  # why it could not be made
         self.arrived: deque[Whole] = deque()
         self.acknowledged = Prefix()  # the last acknowledgement that came
@@ -235,7 +236,7 @@ class Connection:
             it.acknowledgements.owe(now, at_once=True)
             return
         if header.kind is Kind.CLOSE:
-            self._end(Ending.of(read_close(secret)))
+            self._end(Ending.of(reason := read_close(secret)), reason)
             return
         if len(secret) != PATH_TOKEN_BYTES:
             raise WireError("body of a PATH_CHALLENGE")
@@ -491,9 +492,8 @@ class Connection:
         self._urgent.append((Kind.CLOSE, pack_close(reason)))
         self._end(ending or Ending(reason.name.lower()))
 
-    def _end(self, ending: Ending) -> None:
-        self.ending = ending
-        self.phase = Phase.OVER
+    def _end(self, ending: Ending, close_reason: int = 0) -> None:
+        self.ending, self.close_reason, self.phase = ending, close_reason, Phase.OVER
 
     def _fail(self, error: NotConnectedError) -> None:
         self.failure = error

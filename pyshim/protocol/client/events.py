@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from pyshim import messages
-from pyshim.protocol.session_wire import CloseReason, MessageType
+from pyshim.protocol.session_wire import CLOSED_GAME, GAME, CloseReason, MessageType
 
 Vector = tuple[float, float, float]
 
@@ -26,16 +26,24 @@ class Ending(StrEnum):
     RESTARTED = "restarted"  # the gateway lost messages of this session
     SHUTDOWN = "shutdown"
     SILENT = "silent"  # the gateway does not answer
+    KICKED = "kicked"  # by the game
     RESET = "reset"  # the gateway says, and proves, that it has lost the connection
     OTHER = "other"  # for a reason that this client does not know
 
     @classmethod
     def of(cls, reason: int) -> Ending:
         """A reason of the wire."""
+        if reason >= CLOSED_GAME:
+            return cls.KICKED
         try:
             return cls(CloseReason(reason).name.lower())
         except ValueError:
             return cls.OTHER
+
+
+def kick_reason(reason: int) -> int | None:
+    """What a reason of the wire says of the game's own."""
+    return reason - CLOSED_GAME if reason >= CLOSED_GAME else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +61,7 @@ class Disconnected:
 
     reason: Ending
     final: bool = False
+    kick_reason: int | None = None  # of KICKED: the game's own, 0 to 127, if it said one
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +110,22 @@ class Inventory:
 
 
 @dataclass(frozen=True, slots=True)
+class Correction:
+    """The game has put this player elsewhere."""
+
+    position: Vector
+    velocity: Vector
+
+
+@dataclass(frozen=True, slots=True)
+class GameMessage:
+    """A message of one of the game's own types."""
+
+    type: int  # 64 to 199
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
     """A message of a type that has no class of its own."""
 
@@ -117,7 +142,7 @@ class Lost:
     messages: int
 
 
-Said = Attack | Chat | Skill | Bulk | Inventory | Message
+Said = Attack | Chat | Skill | Bulk | Inventory | Correction | GameMessage | Message
 Event = Connected | Disconnected | Lost | Said
 
 
@@ -139,17 +164,25 @@ def _bulk(body: bytes) -> Bulk:
     return Bulk(int.from_bytes(body[:4], "little"), int.from_bytes(body[4:8], "little"), body[8:])
 
 
+def _correction(body: bytes) -> Correction:
+    x, y, z, *velocity = struct.unpack("<6f", body)
+    return Correction((x, y, z), (velocity[0], velocity[1], velocity[2]))
+
+
 _READERS: dict[MessageType, Callable[[bytes], Said]] = {
     MessageType.ATTACK_EVENT: _attack,
     MessageType.CHAT_EVENT: _chat,
     MessageType.SKILL_EVENT: _skill,
     MessageType.INVENTORY: Inventory,
     MessageType.BULK_EVENT: _bulk,
+    MessageType.CORRECTION: _correction,
 }
 
 
 def said(number: int, body: bytes) -> Said:
     """A whole message whose body was checked."""
+    if number in GAME:
+        return GameMessage(number, body)
     kind = MessageType(number)
     if kind in _READERS:
         return _READERS[kind](body)

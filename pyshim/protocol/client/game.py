@@ -217,17 +217,18 @@ class Client:
 
     def say(
         self,
-        kind: MessageType,
+        kind: int,
         body: bytes,
         *,
         channel: int | None = None,
         priority: Priority | None = None,
+        reliable: bool = True,
     ) -> Receipt | None:
-        """Send a message of any type, also of one that has no method of its own.
+        """Send a message of any type, also of one without a method, such as the game's own (64 to 199).
 
         Without `priority` it has the one that dpdk_app/wire/messages.def says: what is urgent leaves at once.
         Without `channel` it travels as that says, too: on a channel, or unreliable, and then nobody can wait
-        for it.
+        for it. What is not `reliable` is unreliable whatever that says, and has no channel.
 
         Raises:
             UsageError: the body is not one of this type; dpdk_app/wire/PROTOCOL.md says what is.
@@ -238,7 +239,10 @@ class Client:
             raise UsageError(f"body: {error}") from error
         said = messages.of(kind)
         assert said is not None
-        its_channel = said.channel if channel is None else channel
+        if not reliable and channel is not None:
+            raise UsageError(f"channel: {channel} of what is not reliable, which has none")
+        usual = said.channel if reliable else None
+        its_channel = usual if channel is None else channel
         longest = self._longest_whole()
         if its_channel in (None, UNORDERED) and len(body) > longest:
             raise UsageError(
@@ -292,12 +296,12 @@ class Client:
         """Bytes of body that fit any datagram of either side, with the sender's number before them."""
         return PIECE_BYTES
 
-    def _unreliable(self, number: MessageType, body: bytes, priority: Priority) -> None:
+    def _unreliable(self, number: int, body: bytes, priority: Priority) -> None:
         assert len(body) < room(min(self._settings.datagram_sizes))
         self.session.send(Outgoing.unreliable(number, body, priority), self._now())
         self._schedule()
 
-    def _reliable(self, number: MessageType, body: bytes, priority: Priority, channel: int) -> Receipt:
+    def _reliable(self, number: int, body: bytes, priority: Priority, channel: int) -> Receipt:
         if not 0 <= channel < CHANNELS:
             raise UsageError(f"channel: {channel}, allowed are 0 to 2, in order, and 3, without order")
         outgoing = Outgoing.reliable(number, body, priority, channel)

@@ -63,7 +63,7 @@ class _Channel:
 class Intake:
     """The receiving half of a connection's messages."""
 
-    def __init__(self, allowed: frozenset[MessageType], hold_bytes: int) -> None:
+    def __init__(self, allowed: frozenset[int], hold_bytes: int) -> None:
         """Nothing was received. `allowed`: the types that come this way."""
         self._allowed = allowed
         self._hold_bytes = hold_bytes

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from pyshim import messages
 from pyshim.protocol.session_control import Limit
 from pyshim.protocol.session_wire import COST_BYTES
 
@@ -56,11 +57,11 @@ class Pace:
 
     def conforms_at(self, number: int, body_bytes: int) -> float:
         """When a message of this type may leave."""
-        bucket = self._buckets.get(number)
+        bucket = self._buckets.get(messages.listed(number))
         return 0.0 if bucket is None else bucket.conforms_at(cost(body_bytes, bucket.burst))
 
     def take(self, number: int, body_bytes: int, now: float) -> None:
         """One leaves."""
-        bucket = self._buckets.get(number)
+        bucket = self._buckets.get(messages.listed(number))
         if bucket is not None:
             bucket.take(cost(body_bytes, bucket.burst), now)

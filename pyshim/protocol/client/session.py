@@ -16,7 +16,7 @@ from pyshim.protocol.client.errors import (
     Undelivered,
     denied,
 )
-from pyshim.protocol.client.events import Connected, Disconnected, Ending, Event, Lost, said
+from pyshim.protocol.client.events import Connected, Disconnected, Ending, Event, Lost, kick_reason, said
 from pyshim.protocol.client.handshake import Draw
 from pyshim.protocol.client.ignored import Ignored
 from pyshim.protocol.client.outgoing import Outgoing
@@ -27,6 +27,7 @@ from pyshim.protocol.session_wire import Denial
 _FINAL = {  # endings after which there is no other connection, and what a game is told
     Ending.LEFT: "the game left",
     Ending.REPLACED: "the same session was confirmed elsewhere: two clients have one ticket",
+    Ending.KICKED: "the game kicked this player",
     Ending.PROTOCOL: "one side broke a rule of the protocol; this is a bug, please report it",
 }
 _DENIED = {Ending.EXPIRED: Denial.EXPIRED, Ending.REVOKED: Denial.REVOKED}
@@ -165,7 +166,7 @@ class Session:
             ending = ending or Ending.SILENT
         failure = self._final(connection, ending, now)
         if failure is not None:
-            self._finish(ending or Ending.SILENT, failure)
+            self._finish(ending or Ending.SILENT, failure, kick_reason(connection.close_reason))
             return
         if connection.failure is None:
             self.events.append(Disconnected(ending or Ending.SILENT))
@@ -191,10 +192,10 @@ class Session:
             return Closed(_FINAL[ending])
         return None
 
-    def _finish(self, ending: Ending, failure: NotConnectedError) -> None:
+    def _finish(self, ending: Ending, failure: NotConnectedError, kicked_for: int | None = None) -> None:
         self.failure = failure
         self._retry_at = NEVER
-        self.events.append(Disconnected(ending, final=True))
+        self.events.append(Disconnected(ending, final=True, kick_reason=kicked_for))
         for outgoing in self._waiting:
             if outgoing.delivery is not None:
                 outgoing.delivery.settle(Undelivered(f"never sent: {failure}"))
