@@ -15,7 +15,10 @@ extern "C" {
 #endif
 
 #define PG_LOAD_PLAYERS_MAX 1048576
-#define PG_LOAD_TYPES 5 // of the plain profile, by packet_type - 1
+#define PG_LOAD_TYPES 6 // of the plain profile, by packet_type - 1; and PG_LOAD_GAME, by that - 1
+#define PG_LOAD_GAME 6  // of profile session: the first of the game's own types
+
+#define PG_LOAD_GAME_BYTES_MAX 458 // of a body that no datagram is too short for
 
 /// Round-trip times are counted as HdrHistogram does with 3 significant digits (Tene): values below 2,048 ns each
 /// have a bucket, above that every power of two has 1,024. The last bucket takes all above an hour's worth.
@@ -44,6 +47,7 @@ struct pg_load_plan {
 	uint8_t motion;                       // enum pg_load_motion
 	uint16_t weight[PG_LOAD_TYPES];       // how often each type is sent; not all 0
 	uint16_t chat_bytes;                  // text of a chat message, 1 to 512
+	uint16_t game_bytes;                  // body of a message of the game's own, 0 to PG_LOAD_GAME_BYTES_MAX
 	float arena_m;                        // side of the square that players walk in
 	uint64_t seed;                        // the same seed sends the same messages in the same order
 	uint8_t profile;                      // PG_PROFILE_PLAIN or PG_PROFILE_SESSION

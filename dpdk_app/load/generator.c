@@ -62,6 +62,13 @@ static int check_plan(const struct pg_load_plan *plan, struct pg_error *error)
 	if (plan->chat_bytes == 0 || plan->chat_bytes > PLAIN_CHAT_TEXT_MAX)
 		return error_set(error, PG_ERROR_USAGE, "a chat message of %u bytes is asked for; 1 to %u are possible",
 				 plan->chat_bytes, PLAIN_CHAT_TEXT_MAX);
+	if (plan->game_bytes > PG_LOAD_GAME_BYTES_MAX)
+		return error_set(error, PG_ERROR_USAGE,
+				 "a message of the game's own of %u bytes is asked for; 0 to %u are possible",
+				 plan->game_bytes, PG_LOAD_GAME_BYTES_MAX);
+	if (plan->weight[PG_LOAD_GAME - 1] != 0 && plan->profile != PG_PROFILE_SESSION)
+		return error_set(error, PG_ERROR_USAGE,
+				 "only players of profile session say messages of the game's own");
 	if (!isfinite(plan->arena_m) || plan->arena_m <= 0)
 		return error_set(error, PG_ERROR_USAGE, "the arena's side must be above 0 metres");
 	return check_addresses(plan, error);

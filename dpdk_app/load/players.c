@@ -32,6 +32,7 @@ bool players_open(struct players *players, const struct pg_load_plan *plan)
 		.capacity = plan->players,
 		.first_player_id = plan->first_player_id,
 		.chat_bytes = plan->chat_bytes,
+		.game_bytes = plan->game_bytes,
 		.motion = plan->motion,
 		.arena_m = plan->arena_m,
 		.seed = plan->seed,
@@ -224,8 +225,20 @@ static uint16_t say_skill(struct players *players, uint32_t id, uint64_t timesta
 	return sizeof(struct plain_skill);
 }
 
+/// Behind a prefix as the others have: what leaves is the body.
+static uint16_t say_game(struct players *players, uint32_t id, uint64_t timestamp, uint8_t *out)
+{
+	const uint16_t size = (uint16_t)(PLAIN_PREFIX + players->game_bytes);
+
+	*(struct plain_heartbeat *)out =
+		(struct plain_heartbeat){.header = header(PG_LOAD_GAME, size, timestamp), .player_id = id};
+	memset(out + PLAIN_PREFIX, (int)random_to(&players->random, UINT8_MAX + 1), players->game_bytes);
+	return size;
+}
+static_assert(PLAIN_PREFIX + PG_LOAD_GAME_BYTES_MAX <= MESSAGE_MAX, "there is room for it");
+
 /// Types are few: counting the bounds that a random word reaches needs no branch and loses no weight to rounding.
-ALWAYS_INLINE enum plain_type choose_type(struct players *players)
+ALWAYS_INLINE unsigned choose_type(struct players *players)
 {
 	if (likely(players->only < PG_LOAD_TYPES))
 		return players->only + 1;
@@ -257,6 +270,9 @@ struct message players_speak(struct players *players, uint64_t timestamp, uint8_
 		break;
 	case PLAIN_HEARTBEAT:
 		message.length = say_heartbeat(id, timestamp, out);
+		break;
+	case PG_LOAD_GAME:
+		message.length = say_game(players, id, timestamp, out);
 		break;
 	default:
 		message.length = say_skill(players, id, timestamp, out);

@@ -36,6 +36,7 @@ struct players {
 	uint32_t only;                     // type - 1 when no other is sent; else PG_LOAD_TYPES
 	uint32_t first_player_id;
 	uint16_t chat_bytes;
+	uint16_t game_bytes;
 
 	// at a way point
 	enum pg_load_motion motion;
@@ -49,7 +50,7 @@ struct players {
 struct message {
 	uint32_t player;
 	uint16_t length;
-	uint8_t type; // enum plain_type
+	uint8_t type; // enum plain_type, or PG_LOAD_GAME
 };
 
 /// Room for plan->players. False: out of memory.

@@ -226,7 +226,7 @@ static unsigned sessions_room(struct transport *t, struct outgoing_message *outg
 /// Reliable: what a player would miss; on the channels on which the client sends it of its own accord.
 static struct pgc_delivery delivery_of(uint8_t type, uint32_t receipt)
 {
-	const bool reliable = type == PLAIN_ATTACK || type == PLAIN_CHAT || type == PLAIN_SKILL;
+	const bool reliable = type == PLAIN_ATTACK || type == PLAIN_CHAT || type == PLAIN_SKILL || type == PG_LOAD_GAME;
 
 	return (struct pgc_delivery){
 		.reliable = reliable,
@@ -239,6 +239,12 @@ static_assert((int)PGC_MESSAGE_MOVE == PLAIN_MOVE && (int)PGC_MESSAGE_ATTACK == 
 		      (int)PGC_MESSAGE_CHAT == PLAIN_CHAT && (int)PGC_MESSAGE_HEARTBEAT == PLAIN_HEARTBEAT &&
 		      (int)PGC_MESSAGE_SKILL == PLAIN_SKILL,
 	      "a type has one number");
+
+/// On the wire.
+static enum pgc_message type_of(uint8_t type)
+{
+	return type == PG_LOAD_GAME ? PGC_MESSAGE_GAME : (enum pgc_message)type;
+}
 
 /// @return false: it was not sent
 static bool say(struct session_player *p, const struct outgoing_message *outgoing)
@@ -254,8 +260,8 @@ static bool say(struct session_player *p, const struct outgoing_message *outgoin
 	};
 	uint64_t number;
 
-	if (pgc_say(p->client, (enum pgc_message)message.type, outgoing->payload + PLAIN_PREFIX,
-		    message.length - PLAIN_PREFIX, &delivery) != PGC_OK)
+	if (pgc_say(p->client, type_of(message.type), outgoing->payload + PLAIN_PREFIX, message.length - PLAIN_PREFIX,
+		    &delivery) != PGC_OK)
 		return false;
 	if (delivery.reliable) {
 		p->receipts = receipt;

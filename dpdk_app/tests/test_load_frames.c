@@ -108,7 +108,7 @@ static void check_every_type(uint8_t family)
 		free(frame);
 	}
 	for (unsigned i = 0; i < PG_LOAD_TYPES; i++)
-		assert_true(seen[i] > 0);
+		assert_int_equal(seen[i] > 0, i != PG_LOAD_GAME - 1); // which is not of this profile
 	players_close(&players);
 	free(gateway);
 }

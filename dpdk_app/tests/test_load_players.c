@@ -85,7 +85,7 @@ static void the_longest_chat_fits(void **state UNUSED)
 static void types_come_as_often_as_their_weights_say_and_weight_zero_never(void **state UNUSED)
 {
 	struct pg_load_plan plan = plan_of(9);
-	static const uint16_t weight[PG_LOAD_TYPES] = {0, 600, 1, 0, 399};
+	static const uint16_t weight[PG_LOAD_TYPES] = {0, 600, 1, 0, 299, 100};
 	unsigned count[PG_LOAD_TYPES] = {0};
 	struct players players;
 	uint8_t out[MESSAGE_MAX];
@@ -99,7 +99,8 @@ static void types_come_as_often_as_their_weights_say_and_weight_zero_never(void 
 	assert_int_equal(count[PLAIN_HEARTBEAT - 1], 0);
 	assert_uint_in_range(count[PLAIN_ATTACK - 1], 595000, 605000);
 	assert_uint_in_range(count[PLAIN_CHAT - 1], 800, 1200);
-	assert_uint_in_range(count[PLAIN_SKILL - 1], 394000, 404000);
+	assert_uint_in_range(count[PLAIN_SKILL - 1], 295000, 303000);
+	assert_uint_in_range(count[PG_LOAD_GAME - 1], 97000, 103000);
 }
 
 static void everybody_speaks_once_before_anybody_speaks_twice(void **state UNUSED)

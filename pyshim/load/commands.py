@@ -125,7 +125,7 @@ def load(  # noqa: PLR0913, PLR0917 - one parameter per option
         typer.Option(
             metavar="TYPE=N,…",
             rich_help_panel=_PLAYERS,
-            help="How often each type is sent: move, attack, chat, heartbeat, skill; "
+            help="How often each type is sent: move, attack, chat, heartbeat, skill, and with tickets game; "
             "move=85,attack=5,chat=3,heartbeat=5,skill=2 if not given.",
         ),
     ] = None,
@@ -143,6 +143,10 @@ def load(  # noqa: PLR0913, PLR0917 - one parameter per option
     ] = 1000.0,
     chat_bytes: Annotated[
         int, typer.Option(metavar="N", rich_help_panel=_PLAYERS, help="Text of a chat message.")
+    ] = 32,
+    game_bytes: Annotated[
+        int,
+        typer.Option(metavar="N", rich_help_panel=_PLAYERS, help="Body of a message of the game's own."),
     ] = 32,
     seed: Annotated[
         int,
@@ -229,7 +233,7 @@ def load(  # noqa: PLR0913, PLR0917 - one parameter per option
         raise UsageError("no target is given; name it as HOST:PORT, such as pollgate load 10.0.0.1:8080")
     from pyshim.load.planning import opening
     from pyshim.load.run import Load
-    from pyshim.load.scenario import Crowd, parse_mix, parse_motion
+    from pyshim.load.scenario import OF_SESSIONS, Crowd, parse_mix, parse_motion
 
     name, rounds = _rounds(
         _Pace(players, rate, seconds, window, ladder, steps, step_seconds, ramp, drain),
@@ -239,6 +243,7 @@ def load(  # noqa: PLR0913, PLR0917 - one parameter per option
         motion=parse_motion(motion),
         arena_m=arena,
         chat_bytes=chat_bytes,
+        game_bytes=game_bytes,
         seed=seed,
         first_player_id=first_player_id,
         **({} if mix is None else {"mix": parse_mix(mix)}),
@@ -247,6 +252,8 @@ def load(  # noqa: PLR0913, PLR0917 - one parameter per option
     found, via = _reach(target, way)
     opening(crowd, found, via)  # refuses what does not fit together, before anything starts
     held = _tickets(tickets, issue, crowd)
+    if not held and (words := [kind for kind, weight in crowd.mix if weight and kind in OF_SESSIONS]):
+        raise UsageError(f"--mix: {words[0]} is of players of profile session; give --tickets or --issue")
     if storm:
         rounds = _storms(rounds, there=bool(held))
     _play(Load(name, crowd, found, via, rounds, drain, held), json=json)

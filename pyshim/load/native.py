@@ -154,6 +154,7 @@ def _plan_struct(order: Open, plan: Plan | None) -> Any:
     out.motion = order.motion
     out.weight = order.weights
     out.chat_bytes = order.chat_bytes
+    out.game_bytes = order.game_bytes
     out.arena_m = order.arena_m
     out.seed = order.seed
     encode.fill_address(out.target, order.target)

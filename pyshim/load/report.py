@@ -110,6 +110,7 @@ class ScenarioReport(_Part):
     motion: Literal["waypoint", "crowd"]
     arena_m: float
     chat_bytes: int
+    game_bytes: int
     seed: int
     first_player_id: int
     drain_s: float
@@ -181,6 +182,7 @@ def _scenario(crowd: Crowd, drain_s: float) -> ScenarioReport:
         motion=crowd.motion,
         arena_m=crowd.arena_m,
         chat_bytes=crowd.chat_bytes,
+        game_bytes=crowd.game_bytes,
         seed=crowd.seed,
         first_player_id=crowd.first_player_id,
         drain_s=drain_s,

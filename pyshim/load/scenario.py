@@ -16,13 +16,15 @@ IpAddress: TypeAlias = IPv4Address | IPv6Address
 IpInterface: TypeAlias = IPv4Interface | IPv6Interface
 Motion: TypeAlias = Literal["waypoint", "crowd"]
 
-TYPES = ("move", "attack", "chat", "heartbeat", "skill")
+TYPES = ("move", "attack", "chat", "heartbeat", "skill", "game")
+OF_SESSIONS = ("game",)  # that only players of profile session say
 MOTIONS: tuple[str, ...] = get_args(Motion)
 
 PLAYERS_MAX = 1 << 20  # PG_LOAD_PLAYERS_MAX
 ADDRESSES_MAX = 8  # PG_ADDRESSES_MAX
 WEIGHT_MAX = 65_535
 CHAT_BYTES_MAX = 512
+GAME_BYTES_MAX = 458  # PG_LOAD_GAME_BYTES_MAX
 ARENA_M_MAX = 1e6
 RATE_PPS_MAX = 1e9
 SECONDS_MAX = 7 * 86_400.0
@@ -45,6 +47,7 @@ class Crowd:
     motion: Motion = "waypoint"
     arena_m: float = 1000.0  # side of the square that they walk in
     chat_bytes: int = 32
+    game_bytes: int = 32  # of a message of the game's own
     seed: int = 1
     first_player_id: int = 1
 
@@ -52,6 +55,7 @@ class Crowd:
         """Refuse what cannot be played."""
         _between("players", self.players, 1, PLAYERS_MAX)
         _between("chat-bytes", self.chat_bytes, 1, CHAT_BYTES_MAX)
+        _between("game-bytes", self.game_bytes, 0, GAME_BYTES_MAX)
         _between("arena", self.arena_m, 1, ARENA_M_MAX)
         _between("seed", self.seed, 0, 2**64 - 1)
         _between("first-player-id", self.first_player_id, 0, 2**32 - self.players)

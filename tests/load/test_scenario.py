@@ -62,8 +62,8 @@ def test_steps_that_nobody_can_play_are_refused(text: str) -> None:
 
 def test_a_mix_names_the_types_that_are_sent() -> None:
     crowd = Crowd(1, mix=parse_mix("move=90, heartbeat = 5,chat=5"))
-    assert opening(crowd, TARGET, Sockets()).weights == (90, 0, 5, 5, 0)
-    assert opening(Crowd(1), TARGET, Sockets()).weights == (85, 5, 3, 5, 2)
+    assert opening(crowd, TARGET, Sockets()).weights == (90, 0, 5, 5, 0, 0)
+    assert opening(Crowd(1), TARGET, Sockets()).weights == (85, 5, 3, 5, 2, 0)
 
 
 @pytest.mark.parametrize(
@@ -89,6 +89,7 @@ def test_what_is_no_mix_is_refused(text: str, sentence: str) -> None:
     [
         (lambda: Crowd(0), "--players: found 0, allowed: 1 to 1,048,576"),
         (lambda: Crowd(1, chat_bytes=513), "--chat-bytes: found 513, allowed: 1 to 512"),
+        (lambda: Crowd(1, game_bytes=459), "--game-bytes: found 459, allowed: 0 to 458"),
         (lambda: Crowd(1, arena_m=float("nan")), "--arena: found nan"),
         (lambda: Crowd(1, motion="fly"), '--motion: found "fly", allowed: waypoint or crowd'),  # type: ignore
         (lambda: Crowd(2, first_player_id=2**32 - 1), "--first-player-id: found"),

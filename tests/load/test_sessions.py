@@ -17,7 +17,8 @@ from tests.load.test_command import load, steps_of
 from tests.load.test_gateway import GATE4, MIX, OWN4, QUIET, TARGET4, memif, over_memif
 from tests.ports import free_port
 
-RELIABLE = ("attack", "chat", "skill")
+RELIABLE = ("attack", "chat", "skill", "game")
+SAID = f"{MIX},game=3"
 
 
 @pytest.fixture(scope="module", params=["epoll", "io_uring"])
@@ -42,7 +43,7 @@ def received(gate: Gate, kind: str) -> float:
 
 def test_every_message_of_every_type_is_acknowledged_and_the_gateway_took_it(gate: Gate, target: str) -> None:
     before = {kind: received(gate, kind) for kind in ("move", *RELIABLE)}
-    (step,) = steps_of(load(target, *QUIET, "--mix", MIX, "--issue", str(gate.config_path)))
+    (step,) = steps_of(load(target, *QUIET, "--mix", SAID, "--issue", str(gate.config_path)))
     assert (step["lost"], step["not_sent"], step["duplicated"], step["invalid"]) == (0, 0, 0, 0)
     assert step["sessions"]["connected"] == step["sessions"]["handshakes"] == 50
     for kind, had in before.items():
@@ -93,6 +94,7 @@ def test_tickets_that_are_worth_nothing_are_one_sentence(gate: Gate, target: str
     [
         (("--tickets", "/nonexistent"), "--tickets: /nonexistent cannot be read: No such file or directory"),
         (("--tickets", "a", "--issue", "b"), "--tickets and --issue exclude each other"),
+        (("--mix", "move=1,game=1"), "--mix: game is of players of profile session; give --tickets"),
         (("--storm",), "--storm needs --tickets or --issue"),
     ],
 )

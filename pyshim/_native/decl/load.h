@@ -2,7 +2,7 @@
 /* The load generator, from pollgate_load.h; called in the generator's process only, except the pure functions. */
 
 #define PG_LOAD_PLAYERS_MAX 1048576
-#define PG_LOAD_TYPES 5
+#define PG_LOAD_TYPES 6
 #define PG_PROFILE_PLAIN ...
 #define PG_PROFILE_SESSION ...
 #define PG_LOAD_LATENCY_BUCKETS ...
@@ -25,6 +25,7 @@ struct pg_load_plan {
 	uint8_t motion;
 	uint16_t weight[PG_LOAD_TYPES];
 	uint16_t chat_bytes;
+	uint16_t game_bytes;
 	float arena_m;
 	uint64_t seed;
 	uint8_t profile;
