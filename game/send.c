@@ -38,6 +38,8 @@ static struct rule rule_of(uint8_t type)
 {
 	if (type >= PGG_OWN_FIRST && type <= PGG_OWN_LAST)
 		return (struct rule){type, false, 0, PGG_BODY_MAX};
+	if (type == SESSION_CORRECTION)
+		return (struct rule){0}; // is what pgg_place() says, where it is also done
 	return rules[type];
 }
 

@@ -2,7 +2,7 @@
 // stand_in.c: a gateway for the tests of other languages: prints the path of its socket, then does what standard input says.
 //
 //   join WORKER PLAYER      leave WORKER PLAYER WHY    say WORKER PLAYER TYPE TEXT    moved WORKER PLAYER
-//   flood WORKER PLAYER BYTES COUNT   replace WORKER BEGUN   order WORKER   end
+//   list WORKER PLAYER   attack WORKER PLAYER TARGET   place WORKER PLAYER X   flood WORKER PLAYER BYTES COUNT   replace WORKER BEGUN   order WORKER   end
 //
 // `order` prints what the first process wrote to the worker: its type and body in hexadecimal, or `none`. `flood` prints how
 // many nanoseconds it took. Everything else prints `ok`.
@@ -68,6 +68,23 @@ static void print_order(unsigned worker)
 	ring_release(reader);
 }
 
+static void attack(unsigned worker, uint32_t player, uint32_t target)
+{
+	struct game_message *said = gateway_record(&gateway, worker, GAME_MESSAGE, sizeof(*said) + 20);
+
+	*said = (struct game_message){.player = player, .type = PGG_TYPE_ATTACK, .flags = GAME_RELIABLE};
+	memcpy(said->body, &target, sizeof(target));
+	gateway_commit(&gateway, worker);
+}
+
+static void place(unsigned worker, uint32_t player, unsigned x)
+{
+	struct game_position *at = gateway_record(&gateway, worker, GAME_MOVED, sizeof(*at));
+
+	*at = (struct game_position){player, {(float)x, 0, 0}, {0, 0, 0}};
+	gateway_commit(&gateway, worker);
+}
+
 static void moved(unsigned worker, uint32_t player)
 {
 	struct game_position *at = gateway_record(&gateway, worker, GAME_MOVED, 2 * sizeof(*at));
@@ -91,6 +108,12 @@ static bool obey(const char *line)
 		gateway_say(&gateway, worker, a, (uint8_t)b, text);
 	} else if (sscanf(line, "moved %u %u", &worker, &a) == 2) {
 		moved(worker, a);
+	} else if (sscanf(line, "list %u %u", &worker, &a) == 2) {
+		gateway_listing(&gateway, worker, &a, 1);
+	} else if (sscanf(line, "attack %u %u %u", &worker, &a, &b) == 3) {
+		attack(worker, a, b);
+	} else if (sscanf(line, "place %u %u %u", &worker, &a, &b) == 3) {
+		place(worker, a, b);
 	} else if (sscanf(line, "replace %u %u", &worker, &a) == 2) {
 		gateway_replace_worker(&gateway, worker, a);
 	} else if (sscanf(line, "flood %u %u %u %u", &worker, &a, &b, &count) == 4) {

@@ -261,6 +261,7 @@ static void types_and_lengths_are_checked_before_anything_is_written(void **stat
 		{200, 1, PGG_WRONG_TYPE},
 		{203, 10, PGG_WRONG_TYPE},
 		{255, 1, PGG_WRONG_TYPE},
+		{208, 24, PGG_WRONG_TYPE},
 		{PGG_TYPE_ATTACK, 0, PGG_EMPTY},
 		{PGG_TYPE_ATTACK, 19, PGG_WRONG_LENGTH},
 		{PGG_TYPE_ATTACK, 21, PGG_TOO_LONG},

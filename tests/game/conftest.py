@@ -11,6 +11,7 @@ import pytest
 
 from tests.client.installed import check
 from tests.game.installed import Installed
+from tests.game.stand_in import build
 
 ROOT = Path(__file__).parents[2]
 
@@ -26,3 +27,9 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
     check(["meson", "setup", build, ROOT, *options], env=environment)
     check(["meson", "install", "-C", build], env=environment)
     return Installed(prefix, directory)
+
+
+@pytest.fixture(scope="session")
+def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A gateway of the tests' own."""
+    return build(tmp_path_factory.mktemp("stand_in"))

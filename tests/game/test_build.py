@@ -12,7 +12,7 @@ import pytest
 
 import pyshim
 from tests.client.installed import check
-from tests.game.installed import Installed
+from tests.game.installed import EXAMPLES, Installed
 
 COMPILERS = [name for name in ("gcc", "clang") if shutil.which(name)]
 
@@ -74,3 +74,13 @@ def test_the_game_in_the_header_compiles_as_it_stands(installed: Installed, tmp_
     body = "\n".join(lines)
     source.write_text(f"#include <pollgate_game.h>\nvoid serve(void);\nvoid serve(void)\n{{\n{body}\n}}\n")
     installed.compile("gcc", source, "header.o", "-std=c17", "-c")
+
+
+def test_the_servers_in_the_readme_are_right(installed: Installed, tmp_path: Path) -> None:
+    text = (EXAMPLES.parent / "README.md").read_text()
+    (in_c,) = re.findall(r"^```c\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    source = tmp_path / "readme.c"
+    source.write_text(f"#include <pollgate_game.h>\nvoid serve(void);\nvoid serve(void)\n{{\n{in_c}\n}}\n")
+    installed.compile("gcc", source, "readme.o", "-std=c17", "-c")
+    for in_python in re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL):
+        compile(in_python, "README.md", "exec")

@@ -35,14 +35,9 @@ from pyshim.game import (
     Priority,
     Published,
 )
-from tests.game.stand_in import StandIn, build
+from tests.game.stand_in import StandIn
 
 BOUND_S = 60
-
-
-@pytest.fixture(scope="session")
-def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build(tmp_path_factory.mktemp("stand_in"))
 
 
 @pytest.fixture
