@@ -122,6 +122,12 @@ struct game_send_list {
 	uint32_t player[];
 } PACKED;
 
+/// Bytes of it before the body.
+ALWAYS_INLINE uint32_t game_list_bytes(uint32_t count)
+{
+	return ((uint32_t)sizeof(struct game_send_list) + count * (uint32_t)sizeof(uint32_t) + 7) & ~7U;
+}
+
 /// To those in the group whom the worker who reads it serves. The body follows.
 struct game_send_group {
 	uint32_t group;

@@ -12,8 +12,14 @@ static const uint8_t target_at[UINT8_MAX + 1] = {
 #include "wire/messages.def"
 };
 
-void dispatch_event(struct session_shard *shard, const struct session_record *from, const struct delivered *message,
-		    uint64_t now)
+static void dispatched(struct session_shard *shard, enum pg_destination to)
+{
+	counter_add(&shard->stats->messages.dispatched[to], 1);
+}
+
+/// An event of the player whom the message names.
+static void dispatch_to_player(struct session_shard *shard, const struct session_record *from,
+			       const struct delivered *message, uint64_t now)
 {
 	// The game's own name nobody, and their bodies may be empty.
 	const uint32_t target = session_is_game(message->type) ? 0 : load32(message->body + target_at[message->type]);
@@ -27,9 +33,26 @@ void dispatch_event(struct session_shard *shard, const struct session_record *fr
 		.length = message->length,
 	};
 
-	// For everyone near: there is no world and no game process that knows who that is.
+	// For everyone near: there is no world that knows who that is.
 	if (target == 0)
 		counter_add(&shard->stats->messages.lost[PG_LOSS_NO_RECEIVER], 1);
+	if (target != 0 && session_relay(shard, target, &event, now) == PG_LOSS_NONE)
+		dispatched(shard, PG_DESTINATION_PLAYER);
 	else
-		session_relay(shard, target, &event, now);
+		dispatched(shard, PG_DESTINATION_NOBODY);
+}
+
+void dispatch_event(struct session_shard *shard, const struct session_record *from, const struct delivered *message,
+		    uint64_t now)
+{
+	const unsigned process = shard->game ? game_route(shard->game->routes, peer_listener(&from->peer),
+							  message->type, from->player_id) :
+					       GAME_PROCESS_NONE;
+
+	if (process == GAME_PROCESS_NONE) {
+		dispatch_to_player(shard, from, message, now);
+		return;
+	}
+	dispatched(shard, PG_DESTINATION_PROCESS);
+	game_forward(shard->game, process, from, message);
 }

@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// game/dispatch.h: where a message of the `session` profile goes once it was taken: into its sender's session, to another
-// player, or to nobody, which is counted. Decided here and nowhere else.
+// game/dispatch.h: where a message of the `session` profile goes once it was taken: into its sender's session, to a game
+// process, to another player, or to nobody, which is counted. Decided here and nowhere else.
 
 #ifndef POLLGATE_GAME_DISPATCH_H
 #define POLLGATE_GAME_DISPATCH_H
 
+#include "game/events.h"
 #include "session/shard.h"
 
-/// Deliver an event: an action of one player on another, or a message to another.
-COLD void dispatch_event(struct session_shard *shard, const struct session_record *from,
-			 const struct delivered *message, uint64_t now);
+/// A message that is not for the gateway itself: to the process that a route gives it to; without a route, an action of one
+/// player on another, or a message to another, is an event of the other.
+void dispatch_event(struct session_shard *shard, const struct session_record *from, const struct delivered *message,
+		    uint64_t now);
 
 // Effects on who says it, as wire/messages.def names them.
 
@@ -46,12 +48,21 @@ ALWAYS_INLINE bool dispatch_own(struct session_record *from, uint8_t type, const
 	// NOLINTEND(bugprone-branch-clone)
 }
 
+/// A movement of one of our sessions was taken.
+ALWAYS_INLINE void dispatch_moved(struct session_shard *shard, uint32_t slot)
+{
+	if (unlikely(shard->game != NULL))
+		game_note_moved(shard->game, slot);
+}
+
 /// @param from  the sender's record, which is ours
 ALWAYS_INLINE void dispatch(struct session_shard *shard, struct session_record *from, const struct delivered *message,
 			    uint64_t now)
 {
 	if (unlikely(!dispatch_own(from, message->type, message->body)))
 		dispatch_event(shard, from, message, now);
+	else if (message->type == SESSION_MOVE)
+		dispatch_moved(shard, (uint32_t)(from - shard->store->records));
 }
 
 #endif

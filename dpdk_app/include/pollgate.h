@@ -116,7 +116,6 @@ struct pg_worker_plan {
 };
 
 // Of the game behind the gate.
-#define PG_GAME_PROCESSES_MAX 32 // names, of processes that are there or are waited for
 #define PG_GAME_ROUTES_MAX 32
 #define PG_GAME_ROUTE_PROCESSES_MAX 8 // that share what one route takes
 #define PG_GAME_TYPES 256
@@ -327,6 +326,46 @@ struct pg_letter {
 	const uint8_t *body; // after the sender's player_id, which is 0
 };
 int pg_send(struct pg_gateway *gateway, const struct pg_letter *letter, struct pg_error *error);
+
+// ---------------------------------------------------------------- game processes
+
+#define PG_GAME_NAME_MAX 32 // bytes, with the zero that ends it
+
+/// Make a memory file of a worker or a process, with a ring of so many bytes (a power of two from 4 KiB). The supervisor, which
+/// outlives both, keeps it.
+/// @param before  of a worker's: that of the worker process that died, whose place the next one takes; else -1
+/// @return a descriptor, the caller's; -1: PG_ERROR_MEMORY
+int pg_game_file(const char *name, uint32_t ring_bytes, int before, struct pg_error *error);
+
+/// A worker has mapped its file: from now on nobody else can for writing. Before a game process has it.
+int pg_game_seal(int fd, struct pg_error *error);
+
+/// The rings of one worker and one game process.
+struct pg_game_rings {
+	uint32_t process; // index, below PG_GAME_PROCESSES_MAX; as routes name it
+	uint32_t worker;
+	uint32_t ring_bytes;
+	int32_t worker_fd;   // the file that the worker writes, not sealed yet
+	int32_t process_fd;  // and the one that the process writes
+	int32_t bell_fd;     // eventfd that wakes the worker; -1: it never sleeps
+	uint8_t wants_moves; // of the process that is there
+	uint8_t present;     // false: nobody is at the other end now
+};
+
+/// Map the rings and have their worker use them. Before pg_start() or after. Descriptors stay the caller's.
+int pg_game_attach(struct pg_gateway *gateway, const struct pg_game_rings *rings, struct pg_error *error);
+
+/// A game process has attached under a name, and is told who is in; or nobody is there any more.
+int pg_game_presence(struct pg_gateway *gateway, uint32_t process, bool present, bool wants_moves,
+		     struct pg_error *error);
+
+/// Have all workers let go of a process's rings, and unmap them. Returns when they have, or PG_ERROR_TIMEOUT.
+int pg_game_detach(struct pg_gateway *gateway, uint32_t process, struct pg_error *error);
+
+/// The next process that a worker gave up, because of what it wrote. Each is said once.
+/// @param size  of `text`, at least 1
+/// @return false: there is none
+bool pg_game_broken(struct pg_gateway *gateway, uint32_t *process, char *text, size_t size);
 
 // ---------------------------------------------------------------- issued sessions (the process that made the state only)
 

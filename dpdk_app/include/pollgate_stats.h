@@ -17,6 +17,7 @@ extern "C" {
 #define PG_PORTS_MAX 8
 #define PG_POOLS_MAX 8
 #define PG_LISTENERS_MAX 16
+#define PG_GAME_PROCESSES_MAX 32 // names, of processes that are there or are waited for
 
 #define PG_BURST_BUCKETS 9     // upper bounds 1, 2, 4, 8, 16, 24, 32, 48, 64 packets
 #define PG_ABOUT_MAX 112       // an interface's name, an address as text, or a path
@@ -94,6 +95,28 @@ enum pg_loss {
 	PG_LOSSES
 };
 
+/// Why a message for a game process did not get there: label `reason` of pollgate_game_messages_lost_total.
+enum pg_process_loss {
+#define PROCESS_LOSS(NAME, name) PG_PROCESS_LOSS_##NAME,
+#include "stats/reasons.def"
+	PG_PROCESS_LOSSES
+};
+
+/// Why what a game process wanted was not done: label `reason` of pollgate_game_orders_refused_total.
+enum pg_order_refusal {
+	PG_ORDER_REFUSED_NONE, // it was done; never counted, has no label
+#define ORDER_REFUSED(NAME, name) PG_ORDER_REFUSED_##NAME,
+#include "stats/reasons.def"
+	PG_ORDER_REFUSALS
+};
+
+/// Where messages of players went: label `to` of pollgate_session_messages_dispatched_total.
+enum pg_destination {
+#define DESTINATION(NAME, name) PG_DESTINATION_##NAME,
+#include "stats/reasons.def"
+	PG_DESTINATIONS
+};
+
 /// Why connections ended: label `reason` of pollgate_session_closed_total. As on the wire.
 enum pg_close_reason {
 	PG_CLOSED_NONE, // never counted, has no label
@@ -123,6 +146,9 @@ const char *pg_request_name(unsigned request);
 const char *pg_event_name(unsigned event);
 const char *pg_compressible_name(unsigned type);
 const char *pg_loss_name(unsigned loss);
+const char *pg_process_loss_name(unsigned loss);
+const char *pg_order_refusal_name(unsigned reason);
+const char *pg_destination_name(unsigned destination);
 const char *pg_denial_name(unsigned reason);
 const char *pg_close_name(unsigned reason);
 const char *pg_refusal_name(unsigned reason);
@@ -140,6 +166,12 @@ struct pg_port_counts {
 
 struct pg_listener_counts {
 #define LISTENER_COUNT PG_NUMBER
+#include "stats/counters.def"
+};
+
+/// Between a worker and a game process.
+struct pg_process_counts {
+#define PROCESS_COUNT PG_NUMBER
 #include "stats/counters.def"
 };
 
@@ -171,6 +203,7 @@ struct pg_worker_stats {
 
 	struct pg_port_counts port[PG_PORTS_MAX];
 	struct pg_listener_counts listener[PG_LISTENERS_MAX];
+	struct pg_process_counts process[PG_GAME_PROCESSES_MAX];
 } __attribute__((aligned(64)));
 
 /// Does a port serve? Of interfaces in ascending order of what it takes to make it well again.
@@ -277,6 +310,7 @@ enum {
 #define DEVICE_STATE PG_ENTRY
 #define POOL PG_ENTRY
 #define LISTENER_COUNT PG_ENTRY
+#define PROCESS_COUNT PG_ENTRY
 #define RECEIVE PG_ENTRY
 #define TRANSMIT PG_ENTRY
 #define TIME PG_ENTRY

@@ -28,6 +28,11 @@ bool session_type_known(uint8_t type, bool gateway)
 	return gateway ? session_request(type) != PG_REQUESTS : session_event(type) != PG_EVENTS;
 }
 
+enum pg_drop session_event_check(uint8_t type, const uint8_t *body, uint32_t length)
+{
+	return session_body_check(session_has_sender(type) ? (uint8_t)(type - SESSION_EVENT) : type, body, length);
+}
+
 enum pg_request session_request(uint8_t type)
 {
 	switch (session_listed(type)) {

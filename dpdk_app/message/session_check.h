@@ -18,6 +18,9 @@ bool session_type_known(uint8_t type, bool gateway);
 /// Check the whole body of a message of a known type.
 enum pg_drop session_body_check(uint8_t type, const uint8_t *body, uint32_t length);
 
+/// The same of a message to a client, without the player_id of an event's sender.
+enum pg_drop session_event_check(uint8_t type, const uint8_t *body, uint32_t length);
+
 /// Which counter and rate a message to the gateway has; PG_REQUESTS: it is none.
 enum pg_request session_request(uint8_t type);
 

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "game/routes.h"
 #include "limit/rate.h"
 #include "limit/source_limit.h"
 #include "net/host.h"
@@ -79,6 +80,7 @@ struct policy {
 	struct rate source[PG_LISTENERS_MAX];
 	/// Of the session profile, but for the idle timeout, which is every profile's. A shard is given them by session_shard_use().
 	struct session_rules sessions;
+	struct game_routes game; // what players say, to game processes
 };
 
 void policy_init(struct policy *policy, const struct pg_policy *from, uint64_t generation, uint64_t tsc_hz);

@@ -74,4 +74,5 @@ void policy_init(struct policy *policy, const struct pg_policy *from, uint64_t g
 		policy->source[i] = rate_make(from->listener[i].source_pps, from->listener[i].source_burst, tsc_hz);
 		policy->source_limited |= policy->source[i].interval != 0;
 	}
+	game_routes_init(&policy->game, &from->game, tsc_hz);
 }

@@ -23,10 +23,11 @@ struct pg_gateway {
 	struct worker *worker[PG_WORKERS_MAX];
 	struct barrier barrier;
 	struct listeners listeners;
-	struct shards shards;         // of the session profile
-	struct netcode_store netcode; // of the netcode profile
-	void *netcode_memory;         // private, of the store
-	struct policy policy[2];      // the one in use, and the one that the next reload fills
+	struct shards shards;                                               // of the session profile
+	struct game_link *game_link[PG_WORKERS_MAX][PG_GAME_PROCESSES_MAX]; // of game processes; NULL: none
+	struct netcode_store netcode;                                       // of the netcode profile
+	void *netcode_memory;                                               // private, of the store
+	struct policy policy[2]; // the one in use, and the one that the next reload fills
 	unsigned policy_in_use;
 	uint64_t generation;
 	struct state_dropped dropped; // of what a process of another version left

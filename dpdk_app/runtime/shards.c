@@ -6,6 +6,7 @@
 #include <sys/random.h>
 
 #include "runtime/engine.h"
+#include "runtime/game_links.h"
 #include "runtime/profile_life.h"
 #include "session/connection.h"
 #include "stats/error.h"
@@ -94,13 +95,16 @@ int shard_make(struct pg_gateway *g, struct worker *w, struct pg_error *error)
 	if (getrandom(&setup.secret, sizeof(setup.secret), 0) != sizeof(setup.secret))
 		return error_set(error, PG_ERROR_SYSTEM, "the kernel gave no random bytes");
 	mail_init(&w->mail, &g->shards.mailboxes, w->number);
-	return session_shard_init(w->shard, &setup, error);
+	if (session_shard_init(w->shard, &setup, error) != PG_OK)
+		return error->code;
+	return game_make(g, w, error);
 }
 
 void shard_free(struct worker *w)
 {
 	if (!w->shard)
 		return;
+	game_free(w);
 	session_shard_free(w->shard);
 	pages_free(w->messages, w->message_bytes);
 	pages_free(w->shard, sizeof(*w->shard));
@@ -116,6 +120,8 @@ void shard_begin(struct worker *w)
 void shard_use_new_policy(struct worker *w)
 {
 	session_shard_use(w->shard, &w->current->sessions);
+	if (w->game)
+		game_use_routes(w->game, &w->current->game);
 }
 
 static bool is_ours(const struct session_shard *shard, uint32_t slot)

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "game/game.h"
 #include "pipeline/pipeline.h"
 #include "pollgate.h"
 #include "runtime/mail.h"
@@ -44,6 +45,7 @@ struct worker {
 	struct session_shard *shard; // of the session profile; NULL: no listener speaks it
 	void *messages;              // memory of its message pool
 	size_t message_bytes;
+	struct game *game;             // what the shard says to game processes; NULL: there is none
 	struct netcode_shard *netcode; // of the netcode profile; NULL: no listener speaks it
 	size_t netcode_bytes;
 

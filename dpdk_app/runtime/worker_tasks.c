@@ -4,6 +4,7 @@
 #include "runtime/worker_tasks.h"
 
 #include "netcode/shard.h"
+#include "runtime/game_links.h"
 #include "runtime/profile_life.h"
 #include "runtime/shards.h"
 #include "runtime/sweep.h"
@@ -165,6 +166,8 @@ void worker_add_session_tasks(struct worker *w)
 				     .budget = BURST_MAX,
 				     .due = TASK_NEVER,
 			     });
+	if (w->game)
+		game_add_task(w);
 	// After all these: what they bring about leaves in the same turn.
 	tasks_add(&w->tasks, &(struct task){
 				     .worker = w,

@@ -84,6 +84,8 @@ static void forget(struct session_shard *shard, uint32_t slot, enum session_clos
 	delivery_end(&shard->ctx, store_delivery(shard->store, slot),
 		     reason == SESSION_CLOSED_IDLE ? PG_LOSS_UNACKNOWLEDGED : PG_LOSS_CLOSED);
 	wheel_cancel(&shard->wheel, slot);
+	if (shard->game)
+		shard->watcher->left(shard->game, slot, reason);
 	counter_set(&shard->stats->connected, shard->stats->connected - 1);
 	counter_add(&shard->stats->closed[reason], 1);
 }
@@ -135,6 +137,8 @@ void connection_begin(struct session_shard *shard, uint32_t slot, const struct c
 	counter_add(&shard->stats->connected, 1);
 	counter_add(&shard->stats->connections, 1);
 	counter_add(&shard->stats->listener[peer_listener(request->peer)].sessions, 1);
+	if (shard->game)
+		shard->watcher->joined(shard->game, slot);
 }
 
 void connection_move(struct session_shard *shard, uint32_t slot, const struct peer *peer, uint64_t now)

@@ -48,13 +48,11 @@ static int check_body(const struct pg_letter *letter, struct pg_error *error)
 {
 	const bool has_sender = session_has_sender((uint8_t)letter->type);
 	const uint32_t longest = SESSION_MESSAGE_MAX - (has_sender ? sizeof(uint32_t) : 0);
-	// An event is what a player can say, and who says it.
-	const uint8_t said = (uint8_t)(has_sender ? letter->type - SESSION_EVENT : letter->type);
 
 	if (letter->length > longest)
 		return error_set(error, PG_ERROR_USAGE, "%u bytes; a message of type %u has at most %u", letter->length,
 				 letter->type, longest);
-	if (session_body_check(said, letter->body, letter->length) != PG_DROP_NONE)
+	if (session_event_check(letter->type, letter->body, letter->length) != PG_DROP_NONE)
 		return error_set(error, PG_ERROR_USAGE,
 				 "the body is not that of a message of type %u; wire/PROTOCOL.md says what is",
 				 letter->type);

@@ -34,23 +34,23 @@ enum pg_loss session_deliver(struct session_shard *shard, uint32_t session, cons
 	return loss;
 }
 
-void session_relay(struct session_shard *shard, uint32_t player_id, const struct outgoing *message, uint64_t now)
+enum pg_loss session_relay(struct session_shard *shard, uint32_t player_id, const struct outgoing *message,
+			   uint64_t now)
 {
 	const struct session_store *store = shard->store;
 	const uint32_t slot = store_player(store, player_id);
 
-	if (slot == PLAYER_NONE) {
-		lose(shard, PG_LOSS_NO_PLAYER);
-		return;
-	}
+	if (slot == PLAYER_NONE)
+		return lose(shard, PG_LOSS_NO_PLAYER);
 
 	const uint32_t session = record_session(&store->records[slot]);
 	const uint8_t owner = record_owner(&store->records[slot]);
 
 	if (session == 0 || owner == shard->worker || owner == RECORD_NO_OWNER)
-		session_deliver(shard, session, message, now);
-	else if (!shard->relay || !shard->relay->pass(shard->relay, owner, session, message))
-		lose(shard, PG_LOSS_OWNER_BUSY);
+		return session_deliver(shard, session, message, now);
+	if (!shard->relay || !shard->relay->pass(shard->relay, owner, session, message))
+		return lose(shard, PG_LOSS_OWNER_BUSY);
+	return PG_LOSS_NONE;
 }
 
 /// The ids, and which were delivered though one before them was not, are of one moment.

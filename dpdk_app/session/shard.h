@@ -35,6 +35,17 @@ struct session_rules {
 	uint64_t limits_digest; // of all of these: others have another
 };
 
+struct game;
+
+/// Told of connections, by the worker whose they are.
+struct session_watcher {
+	/// Connected: its record is whole.
+	void (*joined)(struct game *game, uint32_t slot);
+
+	/// Closed, or replaced: its record still says whose it was.
+	void (*left)(struct game *game, uint32_t slot, enum session_close_reason why);
+};
+
 struct session_shard {
 	// set before the worker starts
 	struct session_store *store;
@@ -46,6 +57,8 @@ struct session_shard {
 	uint8_t worker;                      // our index: what issued.owner says of ours
 	struct relay *relay;                 // takes messages for players of other workers; NULL: there are none
 	struct handshake_bucket *handshakes; // the worker's, of all profiles
+	struct game *game; // the worker's part of the game bus, which is handed on here; NULL: there is none
+	const struct session_watcher *watcher; // of `game`
 
 	// every turn
 	const struct session_rules *rules;

@@ -26,6 +26,9 @@ LABELS(request)
 LABELS(event)
 LABELS(compressible)
 LABELS(loss)
+LABELS(process_loss)
+LABELS(order_refusal)
+LABELS(destination)
 LABELS(close)
 LABELS(denial)
 LABELS(refusal)
@@ -91,6 +94,9 @@ static const struct described {
 #define LISTENER_COUNT(...)                                                                                     \
 	ENTRY(pg_listener_counts, IN_PAGE(worker[0].listener), WORKER_BYTES, sizeof(struct pg_listener_counts), \
 	      OF(LISTENER), 8, __VA_ARGS__)
+#define PROCESS_COUNT(...)                                                                                   \
+	ENTRY(pg_process_counts, IN_PAGE(worker[0].process), WORKER_BYTES, sizeof(struct pg_process_counts), \
+	      OF(PROCESS), 8, __VA_ARGS__)
 #define OF_WORKER(...) ENTRY(pg_worker_stats, IN_PAGE(worker), WORKER_BYTES, 0, 0, 8, __VA_ARGS__)
 #define RECEIVE OF_WORKER
 #define TRANSMIT OF_WORKER

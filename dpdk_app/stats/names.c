@@ -45,6 +45,21 @@ static const char *const loss_names[PG_LOSSES] = {
 #include "stats/reasons.def"
 };
 
+static const char *const process_loss_names[PG_PROCESS_LOSSES] = {
+#define PROCESS_LOSS(NAME, name) [PG_PROCESS_LOSS_##NAME] = #name,
+#include "stats/reasons.def"
+};
+
+static const char *const order_refusal_names[PG_ORDER_REFUSALS] = {
+#define ORDER_REFUSED(NAME, name) [PG_ORDER_REFUSED_##NAME] = #name,
+#include "stats/reasons.def"
+};
+
+static const char *const destination_names[PG_DESTINATIONS] = {
+#define DESTINATION(NAME, name) [PG_DESTINATION_##NAME] = #name,
+#include "stats/reasons.def"
+};
+
 static const char *const denial_names[PG_DENIALS] = {
 #define DENIED(NAME, name, number) [PG_DENIED_##NAME] = #name,
 #include "wire/closed.def"
@@ -113,6 +128,21 @@ const char *pg_compressible_name(unsigned type)
 const char *pg_loss_name(unsigned loss)
 {
 	return loss < PG_LOSSES ? loss_names[loss] : NULL;
+}
+
+const char *pg_process_loss_name(unsigned loss)
+{
+	return loss < PG_PROCESS_LOSSES ? process_loss_names[loss] : NULL;
+}
+
+const char *pg_order_refusal_name(unsigned reason)
+{
+	return reason < PG_ORDER_REFUSALS ? order_refusal_names[reason] : NULL;
+}
+
+const char *pg_destination_name(unsigned destination)
+{
+	return destination < PG_DESTINATIONS ? destination_names[destination] : NULL;
 }
 
 const char *pg_denial_name(unsigned reason)

@@ -8,6 +8,7 @@ import math
 import time
 
 from pyshim.stats import (
+    Count,
     Histogram,
     Instance,
     MessageSnapshot,
@@ -29,6 +30,7 @@ LOSSES = ("queue_full", "closed")
 CLOSES = ("left", "idle")
 DENIALS = ("version", "full")
 REFUSALS = ("rate", "forgotten")
+DESTINATIONS = ("player", "process")
 TX_REASONS = ("queue_full", "link_down", "refused", "worker_lost")
 
 
@@ -53,7 +55,21 @@ def messages(turns: int) -> MessageSnapshot:
         expand_in=10 * turns,
         expand_out=30 * turns,
         memory_used=4096 if turns else 0,
+        others={"dispatched": {name: {"player": 1}.get(name, 0) * turns for name in DESTINATIONS}},
     )
+
+
+def process(turns: int) -> dict[str, Count]:
+    """What a game process was told and did in `turns` turns: a message in each, and two orders."""
+    return {
+        "offered": turns,
+        "delivered": turns,
+        "lost": {"full": 0},
+        "positions": 5 * turns,
+        "positions_lost": 0,
+        "orders": 2 * turns,
+        "refused": {"no_player": 0},
+    }
 
 
 def worker(index: int, turns: int) -> WorkerSnapshot:
@@ -132,7 +148,8 @@ def snapshot(
         ),
         pools=(PoolSnapshot("node0", available=9000, size=10_000),),
         instances={
-            "LISTENER_COUNT": (Instance("8080", {"sessions": turns}), Instance("9000", {"sessions": 0}))
+            "LISTENER_COUNT": (Instance("8080", {"sessions": turns}), Instance("9000", {"sessions": 0})),
+            "PROCESS_COUNT": (Instance("arena", process(turns)),),
         },
     )
 

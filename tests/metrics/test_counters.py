@@ -30,6 +30,7 @@ OWNERS = {  # of the groups that are of something named at run time
     "DEVICE_STATE": "port",
     "POOL": "pool",
     "LISTENER_COUNT": "listener",
+    "PROCESS_COUNT": "process",
 }
 NAMES = PageNames("dpdk", ("game0", "game1"), ("node0",), ("8080", "9000"))
 
@@ -172,6 +173,7 @@ def test_a_page_says_what_there_is_of_everything_that_is_named(page: StatsPage) 
         "port": {0: "game0", 1: "game1"},
         "pool": {0: "node0"},
         "listener": {0: "8080", 1: "9000"},
+        "process": {},
     }
 
 

@@ -7,6 +7,7 @@
 #define PG_PORTS_MAX 8
 #define PG_POOLS_MAX 8
 #define PG_LISTENERS_MAX 16
+#define PG_GAME_PROCESSES_MAX 32
 #define PG_ADDRESSES_MAX 8
 #define PG_QUEUES_PER_WORKER_MAX 16
 #define PG_DATAGRAM_MAX 1472
@@ -25,6 +26,9 @@
 #define PG_CLOSE_REASONS ...
 #define PG_DENIALS ...
 #define PG_REFUSALS ...
+#define PG_PROCESS_LOSSES ...
+#define PG_ORDER_REFUSALS ...
+#define PG_DESTINATIONS ...
 #define PG_ENGINES ...
 #define PG_PROFILES ...
 
@@ -37,6 +41,9 @@ const char *pg_compressible_name(unsigned type);
 const char *pg_loss_name(unsigned loss);
 const char *pg_denial_name(unsigned reason);
 const char *pg_refusal_name(unsigned reason);
+const char *pg_process_loss_name(unsigned loss);
+const char *pg_order_refusal_name(unsigned reason);
+const char *pg_destination_name(unsigned destination);
 const char *pg_close_name(unsigned reason);
 const char *pg_engine_name(unsigned engine);
 const char *pg_profile_name(unsigned profile);

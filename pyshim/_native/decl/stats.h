@@ -10,6 +10,10 @@ struct pg_listener_counts {
 	COUNTERS(LISTENER_COUNT)
 };
 
+struct pg_process_counts {
+	COUNTERS(PROCESS_COUNT)
+};
+
 struct pg_message_stats {
 	COUNTERS(MESSAGE)
 };
@@ -26,6 +30,7 @@ struct pg_worker_stats {
 	COUNTERS(DISTRIBUTION)
 	struct pg_port_counts port[PG_PORTS_MAX];
 	struct pg_listener_counts listener[PG_LISTENERS_MAX];
+	struct pg_process_counts process[PG_GAME_PROCESSES_MAX];
 	...;
 };
 

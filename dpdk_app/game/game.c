@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// game/game.c: see game.h. Here: links that come and go.
+
+#include "game/game.h"
+
+#include "game/events.h"
+
+static const struct session_watcher watcher = {.joined = game_joined, .left = game_left};
+
+void game_init(struct game *game)
+{
+	game->shard->game = game;
+	game->shard->watcher = &watcher;
+}
+
+/// Whoever is there is told anew who is in, as far as it is to hear of them.
+static void list_anew(struct game *game, unsigned process)
+{
+	if (!(game->present >> process & 1))
+		return;
+	game->link[process]->cursor = 0;
+	game->listing |= 1U << process;
+}
+
+void game_use_routes(struct game *game, const struct game_routes *routes)
+{
+	game->routes = routes;
+	for (unsigned process = 0; process < PG_GAME_PROCESSES_MAX; process++)
+		list_anew(game, process);
+}
+
+static void set_bit(uint32_t *bits, unsigned bit, bool to)
+{
+	*bits = (*bits & ~(1U << bit)) | (uint32_t)to << bit;
+}
+
+/// The supervisor says whether somebody is at the other end.
+static void look_at_wish(struct game *game, unsigned process)
+{
+	struct game_link *link = game->link[process];
+	const struct game_wish wish = link_wish(link);
+	const bool is_new = wish.present && wish.times != link->now.times;
+
+	link->now = wish;
+	set_bit(&game->linked, process, !link_is_broken(link));
+	set_bit(&game->present, process, wish.present && !link_is_broken(link));
+	set_bit(&game->movers, process, wish.present && wish.moves && !link_is_broken(link));
+	if (is_new) {
+		groups_clear(&link->groups);
+		list_anew(game, process);
+	}
+	if (!wish.present) {
+		game->listing &= ~(1U << process);
+		link->cursor = LINK_LISTED;
+	}
+}
+
+static void let_go(struct game *game, unsigned process)
+{
+	struct game_link *link = game->link[process];
+	const uint32_t others = ~(1U << process);
+
+	if (!link_is_broken(link))
+		link_give_up(link, "");
+	game->link[process] = NULL;
+	game->linked &= others;
+	game->present &= others;
+	game->movers &= others;
+	game->filled &= others;
+	game->listing &= others;
+	atomic_store_explicit(&link->left, true, memory_order_release);
+}
+
+static void heed(struct game *game, unsigned process)
+{
+	struct game_link *arriving = atomic_exchange_explicit(&game->arriving[process], NULL, memory_order_acquire);
+
+	if (arriving)
+		game->link[process] = arriving;
+	if (!game->link[process])
+		return;
+	if (atomic_load_explicit(&game->link[process]->leave, memory_order_acquire))
+		let_go(game, process);
+	else
+		look_at_wish(game, process);
+}
+
+void game_heed(struct game *game)
+{
+	uint32_t changed = atomic_exchange_explicit(&game->changed, 0, memory_order_acquire);
+
+	for (; changed != 0; changed &= changed - 1)
+		heed(game, (unsigned)__builtin_ctz(changed));
+}

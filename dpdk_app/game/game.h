@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// game/game.h: one worker's part of the game bus: the processes that are attached, and what is said to them in this turn.
+
+#ifndef POLLGATE_GAME_GAME_H
+#define POLLGATE_GAME_GAME_H
+
+#include "game/link.h"
+#include "game/routes.h"
+#include "session/shard.h"
+
+/// Sessions that moved and whose positions nobody was told yet: as many as a burst brings.
+#define GAME_MOVED_MAX 256
+
+struct game {
+	// set before the worker starts
+	struct pg_worker_stats *stats;
+	struct pg_process_counts *counts; // by process
+	struct session_shard *shard;
+	uint16_t port[PG_LISTENERS_MAX]; // UDP, of each listener
+
+	// written by the control thread
+	_Atomic(struct game_link *) arriving[PG_GAME_PROCESSES_MAX] CACHE_ALIGNED;
+	_Atomic uint32_t changed; // bits: a link arrives, leaves, or is to be otherwise
+
+	// written by the worker
+	const struct game_routes *routes CACHE_ALIGNED;
+	struct game_link *link[PG_GAME_PROCESSES_MAX]; // NULL: nobody of this name was ever there
+	uint32_t linked;                               // bits: there is a link, which is not broken
+	uint32_t present;                              // bits: and a process at its other end
+	uint32_t movers;                               // bits: who wants to hear of movements
+	uint32_t filled;                               // bits: something is reserved and not committed
+	uint32_t listing;                              // bits: who is still to be told of some who are in
+	uint32_t moved_count;
+	uint32_t moved[GAME_MOVED_MAX]; // slots
+	uint8_t *scratch;               // SESSION_MESSAGE_MAX bytes: a body that is to be checked before it is used
+};
+
+/// @param game  zeroed, cache-aligned; its `shard` and what else is set before the worker starts is filled in
+void game_init(struct game *game);
+
+/// The routes from now on.
+void game_use_routes(struct game *game, const struct game_routes *routes);
+
+/// Does what the control thread asked for.
+COLD void game_heed(struct game *game);
+
+ALWAYS_INLINE bool game_is_asked(const struct game *game)
+{
+	return atomic_load_explicit(&game->changed, memory_order_relaxed) != 0;
+}
+
+#endif

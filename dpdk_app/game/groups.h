@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// game/groups.h: a game process's groups of players, as far as one worker serves the players.
+//
+// Groups are made by their first member and end with their last. Memory is taken once; what is not used is never touched.
+
+#ifndef POLLGATE_GAME_GROUPS_H
+#define POLLGATE_GAME_GROUPS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define GROUPS_MAX 16384      // of a process
+#define GROUPS_PER_PLAYER 4   // on the average
+#define GROUP_NONE UINT32_MAX // no group, no member
+
+/// A player in a group.
+struct group_member {
+	uint32_t slot;
+	uint32_t group;          // index
+	uint32_t next, previous; // in the group; of a free one, `next` is the next free one
+	uint32_t next_of_player;
+};
+
+struct player_group {
+	uint32_t id; // as the process names it
+	uint32_t first;
+	uint32_t members;
+	uint32_t next; // with the same hash; of a free one: the next free one
+};
+
+struct groups {
+	uint32_t *bucket; // GROUPS_MAX: index + 1 of the first group
+	struct player_group *group;
+	struct group_member *member;
+	uint32_t *of_player; // by slot: index + 1 of the first membership
+	uint32_t slots;
+	uint32_t members_max;
+	uint32_t groups_used, members_used; // of which all before were used once
+	uint32_t groups_free, members_free; // lists of those given back
+};
+
+/// Bytes for so many players' slots.
+size_t groups_size(uint32_t slots);
+
+/// @param memory  zeroed
+void groups_init(struct groups *groups, void *memory, uint32_t slots);
+
+/// Nobody is in any group any more.
+void groups_clear(struct groups *groups);
+
+/// @return false: there is no room; true also if the player was in
+bool groups_join(struct groups *groups, uint32_t id, uint32_t slot);
+
+/// @return false: the player was not in
+bool groups_leave(struct groups *groups, uint32_t id, uint32_t slot);
+
+/// The player is gone.
+void groups_forget(struct groups *groups, uint32_t slot);
+
+/// @return false: there was no such group
+bool groups_end(struct groups *groups, uint32_t id);
+
+/// The first member of a group, GROUP_NONE if there is no such group.
+uint32_t groups_first(const struct groups *groups, uint32_t id);
+
+/// @return GROUP_NONE behind the last
+static inline uint32_t groups_next(const struct groups *groups, uint32_t member)
+{
+	return groups->member[member].next;
+}
+
+static inline uint32_t groups_slot(const struct groups *groups, uint32_t member)
+{
+	return groups->member[member].slot;
+}
+
+#endif

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// game/link.c: see link.h.
+
+#include "game/link.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static bool attach(struct game_link *link, uint32_t ring_bytes, char *why, size_t why_bytes)
+{
+	struct bus_file *own = link->own.at;
+	const struct bus_file *other = link->other.at;
+
+	if (ring_writer_attach(&link->out, &own->writer, &other->reader, ring_bytes) != RING_OK) {
+		snprintf(why, why_bytes, "%s", ring_fault_text(link->out.fault));
+		return false;
+	}
+	if (ring_reader_attach(&link->in, &other->writer, &own->reader, ring_bytes) != RING_OK) {
+		snprintf(why, why_bytes, "%s", ring_fault_text(link->in.fault));
+		return false;
+	}
+	return true;
+}
+
+/// A worker that died counted what it had delivered with what it committed. All else that it was given for this process is lost.
+static void settle(struct game_link *link)
+{
+	struct pg_process_counts *counts = link->counts;
+	const struct ring_tally tally = ring_tally(&link->out);
+	uint64_t lost = 0;
+
+	if (tally.position != 0)
+		counter_set(&counts->delivered, tally.count);
+	link->delivered = counter_get(&counts->delivered);
+	for (unsigned i = 0; i < PG_PROCESS_LOSSES; i++)
+		lost += counter_get(&counts->lost[i]);
+	counter_add(&counts->lost[PG_PROCESS_LOSS_WORKER_LOST], counter_get(&counts->offered) - link->delivered - lost);
+}
+
+bool link_open(struct game_link *link, const struct pg_game_rings *rings, struct pg_process_counts *counts, char *why,
+	       size_t why_bytes)
+{
+	const size_t bytes = bus_file_bytes(rings->ring_bytes);
+
+	link->counts = counts;
+	link->bell = -1;
+	link->cursor = LINK_LISTED;
+	if (!ring_size_fits(rings->ring_bytes, why, why_bytes) ||
+	    !memory_file_map_for_writing(&link->own, rings->worker_fd, bytes, why, why_bytes) ||
+	    !memory_file_map(&link->other, rings->process_fd, bytes, why, why_bytes) ||
+	    !attach(link, rings->ring_bytes, why, why_bytes))
+		return false;
+	if (rings->bell_fd >= 0)
+		link->bell = fcntl(rings->bell_fd, F_DUPFD_CLOEXEC, 0);
+	if (rings->bell_fd >= 0 && link->bell < 0) {
+		snprintf(why, why_bytes, "no descriptor for it: %s", strerror(errno));
+		return false;
+	}
+	settle(link);
+	return true;
+}
+
+void link_close(struct game_link *link)
+{
+	memory_file_close(&link->own);
+	memory_file_close(&link->other);
+	if (link->bell >= 0)
+		close(link->bell);
+	link->bell = -1;
+}
+
+void link_give_up(struct game_link *link, const char *why)
+{
+	const uint64_t committed = counter_get(&link->counts->delivered);
+
+	ring_abandon(&link->out);
+	counter_add(&link->counts->lost[PG_PROCESS_LOSS_BROKEN], link->delivered - committed);
+	link->delivered = committed;
+	link->cursor = LINK_LISTED;
+	atomic_store_explicit(&link->broken, why, memory_order_release);
+}
+
+void *link_reserve(struct game_link *link, uint32_t length, enum game_event_type type)
+{
+	void *body = NULL;
+
+	switch (ring_reserve(&link->out, length, (uint16_t)type, &body)) {
+	case RING_OK:
+		return body;
+	case RING_BROKEN:
+		if (!link_is_broken(link))
+			link_give_up(link, ring_fault_text(link->out.fault));
+		return NULL;
+	default:
+		return NULL;
+	}
+}

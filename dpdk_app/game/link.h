@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// game/link.h: a game process as one worker sees it: the ring that goes there, the ring that comes from there.
+//
+// Made and freed by the control thread, used by the worker alone in between. A link is there as long as the process's name is
+// known: while nobody attached has the name, what is for it waits in the ring.
+
+#ifndef POLLGATE_GAME_LINK_H
+#define POLLGATE_GAME_LINK_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "bus/file.h"
+#include "bus/memory.h"
+#include "bus/records.h"
+#include "game/groups.h"
+#include "pollgate.h"
+
+/// What the control thread wants of a link.
+struct game_wish {
+	uint32_t times; // one more each time that a process attaches under the name: it is told who is in
+	bool present;
+	bool moves; // it wants to hear of them
+};
+
+struct game_link {
+	// set by the control thread before the worker has it
+	struct pg_process_counts *counts;
+	struct memory_file own, other; // what the worker writes, what the process writes
+	void *groups_memory;           // groups_size()
+	bool told;                     // the control thread's own: that it is broken
+	int bell;                      // eventfd that the process writes to when the worker sleeps; -1: it does not
+
+	// written by the control thread, any time
+	_Atomic uint64_t wish CACHE_ALIGNED; // link_wish_pack()
+	atomic_bool leave;                   // the worker is to let go of it
+
+	// written by the worker, read by the control thread
+	atomic_bool left CACHE_ALIGNED;
+	_Atomic(const char *) broken; // why it is given up; NULL: it is not
+
+	// the worker's own
+	struct ring_writer out CACHE_ALIGNED;
+	struct ring_reader in;
+	struct game_wish now; // what is so
+	uint64_t delivered;   // messages, those in the ring that are not committed among them
+	uint32_t cursor;      // of a listing: the slot at which it goes on; LINK_LISTED: it is done
+	struct groups groups;
+	uint32_t slow; // times in a row that reading took longer than it may
+};
+#define LINK_LISTED UINT32_MAX
+
+ALWAYS_INLINE uint64_t link_wish_pack(struct game_wish wish)
+{
+	return (uint64_t)wish.times << 32 | (uint64_t)wish.moves << 1 | wish.present;
+}
+
+ALWAYS_INLINE struct game_wish link_wish(const struct game_link *link)
+{
+	const uint64_t word = atomic_load_explicit(&link->wish, memory_order_acquire);
+
+	return (struct game_wish){.times = (uint32_t)(word >> 32), .moves = word >> 1 & 1, .present = word & 1};
+}
+
+/// Maps the files and goes on where the link before it ended, if there was one.
+/// @param link  zeroed, cache-aligned
+/// @param why   out: a sentence, if it cannot be
+bool link_open(struct game_link *link, const struct pg_game_rings *rings, struct pg_process_counts *counts, char *why,
+	       size_t why_bytes);
+void link_close(struct game_link *link);
+
+/// Its process has written what cannot be: nothing is read from it or written to it from now on.
+void link_give_up(struct game_link *link, const char *why);
+
+ALWAYS_INLINE bool link_is_broken(const struct game_link *link)
+{
+	return atomic_load_explicit(&link->broken, memory_order_relaxed) != NULL;
+}
+
+/// Room for a record.
+/// @return NULL: the ring is full, or the record longer than it takes, or the link is given up
+void *link_reserve(struct game_link *link, uint32_t length, enum game_event_type type);
+
+#endif

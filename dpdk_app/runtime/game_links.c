@@ -1,0 +1,292 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// runtime/game_links.c: see game_links.h.
+
+#include "runtime/game_links.h"
+
+#include <stdio.h>
+#include <time.h>
+
+#include "bus/wait.h"
+#include "game/events.h"
+#include "game/orders.h"
+#include "runtime/engine.h"
+#include "stats/error.h"
+
+#define LET_GO_MS 1000
+#define POLL_NS 200000
+#define SLOTS_PER_TURN 1024 // of a listing
+
+// ---------------------------------------------------------------- a worker's own
+
+int game_make(struct pg_gateway *g, struct worker *w, struct pg_error *error)
+{
+	w->game = pages_alloc(sizeof(*w->game));
+	if (w->game)
+		w->game->scratch = pages_alloc(SESSION_MESSAGE_MAX);
+	if (!w->game || !w->game->scratch)
+		return error_set(error, PG_ERROR_MEMORY, "worker %u: no memory for its part of the game bus",
+				 w->number);
+	w->game->stats = w->stats;
+	w->game->counts = w->stats->process;
+	w->game->shard = w->shard;
+	for (uint32_t i = 0; i < g->plan.listener_count; i++)
+		w->game->port[i] = g->plan.listener_port[i];
+	game_init(w->game);
+	game_use_routes(w->game, &w->current->game);
+	return PG_OK;
+}
+
+static void free_link(struct game_link *link)
+{
+	if (!link)
+		return;
+	link_close(link);
+	if (link->groups_memory)
+		pages_free(link->groups_memory, groups_size(link->groups.slots));
+	pages_free(link, sizeof(*link));
+}
+
+void game_free(struct worker *w)
+{
+	if (!w->game)
+		return;
+	for (unsigned i = 0; i < PG_GAME_PROCESSES_MAX; i++) {
+		free_link(atomic_load(&w->game->arriving[i]));
+		free_link(w->game->link[i]);
+	}
+	if (w->game->scratch)
+		pages_free(w->game->scratch, SESSION_MESSAGE_MAX);
+	pages_free(w->game, sizeof(*w->game));
+	w->game = NULL;
+}
+
+// ---------------------------------------------------------------- its task
+
+static bool has_work(const struct task *task, uint64_t now)
+{
+	const struct game *game = ((const struct worker *)task->worker)->game;
+
+	(void)now;
+	return game->filled != 0 || game->moved_count != 0 || game->listing != 0 || game_is_asked(game) ||
+	       game_hears_orders(game);
+}
+
+static unsigned serve_games(struct task *task, uint64_t now)
+{
+	struct game *game = ((struct worker *)task->worker)->game;
+	unsigned orders = 0;
+
+	if (unlikely(game_is_asked(game)))
+		game_heed(game);
+	for (uint32_t left = game->linked; left != 0; left &= left - 1)
+		orders += game_obey(game, (unsigned)__builtin_ctz(left), now);
+	for (uint32_t left = game->listing; unlikely(left != 0); left &= left - 1)
+		game_list(game, (unsigned)__builtin_ctz(left), task->budget);
+	game_publish(game);
+	return orders;
+}
+
+static void stay_awake(struct task *task)
+{
+	const struct game *game = ((const struct worker *)task->worker)->game;
+
+	for (uint32_t left = game->linked; left != 0; left &= left - 1)
+		ring_stay_awake(&game->link[__builtin_ctz(left)]->in);
+}
+
+/// A process that has something to say looks whether we sleep, and then rings its bell.
+static bool fall_asleep(struct task *task)
+{
+	const struct game *game = ((const struct worker *)task->worker)->game;
+	uint32_t wakes; // a futex that we do not wait for
+
+	if (has_work(task, 0))
+		return false;
+	for (uint32_t left = game->linked; left != 0; left &= left - 1)
+		if (!ring_fall_asleep(&game->link[__builtin_ctz(left)]->in, &wakes))
+			return false;
+	return true;
+}
+
+void game_add_task(struct worker *w)
+{
+	tasks_add(&w->tasks, &(struct task){
+				     .worker = w,
+				     .run = serve_games,
+				     .ready = has_work,
+				     .sleep = fall_asleep,
+				     .wake = stay_awake,
+				     .budget = SLOTS_PER_TURN,
+				     .due = TASK_NEVER,
+			     });
+}
+
+// ---------------------------------------------------------------- the control thread
+
+static void say_changed(struct game *game, uint32_t process)
+{
+	atomic_fetch_or_explicit(&game->changed, 1U << process, memory_order_release);
+}
+
+/// What the control thread itself knows of a link, which only it makes and frees.
+static struct game_link **link_of(struct pg_gateway *g, uint32_t worker, uint32_t process)
+{
+	return &g->game_link[worker][process];
+}
+
+static int check_rings(const struct pg_gateway *g, const struct pg_game_rings *rings, struct pg_error *error)
+{
+	if (g->shards.store.capacity == 0)
+		return error_set(error, PG_ERROR_USAGE, "no listener has profile session");
+	if (rings->process >= PG_GAME_PROCESSES_MAX || rings->worker >= g->plan.worker_count)
+		return error_set(error, PG_ERROR_USAGE, "game process %u of worker %u: out of range", rings->process,
+				 rings->worker);
+	if (g->game_link[rings->worker][rings->process])
+		return error_set(error, PG_ERROR_USAGE, "game process %u has rings of worker %u already",
+				 rings->process, rings->worker);
+	return PG_OK;
+}
+
+static struct game_link *make_link(uint32_t capacity)
+{
+	struct game_link *link = pages_alloc(sizeof(*link));
+
+	if (!link)
+		return NULL;
+	link->groups_memory = pages_reserve(groups_size(capacity));
+	if (!link->groups_memory) {
+		pages_free(link, sizeof(*link));
+		return NULL;
+	}
+	groups_init(&link->groups, link->groups_memory, capacity);
+	return link;
+}
+
+int pg_game_attach(struct pg_gateway *g, const struct pg_game_rings *rings, struct pg_error *error)
+{
+	struct game_link *link;
+	struct game *game;
+	char why[256];
+
+	if (check_rings(g, rings, error) != PG_OK)
+		return error->code;
+	game = g->worker[rings->worker]->game;
+	link = make_link(g->shards.store.capacity);
+	if (!link)
+		return error_set(error, PG_ERROR_MEMORY, "no memory for game process %u", rings->process);
+	if (!link_open(link, rings, &game->counts[rings->process], why, sizeof(why))) {
+		free_link(link);
+		return error_set(error, PG_ERROR_SYSTEM, "the rings of game process %u: %s", rings->process, why);
+	}
+	link->wish = link_wish_pack(
+		(struct game_wish){.times = rings->present, .present = rings->present, .moves = rings->wants_moves});
+	*link_of(g, rings->worker, rings->process) = link;
+	atomic_store_explicit(&game->arriving[rings->process], link, memory_order_release);
+	say_changed(game, rings->process);
+	return PG_OK;
+}
+
+int pg_game_presence(struct pg_gateway *g, uint32_t process, bool present, bool wants_moves, struct pg_error *error)
+{
+	if (process >= PG_GAME_PROCESSES_MAX)
+		return error_set(error, PG_ERROR_USAGE, "game process %u: out of range", process);
+	for (uint32_t i = 0; i < g->plan.worker_count; i++) {
+		struct game_link *link = *link_of(g, i, process);
+		struct game_wish wish;
+
+		if (!link)
+			return error_set(error, PG_ERROR_USAGE, "game process %u has no rings of worker %u", process,
+					 i);
+		wish = link_wish(link);
+		wish.times += present;
+		wish.present = present;
+		wish.moves = wants_moves;
+		atomic_store_explicit(&link->wish, link_wish_pack(wish), memory_order_release);
+		say_changed(g->worker[i]->game, process);
+	}
+	return PG_OK;
+}
+
+/// @return false: the worker still has it
+static bool await_left(const struct pg_gateway *g, const struct game_link *link)
+{
+	const struct timespec pause = {.tv_nsec = POLL_NS};
+	const uint64_t deadline = pg_tsc() + LET_GO_MS * pg_tsc_hz() / 1000;
+
+	while (g->running && !atomic_load_explicit(&link->left, memory_order_acquire)) {
+		if (pg_tsc() > deadline)
+			return false;
+		nanosleep(&pause, NULL);
+	}
+	return true;
+}
+
+/// Before the loops run nobody but the control thread has them.
+static int let_go(struct pg_gateway *g, uint32_t worker, uint32_t process, struct pg_error *error)
+{
+	struct game *game = g->worker[worker]->game;
+	struct game_link **link = link_of(g, worker, process);
+
+	if (!*link)
+		return PG_OK;
+	atomic_store_explicit(&(*link)->leave, true, memory_order_release);
+	say_changed(game, process);
+	if (!g->running)
+		game_heed(game);
+	if (!await_left(g, *link))
+		return error_set(error, PG_ERROR_TIMEOUT, "worker %u did not let go of game process %u within %u ms",
+				 worker, process, LET_GO_MS);
+	free_link(*link);
+	*link = NULL;
+	return PG_OK;
+}
+
+int pg_game_detach(struct pg_gateway *g, uint32_t process, struct pg_error *error)
+{
+	if (process >= PG_GAME_PROCESSES_MAX)
+		return error_set(error, PG_ERROR_USAGE, "game process %u: out of range", process);
+	for (uint32_t i = 0; i < g->plan.worker_count; i++)
+		if (let_go(g, i, process, error) != PG_OK)
+			return error->code;
+	return PG_OK;
+}
+
+static bool is_news(const struct game_link *link)
+{
+	return link && !link->told && link_is_broken(link);
+}
+
+bool pg_game_broken(struct pg_gateway *g, uint32_t *process, char *text, size_t size)
+{
+	for (uint32_t i = 0; i < g->plan.worker_count; i++)
+		for (uint32_t p = 0; p < PG_GAME_PROCESSES_MAX; p++) {
+			struct game_link *link = *link_of(g, i, p);
+
+			if (!is_news(link))
+				continue;
+			link->told = true;
+			*process = p;
+			snprintf(text, size, "%s", atomic_load(&link->broken));
+			return true;
+		}
+	return false;
+}
+
+// ---------------------------------------------------------------- files, in the supervisor
+
+int pg_game_file(const char *name, uint32_t ring_bytes, int before, struct pg_error *error)
+{
+	char why[256];
+	const int fd = bus_file_make(name, ring_bytes, before, why, sizeof(why));
+
+	if (fd < 0)
+		error_set(error, PG_ERROR_MEMORY, "the memory of game process %s: %s", name, why);
+	return fd;
+}
+
+int pg_game_seal(int fd, struct pg_error *error)
+{
+	char why[256];
+
+	return memory_file_seal(fd, why, sizeof(why)) ? PG_OK : error_set(error, PG_ERROR_SYSTEM, "%s", why);
+}

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// runtime/game_links.h: game processes in a worker process: links that the control thread makes and the workers use, and the
+// task in which a worker does what they say.
+
+#ifndef POLLGATE_RUNTIME_GAME_LINKS_H
+#define POLLGATE_RUNTIME_GAME_LINKS_H
+
+#include "runtime/worker.h"
+
+struct pg_gateway;
+
+/// Give a worker, whose shard is made, its part of the game bus. game_free() also after a failure, when no loop runs.
+int game_make(struct pg_gateway *g, struct worker *w, struct pg_error *error);
+void game_free(struct worker *w);
+
+/// After what brings messages, before what sends them.
+void game_add_task(struct worker *w);
+
+#endif

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// game_fixture.h: a worker's shard with players, its part of the game bus, and a game process at the other end of the rings.
+
+#ifndef POLLGATE_TESTS_GAME_FIXTURE_H
+#define POLLGATE_TESTS_GAME_FIXTURE_H
+
+#include "unit.h"
+
+#include "bus/wait.h"
+#include "game/dispatch.h"
+#include "game/orders.h"
+#include "session_fixture.h"
+
+#define GAME_RING RING_BYTES_MIN
+#define GAME_PLAYERS 8
+
+struct game_fixture {
+	struct session_fixture *sessions;
+	struct game *game; // of shard 0
+	struct pg_game_policy policy;
+	struct game_routes routes;
+	struct player player[GAME_PLAYERS]; // player_id 1 and so on
+	int worker_fd, process_fd;          // of process 0
+	struct game_link *link;
+	void *groups_memory;
+
+	// of the process
+	struct memory_file theirs, ours; // what the worker writes, what the process writes
+	struct ring_reader reader;
+	struct ring_writer writer;
+};
+
+/// No process, no routes, nobody connected.
+struct game_fixture *game_fixture_open(void);
+void game_fixture_close(struct game_fixture *fixture);
+
+/// A route for these types of all listeners, to process 0.
+void game_fixture_route(struct game_fixture *fixture, uint8_t first, uint8_t last);
+
+/// Process 0 attaches; the files stay.
+void game_fixture_attach(struct game_fixture *fixture, bool wants_moves);
+
+/// The worker process is gone: the next one has the same process, and files that go on.
+void game_fixture_restart(struct game_fixture *fixture);
+
+void game_fixture_connect(struct game_fixture *fixture, unsigned player);
+
+/// A player says something, and the worker's turn ends.
+void game_fixture_say(struct game_fixture *fixture, unsigned player, uint8_t type, const void *body, uint32_t length);
+
+/// The end of a turn: orders, listings, and what was said is published.
+void game_fixture_turn(struct game_fixture *fixture);
+
+/// The process reads the next record and gives it back.
+/// @param body  out: a copy, aligned
+/// @return its type; -1: there is none; 0: a gap, of *length messages
+int game_fixture_read(struct game_fixture *fixture, void *body, uint32_t *length);
+
+/// The process says something.
+void game_fixture_order(struct game_fixture *fixture, enum game_order_type type, const void *body, uint32_t length);
+
+#endif

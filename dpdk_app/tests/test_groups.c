@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// test_groups.c: groups of a game process, beside a table of who is in what.
+
+#include "unit.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "game/groups.h"
+
+#define SLOTS 40
+#define IDS 12
+#define STEPS 200000
+
+static struct groups groups;
+static void *memory;
+static bool is_in[IDS][SLOTS];
+
+static uint32_t id_of(unsigned index)
+{
+	return index * 16384; // many of the same hash
+}
+
+static uint32_t next(uint64_t *state, uint32_t below)
+{
+	*state = *state * 6364136223846793005ULL + 1442695040888963407ULL;
+	return (uint32_t)(*state >> 33) % below;
+}
+
+static int make(void **state UNUSED)
+{
+	memory = calloc(1, groups_size(SLOTS));
+	memset(is_in, 0, sizeof(is_in));
+	groups_init(&groups, memory, SLOTS);
+	return 0;
+}
+
+static int end(void **state UNUSED)
+{
+	free(memory);
+	return 0;
+}
+
+static unsigned members(unsigned index)
+{
+	unsigned n = 0;
+
+	for (unsigned slot = 0; slot < SLOTS; slot++)
+		n += is_in[index][slot];
+	return n;
+}
+
+static void check_group(unsigned index)
+{
+	unsigned n = 0;
+
+	for (uint32_t at = groups_first(&groups, id_of(index)); at != GROUP_NONE; at = groups_next(&groups, at)) {
+		assert_true(is_in[index][groups_slot(&groups, at)]);
+		n++;
+	}
+	assert_int_equal(n, members(index));
+}
+
+static void step(uint64_t *random)
+{
+	const unsigned index = next(random, IDS), slot = next(random, SLOTS);
+
+	switch (next(random, 20)) {
+	case 0:
+		assert_int_equal(groups_end(&groups, id_of(index)), members(index) != 0);
+		memset(is_in[index], 0, sizeof(is_in[index]));
+		break;
+	case 1:
+		groups_forget(&groups, slot);
+		for (unsigned i = 0; i < IDS; i++)
+			is_in[i][slot] = false;
+		break;
+	case 2:
+	case 3:
+	case 4:
+	case 5:
+	case 6:
+	case 7:
+		assert_int_equal(groups_leave(&groups, id_of(index), slot), is_in[index][slot]);
+		is_in[index][slot] = false;
+		break;
+	default:
+		is_in[index][slot] = groups_join(&groups, id_of(index), slot);
+		break;
+	}
+	check_group(index);
+}
+
+static void members_are_those_who_joined_and_did_not_leave(void **state UNUSED)
+{
+	uint64_t random = 1;
+
+	for (unsigned i = 0; i < STEPS; i++)
+		step(&random);
+	for (unsigned index = 0; index < IDS; index++)
+		check_group(index);
+}
+
+static void a_player_joins_once(void **state UNUSED)
+{
+	assert_true(groups_join(&groups, 5, 1));
+	assert_true(groups_join(&groups, 5, 1));
+	assert_true(groups_leave(&groups, 5, 1));
+	assert_false(groups_leave(&groups, 5, 1));
+	assert_int_equal(groups_first(&groups, 5), GROUP_NONE);
+}
+
+static void what_does_not_fit_is_refused_and_leaves_nothing(void **state UNUSED)
+{
+	const unsigned most = SLOTS * GROUPS_PER_PLAYER;
+
+	for (unsigned i = 0; i < most; i++)
+		assert_true(groups_join(&groups, i, i % SLOTS));
+	assert_false(groups_join(&groups, most, 0));
+	assert_int_equal(groups_first(&groups, most), GROUP_NONE);
+	assert_false(groups_join(&groups, 0, SLOTS));
+	assert_false(groups_leave(&groups, 0, SLOTS));
+	groups_forget(&groups, SLOTS);
+	groups_forget(&groups, 0);
+	assert_true(groups_join(&groups, most, 0));
+}
+
+static void there_are_so_many_groups_and_no_more(void **state UNUSED)
+{
+	static struct groups many;
+	void *room = calloc(1, groups_size(GROUPS_MAX));
+
+	groups_init(&many, room, GROUPS_MAX);
+	for (unsigned i = 0; i < GROUPS_MAX; i++)
+		assert_true(groups_join(&many, i, 0));
+	assert_false(groups_join(&many, GROUPS_MAX, 0));
+	assert_true(groups_end(&many, 7));
+	assert_true(groups_join(&many, GROUPS_MAX, 0));
+	free(room);
+}
+
+static void cleared_is_as_new(void **state UNUSED)
+{
+	uint64_t random = 2;
+
+	for (unsigned i = 0; i < 1000; i++)
+		step(&random);
+	groups_clear(&groups);
+	memset(is_in, 0, sizeof(is_in));
+	for (unsigned i = 0; i < 1000; i++)
+		step(&random);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(members_are_those_who_joined_and_did_not_leave, make, end),
+		cmocka_unit_test_setup_teardown(a_player_joins_once, make, end),
+		cmocka_unit_test_setup_teardown(what_does_not_fit_is_refused_and_leaves_nothing, make, end),
+		cmocka_unit_test_setup_teardown(there_are_so_many_groups_and_no_more, make, end),
+		cmocka_unit_test_setup_teardown(cleared_is_as_new, make, end),
+	};
+
+	return cmocka_run_group_tests_name("groups", tests, NULL, NULL);
+}
