@@ -80,7 +80,7 @@ static void on_readers(pgg *game, struct attach_topic *said)
 	unsigned at = 0;
 
 	said->name[ATTACH_NAME_MAX - 1] = 0;
-	if (!name_fits(said->name) || strcmp(said->name, game->name) == 0)
+	if (!name_fits(said->name))
 		return;
 	peer = peer_get(game, said->name);
 	while (at < game->readers &&

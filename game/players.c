@@ -73,6 +73,7 @@ void players_remove(struct players *players, struct player *player)
 	const uint32_t mask = players->size - 1;
 	uint32_t hole = (uint32_t)(player - players->slot);
 
+	players->version++;
 	players->count--;
 	players->named -= player->is_named;
 	for (uint32_t at = (hole + 1) & mask; players->slot[at].player != 0; at = (at + 1) & mask) {

@@ -216,7 +216,8 @@ bool sweep(pgg *game, struct worker *worker, struct pgg_event *event)
 			worker->sweep_at++;
 			continue;
 		}
-		players_remove(players, player); // and look at who is there now
+		players_remove(players, player);
+		worker->sweep_version = players->version; // who moves, moves to here or to a later place
 		if (!was.is_named)
 			continue;
 		*event = (struct pgg_event){.type = PGG_LEFT, .player = was.player};

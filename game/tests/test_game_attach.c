@@ -3,6 +3,7 @@
 
 #include "gateway.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -187,10 +188,25 @@ static void the_next_process_of_a_name_goes_on_with_what_waits(void **state UNUS
 	gateway_die(&gateway);
 }
 
+/// Rings that this process has mapped, the fixture's own with them.
+static unsigned rings_mapped(void)
+{
+	FILE *maps = fopen("/proc/self/maps", "re");
+	unsigned found = 0;
+	char line[400];
+
+	while (maps && fgets(line, sizeof(line), maps))
+		found += strstr(line, "memfd:") != NULL;
+	if (maps)
+		(void)fclose(maps);
+	return found;
+}
+
 static void the_child_of_a_process_that_attached_is_refused_and_harms_nothing(void **state UNUSED)
 {
 	const struct pgg_message message = {.type = 64, .body = "x", .length = 1};
 	struct pgg_event event;
+	unsigned mapped;
 	int status;
 	pid_t child;
 	pgg *game;
@@ -201,13 +217,14 @@ static void the_child_of_a_process_that_attached_is_refused_and_harms_nothing(vo
 	next_event(game, PGG_JOINED);
 	next_event(game, PGG_LISTED);
 	assert_int_equal(pgg_send(game, 7, &message), PGG_OK);
+	mapped = rings_mapped();
 	child = fork();
 	if (child == 0) {
 		const bool right = pgg_send(game, 7, &message) == PGG_FORKED &&
 				   pgg_poll(game, &event, 1) == PGG_FORKED && pgg_wait(game, 0) == PGG_FORKED &&
 				   pgg_flush(game) == PGG_FORKED && pgg_post(game, "b", "x", 1) == PGG_FORKED &&
 				   pgg_send_list(game, (const uint32_t[]){7}, 1, &message) == PGG_FORKED &&
-				   pgg_sleep_begin(game) == PGG_FORKED;
+				   pgg_sleep_begin(game) == PGG_FORKED && rings_mapped() == mapped - 2;
 
 		pgg_close(game);
 		_exit(right ? 0 : 1);

@@ -330,6 +330,84 @@ static void many_players_are_found_and_forgotten(void **state UNUSED)
 	end(game);
 }
 
+static void whoever_goes_is_forgotten_and_nobody_else(void **state UNUSED)
+{
+	enum { PLAYERS = 450 };
+	struct pgg_event event[64];
+	pgg *game = begin(1);
+
+	for (uint32_t i = 1; i <= PLAYERS; i++)
+		gateway_join(&gateway, 0, 100 + i, GAME_JOINED_NOW);
+	while (pgg_wait(game, 0) > 0)
+		pgg_poll(game, event, COUNT(event));
+	for (uint32_t i = 1; i <= PLAYERS; i += 3)
+		gateway_leave(&gateway, 0, 100 + i, 1);
+	while (pgg_wait(game, 0) > 0)
+		pgg_poll(game, event, COUNT(event));
+	for (uint32_t i = 1; i <= PLAYERS; i++)
+		assert_int_equal(pgg_is_here(game, 100 + i), i % 3 != 1);
+	assert_int_equal(pgg_players(game), 2 + PLAYERS - PLAYERS / 3);
+	end(game);
+}
+
+static void players_who_come_while_others_are_forgotten_lose_nobody(void **state UNUSED)
+{
+	enum { PLAYERS = 400 };
+	struct pgg_event event;
+	unsigned joined = 0, left = 0;
+	pgg *game = begin(2);
+
+	for (uint32_t i = 1; i <= PLAYERS; i++)
+		gateway_join(&gateway, 0, 100 + i, GAME_JOINED_NOW);
+	while (joined < PLAYERS)
+		joined += (unsigned)pgg_poll(game, &event, 1);
+	gateway_listing(&gateway, 0, NULL, 0);
+	for (uint32_t i = 1; i <= PLAYERS; i++) // the table grows
+		gateway_join(&gateway, 1, 10000 + i, GAME_JOINED_NOW);
+	while (pgg_wait(game, 0) > 0)
+		if (pgg_poll(game, &event, 1) == 1)
+			left += event.type == PGG_LEFT;
+	assert_int_equal(left, 2 + PLAYERS);
+	assert_int_equal(pgg_players(game), PLAYERS);
+	end(game);
+}
+
+/// The next number that has its place where many others have theirs, as players.c hashes them.
+static uint32_t next_of_a_crowd(uint32_t player)
+{
+	do
+		player++;
+	while (((player * 0x9e3779b97f4a7c15ULL) >> 32 & 1023) > 8);
+	return player;
+}
+
+static void players_who_go_while_others_are_forgotten_hide_nobody(void **state UNUSED)
+{
+	enum { PLAYERS = 250 };
+	uint32_t player = 100, other[PLAYERS];
+	struct pgg_event event;
+	unsigned left = 0;
+	pgg *game = begin(2);
+
+	for (unsigned i = 0; i < PLAYERS; i++) {
+		player = next_of_a_crowd(player);
+		gateway_join(&gateway, 0, player, GAME_JOINED_NOW);
+		player = other[i] = next_of_a_crowd(player);
+		gateway_join(&gateway, 1, player, GAME_JOINED_NOW);
+	}
+	while (pgg_wait(game, 0) > 0)
+		pgg_poll(game, &event, 1);
+	gateway_listing(&gateway, 0, NULL, 0);
+	for (unsigned i = 0; i < PLAYERS; i++)
+		gateway_leave(&gateway, 1, other[i], 1);
+	while (pgg_wait(game, 0) > 0) // from each ring in turn
+		if (pgg_poll(game, &event, 1) == 1)
+			left += event.type == PGG_LEFT;
+	assert_int_equal(left, 2 + 2 * PLAYERS);
+	assert_int_equal(pgg_players(game), 0);
+	end(game);
+}
+
 static void what_a_worker_cannot_write_ends_the_attachment_in_a_sentence(void **state UNUSED)
 {
 	static const struct {
@@ -384,6 +462,9 @@ int main(void)
 		cmocka_unit_test(a_player_who_came_to_another_worker_is_not_said_to_leave),
 		cmocka_unit_test(who_speaks_before_the_first_list_can_be_answered),
 		cmocka_unit_test(many_players_are_found_and_forgotten),
+		cmocka_unit_test(whoever_goes_is_forgotten_and_nobody_else),
+		cmocka_unit_test(players_who_come_while_others_are_forgotten_lose_nobody),
+		cmocka_unit_test(players_who_go_while_others_are_forgotten_hide_nobody),
 		cmocka_unit_test(what_a_worker_cannot_write_ends_the_attachment_in_a_sentence),
 		cmocka_unit_test(a_broken_ring_ends_the_attachment_after_what_came_before),
 	};

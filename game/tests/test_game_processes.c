@@ -219,6 +219,9 @@ static void a_thread_that_sleeps_is_woken_by_whoever_writes(void **state UNUSED)
 	gateway_say(&gateway, 0, 7, 64, "there is something");
 	assert_int_equal(pgg_sleep_begin(arena), 1);
 	assert_int_equal(pgg_poll(arena, &event, 1), 1);
+	gateway_replace_worker(&gateway, 0, 0);
+	assert_int_equal(pgg_sleep_begin(arena), 1); // another ring is to be read
+	no_event(arena);
 	assert_int_equal(pgg_sleep_begin(arena), 0);
 	pgg_interrupt(arena); // before it sleeps
 	pgg_sleep(arena, 600000);

@@ -5,6 +5,7 @@
 
 #include <math.h>
 #include <string.h>
+#include <unistd.h>
 
 static struct gateway gateway;
 
@@ -329,6 +330,41 @@ static void how_a_message_travels_is_checked_too(void **state UNUSED)
 	end(game);
 }
 
+/// Is it to be woken, and had it not been before?
+static bool is_woken(unsigned worker)
+{
+	uint64_t rings = 0;
+
+	return read(gateway.process[0].worker[worker].bell, &rings, sizeof(rings)) == sizeof(rings) && rings == 1;
+}
+
+static void a_worker_that_sleeps_is_woken_once(void **state UNUSED)
+{
+	const struct pgg_message message = own("x");
+	struct gate_worker *worker = &gateway.process[0].worker[0];
+	pgg *game = begin();
+	uint32_t wakes;
+
+	pgg_send(game, 7, &message);
+	pgg_flush(game);
+	assert_false(is_woken(0)); // does not sleep
+	gateway_order(&gateway, 0, GAME_SEND, sizeof(struct game_send) + 1);
+	for (unsigned turn = 0; turn < 2; turn++) {
+		assert_true(ring_fall_asleep(&worker->reader, &wakes));
+		for (unsigned i = 0; i < 3; i++) {
+			pgg_send(game, 7, &message);
+			pgg_flush(game);
+			assert_int_equal(is_woken(0), i == 0);
+		}
+		for (unsigned i = 0; i < 3; i++)
+			gateway_order(&gateway, 0, GAME_SEND, sizeof(struct game_send) + 1);
+		ring_stay_awake(&worker->reader);
+		gateway_replace_worker(&gateway, 0, 0); // which counts its sleeps from the beginning
+		no_event(game);
+	}
+	end(game);
+}
+
 static void a_worker_that_releases_what_was_not_written_ends_the_attachment(void **state UNUSED)
 {
 	const struct pgg_message message = own("x");
@@ -357,6 +393,7 @@ int main(void)
 		cmocka_unit_test(a_player_can_be_kicked_placed_and_asked_about),
 		cmocka_unit_test(types_and_lengths_are_checked_before_anything_is_written),
 		cmocka_unit_test(how_a_message_travels_is_checked_too),
+		cmocka_unit_test(a_worker_that_sleeps_is_woken_once),
 		cmocka_unit_test(a_worker_that_releases_what_was_not_written_ends_the_attachment),
 	};
 
