@@ -8,11 +8,11 @@ from dataclasses import replace
 
 import pytest
 
-from pyshim.plan import ListenerPolicy
+from pyshim.plan import REQUEST_TYPES, ListenerPolicy
 from tests.client.c_client import Library
 from tests.client.world import World, c, heard
 from tests.session.attack import as_configured, policy
-from tests.session.core_gateway import CoreGateway, plan
+from tests.session.core_gateway import NO_LIMITS, CoreGateway, plan
 
 TRANSFER = bytes(65_528)
 OK = 0
@@ -42,6 +42,25 @@ def test_33_words_and_two_transfers_that_compress_arrive_and_nothing_is_refused(
     assert heard(alice, "BULK") == [(TRANSFER,)] * 2
     assert heard(alice, "CLOSED") == heard(alice, "LOST") == []
     assert not any(gateway.stats().messages.refused.values())
+
+
+def test_who_keeps_to_the_limit_of_the_games_own_is_refused_none_of_its_types(library: Library) -> None:
+    at = REQUEST_TYPES.index("game")
+    pps, burst = [0] * len(REQUEST_TYPES), [1] * len(REQUEST_TYPES)
+    pps[at], burst[at] = 1, 6
+    delivery = replace(NO_LIMITS, message_pps=tuple(pps), message_burst=tuple(burst))
+    with CoreGateway(plan(policy(delivery=delivery))) as gateway:
+        world = World(library, gateway)
+        alice = world.connected(7)
+        said = ((64, 1), (199, 2801), (100, 1401), (65, 0), (66, 1400))  # 1, 3 and 2 of the limit; 1 and 1 more
+        for receipt, (kind, size) in enumerate(said, 1):
+            assert c(alice).game(kind, bytes(size), c(alice).delivery(0, receipt=receipt, priority=0)) == OK
+        world.internet.run(0.9)
+        assert heard(alice, "DELIVERED") == [(1,), (2,), (3,)]
+        assert world.internet.run(10, lambda: len(heard(alice, "DELIVERED")) == len(said))
+        assert gateway.stats().messages.received["game"] == len(said)
+        assert not any(gateway.stats().messages.refused.values())
+        gateway.check_books()
 
 
 def test_who_keeps_to_the_limit_of_datagrams_says_all_of_it_in_fewer(library: Library) -> None:

@@ -167,6 +167,24 @@ def test_denial_and_close_tell_their_reason(tmp_path: Path) -> None:
     assert shown[-2:] == ["DENIED revoked", "CLOSE 109 shutdown"]
 
 
+def test_messages_of_the_games_own_corrections_and_kicks_are_named_and_shown(tmp_path: Path) -> None:
+    motion = Message(MessageType.CORRECTION, move_body((1.5, -2.0, 3.0), (0.5, 0.0, 0.0)))
+    said = [
+        data(2, Message(64, b"abc"), Message(199, b"")),
+        data(3, motion, Message(130, b"\xff", channel=1, message_id=7), from_client=False),
+        datagram(vector("gateway: close, kicked for the game's reason 7")),
+    ]
+    assert lines(tmp_path, [*HANDSHAKE, *said], TRAFFIC)[-3:] == [
+        "DATA 2 GAME 64, GAME 199",
+        "DATA 3 CORRECTION, GAME 130",
+        "CLOSE 111 kicked, the game's reason 7",
+    ]
+    games, corrected, _ = show(tmp_path, [*HANDSHAKE, *said], TRAFFIC)[-3:]
+    assert not malformed(games)
+    assert not malformed(corrected)
+    assert corrected.one("pollgate.position.y") == "-2"
+
+
 def test_column_names_the_messages(tmp_path: Path) -> None:
     said = data(2, Message(MessageType.HEARTBEAT, b""), Message(MessageType.CHAT, chat_body(0, 0, "x")))
     assert lines(tmp_path, [*HANDSHAKE, said, data(3)], TRAFFIC)[-2:] == [
