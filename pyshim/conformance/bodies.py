@@ -38,6 +38,11 @@ FROM_GATEWAY = frozenset(
 BODY_MAX_BYTES = 65536
 
 
+def listed(kind: int) -> int:
+    """As the document lists it, also where it says limits: of the game's own, the first."""
+    return GAME.start if kind in GAME else kind
+
+
 def move(x: float = 0.0) -> bytes:
     """A MOVE."""
     return move_body((x, 0.0, 0.0), (1.0, 0.0, 0.0))

@@ -30,6 +30,11 @@ ZEROS_REFUSED = Check(
     "5",
     "DATA with other bits in wants or its reserved byte, and a PROBE that is not zeros, are not taken",
 )
+GAMES_OWN = Check(
+    "games-own",
+    "14",
+    "A message of the game's own types is taken, whatever is in its body: it is acknowledged",
+)
 FIFTY = Check("fifty", "5", "Fifty messages in one datagram are taken")
 FAR_REFUSED = Check(
     "far-refused", "6", "An id of more than 255 ahead is refused: its datagram is not acknowledged"
@@ -77,7 +82,7 @@ def skipped(peer: Peer) -> Script:
         ("an unreliable message of type 63", Message(bodies.UNKNOWN, b"new"), UNKNOWN_TAKEN),
         ("a reliable message of type 63", Message(bodies.UNKNOWN, b"new", 0, 0), UNKNOWN_TAKEN),
         ("a message of type 62", Message(bodies.UNKNOWN - 1, b""), UNKNOWN_TAKEN),
-        ("a message of the game's own type 150", Message(150, b"\xff"), UNKNOWN_TAKEN),
+        *((f"a message of type {kind}", Message(kind, b"\xff"), GAMES_OWN) for kind in (64, 127, 128, 199)),
         *_wrong(peer),
         ("a compressed PING", Message(bodies.PING, bodies.compress(bytes(4)), compressed=True), BODY_SKIPPED),
         ("a PING of 5 bytes", Message(bodies.PING, bytes(5)), BODY_SKIPPED),
@@ -191,7 +196,7 @@ def judge_busy(  # noqa: PLR0913, PLR0917 - what a BUSY says
 
 
 SCENARIOS = (
-    Scenario(skipped, (UNKNOWN_TAKEN, UNKNOWN_OTHERS, BODY_SKIPPED, COMPRESSED_WRONG)),
+    Scenario(skipped, (UNKNOWN_TAKEN, UNKNOWN_OTHERS, GAMES_OWN, BODY_SKIPPED, COMPRESSED_WRONG)),
     Scenario(broken, (BROKEN,)),
     Scenario(zeros, (ZEROS_REFUSED,)),
     Scenario(fifty, (FIFTY,)),

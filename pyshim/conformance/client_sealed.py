@@ -50,6 +50,7 @@ RESTARTED = Check("restarted", "16", "RESTARTED is taken, and the gateway's next
 RESTARTED_SAME = Check("restarted-same", "16", "RESTARTED of an epoch that is known changes nothing")
 RESTARTED_KEPT = Check("restarted-kept", "16", "What RESTARTED says was delivered is not said again")
 CLOSE_UNKNOWN = Check("close-unknown", "9", "A CLOSE of a reason that is not known is a CLOSE")
+CLOSE_KICKED = Check("close-kicked", "9", "A CLOSE for a reason of the game's own is a CLOSE")
 RESET_FORGED = Check("reset-forged", "9", "A RESET with another token is dropped")
 RESET_TAKEN = Check(
     "reset-taken", "9", "A RESET with the connection's token ends it: nothing more comes under its keys"
@@ -283,18 +284,19 @@ def _exceeds(heard: list[Heard], limits: tuple[Limit, ...], begin_s: float) -> s
     seen: set[tuple[int, int]] = set()
     for one in heard:
         for message in one.messages:
-            if message.type not in level or (message.piece and layout.piece_of(message)[0]):
+            kind = bodies.listed(message.type)
+            if kind not in level or (message.piece and layout.piece_of(message)[0]):
                 continue
             if message.id is not None:
                 if (message.channel, message.id) in seen:
                     continue
                 seen.add((message.channel, message.id))
-            burst, per_s = rate[message.type]
-            left, at_s = level[message.type]
+            burst, per_s = rate[kind]
+            left, at_s = level[kind]
             left = min(burst, left + (one.at_s - at_s) * per_s) - 1
-            level[message.type] = left, one.at_s
+            level[kind] = left, one.at_s
             if left < -2:
-                return f"more of type {message.type} than {burst} at once and {per_s * 60:.0f} a minute came"
+                return f"more of type {kind} than {burst} at once and {per_s * 60:.0f} a minute came"
     return ""
 
 
@@ -304,7 +306,7 @@ def limits(gateway: Gateway) -> Script:
     begin_s = traffic.heard[0].at_s - 0.5
     yield from gateway.pause(5.0)
     limited = {one.type for one in _LIMITED}
-    said = [one for heard in traffic.heard for one in heard.messages if one.type in limited]
+    said = [one for heard in traffic.heard for one in heard.messages if bodies.listed(one.type) in limited]
     if len(said) < 4:
         raise StoppedError("the client said fewer than four messages that are limited; have it say more")
     wrong = _exceeds(traffic.heard, _LIMITED, begin_s)
@@ -379,7 +381,7 @@ def closed(gateway: Gateway) -> Script:
     gateway.handshake.challenges = True
     yield from _closed_with(gateway, 100, CLOSE_UNKNOWN)
     gateway.handshake.challenges = True
-    yield from _closed_with(gateway, 200, CLOSED_SILENT)
+    yield from _closed_with(gateway, 200, CLOSE_KICKED)
 
 
 def reset(gateway: Gateway) -> Script:
@@ -455,7 +457,7 @@ SCENARIOS = (
     Scenario(busy, (BUSY_STRANGE, BUSY_WAITS, BUSY_AGAIN), setting=Setting(idle_timeout_ms=9000)),
     Scenario(limits, (LIMITS_KEPT, LIMITS_NEW), setting=Setting(limits=_LIMITED)),
     Scenario(restarted, (RESTARTED, RESTARTED_KEPT, RESTARTED_SAME), setting=Setting(idle_timeout_ms=9000)),
-    Scenario(closed, (CLOSED_SILENT, CLOSE_UNKNOWN)),
+    Scenario(closed, (CLOSED_SILENT, CLOSE_UNKNOWN, CLOSE_KICKED)),
     Scenario(reset, (RESET_FORGED, RESET_TAKEN)),
     Scenario(windows, (FIRST_WINDOW, ON_THEIR_WAY, IDS_AHEAD), setting=Setting(idle_timeout_ms=9000)),
 )

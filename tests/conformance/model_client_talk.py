@@ -166,7 +166,9 @@ class TalkingClient:
     def _opened(self, connection: Connection, kind: int, secret: bytes, counter: int) -> None:
         traffic = connection.traffic
         if kind == Kind.CLOSE:
-            if self.has("ignores-close") or (9 < secret[0] < 128 and self.has("ignores-unknown-close")):
+            reason = secret[0]
+            fault = "ignores-unknown-close" if reason < 128 else "ignores-kicks"
+            if self.has("ignores-close") or (reason > 9 and self.has(fault)):
                 return
             self.is_over = True
         elif kind == Kind.PATH_CHALLENGE:
@@ -247,6 +249,9 @@ class TalkingClient:
                 connection.queue.append(Message(bodies.PONG, message.body))
             return 0
         if message.type == bodies.UNKNOWN and self.has("unknown-closes"):
+            self._close(connection, 7)
+            return 0
+        if message.type in bodies.GAME and message.type > 127 and self.has("games-own-closes"):
             self._close(connection, 7)
             return 0
         if message.type == bodies.RESTARTED:

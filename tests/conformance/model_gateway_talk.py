@@ -153,6 +153,9 @@ class TalkingGateway:
         if message.type == bodies.UNKNOWN and self.has("unknown-closes"):
             self._close(line, 7)
             return 0
+        if message.type in bodies.GAME and message.type > 127 and self.has("games-own-closes"):
+            self._close(line, 7)
+            return 0
         if message.id is None:
             self._deliver(line, message)
             return 0

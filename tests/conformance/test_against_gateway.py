@@ -91,6 +91,7 @@ FAULTS = {
     "body-skipped": ["bad-body-closes"],
     "broken-closed": ["forgives", "forgives-pieces"],
     "zeros-refused": ["takes-wants", "takes-probes"],
+    "games-own": ["games-own-closes"],
     "fifty": ["at-most-49"],
     "event-body": ["event-sender"],
     "event-flags": ["event-priority", "event-channel"],
