@@ -52,7 +52,7 @@ def test_who_keeps_to_the_limit_of_the_games_own_is_refused_none_of_its_types(li
     with CoreGateway(plan(policy(delivery=delivery))) as gateway:
         world = World(library, gateway)
         alice = world.connected(7)
-        said = ((64, 1), (199, 2801), (100, 1401), (65, 0), (66, 1400))  # 1, 3 and 2 of the limit; 1 and 1 more
+        said = ((64, 1), (199, 2801), (100, 1401), (65, 0), (66, 1400))  # 1, 3 and 2; 1 and 1 more
         for receipt, (kind, size) in enumerate(said, 1):
             assert c(alice).game(kind, bytes(size), c(alice).delivery(0, receipt=receipt, priority=0)) == OK
         world.internet.run(0.9)

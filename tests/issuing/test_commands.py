@@ -168,9 +168,9 @@ def test_send_reaches_a_player(gate: Gate, api: Api, tmp_path: Path) -> None:
             assert await after(
                 send("--type", "bulk", "--file", str(file), "--priority", "urgent", "--channel", "2")
             ) == Bulk(0, 7, file.read_bytes())
-            assert await after(
-                send("--type", "game", "--number", "199", "--file", str(file))
-            ) == GameMessage(199, file.read_bytes())
+            assert await after(send("--type", "game", "--number", "199", "--file", str(file))) == GameMessage(
+                199, file.read_bytes()
+            )
             refused = await asyncio.to_thread(
                 failed, gate, 2, "send", session, "--type", "bulk", "--file", str(file), "--unreliable"
             )

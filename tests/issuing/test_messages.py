@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pyshim.errors import UsageError
 from pyshim.protocol.client import (
     Bulk,
     Chat,
@@ -133,6 +134,13 @@ def test_messages_of_the_games_own_arrive_as_they_were_sent(api: Api) -> None:
             assert answer.status == 202, answer
         for number, data in said:
             assert await player.event() == GameMessage(number, data)
+        for number, data in said:
+            receipt = player.game.say(number, data, channel=1)
+            assert receipt is not None
+            await receipt
+        assert player.game.say(64, b"loose", reliable=False) is None
+        with pytest.raises(UsageError, match="channel"):
+            player.game.say(64, b"loose", channel=1, reliable=False)
         for words, most in (({"reliable": False}, 1400 - 40 - 4), ({"channel": 3}, 458)):
             data = random.Random(2).randbytes(most + 1)
             assert (await player.send(type="game", number=77, body=base64_of(data), **words)).status == 413

@@ -4,18 +4,34 @@
 from __future__ import annotations
 
 import struct
+import zlib
 from collections.abc import Iterator
 from dataclasses import replace
 from random import Random
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pyshim.errors import InternalError
 from pyshim.operator_messages import OperatorMessage
 from pyshim.plan import REQUEST_TYPES, DeliveryPolicy, ListenerPolicy, Policy
 from pyshim.protocol.client import Correction, Disconnected, Ending, GameMessage, Ticket
+from pyshim.protocol.client.intake import Intake
 from pyshim.protocol.client.outgoing import Outgoing, Priority
-from pyshim.protocol.session_wire import CLOSED_GAME, GAME, KICK_REASONS, CloseReason, Kind, MessageType
+from pyshim.protocol.session_wire import (
+    CLOSED_GAME,
+    EVENTS,
+    GAME,
+    KICK_REASONS,
+    PIECE_BYTES,
+    REQUESTS,
+    CloseReason,
+    Kind,
+    Message,
+    MessageType,
+    read_messages,
+)
 from tests.session.core_gateway import NO_LIMITS, CoreGateway, plan
 from tests.session.internet import Internet, LinkConditions, Player
 from tests.session.model_gateway import ModelGateway
@@ -35,6 +51,31 @@ def connected(internet: Internet, ticket: Ticket) -> Player:
     player = internet.join(ticket)
     assert internet.run(30, lambda: player.session.is_connected), player.session.failure
     return player
+
+
+@given(
+    kind=st.sampled_from(GAME),
+    body=st.binary(max_size=PIECE_BYTES),
+    message_id=st.one_of(st.none(), st.integers(0, 65_535)),
+    channel=st.integers(0, 3),
+    priority=st.integers(0, 3),
+)
+def test_whatever_is_in_one_is_read_as_it_was_written_at_either_end(
+    kind: int, body: bytes, message_id: int | None, channel: int, priority: int
+) -> None:
+    channel = 0 if message_id is None else channel
+    said = Message(kind, body, channel, message_id, priority=priority)
+    assert read_messages(said.pack()) == [said]
+    for allowed in (REQUESTS, EVENTS):
+        taken = Intake(allowed, 1 << 20).take([replace(said, message_id=message_id and 0)])
+        assert [(one.type, one.body) for one in taken.whole] == [(kind, body)]
+        assert not taken.skipped
+        squeezed = replace(said, message_id=None, channel=0, body=compressed(body), compressed=True)
+        assert Intake(allowed, 1 << 20).take([squeezed]).skipped == 1
+
+
+def compressed(body: bytes) -> bytes:
+    return struct.pack("<I", len(body)) + zlib.compress(body)
 
 
 def heard(player: Player) -> list[GameMessage]:

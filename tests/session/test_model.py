@@ -15,10 +15,18 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from pyshim.errors import InternalError
 from pyshim.operator_messages import OperatorMessage
-from pyshim.protocol.client import Bulk, Connected, Inventory, NotConnectedError, QueueFull, Ticket
+from pyshim.protocol.client import (
+    Bulk,
+    Connected,
+    GameMessage,
+    Inventory,
+    NotConnectedError,
+    QueueFull,
+    Ticket,
+)
 from pyshim.protocol.client.outgoing import Delivery, Outgoing, Priority
 from pyshim.protocol.session_bodies import bulk_body, move_body
-from pyshim.protocol.session_wire import MessageType
+from pyshim.protocol.session_wire import GAME, MessageType
 from tests.session.core_gateway import CoreGateway
 from tests.session.internet import Internet, LinkConditions, Player
 from tests.session.wiretap import nonces
@@ -177,11 +185,15 @@ class Play(RuleBasedStateMachine):
         forged[at % len(forged)] ^= 1 << bit
         self.internet.inject(ATTACKER, bytes(forged) + bytes(cut) if cut >= 0 else bytes(forged[:cut]))
 
-    @rule(index=st.integers(0, PLAYERS - 1), size=st.integers(0, 5000))
-    def write(self, index: int, size: int) -> None:
+    @rule(
+        index=st.integers(0, PLAYERS - 1),
+        size=st.integers(0, 5000),
+        kind=st.sampled_from((int(MessageType.INVENTORY), GAME.start, GAME.stop - 1)),
+    )
+    def write(self, index: int, size: int, kind: int) -> None:
         operator_message = OperatorMessage(
             self.tickets[index].session,
-            MessageType.INVENTORY,
+            kind,
             struct.pack("<I", self.operator_messages) + bytes(size),
         )
         try:
@@ -258,9 +270,9 @@ class Play(RuleBasedStateMachine):
     def _check_operator_messages(self) -> None:
         for _, player, _ in self.clients:
             operator_messages = [
-                struct.unpack_from("<I", event.data)[0]
+                struct.unpack_from("<I", event.data if isinstance(event, Inventory) else event.body)[0]
                 for event in player.heard
-                if isinstance(event, Inventory)
+                if isinstance(event, Inventory | GameMessage)
             ]
             assert operator_messages == sorted(set(operator_messages)), "a letter twice or out of order"
             assert any(isinstance(event, Connected) for event in player.heard) or not operator_messages
@@ -295,7 +307,7 @@ def act_at_random(play: Play, random: Random, words: Words) -> None:
         (0.05, lambda: play.disturb(index, "comes to another network")),
         (0.1, lambda: play.replay(random.randint(1, 400), 5, random.random() < 0.5)),
         (0.1, lambda: play.forge(random.randint(1, 50), random.randrange(1400), random.randrange(8), 0)),
-        (0.1, lambda: play.write(index, random.randrange(5000))),
+        (0.1, lambda: play.write(index, random.randrange(5000), random.choice((206, 64, 199)))),
         (0.1, play.sweep),
         (0.6, lambda: play.wait(random.uniform(0.001, 0.3))),
     ):
