@@ -184,6 +184,26 @@ def total(counts: Iterable[Count]) -> Count:
 
 
 @dataclass(frozen=True, slots=True)
+class GameProcess:
+    """A name of the game bus, and the process that has it."""
+
+    name: str
+    state: str  # "attached", "arriving": the workers are mapping its rings, "away"
+    pid: int  # 0: away
+    since_s: float  # Unix time at which it came or went; of a name that nobody had yet, 0
+
+
+@dataclass(frozen=True, slots=True)
+class GameFigures:
+    """The game processes as the supervisor knows them; of each mapping, every key is present."""
+
+    processes: tuple[GameProcess, ...] = ()
+    attachments: int = 0  # ever
+    detachments: Mapping[str, int] = field(default_factory=dict)  # by reason
+    refusals: Mapping[str, int] = field(default_factory=dict)  # by reason
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """Everything at one moment."""
 
@@ -204,3 +224,4 @@ class Snapshot:
     pools: tuple[PoolSnapshot, ...]
     # By group of counters, of those that have no record of their own above.
     instances: Mapping[str, tuple[Instance, ...]] = field(default_factory=dict)
+    game: GameFigures | None = None  # None: there is no game

@@ -23,6 +23,7 @@ from pyshim.plan import Plan, Policy
 from pyshim.system.memory_file import SessionState
 
 _NOBODY_ELSE = 0xFFFFFFFF  # for a user: stay who you are
+_TEXT_BYTES = 300  # of a sentence
 _DROPPED_BYTES = 1024  # for a few words on each section that there can be
 
 
@@ -39,6 +40,7 @@ class Gateway:
             InternalError: the plan does not suit this build, or a bug.
         """
         wanted = encode.plan_struct(plan)
+        self._ring_bytes = plan.game.ring_bytes
         error = new_error()
         # EAL keeps pointers into its arguments: they live as long as the gateway.
         self._arguments = () if plan.uses_sockets else eal_init(plan.eal_args)
@@ -109,6 +111,51 @@ class Gateway:
             code, SendOutcome.REFUSED
         )
         return SendResult(outcome, decode.text(error.message))
+
+    # ------------------------------------------------------------ game processes
+
+    def game_attach(
+        self, process: int, worker: int, fds: tuple[int, int, int], *, present: bool, wants_moves: bool
+    ) -> None:
+        """Map the rings of a worker and a game process: its file, the process's, what wakes the worker.
+
+        Descriptors stay the caller's.
+
+        Raises:
+            UnavailableError: they cannot be mapped, or say what cannot be.
+        """
+        rings: Any = ffi.new("struct pg_game_rings *")
+        rings.process, rings.worker, rings.ring_bytes = process, worker, self._ring_bytes
+        rings.worker_fd, rings.process_fd, rings.bell_fd = fds
+        rings.present, rings.wants_moves = present, wants_moves
+        error = new_error()
+        check(lib.pg_game_attach(self.native, rings, error), error)
+
+    def game_presence(self, process: int, *, present: bool, wants_moves: bool) -> None:
+        """A game process is there from now on, or not any more.
+
+        Raises:
+            InternalError: it has no rings.
+        """
+        error = new_error()
+        check(lib.pg_game_presence(self.native, process, present, wants_moves, error), error)
+
+    def game_detach(self, process: int) -> None:
+        """Have all workers let go of a game process's rings, if they have any.
+
+        Raises:
+            InternalError: a worker did not.
+        """
+        error = new_error()
+        check(lib.pg_game_detach(self.native, process, error), error)
+
+    def game_broken(self) -> tuple[int, str] | None:
+        """The next process that the workers gave up, and why; each is said once."""
+        process: Any = ffi.new("uint32_t *")
+        why: Any = ffi.new("char[]", _TEXT_BYTES)
+        if not lib.pg_game_broken(self.native, process, why, _TEXT_BYTES):
+            return None
+        return int(process[0]), decode.text(why)
 
     def housekeep(self) -> None:
         """Refresh what devices and pools say of themselves in the statistics page."""

@@ -14,7 +14,7 @@ from pyshim.conditions import Condition
 from pyshim.dataplane.library import decode, ffi, instances, lib
 from pyshim.errors import InternalError
 from pyshim.plan import Plan
-from pyshim.stats import PortCounts, Snapshot, WorkerSnapshot, total
+from pyshim.stats import GameFigures, PortCounts, Snapshot, WorkerSnapshot, total
 from pyshim.system.memory_file import memory_file
 
 
@@ -50,6 +50,7 @@ class RunState:
     sessions_issued: int = 0
     supervisor_age_s: float = 0.0
     output_lost: Mapping[str, int] = field(default_factory=dict)
+    game: GameFigures | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +158,7 @@ class StatsPage:
                 if index < page.pool_count
             ),
             instances=instances.counted(page, said, self._labels.names),
+            game=state.game,
         )
 
     def _instances(self) -> instances.Instances:

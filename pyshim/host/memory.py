@@ -31,6 +31,11 @@ def gather_memory(root: Path = Path("/")) -> MemoryFacts:
     )
 
 
+def available_bytes() -> int:
+    """What can be allocated now, without swapping and within the cgroup's limit."""
+    return _available(Path("/"))
+
+
 def gather_privileges(root: Path = Path("/")) -> Privileges:
     """The effective capabilities that devices may need."""
     effective = _effective_capabilities(root)

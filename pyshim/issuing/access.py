@@ -23,6 +23,7 @@ from pyshim.system.unix_socket import listen_among_ours, listen_at
 
 TOKEN_CHARS_MIN = 16
 TOKEN_CHARS_MAX = 512
+GAME_TOKEN_CHARS_MAX = 127  # what fits a HELLO
 KEY_BYTES = 32  # of the key of connect tokens
 
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")  # what a bearer token may be (RFC 6750 2.1)
@@ -58,6 +59,7 @@ def check_files(config: Config) -> None:
         PlanError: a file that is no token, certificate or key, or cannot be read.
     """
     read_token(config)
+    read_game_token(config)
     server_tls(config)
     if config.speaks_netcode:
         read_private_key(config)
@@ -91,25 +93,38 @@ def read_token(config: Config) -> Token | None:
     """
     if config.control.token_file is None:
         return None
-    path = Path(config.control.token_file)
+    return Token(_token_in("control.token_file", Path(config.control.token_file), TOKEN_CHARS_MAX))
+
+
+def read_game_token(config: Config) -> bytes | None:
+    """The token in game.token_file, which game processes know; None when the configuration names none.
+
+    Raises:
+        PlanError: as of `read_token`.
+    """
+    if config.game.token_file is None:
+        return None
+    return _token_in("game.token_file", Path(config.game.token_file), GAME_TOKEN_CHARS_MAX).encode()
+
+
+def _token_in(key: str, path: Path, chars_max: int) -> str:
     try:
         fd = open_regular(path)
         mode = os.fstat(fd).st_mode
-        text = read_open(fd, path, TOKEN_CHARS_MAX + 100).decode("ascii").strip()
+        text = read_open(fd, path, chars_max + 100).decode("ascii").strip()
     except OSError as problem:
-        raise _wrong(
-            "token_file", f"{path} cannot be read: {problem.strerror}", ExitCode.UNAVAILABLE
-        ) from problem
+        text = f"{path} cannot be read: {problem.strerror}"
+        raise PlanError([Problem(key, text, ExitCode.UNAVAILABLE)]) from problem
     except UnicodeDecodeError:
         text, mode = "", 0
-    _check_mode("control.token_file", path, mode)
-    if not TOKEN_CHARS_MIN <= len(text) <= TOKEN_CHARS_MAX or not _TOKEN.fullmatch(text):
-        raise _wrong(
-            "token_file",
-            f"{path} has no token: one line of {TOKEN_CHARS_MIN} to {TOKEN_CHARS_MAX} letters, digits and "
-            "-._~+/ is needed; `openssl rand -hex 32` makes one",
+    _check_mode(key, path, mode)
+    if not TOKEN_CHARS_MIN <= len(text) <= chars_max or not _TOKEN.fullmatch(text):
+        text = (
+            f"{path} has no token: one line of {TOKEN_CHARS_MIN} to {chars_max} letters, digits and "
+            "-._~+/ is needed; `openssl rand -hex 32` makes one"
         )
-    return Token(text)
+        raise PlanError([Problem(key, text)])
+    return text
 
 
 def _check_mode(key: str, path: Path, mode: int) -> None:

@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from pyshim.management.answers import failure, http_error
 from pyshim.management.figures import PATHS, Figures
+from pyshim.management.game import game_routes
 from pyshim.management.netcode import netcode_routes
 from pyshim.management.openapi import openapi
 from pyshim.management.sessions import Gateway, routes
@@ -39,6 +40,8 @@ def _for_players(gateway: Gateway | None) -> Iterator[Route]:
         yield from routes(gateway)
         if gateway.tokens is not None:
             yield from netcode_routes(gateway.tokens)
+        if gateway.game is not None:
+            yield from game_routes(gateway.game)
 
 
 class Open:
@@ -71,7 +74,11 @@ class Open:
 
 def _openapi_of(gateway: Gateway | None) -> Callable[[Request], Awaitable[Response]]:
     sessions = gateway is not None and gateway.address is not None
-    described = openapi(sessions=sessions, tokens=gateway is not None and gateway.tokens is not None)
+    described = openapi(
+        sessions=sessions,
+        tokens=gateway is not None and gateway.tokens is not None,
+        game=gateway is not None and gateway.game is not None,
+    )
 
     async def answer(_: Request) -> Response:
         return JSONResponse(described)

@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from pyshim import __version__
+from pyshim.management import game as game_bus
 from pyshim.management import netcode
 from pyshim.management.figures import INTERVALS_S
 from pyshim.management.requests import ConnectTokenRequest, IssueRequest, MessageRequest
@@ -49,10 +50,18 @@ _INFO = {
     "velocity": _VECTOR,
 }
 
+_PROCESS = {
+    "name": {"type": "string"},
+    "state": {"enum": ["attached", "arriving", "away"]},
+    "pid": {"type": ["integer", "null"]},
+    "since": {"type": ["string", "null"], "format": "date-time"},
+}
 
-def openapi(*, sessions: bool, tokens: bool) -> dict[str, Any]:
+
+def openapi(*, sessions: bool, tokens: bool, game: bool = False) -> dict[str, Any]:
     """The description of every request: figures, and what is given to players, as the listeners are."""
     asked = _figures() | (_sessions() if sessions else {}) | (_tokens() if tokens else {})
+    asked |= _game() if game else {}
     return {
         "openapi": "3.1.0",
         "info": {"title": "pollgate control API", "version": __version__},
@@ -70,6 +79,11 @@ def _figures() -> dict[str, Any]:
             "get": _stream(),
         },
     }
+
+
+def _game() -> dict[str, Any]:
+    listed = {"processes": {"type": "array", "items": _object(_PROCESS)}}
+    return {game_bus.PATH: {"get": _operation("List game processes", {200: listed}, (400,))}}
 
 
 def _tokens() -> dict[str, Any]:

@@ -10,7 +10,7 @@ a client.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import groupby
 
 from pyshim import __version__
@@ -62,6 +62,16 @@ def _heartbeat_age_s(snapshot: Snapshot) -> Iterator[Sample]:
     for worker in snapshot.workers:
         age = worker.heartbeat_age_s
         yield (str(worker.index),), math.inf if age is None else age
+
+
+def _game_processes(snapshot: Snapshot) -> Iterator[Sample]:
+    if snapshot.game is not None:
+        states = [process.state for process in snapshot.game.processes]
+        yield from (((state,), states.count(state)) for state in ("attached", "arriving", "away"))
+
+
+def _by_reason(counts: Mapping[str, int]) -> Iterator[Sample]:
+    return (((reason,), count) for reason, count in counts.items())
 
 
 def _build_info(snapshot: Snapshot) -> Iterator[Sample]:
@@ -144,6 +154,36 @@ FAMILIES: tuple[Family, ...] = (
         "reopenings",
         "Times that the worker process was replaced, with all sessions, to open a device again.",
         _one(lambda snapshot: snapshot.worker_reopenings),
+    ),
+    # game processes
+    _gauge(
+        "game_processes",
+        ("state",),
+        "processes",
+        "Names of game processes: attached; arriving, while workers map their rings; or away.",
+        _game_processes,
+    ),
+    _counter(
+        "game_attachments",
+        (),
+        "attachments",
+        "Processes that attached to the game bus.",
+        lambda snapshot: [((), snapshot.game.attachments)] if snapshot.game else (),
+    ),
+    _counter(
+        "game_detachments",
+        ("reason",),
+        "detachments",
+        "Game processes whose attachment ended: gone by themselves, or detached because a worker found their "
+        "ring broken, they said what none may say, or did not read their socket.",
+        lambda snapshot: _by_reason(snapshot.game.detachments) if snapshot.game else (),
+    ),
+    _counter(
+        "game_refusals",
+        ("reason",),
+        "refusals",
+        "Processes that wanted to attach to the game bus and were refused.",
+        lambda snapshot: _by_reason(snapshot.game.refusals) if snapshot.game else (),
     ),
     # the supervisor
     _gauge(

@@ -1,23 +1,26 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """What supervisor and worker process say to each other: one JSON message per packet of a local socket.
 
-The supervisor sends Start, Reload, Deliver and Stop; the worker process answers Started, Applied or Refused,
-Delivered, and Stopped, or Failed and ends. The end of the stream means that the other side is gone.
+The supervisor sends Start, Reload, Deliver, Stop, and GameRings, GamePresence and GameDetach; the worker
+process answers Started, Applied or Refused, Delivered, GameMapped, and Stopped, or Failed and ends; it says
+GameBroken unasked. The end of the stream means that the other side is gone.
 """
 
 from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields
-from typing import Any
+from typing import Any, get_args
 
 from pyshim.errors import ExitCode, InternalError
 from pyshim.operator_messages import OperatorMessage, SendOutcome, SendResult
 from pyshim.plan import Plan, Policy, plan_from_json, plan_to_json, rebuild
 from pyshim.system.packet_socket import PacketSocket
 
-VERSION = 2
+VERSION = 3
+_DESCRIPTORS_MAX = 3 * 32  # of the most workers that there can be
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +28,7 @@ class Start:
     """Open devices and poll, as the plan says."""
 
     plan: Plan
+    game_rings: int = 0  # so many GameRings follow, to be mapped first
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +54,56 @@ class Stop:
 
     drain_s: float
     dismiss: bool = True  # tell the players that the gateway ends; else the next process goes on with them
+
+
+@dataclass(frozen=True, slots=True)
+class GameRings:
+    """Map the rings of a game process; of each worker in turn, its file, the process's, what wakes it."""
+
+    process: int  # its index
+    name: str
+    files: int  # number of the files, which comes back
+    wants_moves: bool
+    present: bool  # whether such a process is there
+    fds: tuple[int, ...]  # the receiver's to close
+
+    @property
+    def by_worker(self) -> Iterator[tuple[int, int, int]]:
+        """The descriptors of each worker."""
+        return zip(self.fds[::3], self.fds[1::3], self.fds[2::3], strict=True)
+
+
+@dataclass(frozen=True, slots=True)
+class GamePresence:
+    """A game process is there, or not any more."""
+
+    process: int
+    present: bool
+    wants_moves: bool
+
+
+@dataclass(frozen=True, slots=True)
+class GameDetach:
+    """Let go of a game process's rings."""
+
+    process: int
+
+
+@dataclass(frozen=True, slots=True)
+class GameMapped:
+    """The rings are mapped, unless there is a problem."""
+
+    process: int
+    files: int
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class GameBroken:
+    """A worker gave a game process up."""
+
+    process: int
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,28 +149,42 @@ class Stopped:
     """Every packet is out and the devices are closed; the process ends now."""
 
 
-Message = Start | Reload | Deliver | Stop | Started | Applied | Refused | Delivered | Failed | Stopped
+GameOrder = GameRings | GamePresence | GameDetach
+GameReport = GameMapped | GameBroken
+Message = (
+    Start
+    | Reload
+    | Deliver
+    | GameOrder
+    | Stop
+    | Started
+    | Applied
+    | Refused
+    | Delivered
+    | GameReport
+    | Failed
+    | Stopped
+)
 
-_KINDS: dict[str, type[Message]] = {
-    kind.__name__: kind
-    for kind in (Start, Reload, Deliver, Stop, Started, Applied, Refused, Delivered, Failed, Stopped)
-}
+_KINDS: dict[str, type[Message]] = {kind.__name__: kind for kind in get_args(Message)}
 
 
 def encode(message: Message) -> bytes:
     """One message as it travels."""
     match message:
-        case Start(plan):
-            body: dict[str, Any] = {"plan": plan_to_json(plan)}
+        case Start(plan, game_rings):
+            body: dict[str, Any] = {"plan": plan_to_json(plan), "game_rings": game_rings}
         case _:
             body = asdict(message)
+    if isinstance(message, GameRings):
+        del body["fds"]  # they travel beside it
     if isinstance(message, Deliver):
         body["operator_message"]["body"] = base64.b64encode(message.operator_message.body).decode()
     return json.dumps({"version": VERSION, "kind": type(message).__name__, **body}, allow_nan=False).encode()
 
 
-def decode(data: bytes) -> Message:
-    """The message in one packet.
+def decode(data: bytes, fds: tuple[int, ...] = ()) -> Message:
+    """The message in one packet, with the descriptors that came with it.
 
     Raises:
         InternalError: it is not a message of this version.
@@ -129,10 +197,12 @@ def decode(data: bytes) -> Message:
                 f"a control message of version {version}, not {VERSION}; pollgate was replaced?"
             )
         kind = _KINDS[name]
+        if kind is GameRings:
+            body["fds"] = fds
         if body.keys() != {field.name for field in fields(kind)}:
             raise InternalError(f"a control message {name} with the fields {sorted(body)}")
         if kind is Start:
-            return Start(plan_from_json(body["plan"]))
+            return Start(plan_from_json(body["plan"]), body["game_rings"])
         if kind is Reload:
             body["policy"] = _policy(body["policy"])
         if kind is Deliver:
@@ -156,7 +226,8 @@ class Channel(PacketSocket):
         Raises:
             InternalError: it is too long, or the other side has not read for so long that the socket is full.
         """
-        return self.send_packet(encode(message), wait=False)
+        fds = message.fds if isinstance(message, GameRings) else ()
+        return self.send_packet(encode(message), wait=False, fds=fds)
 
     def receive(self) -> Message | None:
         """The next message, None when the other side is gone. Call when readable.
@@ -165,8 +236,8 @@ class Channel(PacketSocket):
             BlockingIOError: there is none yet.
             InternalError: what came is not a message.
         """
-        data = self.receive_packet(wait=False)
-        return None if data is None else decode(data)
+        received = self.receive_with_descriptors(wait=False, most=_DESCRIPTORS_MAX)
+        return None if received is None else decode(*received)
 
 
 def failure(problem: Exception) -> Failed:

@@ -14,7 +14,7 @@ from pyshim.config.reload import restart_needed
 from pyshim.config.values import Endpoint
 from pyshim.errors import RAISE_PROCESS_LIMIT, ConfigError, UnavailableError
 from pyshim.management.server import ManagementServer, Served
-from pyshim.plan import Plan
+from pyshim.plan import Plan, Policy
 from pyshim.planner import policy_of
 from pyshim.planner.former import warn_of_former
 from pyshim.run.control import Reload
@@ -210,8 +210,10 @@ class LiveConfig:
         """
         self._reading = _Reading(self._propose, now_s + READ_LIMIT_S)
 
-    def proposed(self, now_s: float) -> Reload | None:
+    def proposed(self, now_s: float, routed: Callable[[Policy, Policy], Policy]) -> Reload | None:
         """What the data plane must take, when all is read; None before.
+
+        `routed` makes room for the game processes of a policy beside those of the running one.
 
         Raises:
             RefusedError: the old configuration stays, whole.
@@ -231,10 +233,15 @@ class LiveConfig:
                 )
             return None
         self._reading = None
+        plan = proposal.change.plan
+        try:
+            policy = routed(plan.policy, self.plan.policy)
+        except RefusedError:
+            proposal.withdraw()
+            raise
         self._generation += 1
         self._pending = _Pending(self._generation, proposal, now_s + APPLY_LIMIT_S)
-        plan = proposal.change.plan
-        return Reload(self._generation, plan.policy, plan.log_level == "debug")
+        return Reload(self._generation, policy, plan.log_level == "debug")
 
     def _propose(self) -> _Proposal:
         """Read and check the change, in a thread of its own. Raises RefusedError."""

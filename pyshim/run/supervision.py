@@ -22,6 +22,7 @@ from pyshim.plan import Plan
 from pyshim.run import control
 from pyshim.run.address_conflicts import AddressConflicts
 from pyshim.run.child import Child, start_limit_s
+from pyshim.run.game_bus import GameBus
 from pyshim.run.liveness import Liveness
 from pyshim.run.reload_socket import Outcome
 from pyshim.run.reloading import LiveConfig, RefusedError
@@ -76,6 +77,7 @@ class Memory:
     page: StatsPage
     state: OwnState
     operator_queue: OperatorQueue
+    game: GameBus
 
 
 class Supervision:
@@ -92,6 +94,7 @@ class Supervision:
         self._page = memory.page
         self._state = memory.state
         self._operator_queue = memory.operator_queue
+        self._game = memory.game
         self._status = status
 
         self._clock = RunningClock()
@@ -130,6 +133,7 @@ class Supervision:
             self._operator_queue.fileno(), selectors.EVENT_READ, self._on_operator_messages
         )
         self._selector.register(self._reload_socket.fileno(), selectors.EVENT_READ, self._on_reload_socket)
+        self._game.watch(self._selector, self._tell)
         for warning in self._live.plan.warnings:
             self._tell("warning", warning)
         for note in self._live.plan.notes:
@@ -178,6 +182,8 @@ class Supervision:
         if self._life.phase is Phase.RUNNING:
             self._watch(now_s)
         self._advance_reload(now_s)
+        if self._game.turn():
+            self._publish()
         if self._started_s is not None and now_s - self._shown_s >= VIEW_S:
             self._shown_s = now_s
             self._show(now_s)
@@ -202,8 +208,7 @@ class Supervision:
         if self._life.serves:
             self._look_at_loops(pulse, now_s)
         if pulse.received != self._received:
-            self._received = pulse.received
-            self._received_s = now_s
+            self._received, self._received_s = pulse.received, now_s
         idle_s = self._options.until_idle_s
         if idle_s is not None and now_s - self._received_s >= idle_s:
             self._take(self._life.stop(now_s))
@@ -251,10 +256,8 @@ class Supervision:
                 self._signal(signal.SIGABRT)
             case Do.KILL:
                 self._signal(signal.SIGKILL)
-            case Do.STOP if self._child is not None:
-                self._child.channel.send(control.Stop(DRAIN_S))
-            case Do.HAND_OVER if self._child is not None:
-                self._child.channel.send(control.Stop(DRAIN_S, dismiss=False))
+            case Do.STOP | Do.HAND_OVER if self._child is not None:
+                self._child.channel.send(control.Stop(DRAIN_S, dismiss=what is Do.STOP))
 
     def _spawn(self) -> None:
         remove_stale_sockets(self._live.plan)
@@ -272,7 +275,7 @@ class Supervision:
         self._selector.register(child.channel.fileno(), selectors.EVENT_READ, self._on_message)
         self._selector.register(child.log_fd, selectors.EVENT_READ, self._on_log)
         self._take(self._life.spawned(limit_s, self._clock.now_s()))
-        child.channel.send(control.Start(self._live.plan))
+        self._game.start(child.channel, self._live.plan)
 
     def _signal(self, number: signal.Signals) -> None:
         if self._child is not None:
@@ -295,14 +298,7 @@ class Supervision:
             return False
         match message:
             case control.Started(dropped):
-                if dropped:
-                    self._tell(
-                        "warning",
-                        "the worker process before this one was of another version of pollgate; of what it "
-                        f"left in the session state, this could not be kept: {dropped}",
-                    )
-                    self._state.told()
-                self._on_started(self._clock.now_s())
+                self._on_started(dropped, self._clock.now_s())
             case control.Applied(generation):
                 if self._live.pending == generation:
                     self._commit()
@@ -312,6 +308,8 @@ class Supervision:
             case control.Delivered(number, result):
                 self._operator_queue.settle(number, result)
                 self._on_operator_messages()
+            case control.GameMapped() | control.GameBroken():
+                self._game.heard(message)
             case control.Failed():
                 self._failure = message
             case control.Stopped():
@@ -333,7 +331,14 @@ class Supervision:
         elif (next_one := self._operator_queue.take()) is not None:
             self._child.channel.send(control.Deliver(*next_one))
 
-    def _on_started(self, now_s: float) -> None:
+    def _on_started(self, dropped: str, now_s: float) -> None:
+        if dropped:
+            self._tell(
+                "warning",
+                "the worker process before this one was of another version of pollgate; of what it "
+                f"left in the session state, this could not be kept: {dropped}",
+            )
+            self._state.told()
         step = self._life.started()
         if not step.life.serves:
             return
@@ -401,6 +406,7 @@ class Supervision:
     def _bury(self) -> None:
         """Let go of the worker process; one that still runs is killed."""
         self._operator_queue.lose()
+        self._game.worker_gone()
         if self._child is not None:
             for fd in (self._child.pidfd, self._child.channel.fileno(), self._child.log_fd):
                 self._unregister(fd)
@@ -448,9 +454,7 @@ class Supervision:
         return self._life.phase in {Phase.RUNNING, Phase.WAITING}
 
     def _propose(self, now_s: float) -> None:
-        if not self._takes_policies:
-            return
-        message = self._live.proposed(now_s)
+        message = self._live.proposed(now_s, self._game.propose) if self._takes_policies else None
         if message is None:
             return
         if self._child is None:
@@ -460,6 +464,7 @@ class Supervision:
 
     def _commit(self) -> None:
         told = self._live.commit()
+        self._game.settle(self._live.plan.policy)
         self._reload_successful = True
         self._publish()
         self._tell("info", told)
@@ -467,6 +472,7 @@ class Supervision:
 
     def _refuse(self, why: str) -> None:
         self._live.drop()
+        self._game.settle(self._live.plan.policy)
         self._refused(f"reload refused, the old configuration stays: {why}", ExitCode.INTERNAL)
 
     def _refused(self, told: str, code: ExitCode) -> None:
@@ -485,6 +491,7 @@ class Supervision:
             workers_running=self._life.serves and not self._standing,
             obstacles=(*self._life.waiting.obstacles, *self._conditions.obstacles),
             config_reload_successful=self._reload_successful,
+            game=self._game.figures,
         )
 
     def _tell(self, level: str, message: str) -> None:

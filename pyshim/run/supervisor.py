@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
+from functools import partial
 
 from pyshim.config import Config, load_config
 from pyshim.connect_tokens import TokenMaker
@@ -17,13 +18,14 @@ from pyshim.dataplane import OwnState, PageNames, StatsPage, gain_nothing, limit
 from pyshim.errors import UnavailableError
 from pyshim.host import gather
 from pyshim.host.users import has_file_capabilities
-from pyshim.issuing.access import advertised, read_private_key
+from pyshim.issuing.access import advertised, read_game_token, read_private_key
 from pyshim.management.server import ManagementServer
 from pyshim.management.sessions import Gateway
 from pyshim.operator_messages import OperatorQueue
 from pyshim.plan import Plan
 from pyshim.planner import plan
 from pyshim.planner.descriptors import descriptors_needed
+from pyshim.run.game_bus import GameBus
 from pyshim.run.reloading import LiveConfig
 from pyshim.run.resolving import resolved
 from pyshim.run.run_status import Status
@@ -72,6 +74,8 @@ def run(options: RunOptions, view: View, lost: Callable[[], Mapping[str, int]]) 
         operator_queue = stack.enter_context(closing(OperatorQueue()))
         gateway = stack.enter_context(_issuing(config, state, operator_queue, tokens))
         status = Status(page, decided.engine, gateway.sessions if gateway else None, lost)
+        if gateway is not None and decided.game.path:
+            gateway = replace(gateway, game=lambda: status.now.game)
         server = stack.enter_context(ManagementServer(status.snapshot, status.age_s, gateway))
         if gateway is not None:
             control = stack.enter_context(closing(server.open_control(served)))
@@ -79,7 +83,10 @@ def run(options: RunOptions, view: View, lost: Callable[[], Mapping[str, int]]) 
         live = stack.enter_context(
             LiveConfig(options.config_path, config, decided, server, served.metrics.listen)
         )
-        memory = Memory(page, state, operator_queue)
+        game = stack.enter_context(
+            closing(GameBus(decided, read_game_token(config), partial(page.name, "process")))
+        )
+        memory = Memory(page, state, operator_queue, game)
         supervisor = stack.enter_context(closing(Supervision(options, view, live, memory, status)))
         supervisor.run(signals)
 

@@ -3,7 +3,10 @@
 
 from __future__ import annotations
 
+import os
 import socket
+from array import array
+from collections.abc import Sequence
 from typing import Self
 
 from pyshim.errors import InternalError
@@ -37,8 +40,8 @@ class PacketSocket:
         """Close this end; the other side reads the end of the stream."""
         self._socket.close()
 
-    def send_packet(self, data: bytes, *, wait: bool) -> bool:
-        """Send one packet; False when the other side is gone.
+    def send_packet(self, data: bytes, *, wait: bool, fds: Sequence[int] = ()) -> bool:
+        """Send one packet, with descriptors, which stay the caller's; False when the other side is gone.
 
         Raises:
             InternalError: it is too long, or `wait` is false and the other side does not read.
@@ -46,7 +49,8 @@ class PacketSocket:
         if len(data) > PACKET_BYTES_MAX:
             raise InternalError(f"a control message of {len(data)} bytes; the limit is {PACKET_BYTES_MAX}")
         try:
-            self._socket.send(data, socket.MSG_NOSIGNAL | (0 if wait else socket.MSG_DONTWAIT))
+            rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array("i", fds))] if fds else []
+            self._socket.sendmsg([data], rights, socket.MSG_NOSIGNAL | (0 if wait else socket.MSG_DONTWAIT))
         except BlockingIOError as problem:
             raise InternalError("the control socket is full: the other side does not read it") from problem
         except (BrokenPipeError, ConnectionResetError):
@@ -60,10 +64,24 @@ class PacketSocket:
             BlockingIOError: `wait` is false and there is none yet.
             InternalError: it is longer than any that is sent.
         """
+        received = self.receive_with_descriptors(wait=wait, most=0)
+        return None if received is None else received[0]
+
+    def receive_with_descriptors(self, *, wait: bool, most: int) -> tuple[bytes, tuple[int, ...]] | None:
+        """Likewise, with the descriptors that came with it, at most so many and the caller's to close."""
+        # socket.recv_fds() of Python 3.11 takes flags and ignores them.
+        how = socket.MSG_CMSG_CLOEXEC | (0 if wait else socket.MSG_DONTWAIT)
+        fds = array("i")
+        room = socket.CMSG_SPACE(most * fds.itemsize) if most else 0
         try:
-            data, _, flags, _ = self._socket.recvmsg(PACKET_BYTES_MAX, 0, 0 if wait else socket.MSG_DONTWAIT)
+            data, rights, flags, _ = self._socket.recvmsg(PACKET_BYTES_MAX, room, how)
         except ConnectionResetError:
             return None
+        for level, kind, said in rights:
+            if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
+                fds.frombytes(said[: len(said) - len(said) % fds.itemsize])
         if flags & socket.MSG_TRUNC:
+            for fd in fds:
+                os.close(fd)
             raise InternalError(f"a control message of more than {PACKET_BYTES_MAX} bytes")
-        return data or None
+        return (data, tuple(fds)) if data else None

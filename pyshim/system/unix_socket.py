@@ -22,9 +22,24 @@ def listen_at(path: Path) -> socket.socket:
     Raises:
         OSError: it cannot be had; EADDRINUSE when somebody listens there.
     """
+    return _listen(path, socket.SOCK_STREAM)
+
+
+def listen_for_packets(path: Path) -> socket.socket:
+    """Like `listen_at`, for conversations in whole packets; accepting never waits.
+
+    Raises:
+        OSError: as of `listen_at`.
+    """
+    listener = _listen(path, socket.SOCK_SEQPACKET)
+    listener.setblocking(False)
+    return listener
+
+
+def _listen(path: Path, kind: socket.SocketKind) -> socket.socket:
     if is_left_behind(path):
         path.unlink(missing_ok=True)
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    listener = socket.socket(socket.AF_UNIX, kind)
     before = os.umask(0o177)  # from its first moment
     try:
         listener.bind(str(path))

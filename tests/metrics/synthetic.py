@@ -9,6 +9,8 @@ import time
 
 from pyshim.stats import (
     Count,
+    GameFigures,
+    GameProcess,
     Histogram,
     Instance,
     MessageSnapshot,
@@ -131,6 +133,7 @@ def snapshot(
         sessions_issued=7 * workers if turns else 0,
         supervisor_age_s=0.03,
         output_lost={"stdout": 0, "stderr": 0},
+        game=GameFigures((GameProcess("arena", "attached", 7, 1.0),), 2, {"gone": 1}, {"name": 0}),
         workers=all_of_them,
         ports=(
             PortSnapshot(

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import socket
 
 import pytest
@@ -67,12 +69,40 @@ MESSAGES = st.one_of(
     st.just(control.Start(PLAN)),
     st.builds(control.Reload, U32, POLICIES, st.booleans()),
     st.builds(control.Stop, st.floats(0, 10)),
+    st.builds(control.GamePresence, U32, st.booleans(), st.booleans()),
+    st.builds(control.GameDetach, U32),
+    st.builds(control.GameMapped, U32, U32, TEXT),
+    st.builds(control.GameBroken, U32, TEXT),
     st.builds(control.Started, TEXT),
     st.builds(control.Applied, U32),
     st.builds(control.Refused, U32, TEXT),
     st.builds(control.Failed, st.integers(0, 255), TEXT),
     st.just(control.Stopped()),
 )
+
+
+def test_rings_travel_with_their_descriptors() -> None:
+    with contextlib.ExitStack() as stack:
+        ours, theirs = (stack.enter_context(contextlib.closing(end)) for end in control.Channel.pair())
+        made = [stack.enter_context(open(os.devnull)) for _ in range(6)]  # noqa: PTH123
+        fds = tuple(file.fileno() for file in made)
+        assert ours.send(control.GameRings(3, "arena", 7, wants_moves=True, present=False, fds=fds))
+        received = theirs.receive()
+        assert isinstance(received, control.GameRings)
+        for fd in received.fds:
+            stack.callback(os.close, fd)
+        assert len(list(received.by_worker)) == 2
+        assert not set(received.fds) & set(fds)
+        assert all(os.path.sameopenfile(one, other) for one, other in zip(received.fds, fds, strict=True))
+        assert (received.process, received.name, received.files, received.wants_moves) == (
+            3,
+            "arena",
+            7,
+            True,
+        )
+        assert not any(os.get_inheritable(fd) for fd in received.fds)
+        with pytest.raises(BlockingIOError):
+            theirs.receive()
 
 
 @given(message=MESSAGES)

@@ -31,4 +31,22 @@ int pg_confine(const struct pg_confinement *confinement, struct pg_error *error)
 
 void pg_stats_settle(struct pg_stats_page *page, uint32_t workers);
 
+int pg_game_file(const char *name, uint32_t ring_bytes, int before, struct pg_error *error);
+int pg_game_seal(int fd, struct pg_error *error);
+struct pg_game_rings {
+	uint32_t process;
+	uint32_t worker;
+	uint32_t ring_bytes;
+	int32_t worker_fd;
+	int32_t process_fd;
+	int32_t bell_fd;
+	uint8_t wants_moves;
+	uint8_t present;
+};
+int pg_game_attach(struct pg_gateway *gateway, const struct pg_game_rings *rings, struct pg_error *error);
+int pg_game_presence(struct pg_gateway *gateway, uint32_t process, bool present, bool wants_moves,
+		     struct pg_error *error);
+int pg_game_detach(struct pg_gateway *gateway, uint32_t process, struct pg_error *error);
+bool pg_game_broken(struct pg_gateway *gateway, uint32_t *process, char *text, size_t size);
+
 int pg_send(struct pg_gateway *gateway, const struct pg_letter *letter, struct pg_error *error);

@@ -1,0 +1,199 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The memory between game processes and workers: it outlives both, and is given to whoever comes next."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from pyshim.dataplane.game import (
+    RING_BYTES_MIN,
+    first_position,
+    game_file,
+    release,
+    released,
+    seal_game_file,
+)
+from pyshim.errors import UnavailableError
+from pyshim.plan import game_file_bytes
+
+LEFT_MAX = 4  # files of dead workers that a process has not read to their end
+
+_MIB = 1 << 20
+
+
+@dataclass(slots=True)
+class _Written:
+    """A file that a worker writes."""
+
+    fd: int
+    incarnation: int  # 1, and one more for each that came after another
+    first: int  # position at which it begins
+    sealed: bool = False
+
+
+@dataclass(slots=True)
+class _Rings:
+    """Between a process and a worker."""
+
+    own: int  # the process's file
+    bell: int  # eventfd that wakes the worker
+    written: deque[_Written] = field(default_factory=deque)  # the last one is the worker's that is there
+
+    def close(self) -> None:
+        for fd in (self.own, self.bell, *(one.fd for one in self.written)):
+            os.close(fd)
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What a process gets of a worker."""
+
+    worker: int
+    incarnation: int
+    fds: tuple[int, int, int]  # the worker's file, the process's, what wakes the worker
+
+
+class Files:
+    """All of them; those that are not dropped are closed with it."""
+
+    def __init__(self, workers: int, ring_bytes: int, available_bytes: Callable[[], int]) -> None:
+        """Nothing is made yet; `available_bytes`: memory of the host that is free."""
+        self._workers = workers
+        self._ring_bytes = ring_bytes
+        self._available_bytes = available_bytes
+        self._rings: dict[int, list[_Rings]] = {}
+
+    def make(self, index: int, name: str) -> None:
+        """New files for a place that has none, empty.
+
+        Raises:
+            UnavailableError: there is not enough memory, or no descriptor is free.
+        """
+        check_room(2 * self._workers * game_file_bytes(self._ring_bytes), self._available_bytes())
+        made: list[_Rings] = []
+        try:
+            for worker in range(self._workers):
+                made.append(self._make(f"pollgate-{name}-{worker}"))
+        except (UnavailableError, OSError) as problem:
+            for rings in made:
+                rings.close()
+            raise UnavailableError(getattr(problem, "strerror", None) or str(problem)) from problem
+        self._rings[index] = made
+
+    def _make(self, name: str) -> _Rings:
+        fds: list[int] = []
+        try:
+            fds.append(game_file(f"{name}-in", self._ring_bytes))
+            fds.append(os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK))
+            fds.append(game_file(f"{name}-out", self._ring_bytes))
+        except BaseException:
+            for fd in fds:
+                os.close(fd)
+            raise
+        own, bell, written = fds
+        return _Rings(own, bell, deque([_Written(written, 1, first_position(written))]))
+
+    def drop(self, index: int) -> None:
+        """Nobody is given these any more; who has them mapped keeps them."""
+        for rings in self._rings.pop(index, ()):
+            rings.close()
+
+    def close(self) -> None:
+        """Drop all."""
+        for index in tuple(self._rings):
+            self.drop(index)
+
+    # ------------------------------------------------------------ the worker process
+
+    def for_worker(self, index: int) -> tuple[int, ...]:
+        """What the worker process gets: of each worker its file, the process's, what wakes it."""
+        return tuple(fd for one in self._rings[index] for fd in (one.written[-1].fd, one.own, one.bell))
+
+    def seal(self, index: int) -> None:
+        """It has mapped them.
+
+        Raises:
+            UnavailableError: the kernel refuses.
+        """
+        for rings in self._rings[index]:
+            if not rings.written[-1].sealed:
+                seal_game_file(rings.written[-1].fd)
+                rings.written[-1].sealed = True
+
+    def renew(self, index: int, name: str, *, attached: bool) -> None:
+        """For the next worker process: a file after each that the last one wrote.
+
+        What a process that is not there has not read of more than a few of them, it will not see.
+
+        Raises:
+            UnavailableError: there is no memory for them, or what the last one left makes no sense.
+        """
+        for worker, rings in enumerate(self._rings[index]):
+            last = rings.written[-1]
+            if not last.sealed:  # no worker process has been known to have it: it can be taken over as it is
+                continue
+            fd = game_file(f"pollgate-{name}-{worker}-out", self._ring_bytes, last.fd)
+            rings.written.append(_Written(fd, last.incarnation + 1, first_position(fd)))
+            _forget_read(rings)
+            while len(rings.written) > LEFT_MAX and not attached:
+                os.close(rings.written.popleft().fd)
+                release(rings.own, rings.written[0].first)
+
+    def is_behind(self, index: int) -> bool:
+        """Whether the process has not read what more workers left than can be kept."""
+        return any(len(rings.written) > LEFT_MAX for rings in self._rings[index])
+
+    # ------------------------------------------------------------ the process
+
+    def for_process(self, index: int) -> Iterator[Given]:
+        """What a process gets that attaches: also files of dead workers that were not read to their end."""
+        for worker, rings in enumerate(self._rings[index]):
+            _forget_read(rings)
+            for written in rings.written:
+                yield Given(worker, written.incarnation, (written.fd, rings.own, rings.bell))
+
+    def new_for_process(self, index: int) -> Iterator[Given]:
+        """What one gets that was there when the worker process became another."""
+        for worker, rings in enumerate(self._rings[index]):
+            last = rings.written[-1]
+            yield Given(worker, last.incarnation, (last.fd, rings.own, rings.bell))
+
+
+def _forget_read(rings: _Rings) -> None:
+    """Close files of dead workers that the process has read to their end."""
+    read_to = released(rings.own)
+    while len(rings.written) > 1 and rings.written[1].first <= read_to:
+        os.close(rings.written.popleft().fd)
+
+
+def check_room(needed_bytes: int, available_bytes: int) -> None:
+    """Whether so much memory is there: pages are taken when files are made.
+
+    Raises:
+        UnavailableError: it is not.
+    """
+    if needed_bytes > available_bytes:
+        raise UnavailableError(
+            f"{-(-needed_bytes // _MIB)} MiB are needed and {available_bytes // _MIB} MiB available"
+        )
+
+
+def make_pair(name: str, ring_bytes: int, available_bytes: int) -> tuple[int, int]:
+    """The files of a ring between two processes: the writer's and the reader's, the caller's to close.
+
+    Raises:
+        UnavailableError: there is no memory for them, or no descriptor is free.
+    """
+    check_room(game_file_bytes(ring_bytes) + game_file_bytes(RING_BYTES_MIN), available_bytes)
+    try:
+        writer = game_file(f"pollgate-{name}", ring_bytes)
+        try:
+            return writer, game_file(f"pollgate-{name}-read", RING_BYTES_MIN)
+        except BaseException:
+            os.close(writer)
+            raise
+    except OSError as problem:
+        raise UnavailableError(problem.strerror or str(problem)) from problem

@@ -1,0 +1,297 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Which game process has which name and index, as a value: nothing here has an effect.
+
+What happens to processes and worker processes comes in; the registry that follows, and what is to be done,
+come out. A name keeps its index and its memory when its process dies: the next process of that name goes on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from enum import Enum, auto
+
+from pyshim.bus.messages import Hello, Reason, RefusedError
+
+NO_FILES = 0
+
+
+class Phase(Enum):
+    """Of a name."""
+
+    AWAY = auto()  # no process has it
+    ARRIVING = auto()  # one has, and waits until the workers have mapped its rings
+    HERE = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A name, and the process that has it."""
+
+    name: str
+    files: int  # number of its memory files: others have another one; NO_FILES
+    routed: bool = False  # a route names it
+    phase: Phase = Phase.AWAY
+    peer: int = 0  # the connection
+    pid: int = 0
+    wants_moves: bool = False
+    mapped: bool = False  # the worker process has its rings
+    since_s: float = 0.0  # when the process came, or the last one left
+
+
+# ---------------------------------------------------------------- what is to be done
+
+
+@dataclass(frozen=True, slots=True)
+class MakeFiles:
+    """New memory for a place, empty."""
+
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
+class DropFiles:
+    """Its memory is not used any more."""
+
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
+class GiveRings:
+    """The worker process, if there is one, is to map it."""
+
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
+class TakeRings:
+    """The worker process is to let go of it."""
+
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
+class Presence:
+    """The worker process is to know whether somebody is there."""
+
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
+class Welcome:
+    """The process is attached: it gets all of its rings."""
+
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
+class Renew:
+    """It gets what its rings have new since the worker process is another."""
+
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
+class Refuse:
+    """Tell the process of a connection, and end that."""
+
+    peer: int
+    reason: Reason
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Detach:
+    """Tell an attached one, and end its connection."""
+
+    peer: int
+    text: str
+
+
+Do = MakeFiles | DropFiles | GiveRings | TakeRings | Presence | Welcome | Renew | Refuse | Detach
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What follows from an event."""
+
+    registry: Registry
+    do: tuple[Do, ...] = ()
+    told: tuple[tuple[str, str], ...] = ()  # level and sentence, for the operator
+
+
+@dataclass(frozen=True, slots=True)
+class Registry:
+    """A value: events are its methods."""
+
+    processes: int  # names that there can be
+    places: Mapping[int, Place] = field(default_factory=dict)
+    made: int = 0  # memory files, ever
+
+    # ------------------------------------------------------------ names
+
+    def index_of(self, name: str) -> int | None:
+        """The index of a name that is known."""
+        return next((index for index, place in self.places.items() if place.name == name), None)
+
+    def held_by(self, peer: int) -> int | None:
+        """The index of the name that a connection has."""
+        held = (index for index, place in self.places.items() if place.phase is not Phase.AWAY)
+        return next((index for index in held if self.places[index].peer == peer), None)
+
+    def indexes(self, names: Iterable[str]) -> dict[str, int]:
+        """Of names that are known."""
+        known = {place.name: index for index, place in self.places.items()}
+        return {name: known[name] for name in names}
+
+    def route(self, names: Iterable[str]) -> Step:
+        """Routes name these, and no others.
+
+        Raises:
+            RefusedError: there is no room for one of them.
+        """
+        wanted = tuple(names)
+        marked = {index: replace(one, routed=one.name in wanted) for index, one in self.places.items()}
+        step = Step(replace(self, places=marked))
+        for name in wanted:
+            if step.registry.index_of(name) is None:
+                opened = step.registry._open(name, routed=True)
+                step = Step(opened.registry, (*step.do, *opened.do))
+        return step
+
+    def _open(self, name: str, *, routed: bool) -> Step:
+        """A place for a new name, which keeps it to the end: what is counted goes by it.
+
+        Raises:
+            RefusedError: none is free.
+        """
+        free = next((index for index in range(self.processes) if index not in self.places), None)
+        if free is None:
+            raise RefusedError(
+                Reason.FULL,
+                f"there is no room for {name}: game.processes allows {self.processes} names, and these have "
+                f"been attached or are in routes: {', '.join(place.name for place in self.places.values())}",
+            )
+        place = Place(name, self.made + 1, routed)
+        registry = replace(self, places={**self.places, free: place}, made=self.made + 1)
+        return Step(registry, (MakeFiles(free), GiveRings(free)))
+
+    # ------------------------------------------------------------ processes
+
+    def hello(self, peer: int, pid: int, hello: Hello, now_s: float) -> Step:
+        """A process wants a name."""
+        index = self.index_of(hello.name)
+        step = Step(self)
+        if index is None:
+            try:
+                step = self._open(hello.name, routed=False)
+            except RefusedError as refused:
+                return Step(self, (Refuse(peer, refused.reason, str(refused)),))
+            index = step.registry.index_of(hello.name)
+            assert index is not None
+        place = step.registry.places[index]
+        if place.phase is not Phase.AWAY:
+            text = f"the name {hello.name} is taken by process {place.pid}, which lives"
+            return Step(self, (Refuse(peer, Reason.TAKEN, text),))
+        arriving = replace(
+            place,
+            phase=Phase.ARRIVING,
+            peer=peer,
+            pid=pid,
+            wants_moves=hello.wants_moves,
+            since_s=now_s,
+        )
+        registry = step.registry._with(index, arriving)
+        if arriving.files == NO_FILES:  # there was no memory for them
+            return Step(registry._anew(index), (MakeFiles(index), GiveRings(index)))
+        return registry._arrived(index, step.do) if arriving.mapped else Step(registry, step.do)
+
+    def _arrived(self, index: int, do: tuple[Do, ...] = ()) -> Step:
+        place = replace(self.places[index], phase=Phase.HERE)
+        told = (("info", f"game process {place.name} (process {place.pid}) has attached"),)
+        return Step(self._with(index, place), (*do, Welcome(index), Presence(index)), told)
+
+    def gone(self, peer: int, how: str, now_s: float, level: str = "info") -> Step:
+        """A connection has ended; `how`, as the end of "game process arena ..."; told with this level."""
+        index = self.held_by(peer)
+        if index is None:
+            return Step(self)
+        place = self.places[index]
+        away = replace(place, phase=Phase.AWAY, peer=0, pid=0, since_s=now_s)
+        if place.phase is Phase.ARRIVING:
+            return Step(self._with(index, away))
+        who = f"game process {place.name} (process {place.pid})"
+        told = (level, f"{who} {how}; what players say to it waits in its ring")
+        return Step(self._with(index, away), (Presence(index),), (told,))
+
+    def unmade(self, index: int, why: str) -> Step:
+        """The memory of a place is not to be had; the next process of its name asks again."""
+        place = self.places[index]
+        text = f"there is no memory for the rings of game process {place.name}: {why}"
+        do = () if place.phase is Phase.AWAY else (Refuse(place.peer, Reason.MEMORY, text),)
+        none = replace(place, phase=Phase.AWAY, peer=0, pid=0, files=NO_FILES, mapped=False)
+        return Step(self._with(index, none), do, (("warning", text),))
+
+    # ------------------------------------------------------------ the worker process
+
+    def mapped(self, index: int, files: int) -> Step:
+        """The worker process has these files."""
+        place = self.places.get(index)
+        if place is None or place.files != files:
+            return Step(self)
+        registry = self._with(index, replace(place, mapped=True))
+        match place.phase:
+            case Phase.ARRIVING:
+                return registry._arrived(index)
+            case Phase.HERE:
+                return Step(registry, (Renew(index),))
+            case _:
+                return Step(registry)
+
+    def unmappable(self, index: int, files: int, why: str, now_s: float) -> Step:
+        """It could not."""
+        place = self.places.get(index)
+        if place is None or place.files != files:
+            return Step(self)
+        text = f"the workers cannot map the rings of game process {place.name}: {why}"
+        do: tuple[Do, ...] = ()
+        match place.phase:
+            case Phase.ARRIVING:
+                do = (Refuse(place.peer, Reason.MEMORY, text),)
+            case Phase.HERE:
+                do = (Detach(place.peer, text),)
+        away = replace(place, phase=Phase.AWAY, peer=0, pid=0, files=NO_FILES, mapped=False, since_s=now_s)
+        return Step(self._with(index, away), (*do, DropFiles(index)), (("warning", text),))
+
+    def broken(self, index: int, why: str, now_s: float) -> Step:
+        """A worker gave a process up for what its ring said."""
+        place = self.places.get(index)
+        if place is None:
+            return Step(self)
+        who = f"game process {place.name}" + (f" (process {place.pid})" if place.pid else "")
+        told = (("warning", f"{who} is detached: {why}"),)
+        away = replace(place, phase=Phase.AWAY, peer=0, pid=0, since_s=now_s)
+        do: tuple[Do, ...] = ()
+        if place.phase is not Phase.AWAY:
+            do = (Detach(place.peer, f"{place.name} is detached: {why}"),)
+        return Step(self._with(index, away)._anew(index), (*do, *_other_files(index)), told)
+
+    def worker_gone(self) -> Registry:
+        """There is no worker process."""
+        return replace(
+            self, places={index: replace(place, mapped=False) for index, place in self.places.items()}
+        )
+
+    # ------------------------------------------------------------
+
+    def _anew(self, index: int) -> Registry:
+        place = replace(self.places[index], files=self.made + 1, mapped=False)
+        return replace(self._with(index, place), made=self.made + 1)
+
+    def _with(self, index: int, place: Place) -> Registry:
+        return replace(self, places={**self.places, index: place})
+
+
+def _other_files(index: int) -> tuple[Do, ...]:
+    """Other files in place of those that were spoiled."""
+    return (TakeRings(index), DropFiles(index), MakeFiles(index), GiveRings(index))

@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Memory between workers and game processes, as the supervisor makes it."""
+
+from __future__ import annotations
+
+import os
+
+from pyshim.dataplane.library import check, lib, new_error
+
+RING_BYTES_MIN = 4096
+
+_RELEASED_AT = 0  # in struct bus_file: how far its owner has read the other's ring
+_MARK_AT = 528  # where the first entry is, of a file that has just been made
+_NUMBER_BYTES = 8
+
+
+def game_file(name: str, ring_bytes: int, before: int = -1) -> int:
+    """A new file with a ring, the caller's to close; `before`: that of a dead worker, whose place it takes.
+
+    Raises:
+        UnavailableError: there is no memory for it, or the one before says what cannot be.
+    """
+    error = new_error()
+    fd = lib.pg_game_file(name.encode(), ring_bytes, before, error)
+    if fd < 0:
+        check(error.code, error)
+    os.set_inheritable(fd, False)
+    return fd
+
+
+def seal_game_file(fd: int) -> None:
+    """Its writer has mapped it: nobody else can for writing from now on.
+
+    Raises:
+        UnavailableError: the kernel refuses it.
+    """
+    error = new_error()
+    check(lib.pg_game_seal(fd, error), error)
+
+
+def released(fd: int) -> int:
+    """How far the owner of this file has read the other's ring: a position, if it tells the truth."""
+    return _number(fd, _RELEASED_AT)
+
+
+def release(fd: int, position: int) -> None:
+    """Have whoever owns this file next go on from there."""
+    os.pwrite(fd, position.to_bytes(_NUMBER_BYTES, "little"), _RELEASED_AT)
+
+
+def first_position(fd: int) -> int:
+    """Where the ring of a file begins that has just been made."""
+    return _number(fd, _MARK_AT)
+
+
+def _number(fd: int, at: int) -> int:
+    return int.from_bytes(os.pread(fd, _NUMBER_BYTES, at), "little")

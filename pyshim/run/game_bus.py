@@ -1,0 +1,497 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Game processes as the supervisor serves them: who comes and goes, and what the worker process hears of it.
+
+Everything is bounded, and nothing waits. What follows from an event is decided in `pyshim.bus.registry`.
+"""
+
+from __future__ import annotations
+
+import hmac
+import selectors
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
+from dataclasses import replace
+
+from pyshim import __version__
+from pyshim.bus import messages
+from pyshim.bus.files import Files, Given
+from pyshim.bus.messages import Hello, Open, Reason, RefusedError, Role, Topic
+from pyshim.bus.pairs import TOPICS_MAX, Pairs, Topics
+from pyshim.bus.peers import HELLO_LIMIT_S, Door, Peer, Standing
+from pyshim.bus.registry import (
+    NO_FILES,
+    Detach,
+    DropFiles,
+    GiveRings,
+    MakeFiles,
+    Phase,
+    Place,
+    Presence,
+    Refuse,
+    Registry,
+    Renew,
+    Step,
+    TakeRings,
+    Welcome,
+)
+from pyshim.errors import UnavailableError
+from pyshim.host.memory import available_bytes
+from pyshim.plan import Plan, Policy
+from pyshim.run import control
+from pyshim.run.reloading import RefusedError as ReloadRefusedError
+from pyshim.stats import GameFigures, GameProcess
+
+STRANGERS_MAX = 32  # connections without a name
+PACKETS_PER_TURN = 32  # of one process
+_MINUTE_S = 60.0
+TOLD_PER_MINUTE = 60  # sentences about processes: one that comes and goes all the time must not fill the log
+
+
+_DETACHMENTS = ("gone", "broken", "malformed", "does_not_read")
+_STATES = {Phase.HERE: "attached", Phase.ARRIVING: "arriving", Phase.AWAY: "away"}
+
+
+class Counted:
+    """What came of connections, ever."""
+
+    def __init__(self) -> None:
+        """Nothing came yet."""
+        self.attached = 0
+        self.detached = dict.fromkeys(_DETACHMENTS, 0)
+        self.refused = {reason.name.lower(): 0 for reason in Reason}
+
+
+class GameBus:
+    """The game processes of a run; of the main thread only. Without a game in the plan it does nothing."""
+
+    def __init__(self, plan: Plan, token: bytes | None, name: Callable[[int, str], None]) -> None:
+        """Listen, and make the memory of those whom routes name; `name`: in the statistics page, by index.
+
+        Raises:
+            UnavailableError: the socket or the memory is not to be had.
+        """
+        self._plan = plan.game
+        self._workers = len(plan.workers)
+        self._token = token
+        self._name = name
+        self._tell_operator: Callable[[str, str], None] = lambda _level, _sentence: None
+        self._registry = Registry(plan.game.processes)
+        self._files = Files(self._workers, plan.game.ring_bytes, available_bytes)
+        self._pairs = Pairs(plan.game.ring_bytes, available_bytes)
+        self._topics = Topics()
+        self._peers: dict[int, Peer] = {}
+        self._connections = 0  # ever
+        self._selector: selectors.BaseSelector | None = None
+        self._channel: control.Channel | None = None  # of the worker process
+        self._door: Door | None = None
+        self._told: dict[str, deque[float]] = {}  # when, by kind of sentence
+        self.counted = Counted()
+        self._news = True
+        if not plan.game.path:
+            return
+        with ExitStack() as on_failure:
+            on_failure.callback(self.close)
+            self._door = Door(plan.game)
+            self._make_room(plan.policy)
+            on_failure.pop_all()
+
+    def close(self) -> None:
+        """End: processes read the end of the stream."""
+        if self._door is not None:
+            self._door.close()
+        for peer in self._peers.values():
+            peer.close()
+        self._peers.clear()
+        self._files.close()
+        self._pairs.close()
+
+    def watch(self, selector: selectors.BaseSelector, tell: Callable[[str, str], None]) -> None:
+        """Attend to who comes, from now on; `tell`: level and sentence, for the operator."""
+        self._selector, self._tell_operator = selector, tell
+        if self._door is not None:
+            selector.register(self._door.fileno(), selectors.EVENT_READ, self._on_door)
+
+    def turn(self) -> bool:
+        """What is due by time; whether there is news for metrics since the last turn."""
+        now_s = time.monotonic()
+        for peer in tuple(self._peers.values()):
+            if peer.standing is Standing.NAMED or now_s < peer.until_s:
+                continue
+            if peer.standing is Standing.SILENT:
+                text = f"it said nothing for {HELLO_LIMIT_S:g} s; a game process begins with HELLO"
+                self._refuse(peer.number, Reason.MALFORMED, text)
+            else:
+                self._forget(peer)
+        news, self._news = self._news, False
+        return news
+
+    @property
+    def figures(self) -> GameFigures | None:
+        """For metrics; None without a game."""
+        if self._door is None:
+            return None
+        counted, since_s = self.counted, time.time() - time.monotonic()
+        return GameFigures(
+            tuple(_process(place, since_s) for place in self.places),
+            counted.attached,
+            dict(counted.detached),
+            dict(counted.refused),
+        )
+
+    @property
+    def places(self) -> tuple[Place, ...]:
+        """The names, and who has them."""
+        return tuple(place for _, place in sorted(self._registry.places.items()))
+
+    # ------------------------------------------------------------ routes
+
+    def routed(self, policy: Policy) -> Policy:
+        """A policy with the indexes that names have here, for the worker process."""
+        names = _names(policy)
+        known = [name for name in names if self._registry.index_of(name) is not None]
+        return replace(policy, game=replace(policy.game, indexes=self._registry.indexes(known)))
+
+    def propose(self, policy: Policy, running: Policy) -> Policy:
+        """Make room for whom a new policy names beside the running one; returns it with their indexes.
+
+        Raises:
+            ReloadRefusedError: there is none.
+        """
+        if not self._plan.path:
+            return policy
+        try:
+            self._take(self._registry.route((*_names(running), *_names(policy))))
+        except RefusedError as refused:
+            raise ReloadRefusedError(
+                f"reload refused, the old configuration stays: game.routes: {refused}"
+            ) from refused
+        return self.routed(policy)
+
+    def settle(self, policy: Policy) -> None:
+        """This is what runs, whether it was proposed or stays."""
+        if self._plan.path:
+            self._take(self._registry.route(_names(policy)))
+
+    def _make_room(self, policy: Policy) -> None:
+        self._take(self._registry.route(_names(policy)))
+        for place in self.places:
+            if place.files == NO_FILES:
+                raise UnavailableError(f"game.ring_kib: there is no memory for the rings of {place.name}")
+
+    # ------------------------------------------------------------ the worker process
+
+    def start(self, channel: control.Channel, plan: Plan) -> None:
+        """A worker process is there: tell it what to do, and give it the memory that the last one left."""
+        for index, place in tuple(self._registry.places.items()):
+            if place.files != NO_FILES:
+                self._renew(index, place)
+        given = tuple(index for index, place in self._registry.places.items() if place.files != NO_FILES)
+        channel.send(control.Start(replace(plan, policy=self.routed(plan.policy)), len(given)))
+        self._channel = channel
+        for index in given:
+            self._give(index)
+
+    def _renew(self, index: int, place: Place) -> None:
+        """What the next worker process writes; a process that cannot go on with that is detached."""
+        try:
+            self._files.renew(index, place.name, attached=place.phase is Phase.HERE)
+        except UnavailableError as problem:
+            why = f"the next worker cannot go on with its rings: {problem}"
+        else:
+            if not self._files.is_behind(index):
+                return
+            why = "it has not read what several workers left"
+        self._take(self._registry.broken(index, why, time.monotonic()))
+
+    def worker_gone(self) -> None:
+        """It has ended."""
+        self._channel = None
+        self._registry = self._registry.worker_gone()
+
+    def heard(self, report: control.GameReport) -> None:
+        """What the worker process says."""
+        now_s = time.monotonic()
+        match report:
+            case control.GameMapped(index, files, "") if self._is_of(index, files):
+                try:
+                    self._files.seal(index)
+                except UnavailableError as why:
+                    self._take(self._registry.unmappable(index, files, str(why), now_s))
+                else:
+                    self._take(self._registry.mapped(index, files))
+            case control.GameMapped(index, files, problem):
+                self._take(self._registry.unmappable(index, files, problem, now_s))
+            case control.GameBroken(index, text):
+                self._take(self._registry.broken(index, text, now_s))
+
+    def _is_of(self, index: int, files: int) -> bool:
+        place = self._registry.places.get(index)
+        return place is not None and place.files == files
+
+    def _order(self, order: control.GameOrder) -> None:
+        if self._channel is not None:
+            self._channel.send(order)
+
+    def _give(self, index: int) -> None:
+        place = self._registry.places[index]
+        here = place.phase is Phase.HERE
+        fds = self._files.for_worker(index)
+        self._order(control.GameRings(index, place.name, place.files, here and place.wants_moves, here, fds))
+
+    # ------------------------------------------------------------ what follows from events
+
+    def _take(self, step: Step) -> None:
+        """Go on with the registry that follows from an event, and do what it takes."""
+        self._registry = step.registry
+        self._news = True
+        for level, sentence in step.told:
+            self._tell(level, sentence)
+        for what in step.do:
+            self._carry_out(what)
+
+    def _carry_out(self, what: object) -> None:
+        places = self._registry.places
+        match what:
+            case MakeFiles(index) if index in places:
+                self._name(index, places[index].name)
+                try:
+                    self._files.make(index, places[index].name)
+                except UnavailableError as problem:
+                    self._take(self._registry.unmade(index, str(problem)))
+            case DropFiles(index):
+                self._files.drop(index)
+            case GiveRings(index) if index in places and places[index].files:
+                self._give(index)
+            case TakeRings(index):
+                self._order(control.GameDetach(index))
+            case Presence(index):
+                place = places[index]
+                here = place.phase is Phase.HERE
+                self._order(control.GamePresence(index, here, here and place.wants_moves))
+                self._on_presence(place)
+            case Welcome(index):
+                self._welcome(index)
+            case Renew(index):
+                self._send_rings(places[index], self._files.new_for_process(index))
+            case Refuse(peer, reason, text):
+                self._refuse(peer, reason, text)
+            case Detach(peer, text):
+                self._detach(peer, text)
+
+    def _welcome(self, index: int) -> None:
+        place = self._registry.places[index]
+        self.counted.attached += 1
+        self._say(place.peer, messages.welcome(self._workers, self._plan.ring_bytes, __version__))
+        self._send_rings(place, self._files.for_process(index))
+
+    def _send_rings(self, place: Place, rings: Iterable[Given]) -> None:
+        for given in rings:
+            self._say(place.peer, messages.rings(given.worker, given.incarnation), given.fds)
+
+    def _refuse(self, number: int, reason: Reason, text: str) -> None:
+        peer = self._peers[number]
+        self.counted.refused[reason.name.lower()] += 1
+        self._news = True
+        self._tell("refused", f"game: process {peer.pid} of user {peer.uid} is refused: {text}")
+        self._part(peer, messages.refused(reason, text))
+
+    def _detach(self, number: int, text: str) -> None:
+        self.counted.detached["broken"] += 1
+        self._part(self._peers[number], messages.detached(text))
+
+    def _part(self, peer: Peer, word: bytes) -> None:
+        """The last word to a process; what it says to that is read away until it closes."""
+        self._say(peer.number, word)
+        peer.leave(time.monotonic())
+
+    def _say(self, number: int, packet: bytes, fds: tuple[int, ...] = ()) -> None:
+        peer = self._peers.get(number)
+        if peer is None or peer.gone:
+            return
+        if not peer.send(packet, fds):
+            self._cut_off(peer)
+        elif peer.has_waiting and self._selector is not None:
+            both = selectors.EVENT_READ | selectors.EVENT_WRITE
+            self._selector.modify(peer.fileno(), both, lambda: self._on_peer(peer))
+
+    # ------------------------------------------------------------ connections
+
+    def _on_door(self) -> None:
+        assert self._door is not None
+        assert self._selector is not None
+        end = self._door.accept()
+        if end is None:
+            return
+        self._connections += 1
+        try:
+            peer = Peer(self._connections, end, time.monotonic())
+        except OSError:
+            end.close()
+            return
+        self._peers[peer.number] = peer
+        self._selector.register(peer.fileno(), selectors.EVENT_READ, lambda: self._on_peer(peer))
+        if peer.pidfd is not None:
+            self._selector.register(peer.pidfd, selectors.EVENT_READ, lambda: self._gone(peer, "has ended"))
+        strangers = sum(one.standing is not Standing.NAMED for one in self._peers.values())
+        if peer.uid not in self._plan.users:
+            text = f"user {peer.uid} is none of those who may attach; name it in game.users"
+            self._refuse(peer.number, Reason.USER, text)
+        elif strangers > STRANGERS_MAX:
+            text = f"{STRANGERS_MAX} processes are about to attach already; try again in a moment"
+            self._refuse(peer.number, Reason.FULL, text)
+        if strangers > STRANGERS_MAX:
+            self._forget(peer)
+
+    def _on_peer(self, peer: Peer) -> None:
+        """It said something, can be told more, or is gone."""
+        if peer.has_waiting:
+            peer.flush()
+            if not peer.has_waiting and self._selector is not None:
+                self._selector.modify(peer.fileno(), selectors.EVENT_READ, lambda: self._on_peer(peer))
+        for _ in range(PACKETS_PER_TURN):
+            try:
+                packet = peer.receive()
+            except BlockingIOError:
+                break
+            if packet is None:
+                self._gone(peer, "is gone")
+                return
+            if peer.standing is not Standing.LEAVING:
+                self._on_packet(peer, packet)
+            if peer.number not in self._peers:
+                return
+
+    def _on_packet(self, peer: Peer, packet: bytes) -> None:
+        try:
+            if peer.standing is Standing.SILENT:
+                self._on_hello(peer, messages.read_hello(packet, __version__))
+                return
+            match messages.read_request(packet, __version__):
+                case Open(name):
+                    self._open(peer, name)
+                case Topic(topic, on):
+                    self._subscribe(peer, topic, on=on)
+        except RefusedError as refused:
+            self._misspoke(peer, refused)
+
+    def _on_hello(self, peer: Peer, hello: Hello) -> None:
+        if self._token is not None and not hmac.compare_digest(hello.token, self._token):
+            what = "no token" if not hello.token else "another token"
+            raise RefusedError(Reason.TOKEN, f"{what} than that of game.token_file")
+        self._bury_dead(hello.name)
+        peer.standing = Standing.NAMED
+        self._take(self._registry.hello(peer.number, peer.pid, hello, time.monotonic()))
+
+    def _bury_dead(self, name: str) -> None:
+        """Whoever has the name may have ended without its connection: a child of it can have that."""
+        index = self._registry.index_of(name)
+        owner = None if index is None else self._peers.get(self._registry.places[index].peer)
+        if owner is not None and owner.is_dead:
+            self._gone(owner, "has ended")
+
+    def _misspoke(self, peer: Peer, refused: RefusedError) -> None:
+        index = self._registry.held_by(peer.number)
+        if index is None:
+            self._refuse(peer.number, refused.reason, str(refused))
+            return
+        self.counted.detached["malformed"] += 1
+        self._take(self._registry.gone(peer.number, f"is detached: {refused}", time.monotonic(), "warning"))
+        self._part(peer, messages.detached(str(refused)))
+
+    def _cut_off(self, peer: Peer) -> None:
+        """It does not read what it is told."""
+        self.counted.detached["does_not_read"] += 1
+        how = "is detached: it does not read its socket"
+        self._take(self._registry.gone(peer.number, how, time.monotonic(), "warning"))
+        self._forget(peer)
+
+    def _gone(self, peer: Peer, how: str) -> None:
+        if self._registry.held_by(peer.number) is not None:
+            self.counted.detached["gone"] += 1
+            self._take(self._registry.gone(peer.number, how, time.monotonic()))
+        self._forget(peer)
+
+    def _forget(self, peer: Peer) -> None:
+        if self._peers.pop(peer.number, None) is None:
+            return
+        if self._selector is not None:
+            self._selector.unregister(peer.fileno())
+            if peer.pidfd is not None:
+                self._selector.unregister(peer.pidfd)
+        peer.close()
+
+    # ------------------------------------------------------------ from process to process
+
+    def _on_presence(self, place: Place) -> None:
+        """A process has come or gone: what the others are to it."""
+        if place.phase is not Phase.HERE:
+            for topic in self._topics.of.get(place.name, ()):
+                self._tell_readers(place.name, topic, on=False)
+            self._topics = self._topics.without(place.name)
+            return
+        for other, topic in self._topics.but(place.name):
+            self._say(place.peer, messages.readers(topic, other, on=True))
+        for writer, files in self._pairs.to(place.name):
+            self._say(place.peer, messages.pair(Role.READS, writer), files)
+
+    def _open(self, peer: Peer, name: str) -> None:
+        index, other = self._registry.held_by(peer.number), self._registry.index_of(name)
+        if index is None or self._registry.places[index].phase is not Phase.HERE:
+            raise RefusedError(Reason.MALFORMED, "an OPEN before the WELCOME")
+        own, reader = self._registry.places[index], self._registry.places.get(-1 if other is None else other)
+        if reader is None or reader.name == own.name:
+            text = (
+                f"there is no game process {name}" if reader is None else "a process does not write to itself"
+            )
+            self._say(peer.number, messages.nobody(text))
+            return
+        try:
+            files, new = self._pairs.open(own.name, name)
+        except UnavailableError as problem:
+            self._say(peer.number, messages.nobody(f"there is no memory for a ring to {name}: {problem}"))
+            return
+        if new and reader.phase is Phase.HERE:
+            self._say(reader.peer, messages.pair(Role.READS, own.name), files)
+        self._say(peer.number, messages.pair(Role.WRITES, name), files)
+
+    def _subscribe(self, peer: Peer, topic: int, *, on: bool) -> None:
+        index = self._registry.held_by(peer.number)
+        if index is None or self._registry.places[index].phase is not Phase.HERE:
+            raise RefusedError(Reason.MALFORMED, "a TOPIC before the WELCOME")
+        name = self._registry.places[index].name
+        topics = self._topics.say(name, topic, on=on)
+        if topics is None:
+            raise RefusedError(Reason.MALFORMED, f"more than {TOPICS_MAX} topics, which no process can have")
+        if topics.of.get(name) != self._topics.of.get(name, frozenset()):
+            self._topics = topics
+            self._tell_readers(name, topic, on=on)
+
+    def _tell_readers(self, name: str, topic: int, *, on: bool) -> None:
+        for place in self.places:
+            if place.phase is Phase.HERE and place.name != name:
+                self._say(place.peer, messages.readers(topic, name, on=on))
+
+    # ------------------------------------------------------------ telling
+
+    def _tell(self, kind: str, sentence: str) -> None:
+        """So much a minute of each kind: a level, or "refused"."""
+        now_s = time.monotonic()
+        told = self._told.setdefault(kind, deque())
+        while told and now_s - told[0] >= _MINUTE_S:
+            told.popleft()
+        if len(told) < TOLD_PER_MINUTE:
+            told.append(now_s)
+            self._tell_operator("warning" if kind == "refused" else kind, sentence)
+
+
+def _process(place: Place, since_s: float) -> GameProcess:
+    """A place for people; `since_s`: Unix time at which the clock of the registry was 0."""
+    return GameProcess(
+        place.name, _STATES[place.phase], place.pid, since_s + place.since_s if place.since_s else 0.0
+    )
+
+
+def _names(policy: Policy) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(name for route in policy.game.routes for name in route.to))

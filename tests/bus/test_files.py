@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The memory between workers and processes: it is given on, and nothing in it is lost by a worker's death."""
+
+from __future__ import annotations
+
+import mmap
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pyshim.bus.files import LEFT_MAX, Files, Given
+from pyshim.dataplane.game import released
+from pyshim.errors import UnavailableError
+from pyshim.plan import game_file_bytes
+
+RING_BYTES = 4096
+HEAD_BYTES = 640
+MESSAGE = 1 << 48
+BEGUN_AT = 512
+
+
+@pytest.fixture
+def files() -> Iterator[Files]:
+    made = Files(2, RING_BYTES, lambda: 1 << 30)
+    made.make(0, "arena")
+    yield made
+    made.close()
+
+
+def worker_writes(fd: int, position: int, messages: int) -> int:
+    """As a worker that has mapped the file: so many messages without a body; where the next one goes."""
+    with mmap.mmap(fd, HEAD_BYTES + RING_BYTES) as memory:
+        for _ in range(messages):
+            at = HEAD_BYTES + position % RING_BYTES
+            memory[at : at + 8] = MESSAGE.to_bytes(8, "little")
+            position += 8
+        begun = int.from_bytes(memory[BEGUN_AT : BEGUN_AT + 8], "little") + messages
+        memory[BEGUN_AT : BEGUN_AT + 8] = begun.to_bytes(8, "little")
+    return position
+
+
+def process_reads(files: Files, position: int) -> None:
+    os.pwrite(files.for_worker(0)[1], position.to_bytes(8, "little"), 0)
+
+
+def of_worker_0(given: Iterator[Given]) -> list[tuple[int, int]]:
+    return [(one.incarnation, one.fds[0]) for one in given if one.worker == 0]
+
+
+def test_a_process_gets_two_files_and_a_bell_of_each_worker(files: Files) -> None:
+    given = list(files.for_process(0))
+    assert [(one.worker, one.incarnation) for one in given] == [(0, 1), (1, 1)]
+    assert [fd for one in given for fd in one.fds] == list(files.for_worker(0))
+    assert all(os.fstat(fd).st_size == HEAD_BYTES + RING_BYTES for one in given for fd in one.fds[:2])
+    assert os.fstat(given[0].fds[0]).st_blocks * 512 == game_file_bytes(RING_BYTES)
+
+
+def test_when_the_worker_has_mapped_its_file_nobody_else_can_write_it(files: Files) -> None:
+    worker, own, _ = files.for_worker(0)[:3]
+    mmap.mmap(worker, RING_BYTES).close()
+    files.seal(0)
+    with pytest.raises(PermissionError):
+        mmap.mmap(worker, RING_BYTES)
+    mmap.mmap(own, RING_BYTES).close()
+    for fd in (worker, own):
+        with pytest.raises(PermissionError):
+            os.ftruncate(fd, 0)
+
+
+def test_what_a_process_had_not_read_of_a_dead_worker_comes_first(files: Files) -> None:
+    first = files.for_worker(0)[0]
+    end = worker_writes(first, 0, 5)
+    files.seal(0)
+    files.renew(0, "arena", attached=True)
+    second = files.for_worker(0)[0]
+    assert second != first
+    assert of_worker_0(files.for_process(0)) == [(1, first), (2, second)]
+    assert of_worker_0(files.new_for_process(0)) == [(2, second)]
+    process_reads(files, end - 8)
+    assert of_worker_0(files.for_process(0)) == [(1, first), (2, second)]
+    process_reads(files, end)
+    assert of_worker_0(files.for_process(0)) == [(2, second)]
+
+
+def test_a_worker_that_died_before_it_had_the_file_leaves_it_to_the_next(files: Files) -> None:
+    before = files.for_worker(0)
+    files.renew(0, "arena", attached=False)
+    assert files.for_worker(0) == before
+
+
+def test_of_many_dead_workers_the_latest_files_are_kept(files: Files) -> None:
+    position = 0
+    for _ in range(LEFT_MAX + 2):
+        position = worker_writes(files.for_worker(0)[0], position, 3)
+        files.seal(0)
+        files.renew(0, "arena", attached=False)
+    kept = of_worker_0(files.for_process(0))
+    assert [incarnation for incarnation, _ in kept] == list(range(4, LEFT_MAX + 4))
+    assert released(files.for_worker(0)[1]) == position - (LEFT_MAX - 1) * 24
+    assert not files.is_behind(0)
+
+
+def test_an_attached_process_that_reads_nothing_of_many_workers_is_behind(files: Files) -> None:
+    position = 0
+    for number in range(LEFT_MAX):
+        assert not files.is_behind(0), number
+        position = worker_writes(files.for_worker(0)[0], position, 3)
+        files.seal(0)
+        files.renew(0, "arena", attached=True)
+    assert files.is_behind(0)
+    assert len(of_worker_0(files.for_process(0))) == LEFT_MAX + 1
+
+
+def test_what_a_worker_left_that_makes_no_sense_is_told(files: Files) -> None:
+    worker = files.for_worker(0)[0]
+    os.pwrite(worker, bytes([9] * 8), HEAD_BYTES)  # an entry of no kind
+    files.seal(0)
+    with pytest.raises(UnavailableError, match="says what cannot be"):
+        files.renew(0, "arena", attached=True)
+
+
+def test_without_memory_nothing_is_left_behind() -> None:
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    poor = Files(2, 1 << 20, lambda: 3 << 20)
+    with pytest.raises(UnavailableError, match="5 MiB are needed and 3 MiB available"):
+        poor.make(0, "arena")
+    assert len(list(Path("/proc/self/fd").iterdir())) == before

@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Players, a gateway and a game process: what is said arrives, whoever dies meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+
+from pyshim.game import Game, Joined, Left, Message, Post, Published
+from pyshim.protocol.client import Client, GameMessage, Ticket
+from tests.bus.test_attach import config
+from tests.gate import TIMEOUT_S, Gate
+from tests.issuing.gateway import Api
+
+T = TypeVar("T")
+OWN = 70
+
+
+@pytest.fixture
+def gate(tmp_path: Path) -> Iterator[Gate]:
+    with Gate(config(tmp_path, ring_kib=256, routes=[{"to": "arena"}]), tmp_path) as made:
+        yield made
+
+
+def ticket(gate: Gate, player: int) -> Ticket:
+    return Ticket.from_json(json.dumps(Api(gate).issue(player)))
+
+
+def hears(game: Game, kind: type[T], count: int = 1) -> list[T]:
+    """The next so many events of a kind."""
+    found: list[T] = []
+    deadline = time.monotonic() + TIMEOUT_S
+    while len(found) < count:
+        assert time.monotonic() < deadline, found
+        game.wait(1.0)
+        found += [event for event in game.poll().events() if isinstance(event, kind)]
+    return found
+
+
+async def answer(player: Client) -> GameMessage:
+    async with asyncio.timeout(TIMEOUT_S):
+        async for event in player.events():
+            if isinstance(event, GameMessage):
+                return event
+    raise AssertionError("the connection is over")
+
+
+def test_what_a_player_says_reaches_the_game_and_its_answer_the_player(gate: Gate) -> None:
+    async def play() -> None:
+        with Game(gate.directory / "game.sock", "arena") as game:
+            async with Client(ticket(gate, 7)) as player:
+                (joined,) = await asyncio.to_thread(hears, game, Joined)
+                assert joined.player == 7
+                await player.say(OWN, b"hello")
+                (said,) = await asyncio.to_thread(hears, game, Message)
+                assert (said.player, said.type, said.body) == (7, OWN, b"hello")
+                game.send(7, OWN + 1, b"welcome")
+                game.flush()
+                heard = await answer(player)
+                assert (heard.type, heard.body) == (OWN + 1, b"welcome")
+            (left,) = await asyncio.to_thread(hears, game, Left)
+            assert left.player == 7
+
+    asyncio.run(play())
+
+
+def test_what_is_said_while_no_process_is_there_waits_for_the_next(gate: Gate) -> None:
+    async def play() -> None:
+        async with Client(ticket(gate, 7)) as player:
+            await player.say(OWN, b"before the first")
+            with Game(gate.directory / "game.sock", "arena") as game:
+                (said,) = await asyncio.to_thread(hears, game, Message)
+                assert said.body == b"before the first"
+            await player.say(OWN, b"between two")
+            gate.kill_worker()
+            await asyncio.to_thread(gate.wait_ready)
+            await player.say(OWN, b"after a crash")
+            with Game(gate.directory / "game.sock", "arena") as game:
+                found = await asyncio.to_thread(hears, game, Message, 2)
+                assert [said.body for said in found] == [b"between two", b"after a crash"]
+
+    asyncio.run(play())
+
+
+def test_a_killed_worker_costs_an_attached_game_no_message_and_no_player(gate: Gate) -> None:
+    async def play() -> None:
+        with Game(gate.directory / "game.sock", "arena") as game:
+            async with Client(ticket(gate, 7)) as player:
+                await asyncio.to_thread(hears, game, Joined)
+                for number in range(3):
+                    await player.say(OWN, b"said %d" % number)
+                    gate.kill_worker()
+                    await asyncio.to_thread(gate.wait_ready)
+                found = await asyncio.to_thread(hears, game, Message, 3)
+                assert [said.body for said in found] == [b"said %d" % number for number in range(3)]
+                assert game.is_here(7)
+                game.send(7, OWN, b"still here")
+                game.flush()
+                assert (await answer(player)).body == b"still here"
+
+    asyncio.run(play())
+
+
+def test_a_reload_sends_players_elsewhere(gate: Gate) -> None:
+    async def play() -> None:
+        path = gate.directory / "game.sock"
+        with Game(path, "arena") as arena, Game(path, "lobby") as lobby:
+            async with Client(ticket(gate, 7)) as player:
+                await player.say(OWN, b"to the arena")
+                assert (await asyncio.to_thread(hears, arena, Message))[0].body == b"to the arena"
+                written = json.loads(gate.config_path.read_text())
+                written["game"]["routes"] = [{"to": "lobby", "types": [OWN]}, {"to": "arena"}]
+                gate.write_config(written)
+                gate.reload()
+                await asyncio.to_thread(gate.wait_for_line, "configuration reloaded")
+                await player.say(OWN, b"to the lobby")
+                assert (await asyncio.to_thread(hears, lobby, Message))[0].body == b"to the lobby"
+                await player.say(OWN + 1, b"to the arena")
+                assert (await asyncio.to_thread(hears, arena, Message))[0].body == b"to the arena"
+
+    asyncio.run(play())
+
+
+def test_processes_speak_to_each_other(gate: Gate) -> None:
+    path = gate.directory / "game.sock"
+    with Game(path, "arena") as arena, Game(path, "lobby") as lobby:
+        lobby.subscribe("news")
+        lobby.flush()
+        arena.post("lobby", b"hello")
+        arena.flush()
+        (post,) = hears(lobby, Post)
+        assert (post.process, post.body) == ("arena", b"hello")
+        deadline = time.monotonic() + TIMEOUT_S
+        while not arena.publish("news", b"extra"):
+            arena.poll()
+            assert time.monotonic() < deadline
+        arena.flush()
+        (published,) = hears(lobby, Published)
+        assert (published.process, published.topic, published.body) == ("arena", "news", b"extra")

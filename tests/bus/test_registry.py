@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Who has which name: every order of events without a process."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pyshim.bus.messages import Hello, Reason, RefusedError
+from pyshim.bus.registry import (
+    Detach,
+    DropFiles,
+    GiveRings,
+    MakeFiles,
+    Phase,
+    Presence,
+    Refuse,
+    Registry,
+    Renew,
+    Step,
+    TakeRings,
+    Welcome,
+)
+
+ARENA = Hello("arena", wants_moves=True, token=b"", version="1")
+LOBBY = Hello("lobby", wants_moves=False, token=b"", version="1")
+
+
+def attached(processes: int = 2) -> Registry:
+    step = Registry(processes).hello(1, 100, ARENA, 0.0)
+    return step.registry.mapped(0, step.registry.places[0].files).registry
+
+
+def test_a_process_is_welcome_when_the_workers_have_its_rings() -> None:
+    arriving = Registry(2).hello(1, 100, ARENA, 0.0)
+    assert arriving.do == (MakeFiles(0), GiveRings(0))
+    arrived = arriving.registry.mapped(0, 1)
+    assert arrived.do == (Welcome(0), Presence(0))
+    place = arrived.registry.places[0]
+    assert (place.name, place.phase, place.pid, place.wants_moves) == ("arena", Phase.HERE, 100, True)
+
+
+def test_a_name_of_a_route_has_its_rings_before_its_process_comes() -> None:
+    routed = Registry(2).route(["lobby", "arena"])
+    assert routed.do == (MakeFiles(0), GiveRings(0), MakeFiles(1), GiveRings(1))
+    assert routed.registry.indexes(["arena", "lobby"]) == {"arena": 1, "lobby": 0}
+    ready = routed.registry.mapped(1, 2).registry
+    assert ready.hello(1, 100, ARENA, 0.0).do == (Welcome(1), Presence(1))
+
+
+def test_a_name_is_refused_while_its_owner_lives_and_goes_on_in_the_same_files_after_that() -> None:
+    registry = attached()
+    (refuse,) = registry.hello(2, 200, ARENA, 1.0).do
+    assert refuse == Refuse(2, Reason.TAKEN, "the name arena is taken by process 100, which lives")
+    gone = registry.gone(1, "is gone", 2.0)
+    assert gone.do == (Presence(0),)
+    again = gone.registry.hello(2, 200, ARENA, 3.0)
+    assert again.do == (Welcome(0), Presence(0))
+    assert again.registry.places[0].files == registry.places[0].files
+
+
+def test_no_more_names_than_processes() -> None:
+    registry = attached(1).gone(1, "is gone", 1.0).registry
+    step = registry.hello(2, 200, LOBBY, 2.0)
+    assert step.registry == registry
+    (refuse,) = step.do
+    assert isinstance(refuse, Refuse)
+    assert refuse.reason is Reason.FULL
+    assert "there is no room for lobby: game.processes allows 1 names" in refuse.text
+    with pytest.raises(RefusedError, match="no room for lobby"):
+        registry.route(["lobby"])
+
+
+def test_an_index_stays_a_names_when_no_route_names_it_any_more() -> None:
+    routed = Registry(3).route(["arena"]).registry
+    other = routed.route(["lobby"])
+    assert other.registry.indexes(["arena", "lobby"]) == {"arena": 0, "lobby": 1}
+    assert [place.routed for place in other.registry.places.values()] == [False, True]
+    assert other.registry.route(["arena", "lobby"]).do == ()
+
+
+def test_whoever_breaks_its_ring_is_detached_and_the_next_gets_other_files() -> None:
+    registry = attached()
+    files = registry.places[0].files
+    broken = registry.broken(0, "an entry of no kind", 1.0)
+    detach, *others = broken.do
+    assert detach == Detach(1, "arena is detached: an entry of no kind")
+    assert others == [TakeRings(0), DropFiles(0), MakeFiles(0), GiveRings(0)]
+    late = broken.registry.mapped(0, files)  # of the files before
+    assert late == Step(broken.registry)
+    assert broken.registry.hello(2, 200, ARENA, 2.0).do == ()
+    assert broken.registry.places[0].files != files
+
+
+def test_the_next_worker_process_maps_all_and_those_who_are_there_get_what_is_new() -> None:
+    registry = attached().hello(2, 200, LOBBY, 1.0).registry.worker_gone()
+    assert registry.mapped(0, 1).do == (Renew(0),)
+    assert registry.mapped(1, 2).do == (Welcome(1), Presence(1))
+    away = registry.gone(1, "is gone", 2.0).registry
+    assert away.mapped(0, 1).do == ()
+
+
+def test_a_process_that_comes_while_there_is_no_worker_process_waits_for_the_next() -> None:
+    registry = attached().gone(1, "is gone", 1.0).registry.worker_gone()
+    waiting = registry.hello(2, 200, ARENA, 2.0)
+    assert waiting.do == ()
+    assert waiting.registry.mapped(0, 1).do == (Welcome(0), Presence(0))
+
+
+def test_without_memory_it_is_refused_and_the_next_asks_again() -> None:
+    step = Registry(2).hello(1, 100, ARENA, 0.0).registry.unmade(0, "too little")
+    (refuse,) = step.do
+    assert refuse == Refuse(
+        1, Reason.MEMORY, "there is no memory for the rings of game process arena: too little"
+    )
+    assert step.registry.hello(2, 200, ARENA, 1.0).do == (MakeFiles(0), GiveRings(0))
+
+
+def test_rings_that_no_worker_can_map_are_given_up() -> None:
+    arriving = Registry(2).hello(1, 100, ARENA, 0.0).registry
+    refuse, drop = arriving.unmappable(0, 1, "no", 1.0).do
+    assert isinstance(refuse, Refuse)
+    assert refuse.reason is Reason.MEMORY
+    assert drop == DropFiles(0)
+    detach, drop = attached().worker_gone().unmappable(0, 1, "no", 1.0).do
+    assert isinstance(detach, Detach)
+    assert drop == DropFiles(0)
+
+
+KINDS = ("hello", "gone", "mapped", "broken", "worker", "route", "unmade")
+EVENTS = st.lists(st.tuples(st.sampled_from(KINDS), st.integers(0, 3)), max_size=40)
+
+
+@given(EVENTS)
+def test_whatever_happens_a_name_has_one_index_and_one_process(events: list[tuple[str, int]]) -> None:
+    registry, peers, known = Registry(3), 0, dict[str, int]()
+    for time_s, (what, number) in enumerate(events):
+        place = registry.places.get(number)
+        match what:
+            case "hello":
+                peers += 1
+                hello = Hello(f"name{number}", wants_moves=False, token=b"", version="")
+                registry = registry.hello(peers, 1000 + peers, hello, time_s).registry
+            case "gone" if place is not None:
+                registry = registry.gone(place.peer, "is gone", time_s).registry
+            case "mapped" if place is not None:
+                registry = registry.mapped(number, place.files).registry
+            case "broken":
+                registry = registry.broken(number, "it is", time_s).registry
+            case "worker":
+                registry = registry.worker_gone()
+            case "unmade" if place is not None:
+                registry = registry.unmade(number, "none").registry
+            case "route" if registry.index_of(f"name{number}") is not None:
+                registry = registry.route([f"name{number}"]).registry
+        names = {place.name: index for index, place in registry.places.items()}
+        assert len(names) == len(registry.places) <= 3
+        assert known.items() <= names.items()
+        known = names
+        holders = [place.peer for place in registry.places.values() if place.phase is not Phase.AWAY]
+        assert len(set(holders)) == len(holders)
