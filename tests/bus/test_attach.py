@@ -314,7 +314,7 @@ def test_a_process_that_never_reads_is_cut_off_and_the_others_go_on(gate: Gate, 
 
 def test_a_killed_worker_s_successor_is_given_to_who_is_there(gate: Gate, path: Path) -> None:
     with Process(path) as process:
-        (rings,) = process.attach("arena")
+        (rings,) = process.attach("mortal")
         before, incarnation = inodes(rings.fds), rings.numbers[1]
         for number in range(1, 4):
             gate.kill_worker()
@@ -335,16 +335,16 @@ def test_a_process_that_breaks_its_ring_is_detached_and_the_next_gets_other_memo
     seen = []
     for _ in range(3):
         with Process(path) as process:
-            (rings,) = process.attach("arena")
-            seen += inodes(rings.fds)
+            (rings,) = process.attach("breaker")
+            seen += inodes(rings.fds[:2])  # an eventfd has no inode of its own
             os.pwrite(rings.fds[1], bytes([9] * 8), 640)  # an entry of no kind that there is
             os.eventfd_write(rings.fds[2], 1)
             said = process.hear()
             assert said is not None
-            assert (said.kind, "arena is detached: " in said.text) == (DETACHED, True)
+            assert (said.kind, "breaker is detached: " in said.text) == (DETACHED, True)
             assert process.hear() is None
     assert len(set(seen)) == len(seen)
-    gate.wait_for_line(r"warning: game process arena \(process \d+\) is detached: ")
+    gate.wait_for_line(r"warning: game process breaker \(process \d+\) is detached: ")
     assert gate.metrics().value("pollgate_game_detachments_total", reason="broken") == 3
 
 

@@ -100,7 +100,7 @@ def test_every_example_is_valid_and_names_its_schema(path: Path) -> None:
 def test_all_examples_are_there() -> None:
     assert {path.name for path in EXAMPLES} >= {
         "demo.yaml", "null.yaml", "af_packet.yaml", "tap.yaml", "bare-metal.yaml",
-        "epoll.yaml", "io_uring.yaml", "session.yaml", "netcode.yaml",
+        "epoll.yaml", "io_uring.yaml", "session.yaml", "netcode.yaml", "game.yaml",
     }  # fmt: skip
 
 
