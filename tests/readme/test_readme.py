@@ -29,7 +29,14 @@ pytestmark = [
 ]
 
 LAYERED = (str(ROOT), "/usr/local", "/etc")
-ABSENT_FROM_A_CLONE = ("var", "ticket.json", "build/client", "build/client-home", "build/release")
+ABSENT_FROM_A_CLONE = (
+    "var",
+    "ticket.json",
+    "build/client",
+    "build/client-home",
+    "build/game",
+    "build/release",
+)
 WAIT_READY = """
 import sys, time, urllib.request
 while True:
