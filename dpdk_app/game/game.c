@@ -22,13 +22,6 @@ static void list_anew(struct game *game, unsigned process)
 	game->listing |= 1U << process;
 }
 
-void game_use_routes(struct game *game, const struct game_routes *routes)
-{
-	game->routes = routes;
-	for (unsigned process = 0; process < PG_GAME_PROCESSES_MAX; process++)
-		list_anew(game, process);
-}
-
 static void set_bit(uint32_t *bits, unsigned bit, bool to)
 {
 	*bits = (*bits & ~(1U << bit)) | (uint32_t)to << bit;
@@ -91,4 +84,12 @@ void game_heed(struct game *game)
 
 	for (; changed != 0; changed &= changed - 1)
 		heed(game, (unsigned)__builtin_ctz(changed));
+}
+
+void game_use_routes(struct game *game, const struct game_routes *routes)
+{
+	game_heed(game); // they may name a process whose rings have come just before
+	game->routes = routes;
+	for (unsigned process = 0; process < PG_GAME_PROCESSES_MAX; process++)
+		list_anew(game, process);
 }

@@ -115,6 +115,8 @@ void shard_free(struct worker *w)
 void shard_begin(struct worker *w)
 {
 	counter_add(&w->stats->sessions_recovered, session_shard_begin(w->shard, pg_tsc()));
+	if (w->game)
+		game_heed(w->game); // before the first packet: it may be for a process
 }
 
 void shard_use_new_policy(struct worker *w)

@@ -4,7 +4,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +23,17 @@ from tests.issuing.gateway import Api
 
 T = TypeVar("T")
 OWN = 70
+LISTENS = """
+import sys
+from pyshim.game import Game, Gap, Message
+with Game(sys.argv[1], "arena") as game:
+    for batch in game.batches():
+        for event in batch.events():
+            if isinstance(event, Message):
+                print(int(event.body), flush=True)
+            if isinstance(event, Gap):
+                print(-event.messages, flush=True)
+"""
 
 
 @pytest.fixture
@@ -143,3 +157,62 @@ def test_processes_speak_to_each_other(gate: Gate) -> None:
         arena.flush()
         (published,) = hears(lobby, Published)
         assert (published.process, published.topic, published.body) == ("arena", "news", b"extra")
+
+
+@contextlib.contextmanager
+def listener(path: Path, heard: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A process of its own that writes down what it hears before it takes more."""
+    with (
+        heard.open("ab") as out,
+        subprocess.Popen([sys.executable, "-P", "-c", LISTENS, str(path)], stdout=out) as it,
+    ):
+        try:
+            yield it
+        finally:
+            it.kill()
+
+
+def test_kill_loops_under_load_lose_nothing_without_naming_it(gate: Gate, tmp_path: Path) -> None:
+    path, heard = gate.directory / "game.sock", tmp_path / "heard"
+    heard.touch()
+
+    def numbers() -> list[int]:
+        return [int(line) for line in heard.read_text().splitlines()]
+
+    def hears_after(number: int) -> None:
+        gate.wait_until(lambda: numbers()[-1:] > [number])
+
+    async def say(player: Client, said: int) -> int:
+        for number in range(said, said + 100):
+            receipt = player.say(OWN, b"%d" % (number + 1))
+        assert receipt is not None
+        await receipt
+        return said + 100
+
+    async def play() -> int:
+        said = 0
+        async with Client(ticket(gate, 7)) as player:
+            for turn in range(6):
+                with listener(path, heard) as process:
+                    talk = asyncio.create_task(say(player, said))
+                    await asyncio.to_thread(hears_after, said)
+                    if turn % 3 == 2:
+                        gate.kill_worker()
+                    else:
+                        process.kill()
+                    said = await say(player, await talk)
+            with listener(path, heard):
+                await asyncio.to_thread(gate.wait_until, lambda: numbers()[-1:] == [said])
+        return said
+
+    said = asyncio.run(play())
+    found = numbers()
+    missing = said - len({number for number in found if number > 0})
+    assert missing <= -sum(number for number in found if number < 0)  # gaps name them
+    counted = gate.metrics()
+    offered, delivered, lost = (
+        counted.value(f"pollgate_game_messages_{name}_total", process="arena")
+        for name in ("offered", "delivered", "lost")
+    )
+    assert (offered, delivered, lost) == (said, said - missing, missing)
+    assert counted.value("pollgate_game_messages_lost_total", process="arena", reason="worker_lost") == lost
