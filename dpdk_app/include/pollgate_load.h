@@ -83,13 +83,22 @@ struct pg_load_trial {
 	bool storm;        // of profile session: all players connect anew at once, before it begins
 };
 
+/// Why a message was not sent.
+enum pg_load_unsent {
+	PG_LOAD_QUEUE_FULL,    // of the device, or a socket's send buffer
+	PG_LOAD_REFUSED,       // by the kernel: no way leads there, a firewall, nobody listens
+	PG_LOAD_NOT_CONNECTED, // of profile session: its player had no connection
+	PG_LOAD_HELD_BACK,     // of profile session: its player's client waited, because too much was unacknowledged
+	PG_LOAD_UNSENT         // how many reasons
+};
+
 /// What became of a trial. One writer: the generator. Reset when a trial begins.
 /// When a trial has ended: offered = sent + not_sent, and sent = acknowledged + lost.
 struct pg_load_counts {
 	uint64_t trial;        // number of the trial, from 1; written last when it begins
 	uint64_t offered;      // messages that were due
 	uint64_t sent;         // taken by the kernel or the device
-	uint64_t not_sent;     // refused: a full queue or send buffer
+	uint64_t not_sent;     // by reason below
 	uint64_t acknowledged; // messages that were answered, each once
 	uint64_t lost;         // sent and not answered by the end of the trial; 0 until then
 	uint64_t duplicated;   // answers to a message that had been answered
@@ -105,6 +114,9 @@ struct pg_load_counts {
 	uint64_t total_cycles; // TSC cycles until the end of sending
 	uint64_t latency_sum_ns;
 	uint64_t latency_max_ns;
+	uint64_t unsent[PG_LOAD_UNSENT]; // not_sent, by enum pg_load_unsent
+	uint64_t refusals;               // datagrams that the kernel, the network or the target said to have refused
+	uint64_t refusal;                // errno of the last; 0: none
 	// of profile session
 	uint64_t connected;  // players who were when the trial began
 	uint64_t connect_ns; // that it took until all were

@@ -131,7 +131,7 @@ static COLD bool host_frame(struct device *d, struct rte_mbuf *m, const struct p
 		const int refusal = unreachable(d, frame, p);
 
 		if (refusal)
-			d->transport.refusal = refusal;
+			transport_refused(&d->transport, refusal);
 	}
 	if (request.drop != PG_DROP_NONE || rte_pktmbuf_tailroom(m) < HOST_ANSWER_ROOM) {
 		counter_add(&d->transport.page->counts.stray, 1);
@@ -322,12 +322,12 @@ static int device_begin(struct transport *t, const struct pg_load_trial *trial, 
 	return d->resolved ? PG_OK : resolve(d, error);
 }
 
-static int device_explain(const struct transport *t, struct pg_error *error)
+static int device_explain(const struct transport *t, int refusal, struct pg_error *error)
 {
 	char name[TARGET_NAME_MAX];
 
 	target_name(&((const struct device *)t)->plan, name);
-	return target_refuses(name, t->refusal, error);
+	return target_refuses(name, refusal, error);
 }
 
 // ---------------------------------------------------------------- opening

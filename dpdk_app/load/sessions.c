@@ -20,6 +20,8 @@
 #define DATAGRAM_BYTES 508
 static_assert(DATAGRAM_BYTES <= MESSAGE_MAX, "a carrier's buffers hold a datagram");
 
+#define NO_MESSAGE (-1)
+
 #define CONNECT_NS (30 * SECOND_NS)
 
 struct session_player {
@@ -52,9 +54,13 @@ struct sessions {
 	struct staged {
 		uint32_t player;
 		uint16_t length;
+		int message; // of the turn, which is lost with it; NO_MESSAGE
 		uint8_t bytes[PGC_DATAGRAM_MAX];
 	} stage[LOAD_BURST];
 	uint8_t said[LOAD_BURST][MESSAGE_MAX];
+	int saying;    // message of the turn that goes into the next datagram, and is lost with it; NO_MESSAGE
+	uint64_t lost; // messages of the turn whose datagrams were not taken
+	enum pg_load_unsent why[LOAD_BURST]; // of these
 
 	struct answers answers;
 };
@@ -85,8 +91,16 @@ static void datagrams_arrived(void *context, uint64_t newest, uint64_t others)
 
 // ---------------------------------------------------------------- datagrams
 
-/// @return datagrams that were taken
-static uint64_t send_staged(struct sessions *s)
+/// The carrier did not take a datagram: as on a network, the client repeats what matters, and the rest is lost.
+static void lose(struct sessions *s, const struct staged *staged, enum pg_load_unsent why)
+{
+	if (staged->message == NO_MESSAGE)
+		return;
+	s->lost |= 1ULL << staged->message;
+	s->why[staged->message] = why;
+}
+
+static void send_staged(struct sessions *s)
 {
 	struct outgoing_message outgoing[LOAD_BURST];
 	const unsigned room = s->carrier->ops->room(s->carrier, outgoing, s->staged);
@@ -97,11 +111,16 @@ static uint64_t send_staged(struct sessions *s)
 
 		memcpy(outgoing[i].payload, staged->bytes, staged->length);
 		outgoing[i].message = (struct message){.player = staged->player, .length = staged->length};
+		outgoing[i].unsent = PG_LOAD_QUEUE_FULL;
 	}
-	s->staged = 0; // what found no room is lost, as on a network: the client repeats what matters
 	taken = room > 0 ? s->carrier->ops->send(s->carrier, outgoing, room) : 0;
-	s->transport.refusal = s->carrier->refusal;
-	return taken;
+	for (unsigned i = 0; i < s->staged; i++)
+		if (i >= room || !(taken >> i & 1))
+			lose(s, &s->stage[i], i < room ? outgoing[i].unsent : PG_LOAD_QUEUE_FULL);
+	s->staged = 0;
+	if (s->carrier->refusal) // told once
+		s->transport.refusal = s->carrier->refusal;
+	s->carrier->refusal = 0;
 }
 
 /// Stage all that a client has to send now.
@@ -120,8 +139,11 @@ static uint64_t flush(struct session_player *p)
 			return said;
 		}
 		staged->player = p->number;
-		if (said == 0 && pgc_state(p->client) == PGC_CONNECTED)
+		staged->message = NO_MESSAGE;
+		if (said == 0 && pgc_state(p->client) == PGC_CONNECTED) {
 			said = pgc_last_datagram(p->client);
+			staged->message = s->saying;
+		}
 		if (++s->staged == s->carrier->burst)
 			send_staged(s);
 	}
@@ -223,10 +245,16 @@ static unsigned sessions_room(struct transport *t, struct outgoing_message *outg
 	return n;
 }
 
-/// Reliable: what a player would miss; on the channels on which the client sends it of its own accord.
+/// What a player would miss.
+static bool is_reliable(uint8_t type)
+{
+	return type == PLAIN_ATTACK || type == PLAIN_CHAT || type == PLAIN_SKILL || type == PG_LOAD_GAME;
+}
+
+/// On the channels on which the client sends it of its own accord.
 static struct pgc_delivery delivery_of(uint8_t type, uint32_t receipt)
 {
-	const bool reliable = type == PLAIN_ATTACK || type == PLAIN_CHAT || type == PLAIN_SKILL || type == PG_LOAD_GAME;
+	const bool reliable = is_reliable(type);
 
 	return (struct pgc_delivery){
 		.reliable = reliable,
@@ -246,8 +274,8 @@ static enum pgc_message type_of(uint8_t type)
 	return type == PG_LOAD_GAME ? PGC_MESSAGE_GAME : (enum pgc_message)type;
 }
 
-/// @return false: it was not sent
-static bool say(struct session_player *p, const struct outgoing_message *outgoing)
+/// @return false: it was not sent, for the reason in `outgoing`
+static bool say(struct session_player *p, struct outgoing_message *outgoing)
 {
 	const struct plain_header *header = (const struct plain_header *)outgoing->payload;
 	const uint32_t receipt = p->receipts + 1 ? p->receipts + 1 : 1;
@@ -258,10 +286,12 @@ static bool say(struct session_player *p, const struct outgoing_message *outgoin
 		.length = outgoing->message.length,
 		.type = outgoing->message.type,
 	};
+	const int said = pgc_say(p->client, type_of(message.type), outgoing->payload + PLAIN_PREFIX,
+				 message.length - PLAIN_PREFIX, &delivery);
 	uint64_t number;
 
-	if (pgc_say(p->client, type_of(message.type), outgoing->payload + PLAIN_PREFIX, message.length - PLAIN_PREFIX,
-		    &delivery) != PGC_OK)
+	outgoing->unsent = said == PGC_ERROR_STATE ? PG_LOAD_NOT_CONNECTED : PG_LOAD_HELD_BACK;
+	if (said != PGC_OK)
 		return false;
 	if (delivery.reliable) {
 		p->receipts = receipt;
@@ -283,11 +313,17 @@ static uint64_t sessions_send(struct transport *t, struct outgoing_message *outg
 	uint64_t taken = 0;
 
 	s->now = pg_tsc();
-	for (unsigned i = 0; i < n; i++)
+	s->lost = 0;
+	for (unsigned i = 0; i < n; i++) {
+		s->saying = is_reliable(outgoing[i].message.type) ? NO_MESSAGE : (int)i;
 		taken |= (uint64_t)say(&s->player[outgoing[i].message.player], &outgoing[i]) << i;
+	}
+	s->saying = NO_MESSAGE;
 	if (s->staged > 0)
 		send_staged(s);
-	return taken;
+	for (uint64_t rest = s->lost & taken; rest; rest &= rest - 1)
+		outgoing[__builtin_ctzll(rest)].unsent = s->why[__builtin_ctzll(rest)];
+	return taken & ~s->lost;
 }
 
 static void sessions_wait(struct transport *t, uint64_t until)
@@ -312,7 +348,7 @@ static uint32_t count_connected(const struct sessions *s)
 static int say_who_is_missing(const struct sessions *s, uint32_t connected, struct pg_error *error)
 {
 	if (s->transport.refusal != 0)
-		return s->carrier->ops->explain(s->carrier, error);
+		return s->carrier->ops->explain(s->carrier, s->transport.refusal, error);
 	return error_set(error, PG_ERROR_TIMEOUT,
 			 "%u of %u players are connected after %llu s%s%s; are their tickets of this "
 			 "gateway, and does it have a listener of profile session there?",
@@ -367,14 +403,17 @@ static int sessions_begin(struct transport *t, const struct pg_load_trial *trial
 	counter_set(&counts->connect_ns, (uint64_t)((unsigned __int128)(pg_tsc() - began) * SECOND_NS / s->tsc_hz));
 	counter_set(&counts->connected, connected);
 	s->answers.count = 0; // of the trial before
-	return connected == s->playing || load_stopped(t->page) ? PG_OK : say_who_is_missing(s, connected, error);
+	if (connected < s->playing && !load_stopped(t->page))
+		return say_who_is_missing(s, connected, error);
+	t->refusal = 0; // it was overcome
+	return PG_OK;
 }
 
-static int sessions_explain(const struct transport *t, struct pg_error *error)
+static int sessions_explain(const struct transport *t, int refusal, struct pg_error *error)
 {
 	const struct sessions *s = (const struct sessions *)t;
 
-	return s->carrier->ops->explain(s->carrier, error);
+	return s->carrier->ops->explain(s->carrier, refusal, error);
 }
 
 // ---------------------------------------------------------------- opening
@@ -442,6 +481,7 @@ struct transport *transport_of_sessions(const struct pg_load_plan *plan, struct 
 	}
 	s->transport = (struct transport){.ops = &sessions_ops, .page = page, .burst = carrier->burst};
 	s->carrier = carrier;
+	s->saying = NO_MESSAGE;
 	s->players = plan->players;
 	s->first_player_id = plan->first_player_id;
 	s->tsc_hz = pg_tsc_hz();

@@ -153,8 +153,7 @@ static int open_player(struct sockets *s, const struct pg_load_plan *plan, uint3
 	if (connect(fd, &target.any, size) < 0) {
 		if (errno != ENETUNREACH && errno != EHOSTUNREACH)
 			return refuse(player, "its socket cannot be connected", errno, error);
-		s->transport.refusal = errno;
-		return s->transport.ops->explain(&s->transport, error);
+		return s->transport.ops->explain(&s->transport, errno, error);
 	}
 	if (epoll_ctl(s->epoll, EPOLL_CTL_ADD, fd, &event) < 0)
 		return refuse(player, "its socket cannot be watched", errno, error);
@@ -174,9 +173,9 @@ static void close_sockets(struct transport *t)
 	free(s);
 }
 
-static int sockets_explain(const struct transport *t, struct pg_error *error)
+static int sockets_explain(const struct transport *t, int refusal, struct pg_error *error)
 {
-	return target_refuses(((const struct sockets *)t)->target_name, t->refusal, error);
+	return target_refuses(((const struct sockets *)t)->target_name, refusal, error);
 }
 
 // ---------------------------------------------------------------- a trial
@@ -201,16 +200,35 @@ static unsigned sockets_room(struct transport *t, struct outgoing_message *outgo
 	return n;
 }
 
-/// What a connected socket reports of an earlier message, it reports once and sends nothing: so try again.
-static bool send_one(struct transport *t, int fd, const struct outgoing_message *outgoing)
+/// @return 0, or why it was not sent: an errno
+static int try_to_send(int fd, const struct outgoing_message *outgoing)
 {
-	for (unsigned tries = 0; tries < 2; tries++) {
-		if (likely(send(fd, outgoing->payload, outgoing->message.length, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0))
+	if (likely(send(fd, outgoing->payload, outgoing->message.length, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0))
+		return 0;
+	return errno;
+}
+
+static bool is_full(int why)
+{
+	return why == EAGAIN || why == ENOBUFS;
+}
+
+/// What a connected socket reports of an earlier message, it reports once and sends nothing: so try again. A firewall
+/// speaks of this message.
+static bool send_one(struct transport *t, int fd, struct outgoing_message *outgoing)
+{
+	int why = try_to_send(fd, outgoing);
+
+	if (likely(why == 0))
+		return true;
+	if (!is_full(why)) {
+		transport_refused(t, why);
+		if (why != EPERM)
+			why = try_to_send(fd, outgoing);
+		if (why == 0)
 			return true;
-		if (errno == EAGAIN || errno == ENOBUFS)
-			return false;
-		t->refusal = errno;
 	}
+	outgoing->unsent = is_full(why) ? PG_LOAD_QUEUE_FULL : PG_LOAD_REFUSED;
 	return false;
 }
 
@@ -228,7 +246,7 @@ static uint64_t sockets_send(struct transport *t, struct outgoing_message *outgo
 static void note_refusal(struct transport *t)
 {
 	if (errno != EAGAIN && errno != EINTR)
-		t->refusal = errno;
+		transport_refused(t, errno);
 }
 
 /// @param first  buffers before it are taken

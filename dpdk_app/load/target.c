@@ -32,6 +32,11 @@ int target_refuses(const char *name, int code, struct pg_error *error)
 		return error_set(error, PG_ERROR_SYSTEM,
 				 "no way leads to UDP %s (%s); check the address and this host's routes", name,
 				 strerror(code));
+	case EPERM:
+		return error_set(error, PG_ERROR_SYSTEM,
+				 "a firewall of this host lets nothing out to UDP %s (%s); look at its rules for what "
+				 "leaves (iptables, nft)",
+				 name, strerror(code));
 	default:
 		return error_set(error, PG_ERROR_SYSTEM, "the kernel does not send to UDP %s: %s", name,
 				 strerror(code));

@@ -17,6 +17,7 @@
 struct outgoing_message {
 	uint8_t *payload;
 	struct message message;
+	enum pg_load_unsent unsent; // set by send(), of one that was not taken
 };
 
 struct transport {
@@ -25,6 +26,14 @@ struct transport {
 	unsigned burst;            // messages to give at once: 1 … LOAD_BURST
 	int refusal;               // errno of the last message that the target or the network refused; 0: none
 };
+
+/// The kernel, the network or the target says that it refused a datagram.
+ALWAYS_INLINE void transport_refused(struct transport *t, int code)
+{
+	t->refusal = code;
+	counter_add(&t->page->counts.refusals, 1);
+	counter_set(&t->page->counts.refusal, (uint64_t)code);
+}
 
 /// The reader of the page wants the trial to end.
 ALWAYS_INLINE bool load_stopped(const struct pg_load_page *page)
@@ -48,8 +57,8 @@ struct transport_ops {
 	/// Wait until `until` (TSC) or until something arrives. May return at once.
 	void (*wait)(struct transport *t, uint64_t until);
 
-	/// Say in a sentence what `refusal` means. @return the code in `error`
-	int (*explain)(const struct transport *t, struct pg_error *error);
+	/// Say in a sentence what a `refusal` means. @return the code in `error`
+	int (*explain)(const struct transport *t, int refusal, struct pg_error *error);
 
 	void (*close)(struct transport *t);
 };

@@ -97,6 +97,7 @@ static void account(struct run *run, const struct outgoing_message *outgoing, un
 	for (unsigned i = 0; i < n; i++) {
 		if (unlikely(!(taken >> i & 1))) {
 			inflight_take_back(&run->load->inflight, first_number + i);
+			counter_add(&counts->unsent[outgoing[i].unsent], 1);
 			continue;
 		}
 		sent++;
@@ -143,6 +144,7 @@ static unsigned send_some(struct run *run, uint64_t now)
 	for (unsigned i = 0; i < n; i++) {
 		const uint64_t stamp = inflight_stamp(inflight, meant[i]);
 
+		outgoing[i].unsent = PG_LOAD_QUEUE_FULL;
 		outgoing[i].message = players_speak(&run->load->players, stamp, outgoing[i].payload);
 		inflight_enter(inflight, stamp, &outgoing[i].message);
 	}
@@ -257,5 +259,5 @@ int trial_play(struct pg_load *load, const struct pg_load_trial *trial, struct p
 	if (!refused(&run))
 		drain(&run, trial->drain_ns);
 	counter_set(&run.counts->lost, run.counts->sent - run.counts->acknowledged);
-	return refused(&run) ? run.transport->ops->explain(run.transport, error) : PG_OK;
+	return refused(&run) ? run.transport->ops->explain(run.transport, run.transport->refusal, error) : PG_OK;
 }

@@ -30,10 +30,11 @@ struct fake {
 	const struct inflight *inflight;
 
 	// what it is to do
-	bool perfect;       // every message is answered at once
-	bool hold_all;      // answer nothing, but keep the answers
-	uint64_t answer_at; // answer nothing until so many wait; 0: at once
-	int refuse_with;    // errno of every send
+	bool perfect;          // every message is answered at once
+	bool hold_all;         // answer nothing, but keep the answers
+	uint64_t answer_at;    // answer nothing until so many wait; 0: at once
+	int refuse_with;       // errno of every send
+	uint64_t refuse_after; // messages; 0: from the first on
 
 	// what it did
 	uint64_t offered, refused, lost, twice, mangled;
@@ -137,8 +138,9 @@ static uint64_t fake_send(struct transport *t, struct outgoing_message *outgoing
 	uint64_t taken = 0;
 
 	for (unsigned i = 0; i < n; i++) {
-		if (fake->refuse_with) {
-			t->refusal = fake->refuse_with;
+		if (fake->refuse_with && fake->offered >= fake->refuse_after) {
+			transport_refused(t, fake->refuse_with);
+			outgoing[i].unsent = PG_LOAD_REFUSED;
 			fake->offered++;
 			fake->refused++;
 		} else {
@@ -173,9 +175,10 @@ static void fake_wait(struct transport *t, uint64_t until)
 	(void)until;
 }
 
-static int fake_explain(const struct transport *t, struct pg_error *error)
+static int fake_explain(const struct transport *t, int refusal, struct pg_error *error)
 {
-	error->code = t->refusal;
+	(void)t;
+	error->code = refusal;
 	return PG_ERROR_SYSTEM;
 }
 
@@ -249,8 +252,11 @@ static int play_one(struct stage *stage, double pps, uint32_t window)
 
 static void assert_conserved(const struct pg_load_counts *c)
 {
-	uint64_t sent = 0, acknowledged = 0, latencies = 0;
+	uint64_t sent = 0, acknowledged = 0, latencies = 0, unsent = 0;
 
+	for (unsigned i = 0; i < PG_LOAD_UNSENT; i++)
+		unsent += c->unsent[i];
+	assert_int_equal(c->not_sent, unsent);
 	assert_int_equal(c->offered, c->sent + c->not_sent);
 	assert_int_equal(c->sent, c->acknowledged + c->lost);
 	for (unsigned i = 0; i < PG_LOAD_TYPES; i++) {
@@ -275,6 +281,7 @@ static void assert_as_the_fake_did(const struct stage *stage)
 	assert_conserved(c);
 	assert_int_equal(c->offered, fake->offered);
 	assert_int_equal(c->not_sent, fake->refused);
+	assert_int_equal(c->unsent[PG_LOAD_QUEUE_FULL], fake->refused);
 	assert_int_equal(c->lost, fake->lost + fake->held - fake->released);
 	assert_int_equal(c->duplicated, fake->twice);
 	assert_int_equal(c->invalid, fake->mangled);
@@ -394,6 +401,25 @@ static void a_target_that_refuses_everything_ends_the_trial_with_a_sentence(void
 	stage_close(stage);
 }
 
+static void messages_that_the_kernel_refuses_later_on_are_counted_apart_and_end_nothing(void **state UNUSED)
+{
+	struct stage *stage = stage_open();
+	const struct pg_load_counts *c = &stage->page.counts;
+
+	stage->fake->perfect = true;
+	stage->fake->refuse_with = EPERM;
+	stage->fake->refuse_after = 60;
+	assert_int_equal(play_one(stage, 2000, 0), PG_OK);
+	assert_conserved(c);
+	assert_int_equal(c->offered, 100);
+	assert_int_equal(c->acknowledged, 60);
+	assert_int_equal(c->unsent[PG_LOAD_REFUSED], 40);
+	assert_int_equal(c->not_sent, 40);
+	assert_int_equal(c->refusals, 40);
+	assert_int_equal(c->refusal, EPERM);
+	stage_close(stage);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -405,6 +431,7 @@ int main(void)
 		cmocka_unit_test(answers_to_the_last_trial_are_strays_in_the_next),
 		cmocka_unit_test(a_trial_that_is_stopped_ends_at_once_with_its_books_in_order),
 		cmocka_unit_test(a_target_that_refuses_everything_ends_the_trial_with_a_sentence),
+		cmocka_unit_test(messages_that_the_kernel_refuses_later_on_are_counted_apart_and_end_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

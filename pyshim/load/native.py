@@ -11,7 +11,7 @@ from typing import Any, Self
 from pyshim.dataplane import eal_init
 from pyshim.errors import InternalError, PollgateError, UnavailableError
 from pyshim.load.messages import Open
-from pyshim.load.result import Counts
+from pyshim.load.result import UNSENT, Counts
 from pyshim.load.scenario import TYPES, Trial
 from pyshim.plan import Plan
 from pyshim.system.memory_file import memory_file
@@ -81,6 +81,9 @@ class Page:
             connect_s=page.connect_ns * _NANOSECOND,
             handshakes=page.handshakes,
             closed=page.closed,
+            unsent=dict(zip(UNSENT, page.unsent, strict=True)),
+            refusals=page.refusals,
+            refusal=page.refusal,
             sent_of_type=dict(zip(TYPES, page.sent_of_type, strict=True)),
             acknowledged_of_type=dict(zip(TYPES, page.acknowledged_of_type, strict=True)),
         )

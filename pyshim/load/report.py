@@ -59,6 +59,15 @@ class SessionsReport(_Part):
     closed: int = Field(description="Connections, and attempts to get one, that ended.")
 
 
+class UnsentReport(_Part):
+    """Why messages were not sent; together they are not_sent."""
+
+    queue_full: int = Field(description="The send queue of the device, or a socket's buffer, was full.")
+    refused: int = Field(description="The kernel refused them: no way, a firewall, nobody listens.")
+    not_connected: int = Field(description="Of profile session: the player had no connection.")
+    held_back: int = Field(description="Of profile session: too much was unacknowledged.")
+
+
 class StepReport(_Part):
     """One step: offered = sent + not_sent, and sent = acknowledged + lost."""
 
@@ -70,7 +79,10 @@ class StepReport(_Part):
     seconds: float = Field(description="From the first message to the end of sending.")
     offered: int = Field(description="Messages that were due.")
     sent: int
-    not_sent: int = Field(description="Refused by the kernel or the device: a full queue.")
+    not_sent: int
+    not_sent_by: UnsentReport
+    refusals: int = Field(description="Datagrams that kernel, network or target said to have refused.")
+    refused_by: str | None = Field(description="What refused the last of them; null: nothing did.")
     acknowledged: int = Field(description="Messages that were answered, each once.")
     lost: int = Field(description="Sent and not answered by the end of the drain.")
     duplicated: int = Field(description="Answers to a message that had been answered.")
@@ -201,6 +213,9 @@ def _step(played: Played, *, sessions: bool) -> StepReport:
         offered=result.offered,
         sent=result.sent,
         not_sent=result.not_sent,
+        not_sent_by=UnsentReport(**result.unsent),
+        refusals=result.refusals,
+        refused_by=result.refused_by,
         acknowledged=result.acknowledged,
         lost=result.lost,
         duplicated=result.duplicated,

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, fields
 from typing import Literal
@@ -14,6 +16,9 @@ from pyshim.load.scenario import Trial
 _NANOSECOND = 1e-9
 _SIGNIFICANT_DIGITS = 3
 _LATENCY_NS_MAX = (1 << 42) - 1  # of the last of PG_LOAD_LATENCY_BUCKETS
+
+UNSENT = ("queue_full", "refused", "not_connected", "held_back")
+"""Why a message was not sent, in the order of enum pg_load_unsent."""
 
 LATE_SHARE_MAX = 0.01
 OFFERED_SHARE_MIN = 0.99
@@ -27,7 +32,7 @@ class Counts:
 
     offered: int  # messages that were due
     sent: int
-    not_sent: int  # refused by the kernel or the device: a full queue
+    not_sent: int  # by reason in `unsent`
     acknowledged: int
     lost: int  # sent and never answered; 0 until the trial has ended
     duplicated: int
@@ -47,6 +52,9 @@ class Counts:
     connect_s: float  # that it took until all were
     handshakes: int  # connections that were made, also during the trial
     closed: int  # connections, or attempts, that ended
+    unsent: dict[str, int]  # by reason, every one of UNSENT
+    refusals: int  # datagrams that the kernel, the network or the target said to have refused
+    refusal: int  # errno of the last; 0: none
     sent_of_type: dict[str, int]
     acknowledged_of_type: dict[str, int]
 
@@ -149,11 +157,14 @@ class Result(Counts):
             asked = self.trial.asked(self.elapsed_s)
             if self.offered < OFFERED_SHARE_MIN * asked - 1:
                 yield f"the generator came to {self.offered:,} of the {asked:,.0f} messages that were asked"
-        if self.not_sent > UNSENT_SHARE_MAX * self.offered:
-            yield (
-                f"{_per(self.not_sent, self.offered):.1%} of the messages could not be sent: "
-                "the send queue was full"
-            )
+        full = self.unsent["queue_full"]
+        if full > UNSENT_SHARE_MAX * self.offered:
+            yield f"{_per(full, self.offered):.1%} of the messages could not be sent: the send queue was full"
+
+    @property
+    def refused_by(self) -> str | None:
+        """What refused datagrams, as the beginning of a sentence; None when nothing did, or nobody knows."""
+        return refused_by(self.refusal) if self.refusals else None
 
     @property
     def delays(self) -> tuple[str, ...]:
@@ -188,7 +199,22 @@ class Result(Counts):
         """`generator`; or `target` when it answered less than it was sent, or set the pace; or `none`."""
         if self.limited_by_generator:
             return "generator"
-        return "target" if self.lost or self.trial.window else "none"
+        unsent = self.not_sent > UNSENT_SHARE_MAX * self.offered  # and not for want of room in a queue
+        return "target" if self.lost or self.trial.window or unsent else "none"
+
+
+def refused_by(code: int) -> str:
+    """What it means that a datagram was refused with an errno, as the beginning of a sentence."""
+    why = os.strerror(code)
+    match code:
+        case errno.ECONNREFUSED:
+            return "nobody listens there (ICMP port unreachable)"
+        case errno.ENETUNREACH | errno.EHOSTUNREACH:
+            return f"no way leads there ({why})"
+        case errno.EPERM:
+            return f"a firewall of this host lets nothing out to there ({why})"
+        case _:
+            return f"the kernel does not send there ({why})"
 
 
 def _per(value: float, whole: float) -> float:

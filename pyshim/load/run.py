@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
@@ -12,7 +12,7 @@ from typing import Literal, Protocol, TypeAlias
 
 from pyshim.errors import PollgateError, UnavailableError, UsageError
 from pyshim.load.generator import Generator
-from pyshim.load.result import Counts, Result
+from pyshim.load.result import UNSENT, Counts, Result, refused_by
 from pyshim.load.scenario import Crowd, Device, Sockets, Step, Target, Trial
 from pyshim.load.tickets import Ticket
 
@@ -132,8 +132,7 @@ def _check_answered(target: Target, played: list[Played]) -> None:
         return
     if not sent:
         raise UnavailableError(
-            f"none of {not_sent:,} messages to {target} could be sent: the send queue stayed full; is the "
-            "device's link up, and does anyone receive at its other end?"
+            f"none of {not_sent:,} messages to {target} could be sent: {_why_none(results)}"
         )
     raise UnavailableError(
         f"{target} answered none of {sent:,} messages; is the gateway running, does it listen there with "
@@ -141,6 +140,20 @@ def _check_answered(target: Target, played: list[Played]) -> None:
         "drop it? If they arrive, the gateway says why it drops them; udp_checksum: `ethtool -K INTERFACE tx "
         "off` on this side's veth"
     )
+
+
+def _why_none(results: Sequence[Result]) -> str:
+    """The reason for which most were not sent."""
+    match max(UNSENT, key=lambda reason: sum(result.unsent[reason] for result in results)):
+        case "refused":
+            return refused_by(results[-1].refusal)
+        case "not_connected":
+            return "its players' connections had ended; does the gateway still run?"
+        case "held_back":
+            return "the gateway acknowledges nothing; does it still run?"
+        case _:
+            link = "is the device's link up, and does anyone receive at its other end?"
+            return f"the send queue stayed full; {link}"
 
 
 @contextmanager

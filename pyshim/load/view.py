@@ -162,6 +162,8 @@ def _notes(load: Load, played: Sequence[Played]) -> Iterator[tuple[str, str]]:
         if result.limits:
             text = f"* {name} is limited by the generator, so it says little about the target: "
             yield text + "; ".join(result.limits), "yellow"
+        if result.refused_by is not None:
+            yield f"{name}: {_datagrams(result.refusals)} refused: {result.refused_by}", "yellow"
         if result.lost:
             yield (
                 f"{name}: what the gateway refused, its pollgate_drops_total names: source_rate_limited, "
@@ -186,7 +188,18 @@ def _books(result: Result) -> str:
     """Where every message ended, and what else came."""
     parts = [f"{units.count(result.sent)} sent = {units.count(result.acknowledged)} acknowledged"]
     parts[0] += f" + {units.count(result.lost)} lost"
-    for name in ("duplicated", "reordered", "invalid", "stray", "not_sent"):
+    for name in ("duplicated", "reordered", "invalid", "stray"):
         if count := getattr(result, name):
-            parts.append(f"{units.count(count)} {name.replace('_', ' ')}")
+            parts.append(f"{units.count(count)} {name}")
+    if result.not_sent:
+        reasons = ", ".join(
+            f"{units.count(count)} {reason.replace('_', ' ')}"
+            for reason, count in result.unsent.items()
+            if count
+        )
+        parts.append(f"{units.count(result.not_sent)} not sent ({reasons})")
     return ", ".join(parts)
+
+
+def _datagrams(count: int) -> str:
+    return "1 datagram was" if count == 1 else f"{units.count(count)} datagrams were"

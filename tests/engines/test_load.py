@@ -4,20 +4,23 @@
 from __future__ import annotations
 
 import itertools
+import signal
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.engines.engines import ALL, SOCKET_ENGINES, everything
 from tests.engines.rules import dropping, every
-from tests.load.test_command import load, steps_of
+from tests.load.test_command import COMMAND, load, report_of, steps_of
 from tests.network.namespace import GATE4, GATE6, Wire
 from tests.network.players import KINDS, PORT, Growth, NetworkGate, is_balanced, serving
 
 TARGETS = {4: f"{GATE4}:{PORT}", 6: f"[{GATE6}]:{PORT}"}
 PLAYERS, MESSAGES = 50, 1000
+ELSEWHERE = 8090  # where a gateway of a test's own listens, beside the others'
 LOAD = ("--players", str(PLAYERS), "--rate", "40", "--seconds", "0.5", "--drain", "1", "--json")
 HOSTS = itertools.count(100)
 MIX = ("--mix", "move=40,attack=20,chat=20,heartbeat=10,skill=10")
@@ -102,3 +105,55 @@ def test_a_mute_gateway_is_one_sentence_to_the_players(gate: NetworkGate, wire: 
     # Every one was handled; the kernel refused to send the answers.
     assert grown.of("pollgate_messages_total") == MESSAGES
     assert grown.of("pollgate_transmit_drops_total", reason="refused") == MESSAGES
+
+
+def play_until_refused(
+    wire: Wire, gate: NetworkGate, taken: str, *args: str, port: int = PORT
+) -> tuple[dict[str, Any], int]:
+    """A step in which the players' firewall begins to drop every third packet, and how many it dropped.
+
+    Args:
+        taken: a metric that grows with the messages that the gateway takes.
+    """
+    own = f"10.0.0.{next(HOSTS)}"
+    wire.add_address(f"{own}/24", "nodad")
+    before = gate.metrics().value(taken)
+    twenty_a_second = ("--players", "50", "--rate", "20", "--seconds", "600", "--json", "--address", own)
+    command = [*wire.players.prefix, *COMMAND, f"{GATE4}:{port}", *twenty_a_second, *args]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            gate.wait_metric(taken, before + 500)
+            with dropping(wire.players, "OUTPUT", "-p", "udp", "--dport", str(port), *every(3)) as rule:
+                gate.wait_until(lambda: rule.packets() > 100)
+                process.send_signal(signal.SIGINT)
+                out, err = process.communicate(timeout=60)
+                dropped = rule.packets()
+        finally:
+            process.kill()
+    assert err == ""
+    (step,) = report_of(out)["steps"]
+    assert step["refused_by"].startswith("a firewall of this host lets nothing out to there")
+    assert step["generator"]["limits"] == []
+    return step, dropped
+
+
+@pytest.mark.parametrize("engine", ["epoll"], indirect=True, scope="module")
+def test_messages_that_the_players_firewall_refuses_are_counted_as_that(
+    gate: NetworkGate, wire: Wire
+) -> None:
+    step, dropped = play_until_refused(wire, gate, "pollgate_messages_total")
+    assert step["not_sent_by"] == {"queue_full": 0, "refused": dropped, "not_connected": 0, "held_back": 0}
+    assert step["refusals"] == step["not_sent"] == dropped
+
+
+@pytest.mark.parametrize("engine", ["epoll"], indirect=True, scope="module")
+def test_in_a_session_what_is_not_repeated_and_was_refused_is_not_sent(
+    wire: Wire, engine: str, tmp_path: Path
+) -> None:
+    config = everything(engine, listen=[{"port": ELSEWHERE, "profile": "session"}])
+    with serving(wire, config, tmp_path) as gate:
+        issued = ("--mix", "move=1", "--issue", str(gate.config_path))
+        taken = "pollgate_session_messages_received_total"
+        step, dropped = play_until_refused(wire, gate, taken, *issued, port=ELSEWHERE)
+    # Datagrams without a message were refused, too: acknowledgements, and after the step the goodbyes.
+    assert 0 < step["not_sent_by"]["refused"] <= step["refusals"] <= dropped

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pyshim.load.result import Counts, Latency, Result
+from pyshim.load.result import UNSENT, Counts, Latency, Result
 from pyshim.load.scenario import TYPES, Trial
 
 TSC_HZ = 1_000_000_000
@@ -37,6 +37,9 @@ def counts(**changes: Any) -> Counts:
         "connect_s": 0.0,
         "handshakes": 0,
         "closed": 0,
+        "unsent": dict.fromkeys(UNSENT, 0),
+        "refusals": 0,
+        "refusal": 0,
         "sent_of_type": {name: 1000 if name == "move" else 0 for name in TYPES},
         "acknowledged_of_type": {name: 1000 if name == "move" else 0 for name in TYPES},
     }

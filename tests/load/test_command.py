@@ -51,6 +51,7 @@ def steps_of(done: subprocess.CompletedProcess[str]) -> list[dict[str, Any]]:
     steps = report_of(done.stdout)["steps"]
     for step in steps:
         assert step["offered"] == step["sent"] + step["not_sent"]
+        assert step["not_sent"] == sum(step["not_sent_by"].values())
         assert step["sent"] == step["acknowledged"] + step["lost"]
     assert isinstance(steps, list)
     return steps
@@ -293,6 +294,23 @@ def test_steps_that_had_ended_are_kept_when_a_later_one_fails() -> None:
     assert "nobody listens" in err
     (step,) = report_of(out)["steps"]
     assert step["acknowledged"] >= 90
+
+
+def test_a_target_that_goes_away_is_said_and_no_full_queue(tmp_path: Path) -> None:
+    with Server() as server, running(server.target, "--players", "10", "--seconds", "600") as process:
+        server.wait_until(lambda: server.received > 100)
+        server.close()
+        assert process.stdout is not None
+        # The refusals come to those who go on sending.
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(timeout=5)
+        process.send_signal(signal.SIGINT)
+        out, _ = process.communicate(timeout=TIMEOUT_S)
+    said = " ".join(out.split())
+    assert re.search(
+        r"10×10: [\d,]+ datagrams were refused: nobody listens there \(ICMP port unreachable\)", said
+    )
+    assert "queue" not in said
 
 
 def test_a_command_that_is_killed_leaves_no_process_behind() -> None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
 import math
 import random
@@ -14,12 +15,16 @@ from hdrh.histogram import HdrHistogram
 
 from pyshim._native._pollgate import lib
 from pyshim.load.native import Page
-from pyshim.load.result import Latency
+from pyshim.load.result import UNSENT, Latency, refused_by
 from pyshim.load.scenario import Step, Trial
 from tests.load.builders import NO_LATENCY, result
 
 PERCENTILES = (50, 90, 95, 99, 99.9, 99.99, 100)
 BOUNDS = [lib.pg_load_latency_ns(bucket) for bucket in range(lib.PG_LOAD_LATENCY_BUCKETS)]
+
+
+def unsent(**counts: int) -> dict[str, int]:
+    return dict.fromkeys(UNSENT, 0) | counts
 
 
 def distributions() -> dict[str, list[int]]:
@@ -112,7 +117,10 @@ def test_a_generator_that_kept_up_limits_nothing() -> None:
             "1.1% of the messages left more than 1 ms late, the worst 12.5",
         ),
         (result(offered=980, sent=980), "came to 980 of the 1,000 messages"),
-        (result(sent=980, not_sent=20), "2.0% of the messages could not be sent"),
+        (
+            result(sent=980, not_sent=20, unsent=unsent(queue_full=20)),
+            "2.0% of the messages could not be sent: the send queue was full",
+        ),
         (result(Trial(1, 1.0, window=8), busy_cycles=600_000_000), "sent 1,000 of at most 1,667 messages/s"),
     ],
 )
@@ -120,6 +128,20 @@ def test_a_generator_that_did_not_keep_up_is_named_with_the_reason(found: object
     assert len(found.limits) == 1  # type: ignore[attr-defined]
     assert sentence in found.limits[0]  # type: ignore[attr-defined]
     assert found.limited_by == "generator"  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("reason", ["refused", "not_connected", "held_back"])
+def test_what_is_not_sent_for_another_reason_than_a_full_queue_is_the_targets(reason: str) -> None:
+    found = result(sent=980, acknowledged=980, not_sent=20, unsent=unsent(**{reason: 20}))
+    assert (found.limits, found.limited_by) == ((), "target")
+
+
+def test_an_errno_of_a_refusal_is_half_a_sentence() -> None:
+    assert result().refused_by is None
+    assert result(refusals=3, refusal=errno.ECONNREFUSED).refused_by is not None
+    said = [refused_by(code) for code in (errno.ECONNREFUSED, errno.ENETUNREACH, errno.EPERM, errno.EINVAL)]
+    assert [text.split()[0] for text in said] == ["nobody", "no", "a", "the"]
+    assert "(Network is unreachable)" in said[1]
 
 
 def test_an_idle_generator_that_sends_late_is_no_limit_and_says_that_it_waited() -> None:

@@ -4,6 +4,10 @@
 from __future__ import annotations
 
 import json
+import os
+import select
+import signal
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +17,7 @@ from pyshim.config import load_config
 from pyshim.issuing.client import Client
 from pyshim.load.tickets import issue_tickets, parse_tickets
 from tests.gate import Gate
-from tests.load.test_command import load, steps_of
+from tests.load.test_command import load, report_of, running, steps_of
 from tests.load.test_gateway import GATE4, MIX, OWN4, QUIET, TARGET4, memif, over_memif
 from tests.ports import free_port
 
@@ -119,6 +123,33 @@ def test_a_line_that_is_no_ticket_is_named(line: str) -> None:
     good = json.dumps({"session": 7, "key": "A" * 43})
     with pytest.raises(Exception, match="tickets:3: this is no ticket"):
         parse_tickets(f"{good}\n\n{line}\n", "tickets")
+
+
+def test_a_gateway_that_goes_away_is_said_and_no_full_queue(tmp_path: Path) -> None:
+    config = {
+        "engine": "epoll",
+        "ports": [{"name": "game0", "address": ["127.0.0.1/8"]}],
+        "listen": [{"port": free_port(), "profile": "session"}],
+    }
+    with Gate(config, tmp_path) as own:
+        target = f"127.0.0.1:{load_config(own.config_path).listen[0].port}"
+        args = ("--players", "10", "--rate", "50", "--seconds", "600", "--json")
+        with running(target, *args, "--issue", str(own.config_path)) as process:
+            own.wait_until(lambda: received(own, "move") > 100)
+            worker = os.pidfd_open(own.worker_pid())
+            own.process.kill()
+            assert select.select([worker], [], [], 60)[0] == [worker]  # it ends with the supervisor
+            os.close(worker)
+            with pytest.raises(subprocess.TimeoutExpired):
+                process.wait(timeout=10)  # much is said meanwhile, and little of it leaves
+            process.send_signal(signal.SIGINT)
+            out, _ = process.communicate(timeout=60)
+    (step,) = report_of(out)["steps"]
+    assert step["refused_by"] == "nobody listens there (ICMP port unreachable)"
+    assert step["refusals"] > 0
+    why = step["not_sent_by"]
+    assert step["not_sent"] == sum(why.values()) == why["held_back"] + why["not_connected"] > 0
+    assert (step["generator"]["limits"], step["limited_by"]) == ([], "target")
 
 
 def test_players_over_memif_speak_the_profile_session(tmp_path: Path) -> None:

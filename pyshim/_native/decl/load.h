@@ -72,6 +72,9 @@ struct pg_load_counts {
 	uint64_t total_cycles;
 	uint64_t latency_sum_ns;
 	uint64_t latency_max_ns;
+	uint64_t unsent[...];
+	uint64_t refusals;
+	uint64_t refusal;
 	uint64_t connected;
 	uint64_t connect_ns;
 	uint64_t handshakes;
