@@ -19,7 +19,7 @@
 #define SOURCES_MAX (WORKERS_MAX + PEERS_MAX)
 #define PEEKED_MAX 32      // taken from a ring at once
 #define UNCOMMITTED_MAX 32 // messages in a ring before others see them without a flush
-#define NEXT_MAX 8         // workers that died before their predecessor's ring was read to its end
+#define NEXT_MAX 32        // workers that died before their predecessor's ring was read to its end
 #define READERS_MAX 1024
 #define PLAYERS_MAX (1U << 22)
 #define DESCRIPTORS_MAX 4
@@ -44,6 +44,7 @@ struct files {
 struct source {
 	bool attached;
 	bool is_spoilt;        // by the other process: nothing is read of it any more
+	bool is_told;          // that it is
 	struct worker *worker; // whose it is: a worker's, or another process's
 	struct peer *peer;
 	struct files now;

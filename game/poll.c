@@ -128,6 +128,11 @@ static void read_peer(struct turn *turn, const struct peer *peer)
 	}
 	if (source->reader.fault != RING_SOUND && source->taken == source->count)
 		give_up_peer(source);
+	if (source->is_spoilt && !source->is_told && turn->found < turn->room) {
+		source->is_told = true;
+		turn->event[turn->found] = (struct pgg_event){.type = PGG_SPOILT};
+		turn->event[turn->found++].as.gap.process = peer->name;
+	}
 }
 
 static void read_source(struct turn *turn, unsigned at)

@@ -150,6 +150,7 @@ enum pgg_event_type {
 	PGG_POST = 8,      /* from another process: pgg_post() */
 	PGG_PUBLISHED = 9, /* pgg_publish() */
 	PGG_END = 10,      /* the gateway ended; nothing follows */
+	PGG_SPOILT = 12,   /* a process wrote to the ring of the two what cannot be: nothing of it is read any more */
 	PGG_DETACHED = 11  /* the gateway ended the attachment, or its memory says what cannot be; nothing follows */
 };
 
@@ -194,7 +195,7 @@ struct pgg_event {
 			const char *process; /* NULL: of a worker */
 			uint32_t worker;
 			uint32_t messages; /* how many */
-		} gap;
+		} gap;                     /* PGG_GAP; PGG_SPOILT, which says the process alone */
 		struct {
 			const char *process; /* that wrote it */
 			const char *topic;   /* NULL: a post */

@@ -68,8 +68,10 @@ static bool source_attach(pgg *game, struct source *source)
 
 bool source_has_something(const struct source *source)
 {
-	if (source->nexts > 0 || source->is_spoilt)
-		return source->nexts > 0;
+	if (source->is_spoilt)
+		return source->nexts > 0 || !source->is_told;
+	if (source->nexts > 0)
+		return true;
 	return source->taken < source->count || source->reader.fault != RING_SOUND || ring_is_ready(&source->reader);
 }
 
@@ -92,7 +94,7 @@ bool source_go_on(pgg *game, struct source *source)
 			unmap(game, &source->now.own);
 			source->now.own = next.own;
 		}
-		source->is_spoilt = false;
+		source->is_spoilt = source->is_told = false;
 		if (!source_attach(game, source))
 			return false;
 	}

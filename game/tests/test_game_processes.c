@@ -126,6 +126,7 @@ static void a_process_that_spoils_its_ring_spoils_nothing_else(void **state UNUS
 	file = mmap(NULL, bus_file_bytes(RING), PROT_READ | PROT_WRITE, MAP_SHARED, gateway.pair[1][0][0], 0);
 	assert_ptr_not_equal(file, MAP_FAILED);
 	((uint64_t *)file->writer.data)[2] = 5; // an entry of no kind
+	assert_string_equal(next_event(arena, PGG_SPOILT).as.gap.process, "chat");
 	no_event(arena);
 	gateway_say(&gateway, 0, 7, 64, "goes on");
 	next_event(arena, PGG_MESSAGE);

@@ -46,6 +46,7 @@ static void game_detail(const struct pgg_event *event, struct game_detail *out)
 		out->number[0] = event->as.listed.worker;
 		break;
 	case PGG_GAP:
+	case PGG_SPOILT:
 		out->text = event->as.gap.process;
 		out->number[0] = event->as.gap.worker;
 		out->number[1] = event->as.gap.messages;

@@ -27,6 +27,7 @@ from pyshim.game.events import (
     Post,
     Published,
     Quality,
+    Spoilt,
 )
 from pyshim.game.process import (
     Delivery,
@@ -63,5 +64,6 @@ __all__ = [
     "Priority",
     "Published",
     "Quality",
+    "Spoilt",
     "Statistics",
 ]

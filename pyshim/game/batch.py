@@ -24,6 +24,7 @@ from pyshim.game.events import (
     Post,
     Published,
     Quality,
+    Spoilt,
 )
 
 _EVENT_BYTES: Final = 40  # struct pgg_event
@@ -188,6 +189,7 @@ _MAKERS: Final[dict[int, Callable[[int, Any], Event]]] = {
     lib.PGG_QUALITY: _quality,
     lib.PGG_LISTED: lambda _, detail: Listed(detail.number[0]),
     lib.PGG_GAP: _gap,
+    lib.PGG_SPOILT: lambda _, detail: Spoilt(string(detail.text)),
     lib.PGG_POST: lambda _, detail: Post(_text(detail.text), _bytes(detail)),
     lib.PGG_PUBLISHED: lambda _, detail: Published(_text(detail.text), _text(detail.topic), _bytes(detail)),
     lib.PGG_END: lambda _, detail: End(_text(detail.text)),

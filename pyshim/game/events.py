@@ -75,6 +75,12 @@ class Gap(NamedTuple):
     process: str | None  # None: of the worker
 
 
+class Spoilt(NamedTuple):
+    """A process wrote to the ring of the two what cannot be: nothing of it is heard any more."""
+
+    process: str
+
+
 class Post(NamedTuple):
     """From another process, for this one."""
 
@@ -102,4 +108,4 @@ class Detached(NamedTuple):
     text: str
 
 
-Event = Joined | Left | Message | Moved | Quality | Listed | Gap | Post | Published | End | Detached
+Event = Joined | Left | Message | Moved | Quality | Listed | Gap | Spoilt | Post | Published | End | Detached

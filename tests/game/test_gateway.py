@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
 import struct
 import subprocess
 import sys
@@ -120,6 +121,21 @@ def test_the_game_goes_on_when_a_worker_is_killed_and_when_it_is_killed_itself(
                 assert (await hears(at_seven, Chat)).text == "after the game"
 
     asyncio.run(play())
+
+
+def test_a_game_that_was_stopped_goes_on_with_what_was_said_meanwhile(command: list[str], gate: Gate) -> None:
+    async def play(process: subprocess.Popen[str]) -> None:
+        async with player(gate, 7) as (seven, at_seven):
+            await is_in(process, 7)
+            process.send_signal(signal.SIGSTOP)
+            for number in range(5):
+                await seven.chat(f"said {number}", to=0)  # taken: the gateway answers for it
+            process.send_signal(signal.SIGCONT)
+            for number in range(5):
+                assert (await hears(at_seven, Chat)).text == f"said {number}"
+
+    with arena(command, gate) as process:
+        asyncio.run(play(process))
 
 
 def test_the_game_ends_with_the_gateway(command: list[str], gate: Gate) -> None:

@@ -38,6 +38,7 @@ void pgg_close(pgg *game);
 
 enum pgg_event_type {
 	PGG_JOINED, PGG_LEFT, PGG_MESSAGE, PGG_MOVED, PGG_QUALITY, PGG_LISTED, PGG_GAP, PGG_POST, PGG_PUBLISHED, PGG_END, PGG_DETACHED,
+	PGG_SPOILT,
 	...
 };
 
