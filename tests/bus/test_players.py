@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
 import subprocess
 import sys
 import time
@@ -216,3 +217,31 @@ def test_kill_loops_under_load_lose_nothing_without_naming_it(gate: Gate, tmp_pa
     )
     assert (offered, delivered, lost) == (said, said - missing, missing)
     assert counted.value("pollgate_game_messages_lost_total", process="arena", reason="worker_lost") == lost
+
+
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="two workers need two CPUs")
+def test_two_workers_have_rings_of_their_own_and_a_killed_one_costs_nobody(tmp_path: Path) -> None:
+    cpus = sorted(os.sched_getaffinity(0))[:2]
+    wanted = {**config(tmp_path, routes=[{"to": "arena"}]), "workers": {"cpus": cpus}}
+    with Gate(wanted, tmp_path) as gate:
+
+        async def play() -> None:
+            async with contextlib.AsyncExitStack() as stack:
+                players = [
+                    await stack.enter_async_context(Client(ticket(gate, number))) for number in range(1, 9)
+                ]
+                for turn in range(2):
+                    with Game(gate.directory / "game.sock", "arena") as game:
+                        for player in players:
+                            await player.say(OWN, b"%d" % turn)
+                        said = await asyncio.to_thread(hears, game, Message, len(players))
+                        assert {one.player for one in said} == set(range(1, 9))
+                        assert {one.body for one in said} == {b"%d" % turn}
+                        for player in range(1, 9):
+                            game.send(player, OWN, b"heard")
+                        game.flush()
+                        assert {(await answer(player)).body for player in players} == {b"heard"}
+                    gate.kill_worker()
+                    await asyncio.to_thread(gate.wait_ready)
+
+        asyncio.run(play())
