@@ -16,7 +16,16 @@ from typing import Any
 
 import pytest
 
-from pyshim.protocol.client import Attack, Chat, Client, Correction, GameMessage, Ticket
+from pyshim.game import Event, Game, Joined, Left, Moved, Quality
+from pyshim.protocol.client import (
+    Attack,
+    Chat,
+    Client,
+    Correction,
+    Disconnected,
+    GameMessage,
+    Ticket,
+)
 from tests.game.installed import EXAMPLES, Installed
 from tests.gate import TIMEOUT_S, Gate
 from tests.issuing.gateway import Api
@@ -144,3 +153,33 @@ def test_the_game_ends_with_the_gateway(command: list[str], gate: Gate) -> None:
         gate.stop()
         assert process.stdout.readline() == "arena: the gateway ended\n"
         assert process.wait(TIMEOUT_S) == 0
+
+
+async def told(events: Any, kind: type[Event]) -> Any:
+    """The next of its kind that a game is told."""
+    async with asyncio.timeout(TIMEOUT_S):
+        async for event in events:
+            if isinstance(event, kind):
+                return event
+    raise AssertionError("the gateway ended")
+
+
+def test_a_player_is_followed_asked_about_placed_and_kicked(gate: Gate) -> None:
+    async def play(game: Game) -> None:
+        events = game.events()
+        async with player(gate, 7) as (seven, at_seven):
+            assert (await told(events, Joined)).player == 7
+            seven.move((1.0, 2.0, 3.0), (0.0, 0.0, 1.0))
+            assert (await told(events, Moved)).positions == ((7, (1.0, 2.0, 3.0), (0.0, 0.0, 1.0)),)
+            game.ask(7, 42)
+            quality = await told(events, Quality)
+            assert (quality.player, quality.cookie) == (7, 42)
+            game.place(7, (4, 5, 6))
+            game.flush()
+            assert (await hears(at_seven, Correction)).position == (4.0, 5.0, 6.0)
+            game.kick(7, 33)
+            assert (await told(events, Left)).player == 7
+            assert (await hears(at_seven, Disconnected)).kick_reason == 33
+
+    with Game(gate.directory / "game.sock", "arena", wants_moves=True) as game:
+        asyncio.run(play(game))
