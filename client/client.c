@@ -235,7 +235,13 @@ int pgc_close(pgc_client *client)
 
 int pgc_receive(pgc_client *client, const void *datagram, size_t bytes)
 {
+	return pgc_receive_at(client, datagram, bytes, PGC_NEVER);
+}
+
+int pgc_receive_at(pgc_client *client, const void *datagram, size_t bytes, uint64_t came_ns)
+{
 	const struct session_header *header = datagram;
+	const uint64_t now = client_now(client);
 
 	if (pgc_event_waiting(client))
 		return PGC_ERROR_EVENTS;
@@ -243,12 +249,13 @@ int pgc_receive(pgc_client *client, const void *datagram, size_t bytes)
 		client->statistics.datagrams_refused++;
 		return PGC_OK;
 	}
+	client->ctx.waited = came_ns < now ? now - came_ns : 0;
 	if (client->state == PGC_CONNECTING)
-		handshake_receive(client, datagram, (uint16_t)bytes, client_now(client));
+		handshake_receive(client, datagram, (uint16_t)bytes, now);
 	else if (client->state == PGC_CONNECTED)
-		link_receive(client, datagram, (uint16_t)bytes, client_now(client));
+		link_receive(client, datagram, (uint16_t)bytes, now);
 	else if (client->state == PGC_CLOSED)
-		link_receive_after_end(client, datagram, (uint16_t)bytes, client_now(client));
+		link_receive_after_end(client, datagram, (uint16_t)bytes, now);
 	else
 		client->statistics.datagrams_refused++;
 	(void)pgc_event_waiting(client); // takes what is not for the game, and acknowledges

@@ -93,7 +93,7 @@ struct link {
 	uint32_t tx_counter; // of the last packet that may have left
 	struct replay replay;
 	struct taken taken;
-	uint64_t taken_at; // ns: when the newest of `taken` came
+	uint64_t taken_at; // ns: when the newest of `taken` came to this host
 	uint64_t heard_at; // ns
 	uint64_t said_at;  // ns
 	struct datagram_pace datagrams;
@@ -112,6 +112,7 @@ struct udp_socket {
 	int fd; // -1: none
 	uint8_t address[128];
 	uint32_t address_len;
+	uint64_t read_until; // ns: what came before was read
 };
 
 struct pgc_client {
@@ -142,6 +143,7 @@ struct pgc_client {
 	bool taking;
 	bool taken_at_once; // it asks for an acknowledgement at once
 	uint32_t taken_counter;
+	uint64_t taken_came; // ns
 	struct intake intake;
 	bool ahead; // `next` is the next message
 	struct delivered next;
@@ -154,6 +156,13 @@ struct pgc_client {
 static inline uint64_t client_now(const pgc_client *client)
 {
 	return client->options.clock_ns(client->options.clock_context);
+}
+
+/// When the datagram that is being received came to this host.
+/// @param now  it is received
+static inline uint64_t client_came(const pgc_client *client, uint64_t now)
+{
+	return now - client->ctx.waited;
 }
 
 // handshake.c

@@ -363,6 +363,11 @@ int pgc_poll(pgc_client *client, int timeout_ms);
  *  PGC_ERROR_EVENTS: not looked at; take the events of the one before first. What is not authentic is counted, and PGC_OK. */
 int pgc_receive(pgc_client *client, const void *datagram, size_t bytes);
 
+/** The same of a datagram that came to this host before now and waited for the game, which looks once a frame, say: so that the
+ *  wait does not look like a queue on the path. All that came is received before pgc_transmit() is called.
+ *  @param came_ns  when, by the client's clock; what is later than now is now */
+int pgc_receive_at(pgc_client *client, const void *datagram, size_t bytes, uint64_t came_ns);
+
 /** The next datagram to send now. Call until it returns 0, after pgc_receive(), after messages and at pgc_due_ns().
  *  @param out  PGC_DATAGRAM_MAX bytes
  *  @return bytes */

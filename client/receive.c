@@ -57,7 +57,6 @@ static void reset(struct link *link, const struct session_welcome *welcome, uint
 	link->idle_timeout_ms = welcome->idle_timeout_ms;
 	replay_mark(&link->replay, welcome->header.counter);
 	link->taken.newest = welcome->header.counter;
-	link->taken_at = now;
 }
 
 bool link_begin(pgc_client *client, const uint8_t *datagram, uint16_t length, uint64_t now)
@@ -73,6 +72,7 @@ bool link_begin(pgc_client *client, const uint8_t *datagram, uint16_t length, ui
 		return false;
 	handshake_end(client);
 	reset(&client->link, welcome, now);
+	client->link.taken_at = client_came(client, now);
 	memset(&client->pace, 0, sizeof(client->pace));
 	memset(&client->link.datagrams, 0, sizeof(client->link.datagrams));
 	link_limits(client, welcome->padding, welcome->limits);
@@ -88,16 +88,17 @@ bool link_begin(pgc_client *client, const uint8_t *datagram, uint16_t length, ui
 
 // ---------------------------------------------------------------- in
 
-static void mark_taken(struct link *link, uint32_t counter, uint64_t now)
+/// @param came  to this host: what it waited for the game is counted in ack_delay
+static void mark_taken(struct link *link, uint32_t counter, uint64_t came)
 {
 	if (taken_mark(&link->taken, counter))
-		link->taken_at = now;
+		link->taken_at = came;
 }
 
 void link_taken(pgc_client *client)
 {
-	mark_taken(&client->link, client->taken_counter, client->intake.now);
-	delivery_owe(&client->ctx, client->delivery, client->intake.now);
+	mark_taken(&client->link, client->taken_counter, client->taken_came);
+	delivery_owe(&client->ctx, client->delivery, client->taken_came);
 	client->link.answer_now |= client->taken_at_once;
 }
 
@@ -183,11 +184,12 @@ static void take_data(pgc_client *client, uint32_t counter, uint16_t length, uin
 	delivery_acknowledged(&client->ctx, client->delivery, client->link.tx_counter, prefix, now);
 	phases_acknowledged(&client->link.phases, client->link.tx_counter, prefix->ack);
 	if (body_len == 0) {
-		mark_taken(&client->link, counter, now);
+		mark_taken(&client->link, counter, client_came(client, now));
 		return;
 	}
 	client->taken_at_once = prefix->wants & SESSION_WANTS_ANSWER;
 	client->taken_counter = counter;
+	client->taken_came = client_came(client, now);
 	events_take(client, counter, body_len, now);
 }
 
@@ -198,7 +200,7 @@ static void take_probe(pgc_client *client, uint32_t counter, uint16_t length, ui
 		client->statistics.datagrams_refused++;
 		return;
 	}
-	mark_taken(&client->link, counter, now);
+	mark_taken(&client->link, counter, client_came(client, now));
 	client->link.answer_now = true;
 }
 
@@ -325,11 +327,11 @@ void link_receive(pgc_client *client, const uint8_t *datagram, uint16_t length, 
 		take_close(client, length);
 		break;
 	case SESSION_PATH_CHALLENGE:
-		mark_taken(&client->link, counter, now);
+		mark_taken(&client->link, counter, client_came(client, now));
 		take_path_challenge(client, length);
 		break;
 	default: // WELCOME
-		mark_taken(&client->link, counter, now);
+		mark_taken(&client->link, counter, client_came(client, now));
 		break;
 	}
 }

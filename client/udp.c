@@ -14,9 +14,12 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
 #define BUFFER_BYTES (256 << 10)
+#define STAMP_AHEAD_NS (5 * NS_PER_MS) // so long before a datagram can be read the kernel may have stamped it
 
 static_assert(sizeof(((struct udp_socket *)NULL)->address) >= sizeof(struct sockaddr_storage), "any address");
 
@@ -43,6 +46,18 @@ static void forbid_fragments(int fd, int family)
 #endif
 }
 
+/// The kernel says of each datagram when it came: games look once a frame.
+static void ask_for_stamps(int fd)
+{
+#ifdef SO_TIMESTAMPNS
+	static const int on = 1;
+
+	(void)setsockopt(fd, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof(on));
+#else
+	(void)fd;
+#endif
+}
+
 /// @return a connected socket that never blocks, or -1 with errno
 static int connected_socket(const struct sockaddr *address, socklen_t length)
 {
@@ -53,6 +68,7 @@ static int connected_socket(const struct sockaddr *address, socklen_t length)
 		return -1;
 	forbid_fragments(fd, address->sa_family);
 	(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &buffer, sizeof(buffer));
+	ask_for_stamps(fd);
 	if (fcntl(fd, F_SETFD, FD_CLOEXEC) == 0 && fcntl(fd, F_SETFL, O_NONBLOCK) == 0 &&
 	    connect(fd, address, length) == 0)
 		return fd;
@@ -64,6 +80,14 @@ static int connected_socket(const struct sockaddr *address, socklen_t length)
 	return -1;
 }
 
+/// What came from then on may lie in the socket; 0: nothing does.
+static void unread(pgc_client *client, uint64_t from)
+{
+	client->ctx.unread_from = from;
+	if (client->state == PGC_CONNECTED)
+		delivery_reckon(&client->ctx, client->delivery, client_now(client));
+}
+
 static int renew(pgc_client *client)
 {
 	const int fd = connected_socket((const struct sockaddr *)client->socket.address, client->socket.address_len);
@@ -72,6 +96,8 @@ static int renew(pgc_client *client)
 		return PGC_ERROR_SYSTEM;
 	udp_close(&client->socket);
 	client->socket.fd = fd;
+	client->socket.read_until = client_now(client);
+	unread(client, 0);
 	return PGC_OK;
 }
 
@@ -151,23 +177,94 @@ void udp_flush(pgc_client *client)
 			pgc_too_long_for_path(client);
 }
 
+/// @return ns since the kernel stamped it, by the clock of the stamps, which may have been set meanwhile; 0: not known
+static uint64_t age_of(struct msghdr *message)
+{
+#ifdef SO_TIMESTAMPNS
+	struct timespec stamp, now;
+
+	for (struct cmsghdr *at = CMSG_FIRSTHDR(message); at; at = CMSG_NXTHDR(message, at)) {
+		if (at->cmsg_level != SOL_SOCKET || at->cmsg_type != SO_TIMESTAMPNS)
+			continue;
+		memcpy(&stamp, CMSG_DATA(at), sizeof(stamp));
+		clock_gettime(CLOCK_REALTIME, &now);
+
+		const int64_t age =
+			(int64_t)(now.tv_sec - stamp.tv_sec) * (int64_t)NS_PER_S + (now.tv_nsec - stamp.tv_nsec);
+
+		return age > 0 ? (uint64_t)age : 0;
+	}
+#else
+	(void)message;
+#endif
+	return 0;
+}
+
+/// When it came, by the client's clock: not before what was read last, or else the clock of the stamps was set.
+static uint64_t came_at(const pgc_client *client, uint64_t age)
+{
+	const uint64_t now = client_now(client);
+
+	return age <= now - client->socket.read_until + STAMP_AHEAD_NS ? now - age : now;
+}
+
+/// @param came  out: when, by the client's clock
+/// @return bytes, or -1 with errno
+static ssize_t receive(pgc_client *client, void *datagram, size_t bytes, uint64_t *came)
+{
+	union {
+		struct cmsghdr aligned;
+		char bytes[CMSG_SPACE(sizeof(struct timespec))];
+	} control;
+	struct iovec part = {.iov_base = datagram, .iov_len = bytes};
+	struct msghdr message = {
+		.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)};
+	const ssize_t length = recvmsg(client->socket.fd, &message, 0);
+
+	if (length >= 0)
+		*came = came_at(client, age_of(&message));
+	return length;
+}
+
+/// All is read that came until then. So what is not acknowledged by now may be lost.
+static void all_read(pgc_client *client, uint64_t until)
+{
+	client->socket.read_until = until;
+	unread(client, 0);
+}
+
+static bool is_readable(const pgc_client *client)
+{
+	struct pollfd look = {.fd = client->socket.fd, .events = POLLIN};
+
+	return poll(&look, 1, 0) > 0;
+}
+
 /// Until something happens that the game wants to know.
 static void take_in(pgc_client *client)
 {
 	uint8_t datagram[PGC_DATAGRAM_MAX + 1]; // one more byte tells a longer one
-	ssize_t length;
+	struct udp_socket *socket = &client->socket;
+	uint64_t begin = client_now(client);
 
-	while (!pgc_event_waiting(client)) {
-		length = recv(client->socket.fd, datagram, sizeof(datagram), 0);
-		if (length < 0 && errno != ECONNREFUSED && errno != EINTR) // an ICMP error, which anybody can send
+	unread(client, socket->read_until);
+	for (; !pgc_event_waiting(client); begin = client_now(client)) {
+		const ssize_t length = receive(client, datagram, sizeof(datagram), &socket->read_until);
+
+		if (length < 0 && errno != ECONNREFUSED && errno != EINTR) { // an ICMP error, which anybody can send
+			all_read(client, begin);
 			return;
+		}
 		if (length < 0)
 			continue;
-		(void)pgc_receive(client, datagram, (size_t)length);
+		client->ctx.unread_from = socket->read_until;
+		(void)pgc_receive_at(client, datagram, (size_t)length, socket->read_until);
 		// Before more is read than one acknowledgement can name.
 		if (pgc_due_ns(client) <= client_now(client))
 			udp_flush(client);
 	}
+	if (!is_readable(client))
+		all_read(client, begin);
 }
 
 /// @return ms to wait for the socket, or -1

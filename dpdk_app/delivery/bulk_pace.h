@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "compiler.h"
+#include "delivery/congestion.h"
 #include "delivery/round_trip.h"
 
 #define BULK_PARTS 64               // of a datagram: the pace is so many of them in a round trip, at least one
@@ -24,9 +25,11 @@
 
 /// All zero is the pace at first.
 struct bulk_pace {
-	uint64_t left;       // TSC at which the last one left; 0: none did
+	uint64_t left;       // TSC at which the last one left, or would have, had the sender looked then; 0: none did
 	uint32_t changed_ms; // modulo 2^32: when the pace changed
 	uint16_t pace;       // parts in a round trip; 0: BULK_FIRST
+	bool grew : 1;       // when it changed last
+	bool used : 1;       // since it changed, or was first
 	bool above : 1;      // the last sample was
 	bool steady : 1;     // a queue was seen: from now on the pace grows slowly
 	bool filling : 1;    // the datagram that is being filled has bulk
@@ -57,28 +60,39 @@ static inline uint64_t bulk_leaves_from(const struct bulk_pace *bulk, const stru
 	return bulk->left != 0 ? bulk->left + bulk_interval_us(bulk, rtt) * millisecond / 1000 : 0;
 }
 
+/// One leaves now.
+/// @param due  TSC from which it might have
+static inline void bulk_leaves(struct bulk_pace *bulk, const struct round_trip *rtt, uint64_t due, uint64_t now,
+			       uint64_t millisecond)
+{
+	const uint64_t interval = bulk_interval_us(bulk, rtt) * millisecond / 1000;
+
+	bulk->left = congestion_looked(due, now, (CONGESTION_BURST - 1) * interval, millisecond);
+	bulk->used = true;
+}
+
 static inline void bulk_change(struct bulk_pace *bulk, uint64_t parts, uint32_t now_ms)
 {
-	bulk->pace = (uint16_t)(parts < 1 ? 1 : parts < BULK_MOST ? parts : BULK_MOST);
+	const uint64_t pace = parts < 1 ? 1 : parts < BULK_MOST ? parts : BULK_MOST;
+
+	bulk->grew = pace > bulk_parts(bulk);
+	bulk->pace = (uint16_t)pace;
 	bulk->changed_ms = now_ms;
+	bulk->used = false;
 	bulk->above = false;
 }
 
 /// Has bulk used the pace since it changed? While it doubles, its whole effect is to be seen first: one round trip later.
-static inline bool bulk_used(const struct bulk_pace *bulk, const struct round_trip *rtt, uint32_t sent_ms,
-			     uint64_t millisecond)
+static inline bool bulk_used(const struct bulk_pace *bulk, const struct round_trip *rtt, uint32_t sent_ms)
 {
-	const uint32_t left_ms = (uint32_t)(bulk->left / millisecond);
-
-	if (bulk->left == 0 || bulk->pace == 0)
-		return bulk->left != 0;
-	if (!bulk->steady && sent_ms - bulk->changed_ms < rtt->latest_us / 1000)
+	if (bulk->pace != 0 && !bulk->steady && sent_ms - bulk->changed_ms < rtt->latest_us / 1000)
 		return false;
-	return (int32_t)(left_ms - bulk->changed_ms) >= 0;
+	return bulk->used;
 }
 
-/// The round trip of a datagram was measured. One that left before the pace changed says nothing of it; a pace that is not used
-/// does not grow.
+/// The round trip of a datagram was measured. One that left before the pace was halved says nothing of it. One that left before
+/// it grew makes it grow no more, but may have seen that it was too fast already: of what left at once, the last waited
+/// longest. A pace that is not used does not grow.
 /// @param sent  TSC at which it left
 static inline void bulk_sample(struct bulk_pace *bulk, const struct round_trip *rtt, uint64_t sent, uint64_t now,
 			       uint64_t millisecond)
@@ -87,7 +101,9 @@ static inline void bulk_sample(struct bulk_pace *bulk, const struct round_trip *
 	const uint32_t excess = round_trip_excess_us(rtt);
 	const uint64_t parts = bulk_parts(bulk);
 
-	if ((int32_t)(sent_ms - bulk->changed_ms) < 0 && bulk->pace != 0)
+	const bool before = bulk->pace != 0 && (int32_t)(sent_ms - bulk->changed_ms) < 0;
+
+	if (before && !bulk->grew)
 		return;
 	if (excess > BULK_EXCESS_US / 2)
 		bulk->steady = true;
@@ -95,7 +111,7 @@ static inline void bulk_sample(struct bulk_pace *bulk, const struct round_trip *
 		bulk_change(bulk, parts / 2, now_ms);
 	else if (excess > BULK_EXCESS_US)
 		bulk->above = true;
-	else if (bulk_used(bulk, rtt, sent_ms, millisecond))
+	else if (!before && bulk_used(bulk, rtt, sent_ms))
 		bulk_change(bulk, bulk->steady ? parts + BULK_GROWS + parts / 32 : 2 * parts, now_ms);
 	else
 		bulk->above = false;

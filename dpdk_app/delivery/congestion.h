@@ -9,9 +9,11 @@
 
 #include "compiler.h"
 
-#define CONGESTION_FIRST 4 // datagrams; the window is never smaller, and no more leave at once
-#define CONGESTION_MOST 32 // an acknowledgement names no more
-#define CONGESTION_PART 16 // the window grows by parts of a datagram
+#define CONGESTION_FIRST 4      // datagrams; the window is never smaller, and no more leave at once
+#define CONGESTION_MOST 32      // an acknowledgement names no more
+#define CONGESTION_PART 16      // the window grows by parts of a datagram
+#define CONGESTION_BURST 10     // leave at once where they would have left since the sender looked last (RFC 9002 7.7)
+#define CONGESTION_LOOKED_MS 50 // what would have left longer ago leaves as if it were new
 
 /// All zero is the window at first.
 struct congestion {
@@ -28,12 +30,16 @@ ALWAYS_INLINE unsigned congestion_window(const struct congestion *congestion)
 
 /// Datagrams were acknowledged.
 /// @param flights  that were on their way before: a window that is not used does not grow
-static inline void congestion_acknowledged(struct congestion *congestion, unsigned datagrams, unsigned flights)
+/// @param came     TSC at which the acknowledgement did: from then on a window that was full is open
+static inline void congestion_acknowledged(struct congestion *congestion, unsigned datagrams, unsigned flights,
+					   uint64_t came)
 {
 	const unsigned window = congestion_window(congestion);
 	const unsigned most = (CONGESTION_MOST - CONGESTION_FIRST) * CONGESTION_PART;
 	unsigned by = datagrams * CONGESTION_PART;
 
+	if (flights >= window && congestion->paced < came)
+		congestion->paced = came;
 	if (2 * flights < window)
 		return;
 	if (congestion->threshold != 0 && congestion->beyond >= congestion->threshold)
@@ -77,11 +83,30 @@ ALWAYS_INLINE uint64_t congestion_paced_from(const struct congestion *congestion
 	return congestion->paced > burst ? congestion->paced - burst : 0;
 }
 
-/// One leaves now.
-ALWAYS_INLINE void congestion_left(struct congestion *congestion, uint64_t round_trip, uint64_t now)
+/// When a datagram that leaves now would have left, had the sender looked then: a game looks once a frame.
+/// @param due   TSC from which it might have
+/// @param most  TSC cycles before now
+ALWAYS_INLINE uint64_t congestion_looked(uint64_t due, uint64_t now, uint64_t most, uint64_t millisecond)
 {
-	congestion->paced =
-		(congestion->paced > now ? congestion->paced : now) + congestion_interval(congestion, round_trip);
+	const uint64_t longest = CONGESTION_LOOKED_MS * millisecond;
+
+	if (due >= now)
+		return now;
+	if (most > longest)
+		most = longest;
+	return now - due < most ? due : now - most;
+}
+
+/// One leaves now.
+/// @param due  TSC from which it might have
+ALWAYS_INLINE void congestion_left(struct congestion *congestion, uint64_t round_trip, uint64_t due, uint64_t now,
+				   uint64_t millisecond)
+{
+	const uint64_t interval = congestion_interval(congestion, round_trip);
+	const uint64_t looked =
+		congestion_looked(due, now, (CONGESTION_BURST - CONGESTION_FIRST) * interval, millisecond);
+
+	congestion->paced = (congestion->paced > looked ? congestion->paced : looked) + interval;
 }
 
 #endif

@@ -63,6 +63,12 @@ struct delivery_context {
 	const struct acknowledged_listener *listener;
 	uint32_t listeners;
 
+	/// Of who reads a socket once in a while, as a game does once a frame; 0 otherwise. TSC cycles for which the datagram that is
+	/// being taken lay there: its path did not take them. And TSC from which on what came may still lie there: as long as an
+	/// acknowledgement may be among it, nothing counts as lost because none came.
+	uint64_t waited;
+	uint64_t unread_from;
+
 	/// Who writes into a datagram after the delivery's own; fixed as well. FILLERS_MAX at most.
 	uint32_t fillers;
 	const struct filler *filler;

@@ -61,12 +61,13 @@ static bool put(struct message_pool *pool, struct leaving *leaving, const struct
 }
 
 /// The datagram has a message that counts as on its way: it leaves within the window.
-static void within_window(struct outbound *out, uint64_t now)
+/// @param due  TSC from which it might have left
+static void within_window(const struct delivery_context *ctx, struct outbound *out, uint64_t due, uint64_t now)
 {
 	if (out->filling)
 		return;
 	out->filling = true;
-	congestion_left(&out->congestion, out->round_trip.smoothed, now);
+	congestion_left(&out->congestion, out->round_trip.smoothed, due, now, ctx->rules->millisecond);
 }
 
 static void fly(struct delivery_context *ctx, struct outbound *out, const struct leaving *leaving, uint32_t index)
@@ -138,7 +139,7 @@ static void fill_repetitions(struct delivery_context *ctx, struct delivery *c, s
 		next = stored_at(ctx->pool, index)->next;
 		if (!put(ctx->pool, leaving, stored_at(ctx->pool, index)))
 			continue;
-		within_window(out, leaving->now);
+		within_window(ctx, out, leaving->now, leaving->now);
 		list_remove(ctx->pool, again, index);
 		fly(ctx, out, leaving, index);
 		counter_add(&ctx->stats->resent, 1);
@@ -164,18 +165,29 @@ static unsigned eldest(const struct delivery_context *ctx, const struct outbound
 	return best;
 }
 
+/// When the first of a queue, which leaves now, might have left.
+static uint64_t might_leave_from(const struct delivery_context *ctx, const struct outbound *out, unsigned queue,
+				 uint64_t now)
+{
+	const struct stored *message = stored_at(ctx->pool, outbound_lists(ctx, out)->waiting_in[queue]);
+	const uint64_t from = outbound_leaves_from(ctx, out, queue, now);
+
+	return from > message->time ? from : message->time;
+}
+
 static void leave(struct delivery_context *ctx, struct outbound *out, const struct leaving *leaving, unsigned queue,
 		  uint32_t index)
 {
 	const struct stored *message = stored_at(ctx->pool, index);
+	const uint64_t due = might_leave_from(ctx, out, queue, leaving->now);
 
 	waiting_remove(ctx, out, queue, index);
-	if (queue / OUTBOUND_QUEUES == PRIORITY_BULK) {
-		out->bulk.left = leaving->now;
+	if (queue / OUTBOUND_QUEUES == PRIORITY_BULK && !out->bulk.filling) {
+		bulk_leaves(&out->bulk, &out->round_trip, due, leaving->now, ctx->rules->millisecond);
 		out->bulk.filling = true;
 	}
 	if (stored_is_reliable(message) || queue / OUTBOUND_QUEUES != PRIORITY_URGENT)
-		within_window(out, leaving->now);
+		within_window(ctx, out, due, leaving->now);
 	if (message->cost != 0) {
 		const enum pg_request request = session_request(message->type);
 

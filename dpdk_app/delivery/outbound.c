@@ -192,9 +192,10 @@ uint64_t outbound_timeout_at(const struct delivery_context *ctx, const struct ou
 	const struct delivery_rules *rules = ctx->rules;
 	const uint64_t sent = stored_at(ctx->pool, outbound_lists(ctx, out)->flying)->time;
 	const bool silent = sent > out->heard + ROUND_TRIP_SILENT_MS * rules->millisecond;
+	const uint64_t at = sent + round_trip_timeout(&out->round_trip, rules->resend_after_min, out->timeouts, silent,
+						      rules->millisecond);
 
-	return sent +
-	       round_trip_timeout(&out->round_trip, rules->resend_after_min, out->timeouts, silent, rules->millisecond);
+	return ctx->unread_from != 0 && at > ctx->unread_from ? UINT64_MAX : at;
 }
 
 uint64_t outbound_window_open_from(const struct outbound *out)

@@ -115,7 +115,7 @@ uint64_t outbound_leaves_from(const struct delivery_context *ctx, const struct o
 /// When another datagram may leave within the window; UINT64_MAX: when something is acknowledged or lost.
 uint64_t outbound_window_open_from(const struct outbound *out);
 
-/// When what is on its way longest counts as lost.
+/// When what is on its way longest counts as lost; UINT64_MAX: when what came was read.
 uint64_t outbound_timeout_at(const struct delivery_context *ctx, const struct outbound *out);
 
 /// Give all memory back.

@@ -47,11 +47,14 @@ static inline void round_trip_note_least(struct round_trip *rtt, uint32_t us, ui
 }
 
 /// RFC 6298 2.2 and 2.3, with alpha 1/8 and beta 1/4. No packet's counter is used twice, so no sample is ambiguous.
-/// @param delay  of it, what the peer waited with the acknowledgement; is subtracted if that leaves no less than the least
+/// @param sample  from its leaving to the coming of the acknowledgement
+/// @param delay   of it, what the peer waited with the acknowledgement. A timeout allows for ROUND_TRIP_ACK_DELAY_MS; where a
+///                peer waits longer, such as a game that looks once a frame, the rest stays in what is smoothed (RFC 9002 5.3)
 static inline void round_trip_sample(struct round_trip *rtt, uint64_t sample, uint64_t delay, uint64_t millisecond,
 				     uint64_t now)
 {
 	const uint64_t without = sample > delay ? sample - delay : 0, us = without * 1000 / millisecond;
+	const uint64_t allowed = ROUND_TRIP_ACK_DELAY_MS * millisecond, expected = delay < allowed ? delay : allowed;
 	const uint32_t least = round_trip_least_us(rtt);
 
 	round_trip_note_least(rtt,
@@ -60,7 +63,7 @@ static inline void round_trip_sample(struct round_trip *rtt, uint64_t sample, ui
 						UINT32_MAX,
 			      (uint32_t)(now / millisecond));
 	if (us >= least && least != 0)
-		sample = without;
+		sample -= expected;
 	if (rtt->smoothed == 0) {
 		rtt->smoothed = sample;
 		rtt->variance = sample / 2;

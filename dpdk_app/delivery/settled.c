@@ -173,8 +173,10 @@ static void overtaken(struct delivery_context *ctx, struct outbound *out, struct
 	}
 }
 
+/// @param came  the acknowledgement did
 /// @return as acknowledge_flying()
-static uint64_t acknowledge_messages(struct delivery_context *ctx, struct outbound *out, struct arrived arrived)
+static uint64_t acknowledge_messages(struct delivery_context *ctx, struct outbound *out, struct arrived arrived,
+				     uint64_t came)
 {
 	const unsigned flights = out->flights;
 	const uint64_t flew = acknowledge_flying(ctx, out, arrived);
@@ -187,7 +189,7 @@ static uint64_t acknowledge_messages(struct delivery_context *ctx, struct outbou
 	for (uint8_t channel = 0; channel < SESSION_CHANNEL_UNORDERED; channel++)
 		release_held(ctx, out, channel);
 	if (out->flights < flights)
-		congestion_acknowledged(&out->congestion, flights - out->flights, flights);
+		congestion_acknowledged(&out->congestion, flights - out->flights, flights, came);
 	overtaken(ctx, out, arrived);
 	outbound_settle(ctx, out);
 	return flew;
@@ -195,16 +197,17 @@ static uint64_t acknowledge_messages(struct delivery_context *ctx, struct outbou
 
 void outbound_acknowledged(struct delivery_context *ctx, struct outbound *out, struct arrived arrived, uint64_t now)
 {
+	const uint64_t came = now - ctx->waited;
 	uint64_t sent = timed_packet(out, arrived);
 
 	if (out->lists != POOL_NONE) {
-		const uint64_t flew = acknowledge_messages(ctx, out, arrived);
+		const uint64_t flew = acknowledge_messages(ctx, out, arrived, came);
 
 		sent = flew != 0 ? flew : sent;
 	}
 	out->timeouts = 0;
-	if (sent != 0 && now > sent && arrived.delay != UINT64_MAX) {
-		round_trip_sample(&out->round_trip, now - sent, arrived.delay, ctx->rules->millisecond, now);
+	if (sent != 0 && came > sent && arrived.delay != UINT64_MAX) {
+		round_trip_sample(&out->round_trip, came - sent, arrived.delay, ctx->rules->millisecond, now);
 		bulk_sample(&out->bulk, &out->round_trip, sent, now, ctx->rules->millisecond);
 	}
 }

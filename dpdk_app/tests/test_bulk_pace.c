@@ -20,7 +20,7 @@ static void sample(struct path *path, unsigned ms)
 {
 	const uint64_t sent = path->now;
 
-	path->bulk.left = sent;
+	bulk_leaves(&path->bulk, &path->round_trip, sent, sent, MS);
 	path->now += (uint64_t)ms * MS;
 	round_trip_sample(&path->round_trip, (uint64_t)ms * MS, 0, MS, path->now);
 	bulk_sample(&path->bulk, &path->round_trip, sent, path->now, MS);
@@ -109,7 +109,7 @@ static void test_an_excess_that_is_over_is_forgotten(UNUSED void **state)
 	assert_int_equal(path.bulk.pace, grown(BULK_PARTS));
 }
 
-static void test_what_left_before_the_pace_changed_says_nothing_of_it(UNUSED void **state)
+static void test_what_left_before_the_pace_was_halved_says_nothing_of_it(UNUSED void **state)
 {
 	struct path path = steady(BULK_PARTS);
 	const uint64_t sent = path.now;
@@ -118,6 +118,62 @@ static void test_what_left_before_the_pace_changed_says_nothing_of_it(UNUSED voi
 	round_trip_sample(&path.round_trip, 100 * MS, 0, MS, path.now);
 	bulk_sample(&path.bulk, &path.round_trip, sent, path.now, MS);
 	assert_int_equal(path.bulk.pace, BULK_PARTS / 2);
+}
+
+/// Of several that left at once, one makes the pace grow; that it was too fast already the last ones show.
+static void test_what_left_before_the_pace_grew_makes_it_grow_no_more_but_may_halve_it(UNUSED void **state)
+{
+	struct path path = steady(BULK_PARTS);
+	const uint64_t sent = path.now;
+
+	sample(&path, FREE_MS);
+	bulk_sample(&path.bulk, &path.round_trip, sent, path.now, MS);
+	assert_int_equal(path.bulk.pace, grown(BULK_PARTS));
+	round_trip_sample(&path.round_trip, (FREE_MS + 41) * MS, 0, MS, path.now);
+	bulk_sample(&path.bulk, &path.round_trip, sent, path.now, MS);
+	assert_int_equal(path.bulk.pace, grown(BULK_PARTS) / 2);
+	bulk_sample(&path.bulk, &path.round_trip, sent, path.now, MS);
+	assert_int_equal(path.bulk.pace, grown(BULK_PARTS) / 2);
+}
+
+/// Of a sender that looks so long after the last one left, with all that it may send waiting.
+static unsigned leave_at_once(struct path *path, unsigned ms)
+{
+	unsigned left = 0;
+
+	path->now += (uint64_t)ms * MS;
+	for (uint64_t from; (from = bulk_leaves_from(&path->bulk, &path->round_trip, MS)) <= path->now; left++)
+		bulk_leaves(&path->bulk, &path->round_trip, from, path->now, MS);
+	return left;
+}
+
+static void test_what_was_due_since_the_sender_looked_leaves_at_once_ten_at_most(UNUSED void **state)
+{
+	struct path path = steady(10 * BULK_PARTS); // one each 5 ms
+
+	leave_at_once(&path, 1000);
+	assert_int_equal(leave_at_once(&path, 4), 0);
+	assert_int_equal(leave_at_once(&path, 1), 1);
+	assert_int_equal(leave_at_once(&path, 17), 3);
+	assert_int_equal(leave_at_once(&path, 3), 1); // and what is left of 17 counts
+	assert_int_equal(leave_at_once(&path, 500), CONGESTION_BURST);
+}
+
+static void test_what_was_due_longer_ago_leaves_as_if_it_were_new(UNUSED void **state)
+{
+	struct path path = steady(BULK_PARTS * 5 / 2); // one each 20 ms
+
+	leave_at_once(&path, 1000);
+	assert_int_equal(leave_at_once(&path, 500), 3); // of the last 50 ms
+}
+
+static void test_what_begins_to_wait_leaves_at_the_pace(UNUSED void **state)
+{
+	struct path path = steady(10 * BULK_PARTS);
+
+	path.now += 500 * MS;
+	bulk_leaves(&path.bulk, &path.round_trip, path.now, path.now, MS); // due since now
+	assert_int_equal(leave_at_once(&path, 4), 0);
 }
 
 static void test_a_pace_that_is_not_used_does_not_grow(UNUSED void **state)
@@ -165,7 +221,11 @@ int main(void)
 		cmocka_unit_test(test_a_loss_ends_the_doubling),
 		cmocka_unit_test(test_the_pace_is_halved_by_an_excess_twice_in_a_row_or_once_by_twice_as_much),
 		cmocka_unit_test(test_an_excess_that_is_over_is_forgotten),
-		cmocka_unit_test(test_what_left_before_the_pace_changed_says_nothing_of_it),
+		cmocka_unit_test(test_what_left_before_the_pace_was_halved_says_nothing_of_it),
+		cmocka_unit_test(test_what_left_before_the_pace_grew_makes_it_grow_no_more_but_may_halve_it),
+		cmocka_unit_test(test_what_was_due_since_the_sender_looked_leaves_at_once_ten_at_most),
+		cmocka_unit_test(test_what_was_due_longer_ago_leaves_as_if_it_were_new),
+		cmocka_unit_test(test_what_begins_to_wait_leaves_at_the_pace),
 		cmocka_unit_test(test_a_pace_that_is_not_used_does_not_grow),
 		cmocka_unit_test(test_the_pace_has_a_least_and_a_most),
 		cmocka_unit_test(test_no_interval_is_longer_than_four_round_trips_within_200_ms_and_a_second),

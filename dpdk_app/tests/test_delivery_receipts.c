@@ -286,6 +286,37 @@ static void test_at_first_four_datagrams_are_on_their_way(UNUSED void **state)
 	assert_int_equal(run_out(T + 20 * TALK_MS), 8); // and the others within the round trip
 }
 
+/// A window of 32 in a round trip of 40 ms: one leaves each millisecond.
+static uint64_t open_window(void)
+{
+	uint64_t now = T;
+
+	for (unsigned round = 0; round < 4; round++) {
+		for (uint32_t i = 0; i < 80; i++)
+			reliable((uint8_t)(i % 3), 458, now);
+		while (delivery_due(&ingress.c) <= now + 39 * TALK_MS) {
+			const uint64_t due = delivery_due(&ingress.c);
+
+			run_out(due > now ? due : now);
+		}
+		now += 40 * TALK_MS;
+		acknowledge(ingress.counter - 32, UINT32_MAX, now);
+		acknowledge(ingress.counter, UINT32_MAX, now);
+	}
+	return now;
+}
+
+static void test_what_would_have_left_since_the_sender_looked_leaves_at_once_ten_datagrams_at_most(UNUSED void **state)
+{
+	const uint64_t now = open_window();
+
+	run_out(now);
+	assert_int_equal(congestion_window(&ingress.c.out.congestion), CONGESTION_MOST);
+	for (uint32_t i = 0; i < 80; i++)
+		reliable((uint8_t)(i % 3), 458, now);
+	assert_int_equal(run_out(now + 10 * TALK_MS), 2 * CONGESTION_BURST);
+}
+
 static void test_a_fragmented_message_does_not_hold_up_urgent_ones(UNUSED void **state)
 {
 	talk_say(&ingress,
@@ -478,6 +509,7 @@ int main(void)
 		ingress_test(test_a_way_longer_than_the_timeout_is_measured),
 		ingress_test(test_at_most_256_ids_of_a_channel_are_on_their_way),
 		ingress_test(test_at_first_four_datagrams_are_on_their_way),
+		ingress_test(test_what_would_have_left_since_the_sender_looked_leaves_at_once_ten_datagrams_at_most),
 		ingress_test(test_a_fragmented_message_does_not_hold_up_urgent_ones),
 		ingress_test(test_ids_go_on_where_they_were_after_a_restart),
 		ingress_test(test_a_receipt_is_told_once_when_the_last_piece_arrived),

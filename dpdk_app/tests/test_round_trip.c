@@ -26,11 +26,39 @@ static void test_what_the_peer_waited_is_no_part_of_the_round_trip(UNUSED void *
 
 	acknowledge_after(leave(now), 0, now + 55 * TALK_MS);
 	assert_int_equal(smoothed_ms(), 50);
-	for (unsigned waited = 0; waited <= 5; waited++) {
+	for (unsigned waited = 0; waited <= 2; waited++) {
 		now += 1000 * TALK_MS;
 		acknowledge_after(leave(now), (uint16_t)(waited * UNITS_OF_10_MS), now + (55 + 10 * waited) * TALK_MS);
 		assert_int_equal(smoothed_ms(), 50);
 	}
+}
+
+/// A game looks once in a while: the path is as before, and its acknowledgements come later.
+static void test_what_the_peer_waited_longer_than_it_may_is_part_of_the_timeout_alone(UNUSED void **state)
+{
+	acknowledge_after(leave(T), 0, T + 55 * TALK_MS);
+	acknowledge_after(leave(T + 1000 * TALK_MS), 5 * UNITS_OF_10_MS, T + 1105 * TALK_MS);
+	assert_int_equal(smoothed_ms(), 53); // 7/8 of 50 and 1/8 of 75
+	assert_int_equal(ingress.c.out.round_trip.latest_us / 1000, 50);
+}
+
+static void test_what_an_acknowledgement_waited_to_be_read_is_no_part_of_the_round_trip(UNUSED void **state)
+{
+	ingress.ctx.waited = 30 * TALK_MS;
+	acknowledge_after(leave(T), 0, T + 85 * TALK_MS);
+	assert_int_equal(smoothed_ms(), 50);
+}
+
+static void test_what_may_lie_unread_is_waited_for(UNUSED void **state)
+{
+	leave(T);
+	ingress.ctx.unread_from = T + 204 * TALK_MS; // the timeout is over at 205
+	fill(T + 1000 * TALK_MS);
+	assert_int_equal(ingress.stats.resent, 0);
+	assert_true(delivery_due(&ingress.c) == UINT64_MAX - 1);
+	ingress.ctx.unread_from = T + 205 * TALK_MS;
+	fill(T + 1000 * TALK_MS);
+	assert_int_equal(ingress.stats.resent, 1);
 }
 
 static void test_a_delay_that_the_path_leaves_no_room_for_is_not_believed(UNUSED void **state)
@@ -100,6 +128,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		ingress_test(test_what_the_peer_waited_is_no_part_of_the_round_trip),
+		ingress_test(test_what_the_peer_waited_longer_than_it_may_is_part_of_the_timeout_alone),
+		ingress_test(test_what_an_acknowledgement_waited_to_be_read_is_no_part_of_the_round_trip),
+		ingress_test(test_what_may_lie_unread_is_waited_for),
 		ingress_test(test_a_delay_that_the_path_leaves_no_room_for_is_not_believed),
 		ingress_test(test_a_delay_that_is_not_known_is_no_sample),
 		ingress_test(test_only_the_datagram_that_the_delay_is_of_is_a_sample),

@@ -36,6 +36,7 @@ OK = 0
 class Link(Internet):
     """A network in which players below address OUTSIDE share a link, each way with a queue of its own."""
 
+    bits_per_s: float = LINK_BITS_PER_S
     moved: dict[int, float] = field(default_factory=dict)  # who said a movement that has not left, and when
     waits: list[float] = field(default_factory=list)  # of movements: from being said to being across
     asked: dict[int, float] = field(default_factory=dict)  # when, by token
@@ -50,7 +51,7 @@ class Link(Internet):
             begins = max(self.now, self._free_at[to_gateway])
             if begins - self.now > QUEUE_S:
                 return
-            at = begins + (len(datagram) + HEADERS_BYTES) * 8 / LINK_BITS_PER_S
+            at = begins + (len(datagram) + HEADERS_BYTES) * 8 / self.bits_per_s
             self._free_at[to_gateway] = at
             self.carried[to_gateway] += len(datagram) + HEADERS_BYTES
             if to_gateway and (said_at := self.moved.pop(address, None)) is not None:
@@ -97,11 +98,22 @@ def added(base: list[float], loaded: list[float]) -> tuple[float, float]:
 
 
 def run(
-    library: Library, gateway: CoreGateway, kind: str, *, up: int = 0, down: int = 0, seconds: float = 20
+    library: Library,
+    gateway: CoreGateway,
+    kind: str,
+    *,
+    up: int = 0,
+    down: int = 0,
+    seconds: float = 20,
+    frames_hz: float = 0,
+    bits_per_s: float = LINK_BITS_PER_S,
 ) -> Figures:
-    """Ten of a kind of client move and ping; of so many, bulk goes up, or down to them, all the time."""
+    """Ten of a kind of client move and ping; of so many, bulk goes up, or down to them, all the time.
+
+    They wait for what comes; or do so while they load, then look once a frame, not all at the same moment.
+    """
     world = World(library, gateway)
-    world.internet = Link(gateway)
+    world.internet = Link(gateway, bits_per_s=bits_per_s)
     link = world.internet
     inside = [join(world, gateway, number, kind) for number in range(1, PLAYERS + 1)]
     for address, player in enumerate(inside, 1):
@@ -112,6 +124,11 @@ def run(
     assert link.run(30, lambda: all(player.session.is_connected for player in [*inside, *outside]))
     flows = [*zip(inside[:up], outside, strict=False), *zip(outside[:down], inside, strict=False)]
     _play(link, inside, flows, BEGINNING_S)
+    if frames_hz:
+        for address, player in enumerate(inside, 1):
+            player.frame_s = 1 / frames_hz
+            player.next_frame = link.now + address / PLAYERS / frames_hz
+        _play(link, inside, flows, BEGINNING_S)
     link.waits.clear()
     link.trips.clear()
     link.carried = {True: 0, False: 0}

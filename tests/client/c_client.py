@@ -171,10 +171,14 @@ class CSession(CClient):
         self.now_ns = max(self.now_ns, round(now * NS))
         self.lib.pgc_moved(self.client)
 
-    def receive(self, datagram: bytes, now: float) -> None:
+    def receive(self, datagram: bytes, now: float, came: float | None = None) -> None:
+        """A datagram is looked at now, and came to this host then."""
         self.now_ns = max(self.now_ns, round(now * NS))
         self.listen()
-        assert self.lib.pgc_receive(self.client, datagram, len(datagram)) == 0
+        if came is None:
+            assert self.lib.pgc_receive(self.client, datagram, len(datagram)) == 0
+        else:
+            assert self.lib.pgc_receive_at(self.client, datagram, len(datagram), round(came * NS)) == 0
         self.listen()
 
 

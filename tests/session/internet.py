@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import count
 from random import Random
-from typing import Protocol
+from typing import Any, Protocol
 
 from pyshim.protocol.client.events import Event
 from pyshim.protocol.client.session import Session
@@ -57,6 +57,23 @@ class Player:
     session: Session
     address: int
     heard: list[Event] = field(default_factory=list)
+    frame_s: float = 0.0  # a game that looks at its socket once in so long; 0: it waits for what comes
+    next_frame: float = 0.0
+    unread: list[tuple[float, bytes]] = field(default_factory=list)  # when each came
+
+    def next_due(self) -> float:
+        """When the player does something by itself."""
+        return self.next_frame if self.frame_s else self.session.next_due()
+
+    def begin_frame(self, now: float) -> None:
+        """Look at what came since the last one."""
+        if not self.frame_s:
+            return
+        self.next_frame = now + self.frame_s
+        session: Any = self.session  # of the C client, which can be told when it came
+        for came, datagram in self.unread:
+            session.receive(datagram, now, came)
+        self.unread.clear()
 
 
 @dataclass
@@ -126,12 +143,13 @@ class Internet:
 
     def _ask(self) -> None:
         """When is each due? Who is told something between two calls of `run` is asked in the next."""
-        self._dues = [player.session.next_due() for player in self.players]
+        self._dues = [player.next_due() for player in self.players]
 
     def _speak(self) -> None:
         for index, player in enumerate(self.players):
             if self._dues[index] > self.now:
                 continue
+            player.begin_frame(self.now)
             while player.session.next_due() <= self.now:
                 for datagram in player.session.due(self.now):
                     self._fly(player.address, datagram, to_gateway=True)
@@ -143,7 +161,7 @@ class Internet:
         player = self.players[index]
         player.heard.extend(player.session.events)
         player.session.events.clear()
-        self._dues[index] = player.session.next_due()
+        self._dues[index] = player.next_due()
 
     def _land(self) -> None:
         while self._flying and self._flying[0][0] <= self.now:
@@ -153,9 +171,13 @@ class Internet:
                     self._fly(to, answer, to_gateway=False)
                 continue
             for index, player in enumerate(self.players):
-                if player.address == address:
-                    player.session.receive(datagram, self.now)
-                    self._listen(index)
+                if player.address != address:
+                    continue
+                if player.frame_s:
+                    player.unread.append((self.now, datagram))
+                    continue
+                player.session.receive(datagram, self.now)
+                self._listen(index)
 
     def step(self, until: float) -> None:
         """On to the next thing that happens, or to `until`."""

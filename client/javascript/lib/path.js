@@ -22,7 +22,8 @@ export class RoundTrip {
 
   sample(ms, peerDelayMs, now) {
     this.#least = Math.min(this.#least, ms);
-    const rtt = ms - peerDelayMs >= this.#least ? ms - peerDelayMs : ms;
+    // A peer that waits longer than it may makes the timeout longer.
+    const rtt = ms - peerDelayMs >= this.#least ? ms - Math.min(peerDelayMs, PEER_WAITS_MS) : ms;
     this.latest = Math.max(ms - peerDelayMs, 0.001);
     if (this.smoothed === null) {
       this.smoothed = rtt;
@@ -115,6 +116,7 @@ export class BulkPace {
   #pace = BULK_FIRST; // datagrams in a round trip
   #doubles = true; // until a queue is seen
   #above = 0; // samples in a row
+  #grew = false; // when it changed last
   #changedAt = -Infinity;
   #leftAt = -Infinity;
 
@@ -132,13 +134,17 @@ export class BulkPace {
     this.#doubles = false;
   }
 
-  /** A sample of a datagram that left then; one before the last change says nothing of it. */
+  /**
+   * A sample of a datagram that left then. One before the pace was halved says nothing of it; one before it grew, only that
+   * it was too fast already.
+   */
   sample(sentAt, { latest, excess }, now) {
-    if (sentAt < this.#changedAt) return;
+    const before = sentAt < this.#changedAt;
+    if (before && !this.#grew) return;
     this.#doubles &&= excess <= BULK_EXCESS_MS / 2;
     this.#above = excess > BULK_EXCESS_MS ? this.#above + 1 : 0;
     if (this.#above >= 2 || excess > 2 * BULK_EXCESS_MS) this.#change(this.#pace / 2, now);
-    else if (!this.#above && this.#used(sentAt, latest)) this.#change(this.#doubles ? this.#pace * 2 : this.#pace * (33 / 32) + BULK_GROWS, now);
+    else if (!this.#above && !before && this.#used(sentAt, latest)) this.#change(this.#doubles ? this.#pace * 2 : this.#pace * (33 / 32) + BULK_GROWS, now);
   }
 
   /** Since it changed. While it doubles, its whole effect is to be seen first: one round trip later. */
@@ -148,6 +154,7 @@ export class BulkPace {
   }
 
   #change(pace, now) {
+    this.#grew = pace > this.#pace;
     this.#pace = Math.min(Math.max(pace, BULK_LEAST), BULK_MOST);
     this.#changedAt = now;
     this.#above = 0;

@@ -48,8 +48,8 @@ class RoundTrip:
         if now - self._least_since >= _LEAST_OF_S:
             self._least_before_s, self._least_s, self._least_since = self._least_s, NEVER, now
         self._least_s = min(self._least_s, self.latest_s)
-        if sample_s - delay_s >= least_s:
-            sample_s -= delay_s
+        if sample_s - delay_s >= least_s:  # a peer that waits longer than it may makes the time-out longer
+            sample_s -= min(delay_s, _ACKNOWLEDGE_S)
         if self.smoothed_s is None:
             self.smoothed_s, self._variation_s = sample_s, sample_s / 2
             return
@@ -124,6 +124,7 @@ class BulkPace:
         self._size = BULK_FIRST  # datagrams in a round trip
         self._doubles = True  # until a queue is seen for the first time
         self._above = 0  # samples in a row
+        self._grew = False  # when it changed last
         self._changed_at = self._left_at = -NEVER
 
     @property
@@ -147,15 +148,20 @@ class BulkPace:
         self._doubles = False
 
     def measured(self, sent_at: float, now: float) -> None:
-        """A round trip was measured. Of a datagram before the last change, it says nothing."""
-        if sent_at < self._changed_at:
+        """A round trip was measured.
+
+        Of a datagram before the pace was halved it says nothing; of one before it grew, only that the pace
+        was too fast already.
+        """
+        is_before = sent_at < self._changed_at
+        if is_before and not self._grew:
             return
         excess_s = self._round_trip.excess_s
         self._doubles &= excess_s <= BULK_EXCESS_S / 2
         self._above = self._above + 1 if excess_s > BULK_EXCESS_S else 0
         if self._above >= 2 or excess_s > 2 * BULK_EXCESS_S:
             self._change(self._size / 2, now)
-        elif not self._above and self._was_used(sent_at):
+        elif not (self._above or is_before) and self._was_used(sent_at):
             self._change(self._size * 2 if self._doubles else self._size * 33 / 32 + BULK_GROWS, now)
 
     def _was_used(self, sent_at: float) -> bool:
@@ -165,5 +171,6 @@ class BulkPace:
         return self._left_at >= self._changed_at
 
     def _change(self, size: float, now: float) -> None:
+        self._grew = size > self._size
         self._size = min(max(size, BULK_LEAST), WINDOW_MOST)
         self._changed_at, self._above = now, 0
