@@ -29,6 +29,12 @@ _CREDENTIALS = struct.Struct("3i")
 # Of descriptors, too many may be on their way at once.
 _LATER = frozenset({errno.EAGAIN, errno.ENOBUFS, errno.ENOMEM, errno.ETOOMANYREFS})
 
+_ELSE = "name another place"
+_WHAT_TO_DO = {
+    errno.EADDRINUSE: "another gateway is there, or a file that is no socket: name another place",
+    errno.ENOENT: "make its directory, or name another place",
+}
+
 
 class Door:
     """The socket in the file system."""
@@ -45,9 +51,10 @@ class Door:
             self._socket = listen_for_packets(self._path)
         except OSError as problem:
             self._spare.close()
+            what = problem.strerror or str(problem)
             raise UnavailableError(
-                f"game.listen: unix:{plan.path} cannot be listened on: {problem.strerror or problem}; is "
-                "another gateway there? Name another place"
+                f"game.listen: unix:{plan.path} cannot be listened on: {what}; "
+                + _WHAT_TO_DO.get(problem.errno or 0, _ELSE)
             ) from problem
         try:
             os.chown(self._path, plan.uid, plan.gid)

@@ -377,10 +377,18 @@ def test_a_living_gateway_s_socket_is_not_taken(gate: Gate, path: Path, tmp_path
     wanted = config(tmp_path, listen=f"unix:{path}")
     with Gate(wanted, tmp_path, wait_ready=False) as second:
         assert second.wait() == 69
-        assert f"game.listen: unix:{path} cannot be listened on" in second.stderr
+        assert (
+            f"game.listen: unix:{path} cannot be listened on: Address already in use; another gateway is"
+        ) in second.stderr
         assert "Traceback" not in second.stderr
     with Process(path) as process:
         process.attach("arena")
+
+
+def test_a_socket_in_a_directory_that_is_not_there_is_refused_in_a_sentence(tmp_path: Path) -> None:
+    with Gate(config(tmp_path, listen=f"unix:{tmp_path}/no/game.sock"), tmp_path, wait_ready=False) as gate:
+        assert gate.wait() == 69
+        assert "game.sock cannot be listened on: No such file or directory; make its directory" in gate.stderr
 
 
 def test_users_who_are_not_named_are_refused(tmp_path: Path) -> None:
