@@ -221,7 +221,8 @@ class Registry:
         if place.phase is Phase.ARRIVING:
             return Step(self._with(index, away))
         who = f"game process {place.name} (process {place.pid})"
-        told = (level, f"{who} {how}; what players say to it waits in its ring")
+        waits = "; what players say to it waits in its ring" if place.routed else ""
+        told = (level, f"{who} {how}{waits}")
         return Step(self._with(index, away), (Presence(index),), (told,))
 
     def unmade(self, index: int, why: str) -> Step:
