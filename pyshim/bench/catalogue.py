@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from pyshim.bench.attack import attack
+from pyshim.bench.bus import bus
 from pyshim.bench.description import Bench, Extra, number, one_of, whole_number, whole_numbers, words_of
 from pyshim.bench.engines import engines
 from pyshim.bench.forward import forward
@@ -132,6 +133,13 @@ BENCHES = (
                 parse=parse_traditional,
             ),
         ),
+    ),
+    Bench(
+        name="bus",
+        measures="A ring of the game bus between two processes, one way and messages a second, beside a bare "
+        "cache line, a unix datagram socket, iceoryx and iceoryx2's Python wheel.",
+        rows=bus,
+        in_rounds=True,
     ),
     Bench(
         name="players",

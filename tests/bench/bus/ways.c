@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// bench_bus_ways.c: see bench_bus.h. Each way as well as it can be done: nobody sleeps but where that is what is measured.
+// ways.c: see ways.h. Each way as well as it can be done: nobody sleeps but where that is what is measured.
 
-#include "bench_bus.h"
+#include "ways.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -11,13 +11,12 @@
 
 #include "bus/ring.h"
 #include "bus/wait.h"
-#include "pollgate.h"
 
 /// The first word of a body says which message it is; the last has this type.
 #define LAST 9
 #define AN_HOUR 3600000000000ULL
 
-static uint64_t sum_of(const uint64_t *body, uint32_t bytes)
+uint64_t sum_of(const uint64_t *body, uint32_t bytes)
 {
 	uint64_t sum = 0;
 
@@ -26,7 +25,7 @@ static uint64_t sum_of(const uint64_t *body, uint32_t bytes)
 	return sum;
 }
 
-static volatile uint64_t read_sum; // so that bodies are read
+volatile uint64_t read_sum;
 
 // ---------------------------------------------------------------- a line
 
@@ -49,7 +48,7 @@ static void attach_lines(unsigned side)
 
 static void converse_by_line(uint32_t bytes, uint64_t until, struct times *times)
 {
-	uint64_t number = 0, then = pg_tsc();
+	uint64_t number = 0, then = now_cycles();
 
 	(void)bytes;
 	while (then < until) {
@@ -60,17 +59,18 @@ static void converse_by_line(uint32_t bytes, uint64_t until, struct times *times
 			while (__atomic_load_n(&lines->answered, __ATOMIC_ACQUIRE) != number)
 				__builtin_ia32_pause();
 		}
-		now = pg_tsc();
+		now = now_cycles();
 		note_time(times, now - then);
 		then = now;
 	}
 	__atomic_store_n(&lines->said, UINT64_MAX, __ATOMIC_RELEASE);
 }
 
-static void answer_by_line(void)
+static void answer_by_line(uint32_t bytes)
 {
 	uint64_t number = 0;
 
+	(void)bytes;
 	for (;;) {
 		uint64_t said;
 
@@ -161,7 +161,7 @@ ALWAYS_INLINE void say(const uint64_t *body, uint32_t bytes, uint16_t type)
 
 static void converse_by_ring(uint32_t bytes, uint64_t until, struct times *times)
 {
-	uint64_t body[BODY_MAX / 8] = {1}, then = pg_tsc();
+	uint64_t body[BODY_MAX / 8] = {1}, then = now_cycles();
 	struct ring_message message;
 
 	while (then < until) {
@@ -173,17 +173,18 @@ static void converse_by_ring(uint32_t bytes, uint64_t until, struct times *times
 			memcpy(body, message.body, bytes);
 			ring_release(&ring.reader);
 		}
-		now = pg_tsc();
+		now = now_cycles();
 		note_time(times, now - then);
 		then = now;
 	}
 	say(body, 8, LAST);
 }
 
-static void answer_by_ring(void)
+static void answer_by_ring(uint32_t bytes)
 {
 	struct ring_message message;
 
+	(void)bytes;
 	for (;;) {
 		peek(&message, 1);
 		if (message.type == LAST)
@@ -194,23 +195,25 @@ static void answer_by_ring(void)
 	ring_release(&ring.reader);
 }
 
-static void send_by_ring(uint32_t bytes, uint64_t until)
+static uint64_t send_by_ring(uint32_t bytes, uint64_t until)
 {
 	uint64_t body[BODY_MAX / 8] = {0};
 
-	while (body[0] % BLOCK != 0 || pg_tsc() < until) {
+	while (body[0] % BLOCK != 0 || now_cycles() < until) {
 		say(body, bytes, 1);
 		body[0]++;
 	}
 	say(body, bytes, LAST);
+	return body[0];
 }
 
-static void receive_by_ring(struct times *times)
+static void receive_by_ring(uint32_t bytes, struct times *times)
 {
-	uint64_t number = 0, noted = 0, then = pg_tsc();
+	uint64_t number = 0, noted = 0, then = now_cycles();
 	struct ring_message message[32];
 	bool is_last = false;
 
+	(void)bytes;
 	while (!is_last) {
 		const int n = peek(message, 32);
 		uint64_t sum = 0;
@@ -226,13 +229,14 @@ static void receive_by_ring(struct times *times)
 		is_last = message[n - 1].type == LAST;
 		ring_release(&ring.reader);
 		if (number - noted >= BLOCK) {
-			const uint64_t now = pg_tsc();
+			const uint64_t now = now_cycles();
 
 			note_time(times, (now - then) * BLOCK / (number - noted));
 			then = now;
 			noted = number;
 		}
 	}
+	times->heard = number - 1; // the last is none of them
 }
 
 const struct way ring_way = {
@@ -290,7 +294,7 @@ static uint32_t receive_datagram(uint64_t *body)
 
 static void converse_by_datagram(uint32_t bytes, uint64_t until, struct times *times)
 {
-	uint64_t body[BODY_MAX / 8] = {1}, then = pg_tsc();
+	uint64_t body[BODY_MAX / 8] = {1}, then = now_cycles();
 
 	while (then < until) {
 		uint64_t now;
@@ -299,50 +303,51 @@ static void converse_by_datagram(uint32_t bytes, uint64_t until, struct times *t
 			send_datagram(body, bytes);
 			receive_datagram(body);
 		}
-		now = pg_tsc();
+		now = now_cycles();
 		note_time(times, now - then);
 		then = now;
 	}
 	send_datagram(body, LAST_BYTES);
 }
 
-static void answer_by_datagram(void)
+static void answer_by_datagram(uint32_t bytes)
 {
 	uint64_t body[BODY_MAX / 8];
-	uint32_t bytes;
 
-	while ((bytes = receive_datagram(body)) != LAST_BYTES)
+	while (receive_datagram(body) != LAST_BYTES)
 		send_datagram(body, bytes);
 }
 
-static void send_by_datagram(uint32_t bytes, uint64_t until)
+static uint64_t send_by_datagram(uint32_t bytes, uint64_t until)
 {
 	uint64_t body[BODY_MAX / 8] = {0};
 
-	while (body[0] % BLOCK != 0 || pg_tsc() < until) {
+	while (body[0] % BLOCK != 0 || now_cycles() < until) {
 		send_datagram(body, bytes);
 		body[0]++;
 	}
 	send_datagram(body, LAST_BYTES);
+	return body[0];
 }
 
-static void receive_by_datagram(struct times *times)
+static void receive_by_datagram(uint32_t bytes, struct times *times)
 {
-	uint64_t number = 0, then = pg_tsc(), body[BODY_MAX / 8];
-	uint32_t bytes = 0;
+	uint64_t number = 0, then = now_cycles(), body[BODY_MAX / 8];
+	uint32_t came = bytes;
 
-	while (bytes != LAST_BYTES) {
-		bytes = receive_datagram(body);
+	while (came != LAST_BYTES) {
+		came = receive_datagram(body);
 		if (body[0] != number++)
 			bench_fail("a datagram is missing");
-		read_sum += sum_of(body, bytes);
+		read_sum += sum_of(body, came);
 		if (number % BLOCK == 0) {
-			const uint64_t now = pg_tsc();
+			const uint64_t now = now_cycles();
 
 			note_time(times, now - then);
 			then = now;
 		}
 	}
+	times->heard = number - 1;
 }
 
 const struct way datagram_way = {
