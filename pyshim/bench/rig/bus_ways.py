@@ -35,6 +35,7 @@ class Heard:
     value: float  # nanoseconds one way, or messages a second
     said: int = 0  # messages of a stream
     heard: int = 0
+    share: float = 1.0  # of the slice, what the side that had less had of its CPU
 
 
 def compile_ways(directory: Path, *, with_iceoryx: bool) -> Path:
@@ -122,4 +123,6 @@ def _run(command: list[str], name: str) -> Mapping[str, Heard]:
         said = done.stderr.strip().splitlines() or ["it says no more"]
         raise UnavailableError(f"{name} failed after {time.monotonic() - began:.0f} s: {said[-1]}")
     found = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
-    return {each["name"]: Heard(each["value"], each["said"], each["heard"]) for each in found}
+    return {
+        each["name"]: Heard(**{key: value for key, value in each.items() if key != "name"}) for each in found
+    }

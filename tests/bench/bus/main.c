@@ -5,8 +5,8 @@
 //   ways FIRST-CPU SECOND-CPU MILLISECONDS [backwards]
 //
 // What CPUs do to each other changes from second to second on a machine that is shared, so what counts is the ratio of two slices
-// of one run. One way: half of a turn of a conversation, the median. Rate: of the median block of 16,384 messages, so that what
-// else runs on a CPU is left out.
+// of one run. One way: half of a turn of a conversation, the median. Rate: of the median block of 1,024 messages, of the
+// slower side, so that neither what else runs on a CPU counts, nor a reader that reads what has piled up meanwhile.
 
 #include "ways.h"
 
@@ -56,11 +56,17 @@ static struct control {
 	uint64_t turn;     // of the first: a row is to be measured
 	uint64_t attached; // of the other: it is ready for that turn
 	uint64_t done;
-	uint32_t row; // NONE: that was all
-	struct times times;
+	uint32_t row;      // NONE: that was all
+	double peer_share; // of the slice, what the other's CPU was its own
+	struct times times, sent;
 } * control;
 
 static double cycles_per_ns;
+
+/// How much of a time a process had its CPU.
+struct share {
+	uint64_t began_ns, cpu_ns;
+};
 
 void bench_fail(const char *what)
 {
@@ -83,21 +89,21 @@ void *bench_memory(uint64_t bytes)
 	return memory;
 }
 
-static uint64_t clock_ns(void)
+static uint64_t clock_ns(clockid_t clock)
 {
 	struct timespec now;
 
-	(void)clock_gettime(CLOCK_MONOTONIC_RAW, &now);
+	(void)clock_gettime(clock, &now);
 	return (uint64_t)now.tv_sec * 1000000000U + (uint64_t)now.tv_nsec;
 }
 
 /// Within some tens of a millionth.
 static double find_cycles_per_ns(void)
 {
-	const uint64_t began_ns = clock_ns(), began = now_cycles();
+	const uint64_t began_ns = clock_ns(CLOCK_MONOTONIC_RAW), began = now_cycles();
 	uint64_t ended_ns;
 
-	while ((ended_ns = clock_ns()) - began_ns < 20000000)
+	while ((ended_ns = clock_ns(CLOCK_MONOTONIC_RAW)) - began_ns < 20000000)
 		;
 	return (double)(now_cycles() - began) / (double)(ended_ns - began_ns);
 }
@@ -120,6 +126,18 @@ static void wait_until(const uint64_t *word, uint64_t value)
 		sched_yield();
 }
 
+static struct share share_begin(void)
+{
+	return (struct share){clock_ns(CLOCK_MONOTONIC_RAW), clock_ns(CLOCK_PROCESS_CPUTIME_ID)};
+}
+
+static double share_end(struct share share)
+{
+	const struct share now = share_begin();
+
+	return (double)(now.cpu_ns - share.cpu_ns) / (double)(now.began_ns - share.began_ns);
+}
+
 static void serve_one(const struct row *row)
 {
 	if (row->is_rate)
@@ -131,12 +149,16 @@ static void serve_one(const struct row *row)
 static void serve(void)
 {
 	for (uint64_t turn = 1;; turn++) {
+		struct share share;
+
 		wait_until(&control->turn, turn);
 		if (control->row == NONE)
 			_exit(0);
 		rows[control->row].way->attach(1);
 		shared_release(&control->attached, turn);
+		share = share_begin();
 		serve_one(&rows[control->row]);
+		control->peer_share = share_end(share);
 		shared_release(&control->done, turn);
 	}
 }
@@ -158,26 +180,39 @@ static double median_cycles(struct times *times)
 	return (double)times->cycles[middle];
 }
 
-/// @return nanoseconds one way, or messages a second
-static double measure(uint32_t row, uint64_t turn, uint64_t slice)
+static double slower(double a, double b)
 {
+	return a > b ? a : b;
+}
+
+/// @param share  out: of the slice, what the side that had less had of its CPU
+/// @return nanoseconds one way, or messages a second
+static double measure(uint32_t row, uint64_t turn, uint64_t slice, double *share)
+{
+	struct share own;
 	uint64_t until;
 
 	control->row = row;
 	control->times.n = 0;
-	control->times.said = 0;
-	control->times.heard = 0;
+	control->times.count = 0;
+	control->sent.n = 0;
+	control->sent.count = 0;
 	rows[row].way->attach(0);
 	shared_release(&control->turn, turn);
 	wait_until(&control->attached, turn);
+	own = share_begin();
 	until = now_cycles() + slice;
 	if (rows[row].is_rate)
-		control->times.said = rows[row].way->send(rows[row].bytes, until);
+		control->sent.count = rows[row].way->send(rows[row].bytes, until, &control->sent);
 	else
 		rows[row].way->converse(rows[row].bytes, until, &control->times);
+	*share = share_end(own);
 	wait_until(&control->done, turn);
+	if (control->peer_share < *share)
+		*share = control->peer_share;
 	if (rows[row].is_rate)
-		return BLOCK * 1e9 * cycles_per_ns / median_cycles(&control->times);
+		return BLOCK * 1e9 * cycles_per_ns /
+		       slower(median_cycles(&control->times), median_cycles(&control->sent));
 	return median_cycles(&control->times) / cycles_per_ns / (2 * TURNS);
 }
 
@@ -206,10 +241,10 @@ static int number(const char *text, int most)
 	return (int)value;
 }
 
-static void print(uint32_t row, double value)
+static void print(uint32_t row, double value, double share)
 {
-	printf("{\"name\": \"%s\", \"value\": %.9g, \"said\": %" PRIu64 ", \"heard\": %" PRIu64 "}\n", rows[row].name,
-	       value, control->times.said, control->times.heard);
+	printf("{\"name\": \"%s\", \"value\": %.9g, \"said\": %" PRIu64 ", \"heard\": %" PRIu64 ", \"share\": %.3f}\n",
+	       rows[row].name, value, control->sent.count, control->times.count, share);
 }
 
 int main(int argc, char **argv)
@@ -231,7 +266,10 @@ int main(int argc, char **argv)
 	for (uint32_t i = 0; i < ROWS; i++) {
 		const uint32_t row = backwards ? (uint32_t)ROWS - 1 - i : i;
 
-		print(row, measure(row, ++turn, slice));
+		double share;
+		const double value = measure(row, ++turn, slice, &share);
+
+		print(row, value, share);
 	}
 	control->row = NONE;
 	shared_release(&control->turn, ++turn);

@@ -195,13 +195,13 @@ static void answer_by_ring(uint32_t bytes)
 	ring_release(&ring.reader);
 }
 
-static uint64_t send_by_ring(uint32_t bytes, uint64_t until)
+static uint64_t send_by_ring(uint32_t bytes, uint64_t until, struct times *times)
 {
-	uint64_t body[BODY_MAX / 8] = {0};
+	uint64_t body[BODY_MAX / 8] = {0}, then = now_cycles();
 
 	while (body[0] % BLOCK != 0 || now_cycles() < until) {
 		say(body, bytes, 1);
-		body[0]++;
+		note_block(times, ++body[0], &then);
 	}
 	say(body, bytes, LAST);
 	return body[0];
@@ -236,7 +236,7 @@ static void receive_by_ring(uint32_t bytes, struct times *times)
 			noted = number;
 		}
 	}
-	times->heard = number - 1; // the last is none of them
+	times->count = number - 1; // the last is none of them
 }
 
 const struct way ring_way = {
@@ -318,13 +318,13 @@ static void answer_by_datagram(uint32_t bytes)
 		send_datagram(body, bytes);
 }
 
-static uint64_t send_by_datagram(uint32_t bytes, uint64_t until)
+static uint64_t send_by_datagram(uint32_t bytes, uint64_t until, struct times *times)
 {
-	uint64_t body[BODY_MAX / 8] = {0};
+	uint64_t body[BODY_MAX / 8] = {0}, then = now_cycles();
 
 	while (body[0] % BLOCK != 0 || now_cycles() < until) {
 		send_datagram(body, bytes);
-		body[0]++;
+		note_block(times, ++body[0], &then);
 	}
 	send_datagram(body, LAST_BYTES);
 	return body[0];
@@ -340,14 +340,9 @@ static void receive_by_datagram(uint32_t bytes, struct times *times)
 		if (body[0] != number++)
 			bench_fail("a datagram is missing");
 		read_sum += sum_of(body, came);
-		if (number % BLOCK == 0) {
-			const uint64_t now = now_cycles();
-
-			note_time(times, now - then);
-			then = now;
-		}
+		note_block(times, number, &then);
 	}
-	times->heard = number - 1;
+	times->count = number - 1;
 }
 
 const struct way datagram_way = {

@@ -11,15 +11,14 @@
 #define BODY_MAX 1024
 /// Turns of a conversation that are timed as one: the clock's steps are a quarter of a turn.
 #define TURNS 32
-/// Messages of a stream that are timed as one: more than a ring of 1 MiB holds, so that a reader that was interrupted and reads
-/// what has piled up meanwhile does not pass for a fast one.
-#define BLOCK 16384
+/// Messages of a stream that are timed as one.
+#define BLOCK 1024
 #define TIMES_MAX (1U << 20)
 
 /// Times of the one who measures, in TSC cycles.
 struct times {
 	uint32_t n;
-	uint64_t said, heard; // messages of a stream, by either side's count
+	uint64_t count; // messages of a stream
 	uint64_t cycles[TIMES_MAX];
 };
 
@@ -40,9 +39,9 @@ struct way {
 	void (*converse)(uint32_t bytes, uint64_t until, struct times *times);
 	void (*answer)(uint32_t bytes);
 
-	/// Says `bytes` until then as fast as it goes. NULL: not measured.
+	/// Says `bytes` until then as fast as it goes; notes BLOCKs. NULL: not measured.
 	/// @return how many
-	uint64_t (*send)(uint32_t bytes, uint64_t until);
+	uint64_t (*send)(uint32_t bytes, uint64_t until, struct times *times);
 	/// Reads each to its last byte; notes BLOCKs, and how many were heard. Ends the program when one is missing.
 	void (*receive)(uint32_t bytes, struct times *times);
 };
@@ -59,6 +58,17 @@ extern const struct way iceoryx_way;
 
 void bench_fail(const char *what) __attribute__((noreturn));
 void note_time(struct times *times, uint64_t cycles);
+/// After each message of a stream: its BLOCKth is noted.
+static inline void note_block(struct times *times, uint64_t number, uint64_t *then)
+{
+	uint64_t now;
+
+	if (number % BLOCK != 0)
+		return;
+	now = now_cycles();
+	note_time(times, now - *then);
+	*then = now;
+}
 uint64_t sum_of(const uint64_t *body, uint32_t bytes);
 /// So that bodies are read.
 extern volatile uint64_t read_sum;

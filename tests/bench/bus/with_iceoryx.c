@@ -117,13 +117,13 @@ static void answer_by_iceoryx(uint32_t bytes)
 	}
 }
 
-static uint64_t send_by_iceoryx(uint32_t bytes, uint64_t until)
+static uint64_t send_by_iceoryx(uint32_t bytes, uint64_t until, struct times *times)
 {
-	uint64_t body[BODY_MAX / 8] = {0}, said;
+	uint64_t body[BODY_MAX / 8] = {0}, then = now_cycles(), said;
 
 	while (body[0] % BLOCK != 0 || now_cycles() < until) {
 		say(body, bytes);
-		body[0]++;
+		note_block(times, ++body[0], &then);
 	}
 	said = body[0];
 	body[0] = LAST;
@@ -145,14 +145,9 @@ static void receive_by_iceoryx(uint32_t bytes, struct times *times)
 			break;
 		if (first != number++)
 			bench_fail("a message of iceoryx is missing");
-		if (number % BLOCK == 0) {
-			const uint64_t now = now_cycles();
-
-			note_time(times, now - then);
-			then = now;
-		}
+		note_block(times, number, &then);
 	}
-	times->heard = number;
+	times->count = number;
 }
 
 const struct way iceoryx_way = {
