@@ -80,6 +80,7 @@ static void fly(struct delivery_context *ctx, struct outbound *out, const struct
 		message->carriers++;
 	message->time = leaving->now;
 	flying_append(ctx, out, index);
+	out->left++;
 }
 
 /// What is on its way for longer than the timeout is lost. Twice in a row, and the window begins again.
@@ -142,6 +143,7 @@ static void fill_repetitions(struct delivery_context *ctx, struct delivery *c, s
 		within_window(ctx, out, leaving->now, leaving->now);
 		list_remove(ctx->pool, again, index);
 		fly(ctx, out, leaving, index);
+		out->left_again++;
 		counter_add(&ctx->stats->resent, 1);
 	}
 }

@@ -64,6 +64,8 @@ struct outbound {
 	struct round_trip round_trip;
 	struct congestion congestion;
 	struct bulk_pace bulk;
+	uint32_t left;                     // reliable messages and pieces, those that left again among them
+	uint32_t left_again;               // since they were lost
 	uint16_t oldest[SESSION_CHANNELS]; // id that is not acknowledged, or is kept
 	uint16_t next[SESSION_CHANNELS];   // id to give
 };

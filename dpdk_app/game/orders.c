@@ -195,6 +195,8 @@ static enum pg_order_refusal obey_ask(struct game *game, unsigned process, const
 							      game->shard->rules->delivery.millisecond),
 				  .deviation_us = (uint32_t)(c->out.round_trip.variance * 1000 /
 							     game->shard->rules->delivery.millisecond),
+				  .sent = c->out.left,
+				  .lost = c->out.left_again,
 			  });
 	return PG_ORDER_REFUSED_NONE;
 }

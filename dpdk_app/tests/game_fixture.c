@@ -201,7 +201,7 @@ int game_fixture_read(struct game_fixture *fixture, void *body, uint32_t *length
 
 void game_fixture_order(struct game_fixture *fixture, enum game_order_type type, const void *body, uint32_t length)
 {
-	void *at;
+	void *at = NULL;
 
 	assert_int_equal(ring_reserve(&fixture->writer, length, (uint16_t)type, &at), RING_OK);
 	if (length != 0)

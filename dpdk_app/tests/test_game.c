@@ -367,7 +367,7 @@ static void order_send_list(uint32_t count, const uint32_t *players, uint32_t sa
 
 	memcpy(whole, &list, sizeof(list));
 	memcpy(whole + sizeof(list), players, count * sizeof(*players));
-	memcpy(whole + before, "bag", 3);
+	memcpy(whole + before, (const char[]){'b', 'a', 'g'}, 3);
 	game_fixture_order(fixture, GAME_SEND_LIST, whole, before + 3);
 	game_fixture_turn(fixture);
 }
@@ -405,7 +405,7 @@ static void order_send_group(uint32_t group, uint32_t except)
 	const struct game_send_group send = {.group = group, .except = except, .message = of_type(SESSION_INVENTORY)};
 
 	memcpy(whole, &send, sizeof(send));
-	memcpy(whole + sizeof(send), "all", 3);
+	memcpy(whole + sizeof(send), (const char[]){'a', 'l', 'l'}, 3);
 	game_fixture_order(fixture, GAME_SEND_GROUP, whole, sizeof(whole));
 	game_fixture_turn(fixture);
 }
@@ -448,6 +448,19 @@ static void a_process_that_comes_after_another_has_no_groups(void **state UNUSED
 	assert_int_equal(given(), 0);
 }
 
+/// What waits for player 1 leaves so often, and nothing of it arrives.
+static void send_and_lose(unsigned times)
+{
+	struct session_shard *shard = fixture->sessions->shard[0];
+	struct delivery *c = store_delivery(shard->store, fixture_slot(fixture->sessions, &fixture->player[0]));
+	uint8_t datagram[SESSION_DATAGRAM_MAX];
+
+	for (unsigned i = 0; i < times; i++) {
+		fixture_wait(fixture->sessions, 1000);
+		delivery_fill(&shard->ctx, c, i + 1, fixture->sessions->now, datagram, sizeof(datagram));
+	}
+}
+
 static void it_is_told_how_a_players_connection_is(void **state UNUSED)
 {
 	const struct game_quality *quality = (const struct game_quality *)record;
@@ -463,6 +476,14 @@ static void it_is_told_how_a_players_connection_is(void **state UNUSED)
 	expect(GAME_QUALITY);
 	assert_int_equal(quality->player, 1);
 	assert_int_equal(quality->cookie, 77);
+	assert_int_equal(quality->sent, 0);
+	order_send(1, of_type(SESSION_INVENTORY), "things", 6);
+	send_and_lose(2);
+	game_fixture_order(fixture, GAME_ASK, &ask, sizeof(ask));
+	game_fixture_turn(fixture);
+	expect(GAME_QUALITY);
+	assert_int_equal(quality->sent, 2);
+	assert_int_equal(quality->lost, 1);
 	ask.player = 2;
 	game_fixture_order(fixture, GAME_ASK, &ask, sizeof(ask));
 	game_fixture_turn(fixture);
