@@ -17,6 +17,7 @@ struct game {
 	struct pg_process_counts *counts; // by process
 	struct session_shard *shard;
 	uint16_t port[PG_LISTENERS_MAX]; // UDP, of each listener
+	int bells;                       // readable when a process rings a worker that sleeps; -1: this one never does
 
 	// written by the control thread
 	_Atomic(struct game_link *) arriving[PG_GAME_PROCESSES_MAX] CACHE_ALIGNED;

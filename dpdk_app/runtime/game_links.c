@@ -3,8 +3,12 @@
 
 #include "runtime/game_links.h"
 
+#include <errno.h>
 #include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "bus/wait.h"
 #include "game/events.h"
@@ -26,6 +30,7 @@ int game_make(struct pg_gateway *g, struct worker *w, struct pg_error *error)
 	if (!w->game || !w->game->scratch)
 		return error_set(error, PG_ERROR_MEMORY, "worker %u: no memory for its part of the game bus",
 				 w->number);
+	w->game->bells = -1;
 	w->game->stats = w->stats;
 	w->game->counts = w->stats->process;
 	w->game->shard = w->shard;
@@ -33,6 +38,10 @@ int game_make(struct pg_gateway *g, struct worker *w, struct pg_error *error)
 		w->game->port[i] = g->plan.listener_port[i];
 	game_init(w->game);
 	game_use_routes(w->game, &w->current->game);
+	if (!g->engine->frames)
+		w->game->bells = epoll_create1(EPOLL_CLOEXEC);
+	if (!g->engine->frames && w->game->bells < 0)
+		return error_set(error, PG_ERROR_SYSTEM, "worker %u: epoll: %s", w->number, strerror(errno));
 	return PG_OK;
 }
 
@@ -54,6 +63,8 @@ void game_free(struct worker *w)
 		free_link(atomic_load(&w->game->arriving[i]));
 		free_link(w->game->link[i]);
 	}
+	if (w->game->bells >= 0)
+		close(w->game->bells);
 	if (w->game->scratch)
 		pages_free(w->game->scratch, SESSION_MESSAGE_MAX);
 	pages_free(w->game, sizeof(*w->game));
@@ -121,6 +132,19 @@ void game_add_task(struct worker *w)
 			     });
 }
 
+int game_bells(const struct worker *w)
+{
+	return w->game ? w->game->bells : -1;
+}
+
+/// Each ring is told once. The eventfds are never read: what their processes do to them blocks nobody here.
+void game_silence(const struct worker *w)
+{
+	struct epoll_event rung[PG_GAME_PROCESSES_MAX];
+
+	(void)epoll_wait(w->game->bells, rung, PG_GAME_PROCESSES_MAX, 0);
+}
+
 // ---------------------------------------------------------------- the control thread
 
 static void say_changed(struct game *game, uint32_t process)
@@ -145,6 +169,20 @@ static int check_rings(const struct pg_gateway *g, const struct pg_game_rings *r
 		return error_set(error, PG_ERROR_USAGE, "game process %u has rings of worker %u already",
 				 rings->process, rings->worker);
 	return PG_OK;
+}
+
+/// @return false: errno says why
+static bool watch_bell(const struct game *game, const struct game_link *link)
+{
+	struct epoll_event event = {.events = EPOLLIN | EPOLLET};
+
+	return game->bells < 0 || link->bell < 0 || epoll_ctl(game->bells, EPOLL_CTL_ADD, link->bell, &event) == 0;
+}
+
+static void forget_bell(const struct game *game, const struct game_link *link)
+{
+	if (game->bells >= 0 && link->bell >= 0)
+		epoll_ctl(game->bells, EPOLL_CTL_DEL, link->bell, NULL);
 }
 
 static struct game_link *make_link(uint32_t capacity)
@@ -177,6 +215,11 @@ int pg_game_attach(struct pg_gateway *g, const struct pg_game_rings *rings, stru
 	if (!link_open(link, rings, &game->counts[rings->process], why, sizeof(why))) {
 		free_link(link);
 		return error_set(error, PG_ERROR_SYSTEM, "the rings of game process %u: %s", rings->process, why);
+	}
+	if (!watch_bell(game, link)) {
+		free_link(link);
+		return error_set(error, PG_ERROR_SYSTEM, "the eventfd of game process %u: %s", rings->process,
+				 strerror(errno));
 	}
 	link->wish = link_wish_pack(
 		(struct game_wish){.times = rings->present, .present = rings->present, .moves = rings->wants_moves});
@@ -236,6 +279,7 @@ static int let_go(struct pg_gateway *g, uint32_t worker, uint32_t process, struc
 	if (!await_left(g, *link))
 		return error_set(error, PG_ERROR_TIMEOUT, "worker %u did not let go of game process %u within %u ms",
 				 worker, process, LET_GO_MS);
+	forget_bell(game, *link);
 	free_link(*link);
 	*link = NULL;
 	return PG_OK;

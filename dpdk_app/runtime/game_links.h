@@ -13,6 +13,12 @@ struct pg_gateway;
 int game_make(struct pg_gateway *g, struct worker *w, struct pg_error *error);
 void game_free(struct worker *w);
 
+/// What a worker that sleeps is to watch, beside its sockets: readable when a game process has something to say. -1: nothing.
+int game_bells(const struct worker *w);
+
+/// It was readable: let it be so again for what comes from now on.
+void game_silence(const struct worker *w);
+
 /// After what brings messages, before what sends them.
 void game_add_task(struct worker *w);
 

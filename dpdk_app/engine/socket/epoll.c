@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "engine/socket/socket.h"
+#include "runtime/game_links.h"
 #include "stats/error.h"
 
 /// The pieces that recvmmsg and sendmmsg want for a burst, pointing at each other once and for all.
@@ -213,6 +214,15 @@ static void silence_bell(const struct epoll_worker *w)
 	(void)!read(sockets_bell(&w->common), &rings, sizeof(rings));
 }
 
+/// A socket, or the worker itself, which stands for its game processes.
+static unsigned serve(struct epoll_worker *w, void *what)
+{
+	if (likely(what != w))
+		return serve_socket(w, what);
+	game_silence(&w->common.common);
+	return 0;
+}
+
 static const struct engine_parts parts = {
 	.use_policy = sockets_use_policy,
 	.serve_mail = serve_mail,
@@ -227,7 +237,7 @@ static unsigned receive(struct epoll_worker *w, const struct epoll_event *events
 
 	for (int i = 0; i < ready; i++)
 		if (likely(events[i].data.ptr))
-			moved += serve_socket(w, events[i].data.ptr);
+			moved += serve(w, events[i].data.ptr);
 		else
 			silence_bell(w);
 	return moved;
@@ -297,11 +307,13 @@ static int watch(const struct epoll_worker *w, int fd, void *what)
 
 static int watch_sockets(struct epoll_worker *w)
 {
-	const int bell = sockets_bell(&w->common);
+	const int bell = sockets_bell(&w->common), games = game_bells(&w->common.common);
 
 	for (unsigned i = 0; i < w->common.socket_count; i++)
 		if (watch(w, w->common.socket[i].fd, &w->common.socket[i]) != 0)
 			return -1;
+	if (games >= 0 && watch(w, games, w) != 0)
+		return -1;
 	return bell >= 0 ? watch(w, bell, NULL) : 0;
 }
 

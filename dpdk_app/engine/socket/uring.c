@@ -6,9 +6,11 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <poll.h>
 #include <time.h>
 
 #include "engine/socket/uring_worker.h"
+#include "runtime/game_links.h"
 
 /// How long the end waits for answers that the kernel has not let go of.
 #define FINISH_MS 1000
@@ -89,6 +91,28 @@ static void listen_to_bell(struct uring_worker *w)
 	io_uring_prep_read(sqe, bell, &w->rings, sizeof(w->rings), 0);
 	io_uring_sqe_set_data64(sqe, uring_about(SUBJECT_BELL, 0, 0));
 	w->listens = true;
+}
+
+static void listen_to_games(struct uring_worker *w)
+{
+	const int bells = game_bells(&w->common.common);
+	struct io_uring_sqe *sqe = !w->listens_to_games && bells >= 0 ? uring_next_submission(w) : NULL;
+
+	if (!sqe)
+		return;
+	io_uring_prep_poll_add(sqe, bells, POLLIN);
+	io_uring_sqe_set_data64(sqe, uring_about(SUBJECT_GAMES, 0, 0));
+	w->listens_to_games = true;
+}
+
+static void end_listening(struct uring_worker *w, unsigned subject)
+{
+	if (subject == SUBJECT_BELL)
+		w->listens = false;
+	if (subject != SUBJECT_GAMES)
+		return;
+	game_silence(&w->common.common);
+	w->listens_to_games = false;
 }
 
 /// Take n of the free places.
@@ -175,8 +199,8 @@ static unsigned take_completions(struct uring_worker *w, struct datagram_burst *
 			n += receive_one(w, cqe, burst, n);
 		else if (cqe->user_data >> 32 == SUBJECT_SEND || cqe->user_data >> 32 == SUBJECT_SEND_PLACE)
 			uring_end_send(w, cqe);
-		else if (cqe->user_data >> 32 == SUBJECT_BELL)
-			w->listens = false;
+		else
+			end_listening(w, (unsigned)(cqe->user_data >> 32));
 		seen++;
 	}
 	io_uring_cq_advance(&w->ring, seen);
@@ -324,6 +348,7 @@ static void *uring_loop(void *argument)
 	while (!worker_stops(&w->common.common)) {
 		arm_sockets(w, pg_tsc());
 		listen_to_bell(w);
+		listen_to_games(w);
 		run_turn(w);
 	}
 	finish(w);

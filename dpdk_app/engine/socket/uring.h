@@ -24,10 +24,10 @@
 #define URING_PLACES (2 * BURST_MAX)
 
 /// A buffer is in one completion of a receive, or in two of a send without copying (sent; the kernel has let go of it).
-/// With one for the end of each receive, and the bell's, they all fit, so that none can overflow.
+/// With one for the end of each receive, and those of the bells, they all fit, so that none can overflow.
 #define URING_COMPLETIONS 4096
 static_assert(URING_COMPLETIONS >=
-		      2 * URING_BUFFERS + 2 * SOCKETS_PER_WORKER_MAX + 2 * URING_PLACES + 1 + URING_SUBMISSIONS,
+		      2 * URING_BUFFERS + 2 * SOCKETS_PER_WORKER_MAX + 2 * URING_PLACES + 2 + URING_SUBMISSIONS,
 	      "no overflow");
 
 /// The group that the buffers are in; a ring has no other.

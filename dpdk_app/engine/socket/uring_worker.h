@@ -8,7 +8,7 @@
 #include "engine/socket/uring.h"
 
 /// The operation that completed: the upper half of user_data. Below it are a socket, and below that a buffer or place.
-enum subject { SUBJECT_RECEIVE, SUBJECT_SEND, SUBJECT_SEND_PLACE, SUBJECT_CANCEL, SUBJECT_BELL };
+enum subject { SUBJECT_RECEIVE, SUBJECT_SEND, SUBJECT_SEND_PLACE, SUBJECT_CANCEL, SUBJECT_BELL, SUBJECT_GAMES };
 
 /// Where receiving at a socket stands.
 struct reception {
@@ -55,6 +55,7 @@ struct uring_worker {
 	struct uncopied uncopied_place[URING_PLACES];   // by place
 	uint64_t rings;                                 // of the bell; the kernel writes it
 	bool listens;                                   // to the bell
+	bool listens_to_games;                          // to those of game processes
 
 	// the burst in hand
 	uint16_t id[BURST_MAX]; // of its buffers
