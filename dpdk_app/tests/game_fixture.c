@@ -204,7 +204,7 @@ void game_fixture_order(struct game_fixture *fixture, enum game_order_type type,
 	void *at = NULL;
 
 	assert_int_equal(ring_reserve(&fixture->writer, length, (uint16_t)type, &at), RING_OK);
-	if (length != 0)
+	if (at && length != 0)
 		memcpy(at, body, length);
 	ring_commit(&fixture->writer);
 }
