@@ -112,13 +112,15 @@ enum pgg_priority {
 	PGG_BULK    /* and after all others */
 };
 
-/** Types of messages, as players say them. They are sent to players by the same numbers. */
+/** Types of messages, as players say them, who are told them by the same numbers. From 200 on: only to players. */
 enum pgg_type {
+	/* types from messages.def: begin */
 	PGG_TYPE_ATTACK = 2,
 	PGG_TYPE_CHAT = 3,
 	PGG_TYPE_SKILL = 5,
 	PGG_TYPE_BULK = 7,
-	PGG_TYPE_INVENTORY = 206 /* only to players */
+	PGG_TYPE_INVENTORY = 206,
+	/* types from messages.def: end */
 };
 
 /** What a player says, or is told. */

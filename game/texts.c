@@ -12,7 +12,8 @@ const char *pgg_result_text(int result)
 		[-PGG_TOO_LONG] = "longer than such a message may be",
 		[-PGG_EMPTY] = "a message of this type has a body, and this one has none",
 		[-PGG_WRONG_LENGTH] = "shorter than a message of this type is",
-		[-PGG_WRONG_TYPE] = "nothing of this type is sent to players: 2, 3, 5, 7, 206 and 64 to 199 are",
+		[-PGG_WRONG_TYPE] =
+			"nothing of this type is sent to players: those of enum pgg_type are, and 64 to 199",
 		[-PGG_TOO_MANY] = "more players or topics than there can be in one",
 		[-PGG_ARGUMENT] = "a value that cannot be",
 		[-PGG_FORKED] =

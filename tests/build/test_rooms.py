@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.rooms import CLIENT, TABLE, check
+from tests.rooms import BESIDE, TABLE, check
 
 ROOT = Path(__file__).parents[2]
 
@@ -38,7 +38,7 @@ def allow(root: Path, **parts: dict[str, list[str]]) -> None:
 @pytest.fixture
 def scratch(tmp_path: Path) -> Path:
     """A copy of all that the rule reads here."""
-    for part in ("dpdk_app", "pyshim", CLIENT):
+    for part in ("dpdk_app", "pyshim", *BESIDE):
         shutil.copytree(ROOT / part, tmp_path / part, ignore=shutil.ignore_patterns("*.so", "__pycache__"))
     shutil.copy(ROOT / TABLE, tmp_path)
     return tmp_path
@@ -53,9 +53,10 @@ def test_net_may_not_include_the_session(scratch: Path) -> None:
     assert check(scratch) == [f"dpdk_app/net/upward.c:1: net may not use session; {TABLE} says what it may"]
 
 
-def test_the_client_may_not_include_the_session(scratch: Path) -> None:
-    (scratch / CLIENT / "upward.c").write_text('#include "session/session.h"\n')
-    assert check(scratch) == [f"client/upward.c:1: client may not use session; {TABLE} says what it may"]
+@pytest.mark.parametrize(("folder", "room"), BESIDE.items())
+def test_no_library_may_include_the_session(scratch: Path, folder: str, room: str) -> None:
+    (scratch / folder / "upward.c").write_text('#include "session/session.h"\n')
+    assert check(scratch) == [f"{folder}/upward.c:1: {room} may not use session; {TABLE} says what it may"]
 
 
 def test_the_planner_may_not_import_the_command_line(scratch: Path) -> None:

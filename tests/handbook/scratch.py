@@ -36,6 +36,7 @@ COPIED = (
     "client",
     "configs",
     "dpdk_app",
+    "game",
     "meson.build",
     "pyproject.toml",
     "pyshim",

@@ -14,6 +14,7 @@ from tests.handbook.scratch import Edit, Recipe, Scratch, recipe, run
 AT_MOST = 5  # files that are edited by hand
 WRITTEN = {
     "client/pollgate_client.h",
+    "game/pollgate_game.h",
     "configs/pollgate.schema.json",
     "dpdk_app/wire/PROTOCOL.md",
     "dpdk_app/wire/session_vectors.json",
@@ -191,7 +192,17 @@ def test_the_vectors_have_it(scratch: Scratch) -> None:
 
 def test_the_client_in_c_says_it(scratch: Scratch) -> None:
     scratch.make_client("pollgate_client.c")
-    (scratch.path / "game.c").write_text(CLIENT)
+    (scratch.path / "player.c").write_text(CLIENT)
     libraries = ["-lsodium", "-lcrypto", "-ldeflate"]
-    run(["cc", "-std=c17", "-Iclient", "game.c", "pollgate_client.c", "-o", "game", *libraries], scratch.path)
-    assert run(["./game"], scratch.path) == "214 215 1 1"
+    run(
+        ["cc", "-std=c17", "-Iclient", "player.c", "pollgate_client.c", "-o", "player", *libraries],
+        scratch.path,
+    )
+    assert run(["./player"], scratch.path) == "214 215 1 1"
+
+
+def test_a_game_sends_it(scratch: Scratch) -> None:
+    include = ["-Igame", "-Idpdk_app", "-Idpdk_app/include"]
+    flags = ["-std=gnu17", "-D_GNU_SOURCE", *include, "-fsyntax-only"]
+    run(["cc", *flags, "game/send.c"], scratch.path)
+    assert "PGG_TYPE_EMOTE = 14," in (scratch.path / "game/pollgate_game.h").read_text()

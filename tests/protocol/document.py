@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """What else says what messages.def says: `python -m tests.protocol.document` writes it anew.
 
-They are the tables of PROTOCOL.md and of the dissector, the enumerators of both clients, and the schema of
-the configuration.
+They are the tables of PROTOCOL.md and of the dissector, the enumerators of both clients and of game
+processes, and the schema of the configuration.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ WIRE = "dpdk_app/wire/PROTOCOL.md"
 PYTHON = "pyshim/protocol/session_wire.py"
 DISSECTOR = "wireshark/pollgate.lua"
 CLIENT = "client/pollgate_client.h"
+GAME = "game/pollgate_game.h"
 
 _NUMBER_BYTES = {"u8": 1, "u16": 2, "u32": 4, "f32": 4}
 _BLOCK = (
@@ -123,6 +124,12 @@ def client_events(header: str) -> list[str]:
     ]
 
 
+def game_types() -> list[str]:
+    """Of enum pgg_type: what a game sends to players, but for where they are: pgg_place() says that."""
+    said = [one for one in MESSAGES if one.kind in ("RELAYED", "GIVEN") and one.name != "correction"]
+    return [f"\tPGG_TYPE_{one.upper} = {one.number}," for one in sorted(said, key=_number)]
+
+
 # ---------------------------------------------------------------- dissector
 
 
@@ -169,6 +176,7 @@ FILES: dict[str, Callable[[str], str]] = {
     CLIENT: lambda text: with_block(
         with_block(text, "messages", client_messages()), "events", client_events(text)
     ),
+    GAME: lambda text: with_block(text, "types", game_types()),
     DISSECTOR: lambda text: with_block(text, "tables", list(lua())),
     WIRE: with_rows,
 }
