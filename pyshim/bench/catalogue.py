@@ -8,6 +8,7 @@ from pyshim.bench.bus import bus
 from pyshim.bench.description import Bench, Extra, number, one_of, whole_number, whole_numbers, words_of
 from pyshim.bench.engines import engines
 from pyshim.bench.forward import forward
+from pyshim.bench.game import game
 from pyshim.bench.ndr import ndr
 from pyshim.bench.players import players
 from pyshim.bench.rig.opponent import parse_netcode, parse_traditional
@@ -140,6 +141,11 @@ BENCHES = (
         "cache line, a unix datagram socket, iceoryx and iceoryx2's Python wheel.",
         rows=bus,
         in_rounds=True,
+    ),
+    Bench(
+        name="game",
+        measures="Sealed messages that a worker forwards to a game process, against those that go to nobody.",
+        rows=game,
     ),
     Bench(
         name="players",

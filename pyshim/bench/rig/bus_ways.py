@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +19,8 @@ from pyshim.bench.rig.processes import finish, read_until, run_to_end
 from pyshim.errors import UnavailableError
 
 SOURCES = Path(__file__).with_name("bus")  # tests/bench/bus, dpdk_app/bus and compiler.h of the repository
-_OURS = ("main.c", "ways.c", "bus/ring.c", "bus/wait.c")
+_WAYS = ("main.c", "ways.c", "bus/ring.c", "bus/wait.c")
+_READER = ("reader.c", "bus/ring.c", "bus/wait.c", "bus/memory.c")
 _COMPILERS = ("cc", "gcc", "clang")
 _COMPILE_TIMEOUT_S = 120.0
 _RUN_TIMEOUT_S = 300.0
@@ -44,20 +45,31 @@ def compile_ways(directory: Path, *, with_iceoryx: bool) -> Path:
     Raises:
         UnavailableError: there is no compiler, or it fails: without iceoryx's headers, for example.
     """
+    if not with_iceoryx:
+        return _compile(directory / "ways", _WAYS, [])
+    more = [f"-I{path}" for path in sorted(_ICEORYX_HEADERS.glob("v*"))]
+    more += ["-DWITH_ICEORYX", "-liceoryx_binding_c"]
+    return _compile(directory / "ways-with-iceoryx", (*_WAYS, "with_iceoryx.c"), more)
+
+
+def compile_reader(directory: Path) -> Path:
+    """The game process of `bench game`, compiled into `directory`.
+
+    Raises:
+        UnavailableError: there is no compiler, or it fails.
+    """
+    return _compile(directory / "reader", _READER, [])
+
+
+def _compile(program: Path, sources: Sequence[str], more: Sequence[str]) -> Path:
     compiler = next(filter(None, map(shutil.which, _COMPILERS)), None)
     if compiler is None:
         raise UnavailableError("no C compiler for what is measured; on Debian: apt-get install gcc")
-    program = directory / ("ways-with-iceoryx" if with_iceoryx else "ways")
-    sources = [str(SOURCES / name) for name in _OURS]
-    more: list[str] = []
-    if with_iceoryx:
-        sources.append(str(SOURCES / "with_iceoryx.c"))
-        more = [f"-I{path}" for path in sorted(_ICEORYX_HEADERS.glob("v*"))]
-        more += ["-DWITH_ICEORYX", "-liceoryx_binding_c"]
+    files = [str(SOURCES / name) for name in sources]
     command = [compiler, "-std=gnu17", "-O3", "-D_GNU_SOURCE", f"-I{SOURCES}", "-o", str(program)]
     try:
         done = run_to_end(
-            (*command, *sources, *more), _COMPILE_TIMEOUT_S, {**os.environ, "TMPDIR": str(directory)}
+            (*command, *files, *more), _COMPILE_TIMEOUT_S, {**os.environ, "TMPDIR": str(program.parent)}
         )
     except subprocess.TimeoutExpired as problem:
         raise UnavailableError(f"{compiler} did not compile {SOURCES} within two minutes") from problem

@@ -28,6 +28,7 @@ from pyshim.protocol.session_wire import (
 )
 from pyshim.system.interruption import interruptible
 
+GAME_BODY_BYTES = 24
 BURST = 64  # frames that the gateway takes at once
 
 
@@ -72,21 +73,32 @@ MOVE_BYTES = len(_move(0, 0))
 SEALED_MOVE_BYTES = DATA_MIN_BYTES + MOVE_BYTES  # of the datagram, of which it is the only message
 
 
-def _sealed_move(connection: Connection, key: DirectionKey, counter: int) -> bytes:
-    secret = Prefix(wants=WANTS_ANSWER).pack() + _move(connection.number, counter)
+def _sealed(connection: Connection, key: DirectionKey, counter: int, message: bytes) -> bytes:
+    secret = Prefix(wants=WANTS_ANSWER).pack() + message
     header = Header(Kind.DATA, AROUND_BYTES + len(secret), connection.session, counter)
     return key.seal(counter, header.pack(), secret)
 
 
-def frame_of(connection: Connection) -> bytes:
-    """Its first packet."""
-    payload = _sealed_move(connection, traffic_keys(connection.secret).client_to_gateway, 1)
+def frame_of(connection: Connection, message: bytes | None = None) -> bytes:
+    """Its first packet: a movement, or this message."""
+    said = _move(connection.number, 1) if message is None else message
+    payload = _sealed(connection, traffic_keys(connection.secret).client_to_gateway, 1, said)
     return udp_frame(int(connection.address), connection.port, payload)
 
 
 def write_sealed_moves(path: Path, connections: Sequence[Connection], seed: int = 1) -> Capture:
     """Write a packet of every connection, in random order."""
+    return _write(path, connections, None, seed)
+
+
+def write_sealed_game(path: Path, connections: Sequence[Connection], seed: int = 1) -> Capture:
+    """The same of messages of the game's own, as long as a movement's."""
+    message = Message(MessageType.GAME, bytes(GAME_BODY_BYTES)).pack()
+    return _write(path, connections, message, seed)
+
+
+def _write(path: Path, connections: Sequence[Connection], message: bytes | None, seed: int) -> Capture:
     with interruptible():
-        frames = [frame_of(connection) for connection in connections]
+        frames = [frame_of(connection, message) for connection in connections]
     random.Random(seed).shuffle(frames)
     return write_capture(path, len(connections), frames)

@@ -6,10 +6,11 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 from pyshim.bench.rig.processes import run_to_end
 from pyshim.errors import UnavailableError
@@ -43,13 +44,23 @@ def serve_once(config: Path, server: Server, sessions: int, seconds: float) -> S
     Raises:
         UnavailableError: it does not run.
     """
-    numbers = (str(sessions), str(seconds))
-    command = [sys.executable, "-P", "-m", "pyshim.bench.rig.sealed_server", str(config), server, *numbers]
+    arguments = (str(config), server, str(sessions), str(seconds))
+    return ServerRun(**run_module("pyshim.bench.rig.sealed_server", server, arguments, seconds))
+
+
+def run_module(module: str, name: str, arguments: Sequence[str], seconds: float) -> dict[str, Any]:
+    """The object that a module prints which measures for so long, in a process of its own.
+
+    Raises:
+        UnavailableError: it does not run.
+    """
+    command = [sys.executable, "-P", "-m", module, *arguments]
     try:
         done = run_to_end(command, seconds + _BESIDE_S)
     except subprocess.TimeoutExpired as problem:
-        raise UnavailableError(f"{server}: the measurement did not end") from problem
+        raise UnavailableError(f"{name}: the measurement did not end") from problem
     if done.returncode != 0:
         last = (done.stderr.strip().splitlines() or ["it says no more"])[-1]
-        raise UnavailableError(f"{server}: the measurement failed: {last}")
-    return ServerRun(**json.loads(done.stdout.splitlines()[-1]))
+        raise UnavailableError(f"{name}: the measurement failed: {last}")
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found

@@ -52,12 +52,13 @@ def main(arguments: Sequence[str]) -> None:
     else:
         know_limits(gateway)
         rewind(gateway)
-        run = _serve(gateway, lambda: page.snapshot(decided.engine, RunState()).workers[0], float(seconds))
+        run = serve(gateway, lambda: page.snapshot(decided.engine, RunState()).workers[0], float(seconds))
     gateway.close()
     print(json.dumps(dataclasses.asdict(run)))
 
 
-def _serve(gateway: Gateway, look: Callable[[], WorkerSnapshot], seconds: float) -> ServerRun:
+def serve(gateway: Gateway, look: Callable[[], WorkerSnapshot], seconds: float) -> ServerRun:
+    """Start the gateway, look at its first worker for so long, and stop it."""
     gateway.start()
     time.sleep(WARM_UP_S)
     (before, harness_before), (after, harness_after) = observe(

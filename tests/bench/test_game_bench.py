@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""`pollgate bench game`: messages reach the process that reads them, and are in one counter each."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from pyshim.bench.rig.game_run import Forwarding
+from pyshim.bench.rig.placement import choose_placement
+from tests.bench.commands import BRIEFLY, bench
+
+pytestmark = pytest.mark.skipif(
+    len(os.sched_getaffinity(0)) < 2 or shutil.which("cc") is None,
+    reason="a worker and a process need a CPU each, and the process is compiled here",
+)
+
+
+def test_the_row_has_a_figure_with_the_route_and_without(tmp_path: Path) -> None:
+    ended = bench("game", "--json", *BRIEFLY, cwd=tmp_path)
+    assert ended.returncode == 0, ended.stderr
+    report = json.loads(ended.stdout)
+    assert (report["bench"], report["complete"]) == ("game", True)
+    (row,) = report["rows"]
+    assert (row["name"], row["against"], row["unit"]) == ("game-forward", "no-route", "messages/s")
+    assert row["value"] == row["samples"][0] > 0
+    assert row["against_samples"][0] > 0
+    assert row["ratio"]["median"] > 0
+    assert row["messages"] > 0
+    assert 0 <= row["lost_ratio"] <= 1
+    assert row["limited_by"] == ("cpus" if row["lost_ratio"] > 0.01 else "gateway")
+
+
+def test_only_with_a_route_messages_reach_the_process(tmp_path: Path) -> None:
+    forwarding = Forwarding(tmp_path, 200, choose_placement())
+    routed, unrouted = (forwarding.measure(0.2, routed=each) for each in (True, False))
+    assert routed.delivered > 0
+    assert routed.delivered + routed.lost == routed.taken
+    assert unrouted.taken > 0
+    assert unrouted.delivered == unrouted.lost == 0
