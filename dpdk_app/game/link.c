@@ -9,6 +9,9 @@
 #include <string.h>
 #include <unistd.h>
 
+/// Bytes of the ring.
+#define WRITES_AHEAD 1024
+
 static bool attach(struct game_link *link, uint32_t ring_bytes, char *why, size_t why_bytes)
 {
 	struct bus_file *own = link->own.at;
@@ -83,12 +86,23 @@ void link_give_up(struct game_link *link, const char *why)
 	atomic_store_explicit(&link->broken, why, memory_order_release);
 }
 
+/// Lines that will be written soon, and that the process's CPU has had since it read them: they come while the messages in
+/// between are opened. Without -mprfchw __builtin_prefetch() asks for them to read only, and the write would wait as before.
+static void bring_ahead(const struct ring_writer *out, uint32_t length)
+{
+	const uint64_t from = out->next + WRITES_AHEAD;
+
+	for (uint32_t at = 0; at <= length && at < WRITES_AHEAD; at += CACHE_LINE)
+		__asm__ volatile("prefetchw %0" : : "m"(out->data[(from + at) & out->mask]));
+}
+
 void *link_reserve(struct game_link *link, uint32_t length, enum game_event_type type)
 {
 	void *body = NULL;
 
 	switch (ring_reserve(&link->out, length, (uint16_t)type, &body)) {
 	case RING_OK:
+		bring_ahead(&link->out, length);
 		return body;
 	case RING_BROKEN:
 		if (!link_is_broken(link))
