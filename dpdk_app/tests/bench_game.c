@@ -42,8 +42,8 @@ static void send_back(struct game_fixture *fixture, const struct game_message *s
 	struct game_send answer = {.player = said->player, .message = {.type = said->type}};
 	void *at = NULL;
 
-	while (ring_reserve(&fixture->writer, sizeof(answer) + length, GAME_SEND, &at) == RING_FULL)
-		;
+	while (!at)
+		(void)ring_reserve(&fixture->writer, sizeof(answer) + length, GAME_SEND, &at);
 	memcpy(at, &answer, sizeof(answer));
 	memcpy((uint8_t *)at + sizeof(answer), said->body, length);
 	ring_commit(&fixture->writer);
