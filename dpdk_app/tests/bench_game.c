@@ -84,10 +84,16 @@ static int by_value(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
+/// Of so many in a hundred, it was not more.
+static double percentile_us(const uint64_t *sorted, size_t n, unsigned percent)
+{
+	const size_t at = (n - 1) * percent / 100;
+
+	return (double)sorted[at] * 1e6 / (double)pg_tsc_hz();
+}
+
 static void report(uint64_t *cycles, size_t n, const struct pg_process_counts *counts)
 {
-	const double per_us = (double)pg_tsc_hz() / 1e6;
-
 	uint64_t refused = 0;
 
 	for (unsigned i = 0; i < PG_ORDER_REFUSALS; i++)
@@ -95,7 +101,7 @@ static void report(uint64_t *cycles, size_t n, const struct pg_process_counts *c
 	qsort(cycles, n, sizeof(*cycles), by_value);
 	printf("p10 %.3f, p50 %.3f, p90 %.3f us; %" PRIu64 " messages to the process, %" PRIu64
 	       " orders of it, %" PRIu64 " refused\n",
-	       (double)cycles[n / 10] / per_us, (double)cycles[n / 2] / per_us, (double)cycles[n - n / 10 - 1] / per_us,
+	       percentile_us(cycles, n, 10), percentile_us(cycles, n, 50), percentile_us(cycles, n, 90),
 	       counts->delivered, counts->orders, refused);
 }
 
