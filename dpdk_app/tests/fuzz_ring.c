@@ -211,6 +211,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	memset(fuzz.read, 0, sizeof(*fuzz.read));
 	ring_format(fuzz.written, SIZE);
 	attach_writer();
+	fuzz.loads = 0;
 	attach_reader();
 	while (fuzz.left > 0) {
 		const uint8_t what = take();

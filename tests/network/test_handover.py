@@ -50,10 +50,10 @@ def exchange(end: socket.socket, player: int) -> None:
 
 
 def acknowledged(end: socket.socket) -> bytes:
-    """The next frame from the gate; announcements are of another EtherType."""
+    """The next frame from the gate; its announcements have another EtherType, the kernel's another MAC."""
     while True:
         frame, address = end.recvfrom(2048)
-        if address[2] != socket.PACKET_OUTGOING:
+        if address[2] != socket.PACKET_OUTGOING and frame[6:12] == bytes.fromhex(GATE_MAC.replace(":", "")):
             assert frame[TYPE_OFFSET] == ACK
             return frame
 

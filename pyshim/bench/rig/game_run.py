@@ -47,7 +47,7 @@ class Forwarding:
             directory, "game", players, huge_pages=False, limits=_LIMITS, write=write_sealed_game
         )
         self._routed = directory / "routed.yaml"
-        route = _GAME.format(socket=directory / "game.sock", process=PROCESS)
+        route = _GAME.format(socket=directory / "attach.sock", process=PROCESS)
         self._routed.write_text(self.replay.config.read_text() + route)
         self._reader = compile_reader(directory)
         self._cpu = placement.generator
