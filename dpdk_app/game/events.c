@@ -20,8 +20,8 @@ static void *reserve(struct game *game, unsigned process, uint32_t length, enum 
 
 	if (likely(body != NULL))
 		game->filled |= 1U << process;
-	else if (unlikely(link_is_broken(link)))
-		game->linked &= ~(1U << process);
+	else if (unlikely(link->out.fault != RING_SOUND) && is_set(game->linked, process))
+		game_give_up(game, process, ring_fault_text(link->out.fault));
 	return body;
 }
 

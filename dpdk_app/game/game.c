@@ -48,19 +48,32 @@ static void look_at_wish(struct game *game, unsigned process)
 	}
 }
 
-static void let_go(struct game *game, unsigned process)
+/// There is nothing to do for a process any more, so that a worker with nothing else to do sleeps.
+static void leave_alone(struct game *game, unsigned process)
 {
-	struct game_link *link = game->link[process];
 	const uint32_t others = ~(1U << process);
 
-	if (!link_is_broken(link))
-		link_give_up(link, "");
-	game->link[process] = NULL;
 	game->linked &= others;
 	game->present &= others;
 	game->movers &= others;
 	game->filled &= others;
 	game->listing &= others;
+}
+
+void game_give_up(struct game *game, unsigned process, const char *why)
+{
+	link_give_up(game->link[process], why);
+	leave_alone(game, process);
+}
+
+static void let_go(struct game *game, unsigned process)
+{
+	struct game_link *link = game->link[process];
+
+	if (!link_is_broken(link))
+		link_give_up(link, "");
+	leave_alone(game, process);
+	game->link[process] = NULL;
 	atomic_store_explicit(&link->left, true, memory_order_release);
 }
 

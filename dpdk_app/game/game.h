@@ -42,6 +42,9 @@ void game_init(struct game *game);
 /// The routes from now on.
 void game_use_routes(struct game *game, const struct game_routes *routes);
 
+/// A process has written what cannot be, or costs more than it may: its link is left alone until the control thread takes it away.
+COLD void game_give_up(struct game *game, unsigned process, const char *why);
+
 /// Does what the control thread asked for.
 COLD void game_heed(struct game *game);
 

@@ -100,15 +100,8 @@ void *link_reserve(struct game_link *link, uint32_t length, enum game_event_type
 {
 	void *body = NULL;
 
-	switch (ring_reserve(&link->out, length, (uint16_t)type, &body)) {
-	case RING_OK:
-		bring_ahead(&link->out, length);
-		return body;
-	case RING_BROKEN:
-		if (!link_is_broken(link))
-			link_give_up(link, ring_fault_text(link->out.fault));
+	if (ring_reserve(&link->out, length, (uint16_t)type, &body) != RING_OK)
 		return NULL;
-	default:
-		return NULL;
-	}
+	bring_ahead(&link->out, length);
+	return body;
 }

@@ -70,16 +70,16 @@ bool link_open(struct game_link *link, const struct pg_game_rings *rings, struct
 	       size_t why_bytes);
 void link_close(struct game_link *link);
 
-/// Its process has written what cannot be: nothing is read from it or written to it from now on.
+/// Nothing is read from it or written to it from now on; what was not committed is lost. For game_give_up().
 void link_give_up(struct game_link *link, const char *why);
+
+/// Room for a record.
+/// @return NULL: the ring is full, or the record longer than it takes, or the ring is broken: link->out.fault
+void *link_reserve(struct game_link *link, uint32_t length, enum game_event_type type);
 
 ALWAYS_INLINE bool link_is_broken(const struct game_link *link)
 {
 	return atomic_load_explicit(&link->broken, memory_order_relaxed) != NULL;
 }
-
-/// Room for a record.
-/// @return NULL: the ring is full, or the record longer than it takes, or the link is given up
-void *link_reserve(struct game_link *link, uint32_t length, enum game_event_type type);
 
 #endif

@@ -15,9 +15,9 @@
 #include "net/headers.h"
 #include "session/connection.h"
 
-#define ORDERS_AT_ONCE 16
+#define UNITS_PER_LOOK 16 // at the clock
 
-/// Reading that takes this many cycles for each of its units, turn after turn, is no reading: memory is taken away under it.
+/// Reading that takes so long for each of its units, turn after turn, is no reading: memory is taken away under it.
 #define SLOW_US_PER_UNIT 20U
 #define US_PER_S 1000000U
 #define SLOW_TURNS_MAX 64
@@ -285,14 +285,6 @@ static void count(struct pg_process_counts *counts, enum pg_order_refusal refusa
 		counter_add(&counts->refused[refusal], 1);
 }
 
-static void give_up(struct game *game, unsigned process, const char *why)
-{
-	link_give_up(game->link[process], why);
-	game->linked &= ~(1U << process);
-	game->present &= ~(1U << process);
-	game->movers &= ~(1U << process);
-}
-
 /// Did the time that it took have nothing to do with what was read?
 static void judge(struct game *game, unsigned process, uint64_t took, const struct cost *cost)
 {
@@ -304,8 +296,8 @@ static void judge(struct game *game, unsigned process, uint64_t took, const stru
 		return;
 	}
 	if (++link->slow >= SLOW_TURNS_MAX)
-		give_up(game, process,
-			"its memory takes longer to read than game.read_budget_us allows, again and again");
+		game_give_up(game, process,
+			     "its memory takes longer to read than game.read_budget_us allows, again and again");
 }
 
 unsigned game_obey(struct game *game, unsigned process, uint64_t now)
@@ -314,14 +306,14 @@ unsigned game_obey(struct game *game, unsigned process, uint64_t now)
 	const uint64_t began = pg_tsc();
 	struct ring_message order;
 	struct cost cost = {.units = 1};
-	uint64_t took = 0;
+	uint64_t took = 0, look_at = UNITS_PER_LOOK;
 	unsigned done = 0;
 
 	while (took <= game->routes->read_budget) {
 		const int n = ring_peek(&link->in, &order, 1);
 
 		if (n < 0) {
-			give_up(game, process, ring_fault_text(link->in.fault));
+			game_give_up(game, process, ring_fault_text(link->in.fault));
 			return done;
 		}
 		if (n == 0)
@@ -329,8 +321,11 @@ unsigned game_obey(struct game *game, unsigned process, uint64_t now)
 		if (order.kind == RING_MESSAGE)
 			count(&game->counts[process], obey(game, process, &order, &cost, now));
 		cost.units += 1 + order.length / UNIT_BYTES;
-		if (++done % ORDERS_AT_ONCE == 0 || order.length > UNIT_BYTES)
-			took = pg_tsc() - began;
+		done++;
+		if (cost.units < look_at)
+			continue;
+		took = pg_tsc() - began;
+		look_at = cost.units + UNITS_PER_LOOK;
 	}
 	if (done == 0)
 		return 0;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// game/orders.h: what game processes have a worker do. Whatever a process writes, it costs a worker no more than its time.
+// game/orders.h: what game processes have a worker do. Whatever a process writes, the next order
+// waits for the next turn when those before it have taken their time; one is carried out whole.
 
 #ifndef POLLGATE_GAME_ORDERS_H
 #define POLLGATE_GAME_ORDERS_H

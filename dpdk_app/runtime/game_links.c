@@ -90,7 +90,8 @@ static unsigned serve_games(struct task *task, uint64_t now)
 	if (unlikely(game_is_asked(game)))
 		game_heed(game);
 	for (uint32_t left = game->linked; left != 0; left &= left - 1)
-		orders += game_obey(game, (unsigned)__builtin_ctz(left), now);
+		if (ring_is_ready(&game->link[__builtin_ctz(left)]->in))
+			orders += game_obey(game, (unsigned)__builtin_ctz(left), now);
 	for (uint32_t left = game->listing; unlikely(left != 0); left &= left - 1)
 		game_list(game, (unsigned)__builtin_ctz(left), task->budget);
 	game_publish(game);

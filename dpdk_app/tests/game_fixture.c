@@ -186,15 +186,15 @@ void game_fixture_turn(struct game_fixture *fixture)
 	game_publish(game);
 }
 
-int game_fixture_read(struct game_fixture *fixture, void *body, uint32_t *length)
+int game_fixture_read(struct game_fixture *fixture)
 {
 	struct ring_message message;
 
 	if (ring_peek(&fixture->reader, &message, 1) != 1)
 		return -1;
-	*length = message.length;
+	fixture->length = message.length;
 	if (message.kind == RING_MESSAGE)
-		memcpy(body, message.body, message.length);
+		memcpy(fixture->record, message.body, message.length);
 	ring_release(&fixture->reader);
 	return message.kind == RING_GAP ? 0 : message.type;
 }
@@ -207,4 +207,43 @@ void game_fixture_order(struct game_fixture *fixture, enum game_order_type type,
 	if (at && length != 0)
 		memcpy(at, body, length);
 	ring_commit(&fixture->writer);
+}
+
+void game_expect(struct game_fixture *fixture, int type)
+{
+	assert_int_equal(game_fixture_read(fixture), type);
+}
+
+void game_expect_nothing(struct game_fixture *fixture)
+{
+	game_expect(fixture, -1);
+}
+
+void game_expect_joined(struct game_fixture *fixture, uint32_t player, enum game_how how)
+{
+	const struct game_joined *joined = (const struct game_joined *)fixture->record;
+
+	game_expect(fixture, GAME_JOINED);
+	assert_int_equal(fixture->length, sizeof(*joined));
+	assert_int_equal(joined->player, player);
+	assert_int_equal(joined->session, fixture->player[player - 1].session);
+	assert_int_equal(joined->port, 9000);
+	assert_int_equal(joined->profile, PG_PROFILE_SESSION);
+	assert_int_equal(joined->how, how);
+}
+
+void game_expect_empty_listing(struct game_fixture *fixture)
+{
+	game_fixture_turn(fixture);
+	game_expect(fixture, GAME_LISTING);
+	game_expect(fixture, GAME_LISTED);
+	game_expect_nothing(fixture);
+}
+
+void game_connect_first(struct game_fixture *fixture)
+{
+	game_expect_empty_listing(fixture);
+	game_fixture_connect(fixture, 0);
+	game_fixture_turn(fixture);
+	game_expect_joined(fixture, 1, GAME_JOINED_NOW);
 }

@@ -28,6 +28,8 @@ struct game_fixture {
 	struct memory_file theirs, ours; // what the worker writes, what the process writes
 	struct ring_reader reader;
 	struct ring_writer writer;
+	uint64_t record[GAME_RING / sizeof(uint64_t)]; // that it read last
+	uint32_t length;
 };
 
 /// No process, no routes, nobody connected.
@@ -51,10 +53,20 @@ void game_fixture_say(struct game_fixture *fixture, unsigned player, uint8_t typ
 /// The end of a turn: orders, listings, and what was said is published.
 void game_fixture_turn(struct game_fixture *fixture);
 
-/// The process reads the next record and gives it back.
-/// @param body  out: a copy, aligned
-/// @return its type; -1: there is none; 0: a gap, of *length messages
-int game_fixture_read(struct game_fixture *fixture, void *body, uint32_t *length);
+/// The process reads the next record, into `record` and `length`, and gives it back.
+/// @return its type; -1: there is none; 0: a gap, of `length` messages
+int game_fixture_read(struct game_fixture *fixture);
+
+/// The next record is of this type.
+void game_expect(struct game_fixture *fixture, int type);
+void game_expect_nothing(struct game_fixture *fixture);
+void game_expect_joined(struct game_fixture *fixture, uint32_t player, enum game_how how);
+
+/// Of a process that has just attached, while nobody is in.
+void game_expect_empty_listing(struct game_fixture *fixture);
+
+/// The process has attached, and then player 1 comes.
+void game_connect_first(struct game_fixture *fixture);
 
 /// The process says something.
 void game_fixture_order(struct game_fixture *fixture, enum game_order_type type, const void *body, uint32_t length);
