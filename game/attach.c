@@ -205,22 +205,12 @@ pgg *pgg_open(const struct pgg_options *options, struct pgg_error *error)
 // ---------------------------------------------------------------- the end
 
 /// In a child of fork() rings are not mapped, and their addresses may be something else's.
-static void close_source(const pgg *game, struct source *source)
-{
-	for (unsigned i = 0; i < source->nexts; i++) {
-		unmap(game, &source->next[i].theirs);
-		unmap(game, &source->next[i].own);
-	}
-	unmap(game, &source->now.theirs);
-	unmap(game, &source->now.own);
-}
-
 static void close_rings(pgg *game)
 {
 	for (unsigned i = 0; i < game->workers; i++)
-		close_source(game, &game->worker[i]->source);
+		source_close(game, &game->worker[i]->source);
 	for (unsigned i = 0; i < game->peers; i++) {
-		close_source(game, &game->peer[i]->source);
+		source_close(game, &game->peer[i]->source);
 		unmap(game, &game->peer[i]->sink.own);
 		unmap(game, &game->peer[i]->sink.theirs);
 	}

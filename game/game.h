@@ -85,6 +85,7 @@ struct worker {
 
 struct peer {
 	char name[ATTACH_NAME_MAX];
+	bool is_given_up; // the gateway knows no such name any more
 	struct source source;
 	struct sink sink;
 };
@@ -126,6 +127,7 @@ struct pgg {
 	unsigned workers;
 	struct peer *peer[PEERS_MAX];
 	unsigned peers;
+	unsigned given_up;                  // of those
 	struct source *source[SOURCES_MAX]; // all of both that are attached
 	unsigned sources;
 	unsigned turn; // whose turn it is to be read first
@@ -194,7 +196,14 @@ void rings_of_peer(pgg *game, const char *name, uint32_t role, const int *fd, un
 /// Goes on with the next file of a source whose last has been read to its end.
 /// @return false: it cannot be read
 bool source_go_on(pgg *game, struct source *source);
+void source_close(const pgg *game, struct source *source);
 bool source_has_something(const struct source *source);
+
+/// Its name is another's, or nobody's: what is written to it is read by nobody. What it wrote is still to be read.
+void peer_give_up(pgg *game, const char *name);
+
+/// Lets go of such processes, as far as all that they wrote has been read; when no event is in use.
+COLD void peers_let_go(pgg *game);
 
 struct peer *peer_find(const pgg *game, const char *name);
 struct peer *peer_get(pgg *game, const char *name);

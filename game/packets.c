@@ -63,11 +63,14 @@ static void on_pair(pgg *game, struct packet *packet)
 	struct attach_pair *pair = &packet->as.pair;
 
 	pair->name[ATTACH_NAME_MAX - 1] = 0;
-	if (!name_fits(pair->name) || (pair->role != ATTACH_WRITES && pair->role != ATTACH_READS)) {
+	if (!name_fits(pair->name) || pair->role < ATTACH_WRITES || pair->role > ATTACH_ENDS) {
 		game_over(game, PGG_DETACHED, PGG_SYSTEM, "the gateway made a ring for no process");
 		return;
 	}
-	rings_of_peer(game, pair->name, pair->role, packet->fd, packet->fds);
+	if (pair->role == ATTACH_ENDS)
+		peer_give_up(game, pair->name);
+	else
+		rings_of_peer(game, pair->name, pair->role, packet->fd, packet->fds);
 	if (pair->role == ATTACH_WRITES) {
 		game->answered++;
 		game->was_nobody = false;
@@ -82,7 +85,7 @@ static void on_readers(pgg *game, struct attach_topic *said)
 	said->name[ATTACH_NAME_MAX - 1] = 0;
 	if (!name_fits(said->name))
 		return;
-	peer = peer_get(game, said->name);
+	peer = said->on != 0 ? peer_get(game, said->name) : peer_find(game, said->name);
 	while (at < game->readers &&
 	       !(game->reader[at].topic == said->topic && peer && game->peer[game->reader[at].peer] == peer))
 		at++;

@@ -191,6 +191,8 @@ static int poll_events(pgg *game, struct pgg_event *events, int n, const struct 
 		return PGG_ARGUMENT;
 	give_back(game);
 	flush(game);
+	if (unlikely(game->given_up != 0))
+		peers_let_go(game);
 	if (game->over != OVER_NOT && game->polls_since_over++ > 0)
 		return tell_over(game, events); // who writes without end shall not keep it from being told
 	if (game->polls++ % POLLS_PER_LOOK == 0)

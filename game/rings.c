@@ -114,6 +114,16 @@ static bool source_add(pgg *game, struct source *source, struct files files)
 	return true;
 }
 
+void source_close(const pgg *game, struct source *source)
+{
+	for (unsigned i = 0; i < source->nexts; i++) {
+		unmap(game, &source->next[i].theirs);
+		unmap(game, &source->next[i].own);
+	}
+	unmap(game, &source->now.theirs);
+	unmap(game, &source->now.own);
+}
+
 // ---------------------------------------------------------------- a worker
 
 static struct worker *worker_get(pgg *game, uint32_t number)
@@ -214,6 +224,10 @@ struct peer *peer_get(pgg *game, const char *name)
 {
 	struct peer *peer = peer_find(game, name);
 
+	if (peer && peer->is_given_up) { // somebody has the name again
+		peer->is_given_up = false;
+		game->given_up--;
+	}
 	if (peer || game->peers == PEERS_MAX || !(peer = calloc(1, sizeof(*peer))))
 		return peer;
 	memcpy(peer->name, name, strlen(name));
@@ -259,6 +273,61 @@ static bool peer_read_from(pgg *game, struct peer *peer, const int *fd, char *wh
 		return true;
 	snprintf(why, why_bytes, "%s", ring_fault_text(source->reader.fault));
 	return false; // what it has is unmapped with it
+}
+
+void peer_give_up(pgg *game, const char *name)
+{
+	struct peer *peer = peer_find(game, name);
+
+	if (!peer || peer->is_given_up)
+		return;
+	peer->sink.attached = false; // its memory stays for whoever has reserved something there
+	peer->is_given_up = true;
+	game->given_up++;
+}
+
+static bool is_done(const struct peer *peer)
+{
+	const struct source *source = &peer->source;
+
+	return peer->is_given_up && !peer->sink.is_dirty &&
+	       (!source->attached || (source->nexts == 0 && !source->has_taken && is_at_end(source)));
+}
+
+static void forget_source(pgg *game, const struct source *source)
+{
+	for (unsigned i = 0; i < game->sources; i++)
+		if (game->source[i] == source)
+			game->source[i--] = game->source[--game->sources];
+}
+
+/// The last one gets its place.
+static void forget_peer(pgg *game, unsigned place)
+{
+	struct peer *peer = game->peer[place];
+	const unsigned last = --game->peers;
+
+	for (unsigned i = 0; i < game->readers; i++)
+		if (game->reader[i].peer == place)
+			game->reader[i--] = game->reader[--game->readers];
+		else if (game->reader[i].peer == last)
+			game->reader[i].peer = (uint16_t)place;
+	game->peer[place] = game->peer[last];
+	game->given_up--;
+	forget_source(game, &peer->source);
+	source_close(game, &peer->source);
+	unmap(game, &peer->sink.own);
+	unmap(game, &peer->sink.theirs);
+	free(peer);
+}
+
+void peers_let_go(pgg *game)
+{
+	if (game->asleep != 0) // a thread that sleeps knows them
+		return;
+	for (unsigned i = 0; i < game->peers; i++)
+		if (is_done(game->peer[i]))
+			forget_peer(game, i--);
 }
 
 void rings_of_peer(pgg *game, const char *name, uint32_t role, const int *fd, unsigned fds)

@@ -183,6 +183,16 @@ def total(counts: Iterable[Count]) -> Count:
     return first
 
 
+def less(now: Count, before: Count) -> Count:
+    """What was counted since."""
+    match now, before:
+        case int(), int():
+            return now - before
+        case Mapping(), Mapping():
+            return {name: number - before[name] for name, number in now.items()}
+    raise TypeError(f"{now!r} and {before!r} are no counts of one name")
+
+
 @dataclass(frozen=True, slots=True)
 class GameProcess:
     """A name of the game bus, and the process that has it."""
@@ -201,6 +211,7 @@ class GameFigures:
     attachments: int = 0  # ever
     detachments: Mapping[str, int] = field(default_factory=dict)  # by reason
     refusals: Mapping[str, int] = field(default_factory=dict)  # by reason
+    unread: Mapping[str, int] = field(default_factory=dict)  # messages, by reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,4 +235,6 @@ class Snapshot:
     pools: tuple[PoolSnapshot, ...]
     # By group of counters, of those that have no record of their own above.
     instances: Mapping[str, tuple[Instance, ...]] = field(default_factory=dict)
+    # By group, together: what was counted under names that were given up since.
+    retired: Mapping[str, Instance] = field(default_factory=dict)
     game: GameFigures | None = None  # None: there is no game

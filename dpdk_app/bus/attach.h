@@ -20,7 +20,7 @@
 #define ATTACH_MAGIC 0x31425047U // GPB1
 
 /// Of this header, bus/records.h and the layout of a ring; both sides have the same.
-#define ATTACH_VERSION 1
+#define ATTACH_VERSION 2
 
 #define ATTACH_NAME_MAX 32 // bytes, with the zero that ends it
 #define ATTACH_TOKEN_MAX 128
@@ -92,7 +92,8 @@ struct attach_rings {
 	uint32_t incarnation; // 1, and one more for each that came after another
 } PACKED;
 
-/// OPEN: to write to that process. PAIR: with two descriptors, the writer's file and the reader's.
+/// OPEN: to write to that process. PAIR: with two descriptors, the writer's file and the reader's; or, without any, that the
+/// other's name is given up: nobody reads what is written there any more.
 struct attach_pair {
 	struct attach_head head;
 	uint32_t role; // of a PAIR: enum attach_role of whoever gets it; of others 0
@@ -100,7 +101,7 @@ struct attach_pair {
 	char name[ATTACH_NAME_MAX]; // of the other
 } PACKED;
 
-enum attach_role { ATTACH_WRITES = 1, ATTACH_READS = 2 };
+enum attach_role { ATTACH_WRITES = 1, ATTACH_READS = 2, ATTACH_ENDS = 3 };
 
 /// TOPIC, READERS.
 struct attach_topic {

@@ -26,22 +26,70 @@ static bool go_on(struct bus_file *file, uint32_t size, int before, char *why, s
 	return result == RING_OK;
 }
 
+/// The descriptor of a file that has been made; or none, where that went wrong.
+static int hand_out(struct memory_file *file, bool done)
+{
+	const int fd = done ? file->fd : -1;
+
+	if (done)
+		file->fd = -1; // the caller's
+	memory_file_close(file);
+	return fd;
+}
+
 int bus_file_make(const char *name, uint32_t size, int before, char *why, size_t why_bytes)
 {
 	struct memory_file file;
-	int fd;
 
 	if (!ring_size_fits(size, why, why_bytes) ||
 	    !memory_file_make(&file, name, bus_file_bytes(size), why, why_bytes))
 		return -1;
-	fd = file.fd;
-	if (before < 0)
-		ring_format(&((struct bus_file *)file.at)->writer, size);
-	else if (!go_on(file.at, size, before, why, why_bytes)) {
-		memory_file_close(&file);
+	if (before >= 0)
+		return hand_out(&file, go_on(file.at, size, before, why, why_bytes));
+	ring_format(&((struct bus_file *)file.at)->writer, size);
+	return hand_out(&file, true);
+}
+
+/// How far the last owner of a file had read the other's ring stays so.
+static bool keep_released(struct bus_file *file, uint32_t size, int before, char *why, size_t why_bytes)
+{
+	struct memory_file old;
+
+	if (!memory_file_map(&old, before, bus_file_bytes(size), why, why_bytes))
+		return false;
+	shared_store(&file->reader.released, shared_acquire(&((const struct bus_file *)old.at)->reader.released));
+	memory_file_close(&old);
+	return true;
+}
+
+int bus_file_make_gap(const char *name, uint32_t size, int before, uint64_t end, uint32_t messages, char *why,
+		      size_t why_bytes)
+{
+	struct memory_file file;
+
+	if (end < RING_WORD || end % RING_WORD != 0) {
+		snprintf(why, why_bytes, "a gap that ends where no entry begins");
 		return -1;
 	}
-	file.fd = -1; // the caller's
+	if (!ring_size_fits(size, why, why_bytes) ||
+	    !memory_file_make(&file, name, bus_file_bytes(size), why, why_bytes))
+		return -1;
+	ring_format_gap(&((struct bus_file *)file.at)->writer, size, end, messages);
+	return hand_out(&file, keep_released(file.at, size, before, why, why_bytes));
+}
+
+bool bus_file_count_left(int fd, uint32_t size, uint64_t from, uint16_t type, struct ring_left *left, char *why,
+			 size_t why_bytes)
+{
+	struct memory_file file;
+	enum ring_result result;
+
+	*left = (struct ring_left){0};
+	if (!ring_size_fits(size, why, why_bytes) || !memory_file_map(&file, fd, bus_file_bytes(size), why, why_bytes))
+		return false;
+	result = ring_count_left(&((const struct bus_file *)file.at)->writer, size, from, type, left);
 	memory_file_close(&file);
-	return fd;
+	if (result != RING_OK)
+		snprintf(why, why_bytes, "the memory file says what cannot be");
+	return result == RING_OK;
 }

@@ -29,4 +29,16 @@ ALWAYS_INLINE size_t bus_file_bytes(uint32_t size)
 /// @return a descriptor, the caller's; -1
 int bus_file_make(const char *name, uint32_t size, int before, char *why, size_t why_bytes);
 
+/// Makes a file in place of those of several who died, for a reader who has read none of it: a gap of so many messages.
+/// @param before  the last of them
+/// @param end     where the next file of that side begins
+/// @return a descriptor, the caller's; -1
+int bus_file_make_gap(const char *name, uint32_t size, int before, uint64_t end, uint32_t messages, char *why,
+		      size_t why_bytes);
+
+/// What lies in a file's ring from a position on.
+/// @return false: it cannot be read, or not to its end; what was counted stands
+bool bus_file_count_left(int fd, uint32_t size, uint64_t from, uint16_t type, struct ring_left *left, char *why,
+			 size_t why_bytes);
+
 #endif

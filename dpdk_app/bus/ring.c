@@ -162,6 +162,38 @@ enum ring_result ring_uncommitted(const struct ring_written *written, uint32_t s
 	return RING_OK;
 }
 
+enum ring_result ring_count_left(const struct ring_written *written, uint32_t size, uint64_t from, uint16_t type,
+				 struct ring_left *left)
+{
+	const uint64_t mask = size - 1;
+	uint64_t position = from, extent = 0, word;
+
+	*left = (struct ring_left){0};
+	if (look_at_head(written, size) != RING_SOUND || from % RING_WORD != 0)
+		return RING_BROKEN;
+	while (position - from <= mask &&
+	       (word = shared_acquire((const uint64_t *)(written->data + (position & mask)))) != 0) {
+		const struct ring_entry entry = ring_entry(word);
+
+		if (check_entry(entry, mask, position, &extent) != RING_SOUND)
+			return RING_BROKEN;
+		position += extent;
+		left->messages += entry.kind == RING_GAP ? entry.length : entry.kind == RING_MESSAGE;
+		left->of_type += entry.kind == RING_MESSAGE && entry.type == type;
+	}
+	return RING_OK;
+}
+
+void ring_format_gap(struct ring_written *written, uint32_t size, uint64_t end, uint32_t messages)
+{
+	const uint64_t at = end - RING_WORD;
+
+	shared_store((uint64_t *)(written->data + (at & (size - 1))), ring_word(RING_GAP, 0, messages));
+	shared_store(&written->mark[0].position, at);
+	shared_store(&written->begun, messages);
+	ring_format(written, size);
+}
+
 // ---------------------------------------------------------------- the writer
 
 /// Of two marks, one holds while the other is written.

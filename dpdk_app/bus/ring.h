@@ -202,6 +202,23 @@ enum ring_result ring_format_after(struct ring_written *written, uint32_t size, 
 enum ring_result ring_writer_attach(struct ring_writer *writer, struct ring_written *written,
 				    const struct ring_read *read, uint32_t size);
 
+/// What lies in a ring from a position on.
+struct ring_left {
+	uint64_t messages; // those that gaps stand for among them
+	uint64_t of_type;
+};
+
+/// Counts it, for whoever takes the ring away.
+/// @param from  where an entry begins, or a ring that goes on with this one ends
+/// @return RING_OK, RING_BROKEN: there is none, or what is there cannot be; what was counted until then stands
+enum ring_result ring_count_left(const struct ring_written *written, uint32_t size, uint64_t from, uint16_t type,
+				 struct ring_left *left);
+
+/// Makes in zeroed memory a ring that nobody writes: one gap, of so many messages, that ends at a position, where another ring
+/// goes on.
+/// @param end  at least RING_WORD, where an entry may begin
+void ring_format_gap(struct ring_written *written, uint32_t size, uint64_t end, uint32_t messages);
+
 /// Messages that a writer had begun and not committed; what another process can find out, too, after its death.
 /// @return RING_OK, RING_BROKEN
 enum ring_result ring_uncommitted(const struct ring_written *written, uint32_t size, uint64_t *messages);

@@ -337,6 +337,22 @@ int pg_send(struct pg_gateway *gateway, const struct pg_letter *letter, struct p
 /// @return a descriptor, the caller's; -1: PG_ERROR_MEMORY
 int pg_game_file(const char *name, uint32_t ring_bytes, int before, struct pg_error *error);
 
+/// Make a file in place of those of several workers that died, which nobody has read: a gap of so many messages.
+/// @param before  the last of those files
+/// @param end     position at which the next file begins
+int pg_game_gap_file(const char *name, uint32_t ring_bytes, int before, uint64_t end, uint32_t messages,
+		     struct pg_error *error);
+
+/// What a process has not read of a worker's file.
+struct pg_game_left {
+	uint64_t records;
+	uint64_t messages; // of players
+};
+
+/// @param from  position up to which it has read
+/// @return PG_ERROR_SYSTEM: the file cannot be read to its end; what was counted until then stands
+int pg_game_left(int fd, uint32_t ring_bytes, uint64_t from, struct pg_game_left *left, struct pg_error *error);
+
 /// A worker has mapped its file: from now on nobody else can for writing. Before a game process has it.
 int pg_game_seal(int fd, struct pg_error *error);
 

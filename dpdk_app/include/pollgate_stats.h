@@ -204,6 +204,9 @@ struct pg_worker_stats {
 	struct pg_port_counts port[PG_PORTS_MAX];
 	struct pg_listener_counts listener[PG_LISTENERS_MAX];
 	struct pg_process_counts process[PG_GAME_PROCESSES_MAX];
+
+	// What those were when their slots got the names that they have. One writer: the worker process's control thread.
+	struct pg_process_counts process_before[PG_GAME_PROCESSES_MAX];
 } __attribute__((aligned(64)));
 
 /// Does a port serve? Of interfaces in ascending order of what it takes to make it well again.
@@ -292,7 +295,8 @@ struct pg_stats_set_entry {
 	uint32_t most;
 	uint32_t names;
 	uint32_t name_bytes;
-	uint32_t reserved;
+	uint32_t
+		before; // bytes from a counter to what it was when its slot got its name, for readers to subtract; 0: names stay
 };
 
 /// Their names. One writer: the supervisor.
@@ -346,7 +350,7 @@ struct pg_stats_page {
 	uint32_t sets_offset; // of struct pg_stats_set_entry[sets]
 	uint32_t sets;
 	uint32_t set_bytes;
-	uint32_t reserved;
+	uint32_t namings; // one more before each name that is given
 	struct pg_stats_names names;
 	struct pg_port_stats port[PG_PORTS_MAX];
 	struct pg_pool_stats pool[PG_POOLS_MAX];
@@ -365,11 +369,16 @@ void pg_stats_page_init(struct pg_stats_page *page, uint32_t workers, uint32_t p
 ///         in PG_STATS_NAME bytes
 bool pg_stats_name(struct pg_stats_page *page, unsigned set, uint32_t slot, const char *name);
 
+/// A slot is nobody's from now on. Whoever gets it next begins at what is counted by then, which its writer sets down before the
+/// slot is named again.
+/// @return false when names of this set stay
+bool pg_stats_unname(struct pg_stats_page *page, unsigned set, uint32_t slot);
+
 /// Is this a page of this very build's layout, every name in its directory included? To be asked once, before it is used.
 bool pg_stats_page_fits(const struct pg_stats_page *page);
 
 /// Copy the page, but for its directory, with relaxed loads: no counter is torn, and a counter never runs ahead of `received`
-/// that was read after it. Returns 0, or PG_ERROR_USAGE when `page` is not one of this ABI.
+/// that was read after it. Names are those that the counters had. Returns 0, or PG_ERROR_USAGE when `page` is not one of this ABI.
 int pg_stats_snapshot(const struct pg_stats_page *page, struct pg_stats_page *out);
 
 /// Count what workers held when they died as lost, as the next worker process would: after the last one has ended.

@@ -201,6 +201,16 @@ static struct game_link *make_link(uint32_t capacity)
 	return link;
 }
 
+/// A slot without a name is nobody's: whoever has it next counts from here. Nobody else counts there: there was no link, no route
+/// has the slot, and what the last link left is settled.
+static void begin_counting(const struct pg_gateway *g, const struct pg_game_rings *rings)
+{
+	struct pg_worker_stats *stats = &g->page->worker[rings->worker];
+
+	if (__atomic_load_n(&g->page->names.process[rings->process][0], __ATOMIC_ACQUIRE) == 0)
+		stats->process_before[rings->process] = stats->process[rings->process];
+}
+
 int pg_game_attach(struct pg_gateway *g, const struct pg_game_rings *rings, struct pg_error *error)
 {
 	struct game_link *link;
@@ -222,6 +232,7 @@ int pg_game_attach(struct pg_gateway *g, const struct pg_game_rings *rings, stru
 		return error_set(error, PG_ERROR_SYSTEM, "the eventfd of game process %u: %s", rings->process,
 				 strerror(errno));
 	}
+	begin_counting(g, rings);
 	link->wish = link_wish_pack(
 		(struct game_wish){.times = rings->present, .present = rings->present, .moves = rings->wants_moves});
 	*link_of(g, rings->worker, rings->process) = link;
@@ -327,6 +338,27 @@ int pg_game_file(const char *name, uint32_t ring_bytes, int before, struct pg_er
 	if (fd < 0)
 		error_set(error, PG_ERROR_MEMORY, "the memory of game process %s: %s", name, why);
 	return fd;
+}
+
+int pg_game_gap_file(const char *name, uint32_t ring_bytes, int before, uint64_t end, uint32_t messages,
+		     struct pg_error *error)
+{
+	char why[256];
+	const int fd = bus_file_make_gap(name, ring_bytes, before, end, messages, why, sizeof(why));
+
+	if (fd < 0)
+		error_set(error, PG_ERROR_MEMORY, "the memory of game process %s: %s", name, why);
+	return fd;
+}
+
+int pg_game_left(int fd, uint32_t ring_bytes, uint64_t from, struct pg_game_left *left, struct pg_error *error)
+{
+	struct ring_left found;
+	char why[256];
+	const bool is_whole = bus_file_count_left(fd, ring_bytes, from, GAME_MESSAGE, &found, why, sizeof(why));
+
+	*left = (struct pg_game_left){.records = found.messages, .messages = found.of_type};
+	return is_whole ? PG_OK : error_set(error, PG_ERROR_SYSTEM, "%s", why);
 }
 
 int pg_game_seal(int fd, struct pg_error *error)

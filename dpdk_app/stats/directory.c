@@ -130,6 +130,8 @@ void stats_directory_write(struct pg_stats_directory *directory)
 
 	memset(directory, 0, sizeof(*directory));
 	memcpy(directory->set, sets, sizeof(sets));
+	directory->set[PG_STATS_PROCESS].before =
+		offsetof(struct pg_worker_stats, process_before) - offsetof(struct pg_worker_stats, process);
 	for (unsigned i = 0; i < PG_STATS_ENTRIES; i++) {
 		struct pg_stats_entry *entry = &directory->entry[i];
 
@@ -166,8 +168,19 @@ bool pg_stats_name(struct pg_stats_page *page, unsigned set, uint32_t slot, cons
 
 	if (to[0] != '\0')
 		return strncmp(to, name, PG_STATS_NAME) == 0;
+	// Who sees anything of the name sees that there is another than when it began to copy.
+	__atomic_store_n(&page->namings, page->namings + 1, __ATOMIC_RELAXED);
+	__atomic_thread_fence(__ATOMIC_RELEASE);
 	memcpy(to + 1, name + 1, length);
 	// Who sees its beginning sees all of it.
 	__atomic_store_n(to, name[0], __ATOMIC_RELEASE);
+	return true;
+}
+
+bool pg_stats_unname(struct pg_stats_page *page, unsigned set, uint32_t slot)
+{
+	if (set != PG_STATS_PROCESS || slot >= sets[set].most)
+		return false;
+	__atomic_store_n(name_of(page, set, slot), '\0', __ATOMIC_RELEASE);
 	return true;
 }

@@ -8,6 +8,7 @@
 #include "stats/directory.h"
 
 #define PAGE_MAGIC 0x6574616767616c70ULL
+#define COPIES_MAX 4 // names are given far more slowly than a page is copied
 
 static_assert(offsetof(struct pg_stats_page, directory) % sizeof(uint64_t) == 0, "copied word by word");
 static_assert(offsetof(struct pg_stats_page, names) % sizeof(uint64_t) == 0, "the same");
@@ -50,13 +51,8 @@ bool pg_stats_page_fits(const struct pg_stats_page *page)
 	return memcmp(&ours, &page->directory, sizeof(ours)) == 0;
 }
 
-int pg_stats_snapshot(const struct pg_stats_page *page, struct pg_stats_page *out)
+static void copy(const uint64_t *from, uint64_t *to)
 {
-	const uint64_t *from = (const uint64_t *)page;
-	uint64_t *to = (uint64_t *)out;
-
-	if (!page_is_ours(page))
-		return PG_ERROR_USAGE;
 	// Backwards: `received` lies before the counters of where packets ended and is stored before them, so
 	// reading it last never shows a packet that ended without having arrived.
 	for (size_t i = offsetof(struct pg_stats_page, directory) / sizeof(*from); i-- > 0;)
@@ -65,5 +61,20 @@ int pg_stats_snapshot(const struct pg_stats_page *page, struct pg_stats_page *ou
 	for (size_t i = 0, first = offsetof(struct pg_stats_page, names) / sizeof(*from);
 	     i < sizeof(struct pg_stats_names) / sizeof(*from); i++)
 		to[first + i] = __atomic_load_n(&from[first + i], __ATOMIC_ACQUIRE);
+}
+
+/// A slot that got another name meanwhile may have the counters of before: all is copied again.
+int pg_stats_snapshot(const struct pg_stats_page *page, struct pg_stats_page *out)
+{
+	uint32_t namings;
+
+	if (!page_is_ours(page))
+		return PG_ERROR_USAGE;
+	for (unsigned i = 0; i < COPIES_MAX; i++) {
+		namings = __atomic_load_n(&page->namings, __ATOMIC_ACQUIRE);
+		copy((const uint64_t *)page, (uint64_t *)out);
+		if (__atomic_load_n(&page->namings, __ATOMIC_RELAXED) == namings)
+			break;
+	}
 	return PG_OK;
 }

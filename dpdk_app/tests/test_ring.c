@@ -305,6 +305,64 @@ static void a_file_goes_on_where_that_of_a_dead_writer_ended(void **state UNUSED
 	close(second);
 }
 
+static void what_nobody_read_is_counted_and_a_gap_takes_its_place(void **state UNUSED)
+{
+	char why[200] = "";
+	const int process = bus_file_make("process", SIZE, -1, why, sizeof(why));
+	const int dead_fd = bus_file_make("worker", SIZE, -1, why, sizeof(why));
+	struct bus_file *theirs = file_of(process), *dead = file_of(dead_fd), *gap;
+	struct ring_message message[2] = {0};
+	struct ring_reader reader;
+	struct ring_left left;
+	int fd;
+
+	write_two_and_begin_one(dead, theirs); // two words and two bodies of a word
+	dead->reader.released = 64;
+	assert_true(bus_file_count_left(dead_fd, SIZE, 0, 7, &left, why, sizeof(why)));
+	assert_int_equal(left.messages, 2);
+	assert_int_equal(left.of_type, 2);
+	assert_true(bus_file_count_left(dead_fd, SIZE, 16, 6, &left, why, sizeof(why)));
+	assert_int_equal(left.messages, 1);
+	assert_int_equal(left.of_type, 0);
+	assert_false(bus_file_count_left(dead_fd, SIZE, 4, 7, &left, why, sizeof(why)));
+	fd = bus_file_make_gap("gap", SIZE, dead_fd, 32, 2, why, sizeof(why));
+	assert_true(fd >= 0);
+	gap = file_of(fd);
+	assert_int_equal(gap->reader.released, 64);
+	theirs->reader.released = 32 - RING_WORD;
+	assert_true(bus_file_count_left(fd, SIZE, 32 - RING_WORD, 7, &left, why, sizeof(why)));
+	assert_int_equal(left.messages, 2);
+	assert_int_equal(left.of_type, 0);
+	assert_int_equal(ring_reader_attach(&reader, &gap->writer, &theirs->reader, SIZE), RING_OK);
+	assert_int_equal(ring_peek(&reader, message, 2), 1);
+	assert_int_equal(message[0].kind, RING_GAP);
+	assert_int_equal(message[0].length, 2);
+	assert_int_equal(message[0].end, 32); // where the next file begins
+	assert_int_equal(bus_file_make_gap("gap", SIZE, dead_fd, 0, 2, why, sizeof(why)), -1);
+	assert_int_equal(bus_file_make_gap("gap", SIZE, dead_fd, 36, 2, why, sizeof(why)), -1);
+	assert_string_equal(why, "a gap that ends where no entry begins");
+	close(process);
+	close(dead_fd);
+	close(fd);
+}
+
+static void a_count_of_what_cannot_be_ends(void **state UNUSED)
+{
+	char why[200] = "";
+	const int fd = bus_file_make("worker", SIZE, -1, why, sizeof(why));
+	struct bus_file *file = file_of(fd);
+	struct ring_left left;
+
+	for (uint64_t at = 0; at < SIZE; at += RING_WORD) // no word without an entry
+		*(uint64_t *)(file->writer.data + at) = ring_word(RING_MESSAGE, 7, 0);
+	assert_true(bus_file_count_left(fd, SIZE, 0, 7, &left, why, sizeof(why)));
+	assert_int_equal(left.messages, SIZE / RING_WORD);
+	*(uint64_t *)(file->writer.data + RING_WORD) = ring_word(RING_MESSAGE, 7, SIZE);
+	assert_false(bus_file_count_left(fd, SIZE, 0, 7, &left, why, sizeof(why)));
+	assert_int_equal(left.messages, 1);
+	close(fd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -320,6 +378,8 @@ int main(void)
 		cmocka_unit_test(a_file_of_ours_is_read_by_others_and_never_written),
 		cmocka_unit_test(a_file_that_can_shrink_is_not_mapped),
 		cmocka_unit_test(a_file_goes_on_where_that_of_a_dead_writer_ended),
+		cmocka_unit_test(what_nobody_read_is_counted_and_a_gap_takes_its_place),
+		cmocka_unit_test(a_count_of_what_cannot_be_ends),
 	};
 
 	return cmocka_run_group_tests_name("ring", tests, NULL, NULL);

@@ -172,6 +172,29 @@ static void a_name_is_given_once_and_where_there_is_room(void **state UNUSED)
 	free(copy);
 }
 
+static void a_slot_that_is_named_again_is_one_more_naming_and_says_where_its_counts_began(void **state UNUSED)
+{
+	struct pg_stats_page *page = page_new(), *copy = zeroed_lines(pg_stats_page_size());
+	const struct pg_stats_entry *offered = entry_of(page, "game_messages_offered");
+	const struct pg_stats_set_entry *set = &page->directory.set[offered->set - 1];
+	const uint32_t namings = page->namings;
+
+	assert_int_equal(offered->offset + set->before,
+			 offsetof(struct pg_stats_page, worker[0].process_before[0].offered));
+	assert_true(pg_stats_name(page, PG_STATS_PROCESS, 4, "match-8371"));
+	assert_false(pg_stats_name(page, PG_STATS_PROCESS, 4, "match-8372"));
+	assert_true(pg_stats_unname(page, PG_STATS_PROCESS, 4));
+	assert_true(pg_stats_name(page, PG_STATS_PROCESS, 4, "m"));
+	assert_int_equal(page->namings, namings + 2);
+	assert_true(pg_stats_name(page, PG_STATS_PROCESS, 5, "match-8371"));
+	assert_int_equal(pg_stats_snapshot(page, copy), PG_OK);
+	assert_string_equal(copy->names.process[4], "m");
+	assert_false(pg_stats_unname(page, PG_STATS_LISTENER, 0)); // stands
+	assert_false(pg_stats_unname(page, PG_STATS_PROCESS, PG_GAME_PROCESSES_MAX));
+	free(page);
+	free(copy);
+}
+
 static void the_names_of_a_set_are_where_the_directory_says(void **state UNUSED)
 {
 	struct pg_stats_page *page = page_new();
@@ -259,6 +282,7 @@ int main(void)
 		cmocka_unit_test(the_directory_says_where_a_counter_is_and_what_its_elements_are_called),
 		cmocka_unit_test(the_names_of_a_directory_have_room),
 		cmocka_unit_test(a_name_is_given_once_and_where_there_is_room),
+		cmocka_unit_test(a_slot_that_is_named_again_is_one_more_naming_and_says_where_its_counts_began),
 		cmocka_unit_test(the_names_of_a_set_are_where_the_directory_says),
 		cmocka_unit_test(a_page_fits_as_long_as_its_directory_is_that_of_this_build),
 		cmocka_unit_test(a_page_of_another_kind_or_version_is_refused),

@@ -109,7 +109,7 @@ static void another_version_is_refused_in_a_sentence_with_both(void **state UNUS
 	error = refused(&options, PGG_REFUSED);
 	assert_string_equal(error.text,
 			    "the gateway speaks version 7 of the bus, this library (pollgate-game " PGG_VERSION
-			    ") version 1: install both from one release");
+			    ") version 2: install both from one release");
 	gateway_stop(&gateway);
 }
 

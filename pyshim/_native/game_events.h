@@ -67,44 +67,13 @@ static void game_detail(const struct pgg_event *event, struct game_detail *out)
 	}
 }
 
-/// Where bodies lie, and what else there is.
-struct game_found {
-	const void *memory; // of the ring
-	size_t bytes;
-	size_t first, end; // of messages' bodies in it
-	bool others;       // not messages all of them
-	bool is_over;      // nothing follows
-};
-
-static void game_measure(const struct pgg_event *event, struct game_found *found)
+static int game_poll(pgg *game, struct pgg_event *events, int n, const void **memory, size_t *bytes)
 {
-	const size_t at = (size_t)((const char *)event->as.message.body - (const char *)found->memory);
+	const int found = pgg_poll_ring(game, events, n, memory, bytes);
 
-	if (at < found->first)
-		found->first = at;
-	if (at + event->as.message.length > found->end)
-		found->end = at + event->as.message.length;
-}
-
-/// Bodies become places behind the first of them.
-static int game_poll(pgg *game, struct pgg_event *events, int n, struct game_found *found)
-{
-	const int count = pgg_poll_ring(game, events, n, &found->memory, &found->bytes);
-
-	found->first = found->bytes;
-	found->end = 0;
-	found->others = false;
-	for (int i = 0; i < count; i++)
-		if (events[i].type == PGG_MESSAGE)
-			game_measure(&events[i], found);
-		else
-			found->others = true;
-	if (found->end == 0)
-		found->first = 0;
-	for (int i = 0; i < count; i++)
+	for (int i = 0; i < found; i++)
 		if (events[i].type == PGG_MESSAGE)
 			events[i].as.message.body = (const void *)((const char *)events[i].as.message.body -
-								   (const char *)found->memory - found->first);
-	found->is_over = count > 0 && (events[count - 1].type == PGG_END || events[count - 1].type == PGG_DETACHED);
-	return count;
+								   (const char *)*memory);
+	return found;
 }

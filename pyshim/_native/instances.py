@@ -10,7 +10,7 @@ from typing import Any
 from pyshim._native._pollgate import ffi
 from pyshim._native.decode import text
 from pyshim.counters import COUNTERS, NAMED, Counter
-from pyshim.stats import Count, Instance
+from pyshim.stats import Count, Instance, less, total
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +23,7 @@ class Place:
     index_stride: int
     width: int
     label: str  # of the set that it goes by
+    before: int  # from a number to what it was when its slot got its name; 0: names stay
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,10 @@ def instances(page: Any) -> Instances:
     for counter, entry in zip(COUNTERS, directory.entry, strict=True):
         if entry.set and counter.group in NAMED:
             strides = (entry.offset, entry.worker_stride, entry.index_stride, entry.width)
-            places.setdefault(counter.group, []).append(Place(counter, *strides, labels[entry.set - 1]))
+            named = directory.set[entry.set - 1]
+            places.setdefault(counter.group, []).append(
+                Place(counter, *strides, text(named.label), named.before)
+            )
     return Instances(
         labels,
         tuple((one.names, one.most, one.name_bytes) for one in directory.set),
@@ -60,27 +64,70 @@ def names_of(page: Any, said: Instances, label: str) -> Iterator[tuple[int, str]
             yield slot, name.decode(errors="replace")
 
 
+@dataclass(frozen=True, slots=True)
+class _Copy:
+    """A copy of a page; `elements`: what those of an array are called, by Counter.values."""
+
+    memory: Any
+    workers: int
+    elements: Mapping[str, tuple[tuple[int, str], ...]]
+
+    def count(self, place: Place, slot: int, shift: int = 0) -> Count:
+        """What stands at a counter's place, or so many bytes behind it."""
+
+        def number(element: int) -> int:
+            at = place.offset + slot * place.index_stride + element * place.width + shift
+            starts = (at + worker * place.worker_stride for worker in self._workers(place))
+            return sum(int.from_bytes(self.memory[one : one + place.width], "little") for one in starts)
+
+        if not place.counter.length:
+            return number(0)
+        return {name: number(index) for index, name in self.elements[place.counter.values]}
+
+    def since(self, place: Place, slot: int) -> Count:
+        """What was counted since the slot got its name."""
+        now = self.count(place, slot)
+        return less(now, self.count(place, slot, place.before)) if place.before else now
+
+    def is_zero(self, place: Place, slot: int, shift: int) -> bool:
+        """Whether all counters of a group are, of which this is the first."""
+        starts = (place.offset + worker * place.worker_stride for worker in self._workers(place))
+        at = slot * place.index_stride + shift
+        return not any(any(self.memory[one + at : one + at + place.index_stride]) for one in starts)
+
+    def _workers(self, place: Place) -> range:
+        return range(self.workers if place.worker_stride else 1)
+
+
 def counted(
     page: Any, said: Instances, elements: Mapping[str, tuple[tuple[int, str], ...]]
 ) -> dict[str, tuple[Instance, ...]]:
-    """What a copy of the page counts; `elements`: what those of an array are called, by Counter.values."""
-    memory = ffi.buffer(page)
-
-    def number(place: Place, slot: int, element: int) -> int:
-        at = place.offset + slot * place.index_stride + element * place.width
-        workers = range(page.worker_count if place.worker_stride else 1)
-        starts = (at + worker * place.worker_stride for worker in workers)
-        return sum(int.from_bytes(memory[start : start + place.width], "little") for start in starts)
-
-    def count(place: Place, slot: int) -> Count:
-        if not place.counter.length:
-            return number(place, slot, 0)
-        return {name: number(place, slot, index) for index, name in elements[place.counter.values]}
-
+    """What a copy of the page counts under names; `elements`: as the directory calls those of arrays."""
+    copy = _Copy(ffi.buffer(page), page.worker_count, elements)
     return {
         group: tuple(
-            Instance(name, {place.counter.field: count(place, slot) for place in places})
+            Instance(name, {place.counter.field: copy.since(place, slot) for place in places})
             for slot, name in names_of(page, said, places[0].label)
         )
         for group, places in said.places.items()
     }
+
+
+def retired(
+    page: Any, said: Instances, elements: Mapping[str, tuple[tuple[int, str], ...]]
+) -> dict[str, Instance]:
+    """What it counted under names that were given up since, together: of groups whose names can be."""
+    copy = _Copy(ffi.buffer(page), page.worker_count, elements)
+    return {
+        group: Instance("", _retired(copy, places, dict(names_of(page, said, places[0].label)), most))
+        for group, places in said.places.items()
+        for most in (said.names[said.labels.index(places[0].label)][1],)
+        if places[0].before
+    }
+
+
+def _retired(copy: _Copy, places: tuple[Place, ...], named: Mapping[int, str], most: int) -> dict[str, Count]:
+    """Of a slot that has a name, what was counted before; of one that has none, all."""
+    shifts = ((slot, places[0].before if slot in named else 0) for slot in range(most))
+    parts = [one for one in shifts if not copy.is_zero(places[0], *one)] or [(0, places[0].before)]
+    return {one.counter.field: total(copy.count(one, *part) for part in parts) for one in places}

@@ -7,11 +7,15 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 
 from pyshim.dataplane.game import (
     RING_BYTES_MIN,
+    Left,
     first_position,
     game_file,
+    game_gap_file,
+    left_in,
     release,
     released,
     seal_game_file,
@@ -19,7 +23,7 @@ from pyshim.dataplane.game import (
 from pyshim.errors import UnavailableError
 from pyshim.plan import game_file_bytes
 
-LEFT_MAX = 4  # files of dead workers that a process has not read to their end
+LEFT_MAX = 4  # files of workers that a process has not read to their end, the one that is there among them
 
 _MIB = 1 << 20
 
@@ -65,6 +69,7 @@ class Files:
         self._ring_bytes = ring_bytes
         self._available_bytes = available_bytes
         self._rings: dict[int, list[_Rings]] = {}
+        self._taken: dict[int, list[_Rings]] = {}  # away, and workers may write to them for a moment more
 
     def make(self, index: int, name: str) -> None:
         """New files for a place that has none, empty.
@@ -97,14 +102,34 @@ class Files:
         return _Rings(own, bell, deque([_Written(written, 1, first_position(written))]))
 
     def drop(self, index: int) -> None:
-        """Nobody is given these any more; who has them mapped keeps them."""
-        for rings in self._rings.pop(index, ()):
+        """Nobody is given these any more; who has them mapped keeps them, until they are buried."""
+        self._taken.setdefault(index, []).extend(self._rings.pop(index, ()))
+
+    def bury(self, index: int) -> Left:
+        """No worker has what was dropped of a place any more; returns what was in it and nobody read."""
+        left = Left()
+        for rings in self._taken.pop(index, ()):
+            left += self._unread(rings, len(rings.written))
             rings.close()
+        return left
 
     def close(self) -> None:
         """Drop all."""
         for index in tuple(self._rings):
             self.drop(index)
+        for taken in self._taken.values():
+            for rings in taken:
+                rings.close()
+        self._taken.clear()
+
+    def _unread(self, rings: _Rings, files: int) -> Left:
+        """What a process has not read of so many of the files, the oldest first."""
+        _forget_read(rings)
+        read_to = released(rings.own)
+        parts = (
+            left_in(one.fd, self._ring_bytes, max(read_to, one.first)) for one in islice(rings.written, files)
+        )
+        return sum(parts, Left())
 
     # ------------------------------------------------------------ the worker process
 
@@ -123,14 +148,16 @@ class Files:
                 seal_game_file(rings.written[-1].fd)
                 rings.written[-1].sealed = True
 
-    def renew(self, index: int, name: str, *, attached: bool) -> None:
+    def renew(self, index: int, name: str, *, attached: bool) -> Left:
         """For the next worker process: a file after each that the last one wrote.
 
-        What a process that is not there has not read of more than a few of them, it will not see.
+        What a process that is not there has not read of more than a few of them, it will not see: returns
+        what that is; it will be told a gap.
 
         Raises:
             UnavailableError: there is no memory for them, or what the last one left makes no sense.
         """
+        left = Left()
         for worker, rings in enumerate(self._rings[index]):
             last = rings.written[-1]
             if not last.sealed:  # no worker process has been known to have it: it can be taken over as it is
@@ -138,9 +165,23 @@ class Files:
             fd = game_file(f"pollgate-{name}-{worker}-out", self._ring_bytes, last.fd)
             rings.written.append(_Written(fd, last.incarnation + 1, first_position(fd)))
             _forget_read(rings)
-            while len(rings.written) > LEFT_MAX and not attached:
-                os.close(rings.written.popleft().fd)
-                release(rings.own, rings.written[0].first)
+            if len(rings.written) > LEFT_MAX and not attached:
+                left += self._make_gap(rings, f"pollgate-{name}-{worker}-gap")
+        return left
+
+    def _make_gap(self, rings: _Rings, name: str) -> Left:
+        """In place of the two oldest files, of which the first may be a gap itself."""
+        left = self._unread(rings, 2)
+        if len(rings.written) <= LEFT_MAX:  # it has read them just now
+            return Left()
+        old, last, after = islice(rings.written, 3)
+        fd = game_gap_file(name, self._ring_bytes, last.fd, after.first, left.records)
+        for one in (old, last):
+            os.close(one.fd)
+            rings.written.popleft()
+        rings.written.appendleft(_Written(fd, last.incarnation, first_position(fd), sealed=True))
+        release(rings.own, rings.written[0].first)
+        return left
 
     def is_behind(self, index: int) -> bool:
         """Whether the process has not read what more workers left than can be kept."""

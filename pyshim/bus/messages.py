@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 MAGIC = 0x31425047
-VERSION = 1
+VERSION = 2
 NAME_BYTES = 32
 TOKEN_BYTES = 128
 TEXT_BYTES = 400
@@ -63,6 +63,7 @@ class Role(IntEnum):
 
     WRITES = 1
     READS = 2
+    ENDS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +208,7 @@ def rings(worker: int, incarnation: int) -> bytes:
 
 
 def pair(role: Role, name: str) -> bytes:
-    """A ring between it and another process; with two descriptors."""
+    """A ring between it and another process, with two descriptors; or that there is none any more."""
     return _PAIR.pack(_head(Kind.PAIR), role, 0, name.encode())
 
 

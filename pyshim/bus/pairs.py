@@ -60,6 +60,12 @@ class Pairs:
         """Who writes to a process, and the files."""
         return ((writer, files) for (writer, to), files in self._files.items() if to == reader)
 
+    def forget(self, name: str) -> None:
+        """Close those that a name writes or reads; who has them mapped keeps them."""
+        for pair in [pair for pair in self._files if name in pair]:
+            for fd in self._files.pop(pair):
+                os.close(fd)
+
     def close(self) -> None:
         """Close all."""
         for files in self._files.values():

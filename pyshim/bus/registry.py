@@ -2,7 +2,9 @@
 """Which game process has which name and index, as a value: nothing here has an effect.
 
 What happens to processes and worker processes comes in; the registry that follows, and what is to be done,
-come out. A name keeps its index and its memory when its process dies: the next process of that name goes on.
+come out. A name keeps its index and its memory when its process dies: the next process of that name goes on,
+unless another name needed the place meanwhile. Names that no route has are given up for that, the one that is
+away longest first: a studio may name its processes match-8371, match-8372 and so on without end.
 """
 
 from __future__ import annotations
@@ -49,11 +51,28 @@ class MakeFiles:
     index: int
 
 
+class Why(Enum):
+    """A place's memory is taken away, by name in metrics."""
+
+    GIVEN_UP = auto()  # with its name
+    BROKEN = auto()  # by what its process wrote
+    UNMAPPED = auto()  # the next worker process could not map it
+
+
 @dataclass(frozen=True, slots=True)
 class DropFiles:
     """Its memory is not used any more."""
 
     index: int
+    why: Why
+
+
+@dataclass(frozen=True, slots=True)
+class GiveUp:
+    """A name is known no more, and its index is another's."""
+
+    index: int
+    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +127,7 @@ class Detach:
     text: str
 
 
-Do = MakeFiles | DropFiles | GiveRings | TakeRings | Presence | Welcome | Renew | Refuse | Detach
+Do = MakeFiles | DropFiles | GiveUp | GiveRings | TakeRings | Presence | Welcome | Renew | Refuse | Detach
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,25 +175,41 @@ class Registry:
         for name in wanted:
             if step.registry.index_of(name) is None:
                 opened = step.registry._open(name, routed=True)
-                step = Step(opened.registry, (*step.do, *opened.do))
+                step = Step(opened.registry, (*step.do, *opened.do), (*step.told, *opened.told))
         return step
 
     def _open(self, name: str, *, routed: bool) -> Step:
-        """A place for a new name, which keeps it to the end: what is counted goes by it.
+        """A place for a new name: one that is free, or that of a name which is given up.
 
         Raises:
-            RefusedError: none is free.
+            RefusedError: there is none.
         """
         free = next((index for index in range(self.processes) if index not in self.places), None)
+        given_up = Step(self) if free is not None else self._give_up_one(name)
         if free is None:
-            raise RefusedError(
-                Reason.FULL,
-                f"there is no room for {name}: game.processes allows {self.processes} names, and these have "
-                f"been attached or are in routes: {', '.join(place.name for place in self.places.values())}",
-            )
+            (free,) = (what.index for what in given_up.do if isinstance(what, GiveUp))
         place = Place(name, self.made + 1, routed)
         registry = replace(self, places={**self.places, free: place}, made=self.made + 1)
-        return Step(registry, (MakeFiles(free), GiveRings(free)))
+        return Step(registry, (*given_up.do, MakeFiles(free), GiveRings(free)), given_up.told)
+
+    def _give_up_one(self, name: str) -> Step:
+        """Of the names that no route has and no process, the one that is away longest."""
+        away = {
+            index: place
+            for index, place in self.places.items()
+            if place.phase is Phase.AWAY and not place.routed
+        }
+        if not away:
+            raise RefusedError(
+                Reason.FULL,
+                f"there is no room for {name}: game.processes allows {self.processes} names, and these are "
+                f"attached or in routes: {', '.join(place.name for place in self.places.values())}",
+            )
+        index = min(away, key=lambda one: away[one].since_s)
+        gone = away[index].name
+        told = f"the name {gone} of a game process that is away is given up: {name} has its place"
+        do = (TakeRings(index), DropFiles(index, Why.GIVEN_UP), GiveUp(index, gone))
+        return Step(self, do, (("info", told),))
 
     # ------------------------------------------------------------ processes
 
@@ -204,7 +239,9 @@ class Registry:
         registry = step.registry._with(index, arriving)
         if arriving.files == NO_FILES:  # there was no memory for them
             return Step(registry._anew(index), (MakeFiles(index), GiveRings(index)))
-        return registry._arrived(index, step.do) if arriving.mapped else Step(registry, step.do)
+        if arriving.mapped:
+            return registry._arrived(index, step.do)
+        return Step(registry, step.do, step.told)
 
     def _arrived(self, index: int, do: tuple[Do, ...] = ()) -> Step:
         place = replace(self.places[index], phase=Phase.HERE)
@@ -262,7 +299,7 @@ class Registry:
             case Phase.HERE:
                 do = (Detach(place.peer, text),)
         away = replace(place, phase=Phase.AWAY, peer=0, pid=0, files=NO_FILES, mapped=False, since_s=now_s)
-        return Step(self._with(index, away), (*do, DropFiles(index)), (("warning", text),))
+        return Step(self._with(index, away), (*do, DropFiles(index, Why.UNMAPPED)), (("warning", text),))
 
     def broken(self, index: int, why: str, now_s: float) -> Step:
         """A worker gave a process up for what its ring said."""
@@ -295,4 +332,4 @@ class Registry:
 
 def _other_files(index: int) -> tuple[Do, ...]:
     """Other files in place of those that were spoiled."""
-    return (TakeRings(index), DropFiles(index), MakeFiles(index), GiveRings(index))
+    return (TakeRings(index), DropFiles(index, Why.BROKEN), MakeFiles(index), GiveRings(index))

@@ -4,14 +4,17 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
+from typing import Any
 
-from pyshim.dataplane.library import check, lib, new_error
+from pyshim.dataplane.library import check, ffi, lib, new_error
 
 RING_BYTES_MIN = 4096
 
 _RELEASED_AT = 0  # in struct bus_file: how far its owner has read the other's ring
 _MARK_AT = 528  # where the first entry is, of a file that has just been made
 _NUMBER_BYTES = 8
+_MESSAGES_MAX = (1 << 32) - 1  # of a gap
 
 
 def game_file(name: str, ring_bytes: int, before: int = -1) -> int:
@@ -26,6 +29,42 @@ def game_file(name: str, ring_bytes: int, before: int = -1) -> int:
         check(error.code, error)
     os.set_inheritable(fd, False)
     return fd
+
+
+def game_gap_file(name: str, ring_bytes: int, before: int, end: int, messages: int) -> int:
+    """A file in place of several of dead workers: a gap.
+
+    `before` is the last of them, `end` where the next one begins.
+
+    Raises:
+        UnavailableError: there is no memory for it.
+    """
+    error = new_error()
+    counted = min(messages, _MESSAGES_MAX)
+    fd: int = lib.pg_game_gap_file(name.encode(), ring_bytes, before, end, counted, error)
+    if fd < 0:
+        check(error.code, error)
+    os.set_inheritable(fd, False)
+    return fd
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """What a process has not read of a worker's file."""
+
+    records: int = 0
+    messages: int = 0  # of players
+
+    def __add__(self, other: Left) -> Left:
+        """Of both."""
+        return Left(self.records + other.records, self.messages + other.messages)
+
+
+def left_in(fd: int, ring_bytes: int, read_to: int) -> Left:
+    """What lies there from a position on; as far as it can be told, because the process says the position."""
+    found: Any = ffi.new("struct pg_game_left *")
+    lib.pg_game_left(fd, ring_bytes, read_to, found, new_error())
+    return Left(found.records, found.messages)
 
 
 def seal_game_file(fd: int) -> None:

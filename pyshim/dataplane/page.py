@@ -120,6 +120,19 @@ class StatsPage:
                 "that name"
             )
 
+    def unname(self, label: str, slot: int) -> None:
+        """Nothing is counted there under its name any more; whose it is next begins at 0.
+
+        Raises:
+            InternalError: names of this kind stand until the end.
+        """
+        if not lib.pg_stats_unname(self.native, self._instances().labels.index(label), slot):
+            raise InternalError(f"the name of {label} number {slot} in the statistics page stands")
+
+    def of(self, label: str) -> NamesOf:
+        """The names of a kind."""
+        return NamesOf(self, label)
+
     def snapshot(self, engine: str, state: RunState) -> Snapshot:
         """Everything at this moment, from one C call. Any thread may ask.
 
@@ -158,6 +171,7 @@ class StatsPage:
                 if index < page.pool_count
             ),
             instances=instances.counted(page, said, self._labels.names),
+            retired=instances.retired(page, said, self._labels.names),
             game=state.game,
         )
 
@@ -205,6 +219,22 @@ class StatsPage:
     def __exit__(self, *_: object) -> None:
         """Close it."""
         self.close()
+
+
+@dataclass(frozen=True, slots=True)
+class NamesOf:
+    """The names of one kind in a page, by slot."""
+
+    _page: StatsPage
+    _label: str
+
+    def name(self, slot: int, name: str) -> None:
+        """As StatsPage.name()."""
+        self._page.name(self._label, slot, name)
+
+    def unname(self, slot: int) -> None:
+        """As StatsPage.unname()."""
+        self._page.unname(self._label, slot)
 
 
 def _other_build() -> InternalError:

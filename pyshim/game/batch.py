@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterator
+from functools import partial
+from operator import add
 from typing import Any, Final
 
 from pyshim._native._game import ffi, lib
@@ -25,12 +27,10 @@ from pyshim.game.events import (
     Spoilt,
 )
 
-# struct pgg_event: type, player; of a message type, reliable, channel, priority, sender, where, length
-_EVENT: Final = struct.Struct("<II B?BBI QI12x")
-_EVENT_BYTES: Final = _EVENT.size
+_EVENT_BYTES: Final = 40  # struct pgg_event
 _WORDS: Final = _EVENT_BYTES // 4
 _POSITION: Final = struct.Struct("<I3f3f")
-_new: Final = tuple.__new__  # what Message() calls, after a function of its own
+_new_message: Final = partial(tuple.__new__, Message)
 
 
 class Batch:
@@ -42,13 +42,13 @@ class Batch:
 
     MESSAGE: Final = lib.PGG_MESSAGE
 
-    __slots__ = ("_cdata", "_events", "_has_others", "bodies")
+    __slots__ = ("_cdata", "_events", "_words", "bodies")
 
-    def __init__(self, cdata: Any, raw: memoryview, n: int, bodies: memoryview, *, has_others: bool) -> None:
+    def __init__(self, cdata: Any, raw: memoryview, n: int, bodies: memoryview) -> None:
         """Of the first `n` events of an array."""
         self._cdata = cdata
         self._events = raw[: n * _EVENT_BYTES]
-        self._has_others = has_others  # not messages all of them
+        self._words = self._events.cast("I")
         self.bodies = bodies  # bytes of the ring; a message's are those from its `starts` on
 
     def __len__(self) -> int:
@@ -58,12 +58,12 @@ class Batch:
     @property
     def kinds(self) -> memoryview:
         """Numbers of `enum pgg_event_type`."""
-        return self._events.cast("I")[0::_WORDS]
+        return self._words[0::_WORDS]
 
     @property
     def players(self) -> memoryview:
         """Who joined, left or said it."""
-        return self._events.cast("I")[1::_WORDS]
+        return self._words[1::_WORDS]
 
     @property
     def message_types(self) -> memoryview:
@@ -93,7 +93,7 @@ class Batch:
     @property
     def lengths(self) -> memoryview:
         """Bytes of each body."""
-        return self._events.cast("I")[6::_WORDS]
+        return self._words[6::_WORDS]
 
     def body(self, i: int) -> memoryview:
         """The body of a message, where it lies."""
@@ -102,27 +102,47 @@ class Batch:
 
     def events(self) -> Iterator[Event]:
         """All of them as values of their own."""
-        return self._mixed() if self._has_others else self._messages()
+        kinds = self._events[0::_EVENT_BYTES].tobytes()
+        if kinds.count(self.MESSAGE) == len(kinds):
+            return self._messages()
+        return map(self._event, range(len(kinds)), kinds)
 
     def _messages(self) -> Iterator[Message]:
-        raw = self.bodies.tobytes()  # once: bodies are cut out of it
-        return (
-            _new(Message, (player, kind, raw[start : start + length], reliable, channel, priority))
-            for _, player, kind, reliable, channel, priority, _, start, length in _EVENT.iter_unpack(
-                self._events
-            )
+        starts, lengths = self.starts.tolist(), self.lengths.tolist()
+        if not starts:
+            return iter(())
+        first = min(starts)
+        ends = list(map(add, starts, lengths))
+        raw = self.bodies[first : max(ends)].tobytes()  # once: bodies are cut out of it
+        if first:
+            starts, ends = [start - first for start in starts], [end - first for end in ends]
+        bodies = [raw[start:end] for start, end in zip(starts, ends, strict=True)]
+        return map(
+            _new_message,
+            zip(
+                self.players.tolist(),
+                self.message_types.tolist(),
+                bodies,
+                self.reliable.tolist(),
+                self.channels.tolist(),
+                self.priorities.tolist(),
+                strict=True,
+            ),
         )
 
-    def _mixed(self) -> Iterator[Event]:
-        raw, message = self.bodies.tobytes(), self.MESSAGE
-        detail: Any = ffi.new("struct game_detail *")
-        rows = enumerate(_EVENT.iter_unpack(self._events))
-        for i, (event, player, kind, reliable, channel, priority, _, start, length) in rows:
-            if event == message:
-                yield _new(Message, (player, kind, raw[start : start + length], reliable, channel, priority))
-            else:
-                lib.game_detail(self._cdata + i, detail)
-                yield _MAKERS[event](player, detail)
+    def _event(self, i: int, kind: int) -> Event:
+        if kind == self.MESSAGE:
+            return Message(
+                self.players[i],
+                self.message_types[i],
+                self.body(i).tobytes(),
+                self.reliable[i],
+                self.channels[i],
+                self.priorities[i],
+            )
+        detail = ffi.new("struct game_detail *")
+        lib.game_detail(self._cdata + i, detail)
+        return _MAKERS[kind](self.players[i], detail)
 
 
 def string(cdata: Any) -> str:

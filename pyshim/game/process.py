@@ -19,7 +19,7 @@ from pyshim.game.events import Event
 BATCH_EVENTS: Final = 4096
 Bytes = bytes | bytearray | memoryview
 _SLEEP_MS: Final = 1000  # then it looks whether it is still wanted
-_NO_BODIES: Final = memoryview(b"")
+_ENDS: Final = (lib.PGG_END, lib.PGG_DETACHED)
 
 
 class Priority(IntEnum):
@@ -134,8 +134,8 @@ class Game:
             raise GameError(error.result, string(error.text))
         self._cdata = ffi.new("struct pgg_event[]", BATCH_EVENTS)
         self._raw = memoryview(ffi.buffer(self._cdata)).cast("B")
-        self._found: Any = ffi.new("struct game_found *")
-        self._views: dict[int, memoryview] = {}  # of rings
+        self._memory, self._bytes = ffi.new("const void **"), ffi.new("size_t *")
+        self._views: dict[int, memoryview] = {0: memoryview(b"")}  # of rings
         self._message: Any = ffi.new("struct pgg_message *")
         self._sleeper: ThreadPoolExecutor | None = None
         self._is_asleep = False
@@ -174,11 +174,11 @@ class Game:
 
     def poll(self) -> Batch:
         """What has happened since; maybe nothing. What the last batch had is given back."""
-        found = self._found
-        n = _check(lib.game_poll(self._attached(), self._cdata, BATCH_EVENTS, found))
-        bodies = self._view()[found.first : found.end] if found.end else _NO_BODIES
-        self._is_over = self._is_over or found.is_over
-        return Batch(self._cdata, self._raw, n, bodies, has_others=found.others)
+        found = _check(lib.game_poll(self._attached(), self._cdata, BATCH_EVENTS, self._memory, self._bytes))
+        batch = Batch(self._cdata, self._raw, found, self._view())
+        if found and batch.kinds[found - 1] in _ENDS:
+            self._is_over = True
+        return batch
 
     def batches(self) -> Iterator[Batch]:
         """Batches with something in them, until the end."""
@@ -346,10 +346,9 @@ class Game:
 
     def _view(self) -> memoryview:
         """Of the ring, which is the same for many batches."""
-        memory = self._found.memory
-        at = int(ffi.cast("uintptr_t", memory))
+        at = int(ffi.cast("uintptr_t", self._memory[0]))
         view = self._views.get(at)
         if view is None:
-            view = memoryview(ffi.buffer(memory, self._found.bytes)).cast("B").toreadonly()
+            view = memoryview(ffi.buffer(self._memory[0], self._bytes[0])).cast("B").toreadonly()
             self._views[at] = view
         return view

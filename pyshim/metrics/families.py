@@ -17,7 +17,7 @@ from pyshim import __version__
 from pyshim.counters import NAMED, POOLS, PORTS, WORKERS, of
 from pyshim.metrics.counted import PREFIX, counted
 from pyshim.metrics.family import Family, Kind, Sample, Scalar, as_json
-from pyshim.stats import Snapshot
+from pyshim.stats import Snapshot, count
 
 
 def values(snapshot: Snapshot) -> dict[str, object]:
@@ -68,6 +68,14 @@ def _game_processes(snapshot: Snapshot) -> Iterator[Sample]:
     if snapshot.game is not None:
         states = [process.state for process in snapshot.game.processes]
         yield from (((state,), states.count(state)) for state in ("attached", "arriving", "away"))
+
+
+def _game_messages_retired(snapshot: Snapshot) -> Iterator[Sample]:
+    if snapshot.game is not None and (counts := snapshot.retired.get("PROCESS_COUNT")) is not None:
+        delivered, lost = count(counts, "delivered"), count(counts, "lost")
+        assert isinstance(delivered, int)
+        assert isinstance(lost, Mapping)
+        yield from ((("delivered",), delivered), (("lost",), sum(lost.values())))
 
 
 def _by_reason(counts: Mapping[str, int]) -> Iterator[Sample]:
@@ -177,6 +185,23 @@ FAMILIES: tuple[Family, ...] = (
         "Game processes whose attachment ended: gone by themselves, or detached because a worker found their "
         "ring broken, they said what none may say, or did not read their socket.",
         lambda snapshot: _by_reason(snapshot.game.detachments) if snapshot.game else (),
+    ),
+    _counter(
+        "game_unread_messages",
+        ("reason",),
+        "messages",
+        "Of game_messages_delivered, those that no process read: their ring was taken away with its name, "
+        "for what its process wrote there, or because workers could not map it; or more workers died than "
+        "what they leave is kept of.",
+        lambda snapshot: _by_reason(snapshot.game.unread) if snapshot.game else (),
+    ),
+    _counter(
+        "game_retired_messages",
+        ("result",),
+        "messages",
+        "Messages of players to game processes whose names were given up for others since: with the names "
+        "they have left game_messages_offered, and delivered or lost.",
+        _game_messages_retired,
     ),
     _counter(
         "game_refusals",

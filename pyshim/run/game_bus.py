@@ -13,18 +13,21 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from dataclasses import replace
+from typing import Protocol
 
 from pyshim import __version__
 from pyshim.bus import messages
+from pyshim.bus.between import Between
+from pyshim.bus.counted import DEATHS, Counted
 from pyshim.bus.files import Files, Given
-from pyshim.bus.messages import Hello, Open, Reason, RefusedError, Role, Topic
-from pyshim.bus.pairs import TOPICS_MAX, Pairs, Topics
+from pyshim.bus.messages import Hello, Open, Reason, RefusedError, Topic
 from pyshim.bus.peers import HELLO_LIMIT_S, Door, Peer, Standing
 from pyshim.bus.registry import (
     NO_FILES,
     Detach,
     DropFiles,
     GiveRings,
+    GiveUp,
     MakeFiles,
     Phase,
     Place,
@@ -35,6 +38,7 @@ from pyshim.bus.registry import (
     Step,
     TakeRings,
     Welcome,
+    Why,
 )
 from pyshim.errors import UnavailableError
 from pyshim.host.memory import available_bytes
@@ -47,27 +51,24 @@ STRANGERS_MAX = 32  # connections without a name
 PACKETS_PER_TURN = 32  # of one process
 _MINUTE_S = 60.0
 TOLD_PER_MINUTE = 60  # sentences about processes: one that comes and goes all the time must not fill the log
-
-
-_DETACHMENTS = ("gone", "broken", "malformed", "does_not_read")
 _STATES = {Phase.HERE: "attached", Phase.ARRIVING: "arriving", Phase.AWAY: "away"}
 
 
-class Counted:
-    """What came of connections, ever."""
+class Names(Protocol):
+    """What processes are called in the statistics page."""
 
-    def __init__(self) -> None:
-        """Nothing came yet."""
-        self.attached = 0
-        self.detached = dict.fromkeys(_DETACHMENTS, 0)
-        self.refused = {reason.name.lower(): 0 for reason in Reason}
+    def name(self, index: int, name: str) -> None:
+        """What is counted there is this one's from now on; the name that it has may be given again."""
+
+    def unname(self, index: int) -> None:
+        """It is nobody's."""
 
 
 class GameBus:
     """The game processes of a run; of the main thread only. Without a game in the plan it does nothing."""
 
-    def __init__(self, plan: Plan, token: bytes | None, name: Callable[[int, str], None]) -> None:
-        """Listen, and make the memory of those whom routes name; `name`: in the statistics page, by index.
+    def __init__(self, plan: Plan, token: bytes | None, names: Names) -> None:
+        """Listen, and make the memory of those whom routes name; `names`: in the statistics page, by index.
 
         Raises:
             UnavailableError: the socket or the memory is not to be had.
@@ -75,12 +76,13 @@ class GameBus:
         self._plan = plan.game
         self._workers = len(plan.workers)
         self._token = token
-        self._name = name
+        self._names = names
+        self._nameless: set[int] = set()  # places that were another name's, until workers have the new rings
+        self._dropped: dict[int, Why] = {}
         self._tell_operator: Callable[[str, str], None] = lambda _level, _sentence: None
         self._registry = Registry(plan.game.processes)
         self._files = Files(self._workers, plan.game.ring_bytes, available_bytes)
-        self._pairs = Pairs(plan.game.ring_bytes, available_bytes)
-        self._topics = Topics()
+        self._between = Between(plan.game.ring_bytes, available_bytes, self._say)
         self._peers: dict[int, Peer] = {}
         self._connections = 0  # ever
         self._selector: selectors.BaseSelector | None = None
@@ -105,7 +107,7 @@ class GameBus:
             peer.close()
         self._peers.clear()
         self._files.close()
-        self._pairs.close()
+        self._between.close()
 
     def watch(self, selector: selectors.BaseSelector, tell: Callable[[str, str], None]) -> None:
         """Attend to who comes, from now on; `tell`: level and sentence, for the operator."""
@@ -138,6 +140,7 @@ class GameBus:
             counted.attached,
             dict(counted.detached),
             dict(counted.refused),
+            dict(counted.unread),
         )
 
     @property
@@ -196,7 +199,8 @@ class GameBus:
     def _renew(self, index: int, place: Place) -> None:
         """What the next worker process writes; a process that cannot go on with that is detached."""
         try:
-            self._files.renew(index, place.name, attached=place.phase is Phase.HERE)
+            left = self._files.renew(index, place.name, attached=place.phase is Phase.HERE)
+            self.counted.unread[DEATHS] += left.messages
         except UnavailableError as problem:
             why = f"the next worker cannot go on with its rings: {problem}"
         else:
@@ -208,13 +212,20 @@ class GameBus:
     def worker_gone(self) -> None:
         """It has ended."""
         self._channel = None
+        for index in tuple(self._dropped):
+            self._bury(index)
         self._registry = self._registry.worker_gone()
 
     def heard(self, report: control.GameReport) -> None:
         """What the worker process says."""
         now_s = time.monotonic()
+        if isinstance(report, control.GameMapped) and self._is_of(report.process, report.files):
+            # So it has let go of what was there before.
+            self._bury(report.process)
         match report:
             case control.GameMapped(index, files, "") if self._is_of(index, files):
+                self._nameless.discard(index)
+                self._names.name(index, self._registry.places[index].name)
                 try:
                     self._files.seal(index)
                 except UnavailableError as why:
@@ -225,6 +236,13 @@ class GameBus:
                 self._take(self._registry.unmappable(index, files, problem, now_s))
             case control.GameBroken(index, text):
                 self._take(self._registry.broken(index, text, now_s))
+
+    def _bury(self, index: int) -> None:
+        """No worker writes to what was dropped any more: whatever nobody read is counted."""
+        why = self._dropped.pop(index, None)
+        if why is not None:
+            self.counted.unread[why.name.lower()] += self._files.bury(index).messages
+            self._news = True
 
     def _is_of(self, index: int, files: int) -> bool:
         place = self._registry.places.get(index)
@@ -255,30 +273,50 @@ class GameBus:
         places = self._registry.places
         match what:
             case MakeFiles(index) if index in places:
-                self._name(index, places[index].name)
-                try:
-                    self._files.make(index, places[index].name)
-                except UnavailableError as problem:
-                    self._take(self._registry.unmade(index, str(problem)))
-            case DropFiles(index):
+                self._make(index, places[index].name)
+            case DropFiles(index, why):
                 self._files.drop(index)
+                self._dropped[index] = why
+                self._between.left(places[index], self.places)
+            case GiveUp(index, name):
+                self._names.unname(index)
+                self._nameless.add(index)
+                self._between.forget(name, self.places)
             case GiveRings(index) if index in places and places[index].files:
                 self._give(index)
             case TakeRings(index):
                 self._order(control.GameDetach(index))
             case Presence(index):
-                place = places[index]
-                here = place.phase is Phase.HERE
-                self._order(control.GamePresence(index, here, here and place.wants_moves))
-                self._on_presence(place)
+                self._on_presence(index, places[index])
+            case _:
+                self._tell_process(what)
+
+    def _tell_process(self, what: object) -> None:
+        match what:
             case Welcome(index):
                 self._welcome(index)
             case Renew(index):
-                self._send_rings(places[index], self._files.new_for_process(index))
+                self._send_rings(self._registry.places[index], self._files.new_for_process(index))
             case Refuse(peer, reason, text):
                 self._refuse(peer, reason, text)
             case Detach(peer, text):
                 self._detach(peer, text)
+
+    def _make(self, index: int, name: str) -> None:
+        if index not in self._nameless:
+            self._names.name(index, name)
+        try:
+            self._files.make(index, name)
+        except UnavailableError as problem:
+            self._take(self._registry.unmade(index, str(problem)))
+
+    def _on_presence(self, index: int, place: Place) -> None:
+        here = place.phase is Phase.HERE
+        self._order(control.GamePresence(index, here, here and place.wants_moves))
+        if here:
+            self._between.came(place)
+        else:
+            self._between.left(place, self.places)
 
     def _welcome(self, index: int) -> None:
         place = self._registry.places[index]
@@ -372,7 +410,8 @@ class GameBus:
                 case Open(name):
                     self._open(peer, name)
                 case Topic(topic, on):
-                    self._subscribe(peer, topic, on=on)
+                    own = self._here(peer, "a TOPIC")
+                    self._between.subscribe(own, topic, self.places, on=on)
         except RefusedError as refused:
             self._misspoke(peer, refused)
 
@@ -424,54 +463,20 @@ class GameBus:
 
     # ------------------------------------------------------------ from process to process
 
-    def _on_presence(self, place: Place) -> None:
-        """A process has come or gone: what the others are to it."""
-        if place.phase is not Phase.HERE:
-            for topic in self._topics.of.get(place.name, ()):
-                self._tell_readers(place.name, topic, on=False)
-            self._topics = self._topics.without(place.name)
-            return
-        for other, topic in self._topics.but(place.name):
-            self._say(place.peer, messages.readers(topic, other, on=True))
-        for writer, files in self._pairs.to(place.name):
-            self._say(place.peer, messages.pair(Role.READS, writer), files)
+    def _here(self, peer: Peer, what: str) -> Place:
+        """The place of a process that is attached.
 
-    def _open(self, peer: Peer, name: str) -> None:
-        index, other = self._registry.held_by(peer.number), self._registry.index_of(name)
-        if index is None or self._registry.places[index].phase is not Phase.HERE:
-            raise RefusedError(Reason.MALFORMED, "an OPEN before the WELCOME")
-        own, reader = self._registry.places[index], self._registry.places.get(-1 if other is None else other)
-        if reader is None or reader.name == own.name:
-            text = (
-                f"there is no game process {name}" if reader is None else "a process does not write to itself"
-            )
-            self._say(peer.number, messages.nobody(text))
-            return
-        try:
-            files, new = self._pairs.open(own.name, name)
-        except UnavailableError as problem:
-            self._say(peer.number, messages.nobody(f"there is no memory for a ring to {name}: {problem}"))
-            return
-        if new and reader.phase is Phase.HERE:
-            self._say(reader.peer, messages.pair(Role.READS, own.name), files)
-        self._say(peer.number, messages.pair(Role.WRITES, name), files)
-
-    def _subscribe(self, peer: Peer, topic: int, *, on: bool) -> None:
+        Raises:
+            RefusedError: it is not yet.
+        """
         index = self._registry.held_by(peer.number)
         if index is None or self._registry.places[index].phase is not Phase.HERE:
-            raise RefusedError(Reason.MALFORMED, "a TOPIC before the WELCOME")
-        name = self._registry.places[index].name
-        topics = self._topics.say(name, topic, on=on)
-        if topics is None:
-            raise RefusedError(Reason.MALFORMED, f"more than {TOPICS_MAX} topics, which no process can have")
-        if topics.of.get(name) != self._topics.of.get(name, frozenset()):
-            self._topics = topics
-            self._tell_readers(name, topic, on=on)
+            raise RefusedError(Reason.MALFORMED, f"{what} before the WELCOME")
+        return self._registry.places[index]
 
-    def _tell_readers(self, name: str, topic: int, *, on: bool) -> None:
-        for place in self.places:
-            if place.phase is Phase.HERE and place.name != name:
-                self._say(place.peer, messages.readers(topic, name, on=on))
+    def _open(self, peer: Peer, name: str) -> None:
+        own, other = self._here(peer, "an OPEN"), self._registry.index_of(name)
+        self._between.open(own, name, None if other is None else self._registry.places[other])
 
     # ------------------------------------------------------------ telling
 

@@ -10,7 +10,6 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
-from functools import partial
 
 from pyshim.config import Config, load_config
 from pyshim.connect_tokens import TokenMaker
@@ -83,9 +82,7 @@ def run(options: RunOptions, view: View, lost: Callable[[], Mapping[str, int]]) 
         live = stack.enter_context(
             LiveConfig(options.config_path, config, decided, server, served.metrics.listen)
         )
-        game = stack.enter_context(
-            closing(GameBus(decided, read_game_token(config), partial(page.name, "process")))
-        )
+        game = stack.enter_context(closing(GameBus(decided, read_game_token(config), page.of("process"))))
         memory = Memory(page, state, operator_queue, game)
         supervisor = stack.enter_context(closing(Supervision(options, view, live, memory, status)))
         supervisor.run(signals)

@@ -14,16 +14,19 @@ from typing import Self
 
 MAGIC = 0x31425047
 HELLO, WELCOME, REFUSED, RINGS, OPEN, PAIR, NOBODY, TOPIC, READERS, DETACHED = range(1, 11)
-WRITES, READS = 1, 2
+WRITES, READS, ENDS = 1, 2, 3
 TIMEOUT_S = 60.0
 DESCRIPTORS_MAX = 8
 
 
-def head(kind: int, version: int = 1, magic: int = MAGIC) -> bytes:
+VERSION = 2  # of bus/attach.h
+
+
+def head(kind: int, version: int = VERSION, magic: int = MAGIC) -> bytes:
     return struct.pack("<IHH", magic, version, kind)
 
 
-def hello(name: bytes | str, *, token: bytes = b"", wants: int = 0, version: int = 1) -> bytes:
+def hello(name: bytes | str, *, token: bytes = b"", wants: int = 0, version: int = VERSION) -> bytes:
     raw = name.encode() if isinstance(name, str) else name
     return head(HELLO, version) + struct.pack("<II32s128s32s", wants, 0, raw, token, b"test 1")
 
@@ -103,7 +106,7 @@ class Process:
         if not data:
             return None
         magic, version, kind = struct.unpack_from("<IHH", data)
-        assert (magic, version) == (MAGIC, 1)
+        assert (magic, version) == (MAGIC, VERSION)
         return Said(kind, data, tuple(fds))
 
     def hear_all(self, count: int) -> list[Said]:

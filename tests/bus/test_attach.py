@@ -345,7 +345,7 @@ def test_a_process_that_breaks_its_ring_is_detached_and_the_next_gets_other_memo
             assert process.hear() is None
     assert len(set(seen)) == len(seen)
     gate.wait_for_line(r"warning: game process breaker \(process \d+\) is detached: ")
-    assert gate.metrics().value("pollgate_game_detachments_total", reason="broken") == 3
+    gate.wait_until(lambda: gate.metrics().value("pollgate_game_detachments_total", reason="broken") == 3)
 
 
 # ---------------------------------------------------------------- who may

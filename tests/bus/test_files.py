@@ -11,13 +11,15 @@ from pathlib import Path
 import pytest
 
 from pyshim.bus.files import LEFT_MAX, Files, Given
-from pyshim.dataplane.game import released
+from pyshim.dataplane.game import Left, first_position, released
 from pyshim.errors import UnavailableError
 from pyshim.plan import game_file_bytes
 
 RING_BYTES = 4096
 HEAD_BYTES = 640
+WORD = 8
 MESSAGE = 1 << 48
+PLAYER_MESSAGE = 1 << 48 | 5 << 32  # GAME_MESSAGE
 BEGUN_AT = 512
 
 
@@ -29,12 +31,12 @@ def files() -> Iterator[Files]:
     made.close()
 
 
-def worker_writes(fd: int, position: int, messages: int) -> int:
+def worker_writes(fd: int, position: int, messages: int, word: int = MESSAGE) -> int:
     """As a worker that has mapped the file: so many messages without a body; where the next one goes."""
     with mmap.mmap(fd, HEAD_BYTES + RING_BYTES) as memory:
         for _ in range(messages):
             at = HEAD_BYTES + position % RING_BYTES
-            memory[at : at + 8] = MESSAGE.to_bytes(8, "little")
+            memory[at : at + 8] = word.to_bytes(8, "little")
             position += 8
         begun = int.from_bytes(memory[BEGUN_AT : BEGUN_AT + 8], "little") + messages
         memory[BEGUN_AT : BEGUN_AT + 8] = begun.to_bytes(8, "little")
@@ -98,8 +100,28 @@ def test_of_many_dead_workers_the_latest_files_are_kept(files: Files) -> None:
         files.renew(0, "arena", attached=False)
     kept = of_worker_0(files.for_process(0))
     assert [incarnation for incarnation, _ in kept] == list(range(4, LEFT_MAX + 4))
-    assert released(files.for_worker(0)[1]) == position - (LEFT_MAX - 1) * 24
+    read_from = position - (LEFT_MAX - 2) * 24 - WORD
+    assert released(files.for_worker(0)[1]) == read_from
     assert not files.is_behind(0)
+    # What was read of none of the others is a gap of so many, and then comes what is kept.
+    with mmap.mmap(kept[0][1], HEAD_BYTES + RING_BYTES, prot=mmap.PROT_READ) as gap:
+        at = HEAD_BYTES + read_from % RING_BYTES
+        assert int.from_bytes(gap[at : at + WORD], "little") == 3 << 48 | 12
+        assert int.from_bytes(gap[at + WORD : at + 2 * WORD], "little") == 0
+    assert first_position(kept[1][1]) == read_from + WORD
+
+
+def test_what_nobody_read_of_dead_workers_and_of_rings_that_are_taken_away_is_counted(files: Files) -> None:
+    position, counted = 0, Left()
+    for turn in range(LEFT_MAX):
+        position = worker_writes(files.for_worker(0)[0], position, 3, PLAYER_MESSAGE if turn else MESSAGE)
+        files.seal(0)
+        counted += files.renew(0, "arena", attached=False)
+    assert counted == Left(records=6, messages=3)
+    worker_writes(files.for_worker(0)[0], position, 2, PLAYER_MESSAGE)
+    files.drop(0)
+    assert files.bury(0) == Left(6 + 6 + 2, 6 + 2)  # the gap, two that are kept, the last one
+    assert files.bury(0) == Left()
 
 
 def test_an_attached_process_that_reads_nothing_of_many_workers_is_behind(files: Files) -> None:

@@ -31,9 +31,9 @@ def test_a_hello_says_who_it_is() -> None:
         (process.open_("arena"), Reason.MALFORMED, "a message of kind 5 before the HELLO"),
         (process.hello("arena", wants=2), Reason.MALFORMED, "bits that nobody has a meaning for"),
         (
-            process.hello("arena", version=2),
+            process.hello("arena", version=3),
             Reason.VERSION,
-            "test 1 speaks version 2 of the game bus, and the gateway, pollgate 9, version 1",
+            "test 1 speaks version 3 of the game bus, and the gateway, pollgate 9, version 2",
         ),
         (process.head(1, 3), Reason.VERSION, "the game library (it does not say which) speaks version 3"),
         (process.hello(""), Reason.NAME, 'the name "" is none'),

@@ -12,6 +12,7 @@ from pyshim.bus.registry import (
     Detach,
     DropFiles,
     GiveRings,
+    GiveUp,
     MakeFiles,
     Phase,
     Presence,
@@ -21,6 +22,7 @@ from pyshim.bus.registry import (
     Step,
     TakeRings,
     Welcome,
+    Why,
 )
 
 ARENA = Hello("arena", wants_moves=True, token=b"", version="1")
@@ -61,7 +63,7 @@ def test_a_name_is_refused_while_its_owner_lives_and_goes_on_in_the_same_files_a
 
 
 def test_no_more_names_than_processes() -> None:
-    registry = attached(1).gone(1, "is gone", 1.0).registry
+    registry = attached(1)
     step = registry.hello(2, 200, LOBBY, 2.0)
     assert step.registry == registry
     (refuse,) = step.do
@@ -70,6 +72,43 @@ def test_no_more_names_than_processes() -> None:
     assert "there is no room for lobby: game.processes allows 1 names" in refuse.text
     with pytest.raises(RefusedError, match="no room for lobby"):
         registry.route(["lobby"])
+
+
+def test_a_name_that_is_away_longest_gives_its_place_to_a_new_one() -> None:
+    registry = attached().hello(2, 200, LOBBY, 1.0).registry.mapped(1, 2).registry
+    registry = registry.gone(2, "is gone", 2.0).registry.gone(1, "is gone", 3.0).registry
+    step = registry.hello(3, 300, Hello("match-1", wants_moves=False, token=b"", version=""), 4.0)
+    assert step.do == (
+        TakeRings(1),
+        DropFiles(1, Why.GIVEN_UP),
+        GiveUp(1, "lobby"),
+        MakeFiles(1),
+        GiveRings(1),
+    )
+    assert step.told == (
+        ("info", "the name lobby of a game process that is away is given up: match-1 has its place"),
+    )
+    assert {index: place.name for index, place in step.registry.places.items()} == {0: "arena", 1: "match-1"}
+    assert step.registry.mapped(1, 2) == Step(step.registry)  # of the files before
+    assert step.registry.mapped(1, 3).do == (Welcome(1), Presence(1))
+    back = step.registry.mapped(1, 3).registry.hello(4, 400, LOBBY, 5.0)
+    assert GiveUp(0, "arena") in back.do
+
+
+def test_a_name_that_a_route_has_is_never_given_up() -> None:
+    registry = Registry(2).route(["arena"]).registry.hello(1, 100, LOBBY, 0.0).registry
+    registry = registry.mapped(1, 2).registry
+    third = Hello("third", wants_moves=False, token=b"", version="")
+    (refuse,) = registry.hello(2, 200, third, 1.0).do
+    assert isinstance(refuse, Refuse)
+    assert refuse.text.endswith("allows 2 names, and these are attached or in routes: arena, lobby")
+    away = registry.gone(1, "is gone", 1.0).registry
+    assert GiveUp(1, "lobby") in away.hello(2, 200, third, 2.0).do
+    routed = away.route(["arena", "match-1"])
+    assert GiveUp(1, "lobby") in routed.do
+    assert routed.registry.indexes(["arena", "match-1"]) == {"arena": 0, "match-1": 1}
+    with pytest.raises(RefusedError, match="no room for third"):
+        routed.registry.route(["arena", "match-1", "third"])
 
 
 def test_an_index_stays_a_names_when_no_route_names_it_any_more() -> None:
@@ -86,7 +125,7 @@ def test_whoever_breaks_its_ring_is_detached_and_the_next_gets_other_files() -> 
     broken = registry.broken(0, "an entry of no kind", 1.0)
     detach, *others = broken.do
     assert detach == Detach(1, "arena is detached: an entry of no kind")
-    assert others == [TakeRings(0), DropFiles(0), MakeFiles(0), GiveRings(0)]
+    assert others == [TakeRings(0), DropFiles(0, Why.BROKEN), MakeFiles(0), GiveRings(0)]
     late = broken.registry.mapped(0, files)  # of the files before
     assert late == Step(broken.registry)
     assert broken.registry.hello(2, 200, ARENA, 2.0).do == ()
@@ -122,41 +161,46 @@ def test_rings_that_no_worker_can_map_are_given_up() -> None:
     refuse, drop = arriving.unmappable(0, 1, "no", 1.0).do
     assert isinstance(refuse, Refuse)
     assert refuse.reason is Reason.MEMORY
-    assert drop == DropFiles(0)
+    assert drop == DropFiles(0, Why.UNMAPPED)
     detach, drop = attached().worker_gone().unmappable(0, 1, "no", 1.0).do
     assert isinstance(detach, Detach)
-    assert drop == DropFiles(0)
+    assert drop == DropFiles(0, Why.UNMAPPED)
 
 
 KINDS = ("hello", "gone", "mapped", "broken", "worker", "route", "unmade")
-EVENTS = st.lists(st.tuples(st.sampled_from(KINDS), st.integers(0, 3)), max_size=40)
+EVENTS = st.lists(st.tuples(st.sampled_from(KINDS), st.integers(0, 4)), max_size=40)
 
 
 @given(EVENTS)
 def test_whatever_happens_a_name_has_one_index_and_one_process(events: list[tuple[str, int]]) -> None:
     registry, peers, known = Registry(3), 0, dict[str, int]()
     for time_s, (what, number) in enumerate(events):
-        place = registry.places.get(number)
+        place, step = registry.places.get(number), Step(registry)
         match what:
             case "hello":
                 peers += 1
                 hello = Hello(f"name{number}", wants_moves=False, token=b"", version="")
-                registry = registry.hello(peers, 1000 + peers, hello, time_s).registry
+                step = registry.hello(peers, 1000 + peers, hello, time_s)
             case "gone" if place is not None:
-                registry = registry.gone(place.peer, "is gone", time_s).registry
+                step = registry.gone(place.peer, "is gone", time_s)
             case "mapped" if place is not None:
-                registry = registry.mapped(number, place.files).registry
+                step = registry.mapped(number, place.files)
             case "broken":
-                registry = registry.broken(number, "it is", time_s).registry
+                step = registry.broken(number, "it is", time_s)
             case "worker":
-                registry = registry.worker_gone()
+                step = Step(registry.worker_gone())
             case "unmade" if place is not None:
-                registry = registry.unmade(number, "none").registry
+                step = registry.unmade(number, "none")
             case "route" if registry.index_of(f"name{number}") is not None:
-                registry = registry.route([f"name{number}"]).registry
+                step = registry.route([f"name{number}"])
+        given_up = {what.name: what.index for what in step.do if isinstance(what, GiveUp)}
+        for name, index in given_up.items():
+            assert (registry.places[index].name, registry.places[index].phase) == (name, Phase.AWAY)
+            assert not registry.places[index].routed
+        registry = step.registry
         names = {place.name: index for index, place in registry.places.items()}
         assert len(names) == len(registry.places) <= 3
-        assert known.items() <= names.items()
+        assert known.items() - given_up.items() <= names.items()
         known = names
         holders = [place.peer for place in registry.places.values() if place.phase is not Phase.AWAY]
         assert len(set(holders)) == len(holders)

@@ -133,7 +133,9 @@ def snapshot(
         sessions_issued=7 * workers if turns else 0,
         supervisor_age_s=0.03,
         output_lost={"stdout": 0, "stderr": 0},
-        game=GameFigures((GameProcess("arena", "attached", 7, 1.0),), 2, {"gone": 1}, {"name": 0}),
+        game=GameFigures(
+            (GameProcess("arena", "attached", 7, 1.0),), 2, {"gone": 1}, {"name": 0}, {"broken": 2}
+        ),
         workers=all_of_them,
         ports=(
             PortSnapshot(
@@ -154,6 +156,7 @@ def snapshot(
             "LISTENER_COUNT": (Instance("8080", {"sessions": turns}), Instance("9000", {"sessions": 0})),
             "PROCESS_COUNT": (Instance("arena", process(turns)),),
         },
+        retired={"PROCESS_COUNT": Instance("", process(turns))},
     )
 
 

@@ -49,6 +49,8 @@ CONTRACT = {
     "pollgate_game_processes": ("state",),
     "pollgate_game_attachments_total": (),
     "pollgate_game_detachments_total": ("reason",),
+    "pollgate_game_unread_messages_total": ("reason",),
+    "pollgate_game_retired_messages_total": ("result",),
     "pollgate_game_refusals_total": ("reason",),
     "pollgate_mempool_objects": ("pool", "state"),
     "pollgate_config_last_reload_successful": (),

@@ -9,22 +9,8 @@ typedef struct pgg pgg;
 #define PGG_OWN_LAST ...
 
 enum pgg_result {
-	PGG_OK,
-	PGG_FULL,
-	PGG_NOT_HERE,
-	PGG_TOO_LONG,
-	PGG_EMPTY,
-	PGG_WRONG_LENGTH,
-	PGG_WRONG_TYPE,
-	PGG_TOO_MANY,
-	PGG_ARGUMENT,
-	PGG_FORKED,
-	PGG_ENDED,
-	PGG_LATE,
-	PGG_REFUSED,
-	PGG_SYSTEM,
-	PGG_MEMORY,
-	...
+	PGG_OK, PGG_FULL, PGG_NOT_HERE, PGG_TOO_LONG, PGG_EMPTY, PGG_WRONG_LENGTH, PGG_WRONG_TYPE, PGG_TOO_MANY, PGG_ARGUMENT,
+	PGG_FORKED, PGG_ENDED, PGG_LATE, PGG_REFUSED, PGG_SYSTEM, PGG_MEMORY, ...
 };
 const char *pgg_result_text(int result);
 const char *pgg_left_text(unsigned why);
@@ -51,17 +37,7 @@ pgg *pgg_open(const struct pgg_options *options, struct pgg_error *error);
 void pgg_close(pgg *game);
 
 enum pgg_event_type {
-	PGG_JOINED,
-	PGG_LEFT,
-	PGG_MESSAGE,
-	PGG_MOVED,
-	PGG_QUALITY,
-	PGG_LISTED,
-	PGG_GAP,
-	PGG_POST,
-	PGG_PUBLISHED,
-	PGG_END,
-	PGG_DETACHED,
+	PGG_JOINED, PGG_LEFT, PGG_MESSAGE, PGG_MOVED, PGG_QUALITY, PGG_LISTED, PGG_GAP, PGG_POST, PGG_PUBLISHED, PGG_END, PGG_DETACHED,
 	PGG_SPOILT,
 	...
 };
@@ -93,16 +69,8 @@ struct game_detail {
 };
 void game_detail(const struct pgg_event *event, struct game_detail *out);
 
-struct game_found {
-	const void *memory;
-	size_t bytes;
-	size_t first, end;
-	bool others;
-	bool is_over;
-};
-
-// Bodies become places between `first` and `end` of `memory`, counted from there.
-int game_poll(pgg *game, struct pgg_event *events, int n, struct game_found *found);
+// Bodies become places in `memory`.
+int game_poll(pgg *game, struct pgg_event *events, int n, const void **memory, size_t *bytes);
 
 int pgg_wait(pgg *game, int timeout_ms);
 bool pgg_is_here(const pgg *game, uint32_t player);

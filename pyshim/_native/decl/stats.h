@@ -31,6 +31,7 @@ struct pg_worker_stats {
 	struct pg_port_counts port[PG_PORTS_MAX];
 	struct pg_listener_counts listener[PG_LISTENERS_MAX];
 	struct pg_process_counts process[PG_GAME_PROCESSES_MAX];
+	struct pg_process_counts process_before[PG_GAME_PROCESSES_MAX];
 	...;
 };
 
@@ -89,6 +90,7 @@ struct pg_stats_set_entry {
 	uint32_t most;
 	uint32_t names;
 	uint32_t name_bytes;
+	uint32_t before;
 	...;
 };
 
@@ -116,6 +118,7 @@ struct pg_stats_page {
 size_t pg_stats_page_size(void);
 void pg_stats_page_init(struct pg_stats_page *page, uint32_t workers, uint32_t ports, uint32_t pools);
 bool pg_stats_name(struct pg_stats_page *page, unsigned set, uint32_t slot, const char *name);
+bool pg_stats_unname(struct pg_stats_page *page, unsigned set, uint32_t slot);
 bool pg_stats_page_fits(const struct pg_stats_page *page);
 int pg_stats_snapshot(const struct pg_stats_page *page, struct pg_stats_page *out);
 
