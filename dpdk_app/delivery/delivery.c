@@ -186,16 +186,25 @@ void delivery_tell(struct delivery_context *ctx, struct delivery *c, struct arri
 
 // ---------------------------------------------------------------- out
 
-enum pg_loss delivery_queue(struct delivery_context *ctx, struct delivery *c, const struct outgoing *message,
-			    uint64_t now)
+static enum pg_loss queued(struct delivery_context *ctx, struct delivery *c, enum pg_loss loss, uint64_t now)
 {
-	const enum pg_loss loss = outbound_queue(ctx, &c->out, message, now);
-
 	if (loss != PG_LOSS_NONE)
 		return loss;
 	delivery_reckon(ctx, c, now);
 	delivery_gauge(ctx);
 	return PG_LOSS_NONE;
+}
+
+enum pg_loss delivery_queue(struct delivery_context *ctx, struct delivery *c, const struct outgoing *message,
+			    uint64_t now)
+{
+	return queued(ctx, c, outbound_queue(ctx, &c->out, message, now), now);
+}
+
+enum pg_loss delivery_broadcast(struct delivery_context *ctx, struct delivery *c, const struct broadcast *broadcast,
+				uint64_t now)
+{
+	return queued(ctx, c, broadcast_queue(ctx, &c->out, broadcast, now), now);
 }
 
 void delivery_limits_changed(const struct delivery_context *ctx, struct delivery *c, uint64_t now)

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "compiler.h"
+#include "delivery/broadcast.h"
 #include "delivery/context.h"
 #include "delivery/inbound.h"
 #include "delivery/outbound.h"
@@ -223,6 +224,10 @@ ALWAYS_INLINE void delivery_owe(struct delivery_context *ctx, struct delivery *c
 /// @return PG_LOSS_NONE, or why it is not sent
 enum pg_loss delivery_queue(struct delivery_context *ctx, struct delivery *c, const struct outgoing *message,
 			    uint64_t now);
+
+/// Likewise, of a message that others get, too.
+enum pg_loss delivery_broadcast(struct delivery_context *ctx, struct delivery *c, const struct broadcast *broadcast,
+				uint64_t now);
 
 /// TSC at which delivery_fill() should next be called, though the packet may have no message: to flush, to repeat, to
 /// acknowledge, for a filler of the context. UINT64_MAX: nothing is waiting.

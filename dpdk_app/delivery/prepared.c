@@ -57,17 +57,16 @@ static void prepared_compress(struct delivery_context *ctx, struct prepared *pre
 }
 
 /// Into how many pieces? They fit any datagram, so nothing must be cut again when the path carries less.
-/// @return false when it does not fit a datagram and must not be cut
-static bool prepared_cut(struct prepared *prepared, const struct outgoing *message, uint32_t room)
+/// @return false when it fits no datagram and must not be cut
+static bool prepared_cut(struct prepared *prepared, const struct outgoing *message)
 {
-	const uint32_t head = message->reliable ? (uint32_t)RELIABLE_HEAD : (uint32_t)sizeof(struct session_message);
 	const uint32_t fragment = (uint32_t)sizeof(struct session_fragment);
 	uint32_t last;
 
 	prepared->pieces = 1;
 	prepared->blocks = stored_blocks(prepared->length);
 	if (!message->reliable)
-		return head + prepared->length <= room;
+		return true;
 	if (message->channel == SESSION_CHANNEL_UNORDERED) // always fits, whatever becomes of the path
 		return prepared->length <= SESSION_PIECE + (session_has_sender(message->type) ? sizeof(uint32_t) : 0);
 	if (prepared->length <= SESSION_PIECE)
@@ -80,23 +79,24 @@ static bool prepared_cut(struct prepared *prepared, const struct outgoing *messa
 	return true;
 }
 
-static enum pg_loss prepared_room(const struct delivery_context *ctx, const struct outbound *out,
-				  const struct prepared *prepared, const struct outgoing *message)
+enum pg_loss prepared_fits(const struct delivery_context *ctx, const struct outbound *out,
+			   const struct prepared *prepared, const struct outgoing *message, uint32_t blocks)
 {
 	const unsigned channel = message->reliable ? message->channel : 0;
 	const uint16_t under_way = (uint16_t)(out->next[channel] - out->oldest[channel]);
 
+	if (!message->reliable && sizeof(struct session_message) + prepared->length > prepared_room_of(out))
+		return PG_LOSS_TOO_LONG;
 	if (out->blocks != 0 && (uint64_t)(out->blocks + prepared->blocks) * POOL_BLOCK > ctx->rules->queue_bytes)
 		return PG_LOSS_QUEUE_FULL;
 	if (message->reliable && under_way + prepared->pieces > IDS_MAX)
 		return PG_LOSS_QUEUE_FULL;
-	if (!pool_has(ctx->pool, prepared->blocks + (out->lists == POOL_NONE ? 1U : 0U)))
+	if (!pool_has(ctx->pool, blocks + (out->lists == POOL_NONE ? 1U : 0U)))
 		return PG_LOSS_NO_MEMORY;
 	return PG_LOSS_NONE;
 }
 
-enum pg_loss prepared_pack(struct delivery_context *ctx, const struct outbound *out, struct prepared *prepared,
-			   const struct outgoing *message)
+enum pg_loss prepared_pack(struct delivery_context *ctx, struct prepared *prepared, const struct outgoing *message)
 {
 	prepared->flags = (uint8_t)(message->priority << SESSION_MESSAGE_PRIORITY_SHIFT);
 	if (message->reliable)
@@ -105,7 +105,5 @@ enum pg_loss prepared_pack(struct delivery_context *ctx, const struct outbound *
 	if (!prepared_address(ctx, prepared, message))
 		return PG_LOSS_TOO_LONG;
 	prepared_compress(ctx, prepared, message->type);
-	if (!prepared_cut(prepared, message, prepared_room_of(out)))
-		return PG_LOSS_TOO_LONG;
-	return prepared_room(ctx, out, prepared, message);
+	return prepared_cut(prepared, message) ? PG_LOSS_NONE : PG_LOSS_TOO_LONG;
 }

@@ -48,9 +48,62 @@ uint32_t stored_make(struct message_pool *pool, const void *head, uint32_t head_
 	return index;
 }
 
+// ---------------------------------------------------------------- bodies that several have
+
+static struct shared_body *shared_by(struct message_pool *pool, const struct stored *message)
+{
+	return message->more & STORED_SHARED ? pool_block(pool, message->more & ~STORED_SHARED) : NULL;
+}
+
+bool stored_share(struct message_pool *pool, uint32_t index)
+{
+	struct stored *message = stored_at(pool, index);
+	uint32_t head;
+
+	if (message->more == POOL_NONE)
+		return true;
+	head = pool_take(pool);
+	if (head == POOL_NONE)
+		return false;
+	*(struct shared_body *)pool_block(pool, head) =
+		(struct shared_body){.more = message->more, .pieces = stored_blocks(message->length) - 1, .holders = 1};
+	message->more = head | STORED_SHARED;
+	return true;
+}
+
+uint32_t stored_another(struct message_pool *pool, uint32_t index)
+{
+	const struct stored *message = stored_at(pool, index);
+	struct shared_body *shared = shared_by(pool, message);
+	const uint32_t another = pool_take(pool);
+
+	if (another == POOL_NONE)
+		return POOL_NONE;
+	memcpy(stored_at(pool, another), message, sizeof(*message));
+	if (shared)
+		shared->holders++;
+	return another;
+}
+
+/// @return pieces
+static uint32_t let_go(struct message_pool *pool, uint32_t more)
+{
+	struct shared_body *shared = pool_block(pool, more & ~STORED_SHARED);
+	const uint32_t pieces = shared->pieces;
+
+	if (--shared->holders == 0) {
+		pool_give_pieces(pool, shared->more);
+		pool_give(pool, more & ~STORED_SHARED);
+	}
+	return pieces;
+}
+
+// ----------------------------------------------------------------
+
 uint32_t stored_free(struct message_pool *pool, uint32_t index)
 {
-	const uint32_t pieces = pool_give_pieces(pool, stored_at(pool, index)->more);
+	const uint32_t more = stored_at(pool, index)->more;
+	const uint32_t pieces = more & STORED_SHARED ? let_go(pool, more) : pool_give_pieces(pool, more);
 
 	pool_give(pool, index);
 	return 1 + pieces;
@@ -61,6 +114,8 @@ uint8_t *stored_copy(struct message_pool *pool, const struct stored *message, ui
 	const uint32_t here =
 		message->length < sizeof(message->body) ? message->length : (uint32_t)sizeof(message->body);
 
+	const struct shared_body *shared = shared_by(pool, message);
+
 	memcpy(out, message->body, here);
-	return pool_copy_pieces(pool, message->more, out + here, message->length - here);
+	return pool_copy_pieces(pool, shared ? shared->more : message->more, out + here, message->length - here);
 }

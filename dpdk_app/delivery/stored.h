@@ -16,7 +16,7 @@
 /// The first block of a message, with the beginning of its body; the rest is in pieces. A short event needs no piece.
 struct stored {
 	uint32_t next, previous; // in its list
-	uint32_t more;           // pieces with the rest of the body
+	uint32_t more;           // pieces with the rest of the body, or, with STORED_SHARED, a struct shared_body
 	uint32_t order;          // of being queued
 	uint64_t time;           // of a waiting message: when it should leave; of one in flight: when it was last sent
 	uint16_t id;             // if reliable
@@ -31,6 +31,15 @@ struct stored {
 	uint8_t body[56];
 };
 static_assert(sizeof(struct stored) == POOL_BLOCK, "a message begins with a block");
+
+#define STORED_SHARED 0x80000000U // no pool has so many blocks
+
+/// The rest of a body that several messages have, in a block of its own.
+struct shared_body {
+	uint32_t more;
+	uint32_t pieces;
+	uint32_t holders; // messages
+};
 
 ALWAYS_INLINE uint32_t pieces_of(uint32_t length)
 {
@@ -73,7 +82,15 @@ ALWAYS_INLINE uint32_t stored_wire_length(const struct stored *message)
 uint32_t stored_make(struct message_pool *pool, const void *head, uint32_t head_length, const uint8_t *body,
 		     uint32_t length);
 
-/// @return blocks given back
+/// From now on others can have the same body, see stored_another(). A body that fits the first block is copied each time.
+/// @return false when the pool has no block for that
+bool stored_share(struct message_pool *pool, uint32_t index);
+
+/// A message like this one, which is shared, with the same body in memory.
+/// @return POOL_NONE when the pool has no block
+uint32_t stored_another(struct message_pool *pool, uint32_t index);
+
+/// @return blocks that it took, whether others have its body or not
 uint32_t stored_free(struct message_pool *pool, uint32_t index);
 
 /// Copy the body.

@@ -20,17 +20,38 @@ static bool is_here(const struct session_shard *shard, const struct session_reco
 	return record_stands(record, session) && record_owner(record) == shard->worker && record_is_connected(record);
 }
 
+/// @return false: not ours, or nobody is connected
+static bool find_here(const struct session_shard *shard, uint32_t session, uint32_t *slot)
+{
+	const struct session_store *store = shard->store;
+
+	*slot = session_slot(&store->numbers, session);
+	return *slot < store->capacity && is_here(shard, &store->records[*slot], session);
+}
+
 enum pg_loss session_deliver(struct session_shard *shard, uint32_t session, const struct outgoing *message,
 			     uint64_t now)
 {
-	const struct session_store *store = shard->store;
-	const uint32_t slot = session_slot(&store->numbers, session);
 	enum pg_loss loss;
+	uint32_t slot;
 
-	if (slot >= store->capacity || !is_here(shard, &store->records[slot], session))
+	if (!find_here(shard, session, &slot))
 		return lose(shard, PG_LOSS_NO_PLAYER);
-	loss = delivery_queue(&shard->ctx, store_delivery(store, slot), message, now);
+	loss = delivery_queue(&shard->ctx, store_delivery(shard->store, slot), message, now);
 	session_note(shard, slot, message->reliable);
+	return loss;
+}
+
+enum pg_loss session_deliver_broadcast(struct session_shard *shard, uint32_t session, const struct broadcast *broadcast,
+				       uint64_t now)
+{
+	enum pg_loss loss;
+	uint32_t slot;
+
+	if (!find_here(shard, session, &slot))
+		return lose(shard, PG_LOSS_NO_PLAYER);
+	loss = delivery_broadcast(&shard->ctx, store_delivery(shard->store, slot), broadcast, now);
+	session_note(shard, slot, broadcast->head.reliable);
 	return loss;
 }
 

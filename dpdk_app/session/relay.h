@@ -23,6 +23,10 @@ struct relay {
 enum pg_loss session_deliver(struct session_shard *shard, uint32_t session, const struct outgoing *message,
 			     uint64_t now);
 
+/// Likewise, of a message that others get, too.
+enum pg_loss session_deliver_broadcast(struct session_shard *shard, uint32_t session, const struct broadcast *broadcast,
+				       uint64_t now);
+
 /// Send a player a message: to the player's session if it is ours, else through shard->relay.
 /// @return PG_LOSS_NONE: it is queued, or handed to the player's worker; else it is counted as lost
 enum pg_loss session_relay(struct session_shard *shard, uint32_t player_id, const struct outgoing *message,
