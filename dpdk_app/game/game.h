@@ -31,6 +31,9 @@ struct game {
 	uint32_t movers;                               // bits: who wants to hear of movements
 	uint32_t filled;                               // bits: something is reserved and not committed
 	uint32_t listing;                              // bits: who is still to be told of some who are in
+	uint64_t turn_ended;                           // TSC
+	uint64_t received;                             // packets of the worker, by then
+	uint32_t first;                                // process whose orders the next turn begins with
 	uint32_t moved_count;
 	uint32_t moved[GAME_MOVED_MAX]; // slots
 	uint8_t *scratch;               // SESSION_MESSAGE_MAX bytes: a body that is to be checked before it is used
@@ -47,6 +50,13 @@ COLD void game_give_up(struct game *game, unsigned process, const char *why);
 
 /// Does what the control thread asked for.
 COLD void game_heed(struct game *game);
+
+ALWAYS_INLINE void game_count_order(const struct game *game, unsigned process, enum pg_order_refusal refusal)
+{
+	counter_add(&game->counts[process].orders, 1);
+	if (unlikely(refusal != PG_ORDER_REFUSED_NONE))
+		counter_add(&game->counts[process].refused[refusal], 1);
+}
 
 ALWAYS_INLINE bool game_is_asked(const struct game *game)
 {

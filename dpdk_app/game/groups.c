@@ -30,7 +30,8 @@ void groups_init(struct groups *groups, void *memory, uint32_t slots)
 	*groups = (struct groups){.slots = slots,
 				  .members_max = members_max(slots),
 				  .groups_free = GROUP_NONE,
-				  .members_free = GROUP_NONE};
+				  .members_free = GROUP_NONE,
+				  .walk = GROUP_NONE};
 	groups->bucket = (uint32_t *)at;
 	at += rounded(BUCKETS * sizeof(uint32_t));
 	groups->group = (struct player_group *)at;
@@ -154,6 +155,8 @@ static void unlink_from_group(struct groups *groups, uint32_t member)
 	const struct group_member *gone = &groups->member[member];
 	struct player_group *group = &groups->group[gone->group];
 
+	if (groups->walk == member)
+		groups->walk = gone->next;
 	if (gone->previous != GROUP_NONE)
 		groups->member[gone->previous].next = gone->next;
 	else
@@ -215,11 +218,22 @@ bool groups_end(struct groups *groups, uint32_t id)
 	return true;
 }
 
-uint32_t groups_first(const struct groups *groups, uint32_t id)
+void groups_walk(struct groups *groups, uint32_t id)
 {
 	const uint32_t index = find(groups, id);
 
-	return index == GROUP_NONE ? GROUP_NONE : groups->group[index].first;
+	groups->walk = index == GROUP_NONE ? GROUP_NONE : groups->group[index].first;
+}
+
+bool groups_walk_next(struct groups *groups, uint32_t *slot)
+{
+	const struct group_member *member = &groups->member[groups->walk];
+
+	if (groups->walk == GROUP_NONE)
+		return false;
+	*slot = member->slot;
+	groups->walk = member->next;
+	return true;
 }
 
 void groups_clear(struct groups *groups)
@@ -228,5 +242,5 @@ void groups_clear(struct groups *groups)
 	for (uint32_t member = 0; member < groups->members_used; member++)
 		groups->of_player[groups->member[member].slot] = 0;
 	groups->groups_used = groups->members_used = 0;
-	groups->groups_free = groups->members_free = GROUP_NONE;
+	groups->groups_free = groups->members_free = groups->walk = GROUP_NONE;
 }

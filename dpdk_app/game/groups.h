@@ -10,6 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "compiler.h"
+
 #define GROUPS_MAX 16384      // of a process
 #define GROUPS_PER_PLAYER 4   // on the average
 #define GROUP_NONE UINT32_MAX // no group, no member
@@ -38,6 +40,7 @@ struct groups {
 	uint32_t members_max;
 	uint32_t groups_used, members_used; // of which all before were used once
 	uint32_t groups_free, members_free; // lists of those given back
+	uint32_t walk;                      // the member that comes next; GROUP_NONE: that was all
 };
 
 /// Bytes for so many players' slots.
@@ -61,18 +64,16 @@ void groups_forget(struct groups *groups, uint32_t slot);
 /// @return false: there was no such group
 bool groups_end(struct groups *groups, uint32_t id);
 
-/// The first member of a group, GROUP_NONE if there is no such group.
-uint32_t groups_first(const struct groups *groups, uint32_t id);
+/// From now on the walk is through this group: through nobody, if there is no such group.
+void groups_walk(struct groups *groups, uint32_t id);
 
-/// @return GROUP_NONE behind the last
-static inline uint32_t groups_next(const struct groups *groups, uint32_t member)
-{
-	return groups->member[member].next;
-}
+/// Members may leave during a walk; those who join are not met.
+/// @return false: that was all
+bool groups_walk_next(struct groups *groups, uint32_t *slot);
 
-static inline uint32_t groups_slot(const struct groups *groups, uint32_t member)
+ALWAYS_INLINE bool groups_walked(const struct groups *groups)
 {
-	return groups->member[member].slot;
+	return groups->walk == GROUP_NONE;
 }
 
 #endif

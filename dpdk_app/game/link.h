@@ -15,6 +15,7 @@
 #include "bus/memory.h"
 #include "bus/records.h"
 #include "game/groups.h"
+#include "game/many.h"
 #include "pollgate.h"
 
 /// What the control thread wants of a link.
@@ -47,7 +48,8 @@ struct game_link {
 	uint64_t delivered;   // messages, those in the ring that are not committed among them
 	uint32_t cursor;      // of a listing: the slot at which it goes on; LINK_LISTED: it is done
 	struct groups groups;
-	uint32_t slow; // times in a row that reading took longer than it may
+	uint32_t slow;    // times in a row that reading took longer than it may
+	struct many many; // the last thing read, if it is not done
 };
 #define LINK_LISTED UINT32_MAX
 

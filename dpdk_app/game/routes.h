@@ -14,7 +14,7 @@
 
 /// Of a policy; immutable once published.
 struct game_routes {
-	uint64_t read_budget;                        // TSC that what one process says may take of a turn
+	uint64_t read_budget;                        // TSC that what processes say may take of a turn
 	uint32_t routed;                             // bits: processes that a route names
 	uint8_t of[PG_LISTENERS_MAX][PG_GAME_TYPES]; // 1 + index of the route that takes it; 0: none does
 	uint64_t listeners[PG_GAME_ROUTES_MAX];      // bits, of each route

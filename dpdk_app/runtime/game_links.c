@@ -12,7 +12,7 @@
 
 #include "bus/wait.h"
 #include "game/events.h"
-#include "game/orders.h"
+#include "game/turn.h"
 #include "runtime/engine.h"
 #include "stats/error.h"
 
@@ -79,19 +79,17 @@ static bool has_work(const struct task *task, uint64_t now)
 
 	(void)now;
 	return game->filled != 0 || game->moved_count != 0 || game->listing != 0 || game_is_asked(game) ||
-	       game_hears_orders(game);
+	       turn_is_wanted_by_any(game);
 }
 
 static unsigned serve_games(struct task *task, uint64_t now)
 {
 	struct game *game = ((struct worker *)task->worker)->game;
-	unsigned orders = 0;
+	unsigned orders;
 
 	if (unlikely(game_is_asked(game)))
 		game_heed(game);
-	for (uint32_t left = game->linked; left != 0; left &= left - 1)
-		if (ring_is_ready(&game->link[__builtin_ctz(left)]->in))
-			orders += game_obey(game, (unsigned)__builtin_ctz(left), now);
+	orders = turn_obey(game, now);
 	for (uint32_t left = game->listing; unlikely(left != 0); left &= left - 1)
 		game_list(game, (unsigned)__builtin_ctz(left), task->budget);
 	game_publish(game);

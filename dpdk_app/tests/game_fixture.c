@@ -179,8 +179,7 @@ void game_fixture_turn(struct game_fixture *fixture)
 {
 	struct game *game = fixture->game;
 
-	if (game->linked & 1)
-		game_obey(game, 0, fixture->sessions->now);
+	turn_obey(game, fixture->sessions->now);
 	if (game->listing & 1)
 		game_list(game, 0, 1024);
 	game_publish(game);

@@ -8,11 +8,11 @@
 
 #include "bus/wait.h"
 #include "game/dispatch.h"
-#include "game/orders.h"
+#include "game/turn.h"
 #include "session_fixture.h"
 
 #define GAME_RING RING_BYTES_MIN
-#define GAME_PLAYERS 8
+#define GAME_PLAYERS 40
 
 struct game_fixture {
 	struct session_fixture *sessions;

@@ -272,44 +272,6 @@ static void where_it_places_a_player_is_where_the_player_is_and_is_told(void **s
 	assert_int_equal((int)now.position[1], 2);
 }
 
-// ---------------------------------------------------------------- how much in a turn
-
-/// Time is always over: the clock is looked at after so many units.
-static void one_turn_takes_a_part_of_what_it_says_and_the_next_goes_on(void **state UNUSED)
-{
-	uint64_t before = 0;
-	unsigned turns = 0;
-
-	game_fixture_attach(fixture, false);
-	fixture->routes.read_budget = 0;
-	for (unsigned i = 0; i < 40; i++)
-		game_fixture_order(fixture, 999, "what?", 5);
-	for (; counts()->orders < 40; turns++) {
-		game_fixture_turn(fixture);
-		assert_in_range(counts()->orders - before, 1, 16);
-		before = counts()->orders;
-	}
-	assert_true(turns >= 3);
-}
-
-static void an_order_for_many_counts_for_many(void **state UNUSED)
-{
-	uint8_t whole[sizeof(struct game_send_group) + 1] = {0};
-	const struct game_send_group send = {.group = 7, .message = of_type(SESSION_INVENTORY)};
-
-	game_fixture_attach(fixture, false);
-	for (unsigned i = 0; i < GAME_PLAYERS; i++) {
-		game_fixture_connect(fixture, i);
-		order_group(GAME_GROUP_JOIN, 7, i + 1);
-	}
-	fixture->routes.read_budget = 0;
-	memcpy(whole, &send, sizeof(send));
-	for (unsigned i = 0; i < 4; i++)
-		game_fixture_order(fixture, GAME_SEND_GROUP, whole, sizeof(whole));
-	game_fixture_turn(fixture);
-	assert_int_equal(given(), 2 * GAME_PLAYERS);
-}
-
 int main(void)
 {
 #define GAME_TEST(name) cmocka_unit_test_setup_teardown(name, open_fixture, close_fixture)
@@ -322,8 +284,6 @@ int main(void)
 		GAME_TEST(it_is_told_how_a_players_connection_is),
 		GAME_TEST(whom_it_kicks_leaves_with_its_reason),
 		GAME_TEST(where_it_places_a_player_is_where_the_player_is_and_is_told),
-		GAME_TEST(one_turn_takes_a_part_of_what_it_says_and_the_next_goes_on),
-		GAME_TEST(an_order_for_many_counts_for_many),
 	};
 
 	return cmocka_run_group_tests_name("game_orders", tests, NULL, NULL);

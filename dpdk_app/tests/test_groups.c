@@ -53,12 +53,18 @@ static unsigned members(unsigned index)
 static void check_group(unsigned index)
 {
 	unsigned n = 0;
+	uint32_t slot;
 
-	for (uint32_t at = groups_first(&groups, id_of(index)); at != GROUP_NONE; at = groups_next(&groups, at)) {
-		assert_true(is_in[index][groups_slot(&groups, at)]);
-		n++;
-	}
+	groups_walk(&groups, id_of(index));
+	for (; groups_walk_next(&groups, &slot); n++)
+		assert_true(is_in[index][slot]);
 	assert_int_equal(n, members(index));
+}
+
+static bool is_empty(uint32_t id)
+{
+	groups_walk(&groups, id);
+	return groups_walked(&groups);
 }
 
 static void step(uint64_t *random)
@@ -88,17 +94,51 @@ static void step(uint64_t *random)
 		is_in[index][slot] = groups_join(&groups, id_of(index), slot);
 		break;
 	}
-	check_group(index);
 }
 
 static void members_are_those_who_joined_and_did_not_leave(void **state UNUSED)
 {
 	uint64_t random = 1;
 
-	for (unsigned i = 0; i < STEPS; i++)
+	for (unsigned i = 0; i < STEPS; i++) {
 		step(&random);
+		check_group(next(&random, IDS));
+	}
 	for (unsigned index = 0; index < IDS; index++)
 		check_group(index);
+}
+
+/// Whoever was in when it began and never left is met, once; whoever is met is in.
+static void check_walk(unsigned index, uint64_t *random)
+{
+	bool stayed[SLOTS], met[SLOTS] = {false};
+	uint32_t slot;
+
+	memcpy(stayed, is_in[index], sizeof(stayed));
+	groups_walk(&groups, id_of(index));
+	while (groups_walk_next(&groups, &slot)) {
+		assert_true(is_in[index][slot]);
+		assert_false(met[slot]);
+		met[slot] = true;
+		for (unsigned steps = next(random, 4); steps > 0; steps--) {
+			step(random);
+			for (unsigned i = 0; i < SLOTS; i++)
+				stayed[i] &= is_in[index][i];
+		}
+	}
+	for (unsigned i = 0; i < SLOTS; i++)
+		assert_true(met[i] || !stayed[i]);
+}
+
+static void a_walk_meets_those_who_stay(void **state UNUSED)
+{
+	uint64_t random = 3;
+
+	for (unsigned i = 0; i < STEPS / 10; i++) {
+		for (unsigned joins = 0; joins < 50; joins++)
+			step(&random);
+		check_walk(next(&random, IDS), &random);
+	}
 }
 
 static void a_player_joins_once(void **state UNUSED)
@@ -107,7 +147,7 @@ static void a_player_joins_once(void **state UNUSED)
 	assert_true(groups_join(&groups, 5, 1));
 	assert_true(groups_leave(&groups, 5, 1));
 	assert_false(groups_leave(&groups, 5, 1));
-	assert_int_equal(groups_first(&groups, 5), GROUP_NONE);
+	assert_true(is_empty(5));
 }
 
 static void what_does_not_fit_is_refused_and_leaves_nothing(void **state UNUSED)
@@ -117,7 +157,7 @@ static void what_does_not_fit_is_refused_and_leaves_nothing(void **state UNUSED)
 	for (unsigned i = 0; i < most; i++)
 		assert_true(groups_join(&groups, i, i % SLOTS));
 	assert_false(groups_join(&groups, most, 0));
-	assert_int_equal(groups_first(&groups, most), GROUP_NONE);
+	assert_true(is_empty(most));
 	assert_false(groups_join(&groups, 0, SLOTS));
 	assert_false(groups_leave(&groups, 0, SLOTS));
 	groups_forget(&groups, SLOTS);
@@ -145,16 +185,21 @@ static void cleared_is_as_new(void **state UNUSED)
 
 	for (unsigned i = 0; i < 1000; i++)
 		step(&random);
+	groups_walk(&groups, id_of(0));
 	groups_clear(&groups);
+	assert_true(groups_walked(&groups));
 	memset(is_in, 0, sizeof(is_in));
-	for (unsigned i = 0; i < 1000; i++)
+	for (unsigned i = 0; i < 1000; i++) {
 		step(&random);
+		check_group(next(&random, IDS));
+	}
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(members_are_those_who_joined_and_did_not_leave, make, end),
+		cmocka_unit_test_setup_teardown(a_walk_meets_those_who_stay, make, end),
 		cmocka_unit_test_setup_teardown(a_player_joins_once, make, end),
 		cmocka_unit_test_setup_teardown(what_does_not_fit_is_refused_and_leaves_nothing, make, end),
 		cmocka_unit_test_setup_teardown(there_are_so_many_groups_and_no_more, make, end),
