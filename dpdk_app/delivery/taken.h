@@ -63,12 +63,16 @@ ALWAYS_INLINE uint16_t taken_delay(uint64_t since, const struct delay_clock *clo
 					SESSION_ACK_DELAY_UNKNOWN;
 }
 
-/// In front of the messages of a DATA.
+/// In front of the messages of a DATA, and wants no answer. In whole words: who loads what was stored in pieces waits until all
+/// stores before it are done.
 ALWAYS_INLINE void taken_write(const struct taken *taken, uint16_t delay, uint8_t *out)
 {
-	const struct session_prefix prefix = {.ack = taken->newest, .ack_bits = taken->bits, .ack_delay = delay};
+	const uint64_t acknowledged = taken->newest | (uint64_t)taken->bits << 32;
+	const uint32_t kept = delay;
 
-	memcpy(out, &prefix, sizeof(prefix));
+	static_assert(sizeof(struct session_prefix) == sizeof(acknowledged) + sizeof(kept), "all of it");
+	memcpy(out, &acknowledged, sizeof(acknowledged));
+	memcpy(out + sizeof(acknowledged), &kept, sizeof(kept));
 }
 
 #endif

@@ -8,6 +8,13 @@
 #include "game/events.h"
 #include "session/shard.h"
 
+/// Does any process get what players say? Then it is told whose it is, and that lies in a line of the record that packets
+/// otherwise do not touch.
+ALWAYS_INLINE bool dispatch_names_players(const struct session_shard *shard)
+{
+	return shard->game != NULL && shard->game->routes->routed != 0;
+}
+
 /// A message that is not for the gateway itself: to the process that a route gives it to; without a route, an action of one
 /// player on another, or a message to another, is an event of the other.
 void dispatch_event(struct session_shard *shard, const struct session_record *from, const struct delivered *message,

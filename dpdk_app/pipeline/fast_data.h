@@ -161,11 +161,16 @@ ALWAYS_INLINE unsigned look_up_fast(struct ingress *ingress, struct fast_lane *l
 /// Lines of keys: to open a movement, and to seal an acknowledgement.
 struct fast_lines {
 	uint32_t open, seal;
+	bool player; // whose session it is, too
 };
 
-ALWAYS_INLINE struct fast_lines fast_lines(const struct cipher_code *code)
+ALWAYS_INLINE struct fast_lines fast_lines(const struct session_shard *shard)
 {
-	return (struct fast_lines){cipher_lines(code, SEALED_MOVE), cipher_lines(code, sizeof(struct session_prefix))};
+	return (struct fast_lines){
+		.open = cipher_lines(&shard->code, SEALED_MOVE),
+		.seal = cipher_lines(&shard->code, sizeof(struct session_prefix)),
+		.player = dispatch_names_players(shard),
+	};
 }
 
 ALWAYS_INLINE void fast_prefetch(const struct session_shard *shard, const struct fast_data *data,
@@ -177,6 +182,8 @@ ALWAYS_INLINE void fast_prefetch(const struct session_shard *shard, const struct
 	cipher_bring(keys.open, likely(sealed == SEALED_MOVE) ? lines.open : cipher_lines(&shard->code, sealed));
 	prefetch_for_write(store_delivery(shard->store, data->slot));
 	cipher_bring(keys.seal, lines.seal);
+	if (lines.player)
+		prefetch(&shard->store->records[data->slot].player_id);
 }
 
 /// Is an opened datagram from its player's proved address, and the next one of a session that is served here? A
@@ -187,25 +194,6 @@ ALWAYS_INLINE bool is_next_from_home(const struct session_shard *shard, const st
 {
 	return likely(record_serves(record, fast_header(frame)->session, shard->worker)) &&
 	       likely(data->counter == record->replay.newest + 1) && likely(!data->elsewhere);
-}
-
-/// An acknowledgement where the request lay, of the newest datagram, which came now. It is stored at once, with a part of the
-/// tag's place behind it: what seals loads it at once, and a load of what was stored in pieces waits until all before it is
-/// done.
-ALWAYS_INLINE void seal_acknowledgement(const struct cipher_code *code, struct session_record *record,
-					const struct cipher_key *key, uint32_t session, uint8_t *payload)
-{
-	typedef uint64_t words __attribute__((vector_size(32)));
-	const uint32_t counter = connection_count(record);
-	const words whole = {
-		SESSION_DATA | record->seal_flags << 8 | SESSION_DATA_MIN << 16 | (uint64_t)session << 32,
-		counter | (uint64_t)record->taken.newest << 32,
-		record->taken.bits,
-	};
-
-	static_assert(sizeof(whole) <= SESSION_DATA_MIN, "header, acknowledgement and tag");
-	memcpy(payload, &whole, sizeof(whole));
-	short_seal(code, key, counter, payload, sizeof(struct session_header), sizeof(struct session_prefix));
 }
 
 /// No acknowledgement was asked for at once: is none due either?
@@ -246,7 +234,9 @@ ALWAYS_INLINE unsigned take_fast(struct session_shard *shard, struct fast_data *
 		return PACKET_ABSORBED;
 	if (unlikely(c->owed != 0)) // else its line is only read
 		c->owed = 0;
-	seal_acknowledgement(&shard->code, record, seal, fast_header(frame)->session, fast_payload(frame));
+	// Of the newest datagram, which came now, where the request lay.
+	seal_acknowledgement(&shard->code, record, seal, (struct visible_as){fast_header(frame)->session, 0},
+			     connection_count(record), 0, fast_payload(frame));
 	data->length = SESSION_DATA_MIN;
 	return PG_DROP_NONE;
 }
@@ -287,7 +277,7 @@ static __attribute__((noinline)) void take_opened(struct ingress *ingress, struc
 ALWAYS_INLINE void serve_fast(struct ingress *ingress, struct fast_lane *lane, uint8_t *const *frame, unsigned n,
 			      uint64_t now)
 {
-	const struct fast_lines lines = fast_lines(&ingress->shard->code);
+	const struct fast_lines lines = fast_lines(ingress->shard);
 	unsigned taken = 0;
 
 	for (unsigned k = 0; k < n && k < SEALED_AHEAD; k++) {

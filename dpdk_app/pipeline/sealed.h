@@ -38,12 +38,33 @@ ALWAYS_INLINE bool open_of_session(struct session_shard *shard, uint32_t slot, c
 	return open_packet(&shard->code, key, counter, payload, length);
 }
 
-/// Header, acknowledgement and tag around messages that lie in their place already.
-/// @param key      the session's, to seal with
+/// An acknowledgement that says nothing else. It is stored at once, with a part of the tag's place behind it: what seals loads
+/// it at once, and a load of what was stored in pieces waits until all stores before it are done.
 /// @param as       renames_as_now()
 /// @param counter  connection_count()
-/// @param payload  its prefix is there, and the messages
-/// @param body     bytes of messages
+/// @param delay    taken_delay()
+/// @param payload  SESSION_DATA_MIN writable bytes
+ALWAYS_INLINE void seal_acknowledgement(const struct cipher_code *code, const struct session_record *record,
+					const struct cipher_key *key, struct visible_as as, uint32_t counter,
+					uint16_t delay, uint8_t *payload)
+{
+	typedef uint32_t words __attribute__((vector_size(32)));
+	const words whole = {
+		SESSION_DATA | (uint32_t)record->seal_flags << 8 | SESSION_DATA_MIN << 16,
+		as.session,
+		counter + as.offset,
+		record->taken.newest,
+		record->taken.bits,
+		delay,
+	};
+
+	static_assert(sizeof(whole) <= SESSION_DATA_MIN, "header, acknowledgement and tag");
+	memcpy(payload, &whole, sizeof(whole));
+	short_seal(code, key, counter, payload, sizeof(struct session_header), sizeof(struct session_prefix));
+}
+
+/// Header and tag around an acknowledgement and messages that lie in their place already.
+/// @param body  bytes of messages
 /// @return bytes of the datagram
 ALWAYS_INLINE uint16_t seal_data(const struct cipher_code *code, const struct session_record *record,
 				 const struct cipher_key *key, struct visible_as as, uint32_t counter, uint8_t *payload,
@@ -59,10 +80,6 @@ ALWAYS_INLINE uint16_t seal_data(const struct cipher_code *code, const struct se
 		.session = as.session,
 		.counter = counter + as.offset,
 	};
-	if (likely(body == 0)) {
-		short_seal(code, key, counter, payload, sizeof(*header), sizeof(struct session_prefix));
-		return length;
-	}
 	cipher_seal(code, key, counter, payload, sizeof(*header), length);
 	return length;
 }
@@ -80,13 +97,18 @@ ALWAYS_INLINE uint16_t sealed_data(struct session_shard *shard, uint32_t slot, u
 	struct delivery *c = store_delivery(store, slot);
 	const uint16_t body = delivery_fill(&shard->ctx, c, counter, now, payload + SESSION_BEFORE_MESSAGES,
 					    SESSION_DATAGRAM_MAX - SESSION_DATA_MIN);
+	const struct visible_as as = renames_as_now(store, slot, session, now);
+	const struct cipher_key *key = store_keys(store, slot).seal;
+	const uint16_t delay = taken_delay(now - record->taken_at, &shard->delays);
 
-	taken_write(&record->taken, taken_delay(now - record->taken_at, &shard->delays),
-		    payload + sizeof(struct session_header));
-	if (body != 0 && delivery_asks(c))
+	if (likely(body == 0)) {
+		seal_acknowledgement(&shard->code, record, key, as, counter, delay, payload);
+		return SESSION_DATA_MIN;
+	}
+	taken_write(&record->taken, delay, payload + sizeof(struct session_header));
+	if (delivery_asks(c))
 		((struct session_prefix *)(payload + sizeof(struct session_header)))->wants = SESSION_WANTS_ANSWER;
-	return seal_data(&shard->code, record, store_keys(store, slot).seal, renames_as_now(store, slot, session, now),
-			 counter, payload, body);
+	return seal_data(&shard->code, record, key, as, counter, payload, body);
 }
 
 #endif

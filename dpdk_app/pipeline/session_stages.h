@@ -168,6 +168,8 @@ ALWAYS_INLINE void sealed_prefetch(const struct session_shard *shard, const stru
 	cipher_prefetch(&shard->code, keys.open, s->length - SESSION_AROUND);
 	prefetch_for_write(store_delivery(shard->store, s->slot));
 	cipher_prefetch(&shard->code, keys.seal, sizeof(struct session_prefix));
+	if (dispatch_names_players(shard))
+		prefetch(&shard->store->records[s->slot].player_id);
 }
 
 /// Nobody is connected: is whoever sent it to be told so?
