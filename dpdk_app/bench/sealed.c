@@ -10,14 +10,12 @@
 #include <rte_launch.h>
 #include <rte_mbuf.h>
 
+#include "bench/rewinding.h"
 #include "engine/dpdk/dpdk.h"
 #include "runtime/engine.h"
 #include "session/limits.h"
 #include "session/state.h"
 #include "stats/error.h"
-
-/// Ethernet, IPv4 without options, UDP: what is in front of the capture's payloads.
-#define FRAME_HEADERS 42
 
 /// So many packets ahead keys are brought.
 #define KEYS_AHEAD 4
@@ -65,7 +63,6 @@ void pg_bench_know_limits(const struct pg_gateway *gateway, void *state)
 // ---------------------------------------------------------------- rewinding
 
 struct rewinding {
-	struct session_record *records;
 	struct session_shard *shard;
 	struct session_numbers numbers;
 	uint32_t slot[BURST_MAX]; // of the burst before
@@ -80,18 +77,6 @@ static uint32_t slot_of(const struct session_numbers *numbers, const struct rte_
 	return session_slot(numbers, rte_pktmbuf_mtod_offset(m, const struct session_header *, FRAME_HEADERS)->session);
 }
 
-/// No packet of a capture acknowledges what a dead worker's connections are told: of the restart, in each answer, and of their
-/// limits.
-static void acknowledge(struct session_shard *shard, uint32_t slot)
-{
-	struct delivery *c = store_delivery(shard->store, slot);
-	const uint32_t sent = shard->store->records[slot].tx_counter;
-	const struct session_prefix prefix = {.ack = sent, .ack_bits = UINT32_MAX};
-
-	if (unlikely(!delivery_quiet(c)))
-		delivery_acknowledged(&shard->ctx, c, sent, &prefix, rte_rdtsc());
-}
-
 /// Between the device and the worker's loop. The burst before is through with: its records are in the cache, and none of them
 /// is needed again before all others were.
 static uint16_t on_burst(uint16_t port, uint16_t queue, struct rte_mbuf *mbufs[], uint16_t n, uint16_t max,
@@ -101,10 +86,8 @@ static uint16_t on_burst(uint16_t port, uint16_t queue, struct rte_mbuf *mbufs[]
 	struct rewinding *r = context;
 
 	(void)port, (void)queue, (void)max;
-	for (unsigned i = 0; i < r->count; i++) {
-		r->records[r->slot[i]].replay = (struct replay){.newest = 0};
-		acknowledge(r->shard, r->slot[i]);
-	}
+	for (unsigned i = 0; i < r->count; i++)
+		rewind_slot(r->shard, r->slot[i]);
 	r->count = n;
 	for (unsigned i = 0; i < n; i++)
 		r->slot[i] = slot_of(&r->numbers, mbufs[i]);
@@ -124,7 +107,6 @@ int pg_bench_rewind(const struct pg_gateway *gateway, void *state, struct pg_err
 	const struct state_parts parts = state_parts(state);
 
 	rewinding = (struct rewinding){
-		.records = parts.records,
 		.shard = gateway->worker[0]->shard,
 		.numbers = parts.numbers,
 	};

@@ -52,6 +52,27 @@ uint64_t pg_bench_rewinding_cycles(void);
 int pg_bench_crypto_only(struct pg_gateway *gateway, void *state, bool answers, uint32_t duration_ms,
 			 struct pg_bench_run *run, struct pg_error *error);
 
+/// A packet of the player's, from Ethernet on.
+struct pg_bench_frame {
+	uint16_t length;
+	uint8_t bytes[254];
+};
+
+#define PG_BENCH_ROUND_TRIPS 65536
+
+/// Instead of pg_bench_rewind(), of a device that brings nothing (net_null with no-rx=1): these packets come one by one, in turn,
+/// the next when the one before was answered, or 100 ms later. Measured is from when the loop gets a packet to when it hands the
+/// answer to the device.
+/// @param frame       one of each connection; lives as long as the port
+/// @param answer_min  what is no answer is shorter: bytes of a payload
+int pg_bench_converse(const struct pg_gateway *gateway, void *state, const struct pg_bench_frame *frame,
+		      uint32_t frames, uint16_t answer_min, struct pg_error *error);
+
+/// Of the last round trips, PG_BENCH_ROUND_TRIPS at most, in TSC cycles and in no order.
+/// @param lost  out: packets without an answer
+/// @return how many
+uint32_t pg_bench_round_trips(uint32_t *cycles, uint64_t *lost);
+
 #ifdef __cplusplus
 }
 #endif

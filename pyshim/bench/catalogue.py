@@ -144,7 +144,8 @@ BENCHES = (
     ),
     Bench(
         name="game",
-        measures="Sealed messages that a worker forwards to a game process, against those that go to nobody.",
+        measures="Sealed messages that a worker forwards to a game process, against those that go to nobody; "
+        "how long the process's answer takes, against an acknowledgement.",
         rows=game,
     ),
     Bench(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""`bench game`: what it costs a worker that what players say goes to a game process."""
+"""`bench game`: what it costs that what players say goes to a game process: cycles, and time."""
 
 from __future__ import annotations
 
@@ -14,16 +14,17 @@ from pyshim.bench.reports.report import GATEWAY, Note, Row
 from pyshim.bench.rig.placement import choose_placement
 
 if TYPE_CHECKING:
-    from pyshim.bench.rig.game_run import Forwarded, Forwarding
+    from pyshim.bench.rig.game_run import Forwarded, Forwarding, RoundTrips
 
 PLAYERS = 10_000
 CPUS = "cpus"
 RATE = "messages/s"
+TIME = "ns"
 _LOST_MAX = 0.01  # of the messages: who reads fewer had not its CPU
 
 
 def game(request: Request) -> Iterator[Row | Note]:
-    """A row of messages of the game's own that a worker forwards.
+    """A row of messages of the game's own that a worker forwards, and one of those that the process answers.
 
     Raises:
         PollgateError: the gateway does not run here, or there is no C compiler.
@@ -37,6 +38,7 @@ def game(request: Request) -> Iterator[Row | Note]:
     with TemporaryDirectory(prefix="pollgate-bench-") as directory:
         forwarding = Forwarding(Path(directory), PLAYERS, placement)
         yield _forward_row(forwarding, request)
+        yield _round_trip_row(forwarding, request)
 
 
 def _forward_row(forwarding: Forwarding, request: Request) -> Row:
@@ -68,4 +70,35 @@ def _forward_row(forwarding: Forwarding, request: Request) -> Row:
             "against_cycles_per_packet": cycles[False],
         },
         note="Both sides open the message and acknowledge it; no-route has nobody to give it to.",
+    )
+
+
+def _round_trip_row(forwarding: Forwarding, request: Request) -> Row:
+    runs: dict[bool, list[RoundTrips]] = {True: [], False: []}
+
+    def measured(*, routed: bool) -> Callable[[], float]:
+        def once() -> float:
+            runs[routed].append(forwarding.converse(request.seconds, routed=routed))
+            return runs[routed][-1].p50_s * 1e9
+
+        return once
+
+    compared = request.compare("game-round-trip", measured(routed=True), measured(routed=False))
+    added = [ours - theirs for ours, theirs in zip(compared.ours, compared.theirs, strict=True)]
+    lost = sum(run.lost for run in runs[True])
+    return Row.of(
+        "game-round-trip",
+        compared,
+        "acknowledged",
+        unit=TIME,
+        limited_by=CPUS if lost else GATEWAY,
+        details={
+            "device": "net_null, messages put in front of the loop",
+            "added_ns": {"median": median(added), "min": min(added), "max": max(added)},
+            "p99_ns": median(run.p99_s for run in runs[True]) * 1e9,
+            "round_trips": sum(run.trips for run in runs[True]),
+            "lost": lost,
+        },
+        note="From a message in the worker's hands to the process's answer in the device's; acknowledged: to "
+        "the acknowledgement, without a process.",
     )

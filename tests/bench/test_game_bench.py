@@ -20,19 +20,31 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-def test_the_row_has_a_figure_with_the_route_and_without(tmp_path: Path) -> None:
+def test_each_row_has_a_figure_with_the_process_and_without(tmp_path: Path) -> None:
     ended = bench("game", "--json", *BRIEFLY, cwd=tmp_path)
     assert ended.returncode == 0, ended.stderr
     report = json.loads(ended.stdout)
     assert (report["bench"], report["complete"]) == ("game", True)
-    (row,) = report["rows"]
-    assert (row["name"], row["against"], row["unit"]) == ("game-forward", "no-route", "messages/s")
-    assert row["value"] == row["samples"][0] > 0
-    assert row["against_samples"][0] > 0
-    assert row["ratio"]["median"] > 0
-    assert row["messages"] > 0
-    assert 0 <= row["lost_ratio"] <= 1
-    assert row["limited_by"] == ("cpus" if row["lost_ratio"] > 0.01 else "gateway")
+    forward, round_trip = report["rows"]
+    assert (forward["name"], forward["against"], forward["unit"]) == (
+        "game-forward",
+        "no-route",
+        "messages/s",
+    )
+    assert forward["messages"] > 0
+    assert 0 <= forward["lost_ratio"] <= 1
+    assert forward["limited_by"] == ("cpus" if forward["lost_ratio"] > 0.01 else "gateway")
+    assert (round_trip["name"], round_trip["against"], round_trip["unit"]) == (
+        "game-round-trip",
+        "acknowledged",
+        "ns",
+    )
+    assert round_trip["added_ns"]["median"] == round_trip["samples"][0] - round_trip["against_samples"][0]
+    assert round_trip["round_trips"] > 0
+    for row in report["rows"]:
+        assert row["value"] == row["samples"][0] > 0
+        assert row["against_samples"][0] > 0
+        assert row["ratio"]["median"] > 0
 
 
 def test_only_with_a_route_messages_reach_the_process(tmp_path: Path) -> None:
@@ -42,3 +54,11 @@ def test_only_with_a_route_messages_reach_the_process(tmp_path: Path) -> None:
     assert routed.delivered + routed.lost == routed.taken
     assert unrouted.taken > 0
     assert unrouted.delivered == unrouted.lost == 0
+
+
+def test_each_message_of_a_conversation_is_answered(tmp_path: Path) -> None:
+    forwarding = Forwarding(tmp_path, 200, choose_placement())
+    answered, acknowledged = (forwarding.converse(0.2, routed=each) for each in (True, False))
+    assert answered.heard >= answered.trips > 0
+    assert 0 < answered.p50_s <= answered.p99_s
+    assert acknowledged.trips > 0 == acknowledged.heard

@@ -21,3 +21,14 @@ int pg_bench_rewind(const struct pg_gateway *gateway, void *state, struct pg_err
 uint64_t pg_bench_rewinding_cycles(void);
 int pg_bench_crypto_only(struct pg_gateway *gateway, void *state, bool answers, uint32_t duration_ms,
 			 struct pg_bench_run *run, struct pg_error *error);
+
+struct pg_bench_frame {
+	uint16_t length;
+	uint8_t bytes[254];
+};
+
+#define PG_BENCH_ROUND_TRIPS ...
+
+int pg_bench_converse(const struct pg_gateway *gateway, void *state, const struct pg_bench_frame *frame, uint32_t frames,
+		      uint16_t answer_min, struct pg_error *error);
+uint32_t pg_bench_round_trips(uint32_t *cycles, uint64_t *lost);

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +16,10 @@ from pyshim.bench.rig.sealed_run import ServerRun, run_module
 from pyshim.dataplane import tsc_hz
 from pyshim.errors import InternalError, UnavailableError
 
+_SILENT_DEVICE = "net_null0,no-rx=1"  # what comes is put in front of the loop
+_TALKERS = 256  # players of round trips: their keys stay in the cache
 _LIMITS = SealedLimits("{}", "{messages_pps: {game: 0}}")
+_DEVICE = re.compile(r'device: ".*"')
 _GAME = "game: {{listen: 'unix:{socket}', routes: [{{types: [game], to: [{process}]}}]}}\n"
 
 
@@ -34,6 +38,17 @@ class Forwarded:
         return tsc_hz() / self.run.cycles_per_packet
 
 
+@dataclass(frozen=True, slots=True)
+class RoundTrips:
+    """How long answers took, from a message in the worker's hands to its answer in the device's."""
+
+    trips: int  # that were looked at
+    p50_s: float
+    p99_s: float
+    lost: int  # messages without an answer
+    heard: int  # by the process, since it started
+
+
 class Forwarding:
     """The capture, with a route to a process and without."""
 
@@ -49,6 +64,10 @@ class Forwarding:
         self._routed = directory / "routed.yaml"
         route = _GAME.format(socket=directory / "attach.sock", process=PROCESS)
         self._routed.write_text(self.replay.config.read_text() + route)
+        self._talk = {routed: directory / f"talk-{routed}.yaml" for routed in (False, True)}
+        for routed, config in self._talk.items():
+            text = (self._routed if routed else self.replay.config).read_text()
+            config.write_text(_DEVICE.sub(f'device: "{_SILENT_DEVICE}"', text, count=1))
         self._reader = compile_reader(directory)
         self._cpu = placement.generator
 
@@ -75,3 +94,17 @@ class Forwarding:
         ):
             raise InternalError(f"the books do not balance: {found}")
         return Forwarded(run, found["taken"], delivered, lost)
+
+    def converse(self, seconds: float, *, routed: bool) -> RoundTrips:
+        """Messages one by one, each when the one before was answered: by the process, or acknowledged.
+
+        Raises:
+            UnavailableError: it does not run, or nothing is answered.
+        """
+        reader = str(self._reader) if routed else ""
+        arguments = (str(self._talk[routed]), str(_TALKERS), str(seconds), reader, str(self._cpu))
+        found = run_module("pyshim.bench.rig.round_trip_server", "the gateway", arguments, seconds)
+        trips = RoundTrips(**found)
+        if trips.trips == 0:
+            raise UnavailableError("no message was answered: others have the CPU of one of the two sides")
+        return trips

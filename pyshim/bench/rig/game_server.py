@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from pyshim.bench.rig.processes import finish, read_until
+from pyshim.bench.rig.sealed_frames import Connection
 from pyshim.bench.rig.sealed_native import connect_all, issue_all, know_limits, rewind
 from pyshim.bench.rig.sealed_server import serve
 from pyshim.config import load_config
@@ -40,36 +41,57 @@ def main(arguments: Sequence[str]) -> None:
         PollgateError: the gateway cannot be opened, or the process does not start.
     """
     config, sessions, seconds, reader, cpu = arguments
-    loaded = load_config(Path(config))
-    decided = plan(loaded, gather(loaded))
-    state = new_state(decided)
-    connect_all(state, issue_all(state, int(sessions)))
-    page = StatsPage.create(len(decided.workers), PageNames.of(decided))
-    page.name("process", 0, PROCESS)
-    gateway = Gateway(decided, page, state)
-    know_limits(gateway)
+    gateway, page, decided, _ = open_gateway(Path(config), int(sessions))
     rewind(gateway)
 
     def look() -> WorkerSnapshot:
         return page.snapshot(decided.engine, RunState()).workers[0]
 
     heard: dict[str, Any] = {}
-    with _reading(gateway, decided, reader, cpu, heard) if reader else nullcontext():
+    with reading(gateway, decided, (reader,), cpu, heard) if reader else nullcontext():
         run = serve(gateway, look, float(seconds))
     ended = page.snapshot(decided.engine, RunState())
     gateway.close()
     print(json.dumps({"run": dataclasses.asdict(run), "heard": heard.get("messages", 0), **_counted(ended)}))
 
 
+def open_gateway(config: Path, sessions: int) -> tuple[Gateway, StatsPage, Plan, list[Connection]]:
+    """One whose state has so many connections, which know their limits.
+
+    Raises:
+        PollgateError: it cannot be opened.
+    """
+    loaded = load_config(config)
+    decided = plan(loaded, gather(loaded))
+    state = new_state(decided)
+    connections = issue_all(state, sessions)
+    connect_all(state, connections)
+    page = StatsPage.create(len(decided.workers), PageNames.of(decided))
+    page.name("process", 0, PROCESS)
+    gateway = Gateway(decided, page, state)
+    know_limits(gateway)
+    return gateway, page, decided, connections
+
+
 @contextmanager
-def _reading(gateway: Gateway, decided: Plan, reader: str, cpu: str, heard: dict[str, Any]) -> Iterator[None]:
-    """The process, attached to the first worker; what it heard is known after the block."""
+def reading(
+    gateway: Gateway, decided: Plan, reader: Sequence[str], cpu: str, heard: dict[str, Any]
+) -> Iterator[None]:
+    """A process attached to the first worker; what it heard is known after the block.
+
+    Args:
+        gateway: open, not started.
+        decided: what it was opened with.
+        reader: the program, and what it is to do beside reading.
+        cpu: that it runs on.
+        heard: out: what it said at its end.
+    """
     size = decided.game.ring_bytes
     files = game_file("bench-worker", size), game_file("bench-process", size)
     gateway.game_attach(0, 0, (*files, -1), present=True, wants_moves=False)
     seal_game_file(files[0])
     process = subprocess.Popen(
-        ["taskset", "--cpu-list", cpu, reader, *map(str, files), str(size)],
+        ["taskset", "--cpu-list", cpu, reader[0], *map(str, files), str(size), *reader[1:]],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -27,7 +27,7 @@ _CONFIG = """\
 eal: {{huge_pages: {huge_pages}, memory_mib: {memory_mib}}}
 ports:
   - name: game0
-    device: "net_pcap0,rx_pcap={capture},infinite_rx=1"
+    device: "{device}"
     address: [{address}]
     mac: "{mac}"
 listen: [{{port: {port}, profile: session, limits: {limits}}}]
@@ -139,7 +139,7 @@ def prepare_sealed(  # noqa: PLR0913 - what may differ from one to another
         _CONFIG.format(
             huge_pages="true" if huge_pages else "false",
             memory_mib=memory_mib(sessions + BURST),
-            capture=path,
+            device=f"net_pcap0,rx_pcap={path},infinite_rx=1",
             address=GATE_ADDRESS,
             mac=GATE_MAC,
             port=GATE_PORT,

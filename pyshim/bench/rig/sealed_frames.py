@@ -73,6 +73,11 @@ MOVE_BYTES = len(_move(0, 0))
 SEALED_MOVE_BYTES = DATA_MIN_BYTES + MOVE_BYTES  # of the datagram, of which it is the only message
 
 
+def game_message() -> bytes:
+    """A message of the game's own, as long as a movement's."""
+    return Message(MessageType.GAME, bytes(GAME_BODY_BYTES)).pack()
+
+
 def _sealed(connection: Connection, key: DirectionKey, counter: int, message: bytes) -> bytes:
     secret = Prefix(wants=WANTS_ANSWER).pack() + message
     header = Header(Kind.DATA, AROUND_BYTES + len(secret), connection.session, counter)
@@ -93,8 +98,7 @@ def write_sealed_moves(path: Path, connections: Sequence[Connection], seed: int 
 
 def write_sealed_game(path: Path, connections: Sequence[Connection], seed: int = 1) -> Capture:
     """The same of messages of the game's own, as long as a movement's."""
-    message = Message(MessageType.GAME, bytes(GAME_BODY_BYTES)).pack()
-    return _write(path, connections, message, seed)
+    return _write(path, connections, game_message(), seed)
 
 
 def _write(path: Path, connections: Sequence[Connection], message: bytes | None, seed: int) -> Capture:

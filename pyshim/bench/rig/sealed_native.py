@@ -62,6 +62,30 @@ def rewinding_cycles() -> int:
     return int(lib.pg_bench_rewinding_cycles())
 
 
+def converse(gateway: Gateway, frames: Sequence[bytes], answer_min: int) -> object:
+    """Have these packets come one by one, the next when the one before was answered, by as many bytes.
+
+    Returns:
+        their memory, which has to stay until the gateway is closed.
+    """
+    native: Any = ffi.new("struct pg_bench_frame[]", len(frames))
+    for to, frame in zip(native, frames, strict=True):
+        to.length = len(frame)
+        ffi.memmove(to.bytes, frame, len(frame))
+    error = new_error()
+    check(lib.pg_bench_converse(gateway.native, gateway.state, native, len(frames), answer_min, error), error)
+    return native
+
+
+def round_trips() -> tuple[list[float], int]:
+    """How long the last ones took, in seconds, sorted; and how many packets were not answered so far."""
+    cycles: Any = ffi.new("uint32_t[]", lib.PG_BENCH_ROUND_TRIPS)
+    lost: Any = ffi.new("uint64_t *")
+    n = lib.pg_bench_round_trips(cycles, lost)
+    hz = tsc_hz()
+    return sorted(each / hz for each in ffi.unpack(cycles, n)), int(lost[0])
+
+
 def crypto_only(gateway: Gateway, seconds: float, *, answers: bool) -> ServerRun:
     """Receive, open, seal and send on the first worker's CPU, instead of the gateway's loops.
 
