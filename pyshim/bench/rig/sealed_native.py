@@ -83,7 +83,8 @@ def round_trips() -> tuple[list[float], int]:
     lost: Any = ffi.new("uint64_t *")
     n = lib.pg_bench_round_trips(cycles, lost)
     hz = tsc_hz()
-    return sorted(each / hz for each in ffi.unpack(cycles, n)), int(lost[0])
+    taken: Any = ffi.unpack(cycles, n)
+    return sorted(each / hz for each in taken), int(lost[0])
 
 
 def crypto_only(gateway: Gateway, seconds: float, *, answers: bool) -> ServerRun:
