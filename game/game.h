@@ -123,6 +123,7 @@ struct pgg {
 
 	bool is_welcome;
 	uint32_t workers_said; // in WELCOME
+	bool is_mapped;        // what it writes, and the gateway has been told
 	struct worker *worker[WORKERS_MAX];
 	unsigned workers;
 	struct peer *peer[PEERS_MAX];

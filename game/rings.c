@@ -194,6 +194,18 @@ static void worker_first(pgg *game, struct worker *worker, struct mapping theirs
 		worker_broken(game, worker);
 }
 
+/// Workers read what this process writes when the gateway knows that it is mapped: then nobody else can write it.
+static void say_mapped(pgg *game)
+{
+	const struct attach_head mapped = attach_head(ATTACH_MAPPED);
+
+	if (game->over != OVER_NOT || game->is_mapped || game->workers < game->workers_said)
+		return;
+	game->is_mapped = true;
+	if (packets_send(game, &mapped, sizeof(mapped)) != PGG_OK)
+		game_over(game, PGG_END, PGG_SYSTEM, "the gateway cannot be told that its rings are mapped");
+}
+
 void rings_of_worker(pgg *game, uint32_t number, const int *fd, unsigned fds)
 {
 	const size_t bytes = bus_file_bytes(game->ring_bytes);
@@ -208,6 +220,7 @@ void rings_of_worker(pgg *game, uint32_t number, const int *fd, unsigned fds)
 		worker_replace(game, worker, theirs);
 	else
 		worker_first(game, worker, theirs, fd);
+	say_mapped(game);
 }
 
 // ---------------------------------------------------------------- another process

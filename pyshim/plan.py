@@ -170,6 +170,11 @@ class GamePolicy:
     indexes: Mapping[str, int] = field(default_factory=dict)  # of the processes that routes name
     others: Others = field(default_factory=dict)
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of the processes that routes name, each once."""
+        return tuple(dict.fromkeys(name for route in self.routes for name in route.to))
+
 
 NO_GAME = filled(GamePolicy, defaults("GAME"))
 

@@ -3,7 +3,9 @@
 // little-endian. The end of the stream is the end of the attachment, from either side.
 //
 // A process says HELLO and hears WELCOME or REFUSED. Then it gets its rings (RINGS), two files for each worker: one that
-// the worker writes, one that the process writes. A worker that died is replaced by another with a new file for what it writes;
+// the worker writes, one that the process writes. It maps those that it writes and says MAPPED: from then on nobody can map
+// them for writing or punch holes in them, and the workers read them, not before. The next process of a name gets others that go
+// on where these ended. A worker that died is replaced by another with a new file for what it writes;
 // its positions go on where those of the file before it ended, so what is left there is read first.
 //
 // In each file lies the state of its writer as a reader of the other one, then the ring that it writes: struct bus_file.
@@ -20,7 +22,7 @@
 #define ATTACH_MAGIC 0x31425047U // GPB1
 
 /// Of this header, bus/records.h and the layout of a ring; both sides have the same.
-#define ATTACH_VERSION 2
+#define ATTACH_VERSION 3
 
 #define ATTACH_NAME_MAX 32 // bytes, with the zero that ends it
 #define ATTACH_TOKEN_MAX 128
@@ -37,6 +39,7 @@ enum attach_kind {
 	ATTACH_TOPIC = 8,     // the process subscribes to a topic, or ends that
 	ATTACH_READERS = 9,   // the supervisor: one of the processes that have a topic
 	ATTACH_DETACHED = 10, // the supervisor: why it is detached, and then it closes
+	ATTACH_MAPPED = 11, // the process has mapped its files of all workers; a head alone, once, soon after the RINGS
 };
 
 /// First in each.

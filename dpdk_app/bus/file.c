@@ -26,6 +26,12 @@ static bool go_on(struct bus_file *file, uint32_t size, int before, char *why, s
 	return result == RING_OK;
 }
 
+static bool make_zeros(struct memory_file *file, const char *name, uint32_t size, char *why, size_t why_bytes)
+{
+	return ring_size_fits(size, why, why_bytes) &&
+	       memory_file_make(file, name, bus_file_bytes(size), why, why_bytes);
+}
+
 /// The descriptor of a file that has been made; or none, where that went wrong.
 static int hand_out(struct memory_file *file, bool done)
 {
@@ -41,8 +47,7 @@ int bus_file_make(const char *name, uint32_t size, int before, char *why, size_t
 {
 	struct memory_file file;
 
-	if (!ring_size_fits(size, why, why_bytes) ||
-	    !memory_file_make(&file, name, bus_file_bytes(size), why, why_bytes))
+	if (!make_zeros(&file, name, size, why, why_bytes))
 		return -1;
 	if (before >= 0)
 		return hand_out(&file, go_on(file.at, size, before, why, why_bytes));
@@ -71,8 +76,7 @@ int bus_file_make_gap(const char *name, uint32_t size, int before, uint64_t end,
 		snprintf(why, why_bytes, "a gap that ends where no entry begins");
 		return -1;
 	}
-	if (!ring_size_fits(size, why, why_bytes) ||
-	    !memory_file_make(&file, name, bus_file_bytes(size), why, why_bytes))
+	if (!make_zeros(&file, name, size, why, why_bytes))
 		return -1;
 	ring_format_gap(&((struct bus_file *)file.at)->writer, size, end, messages);
 	return hand_out(&file, keep_released(file.at, size, before, why, why_bytes));
@@ -92,4 +96,32 @@ bool bus_file_count_left(int fd, uint32_t size, uint64_t from, uint16_t type, st
 	if (result != RING_OK)
 		snprintf(why, why_bytes, "the memory file says what cannot be");
 	return result == RING_OK;
+}
+
+/// Messages; 0 if it makes no sense what is there.
+static uint32_t begun_in(int fd, uint32_t size)
+{
+	struct memory_file file;
+	uint64_t messages = 0;
+	char why[256];
+
+	if (fd < 0 || !memory_file_map(&file, fd, bus_file_bytes(size), why, sizeof(why)))
+		return 0;
+	if (ring_uncommitted(&((const struct bus_file *)file.at)->writer, size, &messages) != RING_OK)
+		messages = 0;
+	memory_file_close(&file);
+	return (uint32_t)messages;
+}
+
+int bus_file_make_at(const char *name, uint32_t size, struct bus_place place, int before, char *why, size_t why_bytes)
+{
+	struct memory_file file;
+	struct bus_file *its;
+
+	if (!make_zeros(&file, name, size, why, why_bytes))
+		return -1;
+	its = file.at;
+	ring_format_at(&its->writer, size, place.written, begun_in(before, size));
+	shared_store(&its->reader.released, place.read);
+	return hand_out(&file, true);
 }

@@ -41,4 +41,15 @@ int bus_file_make_gap(const char *name, uint32_t size, int before, uint64_t end,
 bool bus_file_count_left(int fd, uint32_t size, uint64_t from, uint16_t type, struct ring_left *left, char *why,
 			 size_t why_bytes);
 
+/// Where two are who leave it to another process to go on: positions that are believed.
+struct bus_place {
+	uint64_t written; // up to here the ring of a file has been read
+	uint64_t read;    // up to here its owner has read the other's
+};
+
+/// Makes a file for one who takes the place of another that may have left anything in its own: nothing there is believed.
+/// @param before  the file of that one, for the count of messages that it had begun; -1: there was none
+/// @return a descriptor, the caller's; -1
+int bus_file_make_at(const char *name, uint32_t size, struct bus_place place, int before, char *why, size_t why_bytes);
+
 #endif

@@ -52,7 +52,7 @@ bool memory_file_seal(int fd, char *why, size_t why_bytes)
 	return false;
 }
 
-static bool map(struct memory_file *file, int fd, size_t bytes, int access, char *why, size_t why_bytes)
+static bool map(struct memory_file *file, int fd, size_t bytes, int access, int wanted, char *why, size_t why_bytes)
 {
 	const int seals = fcntl(fd, F_GET_SEALS);
 	struct stat status;
@@ -63,6 +63,8 @@ static bool map(struct memory_file *file, int fd, size_t bytes, int access, char
 	errno = EPERM;
 	if ((seals & F_SEAL_SHRINK) == 0)
 		return refuse(file, "it is not sealed against shrinking", bytes, why, why_bytes);
+	if ((seals & wanted) != wanted)
+		return refuse(file, "it is not sealed against writing", bytes, why, why_bytes);
 	errno = EINVAL;
 	if (status.st_size < 0 || (uint64_t)status.st_size < bytes)
 		return refuse(file, "it is shorter", bytes, why, why_bytes);
@@ -76,12 +78,17 @@ static bool map(struct memory_file *file, int fd, size_t bytes, int access, char
 
 bool memory_file_map(struct memory_file *file, int fd, size_t bytes, char *why, size_t why_bytes)
 {
-	return map(file, fd, bytes, PROT_READ, why, why_bytes);
+	return map(file, fd, bytes, PROT_READ, 0, why, why_bytes);
+}
+
+bool memory_file_map_sealed(struct memory_file *file, int fd, size_t bytes, char *why, size_t why_bytes)
+{
+	return map(file, fd, bytes, PROT_READ, F_SEAL_FUTURE_WRITE, why, why_bytes);
 }
 
 bool memory_file_map_for_writing(struct memory_file *file, int fd, size_t bytes, char *why, size_t why_bytes)
 {
-	return map(file, fd, bytes, PROT_READ | PROT_WRITE, why, why_bytes);
+	return map(file, fd, bytes, PROT_READ | PROT_WRITE, 0, why, why_bytes);
 }
 
 void memory_file_close(struct memory_file *file)

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // bus/memory.h: memory files, which one process writes and another reads.
 //
-// A file is sealed before anybody else has it: nobody can make it shorter, which would kill who reads it. One that nobody
-// but its writer may change is sealed against writing, too, when the writer has mapped it: nobody can map it for writing
-// from then on, or punch holes in it, which would cost the other side a page fault for each page.
+// A file is sealed before anybody else has it: nobody can make it shorter, which would kill who reads it. It is sealed
+// against writing, too, when its writer has mapped it: nobody can map it for writing from then on, or punch holes in it,
+// which would cost the other side a page fault for each page. That goes for who has mapped it, too.
 
 #ifndef POLLGATE_BUS_MEMORY_H
 #define POLLGATE_BUS_MEMORY_H
@@ -29,7 +29,10 @@ bool memory_file_seal(int fd, char *why, size_t why_bytes);
 /// @param fd   stays the caller's
 bool memory_file_map(struct memory_file *file, int fd, size_t bytes, char *why, size_t why_bytes);
 
-/// The same for writing.
+/// The same, and refuses one that is not sealed against writing: its writer could still punch holes in it.
+bool memory_file_map_sealed(struct memory_file *file, int fd, size_t bytes, char *why, size_t why_bytes);
+
+/// Maps another's file for writing.
 bool memory_file_map_for_writing(struct memory_file *file, int fd, size_t bytes, char *why, size_t why_bytes);
 
 void memory_file_close(struct memory_file *file);

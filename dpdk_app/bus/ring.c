@@ -151,6 +151,14 @@ enum ring_result ring_format_after(struct ring_written *written, uint32_t size, 
 	return RING_OK;
 }
 
+void ring_format_at(struct ring_written *written, uint32_t size, uint64_t position, uint32_t begun)
+{
+	shared_store(&written->begun, begun);
+	shared_store(&written->mark[0].position, position);
+	shared_store(&written->tally[0].position, position);
+	ring_format(written, size);
+}
+
 enum ring_result ring_uncommitted(const struct ring_written *written, uint32_t size, uint64_t *messages)
 {
 	struct walk walk;
@@ -229,29 +237,16 @@ enum ring_result ring_find_room(struct ring_writer *writer, uint64_t end)
 	return end + RING_WORD <= limit ? RING_OK : RING_FULL;
 }
 
-enum ring_result ring_tell_missed(struct ring_writer *writer)
-{
-	const uint64_t end = writer->next + RING_WORD;
-
-	if (writer->missed == 0)
-		return RING_OK;
-	if (end + RING_WORD > writer->limit) {
-		const enum ring_result result = ring_find_room(writer, end);
-
-		if (result != RING_OK)
-			return result;
-	}
-	ring_add_entry(writer, ring_word(RING_GAP, 0, (uint32_t)writer->missed), RING_WORD);
-	writer->missed = 0;
-	return RING_OK;
-}
-
-/// In place of what was begun: now, or when there is room.
+/// In place of what was begun, for which there was room.
 static enum ring_result commit_gap(struct ring_writer *writer)
 {
-	writer->missed = writer->begun - writer->committed;
-	if (ring_find_room(writer, writer->next) == RING_BROKEN || ring_tell_missed(writer) == RING_BROKEN)
+	const uint32_t lost = (uint32_t)(writer->begun - writer->committed);
+
+	if (ring_find_room(writer, writer->next + RING_WORD) != RING_OK) {
+		writer->fault = RING_FAULT_RELEASED;
 		return RING_BROKEN;
+	}
+	ring_add_entry(writer, ring_word(RING_GAP, 0, lost), RING_WORD);
 	ring_commit(writer);
 	return RING_OK;
 }

@@ -36,6 +36,7 @@ static void look_at_wish(struct game *game, unsigned process)
 
 	link->now = wish;
 	set_bit(&game->linked, process, !link_is_broken(link));
+	set_bit(&game->heard, process, link->hears && !link_is_broken(link));
 	set_bit(&game->present, process, wish.present && !link_is_broken(link));
 	set_bit(&game->movers, process, wish.present && wish.moves && !link_is_broken(link));
 	if (is_new) {
@@ -55,6 +56,8 @@ static void leave_alone(struct game *game, unsigned process)
 
 	game->linked &= others;
 	game->present &= others;
+	game->heard &= others;
+	game->ending &= others;
 	game->movers &= others;
 	game->filled &= others;
 	game->listing &= others;
@@ -79,6 +82,40 @@ static void let_go(struct game *game, unsigned process)
 	atomic_store_explicit(&link->left, true, memory_order_release);
 }
 
+/// The supervisor says what is to be read of it, or that it is enough.
+static void look_at_file(struct game *game, unsigned process)
+{
+	struct game_link *link = game->link[process];
+	const struct bus_file *file = atomic_exchange_explicit(&link->file, NULL, memory_order_acquire);
+
+	if (link_is_broken(link))
+		return;
+	if (file && !link_hear(link, file))
+		game_give_up(game, process, ring_fault_text(link->in.fault));
+	else if (atomic_exchange_explicit(&link->end, false, memory_order_acquire))
+		game->ending |= 1U << process;
+}
+
+static void end(struct game *game, unsigned process)
+{
+	struct game_link *link = game->link[process];
+
+	if (!link_is_at_end(link))
+		return;
+	if (!link_end(link)) {
+		game_give_up(game, process, ring_fault_text(link->out.fault));
+		return;
+	}
+	game->heard &= ~(1U << process);
+	game->ending &= ~(1U << process);
+}
+
+void game_end(struct game *game)
+{
+	for (uint32_t left = game->ending; left != 0; left &= left - 1)
+		end(game, (unsigned)__builtin_ctz(left));
+}
+
 static void heed(struct game *game, unsigned process)
 {
 	struct game_link *arriving = atomic_exchange_explicit(&game->arriving[process], NULL, memory_order_acquire);
@@ -89,8 +126,10 @@ static void heed(struct game *game, unsigned process)
 		return;
 	if (atomic_load_explicit(&game->link[process]->leave, memory_order_acquire))
 		let_go(game, process);
-	else
+	else {
+		look_at_file(game, process);
 		look_at_wish(game, process);
+	}
 }
 
 void game_heed(struct game *game)

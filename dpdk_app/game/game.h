@@ -28,6 +28,8 @@ struct game {
 	struct game_link *link[PG_GAME_PROCESSES_MAX]; // NULL: nobody of this name was ever there
 	uint32_t linked;                               // bits: there is a link, which is not broken
 	uint32_t present;                              // bits: and a process at its other end
+	uint32_t heard;                                // bits: and what its process writes is read
+	uint32_t ending;                               // bits: to its end, and then nothing more
 	uint32_t movers;                               // bits: who wants to hear of movements
 	uint32_t filled;                               // bits: something is reserved and not committed
 	uint32_t listing;                              // bits: who is still to be told of some who are in
@@ -57,6 +59,9 @@ ALWAYS_INLINE void game_count_order(const struct game *game, unsigned process, e
 	if (unlikely(refusal != PG_ORDER_REFUSED_NONE))
 		counter_add(&game->counts[process].refused[refusal], 1);
 }
+
+/// Reads no more of those whose rings have been read to their ends.
+COLD void game_end(struct game *game);
 
 ALWAYS_INLINE bool game_is_asked(const struct game *game)
 {

@@ -16,15 +16,52 @@ static bool attach(struct game_link *link, uint32_t ring_bytes, char *why, size_
 {
 	struct bus_file *own = link->own.at;
 	const struct bus_file *other = link->other.at;
+	const struct ring_read *reader = other ? &other->reader : &link->nobody;
 
-	if (ring_writer_attach(&link->out, &own->writer, &other->reader, ring_bytes) != RING_OK) {
+	if (ring_writer_attach(&link->out, &own->writer, reader, ring_bytes) != RING_OK) {
 		snprintf(why, why_bytes, "%s", ring_fault_text(link->out.fault));
 		return false;
 	}
-	if (ring_reader_attach(&link->in, &other->writer, &own->reader, ring_bytes) != RING_OK) {
+	if (other && !link_hear(link, other)) {
 		snprintf(why, why_bytes, "%s", ring_fault_text(link->in.fault));
 		return false;
 	}
+	return true;
+}
+
+bool link_hear(struct game_link *link, const struct bus_file *file)
+{
+	struct bus_file *own = link->own.at;
+	const uint32_t ring_bytes = (uint32_t)(link->out.mask + 1);
+
+	if (ring_reader_attach(&link->in, &file->writer, &own->reader, ring_bytes) != RING_OK)
+		return false;
+	if (link->out.reader != &file->reader)
+		link->out.woken = 0; // its sleeps are counted anew
+	link->out.reader = &file->reader;
+	link->ends_at = 0;
+	link->hears = true;
+	return true;
+}
+
+bool link_is_at_end(struct game_link *link)
+{
+	if (link->ends_at == 0)
+		link->ends_at = link->in.released + link->in.mask + 1; // more than it holds: who is gone still writes
+	if (link->many.unfinished)
+		return false;
+	return !ring_is_ready(&link->in) || link->in.released >= link->ends_at;
+}
+
+bool link_end(struct game_link *link)
+{
+	if (ring_find_room(&link->out, link->out.next) == RING_BROKEN)
+		return false;
+	link->nobody.released = link->out.limit - link->out.mask - 1;
+	link->out.reader = &link->nobody;
+	link->hears = false;
+	link->read = link->nobody.released;
+	atomic_store_explicit(&link->ended, true, memory_order_release);
 	return true;
 }
 
@@ -51,9 +88,11 @@ bool link_open(struct game_link *link, const struct pg_game_rings *rings, struct
 	link->counts = counts;
 	link->bell = -1;
 	link->cursor = LINK_LISTED;
+	link->nobody.released = link->read = rings->read;
 	if (!ring_size_fits(rings->ring_bytes, why, why_bytes) ||
 	    !memory_file_map_for_writing(&link->own, rings->worker_fd, bytes, why, why_bytes) ||
-	    !memory_file_map(&link->other, rings->process_fd, bytes, why, why_bytes) ||
+	    (rings->process_fd >= 0 &&
+	     !memory_file_map_sealed(&link->other, rings->process_fd, bytes, why, why_bytes)) ||
 	    !attach(link, rings->ring_bytes, why, why_bytes))
 		return false;
 	if (rings->bell_fd >= 0)
@@ -100,8 +139,6 @@ void *link_reserve(struct game_link *link, uint32_t length, enum game_event_type
 {
 	void *body = NULL;
 
-	if (unlikely(link->out.missed != 0) && ring_tell_missed(&link->out) != RING_OK)
-		return NULL;
 	if (ring_reserve(&link->out, length, (uint16_t)type, &body) != RING_OK)
 		return NULL;
 	bring_ahead(&link->out, length);

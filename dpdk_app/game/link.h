@@ -18,6 +18,9 @@
 #include "game/many.h"
 #include "pollgate.h"
 
+// What the process writes is read from when it has mapped it and nobody can spoil it any more, until the process is
+// gone and what it wrote has been read to its end (link_end()). The next one has a file of its own.
+
 /// What the control thread wants of a link.
 struct game_wish {
 	uint32_t times; // one more each time that a process attaches under the name: it is told who is in
@@ -28,25 +31,33 @@ struct game_wish {
 struct game_link {
 	// set by the control thread before the worker has it
 	struct pg_process_counts *counts;
-	struct memory_file own, other; // what the worker writes, what the process writes
-	void *groups_memory;           // groups_size()
-	bool told;                     // the control thread's own: that it is broken
-	int bell;                      // eventfd that the process writes to when the worker sleeps; -1: it does not
+	struct memory_file own,
+		other;       // what the worker writes, what the process writes; of that nothing: it is not read
+	void *groups_memory; // groups_size()
+	bool told;           // the control thread's own: that it is broken
+	int bell;            // eventfd that the process writes to when the worker sleeps; -1: it does not
 
 	// written by the control thread, any time
 	_Atomic uint64_t wish CACHE_ALIGNED; // link_wish_pack()
+	_Atomic(struct bus_file *) file;     // to be read from now on; NULL: the worker has taken it
+	atomic_bool end;                     // what is there is to be read to its end, and nothing behind it
 	atomic_bool leave;                   // the worker is to let go of it
 
 	// written by the worker, read by the control thread
 	atomic_bool left CACHE_ALIGNED;
+	atomic_bool ended;            // nothing is read any more
+	uint64_t read;                // and up to here the process had read, when it was
 	_Atomic(const char *) broken; // why it is given up; NULL: it is not
 
 	// the worker's own
 	struct ring_writer out CACHE_ALIGNED;
 	struct ring_reader in;
-	struct game_wish now; // what is so
-	uint64_t delivered;   // messages, those in the ring that are not committed among them
-	uint32_t cursor;      // of a listing: the slot at which it goes on; LINK_LISTED: it is done
+	bool hears;              // `in` is there
+	uint64_t ends_at;        // at this position the latest; 0: nobody asked for an end
+	struct ring_read nobody; // how far the process has read, while `in` is not there
+	struct game_wish now;    // what is so
+	uint64_t delivered;      // messages, those in the ring that are not committed among them
+	uint32_t cursor;         // of a listing: the slot at which it goes on; LINK_LISTED: it is done
 	struct groups groups;
 	uint32_t slow;    // times in a row that reading took longer than it may
 	struct many many; // the last thing read, if it is not done
@@ -71,6 +82,17 @@ ALWAYS_INLINE struct game_wish link_wish(const struct game_link *link)
 bool link_open(struct game_link *link, const struct pg_game_rings *rings, struct pg_process_counts *counts, char *why,
 	       size_t why_bytes);
 void link_close(struct game_link *link);
+
+/// Reads what the process writes there from now on.
+/// @return false: it is no ring, and the link is to be given up
+bool link_hear(struct game_link *link, const struct bus_file *file);
+
+/// Has its ring been read to the end, as far as it is to be?
+bool link_is_at_end(struct game_link *link);
+
+/// Nothing of the process's memory is read any more.
+/// @return false: it says what cannot be, and the link is to be given up
+bool link_end(struct game_link *link);
 
 /// Nothing is read from it or written to it from now on; what was not committed is lost. For game_give_up().
 void link_give_up(struct game_link *link, const char *why);

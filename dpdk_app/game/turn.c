@@ -79,7 +79,7 @@ unsigned turn_obey(struct game *game, uint64_t now)
 	struct slice slice = slice_of(turn_allowance(game, received, pg_tsc()));
 	unsigned done = 0;
 
-	for (uint32_t left = game->linked; left != 0 && !slice_is_over(&slice);) {
+	for (uint32_t left = game->heard; left != 0 && !slice_is_over(&slice);) {
 		const unsigned process = (unsigned)__builtin_ctz(in_order(left, game->first));
 
 		left &= ~(1U << process);

@@ -31,7 +31,7 @@ ALWAYS_INLINE bool turn_is_wanted(const struct game *game, unsigned process)
 
 ALWAYS_INLINE bool turn_is_wanted_by_any(const struct game *game)
 {
-	for (uint32_t left = game->linked; left != 0; left &= left - 1)
+	for (uint32_t left = game->heard; left != 0; left &= left - 1)
 		if (turn_is_wanted(game, (unsigned)__builtin_ctz(left)))
 			return true;
 	return false;

@@ -78,8 +78,8 @@ static bool has_work(const struct task *task, uint64_t now)
 	const struct game *game = ((const struct worker *)task->worker)->game;
 
 	(void)now;
-	return game->filled != 0 || game->moved_count != 0 || game->listing != 0 || game_is_asked(game) ||
-	       turn_is_wanted_by_any(game);
+	return game->filled != 0 || game->moved_count != 0 || game->listing != 0 || game->ending != 0 ||
+	       game_is_asked(game) || turn_is_wanted_by_any(game);
 }
 
 static unsigned serve_games(struct task *task, uint64_t now)
@@ -90,6 +90,8 @@ static unsigned serve_games(struct task *task, uint64_t now)
 	if (unlikely(game_is_asked(game)))
 		game_heed(game);
 	orders = turn_obey(game, now);
+	if (unlikely(game->ending != 0))
+		game_end(game);
 	for (uint32_t left = game->listing; unlikely(left != 0); left &= left - 1)
 		game_list(game, (unsigned)__builtin_ctz(left), task->budget);
 	game_publish(game);
@@ -100,7 +102,7 @@ static void stay_awake(struct task *task)
 {
 	const struct game *game = ((const struct worker *)task->worker)->game;
 
-	for (uint32_t left = game->linked; left != 0; left &= left - 1)
+	for (uint32_t left = game->heard; left != 0; left &= left - 1)
 		ring_stay_awake(&game->link[__builtin_ctz(left)]->in);
 }
 
@@ -112,7 +114,7 @@ static bool fall_asleep(struct task *task)
 
 	if (has_work(task, 0))
 		return false;
-	for (uint32_t left = game->linked; left != 0; left &= left - 1)
+	for (uint32_t left = game->heard; left != 0; left &= left - 1)
 		if (!ring_fall_asleep(&game->link[__builtin_ctz(left)]->in, &wakes))
 			return false;
 	return true;
@@ -260,6 +262,66 @@ int pg_game_presence(struct pg_gateway *g, uint32_t process, bool present, bool 
 	return PG_OK;
 }
 
+/// What the control thread knows of a process's rings of one worker; else an error.
+static struct game_link *find_link(struct pg_gateway *g, uint32_t worker, uint32_t process, struct pg_error *error)
+{
+	struct game_link *link = NULL;
+
+	if (process >= PG_GAME_PROCESSES_MAX || worker >= g->plan.worker_count)
+		error_set(error, PG_ERROR_USAGE, "game process %u of worker %u: out of range", process, worker);
+	else if (!(link = *link_of(g, worker, process)))
+		error_set(error, PG_ERROR_USAGE, "game process %u has no rings of worker %u", process, worker);
+	return link;
+}
+
+int pg_game_hear(struct pg_gateway *g, uint32_t process, uint32_t worker, int fd, struct pg_error *error)
+{
+	struct game_link *link = find_link(g, worker, process, error);
+	char why[256];
+
+	if (!link)
+		return error->code;
+	if (link->other.at)
+		return error_set(error, PG_ERROR_USAGE, "game process %u is heard by worker %u already", process,
+				 worker);
+	if (!memory_file_map_sealed(&link->other, fd, link->own.bytes, why, sizeof(why)))
+		return error_set(error, PG_ERROR_SYSTEM, "the rings of game process %u: %s", process, why);
+	atomic_store_explicit(&link->ended, false, memory_order_relaxed);
+	atomic_store_explicit(&link->file, link->other.at, memory_order_release);
+	say_changed(g->worker[worker]->game, process);
+	return PG_OK;
+}
+
+int pg_game_end(struct pg_gateway *g, uint32_t process, struct pg_error *error)
+{
+	for (uint32_t i = 0; i < g->plan.worker_count; i++) {
+		struct game_link *link = find_link(g, i, process, error);
+
+		if (!link)
+			return error->code;
+		if (!link->other.at)
+			continue;
+		atomic_store_explicit(&link->end, true, memory_order_release);
+		say_changed(g->worker[i]->game, process);
+	}
+	return PG_OK;
+}
+
+bool pg_game_ended(struct pg_gateway *g, uint32_t process, uint64_t *read)
+{
+	for (uint32_t i = 0; i < g->plan.worker_count; i++) {
+		struct game_link *link = process < PG_GAME_PROCESSES_MAX ? *link_of(g, i, process) : NULL;
+
+		if (!link)
+			return false;
+		if (link->other.at && !atomic_load_explicit(&link->ended, memory_order_acquire))
+			return false;
+		memory_file_close(&link->other); // its worker does not look there any more
+		read[i] = link->read;
+	}
+	return true;
+}
+
 /// @return false: the worker still has it
 static bool await_left(const struct pg_gateway *g, const struct game_link *link)
 {
@@ -343,6 +405,18 @@ int pg_game_gap_file(const char *name, uint32_t ring_bytes, int before, uint64_t
 {
 	char why[256];
 	const int fd = bus_file_make_gap(name, ring_bytes, before, end, messages, why, sizeof(why));
+
+	if (fd < 0)
+		error_set(error, PG_ERROR_MEMORY, "the memory of game process %s: %s", name, why);
+	return fd;
+}
+
+int pg_game_next_file(const char *name, uint32_t ring_bytes, int before, uint64_t written, uint64_t read,
+		      struct pg_error *error)
+{
+	char why[256];
+	const struct bus_place place = {.written = written, .read = read};
+	const int fd = bus_file_make_at(name, ring_bytes, place, before, why, sizeof(why));
 
 	if (fd < 0)
 		error_set(error, PG_ERROR_MEMORY, "the memory of game process %s: %s", name, why);

@@ -105,8 +105,9 @@ static void open_link(struct game_fixture *fixture, bool wants_moves)
 {
 	const struct pg_game_rings rings = {.ring_bytes = GAME_RING,
 					    .worker_fd = fixture->worker_fd,
-					    .process_fd = fixture->process_fd,
-					    .bell_fd = -1};
+					    .process_fd = fixture->heard ? fixture->process_fd : -1,
+					    .bell_fd = -1,
+					    .read = fixture->read};
 	const struct game_wish wish = {.times = 1, .present = true, .moves = wants_moves};
 	char why[200];
 
@@ -137,12 +138,63 @@ static void open_process(struct game_fixture *fixture)
 	assert_int_equal(ring_writer_attach(&fixture->writer, &ours->writer, &theirs->reader, GAME_RING), RING_OK);
 }
 
+/// It has mapped its file: that is sealed, and the worker reads it.
+static void hear_process(struct game_fixture *fixture)
+{
+	struct game_link *link = fixture->link;
+	char why[200];
+
+	assert_false(
+		memory_file_map_sealed(&link->other, fixture->process_fd, bus_file_bytes(GAME_RING), why, sizeof(why)));
+	assert_true(memory_file_seal(fixture->process_fd, why, sizeof(why)));
+	assert_true(
+		memory_file_map_sealed(&link->other, fixture->process_fd, bus_file_bytes(GAME_RING), why, sizeof(why)));
+	link->file = link->other.at;
+	fixture->heard = true;
+	fixture->game->changed = 1;
+	game_heed(fixture->game);
+}
+
 void game_fixture_attach(struct game_fixture *fixture, bool wants_moves)
 {
 	fixture->worker_fd = make_file("worker", -1);
 	fixture->process_fd = make_file("process", -1);
 	open_link(fixture, wants_moves);
 	open_process(fixture);
+	hear_process(fixture);
+}
+
+void game_fixture_leave(struct game_fixture *fixture)
+{
+	fixture->link->wish = link_wish_pack((struct game_wish){.times = 1});
+	fixture->link->end = true;
+	fixture->game->changed = 1;
+	game_heed(fixture->game);
+	while (fixture->game->ending != 0)
+		game_fixture_turn(fixture);
+	if (!fixture->link->ended)
+		return;
+	memory_file_close(&fixture->link->other);
+	fixture->heard = false;
+	fixture->read = fixture->link->read;
+}
+
+void game_fixture_follow(struct game_fixture *fixture)
+{
+	const struct bus_file *worker = fixture->link->own.at;
+	const struct bus_place place = {.written = worker->reader.released, .read = fixture->read};
+	const int before = fixture->process_fd;
+	char why[200];
+
+	drop_process(fixture);
+	fixture->process_fd = bus_file_make_at("process", GAME_RING, place, before, why, sizeof(why));
+	close(before);
+	assert_true(fixture->process_fd >= 0);
+	fixture->link->wish = link_wish_pack((struct game_wish){.times = 2, .present = true});
+	fixture->game->changed = 1;
+	game_heed(fixture->game);
+	open_process(fixture);
+	hear_process(fixture);
 }
 
 void game_fixture_restart(struct game_fixture *fixture)
@@ -182,6 +234,7 @@ void game_fixture_turn(struct game_fixture *fixture)
 	turn_obey(game, fixture->sessions->now);
 	if (game->listing & 1)
 		game_list(game, 0, 1024);
+	game_end(game);
 	game_publish(game);
 }
 

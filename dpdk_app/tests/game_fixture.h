@@ -20,7 +20,9 @@ struct game_fixture {
 	struct pg_game_policy policy;
 	struct game_routes routes;
 	struct player player[GAME_PLAYERS]; // player_id 1 and so on
-	int worker_fd, process_fd;          // of process 0
+	int worker_fd, process_fd;          // of process 0; without one that is attached nothing is read of it
+	bool heard;                         // the worker reads what it writes
+	uint64_t read;                      // else: up to where the last one had read
 	struct game_link *link;
 	void *groups_memory;
 
@@ -41,6 +43,12 @@ void game_fixture_route(struct game_fixture *fixture, uint8_t first, uint8_t las
 
 /// Process 0 attaches; the files stay.
 void game_fixture_attach(struct game_fixture *fixture, bool wants_moves);
+
+/// It is gone, and what it wrote is read to its end.
+void game_fixture_leave(struct game_fixture *fixture);
+
+/// The next one has its name, and files that go on.
+void game_fixture_follow(struct game_fixture *fixture);
 
 /// The worker process is gone: the next one has the same process, and files that go on.
 void game_fixture_restart(struct game_fixture *fixture);

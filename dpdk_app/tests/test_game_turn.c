@@ -276,6 +276,9 @@ static void attach_other(struct other *other)
 	const struct pg_game_rings rings = {
 		.ring_bytes = GAME_RING, .worker_fd = other->fd[0], .process_fd = other->fd[1], .bell_fd = -1};
 
+	assert_true(
+		memory_file_map_for_writing(&other->file, other->fd[1], bus_file_bytes(GAME_RING), why, sizeof(why)));
+	assert_true(memory_file_seal(other->fd[1], why, sizeof(why)));
 	other->link = zeroed(sizeof(*other->link));
 	other->groups_memory = zeroed(groups_size(fixture->sessions->capacity));
 	groups_init(&other->link->groups, other->groups_memory, fixture->sessions->capacity);
@@ -283,8 +286,6 @@ static void attach_other(struct other *other)
 	fixture->game->arriving[OTHER] = other->link;
 	fixture->game->changed = 1U << OTHER;
 	game_heed(fixture->game);
-	assert_true(
-		memory_file_map_for_writing(&other->file, other->fd[1], bus_file_bytes(GAME_RING), why, sizeof(why)));
 
 	struct bus_file *ours = other->file.at;
 	const struct bus_file *theirs = other->link->own.at;
@@ -295,7 +296,7 @@ static void attach_other(struct other *other)
 static void detach_other(struct other *other)
 {
 	fixture->game->link[OTHER] = NULL;
-	fixture->game->linked = 1;
+	fixture->game->linked = fixture->game->heard = 1;
 	memory_file_close(&other->file);
 	link_close(other->link);
 	free(other->link);

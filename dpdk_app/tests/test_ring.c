@@ -197,54 +197,6 @@ static void a_new_writer_of_a_full_ring_has_room_for_the_gap(void **state UNUSED
 	}
 }
 
-static void what_there_was_no_room_for_is_told_when_there_is(void **state UNUSED)
-{
-	struct ring_pair pair;
-	uint64_t said = 0;
-
-	pair_make(&pair, SIZE);
-	while (pair_reserve(&pair, said, 48) == RING_OK) // to the last word
-		said++;
-	for (unsigned i = 0; i < 3; i++)
-		ring_miss(&pair.writer);
-	ring_commit(&pair.writer);
-	assert_int_equal(ring_tell_missed(&pair.writer), RING_FULL);
-	for (uint64_t i = 0; i < said; i++)
-		pair_expect(&pair, i, 48);
-	ring_release(&pair.reader);
-	assert_int_equal(ring_tell_missed(&pair.writer), RING_OK);
-	assert_int_equal(ring_tell_missed(&pair.writer), RING_OK); // there is none any more
-	assert_int_equal(pair_reserve(&pair, 99, 8), RING_OK);
-	ring_commit(&pair.writer);
-	pair_expect_gap(&pair, 3);
-	pair_expect(&pair, 99, 8);
-	pair_expect_nothing(&pair);
-	pair_close(&pair);
-}
-
-static void so_it_is_by_the_next_writer_together_with_what_was_begun(void **state UNUSED)
-{
-	struct ring_pair pair;
-	uint64_t said = 0;
-
-	pair_make(&pair, SIZE);
-	while (pair_reserve(&pair, said, 48) == RING_OK)
-		said++;
-	ring_commit(&pair.writer);
-	ring_miss(&pair.writer);
-	ring_miss(&pair.writer);
-	pair_attach_writer(&pair); // for which there is no room, either
-	for (uint64_t i = 0; i < said; i++)
-		pair_expect(&pair, i, 48);
-	pair_expect_nothing(&pair);
-	ring_release(&pair.reader);
-	assert_int_equal(pair_reserve(&pair, 7, 8), RING_OK); // begun
-	pair_attach_writer(&pair);
-	pair_expect_gap(&pair, 3);
-	pair_expect_nothing(&pair);
-	pair_close(&pair);
-}
-
 static void sizes_that_no_ring_has_are_refused_in_a_sentence(void **state UNUSED)
 {
 	char why[200] = "";
@@ -272,6 +224,8 @@ static void a_file_of_ours_is_read_by_others_and_never_written(void **state UNUS
 	assert_int_equal(write(pair.written.fd, "x", 1), -1);
 	assert_int_equal(fallocate(pair.written.fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, 4096), -1);
 	assert_int_equal(madvise(pair.written_there.at, 4096, MADV_REMOVE), -1);
+	assert_int_equal(madvise(pair.written.at, 4096, MADV_REMOVE), -1); // its writer
+	assert_int_equal(errno, EPERM);
 	assert_int_equal(mprotect(pair.written_there.at, 4096, PROT_READ | PROT_WRITE), -1);
 	assert_false(memory_file_map(&file, pair.written.fd, pair.written.bytes + 4096, why, sizeof(why)));
 	assert_non_null(strstr(why, "it is shorter"));
@@ -422,8 +376,6 @@ int main(void)
 		cmocka_unit_test(what_is_peeked_and_not_released_is_seen_again_by_the_next_reader),
 		cmocka_unit_test(a_new_writer_goes_on_and_tells_how_many_were_lost),
 		cmocka_unit_test(a_new_writer_of_a_full_ring_has_room_for_the_gap),
-		cmocka_unit_test(what_there_was_no_room_for_is_told_when_there_is),
-		cmocka_unit_test(so_it_is_by_the_next_writer_together_with_what_was_begun),
 		cmocka_unit_test(sizes_that_no_ring_has_are_refused_in_a_sentence),
 		cmocka_unit_test(a_file_of_ours_is_read_by_others_and_never_written),
 		cmocka_unit_test(a_file_that_can_shrink_is_not_mapped),

@@ -3,6 +3,8 @@
 
 #include "gateway.h"
 
+#include "bus/memory.h"
+
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -163,6 +165,16 @@ static void on_open(struct gateway *gateway, unsigned from, const struct attach_
 	say_pair(gateway, (unsigned)to, ATTACH_READS, from, fds);
 }
 
+/// What is said before that has no meaning: all of its rings were there.
+static void on_mapped(const struct gateway *gateway, struct gate_process *process)
+{
+	char why[200];
+
+	for (unsigned i = 0; i < gateway->workers; i++)
+		assert_true(memory_file_seal(process->worker[i].process_fd, why, sizeof(why)));
+	process->mapped++;
+}
+
 static void on_packet(struct gateway *gateway, unsigned from)
 {
 	union {
@@ -179,6 +191,8 @@ static void on_packet(struct gateway *gateway, unsigned from)
 	}
 	if (packet.head.kind == ATTACH_OPEN)
 		on_open(gateway, from, &packet.pair);
+	if (packet.head.kind == ATTACH_MAPPED)
+		on_mapped(gateway, process);
 	if (packet.head.kind != ATTACH_TOPIC)
 		return;
 	gateway->topic[from] = packet.topic.topic;
@@ -257,6 +271,8 @@ void gateway_stop(struct gateway *gateway)
 		for (unsigned w = 0; w < gateway->workers; w++) {
 			struct gate_worker *worker = &gateway->process[p].worker[w];
 
+			if (!worker->own)
+				continue; // gateway_follow()
 			munmap(worker->own, bus_file_bytes(RING));
 			munmap((void *)worker->theirs, bus_file_bytes(RING));
 			close(worker->worker_fd);
@@ -287,6 +303,40 @@ pgg *gateway_attach(struct gateway *gateway, const char *name)
 	if (!game)
 		fail_msg("%s", error.text);
 	return game;
+}
+
+static void go_on(struct gate_worker *worker)
+{
+	const struct bus_place place = {.written = worker->own->reader.released,
+					.read = worker->theirs->reader.released};
+	const int before = worker->process_fd;
+	char why[200];
+
+	worker->process_fd = bus_file_make_at("test", RING, place, before, why, sizeof(why));
+	assert_true(worker->process_fd >= 0);
+	close(before);
+	munmap((void *)worker->theirs, bus_file_bytes(RING));
+	worker->theirs = map(worker->process_fd, PROT_READ);
+	worker->writer.reader = &worker->theirs->reader;
+	assert_int_equal(ring_reader_attach(&worker->reader, &worker->theirs->writer, &worker->own->reader, RING),
+			 RING_OK);
+}
+
+void gateway_follow(struct gateway *gateway, unsigned process)
+{
+	for (unsigned i = 0; i < gateway->workers; i++) {
+		struct gate_worker *worker = &gateway->process[process].worker[i];
+		struct gate_worker *next = &gateway->process[gateway->processes].worker[i];
+
+		go_on(worker);
+		munmap(next->own, bus_file_bytes(RING));
+		munmap((void *)next->theirs, bus_file_bytes(RING));
+		close(next->worker_fd);
+		close(next->process_fd);
+		close(next->bell);
+		*next = *worker;
+		*worker = (struct gate_worker){.worker_fd = -1, .process_fd = -1, .bell = -1};
+	}
 }
 
 // ---------------------------------------------------------------- its workers

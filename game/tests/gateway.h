@@ -40,6 +40,7 @@ struct gate_process {
 	int socket; // -1: not attached
 	char name[ATTACH_NAME_MAX];
 	uint32_t wants;
+	unsigned mapped; // how often it said so
 	struct gate_worker worker[GATEWAY_WORKERS];
 };
 
@@ -67,6 +68,9 @@ void gateway_stop(struct gateway *gateway);
 
 /// Attach a process, which must succeed.
 pgg *gateway_attach(struct gateway *gateway, const char *name);
+
+/// The next process to attach has the name of the one that is gone, and memory that goes on.
+void gateway_follow(struct gateway *gateway, unsigned process);
 
 /// Ends the supervisor: its sockets close.
 void gateway_die(struct gateway *gateway);

@@ -109,7 +109,7 @@ static void another_version_is_refused_in_a_sentence_with_both(void **state UNUS
 	error = refused(&options, PGG_REFUSED);
 	assert_string_equal(error.text,
 			    "the gateway speaks version 7 of the bus, this library (pollgate-game " PGG_VERSION
-			    ") version 2: install both from one release");
+			    ") version 3: install both from one release");
 	gateway_stop(&gateway);
 }
 
@@ -177,15 +177,30 @@ static void the_next_process_of_a_name_goes_on_with_what_waits(void **state UNUS
 	gateway_say(&gateway, 0, 7, 64, "second");
 	next_event(game, PGG_MESSAGE);
 	pgg_close(game); // has given back the first
-	for (unsigned i = 0; i < gateway.workers; i++)
-		gateway.process[1].worker[i] = gateway.process[0].worker[i]; // its files stay
+	gateway_follow(&gateway, 0);
 	game = gateway_attach(&gateway, "arena");
 	event = next_event(game, PGG_MESSAGE);
 	assert_memory_equal(event.as.message.body, "second", 6);
 	no_event(game);
 	pgg_close(game);
-	gateway.process[1].worker[0].own = NULL;
+	gateway_stop(&gateway);
+}
+
+/// All of them have been mapped then: the gateway seals them.
+static void it_is_said_once_that_the_rings_of_all_workers_are_mapped(void **state UNUSED)
+{
+	pgg *game;
+
+	gateway_start(&gateway, GATEWAY_WORKERS);
+	game = gateway_attach(&gateway, "arena");
+	gateway_replace_worker(&gateway, 0, 0);
+	gateway_listing(&gateway, 0, (const uint32_t[]){7}, 1);
+	next_event(game, PGG_JOINED);
+	next_event(game, PGG_LISTED);
+	pgg_close(game);
 	gateway_die(&gateway);
+	assert_int_equal(gateway.process[0].mapped, 1);
+	gateway_stop(&gateway);
 }
 
 /// Rings that this process has mapped, the fixture's own with them.
@@ -263,6 +278,7 @@ int main(void)
 		cmocka_unit_test(the_end_of_the_gateway_comes_after_what_was_said_before_it),
 		cmocka_unit_test(an_end_is_told_though_a_worker_never_stops_writing),
 		cmocka_unit_test(the_next_process_of_a_name_goes_on_with_what_waits),
+		cmocka_unit_test(it_is_said_once_that_the_rings_of_all_workers_are_mapped),
 		cmocka_unit_test(the_child_of_a_process_that_attached_is_refused_and_harms_nothing),
 		cmocka_unit_test(every_result_has_a_sentence),
 	};

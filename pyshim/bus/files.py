@@ -16,13 +16,14 @@ from pyshim.dataplane.game import (
     game_file,
     game_gap_file,
     left_in,
-    release,
+    next_game_file,
     released,
     seal_game_file,
 )
 from pyshim.errors import UnavailableError
 from pyshim.plan import game_file_bytes
 
+NO_FILE = -1
 LEFT_MAX = 4  # files of workers that a process has not read to their end, the one that is there among them
 
 _MIB = 1 << 20
@@ -42,13 +43,21 @@ class _Written:
 class _Rings:
     """Between a process and a worker."""
 
-    own: int  # the process's file
     bell: int  # eventfd that wakes the worker
     written: deque[_Written] = field(default_factory=deque)  # the last one is the worker's that is there
+    own: int = NO_FILE  # what the last process wrote, sealed
+    is_heard: bool = False  # the worker reads it
+    given: int = NO_FILE  # what a process will write when it has said that it has mapped it
+    read: int = 0  # while none is heard: up to where the last one has read
+
+    @property
+    def read_to(self) -> int:
+        """Up to where a process has read what workers wrote."""
+        return released(self.own) if self.is_heard else self.read
 
     def close(self) -> None:
-        for fd in (self.own, self.bell, *(one.fd for one in self.written)):
-            os.close(fd)
+        for fd in (self.own, self.given, self.bell, *(one.fd for one in self.written)):
+            _close(fd)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,15 +100,14 @@ class Files:
     def _make(self, name: str) -> _Rings:
         fds: list[int] = []
         try:
-            fds.append(game_file(f"{name}-in", self._ring_bytes))
             fds.append(os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK))
             fds.append(game_file(f"{name}-out", self._ring_bytes))
         except BaseException:
             for fd in fds:
                 os.close(fd)
             raise
-        own, bell, written = fds
-        return _Rings(own, bell, deque([_Written(written, 1, first_position(written))]))
+        bell, written = fds
+        return _Rings(bell, deque([_Written(written, 1, first_position(written))]))
 
     def drop(self, index: int) -> None:
         """Nobody is given these any more; who has them mapped keeps them, until they are buried."""
@@ -125,7 +133,7 @@ class Files:
     def _unread(self, rings: _Rings, files: int) -> Left:
         """What a process has not read of so many of the files, the oldest first."""
         _forget_read(rings)
-        read_to = released(rings.own)
+        read_to = rings.read_to
         parts = (
             left_in(one.fd, self._ring_bytes, max(read_to, one.first)) for one in islice(rings.written, files)
         )
@@ -134,8 +142,14 @@ class Files:
     # ------------------------------------------------------------ the worker process
 
     def for_worker(self, index: int) -> tuple[int, ...]:
-        """What the worker process gets: of each worker its file, the process's, what wakes it."""
-        return tuple(fd for one in self._rings[index] for fd in (one.written[-1].fd, one.own, one.bell))
+        """What the worker process gets: its own files, what wakes workers, what is heard; by worker."""
+        rings = self._rings[index]
+        own = tuple(one.own for one in rings if one.is_heard)
+        return (*(one.written[-1].fd for one in rings), *(one.bell for one in rings), *own)
+
+    def read(self, index: int) -> tuple[int, ...]:
+        """By worker, up to where a process has read; of one that is heard its file says more."""
+        return tuple(one.read for one in self._rings[index])
 
     def seal(self, index: int) -> None:
         """It has mapped them.
@@ -180,34 +194,73 @@ class Files:
             os.close(one.fd)
             rings.written.popleft()
         rings.written.appendleft(_Written(fd, last.incarnation, first_position(fd), sealed=True))
-        release(rings.own, rings.written[0].first)
+        rings.read = max(rings.read, rings.written[0].first)
         return left
 
     def is_behind(self, index: int) -> bool:
         """Whether the process has not read what more workers left than can be kept."""
         return any(len(rings.written) > LEFT_MAX for rings in self._rings[index])
 
+    def ended(self, index: int, read: tuple[int, ...]) -> None:
+        """It has read what the last process wrote, who had read so far."""
+        for rings, read_to in zip(self._rings[index], read, strict=True):
+            rings.is_heard, rings.read = False, read_to
+
     # ------------------------------------------------------------ the process
+
+    def give(self, index: int, name: str) -> None:
+        """Files for a process to write, while none is heard; positions go on as the workers say.
+
+        Raises:
+            UnavailableError: there is no memory for them.
+        """
+        check_room(self._workers * game_file_bytes(self._ring_bytes), self._available_bytes())
+        for worker, rings in enumerate(self._rings[index]):
+            written, read = released(rings.written[-1].fd), max(rings.read, rings.written[0].first)
+            _close(rings.given)
+            rings.given = NO_FILE
+            name_of_it = f"pollgate-{name}-{worker}-in"
+            rings.given = next_game_file(name_of_it, self._ring_bytes, rings.own, written, read)
+            _close(rings.own)
+            rings.own = NO_FILE
+
+    def hear(self, index: int) -> tuple[int, ...]:
+        """It has mapped them: nobody else can for writing from now on. What each worker is to read.
+
+        Raises:
+            UnavailableError: the kernel refuses, because the process has sealed them itself.
+        """
+        for rings in self._rings[index]:
+            seal_game_file(rings.given)
+        for rings in self._rings[index]:
+            rings.own, rings.given, rings.is_heard = rings.given, NO_FILE, True
+        return tuple(rings.own for rings in self._rings[index])
 
     def for_process(self, index: int) -> Iterator[Given]:
         """What a process gets that attaches: also files of dead workers that were not read to their end."""
         for worker, rings in enumerate(self._rings[index]):
             _forget_read(rings)
             for written in rings.written:
-                yield Given(worker, written.incarnation, (written.fd, rings.own, rings.bell))
+                yield Given(worker, written.incarnation, (written.fd, rings.given, rings.bell))
 
     def new_for_process(self, index: int) -> Iterator[Given]:
         """What one gets that was there when the worker process became another."""
         for worker, rings in enumerate(self._rings[index]):
             last = rings.written[-1]
-            yield Given(worker, last.incarnation, (last.fd, rings.own, rings.bell))
+            own = rings.own if rings.is_heard else rings.given
+            yield Given(worker, last.incarnation, (last.fd, own, rings.bell))
 
 
 def _forget_read(rings: _Rings) -> None:
     """Close files of dead workers that the process has read to their end."""
-    read_to = released(rings.own)
+    read_to = rings.read_to
     while len(rings.written) > 1 and rings.written[1].first <= read_to:
         os.close(rings.written.popleft().fd)
+
+
+def _close(fd: int) -> None:
+    if fd != NO_FILE:
+        os.close(fd)
 
 
 def check_room(needed_bytes: int, available_bytes: int) -> None:

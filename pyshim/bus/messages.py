@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 MAGIC = 0x31425047
-VERSION = 2
+VERSION = 3
 NAME_BYTES = 32
 TOKEN_BYTES = 128
 TEXT_BYTES = 400
@@ -43,6 +43,7 @@ class Kind(IntEnum):
     TOPIC = 8
     READERS = 9
     DETACHED = 10
+    MAPPED = 11
 
 
 class Reason(IntEnum):
@@ -91,6 +92,11 @@ class Topic:
     on: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Mapped:
+    """A process has mapped all that it writes."""
+
+
 class RefusedError(Exception):
     """What a process says, or that it says it, is not allowed; the message is a sentence for who wrote it."""
 
@@ -118,7 +124,7 @@ def read_hello(packet: bytes, gateway_version: str) -> Hello:
     return Hello(read_name(name), bool(wants & _WANTS_MOVES), token.partition(b"\0")[0], _shown(version))
 
 
-def read_request(packet: bytes, gateway_version: str) -> Open | Topic:
+def read_request(packet: bytes, gateway_version: str) -> Open | Topic | Mapped:
     """What an attached process says.
 
     Raises:
@@ -131,6 +137,8 @@ def read_request(packet: bytes, gateway_version: str) -> Open | Topic:
         case Kind.TOPIC if len(packet) == _TOPIC.size:
             _, topic, on, _ = _TOPIC.unpack(packet)
             return Topic(topic, bool(on))
+        case Kind.MAPPED if len(packet) == _HEAD.size:
+            return Mapped()
     raise _malformed(f"a message of kind {kind} and {len(packet)} bytes, which none may send")
 
 

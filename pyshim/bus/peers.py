@@ -22,6 +22,7 @@ from pyshim.system.spare_descriptor import SpareDescriptor, is_scarce
 from pyshim.system.unix_socket import listen_for_packets
 
 HELLO_LIMIT_S = 10.0  # for its first word
+MAPPED_LIMIT_S = 10.0  # to map its rings
 LEAVE_LIMIT_S = 2.0  # to read why it is refused
 WAITING_MAX = 16_384  # packets for one process that does not read
 
@@ -96,6 +97,7 @@ class Standing(Enum):
 
     SILENT = auto()  # has not said HELLO
     NAMED = auto()  # has a name, or will in a moment
+    GIVEN = auto()  # has its rings, and has not said yet that it has mapped them
     LEAVING = auto()  # was told why it may not stay
 
 
@@ -110,7 +112,7 @@ class Peer:
         """
         self.number = number
         self.standing = Standing.SILENT
-        self.until_s = now_s + HELLO_LIMIT_S  # unless it is NAMED
+        self.until_s = now_s + HELLO_LIMIT_S  # unless it is NAMED: then it has time
         self._socket = end
         end.setblocking(False)
         said = end.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
@@ -183,6 +185,11 @@ class Peer:
                 return False
             self.gone = True  # the end of the stream is read, too
         return True
+
+    def give(self, now_s: float) -> None:
+        """It gets its rings, and has so long to map them."""
+        self.standing = Standing.GIVEN
+        self.until_s = now_s + MAPPED_LIMIT_S
 
     def leave(self, now_s: float) -> None:
         """It was told why: nothing more is said, and what it says is read away until it closes."""

@@ -38,6 +38,8 @@ class Place:
     pid: int = 0
     wants_moves: bool = False
     mapped: bool = False  # the worker process has its rings
+    heard: bool = False  # and reads what a process writes or, if it is gone, wrote
+    ending: bool = False  # to its end, and will say so
     since_s: float = 0.0  # when the process came, or the last one left
 
 
@@ -78,6 +80,20 @@ class GiveUp:
 @dataclass(frozen=True, slots=True)
 class GiveRings:
     """The worker process, if there is one, is to map it."""
+
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
+class Hear:
+    """The worker process is to read what the process writes, who has mapped it."""
+
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """The worker process is to read what the process wrote to its end: it is gone."""
 
     index: int
 
@@ -127,7 +143,20 @@ class Detach:
     text: str
 
 
-Do = MakeFiles | DropFiles | GiveUp | GiveRings | TakeRings | Presence | Welcome | Renew | Refuse | Detach
+Do = (
+    MakeFiles
+    | DropFiles
+    | GiveUp
+    | GiveRings
+    | Hear
+    | End
+    | TakeRings
+    | Presence
+    | Welcome
+    | Renew
+    | Refuse
+    | Detach
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,9 +273,26 @@ class Registry:
         return Step(registry, step.do, step.told)
 
     def _arrived(self, index: int, do: tuple[Do, ...] = ()) -> Step:
-        place = replace(self.places[index], phase=Phase.HERE)
+        """It is here as soon as the workers are done with the one before it."""
+        place = self.places[index]
+        if not place.mapped or place.heard:
+            return Step(self, do)
         told = (("info", f"game process {place.name} (process {place.pid}) has attached"),)
-        return Step(self._with(index, place), (*do, Welcome(index), Presence(index)), told)
+        registry = self._with(index, replace(place, phase=Phase.HERE))
+        return Step(registry, (*do, Welcome(index), Presence(index)), told)
+
+    def heard(self, name: str) -> Step:
+        """The process of a name is here and has mapped what it writes."""
+        index = self.index_of(name)
+        assert index is not None
+        return Step(self._with(index, replace(self.places[index], heard=True)), (Hear(index),))
+
+    def _end(self, index: int, do: tuple[Do, ...] = ()) -> Step:
+        """What a process wrote that is gone is read to its end."""
+        place = self.places[index]
+        if not place.heard or not place.mapped or place.ending:
+            return Step(self, do)
+        return Step(self._with(index, replace(place, ending=True)), (*do, End(index)))
 
     def gone(self, peer: int, how: str, now_s: float, level: str = "info") -> Step:
         """A connection has ended; `how`, as the end of "game process arena ..."; told with this level."""
@@ -260,14 +306,21 @@ class Registry:
         who = f"game process {place.name} (process {place.pid})"
         waits = "; what players say to it waits in its ring" if place.routed else ""
         told = (level, f"{who} {how}{waits}")
-        return Step(self._with(index, away), (Presence(index),), (told,))
+        return replace(self._with(index, away)._end(index, (Presence(index),)), told=(told,))
+
+    def unwelcome(self, index: int, why: str, now_s: float) -> Step:
+        """There is no memory for what a process would write that was about to be here."""
+        place = self.places[index]
+        text = f"there is no memory for the rings of game process {place.name}: {why}"
+        away = replace(place, phase=Phase.AWAY, peer=0, pid=0, since_s=now_s)
+        return Step(self._with(index, away), (Refuse(place.peer, Reason.MEMORY, text),), (("warning", text),))
 
     def unmade(self, index: int, why: str) -> Step:
         """The memory of a place is not to be had; the next process of its name asks again."""
         place = self.places[index]
         text = f"there is no memory for the rings of game process {place.name}: {why}"
         do = () if place.phase is Phase.AWAY else (Refuse(place.peer, Reason.MEMORY, text),)
-        none = replace(place, phase=Phase.AWAY, peer=0, pid=0, files=NO_FILES, mapped=False)
+        none = replace(_without_files(place), phase=Phase.AWAY, peer=0, pid=0)
         return Step(self._with(index, none), do, (("warning", text),))
 
     # ------------------------------------------------------------ the worker process
@@ -278,13 +331,19 @@ class Registry:
         if place is None or place.files != files:
             return Step(self)
         registry = self._with(index, replace(place, mapped=True))
-        match place.phase:
-            case Phase.ARRIVING:
-                return registry._arrived(index)
-            case Phase.HERE:
-                return Step(registry, (Renew(index),))
-            case _:
-                return Step(registry)
+        if place.phase is Phase.HERE:
+            return Step(registry, (Renew(index),))
+        if place.heard:
+            return registry._end(index)
+        return registry._arrived(index) if place.phase is Phase.ARRIVING else Step(registry)
+
+    def ended(self, index: int, files: int) -> Step:
+        """What the last process wrote has been read to its end."""
+        place = self.places.get(index)
+        if place is None or place.files != files or not place.ending:
+            return Step(self)
+        registry = self._with(index, replace(place, heard=False, ending=False))
+        return registry._arrived(index) if place.phase is Phase.ARRIVING else Step(registry)
 
     def unmappable(self, index: int, files: int, why: str, now_s: float) -> Step:
         """It could not."""
@@ -298,36 +357,41 @@ class Registry:
                 do = (Refuse(place.peer, Reason.MEMORY, text),)
             case Phase.HERE:
                 do = (Detach(place.peer, text),)
-        away = replace(place, phase=Phase.AWAY, peer=0, pid=0, files=NO_FILES, mapped=False, since_s=now_s)
+        away = replace(_without_files(place), phase=Phase.AWAY, peer=0, pid=0, since_s=now_s)
         return Step(self._with(index, away), (*do, DropFiles(index, Why.UNMAPPED)), (("warning", text),))
 
     def broken(self, index: int, why: str, now_s: float) -> Step:
-        """A worker gave a process up for what its ring said."""
+        """A worker gave a process up for what its ring said; whoever comes after it is not to blame."""
         place = self.places.get(index)
         if place is None:
             return Step(self)
-        who = f"game process {place.name}" + (f" (process {place.pid})" if place.pid else "")
-        told = (("warning", f"{who} is detached: {why}"),)
+        if place.phase is not Phase.HERE:
+            text = (
+                f"what game process {place.name} left is given up, and the next one gets other memory: {why}"
+            )
+            return Step(self._anew(index), _other_files(index), (("warning", text),))
+        told = (("warning", f"game process {place.name} (process {place.pid}) is detached: {why}"),)
         away = replace(place, phase=Phase.AWAY, peer=0, pid=0, since_s=now_s)
-        do: tuple[Do, ...] = ()
-        if place.phase is not Phase.AWAY:
-            do = (Detach(place.peer, f"{place.name} is detached: {why}"),)
-        return Step(self._with(index, away)._anew(index), (*do, *_other_files(index)), told)
+        detach = Detach(place.peer, f"{place.name} is detached: {why}")
+        return Step(self._with(index, away)._anew(index), (detach, *_other_files(index)), told)
 
     def worker_gone(self) -> Registry:
         """There is no worker process."""
-        return replace(
-            self, places={index: replace(place, mapped=False) for index, place in self.places.items()}
-        )
+        without = {index: replace(place, mapped=False, ending=False) for index, place in self.places.items()}
+        return replace(self, places=without)
 
     # ------------------------------------------------------------
 
     def _anew(self, index: int) -> Registry:
-        place = replace(self.places[index], files=self.made + 1, mapped=False)
+        place = replace(_without_files(self.places[index]), files=self.made + 1)
         return replace(self._with(index, place), made=self.made + 1)
 
     def _with(self, index: int, place: Place) -> Registry:
         return replace(self, places={**self.places, index: place})
+
+
+def _without_files(place: Place) -> Place:
+    return replace(place, files=NO_FILES, mapped=False, heard=False, ending=False)
 
 
 def _other_files(index: int) -> tuple[Do, ...]:

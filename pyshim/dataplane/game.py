@@ -24,7 +24,22 @@ def game_file(name: str, ring_bytes: int, before: int = -1) -> int:
         UnavailableError: there is no memory for it, or the one before says what cannot be.
     """
     error = new_error()
-    fd = lib.pg_game_file(name.encode(), ring_bytes, before, error)
+    return _made(lib.pg_game_file(name.encode(), ring_bytes, before, error), error)
+
+
+def next_game_file(name: str, ring_bytes: int, before: int, written: int, read: int) -> int:
+    """A new file for a process that goes on at these positions, the caller's to close.
+
+    `before` is that of the process before it, or -1; nothing in it is believed.
+
+    Raises:
+        UnavailableError: there is no memory for it.
+    """
+    error = new_error()
+    return _made(lib.pg_game_next_file(name.encode(), ring_bytes, before, written, read, error), error)
+
+
+def _made(fd: int, error: Any) -> int:
     if fd < 0:
         check(error.code, error)
     os.set_inheritable(fd, False)
@@ -41,11 +56,7 @@ def game_gap_file(name: str, ring_bytes: int, before: int, end: int, messages: i
     """
     error = new_error()
     counted = min(messages, _MESSAGES_MAX)
-    fd: int = lib.pg_game_gap_file(name.encode(), ring_bytes, before, end, counted, error)
-    if fd < 0:
-        check(error.code, error)
-    os.set_inheritable(fd, False)
-    return fd
+    return _made(lib.pg_game_gap_file(name.encode(), ring_bytes, before, end, counted, error), error)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +91,6 @@ def seal_game_file(fd: int) -> None:
 def released(fd: int) -> int:
     """How far the owner of this file has read the other's ring: a position, if it tells the truth."""
     return _number(fd, _RELEASED_AT)
-
-
-def release(fd: int, position: int) -> None:
-    """Have whoever owns this file next go on from there."""
-    os.pwrite(fd, position.to_bytes(_NUMBER_BYTES, "little"), _RELEASED_AT)
 
 
 def first_position(fd: int) -> int:

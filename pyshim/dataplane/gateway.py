@@ -41,6 +41,7 @@ class Gateway:
         """
         wanted = encode.plan_struct(plan)
         self._ring_bytes = plan.game.ring_bytes
+        self._workers = len(plan.workers)
         error = new_error()
         # EAL keeps pointers into its arguments: they live as long as the gateway.
         self._arguments = () if plan.uses_sockets else eal_init(plan.eal_args)
@@ -115,21 +116,22 @@ class Gateway:
     # ------------------------------------------------------------ game processes
 
     def game_attach(
-        self, process: int, worker: int, fds: tuple[int, int, int], *, present: bool, wants_moves: bool
+        self, process: int, worker: int, rings: tuple[int, int, int, int], *, present: bool, wants_moves: bool
     ) -> None:
-        """Map the rings of a worker and a game process: its file, the process's, what wakes the worker.
+        """Map the rings of a worker and a game process: its file, the process's or -1, what wakes the worker.
 
+        Without a file of the process nothing is read of one; how far one has read comes last.
         Descriptors stay the caller's.
 
         Raises:
             UnavailableError: they cannot be mapped, or say what cannot be.
         """
-        rings: Any = ffi.new("struct pg_game_rings *")
-        rings.process, rings.worker, rings.ring_bytes = process, worker, self._ring_bytes
-        rings.worker_fd, rings.process_fd, rings.bell_fd = fds
-        rings.present, rings.wants_moves = present, wants_moves
+        native: Any = ffi.new("struct pg_game_rings *")
+        native.process, native.worker, native.ring_bytes = process, worker, self._ring_bytes
+        native.worker_fd, native.process_fd, native.bell_fd, native.read = rings
+        native.present, native.wants_moves = present, wants_moves
         error = new_error()
-        check(lib.pg_game_attach(self.native, rings, error), error)
+        check(lib.pg_game_attach(self.native, native, error), error)
 
     def game_presence(self, process: int, *, present: bool, wants_moves: bool) -> None:
         """A game process is there from now on, or not any more.
@@ -139,6 +141,32 @@ class Gateway:
         """
         error = new_error()
         check(lib.pg_game_presence(self.native, process, present, wants_moves, error), error)
+
+    def game_hear(self, process: int, worker: int, fd: int) -> None:
+        """Have a worker read what a game process writes to this file, which is sealed.
+
+        Raises:
+            UnavailableError: it cannot be mapped.
+            InternalError: it has no rings, or is heard already.
+        """
+        error = new_error()
+        check(lib.pg_game_hear(self.native, process, worker, fd, error), error)
+
+    def game_end(self, process: int) -> None:
+        """Have all workers read what a game process that is gone wrote to its end, and nothing after that.
+
+        Raises:
+            InternalError: it has no rings.
+        """
+        error = new_error()
+        check(lib.pg_game_end(self.native, process, error), error)
+
+    def game_ended(self, process: int) -> tuple[int, ...] | None:
+        """Up to where the process had read what each worker wrote; None until all have come to the end."""
+        read: Any = ffi.new("uint64_t[]", self._workers)
+        if not lib.pg_game_ended(self.native, process, read):
+            return None
+        return tuple(map(int, read))
 
     def game_detach(self, process: int) -> None:
         """Have all workers let go of a game process's rings, if they have any.

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """What supervisor and worker process say to each other: one JSON message per packet of a local socket.
 
-The supervisor sends Start, Reload, Deliver, Stop, and GameRings, GamePresence and GameDetach; the worker
-process answers Started, Applied or Refused, Delivered, GameMapped, and Stopped, or Failed and ends; it says
-GameBroken unasked. The end of the stream means that the other side is gone.
+The supervisor sends Start, Reload, Deliver, Stop, and GameRings, GameHear, GamePresence, GameEnd and
+GameDetach; the worker process answers Started, Applied or Refused, Delivered, GameMapped, GameEnded, and
+Stopped, or Failed and ends; it says GameBroken unasked. The end of the stream means that the other side is
+gone.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from pyshim.operator_messages import OperatorMessage, SendOutcome, SendResult
 from pyshim.plan import Plan, Policy, plan_from_json, plan_to_json, rebuild
 from pyshim.system.packet_socket import PacketSocket
 
-VERSION = 3
+VERSION = 4
 _DESCRIPTORS_MAX = 3 * 32  # of the most workers that there can be
 
 
@@ -58,19 +59,23 @@ class Stop:
 
 @dataclass(frozen=True, slots=True)
 class GameRings:
-    """Map the rings of a game process; of each worker in turn, its file, the process's, what wakes it."""
+    """Map the rings of a game process; the workers' files, then what wakes each, then the process's."""
 
     process: int  # its index
     name: str
     files: int  # number of the files, which comes back
     wants_moves: bool
     present: bool  # whether such a process is there
+    heard: bool  # whether what a process wrote is to be read; else there is no file of it
+    read: tuple[int, ...]  # by worker: up to where a process has read, unless one is heard
     fds: tuple[int, ...]  # the receiver's to close
 
     @property
-    def by_worker(self) -> Iterator[tuple[int, int, int]]:
-        """The descriptors of each worker."""
-        return zip(self.fds[::3], self.fds[1::3], self.fds[2::3], strict=True)
+    def by_worker(self) -> Iterator[tuple[int, int, int, int]]:
+        """Of each worker: its file, the process's or -1, what wakes it; up to where a process has read."""
+        count = len(self.read)
+        own = self.fds[2 * count :] if self.heard else (-1,) * count
+        return zip(self.fds[:count], own, self.fds[count : 2 * count], self.read, strict=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +85,23 @@ class GamePresence:
     process: int
     present: bool
     wants_moves: bool
+
+
+@dataclass(frozen=True, slots=True)
+class GameHear:
+    """Read what a game process writes; of each worker in turn, the process's file."""
+
+    process: int
+    files: int
+    fds: tuple[int, ...]  # the receiver's to close
+
+
+@dataclass(frozen=True, slots=True)
+class GameEnd:
+    """Read what a game process wrote that is gone to its end, and nothing after that."""
+
+    process: int
+    files: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +118,15 @@ class GameMapped:
     process: int
     files: int
     problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class GameEnded:
+    """It has been read to its end."""
+
+    process: int
+    files: int
+    read: tuple[int, ...]  # by worker: up to where the process had read
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,8 +180,8 @@ class Stopped:
     """Every packet is out and the devices are closed; the process ends now."""
 
 
-GameOrder = GameRings | GamePresence | GameDetach
-GameReport = GameMapped | GameBroken
+GameOrder = GameRings | GameHear | GamePresence | GameEnd | GameDetach
+GameReport = GameMapped | GameEnded | GameBroken
 Message = (
     Start
     | Reload
@@ -176,7 +207,7 @@ def encode(message: Message) -> bytes:
             body: dict[str, Any] = {"plan": plan_to_json(plan), "game_rings": game_rings}
         case _:
             body = asdict(message)
-    if isinstance(message, GameRings):
+    if isinstance(message, GameRings | GameHear):
         del body["fds"]  # they travel beside it
     if isinstance(message, Deliver):
         body["operator_message"]["body"] = base64.b64encode(message.operator_message.body).decode()
@@ -197,8 +228,10 @@ def decode(data: bytes, fds: tuple[int, ...] = ()) -> Message:
                 f"a control message of version {version}, not {VERSION}; pollgate was replaced?"
             )
         kind = _KINDS[name]
-        if kind is GameRings:
+        if kind in (GameRings, GameHear):
             body["fds"] = fds
+        if "read" in body:
+            body["read"] = tuple(body["read"])
         if body.keys() != {field.name for field in fields(kind)}:
             raise InternalError(f"a control message {name} with the fields {sorted(body)}")
         if kind is Start:
@@ -226,7 +259,7 @@ class Channel(PacketSocket):
         Raises:
             InternalError: it is too long, or the other side has not read for so long that the socket is full.
         """
-        fds = message.fds if isinstance(message, GameRings) else ()
+        fds = message.fds if isinstance(message, GameRings | GameHear) else ()
         return self.send_packet(encode(message), wait=False, fds=fds)
 
     def receive(self) -> Message | None:

@@ -9,25 +9,25 @@ from __future__ import annotations
 import hmac
 import selectors
 import time
-from collections import deque
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from dataclasses import replace
-from typing import Protocol
 
 from pyshim import __version__
 from pyshim.bus import messages
 from pyshim.bus.between import Between
 from pyshim.bus.counted import DEATHS, Counted
 from pyshim.bus.files import Files, Given
-from pyshim.bus.messages import Hello, Open, Reason, RefusedError, Topic
-from pyshim.bus.peers import HELLO_LIMIT_S, Door, Peer, Standing
+from pyshim.bus.messages import Hello, Mapped, Open, Reason, RefusedError, Topic
+from pyshim.bus.peers import HELLO_LIMIT_S, MAPPED_LIMIT_S, Door, Peer, Standing
 from pyshim.bus.registry import (
     NO_FILES,
     Detach,
     DropFiles,
+    End,
     GiveRings,
     GiveUp,
+    Hear,
     MakeFiles,
     Phase,
     Place,
@@ -44,24 +44,13 @@ from pyshim.errors import UnavailableError
 from pyshim.host.memory import available_bytes
 from pyshim.plan import Plan, Policy
 from pyshim.run import control
+from pyshim.run.game_told import Names, Told, figures
 from pyshim.run.reloading import RefusedError as ReloadRefusedError
-from pyshim.stats import GameFigures, GameProcess
+from pyshim.stats import GameFigures
 
 STRANGERS_MAX = 32  # connections without a name
 PACKETS_PER_TURN = 32  # of one process
-_MINUTE_S = 60.0
-TOLD_PER_MINUTE = 60  # sentences about processes: one that comes and goes all the time must not fill the log
-_STATES = {Phase.HERE: "attached", Phase.ARRIVING: "arriving", Phase.AWAY: "away"}
-
-
-class Names(Protocol):
-    """What processes are called in the statistics page."""
-
-    def name(self, index: int, name: str) -> None:
-        """What is counted there is this one's from now on; the name that it has may be given again."""
-
-    def unname(self, index: int) -> None:
-        """It is nobody's."""
+_STRANGE = frozenset({Standing.SILENT, Standing.LEAVING})
 
 
 class GameBus:
@@ -79,7 +68,7 @@ class GameBus:
         self._names = names
         self._nameless: set[int] = set()  # places that were another name's, until workers have the new rings
         self._dropped: dict[int, Why] = {}
-        self._tell_operator: Callable[[str, str], None] = lambda _level, _sentence: None
+        self._tell = Told()
         self._registry = Registry(plan.game.processes)
         self._files = Files(self._workers, plan.game.ring_bytes, available_bytes)
         self._between = Between(plan.game.ring_bytes, available_bytes, self._say)
@@ -88,7 +77,6 @@ class GameBus:
         self._selector: selectors.BaseSelector | None = None
         self._channel: control.Channel | None = None  # of the worker process
         self._door: Door | None = None
-        self._told: dict[str, deque[float]] = {}  # when, by kind of sentence
         self.counted = Counted()
         self._news = True
         if not plan.game.path:
@@ -111,7 +99,7 @@ class GameBus:
 
     def watch(self, selector: selectors.BaseSelector, tell: Callable[[str, str], None]) -> None:
         """Attend to who comes, from now on; `tell`: level and sentence, for the operator."""
-        self._selector, self._tell_operator = selector, tell
+        self._selector, self._tell.operator = selector, tell
         if self._door is not None:
             selector.register(self._door.fileno(), selectors.EVENT_READ, self._on_door)
 
@@ -119,29 +107,26 @@ class GameBus:
         """What is due by time; whether there is news for metrics since the last turn."""
         now_s = time.monotonic()
         for peer in tuple(self._peers.values()):
-            if peer.standing is Standing.NAMED or now_s < peer.until_s:
-                continue
-            if peer.standing is Standing.SILENT:
-                text = f"it said nothing for {HELLO_LIMIT_S:g} s; a game process begins with HELLO"
-                self._refuse(peer.number, Reason.MALFORMED, text)
-            else:
-                self._forget(peer)
+            if peer.standing is not Standing.NAMED and now_s >= peer.until_s:
+                self._is_late(peer)
         news, self._news = self._news, False
         return news
+
+    def _is_late(self, peer: Peer) -> None:
+        match peer.standing:
+            case Standing.SILENT:
+                text = f"it said nothing for {HELLO_LIMIT_S:g} s; a game process begins with HELLO"
+                self._refuse(peer.number, Reason.MALFORMED, text)
+            case Standing.GIVEN:
+                text = f"it did not say for {MAPPED_LIMIT_S:g} s that it has mapped its rings (MAPPED)"
+                self._misspoke(peer, RefusedError(Reason.MALFORMED, text))
+            case _:
+                self._forget(peer)
 
     @property
     def figures(self) -> GameFigures | None:
         """For metrics; None without a game."""
-        if self._door is None:
-            return None
-        counted, since_s = self.counted, time.time() - time.monotonic()
-        return GameFigures(
-            tuple(_process(place, since_s) for place in self.places),
-            counted.attached,
-            dict(counted.detached),
-            dict(counted.refused),
-            dict(counted.unread),
-        )
+        return None if self._door is None else figures(self.places, self.counted)
 
     @property
     def places(self) -> tuple[Place, ...]:
@@ -152,7 +137,7 @@ class GameBus:
 
     def routed(self, policy: Policy) -> Policy:
         """A policy with the indexes that names have here, for the worker process."""
-        names = _names(policy)
+        names = policy.game.names
         known = [name for name in names if self._registry.index_of(name) is not None]
         return replace(policy, game=replace(policy.game, indexes=self._registry.indexes(known)))
 
@@ -165,7 +150,7 @@ class GameBus:
         if not self._plan.path:
             return policy
         try:
-            self._take(self._registry.route((*_names(running), *_names(policy))))
+            self._take(self._registry.route((*running.game.names, *policy.game.names)))
         except RefusedError as refused:
             raise ReloadRefusedError(
                 f"reload refused, the old configuration stays: game.routes: {refused}"
@@ -175,10 +160,10 @@ class GameBus:
     def settle(self, policy: Policy) -> None:
         """This is what runs, whether it was proposed or stays."""
         if self._plan.path:
-            self._take(self._registry.route(_names(policy)))
+            self._take(self._registry.route(policy.game.names))
 
     def _make_room(self, policy: Policy) -> None:
-        self._take(self._registry.route(_names(policy)))
+        self._take(self._registry.route(policy.game.names))
         for place in self.places:
             if place.files == NO_FILES:
                 raise UnavailableError(f"game.ring_kib: there is no memory for the rings of {place.name}")
@@ -234,6 +219,10 @@ class GameBus:
                     self._take(self._registry.mapped(index, files))
             case control.GameMapped(index, files, problem):
                 self._take(self._registry.unmappable(index, files, problem, now_s))
+            case control.GameEnded(index, files, read):
+                if self._is_of(index, files):
+                    self._files.ended(index, read)
+                    self._take(self._registry.ended(index, files))
             case control.GameBroken(index, text):
                 self._take(self._registry.broken(index, text, now_s))
 
@@ -255,8 +244,19 @@ class GameBus:
     def _give(self, index: int) -> None:
         place = self._registry.places[index]
         here = place.phase is Phase.HERE
+        wants_moves, read = here and place.wants_moves, self._files.read(index)
         fds = self._files.for_worker(index)
-        self._order(control.GameRings(index, place.name, place.files, here and place.wants_moves, here, fds))
+        self._order(
+            control.GameRings(index, place.name, place.files, wants_moves, here, place.heard, read, fds)
+        )
+
+    def _hear(self, index: int) -> None:
+        try:
+            fds = self._files.hear(index)
+        except UnavailableError as why:
+            self._take(self._registry.broken(index, str(why), time.monotonic()))
+        else:
+            self._order(control.GameHear(index, self._registry.places[index].files, fds))
 
     # ------------------------------------------------------------ what follows from events
 
@@ -284,6 +284,10 @@ class GameBus:
                 self._between.forget(name, self.places)
             case GiveRings(index) if index in places and places[index].files:
                 self._give(index)
+            case Hear(index):
+                self._hear(index)
+            case End(index):
+                self._order(control.GameEnd(index, places[index].files))
             case TakeRings(index):
                 self._order(control.GameDetach(index))
             case Presence(index):
@@ -320,7 +324,13 @@ class GameBus:
 
     def _welcome(self, index: int) -> None:
         place = self._registry.places[index]
+        try:
+            self._files.give(index, place.name)
+        except (UnavailableError, OSError) as problem:
+            self._take(self._registry.unwelcome(index, str(problem), time.monotonic()))
+            return
         self.counted.attached += 1
+        self._peers[place.peer].give(time.monotonic())
         self._say(place.peer, messages.welcome(self._workers, self._plan.ring_bytes, __version__))
         self._send_rings(place, self._files.for_process(index))
 
@@ -371,8 +381,8 @@ class GameBus:
         self._peers[peer.number] = peer
         self._selector.register(peer.fileno(), selectors.EVENT_READ, lambda: self._on_peer(peer))
         if peer.pidfd is not None:
-            self._selector.register(peer.pidfd, selectors.EVENT_READ, lambda: self._gone(peer, "has ended"))
-        strangers = sum(one.standing is not Standing.NAMED for one in self._peers.values())
+            self._selector.register(peer.pidfd, selectors.EVENT_READ, lambda: self._has_ended(peer))
+        strangers = sum(one.standing in _STRANGE for one in self._peers.values())
         if peer.uid not in self._plan.users:
             text = f"user {peer.uid} is none of those who may attach; name it in game.users"
             self._refuse(peer.number, Reason.USER, text)
@@ -412,6 +422,8 @@ class GameBus:
                 case Topic(topic, on):
                     own = self._here(peer, "a TOPIC")
                     self._between.subscribe(own, topic, self.places, on=on)
+                case Mapped():
+                    self._mapped(peer, self._here(peer, "a MAPPED"))
         except RefusedError as refused:
             self._misspoke(peer, refused)
 
@@ -423,12 +435,18 @@ class GameBus:
         peer.standing = Standing.NAMED
         self._take(self._registry.hello(peer.number, peer.pid, hello, time.monotonic()))
 
+    def _mapped(self, peer: Peer, place: Place) -> None:
+        if peer.standing is not Standing.GIVEN:
+            raise RefusedError(Reason.MALFORMED, "it said MAPPED again, and there was nothing to map")
+        peer.standing = Standing.NAMED
+        self._take(self._registry.heard(place.name))
+
     def _bury_dead(self, name: str) -> None:
         """Whoever has the name may have ended without its connection: a child of it can have that."""
         index = self._registry.index_of(name)
         owner = None if index is None else self._peers.get(self._registry.places[index].peer)
         if owner is not None and owner.is_dead:
-            self._gone(owner, "has ended")
+            self._has_ended(owner)
 
     def _misspoke(self, peer: Peer, refused: RefusedError) -> None:
         index = self._registry.held_by(peer.number)
@@ -446,6 +464,11 @@ class GameBus:
         self._take(self._registry.gone(peer.number, how, time.monotonic(), "warning"))
         self._forget(peer)
 
+    def _has_ended(self, peer: Peer) -> None:
+        """Its last words count."""
+        self._on_peer(peer)
+        self._gone(peer, "has ended")
+
     def _gone(self, peer: Peer, how: str) -> None:
         if self._registry.held_by(peer.number) is not None:
             self.counted.detached["gone"] += 1
@@ -461,8 +484,6 @@ class GameBus:
                 self._selector.unregister(peer.pidfd)
         peer.close()
 
-    # ------------------------------------------------------------ from process to process
-
     def _here(self, peer: Peer, what: str) -> Place:
         """The place of a process that is attached.
 
@@ -477,26 +498,3 @@ class GameBus:
     def _open(self, peer: Peer, name: str) -> None:
         own, other = self._here(peer, "an OPEN"), self._registry.index_of(name)
         self._between.open(own, name, None if other is None else self._registry.places[other])
-
-    # ------------------------------------------------------------ telling
-
-    def _tell(self, kind: str, sentence: str) -> None:
-        """So much a minute of each kind: a level, or "refused"."""
-        now_s = time.monotonic()
-        told = self._told.setdefault(kind, deque())
-        while told and now_s - told[0] >= _MINUTE_S:
-            told.popleft()
-        if len(told) < TOLD_PER_MINUTE:
-            told.append(now_s)
-            self._tell_operator("warning" if kind == "refused" else kind, sentence)
-
-
-def _process(place: Place, since_s: float) -> GameProcess:
-    """A place for people; `since_s`: Unix time at which the clock of the registry was 0."""
-    return GameProcess(
-        place.name, _STATES[place.phase], place.pid, since_s + place.since_s if place.since_s else 0.0
-    )
-
-
-def _names(policy: Policy) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(name for route in policy.game.routes for name in route.to))

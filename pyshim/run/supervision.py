@@ -308,7 +308,7 @@ class Supervision:
             case control.Delivered(number, result):
                 self._operator_queue.settle(number, result)
                 self._on_operator_messages()
-            case control.GameMapped() | control.GameBroken():
+            case control.GameMapped() | control.GameEnded() | control.GameBroken():
                 self._game.heard(message)
             case control.Failed():
                 self._failure = message

@@ -30,7 +30,7 @@ from pyshim.dataplane import (
 )
 from pyshim.errors import ExitCode, InternalError, PollgateError, UnavailableError
 from pyshim.run import control
-from pyshim.run.worker_game import obey, report_broken
+from pyshim.run.worker_game import Games
 from pyshim.system.memory_file import SessionState
 from pyshim.system.worker_process import MODULE
 
@@ -108,12 +108,13 @@ def serve(channel: control.Channel, page: StatsPage, state: SessionState, start_
     limit_capabilities(plan.confinement.starting)
     gateway = Gateway(plan, page, state)
     gateway.confine(plan.confinement)
-    _map_games(channel, gateway, start.game_rings, start_limit_s)
+    games = Games(channel, gateway)
+    _map_games(channel, games, start.game_rings, start_limit_s)
     gateway.start()
     gateway.housekeep()  # who hears that it has started finds out how its ports are
     channel.send(control.Started(gateway.dropped()))
 
-    stop = _attend(channel, gateway)
+    stop = _attend(channel, gateway, games)
 
     watchdog(STOP_LIMIT_S)
     if stop.dismiss:
@@ -124,22 +125,22 @@ def serve(channel: control.Channel, page: StatsPage, state: SessionState, start_
     channel.send(control.Stopped())
 
 
-def _map_games(channel: control.Channel, gateway: Gateway, count: int, limit_s: int) -> None:
+def _map_games(channel: control.Channel, games: Games, count: int, limit_s: int) -> None:
     """Before the first packet: what is for a game process must not go elsewhere."""
     for _ in range(count):
         order = _wait(channel, limit_s * 1000)
         if not isinstance(order, control.GameRings):
             raise InternalError(f"the supervisor said {type(order).__name__} in place of rings")
-        obey(channel, gateway, order)
+        games.obey(order)
 
 
-def _attend(channel: control.Channel, gateway: Gateway) -> control.Stop:
+def _attend(channel: control.Channel, gateway: Gateway, games: Games) -> control.Stop:
     """Answer the supervisor until it wants an end; returns how."""
     while True:
         watchdog(TURN_LIMIT_S)
         gateway.housekeep()
-        report_broken(channel, gateway)
-        match _wait(channel, HOUSEKEEPING_MS):
+        games.report()
+        match _wait(channel, games.wait_ms(HOUSEKEEPING_MS)):
             case control.Reload(generation, policy, debug):
                 try:
                     gateway.apply(policy, APPLY_LIMIT_S)
@@ -150,8 +151,14 @@ def _attend(channel: control.Channel, gateway: Gateway) -> control.Stop:
                     channel.send(control.Applied(generation))
             case control.Deliver(number, operator_message):
                 channel.send(control.Delivered(number, gateway.send(operator_message)))
-            case control.GameRings() | control.GamePresence() | control.GameDetach() as order:
-                obey(channel, gateway, order)
+            case (
+                control.GameRings()
+                | control.GameHear()
+                | control.GamePresence()
+                | control.GameEnd()
+                | control.GameDetach()
+            ) as order:
+                games.obey(order)
             case control.Stop() as stop:
                 return stop
             case None:

@@ -3,23 +3,23 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 import select
 import socket
 import struct
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 MAGIC = 0x31425047
-HELLO, WELCOME, REFUSED, RINGS, OPEN, PAIR, NOBODY, TOPIC, READERS, DETACHED = range(1, 11)
+VERSION = 3
+HELLO, WELCOME, REFUSED, RINGS, OPEN, PAIR, NOBODY, TOPIC, READERS, DETACHED, MAPPED = range(1, 12)
 WRITES, READS, ENDS = 1, 2, 3
 TIMEOUT_S = 60.0
 DESCRIPTORS_MAX = 8
-
-
-VERSION = 2  # of bus/attach.h
 
 
 def head(kind: int, version: int = VERSION, magic: int = MAGIC) -> bytes:
@@ -118,7 +118,13 @@ class Process:
         return not select.select([self.socket], [], [], 0.2)[0]
 
     def attach(self, name: str, *, token: bytes = b"", workers: int = 1) -> list[Said]:
-        """Say HELLO and hear WELCOME; the RINGS."""
+        """Say HELLO and hear WELCOME; the RINGS. Say that they are mapped."""
+        rings = self.arrive(name, token=token, workers=workers)
+        self.say(head(MAPPED))
+        return rings
+
+    def arrive(self, name: str, *, token: bytes = b"", workers: int = 1) -> list[Said]:
+        """The same before it says so: what it maps now for writing stays so."""
         self.say(hello(name, token=token))
         first = self.hear()
         assert first is not None
@@ -127,6 +133,17 @@ class Process:
         rings = self.hear_all(workers)
         assert all(said.kind == RINGS and len(said.fds) == 3 for said in rings)
         return rings
+
+
+def wait_until_sealed(fd: int) -> None:
+    deadline = time.monotonic() + TIMEOUT_S
+    while True:
+        try:
+            mmap.mmap(fd, 640).close()
+        except PermissionError:
+            return
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 def refusal(path: Path, *packets: bytes) -> Said:

@@ -19,6 +19,7 @@ import pytest
 
 from tests.bus.process import (
     DETACHED,
+    MAPPED,
     NOBODY,
     PAIR,
     READERS,
@@ -32,6 +33,7 @@ from tests.bus.process import (
     open_,
     refusal,
     topic,
+    wait_until_sealed,
 )
 from tests.gate import TIMEOUT_S, Gate
 from tests.issuing.gateway import UnixConnection, ask
@@ -103,7 +105,7 @@ def inodes(fds: tuple[int, ...]) -> list[int]:
 
 def test_a_process_gets_the_worker_s_file_to_read_and_its_own_to_write(path: Path) -> None:
     with Process(path) as process:
-        (rings,) = process.attach("arena")
+        (rings,) = process.arrive("arena")
         assert rings.numbers == (0, 1)
         worker, own, bell = rings.fds
         assert os.fstat(worker).st_size == os.fstat(own).st_size == 640 + 16 * 1024
@@ -111,6 +113,8 @@ def test_a_process_gets_the_worker_s_file_to_read_and_its_own_to_write(path: Pat
         with pytest.raises(PermissionError):
             mmap.mmap(worker, 640)
         mmap.mmap(own, 640).close()
+        process.say(head(MAPPED))
+        wait_until_sealed(own)
         for fd in (worker, own):
             with pytest.raises(PermissionError):
                 os.ftruncate(fd, 0)
@@ -141,16 +145,20 @@ def test_a_name_that_a_living_process_has_is_refused_with_its_number(path: Path)
         assert said.text == f"the name arena is taken by process {first.pid}, which lives"
 
 
-def test_a_killed_process_is_followed_by_the_next_in_the_same_memory(gate: Gate, path: Path) -> None:
-    seen = set()
+def test_a_killed_process_is_followed_by_the_next_who_reads_the_same_memory_and_writes_other(
+    path: Path,
+) -> None:
+    read, written = set(), set()
     for _ in range(8):
         with another_process(path, "arena") as process:
             process.send_signal(signal.SIGKILL)
             process.wait(TIMEOUT_S)
         with Process(path) as following:
             (rings,) = following.attach("arena")
-            seen.add(tuple(inodes(rings.fds)))
-    assert len(seen) == 1
+            worker, own, _ = inodes(rings.fds)
+            read.add(worker)
+            written.add(own)
+    assert (len(read), len(written)) == (1, 8)
 
 
 def test_a_name_is_free_when_its_process_is_dead_though_a_child_has_the_connection(path: Path) -> None:
@@ -332,12 +340,15 @@ def test_a_killed_worker_s_successor_is_given_to_who_is_there(gate: Gate, path: 
 def test_a_process_that_breaks_its_ring_is_detached_and_the_next_gets_other_memory(
     gate: Gate, path: Path
 ) -> None:
-    seen = []
+    seen, before = [], gate.metrics().value("pollgate_game_detachments_total", reason="broken")
     for _ in range(3):
         with Process(path) as process:
-            (rings,) = process.attach("breaker")
+            (rings,) = process.arrive("breaker")
             seen += inodes(rings.fds[:2])  # an eventfd has no inode of its own
-            os.pwrite(rings.fds[1], bytes([9] * 8), 640)  # an entry of no kind that there is
+            with mmap.mmap(rings.fds[1], 648) as memory:
+                process.say(head(MAPPED))
+                wait_until_sealed(rings.fds[1])
+                memory[640:648] = bytes([9] * 8)  # an entry of no kind that there is
             os.eventfd_write(rings.fds[2], 1)
             said = process.hear()
             assert said is not None
@@ -345,7 +356,9 @@ def test_a_process_that_breaks_its_ring_is_detached_and_the_next_gets_other_memo
             assert process.hear() is None
     assert len(set(seen)) == len(seen)
     gate.wait_for_line(r"warning: game process breaker \(process \d+\) is detached: ")
-    gate.wait_until(lambda: gate.metrics().value("pollgate_game_detachments_total", reason="broken") == 3)
+    gate.wait_until(
+        lambda: gate.metrics().value("pollgate_game_detachments_total", reason="broken") == before + 3
+    )
 
 
 # ---------------------------------------------------------------- who may

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import mmap
 import os
 from collections.abc import Iterator
@@ -43,47 +44,104 @@ def worker_writes(fd: int, position: int, messages: int, word: int = MESSAGE) ->
     return position
 
 
-def process_reads(files: Files, position: int) -> None:
-    os.pwrite(files.for_worker(0)[1], position.to_bytes(8, "little"), 0)
+def attach(files: Files) -> mmap.mmap:
+    """A process comes, and maps what it writes to worker 0, which reads it from then on."""
+    files.give(0, "arena")
+    own = next(one.fds[1] for one in files.for_process(0) if one.worker == 0)
+    mapped = mmap.mmap(own, HEAD_BYTES + RING_BYTES)
+    files.hear(0)
+    return mapped
+
+
+def reads(memory: mmap.mmap, position: int) -> None:
+    memory[:8] = position.to_bytes(8, "little")
+
+
+def leave(files: Files) -> None:
+    """It is gone, and the workers have read what it wrote to the end."""
+    files.ended(0, tuple(released(fd) for fd in files.for_worker(0)[4:]))
 
 
 def of_worker_0(given: Iterator[Given]) -> list[tuple[int, int]]:
     return [(one.incarnation, one.fds[0]) for one in given if one.worker == 0]
 
 
-def test_a_process_gets_two_files_and_a_bell_of_each_worker(files: Files) -> None:
+def test_a_worker_gets_nothing_of_a_process_before_that_has_mapped_it(files: Files) -> None:
+    assert len(files.for_worker(0)) == 4  # files and bells
+    files.give(0, "arena")
+    assert len(files.for_worker(0)) == 4
     given = list(files.for_process(0))
     assert [(one.worker, one.incarnation) for one in given] == [(0, 1), (1, 1)]
-    assert [fd for one in given for fd in one.fds] == list(files.for_worker(0))
     assert all(os.fstat(fd).st_size == HEAD_BYTES + RING_BYTES for one in given for fd in one.fds[:2])
-    assert os.fstat(given[0].fds[0]).st_blocks * 512 == game_file_bytes(RING_BYTES)
+    assert all(os.fstat(fd).st_blocks * 512 == game_file_bytes(RING_BYTES) for fd in given[0].fds[:2])
+    mmap.mmap(given[0].fds[1], RING_BYTES).close()
+    own = files.hear(0)
+    assert own == tuple(one.fds[1] for one in given)
+    assert files.for_worker(0)[4:] == own
+    with pytest.raises(PermissionError):
+        mmap.mmap(own[0], RING_BYTES)
+
+
+def test_what_a_process_has_sealed_itself_is_not_heard(files: Files) -> None:
+    files.give(0, "arena")
+    own = next(files.for_process(0)).fds[1]
+    fcntl.fcntl(own, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SEAL)
+    with pytest.raises(UnavailableError, match="cannot be sealed against writing: Operation not permitted"):
+        files.hear(0)
+    assert len(files.for_worker(0)) == 4
 
 
 def test_when_the_worker_has_mapped_its_file_nobody_else_can_write_it(files: Files) -> None:
-    worker, own, _ = files.for_worker(0)[:3]
+    worker = files.for_worker(0)[0]
     mmap.mmap(worker, RING_BYTES).close()
     files.seal(0)
     with pytest.raises(PermissionError):
         mmap.mmap(worker, RING_BYTES)
-    mmap.mmap(own, RING_BYTES).close()
-    for fd in (worker, own):
-        with pytest.raises(PermissionError):
-            os.ftruncate(fd, 0)
+    with pytest.raises(PermissionError):
+        os.ftruncate(worker, 0)
+
+
+def test_the_next_process_writes_a_file_of_its_own_that_goes_on_as_the_worker_says(files: Files) -> None:
+    worker = files.for_worker(0)[0]
+    with attach(files) as memory:
+        reads(memory, 1 << 40)  # what it leaves is not believed
+        memory[HEAD_BYTES : HEAD_BYTES + 8] = bytes([9] * 8)
+        first = files.for_worker(0)[4]
+        before = os.fstat(first).st_ino
+        files.ended(0, (48, 0))
+    os.pwrite(worker, (160).to_bytes(8, "little"), 0)  # so far the worker has read
+    files.give(0, "arena")
+    own = next(files.for_process(0)).fds[1]
+    assert os.fstat(own).st_ino != before
+    assert (first_position(own), released(own)) == (160, 48)
+
+
+def test_one_that_never_mapped_its_file_is_followed_as_if_it_had_not_been(files: Files) -> None:
+    with attach(files):
+        files.ended(0, (48, 0))
+    files.give(0, "arena")
+    own = next(files.for_process(0)).fds[1]
+    os.pwrite(own, (1 << 40).to_bytes(8, "little"), 0)
+    files.give(0, "arena")
+    own = next(files.for_process(0)).fds[1]
+    assert released(own) == 48
 
 
 def test_what_a_process_had_not_read_of_a_dead_worker_comes_first(files: Files) -> None:
-    first = files.for_worker(0)[0]
-    end = worker_writes(first, 0, 5)
-    files.seal(0)
-    files.renew(0, "arena", attached=True)
-    second = files.for_worker(0)[0]
-    assert second != first
-    assert of_worker_0(files.for_process(0)) == [(1, first), (2, second)]
-    assert of_worker_0(files.new_for_process(0)) == [(2, second)]
-    process_reads(files, end - 8)
-    assert of_worker_0(files.for_process(0)) == [(1, first), (2, second)]
-    process_reads(files, end)
-    assert of_worker_0(files.for_process(0)) == [(2, second)]
+    with attach(files) as memory:
+        first = files.for_worker(0)[0]
+        end = worker_writes(first, 0, 5)
+        files.seal(0)
+        files.renew(0, "arena", attached=True)
+        second = files.for_worker(0)[0]
+        assert second != first
+        assert of_worker_0(files.for_process(0)) == [(1, first), (2, second)]
+        assert of_worker_0(files.new_for_process(0)) == [(2, second)]
+        reads(memory, end - 8)
+        leave(files)
+        assert of_worker_0(files.for_process(0)) == [(1, first), (2, second)]
+        files.ended(0, (end, 0))
+        assert of_worker_0(files.for_process(0)) == [(2, second)]
 
 
 def test_a_worker_that_died_before_it_had_the_file_leaves_it_to_the_next(files: Files) -> None:
@@ -101,7 +159,7 @@ def test_of_many_dead_workers_the_latest_files_are_kept(files: Files) -> None:
     kept = of_worker_0(files.for_process(0))
     assert [incarnation for incarnation, _ in kept] == list(range(4, LEFT_MAX + 4))
     read_from = position - (LEFT_MAX - 2) * 24 - WORD
-    assert released(files.for_worker(0)[1]) == read_from
+    assert files.read(0)[0] == read_from
     assert not files.is_behind(0)
     # What was read of none of the others is a gap of so many, and then comes what is kept.
     with mmap.mmap(kept[0][1], HEAD_BYTES + RING_BYTES, prot=mmap.PROT_READ) as gap:
@@ -109,6 +167,8 @@ def test_of_many_dead_workers_the_latest_files_are_kept(files: Files) -> None:
         assert int.from_bytes(gap[at : at + WORD], "little") == 3 << 48 | 12
         assert int.from_bytes(gap[at + WORD : at + 2 * WORD], "little") == 0
     assert first_position(kept[1][1]) == read_from + WORD
+    files.give(0, "arena")
+    assert released(next(files.for_process(0)).fds[1]) == read_from
 
 
 def test_what_nobody_read_of_dead_workers_and_of_rings_that_are_taken_away_is_counted(files: Files) -> None:
@@ -126,11 +186,12 @@ def test_what_nobody_read_of_dead_workers_and_of_rings_that_are_taken_away_is_co
 
 def test_an_attached_process_that_reads_nothing_of_many_workers_is_behind(files: Files) -> None:
     position = 0
-    for number in range(LEFT_MAX):
-        assert not files.is_behind(0), number
-        position = worker_writes(files.for_worker(0)[0], position, 3)
-        files.seal(0)
-        files.renew(0, "arena", attached=True)
+    with attach(files):
+        for number in range(LEFT_MAX):
+            assert not files.is_behind(0), number
+            position = worker_writes(files.for_worker(0)[0], position, 3)
+            files.seal(0)
+            files.renew(0, "arena", attached=True)
     assert files.is_behind(0)
     assert len(of_worker_0(files.for_process(0))) == LEFT_MAX + 1
 

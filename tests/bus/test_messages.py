@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pyshim.bus import messages
-from pyshim.bus.messages import Hello, Open, Reason, RefusedError, Topic, read_hello, read_request
+from pyshim.bus.messages import Hello, Mapped, Open, Reason, RefusedError, Topic, read_hello, read_request
 from tests.bus import process
 
 HELLO = process.hello("arena", token=b"secret", wants=1)
@@ -31,11 +31,11 @@ def test_a_hello_says_who_it_is() -> None:
         (process.open_("arena"), Reason.MALFORMED, "a message of kind 5 before the HELLO"),
         (process.hello("arena", wants=2), Reason.MALFORMED, "bits that nobody has a meaning for"),
         (
-            process.hello("arena", version=3),
+            process.hello("arena", version=2),
             Reason.VERSION,
-            "test 1 speaks version 3 of the game bus, and the gateway, pollgate 9, version 2",
+            "test 1 speaks version 2 of the game bus, and the gateway, pollgate 9, version 3",
         ),
-        (process.head(1, 3), Reason.VERSION, "the game library (it does not say which) speaks version 3"),
+        (process.head(1, 4), Reason.VERSION, "the game library (it does not say which) speaks version 4"),
         (process.hello(""), Reason.NAME, 'the name "" is none'),
         (process.hello("a b"), Reason.NAME, 'the name "a b" is none'),
         (process.hello(b"a\0b"), Reason.NAME, 'the name "a" is none'),
@@ -54,7 +54,14 @@ def test_an_attached_process_says_whom_it_writes_to_and_what_it_hears() -> None:
     assert read_request(process.open_("lobby"), "9") == Open("lobby")
     assert read_request(process.topic(7), "9") == Topic(7, on=True)
     assert read_request(process.topic(7, on=False), "9") == Topic(7, on=False)
-    for packet in (HELLO, process.open_("lobby") + b"\0", process.head(2), process.topic(7)[:-1]):
+    assert read_request(process.head(process.MAPPED), "9") == Mapped()
+    for packet in (
+        HELLO,
+        process.open_("lobby") + b"\0",
+        process.head(2),
+        process.topic(7)[:-1],
+        process.head(process.MAPPED) + b"\0",
+    ):
         with pytest.raises(RefusedError, match="which none may send"):
             read_request(packet, "9")
 

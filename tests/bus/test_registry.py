@@ -11,8 +11,10 @@ from pyshim.bus.messages import Hello, Reason, RefusedError
 from pyshim.bus.registry import (
     Detach,
     DropFiles,
+    End,
     GiveRings,
     GiveUp,
+    Hear,
     MakeFiles,
     Phase,
     Presence,
@@ -41,6 +43,53 @@ def test_a_process_is_welcome_when_the_workers_have_its_rings() -> None:
     assert arrived.do == (Welcome(0), Presence(0))
     place = arrived.registry.places[0]
     assert (place.name, place.phase, place.pid, place.wants_moves) == ("arena", Phase.HERE, 100, True)
+
+
+def heard(processes: int = 2) -> Registry:
+    """The same, and it has mapped what it writes."""
+    step = attached(processes).heard("arena")
+    assert step.do == (Hear(0),)
+    return step.registry
+
+
+def test_the_next_process_is_welcome_when_what_the_last_one_wrote_has_been_read() -> None:
+    gone = heard().gone(1, "is gone", 1.0)
+    assert gone.do == (Presence(0), End(0))
+    waiting = gone.registry.hello(2, 200, ARENA, 2.0)
+    assert waiting.do == ()
+    assert waiting.registry.ended(0, 99).do == ()  # of other files
+    ended = waiting.registry.ended(0, 1)
+    assert ended.do == (Welcome(0), Presence(0))
+    assert ended.registry.ended(0, 1).do == ()
+    assert gone.registry.ended(0, 1).do == ()
+    assert gone.registry.ended(0, 1).registry.hello(2, 200, ARENA, 2.0).do == (Welcome(0), Presence(0))
+
+
+def test_a_worker_process_that_dies_before_it_has_read_to_the_end_leaves_that_to_the_next() -> None:
+    waiting = heard().gone(1, "is gone", 1.0).registry.hello(2, 200, ARENA, 2.0).registry
+    following = waiting.worker_gone().mapped(0, 1)
+    assert following.do == (End(0),)
+    assert following.registry.ended(0, 1).do == (Welcome(0), Presence(0))
+
+
+def test_what_the_last_process_left_that_makes_no_sense_is_not_blamed_on_the_next() -> None:
+    waiting = heard().gone(1, "is gone", 1.0).registry.hello(2, 200, ARENA, 2.0).registry
+    broken = waiting.broken(0, "an entry of no kind", 3.0)
+    assert broken.do == (TakeRings(0), DropFiles(0, Why.BROKEN), MakeFiles(0), GiveRings(0))
+    ((level, sentence),) = broken.told
+    assert (level, sentence) == (
+        "warning",
+        "what game process arena left is given up, and the next one gets other memory: an entry of no kind",
+    )
+    files = broken.registry.places[0].files
+    assert broken.registry.mapped(0, files).do == (Welcome(0), Presence(0))
+
+
+def test_without_memory_for_what_it_writes_a_process_is_refused() -> None:
+    (refuse,) = attached().unwelcome(0, "too little", 1.0).do
+    assert refuse == Refuse(
+        1, Reason.MEMORY, "there is no memory for the rings of game process arena: too little"
+    )
 
 
 def test_a_name_of_a_route_has_its_rings_before_its_process_comes() -> None:
@@ -167,7 +216,7 @@ def test_rings_that_no_worker_can_map_are_given_up() -> None:
     assert drop == DropFiles(0, Why.UNMAPPED)
 
 
-KINDS = ("hello", "gone", "mapped", "broken", "worker", "route", "unmade")
+KINDS = ("hello", "gone", "mapped", "heard", "ended", "broken", "worker", "route", "unmade")
 EVENTS = st.lists(st.tuples(st.sampled_from(KINDS), st.integers(0, 4)), max_size=40)
 
 
@@ -185,6 +234,10 @@ def test_whatever_happens_a_name_has_one_index_and_one_process(events: list[tupl
                 step = registry.gone(place.peer, "is gone", time_s)
             case "mapped" if place is not None:
                 step = registry.mapped(number, place.files)
+            case "heard" if place is not None and place.phase is Phase.HERE:
+                step = registry.heard(place.name)
+            case "ended" if place is not None:
+                step = registry.ended(number, place.files)
             case "broken":
                 step = registry.broken(number, "it is", time_s)
             case "worker":
@@ -204,3 +257,8 @@ def test_whatever_happens_a_name_has_one_index_and_one_process(events: list[tupl
         known = names
         holders = [place.peer for place in registry.places.values() if place.phase is not Phase.AWAY]
         assert len(set(holders)) == len(holders)
+        for place in registry.places.values():  # nobody waits for what will not come
+            assert not (place.ending and not place.mapped)
+            waits = place.phase is Phase.ARRIVING
+            assert not (waits and place.mapped and not place.ending), place
+            assert not (place.phase is Phase.AWAY and place.mapped and place.heard and not place.ending)

@@ -7,6 +7,7 @@ import contextlib
 import json
 import os
 import socket
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -70,6 +71,8 @@ MESSAGES = st.one_of(
     st.builds(control.Reload, U32, POLICIES, st.booleans()),
     st.builds(control.Stop, st.floats(0, 10)),
     st.builds(control.GamePresence, U32, st.booleans(), st.booleans()),
+    st.builds(control.GameEnd, U32, U32),
+    st.builds(control.GameEnded, U32, U32, st.lists(st.integers(0, (1 << 64) - 1), max_size=3).map(tuple)),
     st.builds(control.GameDetach, U32),
     st.builds(control.GameMapped, U32, U32, TEXT),
     st.builds(control.GameBroken, U32, TEXT),
@@ -81,28 +84,42 @@ MESSAGES = st.one_of(
 )
 
 
-def test_rings_travel_with_their_descriptors() -> None:
+@pytest.mark.parametrize("heard", [True, False])
+def test_rings_travel_with_their_descriptors(heard: bool) -> None:
     with contextlib.ExitStack() as stack:
         ours, theirs = (stack.enter_context(contextlib.closing(end)) for end in control.Channel.pair())
-        made = [stack.enter_context(open(os.devnull)) for _ in range(6)]  # noqa: PTH123
+        made = [stack.enter_context(open(os.devnull)) for _ in range(6 if heard else 4)]  # noqa: PTH123
         fds = tuple(file.fileno() for file in made)
-        assert ours.send(control.GameRings(3, "arena", 7, wants_moves=True, present=False, fds=fds))
+        rings = control.GameRings(3, "arena", 7, True, False, heard, (8, 1 << 40), fds)
+        assert ours.send(rings)
         received = theirs.receive()
         assert isinstance(received, control.GameRings)
         for fd in received.fds:
             stack.callback(os.close, fd)
-        assert len(list(received.by_worker)) == 2
         assert not set(received.fds) & set(fds)
         assert all(os.path.sameopenfile(one, other) for one, other in zip(received.fds, fds, strict=True))
-        assert (received.process, received.name, received.files, received.wants_moves) == (
-            3,
-            "arena",
-            7,
-            True,
-        )
+        assert replace(received, fds=fds) == rings
+        worker, bell, own = received.fds[:2], received.fds[2:4], received.fds[4:] or (-1, -1)
+        assert list(received.by_worker) == [
+            (worker[0], own[0], bell[0], 8),
+            (worker[1], own[1], bell[1], 1 << 40),
+        ]
         assert not any(os.get_inheritable(fd) for fd in received.fds)
         with pytest.raises(BlockingIOError):
             theirs.receive()
+
+
+def test_what_a_process_writes_travels_by_descriptors() -> None:
+    with contextlib.ExitStack() as stack:
+        ours, theirs = (stack.enter_context(contextlib.closing(end)) for end in control.Channel.pair())
+        made = stack.enter_context(open(os.devnull))  # noqa: PTH123
+        assert ours.send(control.GameHear(3, 7, (made.fileno(),)))
+        received = theirs.receive()
+        assert isinstance(received, control.GameHear)
+        (fd,) = received.fds
+        stack.callback(os.close, fd)
+        assert os.path.sameopenfile(fd, made.fileno())
+        assert (received.process, received.files) == (3, 7)
 
 
 @given(message=MESSAGES)

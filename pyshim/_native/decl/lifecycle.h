@@ -33,12 +33,14 @@ void pg_stats_settle(struct pg_stats_page *page, uint32_t workers);
 
 int pg_game_file(const char *name, uint32_t ring_bytes, int before, struct pg_error *error);
 int pg_game_gap_file(const char *name, uint32_t ring_bytes, int before, uint64_t end, uint32_t messages,
-                     struct pg_error *error);
+		     struct pg_error *error);
 struct pg_game_left {
 	uint64_t records;
 	uint64_t messages;
 };
 int pg_game_left(int fd, uint32_t ring_bytes, uint64_t from, struct pg_game_left *left, struct pg_error *error);
+int pg_game_next_file(const char *name, uint32_t ring_bytes, int before, uint64_t written, uint64_t read,
+		      struct pg_error *error);
 int pg_game_seal(int fd, struct pg_error *error);
 struct pg_game_rings {
 	uint32_t process;
@@ -49,10 +51,14 @@ struct pg_game_rings {
 	int32_t bell_fd;
 	uint8_t wants_moves;
 	uint8_t present;
+	uint64_t read;
 };
 int pg_game_attach(struct pg_gateway *gateway, const struct pg_game_rings *rings, struct pg_error *error);
 int pg_game_presence(struct pg_gateway *gateway, uint32_t process, bool present, bool wants_moves,
 		     struct pg_error *error);
+int pg_game_hear(struct pg_gateway *gateway, uint32_t process, uint32_t worker, int fd, struct pg_error *error);
+int pg_game_end(struct pg_gateway *gateway, uint32_t process, struct pg_error *error);
+bool pg_game_ended(struct pg_gateway *gateway, uint32_t process, uint64_t *read);
 int pg_game_detach(struct pg_gateway *gateway, uint32_t process, struct pg_error *error);
 bool pg_game_broken(struct pg_gateway *gateway, uint32_t *process, char *text, size_t size);
 

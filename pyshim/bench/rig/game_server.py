@@ -88,7 +88,7 @@ def reading(
     """
     size = decided.game.ring_bytes
     files = game_file("bench-worker", size), game_file("bench-process", size)
-    gateway.game_attach(0, 0, (*files, -1), present=True, wants_moves=False)
+    gateway.game_attach(0, 0, (files[0], -1, -1, 0), present=True, wants_moves=False)
     seal_game_file(files[0])
     process = subprocess.Popen(
         ["taskset", "--cpu-list", cpu, reader[0], *map(str, files), str(size), *reader[1:]],
@@ -99,6 +99,8 @@ def reading(
     )
     try:
         read_until("the game process", process, rb"ready\n", _START_S)
+        seal_game_file(files[1])
+        gateway.game_hear(0, 0, files[1])
         yield
         assert process.stdin is not None
         process.stdin.close()

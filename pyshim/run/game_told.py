@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What others hear of game processes: the operator, metrics, the statistics page."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from pyshim.bus.counted import Counted
+from pyshim.bus.registry import Phase, Place
+from pyshim.stats import GameFigures, GameProcess
+
+TOLD_PER_MINUTE = 60  # sentences of each kind: a process that comes and goes must not fill the log
+_MINUTE_S = 60.0
+_STATES = {Phase.HERE: "attached", Phase.ARRIVING: "arriving", Phase.AWAY: "away"}
+
+
+class Told:
+    """Sentences about processes, so many a minute of each kind: a level, or "refused"."""
+
+    def __init__(self) -> None:
+        """Nobody listens yet."""
+        self.operator: Callable[[str, str], None] = lambda _level, _sentence: None
+        self._told: dict[str, deque[float]] = {}  # when, by kind
+
+    def __call__(self, kind: str, sentence: str) -> None:
+        """Say it, unless too much was said."""
+        now_s = time.monotonic()
+        told = self._told.setdefault(kind, deque())
+        while told and now_s - told[0] >= _MINUTE_S:
+            told.popleft()
+        if len(told) < TOLD_PER_MINUTE:
+            told.append(now_s)
+            self.operator("warning" if kind == "refused" else kind, sentence)
+
+
+class Names(Protocol):
+    """What processes are called in the statistics page."""
+
+    def name(self, index: int, name: str) -> None:
+        """What is counted there is this one's from now on; the name that it has may be given again."""
+
+    def unname(self, index: int) -> None:
+        """It is nobody's."""
+
+
+def figures(places: Sequence[Place], counted: Counted) -> GameFigures:
+    """For metrics."""
+    since_s = time.time() - time.monotonic()
+    return GameFigures(
+        tuple(_process(place, since_s) for place in places),
+        counted.attached,
+        dict(counted.detached),
+        dict(counted.refused),
+        dict(counted.unread),
+    )
+
+
+def _process(place: Place, since_s: float) -> GameProcess:
+    """A place for people; `since_s`: Unix time at which the clock of the registry was 0."""
+    return GameProcess(
+        place.name, _STATES[place.phase], place.pid, since_s + place.since_s if place.since_s else 0.0
+    )

@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What a process writes is its own to fill, and nobody's to spoil, from when it has mapped it."""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import fcntl
+import mmap
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.bus.process import DETACHED, MAPPED, Process, head, wait_until_sealed
+from tests.bus.test_attach import config
+from tests.gate import Gate
+
+
+@pytest.fixture(scope="module")
+def gate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gate]:
+    directory = tmp_path_factory.mktemp("bus")
+    with Gate(config(directory, processes=32), directory) as made:
+        yield made
+
+
+@pytest.fixture
+def path(gate: Gate) -> Path:
+    return gate.directory / "game.sock"
+
+
+def test_no_holes_are_punched_in_what_a_process_writes_though_it_has_it_mapped(path: Path) -> None:
+    with Process(path) as process:
+        (rings,) = process.arrive("puncher")
+        own = rings.fds[1]
+        with mmap.mmap(own, 640 + 16 * 1024) as memory:
+            memory.madvise(mmap.MADV_REMOVE, 4096)  # until then it can; the workers get whole pages
+            process.say(head(MAPPED))
+            wait_until_sealed(own)
+            with pytest.raises(PermissionError):
+                memory.madvise(mmap.MADV_REMOVE)
+            libc = ctypes.CDLL(None, use_errno=True)
+            keep_size, punch_hole = 1, 2
+            assert libc.fallocate(own, keep_size | punch_hole, ctypes.c_long(0), ctypes.c_long(4096)) == -1
+            assert ctypes.get_errno() == errno.EPERM
+            assert process.hears_nothing()
+
+
+def test_a_process_that_seals_its_memory_itself_is_detached_and_the_next_is_in(
+    gate: Gate, path: Path
+) -> None:
+    with Process(path) as process:
+        (rings,) = process.arrive("sealer")
+        fcntl.fcntl(rings.fds[1], fcntl.F_ADD_SEALS, fcntl.F_SEAL_SEAL)
+        process.say(head(MAPPED))
+        said = process.hear()
+        assert said is not None
+        assert (said.kind, "cannot be sealed against writing" in said.text) == (DETACHED, True)
+    gate.wait_for_line(r"game process sealer \(process \d+\) is detached: a memory file cannot be sealed")
+    with Process(path) as process:
+        process.attach("sealer")
+
+
+def test_a_process_that_never_maps_its_rings_is_not_heard_and_detached(gate: Gate, path: Path) -> None:
+    before = gate.metrics().value("pollgate_game_detachments_total", reason="broken")
+    with Process(path) as process:
+        (rings,) = process.arrive("never")
+        os.pwrite(rings.fds[1], bytes([9] * 8), 640)  # would be an entry of no kind
+        said = process.hear()  # after 10 seconds
+        assert said is not None
+        text = "it did not say for 10 s that it has mapped its rings (MAPPED)"
+        assert (said.kind, said.text) == (DETACHED, text)
+        assert process.hear() is None
+    assert f"is detached: {text}" in gate.stderr
+    assert gate.metrics().value("pollgate_game_detachments_total", reason="broken") == before
+
+
+def test_mapped_is_said_once(path: Path) -> None:
+    with Process(path) as process:
+        process.attach("twice")
+        process.say(head(MAPPED))
+        said = process.hear()
+        assert said is not None
+        assert (said.kind, "said MAPPED again" in said.text) == (DETACHED, True)
