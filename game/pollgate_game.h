@@ -146,10 +146,10 @@ enum pgg_event_type {
 	PGG_LEFT = 2,
 	PGG_MESSAGE = 3,
 	PGG_MOVED = 4,
-	PGG_QUALITY = 5,   /* an answer to pgg_ask() */
-	PGG_LISTED = 6,    /* whoever was in at a worker when it listed its players has been named */
-	PGG_GAP = 7,       /* messages are missing here: who wrote them died in the middle */
-	PGG_POST = 8,      /* from another process: pgg_post() */
+	PGG_QUALITY = 5, /* an answer to pgg_ask() */
+	PGG_LISTED = 6,  /* whoever was in at a worker when it listed its players has been named */
+	PGG_GAP = 7,     /* messages are missing here: who wrote them died in the middle, or they found the ring full */
+	PGG_POST = 8,    /* from another process: pgg_post() */
 	PGG_PUBLISHED = 9, /* pgg_publish() */
 	PGG_END = 10,      /* the gateway ended; nothing follows */
 	PGG_SPOILT = 12,   /* a process wrote to the ring of the two what cannot be: nothing of it is read any more */

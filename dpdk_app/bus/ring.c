@@ -237,16 +237,29 @@ enum ring_result ring_find_room(struct ring_writer *writer, uint64_t end)
 	return end + RING_WORD <= limit ? RING_OK : RING_FULL;
 }
 
-/// In place of what was begun, for which there was room.
+enum ring_result ring_tell_missed(struct ring_writer *writer)
+{
+	const uint64_t end = writer->next + RING_WORD;
+
+	if (writer->missed == 0)
+		return RING_OK;
+	if (end + RING_WORD > writer->limit) {
+		const enum ring_result result = ring_find_room(writer, end);
+
+		if (result != RING_OK)
+			return result;
+	}
+	ring_add_entry(writer, ring_word(RING_GAP, 0, (uint32_t)writer->missed), RING_WORD);
+	writer->missed = 0;
+	return RING_OK;
+}
+
+/// In place of what was begun: now, or when there is room.
 static enum ring_result commit_gap(struct ring_writer *writer)
 {
-	const uint32_t lost = (uint32_t)(writer->begun - writer->committed);
-
-	if (ring_find_room(writer, writer->next + RING_WORD) != RING_OK) {
-		writer->fault = RING_FAULT_RELEASED;
+	writer->missed = writer->begun - writer->committed;
+	if (ring_find_room(writer, writer->next) == RING_BROKEN || ring_tell_missed(writer) == RING_BROKEN)
 		return RING_BROKEN;
-	}
-	ring_add_entry(writer, ring_word(RING_GAP, 0, lost), RING_WORD);
 	ring_commit(writer);
 	return RING_OK;
 }

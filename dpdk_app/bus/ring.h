@@ -96,7 +96,7 @@ enum ring_fault {
 enum ring_kind {
 	RING_MESSAGE = 1,
 	RING_SKIP, // nothing from here to the end of the data
-	RING_GAP,  // so many messages were begun by a writer that died; no body
+	RING_GAP, // so many messages are missing here: begun by a writer that died, or there was no room for them; no body
 };
 
 /// The word of an entry, taken apart.
@@ -107,6 +107,7 @@ struct ring_entry {
 };
 
 #define RING_WORD sizeof(uint64_t)
+#define RING_MISSED_MAX ((uint64_t)INT32_MAX)
 
 struct ring_writer {
 	uint8_t *data;
@@ -117,6 +118,7 @@ struct ring_writer {
 	uint64_t first_word; // what makes them visible; 0: there are none
 	uint64_t begun;
 	uint64_t committed; // messages; those that died before they were are in it
+	uint64_t missed;    // begun, for which there was no room, and which the reader has not been told of
 	uint64_t mark_at;   // the index of the mark that holds
 	uint64_t tally_at;  // and of the tally
 	uint32_t longest;   // message
@@ -275,7 +277,7 @@ ALWAYS_INLINE void ring_commit(struct ring_writer *writer)
 	shared_store(ring_word_at(writer, writer->next), 0);
 	shared_release(ring_word_at(writer, writer->first), writer->first_word);
 	writer->first_word = 0;
-	writer->committed = writer->begun;
+	writer->committed = writer->begun - writer->missed;
 }
 
 /// The same, together with what the writer's user counts: whoever comes after its death finds the count of what was committed.
@@ -305,9 +307,22 @@ ALWAYS_INLINE void ring_abandon(struct ring_writer *writer)
 		return;
 	writer->next = writer->first;
 	writer->first_word = 0;
-	writer->begun = writer->committed;
+	writer->begun = writer->committed + writer->missed;
 	shared_store(&writer->own->begun, writer->begun);
 }
+
+/// A message that ring_reserve() had no room for is given up: the reader will be told how many.
+ALWAYS_INLINE void ring_miss(struct ring_writer *writer)
+{
+	if (unlikely(writer->missed >= RING_MISSED_MAX)) // of those that are more nobody tells
+		return;
+	writer->missed++;
+	shared_store(&writer->own->begun, ++writer->begun);
+}
+
+/// Reserves what tells the reader of those that were missed, behind what is reserved.
+/// @return RING_OK, also if there are none; RING_FULL, RING_BROKEN
+enum ring_result ring_tell_missed(struct ring_writer *writer);
 
 // ---------------------------------------------------------------- the reader
 

@@ -52,6 +52,8 @@ void game_forward(struct game *game, unsigned process, const struct session_reco
 		record = reserve(game, process, length, GAME_MESSAGE);
 	if (unlikely(!record)) {
 		lose(game, process, why_not(game, process, length));
+		if (is_set(game->linked, process))
+			ring_miss(&game->link[process]->out);
 		return;
 	}
 	*record = (struct game_message){

@@ -139,6 +139,8 @@ void *link_reserve(struct game_link *link, uint32_t length, enum game_event_type
 {
 	void *body = NULL;
 
+	if (unlikely(link->out.missed != 0) && ring_tell_missed(&link->out) != RING_OK)
+		return NULL;
 	if (ring_reserve(&link->out, length, (uint16_t)type, &body) != RING_OK)
 		return NULL;
 	bring_ahead(&link->out, length);

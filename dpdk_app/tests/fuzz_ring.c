@@ -132,6 +132,7 @@ static void write_some(unsigned n)
 			break;
 		default:
 			require(was_sound);
+			ring_miss(&fuzz.writer);
 		}
 	}
 	require(fuzz.loads <= 2 * n);
@@ -182,6 +183,7 @@ static void step(uint8_t what)
 		scribble_now();
 		break;
 	case 4:
+		(void)ring_tell_missed(&fuzz.writer);
 		ring_wake(&fuzz.writer);
 		break;
 	case 5:

@@ -197,6 +197,54 @@ static void a_new_writer_of_a_full_ring_has_room_for_the_gap(void **state UNUSED
 	}
 }
 
+static void what_there_was_no_room_for_is_told_when_there_is(void **state UNUSED)
+{
+	struct ring_pair pair;
+	uint64_t said = 0;
+
+	pair_make(&pair, SIZE);
+	while (pair_reserve(&pair, said, 48) == RING_OK) // to the last word
+		said++;
+	for (unsigned i = 0; i < 3; i++)
+		ring_miss(&pair.writer);
+	ring_commit(&pair.writer);
+	assert_int_equal(ring_tell_missed(&pair.writer), RING_FULL);
+	for (uint64_t i = 0; i < said; i++)
+		pair_expect(&pair, i, 48);
+	ring_release(&pair.reader);
+	assert_int_equal(ring_tell_missed(&pair.writer), RING_OK);
+	assert_int_equal(ring_tell_missed(&pair.writer), RING_OK); // there is none any more
+	assert_int_equal(pair_reserve(&pair, 99, 8), RING_OK);
+	ring_commit(&pair.writer);
+	pair_expect_gap(&pair, 3);
+	pair_expect(&pair, 99, 8);
+	pair_expect_nothing(&pair);
+	pair_close(&pair);
+}
+
+static void so_it_is_by_the_next_writer_together_with_what_was_begun(void **state UNUSED)
+{
+	struct ring_pair pair;
+	uint64_t said = 0;
+
+	pair_make(&pair, SIZE);
+	while (pair_reserve(&pair, said, 48) == RING_OK)
+		said++;
+	ring_commit(&pair.writer);
+	ring_miss(&pair.writer);
+	ring_miss(&pair.writer);
+	pair_attach_writer(&pair); // for which there is no room, either
+	for (uint64_t i = 0; i < said; i++)
+		pair_expect(&pair, i, 48);
+	pair_expect_nothing(&pair);
+	ring_release(&pair.reader);
+	assert_int_equal(pair_reserve(&pair, 7, 8), RING_OK); // begun
+	pair_attach_writer(&pair);
+	pair_expect_gap(&pair, 3);
+	pair_expect_nothing(&pair);
+	pair_close(&pair);
+}
+
 static void sizes_that_no_ring_has_are_refused_in_a_sentence(void **state UNUSED)
 {
 	char why[200] = "";
@@ -376,6 +424,8 @@ int main(void)
 		cmocka_unit_test(what_is_peeked_and_not_released_is_seen_again_by_the_next_reader),
 		cmocka_unit_test(a_new_writer_goes_on_and_tells_how_many_were_lost),
 		cmocka_unit_test(a_new_writer_of_a_full_ring_has_room_for_the_gap),
+		cmocka_unit_test(what_there_was_no_room_for_is_told_when_there_is),
+		cmocka_unit_test(so_it_is_by_the_next_writer_together_with_what_was_begun),
 		cmocka_unit_test(sizes_that_no_ring_has_are_refused_in_a_sentence),
 		cmocka_unit_test(a_file_of_ours_is_read_by_others_and_never_written),
 		cmocka_unit_test(a_file_that_can_shrink_is_not_mapped),

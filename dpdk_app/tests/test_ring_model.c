@@ -57,6 +57,7 @@ static struct plan {
 	unsigned peeked;   // at once
 	bool sleeps;
 	uint32_t words; // of each body; 0: of some more, of some less
+	bool misses;    // what there is no room for is given up
 } plan;
 static uint64_t target; // messages in all, for now
 static bool sleeps;
@@ -68,19 +69,35 @@ static uint32_t words_of(uint64_t number)
 
 // ---------------------------------------------------------------- the two sides
 
+static bool write_one(struct ring_writer *writer)
+{
+	const uint64_t number = writer->begun;
+	void *body = NULL;
+
+	if (ring_tell_missed(writer) != RING_OK ||
+	    ring_reserve(writer, 8 * words_of(number), (uint16_t)number, &body) != RING_OK)
+		return false;
+	for (uint32_t word = 0; word < words_of(number); word++)
+		model_plain_store((uint64_t *)body + word, number + 1);
+	return true;
+}
+
 static void write_batch(struct ring_writer *writer)
 {
-	for (unsigned i = 0; i < plan.batch && writer->begun < target; i++) {
-		const uint64_t number = writer->begun;
-		void *body = NULL;
+	bool missed = false;
 
-		if (ring_reserve(writer, 8 * words_of(number), (uint16_t)number, &body) != RING_OK)
+	for (unsigned i = 0; i < plan.batch && writer->begun < target && !missed; i++) {
+		if (write_one(writer))
+			continue;
+		missed = plan.misses;
+		if (!missed)
 			break;
-		for (uint32_t word = 0; word < words_of(number); word++)
-			model_plain_store((uint64_t *)body + word, number + 1);
+		ring_miss(writer);
 	}
+	if (writer->begun == target)
+		(void)ring_tell_missed(writer);
 	model_require(writer->fault == RING_SOUND, "the writer finds a fault");
-	if (writer->first_word == 0)
+	if (writer->first_word == 0 && !missed)
 		model_await(&memory_read.released); // full
 	ring_commit(writer);
 	if (sleeps)
@@ -93,7 +110,7 @@ static void write_all(void)
 
 	model_require(ring_writer_attach(&writer, &memory.written, &memory_read, SIZE) == RING_OK,
 		      "a writer cannot attach");
-	while (writer.begun < target)
+	while (writer.begun < target || writer.missed != 0)
 		write_batch(&writer);
 }
 
@@ -215,6 +232,14 @@ static void a_reader_that_dies_is_succeeded_where_it_had_released(void **state U
 	holds((struct plan){.before = 3, .messages = 6, .batch = 2, .peeked = 2}, 1, 1);
 }
 
+static void messages_that_there_is_no_room_for_are_told_as_missing(void **state UNUSED)
+{
+	holds((struct plan){.before = 3, .messages = 8, .batch = 1, .peeked = 2, .misses = true}, 0, 0);
+	holds((struct plan){.before = 3, .messages = 10, .batch = 2, .peeked = 2, .misses = true}, 0, 0);
+	holds((struct plan){.before = 3, .messages = 9, .batch = 2, .peeked = 2, .misses = true}, 1, 0);
+	holds((struct plan){.before = 3, .messages = 8, .batch = 2, .peeked = 2, .misses = true}, 0, 1);
+}
+
 static void nobody_sleeps_while_there_is_something(void **state UNUSED)
 {
 	holds((struct plan){.before = 3, .messages = 5, .batch = 1, .peeked = 2, .sleeps = true}, 0, 0);
@@ -242,6 +267,7 @@ int main(void)
 		cmocka_unit_test(a_writer_that_dies_leaves_a_gap_of_what_it_had_begun),
 		cmocka_unit_test(so_does_its_successor),
 		cmocka_unit_test(a_reader_that_dies_is_succeeded_where_it_had_released),
+		cmocka_unit_test(messages_that_there_is_no_room_for_are_told_as_missing),
 		cmocka_unit_test(nobody_sleeps_while_there_is_something),
 		cmocka_unit_test(each_thing_that_is_taken_out_is_missed),
 	};

@@ -68,7 +68,7 @@ class Listed(NamedTuple):
 
 
 class Gap(NamedTuple):
-    """Messages are missing here: a worker, or a process, died while it wrote them."""
+    """Messages are missing here: who wrote them died in the middle, or they found the ring full."""
 
     messages: int
     worker: int
