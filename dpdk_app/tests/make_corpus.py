@@ -8,6 +8,7 @@ The result is committed; run it again only when a seed is added. The same seeds 
 from __future__ import annotations
 
 import json
+import re
 import struct
 import zlib
 from collections.abc import Iterator
@@ -246,11 +247,12 @@ TEXTS = {
 
 
 def write(target: str, seeds: dict[str, bytes]) -> None:
-    """Replace the corpus of one target."""
+    """Replace the corpus of one target, but for what the fuzzer itself found: that has a hash for a name."""
     directory = CORPUS / target
     directory.mkdir(parents=True, exist_ok=True)
     for old in directory.iterdir():
-        old.unlink()
+        if not re.fullmatch("[0-9a-f]{40}", old.name):
+            old.unlink()
     for name, data in seeds.items():
         (directory / name).write_bytes(data)
 
@@ -463,6 +465,37 @@ def rings() -> dict[str, bytes]:
     }
 
 
+def orders() -> dict[str, bytes]:
+    """What a game process has a worker do, as fuzz_orders.c reads it."""
+
+    def order(kind: int, body: bytes) -> bytes:
+        return bytes([kind, len(body)]) + body
+
+    players, comes, everybody, next_process, hurry = 40, 224, 240, 248, 252
+    send, send_list, send_group, join, leave, end, kick, place, ask = range(1, 10)
+    said, bag = struct.pack("<IBBBB", 0, 70, 1, 1, 1), struct.pack("<IBBBB", 0, 131, 1, 1, 1)
+    to_all = struct.pack("<II", players, 0) + said + struct.pack(f"<{players}I", *range(1, players + 1))
+    one, group = bytes([comes]), struct.pack("<II", 1, 0)
+    return {
+        "send": one + order(send, struct.pack("<II", 1, 0) + said + b"hello"),
+        "send-theirs": one + order(send, struct.pack("<II", 1, 0) + bag + b"things"),
+        "send-nobody": order(send, struct.pack("<II", 99, 0) + said),
+        "list": bytes([comes, comes + 3]) + order(send_list, to_all + b"all"),
+        "list-hurry": bytes([everybody, hurry]) + order(send_list, to_all + b"all"),
+        "list-short": order(send_list, to_all[:60]),
+        "group": one + order(join, struct.pack("<II", 1, 1)) + order(send_group, group + said + b"group"),
+        "group-hurry": bytes([hurry, everybody]) + order(send_group, group + said + bytes(100)),
+        "group-left": one + order(join, struct.pack("<II", 1, 1)) + order(leave, struct.pack("<II", 1, 1)),
+        "group-end": bytes([everybody]) + order(end, group) + order(send_group, group + said),
+        "group-next": bytes([hurry, everybody, next_process]) + order(send_group, group + said),
+        "kick": one + order(kick, struct.pack("<IB3x", 1, 9)),
+        "place": one + order(place, struct.pack("<I6f", 1, 1, 2, 3, 4, 5, 6)),
+        "place-nan": one + order(place, struct.pack("<I6f", 1, 1, float("nan"), 3, 4, 5, 6)),
+        "ask": one + order(ask, struct.pack("<II", 1, 77)),
+        "no-type": order(0, b"") + order(15, bytes(20)),
+    }
+
+
 def main() -> None:
     """Write every corpus."""
     host, game = host_frames(), game_frames()
@@ -474,6 +507,7 @@ def main() -> None:
     write("fuzz_datagram", datagrams())
     write("fuzz_opened", conversations())
     write("fuzz_client", gateways())
+    write("fuzz_orders", orders())
     write("fuzz_ring", rings())
     write("fuzz_frame", {name: record(frame) for name, frame in everything.items()} | bursts(everything))
 

@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// fuzz_orders.c: a game process that says anything: each order is done or refused for one reason, nobody's memory is lost, and
+// what is no order of a sound ring breaks nothing but the words of who said it.
+//
+// Input: steps of a byte: 0 to 223 an order of the type that its low four bits say, with a length (a byte, of which 255 stands for
+// 700) and as many bytes; 224 to 239 player 1 to 16 comes, or leaves; 240 to 247 a message to everybody in group 1, whom 40 join
+// first; 248 to 251 the next process of the name attaches; 252 to 255 time is short from now on, or no longer.
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "game_fixture.h"
+
+#include "session/connection.h"
+
+#define LONG_ORDER 700
+#define TURNS_MAX 1000
+#define INPUTS_OF_ONE 200 // fixture
+
+static void require(bool condition)
+{
+	if (!condition)
+		__builtin_trap();
+}
+
+static struct game_fixture *fixture;
+static bool is_in[GAME_PLAYERS];
+static unsigned inputs;
+
+static void read_all(void)
+{
+	while (game_fixture_read(fixture) >= 0)
+		;
+}
+
+/// Until the process has said all that it had to say.
+static void take_turns(void)
+{
+	unsigned turns = 0;
+
+	do {
+		game_fixture_turn(fixture);
+		read_all();
+		require(++turns < TURNS_MAX);
+	} while (turn_is_wanted(fixture->game, 0));
+}
+
+/// Each order ends once.
+static void order(enum game_order_type type, const void *body, uint32_t length)
+{
+	const struct pg_process_counts *counts = &fixture->game->counts[0];
+	const uint64_t before = counts->orders;
+	uint64_t refused = 0;
+
+	game_fixture_order(fixture, type, body, length);
+	take_turns();
+	require(counts->orders == before + 1);
+	for (unsigned i = 0; i < PG_ORDER_REFUSALS; i++)
+		refused += counts->refused[i];
+	require(refused <= counts->orders);
+	require(counts->refused[PG_ORDER_REFUSED_NONE] == 0);
+	require(fixture->game->linked == 1);
+}
+
+static void leave(unsigned player)
+{
+	connection_close(fixture->sessions->shard[0], fixture_slot(fixture->sessions, &fixture->player[player]),
+			 SESSION_CLOSED_IDLE, fixture->sessions->now);
+	is_in[player] = false;
+}
+
+/// A ticket is for one connection.
+static void come(unsigned player)
+{
+	fixture->player[player] = fixture_issue(fixture->sessions, player + 1, 1000, false);
+	game_fixture_connect(fixture, player);
+	is_in[player] = true;
+}
+
+static void come_or_leave(unsigned player)
+{
+	if (is_in[player])
+		leave(player);
+	else
+		come(player);
+}
+
+static void say_to_everybody(void)
+{
+	const struct game_send_group send = {.group = 1, .message = {.type = 70, .channel = 1, .flags = GAME_RELIABLE}};
+	uint8_t said[sizeof(send) + 200] = {0};
+
+	memcpy(said, &send, sizeof(send));
+	for (unsigned i = 0; i < GAME_PLAYERS; i++) {
+		const struct game_group join = {.group = 1, .player = i + 1};
+
+		if (!is_in[i])
+			come(i);
+		order(GAME_GROUP_JOIN, &join, sizeof(join));
+	}
+	order(GAME_SEND_GROUP, said, sizeof(said));
+}
+
+static void attach_next(void)
+{
+	const struct game_wish wish = {.times = fixture->link->now.times + 1, .present = true, .moves = true};
+
+	fixture->link->wish = link_wish_pack(wish);
+	fixture->game->changed = 1;
+	game_heed(fixture->game);
+}
+
+static void hurry_or_not(void)
+{
+	fixture->routes.read_budget = fixture->routes.read_budget != 0 ? 0 : UINT32_MAX;
+}
+
+/// @return bytes of the input that it took
+static size_t step(const uint8_t *data, size_t size)
+{
+	const uint8_t what = data[0];
+	size_t length;
+
+	if (what >= 252)
+		hurry_or_not();
+	else if (what >= 248)
+		attach_next();
+	else if (what >= 240)
+		say_to_everybody();
+	else if (what >= 224)
+		come_or_leave(what - 224);
+	if (what >= 224 || size < 2)
+		return 1;
+	length = data[1] == UINT8_MAX ? LONG_ORDER : data[1];
+	if (length > size - 2)
+		length = size - 2;
+	order((enum game_order_type)(what & 0xf), data + 2, (uint32_t)length);
+	return 2 + length;
+}
+
+static void begin(void)
+{
+	fixture = game_fixture_open();
+	game_fixture_attach(fixture, true);
+}
+
+/// When nobody is in any more, nothing is queued. To make all of it anew takes longer than what one input does.
+static void end(void)
+{
+	for (unsigned i = 0; i < GAME_PLAYERS; i++)
+		if (is_in[i] && record_is_connected(fixture_record(fixture->sessions, &fixture->player[i])))
+			leave(i);
+	memset(is_in, 0, sizeof(is_in));
+	require(fixture->sessions->shard[0]->ctx.pool->used == 0);
+	fixture->routes.read_budget = UINT32_MAX;
+	attach_next(); // which has no groups
+	if (++inputs % INPUTS_OF_ONE != 0)
+		return;
+	game_fixture_close(fixture);
+	fixture = NULL;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	if (!fixture)
+		begin();
+	while (size != 0) {
+		const size_t took = step(data, size);
+
+		data += took;
+		size -= took;
+	}
+	end();
+	return 0;
+}
