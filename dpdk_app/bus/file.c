@@ -14,7 +14,7 @@ static bool go_on(struct bus_file *file, uint32_t size, int before, char *why, s
 	struct memory_file old;
 	enum ring_result result;
 
-	if (!memory_file_map(&old, before, bus_file_bytes(size), why, why_bytes))
+	if (!memory_file_glance(&old, before, bus_file_bytes(size), why, why_bytes))
 		return false;
 	const struct bus_file *its = old.at;
 
@@ -60,7 +60,7 @@ static bool keep_released(struct bus_file *file, uint32_t size, int before, char
 {
 	struct memory_file old;
 
-	if (!memory_file_map(&old, before, bus_file_bytes(size), why, why_bytes))
+	if (!memory_file_glance(&old, before, bus_file_bytes(size), why, why_bytes))
 		return false;
 	shared_store(&file->reader.released, shared_acquire(&((const struct bus_file *)old.at)->reader.released));
 	memory_file_close(&old);
@@ -89,7 +89,8 @@ bool bus_file_count_left(int fd, uint32_t size, uint64_t from, uint16_t type, st
 	enum ring_result result;
 
 	*left = (struct ring_left){0};
-	if (!ring_size_fits(size, why, why_bytes) || !memory_file_map(&file, fd, bus_file_bytes(size), why, why_bytes))
+	if (!ring_size_fits(size, why, why_bytes) ||
+	    !memory_file_glance(&file, fd, bus_file_bytes(size), why, why_bytes))
 		return false;
 	result = ring_count_left(&((const struct bus_file *)file.at)->writer, size, from, type, left);
 	memory_file_close(&file);
@@ -105,7 +106,7 @@ static uint32_t begun_in(int fd, uint32_t size)
 	uint64_t messages = 0;
 	char why[256];
 
-	if (fd < 0 || !memory_file_map(&file, fd, bus_file_bytes(size), why, sizeof(why)))
+	if (fd < 0 || !memory_file_glance(&file, fd, bus_file_bytes(size), why, sizeof(why)))
 		return 0;
 	if (ring_uncommitted(&((const struct bus_file *)file.at)->writer, size, &messages) != RING_OK)
 		messages = 0;

@@ -34,7 +34,7 @@ bool memory_file_make(struct memory_file *file, const char *name, size_t bytes, 
 		return refuse(file, "memfd_create", bytes, why, why_bytes);
 	if (ftruncate(file->fd, (off_t)bytes) != 0)
 		return refuse(file, "ftruncate", bytes, why, why_bytes);
-	file->at = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, file->fd, 0);
+	file->at = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, file->fd, 0);
 	if (file->at == MAP_FAILED) {
 		file->at = NULL;
 		return refuse(file, "mmap", bytes, why, why_bytes);
@@ -52,7 +52,9 @@ bool memory_file_seal(int fd, char *why, size_t why_bytes)
 	return false;
 }
 
-static bool map(struct memory_file *file, int fd, size_t bytes, int access, int wanted, char *why, size_t why_bytes)
+/// @param how  MAP_POPULATE: all pages now
+static bool map(struct memory_file *file, int fd, size_t bytes, int access, int how, int wanted, char *why,
+		size_t why_bytes)
 {
 	const int seals = fcntl(fd, F_GET_SEALS);
 	struct stat status;
@@ -68,7 +70,7 @@ static bool map(struct memory_file *file, int fd, size_t bytes, int access, int 
 	errno = EINVAL;
 	if (status.st_size < 0 || (uint64_t)status.st_size < bytes)
 		return refuse(file, "it is shorter", bytes, why, why_bytes);
-	file->at = mmap(NULL, bytes, access, MAP_SHARED | MAP_POPULATE, fd, 0);
+	file->at = mmap(NULL, bytes, access, MAP_SHARED | how, fd, 0);
 	if (file->at == MAP_FAILED) {
 		file->at = NULL;
 		return refuse(file, "mmap", bytes, why, why_bytes);
@@ -78,17 +80,22 @@ static bool map(struct memory_file *file, int fd, size_t bytes, int access, int 
 
 bool memory_file_map(struct memory_file *file, int fd, size_t bytes, char *why, size_t why_bytes)
 {
-	return map(file, fd, bytes, PROT_READ, 0, why, why_bytes);
+	return map(file, fd, bytes, PROT_READ, MAP_POPULATE, 0, why, why_bytes);
+}
+
+bool memory_file_glance(struct memory_file *file, int fd, size_t bytes, char *why, size_t why_bytes)
+{
+	return map(file, fd, bytes, PROT_READ, 0, 0, why, why_bytes);
 }
 
 bool memory_file_map_sealed(struct memory_file *file, int fd, size_t bytes, char *why, size_t why_bytes)
 {
-	return map(file, fd, bytes, PROT_READ, F_SEAL_FUTURE_WRITE, why, why_bytes);
+	return map(file, fd, bytes, PROT_READ, MAP_POPULATE, F_SEAL_FUTURE_WRITE, why, why_bytes);
 }
 
 bool memory_file_map_for_writing(struct memory_file *file, int fd, size_t bytes, char *why, size_t why_bytes)
 {
-	return map(file, fd, bytes, PROT_READ | PROT_WRITE, 0, why, why_bytes);
+	return map(file, fd, bytes, PROT_READ | PROT_WRITE, MAP_POPULATE, 0, why, why_bytes);
 }
 
 void memory_file_close(struct memory_file *file)

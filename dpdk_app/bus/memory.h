@@ -17,7 +17,7 @@ struct memory_file {
 	int fd; // of a file that was made here; -1 of one that was mapped
 };
 
-/// Makes a file of zeros, mapped for writing; all its pages are there.
+/// Makes a file of zeros, mapped for writing. Its pages are not there yet: whoever maps it next takes the time for that.
 /// @param name  seen in /proc/PID/maps
 /// @param why   out: a sentence, if it could not be made
 bool memory_file_make(struct memory_file *file, const char *name, size_t bytes, char *why, size_t why_bytes);
@@ -25,11 +25,14 @@ bool memory_file_make(struct memory_file *file, const char *name, size_t bytes, 
 /// From now on nobody can map it for writing; who has goes on. Nor can seals be added.
 bool memory_file_seal(int fd, char *why, size_t why_bytes);
 
-/// Maps another's file for reading. Refuses one that could be made shorter under the eyes of its reader.
+/// Maps another's file for reading, all its pages. Refuses one that could be made shorter under the eyes of its reader.
 /// @param fd   stays the caller's
 bool memory_file_map(struct memory_file *file, int fd, size_t bytes, char *why, size_t why_bytes);
 
-/// The same, and refuses one that is not sealed against writing: its writer could still punch holes in it.
+/// The same, for a few looks: pages come as they are looked at.
+bool memory_file_glance(struct memory_file *file, int fd, size_t bytes, char *why, size_t why_bytes);
+
+/// As memory_file_map(), and refuses one that is not sealed against writing: its writer could still punch holes in it.
 bool memory_file_map_sealed(struct memory_file *file, int fd, size_t bytes, char *why, size_t why_bytes);
 
 /// Maps another's file for writing.

@@ -55,9 +55,15 @@ class _Rings:
         """Up to where a process has read what workers wrote."""
         return released(self.own) if self.is_heard else self.read
 
+    @property
+    def fds(self) -> tuple[int, ...]:
+        """All that are open."""
+        fds = (self.own, self.given, self.bell, *(one.fd for one in self.written))
+        return tuple(fd for fd in fds if fd != NO_FILE)
+
     def close(self) -> None:
-        for fd in (self.own, self.given, self.bell, *(one.fd for one in self.written)):
-            _close(fd)
+        for fd in self.fds:
+            os.close(fd)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +84,7 @@ class Files:
         self._ring_bytes = ring_bytes
         self._available_bytes = available_bytes
         self._rings: dict[int, list[_Rings]] = {}
+        self._closing: deque[int] = deque()
         self._taken: dict[int, list[_Rings]] = {}  # away, and workers may write to them for a moment more
 
     def make(self, index: int, name: str) -> None:
@@ -86,7 +93,7 @@ class Files:
         Raises:
             UnavailableError: there is not enough memory, or no descriptor is free.
         """
-        check_room(2 * self._workers * game_file_bytes(self._ring_bytes), self._available_bytes())
+        self._check_room(2 * self._workers)
         made: list[_Rings] = []
         try:
             for worker in range(self._workers):
@@ -96,6 +103,16 @@ class Files:
                 rings.close()
             raise UnavailableError(getattr(problem, "strerror", None) or str(problem)) from problem
         self._rings[index] = made
+
+    def _check_room(self, files: int) -> None:
+        """Whether there is memory for so many more, beside those whose pages will be taken in a moment."""
+        coming = sum(
+            (not rings.written[-1].sealed) + (rings.given != NO_FILE)
+            for place in self._rings.values()
+            for rings in place
+        )
+        size = game_file_bytes(self._ring_bytes)
+        check_room(files * size, max(0, self._available_bytes() - coming * size))
 
     def _make(self, name: str) -> _Rings:
         fds: list[int] = []
@@ -118,8 +135,13 @@ class Files:
         left = Left()
         for rings in self._taken.pop(index, ()):
             left += self._unread(rings, len(rings.written))
-            rings.close()
+            self._closing.extend(rings.fds)
         return left
+
+    def close_one(self) -> None:
+        """Of those that were buried: the last one to close a file gives its pages back, which takes time."""
+        if self._closing:
+            os.close(self._closing.popleft())
 
     def close(self) -> None:
         """Drop all."""
@@ -129,6 +151,8 @@ class Files:
             for rings in taken:
                 rings.close()
         self._taken.clear()
+        while self._closing:
+            self.close_one()
 
     def _unread(self, rings: _Rings, files: int) -> Left:
         """What a process has not read of so many of the files, the oldest first."""
@@ -214,7 +238,7 @@ class Files:
         Raises:
             UnavailableError: there is no memory for them.
         """
-        check_room(self._workers * game_file_bytes(self._ring_bytes), self._available_bytes())
+        self._check_room(self._workers)
         for worker, rings in enumerate(self._rings[index]):
             written, read = released(rings.written[-1].fd), max(rings.read, rings.written[0].first)
             _close(rings.given)
@@ -264,7 +288,7 @@ def _close(fd: int) -> None:
 
 
 def check_room(needed_bytes: int, available_bytes: int) -> None:
-    """Whether so much memory is there: pages are taken when files are made.
+    """Whether so much memory is there: workers and processes take the pages when they map files.
 
     Raises:
         UnavailableError: it is not.

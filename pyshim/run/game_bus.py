@@ -106,6 +106,7 @@ class GameBus:
     def turn(self) -> bool:
         """What is due by time; whether there is news for metrics since the last turn."""
         now_s = time.monotonic()
+        self._files.close_one()
         for peer in tuple(self._peers.values()):
             if peer.standing is not Standing.NAMED and now_s >= peer.until_s:
                 self._is_late(peer)

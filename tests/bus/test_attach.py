@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from pyshim.plan import game_file_bytes
 from tests.bus.process import (
     DETACHED,
     MAPPED,
@@ -109,6 +110,7 @@ def test_a_process_gets_the_worker_s_file_to_read_and_its_own_to_write(path: Pat
         assert rings.numbers == (0, 1)
         worker, own, bell = rings.fds
         assert os.fstat(worker).st_size == os.fstat(own).st_size == 640 + 16 * 1024
+        assert os.fstat(worker).st_blocks * 512 == game_file_bytes(16 * 1024)  # no page is missing
         mmap.mmap(worker, 640, prot=mmap.PROT_READ).close()
         with pytest.raises(PermissionError):
             mmap.mmap(worker, 640)
