@@ -19,6 +19,8 @@ extern "C" {
 #define PG_LOAD_GAME 6  // of profile session: the first of the game's own types
 
 #define PG_LOAD_GAME_BYTES_MAX 458 // of a body that no datagram is too short for
+#define PG_LOAD_GAME_MARK \
+	12 // with which a body begins that is so long: a reply begins with the same, and is timed by that
 
 /// Round-trip times are counted as HdrHistogram does with 3 significant digits (Tene): values below 2,048 ns each
 /// have a bucket, above that every power of two has 1,024. The last bucket takes all above an hour's worth.
@@ -47,6 +49,7 @@ struct pg_load_plan {
 	uint8_t motion;                       // enum pg_load_motion
 	uint16_t weight[PG_LOAD_TYPES];       // how often each type is sent; not all 0
 	uint16_t chat_bytes;                  // text of a chat message, 1 to 512
+	uint8_t game_type;                    // of those messages: 64 to 199
 	uint16_t game_bytes;                  // body of a message of the game's own, 0 to PG_LOAD_GAME_BYTES_MAX
 	float arena_m;                        // side of the square that players walk in
 	uint64_t seed;                        // the same seed sends the same messages in the same order
@@ -122,9 +125,14 @@ struct pg_load_counts {
 	uint64_t connect_ns; // that it took until all were
 	uint64_t handshakes; // connections that were made, also during the trial
 	uint64_t closed;     // connections, or attempts, that ended
+	uint64_t heard;      // messages of the game's own that came to players
+	uint64_t replies;    // of those, which begin with the mark of a message that the player said
+	uint64_t reply_sum_ns;
+	uint64_t reply_max_ns;
 	uint64_t sent_of_type[PG_LOAD_TYPES];
 	uint64_t acknowledged_of_type[PG_LOAD_TYPES];
 	uint64_t latency[PG_LOAD_LATENCY_BUCKETS];
+	uint64_t reply[PG_LOAD_LATENCY_BUCKETS]; // of replies
 };
 
 /// Shared between the generator's process and the one that shows its progress.

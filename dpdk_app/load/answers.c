@@ -20,24 +20,36 @@ struct unanswered *unanswered_by_receipt(struct unanswered_messages *messages, u
 	return with_key(&messages->by_receipt[receipt % RECEIPTS_KEPT], receipt);
 }
 
+static void add(struct answers *answers, const struct ready *ready)
+{
+	if (answers->count == ANSWERS_KEPT)
+		return;
+	answers->ready[(answers->first + answers->count++) % ANSWERS_KEPT] = *ready;
+}
+
 void answers_add(struct answers *answers, struct unanswered *message, uint32_t player, uint32_t player_id,
 		 uint64_t when)
 {
-	struct ready *ready = &answers->ready[(answers->first + answers->count) % ANSWERS_KEPT];
-
 	message->key = 0;
-	if (answers->count == ANSWERS_KEPT)
-		return;
-	*ready = (struct ready){
-		.text = {.header = {.packet_type = message->type + PLAIN_ACK,
-				    .packet_size = message->length,
-				    .timestamp = message->stamp},
-			 .player_id = player_id},
-		.when = when,
-		.player = player,
-		.length = message->length,
-	};
-	answers->count++;
+	add(answers, &(struct ready){
+			     .text = {.header = {.packet_type = message->type + PLAIN_ACK,
+						 .packet_size = message->length,
+						 .timestamp = message->stamp},
+				      .player_id = player_id},
+			     .when = when,
+			     .player = player,
+			     .length = message->length,
+		     });
+}
+
+void answers_add_reply(struct answers *answers, const uint8_t mark[PG_LOAD_GAME_MARK], uint32_t player, uint64_t when)
+{
+	struct ready ready = {.when = when, .player = player, .length = sizeof(ready.text)};
+
+	ready.text.header.packet_type = ANSWER_REPLY;
+	memcpy(&ready.text.header.timestamp, mark, sizeof(ready.text.header.timestamp));
+	memcpy(&ready.text.player_id, mark + sizeof(ready.text.header.timestamp), sizeof(ready.text.player_id));
+	add(answers, &ready);
 }
 
 unsigned answers_hand_up(struct answers *answers, struct answer *out)

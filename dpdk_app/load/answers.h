@@ -47,6 +47,9 @@ struct answers {
 void answers_add(struct answers *answers, struct unanswered *message, uint32_t player, uint32_t player_id,
 		 uint64_t when);
 
+/// A message of the game's own begins with this mark: is it of a message of the player? That is for the trial to find out.
+void answers_add_reply(struct answers *answers, const uint8_t mark[PG_LOAD_GAME_MARK], uint32_t player, uint64_t when);
+
 /// The oldest, valid until the next call.
 /// @return at most LOAD_BURST
 unsigned answers_hand_up(struct answers *answers, struct answer *out);

@@ -7,6 +7,7 @@
 
 #include "load/sessions.h"
 #include "load/trial.h"
+#include "pollgate_client.h"
 
 static bool any_weight(const struct pg_load_plan *plan)
 {
@@ -66,6 +67,11 @@ static int check_plan(const struct pg_load_plan *plan, struct pg_error *error)
 		return error_set(error, PG_ERROR_USAGE,
 				 "a message of the game's own of %u bytes is asked for; 0 to %u are possible",
 				 plan->game_bytes, PG_LOAD_GAME_BYTES_MAX);
+	if (plan->weight[PG_LOAD_GAME - 1] != 0 &&
+	    (plan->game_type < PGC_MESSAGE_GAME || plan->game_type > PGC_MESSAGE_GAME_LAST))
+		return error_set(error, PG_ERROR_USAGE,
+				 "messages of the game's own of type %u are asked for; 64 to 199 are possible",
+				 plan->game_type);
 	if (plan->weight[PG_LOAD_GAME - 1] != 0 && plan->profile != PG_PROFILE_SESSION)
 		return error_set(error, PG_ERROR_USAGE,
 				 "only players of profile session say messages of the game's own");

@@ -86,6 +86,22 @@ static inline uint32_t number_of(const struct inflight *inflight, uint64_t stamp
 	return (uint32_t)(inflight->next - 1 - back);
 }
 
+/// What the game says to a player who said nothing like it is no reply, and no fault.
+static inline void count_reply(struct pg_load_counts *counts, const struct inflight *inflight, const struct answer *a,
+			       const struct inflight_entry *line, uint64_t age)
+{
+	const uint64_t ns = age * STAMP_UNIT_NS;
+
+	if (line->type != PG_LOAD_GAME || line->player != a->player ||
+	    ((const struct plain_heartbeat *)a->payload)->player_id != inflight->first_player_id + line->player)
+		return;
+	counter_add(&counts->replies, 1);
+	counter_add(&counts->reply[latency_bucket(ns)], 1);
+	counter_add(&counts->reply_sum_ns, ns);
+	if (unlikely(ns > counts->reply_max_ns))
+		counter_set(&counts->reply_max_ns, ns);
+}
+
 static inline void settle_one(struct inflight *inflight, const struct answer *a)
 {
 	struct pg_load_counts *counts = inflight->counts;
@@ -102,7 +118,12 @@ static inline void settle_one(struct inflight *inflight, const struct answer *a)
 
 	if (unlikely(line->stamp != stamp || line->state <= LINE_NOT_SENT ||
 		     age > ((now - inflight->trial_began) & STAMP_TIME_MASK))) {
-		count_unknown(inflight, stamp, now);
+		if (header->packet_type != ANSWER_REPLY)
+			count_unknown(inflight, stamp, now);
+		return;
+	}
+	if (header->packet_type == ANSWER_REPLY) {
+		count_reply(counts, inflight, a, line, age);
 		return;
 	}
 	if (unlikely(!answers(inflight, a, line))) {

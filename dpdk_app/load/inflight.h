@@ -58,6 +58,9 @@ struct inflight {
 	uint64_t waiting; // lines in LINE_WAITING
 };
 
+/// In place of the type of an acknowledgement: a message of the game's own, of which only stamp and player_id are told.
+#define ANSWER_REPLY (UINT8_MAX + 1U)
+
 /// What arrived, as the transport saw it.
 struct answer {
 	const uint8_t *payload;

@@ -229,10 +229,14 @@ static uint16_t say_skill(struct players *players, uint32_t id, uint64_t timesta
 static uint16_t say_game(struct players *players, uint32_t id, uint64_t timestamp, uint8_t *out)
 {
 	const uint16_t size = (uint16_t)(PLAIN_PREFIX + players->game_bytes);
+	uint8_t mark[PG_LOAD_GAME_MARK];
 
 	*(struct plain_heartbeat *)out =
 		(struct plain_heartbeat){.header = header(PG_LOAD_GAME, size, timestamp), .player_id = id};
+	memcpy(mark, &timestamp, sizeof(timestamp));
+	memcpy(mark + sizeof(timestamp), &id, sizeof(id));
 	memset(out + PLAIN_PREFIX, (int)random_to(&players->random, UINT8_MAX + 1), players->game_bytes);
+	memcpy(out + PLAIN_PREFIX, mark, players->game_bytes < sizeof(mark) ? players->game_bytes : sizeof(mark));
 	return size;
 }
 static_assert(PLAIN_PREFIX + PG_LOAD_GAME_BYTES_MAX <= MESSAGE_MAX, "there is room for it");

@@ -39,6 +39,7 @@ struct sessions {
 	uint64_t *due; // of each player: when the client's clock is to be looked at, in its time
 	uint32_t players;
 	uint32_t first_player_id;
+	uint8_t game_type;
 	uint64_t tsc_hz;
 	uint64_t ns_of_tsc; // fixed point, 32 bits of fraction
 
@@ -162,6 +163,15 @@ static void handle_closed(struct session_player *p, int reason)
 		(void)pgc_connect(p->client);
 }
 
+static void hear_game(struct session_player *p, const struct pgc_event *event)
+{
+	struct sessions *s = p->all;
+
+	counter_add(&s->transport.page->counts.heard, 1);
+	if (event->as.game.bytes >= PG_LOAD_GAME_MARK)
+		answers_add_reply(&s->answers, event->as.game.data, p->number, s->now);
+}
+
 static void handle_events(struct session_player *p)
 {
 	struct sessions *s = p->all;
@@ -177,6 +187,9 @@ static void handle_events(struct session_player *p)
 			break;
 		case PGC_EVENT_DELIVERED:
 			answer(p, unanswered_by_receipt(&p->unanswered, event.as.delivery.receipt));
+			break;
+		case PGC_EVENT_GAME:
+			hear_game(p, &event);
 			break;
 		default: // what others say, or a loss, which is counted when the trial ends
 			break;
@@ -269,9 +282,9 @@ static_assert((int)PGC_MESSAGE_MOVE == PLAIN_MOVE && (int)PGC_MESSAGE_ATTACK == 
 	      "a type has one number");
 
 /// On the wire.
-static enum pgc_message type_of(uint8_t type)
+static enum pgc_message type_of(const struct sessions *s, uint8_t type)
 {
-	return type == PG_LOAD_GAME ? PGC_MESSAGE_GAME : (enum pgc_message)type;
+	return (enum pgc_message)(type == PG_LOAD_GAME ? s->game_type : type);
 }
 
 /// @return false: it was not sent, for the reason in `outgoing`
@@ -286,7 +299,7 @@ static bool say(struct session_player *p, struct outgoing_message *outgoing)
 		.length = outgoing->message.length,
 		.type = outgoing->message.type,
 	};
-	const int said = pgc_say(p->client, type_of(message.type), outgoing->payload + PLAIN_PREFIX,
+	const int said = pgc_say(p->client, type_of(p->all, message.type), outgoing->payload + PLAIN_PREFIX,
 				 message.length - PLAIN_PREFIX, &delivery);
 	uint64_t number;
 
@@ -484,6 +497,7 @@ struct transport *transport_of_sessions(const struct pg_load_plan *plan, struct 
 	s->saying = NO_MESSAGE;
 	s->players = plan->players;
 	s->first_player_id = plan->first_player_id;
+	s->game_type = plan->game_type;
 	s->tsc_hz = pg_tsc_hz();
 	s->ns_of_tsc = (uint64_t)(((unsigned __int128)SECOND_NS << 32) / s->tsc_hz);
 	for (uint32_t i = 0; i < plan->players && opened; i++)

@@ -79,6 +79,33 @@ static void assert_counts(const struct book *book, uint64_t acknowledged, uint64
 	assert_int_equal(book->counts.stray, stray);
 }
 
+static void a_reply_of_the_game_is_timed_and_settles_nothing(void **state UNUSED)
+{
+	struct book *book = book_open();
+	const struct message said = {.player = 3, .length = 60, .type = PG_LOAD_GAME};
+	const uint64_t stamp = inflight_stamp(&book->inflight, OPENED + 100);
+	struct plain_heartbeat reply = reply_to(stamp, 3);
+
+	inflight_enter(&book->inflight, stamp, &said);
+	reply.header.packet_type = ANSWER_REPLY;
+	hear_bytes(book, &reply, sizeof(reply), 3, OPENED + 1100);
+	assert_int_equal(book->counts.replies, 1);
+	assert_int_equal(book->counts.reply_sum_ns, 1000);
+	assert_int_equal(book->counts.reply_max_ns, 1000);
+	assert_int_equal(book->inflight.waiting, 1);
+	hear_bytes(book, &reply, sizeof(reply), 4, OPENED + 1100); // another player's
+	reply.player_id++;
+	hear_bytes(book, &reply, sizeof(reply), 3, OPENED + 1100);
+	reply = reply_to(enter(book, 3, OPENED + 200), 3); // not of the game's own
+	reply.header.packet_type = ANSWER_REPLY;
+	hear_bytes(book, &reply, sizeof(reply), 3, OPENED + 1100);
+	reply.header.timestamp ^= 1ULL << 40; // of no message
+	hear_bytes(book, &reply, sizeof(reply), 3, OPENED + 1100);
+	assert_int_equal(book->counts.replies, 1);
+	assert_counts(book, 0, 0, 0, 0, 0);
+	book_close(book);
+}
+
 static void an_answer_is_acknowledged_once_and_then_a_duplicate(void **state UNUSED)
 {
 	struct book *book = book_open();
@@ -236,6 +263,7 @@ static void what_is_given_up_is_no_longer_waited_for_but_may_still_be_answered(v
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_reply_of_the_game_is_timed_and_settles_nothing),
 		cmocka_unit_test(an_answer_is_acknowledged_once_and_then_a_duplicate),
 		cmocka_unit_test(a_round_trip_counts_from_the_time_that_was_meant),
 		cmocka_unit_test(only_an_overtaken_answer_of_the_same_player_is_reordered),

@@ -144,6 +144,12 @@ def load(  # noqa: PLR0913, PLR0917 - one parameter per option
     chat_bytes: Annotated[
         int, typer.Option(metavar="N", rich_help_panel=_PLAYERS, help="Text of a chat message.")
     ] = 32,
+    game_type: Annotated[
+        int,
+        typer.Option(
+            metavar="N", rich_help_panel=_PLAYERS, help="Type of messages of the game's own, from 64 on."
+        ),
+    ] = 64,
     game_bytes: Annotated[
         int,
         typer.Option(metavar="N", rich_help_panel=_PLAYERS, help="Body of a message of the game's own."),
@@ -243,6 +249,7 @@ def load(  # noqa: PLR0913, PLR0917 - one parameter per option
         motion=parse_motion(motion),
         arena_m=arena,
         chat_bytes=chat_bytes,
+        game_type=game_type,
         game_bytes=game_bytes,
         seed=seed,
         first_player_id=first_player_id,

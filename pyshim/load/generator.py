@@ -22,7 +22,7 @@ from pyshim.errors import ExitCode, InternalError, PollgateError, UnavailableErr
 from pyshim.load.messages import Ended, Failed, Message, Opened, Planned, Play, Wire
 from pyshim.load.native import Page
 from pyshim.load.planning import in_options, opening
-from pyshim.load.result import Counts, Latency, Result
+from pyshim.load.result import Counts, Latency, Result, Times
 from pyshim.load.scenario import Crowd, Device, Sockets, Target, Trial
 from pyshim.load.tickets import Ticket, pack
 from pyshim.plan import Plan
@@ -117,7 +117,8 @@ class Generator:
         page = self._page
         counts = page.counts()
         latency = Latency.of(page.recorded(), counts.latency_sum_s, counts.latency_max_s)
-        return Result.of(trial, counts, latency, tsc_hz=page.tsc_hz, cut_short=self.stopped)
+        replied = Latency.of(page.recorded_replies(), counts.reply_sum_s, counts.reply_max_s)
+        return Result.of(trial, counts, Times(latency, replied), tsc_hz=page.tsc_hz, cut_short=self.stopped)
 
     def stop(self) -> None:
         """End the running trial at once, and every later one; run() returns what there is.

@@ -26,6 +26,7 @@ class Open:
     weights: tuple[int, ...]  # of the message types, in their order
     arena_m: float
     chat_bytes: int
+    game_type: int
     game_bytes: int
     seed: int
     target: AddressPlan

@@ -81,6 +81,10 @@ class Page:
             connect_s=page.connect_ns * _NANOSECOND,
             handshakes=page.handshakes,
             closed=page.closed,
+            heard=page.heard,
+            replies=page.replies,
+            reply_sum_s=page.reply_sum_ns * _NANOSECOND,
+            reply_max_s=page.reply_max_ns * _NANOSECOND,
             unsent=dict(zip(UNSENT, page.unsent, strict=True)),
             refusals=page.refusals,
             refusal=page.refusal,
@@ -90,14 +94,22 @@ class Page:
 
     def recorded(self) -> list[tuple[int, int]]:
         """Round-trip times that occurred, in ns, and how often each did."""
-        buckets = array("Q", bytes(ffi.buffer(self.native.counts.latency)))
-        return [(lib.pg_load_latency_ns(at), times) for at, times in enumerate(buckets) if times]
+        return _recorded(self.native.counts.latency)
+
+    def recorded_replies(self) -> list[tuple[int, int]]:
+        """Times until the game's replies that occurred, in ns, and how often each did."""
+        return _recorded(self.native.counts.reply)
 
     def close(self) -> None:
         """Unmap and close; the memory lives on in whoever else has it."""
         ffi.release(self.native)
         self._map.close()
         os.close(self.fd)
+
+
+def _recorded(counted: Any) -> list[tuple[int, int]]:
+    buckets = array("Q", bytes(ffi.buffer(counted)))
+    return [(lib.pg_load_latency_ns(at), times) for at, times in enumerate(buckets) if times]
 
 
 class Players:
@@ -157,6 +169,7 @@ def _plan_struct(order: Open, plan: Plan | None) -> Any:
     out.motion = order.motion
     out.weight = order.weights
     out.chat_bytes = order.chat_bytes
+    out.game_type = order.game_type
     out.game_bytes = order.game_bytes
     out.arena_m = order.arena_m
     out.seed = order.seed

@@ -70,6 +70,7 @@ def opening(crowd: Crowd, target: Target, via: Sockets | Device, *, tickets: int
         weights=tuple(weights.get(name, 0) for name in TYPES),
         arena_m=float(crowd.arena_m),
         chat_bytes=crowd.chat_bytes,
+        game_type=crowd.game_type,
         game_bytes=crowd.game_bytes,
         seed=crowd.seed,
         target=address_plan(target.address),

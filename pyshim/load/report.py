@@ -59,6 +59,14 @@ class SessionsReport(_Part):
     closed: int = Field(description="Connections, and attempts to get one, that ended.")
 
 
+class RepliesReport(_Part):
+    """What the game behind the gate said to players; a reply begins with the mark of the player's message."""
+
+    heard: int = Field(description="Messages of the game's own types that came to players.")
+    replies: int = Field(description="Of those, which begin as a message that the player had said.")
+    latency: LatencyReport = Field(description="Of replies, from when that message was due.")
+
+
 class UnsentReport(_Part):
     """Why messages were not sent; together they are not_sent."""
 
@@ -97,6 +105,7 @@ class StepReport(_Part):
     sent_bytes: int = Field(description="Of UDP payload.")
     latency: LatencyReport
     sessions: SessionsReport | None = Field(description="Of profile session; null of profile plain.")
+    game: RepliesReport | None = Field(description="Of profile session; null of profile plain.")
     by_type: dict[str, TypeReport]
     generator: GeneratorReport
     limited_by: Literal["generator", "target", "none"]
@@ -122,6 +131,7 @@ class ScenarioReport(_Part):
     motion: Literal["waypoint", "crowd"]
     arena_m: float
     chat_bytes: int
+    game_type: int
     game_bytes: int
     seed: int
     first_player_id: int
@@ -194,6 +204,7 @@ def _scenario(crowd: Crowd, drain_s: float) -> ScenarioReport:
         motion=crowd.motion,
         arena_m=crowd.arena_m,
         chat_bytes=crowd.chat_bytes,
+        game_type=crowd.game_type,
         game_bytes=crowd.game_bytes,
         seed=crowd.seed,
         first_player_id=crowd.first_player_id,
@@ -230,6 +241,7 @@ def _step(played: Played, *, sessions: bool) -> StepReport:
         sent_bytes=result.sent_bytes,
         latency=_latency(result.latency),
         sessions=_sessions(result) if sessions else None,
+        game=_replies(result) if sessions else None,
         by_type=_by_type(result),
         generator=_generator(result),
         limited_by=result.limited_by,
@@ -243,6 +255,10 @@ def _sessions(result: Result) -> SessionsReport:
         handshakes=result.handshakes,
         closed=result.closed,
     )
+
+
+def _replies(result: Result) -> RepliesReport:
+    return RepliesReport(heard=result.heard, replies=result.replies, latency=_latency(result.replied))
 
 
 def _latency(latency: Latency) -> LatencyReport:

@@ -52,6 +52,10 @@ class Counts:
     connect_s: float  # that it took until all were
     handshakes: int  # connections that were made, also during the trial
     closed: int  # connections, or attempts, that ended
+    heard: int  # messages of the game's own that came to players
+    replies: int  # of those, which begin with the mark of a message that the player said
+    reply_sum_s: float
+    reply_max_s: float
     unsent: dict[str, int]  # by reason, every one of UNSENT
     refusals: int  # datagrams that the kernel, the network or the target said to have refused
     refusal: int  # errno of the last; 0: none
@@ -61,7 +65,7 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class Latency:
-    """Round trips, from when a message was due to its acknowledgement; None when there were none."""
+    """Round trips, from when a message was due to its acknowledgement or reply; None when there were none."""
 
     count: int
     mean_s: float | None
@@ -95,19 +99,35 @@ class Latency:
 
 
 @dataclass(frozen=True, slots=True)
+class Times:
+    """How long it took until messages were acknowledged, and until the game behind the gate replied."""
+
+    acknowledged: Latency
+    replied: Latency
+
+
+@dataclass(frozen=True, slots=True)
 class Result(Counts):
     """A trial that has ended: offered = sent + not_sent, and sent = acknowledged + lost."""
 
     trial: Trial
     tsc_hz: int
     latency: Latency
+    replied: Latency
     cut_short: bool  # it was stopped: the figures are those of the time until then
 
     @classmethod
-    def of(cls, trial: Trial, counts: Counts, latency: Latency, *, tsc_hz: int, cut_short: bool) -> Result:
+    def of(cls, trial: Trial, counts: Counts, times: Times, *, tsc_hz: int, cut_short: bool) -> Result:
         """Put together what the generator counted."""
         values = {each.name: getattr(counts, each.name) for each in fields(Counts)}
-        return cls(**values, trial=trial, tsc_hz=tsc_hz, latency=latency, cut_short=cut_short)
+        return cls(
+            **values,
+            trial=trial,
+            tsc_hz=tsc_hz,
+            latency=times.acknowledged,
+            replied=times.replied,
+            cut_short=cut_short,
+        )
 
     @property
     def offered_pps(self) -> float:

@@ -25,6 +25,7 @@ ADDRESSES_MAX = 8  # PG_ADDRESSES_MAX
 WEIGHT_MAX = 65_535
 CHAT_BYTES_MAX = 512
 GAME_BYTES_MAX = 458  # PG_LOAD_GAME_BYTES_MAX
+GAME_TYPE_FIRST, GAME_TYPE_LAST = 64, 199
 ARENA_M_MAX = 1e6
 RATE_PPS_MAX = 1e9
 SECONDS_MAX = 7 * 86_400.0
@@ -47,7 +48,8 @@ class Crowd:
     motion: Motion = "waypoint"
     arena_m: float = 1000.0  # side of the square that they walk in
     chat_bytes: int = 32
-    game_bytes: int = 32  # of a message of the game's own
+    game_type: int = GAME_TYPE_FIRST  # of messages of the game's own
+    game_bytes: int = 32  # of their bodies
     seed: int = 1
     first_player_id: int = 1
 
@@ -55,6 +57,7 @@ class Crowd:
         """Refuse what cannot be played."""
         _between("players", self.players, 1, PLAYERS_MAX)
         _between("chat-bytes", self.chat_bytes, 1, CHAT_BYTES_MAX)
+        _between("game-type", self.game_type, GAME_TYPE_FIRST, GAME_TYPE_LAST)
         _between("game-bytes", self.game_bytes, 0, GAME_BYTES_MAX)
         _between("arena", self.arena_m, 1, ARENA_M_MAX)
         _between("seed", self.seed, 0, 2**64 - 1)

@@ -170,6 +170,8 @@ def _notes(load: Load, played: Sequence[Played]) -> Iterator[tuple[str, str]]:
                 "say, is a limit of all players of one address",
                 "",
             )
+        if result.heard or result.sent_of_type["game"]:
+            yield f"{name}: {_replies(result)}", ""
         if result.duplicated:
             yield (
                 f"{name}: what came twice was answered twice: does another gateway have this address, too? "
@@ -199,6 +201,16 @@ def _books(result: Result) -> str:
         )
         parts.append(f"{units.count(result.not_sent)} not sent ({reasons})")
     return ", ".join(parts)
+
+
+def _replies(result: Result) -> str:
+    """What the game did with what it was told."""
+    said, replied = units.count(result.sent_of_type["game"]), result.replied
+    text = f"the game sent players {units.count(result.heard)} messages, "
+    text += f"{units.count(result.replies)} of them replies to {said}"
+    if not result.replies:
+        return text
+    return f"{text}, in {units.duration(replied.p50_s)} at p50 and {units.duration(replied.p99_s)} at p99"
 
 
 def _datagrams(count: int) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pyshim.load.result import UNSENT, Counts, Latency, Result
+from pyshim.load.result import UNSENT, Counts, Latency, Result, Times
 from pyshim.load.scenario import TYPES, Trial
 
 TSC_HZ = 1_000_000_000
@@ -37,6 +37,10 @@ def counts(**changes: Any) -> Counts:
         "connect_s": 0.0,
         "handshakes": 0,
         "closed": 0,
+        "heard": 0,
+        "replies": 0,
+        "reply_sum_s": 0.0,
+        "reply_max_s": 0.0,
         "unsent": dict.fromkeys(UNSENT, 0),
         "refusals": 0,
         "refusal": 0,
@@ -51,7 +55,7 @@ def result(trial: Trial | None = None, *, cut_short: bool = False, **changes: An
     return Result.of(
         trial or Trial(100, 1.0, 1000.0),
         counts(**changes),
-        Latency.of([(1000, 900), (5000, 100)], 1.4e-3, 5e-6),
+        Times(Latency.of([(1000, 900), (5000, 100)], 1.4e-3, 5e-6), NO_LATENCY),
         tsc_hz=TSC_HZ,
         cut_short=cut_short,
     )

@@ -90,6 +90,7 @@ def test_what_is_no_mix_is_refused(text: str, sentence: str) -> None:
         (lambda: Crowd(0), "--players: found 0, allowed: 1 to 1,048,576"),
         (lambda: Crowd(1, chat_bytes=513), "--chat-bytes: found 513, allowed: 1 to 512"),
         (lambda: Crowd(1, game_bytes=459), "--game-bytes: found 459, allowed: 0 to 458"),
+        (lambda: Crowd(1, game_type=63), "--game-type: found 63, allowed: 64 to 199"),
         (lambda: Crowd(1, arena_m=float("nan")), "--arena: found nan"),
         (lambda: Crowd(1, motion="fly"), '--motion: found "fly", allowed: waypoint or crowd'),  # type: ignore
         (lambda: Crowd(2, first_player_id=2**32 - 1), "--first-player-id: found"),

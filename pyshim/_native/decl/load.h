@@ -25,6 +25,7 @@ struct pg_load_plan {
 	uint8_t motion;
 	uint16_t weight[PG_LOAD_TYPES];
 	uint16_t chat_bytes;
+	uint8_t game_type;
 	uint16_t game_bytes;
 	float arena_m;
 	uint64_t seed;
@@ -79,9 +80,14 @@ struct pg_load_counts {
 	uint64_t connect_ns;
 	uint64_t handshakes;
 	uint64_t closed;
+	uint64_t heard;
+	uint64_t replies;
+	uint64_t reply_sum_ns;
+	uint64_t reply_max_ns;
 	uint64_t sent_of_type[PG_LOAD_TYPES];
 	uint64_t acknowledged_of_type[PG_LOAD_TYPES];
 	uint64_t latency[...];
+	uint64_t reply[...];
 };
 
 struct pg_load_page {
