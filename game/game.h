@@ -94,8 +94,9 @@ struct player {
 	uint32_t player; // 0: nobody
 	uint32_t session;
 	uint32_t generation;
-	uint16_t worker;   // its place in pgg.worker
-	uint16_t is_named; // as JOINED
+	uint16_t worker;  // its place in pgg.worker
+	uint8_t profile;  // enum pgg_profile, of those who are named
+	uint8_t is_named; // as JOINED
 };
 
 /// Open addressing, in which a player is at its place or behind it without a hole.

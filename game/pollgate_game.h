@@ -50,6 +50,11 @@ extern "C" {
 #define PGG_OWN_FIRST 64   /* types of messages from here */
 #define PGG_OWN_LAST 199   /* to here are the game's own, both ways */
 
+/* Of profile netcode: */
+#define PGG_PAYLOAD 64        /* what such a client says, and is told, is of this type, and not reliable */
+#define PGG_PAYLOAD_MAX 1200  /* bytes; at least one */
+#define PGG_USER_DATA_MAX 256 /* bytes of a connect token */
+
 typedef struct pgg pgg;
 
 enum pgg_result {
@@ -68,7 +73,8 @@ enum pgg_result {
 	PGG_LATE = -11,        /* the gateway has not answered in options.timeout_ms */
 	PGG_REFUSED = -12,     /* by the gateway: of pgg_open(), which says why */
 	PGG_SYSTEM = -13,      /* errno says why */
-	PGG_MEMORY = -14
+	PGG_MEMORY = -14,
+	PGG_PROFILE = -15 /* the profile of the player's listener has no such thing: enum pgg_profile */
 };
 
 /** One sentence about an enum pgg_result. Static storage. */
@@ -156,6 +162,14 @@ enum pgg_event_type {
 	PGG_DETACHED = 11  /* the gateway ended the attachment, or its memory says what cannot be; nothing follows */
 };
 
+/** What a listener speaks. */
+enum pgg_profile {
+	PGG_PROFILE_PLAIN = 0,
+	PGG_PROFILE_SESSION = 1, /* all of this header */
+	PGG_PROFILE_NETCODE =
+		2 /* messages of type PGG_PAYLOAD, not reliable; kicks, whose reason nobody is told; lists and groups */
+};
+
 enum pgg_how {
 	PGG_HOW_NOW = 1,    /* a new connection */
 	PGG_HOW_BEFORE = 2, /* was in before this process attached */
@@ -170,10 +184,15 @@ struct pgg_event {
 	union {
 		struct pgg_message message;
 		struct {
-			uint32_t session; /* as issued */
+			uint32_t session; /* as issued; of profile netcode the client's index */
 			uint16_t port;    /* UDP port of the listener; 0: not known */
-			uint8_t profile;  /* of the listener: its place in pg_profile_name() */
+			uint8_t profile;  /* of the listener: enum pgg_profile */
 			uint8_t how;      /* enum pgg_how */
+			/* Who it is. Of profile netcode the client id of the connect token, for which `player` stands
+			 * while the client is connected: a number of the gateway's, 2^31 or more; else `player`. */
+			uint64_t client;
+			/* PGG_USER_DATA_MAX bytes, of the connect token; NULL: of another profile */
+			const void *user_data;
 		} joined;
 		struct {
 			uint32_t session;

@@ -5,6 +5,9 @@
 
 static_assert(sizeof(struct pgg_position) == sizeof(struct game_position), "positions are read where they lie");
 static_assert((int)PGG_HOW_NOW == GAME_JOINED_NOW && (int)PGG_HOW_BEFORE == GAME_JOINED_BEFORE, "as in bus/records.h");
+static_assert(PGG_PAYLOAD == GAME_TYPE_PAYLOAD && PGG_PAYLOAD_MAX == GAME_PAYLOAD_MAX &&
+		      PGG_USER_DATA_MAX == GAME_USER_DATA,
+	      "likewise");
 static_assert((int)PGG_URGENT == 0 && (int)PGG_NORMAL == 1 && (int)PGG_BULK == 2, "as in delivery/outbound.h");
 
 static int cannot_be(pgg *game, const struct worker *worker, const struct ring_message *record)
@@ -32,6 +35,7 @@ static int on_joined(pgg *game, struct worker *worker, const struct game_joined 
 {
 	const uint32_t number = joined->player, session = joined->session;
 	const uint8_t how = joined->how == GAME_JOINED_BEFORE ? PGG_HOW_BEFORE : PGG_HOW_NOW;
+	const uint8_t profile = joined->profile;
 	const uint16_t place = place_of(game, worker);
 	struct player *player = number != 0 ? players_add(&game->players, number) : NULL;
 	bool another;
@@ -43,15 +47,30 @@ static int on_joined(pgg *game, struct worker *worker, const struct game_joined 
 	}
 	another = is_another(player, place, session);
 	game->players.named += !player->is_named;
-	*player = (struct player){number, session, worker->generation, place, true};
+	*player = (struct player){number, session, worker->generation, place, profile, true};
 	event->type = PGG_JOINED;
 	event->player = number;
 	event->as.joined.session = session;
 	event->as.joined.port = joined->port;
-	event->as.joined.profile = joined->profile;
+	event->as.joined.profile = profile;
+	event->as.joined.client = number;
+	event->as.joined.user_data = NULL;
 	event->as.joined.how = another ? how : (uint8_t)PGG_HOW_AGAIN;
 	// The worker lists them all again when it could not tell everything: who is named a second time is no news.
 	return another || how == PGG_HOW_NOW || worker->was_replaced;
+}
+
+/// Of profile netcode, with what its connect token says.
+static int on_joined_client(pgg *game, struct worker *worker, const struct game_joined_client *joined,
+			    struct pgg_event *event)
+{
+	const int result = on_joined(game, worker, &joined->joined, event);
+
+	if (result > 0) {
+		event->as.joined.client = joined->client;
+		event->as.joined.user_data = joined->user_data;
+	}
+	return result;
 }
 
 static int on_left(pgg *game, const struct worker *worker, const struct game_left *left, struct pgg_event *event)
@@ -146,7 +165,8 @@ static bool length_fits(const struct ring_message *record)
 	case GAME_MOVED:
 		return record->length % sizeof(struct game_position) == 0;
 	case GAME_JOINED:
-		return record->length == sizeof(struct game_joined);
+		return record->length == sizeof(struct game_joined) ||
+		       record->length == sizeof(struct game_joined_client);
 	case GAME_LEFT:
 		return record->length == sizeof(struct game_left);
 	case GAME_QUALITY:
@@ -163,7 +183,9 @@ static int take_rarer(pgg *game, struct worker *worker, const struct ring_messag
 {
 	switch (record->type) {
 	case GAME_JOINED:
-		return on_joined(game, worker, record->body, event);
+		return record->length == sizeof(struct game_joined) ?
+			       on_joined(game, worker, record->body, event) :
+			       on_joined_client(game, worker, record->body, event);
 	case GAME_LEFT:
 		return on_left(game, worker, record->body, event);
 	case GAME_MOVED:

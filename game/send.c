@@ -121,8 +121,29 @@ int sink_reserve(pgg *game, struct sink *sink, uint16_t type, uint32_t length, v
 	return PGG_OK;
 }
 
+enum profile {
+#define PROFILE(NAME, name, loops) PROFILE_##NAME,
+#include "wire/profiles.def"
+};
+static_assert((int)PGG_PROFILE_PLAIN == PROFILE_PLAIN && (int)PGG_PROFILE_SESSION == PROFILE_SESSION &&
+		      (int)PGG_PROFILE_NETCODE == PROFILE_NETCODE,
+	      "as in wire/profiles.def");
+
+/// Is there what is asked for in the player's profile? Of those who are not named yet only the gateway knows.
+static bool profile_has(const struct player *player, uint16_t type, const struct pgg_message *message)
+{
+	if (likely(player->profile != PGG_PROFILE_NETCODE))
+		return true;
+	if (type == GAME_PLACE || type == GAME_ASK)
+		return false;
+	return type != GAME_SEND || (message->type == PGG_PAYLOAD && !message->reliable && message->length >= 1 &&
+				     message->length <= PGG_PAYLOAD_MAX);
+}
+
 /// To the worker who serves the player.
-static int order(pgg *game, uint32_t player, uint16_t type, uint32_t length, void **body)
+/// @param message  of GAME_SEND; NULL otherwise
+static int order(pgg *game, uint32_t player, uint16_t type, const struct pgg_message *message, uint32_t length,
+		 void **body)
 {
 	const int result = check_alive(game);
 	const struct player *found;
@@ -132,6 +153,8 @@ static int order(pgg *game, uint32_t player, uint16_t type, uint32_t length, voi
 	found = players_find(&game->players, player);
 	if (unlikely(!found || player == 0))
 		return PGG_NOT_HERE;
+	if (unlikely(!profile_has(found, type, message)))
+		return PGG_PROFILE;
 	return sink_reserve(game, &game->worker[found->worker]->sink, type, length, body);
 }
 
@@ -146,7 +169,7 @@ int pgg_send_reserve(pgg *game, uint32_t player, const struct pgg_message *messa
 
 	if (unlikely(result != PGG_OK))
 		return result;
-	result = order(game, player, GAME_SEND, (uint32_t)sizeof(*send) + message->length, &record);
+	result = order(game, player, GAME_SEND, message, (uint32_t)sizeof(*send) + message->length, &record);
 	if (unlikely(result != PGG_OK))
 		return result;
 	send = record;
@@ -176,7 +199,7 @@ int pgg_kick(pgg *game, uint32_t player, uint8_t reason)
 
 	if (reason > PGG_REASON_MAX)
 		return PGG_ARGUMENT;
-	result = order(game, player, GAME_KICK, sizeof(struct game_kick), &body);
+	result = order(game, player, GAME_KICK, NULL, sizeof(struct game_kick), &body);
 	if (result == PGG_OK)
 		*(struct game_kick *)body = (struct game_kick){.player = player, .reason = reason};
 	return result;
@@ -197,7 +220,7 @@ int pgg_place(pgg *game, uint32_t player, const float position[3], const float v
 		return PGG_ARGUMENT;
 	memcpy(place.position, position, sizeof(place.position));
 	memcpy(place.velocity, velocity, sizeof(place.velocity));
-	result = order(game, player, GAME_PLACE, sizeof(place), &body);
+	result = order(game, player, GAME_PLACE, NULL, sizeof(place), &body);
 	if (result == PGG_OK)
 		memcpy(body, &place, sizeof(place));
 	return result;
@@ -206,7 +229,7 @@ int pgg_place(pgg *game, uint32_t player, const float position[3], const float v
 int pgg_ask(pgg *game, uint32_t player, uint32_t cookie)
 {
 	void *body;
-	const int result = order(game, player, GAME_ASK, sizeof(struct game_ask), &body);
+	const int result = order(game, player, GAME_ASK, NULL, sizeof(struct game_ask), &body);
 
 	if (result == PGG_OK)
 		*(struct game_ask *)body = (struct game_ask){.player = player, .cookie = cookie};

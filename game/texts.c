@@ -23,9 +23,11 @@ const char *pgg_result_text(int result)
 		[-PGG_REFUSED] = "the gateway refused",
 		[-PGG_SYSTEM] = "the operating system refused; errno says why",
 		[-PGG_MEMORY] = "out of memory",
+		[-PGG_PROFILE] =
+			"the player's profile has no such thing: to netcode go messages of type 64, 1 to 1,200 bytes, not reliable",
 	};
 
-	if (result > 0 || result < PGG_MEMORY)
+	if (result > 0 || result < PGG_PROFILE)
 		return "unknown result";
 	return text[-result];
 }

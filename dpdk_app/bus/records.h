@@ -16,6 +16,11 @@
 #define GAME_TYPE_FIRST 64
 #define GAME_TYPE_LAST 199
 
+/// What a client of profile netcode says is bytes without a type: it comes as this one, and this one alone goes there.
+#define GAME_TYPE_PAYLOAD GAME_TYPE_FIRST
+#define GAME_PAYLOAD_MAX 1200
+#define GAME_USER_DATA 256
+
 /// Of one record: a message's longest body is SESSION_MESSAGE_MAX.
 #define GAME_LIST_MAX 4096 // players that one record names
 
@@ -45,6 +50,14 @@ struct game_joined {
 	uint16_t port;    // UDP port of the listener; 0: not known
 	uint8_t profile;  // enum pg_profile
 	uint8_t how;      // enum game_how
+} PACKED;
+
+/// A GAME_JOINED of profile netcode. Its `session` is the client's index.
+struct game_joined_client {
+	struct game_joined joined;
+	uint32_t zero;
+	uint64_t client; // id, of the connect token; `player` stands for it as long as it is connected
+	uint8_t user_data[GAME_USER_DATA]; // of the connect token
 } PACKED;
 
 struct game_left {
@@ -160,7 +173,8 @@ struct game_ask {
 	uint32_t cookie; // comes back
 } PACKED;
 
-static_assert(sizeof(struct game_joined) == 12 && sizeof(struct game_left) == 12 && sizeof(struct game_message) == 8 &&
+static_assert(sizeof(struct game_joined) == 12 && sizeof(struct game_joined_client) == 280 &&
+		      sizeof(struct game_left) == 12 && sizeof(struct game_message) == 8 &&
 		      sizeof(struct game_position) == 28 && sizeof(struct game_quality) == 24 &&
 		      sizeof(struct game_outgoing) == 8 && sizeof(struct game_send) == 16 &&
 		      sizeof(struct game_send_list) == 16 && sizeof(struct game_send_group) == 16 &&

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "bus/wait.h"
+#include "game/clients.h"
 
 ALWAYS_INLINE bool is_set(uint32_t bits, unsigned bit)
 {
@@ -41,21 +42,34 @@ static enum pg_process_loss why_not(const struct game *game, unsigned process, u
 	return is_set(game->present, process) ? PG_PROCESS_LOSS_FULL : PG_PROCESS_LOSS_AWAY;
 }
 
-void game_forward(struct game *game, unsigned process, const struct session_record *from,
-		  const struct delivered *message)
+ALWAYS_INLINE struct game_message *offer(struct game *game, unsigned process, uint32_t body_length)
 {
-	const uint32_t length = (uint32_t)sizeof(struct game_message) + message->length;
+	const uint32_t length = (uint32_t)sizeof(struct game_message) + body_length;
 	struct game_message *record = NULL;
 
 	counter_add(&game->counts[process].offered, 1);
 	if (likely(is_set(game->linked, process)))
 		record = reserve(game, process, length, GAME_MESSAGE);
-	if (unlikely(!record)) {
-		lose(game, process, why_not(game, process, length));
-		if (is_set(game->linked, process))
-			ring_miss(&game->link[process]->out);
+	if (likely(record != NULL))
+		return record;
+	lose(game, process, why_not(game, process, length));
+	if (is_set(game->linked, process))
+		ring_miss(&game->link[process]->out);
+	return NULL;
+}
+
+struct game_message *game_offer(struct game *game, unsigned process, uint32_t length)
+{
+	return offer(game, process, length);
+}
+
+void game_forward(struct game *game, unsigned process, const struct session_record *from,
+		  const struct delivered *message)
+{
+	struct game_message *record = offer(game, process, message->length);
+
+	if (unlikely(!record))
 		return;
-	}
 	*record = (struct game_message){
 		.player = from->player_id,
 		.type = message->type,
@@ -96,21 +110,38 @@ static bool tell_joined(struct game *game, unsigned process, uint32_t slot, enum
 	return true;
 }
 
-/// Those who hear of this session. A listing that has not come to it yet will find it, or not.
-static uint32_t hearers(const struct game *game, uint32_t slot)
+uint32_t game_hearers(const struct game *game, uint32_t place, unsigned listener, uint32_t share)
 {
-	const struct session_record *record = &game->shard->store->records[slot];
-	const unsigned listener = peer_listener(&record->peer);
 	uint32_t found = 0;
 
 	for (uint32_t left = game->present; left != 0; left &= left - 1) {
 		const unsigned process = (unsigned)__builtin_ctz(left);
 
-		if (slot + 1 < game->link[process]->cursor &&
-		    game_hears(game->routes, process, listener, record->player_id))
+		if (place + 1 < game->link[process]->cursor && game_hears(game->routes, process, listener, share))
 			found |= 1U << process;
 	}
 	return found;
+}
+
+static uint32_t hearers(const struct game *game, uint32_t slot)
+{
+	const struct session_record *record = &game->shard->store->records[slot];
+
+	return game_hearers(game, slot, peer_listener(&record->peer), record->player_id);
+}
+
+void *game_reserve(struct game *game, unsigned process, uint32_t length, enum game_event_type type)
+{
+	return reserve(game, process, length, type);
+}
+
+void *game_tell(struct game *game, unsigned process, uint32_t length, enum game_event_type type)
+{
+	void *record = reserve(game, process, length, type);
+
+	if (unlikely(!record))
+		list_anew(game, process);
+	return record;
 }
 
 void game_joined(struct game *game, uint32_t slot)
@@ -131,13 +162,11 @@ void game_left(struct game *game, uint32_t slot, enum session_close_reason why)
 		groups_forget(&game->link[__builtin_ctz(left)]->groups, slot);
 	for (uint32_t left = hearers(game, slot); left != 0; left &= left - 1) {
 		const unsigned process = (unsigned)__builtin_ctz(left);
-		struct game_left *gone = reserve(game, process, sizeof(*gone), GAME_LEFT);
+		struct game_left *gone = game_tell(game, process, sizeof(*gone), GAME_LEFT);
 
 		if (gone)
 			*gone = (struct game_left){
 				.player = record->player_id, .session = record->number, .why = (uint8_t)why};
-		else
-			list_anew(game, process);
 	}
 }
 
@@ -157,23 +186,43 @@ static void begin_listing(struct game *game, unsigned process)
 /// @return false: there is no room for it now
 static bool list_slot(struct game *game, unsigned process, uint32_t slot)
 {
-	const struct session_record *record = &game->shard->store->records[slot];
+	const struct session_record *record;
 
+	if (slot >= game->first_client)
+		return clients_list(game, process, slot - game->first_client);
+	record = &game->shard->store->records[slot];
 	if (!is_in(game, slot) || !game_hears(game->routes, process, peer_listener(&record->peer), record->player_id))
 		return true;
 	return tell_joined(game, process, slot, GAME_JOINED_BEFORE);
 }
 
+/// The first slot from this one on that may be a player's, of whatever profile.
+/// @return UINT32_MAX: there is none
+static uint32_t next_slot(const struct game *game, uint32_t slot)
+{
+	if (game->shard && slot < store_used(game->shard->store))
+		return slot;
+	if (slot < game->first_client)
+		slot = game->first_client;
+	return game->netcode && slot - game->first_client < netcode_used(&game->netcode->store->clients) ? slot :
+													   UINT32_MAX;
+}
+
 void game_list(struct game *game, unsigned process, uint32_t slots)
 {
 	struct game_link *link = game->link[process];
-	const uint32_t used = store_used(game->shard->store);
+	uint32_t slot;
 
 	if (link->cursor == 0)
 		begin_listing(game, process);
-	while (link->cursor != 0 && link->cursor <= used && slots-- > 0 && list_slot(game, process, link->cursor - 1))
-		link->cursor++;
-	if (link->cursor <= used || !reserve(game, process, 0, GAME_LISTED))
+	if (link->cursor == 0)
+		return;
+	slot = next_slot(game, link->cursor - 1);
+	while (slot != UINT32_MAX && slots-- > 0 && list_slot(game, process, slot)) {
+		link->cursor = slot + 2;
+		slot = next_slot(game, slot + 1);
+	}
+	if (slot != UINT32_MAX || !reserve(game, process, 0, GAME_LISTED))
 		return;
 	link->cursor = LINK_LISTED;
 	game->listing &= ~(1U << process);

@@ -3,14 +3,22 @@
 
 #include "game/game.h"
 
+#include "game/clients.h"
 #include "game/events.h"
 
 static const struct session_watcher watcher = {.joined = game_joined, .left = game_left};
 
 void game_init(struct game *game)
 {
-	game->shard->game = game;
-	game->shard->watcher = &watcher;
+	if (game->shard) {
+		game->shard->game = game;
+		game->shard->watcher = &watcher;
+		game->first_client = game->shard->store->capacity;
+	}
+	if (game->netcode) {
+		game->netcode->game = game;
+		game->netcode->watcher = &game_client_watcher;
+	}
 }
 
 /// Whoever is there is told anew who is in, as far as it is to hear of them.

@@ -6,6 +6,7 @@
 
 #include "game/link.h"
 #include "game/routes.h"
+#include "netcode/shard.h"
 #include "session/shard.h"
 
 /// Sessions that moved and whose positions nobody was told yet: as many as a burst brings.
@@ -15,7 +16,10 @@ struct game {
 	// set before the worker starts
 	struct pg_worker_stats *stats;
 	struct pg_process_counts *counts; // by process
-	struct session_shard *shard;
+	struct session_shard *shard;      // NULL: no listener has profile session
+	struct netcode_shard *netcode;    // NULL: no listener has profile netcode
+	uint32_t first_client; // as which clients of netcode come behind the slots of sessions: their capacity
+	uint64_t tsc_hz;
 	uint16_t port[PG_LISTENERS_MAX]; // UDP, of each listener
 	int bells;                       // readable when a process rings a worker that sleeps; -1: this one never does
 
@@ -41,7 +45,7 @@ struct game {
 	uint8_t *scratch;               // SESSION_MESSAGE_MAX bytes: a body that is to be checked before it is used
 };
 
-/// @param game  zeroed, cache-aligned; its `shard` and what else is set before the worker starts is filled in
+/// @param game  zeroed, cache-aligned; what is set before the worker starts is filled in, one of its shards at least
 void game_init(struct game *game);
 
 /// The routes from now on.

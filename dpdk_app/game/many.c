@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "game/clients.h"
 #include "game/said.h"
 
 /// Those of this worker have one body in memory.
@@ -33,8 +34,11 @@ static enum pg_order_refusal send_one(struct game *game, struct many *many, uint
 				      const struct outgoing *message, uint64_t now)
 {
 	uint32_t slot;
-	const struct session_record *here = said_player(game, player, &slot);
+	const struct session_record *here;
 
+	if (unlikely(client_of(game, player) != NETCODE_NONE))
+		return said_send(game, player, message, now);
+	here = said_player(game, player, &slot);
 	return here ? send_here(game, many, record_session(here), message, now) : said_send(game, player, message, now);
 }
 
@@ -83,6 +87,18 @@ static enum pg_order_refusal open_group(const struct game *game, const uint8_t *
 	return said_open(game, &send->message, record + sizeof(*send), length - (uint32_t)sizeof(*send), message);
 }
 
+static enum pg_order_refusal send_member(struct game *game, struct many *many, uint32_t slot, uint32_t except,
+					 const struct outgoing *message, uint64_t now)
+{
+	const struct session_record *to;
+
+	if (unlikely(slot >= game->first_client))
+		return clients_send_but(game, slot - game->first_client, except, message, now);
+	to = &game->shard->store->records[slot];
+	return to->player_id == except ? PG_ORDER_REFUSED_NONE :
+					 send_here(game, many, record_session(to), message, now);
+}
+
 /// To the members that are this worker's, which may be none.
 static bool send_group(struct game *game, unsigned process, struct many *many, const uint8_t *record, uint32_t length,
 		       struct slice *slice, uint64_t now)
@@ -97,10 +113,7 @@ static bool send_group(struct game *game, unsigned process, struct many *many, c
 	if (!many->unfinished)
 		groups_walk(groups, send.group);
 	while (!slice_is_over(slice) && groups_walk_next(groups, &slot)) {
-		const struct session_record *to = &game->shard->store->records[slot];
-
-		if (to->player_id != send.except)
-			(void)is_refused(many, send_here(game, many, record_session(to), &message, now));
+		(void)is_refused(many, send_member(game, many, slot, send.except, &message, now));
 		slice_spend(slice, 1);
 	}
 	return groups_walked(groups);

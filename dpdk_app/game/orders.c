@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "game/clients.h"
 #include "game/events.h"
 #include "game/said.h"
 #include "message/finite.h"
@@ -28,14 +29,25 @@ static enum pg_order_refusal obey_send(struct game *game, const uint8_t *record,
 
 // ---------------------------------------------------------------- what is done to a player
 
+/// A client of netcode has no position, and nothing in the profile tells how long its packets take.
+static enum pg_order_refusal why_not_here(const struct game *game, uint32_t player)
+{
+	return client_of(game, player) != NETCODE_NONE ? PG_ORDER_REFUSED_PROFILE : PG_ORDER_REFUSED_NO_PLAYER;
+}
+
 static enum pg_order_refusal obey_kick(struct game *game, const uint8_t *record, uint32_t length, uint64_t now)
 {
 	struct game_kick kick;
-	uint32_t slot;
+	uint32_t slot, client;
 
 	if (length != sizeof(kick))
 		return PG_ORDER_REFUSED_LENGTH;
 	memcpy(&kick, record, sizeof(kick));
+	client = client_of(game, kick.player);
+	if (client != NETCODE_NONE) {
+		clients_kick(game, client, now);
+		return PG_ORDER_REFUSED_NONE;
+	}
 	if (!said_player(game, kick.player, &slot))
 		return PG_ORDER_REFUSED_NO_PLAYER;
 	connection_kick(game->shard, slot, kick.reason, now);
@@ -59,7 +71,7 @@ static enum pg_order_refusal obey_place(struct game *game, const uint8_t *record
 		return PG_ORDER_REFUSED_BODY;
 	placed = said_player(game, place.player, &slot);
 	if (!placed)
-		return PG_ORDER_REFUSED_NO_PLAYER;
+		return why_not_here(game, place.player);
 	record_move(placed, motion);
 	message = (struct outgoing){.type = SESSION_CORRECTION,
 				    .reliable = true,
@@ -81,7 +93,7 @@ static enum pg_order_refusal obey_ask(struct game *game, unsigned process, const
 		return PG_ORDER_REFUSED_LENGTH;
 	memcpy(&ask, record, sizeof(ask));
 	if (!said_player(game, ask.player, &slot))
-		return PG_ORDER_REFUSED_NO_PLAYER;
+		return why_not_here(game, ask.player);
 	c = store_delivery(game->shard->store, slot);
 	game_tell_quality(game, process,
 			  &(struct game_quality){
@@ -99,6 +111,17 @@ static enum pg_order_refusal obey_ask(struct game *game, unsigned process, const
 
 // ---------------------------------------------------------------- groups
 
+/// Whoever can be in a group, of any profile.
+static bool member_here(const struct game *game, uint32_t player, uint32_t *slot)
+{
+	const uint32_t client = client_of(game, player);
+
+	if (client == NETCODE_NONE)
+		return said_player(game, player, slot);
+	*slot = game->first_client + client;
+	return true;
+}
+
 static enum pg_order_refusal obey_group(struct game *game, unsigned process, enum game_order_type type,
 					const uint8_t *record, uint32_t length)
 {
@@ -112,7 +135,7 @@ static enum pg_order_refusal obey_group(struct game *game, unsigned process, enu
 	memcpy(&order, record, sizeof(order));
 	if (type == GAME_GROUP_END)
 		return groups_end(groups, order.group) ? PG_ORDER_REFUSED_NONE : PG_ORDER_REFUSED_NO_GROUP;
-	if (!said_player(game, order.player, &slot))
+	if (!member_here(game, order.player, &slot))
 		return PG_ORDER_REFUSED_NO_PLAYER;
 	done = type == GAME_GROUP_JOIN ? groups_join(groups, order.group, slot) :
 					 groups_leave(groups, order.group, slot);

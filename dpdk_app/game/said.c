@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "game/clients.h"
 #include "message/session_check.h"
 
 /// Can a game say this to a player?
@@ -27,6 +28,8 @@ enum pg_order_refusal said_open(const struct game *game, const struct game_outgo
 		.body = body,
 		.length = length,
 	};
+	if (game->netcode)
+		payloads_begin_body(&game->netcode->payloads);
 	if (!fits(head))
 		return PG_ORDER_REFUSED_TYPE;
 	if (length > SESSION_MESSAGE_MAX)
@@ -41,6 +44,12 @@ enum pg_order_refusal said_open(const struct game *game, const struct game_outgo
 
 enum pg_order_refusal said_send(struct game *game, uint32_t player, const struct outgoing *message, uint64_t now)
 {
+	const uint32_t client = client_of(game, player);
+
+	if (unlikely(client != NETCODE_NONE))
+		return clients_send(game, client, message, now);
+	if (unlikely(!game->shard))
+		return PG_ORDER_REFUSED_NO_PLAYER;
 	switch (session_relay(game->shard, player, message, now)) {
 	case PG_LOSS_NONE:
 		return PG_ORDER_REFUSED_NONE;
@@ -55,6 +64,8 @@ struct session_record *said_player(const struct game *game, uint32_t player, uin
 {
 	struct session_record *record;
 
+	if (unlikely(!game->shard))
+		return NULL;
 	*slot = store_player(game->shard->store, player);
 	if (*slot == PLAYER_NONE)
 		return NULL;

@@ -15,7 +15,7 @@ static void judge(struct game *game, unsigned process, uint64_t took, uint64_t u
 {
 	struct game_link *link = game->link[process];
 
-	if (took <= game->routes->read_budget || took <= units * (game->shard->tsc_hz / US_PER_S * SLOW_US_PER_UNIT)) {
+	if (took <= game->routes->read_budget || took <= units * (game->tsc_hz / US_PER_S * SLOW_US_PER_UNIT)) {
 		link->slow = 0;
 		return;
 	}

@@ -183,6 +183,8 @@ static void adopt(struct netcode_clients *clients, uint32_t slot)
 		return;
 	}
 	netcode_window_distrust(&record->window);
+	if (!netcode_player_has(record->player, slot)) // of a release that had no game processes for clients
+		record->player = netcode_player_next(0, slot);
 	occupy(clients, slot, place);
 }
 

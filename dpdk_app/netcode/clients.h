@@ -53,6 +53,12 @@ void netcode_unlock(struct netcode_clients *clients);
 /// @return the slot of a connected client, or NETCODE_NONE
 uint32_t netcode_client(const struct netcode_clients *clients, uint64_t client_id);
 
+/// Records from here on were never written. Without the lock, too.
+ALWAYS_INLINE uint32_t netcode_used(const struct netcode_clients *clients)
+{
+	return __atomic_load_n(&clients->history->used, __ATOMIC_ACQUIRE);
+}
+
 ALWAYS_INLINE bool netcode_is_full(const struct netcode_clients *clients)
 {
 	return clients->connected == clients->capacity;

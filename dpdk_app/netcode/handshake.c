@@ -9,7 +9,6 @@
 #include <sodium.h>
 
 #include "limit/handshake_budget.h"
-#include "netcode/packet.h"
 #include "netcode/receive.h"
 #include "netcode/token.h"
 
@@ -188,6 +187,8 @@ static struct netcode_outcome welcome(struct netcode_shard *shard, uint32_t slot
 
 	counter_add(&shard->stats->connections, 1);
 	counter_add(&shard->stats->listener[listener].sessions, 1);
+	if (shard->game)
+		shard->watcher->joined(shard->game, slot);
 	return (struct netcode_outcome){
 		.message = PG_MESSAGE_NETCODE_RESPONSE,
 		.answer = netcode_write_keep_alive(shard, slot, payload, now),

@@ -78,6 +78,16 @@ bool netcode_open(uint8_t *body, const uint8_t *packet, const struct netcode_hea
 								  sizeof(context), nonce, key) == 0;
 }
 
+/// RFC 8439 2.8: block 0 makes the key of the tag, and what is sealed begins with block 1.
+void netcode_unseal(uint8_t *body, const uint8_t *packet, const struct netcode_header *header,
+		    const uint8_t key[NETCODE_KEY_LEN])
+{
+	uint8_t nonce[NETCODE_NONCE_LEN];
+
+	netcode_nonce(nonce, header->sequence);
+	crypto_stream_chacha20_ietf_xor_ic(body, packet + header->head, header->length, nonce, 1, key);
+}
+
 /// Bytes of a sequence without the zeros above them; at least one.
 static unsigned sequence_bytes(uint64_t sequence)
 {

@@ -36,6 +36,11 @@ bool netcode_length_fits(enum netcode_kind kind, uint16_t length);
 bool netcode_open(uint8_t *body, const uint8_t *packet, const struct netcode_header *header, uint64_t protocol_id,
 		  const uint8_t key[NETCODE_KEY_LEN]);
 
+/// What is in a packet that netcode_open() found authentic.
+/// @param body  header->length bytes elsewhere
+void netcode_unseal(uint8_t *body, const uint8_t *packet, const struct netcode_header *header,
+		    const uint8_t key[NETCODE_KEY_LEN]);
+
 /// Seal a packet.
 /// @param out       NETCODE_OVERHEAD_MAX bytes and the body, which lies elsewhere
 /// @param sequence  never used before with this key

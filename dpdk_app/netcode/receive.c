@@ -3,8 +3,6 @@
 
 #include "netcode/receive.h"
 
-#include "netcode/packet.h"
-
 #define LEARN_SHIFT 31
 
 static struct netcode_outcome dropped(enum pg_drop drop)
@@ -35,7 +33,7 @@ static enum pg_drop check(struct netcode_shard *shard, struct netcode_record *re
 		return PG_DROP_SESSION_STATE;
 	if (!netcode_window_fresh(&record->window, header->sequence))
 		return PG_DROP_REPLAYED;
-	// Nobody takes payloads yet, so nothing of a client's need be opened: that it is authentic is enough.
+	// A payload is opened where a game process reads it, and nothing else of a client's says anything.
 	if (!netcode_open(NULL, payload, header, store->plan->protocol_id, record->to_server))
 		return PG_DROP_BAD_TAG;
 	netcode_window_mark(&record->window, header->sequence);
@@ -46,13 +44,26 @@ static enum pg_drop check(struct netcode_shard *shard, struct netcode_record *re
 	return PG_DROP_NONE;
 }
 
-/// A payload is the studio's own, and there is no game process to have it: it ends here.
-static enum pg_message take(struct netcode_shard *shard, struct netcode_record *record, enum netcode_kind kind)
+/// A payload is the studio's own: it is for a game process, or ends here.
+/// @return whether one has it
+static bool forward(struct netcode_shard *shard, uint32_t slot, const uint8_t *packet,
+		    const struct netcode_header *header)
+{
+	const enum netcode_heard heard =
+		shard->game ? shard->watcher->said(shard->game, slot, packet, header) : NETCODE_NOBODY;
+
+	if (heard == NETCODE_NOBODY)
+		counter_add(&shard->stats->netcode_payloads_lost, 1);
+	else if (heard == NETCODE_LOST)
+		counter_add(&shard->stats->netcode_payloads_missed, 1);
+	return heard == NETCODE_HEARD;
+}
+
+static enum pg_message take(struct netcode_record *record, enum netcode_kind kind)
 {
 	switch (kind) {
 	case NETCODE_PAYLOAD:
 		record->confirmed = true;
-		counter_add(&shard->stats->netcode_payloads_lost, 1);
 		return PG_MESSAGE_NETCODE_PAYLOAD;
 	case NETCODE_DISCONNECT:
 		return PG_MESSAGE_NETCODE_DISCONNECT;
@@ -76,11 +87,13 @@ struct netcode_outcome netcode_take_client(struct netcode_shard *shard, uint32_t
 		outcome.drop = check(shard, record, &header, payload, now);
 	if (outcome.drop != PG_DROP_NONE)
 		return outcome;
-	outcome.message = take(shard, record, header.kind);
+	outcome.message = take(record, header.kind);
+	if (header.kind == NETCODE_PAYLOAD)
+		outcome.forwarded = forward(shard, slot, payload, &header);
 	outcome.learn = is_to_learn(record, now) || !knows_the_way(shard->store, slot);
 	record->last_received = now;
 	if (header.kind == NETCODE_DISCONNECT) {
-		netcode_leave(shard, slot, now);
+		netcode_end(shard, slot, SESSION_CLOSED_LEFT, 0, now);
 		outcome.learn = false;
 	}
 	return outcome;

@@ -10,6 +10,7 @@ struct netcode_outcome {
 	enum pg_drop drop;       // PG_DROP_NONE: handled as `message`
 	enum pg_message message; // of a handled one
 	uint16_t answer;         // bytes, written over the datagram: fewer than it had; 0: none
+	bool forwarded;          // it is a payload that a game process has, and not counted as `message`
 	bool learn;              // the way to the client of `slot` is to be learned from this datagram
 	uint32_t slot;
 };

@@ -55,7 +55,7 @@ bool netcode_store_open(struct netcode_store *store, const struct pg_netcode_pla
 
 size_t netcode_shard_size(uint32_t capacity)
 {
-	return sizeof(struct attempts) + whole_lines(address_index_size(capacity));
+	return sizeof(struct attempts) + whole_lines(address_index_size(capacity)) + whole_lines(payloads_size());
 }
 
 void netcode_shard_init(struct netcode_shard *shard, const struct netcode_setup *setup)
@@ -72,7 +72,9 @@ void netcode_shard_init(struct netcode_shard *shard, const struct netcode_setup 
 	shard->worker = setup->worker;
 	shard->attempts = setup->memory;
 	shard->challenges = (uint64_t)setup->worker << NETCODE_HANDSHAKE_WORKER_SHIFT; // one key for all workers
+	shard->payload_rate = rate_make(NETCODE_PAYLOADS_PER_S, NETCODE_PAYLOADS_AT_ONCE, setup->tsc_hz);
 	address_index_init(&shard->index, (uint32_t *)behind, clients->capacity, clients->records, &setup->secret);
+	payloads_init(&shard->payloads, behind + whole_lines(address_index_size(clients->capacity)));
 }
 
 static void add(struct netcode_shard *shard, uint32_t slot)
@@ -168,6 +170,7 @@ uint32_t netcode_admit(struct netcode_shard *shard, const struct attempt *attemp
 		.last_received = now,
 		.last_sent = now,
 		.client_id = token->client_id,
+		.player = netcode_player_next(record->player, slot),
 	};
 	memcpy(record->to_server, attempt->to_server, NETCODE_KEY_LEN);
 	memcpy(record->to_client, attempt->to_client, NETCODE_KEY_LEN);
@@ -200,16 +203,21 @@ bool netcode_forget(struct netcode_shard *shard, uint32_t slot)
 	return true;
 }
 
-void netcode_leave(struct netcode_shard *shard, uint32_t slot, uint64_t now)
+void netcode_end(struct netcode_shard *shard, uint32_t slot, enum session_close_reason why, uint8_t disconnects,
+		 uint64_t now)
 {
 	struct netcode_record *record = &shard->store->clients.records[slot];
 
-	if (netcode_forget(shard, slot))
+	if (shard->game) // as long as the slot is nobody else's
+		shard->watcher->left(shard->game, slot, why);
+	if (disconnects == 0 && netcode_forget(shard, slot))
 		return;
-	record->disconnects = 0;
+	record->disconnects = disconnects;
 	record->phase = NETCODE_LEAVING;
 	wheel_schedule(&shard->wheel, slot, now);
 }
+
+// ---------------------------------------------------------------- what they are sent
 
 uint16_t netcode_write_keep_alive(struct netcode_shard *shard, uint32_t slot, uint8_t *payload, uint64_t now)
 {
@@ -221,16 +229,33 @@ uint16_t netcode_write_keep_alive(struct netcode_shard *shard, uint32_t slot, ui
 			    shard->store->plan->protocol_id, record->to_client);
 }
 
-// ---------------------------------------------------------------- the end
+/// One that has said nothing yet is told again that it is connected, before each payload.
+static bool conforms(const struct netcode_shard *shard, struct netcode_record *record, uint64_t now)
+{
+	uint32_t *bucket = &record->payload_conforms_at;
 
-static void begin_to_leave(struct netcode_shard *shard, uint32_t slot, uint64_t now)
+	return rate_admit_short(bucket, shard->payload_rate, now) &&
+	       (record->confirmed || rate_admit_short(bucket, shard->payload_rate, now));
+}
+
+bool netcode_send(struct netcode_shard *shard, uint32_t slot, const void *body, uint16_t length, uint64_t now)
 {
 	struct netcode_record *record = &shard->store->clients.records[slot];
+	struct pg_worker_stats *stats = shard->stats;
 
-	record->disconnects = NETCODE_DISCONNECTS;
-	record->phase = NETCODE_LEAVING;
-	wheel_schedule(&shard->wheel, slot, now);
+	counter_add(&stats->netcode_payloads_offered, 1);
+	if (!conforms(shard, record, now)) {
+		counter_add(&stats->netcode_payloads_too_many, 1);
+		return false;
+	}
+	if (!payloads_add(&shard->payloads, slot, record->player, body, length)) {
+		counter_add(&stats->netcode_payloads_no_room, 1);
+		return false;
+	}
+	return true;
 }
+
+// ---------------------------------------------------------------- the end
 
 bool netcode_dismiss(struct netcode_shard *shard, uint64_t now, uint32_t slots)
 {
@@ -242,7 +267,7 @@ bool netcode_dismiss(struct netcode_shard *shard, uint64_t now, uint32_t slots)
 
 		if (__atomic_load_n(&record->phase, __ATOMIC_ACQUIRE) == NETCODE_CONNECTED &&
 		    record->owner == shard->worker)
-			begin_to_leave(shard, shard->dismissed, now);
+			netcode_end(shard, shard->dismissed, SESSION_CLOSED_SHUTDOWN, NETCODE_DISCONNECTS, now);
 	}
 	if (shard->dismissed < used)
 		return false;

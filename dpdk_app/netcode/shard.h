@@ -8,6 +8,8 @@
 #include "net/return_headers.h"
 #include "netcode/addresses.h"
 #include "netcode/clients.h"
+#include "netcode/packet.h"
+#include "netcode/payloads.h"
 #include "session/shard.h"
 #include "session/wheel.h"
 
@@ -26,6 +28,26 @@ struct netcode_store {
 	uint64_t (*unix_s)(void);
 };
 
+struct game;
+
+/// What became of a payload.
+enum netcode_heard {
+	NETCODE_HEARD,  // a game process has it
+	NETCODE_LOST,   // one was to have it, which is counted there
+	NETCODE_NOBODY, // no route takes it
+};
+
+/// Told of clients, by the worker whose they are: as struct session_watcher.
+struct netcode_watcher {
+	void (*joined)(struct game *game, uint32_t slot);
+	void (*left)(struct game *game, uint32_t slot, enum session_close_reason why);
+
+	/// A payload that is authentic.
+	/// @param packet  as it came, sealed
+	enum netcode_heard (*said)(struct game *game, uint32_t slot, const uint8_t *packet,
+				   const struct netcode_header *header);
+};
+
 struct netcode_shard {
 	// set before the worker starts
 	struct netcode_store *store;
@@ -34,6 +56,9 @@ struct netcode_shard {
 	struct hash_secret secret;           // of addresses
 	uint8_t worker;                      // our index: what record.owner says of ours
 	struct handshake_bucket *handshakes; // the worker's, of all profiles
+	struct game *game; // the worker's part of the game bus, which is handed on here; NULL: there is none
+	const struct netcode_watcher *watcher; // of `game`
+	struct rate payload_rate;              // of what one client is sent
 
 	// every turn
 	const struct session_rules *rules; // of limits and of the handshakes' share of time
@@ -46,12 +71,19 @@ struct netcode_shard {
 	uint64_t challenges;              // sequence of the next challenge token
 	uint32_t clients;                 // of this worker
 	uint32_t dismissed;               // slots up to here were told that the gateway ends
+	struct payloads payloads;         // from game processes, that are to leave
+	bool sends_payload;               // the first of them is what netcode_next() found
+	bool introduced;                  // a keep-alive has left before it
 };
 
 /// Packets to a client who is sent nothing else, per second; and those that tell it that it is disconnected.
 #define NETCODE_KEEP_ALIVES_PER_S 10
 #define NETCODE_DISCONNECTS 10
 #define NETCODE_DISCONNECTS_PER_S 200
+
+/// Payloads to one client, per second and at once: with its keep-alives they stay below NETCODE_SEQUENCES_PER_S.
+#define NETCODE_PAYLOADS_PER_S 1000
+#define NETCODE_PAYLOADS_AT_ONCE 500
 
 /// Bytes of what lies beside the records, private. Of a slot that is never used none is ever touched.
 /// @param frames  the process makes frames; else it has sockets
@@ -98,8 +130,17 @@ uint32_t netcode_admit(struct netcode_shard *shard, const struct attempt *attemp
 /// @return false: the lock is another's; the slot is a client's still
 bool netcode_forget(struct netcode_shard *shard, uint32_t slot);
 
-/// It said that it goes. Its slot is free at once, or as soon as the lock is ours.
-void netcode_leave(struct netcode_shard *shard, uint32_t slot, uint64_t now);
+/// It is connected no more. Its slot is free when all disconnect packets have left; without any at once, or as soon as the
+/// lock is ours.
+/// @param disconnects  that tell it so
+void netcode_end(struct netcode_shard *shard, uint32_t slot, enum session_close_reason why, uint8_t disconnects,
+		 uint64_t now);
+
+/// Have a payload leave for a connected client. Of a body that is for several, payloads_begin_body() is called before the
+/// first.
+/// @param body  NETCODE_PAYLOAD_MAX bytes at most, and at least one
+/// @return false: it is lost, and counted as that
+bool netcode_send(struct netcode_shard *shard, uint32_t slot, const void *body, uint16_t length, uint64_t now);
 
 /// The sequence of the next packet to a client, advanced before that can leave.
 uint64_t netcode_next_sequence(struct netcode_record *record);

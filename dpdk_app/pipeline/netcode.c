@@ -12,6 +12,11 @@ static void conclude(struct ingress *ingress, struct arrival *arrival, const str
 		arrival->result = (uint8_t)outcome->drop;
 		return;
 	}
+	if (outcome->forwarded) {
+		counter_add(&ingress->stats->forwarded, 1);
+		arrival->result = PACKET_FORWARDED;
+		return;
+	}
 	counter_add(&ingress->stats->handled[outcome->message], 1);
 	arrival->result = outcome->answer != 0 ? PG_DROP_NONE : PACKET_ABSORBED;
 	arrival->length = outcome->answer;

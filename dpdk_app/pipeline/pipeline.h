@@ -30,6 +30,9 @@
 /// Not an enum pg_drop either: handled without an answer. The receiver has its buffer back.
 #define PACKET_ABSORBED (PG_DROPS + 1)
 
+/// Likewise: a game process has what was in it, as which it is counted.
+#define PACKET_FORWARDED (PG_DROPS + 2)
+
 /// What the device must know to complete an answer's checksums; only written by tx-offload variants.
 struct tx_request {
 	uint8_t checksums; // bits of enum tx_checksum
@@ -47,10 +50,9 @@ struct burst {
 	uint8_t rx[BURST_MAX];      // bits of enum rx_checksum; read by rx-offload variants
 
 	// written by the pipeline
-	unsigned unanswered; // frames that are no answers
-	bool resized;        // an answer's length differs from what was received
-	uint8_t drop
-		[BURST_MAX]; // enum pg_drop; PG_DROP_NONE: the frame is now an answer; or PACKET_ELSEWHERE, _ABSORBED
+	unsigned unanswered;      // frames that are no answers
+	bool resized;             // an answer's length differs from what was received
+	uint8_t drop[BURST_MAX];  // enum pg_drop; PG_DROP_NONE: the frame is now an answer; or another PACKET_…
 	uint8_t owner[BURST_MAX]; // of PACKET_ELSEWHERE: the worker whose session it is; the frame is as received
 	struct tx_request tx[BURST_MAX];
 };

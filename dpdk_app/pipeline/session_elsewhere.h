@@ -13,7 +13,7 @@
 
 /// Not enum pg_drop nor PACKET_…: still on its way through the stages.
 #define PACKET_UNDECIDED UINT8_MAX
-static_assert(PACKET_ABSORBED < PACKET_UNDECIDED, "results fit a byte");
+static_assert(PACKET_FORWARDED < PACKET_UNDECIDED, "results fit a byte");
 
 /// A datagram of the session profile between the stages, and what became of it.
 struct sealed {

@@ -22,7 +22,7 @@
 
 // ---------------------------------------------------------------- a worker's own
 
-int game_make(struct pg_gateway *g, struct worker *w, struct pg_error *error)
+static int make(const struct pg_gateway *g, struct worker *w, struct pg_error *error)
 {
 	w->game = pages_alloc(sizeof(*w->game));
 	if (w->game)
@@ -33,15 +33,24 @@ int game_make(struct pg_gateway *g, struct worker *w, struct pg_error *error)
 	w->game->bells = -1;
 	w->game->stats = w->stats;
 	w->game->counts = w->stats->process;
-	w->game->shard = w->shard;
+	w->game->tsc_hz = pg_tsc_hz();
 	for (uint32_t i = 0; i < g->plan.listener_count; i++)
 		w->game->port[i] = g->plan.listener_port[i];
-	game_init(w->game);
 	game_use_routes(w->game, &w->current->game);
 	if (!g->engine->frames)
 		w->game->bells = epoll_create1(EPOLL_CLOEXEC);
 	if (!g->engine->frames && w->game->bells < 0)
 		return error_set(error, PG_ERROR_SYSTEM, "worker %u: epoll: %s", w->number, strerror(errno));
+	return PG_OK;
+}
+
+int game_make(const struct pg_gateway *g, struct worker *w, struct pg_error *error)
+{
+	if (!w->game && make(g, w, error) != PG_OK)
+		return error->code;
+	w->game->shard = w->shard;
+	w->game->netcode = w->netcode;
+	game_init(w->game);
 	return PG_OK;
 }
 
@@ -159,10 +168,16 @@ static struct game_link **link_of(struct pg_gateway *g, uint32_t worker, uint32_
 	return &g->game_link[worker][process];
 }
 
+/// Of players of all profiles.
+static uint32_t slots_of(const struct pg_gateway *g)
+{
+	return g->shards.store.capacity + g->netcode.clients.capacity;
+}
+
 static int check_rings(const struct pg_gateway *g, const struct pg_game_rings *rings, struct pg_error *error)
 {
-	if (g->shards.store.capacity == 0)
-		return error_set(error, PG_ERROR_USAGE, "no listener has profile session");
+	if (slots_of(g) == 0)
+		return error_set(error, PG_ERROR_USAGE, "no listener has a profile with players: session, netcode");
 	if (rings->process >= PG_GAME_PROCESSES_MAX || rings->worker >= g->plan.worker_count)
 		return error_set(error, PG_ERROR_USAGE, "game process %u of worker %u: out of range", rings->process,
 				 rings->worker);
@@ -220,7 +235,7 @@ int pg_game_attach(struct pg_gateway *g, const struct pg_game_rings *rings, stru
 	if (check_rings(g, rings, error) != PG_OK)
 		return error->code;
 	game = g->worker[rings->worker]->game;
-	link = make_link(g->shards.store.capacity);
+	link = make_link(slots_of(g));
 	if (!link)
 		return error_set(error, PG_ERROR_MEMORY, "no memory for game process %u", rings->process);
 	if (!link_open(link, rings, &game->counts[rings->process], why, sizeof(why))) {

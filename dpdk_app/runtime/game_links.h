@@ -9,8 +9,9 @@
 
 struct pg_gateway;
 
-/// Give a worker, whose shard is made, its part of the game bus. game_free() also after a failure, when no loop runs.
-int game_make(struct pg_gateway *g, struct worker *w, struct pg_error *error);
+/// Give a worker, whose shard of some profile is made, its part of the game bus, or the part that it has that shard.
+/// game_free() also after a failure, when no loop runs.
+int game_make(const struct pg_gateway *g, struct worker *w, struct pg_error *error);
 void game_free(struct worker *w);
 
 /// What a worker that sleeps is to watch, beside its sockets: readable when a game process has something to say. -1: nothing.

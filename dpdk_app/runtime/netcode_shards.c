@@ -6,6 +6,7 @@
 #include <sys/random.h>
 
 #include "runtime/engine.h"
+#include "runtime/game_links.h"
 #include "stats/error.h"
 
 static size_t private_size(const struct pg_gateway *g)
@@ -60,20 +61,25 @@ int netcode_shard_make(struct pg_gateway *g, struct worker *w, struct pg_error *
 		return error_set(error, PG_ERROR_SYSTEM, "the kernel gave no random bytes");
 	setup.memory = (uint8_t *)w->netcode + whole_lines(sizeof(struct netcode_shard));
 	netcode_shard_init(w->netcode, &setup);
-	return PG_OK;
+	return game_make(g, w, error);
 }
 
 void netcode_shard_free(struct worker *w)
 {
+	game_free(w);
 	pages_free(w->netcode, w->netcode_bytes);
 }
 
 void netcode_shard_adopt(struct worker *w)
 {
 	counter_add(&w->stats->sessions_recovered, netcode_shard_begin(w->netcode, pg_tsc()));
+	if (!w->shard)
+		game_heed(w->game); // before the first packet: it may be for a process
 }
 
 void netcode_shard_use_new_policy(struct worker *w)
 {
 	w->netcode->rules = &w->current->sessions;
+	if (!w->shard)
+		game_use_routes(w->game, &w->current->game);
 }

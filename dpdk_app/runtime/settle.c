@@ -54,6 +54,17 @@ static void settle_handling(struct pg_worker_stats *stats)
 	counter_add(&stats->handling[PG_HANDLING_BUCKETS - 1], answered - sum(stats->handling, PG_HANDLING_BUCKETS));
 }
 
+/// What waited to leave for netcode clients was in the worker's own memory.
+static void settle_payloads(struct pg_worker_stats *stats)
+{
+	const uint64_t ended =
+		counter_get(&stats->netcode_payloads_sent) + counter_get(&stats->netcode_payloads_no_room) +
+		counter_get(&stats->netcode_payloads_too_many) + counter_get(&stats->netcode_payloads_no_way) +
+		counter_get(&stats->netcode_payloads_closed) + counter_get(&stats->netcode_payloads_worker_lost);
+
+	counter_add(&stats->netcode_payloads_worker_lost, counter_get(&stats->netcode_payloads_offered) - ended);
+}
+
 static void settle_worker(struct pg_worker_stats *stats)
 {
 	const uint64_t left = counter_get(&stats->tx_sent) + sum(stats->tx_dropped, PG_TX_DROPS);
@@ -67,6 +78,7 @@ static void settle_worker(struct pg_worker_stats *stats)
 		counter_set(&stats->tx_offered, answered);
 	counter_add(&stats->tx_dropped[PG_TX_DROP_WORKER_LOST], counter_get(&stats->tx_offered) - left);
 	settle_handling(stats);
+	settle_payloads(stats);
 	counter_set(&stats->heartbeat_tsc, 0);
 }
 

@@ -45,7 +45,7 @@ struct worker {
 	struct session_shard *shard; // of the session profile; NULL: no listener speaks it
 	void *messages;              // memory of its message pool
 	size_t message_bytes;
-	struct game *game;             // what the shard says to game processes; NULL: there is none
+	struct game *game;             // what its players say to game processes; NULL: they are of profile plain
 	struct netcode_shard *netcode; // of the netcode profile; NULL: no listener speaks it
 	size_t netcode_bytes;
 

@@ -190,18 +190,29 @@ static unsigned send_netcode_egress(struct task *task, uint64_t now)
 	return sent;
 }
 
+static bool payloads_are_ready(const struct task *task, uint64_t now)
+{
+	const struct worker *w = task->worker;
+
+	(void)now;
+	return payloads_wait(&w->netcode->payloads);
+}
+
 static uint64_t next_netcode_egress(const struct task *task)
 {
 	const struct worker *w = task->worker;
 
-	return wheel_next(&w->netcode->wheel);
+	return payloads_wait(&w->netcode->payloads) ? TASK_ALWAYS : wheel_next(&w->netcode->wheel);
 }
 
 void worker_add_netcode_tasks(struct worker *w)
 {
+	if (!w->shard)
+		game_add_task(w);
 	tasks_add(&w->tasks, &(struct task){
 				     .worker = w,
 				     .run = send_netcode_egress,
+				     .ready = payloads_are_ready,
 				     .next = next_netcode_egress,
 				     .budget = BURST_MAX,
 				     .due = wheel_turns(&w->netcode->wheel),

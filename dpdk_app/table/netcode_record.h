@@ -38,6 +38,8 @@ struct netcode_record {
 
 	struct netcode_window window CACHE_ALIGNED;
 	uint64_t client_id;
+	uint32_t player;              // what game processes call it: netcode_player()
+	uint32_t payload_conforms_at; // bucket of the payloads that it is sent, likewise
 
 	uint8_t to_server[NETCODE_KEY_LEN] CACHE_ALIGNED;
 	uint8_t to_client[NETCODE_KEY_LEN];
@@ -47,6 +49,32 @@ struct netcode_record {
 	uint8_t user_data[NETCODE_USER_DATA_LEN] CACHE_ALIGNED;
 } CACHE_ALIGNED;
 static_assert(sizeof(struct netcode_record) == 8 * CACHE_LINE, "eight lines");
+
+/// Game processes have 32 bits for a player, and a client id has 64. So a client is called by its slot, and by how many had
+/// that before, modulo 2^11: what is meant for one who is gone does not reach the next one. The highest bit keeps clear of
+/// player ids of the `session` profile, which an operator chooses.
+#define NETCODE_PLAYERS (1U << 31)
+#define NETCODE_PLAYER_TURN (1U << 20) // above all slots
+#define NETCODE_PLAYER_SLOT (NETCODE_PLAYER_TURN - 1)
+
+ALWAYS_INLINE bool netcode_player_has(uint32_t player, uint32_t slot)
+{
+	return player & NETCODE_PLAYERS && (player & NETCODE_PLAYER_SLOT) == slot;
+}
+
+/// @param before  who had the slot last; whatever else it is, the slot was never used
+static inline uint32_t netcode_player_next(uint32_t before, uint32_t slot)
+{
+	if (!netcode_player_has(before, slot))
+		return NETCODE_PLAYERS | slot;
+	return NETCODE_PLAYERS | (before + NETCODE_PLAYER_TURN);
+}
+
+/// By what the clients are shared out among processes: of an id of 32 bits as a player of the `session` profile with that id.
+ALWAYS_INLINE uint32_t netcode_player_share(uint64_t client_id)
+{
+	return (uint32_t)(client_id ^ client_id >> 32);
+}
 
 /// Who used a connect token. Kept until it is over.
 struct netcode_use {

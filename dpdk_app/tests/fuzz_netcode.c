@@ -22,10 +22,42 @@ enum who { STRANGER, CHALLENGED, CLIENT, EVERYBODY };
 static struct netcode_fixture *fixture;
 static struct netcode_player players[EVERYBODY];
 
+/// What a game process would have: the payload that was sealed.
+static const uint8_t *said;
+
+static void joined(struct game *game, uint32_t slot)
+{
+	(void)game;
+	(void)slot;
+}
+
+static void left(struct game *game, uint32_t slot, enum session_close_reason why)
+{
+	(void)game;
+	(void)slot;
+	(void)why;
+}
+
+static enum netcode_heard hear(struct game *game, uint32_t slot, const uint8_t *packet,
+			       const struct netcode_header *header)
+{
+	uint8_t body[NETCODE_PAYLOAD_MAX];
+
+	(void)game;
+	require(header->length >= 1 && header->length <= sizeof(body));
+	netcode_unseal(body, packet, header, fixture->records[slot].to_server);
+	require(said != NULL && memcmp(body, said, header->length) == 0);
+	return NETCODE_HEARD;
+}
+
+static const struct netcode_watcher watcher = {joined, left, hear};
+
 /// Once, and again when a client has said something that changed it.
 static void begin(void)
 {
 	fixture = netcode_open_fixture(2);
+	fixture->shard[0]->game = (struct game *)fixture; // nobody looks into it
+	fixture->shard[0]->watcher = &watcher;
 	for (unsigned i = 0; i < EVERYBODY; i++)
 		netcode_player_init(&players[i], 10 + i, (uint16_t)(4000 + i));
 	netcode_ask(fixture, 0, &players[CHALLENGED]);
@@ -50,9 +82,11 @@ static void send_sealed(enum who who, const uint8_t *data, size_t size)
 		require(who != CHALLENGED || size - 1 != sizeof(player->challenge) ||
 			memcmp(data + 1, &player->challenge, sizeof(player->challenge)) != 0);
 	player->sequence += data[0] >> 4;
+	said = data + 1;
 	reply = netcode_say(fixture, 0, player, kind, data + 1, (uint16_t)(size - 1));
 	require((reply.outcome.drop == PG_DROP_NONE) == is_good(who, kind, size - 1));
 	require(reply.length == 0);
+	require(reply.outcome.forwarded == (reply.outcome.drop == PG_DROP_NONE && kind == NETCODE_PAYLOAD));
 	if (reply.outcome.drop != PG_DROP_NONE)
 		return;
 	netcode_close_fixture(fixture);

@@ -15,32 +15,45 @@ static void *zeroed(size_t bytes)
 	return memset(memory, 0, bytes);
 }
 
-static void make_game(struct game_fixture *fixture)
+static void make_game(struct game_fixture *fixture, bool alone)
 {
 	struct session_shard *shard = fixture->sessions->shard[0];
 
 	fixture->game = zeroed(sizeof(*fixture->game));
 	fixture->game->stats = &fixture->sessions->stats[0];
 	fixture->game->counts = fixture->sessions->stats[0].process;
-	fixture->game->shard = shard;
+	fixture->game->shard = alone ? NULL : shard;
+	fixture->game->netcode = fixture->clients ? fixture->clients->shard[0] : NULL;
+	fixture->game->tsc_hz = shard->tsc_hz;
 	fixture->game->port[0] = 9000;
 	fixture->game->scratch = zeroed(SESSION_MESSAGE_MAX);
 	game_init(fixture->game);
 	game_use_routes(fixture->game, &fixture->routes);
 }
 
-struct game_fixture *game_fixture_open(void)
+static struct game_fixture *open_fixture(struct netcode_fixture *clients, bool alone)
 {
 	struct game_fixture *fixture = zeroed(sizeof(*fixture));
 
+	fixture->clients = clients;
 	fixture->sessions = fixture_open(64, STORE_SOCKETS);
 	fixture->worker_fd = fixture->process_fd = -1;
 	fixture->policy.read_budget_us = 100000;
 	game_routes_init(&fixture->routes, &fixture->policy, fixture->sessions->shard[0]->tsc_hz);
 	for (unsigned i = 0; i < GAME_PLAYERS; i++)
 		fixture->player[i] = fixture_issue(fixture->sessions, i + 1, 1000, false);
-	make_game(fixture);
+	make_game(fixture, alone);
 	return fixture;
+}
+
+struct game_fixture *game_fixture_open(void)
+{
+	return open_fixture(NULL, false);
+}
+
+struct game_fixture *game_fixture_open_netcode(uint32_t capacity, bool alone)
+{
+	return open_fixture(netcode_open_fixture(capacity), alone);
 }
 
 static void drop_link(struct game_fixture *fixture)
@@ -76,6 +89,8 @@ void game_fixture_close(struct game_fixture *fixture)
 	if (fixture->process_fd >= 0)
 		close(fixture->process_fd);
 	fixture_close(fixture->sessions);
+	if (fixture->clients)
+		netcode_close_fixture(fixture->clients);
 	free(fixture);
 }
 
@@ -109,11 +124,12 @@ static void open_link(struct game_fixture *fixture, bool wants_moves)
 					    .bell_fd = -1,
 					    .read = fixture->read};
 	const struct game_wish wish = {.times = 1, .present = true, .moves = wants_moves};
+	const uint32_t slots = fixture->sessions->capacity + (fixture->clients ? fixture->clients->plan.capacity : 0);
 	char why[200];
 
 	fixture->link = zeroed(sizeof(*fixture->link));
-	fixture->groups_memory = zeroed(groups_size(fixture->sessions->capacity));
-	groups_init(&fixture->link->groups, fixture->groups_memory, fixture->sessions->capacity);
+	fixture->groups_memory = zeroed(groups_size(slots));
+	groups_init(&fixture->link->groups, fixture->groups_memory, slots);
 	assert_true(link_open(fixture->link, &rings, &fixture->game->counts[0], why, sizeof(why)));
 	assert_true(memory_file_seal(fixture->worker_fd, why, sizeof(why)));
 	fixture->link->wish = link_wish_pack(wish);
@@ -201,9 +217,13 @@ void game_fixture_restart(struct game_fixture *fixture)
 {
 	const int before = fixture->worker_fd;
 
+	const bool alone = !fixture->game->shard;
+
 	drop_game(fixture);
 	fixture_restart(fixture->sessions);
-	make_game(fixture);
+	if (fixture->clients)
+		netcode_restart(fixture->clients);
+	make_game(fixture, alone);
 	fixture->worker_fd = make_file("worker", before);
 	close(before);
 	open_link(fixture, false);
@@ -231,7 +251,7 @@ void game_fixture_turn(struct game_fixture *fixture)
 {
 	struct game *game = fixture->game;
 
-	turn_obey(game, fixture->sessions->now);
+	turn_obey(game, fixture->clients ? fixture->clients->now : fixture->sessions->now);
 	if (game->listing & 1)
 		game_list(game, 0, 1024);
 	game_end(game);

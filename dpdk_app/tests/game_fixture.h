@@ -9,6 +9,7 @@
 #include "bus/wait.h"
 #include "game/dispatch.h"
 #include "game/turn.h"
+#include "netcode_fixture.h"
 #include "session_fixture.h"
 
 #define GAME_RING RING_BYTES_MIN
@@ -16,7 +17,8 @@
 
 struct game_fixture {
 	struct session_fixture *sessions;
-	struct game *game; // of shard 0
+	struct netcode_fixture *clients; // NULL: no listener has profile netcode
+	struct game *game;               // of their shards 0
 	struct pg_game_policy policy;
 	struct game_routes routes;
 	struct player player[GAME_PLAYERS]; // player_id 1 and so on
@@ -36,6 +38,9 @@ struct game_fixture {
 
 /// No process, no routes, nobody connected.
 struct game_fixture *game_fixture_open(void);
+
+/// The same with profile netcode, too, or with nothing else.
+struct game_fixture *game_fixture_open_netcode(uint32_t capacity, bool alone);
 void game_fixture_close(struct game_fixture *fixture);
 
 /// A route for these types of all listeners, to process 0.

@@ -343,12 +343,12 @@ static void reading_that_is_slow_again_and_again_ends_the_link(void **state UNUS
 	have_no_time();
 	say_something(200);
 	assert_int_equal(fixture->game->linked, 1);
-	fixture->sessions->shard[0]->tsc_hz = 1;
+	fixture->game->tsc_hz = 1;
 	say_something(63);
 	assert_int_equal(fixture->game->linked, 1);
-	fixture->sessions->shard[0]->tsc_hz = 1000000000000;
+	fixture->game->tsc_hz = 1000000000000;
 	say_something(1); // and then all is well again
-	fixture->sessions->shard[0]->tsc_hz = 1;
+	fixture->game->tsc_hz = 1;
 	say_something(63);
 	assert_int_equal(fixture->game->linked, 1);
 	say_something(1);

@@ -54,6 +54,10 @@ static void serve_burst(struct crashing_worker *m, uint64_t *seed)
 			store(m, &m->stats.dropped[1 + next(seed) % (PG_DROPS - 2)], 1);
 			continue;
 		}
+		if (next(seed) % 5 == 0) {
+			store(m, &m->stats.forwarded, 1);
+			continue;
+		}
 		store(m, &m->stats.handled[next(seed) % PG_MESSAGES], 1);
 		if (next(seed) % 4 == 0)
 			store(m, &m->stats.unanswered, 1);
@@ -69,7 +73,16 @@ static void serve_burst(struct crashing_worker *m, uint64_t *seed)
 static void originate(struct crashing_worker *m, uint64_t *seed)
 {
 	const uint64_t n = 1 + next(seed) % 64;
+	uint64_t *const ends[] = {
+		&m->stats.netcode_payloads_sent,     &m->stats.netcode_payloads_no_room,
+		&m->stats.netcode_payloads_too_many, &m->stats.netcode_payloads_no_way,
+		&m->stats.netcode_payloads_closed,
+	};
 
+	for (uint64_t i = 0; i < n; i++) {
+		store(m, &m->stats.netcode_payloads_offered, 1);
+		store(m, ends[next(seed) % 5], 1);
+	}
 	store(m, &m->stats.tx_originated, n);
 	transmit_some(m, n, seed);
 }
@@ -97,6 +110,10 @@ static void assert_laws(const struct pg_worker_stats *s)
 	assert_int_equal(s->received, handled + sum(s->dropped, PG_DROPS) + s->to_kernel + s->forwarded);
 	assert_int_equal(s->tx_offered, s->tx_sent + sum(s->tx_dropped, PG_TX_DROPS));
 	assert_int_equal(s->tx_offered, handled - s->unanswered + s->tx_originated);
+	assert_int_equal(s->netcode_payloads_offered, s->netcode_payloads_sent + s->netcode_payloads_no_room +
+							      s->netcode_payloads_too_many +
+							      s->netcode_payloads_no_way + s->netcode_payloads_closed +
+							      s->netcode_payloads_worker_lost);
 	assert_int_equal(sum(s->handling, PG_HANDLING_BUCKETS), handled - s->unanswered);
 	// A difference taken the wrong way round would be near 2^64.
 	assert_true(s->dropped[PG_DROP_WORKER_LOST] < 1000000);

@@ -257,12 +257,12 @@ static void the_child_of_a_process_that_attached_is_refused_and_harms_nothing(vo
 
 static void every_result_has_a_sentence(void **state UNUSED)
 {
-	for (int result = PGG_OK; result >= PGG_MEMORY; result--) {
+	for (int result = PGG_OK; result >= PGG_PROFILE; result--) {
 		assert_true(strlen(pgg_result_text(result)) > 5);
 		assert_string_not_equal(pgg_result_text(result), "unknown result");
 	}
 	assert_string_equal(pgg_result_text(1), "unknown result");
-	assert_string_equal(pgg_result_text(PGG_MEMORY - 1), "unknown result");
+	assert_string_equal(pgg_result_text(PGG_PROFILE - 1), "unknown result");
 	assert_string_equal(pgg_left_text(1), "left");
 	assert_string_equal(pgg_left_text(255), "other");
 }

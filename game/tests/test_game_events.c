@@ -281,6 +281,29 @@ static void a_player_who_came_to_another_worker_is_not_said_to_leave(void **stat
 	end(game);
 }
 
+static void a_client_of_netcode_is_named_with_what_its_token_says(void **state UNUSED)
+{
+	struct game_joined_client *joined;
+	struct pgg_event event;
+	pgg *game = begin(1);
+
+	joined = gateway_record(&gateway, 0, GAME_JOINED, sizeof(*joined));
+	*joined = (struct game_joined_client){.joined = {0x80000003, 3, 8082, 2, GAME_JOINED_NOW},
+					      .client = 0xfedcba9876543210,
+					      .user_data = "of the studio"};
+	gateway_commit(&gateway, 0);
+	event = next_event(game, PGG_JOINED);
+	assert_int_equal(event.player, 0x80000003);
+	assert_int_equal(event.as.joined.profile, PGG_PROFILE_NETCODE);
+	assert_true(event.as.joined.client == 0xfedcba9876543210);
+	assert_string_equal(event.as.joined.user_data, "of the studio");
+	gateway_join(&gateway, 0, 8, GAME_JOINED_NOW);
+	event = next_event(game, PGG_JOINED);
+	assert_true(event.as.joined.client == 8);
+	assert_null(event.as.joined.user_data);
+	end(game);
+}
+
 static void who_speaks_before_the_first_list_can_be_answered(void **state UNUSED)
 {
 	struct pgg_event event;
@@ -460,6 +483,7 @@ int main(void)
 		cmocka_unit_test(what_is_sent_goes_on_over_the_death_of_a_worker),
 		cmocka_unit_test(a_list_that_is_made_again_is_no_news_but_for_who_went),
 		cmocka_unit_test(a_player_who_came_to_another_worker_is_not_said_to_leave),
+		cmocka_unit_test(a_client_of_netcode_is_named_with_what_its_token_says),
 		cmocka_unit_test(who_speaks_before_the_first_list_can_be_answered),
 		cmocka_unit_test(many_players_are_found_and_forgotten),
 		cmocka_unit_test(whoever_goes_is_forgotten_and_nobody_else),

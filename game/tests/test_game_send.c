@@ -379,9 +379,51 @@ static void a_worker_that_releases_what_was_not_written_ends_the_attachment(void
 	end(game);
 }
 
+static void what_a_profile_has_not_is_refused(void **state UNUSED)
+{
+	const float nowhere[3] = {0, 0, 0};
+	const uint8_t body[PGG_PAYLOAD_MAX + 1] = {0};
+	struct pgg_message message = {.type = PGG_PAYLOAD, .body = body, .length = 1};
+	struct game_joined_client *joined;
+	struct pgg_event event;
+	pgg *game = begin();
+
+	joined = gateway_record(&gateway, 0, GAME_JOINED, sizeof(*joined));
+	*joined = (struct game_joined_client){.joined = {0x80000003, 3, 8082, 2, GAME_JOINED_NOW}};
+	gateway_commit(&gateway, 0);
+	while (pgg_poll(game, &event, 1) == 0)
+		;
+	message.reliable = true;
+	assert_int_equal(pgg_send(game, 0x80000003, &message), PGG_PROFILE);
+	message.reliable = false;
+	message.length = 0;
+	assert_int_equal(pgg_send(game, 0x80000003, &message), PGG_PROFILE);
+	message.length = sizeof(body);
+	assert_int_equal(pgg_send(game, 0x80000003, &message), PGG_PROFILE);
+	assert_int_equal(pgg_send(game, 7, &message), PGG_OK);
+	pgg_flush(game);
+	gateway_order(&gateway, 0, GAME_SEND, sizeof(struct game_send) + sizeof(body));
+	message.length = PGG_PAYLOAD_MAX;
+	message.type = PGG_PAYLOAD + 1;
+	assert_int_equal(pgg_send(game, 0x80000003, &message), PGG_PROFILE);
+	assert_int_equal(pgg_place(game, 0x80000003, nowhere, nowhere), PGG_PROFILE);
+	assert_int_equal(pgg_ask(game, 0x80000003, 1), PGG_PROFILE);
+	pgg_flush(game);
+	nothing_is_written();
+	message.type = PGG_PAYLOAD;
+	assert_int_equal(pgg_send(game, 0x80000003, &message), PGG_OK);
+	pgg_flush(game);
+	gateway_order(&gateway, 0, GAME_SEND, sizeof(struct game_send) + PGG_PAYLOAD_MAX);
+	assert_int_equal(pgg_kick(game, 0x80000003, 1), PGG_OK);
+	pgg_flush(game);
+	gateway_order(&gateway, 0, GAME_KICK, sizeof(struct game_kick));
+	end(game);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_a_profile_has_not_is_refused),
 		cmocka_unit_test(a_message_goes_to_the_worker_of_its_player),
 		cmocka_unit_test(what_a_player_said_is_passed_on_as_it_is),
 		cmocka_unit_test(a_body_can_be_written_in_place),

@@ -27,6 +27,7 @@ class _Lib:
     PGG_REFUSED: Final[int]
     PGG_SYSTEM: Final[int]
     PGG_MEMORY: Final[int]
+    PGG_PROFILE: Final[int]
     PGG_JOINED: Final[int]
     PGG_LEFT: Final[int]
     PGG_MESSAGE: Final[int]

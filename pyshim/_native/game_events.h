@@ -9,6 +9,7 @@ struct game_detail {
 	const char *topic;
 	const void *at;
 	uint32_t count;
+	uint64_t client;
 };
 
 _Static_assert(sizeof(struct pgg_event) == 40 && offsetof(struct pgg_event, as.message.type) == 8 &&
@@ -19,13 +20,16 @@ _Static_assert(sizeof(struct pgg_event) == 40 && offsetof(struct pgg_event, as.m
 
 static void game_detail(const struct pgg_event *event, struct game_detail *out)
 {
-	*out = (struct game_detail){{0}, 0, 0, 0, 0};
+	*out = (struct game_detail){{0}, 0, 0, 0, 0, 0};
 	switch (event->type) {
 	case PGG_JOINED:
 		out->number[0] = event->as.joined.session;
 		out->number[1] = event->as.joined.port;
 		out->number[2] = event->as.joined.profile;
 		out->number[3] = event->as.joined.how;
+		out->client = event->as.joined.client;
+		out->at = event->as.joined.user_data;
+		out->count = out->at ? PGG_USER_DATA_MAX : 0;
 		break;
 	case PGG_LEFT:
 		out->number[0] = event->as.left.session;

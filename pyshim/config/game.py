@@ -69,7 +69,8 @@ class RouteConfig(Section):
         "one of them."
     )
     listen: Annotated[tuple[UdpPort, ...], Field(strict=False, min_length=1, max_length=16)] | None = Field(
-        default=None, description="UDP ports of profile session that it is of; null is all of them."
+        default=None,
+        description="UDP ports of profiles session and netcode that it is of; null is all of them.",
     )
     types: Annotated[tuple[RouteTypes, ...], Field(strict=False, min_length=1, max_length=64)] | None = Field(
         default=None,

@@ -14,7 +14,8 @@ from pyshim.config.engines import Incompatibility
 from pyshim.config.game import PROCESSES_MAX, GameConfig
 from pyshim.config.game_values import parse_process_name
 
-_NO_SESSION = "no entry of listen has profile: session"
+_HEARD = ("session", "netcode")  # profiles whose players a game can hear
+_NOBODY = f"no entry of listen has profile: {' or '.join(_HEARD)}"
 
 
 def find_game_contradictions(config: object) -> Iterator[Incompatibility]:
@@ -26,8 +27,8 @@ def find_game_contradictions(config: object) -> Iterator[Incompatibility]:
             yield Incompatibility(("game", "listen"), text, missing=True)
         return
     profiles = dict(_profiles(get(config, "listen")))
-    if "session" not in profiles.values():
-        text = f"{_NO_SESSION}, whose players a game can hear; remove it, or add one"
+    if not set(_HEARD) & set(profiles.values()):
+        text = f"{_NOBODY}, whose players a game can hear; remove it, or add one"
         yield Incompatibility(("game", "listen"), text)
     if get(get(config, "control"), "listen") == get(game, "listen"):
         text = "control.listen is the same; game processes need a socket of their own: write another path"
@@ -53,14 +54,14 @@ def _profiles(listen: object) -> Iterator[tuple[int, str]]:
 
 
 def _of_listeners(route: object, path: Path, profiles: dict[int, str]) -> Iterator[Incompatibility]:
-    session = [str(port) for port, profile in profiles.items() if profile == "session"]
-    allowed = f"; of profile session: {', '.join(session) or 'none'}"
+    heard = [str(port) for port, profile in profiles.items() if profile in _HEARD]
+    allowed = f"; of profile {' and '.join(_HEARD)}: {', '.join(heard) or 'none'}"
     for port, at in items(get(route, "listen"), (*path, "listen")):
         if not isinstance(port, int) or isinstance(port, bool):
             continue
         if port not in profiles:
             yield Incompatibility(at, f"found {port}, and no entry of listen has this port{allowed}")
-        elif profiles[port] != "session":
+        elif profiles[port] not in _HEARD:
             text = f"found {port}, which has profile {profiles[port]}, whose players no game hears{allowed}"
             yield Incompatibility(at, text)
 

@@ -22,6 +22,7 @@ from pyshim.game.events import (
     Message,
     Moved,
     Post,
+    Profile,
     Published,
     Quality,
     Spoilt,
@@ -161,7 +162,7 @@ def _bytes(detail: Any) -> bytes:
 
 def _joined(player: int, detail: Any) -> Event:
     session, port, profile, how = detail.number
-    return Joined(player, session, port, profile, How(how))
+    return Joined(player, session, port, Profile(profile), How(how), int(detail.client), _bytes(detail))
 
 
 def _left(player: int, detail: Any) -> Event:

@@ -15,14 +15,24 @@ class How(IntEnum):
     AGAIN = 3  # has been named before; the player's worker started again, and groups are empty there
 
 
+class Profile(IntEnum):
+    """What a listener speaks."""
+
+    PLAIN = 0
+    SESSION = 1
+    NETCODE = 2  # messages of type 64, 1 to 1,200 bytes, not reliable, both ways
+
+
 class Joined(NamedTuple):
     """A player is in."""
 
     player: int
-    session: int
+    session: int  # as issued; of profile netcode the client's index
     port: int  # of the listener; 0: not known
-    profile: int  # of the listener, by its number
+    profile: Profile  # of the listener
     how: How
+    client: int = 0  # of profile netcode the client id, for which `player` stands; else `player`
+    user_data: bytes = b""  # of the connect token, 256 bytes; of another profile none
 
 
 class Left(NamedTuple):

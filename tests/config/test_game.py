@@ -52,11 +52,11 @@ def refused(tmp_path: Path, text: str) -> list[str]:
         ),
         (
             "  routes: [{to: a, listen: [9]}]",
-            "found 9, and no entry of listen has this port; of profile session: 8081",
+            "found 9, and no entry of listen has this port; of profile session and netcode: 8081",
         ),
         (
             "  routes: [{to: a, listen: [8080]}]",
-            "found 8080, which has profile plain, whose players no game hears; of profile session: 8081",
+            "found 8080, which has profile plain, whose players no game hears; of profile session and netcode: 8081",
         ),
         (
             "  routes: [{to: a, types: [move]}]",
@@ -94,7 +94,9 @@ def test_a_game_without_a_socket_or_without_players_is_refused(tmp_path: Path) -
     assert found.startswith("7: game.listen: missing; game processes attach to a socket")
     plain = HEAD.replace(", profile: session", "")
     (tmp_path / "gate.yaml").write_text(plain + GAME)
-    with pytest.raises(ConfigError, match=r"game\.listen: no entry of listen has profile: session"):
+    with pytest.raises(
+        ConfigError, match=r"game\.listen: no entry of listen has profile: session or netcode"
+    ):
         load_config(tmp_path / "gate.yaml")
 
 

@@ -66,7 +66,7 @@ def test_players_come_speak_and_go(gate: StandIn) -> None:
         gate.do("join 0 7")
         gate.do("say 0 7 100 hello")
         assert take(game, 2) == [
-            Joined(7, 1007, 8081, 1, How.NOW),
+            Joined(7, 1007, 8081, 1, How.NOW, 7),
             Message(7, 100, b"hello", True, 2, Priority.URGENT),
         ]
         assert game.players == 1

@@ -74,6 +74,13 @@ def process(turns: int) -> dict[str, Count]:
     }
 
 
+# What becomes of payloads of profile netcode: fields of the counters.
+PAYLOADS = (
+    *("lost", "missed"),
+    *("offered", "sent", "no_room", "too_many", "no_way", "closed", "worker_lost"),
+)
+
+
 def worker(index: int, turns: int) -> WorkerSnapshot:
     """A worker after `turns` turns, each with 10 packets: 8 moves, 1 chat, 1 truncated."""
     return WorkerSnapshot(
@@ -110,7 +117,7 @@ def worker(index: int, turns: int) -> WorkerSnapshot:
         rx_burst=histogram(BURST_BOUNDS, 4, turns, 10),
         handling=histogram(HANDLING_BOUNDS, 3, 9 * turns, 1.5e-6),
         ports=(PortCounts(10 * turns, 860 * turns, 9 * turns, 774 * turns),),
-        others={"netcode_denied": 0, "netcode_payloads_lost": 0},
+        others=dict.fromkeys(("netcode_denied", *(f"netcode_payloads_{end}" for end in PAYLOADS)), 0),
     )
 
 

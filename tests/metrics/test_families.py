@@ -66,6 +66,9 @@ CONTRACT = {
     "pollgate_session_number_changes_total": ("worker",),
     "pollgate_netcode_denied_total": ("worker",),
     "pollgate_netcode_payloads_lost_total": ("worker", "reason"),
+    "pollgate_netcode_payloads_offered_total": ("worker",),
+    "pollgate_netcode_payloads_sent_total": ("worker",),
+    "pollgate_netcode_payloads_unsent_total": ("worker", "reason"),
     "pollgate_session_messages_received_total": ("worker", "type"),
     "pollgate_session_messages_sent_total": ("worker", "type"),
     "pollgate_session_messages_lost_total": ("worker", "reason"),
@@ -117,15 +120,12 @@ def test_every_series_exists_before_the_first_packet() -> None:
     assert at_start == later
 
 
-@pytest.mark.parametrize("field", ["to_kernel", "forwarded"])
-def test_what_nothing_counts_yet_is_an_empty_object_and_shown_for_every_worker_once_it_does(
-    field: str,
-) -> None:
-    name = f"pollgate_{field}_packets_total"
+def test_what_nothing_counts_yet_is_an_empty_object_and_shown_for_every_worker_once_it_does() -> None:
+    name = "pollgate_to_kernel_packets_total"
     nothing = with_workers(snapshot(), worker(0, 9), worker(1, 9))
     assert values(nothing)[name] == {}
     assert not [key for key in samples(nothing) if key[0] == name]
-    some = with_workers(snapshot(), worker(0, 9), dataclasses.replace(worker(1, 9), **{field: 3}))
+    some = with_workers(snapshot(), worker(0, 9), dataclasses.replace(worker(1, 9), to_kernel=3))
     assert values(some)[name] == {"0": 0, "1": 3}
 
 

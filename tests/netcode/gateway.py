@@ -71,9 +71,10 @@ def conserved(samples: Samples) -> bool:
     """The books: every packet ended in one counter, and every answer or packet of ours was offered."""
     received = samples.value("pollgate_received_packets_total")
     handled = samples.value("pollgate_messages_total")
+    forwarded = samples.value("pollgate_forwarded_packets_total")
     offered = samples.value("pollgate_transmit_offered_packets_total")
     return (
-        received == handled + samples.value("pollgate_drops_total")
+        received == handled + samples.value("pollgate_drops_total") + forwarded
         and offered
         == handled
         - samples.value("pollgate_unanswered_packets_total")

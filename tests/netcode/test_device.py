@@ -7,9 +7,11 @@ import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from pyshim.game import Delivery, Game, Message
 from tests.gate import TIMEOUT_S
 from tests.netcode.gateway import CAPACITY, KEY, PROTOCOL, key_file
 from tests.netcode.model import Client, Kind, State, Token, make_token
@@ -20,14 +22,26 @@ PORT = 8082
 PLACES = {4: (GATE4, PLAYERS4), 6: (GATE6, PLAYERS6)}
 
 
-@pytest.fixture
-def gate(wire: Wire, tmp_path: Path) -> Iterator[NetworkGate]:
-    settings = config(
+def settings(directory: Path, **more: Any) -> dict[str, Any]:
+    return config(
         listen=[{"port": PORT, "profile": "netcode"}],
         sessions={"capacity": CAPACITY},
-        netcode={"protocol_id": PROTOCOL, "private_key_file": key_file(tmp_path)},
+        netcode={"protocol_id": PROTOCOL, "private_key_file": key_file(directory)},
+        **more,
     )
-    with serving(wire, settings, tmp_path) as running:
+
+
+@pytest.fixture
+def gate(wire: Wire, tmp_path: Path) -> Iterator[NetworkGate]:
+    with serving(wire, settings(tmp_path), tmp_path) as running:
+        yield running
+
+
+@pytest.fixture
+def played(wire: Wire, tmp_path: Path) -> Iterator[NetworkGate]:
+    """Behind which there is a game."""
+    game = {"listen": f"unix:{tmp_path}/game.sock", "routes": [{"to": "arena"}]}
+    with serving(wire, settings(tmp_path, game=game), tmp_path) as running:
         yield running
 
 
@@ -48,6 +62,26 @@ def test_a_client_gets_in_is_kept_alive_and_leaves(gate: NetworkGate, wire: Wire
         one.send(Kind.DISCONNECT)
         one.until(lambda: gate.metrics().value("pollgate_sessions", state="connected") == 0)
     assert gate.metrics().value("pollgate_netcode_payloads_lost_total") == 1
+
+
+@pytest.mark.parametrize("family", [4, 6], ids=["ipv4", "ipv6"])
+def test_a_game_hears_a_client_and_answers_it(played: NetworkGate, wire: Wire, family: int) -> None:
+    with client(wire, family) as one, Game(played.directory / "game.sock", "arena") as game:
+
+        def answered() -> bool:
+            for event in game.poll().events():
+                if isinstance(event, Message):
+                    game.send(event.player, event.type, event.body[::-1] * 6, Delivery(reliable=False))
+            game.flush()
+            return bool(one.payloads)
+
+        one.connect()
+        one.send(Kind.PAYLOAD, bytes(range(200)))
+        one.until(answered)
+        assert one.payloads == [bytes(range(200))[::-1] * 6]
+        one.send(Kind.DISCONNECT)
+        one.until(lambda: played.metrics().value("pollgate_sessions", state="connected") == 0)
+    assert played.metrics().value("pollgate_forwarded_packets_total") == 1
 
 
 def test_a_killed_worker_keeps_clients_of_both_families(gate: NetworkGate, wire: Wire) -> None:

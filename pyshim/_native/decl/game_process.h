@@ -10,7 +10,7 @@ typedef struct pgg pgg;
 
 enum pgg_result {
 	PGG_OK, PGG_FULL, PGG_NOT_HERE, PGG_TOO_LONG, PGG_EMPTY, PGG_WRONG_LENGTH, PGG_WRONG_TYPE, PGG_TOO_MANY, PGG_ARGUMENT,
-	PGG_FORKED, PGG_ENDED, PGG_LATE, PGG_REFUSED, PGG_SYSTEM, PGG_MEMORY, ...
+	PGG_FORKED, PGG_ENDED, PGG_LATE, PGG_REFUSED, PGG_SYSTEM, PGG_MEMORY, PGG_PROFILE, ...
 };
 const char *pgg_result_text(int result);
 const char *pgg_left_text(unsigned why);
@@ -66,6 +66,7 @@ struct game_detail {
 	const char *topic;
 	const void *at;
 	uint32_t count;
+	uint64_t client;
 };
 void game_detail(const struct pgg_event *event, struct game_detail *out);
 
