@@ -166,6 +166,13 @@ def count(record: Record, name: str) -> Count:
     return value
 
 
+def by_label(record: Record, name: str) -> Mapping[str, int]:
+    """What a record says under the name of an array of counters."""
+    value = count(record, name)
+    assert isinstance(value, Mapping)
+    return value
+
+
 def total(counts: Iterable[Count]) -> Count:
     """The sum of what several say under one name: of an array, by element."""
     first, *others = counts
@@ -201,6 +208,10 @@ class GameProcess:
     state: str  # "attached", "arriving": the workers are mapping its rings, "away"
     pid: int  # 0: away
     since_s: float  # Unix time at which it came or went; of a name that nobody had yet, 0
+    routed: bool = False  # a route leads to it
+    backlog: tuple[
+        int, ...
+    ] = ()  # by worker, bytes in the ring to it that it has not given back; for a second
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,6 +223,7 @@ class GameFigures:
     detachments: Mapping[str, int] = field(default_factory=dict)  # by reason
     refusals: Mapping[str, int] = field(default_factory=dict)  # by reason
     unread: Mapping[str, int] = field(default_factory=dict)  # messages, by reason
+    ring_bytes: int = 0  # of each ring
 
 
 @dataclass(frozen=True, slots=True)

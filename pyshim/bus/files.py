@@ -19,6 +19,7 @@ from pyshim.dataplane.game import (
     next_game_file,
     released,
     seal_game_file,
+    written_to,
 )
 from pyshim.errors import UnavailableError
 from pyshim.plan import game_file_bytes
@@ -273,6 +274,15 @@ class Files:
             last = rings.written[-1]
             own = rings.own if rings.is_heard else rings.given
             yield Given(worker, last.incarnation, (last.fd, own, rings.bell))
+
+    def backlog(self, index: int) -> tuple[int, ...]:
+        """By worker, bytes in rings to a process that it has not given back, if it tells the truth."""
+        return tuple(_backlog(rings, self._ring_bytes) for rings in self._rings.get(index, ()))
+
+
+def _backlog(rings: _Rings, ring_bytes: int) -> int:
+    read_to = max(rings.read_to, rings.written[0].first)
+    return min(max(written_to(rings.written[-1].fd) - read_to, 0), len(rings.written) * ring_bytes)
 
 
 def _forget_read(rings: _Rings) -> None:

@@ -7,6 +7,7 @@ import array
 import errno
 import os
 import select
+import selectors
 import socket
 import struct
 from collections import deque
@@ -24,6 +25,7 @@ from pyshim.system.unix_socket import listen_for_packets
 HELLO_LIMIT_S = 10.0  # for its first word
 MAPPED_LIMIT_S = 10.0  # to map its rings
 LEAVE_LIMIT_S = 2.0  # to read why it is refused
+BOTH_WAYS = selectors.EVENT_READ | selectors.EVENT_WRITE
 WAITING_MAX = 16_384  # packets for one process that does not read
 
 _CREDENTIALS = struct.Struct("3i")
@@ -126,6 +128,11 @@ class Peer:
     def fileno(self) -> int:
         """Readable when it says something, or ends."""
         return self._socket.fileno()
+
+    @property
+    def is_stranger(self) -> bool:
+        """Whether it has no name, or none any more."""
+        return self.standing in {Standing.SILENT, Standing.LEAVING}
 
     @property
     def is_dead(self) -> bool:

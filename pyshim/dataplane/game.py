@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import struct
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,8 @@ RING_BYTES_MIN = 4096
 
 _RELEASED_AT = 0  # in struct bus_file: how far its owner has read the other's ring
 _MARK_AT = 528  # where the first entry is, of a file that has just been made
+_TALLIES_AT = 560  # two, of which the later one says up to where a worker has written
+_TALLY = struct.Struct("<QQ")  # position, count
 _NUMBER_BYTES = 8
 _MESSAGES_MAX = (1 << 32) - 1  # of a gap
 
@@ -96,6 +99,12 @@ def released(fd: int) -> int:
 def first_position(fd: int) -> int:
     """Where the ring of a file begins that has just been made."""
     return _number(fd, _MARK_AT)
+
+
+def written_to(fd: int) -> int:
+    """How far the worker that writes a file has, as it told when it last showed what it wrote."""
+    tallies = os.pread(fd, 2 * _TALLY.size, _TALLIES_AT)
+    return max(int(position) for position, _ in _TALLY.iter_unpack(tallies))
 
 
 def _number(fd: int, at: int) -> int:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -13,34 +14,45 @@ from starlette.routing import Route
 
 from pyshim.management.answers import numbers
 from pyshim.management.refusals import telling
-from pyshim.stats import GameFigures, GameProcess
+from pyshim.stats import GameProcess, Instance, Snapshot, count
 
 PATH = "/v1/game"
+_COUNTS = {"delivered": "delivered", "lost": "lost", "orders": "orders", "orders_refused": "refused"}
 
 
-def game_routes(game: Callable[[], GameFigures | None]) -> list[Route]:
-    """The requests; `game` is asked by each."""
-    return [Route(PATH, _Handlers(game).list, methods=["GET"])]
+def game_routes(source: Callable[[], Snapshot]) -> list[Route]:
+    """The requests; each calls `source` from a thread."""
+    return [Route(PATH, _Handlers(source).list, methods=["GET"])]
 
 
 class _Handlers:
-    def __init__(self, game: Callable[[], GameFigures | None]) -> None:
-        self._game = game
+    def __init__(self, source: Callable[[], Snapshot]) -> None:
+        self._source = source
 
     @telling
     async def list(self, request: Request) -> Response:
         numbers(request, {})
-        figures = self._game()
-        processes = [_describe(process) for process in figures.processes] if figures else []
-        return JSONResponse({"processes": processes}, headers={"cache-control": "no-store"})
+        told = _describe(await asyncio.to_thread(self._source))
+        return JSONResponse(told, headers={"cache-control": "no-store"})
 
 
-def _describe(process: GameProcess) -> dict[str, Any]:
-    """A process as the API tells it."""
+def _describe(snapshot: Snapshot) -> dict[str, Any]:
+    """All processes as the API tells them."""
+    if snapshot.game is None:
+        return {"ring_bytes": 0, "processes": []}
+    counted = {one.name: one for one in snapshot.instances.get("PROCESS_COUNT", ())}
+    processes = [_process(process, counted.get(process.name)) for process in snapshot.game.processes]
+    return {"ring_bytes": snapshot.game.ring_bytes, "processes": processes}
+
+
+def _process(process: GameProcess, counts: Instance | None) -> dict[str, Any]:
     since = datetime.fromtimestamp(process.since_s, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
     return {
         "name": process.name,
         "state": process.state,
         "pid": process.pid or None,
         "since": since if process.since_s else None,
+        "routed": process.routed,
+        "unread_bytes": list(process.backlog),
+        **{told: None if counts is None else count(counts, name) for told, name in _COUNTS.items()},
     }

@@ -50,11 +50,23 @@ _INFO = {
     "velocity": _VECTOR,
 }
 
+_COUNT = {"type": ["integer", "null"]}
+_BY_REASON = {"type": ["object", "null"], "additionalProperties": {"type": "integer"}}
 _PROCESS = {
     "name": {"type": "string"},
     "state": {"enum": ["attached", "arriving", "away"]},
     "pid": {"type": ["integer", "null"]},
     "since": {"type": ["string", "null"], "format": "date-time"},
+    "routed": {"type": "boolean", "description": "whether a route of game.routes leads to it"},
+    "unread_bytes": {
+        "type": "array",
+        "items": {"type": "integer"},
+        "description": "of the ring from each worker, what the process has not given back",
+    },
+    "delivered": {**_COUNT, "description": "messages of players that it can read"},
+    "lost": {**_BY_REASON, "description": "messages of players to it, by reason"},
+    "orders": {**_COUNT, "description": "what it had workers do"},
+    "orders_refused": {**_BY_REASON, "description": "of those, by reason"},
 }
 
 
@@ -82,7 +94,8 @@ def _figures() -> dict[str, Any]:
 
 
 def _game() -> dict[str, Any]:
-    listed = {"processes": {"type": "array", "items": _object(_PROCESS)}}
+    ring_bytes = {"type": "integer", "description": "of each ring"}
+    listed = {"ring_bytes": ring_bytes, "processes": {"type": "array", "items": _object(_PROCESS)}}
     return {game_bus.PATH: {"get": _operation("List game processes", {200: listed}, (400,))}}
 
 

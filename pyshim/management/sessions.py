@@ -22,7 +22,7 @@ from pyshim.management.refusals import telling
 from pyshim.management.requests import IssueRequest, MessageRequest, parse_body
 from pyshim.operator_messages import OperatorMessage, OperatorQueue, SendOutcome, SendResult
 from pyshim.sessions import LIST_MAX, NUMBERS, Page, SessionInfo, SessionTable
-from pyshim.stats import GameFigures
+from pyshim.stats import Snapshot
 
 LIST_DEFAULT = 100
 LIST_QUERY = {"player_id": NUMBERS, "from": range(2**32), "limit": range(1, LIST_MAX + 1)}
@@ -39,7 +39,7 @@ class Gateway:
     operator_queue: OperatorQueue
     address: Endpoint | None  # that players are told; None: no listener has profile session
     tokens: TokenMaker | None = None  # of profile netcode
-    game: Callable[[], GameFigures | None] | None = None  # its processes; None: there is no game
+    game: Callable[[], Snapshot] | None = None  # figures of its processes; None: there is no game
 
 
 def routes(gateway: Gateway) -> list[Route]:

@@ -70,6 +70,13 @@ def _game_processes(snapshot: Snapshot) -> Iterator[Sample]:
         yield from (((state,), states.count(state)) for state in ("attached", "arriving", "away"))
 
 
+def _game_ring_used(snapshot: Snapshot) -> Iterator[Sample]:
+    if snapshot.game is not None:
+        for process in snapshot.game.processes:
+            for worker, unread in enumerate(process.backlog):
+                yield (process.name, str(worker)), unread / snapshot.game.ring_bytes
+
+
 def _game_messages_retired(snapshot: Snapshot) -> Iterator[Sample]:
     if snapshot.game is not None and (counts := snapshot.retired.get("PROCESS_COUNT")) is not None:
         delivered, lost = count(counts, "delivered"), count(counts, "lost")
@@ -170,6 +177,14 @@ FAMILIES: tuple[Family, ...] = (
         "processes",
         "Names of game processes: attached; arriving, while workers map their rings; or away.",
         _game_processes,
+    ),
+    _gauge(
+        "game_ring_used_ratio",
+        ("process", "worker"),
+        "ratio",
+        "Share of the ring from a worker to a game process that the process has not given back, as it was in "
+        "the last second: near 1 messages are about to be lost. Above 1 with what dead workers left to it.",
+        _game_ring_used,
     ),
     _counter(
         "game_attachments",

@@ -19,7 +19,7 @@ from pyshim.bus.between import Between
 from pyshim.bus.counted import DEATHS, Counted
 from pyshim.bus.files import Files, Given
 from pyshim.bus.messages import Hello, Mapped, Open, Reason, RefusedError, Topic
-from pyshim.bus.peers import HELLO_LIMIT_S, MAPPED_LIMIT_S, Door, Peer, Standing
+from pyshim.bus.peers import BOTH_WAYS, HELLO_LIMIT_S, MAPPED_LIMIT_S, Door, Peer, Standing
 from pyshim.bus.registry import (
     NO_FILES,
     Detach,
@@ -44,13 +44,12 @@ from pyshim.errors import UnavailableError
 from pyshim.host.memory import available_bytes
 from pyshim.plan import Plan, Policy
 from pyshim.run import control
-from pyshim.run.game_told import Names, Told, figures
+from pyshim.run.game_told import Figures, Names, Told
 from pyshim.run.reloading import RefusedError as ReloadRefusedError
 from pyshim.stats import GameFigures
 
 STRANGERS_MAX = 32  # connections without a name
 PACKETS_PER_TURN = 32  # of one process
-_STRANGE = frozenset({Standing.SILENT, Standing.LEAVING})
 
 
 class GameBus:
@@ -69,6 +68,7 @@ class GameBus:
         self._nameless: set[int] = set()  # places that were another name's, until workers have the new rings
         self._dropped: dict[int, Why] = {}
         self._tell = Told()
+        self._figures = Figures(plan.game.ring_bytes)
         self._registry = Registry(plan.game.processes)
         self._files = Files(self._workers, plan.game.ring_bytes, available_bytes)
         self._between = Between(plan.game.ring_bytes, available_bytes, self._say)
@@ -127,7 +127,7 @@ class GameBus:
     @property
     def figures(self) -> GameFigures | None:
         """For metrics; None without a game."""
-        return None if self._door is None else figures(self.places, self.counted)
+        return None if self._door is None else self._figures(self._registry.places, self._files, self.counted)
 
     @property
     def places(self) -> tuple[Place, ...]:
@@ -362,8 +362,7 @@ class GameBus:
         if not peer.send(packet, fds):
             self._cut_off(peer)
         elif peer.has_waiting and self._selector is not None:
-            both = selectors.EVENT_READ | selectors.EVENT_WRITE
-            self._selector.modify(peer.fileno(), both, lambda: self._on_peer(peer))
+            self._selector.modify(peer.fileno(), BOTH_WAYS, lambda: self._on_peer(peer))
 
     # ------------------------------------------------------------ connections
 
@@ -383,7 +382,7 @@ class GameBus:
         self._selector.register(peer.fileno(), selectors.EVENT_READ, lambda: self._on_peer(peer))
         if peer.pidfd is not None:
             self._selector.register(peer.pidfd, selectors.EVENT_READ, lambda: self._has_ended(peer))
-        strangers = sum(one.standing in _STRANGE for one in self._peers.values())
+        strangers = sum(one.is_stranger for one in self._peers.values())
         if peer.uid not in self._plan.users:
             text = f"user {peer.uid} is none of those who may attach; name it in game.users"
             self._refuse(peer.number, Reason.USER, text)

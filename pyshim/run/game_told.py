@@ -5,15 +5,17 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from pyshim.bus.counted import Counted
+from pyshim.bus.files import Files
 from pyshim.bus.registry import Phase, Place
 from pyshim.stats import GameFigures, GameProcess
 
 TOLD_PER_MINUTE = 60  # sentences of each kind: a process that comes and goes must not fill the log
 _MINUTE_S = 60.0
+BACKLOG_S = 1.0  # between two looks at how full rings are
 _STATES = {Phase.HERE: "attached", Phase.ARRIVING: "arriving", Phase.AWAY: "away"}
 
 
@@ -46,20 +48,36 @@ class Names(Protocol):
         """It is nobody's."""
 
 
-def figures(places: Sequence[Place], counted: Counted) -> GameFigures:
-    """For metrics."""
-    since_s = time.time() - time.monotonic()
-    return GameFigures(
-        tuple(_process(place, since_s) for place in places),
-        counted.attached,
-        dict(counted.detached),
-        dict(counted.refused),
-        dict(counted.unread),
-    )
+class Figures:
+    """For metrics, which are asked for many times a second."""
+
+    def __init__(self, ring_bytes: int) -> None:
+        """No ring was looked at yet."""
+        self._ring_bytes = ring_bytes
+        self._backlog: Mapping[int, tuple[int, ...]] = {}
+        self._looked_s = -BACKLOG_S
+
+    def __call__(self, places: Mapping[int, Place], files: Files, counted: Counted) -> GameFigures:
+        """As they are now."""
+        now_s = time.monotonic()
+        if now_s - self._looked_s >= BACKLOG_S:
+            self._looked_s = now_s
+            self._backlog = {index: files.backlog(index) for index in places}
+        since_s = time.time() - now_s
+        return GameFigures(
+            tuple(
+                _process(place, since_s, self._backlog.get(index, ()))
+                for index, place in sorted(places.items())
+            ),
+            counted.attached,
+            dict(counted.detached),
+            dict(counted.refused),
+            dict(counted.unread),
+            self._ring_bytes,
+        )
 
 
-def _process(place: Place, since_s: float) -> GameProcess:
+def _process(place: Place, since_s: float, backlog: tuple[int, ...]) -> GameProcess:
     """A place for people; `since_s`: Unix time at which the clock of the registry was 0."""
-    return GameProcess(
-        place.name, _STATES[place.phase], place.pid, since_s + place.since_s if place.since_s else 0.0
-    )
+    since_s = since_s + place.since_s if place.since_s else 0.0
+    return GameProcess(place.name, _STATES[place.phase], place.pid, since_s, place.routed, backlog)

@@ -195,8 +195,8 @@ class Supervision:
         """Give the view its figures, and the operator what follows from them."""
         snapshot = self._status.snapshot()
         self._view.update(snapshot)
-        for sentence in self._adviser.news(snapshot):
-            self._tell("warning", sentence)
+        for level, sentence in self._adviser.news(snapshot):
+            self._tell(level, sentence)
         self._address_conflicts, sentences = self._address_conflicts.look(snapshot.ports, now_s)
         for told in sentences:
             self._tell("warning", told)

@@ -74,7 +74,7 @@ def run(options: RunOptions, view: View, lost: Callable[[], Mapping[str, int]]) 
         gateway = stack.enter_context(_issuing(config, state, operator_queue, tokens))
         status = Status(page, decided.engine, gateway.sessions if gateway else None, lost)
         if gateway is not None and decided.game.path:
-            gateway = replace(gateway, game=lambda: status.now.game)
+            gateway = replace(gateway, game=status.snapshot)
         server = stack.enter_context(ManagementServer(status.snapshot, status.age_s, gateway))
         if gateway is not None:
             control = stack.enter_context(closing(server.open_control(served)))

@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What to look at when most of what arrives is dropped for one reason: for whoever gets no answer."""
+"""What to look at when most of what arrives is dropped for one reason: for whoever gets no answer.
+
+And when what players say does not reach a game process."""
 
 from __future__ import annotations
 
 from pyshim.stats import Snapshot
+from pyshim.views.keeping_up import KeepingUp
 from pyshim.views.rates import summed
 
 NOTICED = 20  # packets: fewer are an accident
@@ -33,9 +36,14 @@ class Adviser:
     def __init__(self) -> None:
         """Nothing has been said."""
         self._said: set[str] = set()
+        self._keeping_up = KeepingUp()
 
-    def news(self, snapshot: Snapshot) -> list[str]:
-        """What has become worth a sentence since the last time."""
+    def news(self, snapshot: Snapshot) -> list[tuple[str, str]]:
+        """What has become worth a sentence since the last time, and its level."""
+        self._keeping_up, found = self._keeping_up.look(snapshot)
+        return [*(("warning", sentence) for sentence in self._of_drops(snapshot)), *found]
+
+    def _of_drops(self, snapshot: Snapshot) -> list[str]:
         received = sum(worker.received for worker in snapshot.workers)
         found = []
         for reason, count in summed(worker.dropped for worker in snapshot.workers).items():

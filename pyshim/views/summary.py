@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pyshim.metrics.families import values
-from pyshim.stats import Snapshot
+from pyshim.stats import Snapshot, by_label
 from pyshim.views import units
 from pyshim.views.rates import merged, quantile, summed
 
@@ -121,13 +121,21 @@ def _message_sections(snapshot: Snapshot) -> list[tuple[tuple[str, int], dict[st
     """What was said in sessions of profile session."""
     said = [worker.messages for worker in snapshot.workers]
     taken, queued = summed(one.received for one in said), summed(one.sent for one in said)
-    lost = summed(one.lost for one in said)
+    lost = summed(one.lost for one in said) | _lost_to_processes(snapshot)
     return [
         (("session messages in", sum(taken.values())), taken),
         (("session messages out", sum(queued.values())), queued),
         (("sent again", sum(one.resent for one in said)), {}),
         (("not delivered", sum(lost.values())), lost),
     ]
+
+
+def _lost_to_processes(snapshot: Snapshot) -> dict[str, int]:
+    """Messages that routes gave to game processes and that did not get there; of names of the past, too."""
+    retired = [one for group, one in snapshot.retired.items() if group == "PROCESS_COUNT"]
+    processes = (*snapshot.instances.get("PROCESS_COUNT", ()), *retired)
+    lost = summed(by_label(process, "lost") for process in processes)
+    return {f"game process: {reason}": count for reason, count in lost.items()}
 
 
 def _rows(title: tuple[str, int], counts: dict[str, int]) -> list[tuple[str, str, int]]:

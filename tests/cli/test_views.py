@@ -15,11 +15,19 @@ from rich.console import Console
 
 from pyshim.metrics import FAMILIES
 from pyshim.plan import Plan, Policy, SocketPlan, WorkerPlan
-from pyshim.stats import Histogram, PoolSnapshot, PortCounts, Snapshot, WorkerSnapshot
+from pyshim.stats import Count, Histogram, Instance, PoolSnapshot, PortCounts, Snapshot, WorkerSnapshot
 from pyshim.views import JsonView, LineView, LiveView
 from pyshim.views.rates import quantile, total_rates, worker_rates
 from pyshim.views.summary import balances, summary_json
-from tests.metrics.synthetic import HANDLING_BOUNDS, REASONS, histogram, snapshot, with_workers, worker
+from tests.metrics.synthetic import (
+    HANDLING_BOUNDS,
+    REASONS,
+    histogram,
+    process,
+    snapshot,
+    with_workers,
+    worker,
+)
 
 CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 URL = "http://127.0.0.1:9464/metrics"
@@ -346,6 +354,19 @@ def test_the_summary_tells_connections_and_messages_of_sessions() -> None:
     assert ["session", "messages", "in", "12,000", "1.20", "k"] in rows
     assert ["sent", "again", "4,000", "400"] in rows
     assert "connections" not in summary_text(quiet_sessions(snapshot()))
+
+
+def test_the_summary_tells_what_did_not_reach_a_game_process() -> None:
+    assert "game process" not in summary_text(snapshot())
+    counts: dict[str, Count] = {**process(7), "lost": {"full": 30, "away": 0}}
+    gone = Instance("", {**process(7), "lost": {"full": 4, "away": 1}})
+    last = dataclasses.replace(
+        snapshot(), instances={"PROCESS_COUNT": (Instance("arena", counts),)}, retired={"PROCESS_COUNT": gone}
+    )
+    rows = [line.split() for line in summary_text(last).splitlines()]
+    assert ["not", "delivered", "35", "3.50"] in rows
+    assert ["game", "process:", "full", "34", "3.40"] in rows
+    assert ["game", "process:", "away", "1"] in [row[:4] for row in rows]
 
 
 def test_the_summary_of_a_run_without_packets_is_complete() -> None:

@@ -141,7 +141,12 @@ def snapshot(
         supervisor_age_s=0.03,
         output_lost={"stdout": 0, "stderr": 0},
         game=GameFigures(
-            (GameProcess("arena", "attached", 7, 1.0),), 2, {"gone": 1}, {"name": 0}, {"broken": 2}
+            (GameProcess("arena", "attached", 7, 1.0, routed=True, backlog=(1024, 0)),),
+            2,
+            {"gone": 1},
+            {"name": 0},
+            {"broken": 2},
+            4096,
         ),
         workers=all_of_them,
         ports=(
