@@ -40,7 +40,7 @@ extern const struct egress_source netcode_egress; // of struct netcode_shard
 /// Is something waiting, whatever the time?
 ALWAYS_INLINE bool egress_ready(const struct session_shard *shard)
 {
-	return shard->outbox.count != 0;
+	return shard->outbox.count != 0 || wheel_hastens(&shard->wheel);
 }
 
 /// The time from which on something may be due. Only egress_frames() and egress_datagrams() advance it.

@@ -39,6 +39,8 @@ enum pg_loss session_deliver(struct session_shard *shard, uint32_t session, cons
 		return lose(shard, PG_LOSS_NO_PLAYER);
 	loss = delivery_queue(&shard->ctx, store_delivery(shard->store, slot), message, now);
 	session_note(shard, slot, message->reliable);
+	if (delivery_due(store_delivery(shard->store, slot)) <= now)
+		wheel_hasten(&shard->wheel, slot); // an urgent one leaves in this turn
 	return loss;
 }
 

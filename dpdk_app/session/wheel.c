@@ -10,6 +10,9 @@
 /// In wheel_link.previous: the slot is the first of the list in the other bits. Slots have 20 bits.
 #define LIST 0x80000000U
 
+/// In wheel_link.due: the slot is in the list of those that wait for no tick.
+#define AT_ONCE 0
+
 static uint64_t tick_of(const struct wheel *wheel, uint64_t time)
 {
 	return time >> wheel->tick_shift;
@@ -20,6 +23,7 @@ void wheel_init(struct wheel *wheel, struct wheel_link *links, uint64_t tick_cyc
 	*wheel = (struct wheel){.links = links, .tick_shift = 63U - (uint32_t)__builtin_clzll(tick_cycles | 1)};
 	wheel->tick = tick_of(wheel, now);
 	memset(wheel->first, 0xff, sizeof(wheel->first)); // WHEEL_NONE
+	wheel->last_at_once = WHEEL_NONE;
 }
 
 void wheel_link_init(struct wheel *wheel, uint32_t slot)
@@ -58,6 +62,8 @@ void wheel_cancel(struct wheel *wheel, uint32_t slot)
 		wheel->links[link->previous].next = link->next;
 	if (link->next != WHEEL_NONE)
 		wheel->links[link->next].previous = link->previous;
+	else if (slot == wheel->last_at_once)
+		wheel->last_at_once = link->previous & LIST ? WHEEL_NONE : link->previous;
 	wheel->scheduled--;
 	wheel_link_init(wheel, slot);
 }
@@ -67,7 +73,25 @@ void wheel_schedule(struct wheel *wheel, uint32_t slot, uint64_t due)
 	if (due >= wheel->links[slot].due)
 		return;
 	wheel_cancel(wheel, slot);
-	insert(wheel, slot, due);
+	insert(wheel, slot, due != AT_ONCE ? due : due + 1);
+}
+
+void wheel_hasten(struct wheel *wheel, uint32_t slot)
+{
+	const uint32_t last = wheel->last_at_once;
+
+	if (wheel->links[slot].due == AT_ONCE)
+		return;
+	wheel_cancel(wheel, slot);
+	wheel->links[slot] = (struct wheel_link){.next = WHEEL_NONE, .previous = last, .due = AT_ONCE};
+	if (last != WHEEL_NONE) {
+		wheel->links[last].next = slot;
+	} else {
+		wheel->links[slot].previous = LIST | WHEEL_AT_ONCE;
+		wheel->first[WHEEL_AT_ONCE] = slot;
+	}
+	wheel->last_at_once = slot;
+	wheel->scheduled++;
 }
 
 /// The next due slot of the tick that is being emptied.
@@ -77,6 +101,15 @@ static uint32_t find_due(const struct wheel *wheel)
 
 	while (slot != WHEEL_NONE && tick_of(wheel, wheel->links[slot].due) > wheel->tick)
 		slot = wheel->links[slot].next;
+	return slot;
+}
+
+static uint32_t pop_at_once(struct wheel *wheel)
+{
+	const uint32_t slot = wheel->first[WHEEL_AT_ONCE];
+
+	if (slot != WHEEL_NONE)
+		wheel_cancel(wheel, slot);
 	return slot;
 }
 
@@ -95,7 +128,7 @@ uint32_t wheel_pop(struct wheel *wheel, uint64_t now)
 			return slot;
 		}
 	}
-	return WHEEL_NONE;
+	return pop_at_once(wheel);
 }
 
 uint64_t wheel_next(const struct wheel *wheel)
@@ -104,6 +137,8 @@ uint64_t wheel_next(const struct wheel *wheel)
 
 	if (wheel->scheduled == 0)
 		return UINT64_MAX;
+	if (wheel_hastens(wheel))
+		return 0;
 	while (wheel->first[tick % WHEEL_TICKS] == WHEEL_NONE)
 		tick++;
 	return (tick + 1) << wheel->tick_shift;

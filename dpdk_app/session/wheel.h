@@ -13,6 +13,7 @@
 
 #define WHEEL_TICKS 1024
 #define WHEEL_NONE UINT32_MAX
+#define WHEEL_AT_ONCE WHEEL_TICKS // the list of what waits for no tick
 
 struct wheel_link {
 	uint32_t next, previous; // slots; of the first in a list, the list
@@ -20,11 +21,12 @@ struct wheel_link {
 };
 
 struct wheel {
-	struct wheel_link *links;    // by slot; of the slots that are this worker's
-	uint32_t first[WHEEL_TICKS]; // slots by tick modulo WHEEL_TICKS
-	uint32_t scheduled;          // how many slots
-	uint32_t tick_shift;         // a tick has 2^this cycles
-	uint64_t tick;               // ticks before this one are empty
+	struct wheel_link *links;        // by slot; of the slots that are this worker's
+	uint32_t first[WHEEL_TICKS + 1]; // slots by tick modulo WHEEL_TICKS; WHEEL_AT_ONCE
+	uint32_t last_at_once;           // of that list, whose order is kept
+	uint32_t scheduled;              // how many slots
+	uint32_t tick_shift;             // a tick has 2^this cycles
+	uint64_t tick;                   // ticks before this one are empty
 };
 
 /// @param links        any content; made unscheduled by wheel_link_init() at a connection's beginning
@@ -36,16 +38,25 @@ void wheel_link_init(struct wheel *wheel, uint32_t slot);
 void wheel_schedule(struct wheel *wheel, uint32_t slot, uint64_t due);
 void wheel_cancel(struct wheel *wheel, uint32_t slot);
 
+/// Be due now, whatever of the tick is left: behind what ticks that are over have, and those that were to be so before it.
+void wheel_hasten(struct wheel *wheel, uint32_t slot);
+
+ALWAYS_INLINE bool wheel_hastens(const struct wheel *wheel)
+{
+	return wheel->first[WHEEL_AT_ONCE] != WHEEL_NONE;
+}
+
 /// The time from which on a slot may be due. Only wheel_pop() advances it.
 ALWAYS_INLINE uint64_t wheel_turns(const struct wheel *wheel)
 {
 	return (wheel->tick + 1) << wheel->tick_shift;
 }
 
-/// @return a slot that is due at `now`, not scheduled any more; or WHEEL_NONE. Up to a tick late, never early.
+/// @return a slot that is due at `now`, not scheduled any more; or WHEEL_NONE. Up to a tick late but for those that wait for none;
+/// never early.
 uint32_t wheel_pop(struct wheel *wheel, uint64_t now);
 
-/// Earliest time at which something may be due: for loops that sleep. UINT64_MAX: nothing is scheduled.
+/// Earliest time at which something may be due: for loops that sleep. 0: at once. UINT64_MAX: nothing is scheduled.
 uint64_t wheel_next(const struct wheel *wheel);
 
 #endif

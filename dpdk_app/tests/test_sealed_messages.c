@@ -243,6 +243,28 @@ static void test_an_event_has_the_priority_with_which_its_message_was_said(void 
 	}
 }
 
+static void test_what_is_urgent_leaves_in_the_turn_in_which_it_was_said(void **state)
+{
+	struct pipeline_fixture *g = *state;
+	struct player player = connected(g, 1);
+	struct outgoing message = {.type = SESSION_INVENTORY, .body = (const uint8_t *)"sword", .length = 5};
+	struct left left[BURST_MAX];
+
+	while (await_egress(g, 300, left) != 0) // what it is told at its beginning
+		;
+	message.priority = PRIORITY_NORMAL;
+	assert_int_equal(session_deliver(g->fixture->shard[0], player.session, &message, g->fixture->now),
+			 PG_LOSS_NONE);
+	assert_int_equal(drain_egress(g, left), 0);
+	message.priority = PRIORITY_URGENT;
+	assert_int_equal(session_deliver(g->fixture->shard[0], player.session, &message, g->fixture->now),
+			 PG_LOSS_NONE);
+	assert_int_equal(drain_egress(g, left), 1);
+	opened(g, &player, left[0].bytes, left[0].length, SESSION_DATA);
+	assert_int_equal(left[0].bytes[SESSION_BEFORE_MESSAGES], SESSION_INVENTORY);
+	assert_int_equal(drain_egress(g, left), 0);
+}
+
 static void test_violation_ends_the_connection(void **state)
 {
 	struct pipeline_fixture *g = *state;
@@ -295,6 +317,7 @@ int main(void)
 		BY_EVERY_WAY(test_who_acknowledges_nothing_is_told_again_and_again_and_stays),
 		BY_EVERY_WAY(test_what_is_over_its_limit_is_refused_alone_and_its_sender_is_told),
 		BY_EVERY_WAY(test_an_event_has_the_priority_with_which_its_message_was_said),
+		BY_EVERY_WAY(test_what_is_urgent_leaves_in_the_turn_in_which_it_was_said),
 		BY_EVERY_WAY(test_violation_ends_the_connection),
 		BY_EVERY_WAY(test_close_ends_it_also_for_what_follows_in_the_burst),
 	};

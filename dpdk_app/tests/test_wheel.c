@@ -124,6 +124,43 @@ static void test_overdue_slot_is_due_when_the_tick_is_over(void **state)
 	assert_int_equal(pop_all(f), 1);
 }
 
+static void test_what_is_hastened_is_due_at_once_in_order(void **state)
+{
+	struct fixture *f = *state;
+
+	schedule(f, 1, f->now + 3 * TICK);
+	for (uint32_t slot = 2; slot < 7; slot++)
+		wheel_hasten(&f->wheel, slot);
+	wheel_hasten(&f->wheel, 1); // earlier than it was to be
+	wheel_hasten(&f->wheel, 2); // is the first already
+	wheel_schedule(&f->wheel, 3, f->now);
+	wheel_cancel(&f->wheel, 4); // from the middle
+	wheel_cancel(&f->wheel, 1); // the last
+	wheel_hasten(&f->wheel, 7); // behind what is the last now
+	assert_true(wheel_hastens(&f->wheel));
+	assert_int_equal(wheel_next(&f->wheel), 0);
+	for (uint32_t slot = 2; slot < 8; slot++)
+		if (slot != 4)
+			assert_int_equal(wheel_pop(&f->wheel, f->now), slot);
+	assert_int_equal(wheel_pop(&f->wheel, f->now), WHEEL_NONE);
+	assert_false(wheel_hastens(&f->wheel));
+	assert_int_equal(wheel_next(&f->wheel), UINT64_MAX);
+}
+
+static void test_what_is_hastened_comes_behind_ticks_that_are_over(void **state)
+{
+	struct fixture *f = *state;
+
+	wheel_schedule(&f->wheel, 1, 0); // overdue, and not hastened
+	wheel_hasten(&f->wheel, 2);
+	wheel_schedule(&f->wheel, 3, f->now);
+	f->now += TICK;
+	assert_int_not_equal(wheel_pop(&f->wheel, f->now), 2);
+	assert_int_not_equal(wheel_pop(&f->wheel, f->now), 2);
+	assert_int_equal(wheel_pop(&f->wheel, f->now), 2);
+	assert_int_equal(f->wheel.scheduled, 0);
+}
+
 static void test_time_beyond_a_round_is_waited_for(void **state)
 {
 	struct fixture *f = *state;
@@ -186,6 +223,9 @@ static void test_random_life_matches_a_plain_list(void **state)
 		} else if (what == 1) {
 			f->now += random_below(&seed, 64) == 0 ? 3000 * TICK : random_below(&seed, 3 * TICK);
 			pop_all(f);
+		} else if (what == 2) {
+			wheel_hasten(&f->wheel, slot);
+			f->due[slot] = f->now;
 		} else {
 			schedule(f, slot, f->now - TICK + random_below(&seed, 2000 * TICK));
 		}
@@ -205,6 +245,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_earlier_time_wins, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_cancelled_slot_is_not_due, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_overdue_slot_is_due_when_the_tick_is_over, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_what_is_hastened_is_due_at_once_in_order, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_what_is_hastened_comes_behind_ticks_that_are_over, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(test_time_beyond_a_round_is_waited_for, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_long_sleep_loses_nothing, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_slot_popped_in_a_loop_can_be_scheduled_for_now, setup, teardown),
