@@ -182,6 +182,10 @@ class Registry:
         """The index of a name that is known."""
         return next((index for index, place in self.places.items() if place.name == name), None)
 
+    def named(self, name: str) -> Place | None:
+        """The place of a name that is known."""
+        return next((place for place in self.places.values() if place.name == name), None)
+
     def held_by(self, peer: int) -> int | None:
         """The index of the name that a connection has."""
         held = (index for index, place in self.places.items() if place.phase is not Phase.AWAY)
@@ -277,7 +281,10 @@ class Registry:
         place = self.places[index]
         if not place.mapped or place.heard:
             return Step(self, do)
-        told = (("info", f"game process {place.name} (process {place.pid}) has attached"),)
+        none = (
+            "" if place.routed else "; no entry of game.routes leads to it: it does not get what players say"
+        )
+        told = (("info", f"game process {place.name} (process {place.pid}) has attached{none}"),)
         registry = self._with(index, replace(place, phase=Phase.HERE))
         return Step(registry, (*do, Welcome(index), Presence(index)), told)
 

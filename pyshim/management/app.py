@@ -19,6 +19,12 @@ from pyshim.management.netcode import netcode_routes
 from pyshim.management.openapi import openapi
 from pyshim.management.sessions import Gateway, routes
 
+# Where that is, is not told to everybody.
+_OF_CONTROL = (
+    "not found; the control API is at the control socket, control.listen, which the log names at the start "
+    '("sessions are issued at")'
+)
+
 
 def make_app(figures: Figures, gateway: Gateway | None) -> ASGIApp:
     """Every request: figures, and if there is a gateway that issues sessions, these."""
@@ -66,9 +72,9 @@ class Open:
             return PlainTextResponse("only GET and HEAD are served here\n", 405, allow)
         if scope["path"] not in PATHS:
             *most, last = PATHS
-            return PlainTextResponse(
-                f"not found; {', '.join(most)} and {last} are served here\n", 404, headers
-            )
+            served = f"{', '.join(most)} and {last} are served here"
+            what = _OF_CONTROL if scope["path"].startswith("/v1/") else "not found"
+            return PlainTextResponse(f"{what}; {served}\n", 404, headers)
         return None
 
 

@@ -28,7 +28,7 @@ from pyshim.planner.descriptors import descriptor_problem
 from pyshim.planner.devices import find_device_problems
 from pyshim.planner.environment import down_behind, warn_of_environment
 from pyshim.planner.former import warn_of_former
-from pyshim.planner.game import check_game, game_policy, plan_game
+from pyshim.planner.game import check_game, game_notes, game_policy, plan_game
 from pyshim.planner.layout import Layout
 from pyshim.planner.locks import check_locks
 from pyshim.planner.memory import MemoryChoice, check_mail, choose_memory, state_bytes
@@ -96,7 +96,7 @@ def _plan(config: Config, host: HostFacts, layout: Layout, mtu_notes: Sequence[s
         log_level=config.log.level,
         policy=policy_of(config),
         warnings=(*warn_of_former(config), *warn_of_environment(config, host)),
-        notes=(*layout.cpus.notes, *layout.notes, *mtu_notes),
+        notes=(*layout.cpus.notes, *layout.notes, *mtu_notes, *game_notes(config)),
         issued_capacity=issued_capacity,
         netcode=netcode,
         game=plan_game(config, host),

@@ -3,9 +3,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
+from pyshim.config.game_values import EVERY_TYPE, GAME_TYPE_FIRST, RELAYED
 from pyshim.errors import ExitCode, Problem
+from pyshim.host.cpu import format_cpu_list
 from pyshim.plan import GamePlan, GamePolicy, GameRoute, filled
 from pyshim.settings import numbers
 
@@ -16,6 +19,8 @@ if TYPE_CHECKING:
 
 _MIB = 1 << 20
 _ROOT = 0
+_EVERY_NUMBER = tuple(number for types in EVERY_TYPE for number in types.numbers())
+_AS_WITHOUT = "it is handled as without a game, and types 64 to 199 reach nobody"
 
 
 def check_game(config: Config, host: HostFacts, workers: int, problems: list[Problem]) -> None:
@@ -44,6 +49,34 @@ def check_game(config: Config, host: HostFacts, workers: int, problems: list[Pro
 def _missing(key: str, kind: str, name: str) -> Problem:
     command = f"useradd --system --no-create-home {name}" if kind == "user" else f"groupadd --system {name}"
     return Problem(key, f"this host has no {kind} {name}; make one: {command}", ExitCode.UNAVAILABLE)
+
+
+def game_notes(config: Config) -> Iterator[str]:
+    """What players say that no route takes, where there is a game that could have it."""
+    game = config.game
+    ports = [entry.port for entry in config.listen if entry.profile == "session"]
+    if game.listen is None:
+        return
+    if not game.routes:
+        yield f"game.routes has no entry: no game process gets what players say; {_AS_WITHOUT}"
+        return
+    left: dict[str, list[str]] = {}
+    for port in ports:
+        routes = (route for route in game.routes if port in (route.listen or ports))
+        taken = {number for route in routes for number in route.numbers}
+        words = _in_words(number for number in _EVERY_NUMBER if number not in taken)
+        left.setdefault(words, []).append(str(port))
+    for words, at in left.items():
+        if words:
+            yield f"game.routes: at UDP port {', '.join(at)} no route takes {words}; {_AS_WITHOUT}"
+
+
+def _in_words(numbers: Iterable[int]) -> str:
+    """Types of message, by name or, those of the game's own, by number; "" for none."""
+    left = frozenset(numbers)
+    own = [number for number in left if number >= GAME_TYPE_FIRST]
+    named = [name for name, number in RELAYED.items() if number in left]
+    return ", ".join((*named, *([format_cpu_list(own)] if own else ())))
 
 
 def plan_game(config: Config, host: HostFacts) -> GamePlan:

@@ -67,7 +67,7 @@ class GameBus:
         self._names = names
         self._nameless: set[int] = set()  # places that were another name's, until workers have the new rings
         self._dropped: dict[int, Why] = {}
-        self._tell = Told()
+        self._tell = Told(plan.policy.game.names)
         self._figures = Figures(plan.game.ring_bytes)
         self._registry = Registry(plan.game.processes)
         self._files = Files(self._workers, plan.game.ring_bytes, available_bytes)
@@ -162,6 +162,7 @@ class GameBus:
         """This is what runs, whether it was proposed or stays."""
         if self._plan.path:
             self._take(self._registry.route(policy.game.names))
+            self._tell.routes(policy.game.names, self.places)
 
     def _make_room(self, policy: Policy) -> None:
         self._take(self._registry.route(policy.game.names))
@@ -443,8 +444,8 @@ class GameBus:
 
     def _bury_dead(self, name: str) -> None:
         """Whoever has the name may have ended without its connection: a child of it can have that."""
-        index = self._registry.index_of(name)
-        owner = None if index is None else self._peers.get(self._registry.places[index].peer)
+        place = self._registry.named(name)
+        owner = None if place is None else self._peers.get(place.peer)
         if owner is not None and owner.is_dead:
             self._has_ended(owner)
 
@@ -496,5 +497,4 @@ class GameBus:
         return self._registry.places[index]
 
     def _open(self, peer: Peer, name: str) -> None:
-        own, other = self._here(peer, "an OPEN"), self._registry.index_of(name)
-        self._between.open(own, name, None if other is None else self._registry.places[other])
+        self._between.open(self._here(peer, "an OPEN"), name, self._registry.named(name))

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol
 
 from pyshim.bus.counted import Counted
@@ -22,8 +22,9 @@ _STATES = {Phase.HERE: "attached", Phase.ARRIVING: "arriving", Phase.AWAY: "away
 class Told:
     """Sentences about processes, so many a minute of each kind: a level, or "refused"."""
 
-    def __init__(self) -> None:
-        """Nobody listens yet."""
+    def __init__(self, routed: Iterable[str]) -> None:
+        """Nobody listens yet; to these names routes lead."""
+        self._routed = frozenset(routed)
         self.operator: Callable[[str, str], None] = lambda _level, _sentence: None
         self._told: dict[str, deque[float]] = {}  # when, by kind
 
@@ -36,6 +37,17 @@ class Told:
         if len(told) < TOLD_PER_MINUTE:
             told.append(now_s)
             self.operator("warning" if kind == "refused" else kind, sentence)
+
+    def routes(self, routed: Iterable[str], places: Iterable[Place]) -> None:
+        """Routes lead to these names since a reload: say which of them nobody has, and who is left out."""
+        before, self._routed = self._routed, frozenset(routed)
+        for place in places:
+            if place.phase is Phase.AWAY and place.name in self._routed - before:
+                text = "no process of that name is attached: what players say to it waits in its ring"
+                self("warning", f"game.routes leads to {place.name} now, and {text}")
+            elif place.phase is not Phase.AWAY and place.name in before - self._routed:
+                text = "it does not get what players say any more"
+                self("warning", f"no entry of game.routes leads to game process {place.name} now: {text}")
 
 
 class Names(Protocol):

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -55,3 +56,36 @@ def test_of_a_process_that_does_not_read_the_log_the_api_and_the_metrics_tell(ga
         assert arena["routed"]
     gate.stop()
     assert gate.stderr.count("does not keep up") == 1
+
+
+def test_the_log_tells_of_processes_that_no_route_leads_to_and_of_routes_that_lead_to_nobody(
+    gate: Gate,
+) -> None:
+    path = gate.directory / "game.sock"
+
+    def reload(*names: str) -> None:
+        written = json.loads(gate.config_path.read_text())
+        written["game"]["routes"] = [{"to": list(names)}]
+        gate.write_config(written)
+        before = gate.stderr.count("configuration reloaded")
+        gate.reload()
+        gate.wait_until(lambda: gate.stderr.count("configuration reloaded") > before)
+
+    with Process(path) as arena, Process(path) as quiz:
+        arena.attach("arena")
+        quiz.attach("quiz")
+        gate.wait_for_line(r"info: game process arena \(process \d+\) has attached$")
+        gate.wait_for_line(
+            r"info: game process quiz \(process \d+\) has attached; no entry of game\.routes leads"
+        )
+        assert [one["routed"] for one in listed(gate)] == [True, False]
+        reload("arena", "quizz")
+        gate.wait_for_line(
+            r"warning: game\.routes leads to quizz now, and no process of that name is attached"
+        )
+        reload("quiz", "quizz")
+        gate.wait_for_line(r"warning: no entry of game\.routes leads to game process arena now")
+    told = gate.stderr
+    assert told.count("leads to quizz now") == 1
+    assert "leads to quiz now" not in told
+    assert "leads to arena now" not in told  # it was away at the start, when processes are yet to come

@@ -58,14 +58,13 @@ def test_where_a_token_is_asked_for_it_is_for_figures_too(
     assert get(UnixConnection(where), path, Authorization=f"Bearer {TOKEN}")[0] == 200
 
 
-@pytest.mark.parametrize("path", ["/v1/sessions", "/v1/openapi.json", "/"])
+@pytest.mark.parametrize("path", ["/v1/sessions", "/v1/game", "/v1/openapi.json", "/"])
 def test_the_open_address_has_figures_and_nothing_else(server: ManagementServer, path: str) -> None:
     tcp = http.client.HTTPConnection(*address(server.open_figures(("127.0.0.1", 0))), timeout=LIMIT_S)
     status, body = get(tcp, path)
     assert status == 404
-    assert body == (
-        "not found; /metrics, /healthz, /readyz, /v1/stats and /v1/stats/stream are served here\n"
-    )
+    assert body.endswith("; /metrics, /healthz, /readyz, /v1/stats and /v1/stats/stream are served here\n")
+    assert ("the control API is at the control socket, control.listen" in body) == path.startswith("/v1/")
 
 
 def test_a_socket_file_goes_with_its_address(server: ManagementServer, tmp_path: Path) -> None:

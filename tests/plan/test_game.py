@@ -75,3 +75,36 @@ def test_routes_reach_the_data_plane_as_bits_and_indexes() -> None:
     assert list(first.process[0 : first.processes]) == [0, 1]
     assert second.listeners == 2**64 - 1
     assert list(second.process[0 : second.processes]) == [1]
+
+
+@pytest.mark.parametrize(
+    ("routes", "notes"),
+    [
+        ([{"to": "arena"}], []),
+        (
+            [],
+            [
+                "game.routes has no entry: no game process gets what players say; it is handled as without a game, and types 64 to 199 reach nobody"
+            ],
+        ),
+        (
+            [{"to": "arena", "types": ["attack", "skill", "64-69", 71]}],
+            ["game.routes: at UDP port 8081, 8082 no route takes chat, bulk, 70,72-199; "],
+        ),
+        (
+            [{"to": "arena", "listen": [8082]}, {"to": "lobby", "types": ["chat", "game"]}],
+            ["game.routes: at UDP port 8081 no route takes attack, skill, bulk; "],
+        ),
+    ],
+)
+def test_what_no_route_takes_is_noted(routes: list[dict[str, Any]], notes: list[str]) -> None:
+    wanted = config(routes=routes)
+    found = [note for note in plan(wanted, make_host(wanted)).notes if note.startswith("game.")]
+    assert len(found) == len(notes)
+    for note, begins in zip(found, notes, strict=True):
+        assert note.startswith(begins)
+
+
+def test_without_a_game_nothing_is_noted_of_routes() -> None:
+    wanted = make_socket_config("epoll", listen=SESSION, workers={"cpus": [1, 2]})
+    assert not [note for note in plan(wanted, make_host(wanted)).notes if "game" in note]
