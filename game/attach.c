@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -216,12 +217,11 @@ static void close_rings(pgg *game)
 	}
 }
 
-void pgg_close(pgg *game)
+/// @param finished  events of the last poll
+static void close_after(pgg *game, unsigned finished)
 {
-	if (!game)
-		return;
 	if (game->alive && *game->alive != 0) {
-		give_back(game);
+		give_back_first(game, finished);
 		flush(game);
 		close_rings(game);
 	}
@@ -237,5 +237,19 @@ void pgg_close(pgg *game)
 	if (game->alive)
 		munmap((void *)game->alive, ALIVE_BYTES);
 	free(game->players.slot);
+	free(game->players.leaving);
+	free(game->event_end);
 	free(game);
+}
+
+void pgg_close(pgg *game)
+{
+	if (game)
+		close_after(game, UINT_MAX);
+}
+
+void pgg_close_after(pgg *game, int finished)
+{
+	if (game)
+		close_after(game, finished > 0 ? (unsigned)finished : 0);
 }

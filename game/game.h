@@ -58,6 +58,8 @@ struct source {
 	unsigned taken;
 	bool has_taken; // since the last release
 	uint64_t taken_end;
+	unsigned first_event; // of those of the last poll
+	unsigned events;
 };
 
 /// A ring that this process writes.
@@ -94,9 +96,10 @@ struct player {
 	uint32_t player; // 0: nobody
 	uint32_t session;
 	uint32_t generation;
-	uint16_t worker;  // its place in pgg.worker
-	uint8_t profile;  // enum pgg_profile, of those who are named
-	uint8_t is_named; // as JOINED
+	uint16_t worker; // its place in pgg.worker
+	uint8_t profile; // enum pgg_profile, of those who are or were named
+	bool is_named;   // as JOINED
+	bool is_leaving; // LEFT is among the events in use: what comes before it can still be answered
 };
 
 /// Open addressing, in which a player is at its place or behind it without a hole.
@@ -106,6 +109,9 @@ struct players {
 	uint32_t count;
 	uint32_t named;
 	uint32_t version; // changes when players change their places
+	uint32_t *leaving;
+	uint32_t leavings;
+	uint32_t leaving_size;
 };
 
 struct reader_of_topic {
@@ -136,6 +142,8 @@ struct pgg {
 	bool is_dirty;
 
 	uint32_t polls;
+	uint64_t *event_end; // of each event of the last poll: where its record ends
+	int event_ends;
 	struct ring_waiting waiting;
 	struct players players;
 
@@ -217,7 +225,12 @@ struct player *players_find(const struct players *players, uint32_t player);
 
 /// @return NULL: out of memory, or too many
 struct player *players_add(struct players *players, uint32_t player);
-void players_remove(struct players *players, struct player *player);
+
+/// No longer in, and still there for answers.
+void players_leave(struct players *players, struct player *player);
+
+/// Lets go of those who left.
+void players_let_go(struct players *players);
 
 // ---------------------------------------------------------------- records.c: events of a worker
 
@@ -233,6 +246,9 @@ bool sweep(pgg *game, struct worker *worker, struct pgg_event *event);
 
 void flush(pgg *game);
 void give_back(pgg *game);
+
+/// The same of the first events of the last poll alone.
+void give_back_first(pgg *game, unsigned events);
 
 // ---------------------------------------------------------------- send.c
 

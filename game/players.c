@@ -68,14 +68,13 @@ struct player *players_add(struct players *players, uint32_t player)
 	return slot;
 }
 
-void players_remove(struct players *players, struct player *player)
+static void players_remove(struct players *players, struct player *player)
 {
 	const uint32_t mask = players->size - 1;
 	uint32_t hole = (uint32_t)(player - players->slot);
 
 	players->version++;
 	players->count--;
-	players->named -= player->is_named;
 	for (uint32_t at = (hole + 1) & mask; players->slot[at].player != 0; at = (at + 1) & mask) {
 		const uint32_t home = home_of(players, players->slot[at].player);
 
@@ -85,4 +84,38 @@ void players_remove(struct players *players, struct player *player)
 		hole = at;
 	}
 	players->slot[hole] = (struct player){0};
+}
+
+static bool leaving_grow(struct players *players)
+{
+	const uint32_t size = players->leaving_size > 0 ? 2 * players->leaving_size : SIZE_MIN;
+	uint32_t *larger = realloc(players->leaving, size * sizeof(*larger));
+
+	if (!larger)
+		return false;
+	players->leaving = larger;
+	players->leaving_size = size;
+	return true;
+}
+
+void players_leave(struct players *players, struct player *player)
+{
+	players->named -= player->is_named;
+	player->is_named = false;
+	if (players->leavings == players->leaving_size && !leaving_grow(players)) {
+		players_remove(players, player);
+		return;
+	}
+	player->is_leaving = true;
+	players->leaving[players->leavings++] = player->player;
+}
+
+void players_let_go(struct players *players)
+{
+	while (players->leavings > 0) {
+		struct player *player = players_find(players, players->leaving[--players->leavings]);
+
+		if (player && player->is_leaving) // and has not come back
+			players_remove(players, player);
+	}
 }

@@ -3,6 +3,7 @@
 
 #include "game.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #define POLLS_PER_LOOK 64 // at the socket, while there is always something to read
@@ -67,6 +68,13 @@ static void give_up_peer(struct source *source)
 	source->is_spoilt = true;
 }
 
+/// One more event, or none. The record that it was made of is consumed, and all before it.
+static void add_event(struct turn *turn, int made)
+{
+	turn->game->event_end[turn->found] = turn->source->taken_end;
+	turn->found += made;
+}
+
 static bool refill(struct turn *turn)
 {
 	struct source *source = turn->source;
@@ -94,7 +102,7 @@ static void read_worker(struct turn *turn, struct worker *worker)
 
 		if (unlikely(worker->is_sweeping)) {
 			(void)sweep(turn->game, worker, event);
-			turn->found++;
+			add_event(turn, 1);
 			continue;
 		}
 		if (source->taken == source->count && !refill(turn))
@@ -103,7 +111,7 @@ static void read_worker(struct turn *turn, struct worker *worker)
 		consumed(source);
 		if (unlikely(result < 0))
 			return;
-		turn->found += result;
+		add_event(turn, result);
 	}
 	if (unlikely(source->reader.fault != RING_SOUND && source->taken == source->count))
 		game_over(turn->game, PGG_DETACHED, PGG_ENDED, "the ring of worker %u: %s", worker->number,
@@ -124,24 +132,29 @@ static void read_peer(struct turn *turn, const struct peer *peer)
 		if (result < 0)
 			give_up_peer(source);
 		else
-			turn->found += result;
+			add_event(turn, result);
 	}
 	if (source->reader.fault != RING_SOUND && source->taken == source->count)
 		give_up_peer(source);
 	if (source->is_spoilt && !source->is_told && turn->found < turn->room) {
 		source->is_told = true;
 		turn->event[turn->found] = (struct pgg_event){.type = PGG_SPOILT};
-		turn->event[turn->found++].as.gap.process = peer->name;
+		turn->event[turn->found].as.gap.process = peer->name;
+		add_event(turn, 1);
 	}
 }
 
 static void read_source(struct turn *turn, unsigned at)
 {
-	turn->source = turn->game->source[at];
-	if (turn->source->worker)
-		read_worker(turn, turn->source->worker);
+	struct source *source = turn->game->source[at];
+
+	turn->source = source;
+	source->first_event = (unsigned)turn->found;
+	if (source->worker)
+		read_worker(turn, source->worker);
 	else
-		read_peer(turn, turn->source->peer);
+		read_peer(turn, source->peer);
+	source->events = (unsigned)turn->found - source->first_event;
 }
 
 // ---------------------------------------------------------------- all of them
@@ -179,6 +192,17 @@ static int read_all(pgg *game, struct pgg_event *events, int n, const struct sou
 	return turn.found;
 }
 
+static bool event_ends_grow(pgg *game, int n)
+{
+	uint64_t *larger = realloc(game->event_end, (size_t)n * sizeof(*larger));
+
+	if (!larger)
+		return false;
+	game->event_end = larger;
+	game->event_ends = n;
+	return true;
+}
+
 static int poll_events(pgg *game, struct pgg_event *events, int n, const struct source **only)
 {
 	int found;
@@ -189,6 +213,8 @@ static int poll_events(pgg *game, struct pgg_event *events, int n, const struct 
 		return PGG_ENDED;
 	if (!events || n < 1)
 		return PGG_ARGUMENT;
+	if (unlikely(n > game->event_ends) && !event_ends_grow(game, n))
+		return PGG_MEMORY;
 	give_back(game);
 	flush(game);
 	if (unlikely(game->given_up != 0))

@@ -106,9 +106,14 @@ struct pgg_error {
  *  @return NULL: PGG_ARGUMENT, PGG_REFUSED, PGG_LATE, PGG_SYSTEM, PGG_MEMORY. Freed with pgg_close(). */
 pgg *pgg_open(const struct pgg_options *options, struct pgg_error *error);
 
-/** Sends what was not flushed and detaches. Players stay in, and what they say waits for the next process of this name.
- *  NULL is allowed. */
+/** Sends what was not flushed and detaches. Players stay in, and what they say waits for the next process of this name. What
+ *  pgg_poll() has returned is given back, all of it. NULL is allowed. */
 void pgg_close(pgg *game);
+
+/** The same in the middle of the events that pgg_poll() returned last: those that are not finished come to the next process of
+ *  this name.
+ *  @param finished  how many of them are */
+void pgg_close_after(pgg *game, int finished);
 
 /* ---------------------------------------------------------------- what happens */
 

@@ -47,7 +47,7 @@ static int on_joined(pgg *game, struct worker *worker, const struct game_joined 
 	}
 	another = is_another(player, place, session);
 	game->players.named += !player->is_named;
-	*player = (struct player){number, session, worker->generation, place, profile, true};
+	*player = (struct player){number, session, worker->generation, place, profile, .is_named = true};
 	event->type = PGG_JOINED;
 	event->player = number;
 	event->as.joined.session = session;
@@ -80,7 +80,7 @@ static int on_left(pgg *game, const struct worker *worker, const struct game_lef
 
 	if (!player || is_another(player, place_of(game, worker), session))
 		return 0; // has come back, maybe to another worker, or was never named
-	players_remove(&game->players, player);
+	players_leave(&game->players, player);
 	event->type = PGG_LEFT;
 	event->player = number;
 	event->as.left.session = session;
@@ -234,12 +234,11 @@ bool sweep(pgg *game, struct worker *worker, struct pgg_event *event)
 		struct player *player = &players->slot[worker->sweep_at];
 		const struct player was = *player;
 
-		if (was.player == 0 || was.worker != place || was.generation == worker->generation) {
+		if (was.player == 0 || was.is_leaving || was.worker != place || was.generation == worker->generation) {
 			worker->sweep_at++;
 			continue;
 		}
-		players_remove(players, player);
-		worker->sweep_version = players->version; // who moves, moves to here or to a later place
+		players_leave(players, player);
 		if (!was.is_named)
 			continue;
 		*event = (struct pgg_event){.type = PGG_LEFT, .player = was.player};

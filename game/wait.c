@@ -17,6 +17,14 @@
 
 // ---------------------------------------------------------------- what others see
 
+static bool is_sweeping(const pgg *game)
+{
+	for (unsigned i = 0; i < game->workers; i++)
+		if (game->worker[i]->is_sweeping)
+			return true;
+	return false;
+}
+
 void give_back(pgg *game)
 {
 	for (unsigned i = 0; i < game->sources; i++) {
@@ -27,6 +35,21 @@ void give_back(pgg *game)
 			ring_release_to(&source->reader, &last);
 		source->has_taken = false;
 	}
+	if (unlikely(game->players.leavings > 0) && !is_sweeping(game)) // whose places in the table have to stand
+		players_let_go(&game->players);
+}
+
+void give_back_first(pgg *game, unsigned events)
+{
+	for (unsigned i = 0; i < game->sources; i++) {
+		struct source *source = game->source[i];
+
+		if (source->first_event >= events)
+			source->has_taken = false;
+		else if (source->first_event + source->events > events)
+			source->taken_end = game->event_end[events - 1];
+	}
+	give_back(game);
 }
 
 /// A worker sleeps on other things, too: an eventfd is one of them. A call for each sleep.
@@ -84,9 +107,8 @@ static bool has_something(const pgg *game)
 {
 	if (game->over != OVER_NOT)
 		return true;
-	for (unsigned i = 0; i < game->workers; i++)
-		if (game->worker[i]->is_sweeping)
-			return true;
+	if (is_sweeping(game))
+		return true;
 	for (unsigned i = 0; i < game->sources; i++)
 		if (source_has_something(game->source[i]))
 			return true;

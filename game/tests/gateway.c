@@ -6,6 +6,7 @@
 #include "bus/memory.h"
 
 #include <poll.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -186,7 +187,7 @@ static void on_packet(struct gateway *gateway, unsigned from)
 
 	if (recv(process->socket, &packet, sizeof(packet), 0) <= 0) {
 		close(process->socket);
-		process->socket = -1;
+		__atomic_store_n(&process->socket, -1, __ATOMIC_RELEASE);
 		return;
 	}
 	if (packet.head.kind == ATTACH_OPEN)
@@ -322,8 +323,15 @@ static void go_on(struct gate_worker *worker)
 			 RING_OK);
 }
 
+void gateway_hear_out(const struct gateway *gateway, unsigned process)
+{
+	while (__atomic_load_n(&gateway->process[process].socket, __ATOMIC_ACQUIRE) >= 0)
+		sched_yield();
+}
+
 void gateway_follow(struct gateway *gateway, unsigned process)
 {
+	gateway_hear_out(gateway, process);
 	for (unsigned i = 0; i < gateway->workers; i++) {
 		struct gate_worker *worker = &gateway->process[process].worker[i];
 		struct gate_worker *next = &gateway->process[gateway->processes].worker[i];

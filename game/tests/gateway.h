@@ -22,7 +22,7 @@
 #define RING 16384U
 #endif
 #define GATEWAY_WORKERS 3
-#define GATEWAY_PROCESSES 3
+#define GATEWAY_PROCESSES 5
 
 /// A worker's end of what lies between it and one process.
 struct gate_worker {
@@ -68,6 +68,9 @@ void gateway_stop(struct gateway *gateway);
 
 /// Attach a process, which must succeed.
 pgg *gateway_attach(struct gateway *gateway, const char *name);
+
+/// Waits until all that a process said that has closed has been heard.
+void gateway_hear_out(const struct gateway *gateway, unsigned process);
 
 /// The next process to attach has the name of the one that is gone, and memory that goes on.
 void gateway_follow(struct gateway *gateway, unsigned process);

@@ -2,7 +2,8 @@
 // stand_in.c: a gateway for the tests of other languages: prints the path of its socket, then does what standard input says.
 //
 //   join WORKER PLAYER      leave WORKER PLAYER WHY    say WORKER PLAYER TYPE TEXT    moved WORKER PLAYER
-//   list WORKER PLAYER   attack WORKER PLAYER TARGET   place WORKER PLAYER X   flood WORKER PLAYER BYTES COUNT   replace WORKER BEGUN   order WORKER   end
+//   list WORKER PLAYER   attack WORKER PLAYER TARGET   place WORKER PLAYER X   flood WORKER PLAYER BYTES COUNT   replace WORKER BEGUN   order WORKER
+//   follow PROCESS          end
 //
 // `order` prints what the first process wrote to the worker: its type and body in hexadecimal, or `none`. `flood` prints how
 // many nanoseconds it took. Everything else prints `ok`.
@@ -116,6 +117,8 @@ static bool obey(const char *line)
 		place(worker, a, b);
 	} else if (sscanf(line, "replace %u %u", &worker, &a) == 2) {
 		gateway_replace_worker(&gateway, worker, a);
+	} else if (sscanf(line, "follow %u", &a) == 1) {
+		gateway_follow(&gateway, a);
 	} else if (sscanf(line, "flood %u %u %u %u", &worker, &a, &b, &count) == 4) {
 		flood(worker, a, b, count);
 		return true;

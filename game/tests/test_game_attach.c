@@ -186,6 +186,52 @@ static void the_next_process_of_a_name_goes_on_with_what_waits(void **state UNUS
 	gateway_stop(&gateway);
 }
 
+static int poll_once(pgg *game, struct pgg_event *event, int n)
+{
+	assert_true(pgg_wait(game, 60000) > 0);
+	return pgg_poll(game, event, n);
+}
+
+/// Of two rings, of which the second is read to its second message.
+static void whoever_closes_in_the_middle_leaves_what_is_not_finished_to_the_next_of_the_name(void **state UNUSED)
+{
+	static const char *const numbers[] = {"0", "1", "2", "3"};
+	struct pgg_event event[16];
+	char rest[16] = "";
+	pgg *game;
+	int n;
+
+	gateway_start(&gateway, 2);
+	game = gateway_attach(&gateway, "arena");
+	for (unsigned i = 0; i < COUNT(numbers); i++) {
+		gateway_say(&gateway, 0, 7, 64, numbers[i]);
+		gateway_say(&gateway, 1, 8, 65, numbers[i]);
+	}
+	assert_int_equal(poll_once(game, event, COUNT(event)), 8);
+	const uint8_t read_first = event[0].as.message.type;
+
+	pgg_close_after(game, 5);
+	gateway_follow(&gateway, 0);
+	game = gateway_attach(&gateway, "arena");
+	n = poll_once(game, event, COUNT(event));
+	for (int i = 0; i < n; i++) {
+		assert_true(event[i].as.message.type != read_first);
+		strncat(rest, event[i].as.message.body, 1);
+	}
+	assert_string_equal(rest, "123");
+	pgg_close_after(game, 0); // as if it had read nothing
+	gateway_follow(&gateway, 1);
+	game = gateway_attach(&gateway, "arena");
+	assert_int_equal(poll_once(game, event, COUNT(event)), 3);
+	assert_int_equal(pgg_poll(game, event, COUNT(event)), 0); // gives them back
+	pgg_close_after(game, 0);
+	gateway_follow(&gateway, 2);
+	game = gateway_attach(&gateway, "arena");
+	no_event(game);
+	pgg_close(game);
+	gateway_stop(&gateway);
+}
+
 /// All of them have been mapped then: the gateway seals them.
 static void it_is_said_once_that_the_rings_of_all_workers_are_mapped(void **state UNUSED)
 {
@@ -198,7 +244,7 @@ static void it_is_said_once_that_the_rings_of_all_workers_are_mapped(void **stat
 	next_event(game, PGG_JOINED);
 	next_event(game, PGG_LISTED);
 	pgg_close(game);
-	gateway_die(&gateway);
+	gateway_hear_out(&gateway, 0);
 	assert_int_equal(gateway.process[0].mapped, 1);
 	gateway_stop(&gateway);
 }
@@ -278,6 +324,7 @@ int main(void)
 		cmocka_unit_test(the_end_of_the_gateway_comes_after_what_was_said_before_it),
 		cmocka_unit_test(an_end_is_told_though_a_worker_never_stops_writing),
 		cmocka_unit_test(the_next_process_of_a_name_goes_on_with_what_waits),
+		cmocka_unit_test(whoever_closes_in_the_middle_leaves_what_is_not_finished_to_the_next_of_the_name),
 		cmocka_unit_test(it_is_said_once_that_the_rings_of_all_workers_are_mapped),
 		cmocka_unit_test(the_child_of_a_process_that_attached_is_refused_and_harms_nothing),
 		cmocka_unit_test(every_result_has_a_sentence),

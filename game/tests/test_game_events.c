@@ -395,6 +395,29 @@ static void players_who_come_while_others_are_forgotten_lose_nobody(void **state
 	end(game);
 }
 
+static void whoever_left_a_moment_ago_can_be_answered_and_is_not_here(void **state UNUSED)
+{
+	const struct pgg_message answer = {.type = 64};
+	struct pgg_event event[4];
+	pgg *game = begin(1);
+
+	gateway_join(&gateway, 0, 8, GAME_JOINED_NOW);
+	gateway_leave(&gateway, 0, 8, 1);
+	gateway_leave(&gateway, 0, 7, 1);
+	gateway_join(&gateway, 0, 7, GAME_JOINED_NOW);
+	assert_int_equal(pgg_poll(game, event, COUNT(event)), 4);
+	assert_int_equal(pgg_group_join(game, 1, 8), PGG_OK);
+	assert_int_equal(pgg_send(game, 8, &answer), PGG_OK);
+	assert_false(pgg_is_here(game, 8));
+	assert_true(pgg_is_here(game, 7));
+	assert_int_equal(pgg_players(game), 2);
+	no_event(game);
+	assert_int_equal(pgg_send(game, 8, &answer), PGG_NOT_HERE);
+	assert_int_equal(pgg_send(game, 7, &answer), PGG_OK);
+	assert_int_equal(pgg_players(game), 2);
+	end(game);
+}
+
 /// The next number that has its place where many others have theirs, as players.c hashes them.
 static uint32_t next_of_a_crowd(uint32_t player)
 {
@@ -487,6 +510,7 @@ int main(void)
 		cmocka_unit_test(who_speaks_before_the_first_list_can_be_answered),
 		cmocka_unit_test(many_players_are_found_and_forgotten),
 		cmocka_unit_test(whoever_goes_is_forgotten_and_nobody_else),
+		cmocka_unit_test(whoever_left_a_moment_ago_can_be_answered_and_is_not_here),
 		cmocka_unit_test(players_who_come_while_others_are_forgotten_lose_nobody),
 		cmocka_unit_test(players_who_go_while_others_are_forgotten_hide_nobody),
 		cmocka_unit_test(what_a_worker_cannot_write_ends_the_attachment_in_a_sentence),

@@ -6,7 +6,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Iterator
 from functools import partial
-from operator import add
+from operator import add, length_hint
 from typing import Any, Final
 
 from pyshim._native._game import ffi, lib
@@ -43,18 +43,24 @@ class Batch:
 
     MESSAGE: Final = lib.PGG_MESSAGE
 
-    __slots__ = ("_cdata", "_events", "_words", "bodies")
+    __slots__ = ("_cdata", "_events", "_left", "_words", "bodies")
 
     def __init__(self, cdata: Any, raw: memoryview, n: int, bodies: memoryview) -> None:
         """Of the first `n` events of an array."""
         self._cdata = cdata
         self._events = raw[: n * _EVENT_BYTES]
         self._words = self._events.cast("I")
+        self._left: Iterator[int] | None = None  # one for each event that events() has not yet given
         self.bodies = bodies  # bytes of the ring; a message's are those from its `starts` on
 
     def __len__(self) -> int:
         """How many events."""
         return len(self._events) // _EVENT_BYTES
+
+    @property
+    def given(self) -> int | None:
+        """How many events `events()` has given, of its last call; None: it was not called."""
+        return None if self._left is None else len(self) - length_hint(self._left)
 
     @property
     def kinds(self) -> memoryview:
@@ -106,10 +112,12 @@ class Batch:
         kinds = self._events[0::_EVENT_BYTES].tobytes()
         if kinds.count(self.MESSAGE) == len(kinds):
             return self._messages()
-        return map(self._event, range(len(kinds)), kinds)
+        self._left = iter(range(len(kinds)))
+        return map(self._event, self._left, kinds)
 
     def _messages(self) -> Iterator[Message]:
         starts, lengths = self.starts.tolist(), self.lengths.tolist()
+        self._left = iter(self.players.tolist())
         if not starts:
             return iter(())
         first = min(starts)
@@ -121,7 +129,7 @@ class Batch:
         return map(
             _new_message,
             zip(
-                self.players.tolist(),
+                self._left,
                 self.message_types.tolist(),
                 bodies,
                 self.reliable.tolist(),

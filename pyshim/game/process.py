@@ -140,15 +140,36 @@ class Game:
         self._sleeper: ThreadPoolExecutor | None = None
         self._is_asleep = False
         self._is_over = False
+        self._batch: Batch | None = None  # the last one
+        self._rest: Iterator[Event] = iter(())  # of its events, when they are taken one by one
+        self._by_one = False
 
     def close(self) -> None:
-        """Detach. Players stay in, and what they say waits for the next process of this name."""
+        """Detach. Players stay in, and what they say waits for the next process of this name.
+
+        Events that no loop has been given come to that process, too.
+        """
+        self._detach(self._given())
+
+    def _given(self) -> int:
+        """How many events of the last batch somebody was given."""
+        if self._batch is None:
+            return 0
+        given = self._batch.given if self._by_one else None
+        return len(self._batch) if given is None else given
+
+    def _finished(self) -> int:
+        """The same without the one, or the batch, that somebody is just at."""
+        given = self._batch.given if self._batch is not None else None
+        return max(given - 1, 0) if given else 0
+
+    def _detach(self, finished: int) -> None:
         game, self._game = self._game, ffi.NULL
         if game:
             if self._sleeper:
                 lib.pgg_interrupt(game)
                 self._sleeper.shutdown()
-            lib.pgg_close(game)
+            lib.pgg_close_after(game, finished)
 
     def __enter__(self) -> Self:
         """Attached already."""
@@ -157,8 +178,8 @@ class Game:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
     ) -> None:
-        """Detach."""
-        self.close()
+        """Detach. The event at which an error came was not handled: it comes to the next process, too."""
+        self._detach(self._given() if error is None else self._finished())
 
     def __del__(self) -> None:
         """Detach, where nobody did."""
@@ -175,7 +196,8 @@ class Game:
     def poll(self) -> Batch:
         """What has happened since; maybe nothing. What the last batch had is given back."""
         found = _check(lib.game_poll(self._attached(), self._cdata, BATCH_EVENTS, self._memory, self._bytes))
-        batch = Batch(self._cdata, self._raw, found, self._view())
+        self._batch = batch = Batch(self._cdata, self._raw, found, self._view())
+        self._by_one = False
         if found and batch.kinds[found - 1] in _ENDS:
             self._is_over = True
         return batch
@@ -189,14 +211,21 @@ class Game:
                 self.wait(1.0)  # a second: Python looks for signals in between
 
     def __iter__(self) -> Iterator[Event]:
-        """Events one by one, until the end."""
+        """Events one by one, until the end. Another loop goes on where one was left."""
+        yield from self._rest
         for batch in self.batches():
-            yield from batch.events()
+            yield from self._one_by_one(batch)
+
+    def _one_by_one(self, batch: Batch) -> Iterator[Event]:
+        self._by_one, self._rest = True, batch.events()
+        return self._rest
 
     async def events(self) -> AsyncIterator[Event]:
         """The same in an event loop, which goes on meanwhile."""
+        for event in self._rest:
+            yield event
         async for batch in self.batches_async():
-            for event in batch.events():
+            for event in self._one_by_one(batch):
                 yield event
 
     async def batches_async(self) -> AsyncIterator[Batch]:

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from pyshim.game import Event, Game, Joined, Left, Moved, Quality
+from pyshim.game import Event, Game, Joined, Left, Message, Moved, Quality
 from pyshim.protocol.client import (
     Attack,
     Chat,
@@ -183,3 +183,27 @@ def test_a_player_is_followed_asked_about_placed_and_kicked(gate: Gate) -> None:
 
     with Game(gate.directory / "game.sock", "arena", wants_moves=True) as game:
         asyncio.run(play(game))
+
+
+def test_a_game_that_fails_leaves_what_it_has_not_handled_to_the_next(gate: Gate) -> None:
+    async def speak() -> None:
+        async with player(gate, 7) as (seven, _):
+            for number in range(20):
+                await seven.say(70, bytes([number]))
+
+    asyncio.run(speak())
+    path, heard = gate.directory / "game.sock", b""
+    with pytest.raises(ZeroDivisionError), Game(path, "arena") as game:  # noqa: PT012 - in the loop
+        for event in game:
+            if isinstance(event, Message):
+                heard += event.body
+                if len(heard) == 5:
+                    raise ZeroDivisionError
+    assert heard == bytes(range(5))
+    with Game(path, "arena") as game:
+        for event in game:
+            if isinstance(event, Message):
+                heard += event.body
+                if event.body == b"\x13":
+                    break
+    assert heard == bytes(range(5)) + bytes(range(4, 20))

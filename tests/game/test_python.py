@@ -8,7 +8,7 @@ import os
 import struct
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -270,6 +270,65 @@ def test_who_no_longer_listens_can_listen_again(gate: StandIn) -> None:
         event = asyncio.run(play(game))
     assert isinstance(event, Message)
     assert event.body == b"now"
+
+
+def bodies(events: Iterable[Event]) -> list[bytes]:
+    return [event.body for event in events if isinstance(event, Message)]
+
+
+def say_numbers(gate: StandIn) -> None:
+    for number in range(6):
+        gate.do(f"say 0 7 70 {number}")
+
+
+def rest(gate: StandIn, before: int = 0) -> bytes:
+    """What the next process of the name is told, after the one of this number."""
+    gate.do(f"follow {before}")
+    with Game(gate.path, "arena") as game:
+        return b"".join(bodies(game.poll().events()) if game.wait(0) else [])
+
+
+def test_an_event_at_which_a_game_failed_and_those_behind_it_come_to_the_next(gate: StandIn) -> None:
+    async def fail_at_one(game: Game) -> None:
+        async for event in game.events():
+            raise KeyError(event)
+
+    say_numbers(gate)
+    with pytest.raises(KeyError), Game(gate.path, "arena") as game:  # noqa: PT012 - in the loop
+        for event in game:
+            if isinstance(event, Message) and event.body == b"3":
+                raise KeyError
+    gate.do("follow 0")
+    with pytest.raises(KeyError), Game(gate.path, "arena") as game:
+        asyncio.run(fail_at_one(game))
+    gate.do("follow 1")
+    with pytest.raises(KeyError), Game(gate.path, "arena") as game:  # noqa: PT012 - in the loop
+        for batch in game.batches():
+            raise KeyError(batch.body(0))
+    assert rest(gate, 2) == b"345"
+
+
+def test_a_game_that_leaves_its_loop_has_finished_what_it_was_given(gate: StandIn) -> None:
+    say_numbers(gate)
+    gate.do("join 0 9")  # of mixed company
+    with Game(gate.path, "arena") as game:
+        for event in game:
+            if isinstance(event, Message) and event.body == b"3":
+                break
+    assert rest(gate) == b"45"
+    assert rest(gate, 1) == b""
+
+
+def test_a_second_loop_goes_on_where_the_first_was_left(gate: StandIn) -> None:
+    async def take_two(game: Game) -> list[Event]:
+        return [await anext(game.events()), await anext(game.events())]
+
+    say_numbers(gate)
+    with Game(gate.path, "arena") as game:
+        assert bodies([next(iter(game)), next(iter(game))]) == [b"0", b"1"]
+        assert bodies(asyncio.run(take_two(game))) == [b"2", b"3"]
+        assert bodies([next(iter(game))]) == [b"4"]
+    assert rest(gate) == b"5"
 
 
 def test_the_end_of_the_gateway_ends_an_event_loop(program: Path) -> None:

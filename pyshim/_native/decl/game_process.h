@@ -34,7 +34,7 @@ struct pgg_error {
 };
 
 pgg *pgg_open(const struct pgg_options *options, struct pgg_error *error);
-void pgg_close(pgg *game);
+void pgg_close_after(pgg *game, int finished);
 
 enum pgg_event_type {
 	PGG_JOINED, PGG_LEFT, PGG_MESSAGE, PGG_MOVED, PGG_QUALITY, PGG_LISTED, PGG_GAP, PGG_POST, PGG_PUBLISHED, PGG_END, PGG_DETACHED,
