@@ -235,7 +235,9 @@ def test_client_that_was_not_entered_says_how(server: ModelServer) -> None:
         (lambda game: game.bulk(bytes(1000), to=1, channel=3), "takes 454"),
         (lambda game: game.skill(1 << 32, to=1), "skill_id"),
         (lambda game: game.say(MessageType.SKILL, bytes(9)), "SKILL of 9 bytes"),
-        (lambda game: game.say(MessageType.CHAT_EVENT, b""), "not one that comes this way"),
+        (lambda game: game.say(MessageType.CHAT_EVENT, b""), "kind: 203, allowed are"),
+        (lambda game: game.say(63, b""), "kind: 63, allowed are what players say, .* and 64 to 199"),
+        (lambda game: game.say(70, b"", priority=3), "priority: 3, allowed are 0, 1 and 2"),
         (lambda game: game.say(MessageType.BULK, bytes(1000), channel=3), "takes 458"),
     ],
 )
@@ -246,6 +248,46 @@ def test_what_cannot_be_said_is_refused_in_a_sentence(server: ModelServer, call,
 
     with pytest.raises(UsageError, match=text):
         asyncio.run(play())
+
+
+@pytest.mark.parametrize(
+    ("call", "text"),
+    [
+        (lambda game: game.say(70, "abc"), "body: str, expected bytes; of text, text.encode"),
+        (lambda game: game.say(70, None), "body: NoneType, expected bytes"),
+        (lambda game: game.say(70.0, b""), "kind: float, expected a whole number"),
+        (lambda game: game.say(70, b"", channel=1.0), "channel: float"),
+        (lambda game: game.bulk("abc", to=7), "data: str, expected bytes"),
+        (lambda game: game.skill(1.0, to=7), "skill_id: float"),
+        (lambda game: game.chat(b"a", to=7), "text: bytes, expected str"),
+        (lambda game: game.chat("a", to="7"), "to: str"),
+        (lambda game: game.chat("a", to=7, topic=1.0), "topic: float"),
+    ],
+)
+def test_what_is_of_another_type_is_refused_and_the_connection_goes_on(
+    server: ModelServer, call, text: str
+) -> None:
+    async def play() -> list[Event]:
+        async with Client(server.issue(7)) as game:
+            with pytest.raises(TypeError, match=text):
+                call(game)
+            await game.skill(12, to=7)
+            return await hear(game, 2)
+
+    assert asyncio.run(play())[1] == Skill(7, 12, 7)
+
+
+def test_a_body_is_said_as_it_was_when_it_was_given(server: ModelServer) -> None:
+    async def play() -> list[Event]:
+        async with Client(server.issue(7)) as game:
+            body = bytearray(struct.pack("<II", 12, 7))
+            receipt = game.say(MessageType.SKILL, memoryview(body))
+            body[0] = 13
+            assert receipt is not None
+            await receipt
+            return await hear(game, 2)
+
+    assert asyncio.run(play())[1] == Skill(7, 12, 7)
 
 
 def test_a_message_of_any_type_is_said_by_its_number(server: ModelServer) -> None:

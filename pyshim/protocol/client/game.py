@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import operator
 import secrets
 import socket
 from collections.abc import AsyncIterator, Generator
@@ -191,19 +192,22 @@ class Client:
 
         What is urgent waits neither here nor in the gateway for company.
         """
+        if not isinstance(text, str):
+            raise TypeError(f"text: {type(text).__name__}, expected str")
         try:
             size = len(text.encode())
         except UnicodeEncodeError as error:
             raise UsageError("text: half of a surrogate pair is not a character") from error
         if not 1 <= size <= CHAT_TEXT_MAX_BYTES:
             raise UsageError(f"text: {size} bytes of UTF-8, allowed are 1 to {CHAT_TEXT_MAX_BYTES}")
-        if not 0 <= topic <= 255:
+        if not 0 <= _whole("topic", topic) <= 255:
             raise UsageError(f"topic: {topic}, allowed are 0 to 255")
         body = chat_body(_number("to", to), topic, text)
-        return self._reliable(MessageType.CHAT, body, priority, channel)
+        return self._reliable(MessageType.CHAT, body, _priority(priority), channel)
 
-    def bulk(self, data: bytes, to: int, *, channel: int = 2) -> Receipt:
+    def bulk(self, data: bytes | bytearray | memoryview, to: int, *, channel: int = 2) -> Receipt:
         """Send a player bytes of the game's own, when nothing else wants to be sent."""
+        data = _bytes("data", data)
         if len(data) > BULK_MAX_BYTES:
             raise UsageError(f"data: {len(data)} bytes, allowed are {BULK_MAX_BYTES}")
         longest = self._longest_whole() - 4  # target
@@ -218,7 +222,7 @@ class Client:
     def say(
         self,
         kind: int,
-        body: bytes,
+        body: bytes | bytearray | memoryview,
         *,
         channel: int | None = None,
         priority: Priority | None = None,
@@ -231,8 +235,15 @@ class Client:
         for it. What is not `reliable` is unreliable whatever that says, and has no channel.
 
         Raises:
-            UsageError: the body is not one of this type; dpdk_app/wire/PROTOCOL.md says what is.
+            UsageError: no player says this type, or the body is not one of it; dpdk_app/wire/PROTOCOL.md says
+                what is.
         """
+        body, kind = _bytes("body", body), _whole("kind", kind)
+        if kind not in REQUESTS:
+            raise UsageError(
+                f"kind: {kind}, allowed are what players say, by dpdk_app/wire/PROTOCOL.md, and 64 to 199, "
+                "the game's own"
+            )
         try:
             check_body(kind, body, REQUESTS)
         except WireError as error:
@@ -249,7 +260,7 @@ class Client:
                 f"body: {len(body)} bytes where no pieces are joined, which takes {longest}; use channel "
                 "0, 1 or 2"
             )
-        its_priority = Priority[said.priority] if priority is None else priority
+        its_priority = Priority[said.priority] if priority is None else _priority(priority)
         if its_channel is None:
             self._unreliable(kind, body, its_priority)
             return None
@@ -302,7 +313,7 @@ class Client:
         self._schedule()
 
     def _reliable(self, number: int, body: bytes, priority: Priority, channel: int) -> Receipt:
-        if not 0 <= channel < CHANNELS:
+        if not 0 <= _whole("channel", channel) < CHANNELS:
             raise UsageError(f"channel: {channel}, allowed are 0 to 2, in order, and 3, without order")
         outgoing = Outgoing.reliable(number, body, priority, channel)
         assert outgoing.delivery is not None
@@ -400,10 +411,34 @@ def _prepare(its: socket.socket) -> None:
         its.setsockopt(socket.IPPROTO_IP, 10, 2)
 
 
+def _bytes(name: str, value: bytes | bytearray | memoryview) -> bytes:
+    """What stays as it is now: a message may leave later."""
+    if isinstance(value, bytes):
+        return value
+    if isinstance(value, bytearray | memoryview):
+        return bytes(value)
+    raise TypeError(f"{name}: {type(value).__name__}, expected bytes; of text, text.encode() makes them")
+
+
+def _whole(name: str, value: int) -> int:
+    try:
+        return operator.index(value)
+    except TypeError:
+        raise TypeError(f"{name}: {type(value).__name__}, expected a whole number") from None
+
+
+def _priority(value: Priority) -> Priority:
+    try:
+        return Priority(value)
+    except ValueError:
+        raise UsageError(f"priority: {value}, allowed are 0, 1 and 2, of Priority") from None
+
+
 def _number(name: str, value: int) -> int:
-    if not 0 <= value < 1 << 32:
+    number = _whole(name, value)
+    if not 0 <= number < 1 << 32:
         raise UsageError(f"{name}: {value}, allowed are 0 to 4294967295")
-    return value
+    return number
 
 
 def _check_finite(name: str, vector: Vector) -> None:
