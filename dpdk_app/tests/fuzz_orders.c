@@ -2,6 +2,9 @@
 // fuzz_orders.c: a game process that says anything: each order is done or refused for one reason, nobody's memory is lost, and
 // what is no order of a sound ring breaks nothing but the words of who said it.
 //
+// Two clients of the netcode profile are in; in an order of at least eight bytes, each of the first two numbers that is 200 or 201
+// stands for one of them.
+//
 // Input: steps of a byte: 0 to 223 an order of the type that its low four bits say, with a length (a byte, of which 255 stands for
 // 700) and as many bytes; 224 to 239 player 1 to 16 comes, or leaves; 240 to 247 a message to everybody in group 1, whom 40 join
 // first; 248 to 251 the next process of the name attaches; 252 to 255 time is short from now on, or no longer.
@@ -14,6 +17,8 @@
 #include "session/connection.h"
 
 #define LONG_ORDER 700
+#define CLIENTS 2
+#define CLIENT_NUMBER 200
 #define TURNS_MAX 1000
 #define INPUTS_OF_ONE 200 // fixture
 
@@ -27,10 +32,73 @@ static struct game_fixture *fixture;
 static bool is_in[GAME_PLAYERS];
 static unsigned inputs;
 
+static struct netcode_player client[CLIENTS];
+
 static void read_all(void)
 {
 	while (game_fixture_read(fixture) >= 0)
 		;
+}
+
+/// Each payload ends once, and only whole ones leave, to whom they are for.
+static void let_payloads_leave(void)
+{
+	const struct pg_worker_stats *stats = &fixture->clients->stats[0];
+	const uint64_t sent = stats->netcode_payloads_sent;
+
+	require(netcode_egress_of(fixture->clients, 0, client, CLIENTS, NETCODE_PAYLOAD) ==
+		stats->netcode_payloads_sent - sent);
+	require(stats->netcode_payloads_offered == stats->netcode_payloads_sent + stats->netcode_payloads_no_room +
+							   stats->netcode_payloads_too_many +
+							   stats->netcode_payloads_closed);
+}
+
+static const struct netcode_record *record_of(unsigned i)
+{
+	return &fixture->clients->records[client[i].told.client_index];
+}
+
+static void name_clients(uint8_t *body, uint32_t length)
+{
+	uint32_t number[2];
+
+	if (length < sizeof(number))
+		return;
+	memcpy(number, body, sizeof(number));
+	for (unsigned i = 0; i < 2; i++)
+		if (number[i] >= CLIENT_NUMBER && number[i] < CLIENT_NUMBER + CLIENTS)
+			number[i] = record_of(number[i] - CLIENT_NUMBER)->player;
+	memcpy(body, number, sizeof(number));
+}
+
+static bool is_client_in(unsigned i)
+{
+	return netcode_client_at(fixture->clients->shard[0], &client[i].peer) != ADDRESS_NONE &&
+	       record_of(i)->phase == NETCODE_CONNECTED;
+}
+
+static void let_client_in(unsigned i)
+{
+	const struct netcode_keep_alive nothing = {0, 0};
+
+	for (unsigned k = 0; k < 2 * NETCODE_DISCONNECTS; k++) {
+		netcode_wait(fixture->clients, 0.006);
+		netcode_egress_of(fixture->clients, 0, client, CLIENTS, NETCODE_DISCONNECT);
+	}
+	client[i].grant.created_s = FIXTURE_UNIX_S;
+	client[i].grant.expires_s = FIXTURE_UNIX_S + 1000000;
+	netcode_player_regrant(&client[i]);
+	client[i].sequence = 0;
+	netcode_get_in(fixture->clients, 0, &client[i]);
+	netcode_say(fixture->clients, 0, &client[i], NETCODE_KEEP_ALIVE, &nothing, sizeof(nothing));
+}
+
+/// Whoever was kicked comes again.
+static void let_clients_in(void)
+{
+	for (unsigned i = 0; i < CLIENTS; i++)
+		if (!is_client_in(i))
+			let_client_in(i);
 }
 
 /// Until the process has said all that it had to say.
@@ -41,6 +109,7 @@ static void take_turns(void)
 	do {
 		game_fixture_turn(fixture);
 		read_all();
+		let_payloads_leave();
 		require(++turns < TURNS_MAX);
 	} while (turn_is_wanted(fixture->game, 0));
 }
@@ -50,9 +119,14 @@ static void order(enum game_order_type type, const void *body, uint32_t length)
 {
 	const struct pg_process_counts *counts = &fixture->game->counts[0];
 	const uint64_t before = counts->orders;
+	uint8_t named[LONG_ORDER];
 	uint64_t refused = 0;
 
-	game_fixture_order(fixture, type, body, length);
+	require(length <= sizeof(named));
+	if (length != 0)
+		memcpy(named, body, length);
+	name_clients(named, length);
+	game_fixture_order(fixture, type, named, length);
 	take_turns();
 	require(counts->orders == before + 1);
 	for (unsigned i = 0; i < PG_ORDER_REFUSALS; i++)
@@ -140,8 +214,10 @@ static size_t step(const uint8_t *data, size_t size)
 
 static void begin(void)
 {
-	fixture = game_fixture_open();
+	fixture = game_fixture_open_netcode(2 * CLIENTS, false);
 	game_fixture_attach(fixture, true);
+	for (unsigned i = 0; i < CLIENTS; i++)
+		netcode_player_init(&client[i], 77 + i, (uint16_t)(4000 + i));
 }
 
 /// When nobody is in any more, nothing is queued. To make all of it anew takes longer than what one input does.
@@ -164,6 +240,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	if (!fixture)
 		begin();
+	let_clients_in();
 	while (size != 0) {
 		const size_t took = step(data, size);
 

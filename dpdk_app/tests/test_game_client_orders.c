@@ -3,6 +3,7 @@
 
 #include "game_clients_fixture.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /// What leaves for one of them next.
@@ -183,12 +184,13 @@ static void order_group(enum game_order_type type, uint32_t group, uint32_t play
 
 static void order_to_group(uint32_t group, uint32_t except, const char *words)
 {
+	const size_t length = strlen(words);
 	uint8_t whole[256] = {0};
 	const struct game_send_group send = {.group = group, .except = except, .message = {.type = GAME_TYPE_PAYLOAD}};
 
 	memcpy(whole, &send, sizeof(send));
-	memcpy(whole + sizeof(send), words, strlen(words));
-	game_fixture_order(fixture, GAME_SEND_GROUP, whole, (uint32_t)(sizeof(send) + strlen(words)));
+	snprintf((char *)whole + sizeof(send), sizeof(whole) - sizeof(send), "%s", words);
+	game_fixture_order(fixture, GAME_SEND_GROUP, whole, (uint32_t)(sizeof(send) + length));
 	game_fixture_turn(fixture);
 }
 
@@ -227,6 +229,7 @@ static void a_group_has_players_of_all_profiles_and_one_copy_of_what_they_hear(v
 
 static void a_list_has_players_of_all_profiles(void **state UNUSED)
 {
+	static const uint8_t hello[5] = {'h', 'e', 'l', 'l', 'o'};
 	uint8_t whole[64] = {0};
 	struct game_send_list *list = (struct game_send_list *)whole;
 
@@ -240,8 +243,8 @@ static void a_list_has_players_of_all_profiles(void **state UNUSED)
 	list->player[0] = record(0)->player;
 	list->player[1] = 1;
 	list->player[2] = record(1)->player;
-	memcpy(whole + game_list_bytes(3), "hello", 5);
-	game_fixture_order(fixture, GAME_SEND_LIST, whole, game_list_bytes(3) + 5);
+	memcpy(whole + game_list_bytes(3), hello, sizeof(hello));
+	game_fixture_order(fixture, GAME_SEND_LIST, whole, game_list_bytes(3) + (uint32_t)sizeof(hello));
 	game_fixture_turn(fixture);
 	assert_int_equal(fixture->sessions->stats[0].messages.sent[PG_EVENT_GAME], 1);
 	assert_int_equal(payloads_of_all(), 2);

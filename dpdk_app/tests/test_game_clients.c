@@ -100,8 +100,8 @@ static void a_payload_that_a_route_takes_reaches_its_process_whole(void **state 
 	for (unsigned i = 0; i < sizeof(body); i++)
 		body[i] = (uint8_t)(i * 7);
 	begin();
-	for (uint16_t length = 1; length <= sizeof(body); length = (uint16_t)(length * 3 + 1)) {
-		assert_true(say(0, body, length).forwarded);
+	for (unsigned length = 1; length <= sizeof(body); length = length * 3 + 1) {
+		assert_true(say(0, body, (uint16_t)length).forwarded);
 		game_fixture_turn(fixture);
 		game_expect(fixture, GAME_MESSAGE);
 		assert_int_equal(fixture->length, sizeof(*message) + length);
