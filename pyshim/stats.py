@@ -224,6 +224,7 @@ class GameFigures:
     refusals: Mapping[str, int] = field(default_factory=dict)  # by reason
     unread: Mapping[str, int] = field(default_factory=dict)  # messages, by reason
     ring_bytes: int = 0  # of each ring
+    posts: Mapping[tuple[str, str], int] = field(default_factory=dict)  # by writer and reader
 
 
 @dataclass(frozen=True, slots=True)

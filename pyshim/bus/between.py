@@ -27,6 +27,10 @@ class Between:
         """Let go of all rings."""
         self._pairs.close()
 
+    def posts(self) -> dict[tuple[str, str], int]:
+        """Messages that were posted, by writer and reader, as writers say."""
+        return self._pairs.posts()
+
     def came(self, place: Place) -> None:
         """A process is attached: it is told what the others are to it."""
         for other, topic in self._topics.but(place.name):

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from pyshim.bus.files import make_pair
+from pyshim.dataplane.game import begun
 
 TOPICS_MAX = 256  # of a process
 
@@ -59,6 +60,10 @@ class Pairs:
     def to(self, reader: str) -> Iterator[tuple[str, tuple[int, int]]]:
         """Who writes to a process, and the files."""
         return ((writer, files) for (writer, to), files in self._files.items() if to == reader)
+
+    def posts(self) -> dict[tuple[str, str], int]:
+        """Messages that were posted, by writer and reader, as writers say."""
+        return {pair: begun(writer) for pair, (writer, _) in self._files.items()}
 
     def forget(self, name: str) -> None:
         """Close those that a name writes or reads; who has them mapped keeps them."""

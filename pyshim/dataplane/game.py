@@ -13,6 +13,7 @@ from pyshim.dataplane.library import check, ffi, lib, new_error
 RING_BYTES_MIN = 4096
 
 _RELEASED_AT = 0  # in struct bus_file: how far its owner has read the other's ring
+_BEGUN_AT = 512  # messages that its writer began, ever
 _MARK_AT = 528  # where the first entry is, of a file that has just been made
 _TALLIES_AT = 560  # two, of which the later one says up to where a worker has written
 _TALLY = struct.Struct("<QQ")  # position, count
@@ -105,6 +106,11 @@ def written_to(fd: int) -> int:
     """How far the worker that writes a file has, as it told when it last showed what it wrote."""
     tallies = os.pread(fd, 2 * _TALLY.size, _TALLIES_AT)
     return max(int(position) for position, _ in _TALLY.iter_unpack(tallies))
+
+
+def begun(fd: int) -> int:
+    """How many messages the writer of a file has begun, as it says itself."""
+    return _number(fd, _BEGUN_AT)
 
 
 def _number(fd: int, at: int) -> int:

@@ -41,7 +41,15 @@ def _describe(snapshot: Snapshot) -> dict[str, Any]:
     if snapshot.game is None:
         return {"ring_bytes": 0, "processes": []}
     counted = {one.name: one for one in snapshot.instances.get("PROCESS_COUNT", ())}
-    processes = [_process(process, counted.get(process.name)) for process in snapshot.game.processes]
+    processes = [
+        {
+            **_process(process, counted.get(process.name)),
+            "posts_from": {
+                writer: posts for (writer, to), posts in snapshot.game.posts.items() if to == process.name
+            },
+        }
+        for process in snapshot.game.processes
+    ]
     return {"ring_bytes": snapshot.game.ring_bytes, "processes": processes}
 
 

@@ -52,6 +52,7 @@ _INFO = {
 
 _COUNT = {"type": ["integer", "null"]}
 _BY_REASON = {"type": ["object", "null"], "additionalProperties": {"type": "integer"}}
+_BY_NAME = {"type": "object", "additionalProperties": {"type": "integer"}}
 _PROCESS = {
     "name": {"type": "string"},
     "state": {"enum": ["attached", "arriving", "away"]},
@@ -65,6 +66,7 @@ _PROCESS = {
     },
     "delivered": {**_COUNT, "description": "messages of players that it can read"},
     "lost": {**_BY_REASON, "description": "messages of players to it, by reason"},
+    "posts_from": {**_BY_NAME, "description": "messages that other processes wrote to it, by their names"},
     "orders": {**_COUNT, "description": "what it had workers do"},
     "orders_refused": {**_BY_REASON, "description": "of those, by reason"},
 }

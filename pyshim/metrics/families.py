@@ -70,6 +70,12 @@ def _game_processes(snapshot: Snapshot) -> Iterator[Sample]:
         yield from (((state,), states.count(state)) for state in ("attached", "arriving", "away"))
 
 
+def _game_process_attached(snapshot: Snapshot) -> Iterator[Sample]:
+    if snapshot.game is not None:
+        for process in snapshot.game.processes:
+            yield (process.name,), int(process.state == "attached")
+
+
 def _game_ring_used(snapshot: Snapshot) -> Iterator[Sample]:
     if snapshot.game is not None:
         for process in snapshot.game.processes:
@@ -185,6 +191,21 @@ FAMILIES: tuple[Family, ...] = (
         "Share of the ring from a worker to a game process that the process has not given back, as it was in "
         "the last second: near 1 messages are about to be lost. Above 1 with what dead workers left to it.",
         _game_ring_used,
+    ),
+    _gauge(
+        "game_process_attached",
+        ("process",),
+        "0 or 1",
+        "1 while a process of that name is attached.",
+        _game_process_attached,
+    ),
+    _counter(
+        "game_posts",
+        ("writer", "reader"),
+        "messages",
+        "Messages from one game process to another, posts and those of topics, as the writer's own memory "
+        "tells; those to a process that is away wait until their ring is full.",
+        lambda snapshot: snapshot.game.posts.items() if snapshot.game else (),
     ),
     _counter(
         "game_attachments",

@@ -68,7 +68,6 @@ class GameBus:
         self._nameless: set[int] = set()  # places that were another name's, until workers have the new rings
         self._dropped: dict[int, Why] = {}
         self._tell = Told(plan.policy.game.names)
-        self._figures = Figures(plan.game.ring_bytes)
         self._registry = Registry(plan.game.processes)
         self._files = Files(self._workers, plan.game.ring_bytes, available_bytes)
         self._between = Between(plan.game.ring_bytes, available_bytes, self._say)
@@ -78,6 +77,7 @@ class GameBus:
         self._channel: control.Channel | None = None  # of the worker process
         self._door: Door | None = None
         self.counted = Counted()
+        self._figures = Figures(self._files, self._between, self.counted, plan.game.ring_bytes)
         self._news = True
         if not plan.game.path:
             return
@@ -127,7 +127,7 @@ class GameBus:
     @property
     def figures(self) -> GameFigures | None:
         """For metrics; None without a game."""
-        return None if self._door is None else self._figures(self._registry.places, self._files, self.counted)
+        return None if self._door is None else self._figures(self._registry.places)
 
     @property
     def places(self) -> tuple[Place, ...]:

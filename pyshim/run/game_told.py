@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol
 
+from pyshim.bus.between import Between
 from pyshim.bus.counted import Counted
 from pyshim.bus.files import Files
 from pyshim.bus.registry import Phase, Place
@@ -63,29 +64,35 @@ class Names(Protocol):
 class Figures:
     """For metrics, which are asked for many times a second."""
 
-    def __init__(self, ring_bytes: int) -> None:
+    def __init__(self, files: Files, between: Between, counted: Counted, ring_bytes: int) -> None:
         """No ring was looked at yet."""
+        self._files = files
+        self._between = between
+        self._counted = counted
         self._ring_bytes = ring_bytes
         self._backlog: Mapping[int, tuple[int, ...]] = {}
+        self._posts: Mapping[tuple[str, str], int] = {}
         self._looked_s = -BACKLOG_S
 
-    def __call__(self, places: Mapping[int, Place], files: Files, counted: Counted) -> GameFigures:
-        """As they are now."""
+    def __call__(self, places: Mapping[int, Place]) -> GameFigures:
+        """As they are now, and rings as they were a moment ago."""
         now_s = time.monotonic()
         if now_s - self._looked_s >= BACKLOG_S:
             self._looked_s = now_s
-            self._backlog = {index: files.backlog(index) for index in places}
+            self._backlog = {index: self._files.backlog(index) for index in places}
+            self._posts = self._between.posts()
         since_s = time.time() - now_s
         return GameFigures(
             tuple(
                 _process(place, since_s, self._backlog.get(index, ()))
                 for index, place in sorted(places.items())
             ),
-            counted.attached,
-            dict(counted.detached),
-            dict(counted.refused),
-            dict(counted.unread),
+            self._counted.attached,
+            dict(self._counted.detached),
+            dict(self._counted.refused),
+            dict(self._counted.unread),
             self._ring_bytes,
+            self._posts,
         )
 
 

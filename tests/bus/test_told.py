@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from pyshim.game import Game
 from pyshim.protocol.client import Client
 from tests.bus.process import Process
 from tests.bus.test_attach import config, listed
@@ -89,3 +90,26 @@ def test_the_log_tells_of_processes_that_no_route_leads_to_and_of_routes_that_le
     assert told.count("leads to quizz now") == 1
     assert "leads to quiz now" not in told
     assert "leads to arena now" not in told  # it was away at the start, when processes are yet to come
+
+
+def test_what_a_process_posts_to_one_that_is_gone_is_counted_and_that_it_is_gone_is_seen(gate: Gate) -> None:
+    def counted(name: str, **labels: str) -> float:
+        return gate.metrics().value(f"pollgate_game_{name}", **labels)
+
+    path = gate.directory / "game.sock"
+    with Process(path) as lobby:
+        lobby.attach("lobby")
+        gate.wait_until(lambda: counted("process_attached", process="lobby") == 1)
+    gate.wait_until(lambda: counted("process_attached", process="lobby") == 0)
+    with Game(path, "arena") as game:
+        for number in range(3):
+            game.post("lobby", b"%d" % number)
+        game.flush()
+        gate.wait_until(
+            lambda: (
+                gate.metrics().matching("pollgate_game_posts_total", writer="arena", reader="lobby")
+                and counted("posts_total", writer="arena", reader="lobby") == 3
+            )
+        )
+    posts = {one["name"]: one["posts_from"] for one in listed(gate)}
+    assert posts == {"arena": {}, "lobby": {"arena": 3}}

@@ -147,6 +147,7 @@ def snapshot(
             {"name": 0},
             {"broken": 2},
             4096,
+            {("lobby", "arena"): 3},
         ),
         workers=all_of_them,
         ports=(
