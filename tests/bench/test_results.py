@@ -56,6 +56,17 @@ def test_the_page_tells_the_machine_and_the_commands(tmp_path: Path) -> None:
     assert f"{results} var/forward.json var/attack.json var/engines.json" in page
 
 
+def test_what_is_added_to_a_time_is_on_the_page() -> None:
+    taken = row("game-forward", 5e6, unit="messages/s", against="no-route")
+    trip = row("game-round-trip", 1720.0, unit="ns", against="acknowledged", added_ns=1580.0)
+
+    page = results_page(evidence(report("game", taken, trip)))
+
+    assert "| game-forward | 5.00 M | messages/s | no-route |" in page
+    assert "| game-round-trip | 1,720 | ns | acknowledged |" in page
+    assert "2 × 1.5 s, 1,580 ns more |" in page
+
+
 def test_sealed_packets_are_on_the_page_with_and_without_an_attack() -> None:
     sealed = {"device": "net_pcap infinite_rx", "frame_bytes": 106, "flows": 10_000}
     forward = report(

@@ -108,7 +108,7 @@ def _without_details(row: Row) -> dict[str, object]:
 
 def amount(value: float, unit: str) -> str:
     """`12.3 M` of a rate, `4.21` of anything else."""
-    return rate(value) if unit.startswith(("packets/s", "datagrams/s")) else number(value)
+    return rate(value) if unit.startswith(("packets/s", "datagrams/s", "messages/s")) else number(value)
 
 
 def spread(samples: tuple[float, ...], unit: str) -> str:

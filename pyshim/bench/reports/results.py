@@ -145,8 +145,8 @@ def _figure(row: FoundRow) -> tuple[str, ...]:
 
 
 def _how(row: FoundRow) -> str:
-    frame, flows, seconds, kept = (
-        row.number(key) for key in ("frame_bytes", "flows", "seconds", "kept_share")
+    frame, flows, seconds, kept, added = (
+        row.number(key) for key in ("frame_bytes", "flows", "seconds", "kept_share", "added_ns")
     )
     told = [
         row.text("device"),
@@ -154,6 +154,7 @@ def _how(row: FoundRow) -> str:
         f"{flows:,.0f} flows" if flows is not None else None,
         f"{len(row.samples)} × {seconds:g} s" if seconds is not None else None,
         f"a session keeps {share(kept)}" if kept is not None else None,
+        f"{added:,.0f} ns more" if added is not None else None,
     ]
     return ", ".join(part for part in told if part)
 
