@@ -10,8 +10,10 @@
  *     pgg_options_init(&options);
  *     options.path = "/run/pollgate/game.sock";            // game.listen of the gateway's configuration
  *     options.name = "arena";
- *     pgg *game = pgg_open(&options, &error);              // NULL: error.text says why
- *     while (pgg_wait(game, 1000) >= 0) {
+ *     pgg *game = pgg_open(&options, &error);
+ *     if (!game)
+ *         puts(error.text);
+ *     while (game && pgg_wait(game, 1000) >= 0) {
  *         int n = pgg_poll(game, events, 256);
  *         for (int i = 0; i < n; i++)
  *             if (events[i].type == PGG_MESSAGE)           // an echo
@@ -271,7 +273,7 @@ int pgg_send_reserve(pgg *game, uint32_t player, const struct pgg_message *messa
  *  @return to how many it goes; PGG_TOO_MANY */
 int pgg_send_list(pgg *game, const uint32_t *players, uint32_t n, const struct pgg_message *message);
 
-/** To a group, with one copy of the body for each worker.
+/** To a group, with one copy of the body for each worker. That nobody is in it is no error: only workers know.
  *  @param group   the game's own number
  *  @param except  a player who does not get it; 0: everybody does */
 int pgg_send_group(pgg *game, uint32_t group, uint32_t except, const struct pgg_message *message);

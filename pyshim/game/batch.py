@@ -7,9 +7,18 @@ import struct
 from collections.abc import Callable, Iterator
 from functools import partial
 from operator import add, length_hint
+from pathlib import Path
 from typing import Any, Final
 
-from pyshim._native._game import ffi, lib
+try:
+    from pyshim._native._game import ffi, lib
+except ModuleNotFoundError as error:
+    if error.name != "pyshim._native._game":
+        raise
+    raise ImportError(
+        f"{Path(__file__).parents[1]} is the sources of pollgate, where nothing is compiled: keep the game in "
+        "another folder than the repository's root, and start it with the repository's .venv/bin/python"
+    ) from error
 from pyshim.game.events import (
     Detached,
     End,

@@ -72,7 +72,8 @@ def test_the_game_in_the_header_compiles_as_it_stands(installed: Installed, tmp_
     assert len(lines) > 10
     source = tmp_path / "header.c"
     body = "\n".join(lines)
-    source.write_text(f"#include <pollgate_game.h>\nvoid serve(void);\nvoid serve(void)\n{{\n{body}\n}}\n")
+    head = "#include <stdio.h>\n#include <pollgate_game.h>\nvoid serve(void);\n"
+    source.write_text(f"{head}void serve(void)\n{{\n{body}\n}}\n")
     installed.compile("gcc", source, "header.o", "-std=c17", "-c")
 
 
@@ -80,7 +81,8 @@ def test_the_servers_in_the_readme_are_right(installed: Installed, tmp_path: Pat
     text = (EXAMPLES.parent / "README.md").read_text()
     (in_c,) = re.findall(r"^```c\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
     source = tmp_path / "readme.c"
-    source.write_text(f"#include <pollgate_game.h>\nvoid serve(void);\nvoid serve(void)\n{{\n{in_c}\n}}\n")
+    head = "#include <stdio.h>\n#include <pollgate_game.h>\nvoid serve(void);\n"
+    source.write_text(f"{head}void serve(void)\n{{\n{in_c}\n}}\n")
     installed.compile("gcc", source, "readme.o", "-std=c17", "-c")
     for in_python in re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL):
         compile(in_python, "README.md", "exec")

@@ -5,9 +5,12 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
+import signal
 import struct
 import subprocess
 import sys
+import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -367,3 +370,48 @@ def test_no_data_plane_is_loaded_with_it() -> None:
     assert said.stdout.startswith("False")
     assert "librte" not in said.stdout
     assert _game.__file__ in said.stdout
+
+
+def test_the_server_in_the_readme_outlives_gateways_and_ends_with_ctrl_c(
+    program: Path, tmp_path: Path
+) -> None:
+    text = (Path(__file__).parents[2] / "game/README.md").read_text()
+    server = re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)[0]
+    path = tmp_path / "game.sock"
+    (tmp_path / "server.py").write_text(
+        server.replace("/run/pollgate/game.sock", str(path)).replace("time.sleep(1)", "time.sleep(0.05)")
+    )
+    with subprocess.Popen(
+        [sys.executable, tmp_path / "server.py"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout
+        assert "is the gateway running" in process.stdout.readline()
+        for answer in ("first", "second"):
+            with StandIn(program) as gate:
+                gate.do("join 0 7")
+                gate.do(f"say 0 7 70 {answer}")
+                path.symlink_to(gate.path)
+                while (order := gate.order()) is None:
+                    time.sleep(0.01)
+                assert order[1].endswith(answer.encode())
+                if answer == "second":
+                    process.send_signal(signal.SIGINT)
+                    _, said = process.communicate(timeout=BOUND_S)
+                path.unlink()
+    assert (process.returncode, said) == (0, "")
+
+
+def test_who_imports_the_sources_is_told_where_a_game_belongs() -> None:
+    root = Path(__file__).parents[2]
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONSAFEPATH"}
+    done = subprocess.run(
+        [sys.executable, "-c", "import pyshim.game"],
+        cwd=root,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=BOUND_S,
+    )
+    assert done.returncode == 1
+    assert f"ImportError: {root}/pyshim is the sources of pollgate" in done.stderr
