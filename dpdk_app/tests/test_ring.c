@@ -88,8 +88,15 @@ static void what_is_reserved_and_abandoned_was_never_there(void **state UNUSED)
 		pair_say(&pair, number, length_of(number));
 		pair_expect(&pair, number, length_of(number));
 	}
+	assert_int_equal(pair_reserve(&pair, 77, 8), RING_OK);
+	ring_abandon(&pair.writer);
+	pair_attach_writer(&pair); // whoever comes next knows of none
+	pair_expect_nothing(&pair);
+	ring_miss(&pair.writer);
+	assert_int_equal(pair_reserve(&pair, 77, 8), RING_OK);
+	ring_abandon(&pair.writer);
 	pair_attach_writer(&pair);
-	pair_expect_nothing(&pair); // no gap
+	pair_expect_gap(&pair, 1);
 	pair_close(&pair);
 }
 

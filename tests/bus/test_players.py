@@ -16,7 +16,8 @@ from typing import TypeVar
 
 import pytest
 
-from pyshim.game import Game, Joined, Left, Message, Post, Published
+from pyshim.bus.files import LEFT_MAX
+from pyshim.game import Game, Gap, Joined, Left, Message, Post, Published
 from pyshim.protocol.client import Client, GameMessage, Ticket
 from tests.bus.test_attach import config
 from tests.gate import TIMEOUT_S, Gate
@@ -101,6 +102,39 @@ def test_what_is_said_while_no_process_is_there_waits_for_the_next(gate: Gate) -
                 assert [said.body for said in found] == [b"between two", b"after a crash"]
 
     asyncio.run(play())
+
+
+def test_who_is_away_while_many_workers_die_is_told_how_many_messages_are_gone(gate: Gate) -> None:
+    said, kept = (
+        LEFT_MAX + 1,
+        LEFT_MAX - 2,
+    )  # of dead workers' files, beside the one that is there and the gap
+
+    async def play() -> None:
+        async with Client(ticket(gate, 7)) as player:
+            with Game(gate.directory / "game.sock", "arena"):
+                pass
+            for number in range(said):
+                receipt = player.say(OWN, b"%d" % number)
+                assert receipt is not None
+                await receipt
+                gate.kill_worker()
+                await asyncio.to_thread(gate.wait_ready)
+            with Game(gate.directory / "game.sock", "arena") as game:
+                events: list[Gap | Message] = []
+                while len([event for event in events if isinstance(event, Message)]) < kept:
+                    assert await asyncio.to_thread(game.wait, TIMEOUT_S)
+                    events += [event for event in game.poll().events() if isinstance(event, Gap | Message)]
+        gap, *messages = events
+        assert isinstance(gap, Gap)
+        assert gap.messages >= said - kept  # who came and was listed is missing, too
+        assert [one.body for one in messages if isinstance(one, Message)] == [
+            b"%d" % number for number in range(said - kept, said)
+        ]
+
+    asyncio.run(play())
+    unread = gate.metrics().value("pollgate_game_unread_messages_total", reason="worker_deaths")
+    assert unread == said - kept
 
 
 def test_a_killed_worker_costs_an_attached_game_no_message_and_no_player(gate: Gate) -> None:
