@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from types import UnionType
 from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_origin, get_type_hints
@@ -232,6 +232,24 @@ NO_NETCODE = NetcodePlan()
 
 
 @dataclass(frozen=True, slots=True)
+class KeptPages:
+    """Huge pages of 2 MB that a worker process takes, or as much memory in others."""
+
+    node: int  # of NUMA
+    pages: int
+
+
+def may_take(free: Mapping[int, int], kept: Sequence[KeptPages], pages: int) -> bool:
+    """Whether so many huge pages leave what is kept: of each node, because the kernel chooses where they are.
+
+    `free`: pages by node.
+    """
+    if sum(free.values()) - pages < sum(one.pages for one in kept):
+        return False
+    return all(free.get(one.node, 0) - pages >= one.pages for one in kept if one.pages)
+
+
+@dataclass(frozen=True, slots=True)
 class GamePlan:
     """Where game processes attach, who may, and the memory between them and the workers."""
 
@@ -242,13 +260,20 @@ class GamePlan:
     users: tuple[int, ...] = ()  # whose processes may attach
     processes: int = 0
     ring_bytes: int = 0
+    huge_pages: bool = False  # where more of them are free than are kept
+    kept: tuple[KeptPages, ...] = ()  # for the worker process
 
     def memory_bytes(self, workers: int) -> int:
         """Of the files between all processes that can be and so many workers."""
         return self.processes * workers * 2 * game_file_bytes(self.ring_bytes)
 
+    def memory_huge_pages(self, workers: int) -> int:
+        """The same in huge pages of 2 MB: how many."""
+        return self.processes * workers * 2 * game_file_huge_pages(self.ring_bytes)
+
 
 _GAME_FILE_HEAD_BYTES = 640
+HUGE_PAGE_BYTES = 2 << 20  # the only size that memory files are made of
 _PAGE_BYTES = 4096
 NO_GAME_PLAN = GamePlan()
 
@@ -256,6 +281,11 @@ NO_GAME_PLAN = GamePlan()
 def game_file_bytes(ring_bytes: int) -> int:
     """Memory of a file with a ring of so many bytes: `struct bus_file` of the data plane, in whole pages."""
     return -(-(_GAME_FILE_HEAD_BYTES + ring_bytes) // _PAGE_BYTES) * _PAGE_BYTES
+
+
+def game_file_huge_pages(ring_bytes: int) -> int:
+    """The same in huge pages of 2 MB: how many."""
+    return -(-(_GAME_FILE_HEAD_BYTES + ring_bytes) // HUGE_PAGE_BYTES)
 
 
 @dataclass(frozen=True, slots=True)

@@ -212,6 +212,7 @@ class GameProcess:
     backlog: tuple[
         int, ...
     ] = ()  # by worker, bytes in the ring to it that it has not given back; for a second
+    pages: str = ""  # in which its memory is: "huge", "ordinary", "both"; it has none: ""
 
 
 @dataclass(frozen=True, slots=True)

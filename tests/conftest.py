@@ -42,6 +42,7 @@ _ALONE = {
     "appliance/test_failures.py": "the same",
     "appliance/test_pcap.py": "the same",
     "bench": "the CPUs, which they measure with",
+    "bus/test_huge_pages.py": "huge pages",
     "build": "the checkout's environment and its first moments",
     "container": "the container tools' storage",
     "engines/test_refusals.py": "sockets and files of DPDK that a failed start leaves",

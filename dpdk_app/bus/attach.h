@@ -8,6 +8,8 @@
 // on where these ended. A worker that died is replaced by another with a new file for what it writes;
 // its positions go on where those of the file before it ended, so what is left there is read first.
 //
+// A file may be in huge pages: whoever maps it maps whole ones (bus/memory.h).
+//
 // In each file lies the state of its writer as a reader of the other one, then the ring that it writes: struct bus_file.
 
 #ifndef POLLGATE_BUS_ATTACH_H

@@ -26,10 +26,13 @@ static bool go_on(struct bus_file *file, uint32_t size, int before, char *why, s
 	return result == RING_OK;
 }
 
-static bool make_zeros(struct memory_file *file, const char *name, uint32_t size, char *why, size_t why_bytes)
+static bool make_zeros(struct memory_file *file, const char *name, uint32_t size, bool huge, char *why,
+		       size_t why_bytes)
 {
-	return ring_size_fits(size, why, why_bytes) &&
-	       memory_file_make(file, name, bus_file_bytes(size), why, why_bytes);
+	if (!ring_size_fits(size, why, why_bytes))
+		return false;
+	return huge ? memory_file_make_huge(file, name, bus_file_bytes(size), why, why_bytes) :
+		      memory_file_make(file, name, bus_file_bytes(size), why, why_bytes);
 }
 
 /// The descriptor of a file that has been made; or none, where that went wrong.
@@ -43,11 +46,11 @@ static int hand_out(struct memory_file *file, bool done)
 	return fd;
 }
 
-int bus_file_make(const char *name, uint32_t size, int before, char *why, size_t why_bytes)
+int bus_file_make(const char *name, uint32_t size, bool huge, int before, char *why, size_t why_bytes)
 {
 	struct memory_file file;
 
-	if (!make_zeros(&file, name, size, why, why_bytes))
+	if (!make_zeros(&file, name, size, huge, why, why_bytes))
 		return -1;
 	if (before >= 0)
 		return hand_out(&file, go_on(file.at, size, before, why, why_bytes));
@@ -67,8 +70,8 @@ static bool keep_released(struct bus_file *file, uint32_t size, int before, char
 	return true;
 }
 
-int bus_file_make_gap(const char *name, uint32_t size, int before, uint64_t end, uint32_t messages, char *why,
-		      size_t why_bytes)
+int bus_file_make_gap(const char *name, uint32_t size, bool huge, int before, uint64_t end, uint32_t messages,
+		      char *why, size_t why_bytes)
 {
 	struct memory_file file;
 
@@ -76,7 +79,7 @@ int bus_file_make_gap(const char *name, uint32_t size, int before, uint64_t end,
 		snprintf(why, why_bytes, "a gap that ends where no entry begins");
 		return -1;
 	}
-	if (!make_zeros(&file, name, size, why, why_bytes))
+	if (!make_zeros(&file, name, size, huge, why, why_bytes))
 		return -1;
 	ring_format_gap(&((struct bus_file *)file.at)->writer, size, end, messages);
 	return hand_out(&file, keep_released(file.at, size, before, why, why_bytes));
@@ -114,12 +117,13 @@ static uint32_t begun_in(int fd, uint32_t size)
 	return (uint32_t)messages;
 }
 
-int bus_file_make_at(const char *name, uint32_t size, struct bus_place place, int before, char *why, size_t why_bytes)
+int bus_file_make_at(const char *name, uint32_t size, bool huge, struct bus_place place, int before, char *why,
+		     size_t why_bytes)
 {
 	struct memory_file file;
 	struct bus_file *its;
 
-	if (!make_zeros(&file, name, size, why, why_bytes))
+	if (!make_zeros(&file, name, size, huge, why, why_bytes))
 		return -1;
 	its = file.at;
 	ring_format_at(&its->writer, size, place.written, begun_in(before, size));

@@ -24,17 +24,18 @@ ALWAYS_INLINE size_t bus_file_bytes(uint32_t size)
 
 /// Makes a file that nobody can make shorter, and everybody write who has it.
 /// @param size    of the ring, as ring_size_fits()
+/// @param huge    in huge pages, if there are
 /// @param before  the file of one who died, whose place the next one takes: positions go on, see ring_format_after(); -1: none
 /// @param why     out: a sentence, if it could not be made
 /// @return a descriptor, the caller's; -1
-int bus_file_make(const char *name, uint32_t size, int before, char *why, size_t why_bytes);
+int bus_file_make(const char *name, uint32_t size, bool huge, int before, char *why, size_t why_bytes);
 
 /// Makes a file in place of those of several who died, for a reader who has read none of it: a gap of so many messages.
 /// @param before  the last of them
 /// @param end     where the next file of that side begins
 /// @return a descriptor, the caller's; -1
-int bus_file_make_gap(const char *name, uint32_t size, int before, uint64_t end, uint32_t messages, char *why,
-		      size_t why_bytes);
+int bus_file_make_gap(const char *name, uint32_t size, bool huge, int before, uint64_t end, uint32_t messages,
+		      char *why, size_t why_bytes);
 
 /// What lies in a file's ring from a position on.
 /// @return false: it cannot be read, or not to its end; what was counted stands
@@ -50,6 +51,7 @@ struct bus_place {
 /// Makes a file for one who takes the place of another that may have left anything in its own: nothing there is believed.
 /// @param before  the file of that one, for the count of messages that it had begun; -1: there was none
 /// @return a descriptor, the caller's; -1
-int bus_file_make_at(const char *name, uint32_t size, struct bus_place place, int before, char *why, size_t why_bytes);
+int bus_file_make_at(const char *name, uint32_t size, bool huge, struct bus_place place, int before, char *why,
+		     size_t why_bytes);
 
 #endif

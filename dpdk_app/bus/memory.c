@@ -5,16 +5,21 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
+#include <linux/memfd.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #ifndef F_SEAL_FUTURE_WRITE
 #define F_SEAL_FUTURE_WRITE 0x0010 // Linux 5.1; glibc has it from 2.38 on
 #endif
+
+#define HUGE_PAGE_BYTES (2UL << 20)
 
 #define SEALS_NEEDED (F_SEAL_SHRINK | F_SEAL_GROW)
 
@@ -27,13 +32,17 @@ static bool refuse(struct memory_file *file, const char *what, size_t bytes, cha
 	return false;
 }
 
-bool memory_file_make(struct memory_file *file, const char *name, size_t bytes, char *why, size_t why_bytes)
+static bool make_of_pages(struct memory_file *file, const char *name, size_t bytes, unsigned pages, char *why,
+			  size_t why_bytes)
 {
-	*file = (struct memory_file){.bytes = bytes, .fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING)};
+	*file = (struct memory_file){.bytes = bytes, .fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING | pages)};
 	if (file->fd < 0)
 		return refuse(file, "memfd_create", bytes, why, why_bytes);
 	if (ftruncate(file->fd, (off_t)bytes) != 0)
 		return refuse(file, "ftruncate", bytes, why, why_bytes);
+	if (pages != 0 &&
+	    fallocate(file->fd, 0, 0, (off_t)bytes) != 0) // who touches a huge page that is not there is killed
+		return refuse(file, "fallocate", bytes, why, why_bytes);
 	file->at = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, file->fd, 0);
 	if (file->at == MAP_FAILED) {
 		file->at = NULL;
@@ -44,12 +53,37 @@ bool memory_file_make(struct memory_file *file, const char *name, size_t bytes, 
 	return true;
 }
 
+bool memory_file_make(struct memory_file *file, const char *name, size_t bytes, char *why, size_t why_bytes)
+{
+	return make_of_pages(file, name, bytes, 0, why, why_bytes);
+}
+
+bool memory_file_make_huge(struct memory_file *file, const char *name, size_t bytes, char *why, size_t why_bytes)
+{
+	const size_t whole = (bytes + HUGE_PAGE_BYTES - 1) & ~(HUGE_PAGE_BYTES - 1);
+
+	return (bytes <= whole && make_of_pages(file, name, whole, MFD_HUGETLB | MFD_HUGE_2MB, why, why_bytes)) ||
+	       memory_file_make(file, name, bytes, why, why_bytes);
+}
+
 bool memory_file_seal(int fd, char *why, size_t why_bytes)
 {
 	if (fcntl(fd, F_ADD_SEALS, F_SEAL_FUTURE_WRITE | F_SEAL_SEAL) == 0)
 		return true;
 	snprintf(why, why_bytes, "a memory file cannot be sealed against writing: %s", strerror(errno));
 	return false;
+}
+
+/// What is mapped of a file in huge pages, and unmapped again, is whole pages.
+static size_t in_whole_pages(int fd, size_t bytes)
+{
+	struct statfs system;
+	size_t page;
+
+	if (fstatfs(fd, &system) != 0 || system.f_type != HUGETLBFS_MAGIC || system.f_bsize <= 0)
+		return bytes;
+	page = (size_t)system.f_bsize;
+	return (bytes + page - 1) / page * page;
 }
 
 /// @param how  MAP_POPULATE: all pages now
@@ -59,6 +93,7 @@ static bool map(struct memory_file *file, int fd, size_t bytes, int access, int 
 	const int seals = fcntl(fd, F_GET_SEALS);
 	struct stat status;
 
+	bytes = in_whole_pages(fd, bytes);
 	*file = (struct memory_file){.bytes = bytes, .fd = -1};
 	if (seals < 0 || fstat(fd, &status) != 0)
 		return refuse(file, "it is none", bytes, why, why_bytes);

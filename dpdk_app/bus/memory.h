@@ -13,14 +13,18 @@
 
 struct memory_file {
 	void *at;
-	size_t bytes;
-	int fd; // of a file that was made here; -1 of one that was mapped
+	size_t bytes; // mapped: in whole pages of the file, if those are huge
+	int fd;       // of a file that was made here; -1 of one that was mapped
 };
 
 /// Makes a file of zeros, mapped for writing. Its pages are not there yet: whoever maps it next takes the time for that.
 /// @param name  seen in /proc/PID/maps
 /// @param why   out: a sentence, if it could not be made
 bool memory_file_make(struct memory_file *file, const char *name, size_t bytes, char *why, size_t why_bytes);
+
+/// The same in huge pages of 2 MB if there are enough of them free now, else in ordinary ones: no failure, and no signal
+/// later, because all its pages are taken at once.
+bool memory_file_make_huge(struct memory_file *file, const char *name, size_t bytes, char *why, size_t why_bytes);
 
 /// From now on nobody can map it for writing; who has goes on. Nor can seals be added.
 bool memory_file_seal(int fd, char *why, size_t why_bytes);

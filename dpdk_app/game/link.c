@@ -86,6 +86,7 @@ bool link_open(struct game_link *link, const struct pg_game_rings *rings, struct
 	const size_t bytes = bus_file_bytes(rings->ring_bytes);
 
 	link->counts = counts;
+	link->ring_bytes = rings->ring_bytes;
 	link->bell = -1;
 	link->cursor = LINK_LISTED;
 	link->nobody.released = link->read = rings->read;

@@ -31,11 +31,12 @@ struct game_wish {
 struct game_link {
 	// set by the control thread before the worker has it
 	struct pg_process_counts *counts;
-	struct memory_file own,
-		other;       // what the worker writes, what the process writes; of that nothing: it is not read
-	void *groups_memory; // groups_size()
-	bool told;           // the control thread's own: that it is broken
-	int bell;            // eventfd that the process writes to when the worker sleeps; -1: it does not
+	struct memory_file own;   // what the worker writes
+	struct memory_file other; // what the process writes; nothing: it is not read
+	void *groups_memory;      // groups_size()
+	uint32_t ring_bytes;
+	bool told; // the control thread's own: that it is broken
+	int bell;  // eventfd that the process writes to when the worker sleeps; -1: it does not
 
 	// written by the control thread, any time
 	_Atomic uint64_t wish CACHE_ALIGNED; // link_wish_pack()

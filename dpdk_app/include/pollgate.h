@@ -333,14 +333,15 @@ int pg_send(struct pg_gateway *gateway, const struct pg_letter *letter, struct p
 
 /// Make a memory file of a worker, with a ring of so many bytes (a power of two from 4 KiB). The supervisor, which
 /// outlives workers and processes, keeps it.
+/// @param huge    in huge pages of 2 MB if so many are free, else in ordinary ones
 /// @param before  that of the worker process that died, whose place the next one takes; else -1
 /// @return a descriptor, the caller's; -1: PG_ERROR_MEMORY
-int pg_game_file(const char *name, uint32_t ring_bytes, int before, struct pg_error *error);
+int pg_game_file(const char *name, uint32_t ring_bytes, bool huge, int before, struct pg_error *error);
 
 /// Make a file in place of those of several workers that died, which nobody has read: a gap of so many messages.
 /// @param before  the last of those files
 /// @param end     position at which the next file begins
-int pg_game_gap_file(const char *name, uint32_t ring_bytes, int before, uint64_t end, uint32_t messages,
+int pg_game_gap_file(const char *name, uint32_t ring_bytes, bool huge, int before, uint64_t end, uint32_t messages,
 		     struct pg_error *error);
 
 /// What a process has not read of a worker's file.
@@ -357,7 +358,7 @@ int pg_game_left(int fd, uint32_t ring_bytes, uint64_t from, struct pg_game_left
 /// @param before   that of the process before it, of which nothing is believed; -1: there was none
 /// @param written  position up to which the worker has read what that one wrote
 /// @param read     position up to which that one had read what the worker wrote: pg_game_ended()
-int pg_game_next_file(const char *name, uint32_t ring_bytes, int before, uint64_t written, uint64_t read,
+int pg_game_next_file(const char *name, uint32_t ring_bytes, bool huge, int before, uint64_t written, uint64_t read,
 		      struct pg_error *error);
 
 /// Whoever writes a file has mapped it: from now on nobody else can for writing, and nobody can punch holes in it. Before the

@@ -299,7 +299,7 @@ int pg_game_hear(struct pg_gateway *g, uint32_t process, uint32_t worker, int fd
 	if (link->other.at)
 		return error_set(error, PG_ERROR_USAGE, "game process %u is heard by worker %u already", process,
 				 worker);
-	if (!memory_file_map_sealed(&link->other, fd, link->own.bytes, why, sizeof(why)))
+	if (!memory_file_map_sealed(&link->other, fd, bus_file_bytes(link->ring_bytes), why, sizeof(why)))
 		return error_set(error, PG_ERROR_SYSTEM, "the rings of game process %u: %s", process, why);
 	atomic_store_explicit(&link->ended, false, memory_order_relaxed);
 	atomic_store_explicit(&link->file, link->other.at, memory_order_release);
@@ -405,33 +405,33 @@ bool pg_game_broken(struct pg_gateway *g, uint32_t *process, char *text, size_t 
 
 // ---------------------------------------------------------------- files, in the supervisor
 
-int pg_game_file(const char *name, uint32_t ring_bytes, int before, struct pg_error *error)
+int pg_game_file(const char *name, uint32_t ring_bytes, bool huge, int before, struct pg_error *error)
 {
 	char why[256];
-	const int fd = bus_file_make(name, ring_bytes, before, why, sizeof(why));
+	const int fd = bus_file_make(name, ring_bytes, huge, before, why, sizeof(why));
 
 	if (fd < 0)
 		error_set(error, PG_ERROR_MEMORY, "the memory of game process %s: %s", name, why);
 	return fd;
 }
 
-int pg_game_gap_file(const char *name, uint32_t ring_bytes, int before, uint64_t end, uint32_t messages,
+int pg_game_gap_file(const char *name, uint32_t ring_bytes, bool huge, int before, uint64_t end, uint32_t messages,
 		     struct pg_error *error)
 {
 	char why[256];
-	const int fd = bus_file_make_gap(name, ring_bytes, before, end, messages, why, sizeof(why));
+	const int fd = bus_file_make_gap(name, ring_bytes, huge, before, end, messages, why, sizeof(why));
 
 	if (fd < 0)
 		error_set(error, PG_ERROR_MEMORY, "the memory of game process %s: %s", name, why);
 	return fd;
 }
 
-int pg_game_next_file(const char *name, uint32_t ring_bytes, int before, uint64_t written, uint64_t read,
+int pg_game_next_file(const char *name, uint32_t ring_bytes, bool huge, int before, uint64_t written, uint64_t read,
 		      struct pg_error *error)
 {
 	char why[256];
 	const struct bus_place place = {.written = written, .read = read};
-	const int fd = bus_file_make_at(name, ring_bytes, place, before, why, sizeof(why));
+	const int fd = bus_file_make_at(name, ring_bytes, huge, place, before, why, sizeof(why));
 
 	if (fd < 0)
 		error_set(error, PG_ERROR_MEMORY, "the memory of game process %s: %s", name, why);

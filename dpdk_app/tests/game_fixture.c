@@ -109,7 +109,7 @@ void game_fixture_route(struct game_fixture *fixture, uint8_t first, uint8_t las
 static int make_file(const char *name, int before)
 {
 	char why[200];
-	const int fd = bus_file_make(name, GAME_RING, before, why, sizeof(why));
+	const int fd = bus_file_make(name, GAME_RING, false, before, why, sizeof(why));
 
 	assert_true(fd >= 0);
 	return fd;
@@ -203,7 +203,7 @@ void game_fixture_follow(struct game_fixture *fixture)
 	char why[200];
 
 	drop_process(fixture);
-	fixture->process_fd = bus_file_make_at("process", GAME_RING, place, before, why, sizeof(why));
+	fixture->process_fd = bus_file_make_at("process", GAME_RING, false, place, before, why, sizeof(why));
 	close(before);
 	assert_true(fixture->process_fd >= 0);
 	fixture->link->wish = link_wish_pack((struct game_wish){.times = 2, .present = true});

@@ -112,7 +112,7 @@ static void start(void)
 
 		end[w] = (struct end){.process_fd = -1, .bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
 		rings.bell_fd = end[w].bell;
-		rings.worker_fd = end[w].worker_fd = pg_game_file("worker", RING, -1, &appliance.error);
+		rings.worker_fd = end[w].worker_fd = pg_game_file("worker", RING, false, -1, &appliance.error);
 		check(rings.worker_fd);
 		check(pg_game_attach(appliance.gateway, &rings, &appliance.error));
 		check(pg_game_seal(end[w].worker_fd, &appliance.error));
@@ -138,8 +138,8 @@ static void give(struct end *e, uint64_t read)
 	int fd;
 
 	assert_true(memory_file_map(&worker, e->worker_fd, bus_file_bytes(RING), why, sizeof(why)));
-	fd = pg_game_next_file("process", RING, e->process_fd, ((const struct bus_file *)worker.at)->reader.released,
-			       read, &appliance.error);
+	fd = pg_game_next_file("process", RING, false, e->process_fd,
+			       ((const struct bus_file *)worker.at)->reader.released, read, &appliance.error);
 	memory_file_close(&worker);
 	check(fd);
 	if (e->process_fd >= 0)

@@ -271,8 +271,8 @@ static void attach_other(struct other *other)
 {
 	char why[200];
 
-	*other = (struct other){.fd = {bus_file_make("worker", GAME_RING, -1, why, sizeof(why)),
-				       bus_file_make("process", GAME_RING, -1, why, sizeof(why))}};
+	*other = (struct other){.fd = {bus_file_make("worker", GAME_RING, false, -1, why, sizeof(why)),
+				       bus_file_make("process", GAME_RING, false, -1, why, sizeof(why))}};
 	const struct pg_game_rings rings = {
 		.ring_bytes = GAME_RING, .worker_fd = other->fd[0], .process_fd = other->fd[1], .bell_fd = -1};
 

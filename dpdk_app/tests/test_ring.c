@@ -304,6 +304,25 @@ static void a_file_that_can_shrink_is_not_mapped(void **state UNUSED)
 	close(null);
 }
 
+/// Whether there are huge pages here or not, it can be mapped and unmapped, read and written; tests/bus has both.
+static void a_file_in_huge_pages_or_where_there_are_none_is_like_others(void **state UNUSED)
+{
+	struct memory_file made, there;
+	char why[200];
+
+	assert_true(memory_file_make_huge(&made, "huge", 5000, why, sizeof(why)));
+	((char *)made.at)[4999] = 'x';
+	assert_true(memory_file_seal(made.fd, why, sizeof(why)));
+	assert_int_equal(madvise(made.at, made.bytes, MADV_REMOVE), -1);
+	assert_true(memory_file_map_sealed(&there, made.fd, 5000, why, sizeof(why)));
+	assert_int_equal(((const char *)there.at)[4999], 'x');
+	assert_true(there.bytes == made.bytes);
+	memory_file_close(&there);
+	memory_file_close(&made);
+	assert_false(memory_file_make_huge(&made, "huge", SIZE_MAX / 4, why, sizeof(why)));
+	assert_false(memory_file_make_huge(&made, "huge", SIZE_MAX, why, sizeof(why)));
+}
+
 /// Maps a file of size SIZE; it stays mapped until the program ends.
 static struct bus_file *file_of(int fd)
 {
@@ -330,8 +349,8 @@ static void write_two_and_begin_one(struct bus_file *own, const struct bus_file 
 static void a_file_goes_on_where_that_of_a_dead_writer_ended(void **state UNUSED)
 {
 	char why[200] = "";
-	const int process = bus_file_make("process", SIZE, -1, why, sizeof(why));
-	const int first = bus_file_make("worker", SIZE, -1, why, sizeof(why));
+	const int process = bus_file_make("process", SIZE, false, -1, why, sizeof(why));
+	const int first = bus_file_make("worker", SIZE, false, -1, why, sizeof(why));
 	struct bus_file *theirs = file_of(process), *dead = file_of(first), *next;
 	struct ring_message message;
 	struct ring_reader reader;
@@ -340,7 +359,7 @@ static void a_file_goes_on_where_that_of_a_dead_writer_ended(void **state UNUSED
 
 	write_two_and_begin_one(dead, theirs);
 	dead->reader.released = 64; // of what the process wrote
-	second = bus_file_make("worker", SIZE, first, why, sizeof(why));
+	second = bus_file_make("worker", SIZE, false, first, why, sizeof(why));
 	assert_true(second >= 0);
 	next = file_of(second);
 	assert_int_equal(next->reader.released, 64);
@@ -355,7 +374,7 @@ static void a_file_goes_on_where_that_of_a_dead_writer_ended(void **state UNUSED
 	assert_int_equal(ring_peek(&reader, &message, 1), 1);
 	assert_int_equal(message.kind, RING_GAP);
 	assert_int_equal(message.length, 1);
-	assert_int_equal(bus_file_make("worker", SIZE * 2, first, why, sizeof(why)), -1);
+	assert_int_equal(bus_file_make("worker", SIZE * 2, false, first, why, sizeof(why)), -1);
 	assert_non_null(strstr(why, "it is shorter"));
 	close(process);
 	close(first);
@@ -365,8 +384,8 @@ static void a_file_goes_on_where_that_of_a_dead_writer_ended(void **state UNUSED
 static void what_nobody_read_is_counted_and_a_gap_takes_its_place(void **state UNUSED)
 {
 	char why[200] = "";
-	const int process = bus_file_make("process", SIZE, -1, why, sizeof(why));
-	const int dead_fd = bus_file_make("worker", SIZE, -1, why, sizeof(why));
+	const int process = bus_file_make("process", SIZE, false, -1, why, sizeof(why));
+	const int dead_fd = bus_file_make("worker", SIZE, false, -1, why, sizeof(why));
 	struct bus_file *theirs = file_of(process), *dead = file_of(dead_fd), *gap;
 	struct ring_message message[2] = {0};
 	struct ring_reader reader;
@@ -382,7 +401,7 @@ static void what_nobody_read_is_counted_and_a_gap_takes_its_place(void **state U
 	assert_int_equal(left.messages, 1);
 	assert_int_equal(left.of_type, 0);
 	assert_false(bus_file_count_left(dead_fd, SIZE, 4, 7, &left, why, sizeof(why)));
-	fd = bus_file_make_gap("gap", SIZE, dead_fd, 32, 2, why, sizeof(why));
+	fd = bus_file_make_gap("gap", SIZE, false, dead_fd, 32, 2, why, sizeof(why));
 	assert_true(fd >= 0);
 	gap = file_of(fd);
 	assert_int_equal(gap->reader.released, 64);
@@ -395,8 +414,8 @@ static void what_nobody_read_is_counted_and_a_gap_takes_its_place(void **state U
 	assert_int_equal(message[0].kind, RING_GAP);
 	assert_int_equal(message[0].length, 2);
 	assert_int_equal(message[0].end, 32); // where the next file begins
-	assert_int_equal(bus_file_make_gap("gap", SIZE, dead_fd, 0, 2, why, sizeof(why)), -1);
-	assert_int_equal(bus_file_make_gap("gap", SIZE, dead_fd, 36, 2, why, sizeof(why)), -1);
+	assert_int_equal(bus_file_make_gap("gap", SIZE, false, dead_fd, 0, 2, why, sizeof(why)), -1);
+	assert_int_equal(bus_file_make_gap("gap", SIZE, false, dead_fd, 36, 2, why, sizeof(why)), -1);
 	assert_string_equal(why, "a gap that ends where no entry begins");
 	close(process);
 	close(dead_fd);
@@ -406,7 +425,7 @@ static void what_nobody_read_is_counted_and_a_gap_takes_its_place(void **state U
 static void a_count_of_what_cannot_be_ends(void **state UNUSED)
 {
 	char why[200] = "";
-	const int fd = bus_file_make("worker", SIZE, -1, why, sizeof(why));
+	const int fd = bus_file_make("worker", SIZE, false, -1, why, sizeof(why));
 	struct bus_file *file = file_of(fd);
 	struct ring_left left;
 
@@ -436,6 +455,7 @@ int main(void)
 		cmocka_unit_test(sizes_that_no_ring_has_are_refused_in_a_sentence),
 		cmocka_unit_test(a_file_of_ours_is_read_by_others_and_never_written),
 		cmocka_unit_test(a_file_that_can_shrink_is_not_mapped),
+		cmocka_unit_test(a_file_in_huge_pages_or_where_there_are_none_is_like_others),
 		cmocka_unit_test(a_file_goes_on_where_that_of_a_dead_writer_ended),
 		cmocka_unit_test(what_nobody_read_is_counted_and_a_gap_takes_its_place),
 		cmocka_unit_test(a_count_of_what_cannot_be_ends),

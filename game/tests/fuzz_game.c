@@ -122,7 +122,7 @@ static int make_file(int before)
 {
 	char why[200];
 
-	return bus_file_make("fuzz", SIZE, before, why, sizeof(why));
+	return bus_file_make("fuzz", SIZE, false, before, why, sizeof(why));
 }
 
 static void *map_file(int fd)

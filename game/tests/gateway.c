@@ -55,7 +55,7 @@ static void say_text(const struct gateway *gateway, int fd, enum attach_kind kin
 static int make_file(int before)
 {
 	char why[200];
-	const int fd = bus_file_make("test", RING, before, why, sizeof(why));
+	const int fd = bus_file_make("test", RING, false, before, why, sizeof(why));
 
 	assert_true(fd >= 0);
 	return fd;
@@ -313,7 +313,7 @@ static void go_on(struct gate_worker *worker)
 	const int before = worker->process_fd;
 	char why[200];
 
-	worker->process_fd = bus_file_make_at("test", RING, place, before, why, sizeof(why));
+	worker->process_fd = bus_file_make_at("test", RING, false, place, before, why, sizeof(why));
 	assert_true(worker->process_fd >= 0);
 	close(before);
 	munmap((void *)worker->theirs, bus_file_bytes(RING));

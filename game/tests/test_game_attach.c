@@ -243,6 +243,7 @@ static void it_is_said_once_that_the_rings_of_all_workers_are_mapped(void **stat
 	gateway_listing(&gateway, 0, (const uint32_t[]){7}, 1);
 	next_event(game, PGG_JOINED);
 	next_event(game, PGG_LISTED);
+	assert_int_equal(pgg_post(game, "nobody", "x", 1), PGG_NOT_HERE); // by then it has heard all that came before
 	pgg_close(game);
 	gateway_hear_out(&gateway, 0);
 	assert_int_equal(gateway.process[0].mapped, 1);

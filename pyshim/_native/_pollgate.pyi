@@ -112,15 +112,33 @@ class _Lib:
     def pg_confine(self, confinement: _CDataBase, error: _CDataBase, /) -> int: ...
     def pg_log_to(self, fd: int, debug: int, /) -> None: ...
     def pg_send(self, gateway: Any, letter: _CDataBase, error: _CDataBase, /) -> int: ...
-    def pg_game_file(self, name: bytes, ring_bytes: int, before: int, error: _CDataBase, /) -> int: ...
+    def pg_game_file(
+        self, name: bytes, ring_bytes: int, huge: bool, before: int, error: _CDataBase, /
+    ) -> int: ...
     def pg_game_gap_file(
-        self, name: bytes, ring_bytes: int, before: int, end: int, messages: int, error: _CDataBase, /
+        self,
+        name: bytes,
+        ring_bytes: int,
+        huge: bool,
+        before: int,
+        end: int,
+        messages: int,
+        error: _CDataBase,
+        /,
     ) -> int: ...
     def pg_game_left(
         self, fd: int, ring_bytes: int, position: int, left: _CDataBase, error: _CDataBase, /
     ) -> int: ...
     def pg_game_next_file(
-        self, name: bytes, ring_bytes: int, before: int, written: int, read: int, error: _CDataBase, /
+        self,
+        name: bytes,
+        ring_bytes: int,
+        huge: bool,
+        before: int,
+        written: int,
+        read: int,
+        error: _CDataBase,
+        /,
     ) -> int: ...
     def pg_game_seal(self, fd: int, error: _CDataBase, /) -> int: ...
     def pg_game_attach(self, gateway: Any, rings: _CDataBase, error: _CDataBase, /) -> int: ...

@@ -15,6 +15,7 @@ from pyshim.dataplane.game import (
     first_position,
     game_file,
     game_gap_file,
+    is_huge,
     left_in,
     next_game_file,
     released,
@@ -22,7 +23,7 @@ from pyshim.dataplane.game import (
     written_to,
 )
 from pyshim.errors import UnavailableError
-from pyshim.plan import game_file_bytes
+from pyshim.plan import game_file_bytes, game_file_huge_pages
 
 NO_FILE = -1
 LEFT_MAX = 4  # files of workers that a process has not read to their end, the one that is there among them
@@ -52,6 +53,11 @@ class _Rings:
     read: int = 0  # while none is heard: up to where the last one has read
 
     @property
+    def files(self) -> Iterator[int]:
+        """All that there are."""
+        return (fd for fd in (self.own, self.given, *(one.fd for one in self.written)) if fd != NO_FILE)
+
+    @property
     def read_to(self) -> int:
         """Up to where a process has read what workers wrote."""
         return released(self.own) if self.is_heard else self.read
@@ -79,11 +85,21 @@ class Given:
 class Files:
     """All of them; those that are not dropped are closed with it."""
 
-    def __init__(self, workers: int, ring_bytes: int, available_bytes: Callable[[], int]) -> None:
-        """Nothing is made yet; `available_bytes`: memory of the host that is free."""
+    def __init__(
+        self,
+        workers: int,
+        ring_bytes: int,
+        available_bytes: Callable[[], int],
+        may_be_huge: Callable[[int], bool] = lambda _pages: False,
+    ) -> None:
+        """Nothing is made yet; `available_bytes`: memory of the host that is free.
+
+        `may_be_huge`: whether so many huge pages may be taken now.
+        """
         self._workers = workers
         self._ring_bytes = ring_bytes
         self._available_bytes = available_bytes
+        self._may_be_huge = may_be_huge
         self._rings: dict[int, list[_Rings]] = {}
         self._closing: deque[int] = deque()
         self._taken: dict[int, list[_Rings]] = {}  # away, and workers may write to them for a moment more
@@ -107,6 +123,8 @@ class Files:
 
     def _check_room(self, files: int) -> None:
         """Whether there is memory for so many more, beside those whose pages will be taken in a moment."""
+        if self._huge(files):
+            return
         coming = sum(
             (not rings.written[-1].sealed) + (rings.given != NO_FILE)
             for place in self._rings.values()
@@ -119,13 +137,21 @@ class Files:
         fds: list[int] = []
         try:
             fds.append(os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK))
-            fds.append(game_file(f"{name}-out", self._ring_bytes))
+            fds.append(game_file(f"{name}-out", self._ring_bytes, huge=self._huge()))
         except BaseException:
             for fd in fds:
                 os.close(fd)
             raise
         bell, written = fds
         return _Rings(bell, deque([_Written(written, 1, first_position(written))]))
+
+    def _huge(self, files: int = 1) -> bool:
+        return self._may_be_huge(files * game_file_huge_pages(self._ring_bytes))
+
+    def pages(self, index: int) -> str:
+        """In which its memory is: "huge", "ordinary", or "both"; none: ""."""
+        kinds = {is_huge(fd) for rings in self._rings.get(index, ()) for fd in rings.files}
+        return "both" if len(kinds) == 2 else "huge" if True in kinds else "ordinary" if kinds else ""
 
     def drop(self, index: int) -> None:
         """Nobody is given these any more; who has them mapped keeps them, until they are buried."""
@@ -201,7 +227,7 @@ class Files:
             last = rings.written[-1]
             if not last.sealed:  # no worker process has been known to have it: it can be taken over as it is
                 continue
-            fd = game_file(f"pollgate-{name}-{worker}-out", self._ring_bytes, last.fd)
+            fd = game_file(f"pollgate-{name}-{worker}-out", self._ring_bytes, last.fd, huge=self._huge())
             rings.written.append(_Written(fd, last.incarnation + 1, first_position(fd)))
             _forget_read(rings)
             if len(rings.written) > LEFT_MAX and not attached:
@@ -241,11 +267,13 @@ class Files:
         """
         self._check_room(self._workers)
         for worker, rings in enumerate(self._rings[index]):
-            written, read = released(rings.written[-1].fd), max(rings.read, rings.written[0].first)
+            positions = released(rings.written[-1].fd), max(rings.read, rings.written[0].first)
             _close(rings.given)
             rings.given = NO_FILE
             name_of_it = f"pollgate-{name}-{worker}-in"
-            rings.given = next_game_file(name_of_it, self._ring_bytes, rings.own, written, read)
+            rings.given = next_game_file(
+                name_of_it, self._ring_bytes, rings.own, positions, huge=self._huge()
+            )
             _close(rings.own)
             rings.own = NO_FILE
 

@@ -23,6 +23,7 @@ from pyshim.system.spare_descriptor import SpareDescriptor, is_scarce
 from pyshim.system.unix_socket import listen_for_packets
 
 HELLO_LIMIT_S = 10.0  # for its first word
+STRANGERS_MAX = 32  # connections without a name
 MAPPED_LIMIT_S = 10.0  # to map its rings
 LEAVE_LIMIT_S = 2.0  # to read why it is refused
 BOTH_WAYS = selectors.EVENT_READ | selectors.EVENT_WRITE
@@ -128,6 +129,10 @@ class Peer:
     def fileno(self) -> int:
         """Readable when it says something, or ends."""
         return self._socket.fileno()
+
+    def is_late(self, now_s: float) -> bool:
+        """Whether it should have said or done something by now."""
+        return self.standing is not Standing.NAMED and now_s >= self.until_s
 
     @property
     def is_stranger(self) -> bool:

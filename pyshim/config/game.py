@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
 from pydantic import AfterValidator, Field, PlainSerializer, PlainValidator
 
@@ -121,6 +121,11 @@ class GameConfig(Section):
         default=1024,
         description="Memory for what is on its way, in KiB, in each direction between each worker and each "
         "process; a power of two. The longest message takes a quarter of it at most.",
+    )
+    huge_pages: Literal["auto", "never"] = Field(
+        default="auto",
+        description="Memory between processes and workers in huge pages of 2 MB; auto: as far as more "
+        "are free than the gateway itself needs.",
     )
     routes: tuple[RouteConfig, ...] = Field(
         default=(),

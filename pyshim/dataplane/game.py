@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pyshim.dataplane.library import check, ffi, lib, new_error
+from pyshim.plan import HUGE_PAGE_BYTES
 
 RING_BYTES_MIN = 4096
 
@@ -21,18 +22,22 @@ _NUMBER_BYTES = 8
 _MESSAGES_MAX = (1 << 32) - 1  # of a gap
 
 
-def game_file(name: str, ring_bytes: int, before: int = -1) -> int:
+def game_file(name: str, ring_bytes: int, before: int = -1, *, huge: bool = False) -> int:
     """A new file with a ring, the caller's to close; `before`: that of a dead worker, whose place it takes.
+
+    `huge`: in huge pages, if so many are free.
 
     Raises:
         UnavailableError: there is no memory for it, or the one before says what cannot be.
     """
     error = new_error()
-    return _made(lib.pg_game_file(name.encode(), ring_bytes, before, error), error)
+    return _made(lib.pg_game_file(name.encode(), ring_bytes, huge, before, error), error)
 
 
-def next_game_file(name: str, ring_bytes: int, before: int, written: int, read: int) -> int:
-    """A new file for a process that goes on at these positions, the caller's to close.
+def next_game_file(
+    name: str, ring_bytes: int, before: int, positions: tuple[int, int], *, huge: bool = False
+) -> int:
+    """A new file for a process that goes on at these positions, written and read; the caller's to close.
 
     `before` is that of the process before it, or -1; nothing in it is believed.
 
@@ -40,7 +45,8 @@ def next_game_file(name: str, ring_bytes: int, before: int, written: int, read: 
         UnavailableError: there is no memory for it.
     """
     error = new_error()
-    return _made(lib.pg_game_next_file(name.encode(), ring_bytes, before, written, read, error), error)
+    fd = lib.pg_game_next_file(name.encode(), ring_bytes, huge, before, *positions, error)
+    return _made(fd, error)
 
 
 def _made(fd: int, error: Any) -> int:
@@ -60,7 +66,7 @@ def game_gap_file(name: str, ring_bytes: int, before: int, end: int, messages: i
     """
     error = new_error()
     counted = min(messages, _MESSAGES_MAX)
-    return _made(lib.pg_game_gap_file(name.encode(), ring_bytes, before, end, counted, error), error)
+    return _made(lib.pg_game_gap_file(name.encode(), ring_bytes, False, before, end, counted, error), error)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +101,11 @@ def seal_game_file(fd: int) -> None:
 def released(fd: int) -> int:
     """How far the owner of this file has read the other's ring: a position, if it tells the truth."""
     return _number(fd, _RELEASED_AT)
+
+
+def is_huge(fd: int) -> bool:
+    """Whether a file is in huge pages."""
+    return os.fstat(fd).st_blksize >= HUGE_PAGE_BYTES
 
 
 def first_position(fd: int) -> int:

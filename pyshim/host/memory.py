@@ -31,6 +31,16 @@ def gather_memory(root: Path = Path("/")) -> MemoryFacts:
     )
 
 
+def free_huge_pages(page_bytes: int, root: Path = Path("/")) -> dict[int, int]:
+    """Huge pages of this size that nobody has or has been promised, by node.
+
+    What is promised is known for all nodes together: on several, it is taken off each.
+    """
+    sizes = [pages for pages in _huge_pages(root) if pages.page_bytes == page_bytes]
+    promised = max((_reserved(root, pages) for pages in sizes), default=0) if len(sizes) > 1 else 0
+    return {pages.node: max(0, pages.free - promised) for pages in sizes}
+
+
 def available_bytes() -> int:
     """What can be allocated now, without swapping and within the cgroup's limit."""
     return _available(Path("/"))

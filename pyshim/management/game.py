@@ -61,6 +61,7 @@ def _process(process: GameProcess, counts: Instance | None) -> dict[str, Any]:
         "pid": process.pid or None,
         "since": since if process.since_s else None,
         "routed": process.routed,
+        "pages": process.pages or None,
         "unread_bytes": list(process.backlog),
         **{told: None if counts is None else count(counts, name) for told, name in _COUNTS.items()},
     }

@@ -63,7 +63,7 @@ def plan(config: Config, host: HostFacts) -> Plan:
     mtu_notes = check_mtus(config, host, problems)
     check_user(config, host, problems)
     check_netcode(config, problems)
-    check_game(config, host, len(layout.workers), problems)
+    check_game(config, host, layout, problems)
     if problems:
         raise PlanError(problems)
     made = _plan(config, host, layout, mtu_notes)
@@ -99,7 +99,7 @@ def _plan(config: Config, host: HostFacts, layout: Layout, mtu_notes: Sequence[s
         notes=(*layout.cpus.notes, *layout.notes, *mtu_notes, *game_notes(config)),
         issued_capacity=issued_capacity,
         netcode=netcode,
-        game=plan_game(config, host),
+        game=plan_game(config, host, layout),
         gateway_id=config.sessions.gateway.id,
         gateway_bits=config.sessions.gateway.bits,
         confinement=confine(_kinds(config), host.user),

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 from pyshim.config.game_values import EVERY_TYPE, GAME_TYPE_FIRST, RELAYED
 from pyshim.errors import ExitCode, Problem
 from pyshim.host.cpu import format_cpu_list
-from pyshim.plan import GamePlan, GamePolicy, GameRoute, filled
+from pyshim.plan import HUGE_PAGE_BYTES, GamePlan, GamePolicy, GameRoute, KeptPages, filled, may_take
 from pyshim.settings import numbers
 
 if TYPE_CHECKING:
     from pyshim.config.game import RouteConfig
     from pyshim.config.models import Config
     from pyshim.host import HostFacts
+    from pyshim.planner.layout import Layout
 
 _MIB = 1 << 20
 _ROOT = 0
@@ -27,7 +28,7 @@ _SAID = {
 _AS_WITHOUT = "it is handled as without a game, and types 64 to 199 reach nobody"
 
 
-def check_game(config: Config, host: HostFacts, workers: int, problems: list[Problem]) -> None:
+def check_game(config: Config, host: HostFacts, layout: Layout, problems: list[Problem]) -> None:
     """Check the accounts that `game` names and the memory of its rings; errors are appended to `problems`."""
     game = config.game
     if game.listen is None:
@@ -40,14 +41,34 @@ def check_game(config: Config, host: HostFacts, workers: int, problems: list[Pro
         problems.append(_missing("game.owner", "user", game.owner))
     if game.group is not None and game.group not in accounts.groups:
         problems.append(_missing("game.group", "group", game.group))
-    needed, available = plan_game(config, host).memory_bytes(workers), host.memory.available_bytes
-    if needed > available:
+    plan, workers = plan_game(config, host, layout), len(layout.workers)
+    needed, available = plan.memory_bytes(workers), host.memory.available_bytes
+    if needed > available and not _all_huge(plan, host, workers):
         text = (
             f"rings of {game.ring_kib} KiB, two for each of {game.processes} game processes and {workers} "
             f"worker{'s' if workers > 1 else ''}, take {-(-needed // _MIB)} MiB, {available // _MIB} MiB "
             "available; write less, or lower game.processes, or free memory"
         )
         problems.append(Problem("game.ring_kib", text, ExitCode.UNAVAILABLE))
+
+
+def _all_huge(plan: GamePlan, host: HostFacts, workers: int) -> bool:
+    """Whether all rings that there can be find huge pages now, and so take no others."""
+    free = {one.node: one.free for one in host.memory.huge if one.page_bytes == HUGE_PAGE_BYTES}
+    return plan.huge_pages and may_take(free, plan.kept, plan.memory_huge_pages(workers))
+
+
+def _kept(layout: Layout) -> tuple[KeptPages, ...]:
+    """Huge pages that are the worker process's: DPDK's memory, or a buffer of each worker of io_uring."""
+    if layout.socket_pages != "ordinary":
+        nodes = [cpu.node for cpu in layout.cpus.workers]
+        return tuple(KeptPages(node, nodes.count(node)) for node in sorted(set(nodes)))
+    if not layout.huge_pages:
+        return ()
+    shares = layout.eal_args[layout.eal_args.index("--socket-mem") + 1].split(",")
+    return tuple(
+        KeptPages(node, -(-int(mib) * _MIB // HUGE_PAGE_BYTES)) for node, mib in enumerate(shares) if int(mib)
+    )
 
 
 def _missing(key: str, kind: str, name: str) -> Problem:
@@ -96,7 +117,7 @@ def _in_words(numbers: Iterable[int]) -> str:
     return ", ".join((*named, *([format_cpu_list(own)] if own else ())))
 
 
-def plan_game(config: Config, host: HostFacts) -> GamePlan:
+def plan_game(config: Config, host: HostFacts, layout: Layout) -> GamePlan:
     """Where game processes attach, and who may; accounts that there are not are left out."""
     game, accounts = config.game, host.accounts
     if game.listen is None:
@@ -112,6 +133,8 @@ def plan_game(config: Config, host: HostFacts) -> GamePlan:
         users=tuple(sorted(users)),
         processes=game.processes,
         ring_bytes=game.ring_kib << 10,
+        huge_pages=game.huge_pages == "auto",
+        kept=_kept(layout),
     )
 
 

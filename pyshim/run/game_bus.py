@@ -19,7 +19,8 @@ from pyshim.bus.between import Between
 from pyshim.bus.counted import DEATHS, Counted
 from pyshim.bus.files import Files, Given
 from pyshim.bus.messages import Hello, Mapped, Open, Reason, RefusedError, Topic
-from pyshim.bus.peers import BOTH_WAYS, HELLO_LIMIT_S, MAPPED_LIMIT_S, Door, Peer, Standing
+from pyshim.bus.pages import HugePages
+from pyshim.bus.peers import BOTH_WAYS, HELLO_LIMIT_S, MAPPED_LIMIT_S, STRANGERS_MAX, Door, Peer, Standing
 from pyshim.bus.registry import (
     NO_FILES,
     Detach,
@@ -41,14 +42,13 @@ from pyshim.bus.registry import (
     Why,
 )
 from pyshim.errors import UnavailableError
-from pyshim.host.memory import available_bytes
-from pyshim.plan import Plan, Policy
+from pyshim.host.memory import available_bytes, free_huge_pages
+from pyshim.plan import HUGE_PAGE_BYTES, Plan, Policy
 from pyshim.run import control
 from pyshim.run.game_told import Figures, Names, Told
 from pyshim.run.reloading import RefusedError as ReloadRefusedError
 from pyshim.stats import GameFigures
 
-STRANGERS_MAX = 32  # connections without a name
 PACKETS_PER_TURN = 32  # of one process
 
 
@@ -69,7 +69,8 @@ class GameBus:
         self._dropped: dict[int, Why] = {}
         self._tell = Told(plan.policy.game.names)
         self._registry = Registry(plan.game.processes)
-        self._files = Files(self._workers, plan.game.ring_bytes, available_bytes)
+        self._huge = HugePages(plan.game, lambda: free_huge_pages(HUGE_PAGE_BYTES))
+        self._files = Files(self._workers, plan.game.ring_bytes, available_bytes, self._huge.may_take)
         self._between = Between(plan.game.ring_bytes, available_bytes, self._say)
         self._peers: dict[int, Peer] = {}
         self._connections = 0  # ever
@@ -107,9 +108,8 @@ class GameBus:
         """What is due by time; whether there is news for metrics since the last turn."""
         now_s = time.monotonic()
         self._files.close_one()
-        for peer in tuple(self._peers.values()):
-            if peer.standing is not Standing.NAMED and now_s >= peer.until_s:
-                self._is_late(peer)
+        for peer in [one for one in self._peers.values() if one.is_late(now_s)]:
+            self._is_late(peer)
         news, self._news = self._news, False
         return news
 
@@ -196,9 +196,13 @@ class GameBus:
             why = "it has not read what several workers left"
         self._take(self._registry.broken(index, why, time.monotonic()))
 
+    def started(self) -> None:
+        """It has all of its memory."""
+        self._huge.worker_has_its_own = True
+
     def worker_gone(self) -> None:
         """It has ended."""
-        self._channel = None
+        self._channel, self._huge.worker_has_its_own = None, False
         for index in tuple(self._dropped):
             self._bury(index)
         self._registry = self._registry.worker_gone()
@@ -221,10 +225,9 @@ class GameBus:
                     self._take(self._registry.mapped(index, files))
             case control.GameMapped(index, files, problem):
                 self._take(self._registry.unmappable(index, files, problem, now_s))
-            case control.GameEnded(index, files, read):
-                if self._is_of(index, files):
-                    self._files.ended(index, read)
-                    self._take(self._registry.ended(index, files))
+            case control.GameEnded(index, files, read) if self._is_of(index, files):
+                self._files.ended(index, read)
+                self._take(self._registry.ended(index, files))
             case control.GameBroken(index, text):
                 self._take(self._registry.broken(index, text, now_s))
 
@@ -419,7 +422,7 @@ class GameBus:
                 return
             match messages.read_request(packet, __version__):
                 case Open(name):
-                    self._open(peer, name)
+                    self._between.open(self._here(peer, "an OPEN"), name, self._registry.named(name))
                 case Topic(topic, on):
                     own = self._here(peer, "a TOPIC")
                     self._between.subscribe(own, topic, self.places, on=on)
@@ -495,6 +498,3 @@ class GameBus:
         if index is None or self._registry.places[index].phase is not Phase.HERE:
             raise RefusedError(Reason.MALFORMED, f"{what} before the WELCOME")
         return self._registry.places[index]
-
-    def _open(self, peer: Peer, name: str) -> None:
-        self._between.open(self._here(peer, "an OPEN"), name, self._registry.named(name))

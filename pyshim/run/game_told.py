@@ -72,6 +72,7 @@ class Figures:
         self._ring_bytes = ring_bytes
         self._backlog: Mapping[int, tuple[int, ...]] = {}
         self._posts: Mapping[tuple[str, str], int] = {}
+        self._pages: Mapping[int, str] = {}
         self._looked_s = -BACKLOG_S
 
     def __call__(self, places: Mapping[int, Place]) -> GameFigures:
@@ -81,10 +82,11 @@ class Figures:
             self._looked_s = now_s
             self._backlog = {index: self._files.backlog(index) for index in places}
             self._posts = self._between.posts()
+            self._pages = {index: self._files.pages(index) for index in places}
         since_s = time.time() - now_s
         return GameFigures(
             tuple(
-                _process(place, since_s, self._backlog.get(index, ()))
+                _process(place, since_s, self._backlog.get(index, ()), self._pages.get(index, ""))
                 for index, place in sorted(places.items())
             ),
             self._counted.attached,
@@ -96,7 +98,7 @@ class Figures:
         )
 
 
-def _process(place: Place, since_s: float, backlog: tuple[int, ...]) -> GameProcess:
+def _process(place: Place, since_s: float, backlog: tuple[int, ...], pages: str) -> GameProcess:
     """A place for people; `since_s`: Unix time at which the clock of the registry was 0."""
     since_s = since_s + place.since_s if place.since_s else 0.0
-    return GameProcess(place.name, _STATES[place.phase], place.pid, since_s, place.routed, backlog)
+    return GameProcess(place.name, _STATES[place.phase], place.pid, since_s, place.routed, backlog, pages)

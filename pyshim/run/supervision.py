@@ -298,6 +298,7 @@ class Supervision:
             return False
         match message:
             case control.Started(dropped):
+                self._game.started()
                 self._on_started(dropped, self._clock.now_s())
             case control.Applied(generation):
                 if self._live.pending == generation:

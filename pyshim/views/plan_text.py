@@ -179,7 +179,8 @@ def _memory(plan: Plan, *rows: _MemoryRow) -> Table:
     if plan.game.path:
         game = plan.game
         up_to = f"up to {_mib(game.memory_bytes(workers))}"
-        where = f"ordinary pages, {game.processes} processes × {workers} × 2 rings, as processes attach"
+        pages = _PAGES["huge_if_free"] if game.huge_pages else "ordinary pages"
+        where = f"{pages}, {game.processes} processes × {workers} × 2 rings, as processes attach"
         table.add_row("game processes", up_to, where)
     return table
 

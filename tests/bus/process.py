@@ -139,7 +139,7 @@ def wait_until_sealed(fd: int) -> None:
     deadline = time.monotonic() + TIMEOUT_S
     while True:
         try:
-            mmap.mmap(fd, 640).close()
+            mmap.mmap(fd, os.fstat(fd).st_size).close()  # whole pages, however large
         except PermissionError:
             return
         assert time.monotonic() < deadline

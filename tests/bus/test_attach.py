@@ -196,6 +196,7 @@ def test_metrics_and_the_control_api_tell_who_is_there(gate: Gate, path: Path) -
     assert counted("refusals_total", reason="name") == refused + 1
     (arena,) = [one for one in listed(gate) if one["name"] == "arena"]
     assert (arena["state"], arena["pid"]) == ("away", None)
+    assert arena["pages"] in {"ordinary", "huge"}
 
 
 def listed(gate: Gate) -> list[dict[str, Any]]:

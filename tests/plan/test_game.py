@@ -13,10 +13,10 @@ import pytest
 from pyshim._native import encode
 from pyshim.config import Config
 from pyshim.errors import PlanError
-from pyshim.host import Accounts
-from pyshim.plan import game_file_bytes, plan_from_json, plan_to_json
+from pyshim.host import Accounts, HugePages
+from pyshim.plan import HUGE_PAGE_BYTES, KeptPages, game_file_bytes, plan_from_json, plan_to_json
 from pyshim.planner import plan
-from tests.plan.builders import make_host, make_memory, make_socket_config
+from tests.plan.builders import make_config, make_host, make_memory, make_socket_config
 
 SESSION = [{"port": 8080}, {"port": 8081, "profile": "session"}, {"port": 8082, "profile": "session"}]
 
@@ -41,6 +41,35 @@ def test_rings_that_do_not_fit_the_memory_are_refused_with_what_they_take() -> N
     )
     fits = plan(wanted, make_host(wanted, memory=make_memory(available_mib=4200)))
     assert fits.game.memory_bytes(2) == 16 * 2 * 2 * game_file_bytes(64 << 20)
+
+
+def test_rings_that_find_huge_pages_take_no_others() -> None:
+    wanted = config(processes=16, ring_kib=65536)
+    needed = 16 * 2 * 2 * 33  # the head begins another page
+    for free, fits in ((needed, True), (needed - 1, False)):
+        memory = make_memory(HugePages(0, HUGE_PAGE_BYTES, free, free), available_mib=4000)
+        if fits:
+            assert plan(wanted, make_host(wanted, memory=memory)).game.huge_pages
+        else:
+            assert "take 4097 MiB, 4000 MiB available" in refusal(wanted, memory=memory)
+    without = config(processes=16, ring_kib=65536, huge_pages="never")
+    memory = make_memory(HugePages(0, HUGE_PAGE_BYTES, needed, needed), available_mib=4000)
+    assert "take 4097 MiB, 4000 MiB available" in refusal(without, memory=memory)
+
+
+def test_what_workers_take_of_huge_pages_is_kept_for_them() -> None:
+    memory = make_memory(HugePages(0, HUGE_PAGE_BYTES, 1000, 1000))
+    wanted = config()
+    assert plan(wanted, make_host(wanted, memory=memory)).game.kept == ()
+    game = {"listen": "unix:/run/game.sock"}
+    sockets = make_socket_config(
+        "io_uring", listen=SESSION, game=game, workers={"cpus": [1, 2]}, eal={"huge_pages": "auto"}
+    )
+    assert plan(sockets, make_host(sockets, memory=memory)).game.kept == (KeptPages(0, 2),)
+    dpdk = make_config("net_null0", listen=SESSION, game=game, eal={"huge_pages": True, "memory_mib": 101})
+    made = plan(dpdk, make_host(dpdk, memory=memory))
+    assert made.game.kept == (KeptPages(0, 51),)
+    assert plan_from_json(plan_to_json(made)) == made
 
 
 @pytest.mark.parametrize(

@@ -31,15 +31,15 @@ int pg_confine(const struct pg_confinement *confinement, struct pg_error *error)
 
 void pg_stats_settle(struct pg_stats_page *page, uint32_t workers);
 
-int pg_game_file(const char *name, uint32_t ring_bytes, int before, struct pg_error *error);
-int pg_game_gap_file(const char *name, uint32_t ring_bytes, int before, uint64_t end, uint32_t messages,
+int pg_game_file(const char *name, uint32_t ring_bytes, bool huge, int before, struct pg_error *error);
+int pg_game_gap_file(const char *name, uint32_t ring_bytes, bool huge, int before, uint64_t end, uint32_t messages,
 		     struct pg_error *error);
 struct pg_game_left {
 	uint64_t records;
 	uint64_t messages;
 };
 int pg_game_left(int fd, uint32_t ring_bytes, uint64_t from, struct pg_game_left *left, struct pg_error *error);
-int pg_game_next_file(const char *name, uint32_t ring_bytes, int before, uint64_t written, uint64_t read,
+int pg_game_next_file(const char *name, uint32_t ring_bytes, bool huge, int before, uint64_t written, uint64_t read,
 		      struct pg_error *error);
 int pg_game_seal(int fd, struct pg_error *error);
 struct pg_game_rings {

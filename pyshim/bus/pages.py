@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Whether rings may be in huge pages: a worker process must never go without."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from pyshim.plan import GamePlan, may_take
+
+
+class HugePages:
+    """Those that rings may be in; what a worker process needs is kept until it has taken it."""
+
+    def __init__(self, plan: GamePlan, free: Callable[[], Mapping[int, int]]) -> None:
+        """`free`: pages of 2 MB, by node."""
+        self._plan = plan
+        self._free = free
+        self.worker_has_its_own = False  # and so they are not among those that are free
+
+    def may_take(self, pages: int) -> bool:
+        """Whether so many more can be taken now."""
+        if not self._plan.huge_pages:
+            return False
+        return may_take(self._free(), () if self.worker_has_its_own else self._plan.kept, pages)
