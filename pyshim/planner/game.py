@@ -94,19 +94,6 @@ def game_notes(config: Config) -> Iterator[str]:
     for words, at in left.items():
         if words:
             yield f"game.routes: at UDP port {', '.join(at)} no route takes {words}; {_AS_WITHOUT}"
-    if unheard := [str(port) for port in _of_netcode(config) if not _takes_payloads(game.routes, port)]:
-        yield (
-            f"game.routes: at UDP port {', '.join(unheard)} no route takes payloads of netcode, which are of "
-            f"type {GAME_TYPE_FIRST}; they reach nobody"
-        )
-
-
-def _of_netcode(config: Config) -> list[int]:
-    return [entry.port for entry in config.listen if entry.profile == "netcode"]
-
-
-def _takes_payloads(routes: Iterable[RouteConfig], port: int) -> bool:
-    return any(GAME_TYPE_FIRST in route.numbers and port in (route.listen or (port,)) for route in routes)
 
 
 def _in_words(numbers: Iterable[int]) -> str:

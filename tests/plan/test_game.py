@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -138,30 +137,3 @@ def test_what_no_route_takes_is_noted(routes: list[dict[str, Any]], notes: list[
 def test_without_a_game_nothing_is_noted_of_routes() -> None:
     wanted = make_socket_config("epoll", listen=SESSION, workers={"cpus": [1, 2]})
     assert not [note for note in plan(wanted, make_host(wanted)).notes if "game" in note]
-
-
-@pytest.mark.parametrize(
-    ("route", "unheard"),
-    [({}, ""), ({"listen": [8083], "types": [64]}, "8084"), ({"types": ["chat", "65-199"]}, "8083, 8084")],
-)
-def test_payloads_of_netcode_that_no_route_takes_are_noted(
-    tmp_path: Path, route: dict[str, Any], unheard: str
-) -> None:
-    (tmp_path / "key").write_text("00" * 32)
-    (tmp_path / "key").chmod(0o600)
-    wanted = make_socket_config(
-        "epoll",
-        listen=[{"port": port, "profile": "netcode"} for port in (8083, 8084)],
-        netcode={"protocol_id": 1, "private_key_file": str(tmp_path / "key")},
-        game={"listen": "unix:/run/game.sock", "routes": [{"to": "arena", **route}]},
-        workers={"cpus": [1, 2]},
-    )
-    found = [note for note in plan(wanted, make_host(wanted)).notes if note.startswith("game.")]
-    assert found == (
-        [
-            f"game.routes: at UDP port {unheard} no route takes payloads of netcode, which are of type 64; "
-            "they reach nobody"
-        ]
-        if unheard
-        else []
-    )
