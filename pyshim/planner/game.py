@@ -20,11 +20,7 @@ if TYPE_CHECKING:
 
 _MIB = 1 << 20
 _ROOT = 0
-# Types that come from players, by profile; a payload of netcode is the first of the game's own.
-_SAID = {
-    "session": tuple(number for types in EVERY_TYPE for number in types.numbers()),
-    "netcode": (GAME_TYPE_FIRST,),
-}
+_EVERY_NUMBER = tuple(number for types in EVERY_TYPE for number in types.numbers())
 _AS_WITHOUT = "it is handled as without a game, and types 64 to 199 reach nobody"
 
 
@@ -79,17 +75,17 @@ def _missing(key: str, kind: str, name: str) -> Problem:
 def game_notes(config: Config) -> Iterator[str]:
     """What players say that no route takes, where there is a game that could have it."""
     game = config.game
-    heard = {entry.port: _SAID[entry.profile] for entry in config.listen if entry.profile in _SAID}
+    ports = [entry.port for entry in config.listen if entry.profile == "session"]
     if game.listen is None:
         return
     if not game.routes:
         yield f"game.routes has no entry: no game process gets what players say; {_AS_WITHOUT}"
         return
     left: dict[str, list[str]] = {}
-    for port, said in heard.items():
-        routes = (route for route in game.routes if port in (route.listen or heard))
+    for port in ports:
+        routes = (route for route in game.routes if port in (route.listen or ports))
         taken = {number for route in routes for number in route.numbers}
-        words = _in_words(number for number in said if number not in taken)
+        words = _in_words(number for number in _EVERY_NUMBER if number not in taken)
         left.setdefault(words, []).append(str(port))
     for words, at in left.items():
         if words:
