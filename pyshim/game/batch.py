@@ -16,8 +16,8 @@ except ModuleNotFoundError as error:
     if error.name != "pyshim._native._game":
         raise
     raise ImportError(
-        f"{Path(__file__).parents[1]} is the sources of pollgate, where nothing is compiled: keep the game in "
-        "another folder than the repository's root, and start it with the repository's .venv/bin/python"
+        f"{Path(__file__).parents[1]} is the sources of pollgate, where nothing is compiled: keep the game "
+        "in another folder than the repository's root, and start it with the repository's .venv/bin/python"
     ) from error
 from pyshim.game.events import (
     Detached,
