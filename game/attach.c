@@ -69,6 +69,9 @@ static bool options_fit(const struct pgg_options *options, char *why, size_t why
 	if (!options->path || options->path[0] == 0)
 		snprintf(why, why_bytes,
 			 "options.path names no socket: it is game.listen of the gateway's configuration");
+	else if (strncmp(options->path, "unix:", 5) == 0)
+		snprintf(why, why_bytes,
+			 "options.path begins with `unix:`, as game.listen does; here it is the path alone");
 	else if (strlen(options->path) > longest)
 		snprintf(why, why_bytes, "options.path has %zu bytes; the path of a socket has %zu at most",
 			 strlen(options->path), longest);
@@ -134,7 +137,8 @@ static bool reach(pgg *game)
 		return true;
 	game_over(game, PGG_END, PGG_SYSTEM, "%s: %s%s", path, strerror(errno),
 		  errno == ENOENT || errno == ECONNREFUSED ? "; is the gateway running, and is this its game.listen?" :
-							     "");
+		  errno == EACCES ? "; game.permissions, game.owner and game.group of the gateway say who may attach" :
+				    "");
 	return false;
 }
 

@@ -155,6 +155,10 @@ struct pgg {
 	uint32_t answered;
 	bool was_nobody; // the last answer
 
+	int why_result; // of the last call that was refused with more to say than its result
+	uint32_t why_player;
+	char why[200]; // empty: the player is not here
+
 	enum over over;
 	unsigned polls_since_over;
 	enum pgg_event_type over_type;
@@ -257,7 +261,24 @@ int sink_reserve(pgg *game, struct sink *sink, uint16_t type, uint32_t length, v
 int sink_result(pgg *game, struct sink *sink, enum ring_result result);
 
 /// May it be sent? Its type, length and how it travels; not what is in it.
-int check_message(const struct pgg_message *message, struct game_outgoing *out);
+int check_message(pgg *game, const struct pgg_message *message, struct game_outgoing *out);
+int check_body(pgg *game, const struct pgg_message *message);
+
+// ---------------------------------------------------------------- texts.c
+
+/// What was wrong, for pgg_why().
+COLD void say_why(pgg *game, enum pgg_result result, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+/// The same, as the result: one that the analyser sees.
+#define refuse(game, result, ...) (say_why((game), (result), __VA_ARGS__), (result))
+
+ALWAYS_INLINE int refuse_player(pgg *game, uint32_t player)
+{
+	game->why_result = PGG_NOT_HERE;
+	game->why_player = player;
+	game->why[0] = 0;
+	return PGG_NOT_HERE;
+}
 
 ALWAYS_INLINE int check_alive(const pgg *game)
 {

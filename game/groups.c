@@ -39,15 +39,13 @@ static void spread_done(struct spread *spread)
 	spread->game->statistics.sent += spread->sinks;
 }
 
-static int check_all(const pgg *game, const struct pgg_message *message, struct game_outgoing *out)
+static int check_all(pgg *game, const struct pgg_message *message, struct game_outgoing *out)
 {
-	const int result = check_alive(game);
+	int result = check_alive(game);
 
-	if (result != PGG_OK)
-		return result;
-	if (message->length > 0 && !message->body)
-		return PGG_ARGUMENT;
-	return check_message(message, out);
+	if (result == PGG_OK)
+		result = check_body(game, message);
+	return result == PGG_OK ? check_message(game, message, out) : result;
 }
 
 // ---------------------------------------------------------------- lists
@@ -103,7 +101,7 @@ int pgg_send_list(pgg *game, const uint32_t *players, uint32_t n, const struct p
 	if (result != PGG_OK)
 		return result;
 	if (n > PGG_LIST_MAX)
-		return PGG_TOO_MANY;
+		return refuse(game, PGG_TOO_MANY, "players: %u, allowed are %u in a list", n, PGG_LIST_MAX);
 	here = find_all(game, players, n, of_worker);
 	for (unsigned w = 0; w < game->workers; w++) {
 		const uint32_t length = body_at(of_worker[w]) + message->length;
@@ -161,7 +159,7 @@ static int change_group(pgg *game, uint16_t type, uint32_t group, uint32_t playe
 		return result;
 	found = player != 0 ? players_find(&game->players, player) : NULL;
 	if (!found)
-		return PGG_NOT_HERE;
+		return refuse_player(game, player);
 	result = sink_reserve(game, &game->worker[found->worker]->sink, type, sizeof(struct game_group), &record);
 	if (result == PGG_OK)
 		*(struct game_group *)record = (struct game_group){group, player};

@@ -212,7 +212,7 @@ static int poll_events(pgg *game, struct pgg_event *events, int n, const struct 
 	if (unlikely(game->over == OVER_TOLD))
 		return PGG_ENDED;
 	if (!events || n < 1)
-		return PGG_ARGUMENT;
+		return refuse(game, PGG_ARGUMENT, "events: %d, allowed are 1 and more", events ? n : 0);
 	if (unlikely(n > game->event_ends) && !event_ends_grow(game, n))
 		return PGG_MEMORY;
 	give_back(game);

@@ -82,6 +82,9 @@ enum pgg_result {
 /** One sentence about an enum pgg_result. Static storage. */
 const char *pgg_result_text(int result);
 
+/** One sentence about what the last call returned: which argument, what was found, what is allowed. Valid until the next call. */
+const char *pgg_why(pgg *game, int result);
+
 /* ---------------------------------------------------------------- attaching */
 
 /** Filled by pgg_options_init(); set path and name, and what else should differ. Copied. */

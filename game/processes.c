@@ -25,7 +25,15 @@ static int open_ring(pgg *game, const char *name)
 	while ((int32_t)(game->answered - number) < 0)
 		if (!packets_wait(game, until))
 			return game->over == OVER_NOT ? PGG_LATE : PGG_ENDED;
-	return game->was_nobody ? PGG_NOT_HERE : PGG_OK;
+	return game->was_nobody ? refuse(game, PGG_NOT_HERE, "process: nobody has the name `%s`", name) : PGG_OK;
+}
+
+static int check_name(pgg *game, const char *what, const char *name)
+{
+	if (name_fits(name))
+		return PGG_OK;
+	return refuse(game, PGG_ARGUMENT, "%s: `%.64s`, allowed are 1 to %d letters, digits, `-`, `_` and `.`", what,
+		      name ? name : "", ATTACH_NAME_MAX - 1);
 }
 
 /// @param sink  out
@@ -34,14 +42,17 @@ static int ring_to(pgg *game, const char *name, struct sink **sink)
 	const struct peer *peer;
 	int result;
 
-	if (!name_fits(name) || strcmp(name, game->name) == 0)
-		return PGG_ARGUMENT;
+	result = check_name(game, "process", name);
+	if (result != PGG_OK)
+		return result;
+	if (strcmp(name, game->name) == 0)
+		return refuse(game, PGG_ARGUMENT, "process: `%s`, which is this one", name);
 	peer = peer_find(game, name);
 	if (!peer || !peer->sink.attached) {
 		result = open_ring(game, name);
 		peer = peer_find(game, name);
 		if (result != PGG_OK || !peer || !peer->sink.attached)
-			return result != PGG_OK ? result : PGG_NOT_HERE;
+			return result != PGG_OK ? result : refuse(game, PGG_NOT_HERE, "process: `%s` is gone", name);
 	}
 	*sink = (struct sink *)&peer->sink;
 	return PGG_OK;
@@ -62,7 +73,10 @@ int pgg_post_reserve(pgg *game, const char *process, uint32_t length, void **bod
 int pgg_post(pgg *game, const char *process, const void *body, uint32_t length)
 {
 	void *at;
-	int result = length > 0 && !body ? PGG_ARGUMENT : pgg_post_reserve(game, process, length, &at);
+	int result = check_body(game, &(struct pgg_message){.body = body, .length = length});
+
+	if (result == PGG_OK)
+		result = pgg_post_reserve(game, process, length, &at);
 
 	if (result == PGG_OK && length > 0)
 		memcpy(at, body, length);
@@ -106,10 +120,14 @@ int pgg_publish(pgg *game, const char *topic, const void *body, uint32_t length)
 
 	if (result != PGG_OK)
 		return result;
-	if (!name_fits(topic) || (length > 0 && !body))
-		return PGG_ARGUMENT;
+	result = check_name(game, "topic", topic);
+	if (result == PGG_OK)
+		result = check_body(game, &(struct pgg_message){.body = body, .length = length});
+	if (result != PGG_OK)
+		return result;
 	if ((uint64_t)length + ATTACH_NAME_MAX > game->ring_bytes / 4)
-		return PGG_TOO_LONG;
+		return refuse(game, PGG_TOO_LONG, "body: %u bytes, allowed are %u, by game.ring_kib", length,
+			      game->ring_bytes / 4 - ATTACH_NAME_MAX);
 	packets_take(game); // who subscribed just now is told, too
 	hash = hash_of(topic);
 	for (unsigned i = 0; i < game->readers; i++)
@@ -140,12 +158,13 @@ int pgg_subscribe(pgg *game, const char *topic)
 
 	if (result != PGG_OK)
 		return result;
-	if (!name_fits(topic))
-		return PGG_ARGUMENT;
+	result = check_name(game, "topic", topic);
+	if (result != PGG_OK)
+		return result;
 	if (topic_place(game, topic) >= 0)
 		return PGG_OK;
 	if (game->topics == PGG_TOPICS_MAX)
-		return PGG_TOO_MANY;
+		return refuse(game, PGG_TOO_MANY, "topics: %u, allowed are no more", PGG_TOPICS_MAX);
 	result = say_topic(game, topic, true);
 	if (result != PGG_OK)
 		return result;
@@ -161,9 +180,12 @@ int pgg_unsubscribe(pgg *game, const char *topic)
 
 	if (result != PGG_OK)
 		return result;
-	place = name_fits(topic) ? topic_place(game, topic) : -1;
+	result = check_name(game, "topic", topic);
+	if (result != PGG_OK)
+		return result;
+	place = topic_place(game, topic);
 	if (place < 0)
-		return PGG_ARGUMENT;
+		return refuse(game, PGG_ARGUMENT, "topic: `%s`, to which this process does not subscribe", topic);
 	result = say_topic(game, topic, false);
 	if (result == PGG_OK)
 		memcpy(game->topic[place], game->topic[--game->topics], ATTACH_NAME_MAX);

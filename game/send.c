@@ -43,30 +43,40 @@ static struct rule rule_of(uint8_t type)
 	return rules[type];
 }
 
-static int check_travel(const struct pgg_message *message)
+static int check_travel(pgg *game, const struct pgg_message *message)
 {
-	if (message->channel >= SESSION_CHANNELS || message->priority > PGG_BULK ||
-	    (!message->reliable && message->channel != 0))
-		return PGG_ARGUMENT;
+	if (message->channel >= SESSION_CHANNELS)
+		return refuse(game, PGG_ARGUMENT, "channel: %u, allowed are 0 to 3", message->channel);
+	if (message->priority > PGG_BULK)
+		return refuse(game, PGG_ARGUMENT, "priority: %u, allowed are 0 to 2", message->priority);
+	if (!message->reliable && message->channel != 0)
+		return refuse(game, PGG_ARGUMENT, "channel: %u of what is not reliable, allowed is 0",
+			      message->channel);
 	// What is in no order is in one datagram.
 	if (message->length > SESSION_DATAGRAM_MAX &&
 	    (!message->reliable || message->channel == SESSION_CHANNEL_UNORDERED))
-		return PGG_TOO_LONG;
+		return refuse(game, PGG_TOO_LONG,
+			      "body: %u bytes in one datagram, allowed are %u; reliable on channels 0 to 2 it is cut",
+			      message->length, SESSION_DATAGRAM_MAX);
 	return PGG_OK;
 }
 
-int check_message(const struct pgg_message *message, struct game_outgoing *out)
+int check_message(pgg *game, const struct pgg_message *message, struct game_outgoing *out)
 {
 	const struct rule rule = rule_of(message->type);
 
 	if (rule.number == 0)
-		return PGG_WRONG_TYPE;
+		return refuse(game, PGG_WRONG_TYPE,
+			      "type: %u, which is not sent to players; allowed are %u, %u, %u, %u, %u and 64 to 199",
+			      message->type, PGG_TYPE_ATTACK, PGG_TYPE_CHAT, PGG_TYPE_SKILL, PGG_TYPE_BULK,
+			      PGG_TYPE_INVENTORY);
 	if (message->length == 0 && rule.least > 0)
-		return PGG_EMPTY;
-	if (message->length > rule.most)
-		return PGG_TOO_LONG;
-	if (message->length < rule.least)
-		return PGG_WRONG_LENGTH;
+		return refuse(game, PGG_EMPTY, "body: none, of type %u, whose body has %u to %u bytes", message->type,
+			      rule.least, rule.most);
+	if (message->length > rule.most || message->length < rule.least)
+		return refuse(game, message->length > rule.most ? PGG_TOO_LONG : PGG_WRONG_LENGTH,
+			      "body: %u bytes of type %u, allowed are %u to %u", message->length, message->type,
+			      rule.least, rule.most);
 	*out = (struct game_outgoing){
 		.sender = rule.has_sender ? message->sender : 0,
 		.type = rule.number,
@@ -74,12 +84,14 @@ int check_message(const struct pgg_message *message, struct game_outgoing *out)
 		.flags = message->reliable ? GAME_RELIABLE : 0,
 		.priority = message->priority,
 	};
-	return check_travel(message);
+	return check_travel(game, message);
 }
 
-static int check_body(const struct pgg_message *message)
+int check_body(pgg *game, const struct pgg_message *message)
 {
-	return message->length > 0 && !message->body ? PGG_ARGUMENT : PGG_OK;
+	if (likely(message->body || message->length == 0))
+		return PGG_OK;
+	return refuse(game, PGG_ARGUMENT, "body: NULL, of %u bytes", message->length);
 }
 
 // ---------------------------------------------------------------- a ring to write
@@ -90,7 +102,8 @@ int sink_result(pgg *game, struct sink *sink, enum ring_result result)
 	case RING_OK:
 		return PGG_OK;
 	case RING_TOO_LONG:
-		return PGG_TOO_LONG;
+		return refuse(game, PGG_TOO_LONG, "more than a quarter of the ring, which has %u bytes (game.ring_kib)",
+			      game->ring_bytes);
 	case RING_FULL:
 		game->statistics.full++;
 		flush(game); // or it would stay full
@@ -152,7 +165,7 @@ static int order(pgg *game, uint32_t player, uint16_t type, const struct pgg_mes
 		return result;
 	found = players_find(&game->players, player);
 	if (unlikely(!found || player == 0))
-		return PGG_NOT_HERE;
+		return refuse_player(game, player);
 	if (unlikely(!profile_has(found, type, message)))
 		return PGG_PROFILE;
 	return sink_reserve(game, &game->worker[found->worker]->sink, type, length, body);
@@ -165,7 +178,7 @@ int pgg_send_reserve(pgg *game, uint32_t player, const struct pgg_message *messa
 	struct game_outgoing out;
 	struct game_send *send;
 	void *record;
-	int result = check_message(message, &out);
+	int result = check_message(game, message, &out);
 
 	if (unlikely(result != PGG_OK))
 		return result;
@@ -183,7 +196,7 @@ int pgg_send_reserve(pgg *game, uint32_t player, const struct pgg_message *messa
 int pgg_send(pgg *game, uint32_t player, const struct pgg_message *message)
 {
 	void *body;
-	int result = check_body(message);
+	int result = check_body(game, message);
 
 	if (result == PGG_OK)
 		result = pgg_send_reserve(game, player, message, &body);
@@ -198,7 +211,7 @@ int pgg_kick(pgg *game, uint32_t player, uint8_t reason)
 	int result;
 
 	if (reason > PGG_REASON_MAX)
-		return PGG_ARGUMENT;
+		return refuse(game, PGG_ARGUMENT, "reason: %u, allowed are 0 to %u", reason, PGG_REASON_MAX);
 	result = order(game, player, GAME_KICK, NULL, sizeof(struct game_kick), &body);
 	if (result == PGG_OK)
 		*(struct game_kick *)body = (struct game_kick){.player = player, .reason = reason};
@@ -217,7 +230,7 @@ int pgg_place(pgg *game, uint32_t player, const float position[3], const float v
 	int result;
 
 	if (!position || !velocity || !is_finite(position) || !is_finite(velocity))
-		return PGG_ARGUMENT;
+		return refuse(game, PGG_ARGUMENT, "position, velocity: three finite numbers are allowed in each");
 	memcpy(place.position, position, sizeof(place.position));
 	memcpy(place.velocity, velocity, sizeof(place.velocity));
 	result = order(game, player, GAME_PLACE, NULL, sizeof(place), &body);

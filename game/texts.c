@@ -3,6 +3,9 @@
 
 #include "game.h"
 
+#include <stdarg.h>
+#include <stdio.h>
+
 const char *pgg_result_text(int result)
 {
 	static const char *const text[] = {
@@ -30,6 +33,26 @@ const char *pgg_result_text(int result)
 	if (result > 0 || result < PGG_PROFILE)
 		return "unknown result";
 	return text[-result];
+}
+
+void say_why(pgg *game, enum pgg_result result, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(game->why, sizeof(game->why), format, arguments);
+	va_end(arguments);
+	game->why_result = result;
+}
+
+const char *pgg_why(pgg *game, int result)
+{
+	if (result != game->why_result || result >= PGG_OK)
+		return pgg_result_text(result);
+	if (game->why[0] == 0)
+		snprintf(game->why, sizeof(game->why), "player %u is not in, as far as this process has been told",
+			 game->why_player);
+	return game->why;
 }
 
 const char *pgg_left_text(unsigned why)

@@ -86,10 +86,13 @@ class Statistics(NamedTuple):
 _KINDS: Final = {lib.PGG_FULL: FullError, lib.PGG_NOT_HERE: NotHereError, lib.PGG_ENDED: EndedError}
 
 
-def _check(result: int) -> int:
-    if result < 0:
-        raise _KINDS.get(result, GameError)(result, string(lib.pgg_result_text(result)))
-    return result
+def _view_of(body: Bytes) -> Any:
+    try:
+        return ffi.from_buffer(body)
+    except TypeError:
+        raise TypeError(
+            f"body: {type(body).__name__}, expected bytes; of text, text.encode() makes them"
+        ) from None
 
 
 class Game:
@@ -191,11 +194,13 @@ class Game:
     def wait(self, timeout_s: float | None = None) -> bool:
         """Sleep until `poll()` has something, or the time is over, or a signal comes. None: no limit."""
         timeout_ms = -1 if timeout_s is None else round(timeout_s * 1e3)
-        return bool(_check(lib.pgg_wait(self._attached(), timeout_ms)))
+        return bool(self._check(lib.pgg_wait(self._attached(), timeout_ms)))
 
     def poll(self) -> Batch:
         """What has happened since; maybe nothing. What the last batch had is given back."""
-        found = _check(lib.game_poll(self._attached(), self._cdata, BATCH_EVENTS, self._memory, self._bytes))
+        found = self._check(
+            lib.game_poll(self._attached(), self._cdata, BATCH_EVENTS, self._memory, self._bytes)
+        )
         self._batch = batch = Batch(self._cdata, self._raw, found, self._view())
         self._by_one = False
         if found and batch.kinds[found - 1] in _ENDS:
@@ -240,7 +245,7 @@ class Game:
     async def _sleep(self) -> None:
         """A thread waits for memory, the event loop for the socket and for that thread."""
         game, loop = self._attached(), asyncio.get_running_loop()
-        if _check(lib.pgg_sleep_begin(game)):
+        if self._check(lib.pgg_sleep_begin(game)):
             return
         self._sleeper = self._sleeper or ThreadPoolExecutor(1, "pollgate-game")
         asleep: Future[None] = self._sleeper.submit(lib.pgg_sleep, game, _SLEEP_MS)
@@ -317,6 +322,8 @@ class Game:
 
     def kick(self, player: int, reason: int = 0) -> None:
         """End the player's connection; the player is told the reason, 0 to 127, the game's own."""
+        if not 0 <= reason < 256:  # what C cannot be asked
+            raise GameError(lib.PGG_ARGUMENT, f"reason: {reason}, allowed are 0 to 127")
         self._said(lib.pgg_kick(self._attached(), player, reason))
 
     def place(self, player: int, position: Iterable[float], velocity: Iterable[float] = (0, 0, 0)) -> None:
@@ -330,27 +337,27 @@ class Game:
 
     def flush(self) -> None:
         """Make visible what was sent, and wake whoever sleeps."""
-        _check(lib.pgg_flush(self._attached()))
+        self._check(lib.pgg_flush(self._attached()))
 
     # ------------------------------------------------------------ to other processes
 
     def post(self, process: str, body: Bytes) -> None:
         """To another game process, in memory of the two; the gateway makes it for the first to each."""
-        data = ffi.from_buffer(body)
+        data = _view_of(body)
         self._said(lib.pgg_post(self._attached(), process.encode(), data, len(data)))
 
     def publish(self, topic: str, body: Bytes) -> int:
         """To all other processes that subscribe to the topic and keep up; how many."""
-        data = ffi.from_buffer(body)
+        data = _view_of(body)
         return self._said(lib.pgg_publish(self._attached(), topic.encode(), data, len(data)))
 
     def subscribe(self, topic: str) -> None:
         """`Published` from now on."""
-        _check(lib.pgg_subscribe(self._attached(), topic.encode()))
+        self._check(lib.pgg_subscribe(self._attached(), topic.encode()))
 
     def unsubscribe(self, topic: str) -> None:
         """No longer."""
-        _check(lib.pgg_unsubscribe(self._attached(), topic.encode()))
+        self._check(lib.pgg_unsubscribe(self._attached(), topic.encode()))
 
     # ------------------------------------------------------------ how
 
@@ -359,17 +366,30 @@ class Game:
             raise EndedError(lib.PGG_ENDED, "this game was closed")
         return self._game
 
+    def _check(self, result: int) -> int:
+        if result < 0:
+            text = string(lib.pgg_why(self._game, result))
+            raise _KINDS.get(result, GameError)(result, text)
+        return result
+
     def _said(self, result: int) -> int:
-        _check(result)
+        self._check(result)
         if self._is_asleep:  # nobody flushes before something happens
             lib.pgg_flush(self._game)
         return result
 
     def _told(self, message_type: int, body: Bytes, delivery: Delivery) -> Any:
         message = self._message
-        message.type = message_type
-        message.reliable, message.channel, message.priority, message.sender = delivery
-        data = ffi.from_buffer(body)
+        try:
+            message.type = message_type
+            message.reliable, message.channel, message.priority, message.sender = delivery
+        except OverflowError as error:
+            raise GameError(
+                lib.PGG_ARGUMENT,
+                f"type {message_type}, channel {delivery.channel}, priority {delivery.priority}, sender "
+                f"{delivery.sender}: allowed are 0 to 255, 3, 2 and 4294967295",
+            ) from error
+        data = _view_of(body)
         message.body, message.length = data, len(data)
         return message
 

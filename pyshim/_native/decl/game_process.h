@@ -13,6 +13,7 @@ enum pgg_result {
 	PGG_FORKED, PGG_ENDED, PGG_LATE, PGG_REFUSED, PGG_SYSTEM, PGG_MEMORY, PGG_PROFILE, ...
 };
 const char *pgg_result_text(int result);
+const char *pgg_why(pgg *game, int result);
 const char *pgg_left_text(unsigned why);
 
 struct pgg_options {
