@@ -325,7 +325,7 @@ struct pgg_statistics {
 	uint64_t sent;    /* records to workers and processes */
 	uint64_t full;    /* that found no room */
 	uint64_t missing; /* messages of all PGG_GAP */
-	uint64_t sleeps;  /* of pgg_wait() */
+	uint64_t sleeps;  /* of pgg_wait(), and those that pgg_sleep_begin() prepared */
 };
 
 void pgg_read_statistics(const pgg *game, struct pgg_statistics *out);

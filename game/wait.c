@@ -200,8 +200,10 @@ int pgg_sleep_begin(pgg *game)
 	packets_take(game);
 	game->asleep = 0;
 	game->interrupted_before = shared_acquire32(&game->interrupted);
-	if (!has_something(game) && all_asleep(game))
+	if (!has_something(game) && all_asleep(game)) {
+		game->statistics.sleeps++;
 		return 0;
+	}
 	pgg_sleep_end(game);
 	return 1;
 }

@@ -275,6 +275,7 @@ def test_an_event_loop_goes_on_while_nothing_happens(gate: StandIn) -> None:
 
     with Game(gate.path, "arena") as game:
         heard = asyncio.run(play(game))
+        assert game.statistics.sleeps > 0
     assert [type(event) for event in heard] == [Joined, Message, Message]
 
 
