@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import AfterValidator, Field, PlainSerializer, PlainValidator
+from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, PlainValidator
 
 from pyshim.config import values
 from pyshim.config.control import FileName
@@ -56,6 +56,14 @@ RouteTypes: TypeAlias = Annotated[
 UdpPort: TypeAlias = Annotated[int, Field(ge=1, le=65_535)]
 
 
+def _one_or_several(found: object) -> object:
+    """One type is a list of it, as with `to`."""
+    return (found,) if isinstance(found, str | int) else found
+
+
+_SeveralTypes: TypeAlias = Annotated[tuple[RouteTypes, ...], Field(strict=False, min_length=1, max_length=64)]
+
+
 class RouteConfig(Section):
     """Which messages of players go to which game processes. The first route that fits is a message's."""
 
@@ -72,7 +80,12 @@ class RouteConfig(Section):
         default=None,
         description="UDP ports of profiles session and netcode that it is of; null is all of them.",
     )
-    types: Annotated[tuple[RouteTypes, ...], Field(strict=False, min_length=1, max_length=64)] | None = Field(
+    types: (
+        Annotated[
+            _SeveralTypes, BeforeValidator(_one_or_several, json_schema_input_type=RouteTypes | _SeveralTypes)
+        ]
+        | None
+    ) = Field(
         default=None,
         description="Types of message by name or number; game is all of the game's own, 64 to 199; null is "
         "all that players say to others or to the game.",

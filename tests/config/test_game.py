@@ -106,6 +106,11 @@ def test_control_and_game_need_a_socket_each(tmp_path: Path) -> None:
     assert "game.listen: control.listen is the same" in found
 
 
+def test_one_type_needs_no_list(tmp_path: Path) -> None:
+    config = load(tmp_path, GAME + "  routes: [{to: a, types: 70}, {to: b, types: chat}]\n")
+    assert [route.numbers for route in config.game.routes] == [(70,), (3,)]
+
+
 def test_types_are_names_numbers_and_ranges(tmp_path: Path) -> None:
     config = load(tmp_path, GAME + "  routes: [{to: a, types: [chat, 70, 198-199]}, {to: b}]\n")
     assert config.game.routes[0].numbers == (3, 70, 198, 199)
