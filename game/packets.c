@@ -184,8 +184,10 @@ static bool receive(pgg *game, struct packet *packet)
 	} control;
 	struct msghdr message = {
 		.msg_iov = &bytes, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)};
-	const ssize_t length = recvmsg(game->socket, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	ssize_t length = recvmsg(game->socket, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 
+	if (length < 0 && errno == ECONNRESET) // told once, before what the gateway said last
+		length = recvmsg(game->socket, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 	packet->fds = 0;
 	packet->length = length > 0 ? (size_t)length : 0;
 	if (length > 0) {

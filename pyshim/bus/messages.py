@@ -225,6 +225,16 @@ def readers(topic: int, name: str, *, on: bool) -> bytes:
     return _TOPIC.pack(_head(Kind.READERS), topic, on, name.encode())
 
 
+def subject(packet: bytes) -> bytes | None:
+    """What a packet says something of, if the next one of that takes its place; None: each is to be heard."""
+    _, _, kind = _HEAD.unpack_from(packet)
+    if kind == Kind.READERS:
+        return packet[:12] + packet[16:]  # without whether
+    if kind == Kind.PAIR and _PAIR.unpack(packet)[1] != Role.WRITES:  # that answers an OPEN
+        return packet
+    return None
+
+
 def _sentence(kind: Kind, reason: int, text: str) -> bytes:
     return _TEXT.pack(_head(kind), reason, 0, text.encode()[: TEXT_BYTES - 1])
 

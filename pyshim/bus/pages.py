@@ -1,11 +1,24 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Whether rings may be in huge pages: a worker process must never go without."""
+"""What is free for rings, and whether they may be in huge pages: a worker process must never go without."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from pyshim.errors import UnavailableError
 from pyshim.plan import GamePlan, may_take
+
+
+def or_unavailable(available_bytes: Callable[[], int]) -> Callable[[], int]:
+    """The same, of which an OSError is an UnavailableError: for want of descriptors it is not known now."""
+
+    def known() -> int:
+        try:
+            return available_bytes()
+        except OSError as problem:
+            raise UnavailableError(f"how much is free cannot be read: {problem.strerror}") from problem
+
+    return known
 
 
 class HugePages:
@@ -21,4 +34,8 @@ class HugePages:
         """Whether so many more can be taken now."""
         if not self._plan.huge_pages:
             return False
-        return may_take(self._free(), () if self.worker_has_its_own else self._plan.kept, pages)
+        try:
+            free = self._free()
+        except OSError:  # for want of descriptors: ordinary pages will do
+            return False
+        return may_take(free, () if self.worker_has_its_own else self._plan.kept, pages)

@@ -7,16 +7,15 @@ import array
 import errno
 import os
 import select
-import selectors
 import socket
 import struct
-from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
 from enum import Enum, auto
 from pathlib import Path
 
 from pyshim.bus.messages import PACKET_BYTES_MAX
+from pyshim.bus.waiting import Waiting
 from pyshim.errors import UnavailableError
 from pyshim.plan import GamePlan
 from pyshim.system.spare_descriptor import SpareDescriptor, is_scarce
@@ -26,8 +25,9 @@ HELLO_LIMIT_S = 10.0  # for its first word
 STRANGERS_MAX = 32  # connections without a name
 MAPPED_LIMIT_S = 10.0  # to map its rings
 LEAVE_LIMIT_S = 2.0  # to read why it is refused
-BOTH_WAYS = selectors.EVENT_READ | selectors.EVENT_WRITE
-WAITING_MAX = 16_384  # packets for one process that does not read
+# What may be on its way to a process. The last word has room beside what it has not read.
+SOCKET_BYTES = 64 * 1024
+LAST_WORD_BYTES = 2 * SOCKET_BYTES
 
 _CREDENTIALS = struct.Struct("3i")
 # Of descriptors, too many may be on their way at once.
@@ -118,12 +118,13 @@ class Peer:
         self.until_s = now_s + HELLO_LIMIT_S  # unless it is NAMED: then it has time
         self._socket = end
         end.setblocking(False)
+        end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SOCKET_BYTES)
         said = end.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
         self.pid, self.uid, _ = _CREDENTIALS.unpack(said)
         self.pidfd: int | None = None
         with suppress(OSError):  # of a process elsewhere, or that is gone already: the stream ends, too
             self.pidfd = os.pidfd_open(self.pid)
-        self._waiting: deque[tuple[bytes, tuple[int, ...]]] = deque()
+        self._waiting = Waiting()
         self.gone = False  # nothing reaches it any more
 
     def fileno(self) -> int:
@@ -167,24 +168,14 @@ class Peer:
         """Send a packet, or keep it until it reads; descriptors stay the caller's. False: it never reads."""
         if not self._waiting and self._sent(data, fds):
             return True
-        if len(self._waiting) >= WAITING_MAX:
-            return False
-        try:
-            kept = tuple(map(os.dup, fds))
-        except OSError:
-            return False
-        self._waiting.append((data, kept))
-        return True
+        return self._waiting.add(data, fds)
 
     def flush(self) -> None:
         """Send what waits, as far as it goes."""
         while self._waiting:
-            data, fds = self._waiting[0]
-            if not self._sent(data, fds):
+            if not self._sent(*self._waiting.first()):
                 return
-            self._waiting.popleft()
-            for fd in fds:
-                os.close(fd)
+            self._waiting.drop_first()
 
     def _sent(self, data: bytes, fds: Sequence[int]) -> bool:
         rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))] if fds else []
@@ -203,13 +194,14 @@ class Peer:
         self.standing = Standing.GIVEN
         self.until_s = now_s + MAPPED_LIMIT_S
 
-    def leave(self, now_s: float) -> None:
-        """It was told why: nothing more is said, and what it says is read away until it closes."""
+    def leave(self, word: bytes, now_s: float) -> None:
+        """It is told why, and reads that later if not now; what it says is read away until it closes."""
         self.standing = Standing.LEAVING
         self.until_s = now_s + LEAVE_LIMIT_S
-        if self._waiting:  # until the end of that time
-            return
+        self._waiting.clear()
         with suppress(OSError):
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, LAST_WORD_BYTES)
+            self._sent(word, ())
             self._socket.shutdown(socket.SHUT_WR)
 
     def close(self) -> None:
@@ -217,7 +209,4 @@ class Peer:
         self._socket.close()
         if self.pidfd is not None:
             os.close(self.pidfd)
-        for _, fds in self._waiting:
-            for fd in fds:
-                os.close(fd)
         self._waiting.clear()

@@ -19,8 +19,8 @@ from pyshim.bus.between import Between
 from pyshim.bus.counted import DEATHS, Counted
 from pyshim.bus.files import Files, Given
 from pyshim.bus.messages import Hello, Mapped, Open, Reason, RefusedError, Topic
-from pyshim.bus.pages import HugePages
-from pyshim.bus.peers import BOTH_WAYS, HELLO_LIMIT_S, MAPPED_LIMIT_S, STRANGERS_MAX, Door, Peer, Standing
+from pyshim.bus.pages import HugePages, or_unavailable
+from pyshim.bus.peers import HELLO_LIMIT_S, MAPPED_LIMIT_S, STRANGERS_MAX, Door, Peer, Standing
 from pyshim.bus.registry import (
     NO_FILES,
     Detach,
@@ -70,8 +70,9 @@ class GameBus:
         self._tell = Told(plan.policy.game.names)
         self._registry = Registry(plan.game.processes)
         self._huge = HugePages(plan.game, lambda: free_huge_pages(HUGE_PAGE_BYTES))
-        self._files = Files(self._workers, plan.game.ring_bytes, available_bytes, self._huge.may_take)
-        self._between = Between(plan.game.ring_bytes, available_bytes, self._say)
+        free = or_unavailable(available_bytes)
+        self._files = Files(self._workers, plan.game.ring_bytes, free, self._huge.may_take)
+        self._between = Between(plan.game.ring_bytes, free, self._say)
         self._peers: dict[int, Peer] = {}
         self._connections = 0  # ever
         self._selector: selectors.BaseSelector | None = None
@@ -249,11 +250,9 @@ class GameBus:
     def _give(self, index: int) -> None:
         place = self._registry.places[index]
         here = place.phase is Phase.HERE
-        wants_moves, read = here and place.wants_moves, self._files.read(index)
+        how = here and place.wants_moves, here, place.heard, self._files.read(index)
         fds = self._files.for_worker(index)
-        self._order(
-            control.GameRings(index, place.name, place.files, wants_moves, here, place.heard, read, fds)
-        )
+        self._order(control.GameRings(index, place.name, place.files, *how, fds))
 
     def _hear(self, index: int) -> None:
         try:
@@ -355,18 +354,23 @@ class GameBus:
         self._part(self._peers[number], messages.detached(text))
 
     def _part(self, peer: Peer, word: bytes) -> None:
-        """The last word to a process; what it says to that is read away until it closes."""
-        self._say(peer.number, word)
-        peer.leave(time.monotonic())
+        peer.leave(word, time.monotonic())
+        self._attend(peer)
 
     def _say(self, number: int, packet: bytes, fds: tuple[int, ...] = ()) -> None:
         peer = self._peers.get(number)
-        if peer is None or peer.gone:
+        if peer is None or peer.gone or peer.standing is Standing.LEAVING:
             return
         if not peer.send(packet, fds):
-            self._cut_off(peer)
-        elif peer.has_waiting and self._selector is not None:
-            self._selector.modify(peer.fileno(), BOTH_WAYS, lambda: self._on_peer(peer))
+            self._cut_off(peer, "does_not_read", "it does not read its socket")
+        elif peer.has_waiting:
+            self._attend(peer)
+
+    def _attend(self, peer: Peer) -> None:
+        """A process that does not read what it is told is not listened to meanwhile."""
+        if self._selector is not None:
+            way = selectors.EVENT_WRITE if peer.has_waiting else selectors.EVENT_READ
+            self._selector.modify(peer.fileno(), way, lambda: self._on_peer(peer))
 
     # ------------------------------------------------------------ connections
 
@@ -400,9 +404,10 @@ class GameBus:
         """It said something, can be told more, or is gone."""
         if peer.has_waiting:
             peer.flush()
-            if not peer.has_waiting and self._selector is not None:
-                self._selector.modify(peer.fileno(), selectors.EVENT_READ, lambda: self._on_peer(peer))
+            self._attend(peer)
         for _ in range(PACKETS_PER_TURN):
+            if peer.has_waiting:
+                return
             try:
                 packet = peer.receive()
             except BlockingIOError:
@@ -424,8 +429,7 @@ class GameBus:
                 case Open(name):
                     self._between.open(self._here(peer, "an OPEN"), name, self._registry.named(name))
                 case Topic(topic, on):
-                    own = self._here(peer, "a TOPIC")
-                    self._between.subscribe(own, topic, self.places, on=on)
+                    self._between.subscribe(self._here(peer, "a TOPIC"), topic, self.places, on=on)
                 case Mapped():
                     self._mapped(peer, self._here(peer, "a MAPPED"))
         except RefusedError as refused:
@@ -457,16 +461,12 @@ class GameBus:
         if index is None:
             self._refuse(peer.number, refused.reason, str(refused))
             return
-        self.counted.detached["malformed"] += 1
-        self._take(self._registry.gone(peer.number, f"is detached: {refused}", time.monotonic(), "warning"))
-        self._part(peer, messages.detached(str(refused)))
+        self._cut_off(peer, "malformed", str(refused))
 
-    def _cut_off(self, peer: Peer) -> None:
-        """It does not read what it is told."""
-        self.counted.detached["does_not_read"] += 1
-        how = "is detached: it does not read its socket"
-        self._take(self._registry.gone(peer.number, how, time.monotonic(), "warning"))
-        self._forget(peer)
+    def _cut_off(self, peer: Peer, counted: str, why: str) -> None:
+        self.counted.detached[counted] += 1
+        self._take(self._registry.gone(peer.number, f"is detached: {why}", time.monotonic(), "warning"))
+        self._part(peer, messages.detached(why))
 
     def _has_ended(self, peer: Peer) -> None:
         """Its last words count."""

@@ -302,24 +302,6 @@ def test_more_topics_than_a_process_can_have_end_it(path: Path) -> None:
         assert (said.kind, "more than 256 topics" in said.text) == (DETACHED, True)
 
 
-def test_a_process_that_never_reads_is_cut_off_and_the_others_go_on(gate: Gate, path: Path) -> None:
-    with Process(path) as deaf, Process(path) as talker:
-        deaf.attach("deaf")
-        talker.attach("talker")
-        talker.say(topic(1))
-
-        def is_cut_off() -> bool:
-            for number in range(200):
-                talker.say(topic(2, on=number % 2 == 0))
-            return "game process deaf" in gate.stderr and "does not read its socket" in gate.stderr
-
-        gate.wait_until(is_cut_off)
-        talker.say(open_("deaf"))
-        said = talker.hear()
-        assert said is not None
-        assert said.kind == PAIR
-
-
 # ---------------------------------------------------------------- worker processes
 
 
