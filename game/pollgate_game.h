@@ -281,7 +281,8 @@ int pgg_send_list(pgg *game, const uint32_t *players, uint32_t n, const struct p
  *  @param except  a player who does not get it; 0: everybody does */
 int pgg_send_group(pgg *game, uint32_t group, uint32_t except, const struct pgg_message *message);
 
-/** A group is made by the first who joins it; a player leaves all groups with the connection. */
+/** A group is made by the first who joins it; a player leaves all groups with the connection, and is in 64 at most: the
+ *  gateway counts what is more as refused (no_group). */
 int pgg_group_join(pgg *game, uint32_t group, uint32_t player);
 int pgg_group_leave(pgg *game, uint32_t group, uint32_t player);
 

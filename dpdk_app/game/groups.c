@@ -23,11 +23,13 @@ size_t groups_size(uint32_t slots)
 	       rounded(members_max(slots) * sizeof(struct group_member)) + rounded(slots * sizeof(uint32_t));
 }
 
-void groups_init(struct groups *groups, void *memory, uint32_t slots)
+void groups_init(struct groups *groups, void *memory, uint32_t slots, const uint64_t secret[2])
 {
 	uint8_t *at = memory;
 
-	*groups = (struct groups){.slots = slots,
+	*groups = (struct groups){.factor = secret[0] | 1,
+				  .summand = secret[1],
+				  .slots = slots,
 				  .members_max = members_max(slots),
 				  .groups_free = GROUP_NONE,
 				  .members_free = GROUP_NONE,
@@ -45,9 +47,10 @@ void groups_init(struct groups *groups, void *memory, uint32_t slots)
 
 static uint32_t *bucket_of(const struct groups *groups, uint32_t id)
 {
-	return &groups->bucket[(id * 2654435769U) >> 18]; // Knuth, TAOCP 3, 6.4: 2^14 buckets
+	// Universal (Dietzfelbinger 1996): buckets hold one group on the average, whatever the ids.
+	return &groups->bucket[(groups->factor * id + groups->summand) >> 50];
 }
-_Static_assert(BUCKETS == 1U << (32 - 18), "as many as the hash has values");
+_Static_assert(BUCKETS == 1U << (64 - 50), "as many as the hash has values");
 
 static uint32_t find(const struct groups *groups, uint32_t id)
 {
@@ -87,6 +90,15 @@ static void unmake(struct groups *groups, uint32_t index)
 
 // ---------------------------------------------------------------- members
 
+static bool is_in_too_many(const struct groups *groups, uint32_t slot)
+{
+	unsigned n = 0;
+
+	for (uint32_t member = groups->of_player[slot]; member != 0; n++)
+		member = groups->member[member - 1].next_of_player;
+	return n >= GROUPS_OF_PLAYER;
+}
+
 static uint32_t find_member(const struct groups *groups, uint32_t group, uint32_t slot)
 {
 	uint32_t member = groups->of_player[slot];
@@ -121,7 +133,7 @@ bool groups_join(struct groups *groups, uint32_t id, uint32_t slot)
 	if (find_member(groups, index, slot) != GROUP_NONE)
 		return true;
 	group = &groups->group[index];
-	member = take_member(groups);
+	member = is_in_too_many(groups, slot) ? GROUP_NONE : take_member(groups);
 	if (member == GROUP_NONE) {
 		if (group->members == 0)
 			unmake(groups, index);
@@ -202,20 +214,27 @@ void groups_forget(struct groups *groups, uint32_t slot)
 	}
 }
 
-bool groups_end(struct groups *groups, uint32_t id)
+bool groups_has(const struct groups *groups, uint32_t id)
+{
+	return find(groups, id) != GROUP_NONE;
+}
+
+bool groups_end(struct groups *groups, uint32_t id, uint32_t members)
 {
 	const uint32_t index = find(groups, id);
+	uint32_t left;
 
 	if (index == GROUP_NONE)
-		return false;
-	for (uint32_t left = groups->group[index].members; left > 0; left--) {
+		return true;
+	left = groups->group[index].members;
+	for (; left > 0 && members > 0; left--, members--) {
 		const uint32_t member = groups->group[index].first;
 
 		unlink_from_player(groups, member);
 		unlink_from_group(groups, member);
 		give_member(groups, member);
 	}
-	return true;
+	return left == 0;
 }
 
 void groups_walk(struct groups *groups, uint32_t id)
@@ -239,8 +258,8 @@ bool groups_walk_next(struct groups *groups, uint32_t *slot)
 void groups_clear(struct groups *groups)
 {
 	memset(groups->bucket, 0, BUCKETS * sizeof(uint32_t));
-	for (uint32_t member = 0; member < groups->members_used; member++)
-		groups->of_player[groups->member[member].slot] = 0;
+	if (groups->members_used != 0)
+		memset(groups->of_player, 0, groups->slots * sizeof(uint32_t));
 	groups->groups_used = groups->members_used = 0;
 	groups->groups_free = groups->members_free = groups->walk = GROUP_NONE;
 }

@@ -14,6 +14,7 @@
 
 #define GROUPS_MAX 16384      // of a process
 #define GROUPS_PER_PLAYER 4   // on the average
+#define GROUPS_OF_PLAYER 64   // at most: an order looks at all of them
 #define GROUP_NONE UINT32_MAX // no group, no member
 
 /// A player in a group.
@@ -32,7 +33,8 @@ struct player_group {
 };
 
 struct groups {
-	uint32_t *bucket; // GROUPS_MAX: index + 1 of the first group
+	uint64_t factor, summand; // of the hash: who does not know them cannot choose ids that share a bucket
+	uint32_t *bucket;         // GROUPS_MAX: index + 1 of the first group
 	struct player_group *group;
 	struct group_member *member;
 	uint32_t *of_player; // by slot: index + 1 of the first membership
@@ -47,12 +49,13 @@ struct groups {
 size_t groups_size(uint32_t slots);
 
 /// @param memory  zeroed
-void groups_init(struct groups *groups, void *memory, uint32_t slots);
+/// @param secret  random: ids are the game process's choice
+void groups_init(struct groups *groups, void *memory, uint32_t slots, const uint64_t secret[2]);
 
 /// Nobody is in any group any more.
 void groups_clear(struct groups *groups);
 
-/// @return false: there is no room; true also if the player was in
+/// @return false: there is no room, or the player is in too many; true also if the player was in
 bool groups_join(struct groups *groups, uint32_t id, uint32_t slot);
 
 /// @return false: the player was not in
@@ -61,8 +64,11 @@ bool groups_leave(struct groups *groups, uint32_t id, uint32_t slot);
 /// The player is gone.
 void groups_forget(struct groups *groups, uint32_t slot);
 
-/// @return false: there was no such group
-bool groups_end(struct groups *groups, uint32_t id);
+bool groups_has(const struct groups *groups, uint32_t id);
+
+/// So many members leave.
+/// @return is the group gone?
+bool groups_end(struct groups *groups, uint32_t id, uint32_t members);
 
 /// From now on the walk is through this group: through nobody, if there is no such group.
 void groups_walk(struct groups *groups, uint32_t id);

@@ -60,7 +60,7 @@ struct game_link {
 	uint64_t delivered;      // messages, those in the ring that are not committed among them
 	uint32_t cursor;         // of a listing: the slot at which it goes on; LINK_LISTED: it is done
 	struct groups groups;
-	uint32_t slow;    // times in a row that reading took longer than it may
+	uint32_t slow;    // of turns in which reading took longer than it may: see turn.c
 	struct many many; // the last thing read, if it is not done
 };
 #define LINK_LISTED UINT32_MAX

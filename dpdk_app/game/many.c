@@ -119,13 +119,40 @@ static bool send_group(struct game *game, unsigned process, struct many *many, c
 	return groups_walked(groups);
 }
 
-// ---------------------------------------------------------------- both
-
-static bool send(struct game *game, unsigned process, struct many *many, const uint8_t *record, struct slice *slice,
-		 uint64_t now)
+/// Its members leave.
+static bool end_group(const struct game *game, unsigned process, struct many *many, const uint8_t *record,
+		      struct slice *slice)
 {
-	return many->type == GAME_SEND_LIST ? send_list(game, many, record, many->length, slice, now) :
-					      send_group(game, process, many, record, many->length, slice, now);
+	struct groups *groups = &game->link[process]->groups;
+	struct game_group order;
+
+	if (is_refused(many, many->length == sizeof(order) ? PG_ORDER_REFUSED_NONE : PG_ORDER_REFUSED_LENGTH))
+		return true;
+	memcpy(&order, record, sizeof(order));
+	if (!many->unfinished &&
+	    is_refused(many, groups_has(groups, order.group) ? PG_ORDER_REFUSED_NONE : PG_ORDER_REFUSED_NO_GROUP))
+		return true;
+	while (!slice_is_over(slice)) {
+		if (groups_end(groups, order.group, 1))
+			return true;
+		slice_spend(slice, 1);
+	}
+	return false;
+}
+
+// ---------------------------------------------------------------- all of them
+
+static bool do_some(struct game *game, unsigned process, struct many *many, const uint8_t *record, struct slice *slice,
+		    uint64_t now)
+{
+	switch (many->type) {
+	case GAME_SEND_LIST:
+		return send_list(game, many, record, many->length, slice, now);
+	case GAME_SEND_GROUP:
+		return send_group(game, process, many, record, many->length, slice, now);
+	default:
+		return end_group(game, process, many, record, slice);
+	}
 }
 
 static enum pg_order_refusal finish(struct game *game, struct many *many)
@@ -147,7 +174,7 @@ enum pg_order_refusal many_obey(struct game *game, unsigned process, const struc
 	many->length = order->length;
 	many->done = 0;
 	many->refusal = PG_ORDER_REFUSED_NONE;
-	if (likely(send(game, process, many, order->body, slice, now)))
+	if (likely(do_some(game, process, many, order->body, slice, now)))
 		return finish(game, many);
 	memcpy(many->record, order->body, order->length);
 	many->unfinished = true;
@@ -158,7 +185,7 @@ enum pg_order_refusal many_go_on(struct game *game, unsigned process, struct sli
 {
 	struct many *many = &game->link[process]->many;
 
-	return send(game, process, many, many->record, slice, now) ? finish(game, many) : PG_ORDER_REFUSALS;
+	return do_some(game, process, many, many->record, slice, now) ? finish(game, many) : PG_ORDER_REFUSALS;
 }
 
 void many_give_up(struct game *game, unsigned process)

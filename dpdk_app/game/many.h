@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// game/many.h: a message of a game process for many players: a list of them, or a group.
+// game/many.h: what a game process has done to many players: a message for a list of them, or for a group; the end of a group.
 //
 // It goes on in the next turn when the time of this one is over. Then it is no longer in the process's ring: what was begun is
 // not begun anew by the next worker, and nobody gets it twice.

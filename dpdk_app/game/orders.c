@@ -12,6 +12,9 @@
 #include "net/headers.h"
 #include "session/connection.h"
 
+/// To let somebody go: out of all groups of all processes, who are told of it.
+#define KICK_UNITS SLICE_UNITS_PER_LOOK
+
 // ---------------------------------------------------------------- a message
 
 static enum pg_order_refusal obey_send(struct game *game, const uint8_t *record, uint32_t length, uint64_t now)
@@ -133,8 +136,6 @@ static enum pg_order_refusal obey_group(struct game *game, unsigned process, enu
 	if (length != sizeof(order))
 		return PG_ORDER_REFUSED_LENGTH;
 	memcpy(&order, record, sizeof(order));
-	if (type == GAME_GROUP_END)
-		return groups_end(groups, order.group) ? PG_ORDER_REFUSED_NONE : PG_ORDER_REFUSED_NO_GROUP;
 	if (!member_here(game, order.player, &slot))
 		return PG_ORDER_REFUSED_NO_PLAYER;
 	done = type == GAME_GROUP_JOIN ? groups_join(groups, order.group, slot) :
@@ -149,16 +150,16 @@ enum pg_order_refusal order_obey(struct game *game, unsigned process, const stru
 {
 	const uint8_t *record = order->body;
 
-	slice_spend(slice, 1 + order->length / SLICE_UNIT_BYTES);
+	slice_spend(slice, 1 + order->length / SLICE_UNIT_BYTES + (order->type == GAME_KICK ? KICK_UNITS : 0));
 	switch ((enum game_order_type)order->type) {
 	case GAME_SEND:
 		return obey_send(game, record, order->length, now);
 	case GAME_SEND_LIST:
 	case GAME_SEND_GROUP:
+	case GAME_GROUP_END:
 		return many_obey(game, process, order, slice, now);
 	case GAME_GROUP_JOIN:
 	case GAME_GROUP_LEAVE:
-	case GAME_GROUP_END:
 		return obey_group(game, process, (enum game_order_type)order->type, record, order->length);
 	case GAME_KICK:
 		return obey_kick(game, record, order->length, now);

@@ -17,7 +17,7 @@ struct slice {
 	uint64_t began;
 	uint64_t budget; // TSC
 	uint64_t took;   // when the clock was last looked at
-	uint64_t units;  // an order is one; and so is each of its receivers, and each KiB
+	uint64_t units;  // an order is one, or a gap; and so is each of its receivers, and each KiB
 	uint64_t look_at;
 };
 

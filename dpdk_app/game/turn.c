@@ -9,6 +9,7 @@
 #define SLOW_US_PER_UNIT 20U
 #define US_PER_S 1000000U
 #define SLOW_TURNS_MAX 64
+#define SOUND_TURNS_FOR_SLOW 8 // that make up for one: a process must not hide slow ones among a few others
 
 /// Did the time that it took have nothing to do with what was read?
 static void judge(struct game *game, unsigned process, uint64_t took, uint64_t units)
@@ -16,10 +17,11 @@ static void judge(struct game *game, unsigned process, uint64_t took, uint64_t u
 	struct game_link *link = game->link[process];
 
 	if (took <= game->routes->read_budget || took <= units * (game->tsc_hz / US_PER_S * SLOW_US_PER_UNIT)) {
-		link->slow = 0;
+		link->slow -= link->slow > 0;
 		return;
 	}
-	if (++link->slow >= SLOW_TURNS_MAX)
+	link->slow += SOUND_TURNS_FOR_SLOW;
+	if (link->slow >= SLOW_TURNS_MAX * SOUND_TURNS_FOR_SLOW)
 		game_give_up(game, process,
 			     "its memory takes longer to read than game.read_budget_us allows, again and again");
 }
@@ -55,7 +57,9 @@ static unsigned obey_one_process(struct game *game, unsigned process, struct sli
 		return 0;
 	while (!slice_is_over(slice) && next_order(game, process, &order)) {
 		done++;
-		if (order.kind == RING_MESSAGE && !finish(game, process, order_obey(game, process, &order, slice, now)))
+		if (order.kind == RING_GAP)
+			slice_spend(slice, 1);
+		else if (!finish(game, process, order_obey(game, process, &order, slice, now)))
 			break;
 	}
 	if (link_is_broken(link) || done == 0)

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/random.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -204,6 +205,7 @@ static void forget_bell(const struct game *game, const struct game_link *link)
 static struct game_link *make_link(uint32_t capacity)
 {
 	struct game_link *link = pages_alloc(sizeof(*link));
+	uint64_t secret[2];
 
 	if (!link)
 		return NULL;
@@ -212,7 +214,9 @@ static struct game_link *make_link(uint32_t capacity)
 		pages_free(link, sizeof(*link));
 		return NULL;
 	}
-	groups_init(&link->groups, link->groups_memory, capacity);
+	if (getrandom(secret, sizeof(secret), 0) != sizeof(secret)) // then a bucket may be long, and nothing else
+		secret[0] = secret[1] = pg_tsc();
+	groups_init(&link->groups, link->groups_memory, capacity, secret);
 	return link;
 }
 

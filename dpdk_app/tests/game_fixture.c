@@ -129,7 +129,7 @@ static void open_link(struct game_fixture *fixture, bool wants_moves)
 
 	fixture->link = zeroed(sizeof(*fixture->link));
 	fixture->groups_memory = zeroed(groups_size(slots));
-	groups_init(&fixture->link->groups, fixture->groups_memory, slots);
+	groups_init(&fixture->link->groups, fixture->groups_memory, slots, (const uint64_t[]){5, 7});
 	assert_true(link_open(fixture->link, &rings, &fixture->game->counts[0], why, sizeof(why)));
 	assert_true(memory_file_seal(fixture->worker_fd, why, sizeof(why)));
 	fixture->link->wish = link_wish_pack(wish);

@@ -199,6 +199,47 @@ static void close_player(unsigned player)
 			 SESSION_CLOSED_IDLE, fixture->sessions->now);
 }
 
+static void the_end_of_a_group_takes_as_many_turns_as_it_needs(void **state UNUSED)
+{
+	const struct game_group end = {.group = GROUP};
+	const struct groups *groups;
+	unsigned turns = 0;
+
+	gather();
+	groups = &fixture->link->groups;
+	game_fixture_order(fixture, GAME_GROUP_END, &end, sizeof(end));
+	game_fixture_order(fixture, GAME_GROUP_END, &end, sizeof(end));
+	for (; turn_is_wanted(fixture->game, 0); turns++)
+		game_fixture_turn(fixture);
+	assert_true(turns >= 3);
+	assert_false(groups_has(groups, GROUP));
+	assert_int_equal(counts()->refused[PG_ORDER_REFUSED_NO_GROUP], 1); // the second
+	assert_int_equal(counts()->orders, GAME_PLAYERS + 2);
+}
+
+/// A writer that dies after each message that it has begun leaves nothing else.
+static void gaps_take_time_too(void **state UNUSED)
+{
+	struct game_fixture *f = fixture;
+	void *at = NULL;
+
+	game_fixture_attach(fixture, false);
+	have_no_time();
+	for (unsigned i = 0; i < 3 * SLICE_UNITS_PER_LOOK; i++) {
+		struct bus_file *ours = f->ours.at;
+		const struct bus_file *theirs = f->theirs.at;
+
+		assert_int_equal(ring_reserve(&f->writer, 8, 1, &at), RING_OK);
+		assert_int_equal(ring_writer_attach(&f->writer, &ours->writer, &theirs->reader, GAME_RING), RING_OK);
+	}
+	game_fixture_turn(fixture);
+	assert_true(turn_is_wanted(fixture->game, 0));
+	game_fixture_turn(fixture);
+	assert_true(turn_is_wanted(fixture->game, 0));
+	game_fixture_turn(fixture);
+	assert_false(turn_is_wanted(fixture->game, 0));
+}
+
 static void who_leaves_meanwhile_is_passed_over(void **state UNUSED)
 {
 	gather();
@@ -281,7 +322,7 @@ static void attach_other(struct other *other)
 	assert_true(memory_file_seal(other->fd[1], why, sizeof(why)));
 	other->link = zeroed(sizeof(*other->link));
 	other->groups_memory = zeroed(groups_size(fixture->sessions->capacity));
-	groups_init(&other->link->groups, other->groups_memory, fixture->sessions->capacity);
+	groups_init(&other->link->groups, other->groups_memory, fixture->sessions->capacity, (const uint64_t[]){5, 7});
 	assert_true(link_open(other->link, &rings, &fixture->game->counts[OTHER], why, sizeof(why)));
 	fixture->game->arriving[OTHER] = other->link;
 	fixture->game->changed = 1U << OTHER;
@@ -347,7 +388,7 @@ static void reading_that_is_slow_again_and_again_ends_the_link(void **state UNUS
 	say_something(63);
 	assert_int_equal(fixture->game->linked, 1);
 	fixture->game->tsc_hz = 1000000000000;
-	say_something(1); // and then all is well again
+	say_something(63 * 8); // and then all is well again
 	fixture->game->tsc_hz = 1;
 	say_something(63);
 	assert_int_equal(fixture->game->linked, 1);
@@ -366,6 +407,8 @@ int main(void)
 		GAME_TEST(an_order_for_many_goes_on_where_it_was),
 		GAME_TEST(what_comes_behind_it_waits),
 		GAME_TEST(it_does_not_change_while_it_is_unfinished),
+		GAME_TEST(the_end_of_a_group_takes_as_many_turns_as_it_needs),
+		GAME_TEST(gaps_take_time_too),
 		GAME_TEST(who_leaves_meanwhile_is_passed_over),
 		GAME_TEST(the_next_process_of_the_name_does_not_speak_for_it),
 		GAME_TEST(of_a_process_that_is_given_up_it_is_lost_and_counted),

@@ -16,9 +16,11 @@ static struct groups groups;
 static void *memory;
 static bool is_in[IDS][SLOTS];
 
+static const uint64_t secret[] = {0, 0}; // so that ids that are near each other share a bucket
+
 static uint32_t id_of(unsigned index)
 {
-	return index * 16384; // many of the same hash
+	return index;
 }
 
 static uint32_t next(uint64_t *state, uint32_t below)
@@ -31,7 +33,7 @@ static int make(void **state UNUSED)
 {
 	memory = calloc(1, groups_size(SLOTS));
 	memset(is_in, 0, sizeof(is_in));
-	groups_init(&groups, memory, SLOTS);
+	groups_init(&groups, memory, SLOTS, secret);
 	return 0;
 }
 
@@ -73,7 +75,8 @@ static void step(uint64_t *random)
 
 	switch (next(random, 20)) {
 	case 0:
-		assert_int_equal(groups_end(&groups, id_of(index)), members(index) != 0);
+		assert_int_equal(groups_has(&groups, id_of(index)), members(index) != 0);
+		assert_true(groups_end(&groups, id_of(index), SLOTS));
 		memset(is_in[index], 0, sizeof(is_in[index]));
 		break;
 	case 1:
@@ -170,12 +173,56 @@ static void there_are_so_many_groups_and_no_more(void **state UNUSED)
 	static struct groups many;
 	void *room = calloc(1, groups_size(GROUPS_MAX));
 
-	groups_init(&many, room, GROUPS_MAX);
+	groups_init(&many, room, GROUPS_MAX, secret);
 	for (unsigned i = 0; i < GROUPS_MAX; i++)
-		assert_true(groups_join(&many, i, 0));
-	assert_false(groups_join(&many, GROUPS_MAX, 0));
-	assert_true(groups_end(&many, 7));
-	assert_true(groups_join(&many, GROUPS_MAX, 0));
+		assert_true(groups_join(&many, i, i / GROUPS_OF_PLAYER));
+	assert_false(groups_join(&many, GROUPS_MAX, GROUPS_MAX - 1));
+	assert_true(groups_end(&many, 7, 1));
+	assert_true(groups_join(&many, GROUPS_MAX, GROUPS_MAX - 1));
+	free(room);
+}
+
+static void a_player_is_in_so_many_groups_and_no_more(void **state UNUSED)
+{
+	for (unsigned i = 0; i < GROUPS_OF_PLAYER; i++)
+		assert_true(groups_join(&groups, i, 3));
+	assert_false(groups_join(&groups, GROUPS_OF_PLAYER, 3));
+	assert_false(groups_has(&groups, GROUPS_OF_PLAYER));
+	assert_true(groups_join(&groups, 0, 3)); // is in
+	assert_true(groups_leave(&groups, 9, 3));
+	assert_true(groups_join(&groups, GROUPS_OF_PLAYER, 3));
+}
+
+static void a_group_ends_in_steps(void **state UNUSED)
+{
+	for (unsigned slot = 0; slot < 10; slot++)
+		assert_true(groups_join(&groups, 5, slot));
+	assert_false(groups_end(&groups, 5, 4));
+	assert_false(groups_end(&groups, 5, 5));
+	assert_true(groups_has(&groups, 5));
+	assert_true(groups_end(&groups, 5, 1));
+	assert_false(groups_has(&groups, 5));
+	assert_true(groups_end(&groups, 5, 1));
+}
+
+/// Ids that share a bucket of one link are spread over those of another.
+static void whose_secret_is_another_has_other_buckets(void **state UNUSED)
+{
+	static struct groups other;
+	void *room = calloc(1, groups_size(GROUPS_MAX));
+	unsigned longest = 0;
+
+	groups_init(&other, room, GROUPS_MAX, (const uint64_t[]){0x9e3779b97f4a7c15, 0xbf58476d1ce4e5b9});
+	for (unsigned i = 0; i < GROUPS_MAX; i++)
+		assert_true(groups_join(&other, i, i / GROUPS_OF_PLAYER)); // all in bucket 0 with `secret`
+	for (unsigned bucket = 0; bucket < GROUPS_MAX; bucket++) {
+		unsigned n = 0;
+
+		for (uint32_t at = other.bucket[bucket]; at != 0; at = other.group[at - 1].next)
+			n++;
+		longest = n > longest ? n : longest;
+	}
+	assert_in_range(longest, 1, 8);
 	free(room);
 }
 
@@ -203,6 +250,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_player_joins_once, make, end),
 		cmocka_unit_test_setup_teardown(what_does_not_fit_is_refused_and_leaves_nothing, make, end),
 		cmocka_unit_test_setup_teardown(there_are_so_many_groups_and_no_more, make, end),
+		cmocka_unit_test_setup_teardown(a_player_is_in_so_many_groups_and_no_more, make, end),
+		cmocka_unit_test_setup_teardown(a_group_ends_in_steps, make, end),
+		cmocka_unit_test_setup_teardown(whose_secret_is_another_has_other_buckets, make, end),
 		cmocka_unit_test_setup_teardown(cleared_is_as_new, make, end),
 	};
 
