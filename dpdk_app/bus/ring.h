@@ -288,6 +288,7 @@ ALWAYS_INLINE void ring_commit_with(struct ring_writer *writer, uint64_t count)
 	if (writer->first_word == 0)
 		return;
 	writer->tally_at ^= 1;
+	shared_keep_order(); // what it says of the commit before the last holds until the last one is visible
 	shared_store(&tally->count, count);
 	shared_keep_order(); // until it has its new position, its count is nobody's
 	shared_store(&tally->position, writer->next);

@@ -99,7 +99,7 @@ static void write_batch(struct ring_writer *writer)
 	model_require(writer->fault == RING_SOUND, "the writer finds a fault");
 	if (writer->first_word == 0 && !missed)
 		model_await(&memory_read.released); // full
-	ring_commit(writer);
+	ring_commit_with(writer, writer->next);
 	if (sleeps)
 		ring_wake(writer);
 }
@@ -110,6 +110,8 @@ static void write_all(void)
 
 	model_require(ring_writer_attach(&writer, &memory.written, &memory_read, SIZE) == RING_OK,
 		      "a writer cannot attach");
+	model_require(ring_tally(&writer).position == 0 || ring_tally(&writer).count == ring_tally(&writer).position,
+		      "what was counted is not what was committed");
 	while (writer.begun < target || writer.missed != 0)
 		write_batch(&writer);
 }
