@@ -65,7 +65,9 @@ struct source {
 /// A ring that this process writes.
 struct sink {
 	bool attached;
-	bool is_dirty; // since the last flush
+	bool is_spoilt;    // by the peer, or by whoever had a name before
+	struct peer *peer; // whose it is; NULL: a worker's
+	bool is_dirty;     // since the last flush
 	struct mapping own;
 	struct mapping theirs; // of a peer: how far it has read; a worker's is in its source
 	struct ring_writer writer;
@@ -207,8 +209,11 @@ void unmap(const pgg *game, struct mapping *mapping);
 void rings_of_worker(pgg *game, uint32_t number, const int *fd, unsigned fds);
 void rings_of_peer(pgg *game, const char *name, uint32_t role, const int *fd, unsigned fds);
 
+/// What another process writes can spoil the ring of the two, and nothing else: nothing more of it is read.
+void source_spoil(struct source *source);
+
 /// Goes on with the next file of a source whose last has been read to its end.
-/// @return false: it cannot be read
+/// @return false: a worker's cannot be read
 bool source_go_on(pgg *game, struct source *source);
 void source_close(const pgg *game, struct source *source);
 bool source_has_something(const struct source *source);
@@ -278,6 +283,12 @@ ALWAYS_INLINE int refuse_player(pgg *game, uint32_t player)
 	game->why_player = player;
 	game->why[0] = 0;
 	return PGG_NOT_HERE;
+}
+
+ALWAYS_INLINE int refuse_spoilt(pgg *game, const struct peer *peer)
+{
+	return refuse(game, PGG_NOT_HERE, "process: the memory between this one and `%s` says what cannot be",
+		      peer->name);
 }
 
 ALWAYS_INLINE int check_alive(const pgg *game)

@@ -61,13 +61,6 @@ static int take_of_peer(pgg *game, const struct peer *peer, const struct ring_me
 
 // ---------------------------------------------------------------- a ring
 
-/// What another process writes can spoil the ring of the two, and nothing else.
-static void give_up_peer(struct source *source)
-{
-	source->count = source->taken = 0;
-	source->is_spoilt = true;
-}
-
 /// One more event, or none. The record that it was made of is consumed, and all before it.
 static void add_event(struct turn *turn, int made)
 {
@@ -130,12 +123,12 @@ static void read_peer(struct turn *turn, const struct peer *peer)
 		result = take_of_peer(turn->game, peer, &source->peeked[source->taken], &turn->event[turn->found]);
 		consumed(source);
 		if (result < 0)
-			give_up_peer(source);
+			source_spoil(source);
 		else
 			add_event(turn, result);
 	}
 	if (source->reader.fault != RING_SOUND && source->taken == source->count)
-		give_up_peer(source);
+		source_spoil(source);
 	if (source->is_spoilt && !source->is_told && turn->found < turn->room) {
 		source->is_told = true;
 		turn->event[turn->found] = (struct pgg_event){.type = PGG_SPOILT};

@@ -62,7 +62,7 @@ typedef struct pgg pgg;
 enum pgg_result {
 	PGG_OK = 0,
 	PGG_FULL = -1,     /* whoever reads it has not kept up: try again later, or leave it */
-	PGG_NOT_HERE = -2, /* no such player is in; no such process is known */
+	PGG_NOT_HERE = -2, /* no such player is in; no such process is known, or what lies between the two is spoilt */
 	PGG_TOO_LONG =
 		-3, /* longer than this type may be, than a datagram where it cannot be cut, or than the ring takes */
 	PGG_EMPTY = -4,        /* a type that must have a body */

@@ -51,6 +51,8 @@ static int ring_to(pgg *game, const char *name, struct sink **sink)
 	if (!peer || !peer->sink.attached) {
 		result = open_ring(game, name);
 		peer = peer_find(game, name);
+		if (result == PGG_OK && peer && peer->sink.is_spoilt)
+			return refuse_spoilt(game, peer);
 		if (result != PGG_OK || !peer || !peer->sink.attached)
 			return result != PGG_OK ? result : refuse(game, PGG_NOT_HERE, "process: `%s` is gone", name);
 	}

@@ -53,16 +53,30 @@ void unmap(const pgg *game, struct mapping *mapping)
 
 // ---------------------------------------------------------------- a ring to read
 
+static void source_enlist(pgg *game, struct source *source)
+{
+	if (!source->attached)
+		game->source[game->sources++] = source;
+	source->attached = true;
+}
+
+void source_spoil(struct source *source)
+{
+	source->count = source->taken = 0;
+	source->is_spoilt = true;
+}
+
 static bool source_attach(pgg *game, struct source *source)
 {
 	const struct bus_file *theirs = source->now.theirs.at;
 	struct bus_file *own = source->now.own.at;
 
-	if (ring_reader_attach(&source->reader, &theirs->writer, &own->reader, game->ring_bytes) != RING_OK)
-		return false;
-	if (!source->attached)
-		game->source[game->sources++] = source;
-	source->attached = true;
+	if (ring_reader_attach(&source->reader, &theirs->writer, &own->reader, game->ring_bytes) != RING_OK) {
+		if (!source->peer)
+			return false;
+		source_spoil(source);
+	}
+	source_enlist(game, source);
 	return true;
 }
 
@@ -245,47 +259,57 @@ struct peer *peer_get(pgg *game, const char *name)
 		return peer;
 	memcpy(peer->name, name, strlen(name));
 	peer->source.peer = peer;
-	peer->sink.bell = -1;
+	peer->sink = (struct sink){.peer = peer, .bell = -1};
 	game->peer[game->peers++] = peer;
 	return peer;
 }
 
+/// Both files, or none: they may be spoilt in any way.
+static bool map_both(const pgg *game, struct mapping *own, size_t own_bytes, int own_fd, struct mapping *theirs,
+		     size_t their_bytes, int their_fd)
+{
+	char why[200];
+
+	if (!map_own(own, own_fd, own_bytes, why, sizeof(why)))
+		return false;
+	if (map_theirs(theirs, their_fd, their_bytes, why, sizeof(why)))
+		return true;
+	unmap(game, own);
+	return false;
+}
+
 /// The process writes to the peer: the first file is its own.
-static bool peer_write_to(pgg *game, struct peer *peer, const int *fd, char *why, size_t why_bytes)
+static void peer_write_to(pgg *game, struct peer *peer, const int *fd)
 {
 	struct sink *sink = &peer->sink;
 	struct mapping own, theirs;
 
-	if (!map_own(&own, fd[0], bus_file_bytes(game->ring_bytes), why, why_bytes))
-		return false;
-	if (!map_theirs(&theirs, fd[1], sizeof(struct ring_read), why, why_bytes)) {
-		unmap(game, &own);
-		return false;
-	}
+	sink->attached = false;
+	sink->is_spoilt = true;
+	if (!map_both(game, &own, bus_file_bytes(game->ring_bytes), fd[0], &theirs, sizeof(struct ring_read), fd[1]))
+		return;
 	unmap(game, &sink->own);
 	unmap(game, &sink->theirs);
-	*sink = (struct sink){.own = own, .theirs = theirs, .bell = -1};
+	*sink = (struct sink){.peer = peer, .own = own, .theirs = theirs, .bell = -1};
 	sink->attached = ring_writer_attach(&sink->writer, &((struct bus_file *)own.at)->writer,
 					    &((const struct bus_file *)theirs.at)->reader, game->ring_bytes) == RING_OK;
-	snprintf(why, why_bytes, "%s", ring_fault_text(sink->writer.fault));
-	return sink->attached;
+	sink->is_spoilt = !sink->attached;
 }
 
-static bool peer_read_from(pgg *game, struct peer *peer, const int *fd, char *why, size_t why_bytes)
+static void peer_read_from(pgg *game, struct peer *peer, const int *fd)
 {
 	struct source *source = &peer->source;
-	struct mapping own, theirs;
+	struct files files;
 
-	if (!map_theirs(&theirs, fd[0], bus_file_bytes(game->ring_bytes), why, why_bytes))
-		return false;
-	if (!map_own(&own, fd[1], sizeof(struct ring_read), why, why_bytes)) {
-		unmap(game, &theirs);
-		return false;
+	if (map_both(game, &files.own, sizeof(struct ring_read), fd[1], &files.theirs, bus_file_bytes(game->ring_bytes),
+		     fd[0])) {
+		if (source_add(game, source, files))
+			return;
+		unmap(game, &files.own);
+		unmap(game, &files.theirs);
 	}
-	if (source_add(game, source, (struct files){theirs, own}))
-		return true;
-	snprintf(why, why_bytes, "%s", ring_fault_text(source->reader.fault));
-	return false; // what it has is unmapped with it
+	source_spoil(source);
+	source_enlist(game, source);
 }
 
 void peer_give_up(pgg *game, const char *name)
@@ -346,13 +370,11 @@ void peers_let_go(pgg *game)
 void rings_of_peer(pgg *game, const char *name, uint32_t role, const int *fd, unsigned fds)
 {
 	struct peer *peer = peer_get(game, name);
-	char why[200] = "its files did not come, or there are more processes than there can be";
-	bool done = false;
 
-	if (peer && fds >= 2 && role == ATTACH_WRITES)
-		done = peer_write_to(game, peer, fd, why, sizeof(why));
-	else if (peer && fds >= 2)
-		done = peer_read_from(game, peer, fd, why, sizeof(why));
-	if (!done)
-		game_over(game, PGG_DETACHED, PGG_SYSTEM, "the ring of process %s: %s", name, why);
+	if (!peer || fds < 2) // more than there can be
+		return;
+	if (role == ATTACH_WRITES)
+		peer_write_to(game, peer, fd);
+	else
+		peer_read_from(game, peer, fd);
 }

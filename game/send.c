@@ -109,6 +109,11 @@ int sink_result(pgg *game, struct sink *sink, enum ring_result result)
 		flush(game); // or it would stay full
 		return PGG_FULL;
 	default:
+		if (sink->peer) {
+			sink->attached = false;
+			sink->is_spoilt = true;
+			return refuse_spoilt(game, sink->peer);
+		}
 		game_over(game, PGG_DETACHED, PGG_ENDED, "a ring that is written: %s",
 			  ring_fault_text(sink->writer.fault));
 		return PGG_ENDED;

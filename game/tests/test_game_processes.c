@@ -135,6 +135,61 @@ static void a_process_that_spoils_its_ring_spoils_nothing_else(void **state UNUS
 	end(arena, chat);
 }
 
+static void *pair_file(int fd)
+{
+	void *at = mmap(NULL, bus_file_bytes(RING), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+	assert_ptr_not_equal(at, MAP_FAILED);
+	return at;
+}
+
+static void a_ring_that_is_none_is_none_to_these_two_alone(void **state UNUSED)
+{
+	const int none[2] = {memfd_create("none", MFD_CLOEXEC), memfd_create("none", MFD_CLOEXEC)};
+	struct bus_file *file;
+	char why[200];
+	pgg *arena, *chat;
+
+	two(&arena, &chat);
+	gateway.pair[1][0][0] = bus_file_make("test", RING, false, -1, why, sizeof(why));
+	file = pair_file(gateway.pair[1][0][0]);
+	file->writer.magic = 0;
+	assert_int_equal(pgg_post(chat, "arena", "x", 1), PGG_NOT_HERE);
+	assert_non_null(strstr(pgg_why(chat, PGG_NOT_HERE), "`arena` says what cannot be"));
+	assert_string_equal(next_event(arena, PGG_SPOILT).as.gap.process, "chat");
+	memcpy(gateway.pair[0][1], none, sizeof(none)); // cannot be mapped at all
+	assert_int_equal(pgg_post(arena, "chat", "x", 1), PGG_NOT_HERE);
+	assert_string_equal(next_event(chat, PGG_SPOILT).as.gap.process, "arena");
+	file->writer.magic = RING_MAGIC; // as if there was another for the next one
+	assert_int_equal(pgg_post(chat, "arena", "y", 1), PGG_OK);
+	pgg_flush(chat);
+	assert_memory_equal(next_event(arena, PGG_POST).as.post.body, "y", 1);
+	no_event(arena);
+	no_event(chat);
+	munmap(file, bus_file_bytes(RING));
+	end(arena, chat);
+}
+
+static void a_process_that_says_it_read_what_nobody_wrote_is_written_to_no_more(void **state UNUSED)
+{
+	struct bus_file *file;
+	pgg *arena, *chat;
+	int result;
+
+	two(&arena, &chat);
+	assert_int_equal(pgg_post(arena, "chat", "x", 1), PGG_OK);
+	file = pair_file(gateway.pair[0][1][1]);
+	file->reader.released = 1U << 20;
+	do
+		result = pgg_post(arena, "chat", "x", 1);
+	while (result == PGG_OK);
+	assert_int_equal(result, PGG_NOT_HERE);
+	assert_int_equal(pgg_post(arena, "chat", "x", 1), PGG_NOT_HERE);
+	no_event(arena);
+	munmap(file, bus_file_bytes(RING));
+	end(arena, chat);
+}
+
 // ---------------------------------------------------------------- threads
 
 static void *post_all(void *argument)
@@ -238,6 +293,8 @@ int main(void)
 		cmocka_unit_test(whoever_subscribes_hears_what_is_published),
 		cmocka_unit_test(there_is_an_end_to_topics),
 		cmocka_unit_test(a_process_that_spoils_its_ring_spoils_nothing_else),
+		cmocka_unit_test(a_ring_that_is_none_is_none_to_these_two_alone),
+		cmocka_unit_test(a_process_that_says_it_read_what_nobody_wrote_is_written_to_no_more),
 		cmocka_unit_test(two_threads_exchange_every_post),
 		cmocka_unit_test(a_thread_that_sleeps_is_woken_by_whoever_writes),
 	};
