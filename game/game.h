@@ -50,6 +50,7 @@ struct source {
 	struct files now;
 	struct files next[NEXT_MAX];
 	unsigned nexts;
+	uint64_t end; // of what is read of a process's file though another follows
 	struct ring_reader reader;
 
 	// peeked, of which some became events

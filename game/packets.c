@@ -63,7 +63,7 @@ static void on_pair(pgg *game, struct packet *packet)
 	struct attach_pair *pair = &packet->as.pair;
 
 	pair->name[ATTACH_NAME_MAX - 1] = 0;
-	if (!name_fits(pair->name) || pair->role < ATTACH_WRITES || pair->role > ATTACH_ENDS) {
+	if (!name_fits(pair->name) || pair->role < ATTACH_WRITES || pair->role > ATTACH_RENEWS) {
 		game_over(game, PGG_DETACHED, PGG_SYSTEM, "the gateway made a ring for no process");
 		return;
 	}

@@ -91,8 +91,11 @@ bool source_has_something(const struct source *source)
 
 static bool is_at_end(const struct source *source)
 {
-	return source->is_spoilt || (source->taken == source->count && source->reader.fault == RING_SOUND &&
-				     !ring_is_ready(&source->reader));
+	if (source->is_spoilt || source->taken < source->count)
+		return source->is_spoilt;
+	if (source->peer && source->reader.next >= source->end)
+		return true;
+	return source->reader.fault == RING_SOUND && !ring_is_ready(&source->reader);
 }
 
 bool source_go_on(pgg *game, struct source *source)
@@ -101,6 +104,7 @@ bool source_go_on(pgg *game, struct source *source)
 		const struct files next = source->next[0];
 
 		source->nexts--;
+		source->end = UINT64_MAX;
 		memmove(source->next, source->next + 1, source->nexts * sizeof(next));
 		unmap(game, &source->now.theirs);
 		source->now.theirs = next.theirs;
@@ -124,6 +128,8 @@ static bool source_add(pgg *game, struct source *source, struct files files)
 	}
 	if (source->nexts == NEXT_MAX)
 		return false;
+	if (source->nexts == 0) // whoever wrote it may go on though another has its place
+		source->end = source->reader.next + game->ring_bytes;
 	source->next[source->nexts++] = files;
 	return true;
 }
@@ -259,6 +265,7 @@ struct peer *peer_get(pgg *game, const char *name)
 		return peer;
 	memcpy(peer->name, name, strlen(name));
 	peer->source.peer = peer;
+	peer->source.end = UINT64_MAX;
 	peer->sink = (struct sink){.peer = peer, .bell = -1};
 	game->peer[game->peers++] = peer;
 	return peer;
@@ -294,6 +301,25 @@ static void peer_write_to(pgg *game, struct peer *peer, const int *fd)
 	sink->attached = ring_writer_attach(&sink->writer, &((struct bus_file *)own.at)->writer,
 					    &((const struct bus_file *)theirs.at)->reader, game->ring_bytes) == RING_OK;
 	sink->is_spoilt = !sink->attached;
+}
+
+/// What is read of the process's ring is said in another file from now on.
+static void peer_is_another(const pgg *game, struct sink *sink, int fd)
+{
+	struct mapping theirs;
+	char why[200];
+
+	if (!sink->attached)
+		return;
+	if (!map_theirs(&theirs, fd, sizeof(struct ring_read), why, sizeof(why))) {
+		sink->attached = false;
+		sink->is_spoilt = true;
+		return;
+	}
+	unmap(game, &sink->theirs);
+	sink->theirs = theirs;
+	sink->writer.reader = &((const struct bus_file *)theirs.at)->reader;
+	sink->writer.woken = 0; // its sleeps are counted anew
 }
 
 static void peer_read_from(pgg *game, struct peer *peer, const int *fd)
@@ -371,9 +397,11 @@ void rings_of_peer(pgg *game, const char *name, uint32_t role, const int *fd, un
 {
 	struct peer *peer = peer_get(game, name);
 
-	if (!peer || fds < 2) // more than there can be
+	if (!peer || fds < (role == ATTACH_RENEWS ? 1U : 2U)) // more than there can be
 		return;
-	if (role == ATTACH_WRITES)
+	if (role == ATTACH_RENEWS)
+		peer_is_another(game, &peer->sink, fd[0]);
+	else if (role == ATTACH_WRITES)
 		peer_write_to(game, peer, fd);
 	else
 		peer_read_from(game, peer, fd);

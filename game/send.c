@@ -107,6 +107,8 @@ int sink_result(pgg *game, struct sink *sink, enum ring_result result)
 	case RING_FULL:
 		game->statistics.full++;
 		flush(game); // or it would stay full
+		if (sink->peer)
+			packets_take(game); // another may read it by now
 		return PGG_FULL;
 	default:
 		if (sink->peer) {

@@ -98,7 +98,8 @@ struct attach_rings {
 } PACKED;
 
 /// OPEN: to write to that process. PAIR: with two descriptors, the writer's file and the reader's; or, without any, that the
-/// other's name is given up: nobody reads what is written there any more.
+/// other's name is given up: nobody reads what is written there any more. The next process of a name gets another file to
+/// write; one that reads goes on with the next writer's files when it has read the last one's to its end, or a ring further.
 struct attach_pair {
 	struct attach_head head;
 	uint32_t role; // of a PAIR: enum attach_role of whoever gets it; of others 0
@@ -106,7 +107,13 @@ struct attach_pair {
 	char name[ATTACH_NAME_MAX]; // of the other
 } PACKED;
 
-enum attach_role { ATTACH_WRITES = 1, ATTACH_READS = 2, ATTACH_ENDS = 3 };
+enum attach_role {
+	ATTACH_WRITES = 1,
+	ATTACH_READS = 2,
+	ATTACH_ENDS = 3,
+	ATTACH_RENEWS =
+		4, // whoever reads what it writes is another: the reader's file alone, which goes on where the last ended
+};
 
 /// TOPIC, READERS.
 struct attach_topic {

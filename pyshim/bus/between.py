@@ -31,12 +31,20 @@ class Between:
         """Messages that were posted, by writer and reader, as writers say."""
         return self._pairs.posts()
 
-    def came(self, place: Place) -> None:
+    def came(self, place: Place, places: Sequence[Place]) -> None:
         """A process is attached: it is told what the others are to it."""
+        here = {other.name: other.peer for other in places if other.phase is Phase.HERE}
         for other, topic in self._topics.but(place.name):
             self._say(place.peer, messages.readers(topic, other, on=True), ())
-        for writer, files in self._pairs.to(place.name):
-            self._say(place.peer, messages.pair(Role.READS, writer), files)
+        for writer, peer, rings in self._pairs.come(place.name):
+            for files in rings or ():
+                self._say(place.peer, messages.pair(Role.READS, writer), files)
+            if here.get(writer) != peer:  # who has it open is gone
+                continue
+            if rings is None:
+                self._say(peer, messages.pair(Role.ENDS, place.name), ())
+            else:
+                self._say(peer, messages.pair(Role.RENEWS, place.name), rings[-1][1:])
 
     def left(self, place: Place, places: Sequence[Place]) -> None:
         """It is away: nobody publishes to it any more; what was posted to it waits."""
@@ -59,14 +67,15 @@ class Between:
             )
             self._say(own.peer, messages.nobody(text), ())
             return
+        peer = reader.peer if reader.phase is Phase.HERE else 0
         try:
-            files, new = self._pairs.open(own.name, name)
+            files, new = self._pairs.open(own.name, name, own.peer, peer)
         except UnavailableError as problem:
             text = f"there is no memory for a ring to {name}: {problem}"
             self._say(own.peer, messages.nobody(text), ())
             return
-        if new and reader.phase is Phase.HERE:
-            self._say(reader.peer, messages.pair(Role.READS, own.name), files)
+        if new and peer:
+            self._say(peer, messages.pair(Role.READS, own.name), files)
         self._say(own.peer, messages.pair(Role.WRITES, name), files)
 
     def subscribe(self, own: Place, topic: int, places: Sequence[Place], *, on: bool) -> None:

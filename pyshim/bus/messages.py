@@ -65,6 +65,7 @@ class Role(IntEnum):
     WRITES = 1
     READS = 2
     ENDS = 3
+    RENEWS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,7 +231,7 @@ def subject(packet: bytes) -> bytes | None:
     _, _, kind = _HEAD.unpack_from(packet)
     if kind == Kind.READERS:
         return packet[:12] + packet[16:]  # without whether
-    if kind == Kind.PAIR and _PAIR.unpack(packet)[1] != Role.WRITES:  # that answers an OPEN
+    if kind == Kind.PAIR and _PAIR.unpack(packet)[1] in {Role.ENDS, Role.RENEWS}:
         return packet
     return None
 

@@ -33,6 +33,8 @@ class Waiting:
         key = self._added if about is None else about
         if key in self._packets:
             self._drop(key)
+        if self._fds + len(fds) > DESCRIPTORS_MAX:
+            self._drop_oldest(data)
         if len(self._packets) >= WAITING_MAX or self._fds + len(fds) > DESCRIPTORS_MAX:
             return False
         kept: list[int] = []
@@ -59,6 +61,13 @@ class Waiting:
         """Nothing waits any more."""
         while self._packets:
             self.drop_first()
+
+    def _drop_oldest(self, data: bytes) -> None:
+        """Of those with descriptors that say the same: rings of processes that had the same name."""
+        for key, (waits, _) in self._packets.items():
+            if waits == data:
+                self._drop(key)
+                return
 
     def _drop(self, key: bytes | int) -> None:
         _, fds = self._packets.pop(key)

@@ -322,7 +322,7 @@ class GameBus:
         here = place.phase is Phase.HERE
         self._order(control.GamePresence(index, here, here and place.wants_moves))
         if here:
-            self._between.came(place)
+            self._between.came(place, self.places)
         else:
             self._between.left(place, self.places)
 

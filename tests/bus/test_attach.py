@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import getpass
 import mmap
 import os
@@ -26,6 +27,7 @@ from tests.bus.process import (
     READERS,
     READS,
     REFUSED,
+    RENEWS,
     RINGS,
     WRITES,
     Process,
@@ -238,7 +240,7 @@ def test_strangers_who_say_nothing_are_few_and_hold_up_nobody(path: Path) -> Non
 # ---------------------------------------------------------------- from process to process
 
 
-def test_a_process_writes_to_another_through_two_files_that_the_next_ones_get_again(path: Path) -> None:
+def test_a_process_writes_to_another_through_two_files_and_the_next_ones_write_others(path: Path) -> None:
     with Process(path) as reader:
         reader.attach("reader")
         with Process(path) as writer:
@@ -264,12 +266,32 @@ def test_a_process_writes_to_another_through_two_files_that_the_next_ones_get_ag
         reader.attach("reader")
         again = reader.hear()
         assert again is not None
-        assert (again.kind, again.name, inodes(again.fds)) == (PAIR, "writer", files)
+        assert (again.kind, again.name) == (PAIR, "writer")
+        kept, own = inodes(again.fds)
+        assert (kept, own != files[1]) == (files[0], True)  # what was written is there to be read
         writer.attach("writer")
+        writer.say(open_("reader"))
+        ours, theirs = writer.hear(), reader.hear()
+        assert ours is not None
+        assert theirs is not None
+        assert (theirs.kind, theirs.numbers[0], theirs.name) == (PAIR, READS, "writer")
+        assert inodes(ours.fds) == inodes(theirs.fds)
+        assert not {*inodes(ours.fds)} & {*files, own}
+        for fd in ours.fds:
+            with pytest.raises(PermissionError):
+                fcntl.fcntl(fd, fcntl.F_ADD_SEALS, fcntl.F_SEAL_WRITE)
         writer.say(open_("reader"))
         again = writer.hear()
         assert again is not None
-        assert inodes(again.fds) == files
+        assert inodes(again.fds) == inodes(ours.fds)
+        reader.close()
+        with Process(path) as another:
+            another.attach("reader")
+            reads, renews = another.hear(), writer.hear()
+            assert reads is not None
+            assert renews is not None
+            assert (renews.kind, renews.numbers[0], renews.name) == (PAIR, RENEWS, "reader")
+            assert inodes(reads.fds) == [inodes(ours.fds)[0], *inodes(renews.fds)]
 
 
 def test_everybody_knows_who_has_a_topic(path: Path) -> None:
