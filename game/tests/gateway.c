@@ -166,6 +166,28 @@ static void on_open(struct gateway *gateway, unsigned from, const struct attach_
 	say_pair(gateway, (unsigned)to, ATTACH_READS, from, fds);
 }
 
+void gateway_pair_follows(struct gateway *gateway, unsigned from, unsigned to)
+{
+	int *fds = gateway->pair[from][to];
+
+	for (unsigned i = 0; i < 2; i++) {
+		close(fds[i]);
+		fds[i] = make_file(-1);
+	}
+	say_pair(gateway, to, ATTACH_READS, from, fds);
+}
+
+void gateway_reader_follows(struct gateway *gateway, unsigned from, unsigned to)
+{
+	struct attach_pair pair = {.head = head(gateway, ATTACH_PAIR), .role = ATTACH_RENEWS};
+	int *fd = &gateway->pair[from][to][1];
+
+	close(*fd);
+	*fd = make_file(-1);
+	memcpy(pair.name, gateway->process[to].name, sizeof(pair.name));
+	say(gateway->process[from].socket, &pair, sizeof(pair), fd, 1);
+}
+
 /// What is said before that has no meaning: all of its rings were there.
 static void on_mapped(const struct gateway *gateway, struct gate_process *process)
 {

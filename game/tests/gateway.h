@@ -69,6 +69,12 @@ void gateway_stop(struct gateway *gateway);
 /// Attach a process, which must succeed.
 pgg *gateway_attach(struct gateway *gateway, const char *name);
 
+/// A next writer of a ring between two processes is there: the reader gets its files.
+void gateway_pair_follows(struct gateway *gateway, unsigned from, unsigned to);
+
+/// A next reader is there, which has read nothing: the writer gets its file.
+void gateway_reader_follows(struct gateway *gateway, unsigned from, unsigned to);
+
 /// Waits until all that a process said that has closed has been heard.
 void gateway_hear_out(const struct gateway *gateway, unsigned process);
 

@@ -190,6 +190,57 @@ static void a_process_that_says_it_read_what_nobody_wrote_is_written_to_no_more(
 	end(arena, chat);
 }
 
+static void a_writer_whose_place_another_has_is_read_for_a_ring_more_at_most(void **state UNUSED)
+{
+	struct pgg_event event = {0};
+	struct bus_file *written;
+	struct ring_writer next;
+	unsigned old = 0;
+	pgg *arena, *chat;
+	void *body;
+
+	two(&arena, &chat);
+	assert_int_equal(pgg_post(chat, "arena", "old", 3), PGG_OK);
+	pgg_flush(chat);
+	next_event(arena, PGG_POST);
+	gateway_pair_follows(&gateway, 1, 0);
+	written = pair_file(gateway.pair[1][0][0]);
+	assert_int_equal(ring_writer_attach(&next, &written->writer,
+					    &((struct bus_file *)pair_file(gateway.pair[1][0][1]))->reader, RING),
+			 RING_OK);
+	assert_int_equal(ring_reserve(&next, 3, 1, &body), RING_OK);
+	memcpy(body, "new", 3);
+	ring_commit(&next);
+	while (event.type != PGG_POST || memcmp(event.as.post.body, "new", 3) != 0) { // it never stops
+		while (pgg_post(chat, "arena", "old", 3) == PGG_OK)
+			continue;
+		pgg_flush(chat);
+		assert_true(pgg_poll(arena, &event, 1) >= 0);
+		assert_true(++old < 3 * RING / 16);
+	}
+	munmap((void *)next.reader, bus_file_bytes(RING));
+	munmap(written, bus_file_bytes(RING));
+	end(arena, chat);
+}
+
+static void a_full_ring_has_room_as_soon_as_another_reads_it(void **state UNUSED)
+{
+	struct bus_file *file;
+	pgg *arena, *chat;
+
+	two(&arena, &chat);
+	while (pgg_post(arena, "chat", "x", 1) == PGG_OK)
+		continue;
+	gateway_reader_follows(&gateway, 0, 1);
+	file = pair_file(gateway.pair[0][1][1]);
+	assert_int_equal(pgg_post(arena, "chat", "x", 1), PGG_FULL);
+	file->reader.released = RING / 2; // as the next one says
+	assert_int_equal(pgg_post(arena, "chat", "x", 1), PGG_OK);
+	no_event(arena);
+	munmap(file, bus_file_bytes(RING));
+	end(arena, chat);
+}
+
 // ---------------------------------------------------------------- threads
 
 static void *post_all(void *argument)
@@ -295,6 +346,8 @@ int main(void)
 		cmocka_unit_test(a_process_that_spoils_its_ring_spoils_nothing_else),
 		cmocka_unit_test(a_ring_that_is_none_is_none_to_these_two_alone),
 		cmocka_unit_test(a_process_that_says_it_read_what_nobody_wrote_is_written_to_no_more),
+		cmocka_unit_test(a_writer_whose_place_another_has_is_read_for_a_ring_more_at_most),
+		cmocka_unit_test(a_full_ring_has_room_as_soon_as_another_reads_it),
 		cmocka_unit_test(two_threads_exchange_every_post),
 		cmocka_unit_test(a_thread_that_sleeps_is_woken_by_whoever_writes),
 	};
