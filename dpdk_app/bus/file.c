@@ -58,6 +58,15 @@ int bus_file_make(const char *name, uint32_t size, bool huge, int before, char *
 	return hand_out(&file, true);
 }
 
+int bus_file_make_blank(const char *name, uint32_t size, bool huge, char *why, size_t why_bytes)
+{
+	struct memory_file file;
+
+	if (!make_zeros(&file, name, size, huge, why, why_bytes))
+		return -1;
+	return hand_out(&file, true);
+}
+
 /// How far the last owner of a file had read the other's ring stays so.
 static bool keep_released(struct bus_file *file, uint32_t size, int before, char *why, size_t why_bytes)
 {

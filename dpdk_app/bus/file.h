@@ -30,6 +30,10 @@ ALWAYS_INLINE size_t bus_file_bytes(uint32_t size)
 /// @return a descriptor, the caller's; -1
 int bus_file_make(const char *name, uint32_t size, bool huge, int before, char *why, size_t why_bytes);
 
+/// Makes a file that is to become the next one of a writer who goes on in it: all of it is zero.
+/// @return a descriptor, the caller's; -1
+int bus_file_make_blank(const char *name, uint32_t size, bool huge, char *why, size_t why_bytes);
+
 /// Makes a file in place of those of several who died, for a reader who has read none of it: a gap of so many messages.
 /// @param before  the last of them
 /// @param end     where the next file of that side begins

@@ -147,6 +147,7 @@ enum ring_result ring_format_after(struct ring_written *written, uint32_t size, 
 	shared_store(&written->mark[0].messages, walk.messages);
 	shared_store(&written->tally[0].count, shared_acquire(&before->tally[walk.tally_at].count));
 	shared_store(&written->tally[0].position, walk.position);
+	shared_store(&written->first, walk.position);
 	ring_format(written, size);
 	return RING_OK;
 }
@@ -156,6 +157,7 @@ void ring_format_at(struct ring_written *written, uint32_t size, uint64_t positi
 	shared_store(&written->begun, begun);
 	shared_store(&written->mark[0].position, position);
 	shared_store(&written->tally[0].position, position);
+	shared_store(&written->first, position);
 	ring_format(written, size);
 }
 
@@ -198,6 +200,7 @@ void ring_format_gap(struct ring_written *written, uint32_t size, uint64_t end, 
 
 	shared_store((uint64_t *)(written->data + (at & (size - 1))), ring_word(RING_GAP, 0, messages));
 	shared_store(&written->mark[0].position, at);
+	shared_store(&written->first, at);
 	shared_store(&written->begun, messages);
 	ring_format(written, size);
 }
@@ -284,6 +287,20 @@ enum ring_result ring_writer_attach(struct ring_writer *writer, struct ring_writ
 		return result;
 	ring_wake(writer); // who died may have been about to
 	return RING_OK;
+}
+
+void ring_writer_move(struct ring_writer *writer, struct ring_written *to)
+{
+	shared_store(&to->begun, writer->begun); // those that the reader has not been told of are told there
+	shared_store(&to->mark[0].position, writer->next);
+	shared_store(&to->mark[0].messages, writer->committed);
+	shared_store(&to->tally[0].count, ring_tally(writer).count);
+	shared_store(&to->tally[0].position, writer->next);
+	shared_store(&to->first, writer->next);
+	ring_format(to, (uint32_t)(writer->mask + 1));
+	writer->own = to;
+	writer->data = to->data;
+	writer->mark_at = writer->tally_at = 0;
 }
 
 // ---------------------------------------------------------------- the reader

@@ -51,7 +51,8 @@ struct ring_tally {
 struct ring_written {
 	// written once
 	uint64_t magic;
-	uint64_t size; // of the data
+	uint64_t size;  // of the data
+	uint64_t first; // position at which it begins
 
 	// written when the reader is woken, who waits for it to change
 	uint32_t wakes RING_APART_ALIGNED;
@@ -207,6 +208,12 @@ void ring_format_at(struct ring_written *written, uint32_t size, uint64_t positi
 /// @return RING_OK, RING_BROKEN
 enum ring_result ring_writer_attach(struct ring_writer *writer, struct ring_written *written,
 				    const struct ring_read *read, uint32_t size);
+
+/// Goes on in another ring at the position where it stands: from then on nothing is written to the one before, which a reader
+/// reads to its end. A writer that dies has moved or not: the magic of the other says so.
+/// @param writer  has nothing reserved
+/// @param to      zeroed memory for a ring of the same size
+void ring_writer_move(struct ring_writer *writer, struct ring_written *to);
 
 /// What lies in a ring from a position on.
 struct ring_left {

@@ -279,17 +279,20 @@ void game_tell_quality(struct game *game, unsigned process, const struct game_qu
 
 // ---------------------------------------------------------------- seen
 
+void game_publish_to(struct game *game, unsigned process)
+{
+	struct game_link *link = game->link[process];
+
+	ring_commit_with(&link->out, link->delivered);
+	counter_set(&game->counts[process].delivered, link->delivered);
+	ring_wake(&link->out);
+}
+
 void game_publish(struct game *game)
 {
 	if (game->moved_count != 0)
 		game_tell_moved(game);
-	for (uint32_t left = game->filled & game->linked; left != 0; left &= left - 1) {
-		const unsigned process = (unsigned)__builtin_ctz(left);
-		struct game_link *link = game->link[process];
-
-		ring_commit_with(&link->out, link->delivered);
-		counter_set(&game->counts[process].delivered, link->delivered);
-		ring_wake(&link->out);
-	}
+	for (uint32_t left = game->filled & game->linked; left != 0; left &= left - 1)
+		game_publish_to(game, (unsigned)__builtin_ctz(left));
 	game->filled = 0;
 }

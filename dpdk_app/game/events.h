@@ -53,6 +53,9 @@ ALWAYS_INLINE void game_note_moved(struct game *game, uint32_t slot)
 	game->moved[game->moved_count++] = slot;
 }
 
+/// What was said to one process until now is seen.
+void game_publish_to(struct game *game, unsigned process);
+
 /// What was said in this turn is seen, and whoever sleeps is woken.
 void game_publish(struct game *game);
 

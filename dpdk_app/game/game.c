@@ -100,8 +100,11 @@ static void look_at_file(struct game *game, unsigned process)
 		return;
 	if (file && !link_hear(link, file))
 		game_give_up(game, process, ring_fault_text(link->in.fault));
-	else if (atomic_exchange_explicit(&link->end, false, memory_order_acquire))
+	else if (atomic_exchange_explicit(&link->end, false, memory_order_acquire)) {
+		game_publish_to(game, process);
+		link_move(link);
 		game->ending |= 1U << process;
+	}
 }
 
 static void end(struct game *game, unsigned process)

@@ -44,8 +44,22 @@ bool link_hear(struct game_link *link, const struct bus_file *file)
 	return true;
 }
 
+void link_move(struct game_link *link)
+{
+	const struct bus_file *from = link->own.at;
+	struct bus_file *to = link->next.at;
+
+	if (!to)
+		return;
+	shared_store(&to->reader.released, shared_acquire(&from->reader.released));
+	link->in.own = &to->reader;
+	ring_writer_move(&link->out, &to->writer);
+}
+
 bool link_is_at_end(struct game_link *link)
 {
+	if (!link->hears)
+		return true;
 	if (link->ends_at == 0)
 		link->ends_at = link->in.released + link->in.mask + 1; // more than it holds: who is gone still writes
 	if (link->many.unfinished)
@@ -87,7 +101,8 @@ bool link_open(struct game_link *link, const struct pg_game_rings *rings, struct
 
 	link->counts = counts;
 	link->ring_bytes = rings->ring_bytes;
-	link->bell = -1;
+	link->own = link->other = link->next = (struct memory_file){.fd = -1}; // 0 is a descriptor
+	link->bell = link->next_bell = -1;
 	link->cursor = LINK_LISTED;
 	link->nobody.released = link->read = rings->read;
 	if (!ring_size_fits(rings->ring_bytes, why, why_bytes) ||
@@ -110,9 +125,12 @@ void link_close(struct game_link *link)
 {
 	memory_file_close(&link->own);
 	memory_file_close(&link->other);
+	memory_file_close(&link->next);
 	if (link->bell >= 0)
 		close(link->bell);
-	link->bell = -1;
+	if (link->next_bell >= 0)
+		close(link->next_bell);
+	link->bell = link->next_bell = -1;
 }
 
 void link_give_up(struct game_link *link, const char *why)

@@ -34,14 +34,16 @@ struct game_link {
 	struct memory_file own;   // what the worker writes
 	struct memory_file other; // what the process writes; nothing: it is not read
 	void *groups_memory;      // groups_size()
+	struct memory_file next;  // what the worker writes from when an end is asked for; nothing: `own`
 	uint32_t ring_bytes;
-	bool told; // the control thread's own: that it is broken
-	int bell;  // eventfd that the process writes to when the worker sleeps; -1: it does not
+	bool told;     // the control thread's own: that it is broken
+	int bell;      // eventfd that the process writes to when the worker sleeps; -1: it does not
+	int next_bell; // of the next process; -1: the same
 
 	// written by the control thread, any time
 	_Atomic uint64_t wish CACHE_ALIGNED; // link_wish_pack()
 	_Atomic(struct bus_file *) file;     // to be read from now on; NULL: the worker has taken it
-	atomic_bool end;                     // what is there is to be read to its end, and nothing behind it
+	atomic_bool end;                     // what is there is to be read to its end; and write to `next`
 	atomic_bool leave;                   // the worker is to let go of it
 
 	// written by the worker, read by the control thread
@@ -87,6 +89,9 @@ void link_close(struct game_link *link);
 /// Reads what the process writes there from now on.
 /// @return false: it is no ring, and the link is to be given up
 bool link_hear(struct game_link *link, const struct bus_file *file);
+
+/// Writes to the next file from now on, which the process that is gone does not have; nothing is reserved.
+void link_move(struct game_link *link);
 
 /// Has its ring been read to the end, as far as it is to be?
 bool link_is_at_end(struct game_link *link);

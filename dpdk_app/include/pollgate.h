@@ -338,6 +338,9 @@ int pg_send(struct pg_gateway *gateway, const struct pg_letter *letter, struct p
 /// @return a descriptor, the caller's; -1: PG_ERROR_MEMORY
 int pg_game_file(const char *name, uint32_t ring_bytes, bool huge, int before, struct pg_error *error);
 
+/// Make a file of a worker that is not one yet: the worker goes on in it when a process is gone, see pg_game_end().
+int pg_game_blank_file(const char *name, uint32_t ring_bytes, bool huge, struct pg_error *error);
+
 /// Make a file in place of those of several workers that died, which nobody has read: a gap of so many messages.
 /// @param before  the last of those files
 /// @param end     position at which the next file begins
@@ -388,10 +391,14 @@ int pg_game_presence(struct pg_gateway *gateway, uint32_t process, bool present,
 /// A process has mapped what it writes, and that is sealed: have a worker read it. The descriptor stays the caller's.
 int pg_game_hear(struct pg_gateway *gateway, uint32_t process, uint32_t worker, int fd, struct pg_error *error);
 
-/// The process is gone: have all workers read what it wrote to the end, and nothing that comes after it.
-int pg_game_end(struct pg_gateway *gateway, uint32_t process, struct pg_error *error);
+/// The process is gone: have a worker read what it wrote to the end, and nothing that comes after it. What is said to the next
+/// one is nothing that this one can read.
+/// @param worker_fd  pg_game_blank_file(): from now on the worker writes there; the caller's
+/// @param bell_fd    eventfd of the next process; -1: the worker never sleeps; the caller's
+int pg_game_end(struct pg_gateway *gateway, uint32_t process, uint32_t worker, int worker_fd, int bell_fd,
+		struct pg_error *error);
 
-/// Have they? The rings of the next process can be made.
+/// Have all of them? The files that they write now are to be sealed, and the rings of the next process can be made.
 /// @param read  out: for each worker, up to where the process had read what that wrote
 bool pg_game_ended(struct pg_gateway *gateway, uint32_t process, uint64_t *read);
 

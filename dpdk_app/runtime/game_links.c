@@ -4,6 +4,7 @@
 #include "runtime/game_links.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -189,17 +190,17 @@ static int check_rings(const struct pg_gateway *g, const struct pg_game_rings *r
 }
 
 /// @return false: errno says why
-static bool watch_bell(const struct game *game, const struct game_link *link)
+static bool watch_bell(const struct game *game, int bell)
 {
 	struct epoll_event event = {.events = EPOLLIN | EPOLLET};
 
-	return game->bells < 0 || link->bell < 0 || epoll_ctl(game->bells, EPOLL_CTL_ADD, link->bell, &event) == 0;
+	return game->bells < 0 || bell < 0 || epoll_ctl(game->bells, EPOLL_CTL_ADD, bell, &event) == 0;
 }
 
-static void forget_bell(const struct game *game, const struct game_link *link)
+static void forget_bell(const struct game *game, int bell)
 {
-	if (game->bells >= 0 && link->bell >= 0)
-		epoll_ctl(game->bells, EPOLL_CTL_DEL, link->bell, NULL);
+	if (game->bells >= 0 && bell >= 0)
+		epoll_ctl(game->bells, EPOLL_CTL_DEL, bell, NULL);
 }
 
 static struct game_link *make_link(uint32_t capacity)
@@ -246,7 +247,7 @@ int pg_game_attach(struct pg_gateway *g, const struct pg_game_rings *rings, stru
 		free_link(link);
 		return error_set(error, PG_ERROR_SYSTEM, "the rings of game process %u: %s", rings->process, why);
 	}
-	if (!watch_bell(game, link)) {
+	if (!watch_bell(game, link->bell)) {
 		free_link(link);
 		return error_set(error, PG_ERROR_SYSTEM, "the eventfd of game process %u: %s", rings->process,
 				 strerror(errno));
@@ -311,19 +312,43 @@ int pg_game_hear(struct pg_gateway *g, uint32_t process, uint32_t worker, int fd
 	return PG_OK;
 }
 
-int pg_game_end(struct pg_gateway *g, uint32_t process, struct pg_error *error)
+int pg_game_end(struct pg_gateway *g, uint32_t process, uint32_t worker, int worker_fd, int bell_fd,
+		struct pg_error *error)
 {
-	for (uint32_t i = 0; i < g->plan.worker_count; i++) {
-		struct game_link *link = find_link(g, i, process, error);
+	struct game_link *link = find_link(g, worker, process, error);
+	char why[256];
 
-		if (!link)
-			return error->code;
-		if (!link->other.at)
-			continue;
-		atomic_store_explicit(&link->end, true, memory_order_release);
-		say_changed(g->worker[i]->game, process);
-	}
+	if (!link)
+		return error->code;
+	if (link->next.at)
+		return error_set(error, PG_ERROR_USAGE, "game process %u is about to end already", process);
+	if (!memory_file_map_for_writing(&link->next, worker_fd, bus_file_bytes(link->ring_bytes), why, sizeof(why)))
+		return error_set(error, PG_ERROR_SYSTEM, "the rings of game process %u: %s", process, why);
+	if (bell_fd >= 0)
+		link->next_bell = fcntl(bell_fd, F_DUPFD_CLOEXEC, 0);
+	if (bell_fd >= 0 && (link->next_bell < 0 || !watch_bell(g->worker[worker]->game, link->next_bell)))
+		return error_set(error, PG_ERROR_SYSTEM, "the eventfd of game process %u: %s", process,
+				 strerror(errno));
+	atomic_store_explicit(&link->ended, false, memory_order_relaxed);
+	atomic_store_explicit(&link->end, true, memory_order_release);
+	say_changed(g->worker[worker]->game, process);
 	return PG_OK;
+}
+
+/// Its worker does not look any more at what the process that is gone has mapped.
+static void settle_end(const struct game *game, struct game_link *link)
+{
+	memory_file_close(&link->other);
+	if (!link->next.at)
+		return;
+	memory_file_close(&link->own);
+	link->own = link->next;
+	link->next = (struct memory_file){.fd = -1};
+	forget_bell(game, link->bell);
+	if (link->bell >= 0)
+		close(link->bell);
+	link->bell = link->next_bell;
+	link->next_bell = -1;
 }
 
 bool pg_game_ended(struct pg_gateway *g, uint32_t process, uint64_t *read)
@@ -333,9 +358,9 @@ bool pg_game_ended(struct pg_gateway *g, uint32_t process, uint64_t *read)
 
 		if (!link)
 			return false;
-		if (link->other.at && !atomic_load_explicit(&link->ended, memory_order_acquire))
+		if (!atomic_load_explicit(&link->ended, memory_order_acquire))
 			return false;
-		memory_file_close(&link->other); // its worker does not look there any more
+		settle_end(g->worker[i]->game, link);
 		read[i] = link->read;
 	}
 	return true;
@@ -370,7 +395,8 @@ static int let_go(struct pg_gateway *g, uint32_t worker, uint32_t process, struc
 	if (!await_left(g, *link))
 		return error_set(error, PG_ERROR_TIMEOUT, "worker %u did not let go of game process %u within %u ms",
 				 worker, process, LET_GO_MS);
-	forget_bell(game, *link);
+	forget_bell(game, (*link)->bell);
+	forget_bell(game, (*link)->next_bell);
 	free_link(*link);
 	*link = NULL;
 	return PG_OK;
@@ -413,6 +439,16 @@ int pg_game_file(const char *name, uint32_t ring_bytes, bool huge, int before, s
 {
 	char why[256];
 	const int fd = bus_file_make(name, ring_bytes, huge, before, why, sizeof(why));
+
+	if (fd < 0)
+		error_set(error, PG_ERROR_MEMORY, "the memory of game process %s: %s", name, why);
+	return fd;
+}
+
+int pg_game_blank_file(const char *name, uint32_t ring_bytes, bool huge, struct pg_error *error)
+{
+	char why[256];
+	const int fd = bus_file_make_blank(name, ring_bytes, huge, why, sizeof(why));
 
 	if (fd < 0)
 		error_set(error, PG_ERROR_MEMORY, "the memory of game process %s: %s", name, why);

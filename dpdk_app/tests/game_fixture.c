@@ -111,7 +111,8 @@ static int make_file(const char *name, int before)
 	char why[200];
 	const int fd = bus_file_make(name, GAME_RING, false, before, why, sizeof(why));
 
-	assert_true(fd >= 0);
+	if (fd < 0)
+		fail_msg("%s", why);
 	return fd;
 }
 
@@ -180,17 +181,51 @@ void game_fixture_attach(struct game_fixture *fixture, bool wants_moves)
 	hear_process(fixture);
 }
 
+/// What the worker wrote for the one before has been read.
+static bool read_next_file(struct game_fixture *fixture)
+{
+	char why[200];
+
+	if (fixture->next_fd == 0)
+		return false;
+	close(fixture->worker_fd);
+	fixture->worker_fd = fixture->next_fd;
+	fixture->next_fd = 0;
+	if (!fixture->theirs.at)
+		return false;
+	memory_file_close(&fixture->theirs);
+	assert_true(memory_file_map(&fixture->theirs, fixture->worker_fd, bus_file_bytes(GAME_RING), why, sizeof(why)));
+	assert_int_equal(ring_reader_attach(&fixture->reader, &((const struct bus_file *)fixture->theirs.at)->writer,
+					    &((struct bus_file *)fixture->ours.at)->reader, GAME_RING),
+			 RING_OK);
+	fixture->writer.reader = &((const struct bus_file *)fixture->theirs.at)->reader;
+	return true;
+}
+
 void game_fixture_leave(struct game_fixture *fixture)
 {
+	struct game_link *link = fixture->link;
+	char why[200];
+	const int next = bus_file_make_blank("worker", GAME_RING, false, why, sizeof(why));
+
+	assert_true(memory_file_map_for_writing(&link->next, next, bus_file_bytes(GAME_RING), why, sizeof(why)));
 	fixture->link->wish = link_wish_pack((struct game_wish){.times = 1});
 	fixture->link->end = true;
 	fixture->game->changed = 1;
 	game_heed(fixture->game);
 	while (fixture->game->ending != 0)
 		game_fixture_turn(fixture);
-	if (!fixture->link->ended)
+	if (!link->ended) {
+		close(next);
 		return;
-	memory_file_close(&fixture->link->other);
+	}
+	memory_file_close(&link->other);
+	memory_file_close(&link->own);
+	link->own = link->next;
+	link->next = (struct memory_file){.fd = -1};
+	assert_true(memory_file_seal(next, why, sizeof(why)));
+	read_next_file(fixture);
+	fixture->next_fd = next;
 	fixture->heard = false;
 	fixture->read = fixture->link->read;
 }
@@ -215,8 +250,8 @@ void game_fixture_follow(struct game_fixture *fixture)
 
 void game_fixture_restart(struct game_fixture *fixture)
 {
+	read_next_file(fixture);
 	const int before = fixture->worker_fd;
-
 	const bool alone = !fixture->game->shard;
 
 	drop_game(fixture);
@@ -262,7 +297,8 @@ int game_fixture_read(struct game_fixture *fixture)
 {
 	struct ring_message message;
 
-	if (ring_peek(&fixture->reader, &message, 1) != 1)
+	if (ring_peek(&fixture->reader, &message, 1) != 1 &&
+	    !(read_next_file(fixture) && ring_peek(&fixture->reader, &message, 1) == 1))
 		return -1;
 	fixture->length = message.length;
 	if (message.kind == RING_MESSAGE)

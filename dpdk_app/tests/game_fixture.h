@@ -23,6 +23,7 @@ struct game_fixture {
 	struct game_routes routes;
 	struct player player[GAME_PLAYERS]; // player_id 1 and so on
 	int worker_fd, process_fd;          // of process 0; without one that is attached nothing is read of it
+	int next_fd;                        // what the worker writes since process 0 is gone; 0: worker_fd
 	bool heard;                         // the worker reads what it writes
 	uint64_t read;                      // else: up to where the last one had read
 	struct game_link *link;

@@ -84,6 +84,33 @@ static void what_it_had_not_read_the_next_one_reads(void **state UNUSED)
 	game_expect(fixture, GAME_LISTING);
 }
 
+static bool has(const void *memory, size_t bytes, const char *text)
+{
+	return memmem(memory, bytes, text, strlen(text)) != NULL;
+}
+
+/// What was said before it may know.
+static void what_is_said_when_it_is_gone_it_cannot_read(void **state UNUSED)
+{
+	const size_t bytes = bus_file_bytes(GAME_RING);
+	struct memory_file kept;
+	char why[200];
+
+	game_fixture_route(fixture, 64, 64);
+	game_fixture_attach(fixture, false);
+	game_connect_first(fixture);
+	assert_true(memory_file_map(&kept, fixture->worker_fd, bytes, why, sizeof(why)));
+	game_fixture_say(fixture, 0, 64, "before", 6); // and not seen yet
+	game_fixture_leave(fixture);
+	assert_true(has(kept.at, bytes, "before"));
+	for (unsigned i = 0; i < 500; i++) // more than there is room for
+		game_fixture_say(fixture, 0, 64, "secret", 6);
+	game_fixture_turn(fixture);
+	assert_false(has(kept.at, bytes, "secret"));
+	memory_file_close(&kept);
+	game_fixture_restart(fixture); // whoever takes the dead worker's place goes on there, too
+}
+
 /// Its memory is still its own: it may even live.
 static void who_is_gone_is_not_heard_and_spoils_nothing(void **state UNUSED)
 {
@@ -179,6 +206,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		GAME_TEST(what_it_wrote_is_read_to_its_end_and_the_next_one_goes_on_in_another_file),
 		GAME_TEST(what_it_had_not_read_the_next_one_reads),
+		GAME_TEST(what_is_said_when_it_is_gone_it_cannot_read),
 		GAME_TEST(who_is_gone_is_not_heard_and_spoils_nothing),
 		GAME_TEST(who_is_gone_and_still_writes_is_read_no_further_than_a_ring),
 		GAME_TEST(what_it_left_that_cannot_be_is_given_up),

@@ -162,11 +162,27 @@ static void hear_all(void)
 static void end_all(uint64_t *read)
 {
 	const struct timespec pause = {.tv_nsec = 1000000};
+	int next[WORKERS], bell[WORKERS];
 
-	check(pg_game_end(appliance.gateway, 0, &appliance.error));
+	for (uint32_t w = 0; w < WORKERS; w++) {
+		struct pg_error error;
+
+		next[w] = pg_game_blank_file("worker", RING, false, &appliance.error);
+		bell[w] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+		check(next[w]);
+		check(pg_game_end(appliance.gateway, 0, w, next[w], bell[w], &appliance.error));
+		assert_true(pg_game_end(appliance.gateway, 0, w, next[w], bell[w], &error) != PG_OK); // is asked for
+	}
 	for (unsigned i = 0; !pg_game_ended(appliance.gateway, 0, read); i++) {
 		assert_true(i < A_MINUTE_MS);
 		nanosleep(&pause, NULL);
+	}
+	for (uint32_t w = 0; w < WORKERS; w++) {
+		check(pg_game_seal(next[w], &appliance.error));
+		close(end[w].worker_fd);
+		close(end[w].bell);
+		end[w].worker_fd = next[w];
+		end[w].bell = bell[w];
 	}
 }
 

@@ -12,10 +12,12 @@ from itertools import islice
 from pyshim.dataplane.game import (
     RING_BYTES_MIN,
     Left,
+    blank_game_file,
     first_position,
     game_file,
     game_gap_file,
     is_huge,
+    is_written,
     left_in,
     next_game_file,
     released,
@@ -26,7 +28,7 @@ from pyshim.errors import UnavailableError
 from pyshim.plan import game_file_bytes, game_file_huge_pages
 
 NO_FILE = -1
-LEFT_MAX = 4  # files of workers that a process has not read to their end, the one that is there among them
+LEFT_MAX = 4  # files of workers that no process has read to their end, the one that is written among them
 
 _MIB = 1 << 20
 
@@ -51,11 +53,15 @@ class _Rings:
     is_heard: bool = False  # the worker reads it
     given: int = NO_FILE  # what a process will write when it has said that it has mapped it
     read: int = 0  # while none is heard: up to where the last one has read
+    next: int = NO_FILE  # what the worker will write when it knows that the process is gone
+    next_bell: int = NO_FILE
 
     @property
     def files(self) -> Iterator[int]:
         """All that there are."""
-        return (fd for fd in (self.own, self.given, *(one.fd for one in self.written)) if fd != NO_FILE)
+        return (
+            fd for fd in (self.own, self.given, self.next, *(one.fd for one in self.written)) if fd != NO_FILE
+        )
 
     @property
     def read_to(self) -> int:
@@ -65,7 +71,7 @@ class _Rings:
     @property
     def fds(self) -> tuple[int, ...]:
         """All that are open."""
-        fds = (self.own, self.given, self.bell, *(one.fd for one in self.written))
+        fds = (self.own, self.given, self.next, self.bell, self.next_bell, *(one.fd for one in self.written))
         return tuple(fd for fd in fds if fd != NO_FILE)
 
     def close(self) -> None:
@@ -126,7 +132,7 @@ class Files:
         if self._huge(files):
             return
         coming = sum(
-            (not rings.written[-1].sealed) + (rings.given != NO_FILE)
+            (not rings.written[-1].sealed) + (rings.given != NO_FILE) + (rings.next != NO_FILE)
             for place in self._rings.values()
             for rings in place
         )
@@ -161,6 +167,7 @@ class Files:
         """No worker has what was dropped of a place any more; returns what was in it and nobody read."""
         left = Left()
         for rings in self._taken.pop(index, ()):
+            _go_on(rings)
             left += self._unread(rings, len(rings.written))
             self._closing.extend(rings.fds)
         return left
@@ -224,18 +231,20 @@ class Files:
         """
         left = Left()
         for worker, rings in enumerate(self._rings[index]):
+            _go_on(rings)  # the last one may have
             last = rings.written[-1]
-            if not last.sealed:  # no worker process has been known to have it: it can be taken over as it is
-                continue
-            fd = game_file(f"pollgate-{name}-{worker}-out", self._ring_bytes, last.fd, huge=self._huge())
-            rings.written.append(_Written(fd, last.incarnation + 1, first_position(fd)))
+            if last.sealed:  # else no worker process was known to have it: it can be taken over as it is
+                fd = game_file(f"pollgate-{name}-{worker}-out", self._ring_bytes, last.fd, huge=self._huge())
+                rings.written.append(_Written(fd, last.incarnation + 1, first_position(fd)))
             _forget_read(rings)
-            if len(rings.written) > LEFT_MAX and not attached:
+            if not attached:
                 left += self._make_gap(rings, f"pollgate-{name}-{worker}-gap")
         return left
 
     def _make_gap(self, rings: _Rings, name: str) -> Left:
-        """In place of the two oldest files, of which the first may be a gap itself."""
+        """Of too many, in place of the two oldest files, of which the first may be a gap itself."""
+        if len(rings.written) <= LEFT_MAX:
+            return Left()
         left = self._unread(rings, 2)
         if len(rings.written) <= LEFT_MAX:  # it has read them just now
             return Left()
@@ -252,10 +261,39 @@ class Files:
         """Whether the process has not read what more workers left than can be kept."""
         return any(len(rings.written) > LEFT_MAX for rings in self._rings[index])
 
-    def ended(self, index: int, read: tuple[int, ...]) -> None:
-        """It has read what the last process wrote, who had read so far."""
-        for rings, read_to in zip(self._rings[index], read, strict=True):
+    def end(self, index: int, name: str) -> tuple[int, ...]:
+        """A process is gone: what workers are to write from now on, and what is to wake them; by worker.
+
+        Raises:
+            UnavailableError: there is no memory for them, or no descriptor is free.
+        """
+        self._check_room(self._workers)
+        try:
+            for worker, rings in enumerate(self._rings[index]):
+                rings.next_bell = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+                name_of_it = f"pollgate-{name}-{worker}-out"
+                rings.next = blank_game_file(name_of_it, self._ring_bytes, huge=self._huge())
+        except OSError as problem:
+            raise UnavailableError(problem.strerror or str(problem)) from problem
+        made = self._rings[index]
+        return (*(one.next for one in made), *(one.next_bell for one in made))
+
+    def ended(self, index: int, name: str, read: tuple[int, ...]) -> Left:
+        """Workers have read what the last process wrote, who had read so far, and write other files.
+
+        Returns what the next process will not see of too many of those before: it will be told a gap.
+
+        Raises:
+            UnavailableError: the kernel refuses to seal them, or there is no memory for a gap.
+        """
+        left = Left()
+        for worker, (rings, read_to) in enumerate(zip(self._rings[index], read, strict=True)):
             rings.is_heard, rings.read = False, read_to
+            _go_on(rings)
+            _forget_read(rings)
+            left += self._make_gap(rings, f"pollgate-{name}-{worker}-gap")
+        self.seal(index)
+        return left
 
     # ------------------------------------------------------------ the process
 
@@ -318,6 +356,21 @@ def _forget_read(rings: _Rings) -> None:
     read_to = rings.read_to
     while len(rings.written) > 1 and rings.written[1].first <= read_to:
         os.close(rings.written.popleft().fd)
+
+
+def _go_on(rings: _Rings) -> None:
+    """The worker writes the next file, if it knows that; else it never will."""
+    if rings.next == NO_FILE or not is_written(rings.next):
+        _close(rings.next)
+        _close(rings.next_bell)
+    else:
+        os.close(rings.bell)
+        last, first = rings.written[-1], first_position(rings.next)
+        if last.first == first:  # nothing was written there
+            os.close(rings.written.pop().fd)
+        rings.written.append(_Written(rings.next, last.incarnation + 1, first))
+        rings.bell = rings.next_bell
+    rings.next = rings.next_bell = NO_FILE
 
 
 def _close(fd: int) -> None:

@@ -38,8 +38,9 @@ class Place:
     pid: int = 0
     wants_moves: bool = False
     mapped: bool = False  # the worker process has its rings
-    heard: bool = False  # and reads what a process writes or, if it is gone, wrote
-    ending: bool = False  # to its end, and will say so
+    used: bool = False  # a process has them, or had: the next one gets others
+    heard: bool = False  # the workers read what a process writes or, if it is gone, wrote
+    ending: bool = False  # to its end, and write other files from then on, and will say so
     since_s: float = 0.0  # when the process came, or the last one left
 
 
@@ -93,7 +94,7 @@ class Hear:
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """The worker process is to read what the process wrote to its end: it is gone."""
+    """The process is gone: the worker process is to read its words to their end, and to write other files."""
 
     index: int
 
@@ -279,13 +280,13 @@ class Registry:
     def _arrived(self, index: int, do: tuple[Do, ...] = ()) -> Step:
         """It is here as soon as the workers are done with the one before it."""
         place = self.places[index]
-        if not place.mapped or place.heard:
+        if not place.mapped or place.used:
             return Step(self, do)
         none = (
             "" if place.routed else "; no entry of game.routes leads to it: it does not get what players say"
         )
         told = (("info", f"game process {place.name} (process {place.pid}) has attached{none}"),)
-        registry = self._with(index, replace(place, phase=Phase.HERE))
+        registry = self._with(index, replace(place, phase=Phase.HERE, used=True))
         return Step(registry, (*do, Welcome(index), Presence(index)), told)
 
     def heard(self, name: str) -> Step:
@@ -295,9 +296,9 @@ class Registry:
         return Step(self._with(index, replace(self.places[index], heard=True)), (Hear(index),))
 
     def _end(self, index: int, do: tuple[Do, ...] = ()) -> Step:
-        """What a process wrote that is gone is read to its end."""
+        """A process that is gone: what it wrote is read to its end, and what workers write is not for it."""
         place = self.places[index]
-        if not place.heard or not place.mapped or place.ending:
+        if not place.used or not place.mapped or place.ending:
             return Step(self, do)
         return Step(self._with(index, replace(place, ending=True)), (*do, End(index)))
 
@@ -319,7 +320,7 @@ class Registry:
         """There is no memory for what a process would write that was about to be here."""
         place = self.places[index]
         text = f"there is no memory for the rings of game process {place.name}: {why}"
-        away = replace(place, phase=Phase.AWAY, peer=0, pid=0, since_s=now_s)
+        away = replace(place, phase=Phase.AWAY, peer=0, pid=0, used=False, since_s=now_s)
         return Step(self._with(index, away), (Refuse(place.peer, Reason.MEMORY, text),), (("warning", text),))
 
     def unmade(self, index: int, why: str) -> Step:
@@ -340,16 +341,16 @@ class Registry:
         registry = self._with(index, replace(place, mapped=True))
         if place.phase is Phase.HERE:
             return Step(registry, (Renew(index),))
-        if place.heard:
+        if place.used:
             return registry._end(index)
         return registry._arrived(index) if place.phase is Phase.ARRIVING else Step(registry)
 
     def ended(self, index: int, files: int) -> Step:
-        """What the last process wrote has been read to its end."""
+        """What the last process wrote has been read to its end, and the next one has other files."""
         place = self.places.get(index)
         if place is None or place.files != files or not place.ending:
             return Step(self)
-        registry = self._with(index, replace(place, heard=False, ending=False))
+        registry = self._with(index, replace(place, used=False, heard=False, ending=False))
         return registry._arrived(index) if place.phase is Phase.ARRIVING else Step(registry)
 
     def unmappable(self, index: int, files: int, why: str, now_s: float) -> Step:
@@ -398,7 +399,7 @@ class Registry:
 
 
 def _without_files(place: Place) -> Place:
-    return replace(place, files=NO_FILES, mapped=False, heard=False, ending=False)
+    return replace(place, files=NO_FILES, mapped=False, used=False, heard=False, ending=False)
 
 
 def _other_files(index: int) -> tuple[Do, ...]:

@@ -14,8 +14,9 @@ from pyshim.plan import HUGE_PAGE_BYTES
 RING_BYTES_MIN = 4096
 
 _RELEASED_AT = 0  # in struct bus_file: how far its owner has read the other's ring
+_MAGIC_AT = 256  # stored last when a ring is made
+_FIRST_AT = 272
 _BEGUN_AT = 512  # messages that its writer began, ever
-_MARK_AT = 528  # where the first entry is, of a file that has just been made
 _TALLIES_AT = 560  # two, of which the later one says up to where a worker has written
 _TALLY = struct.Struct("<QQ")  # position, count
 _NUMBER_BYTES = 8
@@ -32,6 +33,16 @@ def game_file(name: str, ring_bytes: int, before: int = -1, *, huge: bool = Fals
     """
     error = new_error()
     return _made(lib.pg_game_file(name.encode(), ring_bytes, huge, before, error), error)
+
+
+def blank_game_file(name: str, ring_bytes: int, *, huge: bool = False) -> int:
+    """A new file, the caller's to close, in which a worker goes on when a process is gone.
+
+    Raises:
+        UnavailableError: there is no memory for it.
+    """
+    error = new_error()
+    return _made(lib.pg_game_blank_file(name.encode(), ring_bytes, huge, error), error)
 
 
 def next_game_file(
@@ -109,8 +120,13 @@ def is_huge(fd: int) -> bool:
 
 
 def first_position(fd: int) -> int:
-    """Where the ring of a file begins that has just been made."""
-    return _number(fd, _MARK_AT)
+    """Where the ring of a file begins."""
+    return _number(fd, _FIRST_AT)
+
+
+def is_written(fd: int) -> bool:
+    """Whether a worker has gone on in a file that was blank."""
+    return _number(fd, _MAGIC_AT) != 0
 
 
 def written_to(fd: int) -> int:

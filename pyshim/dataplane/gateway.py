@@ -152,14 +152,17 @@ class Gateway:
         error = new_error()
         check(lib.pg_game_hear(self.native, process, worker, fd, error), error)
 
-    def game_end(self, process: int) -> None:
-        """Have all workers read what a game process that is gone wrote to its end, and nothing after that.
+    def game_end(self, process: int, worker: int, fds: tuple[int, int]) -> None:
+        """Have a worker read what a game process that is gone wrote to its end, and nothing after that.
+
+        It writes to the first of these files from now on; the second one wakes it. They stay the caller's.
 
         Raises:
-            InternalError: it has no rings.
+            UnavailableError: the file cannot be mapped.
+            InternalError: it has no rings, or is ending already.
         """
         error = new_error()
-        check(lib.pg_game_end(self.native, process, error), error)
+        check(lib.pg_game_end(self.native, process, worker, *fds, error), error)
 
     def game_ended(self, process: int) -> tuple[int, ...] | None:
         """Up to where the process had read what each worker wrote; None until all have come to the end."""

@@ -20,7 +20,7 @@ from pyshim.operator_messages import OperatorMessage, SendOutcome, SendResult
 from pyshim.plan import Plan, Policy, plan_from_json, plan_to_json, rebuild
 from pyshim.system.packet_socket import PacketSocket
 
-VERSION = 4
+VERSION = 5
 _DESCRIPTORS_MAX = 3 * 32  # of the most workers that there can be
 
 
@@ -98,10 +98,20 @@ class GameHear:
 
 @dataclass(frozen=True, slots=True)
 class GameEnd:
-    """Read what a game process wrote that is gone to its end, and nothing after that."""
+    """Read what a game process wrote that is gone to its end, and nothing after that.
+
+    Of each worker in turn, the file that it writes from now on; then what wakes each.
+    """
 
     process: int
     files: int
+    fds: tuple[int, ...]  # the receiver's to close
+
+    @property
+    def by_worker(self) -> Iterator[tuple[int, int]]:
+        """Of each worker: its file, what wakes it."""
+        count = len(self.fds) // 2
+        return zip(self.fds[:count], self.fds[count:], strict=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,6 +207,8 @@ Message = (
     | Stopped
 )
 
+_WITH_FDS = (GameRings, GameHear, GameEnd)
+
 _KINDS: dict[str, type[Message]] = {kind.__name__: kind for kind in get_args(Message)}
 
 
@@ -207,7 +219,7 @@ def encode(message: Message) -> bytes:
             body: dict[str, Any] = {"plan": plan_to_json(plan), "game_rings": game_rings}
         case _:
             body = asdict(message)
-    if isinstance(message, GameRings | GameHear):
+    if isinstance(message, _WITH_FDS):
         del body["fds"]  # they travel beside it
     if isinstance(message, Deliver):
         body["operator_message"]["body"] = base64.b64encode(message.operator_message.body).decode()
@@ -228,7 +240,7 @@ def decode(data: bytes, fds: tuple[int, ...] = ()) -> Message:
                 f"a control message of version {version}, not {VERSION}; pollgate was replaced?"
             )
         kind = _KINDS[name]
-        if kind in (GameRings, GameHear):
+        if issubclass(kind, _WITH_FDS):
             body["fds"] = fds
         if "read" in body:
             body["read"] = tuple(body["read"])
@@ -259,7 +271,7 @@ class Channel(PacketSocket):
         Raises:
             InternalError: it is too long, or the other side has not read for so long that the socket is full.
         """
-        fds = message.fds if isinstance(message, GameRings | GameHear) else ()
+        fds = message.fds if isinstance(message, _WITH_FDS) else ()
         return self.send_packet(encode(message), wait=False, fds=fds)
 
     def receive(self) -> Message | None:

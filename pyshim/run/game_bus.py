@@ -9,8 +9,8 @@ from __future__ import annotations
 import hmac
 import selectors
 import time
-from collections.abc import Callable, Iterable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 
 from pyshim import __version__
@@ -45,6 +45,7 @@ from pyshim.errors import UnavailableError
 from pyshim.host.memory import available_bytes, free_huge_pages
 from pyshim.plan import HUGE_PAGE_BYTES, Plan, Policy
 from pyshim.run import control
+from pyshim.run.game_orders import Orders
 from pyshim.run.game_told import Figures, Names, Told
 from pyshim.run.reloading import RefusedError as ReloadRefusedError
 from pyshim.stats import GameFigures
@@ -72,11 +73,11 @@ class GameBus:
         self._huge = HugePages(plan.game, lambda: free_huge_pages(HUGE_PAGE_BYTES))
         free = or_unavailable(available_bytes)
         self._files = Files(self._workers, plan.game.ring_bytes, free, self._huge.may_take)
+        self._orders = Orders(self._files)
         self._between = Between(plan.game.ring_bytes, free, self._say)
         self._peers: dict[int, Peer] = {}
         self._connections = 0  # ever
         self._selector: selectors.BaseSelector | None = None
-        self._channel: control.Channel | None = None  # of the worker process
         self._door: Door | None = None
         self.counted = Counted()
         self._figures = Figures(self._files, self._between, self.counted, plan.game.ring_bytes)
@@ -180,9 +181,9 @@ class GameBus:
                 self._renew(index, place)
         given = tuple(index for index, place in self._registry.places.items() if place.files != NO_FILES)
         channel.send(control.Start(replace(plan, policy=self.routed(plan.policy)), len(given)))
-        self._channel = channel
+        self._orders.channel = channel
         for index in given:
-            self._give(index)
+            self._orders.rings(index, self._registry.places[index])
 
     def _renew(self, index: int, place: Place) -> None:
         """What the next worker process writes; a process that cannot go on with that is detached."""
@@ -203,7 +204,7 @@ class GameBus:
 
     def worker_gone(self) -> None:
         """It has ended."""
-        self._channel, self._huge.worker_has_its_own = None, False
+        self._orders.channel, self._huge.worker_has_its_own = None, False
         for index in tuple(self._dropped):
             self._bury(index)
         self._registry = self._registry.worker_gone()
@@ -227,8 +228,7 @@ class GameBus:
             case control.GameMapped(index, files, problem):
                 self._take(self._registry.unmappable(index, files, problem, now_s))
             case control.GameEnded(index, files, read) if self._is_of(index, files):
-                self._files.ended(index, read)
-                self._take(self._registry.ended(index, files))
+                self._ended(index, files, read)
             case control.GameBroken(index, text):
                 self._take(self._registry.broken(index, text, now_s))
 
@@ -243,24 +243,19 @@ class GameBus:
         place = self._registry.places.get(index)
         return place is not None and place.files == files
 
-    def _order(self, order: control.GameOrder) -> None:
-        if self._channel is not None:
-            self._channel.send(order)
-
-    def _give(self, index: int) -> None:
-        place = self._registry.places[index]
-        here = place.phase is Phase.HERE
-        how = here and place.wants_moves, here, place.heard, self._files.read(index)
-        fds = self._files.for_worker(index)
-        self._order(control.GameRings(index, place.name, place.files, *how, fds))
-
-    def _hear(self, index: int) -> None:
+    @contextmanager
+    def _or_other_files(self, index: int) -> Iterator[None]:
+        """What cannot be gone on with is given up."""
         try:
-            fds = self._files.hear(index)
+            yield
         except UnavailableError as why:
             self._take(self._registry.broken(index, str(why), time.monotonic()))
-        else:
-            self._order(control.GameHear(index, self._registry.places[index].files, fds))
+
+    def _ended(self, index: int, files: int, read: tuple[int, ...]) -> None:
+        with self._or_other_files(index):
+            left = self._files.ended(index, self._registry.places[index].name, read)
+            self.counted.unread[DEATHS] += left.messages
+            self._take(self._registry.ended(index, files))
 
     # ------------------------------------------------------------ what follows from events
 
@@ -287,13 +282,15 @@ class GameBus:
                 self._nameless.add(index)
                 self._between.forget(name, self.places)
             case GiveRings(index) if index in places and places[index].files:
-                self._give(index)
+                self._orders.rings(index, places[index])
             case Hear(index):
-                self._hear(index)
+                with self._or_other_files(index):
+                    self._orders.hear(index, places[index])
             case End(index):
-                self._order(control.GameEnd(index, places[index].files))
+                with self._or_other_files(index):
+                    self._orders.end(index, places[index])
             case TakeRings(index):
-                self._order(control.GameDetach(index))
+                self._orders.detach(index)
             case Presence(index):
                 self._on_presence(index, places[index])
             case _:
@@ -319,9 +316,8 @@ class GameBus:
             self._take(self._registry.unmade(index, str(problem)))
 
     def _on_presence(self, index: int, place: Place) -> None:
-        here = place.phase is Phase.HERE
-        self._order(control.GamePresence(index, here, here and place.wants_moves))
-        if here:
+        self._orders.presence(index, place)
+        if place.phase is Phase.HERE:
             self._between.came(place, self.places)
         else:
             self._between.left(place, self.places)

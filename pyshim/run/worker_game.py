@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 import os
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 from pyshim.dataplane import Gateway
 from pyshim.errors import InternalError, PollgateError
@@ -33,10 +34,8 @@ class Games:
                 # Of rings that could not be mapped the supervisor knows, or will in a moment.
                 with suppress(InternalError):
                     self._gateway.game_presence(process, present=present, wants_moves=wants_moves)
-            case control.GameEnd(process, files):
-                with suppress(InternalError):
-                    self._gateway.game_end(process)
-                    self._ending[process] = files
+            case control.GameEnd():
+                self._end(order)
             case control.GameDetach(process):
                 self._ending.pop(process, None)
                 self._gateway.game_detach(process)
@@ -71,10 +70,21 @@ class Games:
         return ""
 
     def _hear(self, order: control.GameHear) -> None:
-        """What cannot be heard is told as rings that cannot be mapped."""
-        try:
+        with self._told(order):
             for worker, fd in enumerate(order.fds):
                 self._gateway.game_hear(order.process, worker, fd)
+
+    def _end(self, order: control.GameEnd) -> None:
+        with self._told(order):
+            for worker, fds in enumerate(order.by_worker):
+                self._gateway.game_end(order.process, worker, fds)
+            self._ending[order.process] = order.files
+
+    @contextmanager
+    def _told(self, order: control.GameHear | control.GameEnd) -> Iterator[None]:
+        """What cannot be heard, or ended, is told as rings that cannot be mapped."""
+        try:
+            yield
         except InternalError:
             return  # rings that could not be mapped
         except PollgateError as problem:

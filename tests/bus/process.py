@@ -9,6 +9,7 @@ import select
 import socket
 import struct
 import time
+from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -74,6 +75,7 @@ class Process:
         self.socket.settimeout(TIMEOUT_S)
         self.socket.connect(str(path))
         self._fds: list[int] = []
+        self._early: deque[Said] = deque()  # heard and not asked for yet
 
     def __enter__(self) -> Self:
         return self
@@ -94,6 +96,9 @@ class Process:
 
     def hear(self) -> Said | None:
         """The next packet; None at the end of the stream."""
+        return self._early.popleft() if self._early else self._hear()
+
+    def _hear(self) -> Said | None:
         while True:
             try:
                 data, fds, _, _ = socket.recv_fds(self.socket, 1024, DESCRIPTORS_MAX)
@@ -115,10 +120,10 @@ class Process:
         return found
 
     def hears_nothing(self) -> bool:
-        return not select.select([self.socket], [], [], 0.2)[0]
+        return not self._early and not select.select([self.socket], [], [], 0.2)[0]
 
     def attach(self, name: str, *, token: bytes = b"", workers: int = 1) -> list[Said]:
-        """Say HELLO and hear WELCOME; the RINGS. Say that they are mapped."""
+        """Say HELLO and hear WELCOME; the newest RINGS of each worker. Say that they are mapped."""
         rings = self.arrive(name, token=token, workers=workers)
         self.say(head(MAPPED))
         return rings
@@ -130,9 +135,18 @@ class Process:
         assert first is not None
         assert first.kind == WELCOME, first.text
         assert first.numbers[0] == workers
-        rings = self.hear_all(workers)
-        assert all(said.kind == RINGS and len(said.fds) == 3 for said in rings)
-        return rings
+        self.say(
+            open_(name if isinstance(name, str) else name.decode())
+        )  # to itself: what comes before it is all
+        rings: dict[int, Said] = {}
+        while (said := self._hear()) is not None and said.kind != NOBODY:
+            if said.kind != RINGS:
+                self._early.append(said)
+                continue
+            assert len(said.fds) == 3
+            rings[said.numbers[0]] = said  # what processes before it did not read comes first
+        assert sorted(rings) == list(range(workers))
+        return [rings[worker] for worker in range(workers)]
 
 
 def wait_until_sealed(fd: int) -> None:

@@ -22,6 +22,8 @@ WORD = 8
 MESSAGE = 1 << 48
 PLAYER_MESSAGE = 1 << 48 | 5 << 32  # GAME_MESSAGE
 BEGUN_AT = 512
+MAGIC_AT, SIZE_AT, FIRST_AT, MARK_AT = 256, 264, 272, 528
+MAGIC = 0x676E697267500001
 
 
 @pytest.fixture
@@ -59,7 +61,19 @@ def reads(memory: mmap.mmap, position: int) -> None:
 
 def leave(files: Files) -> None:
     """It is gone, and the workers have read what it wrote to the end."""
-    files.ended(0, tuple(released(fd) for fd in files.for_worker(0)[4:]))
+    files.ended(0, "arena", tuple(released(fd) for fd in files.for_worker(0)[4:]))
+
+
+def worker_moves(fd: int, begins_at: int) -> None:
+    """As a worker that goes on in a blank file."""
+    with mmap.mmap(fd, HEAD_BYTES + RING_BYTES) as memory:
+        for at, number in (
+            (SIZE_AT, RING_BYTES),
+            (FIRST_AT, begins_at),
+            (MARK_AT, begins_at),
+            (MAGIC_AT, MAGIC),
+        ):
+            memory[at : at + 8] = number.to_bytes(8, "little")
 
 
 def of_worker_0(given: Iterator[Given]) -> list[tuple[int, int]]:
@@ -109,8 +123,8 @@ def test_the_next_process_writes_a_file_of_its_own_that_goes_on_as_the_worker_sa
         memory[HEAD_BYTES : HEAD_BYTES + 8] = bytes([9] * 8)
         first = files.for_worker(0)[4]
         before = os.fstat(first).st_ino
-        files.ended(0, (48, 0))
-    os.pwrite(worker, (160).to_bytes(8, "little"), 0)  # so far the worker has read
+        os.pwrite(worker, (160).to_bytes(8, "little"), 0)  # so far the worker has read
+        files.ended(0, "arena", (48, 0))
     files.give(0, "arena")
     own = next(files.for_process(0)).fds[1]
     assert os.fstat(own).st_ino != before
@@ -119,7 +133,7 @@ def test_the_next_process_writes_a_file_of_its_own_that_goes_on_as_the_worker_sa
 
 def test_one_that_never_mapped_its_file_is_followed_as_if_it_had_not_been(files: Files) -> None:
     with attach(files):
-        files.ended(0, (48, 0))
+        files.ended(0, "arena", (48, 0))
     files.give(0, "arena")
     own = next(files.for_process(0)).fds[1]
     os.pwrite(own, (1 << 40).to_bytes(8, "little"), 0)
@@ -141,7 +155,7 @@ def test_what_a_process_had_not_read_of_a_dead_worker_comes_first(files: Files) 
         reads(memory, end - 8)
         leave(files)
         assert of_worker_0(files.for_process(0)) == [(1, first), (2, second)]
-        files.ended(0, (end, 0))
+        files.ended(0, "arena", (end, 0))
         assert of_worker_0(files.for_process(0)) == [(2, second)]
 
 
@@ -203,6 +217,65 @@ def test_what_a_worker_left_that_makes_no_sense_is_told(files: Files) -> None:
     files.seal(0)
     with pytest.raises(UnavailableError, match="says what cannot be"):
         files.renew(0, "arena", attached=True)
+
+
+def test_what_is_said_when_a_process_is_gone_is_in_a_file_that_it_does_not_have(files: Files) -> None:
+    with attach(files):
+        worker_file, *_ = files.for_worker(0)
+        end = worker_writes(worker_file, 0, 3)
+        files.seal(0)
+        bell = next(files.for_process(0)).fds[2]
+        after = files.end(0, "arena")
+        assert len(set(after)) == 4
+        assert files.for_worker(0)[0] == worker_file
+        for fd, position in zip(after[:2], (end, 0), strict=True):
+            worker_moves(fd, position)
+        assert files.ended(0, "arena", (WORD, 0)) == Left()
+    assert of_worker_0(files.for_process(0)) == [(1, worker_file), (2, after[0])]
+    assert files.for_worker(0) == after
+    given = list(files.for_process(0))
+    assert [one.fds[2] for one in given] == [after[2], after[2], after[3]]
+    assert given[2].fds[0] == after[1]  # nothing was said before
+    assert bell not in after
+    for fd in after[:2]:
+        with pytest.raises(PermissionError):
+            mmap.mmap(fd, RING_BYTES)
+    files.ended(0, "arena", (end, 0))
+    assert of_worker_0(files.for_process(0)) == [(2, after[0])]
+
+
+def test_a_worker_that_dies_has_gone_on_in_the_next_file_or_has_not(files: Files) -> None:
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    end = worker_writes(files.for_worker(0)[0], 0, 3)
+    files.seal(0)
+    one, other, *_ = files.for_worker(0)
+    after = files.end(0, "arena")
+    worker_moves(after[0], end)
+    last = worker_writes(after[0], end, 2)
+    assert files.renew(0, "arena", attached=False) == Left()
+    assert of_worker_0(files.for_process(0)) == [(1, one), (2, after[0])]
+    assert files.for_worker(0)[0] == after[0]  # the next worker goes on there, too
+    (of_1,) = [given for given in files.for_process(0) if given.worker == 1 and given.incarnation == 2]
+    assert of_1.fds[0] not in after
+    assert first_position(files.for_worker(0)[1]) == 0
+    assert other != files.for_worker(0)[1]
+    assert len(list(Path("/proc/self/fd").iterdir())) == before + 1  # what nobody read
+    worker_moves(files.end(0, "arena")[0], last)
+    files.drop(0)
+    assert files.bury(0).records == 5
+
+
+def test_of_many_processes_that_read_nothing_the_latest_files_are_kept(files: Files) -> None:
+    position, left = 0, Left()
+    files.seal(0)
+    for _ in range(LEFT_MAX + 2):
+        written = files.end(0, "arena")[0]
+        worker_moves(written, position)
+        position = worker_writes(written, position, 3, PLAYER_MESSAGE)
+        left += files.ended(0, "arena", (0, 0))
+    assert len(of_worker_0(files.for_process(0))) == LEFT_MAX
+    assert left == Left(6 + 9, 6 + 3)  # the two oldest files; then the gap in place of them, and the next
+    assert not files.is_behind(0)
 
 
 def test_memory_whose_pages_nobody_has_taken_yet_is_not_given_twice() -> None:

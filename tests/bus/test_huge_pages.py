@@ -104,7 +104,7 @@ def test_files_in_huge_pages_are_sealed_and_go_on_like_others(reserve: Reserve) 
             assert released(own) == 48
         files.seal(0)
         files.renew(0, "arena", attached=True)
-        files.ended(0, (48,))
+        files.ended(0, "arena", (48,))
         files.give(0, "arena")
         assert (files.pages(0), is_huge(files.for_worker(0)[0])) == ("huge", True)
     finally:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ctypes
 import errno
 import fcntl
@@ -13,9 +14,12 @@ from pathlib import Path
 
 import pytest
 
+from pyshim.game import Game, Joined, Message
+from pyshim.protocol.client import Client, GameMessage
 from tests.bus.process import DETACHED, MAPPED, Process, head, wait_until_sealed
 from tests.bus.test_attach import config
-from tests.gate import Gate
+from tests.bus.test_players import OWN, ticket
+from tests.gate import TIMEOUT_S, Gate
 
 
 @pytest.fixture(scope="module")
@@ -83,3 +87,35 @@ def test_mapped_is_said_once(path: Path) -> None:
         said = process.hear()
         assert said is not None
         assert (said.kind, "said MAPPED again" in said.text) == (DETACHED, True)
+
+
+def test_who_is_gone_reads_nothing_of_what_is_said_to_the_next_and_rings_nobody(tmp_path: Path) -> None:
+    path, secret = tmp_path / "game.sock", b"SECRET OF THE NEXT"
+
+    async def play(gate: Gate, old_bell: int, spied: mmap.mmap) -> None:
+        async with Client(ticket(gate, 7)) as player:
+            await player.say(OWN, secret)
+            with Game(path, "arena") as game:
+                events: list[object] = []
+                while not any(isinstance(event, Joined) for event in events):
+                    assert await asyncio.to_thread(game.wait, TIMEOUT_S)
+                    events += game.poll().events()
+                assert [said.body for said in events if isinstance(said, Message)] == [secret]
+                assert spied.find(secret) == -1
+                os.set_blocking(old_bell, True)
+                os.eventfd_write(old_bell, (1 << 64) - 2)  # whoever writes there now waits
+                game.send(7, OWN, b"heard")
+                await asyncio.to_thread(game.flush)
+                async for event in player.events():
+                    if isinstance(event, GameMessage):
+                        assert event.body == b"heard"
+                        break
+
+    with Gate(config(tmp_path, routes=[{"to": "arena"}]), tmp_path) as gate, Process(path) as old:
+        (rings,) = old.attach("arena")
+        with mmap.mmap(rings.fds[0], 640 + 16 * 1024, prot=mmap.PROT_READ) as spied:
+            old.say(head(MAPPED))
+            assert old.hear() is not None  # it is detached, and keeps what it has
+            with Process(path) as other:
+                other.attach("arena")  # so workers are done with the old one
+            asyncio.run(play(gate, rings.fds[2], spied))

@@ -104,9 +104,9 @@ def test_a_name_is_refused_while_its_owner_lives_and_goes_on_in_the_same_files_a
     registry = attached()
     (refuse,) = registry.hello(2, 200, ARENA, 1.0).do
     assert refuse == Refuse(2, Reason.TAKEN, "the name arena is taken by process 100, which lives")
-    gone = registry.gone(1, "is gone", 2.0)
-    assert gone.do == (Presence(0),)
-    again = gone.registry.hello(2, 200, ARENA, 3.0)
+    gone = registry.gone(1, "is gone", 2.0)  # it never mapped them, and has what workers write
+    assert gone.do == (Presence(0), End(0))
+    again = gone.registry.ended(0, 1).registry.hello(2, 200, ARENA, 3.0)
     assert again.do == (Welcome(0), Presence(0))
     assert again.registry.places[0].files == registry.places[0].files
 
@@ -186,14 +186,16 @@ def test_the_next_worker_process_maps_all_and_those_who_are_there_get_what_is_ne
     assert registry.mapped(0, 1).do == (Renew(0),)
     assert registry.mapped(1, 2).do == (Welcome(1), Presence(1))
     away = registry.gone(1, "is gone", 2.0).registry
-    assert away.mapped(0, 1).do == ()
+    assert away.mapped(0, 1).do == (End(0),)
 
 
 def test_a_process_that_comes_while_there_is_no_worker_process_waits_for_the_next() -> None:
     registry = attached().gone(1, "is gone", 1.0).registry.worker_gone()
     waiting = registry.hello(2, 200, ARENA, 2.0)
     assert waiting.do == ()
-    assert waiting.registry.mapped(0, 1).do == (Welcome(0), Presence(0))
+    following = waiting.registry.mapped(0, 1)
+    assert following.do == (End(0),)
+    assert following.registry.ended(0, 1).do == (Welcome(0), Presence(0))
 
 
 def test_without_memory_it_is_refused_and_the_next_asks_again() -> None:
@@ -261,4 +263,5 @@ def test_whatever_happens_a_name_has_one_index_and_one_process(events: list[tupl
             assert not (place.ending and not place.mapped)
             waits = place.phase is Phase.ARRIVING
             assert not (waits and place.mapped and not place.ending), place
-            assert not (place.phase is Phase.AWAY and place.mapped and place.heard and not place.ending)
+            assert not (place.phase is Phase.AWAY and place.mapped and place.used and not place.ending)
+            assert place.used or not place.heard

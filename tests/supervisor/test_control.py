@@ -71,7 +71,6 @@ MESSAGES = st.one_of(
     st.builds(control.Reload, U32, POLICIES, st.booleans()),
     st.builds(control.Stop, st.floats(0, 10)),
     st.builds(control.GamePresence, U32, st.booleans(), st.booleans()),
-    st.builds(control.GameEnd, U32, U32),
     st.builds(control.GameEnded, U32, U32, st.lists(st.integers(0, (1 << 64) - 1), max_size=3).map(tuple)),
     st.builds(control.GameDetach, U32),
     st.builds(control.GameMapped, U32, U32, TEXT),
@@ -82,6 +81,18 @@ MESSAGES = st.one_of(
     st.builds(control.Failed, st.integers(0, 255), TEXT),
     st.just(control.Stopped()),
 )
+
+
+def test_what_is_written_after_an_end_travels_with_it() -> None:
+    with contextlib.ExitStack() as stack:
+        ours, theirs = (stack.enter_context(contextlib.closing(end)) for end in control.Channel.pair())
+        made = [stack.enter_context(open(os.devnull)) for _ in range(4)]  # noqa: PTH123
+        assert ours.send(control.GameEnd(3, 7, tuple(file.fileno() for file in made)))
+        received = theirs.receive()
+        assert isinstance(received, control.GameEnd)
+        assert (received.process, received.files, len(list(received.by_worker))) == (3, 7, 2)
+        for fd in received.fds:
+            os.close(fd)
 
 
 @pytest.mark.parametrize("heard", [True, False])

@@ -32,6 +32,7 @@ int pg_confine(const struct pg_confinement *confinement, struct pg_error *error)
 void pg_stats_settle(struct pg_stats_page *page, uint32_t workers);
 
 int pg_game_file(const char *name, uint32_t ring_bytes, bool huge, int before, struct pg_error *error);
+int pg_game_blank_file(const char *name, uint32_t ring_bytes, bool huge, struct pg_error *error);
 int pg_game_gap_file(const char *name, uint32_t ring_bytes, bool huge, int before, uint64_t end, uint32_t messages,
 		     struct pg_error *error);
 struct pg_game_left {
@@ -57,7 +58,8 @@ int pg_game_attach(struct pg_gateway *gateway, const struct pg_game_rings *rings
 int pg_game_presence(struct pg_gateway *gateway, uint32_t process, bool present, bool wants_moves,
 		     struct pg_error *error);
 int pg_game_hear(struct pg_gateway *gateway, uint32_t process, uint32_t worker, int fd, struct pg_error *error);
-int pg_game_end(struct pg_gateway *gateway, uint32_t process, struct pg_error *error);
+int pg_game_end(struct pg_gateway *gateway, uint32_t process, uint32_t worker, int worker_fd, int bell_fd,
+		struct pg_error *error);
 bool pg_game_ended(struct pg_gateway *gateway, uint32_t process, uint64_t *read);
 int pg_game_detach(struct pg_gateway *gateway, uint32_t process, struct pg_error *error);
 bool pg_game_broken(struct pg_gateway *gateway, uint32_t *process, char *text, size_t size);
