@@ -57,7 +57,8 @@ time.sleep(600)
 
 
 def config(directory: Path, **game: Any) -> dict[str, Any]:
-    section = {"listen": f"unix:{directory}/game.sock", "ring_kib": 16, "processes": 4, **game}
+    ours = {"ring_kib": 16, "processes": 4, "huge_pages": "never"}  # what is free of them is not ours
+    section = {"listen": f"unix:{directory}/game.sock", **ours, **game}
     return {
         "engine": "epoll",
         "ports": [{"name": "game0", "address": ["127.0.0.1/8"]}],

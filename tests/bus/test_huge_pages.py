@@ -146,7 +146,7 @@ def pages_of(gate: Gate) -> Any:
 
 def test_players_and_processes_speak_through_huge_pages(tmp_path: Path, reserve: Reserve) -> None:
     reserve(16)
-    with Gate(config(tmp_path, ring_kib=1024, routes=[{"to": "arena"}]), tmp_path) as gate:
+    with Gate(config(tmp_path, ring_kib=1024, huge_pages="auto", routes=[{"to": "arena"}]), tmp_path) as gate:
         echoes(gate)
         assert pages_of(gate) == "huge"
         gate.kill_worker()
@@ -180,7 +180,7 @@ def test_a_worker_process_that_needs_them_finds_its_own_whenever_it_starts(
     tmp_path: Path, reserve: Reserve
 ) -> None:
     reserve(32 + 2)
-    game = config(tmp_path, ring_kib=1024, routes=[{"to": "arena"}])["game"]
+    game = config(tmp_path, ring_kib=1024, huge_pages="auto", routes=[{"to": "arena"}])["game"]
     wanted = {
         "eal": {"memory_mib": 64, "huge_pages": True},
         "ports": [{"name": "game0", "device": "net_null0", "address": ["10.0.0.1/24"], "queues": 1}],
