@@ -8,6 +8,7 @@
 
 #include "load/answers.h"
 #include "load/pace.h"
+#include "load/travel.h"
 #include "pollgate_client.h"
 
 /// Clients look at their clocks so often: repetitions, acknowledgements that are owed, heartbeats.
@@ -258,49 +259,20 @@ static unsigned sessions_room(struct transport *t, struct outgoing_message *outg
 	return n;
 }
 
-/// What a player would miss.
-static bool is_reliable(uint8_t type)
-{
-	return type == PLAIN_ATTACK || type == PLAIN_CHAT || type == PLAIN_SKILL || type == PG_LOAD_GAME;
-}
-
-/// On the channels on which the client sends it of its own accord.
-static struct pgc_delivery delivery_of(uint8_t type, uint32_t receipt)
-{
-	const bool reliable = is_reliable(type);
-
-	return (struct pgc_delivery){
-		.reliable = reliable,
-		.channel = type == PLAIN_CHAT ? 1 : 0,
-		.priority = PGC_URGENT,
-		.receipt = reliable ? receipt : 0,
-	};
-}
-static_assert((int)PGC_MESSAGE_MOVE == PLAIN_MOVE && (int)PGC_MESSAGE_ATTACK == PLAIN_ATTACK &&
-		      (int)PGC_MESSAGE_CHAT == PLAIN_CHAT && (int)PGC_MESSAGE_HEARTBEAT == PLAIN_HEARTBEAT &&
-		      (int)PGC_MESSAGE_SKILL == PLAIN_SKILL,
-	      "a type has one number");
-
-/// On the wire.
-static enum pgc_message type_of(const struct sessions *s, uint8_t type)
-{
-	return (enum pgc_message)(type == PG_LOAD_GAME ? s->game_type : type);
-}
-
 /// @return false: it was not sent, for the reason in `outgoing`
 static bool say(struct session_player *p, struct outgoing_message *outgoing)
 {
 	const struct plain_header *header = (const struct plain_header *)outgoing->payload;
 	const uint32_t receipt = p->receipts + 1 ? p->receipts + 1 : 1;
-	const struct pgc_delivery delivery = delivery_of(outgoing->message.type, receipt);
+	const struct pgc_delivery delivery = travel_delivery(outgoing->message.type, receipt);
 	const struct unanswered message = {
 		.key = receipt,
 		.stamp = header->timestamp,
 		.length = outgoing->message.length,
 		.type = outgoing->message.type,
 	};
-	const int said = pgc_say(p->client, type_of(p->all, message.type), outgoing->payload + PLAIN_PREFIX,
-				 message.length - PLAIN_PREFIX, &delivery);
+	const int said = pgc_say(p->client, travel_type(message.type, p->all->game_type),
+				 outgoing->payload + PLAIN_PREFIX, message.length - PLAIN_PREFIX, &delivery);
 	uint64_t number;
 
 	outgoing->unsent = said == PGC_ERROR_STATE ? PG_LOAD_NOT_CONNECTED : PG_LOAD_HELD_BACK;
@@ -328,7 +300,7 @@ static uint64_t sessions_send(struct transport *t, struct outgoing_message *outg
 	s->now = pg_tsc();
 	s->lost = 0;
 	for (unsigned i = 0; i < n; i++) {
-		s->saying = is_reliable(outgoing[i].message.type) ? NO_MESSAGE : (int)i;
+		s->saying = travels_reliably(outgoing[i].message.type) ? NO_MESSAGE : (int)i;
 		taken |= (uint64_t)say(&s->player[outgoing[i].message.player], &outgoing[i]) << i;
 	}
 	s->saying = NO_MESSAGE;
