@@ -215,8 +215,11 @@ static struct game_link *make_link(uint32_t capacity)
 		pages_free(link, sizeof(*link));
 		return NULL;
 	}
-	if (getrandom(secret, sizeof(secret), 0) != sizeof(secret)) // then a bucket may be long, and nothing else
-		secret[0] = secret[1] = pg_tsc();
+	if (getrandom(secret, sizeof(secret), 0) != sizeof(secret)) {
+		pages_free(link->groups_memory, groups_size(capacity));
+		pages_free(link, sizeof(*link));
+		return NULL;
+	}
 	groups_init(&link->groups, link->groups_memory, capacity, secret);
 	return link;
 }
@@ -242,7 +245,8 @@ int pg_game_attach(struct pg_gateway *g, const struct pg_game_rings *rings, stru
 	game = g->worker[rings->worker]->game;
 	link = make_link(slots_of(g));
 	if (!link)
-		return error_set(error, PG_ERROR_MEMORY, "no memory for game process %u", rings->process);
+		return error_set(error, PG_ERROR_MEMORY, "no memory, or no random number, for game process %u",
+				 rings->process);
 	if (!link_open(link, rings, &game->counts[rings->process], why, sizeof(why))) {
 		free_link(link);
 		return error_set(error, PG_ERROR_SYSTEM, "the rings of game process %u: %s", rings->process, why);
