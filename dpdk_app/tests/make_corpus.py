@@ -439,63 +439,6 @@ def gateways() -> dict[str, bytes]:
     }
 
 
-def rings() -> dict[str, bytes]:
-    """Steps of a ring's two sides; what is scribbled over their memory, and before which load."""
-    attach_writer, attach_reader, abandon, scribble, wake, sleep = (bytes([step, 0]) for step in range(6))
-    write, read = 0x80 + 28, 0x80 + 30  # three messages, committed; one, released
-    three = bytes([write, 0, 40, 1, 7, 0, 0, 8, 255, 3, 9])
-    begun = bytes([6, 0, 40, 1, 7])
-    take = bytes([read + 40, 0])
-    here = 2 + 8  # a whole word where the writer is
-    whole = three + take
-    return {
-        "exchange": whole * 3,
-        "around": (three + take * 2) * 12,
-        "full": three * 9 + take + begun + take,
-        "gap": three + begun * 3 + attach_writer + take * 3,
-        "abandoned": three + begun + abandon + three + take * 2,
-        "asleep": sleep + three + wake + sleep + take,
-        "reader-again": three + bytes([read - 0x80 + 20, 0]) + attach_reader + take,
-        "no-kind": three + scribble + bytes([here, 0, 0, 9, 0, 0, 0, 0, 0, 0, 0]) + take,
-        "endless-gap": scribble + bytes([here, 0, 0, 0, 3, 0, 0, 0xFF, 0xFF, 0xFF, 0xFF]) + take * 2,
-        "too-long": scribble + bytes([here + 4, 0, 0, 0, 1, 0, 0, 0, 0, 5, 0]) + take,
-        "released-too-far": three + scribble + bytes([1 + 2, 0, 0, 1, 0, 0]) + three * 20,
-        "marks": three + scribble + bytes([8, 0, 35, 0, 0, 0, 0, 0, 0, 0, 3]) + attach_writer,
-        "between-loads": three + bytes([0, 3, here, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0]) + take,
-    }
-
-
-def orders() -> dict[str, bytes]:
-    """What a game process has a worker do, as fuzz_orders.c reads it."""
-
-    def order(kind: int, body: bytes) -> bytes:
-        return bytes([kind, len(body)]) + body
-
-    players, comes, everybody, next_process, hurry = 40, 224, 240, 248, 252
-    send, send_list, send_group, join, leave, end, kick, place, ask = range(1, 10)
-    said, bag = struct.pack("<IBBBB", 0, 70, 1, 1, 1), struct.pack("<IBBBB", 0, 131, 1, 1, 1)
-    to_all = struct.pack("<II", players, 0) + said + struct.pack(f"<{players}I", *range(1, players + 1))
-    one, group = bytes([comes]), struct.pack("<II", 1, 0)
-    return {
-        "send": one + order(send, struct.pack("<II", 1, 0) + said + b"hello"),
-        "send-theirs": one + order(send, struct.pack("<II", 1, 0) + bag + b"things"),
-        "send-nobody": order(send, struct.pack("<II", 99, 0) + said),
-        "list": bytes([comes, comes + 3]) + order(send_list, to_all + b"all"),
-        "list-hurry": bytes([everybody, hurry]) + order(send_list, to_all + b"all"),
-        "list-short": order(send_list, to_all[:60]),
-        "group": one + order(join, struct.pack("<II", 1, 1)) + order(send_group, group + said + b"group"),
-        "group-hurry": bytes([hurry, everybody]) + order(send_group, group + said + bytes(100)),
-        "group-left": one + order(join, struct.pack("<II", 1, 1)) + order(leave, struct.pack("<II", 1, 1)),
-        "group-end": bytes([everybody]) + order(end, group) + order(send_group, group + said),
-        "group-next": bytes([hurry, everybody, next_process]) + order(send_group, group + said),
-        "kick": one + order(kick, struct.pack("<IB3x", 1, 9)),
-        "place": one + order(place, struct.pack("<I6f", 1, 1, 2, 3, 4, 5, 6)),
-        "place-nan": one + order(place, struct.pack("<I6f", 1, 1, float("nan"), 3, 4, 5, 6)),
-        "ask": one + order(ask, struct.pack("<II", 1, 77)),
-        "no-type": order(0, b"") + order(15, bytes(20)),
-    }
-
-
 def main() -> None:
     """Write every corpus."""
     host, game = host_frames(), game_frames()
@@ -507,8 +450,6 @@ def main() -> None:
     write("fuzz_datagram", datagrams())
     write("fuzz_opened", conversations())
     write("fuzz_client", gateways())
-    write("fuzz_orders", orders())
-    write("fuzz_ring", rings())
     write("fuzz_frame", {name: record(frame) for name, frame in everything.items()} | bursts(everything))
 
 
