@@ -482,3 +482,17 @@ void no_event(pgg *game)
 	assert_int_equal(pgg_poll(game, &event, 1), 0);
 	assert_int_equal(pgg_wait(game, 0), 0);
 }
+
+pgg *gateway_begin(struct gateway *gateway, unsigned workers)
+{
+	static const uint32_t players[] = {7, 9};
+	pgg *game;
+
+	gateway_start(gateway, workers);
+	game = gateway_attach(gateway, "arena");
+	gateway_listing(gateway, 0, players, 2);
+	next_event(game, PGG_JOINED);
+	next_event(game, PGG_JOINED);
+	next_event(game, PGG_LISTED);
+	return game;
+}

@@ -104,4 +104,14 @@ void gateway_no_order(struct gateway *gateway, unsigned worker);
 struct pgg_event next_event(pgg *game, enum pgg_event_type type);
 void no_event(pgg *game);
 
+/// A process has attached to a gateway that has just started, and was told of players 7 and 9 at the first worker.
+pgg *gateway_begin(struct gateway *gateway, unsigned workers);
+
+/// Both end.
+static inline void gateway_end(struct gateway *gateway, pgg *game)
+{
+	pgg_close(game);
+	gateway_stop(gateway);
+}
+
 #endif

@@ -10,26 +10,6 @@ static struct gateway gateway;
 
 static const uint32_t players_7_and_9[] = {7, 9};
 
-/// Attached, and told of 7 and 9 at the first worker.
-static pgg *begin(unsigned workers)
-{
-	pgg *game;
-
-	gateway_start(&gateway, workers);
-	game = gateway_attach(&gateway, "arena");
-	gateway_listing(&gateway, 0, players_7_and_9, 2);
-	next_event(game, PGG_JOINED);
-	next_event(game, PGG_JOINED);
-	next_event(game, PGG_LISTED);
-	return game;
-}
-
-static void end(pgg *game)
-{
-	pgg_close(game);
-	gateway_stop(&gateway);
-}
-
 static void who_attaches_is_told_of_everybody_who_is_in(void **state UNUSED)
 {
 	struct pgg_event event;
@@ -50,13 +30,13 @@ static void who_attaches_is_told_of_everybody_who_is_in(void **state UNUSED)
 	assert_false(pgg_is_here(game, 8));
 	assert_false(pgg_is_here(game, 0));
 	no_event(game);
-	end(game);
+	gateway_end(&gateway, game);
 }
 
 static void players_come_speak_and_go(void **state UNUSED)
 {
 	struct pgg_event event;
-	pgg *game = begin(1);
+	pgg *game = gateway_begin(&gateway, 1);
 
 	gateway_join(&gateway, 0, 8, GAME_JOINED_NOW);
 	gateway_say(&gateway, 0, 8, 100, "hello");
@@ -77,14 +57,14 @@ static void players_come_speak_and_go(void **state UNUSED)
 	assert_int_equal(event.player, 8);
 	assert_string_equal(pgg_left_text(event.as.left.why), "idle");
 	assert_int_equal(pgg_players(game), 2);
-	end(game);
+	gateway_end(&gateway, game);
 }
 
 static void where_players_moved_is_read_in_place(void **state UNUSED)
 {
 	struct game_position *at;
 	struct pgg_event event;
-	pgg *game = begin(1);
+	pgg *game = gateway_begin(&gateway, 1);
 
 	at = gateway_record(&gateway, 0, GAME_MOVED, 3 * sizeof(*at));
 	for (uint32_t i = 0; i < 3; i++)
@@ -94,13 +74,13 @@ static void where_players_moved_is_read_in_place(void **state UNUSED)
 	assert_int_equal(event.as.moved.count, 3);
 	assert_int_equal(event.as.moved.at[2].player, 9);
 	assert_true(event.as.moved.at[2].position[0] == 2 && event.as.moved.at[2].velocity[2] == 1);
-	end(game);
+	gateway_end(&gateway, game);
 }
 
 static void an_answer_about_a_player_has_its_question_s_cookie(void **state UNUSED)
 {
 	struct pgg_event event;
-	pgg *game = begin(1);
+	pgg *game = gateway_begin(&gateway, 1);
 
 	assert_int_equal(pgg_ask(game, 9, 42), PGG_OK);
 	assert_int_equal(pgg_flush(game), PGG_OK);
@@ -114,7 +94,7 @@ static void an_answer_about_a_player_has_its_question_s_cookie(void **state UNUS
 	assert_int_equal(event.as.quality.cookie, 42);
 	assert_int_equal(event.as.quality.round_trip_us, 5000);
 	assert_int_equal(event.as.quality.lost, 3);
-	end(game);
+	gateway_end(&gateway, game);
 }
 
 static void bodies_stay_until_the_next_poll_and_are_given_back_then(void **state UNUSED)
@@ -122,7 +102,7 @@ static void bodies_stay_until_the_next_poll_and_are_given_back_then(void **state
 	static const char text[] = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 	const struct ring_writer *writer = &gateway.process[0].worker[0].writer;
 	struct pgg_event event[PGG_LIST_MAX];
-	pgg *game = begin(1);
+	pgg *game = gateway_begin(&gateway, 1);
 	unsigned said = 0, heard = 0;
 
 	for (unsigned round = 0; round < 50; round++) {
@@ -147,7 +127,7 @@ static void bodies_stay_until_the_next_poll_and_are_given_back_then(void **state
 		heard += (unsigned)n;
 	assert_int_equal(heard, said);
 	assert_true(said > 50 * 50);
-	end(game);
+	gateway_end(&gateway, game);
 }
 
 static void a_ring_at_a_time_is_read_from_one_memory(void **state UNUSED)
@@ -156,7 +136,7 @@ static void a_ring_at_a_time_is_read_from_one_memory(void **state UNUSED)
 	const void *memory;
 	bool seen[2] = {false, false};
 	size_t bytes;
-	pgg *game = begin(2);
+	pgg *game = gateway_begin(&gateway, 2);
 
 	for (unsigned i = 0; i < 3; i++) {
 		gateway_say(&gateway, 0, 7, 64, "one");
@@ -176,13 +156,13 @@ static void a_ring_at_a_time_is_read_from_one_memory(void **state UNUSED)
 	assert_true(seen[0] && seen[1]);
 	assert_int_equal(pgg_poll_ring(game, event, COUNT(event), &memory, &bytes), 0);
 	assert_null(memory);
-	end(game);
+	gateway_end(&gateway, game);
 }
 
 static void a_worker_that_dies_leaves_a_gap_that_is_named_and_nothing_else(void **state UNUSED)
 {
 	struct pgg_event event;
-	pgg *game = begin(2);
+	pgg *game = gateway_begin(&gateway, 2);
 
 	gateway_listing(&gateway, 1, (const uint32_t[]){20}, 1);
 	next_event(game, PGG_JOINED);
@@ -208,12 +188,12 @@ static void a_worker_that_dies_leaves_a_gap_that_is_named_and_nothing_else(void 
 	assert_memory_equal(event.as.message.body, "after", 5);
 	assert_true(pgg_is_here(game, 20)); // of another worker
 	assert_int_equal(pgg_players(game), 2);
-	end(game);
+	gateway_end(&gateway, game);
 }
 
 static void workers_that_die_before_they_are_read_lose_nothing_that_they_said(void **state UNUSED)
 {
-	pgg *game = begin(1);
+	pgg *game = gateway_begin(&gateway, 1);
 	char text[2] = "a";
 
 	for (unsigned turn = 0; turn < 4; turn++) {
@@ -226,13 +206,13 @@ static void workers_that_die_before_they_are_read_lose_nothing_that_they_said(vo
 
 		assert_int_equal(*(const char *)event.as.message.body, 'a' + (int)turn);
 	}
-	end(game);
+	gateway_end(&gateway, game);
 }
 
 static void what_is_sent_goes_on_over_the_death_of_a_worker(void **state UNUSED)
 {
 	const struct pgg_message message = {.type = 64, .body = "x", .length = 1};
-	pgg *game = begin(1);
+	pgg *game = gateway_begin(&gateway, 1);
 
 	assert_int_equal(pgg_send(game, 7, &message), PGG_OK);
 	pgg_flush(game);
@@ -246,26 +226,26 @@ static void what_is_sent_goes_on_over_the_death_of_a_worker(void **state UNUSED)
 		assert_int_equal(send->player, players_7_and_9[i]);
 	}
 	gateway_no_order(&gateway, 0);
-	end(game);
+	gateway_end(&gateway, game);
 }
 
 static void a_list_that_is_made_again_is_no_news_but_for_who_went(void **state UNUSED)
 {
-	pgg *game = begin(1);
+	pgg *game = gateway_begin(&gateway, 1);
 
 	gateway_listing(&gateway, 0, (const uint32_t[]){9, 10}, 2);
 	assert_int_equal(next_event(game, PGG_JOINED).player, 10);
 	assert_int_equal(next_event(game, PGG_LEFT).player, 7);
 	next_event(game, PGG_LISTED);
 	no_event(game);
-	end(game);
+	gateway_end(&gateway, game);
 }
 
 static void a_player_who_came_to_another_worker_is_not_said_to_leave(void **state UNUSED)
 {
 	const struct pgg_message message = {.type = 64, .body = "x", .length = 1};
 	struct game_joined *joined;
-	pgg *game = begin(2);
+	pgg *game = gateway_begin(&gateway, 2);
 
 	joined = gateway_record(&gateway, 1, GAME_JOINED, sizeof(*joined));
 	*joined = (struct game_joined){7, 5555, 8081, 1, GAME_JOINED_NOW};
@@ -278,14 +258,14 @@ static void a_player_who_came_to_another_worker_is_not_said_to_leave(void **stat
 	pgg_flush(game);
 	gateway_no_order(&gateway, 0);
 	gateway_order(&gateway, 1, GAME_SEND, sizeof(struct game_send) + 1);
-	end(game);
+	gateway_end(&gateway, game);
 }
 
 static void a_client_of_netcode_is_named_with_what_its_token_says(void **state UNUSED)
 {
 	struct game_joined_client *joined;
 	struct pgg_event event;
-	pgg *game = begin(1);
+	pgg *game = gateway_begin(&gateway, 1);
 
 	joined = gateway_record(&gateway, 0, GAME_JOINED, sizeof(*joined));
 	*joined = (struct game_joined_client){.joined = {0x80000003, 3, 8082, 2, GAME_JOINED_NOW},
@@ -301,7 +281,7 @@ static void a_client_of_netcode_is_named_with_what_its_token_says(void **state U
 	event = next_event(game, PGG_JOINED);
 	assert_true(event.as.joined.client == 8);
 	assert_null(event.as.joined.user_data);
-	end(game);
+	gateway_end(&gateway, game);
 }
 
 static void who_speaks_before_the_first_list_can_be_answered(void **state UNUSED)
@@ -321,137 +301,7 @@ static void who_speaks_before_the_first_list_can_be_answered(void **state UNUSED
 	next_event(game, PGG_LISTED); // nobody is told that 9 leaves, who was never said to be in
 	no_event(game);
 	assert_int_equal(pgg_players(game), 1);
-	end(game);
-}
-
-static void many_players_are_found_and_forgotten(void **state UNUSED)
-{
-	enum { PLAYERS = 3000 };
-	struct pgg_event event[64];
-	unsigned joined = 0, left = 0;
-	pgg *game = begin(1);
-
-	for (uint32_t i = 0; i < PLAYERS; i++) {
-		gateway_join(&gateway, 0, 1000 + i * 37, GAME_JOINED_NOW);
-		joined += (unsigned)pgg_poll(game, event, COUNT(event));
-	}
-	while (pgg_wait(game, 0) > 0)
-		joined += (unsigned)pgg_poll(game, event, COUNT(event));
-	assert_int_equal(joined, PLAYERS);
-	for (uint32_t i = 0; i < PLAYERS; i++)
-		assert_true(pgg_is_here(game, 1000 + i * 37));
-	gateway_listing(&gateway, 0, (const uint32_t[]){1000, 1037}, 2);
-	while (pgg_wait(game, 0) > 0) {
-		const int n = pgg_poll(game, event, COUNT(event));
-
-		for (int i = 0; i < n; i++)
-			left += event[i].type == PGG_LEFT;
-	}
-	assert_int_equal(left, PLAYERS); // those two stay, 7 and 9 go
-	assert_int_equal(pgg_players(game), 2);
-	assert_true(pgg_is_here(game, 1037));
-	end(game);
-}
-
-static void whoever_goes_is_forgotten_and_nobody_else(void **state UNUSED)
-{
-	enum { PLAYERS = 450 };
-	struct pgg_event event[64];
-	pgg *game = begin(1);
-
-	for (uint32_t i = 1; i <= PLAYERS; i++)
-		gateway_join(&gateway, 0, 100 + i, GAME_JOINED_NOW);
-	while (pgg_wait(game, 0) > 0)
-		pgg_poll(game, event, COUNT(event));
-	for (uint32_t i = 1; i <= PLAYERS; i += 3)
-		gateway_leave(&gateway, 0, 100 + i, 1);
-	while (pgg_wait(game, 0) > 0)
-		pgg_poll(game, event, COUNT(event));
-	for (uint32_t i = 1; i <= PLAYERS; i++)
-		assert_int_equal(pgg_is_here(game, 100 + i), i % 3 != 1);
-	assert_int_equal(pgg_players(game), 2 + PLAYERS - PLAYERS / 3);
-	end(game);
-}
-
-static void players_who_come_while_others_are_forgotten_lose_nobody(void **state UNUSED)
-{
-	enum { PLAYERS = 400 };
-	struct pgg_event event;
-	unsigned joined = 0, left = 0;
-	pgg *game = begin(2);
-
-	for (uint32_t i = 1; i <= PLAYERS; i++)
-		gateway_join(&gateway, 0, 100 + i, GAME_JOINED_NOW);
-	while (joined < PLAYERS)
-		joined += (unsigned)pgg_poll(game, &event, 1);
-	gateway_listing(&gateway, 0, NULL, 0);
-	for (uint32_t i = 1; i <= PLAYERS; i++) // the table grows
-		gateway_join(&gateway, 1, 10000 + i, GAME_JOINED_NOW);
-	while (pgg_wait(game, 0) > 0)
-		if (pgg_poll(game, &event, 1) == 1)
-			left += event.type == PGG_LEFT;
-	assert_int_equal(left, 2 + PLAYERS);
-	assert_int_equal(pgg_players(game), PLAYERS);
-	end(game);
-}
-
-static void whoever_left_a_moment_ago_can_be_answered_and_is_not_here(void **state UNUSED)
-{
-	const struct pgg_message answer = {.type = 64};
-	struct pgg_event event[4];
-	pgg *game = begin(1);
-
-	gateway_join(&gateway, 0, 8, GAME_JOINED_NOW);
-	gateway_leave(&gateway, 0, 8, 1);
-	gateway_leave(&gateway, 0, 7, 1);
-	gateway_join(&gateway, 0, 7, GAME_JOINED_NOW);
-	assert_int_equal(pgg_poll(game, event, COUNT(event)), 4);
-	assert_int_equal(pgg_group_join(game, 1, 8), PGG_OK);
-	assert_int_equal(pgg_send(game, 8, &answer), PGG_OK);
-	assert_false(pgg_is_here(game, 8));
-	assert_true(pgg_is_here(game, 7));
-	assert_int_equal(pgg_players(game), 2);
-	no_event(game);
-	assert_int_equal(pgg_send(game, 8, &answer), PGG_NOT_HERE);
-	assert_int_equal(pgg_send(game, 7, &answer), PGG_OK);
-	assert_int_equal(pgg_players(game), 2);
-	end(game);
-}
-
-/// The next number that has its place where many others have theirs, as players.c hashes them.
-static uint32_t next_of_a_crowd(uint32_t player)
-{
-	do
-		player++;
-	while (((player * 0x9e3779b97f4a7c15ULL) >> 32 & 1023) > 8);
-	return player;
-}
-
-static void players_who_go_while_others_are_forgotten_hide_nobody(void **state UNUSED)
-{
-	enum { PLAYERS = 250 };
-	uint32_t player = 100, other[PLAYERS];
-	struct pgg_event event;
-	unsigned left = 0;
-	pgg *game = begin(2);
-
-	for (unsigned i = 0; i < PLAYERS; i++) {
-		player = next_of_a_crowd(player);
-		gateway_join(&gateway, 0, player, GAME_JOINED_NOW);
-		player = other[i] = next_of_a_crowd(player);
-		gateway_join(&gateway, 1, player, GAME_JOINED_NOW);
-	}
-	while (pgg_wait(game, 0) > 0)
-		pgg_poll(game, &event, 1);
-	gateway_listing(&gateway, 0, NULL, 0);
-	for (unsigned i = 0; i < PLAYERS; i++)
-		gateway_leave(&gateway, 1, other[i], 1);
-	while (pgg_wait(game, 0) > 0) // from each ring in turn
-		if (pgg_poll(game, &event, 1) == 1)
-			left += event.type == PGG_LEFT;
-	assert_int_equal(left, 2 + 2 * PLAYERS);
-	assert_int_equal(pgg_players(game), 0);
-	end(game);
+	gateway_end(&gateway, game);
 }
 
 static void what_a_worker_cannot_write_ends_the_attachment_in_a_sentence(void **state UNUSED)
@@ -464,7 +314,7 @@ static void what_a_worker_cannot_write_ends_the_attachment_in_a_sentence(void **
 	};
 
 	for (unsigned i = 0; i < COUNT(wrong); i++) {
-		pgg *game = begin(1);
+		pgg *game = gateway_begin(&gateway, 1);
 		struct pgg_event event;
 
 		gateway_record(&gateway, 0, wrong[i].type, wrong[i].length);
@@ -474,13 +324,13 @@ static void what_a_worker_cannot_write_ends_the_attachment_in_a_sentence(void **
 		assert_int_equal(pgg_poll(game, &event, 1), PGG_ENDED);
 		assert_int_equal(pgg_wait(game, 0), PGG_ENDED);
 		assert_int_equal(pgg_kick(game, 7, 0), PGG_ENDED);
-		end(game);
+		gateway_end(&gateway, game);
 	}
 }
 
 static void a_broken_ring_ends_the_attachment_after_what_came_before(void **state UNUSED)
 {
-	pgg *game = begin(1);
+	pgg *game = gateway_begin(&gateway, 1);
 	struct gate_worker *worker = &gateway.process[0].worker[0];
 	struct pgg_event event;
 
@@ -489,7 +339,7 @@ static void a_broken_ring_ends_the_attachment_after_what_came_before(void **stat
 	next_event(game, PGG_MESSAGE);
 	event = next_event(game, PGG_DETACHED);
 	assert_non_null(strstr(event.as.ended.text, "an entry of no kind"));
-	end(game);
+	gateway_end(&gateway, game);
 }
 
 int main(void)
@@ -508,11 +358,6 @@ int main(void)
 		cmocka_unit_test(a_player_who_came_to_another_worker_is_not_said_to_leave),
 		cmocka_unit_test(a_client_of_netcode_is_named_with_what_its_token_says),
 		cmocka_unit_test(who_speaks_before_the_first_list_can_be_answered),
-		cmocka_unit_test(many_players_are_found_and_forgotten),
-		cmocka_unit_test(whoever_goes_is_forgotten_and_nobody_else),
-		cmocka_unit_test(whoever_left_a_moment_ago_can_be_answered_and_is_not_here),
-		cmocka_unit_test(players_who_come_while_others_are_forgotten_lose_nobody),
-		cmocka_unit_test(players_who_go_while_others_are_forgotten_hide_nobody),
 		cmocka_unit_test(what_a_worker_cannot_write_ends_the_attachment_in_a_sentence),
 		cmocka_unit_test(a_broken_ring_ends_the_attachment_after_what_came_before),
 	};
