@@ -24,6 +24,7 @@ from tests.oracle import Oracle
 from tests.strategies import INTERFACES, LISTENERS, MAC, datagrams, requests
 
 INTERFACE = "pgtest0"
+ALL_MLD2_ROUTERS = bytes.fromhex("333300000016")
 GATE4, GATE6 = "10.9.0.1", "fd09::1"
 PLAYERS4, PLAYERS6 = "10.9.0.2", "fd09::2"
 PORT = 8080
@@ -230,10 +231,10 @@ class Wiretap:
         self.socket.bind((INTERFACE, 3))  # ETH_P_ALL
 
     def hear(self) -> bytes:
-        """The next frame that the gate sent."""
+        """The next frame that the gate sent, other than of its groups, which it tells unasked (RFC 3810)."""
         while True:
             frame, notes, _, (_, _, kind, *_) = self.socket.recvmsg(4096, 256)
-            if kind != socket.PACKET_OUTGOING:
+            if kind != socket.PACKET_OUTGOING and not frame.startswith(ALL_MLD2_ROUTERS):
                 return self._with_its_tag(frame, notes)
 
     def _with_its_tag(self, frame: bytes, notes: list[tuple[int, int, bytes]]) -> bytes:

@@ -18,6 +18,7 @@ from tests.session.raw_player import RawPlayer
 from tests.session.test_ticket_holder import Others
 
 CHANGES = 2000
+AGAIN = 20  # numbers are drawn: one that was given back may come again
 
 
 @pytest.fixture
@@ -143,7 +144,7 @@ def test_who_changes_its_number_as_fast_as_it_can_leaves_spares_to_all(gateway: 
         numbers.add(mallory.session)
         if turn % 20 == 0:
             others.play(0.02)
-    assert len(numbers) == CHANGES
+    assert len(numbers) >= CHANGES - AGAIN
     assert gateway.stats().number_changes >= CHANGES - 1
     assert answered <= 1.5 * sent
     assert gateway.stats().messages.memory_used < MIB
