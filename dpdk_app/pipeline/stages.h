@@ -7,12 +7,8 @@
 #define POLLGATE_PIPELINE_STAGES_H
 
 #include "game/effect.h"
+#include "isa.h"
 #include "pipeline/pipeline.h"
-
-#define JOIN_(a, b) a##_##b
-#define JOIN(a, b) JOIN_(a, b)
-#define STRING_(a) #a
-#define STRING(a) STRING_(a)
 
 /// The part of this level that is in datagram.c; burst.c has the table of all parts.
 datagram_run JOIN(run_datagrams, ISA);

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// wire/world.h: WORLD_STATE as it lies in a datagram, and the numbers that both ends must agree on (PROTOCOL.md).
+
+#ifndef POLLGATE_WIRE_WORLD_H
+#define POLLGATE_WIRE_WORLD_H
+
+#include <stdint.h>
+
+#include "compiler.h"
+
+#define WORLD_SLOTS_MAX 32       // who a player can have in sight at once
+#define WORLD_AGES 32            // a baseline is 1 to 31 ticks old
+#define WORLD_NUMBER_BITS 20     // of an entity in its world
+#define WORLD_POSITION_BITS 21   // quanta
+#define WORLD_VELOCITY_BITS 16   // eighths of a quantum per tick
+#define WORLD_RECORD_BITS 57     // at most
+#define WORLD_GLIMPSE_BITS 36    // number, x and y in the cell
+#define WORLD_STATE_BYTES_MAX 32 // of a game's own state of an entity
+
+enum world_sort {
+	WORLD_PLAYER, // its identity is the player's id
+	WORLD_OTHER,  // a game process's
+};
+
+/// What is said of a slot that is not in world_state.present.
+enum world_exception {
+	WORLD_OLDER, // u5 age, then a record
+	WORLD_FULL,  // u20 number, u32 identity, u2 sort, u21 position[3], i16 velocity[3]
+	WORLD_EMPTY, // nobody, from now on
+	WORLD_GAMES, // u8 version, u6 n, n bytes of the game's own state
+};
+
+/// In front of the records.
+struct world_state {
+	uint16_t tick;    // frame, modulo 2^16
+	uint8_t epoch;    // another one: slots and baselines of before are void
+	uint8_t base;     // age of the common baseline in ticks; 0: none
+	uint32_t present; // bit s: slot s has a record against it
+	uint8_t exceptions;
+	uint8_t strips;
+} PACKED;
+static_assert(sizeof(struct world_state) == 10, "as in PROTOCOL.md");
+
+/// In front of the glimpses of a cell.
+struct world_strip {
+	uint16_t cell_x, cell_y;
+	uint8_t glimpses;
+} PACKED;
+static_assert(sizeof(struct world_strip) == 5, "as in PROTOCOL.md");
+
+/// Bits of each value of a record, by its class in the shape.
+#define WORLD_WIDTHS_VELOCITY \
+	{                     \
+		0, 4, 7, 10   \
+	}
+#define WORLD_WIDTHS_POSITION \
+	{                     \
+		0, 3, 6, 10   \
+	}
+
+/// A shape: the classes of velocity x and y, velocity z, position x and y, position z, two bits each, from the lowest.
+#define WORLD_SHAPES 256
+
+/// How long the code of each shape is, is in world_shapes.def; which code is whose follows from that (RFC 1951 3.2.2).
+#endif
