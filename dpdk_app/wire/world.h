@@ -60,6 +60,7 @@ static_assert(sizeof(struct world_strip) == 5, "as in PROTOCOL.md");
 
 /// A shape: the classes of velocity x and y, velocity z, position x and y, position z, two bits each, from the lowest.
 #define WORLD_SHAPES 256
+#define WORLD_SHAPE_BITS 12 // of the longest code
 
 /// How long the code of each shape is, is in world_shapes.def; which code is whose follows from that (RFC 1951 3.2.2).
 #endif

@@ -26,7 +26,8 @@ struct world_frame {
 /// WORLD_RECORD_BITS, and its length in the bits from WORLD_RECORD_BITS up; 0: it does not fit.
 struct world_records {
 	uint64_t *of[WORLD_AGES]; // by age of the other frame; [0] is NULL
-	uint32_t ages;            // bit a: of[a] is written
+	uint32_t tick;            // of the frame
+	uint32_t ages;            // bit a: of[a] is written; read with world_records_of()
 };
 
 struct world_part {
@@ -78,6 +79,32 @@ ALWAYS_INLINE bool world_has_frame(const struct world_part *part, uint32_t tick)
 ALWAYS_INLINE uint32_t world_rank_at(const struct world_part *part, uint32_t rank, uint32_t tick)
 {
 	return (int32_t)(tick - part->reranked) >= 0 ? rank : part->was[rank];
+}
+
+/// The tables of a frame are void until they are written. Before the frame is published.
+ALWAYS_INLINE void world_records_begin(struct world_part *part, uint32_t tick)
+{
+	struct world_records *records = &part->records[tick & 1];
+
+	__atomic_store_n(&records->ages, 0, __ATOMIC_RELEASE);
+	records->tick = tick;
+}
+
+/// The table of this age is written.
+ALWAYS_INLINE void world_records_done(struct world_part *part, uint32_t tick, uint32_t age)
+{
+	struct world_records *records = &part->records[tick & 1];
+
+	__atomic_store_n(&records->ages, records->ages | 1U << age, __ATOMIC_RELEASE);
+}
+
+/// @return by rank; NULL: not written
+ALWAYS_INLINE const uint64_t *world_records_of(const struct world_part *part, uint32_t tick, uint32_t age)
+{
+	const struct world_records *records = &part->records[tick & 1];
+	const uint32_t ages = __atomic_load_n(&records->ages, __ATOMIC_ACQUIRE);
+
+	return records->tick == tick && ages >> age & 1 ? records->of[age] : NULL;
 }
 
 ALWAYS_INLINE struct world_place world_place_at(const struct world_frame *frame, uint32_t rank)

@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// world/kernels.c: the records of all entities of a part for one age. Compiled with -DISA=v2, v3 and v4.
+//
+// The same as world_record(), without a branch, for as many entities at once as a vector has 32-bit lanes.
+
+#include <string.h>
+#ifdef __AVX2__
+#include <immintrin.h>
+#endif
+
+#include "isa.h"
+#include "world/kernels.h"
+#include "world/record.h"
+
+#if defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512VL__)
+#define VECTOR_BYTES 64
+#elif defined(__AVX2__)
+#define VECTOR_BYTES 32
+#else
+#define VECTOR_BYTES 16
+#endif
+#define LANES (VECTOR_BYTES / 4)
+#define HALF (LANES / 2)
+
+typedef int32_t signed_lanes __attribute__((vector_size(VECTOR_BYTES)));
+typedef uint32_t lanes __attribute__((vector_size(VECTOR_BYTES)));
+typedef int16_t short_lanes __attribute__((vector_size(VECTOR_BYTES / 2)));
+typedef uint32_t half_lanes __attribute__((vector_size(VECTOR_BYTES / 2)));
+typedef uint64_t long_lanes __attribute__((vector_size(VECTOR_BYTES)));
+static_assert(WORLD_BLOCK % LANES == 0, "a block is whole vectors");
+
+/// Of LANES entities.
+struct places {
+	signed_lanes x, y, z, vx, vy, vz;
+};
+
+/// Bits from the lowest up, of LANES entities.
+struct fields {
+	lanes bits, length;
+};
+
+static const uint8_t velocity_widths[4] = WORLD_WIDTHS_VELOCITY;
+static const uint8_t position_widths[4] = WORLD_WIDTHS_POSITION;
+
+// ---------------------------------------------------------------- where they are
+
+ALWAYS_INLINE signed_lanes load(const int32_t *from)
+{
+	signed_lanes loaded;
+
+	memcpy(&loaded, from, sizeof(loaded));
+	return loaded;
+}
+
+ALWAYS_INLINE signed_lanes load_short(const int16_t *from)
+{
+	short_lanes loaded;
+
+	memcpy(&loaded, from, sizeof(loaded));
+	return __builtin_convertvector(loaded, signed_lanes);
+}
+
+ALWAYS_INLINE struct places load_places(const struct world_frame *frame, uint32_t rank)
+{
+	return (struct places){load(frame->x + rank),        load(frame->y + rank),
+			       load(frame->z + rank),        load_short(frame->vx + rank),
+			       load_short(frame->vy + rank), load_short(frame->vz + rank)};
+}
+
+/// Of a frame from before the last re-rank. Who was not there yet is nowhere.
+static struct places load_moved(const struct world_frame *frame, const uint32_t *was)
+{
+	struct places places;
+
+	for (unsigned i = 0; i < LANES; i++) {
+		const struct world_place place =
+			was[i] == WORLD_NOBODY ? (struct world_place){0} : world_place_at(frame, was[i]);
+
+		places.x[i] = place.x, places.y[i] = place.y, places.z[i] = place.z;
+		places.vx[i] = place.vx, places.vy[i] = place.vy, places.vz[i] = place.vz;
+	}
+	return places;
+}
+
+/// All bits of the lanes with nobody.
+ALWAYS_INLINE lanes nobody(const uint32_t *number)
+{
+	lanes loaded;
+
+	memcpy(&loaded, number, sizeof(loaded));
+	return (lanes)(loaded == WORLD_NOBODY);
+}
+
+// ---------------------------------------------------------------- how it is told
+
+ALWAYS_INLINE lanes zigzag(signed_lanes n)
+{
+	return (lanes)n << 1 ^ (lanes)(n >> 31);
+}
+
+/// What is to be told of one axis of a position.
+ALWAYS_INLINE lanes unexpected(signed_lanes now, signed_lanes base, signed_lanes velocities, uint32_t age)
+{
+	const signed_lanes moved = (velocities * (int32_t)age + 8) >> 4;
+
+	return zigzag((signed_lanes)((lanes)now - (lanes)base - (lanes)moved));
+}
+
+/// Of values in one group.
+struct classes {
+	lanes class, width, too_wide;
+};
+
+ALWAYS_INLINE struct classes classes_of(lanes zigzags, const uint8_t widths[4])
+{
+	const lanes first = (lanes)(zigzags > 0), second = (lanes)(zigzags >= 1U << widths[1]),
+		    third = (lanes)(zigzags >= 1U << widths[2]);
+
+	return (struct classes){
+		.class = 0 - first - second - third,
+		.width = (first & widths[1]) + (second & (uint32_t)(widths[2] - widths[1])) +
+			 (third & (uint32_t)(widths[3] - widths[2])),
+		.too_wide = (lanes)(zigzags >= 1U << widths[3]),
+	};
+}
+
+/// Three values, the third in a group of its own.
+ALWAYS_INLINE struct fields joined(lanes x, lanes y, lanes z, lanes width, lanes width_of_z)
+{
+	static_assert(3 * 10 <= 32, "three values of a class fit a lane");
+	return (struct fields){x | y << width | z << (width + width), width + width + width_of_z};
+}
+
+/// Shapes to their codes.
+ALWAYS_INLINE lanes codes_of(lanes shapes)
+{
+#if VECTOR_BYTES == 64
+	return (lanes)_mm512_i32gather_epi32((__m512i)shapes, world_codes, 2) & 0xffff;
+#elif VECTOR_BYTES == 32
+	return (lanes)_mm256_i32gather_epi32((const int *)(const void *)world_codes, (__m256i)shapes, 2) & 0xffff;
+#else
+	lanes codes;
+
+	for (unsigned i = 0; i < LANES; i++)
+		codes[i] = world_codes[shapes[i]];
+	return codes;
+#endif
+}
+
+ALWAYS_INLINE long_lanes low_half(lanes all)
+{
+	half_lanes half;
+
+	memcpy(&half, &all, sizeof(half));
+	return __builtin_convertvector(half, long_lanes);
+}
+
+ALWAYS_INLINE long_lanes high_half(lanes all)
+{
+	half_lanes half;
+
+	memcpy(&half, (const char *)&all + sizeof(half), sizeof(half));
+	return __builtin_convertvector(half, long_lanes);
+}
+
+ALWAYS_INLINE void store(uint64_t *to, long_lanes head, long_lanes head_length, long_lanes velocity,
+			 long_lanes velocity_length, long_lanes position, long_lanes length)
+{
+	const long_lanes records =
+		head | (velocity | position << velocity_length) << head_length | length << WORLD_RECORD_BITS;
+
+	memcpy(to, &records, sizeof(records));
+}
+
+/// @param none  all bits of those who have no record in any case
+ALWAYS_INLINE void tell(const struct places *now, const struct places *base, uint32_t age, lanes none, uint64_t *to)
+{
+	const lanes vx = zigzag(now->vx - base->vx), vy = zigzag(now->vy - base->vy), vz = zigzag(now->vz - base->vz);
+	const lanes x = unexpected(now->x, base->x, now->vx + base->vx, age);
+	const lanes y = unexpected(now->y, base->y, now->vy + base->vy, age);
+	const lanes z = unexpected(now->z, base->z, now->vz + base->vz, age);
+	const struct classes v = classes_of(vx | vy, velocity_widths), v_up = classes_of(vz, velocity_widths);
+	const struct classes p = classes_of(x | y, position_widths), p_up = classes_of(z, position_widths);
+	const struct fields velocity = joined(vx, vy, vz, v.width, v_up.width);
+	const struct fields position = joined(x, y, z, p.width, p_up.width);
+	const lanes shapes = v.class | v_up.class << 2 | p.class << 4 | p_up.class << 6;
+	const lanes changed = (lanes)(shapes != 0), codes = codes_of(shapes);
+	const lanes code_length = codes >> WORLD_SHAPE_BITS, head_length = code_length + 1;
+	const lanes length = head_length + velocity.length + position.length;
+	const lanes told = ~(v.too_wide | v_up.too_wide | p.too_wide | p_up.too_wide | none) &
+			   (lanes)(length <= WORLD_RECORD_BITS);
+	const lanes head = (((codes & WORLD_CODE_MASK) << 1) | 1) & changed & told;
+	const lanes lengths = length & told;
+	const lanes velocity_bits = velocity.bits & told, position_bits = position.bits & told;
+
+	store(to, low_half(head), low_half(head_length), low_half(velocity_bits), low_half(velocity.length),
+	      low_half(position_bits), low_half(lengths));
+	store(to + HALF, high_half(head), high_half(head_length), high_half(velocity_bits), high_half(velocity.length),
+	      high_half(position_bits), high_half(lengths));
+}
+
+static void records(const struct world_part *part, uint32_t tick, uint32_t age, uint32_t from, uint32_t to)
+{
+	const struct world_frame *frame = world_frame_at(part, tick), *before = world_frame_at(part, tick - age);
+	const bool moved = (int32_t)(tick - age - part->reranked) < 0;
+	uint64_t *table = part->records[tick & 1].of[age];
+
+	for (uint32_t rank = from; rank < to; rank += LANES) {
+		const struct places now = load_places(frame, rank);
+		const struct places base = moved ? load_moved(before, part->was + rank) : load_places(before, rank);
+		const lanes none =
+			moved ? nobody(part->number + rank) | nobody(part->was + rank) : nobody(part->number + rank);
+
+		tell(&now, &base, age, none, table + rank);
+	}
+}
+
+extern const struct world_kernels JOIN(world_kernels, ISA);
+const struct world_kernels JOIN(world_kernels, ISA) = {.isa = STRING(ISA), .records = records};
