@@ -163,19 +163,21 @@ def _read_games(bits: BitReader, slot: int) -> Games:
 
 
 def _check_slots(present: int, exceptions: tuple[SlotException, ...]) -> None:
-    """Of a slot it says once where who is in it is, and once what the game says, behind that."""
-    placed = {slot for slot in range(SLOTS_MAX) if present >> slot & 1}
+    """Of a slot it says once who is in it or where, and once what the game says, of who is in it then."""
+    told = {slot for slot in range(SLOTS_MAX) if present >> slot & 1}
     emptied, games = set(), set()
     for one in exceptions:
-        expect(one.slot not in games, f"slot {one.slot} again, behind the game's state of who is in it")
+        slot = one.slot
         if isinstance(one, Games):
-            expect(one.slot not in emptied, f"a game's state of nobody, in slot {one.slot}")
-            games.add(one.slot)
+            expect(slot not in emptied, f"a game's state of nobody, in slot {slot}")
+            expect(slot not in games, f"two states of the game's, of slot {slot}")
+            games.add(slot)
             continue
-        expect(one.slot not in placed, f"slot {one.slot} twice")
-        placed.add(one.slot)
+        expect(slot not in told, f"slot {slot} twice")
+        expect(isinstance(one, Older) or slot not in games, f"who is in slot {slot}, behind his state")
+        told.add(slot)
         if isinstance(one, Empty):
-            emptied.add(one.slot)
+            emptied.add(slot)
 
 
 def _read_strip(bits: BitReader) -> Strip:
