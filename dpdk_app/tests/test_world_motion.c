@@ -1,0 +1,565 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// test_world_motion.c: world/motion.h against buckets and lines in double arithmetic.
+
+#include "unit.h"
+
+#include <float.h>
+#include <math.h>
+#include <string.h>
+
+#include "world/motion.h"
+#include "world_random.h"
+
+#define HZ 2600000000ULL
+#define START (1000 * HZ)
+#define MARGIN (1 + 1.0 / 256)
+
+static const struct world_plan town = {
+	.low_m = {-8000, -8000, -100},
+	.high_m = {12000, 12000, 500},
+	.quantum_m = 0.01F,
+	.tick_hz = 60,
+	.max_speed_mps = 6,
+	.max_acceleration_mps2 = 40,
+	.jitter_ms = 250,
+	.settle_ms = 500,
+};
+
+static struct world_rules rules_of(const struct world_plan *plan)
+{
+	struct world_rules rules;
+	struct pg_error error;
+
+	if (world_rules_make(&rules, plan, "town", HZ, &error) != 0)
+		fail_msg("%s", error.message);
+	return rules;
+}
+
+static struct motion motion_of(double x, double y, double z, double vx, double vy, double vz)
+{
+	return (struct motion){{(float)x, (float)y, (float)z}, {(float)vx, (float)vy, (float)vz}};
+}
+
+static struct world_mover entered(const struct world_rules *rules, struct motion motion, uint64_t now)
+{
+	struct world_mover mover;
+
+	assert_true(world_mover_enter(&mover, rules, &motion, now));
+	return mover;
+}
+
+static uint64_t cycles(double seconds)
+{
+	return (uint64_t)(seconds * HZ);
+}
+
+// ---------------------------------------------------------------- budgets
+
+/// As one would draw it: what was spent and has not run out yet, in metres or metres per second.
+struct bucket {
+	double spent, rate, size;
+	uint64_t at;
+};
+
+static double spent_with(const struct bucket *bucket, double amount, uint64_t now)
+{
+	const double left = bucket->spent - (double)(now - bucket->at) / HZ * bucket->rate;
+
+	return (left > 0 ? left : 0) + amount;
+}
+
+static void spend(struct bucket *bucket, double amount, uint64_t now)
+{
+	bucket->spent = spent_with(bucket, amount, now);
+	bucket->at = now;
+}
+
+static double apart(const int32_t a[3], const int32_t b[3], double unit)
+{
+	return hypot(hypot(a[0] - b[0], a[1] - b[1]), a[2] - b[2]) * unit;
+}
+
+/// As it is asked for: the player's moves are drawn around what is allowed, some way beyond it, and arrive anyhow.
+static struct motion any_motion(const struct world_mover *mover, const struct world_rules *rules, uint64_t *seed)
+{
+	const double reach = drawn_below(seed, 20) == 0 ? 3 : drawn_below(seed, 3) == 0 ? 0.3 : 0.05;
+	struct motion motion;
+
+	world_mover_says(mover, rules, &motion);
+	for (unsigned axis = 0; axis < 3; axis++) {
+		motion.position[axis] += (float)drawn_between(seed, -reach, reach);
+		motion.velocity[axis] += (float)drawn_between(seed, -2, 2);
+		if (drawn_below(seed, 50) == 0)
+			motion.velocity[axis] = (float)drawn_between(seed, -6, 6);
+	}
+	return motion;
+}
+
+static uint64_t any_gap(uint64_t *seed)
+{
+	switch (drawn_below(seed, 10)) {
+	case 0:
+		return 0;
+	case 1:
+		return cycles(drawn_between(seed, 0, 1));
+	case 2:
+		return drawn_below(seed, 100);
+	default:
+		return cycles(drawn_between(seed, 0, 0.04));
+	}
+}
+
+static void walk(const struct world_plan *plan, uint64_t seed, unsigned taken_at_least)
+{
+	const struct world_rules rules = rules_of(plan);
+	const double jitter = plan->jitter_ms / 1000.0, speed = (double)plan->max_speed_mps * MARGIN;
+	const double acceleration = (double)plan->max_acceleration_mps2 * MARGIN;
+	struct bucket way = {0, speed, speed * jitter, START},
+		      turning = {0, acceleration, acceleration * jitter, START};
+	struct world_mover mover = entered(&rules, motion_of(0, 0, 0, 0, 0, 0), START);
+	uint64_t now = START;
+	unsigned taken = 0;
+
+	for (unsigned i = 0; i < 200000; i++) {
+		const struct world_mover before = mover;
+		const struct motion motion = any_motion(&mover, &rules, &seed);
+		const bool is_fast = hypot(hypot((double)motion.velocity[0], (double)motion.velocity[1]),
+					   (double)motion.velocity[2]) > speed;
+
+		now += any_gap(&seed);
+
+		const enum world_move move = world_mover_move(&mover, &rules, &motion, now);
+
+		if (move == WORLD_MOVE_TAKEN) {
+			taken++;
+			assert_false(is_fast);
+			spend(&way, apart(mover.position, before.position, rules.metres_per_unit), now);
+			spend(&turning, apart(mover.velocity, before.velocity, rules.mps_per_velocity), now);
+			// Over every interval that ends now, then.
+			assert_true(way.spent <= way.size + 1e-10);
+			assert_true(acceleration == 0 || turning.spent <= turning.size + 1e-10);
+		} else if (!is_fast) {
+			double to[3], way_there = 0, turned = 0;
+
+			for (unsigned axis = 0; axis < 3; axis++) {
+				to[axis] = (double)motion.position[axis] - rules.low[axis];
+				to[axis] -= (before.position[axis] - 128) * rules.metres_per_unit;
+				way_there += to[axis] * to[axis];
+				to[axis] = (double)motion.velocity[axis];
+				to[axis] -= before.velocity[axis] * rules.mps_per_velocity;
+				turned += to[axis] * to[axis];
+			}
+			// A unit of each is what whole numbers cost.
+			assert_true(spent_with(&way, sqrt(way_there) + 2 * rules.metres_per_unit, now) > way.size ||
+				    spent_with(&turning, sqrt(turned) + 2 * rules.mps_per_velocity, now) >
+					    turning.size);
+		}
+	}
+	assert_true(taken >= taken_at_least);
+}
+
+static void any_moves_get_as_far_as_speed_and_jitter_allow_over_any_interval(void **state UNUSED)
+{
+	struct world_plan plan = town;
+
+	walk(&plan, 1, 50000);
+	plan.jitter_ms = 50;
+	walk(&plan, 2, 20000);
+	plan.jitter_ms = 5000;
+	plan.max_acceleration_mps2 = 0;
+	walk(&plan, 3, 100000);
+	plan.max_speed_mps = 0.5F;
+	plan.max_acceleration_mps2 = 1;
+	walk(&plan, 4, 10);
+	plan.quantum_m = 0.25F;
+	plan.max_speed_mps = 50;
+	walk(&plan, 5, 10);
+}
+
+static double way_of(const struct world_rules *rules, double step, double gap, unsigned moves, double silence)
+{
+	struct world_mover mover = entered(rules, motion_of(0, 0, 0, 6, 0, 0), START);
+	uint64_t now = START + cycles(silence);
+	const int32_t from = mover.position[0];
+	double x = 0;
+
+	for (unsigned i = 0; i < moves; i++) {
+		const struct motion motion = motion_of(x + step, 0, 0, 6, 0, 0);
+
+		if (world_mover_move(&mover, rules, &motion, now) == WORLD_MOVE_TAKEN)
+			x = (double)motion.position[0];
+		now += cycles(gap);
+	}
+	return (mover.position[0] - from) * rules->metres_per_unit;
+}
+
+static void neither_small_moves_nor_a_burst_nor_silence_gets_further(void **state UNUSED)
+{
+	struct world_plan plan = town;
+
+	plan.max_acceleration_mps2 = 0;
+
+	const struct world_rules rules = rules_of(&plan);
+	const double burst = 6 * MARGIN * 0.25;
+
+	assert_true(way_of(&rules, 0.001, 0, 10000, 0) <= burst);
+	assert_true(way_of(&rules, 0.001, 0, 10000, 3600) <= burst);
+	assert_true(way_of(&rules, 0.001, 0, 10000, 3600) > burst - 0.01);
+	assert_true(way_of(&rules, 1.6, 0, 1, 3600) == 0);
+	assert_true(way_of(&rules, 0.02, 0.001, 10000, 3600) <= burst + 6 * MARGIN * 10);
+	assert_true(way_of(&rules, 0.02, 0.001, 10000, 3600) > 59);
+}
+
+static void the_smallest_steps_are_not_shorter_than_they_are(void **state UNUSED)
+{
+	struct world_plan plan = town;
+
+	plan.max_speed_mps = 2447; // 41 cycles for a unit
+	plan.max_acceleration_mps2 = 0;
+	plan.jitter_ms = 8;
+
+	const struct world_rules rules = rules_of(&plan);
+	struct world_mover mover = entered(&rules, motion_of(0, 0, 0, 0, 0, 0), START);
+	unsigned taken = 0;
+	bool takes = true;
+
+	for (; takes; taken += takes) {
+		struct motion motion;
+
+		world_mover_says(&mover, &rules, &motion);
+		motion.position[0] += (float)(1.5 * rules.metres_per_unit);
+		takes = world_mover_move(&mover, &rules, &motion, START) == WORLD_MOVE_TAKEN;
+	}
+	assert_true(taken > 200000);
+	assert_true(taken * rules.metres_per_unit <= 2447 * MARGIN * 0.008);
+}
+
+/// One who runs at the greatest speed, turning as fast as is allowed; moves arrive in order, some as
+/// late as the jitter allows: with the interval between two, it is spent.
+static void run_for_an_hour(const struct world_plan *plan, double away, double hz, double clock)
+{
+	const struct world_rules rules = rules_of(plan);
+	const double speed = (double)plan->max_speed_mps, late = 0.99 * plan->jitter_ms / 1000 - 1 / hz;
+	const double turn = (double)plan->max_acceleration_mps2 / speed; // rad/s
+	const double radius = speed / turn, x = away, y = away;
+	struct world_mover mover = entered(&rules, motion_of(x + radius, y, 0, 0, speed, 0), START);
+	uint64_t seed = 5, last = START;
+
+	for (unsigned i = 1; i < 3600 * hz; i++) {
+		const double time = i / hz, angle = turn * time * clock;
+		const uint64_t arrives = START + cycles(time + (drawn_below(&seed, 100) == 0 ? late : 0));
+		const struct motion motion = motion_of(x + radius * cos(angle), y + radius * sin(angle), 0,
+						       -speed * sin(angle), speed * cos(angle), 0);
+
+		last = arrives > last ? arrives : last;
+		const enum world_move move = world_mover_move(&mover, &rules, &motion, last);
+
+		if (move != WORLD_MOVE_TAKEN)
+			fail_msg("refused after %g s: %s", time, world_move_name(move));
+	}
+}
+
+static void who_keeps_to_the_speed_is_never_corrected(void **state UNUSED)
+{
+	struct world_plan plan = town;
+
+	run_for_an_hour(&plan, 0, 60, 1);
+	run_for_an_hour(&plan, 11000, 60, 1.0002);
+	plan.quantum_m = 0.125F;
+	plan.tick_hz = 4;
+	run_for_an_hour(&plan, -7000, 120, 1.0002);
+	plan.max_acceleration_mps2 = 1;
+	plan.max_speed_mps = 2;
+	run_for_an_hour(&plan, -7000, 30, 1.0002);
+}
+
+static void speed_acceleration_and_bounds_are_told_apart(void **state UNUSED)
+{
+	const struct world_rules rules = rules_of(&town);
+	const struct motion fast = motion_of(0, 0, 0, 4.3, 4.3, 0), far = motion_of(0, 1.6, 0, 0, 0, 0);
+	const struct motion turned = motion_of(0, 0, 0, -5.5, 0, 0), out = motion_of(0, 0, -100.1, 0, 0, 0);
+	const struct motion fine = motion_of(0, 1.4, 0, 0, 0, 0);
+	struct world_mover mover;
+
+	mover = entered(&rules, motion_of(0, 0, 0, 0, 0, 0), START);
+	assert_int_equal(world_mover_move(&mover, &rules, &fast, START + HZ), WORLD_MOVE_SPEED);
+	mover = entered(&rules, motion_of(0, 0, 0, 0, 0, 0), START);
+	assert_int_equal(world_mover_move(&mover, &rules, &far, START + HZ), WORLD_MOVE_SPEED);
+	mover = entered(&rules, motion_of(0, 0, 0, 0, 0, 0), START);
+	assert_int_equal(world_mover_move(&mover, &rules, &fine, START + HZ), WORLD_MOVE_TAKEN);
+	mover = entered(&rules, motion_of(0, 0, 0, 5.5, 0, 0), START);
+	assert_int_equal(world_mover_move(&mover, &rules, &turned, START + HZ), WORLD_MOVE_ACCELERATION);
+	mover = entered(&rules, motion_of(0, 0, 0, 0, 0, 0), START);
+	assert_int_equal(world_mover_move(&mover, &rules, &out, START + HZ), WORLD_MOVE_BOUNDS);
+	assert_string_equal(world_move_name(WORLD_MOVE_TAKEN), "taken");
+	assert_string_equal(world_move_name(WORLD_MOVE_BOUNDS), "bounds");
+	assert_string_equal(world_move_name(WORLD_MOVE_SPEED), "speed");
+	assert_string_equal(world_move_name(WORLD_MOVE_ACCELERATION), "acceleration");
+	assert_string_equal(world_move_name(WORLD_MOVE_STALE), "stale");
+}
+
+// ---------------------------------------------------------------- corrections
+
+static void who_is_corrected_stands_where_it_was_and_is_told_once_in_a_while(void **state UNUSED)
+{
+	const struct world_rules rules = rules_of(&town);
+	const struct motion first = motion_of(1.25, -3.5, 7, 1, 2, 0.5), far = motion_of(60, 0, 0, 1, 2, 0.5);
+	struct world_mover mover = entered(&rules, motion_of(1.25, -3.5, 7, 1, 2, 0.5), START);
+	struct motion says;
+	uint64_t now = START + HZ;
+
+	assert_int_equal(world_mover_move(&mover, &rules, &first, now), WORLD_MOVE_TAKEN);
+	assert_int_equal(world_mover_move(&mover, &rules, &far, now), WORLD_MOVE_SPEED);
+	world_mover_says(&mover, &rules, &says);
+	for (unsigned axis = 0; axis < 3; axis++) {
+		assert_true(fabsf(says.position[axis] - first.position[axis]) < 0.001F);
+		assert_true(says.velocity[axis] == 0);
+	}
+	for (unsigned i = 0; i < 499; i++)
+		assert_int_equal(world_mover_move(&mover, &rules, &far, now + i * (HZ / 1000)), WORLD_MOVE_STALE);
+	assert_int_equal(world_mover_move(&mover, &rules, &says, now + HZ / 4), WORLD_MOVE_TAKEN);
+	assert_int_equal(world_mover_move(&mover, &rules, &far, now + HZ / 2), WORLD_MOVE_SPEED);
+	assert_int_equal(world_mover_move(&mover, &rules, &far, now + HZ / 2 + 1), WORLD_MOVE_STALE);
+	assert_int_equal(world_mover_where(&mover).x, 800125);
+}
+
+static void who_takes_a_correction_moves_on(void **state UNUSED)
+{
+	const struct world_rules rules = rules_of(&town);
+	uint64_t seed = 77;
+
+	for (unsigned i = 0; i < 100000; i++) {
+		const double x = drawn_between(&seed, -8000, 12000), y = drawn_between(&seed, -8000, 12000);
+		struct world_mover mover = entered(&rules, motion_of(x, y, 0, 0, 0, 0), START);
+		struct motion says;
+
+		world_mover_says(&mover, &rules, &says);
+		assert_int_equal(world_mover_move(&mover, &rules, &says, START + 1), WORLD_MOVE_TAKEN);
+	}
+}
+
+static void a_game_puts_a_player_anywhere_in_the_world(void **state UNUSED)
+{
+	const struct world_rules rules = rules_of(&town);
+	struct world_mover mover = entered(&rules, motion_of(0, 0, 0, 1, 0, 0), START);
+	const struct motion there = motion_of(9000, -7000, 400, 300, 0, 0), old = motion_of(0.1, 0, 0, 1, 0, 0);
+	const struct motion onward = motion_of(9000.1, -7000, 400, 0, 0, 0), out = motion_of(0, 0, 501, 0, 0, 0);
+	const struct motion burst = motion_of(1.4, 0, 0, 1, 0, 0), fast = motion_of(0, 0, 0, 2500, 0, 0);
+	uint64_t now = START + HZ;
+
+	assert_int_equal(world_mover_move(&mover, &rules, &burst, now), WORLD_MOVE_TAKEN);
+	assert_true(world_mover_place(&mover, &rules, &there, now));
+	assert_int_equal(world_mover_where(&mover).x, 1700000);
+	assert_int_equal(world_mover_where(&mover).vx, 4000);
+	assert_int_equal(world_mover_move(&mover, &rules, &old, now + 1), WORLD_MOVE_STALE); // was on its way
+	assert_false(world_mover_place(&mover, &rules, &out, now));
+	assert_false(world_mover_place(&mover, &rules, &fast, now));
+	assert_int_equal(world_mover_where(&mover).x, 1700000);
+
+	// What it had spent, it has spent.
+	const struct motion again = motion_of(9001.4, -7000, 400, 0, 0, 0);
+
+	assert_true(world_mover_place(&mover, &rules, &onward, now));
+	assert_int_equal(world_mover_move(&mover, &rules, &again, now + HZ / 10), WORLD_MOVE_STALE);
+	assert_int_equal(world_mover_move(&mover, &rules, &again, now + HZ / 4), WORLD_MOVE_TAKEN);
+}
+
+// ---------------------------------------------------------------- numbers
+
+static void positions_become_the_nearest_quantum(void **state UNUSED)
+{
+	struct world_plan plan = town;
+	uint64_t seed = 9;
+
+	for (unsigned q = 0; q < 3; q++) {
+		plan.quantum_m = (const float[]){0.01F, 0.0625F, 1.0F / 3}[q];
+
+		const struct world_rules rules = rules_of(&plan);
+
+		for (unsigned i = 0; i < 100000; i++) {
+			const struct motion motion =
+				motion_of(drawn_between(&seed, -8000, 12000), drawn_between(&seed, -8000, 12000),
+					  drawn_between(&seed, -100, 500), drawn_between(&seed, -3, 3), 0, 0);
+			const struct world_mover mover = entered(&rules, motion, START);
+			const struct world_place place = world_mover_where(&mover);
+			const double quantum = (double)plan.quantum_m;
+
+			assert_true(fabs(place.x - ((double)motion.position[0] + 8000) / quantum) <= 0.5 + 1e-6);
+			assert_true(fabs(place.y - ((double)motion.position[1] + 8000) / quantum) <= 0.5 + 1e-6);
+			assert_true(fabs(place.z - ((double)motion.position[2] + 100) / quantum) <= 0.5 + 1e-6);
+			assert_true(fabs(place.vx - (double)motion.velocity[0] * 8 / 60 / quantum) <= 0.5 + 1e-6);
+		}
+	}
+}
+
+static enum world_move first_move(double x, double y, double z, double vx)
+{
+	struct world_plan plan = town;
+
+	memcpy(plan.low_m, (float[]){0, 0, 0}, sizeof(plan.low_m));
+	memcpy(plan.high_m, (float[]){100, 100, 100}, sizeof(plan.high_m));
+	plan.quantum_m = 0.5F;
+	plan.max_speed_mps = 500;
+	plan.max_acceleration_mps2 = 0;
+	plan.jitter_ms = 1000;
+
+	const struct world_rules rules = rules_of(&plan);
+	struct world_mover mover = entered(&rules, motion_of(50, 50, 50, 0, 0, 0), START);
+	const struct motion motion = motion_of(x, y, z, vx, 0, 0);
+	const enum world_move move = world_mover_move(&mover, &rules, &motion, START + HZ);
+	const struct world_place place = world_mover_where(&mover);
+
+	assert_uint_in_range(place.x, 0, 200);
+	assert_uint_in_range(place.y, 0, 200);
+	assert_uint_in_range(place.z, 0, 200);
+	return move;
+}
+
+static void the_world_ends_half_a_quantum_beyond_its_corners(void **state UNUSED)
+{
+	assert_int_equal(first_move(0, 0, 0, 0), WORLD_MOVE_TAKEN);
+	assert_int_equal(first_move(-0.0, -0.0, -0.0, -0.0), WORLD_MOVE_TAKEN);
+	assert_int_equal(first_move(100, 100, 100, 0), WORLD_MOVE_TAKEN);
+	assert_int_equal(first_move(-0.25, 0, 0, 0), WORLD_MOVE_TAKEN);
+	assert_int_equal(first_move(0, 100.24, 0, 0), WORLD_MOVE_TAKEN);
+	assert_int_equal(first_move(0, 100.25, 0, 0), WORLD_MOVE_BOUNDS);
+	assert_int_equal(first_move(0, 0, -0.2500001, 0), WORLD_MOVE_BOUNDS);
+	assert_int_equal(first_move(100.26, 0, 0, 0), WORLD_MOVE_BOUNDS);
+}
+
+static void floats_of_any_size_are_judged(void **state UNUSED)
+{
+	const double denormal = (double)FLT_TRUE_MIN, most = (double)FLT_MAX;
+
+	assert_int_equal(first_move(denormal, -denormal, denormal, denormal), WORLD_MOVE_TAKEN);
+	assert_int_equal(first_move(1e30, 0, 0, 0), WORLD_MOVE_BOUNDS);
+	assert_int_equal(first_move(0, -1e30, 0, 0), WORLD_MOVE_BOUNDS);
+	assert_int_equal(first_move(0, 0, most, 0), WORLD_MOVE_BOUNDS);
+	assert_int_equal(first_move(0, 0, -most, most), WORLD_MOVE_BOUNDS);
+	assert_int_equal(first_move(0, 0, 0, 1e30), WORLD_MOVE_SPEED);
+	assert_int_equal(first_move(0, 0, 0, -most), WORLD_MOVE_SPEED);
+	assert_int_equal(first_move(0, 0, 0, (double)INFINITY), WORLD_MOVE_SPEED);
+	assert_int_equal(first_move(0, 0, 0, (double)NAN), WORLD_MOVE_SPEED);
+	assert_int_equal(first_move((double)NAN, 0, 0, 0), WORLD_MOVE_BOUNDS);
+	assert_int_equal(first_move(0, (double)-INFINITY, 0, 0), WORLD_MOVE_BOUNDS);
+}
+
+static void late_moves_do_not_change_a_velocity(void **state UNUSED)
+{
+	struct world_plan plan = town;
+
+	plan.jitter_ms = 500;
+
+	const struct world_rules rules = rules_of(&plan);
+	struct world_mover mover = entered(&rules, motion_of(0, 0, 0, 5, 0, 0), START);
+	uint64_t seed = 8, last = START;
+
+	for (unsigned i = 1; i < 10000; i++) {
+		const uint64_t arrives = START + cycles(i / 60.0 + drawn_between(&seed, 0, 0.1));
+		const struct motion motion = motion_of(i * 5 / 60.0, 0, 0, 5, 0, 0);
+
+		last = arrives > last ? arrives : last;
+		assert_int_equal(world_mover_move(&mover, &rules, &motion, last), WORLD_MOVE_TAKEN);
+		assert_int_equal(world_mover_where(&mover).vx, 67);
+	}
+}
+
+// ---------------------------------------------------------------- rules
+
+static void refused(struct world_plan plan, const char *words)
+{
+	struct world_rules rules;
+	struct pg_error error;
+
+	assert_int_equal(world_rules_make(&rules, &plan, "town", HZ, &error), PG_ERROR_USAGE);
+	if (strstr(error.message, words) == NULL || strstr(error.message, "world town: ") == NULL)
+		fail_msg("%s", error.message);
+}
+
+#define REFUSED(words, field, ...)             \
+	do {                                   \
+		struct world_plan plan = town; \
+                                               \
+		plan.field = (__VA_ARGS__);    \
+		refused(plan, words);          \
+	} while (0)
+
+static void a_plan_that_cannot_be_is_refused_in_a_sentence(void **state UNUSED)
+{
+	REFUSED("quantum_m is 0;", quantum_m, 0);
+	REFUSED("quantum_m is nan;", quantum_m, NAN);
+	REFUSED("quantum_m is inf;", quantum_m, INFINITY);
+	REFUSED("quantum_m is -0.01;", quantum_m, -0.01F);
+	REFUSED("20000 m along x are 2222222 times quantum_m, 0.009; at most 2097151 times", quantum_m, 0.009F);
+	REFUSED("bounds along y are -8000 to -8000 m", high_m[1], -8000);
+	REFUSED("bounds along z are nan to 500 m", low_m[2], NAN);
+	REFUSED("bounds along x are -8000 to inf m", high_m[0], INFINITY);
+	REFUSED("0.00390625 m along z are less than quantum_m, 0.01", low_m[2], 499.99609375F);
+	REFUSED("tick_hz is 3; it must be 4 to 128", tick_hz, 3);
+	REFUSED("tick_hz is 129; it must be 4 to 128", tick_hz, 129);
+	REFUSED("max_speed_mps is 0;", max_speed_mps, 0);
+	REFUSED("max_speed_mps is 0.15; it must be at least 16 times quantum_m, 0.01", max_speed_mps, 0.15F);
+	REFUSED("max_speed_mps is nan;", max_speed_mps, NAN);
+	REFUSED("max_speed_mps is 2450; with quantum_m 0.01 and tick_hz 60 it is at most 2447", max_speed_mps, 2450);
+	REFUSED("max_acceleration_mps2 is 0.001;", max_acceleration_mps2, 0.001F);
+	REFUSED("max_acceleration_mps2 is -1;", max_acceleration_mps2, -1);
+	REFUSED("jitter_ms is 6; it must be 7 to 5000", jitter_ms, 6);
+	REFUSED("settle_ms is 10001;", settle_ms, 10001);
+}
+
+static void the_largest_world_has_as_many_quanta_as_the_wire(void **state UNUSED)
+{
+	struct world_plan plan = town;
+
+	memcpy(plan.low_m, (float[]){0, 0, 0}, sizeof(plan.low_m));
+	memcpy(plan.high_m, (float[]){2097151, 2097151, 1}, sizeof(plan.high_m));
+	plan.quantum_m = 1;
+	plan.max_speed_mps = 16;
+
+	const struct world_rules rules = rules_of(&plan);
+	const struct world_mover mover = entered(&rules, motion_of(2097151, 2097151, 1, 0, 0, 0), START);
+
+	assert_int_equal(world_mover_where(&mover).x, (1 << WORLD_POSITION_BITS) - 1);
+	plan.high_m[0] = 2097152;
+	refused(plan, "2097152 m along x are 2097152 times quantum_m, 1");
+}
+
+static void the_greatest_speed_fits_the_wire(void **state UNUSED)
+{
+	struct world_plan plan = town;
+
+	plan.max_speed_mps = 2447;
+	plan.max_acceleration_mps2 = 0;
+
+	const struct world_rules rules = rules_of(&plan);
+	struct world_mover mover = entered(&rules, motion_of(0, 0, 0, 0, 0, 0), START);
+	const struct motion right = motion_of(0, 0, 0, 2447, 0, 0), left = motion_of(0, 0, 0, -2447, 0, 0);
+
+	assert_int_equal(world_mover_move(&mover, &rules, &right, START), WORLD_MOVE_TAKEN);
+	assert_int_equal(world_mover_where(&mover).vx, 32627);
+	assert_int_equal(world_mover_move(&mover, &rules, &left, START), WORLD_MOVE_TAKEN);
+	assert_int_equal(world_mover_where(&mover).vx, -32627);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(any_moves_get_as_far_as_speed_and_jitter_allow_over_any_interval),
+		cmocka_unit_test(neither_small_moves_nor_a_burst_nor_silence_gets_further),
+		cmocka_unit_test(the_smallest_steps_are_not_shorter_than_they_are),
+		cmocka_unit_test(who_keeps_to_the_speed_is_never_corrected),
+		cmocka_unit_test(speed_acceleration_and_bounds_are_told_apart),
+		cmocka_unit_test(who_is_corrected_stands_where_it_was_and_is_told_once_in_a_while),
+		cmocka_unit_test(who_takes_a_correction_moves_on),
+		cmocka_unit_test(a_game_puts_a_player_anywhere_in_the_world),
+		cmocka_unit_test(positions_become_the_nearest_quantum),
+		cmocka_unit_test(the_world_ends_half_a_quantum_beyond_its_corners),
+		cmocka_unit_test(floats_of_any_size_are_judged),
+		cmocka_unit_test(late_moves_do_not_change_a_velocity),
+		cmocka_unit_test(a_plan_that_cannot_be_is_refused_in_a_sentence),
+		cmocka_unit_test(the_largest_world_has_as_many_quanta_as_the_wire),
+		cmocka_unit_test(the_greatest_speed_fits_the_wire),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
