@@ -55,7 +55,7 @@ static_assert(sizeof(struct world_strip) == 5, "as in PROTOCOL.md");
 	}
 #define WORLD_WIDTHS_POSITION \
 	{                     \
-		0, 3, 6, 10   \
+		0, 2, 4, 10   \
 	}
 
 /// A shape: the classes of velocity x and y, velocity z, position x and y, position z, two bits each, from the lowest.
