@@ -185,9 +185,10 @@ static void place(const struct world_frame *frame, uint32_t rank, const struct w
 void walkers_publish(struct walkers *walkers, uint32_t tick)
 {
 	struct world_part *part = &walkers->part;
-	const struct world_frame *frame = world_frame_at(part, tick);
+	struct world_frame *frame = &part->ring[tick & (part->frames - 1)];
 
 	assert(tick == part->published + 1);
+	frame->tick = tick;
 	for (uint32_t rank = 0; rank < part->count; rank++) {
 		walk(walkers, &walkers->of[rank]);
 		place(frame, rank, &walkers->of[rank]);

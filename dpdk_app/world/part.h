@@ -11,6 +11,7 @@
 #define POLLGATE_WORLD_PART_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "compiler.h"
@@ -18,9 +19,13 @@
 
 /// By rank. What lies at the rank of a hole, or of somebody before the first tick of theirs, means nothing.
 struct world_frame {
-	int32_t *x, *y, *z;
+	int32_t *x, *y, *z; // of a hole: x is WORLD_FAR
 	int16_t *vx, *vy, *vz;
+	uint32_t tick; // of which frame this is; set when it is begun
 };
+
+/// Beyond all worlds, and yet no difference from it overflows.
+#define WORLD_FAR (1 << 30)
 
 /// What can be told of an entity in one frame to whoever has it in another, by rank: a record (wire/PROTOCOL.md) of at most
 /// WORLD_RECORD_BITS, and its length in the bits from WORLD_RECORD_BITS up; 0: it does not fit.
@@ -42,12 +47,15 @@ struct world_part {
 	uint32_t *number;   // by rank: on the wire; WORLD_NOBODY: a hole
 	uint32_t *identity; // by rank: the player's id; of others what their game process says
 	uint8_t *sort;      // by rank: enum world_sort
+	uint32_t *came;     // by rank: tick of the first frame that they are in
 	uint32_t first;     // tick of the first frame
 	uint32_t reranked;  // tick of the last re-rank: frames before it are in other ranks
 	uint32_t *was;      // by rank: the rank before that; WORLD_NOBODY: came since
 	uint32_t *becomes;  // by rank before that: the rank now; WORLD_NOBODY: left
 
 	uint32_t published CACHE_ALIGNED; // tick of the newest whole frame; read with world_published()
+
+	struct world_own *own CACHE_ALIGNED; // what nobody but the owner reads (world/own.h)
 };
 
 /// All parts of a world, as a worker reads them.
@@ -66,12 +74,13 @@ ALWAYS_INLINE uint32_t world_published(const struct world_part *part)
 	return __atomic_load_n(&part->published, __ATOMIC_ACQUIRE);
 }
 
-/// Is a frame still in the ring, and was there one of that tick?
+/// Is a frame still in the ring, and was there one of that tick? The oldest may be under the pen already.
 ALWAYS_INLINE bool world_has_frame(const struct world_part *part, uint32_t tick)
 {
 	const uint32_t published = world_published(part);
 
-	return published - tick < part->frames && published - part->first >= published - tick;
+	return published - tick < part->frames - 1 && published - part->first >= published - tick &&
+	       world_frame_at(part, tick)->tick == tick;
 }
 
 /// Rank of somebody in a frame that may be older than the last re-rank.
@@ -126,6 +135,68 @@ ALWAYS_INLINE uint32_t world_part_of(world_reference who)
 ALWAYS_INLINE uint32_t world_rank_of(world_reference who)
 {
 	return who & ((1U << WORLD_PART_SHIFT) - 1);
+}
+
+/// What a part is made for.
+struct world_part_plan {
+	uint32_t capacity; // ranks; a multiple of 64, at most WORLD_RANKS_MAX
+	uint32_t frames;   // a power of two, WORLD_AGES or more
+	uint32_t ages;     // the greatest age with tables of records, below WORLD_AGES; 0: no tables
+	uint32_t first;    // tick at which it is made
+	int32_t size[3];   // of the world, in quanta: positions are below it
+	uint32_t late_max; // nobody is moved on for longer, in parts of a tick; at most WORLD_LATE_MAX
+};
+
+/// Times at which somebody was somewhere are told in so many parts of a tick.
+#define WORLD_TOLD_PER_TICK 256
+#define WORLD_LATE_MAX (32 * WORLD_TOLD_PER_TICK)
+
+size_t world_part_bytes(const struct world_part_plan *plan);
+
+/// Make a part, with nobody in it, which has an empty frame of the first tick.
+/// @param memory  world_part_bytes() of it, at a cache line, zeroed
+struct world_part *world_part_init(void *memory, const struct world_part_plan *plan);
+
+/// Somebody comes; the next frame that is begun has them.
+/// @param told   when they were there: tick * WORLD_TOLD_PER_TICK and parts of a tick, modulo 2^32
+/// @return their rank; WORLD_NOBODY: no rank is left before a re-rank
+uint32_t world_part_add(struct world_part *part, uint32_t number, uint32_t identity, enum world_sort sort,
+			const struct world_place *place, uint32_t told);
+
+/// Somebody leaves; the next frame that is begun has a hole there.
+void world_part_remove(struct world_part *part, uint32_t rank);
+
+/// Somebody has moved. Whether they may have is asked before.
+void world_part_move(struct world_part *part, uint32_t rank, const struct world_place *place, uint32_t told);
+
+/// Where somebody was told to be last, and when.
+struct world_place world_part_present(const struct world_part *part, uint32_t rank, uint32_t *told);
+
+/// Begin the frame of a tick after the last one. Ticks without a frame are no frames.
+/// @param rerank  in new ranks, if they are ready; they then hold from the publication of this frame
+void world_part_begin(struct world_part *part, uint32_t tick, bool rerank);
+
+/// Write up to so many ranks more.
+/// @return the frame is published
+bool world_part_step(struct world_part *part, uint32_t ranks);
+
+/// Begin to sort for a re-rank, from the newest frame: it has to be ready before that leaves the ring. `frames` ticks must have
+/// passed since the last re-rank.
+/// @return false: too early
+bool world_rerank_begin(struct world_part *part);
+
+/// Sort up to so many elements.
+/// @return the next frame can be in new ranks
+bool world_rerank_step(struct world_part *part, uint32_t elements);
+
+/// Rank of somebody who had `rank` as of the re-rank at tick `*as_of`. Whoever keeps ranks asks at least once between two.
+/// @return WORLD_NOBODY: left
+ALWAYS_INLINE uint32_t world_rank_now(const struct world_part *part, uint32_t rank, uint32_t *as_of)
+{
+	if (likely(*as_of == part->reranked))
+		return rank;
+	*as_of = part->reranked;
+	return part->becomes[rank];
 }
 
 #endif

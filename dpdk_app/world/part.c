@@ -1,0 +1,310 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// world/part.c: who is in a part, and the frames that it publishes.
+
+#include "world/part.h"
+
+#include <string.h>
+
+#include "world/own.h"
+
+/// Where the next table lies; of a part that is only measured, from 0 on.
+struct room {
+	uintptr_t at;
+};
+
+static void *take(struct room *room, size_t bytes)
+{
+	const uintptr_t at = room->at;
+
+	room->at += whole_lines(bytes);
+	return (void *)at;
+}
+
+static struct world_tables take_tables(struct room *room, uint32_t capacity)
+{
+	struct world_tables tables = {
+		.present = take(room, capacity * sizeof(struct world_present)),
+		.number = take(room, capacity * sizeof(uint32_t)),
+		.identity = take(room, capacity * sizeof(uint32_t)),
+		.came = take(room, capacity * sizeof(uint32_t)),
+		.sort = take(room, capacity),
+	};
+
+	return tables;
+}
+
+static struct world_frame take_frame(struct room *room, uint32_t capacity)
+{
+	struct world_frame frame = {
+		.x = take(room, capacity * sizeof(int32_t)),
+		.y = take(room, capacity * sizeof(int32_t)),
+		.z = take(room, capacity * sizeof(int32_t)),
+		.vx = take(room, capacity * sizeof(int16_t)),
+		.vy = take(room, capacity * sizeof(int16_t)),
+		.vz = take(room, capacity * sizeof(int16_t)),
+	};
+
+	return frame;
+}
+
+static void take_own(struct room *room, struct world_own *own, uint32_t capacity)
+{
+	own->now = take_tables(room, capacity);
+	own->next = take_tables(room, capacity);
+	own->was = take(room, capacity * sizeof(uint32_t));
+	own->becomes = take(room, capacity * sizeof(uint32_t));
+	own->element[0] = take(room, capacity * sizeof(uint64_t));
+	own->element[1] = take(room, capacity * sizeof(uint64_t));
+	own->buckets = take(room, (WORLD_CURVE_BUCKETS + 1) * sizeof(uint32_t));
+}
+
+static void take_records(struct room *room, struct world_records *records, const struct world_part_plan *plan)
+{
+	for (uint32_t age = 1; age <= plan->ages; age++)
+		records->of[age] = take(room, plan->capacity * sizeof(uint64_t));
+}
+
+/// Lay the tables out behind what they are named in.
+static void lay_out(struct room *room, struct world_part *part, struct world_own *own,
+		    const struct world_part_plan *plan, struct world_frame *ring)
+{
+	for (uint32_t i = 0; i < plan->frames; i++)
+		ring[i] = take_frame(room, plan->capacity);
+	take_records(room, &part->records[0], plan);
+	take_records(room, &part->records[1], plan);
+	part->was = take(room, plan->capacity * sizeof(uint32_t));
+	part->becomes = take(room, plan->capacity * sizeof(uint32_t));
+	take_own(room, own, plan->capacity);
+}
+
+size_t world_part_bytes(const struct world_part_plan *plan)
+{
+	struct world_part part;
+	struct world_own own;
+	struct room room = {0};
+
+	take(&room, sizeof(struct world_part));
+	take(&room, sizeof(struct world_own));
+	take(&room, plan->frames * sizeof(struct world_frame));
+	for (uint32_t i = 0; i < plan->frames; i++)
+		take_frame(&room, plan->capacity);
+	take_records(&room, &part.records[0], plan);
+	take_records(&room, &part.records[1], plan);
+	take(&room, plan->capacity * sizeof(uint32_t));
+	take(&room, plan->capacity * sizeof(uint32_t));
+	take_own(&room, &own, plan->capacity);
+	return room.at;
+}
+
+/// What readers see of the tables.
+static void show(struct world_part *part, const struct world_tables *tables)
+{
+	part->number = tables->number;
+	part->identity = tables->identity;
+	part->sort = tables->sort;
+	part->came = tables->came;
+}
+
+/// Of a world's ground, so that WORLD_CURVE_BITS are left of each position.
+static uint8_t key_shift(const struct world_part_plan *plan)
+{
+	const int32_t longest = plan->size[0] > plan->size[1] ? plan->size[0] : plan->size[1];
+	uint8_t shift = 0;
+
+	while (longest >> shift >= 1 << WORLD_CURVE_BITS)
+		shift++;
+	return shift;
+}
+
+struct world_part *world_part_init(void *memory, const struct world_part_plan *plan)
+{
+	struct room room = {(uintptr_t)memory};
+	struct world_part *part = take(&room, sizeof(*part));
+	struct world_own *own = take(&room, sizeof(*own));
+
+	part->capacity = plan->capacity;
+	part->frames = plan->frames;
+	part->ring = take(&room, plan->frames * sizeof(*part->ring));
+	part->own = own;
+	lay_out(&room, part, own, plan, part->ring);
+	memcpy(own->size, plan->size, sizeof(own->size));
+	own->late_max = (int32_t)plan->late_max;
+	own->key_shift = key_shift(plan);
+	show(part, &own->now);
+	part->first = part->reranked = plan->first;
+	for (uint32_t i = 0; i < part->frames; i++)
+		part->ring[i].tick = plan->first; // of no other tick
+	__atomic_store_n(&part->published, plan->first, __ATOMIC_RELEASE);
+	return part;
+}
+
+uint32_t world_part_add(struct world_part *part, uint32_t number, uint32_t identity, enum world_sort sort,
+			const struct world_place *place, uint32_t told)
+{
+	struct world_own *own = part->own;
+	const uint32_t rank = own->count;
+
+	if (rank == part->capacity)
+		return WORLD_NOBODY;
+	own->now.number[rank] = number;
+	own->now.identity[rank] = identity;
+	own->now.sort[rank] = (uint8_t)sort;
+	own->now.came[rank] = own->tick; // who comes before a re-rank carries everybody is in that frame
+	own->count = rank + 1;
+	world_part_move(part, rank, place, told);
+	return rank;
+}
+
+/// Readers may look at the number while it goes.
+static void empty(uint32_t *number)
+{
+	__atomic_store_n(number, WORLD_NOBODY, __ATOMIC_RELAXED);
+}
+
+void world_part_remove(struct world_part *part, uint32_t rank)
+{
+	empty(&part->own->now.number[rank]);
+	world_carry_again(part, rank);
+}
+
+void world_part_move(struct world_part *part, uint32_t rank, const struct world_place *place, uint32_t told)
+{
+	part->own->now.present[rank] = (struct world_present){
+		.x = place->x,
+		.y = place->y,
+		.z = place->z,
+		.vx = place->vx,
+		.vy = place->vy,
+		.vz = place->vz,
+		.told = told,
+	};
+	world_carry_again(part, rank);
+}
+
+struct world_place world_part_present(const struct world_part *part, uint32_t rank, uint32_t *told)
+{
+	const struct world_present *present = &part->own->now.present[rank];
+
+	*told = present->told;
+	return (struct world_place){present->x, present->y, present->z, present->vx, present->vy, present->vz};
+}
+
+void world_part_begin(struct world_part *part, uint32_t tick, bool rerank)
+{
+	struct world_own *own = part->own;
+
+	own->tick = tick;
+	own->rerank = rerank && own->reranking == RERANK_READY;
+	own->writing = own->rerank ? WRITING_CARRY : WRITING_FRAME;
+	own->carried = own->moved = 0;
+	own->at = 0;
+	own->ranks = own->count;
+	for (uint32_t rank = part->count; rank < own->count; rank++)
+		own->now.came[rank] = tick;
+	world_records_begin(part, tick);
+	// Who reads the frame that was here sees that it is none any more before anything else of it changes.
+	__atomic_store_n(&part->ring[tick & (part->frames - 1)].tick, tick, __ATOMIC_RELAXED);
+	__atomic_thread_fence(__ATOMIC_RELEASE);
+}
+
+/// Eighths of a quantum per tick, for so many parts of a tick: whole quanta, rounded.
+ALWAYS_INLINE int32_t way(int16_t velocity, int32_t late)
+{
+	enum { SHIFT = 11, UNIT = 8 * WORLD_TOLD_PER_TICK };
+	static_assert(UNIT == 1 << SHIFT, "eighths and parts of a tick");
+
+	return (velocity * late + UNIT / 2) >> SHIFT;
+}
+
+ALWAYS_INLINE int32_t inside(int32_t position, int32_t size)
+{
+	return position < 0 ? 0 : position < size ? position : size - 1;
+}
+
+/// Nobody is moved on for ever: who was not told of for too long stands where that ended. Its time says nothing from then on, so
+/// that it may wrap.
+COLD static void stop(struct world_present *present, const struct world_own *own)
+{
+	present->x = inside(present->x + way(present->vx, own->late_max), own->size[0]);
+	present->y = inside(present->y + way(present->vy, own->late_max), own->size[1]);
+	present->z = inside(present->z + way(present->vz, own->late_max), own->size[2]);
+	present->vx = present->vy = present->vz = 0;
+}
+
+ALWAYS_INLINE bool moving(const struct world_present *present)
+{
+	return (present->vx | present->vy | present->vz) != 0;
+}
+
+ALWAYS_INLINE void write_rank(const struct world_frame *frame, uint32_t rank, struct world_present *present,
+			      const struct world_own *own)
+{
+	int32_t late = (int32_t)(own->tick * WORLD_TOLD_PER_TICK - present->told);
+
+	if (late > own->late_max && moving(present))
+		stop(present, own);
+	late = late > 0 ? late : 0;
+	frame->x[rank] = inside(present->x + way(present->vx, late), own->size[0]);
+	frame->y[rank] = inside(present->y + way(present->vy, late), own->size[1]);
+	frame->z[rank] = inside(present->z + way(present->vz, late), own->size[2]);
+	frame->vx[rank] = present->vx;
+	frame->vy[rank] = present->vy;
+	frame->vz[rank] = present->vz;
+}
+
+ALWAYS_INLINE void write_hole(const struct world_frame *frame, uint32_t rank)
+{
+	frame->x[rank] = WORLD_FAR;
+	frame->y[rank] = frame->z[rank] = 0;
+	frame->vx[rank] = frame->vy[rank] = frame->vz[rank] = 0;
+}
+
+static void write_frame(struct world_part *part, uint32_t to)
+{
+	struct world_own *own = part->own;
+	const struct world_tables *tables = own->rerank ? &own->next : &own->now;
+	const struct world_frame *frame = world_frame_at(part, own->tick);
+
+	for (uint32_t rank = own->at; rank < to; rank++) {
+		if (likely(tables->number[rank] != WORLD_NOBODY))
+			write_rank(frame, rank, &tables->present[rank], own);
+		else
+			write_hole(frame, rank);
+	}
+	own->at = to;
+}
+
+static void publish(struct world_part *part)
+{
+	struct world_own *own = part->own;
+
+	if (own->rerank) {
+		world_rerank_apply(part);
+		show(part, &own->now);
+	}
+	part->count = own->ranks;
+	own->writing = WRITING_NOTHING;
+	own->rerank = false;
+	__atomic_store_n(&part->published, own->tick, __ATOMIC_RELEASE);
+}
+
+bool world_part_step(struct world_part *part, uint32_t ranks)
+{
+	struct world_own *own = part->own;
+
+	if (own->writing == WRITING_CARRY) {
+		if (!world_carry(part, &ranks))
+			return false;
+		own->ranks = own->moved;
+		own->writing = WRITING_FRAME;
+	}
+	if (own->writing == WRITING_FRAME) {
+		const uint32_t left = own->ranks - own->at;
+
+		write_frame(part, own->at + (left < ranks ? left : ranks));
+		if (own->at != own->ranks)
+			return false;
+		publish(part);
+	}
+	return true;
+}
