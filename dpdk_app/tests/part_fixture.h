@@ -9,7 +9,7 @@
 
 #include "world/part.h"
 
-#define WALK_SIZE (1 << 15) // of the tests' worlds, in quanta
+#define WALK_SIZE 30000 // of the tests' worlds, in quanta
 
 /// Drawn numbers, the same in every run.
 uint32_t drawn(uint64_t *state);

@@ -71,7 +71,7 @@ static void reads_back(uint64_t record, const struct world_place *now, const str
 
 	const struct world_place read = world_place_after(base, age, &change);
 
-	assert_memory_equal(&read, now, sizeof(read));
+	assert_memory_equal(&read, now, offsetof(struct world_place, vz) + sizeof(read.vz)); // without its padding
 }
 
 static void test_a_record_is_read_as_it_was_written(UNUSED void **state)

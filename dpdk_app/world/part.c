@@ -5,22 +5,10 @@
 
 #include <string.h>
 
+#include "world/lay_out.h"
 #include "world/own.h"
 
-/// Where the next table lies; of a part that is only measured, from 0 on.
-struct room {
-	uintptr_t at;
-};
-
-static void *take(struct room *room, size_t bytes)
-{
-	const uintptr_t at = room->at;
-
-	room->at += whole_lines(bytes);
-	return (void *)at;
-}
-
-static struct world_tables take_tables(struct room *room, uint32_t capacity)
+static struct world_tables take_tables(struct lay_out *room, uint32_t capacity)
 {
 	struct world_tables tables = {
 		.present = take(room, capacity * sizeof(struct world_present)),
@@ -33,7 +21,7 @@ static struct world_tables take_tables(struct room *room, uint32_t capacity)
 	return tables;
 }
 
-static struct world_frame take_frame(struct room *room, uint32_t capacity)
+static struct world_frame take_frame(struct lay_out *room, uint32_t capacity)
 {
 	struct world_frame frame = {
 		.x = take(room, capacity * sizeof(int32_t)),
@@ -47,7 +35,7 @@ static struct world_frame take_frame(struct room *room, uint32_t capacity)
 	return frame;
 }
 
-static void take_own(struct room *room, struct world_own *own, uint32_t capacity)
+static void take_own(struct lay_out *room, struct world_own *own, uint32_t capacity)
 {
 	own->now = take_tables(room, capacity);
 	own->next = take_tables(room, capacity);
@@ -58,15 +46,15 @@ static void take_own(struct room *room, struct world_own *own, uint32_t capacity
 	own->buckets = take(room, (WORLD_CURVE_BUCKETS + 1) * sizeof(uint32_t));
 }
 
-static void take_records(struct room *room, struct world_records *records, const struct world_part_plan *plan)
+static void take_records(struct lay_out *room, struct world_records *records, const struct world_part_plan *plan)
 {
 	for (uint32_t age = 1; age <= plan->ages; age++)
 		records->of[age] = take(room, plan->capacity * sizeof(uint64_t));
 }
 
 /// Lay the tables out behind what they are named in.
-static void lay_out(struct room *room, struct world_part *part, struct world_own *own,
-		    const struct world_part_plan *plan, struct world_frame *ring)
+static void lay_out_tables(struct lay_out *room, struct world_part *part, struct world_own *own,
+			   const struct world_part_plan *plan, struct world_frame *ring)
 {
 	for (uint32_t i = 0; i < plan->frames; i++)
 		ring[i] = take_frame(room, plan->capacity);
@@ -81,7 +69,7 @@ size_t world_part_bytes(const struct world_part_plan *plan)
 {
 	struct world_part part;
 	struct world_own own;
-	struct room room = {0};
+	struct lay_out room = {0};
 
 	take(&room, sizeof(struct world_part));
 	take(&room, sizeof(struct world_own));
@@ -118,7 +106,7 @@ static uint8_t key_shift(const struct world_part_plan *plan)
 
 struct world_part *world_part_init(void *memory, const struct world_part_plan *plan)
 {
-	struct room room = {(uintptr_t)memory};
+	struct lay_out room = {(uintptr_t)memory};
 	struct world_part *part = take(&room, sizeof(*part));
 	struct world_own *own = take(&room, sizeof(*own));
 
@@ -126,7 +114,7 @@ struct world_part *world_part_init(void *memory, const struct world_part_plan *p
 	part->frames = plan->frames;
 	part->ring = take(&room, plan->frames * sizeof(*part->ring));
 	part->own = own;
-	lay_out(&room, part, own, plan, part->ring);
+	lay_out_tables(&room, part, own, plan, part->ring);
 	memcpy(own->size, plan->size, sizeof(own->size));
 	own->late_max = (int32_t)plan->late_max;
 	own->key_shift = key_shift(plan);

@@ -182,7 +182,7 @@ bool world_part_step(struct world_part *part, uint32_t ranks);
 
 /// Begin to sort for a re-rank, from the newest frame: it has to be ready before that leaves the ring. `frames` ticks must have
 /// passed since the last re-rank.
-/// @return false: too early
+/// @return false: too early, or it is under way
 bool world_rerank_begin(struct world_part *part);
 
 /// Sort up to so many elements.

@@ -14,6 +14,8 @@ bool world_rerank_begin(struct world_part *part)
 
 	if (part->published - part->reranked < part->frames || own->writing != WRITING_NOTHING)
 		return false;
+	if (own->reranking != RERANK_NONE && own->reranking != RERANK_READY)
+		return false;
 	own->reranking = RERANK_CLEAR;
 	own->sorted_tick = part->published;
 	own->sorted = part->count;
