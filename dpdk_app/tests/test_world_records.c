@@ -158,7 +158,7 @@ static void check_level(const char *level)
 			tick % 3 == 0 ? 0 : (double)(walkers_random(walkers) % 5000);
 		walkers_publish(walkers, tick);
 		walkers_tell(walkers, kernels, ~1U);
-		for (uint32_t age = 1; age < WORLD_AGES && age <= tick - FIRST; age++)
+		for (uint32_t age = 1; world_has_frame(&walkers->part, tick - age); age++)
 			tables_are_right(walkers, tick, age);
 	}
 	walkers_free(walkers);

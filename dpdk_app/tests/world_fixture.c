@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FRAMES 64
+#define FRAMES 32        // as few as there may be
 #define GROUND (1 << 17) // quanta
 #define SPEED 10.0       // quanta a tick
 #define TURN 0.05236     // 180 degrees a second
@@ -54,6 +54,7 @@ struct walkers *walkers_make(uint32_t capacity, uint32_t count, uint32_t first, 
 	struct world_part *part = &walkers->part;
 
 	walkers->random = seed;
+	walkers->first_number = (uint32_t)seed % 16 * WALKERS_NUMBERS;
 	walkers->of = zeroed(capacity * sizeof(*walkers->of));
 	*part = (struct world_part){.capacity = capacity, .frames = FRAMES, .first = first, .published = first - 1};
 	part->reranked = first;
@@ -95,17 +96,32 @@ void walkers_free(struct walkers *walkers)
 	free(walkers);
 }
 
+/// The next one that nobody has: numbers come again as late as can be.
+static uint32_t free_number(struct walkers *walkers)
+{
+	for (;;) {
+		const uint32_t number = walkers->first_number + walkers->next_number++ % WALKERS_NUMBERS;
+		bool taken = false;
+
+		for (uint32_t rank = 0; rank < walkers->part.count; rank++)
+			taken |= walkers->of[rank].number == number;
+		if (!taken)
+			return number;
+	}
+}
+
 uint32_t walkers_add(struct walkers *walkers)
 {
 	struct world_part *part = &walkers->part;
 	const uint32_t rank = part->count++;
 
 	assert(rank < part->capacity);
+	walkers->of[rank].number = WORLD_NOBODY;
 	walkers->of[rank] = (struct walker){
 		.x = fraction(walkers) * GROUND,
 		.y = fraction(walkers) * GROUND,
 		.heading = fraction(walkers) * FULL_TURN,
-		.number = walkers->next_number++ % WORLD_RANKS_MAX,
+		.number = free_number(walkers),
 	};
 	part->number[rank] = walkers->of[rank].number;
 	part->identity[rank] = 1000 + part->number[rank];
@@ -182,6 +198,13 @@ static void place(const struct world_frame *frame, uint32_t rank, const struct w
 	frame->vz[rank] = (int16_t)lrint(8 * (height(walker->x + vx, walker->y + vy) - z));
 }
 
+/// The frame that is written next may be under the pen already.
+static void spoil(const struct world_frame *frame, uint32_t count)
+{
+	for (uint32_t rank = 0; rank < count; rank++)
+		frame->x[rank] = frame->y[rank] = (int32_t)(rank * 7 + 1);
+}
+
 void walkers_publish(struct walkers *walkers, uint32_t tick)
 {
 	struct world_part *part = &walkers->part;
@@ -195,6 +218,7 @@ void walkers_publish(struct walkers *walkers, uint32_t tick)
 	}
 	world_records_begin(part, tick);
 	__atomic_store_n(&part->published, tick, __ATOMIC_RELEASE);
+	spoil(&part->ring[(tick + 1) % FRAMES], part->count);
 }
 
 void walkers_tell(struct walkers *walkers, const struct world_kernels *kernels, uint32_t ages)

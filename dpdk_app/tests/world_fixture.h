@@ -10,6 +10,8 @@
 #include "world/kernels.h"
 #include "world/part.h"
 
+#define WALKERS_NUMBERS 1000 // that those of one part take in turn
+
 /// Somebody who walks at 6 m/s and turns; in quanta of 1 cm, at 60 ticks a second.
 struct walker {
 	double x, y, heading, wanted;
@@ -20,10 +22,11 @@ struct walker {
 struct walkers {
 	struct world_part part;
 	struct walker *of; // by rank
-	uint32_t next_number;
+	uint32_t first_number, next_number;
 	uint64_t random;
 };
 
+/// @param seed  of what is drawn; those of 16 in a row have other numbers
 struct walkers *walkers_make(uint32_t capacity, uint32_t count, uint32_t first, uint64_t seed);
 void walkers_free(struct walkers *walkers);
 

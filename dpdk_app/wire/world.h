@@ -51,11 +51,11 @@ static_assert(sizeof(struct world_strip) == 5, "as in PROTOCOL.md");
 /// Bits of each value of a record, by its class in the shape.
 #define WORLD_WIDTHS_VELOCITY \
 	{                     \
-		0, 4, 7, 10   \
+		0, 4, 7, 9    \
 	}
 #define WORLD_WIDTHS_POSITION \
 	{                     \
-		0, 2, 4, 10   \
+		0, 2, 4, 8    \
 	}
 
 /// A shape: the classes of velocity x and y, velocity z, position x and y, position z, two bits each, from the lowest.

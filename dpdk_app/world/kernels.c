@@ -12,6 +12,8 @@
 #include "world/kernels.h"
 #include "world/record.h"
 
+world_state_write JOIN(world_state, ISA);
+
 #if defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512VL__)
 #define VECTOR_BYTES 64
 #elif defined(__AVX2__)
@@ -216,4 +218,8 @@ static void records(const struct world_part *part, uint32_t tick, uint32_t age, 
 }
 
 extern const struct world_kernels JOIN(world_kernels, ISA);
-const struct world_kernels JOIN(world_kernels, ISA) = {.isa = STRING(ISA), .records = records};
+const struct world_kernels JOIN(world_kernels, ISA) = {
+	.isa = STRING(ISA),
+	.records = records,
+	.state = JOIN(world_state, ISA),
+};

@@ -20,11 +20,8 @@ from numpy.typing import NDArray
 
 WIRE = Path(__file__).resolve().parents[2] / "dpdk_app/wire"
 SHAPES, LONGEST = 256, 12
-VELOCITY, POSITION = (
-    (0, 4, 7, 10),
-    (0, 2, 4, 10),
-)  # bits by class: WORLD_WIDTHS_VELOCITY, WORLD_WIDTHS_POSITION
-WIDEST = 10
+VELOCITY, POSITION = (0, 4, 7, 9), (0, 2, 4, 8)  # bits by class, as in wire/world.h
+FASTEST, FARTHEST = 9, 8  # the widest: who stops at once must not need more bits than a record has
 GROUPS = 4  # velocity x and y, velocity z, position x and y, position z
 Counts = dict[tuple[int, ...], float]  # bits that each group needs → how often
 Numbers = NDArray[np.int64]
@@ -40,10 +37,12 @@ class Case:
     delays: tuple[int, ...]  # ticks from a frame to its acknowledgement, by player
     loss: float  # of datagrams
     standing: float  # share of players
+    stops_every_s: float = 0.0  # the others stop, and go on, at once; 0: they do not
 
 
 CASES = (
-    Case(0.80, 60, (6, 7, 8, 9, 10), 0.02, 0.05),
+    Case(0.70, 60, (6, 7, 8, 9, 10), 0.02, 0.05),
+    Case(0.10, 60, (6, 7, 8, 9, 10), 0.02, 0.05, 3.0),
     Case(0.10, 60, (12, 13, 14, 15, 16), 0.05, 0.05),
     Case(0.05, 60, (3, 4), 0.01, 0.05),
     Case(0.05, 20, (2, 3, 4), 0.02, 0.05),
@@ -62,6 +61,7 @@ class Players:
         self._x, self._y = random.random(count) * 1000, random.random(count) * 1000
         self._heading, self._wanted = random.random(count) * 2 * np.pi, random.random(count) * 2 * np.pi
         self._speed = np.where(random.random(count) < case.standing, 0.0, SPEED_M_S)
+        self._stops = self._tick_s / case.stops_every_s if case.stops_every_s else 0.0
 
     @staticmethod
     def _height(x: Reals, y: Reals) -> Reals:
@@ -74,6 +74,9 @@ class Players:
         self._wanted = np.where(turns, self._random.random(count) * 2 * np.pi, self._wanted)
         left = (self._wanted - self._heading + np.pi) % (2 * np.pi) - np.pi
         self._heading += np.clip(left, -step, step)
+        if self._stops:
+            changes = self._random.random(count) < self._stops
+            self._speed = np.where(changes, SPEED_M_S - self._speed, self._speed)
         vx, vy = np.cos(self._heading) * self._speed, np.sin(self._heading) * self._speed
         self._x, self._y = self._x + vx * self._tick_s, self._y + vy * self._tick_s
         z = self._height(self._x, self._y)
@@ -154,12 +157,13 @@ def least_bits(counts: Counts, velocity: tuple[int, ...], position: tuple[int, .
 
 def search(counts: Counts) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Widths with which records are shortest, of velocity and of position in turn."""
-    every = [(0, *some, WIDEST) for some in combinations(range(1, WIDEST), 2)]
+    velocities = [(0, *some, FASTEST) for some in combinations(range(1, FASTEST), 2)]
+    positions = [(0, *some, FARTHEST) for some in combinations(range(1, FARTHEST), 2)]
     velocity: tuple[int, ...] = VELOCITY
     position: tuple[int, ...] = POSITION
     for _ in range(3):
-        velocity = min(every, key=lambda widths: least_bits(counts, widths, position))
-        position = min(every, key=lambda widths: least_bits(counts, velocity, widths))
+        velocity = min(velocities, key=lambda widths: least_bits(counts, widths, position))
+        position = min(positions, key=lambda widths: least_bits(counts, velocity, widths))
     return velocity, position
 
 

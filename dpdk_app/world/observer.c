@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// world/observer.c: who comes into a player's sight and leaves it.
+
+#include "world/observer.h"
+
+#include <string.h>
+
+void observer_begin(struct observer *observer, uint8_t epoch, uint32_t tick)
+{
+	memset(observer, 0, sizeof(*observer));
+	memset(observer->base, AGE_NONE, sizeof(observer->base));
+	memset(observer->full, AGE_NONE, sizeof(observer->full));
+	observer->epoch = epoch;
+	observer->tick = tick;
+}
+
+/// What was told of the slot before was of somebody else: no acknowledgement of it counts.
+static void forget(struct observer *observer, unsigned slot)
+{
+	for (unsigned i = 0; i < OBSERVER_TICKS; i++)
+		observer->told[i] &= ~(1U << slot);
+	for (unsigned i = 0; i < OBSERVER_PACES; i++)
+		observer->pace[i] &= ~(1U << slot);
+	observer->base[slot] = observer->full[slot] = AGE_NONE;
+}
+
+void observer_enter(struct observer *observer, const struct world_parts *parts, unsigned slot, world_reference who)
+{
+	forget(observer, slot);
+	observer->who[slot] = who;
+	observer->ranked[slot] = parts->part[world_part_of(who)]->reranked;
+	observer->occupied |= 1U << slot;
+	observer->leaving &= ~(1U << slot);
+	observer_pace(observer, slot, 0, 0);
+}
+
+void observer_leave(struct observer *observer, unsigned slot)
+{
+	forget(observer, slot);
+	observer->occupied &= ~(1U << slot);
+	observer->leaving |= 1U << slot;
+}
+
+static void take_new_rank(struct observer *observer, const struct world_parts *parts, unsigned slot)
+{
+	const uint32_t part = world_part_of(observer->who[slot]);
+	const uint32_t reranked = parts->part[part]->reranked;
+	uint32_t rank;
+
+	if (observer->ranked[slot] == reranked)
+		return;
+	rank = parts->part[part]->becomes[world_rank_of(observer->who[slot])];
+	if (rank == WORLD_NOBODY) {
+		observer_leave(observer, slot);
+		return;
+	}
+	observer->who[slot] = world_refer(part, rank);
+	observer->ranked[slot] = reranked;
+}
+
+/// Only if a part was re-ranked.
+static void take_new_ranks(struct observer *observer, const struct world_parts *parts)
+{
+	uint32_t ranks = 0;
+
+	for (uint32_t i = 0; i < parts->count; i++)
+		ranks += parts->part[i]->reranked;
+	if (likely(ranks == observer->ranks))
+		return;
+	observer->ranks = ranks;
+	for (uint32_t slots = observer->occupied; slots != 0; slots &= slots - 1)
+		take_new_rank(observer, parts, (unsigned)__builtin_ctz(slots));
+}
+
+void observer_turn(struct observer *observer, const struct world_parts *parts, uint32_t tick)
+{
+	const uint32_t passed = tick - observer->tick;
+
+	take_new_ranks(observer, parts);
+	if (passed == 0)
+		return;
+
+	// The positions of the ticks that passed, the last of them at the highest bit before they are turned.
+	const uint32_t highest = passed < OBSERVER_TICKS ? ~(UINT32_MAX >> passed) : UINT32_MAX;
+	const unsigned by = (tick + 1) % OBSERVER_TICKS;
+	const uint32_t gone = highest << by | highest >> (OBSERVER_TICKS - by) % OBSERVER_TICKS;
+
+	observer->sent &= ~gone;
+	observer->heard &= ~gone;
+	ages_pass(observer->base, passed);
+	ages_pass(observer->full, passed);
+	observer->tick = tick;
+}

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// world/observer.h: whom of a world a player is told of, and what the player's client has of each of them.
+//
+// A slot is somebody in sight. Each is told against a frame in which the client has them: one whose datagram it acknowledged,
+// and in which it could decode them. What that is, is known by ages in ticks, so that it holds however long somebody stays in a
+// slot. Of who has just come into a slot it is supposed that the client gets what it was sent, until that is overdue.
+//
+// Only the worker of the player's session reads and writes it. A turn comes first in every tick: observer_turn().
+
+#ifndef POLLGATE_WORLD_OBSERVER_H
+#define POLLGATE_WORLD_OBSERVER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "compiler.h"
+#include "world/ages.h"
+#include "world/part.h"
+
+#define OBSERVER_PACES 4     // every tick, every second, every fourth, every eighth
+#define OBSERVER_TICKS 32    // that are remembered
+#define OBSERVER_FULLS_MAX 8 // in a state
+
+/// Zeroed, then observer_begin().
+struct observer {
+	// each tick
+	uint32_t tick;                 // of the last turn
+	uint32_t occupied;             // slots with somebody
+	uint32_t leaving;              // slots with nobody, of which the client may not know it
+	uint32_t sent;                 // by tick modulo OBSERVER_TICKS: a state was sent
+	uint32_t heard;                // of these: it was acknowledged
+	uint32_t pace[OBSERVER_PACES]; // slots that are told of every 2^n ticks
+	uint32_t ranks;                // sum of all parts' reranked, when all references were of their present ranks
+	uint8_t epoch;
+
+	uint8_t base
+		[WORLD_SLOTS_MAX] CACHE_ALIGNED; // age of the newest frame in which the client has who is in the slot
+	uint8_t full[WORLD_SLOTS_MAX];           // age of the newest FULL, or EMPTY
+
+	world_reference who[WORLD_SLOTS_MAX];
+	uint32_t told[OBSERVER_TICKS];    // by tick: slots that the client has in that frame, if it has the datagram
+	uint16_t counter[OBSERVER_TICKS]; // by tick: the lower bits of the datagram's
+
+	// seldom
+	uint8_t distance[WORLD_SLOTS_MAX]; // to who is in it: what is left out first when there is no room
+	uint32_t ranked[WORLD_SLOTS_MAX];  // `who` is of this re-rank of its part
+} CACHE_ALIGNED;
+
+/// All slots are empty, and the client knows nothing.
+/// @param epoch  another one than the client has
+void observer_begin(struct observer *observer, uint8_t epoch, uint32_t tick);
+
+/// Ticks have passed, and ranks may be others. Who has left the world leaves the slot. Again in the same tick: nothing.
+void observer_turn(struct observer *observer, const struct world_parts *parts, uint32_t tick);
+
+/// Somebody comes into a slot, instead of whoever is in it.
+void observer_enter(struct observer *observer, const struct world_parts *parts, unsigned slot, world_reference who);
+
+/// Nobody is in a slot any more.
+void observer_leave(struct observer *observer, unsigned slot);
+
+/// How often somebody is told of, and how far they are.
+/// @param pace      every 2^pace ticks; below OBSERVER_PACES
+/// @param distance  in any unit: what is farther is left out first
+ALWAYS_INLINE void observer_pace(struct observer *observer, unsigned slot, unsigned pace, uint8_t distance)
+{
+	for (unsigned i = 0; i < OBSERVER_PACES; i++)
+		observer->pace[i] &= ~(1U << slot);
+	observer->pace[pace] |= 1U << slot;
+	observer->distance[slot] = distance;
+}
+
+/// Position of a tick in `sent`, `heard`, `told` and `counter`.
+ALWAYS_INLINE unsigned observer_at(uint32_t tick)
+{
+	return tick % OBSERVER_TICKS;
+}
+
+/// @return the position of the state in this datagram, as a bit; 0: there is none
+ALWAYS_INLINE uint32_t observer_state_in(const struct observer *observer, uint32_t counter)
+{
+	const __m128i *counters = (const __m128i *)(const void *)observer->counter;
+	const __m128i wanted = _mm_set1_epi16((int16_t)counter);
+	__m128i equal[4];
+
+	for (unsigned i = 0; i < 4; i++)
+		equal[i] = _mm_cmpeq_epi16(_mm_load_si128(counters + i), wanted);
+	return ages_mask(_mm_packs_epi16(equal[0], equal[1]), _mm_packs_epi16(equal[2], equal[3])) & observer->sent;
+}
+
+/// The client has the state at this position. Of who came into a slot after it, it says nothing (observer_enter()).
+ALWAYS_INLINE void observer_hear(struct observer *observer, uint32_t position)
+{
+	const unsigned at = (unsigned)__builtin_ctz(position), age = (observer->tick - at) % OBSERVER_TICKS;
+	const uint32_t told = observer->told[at];
+
+	observer->heard |= position;
+	observer->leaving &= ~(told & ~observer->occupied);
+	ages_lower(observer->base, told & observer->occupied, age);
+}
+
+/// The client has these datagrams.
+/// @param packets  bit n: newest - n, as in struct arrived
+ALWAYS_INLINE void observer_acknowledged(struct observer *observer, uint32_t newest, uint64_t packets)
+{
+	for (; packets != 0; packets &= packets - 1) {
+		const uint32_t position = observer_state_in(observer, newest - (uint32_t)__builtin_ctzll(packets));
+
+		if (likely(position != 0))
+			observer_hear(observer, position);
+	}
+}
+
+/// Age of the newest state that was acknowledged, or AGE_NONE.
+ALWAYS_INLINE unsigned observer_newest(const struct observer *observer)
+{
+	const unsigned by = observer->tick % 32;
+	const uint32_t heard = observer->heard >> by | observer->heard
+							       << (32 - by) % 32; // one tick ago: the highest bit
+
+	return heard == 0 || __builtin_clz(heard) + 1 > AGE_NONE ? AGE_NONE : (unsigned)__builtin_clz(heard) + 1;
+}
+
+#endif

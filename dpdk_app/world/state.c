@@ -1,0 +1,384 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// world/state.c: the body of a WORLD_STATE: of whom in which words, against which frames. Compiled with -DISA=v2, v3 and v4.
+//
+// Nearly all who are told of have a state in one frame that the client has, so that their records are copied from one table,
+// without a branch for each. What is otherwise is an exception and comes behind.
+
+#include "isa.h"
+
+#include <string.h>
+
+#include "world/bits.h"
+#include "world/kernels.h"
+#include "world/record.h"
+
+world_state_write JOIN(world_state, ISA);
+
+#define HEAD_BITS 7 // of an exception: slot, kind
+#define OLDER_BITS (HEAD_BITS + 5)
+#define FULL_BITS (HEAD_BITS + WORLD_NUMBER_BITS + 32 + 2 + 3 * WORLD_POSITION_BITS + 3 * WORLD_VELOCITY_BITS)
+#define HEARD_TRIED 4 // frames that are looked at for a common baseline
+#define WORTH_TICKS \
+	20 // so much older may a baseline be that has one more: an exception costs 12 bits, a tick half a bit
+
+/// What a WORLD_STATE is to say.
+struct saying {
+	const struct world_parts *parts;
+	uint32_t tick;
+	uint32_t present, older, full, empty; // slots
+	uint32_t sure;                        // of those with a record: the client is known to have the baseline
+	uint32_t ages;
+	uint32_t left_out;
+	uint8_t base;                     // of `present`
+	uint8_t age[WORLD_SLOTS_MAX];     // of `older`
+	uint64_t record[WORLD_SLOTS_MAX]; // of both
+};
+
+/// The lowest of some slots is taken out of them.
+ALWAYS_INLINE bool next_slot(uint32_t *slots, uint32_t *slot)
+{
+	if (*slots == 0)
+		return false;
+	*slot = (uint32_t)__builtin_ctz(*slots);
+	*slots &= *slots - 1;
+	return true;
+}
+
+// ---------------------------------------------------------------- of whom
+
+/// Slots whose part has published the frame.
+static uint32_t ready(const struct observer *observer, const struct saying *saying)
+{
+	const struct world_parts *parts = saying->parts;
+	uint64_t late = 0;
+	uint32_t slots = observer->occupied;
+
+	for (uint32_t i = 0; i < parts->count; i++)
+		if (unlikely(!world_has_frame(parts->part[i], saying->tick)))
+			late |= 1ULL << i;
+	if (likely(late == 0))
+		return slots;
+	for (uint32_t left = observer->occupied, slot = 0; next_slot(&left, &slot);)
+		slots &= ~((uint32_t)(late >> world_part_of(observer->who[slot]) & 1) << slot);
+	return slots;
+}
+
+/// Slots whose turn it is: every 2^n-th slot, the first of them another one in each tick.
+ALWAYS_INLINE uint32_t due(const struct observer *observer, uint32_t tick)
+{
+	static const uint32_t pattern[OBSERVER_PACES] = {UINT32_MAX, 0x55555555, 0x11111111, 0x01010101};
+	uint32_t slots = observer->pace[0];
+
+	for (unsigned pace = 1; pace < OBSERVER_PACES; pace++)
+		slots |= observer->pace[pace] & pattern[pace] << (0 - tick) % (1U << pace);
+	return slots;
+}
+
+/// Slots whose FULL or EMPTY can still be on its way, and its acknowledgement too: nothing that was sent well after it is
+/// acknowledged.
+ALWAYS_INLINE uint32_t flying(const struct observer *observer)
+{
+	const unsigned overdue = observer_newest(observer) + 3;
+
+	return ages_at_most(observer->full, (overdue < AGE_NONE ? overdue : AGE_NONE) - 1);
+}
+
+// ---------------------------------------------------------------- against which frame
+
+/// The frame with a baseline of most slots, for newer frames make shorter records.
+/// @param known    slots with a baseline
+/// @param supposed slots with a FULL that may be one
+ALWAYS_INLINE void choose_base(const struct observer *observer, uint32_t known, uint32_t supposed,
+			       struct saying *saying)
+{
+	const unsigned by = saying->tick % OBSERVER_TICKS;
+	uint32_t heard = observer->heard >> by | observer->heard << (32 - by) % 32; // one tick ago: the highest bit
+	unsigned most = 0;
+
+	for (unsigned tried = 0; heard != 0 && tried < HEARD_TRIED; tried++) {
+		const unsigned age = (unsigned)__builtin_clz(heard) + 1;
+		const uint32_t slots = known & observer->told[observer_at(saying->tick - age)];
+		const unsigned worth = (unsigned)__builtin_popcount(slots) * (WORTH_TICKS + AGE_NONE - age);
+
+		if (age >= AGE_NONE)
+			break;
+		if (worth > most) {
+			most = worth;
+			saying->base = (uint8_t)age;
+			saying->sure = slots;
+		}
+		if (slots == known)
+			break;
+		heard &= ~(0x80000000U >> (age - 1));
+	}
+	if (most == 0 && supposed != 0)
+		saying->base = observer->full[__builtin_ctz(supposed)];
+	saying->present = saying->sure | (supposed & ages_equal(observer->full, saying->base));
+}
+
+/// Tables hold from the last re-rank on.
+ALWAYS_INLINE const uint64_t *table_of(const struct world_part *part, uint32_t tick, uint32_t age)
+{
+	return likely((int32_t)(tick - part->reranked) >= 0) ? world_records_of(part, tick, age) : NULL;
+}
+
+/// Of one, from the table or, where there is none, from the frames.
+static uint64_t record_of(const struct saying *saying, world_reference who, unsigned age)
+{
+	const struct world_part *part = saying->parts->part[world_part_of(who)];
+	const uint32_t rank = world_rank_of(who), tick = saying->tick;
+	const uint64_t *table = table_of(part, tick, age);
+	const uint32_t now = world_rank_at(part, rank, tick), was = world_rank_at(part, rank, tick - age);
+
+	if (likely(table))
+		return table[rank];
+	if (part->number[rank] == WORLD_NOBODY || now == WORLD_NOBODY || was == WORLD_NOBODY ||
+	    !world_has_frame(part, tick - age))
+		return WORLD_NO_RECORD;
+
+	const struct world_place place = world_place_at(world_frame_at(part, tick), now);
+	const struct world_place base = world_place_at(world_frame_at(part, tick - age), was);
+
+	return world_record(&place, &base, age);
+}
+
+/// Records of those with the common baseline.
+/// @return those of them that have none
+ALWAYS_INLINE uint32_t take_common(const struct observer *observer, struct saying *saying)
+{
+	const struct world_parts *parts = saying->parts;
+	const uint64_t *table[WORLD_PARTS_MAX];
+	bool all = true;
+	uint32_t without = 0;
+
+	for (uint32_t i = 0; i < parts->count; i++) {
+		table[i] = table_of(parts->part[i], saying->tick, saying->base);
+		all &= table[i] != NULL;
+	}
+	if (unlikely(!all)) {
+		for (uint32_t left = saying->present, slot = 0; next_slot(&left, &slot);)
+			saying->record[slot] = record_of(saying, observer->who[slot], saying->base);
+	} else {
+		for (uint32_t left = saying->present, slot = 0; next_slot(&left, &slot);) {
+			const world_reference who = observer->who[slot];
+
+			saying->record[slot] = table[world_part_of(who)][world_rank_of(who)];
+		}
+	}
+	for (uint32_t left = saying->present, slot = 0; next_slot(&left, &slot);)
+		without |= (uint32_t)(saying->record[slot] == WORLD_NO_RECORD) << slot;
+	saying->ages |= saying->present != 0 ? 1U << saying->base : 0;
+	return without;
+}
+
+/// A record against a frame of its own.
+/// @return false: there is none
+static bool take_older(const struct observer *observer, struct saying *saying, unsigned slot, unsigned age)
+{
+	const uint64_t record = record_of(saying, observer->who[slot], age);
+
+	if (record == WORLD_NO_RECORD)
+		return false;
+	saying->ages |= 1U << age;
+	saying->age[slot] = (uint8_t)age;
+	saying->record[slot] = record;
+	saying->older |= 1U << slot;
+	return true;
+}
+
+/// What is not told against the common baseline.
+/// @param known, supposed  as in choose_base()
+static void take_exceptions(struct observer *observer, struct saying *saying, uint32_t slots, uint32_t known,
+			    uint32_t supposed)
+{
+	for (uint32_t left = slots, slot = 0; next_slot(&left, &slot);) {
+		const uint32_t bit = 1U << slot;
+		const struct world_part *part = saying->parts->part[world_part_of(observer->who[slot])];
+
+		if (part->number[world_rank_of(observer->who[slot])] == WORLD_NOBODY) {
+			observer_leave(observer, slot);
+			saying->empty |= bit;
+		} else if (known & bit && take_older(observer, saying, slot, observer->base[slot])) {
+			saying->sure |= bit;
+		} else if (!(supposed & bit && take_older(observer, saying, slot, observer->full[slot]))) {
+			saying->full |= bit;
+		}
+	}
+}
+
+/// What is to be said, whether or not there is room for it.
+ALWAYS_INLINE void collect(struct observer *observer, struct saying *saying)
+{
+	const uint32_t has = ages_at_most(observer->base, AGE_NONE - 1), on_its_way = flying(observer);
+	const uint32_t can = ready(observer, saying), turn = can & due(observer, saying->tick);
+	const uint32_t known = turn & has, supposed = turn & ~has & on_its_way, fresh = can & ~has & ~on_its_way;
+	uint32_t without;
+
+	saying->empty = observer->leaving & ~on_its_way;
+	choose_base(observer, known, supposed, saying);
+	without = take_common(observer, saying);
+	saying->present &= ~without;
+	saying->sure &= ~without;
+
+	const uint32_t exceptions = (known | supposed | fresh) & ~saying->present;
+
+	if (unlikely(exceptions != 0))
+		take_exceptions(observer, saying, exceptions, known, turn & on_its_way);
+}
+
+// ---------------------------------------------------------------- what there is room for
+
+static unsigned bits_of(const struct saying *saying, unsigned slot)
+{
+	if (saying->full >> slot & 1)
+		return FULL_BITS;
+	return world_record_length(saying->record[slot]) + (saying->older >> slot & 1 ? OLDER_BITS : 0);
+}
+
+ALWAYS_INLINE unsigned all_bits(const struct saying *saying)
+{
+	unsigned bits = HEAD_BITS * (unsigned)__builtin_popcount(saying->empty);
+
+	for (uint32_t left = saying->present | saying->older, slot = 0; next_slot(&left, &slot);)
+		bits += world_record_length(saying->record[slot]);
+	bits += OLDER_BITS * (unsigned)__builtin_popcount(saying->older);
+	return bits + FULL_BITS * (unsigned)__builtin_popcount(saying->full);
+}
+
+/// How far they are, less for how long they have waited.
+static int urgency(const struct observer *observer, unsigned slot)
+{
+	return observer->distance[slot] - 2 * observer->base[slot];
+}
+
+/// The nearest first. @return how many
+static unsigned by_urgency(const struct observer *observer, uint32_t slots, uint8_t order[WORLD_SLOTS_MAX])
+{
+	unsigned n = 0;
+
+	for (uint32_t left = slots, slot = 0; next_slot(&left, &slot);) {
+		unsigned at = n++;
+
+		for (; at > 0 && urgency(observer, order[at - 1]) > urgency(observer, slot); at--)
+			order[at] = order[at - 1];
+		order[at] = (uint8_t)slot;
+	}
+	return n;
+}
+
+/// Leave out what there is no room for: its baselines just get older.
+static COLD void leave_out(const struct observer *observer, struct saying *saying, unsigned room)
+{
+	const uint32_t all = saying->present | saying->older | saying->full;
+	uint8_t order[WORLD_SLOTS_MAX];
+	const unsigned n = by_urgency(observer, all, order);
+	unsigned fulls = 0;
+	uint32_t kept = 0;
+
+	while ((unsigned)__builtin_popcount(saying->empty) * HEAD_BITS > room)
+		saying->empty &= saying->empty - 1;
+	room -= (unsigned)__builtin_popcount(saying->empty) * HEAD_BITS;
+	for (unsigned i = 0; i < n; i++) {
+		const unsigned bits = bits_of(saying, order[i]), full = saying->full >> order[i] & 1;
+
+		if (bits > room || fulls + full > OBSERVER_FULLS_MAX)
+			continue;
+		room -= bits;
+		fulls += full;
+		kept |= 1U << order[i];
+	}
+	saying->left_out = all & ~kept;
+	saying->present &= kept;
+	saying->older &= kept;
+	saying->full &= kept;
+	saying->sure &= kept;
+}
+
+// ---------------------------------------------------------------- the words
+
+static void put_full(const struct observer *observer, const struct saying *saying, unsigned slot,
+		     struct bit_writer *writer)
+{
+	const world_reference who = observer->who[slot];
+	const struct world_part *part = saying->parts->part[world_part_of(who)];
+	const uint32_t rank = world_rank_of(who);
+	const struct world_place place =
+		world_place_at(world_frame_at(part, saying->tick), world_rank_at(part, rank, saying->tick));
+
+	bits_put(writer, slot | WORLD_FULL << 5, HEAD_BITS);
+	bits_put(writer, part->number[rank] | (uint64_t)part->identity[rank] << WORLD_NUMBER_BITS,
+		 WORLD_NUMBER_BITS + 32);
+	bits_put(writer, part->sort[rank] & 3U, 2);
+	bits_put(writer, (uint32_t)place.x | (uint64_t)(uint32_t)place.y << WORLD_POSITION_BITS,
+		 2 * WORLD_POSITION_BITS);
+	bits_put(writer, (uint32_t)place.z, WORLD_POSITION_BITS);
+	bits_put(writer, (uint16_t)place.vx | (uint64_t)(uint16_t)place.vy << 16 | (uint64_t)(uint16_t)place.vz << 32,
+		 48);
+}
+
+ALWAYS_INLINE void put_record(struct bit_writer *writer, uint64_t record)
+{
+	bits_put(writer, record & WORLD_RECORD_MASK, world_record_length(record));
+}
+
+/// @return behind it
+ALWAYS_INLINE uint8_t *put(const struct observer *observer, const struct saying *saying, uint8_t *at)
+{
+	struct bit_writer writer = bits_write(at + sizeof(struct world_state));
+	const struct world_state head = {
+		.tick = (uint16_t)saying->tick,
+		.epoch = observer->epoch,
+		.base = saying->present != 0 ? saying->base : 0,
+		.present = saying->present,
+		.exceptions = (uint8_t)(__builtin_popcount(saying->older) + __builtin_popcount(saying->full) +
+					__builtin_popcount(saying->empty)),
+	};
+
+	memcpy(at, &head, sizeof(head));
+	for (uint32_t left = saying->present, slot = 0; next_slot(&left, &slot);)
+		put_record(&writer, saying->record[slot]);
+	for (uint32_t left = saying->older, slot = 0; next_slot(&left, &slot);) {
+		bits_put(&writer, slot | WORLD_OLDER << 5 | (unsigned)saying->age[slot] << HEAD_BITS, OLDER_BITS);
+		put_record(&writer, saying->record[slot]);
+	}
+	for (uint32_t left = saying->full, slot = 0; next_slot(&left, &slot);)
+		put_full(observer, saying, slot, &writer);
+	for (uint32_t left = saying->empty, slot = 0; next_slot(&left, &slot);)
+		bits_put(&writer, slot | WORLD_EMPTY << 5, HEAD_BITS);
+	return bits_end(&writer);
+}
+
+/// What the client has if it has this datagram. A record against a baseline that it is only supposed to have is not among it:
+/// it may have skipped that.
+ALWAYS_INLINE void remember(struct observer *observer, const struct saying *saying, uint32_t counter)
+{
+	const unsigned at = observer_at(saying->tick);
+
+	observer->sent |= 1U << at;
+	observer->counter[at] = (uint16_t)counter;
+	observer->told[at] = saying->sure | saying->full | saying->empty;
+	for (uint32_t left = saying->full | saying->empty, slot = 0; next_slot(&left, &slot);)
+		observer->full[slot] = 0;
+}
+
+struct world_told JOIN(world_state, ISA)(struct observer *observer, const struct world_parts *parts, uint32_t counter,
+					 uint8_t *at, size_t room)
+{
+	struct saying saying = {.parts = parts, .tick = observer->tick};
+	const unsigned bits = 8 * (unsigned)(room - sizeof(struct world_state) - BITS_SLACK);
+
+	collect(observer, &saying);
+	if (unlikely(all_bits(&saying) > bits || __builtin_popcount(saying.full) > OBSERVER_FULLS_MAX))
+		leave_out(observer, &saying, bits);
+
+	const uint8_t *end = put(observer, &saying, at);
+
+	remember(observer, &saying, counter);
+	return (struct world_told){
+		.bytes = (uint32_t)(end - at),
+		.ages = saying.ages,
+		.records = (uint8_t)__builtin_popcount(saying.present | saying.older),
+		.fulls = (uint8_t)__builtin_popcount(saying.full),
+		.left_out = (uint8_t)__builtin_popcount(saying.left_out),
+	};
+}
