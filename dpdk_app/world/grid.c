@@ -55,6 +55,7 @@ static void show_tables(struct world_grid *grid, struct world_view *view)
 {
 	view->start = grid->start[grid->starts];
 	view->rank = grid->rank[grid->slots];
+	view->reranked = grid->reranked;
 }
 
 struct world_grid *world_grid_init(void *memory, const struct world_grid_plan *plan)

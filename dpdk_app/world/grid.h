@@ -24,6 +24,7 @@
 /// Everybody of a part in one tick.
 struct world_view {
 	uint32_t tick;
+	uint32_t reranked;      // tick of the re-rank that its ranks are of
 	uint32_t sorted, loose; // slots in cells; slots behind them
 	int32_t drift;          // nobody in a cell is farther than this from it, along x or y
 	const uint32_t *start;  // by cell: its first slot; one more cell than there is

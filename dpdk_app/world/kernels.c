@@ -217,9 +217,13 @@ static void records(const struct world_part *part, uint32_t tick, uint32_t age, 
 	}
 }
 
+bool JOIN(world_choose, ISA)(const struct world_interest *interest, const struct world_turn *turn,
+			     struct world_choice *choice);
+
 extern const struct world_kernels JOIN(world_kernels, ISA);
 const struct world_kernels JOIN(world_kernels, ISA) = {
 	.isa = STRING(ISA),
 	.records = records,
 	.state = JOIN(world_state, ISA),
+	.choose = JOIN(world_choose, ISA),
 };

@@ -5,9 +5,11 @@
 #ifndef POLLGATE_WORLD_KERNELS_H
 #define POLLGATE_WORLD_KERNELS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#include "world/interest.h"
 #include "world/observer.h"
 #include "world/part.h"
 
@@ -39,6 +41,11 @@ struct world_kernels {
 	void (*records)(const struct world_part *part, uint32_t tick, uint32_t age, uint32_t from, uint32_t to);
 
 	world_state_write *state;
+
+	/// A turn of an observer.
+	/// @return false: the ranks of a part are just becoming others; not before world_interest_begin()
+	bool (*choose)(const struct world_interest *interest, const struct world_turn *turn,
+		       struct world_choice *choice);
 };
 
 /// The header, a FULL, and BITS_SLACK.
