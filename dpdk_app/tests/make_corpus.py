@@ -38,6 +38,7 @@ OUR_MAC, PEER_MAC = "02:00:00:00:00:02", "06:00:00:00:00:01"
 REPAIR, TO_US, END_BURST, LATER, LIMITED = 1, 2, 4, 8, 32  # flags of a record, see fuzz_frame.c
 FAMILY_6, NO_PORT, SECOND_LISTENER = 1, 2, 16  # and of fuzz_datagram.c, beside END_BURST, LATER, LIMITED
 CORPUS = Path(__file__).parent / "corpus"
+WIRE = Path(__file__).parents[1] / "wire"
 
 
 def message(kind: int, player: int, body: bytes) -> bytes:
@@ -439,6 +440,34 @@ def gateways() -> dict[str, bytes]:
     }
 
 
+STATE, BEGIN = 0, 2  # steps of client/tests/fuzz_world.c
+
+
+def worlds() -> dict[str, bytes]:
+    """What wire/world_vectors.json has, as rows of steps, by name."""
+
+    def step(body: str) -> bytes:
+        data = bytes.fromhex(body)
+        return bytes([STATE, len(data)]) + data
+
+    found = json.loads((WIRE / "world_vectors.json").read_text())
+    said = [one for kind in ("bodies", "refused") for one in found[kind] if len(one["body"]) < 512]
+    begun = [
+        (row, bytes([BEGIN, 6, row["epoch"] + 1, 60]) + row["tick"].to_bytes(4, "little"))
+        for row in found["rows"]
+    ]
+    epoch = bytes([BEGIN, 6, 1, 60]) + bytes(4)
+    return {one["name"].replace(" ", "-"): epoch + step(one["body"]) for one in said} | {
+        row["name"].replace(" ", "-"): before
+        + b"".join(_with_epoch(step(one["body"]), row["epoch"] + 1) for one in row["steps"])
+        for row, before in begun
+    }
+
+
+def _with_epoch(step: bytes, epoch: int) -> bytes:
+    return step[:4] + bytes([epoch]) + step[5:]
+
+
 def main() -> None:
     """Write every corpus."""
     host, game = host_frames(), game_frames()
@@ -450,6 +479,7 @@ def main() -> None:
     write("fuzz_datagram", datagrams())
     write("fuzz_opened", conversations())
     write("fuzz_client", gateways())
+    write("fuzz_world", worlds())
     write("fuzz_frame", {name: record(frame) for name, frame in everything.items()} | bursts(everything))
 
 

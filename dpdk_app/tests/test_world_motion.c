@@ -7,8 +7,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "part_fixture.h"
 #include "world/motion.h"
-#include "world_random.h"
 
 #define HZ 2600000000ULL
 #define START (1000 * HZ)
@@ -24,6 +24,12 @@ static const struct world_plan town = {
 	.jitter_ms = 250,
 	.settle_ms = 500,
 };
+
+/// low <= it < high
+static double drawn_between(uint64_t *seed, double low, double high)
+{
+	return low + (high - low) * (drawn(seed) * 0x1p-32);
+}
 
 static struct world_rules rules_of(const struct world_plan *plan)
 {

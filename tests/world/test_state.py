@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import struct
 from dataclasses import replace
 from itertools import pairwise
 
@@ -35,9 +34,9 @@ from pyshim.protocol.world.state import (
     decode,
     encode,
 )
+from tests.world.refused import HEAD, REFUSED, of_bits
 from tests.world.strategies import ages, places, records, states
 
-HEAD = struct.Struct("<HBBIBB")
 FULL = Full(3, 0xABCDE, 0xDEADBEEF, Sort.OTHER, Place((1, 2, (1 << 21) - 1), (-1, -32768, 32767)))
 
 
@@ -184,31 +183,6 @@ def test_a_full_state_lies_as_the_document_says() -> None:
         bits >>= width
     assert bits == 0
     assert len(body) == 10 + (172 + 7) // 8
-
-
-def of_bits(*fields: tuple[int, int], exceptions: int = 0, present: int = 0, base: int = 0) -> bytes:
-    bits = BitWriter()
-    for value, width in fields:
-        bits.put(value, width)
-    return HEAD.pack(0, 0, base, present, exceptions, 0) + bits.written()
-
-
-REFUSED = {
-    "a head that is cut off": HEAD.pack(0, 0, 0, 0, 0, 0)[:-1],
-    "a common baseline of 32 ticks": of_bits(base=32),
-    "records without a common baseline": of_bits((0, 1), present=1),
-    "a record that is not there": of_bits(base=1, present=1),
-    "an exception that is not there": of_bits(exceptions=1),
-    "padding that is not zeros": of_bits((0, 1), (1, 1), base=1, present=1),
-    "an age of 0": of_bits((0, 5), (0, 2), (0, 5), (0, 1), exceptions=1),
-    "a sort that there is not": of_bits((0, 5), (1, 2), (0, 52), (2, 2), (0, 111), exceptions=1),
-    "33 bytes of the game's": of_bits((0, 5), (3, 2), (0, 8), (33, 6), (0, 264), exceptions=1),
-    "a game's state of nobody": of_bits((1, 5), (2, 2), (1, 5), (3, 2), (0, 14), exceptions=2),
-    "a slot that is emptied twice": of_bits((1, 5), (2, 2), (1, 5), (2, 2), exceptions=2),
-    "a record of a slot that is emptied": of_bits((0, 1), (0, 5), (2, 2), exceptions=1, present=1, base=1),
-    "two states of the game's": of_bits((1, 5), (3, 2), (0, 14), (1, 5), (3, 2), (0, 14), exceptions=2),
-    "emptied behind the game's state": of_bits((1, 5), (3, 2), (0, 14), (1, 5), (2, 2), exceptions=2),
-}
 
 
 @pytest.mark.parametrize("body", REFUSED.values(), ids=REFUSED.keys())

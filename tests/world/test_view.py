@@ -264,7 +264,7 @@ def test_who_stays_for_more_ticks_than_are_told_apart_stays_decodable() -> None:
     play(gateway, view, 9000, loss=0.01, late=0, change=0.0)
     assert gateway.tick > 2 * 65_536
     assert view.counts.undecodable < 300
-    assert view.counts.decoded > 7000  # others have no record, and are told in full
+    assert view.counts.decoded > 7000
 
 
 # ---------------------------------------------------------------- between frames

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -88,8 +87,13 @@ class TickClock:
         self._origin_s = 0.0  # when frame 0 came
         self.interval_ticks = 1.0  # between frames that come
 
+    @property
+    def runs(self) -> bool:
+        """Whether a frame has come."""
+        return self._newest is not None
+
     def came(self, tick: int, now_s: float) -> None:
-        """A frame came that is newer than all before."""
+        """A frame came, the first or one that is newer than all before."""
         origin_s = now_s - tick / self.tick_hz
         if self._newest is None or origin_s < self._origin_s:
             self._origin_s = origin_s
@@ -102,4 +106,4 @@ class TickClock:
 
     def at(self, now_s: float) -> float:
         """The frame that comes at a time, as a fraction."""
-        return (now_s - self._origin_s) * self.tick_hz if self._newest is not None else -math.inf
+        return (now_s - self._origin_s) * self.tick_hz

@@ -151,7 +151,7 @@ class WorldView:
         self.counts.states += 1
         self._newest_datagram = max(self._newest_datagram, datagram)
         tick = self._widened(state.tick)
-        if tick > self._newest:
+        if tick > self._newest or not self._clock.runs:
             self._clock.came(tick, now_s)
         self._newest = max(self._newest, tick)
         events: list[ViewEvent] = []
