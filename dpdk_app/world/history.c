@@ -4,7 +4,7 @@
 #include "world/history.h"
 
 bool world_history_frames(const struct world_part *part, struct world_moment when, uint32_t published,
-			  struct world_about *about)
+			  struct world_span *about)
 {
 	uint32_t tick = when.tick, later = when.tick + 1;
 
@@ -12,7 +12,7 @@ bool world_history_frames(const struct world_part *part, struct world_moment whe
 	while (!world_has_frame(part, tick))
 		if (published - --tick >= part->frames)
 			return false;
-	*about = (struct world_about){.then = world_frame_at(part, tick), .tick = tick, .whole = 1};
+	*about = (struct world_span){.then = world_frame_at(part, tick), .tick = tick, .whole = 1};
 	about->later = about->then;
 	about->later_tick = tick;
 	about->way = (when.tick - tick) * WORLD_MOMENT_PARTS + when.parts;
@@ -27,14 +27,14 @@ bool world_history_frames(const struct world_part *part, struct world_moment whe
 	return true;
 }
 
-bool world_history_holds(const struct world_part *part, const struct world_about *about)
+bool world_history_holds(const struct world_part *part, const struct world_span *about)
 {
 	__atomic_thread_fence(__ATOMIC_ACQUIRE);
 	return world_has_frame(part, about->tick);
 }
 
 /// On the line between two positions, rounded to the nearest, halves up.
-static int32_t between(int32_t then, int32_t later, const struct world_about *about)
+static int32_t between(int32_t then, int32_t later, const struct world_span *about)
 {
 	const int64_t whole = 2 * (int64_t)about->whole;
 	const int64_t halves = 2 * ((int64_t)later - then) * about->way + about->whole;
@@ -43,7 +43,7 @@ static int32_t between(int32_t then, int32_t later, const struct world_about *ab
 	return then + (int32_t)((halves - rest) / whole) - (rest < 0);
 }
 
-struct world_place world_history_read(const struct world_part *part, const struct world_about *about, uint32_t rank)
+struct world_place world_history_read(const struct world_part *part, const struct world_span *about, uint32_t rank)
 {
 	const struct world_place later = world_place_at(about->later, world_rank_at(part, rank, about->later_tick));
 	struct world_place place = world_place_at(about->then, world_rank_at(part, rank, about->tick));
@@ -58,7 +58,7 @@ enum world_known world_history_where(const struct world_part *part, uint32_t ran
 				     struct world_place *place)
 {
 	const uint32_t published = world_published(part);
-	struct world_about about;
+	struct world_span about;
 
 	if (world_is_ahead(when, published))
 		return WORLD_AHEAD;

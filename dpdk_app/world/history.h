@@ -51,7 +51,7 @@ enum world_known world_history_where(const struct world_part *part, uint32_t ran
 				     struct world_place *place);
 
 /// The frames about a moment: `then`, and how far it is from there to `later`.
-struct world_about {
+struct world_span {
 	const struct world_frame *then, *later;
 	uint32_t tick, later_tick;
 	uint32_t way, whole; // parts of a tick; 0 of 1 where the moment is that of `then`
@@ -60,10 +60,10 @@ struct world_about {
 /// @param when  not after `published`
 /// @return false: forgotten
 bool world_history_frames(const struct world_part *part, struct world_moment when, uint32_t published,
-			  struct world_about *about);
+			  struct world_span *about);
 
 /// Is it still the frames that one thinks that have been read?
-bool world_history_holds(const struct world_part *part, const struct world_about *about);
+bool world_history_holds(const struct world_part *part, const struct world_span *about);
 
 /// Was somebody in the frame of a tick?
 ALWAYS_INLINE bool world_was_in(const struct world_part *part, uint32_t rank, uint32_t tick, uint32_t published)
@@ -72,7 +72,7 @@ ALWAYS_INLINE bool world_was_in(const struct world_part *part, uint32_t rank, ui
 }
 
 /// Somebody's place, who was in.
-struct world_place world_history_read(const struct world_part *part, const struct world_about *about, uint32_t rank);
+struct world_place world_history_read(const struct world_part *part, const struct world_span *about, uint32_t rank);
 
 ALWAYS_INLINE bool world_is_ahead(struct world_moment when, uint32_t published)
 {

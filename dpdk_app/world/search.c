@@ -27,7 +27,7 @@ static void read_line(const int32_t *restrict then, const int32_t *restrict late
 	}
 }
 
-static void read_in_line(const struct world_about *about, uint32_t rank, struct block *block)
+static void read_in_line(const struct world_span *about, uint32_t rank, struct block *block)
 {
 	const struct world_frame *then = about->then, *later = about->later;
 	const uint32_t parts = about->whole == 1 ? 0 : about->way;
@@ -38,7 +38,7 @@ static void read_in_line(const struct world_about *about, uint32_t rank, struct 
 }
 
 /// Who was not there is far away; as world_was_in().
-static void take_out_absent(const struct world_part *part, const struct world_about *about, uint32_t published,
+static void take_out_absent(const struct world_part *part, const struct world_span *about, uint32_t published,
 			    uint32_t rank, struct block *block)
 {
 	const uint32_t *number = part->number + rank, *came = part->came + rank, age = published - about->tick;
@@ -51,7 +51,7 @@ static void take_out_absent(const struct world_part *part, const struct world_ab
 }
 
 /// As read_in_line() and take_out_absent(), where ranks or ticks have gaps between them.
-static void read_each(const struct world_part *part, const struct world_about *about, uint32_t published, uint32_t rank,
+static void read_each(const struct world_part *part, const struct world_span *about, uint32_t published, uint32_t rank,
 		      struct block *block)
 {
 	for (uint32_t i = 0; i < block->count; i++) {
@@ -69,8 +69,8 @@ static void read_each(const struct world_part *part, const struct world_about *a
 	}
 }
 
-static void read_block(const struct world_part *part, const struct world_about *about, uint32_t published,
-		       uint32_t rank, struct block *block)
+static void read_block(const struct world_part *part, const struct world_span *about, uint32_t published, uint32_t rank,
+		       struct block *block)
 {
 	const uint32_t left = part->count - rank;
 	const bool in_line = (int32_t)(about->tick - part->reranked) >= 0 &&
@@ -103,7 +103,7 @@ static uint32_t search_part(const struct world_parts *parts, struct world_search
 	const uint32_t published = world_published(part), from = search->rank;
 	const struct world_moment when = reached(search->when, published);
 	struct block block;
-	struct world_about about;
+	struct world_span about;
 
 	if (!world_history_frames(part, when, published, &about))
 		return 0;
