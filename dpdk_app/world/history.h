@@ -79,4 +79,10 @@ ALWAYS_INLINE bool world_is_ahead(struct world_moment when, uint32_t published)
 	return world_moment_since(when, (struct world_moment){published, 0}) > 0;
 }
 
+/// Not further than a part has come.
+ALWAYS_INLINE struct world_moment world_moment_reached(struct world_moment when, uint32_t published)
+{
+	return world_is_ahead(when, published) ? (struct world_moment){published, 0} : when;
+}
+
 #endif

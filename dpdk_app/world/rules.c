@@ -6,7 +6,7 @@
 #include <math.h>
 
 #include "stats/error.h"
-#include "world/place.h"
+#include "world/history.h"
 
 #define POSITION_MAX ((1 << WORLD_POSITION_BITS) - 1)
 #define VELOCITY_MAX INT16_MAX
@@ -84,6 +84,8 @@ static int check_times(const struct world_plan *plan, const char *name, struct p
 		{"tick_hz", plan->tick_hz, WORLD_TICK_HZ_MIN, WORLD_TICK_HZ_MAX},
 		{"jitter_ms", plan->jitter_ms, MS_PER_S / WORLD_TICK_HZ_MAX, WORLD_JITTER_MS_MAX},
 		{"settle_ms", plan->settle_ms, 0, WORLD_SETTLE_MS_MAX},
+		{"rewind_ms", plan->rewind_ms, 0, WORLD_REWIND_MS_MAX},
+		{"interpolation_ms", plan->interpolation_ms, 0, WORLD_INTERPOLATION_MS_MAX},
 	};
 
 	for (unsigned i = 0; i < sizeof(times) / sizeof(times[0]); i++)
@@ -91,6 +93,67 @@ static int check_times(const struct world_plan *plan, const char *name, struct p
 			return error_set(error, PG_ERROR_USAGE, "world %s: %s is %u; it must be %u to %u", name,
 					 times[i].key, times[i].value, times[i].min, times[i].max);
 	return 0;
+}
+
+static int check_attacks(const struct world_plan *plan, const char *name, struct pg_error *error)
+{
+	const double quantum = (double)plan->quantum_m, most = POSITION_MAX * quantum;
+	const struct {
+		const char *key;
+		double value, min;
+	} lengths[] = {
+		{"reach_m", (double)plan->reach_m, quantum},
+		{"body_radius_m", (double)plan->body_radius_m, quantum},
+		{"body_height_m", (double)plan->body_height_m, 0},
+		{"eye_m", (double)plan->eye_m, 0},
+	};
+
+	for (unsigned i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++)
+		if (!(lengths[i].value >= lengths[i].min && lengths[i].value <= most))
+			return error_set(error, PG_ERROR_USAGE, "world %s: %s is %.9g; it must be %.9g to %.9g", name,
+					 lengths[i].key, lengths[i].value, lengths[i].min, most);
+	return 0;
+}
+
+static int32_t quanta(float metres, const struct world_plan *plan)
+{
+	return (int32_t)((double)metres / (double)plan->quantum_m + 0.5);
+}
+
+/// A capsule as high as the body; of one that is not higher than wide, a ball in the middle.
+static struct world_body body_of(const struct world_plan *plan)
+{
+	const int32_t radius = quanta(plan->body_radius_m, plan), height = quanta(plan->body_height_m, plan);
+
+	if (height <= 2 * radius)
+		return (struct world_body){radius, height / 2, height / 2};
+	return (struct world_body){radius, radius, height - radius};
+}
+
+static uint32_t parts_of_ms(uint32_t ms, uint32_t tick_hz)
+{
+	return ms * tick_hz * WORLD_MOMENT_PARTS / MS_PER_S;
+}
+
+/// So many that whatever may be asked for is still there, and can be read before it is overwritten.
+static uint32_t frames_of(uint32_t rewind)
+{
+	const uint32_t needed = rewind / WORLD_MOMENT_PARTS + 4;
+	uint32_t frames = WORLD_AGES;
+
+	while (frames < needed)
+		frames *= 2;
+	return frames;
+}
+
+static void add_attacks(struct world_rules *rules, const struct world_plan *plan)
+{
+	rules->rewind = parts_of_ms(plan->rewind_ms, plan->tick_hz);
+	rules->interpolation = parts_of_ms(plan->interpolation_ms, plan->tick_hz);
+	rules->frames = frames_of(rules->rewind);
+	rules->reach = quanta(plan->reach_m, plan);
+	rules->eye = quanta(plan->eye_m, plan);
+	rules->body = body_of(plan);
 }
 
 static uint64_t cycles_of_ms(uint32_t ms, uint64_t tsc_hz)
@@ -104,7 +167,7 @@ int world_rules_make(struct world_rules *rules, const struct world_plan *plan, c
 	int code;
 
 	if ((code = check_bounds(plan, name, error)) != 0 || (code = check_times(plan, name, error)) != 0 ||
-	    (code = check_speed(plan, name, error)) != 0)
+	    (code = check_speed(plan, name, error)) != 0 || (code = check_attacks(plan, name, error)) != 0)
 		return code;
 
 	const double hz = (double)tsc_hz, units = (1 << WORLD_UNIT_BITS) / (double)plan->quantum_m;
@@ -123,8 +186,10 @@ int world_rules_make(struct world_rules *rules, const struct world_plan *plan, c
 		.cycles_per_velocity = acceleration > 0 ? hz / (acceleration * velocities) : 0,
 		.jitter = cycles_of_ms(plan->jitter_ms, tsc_hz),
 		.settle = cycles_of_ms(plan->settle_ms, tsc_hz),
+		.parts_per_cycle = (double)WORLD_MOMENT_PARTS * plan->tick_hz / hz,
 	};
 	for (unsigned axis = 0; axis < 3; axis++)
 		rules->end[axis] = ((int32_t)highest(plan, axis) + 1) << WORLD_UNIT_BITS;
+	add_attacks(rules, plan);
 	return 0;
 }

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "pollgate.h"
+#include "world/aim.h"
 
 /// As configured. Quantum and lowest corner are floats because players are told them as floats (WORLD): both ends then
 /// compute the same.
@@ -20,12 +21,21 @@ struct world_plan {
 	float max_acceleration_mps2; // 0: any
 	uint32_t jitter_ms;          // how late a move may arrive, and the interval to the next
 	uint32_t settle_ms; // what a player said is on its way for so long at most; a correction is told once in it
+
+	// of attacks
+	uint32_t rewind_ms;        // the farthest that is looked back
+	uint32_t interpolation_ms; // clients show what was so long ago, and what the way took on top
+	float reach_m;
+	float body_radius_m, body_height_m;
+	float eye_m; // where a ray begins, above where its attacker is
 };
 
 #define WORLD_TICK_HZ_MIN 4
 #define WORLD_TICK_HZ_MAX 128
 #define WORLD_JITTER_MS_MAX 5000
 #define WORLD_SETTLE_MS_MAX 10000
+#define WORLD_REWIND_MS_MAX 1000
+#define WORLD_INTERPOLATION_MS_MAX 500
 
 /// A position between quanta: parts of a quantum, above half a quantum below the lowest corner. Without its lowest bits, it is
 /// the nearest quantum.
@@ -52,6 +62,13 @@ struct world_rules {
 	double cycles_per_velocity; // of a change of velocity: at the greatest acceleration; 0: any
 	uint64_t jitter;            // cycles
 	uint64_t settle;            // cycles
+
+	// of attacks
+	double parts_per_cycle;         // of a tick
+	uint32_t rewind, interpolation; // parts of a tick
+	uint32_t frames;                // of the ring of each part: a power of two
+	int32_t reach, eye;             // quanta
+	struct world_body body;
 };
 
 /// @param name  of the world, for the sentence

@@ -89,19 +89,13 @@ static void read_block(const struct world_part *part, const struct world_span *a
 /// What a search does with the positions of a block.
 typedef void visit(const void *asked, const struct block *block, struct world_moment when, void *found);
 
-/// Not further than the part has come.
-static struct world_moment reached(struct world_moment when, uint32_t published)
-{
-	return world_is_ahead(when, published) ? (struct world_moment){published, 0} : when;
-}
-
 /// @return how many ranks were looked at; fewer than asked for: that was all of the part
 static uint32_t search_part(const struct world_parts *parts, struct world_search *search, uint32_t ranks, visit *visit,
 			    const void *asked, void *found)
 {
 	const struct world_part *part = parts->part[search->part];
 	const uint32_t published = world_published(part), from = search->rank;
-	const struct world_moment when = reached(search->when, published);
+	const struct world_moment when = world_moment_reached(search->when, published);
 	struct block block;
 	struct world_span about;
 
