@@ -147,6 +147,21 @@ static void what_the_ring_may_lose_at_any_moment_is_forgotten(void **state UNUSE
 	free(part);
 }
 
+static void who_reads_for_too_long_learns_that_the_frames_are_gone(void **state UNUSED)
+{
+	struct world_part *part = straight_on(100, 100, 1);
+	struct world_span about;
+
+	assert_true(world_history_frames(part, (struct world_moment){200 - (part->frames - 2), 5}, 200, &about));
+	assert_true(world_history_holds(part, &about));
+	world_part_begin(part, 201, false);
+	assert_true(world_history_holds(part, &about));
+	while (!world_part_step(part, 64))
+		;
+	assert_false(world_history_holds(part, &about)); // the next to be begun lies there
+	free(part);
+}
+
 static void moments_are_counted_in_parts(void **state UNUSED)
 {
 	uint64_t seed = 1;
@@ -171,6 +186,7 @@ int main(void)
 		cmocka_unit_test(no_moment_is_off_by_a_tick_or_a_part_of_one),
 		cmocka_unit_test(nobody_is_there_before_they_come_or_after_they_left),
 		cmocka_unit_test(what_the_ring_may_lose_at_any_moment_is_forgotten),
+		cmocka_unit_test(who_reads_for_too_long_learns_that_the_frames_are_gone),
 		cmocka_unit_test(moments_are_counted_in_parts),
 	};
 

@@ -429,45 +429,6 @@ static void attackers_do_not_hit_themselves(void **state UNUSED)
 	free(range.part);
 }
 
-// ---------------------------------------------------------------- rules
-
-static void rules_of_attacks_are_checked_and_rounded(void **state UNUSED)
-{
-	struct world_plan plan = town;
-	struct world_rules rules = rules_of(&plan);
-	struct pg_error error;
-
-	assert_int_equal(rules.rewind, 32 * 256);
-	assert_int_equal(rules.interpolation, 8 * 256);
-	assert_int_equal(rules.frames, 64);
-	assert_int_equal(rules.reach, 200000);
-	assert_int_equal(rules.eye, 160);
-	assert_int_equal(rules.body.radius, 30);
-	assert_int_equal(rules.body.low, 30);
-	assert_int_equal(rules.body.high, 150);
-	plan.body_height_m = 0.5F;
-	rules = rules_of(&plan);
-	assert_int_equal(rules.body.low, 25);
-	assert_int_equal(rules.body.high, 25);
-	plan.tick_hz = 128;
-	plan.rewind_ms = 1000;
-	assert_int_equal(rules_of(&plan).frames, 256);
-	plan.rewind_ms = 0;
-	assert_int_equal(rules_of(&plan).frames, 32);
-
-	plan.rewind_ms = 1001;
-	assert_int_equal(world_rules_make(&rules, &plan, "town", 1, &error), PG_ERROR_USAGE);
-	assert_string_equal(error.message, "world town: rewind_ms is 1001; it must be 0 to 1000");
-	plan = town;
-	plan.reach_m = NAN;
-	assert_int_equal(world_rules_make(&rules, &plan, "town", 1, &error), PG_ERROR_USAGE);
-	assert_non_null(strstr(error.message, "world town: reach_m is nan; it must be 0.00999999978 to 20971.5"));
-	plan = town;
-	plan.body_height_m = -1;
-	assert_int_equal(world_rules_make(&rules, &plan, "town", 1, &error), PG_ERROR_USAGE);
-	assert_non_null(strstr(error.message, "world town: body_height_m is -1;"));
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -482,7 +443,6 @@ int main(void)
 		cmocka_unit_test(a_part_that_is_behind_is_judged_by_its_newest_frame),
 		cmocka_unit_test(a_direction_is_of_any_length_but_none),
 		cmocka_unit_test(attackers_do_not_hit_themselves),
-		cmocka_unit_test(rules_of_attacks_are_checked_and_rounded),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -472,83 +472,6 @@ static void late_moves_do_not_change_a_velocity(void **state UNUSED)
 	}
 }
 
-// ---------------------------------------------------------------- rules
-
-static void refused(struct world_plan plan, const char *words)
-{
-	struct world_rules rules;
-	struct pg_error error;
-
-	assert_int_equal(world_rules_make(&rules, &plan, "town", HZ, &error), PG_ERROR_USAGE);
-	if (strstr(error.message, words) == NULL || strstr(error.message, "world town: ") == NULL)
-		fail_msg("%s", error.message);
-}
-
-#define REFUSED(words, field, ...)             \
-	do {                                   \
-		struct world_plan plan = town; \
-                                               \
-		plan.field = (__VA_ARGS__);    \
-		refused(plan, words);          \
-	} while (0)
-
-static void a_plan_that_cannot_be_is_refused_in_a_sentence(void **state UNUSED)
-{
-	REFUSED("quantum_m is 0;", quantum_m, 0);
-	REFUSED("quantum_m is nan;", quantum_m, NAN);
-	REFUSED("quantum_m is inf;", quantum_m, INFINITY);
-	REFUSED("quantum_m is -0.01;", quantum_m, -0.01F);
-	REFUSED("20000 m along x are 2222222 times quantum_m, 0.009; at most 2097151 times", quantum_m, 0.009F);
-	REFUSED("bounds along y are -8000 to -8000 m", high_m[1], -8000);
-	REFUSED("bounds along z are nan to 500 m", low_m[2], NAN);
-	REFUSED("bounds along x are -8000 to inf m", high_m[0], INFINITY);
-	REFUSED("0.00390625 m along z are less than quantum_m, 0.01", low_m[2], 499.99609375F);
-	REFUSED("tick_hz is 3; it must be 4 to 128", tick_hz, 3);
-	REFUSED("tick_hz is 129; it must be 4 to 128", tick_hz, 129);
-	REFUSED("max_speed_mps is 0;", max_speed_mps, 0);
-	REFUSED("max_speed_mps is 0.15; it must be at least 16 times quantum_m, 0.01", max_speed_mps, 0.15F);
-	REFUSED("max_speed_mps is nan;", max_speed_mps, NAN);
-	REFUSED("max_speed_mps is 2450; with quantum_m 0.01 and tick_hz 60 it is at most 2447", max_speed_mps, 2450);
-	REFUSED("max_acceleration_mps2 is 0.001;", max_acceleration_mps2, 0.001F);
-	REFUSED("max_acceleration_mps2 is -1;", max_acceleration_mps2, -1);
-	REFUSED("jitter_ms is 6; it must be 7 to 5000", jitter_ms, 6);
-	REFUSED("settle_ms is 10001;", settle_ms, 10001);
-}
-
-static void the_largest_world_has_as_many_quanta_as_the_wire(void **state UNUSED)
-{
-	struct world_plan plan = town;
-
-	memcpy(plan.low_m, (float[]){0, 0, 0}, sizeof(plan.low_m));
-	memcpy(plan.high_m, (float[]){2097151, 2097151, 1}, sizeof(plan.high_m));
-	plan.quantum_m = 1;
-	plan.max_speed_mps = 16;
-
-	const struct world_rules rules = rules_of(&plan);
-	const struct world_mover mover = entered(&rules, motion_of(2097151, 2097151, 1, 0, 0, 0), START);
-
-	assert_int_equal(world_mover_where(&mover).x, (1 << WORLD_POSITION_BITS) - 1);
-	plan.high_m[0] = 2097152;
-	refused(plan, "2097152 m along x are 2097152 times quantum_m, 1");
-}
-
-static void the_greatest_speed_fits_the_wire(void **state UNUSED)
-{
-	struct world_plan plan = town;
-
-	plan.max_speed_mps = 2447;
-	plan.max_acceleration_mps2 = 0;
-
-	const struct world_rules rules = rules_of(&plan);
-	struct world_mover mover = entered(&rules, motion_of(0, 0, 0, 0, 0, 0), START);
-	const struct motion right = motion_of(0, 0, 0, 2447, 0, 0), left = motion_of(0, 0, 0, -2447, 0, 0);
-
-	assert_int_equal(world_mover_move(&mover, &rules, &right, START), WORLD_MOVE_TAKEN);
-	assert_int_equal(world_mover_where(&mover).vx, 32627);
-	assert_int_equal(world_mover_move(&mover, &rules, &left, START), WORLD_MOVE_TAKEN);
-	assert_int_equal(world_mover_where(&mover).vx, -32627);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -564,9 +487,6 @@ int main(void)
 		cmocka_unit_test(the_world_ends_half_a_quantum_beyond_its_corners),
 		cmocka_unit_test(floats_of_any_size_are_judged),
 		cmocka_unit_test(late_moves_do_not_change_a_velocity),
-		cmocka_unit_test(a_plan_that_cannot_be_is_refused_in_a_sentence),
-		cmocka_unit_test(the_largest_world_has_as_many_quanta_as_the_wire),
-		cmocka_unit_test(the_greatest_speed_fits_the_wire),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -18,12 +18,16 @@ static double clamped(double value, double low, double high)
 	return value < low ? low : value > high ? high : value;
 }
 
+static double length(double x, double y, double z)
+{
+	return sqrt(x * x + y * y + z * z);
+}
+
 static double distance_at(const double d[3], const struct middle *middle, double along)
 {
 	const double z = along * d[2];
 
-	return hypot(hypot(along * d[0] - middle->x, along * d[1] - middle->y),
-		     z - clamped(z, middle->low, middle->high));
+	return length(along * d[0] - middle->x, along * d[1] - middle->y, z - clamped(z, middle->low, middle->high));
 }
 
 /// Where a ray is nearest to the segment. The distance is convex in that: least where the ray passes the upright line, or one
@@ -44,7 +48,7 @@ static double nearest_at(const double d[3], const struct middle *middle)
 static double enters_sphere(const double d[3], double x, double y, double z, double radius)
 {
 	const double along = d[0] * x + d[1] * y + d[2] * z;
-	const double aside = hypot(hypot(along * d[0] - x, along * d[1] - y), along * d[2] - z);
+	const double aside = length(along * d[0] - x, along * d[1] - y, along * d[2] - z);
 	const double enters = along - sqrt(fmax((radius - aside) * (radius + aside), 0));
 
 	return aside <= radius ? enters : (double)INFINITY;
@@ -60,7 +64,7 @@ static double enters_side(const double d[3], const struct middle *middle, double
 
 	const double across =
 		(d[0] * middle->x + d[1] * middle->y) / flat; // of the ray, where it passes the upright line
-	const double aside = hypot(across * d[0] - middle->x, across * d[1] - middle->y);
+	const double aside = length(across * d[0] - middle->x, across * d[1] - middle->y, 0);
 	const double enters = across - sqrt(fmax((radius - aside) * (radius + aside) / flat, 0));
 	const double z = enters * d[2];
 

@@ -81,7 +81,7 @@ ALWAYS_INLINE uint64_t cost(const int32_t from[3], const int32_t to[3], double c
 
 		square += (uint64_t)(difference * difference);
 	}
-	return (uint64_t)(sqrt((double)(int64_t)square) * cycles_per_unit) + (square != 0);
+	return (uint64_t)(int64_t)(sqrt((double)(int64_t)square) * cycles_per_unit) + (square != 0);
 }
 
 /// Until when the time is spent, with this spent, too.
