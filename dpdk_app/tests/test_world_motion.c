@@ -23,8 +23,6 @@ static const struct world_plan town = {
 	.max_acceleration_mps2 = 40,
 	.jitter_ms = 250,
 	.settle_ms = 500,
-	.reach_m = 100,
-	.body_radius_m = 1,
 };
 
 /// low <= it < high

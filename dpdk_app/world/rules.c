@@ -97,21 +97,21 @@ static int check_times(const struct world_plan *plan, const char *name, struct p
 
 static int check_attacks(const struct world_plan *plan, const char *name, struct pg_error *error)
 {
-	const double quantum = (double)plan->quantum_m, most = POSITION_MAX * quantum;
+	const double most = POSITION_MAX * (double)plan->quantum_m;
 	const struct {
 		const char *key;
-		double value, min;
+		double value;
 	} lengths[] = {
-		{"reach_m", (double)plan->reach_m, quantum},
-		{"body_radius_m", (double)plan->body_radius_m, quantum},
-		{"body_height_m", (double)plan->body_height_m, 0},
-		{"eye_m", (double)plan->eye_m, 0},
+		{"reach_m", (double)plan->reach_m},
+		{"body_radius_m", (double)plan->body_radius_m},
+		{"body_height_m", (double)plan->body_height_m},
+		{"eye_m", (double)plan->eye_m},
 	};
 
 	for (unsigned i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++)
-		if (!(lengths[i].value >= lengths[i].min && lengths[i].value <= most))
-			return error_set(error, PG_ERROR_USAGE, "world %s: %s is %.9g; it must be %.9g to %.9g", name,
-					 lengths[i].key, lengths[i].value, lengths[i].min, most);
+		if (!(lengths[i].value >= 0 && lengths[i].value <= most))
+			return error_set(error, PG_ERROR_USAGE, "world %s: %s is %.9g; it must be 0 to %.9g", name,
+					 lengths[i].key, lengths[i].value, most);
 	return 0;
 }
 

@@ -22,7 +22,7 @@ struct world_plan {
 	uint32_t jitter_ms;          // how late a move may arrive, and the interval to the next
 	uint32_t settle_ms; // what a player said is on its way for so long at most; a correction is told once in it
 
-	// of attacks
+	// of attacks; all 0: nobody reaches anybody
 	uint32_t rewind_ms;        // the farthest that is looked back
 	uint32_t interpolation_ms; // clients show what was so long ago, and what the way took on top
 	float reach_m;
